@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A growing byte buffer. Its error is sticky: once memory ran out, every further put does nothing
+ * and `failed` stays set, so that a caller writes ten puts and checks once.
+ */
+#ifndef RPYC_BUFFER_H
+#define RPYC_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct buffer {
+    uint8_t *data;
+    size_t len;
+    size_t cap;
+    bool failed;
+};
+
+#define BUFFER_INIT ((struct buffer){NULL, 0, 0, false})
+
+void buffer_free(struct buffer *b);
+
+/* Forgets the content and the error. Keeps up to BUFFER_KEEP bytes of memory for the next use. */
+void buffer_clear(struct buffer *b);
+#define BUFFER_KEEP ((size_t)256 * 1024)
+
+/* Makes room for n more bytes behind the content, which does not grow. False if there is no memory.
+ */
+bool buffer_reserve(struct buffer *b, size_t n);
+
+/* Grows the content by n > 0 bytes that the caller has to fill; NULL if there is no memory. */
+static inline uint8_t *buffer_extend(struct buffer *b, size_t n)
+{
+    uint8_t *end;
+
+    if (b->cap - b->len < n && !buffer_reserve(b, n))
+        return NULL;
+    if (b->failed)
+        return NULL;
+    end = b->data + b->len;
+    b->len += n;
+    return end;
+}
+
+static inline void buffer_put(struct buffer *b, const void *bytes, size_t n)
+{
+    uint8_t *end = n ? buffer_extend(b, n) : NULL;
+
+    if (end)
+        memcpy(end, bytes, n);
+}
+
+static inline void buffer_put_u8(struct buffer *b, uint8_t byte)
+{
+    uint8_t *end = buffer_extend(b, 1);
+
+    if (end)
+        *end = byte;
+}
+
+/* Big-endian, as everything on the wire. */
+void buffer_put_u32(struct buffer *b, uint32_t n);
+void buffer_put_u64(struct buffer *b, uint64_t n);
+
+/* Cuts the content back to its first len bytes and clears the error: what was written behind them
+ * is given up. len must not be more than the content has. */
+void buffer_truncate(struct buffer *b, size_t len);
+
+/* Reading the same from a plain pointer. */
+static inline uint32_t load_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint64_t load_u64(const uint8_t *p)
+{
+    return (uint64_t)load_u32(p) << 32 | load_u32(p + 4);
+}
+
+static inline void store_u32(uint8_t *p, uint32_t n)
+{
+    p[0] = (uint8_t)(n >> 24);
+    p[1] = (uint8_t)(n >> 16);
+    p[2] = (uint8_t)(n >> 8);
+    p[3] = (uint8_t)n;
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "classic.h"
+
+int classic_fetch_root(rpyc_conn *conn, struct rpyc_error *err)
+{
+    struct outgoing out;
+    int64_t seq;
+
+    value_request_begin(conn, &out, HANDLE_GETROOT, &seq);
+    box_put(&out.buf, LABEL_VALUE);
+    brine_put_tuple(&out.buf, 0);
+    if (value_request(conn, &out, seq, &conn->root, err) < 0)
+        return -1;
+    if (rpyc_type_of(conn->root) != RPYC_NETREF)
+        return error_set(err, RPYC_EPROTOCOL, "the server's root is not an object");
+    return 0;
+}
+
+int rpyc_root(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err)
+{
+    if (!conn->root)
+        return error_set(err, RPYC_ECLOSED, "the connection is closed");
+    *out = rpyc_ref(conn->root);
+    return 0;
+}
+
+static int call_root(rpyc_conn *conn, const char *method, const char *text, rpyc_value **out,
+                     struct rpyc_error *err)
+{
+    if (!conn->root)
+        return error_set(err, RPYC_ECLOSED, "the connection is closed");
+    return rpyc_callattr(conn->root, method, out, err, "s", text);
+}
+
+int rpyc_module(rpyc_conn *conn, const char *name, rpyc_value **out, struct rpyc_error *err)
+{
+    return call_root(conn, "getmodule", name, out, err);
+}
+
+int rpyc_eval(rpyc_conn *conn, const char *text, rpyc_value **out, struct rpyc_error *err)
+{
+    return call_root(conn, "eval", text, out, err);
+}
+
+int rpyc_execute(rpyc_conn *conn, const char *text, struct rpyc_error *err)
+{
+    return call_root(conn, "execute", text, NULL, err);
+}

@@ -1,0 +1,685 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "conn.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* Requests being served at a time, one within the other or side by side. More is a runaway
+ * recursion over the wire; each level costs stack on both sides. */
+#define SERVING_MAX 200
+
+/* How often a wait looks whether a signal came that did not interrupt it, in ms. */
+#define SIGNAL_CHECK_MS 50
+
+/* A request of the peer that one of our threads is serving. Not on that thread's stack: it may be
+ * swapped out under us (greenlets), or end without a word (a daemon thread at the end of the
+ * interpreter). */
+struct serving {
+    pthread_t thread;
+    uint64_t peer_thread;
+    struct serving *next;
+};
+
+/* A request of ours under way. */
+struct pending {
+    int64_t seq;
+    bool done;
+    struct message reply; /* once done */
+    struct pending *next;
+};
+
+struct conn {
+    atomic_int refs;
+    struct stream stream;
+    const struct conn_host *ops;
+    void *host;
+
+    pthread_mutex_t lock;   /* guards all that follows, up to the reader */
+    pthread_cond_t changed; /* a reply arrived, a role is free, or it is closed */
+    struct envelope env;
+    bool closed;
+    struct rpyc_error why;
+    int64_t next_seq;
+    struct pending *pending; /* requests of ours without a reply */
+    struct serving *serving; /* requests of the peer without a reply, the latest first */
+    unsigned serving_count;
+    struct buffer spare; /* memory for the next outgoing message */
+    bool reading;        /* somebody has the role of reading, */
+    bool sending;        /* ... of sending: a message is going out */
+
+    struct frame_reader reader; /* belongs to whoever reads */
+};
+
+/* ---- Lifetime ------------------------------------------------------------------------------- */
+
+static void init_locks(struct conn *c)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&c->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&c->lock, NULL);
+}
+
+int conn_new(struct conn **out, const struct stream *stream, const struct conn_host *ops,
+             void *host, const struct conn_config *config, struct rpyc_error *err)
+{
+    struct conn *c = calloc(1, sizeof(*c));
+    struct stream taken = *stream;
+
+    if (!c) {
+        stream_close(&taken);
+        return error_nomem(err);
+    }
+    atomic_init(&c->refs, 1);
+    c->stream = taken;
+    c->ops = ops;
+    c->host = host;
+    c->env.generation = config ? config->generation : RPYC_GENERATION_AUTO;
+    c->env.bound = config && config->bound;
+    frame_reader_init(&c->reader, config ? config->max_frame : 0);
+    init_locks(c);
+    *out = c;
+    return 0;
+}
+
+struct conn *conn_ref(struct conn *c)
+{
+    atomic_fetch_add(&c->refs, 1);
+    return c;
+}
+
+void conn_unref(struct conn *c)
+{
+    if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
+        return;
+    stream_close(&c->stream);
+    frame_reader_free(&c->reader);
+    buffer_free(&c->spare);
+    rpyc_error_clear(&c->why);
+    pthread_cond_destroy(&c->changed);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+void conn_close(struct conn *c, const struct rpyc_error *why)
+{
+    pthread_mutex_lock(&c->lock);
+    if (!c->closed) {
+        c->closed = true;
+        if (why)
+            error_set(&c->why, why->code, "%s", why->text);
+        stream_shutdown(&c->stream);
+        pthread_cond_broadcast(&c->changed);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+bool conn_closed(struct conn *c)
+{
+    bool closed;
+
+    pthread_mutex_lock(&c->lock);
+    closed = c->closed;
+    pthread_mutex_unlock(&c->lock);
+    return closed;
+}
+
+void conn_release(struct conn *c)
+{
+    conn_close(c, NULL);
+    pthread_mutex_lock(&c->lock);
+    while (c->reading || c->sending)
+        pthread_cond_wait(&c->changed, &c->lock);
+    stream_close(&c->stream);
+    pthread_mutex_unlock(&c->lock);
+}
+
+void conn_forked(struct conn *c)
+{
+    stream_close(&c->stream);
+    c->closed = true;
+    c->reading = false;
+    c->sending = false;
+    init_locks(c);
+}
+
+const struct envelope *conn_envelope(const struct conn *c)
+{
+    return &c->env;
+}
+
+/* With the lock held: fills err with why the connection ended. */
+static int closed_error(const struct conn *c, struct rpyc_error *err)
+{
+    if (c->why.code == RPYC_OK)
+        return error_set(err, RPYC_ECLOSED, "the connection is closed");
+    return error_set(err, c->why.code, "%s", c->why.text);
+}
+
+/* ---- Waiting for a role --------------------------------------------------------------------- */
+
+/* Whether the host wants the wait given up. */
+static bool interrupted(struct conn *c, bool by_signal)
+{
+    return c->ops->interrupted && c->ops->interrupted(c->host, by_signal);
+}
+
+static bool has_passed(deadline_t deadline)
+{
+    return deadline != DEADLINE_NEVER && deadline_in(0) >= deadline;
+}
+
+/* The end of the next stretch of a wait. Where the host wants to hear of signals it is a short one:
+ * a signal that comes just before a call that waits does not interrupt it. */
+static deadline_t next_stretch(const struct conn *c, deadline_t deadline)
+{
+    deadline_t soon = deadline_in(SIGNAL_CHECK_MS);
+
+    return c->ops->interrupted && soon < deadline ? soon : deadline;
+}
+
+/* With the lock held: sleeps until something changes or the deadline passes. */
+static void sleep_until_change(struct conn *c, deadline_t deadline)
+{
+    struct timespec t = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
+
+    if (deadline == DEADLINE_NEVER)
+        pthread_cond_wait(&c->changed, &c->lock);
+    else
+        pthread_cond_timedwait(&c->changed, &c->lock, &t);
+}
+
+/* With the lock held before and after: waits for something to change. Errors: RPYC_ETIMEOUT,
+ * RPYC_EINTERRUPT. */
+static int wait_for_change(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    bool stop;
+
+    sleep_until_change(c, next_stretch(c, deadline));
+    pthread_mutex_unlock(&c->lock);
+    stop = interrupted(c, true);
+    pthread_mutex_lock(&c->lock);
+    if (stop)
+        return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
+    if (has_passed(deadline))
+        return error_set(err, RPYC_ETIMEOUT, "no answer in time");
+    return 0;
+}
+
+/* Whether an error leaves the connection as it was. */
+static bool is_passing(const struct rpyc_error *err)
+{
+    return err->code == RPYC_ETIMEOUT || err->code == RPYC_EINTERRUPT;
+}
+
+/* ---- Sending -------------------------------------------------------------------------------- */
+
+static uint64_t own_thread(void)
+{
+    return (uint64_t)pthread_self();
+}
+
+/* With the lock held: the peer's thread that this thread is serving, 0 for none. */
+static uint64_t served_thread(const struct conn *c)
+{
+    const struct serving *s;
+
+    for (s = c->serving; s; s = s->next) {
+        if (pthread_equal(s->thread, pthread_self()))
+            return s->peer_thread;
+    }
+    return 0;
+}
+
+/* With the lock held: starts a message in memory that an earlier one left, where there is some. */
+static void begin(struct conn *c, struct outgoing *out, enum message_kind kind, int64_t seq,
+                  uint64_t recipient)
+{
+    out->buf = c->spare;
+    c->spare = BUFFER_INIT;
+    out->threads = (struct thread_pair){own_thread(), recipient};
+    out->start = message_begin(&out->buf, &c->env, kind, seq, &out->threads);
+}
+
+static void give_back(struct conn *c, struct outgoing *out)
+{
+    buffer_clear(&out->buf);
+    pthread_mutex_lock(&c->lock);
+    if (!c->spare.data) {
+        c->spare = out->buf;
+        out->buf = BUFFER_INIT;
+    }
+    pthread_mutex_unlock(&c->lock);
+    buffer_free(&out->buf);
+}
+
+void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq)
+{
+    pthread_mutex_lock(&c->lock);
+    *seq = c->next_seq++;
+    begin(c, out, MESSAGE_REQUEST, *seq, served_thread(c));
+    pthread_mutex_unlock(&c->lock);
+    brine_put_tuple(&out->buf, 2);
+    brine_put_int(&out->buf, handler);
+}
+
+void conn_reply_begin(struct conn *c, struct outgoing *out, const struct message *request,
+                      enum message_kind kind)
+{
+    pthread_mutex_lock(&c->lock);
+    begin(c, out, kind, request->seq, request->sender);
+    pthread_mutex_unlock(&c->lock);
+}
+
+void conn_reply_restart(struct conn *c, struct outgoing *out, const struct message *request,
+                        enum message_kind kind)
+{
+    buffer_truncate(&out->buf, 0);
+    out->start = message_begin(&out->buf, &c->env, kind, request->seq, &out->threads);
+}
+
+/* Takes the role of sending, once nobody has it. */
+static int begin_sending(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    int result = 0;
+
+    pthread_mutex_lock(&c->lock);
+    while (result == 0 && c->sending && !c->closed)
+        result = wait_for_change(c, deadline, err);
+    if (result == 0 && c->closed)
+        result = closed_error(c, err);
+    if (result == 0)
+        c->sending = true;
+    pthread_mutex_unlock(&c->lock);
+    return result;
+}
+
+static void end_sending(struct conn *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->sending = false;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Sends a frame that is complete. The caller has the role. What goes wrong once a part is out is
+ * the end of the connection. */
+static int transmit(struct conn *c, const struct buffer *frame, deadline_t deadline,
+                    struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    size_t sent = 0;
+    ssize_t n;
+
+    while (sent < frame->len) {
+        n = stream_send_some(&c->stream, frame->data + sent, frame->len - sent, deadline, &why);
+        if (n >= 0)
+            sent += (size_t)n;
+        else if (why.code != RPYC_EINTERRUPT || interrupted(c, true))
+            break;
+    }
+    if (sent == frame->len)
+        return 0;
+    if (sent > 0 || !is_passing(&why))
+        conn_close(c, &why);
+    return error_set(err, why.code, "%s", why.text);
+}
+
+static int send_frame(struct conn *c, const struct buffer *frame, deadline_t deadline,
+                      struct rpyc_error *err)
+{
+    int result;
+
+    if (begin_sending(c, deadline, err) < 0)
+        return -1;
+    result = transmit(c, frame, deadline, err);
+    end_sending(c);
+    return result;
+}
+
+int conn_send(struct conn *c, struct outgoing *out, deadline_t deadline, struct rpyc_error *err)
+{
+    int result = frame_end(&out->buf, out->start, !c->stream.local, err);
+
+    if (result == 0)
+        result = send_frame(c, &out->buf, deadline, err);
+    give_back(c, out);
+    return result;
+}
+
+int conn_request_next(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq,
+                      struct rpyc_error *err)
+{
+    if (frame_end(&out->buf, out->start, !c->stream.local, err) < 0)
+        return -1;
+    pthread_mutex_lock(&c->lock);
+    *seq = c->next_seq++;
+    pthread_mutex_unlock(&c->lock);
+    out->start = message_begin(&out->buf, &c->env, MESSAGE_REQUEST, *seq, &out->threads);
+    brine_put_tuple(&out->buf, 2);
+    brine_put_int(&out->buf, handler);
+    return 0;
+}
+
+void conn_abandon(struct conn *c, struct outgoing *out, deadline_t deadline)
+{
+    buffer_truncate(&out->buf, out->start);
+    if (out->buf.len > 0)
+        send_frame(c, &out->buf, deadline, NULL);
+    give_back(c, out);
+}
+
+int conn_post(struct conn *c, struct outgoing *out, deadline_t deadline, struct rpyc_error *err)
+{
+    return conn_send(c, out, deadline, err);
+}
+
+int conn_reply_exception(struct conn *c, const struct message *request, const char *module,
+                         const char *name, const char *text, struct rpyc_error *err)
+{
+    struct outgoing out;
+
+    conn_reply_begin(c, &out, request, MESSAGE_EXCEPTION);
+    brine_put_tuple(&out.buf, 4);
+    brine_put_tuple(&out.buf, 2);
+    brine_put_str(&out.buf, module, strlen(module));
+    brine_put_str(&out.buf, name, strlen(name));
+    brine_put_tuple(&out.buf, 1);
+    brine_put_str(&out.buf, text, strlen(text));
+    brine_put_tuple(&out.buf, 1);
+    brine_put_tuple(&out.buf, 2);
+    brine_put_str(&out.buf, "_remote_version", strlen("_remote_version"));
+    brine_put_str(&out.buf, "<version denied>", strlen("<version denied>"));
+    brine_put_str(&out.buf, text, strlen(text)); /* in place of a traceback */
+    return conn_send(c, &out, DEADLINE_NEVER, err);
+}
+
+/* ---- Reading -------------------------------------------------------------------------------- */
+
+/* The end of file, in the middle of a message or between two. */
+static int end_of_stream(const struct conn *c, struct rpyc_error *err)
+{
+    if (frame_pending(&c->reader))
+        return error_set(err, RPYC_EPROTOCOL, "the peer hung up in the middle of a message");
+    return error_set(err, RPYC_ECLOSED, "the peer hung up");
+}
+
+/* Reads one frame. The caller has the role. What was read of an incomplete one stays for the next
+ * call. */
+static int read_frame(struct conn *c, struct frame *f, deadline_t deadline, struct rpyc_error *err)
+{
+    uint8_t *room;
+    ssize_t got;
+    size_t n;
+    int result;
+
+    while ((result = frame_next(&c->reader, f, err)) == 0) {
+        room = frame_room(&c->reader, &n);
+        if (!room)
+            return error_nomem(err);
+        got = stream_receive(&c->stream, room, n, deadline, err);
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            return end_of_stream(c, err);
+        frame_received(&c->reader, (size_t)got);
+    }
+    return result < 0 ? -1 : 0;
+}
+
+/* With the lock held: takes the request that a reply is for out of the list; NULL for none. */
+static struct pending *take_pending(struct conn *c, int64_t seq)
+{
+    struct pending **at;
+
+    for (at = &c->pending; *at; at = &(*at)->next) {
+        struct pending *p = *at;
+
+        if (p->seq == seq) {
+            *at = p->next;
+            return p;
+        }
+    }
+    return NULL;
+}
+
+/* Hands a reply to whoever waits for it, and the role on. A reply that nobody waits for is that of
+ * a DEL, or one that came too late. */
+static void deliver(struct conn *c, struct message *m)
+{
+    struct pending *p;
+
+    pthread_mutex_lock(&c->lock);
+    p = take_pending(c, m->seq);
+    if (p) {
+        p->reply = *m;
+        p->done = true;
+    }
+    c->reading = false;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+    if (!p)
+        message_free(m);
+}
+
+static void pass_on_role(struct conn *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->reading = false;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Enters this thread as one that serves the peer's thread; NULL if there are too many, or no
+ * memory. */
+static struct serving *enter_serving(struct conn *c, const struct message *m)
+{
+    struct serving *s = malloc(sizeof(*s));
+
+    if (!s)
+        return NULL;
+    pthread_mutex_lock(&c->lock);
+    if (c->serving_count < SERVING_MAX) {
+        *s = (struct serving){pthread_self(), m->sender, c->serving};
+        c->serving = s;
+        c->serving_count++;
+        pthread_mutex_unlock(&c->lock);
+        return s;
+    }
+    pthread_mutex_unlock(&c->lock);
+    free(s);
+    return NULL;
+}
+
+static void leave_serving(struct conn *c, struct serving *s)
+{
+    struct serving **at;
+
+    pthread_mutex_lock(&c->lock);
+    for (at = &c->serving; *at != s; at = &(*at)->next)
+        ;
+    *at = s->next;
+    c->serving_count--;
+    pthread_mutex_unlock(&c->lock);
+    free(s);
+}
+
+/* Serves a request. The role has been passed on. */
+static int serve(struct conn *c, struct message *m, struct rpyc_error *err)
+{
+    struct serving *s;
+    int64_t handler;
+    int result;
+
+    if (message_handler(m, &handler, err) < 0)
+        return -1;
+    if (handler == HANDLE_CLOSE)
+        return error_set(err, RPYC_ECLOSED, "the peer closed the connection");
+    s = enter_serving(c, m);
+    if (!s)
+        return conn_reply_exception(c, m, "builtins", "RecursionError",
+                                    "too many requests within requests", err);
+    result = c->ops->serve(c->host, c, m, handler, err);
+    leave_serving(c, s);
+    return result;
+}
+
+/* Reads one message and sees to it. The caller has the role, which is passed on in any case. -1
+ * when the wait was given up (RPYC_ETIMEOUT, RPYC_EINTERRUPT); any other error closes the
+ * connection, and shows there. */
+static int read_and_handle(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    struct message m = {0};
+    int result = read_frame(c, &m.frame, deadline, &why);
+
+    if (result < 0 && is_passing(&why)) {
+        pass_on_role(c);
+        return error_set(err, why.code, "%s", why.text);
+    }
+    if (result == 0) {
+        pthread_mutex_lock(&c->lock);
+        result = message_parse(&m, &c->env, &why);
+        pthread_mutex_unlock(&c->lock);
+    }
+    if (result == 0 && m.kind != MESSAGE_REQUEST) {
+        deliver(c, &m);
+        return 0;
+    }
+    pass_on_role(c);
+    if (result == 0)
+        result = serve(c, &m, &why);
+    message_free(&m);
+    if (result < 0)
+        conn_close(c, &why);
+    return 0;
+}
+
+/* ---- Waiting for a reply -------------------------------------------------------------------- */
+
+/* Reads one message. With the lock held before and after, but not meanwhile. */
+static int take_turn(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    bool by_signal, stop;
+
+    c->reading = true;
+    pthread_mutex_unlock(&c->lock);
+    read_and_handle(c, deadline, &why);
+    by_signal = is_passing(&why);
+    stop = interrupted(c, by_signal);
+    pthread_mutex_lock(&c->lock);
+    if (stop)
+        return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
+    if (why.code == RPYC_ETIMEOUT)
+        return error_set(err, RPYC_ETIMEOUT, "no answer in time");
+    return 0;
+}
+
+/* One step of waiting, with the lock held before and after: reads if nobody does, waits for whoever
+ * does else. An error of the connection shows in c->closed. */
+static int step(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    return c->reading ? wait_for_change(c, deadline, err) : take_turn(c, deadline, err);
+}
+
+/* Waits until p is done, with the lock held. A host that wants the wait given up has its way even
+ * when the reply has arrived; and a peer that keeps us busy does not put the deadline off. */
+static int wait_done(struct conn *c, const struct pending *p, deadline_t deadline,
+                     struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+
+    while (!p->done) {
+        if (c->closed)
+            return closed_error(c, err);
+        if (step(c, next_stretch(c, deadline), &why) < 0 && why.code == RPYC_EINTERRUPT)
+            return error_set(err, why.code, "%s", why.text);
+        if (!p->done && has_passed(deadline))
+            return error_set(err, RPYC_ETIMEOUT, "no answer in time");
+    }
+    return 0;
+}
+
+/* Enters a request of ours in the list. Not on the stack, for the reasons that struct serving has.
+ */
+static struct pending *enter_pending(struct conn *c, int64_t seq)
+{
+    struct pending *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return NULL;
+    p->seq = seq;
+    pthread_mutex_lock(&c->lock);
+    p->next = c->pending;
+    c->pending = p;
+    pthread_mutex_unlock(&c->lock);
+    return p;
+}
+
+int conn_request(struct conn *c, struct outgoing *out, int64_t seq, struct message *reply,
+                 deadline_t deadline, struct rpyc_error *err)
+{
+    struct pending *p = enter_pending(c, seq);
+    int result;
+
+    if (!p) {
+        conn_abandon(c, out, deadline);
+        return error_nomem(err);
+    }
+    result = conn_send(c, out, deadline, err);
+    pthread_mutex_lock(&c->lock);
+    if (result == 0)
+        result = wait_done(c, p, deadline, err);
+    if (!p->done)
+        take_pending(c, seq);
+    pthread_mutex_unlock(&c->lock);
+    if (result == 0)
+        *reply = p->reply;
+    else
+        message_free(&p->reply);
+    free(p);
+    return result;
+}
+
+int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    int result = 1;
+
+    pthread_mutex_lock(&c->lock);
+    if (c->closed || step(c, deadline, err) < 0)
+        result = -1;
+    if (c->closed) {
+        closed_error(c, err);
+        result = c->why.code == RPYC_OK || c->why.code == RPYC_ECLOSED ? 0 : -1;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return result;
+}
+
+int conn_serve(struct conn *c, struct rpyc_error *err)
+{
+    int result;
+
+    while ((result = conn_serve_one(c, DEADLINE_NEVER, err)) == 1)
+        ;
+    return result;
+}
+
+void conn_goodbye(struct conn *c)
+{
+    struct outgoing out;
+    int64_t seq;
+
+    if (!conn_closed(c)) {
+        conn_request_begin(c, &out, HANDLE_CLOSE, &seq);
+        box_put(&out.buf, LABEL_VALUE);
+        brine_put_tuple(&out.buf, 0);
+        conn_post(c, &out, deadline_in(1000), NULL);
+    }
+    conn_close(c, NULL);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * One connection: sequence numbers, waiting, requests within requests. It knows no objects. Those
+ * are the *host's*: a table of functions that serves the requests that come in.
+ *
+ * Reading is a role, not a thread. Whoever waits for a reply reads; serves what comes in; hands a
+ * reply that is not its own to whoever waits for it; and passes the role on before it serves and
+ * when it is done. So any number of threads may use one connection, a request may send requests of
+ * its own, and one that waits for another thread which itself talks to the peer does not deadlock.
+ *
+ * Sending is one thread at a time. Everything here may be called by any thread.
+ */
+#ifndef RPYC_CONN_H
+#define RPYC_CONN_H
+
+#include "message.h"
+#include "stream.h"
+
+struct conn;
+
+/* Who serves the requests that come in on a connection. */
+struct conn_host {
+    /* Serves one request; conn_handler has been read off already. Called by whichever thread reads,
+     * without any lock. Has to answer through conn_reply_begin and conn_send, once, but for
+     * HANDLE_CLOSE, which conn itself takes care of. The message is conn's. -1 gives up the
+     * connection. */
+    int (*serve)(void *host, struct conn *conn, struct message *request, int64_t handler,
+                 struct rpyc_error *err);
+
+    /* Asked while a thread waits, after everything that it did: true gives the wait up, with
+     * RPYC_EINTERRUPT. by_signal: a signal may have come. May be NULL: waits go on. */
+    bool (*interrupted)(void *host, bool by_signal);
+};
+
+struct conn_config {
+    size_t max_frame;                /* bytes; 0: FRAME_MAX_DEFAULT */
+    enum rpyc_generation generation; /* AUTO: as the peer's first message tells */
+    bool bound;                      /* bind-threads, with a generation given */
+};
+
+/* A connection over a stream, which it takes, also when it fails (RPYC_ENOMEM). One reference. */
+int conn_new(struct conn **out, const struct stream *stream, const struct conn_host *ops,
+             void *host, const struct conn_config *config, struct rpyc_error *err);
+
+struct conn *conn_ref(struct conn *c);
+void conn_unref(struct conn *c);
+
+/* No more: everyone who waits gets RPYC_ECLOSED, or the code and text of `why`, and so does every
+ * later call. Does not wait. `why` may be NULL; the first one to close says it. */
+void conn_close(struct conn *c, const struct rpyc_error *why);
+bool conn_closed(struct conn *c);
+
+/* Closes, and gives the fd back as soon as nobody is in a call on it, whoever still holds
+ * references. Not from a request that is being served. */
+void conn_release(struct conn *c);
+
+/* Says goodbye as the protocol has it (HANDLE_CLOSE), then closes. */
+void conn_goodbye(struct conn *c);
+
+/* After a fork, in the child, where the threads that had the locks are no more: makes the
+ * connection a closed one and lets go of the fd; the connection goes on in the parent.
+ * Async-signal-safe. */
+void conn_forked(struct conn *c);
+
+/* How messages look on it, once that is known. */
+const struct envelope *conn_envelope(const struct conn *c);
+
+/* ---- Requests of ours ----------------------------------------------------------------------- */
+
+/* An outgoing message that is being written: append to `buf`, then send it. */
+struct outgoing {
+    struct buffer buf;
+    size_t start;
+    struct thread_pair threads;
+};
+
+/* Starts a request: the caller appends the boxed tuple of arguments to out->buf, then calls
+ * conn_request, conn_post or conn_abandon. */
+void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq);
+
+/* Gives up the message that is being written; requests that were completed before it still go out.
+ */
+void conn_abandon(struct conn *c, struct outgoing *out, deadline_t deadline);
+
+/* Completes the request in out and starts another one behind it: all of them go out with one send.
+ * On failure (RPYC_ENOMEM, RPYC_ELIMIT) out is only to be sent, which fails, or abandoned. */
+int conn_request_next(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq,
+                      struct rpyc_error *err);
+
+/* Sends the request and waits for its reply, serving what comes in meanwhile. On 0, *reply is it: a
+ * MESSAGE_REPLY or MESSAGE_EXCEPTION, owned by the caller. Takes out. Errors: RPYC_ECLOSED,
+ * RPYC_ETIMEOUT, RPYC_EINTERRUPT, RPYC_ENOMEM, ... */
+int conn_request(struct conn *c, struct outgoing *out, int64_t seq, struct message *reply,
+                 deadline_t deadline, struct rpyc_error *err);
+
+/* Sends the request and forgets it: its reply will be dropped. Takes out. */
+int conn_post(struct conn *c, struct outgoing *out, deadline_t deadline, struct rpyc_error *err);
+
+/* ---- Requests of the peer ------------------------------------------------------------------- */
+
+/* Starts the answer to a request: append the box (MESSAGE_REPLY) or vinegar (MESSAGE_EXCEPTION),
+ * then conn_send. */
+void conn_reply_begin(struct conn *c, struct outgoing *out, const struct message *request,
+                      enum message_kind kind);
+/* Gives up what was appended so far and starts over, as another kind. */
+void conn_reply_restart(struct conn *c, struct outgoing *out, const struct message *request,
+                        enum message_kind kind);
+int conn_send(struct conn *c, struct outgoing *out, deadline_t deadline, struct rpyc_error *err);
+
+/* Answers with an exception whose arguments are one text. */
+int conn_reply_exception(struct conn *c, const struct message *request, const char *module,
+                         const char *name, const char *text, struct rpyc_error *err);
+
+/* Serves until the connection ends: 0 if the peer said goodbye or hung up between two messages, -1
+ * with the reason else. */
+int conn_serve(struct conn *c, struct rpyc_error *err);
+
+/* Reads and serves one message at most. 1: did so; 0: end; -1: error. */
+int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Connecting, and finding out which rpyc is on the other side.
+ *
+ * A client speaks first, so it has to guess: it asks for the root in the envelope of rpyc 6. A
+ * server of that generation answers. Any other says goodbye in its own envelope, and that tells;
+ * then we connect once more and speak as it does. See "Finding out which" in doc/protocol.md.
+ */
+#include "classic.h"
+#include "host.h"
+
+#include <errno.h>
+
+#define CONNECT_TIMEOUT_MS 10000
+#define REQUEST_TIMEOUT_MS 30000
+
+/* Where to connect: either of two. */
+struct target {
+    const char *host, *port;
+    const char *path;
+};
+
+/* Opens a stream. A deadline that passes here counts as connect(2)'s own: nobody answered at all.
+ */
+static int open_stream(struct stream *s, const struct target *to, deadline_t deadline,
+                       struct rpyc_error *err)
+{
+    int result;
+
+    if (to->path)
+        result = stream_connect_unix(s, to->path, deadline, err);
+    else
+        result = stream_connect_tcp(s, to->host, to->port, deadline, err);
+    if (result < 0 && err->code == RPYC_ETIMEOUT) {
+        err->code = RPYC_ESYSTEM;
+        err->sys_errno = ETIMEDOUT;
+    }
+    return result;
+}
+
+static int timeout_or(int given_ms, int default_ms)
+{
+    return given_ms == 0 ? default_ms : given_ms;
+}
+
+static void forget(rpyc_conn *conn)
+{
+    conn_close(conn->conn, NULL);
+    rpyc_close(conn);
+}
+
+/* Somebody accepted us and then did not talk as a server does: says so. Always -1. */
+static int explain(const struct target *to, struct rpyc_error *err)
+{
+    struct rpyc_error why = *err;
+    const char *what = "";
+
+    if (err->code == RPYC_EREMOTE)
+        return -1;
+    if (err->code == RPYC_ELIMIT) { /* the first bytes of another protocol, taken for a length */
+        why.code = RPYC_EPROTOCOL;
+        what = "it does not speak RPyC: ";
+    }
+    if (to->path)
+        return error_set(err, why.code, "connected to %s, but %s%s", to->path, what, why.text);
+    return error_set(err, why.code, "connected to %s port %s, but %s%s", to->host, to->port, what,
+                     why.text);
+}
+
+/* Connects and asks for the root, in one way. With generation AUTO it is a guess; where that was
+ * wrong, *env says what the other side speaks. */
+static int try_as(rpyc_conn **out, const struct target *to, struct envelope *env,
+                  const struct rpyc_options *options, deadline_t deadline, struct rpyc_error *err)
+{
+    struct conn_config config = {options->max_frame, env->generation, env->bound};
+    bool guessing = env->generation == RPYC_GENERATION_AUTO;
+    rpyc_conn *conn;
+    struct stream s;
+
+    if (open_stream(&s, to, deadline, err) < 0)
+        return -1;
+    if (rpyc_conn_new(&conn, &s, &config, guessing, -1, err) < 0)
+        return -1;
+    conn->deadline = deadline;
+    if (classic_fetch_root(conn, err) < 0) {
+        *env = *conn_envelope(conn->conn);
+        forget(conn);
+        return explain(to, err);
+    }
+    conn->deadline = DEADLINE_NEVER;
+    conn->guessing = false;
+    conn->request_timeout_ms = timeout_or(options->request_timeout_ms, REQUEST_TIMEOUT_MS);
+    *out = conn;
+    return 0;
+}
+
+/* Whether a guess has brought out that the other side speaks otherwise. */
+static bool learnt(const struct envelope *env)
+{
+    return env->generation == RPYC_GENERATION_5 ||
+           (env->generation == RPYC_GENERATION_6 && env->bound);
+}
+
+static int connect_to(rpyc_conn **out, const struct target *to, const struct rpyc_options *options,
+                      struct rpyc_error *err)
+{
+    static const struct rpyc_options defaults = {0};
+    struct rpyc_error unused = RPYC_ERROR_INIT;
+    struct envelope env = {0};
+    deadline_t deadline;
+
+    if (!options)
+        options = &defaults;
+    if (!err)
+        err = &unused;
+    deadline = deadline_in(timeout_or(options->connect_timeout_ms, CONNECT_TIMEOUT_MS));
+    env.generation = options->generation;
+    if (try_as(out, to, &env, options, deadline, err) == 0)
+        return 0;
+    if (options->generation == RPYC_GENERATION_AUTO && learnt(&env)) {
+        rpyc_error_clear(err);
+        if (try_as(out, to, &env, options, deadline, err) == 0)
+            return 0;
+    }
+    rpyc_error_clear(&unused);
+    return -1;
+}
+
+int rpyc_connect_tcp(rpyc_conn **out, const char *host, const char *port,
+                     const struct rpyc_options *options, struct rpyc_error *err)
+{
+    return connect_to(out, &(struct target){.host = host, .port = port}, options, err);
+}
+
+int rpyc_connect_unix(rpyc_conn **out, const char *path, const struct rpyc_options *options,
+                      struct rpyc_error *err)
+{
+    return connect_to(out, &(struct target){.path = path}, options, err);
+}

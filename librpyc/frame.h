@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Frames: what cuts a stream of bytes into messages (rpyc/core/channel.py).
+ *
+ *     u32 length, big-endian | u8 compressed | payload of that length | "\n"
+ *
+ * No I/O happens here: the reader says where received bytes shall go and hands out the payloads
+ * that are complete.
+ */
+#ifndef RPYC_FRAME_H
+#define RPYC_FRAME_H
+
+#include "buffer.h"
+#include "error.h"
+
+#define FRAME_HEADER_SIZE 5
+#define FRAME_MAX_DEFAULT ((size_t)256 * 1024 * 1024)
+
+/* ---- Writing -------------------------------------------------------------------------------- */
+
+/* Starts a frame at the end of out; the payload is what gets appended until frame_end. Returns
+ * where it starts, for frame_end. */
+size_t frame_begin(struct buffer *out);
+
+/* Completes the frame that starts at `start`. With compress, payloads over FRAME_COMPRESS_FROM
+ * bytes are compressed where that makes them smaller, as stock peers do. Errors: RPYC_ELIMIT for 4
+ * GiB and more, RPYC_ENOMEM, also for an out that had failed before. */
+int frame_end(struct buffer *out, size_t start, bool compress, struct rpyc_error *err);
+#define FRAME_COMPRESS_FROM 3000
+
+/* ---- Reading -------------------------------------------------------------------------------- */
+
+/* One payload, decompressed. data points into store, which owns it. */
+struct frame {
+    const uint8_t *data;
+    size_t len;
+    struct buffer store;
+};
+
+void frame_free(struct frame *f);
+
+struct frame_reader {
+    struct buffer in; /* received, from `head` on not yet handed out */
+    size_t head;
+    size_t max; /* bytes in a payload, before and after decompression */
+};
+
+/* max_payload: bytes; 0 is FRAME_MAX_DEFAULT. */
+void frame_reader_init(struct frame_reader *r, size_t max_payload);
+void frame_reader_free(struct frame_reader *r);
+
+/* Where to put bytes that come in, and how many fit, at least one; NULL if there is no memory. The
+ * room grows with what has arrived and not with what a length promises. */
+uint8_t *frame_room(struct frame_reader *r, size_t *n);
+
+/* Says that n bytes have been put there. */
+void frame_received(struct frame_reader *r, size_t n);
+
+/* Takes the next complete frame. 1: f holds it, owned by the caller. 0: more bytes are needed. -1:
+ * the stream is beyond repair: RPYC_ELIMIT (length over max), RPYC_EPROTOCOL (unknown compression,
+ * or bytes that are not what zlib makes), RPYC_ENOMEM. The newline at the end is not looked at;
+ * stock never does. */
+int frame_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err);
+
+/* Whether it is in the middle of a frame: then an end of file is a truncated stream. */
+bool frame_pending(const struct frame_reader *r);
+
+#endif

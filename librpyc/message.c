@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "message.h"
+
+#define THREAD_IDS_SIZE 16
+#define TAG_TUPLE3      0x12 /* how brine starts a tuple of three: an envelope of rpyc 4.1 to 5.3 */
+
+void message_free(struct message *m)
+{
+    frame_free(&m->frame);
+}
+
+/* ---- The envelope --------------------------------------------------------------------------- */
+
+/* The generation that a payload's first byte tells, or AUTO for neither. */
+static enum rpyc_generation generation_of(uint8_t first)
+{
+    if (first == TAG_TUPLE3)
+        return RPYC_GENERATION_5;
+    if (first >= MESSAGE_REQUEST && first <= MESSAGE_EXCEPTION)
+        return RPYC_GENERATION_6;
+    return RPYC_GENERATION_AUTO;
+}
+
+/* Learns from the first payload of a connection how the peer wraps its messages. A thread id of
+ * bind-threads is an address in the user's half, so its first byte is 0. */
+static int detect(const uint8_t *payload, size_t len, struct envelope *env, struct rpyc_error *err)
+{
+    size_t at = len > THREAD_IDS_SIZE && payload[0] == 0 ? THREAD_IDS_SIZE : 0;
+    enum rpyc_generation generation = len > 0 ? generation_of(payload[at]) : RPYC_GENERATION_AUTO;
+
+    if (generation == RPYC_GENERATION_AUTO)
+        return error_set(err, RPYC_EPROTOCOL, "the peer does not speak RPyC");
+    env->generation = generation;
+    env->bound = at != 0;
+    return 0;
+}
+
+/* Takes the thread ids of bind-threads off the front, where they are in use. */
+static int take_threads(struct message *m, const struct envelope *env, const uint8_t **payload,
+                        size_t *len, struct rpyc_error *err)
+{
+    m->sender = 0;
+    m->recipient = 0;
+    if (!env->bound)
+        return 0;
+    if (*len < THREAD_IDS_SIZE)
+        return error_set(err, RPYC_EPROTOCOL, "a message without the thread ids it should have");
+    m->sender = load_u64(*payload);
+    m->recipient = load_u64(*payload + 8);
+    *payload += THREAD_IDS_SIZE;
+    *len -= THREAD_IDS_SIZE;
+    return 0;
+}
+
+/* Reads (msg, seq, args) of one generation, or msg and (seq, args) of the other, up to args. */
+static bool read_head(struct message *m, const struct envelope *env, const uint8_t *payload,
+                      size_t len, int64_t *kind)
+{
+    struct brine_reader *r = &m->body;
+
+    if (env->generation == RPYC_GENERATION_5) {
+        brine_read(r, payload, len);
+        return brine_expect_tuple(r, 3) && brine_expect_int(r, kind) &&
+               brine_expect_int(r, &m->seq);
+    }
+    if (len == 0) {
+        brine_read(r, payload, 0);
+        return brine_fail(r, "an empty message");
+    }
+    *kind = payload[0];
+    brine_read(r, payload + 1, len - 1);
+    return brine_expect_tuple(r, 2) && brine_expect_int(r, &m->seq);
+}
+
+int message_parse(struct message *m, struct envelope *env, struct rpyc_error *err)
+{
+    const uint8_t *payload = m->frame.data;
+    size_t len = m->frame.len;
+    int64_t kind;
+
+    if (env->generation == RPYC_GENERATION_AUTO && detect(payload, len, env, err) < 0)
+        return -1;
+    if (take_threads(m, env, &payload, &len, err) < 0)
+        return -1;
+    if (!read_head(m, env, payload, len, &kind))
+        return brine_error(&m->body, err);
+    if (kind < MESSAGE_REQUEST || kind > MESSAGE_EXCEPTION)
+        return error_set(err, RPYC_EPROTOCOL, "a message of the unknown kind %lld",
+                         (long long)kind);
+    m->kind = (enum message_kind)kind;
+    return 0;
+}
+
+int message_handler(struct message *m, int64_t *handler, struct rpyc_error *err)
+{
+    if (!brine_expect_tuple(&m->body, 2) || !brine_expect_int(&m->body, handler))
+        return brine_error(&m->body, err);
+    return 0;
+}
+
+size_t message_begin(struct buffer *out, const struct envelope *env, enum message_kind kind,
+                     int64_t seq, const struct thread_pair *threads)
+{
+    size_t start = frame_begin(out);
+
+    if (env->bound && threads) {
+        buffer_put_u64(out, threads->sender);
+        buffer_put_u64(out, threads->recipient);
+    }
+    if (env->generation == RPYC_GENERATION_5) {
+        brine_put_tuple(out, 3);
+        brine_put_int(out, kind);
+    } else {
+        buffer_put_u8(out, (uint8_t)kind);
+        brine_put_tuple(out, 2);
+    }
+    brine_put_int(out, seq);
+    return start;
+}
+
+/* ---- Boxing --------------------------------------------------------------------------------- */
+
+void box_put(struct buffer *out, enum label label)
+{
+    brine_put_tuple(out, 2);
+    brine_put_int(out, label);
+}
+
+bool box_next(struct brine_reader *r, enum label *label)
+{
+    int64_t n;
+
+    if (!brine_expect_tuple(r, 2) || !brine_expect_int(r, &n))
+        return false;
+    if (n < LABEL_VALUE || n > LABEL_REMOTE_REF)
+        return brine_fail(r, "a box with an unknown label");
+    *label = (enum label)n;
+    return true;
+}
+
+void id_pack_put(struct buffer *out, const struct id_pack *pack)
+{
+    brine_put_tuple(out, 3);
+    brine_put_str(out, pack->name, pack->name_len);
+    brine_put_uint(out, pack->class_id);
+    brine_put_uint(out, pack->instance_id);
+}
+
+/* The number that digits stand for; UINT64_MAX, which no object has for an id, if it is larger or
+ * negative. */
+static uint64_t parse_u64(const uint8_t *digits, size_t len)
+{
+    uint64_t n = 0;
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        if (digits[i] == '-' || __builtin_mul_overflow(n, 10, &n) ||
+            __builtin_add_overflow(n, (uint64_t)(digits[i] - '0'), &n))
+            return UINT64_MAX;
+    }
+    return n;
+}
+
+/* An id: any int of 64 bits. A negative one, as PyPy has them, keeps its bits. */
+static bool next_id(struct brine_reader *r, uint64_t *id)
+{
+    struct brine_item item;
+
+    if (!brine_next(r, &item))
+        return false;
+    if (item.type == BRINE_INT)
+        *id = (uint64_t)item.integer;
+    else if (item.type == BRINE_BIGINT)
+        *id = parse_u64(item.data, item.len);
+    else
+        return brine_fail(r, "an id pack whose ids are not numbers");
+    return true;
+}
+
+bool id_pack_next(struct brine_reader *r, struct id_pack *pack)
+{
+    struct brine_item name;
+
+    pack->raw = r->pos;
+    if (!brine_expect_tuple(r, 3) || !brine_next(r, &name))
+        return false;
+    if (name.type != BRINE_STR && name.type != BRINE_BYTES)
+        return brine_fail(r, "an id pack whose name is not a str");
+    if (!next_id(r, &pack->class_id) || !next_id(r, &pack->instance_id))
+        return false;
+    pack->name = (const char *)name.data;
+    pack->name_len = name.len;
+    pack->raw_len = (size_t)(r->pos - pack->raw);
+    return true;
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stream.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_MS 1000000LL
+
+/* ---- Time ----------------------------------------------------------------------------------- */
+
+static int64_t now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+deadline_t deadline_in(int ms)
+{
+    return ms < 0 ? DEADLINE_NEVER : now() + ms * NS_PER_MS;
+}
+
+/* Milliseconds until the deadline for poll(2), rounded up; -1 for never. */
+static int time_left(deadline_t deadline)
+{
+    int64_t left;
+
+    if (deadline == DEADLINE_NEVER)
+        return -1;
+    left = deadline - now();
+    if (left <= 0)
+        return 0;
+    left = (left + NS_PER_MS - 1) / NS_PER_MS;
+    return left > INT_MAX ? INT_MAX : (int)left;
+}
+
+/* Waits for events on fd. */
+static int wait_for(int fd, short events, deadline_t deadline, struct rpyc_error *err)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    int n = poll(&p, 1, time_left(deadline));
+
+    if (n > 0)
+        return 0;
+    if (n == 0)
+        return error_set(err, RPYC_ETIMEOUT, "timed out");
+    if (errno == EINTR)
+        return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
+    return error_system(err, errno, "poll");
+}
+
+/* ---- The socket ----------------------------------------------------------------------------- */
+
+static bool is_loopback(const struct sockaddr_storage *a)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)a;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
+
+    if (a->ss_family == AF_UNIX)
+        return true;
+    if (a->ss_family == AF_INET)
+        return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    if (a->ss_family != AF_INET6)
+        return false;
+    return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) ||
+           (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && in6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+}
+
+void stream_open(struct stream *s, int fd)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof(peer);
+    struct stat st;
+    int on = 1;
+
+    s->fd = fd;
+    s->inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
+    s->local = getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && is_loopback(&peer);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+bool stream_is_ours(const struct stream *s)
+{
+    struct stat st;
+
+    return s->fd >= 0 && fstat(s->fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == s->inode;
+}
+
+/* What a call on an fd that is no longer ours comes to. */
+static int lost(struct rpyc_error *err)
+{
+    return error_set(err, RPYC_ECLOSED, "the socket was closed behind our back");
+}
+
+ssize_t stream_receive(struct stream *s, void *bytes, size_t n, deadline_t deadline,
+                       struct rpyc_error *err)
+{
+    int flags = deadline == DEADLINE_NEVER ? 0 : MSG_DONTWAIT;
+    ssize_t got;
+
+    for (;;) {
+        if (!stream_is_ours(s))
+            return lost(err);
+        if (flags && wait_for(s->fd, POLLIN, deadline, err) < 0)
+            return -1;
+        got = recv(s->fd, bytes, n, flags);
+        if (got >= 0)
+            return got;
+        if (errno == EINTR)
+            return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
+        if (errno == ECONNRESET)
+            return error_set(err, RPYC_ECLOSED, "the peer reset the connection");
+        if (errno != EAGAIN)
+            return error_system(err, errno, "receiving");
+        flags = MSG_DONTWAIT; /* the fd is non-blocking: poll it */
+    }
+}
+
+ssize_t stream_send_some(struct stream *s, const void *bytes, size_t n, deadline_t deadline,
+                         struct rpyc_error *err)
+{
+    int flags = MSG_NOSIGNAL | (deadline == DEADLINE_NEVER ? 0 : MSG_DONTWAIT);
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    ssize_t sent;
+
+    for (;;) {
+        if (!stream_is_ours(s))
+            return lost(err);
+        sent = send(s->fd, bytes, n, flags);
+        if (sent >= 0)
+            return sent;
+        if (errno == EINTR)
+            return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
+        if (errno == EPIPE || errno == ECONNRESET)
+            return error_set(err, RPYC_ECLOSED, "the peer closed the connection");
+        if (errno != EAGAIN)
+            return error_system(err, errno, "sending");
+        if (wait_for(s->fd, POLLOUT, deadline, &why) < 0)
+            return error_set(err, why.code, "sending: %s", why.text);
+    }
+}
+
+int stream_send(struct stream *s, const void *bytes, size_t n, deadline_t deadline,
+                struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    const uint8_t *p = bytes;
+    ssize_t sent;
+
+    while (n > 0) {
+        sent = stream_send_some(s, p, n, deadline, &why);
+        if (sent < 0 && why.code != RPYC_EINTERRUPT)
+            return error_set(err, why.code, "%s", why.text);
+        if (sent > 0) {
+            p += sent;
+            n -= (size_t)sent;
+        }
+    }
+    return 0;
+}
+
+void stream_shutdown(struct stream *s)
+{
+    if (stream_is_ours(s))
+        shutdown(s->fd, SHUT_RDWR);
+}
+
+void stream_close(struct stream *s)
+{
+    if (stream_is_ours(s))
+        close(s->fd);
+    s->fd = -1;
+}
+
+/* ---- Connecting ----------------------------------------------------------------------------- */
+
+static int set_blocking(int fd, bool blocking)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0)
+        return -1;
+    return fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+}
+
+/* Waits for a connect that is in progress; its outcome is left in errno. */
+static int finish_connect(int fd, deadline_t deadline, struct rpyc_error *err)
+{
+    int result = 0;
+    socklen_t len = sizeof(result);
+
+    do {
+        rpyc_error_clear(err);
+        if (wait_for(fd, POLLOUT, deadline, err) == 0)
+            break;
+        if (err->code != RPYC_EINTERRUPT)
+            return -1;
+    } while (true);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &result, &len) < 0)
+        result = errno;
+    return result == 0 ? 0 : error_system(err, result, "connect");
+}
+
+/* Connects a TCP socket, which is non-blocking until then. */
+static int connect_tcp(int fd, const struct sockaddr *address, socklen_t len, deadline_t deadline,
+                       struct rpyc_error *err)
+{
+    if (set_blocking(fd, false) < 0)
+        return error_system(err, errno, "fcntl");
+    if (connect(fd, address, len) < 0) {
+        if (errno != EINPROGRESS && errno != EINTR)
+            return error_system(err, errno, "connect");
+        if (finish_connect(fd, deadline, err) < 0)
+            return -1;
+    }
+    return set_blocking(fd, true) < 0 ? error_system(err, errno, "fcntl") : 0;
+}
+
+/* Lets calls that send give up at the deadline; -1 if it has passed. */
+static int set_send_timeout(int fd, deadline_t deadline)
+{
+    int ms = time_left(deadline);
+    struct timeval left = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
+
+    if (ms < 0)
+        return 0;
+    return ms == 0 ? -1 : setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left));
+}
+
+/* Connects a Unix socket. Where the backlog is full it has to wait in connect itself: a
+ * non-blocking one just fails, and there is nothing to poll. */
+static int connect_unix(int fd, const struct sockaddr *address, socklen_t len, deadline_t deadline,
+                        struct rpyc_error *err)
+{
+    do {
+        if (set_send_timeout(fd, deadline) < 0)
+            return error_set(err, RPYC_ETIMEOUT, "timed out");
+        if (connect(fd, address, len) == 0)
+            break;
+        if (errno == EAGAIN)
+            return error_set(err, RPYC_ETIMEOUT, "timed out");
+        if (errno != EINTR)
+            return error_system(err, errno, "connect");
+    } while (true);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){0, 0}, sizeof(struct timeval));
+    return 0;
+}
+
+/* Connects to one address. On failure err is just the reason; the caller adds what it tried. */
+static int connect_address(struct stream *s, const struct sockaddr *address, socklen_t len,
+                           deadline_t deadline, struct rpyc_error *err)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int result;
+
+    if (fd < 0)
+        return error_system(err, errno, "socket");
+    if (address->sa_family == AF_UNIX)
+        result = connect_unix(fd, address, len, deadline, err);
+    else
+        result = connect_tcp(fd, address, len, deadline, err);
+    if (result < 0)
+        close(fd);
+    else
+        stream_open(s, fd);
+    return result;
+}
+
+/* Fills err with what was tried and how it went wrong. */
+static int connect_error(const char *where, const struct rpyc_error *why, struct rpyc_error *err)
+{
+    if (why->code == RPYC_ESYSTEM && why->sys_errno == ECONNRESET)
+        return error_set(err, RPYC_ECLOSED, "%s hung up at once", where);
+    if (why->code == RPYC_ESYSTEM)
+        return error_system(err, why->sys_errno, "cannot connect to %s", where);
+    return error_set(err, why->code, "cannot connect to %s: %s", where, why->text);
+}
+
+static void free_addresses(struct addrinfo **list)
+{
+    if (*list)
+        freeaddrinfo(*list);
+}
+
+/* Whether a port is a number that fits or a name: getaddrinfo takes 65536 for 0, and "" too. */
+static bool is_port(const char *port)
+{
+    size_t digits = strspn(port, "0123456789");
+
+    return port[0] != '\0' &&
+           (port[digits] != '\0' || (digits < 10 && strtol(port, NULL, 10) <= 65535));
+}
+
+int stream_connect_tcp(struct stream *s, const char *host, const char *port, deadline_t deadline,
+                       struct rpyc_error *err)
+{
+    _cleanup_(free_addresses) struct addrinfo *list = NULL;
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *a;
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    char where[200];
+    int result;
+
+    *s = STREAM_INIT;
+    snprintf(where, sizeof(where), "%s port %s", host, port);
+    if (!is_port(port))
+        return error_set(err, RPYC_EINVAL, "cannot connect to %s: not a port", where);
+    result = getaddrinfo(host, port, &hints, &list);
+    if (result == EAI_SYSTEM)
+        return error_system(err, errno, "cannot connect to %s", where);
+    if (result != 0)
+        return error_set(err, RPYC_ERESOLVE, "cannot connect to %s: %s", where,
+                         gai_strerror(result));
+    for (a = list; a; a = a->ai_next) {
+        if (connect_address(s, a->ai_addr, a->ai_addrlen, deadline, &why) == 0)
+            return 0;
+    }
+    return connect_error(where, &why, err);
+}
+
+int stream_unix_address(struct sockaddr_un *address, socklen_t *len, const char *path,
+                        struct rpyc_error *err)
+{
+    size_t n = strlen(path);
+
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (n == 0 || n >= sizeof(address->sun_path))
+        return error_set(err, RPYC_EINVAL, "the name of a Unix socket has 1 to %zu bytes: '%s'",
+                         sizeof(address->sun_path) - 1, path);
+    memcpy(address->sun_path, path, n);
+    *len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
+    if (path[0] == '@') {
+        address->sun_path[0] = '\0'; /* an abstract name is not NUL-terminated */
+        *len -= 1;
+    }
+    return 0;
+}
+
+int stream_connect_unix(struct stream *s, const char *path, deadline_t deadline,
+                        struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    struct sockaddr_un address;
+    socklen_t len;
+
+    *s = STREAM_INIT;
+    if (stream_unix_address(&address, &len, path, err) < 0)
+        return -1;
+    if (connect_address(s, (struct sockaddr *)&address, len, deadline, &why) == 0)
+        return 0;
+    return connect_error(path, &why, err);
+}
+
+/* ---- Listening ------------------------------------------------------------------------------ */
+
+/* A socket's file must be its owner's alone, whatever the umask: the mode that the socket has
+ * before bind keeps others out from the first moment. But bind takes the umask off, and one of 0777
+ * would keep us out too. */
+static int bind_unix(int fd, const struct sockaddr *address, socklen_t len)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)address;
+    struct stat st;
+
+    if (fchmod(fd, 0600) < 0 || bind(fd, address, len) < 0)
+        return -1;
+    if (un->sun_path[0] && lstat(un->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+        (st.st_mode & 0777) != 0600)
+        return chmod(un->sun_path, 0600);
+    return 0;
+}
+
+static int bind_tcp(int fd, const struct sockaddr *address, socklen_t len)
+{
+    int on = 1;
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (address->sa_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    return bind(fd, address, len);
+}
+
+int stream_listen(const struct sockaddr *address, socklen_t len, int backlog,
+                  struct rpyc_error *err)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int result;
+
+    if (fd < 0)
+        return error_system(err, errno, "socket");
+    if (address->sa_family == AF_UNIX)
+        result = bind_unix(fd, address, len);
+    else
+        result = bind_tcp(fd, address, len);
+    if (result == 0 && listen(fd, backlog) == 0)
+        return fd;
+    error_system(err, errno, "bind");
+    close(fd);
+    return -1;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Bytes to and from a peer: TCP over IPv4 and IPv6, and Unix sockets. Every fd is close-on-exec.
+ * Nothing here raises SIGPIPE.
+ */
+#ifndef RPYC_STREAM_H
+#define RPYC_STREAM_H
+
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include "error.h"
+
+/* A point of CLOCK_MONOTONIC in nanoseconds at which a call gives up with RPYC_ETIMEOUT. */
+typedef int64_t deadline_t;
+#define DEADLINE_NEVER INT64_MAX
+
+/* `ms` milliseconds from now; negative: never. */
+deadline_t deadline_in(int ms);
+
+struct stream {
+    int fd;
+    bool local;  /* a Unix socket or the loopback: compressing would only cost time */
+    ino_t inode; /* which socket it was when it was opened: see stream_is_ours */
+};
+
+#define STREAM_INIT ((struct stream){-1, false, 0})
+
+/* Wraps a connected socket: takes fd, finds out whether it is local, and turns Nagle's algorithm
+ * off. */
+void stream_open(struct stream *s, int fd);
+
+/* Whether the fd still is the socket that was opened. In a library one does not own the process:
+ * programs close every fd that they do not know (os.closerange), and the number comes back as
+ * something of theirs. Every call below looks first. */
+bool stream_is_ours(const struct stream *s);
+
+/* Connects. host and port as for getaddrinfo, every address in turn; path is a file's name or
+ * "@name" for an abstract one. Errors: RPYC_ERESOLVE, RPYC_ESYSTEM, RPYC_ETIMEOUT. */
+int stream_connect_tcp(struct stream *s, const char *host, const char *port, deadline_t deadline,
+                       struct rpyc_error *err);
+int stream_connect_unix(struct stream *s, const char *path, deadline_t deadline,
+                        struct rpyc_error *err);
+
+/* Fills a sockaddr_un for path ("@name": abstract); RPYC_EINVAL if it is empty or does not fit. */
+int stream_unix_address(struct sockaddr_un *address, socklen_t *len, const char *path,
+                        struct rpyc_error *err);
+
+/* A listening socket for one address: its fd, or -1 with RPYC_ESYSTEM. */
+int stream_listen(const struct sockaddr *address, socklen_t len, int backlog,
+                  struct rpyc_error *err);
+
+/* Receives what is there, at least one byte and at most n. Returns how many; 0 at the end of file;
+ * -1 with RPYC_ETIMEOUT, RPYC_EINTERRUPT (a signal came; call again to go on) or RPYC_ESYSTEM. */
+ssize_t stream_receive(struct stream *s, void *bytes, size_t n, deadline_t deadline,
+                       struct rpyc_error *err);
+
+/* Sends some of n bytes, at least one. Returns how many; -1 with RPYC_ECLOSED (the peer is gone, or
+ * the fd is no longer ours), RPYC_ETIMEOUT, RPYC_EINTERRUPT (a signal came; call again to go on) or
+ * RPYC_ESYSTEM. */
+ssize_t stream_send_some(struct stream *s, const void *bytes, size_t n, deadline_t deadline,
+                         struct rpyc_error *err);
+
+/* Sends all n bytes, whatever signals come. After an error the stream is of no more use, for a part
+ * may have gone out. Errors as above. */
+int stream_send(struct stream *s, const void *bytes, size_t n, deadline_t deadline,
+                struct rpyc_error *err);
+
+/* Wakes up every thread that waits on the stream: they see its end. The fd stays. */
+void stream_shutdown(struct stream *s);
+
+/* Closes the fd. Twice is allowed. */
+void stream_close(struct stream *s);
+
+#endif

@@ -1,0 +1,70 @@
+dnl SPDX-License-Identifier: BSD-3-Clause
+
+# PYSTUCK_CHECK_FLAG(FLAG, [IF-SUPPORTED], [IF-NOT])
+# Whether the compiler takes FLAG both to compile and to link. -Werror, for clang only warns of a flag
+# that it does not know.
+AC_DEFUN([PYSTUCK_CHECK_FLAG], [
+  AC_MSG_CHECKING([whether $CC accepts $1])
+  pystuck_save_CFLAGS=$CFLAGS
+  CFLAGS="$CFLAGS -Werror $1"
+  AC_LINK_IFELSE([AC_LANG_PROGRAM()], [pystuck_flag=yes], [pystuck_flag=no])
+  CFLAGS=$pystuck_save_CFLAGS
+  AC_MSG_RESULT([$pystuck_flag])
+  AS_IF([test $pystuck_flag = yes], [$2], [$3])
+])
+
+# PYSTUCK_SANITIZER_RUNTIME
+# Sets SANITIZER_PRELOAD to the shared AddressSanitizer runtime of $CC, to be put in LD_PRELOAD.
+AC_DEFUN([PYSTUCK_SANITIZER_RUNTIME], [
+  AC_MSG_CHECKING([for the shared sanitizer runtime])
+  # clang's first: clang finds gcc's as well.
+  for pystuck_lib in libclang_rt.asan-$host_cpu.so libclang_rt.asan.so libasan.so; do
+    SANITIZER_PRELOAD=`$CC -print-file-name=$pystuck_lib`
+    # A name that the compiler does not find comes back as it was.
+    AS_CASE([$SANITIZER_PRELOAD], [/*], [break], [SANITIZER_PRELOAD=])
+  done
+  AC_MSG_RESULT([${SANITIZER_PRELOAD:-not found}])
+  AS_IF([test -z "$SANITIZER_PRELOAD"],
+    [AC_MSG_ERROR([$CC has no shared AddressSanitizer runtime, which the extension needs])])
+  AC_SUBST([SANITIZER_PRELOAD])
+])
+
+# PYSTUCK_PYTHON
+# Chooses the interpreter that the extension is built for, and asks it for what we need. Sets PYTHON
+# (the real executable, also where a shim was given), PYTHON_VERSION, PYTHON_CPPFLAGS,
+# PYTHON_EXT_SUFFIX, pythondir, and python_shown, the same for the summary.
+AC_DEFUN([PYSTUCK_PYTHON], [
+  AC_ARG_VAR([PYTHON], [the Python interpreter (3.9 or later) to build the extension for])
+  AC_ARG_VAR([pythondir], [where to install the Python package and the extension])
+  # Not a search for what was given: AC_PATH_PROGS would ignore a name without a directory.
+  AS_IF([test -z "$PYTHON"], [AC_PATH_PROGS([PYTHON], [python3 python])])
+  AS_IF([test -z "$PYTHON"],
+    [AC_MSG_ERROR([no Python found: install python3-dev (Debian, Ubuntu) or python3-devel (Fedora), or set PYTHON=])])
+
+  AC_MSG_CHECKING([for the Python that $PYTHON is])
+  pystuck_python=`"$PYTHON" "$srcdir/m4/ask_python.py"` ||
+    AC_MSG_ERROR([$PYTHON cannot be used: it must be CPython 3.9 or later])
+  eval "$pystuck_python"
+  AC_MSG_RESULT([$PYTHON, $PYTHON_VERSION])
+
+  pystuck_save_CPPFLAGS=$CPPFLAGS
+  CPPFLAGS="$CPPFLAGS $PYTHON_CPPFLAGS"
+  AC_CHECK_HEADER([Python.h], [],
+    [AC_MSG_ERROR([Python.h of $PYTHON is missing: install python3-dev (Debian, Ubuntu) or python3-devel (Fedora), or choose another interpreter with PYTHON=])])
+  CPPFLAGS=$pystuck_save_CPPFLAGS
+
+  AC_MSG_CHECKING([for Python's site directory under the prefix])
+  pystuck_prefix=$prefix
+  AS_IF([test "$prefix" = NONE], [pystuck_prefix=$ac_default_prefix])
+  python_note=
+  AS_IF([test -z "$pythondir"], [
+    eval "`"$PYTHON" "$srcdir/m4/ask_python.py" "$pystuck_prefix"`"
+    AS_IF([test $python_searched = no], [python_note=" (only with PYTHONPATH will Python look there)"])
+  ])
+  python_shown=`prefix=$pystuck_prefix; eval echo "$pythondir"`$python_note
+  AC_MSG_RESULT([$python_shown])
+  AC_SUBST([PYTHON_VERSION])
+  AC_SUBST([PYTHON_CPPFLAGS])
+  AC_SUBST([PYTHON_EXT_SUFFIX])
+  AC_SUBST([pythondir])
+])

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Connecting, and finding out what is on the other side, against servers by script. What servers of
+ * each kind say is in doc/protocol.md, "Finding out which".
+ */
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
+#include "rpyc.h"
+
+/* ---- A server by script --------------------------------------------------------------------- */
+
+#define ANSWERS_MAX 4
+
+/* What happens on one connection. Frames are said as the hex of their payloads with "/" between
+ * them; "!" before means raw bytes. */
+struct act {
+    const char *greeting;             /* said first, or NULL */
+    const char *answers[ANSWERS_MAX]; /* the n-th is said once the n-th frame was heard */
+    bool hangs_up;                    /* in the end, else it listens until the client does */
+};
+
+struct server {
+    struct thread thread;
+    const struct act *acts;
+    size_t count;
+    int listener;
+    char name[64];
+    char port[8];
+    /* The payloads that it heard, in hex, and "end" where the client hung up; each connection in
+     * brackets. */
+    char heard[2048];
+};
+
+static void note(struct server *s, const char *text)
+{
+    size_t len = strlen(s->heard);
+
+    snprintf(s->heard + len, sizeof(s->heard) - len, "%s", text);
+}
+
+static bool read_all(int fd, uint8_t *bytes, size_t len)
+{
+    while (len > 0) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        ssize_t n = poll(&ready, 1, 10000) == 1 ? read(fd, bytes, len) : -1;
+
+        if (n <= 0)
+            return false;
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+static bool hear(struct server *s, int fd)
+{
+    uint8_t frame[256];
+    char byte[3];
+    size_t i;
+
+    if (!read_all(fd, frame, 5) || load_u32(frame) > 200)
+        return false;
+    i = load_u32(frame);
+    if (!read_all(fd, frame, i + 1))
+        return false;
+    for (size_t k = 0; k < i; k++) {
+        snprintf(byte, sizeof(byte), "%02x", frame[k]);
+        note(s, byte);
+    }
+    note(s, " ");
+    return true;
+}
+
+static void put_frame(struct buffer *out, const char *hex, size_t digits)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text), "%.*s", (int)digits, hex);
+    AUTO_BYTES payload = from_hex(text);
+    buffer_put_u32(out, (uint32_t)payload.len);
+    buffer_put_u8(out, 0);
+    buffer_put(out, payload.data, payload.len);
+    buffer_put_u8(out, '\n');
+}
+
+/* A client that has hung up does not hear it, which is no error. */
+static void answer(int fd, const char *script)
+{
+    AUTO_BUFFER out = BUFFER_INIT;
+
+    if (script[0] == '!') {
+        AUTO_BYTES raw = from_hex(script + 1);
+
+        buffer_put(&out, raw.data, raw.len);
+    } else {
+        while (*script) {
+            size_t digits = strcspn(script, "/");
+
+            put_frame(&out, script, digits);
+            script += digits + (script[digits] == '/');
+        }
+    }
+    if (send(fd, out.data, out.len, MSG_NOSIGNAL) < 0)
+        return;
+}
+
+static void play(struct server *s, const struct act *act)
+{
+    AUTO_FD fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
+    size_t i;
+
+    note(s, "[");
+    if (act->greeting)
+        answer(fd, act->greeting);
+    for (i = 0; i < ANSWERS_MAX && act->answers[i] && hear(s, fd); i++)
+        answer(fd, act->answers[i]);
+    if (!act->hangs_up) {
+        while (hear(s, fd))
+            ;
+        note(s, "end");
+    }
+    note(s, "]");
+}
+
+static void run_server(void *arg)
+{
+    struct server *s = arg;
+    size_t i;
+
+    for (i = 0; i < s->count; i++)
+        play(s, &s->acts[i]);
+}
+
+static void server_listen_unix(struct server *s)
+{
+    static int count;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    snprintf(s->name, sizeof(s->name), "@pystuck-test-%d-%d", (int)getpid(), count++);
+    memcpy(address.sun_path + 1, s->name + 1, strlen(s->name + 1));
+    s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(s->listener, (struct sockaddr *)&address,
+                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(s->name))),
+                     0);
+    assert_int_equal(listen(s->listener, 8), 0);
+}
+
+static void server_listen_tcp(struct server *s)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(in);
+
+    s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(s->listener, (struct sockaddr *)&in, sizeof(in)), 0);
+    assert_int_equal(listen(s->listener, 8), 0);
+    assert_int_equal(getsockname(s->listener, (struct sockaddr *)&in, &len), 0);
+    snprintf(s->port, sizeof(s->port), "%u", ntohs(in.sin_port));
+}
+
+static void server_start(struct server *s, const struct act *acts, size_t count)
+{
+    *s = (struct server){.acts = acts, .count = count};
+    server_listen_unix(s);
+    thread_start(&s->thread, run_server, s);
+}
+
+/* Waits until the script is over, and checks what was heard in it. */
+static void server_end(struct server *s, const char *heard)
+{
+    thread_join(&s->thread);
+    close(s->listener);
+    assert_string_equal(s->heard, heard);
+}
+
+#define ACTS(acts) acts, sizeof(acts) / sizeof(*(acts))
+
+/* Payloads, without spaces, for they are compared with what was heard. */
+#define GETROOT_6 "0111501153115102"
+#define GETROOT_5 "1251501153115102"
+#define CLOSE_6   "0111511152115102" /* the second request */
+#define CLOSE_5   "1251511152115102"
+#define ROOT_REF  "115412080e06612e526f6f745357" /* ("a.Root", 3, 7) */
+#define STAND_IN  "115412080e0f6275696c74696e732e6f626a6563745151"
+#define THREADS   "00007f9b828ff6c00000000000000000"
+#define ANSWER_6  "021150" ROOT_REF
+#define ANSWER_5  "125250" ROOT_REF
+#define GOODBYE_5 "1251501152115102" /* the first of the server's */
+#define GOODBYE_6 "0111501152115102"
+
+/* That the connection works, and which generation it is; then closes it. */
+static void assert_connected(rpyc_conn *conn, enum rpyc_generation generation)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_value *root = NULL;
+
+    assert_int_equal(rpyc_conn_generation(conn), generation);
+    assert_ok(rpyc_root(conn, &root, &err), &err);
+    assert_string_equal(rpyc_class_name(root), "a.Root");
+    rpyc_unref(root);
+    rpyc_close(conn);
+}
+
+/* Connects to a server that plays these acts. */
+static void assert_connects(const struct act *acts, size_t count, enum rpyc_generation given,
+                            enum rpyc_generation found, const char *heard)
+{
+    const struct rpyc_options options = {.generation = given};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s;
+
+    server_start(&s, acts, count);
+    assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
+    assert_int_equal(err.code, RPYC_OK);
+    assert_connected(conn, found);
+    server_end(&s, heard);
+}
+
+/* Fails to connect to a server that plays these acts; the error's text is "connected to @name, but"
+ * and this. */
+static void assert_connects_not(const struct act *acts, size_t count, int timeout_ms,
+                                enum rpyc_generation given, enum rpyc_errcode code,
+                                const char *text, const char *heard)
+{
+    const struct rpyc_options options = {.generation = given, .connect_timeout_ms = timeout_ms};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s;
+    char whole[256];
+
+    server_start(&s, acts, count);
+    assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
+    snprintf(whole, sizeof(whole), "connected to %s, but %s", s.name, text);
+    assert_error(&err, code, whole);
+    assert_null(conn);
+    server_end(&s, heard);
+}
+
+/* ---- Which generation ----------------------------------------------------------------------- */
+
+TEST(a_server_of_generation_6_is_found_with_one_connection)
+{
+    const struct act acts[] = {{.answers = {ANSWER_6}}};
+
+    assert_connects(ACTS(acts), RPYC_GENERATION_AUTO, RPYC_GENERATION_6,
+                    "[" GETROOT_6 " " CLOSE_6 " end]");
+}
+
+TEST(a_server_of_generation_5_is_found_with_a_second_connection)
+{
+    const struct act acts[] = {{.answers = {GOODBYE_5}, .hangs_up = true}, {.answers = {ANSWER_5}}};
+
+    assert_connects(ACTS(acts), RPYC_GENERATION_AUTO, RPYC_GENERATION_5,
+                    "[" GETROOT_6 " ][" GETROOT_5 " " CLOSE_5 " end]");
+}
+
+/* It decides by the first byte, without waiting for the end of file. */
+TEST(a_server_that_says_goodbye_and_stays_is_hung_up_on)
+{
+    const struct act acts[] = {{.answers = {GOODBYE_5}}, {.answers = {ANSWER_5}}};
+
+    assert_connects(ACTS(acts), RPYC_GENERATION_AUTO, RPYC_GENERATION_5,
+                    "[" GETROOT_6 " end][" GETROOT_5 " " CLOSE_5 " end]");
+}
+
+TEST(a_server_with_bind_threads_is_found_with_a_second_connection)
+{
+    const struct {
+        struct act acts[2];
+        enum rpyc_generation generation;
+        const char *getroot, *close;
+    } cases[] = {
+        {{{.answers = {THREADS GOODBYE_5}, .hangs_up = true}, {.answers = {THREADS ANSWER_5}}},
+         RPYC_GENERATION_5,
+         GETROOT_5,
+         CLOSE_5},
+        {{{.answers = {THREADS GOODBYE_6}}, {.answers = {THREADS ANSWER_6}}},
+         RPYC_GENERATION_6,
+         GETROOT_6,
+         CLOSE_6},
+    };
+    char heard[512], threads[33];
+    size_t i;
+
+    snprintf(threads, sizeof(threads), "%016lx%016x", (unsigned long)pthread_self(), 0);
+    for (i = 0; i < 2; i++) {
+        snprintf(heard, sizeof(heard), "[%s%s][%s%s %s%s end]", GETROOT_6 " ",
+                 cases[i].acts[0].hangs_up ? "" : "end", threads, cases[i].getroot, threads,
+                 cases[i].close);
+        assert_connects(cases[i].acts, 2, RPYC_GENERATION_AUTO, cases[i].generation, heard);
+    }
+}
+
+TEST(a_symmetric_server_of_generation_6_asks_first)
+{
+    const struct act acts[] = {{.greeting = GETROOT_6, .answers = {"", ANSWER_6}}};
+
+    assert_connects(ACTS(acts), RPYC_GENERATION_AUTO, RPYC_GENERATION_6,
+                    "[" GETROOT_6 " 021150" STAND_IN " " CLOSE_6 " end]");
+}
+
+TEST(a_symmetric_server_of_generation_5_asks_first)
+{
+    const struct act acts[] = {{.greeting = GETROOT_5, .answers = {""}, .hangs_up = true},
+                               {.greeting = GETROOT_5, .answers = {"", ANSWER_5}}};
+
+    assert_connects(ACTS(acts), RPYC_GENERATION_AUTO, RPYC_GENERATION_5,
+                    "[" GETROOT_6 " ][" GETROOT_5 " 125250" STAND_IN " " CLOSE_5 " end]");
+}
+
+/* Whatever it asks first tells, and gets no answer that it would not understand. */
+TEST(a_symmetric_server_of_another_kind_is_hung_up_on)
+{
+    const struct act five[] = {{.greeting = GETROOT_5}, {.answers = {ANSWER_5}}};
+    const struct act bound[] = {{.greeting = THREADS GETROOT_6}, {.answers = {THREADS ANSWER_6}}};
+    char heard[512], threads[33];
+
+    assert_connects(ACTS(five), RPYC_GENERATION_AUTO, RPYC_GENERATION_5,
+                    "[" GETROOT_6 " end][" GETROOT_5 " " CLOSE_5 " end]");
+    snprintf(threads, sizeof(threads), "%016lx%016x", (unsigned long)pthread_self(), 0);
+    snprintf(heard, sizeof(heard), "[%s end][%s%s %s%s end]", GETROOT_6, threads, GETROOT_6,
+             threads, CLOSE_6);
+    assert_connects(ACTS(bound), RPYC_GENERATION_AUTO, RPYC_GENERATION_6, heard);
+}
+
+TEST(a_symmetric_server_of_a_given_generation_is_answered)
+{
+    const struct act acts[] = {{.greeting = GETROOT_5, .answers = {"", ANSWER_5}}};
+
+    assert_connects(ACTS(acts), RPYC_GENERATION_5, RPYC_GENERATION_5,
+                    "[" GETROOT_5 " 125250" STAND_IN " " CLOSE_5 " end]");
+}
+
+TEST(a_generation_that_is_given_is_not_guessed)
+{
+    const struct act five[] = {{.answers = {ANSWER_5}}};
+    const struct act six[] = {{.answers = {ANSWER_6}}};
+
+    assert_connects(ACTS(five), RPYC_GENERATION_5, RPYC_GENERATION_5,
+                    "[" GETROOT_5 " " CLOSE_5 " end]");
+    assert_connects(ACTS(six), RPYC_GENERATION_6, RPYC_GENERATION_6,
+                    "[" GETROOT_6 " " CLOSE_6 " end]");
+}
+
+TEST(a_generation_that_is_given_wrongly_is_an_error)
+{
+    const struct act five[] = {{.answers = {GOODBYE_5}, .hangs_up = true}};
+    const struct act six[] = {{.answers = {GOODBYE_6}}};
+
+    assert_connects_not(ACTS(five), 0, RPYC_GENERATION_6, RPYC_EPROTOCOL, "bad brine",
+                        "[" GETROOT_6 " ]");
+    assert_connects_not(ACTS(six), 0, RPYC_GENERATION_5, RPYC_EPROTOCOL, "bad brine",
+                        "[" GETROOT_5 " end]");
+}
+
+/* ---- What goes wrong ------------------------------------------------------------------------ */
+
+TEST(a_server_that_hangs_up_is_an_error)
+{
+    const struct act acts[] = {{.hangs_up = true, .answers = {""}}};
+
+    assert_connects_not(ACTS(acts), 0, RPYC_GENERATION_AUTO, RPYC_ECLOSED, "the peer hung up",
+                        "[" GETROOT_6 " ]");
+}
+
+TEST(a_server_that_hangs_up_in_the_middle_is_an_error)
+{
+    const struct act acts[] = {{.hangs_up = true, .answers = {"!0000000f000211"}}};
+
+    assert_connects_not(ACTS(acts), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL,
+                        "the peer hung up in the middle of a message", "[" GETROOT_6 " ]");
+}
+
+TEST(a_server_that_hangs_up_the_second_time_is_an_error)
+{
+    const struct act acts[] = {{.hangs_up = true, .answers = {GOODBYE_5}},
+                               {.hangs_up = true, .answers = {""}}};
+
+    assert_connects_not(ACTS(acts), 0, RPYC_GENERATION_AUTO, RPYC_ECLOSED, "the peer hung up",
+                        "[" GETROOT_6 " ][" GETROOT_5 " ]");
+}
+
+TEST(a_server_that_says_goodbye_in_our_own_envelope_is_an_error)
+{
+    const struct act acts[] = {{.answers = {GOODBYE_6}}};
+
+    assert_connects_not(ACTS(acts), 0, RPYC_GENERATION_AUTO, RPYC_ECLOSED,
+                        "the peer closed the connection", "[" GETROOT_6 " end]");
+}
+
+TEST(a_server_that_does_not_speak_rpyc_is_an_error)
+{
+    const struct act http[] = {{.greeting = "!485454502f312e3120343030204261640d0a"}};
+    const struct act ssh[] = {{.greeting = "!5353482d322e302d4f70656e5353480d0a"}};
+    const struct act frames[] = {{.greeting = "616263"}};
+    const struct act flag[] = {{.greeting = "!0000000162630a"}};
+
+    assert_connects_not(ACTS(http), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL,
+                        "it does not speak RPyC: ", "[" GETROOT_6 " end]");
+    assert_connects_not(ACTS(ssh), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL,
+                        "it does not speak RPyC: ", "[" GETROOT_6 " end]");
+    assert_connects_not(ACTS(frames), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL,
+                        "the peer does not speak RPyC", "[" GETROOT_6 " end]");
+    assert_connects_not(ACTS(flag), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL, "not a frame of RPyC",
+                        "[" GETROOT_6 " end]");
+}
+
+TEST(a_server_that_says_nothing_is_waited_for_until_the_deadline)
+{
+    const struct act silent[] = {{0}};
+    const struct act silent_later[] = {{.answers = {GOODBYE_5}}, {0}};
+    int64_t start = clock_ms();
+
+    assert_connects_not(ACTS(silent), 40, RPYC_GENERATION_AUTO, RPYC_ETIMEOUT, "no answer in time",
+                        "[" GETROOT_6 " end]");
+    assert_true(clock_ms() - start >= 39);
+    assert_connects_not(ACTS(silent_later), 40, RPYC_GENERATION_AUTO, RPYC_ETIMEOUT,
+                        "no answer in time", "[" GETROOT_6 " end][" GETROOT_5 " end]");
+    assert_true(clock_ms() - start < 5000);
+}
+
+TEST(a_root_that_is_not_an_object_is_an_error)
+{
+    const struct act acts[] = {{.answers = {"021150115151"}}};
+
+    assert_connects_not(ACTS(acts), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL,
+                        "the server's root is not an object", "[" GETROOT_6 " end]");
+}
+
+TEST(an_exception_instead_of_the_root_is_that_exception)
+{
+    const struct act acts[] = {
+        {.answers = {"0311501311080e086275696c74696e73080e084b65794572726f7210080a78020801"}}};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s;
+
+    server_start(&s, ACTS(acts));
+    assert_int_equal(rpyc_connect_unix(&conn, s.name, NULL, &err), -1);
+    assert_true(rpyc_error_is(&err, "KeyError"));
+    assert_error(&err, RPYC_EREMOTE, "KeyError: x");
+    server_end(&s, "[" GETROOT_6 " end]");
+}
+
+TEST(a_socket_that_nobody_listens_on_is_what_connect_says)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+
+    assert_int_equal(rpyc_connect_unix(&conn, "/nonexistent/socket", NULL, &err), -1);
+    assert_error(&err, RPYC_ESYSTEM,
+                 "cannot connect to /nonexistent/socket: No such file or directory");
+    assert_int_equal(err.sys_errno, ENOENT);
+    assert_int_equal(rpyc_connect_unix(&conn, "", NULL, &err), -1);
+    assert_int_equal(err.code, RPYC_EINVAL);
+    assert_int_equal(rpyc_connect_tcp(&conn, "127.0.0.1", "no-such-service", NULL, &err), -1);
+    assert_int_equal(err.code, RPYC_ERESOLVE);
+    assert_null(conn);
+}
+
+TEST(errors_need_not_be_asked_for)
+{
+    const struct act acts[] = {{.hangs_up = true, .answers = {GOODBYE_5}},
+                               {.hangs_up = true, .answers = {""}}};
+    rpyc_conn *conn = NULL;
+    struct server s;
+
+    server_start(&s, ACTS(acts));
+    assert_int_equal(rpyc_connect_unix(&conn, s.name, NULL, NULL), -1);
+    server_end(&s, "[" GETROOT_6 " ][" GETROOT_5 " ]");
+    assert_int_equal(rpyc_connect_unix(&conn, "/nonexistent/socket", NULL, NULL), -1);
+}
+
+/* ---- TCP and options ------------------------------------------------------------------------ */
+
+TEST(a_server_is_connected_to_over_tcp)
+{
+    const struct act acts[] = {{.answers = {GOODBYE_5}, .hangs_up = true}, {.answers = {ANSWER_5}}};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s = {.acts = acts, .count = 2};
+
+    server_listen_tcp(&s);
+    thread_start(&s.thread, run_server, &s);
+    assert_ok(rpyc_connect_tcp(&conn, "127.0.0.1", s.port, NULL, &err), &err);
+    assert_connected(conn, RPYC_GENERATION_5);
+    server_end(&s, "[" GETROOT_6 " ][" GETROOT_5 " " CLOSE_5 " end]");
+}
+
+TEST(an_error_over_tcp_says_host_and_port)
+{
+    const struct act acts[] = {{.hangs_up = true, .answers = {""}}};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s = {.acts = acts, .count = 1};
+    char text[128];
+
+    server_listen_tcp(&s);
+    thread_start(&s.thread, run_server, &s);
+    assert_int_equal(rpyc_connect_tcp(&conn, "127.0.0.1", s.port, NULL, &err), -1);
+    snprintf(text, sizeof(text), "connected to 127.0.0.1 port %s, but the peer hung up", s.port);
+    assert_error(&err, RPYC_ECLOSED, text);
+    server_end(&s, "[" GETROOT_6 " ]");
+}
+
+TEST(the_timeout_of_requests_is_an_option)
+{
+    const struct rpyc_options options = {.request_timeout_ms = 20};
+    const struct act acts[] = {{.answers = {ANSWER_6}}};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s;
+    int64_t start;
+
+    server_start(&s, ACTS(acts));
+    assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
+    start = clock_ms();
+    assert_int_equal(rpyc_ping(conn, "x", 1, &err), -1);
+    assert_true(clock_ms() - start < 5000);
+    assert_error(&err, RPYC_ETIMEOUT, "no answer in time");
+    rpyc_close(conn);
+    server_end(&s, "[" GETROOT_6 " 01115111511151100a78 0111521152115102 end]");
+}
+
+TEST(the_limit_of_a_frame_is_an_option)
+{
+    const struct rpyc_options options = {.max_frame = 30};
+    const struct act acts[] = {{.answers = {ANSWER_6, "!0000001f00"}}};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s;
+
+    server_start(&s, ACTS(acts));
+    assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
+    assert_int_equal(rpyc_ping(conn, "x", 1, &err), -1);
+    assert_error(&err, RPYC_ELIMIT, "a frame of 31 bytes, and 30 are allowed");
+    rpyc_close(conn);
+    server_end(&s, "[" GETROOT_6 " 01115111511151100a78 end]");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_server_of_generation_6_is_found_with_one_connection),
+        cmocka_unit_test(a_server_of_generation_5_is_found_with_a_second_connection),
+        cmocka_unit_test(a_server_that_says_goodbye_and_stays_is_hung_up_on),
+        cmocka_unit_test(a_server_with_bind_threads_is_found_with_a_second_connection),
+        cmocka_unit_test(a_symmetric_server_of_generation_6_asks_first),
+        cmocka_unit_test(a_symmetric_server_of_generation_5_asks_first),
+        cmocka_unit_test(a_symmetric_server_of_another_kind_is_hung_up_on),
+        cmocka_unit_test(a_symmetric_server_of_a_given_generation_is_answered),
+        cmocka_unit_test(a_generation_that_is_given_is_not_guessed),
+        cmocka_unit_test(a_generation_that_is_given_wrongly_is_an_error),
+        cmocka_unit_test(a_server_that_hangs_up_is_an_error),
+        cmocka_unit_test(a_server_that_hangs_up_in_the_middle_is_an_error),
+        cmocka_unit_test(a_server_that_hangs_up_the_second_time_is_an_error),
+        cmocka_unit_test(a_server_that_says_goodbye_in_our_own_envelope_is_an_error),
+        cmocka_unit_test(a_server_that_does_not_speak_rpyc_is_an_error),
+        cmocka_unit_test(a_server_that_says_nothing_is_waited_for_until_the_deadline),
+        cmocka_unit_test(a_root_that_is_not_an_object_is_an_error),
+        cmocka_unit_test(an_exception_instead_of_the_root_is_that_exception),
+        cmocka_unit_test(a_socket_that_nobody_listens_on_is_what_connect_says),
+        cmocka_unit_test(errors_need_not_be_asked_for),
+        cmocka_unit_test(a_server_is_connected_to_over_tcp),
+        cmocka_unit_test(an_error_over_tcp_says_host_and_port),
+        cmocka_unit_test(the_timeout_of_requests_is_an_option),
+        cmocka_unit_test(the_limit_of_a_frame_is_an_option),
+    };
+
+    return RUN(tests);
+}

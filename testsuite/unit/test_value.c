@@ -1,0 +1,1296 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Values, netrefs, and the requests that are made of them, against a peer by script.
+ */
+#include "unit.h"
+
+#include "classic.h"
+#include "host.h"
+
+static void unref_value(rpyc_value **v)
+{
+    rpyc_unref(*v);
+}
+
+#define AUTO_VALUE _cleanup_(unref_value) rpyc_value
+
+/* ---- A connection and the script at its other end ------------------------------------------- */
+
+struct link {
+    rpyc_conn *conn;
+    struct peer peer;
+};
+
+static struct link link_open(int request_timeout_ms)
+{
+    const struct conn_config config = {.generation = RPYC_GENERATION_6};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct stream s;
+    struct link l;
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    stream_open(&s, fds[0]);
+    l.peer.fd = fds[1];
+    assert_ok(rpyc_conn_new(&l.conn, &s, &config, false, request_timeout_ms, &err), &err);
+    return l;
+}
+
+static void link_close(struct link *l)
+{
+    peer_close(&l->peer);
+    rpyc_close(l->conn);
+}
+
+#define AUTO_LINK _cleanup_(link_close) struct link
+
+/* Id packs: ("builtins.list", 1, 5), ("builtins.dict", 2, 6), ("a.Root", 3, 7). */
+#define LIST "12 080e0d6275696c74696e732e6c697374 5155"
+#define DICT "12 080e0d6275696c74696e732e64696374 5256"
+#define ROOT "12 080e06612e526f6f74 5357"
+
+#define NONE "1151 00"
+
+/* The arguments of a DEL. */
+#define DEL(pack, count) "115f 1152 11 1153" pack "1151" count
+
+/* What a box holds that came over the wire. */
+static rpyc_value *unbox(struct link *l, const char *hex)
+{
+    AUTO_BYTES box = from_hex(hex);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct brine_reader r;
+    rpyc_value *v;
+
+    brine_read(&r, box.data, box.len);
+    v = value_unbox(l->conn, &r, &err);
+    if (!v)
+        fail_msg("%s: %s", hex, err.text);
+    assert_true(brine_at_end(&r));
+    return v;
+}
+
+static void assert_unbox_fails(struct link *l, const char *hex, enum rpyc_errcode code,
+                               const char *text)
+{
+    AUTO_BYTES box = from_hex(hex);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct brine_reader r;
+
+    brine_read(&r, box.data, box.len);
+    assert_null(value_unbox(l->conn, &r, &err));
+    assert_error(&err, code, text);
+}
+
+static rpyc_value *read_value(const char *hex)
+{
+    AUTO_BYTES brine = from_hex(hex);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct brine_reader r;
+    rpyc_value *v;
+
+    brine_read(&r, brine.data, brine.len);
+    v = value_read(&r, &err);
+    if (!v)
+        fail_msg("%s: %s", hex, err.text);
+    assert_true(brine_at_end(&r));
+    return v;
+}
+
+static void assert_read_fails(const char *hex, enum rpyc_errcode code, const char *text)
+{
+    AUTO_BYTES brine = from_hex(hex);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct brine_reader r;
+
+    brine_read(&r, brine.data, brine.len);
+    assert_null(value_read(&r, &err));
+    assert_error(&err, code, text);
+}
+
+/* Makes a request, so that what has to be given back is; the peer answers it. */
+static void flush(struct link *l, int seq)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    char reply[32];
+
+    snprintf(reply, sizeof(reply), "0211 %02x 1151 01", seq + 0x50);
+    say(&l->peer, reply);
+    assert_ok(rpyc_ping(l->conn, "", 0, &err), &err);
+}
+
+#define PING_ARGS "1151 1151 10 01" /* (1, (1, (b"",))) */
+
+/* ---- Reading values ------------------------------------------------------------------------- */
+
+TEST(every_plain_type_is_read)
+{
+    const struct {
+        const char *hex;
+        enum rpyc_type type;
+    } cases[] = {
+        {"00", RPYC_NONE},
+        {"03", RPYC_BOOL},
+        {"51", RPYC_INT},
+        {"161339323233333732303336383534373735383038", RPYC_INT},
+        {"18 3ff8000000000000", RPYC_FLOAT},
+        {"1b 3ff8000000000000 c000000000000000", RPYC_COMPLEX},
+        {"08 0a61", RPYC_STR},
+        {"0a61", RPYC_BYTES},
+        {"11 50 00", RPYC_TUPLE},
+        {"1a 11 50 51", RPYC_FROZENSET},
+        {"19 12 50 00 51", RPYC_SLICE},
+        {"06", RPYC_ELLIPSIS},
+        {"05", RPYC_NOTIMPLEMENTED},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        AUTO_VALUE *v = read_value(cases[i].hex);
+        AUTO_BUFFER again = BUFFER_INIT;
+
+        assert_int_equal(rpyc_type_of(v), cases[i].type);
+        value_put(&again, v);
+        assert_false(again.failed);
+        assert_bytes(again.data, again.len, cases[i].hex);
+    }
+}
+
+TEST(a_value_is_written_as_it_was_read)
+{
+    const char *hex = "140e 080b6865 57 080c6c6c6f 58 02 1603393030 00 03 06 184032333333333333 "
+                      "1b402a0000000000004032333333333333 19 12515253 1a 12555657 05";
+    AUTO_VALUE *v = read_value(hex);
+    AUTO_BUFFER again = BUFFER_INIT;
+
+    assert_int_equal(rpyc_length(v), 14);
+    value_put(&again, v);
+    assert_bytes(again.data, again.len, hex);
+}
+
+TEST(text_and_bytes_are_told_apart)
+{
+    AUTO_VALUE *text = read_value("08 0e05 68006c6c6f");
+    AUTO_VALUE *bytes = read_value("0b 00ff");
+    AUTO_VALUE *none = read_value("00");
+    size_t len = 0;
+
+    assert_memory_equal(rpyc_str(text, &len), "h\0llo", 6);
+    assert_int_equal(len, 5);
+    assert_non_null(rpyc_str(text, NULL));
+    assert_null(rpyc_bytes(text, &len));
+    assert_memory_equal(rpyc_bytes(bytes, &len), "\0\377", 3);
+    assert_int_equal(len, 2);
+    assert_null(rpyc_str(bytes, &len));
+    assert_null(rpyc_str(none, &len));
+    assert_null(rpyc_bytes(none, NULL));
+}
+
+TEST(empty_text_is_text)
+{
+    AUTO_VALUE *text = read_value("08 01");
+    AUTO_VALUE *bytes = read_value("01");
+    size_t len = 7;
+
+    assert_string_equal(rpyc_str(text, &len), "");
+    assert_int_equal(len, 0);
+    assert_string_equal(rpyc_bytes(bytes, NULL), "");
+}
+
+TEST(ints_and_bools_are_numbers)
+{
+    const struct {
+        const char *hex;
+        int64_t value;
+    } cases[] = {{"50", 0},
+                 {"20", -48},
+                 {"03", 1},
+                 {"04", 0},
+                 {"161339323233333732303336383534373735383037", INT64_MAX},
+                 {"16142d39323233333732303336383534373735383038", INT64_MIN}};
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        AUTO_VALUE *v = read_value(cases[i].hex);
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        int64_t n = 7;
+
+        assert_ok(rpyc_int64(v, &n, &err), &err);
+        assert_true(n == cases[i].value);
+        assert_null(rpyc_int_digits(v));
+    }
+}
+
+TEST(an_int_that_does_not_fit_has_digits)
+{
+    AUTO_VALUE *v = read_value("16142d39323233333732303336383534373735383039");
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    int64_t n = 7;
+    double d = 7;
+
+    assert_int_equal(rpyc_int64(v, &n, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "an int that does not fit 64 bits");
+    assert_int_equal(n, 7);
+    assert_string_equal(rpyc_int_digits(v), "-9223372036854775809");
+    assert_int_equal(rpyc_double(v, &d, &err), -1);
+    assert_int_equal(err.code, RPYC_ETYPE);
+}
+
+TEST(what_is_not_a_number_is_none)
+{
+    const char *others[] = {"00", "08 0a31", "0a31",
+                            "02", "06",      "1b 3ff0000000000000 0000000000000000"};
+    size_t i;
+
+    for (i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        AUTO_VALUE *v = read_value(others[i]);
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        int64_t n;
+        double d;
+
+        assert_int_equal(rpyc_int64(v, &n, &err), -1);
+        assert_error(&err, RPYC_ETYPE, "not an int");
+        assert_int_equal(rpyc_double(v, &d, &err), -1);
+        assert_error(&err, RPYC_ETYPE, "not a float");
+        assert_int_equal(rpyc_int64(v, &n, NULL), -1);
+        assert_null(rpyc_int_digits(v));
+    }
+}
+
+TEST(a_float_is_not_an_int)
+{
+    AUTO_VALUE *v = read_value("18 3ff0000000000000");
+    int64_t n;
+    double d;
+
+    assert_int_equal(rpyc_int64(v, &n, NULL), -1);
+    assert_int_equal(rpyc_double(v, &d, NULL), 0);
+    assert_true(d == 1);
+}
+
+TEST(an_int_is_a_double_where_a_double_holds_it_exactly)
+{
+    const struct {
+        const char *hex;
+        bool exact;
+        double value;
+    } cases[] = {
+        {"51", true, 1},
+        {"03", true, 1},
+        {"1610 39303037313939323534373430393932", true, 0x1p53},
+        {"1611 2d39303037313939323534373430393932", true, -0x1p53},
+        {"1610 39303037313939323534373430393933", false, 0}, /* 2**53 + 1 */
+        {"1613 31313532393231353034363036383436393736", true, 0x1p60},
+        {"1613 31313532393231353034363036383436393737", false, 0}, /* 2**60 + 1 */
+        {"1613 39323233333732303336383534373735383037", false, 0}, /* 2**63 - 1 */
+        {"1614 2d39323233333732303336383534373735383038", true, -0x1p63},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        AUTO_VALUE *v = read_value(cases[i].hex);
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        double d = 0;
+
+        if (rpyc_double(v, &d, &err) != (cases[i].exact ? 0 : -1))
+            fail_msg("%s: %s", cases[i].hex, err.text);
+        assert_true(d == cases[i].value);
+        if (!cases[i].exact)
+            assert_error(&err, RPYC_ETYPE, "an int that a double does not hold exactly");
+    }
+}
+
+TEST(items_are_counted_and_borrowed)
+{
+    AUTO_VALUE *tuple = read_value("12 50 08 0a61 11 51 52");
+    AUTO_VALUE *slice = read_value("19 12 50 00 51");
+    AUTO_VALUE *text = read_value("08 0c616263");
+    AUTO_VALUE *empty = read_value("02");
+
+    assert_int_equal(rpyc_length(tuple), 3);
+    assert_string_equal(rpyc_str(rpyc_item(tuple, 1), NULL), "a");
+    assert_int_equal(rpyc_length(rpyc_item(tuple, 2)), 2);
+    assert_null(rpyc_item(tuple, 3));
+    assert_null(rpyc_item(tuple, SIZE_MAX));
+    assert_int_equal(rpyc_length(slice), 3);
+    assert_int_equal(rpyc_type_of(rpyc_item(slice, 1)), RPYC_NONE);
+    assert_int_equal(rpyc_length(text), 0);
+    assert_null(rpyc_item(text, 0));
+    assert_int_equal(rpyc_length(empty), 0);
+    assert_null(rpyc_item(empty, 0));
+    assert_null(rpyc_class_name(tuple));
+}
+
+TEST(an_item_can_outlive_its_container)
+{
+    rpyc_value *tuple = read_value("10 08 0a61");
+    AUTO_VALUE *item = rpyc_ref(rpyc_item(tuple, 0));
+
+    rpyc_unref(tuple);
+    assert_string_equal(rpyc_str(item, NULL), "a");
+}
+
+TEST(nothing_can_be_unreferenced)
+{
+    rpyc_unref(NULL);
+}
+
+TEST(what_is_not_a_value_is_an_error_and_leaves_nothing)
+{
+    assert_read_fails("", RPYC_EPROTOCOL, "bad brine: ");
+    assert_read_fails("07", RPYC_EPROTOCOL, "bad brine: an unknown tag");
+    assert_read_fails("12 0a61 08 0a62 07", RPYC_EPROTOCOL, "bad brine: an unknown tag");
+    assert_read_fails("12 11 0a61 10 0a61 0a62 1600", RPYC_EPROTOCOL, "an int without digits");
+    assert_read_fails("11 1614 39393939393939393939393939393939393939", RPYC_EPROTOCOL,
+                      "bad brine: ");
+}
+
+TEST(text_that_is_not_utf_8_is_an_error)
+{
+    assert_read_fails("08 0a ff", RPYC_EPROTOCOL, "a str that is not UTF-8");
+    assert_read_fails("11 08 0a61 08 0c eda080", RPYC_EPROTOCOL, "a str that is not UTF-8");
+}
+
+TEST(deep_values_are_read_up_to_the_limit)
+{
+    char hex[2 * 202 + 1];
+    size_t depth;
+
+    for (depth = 200; depth <= 201; depth++) {
+        AUTO_BUFFER again = BUFFER_INIT;
+        rpyc_value *v;
+        size_t i;
+
+        for (i = 0; i < depth; i++)
+            memcpy(hex + 2 * i, "10", 2);
+        memcpy(hex + 2 * depth, "00", 3);
+        if (depth > 200) {
+            assert_read_fails(hex, RPYC_ELIMIT, "bad brine: it is nested too deep");
+            continue;
+        }
+        v = read_value(hex);
+        value_put(&again, v);
+        assert_bytes(again.data, again.len, hex);
+        rpyc_unref(v);
+    }
+}
+
+/* ---- Boxes and netrefs ---------------------------------------------------------------------- */
+
+TEST(a_boxed_value_is_that_value)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *v = unbox(&l, "1151 11 50 08 0a61");
+
+    assert_int_equal(rpyc_type_of(v), RPYC_TUPLE);
+    assert_string_equal(rpyc_str(rpyc_item(v, 1), NULL), "a");
+}
+
+TEST(an_object_of_the_peer_is_a_netref)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *v = unbox(&l, "1154" LIST);
+
+    assert_int_equal(rpyc_type_of(v), RPYC_NETREF);
+    assert_string_equal(rpyc_class_name(v), "builtins.list");
+    assert_null(rpyc_str(v, NULL));
+    assert_int_equal(rpyc_length(v), 0);
+}
+
+TEST(one_object_is_one_netref)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *a = unbox(&l, "1154" LIST);
+    AUTO_VALUE *b = unbox(&l, "1154" LIST);
+    AUTO_VALUE *c = unbox(&l, "1154" DICT);
+
+    assert_ptr_equal(a, b);
+    assert_ptr_not_equal(a, c);
+}
+
+TEST(many_objects_are_told_apart)
+{
+    AUTO_LINK l = link_open(-1);
+    rpyc_value *values[500];
+    char hex[64];
+    size_t i;
+
+    for (i = 0; i < 500; i++) {
+        snprintf(hex, sizeof(hex), "1154 12 080a61 51 1603 %02zx%02zx%02zx", i / 100 + 0x32,
+                 i / 10 % 10 + 0x30, i % 10 + 0x30);
+        values[i] = unbox(&l, hex);
+    }
+    for (i = 0; i < 500; i++) {
+        snprintf(hex, sizeof(hex), "1154 12 080a61 51 1603 %02zx%02zx%02zx", i / 100 + 0x32,
+                 i / 10 % 10 + 0x30, i % 10 + 0x30);
+        AUTO_VALUE *again = unbox(&l, hex);
+        assert_ptr_equal(again, values[i]);
+    }
+    for (i = 0; i < 500; i++)
+        rpyc_unref(values[i]);
+}
+
+TEST(a_tuple_of_boxes_may_hold_anything)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *v = unbox(&l, "1152 13 1151 51 1154" LIST "1152 02 1152 10 1154" DICT);
+
+    assert_int_equal(rpyc_type_of(v), RPYC_TUPLE);
+    assert_int_equal(rpyc_length(v), 4);
+    assert_int_equal(rpyc_type_of(rpyc_item(v, 1)), RPYC_NETREF);
+    assert_int_equal(rpyc_length(rpyc_item(v, 2)), 0);
+    assert_string_equal(rpyc_class_name(rpyc_item(rpyc_item(v, 3), 0)), "builtins.dict");
+}
+
+TEST(what_is_not_a_box_is_an_error_and_leaves_nothing)
+{
+    AUTO_LINK l = link_open(-1);
+
+    assert_unbox_fails(&l, "", RPYC_EPROTOCOL, "bad brine: ");
+    assert_unbox_fails(&l, "00", RPYC_EPROTOCOL, "bad brine: ");
+    assert_unbox_fails(&l, "1155 00", RPYC_EPROTOCOL, "bad brine: a box with an unknown label");
+    assert_unbox_fails(&l, "1151 07", RPYC_EPROTOCOL, "bad brine: an unknown tag");
+    assert_unbox_fails(&l, "1152 00", RPYC_EPROTOCOL, "a tuple of boxes that is not a tuple");
+    assert_unbox_fails(&l, "1152 1a10 1151 00", RPYC_EPROTOCOL,
+                       "a tuple of boxes that is not a tuple");
+    assert_unbox_fails(&l, "1152 11 1151 00 00", RPYC_EPROTOCOL, "bad brine: ");
+    assert_unbox_fails(&l, "1152 11 1154" LIST "1155 00", RPYC_EPROTOCOL, "unknown label");
+    assert_unbox_fails(&l, "1154 00", RPYC_EPROTOCOL, "bad brine: ");
+    assert_unbox_fails(&l, "1154 12 51 51 51", RPYC_EPROTOCOL,
+                       "bad brine: an id pack whose name is not a str");
+    assert_unbox_fails(&l, "1153" LIST, RPYC_EPROTOCOL,
+                       "a reference to an object that we do not have");
+}
+
+TEST(plain_values_are_boxed_by_value_and_netrefs_by_reference)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *plain = read_value("11 50 1a 10 51");
+    AUTO_VALUE *ref = unbox(&l, "1154" LIST);
+    AUTO_VALUE *mixed = unbox(&l, "1152 12 1151 51 1154" LIST "1152 11 1154" DICT "1151 11 50 51");
+    AUTO_BUFFER b = BUFFER_INIT;
+
+    value_box(&b, plain);
+    assert_bytes(b.data, b.len, "1151 11 50 1a 10 51");
+    buffer_clear(&b);
+    value_box(&b, ref);
+    assert_bytes(b.data, b.len, "1153" LIST);
+    buffer_clear(&b);
+    value_box(&b, mixed);
+    assert_bytes(b.data, b.len, "1152 12 1151 51 1153" LIST "1152 11 1153" DICT "1151 11 50 51");
+}
+
+TEST(a_netref_goes_back_in_the_bytes_it_came_in)
+{
+    AUTO_LINK l = link_open(-1);
+    const char *pack = "1403 0f00000001 61 160131 "
+                       "16143138343436373434303733373039353531363136";
+    char box[128];
+    AUTO_VALUE *ref = NULL;
+    AUTO_BUFFER b = BUFFER_INIT;
+
+    snprintf(box, sizeof(box), "1154 %s", pack);
+    ref = unbox(&l, box);
+    value_box(&b, ref);
+    snprintf(box, sizeof(box), "1153 %s", pack);
+    assert_bytes(b.data, b.len, box);
+}
+
+/* ---- Giving back ---------------------------------------------------------------------------- */
+
+TEST(an_object_is_given_back_with_the_next_request)
+{
+    AUTO_LINK l = link_open(-1);
+
+    rpyc_unref(unbox(&l, "1154" LIST));
+    hears_no_more(&l.peer);
+    say(&l.peer, "021150" NONE);
+    flush(&l, 1);
+    hears(&l.peer, "011150" DEL(LIST, "51"));
+    hears(&l.peer, "011151" PING_ARGS);
+    flush(&l, 2);
+    hears(&l.peer, "011152" PING_ARGS);
+    hears_no_more(&l.peer);
+}
+
+TEST(an_object_is_given_back_as_often_as_it_came)
+{
+    AUTO_LINK l = link_open(-1);
+    rpyc_value *a = unbox(&l, "1154" LIST);
+    rpyc_value *b = unbox(&l, "1154" LIST);
+    rpyc_value *c = unbox(&l, "1154" LIST);
+
+    rpyc_ref(a); /* our own references do not count */
+    rpyc_unref(a);
+    rpyc_unref(a);
+    rpyc_unref(b);
+    flush(&l, 0);
+    hears(&l.peer, "011150" PING_ARGS);
+    rpyc_unref(c);
+    flush(&l, 2);
+    hears(&l.peer, "011151" DEL(LIST, "53"));
+    hears(&l.peer, "011152" PING_ARGS);
+    hears_no_more(&l.peer);
+}
+
+TEST(an_object_that_comes_again_is_counted_anew)
+{
+    AUTO_LINK l = link_open(-1);
+    rpyc_value *again;
+
+    rpyc_unref(unbox(&l, "1154" LIST));
+    again = unbox(&l, "1154" LIST);
+    flush(&l, 1);
+    hears(&l.peer, "011150" DEL(LIST, "51"));
+    hears(&l.peer, "011151" PING_ARGS);
+    rpyc_unref(again);
+    flush(&l, 3);
+    hears(&l.peer, "011152" DEL(LIST, "51"));
+    hears(&l.peer, "011153" PING_ARGS);
+}
+
+TEST(several_objects_are_given_back_with_one_request)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_BYTES first = {NULL, 0}, second = {NULL, 0};
+
+    rpyc_unref(unbox(&l, "1152 12 1151 51 1154" LIST "1154" DICT));
+    flush(&l, 2);
+    first = next_frame(&l.peer);
+    second = next_frame(&l.peer);
+    hears(&l.peer, "011152" PING_ARGS);
+    if (memmem(first.data, first.len, "dict", 4)) {
+        assert_bytes(first.data, first.len, "011150" DEL(DICT, "51"));
+        assert_bytes(second.data, second.len, "011151" DEL(LIST, "51"));
+    } else {
+        assert_bytes(first.data, first.len, "011150" DEL(LIST, "51"));
+        assert_bytes(second.data, second.len, "011151" DEL(DICT, "51"));
+    }
+}
+
+TEST(objects_in_a_reply_that_cannot_be_read_are_given_back)
+{
+    AUTO_LINK l = link_open(-1);
+
+    assert_unbox_fails(&l, "1152 11 1154" LIST "1155 00", RPYC_EPROTOCOL, "unknown label");
+    flush(&l, 1);
+    hears(&l.peer, "011150" DEL(LIST, "51"));
+}
+
+TEST(a_result_that_nobody_wants_is_given_back)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "021150 1154" LIST);
+    assert_ok(rpyc_call(root, NULL, &err, NULL), &err);
+    hears(&l.peer, "011150 1157 1152 11 1153" ROOT "1152 02");
+    flush(&l, 2);
+    hears(&l.peer, "011151" DEL(LIST, "51"));
+}
+
+TEST(objects_are_given_back_although_the_request_is_given_up)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    rpyc_unref(unbox(&l, "1154" LIST));
+    assert_int_equal(rpyc_call(root, NULL, &err, "?"), -1);
+    flush(&l, 2);
+    hears(&l.peer, "011150" DEL(LIST, "51"));
+    hears(&l.peer, "011152" PING_ARGS);
+}
+
+TEST(an_exception_in_reply_to_giving_back_is_nobody_s_business)
+{
+    AUTO_LINK l = link_open(-1);
+
+    rpyc_unref(unbox(&l, "1154" LIST));
+    say(&l.peer, "031150 51");
+    flush(&l, 1);
+}
+
+TEST(netrefs_outlive_their_connection)
+{
+    struct link l = link_open(-1);
+    rpyc_value *list = unbox(&l, "1154" LIST), *result = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    rpyc_close(l.conn);
+    hears(&l.peer, "011150 1152 115102");
+    hears_the_end(&l.peer);
+    assert_string_equal(rpyc_class_name(list), "builtins.list");
+    assert_int_equal(rpyc_getattr(list, "append", &result, &err), -1);
+    assert_error(&err, RPYC_ECLOSED, "");
+    assert_int_equal(rpyc_repr(list, &result, &err), -1);
+    assert_int_equal(err.code, RPYC_ECLOSED);
+    assert_null(result);
+    rpyc_unref(list);
+    peer_close(&l.peer);
+}
+
+TEST(a_close_gives_the_socket_back_while_netrefs_are_held)
+{
+    struct link l = link_open(-1);
+    rpyc_value *list = unbox(&l, "1154" LIST);
+    int before = open_fds();
+
+    rpyc_close(l.conn);
+    assert_int_equal(open_fds(), before - 1);
+    rpyc_unref(list);
+    peer_close(&l.peer);
+}
+
+TEST(what_is_closed_may_be_nothing)
+{
+    rpyc_close(NULL);
+}
+
+/* ---- Requests ------------------------------------------------------------------------------- */
+
+TEST(an_attribute_is_asked_for)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT), *result = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "021150 1154" LIST);
+    assert_ok(rpyc_getattr(root, "ab", &result, &err), &err);
+    assert_string_equal(rpyc_class_name(result), "builtins.list");
+    hears(&l.peer, "011150 1154 1152 11 1153" ROOT "1151 080b6162");
+}
+
+TEST(a_call_has_its_arguments_in_a_tuple)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT), *result = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "021150 1151 93");
+    assert_ok(rpyc_call(root, &result, &err, "is", 5, "x"), &err);
+    hears(&l.peer, "011150 1157 1152 11 1153" ROOT "1152 11 1151 55 1151 080a78");
+    assert_int_equal(rpyc_type_of(result), RPYC_INT);
+}
+
+TEST(a_call_may_have_no_arguments)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "021150" NONE);
+    say(&l.peer, "021151" NONE);
+    say(&l.peer, "021152" NONE);
+    assert_ok(rpyc_call(root, NULL, &err, NULL), &err);
+    assert_ok(rpyc_call(root, NULL, &err, ""), &err);
+    assert_ok(rpyc_callattr(root, "f", NULL, &err, NULL), &err);
+    hears(&l.peer, "011150 1157 1152 11 1153" ROOT "1152 02");
+    hears(&l.peer, "011151 1157 1152 11 1153" ROOT "1152 02");
+    hears(&l.peer, "011152 1158 1152 12 1153" ROOT "1151 080a66 1152 02");
+}
+
+TEST(a_method_is_called_with_one_request)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT), *result = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "021150 1151 080a79");
+    assert_ok(rpyc_callattr(root, "f", &result, &err, "s", "x"), &err);
+    hears(&l.peer, "011150 1158 1152 12 1153" ROOT "1151 080a66 1152 10 1151 080a78");
+    assert_string_equal(rpyc_str(result, NULL), "y");
+}
+
+TEST(every_letter_of_a_format_is_an_argument)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT), *list = unbox(&l, "1154" LIST);
+    AUTO_VALUE *plain = read_value("11 00 51");
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "021150" NONE);
+    assert_ok(rpyc_call(root, NULL, &err, "syildbbNOO", "\303\251", "\0\377", (size_t)2, -49,
+                        INT64_MIN, 1.5, 7, 0, list, plain),
+              &err);
+    hears(&l.peer, "011150 1157 1152 11 1153" ROOT "1152 140a"
+                   "1151 080bc3a9"
+                   "1151 0b00ff"
+                   "1151 16032d3439"
+                   "1151 16142d39323233333732303336383534373735383038"
+                   "1151 183ff8000000000000"
+                   "1151 03"
+                   "1151 04"
+                   "1151 00"
+                   "1153" LIST "1151 11 00 51");
+}
+
+TEST(a_letter_that_does_not_exist_is_refused_before_anything_is_sent)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    assert_int_equal(rpyc_call(root, NULL, &err, "i?", 1), -1);
+    assert_error(&err, RPYC_EINVAL, "no argument format '?'");
+    assert_int_equal(rpyc_callattr(root, "f", NULL, &err, "Z"), -1);
+    assert_error(&err, RPYC_EINVAL, "no argument format 'Z'");
+    assert_int_equal(rpyc_call(root, NULL, NULL, "?"), -1);
+    hears_no_more(&l.peer);
+}
+
+TEST(a_netref_of_another_connection_is_no_argument)
+{
+    AUTO_LINK l = link_open(-1), other = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT), *stranger = unbox(&other, "1154" LIST);
+    AUTO_VALUE *within = unbox(&other, "1152 10 1152 10 1154" DICT);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    assert_int_equal(rpyc_call(root, NULL, &err, "iO", 1, stranger), -1);
+    assert_error(&err, RPYC_EINVAL, "another connection");
+    assert_int_equal(rpyc_callattr(root, "f", NULL, &err, "O", within), -1);
+    assert_error(&err, RPYC_EINVAL, "another connection");
+    hears_no_more(&l.peer);
+}
+
+TEST(repr_and_str_are_asked_for)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT), *repr = NULL, *str = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "021150 1151 080a72");
+    say(&l.peer, "021151 1151 080a73");
+    assert_ok(rpyc_repr(root, &repr, &err), &err);
+    assert_ok(rpyc_tostr(root, &str, &err), &err);
+    assert_string_equal(rpyc_str(repr, NULL), "r");
+    assert_string_equal(rpyc_str(str, NULL), "s");
+    hears(&l.peer, "011150 1159 1152 10 1153" ROOT);
+    hears(&l.peer, "011151 115a 1152 10 1153" ROOT);
+}
+
+TEST(requests_are_made_of_netrefs)
+{
+    AUTO_VALUE *plain = read_value("080a78");
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_value *result = NULL;
+
+    assert_int_equal(rpyc_getattr(plain, "x", &result, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "not a netref but a plain value");
+    assert_int_equal(rpyc_call(plain, &result, &err, NULL), -1);
+    assert_int_equal(err.code, RPYC_ETYPE);
+    assert_int_equal(rpyc_callattr(plain, "x", &result, &err, "i", 1), -1);
+    assert_int_equal(err.code, RPYC_ETYPE);
+    assert_int_equal(rpyc_repr(plain, &result, &err), -1);
+    assert_int_equal(err.code, RPYC_ETYPE);
+    assert_int_equal(rpyc_tostr(plain, &result, &err), -1);
+    assert_int_equal(err.code, RPYC_ETYPE);
+    assert_null(result);
+}
+
+TEST(a_ping_comes_back)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "021150 1151 0c616263");
+    assert_ok(rpyc_ping(l.conn, "abc", 3, &err), &err);
+    hears(&l.peer, "011150 1151 1151 10 0c616263");
+    say(&l.peer, "021151 1151 01");
+    assert_ok(rpyc_ping(l.conn, NULL, 0, &err), &err);
+}
+
+TEST(a_ping_with_other_data_is_an_error)
+{
+    const char *others[] = {"1151 0c616264",   "1151 0b6162", "1151 0d61626363",
+                            "1151 080c616263", "1151 00",     "1151 01"};
+    size_t i;
+
+    for (i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        AUTO_LINK l = link_open(-1);
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        char reply[64];
+
+        snprintf(reply, sizeof(reply), "021150 %s", others[i]);
+        say(&l.peer, reply);
+        assert_int_equal(rpyc_ping(l.conn, "abc", 3, &err), -1);
+        assert_error(&err, RPYC_EPROTOCOL, "a ping came back with other data");
+    }
+}
+
+TEST(a_request_has_a_timeout)
+{
+    AUTO_LINK l = link_open(20);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    assert_int_equal(rpyc_ping(l.conn, "x", 1, &err), -1);
+    assert_error(&err, RPYC_ETIMEOUT, "no answer in time");
+    say(&l.peer, "021150 1151 0a78"); /* too late */
+    say(&l.peer, "021151 1151 0a79");
+    l.conn->request_timeout_ms = 10000;
+    assert_ok(rpyc_ping(l.conn, "y", 1, &err), &err);
+}
+
+TEST(close_instead_of_a_reply_is_an_error)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "011150 1152 115102");
+    assert_int_equal(rpyc_repr(root, NULL, &err), -1);
+    assert_error(&err, RPYC_ECLOSED, "the peer closed the connection");
+}
+
+TEST(a_reply_that_is_not_a_box_is_an_error)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_value *result = NULL;
+
+    say(&l.peer, "021150 00");
+    assert_int_equal(rpyc_repr(root, &result, &err), -1);
+    assert_error(&err, RPYC_EPROTOCOL, "bad brine: ");
+    assert_null(result);
+}
+
+/* ---- Exceptions ----------------------------------------------------------------------------- */
+
+#define KEY_ERROR "11 080e086275696c74696e73 080e084b65794572726f72" /* builtins, KeyError */
+
+/* Asks, and is answered with this exception. */
+static void raise_remote(const char *vinegar, struct rpyc_error *err)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT);
+    AUTO_BUFFER reply = BUFFER_INIT;
+    AUTO_BYTES bytes = from_hex(vinegar);
+    rpyc_value *result = NULL;
+
+    buffer_put_u32(&reply, (uint32_t)bytes.len + 3);
+    buffer_put(&reply, "\0\3\x11\x50", 4);
+    buffer_put(&reply, bytes.data, bytes.len);
+    buffer_put_u8(&reply, '\n');
+    say_bytes(&l.peer, reply.data, reply.len);
+    assert_int_equal(rpyc_repr(root, &result, err), -1);
+    assert_null(result);
+}
+
+TEST(an_exception_says_what_and_where)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    raise_remote("13" KEY_ERROR "10 080a78 10 11 080a61 51 080b7462", &err);
+    assert_error(&err, RPYC_EREMOTE, "KeyError: x");
+    assert_string_equal(err.text, "KeyError: x");
+    assert_int_equal(err.sys_errno, 0);
+    assert_non_null(err.remote);
+    assert_string_equal(rpyc_exception_module(err.remote), "builtins");
+    assert_string_equal(rpyc_exception_name(err.remote), "KeyError");
+    assert_string_equal(rpyc_exception_traceback(err.remote), "tb");
+    assert_int_equal(rpyc_length(err.remote->args), 1);
+    assert_int_equal(rpyc_length(err.remote->attributes), 1);
+}
+
+TEST(an_exception_without_one_text_is_its_name)
+{
+    const char *args[] = {"02", "11 080a61 080a62", "10 51", "10 0a61"};
+    size_t i;
+
+    for (i = 0; i < sizeof(args) / sizeof(*args); i++) {
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        char vinegar[256];
+
+        snprintf(vinegar, sizeof(vinegar), "13 %s %s 02 0801", KEY_ERROR, args[i]);
+        raise_remote(vinegar, &err);
+        assert_int_equal(err.code, RPYC_EREMOTE);
+        assert_string_equal(err.text, "KeyError");
+    }
+}
+
+TEST(stop_iteration_is_an_exception)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    raise_remote("51", &err);
+    assert_error(&err, RPYC_EREMOTE, "StopIteration");
+    assert_true(rpyc_error_is(&err, "StopIteration"));
+    assert_string_equal(rpyc_exception_module(err.remote), "builtins");
+    assert_string_equal(rpyc_exception_traceback(err.remote), "");
+}
+
+TEST(an_exception_is_known_by_its_class)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT, other = RPYC_ERROR_INIT, none = RPYC_ERROR_INIT;
+
+    raise_remote("13" KEY_ERROR "02 02 0801", &err);
+    assert_true(rpyc_error_is(&err, "KeyError"));
+    assert_true(rpyc_error_is(&err, "builtins.KeyError"));
+    assert_false(rpyc_error_is(&err, "LookupError"));
+    assert_false(rpyc_error_is(&err, "Key"));
+    assert_false(rpyc_error_is(&err, "builtin.KeyError"));
+    assert_false(rpyc_error_is(&err, "builtinss.KeyError"));
+    assert_false(rpyc_error_is(&err, ""));
+
+    raise_remote("13 11 080c612e62 080a43 02 02 0801", &other); /* a.b.C */
+    assert_true(rpyc_error_is(&other, "a.b.C"));
+    assert_false(rpyc_error_is(&other, "C"));
+    assert_false(rpyc_error_is(&other, "b.C"));
+    assert_false(rpyc_error_is(&none, "KeyError"));
+}
+
+TEST(the_text_of_an_exception_is_one_line)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    raise_remote("13" KEY_ERROR "10 080e05 610a620d63 02 0801", &err);
+    assert_error(&err, RPYC_EREMOTE, "KeyError: a");
+    assert_null(strchr(err.text, '\r'));
+}
+
+TEST(a_long_text_of_an_exception_is_cut_off_between_characters)
+{
+    size_t shift;
+
+    for (shift = 0; shift < 4; shift++) { /* before 100 snakes, which take four bytes each */
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        char vinegar[2048];
+        FILE *f = fmemopen(vinegar, sizeof(vinegar), "w");
+        size_t i;
+
+        fprintf(f, "13" KEY_ERROR "10 080f %08zx", shift + 400);
+        for (i = 0; i < shift; i++)
+            fputs("61", f);
+        for (i = 0; i < 100; i++)
+            fputs("f09f908d", f);
+        fputs("02 0801", f);
+        fclose(f);
+        raise_remote(vinegar, &err);
+        assert_int_equal(err.code, RPYC_EREMOTE);
+        assert_true(strlen(err.text) > 200);
+        assert_true(strlen(err.text) < sizeof(err.text));
+        assert_true(brine_utf8((const uint8_t *)err.text, strlen(err.text)));
+    }
+}
+
+TEST(an_exception_of_another_form_is_an_error)
+{
+    const char *forms[] = {
+        "00",
+        "080a78",
+        "02",
+        "12" KEY_ERROR "02 02",
+        "1405" KEY_ERROR "02 02 0801 00",
+        "13" KEY_ERROR "00 02 0801",
+        "13" KEY_ERROR "02 00 0801",
+        "13" KEY_ERROR "02 02 00",
+        "13 00 02 02 0801",
+        "13 10 080a61 02 02 0801",
+        "13 11 080a61 00 02 02 0801",
+        "13 11 0a61 0a62 02 02 0801",
+        "13 11 00 080a61 02 02 0801",
+        "13" KEY_ERROR "02 02",
+        "1a 13" KEY_ERROR "02 02 0801",
+        "07",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+
+        raise_remote(forms[i], &err);
+        if (err.code != RPYC_EPROTOCOL)
+            fail_msg("%s: %d %s", forms[i], err.code, err.text);
+        assert_null(err.remote);
+    }
+}
+
+TEST(an_exception_need_not_be_asked_for)
+{
+    raise_remote("13" KEY_ERROR "10 080a78 02 080b7462", NULL);
+    raise_remote("51", NULL);
+    raise_remote("00", NULL);
+}
+
+TEST(an_error_is_cleared_before_it_is_used_again)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "031150 13" KEY_ERROR "10 080a78 02 0801");
+    assert_int_equal(rpyc_repr(root, NULL, &err), -1);
+    say(&l.peer, "031151 13" KEY_ERROR "10 080a79 02 0801");
+    assert_int_equal(rpyc_repr(root, NULL, &err), -1);
+    assert_string_equal(err.text, "KeyError: y");
+    rpyc_error_clear(&err);
+    assert_int_equal(err.code, RPYC_OK);
+    assert_string_equal(err.text, "");
+    assert_null(err.remote);
+    rpyc_error_clear(&err);
+    rpyc_error_clear(NULL);
+}
+
+/* ---- The classic service -------------------------------------------------------------------- */
+
+static struct link link_with_root(void)
+{
+    struct link l = link_open(-1);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "021150 1154" ROOT);
+    assert_ok(classic_fetch_root(l.conn, &err), &err);
+    hears(&l.peer, "011150 1153 115102");
+    return l;
+}
+
+TEST(the_root_is_kept)
+{
+    AUTO_LINK l = link_with_root();
+    AUTO_VALUE *root = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    assert_ok(rpyc_root(l.conn, &root, &err), &err);
+    assert_string_equal(rpyc_class_name(root), "a.Root");
+    hears_no_more(&l.peer);
+}
+
+TEST(a_root_that_is_not_an_object_is_an_error)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "021150 1151 51");
+    assert_int_equal(classic_fetch_root(l.conn, &err), -1);
+    assert_error(&err, RPYC_EPROTOCOL, "the server's root is not an object");
+}
+
+TEST(modules_and_evaluation_are_methods_of_the_root)
+{
+    AUTO_LINK l = link_with_root();
+    AUTO_VALUE *module = NULL, *result = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "021151 1154" LIST);
+    say(&l.peer, "021152 1151 52");
+    say(&l.peer, "021153" NONE);
+    assert_ok(rpyc_module(l.conn, "sys", &module, &err), &err);
+    assert_ok(rpyc_eval(l.conn, "1+1", &result, &err), &err);
+    assert_ok(rpyc_execute(l.conn, "x=5", &err), &err);
+    hears(&l.peer,
+          "011151 1158 1152 12 1153" ROOT "1151 080e09 6765746d6f64756c65 1152 10 1151 080c737973");
+    hears(&l.peer, "011152 1158 1152 12 1153" ROOT "1151 080d 6576616c 1152 10 1151 080c312b31");
+    hears(&l.peer,
+          "011153 1158 1152 12 1153" ROOT "1151 080e07 65786563757465 1152 10 1151 080c783d35");
+    assert_int_equal(rpyc_type_of(module), RPYC_NETREF);
+    assert_int_equal(rpyc_type_of(result), RPYC_INT);
+}
+
+TEST(without_a_root_there_is_no_classic_service)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_value *v = NULL;
+
+    assert_int_equal(rpyc_root(l.conn, &v, &err), -1);
+    assert_error(&err, RPYC_ECLOSED, "the connection is closed");
+    assert_int_equal(rpyc_eval(l.conn, "1", &v, &err), -1);
+    assert_int_equal(err.code, RPYC_ECLOSED);
+    assert_null(v);
+}
+
+TEST(a_close_says_goodbye)
+{
+    struct link l = link_with_root();
+
+    rpyc_close(l.conn);
+    hears(&l.peer, "011151 1152 115102");
+    hears_the_end(&l.peer);
+    peer_close(&l.peer);
+}
+
+/* ---- What the peer asks of us --------------------------------------------------------------- */
+
+/* The peer asks, between a request of ours and its reply; hears `answer` for it. */
+static void assert_serves(const char *request, const char *answer)
+{
+    AUTO_LINK l = link_open(-1);
+
+    say(&l.peer, request);
+    flush(&l, 0);
+    hears(&l.peer, "011150" PING_ARGS);
+    hears(&l.peer, answer);
+    hears_no_more(&l.peer);
+}
+
+/* The same, where the answer is an exception of this class. */
+static void assert_refuses(const char *request, const char *class_name, const char *text)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_BYTES answer = {NULL, 0};
+
+    say(&l.peer, request);
+    flush(&l, 0);
+    hears(&l.peer, "011150" PING_ARGS);
+    answer = next_frame(&l.peer);
+    assert_bytes(answer.data, 3, "031157");
+    assert_contains(&answer, class_name);
+    assert_contains(&answer, text);
+}
+
+TEST(a_peer_may_ping_us)
+{
+    assert_serves("011157 1151 1151 10 0c616263", "021157 1151 0c616263");
+    assert_serves("011157 1151 1151 10 12 50 00 080a61", "021157 1151 12 50 00 080a61");
+}
+
+TEST(a_ping_with_anything_but_one_plain_value_is_refused)
+{
+    const char *text = "a C client is pinged with one plain value";
+
+    assert_refuses("011157 1151 1151 02", "TypeError", text);
+    assert_refuses("011157 1151 1151 11 50 50", "TypeError", text);
+    assert_refuses("011157 1151 1151 50", "TypeError", text);
+    assert_refuses("011157 1151 1152 10 1154" LIST, "TypeError", text);
+}
+
+/* What a server with a ClassicService or MasterService of its own does when one connects. */
+TEST(a_symmetric_server_is_given_stand_ins)
+{
+    const char *object = "12 080e0f 6275696c74696e732e6f626a656374 51 51";
+    const char *function = "12 080e11 6275696c74696e732e66756e6374696f6e 52 52";
+    char answer[128];
+
+    snprintf(answer, sizeof(answer), "021157 1154 %s", object);
+    assert_serves("011157 1153 115102", answer);
+    snprintf(answer, sizeof(answer), "021157 1154 %s", function);
+    assert_serves("011157 1154 1152 11 1153 12 080e0f6275696c74696e732e6f626a656374 51 51"
+                  "1151 080e09 6765746d6f64756c65",
+                  answer);
+    assert_serves("011157 1154 1152 11 1153 12 080a61 51 51 1151 0e09 6765746d6f64756c65",
+                  answer); /* names may be bytes */
+    assert_serves("011157 1157 1152 12 1153 12 080a61 52 52 1152 10 1151 0801 1151 02",
+                  "021157" NONE);
+    assert_serves("011157 1154 1152 11 1153 12 080a61 51 51 1151 080d 6576616c", "021157" NONE);
+    assert_serves("011157 1154 1152 11 1153 12 080a61 51 51 1151 080e07 65786563757465",
+                  "021157" NONE);
+    assert_serves("011157 1154 1152 11 1153 12 080a61 51 51 1151 080e09 6e616d657370616365",
+                  "021157" NONE);
+    assert_serves("011157 115f 1152 11 1153 12 080a61 51 51 1151 51", "021157" NONE);
+}
+
+TEST(other_attributes_do_not_exist)
+{
+    assert_refuses("011157 1154 1152 11 1153 12 080a61 51 51 1151 080d 6576616d", "AttributeError",
+                   "a C client has no such attribute");
+    assert_refuses("011157 1154 1152 11 1153 12 080a61 51 51 1151 080c 657661", "AttributeError",
+                   "a C client has no such attribute");
+}
+
+TEST(a_getattr_of_another_form_is_refused)
+{
+    const char *forms[] = {
+        "011157 1154 115102",
+        "011157 1154 1152 10 1153 12 080a61 51 51",
+        "011157 1154 1152 11 1153 12 080a61 51 51 1151 50",
+        "011157 1154 1152 11 1153 12 080a61 51 51 1154 12 080a61 51 55",
+        "011157 1154 50",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(forms) / sizeof(*forms); i++)
+        assert_refuses(forms[i], "TypeError", "not a request for an attribute");
+}
+
+TEST(all_other_requests_are_refused)
+{
+    int handler;
+
+    for (handler = -1; handler <= 25; handler++) {
+        char request[64];
+
+        if (handler == HANDLE_PING || handler == HANDLE_CLOSE || handler == HANDLE_GETROOT ||
+            handler == HANDLE_GETATTR || handler == HANDLE_CALL || handler == HANDLE_DEL)
+            continue;
+        snprintf(request, sizeof(request), "011157 11 %02x 115102", handler + 0x50);
+        assert_refuses(request, "PermissionError", "a C client serves no such request");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_plain_type_is_read),
+        cmocka_unit_test(a_value_is_written_as_it_was_read),
+        cmocka_unit_test(text_and_bytes_are_told_apart),
+        cmocka_unit_test(empty_text_is_text),
+        cmocka_unit_test(ints_and_bools_are_numbers),
+        cmocka_unit_test(an_int_that_does_not_fit_has_digits),
+        cmocka_unit_test(what_is_not_a_number_is_none),
+        cmocka_unit_test(a_float_is_not_an_int),
+        cmocka_unit_test(an_int_is_a_double_where_a_double_holds_it_exactly),
+        cmocka_unit_test(items_are_counted_and_borrowed),
+        cmocka_unit_test(an_item_can_outlive_its_container),
+        cmocka_unit_test(nothing_can_be_unreferenced),
+        cmocka_unit_test(what_is_not_a_value_is_an_error_and_leaves_nothing),
+        cmocka_unit_test(text_that_is_not_utf_8_is_an_error),
+        cmocka_unit_test(deep_values_are_read_up_to_the_limit),
+        cmocka_unit_test(a_boxed_value_is_that_value),
+        cmocka_unit_test(an_object_of_the_peer_is_a_netref),
+        cmocka_unit_test(one_object_is_one_netref),
+        cmocka_unit_test(many_objects_are_told_apart),
+        cmocka_unit_test(a_tuple_of_boxes_may_hold_anything),
+        cmocka_unit_test(what_is_not_a_box_is_an_error_and_leaves_nothing),
+        cmocka_unit_test(plain_values_are_boxed_by_value_and_netrefs_by_reference),
+        cmocka_unit_test(a_netref_goes_back_in_the_bytes_it_came_in),
+        cmocka_unit_test(an_object_is_given_back_with_the_next_request),
+        cmocka_unit_test(an_object_is_given_back_as_often_as_it_came),
+        cmocka_unit_test(an_object_that_comes_again_is_counted_anew),
+        cmocka_unit_test(several_objects_are_given_back_with_one_request),
+        cmocka_unit_test(objects_in_a_reply_that_cannot_be_read_are_given_back),
+        cmocka_unit_test(a_result_that_nobody_wants_is_given_back),
+        cmocka_unit_test(objects_are_given_back_although_the_request_is_given_up),
+        cmocka_unit_test(an_exception_in_reply_to_giving_back_is_nobody_s_business),
+        cmocka_unit_test(netrefs_outlive_their_connection),
+        cmocka_unit_test(a_close_gives_the_socket_back_while_netrefs_are_held),
+        cmocka_unit_test(what_is_closed_may_be_nothing),
+        cmocka_unit_test(an_attribute_is_asked_for),
+        cmocka_unit_test(a_call_has_its_arguments_in_a_tuple),
+        cmocka_unit_test(a_call_may_have_no_arguments),
+        cmocka_unit_test(a_method_is_called_with_one_request),
+        cmocka_unit_test(every_letter_of_a_format_is_an_argument),
+        cmocka_unit_test(a_letter_that_does_not_exist_is_refused_before_anything_is_sent),
+        cmocka_unit_test(a_netref_of_another_connection_is_no_argument),
+        cmocka_unit_test(repr_and_str_are_asked_for),
+        cmocka_unit_test(requests_are_made_of_netrefs),
+        cmocka_unit_test(a_ping_comes_back),
+        cmocka_unit_test(a_ping_with_other_data_is_an_error),
+        cmocka_unit_test(a_request_has_a_timeout),
+        cmocka_unit_test(close_instead_of_a_reply_is_an_error),
+        cmocka_unit_test(a_reply_that_is_not_a_box_is_an_error),
+        cmocka_unit_test(an_exception_says_what_and_where),
+        cmocka_unit_test(an_exception_without_one_text_is_its_name),
+        cmocka_unit_test(stop_iteration_is_an_exception),
+        cmocka_unit_test(an_exception_is_known_by_its_class),
+        cmocka_unit_test(the_text_of_an_exception_is_one_line),
+        cmocka_unit_test(a_long_text_of_an_exception_is_cut_off_between_characters),
+        cmocka_unit_test(an_exception_of_another_form_is_an_error),
+        cmocka_unit_test(an_exception_need_not_be_asked_for),
+        cmocka_unit_test(an_error_is_cleared_before_it_is_used_again),
+        cmocka_unit_test(the_root_is_kept),
+        cmocka_unit_test(a_root_that_is_not_an_object_is_an_error),
+        cmocka_unit_test(modules_and_evaluation_are_methods_of_the_root),
+        cmocka_unit_test(without_a_root_there_is_no_classic_service),
+        cmocka_unit_test(a_close_says_goodbye),
+        cmocka_unit_test(a_peer_may_ping_us),
+        cmocka_unit_test(a_ping_with_anything_but_one_plain_value_is_refused),
+        cmocka_unit_test(a_symmetric_server_is_given_stand_ins),
+        cmocka_unit_test(other_attributes_do_not_exist),
+        cmocka_unit_test(a_getattr_of_another_form_is_refused),
+        cmocka_unit_test(all_other_requests_are_refused),
+    };
+
+    return RUN(tests);
+}
