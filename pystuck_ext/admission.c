@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "admission.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define ANSWER_TIMEOUT_MS 1000
+#define OVERFLOW_UID      65534
+
+bool ps_is_local_address(const struct sockaddr *address)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+
+    if (address->sa_family == AF_UNIX)
+        return true;
+    if (address->sa_family == AF_INET)
+        return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+}
+
+/* ---- Who owns the other end of a loopback connection ---------------------------------------- */
+
+/* One end of a TCP connection. */
+struct end {
+    uint32_t address[4]; /* network order; IPv4 uses the first */
+    uint16_t port;       /* network order */
+};
+
+struct tcp_pair {
+    int family;
+    struct end ours, theirs;
+};
+
+/* What the kernel knows of a socket. */
+struct owner {
+    uid_t uid;
+    unsigned long inode; /* 0: nobody has it open any more, and then uid is 0 too */
+};
+
+static struct end end_of(const struct sockaddr_storage *a)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)a;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
+    struct end e = {{0}, 0};
+
+    if (a->ss_family == AF_INET) {
+        e.address[0] = in->sin_addr.s_addr;
+        e.port = in->sin_port;
+    } else {
+        memcpy(e.address, &in6->sin6_addr, sizeof(e.address));
+        e.port = in6->sin6_port;
+    }
+    return e;
+}
+
+/* Asks for just the peer's socket: its source is our destination. */
+static bool ask_diag(int fd, const struct tcp_pair *pair)
+{
+    struct {
+        struct nlmsghdr head;
+        struct inet_diag_req_v2 body;
+    } request = {
+        .head = {.nlmsg_len = sizeof(request),
+                 .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                 .nlmsg_flags = NLM_F_REQUEST},
+        .body = {.sdiag_family = (uint8_t)pair->family,
+                 .sdiag_protocol = IPPROTO_TCP,
+                 .idiag_states = ~0U,
+                 .id = {.idiag_sport = pair->theirs.port,
+                        .idiag_dport = pair->ours.port,
+                        .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}},
+    };
+    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+
+    memcpy(request.body.id.idiag_src, pair->theirs.address, sizeof(pair->theirs.address));
+    memcpy(request.body.id.idiag_dst, pair->ours.address, sizeof(pair->ours.address));
+    return sendto(fd, &request, sizeof(request), 0, (struct sockaddr *)&kernel, sizeof(kernel)) ==
+           (ssize_t)sizeof(request);
+}
+
+/* Whether an answer is about the socket that was asked for. */
+static bool is_about(const struct inet_diag_msg *m, const struct tcp_pair *pair)
+{
+    return m->id.idiag_sport == pair->theirs.port && m->id.idiag_dport == pair->ours.port;
+}
+
+static bool read_diag(int fd, const struct tcp_pair *pair, struct owner *owner)
+{
+    union {
+        struct nlmsghdr head;
+        char bytes[4096];
+    } answer;
+    struct sockaddr_nl from = {0};
+    socklen_t from_len = sizeof(from);
+    const struct inet_diag_msg *m;
+    ssize_t n;
+
+    do
+        n = recvfrom(fd, &answer, sizeof(answer), 0, (struct sockaddr *)&from, &from_len);
+    while (n < 0 && errno == EINTR);
+    if (from.nl_pid != 0) /* not from the kernel */
+        return false;
+    if (n < (ssize_t)NLMSG_LENGTH(sizeof(*m)) || !NLMSG_OK(&answer.head, (size_t)n) ||
+        answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
+        return false;
+    m = NLMSG_DATA(&answer.head);
+    if (!is_about(m, pair))
+        return false;
+    owner->uid = m->idiag_uid;
+    owner->inode = m->idiag_inode;
+    return true;
+}
+
+static bool owner_by_diag(const struct tcp_pair *pair, struct owner *owner)
+{
+    struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_MS / 1000};
+    int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    bool found;
+
+    if (fd < 0)
+        return false;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+    found = ask_diag(fd, pair) && read_diag(fd, pair, owner);
+    close(fd);
+    return found;
+}
+
+/* One end as /proc/net/tcp writes it: each 32 bits of the address as a host number, in hex. */
+static void format_end(char *out, size_t size, const struct end *e, int words)
+{
+    int i, n = 0;
+
+    for (i = 0; i < words; i++)
+        n += snprintf(out + n, size - (size_t)n, "%08" PRIX32, e->address[i]);
+    snprintf(out + n, size - (size_t)n, ":%04X", ntohs(e->port));
+}
+
+/* Looks for the peer's socket in one of the kernel's lists. */
+static bool owner_in_file(const char *path, const char *theirs, const char *ours,
+                          struct owner *owner)
+{
+    char line[512], local[80], remote[80];
+    FILE *f = fopen(path, "re");
+    bool found = false;
+
+    if (!f)
+        return false;
+    while (!found && fgets(line, sizeof(line), f)) {
+        if (sscanf(line, "%*s %79s %79s %*s %*s %*s %*s %u %*s %lu", local, remote, &owner->uid,
+                   &owner->inode) == 4)
+            found = strcmp(local, theirs) == 0 && strcmp(remote, ours) == 0;
+    }
+    fclose(f);
+    return found;
+}
+
+/* An IPv4 pair as it looks where the peer's socket is an IPv6 one: ::ffff:a.b.c.d. */
+static struct end mapped(const struct end *e)
+{
+    return (struct end){{0, 0, htonl(0xffff), e->address[0]}, e->port};
+}
+
+static bool read_proc(const struct tcp_pair *pair, struct owner *owner)
+{
+    struct end ours = pair->ours, theirs = pair->theirs;
+    char our_text[80], their_text[80];
+
+    if (pair->family == AF_INET) {
+        format_end(our_text, sizeof(our_text), &ours, 1);
+        format_end(their_text, sizeof(their_text), &theirs, 1);
+        if (owner_in_file("/proc/net/tcp", their_text, our_text, owner))
+            return true;
+        ours = mapped(&ours);
+        theirs = mapped(&theirs);
+    }
+    format_end(our_text, sizeof(our_text), &ours, 4);
+    format_end(their_text, sizeof(their_text), &theirs, 4);
+    return owner_in_file("/proc/net/tcp6", their_text, our_text, owner);
+}
+
+/* The files are read line by line while sockets change, and uid and inode of one that was closed in
+ * between may not belong together: two readings have to agree. */
+static bool owner_by_proc(const struct tcp_pair *pair, struct owner *owner)
+{
+    struct owner again;
+
+    return read_proc(pair, owner) && read_proc(pair, &again) && owner->uid == again.uid &&
+           owner->inode == again.inode;
+}
+
+/* Both ends of fd. A v4-mapped pair counts as IPv4, for that is how the kernel files it. */
+static bool pair_of(int fd, struct tcp_pair *pair)
+{
+    struct sockaddr_storage ours = {0}, theirs = {0};
+    socklen_t our_len = sizeof(ours), their_len = sizeof(theirs);
+
+    if (getsockname(fd, (struct sockaddr *)&ours, &our_len) < 0 ||
+        getpeername(fd, (struct sockaddr *)&theirs, &their_len) < 0)
+        return false;
+    if (ours.ss_family != theirs.ss_family ||
+        !ps_is_local_address((const struct sockaddr *)&theirs))
+        return false;
+    *pair = (struct tcp_pair){ours.ss_family, end_of(&ours), end_of(&theirs)};
+    return true;
+}
+
+/* Whether our end is still connected. Once the peer has closed, its end is an orphan that shows as
+ * root's; asking this after the owner was read makes sure that it was none. */
+static bool is_established(int fd)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           info.tcpi_state == TCP_ESTABLISHED;
+}
+
+/* ---- The decision --------------------------------------------------------------------------- */
+
+/* The uid that stands for users that this user namespace has no number for: nobody in particular.
+ */
+static uid_t overflow_uid(void)
+{
+    FILE *f = fopen("/proc/sys/kernel/overflowuid", "re");
+    unsigned uid = OVERFLOW_UID;
+
+    if (!f)
+        return OVERFLOW_UID;
+    if (fscanf(f, "%u", &uid) != 1)
+        uid = OVERFLOW_UID;
+    fclose(f);
+    return uid;
+}
+
+static bool refuse(char *why, size_t size, const char *reason)
+{
+    snprintf(why, size, "%s", reason);
+    return false;
+}
+
+static bool admit_uid(uid_t uid, char *why, size_t size)
+{
+    if (uid == overflow_uid())
+        return refuse(why, size, "the peer's user is not known here");
+    if (uid == 0 || uid == geteuid())
+        return true;
+    snprintf(why, size, "the peer belongs to uid %u", (unsigned)uid);
+    return false;
+}
+
+static bool admit_unix(int fd, char *why, size_t size)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return refuse(why, size, "the kernel does not say who the peer is");
+    return admit_uid(peer.uid, why, size);
+}
+
+static bool admit_tcp(int fd, char *why, size_t size)
+{
+    struct tcp_pair pair;
+    struct owner owner;
+
+    if (!pair_of(fd, &pair))
+        return refuse(why, size, "the peer is not on the loopback interface");
+    if (!owner_by_diag(&pair, &owner) && !owner_by_proc(&pair, &owner))
+        return refuse(why, size, "the kernel does not say who the peer is");
+    if (owner.inode == 0 || !is_established(fd))
+        return refuse(why, size, "the peer has gone already");
+    return admit_uid(owner.uid, why, size);
+}
+
+bool ps_admit(int fd, char *why, size_t why_size)
+{
+    struct sockaddr_storage ours = {0};
+    socklen_t len = sizeof(ours);
+
+    if (getsockname(fd, (struct sockaddr *)&ours, &len) < 0)
+        return refuse(why, why_size, "the connection has no address");
+    if (ours.ss_family == AF_UNIX)
+        return admit_unix(fd, why, why_size);
+    return admit_tcp(fd, why, why_size);
+}

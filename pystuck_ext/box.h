@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Python objects to brine and back, straight, with no tree in between. What goes by value goes by
+ * its exact type, as in rpyc.core.brine.dumpable; everything else by reference.
+ */
+#ifndef PS_BOX_H
+#define PS_BOX_H
+
+#include "session.h"
+
+/* Appends obj as plain brine. 1: done. 0: it cannot go by value; nothing was appended. -1: an
+ * exception: an int beyond sys.get_int_max_str_digits(), a str with a lone surrogate, too deep,
+ * MemoryError. */
+int ps_dump(struct buffer *out, PyObject *obj);
+
+/* Boxes for one message. */
+struct ps_boxer {
+    struct ps_session *session;
+    struct buffer *out;
+    PyObject *sent; /* the id packs of what goes by reference, a list; NULL while there are none */
+};
+
+/* Appends the box of obj; the client then holds what went by reference. -1: an exception, as above.
+ */
+int ps_box(struct ps_boxer *b, PyObject *obj);
+
+/* The message goes out, or it does not: then what it would have given to the client is taken back.
+ */
+void ps_boxer_sent(struct ps_boxer *b);
+void ps_boxer_undo(struct ps_boxer *b);
+
+/* Reads a value, or a box. NULL with an exception: r->failed tells whether the input was broken
+ * (the connection is beyond repair) or the value could not be made (KeyError for an object that the
+ * client does not hold, ValueError for an int of too many digits, ...). */
+PyObject *ps_load(struct brine_reader *r);
+PyObject *ps_unbox(struct ps_session *s, struct brine_reader *r);
+
+/* A tuple (name, class id, instance id), as in rpyc.lib.get_id_pack: by that the peer chooses the
+ * class of its proxy. NULL with an exception. */
+PyObject *ps_id_pack(struct ps_state *state, PyObject *obj);
+
+#endif

@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dispatch.h"
+
+#include "box.h"
+#include "netclass.h"
+#include "netref.h"
+#include "vinegar.h"
+
+/* ---- Attributes ----------------------------------------------------------------------------- */
+
+/* A name from the wire as a str: bytes are taken too. A new reference. */
+static PyObject *attribute_name(PyObject *name)
+{
+    if (PyBytes_Check(name))
+        return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name), NULL);
+    if (!PyUnicode_CheckExact(name)) {
+        PyErr_SetString(PyExc_TypeError, "name must be a string");
+        return NULL;
+    }
+    Py_INCREF(name);
+    return name;
+}
+
+static PyObject *none_or_error(int result)
+{
+    if (result < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* What the object's type has to say on an access (_rpyc_getattr and its like); NULL, maybe without
+ * an exception, if it has none. */
+static PyObject *accessor(PyObject *obj, PyObject *overrider)
+{
+    if (!ps_type_attribute(Py_TYPE(obj), overrider))
+        return NULL;
+    return PyObject_GetAttr((PyObject *)Py_TYPE(obj), overrider);
+}
+
+static PyObject *get_attribute(struct ps_session *s, PyObject *obj, PyObject *raw_name)
+{
+    PyObject *name = attribute_name(raw_name), *custom, *result = NULL;
+
+    if (!name)
+        return NULL;
+    custom = accessor(obj, s->state->names.rpyc_getattr);
+    if (custom)
+        result = PyObject_CallFunctionObjArgs(custom, obj, name, NULL);
+    else if (!PyErr_Occurred())
+        result = PyObject_GetAttr(obj, name);
+    Py_XDECREF(custom);
+    Py_DECREF(name);
+    return result;
+}
+
+/* Sets an attribute, or deletes it where value is NULL. */
+static PyObject *set_attribute(struct ps_session *s, PyObject *obj, PyObject *raw_name,
+                               PyObject *value)
+{
+    PyObject *name = attribute_name(raw_name), *custom, *result = NULL;
+
+    if (!name)
+        return NULL;
+    custom = accessor(obj, value ? s->state->names.rpyc_setattr : s->state->names.rpyc_delattr);
+    if (custom)
+        result = PyObject_CallFunctionObjArgs(custom, obj, name, value, NULL);
+    else if (!PyErr_Occurred())
+        result = none_or_error(PyObject_SetAttr(obj, name, value));
+    Py_XDECREF(custom);
+    Py_DECREF(name);
+    return result;
+}
+
+/* ---- Calls ---------------------------------------------------------------------------------- */
+
+/* Keyword arguments from the wire, a sequence of (name, value), as a dict; *kwargs is NULL for
+ * none. */
+static int keyword_arguments(PyObject *pairs, PyObject **kwargs)
+{
+    PyObject *dict, *key, *value;
+    Py_ssize_t pos = 0;
+
+    *kwargs = NULL;
+    if (PyTuple_CheckExact(pairs) && PyTuple_GET_SIZE(pairs) == 0)
+        return 0;
+    dict = PyDict_New();
+    if (!dict || PyDict_MergeFromSeq2(dict, pairs, 1) < 0) {
+        Py_XDECREF(dict);
+        return -1;
+    }
+    while (PyDict_Next(dict, &pos, &key, &value)) {
+        if (!PyUnicode_Check(key)) {
+            PyErr_SetString(PyExc_TypeError, "keywords must be strings");
+            Py_DECREF(dict);
+            return -1;
+        }
+    }
+    *kwargs = dict;
+    return 0;
+}
+
+static PyObject *call(PyObject *function, PyObject *args, PyObject *pairs)
+{
+    PyObject *tuple = PySequence_Tuple(args), *kwargs, *result = NULL;
+
+    if (!tuple)
+        return NULL;
+    if (keyword_arguments(pairs, &kwargs) == 0)
+        result = PyObject_Call(function, tuple, kwargs);
+    Py_XDECREF(kwargs);
+    Py_DECREF(tuple);
+    return result;
+}
+
+/* ---- The handlers --------------------------------------------------------------------------- */
+
+/* Each gets its arguments in a tuple whose length has been checked; ARG is the i-th, MORE whether
+ * it is there. */
+#define ARG(i)  PyTuple_GET_ITEM(args, i)
+#define MORE(i) (PyTuple_GET_SIZE(args) > (i))
+
+static PyObject *handle_ping(struct ps_session *s, PyObject *args)
+{
+    (void)s;
+    Py_INCREF(ARG(0));
+    return ARG(0);
+}
+
+static PyObject *handle_getroot(struct ps_session *s, PyObject *args)
+{
+    (void)args;
+    if (!s->root)
+        PyErr_SetString(PyExc_EOFError, "the client is gone");
+    Py_XINCREF(s->root);
+    return s->root;
+}
+
+static PyObject *handle_getattr(struct ps_session *s, PyObject *args)
+{
+    return get_attribute(s, ARG(0), ARG(1));
+}
+
+static PyObject *handle_delattr(struct ps_session *s, PyObject *args)
+{
+    return set_attribute(s, ARG(0), ARG(1), NULL);
+}
+
+static PyObject *handle_setattr(struct ps_session *s, PyObject *args)
+{
+    return set_attribute(s, ARG(0), ARG(1), ARG(2));
+}
+
+/* Calls with the keyword arguments at the i-th place, if they are there. */
+static PyObject *call_with(PyObject *function, PyObject *positional, PyObject *args, Py_ssize_t i)
+{
+    PyObject *none, *result;
+
+    if (MORE(i))
+        return call(function, positional, ARG(i));
+    none = PyTuple_New(0);
+    if (!none)
+        return NULL;
+    result = call(function, positional, none);
+    Py_DECREF(none);
+    return result;
+}
+
+static PyObject *handle_call(struct ps_session *s, PyObject *args)
+{
+    (void)s;
+    return call_with(ARG(0), ARG(1), args, 2);
+}
+
+static PyObject *handle_callattr(struct ps_session *s, PyObject *args)
+{
+    PyObject *method = get_attribute(s, ARG(0), ARG(1)), *result;
+
+    if (!method)
+        return NULL;
+    result = call_with(method, ARG(2), args, 3);
+    Py_DECREF(method);
+    return result;
+}
+
+static PyObject *handle_repr(struct ps_session *s, PyObject *args)
+{
+    (void)s;
+    return PyObject_Repr(ARG(0));
+}
+
+static PyObject *handle_str(struct ps_session *s, PyObject *args)
+{
+    (void)s;
+    return PyObject_Str(ARG(0));
+}
+
+/* type(obj).op(obj, other) */
+static PyObject *handle_cmp(struct ps_session *s, PyObject *args)
+{
+    PyObject *op = MORE(2) ? ARG(2) : NULL, *function, *result, *name = NULL;
+
+    if (!op)
+        op = name = PyUnicode_FromString("__cmp__");
+    if (!op)
+        return NULL;
+    function = get_attribute(s, (PyObject *)Py_TYPE(ARG(0)), op);
+    Py_XDECREF(name);
+    if (!function)
+        return NULL;
+    result = PyObject_CallFunctionObjArgs(function, ARG(0), ARG(1), NULL);
+    Py_DECREF(function);
+    return result;
+}
+
+static PyObject *handle_hash(struct ps_session *s, PyObject *args)
+{
+    Py_hash_t hash = PyObject_Hash(ARG(0));
+
+    (void)s;
+    return hash == -1 ? NULL : PyLong_FromSsize_t(hash);
+}
+
+static PyObject *handle_dir(struct ps_session *s, PyObject *args)
+{
+    PyObject *names = PyObject_Dir(ARG(0)), *tuple;
+
+    (void)s;
+    if (!names)
+        return NULL;
+    tuple = PySequence_Tuple(names);
+    Py_DECREF(names);
+    return tuple;
+}
+
+static PyObject *handle_pickle(struct ps_session *s, PyObject *args)
+{
+    PyObject *pickle = PyImport_ImportModule("pickle"), *result;
+
+    (void)s;
+    if (!pickle)
+        return NULL;
+    result = PyObject_CallMethod(pickle, "dumps", "OO", ARG(0), ARG(1));
+    Py_DECREF(pickle);
+    return result;
+}
+
+/* For an object that is itself a netref, the question goes on to where the object is. */
+static PyObject *inspect_elsewhere(struct ps_session *s, PyObject *obj, PyObject *args)
+{
+    PyObject *conn, *result;
+
+    if (PyObject_TypeCheck(obj, s->state->netref_type))
+        return ps_request(((struct ps_netref *)obj)->session, HANDLE_INSPECT, args);
+    conn = PyObject_GetAttr(obj, s->state->names.conn);
+    if (!conn)
+        return NULL;
+    result = PyObject_CallMethod(conn, "sync_request", "iO", HANDLE_INSPECT, ARG(0));
+    Py_DECREF(conn);
+    return result;
+}
+
+/* An id pack that came by value. */
+static int parse_pack(PyObject *tuple, struct id_pack *pack)
+{
+    unsigned long long class_id, instance_id;
+    Py_ssize_t len;
+
+    if (!PyTuple_Check(tuple)) {
+        PyErr_SetString(PyExc_TypeError, "not an id pack");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(tuple, "s#KK;not an id pack", &pack->name, &len, &class_id, &instance_id))
+        return -1;
+    pack->name_len = (size_t)len;
+    pack->class_id = class_id;
+    pack->instance_id = instance_id;
+    return 0;
+}
+
+static PyObject *handle_inspect(struct ps_session *s, PyObject *args)
+{
+    PyObject *obj, *list, *tuple = NULL;
+    struct id_pack pack;
+
+    if (parse_pack(ARG(0), &pack) < 0)
+        return NULL;
+    obj = ps_objects_get(&s->objects, &pack);
+    if (!obj)
+        return NULL;
+    if (ps_type_attribute(Py_TYPE(obj), s->state->names.conn) ||
+        PyObject_TypeCheck(obj, s->state->netref_type)) {
+        tuple = inspect_elsewhere(s, obj, args);
+    } else {
+        list = ps_inspect(s->state, obj);
+        tuple = list ? PyList_AsTuple(list) : NULL;
+        Py_XDECREF(list);
+    }
+    Py_DECREF(obj);
+    return tuple;
+}
+
+static PyObject *handle_buffiter(struct ps_session *s, PyObject *args)
+{
+    Py_ssize_t left = PyNumber_AsSsize_t(ARG(1), PyExc_ValueError);
+    PyObject *iterator, *list, *item, *tuple = NULL;
+
+    (void)s;
+    if (left < 0) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ValueError, "the count of a BUFFITER is negative");
+        return NULL;
+    }
+    iterator = PyObject_GetIter(ARG(0));
+    list = iterator ? PyList_New(0) : NULL;
+    while (list && left-- > 0 && (item = PyIter_Next(iterator))) {
+        if (PyList_Append(list, item) < 0)
+            Py_CLEAR(list);
+        Py_DECREF(item);
+    }
+    if (list && !PyErr_Occurred())
+        tuple = PyList_AsTuple(list);
+    Py_XDECREF(list);
+    Py_XDECREF(iterator);
+    return tuple;
+}
+
+/* obj.method(first, *rest) */
+static PyObject *call_sliced(struct ps_session *s, PyObject *obj, PyObject *method, PyObject *first,
+                             PyObject *rest)
+{
+    PyObject *function = get_attribute(s, obj, method);
+    PyObject *all = function ? PySequence_Concat(first, rest) : NULL;
+    PyObject *result = all ? PyObject_CallObject(function, all) : NULL;
+
+    Py_XDECREF(function);
+    Py_XDECREF(all);
+    return result;
+}
+
+/* First as the attempt says with a slice, then as the fallback says with two numbers (rpyc issue
+ * 41). */
+static PyObject *handle_oldslicing(struct ps_session *s, PyObject *args)
+{
+    PyObject *stop = ARG(4), *slice, *first, *rest = PySequence_Tuple(ARG(5)), *result = NULL;
+
+    if (!rest)
+        return NULL;
+    slice = PySlice_New(ARG(3), stop, NULL);
+    first = slice ? PyTuple_Pack(1, slice) : NULL;
+    if (first)
+        result = call_sliced(s, ARG(0), ARG(1), first, rest);
+    Py_XDECREF(slice);
+    Py_CLEAR(first);
+    if (!result && PyErr_ExceptionMatches(PyExc_Exception)) {
+        PyErr_Clear();
+        first = stop == Py_None ? Py_BuildValue("(On)", ARG(3), PY_SSIZE_T_MAX)
+                                : PyTuple_Pack(2, ARG(3), stop);
+        if (first)
+            result = call_sliced(s, ARG(0), ARG(2), first, rest);
+        Py_XDECREF(first);
+    }
+    Py_DECREF(rest);
+    return result;
+}
+
+/* An exception of the class that a netref names: what the client's `with` body raised, of which
+ * only the class comes over the wire. A class that is not to be had here is an Exception. */
+static PyObject *exception_like(struct ps_session *s, PyObject *obj)
+{
+    const struct ps_netref *ref = ps_netref_of(s, obj);
+    PyObject *cls = NULL, *exc;
+    struct brine_reader r;
+    struct id_pack pack;
+
+    if (ref) {
+        brine_read(&r, ref->pack, ref->pack_len);
+        if (id_pack_next(&r, &pack))
+            cls = ps_class_by_name(pack.name, pack.name_len);
+    } else if (PyExceptionClass_Check(obj)) {
+        cls = obj;
+        Py_INCREF(cls);
+    }
+    if (!cls || !PyExceptionClass_Check(cls)) {
+        Py_XDECREF(cls);
+        cls = PyExc_Exception;
+        Py_INCREF(cls);
+    }
+    exc = PyObject_CallMethod(cls, "__new__", "O", cls);
+    Py_DECREF(cls);
+    return exc;
+}
+
+static PyObject *handle_ctxexit(struct ps_session *s, PyObject *args)
+{
+    PyObject *exit = get_attribute(s, ARG(0), s->state->names.dunder_exit), *exc, *result = NULL;
+
+    if (!exit)
+        return NULL;
+    if (ARG(1) == Py_None) {
+        result = PyObject_CallFunctionObjArgs(exit, Py_None, Py_None, Py_None, NULL);
+    } else {
+        exc = PyExceptionInstance_Check(ARG(1)) ? ARG(1) : exception_like(s, ARG(1));
+        if (exc)
+            result =
+                PyObject_CallFunctionObjArgs(exit, (PyObject *)Py_TYPE(exc), exc, Py_None, NULL);
+        if (exc != ARG(1))
+            Py_XDECREF(exc);
+    }
+    Py_DECREF(exit);
+    return result;
+}
+
+/* Whether what an id pack names is an instance of obj. The pack is that of any netref that the
+ * client has: an object of ours, or one of another process, of which only the class's name can
+ * tell. */
+static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
+{
+    PyObject *other, *cls;
+    struct id_pack pack;
+    int result;
+
+    if (parse_pack(ARG(1), &pack) < 0)
+        return NULL;
+    other = ps_objects_get(&s->objects, &pack);
+    if (other) {
+        result = PyObject_IsInstance(other, ARG(0));
+        Py_DECREF(other);
+        return result < 0 ? NULL : PyBool_FromLong(result);
+    }
+    PyErr_Clear();
+    cls = ps_class_by_name(pack.name, pack.name_len);
+    if (!cls)
+        Py_RETURN_FALSE;
+    result = PyObject_IsSubclass(pack.instance_id ? cls : (PyObject *)Py_TYPE(cls), ARG(0));
+    Py_DECREF(cls);
+    return result < 0 ? NULL : PyBool_FromLong(result);
+}
+
+/* ---- Dispatch ------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    Py_ssize_t least, most; /* arguments */
+    PyObject *(*handle)(struct ps_session *s, PyObject *args);
+} handlers[] = {
+    [HANDLE_PING] = {"PING", 1, 1, handle_ping},
+    [HANDLE_GETROOT] = {"GETROOT", 0, 0, handle_getroot},
+    [HANDLE_GETATTR] = {"GETATTR", 2, 2, handle_getattr},
+    [HANDLE_DELATTR] = {"DELATTR", 2, 2, handle_delattr},
+    [HANDLE_SETATTR] = {"SETATTR", 3, 3, handle_setattr},
+    [HANDLE_CALL] = {"CALL", 2, 3, handle_call},
+    [HANDLE_CALLATTR] = {"CALLATTR", 3, 4, handle_callattr},
+    [HANDLE_REPR] = {"REPR", 1, 1, handle_repr},
+    [HANDLE_STR] = {"STR", 1, 1, handle_str},
+    [HANDLE_CMP] = {"CMP", 2, 3, handle_cmp},
+    [HANDLE_HASH] = {"HASH", 1, 1, handle_hash},
+    [HANDLE_DIR] = {"DIR", 1, 1, handle_dir},
+    [HANDLE_PICKLE] = {"PICKLE", 2, 2, handle_pickle},
+    [HANDLE_INSPECT] = {"INSPECT", 1, 1, handle_inspect},
+    [HANDLE_BUFFITER] = {"BUFFITER", 2, 2, handle_buffiter},
+    [HANDLE_OLDSLICING] = {"OLDSLICING", 6, 6, handle_oldslicing},
+    [HANDLE_CTXEXIT] = {"CTXEXIT", 2, 2, handle_ctxexit},
+    [HANDLE_INSTANCECHECK] = {"INSTANCECHECK", 2, 2, handle_instancecheck},
+};
+
+/* The count of a DEL: one if it is left out, at most all that there are. */
+static bool read_del_count(struct brine_reader *r, bool given, int64_t *count)
+{
+    struct brine_item item;
+    enum label label;
+
+    *count = 1;
+    if (!given)
+        return true;
+    if (!box_next(r, &label) || label != LABEL_VALUE || !brine_next(r, &item))
+        return false;
+    if (item.type == BRINE_INT)
+        *count = item.integer;
+    else if (item.type == BRINE_BIGINT && item.data[0] != '-')
+        *count = INT64_MAX;
+    else
+        *count = 0;
+    return true;
+}
+
+/* The arguments of a DEL, (reference, count=1). False where they are anything else. */
+static bool read_del(struct brine_reader *r, struct id_pack *pack, int64_t *count)
+{
+    struct brine_item item;
+    enum label label;
+
+    return box_next(r, &label) && label == LABEL_TUPLE && brine_next(r, &item) &&
+           item.type == BRINE_TUPLE && item.count >= 1 && item.count <= 2 && box_next(r, &label) &&
+           label == LABEL_LOCAL_REF && id_pack_next(r, pack) &&
+           read_del_count(r, item.count == 2, count);
+}
+
+/* Gives references back. The object itself is not looked up first, for all that counts is its id
+ * pack, and it may be gone already. */
+static PyObject *handle_del(struct ps_session *s, struct brine_reader *r)
+{
+    struct brine_reader start = *r;
+    struct id_pack pack;
+    const uint8_t *data;
+    int64_t count;
+    size_t len;
+
+    if (!read_del(r, &pack, &count)) {
+        *r = start;
+        brine_skip(r, &data, &len); /* is it broken, or just something else? */
+        PyErr_SetString(PyExc_TypeError, "DEL takes a reference and a count");
+        return NULL;
+    }
+    if (count < 1) {
+        PyErr_SetString(PyExc_ValueError, "the count of a DEL is a number from 1");
+        return NULL;
+    }
+    return none_or_error(ps_objects_give_back(&s->objects, &pack, (uint64_t)count));
+}
+
+static PyObject *handle(struct ps_session *s, int64_t number, PyObject *args)
+{
+    Py_ssize_t n = PyTuple_GET_SIZE(args);
+
+    if (n < handlers[number].least || n > handlers[number].most)
+        return PyErr_Format(PyExc_TypeError, "%s takes %zd to %zd arguments, and %zd were given",
+                            handlers[number].name, handlers[number].least, handlers[number].most,
+                            n);
+    return handlers[number].handle(s, args);
+}
+
+static bool is_handler(int64_t number)
+{
+    return number > 0 && (size_t)number < sizeof(handlers) / sizeof(*handlers) &&
+           handlers[number].handle;
+}
+
+/* Carries out a request: its result, or NULL with an exception. */
+static PyObject *carry_out(struct ps_session *s, struct brine_reader *r, int64_t number)
+{
+    PyObject *args, *result;
+
+    if (s->ended) {
+        PyErr_SetString(PyExc_EOFError, "the client is gone");
+        return NULL;
+    }
+    if (number == HANDLE_DEL)
+        return handle_del(s, r);
+    if (!is_handler(number)) {
+        args = PyLong_FromLongLong(number);
+        if (args)
+            PyErr_SetObject(PyExc_KeyError, args); /* what stock raises */
+        Py_XDECREF(args);
+        return NULL;
+    }
+    args = ps_unbox(s, r);
+    if (args && !PyTuple_Check(args)) {
+        PyErr_SetString(PyExc_TypeError, "the arguments of a request are a tuple");
+        Py_CLEAR(args);
+    }
+    if (!args)
+        return NULL;
+    result = handle(s, number, args);
+    Py_DECREF(args);
+    return result;
+}
+
+/* The exception that is set, as the answer, in place of anything that was appended before. A
+ * KeyboardInterrupt on a thread of the debuggee's own is kept for it as well. */
+static void answer_exception(struct ps_session *s, const struct message *request,
+                             struct outgoing *out, PyObject **interrupt)
+{
+    PyObject *type, *exc, *tb;
+
+    if (interrupt && !*interrupt && PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) {
+        PyErr_Fetch(&type, &exc, &tb);
+        PyErr_NormalizeException(&type, &exc, &tb);
+        Py_XINCREF(exc);
+        *interrupt = exc;
+        PyErr_Restore(type, exc, tb);
+    }
+    conn_reply_restart(s->conn, out, request, MESSAGE_EXCEPTION);
+    ps_vinegar_put(s->state, &out->buf);
+}
+
+int ps_dispatch(struct ps_session *s, struct message *request, int64_t handler,
+                struct outgoing *out, PyObject **interrupt, struct rpyc_error *err)
+{
+    PyObject *result = carry_out(s, &request->body, handler);
+    struct ps_boxer boxer = {s, &out->buf, NULL};
+
+    if (request->body.failed != RPYC_OK) {
+        PyErr_Clear();
+        Py_XDECREF(result);
+        return brine_error(&request->body, err);
+    }
+    conn_reply_begin(s->conn, out, request, MESSAGE_REPLY);
+    if (!result || ps_box(&boxer, result) < 0) {
+        ps_boxer_undo(&boxer);
+        answer_exception(s, request, out, interrupt);
+    }
+    ps_boxer_sent(&boxer);
+    Py_XDECREF(result);
+    PyErr_Clear();
+    return 0;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "gil.h"
+
+/* The thread state of a thread that has released the GIL through us; NULL while it has it, or never
+ * had one. */
+static __thread PyThreadState *released;
+
+static bool interpreter_is_up(void)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    return Py_IsInitialized() && !Py_IsFinalizing();
+#else
+    return Py_IsInitialized() && !_Py_IsFinalizing();
+#endif
+}
+
+bool ps_gil_take(PyInterpreterState *interp)
+{
+    PyThreadState *tstate = released;
+
+    if (!interpreter_is_up())
+        return false;
+    if (!tstate)
+        tstate = PyThreadState_New(interp);
+    if (!tstate)
+        return false;
+    released = NULL;
+    PyEval_RestoreThread(tstate);
+    return true;
+}
+
+void ps_gil_release(void)
+{
+    released = PyEval_SaveThread();
+}
+
+PyThreadState *ps_gil_begin_wait(void)
+{
+    PyThreadState *before = released;
+
+    released = PyEval_SaveThread();
+    return before;
+}
+
+void ps_gil_end_wait(PyThreadState *before)
+{
+    PyEval_RestoreThread(released);
+    released = before;
+}
+
+bool ps_gil_signal_raised(void)
+{
+    PyThreadState *tstate = released;
+    int result;
+
+    released = NULL;
+    PyEval_RestoreThread(tstate);
+    result = PyErr_CheckSignals();
+    released = PyEval_SaveThread();
+    return result < 0;
+}
+
+bool ps_gil_is_known(void)
+{
+    return released != NULL;
+}
+
+void ps_gil_end_thread(void)
+{
+    PyThreadState *tstate = PyThreadState_Get();
+
+    PyThreadState_Clear(tstate);
+    PyThreadState_DeleteCurrent();
+}

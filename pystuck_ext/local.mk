@@ -1,0 +1,46 @@
+# The debuggee's side: the package pystuck and the extension module _pystuck, both in Python's site
+# directory. To use them where they were built:
+#     PYTHONPATH=$(top_srcdir)/pystuck_ext:$(top_builddir)/pystuck_ext/.libs
+
+python_LTLIBRARIES = pystuck_ext/_pystuck.la
+pystuck_ext__pystuck_la_SOURCES = \
+	pystuck_ext/admission.c pystuck_ext/admission.h \
+	pystuck_ext/box.c pystuck_ext/box.h \
+	pystuck_ext/dispatch.c pystuck_ext/dispatch.h \
+	pystuck_ext/ext.h \
+	pystuck_ext/gil.c pystuck_ext/gil.h \
+	pystuck_ext/module.c \
+	pystuck_ext/netclass.c pystuck_ext/netclass.h \
+	pystuck_ext/netref.c pystuck_ext/netref.h \
+	pystuck_ext/objects.c pystuck_ext/objects.h \
+	pystuck_ext/server.c pystuck_ext/server.h \
+	pystuck_ext/service.c pystuck_ext/service.h \
+	pystuck_ext/session.c pystuck_ext/session.h \
+	pystuck_ext/vinegar.c pystuck_ext/vinegar.h
+pystuck_ext__pystuck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS)
+pystuck_ext__pystuck_la_LIBADD = librpyc/librpyc-internal.la
+# The suffix names the Python that it was built for, so that no other one loads it. libpython is not
+# linked: the interpreter that loads the module brings its own. The symbols of librpyc that it
+# contains are hidden from a librpyc.so in the same process.
+pystuck_ext__pystuck_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
+	-shrext $(PYTHON_EXT_SUFFIX) -export-symbols-regex '^PyInit__pystuck$$'
+
+pystuckpkgdir = $(pythondir)/pystuck
+dist_pystuckpkg_DATA = \
+	pystuck_ext/pystuck/__init__.py \
+	pystuck_ext/pystuck/thread_probe.py
+
+# The .la file is of no use to Python. The .pyc files are made here, with the names they will have
+# once installed, for whoever imports the package may not write there.
+install-data-hook:
+	rm -f '$(DESTDIR)$(pythondir)/_pystuck.la'
+	cd '$(DESTDIR)$(pystuckpkgdir)' && \
+		$(PYTHON) -m compileall -q -f -d '$(pystuckpkgdir)' .
+
+uninstall-hook:
+	rm -f '$(DESTDIR)$(pythondir)/_pystuck$(PYTHON_EXT_SUFFIX)'
+	rm -rf '$(DESTDIR)$(pystuckpkgdir)/__pycache__'
+	-rmdir '$(DESTDIR)$(pystuckpkgdir)'
+
+# Another PYTHON= in the same build directory has other headers.
+$(pystuck_ext__pystuck_la_OBJECTS): config.status

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * _pystuck: the extension module's face. run_server() and the handle that it returns.
+ */
+#include "ext.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+
+#include "admission.h"
+#include "netref.h"
+#include "server.h"
+#include "service.h"
+#include "session.h"
+
+/* ---- The handle ----------------------------------------------------------------------------- */
+
+struct handle {
+    PyObject_HEAD
+    struct ps_server *server;
+};
+
+static struct ps_server *server_of(PyObject *self)
+{
+    return ((struct handle *)self)->server;
+}
+
+PyDoc_STRVAR(close_doc, "close()\n--\n\n"
+                        "Stop listening and hang up on every client. Closing twice is allowed.");
+
+static PyObject *handle_close(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS
+    ps_server_close(server_of(self));
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyObject *handle_enter(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    Py_INCREF(self);
+    return self;
+}
+
+static PyObject *handle_exit(PyObject *self, PyObject *args)
+{
+    (void)args;
+    return handle_close(self, NULL);
+}
+
+static PyObject *handle_host(PyObject *self, void *unused)
+{
+    struct sockaddr_storage address;
+    socklen_t len = ps_server_address(server_of(self), &address);
+    char host[NI_MAXHOST];
+
+    (void)unused;
+    if (address.ss_family == AF_UNIX || getnameinfo((struct sockaddr *)&address, len, host,
+                                                    sizeof(host), NULL, 0, NI_NUMERICHOST) != 0)
+        Py_RETURN_NONE;
+    return PyUnicode_FromString(host);
+}
+
+static PyObject *handle_port(PyObject *self, void *unused)
+{
+    struct sockaddr_storage address;
+
+    (void)unused;
+    ps_server_address(server_of(self), &address);
+    if (address.ss_family == AF_INET)
+        return PyLong_FromLong(ntohs(((struct sockaddr_in *)&address)->sin_port));
+    if (address.ss_family == AF_INET6)
+        return PyLong_FromLong(ntohs(((struct sockaddr_in6 *)&address)->sin6_port));
+    Py_RETURN_NONE;
+}
+
+static PyObject *handle_unix_socket(PyObject *self, void *unused)
+{
+    struct sockaddr_storage address;
+    struct sockaddr_un *un = (struct sockaddr_un *)&address;
+    socklen_t len = ps_server_address(server_of(self), &address);
+    size_t n;
+
+    (void)unused;
+    if (address.ss_family != AF_UNIX)
+        Py_RETURN_NONE;
+    n = len - offsetof(struct sockaddr_un, sun_path);
+    if (un->sun_path[0] == '\0')
+        un->sun_path[0] = '@';
+    else
+        n = strnlen(un->sun_path, n);
+    return PyUnicode_DecodeFSDefaultAndSize(un->sun_path, (Py_ssize_t)n);
+}
+
+static PyObject *handle_clients(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromSize_t(ps_server_clients(server_of(self)));
+}
+
+static PyObject *handle_repr(PyObject *self)
+{
+    PyObject *path = handle_unix_socket(self, NULL), *host, *port, *text;
+
+    if (!path || path != Py_None) {
+        text = path ? PyUnicode_FromFormat("<pystuck server on %U>", path) : NULL;
+        Py_XDECREF(path);
+        return text;
+    }
+    Py_DECREF(path);
+    host = handle_host(self, NULL);
+    port = handle_port(self, NULL);
+    text = host && port ? PyUnicode_FromFormat("<pystuck server on %S port %S>", host, port) : NULL;
+    Py_XDECREF(host);
+    Py_XDECREF(port);
+    return text;
+}
+
+/* Dropping the handle does not stop the server: `pystuck.run_server()` is all that a program says.
+ */
+static void handle_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    if (server_of(self))
+        ps_server_unref(server_of(self));
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef handle_methods[] = {
+    {"close", handle_close, METH_NOARGS, close_doc},
+    {"__enter__", handle_enter, METH_NOARGS, NULL},
+    {"__exit__", handle_exit, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef handle_getset[] = {
+    {"host", handle_host, NULL, "The address that it listens on; None for a Unix socket.", NULL},
+    {"port", handle_port, NULL, "The TCP port; None for a Unix socket.", NULL},
+    {"unix_socket", handle_unix_socket, NULL, "The Unix socket's name; None for TCP.", NULL},
+    {"clients", handle_clients, NULL, "How many clients are connected.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot handle_slots[] = {
+    {Py_tp_doc, "A running server. Goes on running when this object is dropped."},
+    {Py_tp_dealloc, handle_dealloc},
+    {Py_tp_repr, handle_repr},
+    {Py_tp_methods, handle_methods},
+    {Py_tp_getset, handle_getset},
+    {0, NULL},
+};
+
+static PyType_Spec handle_spec = {
+    .name = "_pystuck.Server",
+    .basicsize = sizeof(struct handle),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = handle_slots,
+};
+
+/* ---- run_server ----------------------------------------------------------------------------- */
+
+struct address {
+    struct sockaddr_storage storage;
+    socklen_t len;
+};
+
+/* Raises OSError (or a subclass by errno) from a failure of the server. */
+static void raise_oserror(const struct rpyc_error *err, PyObject *where)
+{
+    PyObject *args, *text;
+
+    if (err->code == RPYC_ENOMEM) {
+        PyErr_NoMemory();
+        return;
+    }
+    text = PyUnicode_FromFormat("%s: %S", strerror(err->sys_errno), where);
+    args = text ? Py_BuildValue("(iN)", err->sys_errno, text) : NULL;
+    if (args)
+        PyErr_SetObject(PyExc_OSError, args);
+    Py_XDECREF(args);
+}
+
+static void raise_gaierror(int code)
+{
+    PyObject *module = PyImport_ImportModule("_socket");
+    PyObject *type = module ? PyObject_GetAttrString(module, "gaierror") : NULL;
+    PyObject *args = type ? Py_BuildValue("(is)", code, gai_strerror(code)) : NULL;
+
+    if (args)
+        PyErr_SetObject(type, args);
+    Py_XDECREF(args);
+    Py_XDECREF(type);
+    Py_XDECREF(module);
+}
+
+/* Looks a host up in one address family, without the GIL. */
+static int look_up(const char *host, const char *port, int family, struct addrinfo **list)
+{
+    struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+    int result;
+
+    Py_BEGIN_ALLOW_THREADS
+    result = getaddrinfo(host, port, &hints, list);
+    Py_END_ALLOW_THREADS
+    return result;
+}
+
+static int refuse_host(const char *host)
+{
+    PyErr_Format(
+        PyExc_ValueError,
+        "%s is not a loopback address. A client can run any code in this process, so it is "
+        "let in from this machine only: use 127.0.0.1, ::1 or unix_socket=..., and an SSH "
+        "tunnel from elsewhere",
+        host[0] ? host : "the empty host (every address)");
+    return -1;
+}
+
+/* The address of a loopback host. IPv4 first, where a name has both: it is what clients try by
+ * default. */
+static int tcp_address(const char *host, int port, struct address *address)
+{
+    struct addrinfo *list = NULL, *a;
+    char service[16];
+    bool local = true;
+    int result;
+
+    if (host[0] == '\0')
+        return refuse_host(host);
+    snprintf(service, sizeof(service), "%d", port);
+    result = look_up(host, service, AF_INET, &list);
+    if (result != 0)
+        result = look_up(host, service, AF_INET6, &list);
+    if (result != 0) {
+        raise_gaierror(result);
+        return -1;
+    }
+    memcpy(&address->storage, list->ai_addr, list->ai_addrlen);
+    address->len = list->ai_addrlen;
+    for (a = list; a; a = a->ai_next)
+        local = local && ps_is_local_address(a->ai_addr);
+    freeaddrinfo(list);
+    return local ? 0 : refuse_host(host);
+}
+
+static int unix_address(PyObject *path, struct address *address)
+{
+    struct rpyc_error err = RPYC_ERROR_INIT;
+    const char *text = PyBytes_AS_STRING(path);
+
+    if (text[0] == '\0') {
+        PyErr_SetString(PyExc_ValueError, "unix_socket is empty");
+        return -1;
+    }
+    if (stream_unix_address((struct sockaddr_un *)&address->storage, &address->len, text, &err) ==
+        0)
+        return 0;
+    err.sys_errno = ENAMETOOLONG;
+    raise_oserror(&err, path);
+    return -1;
+}
+
+/* Starts a server and wraps it in a handle. where names the address in errors. */
+static PyObject *start_server(PyObject *module, const struct address *address, PyObject *where)
+{
+    struct ps_state *state = PyModule_GetState(module);
+    struct rpyc_error err = RPYC_ERROR_INIT;
+    PyObject *self = state->server_type->tp_alloc(state->server_type, 0);
+    int result;
+
+    if (!self)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    result = ps_server_start(&((struct handle *)self)->server,
+                             (const struct sockaddr *)&address->storage, address->len,
+                             ps_session_run, state, &err);
+    Py_END_ALLOW_THREADS
+    if (result == 0) {
+        Py_INCREF(module); /* for good: the server's threads use the module's state */
+        return self;
+    }
+    raise_oserror(&err, where);
+    Py_DECREF(self);
+    return NULL;
+}
+
+PyDoc_STRVAR(run_server_doc,
+             "run_server(host='127.0.0.1', port=6666, unix_socket=None)\n--\n\n"
+             "Serve clients from native threads until the process ends or the handle that is\n"
+             "returned is closed. Returns once clients can connect.\n\n"
+             "host: a loopback address or name; port: 0 lets the kernel choose.\n"
+             "unix_socket: a path, or '@name' for an abstract one, in place of both.\n\n"
+             "Raises ValueError for an address that others than this machine can reach, and\n"
+             "OSError with bind's errno where it cannot listen.");
+
+static PyObject *run_server(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"host", "port", "unix_socket", NULL};
+    PyObject *unix_socket = Py_None, *path, *where, *result = NULL;
+    struct address address = {0};
+    const char *host = "127.0.0.1";
+    int port = 6666;
+
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_RuntimeError, "run_server() in a subinterpreter: our threads would "
+                                            "keep it from ending; call it in the main one");
+        return NULL;
+    }
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|siO:run_server", names, &host, &port,
+                                     &unix_socket))
+        return NULL;
+    if (unix_socket != Py_None) {
+        if (!PyUnicode_FSConverter(unix_socket, &path))
+            return NULL;
+        if (unix_address(path, &address) == 0)
+            result = start_server(module, &address, unix_socket);
+        Py_DECREF(path);
+        return result;
+    }
+    if (port < 0 || port > 65535) {
+        PyErr_SetString(PyExc_OverflowError, "port must be 0-65535");
+        return NULL;
+    }
+    if (tcp_address(host, port, &address) < 0)
+        return NULL;
+    where = PyUnicode_FromFormat("%s port %d", host, port);
+    if (where)
+        result = start_server(module, &address, where);
+    Py_XDECREF(where);
+    return result;
+}
+
+PyDoc_STRVAR(own_threads_doc,
+             "own_threads()\n--\n\n"
+             "The idents of the threads that serve clients, as a frozenset: those\n"
+             "that a list of the program's threads leaves out.");
+
+static PyObject *own_threads(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    return ps_session_idents(PyModule_GetState(module));
+}
+
+/* ---- The module ----------------------------------------------------------------------------- */
+
+static PyMethodDef module_methods[] = {
+    {"run_server", (PyCFunction)(void (*)(void))run_server, METH_VARARGS | METH_KEYWORDS,
+     run_server_doc},
+    {"own_threads", own_threads, METH_NOARGS, own_threads_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+/* An attribute of a module, imported if need be. */
+static PyObject *import_from(const char *module_name, const char *name)
+{
+    PyObject *module = PyImport_ImportModule(module_name), *value;
+
+    if (!module)
+        return NULL;
+    value = PyObject_GetAttrString(module, name);
+    Py_DECREF(module);
+    return value;
+}
+
+static int make_names(struct ps_state *state)
+{
+#define PS_MAKE_NAME(field, text)                                                                  \
+    state->names.field = PyUnicode_InternFromString(text);                                         \
+    if (!state->names.field)                                                                       \
+        return -1;
+    PS_NAMES(PS_MAKE_NAME)
+    return 0;
+}
+
+static int module_exec(PyObject *module)
+{
+    struct ps_state *state = PyModule_GetState(module);
+
+    state->interp = PyThreadState_GetInterpreter(PyThreadState_Get());
+    LIST_INIT(&state->sessions);
+    if (make_names(state) < 0)
+        return -1;
+    state->server_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &handle_spec, NULL);
+    state->netref_type = ps_netref_make_type(module);
+    state->service_type = ps_service_make_type(module);
+    state->local_names = ps_netref_local_names();
+    state->eval = import_from("builtins", "eval");
+    state->exec = import_from("builtins", "exec");
+    state->import_module = import_from("importlib", "import_module");
+    state->format_exception = import_from("traceback", "format_exception");
+    state->threading = PyImport_ImportModule("threading");
+    state->threads = import_from("threading", "_active");
+    if (!state->server_type || !state->netref_type || !state->service_type || !state->local_names ||
+        !state->eval || !state->exec || !state->import_module || !state->format_exception ||
+        !state->threading || !state->threads)
+        return -1;
+    state->server_type->tp_new = NULL;
+    return 0;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+    {0, NULL},
+};
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_pystuck",
+    .m_doc = "The server of pystuck: native threads that speak RPyC.",
+    .m_size = sizeof(struct ps_state),
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC PyInit__pystuck(void)
+{
+    return PyModuleDef_Init(&module_def);
+}

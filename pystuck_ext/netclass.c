@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "netclass.h"
+
+#include "box.h"
+#include "netref.h"
+
+/* ---- Classes of netrefs --------------------------------------------------------------------- */
+
+/* Sends a call of the method `name`, which is __call__ for the object itself. */
+static PyObject *send_call(PyObject *self, PyObject *name, PyObject *args, PyObject *kwargs)
+{
+    bool call = PyUnicode_CompareWithASCIIString(name, "__call__") == 0;
+    PyObject *request, *result;
+
+    if (call)
+        request = PyTuple_Pack(3, self, args, kwargs);
+    else
+        request = PyTuple_Pack(4, self, name, args, kwargs);
+    if (!request)
+        return NULL;
+    result = ps_request(((struct ps_netref *)self)->session, call ? HANDLE_CALL : HANDLE_CALLATTR,
+                        request);
+    Py_DECREF(request);
+    return result;
+}
+
+/* Keyword arguments as the wire has them: a tuple of (name, value). */
+static PyObject *pairs_of(PyObject *kwargs)
+{
+    PyObject *items = kwargs ? PyDict_Items(kwargs) : PyList_New(0), *pairs;
+
+    if (!items)
+        return NULL;
+    pairs = PyList_AsTuple(items);
+    Py_DECREF(items);
+    return pairs;
+}
+
+/* A method of a netref's class: name(netref, *args, **kwargs), which calls the remote one. */
+static PyObject *call_method(PyObject *name, PyObject *args, PyObject *kwargs)
+{
+    PyObject *self = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : NULL;
+    PyObject *rest, *pairs, *result = NULL;
+
+    if (!self || !ps_is_netref(self))
+        return PyErr_Format(PyExc_TypeError, "%U() is a method of a netref", name);
+    rest = PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args));
+    pairs = pairs_of(kwargs);
+    if (rest && pairs)
+        result = send_call(self, name, rest, pairs);
+    Py_XDECREF(rest);
+    Py_XDECREF(pairs);
+    return result;
+}
+
+static PyMethodDef call_method_def = {"remote_method", (PyCFunction)(void (*)(void))call_method,
+                                      METH_VARARGS | METH_KEYWORDS, NULL};
+
+/* Puts one method into a class's namespace, unless netrefs have one of that name of their own. */
+static int add_method(struct ps_state *state, PyObject *ns, PyObject *name)
+{
+    int local = PySet_Contains(state->local_names, name), result;
+    PyObject *function, *method;
+
+    if (local != 0)
+        return local < 0 ? -1 : 0;
+    function = PyCFunction_New(&call_method_def, name);
+    method = function ? PyInstanceMethod_New(function) : NULL;
+    result = method ? PyDict_SetItem(ns, name, method) : -1;
+    Py_XDECREF(function);
+    Py_XDECREF(method);
+    return result;
+}
+
+/* Adds what an answer to INSPECT lists: a tuple of (name, docstring). */
+static int add_methods(struct ps_state *state, PyObject *ns, PyObject *listing)
+{
+    PyObject *pair;
+    Py_ssize_t i;
+
+    if (!PyTuple_Check(listing)) {
+        PyErr_SetString(PyExc_TypeError, "the answer to INSPECT is not a tuple");
+        return -1;
+    }
+    for (i = 0; i < PyTuple_GET_SIZE(listing); i++) {
+        pair = PyTuple_GET_ITEM(listing, i);
+        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2 ||
+            !PyUnicode_Check(PyTuple_GET_ITEM(pair, 0))) {
+            PyErr_SetString(PyExc_TypeError, "the answer to INSPECT is not one of names");
+            return -1;
+        }
+        if (add_method(state, ns, PyTuple_GET_ITEM(pair, 0)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* What a module's namespace has under a name; borrowed. Runs no code, as a module's __getattr__
+ * would. */
+static PyObject *module_global(PyObject *module_name, PyObject *name)
+{
+    PyObject *module = PyDict_GetItemWithError(PyImport_GetModuleDict(), module_name);
+
+    if (!module || !PyModule_Check(module))
+        return NULL;
+    return PyDict_GetItemWithError(PyModule_GetDict(module), name);
+}
+
+PyObject *ps_class_by_name(const char *name, size_t len)
+{
+    const char *dot = memrchr(name, '.', len);
+    PyObject *module_name, *class_name, *cls = NULL;
+
+    if (!dot)
+        return NULL;
+    module_name = PyUnicode_DecodeUTF8(name, dot - name, "replace");
+    class_name = PyUnicode_DecodeUTF8(dot + 1, (Py_ssize_t)len - (dot + 1 - name), "replace");
+    if (module_name && class_name)
+        cls = module_global(module_name, class_name);
+    Py_XINCREF(cls);
+    Py_XDECREF(module_name);
+    Py_XDECREF(class_name);
+    if (cls && !PyType_Check(cls))
+        Py_CLEAR(cls);
+    PyErr_Clear();
+    return cls;
+}
+
+/* Gives a class's namespace the __class__ that its instances show: the one of the same name here.
+ */
+static int add_class(struct ps_state *state, PyObject *ns, const struct id_pack *pack)
+{
+    PyObject *cls = ps_class_by_name(pack->name, pack->name_len), *shown;
+    int result;
+
+    if (!cls)
+        return 0;
+    shown = pack->instance_id == 0 ? (PyObject *)Py_TYPE(cls) : cls;
+    result = PyDict_SetItem(ns, state->names.dunder_class, shown);
+    Py_DECREF(cls);
+    return result;
+}
+
+/* A new class for what an id pack names, with the methods listed. */
+static PyObject *make_class(struct ps_session *s, const struct id_pack *pack, PyObject *listing)
+{
+    PyObject *ns = Py_BuildValue("{O()}", s->state->names.dunder_slots), *cls = NULL;
+
+    if (ns && add_methods(s->state, ns, listing) == 0 && add_class(s->state, ns, pack) == 0)
+        cls = PyObject_CallFunction((PyObject *)&PyType_Type, "s#(O)O", pack->name,
+                                    (Py_ssize_t)pack->name_len, s->state->netref_type, ns);
+    Py_XDECREF(ns);
+    return cls;
+}
+
+/* Asks the client for the methods of what an id pack names. */
+static PyObject *ask_for_methods(struct ps_session *s, const struct id_pack *pack)
+{
+    struct brine_reader r;
+    PyObject *value, *args, *listing;
+
+    brine_read(&r, pack->raw, pack->raw_len);
+    value = ps_load(&r);
+    args = value ? PyTuple_Pack(1, value) : NULL;
+    listing = args ? ps_request_value(s, HANDLE_INSPECT, args) : NULL;
+    Py_XDECREF(value);
+    Py_XDECREF(args);
+    return listing;
+}
+
+/* What tells the classes of a session apart: the name, the class id, and whether it is the class
+ * itself. */
+static PyObject *class_key(const struct id_pack *pack)
+{
+    PyObject *key = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(9 + pack->name_len));
+    char *p;
+
+    if (!key)
+        return NULL;
+    p = PyBytes_AS_STRING(key);
+    memcpy(p, &pack->class_id, 8);
+    p[8] = pack->instance_id == 0;
+    memcpy(p + 9, pack->name, pack->name_len);
+    return key;
+}
+
+PyObject *ps_netclass_for(struct ps_session *s, const struct id_pack *pack)
+{
+    PyObject *key = class_key(pack), *cls = NULL, *listing;
+
+    if (!key)
+        return NULL;
+    cls = s->classes ? PyDict_GetItemWithError(s->classes, key) : NULL;
+    Py_XINCREF(cls);
+    if (!cls && !PyErr_Occurred()) {
+        listing = ask_for_methods(s, pack);
+        cls = listing ? make_class(s, pack, listing) : NULL;
+        Py_XDECREF(listing);
+        if (cls && s->classes && PyDict_SetItem(s->classes, key, cls) < 0)
+            Py_CLEAR(cls);
+    }
+    Py_DECREF(key);
+    return cls;
+}
+
+/* ---- Answering INSPECT ---------------------------------------------------------------------- */
+
+/* As inspect.isroutine: functions, builtins, methods, and method descriptors. */
+static bool is_routine(PyObject *attr)
+{
+    PyTypeObject *type = Py_TYPE(attr);
+
+    if (PyFunction_Check(attr) || PyCFunction_Check(attr) || PyMethod_Check(attr))
+        return true;
+    return !PyType_Check(attr) && type->tp_descr_get && !type->tp_descr_set;
+}
+
+/* A class's own namespace: a new reference. Asks the class and not its __dict__, which may be
+ * anything. */
+static PyObject *class_dict(PyObject *cls)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    return PyType_GetDict((PyTypeObject *)cls);
+#else
+    PyObject *dict = ((PyTypeObject *)cls)->tp_dict;
+
+    Py_XINCREF(dict);
+    return dict;
+#endif
+}
+
+/* Adds the namespaces along a type's MRO to attrs, the base classes' first. */
+static int collect_attributes(PyTypeObject *type, PyObject *attrs)
+{
+    PyObject *mro = type->tp_mro, *dict;
+    Py_ssize_t i;
+    int result = 0;
+
+    if (!mro)
+        return 0;
+    Py_INCREF(mro);
+    for (i = PyTuple_GET_SIZE(mro) - 1; i >= 0 && result == 0; i--) {
+        dict = class_dict(PyTuple_GET_ITEM(mro, i));
+        if (dict)
+            result = PyDict_Update(attrs, dict);
+        Py_XDECREF(dict);
+    }
+    Py_DECREF(mro);
+    return result;
+}
+
+/* The docstring of a routine, None where there is none. */
+static PyObject *doc_of(struct ps_state *state, PyObject *attr)
+{
+    PyObject *doc = PyObject_GetAttr(attr, state->names.dunder_doc);
+
+    if (!doc)
+        PyErr_Clear();
+    if (doc && PyUnicode_CheckExact(doc))
+        return doc;
+    Py_XDECREF(doc);
+    Py_INCREF(Py_None);
+    return Py_None;
+}
+
+static int list_routine(struct ps_state *state, PyObject *list, PyObject *name, PyObject *attr)
+{
+    int local = PySet_Contains(state->local_names, name), result;
+    PyObject *pair;
+
+    if (local != 0 || !is_routine(attr))
+        return local < 0 ? -1 : 0;
+    pair = Py_BuildValue("(ON)", name, doc_of(state, attr));
+    result = pair ? PyList_Append(list, pair) : -1;
+    Py_XDECREF(pair);
+    return result;
+}
+
+PyObject *ps_inspect(struct ps_state *state, PyObject *obj)
+{
+    PyObject *attrs = PyDict_New(), *list = PyList_New(0), *name, *attr;
+    Py_ssize_t pos = 0;
+    int result = attrs && list ? 0 : -1;
+
+    if (result == 0)
+        result = collect_attributes(Py_TYPE(obj), attrs);
+    if (result == 0 && PyType_Check(obj))
+        result = collect_attributes((PyTypeObject *)obj, attrs);
+    while (result == 0 && PyDict_Next(attrs, &pos, &name, &attr))
+        result = list_routine(state, list, name, attr);
+    Py_XDECREF(attrs);
+    if (result < 0)
+        Py_CLEAR(list);
+    return list;
+}

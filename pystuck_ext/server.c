@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "admission.h"
+
+#define BACKLOG            128
+#define OUT_OF_FDS_WAIT_MS 200
+
+struct ps_server {
+    atomic_int refs; /* the handle, the listener, each client */
+    struct stream listener;
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    sigset_t caller_mask;
+    ino_t file; /* the inode of a Unix socket's file */
+    ps_serve_client serve;
+    void *context;
+    pthread_t thread;
+    unsigned fork_count; /* of the process that started it */
+    LIST_ENTRY(ps_server) entry;
+
+    pthread_mutex_t lock; /* guards what follows */
+    bool closed;
+    size_t client_count;
+    LIST_HEAD(, ps_client) clients;
+};
+
+/* Every server of the process, for a fork to find. Lock order: servers_lock, then a server's own.
+ */
+static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER;
+static LIST_HEAD(, ps_server) servers = LIST_HEAD_INITIALIZER(servers);
+static atomic_uint fork_count;
+
+/* ---- Fork ----------------------------------------------------------------------------------- */
+
+/* Before a fork: takes all locks, so that the child finds the lists whole. None is ever held for
+ * long, nor while waiting for the GIL. */
+static void before_fork(void)
+{
+    struct ps_server *s;
+
+    pthread_mutex_lock(&servers_lock);
+    LIST_FOREACH (s, &servers, entry)
+        pthread_mutex_lock(&s->lock);
+}
+
+static void after_fork_in_parent(void)
+{
+    struct ps_server *s;
+
+    LIST_FOREACH (s, &servers, entry)
+        pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&servers_lock);
+}
+
+/* In the child: our sockets are the parent's. Only closes, and makes the locks new
+ * (async-signal-safe); frees nothing, for a request that forked is still running here. */
+static void after_fork_in_child(void)
+{
+    struct ps_client *client;
+    struct ps_server *s;
+
+    atomic_fetch_add(&fork_count, 1);
+    LIST_FOREACH (s, &servers, entry) {
+        stream_close(&s->listener);
+        LIST_FOREACH (client, &s->clients, entry) {
+            if (client->conn)
+                conn_forked(client->conn);
+            stream_close(&client->stream);
+        }
+        pthread_mutex_init(&s->lock, NULL);
+    }
+    LIST_INIT(&servers);
+    pthread_mutex_init(&servers_lock, NULL);
+}
+
+static void install_fork_handlers(void)
+{
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+unsigned ps_fork_count(void)
+{
+    return atomic_load(&fork_count);
+}
+
+/* ---- Threads -------------------------------------------------------------------------------- */
+
+/* The signals of the debuggee are not for our threads; what they do wrong themselves is. */
+void ps_block_signals(sigset_t *old)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
+    pthread_sigmask(SIG_SETMASK, &all, old);
+}
+
+/* A thread that starts with signals blocked. */
+static int start_thread(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+    sigset_t old;
+    int result;
+
+    ps_block_signals(&old);
+    result = pthread_create(thread, NULL, run, arg);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return result;
+}
+
+const sigset_t *ps_server_caller_mask(const struct ps_server *server)
+{
+    return &server->caller_mask;
+}
+
+/* ---- Clients -------------------------------------------------------------------------------- */
+
+static void *client_main(void *arg)
+{
+    struct ps_client *client = arg;
+
+    pthread_setname_np(pthread_self(), "pystuck-client"); /* for whoever looks with ps or gdb */
+    client->server->serve(client->server->context, client);
+    return NULL;
+}
+
+/* Enters a client in the list; false if the server is closed or full. */
+static bool enter_client(struct ps_server *s, struct ps_client *client)
+{
+    bool fits;
+
+    pthread_mutex_lock(&s->lock);
+    fits = !s->closed && s->client_count < PS_CLIENTS_MAX;
+    if (fits) {
+        LIST_INSERT_HEAD(&s->clients, client, entry);
+        s->client_count++;
+        atomic_fetch_add(&s->refs, 1);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return fits;
+}
+
+void ps_client_set_conn(struct ps_client *client, struct conn *conn)
+{
+    pthread_mutex_lock(&client->server->lock);
+    client->conn = conn_ref(conn);
+    pthread_mutex_unlock(&client->server->lock);
+}
+
+void ps_client_done(struct ps_client *client)
+{
+    struct ps_server *s = client->server;
+
+    pthread_mutex_lock(&s->lock);
+    LIST_REMOVE(client, entry);
+    s->client_count--;
+    pthread_mutex_unlock(&s->lock);
+    conn_unref(client->conn);
+    free(client);
+    ps_server_unref(s);
+}
+
+/* Gives a client that has been let in a thread. */
+static int start_client(struct ps_client *client)
+{
+    pthread_t thread;
+
+    if (start_thread(&thread, client_main, client) != 0)
+        return -1;
+    pthread_detach(thread);
+    return 0;
+}
+
+/* Lets a client in, or closes its socket. It is in the list from the first moment, for a fork to
+ * find. */
+static void welcome(struct ps_server *s, int fd)
+{
+    struct ps_client *client = calloc(1, sizeof(*client));
+    char why[128];
+
+    if (!client) {
+        close(fd);
+        return;
+    }
+    client->server = s;
+    stream_open(&client->stream, fd);
+    if (!enter_client(s, client)) {
+        stream_close(&client->stream);
+        free(client);
+        return;
+    }
+    if (ps_admit(fd, why, sizeof(why)) && start_client(client) == 0)
+        return;
+    stream_shutdown(&client->stream); /* also where a child that was forked just now has it too */
+    stream_close(&client->stream);
+    ps_client_done(client);
+}
+
+/* ---- Listening ------------------------------------------------------------------------------ */
+
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* Errors of one connection, or none at all, and not of the listener. */
+static bool is_passing(int error)
+{
+    switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case EPERM:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_closed(struct ps_server *s)
+{
+    bool closed;
+
+    pthread_mutex_lock(&s->lock);
+    closed = s->closed;
+    pthread_mutex_unlock(&s->lock);
+    return closed;
+}
+
+/* Accepts until the listener is shut down, or is no longer ours. */
+static void *listener_main(void *arg)
+{
+    struct ps_server *s = arg;
+    int fd;
+
+    pthread_setname_np(pthread_self(), "pystuck-listen");
+    while (!is_closed(s) && stream_is_ours(&s->listener)) {
+        fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            welcome(s, fd);
+        else if (is_shortage(errno))
+            poll(NULL, 0, OUT_OF_FDS_WAIT_MS);
+        else if (!is_passing(errno))
+            break;
+    }
+    ps_server_unref(s);
+    return NULL;
+}
+
+/* Whether address is the name of a file. */
+static bool is_unix_path(const struct sockaddr_storage *address)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)address;
+
+    return address->ss_family == AF_UNIX && un->sun_path[0] != '\0';
+}
+
+/* Whether somebody listens on a Unix socket. */
+static bool is_live(const struct sockaddr *address, socklen_t len)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool live;
+
+    if (fd < 0)
+        return true;
+    live = connect(fd, address, len) == 0 || errno != ECONNREFUSED;
+    close(fd);
+    return live;
+}
+
+/* Listens; in the way may be a socket that a dead server left behind. */
+static int listen_on(const struct sockaddr *address, socklen_t len, struct rpyc_error *err)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)address;
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    struct stat st;
+    int fd = stream_listen(address, len, BACKLOG, &why);
+
+    if (fd < 0 && why.sys_errno == EADDRINUSE && address->sa_family == AF_UNIX && un->sun_path[0] &&
+        lstat(un->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) && !is_live(address, len) &&
+        unlink(un->sun_path) == 0)
+        fd = stream_listen(address, len, BACKLOG, &why);
+    if (fd < 0)
+        return error_system(err, why.sys_errno, "cannot listen");
+    return fd;
+}
+
+/* The inode of the file that a Unix socket's name leads to; 0 for none. */
+static ino_t socket_file(const struct ps_server *s)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)&s->address;
+    struct stat st;
+
+    if (!is_unix_path(&s->address) || lstat(un->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return 0;
+    return st.st_ino;
+}
+
+static struct ps_server *server_new(int fd, ps_serve_client serve, void *context)
+{
+    struct ps_server *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    atomic_init(&s->refs, 2); /* the caller, the listener */
+    stream_open(&s->listener, fd);
+    s->address_len = sizeof(s->address);
+    getsockname(fd, (struct sockaddr *)&s->address, &s->address_len);
+    s->file = socket_file(s);
+    pthread_sigmask(SIG_SETMASK, NULL, &s->caller_mask);
+    s->serve = serve;
+    s->context = context;
+    s->fork_count = ps_fork_count();
+    pthread_mutex_init(&s->lock, NULL);
+    LIST_INIT(&s->clients);
+    return s;
+}
+
+static void forget_server(struct ps_server *s)
+{
+    pthread_mutex_lock(&servers_lock);
+    LIST_REMOVE(s, entry);
+    pthread_mutex_unlock(&servers_lock);
+}
+
+int ps_server_start(struct ps_server **out, const struct sockaddr *address, socklen_t len,
+                    ps_serve_client serve, void *context, struct rpyc_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct ps_server *s;
+    int fd, result;
+
+    pthread_once(&once, install_fork_handlers);
+    fd = listen_on(address, len, err);
+    if (fd < 0)
+        return -1;
+    s = server_new(fd, serve, context);
+    if (!s) {
+        close(fd);
+        return error_nomem(err);
+    }
+    pthread_mutex_lock(&servers_lock);
+    LIST_INSERT_HEAD(&servers, s, entry);
+    pthread_mutex_unlock(&servers_lock);
+    result = start_thread(&s->thread, listener_main, s);
+    if (result != 0) {
+        forget_server(s);
+        close(fd);
+        free(s);
+        return error_system(err, result, "cannot start a thread");
+    }
+    *out = s;
+    return 0;
+}
+
+/* Removes the file of a Unix socket, unless another one has taken its place. */
+static void remove_socket_file(const struct ps_server *s)
+{
+    if (s->file != 0 && socket_file(s) == s->file)
+        unlink(((const struct sockaddr_un *)&s->address)->sun_path);
+}
+
+/* Ends the listener. Where the debuggee has closed its fd (os.closerange), it still waits on the
+ * socket behind it, which can be woken up only by a client: then we are that, and do not wait for
+ * it. */
+static void stop_listener(struct ps_server *s)
+{
+    int fd;
+
+    if (stream_is_ours(&s->listener)) {
+        stream_shutdown(&s->listener);
+        pthread_join(s->thread, NULL);
+        return;
+    }
+    pthread_detach(s->thread);
+    fd = socket(s->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return;
+    (void)!connect(fd, (const struct sockaddr *)&s->address, s->address_len);
+    close(fd);
+}
+
+void ps_server_close(struct ps_server *s)
+{
+    struct ps_client *client;
+    bool was_closed;
+
+    if (s->fork_count != ps_fork_count())
+        return;
+    pthread_mutex_lock(&s->lock);
+    was_closed = s->closed;
+    s->closed = true;
+    LIST_FOREACH (client, &s->clients, entry)
+        stream_shutdown(&client->stream);
+    pthread_mutex_unlock(&s->lock);
+    if (was_closed)
+        return;
+    stop_listener(s);
+    forget_server(s);
+    stream_close(&s->listener);
+    remove_socket_file(s);
+}
+
+void ps_server_unref(struct ps_server *s)
+{
+    if (atomic_fetch_sub(&s->refs, 1) > 1)
+        return;
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+socklen_t ps_server_address(const struct ps_server *s, struct sockaddr_storage *address)
+{
+    *address = s->address;
+    return s->address_len;
+}
+
+size_t ps_server_clients(struct ps_server *s)
+{
+    size_t n;
+
+    pthread_mutex_lock(&s->lock);
+    n = s->client_count;
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Listening: one native thread that accepts, one for each client, and their lifetime. Knows no
+ * Python: what a client is served with is a function that it is given.
+ *
+ * The debuggee may do anything to us: fork, close every fd, exit without a word. So: a child after
+ * a fork closes our sockets and has no threads of ours; a fd is looked at before it is used;
+ * nothing waits for our threads at exit.
+ */
+#ifndef PS_SERVER_H
+#define PS_SERVER_H
+
+#include <signal.h>
+#include <sys/queue.h>
+
+#include "conn.h"
+
+struct ps_server;
+
+/* One client that has been let in. */
+struct ps_client {
+    struct ps_server *server;
+    struct stream stream;
+    struct conn *conn; /* over that stream; NULL until ps_client_set_conn */
+    LIST_ENTRY(ps_client) entry;
+};
+
+/* Serves a client from its first byte to its last, on a thread of its own. Takes client->stream.
+ * Ends with ps_client_done as the last thing before the stream is closed. */
+typedef void (*ps_serve_client)(void *context, struct ps_client *client);
+
+#define PS_CLIENTS_MAX 128
+
+/* Starts to listen on one address (loopback or Unix; the caller has made sure) and returns when
+ * clients can connect. A Unix path where nobody listens any more is replaced. Errors: RPYC_ESYSTEM
+ * with the errno that bind gave; RPYC_ENOMEM. One reference, for ps_server_unref. */
+int ps_server_start(struct ps_server **out, const struct sockaddr *address, socklen_t len,
+                    ps_serve_client serve, void *context, struct rpyc_error *err);
+
+/* Stops listening, removes the Unix socket, hangs up on the clients, and waits for the listener
+ * (not for the clients' threads). Twice is allowed; in a child after a fork it does nothing. */
+void ps_server_close(struct ps_server *server);
+
+void ps_server_unref(struct ps_server *server);
+
+/* The address that it listens on: with port 0, the one that the kernel chose. */
+socklen_t ps_server_address(const struct ps_server *server, struct sockaddr_storage *address);
+
+/* How many clients there are. */
+size_t ps_server_clients(struct ps_server *server);
+
+/* The signal mask of whoever started the server: what requests run with. */
+const sigset_t *ps_server_caller_mask(const struct ps_server *server);
+
+/* Says which connection a client has, for a fork to find: a reference that lasts until
+ * ps_client_done. */
+void ps_client_set_conn(struct ps_client *client, struct conn *conn);
+
+/* The client is served. Frees it. */
+void ps_client_done(struct ps_client *client);
+
+/* Blocks all signals but those of a thread's own faults, as the server's threads do while they run
+ * no Python. old, which may be NULL, gets the mask that was. */
+void ps_block_signals(sigset_t *old);
+
+/* How often this process is a child by fork since the first server was started. What was made
+ * before a fork must not be used after it: its threads and the holders of its locks stayed with the
+ * parent. */
+unsigned ps_fork_count(void);
+
+#endif

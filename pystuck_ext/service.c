@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "service.h"
+
+#include <stddef.h>
+#include <structmember.h>
+
+struct service {
+    PyObject_HEAD
+    PyObject *namespace;
+};
+
+static PyObject *run(PyObject *self, PyObject *function, PyObject *text)
+{
+    return PyObject_CallFunctionObjArgs(function, text, ((struct service *)self)->namespace, NULL);
+}
+
+static struct ps_state *state_of(PyObject *self)
+{
+    return PyType_GetModuleState(Py_TYPE(self));
+}
+
+PyDoc_STRVAR(execute_doc, "execute arbitrary code (using ``exec``)");
+
+static PyObject *service_execute(PyObject *self, PyObject *text)
+{
+    return run(self, state_of(self)->exec, text);
+}
+
+PyDoc_STRVAR(eval_doc, "evaluate arbitrary code (using ``eval``)");
+
+static PyObject *service_eval(PyObject *self, PyObject *text)
+{
+    return run(self, state_of(self)->eval, text);
+}
+
+PyDoc_STRVAR(getmodule_doc, "imports an arbitrary module");
+
+static PyObject *service_getmodule(PyObject *self, PyObject *name)
+{
+    PyObject *dot, *joined, *module;
+
+    if (!PyTuple_CheckExact(name))
+        return PyObject_CallFunctionObjArgs(state_of(self)->import_module, name, NULL);
+    dot = PyUnicode_FromString(".");
+    joined = dot ? PyUnicode_Join(dot, name) : NULL;
+    module =
+        joined ? PyObject_CallFunctionObjArgs(state_of(self)->import_module, joined, NULL) : NULL;
+    Py_XDECREF(dot);
+    Py_XDECREF(joined);
+    return module;
+}
+
+/* The root itself cannot be changed from outside; what it gives access to can. */
+static PyObject *service_deny(PyObject *self, PyObject *args)
+{
+    (void)self;
+    (void)args;
+    PyErr_SetString(PyExc_AttributeError, "access denied");
+    return NULL;
+}
+
+static int service_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(((struct service *)self)->namespace);
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+static int service_clear(PyObject *self)
+{
+    Py_CLEAR(((struct service *)self)->namespace);
+    return 0;
+}
+
+static void service_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    PyObject_GC_UnTrack(self);
+    service_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef service_methods[] = {
+    {"execute", service_execute, METH_O, execute_doc},
+    {"eval", service_eval, METH_O, eval_doc},
+    {"getmodule", service_getmodule, METH_O, getmodule_doc},
+    {"_rpyc_setattr", service_deny, METH_VARARGS, NULL},
+    {"_rpyc_delattr", service_deny, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef service_members[] = {
+    {"namespace", T_OBJECT_EX, offsetof(struct service, namespace), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot service_slots[] = {
+    {Py_tp_doc, "The classic service: everything in this process, for one client."},
+    {Py_tp_traverse, service_traverse},
+    {Py_tp_clear, service_clear},
+    {Py_tp_dealloc, service_dealloc},
+    {Py_tp_methods, service_methods},
+    {Py_tp_members, service_members},
+    {0, NULL},
+};
+
+/* The name under which clients find the class of their proxy: that of stock rpyc. */
+static PyType_Spec service_spec = {
+    .name = "rpyc.core.service.SlaveService",
+    .basicsize = sizeof(struct service),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = service_slots,
+};
+
+PyTypeObject *ps_service_make_type(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &service_spec, NULL);
+
+    if (type)
+        ((PyTypeObject *)type)->tp_new = NULL; /* made by ps_service_new alone */
+    return (PyTypeObject *)type;
+}
+
+PyObject *ps_service_new(struct ps_state *state)
+{
+    PyObject *self = state->service_type->tp_alloc(state->service_type, 0);
+
+    if (!self)
+        return NULL;
+    ((struct service *)self)->namespace = PyDict_New();
+    if (!((struct service *)self)->namespace)
+        Py_CLEAR(self);
+    return self;
+}

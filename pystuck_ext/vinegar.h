@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Exceptions on the wire, both ways (rpyc.core.vinegar). Needs the GIL.
+ */
+#ifndef PS_VINEGAR_H
+#define PS_VINEGAR_H
+
+#include "brine.h"
+#include "ext.h"
+
+/* Takes the exception that is set and appends it as a vinegar tuple. What of it cannot be had (a
+ * repr that raises, a str that cannot be encoded) is replaced by a text that says so. out fails
+ * when memory runs out. */
+void ps_vinegar_put(struct ps_state *state, struct buffer *out);
+
+/* Reads a vinegar tuple and raises what it says: the class of that name here, importing its module
+ * as the classic service allows; where there is none, an Exception that names it. Always sets an
+ * exception. */
+void ps_vinegar_raise(struct brine_reader *r);
+
+#endif
