@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * pystuck(1): prints the stacks of a Python program that is stuck.
+ */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rpyc.h>
+
+#include "options.h"
+#include "stacks.h"
+
+/* Beside EXIT_SUCCESS, and EXIT_FAILURE for what goes wrong once there is a server. */
+enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2 };
+
+#define CLEAN_ERROR __attribute__((cleanup(rpyc_error_clear)))
+
+static void close_conn(rpyc_conn **conn)
+{
+    rpyc_close(*conn);
+}
+
+static void unref_value(rpyc_value **value)
+{
+    rpyc_unref(*value);
+}
+
+static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* One line on stderr. What is said may be quoted from the other side, hence text_print. */
+static void complain(const char *format, ...)
+{
+    char line[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    fputs("pystuck: ", stderr);
+    text_print(stderr, line, strlen(line));
+    fputc('\n', stderr);
+}
+
+/* Says what went wrong, after a few words on what was being done; and for a remote exception where
+ * over there. */
+static int report_failure(const char *doing, const struct rpyc_error *err)
+{
+    const char *traceback;
+
+    complain("%s%s", doing, err->text);
+    if (!err->remote)
+        return EXIT_FAILURE;
+    traceback = rpyc_exception_traceback(err->remote);
+    text_print(stderr, traceback, strlen(traceback));
+    if (*traceback && traceback[strlen(traceback) - 1] != '\n')
+        fputc('\n', stderr);
+    return EXIT_FAILURE;
+}
+
+/* Nobody is there who speaks RPyC with us. librpyc says in err what was tried and what went wrong.
+ */
+static int report_no_connection(const struct rpyc_error *err)
+{
+    switch (err->code) {
+    case RPYC_EINVAL:
+        complain("%s", err->text);
+        return EXIT_USAGE;
+    case RPYC_ECLOSED: /* what users see who are not admitted */
+        complain("%s (a pystuck server admits only root and its own user)", err->text);
+        break;
+    case RPYC_ESYSTEM:
+    case RPYC_ERESOLVE:
+    case RPYC_ETIMEOUT:
+    case RPYC_EPROTOCOL:
+        complain("%s", err->text);
+        break;
+    default:
+        return report_failure("", err);
+    }
+    options_instructions(stderr);
+    return EXIT_NO_SERVER;
+}
+
+static int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err)
+{
+    if (options->unix_socket)
+        return rpyc_connect_unix(out, options->unix_socket, NULL, err);
+    return rpyc_connect_tcp(out, options->host, options->port, NULL, err);
+}
+
+/* Whether all that was printed has arrived. A reader that went away (`pystuck | head`) ends us with
+ * SIGPIPE, silently, as a shell user expects; this is for a full disk, and for EPIPE where whoever
+ * started us has SIGPIPE ignored. */
+static int flush_stdout(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_SUCCESS;
+    complain("cannot write to standard output: %s", strerror(errno));
+    return EXIT_FAILURE;
+}
+
+static int show_stacks(rpyc_conn *conn)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    rpyc_value *stacks __attribute__((cleanup(unref_value))) = NULL;
+    const char *text;
+    size_t len;
+
+    if (stacks_fetch(conn, &stacks, &err) != 0)
+        return report_failure("cannot get the stacks: ", &err);
+    text = rpyc_str(stacks, &len);
+    if (len == 0) { /* a server that forks for each client has one thread, which serves us */
+        complain("there are no threads but the one that answers");
+        return EXIT_SUCCESS;
+    }
+    text_print(stdout, text, len);
+    fputc('\n', stdout); /* an empty line ends the last thread, too */
+    return flush_stdout();
+}
+
+/* Whether somebody is there to talk to: the prompt was not declined, and this is no pipeline. */
+static bool is_prompt_wanted(const struct options *options)
+{
+    return options->prompt && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+}
+
+static int run(const struct options *options)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    rpyc_conn *conn __attribute__((cleanup(close_conn))) = NULL;
+
+    if (connect_server(&conn, options, &err) != 0)
+        return report_no_connection(&err);
+    if (options->stacks && show_stacks(conn) != EXIT_SUCCESS)
+        return EXIT_FAILURE;
+    if (is_prompt_wanted(options))
+        complain("the prompt is not there yet in this version (--no-ipython: do without)");
+    return EXIT_SUCCESS;
+}
+
+/* Puts /dev/null where stdin, stdout or stderr is closed: the socket would get that number, and the
+ * debuggee what we print. Opened the wrong way round, so that to use it is still an error. */
+static void occupy_standard_fds(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+
+    occupy_standard_fds();
+    switch (options_parse(&options, argc, argv)) {
+    case OPTIONS_RUN:
+        return run(&options);
+    case OPTIONS_HELP:
+        options_help(stdout);
+        return flush_stdout();
+    case OPTIONS_VERSION:
+        puts("pystuck " PACKAGE_VERSION);
+        return flush_stdout();
+    case OPTIONS_WRONG:
+        return EXIT_USAGE;
+    }
+    return EXIT_FAILURE;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "options.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_HOST "127.0.0.1"
+#define DEFAULT_PORT "6666"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The options without a letter: numbers that are no character. */
+enum { KEY_HOST = 256, KEY_PORT, KEY_UNIX_SOCKET, KEY_NO_STACKS, KEY_NO_PROMPT, KEY_VERSION };
+
+/* Every option, once: getopt_long's table and the help are both made from it. */
+static const struct {
+    const char *name;
+    const char *argument; /* its name in the help, or NULL: takes none */
+    int key;              /* a letter, or a KEY_ */
+    const char *help;
+} known[] = {
+    {"help", NULL, 'h', "show this text and exit"},
+    {"version", NULL, KEY_VERSION, "show the version and exit"},
+    {"no-stacks", NULL, KEY_NO_STACKS, "leave out the stacks of the debuggee's threads"},
+    {"no-ipython", NULL, KEY_NO_PROMPT, "leave out the prompt"},
+    {"no-repl", NULL, KEY_NO_PROMPT, "the same as --no-ipython"},
+    {"host", "HOST", KEY_HOST, "the same as the argument host"},
+    {"port", "PORT", KEY_PORT, "the same as the argument port"},
+    {"unix-socket", "PATH", KEY_UNIX_SOCKET,
+     "use this Unix socket instead (@NAME: an abstract one)"},
+};
+
+static const char usage[] = "usage: pystuck [-h] [--no-stacks] [--no-ipython] [host] [port]\n"
+                            "       pystuck [-h] [--no-stacks] [--no-ipython] "
+                            "--unix-socket PATH\n";
+
+static const char explanation[] =
+    "Shows where a running Python program is stuck, and why.\n"
+    "\n"
+    "The program to look into, the debuggee, has to let pystuck in. For that it runs\n"
+    "this line once, best of all right at its start:\n"
+    "\n"
+    "    import pystuck; pystuck.run_server()\n"
+    "\n"
+    "pystuck itself is run from the shell while the debuggee is stuck. It prints a\n"
+    "stack for each thread of the debuggee, the innermost call last; often that says\n"
+    "it all. Then it opens a prompt from which every module and every variable of the\n"
+    "debuggee is within reach. (The prompt is not there yet in this version.)\n";
+
+static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Tells stderr what is wrong with the command line, and what a right one looks like. */
+static void wrong(const char *format, ...)
+{
+    va_list args;
+
+    fputs("pystuck: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\n%s", usage);
+}
+
+/* The next option's key as getopt_long has it: -1 at the end, '?' after a mistake. */
+static int next_option(int argc, char **argv)
+{
+    struct option table[COUNT(known) + 1] = {{0}};
+
+    for (size_t i = 0; i < COUNT(known); i++)
+        table[i] = (struct option){
+            known[i].name, known[i].argument ? required_argument : no_argument, NULL, known[i].key};
+    return getopt_long(argc, argv, "h", table, NULL);
+}
+
+/* Takes the options into *out, where NULL stays NULL for what was not given. */
+static enum options_action take_options(struct options *out, int argc, char **argv)
+{
+    for (;;) {
+        switch (next_option(argc, argv)) {
+        case -1:
+            return OPTIONS_RUN;
+        case 'h':
+            return OPTIONS_HELP;
+        case KEY_VERSION:
+            return OPTIONS_VERSION;
+        case KEY_NO_STACKS:
+            out->stacks = false;
+            break;
+        case KEY_NO_PROMPT:
+            out->prompt = false;
+            break;
+        case KEY_HOST:
+            out->host = optarg;
+            break;
+        case KEY_PORT:
+            out->port = optarg;
+            break;
+        case KEY_UNIX_SOCKET:
+            out->unix_socket = optarg;
+            break;
+        default: /* getopt_long has said what is wrong, in one line */
+            fputs(usage, stderr);
+            return OPTIONS_WRONG;
+        }
+    }
+}
+
+/* Takes a positional argument, if there is one, into the option that means the same. */
+static int take_positional(const char **option, const char *name, const char *argument)
+{
+    if (!argument)
+        return 0;
+    if (*option) {
+        wrong("the %s is given twice: '%s' and '%s'", name, *option, argument);
+        return -1;
+    }
+    *option = argument;
+    return 0;
+}
+
+static int take_positionals(struct options *out, int count, char **arguments)
+{
+    if (count > 2) {
+        wrong("one argument too many: '%s'", arguments[2]);
+        return -1;
+    }
+    if (take_positional(&out->host, "host", count > 0 ? arguments[0] : NULL) != 0)
+        return -1;
+    return take_positional(&out->port, "port", count > 1 ? arguments[1] : NULL);
+}
+
+static bool is_port(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    /* strtoul says ULONG_MAX for what does not fit, which is no port either. */
+    return digits > 0 && text[digits] == '\0' && strtoul(text, NULL, 10) <= 65535;
+}
+
+/* Fills in the defaults where nothing was given, and checks what was. */
+static int settle(struct options *out)
+{
+    if (out->unix_socket && (out->host || out->port)) {
+        wrong("--unix-socket goes with neither a host nor a port");
+        return -1;
+    }
+    if (out->port && !is_port(out->port)) {
+        wrong("'%s' is not a port: a number from 0 to 65535 is wanted", out->port);
+        return -1;
+    }
+    if (!out->host)
+        out->host = DEFAULT_HOST;
+    if (!out->port)
+        out->port = DEFAULT_PORT;
+    return 0;
+}
+
+enum options_action options_parse(struct options *out, int argc, char **argv)
+{
+    static char name[] = "pystuck";
+    enum options_action action;
+
+    /* getopt_long begins its messages with argv[0]: let them look like ours. */
+    argv[0] = name;
+    *out = (struct options){.stacks = true, .prompt = true};
+    action = take_options(out, argc, argv);
+    if (action != OPTIONS_RUN)
+        return action;
+    if (take_positionals(out, argc - optind, argv + optind) != 0 || settle(out) != 0)
+        return OPTIONS_WRONG;
+    return OPTIONS_RUN;
+}
+
+static void help_line(FILE *stream, const char *left, const char *right)
+{
+    fprintf(stream, "  %-20s  %s\n", left, right);
+}
+
+void options_help(FILE *stream)
+{
+    char left[64];
+
+    fprintf(stream, "%s\n%s\narguments:\n", usage, explanation);
+    help_line(stream, "host", "where the debuggee listens (default: " DEFAULT_HOST ")");
+    help_line(stream, "port", "the TCP port it listens on (default: " DEFAULT_PORT ")");
+    fputs("\noptions:\n", stream);
+    for (size_t i = 0; i < COUNT(known); i++) {
+        snprintf(left, sizeof(left), "%s--%s%s%s", known[i].key == 'h' ? "-h, " : "", known[i].name,
+                 known[i].argument ? " " : "", known[i].argument ? known[i].argument : "");
+        help_line(stream, left, known[i].help);
+    }
+}
+
+void options_instructions(FILE *stream)
+{
+    fputs("The program to look into, the debuggee, has to run this line once, at its start:\n"
+          "\n"
+          "    import pystuck; pystuck.run_server()\n"
+          "\n"
+          "If it did, give its address here: pystuck [host] [port] (see pystuck -h).\n",
+          stream);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * options: what the user asked for on the command line, and what -h says about it.
+ */
+#ifndef CLIENT_OPTIONS_H
+#define CLIENT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* What was asked for. The strings are argv's or constants: nothing to free. */
+struct options {
+    const char *host;        /* a name or an address */
+    const char *port;        /* decimal digits, 0 to 65535 */
+    const char *unix_socket; /* a path or "@name"; NULL: host and port are to be used */
+    bool stacks;             /* print the stacks */
+    bool prompt;             /* open the prompt afterwards */
+};
+
+enum options_action {
+    OPTIONS_RUN,     /* connect: *out is filled */
+    OPTIONS_HELP,    /* print the help and be done */
+    OPTIONS_VERSION, /* print the version and be done */
+    OPTIONS_WRONG    /* a mistake, of which stderr has been told already */
+};
+
+/* Reads the command line into *out. Permutes argv, and sets argv[0] to "pystuck". */
+enum options_action options_parse(struct options *out, int argc, char **argv);
+
+/* Prints what -h prints. */
+void options_help(FILE *stream);
+
+/* Prints how a program is made a debuggee. */
+void options_instructions(FILE *stream);
+
+#endif
