@@ -16,7 +16,8 @@ unit_tests = \
 check_PROGRAMS += testsuite/unit/brine_echo
 testsuite_unit_brine_echo_LDADD = librpyc/librpyc-internal.la
 
-TESTS += $(unit_tests)
+dist_check_SCRIPTS = testsuite/run-interop
+TESTS += $(unit_tests) testsuite/run-interop
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests)
@@ -36,7 +37,9 @@ AM_TESTS_ENVIRONMENT = \
 	abs_top_builddir='$(abs_top_builddir)'; export abs_top_builddir; \
 	SANITIZER_PRELOAD='$(SANITIZER_PRELOAD)'; export SANITIZER_PRELOAD;
 
-EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h
+EXTRA_DIST += testsuite/.clang-tidy testsuite/interop testsuite/unit/unit.h \
+	testsuite/requirements.txt testsuite/requirements-rpyc5.txt \
+	testsuite/requirements-rpyc6.txt testsuite/requirements-original.txt
 
 clean-local:
 	rm -rf testsuite/env testsuite/interop-work

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fixtures: debuggees, stock clients and servers, as real processes on ports the kernel picks."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rpyc
+
+pytest.register_assert_rewrite("harness", "rawpeer")
+
+from harness import (  # noqa: E402
+    SANITIZED,
+    Debuggee,
+    StockClient,
+    command,
+    debuggee_environment,
+)
+from rawpeer import assert_no_leaks  # noqa: E402
+
+
+@pytest.fixture
+def start_debuggee() -> Iterator[Callable[..., Debuggee]]:
+    """Starts programs with our server in them: `start_debuggee("stuck.py", port=0, ...)`.
+
+    Keyword arguments go to `run_server`; `arguments` to the program. At the end of the test each
+    one that is still running has to end well: status 0, nothing on stderr, and on stdout what it
+    prints itself.
+    """
+    started: list[Debuggee] = []
+
+    def start(
+        program: str = "stuck.py",
+        *,
+        arguments: tuple[str, ...] = (),
+        env: dict[str, str] | None = None,
+        **options: Any,
+    ) -> Debuggee:
+        options.setdefault("port", 0)
+        argv = command(program, json.dumps(options), *arguments)
+        debuggee = Debuggee(argv, debuggee_environment(**(env or {})))
+        started.append(debuggee)
+        return debuggee
+
+    try:
+        yield start
+        for debuggee in started:
+            if not debuggee.ended:
+                debuggee.end_well()
+    finally:
+        for debuggee in started:
+            debuggee.kill()
+
+
+@pytest.fixture
+def stuck(start_debuggee: Callable[..., Debuggee]) -> Debuggee:
+    """The README's stuck program with our server on a TCP port."""
+    return start_debuggee()
+
+
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[Callable[[], Debuggee]]:
+    """Gives the same stuck program to all tests of a module, and another one if a test killed it.
+
+    That is faster than one for each, and harder for the program, which has to end well even so.
+    """
+    started: list[Debuggee] = []
+
+    def get() -> Debuggee:
+        if started and not started[-1].is_alive():
+            started.pop().kill()
+        if not started:
+            started.append(Debuggee(command("stuck.py", '{"port": 0}'), debuggee_environment()))
+        return started[-1]
+
+    try:
+        yield get
+        for debuggee in started:
+            if SANITIZED:
+                assert_no_leaks(debuggee)
+            debuggee.end_well()
+    finally:
+        for debuggee in started:
+            debuggee.kill()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[Debuggee], Any]]:
+    """Connects the stock rpyc of this very process to a debuggee."""
+    connections = []
+
+    def connect_to(debuggee: Debuggee) -> Any:
+        if debuggee.unix_socket:
+            connection = rpyc.classic.unix_connect(debuggee.unix_socket)
+        else:
+            ipv6 = ":" in str(debuggee.host)
+            connection = rpyc.classic.connect(debuggee.host, debuggee.port, ipv6=ipv6)
+        connections.append(connection)
+        return connection
+
+    yield connect_to
+    for connection in connections:
+        connection.close()
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        ("PYSTUCK_RPYC5", False),
+        ("PYSTUCK_RPYC6", False),
+        ("PYSTUCK_RPYC5", True),
+        ("PYSTUCK_RPYC6", True),
+    ],
+    ids=["rpyc5", "rpyc6", "rpyc5-bound", "rpyc6-bound"],
+)
+def stock_clients(request: pytest.FixtureRequest) -> Iterator[Callable[[], StockClient]]:
+    """Gives a client process of each stock rpyc, with and without bind-threads.
+
+    It is used again for the next test as long as it is well.
+    """
+    setting, bound = request.param
+    client: StockClient | None = None
+
+    def get() -> StockClient:
+        nonlocal client
+        if client is None or not client.is_alive():
+            client = StockClient(setting, bound)
+        return client
+
+    yield get
+    if client is not None:
+        client.kill()
+
+
+@pytest.fixture
+def stock_client(stock_clients: Callable[[], StockClient]) -> Iterator[StockClient]:
+    """A client process for one test; not used again if the test left it in the middle of a case."""
+    client = stock_clients()
+    yield client
+    if client.busy:
+        client.kill()
+
+
+@pytest.fixture
+def socket_dir() -> Iterator[Path]:
+    """A directory for Unix sockets: its name is short enough, and everyone may look into it."""
+    with tempfile.TemporaryDirectory(prefix="pystuck-") as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def ipv6() -> None:
+    """Skips the test where there is no IPv6 loopback."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as error:
+        pytest.skip(f"no IPv6 here: {error}")

@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Real processes for the interop tests: started, watched, and gone when the test is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+SANITIZED = os.environ.get("PYSTUCK_SANITIZED", "") not in ("", "0", "no")
+
+#: Seconds that anything here may take before it counts as a hang.
+PATIENCE = 40.0 if SANITIZED else 10.0
+
+#: A user who is nobody's: neither root, nor ours, nor the kernel's overflow uid (65534).
+STRANGER = 65533
+
+
+def build_setting(name: str) -> str:
+    """The value of an environment variable that the build gives to the tests."""
+    value = os.environ.get(name)
+    if not value:
+        pytest.fail(f"{name} is not set: these tests are run by `make check`", pytrace=False)
+    return value
+
+
+def wait_until(condition: Callable[[], Any], what: str, timeout: float = PATIENCE) -> Any:
+    """Polls `condition` until it returns something true, and returns that."""
+    deadline = time.monotonic() + timeout
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {timeout:g} s in vain: {what}")
+        time.sleep(0.005)
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """Our environment without what would change a Python or an rpyc that is started in it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "RPYC_")) and name != "LD_PRELOAD"
+    }
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1"} | more
+
+
+def debuggee_environment(**more: str) -> dict[str, str]:
+    """The environment in which `import pystuck` finds the one that was built."""
+    environment = clean_environment(PYTHONPATH=build_setting("PYSTUCK_PYTHONPATH"))
+    if preload := os.environ.get("PYSTUCK_PRELOAD"):
+        environment["LD_PRELOAD"] = preload
+    if SANITIZED:
+        # With malloc beneath Python's objects the sanitizers see each of them. Python does not give
+        # all back at its end, so there is no look for leaks then: `assert_no_leaks` is for that. A
+        # quarantine of freed memory would look like memory that is not given back. And a thread
+        # that Python ends with pthread_exit leaves its stack marked as in use, which the sanitizer
+        # itself falls over when it puts away its sigaltstack.
+        options = "leak_check_at_exit=0:quarantine_size_mb=4:use_sigaltstack=0"
+        environment["ASAN_OPTIONS"] = f"{environment.get('ASAN_OPTIONS', '')}:{options}"
+        environment["PYTHONMALLOC"] = "malloc"
+    return environment | more
+
+
+def stock_environment(*settings: str, **more: str) -> dict[str, str]:
+    """An environment with stock packages: `settings` name the build's variables, in order."""
+    path = os.pathsep.join(build_setting(name) for name in settings)
+    return clean_environment(PYTHONPATH=path) | more
+
+
+def python() -> str:
+    """The interpreter that the module was built for."""
+    return build_setting("PYSTUCK_PYTHON")
+
+
+class Running:
+    """A process and what it prints; in a session of its own, all of which `kill` ends."""
+
+    def __init__(self, argv: list[str], env: dict[str, str], **options: Any) -> None:
+        self._errors = tempfile.TemporaryFile()
+        self._unread = b""
+        self._killed = False
+        self.popen = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=env,
+            start_new_session=True,
+            **options,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self.popen.pid
+
+    def is_alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self.popen.poll() is None
+
+    def write(self, text: str) -> None:
+        """Writes to the process's stdin."""
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(text.encode())
+        self.popen.stdin.flush()
+
+    def _read_more(self, deadline: float) -> bool:
+        assert self.popen.stdout is not None
+        left = max(0.0, deadline - time.monotonic())
+        if not select.select([self.popen.stdout], [], [], left)[0]:
+            pytest.fail(f"pid {self.pid} prints nothing; stderr: {self.stderr()!r}")
+        data = os.read(self.popen.stdout.fileno(), 65536)
+        self._unread += data
+        return bool(data)
+
+    def read_line(self, timeout: float = PATIENCE) -> str:
+        """The next line of stdout, without its end."""
+        deadline = time.monotonic() + timeout
+        while b"\n" not in self._unread:
+            if not self._read_more(deadline):
+                status = self.wait()
+                pytest.fail(f"pid {self.pid} ended with {status}; stderr: {self.stderr()}")
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line.decode()
+
+    def read_rest(self, timeout: float = PATIENCE) -> str:
+        """What is left of stdout, up to its end."""
+        deadline = time.monotonic() + timeout
+        while self._read_more(deadline):
+            pass
+        rest, self._unread = self._unread, b""
+        return rest.decode()
+
+    def stderr(self) -> str:
+        """All that the process has written to stderr up to now."""
+        return os.pread(self._errors.fileno(), 1 << 20, 0).decode(errors="replace")
+
+    def wait(self, timeout: float = PATIENCE) -> int:
+        """Waits for the end of the process and returns its status."""
+        try:
+            return self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"pid {self.pid} does not end; stderr: {self.stderr()!r}")
+
+    def kill(self) -> None:
+        """Ends the process and its children, and frees what belongs to it here."""
+        if self._killed:
+            return
+        self._killed = True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.popen.wait()
+        for stream in (self.popen.stdin, self.popen.stdout):
+            assert stream is not None
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+        self._errors.close()
+
+
+class Debuggee(Running):
+    """A program that has called `pystuck.run_server` and printed where, as JSON.
+
+    Everything that a test does to it has to leave it as it was: `end_well` says so, and the
+    fixture that made it calls that for every test.
+    """
+
+    def __init__(self, argv: list[str], env: dict[str, str], **options: Any) -> None:
+        super().__init__(argv, env, **options)
+        self.ended = False
+        try:
+            self.told = json.loads(self.read_line())
+        except BaseException:
+            self.kill()
+            raise
+        self.host: str | None = self.told.get("host")
+        self.port: int | None = self.told.get("port")
+        self.unix_socket: str | None = self.told.get("unix_socket")
+
+    @property
+    def address(self) -> dict[str, Any]:
+        """Where its server is, in a form that can be sent to another process."""
+        return {"host": self.host, "port": self.port, "unix_socket": self.unix_socket}
+
+    def end_well(self) -> None:
+        """Gives the program what it is stuck for, and checks that it ends as if alone."""
+        self.ended = True
+        with contextlib.suppress(BrokenPipeError):  # it has gone on to its end already
+            self.write("go on\n")
+        status = self.wait()
+        if status != 0 or self.stderr():
+            pytest.fail(f"ended with {status}, and on stderr: {self.stderr()}", pytrace=False)
+        assert self.read_rest() == "went on\n"
+
+    # What the kernel knows of it.
+
+    def _proc(self, name: str) -> Path:
+        return Path("/proc") / str(self.pid) / name
+
+    def status(self, field: str) -> str:
+        """One field of /proc/PID/status."""
+        for line in self._proc("status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name == field:
+                return value.strip()
+        raise KeyError(field)
+
+    def rss(self) -> int:
+        """Resident memory, in bytes."""
+        return int(self.status("VmRSS").split()[0]) * 1024
+
+    def peak_rss(self) -> int:
+        """The most resident memory since `reset_peak_rss`, in bytes."""
+        return int(self.status("VmHWM").split()[0]) * 1024
+
+    def reset_peak_rss(self) -> None:
+        """Lets `peak_rss` start anew, where the kernel allows it; else at the process's start."""
+        with contextlib.suppress(OSError):
+            self._proc("clear_refs").write_text("5")
+
+    def threads(self) -> set[int]:
+        """The ids of its native threads."""
+        return {int(name) for name in os.listdir(self._proc("task"))}
+
+    def holdings(self) -> tuple[dict[int, str], set[int]]:
+        """What it has now, for `wait_until_back_to`."""
+        return self.descriptors(), self.threads()
+
+    def wait_until_back_to(self, before: tuple[dict[int, str], set[int]]) -> None:
+        """Waits until it has no descriptors and native threads that it did not have before."""
+        descriptors, threads = before
+        wait_until(
+            lambda: self.descriptors().items() <= descriptors.items(), "sockets to be closed"
+        )
+        wait_until(lambda: self.threads() <= threads, "threads to end")
+
+    def descriptors(self) -> dict[int, str]:
+        """Its open file descriptors and what they are."""
+        found = {}
+        for name in os.listdir(self._proc("fd")):
+            with contextlib.suppress(FileNotFoundError):
+                found[int(name)] = os.readlink(self._proc("fd") / name)
+        return found
+
+
+def command(program: str, *arguments: str) -> list[str]:
+    """The command line for one of the programs beside the tests."""
+    return [python(), str(PROGRAMS / program), *arguments]
+
+
+def run_python(code: str, *arguments: str, **more: str) -> dict[str, Any]:
+    """Runs `code` where pystuck can be imported; returns the JSON that it prints last."""
+    done = subprocess.run(
+        [python(), "-c", code, *arguments],
+        env=debuggee_environment(**more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return json.loads(done.stdout)
+
+
+class StockClient(Running):
+    """A process with one of the stock rpyc versions, in which cases of stock_cases.py run."""
+
+    def __init__(self, setting: str, bound: bool) -> None:
+        more = {"RPYC_BIND_THREADS": "true"} if bound else {}
+        script = Path(__file__).parent / "stock_cases.py"
+        argv = [python(), "-u", str(script), str(0.8 * PATIENCE)]
+        super().__init__(argv, stock_environment(setting, **more))
+        self.setting, self.bound = setting, bound
+        self.busy = False
+        self.version = self.read_line()
+
+    def start(self, case: str, debuggee: Debuggee) -> None:
+        """Starts a case and does not wait for it."""
+        self.busy = True
+        self.write(json.dumps({"case": case, "address": debuggee.address}) + "\n")
+
+    def finish(self) -> None:
+        """Waits for the case that was started; fails as it did."""
+        answer = json.loads(self.read_line())
+        self.busy = False
+        if answer["failure"]:
+            pytest.fail(f"under rpyc {self.version}:\n{answer['failure']}", pytrace=False)
+
+
+def as_user(uid: int, function: Callable[[], Any]) -> Any:
+    """The result of `function`, called in a forked child that has become another user."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _child_of_as_user(uid, function, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        watchdog = threading.Timer(PATIENCE, os.kill, (pid, signal.SIGKILL))
+        watchdog.start()
+        answer = pipe.read()
+        watchdog.cancel()
+    _, status = os.waitpid(pid, 0)
+    assert (status, bool(answer)) == (0, True), f"the child ended with {status}"
+    succeeded, result = pickle.loads(answer)
+    if not succeeded:
+        pytest.fail(f"as user {uid}:\n{result}", pytrace=False)
+    return result
+
+
+def _child_of_as_user(uid: int, function: Callable[[], Any], writer: int) -> NoReturn:
+    try:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        answer = (True, function())
+    except BaseException:
+        answer = (False, traceback.format_exc())
+    try:
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(pickle.dumps(answer))
+    finally:
+        sys.stdout = sys.stderr = None  # type: ignore[assignment]
+        os._exit(0)

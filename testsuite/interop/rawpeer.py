@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A peer that may say anything: frames and messages of RPyC by hand, in both envelopes.
+
+Written from doc/protocol.md. Of rpyc it uses `brine` alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import itertools
+import socket
+import struct
+import zlib
+from typing import Any, NamedTuple
+
+from harness import PATIENCE, Debuggee
+from rpyc.core import brine
+
+#: The seq that comes next.
+NEXT = object()
+
+REQUEST, REPLY, EXCEPTION = 1, 2, 3
+VALUE, TUPLE, LOCAL_REF, REMOTE_REF = 1, 2, 3, 4
+
+
+class Handler(enum.IntEnum):
+    """The requests that there are."""
+
+    PING = 1
+    CLOSE = 2
+    GETROOT = 3
+    GETATTR = 4
+    DELATTR = 5
+    SETATTR = 6
+    CALL = 7
+    CALLATTR = 8
+    REPR = 9
+    STR = 10
+    CMP = 11
+    HASH = 12
+    DIR = 13
+    PICKLE = 14
+    DEL = 15
+    INSPECT = 16
+    BUFFITER = 17
+    OLDSLICING = 18
+    CTXEXIT = 19
+    INSTANCECHECK = 20
+
+
+class Envelope(enum.Enum):
+    """How a message is laid out, by generation."""
+
+    RPYC5 = 5
+    RPYC6 = 6
+
+
+#: For pytest.mark.parametrize.
+ENVELOPES = [Envelope.RPYC5, Envelope.RPYC6]
+
+
+class Ref(NamedTuple):
+    """An object of the other side, as its id pack."""
+
+    id_pack: tuple[Any, ...]
+
+
+class Message(NamedTuple):
+    """What came in."""
+
+    kind: int
+    seq: Any
+    args: Any
+
+
+def frame(
+    payload: bytes, *, compressed: int = 0, length: int | None = None, end: bytes = b"\n"
+) -> bytes:
+    """A frame; `payload` goes in as it is, whatever is said of it."""
+    if length is None:
+        length = len(payload)
+    return struct.pack("!LB", length, compressed) + payload + end
+
+
+def payload(envelope: Envelope, kind: int, seq: bytes, args: bytes) -> bytes:
+    """A message's payload, of `seq` and `args` in brine."""
+    if envelope is Envelope.RPYC6:
+        return bytes([kind]) + b"\x11" + seq + args
+    return b"\x12" + brine.dump(kind) + seq + args
+
+
+def box(value: Any) -> tuple[int, Any]:
+    """Boxes a value, a `Ref`, or a tuple of such."""
+    if isinstance(value, Ref):
+        return LOCAL_REF, value.id_pack
+    if brine.dumpable(value):
+        return VALUE, value
+    return TUPLE, tuple(box(item) for item in value)
+
+
+class RawPeer:
+    """A connection to a server, and what can be said on it."""
+
+    def __init__(self, sock: socket.socket, envelope: Envelope) -> None:
+        self.sock = sock
+        self.envelope = envelope
+        self.sock.settimeout(PATIENCE)
+        self._seq = itertools.count()
+
+    def __enter__(self) -> RawPeer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.sock.close()
+
+    # Bytes and frames.
+
+    def send(self, data: bytes) -> None:
+        """Sends bytes; that the other side has hung up meanwhile is none of our business."""
+        with contextlib.suppress(ConnectionError):
+            self.sock.sendall(data)
+
+    def send_frame(self, data: bytes, **options: Any) -> None:
+        """Sends a payload as a frame."""
+        self.send(frame(data, **options))
+
+    def _receive_exactly(self, count: int) -> bytes | None:
+        data = b""
+        while len(data) < count:
+            try:
+                more = self.sock.recv(count - len(data))
+            except ConnectionError:
+                return None
+            if not more:
+                return None
+            data += more
+        return data
+
+    def receive_frame(self) -> bytes | None:
+        """The payload of the next frame, None at the end."""
+        header = self._receive_exactly(5)
+        if header is None:
+            return None
+        length, compressed = struct.unpack("!LB", header)
+        data = self._receive_exactly(length + 1)
+        if data is None:
+            return None
+        assert data[-1:] == b"\n"
+        assert compressed in (0, 1)
+        return zlib.decompress(data[:-1]) if compressed else data[:-1]
+
+    def receive(self) -> Message | None:
+        """The next message, None at the end."""
+        data = self.receive_frame()
+        if data is None:
+            return None
+        if self.envelope is Envelope.RPYC6:
+            return Message(data[0], *brine.load(data[1:]))
+        return Message(*brine.load(data))
+
+    def is_closed(self) -> bool:
+        """Whether the server hangs up, saying nothing more."""
+        return self._receive_exactly(1) is None
+
+    def half_close(self) -> None:
+        """Says that nothing more will come."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
+
+    # Messages.
+
+    def request_frame(self, handler: Any, boxed: Any, seq: Any = NEXT) -> bytes:
+        """The frame of a request; `boxed` are the arguments, boxed already."""
+        if seq is NEXT:
+            seq = next(self._seq)
+        if isinstance(handler, Handler):
+            handler = int(handler)
+        args = brine.dump((handler, boxed))
+        return frame(payload(self.envelope, REQUEST, brine.dump(seq), args))
+
+    def request(self, handler: int, *arguments: Any) -> Message | None:
+        """Sends a request and returns the answer; answers requests of the server with errors."""
+        self.send(self.request_frame(handler, box(arguments)))
+        return self.answer()
+
+    def answer(self) -> Message | None:
+        """The next reply or exception. None at the end, also when that is said with CLOSE."""
+        while True:
+            message = self.receive()
+            if message is None or message.kind != REQUEST:
+                return message
+            if message.args[0] == Handler.CLOSE:
+                return None
+            self._refuse(message)
+
+    def reply(self, message: Message, value: Any) -> None:
+        """Answers a request of the server with a plain value."""
+        args = brine.dump((VALUE, value))
+        self.send_frame(payload(self.envelope, REPLY, brine.dump(message.seq), args))
+
+    def answer_inspect(self, *methods: tuple[str, str | None]) -> None:
+        """Waits for the server to ask what an object of ours can do, and says so."""
+        message = self.receive()
+        assert message is not None
+        assert message.args[0] == Handler.INSPECT
+        self.reply(message, methods)
+
+    def _refuse(self, message: Message) -> None:
+        vinegar = (("builtins", "TypeError"), ("refused",), (), "no traceback")
+        args = brine.dump(vinegar)
+        data = payload(self.envelope, EXCEPTION, brine.dump(message.seq), args)
+        self.send_frame(data)
+
+    # The classic service.
+
+    def root(self) -> Ref:
+        """The service."""
+        return self.value(Handler.GETROOT)
+
+    def value(self, handler: int, *arguments: Any) -> Any:
+        """The result of a request that has to succeed, unboxed, references as `Ref`."""
+        answer = self.request(handler, *arguments)
+        assert answer is not None, "the server hung up"
+        assert answer.kind == REPLY, answer
+        return unbox(answer.args)
+
+    def error(self, handler: int, *arguments: Any) -> str:
+        """The name of the builtin exception that answers a request."""
+        answer = self.request(handler, *arguments)
+        assert answer is not None, "the server hung up"
+        return error_name(answer)
+
+    def eval(self, text: str) -> Any:
+        """Evaluates an expression in the debuggee."""
+        return self.value(Handler.CALLATTR, self.root(), "eval", (text,))
+
+    def works(self) -> bool:
+        """Whether requests are still answered as they should be."""
+        answer = self.request(Handler.PING, "still there")
+        return answer is not None and answer.args == (VALUE, "still there")
+
+
+def unbox(boxed: tuple[int, Any]) -> Any:
+    """The value that is in a box."""
+    label, value = boxed
+    if label == TUPLE:
+        return tuple(unbox(item) for item in value)
+    if label == REMOTE_REF:
+        return Ref(value)
+    assert label == VALUE, boxed
+    return value
+
+
+def error_name(message: Message) -> str:
+    """The name of the builtin exception in `message`."""
+    assert message.kind == EXCEPTION, message
+    if message.args == 1:
+        return "StopIteration"
+    (module, name), args, attributes, text = message.args
+    assert module == "builtins"
+    assert isinstance(args, tuple)
+    assert isinstance(text, str)
+    assert all(isinstance(attribute, str) for attribute, _ in attributes)
+    return name
+
+
+def connect_socket(debuggee: Debuggee) -> socket.socket:
+    """A connected socket, nothing sent on it yet."""
+    if debuggee.unix_socket:
+        sock = socket.socket(socket.AF_UNIX)
+        # With a timeout of Python's, connect does not wait for the server to accept others before.
+        patience = struct.pack("ll", int(PATIENCE), 0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+        sock.connect(debuggee.unix_socket)
+        sock.settimeout(PATIENCE)
+        return sock
+    sock = socket.create_connection((debuggee.host, debuggee.port), PATIENCE)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def raw_connect(debuggee: Debuggee, envelope: Envelope = Envelope.RPYC6) -> RawPeer:
+    """A raw peer at a debuggee's server."""
+    return RawPeer(connect_socket(debuggee), envelope)
+
+
+def zlib_bomb(size: int) -> bytes:
+    """A zlib stream of about a thousandth of `size`, a multiple of 1 MiB, that inflates to it."""
+    block = 1 << 20
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    chunk = deflate.compress(bytes(block)) + deflate.flush(zlib.Z_FULL_FLUSH)
+    adler = ((size % 65521) << 16) | 1
+    end = b"\x03\x00" + struct.pack("!L", adler)
+    return b"\x78\x01" + chunk * (size // block) + end
+
+
+def assert_no_leaks(debuggee: Debuggee) -> None:
+    """Checks, in a debuggee with the sanitizers, that all memory is in somebody's hands."""
+    with raw_connect(debuggee) as peer:
+        check = "__import__('ctypes').CDLL(None).__lsan_do_recoverable_leak_check()"
+        assert peer.eval(check) == 0, debuggee.stderr()

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Who is let in: the debuggee's own user and root, and nobody else. See design.md, Security."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import STRANGER, Debuggee, as_user, wait_until
+from rawpeer import Envelope, Handler, RawPeer, Ref, box, connect_socket, raw_connect
+
+Start = Callable[..., Debuggee]
+Connect = Callable[[Debuggee], Any]
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="needs root, to be another user: run the tests as root for these"
+)
+
+#: Another one, so that the debuggee's user is not root and the client's is neither of the two.
+SOMEBODY = 65532
+
+
+@pytest.fixture(params=["ipv4", "ipv6", "unix"])
+def serve(
+    request: pytest.FixtureRequest, start_debuggee: Start, socket_dir: Path
+) -> Callable[..., Debuggee]:
+    """Starts a debuggee on each kind of address; `serve(user)` makes it another user's."""
+    if request.param == "ipv6":
+        request.getfixturevalue("ipv6")
+
+    def start(user: int = 0) -> Debuggee:
+        options = {
+            "ipv4": {"host": "127.0.0.1"},
+            "ipv6": {"host": "::1"},
+            "unix": {"unix_socket": str(socket_dir / "s")},
+        }[request.param]
+        if user:
+            os.chown(socket_dir, user, user)
+        arguments = (str(user),) if user else ()
+        debuggee = start_debuggee(arguments=arguments, **options)
+        if debuggee.unix_socket:
+            # Past the mode of the file, it is the server's own check that counts.
+            os.chmod(debuggee.unix_socket, 0o666)
+        return debuggee
+
+    return start
+
+
+def is_let_in(debuggee: Debuggee) -> bool:
+    """Whether this user gets an answer; if not, then it is the end of file and nothing before."""
+    for envelope in Envelope:
+        with raw_connect(debuggee, envelope) as peer:
+            if not peer.works():
+                return False
+    return True
+
+
+def is_hung_up_on(debuggee: Debuggee) -> bool:
+    """Whether this user, saying nothing, is hung up on."""
+    with contextlib.closing(connect_socket(debuggee)) as sock:
+        try:
+            return sock.recv(1) == b""
+        except ConnectionError:
+            return True
+
+
+def test_root_is_let_in(serve: Callable[..., Debuggee]) -> None:
+    assert is_let_in(serve())
+
+
+def test_another_user_is_not_let_in(serve: Callable[..., Debuggee]) -> None:
+    debuggee = serve()
+    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is False
+    assert is_let_in(debuggee)
+
+
+def test_another_user_is_refused_before_a_byte_of_his_is_read(
+    serve: Callable[..., Debuggee],
+) -> None:
+    debuggee = serve()
+    before = debuggee.holdings()
+    assert as_user(STRANGER, lambda: is_hung_up_on(debuggee)) is True
+    debuggee.wait_until_back_to(before)
+
+
+def test_the_debuggees_own_user_is_let_in(serve: Callable[..., Debuggee]) -> None:
+    debuggee = serve(STRANGER)
+    assert debuggee.status("Uid").split() == [str(STRANGER)] * 4
+    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is True
+
+
+def test_root_is_let_in_to_a_debuggee_of_another_user(serve: Callable[..., Debuggee]) -> None:
+    assert is_let_in(serve(STRANGER))
+
+
+def test_a_third_user_is_not_let_in_to_a_debuggee_of_another_user(
+    serve: Callable[..., Debuggee],
+) -> None:
+    debuggee = serve(STRANGER)
+    assert as_user(SOMEBODY, lambda: is_let_in(debuggee)) is False
+    assert as_user(SOMEBODY, lambda: is_hung_up_on(debuggee)) is True
+
+
+def test_many_strangers_do_not_keep_others_out(serve: Callable[..., Debuggee]) -> None:
+    debuggee = serve()
+    before = debuggee.holdings()
+
+    def knock() -> bool:
+        socks = [connect_socket(debuggee) for _ in range(200)]
+        for sock in socks:
+            with contextlib.suppress(ConnectionError):
+                assert sock.recv(1) == b""
+            sock.close()
+        return True
+
+    assert as_user(STRANGER, knock)
+    assert is_let_in(debuggee)
+    debuggee.wait_until_back_to(before)
+
+
+def test_a_program_that_gives_up_root_later_belongs_to_its_new_user(
+    start_debuggee: Start,
+) -> None:
+    code = f"import os; os.setgroups([]); os.setgid({STRANGER}); os.setuid({STRANGER})"
+    debuggee = start_debuggee("plain.py", arguments=(code,))
+    uids = {
+        (Path("/proc") / str(debuggee.pid) / "task" / str(thread) / "status")
+        .read_text()
+        .partition("Uid:")[2]
+        .split()[0]
+        for thread in debuggee.threads()
+    }
+    assert uids == {str(STRANGER)}
+    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is True
+    assert as_user(SOMEBODY, lambda: is_let_in(debuggee)) is False
+    assert is_let_in(debuggee)
+
+
+def test_an_ipv6_socket_that_speaks_ipv4_is_told_by_its_user_too(
+    start_debuggee: Start, ipv6: None
+) -> None:
+    debuggee = start_debuggee()
+    debuggee.host = "::ffff:127.0.0.1"
+    assert is_let_in(debuggee)
+    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is False
+
+
+def test_a_unix_socket_keeps_strangers_out_by_its_mode_already(
+    start_debuggee: Start, socket_dir: Path
+) -> None:
+    debuggee = start_debuggee(unix_socket=str(socket_dir / "s"))
+
+    def is_denied() -> bool:
+        try:
+            connect_socket(debuggee).close()
+        except PermissionError:
+            return True
+        return False
+
+    assert as_user(STRANGER, is_denied) is True
+
+
+# ---- The orphaned socket -------------------------------------------------------------------------
+#
+# A connection whose client has closed it belongs, as the kernel tells it, to uid 0. What the client
+# had sent before is still there to be read.
+
+
+def blind_session(peer: RawPeer, root: Ref, path: Path) -> bytes:
+    """Requests that create a file, to be sent without waiting for an answer in between."""
+    text = f"open({str(path)!r}, 'w').close()"
+    return b"".join(
+        [
+            peer.request_frame(Handler.GETROOT, box(())),
+            peer.request_frame(Handler.CALLATTR, box((root, "execute", (text,)))),
+            peer.request_frame(Handler.CALLATTR, box((root, "eval", (text,)))),
+        ]
+    )
+
+
+def send_and_leave(debuggee: Debuggee, root: Ref, path: Path, how: str) -> None:
+    """Connects, says all that, and closes at once in one of several ways."""
+    with raw_connect(debuggee) as peer:
+        data = blind_session(peer, root, path)
+        with contextlib.suppress(ConnectionError, OSError):
+            peer.send(data)
+            if how == "half":
+                peer.sock.shutdown(socket.SHUT_WR)
+            elif how == "both":
+                peer.sock.shutdown(socket.SHUT_RDWR)
+            elif how == "reset":
+                linger = struct.pack("ii", 1, 0)
+                peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+
+WAYS_TO_LEAVE = ("close", "half", "both", "reset")
+
+
+def root_of(debuggee: Debuggee) -> Ref:
+    """The id pack of the service, as a client before us has seen it."""
+    with raw_connect(debuggee) as peer:
+        return peer.root()
+
+
+@contextlib.contextmanager
+def stopped(debuggee: Debuggee) -> Iterator[None]:
+    """Holds the debuggee up, so that whoever connects has left again when it looks."""
+    os.kill(debuggee.pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: debuggee.status("State").startswith("T"), "the debuggee to stop")
+        yield
+    finally:
+        os.kill(debuggee.pid, signal.SIGCONT)
+
+
+def has_left(debuggee: Debuggee) -> bool:
+    """Whether the kernel is done with clients that have closed: no FIN of theirs is on its way."""
+    fin_wait_1 = "04"
+    for path in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        for line in path.read_text().splitlines()[1:]:
+            _, _, remote, state = line.split()[:4]
+            if state == fin_wait_1 and int(remote.rpartition(":")[2], 16) == debuggee.port:
+                return False
+    return True
+
+
+def test_a_stranger_who_leaves_at_once_gets_nothing_done(
+    serve: Callable[..., Debuggee], tmp_path: Path
+) -> None:
+    debuggee = serve()
+    before = debuggee.holdings()
+    path = tmp_path / "created"
+
+    # Without reading a reply, one has to guess where the service is. That can be done: root can.
+    def root_does_it() -> bool:
+        with raw_connect(debuggee) as peer:
+            peer.send(blind_session(peer, root, path))
+            for _ in range(3):
+                assert peer.answer() is not None
+        debuggee.wait_until_back_to(before)
+        return path.exists()
+
+    for _ in range(20):
+        root = root_of(debuggee)
+        debuggee.wait_until_back_to(before)
+        if root_does_it():
+            break
+    else:
+        pytest.skip("where the service is cannot be guessed, so that this test shows nothing")
+    path.unlink()
+
+    for how in WAYS_TO_LEAVE * 4:
+        root = root_of(debuggee)
+        debuggee.wait_until_back_to(before)
+        with stopped(debuggee):
+            as_user(STRANGER, lambda root=root, how=how: send_and_leave(debuggee, root, path, how))
+            wait_until(lambda: has_left(debuggee), "the stranger to be gone")
+        debuggee.wait_until_back_to(before)
+    # The last one's may still wait to be accepted: it is before us in the queue.
+    assert is_let_in(debuggee)
+    assert not path.exists()
+
+
+def test_strangers_who_leave_at_once_in_a_crowd_get_nothing_done(
+    serve: Callable[..., Debuggee], tmp_path: Path
+) -> None:
+    debuggee = serve()
+    before = debuggee.holdings()
+    path = tmp_path / "created"
+    root = root_of(debuggee)
+
+    def crowd() -> None:
+        for number in range(400):
+            send_and_leave(debuggee, root, path, WAYS_TO_LEAVE[number % 4])
+
+    as_user(STRANGER, crowd)
+    assert is_let_in(debuggee)
+    debuggee.wait_until_back_to(before)
+    assert not path.exists()

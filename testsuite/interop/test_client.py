@@ -1,0 +1,583 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""pystuck(1) on our server, on stock servers of both generations, and where there is none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import (
+    PATIENCE,
+    PROGRAMS,
+    Debuggee,
+    Running,
+    build_setting,
+    clean_environment,
+    command,
+    stock_environment,
+    wait_until,
+)
+from rawpeer import Handler, box, raw_connect
+
+Start = Callable[..., Debuggee]
+Connect = Callable[[Debuggee], Any]
+Done = subprocess.CompletedProcess
+
+
+def pystuck(*arguments: object, timeout: float = PATIENCE, **environment: str) -> Done[str]:
+    """Runs the client."""
+    return subprocess.run(
+        [build_setting("PYSTUCK_BIN"), *map(str, arguments)],
+        env=clean_environment(**environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=timeout,
+        check=False,
+    )
+
+
+def stacks_of(debuggee: Debuggee) -> str:
+    """What the client prints of a debuggee once its main thread is stuck."""
+    where = ["--unix-socket", debuggee.unix_socket]
+    if debuggee.port:
+        where = [debuggee.host, debuggee.port]
+
+    def printed() -> str:
+        done = pystuck("--no-ipython", *where)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout if "could block" in done.stdout else ""
+
+    return wait_until(printed, "the main thread to be stuck")
+
+
+MAIN_THREAD = r"<_MainThread\(MainThread, started \d+\)>\n"
+WORKER = r"<Thread\(Thread-\d+ \(work\), started daemon \d+\)>\n"
+OLD_WORKER = r"<Thread\(Thread-\d+, started daemon \d+\)>\n"  # of Python 3.9
+FRAME = r'  File "[^"\n]+", line \d+, in [^\n]+\n(?:    [^\n]+\n)?'
+
+
+def stuck_frame(program: str, function: str, line: str) -> str:
+    """The pattern of one frame of a program."""
+    path = re.escape(str(PROGRAMS / program))
+    return rf'  File "{path}", line \d+, in {function}\n    {re.escape(line)}\n'
+
+
+# ---- Stacks --------------------------------------------------------------------------------------
+
+
+def test_the_stacks_are_those_of_the_readme(stuck: Debuggee) -> None:
+    main = MAIN_THREAD + stuck_frame("stuck.py", "<module>", "with lock:  # could block") + "\n"
+    worker = (
+        f"(?:{WORKER}|{OLD_WORKER})(?:{FRAME})*"
+        + stuck_frame("stuck.py", "work", "sys.stdin.readline()")
+        + "\n"
+    )
+    assert re.fullmatch(main + worker, stacks_of(stuck))
+
+
+#: What Python itself says of its threads.
+EXPECTED = """
+import sys, threading, traceback
+def expected():
+    frames = sys._current_frames()
+    return "".join(
+        repr(thread) + "\\n" + "".join(traceback.format_stack(frames[thread.ident])) + "\\n"
+        for thread in threading.enumerate()
+    )
+"""
+
+
+def expected_stacks(debuggee: Debuggee, connect: Connect) -> str:
+    """The stacks of a debuggee, as its own Python formats them."""
+    client = connect(debuggee)
+    client.execute(EXPECTED)
+    return client.eval("expected()")
+
+
+def test_the_stacks_are_what_python_says_itself(stuck: Debuggee, connect: Connect) -> None:
+    printed = stacks_of(stuck)
+    assert printed == expected_stacks(stuck, connect)
+
+
+MANY_THREADS = """
+import threading
+started, ending = [], threading.Event()
+def deep(n):
+    if n:
+        return deep(n - 1)
+    started.append(n)
+    ending.wait()
+def gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n():
+    deep(0)
+exec(compile("def from_nowhere():\\n    deep(0)\\n", "<no file>", "exec"), globals())
+class Odd(threading.Thread):
+    def __repr__(self):
+        return "<odd one \N{SNOWMAN}>"
+for thread in (
+    threading.Thread(target=deep, args=(300,), name="deep", daemon=True),
+    threading.Thread(target=gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n, name="\N{SNOWMAN}"),
+    threading.Thread(target=from_nowhere, name="", daemon=True),
+    Odd(target=deep, args=(2,), daemon=True),
+):
+    thread.start()
+while len(started) < 4:
+    threading.Event().wait(0.001)
+"""
+
+
+def test_threads_of_all_kinds_are_shown(start_debuggee: Start, connect: Connect) -> None:
+    debuggee = start_debuggee("plain.py", arguments=(MANY_THREADS, "ending.set()"))
+
+    def printed() -> str:
+        done = pystuck("--no-ipython", debuggee.host, debuggee.port)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    # A thread says that it has started right before it waits, so that this may take a moment, too.
+    text = wait_until(
+        lambda: (text := printed()) == expected_stacks(debuggee, connect) and text,
+        "the stacks to be what Python says",
+    )
+    assert "<odd one \N{SNOWMAN}>\n" in text
+    assert "[Previous line repeated" in text
+    assert '  File "<no file>", line 2, in from_nowhere\n' in text
+    assert text.count("started daemon") == 2
+
+
+def test_no_thread_of_ours_is_shown_whatever_clients_do(stuck: Debuggee, connect: Connect) -> None:
+    before = stacks_of(stuck)
+    idle = connect(stuck)
+    idle.eval("__import__('threading').current_thread()")
+    with raw_connect(stuck) as sleeping, raw_connect(stuck) as calling:
+        sleeping.send(
+            sleeping.request_frame(
+                Handler.CALLATTR,
+                box((sleeping.root(), "eval", ("__import__('threading').Event().wait()",))),
+            )
+        )
+        function = calling.eval("lambda f: f()")
+        boxed = (2, (box(function), (2, ((4, ("some.function", 1, 2)),)), box(())))
+        calling.send(calling.request_frame(Handler.CALL, boxed))
+        calling.answer_inspect(("__call__", None))
+        called = calling.receive()
+        assert called is not None
+        assert called.args[0] == Handler.CALL
+        idle.execute("import sys, threading")
+        # The program's two threads, the two that are in the middle of a request, and this one.
+        wait_until(lambda: idle.eval("len(sys._current_frames())") >= 5, "requests to be served")
+        assert stacks_of(stuck) == before
+
+
+def test_the_client_leaves_nothing_behind_in_the_debuggee(stuck: Debuggee) -> None:
+    before = stuck.holdings()
+    for _ in range(10):
+        stacks_of(stuck)
+    stuck.wait_until_back_to(before)
+
+
+def test_stacks_over_a_unix_socket(start_debuggee: Start, socket_dir: Path) -> None:
+    debuggee = start_debuggee(unix_socket=str(socket_dir / "s"))
+    assert re.match(MAIN_THREAD, stacks_of(debuggee))
+
+
+def test_stacks_over_ipv6(start_debuggee: Start, ipv6: None) -> None:
+    assert re.match(MAIN_THREAD, stacks_of(start_debuggee(host="::1")))
+
+
+def test_a_name_of_the_host_is_looked_up(stuck: Debuggee) -> None:
+    done = pystuck("--no-ipython", "localhost", stuck.port)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.match(MAIN_THREAD, done.stdout)
+
+
+def test_the_address_can_be_given_in_several_ways(start_debuggee: Start) -> None:
+    debuggee = start_debuggee(host="127.0.0.2")
+    host, port = "127.0.0.2", str(debuggee.port)
+    for arguments in (
+        [host, port],
+        ["--host", host, "--port", port],
+        [f"--host={host}", f"--port={port}"],
+        ["--port", port, host],
+        [host, "--port", port],
+    ):
+        done = pystuck("--no-ipython", *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "Thread" in done.stdout
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX", "no_such_LOCALE"])
+def test_the_locale_makes_no_difference(
+    start_debuggee: Start, connect: Connect, locale: str
+) -> None:
+    debuggee = start_debuggee("plain.py", arguments=(MANY_THREADS, "ending.set()"))
+    done = pystuck("--no-ipython", debuggee.host, debuggee.port, LC_ALL=locale, LANG=locale)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "<odd one \N{SNOWMAN}>\n" in done.stdout
+
+
+def test_ten_clients_at_once(stuck: Debuggee) -> None:
+    expected = stacks_of(stuck)
+    argv = [build_setting("PYSTUCK_BIN"), "--no-ipython", stuck.host or "", str(stuck.port)]
+    clients = [
+        subprocess.Popen(argv, stdout=subprocess.PIPE, env=clean_environment(), text=True)
+        for _ in range(10)
+    ]
+    for client in clients:
+        assert client.communicate(timeout=PATIENCE)[0] == expected
+        assert client.returncode == 0
+
+
+def test_a_reader_that_goes_away_is_no_complaint(start_debuggee: Start) -> None:
+    debuggee = start_debuggee("plain.py", arguments=(MANY_THREADS, "ending.set()"))
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with open(write_end, "wb") as output:
+        done = subprocess.run(
+            [build_setting("PYSTUCK_BIN"), "--no-ipython", "127.0.0.1", str(debuggee.port)],
+            stdout=output,
+            stderr=subprocess.PIPE,
+            env=clean_environment(),
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.stderr == b""
+
+
+def test_output_that_cannot_be_written_is_an_error(stuck: Debuggee) -> None:
+    with open("/dev/full", "wb") as output:
+        done = subprocess.run(
+            [build_setting("PYSTUCK_BIN"), "--no-ipython", "127.0.0.1", str(stuck.port)],
+            stdout=output,
+            stderr=subprocess.PIPE,
+            env=clean_environment(),
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert b"No space left on device" in done.stderr
+
+
+# ---- Stock servers -------------------------------------------------------------------------------
+
+STOCK = {"rpyc5": "PYSTUCK_RPYC5", "rpyc6": "PYSTUCK_RPYC6"}
+
+
+@pytest.fixture(params=STOCK)
+def start_stock(request: pytest.FixtureRequest) -> Iterator[Callable[..., Running]]:
+    """Starts the stuck program with a stock server of each generation."""
+    started: list[Debuggee] = []
+
+    def start(what: str, *more: str, bound: bool = False) -> Debuggee:
+        extra = {"RPYC_BIND_THREADS": "true"} if bound else {}
+        environment = stock_environment(STOCK[request.param], *more, **extra)
+        started.append(Debuggee(command("stock_server.py", what), environment))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+def assert_shows_stock_program(printed: str) -> None:
+    """Checks that both threads of stock_server.py are there, and every block is as it should be."""
+    blocks = printed.split("\n\n")
+    assert blocks.pop() == ""
+    for block in blocks:
+        assert re.fullmatch(rf"<[^\n]+>\n(?:{FRAME}|  \[[^\n]+\]\n)+", block + "\n"), block
+    main = stuck_frame("stock_server.py", "<module>", "with lock:  # could block")
+    worker = stuck_frame("stock_server.py", "work", "sys.stdin.readline()")
+    assert any(re.fullmatch(MAIN_THREAD + main, block + "\n") for block in blocks)
+    assert any(
+        re.fullmatch(f"(?:{WORKER}|{OLD_WORKER})(?:{FRAME})*{worker}", block + "\n")
+        for block in blocks
+    )
+
+
+@pytest.mark.parametrize("bound", [False, True], ids=["plain", "bound"])
+@pytest.mark.parametrize("service", ["SlaveService", "ClassicService"])
+def test_stacks_of_a_program_with_a_stock_server(
+    start_stock: Callable[..., Debuggee], service: str, bound: bool
+) -> None:
+    assert_shows_stock_program(stacks_of(start_stock(service, bound=bound)))
+
+
+@pytest.mark.parametrize("bound", [False, True], ids=["plain", "bound"])
+def test_stacks_of_a_program_with_the_original_pystuck(
+    start_stock: Callable[..., Debuggee], bound: bool
+) -> None:
+    assert_shows_stock_program(stacks_of(start_stock("original", "PYSTUCK_ORIGINAL", bound=bound)))
+
+
+def test_a_stock_server_is_quick_to_be_asked(start_stock: Callable[..., Debuggee]) -> None:
+    debuggee = start_stock("SlaveService")
+    stacks_of(debuggee)
+    started = time.monotonic()
+    stacks_of(debuggee)
+    assert time.monotonic() - started < PATIENCE / 4
+
+
+def test_a_server_that_exposes_nothing_is_an_error_that_says_so(
+    start_stock: Callable[..., Debuggee],
+) -> None:
+    debuggee = start_stock("VoidService")
+    done = pystuck("--no-ipython", debuggee.host, debuggee.port)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "no classic RPyC service" in done.stderr
+
+
+# ---- Options -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_says_what_it_is_and_what_the_options_do(option: str) -> None:
+    done = pystuck(option)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: pystuck [-h] [--no-stacks] [--no-ipython] [host] [port]")
+    assert "debuggee" in done.stdout
+    assert "import pystuck; pystuck.run_server()" in done.stdout
+    lines = done.stdout.splitlines()
+    for start, told in (
+        ("host", "127.0.0.1"),
+        ("port", "6666"),
+        ("-h, --help", ""),
+        ("--no-stacks", "stacks"),
+        ("--no-ipython", "prompt"),
+        ("--host", ""),
+        ("--port", ""),
+        ("--unix-socket", "Unix socket"),
+        ("--version", "version"),
+    ):
+        assert any(
+            line.strip().startswith(start) and told in line and len(line.split()) > 2
+            for line in lines
+        ), start
+    assert max(map(len, lines)) <= 80
+
+
+def test_version_is_told() -> None:
+    done = pystuck("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"pystuck \d+\.\d+(\.\d+)?\S*\n", done.stdout)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--no-such-option"],
+        ["-x"],
+        ["--port"],
+        ["--port", "abc"],
+        ["--port", "65536"],
+        ["--port", "-1"],
+        ["--port", ""],
+        ["--port", "66 66"],
+        ["127.0.0.1", "abc"],
+        ["127.0.0.1", "6666", "superfluous"],
+        ["--unix-socket"],
+        ["--unix-socket", "/tmp/x", "127.0.0.1"],
+        ["--unix-socket", "/tmp/x", "--port", "5"],
+        ["--host", "127.0.0.1", "127.0.0.2"],
+        ["--no-stacks=5"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_is_status_2_and_a_line_that_says_what(arguments: list[str]) -> None:
+    done = pystuck(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    first, second = done.stderr.splitlines()[:2]
+    assert first.startswith("pystuck: ")
+    assert second.startswith("usage: pystuck")
+
+
+def test_no_stacks_leaves_out_the_stacks(stuck: Debuggee) -> None:
+    done = pystuck("--no-stacks", "--no-ipython", stuck.host, stuck.port)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = pystuck("--no-stacks", stuck.host, stuck.port)
+    assert done.returncode == 0
+    assert "Thread" not in done.stdout
+
+
+def on_a_terminal(*arguments: object) -> tuple[int, str]:
+    """Runs the client on a terminal: its status and all that it printed there."""
+    import pexpect
+
+    argv = [build_setting("PYSTUCK_BIN"), *map(str, arguments)]
+    text, status = pexpect.run(
+        " ".join(argv), withexitstatus=True, env=clean_environment(), timeout=int(PATIENCE)
+    )
+    return status, text.decode().replace("\r\n", "\n")
+
+
+def test_without_no_ipython_the_missing_prompt_is_told(stuck: Debuggee) -> None:
+    status, text = on_a_terminal(stuck.host, stuck.port)
+    assert status == 0
+    assert "MainThread" in text
+    assert "prompt" in text
+
+
+def test_with_no_ipython_no_prompt_is_spoken_of(stuck: Debuggee) -> None:
+    status, text = on_a_terminal("--no-ipython", stuck.host, stuck.port)
+    assert status == 0
+    assert "MainThread" in text
+    assert "prompt" not in text
+
+
+# ---- No server -----------------------------------------------------------------------------------
+
+INSTRUCTIONS = "import pystuck; pystuck.run_server()"
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+def assert_no_server(done: Done[str], *told: str) -> None:
+    """Checks that the client says what it has tried and what to do, and ends with 2."""
+    assert done.returncode == 2
+    assert done.stdout == ""
+    first, *rest = done.stderr.splitlines()
+    for text in told:
+        assert text in first
+    assert any(INSTRUCTIONS in line for line in rest)
+
+
+def test_no_server_is_status_2_with_instructions() -> None:
+    port = free_port()
+    assert_no_server(pystuck("127.0.0.1", port), "127.0.0.1", str(port), "Connection refused")
+
+
+def test_no_server_on_ipv6_is_status_2_with_instructions(ipv6: None) -> None:
+    port = free_port()
+    assert_no_server(pystuck("::1", port), "::1", str(port), "Connection refused")
+
+
+def test_no_unix_socket_is_status_2_with_instructions(socket_dir: Path) -> None:
+    path = socket_dir / "missing"
+    assert_no_server(pystuck("--unix-socket", path), str(path), "No such file or directory")
+
+
+def test_a_unix_socket_that_was_left_behind_is_status_2(socket_dir: Path) -> None:
+    path = socket_dir / "s"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    assert_no_server(pystuck("--unix-socket", path), str(path), "Connection refused")
+
+
+def test_a_unix_socket_whose_name_is_too_long_is_an_error(socket_dir: Path) -> None:
+    done = pystuck("--unix-socket", socket_dir / ("x" * 200))
+    assert done.returncode == 2
+    assert done.stderr.startswith("pystuck: ")
+
+
+def test_a_host_that_does_not_exist_is_status_2() -> None:
+    assert_no_server(pystuck("no-such-host.invalid", 6666), "no-such-host.invalid")
+
+
+@pytest.fixture
+def play_server() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
+    """Serves each connection with a function, in threads; gives the port."""
+    with contextlib.ExitStack() as stack:
+
+        def serve(function: Callable[[socket.socket], None]) -> int:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+            def accept() -> None:
+                while True:
+                    try:
+                        sock, _ = listener.accept()
+                    except OSError:
+                        return
+                    with sock, contextlib.suppress(OSError):
+                        function(sock)
+
+            thread = threading.Thread(target=accept, daemon=True)
+            thread.start()
+            stack.callback(thread.join, PATIENCE)
+            stack.callback(listener.shutdown, socket.SHUT_RDWR)
+            return listener.getsockname()[1]
+
+        yield serve
+
+
+def assert_is_no_pystuck(done: Done[str], port: int) -> None:
+    """Checks that the client says, in one line, what is wrong with whoever answered."""
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    first = done.stderr.splitlines()[0]
+    assert first.startswith("pystuck: ")
+    assert str(port) in first
+
+
+def test_a_server_that_hangs_up(play_server: Callable[..., int]) -> None:
+    port = play_server(lambda sock: None)
+    assert_is_no_pystuck(pystuck("127.0.0.1", port), port)
+
+
+def test_a_server_that_hangs_up_having_heard_us(play_server: Callable[..., int]) -> None:
+    port = play_server(lambda sock: sock.recv(100))
+    assert_is_no_pystuck(pystuck("127.0.0.1", port), port)
+
+
+NONSENSE = {
+    "http": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    "ssh": b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
+    "tls": b"\x15\x03\x01\x00\x02\x02\x46",
+    "zeros": bytes(1000),
+    "a frame of zeros": b"\0\0\0\x20\0" + bytes(33),
+    "a frame too long": b"\xff\xff\xff\xff\0",
+    "bad zlib": b"\0\0\0\x05\x01hello\n",
+    "bad brine": b"\0\0\0\x05\0\x02\x11\x50\xff\xff\n",
+    "half a frame": b"\0\0\0\xff\0\x02\x11\x50",
+    "an answer to nothing": b"\0\0\0\x06\0\x02\x11\x9f\x11\x51\x50\n",
+}
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE.keys())
+def test_a_server_that_speaks_nonsense(play_server: Callable[..., int], nonsense: bytes) -> None:
+    def answer(sock: socket.socket) -> None:
+        sock.recv(100)
+        sock.sendall(nonsense)
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(100):
+            pass
+
+    port = play_server(answer)
+    assert_is_no_pystuck(pystuck("127.0.0.1", port), port)
+
+
+def test_a_server_that_says_nothing_is_given_up_after_ten_seconds(
+    play_server: Callable[..., int],
+) -> None:
+    def listen(sock: socket.socket) -> None:
+        while sock.recv(100):
+            pass
+
+    port = play_server(listen)
+    started = time.monotonic()
+    done = pystuck("127.0.0.1", port, timeout=10 + PATIENCE)
+    assert 9 < time.monotonic() - started < 10 + PATIENCE / 2
+    assert_no_server(done, "127.0.0.1", str(port), "no answer in time")
+
+
+def test_a_debuggee_of_another_user_is_told_to_be_one(
+    play_server: Callable[..., int],
+) -> None:
+    # What somebody sees who is not let in: it is closed at once.
+    port = play_server(lambda sock: None)
+    done = pystuck("127.0.0.1", port)
+    assert "user" in done.stderr
