@@ -46,3 +46,58 @@ int rpyc_execute(rpyc_conn *conn, const char *text, struct rpyc_error *err)
 {
     return call_root(conn, "execute", text, NULL, err);
 }
+
+int rpyc_namespace(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err)
+{
+    if (!conn->root)
+        return error_set(err, RPYC_ECLOSED, "the connection is closed");
+    return rpyc_getattr(conn->root, "namespace", out, err);
+}
+
+int rpyc_builtin(rpyc_conn *conn, const char *name, rpyc_value **out, struct rpyc_error *err)
+{
+    rpyc_value *builtins;
+    int result;
+
+    if (rpyc_module(conn, "builtins", &builtins, err) < 0)
+        return -1;
+    result = rpyc_getattr(builtins, name, out, err);
+    rpyc_unref(builtins);
+    return result;
+}
+
+/* Whether find_spec, from importlib.util, finds a module. It imports the parents of one with dots.
+ */
+static int find_spec(rpyc_conn *conn, const char *name, bool *out, struct rpyc_error *err)
+{
+    rpyc_value *util, *spec;
+    int result;
+
+    if (rpyc_module(conn, "importlib.util", &util, err) < 0)
+        return -1;
+    result = rpyc_callattr(util, "find_spec", &spec, err, "s", name);
+    rpyc_unref(util);
+    if (result < 0)
+        return -1;
+    *out = rpyc_type_of(spec) != RPYC_NONE;
+    rpyc_unref(spec);
+    return 0;
+}
+
+int rpyc_has_module(rpyc_conn *conn, const char *name, bool *out, struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+
+    *out = false;
+    if (find_spec(conn, name, out, &why) == 0)
+        return 0;
+    if (rpyc_error_is(&why, "ModuleNotFoundError")) { /* a parent of it is not there */
+        rpyc_error_clear(&why);
+        return 0;
+    }
+    if (err)
+        *err = why;
+    else
+        rpyc_error_clear(&why);
+    return -1;
+}

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "conn.h"
+#include "pending.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 /* Requests being served at a time, one within the other or side by side. More is a runaway
@@ -11,45 +9,6 @@
 
 /* How often a wait looks whether a signal came that did not interrupt it, in ms. */
 #define SIGNAL_CHECK_MS 50
-
-/* A request of the peer that one of our threads is serving. Not on that thread's stack: it may be
- * swapped out under us (greenlets), or end without a word (a daemon thread at the end of the
- * interpreter). */
-struct serving {
-    pthread_t thread;
-    uint64_t peer_thread;
-    struct serving *next;
-};
-
-/* A request of ours under way. */
-struct pending {
-    int64_t seq;
-    bool done;
-    struct message reply; /* once done */
-    struct pending *next;
-};
-
-struct conn {
-    atomic_int refs;
-    struct stream stream;
-    const struct conn_host *ops;
-    void *host;
-
-    pthread_mutex_t lock;   /* guards all that follows, up to the reader */
-    pthread_cond_t changed; /* a reply arrived, a role is free, or it is closed */
-    struct envelope env;
-    bool closed;
-    struct rpyc_error why;
-    int64_t next_seq;
-    struct pending *pending; /* requests of ours without a reply */
-    struct serving *serving; /* requests of the peer without a reply, the latest first */
-    unsigned serving_count;
-    struct buffer spare; /* memory for the next outgoing message */
-    bool reading;        /* somebody has the role of reading, */
-    bool sending;        /* ... of sending: a message is going out */
-
-    struct frame_reader reader; /* belongs to whoever reads */
-};
 
 /* ---- Lifetime ------------------------------------------------------------------------------- */
 
@@ -107,8 +66,11 @@ void conn_unref(struct conn *c)
 
 void conn_close(struct conn *c, const struct rpyc_error *why)
 {
+    bool was_closed;
+
     pthread_mutex_lock(&c->lock);
-    if (!c->closed) {
+    was_closed = c->closed;
+    if (!was_closed) {
         c->closed = true;
         if (why)
             error_set(&c->why, why->code, "%s", why->text);
@@ -116,6 +78,8 @@ void conn_close(struct conn *c, const struct rpyc_error *why)
         pthread_cond_broadcast(&c->changed);
     }
     pthread_mutex_unlock(&c->lock);
+    if (!was_closed)
+        pending_notify_closed(c);
 }
 
 bool conn_closed(struct conn *c)
@@ -140,11 +104,16 @@ void conn_release(struct conn *c)
 
 void conn_forked(struct conn *c)
 {
-    stream_close(&c->stream);
+    stream_drop(&c->stream);
     c->closed = true;
     c->reading = false;
     c->sending = false;
     init_locks(c);
+}
+
+int conn_fd(const struct conn *c)
+{
+    return c->stream.fd;
 }
 
 const struct envelope *conn_envelope(const struct conn *c)
@@ -152,8 +121,7 @@ const struct envelope *conn_envelope(const struct conn *c)
     return &c->env;
 }
 
-/* With the lock held: fills err with why the connection ended. */
-static int closed_error(const struct conn *c, struct rpyc_error *err)
+int conn_closed_error(const struct conn *c, struct rpyc_error *err)
 {
     if (c->why.code == RPYC_OK)
         return error_set(err, RPYC_ECLOSED, "the connection is closed");
@@ -168,18 +136,16 @@ static bool interrupted(struct conn *c, bool by_signal)
     return c->ops->interrupted && c->ops->interrupted(c->host, by_signal);
 }
 
-static bool has_passed(deadline_t deadline)
+bool conn_deadline_passed(deadline_t deadline)
 {
     return deadline != DEADLINE_NEVER && deadline_in(0) >= deadline;
 }
 
-/* The end of the next stretch of a wait. Where the host wants to hear of signals it is a short one:
- * a signal that comes just before a call that waits does not interrupt it. */
-static deadline_t next_stretch(const struct conn *c, deadline_t deadline)
+deadline_t conn_next_stretch(const struct conn *c, deadline_t deadline, bool cancellable)
 {
     deadline_t soon = deadline_in(SIGNAL_CHECK_MS);
 
-    return c->ops->interrupted && soon < deadline ? soon : deadline;
+    return (cancellable || c->ops->interrupted) && soon < deadline ? soon : deadline;
 }
 
 /* With the lock held: sleeps until something changes or the deadline passes. */
@@ -199,13 +165,13 @@ static int wait_for_change(struct conn *c, deadline_t deadline, struct rpyc_erro
 {
     bool stop;
 
-    sleep_until_change(c, next_stretch(c, deadline));
+    sleep_until_change(c, conn_next_stretch(c, deadline, false));
     pthread_mutex_unlock(&c->lock);
     stop = interrupted(c, true);
     pthread_mutex_lock(&c->lock);
     if (stop)
         return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
-    if (has_passed(deadline))
+    if (conn_deadline_passed(deadline))
         return error_set(err, RPYC_ETIMEOUT, "no answer in time");
     return 0;
 }
@@ -291,7 +257,7 @@ static int begin_sending(struct conn *c, deadline_t deadline, struct rpyc_error 
     while (result == 0 && c->sending && !c->closed)
         result = wait_for_change(c, deadline, err);
     if (result == 0 && c->closed)
-        result = closed_error(c, err);
+        result = conn_closed_error(c, err);
     if (result == 0)
         c->sending = true;
     pthread_mutex_unlock(&c->lock);
@@ -431,39 +397,18 @@ static int read_frame(struct conn *c, struct frame *f, deadline_t deadline, stru
     return result < 0 ? -1 : 0;
 }
 
-/* With the lock held: takes the request that a reply is for out of the list; NULL for none. */
-static struct pending *take_pending(struct conn *c, int64_t seq)
-{
-    struct pending **at;
-
-    for (at = &c->pending; *at; at = &(*at)->next) {
-        struct pending *p = *at;
-
-        if (p->seq == seq) {
-            *at = p->next;
-            return p;
-        }
-    }
-    return NULL;
-}
-
-/* Hands a reply to whoever waits for it, and the role on. A reply that nobody waits for is that of
- * a DEL, or one that came too late. */
+/* Hands a reply to whoever waits for it, and the role on. */
 static void deliver(struct conn *c, struct message *m)
 {
-    struct pending *p;
+    struct completion done;
 
     pthread_mutex_lock(&c->lock);
-    p = take_pending(c, m->seq);
-    if (p) {
-        p->reply = *m;
-        p->done = true;
-    }
+    done = pending_complete(c, m);
     c->reading = false;
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
-    if (!p)
-        message_free(m);
+    if (done.notify)
+        done.notify(done.arg);
 }
 
 static void pass_on_role(struct conn *c)
@@ -580,70 +525,9 @@ static int take_turn(struct conn *c, deadline_t deadline, struct rpyc_error *err
     return 0;
 }
 
-/* One step of waiting, with the lock held before and after: reads if nobody does, waits for whoever
- * does else. An error of the connection shows in c->closed. */
-static int step(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+int conn_step(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
     return c->reading ? wait_for_change(c, deadline, err) : take_turn(c, deadline, err);
-}
-
-/* Waits until p is done, with the lock held. A host that wants the wait given up has its way even
- * when the reply has arrived; and a peer that keeps us busy does not put the deadline off. */
-static int wait_done(struct conn *c, const struct pending *p, deadline_t deadline,
-                     struct rpyc_error *err)
-{
-    struct rpyc_error why = RPYC_ERROR_INIT;
-
-    while (!p->done) {
-        if (c->closed)
-            return closed_error(c, err);
-        if (step(c, next_stretch(c, deadline), &why) < 0 && why.code == RPYC_EINTERRUPT)
-            return error_set(err, why.code, "%s", why.text);
-        if (!p->done && has_passed(deadline))
-            return error_set(err, RPYC_ETIMEOUT, "no answer in time");
-    }
-    return 0;
-}
-
-/* Enters a request of ours in the list. Not on the stack, for the reasons that struct serving has.
- */
-static struct pending *enter_pending(struct conn *c, int64_t seq)
-{
-    struct pending *p = calloc(1, sizeof(*p));
-
-    if (!p)
-        return NULL;
-    p->seq = seq;
-    pthread_mutex_lock(&c->lock);
-    p->next = c->pending;
-    c->pending = p;
-    pthread_mutex_unlock(&c->lock);
-    return p;
-}
-
-int conn_request(struct conn *c, struct outgoing *out, int64_t seq, struct message *reply,
-                 deadline_t deadline, struct rpyc_error *err)
-{
-    struct pending *p = enter_pending(c, seq);
-    int result;
-
-    if (!p) {
-        conn_abandon(c, out, deadline);
-        return error_nomem(err);
-    }
-    result = conn_send(c, out, deadline, err);
-    pthread_mutex_lock(&c->lock);
-    if (result == 0)
-        result = wait_done(c, p, deadline, err);
-    if (!p->done)
-        take_pending(c, seq);
-    pthread_mutex_unlock(&c->lock);
-    if (result == 0)
-        *reply = p->reply;
-    else
-        message_free(&p->reply);
-    free(p);
-    return result;
 }
 
 int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err)
@@ -651,10 +535,10 @@ int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err)
     int result = 1;
 
     pthread_mutex_lock(&c->lock);
-    if (c->closed || step(c, deadline, err) < 0)
+    if (c->closed || conn_step(c, deadline, err) < 0)
         result = -1;
     if (c->closed) {
-        closed_error(c, err);
+        conn_closed_error(c, err);
         result = c->why.code == RPYC_OK || c->why.code == RPYC_ECLOSED ? 0 : -1;
     }
     pthread_mutex_unlock(&c->lock);

@@ -62,6 +62,9 @@ void conn_goodbye(struct conn *c);
  * Async-signal-safe. */
 void conn_forked(struct conn *c);
 
+/* The fd, to be polled by the caller; -1 once it is closed. */
+int conn_fd(const struct conn *c);
+
 /* How messages look on it, once that is known. */
 const struct envelope *conn_envelope(const struct conn *c);
 
@@ -92,6 +95,32 @@ int conn_request_next(struct conn *c, struct outgoing *out, enum handler handler
  * RPYC_ETIMEOUT, RPYC_EINTERRUPT, RPYC_ENOMEM, ... */
 int conn_request(struct conn *c, struct outgoing *out, int64_t seq, struct message *reply,
                  deadline_t deadline, struct rpyc_error *err);
+
+/* The same in two halves: sends the request now, and waits for the reply later, any number of
+ * requests at a time. *p is for the functions below, and for conn_forget in the end. */
+struct pending;
+int conn_start(struct conn *c, struct outgoing *out, int64_t seq, struct pending **p,
+               deadline_t deadline, struct rpyc_error *err);
+
+/* Waits for the reply and moves it to *reply; once. A wait that failed with RPYC_ETIMEOUT or
+ * RPYC_EINTERRUPT can be done again. RPYC_ECANCELED: by conn_cancel. */
+int conn_wait(struct conn *c, struct pending *p, struct message *reply, deadline_t deadline,
+              struct rpyc_error *err);
+
+/* Whether conn_wait would return at once. */
+bool conn_is_done(struct conn *c, const struct pending *p);
+
+/* Has notify(arg) called, once, when conn_wait would return at once: now if it would, else by
+ * whichever thread reads the reply or closes the connection, without a lock. */
+typedef void (*conn_notify)(void *arg);
+void conn_notify_done(struct conn *c, struct pending *p, conn_notify notify, void *arg);
+
+/* Makes whoever waits give up, from another thread. The reply, when it comes, is dropped. */
+void conn_cancel(struct conn *c, struct pending *p);
+
+/* Gives up the request, done or not: its reply will be dropped. Frees p, which nobody may be
+ * waiting for. */
+void conn_forget(struct conn *c, struct pending *p);
 
 /* Sends the request and forgets it: its reply will be dropped. Takes out. */
 int conn_post(struct conn *c, struct outgoing *out, deadline_t deadline, struct rpyc_error *err);

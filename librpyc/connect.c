@@ -8,11 +8,11 @@
  */
 #include "classic.h"
 #include "host.h"
+#include "tls.h"
 
 #include <errno.h>
 
 #define CONNECT_TIMEOUT_MS 10000
-#define REQUEST_TIMEOUT_MS 30000
 
 /* Where to connect: either of two. */
 struct target {
@@ -67,30 +67,44 @@ static int explain(const struct target *to, struct rpyc_error *err)
                      why.text);
 }
 
-/* Connects and asks for the root, in one way. With generation AUTO it is a guess; where that was
- * wrong, *env says what the other side speaks. */
-static int try_as(rpyc_conn **out, const struct target *to, struct envelope *env,
-                  const struct rpyc_options *options, deadline_t deadline, struct rpyc_error *err)
+/* Asks for the root over a stream, which it takes, in one way. With generation AUTO it is a guess;
+ * where that was wrong, *env says what the other side speaks. */
+static int speak(rpyc_conn **out, const struct stream *s, struct envelope *env,
+                 const struct rpyc_options *options, deadline_t deadline, struct rpyc_error *err)
 {
     struct conn_config config = {options->max_frame, env->generation, env->bound};
     bool guessing = env->generation == RPYC_GENERATION_AUTO;
     rpyc_conn *conn;
-    struct stream s;
 
-    if (open_stream(&s, to, deadline, err) < 0)
-        return -1;
-    if (rpyc_conn_new(&conn, &s, &config, guessing, -1, err) < 0)
+    if (rpyc_conn_new(&conn, s, &config, guessing, -1, err) < 0)
         return -1;
     conn->deadline = deadline;
     if (classic_fetch_root(conn, err) < 0) {
         *env = *conn_envelope(conn->conn);
         forget(conn);
-        return explain(to, err);
+        return -1;
     }
     conn->deadline = DEADLINE_NEVER;
     conn->guessing = false;
-    conn->request_timeout_ms = timeout_or(options->request_timeout_ms, REQUEST_TIMEOUT_MS);
+    rpyc_set_timeout(conn, options->request_timeout_ms);
     *out = conn;
+    return 0;
+}
+
+/* Connects, and speaks in one way. */
+static int try_as(rpyc_conn **out, const struct target *to, struct envelope *env,
+                  const struct rpyc_options *options, deadline_t deadline, struct rpyc_error *err)
+{
+    struct stream s;
+
+    if (open_stream(&s, to, deadline, err) < 0)
+        return -1;
+    if (options->tls && tls_connect(&s, options->tls, to->host, deadline, err) < 0) {
+        stream_close(&s);
+        return explain(to, err);
+    }
+    if (speak(out, &s, env, options, deadline, err) < 0)
+        return explain(to, err);
     return 0;
 }
 
@@ -136,4 +150,25 @@ int rpyc_connect_unix(rpyc_conn **out, const char *path, const struct rpyc_optio
                       struct rpyc_error *err)
 {
     return connect_to(out, &(struct target){.path = path}, options, err);
+}
+
+int rpyc_connect_fd(rpyc_conn **out, int fd, const struct rpyc_options *options,
+                    struct rpyc_error *err)
+{
+    struct stream s;
+
+    stream_open(&s, fd);
+    if (!options || options->generation == RPYC_GENERATION_AUTO) {
+        stream_close(&s);
+        return error_set(err, RPYC_EINVAL, "a socket that is connected already needs a generation");
+    }
+    if (options->tls &&
+        tls_connect(&s, options->tls, NULL,
+                    deadline_in(timeout_or(options->connect_timeout_ms, CONNECT_TIMEOUT_MS)),
+                    err) < 0) {
+        stream_close(&s);
+        return -1;
+    }
+    return speak(out, &s, &(struct envelope){.generation = options->generation}, options,
+                 deadline_in(timeout_or(options->connect_timeout_ms, CONNECT_TIMEOUT_MS)), err);
 }

@@ -33,6 +33,10 @@ int error_nomem(struct rpyc_error *err);
 int error_remote(struct rpyc_error *err, struct rpyc_exception *exc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* An exception of a class, with a traceback, both copied, and without arguments or attributes.
+ * NULL: no memory. */
+struct rpyc_exception *exception_new(const char *module, const char *name, const char *traceback);
+
 /* Frees an exception with all that it has; NULL is allowed. */
 void exception_free(struct rpyc_exception *exc);
 

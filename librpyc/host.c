@@ -3,89 +3,342 @@
 
 #include <stdlib.h>
 
-/* ---- What the other side asks of us --------------------------------------------------------- */
+#include "local.h"
+#include "request.h"
 
-/* The stand-ins. Their class names are ones that a stock peer knows, so that it does not INSPECT
- * them. */
-static const struct id_pack stand_in_root = {"builtins.object", 15, 1, 1, NULL, 0};
-static const struct id_pack stand_in_getmodule = {"builtins.function", 17, 2, 2, NULL, 0};
-
-static int reply_ref(struct conn *c, const struct message *request, const struct id_pack *pack,
-                     struct rpyc_error *err)
+static void unref_value(rpyc_value **v)
 {
-    struct outgoing out;
-
-    conn_reply_begin(c, &out, request, MESSAGE_REPLY);
-    box_put(&out.buf, LABEL_REMOTE_REF);
-    id_pack_put(&out.buf, pack);
-    return conn_send(c, &out, DEADLINE_NEVER, err);
+    rpyc_unref(*v);
 }
 
-static int reply_raw(struct conn *c, const struct message *request, const uint8_t *brine,
-                     size_t len, struct rpyc_error *err)
-{
-    struct outgoing out;
+/* ---- The service ------------------------------------------------------------------------------
+ */
 
-    conn_reply_begin(c, &out, request, MESSAGE_REPLY);
-    box_put(&out.buf, LABEL_VALUE);
-    buffer_put(&out.buf, brine, len);
-    return conn_send(c, &out, DEADLINE_NEVER, err);
+/* What a symmetric server gets for the names that it installs. getmodule is called as it does so;
+ * the rest it only keeps. */
+static int return_none(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
+                       struct rpyc_error *err)
+{
+    (void)arg;
+    (void)args;
+    (void)kwargs;
+    return rpyc_build(out, err, "N");
 }
 
-static int reply_none(struct conn *c, const struct message *request, struct rpyc_error *err)
+static int service_getattr(void *self, const char *name, rpyc_value **out, struct rpyc_error *err)
 {
-    return reply_raw(c, request, (const uint8_t *)"\0", 1, err);
+    (void)self;
+    if (strcmp(name, "getmodule") == 0)
+        return rpyc_function(out, return_none, NULL, err);
+    if (strcmp(name, "eval") == 0 || strcmp(name, "execute") == 0 || strcmp(name, "namespace") == 0)
+        return rpyc_build(out, err, "N");
+    return rpyc_raise(err, "AttributeError", "a C program has no attribute '%s'", name);
 }
 
-static int refuse(struct conn *c, const struct message *request, const char *name, const char *text,
+/* The class is one that every stock peer knows: it does not ask for its methods. */
+static const struct rpyc_ops service_ops = {.class_name = "builtins.object",
+                                            .getattr = service_getattr};
+
+/* ---- Requests on objects of ours ---------------------------------------------------------------
+ */
+
+/* An answer of a handler, or an error, goes back. */
+typedef int (*handler_fn)(rpyc_value *obj, rpyc_value *args, rpyc_value **out,
+                          struct rpyc_error *err);
+
+/* The name of an attribute: the i-th argument. */
+static const char *name_at(rpyc_value *args, size_t i, struct rpyc_error *err)
+{
+    rpyc_value *v = rpyc_item(args, i);
+    const char *name = rpyc_str(v, NULL);
+
+    if (!name)
+        name = rpyc_bytes(v, NULL); /* 4.1 sends bytes */
+    if (!name)
+        rpyc_raise(err, "TypeError", "name must be a string");
+    return name;
+}
+
+static int handle_getattr(rpyc_value *obj, rpyc_value *args, rpyc_value **out,
+                          struct rpyc_error *err)
+{
+    const char *name = name_at(args, 1, err);
+
+    return name ? local_getattr(obj, name, out, err) : -1;
+}
+
+static int set_or_delete(rpyc_value *obj, rpyc_value *args, rpyc_value *value, rpyc_value **out,
+                         struct rpyc_error *err)
+{
+    const char *name = name_at(args, 1, err);
+
+    if (!name || local_setattr(obj, name, value, err) < 0)
+        return -1;
+    return rpyc_build(out, err, "N");
+}
+
+static int handle_setattr(rpyc_value *obj, rpyc_value *args, rpyc_value **out,
+                          struct rpyc_error *err)
+{
+    return set_or_delete(obj, args, rpyc_item(args, 2), out, err);
+}
+
+static int handle_delattr(rpyc_value *obj, rpyc_value *args, rpyc_value **out,
+                          struct rpyc_error *err)
+{
+    return set_or_delete(obj, args, NULL, out, err);
+}
+
+/* Whether v is a tuple of (name, value). */
+static bool are_keywords(const rpyc_value *v)
+{
+    size_t i;
+
+    for (i = 0; i < rpyc_length(v); i++) {
+        const rpyc_value *pair = rpyc_item(v, i);
+
+        if (rpyc_length(pair) != 2 || !rpyc_str(rpyc_item(pair, 0), NULL))
+            return false;
+    }
+    return v->type == RPYC_TUPLE;
+}
+
+/* Calls with the positional arguments at the i-th place, and keywords behind them if there are
+ * some. */
+static int call_with(rpyc_value *obj, const char *method, rpyc_value *args, size_t i,
+                     rpyc_value **out, struct rpyc_error *err)
+{
+    _cleanup_(unref_value) rpyc_value *none = NULL;
+    rpyc_value *positional = rpyc_item(args, i), *kwargs = rpyc_item(args, i + 1);
+
+    if (rpyc_build(&none, err, "()") < 0)
+        return -1;
+    if (!kwargs)
+        kwargs = none;
+    if (positional->type != RPYC_TUPLE || !are_keywords(kwargs))
+        return rpyc_raise(err, "TypeError", "the arguments of a call are tuples");
+    return local_call(obj, method, positional, kwargs, out, err);
+}
+
+static int handle_call(rpyc_value *obj, rpyc_value *args, rpyc_value **out, struct rpyc_error *err)
+{
+    return call_with(obj, NULL, args, 1, out, err);
+}
+
+static int handle_callattr(rpyc_value *obj, rpyc_value *args, rpyc_value **out,
+                           struct rpyc_error *err)
+{
+    _cleanup_(unref_value) rpyc_value *attribute = NULL;
+    const char *name = name_at(args, 1, err);
+
+    if (!name)
+        return -1;
+    if (strcmp(name, "__call__") == 0)
+        return call_with(obj, NULL, args, 2, out, err);
+    if (local_getattr(obj, name, &attribute, err) < 0)
+        return -1;
+    if (attribute->type != RPYC_OBJECT)
+        return rpyc_raise(err, "TypeError", "attribute '%s' is not callable", name);
+    return call_with(attribute, NULL, args, 2, out, err);
+}
+
+static int handle_str(rpyc_value *obj, rpyc_value *args, rpyc_value **out, struct rpyc_error *err)
+{
+    (void)args;
+    return local_str(obj, out, err);
+}
+
+static int handle_hash(rpyc_value *obj, rpyc_value *args, rpyc_value **out, struct rpyc_error *err)
+{
+    (void)args;
+    return rpyc_build(out, err, "l", (int64_t)((uintptr_t)obj >> 4));
+}
+
+/* Objects of ours are equal to themselves alone, and have no order. */
+static int handle_cmp(rpyc_value *obj, rpyc_value *args, rpyc_value **out, struct rpyc_error *err)
+{
+    const char *op = rpyc_length(args) > 2 ? rpyc_str(rpyc_item(args, 2), NULL) : NULL;
+    bool same = obj == rpyc_item(args, 1);
+
+    if (op && strcmp(op, "__eq__") == 0)
+        return rpyc_build(out, err, "b", same);
+    if (op && strcmp(op, "__ne__") == 0)
+        return rpyc_build(out, err, "b", !same);
+    return rpyc_build(out, err, "X");
+}
+
+static int handle_dir(rpyc_value *obj, rpyc_value *args, rpyc_value **out, struct rpyc_error *err)
+{
+    (void)args;
+    return local_dir(obj, out, err);
+}
+
+static const struct {
+    handler_fn handle;
+    size_t least, most; /* arguments, the object included */
+} handlers[] = {
+    [HANDLE_GETATTR] = {handle_getattr, 2, 2},   [HANDLE_DELATTR] = {handle_delattr, 2, 2},
+    [HANDLE_SETATTR] = {handle_setattr, 3, 3},   [HANDLE_CALL] = {handle_call, 2, 3},
+    [HANDLE_CALLATTR] = {handle_callattr, 3, 4}, [HANDLE_REPR] = {handle_str, 1, 1},
+    [HANDLE_STR] = {handle_str, 1, 1},           [HANDLE_CMP] = {handle_cmp, 2, 3},
+    [HANDLE_HASH] = {handle_hash, 1, 1},         [HANDLE_DIR] = {handle_dir, 1, 1},
+};
+
+/* A request on an object of ours: the result, or an error. */
+static int handle_object(rpyc_conn *conn, struct message *request, int64_t handler,
+                         rpyc_value **out, struct rpyc_error *err)
+{
+    _cleanup_(unref_value) rpyc_value *args = NULL;
+
+    if (handler < 0 || (size_t)handler >= sizeof(handlers) / sizeof(*handlers) ||
+        !handlers[handler].handle)
+        return rpyc_raise(err, "PermissionError", "a C program serves no such request");
+    args = value_unbox(conn, &request->body, err);
+    if (!args)
+        return -1;
+    if (rpyc_length(args) < handlers[handler].least || rpyc_length(args) > handlers[handler].most)
+        return rpyc_raise(err, "TypeError", "a wrong number of arguments");
+    if (rpyc_item(args, 0)->type != RPYC_OBJECT)
+        return rpyc_raise(err, "TypeError", "a request on something that is no object of ours");
+    return handlers[handler].handle(rpyc_item(args, 0), args, out, err);
+}
+
+/* ---- Requests on the connection -----------------------------------------------------------------
+ */
+
+/* Data goes back as it came. */
+static int handle_ping(rpyc_conn *conn, struct message *request, rpyc_value **out,
+                       struct rpyc_error *err)
+{
+    _cleanup_(unref_value) rpyc_value *args = value_unbox(conn, &request->body, err);
+
+    if (!args)
+        return -1;
+    if (rpyc_length(args) != 1)
+        return rpyc_raise(err, "TypeError", "PING takes one argument");
+    *out = rpyc_ref(rpyc_item(args, 0));
+    return 0;
+}
+
+static int handle_getroot(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err)
+{
+    int result = 0;
+
+    pthread_mutex_lock(&conn->lock);
+    if (!conn->service)
+        result = rpyc_object(&conn->service, &service_ops, NULL, err);
+    if (result == 0)
+        *out = rpyc_ref(conn->service);
+    pthread_mutex_unlock(&conn->lock);
+    return result;
+}
+
+static int handle_del(rpyc_conn *conn, struct message *request, rpyc_value **out,
+                      struct rpyc_error *err)
+{
+    struct id_pack pack;
+    int64_t count;
+
+    if (!box_next_del(&request->body, &pack, &count) || count < 1)
+        return rpyc_raise(err, "TypeError", "DEL takes a reference and a count");
+    if (!locals_give_back(conn, &pack, (uint64_t)count))
+        return rpyc_raise(err, "KeyError", "no object of ours");
+    return rpyc_build(out, err, "N");
+}
+
+/* The argument is an id pack that comes by value. */
+static int handle_inspect(rpyc_conn *conn, struct message *request, rpyc_value **out,
+                          struct rpyc_error *err)
+{
+    _cleanup_(unref_value) rpyc_value *obj = NULL;
+    struct id_pack pack;
+    enum label label;
+
+    if (!box_next(&request->body, &label) || label != LABEL_VALUE ||
+        !brine_expect_tuple(&request->body, 1) || !id_pack_next(&request->body, &pack))
+        return rpyc_raise(err, "TypeError", "INSPECT takes an id pack");
+    obj = locals_get(conn, &pack, err);
+    return obj ? local_inspect(obj, out, err) : -1;
+}
+
+static int handle(rpyc_conn *conn, struct message *request, int64_t handler, rpyc_value **out,
                   struct rpyc_error *err)
 {
-    return conn_reply_exception(c, request, "builtins", name, text, err);
+    switch (handler) {
+    case HANDLE_PING:
+        return handle_ping(conn, request, out, err);
+    case HANDLE_GETROOT:
+        return handle_getroot(conn, out, err);
+    case HANDLE_DEL:
+        return handle_del(conn, request, out, err);
+    case HANDLE_INSPECT:
+        return handle_inspect(conn, request, out, err);
+    default:
+        return handle_object(conn, request, handler, out, err);
+    }
 }
 
-/* Gives back the data of a PING, which has to be a plain value. */
-static int serve_ping(struct conn *c, struct message *request, struct rpyc_error *err)
+/* The class of exception that an error of ours becomes over there. */
+static const char *exception_class(const struct rpyc_error *err)
 {
-    struct brine_reader *r = &request->body;
-    const uint8_t *data;
-    enum label label;
-    size_t len;
-
-    if (!box_next(r, &label))
-        return brine_error(r, err);
-    if (label == LABEL_VALUE && brine_expect_tuple(r, 1) && brine_skip(r, &data, &len))
-        return reply_raw(c, request, data, len, err);
-    return refuse(c, request, "TypeError", "a C client is pinged with one plain value", err);
+    switch (err->code) {
+    case RPYC_ENOMEM:
+        return "MemoryError";
+    case RPYC_ETYPE:
+        return "TypeError";
+    case RPYC_EINVAL:
+        return "ValueError";
+    case RPYC_ETIMEOUT:
+        return "TimeoutError";
+    case RPYC_ECLOSED:
+        return "EOFError";
+    case RPYC_EPROTOCOL:
+        return "KeyError"; /* a reference to what we do not have */
+    default:
+        return "RuntimeError";
+    }
 }
 
-/* The name that a GETATTR asks for, NULL if it is not where it should be. */
-static bool read_getattr_name(struct brine_reader *r, struct brine_item *name)
+/* An exception that came from the other side, or was made by rpyc_raise, goes back as what it is.
+ */
+static int reply_remote(struct conn *c, const struct message *request,
+                        const struct rpyc_exception *exc, struct rpyc_error *err)
 {
-    const uint8_t *skipped;
-    enum label label;
-    size_t len;
+    struct outgoing out;
 
-    return box_next(r, &label) && label == LABEL_TUPLE && brine_expect_tuple(r, 2) &&
-           brine_skip(r, &skipped, &len) && box_next(r, &label) && label == LABEL_VALUE &&
-           brine_next(r, name) && (name->type == BRINE_STR || name->type == BRINE_BYTES);
+    conn_reply_begin(c, &out, request, MESSAGE_EXCEPTION);
+    brine_put_tuple(&out.buf, 4);
+    brine_put_tuple(&out.buf, 2);
+    brine_put_str(&out.buf, exc->module, strlen(exc->module));
+    brine_put_str(&out.buf, exc->name, strlen(exc->name));
+    value_put(&out.buf, exc->args);
+    value_put(&out.buf, exc->attributes);
+    brine_put_str(&out.buf, exc->traceback, strlen(exc->traceback));
+    return conn_send(c, &out, DEADLINE_NEVER, err);
 }
 
-static bool is_name(const struct brine_item *item, const char *name)
+static int reply_error(struct conn *c, const struct message *request, const struct rpyc_error *why,
+                       struct rpyc_error *err)
 {
-    return item->len == strlen(name) && memcmp(item->data, name, item->len) == 0;
+    if (why->remote)
+        return reply_remote(c, request, why->remote, err);
+    return conn_reply_exception(c, request, "builtins", exception_class(why), why->text, err);
 }
 
-static int serve_getattr(struct conn *c, struct message *request, struct rpyc_error *err)
+static int reply_value(rpyc_conn *conn, const struct message *request, rpyc_value *v,
+                       struct rpyc_error *err)
 {
-    struct brine_item name;
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    struct outgoing out;
+    int result;
 
-    if (!read_getattr_name(&request->body, &name))
-        return refuse(c, request, "TypeError", "not a request for an attribute", err);
-    if (is_name(&name, "getmodule"))
-        return reply_ref(c, request, &stand_in_getmodule, err);
-    if (is_name(&name, "eval") || is_name(&name, "execute") || is_name(&name, "namespace"))
-        return reply_none(c, request, err);
-    return refuse(c, request, "AttributeError", "a C client has no such attribute", err);
+    conn_reply_begin(conn->conn, &out, request, MESSAGE_REPLY);
+    if (value_box(conn, &out.buf, v, &why) == 0)
+        return conn_send(conn->conn, &out, DEADLINE_NEVER, err);
+    conn_abandon(conn->conn, &out, DEADLINE_NEVER);
+    result = reply_error(conn->conn, request, &why, err);
+    rpyc_error_clear(&why);
+    return result;
 }
 
 /* While the generation is a guess, the first request of the peer tells that it was wrong: the peer
@@ -100,21 +353,25 @@ static bool guessed_wrong(const rpyc_conn *conn)
 static int serve(void *host, struct conn *c, struct message *request, int64_t handler,
                  struct rpyc_error *err)
 {
-    if (guessed_wrong(host))
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    rpyc_conn *conn = host;
+    rpyc_value *v = NULL;
+    int result;
+
+    if (guessed_wrong(conn))
         return error_set(err, RPYC_ECLOSED, "the peer is of another generation of rpyc");
-    switch (handler) {
-    case HANDLE_PING:
-        return serve_ping(c, request, err);
-    case HANDLE_GETROOT:
-        return reply_ref(c, request, &stand_in_root, err);
-    case HANDLE_GETATTR:
-        return serve_getattr(c, request, err);
-    case HANDLE_CALL: /* of getmodule: there is nothing else to call */
-    case HANDLE_DEL:
-        return reply_none(c, request, err);
-    default:
-        return refuse(c, request, "PermissionError", "a C client serves no such request", err);
-    }
+    result = handle(conn, request, handler, &v, &why);
+    if (result == 0 && !v)
+        result = rpyc_build(&v, &why, "N");
+    if (request->body.failed != RPYC_OK)
+        result = brine_error(&request->body, err);
+    else if (result == 0)
+        result = reply_value(conn, request, v, err);
+    else
+        result = reply_error(c, request, &why, err);
+    rpyc_unref(v);
+    rpyc_error_clear(&why);
+    return result;
 }
 
 static const struct conn_host value_host = {.serve = serve};
@@ -146,19 +403,85 @@ int rpyc_conn_new(rpyc_conn **out, const struct stream *stream, const struct con
 
 void rpyc_close(rpyc_conn *conn)
 {
-    rpyc_value *root;
+    rpyc_value *root, *service;
 
     if (!conn)
         return;
     conn_goodbye(conn->conn);
     conn_release(conn->conn);
+    locals_clear(conn);
+    pthread_mutex_lock(&conn->lock);
     root = conn->root;
+    service = conn->service;
     conn->root = NULL;
+    conn->service = NULL;
+    pthread_mutex_unlock(&conn->lock);
     rpyc_unref(root);
+    rpyc_unref(service);
     rpyc_conn_unref(conn);
 }
 
 enum rpyc_generation rpyc_conn_generation(const rpyc_conn *conn)
 {
     return conn_envelope(conn->conn)->generation;
+}
+
+void rpyc_set_timeout(rpyc_conn *conn, int request_timeout_ms)
+{
+    conn->request_timeout_ms = request_timeout_ms == 0 ? REQUEST_TIMEOUT_MS : request_timeout_ms;
+}
+
+int rpyc_fd(const rpyc_conn *conn)
+{
+    return conn_fd(conn->conn);
+}
+
+int rpyc_process(rpyc_conn *conn, int timeout_ms, struct rpyc_error *err)
+{
+    deadline_t deadline = deadline_in(timeout_ms);
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    int count = 0, result;
+
+    while ((result = conn_serve_one(conn->conn, deadline, &why)) > 0) {
+        count++;
+        deadline = deadline_in(0); /* what has arrived as well, but no more */
+    }
+    if (result < 0 && (why.code == RPYC_ETIMEOUT || why.code == RPYC_EINTERRUPT))
+        return count;
+    if (result == 0)
+        return error_set(err, RPYC_ECLOSED, "the connection is closed");
+    if (err)
+        *err = why; /* with its sys_errno; it owns nothing */
+    return -1;
+}
+
+int rpyc_serve(rpyc_conn *conn, struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+
+    if (conn_serve(conn->conn, &why) == 0)
+        return 0;
+    if (err)
+        *err = why;
+    return -1;
+}
+
+int rpyc_ping(rpyc_conn *conn, const void *data, size_t len, struct rpyc_error *err)
+{
+    _cleanup_(unref_value) rpyc_value *back = NULL;
+    struct outgoing out;
+    const void *bytes;
+    size_t back_len = 0;
+    int64_t seq;
+
+    value_request_begin(conn, &out, HANDLE_PING, &seq);
+    box_put(&out.buf, LABEL_VALUE);
+    brine_put_tuple(&out.buf, 1);
+    brine_put_bytes(&out.buf, data, len);
+    if (value_request(conn, &out, seq, &back, err) < 0)
+        return -1;
+    bytes = rpyc_bytes(back, &back_len);
+    if (!bytes || back_len != len || (len && memcmp(bytes, data, len) != 0))
+        return error_set(err, RPYC_EPROTOCOL, "a ping came back with other data");
+    return 0;
 }

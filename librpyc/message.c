@@ -193,3 +193,34 @@ bool id_pack_next(struct brine_reader *r, struct id_pack *pack)
     pack->raw_len = (size_t)(r->pos - pack->raw);
     return true;
 }
+
+/* The count of a DEL: one if it is left out, at most all that there are. */
+static bool read_del_count(struct brine_reader *r, bool given, int64_t *count)
+{
+    struct brine_item item;
+    enum label label = LABEL_VALUE;
+
+    *count = 1;
+    if (!given)
+        return true;
+    if (!box_next(r, &label) || label != LABEL_VALUE || !brine_next(r, &item))
+        return false;
+    if (item.type == BRINE_INT)
+        *count = item.integer;
+    else if (item.type == BRINE_BIGINT && item.data[0] != '-')
+        *count = INT64_MAX;
+    else
+        *count = 0;
+    return true;
+}
+
+bool box_next_del(struct brine_reader *r, struct id_pack *pack, int64_t *count)
+{
+    struct brine_item item;
+    enum label label = LABEL_VALUE;
+
+    return box_next(r, &label) && label == LABEL_TUPLE && brine_next(r, &item) &&
+           item.type == BRINE_TUPLE && item.count >= 1 && item.count <= 2 && box_next(r, &label) &&
+           label == LABEL_LOCAL_REF && id_pack_next(r, pack) &&
+           read_del_count(r, item.count == 2, count);
+}

@@ -97,4 +97,8 @@ struct id_pack {
 void id_pack_put(struct buffer *out, const struct id_pack *pack);
 bool id_pack_next(struct brine_reader *r, struct id_pack *pack);
 
+/* The boxed arguments of a DEL: (reference, count=1). False where they are anything else, which the
+ * reader need not notice. *count is below 1 where it is no number to give back. */
+bool box_next_del(struct brine_reader *r, struct id_pack *pack, int64_t *count);
+
 #endif

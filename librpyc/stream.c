@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stream.h"
 
+#include "tls.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +49,7 @@ static int time_left(deadline_t deadline)
 }
 
 /* Waits for events on fd. */
-static int wait_for(int fd, short events, deadline_t deadline, struct rpyc_error *err)
+int stream_wait(int fd, short events, deadline_t deadline, struct rpyc_error *err)
 {
     struct pollfd p = {.fd = fd, .events = events};
     int n = poll(&p, 1, time_left(deadline));
@@ -85,7 +87,7 @@ void stream_open(struct stream *s, int fd)
     struct stat st;
     int on = 1;
 
-    s->fd = fd;
+    *s = (struct stream){.fd = fd};
     s->inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
     s->local = getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && is_loopback(&peer);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -110,10 +112,12 @@ ssize_t stream_receive(struct stream *s, void *bytes, size_t n, deadline_t deadl
     int flags = deadline == DEADLINE_NEVER ? 0 : MSG_DONTWAIT;
     ssize_t got;
 
+    if (s->tls)
+        return s->tls->receive(s, bytes, n, deadline, err);
     for (;;) {
         if (!stream_is_ours(s))
             return lost(err);
-        if (flags && wait_for(s->fd, POLLIN, deadline, err) < 0)
+        if (flags && stream_wait(s->fd, POLLIN, deadline, err) < 0)
             return -1;
         got = recv(s->fd, bytes, n, flags);
         if (got >= 0)
@@ -135,6 +139,8 @@ ssize_t stream_send_some(struct stream *s, const void *bytes, size_t n, deadline
     struct rpyc_error why = RPYC_ERROR_INIT;
     ssize_t sent;
 
+    if (s->tls)
+        return s->tls->send_some(s, bytes, n, deadline, err);
     for (;;) {
         if (!stream_is_ours(s))
             return lost(err);
@@ -147,7 +153,7 @@ ssize_t stream_send_some(struct stream *s, const void *bytes, size_t n, deadline
             return error_set(err, RPYC_ECLOSED, "the peer closed the connection");
         if (errno != EAGAIN)
             return error_system(err, errno, "sending");
-        if (wait_for(s->fd, POLLOUT, deadline, &why) < 0)
+        if (stream_wait(s->fd, POLLOUT, deadline, &why) < 0)
             return error_set(err, why.code, "sending: %s", why.text);
     }
 }
@@ -177,11 +183,20 @@ void stream_shutdown(struct stream *s)
         shutdown(s->fd, SHUT_RDWR);
 }
 
-void stream_close(struct stream *s)
+void stream_drop(struct stream *s)
 {
     if (stream_is_ours(s))
         close(s->fd);
     s->fd = -1;
+}
+
+void stream_close(struct stream *s)
+{
+    stream_drop(s);
+    if (s->tls)
+        s->tls->free(s->tls_state);
+    s->tls = NULL;
+    s->tls_state = NULL;
 }
 
 /* ---- Connecting ----------------------------------------------------------------------------- */
@@ -203,7 +218,7 @@ static int finish_connect(int fd, deadline_t deadline, struct rpyc_error *err)
 
     do {
         rpyc_error_clear(err);
-        if (wait_for(fd, POLLOUT, deadline, err) == 0)
+        if (stream_wait(fd, POLLOUT, deadline, err) == 0)
             break;
         if (err->code != RPYC_EINTERRUPT)
             return -1;

@@ -21,13 +21,17 @@ typedef int64_t deadline_t;
 /* `ms` milliseconds from now; negative: never. */
 deadline_t deadline_in(int ms);
 
+struct stream_tls;
+
 struct stream {
     int fd;
     bool local;  /* a Unix socket or the loopback: compressing would only cost time */
     ino_t inode; /* which socket it was when it was opened: see stream_is_ours */
+    const struct stream_tls *tls; /* over TLS: see tls.h. NULL: plain */
+    void *tls_state;
 };
 
-#define STREAM_INIT ((struct stream){-1, false, 0})
+#define STREAM_INIT ((struct stream){.fd = -1})
 
 /* Wraps a connected socket: takes fd, finds out whether it is local, and turns Nagle's algorithm
  * off. */
@@ -37,6 +41,10 @@ void stream_open(struct stream *s, int fd);
  * programs close every fd that they do not know (os.closerange), and the number comes back as
  * something of theirs. Every call below looks first. */
 bool stream_is_ours(const struct stream *s);
+
+/* Waits for events (POLLIN, POLLOUT) on an fd. Errors: RPYC_ETIMEOUT, RPYC_EINTERRUPT,
+ * RPYC_ESYSTEM. */
+int stream_wait(int fd, short events, deadline_t deadline, struct rpyc_error *err);
 
 /* Connects. host and port as for getaddrinfo, every address in turn; path is a file's name or
  * "@name" for an abstract one. Errors: RPYC_ERESOLVE, RPYC_ESYSTEM, RPYC_ETIMEOUT. */
@@ -72,7 +80,9 @@ int stream_send(struct stream *s, const void *bytes, size_t n, deadline_t deadli
 /* Wakes up every thread that waits on the stream: they see its end. The fd stays. */
 void stream_shutdown(struct stream *s);
 
-/* Closes the fd. Twice is allowed. */
+/* Closes the fd, and frees what TLS keeps. Twice is allowed. stream_drop only closes the fd, as a
+ * child after a fork does: async-signal-safe. */
 void stream_close(struct stream *s);
+void stream_drop(struct stream *s);
 
 #endif

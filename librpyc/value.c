@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "value.h"
 
+#include "local.h"
+
 #include <inttypes.h>
 #include <search.h>
 #include <stdlib.h>
@@ -13,11 +15,12 @@ void rpyc_conn_unref(rpyc_conn *conn)
         return;
     conn_unref(conn->conn);
     drops_free(&conn->drops);
+    locals_clear(conn);
     pthread_mutex_destroy(&conn->lock);
     free(conn);
 }
 
-static rpyc_value *value_new(enum rpyc_type type, struct rpyc_error *err)
+rpyc_value *value_new(enum rpyc_type type, struct rpyc_error *err)
 {
     rpyc_value *v = calloc(1, sizeof(*v));
 
@@ -95,21 +98,45 @@ void rpyc_unref(rpyc_value *v)
             rpyc_unref(v->items[i]);
         free(v->items);
     }
+    if (v->type == RPYC_OBJECT)
+        local_destroy(&v->local);
     free(v);
 }
 
 /* ---- Reading values ------------------------------------------------------------------------- */
 
-/* Copies bytes into v, with a NUL behind them. */
-static int copy_data(rpyc_value *v, const uint8_t *data, size_t len, struct rpyc_error *err)
+int value_fill_data(rpyc_value *v, const void *data, size_t len, struct rpyc_error *err)
 {
     v->data = malloc(len + 1);
     if (!v->data)
         return error_nomem(err);
-    memcpy(v->data, data, len);
+    if (len)
+        memcpy(v->data, data, len);
     v->data[len] = '\0';
     v->len = len;
     return 0;
+}
+
+rpyc_value *value_container(enum rpyc_type type, rpyc_value *const *items, size_t count,
+                            struct rpyc_error *err)
+{
+    rpyc_value *v = value_new(type, err);
+    size_t i;
+
+    if (v) {
+        v->items = malloc((count ? count : 1) * sizeof(*items));
+        if (v->items) {
+            if (count)
+                memcpy(v->items, items, count * sizeof(*items));
+            v->count = count;
+            return v;
+        }
+        error_nomem(err);
+        free(v);
+    }
+    for (i = 0; i < count; i++)
+        rpyc_unref(items[i]);
+    return NULL;
 }
 
 typedef rpyc_value *(*read_item)(rpyc_conn *, struct brine_reader *, struct rpyc_error *);
@@ -177,12 +204,12 @@ static int fill_value(rpyc_value *v, const struct brine_item *item, struct brine
     case BRINE_STR:
         if (!brine_utf8(item->data, item->len))
             return error_set(err, RPYC_EPROTOCOL, "a str that is not UTF-8");
-        return copy_data(v, item->data, item->len, err);
+        return value_fill_data(v, item->data, item->len, err);
     case BRINE_BYTES:
-        return copy_data(v, item->data, item->len, err);
+        return value_fill_data(v, item->data, item->len, err);
     case BRINE_BIGINT:
         v->big = true;
-        return copy_data(v, item->data, item->len, err);
+        return value_fill_data(v, item->data, item->len, err);
     case BRINE_TUPLE:
     case BRINE_FROZENSET:
     case BRINE_SLICE:
@@ -309,8 +336,7 @@ rpyc_value *value_unbox(rpyc_conn *conn, struct brine_reader *r, struct rpyc_err
     }
     if (label == LABEL_REMOTE_REF)
         return netref_get(conn, &pack, err);
-    error_set(err, RPYC_EPROTOCOL, "a reference to an object that we do not have");
-    return NULL;
+    return locals_get(conn, &pack, err);
 }
 
 /* ---- Writing values ------------------------------------------------------------------------- */
@@ -374,53 +400,83 @@ void value_put(struct buffer *out, const rpyc_value *v)
         brine_put_notimplemented(out);
         break;
     case RPYC_NETREF:
+    case RPYC_OBJECT:
         out->failed = true; /* never asked for: see value_box */
         break;
     }
 }
 
-/* Whether a value goes over by value, which a tuple does only with all that is in it. */
-static bool is_plain(const rpyc_value *v)
+bool value_is_plain(const rpyc_value *v)
 {
     size_t i;
 
-    if (v->type == RPYC_NETREF)
+    if (v->type == RPYC_NETREF || v->type == RPYC_OBJECT)
         return false;
     for (i = 0; is_container(v) && i < v->count; i++) {
-        if (!is_plain(v->items[i]))
+        if (!value_is_plain(v->items[i]))
             return false;
     }
     return true;
 }
 
-void value_box(struct buffer *out, const rpyc_value *v)
+int value_check(const rpyc_conn *conn, const rpyc_value *v, struct rpyc_error *err)
+{
+    size_t i;
+
+    if (v->type == RPYC_NETREF && v->ref.conn != conn)
+        return error_set(err, RPYC_EINVAL, "a netref of another connection as an argument");
+    if (!is_container(v))
+        return 0;
+    if (v->type != RPYC_TUPLE && !value_is_plain(v))
+        return error_set(err, RPYC_EINVAL, "a frozenset or slice with a reference in it");
+    for (i = 0; i < v->count; i++) {
+        if (value_check(conn, v->items[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Boxes what value_check has passed. */
+static int box_checked(rpyc_conn *conn, struct buffer *out, rpyc_value *v, struct rpyc_error *err)
 {
     size_t i;
 
     if (v->type == RPYC_NETREF) {
         box_put(out, LABEL_LOCAL_REF);
         buffer_put(out, v->ref.pack, v->ref.pack_len);
-    } else if (is_plain(v)) {
+        return 0;
+    }
+    if (v->type == RPYC_OBJECT)
+        return locals_box(conn, out, v, err);
+    if (value_is_plain(v)) {
         box_put(out, LABEL_VALUE);
         value_put(out, v);
-    } else {
-        box_put(out, LABEL_TUPLE);
-        brine_put_tuple(out, v->count);
-        for (i = 0; i < v->count; i++)
-            value_box(out, v->items[i]);
+        return 0;
     }
+    box_put(out, LABEL_TUPLE);
+    brine_put_tuple(out, v->count);
+    for (i = 0; i < v->count; i++) {
+        if (box_checked(conn, out, v->items[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int value_box(rpyc_conn *conn, struct buffer *out, rpyc_value *v, struct rpyc_error *err)
+{
+    return value_check(conn, v, err) < 0 ? -1 : box_checked(conn, out, v, err);
 }
 
 /* ---- Looking at values ---------------------------------------------------------------------- */
 
 enum rpyc_type rpyc_type_of(const rpyc_value *v)
 {
-    return v->type;
+    return v ? v->type : RPYC_NONE;
 }
 
 static const char *data_of(const rpyc_value *v, enum rpyc_type type, size_t *len)
 {
-    if (v->type != type)
+    if (!v || v->type != type)
         return NULL;
     if (len)
         *len = v->len;
@@ -439,11 +495,13 @@ const void *rpyc_bytes(const rpyc_value *v, size_t *len)
 
 const char *rpyc_int_digits(const rpyc_value *v)
 {
-    return v->big ? v->data : NULL;
+    return v && v->big ? v->data : NULL;
 }
 
 int rpyc_int64(const rpyc_value *v, int64_t *out, struct rpyc_error *err)
 {
+    if (!v)
+        return error_set(err, RPYC_ETYPE, "no value");
     if (v->big)
         return error_set(err, RPYC_ETYPE, "an int that does not fit 64 bits");
     if (v->type == RPYC_BOOL)
@@ -459,7 +517,7 @@ int rpyc_double(const rpyc_value *v, double *out, struct rpyc_error *err)
 {
     int64_t n = 0;
 
-    if (v->type == RPYC_FLOAT) {
+    if (v && v->type == RPYC_FLOAT) {
         *out = v->real;
         return 0;
     }
@@ -471,9 +529,19 @@ int rpyc_double(const rpyc_value *v, double *out, struct rpyc_error *err)
     return 0;
 }
 
+int rpyc_complex(const rpyc_value *v, double *real, double *imag, struct rpyc_error *err)
+{
+    *imag = 0;
+    if (!v || v->type != RPYC_COMPLEX)
+        return rpyc_double(v, real, err);
+    *real = v->real;
+    *imag = v->imag;
+    return 0;
+}
+
 size_t rpyc_length(const rpyc_value *v)
 {
-    return is_container(v) ? v->count : 0;
+    return v && is_container(v) ? v->count : 0;
 }
 
 rpyc_value *rpyc_item(const rpyc_value *v, size_t i)
@@ -483,5 +551,5 @@ rpyc_value *rpyc_item(const rpyc_value *v, size_t i)
 
 const char *rpyc_class_name(const rpyc_value *v)
 {
-    return v->type == RPYC_NETREF ? v->ref.name : NULL;
+    return v && v->type == RPYC_NETREF ? v->ref.name : NULL;
 }

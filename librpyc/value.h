@@ -18,6 +18,15 @@ struct netref {
     uint64_t count; /* how often the other side counted it for us */
 };
 
+/* An object of ours, or one of its methods. */
+struct local {
+    const struct rpyc_ops *ops;
+    void *self;
+    rpyc_value *method_of;     /* a method: the object, a reference; else NULL */
+    char *method;              /* ... and which one */
+    rpyc_function_fn function; /* a plain function, in place of ops */
+};
+
 struct rpyc_value {
     atomic_int refs;
     enum rpyc_type type;
@@ -37,6 +46,7 @@ struct rpyc_value {
             size_t count;
         };
         struct netref ref;
+        struct local local;
     };
     bool big; /* an INT that is in data and not in integer */
 };
@@ -48,22 +58,44 @@ struct rpyc_conn {
     deadline_t deadline; /* for everything, while connecting; then DEADLINE_NEVER */
     bool guessing; /* the generation is not certain yet: the first thing that comes in tells */
     rpyc_value *root;
+    rpyc_value *service; /* what the other side gets for our root, once it asked */
 
     pthread_mutex_t lock; /* guards what follows */
     void *netrefs;        /* tsearch tree of the netrefs that are alive, by id pack */
+    void *locals;         /* tsearch tree of the objects of ours that the other side holds */
     struct drops drops;   /* objects to be given back with the next request */
 };
 
 void rpyc_conn_unref(rpyc_conn *conn);
 
-/* One value with all that is in it, or a box. NULL with err filled at failure. */
+/* A new value with one reference, its content still to be filled in. NULL: RPYC_ENOMEM. */
+rpyc_value *value_new(enum rpyc_type type, struct rpyc_error *err);
+
+/* Fills a STR, a BYTES, or an INT that does not fit, with a copy of data. */
+int value_fill_data(rpyc_value *v, const void *data, size_t len, struct rpyc_error *err);
+
+/* A tuple, frozenset or slice of items, whose references it takes, also when it fails. */
+rpyc_value *value_container(enum rpyc_type type, rpyc_value *const *items, size_t count,
+                            struct rpyc_error *err);
+
+/* One value with all that is in it, or a box. NULL with err filled at failure. A box may hold a
+ * reference to an object of ours: one that the other side does not hold is RPYC_EPROTOCOL. */
 rpyc_value *value_read(struct brine_reader *r, struct rpyc_error *err);
 rpyc_value *value_unbox(rpyc_conn *conn, struct brine_reader *r, struct rpyc_error *err);
 
-/* Appends a value as brine; not for netrefs nor tuples with netrefs in them. */
+/* Appends a value as brine; not for references, nor for what has references in it. */
 void value_put(struct buffer *out, const rpyc_value *value);
 
-/* Appends the box of any value. */
-void value_box(struct buffer *out, const rpyc_value *value);
+/* Whether a value can go out on a connection: RPYC_EINVAL for a netref of another one, or a
+ * reference in a frozenset or slice. What value_box holds for the other side stays held if the
+ * message is then given up, so a message of several values has all of them checked first. */
+int value_check(const rpyc_conn *conn, const rpyc_value *value, struct rpyc_error *err);
+
+/* Appends the box of any value; the other side then holds what of ours is in it. RPYC_EINVAL for a
+ * netref of another connection. */
+int value_box(rpyc_conn *conn, struct buffer *out, rpyc_value *value, struct rpyc_error *err);
+
+/* Whether a value goes over by value, which a tuple does only with all that is in it. */
+bool value_is_plain(const rpyc_value *value);
 
 #endif

@@ -463,38 +463,6 @@ static const struct {
     [HANDLE_INSTANCECHECK] = {"INSTANCECHECK", 2, 2, handle_instancecheck},
 };
 
-/* The count of a DEL: one if it is left out, at most all that there are. */
-static bool read_del_count(struct brine_reader *r, bool given, int64_t *count)
-{
-    struct brine_item item;
-    enum label label;
-
-    *count = 1;
-    if (!given)
-        return true;
-    if (!box_next(r, &label) || label != LABEL_VALUE || !brine_next(r, &item))
-        return false;
-    if (item.type == BRINE_INT)
-        *count = item.integer;
-    else if (item.type == BRINE_BIGINT && item.data[0] != '-')
-        *count = INT64_MAX;
-    else
-        *count = 0;
-    return true;
-}
-
-/* The arguments of a DEL, (reference, count=1). False where they are anything else. */
-static bool read_del(struct brine_reader *r, struct id_pack *pack, int64_t *count)
-{
-    struct brine_item item;
-    enum label label;
-
-    return box_next(r, &label) && label == LABEL_TUPLE && brine_next(r, &item) &&
-           item.type == BRINE_TUPLE && item.count >= 1 && item.count <= 2 && box_next(r, &label) &&
-           label == LABEL_LOCAL_REF && id_pack_next(r, pack) &&
-           read_del_count(r, item.count == 2, count);
-}
-
 /* Gives references back. The object itself is not looked up first, for all that counts is its id
  * pack, and it may be gone already. */
 static PyObject *handle_del(struct ps_session *s, struct brine_reader *r)
@@ -505,7 +473,7 @@ static PyObject *handle_del(struct ps_session *s, struct brine_reader *r)
     int64_t count;
     size_t len;
 
-    if (!read_del(r, &pack, &count)) {
+    if (!box_next_del(r, &pack, &count)) {
         *r = start;
         brine_skip(r, &data, &len); /* is it broken, or just something else? */
         PyErr_SetString(PyExc_TypeError, "DEL takes a reference and a count");

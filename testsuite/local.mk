@@ -7,14 +7,30 @@ unit_tests = \
 	testsuite/unit/test_buffer \
 	testsuite/unit/test_conn \
 	testsuite/unit/test_connect \
+	testsuite/unit/test_format \
 	testsuite/unit/test_frame \
+	testsuite/unit/test_local \
 	testsuite/unit/test_message \
+	testsuite/unit/test_nomem \
 	testsuite/unit/test_stream \
 	testsuite/unit/test_value
 
 # Decodes brine and encodes it again, for the interop tests.
 check_PROGRAMS += testsuite/unit/brine_echo
 testsuite_unit_brine_echo_LDADD = librpyc/librpyc-internal.la
+
+# Connects over TLS, for the interop tests.
+if HAVE_OPENSSL
+check_PROGRAMS += testsuite/interop/tls_user
+testsuite_interop_tls_user_LDADD = librpyc/librpyc.la
+testsuite_interop_tls_user_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
+endif
+
+# Uses librpyc as any C program would, by rpyc.h alone, for the interop tests.
+check_PROGRAMS += testsuite/interop/librpyc_user
+testsuite_interop_librpyc_user_CPPFLAGS = -I$(top_srcdir)/librpyc
+testsuite_interop_librpyc_user_LDADD = librpyc/librpyc.la
+testsuite_interop_librpyc_user_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 
 dist_check_SCRIPTS = testsuite/run-interop
 TESTS += $(unit_tests) testsuite/run-interop
@@ -31,15 +47,22 @@ endif
 AM_CPPFLAGS += $(CMOCKA_CFLAGS)
 LDADD = librpyc/librpyc-internal.la $(CMOCKA_LIBS)
 
+# Where allocations fail.
+testsuite_unit_test_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
+	-Wl,--wrap=strdup,--wrap=strndup,--wrap=free,--wrap=mmap,--wrap=tsearch
+
 AM_TESTS_ENVIRONMENT = \
 	PYTHON='$(PYTHON)'; export PYTHON; \
 	abs_top_srcdir='$(abs_top_srcdir)'; export abs_top_srcdir; \
 	abs_top_builddir='$(abs_top_builddir)'; export abs_top_builddir; \
-	SANITIZER_PRELOAD='$(SANITIZER_PRELOAD)'; export SANITIZER_PRELOAD;
+	SANITIZER_PRELOAD='$(SANITIZER_PRELOAD)'; export SANITIZER_PRELOAD; \
+	CC='$(CC)'; export CC; \
+	LIBRPYC_CFLAGS='$(PYSTUCK_CFLAGS) $(CFLAGS)'; export LIBRPYC_CFLAGS; \
+	LIBRPYC_LIBS='$(PYSTUCK_LDFLAGS) $(LDFLAGS) $(LIBDEFLATE_LIBS) $(LIBS)'; export LIBRPYC_LIBS;
 
-EXTRA_DIST += testsuite/.clang-tidy testsuite/interop testsuite/unit/unit.h \
+EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h \
 	testsuite/requirements.txt testsuite/requirements-rpyc5.txt \
 	testsuite/requirements-rpyc6.txt testsuite/requirements-original.txt
 
 clean-local:
-	rm -rf testsuite/env testsuite/interop-work
+	rm -rf testsuite/env testsuite/interop-work testsuite/fuzz-work coverage

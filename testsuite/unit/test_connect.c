@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <netinet/in.h>
 #include <sys/un.h>
 
@@ -168,12 +169,22 @@ static void server_start(struct server *s, const struct act *acts, size_t count)
     thread_start(&s->thread, run_server, s);
 }
 
+/* A * in a pattern stands for the rest of a payload: ids that are not the same each time. */
+static bool matches(const char *pattern, const char *text)
+{
+    if (*pattern == '*')
+        return matches(pattern + 1, text) ||
+               (isxdigit((unsigned char)*text) && matches(pattern, text + 1));
+    return *pattern == *text && (*pattern == '\0' || matches(pattern + 1, text + 1));
+}
+
 /* Waits until the script is over, and checks what was heard in it. */
 static void server_end(struct server *s, const char *heard)
 {
     thread_join(&s->thread);
     close(s->listener);
-    assert_string_equal(s->heard, heard);
+    if (!matches(heard, s->heard))
+        fail_msg("wanted %s\nheard  %s", heard, s->heard);
 }
 
 #define ACTS(acts) acts, sizeof(acts) / sizeof(*(acts))
@@ -183,8 +194,8 @@ static void server_end(struct server *s, const char *heard)
 #define GETROOT_5 "1251501153115102"
 #define CLOSE_6   "0111511152115102" /* the second request */
 #define CLOSE_5   "1251511152115102"
-#define ROOT_REF  "115412080e06612e526f6f745357" /* ("a.Root", 3, 7) */
-#define STAND_IN  "115412080e0f6275696c74696e732e6f626a6563745151"
+#define ROOT_REF  "115412080e06612e526f6f745357"                /* ("a.Root", 3, 7) */
+#define SERVICE   "115412080e0f6275696c74696e732e6f626a656374*" /* ("builtins.object", ...) */
 #define THREADS   "00007f9b828ff6c00000000000000000"
 #define ANSWER_6  "021150" ROOT_REF
 #define ANSWER_5  "125250" ROOT_REF
@@ -300,7 +311,7 @@ TEST(a_symmetric_server_of_generation_6_asks_first)
     const struct act acts[] = {{.greeting = GETROOT_6, .answers = {"", ANSWER_6}}};
 
     assert_connects(ACTS(acts), RPYC_GENERATION_AUTO, RPYC_GENERATION_6,
-                    "[" GETROOT_6 " 021150" STAND_IN " " CLOSE_6 " end]");
+                    "[" GETROOT_6 " 021150" SERVICE " " CLOSE_6 " end]");
 }
 
 TEST(a_symmetric_server_of_generation_5_asks_first)
@@ -309,7 +320,7 @@ TEST(a_symmetric_server_of_generation_5_asks_first)
                                {.greeting = GETROOT_5, .answers = {"", ANSWER_5}}};
 
     assert_connects(ACTS(acts), RPYC_GENERATION_AUTO, RPYC_GENERATION_5,
-                    "[" GETROOT_6 " ][" GETROOT_5 " 125250" STAND_IN " " CLOSE_5 " end]");
+                    "[" GETROOT_6 " ][" GETROOT_5 " 125250" SERVICE " " CLOSE_5 " end]");
 }
 
 /* Whatever it asks first tells, and gets no answer that it would not understand. */
@@ -332,7 +343,7 @@ TEST(a_symmetric_server_of_a_given_generation_is_answered)
     const struct act acts[] = {{.greeting = GETROOT_5, .answers = {"", ANSWER_5}}};
 
     assert_connects(ACTS(acts), RPYC_GENERATION_5, RPYC_GENERATION_5,
-                    "[" GETROOT_5 " 125250" STAND_IN " " CLOSE_5 " end]");
+                    "[" GETROOT_5 " 125250" SERVICE " " CLOSE_5 " end]");
 }
 
 TEST(a_generation_that_is_given_is_not_guessed)

@@ -291,7 +291,7 @@ TEST(an_abstract_name_can_be_connected_to)
 TEST(a_port_that_nobody_listens_on_refuses)
 {
     AUTO_SERVER s = hold_port();
-    AUTO_STREAM c = {7, true, 0};
+    AUTO_STREAM c = {.fd = 7, .local = true};
     AUTO_ERROR err = RPYC_ERROR_INIT;
     char text[128];
 
@@ -305,7 +305,7 @@ TEST(a_port_that_nobody_listens_on_refuses)
 TEST(a_socket_file_that_does_not_exist_is_an_error)
 {
     AUTO_DIRECTORY d = directory_make();
-    AUTO_STREAM c = {7, true, 0};
+    AUTO_STREAM c = {.fd = 7, .local = true};
     AUTO_ERROR err = RPYC_ERROR_INIT;
     char text[256];
 
@@ -334,7 +334,7 @@ TEST(a_service_that_does_not_exist_is_not_resolved)
     size_t i;
 
     for (i = 0; i < sizeof(ports) / sizeof(*ports); i++) {
-        AUTO_STREAM c = {7, true, 0};
+        AUTO_STREAM c = {.fd = 7, .local = true};
         AUTO_ERROR err = RPYC_ERROR_INIT;
 
         assert_int_equal(stream_connect_tcp(&c, "127.0.0.1", ports[i], SOON, &err), -1);
@@ -452,7 +452,7 @@ TEST(a_connect_gives_up_at_its_deadline)
 {
     AUTO_SERVER s = serve("127.0.0.1", 0);
     AUTO_CROWD crowd = {0};
-    AUTO_STREAM c = {7, true, 0};
+    AUTO_STREAM c = {.fd = 7, .local = true};
     AUTO_ERROR err = RPYC_ERROR_INIT;
     int64_t start;
 

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What is inside a connection, and its requests of ours that wait for a reply. For conn.c and
+ * pending.c alone.
+ */
+#ifndef RPYC_PENDING_H
+#define RPYC_PENDING_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "conn.h"
+
+/* A request of the peer that one of our threads is serving. Not on that thread's stack: it may be
+ * swapped out under us (greenlets), or end without a word (a daemon thread at the end of the
+ * interpreter). */
+struct serving {
+    pthread_t thread;
+    uint64_t peer_thread;
+    struct serving *next;
+};
+
+/* A request of ours under way. */
+struct pending {
+    int64_t seq;
+    bool done;
+    bool cancelled;
+    bool plain;           /* nobody else knows of it, to cancel it */
+    struct message reply; /* once done, until it is fetched */
+    conn_notify notify;   /* to be called once it is done, or the connection is closed; or NULL */
+    void *notify_arg;
+    struct pending *next;
+};
+
+struct conn {
+    atomic_int refs;
+    struct stream stream;
+    const struct conn_host *ops;
+    void *host;
+
+    pthread_mutex_t lock;   /* guards all that follows, up to the reader */
+    pthread_cond_t changed; /* a reply arrived, a role is free, or it is closed */
+    struct envelope env;
+    bool closed;
+    struct rpyc_error why;
+    int64_t next_seq;
+    struct pending *pending; /* requests of ours without a reply */
+    struct serving *serving; /* requests of the peer without a reply, the latest first */
+    unsigned serving_count;
+    struct buffer spare; /* memory for the next outgoing message */
+    bool reading;        /* somebody has the role of reading, */
+    bool sending;        /* ... of sending: a message is going out */
+
+    struct frame_reader reader; /* belongs to whoever reads */
+};
+
+/* ---- conn.c, for pending.c ------------------------------------------------------------------- */
+
+/* With the lock held: fills err with why the connection ended. */
+int conn_closed_error(const struct conn *c, struct rpyc_error *err);
+
+bool conn_deadline_passed(deadline_t deadline);
+
+/* The end of the next stretch of a wait. It is a short one where the wait can be cancelled, or the
+ * host wants to hear of signals: one that comes just before a call that waits does not interrupt
+ * it. */
+deadline_t conn_next_stretch(const struct conn *c, deadline_t deadline, bool cancellable);
+
+/* One step of waiting, with the lock held before and after: reads if nobody does, waits for whoever
+ * does else. -1: RPYC_ETIMEOUT, RPYC_EINTERRUPT. An error of the connection shows in c->closed. */
+int conn_step(struct conn *c, deadline_t deadline, struct rpyc_error *err);
+
+/* ---- pending.c, for conn.c ------------------------------------------------------------------- */
+
+/* Whom to tell that a request is done, once the lock is free; notify is NULL for nobody. */
+struct completion {
+    conn_notify notify;
+    void *arg;
+};
+
+/* With the lock held: gives a reply to the request that it is for; takes m. A reply that nobody
+ * waits for is that of a DEL, or one that came too late, and is dropped. */
+struct completion pending_complete(struct conn *c, struct message *m);
+
+/* Tells all who wait for a reply without a thread of theirs that the connection is closed. */
+void pending_notify_closed(struct conn *c);
+
+#endif

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * librpyc-ssl: streams over OpenSSL.
+ *
+ * One thread may receive while another sends, and an SSL object is not made for that: a mutex goes
+ * around each call of OpenSSL, which never waits, and the waiting is done outside of it. The BIO is
+ * our own, for OpenSSL's raises SIGPIPE.
+ */
+#include "tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+struct state {
+    SSL_CTX *ctx;
+    SSL *ssl;
+    pthread_mutex_t lock; /* held during each call of OpenSSL on ssl */
+};
+
+/* ---- The socket as a BIO -----------------------------------------------------------------------
+ */
+
+/* The fd, and not the stream: that is copied about. */
+static int fd_of(BIO *bio)
+{
+    return (int)(intptr_t)BIO_get_data(bio);
+}
+
+static int finish_io(BIO *bio, ssize_t n, int retry_flag)
+{
+    BIO_clear_retry_flags(bio);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        BIO_set_flags(bio, retry_flag | BIO_FLAGS_SHOULD_RETRY);
+    return (int)n;
+}
+
+static int bio_read(BIO *bio, char *bytes, int n)
+{
+    return finish_io(bio, recv(fd_of(bio), bytes, (size_t)n, MSG_DONTWAIT), BIO_FLAGS_READ);
+}
+
+static int bio_write(BIO *bio, const char *bytes, int n)
+{
+    return finish_io(bio, send(fd_of(bio), bytes, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL),
+                     BIO_FLAGS_WRITE);
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return command == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *make_method(void)
+{
+    BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "rpyc stream");
+
+    if (method && BIO_meth_set_read(method, bio_read) && BIO_meth_set_write(method, bio_write) &&
+        BIO_meth_set_ctrl(method, bio_ctrl))
+        return method;
+    BIO_meth_free(method);
+    return NULL;
+}
+
+static BIO_METHOD *method;
+
+static void make_method_once(void)
+{
+    method = make_method();
+}
+
+/* ---- Errors ------------------------------------------------------------------------------------
+ */
+
+/* What OpenSSL says went wrong last, in words. */
+static const char *reason(void)
+{
+    const char *text = ERR_reason_error_string(ERR_peek_last_error());
+
+    return text ? text : "unknown reason";
+}
+
+/* A file that could not be used, or other options that do not fit. */
+static int bad_option(const char *what, const char *file, struct rpyc_error *err)
+{
+    return error_set(err, RPYC_ETLS, "TLS: cannot use the %s %s: %s", what, file, reason());
+}
+
+/* The handshake or the stream broke. */
+static int tls_failed(struct state *state, struct rpyc_error *err)
+{
+    long verified = SSL_get_verify_result(state->ssl);
+    int code = ERR_GET_REASON(ERR_peek_last_error());
+
+    if (code == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
+        return error_set(err, RPYC_ETLS, "the server's certificate is not accepted: %s",
+                         X509_verify_cert_error_string(verified));
+    if (code == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED)
+        return error_set(err, RPYC_ETLS, "the server wants to see a certificate of ours");
+    if (code == SSL_R_WRONG_VERSION_NUMBER)
+        return error_set(err, RPYC_ETLS, "the server does not speak TLS");
+    return error_set(err, RPYC_ETLS, "TLS: %s", reason());
+}
+
+/* ---- Calls -------------------------------------------------------------------------------------
+ */
+
+/* One call of OpenSSL on the stream; its result as SSL_read's. */
+typedef int (*ssl_call)(SSL *ssl, void *bytes, size_t n, size_t *done);
+
+static int call_connect(SSL *ssl, void *bytes, size_t n, size_t *done)
+{
+    (void)bytes;
+    (void)n;
+    *done = 1;
+    return SSL_connect(ssl);
+}
+
+static int call_read(SSL *ssl, void *bytes, size_t n, size_t *done)
+{
+    return SSL_read_ex(ssl, bytes, n, done);
+}
+
+static int call_write(SSL *ssl, void *bytes, size_t n, size_t *done)
+{
+    return SSL_write_ex(ssl, bytes, n, done);
+}
+
+/* What a call that failed wants: events to poll for, 0 for the end of the stream, -1 for an error.
+ */
+static int wants(struct state *state, int result, struct rpyc_error *err)
+{
+    int saved = errno;
+
+    switch (SSL_get_error(state->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        return POLLIN;
+    case SSL_ERROR_WANT_WRITE:
+        return POLLOUT;
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    case SSL_ERROR_SYSCALL:
+        if (saved == 0)
+            return 0;
+        if (saved == EPIPE || saved == ECONNRESET)
+            return error_set(err, RPYC_ECLOSED, "the peer closed the connection");
+        return error_system(err, saved, "TLS");
+    default:
+        if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+            return 0; /* hung up without a goodbye, as stock peers do; a frame tells whether it is
+                         whole */
+        return tls_failed(state, err);
+    }
+}
+
+/* Calls until it is done. Returns how many bytes; 0 at the end of the stream; -1. */
+static ssize_t run(struct stream *s, struct state *state, ssl_call call, void *bytes, size_t n,
+                   deadline_t deadline, struct rpyc_error *err)
+{
+    size_t done = 0;
+    int result, events = 0;
+
+    for (;;) {
+        if (!stream_is_ours(s))
+            return error_set(err, RPYC_ECLOSED, "the socket was closed behind our back");
+        pthread_mutex_lock(&state->lock);
+        ERR_clear_error();
+        errno = 0;
+        result = call(state->ssl, bytes, n, &done);
+        if (result <= 0)
+            events = wants(state, result, err);
+        pthread_mutex_unlock(&state->lock);
+        if (result > 0)
+            return (ssize_t)done;
+        if (events <= 0)
+            return events;
+        if (stream_wait(s->fd, (short)events, deadline, err) < 0)
+            return -1;
+    }
+}
+
+static ssize_t receive(struct stream *s, void *bytes, size_t n, deadline_t deadline,
+                       struct rpyc_error *err)
+{
+    return run(s, s->tls_state, call_read, bytes, n, deadline, err);
+}
+
+static ssize_t send_some(struct stream *s, const void *bytes, size_t n, deadline_t deadline,
+                         struct rpyc_error *err)
+{
+    ssize_t sent = run(s, s->tls_state, call_write, (void *)bytes, n, deadline, err);
+
+    if (sent == 0)
+        return error_set(err, RPYC_ECLOSED, "the peer closed the connection");
+    return sent;
+}
+
+/* ---- Setting up --------------------------------------------------------------------------------
+ */
+
+static void free_state(void *p)
+{
+    struct state *state = p;
+
+    SSL_free(state->ssl);
+    SSL_CTX_free(state->ctx);
+    pthread_mutex_destroy(&state->lock);
+    free(state);
+}
+
+/* Nobody is asked for a passphrase: a library does not read from the terminal. */
+static int no_passphrase(char *buffer, int size, int writing, void *arg)
+{
+    (void)buffer;
+    (void)size;
+    (void)writing;
+    (void)arg;
+    return 0;
+}
+
+static int load_authorities(SSL_CTX *ctx, const struct rpyc_tls *o, struct rpyc_error *err)
+{
+    if (!o->ca_file)
+        return SSL_CTX_set_default_verify_paths(ctx) ? 0 : bad_option("system's", "CAs", err);
+    if (SSL_CTX_load_verify_locations(ctx, o->ca_file, NULL))
+        return 0;
+    return bad_option("CA file", o->ca_file, err);
+}
+
+static int load_certificate(SSL_CTX *ctx, const struct rpyc_tls *o, struct rpyc_error *err)
+{
+    const char *key = o->key_file ? o->key_file : o->cert_file;
+
+    if (!o->cert_file)
+        return 0;
+    if (SSL_CTX_use_certificate_chain_file(ctx, o->cert_file) != 1)
+        return bad_option("certificate", o->cert_file, err);
+    if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(ctx) != 1)
+        return bad_option("key", key, err);
+    return 0;
+}
+
+static int make_context(struct state *state, const struct rpyc_tls *o, struct rpyc_error *err)
+{
+    state->ctx = SSL_CTX_new(TLS_client_method());
+    if (!state->ctx)
+        return error_nomem(err);
+    SSL_CTX_set_min_proto_version(state->ctx, TLS1_2_VERSION);
+    SSL_CTX_set_default_passwd_cb(state->ctx, no_passphrase);
+    SSL_CTX_set_mode(state->ctx,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_verify(state->ctx, o->insecure_no_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    if (!o->insecure_no_verify && load_authorities(state->ctx, o, err) < 0)
+        return -1;
+    return load_certificate(state->ctx, o, err);
+}
+
+static bool is_address(const char *host)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+
+    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+}
+
+/* Says which server is wanted: in the handshake (SNI, for names), and for the check of its
+ * certificate. */
+static int name_server(SSL *ssl, const char *host, struct rpyc_error *err)
+{
+    bool ok;
+
+    if (is_address(host))
+        ok = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+    else
+        ok = SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
+    return ok ? 0 : error_set(err, RPYC_ETLS, "TLS: '%s' is not the name of a server", host);
+}
+
+static int make_ssl(struct state *state, struct stream *s, const struct rpyc_tls *o,
+                    const char *host, struct rpyc_error *err)
+{
+    const char *name = o->server_name ? o->server_name : host;
+    BIO *bio;
+
+    state->ssl = SSL_new(state->ctx);
+    bio = method ? BIO_new(method) : NULL;
+    if (!state->ssl || !bio) {
+        BIO_free(bio);
+        return error_nomem(err);
+    }
+    BIO_set_data(bio, (void *)(intptr_t)s->fd);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(state->ssl, bio, bio);
+    if (name)
+        return name_server(state->ssl, name, err);
+    return o->insecure_no_verify
+               ? 0
+               : error_set(err, RPYC_EINVAL, "TLS needs the server's name to check: server_name");
+}
+
+static int connect_stream(struct stream *s, const struct rpyc_tls *o, const char *host,
+                          deadline_t deadline, struct rpyc_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct state *state = calloc(1, sizeof(*state));
+    ssize_t result;
+
+    if (!state)
+        return error_nomem(err);
+    pthread_once(&once, make_method_once);
+    pthread_mutex_init(&state->lock, NULL);
+    if (make_context(state, o, err) < 0 || make_ssl(state, s, o, host, err) < 0) {
+        free_state(state);
+        return -1;
+    }
+    result = run(s, state, call_connect, NULL, 0, deadline, err);
+    if (result > 0) {
+        s->tls_state = state;
+        return 0;
+    }
+    free_state(state);
+    if (result == 0)
+        return error_set(err, RPYC_ECLOSED, "the peer hung up during the TLS handshake");
+    return -1;
+}
+
+extern RPYC_API const struct stream_tls rpyc_ssl;
+const struct stream_tls rpyc_ssl = {
+    .version = TLS_VERSION,
+    .connect = connect_stream,
+    .receive = receive,
+    .send_some = send_some,
+    .free = free_state,
+};

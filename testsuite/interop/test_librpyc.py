@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""librpyc from C: each case of librpyc_user.c against stock servers and our own."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from harness import (
+    PATIENCE,
+    Debuggee,
+    Running,
+    build_setting,
+    clean_environment,
+    command,
+    debuggee_environment,
+    python,
+    stock_environment,
+)
+
+SOURCE = Path(__file__).with_name("librpyc_user.c")
+CASES = re.findall(r"^CASE\((\w+)\)$", SOURCE.read_text(), re.MULTILINE)
+
+#: Each server by its name: whose packages it gets, None for our own, and the service it runs.
+SERVERS = {
+    "rpyc5": ("PYSTUCK_RPYC5", "SlaveService"),
+    "rpyc6": ("PYSTUCK_RPYC6", "SlaveService"),
+    "rpyc5-symmetric": ("PYSTUCK_RPYC5", "ClassicService"),
+    "rpyc6-symmetric": ("PYSTUCK_RPYC6", "ClassicService"),
+    "ours": (None, ""),
+}
+
+#: What a case may take, in seconds; it has deadlines of 30 s of its own.
+CASE_TIMEOUT = 60 + PATIENCE
+
+
+def start_server(name: str) -> Debuggee:
+    """The program that hangs, with one of the servers in it."""
+    setting, service = SERVERS[name]
+    if setting is None:
+        return Debuggee(command("stuck.py", '{"port": 0}'), debuggee_environment())
+    return Debuggee(command("stock_server.py", service), stock_environment(setting))
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
+    """One server of each kind, for all cases; ours has to end as if nothing had been.
+
+    A stock one complains about clients that hang up while it talks to them.
+    """
+    debuggee = start_server(request.param)
+    try:
+        yield debuggee
+        if request.param == "ours":
+            debuggee.end_well()
+    finally:
+        debuggee.kill()
+
+
+def run_user(*arguments: str) -> str:
+    """What librpyc_user prints; fails with it unless it ends with 0."""
+    done = subprocess.run(
+        [build_setting("LIBRPYC_USER"), *arguments],
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=CASE_TIMEOUT,
+        check=False,
+    )
+    if done.returncode != 0 or done.stderr:
+        pytest.fail(f"status {done.returncode}\n{done.stdout}{done.stderr}", pytrace=False)
+    return done.stdout
+
+
+def test_every_case_of_the_program_is_known() -> None:
+    assert run_user().split() == CASES
+
+
+def test_a_case_fails_where_nobody_listens(tmp_path: Path) -> None:
+    with pytest.raises(pytest.fail.Exception, match="No such file or directory"):
+        run_user("says_hello", str(tmp_path / "nobody"))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_c_program(server: Debuggee, case: str) -> None:
+    assert run_user(case, "127.0.0.1", str(server.port)) == f"ok {case}\n"
+    assert server.is_alive()
+
+
+# ---- Other addresses -----------------------------------------------------------------------------
+
+#: Serves on what its argument, JSON, says; prints the port.
+STOCK = """
+import json
+import sys
+import threading
+
+from rpyc.core.service import SlaveService
+from rpyc.utils.server import ThreadedServer
+
+server = ThreadedServer(SlaveService, auto_register=False, **json.loads(sys.argv[1]))
+threading.Thread(target=server.start, daemon=True).start()
+while not server.active:
+    threading.Event().wait(0.001)
+print(server.port, flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture(params=["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"], ids=["rpyc5", "rpyc6"])
+def serve_at(request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
+    """Starts a stock server with these arguments of ThreadedServer's; gives its port."""
+    started: list[Running] = []
+
+    def start(**where: object) -> str:
+        argv = [python(), "-c", STOCK, json.dumps(where)]
+        started.append(Running(argv, stock_environment(request.param)))
+        return started[-1].read_line()
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+def assert_connects(*address: str) -> None:
+    """That a C program is served at this address."""
+    for case in ("says_hello", "finds_out_the_generation", "takes_a_socket_that_is_connected"):
+        assert run_user(case, *address) == f"ok {case}\n"
+
+
+def test_a_server_is_connected_to_by_its_name(server: Debuggee) -> None:
+    """The name may have an address of IPv6 too, where nobody listens."""
+    assert_connects("localhost", str(server.port))
+
+
+def test_a_stock_server_is_connected_to_over_ipv6(serve_at: Callable[..., str], ipv6: None) -> None:
+    assert_connects("::1", serve_at(hostname="::1", port=0, ipv6=True))
+
+
+def test_a_stock_server_is_connected_to_over_a_unix_socket(
+    serve_at: Callable[..., str], socket_dir: Path
+) -> None:
+    path = str(socket_dir / "s")
+    serve_at(socket_path=path)
+    assert_connects(path)
+
+
+def test_a_stock_server_is_connected_to_by_an_abstract_name(serve_at: Callable[..., str]) -> None:
+    name = f"librpyc-{secrets.token_hex(8)}"
+    serve_at(socket_path="\0" + name)
+    assert_connects("@" + name)
+
+
+def test_a_server_of_ours_is_connected_to_over_ipv6(
+    start_debuggee: Callable[..., Debuggee], ipv6: None
+) -> None:
+    assert_connects("::1", str(start_debuggee(host="::1").port))
+
+
+def test_a_server_of_ours_is_connected_to_over_a_unix_socket(
+    start_debuggee: Callable[..., Debuggee], socket_dir: Path
+) -> None:
+    path = str(socket_dir / "s")
+    start_debuggee(unix_socket=path)
+    assert_connects(path)

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Values and arguments from format strings: what each letter makes, seen as brine.
+ */
+#include "unit.h"
+
+#include "format.h"
+
+static void unref_value(rpyc_value **v)
+{
+    rpyc_unref(*v);
+}
+
+#define AUTO_VALUE _cleanup_(unref_value) rpyc_value
+
+/* That a value, which it takes, is this in brine. */
+static void assert_value(rpyc_value *v, const char *hex)
+{
+    AUTO_BUFFER brine = BUFFER_INIT;
+
+    value_put(&brine, v);
+    assert_false(brine.failed);
+    assert_bytes(brine.data, brine.len, hex);
+    rpyc_unref(v);
+}
+
+/* That rpyc_build of these arguments makes this. */
+#define assert_builds(hex, ...)                                                                    \
+    do {                                                                                           \
+        AUTO_ERROR err_ = RPYC_ERROR_INIT;                                                         \
+        rpyc_value *v_ = NULL;                                                                     \
+        assert_ok(rpyc_build(&v_, &err_, __VA_ARGS__), &err_);                                     \
+        assert_value(v_, hex);                                                                     \
+    } while (0)
+
+/* That it refuses them, with this in the text. */
+#define assert_refuses(text, ...)                                                                  \
+    do {                                                                                           \
+        AUTO_ERROR err_ = RPYC_ERROR_INIT;                                                         \
+        rpyc_value *v_ = NULL;                                                                     \
+        assert_int_equal(rpyc_build(&v_, &err_, __VA_ARGS__), -1);                                 \
+        assert_error(&err_, RPYC_EINVAL, text);                                                    \
+        assert_null(v_);                                                                           \
+        assert_int_equal(rpyc_build(&v_, NULL, __VA_ARGS__), -1);                                  \
+    } while (0)
+
+/* ---- Letters -------------------------------------------------------------------------------- */
+
+TEST(s_is_a_str_or_none)
+{
+    assert_builds("0801", "s", "");
+    assert_builds("080bc3a9", "s", "\303\251");
+    assert_builds("00", "s", (const char *)NULL);
+}
+
+TEST(z_is_a_str_that_may_hold_nuls)
+{
+    assert_builds("080c610062", "z", "a\0b", (size_t)3);
+    assert_builds("080a61", "z", "abc", (size_t)1);
+    assert_builds("0801", "z", "abc", (size_t)0);
+}
+
+TEST(y_is_bytes)
+{
+    assert_builds("0b00ff", "y", "\0\377", (size_t)2);
+    assert_builds("01", "y", "abc", (size_t)0);
+    assert_builds("01", "y", NULL, (size_t)0);
+}
+
+TEST(i_l_and_u_are_ints)
+{
+    assert_builds("50", "i", 0);
+    assert_builds("16032d3439", "i", -49);
+    assert_builds("160a32313437343833363437", "i", INT32_MAX);
+    assert_builds("160b2d32313437343833363438", "i", INT32_MIN);
+    assert_builds("161339323233333732303336383534373735383037", "l", INT64_MAX);
+    assert_builds("16142d39323233333732303336383534373735383038", "l", INT64_MIN);
+    assert_builds("51", "u", (uint64_t)1);
+    assert_builds("161339323233333732303336383534373735383037", "u", (uint64_t)INT64_MAX);
+    assert_builds("161339323233333732303336383534373735383038", "u", (uint64_t)INT64_MAX + 1);
+    assert_builds("16143138343436373434303733373039353531363135", "u", UINT64_MAX);
+}
+
+TEST(an_int_of_a_format_is_one_that_can_be_read)
+{
+    AUTO_VALUE *small = NULL, *large = NULL;
+    int64_t n = 0;
+
+    assert_int_equal(rpyc_build(&small, NULL, "u", (uint64_t)INT64_MAX), 0);
+    assert_int_equal(rpyc_int64(small, &n, NULL), 0);
+    assert_true(n == INT64_MAX);
+    assert_int_equal(rpyc_build(&large, NULL, "u", UINT64_MAX), 0);
+    assert_int_equal(rpyc_int64(large, &n, NULL), -1);
+    assert_string_equal(rpyc_int_digits(large), "18446744073709551615");
+}
+
+TEST(n_is_an_int_from_its_digits)
+{
+    assert_builds("50", "n", "0");
+    assert_builds("51", "n", "1");
+    assert_builds("1603393939", "n", "999");
+    assert_builds("16142d39323233333732303336383534373735383039", "n", "-9223372036854775809");
+}
+
+TEST(digits_that_are_none_are_refused)
+{
+    const char *texts[] = {"", "-", "x", "12x", "1.5", "1 2", "--1", "0x10", "1e5"};
+    size_t i;
+
+    for (i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+        assert_refuses("is not a number", "n", texts[i]);
+}
+
+TEST(d_and_c_are_floats)
+{
+    assert_builds("183ff8000000000000", "d", 1.5);
+    assert_builds("1b3ff8000000000000c000000000000000", "c", 1.5, -2.0);
+}
+
+TEST(b_is_a_bool)
+{
+    assert_builds("03", "b", 1);
+    assert_builds("03", "b", 256);
+    assert_builds("04", "b", 0);
+}
+
+TEST(n_e_and_x_take_no_arguments)
+{
+    assert_builds("00", "N");
+    assert_builds("06", "E");
+    assert_builds("05", "X");
+    assert_builds("13 00060551", "NEXi", 1);
+}
+
+TEST(o_borrows_a_value)
+{
+    rpyc_value *v = NULL, *tuple = NULL, *same = NULL;
+
+    assert_int_equal(rpyc_build(&v, NULL, "s", "a"), 0);
+    assert_int_equal(rpyc_build(&same, NULL, "O", v), 0);
+    assert_ptr_equal(same, v);
+    rpyc_unref(same);
+    assert_int_equal(rpyc_build(&tuple, NULL, "OO", v, v), 0);
+    assert_ptr_equal(rpyc_item(tuple, 1), v);
+    rpyc_unref(v);
+    assert_value(tuple, "11 080a61 080a61");
+    assert_refuses("", "O", NULL);
+    assert_refuses("", "iO", 1, NULL);
+}
+
+TEST(a_str_has_to_be_utf_8)
+{
+    assert_refuses("a str that is not UTF-8", "s", "\377");
+    assert_refuses("a str that is not UTF-8", "s", "a\355\240\200");
+    assert_refuses("a str that is not UTF-8", "z", "\303\251", (size_t)1);
+    assert_refuses("a str that is not UTF-8", "i(s)", 1, "\377");
+}
+
+TEST(other_letters_are_refused)
+{
+    const char *others = "aefghjkmopqrtvwxABCDFGHIJKLMPQRSTUVWYZ0123456789?!*=_)]}.;:\n\t\"";
+    const char *c;
+
+    for (c = others; *c; c++) {
+        const char format[] = {'N', *c, '\0'};
+
+        assert_refuses("no argument format '", format);
+    }
+}
+
+/* ---- Several, and brackets ------------------------------------------------------------------ */
+
+TEST(nothing_is_none_one_is_itself_and_several_are_a_tuple)
+{
+    assert_builds("00", "");
+    assert_builds("00", "  , ");
+    assert_builds("51", "i", 1);
+    assert_builds("11 5152", "ii", 1, 2);
+    assert_builds("12 515253", " i, i ,,i ", 1, 2, 3);
+    assert_builds("140a 51515151515151515151", "iiiiiiiiii", 1, 1, 1, 1, 1, 1, 1, 1, 1, 1);
+}
+
+TEST(round_brackets_are_tuples)
+{
+    assert_builds("02", "()");
+    assert_builds("10 51", "(i)", 1);
+    assert_builds("11 5152", "( i, i )", 1, 2);
+    assert_builds("12 51 11 52 10 53 54", "i(i(i))i", 1, 2, 3, 4);
+}
+
+TEST(curly_brackets_are_frozensets)
+{
+    assert_builds("1a 02", "{}");
+    assert_builds("1a 11 51 080a61", "{is}", 1, "a");
+    assert_builds("10 1a 10 11 5152", "({(ii)})", 1, 2);
+}
+
+TEST(square_brackets_are_slices)
+{
+    assert_builds("19 12 515200", "[iiN]", 1, 2);
+    assert_builds("19 12 000000", "[NNN]");
+    assert_refuses("a slice has three parts", "[]");
+    assert_refuses("a slice has three parts", "[ii]", 1, 2);
+    assert_refuses("a slice has three parts", "[iiii]", 1, 2, 3, 4);
+}
+
+TEST(brackets_have_to_be_closed_by_their_own_kind)
+{
+    assert_refuses("a format without its ')'", "(");
+    assert_refuses("a format without its ')'", "i(ii", 1, 2, 3);
+    assert_refuses("a format without its '}'", "{i", 1);
+    assert_refuses("a format without its ']'", "[iii", 1, 2, 3);
+    assert_refuses("a format without its ')'", "(()");
+    assert_refuses("no argument format ']'", "(i]", 1);
+    assert_refuses("no argument format ')'", "(i))", 1);
+    assert_refuses("no argument format '}'", "}");
+}
+
+TEST(brackets_nest_up_to_a_limit)
+{
+    char format[103] = {0}, hex[101] = {0};
+    size_t i;
+
+    for (i = 0; i < 50; i++) {
+        format[i] = '(';
+        format[50 + i] = ')';
+        memcpy(hex + 2 * i, i < 49 ? "10" : "02", 2);
+    }
+    assert_builds(hex, format);
+    memset(format, '(', 51);
+    memset(format + 51, ')', 51);
+    assert_refuses("a format that is nested too deep", format);
+    memset(format, '(', sizeof(format) - 1);
+    assert_refuses("a format that is nested too deep", format);
+}
+
+/* The limit is on depth, not on how many there are. */
+TEST(many_brackets_may_stand_side_by_side)
+{
+    char format[121] = {0};
+    AUTO_VALUE *v = NULL;
+    size_t i;
+
+    for (i = 0; i < 120; i += 2)
+        memcpy(format + i, "()", 2);
+    assert_int_equal(rpyc_build(&v, NULL, format), 0);
+    assert_int_equal(rpyc_length(v), 60);
+}
+
+TEST(a_failure_frees_what_was_made_before)
+{
+    assert_refuses("not UTF-8", "s(zy{n})s", "a", "b", (size_t)1, "c", (size_t)1, "7", "\377");
+}
+
+/* ---- Arguments of a call -------------------------------------------------------------------- */
+
+static int arguments(rpyc_value **args, rpyc_value **kwargs, struct rpyc_error *err,
+                     const char *format, ...)
+{
+    va_list ap;
+    int result;
+
+    va_start(ap, format);
+    result = format_arguments(args, kwargs, format, &ap, err);
+    va_end(ap);
+    return result;
+}
+
+#define assert_arguments(args_hex, kwargs_hex, ...)                                                \
+    do {                                                                                           \
+        AUTO_ERROR err_ = RPYC_ERROR_INIT;                                                         \
+        rpyc_value *args_ = NULL, *kwargs_ = NULL;                                                 \
+        assert_ok(arguments(&args_, &kwargs_, &err_, __VA_ARGS__), &err_);                         \
+        assert_value(args_, args_hex);                                                             \
+        assert_value(kwargs_, kwargs_hex);                                                         \
+    } while (0)
+
+#define assert_no_arguments(text, ...)                                                             \
+    do {                                                                                           \
+        AUTO_ERROR err_ = RPYC_ERROR_INIT;                                                         \
+        rpyc_value *args_ = NULL, *kwargs_ = NULL;                                                 \
+        assert_int_equal(arguments(&args_, &kwargs_, &err_, __VA_ARGS__), -1);                     \
+        assert_error(&err_, RPYC_EINVAL, text);                                                    \
+    } while (0)
+
+TEST(arguments_are_always_a_tuple)
+{
+    assert_arguments("02", "02", NULL);
+    assert_arguments("02", "02", "");
+    assert_arguments("10 51", "02", "i", 1);
+    assert_arguments("10 11 5152", "02", "(ii)", 1, 2);
+    assert_arguments("11 51 080a61", "02", "i, s", 1, "a");
+}
+
+TEST(keywords_follow_positional_arguments)
+{
+    assert_arguments("02", "10 11 080a61 51", "a=i", 1);
+    assert_arguments("10 51", "11 11 080b6162 52 11 080d635f4433 10 53", "i, ab=i, c_D3=(i)", 1, 2,
+                     3);
+    assert_arguments("02", "11 11 080a69 51 11 080a73 52", "i=i s=i", 1, 2);
+    assert_arguments("02", "11 11 080a61 00 11 080a62 00", "a=Nb=N");
+}
+
+TEST(keywords_that_make_no_sense_are_refused)
+{
+    assert_no_arguments("a positional argument behind a keyword", "a=i, i", 1, 2);
+    assert_no_arguments("no argument format '='", "=i", 1);
+    assert_no_arguments("no argument format '?'", "a=?");
+    assert_no_arguments("", "a=");
+    assert_no_arguments("", "a=i, b=", 1);
+    assert_no_arguments("not UTF-8", "i, a=s", 1, "\377");
+    assert_no_arguments("no argument format 'a'", "(a=i)", 1);
+}
+
+TEST(keywords_are_for_calls_alone)
+{
+    assert_refuses("no argument format '", "a=i", 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(s_is_a_str_or_none),
+        cmocka_unit_test(z_is_a_str_that_may_hold_nuls),
+        cmocka_unit_test(y_is_bytes),
+        cmocka_unit_test(i_l_and_u_are_ints),
+        cmocka_unit_test(an_int_of_a_format_is_one_that_can_be_read),
+        cmocka_unit_test(n_is_an_int_from_its_digits),
+        cmocka_unit_test(digits_that_are_none_are_refused),
+        cmocka_unit_test(d_and_c_are_floats),
+        cmocka_unit_test(b_is_a_bool),
+        cmocka_unit_test(n_e_and_x_take_no_arguments),
+        cmocka_unit_test(o_borrows_a_value),
+        cmocka_unit_test(a_str_has_to_be_utf_8),
+        cmocka_unit_test(other_letters_are_refused),
+        cmocka_unit_test(nothing_is_none_one_is_itself_and_several_are_a_tuple),
+        cmocka_unit_test(round_brackets_are_tuples),
+        cmocka_unit_test(curly_brackets_are_frozensets),
+        cmocka_unit_test(square_brackets_are_slices),
+        cmocka_unit_test(brackets_have_to_be_closed_by_their_own_kind),
+        cmocka_unit_test(brackets_nest_up_to_a_limit),
+        cmocka_unit_test(many_brackets_may_stand_side_by_side),
+        cmocka_unit_test(a_failure_frees_what_was_made_before),
+        cmocka_unit_test(arguments_are_always_a_tuple),
+        cmocka_unit_test(keywords_follow_positional_arguments),
+        cmocka_unit_test(keywords_that_make_no_sense_are_refused),
+        cmocka_unit_test(keywords_are_for_calls_alone),
+    };
+
+    return RUN(tests);
+}
