@@ -1,0 +1,14 @@
+# Programs to learn from, with the public API alone. Not installed; make check runs them.
+
+check_PROGRAMS += examples/read_variable examples/callback examples/tail_log
+
+# Without config.h and its feature macros: they build as a user's program does.
+examples_read_variable_CPPFLAGS = -I$(srcdir)/librpyc
+examples_read_variable_LDADD = librpyc/librpyc.la
+examples_read_variable_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
+examples_callback_CPPFLAGS = -I$(srcdir)/librpyc
+examples_callback_LDADD = librpyc/librpyc.la
+examples_callback_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
+examples_tail_log_CPPFLAGS = -I$(srcdir)/librpyc
+examples_tail_log_LDADD = librpyc/librpyc.la
+examples_tail_log_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
