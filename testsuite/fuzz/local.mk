@@ -1,0 +1,25 @@
+# What `make check` has no time for, each in a directory of its own.
+
+# make fuzz FUZZ_SECONDS=60: runs each fuzz target that long; with clang, whatever else is built
+# with.
+FUZZ_SECONDS = 60
+FUZZ_CC = clang
+fuzz: config.h
+	srcdir='$(srcdir)' PYTHON='$(PYTHON)' FUZZ_CC='$(FUZZ_CC)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
+		FUZZ_CPPFLAGS='$(LIBDEFLATE_CFLAGS)' \
+		FUZZ_LIBS='$(librpyc_librpyc_internal_la_LIBADD) $(LIBS)' \
+		$(srcdir)/testsuite/fuzz/run-fuzz \
+		$(addprefix $(srcdir)/,$(filter %.c,$(librpyc_librpyc_internal_la_SOURCES)))
+
+# make coverage: how many lines of librpyc the unit tests run. COVERAGE_TESTS='$(TESTS)' adds the
+# interop tests.
+COVERAGE_TESTS = $(unit_tests)
+coverage:
+	srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' COVERAGE_TESTS='$(COVERAGE_TESTS)' \
+		$(srcdir)/testsuite/run-coverage
+
+.PHONY: fuzz coverage
+
+EXTRA_DIST += testsuite/run-coverage testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py \
+	testsuite/fuzz/fuzz.h testsuite/fuzz/fuzz_brine.c testsuite/fuzz/fuzz_client.c \
+	testsuite/fuzz/fuzz_frame.c testsuite/fuzz/fuzz_message.c testsuite/fuzz/fuzz_vinegar.c
