@@ -134,6 +134,22 @@ static int call_write(SSL *ssl, void *bytes, size_t n, size_t *done)
     return SSL_write_ex(ssl, bytes, n, done);
 }
 
+/* The peer closed the connection, which a call found by sending. What it said before, as an alert
+ * that nobody has read yet, may tell why. */
+static int peer_closed(struct state *state, struct rpyc_error *err)
+{
+    char byte;
+    size_t n;
+    int result;
+
+    ERR_clear_error();
+    result = SSL_peek_ex(state->ssl, &byte, 1, &n);
+    if (result <= 0 && SSL_get_error(state->ssl, result) == SSL_ERROR_SSL &&
+        ERR_GET_REASON(ERR_peek_last_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        return tls_failed(state, err);
+    return error_set(err, RPYC_ECLOSED, "the peer closed the connection");
+}
+
 /* What a call that failed wants: events to poll for, 0 for the end of the stream, -1 for an error.
  */
 static int wants(struct state *state, int result, struct rpyc_error *err)
@@ -151,7 +167,7 @@ static int wants(struct state *state, int result, struct rpyc_error *err)
         if (saved == 0)
             return 0;
         if (saved == EPIPE || saved == ECONNRESET)
-            return error_set(err, RPYC_ECLOSED, "the peer closed the connection");
+            return peer_closed(state, err);
         return error_system(err, saved, "TLS");
     default:
         if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)

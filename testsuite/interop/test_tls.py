@@ -141,11 +141,12 @@ def test_a_client_certificate_is_shown(serve: Callable[..., str], files: Files) 
     assert use(port, f"ca={files.ca}", *ours) == OK
 
 
-def test_a_missing_client_certificate_ends_it(serve: Callable[..., str], files: Files) -> None:
-    """With TLS 1.3 the server says so after the handshake, and may be gone before it is read."""
-    answer = use(serve(files.server_key, files.server_cert, files.ca), f"ca={files.ca}")
-    wanted = "the server wants to see a certificate of ours"
-    assert wanted in answer or "the peer closed" in answer or "the peer reset" in answer
+def test_a_missing_client_certificate_is_named(serve: Callable[..., str], files: Files) -> None:
+    """With TLS 1.3 the server says so after the handshake, and may be gone before we have sent."""
+    port = serve(files.server_key, files.server_cert, files.ca)
+    for _ in range(20):
+        answer = use(port, f"ca={files.ca}")
+        assert "the server wants to see a certificate of ours" in answer
 
 
 def test_a_file_that_cannot_be_used_is_named(tls_port: str, files: Files) -> None:
