@@ -80,6 +80,19 @@ static bool is_loopback(const struct sockaddr_storage *a)
            (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && in6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
 }
 
+/* A peer whose machine is gone without a word is noticed after two minutes: an idle one by probes,
+ * one that owes us an acknowledgement by its lack. Fails on what is not TCP, and does no harm. */
+static void keep_alive(int fd)
+{
+    int on = 1, idle = 60, interval = 15, probes = 4, unanswered_ms = 120000;
+
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof(unanswered_ms));
+}
+
 void stream_open(struct stream *s, int fd)
 {
     struct sockaddr_storage peer = {0};
@@ -91,6 +104,7 @@ void stream_open(struct stream *s, int fd)
     s->inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
     s->local = getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && is_loopback(&peer);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    keep_alive(fd);
 }
 
 bool stream_is_ours(const struct stream *s)

@@ -33,8 +33,8 @@ struct stream {
 
 #define STREAM_INIT ((struct stream){.fd = -1})
 
-/* Wraps a connected socket: takes fd, finds out whether it is local, and turns Nagle's algorithm
- * off. */
+/* Wraps a connected socket: takes fd, finds out whether it is local, turns Nagle's algorithm off
+ * and keepalive on: a TCP peer that is gone without a word is noticed after two minutes. */
 void stream_open(struct stream *s, int fd);
 
 /* Whether the fd still is the socket that was opened. In a library one does not own the process:

@@ -610,6 +610,15 @@ TEST(every_fd_is_closed_on_exec)
     assert_true(closes_on_exec(local.fd));
 }
 
+static int option(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+
+    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
 TEST(a_connected_socket_blocks_and_does_not_wait_to_fill_packets)
 {
     AUTO_PAIR p = tcp_pair();
@@ -617,13 +626,22 @@ TEST(a_connected_socket_blocks_and_does_not_wait_to_fill_packets)
     size_t i;
 
     for (i = 0; i < 2; i++) {
-        int on = 0;
-        socklen_t len = sizeof(on);
-
         assert_false(fcntl(ends[i]->fd, F_GETFL) & O_NONBLOCK);
-        assert_int_equal(getsockopt(ends[i]->fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
-        assert_true(on);
+        assert_true(option(ends[i]->fd, IPPROTO_TCP, TCP_NODELAY));
     }
+}
+
+TEST(a_peer_that_is_gone_without_a_word_is_noticed_after_two_minutes)
+{
+    AUTO_PAIR p = tcp_pair();
+    int fd = p.a.fd;
+
+    assert_true(option(fd, SOL_SOCKET, SO_KEEPALIVE));
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE) +
+                         option(fd, IPPROTO_TCP, TCP_KEEPINTVL) *
+                             option(fd, IPPROTO_TCP, TCP_KEEPCNT),
+                     120);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 120000);
 }
 
 TEST(loopback_and_unix_sockets_are_local)
@@ -1225,6 +1243,7 @@ int main(void)
         cmocka_unit_test(a_deadline_is_so_many_milliseconds_away),
         cmocka_unit_test(every_fd_is_closed_on_exec),
         cmocka_unit_test(a_connected_socket_blocks_and_does_not_wait_to_fill_packets),
+        cmocka_unit_test(a_peer_that_is_gone_without_a_word_is_noticed_after_two_minutes),
         cmocka_unit_test(loopback_and_unix_sockets_are_local),
         cmocka_unit_test(ipv4_in_ipv6_is_local_where_it_is_loopback),
         cmocka_unit_test(another_machine_is_not_local),
