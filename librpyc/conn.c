@@ -339,11 +339,6 @@ void conn_abandon(struct conn *c, struct outgoing *out, deadline_t deadline)
     give_back(c, out);
 }
 
-int conn_post(struct conn *c, struct outgoing *out, deadline_t deadline, struct rpyc_error *err)
-{
-    return conn_send(c, out, deadline, err);
-}
-
 int conn_reply_exception(struct conn *c, const struct message *request, const char *module,
                          const char *name, const char *text, struct rpyc_error *err)
 {
@@ -407,7 +402,9 @@ static void deliver(struct conn *c, struct message *m)
     c->reading = false;
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
-    if (done.notify)
+    if (!done.claimed)
+        pending_unclaimed(c, m);
+    else if (done.notify)
         done.notify(done.arg);
 }
 
@@ -563,7 +560,7 @@ void conn_goodbye(struct conn *c)
         conn_request_begin(c, &out, HANDLE_CLOSE, &seq);
         box_put(&out.buf, LABEL_VALUE);
         brine_put_tuple(&out.buf, 0);
-        conn_post(c, &out, deadline_in(1000), NULL);
+        conn_send(c, &out, deadline_in(1000), NULL);
     }
     conn_close(c, NULL);
 }

@@ -30,6 +30,10 @@ struct conn_host {
     /* Asked while a thread waits, after everything that it did: true gives the wait up, with
      * RPYC_EINTERRUPT. by_signal: a signal may have come. May be NULL: waits go on. */
     bool (*interrupted)(void *host, bool by_signal);
+
+    /* A reply that nobody waits for any more, maybe with references in it for which the peer keeps
+     * objects. Without a lock; the message is conn's. May be NULL. */
+    void (*unclaimed)(void *host, struct conn *conn, struct message *reply);
 };
 
 struct conn_config {
@@ -78,7 +82,7 @@ struct outgoing {
 };
 
 /* Starts a request: the caller appends the boxed tuple of arguments to out->buf, then calls
- * conn_request, conn_post or conn_abandon. */
+ * conn_request, conn_start or conn_abandon; or conn_send, where the reply does not matter. */
 void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq);
 
 /* Gives up the message that is being written; requests that were completed before it still go out.
@@ -118,12 +122,9 @@ void conn_notify_done(struct conn *c, struct pending *p, conn_notify notify, voi
 /* Makes whoever waits give up, from another thread. The reply, when it comes, is dropped. */
 void conn_cancel(struct conn *c, struct pending *p);
 
-/* Gives up the request, done or not: its reply will be dropped. Frees p, which nobody may be
- * waiting for. */
+/* Gives up the request, done or not: its reply goes to the host as unclaimed. Frees p, which nobody
+ * may be waiting for. */
 void conn_forget(struct conn *c, struct pending *p);
-
-/* Sends the request and forgets it: its reply will be dropped. Takes out. */
-int conn_post(struct conn *c, struct outgoing *out, deadline_t deadline, struct rpyc_error *err);
 
 /* ---- Requests of the peer ------------------------------------------------------------------- */
 
@@ -134,6 +135,9 @@ void conn_reply_begin(struct conn *c, struct outgoing *out, const struct message
 /* Gives up what was appended so far and starts over, as another kind. */
 void conn_reply_restart(struct conn *c, struct outgoing *out, const struct message *request,
                         enum message_kind kind);
+
+/* Sends what was begun. Takes out. Errors: RPYC_ECLOSED, RPYC_ETIMEOUT, RPYC_EINTERRUPT,
+ * RPYC_ELIMIT, RPYC_ENOMEM, RPYC_ESYSTEM. */
 int conn_send(struct conn *c, struct outgoing *out, deadline_t deadline, struct rpyc_error *err);
 
 /* Answers with an exception whose arguments are one text. */

@@ -91,20 +91,27 @@ static int speak(rpyc_conn **out, const struct stream *s, struct envelope *env,
     return 0;
 }
 
+/* A connect under way: what is wanted, and by when. */
+struct attempt {
+    const struct target *to;
+    const struct rpyc_options *options;
+    deadline_t deadline;
+};
+
 /* Connects, and speaks in one way. */
-static int try_as(rpyc_conn **out, const struct target *to, struct envelope *env,
-                  const struct rpyc_options *options, deadline_t deadline, struct rpyc_error *err)
+static int try_as(rpyc_conn **out, const struct attempt *a, struct envelope *env,
+                  struct rpyc_error *err)
 {
     struct stream s;
 
-    if (open_stream(&s, to, deadline, err) < 0)
+    if (open_stream(&s, a->to, a->deadline, err) < 0)
         return -1;
-    if (options->tls && tls_connect(&s, options->tls, to->host, deadline, err) < 0) {
+    if (a->options->tls && tls_connect(&s, a->options->tls, a->to->host, a->deadline, err) < 0) {
         stream_close(&s);
-        return explain(to, err);
+        return explain(a->to, err);
     }
-    if (speak(out, &s, env, options, deadline, err) < 0)
-        return explain(to, err);
+    if (speak(out, &s, env, a->options, a->deadline, err) < 0)
+        return explain(a->to, err);
     return 0;
 }
 
@@ -115,29 +122,62 @@ static bool learnt(const struct envelope *env)
            (env->generation == RPYC_GENERATION_6 && env->bound);
 }
 
+/* Speaks as the other side does, found out by a guess and, where that was wrong, once more. */
+static int find_out(rpyc_conn **out, const struct attempt *a, struct rpyc_error *err)
+{
+    struct envelope env = {0};
+
+    if (try_as(out, a, &env, err) == 0)
+        return 0;
+    if (!learnt(&env))
+        return -1;
+    rpyc_error_clear(err);
+    return try_as(out, a, &env, err);
+}
+
+/* As it was remembered; where another server has taken its place since, as is found out. */
+static int try_remembered(rpyc_conn **out, const struct attempt *a, struct rpyc_error *err)
+{
+    const struct rpyc_dialect *known = a->options->remembered;
+    struct envelope env = {known->generation, known->bind_threads};
+
+    if (try_as(out, a, &env, err) == 0)
+        return 0;
+    if (err->code != RPYC_ECLOSED && err->code != RPYC_EPROTOCOL)
+        return -1;
+    rpyc_error_clear(err);
+    return find_out(out, a, err);
+}
+
+static int try_all(rpyc_conn **out, const struct attempt *a, struct rpyc_error *err)
+{
+    struct rpyc_dialect *remembered = a->options->remembered;
+    struct envelope env = {a->options->generation, a->options->bind_threads};
+    int result;
+
+    if (env.generation != RPYC_GENERATION_AUTO)
+        return try_as(out, a, &env, err);
+    if (remembered && remembered->generation != RPYC_GENERATION_AUTO)
+        result = try_remembered(out, a, err);
+    else
+        result = find_out(out, a, err);
+    if (result == 0 && remembered)
+        *remembered = rpyc_conn_dialect(*out);
+    return result;
+}
+
 static int connect_to(rpyc_conn **out, const struct target *to, const struct rpyc_options *options,
                       struct rpyc_error *err)
 {
     static const struct rpyc_options defaults = {0};
     struct rpyc_error unused = RPYC_ERROR_INIT;
-    struct envelope env = {0};
-    deadline_t deadline;
+    struct attempt a = {.to = to, .options = options ? options : &defaults};
+    int result;
 
-    if (!options)
-        options = &defaults;
-    if (!err)
-        err = &unused;
-    deadline = deadline_in(timeout_or(options->connect_timeout_ms, CONNECT_TIMEOUT_MS));
-    env.generation = options->generation;
-    if (try_as(out, to, &env, options, deadline, err) == 0)
-        return 0;
-    if (options->generation == RPYC_GENERATION_AUTO && learnt(&env)) {
-        rpyc_error_clear(err);
-        if (try_as(out, to, &env, options, deadline, err) == 0)
-            return 0;
-    }
+    a.deadline = deadline_in(timeout_or(a.options->connect_timeout_ms, CONNECT_TIMEOUT_MS));
+    result = try_all(out, &a, err ? err : &unused);
     rpyc_error_clear(&unused);
-    return -1;
+    return result;
 }
 
 int rpyc_connect_tcp(rpyc_conn **out, const char *host, const char *port,
@@ -155,6 +195,8 @@ int rpyc_connect_unix(rpyc_conn **out, const char *path, const struct rpyc_optio
 int rpyc_connect_fd(rpyc_conn **out, int fd, const struct rpyc_options *options,
                     struct rpyc_error *err)
 {
+    struct envelope env;
+    deadline_t deadline;
     struct stream s;
 
     stream_open(&s, fd);
@@ -162,13 +204,11 @@ int rpyc_connect_fd(rpyc_conn **out, int fd, const struct rpyc_options *options,
         stream_close(&s);
         return error_set(err, RPYC_EINVAL, "a socket that is connected already needs a generation");
     }
-    if (options->tls &&
-        tls_connect(&s, options->tls, NULL,
-                    deadline_in(timeout_or(options->connect_timeout_ms, CONNECT_TIMEOUT_MS)),
-                    err) < 0) {
+    deadline = deadline_in(timeout_or(options->connect_timeout_ms, CONNECT_TIMEOUT_MS));
+    if (options->tls && tls_connect(&s, options->tls, NULL, deadline, err) < 0) {
         stream_close(&s);
         return -1;
     }
-    return speak(out, &s, &(struct envelope){.generation = options->generation}, options,
-                 deadline_in(timeout_or(options->connect_timeout_ms, CONNECT_TIMEOUT_MS)), err);
+    env = (struct envelope){options->generation, options->bind_threads};
+    return speak(out, &s, &env, options, deadline, err);
 }

@@ -23,6 +23,24 @@ void drops_add(struct drops *list, const uint8_t *pack, size_t pack_len, uint64_
     list->first = d;
 }
 
+void drops_add_box(struct drops *list, struct brine_reader *r)
+{
+    struct brine_item tuple;
+    struct id_pack pack;
+    const uint8_t *data;
+    size_t left = 1, len;
+    enum label label;
+
+    for (; left > 0 && box_next(r, &label); left--) {
+        if (label == LABEL_REMOTE_REF && id_pack_next(r, &pack))
+            drops_add(list, pack.raw, pack.raw_len, 1);
+        else if (label == LABEL_TUPLE && brine_next(r, &tuple) && tuple.type == BRINE_TUPLE)
+            left += tuple.count;
+        else if (label == LABEL_TUPLE || !brine_skip(r, &data, &len))
+            return;
+    }
+}
+
 struct drops drops_take(struct drops *list)
 {
     struct drops taken = *list;
@@ -70,18 +88,15 @@ void drops_request_begin(struct conn *c, struct drops *list, struct outgoing *ou
 
 void drops_post(struct conn *c, struct drops *list, deadline_t deadline)
 {
-    const struct drop *d;
+    struct drop *last = list->first;
     struct outgoing out;
     int64_t seq;
 
-    if (!list->first)
+    if (!last)
         return;
-    conn_request_begin(c, &out, HANDLE_DEL, &seq);
-    for (d = list->first; d; d = d->next) {
-        put_arguments(&out.buf, d);
-        if (d->next && conn_request_next(c, &out, HANDLE_DEL, &seq, NULL) < 0)
-            out.buf.failed = true;
-    }
-    conn_post(c, &out, deadline, NULL);
-    drops_free(list);
+    list->first = last->next;
+    drops_request_begin(c, list, &out, HANDLE_DEL, &seq);
+    put_arguments(&out.buf, last);
+    conn_send(c, &out, deadline, NULL);
+    free(last);
 }

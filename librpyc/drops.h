@@ -18,6 +18,9 @@ struct drops {
  * memory, the peer keeps the object until we hang up. */
 void drops_add(struct drops *list, const uint8_t *pack, size_t pack_len, uint64_t count);
 
+/* Notes every object of the peer's that a box refers to, once for each time. */
+void drops_add_box(struct drops *list, struct brine_reader *box);
+
 /* Takes what is in the list, and leaves it empty. */
 struct drops drops_take(struct drops *list);
 

@@ -374,7 +374,18 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
     return result;
 }
 
-static const struct conn_host value_host = {.serve = serve};
+/* What a reply that nobody waits for refers to goes back with the next request. */
+static void unclaimed(void *host, struct conn *c, struct message *reply)
+{
+    rpyc_conn *conn = host;
+
+    (void)c;
+    pthread_mutex_lock(&conn->lock);
+    drops_add_box(&conn->drops, &reply->body);
+    pthread_mutex_unlock(&conn->lock);
+}
+
+static const struct conn_host value_host = {.serve = serve, .unclaimed = unclaimed};
 
 /* ---- Connections ---------------------------------------------------------------------------- */
 
@@ -424,6 +435,13 @@ void rpyc_close(rpyc_conn *conn)
 enum rpyc_generation rpyc_conn_generation(const rpyc_conn *conn)
 {
     return conn_envelope(conn->conn)->generation;
+}
+
+struct rpyc_dialect rpyc_conn_dialect(const rpyc_conn *conn)
+{
+    const struct envelope *env = conn_envelope(conn->conn);
+
+    return (struct rpyc_dialect){env->generation, env->bound};
 }
 
 void rpyc_set_timeout(rpyc_conn *conn, int request_timeout_ms)

@@ -213,10 +213,38 @@ int rpyc_isinstance(rpyc_value *obj, rpyc_value *cls, bool *out, struct rpyc_err
     return take_bool(v, out, err);
 }
 
+/* The truth of a value that is here, as Python has it. */
+static bool plain_truth(const rpyc_value *v)
+{
+    switch (v->type) {
+    case RPYC_NONE:
+        return false;
+    case RPYC_BOOL:
+        return v->boolean;
+    case RPYC_INT:
+        return v->big || v->integer != 0;
+    case RPYC_FLOAT:
+    case RPYC_COMPLEX:
+        return v->real != 0 || v->imag != 0;
+    case RPYC_STR:
+    case RPYC_BYTES:
+        return v->len > 0;
+    case RPYC_TUPLE:
+    case RPYC_FROZENSET:
+        return v->count > 0;
+    default:
+        return true;
+    }
+}
+
 int rpyc_truth(rpyc_value *obj, bool *out, struct rpyc_error *err)
 {
     rpyc_value *v;
 
+    if (obj->type != RPYC_NETREF) {
+        *out = plain_truth(obj);
+        return 0;
+    }
     if (call_builtin(obj, "bool", NULL, &v, err) < 0)
         return -1;
     return take_bool(v, out, err);
@@ -320,15 +348,19 @@ int rpyc_enter(rpyc_value *obj, rpyc_value **out, struct rpyc_error *err)
     return rpyc_callattr(obj, "__enter__", out, err, NULL);
 }
 
-int rpyc_exit(rpyc_value *obj, struct rpyc_error *err)
+int rpyc_exit(rpyc_value *obj, rpyc_value *exception, bool *suppressed, struct rpyc_error *err)
 {
+    _cleanup_(unref_value) rpyc_value *answer = NULL;
     struct request r;
 
+    if (exception && rpyc_type_of(exception) != RPYC_NETREF)
+        return error_set(err, RPYC_ETYPE, "the exception is not a netref but a plain value");
     if (request_begin(&r, obj, HANDLE_CTXEXIT, 1, err) < 0)
         return -1;
-    box_put(&r.out.buf, LABEL_VALUE);
-    brine_put_none(&r.out.buf);
-    return request_wait(&r, NULL);
+    request_value(&r, exception);
+    if (request_wait(&r, &answer) < 0)
+        return -1;
+    return suppressed ? rpyc_truth(answer, suppressed, err) : 0;
 }
 
 /* ---- Iteration --------------------------------------------------------------------------------

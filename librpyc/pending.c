@@ -25,17 +25,23 @@ static struct pending *take_pending(struct conn *c, int64_t seq)
 struct completion pending_complete(struct conn *c, struct message *m)
 {
     struct pending *p = take_pending(c, m->seq);
-    struct completion done = {NULL, NULL};
+    struct completion done = {.claimed = p != NULL};
 
-    if (!p) {
-        message_free(m);
+    if (!p)
         return done;
-    }
-    done = (struct completion){p->notify, p->notify_arg};
+    done.notify = p->notify;
+    done.arg = p->notify_arg;
     p->reply = *m;
     p->done = true;
     p->notify = NULL;
     return done;
+}
+
+void pending_unclaimed(struct conn *c, struct message *m)
+{
+    if (m->kind == MESSAGE_REPLY && c->ops->unclaimed && !conn_closed(c))
+        c->ops->unclaimed(c->host, c, m);
+    message_free(m);
 }
 
 /* With the lock held: the next one of those who wait to be told that the connection is closed. */
@@ -175,7 +181,8 @@ void conn_forget(struct conn *c, struct pending *p)
     if (!p->done)
         take_pending(c, p->seq);
     pthread_mutex_unlock(&c->lock);
-    message_free(&p->reply);
+    if (p->done && p->reply.frame.data)
+        pending_unclaimed(c, &p->reply);
     free(p);
 }
 

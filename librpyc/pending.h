@@ -72,15 +72,19 @@ int conn_step(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 
 /* ---- pending.c, for conn.c ------------------------------------------------------------------- */
 
-/* Whom to tell that a request is done, once the lock is free; notify is NULL for nobody. */
+/* What became of a reply; and whom to tell, once the lock is free: notify is NULL for nobody. */
 struct completion {
+    bool claimed;
     conn_notify notify;
     void *arg;
 };
 
-/* With the lock held: gives a reply to the request that it is for; takes m. A reply that nobody
- * waits for is that of a DEL, or one that came too late, and is dropped. */
+/* With the lock held: gives a reply to the request that it is for, and takes m. Nobody claims the
+ * reply to a DEL, or one that came too late: that is for pending_unclaimed. */
 struct completion pending_complete(struct conn *c, struct message *m);
+
+/* Shows a reply that nobody waits for to the host. Takes m. */
+void pending_unclaimed(struct conn *c, struct message *m);
 
 /* Tells all who wait for a reply without a thread of theirs that the connection is closed. */
 void pending_notify_closed(struct conn *c);

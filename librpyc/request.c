@@ -132,8 +132,12 @@ int request_begin(struct request *r, rpyc_value *obj, enum handler handler, size
 
 void request_value(struct request *r, rpyc_value *v)
 {
-    if (!r->failed && value_box(r->conn, &r->out.buf, v, r->err) < 0)
+    if (!v) {
+        box_put(&r->out.buf, LABEL_VALUE);
+        brine_put_none(&r->out.buf);
+    } else if (!r->failed && value_box(r->conn, &r->out.buf, v, r->err) < 0) {
         r->failed = true;
+    }
 }
 
 void request_str(struct request *r, const char *text)

@@ -36,7 +36,7 @@ struct request {
 int request_begin(struct request *r, rpyc_value *obj, enum handler handler, size_t more,
                   struct rpyc_error *err);
 
-void request_value(struct request *r, rpyc_value *v);
+void request_value(struct request *r, rpyc_value *v); /* NULL: None */
 void request_str(struct request *r, const char *text);
 void request_int(struct request *r, int64_t n);
 

@@ -111,6 +111,12 @@ enum rpyc_generation {
     RPYC_GENERATION_6 = 6     /* rpyc 6.0 and later */
 };
 
+/* How a server was found to speak. Starts as zeros: not known. */
+struct rpyc_dialect {
+    enum rpyc_generation generation;
+    bool bind_threads; /* it runs with RPYC_BIND_THREADS: messages carry thread ids */
+};
+
 /* TLS. Zero is the default of each. The server's certificate and its name are checked, unless told
  * otherwise. */
 struct rpyc_tls {
@@ -124,10 +130,16 @@ struct rpyc_tls {
 /* How to connect. Zero is the default of each; a NULL pointer is all zeros. */
 struct rpyc_options {
     enum rpyc_generation generation;
+    bool bind_threads;      /* with a generation given: it runs with RPYC_BIND_THREADS */
     int connect_timeout_ms; /* for all of connecting; 0: 10 s; negative: none */
     int request_timeout_ms; /* for the reply to one request; 0: 30 s; negative: none */
     size_t max_frame;       /* bytes in one message, before and after decompression; 0: 256 MiB */
     const struct rpyc_tls *tls; /* NULL: none. Needs librpyc-ssl to be installed */
+
+    /* With AUTO, the caller's memory of one address, or NULL: what is in it is tried first, and
+     * what was found is put there. A wrong guess costs a second connect, and a traceback in the log
+     * of a stock server. One for each address; not for two threads at once. */
+    struct rpyc_dialect *remembered;
 };
 
 /* Connects to a server and finds out which rpyc it speaks.
@@ -148,14 +160,16 @@ RPYC_API int rpyc_connect_unix(rpyc_conn **out, const char *path,
  * that are still held stay valid to unref, and every request on them fails with RPYC_ECLOSED. */
 RPYC_API void rpyc_close(rpyc_conn *conn);
 
-/* Which generation the other side was found to be. */
+/* Which generation the other side was found to be, and how else it speaks. */
 RPYC_API enum rpyc_generation rpyc_conn_generation(const rpyc_conn *conn);
+RPYC_API struct rpyc_dialect rpyc_conn_dialect(const rpyc_conn *conn);
 
 /* Sends data there and back. Fails with RPYC_EPROTOCOL when something else comes back. */
 RPYC_API int rpyc_ping(rpyc_conn *conn, const void *data, size_t len, struct rpyc_error *err);
 
 /* The same over a socket that is connected already, which is taken, also at failure. There is no
- * second try on it, so options->generation has to say what is there: RPYC_EINVAL for AUTO. */
+ * second try on it, so options->generation has to say what is there, and bind_threads too:
+ * RPYC_EINVAL for AUTO. */
 RPYC_API int rpyc_connect_fd(rpyc_conn **out, int fd, const struct rpyc_options *options,
                              struct rpyc_error *err);
 
@@ -291,7 +305,7 @@ RPYC_API int rpyc_contains(rpyc_value *obj, rpyc_value *value, bool *out, struct
 RPYC_API int rpyc_compare(rpyc_value *obj, const char *op, rpyc_value *other, bool *out,
                           struct rpyc_error *err);
 
-/* hash(obj); isinstance(obj, cls), both netrefs of one connection; bool(obj). */
+/* hash(obj); isinstance(obj, cls), both netrefs of one connection; bool(obj), of any value. */
 RPYC_API int rpyc_hash(rpyc_value *obj, int64_t *out, struct rpyc_error *err);
 RPYC_API int rpyc_isinstance(rpyc_value *obj, rpyc_value *cls, bool *out, struct rpyc_error *err);
 RPYC_API int rpyc_truth(rpyc_value *obj, bool *out, struct rpyc_error *err);
@@ -303,10 +317,13 @@ RPYC_API int rpyc_tostr(rpyc_value *obj, rpyc_value **out, struct rpyc_error *er
 RPYC_API int rpyc_dir(rpyc_value *obj, rpyc_value **out, struct rpyc_error *err);
 RPYC_API int rpyc_pickle(rpyc_value *obj, int protocol, rpyc_value **out, struct rpyc_error *err);
 
-/* A context manager: enter gives what `with obj as x` would; exit leaves it without an exception.
+/* A context manager: enter gives what `with obj as x` would. exit leaves it, with an exception or,
+ * where that is NULL, without one: a netref, made for instance by calling a class of rpyc_builtin.
+ * *suppressed, which may be NULL: whether `with` would go on after it as if nothing had happened.
  */
 RPYC_API int rpyc_enter(rpyc_value *obj, rpyc_value **out, struct rpyc_error *err);
-RPYC_API int rpyc_exit(rpyc_value *obj, struct rpyc_error *err);
+RPYC_API int rpyc_exit(rpyc_value *obj, rpyc_value *exception, bool *suppressed,
+                       struct rpyc_error *err);
 
 /* Iteration: `for item in obj`. Items are fetched many at a time. */
 typedef struct rpyc_iter rpyc_iter;

@@ -297,7 +297,21 @@ static bool interrupted(void *host, bool by_signal)
     return ps_gil_signal_raised();
 }
 
-static const struct conn_host session_host = {.serve = serve, .interrupted = interrupted};
+/* Objects of the client's that came in an answer that nobody waits for any more. */
+static void unclaimed(void *host, struct conn *c, struct message *reply)
+{
+    struct drops drops = {NULL};
+
+    (void)host;
+    drops_add_box(&drops, &reply->body);
+    drops_post(c, &drops, deadline_in(REQUEST_TIMEOUT_MS));
+}
+
+static const struct conn_host session_host = {
+    .serve = serve,
+    .interrupted = interrupted,
+    .unclaimed = unclaimed,
+};
 
 /* ---- The thread ----------------------------------------------------------------------------- */
 

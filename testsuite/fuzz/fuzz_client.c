@@ -182,9 +182,10 @@ static void try_texts(struct client *c)
 static void try_context(struct client *c)
 {
     rpyc_value *v = NULL;
+    bool answer;
 
     keep(c, rpyc_enter(object(c), &v, &c->err), v);
-    end(c, rpyc_exit(object(c), &c->err));
+    end(c, rpyc_exit(object(c), NULL, &answer, &c->err));
 }
 
 static void try_iteration(struct client *c)

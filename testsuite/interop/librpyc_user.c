@@ -197,7 +197,10 @@ CASE(says_hello)
 CASE(finds_out_the_generation)
 {
     enum rpyc_generation found = rpyc_conn_generation(conn);
-    const struct rpyc_options options = {.generation = found};
+    const struct rpyc_options options = {
+        .generation = found,
+        .bind_threads = rpyc_conn_dialect(conn).bind_threads,
+    };
     rpyc_conn *second = NULL;
     rpyc_value *v;
 
@@ -217,6 +220,33 @@ CASE(finds_out_the_generation)
     rpyc_close(second);
 }
 
+/* The first connect finds out; the next ones know. What is no longer true is found out anew. */
+CASE(remembers_how_a_server_speaks)
+{
+    const struct rpyc_dialect here = rpyc_conn_dialect(conn);
+    struct rpyc_dialect memory = {0}, found;
+    const struct rpyc_options options = {.remembered = &memory};
+    enum rpyc_generation g;
+    rpyc_conn *second = NULL;
+    int bound;
+
+    CHECK(here.generation == rpyc_conn_generation(conn));
+    OK(connect_anew(&second, &options));
+    CHECK(memory.generation == here.generation && memory.bind_threads == here.bind_threads);
+    rpyc_close(second);
+    for (g = RPYC_GENERATION_5; g <= RPYC_GENERATION_6; g++) {
+        for (bound = 0; bound <= 1; bound++) {
+            memory = (struct rpyc_dialect){g, bound};
+            OK(connect_anew(&second, &options));
+            OK(rpyc_ping(second, "x", 1, &err));
+            found = rpyc_conn_dialect(second);
+            CHECK(memory.generation == found.generation);
+            CHECK(memory.bind_threads == found.bind_threads);
+            rpyc_close(second);
+        }
+    }
+}
+
 CASE(takes_a_socket_that_is_connected)
 {
     struct rpyc_options options = {.generation = RPYC_GENERATION_AUTO};
@@ -233,6 +263,7 @@ CASE(takes_a_socket_that_is_connected)
     fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     OK(connect(fd, (struct sockaddr *)&address, len));
     options.generation = rpyc_conn_generation(conn);
+    options.bind_threads = rpyc_conn_dialect(conn).bind_threads;
     OK(rpyc_connect_fd(&second, fd, &options, &err));
     CHECK(rpyc_fd(second) == fd);
     OK(rpyc_eval(second, "6 * 7", &v, &err));
@@ -487,7 +518,6 @@ CASE(asks_for_length_truth_and_what_is_in_it)
     CHECK(yes);
     FAILS(rpyc_len(gen, &len, &err), RPYC_EREMOTE);
     FAILS(rpyc_len(two, &len, &err), RPYC_ETYPE);
-    FAILS(rpyc_truth(two, &yes, &err), RPYC_ETYPE);
     FAILS(rpyc_contains(two, two, &yes, &err), RPYC_ETYPE);
     rpyc_unref(gen);
     rpyc_unref(two);
@@ -648,12 +678,74 @@ CASE(enters_and_exits)
     OK(rpyc_enter(obj, &inner, &err));
     CHECK(strcmp(rpyc_class_name(inner), "builtins.list") == 0);
     CHECK(is_true("log == ['enter']"));
-    OK(rpyc_exit(obj, &err));
+    OK(rpyc_exit(obj, NULL, NULL, &err));
     CHECK(is_true("log == ['enter', True]"));
     rpyc_unref(inner);
     RAISES(rpyc_enter(inner = eval("[]"), NULL, &err), "AttributeError");
     rpyc_unref(inner);
     rpyc_unref(obj);
+}
+
+CASE(leaves_a_context_with_an_exception)
+{
+    rpyc_value *manager, *forgiving, *class = NULL, *exception = NULL, *plain = NULL;
+    bool suppressed = true;
+
+    execute("log = []\n"
+            "class Manager:\n"
+            "    def __init__(self, forgives):\n"
+            "        self.forgives = forgives\n"
+            "    def __enter__(self):\n"
+            "        return self\n"
+            "    def __exit__(self, cls, exc, tb):\n"
+            "        log.append((cls, exc))\n"
+            "        return self.forgives");
+    manager = eval("Manager(None)");
+    forgiving = eval("Manager(['yes'])");
+    OK(rpyc_builtin(conn, "ZeroDivisionError", &class, &err));
+    OK(rpyc_call(class, &exception, &err, "s", "by C"));
+    OK(rpyc_exit(manager, exception, &suppressed, &err));
+    CHECK(!suppressed);
+    OK(rpyc_exit(forgiving, exception, &suppressed, &err));
+    CHECK(suppressed);
+    CHECK(is_true("[c is ZeroDivisionError and e.args == ('by C',) for c, e in log] == "
+                  "[True, True]"));
+    OK(rpyc_exit(forgiving, exception, NULL, &err));
+    OK(rpyc_exit(manager, NULL, &suppressed, &err));
+    CHECK(!suppressed);
+    CHECK(is_true("log[-1] == (None, None)"));
+    OK(rpyc_build(&plain, &err, "s", "ValueError"));
+    FAILS(rpyc_exit(manager, plain, NULL, &err), RPYC_ETYPE);
+    FAILS(rpyc_exit(plain, exception, NULL, &err), RPYC_ETYPE);
+    rpyc_unref(plain);
+    rpyc_unref(exception);
+    rpyc_unref(class);
+    rpyc_unref(forgiving);
+    rpyc_unref(manager);
+}
+
+CASE(knows_the_truth_of_plain_values)
+{
+    static const struct {
+        const char *text;
+        bool truth;
+    } values[] = {
+        {"None", false},    {"False", false}, {"True", true},         {"0", false},
+        {"-7", true},       {"10**30", true}, {"0.0", false},         {"-0.5", true},
+        {"0j", false},      {"1j", true},     {"''", false},          {"'\\0'", true},
+        {"b''", false},     {"b'x'", true},   {"()", false},          {"(0,)", true},
+        {"slice(0)", true}, {"...", true},    {"frozenset()", false}, {"frozenset((0,))", true},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(values) / sizeof(*values); i++) {
+        rpyc_value *v = eval(values[i].text);
+        bool truth = !values[i].truth;
+
+        OK(rpyc_truth(v, &truth, &err));
+        CHECK(truth == values[i].truth);
+        rpyc_unref(v);
+    }
 }
 
 /* ---- Lifetime ------------------------------------------------------------------------------- */
@@ -825,6 +917,39 @@ CASE(waits_again_after_a_timeout)
     CHECK(take_int(v) == 8);
     rpyc_pending_free(pending);
     OK(rpyc_ping(conn, "y", 1, &err)); /* what came late is not taken for it */
+    gate_free(&gate);
+}
+
+/* Objects in a result that nobody fetches: because it came after its wait was given up, or because
+ * it was not wanted after all. */
+CASE(gives_back_what_nobody_waits_for)
+{
+    struct gate gate = gate_new();
+    rpyc_pending *late = NULL, *unwanted = NULL;
+    rpyc_value *make;
+
+    execute("import weakref\n"
+            "made = []\n"
+            "class Thing:\n"
+            "    pass\n"
+            "def make(wait):\n"
+            "    wait(0)\n"
+            "    one, two = Thing(), Thing()\n"
+            "    made.extend((weakref.ref(one), weakref.ref(two)))\n"
+            "    return one, ((1, 'x'), two), one");
+    make = eval("lambda: make(wait_at_gate)");
+    OK(rpyc_start_call(make, &late, &err, NULL));
+    FAILS(rpyc_pending_wait(late, 1, NULL, &err), RPYC_ETIMEOUT);
+    rpyc_pending_free(late);
+    gate_open(&gate);
+    wait_until_true("len(made) == 2 and made[0]() is made[1]() is None");
+    OK(rpyc_start_call(make, &unwanted, &err, NULL));
+    while (!rpyc_pending_is_done(unwanted))
+        OK(rpyc_ping(conn, "x", 1, &err));
+    CHECK(is_true("made[2]() is not None"));
+    rpyc_pending_free(unwanted);
+    wait_until_true("len(made) == 4 and made[2]() is made[3]() is None");
+    rpyc_unref(make);
     gate_free(&gate);
 }
 
@@ -1332,6 +1457,7 @@ static const struct {
 } cases[] = {
     ENTRY(says_hello),
     ENTRY(finds_out_the_generation),
+    ENTRY(remembers_how_a_server_speaks),
     ENTRY(takes_a_socket_that_is_connected),
     ENTRY(says_why_it_cannot_connect),
     ENTRY(keeps_to_its_options),
@@ -1349,12 +1475,15 @@ static const struct {
     ENTRY(iterates_over_objects_and_stops_early),
     ENTRY(iterates_over_what_raises),
     ENTRY(enters_and_exits),
+    ENTRY(leaves_a_context_with_an_exception),
+    ENTRY(knows_the_truth_of_plain_values),
     ENTRY(gives_10000_objects_back),
     ENTRY(gives_back_what_came_more_than_once),
     ENTRY(has_many_requests_in_flight),
     ENTRY(starts_requests_of_each_kind),
     ENTRY(polls_for_a_result),
     ENTRY(waits_again_after_a_timeout),
+    ENTRY(gives_back_what_nobody_waits_for),
     ENTRY(is_cancelled_by_another_thread),
     ENTRY(is_called_back),
     ENTRY(raises_in_both_directions),

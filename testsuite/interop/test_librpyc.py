@@ -26,13 +26,16 @@ from harness import (
 SOURCE = Path(__file__).with_name("librpyc_user.c")
 CASES = re.findall(r"^CASE\((\w+)\)$", SOURCE.read_text(), re.MULTILINE)
 
-#: Each server by its name: whose packages it gets, None for our own, and the service it runs.
-SERVERS = {
-    "rpyc5": ("PYSTUCK_RPYC5", "SlaveService"),
-    "rpyc6": ("PYSTUCK_RPYC6", "SlaveService"),
-    "rpyc5-symmetric": ("PYSTUCK_RPYC5", "ClassicService"),
-    "rpyc6-symmetric": ("PYSTUCK_RPYC6", "ClassicService"),
-    "ours": (None, ""),
+#: Each server by its name: whose packages it gets, None for our own; the service it runs; and more
+#: of its environment.
+SERVERS: dict[str, tuple[str | None, str, dict[str, str]]] = {
+    "rpyc5": ("PYSTUCK_RPYC5", "SlaveService", {}),
+    "rpyc6": ("PYSTUCK_RPYC6", "SlaveService", {}),
+    "rpyc5-symmetric": ("PYSTUCK_RPYC5", "ClassicService", {}),
+    "rpyc6-symmetric": ("PYSTUCK_RPYC6", "ClassicService", {}),
+    "rpyc5-bind-threads": ("PYSTUCK_RPYC5", "SlaveService", {"RPYC_BIND_THREADS": "true"}),
+    "rpyc6-bind-threads": ("PYSTUCK_RPYC6", "SlaveService", {"RPYC_BIND_THREADS": "true"}),
+    "ours": (None, "", {}),
 }
 
 #: What a case may take, in seconds; it has deadlines of 30 s of its own.
@@ -41,10 +44,10 @@ CASE_TIMEOUT = 60 + PATIENCE
 
 def start_server(name: str) -> Debuggee:
     """The program that hangs, with one of the servers in it."""
-    setting, service = SERVERS[name]
+    setting, service, more = SERVERS[name]
     if setting is None:
         return Debuggee(command("stuck.py", '{"port": 0}'), debuggee_environment())
-    return Debuggee(command("stock_server.py", service), stock_environment(setting))
+    return Debuggee(command("stock_server.py", service), stock_environment(setting, **more))
 
 
 @pytest.fixture(scope="module", params=SERVERS)

@@ -249,7 +249,7 @@ TEST(a_posted_request_needs_no_reply)
 
     conn_request_begin(l->c, &out, HANDLE_DEL, &seq);
     buffer_put(&out.buf, "\x02", 1);
-    assert_ok(conn_post(l->c, &out, SOON, &err), &err);
+    assert_ok(conn_send(l->c, &out, SOON, &err), &err);
     assert_int_equal(seq, 0);
     hears(&l->peer, "011150 115f 02");
     say(&l->peer, "021150 1151 00");
@@ -297,7 +297,7 @@ TEST(several_requests_keep_their_thread_ids)
     brine_put_none(&out.buf);
     assert_ok(conn_request_next(l->c, &out, HANDLE_DEL, &seq, &err), &err);
     brine_put_none(&out.buf);
-    assert_ok(conn_post(l->c, &out, SOON, &err), &err);
+    assert_ok(conn_send(l->c, &out, SOON, &err), &err);
     for (i = 0; i < 2; i++) {
         AUTO_BYTES heard = next_frame(&l->peer);
 
@@ -508,7 +508,7 @@ TEST(a_closed_connection_says_so_ever_after)
     assert_no_answer(l->c, SOON, RPYC_ECLOSED, "");
     conn_request_begin(l->c, &out, HANDLE_DEL, &seq);
     brine_put_none(&out.buf);
-    assert_int_equal(conn_post(l->c, &out, SOON, &err), -1);
+    assert_int_equal(conn_send(l->c, &out, SOON, &err), -1);
     assert_int_equal(err.code, RPYC_ECLOSED);
     assert_int_equal(conn_serve_one(l->c, SOON, &err), 0);
     assert_int_equal(conn_serve(l->c, &err), 0);
@@ -669,7 +669,7 @@ TEST(a_send_that_gives_up_ends_the_connection)
 
     conn_request_begin(l->c, &out, HANDLE_PING, &seq);
     memset(buffer_extend(&out.buf, LARGE), 0, LARGE);
-    assert_int_equal(conn_post(l->c, &out, deadline_in(20), &err), -1);
+    assert_int_equal(conn_send(l->c, &out, deadline_in(20), &err), -1);
     assert_error(&err, RPYC_ETIMEOUT, "sending: timed out");
     assert_true(conn_closed(l->c));
 }
@@ -929,7 +929,7 @@ static void post_large(void *arg)
     bytes = buffer_extend(&out.buf, LARGE);
     if (bytes)
         memset(bytes, p->fill, LARGE);
-    p->result = conn_post(p->c, &out, SOON, NULL);
+    p->result = conn_send(p->c, &out, SOON, NULL);
 }
 
 TEST(messages_of_several_threads_are_not_mixed)

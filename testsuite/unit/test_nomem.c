@@ -478,7 +478,7 @@ static void ask_questions(rpyc_conn *conn)
     TRY(rpyc_dir(root, &names, &err));
     TRY(rpyc_pickle(root, 2, &pickle, &err));
     TRY(rpyc_ping(conn, "data", 4, &err));
-    TRY(rpyc_exit(root, &err));
+    TRY(rpyc_exit(root, NULL, NULL, &err));
 }
 
 static void meet_exceptions(rpyc_conn *conn)
