@@ -14,18 +14,21 @@ AC_DEFUN([PYSTUCK_CHECK_FLAG], [
 ])
 
 # PYSTUCK_SANITIZER_RUNTIME
-# Sets SANITIZER_PRELOAD to the shared AddressSanitizer runtime of $CC, to be put in LD_PRELOAD.
+# Sets SANITIZER_PRELOAD to the shared runtime of $CC for the sanitizers in $enable_sanitizers, to be
+# put in LD_PRELOAD.
 AC_DEFUN([PYSTUCK_SANITIZER_RUNTIME], [
   AC_MSG_CHECKING([for the shared sanitizer runtime])
+  AS_CASE([$enable_sanitizers], [*thread*], [pystuck_san=tsan], [pystuck_san=asan])
   # clang's first: clang finds gcc's as well.
-  for pystuck_lib in libclang_rt.asan-$host_cpu.so libclang_rt.asan.so libasan.so; do
+  for pystuck_lib in libclang_rt.$pystuck_san-$host_cpu.so libclang_rt.$pystuck_san.so \
+    lib$pystuck_san.so; do
     SANITIZER_PRELOAD=`$CC -print-file-name=$pystuck_lib`
     # A name that the compiler does not find comes back as it was.
     AS_CASE([$SANITIZER_PRELOAD], [/*], [break], [SANITIZER_PRELOAD=])
   done
   AC_MSG_RESULT([${SANITIZER_PRELOAD:-not found}])
   AS_IF([test -z "$SANITIZER_PRELOAD"],
-    [AC_MSG_ERROR([$CC has no shared AddressSanitizer runtime, which the extension needs])])
+    [AC_MSG_ERROR([$CC has no shared sanitizer runtime, which the extension needs])])
   AC_SUBST([SANITIZER_PRELOAD])
 ])
 

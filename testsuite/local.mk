@@ -66,4 +66,4 @@ EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h \
 	testsuite/requirements-rpyc6.txt testsuite/requirements-original.txt
 
 clean-local:
-	rm -rf testsuite/env testsuite/interop-work testsuite/fuzz-work coverage
+	rm -rf testsuite/env testsuite/interop-work testsuite/fuzz-work coverage tsan

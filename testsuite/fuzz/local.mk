@@ -11,15 +11,24 @@ fuzz: config.h
 		$(srcdir)/testsuite/fuzz/run-fuzz \
 		$(addprefix $(srcdir)/,$(filter %.c,$(librpyc_librpyc_internal_la_SOURCES)))
 
-# make coverage: how many lines of librpyc the unit tests run. COVERAGE_TESTS='$(TESTS)' adds the
-# interop tests.
-COVERAGE_TESTS = $(unit_tests)
+# make coverage: how many lines of librpyc its tests run.
+COVERAGE_TESTS = $(unit_tests) testsuite/run-interop
 coverage:
 	srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' COVERAGE_TESTS='$(COVERAGE_TESTS)' \
 		$(srcdir)/testsuite/run-coverage
 
-.PHONY: fuzz coverage
+# make check-valgrind, make check-tsan: the tests of librpyc with one of the two.
+check-valgrind: $(check_PROGRAMS) all
+	$(AM_TESTS_ENVIRONMENT) UNIT_TESTS='$(unit_tests)' LIBTOOL='$(LIBTOOL)' \
+		$(srcdir)/testsuite/run-valgrind
+check-tsan: config.h
+	abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' UNIT_TESTS='$(unit_tests)' \
+		$(srcdir)/testsuite/run-tsan
 
-EXTRA_DIST += testsuite/run-coverage testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py \
+.PHONY: fuzz coverage check-valgrind check-tsan
+
+EXTRA_DIST += testsuite/run-coverage testsuite/run-tsan testsuite/run-valgrind \
+	testsuite/valgrind.supp \
+	testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py \
 	testsuite/fuzz/fuzz.h testsuite/fuzz/fuzz_brine.c testsuite/fuzz/fuzz_client.c \
 	testsuite/fuzz/fuzz_frame.c testsuite/fuzz/fuzz_message.c testsuite/fuzz/fuzz_vinegar.c

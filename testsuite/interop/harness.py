@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -25,8 +26,11 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 SANITIZED = os.environ.get("PYSTUCK_SANITIZED", "") not in ("", "0", "no")
 
+#: What comes before the command line of a C program of ours, such as valgrind with its options.
+WRAPPER = shlex.split(os.environ.get("PYSTUCK_WRAPPER", ""))
+
 #: Seconds that anything here may take before it counts as a hang.
-PATIENCE = 40.0 if SANITIZED else 10.0
+PATIENCE = 40.0 if SANITIZED or WRAPPER else 10.0
 
 #: A user who is nobody's: neither root, nor ours, nor the kernel's overflow uid (65534).
 STRANGER = 65533
@@ -38,6 +42,11 @@ def build_setting(name: str) -> str:
     if not value:
         pytest.fail(f"{name} is not set: these tests are run by `make check`", pytrace=False)
     return value
+
+
+def c_program(name: str, *arguments: object) -> list[str]:
+    """The command line of a C program of ours, which an environment variable of the build names."""
+    return [*WRAPPER, build_setting(name), *map(str, arguments)]
 
 
 def wait_until(condition: Callable[[], Any], what: str, timeout: float = PATIENCE) -> Any:

@@ -20,7 +20,7 @@ from harness import (
     PROGRAMS,
     Debuggee,
     Running,
-    build_setting,
+    c_program,
     clean_environment,
     command,
     stock_environment,
@@ -36,7 +36,7 @@ Done = subprocess.CompletedProcess
 def pystuck(*arguments: object, timeout: float = PATIENCE, **environment: str) -> Done[str]:
     """Runs the client."""
     return subprocess.run(
-        [build_setting("PYSTUCK_BIN"), *map(str, arguments)],
+        c_program("PYSTUCK_BIN", *arguments),
         env=clean_environment(**environment),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -228,7 +228,7 @@ def test_the_locale_makes_no_difference(
 
 def test_ten_clients_at_once(stuck: Debuggee) -> None:
     expected = stacks_of(stuck)
-    argv = [build_setting("PYSTUCK_BIN"), "--no-ipython", stuck.host or "", str(stuck.port)]
+    argv = c_program("PYSTUCK_BIN", "--no-ipython", stuck.host or "", str(stuck.port))
     clients = [
         subprocess.Popen(argv, stdout=subprocess.PIPE, env=clean_environment(), text=True)
         for _ in range(10)
@@ -244,7 +244,7 @@ def test_a_reader_that_goes_away_is_no_complaint(start_debuggee: Start) -> None:
     os.close(read_end)
     with open(write_end, "wb") as output:
         done = subprocess.run(
-            [build_setting("PYSTUCK_BIN"), "--no-ipython", "127.0.0.1", str(debuggee.port)],
+            c_program("PYSTUCK_BIN", "--no-ipython", "127.0.0.1", str(debuggee.port)),
             stdout=output,
             stderr=subprocess.PIPE,
             env=clean_environment(),
@@ -257,7 +257,7 @@ def test_a_reader_that_goes_away_is_no_complaint(start_debuggee: Start) -> None:
 def test_output_that_cannot_be_written_is_an_error(stuck: Debuggee) -> None:
     with open("/dev/full", "wb") as output:
         done = subprocess.run(
-            [build_setting("PYSTUCK_BIN"), "--no-ipython", "127.0.0.1", str(stuck.port)],
+            c_program("PYSTUCK_BIN", "--no-ipython", "127.0.0.1", str(stuck.port)),
             stdout=output,
             stderr=subprocess.PIPE,
             env=clean_environment(),
@@ -414,7 +414,7 @@ def on_a_terminal(*arguments: object) -> tuple[int, str]:
     """Runs the client on a terminal: its status and all that it printed there."""
     import pexpect
 
-    argv = [build_setting("PYSTUCK_BIN"), *map(str, arguments)]
+    argv = c_program("PYSTUCK_BIN", *arguments)
     text, status = pexpect.run(
         " ".join(argv), withexitstatus=True, env=clean_environment(), timeout=int(PATIENCE)
     )

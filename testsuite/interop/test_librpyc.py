@@ -15,7 +15,7 @@ from harness import (
     PATIENCE,
     Debuggee,
     Running,
-    build_setting,
+    c_program,
     clean_environment,
     command,
     debuggee_environment,
@@ -68,7 +68,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
 def run_user(*arguments: str) -> str:
     """What librpyc_user prints; fails with it unless it ends with 0."""
     done = subprocess.run(
-        [build_setting("LIBRPYC_USER"), *arguments],
+        c_program("LIBRPYC_USER", *arguments),
         env=clean_environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,

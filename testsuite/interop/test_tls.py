@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from harness import PATIENCE, build_setting, clean_environment
+from harness import PATIENCE, build_setting, c_program, clean_environment
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("TLS_USER"), reason="built without OpenSSL: there is no librpyc-ssl"
@@ -94,7 +94,7 @@ def serve(request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
 def use(port: str, *arguments: str, host: str = "127.0.0.1") -> str:
     """What the C program says of a connection."""
     done = subprocess.run(
-        [build_setting("TLS_USER"), host, port, *arguments],
+        c_program("TLS_USER", host, port, *arguments),
         env=clean_environment(LD_LIBRARY_PATH=build_setting("LIBRPYC_SSL_PATH")),
         capture_output=True,
         text=True,
