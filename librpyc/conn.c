@@ -3,10 +3,6 @@
 
 #include <stdlib.h>
 
-/* Requests being served at a time, one within the other or side by side. More is a runaway
- * recursion over the wire; each level costs stack on both sides. */
-#define SERVING_MAX 200
-
 /* How often a wait looks whether a signal came that did not interrupt it, in ms. */
 #define SIGNAL_CHECK_MS 50
 
@@ -192,13 +188,9 @@ static uint64_t own_thread(void)
 /* With the lock held: the peer's thread that this thread is serving, 0 for none. */
 static uint64_t served_thread(const struct conn *c)
 {
-    const struct serving *s;
+    const struct serving *s = serving_of_thread(c, pthread_self());
 
-    for (s = c->serving; s; s = s->next) {
-        if (pthread_equal(s->thread, pthread_self()))
-            return s->peer_thread;
-    }
-    return 0;
+    return s ? s->peer_thread : 0;
 }
 
 /* With the lock held: starts a message in memory that an earlier one left, where there is some. */
@@ -416,58 +408,27 @@ static void pass_on_role(struct conn *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* Enters this thread as one that serves the peer's thread; NULL if there are too many, or no
- * memory. */
-static struct serving *enter_serving(struct conn *c, const struct message *m)
+/* Sees to a request, once the role has been passed on. */
+static int handle_request(struct conn *c, struct message *m, struct rpyc_error *err)
 {
-    struct serving *s = malloc(sizeof(*s));
-
-    if (!s)
-        return NULL;
-    pthread_mutex_lock(&c->lock);
-    if (c->serving_count < SERVING_MAX) {
-        *s = (struct serving){pthread_self(), m->sender, c->serving};
-        c->serving = s;
-        c->serving_count++;
-        pthread_mutex_unlock(&c->lock);
-        return s;
-    }
-    pthread_mutex_unlock(&c->lock);
-    free(s);
-    return NULL;
-}
-
-static void leave_serving(struct conn *c, struct serving *s)
-{
-    struct serving **at;
-
-    pthread_mutex_lock(&c->lock);
-    for (at = &c->serving; *at != s; at = &(*at)->next)
-        ;
-    *at = s->next;
-    c->serving_count--;
-    pthread_mutex_unlock(&c->lock);
-    free(s);
-}
-
-/* Serves a request. The role has been passed on. */
-static int serve(struct conn *c, struct message *m, struct rpyc_error *err)
-{
-    struct serving *s;
+    struct serving *s = NULL;
     int64_t handler;
-    int result;
+    int result = message_handler(m, &handler, err);
+    bool ours = false;
 
-    if (message_handler(m, &handler, err) < 0)
-        return -1;
-    if (handler == HANDLE_CLOSE)
-        return error_set(err, RPYC_ECLOSED, "the peer closed the connection");
-    s = enter_serving(c, m);
-    if (!s)
-        return conn_reply_exception(c, m, "builtins", "RecursionError",
-                                    "too many requests within requests", err);
-    result = c->ops->serve(c->host, c, m, handler, err);
-    leave_serving(c, s);
-    return result;
+    if (result == 0 && handler == HANDLE_CLOSE)
+        result = error_set(err, RPYC_ECLOSED, "the peer closed the connection");
+    pthread_mutex_lock(&c->lock);
+    if (result == 0) {
+        result = serving_claim(c, m, handler, &s, err);
+        ours = result > 0;
+    }
+    c->reading = false;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+    if (!ours)
+        return result;
+    return s ? serving_run(c, s, m, handler, err) : serving_refuse(c, m, err);
 }
 
 /* Reads one message and sees to it. The caller has the role, which is passed on in any case. -1
@@ -492,9 +453,10 @@ static int read_and_handle(struct conn *c, deadline_t deadline, struct rpyc_erro
         deliver(c, &m);
         return 0;
     }
-    pass_on_role(c);
     if (result == 0)
-        result = serve(c, &m, &why);
+        result = handle_request(c, &m, &why);
+    else
+        pass_on_role(c);
     message_free(&m);
     if (result < 0)
         conn_close(c, &why);
@@ -532,7 +494,7 @@ int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err)
     int result = 1;
 
     pthread_mutex_lock(&c->lock);
-    if (c->closed || conn_step(c, deadline, err) < 0)
+    if (c->closed || (!serving_within(c, true) && conn_step(c, deadline, err) < 0))
         result = -1;
     if (c->closed) {
         conn_closed_error(c, err);

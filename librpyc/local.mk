@@ -17,6 +17,7 @@ librpyc_librpyc_internal_la_SOURCES = \
 	librpyc/message.c librpyc/message.h \
 	librpyc/object.c \
 	librpyc/pending.c librpyc/pending.h \
+	librpyc/serving.c \
 	librpyc/request.c librpyc/request.h \
 	librpyc/stream.c librpyc/stream.h \
 	librpyc/tls.c librpyc/tls.h \

@@ -87,6 +87,8 @@ static int wait_done(struct conn *c, const struct pending *p, deadline_t deadlin
             return error_set(err, RPYC_ECANCELED, "the wait was cancelled");
         if (c->closed)
             return conn_closed_error(c, err);
+        if (serving_within(c, false))
+            continue;
         if (conn_step(c, conn_next_stretch(c, deadline, !p->plain), &why) < 0 &&
             why.code == RPYC_EINTERRUPT)
             return error_set(err, why.code, "%s", why.text);

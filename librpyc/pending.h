@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What is inside a connection, and its requests of ours that wait for a reply. For conn.c and
- * pending.c alone.
+ * What is inside a connection: its requests of ours that wait for a reply, and those of the peer's
+ * that are being served. For conn.c, pending.c and serving.c alone.
  */
 #ifndef RPYC_PENDING_H
 #define RPYC_PENDING_H
@@ -17,6 +17,8 @@
 struct serving {
     pthread_t thread;
     uint64_t peer_thread;
+    struct serving *within; /* the request that this one is within, on the same thread */
+    struct queued *queue;   /* with bind-threads: what is for this thread, the outermost one's */
     struct serving *next;
 };
 
@@ -47,6 +49,7 @@ struct conn {
     struct pending *pending; /* requests of ours without a reply */
     struct serving *serving; /* requests of the peer without a reply, the latest first */
     unsigned serving_count;
+    size_t queued_bytes; /* of the requests that wait for the thread that they are for */
     struct buffer spare; /* memory for the next outgoing message */
     bool reading;        /* somebody has the role of reading, */
     bool sending;        /* ... of sending: a message is going out */
@@ -88,5 +91,26 @@ void pending_unclaimed(struct conn *c, struct message *m);
 
 /* Tells all who wait for a reply without a thread of theirs that the connection is closed. */
 void pending_notify_closed(struct conn *c);
+
+/* ---- serving.c, for both --------------------------------------------------------------------- */
+
+/* With the lock held: the innermost request that a thread is serving; NULL for none. */
+struct serving *serving_of_thread(const struct conn *c, pthread_t thread);
+
+/* With the lock held, and before anything else is read: who serves a request. 1: the caller, by
+ * serving_run, or, where *s is NULL, for too many are being served, by serving_refuse. 0: another
+ * thread, which is at one of the same thread of the peer's, or which the request names; m is taken.
+ * -1: RPYC_ENOMEM, RPYC_ELIMIT. */
+int serving_claim(struct conn *c, struct message *m, int64_t handler, struct serving **s,
+                  struct rpyc_error *err);
+
+/* Serves a request, and after it all that has been left for this thread meanwhile. */
+int serving_run(struct conn *c, struct serving *s, struct message *m, int64_t handler,
+                struct rpyc_error *err);
+int serving_refuse(struct conn *c, const struct message *m, struct rpyc_error *err);
+
+/* In a wait, with the lock held before and after: serves a request that another thread has read and
+ * that names this one, or any that has been left for it. False: there is none. */
+bool serving_within(struct conn *c, bool any);
 
 #endif

@@ -13,6 +13,7 @@ unit_tests = \
 	testsuite/unit/test_local \
 	testsuite/unit/test_message \
 	testsuite/unit/test_nomem \
+	testsuite/unit/test_serving \
 	testsuite/unit/test_stream \
 	testsuite/unit/test_value
 

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pending.h"
+
+#include <stdlib.h>
+
+/* Requests being served at a time, one within the other or side by side. More is a runaway
+ * recursion over the wire; each level costs stack on both sides. */
+#define SERVING_MAX 200
+
+/* What the requests that wait for their turn may take in all, in bytes. */
+#define QUEUED_MAX ((size_t)64 << 20)
+
+/* A request that waits for the thread that it is for. */
+struct queued {
+    struct message request;
+    int64_t handler;
+    struct queued *next;
+};
+
+/* ---- The list of those who serve ------------------------------------------------------------ */
+
+/* With the lock held: enters this thread as one that serves the peer's thread; NULL if there are
+ * too many, or no memory. */
+static struct serving *enter(struct conn *c, const struct message *m)
+{
+    struct serving *s = c->serving_count < SERVING_MAX ? calloc(1, sizeof(*s)) : NULL;
+
+    if (!s)
+        return NULL;
+    s->thread = pthread_self();
+    s->peer_thread = m->sender;
+    s->within = serving_of_thread(c, s->thread);
+    s->next = c->serving;
+    c->serving = s;
+    c->serving_count++;
+    return s;
+}
+
+struct serving *serving_of_thread(const struct conn *c, pthread_t thread)
+{
+    struct serving *s;
+
+    for (s = c->serving; s && !pthread_equal(s->thread, thread); s = s->next)
+        ;
+    return s;
+}
+
+/* What the requests of one thread of ours are queued at: the outermost that it serves. */
+static struct serving *outermost(struct serving *s)
+{
+    while (s && s->within)
+        s = s->within;
+    return s;
+}
+
+/* With the lock held: who has to serve a request, if that is not just anybody: the thread of ours
+ * that it names, or the one that serves the same thread of the peer's, after what it is at. */
+static struct serving *owner(const struct conn *c, const struct message *m)
+{
+    struct serving *s;
+
+    if (!c->env.bound)
+        return NULL;
+    if (m->recipient)
+        return outermost(serving_of_thread(c, (pthread_t)m->recipient));
+    for (s = c->serving; s; s = s->next) {
+        if (!s->within && s->peer_thread == m->sender)
+            return s;
+    }
+    return NULL;
+}
+
+/* ---- Queues --------------------------------------------------------------------------------- */
+
+static size_t size_of(const struct queued *q)
+{
+    return sizeof(*q) + q->request.frame.len;
+}
+
+/* With the lock held: takes m. */
+static int enqueue(struct conn *c, struct serving *s, struct message *m, int64_t handler,
+                   struct rpyc_error *err)
+{
+    struct queued *q = malloc(sizeof(*q)), **at;
+
+    if (!q)
+        return error_nomem(err);
+    *q = (struct queued){*m, handler, NULL};
+    *m = (struct message){0};
+    for (at = &s->queue; *at; at = &(*at)->next)
+        ;
+    *at = q;
+    c->queued_bytes += size_of(q);
+    if (c->queued_bytes > QUEUED_MAX)
+        return error_set(err, RPYC_ELIMIT, "too many requests that wait for one thread");
+    return 0;
+}
+
+/* With the lock held: the first one of the queue, or of those within what the thread is at (the
+ * ones that name it); NULL for none. */
+static struct queued *dequeue(struct conn *c, struct serving *s, bool nested)
+{
+    struct queued **at = &s->queue, *q;
+
+    while (*at && nested && !(*at)->request.recipient)
+        at = &(*at)->next;
+    q = *at;
+    if (!q)
+        return NULL;
+    *at = q->next;
+    c->queued_bytes -= size_of(q);
+    return q;
+}
+
+static void queued_free(struct queued *q)
+{
+    message_free(&q->request);
+    free(q);
+}
+
+/* With the lock held: takes an entry out of the list. */
+static void leave(struct conn *c, struct serving *s)
+{
+    struct serving **at;
+    struct queued *q;
+
+    while ((q = dequeue(c, s, false)))
+        queued_free(q);
+    for (at = &c->serving; *at != s; at = &(*at)->next)
+        ;
+    *at = s->next;
+    c->serving_count--;
+    free(s);
+}
+
+/* ---- Serving -------------------------------------------------------------------------------- */
+
+int serving_claim(struct conn *c, struct message *m, int64_t handler, struct serving **s,
+                  struct rpyc_error *err)
+{
+    struct serving *other = owner(c, m);
+
+    *s = NULL;
+    if (other && !pthread_equal(other->thread, pthread_self()))
+        return enqueue(c, other, m, handler, err) < 0 ? -1 : 0;
+    *s = enter(c, m);
+    return 1;
+}
+
+int serving_run(struct conn *c, struct serving *s, struct message *m, int64_t handler,
+                struct rpyc_error *err)
+{
+    int result = c->ops->serve(c->host, c, m, handler, err);
+    struct queued *q;
+
+    pthread_mutex_lock(&c->lock);
+    while (result == 0 && !c->closed && (q = dequeue(c, s, false))) {
+        s->peer_thread = q->request.sender;
+        pthread_mutex_unlock(&c->lock);
+        result = c->ops->serve(c->host, c, &q->request, q->handler, err);
+        queued_free(q);
+        pthread_mutex_lock(&c->lock);
+    }
+    leave(c, s);
+    pthread_mutex_unlock(&c->lock);
+    return result;
+}
+
+bool serving_within(struct conn *c, bool any)
+{
+    struct serving *s = outermost(serving_of_thread(c, pthread_self())), *inner;
+    struct queued *q = s && !c->closed ? dequeue(c, s, !any) : NULL;
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    int result;
+
+    if (!q)
+        return false;
+    inner = enter(c, &q->request);
+    pthread_mutex_unlock(&c->lock);
+    if (inner)
+        result = serving_run(c, inner, &q->request, q->handler, &why);
+    else
+        result = serving_refuse(c, &q->request, &why);
+    queued_free(q);
+    if (result < 0)
+        conn_close(c, &why);
+    pthread_mutex_lock(&c->lock);
+    return true;
+}
+
+int serving_refuse(struct conn *c, const struct message *m, struct rpyc_error *err)
+{
+    return conn_reply_exception(c, m, "builtins", "RecursionError",
+                                "too many requests within requests", err);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Two threads of ours serve one connection of a peer that binds threads.
+ */
+#include "unit.h"
+
+#include "conn.h"
+
+#define SOON deadline_in(10000)
+
+/* Threads of the peer's, as in front of every message. */
+#define A       "000000000000000a"
+#define B       "000000000000000b"
+#define NOBODY  "0000000000000000"
+#define NO_ARGS "115102"
+
+/* What the host does with a request is told by the handler. */
+#define WAIT HANDLE_REPR /* 0x59: until the gate is open */
+#define NOTE HANDLE_STR  /* 0x5a: nothing but to take note of the thread */
+#define ASK  HANDLE_DIR  /* 0x5d: asks the peer for its root before it answers */
+
+#define SEQ_MAX 8
+
+struct host {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool open;
+    int begun;
+    pthread_t by[SEQ_MAX]; /* who served which request */
+};
+
+struct link {
+    struct conn *c;
+    struct peer peer;
+    struct host host;
+    struct thread threads[2];
+};
+
+static void begin(struct host *h, const struct message *m, bool wait)
+{
+    pthread_mutex_lock(&h->lock);
+    h->by[m->seq] = pthread_self();
+    h->begun++;
+    pthread_cond_broadcast(&h->changed);
+    while (wait && !h->open)
+        pthread_cond_wait(&h->changed, &h->lock);
+    pthread_mutex_unlock(&h->lock);
+}
+
+static void wait_begun(struct host *h, int count)
+{
+    pthread_mutex_lock(&h->lock);
+    while (h->begun < count)
+        pthread_cond_wait(&h->changed, &h->lock);
+    pthread_mutex_unlock(&h->lock);
+}
+
+static void open_gate(struct host *h)
+{
+    pthread_mutex_lock(&h->lock);
+    h->open = true;
+    pthread_cond_broadcast(&h->changed);
+    pthread_mutex_unlock(&h->lock);
+}
+
+static void ask_for_root(struct conn *c)
+{
+    struct message reply;
+    struct outgoing out;
+    int64_t seq;
+
+    conn_request_begin(c, &out, HANDLE_GETROOT, &seq);
+    box_put(&out.buf, LABEL_VALUE);
+    brine_put_tuple(&out.buf, 0);
+    if (conn_request(c, &out, seq, &reply, SOON, NULL) == 0)
+        message_free(&reply);
+}
+
+static int serve(void *host, struct conn *c, struct message *m, int64_t handler,
+                 struct rpyc_error *err)
+{
+    struct outgoing out;
+
+    begin(host, m, handler == WAIT);
+    if (handler == ASK)
+        ask_for_root(c);
+    conn_reply_begin(c, &out, m, MESSAGE_REPLY);
+    box_put(&out.buf, LABEL_VALUE);
+    brine_put_int(&out.buf, m->seq);
+    return conn_send(c, &out, SOON, err);
+}
+
+static void serve_to_end(void *arg)
+{
+    conn_serve(arg, NULL);
+}
+
+static struct link *link_new(void)
+{
+    static const struct conn_host ops = {.serve = serve};
+    const struct conn_config config = {.generation = RPYC_GENERATION_6, .bound = true};
+    struct link *l = calloc(1, sizeof(*l));
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct stream s;
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    stream_open(&s, fds[0]);
+    l->peer.fd = fds[1];
+    pthread_mutex_init(&l->host.lock, NULL);
+    pthread_cond_init(&l->host.changed, NULL);
+    assert_ok(conn_new(&l->c, &s, &ops, &l->host, &config, &err), &err);
+    thread_start(&l->threads[0], serve_to_end, l->c);
+    thread_start(&l->threads[1], serve_to_end, l->c);
+    return l;
+}
+
+static void link_free(struct link **l)
+{
+    open_gate(&(*l)->host);
+    conn_close((*l)->c, NULL);
+    thread_join(&(*l)->threads[0]);
+    thread_join(&(*l)->threads[1]);
+    peer_close(&(*l)->peer);
+    conn_unref((*l)->c);
+    pthread_mutex_destroy(&(*l)->host.lock);
+    pthread_cond_destroy(&(*l)->host.changed);
+    free(*l);
+}
+
+#define AUTO_LINK _cleanup_(link_free) struct link *
+
+/* That the next frame is the reply to request `seq` of the peer's thread `to`: whose hex digit that
+ * is. */
+static void hears_reply(struct peer *p, int seq, uint8_t to)
+{
+    AUTO_BYTES heard = next_frame(p);
+    const uint8_t reply[] = {2, 0x11, (uint8_t)(0x50 + seq), 0x11, 0x51, (uint8_t)(0x50 + seq)};
+
+    assert_int_equal(heard.len, 16 + sizeof(reply));
+    assert_int_equal(heard.data[15], to);
+    assert_memory_equal(heard.data + 16, reply, sizeof(reply));
+}
+
+/* ---- Tests ---------------------------------------------------------------------------------- */
+
+TEST(threads_of_the_peer_are_served_side_by_side)
+{
+    AUTO_LINK l = link_new();
+
+    say(&l->peer, A NOBODY "01 1150 1159" NO_ARGS);
+    wait_begun(&l->host, 1);
+    say(&l->peer, B NOBODY "01 1151 115a" NO_ARGS);
+    hears_reply(&l->peer, 1, 0x0b);
+    open_gate(&l->host);
+    hears_reply(&l->peer, 0, 0x0a);
+    assert_false(pthread_equal(l->host.by[0], l->host.by[1]));
+}
+
+TEST(requests_of_one_thread_of_the_peer_are_served_in_order_and_by_one)
+{
+    AUTO_LINK l = link_new();
+
+    say(&l->peer, A NOBODY "01 1150 1159" NO_ARGS);
+    wait_begun(&l->host, 1);
+    say(&l->peer, A NOBODY "01 1151 115a" NO_ARGS);
+    say(&l->peer, A NOBODY "01 1152 115a" NO_ARGS);
+    say(&l->peer, B NOBODY "01 1153 115a" NO_ARGS); /* once this is done, those have been read */
+    hears_reply(&l->peer, 3, 0x0b);
+    hears_no_more(&l->peer);
+    open_gate(&l->host);
+    hears_reply(&l->peer, 0, 0x0a);
+    hears_reply(&l->peer, 1, 0x0a);
+    hears_reply(&l->peer, 2, 0x0a);
+    assert_true(pthread_equal(l->host.by[0], l->host.by[1]));
+    assert_true(pthread_equal(l->host.by[0], l->host.by[2]));
+}
+
+TEST(a_request_within_a_request_is_served_by_the_thread_that_waits)
+{
+    AUTO_LINK l = link_new();
+    AUTO_BUFFER nested = BUFFER_INIT;
+    AUTO_BYTES a = from_hex(A), request = from_hex("01 1151 115a" NO_ARGS);
+    int round;
+
+    for (round = 0; round < 20; round++) {
+        AUTO_BYTES asked = {NULL, 0};
+        char reply[128];
+        size_t i;
+
+        say(&l->peer, A NOBODY "01 1150 115d" NO_ARGS);
+        asked = next_frame(&l->peer); /* sender: our thread; recipient: A */
+        assert_int_equal(asked.data[15], 0x0a);
+        buffer_clear(&nested);
+        buffer_put_u32(&nested, (uint32_t)(16 + request.len));
+        buffer_put_u8(&nested, 0);
+        buffer_put(&nested, a.data, 8);
+        buffer_put(&nested, asked.data, 8);
+        buffer_put(&nested, request.data, request.len);
+        buffer_put_u8(&nested, '\n');
+        say_bytes(&l->peer, nested.data, nested.len);
+        hears_reply(&l->peer, 1, 0x0a);
+        assert_true(pthread_equal(l->host.by[0], l->host.by[1]));
+        strcpy(reply, A);
+        for (i = 0; i < 8; i++)
+            snprintf(reply + 16 + 2 * i, 3, "%02x", asked.data[i]);
+        snprintf(reply + 32, sizeof(reply) - 32, "02 11 %02x 115100", 0x50 + round);
+        say(&l->peer, reply);
+        hears_reply(&l->peer, 0, 0x0a);
+    }
+}
+
+TEST(a_peer_that_leaves_too_much_for_one_thread_is_hung_up_on)
+{
+    enum { SIZE = 1 << 20 };
+    AUTO_LINK l = link_new();
+    AUTO_BYTES head = from_hex(A NOBODY "01 1151 115a 1151 0f00100000");
+    AUTO_BUFFER frame = BUFFER_INIT;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    int i;
+
+    say(&l->peer, A NOBODY "01 1150 1159" NO_ARGS);
+    wait_begun(&l->host, 1);
+    buffer_put_u32(&frame, (uint32_t)(head.len + SIZE));
+    buffer_put_u8(&frame, 0);
+    buffer_put(&frame, head.data, head.len);
+    memset(buffer_extend(&frame, SIZE), 'x', SIZE);
+    buffer_put_u8(&frame, '\n');
+    for (i = 0; i < 70 && !conn_closed(l->c); i++) {
+        const uint8_t *at = frame.data;
+        size_t left = frame.len;
+        ssize_t n;
+
+        while (left > 0 && (n = send(l->peer.fd, at, left, MSG_NOSIGNAL)) > 0) {
+            at += n;
+            left -= (size_t)n;
+        }
+    }
+    while (!conn_closed(l->c))
+        sched_yield();
+    assert_int_equal(conn_serve(l->c, &err), -1);
+    assert_error(&err, RPYC_ELIMIT, "too many requests that wait for one thread");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_of_the_peer_are_served_side_by_side),
+        cmocka_unit_test(requests_of_one_thread_of_the_peer_are_served_in_order_and_by_one),
+        cmocka_unit_test(a_request_within_a_request_is_served_by_the_thread_that_waits),
+        cmocka_unit_test(a_peer_that_leaves_too_much_for_one_thread_is_hung_up_on),
+    };
+
+    return RUN(tests);
+}
