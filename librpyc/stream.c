@@ -409,17 +409,18 @@ static int bind_unix(int fd, const struct sockaddr *address, socklen_t len)
     return 0;
 }
 
-static int bind_tcp(int fd, const struct sockaddr *address, socklen_t len)
+static int bind_tcp(int fd, const struct sockaddr *address, socklen_t len, bool reuse)
 {
     int on = 1;
 
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (reuse)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (address->sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     return bind(fd, address, len);
 }
 
-int stream_listen(const struct sockaddr *address, socklen_t len, int backlog,
+int stream_listen(const struct sockaddr *address, socklen_t len, int backlog, bool reuse,
                   struct rpyc_error *err)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -430,7 +431,7 @@ int stream_listen(const struct sockaddr *address, socklen_t len, int backlog,
     if (address->sa_family == AF_UNIX)
         result = bind_unix(fd, address, len);
     else
-        result = bind_tcp(fd, address, len);
+        result = bind_tcp(fd, address, len, reuse);
     if (result == 0 && listen(fd, backlog) == 0)
         return fd;
     error_system(err, errno, "bind");

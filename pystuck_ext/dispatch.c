@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dispatch.h"
 
+#include "ask.h"
 #include "box.h"
 #include "netclass.h"
 #include "netref.h"
@@ -37,6 +38,19 @@ static PyObject *accessor(PyObject *obj, PyObject *overrider)
     return PyObject_GetAttr((PyObject *)Py_TYPE(obj), overrider);
 }
 
+/* The name under which the client may use an attribute, where the service does not allow all of
+ * them: a new reference in place of the one to name, which it takes. NULL with AttributeError. */
+static PyObject *allowed_name(struct ps_session *s, PyObject *obj, PyObject *name, const char *use)
+{
+    PyObject *allowed;
+
+    if (!s->policy)
+        return name;
+    allowed = PyObject_CallFunction(s->policy, "OOs", obj, name, use);
+    Py_DECREF(name);
+    return allowed;
+}
+
 static PyObject *get_attribute(struct ps_session *s, PyObject *obj, PyObject *raw_name)
 {
     PyObject *name = attribute_name(raw_name), *custom, *result = NULL;
@@ -46,10 +60,10 @@ static PyObject *get_attribute(struct ps_session *s, PyObject *obj, PyObject *ra
     custom = accessor(obj, s->state->names.rpyc_getattr);
     if (custom)
         result = PyObject_CallFunctionObjArgs(custom, obj, name, NULL);
-    else if (!PyErr_Occurred())
+    else if (!PyErr_Occurred() && (name = allowed_name(s, obj, name, "allow_getattr")))
         result = PyObject_GetAttr(obj, name);
     Py_XDECREF(custom);
-    Py_DECREF(name);
+    Py_XDECREF(name);
     return result;
 }
 
@@ -64,10 +78,11 @@ static PyObject *set_attribute(struct ps_session *s, PyObject *obj, PyObject *ra
     custom = accessor(obj, value ? s->state->names.rpyc_setattr : s->state->names.rpyc_delattr);
     if (custom)
         result = PyObject_CallFunctionObjArgs(custom, obj, name, value, NULL);
-    else if (!PyErr_Occurred())
+    else if (!PyErr_Occurred() &&
+             (name = allowed_name(s, obj, name, value ? "allow_setattr" : "allow_delattr")))
         result = none_or_error(PyObject_SetAttr(obj, name, value));
     Py_XDECREF(custom);
-    Py_DECREF(name);
+    Py_XDECREF(name);
     return result;
 }
 
@@ -234,9 +249,13 @@ static PyObject *handle_dir(struct ps_session *s, PyObject *args)
 
 static PyObject *handle_pickle(struct ps_session *s, PyObject *args)
 {
-    PyObject *pickle = PyImport_ImportModule("pickle"), *result;
+    PyObject *pickle, *result;
 
-    (void)s;
+    if (!ps_session_allows(s, "allow_pickle")) {
+        PyErr_SetString(PyExc_ValueError, "pickling is disabled");
+        return NULL;
+    }
+    pickle = PyImport_ImportModule("pickle");
     if (!pickle)
         return NULL;
     result = PyObject_CallMethod(pickle, "dumps", "OO", ARG(0), ARG(1));
@@ -539,16 +558,22 @@ static void answer_exception(struct ps_session *s, const struct message *request
                              struct outgoing *out, PyObject **interrupt)
 {
     PyObject *type, *exc, *tb;
+    bool with_traceback;
 
-    if (interrupt && !*interrupt && PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) {
-        PyErr_Fetch(&type, &exc, &tb);
-        PyErr_NormalizeException(&type, &exc, &tb);
+    PyErr_Fetch(&type, &exc, &tb);
+    PyErr_NormalizeException(&type, &exc, &tb);
+    if (interrupt && !*interrupt && PyErr_GivenExceptionMatches(type, PyExc_KeyboardInterrupt)) {
         Py_XINCREF(exc);
         *interrupt = exc;
-        PyErr_Restore(type, exc, tb);
     }
+    if (!s->ended) {
+        Py_XINCREF(tb);
+        Py_XSETREF(s->last_traceback, tb);
+    }
+    with_traceback = ps_session_allows(s, "include_local_traceback");
+    PyErr_Restore(type, exc, tb);
     conn_reply_restart(s->conn, out, request, MESSAGE_EXCEPTION);
-    ps_vinegar_put(s->state, &out->buf);
+    ps_vinegar_put(s->state, &out->buf, with_traceback);
 }
 
 int ps_dispatch(struct ps_session *s, struct message *request, int64_t handler,

@@ -29,12 +29,16 @@
 #define PS_NAME_FIELD(field, text) PyObject *field;
 
 struct ps_session;
+struct ps_thread;
 
 struct ps_state {
     PyInterpreterState *interp;
     PyTypeObject *server_type;
     PyTypeObject *netref_type;
     PyTypeObject *service_type;
+    PyTypeObject *link_type;
+    PyTypeObject *pending_type;
+    PyObject *connection_class; /* pystuck.connection.Connection, from the first run_server on */
     PyObject *local_names;      /* a frozenset: attributes that a netref has of its own */
     PyObject *eval, *exec;      /* builtins' */
     PyObject *import_module;    /* importlib's */
@@ -44,7 +48,7 @@ struct ps_state {
     struct {
         PS_NAMES(PS_NAME_FIELD)
     } names;
-    LIST_HEAD(, ps_session) sessions; /* those that have run Python */
+    LIST_HEAD(, ps_thread) own_threads; /* threads of ours that have run Python */
 };
 
 /* The attribute of an object's type, without the type's metaclass and without running any code;

@@ -5,10 +5,13 @@
 python_LTLIBRARIES = pystuck_ext/_pystuck.la
 pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/admission.c pystuck_ext/admission.h \
+	pystuck_ext/ask.c pystuck_ext/ask.h \
 	pystuck_ext/box.c pystuck_ext/box.h \
 	pystuck_ext/dispatch.c pystuck_ext/dispatch.h \
 	pystuck_ext/ext.h \
 	pystuck_ext/gil.c pystuck_ext/gil.h \
+	pystuck_ext/link.c pystuck_ext/link.h \
+	pystuck_ext/log.c pystuck_ext/log.h \
 	pystuck_ext/module.c \
 	pystuck_ext/netclass.c pystuck_ext/netclass.h \
 	pystuck_ext/netref.c pystuck_ext/netref.h \
@@ -28,6 +31,12 @@ pystuck_ext__pystuck_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
 pystuckpkgdir = $(pythondir)/pystuck
 dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/__init__.py \
+	pystuck_ext/pystuck/_client.py \
+	pystuck_ext/pystuck/_preload.py \
+	pystuck_ext/pystuck/_serving.py \
+	pystuck_ext/pystuck/_stand_ins.py \
+	pystuck_ext/pystuck/connection.py \
+	pystuck_ext/pystuck/greenlets.py \
 	pystuck_ext/pystuck/thread_probe.py
 
 # The .la file is of no use to Python. The .pyc files are made here, with the names they will have

@@ -8,6 +8,8 @@
 #include <netdb.h>
 
 #include "admission.h"
+#include "link.h"
+#include "log.h"
 #include "netref.h"
 #include "server.h"
 #include "service.h"
@@ -161,6 +163,18 @@ static PyType_Spec handle_spec = {
     .slots = handle_slots,
 };
 
+/* An attribute of a module, imported if need be. */
+static PyObject *import_from(const char *module_name, const char *name)
+{
+    PyObject *module = PyImport_ImportModule(module_name), *value;
+
+    if (!module)
+        return NULL;
+    value = PyObject_GetAttrString(module, name);
+    Py_DECREF(module);
+    return value;
+}
+
 /* ---- run_server ----------------------------------------------------------------------------- */
 
 struct address {
@@ -222,7 +236,7 @@ static int refuse_host(const char *host)
 
 /* The address of a loopback host. IPv4 first, where a name has both: it is what clients try by
  * default. */
-static int tcp_address(const char *host, int port, struct address *address)
+static int tcp_address(const char *host, int port, bool ipv6, struct address *address)
 {
     struct addrinfo *list = NULL, *a;
     char service[16];
@@ -232,7 +246,7 @@ static int tcp_address(const char *host, int port, struct address *address)
     if (host[0] == '\0')
         return refuse_host(host);
     snprintf(service, sizeof(service), "%d", port);
-    result = look_up(host, service, AF_INET, &list);
+    result = ipv6 ? EAI_NONAME : look_up(host, service, AF_INET, &list);
     if (result != 0)
         result = look_up(host, service, AF_INET6, &list);
     if (result != 0) {
@@ -264,74 +278,165 @@ static int unix_address(PyObject *path, struct address *address)
     return -1;
 }
 
+/* What run_server was asked for. */
+struct wanted {
+    const char *host;
+    int port, ipv6;
+    PyObject *unix_socket;
+    PyObject *connect; /* NULL: the classic service */
+    PyObject *log;     /* NULL: nobody is told */
+    int backlog, reuse_addr;
+};
+
+static void serving_free(struct ps_serving *serving)
+{
+    ps_log_free(serving->log);
+    Py_XDECREF(serving->connect);
+    free(serving);
+}
+
+/* What the server's sessions have in common; NULL with MemoryError. */
+static struct ps_serving *serving_new(PyObject *module, const struct wanted *w)
+{
+    struct ps_serving *serving = calloc(1, sizeof(*serving));
+
+    if (!serving)
+        return (struct ps_serving *)PyErr_NoMemory();
+    serving->state = PyModule_GetState(module);
+    serving->connect = w->connect;
+    Py_XINCREF(serving->connect);
+    if (!w->log || (serving->log = ps_log_new(serving->state, w->log)))
+        return serving;
+    serving_free(serving);
+    return NULL;
+}
+
 /* Starts a server and wraps it in a handle. where names the address in errors. */
-static PyObject *start_server(PyObject *module, const struct address *address, PyObject *where)
+static PyObject *start_server(PyObject *module, const struct wanted *w,
+                              const struct address *address, PyObject *where)
 {
     struct ps_state *state = PyModule_GetState(module);
+    struct ps_serving *serving = serving_new(module, w);
+    struct ps_server_options options = {
+        .serve = ps_session_run,
+        .hung_up = ps_session_hung_up,
+        .tell = ps_session_tell,
+        .context = serving,
+        .backlog = w->backlog,
+        .no_reuse = !w->reuse_addr,
+    };
     struct rpyc_error err = RPYC_ERROR_INIT;
-    PyObject *self = state->server_type->tp_alloc(state->server_type, 0);
+    PyObject *self;
     int result;
 
-    if (!self)
+    if (!serving)
         return NULL;
+    self = state->server_type->tp_alloc(state->server_type, 0);
+    if (!self) {
+        serving_free(serving);
+        return NULL;
+    }
     Py_BEGIN_ALLOW_THREADS
-    result = ps_server_start(&((struct handle *)self)->server,
-                             (const struct sockaddr *)&address->storage, address->len,
-                             ps_session_run, state, &err);
+    result =
+        ps_server_start(&((struct handle *)self)->server,
+                        (const struct sockaddr *)&address->storage, address->len, &options, &err);
     Py_END_ALLOW_THREADS
     if (result == 0) {
         Py_INCREF(module); /* for good: the server's threads use the module's state */
         return self;
     }
     raise_oserror(&err, where);
+    serving_free(serving);
     Py_DECREF(self);
     return NULL;
 }
 
+/* Imports what the sessions will need: later the import lock may be what is stuck. */
+static int import_connection(struct ps_state *state)
+{
+    if (!state->connection_class)
+        state->connection_class = import_from("pystuck.connection", "Connection");
+    return state->connection_class ? 0 : -1;
+}
+
+static PyObject *run_unix(PyObject *module, const struct wanted *w)
+{
+    struct address address = {0};
+    PyObject *path, *result = NULL;
+
+    if (!PyUnicode_FSConverter(w->unix_socket, &path))
+        return NULL;
+    if (unix_address(path, &address) == 0)
+        result = start_server(module, w, &address, w->unix_socket);
+    Py_DECREF(path);
+    return result;
+}
+
+static PyObject *run_tcp(PyObject *module, const struct wanted *w)
+{
+    struct address address = {0};
+    PyObject *where, *result;
+
+    if (w->port < 0 || w->port > 65535) {
+        PyErr_SetString(PyExc_OverflowError, "port must be 0-65535");
+        return NULL;
+    }
+    if (tcp_address(w->host, w->port, w->ipv6, &address) < 0)
+        return NULL;
+    where = PyUnicode_FromFormat("%s port %d", w->host, w->port);
+    if (!where)
+        return NULL;
+    result = start_server(module, w, &address, where);
+    Py_DECREF(where);
+    return result;
+}
+
 PyDoc_STRVAR(run_server_doc,
-             "run_server(host='127.0.0.1', port=6666, unix_socket=None)\n--\n\n"
+             "run_server(host='127.0.0.1', port=6666, unix_socket=None, *, connect=None,\n"
+             "           backlog=128, reuse_addr=True, ipv6=False, log=None)\n--\n\n"
              "Serve clients from native threads until the process ends or the handle that is\n"
              "returned is closed. Returns once clients can connect.\n\n"
              "host: a loopback address or name; port: 0 lets the kernel choose.\n"
-             "unix_socket: a path, or '@name' for an abstract one, in place of both.\n\n"
+             "unix_socket: a path, or '@name' for an abstract one, in place of both.\n"
+             "connect: gets a Link and returns a pystuck.connection.Connection over it, for each\n"
+             "client; None: the classic service.\n"
+             "backlog: clients that wait to be let in. reuse_addr: listen also while connections\n"
+             "of a former server linger. ipv6: take host for an address or name of IPv6.\n"
+             "log: gets a level of the module logging and a text, some time after clients come,\n"
+             "go, or are refused; it may take its time.\n\n"
              "Raises ValueError for an address that others than this machine can reach, and\n"
              "OSError with bind's errno where it cannot listen.");
 
 static PyObject *run_server(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"host", "port", "unix_socket", NULL};
-    PyObject *unix_socket = Py_None, *path, *where, *result = NULL;
-    struct address address = {0};
-    const char *host = "127.0.0.1";
-    int port = 6666;
+    static char *names[] = {"host",       "port", "unix_socket", "connect", "backlog",
+                            "reuse_addr", "ipv6", "log",         NULL};
+    struct wanted w = {
+        .host = "127.0.0.1",
+        .port = 6666,
+        .unix_socket = Py_None,
+        .connect = Py_None,
+        .log = Py_None,
+        .backlog = 128,
+        .reuse_addr = 1,
+    };
 
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
         PyErr_SetString(PyExc_RuntimeError, "run_server() in a subinterpreter: our threads would "
                                             "keep it from ending; call it in the main one");
         return NULL;
     }
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|siO:run_server", names, &host, &port,
-                                     &unix_socket))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|siO$OippO:run_server", names, &w.host, &w.port,
+                                     &w.unix_socket, &w.connect, &w.backlog, &w.reuse_addr, &w.ipv6,
+                                     &w.log))
         return NULL;
-    if (unix_socket != Py_None) {
-        if (!PyUnicode_FSConverter(unix_socket, &path))
-            return NULL;
-        if (unix_address(path, &address) == 0)
-            result = start_server(module, &address, unix_socket);
-        Py_DECREF(path);
-        return result;
-    }
-    if (port < 0 || port > 65535) {
-        PyErr_SetString(PyExc_OverflowError, "port must be 0-65535");
+    if (w.connect == Py_None)
+        w.connect = NULL;
+    if (w.log == Py_None)
+        w.log = NULL;
+    if (import_connection(PyModule_GetState(module)) < 0)
         return NULL;
-    }
-    if (tcp_address(host, port, &address) < 0)
-        return NULL;
-    where = PyUnicode_FromFormat("%s port %d", host, port);
-    if (where)
-        result = start_server(module, &address, where);
-    Py_XDECREF(where);
-    return result;
+    return w.unix_socket != Py_None ? run_unix(module, &w) : run_tcp(module, &w);
 }
 
 PyDoc_STRVAR(own_threads_doc,
@@ -354,18 +459,6 @@ static PyMethodDef module_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* An attribute of a module, imported if need be. */
-static PyObject *import_from(const char *module_name, const char *name)
-{
-    PyObject *module = PyImport_ImportModule(module_name), *value;
-
-    if (!module)
-        return NULL;
-    value = PyObject_GetAttrString(module, name);
-    Py_DECREF(module);
-    return value;
-}
-
 static int make_names(struct ps_state *state)
 {
 #define PS_MAKE_NAME(field, text)                                                                  \
@@ -381,12 +474,14 @@ static int module_exec(PyObject *module)
     struct ps_state *state = PyModule_GetState(module);
 
     state->interp = PyThreadState_GetInterpreter(PyThreadState_Get());
-    LIST_INIT(&state->sessions);
+    LIST_INIT(&state->own_threads);
     if (make_names(state) < 0)
         return -1;
     state->server_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &handle_spec, NULL);
     state->netref_type = ps_netref_make_type(module);
     state->service_type = ps_service_make_type(module);
+    state->link_type = ps_link_make_type(module);
+    state->pending_type = ps_pending_make_type(module);
     state->local_names = ps_netref_local_names();
     state->eval = import_from("builtins", "eval");
     state->exec = import_from("builtins", "exec");
@@ -394,9 +489,9 @@ static int module_exec(PyObject *module)
     state->format_exception = import_from("traceback", "format_exception");
     state->threading = PyImport_ImportModule("threading");
     state->threads = import_from("threading", "_active");
-    if (!state->server_type || !state->netref_type || !state->service_type || !state->local_names ||
-        !state->eval || !state->exec || !state->import_module || !state->format_exception ||
-        !state->threading || !state->threads)
+    if (!state->server_type || !state->netref_type || !state->service_type || !state->link_type ||
+        !state->pending_type || !state->local_names || !state->eval || !state->exec ||
+        !state->import_module || !state->format_exception || !state->threading || !state->threads)
         return -1;
     state->server_type->tp_new = NULL;
     return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netclass.h"
 
+#include "ask.h"
 #include "box.h"
 #include "netref.h"
 

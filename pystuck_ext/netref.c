@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <structmember.h>
 
+#include "ask.h"
 #include "box.h"
 #include "netclass.h"
 
@@ -190,8 +191,7 @@ static PyObject *local_getattr(PyObject *self, PyObject *name)
     if (value || !PyErr_ExceptionMatches(PyExc_AttributeError))
         return value;
     if (PyUnicode_CompareWithASCIIString(name, "__array_struct__") == 0 ||
-        PyUnicode_CompareWithASCIIString(name, "__array_interface__") == 0 ||
-        PyUnicode_CompareWithASCIIString(name, "____conn__") == 0)
+        PyUnicode_CompareWithASCIIString(name, "__array_interface__") == 0)
         return NULL; /* numpy would read memory of the other process; see rpyc issue 236 */
     PyErr_Clear();
     return remote_getattr(self, name);
@@ -298,7 +298,15 @@ static PyObject *netref_id_pack(PyObject *self, void *unused)
     return ps_load(&r);
 }
 
+/* The connection that it came from, as rpyc's own helpers in this process ask for it. */
+static PyObject *netref_conn(PyObject *self, void *unused)
+{
+    (void)unused;
+    return ps_session_connection(((struct ps_netref *)self)->session);
+}
+
 static PyGetSetDef netref_getset[] = {
+    {"____conn__", netref_conn, NULL, NULL, NULL},
     {"____id_pack__", netref_id_pack, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -2,8 +2,9 @@
 #include "server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -12,7 +13,6 @@
 
 #include "admission.h"
 
-#define BACKLOG            128
 #define OUT_OF_FDS_WAIT_MS 200
 
 struct ps_server {
@@ -22,8 +22,8 @@ struct ps_server {
     socklen_t address_len;
     sigset_t caller_mask;
     ino_t file; /* the inode of a Unix socket's file */
-    ps_serve_client serve;
-    void *context;
+    struct ps_server_options options;
+    uint64_t next_id; /* of a client; the listener's */
     pthread_t thread;
     unsigned fork_count; /* of the process that started it */
     LIST_ENTRY(ps_server) entry;
@@ -108,8 +108,7 @@ void ps_block_signals(sigset_t *old)
     pthread_sigmask(SIG_SETMASK, &all, old);
 }
 
-/* A thread that starts with signals blocked. */
-static int start_thread(pthread_t *thread, void *(*run)(void *), void *arg)
+int ps_start_thread(pthread_t *thread, void *(*run)(void *), void *arg)
 {
     sigset_t old;
     int result;
@@ -132,7 +131,7 @@ static void *client_main(void *arg)
     struct ps_client *client = arg;
 
     pthread_setname_np(pthread_self(), "pystuck-client"); /* for whoever looks with ps or gdb */
-    client->server->serve(client->server->context, client);
+    client->server->options.serve(client->server->options.context, client);
     return NULL;
 }
 
@@ -152,10 +151,11 @@ static bool enter_client(struct ps_server *s, struct ps_client *client)
     return fits;
 }
 
-void ps_client_set_conn(struct ps_client *client, struct conn *conn)
+void ps_client_set_conn(struct ps_client *client, struct conn *conn, void *session)
 {
     pthread_mutex_lock(&client->server->lock);
     client->conn = conn_ref(conn);
+    client->session = session;
     pthread_mutex_unlock(&client->server->lock);
 }
 
@@ -172,12 +172,26 @@ void ps_client_done(struct ps_client *client)
     ps_server_unref(s);
 }
 
+static void tell(const struct ps_server *s, bool is_error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void tell(const struct ps_server *s, bool is_error, const char *format, ...)
+{
+    char text[256];
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    s->options.tell(s->options.context, is_error, text);
+}
+
 /* Gives a client that has been let in a thread. */
 static int start_client(struct ps_client *client)
 {
     pthread_t thread;
 
-    if (start_thread(&thread, client_main, client) != 0)
+    if (ps_start_thread(&thread, client_main, client) != 0)
         return -1;
     pthread_detach(thread);
     return 0;
@@ -195,14 +209,20 @@ static void welcome(struct ps_server *s, int fd)
         return;
     }
     client->server = s;
+    client->id = s->next_id++;
     stream_open(&client->stream, fd);
     if (!enter_client(s, client)) {
+        tell(s, false, "a client was refused: there are too many");
         stream_close(&client->stream);
         free(client);
         return;
     }
-    if (ps_admit(fd, why, sizeof(why)) && start_client(client) == 0)
+    if (!ps_admit(fd, why, sizeof(why)))
+        tell(s, false, "a client was refused: %s", why);
+    else if (start_client(client) == 0)
         return;
+    else
+        tell(s, true, "a client was refused: no thread could be started");
     stream_shutdown(&client->stream); /* also where a child that was forked just now has it too */
     stream_close(&client->stream);
     ps_client_done(client);
@@ -220,6 +240,7 @@ static bool is_passing(int error)
 {
     switch (error) {
     case EINTR:
+    case EAGAIN: /* it came and went */
     case ECONNABORTED:
     case EPROTO:
     case EPERM:
@@ -246,14 +267,76 @@ static bool is_closed(struct ps_server *s)
     return closed;
 }
 
+/* What the listener waits for: a client that comes, and any that goes. */
+struct watch {
+    struct pollfd fds[1 + PS_CLIENTS_MAX]; /* the listener first */
+    uint64_t ids[1 + PS_CLIENTS_MAX];      /* of the clients */
+    size_t count;
+};
+
+static void watch_all(struct ps_server *s, struct watch *w)
+{
+    struct ps_client *client;
+
+    w->fds[0] = (struct pollfd){.fd = s->listener.fd, .events = POLLIN};
+    w->count = 1;
+    pthread_mutex_lock(&s->lock);
+    LIST_FOREACH (client, &s->clients, entry) {
+        if (client->hung_up)
+            continue;
+        w->fds[w->count] = (struct pollfd){.fd = client->stream.fd, .events = POLLRDHUP};
+        w->ids[w->count] = client->id;
+        w->count++;
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* With the lock held: the client of that number; NULL if it is no more. */
+static struct ps_client *find_client(struct ps_server *s, uint64_t id)
+{
+    struct ps_client *client;
+
+    LIST_FOREACH (client, &s->clients, entry) {
+        if (client->id == id)
+            return client;
+    }
+    return NULL;
+}
+
+/* Tells the sessions whose clients have hung up; they may be busy and not look. One that is no
+ * longer ours (the debuggee has closed it) is not looked at any more either. */
+static void tell_sessions(struct ps_server *s, const struct watch *w)
+{
+    struct ps_client *client;
+    size_t i;
+
+    pthread_mutex_lock(&s->lock);
+    for (i = 1; i < w->count; i++) {
+        client = w->fds[i].revents ? find_client(s, w->ids[i]) : NULL;
+        if (!client)
+            continue;
+        client->hung_up = true;
+        if (client->session && stream_is_ours(&client->stream))
+            s->options.hung_up(client->session);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* Accepts until the listener is shut down, or is no longer ours. */
 static void *listener_main(void *arg)
 {
     struct ps_server *s = arg;
+    struct watch w;
     int fd;
 
     pthread_setname_np(pthread_self(), "pystuck-listen");
     while (!is_closed(s) && stream_is_ours(&s->listener)) {
+        watch_all(s, &w);
+        if (poll(w.fds, w.count, -1) < 0)
+            continue;
+        tell_sessions(s, &w);
+        if (!w.fds[0].revents || !stream_is_ours(&s->listener))
+            continue;
         fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0)
             welcome(s, fd);
@@ -262,6 +345,8 @@ static void *listener_main(void *arg)
         else if (!is_passing(errno))
             break;
     }
+    if (!is_closed(s))
+        tell(s, true, "no more clients are let in: the socket was closed, or failed");
     ps_server_unref(s);
     return NULL;
 }
@@ -288,17 +373,18 @@ static bool is_live(const struct sockaddr *address, socklen_t len)
 }
 
 /* Listens; in the way may be a socket that a dead server left behind. */
-static int listen_on(const struct sockaddr *address, socklen_t len, struct rpyc_error *err)
+static int listen_on(const struct sockaddr *address, socklen_t len,
+                     const struct ps_server_options *options, struct rpyc_error *err)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)address;
     struct rpyc_error why = RPYC_ERROR_INIT;
     struct stat st;
-    int fd = stream_listen(address, len, BACKLOG, &why);
+    int fd = stream_listen(address, len, options->backlog, !options->no_reuse, &why);
 
     if (fd < 0 && why.sys_errno == EADDRINUSE && address->sa_family == AF_UNIX && un->sun_path[0] &&
         lstat(un->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) && !is_live(address, len) &&
         unlink(un->sun_path) == 0)
-        fd = stream_listen(address, len, BACKLOG, &why);
+        fd = stream_listen(address, len, options->backlog, !options->no_reuse, &why);
     if (fd < 0)
         return error_system(err, why.sys_errno, "cannot listen");
     return fd;
@@ -315,7 +401,7 @@ static ino_t socket_file(const struct ps_server *s)
     return st.st_ino;
 }
 
-static struct ps_server *server_new(int fd, ps_serve_client serve, void *context)
+static struct ps_server *server_new(int fd, const struct ps_server_options *options)
 {
     struct ps_server *s = calloc(1, sizeof(*s));
 
@@ -327,8 +413,8 @@ static struct ps_server *server_new(int fd, ps_serve_client serve, void *context
     getsockname(fd, (struct sockaddr *)&s->address, &s->address_len);
     s->file = socket_file(s);
     pthread_sigmask(SIG_SETMASK, NULL, &s->caller_mask);
-    s->serve = serve;
-    s->context = context;
+    s->options = *options;
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* who comes may be gone when we accept */
     s->fork_count = ps_fork_count();
     pthread_mutex_init(&s->lock, NULL);
     LIST_INIT(&s->clients);
@@ -343,17 +429,17 @@ static void forget_server(struct ps_server *s)
 }
 
 int ps_server_start(struct ps_server **out, const struct sockaddr *address, socklen_t len,
-                    ps_serve_client serve, void *context, struct rpyc_error *err)
+                    const struct ps_server_options *options, struct rpyc_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct ps_server *s;
     int fd, result;
 
     pthread_once(&once, install_fork_handlers);
-    fd = listen_on(address, len, err);
+    fd = listen_on(address, len, options, err);
     if (fd < 0)
         return -1;
-    s = server_new(fd, serve, context);
+    s = server_new(fd, options);
     if (!s) {
         close(fd);
         return error_nomem(err);
@@ -361,7 +447,7 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
     pthread_mutex_lock(&servers_lock);
     LIST_INSERT_HEAD(&servers, s, entry);
     pthread_mutex_unlock(&servers_lock);
-    result = start_thread(&s->thread, listener_main, s);
+    result = ps_start_thread(&s->thread, listener_main, s);
     if (result != 0) {
         forget_server(s);
         close(fd);

@@ -10,6 +10,7 @@
 #ifndef PS_SERVER_H
 #define PS_SERVER_H
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/queue.h>
 
@@ -22,6 +23,9 @@ struct ps_client {
     struct ps_server *server;
     struct stream stream;
     struct conn *conn; /* over that stream; NULL until ps_client_set_conn */
+    void *session;     /* ... and who serves it */
+    uint64_t id;       /* a number of its own */
+    bool hung_up;      /* the client, as the listener has seen */
     LIST_ENTRY(ps_client) entry;
 };
 
@@ -29,13 +33,31 @@ struct ps_client {
  * Ends with ps_client_done as the last thing before the stream is closed. */
 typedef void (*ps_serve_client)(void *context, struct ps_client *client);
 
+/* Told that a client has hung up, once, by the listener, which must not wait: the session may be
+ * busy and not look. */
+typedef void (*ps_hung_up)(void *session);
+
+/* Told what happens, in words: a warning where a client is refused, an error where the server can
+ * not go on. By any thread, with locks held, so it must not wait. */
+typedef void (*ps_tell)(void *context, bool is_error, const char *text);
+
+/* What a server is to do, beside listening. */
+struct ps_server_options {
+    ps_serve_client serve;
+    ps_hung_up hung_up;
+    ps_tell tell;
+    void *context; /* for serve and tell */
+    int backlog;
+    bool no_reuse; /* TCP: fail where connections of a former server linger */
+};
+
 #define PS_CLIENTS_MAX 128
 
 /* Starts to listen on one address (loopback or Unix; the caller has made sure) and returns when
  * clients can connect. A Unix path where nobody listens any more is replaced. Errors: RPYC_ESYSTEM
  * with the errno that bind gave; RPYC_ENOMEM. One reference, for ps_server_unref. */
 int ps_server_start(struct ps_server **out, const struct sockaddr *address, socklen_t len,
-                    ps_serve_client serve, void *context, struct rpyc_error *err);
+                    const struct ps_server_options *options, struct rpyc_error *err);
 
 /* Stops listening, removes the Unix socket, hangs up on the clients, and waits for the listener
  * (not for the clients' threads). Twice is allowed; in a child after a fork it does nothing. */
@@ -52,9 +74,9 @@ size_t ps_server_clients(struct ps_server *server);
 /* The signal mask of whoever started the server: what requests run with. */
 const sigset_t *ps_server_caller_mask(const struct ps_server *server);
 
-/* Says which connection a client has, for a fork to find: a reference that lasts until
- * ps_client_done. */
-void ps_client_set_conn(struct ps_client *client, struct conn *conn);
+/* Says which connection a client has, for a fork to find, and who serves it: a reference to the
+ * one, borrowed the other, until ps_client_done. */
+void ps_client_set_conn(struct ps_client *client, struct conn *conn, void *session);
 
 /* The client is served. Frees it. */
 void ps_client_done(struct ps_client *client);
@@ -62,6 +84,9 @@ void ps_client_done(struct ps_client *client);
 /* Blocks all signals but those of a thread's own faults, as the server's threads do while they run
  * no Python. old, which may be NULL, gets the mask that was. */
 void ps_block_signals(sigset_t *old);
+
+/* Starts a thread with those signals blocked. 0, or an errno. */
+int ps_start_thread(pthread_t *thread, void *(*run)(void *), void *arg);
 
 /* How often this process is a child by fork since the first server was started. What was made
  * before a fork must not be used after it: its threads and the holders of its locks stayed with the

@@ -7,6 +7,7 @@
 struct service {
     PyObject_HEAD
     PyObject *namespace;
+    struct ps_session *session; /* a reference */
 };
 
 static PyObject *run(PyObject *self, PyObject *function, PyObject *text)
@@ -35,19 +36,55 @@ static PyObject *service_eval(PyObject *self, PyObject *text)
 
 PyDoc_STRVAR(getmodule_doc, "imports an arbitrary module");
 
+/* What stands in for a module that rpyc's helpers want and that is not here: a new reference. NULL
+ * with the exception that was set before. */
+static PyObject *stand_in(PyObject *name)
+{
+    PyObject *type, *exc, *tb, *package, *modules = NULL, *module = NULL;
+
+    PyErr_Fetch(&type, &exc, &tb);
+    package = PyImport_ImportModule("pystuck._stand_ins");
+    if (package)
+        modules = PyObject_GetAttrString(package, "MODULES");
+    if (modules)
+        module = PyObject_GetItem(modules, name);
+    Py_XDECREF(modules);
+    Py_XDECREF(package);
+    PyErr_Restore(type, exc, tb);
+    if (module)
+        PyErr_Clear();
+    return module;
+}
+
+static PyObject *import_module(PyObject *self, PyObject *name)
+{
+    PyObject *module = PyObject_CallFunctionObjArgs(state_of(self)->import_module, name, NULL);
+
+    if (!module && PyErr_ExceptionMatches(PyExc_ImportError))
+        return stand_in(name);
+    return module;
+}
+
 static PyObject *service_getmodule(PyObject *self, PyObject *name)
 {
     PyObject *dot, *joined, *module;
 
     if (!PyTuple_CheckExact(name))
-        return PyObject_CallFunctionObjArgs(state_of(self)->import_module, name, NULL);
+        return import_module(self, name);
     dot = PyUnicode_FromString(".");
     joined = dot ? PyUnicode_Join(dot, name) : NULL;
-    module =
-        joined ? PyObject_CallFunctionObjArgs(state_of(self)->import_module, joined, NULL) : NULL;
+    module = joined ? import_module(self, joined) : NULL;
     Py_XDECREF(dot);
     Py_XDECREF(joined);
     return module;
+}
+
+PyDoc_STRVAR(getconn_doc, "returns the local connection instance to the other side");
+
+static PyObject *service_getconn(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return ps_session_connection(((struct service *)self)->session);
 }
 
 /* The root itself cannot be changed from outside; what it gives access to can. */
@@ -78,6 +115,8 @@ static void service_dealloc(PyObject *self)
 
     PyObject_GC_UnTrack(self);
     service_clear(self);
+    if (((struct service *)self)->session)
+        ps_session_unref(((struct service *)self)->session);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -86,6 +125,7 @@ static PyMethodDef service_methods[] = {
     {"execute", service_execute, METH_O, execute_doc},
     {"eval", service_eval, METH_O, eval_doc},
     {"getmodule", service_getmodule, METH_O, getmodule_doc},
+    {"getconn", service_getconn, METH_NOARGS, getconn_doc},
     {"_rpyc_setattr", service_deny, METH_VARARGS, NULL},
     {"_rpyc_delattr", service_deny, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
@@ -123,14 +163,17 @@ PyTypeObject *ps_service_make_type(PyObject *module)
     return (PyTypeObject *)type;
 }
 
-PyObject *ps_service_new(struct ps_state *state)
+PyObject *ps_service_new(struct ps_session *s)
 {
-    PyObject *self = state->service_type->tp_alloc(state->service_type, 0);
+    PyTypeObject *type = s->state->service_type;
+    struct service *self = (struct service *)type->tp_alloc(type, 0);
 
     if (!self)
         return NULL;
-    ((struct service *)self)->namespace = PyDict_New();
-    if (!((struct service *)self)->namespace)
+    ps_session_ref(s);
+    self->session = s;
+    self->namespace = PyDict_New();
+    if (!self->namespace)
         Py_CLEAR(self);
-    return self;
+    return (PyObject *)self;
 }

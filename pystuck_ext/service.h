@@ -7,11 +7,11 @@
 #ifndef PS_SERVICE_H
 #define PS_SERVICE_H
 
-#include "ext.h"
+#include "session.h"
 
 PyTypeObject *ps_service_make_type(PyObject *module);
 
-/* A new service with an empty namespace. */
-PyObject *ps_service_new(struct ps_state *state);
+/* A new service with an empty namespace, for one client. */
+PyObject *ps_service_new(struct ps_session *s);
 
 #endif

@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "session.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "box.h"
+#include "ask.h"
 #include "dispatch.h"
 #include "gil.h"
+#include "link.h"
+#include "log.h"
 #include "service.h"
-#include "vinegar.h"
 
 #define REQUEST_TIMEOUT_MS 30000               /* rpyc's sync_request_timeout */
 #define STACK_NEEDED       ((size_t)48 * 1024) /* bytes, for one request */
+#define THREADS_MAX        32                  /* of one client that binds threads */
 
-/* A KeyboardInterrupt that came while this thread of the debuggee, waiting for a client, served one
- * of its requests. It is the thread's own and is raised there, once the wait has been given up. */
-static __thread PyObject *interrupt;
+/* How long a request may go on after the client has hung up, before its objects are let go, in ms:
+ * what it had asked for shortly before is done all the same. */
+#define REAP_AFTER_MS 1000
+
+/* The session that a thread of ours belongs to; NULL on a thread of the debuggee's. */
+static __thread struct ps_session *own_session;
+
+/* ... and how many requests, one within the other, it is serving. */
+static __thread unsigned own_depth;
 
 /* ---- Lifetime ------------------------------------------------------------------------------- */
 
@@ -40,9 +49,17 @@ bool ps_session_alive(struct ps_session *s)
 
 /* ---- The GIL -------------------------------------------------------------------------------- */
 
+/* A thread of ours that has run Python. */
+struct ps_thread {
+    unsigned long ident;
+    LIST_ENTRY(ps_thread) entry;
+};
+
+static __thread struct ps_thread *own_thread;
+
 static bool on_own_thread(const struct ps_session *s)
 {
-    return pthread_equal(s->thread, pthread_self());
+    return own_session == s;
 }
 
 static void leave(struct ps_session *s)
@@ -52,18 +69,15 @@ static void leave(struct ps_session *s)
     ps_gil_release();
 }
 
-/* With the GIL, for the first time: makes what needs Python. */
-static bool start(struct ps_session *s)
+/* With the GIL, on a thread of ours: enters it in the list of those that a stack dump leaves out.
+ */
+static void enter_thread(struct ps_state *state)
 {
-    s->root = ps_service_new(s->state);
-    s->classes = PyDict_New();
-    if (!s->root || !s->classes) {
-        PyErr_Clear();
-        return false;
-    }
-    LIST_INSERT_HEAD(&s->state->sessions, s, entry);
-    s->started = true;
-    return true;
+    own_thread = malloc(sizeof(*own_thread));
+    if (!own_thread)
+        return;
+    own_thread->ident = PyThread_get_thread_ident();
+    LIST_INSERT_HEAD(&state->own_threads, own_thread, entry);
 }
 
 /* Takes the GIL to serve the client. False as with ps_gil_take. */
@@ -71,109 +85,183 @@ static bool enter(struct ps_session *s)
 {
     if (!ps_gil_take(s->state->interp))
         return false;
-    if (on_own_thread(s))
-        pthread_sigmask(SIG_SETMASK, &s->request_mask, NULL);
-    if (s->started || start(s))
+    if (!on_own_thread(s))
         return true;
-    leave(s);
-    return false;
+    pthread_sigmask(SIG_SETMASK, &s->request_mask, NULL);
+    if (!own_thread)
+        enter_thread(s->state);
+    return true;
 }
 
-/* ---- Requests to the client ----------------------------------------------------------------- */
-
-static PyObject *raise_error(const struct rpyc_error *err)
+/* Takes a thread out of threading's list. */
+static void forget_thread(const struct ps_state *state, PyObject *ident)
 {
-    if (interrupt) {
-        PyErr_SetObject((PyObject *)Py_TYPE(interrupt), interrupt);
-        Py_CLEAR(interrupt);
+    if (ident && PyDict_Contains(state->threads, ident) > 0)
+        PyDict_DelItem(state->threads, ident);
+    PyErr_Clear();
+}
+
+/* A request that asked for the current thread, or logged, has put this thread into threading's
+ * list, as a dummy. Takes it out again, without threading's lock, which may be what is stuck. Where
+ * gevent has replaced get_ident, it is there under that name. */
+static void leave_no_dummy(const struct ps_state *state)
+{
+    PyObject *get_ident, *ident;
+
+    if (!PyDict_Check(state->threads))
+        return;
+    ident = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
+    forget_thread(state, ident);
+    Py_XDECREF(ident);
+    get_ident = PyDict_GetItemString(PyModule_GetDict(state->threading), "get_ident");
+    if (!get_ident || PyCFunction_CheckExact(get_ident))
+        return;
+    Py_INCREF(get_ident);
+    ident = PyObject_CallObject(get_ident, NULL);
+    forget_thread(state, ident);
+    Py_XDECREF(ident);
+    Py_DECREF(get_ident);
+}
+
+/* The end of a thread of ours as far as Python is concerned. It has the GIL. */
+static void end_thread(const struct ps_state *state)
+{
+    leave_no_dummy(state);
+    if (own_thread) {
+        LIST_REMOVE(own_thread, entry);
+        free(own_thread);
     }
-    if (PyErr_Occurred())
-        return NULL; /* what a signal handler raised */
-    if (err->code == RPYC_ETIMEOUT)
-        PyErr_SetString(PyExc_TimeoutError, "result expired");
-    else if (err->code == RPYC_ENOMEM)
-        PyErr_NoMemory();
-    else
-        PyErr_SetString(PyExc_EOFError, err->text);
-    return NULL;
+    ps_gil_end_thread();
 }
 
-/* The result that a reply holds. A plain one is a value: what asks for it is itself the unboxing of
- * a reference, and another reference in the answer would go on for ever. */
-static PyObject *unbox_reply(struct ps_session *s, struct brine_reader *r, bool plain)
+bool ps_own_thread_begin(struct ps_state *state)
 {
-    enum label label;
-
-    if (!plain)
-        return ps_unbox(s, r);
-    if (box_next(r, &label) && label == LABEL_VALUE)
-        return ps_load(r);
-    brine_fail(r, "a reference where a value has to be");
-    PyErr_SetString(PyExc_ValueError, "a reference where a value has to be");
-    return NULL;
+    if (!ps_gil_take(state->interp))
+        return false;
+    if (!own_thread)
+        enter_thread(state);
+    return true;
 }
 
-static PyObject *take_reply(struct ps_session *s, struct message *reply, bool plain)
+void ps_own_thread_end(struct ps_state *state)
 {
-    struct rpyc_error why = RPYC_ERROR_INIT;
-    PyObject *result = NULL;
+    end_thread(state);
+    own_thread = NULL;
+}
 
-    if (reply->kind == MESSAGE_EXCEPTION)
-        ps_vinegar_raise(&reply->body);
-    else
-        result = unbox_reply(s, &reply->body, plain);
-    if (reply->body.failed != RPYC_OK) {
-        brine_error(&reply->body, &why);
-        conn_close(s->conn, &why);
-    }
-    message_free(reply);
+/* ---- The service ---------------------------------------------------------------------------- */
+
+/* Takes what Python code made as the connection of this session. */
+static int take_connection(struct ps_session *s, PyObject *connection)
+{
+    s->connection = connection;
+    s->config = PyObject_GetAttrString(connection, "_config");
+    if (s->config && !PyDict_Check(s->config))
+        PyErr_SetString(PyExc_TypeError, "the _config of a connection is a dict");
+    return s->config && !PyErr_Occurred() ? 0 : -1;
+}
+
+static PyObject *call_with_link(struct ps_session *s, PyObject *callable)
+{
+    PyObject *link = ps_link_new(s);
+    PyObject *result = link ? PyObject_CallFunctionObjArgs(callable, link, NULL) : NULL;
+
+    Py_XDECREF(link);
     return result;
 }
 
-static PyObject *request(struct ps_session *s, enum handler handler, PyObject *args, bool plain)
+/* The service that run_server was given: its connection, its root, its policy; then it is told. */
+static int connect_service(struct ps_session *s)
 {
-    struct rpyc_error err = RPYC_ERROR_INIT;
-    PyThreadState *before;
-    struct outgoing out;
-    struct ps_boxer boxer = {s, &out.buf, NULL};
-    struct message reply;
-    int64_t seq;
-    int result = -1, boxed;
-    PyObject *value;
+    PyObject *connection = call_with_link(s, s->serving->connect), *done;
 
-    if (!ps_session_alive(s)) {
+    if (!connection || take_connection(s, connection) < 0)
+        return -1;
+    s->root = PyObject_GetAttrString(connection, "_local_root");
+    if (s->root == Py_None)
+        Py_SETREF(s->root, ps_service_new(s));
+    else if (s->root)
+        s->policy = PyObject_GetAttrString(connection, "_check_attr");
+    if (!s->root || PyErr_Occurred())
+        return -1;
+    done = PyObject_CallMethod(connection, "_connected", NULL);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+/* With the GIL, before the first request: makes what needs Python. -1: there is no serving this
+ * client. */
+static int start(struct ps_session *s)
+{
+    int result = 0;
+
+    atomic_store(&s->started, true);
+    s->classes = PyDict_New();
+    if (!s->classes)
+        result = -1;
+    else if (s->serving->connect)
+        result = connect_service(s);
+    else if (!(s->root = ps_service_new(s)))
+        result = -1;
+    PyErr_Clear();
+    return result;
+}
+
+PyObject *ps_session_connection(struct ps_session *s)
+{
+    PyObject *connection;
+
+    if (!s->connection && !s->ended) {
+        connection = call_with_link(s, s->state->connection_class);
+        if (!connection)
+            return NULL;
+        if (s->connection) /* made by another thread meanwhile */
+            Py_DECREF(connection);
+        else if (take_connection(s, connection) < 0)
+            return NULL;
+    }
+    if (!s->connection) {
         PyErr_SetString(PyExc_EOFError, "the client is gone");
         return NULL;
     }
-    drops_request_begin(s->conn, &s->drops, &out, handler, &seq);
-    boxed = ps_box(&boxer, args);
-    if (boxed < 0)
-        ps_boxer_undo(&boxer);
-    else
-        ps_boxer_sent(&boxer);
-    ps_session_ref(s); /* args may hold the last netref, and a signal handler may drop them */
-    before = ps_gil_begin_wait();
-    if (boxed < 0)
-        conn_abandon(s->conn, &out, deadline_in(REQUEST_TIMEOUT_MS));
-    else
-        result = conn_request(s->conn, &out, seq, &reply, deadline_in(REQUEST_TIMEOUT_MS), &err);
-    ps_gil_end_wait(before);
-    value = result < 0 ? raise_error(&err) : take_reply(s, &reply, plain);
-    ps_session_unref(s);
-    return value;
+    Py_INCREF(s->connection);
+    return s->connection;
 }
 
-PyObject *ps_request(struct ps_session *s, enum handler handler, PyObject *args)
+bool ps_session_allows(struct ps_session *s, const char *what)
 {
-    return request(s, handler, args, false);
+    PyObject *value = s->config ? PyDict_GetItemString(s->config, what) : Py_True;
+    int allowed = value ? PyObject_IsTrue(value) : 1;
+
+    PyErr_Clear();
+    return allowed != 0;
 }
 
-PyObject *ps_request_value(struct ps_session *s, enum handler handler, PyObject *args)
+deadline_t ps_deadline_in(double seconds)
 {
-    return request(s, handler, args, true);
+    if (!(seconds < 1e9))
+        return DEADLINE_NEVER;
+    return seconds <= 0 ? deadline_in(0) : deadline_in(0) + (deadline_t)(seconds * 1e9);
+}
+
+deadline_t ps_session_deadline(struct ps_session *s)
+{
+    PyObject *timeout = s->config ? PyDict_GetItemString(s->config, "sync_request_timeout") : NULL;
+
+    if (timeout == Py_None)
+        return DEADLINE_NEVER;
+    if (timeout && PyFloat_Check(timeout))
+        return ps_deadline_in(PyFloat_AS_DOUBLE(timeout));
+    if (timeout && PyLong_Check(timeout) && PyLong_AsDouble(timeout) >= 0)
+        return ps_deadline_in(PyLong_AsDouble(timeout));
+    PyErr_Clear();
+    return deadline_in(REQUEST_TIMEOUT_MS);
 }
 
 /* ---- Requests of the client ----------------------------------------------------------------- */
+
+static void begin_request(struct ps_session *s);
+static void end_request(struct ps_session *s);
 
 /* Answers a PING of plain data, whose answer is the request's own bytes, without the GIL. 1: done.
  * 0: it has other arguments. */
@@ -192,36 +280,6 @@ static int serve_ping(struct conn *c, const struct message *request, struct rpyc
     box_put(&out.buf, LABEL_VALUE);
     buffer_put(&out.buf, data, len);
     return conn_send(c, &out, DEADLINE_NEVER, err) < 0 ? -1 : 1;
-}
-
-/* Takes a thread out of threading's list. */
-static void forget_thread(const struct ps_state *state, PyObject *ident)
-{
-    if (ident && PyDict_Contains(state->threads, ident) > 0)
-        PyDict_DelItem(state->threads, ident);
-    PyErr_Clear();
-}
-
-/* A request that asked for the current thread, or logged, has put this thread into threading's
- * list, as a dummy. Takes it out again, without threading's lock, which may be what is stuck. Where
- * gevent has replaced get_ident, it is there under that name. */
-static void leave_no_dummy(const struct ps_session *s)
-{
-    PyObject *get_ident, *ident;
-
-    if (!on_own_thread(s) || !PyDict_Check(s->state->threads))
-        return;
-    ident = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
-    forget_thread(s->state, ident);
-    Py_XDECREF(ident);
-    get_ident = PyDict_GetItemString(PyModule_GetDict(s->state->threading), "get_ident");
-    if (!get_ident || PyCFunction_CheckExact(get_ident))
-        return;
-    Py_INCREF(get_ident);
-    ident = PyObject_CallObject(get_ident, NULL);
-    forget_thread(s->state, ident);
-    Py_XDECREF(ident);
-    Py_DECREF(get_ident);
 }
 
 /* Whether this thread has stack left for a request and the Python that it runs. Threads of the
@@ -255,12 +313,49 @@ static deadline_t reply_deadline(const struct ps_session *s)
     return on_own_thread(s) ? DEADLINE_NEVER : deadline_in(REQUEST_TIMEOUT_MS);
 }
 
+/* An exception that another thread set on this one (PyThreadState_SetAsyncExc) and that came too
+ * late for the request that it was meant for must not hit the next one. */
+static void drop_late_exception(void)
+{
+    if (PyThreadState_Get()->async_exc)
+        PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), NULL);
+}
+
+/* Serves a request in Python: -1 if the connection has to end. */
+static int serve_in_python(struct ps_session *s, struct conn *c, struct message *request,
+                           int64_t handler, struct rpyc_error *err)
+{
+    struct outgoing out;
+    struct drops drops;
+    int result;
+
+    if (!enter(s))
+        return conn_reply_exception(c, request, "builtins", "RuntimeError",
+                                    "the interpreter is shutting down", err);
+    if (!atomic_load(&s->started) && start(s) < 0) {
+        leave(s);
+        return error_set(err, RPYC_ECLOSED, "the service does not want this client");
+    }
+    result = ps_dispatch(s, request, handler, &out, on_own_thread(s) ? NULL : ps_interrupt(), err);
+    if (s->fork_count != ps_fork_count() && on_own_thread(s))
+        _exit(0); /* the code of a request that forked is done, in the child; nothing here is its
+                     own */
+    if (on_own_thread(s) && own_depth == 1)
+        drop_late_exception();
+    if (on_own_thread(s))
+        leave_no_dummy(s->state);
+    drops = drops_take(&s->drops);
+    leave(s);
+    if (result == 0)
+        result = conn_send(c, &out, reply_deadline(s), err);
+    drops_post(c, &drops, deadline_in(REQUEST_TIMEOUT_MS));
+    return result;
+}
+
 static int serve(void *host, struct conn *c, struct message *request, int64_t handler,
                  struct rpyc_error *err)
 {
     struct ps_session *s = host;
-    struct outgoing out;
-    struct drops drops;
     int result;
 
     if (handler == HANDLE_PING && (result = serve_ping(c, request, err)) != 0)
@@ -268,19 +363,9 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
     if (!has_stack())
         return conn_reply_exception(c, request, "builtins", "RecursionError",
                                     "requests within requests have used up the stack", err);
-    if (!enter(s))
-        return conn_reply_exception(c, request, "builtins", "RuntimeError",
-                                    "the interpreter is shutting down", err);
-    result = ps_dispatch(s, request, handler, &out, on_own_thread(s) ? NULL : &interrupt, err);
-    if (s->fork_count != ps_fork_count() && on_own_thread(s))
-        _exit(0); /* the code of a request that forked is done, in the child; nothing here is its
-                     own */
-    leave_no_dummy(s);
-    drops = drops_take(&s->drops);
-    leave(s);
-    if (result == 0)
-        result = conn_send(c, &out, reply_deadline(s), err);
-    drops_post(c, &drops, deadline_in(REQUEST_TIMEOUT_MS));
+    begin_request(s);
+    result = serve_in_python(s, c, request, handler, err);
+    end_request(s);
     return result;
 }
 
@@ -292,8 +377,8 @@ static bool interrupted(void *host, bool by_signal)
 
     if (on_own_thread(s) || !ps_gil_is_known())
         return false;
-    if (interrupt || !by_signal)
-        return interrupt != NULL;
+    if (*ps_interrupt() || !by_signal)
+        return *ps_interrupt() != NULL;
     return ps_gil_signal_raised();
 }
 
@@ -313,24 +398,148 @@ static const struct conn_host session_host = {
     .unclaimed = unclaimed,
 };
 
-/* ---- The thread ----------------------------------------------------------------------------- */
+/* ---- The end -------------------------------------------------------------------------------- */
 
-/* Lets go of everything that the client held, and of the thread state. */
-static void let_go(struct ps_session *s)
+/* Tells the service that its client is gone. */
+static void disconnect(struct ps_session *s)
 {
-    if (!ps_gil_is_known() || !enter(s))
+    PyObject *done;
+
+    if (!s->connection)
         return;
-    LIST_REMOVE(s, entry);
-    s->ended = true;
-    ps_objects_clear(&s->objects);
-    Py_CLEAR(s->root);
-    Py_CLEAR(s->classes);
-    drops_free(&s->drops);
-    leave_no_dummy(s);
-    ps_gil_end_thread();
+    done = PyObject_CallMethod(s->connection, "_disconnected", NULL);
+    Py_XDECREF(done);
+    PyErr_Clear();
 }
 
-static struct ps_session *session_new(struct ps_state *state, struct ps_client *client)
+/* With the GIL: lets go of everything that the client held. Once. */
+static void let_go(struct ps_session *s)
+{
+    if (s->ended)
+        return;
+    s->ended = true;
+    disconnect(s);
+    ps_objects_clear(&s->objects);
+    Py_CLEAR(s->root);
+    Py_CLEAR(s->policy);
+    Py_CLEAR(s->config);
+    Py_CLEAR(s->connection);
+    Py_CLEAR(s->last_traceback);
+    Py_CLEAR(s->classes);
+    drops_free(&s->drops);
+}
+
+/* Lets go of what a client held that has hung up, once a request of its has gone on for too long.
+ */
+static void *reap(void *arg)
+{
+    struct ps_session *s = own_session = arg;
+    unsigned before;
+
+    pthread_setname_np(pthread_self(), "pystuck-reap");
+    do {
+        before = atomic_load(&s->served);
+        poll(NULL, 0, REAP_AFTER_MS);
+    } while (atomic_load(&s->threads) > 0 && atomic_load(&s->served) != before);
+    if (atomic_load(&s->threads) > 0 && enter(s)) {
+        let_go(s);
+        end_thread(s->state);
+    }
+    ps_session_unref(s);
+    return NULL;
+}
+
+/* Starts that once, if the client has hung up and is being served. The flags are set by two
+ * threads, each before it looks at the other's, so that one of them sees both. */
+static void reap_if_gone(struct ps_session *s)
+{
+    pthread_t thread;
+
+    if (!atomic_load(&s->hung_up) || atomic_load(&s->busy) == 0 ||
+        atomic_exchange(&s->reaping, true))
+        return;
+    ps_session_ref(s);
+    if (ps_start_thread(&thread, reap, s) == 0)
+        pthread_detach(thread);
+    else
+        ps_session_unref(s);
+}
+
+void ps_session_hung_up(void *session)
+{
+    struct ps_session *s = session;
+
+    atomic_store(&s->hung_up, true);
+    reap_if_gone(s);
+}
+
+/* ---- Threads -------------------------------------------------------------------------------- */
+
+/* Serves as long as there is a client. */
+static void serve_to_end(struct ps_session *s)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+
+    own_session = s;
+    conn_serve(s->conn, &why);
+    rpyc_error_clear(&why);
+}
+
+/* One more thread for a client. The objects are let go by the first. */
+static void *worker_main(void *arg)
+{
+    struct ps_session *s = arg;
+
+    pthread_setname_np(pthread_self(), "pystuck-client");
+    serve_to_end(s);
+    atomic_fetch_sub(&s->threads, 1);
+    if (ps_gil_is_known() && enter(s)) {
+        end_thread(s->state);
+    }
+    ps_session_unref(s);
+    return NULL;
+}
+
+static void start_worker(struct ps_session *s)
+{
+    pthread_t thread;
+
+    if (atomic_fetch_add(&s->threads, 1) < THREADS_MAX) {
+        ps_session_ref(s);
+        atomic_fetch_add(&s->idle, 1);
+        if (ps_start_thread(&thread, worker_main, s) == 0) {
+            pthread_detach(thread);
+            return;
+        }
+        atomic_fetch_sub(&s->idle, 1);
+        ps_session_unref(s);
+    }
+    atomic_fetch_sub(&s->threads, 1);
+}
+
+/* Around each request. One that has nothing to do with another (with bind-threads the client's
+ * threads are known) does not wait for it: there is always a thread left to read. */
+static void begin_request(struct ps_session *s)
+{
+    if (!on_own_thread(s) || own_depth++ > 0)
+        return;
+    atomic_fetch_add(&s->busy, 1);
+    atomic_fetch_add(&s->served, 1);
+    reap_if_gone(s);
+    if (atomic_fetch_sub(&s->idle, 1) == 1 && conn_envelope(s->conn)->bound)
+        start_worker(s);
+}
+
+static void end_request(struct ps_session *s)
+{
+    if (!on_own_thread(s) || --own_depth > 0)
+        return;
+    atomic_fetch_add(&s->idle, 1);
+    atomic_fetch_add(&s->served, 1);
+    atomic_fetch_sub(&s->busy, 1);
+}
+
+static struct ps_session *session_new(const struct ps_serving *serving, struct ps_client *client)
 {
     struct ps_session *s = calloc(1, sizeof(*s));
 
@@ -339,42 +548,57 @@ static struct ps_session *session_new(struct ps_state *state, struct ps_client *
         return NULL;
     }
     atomic_init(&s->refs, 1);
-    s->state = state;
+    atomic_init(&s->idle, 1);
+    atomic_init(&s->threads, 1);
+    s->state = serving->state;
+    s->serving = serving;
     s->request_mask = *ps_server_caller_mask(client->server);
     s->fork_count = ps_fork_count();
-    s->thread = pthread_self();
     if (conn_new(&s->conn, &client->stream, &session_host, s, NULL, NULL) < 0) {
         free(s);
         return NULL;
     }
-    ps_client_set_conn(client, s->conn);
+    ps_client_set_conn(client, s->conn, s);
     return s;
+}
+
+void ps_session_tell(void *context, bool is_error, const char *text)
+{
+    const struct ps_serving *serving = context;
+
+    ps_log(serving->log, is_error ? PS_LOG_ERROR : PS_LOG_WARNING, "%s", text);
 }
 
 void ps_session_run(void *context, struct ps_client *client)
 {
-    struct rpyc_error why = RPYC_ERROR_INIT;
-    struct ps_session *s = session_new(context, client);
+    const struct ps_serving *serving = context;
+    unsigned long long id = client->id;
+    struct ps_session *s = session_new(serving, client);
 
     if (s) {
-        conn_serve(s->conn, &why);
-        rpyc_error_clear(&why);
+        ps_log(serving->log, PS_LOG_INFO, "client %llu: connected", id);
+        serve_to_end(s);
+        ps_log(serving->log, PS_LOG_INFO, "client %llu: gone", id);
         conn_release(s->conn); /* the client sees the end before we wait for the GIL */
     }
     ps_client_done(client);
-    if (s) {
+    if (!s)
+        return;
+    atomic_fetch_sub(&s->threads, 1);
+    if (atomic_load(&s->started) && enter(s)) {
         let_go(s);
-        ps_session_unref(s);
+        end_thread(s->state);
     }
+    ps_session_unref(s);
 }
 
 PyObject *ps_session_idents(struct ps_state *state)
 {
     PyObject *list = PyList_New(0), *ident, *set;
-    struct ps_session *s;
+    struct ps_thread *t;
 
-    LIST_FOREACH (s, &state->sessions, entry) {
-        ident = list ? PyLong_FromUnsignedLong((unsigned long)s->thread) : NULL;
+    LIST_FOREACH (t, &state->own_threads, entry) {
+        ident = list ? PyLong_FromUnsignedLong(t->ident) : NULL;
         if (!ident || PyList_Append(list, ident) < 0)
             Py_CLEAR(list);
         Py_XDECREF(ident);

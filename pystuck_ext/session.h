@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * One client, served by a native thread of its own: when it needs the GIL, and when it does not.
+ * One client, served by native threads of its own: when they need the GIL, and when they do not.
  *
- * The thread has one Python thread state, made when it first runs Python and kept until the client
- * goes. It holds the GIL while Python objects are touched and never while it reads, waits or
- * writes. It is no threading.Thread and shows up in no list of the debuggee's.
+ * There is one thread, and more only where the client binds threads (bind-threads) and several of
+ * its threads want something at a time. Each has one Python thread state, made when it first runs
+ * Python and kept until the client goes. It holds the GIL while Python objects are touched and
+ * never while it reads, waits or writes. It is no threading.Thread and shows up in no list of the
+ * debuggee's.
  */
 #ifndef PS_SESSION_H
 #define PS_SESSION_H
@@ -17,27 +19,51 @@
 #include "objects.h"
 #include "server.h"
 
-struct ps_session {
-    atomic_int refs; /* its thread, and every netref */
+/* What the sessions of one server have in common. For good: a server may outlive its handle. */
+struct ps_serving {
     struct ps_state *state;
+    struct ps_log *log; /* or NULL */
+    PyObject *connect;  /* makes a client's connection from its link; NULL: the classic service */
+};
+
+struct ps_session {
+    atomic_int refs; /* its threads, and every netref */
+    struct ps_state *state;
+    const struct ps_serving *serving;
     struct conn *conn;
     sigset_t request_mask; /* signals blocked while Python runs: as where run_server was called */
     unsigned fork_count;   /* of the process that it belongs to */
-    pthread_t thread;
+    atomic_int threads;    /* of its own: all of them, */
+    atomic_int idle;       /* ... those that wait for a request, */
+    atomic_int busy;       /* ... and those that serve one */
+    atomic_uint served;    /* how often a request was begun or done */
+    atomic_bool hung_up;   /* the client has gone, which whoever serves it may not know yet */
+    atomic_bool reaping;   /* ... and somebody sees to that */
+    atomic_bool started;   /* there are objects to let go */
 
     /* The GIL guards the rest. */
-    bool started;
     bool ended;                /* the client's objects have been let go; none comes in any more */
     struct ps_objects objects; /* ours that the client holds */
     PyObject *root;            /* the service */
-    PyObject *classes;         /* of the client's objects: bytes that name a class -> netref type */
-    void *netrefs;             /* tsearch tree: the client's objects that we hold */
-    struct drops drops;        /* ... and those that are to be given back */
-    LIST_ENTRY(ps_session) entry;
+    PyObject *connection;      /* see ps_session_connection; NULL: not made yet */
+    PyObject *config;          /* its _config, a dict, or NULL */
+    PyObject *policy; /* which attributes the client may use; NULL: all. See ps_attribute_fn */
+    PyObject *last_traceback; /* of the latest exception that went to the client, or NULL */
+    PyObject *classes;        /* of the client's objects: bytes that name a class -> netref type */
+    void *netrefs;            /* tsearch tree: the client's objects that we hold */
+    struct drops drops;       /* ... and those that are to be given back */
 };
 
-/* Serves a client to its end. For ps_server_start, with a ps_state as context; without the GIL. */
+/* Serves a client to its end. For ps_server_start, with a ps_serving as context; without the GIL.
+ */
 void ps_session_run(void *context, struct ps_client *client);
+
+/* Passes what the server says on to its log, without waiting. */
+void ps_session_tell(void *context, bool is_error, const char *text);
+
+/* Told by the listener, which must not wait, that a client has hung up. If it is being served in
+ * Python, nobody else would notice before that is done: its objects are let go. */
+void ps_session_hung_up(void *session);
 
 void ps_session_ref(struct ps_session *s);
 void ps_session_unref(struct ps_session *s);
@@ -46,14 +72,25 @@ void ps_session_unref(struct ps_session *s);
  * connected to. Needs no GIL. */
 bool ps_session_alive(struct ps_session *s);
 
-/* Sends a request to the client, with a tuple of arguments, and waits for the reply, without the
- * GIL. The result is a new reference; NULL with what the client raised, EOFError when it is gone,
- * TimeoutError, or what a signal handler raised meanwhile. Callable by any thread that has the GIL.
- */
-PyObject *ps_request(struct ps_session *s, enum handler handler, PyObject *args);
+/* The connection as Python code sees it (pystuck.connection.Connection), made when it is first
+ * asked for: a new reference, or NULL with an exception. */
+PyObject *ps_session_connection(struct ps_session *s);
 
-/* The same where the answer is a value; anything else ends the connection. */
-PyObject *ps_request_value(struct ps_session *s, enum handler handler, PyObject *args);
+/* Whether the connection's configuration allows something; true where nobody made one. Not while an
+ * exception is set. */
+bool ps_session_allows(struct ps_session *s, const char *what);
+
+/* When a request to the client that is made now gives up: the connection's sync_request_timeout, 30
+ * s as in stock rpyc where nobody changed it. */
+deadline_t ps_session_deadline(struct ps_session *s);
+
+/* That many seconds from now, which may be no number that makes sense. */
+deadline_t ps_deadline_in(double seconds);
+
+/* Around Python on another thread of ours, one without a session: false, without the GIL, where
+ * there is no taking it. */
+bool ps_own_thread_begin(struct ps_state *state);
+void ps_own_thread_end(struct ps_state *state);
 
 /* The idents of all threads of ours that are in Python, as a frozenset: what a stack dump leaves
  * out. */

@@ -132,7 +132,7 @@ static void put_traceback(struct ps_state *state, struct buffer *out, PyObject *
     Py_XDECREF(lines);
 }
 
-void ps_vinegar_put(struct ps_state *state, struct buffer *out)
+void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceback)
 {
     PyObject *type, *exc, *tb;
 
@@ -147,7 +147,10 @@ void ps_vinegar_put(struct ps_state *state, struct buffer *out)
         put_attribute_text(out, type, state->names.dunder_name);
         put_args(out, exc);
         put_attributes(out, exc);
-        put_traceback(state, out, type, exc, tb);
+        if (with_traceback)
+            put_traceback(state, out, type, exc, tb);
+        else
+            put_literal(out, "<traceback denied>");
     }
     Py_XDECREF(type);
     Py_XDECREF(exc);
@@ -159,9 +162,12 @@ void ps_vinegar_put(struct ps_state *state, struct buffer *out)
 
 /* A class of this process by module and name, if it is one of exceptions: a new reference. NULL,
  * without an exception, if there is none. */
-static PyObject *find_class(PyObject *module_name, PyObject *name)
+static PyObject *find_class(PyObject *module_name, PyObject *name, bool custom)
 {
-    PyObject *module = PyImport_Import(module_name), *cls;
+    PyObject *module = NULL, *cls;
+
+    if (custom || PyUnicode_CompareWithASCIIString(module_name, "builtins") == 0)
+        module = PyImport_Import(module_name);
 
     PyErr_Clear();
     cls = module ? PyObject_GetAttr(module, name) : NULL;
@@ -202,14 +208,14 @@ static void set_attributes(PyObject *exc, PyObject *attributes)
 }
 
 /* Raises what a vinegar tuple says. */
-static void raise_tuple(PyObject *vinegar)
+static void raise_tuple(PyObject *vinegar, bool custom)
 {
     PyObject *module, *name, *args, *attributes, *traceback, *cls, *exc;
 
     if (!PyArg_ParseTuple(vinegar, "(UU)O!O!O;an exception of an unknown form", &module, &name,
                           &PyTuple_Type, &args, &PyTuple_Type, &attributes, &traceback))
         return;
-    cls = find_class(module, name);
+    cls = find_class(module, name, custom);
     if (!cls)
         cls = stand_in_class(module, name);
     if (!cls)
@@ -229,7 +235,7 @@ static void raise_tuple(PyObject *vinegar)
     Py_DECREF(cls);
 }
 
-void ps_vinegar_raise(struct brine_reader *r)
+void ps_vinegar_raise(struct brine_reader *r, bool custom)
 {
     PyObject *vinegar = ps_load(r);
 
@@ -238,7 +244,7 @@ void ps_vinegar_raise(struct brine_reader *r)
     if (PyLong_Check(vinegar))
         PyErr_SetNone(PyExc_StopIteration);
     else if (PyTuple_Check(vinegar))
-        raise_tuple(vinegar);
+        raise_tuple(vinegar, custom);
     else
         PyErr_Format(PyExc_RuntimeError, "%S", vinegar);
     Py_DECREF(vinegar);

@@ -8,14 +8,14 @@
 #include "brine.h"
 #include "ext.h"
 
-/* Takes the exception that is set and appends it as a vinegar tuple. What of it cannot be had (a
- * repr that raises, a str that cannot be encoded) is replaced by a text that says so. out fails
- * when memory runs out. */
-void ps_vinegar_put(struct ps_state *state, struct buffer *out);
+/* Takes the exception that is set and appends it as a vinegar tuple, with its traceback as far as
+ * that may be told. What of it cannot be had (a repr that raises, a str that cannot be encoded) is
+ * replaced by a text that says so. out fails when memory runs out. */
+void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceback);
 
-/* Reads a vinegar tuple and raises what it says: the class of that name here, importing its module
- * as the classic service allows; where there is none, an Exception that names it. Always sets an
- * exception. */
-void ps_vinegar_raise(struct brine_reader *r);
+/* Reads a vinegar tuple and raises what it says: the class of that name here, one of any module
+ * (custom), as the classic service allows, or of builtins alone; where there is none, an Exception
+ * that names it. Always sets an exception. */
+void ps_vinegar_raise(struct brine_reader *r, bool custom);
 
 #endif

@@ -64,7 +64,8 @@ AM_TESTS_ENVIRONMENT = \
 
 EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h \
 	testsuite/requirements.txt testsuite/requirements-rpyc5.txt \
-	testsuite/requirements-rpyc6.txt testsuite/requirements-original.txt
+	testsuite/requirements-rpyc6.txt testsuite/requirements-original.txt \
+	testsuite/requirements-greenlet.txt
 
 clean-local:
 	rm -rf testsuite/env testsuite/interop-work testsuite/fuzz-work coverage tsan

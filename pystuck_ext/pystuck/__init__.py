@@ -11,24 +11,39 @@ and on the shell, when it hangs::
 
 from __future__ import annotations
 
-# Whatever the answer to a client needs is imported now: later the import lock may be what is stuck.
-import importlib.util  # noqa: F401  stock clients ask for it as they connect
+import contextlib
 import os
 
 import _pystuck
 
-from . import thread_probe  # noqa: F401
+from . import (
+    _serving,
+    thread_probe,  # noqa: F401
+)
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "run_server"]
+TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "main", "run_client", "run_server", "stop_server"]
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 6666
+
+#: What run_server has started, oldest first: a server goes on when its handle is dropped.
+_servers: list[_pystuck.Server] = []
 
 
 def run_server(
     host: str = DEFAULT_HOST,
     port: int = DEFAULT_PORT,
     unix_socket: str | bytes | os.PathLike | None = None,
+    patch_greenlet: bool = True,
+    service_class_getter: Callable[[], Any] | None = None,
+    *,
+    follow_fork: bool = False,
+    **server_args: Any,
 ) -> _pystuck.Server:
     """Let `pystuck`, and any stock rpyc classic client, look into this process.
 
@@ -37,11 +52,73 @@ def run_server(
     in.
 
     host: a loopback address or name. port: a TCP port; 0 lets the kernel choose one.
-    unix_socket: the path of a Unix socket, or "@name" for an abstract one, in place of both.
+    unix_socket: the path of a Unix socket, or "@name" for an abstract one, in place of both; with
+    the number of this process for "{pid}" in it.
+    patch_greenlet: for programs written for the original pystuck. Nothing is patched.
+    service_class_getter: returns the rpyc.Service, or a class of such, that clients get in place
+    of the classic service.
+    follow_fork: have each child that this process forks serve as well: at its own "{pid}", or at
+    the next TCP port that is free. A child has no server otherwise, and may start one.
+    server_args: those of rpyc.utils.server.Server: backlog, reuse_addr, ipv6, protocol_config, and
+    logger, which hears of clients, of those that are refused, and of errors. auto_register,
+    registrar and authenticator may be given as None or False, and listener_timeout as anything, for
+    nothing here waits so.
 
     Returns a handle with `host`, `port`, `unix_socket`, `clients` and `close()`; it may be dropped.
 
     Raises ValueError for an address that others than this machine can reach, OSError with the errno
-    of bind() where it cannot listen, OverflowError for a port beyond 65535.
+    of bind() where it cannot listen, OverflowError for a port beyond 65535, TypeError for an
+    argument that is not known or asks for what is not done.
     """
-    return _pystuck.run_server(host, port, unix_socket)
+    # A program may have become another user, who cannot read where its Python is.
+    with contextlib.suppress(ImportError):
+        from . import _preload  # noqa: F401  the imports that answers need
+
+    options = _serving.native_options(service_class_getter, server_args)
+    if follow_fork:
+        _serving.check_followable(unix_socket)
+    server = _serving.listen(host, port, unix_socket, options)
+    _servers.append(server)
+    if follow_fork:
+        _serving.follow_forks(_servers, server, (host, port, unix_socket, options))
+    return server
+
+
+def stop_server() -> None:
+    """Close all servers that run_server started in this process, the newest first.
+
+    Does nothing where there are none. A child by fork has none of its parent's.
+    """
+    with contextlib.suppress(IndexError):  # and not "while _servers": two threads may do this
+        while True:
+            _servers.pop().close()
+
+
+def run_client(
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    stacks: bool = False,
+    ipython: bool = True,
+    greenlets: bool = True,
+) -> int:
+    """Run the native client, `pystuck`, on this terminal, and return its exit status.
+
+    stacks: print the stacks of the program that listens on host and port. ipython: open a prompt.
+    greenlets: accepted and not used; the native client shows greenlets where there are any.
+
+    Raises FileNotFoundError where the client is neither beside this package nor on the PATH, and
+    KeyboardInterrupt where Ctrl-C ended it.
+    """
+    from . import _client
+
+    options = [] if stacks else ["--no-stacks"]
+    if not ipython:
+        options.append("--no-ipython")
+    return _client.run([*options, "--host", host, "--port", str(port)])
+
+
+def main() -> NoReturn:
+    """Become the native client, `pystuck`, with the arguments that this process has."""
+    from . import _client
+
+    _client.become()

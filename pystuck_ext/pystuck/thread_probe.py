@@ -1,4 +1,4 @@
-"""The stacks of all threads of this process, as text.
+"""The stacks of all threads and greenlets of this process, as text.
 
 Takes no lock of Python's: the program is stuck, and so may its locks be.
 """
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from types import FrameType
 
 import _pystuck
+
+from .greenlets import greenlet_frame_generator
 
 __all__ = ["probe", "stacks_repr", "stacks_repr_generator"]
 
@@ -31,6 +33,13 @@ def _known_threads() -> dict[int, threading.Thread]:
     return dict(threading._active)
 
 
+def _caller(frame: FrameType) -> FrameType:
+    """The innermost frame that is none of this module's."""
+    while frame.f_globals is globals() and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
 def thread_frame_generator() -> Iterator[tuple[object, FrameType]]:
     """Yield (thread, its innermost frame) for each thread of the program, the main thread first."""
     before = _known_threads()  # a thread that ends meanwhile is still known, one that starts too
@@ -39,6 +48,9 @@ def thread_frame_generator() -> Iterator[tuple[object, FrameType]]:
     main = threading.main_thread()
     for ident in _pystuck.own_threads():
         frames.pop(ident, None)
+    for ident, frame in frames.items():
+        if frame is sys._getframe():  # it has no callers while what it yields is looked at
+            frames[ident] = _caller(frame)
     for ident, thread in sorted(threads.items(), key=lambda item: item[1] is not main):
         if ident in frames:
             yield thread, frames.pop(ident)
@@ -76,18 +88,29 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def stacks_repr_generator(threads: bool = True) -> Iterator[str]:
-    """Yield a text per thread: its repr, then its frames as traceback.format_stack prints them."""
+def _text(thing: object, frame: FrameType) -> str:
+    return _encodable(f"{_title(thing)}\n{_calls(frame)}")
+
+
+def stacks_repr_generator(threads: bool = True, greenlets: bool = True) -> Iterator[str]:
+    """Yield a text per thread and greenlet: its repr, then its frames as format_stack prints them.
+
+    To find the greenlets, all objects that the garbage collector knows are looked through. Those
+    that run now are left out: their frames are their threads', and some are our own threads'.
+    """
     for thread, frame in thread_frame_generator() if threads else ():
-        yield _encodable(f"{_title(thread)}\n{_calls(frame)}")
+        yield _text(thread, frame)
+    for greenlet, frame in greenlet_frame_generator() if greenlets else ():
+        if frame is not None:
+            yield _text(greenlet, frame)
 
 
-def stacks_repr(threads: bool = True) -> str:
-    """The stacks of all threads, with an empty line between them."""
-    return "\n".join(stacks_repr_generator(threads))
+def stacks_repr(threads: bool = True, greenlets: bool = True) -> str:
+    """The stacks of all threads and greenlets, with an empty line between them."""
+    return "\n".join(stacks_repr_generator(threads, greenlets))
 
 
-def probe(threads: bool = True) -> None:
-    """Print the stacks of all threads to this process's standard output."""
-    for text in stacks_repr_generator(threads):
+def probe(threads: bool = True, greenlets: bool = True) -> None:
+    """Print the stacks of all threads and greenlets to this process's standard output."""
+    for text in stacks_repr_generator(threads, greenlets):
         print(text)

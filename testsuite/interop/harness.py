@@ -290,11 +290,11 @@ def run_python(code: str, *arguments: str, **more: str) -> dict[str, Any]:
 
 
 class StockClient(Running):
-    """A process with one of the stock rpyc versions, in which cases of stock_cases.py run."""
+    """A process with one of the stock rpyc versions, in which the cases of stock_cases.py run."""
 
     def __init__(self, setting: str, bound: bool) -> None:
         more = {"RPYC_BIND_THREADS": "true"} if bound else {}
-        script = Path(__file__).parent / "stock_cases.py"
+        script = Path(__file__).parent / "stock_client.py"
         argv = [python(), "-u", str(script), str(0.8 * PATIENCE)]
         super().__init__(argv, stock_environment(setting, **more))
         self.setting, self.bound = setting, bound

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What users of stock rpyc do to a server, one function a case, its name what it finds.
 
-test_stock_clients.py runs each of them under every stock version: this file is also the program
-that does so. It reads `{"case": name, "address": ...}` line by line, and answers with the failure
-or None. So nothing but rpyc and the standard library is imported here.
+test_stock_clients.py runs each of them under every stock version, and so those of helper_cases.py,
+by stock_client.py. So nothing but rpyc and the standard library is imported here.
 """
 
 from __future__ import annotations
@@ -1215,7 +1214,8 @@ def describe(error: BaseException) -> str:
 
 
 def main() -> None:
-    """Runs cases as stdin says."""
+    """Runs cases as stdin says: `{"case": name, "address": ...}` line by line, each of which is
+    answered with the failure or None."""
     global PATIENCE
     PATIENCE = float(sys.argv[1])
     print(rpyc.__version__, flush=True)
@@ -1234,7 +1234,3 @@ def main() -> None:
             failure = describe(error)
         gc.collect()
         print(json.dumps({"failure": failure}), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Our server with clients of stock rpyc: all of stock_cases.py, under each version."""
+"""Our server with clients of stock rpyc: all of stock_cases.py and helper_cases.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import helper_cases  # noqa: F401
 import pytest
 import stock_cases
 from harness import Debuggee, StockClient, wait_until

@@ -37,9 +37,9 @@ static int listen_on(const char *address, uint16_t port, int backlog, struct rpy
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 
     if (inet_pton(AF_INET, address, &in.sin_addr) == 1)
-        return stream_listen((struct sockaddr *)&in, sizeof(in), backlog, err);
+        return stream_listen((struct sockaddr *)&in, sizeof(in), backlog, true, err);
     assert_int_equal(inet_pton(AF_INET6, address, &in6.sin6_addr), 1);
-    return stream_listen((struct sockaddr *)&in6, sizeof(in6), backlog, err);
+    return stream_listen((struct sockaddr *)&in6, sizeof(in6), backlog, true, err);
 }
 
 static uint16_t port_of(int fd)
@@ -173,7 +173,7 @@ static int listen_unix(const char *path, int backlog, struct rpyc_error *err)
     socklen_t len;
 
     assert_int_equal(stream_unix_address(&address, &len, path, err), 0);
-    return stream_listen((struct sockaddr *)&address, len, backlog, err);
+    return stream_listen((struct sockaddr *)&address, len, backlog, true, err);
 }
 
 static const char *abstract_name(void)

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Requests to the client, by any thread that has the GIL: it is released while they wait, and the
+ * client is served meanwhile.
+ */
+#ifndef PS_ASK_H
+#define PS_ASK_H
+
+#include "session.h"
+
+/* Sends a request to the client, with a tuple of arguments, and waits for the reply as long as the
+ * session's requests may take. The result is a new reference; NULL with what the client raised,
+ * EOFError when it is gone, TimeoutError, or what a signal handler raised meanwhile. */
+PyObject *ps_request(struct ps_session *s, enum handler handler, PyObject *args);
+
+/* The same where the answer is a value; anything else ends the connection. */
+PyObject *ps_request_value(struct ps_session *s, enum handler handler, PyObject *args);
+
+/* The same in two halves: *p is for ps_wait, until it gave the result (RuntimeError after that),
+ * and in the end for ps_forget. -1 with an exception as above. */
+int ps_start(struct ps_session *s, enum handler handler, PyObject *args, struct pending **p);
+PyObject *ps_wait(struct ps_session *s, struct pending *p, deadline_t deadline);
+void ps_forget(struct ps_session *s, struct pending *p);
+
+/* Sees to one message of the client's, waiting for it. 1: did so; 0: none came until the deadline;
+ * -1 with EOFError at the end of the connection, or with what a signal handler raised. */
+int ps_serve_one(struct ps_session *s, deadline_t deadline);
+
+/* A KeyboardInterrupt that came while this thread of the debuggee, waiting for a client, served one
+ * of its requests. It is the thread's own and is raised there, once the wait has been given up. */
+PyObject **ps_interrupt(void);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "link.h"
+
+#include "ask.h"
+#include "gil.h"
+
+struct link {
+    PyObject_HEAD
+    struct ps_session *session; /* a reference */
+};
+
+/* A request under way. */
+struct request {
+    PyObject_HEAD
+    struct ps_session *session; /* a reference */
+    struct pending *pending;
+};
+
+static struct ps_session *session_of(PyObject *self)
+{
+    return ((struct link *)self)->session;
+}
+
+/* Seconds, or None for ever, as a deadline. 0, or -1 with an exception. */
+static int parse_timeout(PyObject *timeout, deadline_t *deadline)
+{
+    double seconds;
+
+    *deadline = DEADLINE_NEVER;
+    if (timeout == Py_None)
+        return 0;
+    seconds = PyFloat_AsDouble(timeout);
+    if (seconds == -1 && PyErr_Occurred())
+        return -1;
+    *deadline = ps_deadline_in(seconds);
+    return 0;
+}
+
+/* ---- Requests ------------------------------------------------------------------------------- */
+
+PyDoc_STRVAR(request_wait_doc,
+             "wait(timeout)\n--\n\n"
+             "The result, once it is there: it is fetched once. timeout: seconds, or None.\n"
+             "Raises what the client raised, TimeoutError, or EOFError.");
+
+static PyObject *request_wait(PyObject *self, PyObject *timeout)
+{
+    struct request *r = (struct request *)self;
+    deadline_t deadline;
+
+    if (parse_timeout(timeout, &deadline) < 0)
+        return NULL;
+    return ps_wait(r->session, r->pending, deadline);
+}
+
+static PyObject *request_is_done(PyObject *self, PyObject *unused)
+{
+    struct request *r = (struct request *)self;
+
+    (void)unused;
+    return PyBool_FromLong(conn_is_done(r->session->conn, r->pending));
+}
+
+static void request_dealloc(PyObject *self)
+{
+    struct request *r = (struct request *)self;
+    PyTypeObject *type = Py_TYPE(self);
+
+    if (r->pending)
+        ps_forget(r->session, r->pending);
+    if (r->session)
+        ps_session_unref(r->session);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef request_methods[] = {
+    {"wait", request_wait, METH_O, request_wait_doc},
+    {"is_done", request_is_done, METH_NOARGS, "Whether wait would return at once."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot request_slots[] = {
+    {Py_tp_doc, "A request to the client that is under way."},
+    {Py_tp_dealloc, request_dealloc},
+    {Py_tp_methods, request_methods},
+    {0, NULL},
+};
+
+static PyType_Spec request_spec = {
+    .name = "_pystuck.Request",
+    .basicsize = sizeof(struct request),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = request_slots,
+};
+
+PyTypeObject *ps_pending_make_type(PyObject *module)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &request_spec, NULL);
+
+    if (type)
+        type->tp_new = NULL;
+    return type;
+}
+
+/* ---- The link ------------------------------------------------------------------------------- */
+
+PyDoc_STRVAR(link_request_doc,
+             "request(handler, args)\n--\n\n"
+             "Send a request to the client and wait for its result.\n\n"
+             "handler: its number; args: a tuple. Raises what the client raised, TimeoutError\n"
+             "after the connection's sync_request_timeout, EOFError when the client is gone.");
+
+static PyObject *link_request(PyObject *self, PyObject *args)
+{
+    PyObject *arguments;
+    int handler;
+
+    if (!PyArg_ParseTuple(args, "iO!:request", &handler, &PyTuple_Type, &arguments))
+        return NULL;
+    return ps_request(session_of(self), (enum handler)handler, arguments);
+}
+
+PyDoc_STRVAR(link_start_doc, "start(handler, args)\n--\n\n"
+                             "Send a request to the client and return it, to be waited for.");
+
+static PyObject *link_start(PyObject *self, PyObject *args)
+{
+    struct ps_session *s = session_of(self);
+    PyTypeObject *type = s->state->pending_type;
+    struct request *r;
+    PyObject *arguments;
+    int handler;
+
+    if (!PyArg_ParseTuple(args, "iO!:start", &handler, &PyTuple_Type, &arguments))
+        return NULL;
+    r = (struct request *)type->tp_alloc(type, 0);
+    if (!r)
+        return NULL;
+    ps_session_ref(s);
+    r->session = s;
+    if (ps_start(s, (enum handler)handler, arguments, &r->pending) == 0)
+        return (PyObject *)r;
+    r->pending = NULL;
+    Py_DECREF(r);
+    return NULL;
+}
+
+PyDoc_STRVAR(link_serve_doc,
+             "serve(timeout)\n--\n\n"
+             "See to one message of the client's, waiting for it at most timeout seconds, or,\n"
+             "with None, as long as it takes. Whether there was one. Raises EOFError at the end.");
+
+static PyObject *link_serve(PyObject *self, PyObject *timeout)
+{
+    deadline_t deadline;
+    int result;
+
+    if (parse_timeout(timeout, &deadline) < 0)
+        return NULL;
+    result = ps_serve_one(session_of(self), deadline);
+    return result < 0 ? NULL : PyBool_FromLong(result);
+}
+
+static PyObject *link_close(PyObject *self, PyObject *unused)
+{
+    struct ps_session *s = session_of(self);
+    PyThreadState *before;
+
+    (void)unused;
+    if (ps_session_alive(s)) {
+        before = ps_gil_begin_wait();
+        conn_goodbye(s->conn);
+        ps_gil_end_wait(before);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *link_fileno(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyLong_FromLong(ps_session_alive(session_of(self)) ? conn_fd(session_of(self)->conn)
+                                                              : -1);
+}
+
+static PyObject *link_closed(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(!ps_session_alive(session_of(self)));
+}
+
+static void link_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    ps_session_unref(session_of(self));
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef link_methods[] = {
+    {"request", link_request, METH_VARARGS, link_request_doc},
+    {"start", link_start, METH_VARARGS, link_start_doc},
+    {"serve", link_serve, METH_O, link_serve_doc},
+    {"close", link_close, METH_NOARGS, "Say goodbye to the client and hang up."},
+    {"fileno", link_fileno, METH_NOARGS, "The socket's number; -1 once the link is closed."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyObject *link_last_traceback(PyObject *self, void *unused)
+{
+    PyObject *tb = session_of(self)->last_traceback;
+
+    (void)unused;
+    if (!tb)
+        Py_RETURN_NONE;
+    Py_INCREF(tb);
+    return tb;
+}
+
+static PyGetSetDef link_getset[] = {
+    {"last_traceback", link_last_traceback, NULL,
+     "The traceback of the latest exception that went to the client, or None.", NULL},
+    {"closed", link_closed, NULL, "Whether the connection has ended.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot link_slots[] = {
+    {Py_tp_doc, "The connection to one client."},
+    {Py_tp_dealloc, link_dealloc},
+    {Py_tp_methods, link_methods},
+    {Py_tp_getset, link_getset},
+    {0, NULL},
+};
+
+static PyType_Spec link_spec = {
+    .name = "_pystuck.Link",
+    .basicsize = sizeof(struct link),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = link_slots,
+};
+
+PyTypeObject *ps_link_make_type(PyObject *module)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &link_spec, NULL);
+
+    if (type)
+        type->tp_new = NULL;
+    return type;
+}
+
+PyObject *ps_link_new(struct ps_session *s)
+{
+    PyTypeObject *type = s->state->link_type;
+    struct link *self = (struct link *)type->tp_alloc(type, 0);
+
+    if (!self)
+        return NULL;
+    ps_session_ref(s);
+    self->session = s;
+    return (PyObject *)self;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server.h"
+#include "session.h"
+
+#define QUEUE_MAX 1000 /* messages */
+
+struct entry {
+    enum ps_log_level level;
+    char text[256];
+    STAILQ_ENTRY(entry) next;
+};
+
+struct ps_log {
+    struct ps_state *state;
+    PyObject *callable;
+    unsigned fork_count; /* of the process that it belongs to */
+
+    pthread_mutex_t lock; /* guards what follows; never held while waiting */
+    STAILQ_HEAD(, entry) queue;
+    size_t count;
+    bool running; /* there is a thread */
+};
+
+struct ps_log *ps_log_new(struct ps_state *state, PyObject *callable)
+{
+    struct ps_log *log = calloc(1, sizeof(*log));
+
+    if (!log)
+        return (struct ps_log *)PyErr_NoMemory();
+    log->state = state;
+    log->callable = callable;
+    Py_INCREF(callable);
+    log->fork_count = ps_fork_count();
+    pthread_mutex_init(&log->lock, NULL);
+    STAILQ_INIT(&log->queue);
+    return log;
+}
+
+void ps_log_free(struct ps_log *log)
+{
+    if (!log)
+        return;
+    Py_DECREF(log->callable);
+    pthread_mutex_destroy(&log->lock);
+    free(log);
+}
+
+/* The next message; NULL once there is none, which is the end of the thread. */
+static struct entry *take(struct ps_log *log)
+{
+    struct entry *e;
+
+    pthread_mutex_lock(&log->lock);
+    e = STAILQ_FIRST(&log->queue);
+    if (e) {
+        STAILQ_REMOVE_HEAD(&log->queue, next);
+        log->count--;
+    } else {
+        log->running = false;
+    }
+    pthread_mutex_unlock(&log->lock);
+    return e;
+}
+
+/* Passes one message on. It has the GIL. What the logger raises is nobody's business. */
+static void pass_on(struct ps_log *log, const struct entry *e)
+{
+    PyObject *result = PyObject_CallFunction(log->callable, "is", (int)e->level, e->text);
+
+    Py_XDECREF(result);
+    PyErr_Clear();
+}
+
+static void *run(void *arg)
+{
+    struct ps_log *log = arg;
+    struct entry *e;
+
+    pthread_setname_np(pthread_self(), "pystuck-log");
+    while ((e = take(log))) {
+        if (ps_own_thread_begin(log->state)) {
+            pass_on(log, e);
+            ps_own_thread_end(log->state);
+        }
+        free(e);
+    }
+    return NULL;
+}
+
+/* With the lock held. */
+static void start(struct ps_log *log)
+{
+    pthread_t thread;
+
+    if (log->running || ps_start_thread(&thread, run, log) != 0)
+        return;
+    log->running = true;
+    pthread_detach(thread);
+}
+
+void ps_log(struct ps_log *log, enum ps_log_level level, const char *format, ...)
+{
+    struct entry *e = log && log->fork_count == ps_fork_count() ? malloc(sizeof(*e)) : NULL;
+    va_list ap;
+
+    if (!e)
+        return;
+    e->level = level;
+    va_start(ap, format);
+    vsnprintf(e->text, sizeof(e->text), format, ap);
+    va_end(ap);
+    pthread_mutex_lock(&log->lock);
+    if (log->count < QUEUE_MAX) {
+        STAILQ_INSERT_TAIL(&log->queue, e, next);
+        log->count++;
+        e = NULL;
+    }
+    start(log);
+    pthread_mutex_unlock(&log->lock);
+    free(e);
+}

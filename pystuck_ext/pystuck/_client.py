@@ -1,0 +1,86 @@
+"""Running pystuck(1), the native client, from Python."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import NoReturn
+
+
+def _beside_the_package() -> Iterator[str]:
+    """PREFIX/bin/pystuck, where the package is in PREFIX/lib/python3.x/site-packages."""
+    library = os.path.dirname(os.path.abspath(__file__))
+    for _ in range(3):
+        library = os.path.dirname(library)
+    if os.path.basename(library).startswith("lib"):
+        yield os.path.join(os.path.dirname(library), "bin", "pystuck")
+
+
+def _is_program(path: str) -> bool:
+    """Whether that is a program and no script: a script called pystuck would call us again."""
+    if not os.path.isfile(path) or not os.access(path, os.X_OK):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+def find() -> str:
+    """The path of the client. Raises FileNotFoundError."""
+    on_path = (os.path.join(directory, "pystuck") for directory in os.get_exec_path())
+    for path in (*_beside_the_package(), *on_path):
+        if _is_program(path):
+            return path
+    raise FileNotFoundError(
+        "the native client, the program 'pystuck', is neither where this package was installed, "
+        f"{os.path.dirname(os.path.abspath(__file__))}, nor in a directory of the PATH"
+    )
+
+
+def become() -> NoReturn:
+    """Become the client, with this process's arguments."""
+    try:
+        path = find()
+    except FileNotFoundError as error:
+        sys.exit(f"pystuck: {error}")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, which execv hands on
+        signal.signal(number, signal.SIG_DFL)
+    os.execv(path, ["pystuck", *sys.argv[1:]])
+
+
+@contextlib.contextmanager
+def _sigint_for_the_child() -> Iterator[None]:
+    """Leaves Ctrl-C to a child process that is started and waited for within.
+
+    A handler, and not SIG_IGN: that the child would inherit.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        if handler not in (None, signal.SIG_IGN):
+            signal.signal(signal.SIGINT, lambda number, frame: None)
+    except ValueError:  # not the main thread, which is the one that is interrupted
+        handler = None
+    try:
+        yield
+    finally:
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the client on this terminal and return its status, negative if a signal ended it."""
+    path = find()
+    sys.stdout.flush()
+    with _sigint_for_the_child():
+        status = subprocess.run([path, *arguments], check=False).returncode
+    if status == -signal.SIGINT:
+        raise KeyboardInterrupt
+    return status

@@ -1,0 +1,30 @@
+"""Imported when a server starts: brings in what its answers need, for later the import lock may be
+what is stuck.
+
+Formatting a traceback imports more on first use, in each version of Python something else: so one
+is formatted here, of each kind.
+"""
+
+from __future__ import annotations
+
+import ast  # noqa: F401  the carets below a part of a line
+import importlib.util  # noqa: F401  stock clients ask for it as they connect
+import sys
+import tokenize  # noqa: F401  reading source
+import traceback
+from collections.abc import Callable
+
+from . import thread_probe  # noqa: F401
+
+
+def _format_failure(function: Callable[[], object]) -> None:
+    try:
+        function()
+    except Exception:
+        traceback.format_exception(*sys.exc_info())
+
+
+traceback.format_stack()
+_format_failure(lambda: 1 + [][0] + 1)
+_format_failure(lambda: sys.versoin)  # type: ignore[attr-defined]  # did you mean?
+_format_failure(lambda: traceabck)  # type: ignore[name-defined]  # noqa: F821

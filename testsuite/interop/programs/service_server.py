@@ -1,0 +1,95 @@
+"""A program that serves one rpyc.Service, with stock's ThreadedServer or with our run_server.
+
+Arguments: "stock" or "ours"; and a protocol_config as JSON. What the service is told is printed.
+"""
+
+import json
+import logging
+import sys
+import threading
+
+import rpyc
+from rpyc.utils.server import ThreadedServer
+
+
+class Thing:
+    """Something that is given to clients."""
+
+    public = 1
+    exposed_shown = 2
+    _private = 3
+
+    def method(self) -> str:
+        return "method"
+
+    def exposed_method(self) -> str:
+        return "exposed method"
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, key: int) -> int:
+        return key * 2
+
+    def __call__(self) -> str:
+        return "called"
+
+
+class Guarded:
+    """Something that decides itself."""
+
+    def _rpyc_getattr(self, name: str) -> object:
+        if name == "no":
+            raise AttributeError("guarded")
+        return "got " + name
+
+
+class TheService(rpyc.Service):
+    """Greets, and gives things away."""
+
+    ALIASES = ("the",)
+    hidden = 5
+
+    def on_connect(self, conn: rpyc.Connection) -> None:
+        self.conn = conn
+        print("connected", type(conn).__name__, flush=True)
+
+    def on_disconnect(self, conn: rpyc.Connection) -> None:
+        print("disconnected", conn is self.conn, conn.closed, flush=True)
+
+    def exposed_greet(self, name: str) -> str:
+        return "hello " + name
+
+    def exposed_thing(self) -> Thing:
+        return Thing()
+
+    def exposed_guarded(self) -> Guarded:
+        return Guarded()
+
+    def exposed_fail(self) -> None:
+        raise ValueError("wrong", 7)
+
+    def exposed_call(self, function: object) -> object:
+        return function()
+
+    def exposed_client_eval(self, text: str) -> object:
+        return self.conn.root.eval(text)
+
+
+config = json.loads(sys.argv[2])
+logging.getLogger().addHandler(logging.NullHandler())
+if sys.argv[1] == "stock":
+    server = ThreadedServer(
+        TheService, hostname="127.0.0.1", port=0, auto_register=False, protocol_config=config
+    )
+    threading.Thread(target=server.start, daemon=True).start()
+    while not server.active:
+        threading.Event().wait(0.001)
+else:
+    import pystuck
+
+    server = pystuck.run_server(
+        port=0, service_class_getter=lambda: TheService, protocol_config=config
+    )
+print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
+sys.stdin.readline()

@@ -1,0 +1,487 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The Python package around the server: what `import pystuck` gives beside run_server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import (
+    PATIENCE,
+    Debuggee,
+    Running,
+    build_setting,
+    clean_environment,
+    debuggee_environment,
+    python,
+    run_python,
+    stock_environment,
+)
+
+Start = Callable[..., Debuggee]
+Connect = Callable[[Debuggee], Any]
+Done = subprocess.CompletedProcess
+
+
+def pystuck(debuggee: Debuggee) -> Done[str]:
+    """Runs the client on a debuggee."""
+    where = [debuggee.host, debuggee.port]
+    if debuggee.unix_socket:
+        where = ["--unix-socket", debuggee.unix_socket]
+    return subprocess.run(
+        [build_setting("PYSTUCK_BIN"), "--no-ipython", *map(str, where)],
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+# ---- stop_server ---------------------------------------------------------------------------------
+
+#: Says of addresses, each a port or a path, whether somebody listens there.
+LISTENS = """
+import json, os, socket, sys
+import pystuck
+def listens(address):
+    family = socket.AF_INET if isinstance(address, int) else socket.AF_UNIX
+    with socket.socket(family) as sock:
+        try:
+            sock.connect(("127.0.0.1", address) if isinstance(address, int) else address)
+        except OSError:
+            return False
+        return True
+"""
+
+
+def test_stop_server_closes_every_server_of_the_process(socket_dir: Path) -> None:
+    answer = run_python(
+        LISTENS + "kept = pystuck.run_server(port=0)\n"
+        "dropped = pystuck.run_server(port=0).port\n"
+        "closed = pystuck.run_server(port=0)\n"
+        "closed.close()\n"
+        "path = pystuck.run_server(unix_socket=sys.argv[1]).unix_socket\n"
+        "addresses = [kept.port, dropped, path]\n"
+        "before = [listens(address) for address in addresses]\n"
+        "result = pystuck.stop_server()\n"
+        "after = [listens(address) for address in addresses]\n"
+        "print(json.dumps([before, result, after, os.path.exists(path)]))\n",
+        str(socket_dir / "s"),
+    )
+    assert answer == [[True] * 3, None, [False] * 3, False]
+
+
+def test_stop_server_may_come_before_run_server_and_twice_after_it() -> None:
+    answer = run_python(
+        LISTENS + "results = [pystuck.stop_server()]\n"
+        "port = pystuck.run_server(port=0).port\n"
+        "results += [pystuck.stop_server(), pystuck.stop_server()]\n"
+        "again = pystuck.run_server(port=port)\n"
+        "print(json.dumps([results, listens(port)]))\n"
+    )
+    assert answer == [[None] * 3, True]
+
+
+def test_stop_server_closes_the_newest_first() -> None:
+    answer = run_python(
+        "import json\n"
+        "import _pystuck, pystuck\n"
+        "closed = []\n"
+        "class Server:\n"
+        "    def __init__(self, *args, **kwargs): self.port = args[1]\n"
+        "    def close(self): closed.append(self.port)\n"
+        "_pystuck.run_server = Server\n"
+        "for port in range(3): pystuck.run_server(port=port)\n"
+        "pystuck.stop_server()\n"
+        "print(json.dumps(closed))\n"
+    )
+    assert answer == [2, 1, 0]
+
+
+def test_stop_server_in_a_forked_child_leaves_the_parents_servers(
+    start_debuggee: Start, connect: Connect, socket_dir: Path
+) -> None:
+    code = (
+        "import os, warnings; warnings.simplefilter('ignore')\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    pystuck.stop_server()\n"
+        "    os._exit(0)\n"
+        "print(os.waitpid(pid, 0)[1], flush=True)\n"
+        "sys.stdin.readline()\n"
+    )
+    debuggee = start_debuggee("plain.py", arguments=("", code), unix_socket=str(socket_dir / "s"))
+    debuggee.write("fork\n")
+    assert debuggee.read_line() == "0"
+    assert connect(debuggee).eval("1+1") == 2
+
+
+def test_a_client_may_stop_the_server(start_debuggee: Start, connect: Connect) -> None:
+    debuggee = start_debuggee("plain.py")
+    client = connect(debuggee)
+    with pytest.raises((EOFError, ConnectionError)):
+        client.modules.pystuck.stop_server()
+        client.ping()
+        client.ping()
+    assert debuggee.is_alive()
+
+
+# ---- Imports -------------------------------------------------------------------------------------
+
+
+def test_patch_greenlet_is_accepted_and_patches_nothing() -> None:
+    answer = run_python(
+        "import json, sys\n"
+        "import pystuck\n"
+        "pystuck.run_server('127.0.0.1', 0, None, True)\n"
+        "pystuck.run_server(port=0, patch_greenlet=False)\n"
+        "print(json.dumps('greenlet' in sys.modules))\n"
+    )
+    assert answer is False
+
+
+def test_the_import_brings_in_nothing_that_is_slow_to_import() -> None:
+    answer = run_python(
+        "import json, sys\n"
+        "before = set(sys.modules)\n"
+        "import pystuck\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))\n"
+    )
+    slow = {"argparse", "ast", "asyncio", "logging", "runpy", "socket", "subprocess", "typing"}
+    assert not slow & set(answer)
+
+
+#: Takes the lock without which nothing can be imported that is not there already.
+STUCK_IMPORT = """
+import _imp
+_imp.acquire_lock()
+print("taken", flush=True)
+sys.stdin.readline()
+_imp.release_lock()
+"""
+
+
+def test_stacks_come_while_the_import_lock_is_taken(start_debuggee: Start) -> None:
+    debuggee = start_debuggee("plain.py", arguments=("", STUCK_IMPORT))
+    debuggee.write("take it\n")
+    assert debuggee.read_line() == "taken"
+    done = pystuck(debuggee)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "exec(after)" in done.stdout
+
+
+def test_errors_come_while_the_import_lock_is_taken(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    debuggee = start_debuggee("plain.py", arguments=("", STUCK_IMPORT))
+    client = connect(debuggee)
+    client.execute("import json")
+    debuggee.write("take it\n")
+    assert debuggee.read_line() == "taken"
+    with pytest.raises(ValueError, match="in raw_decode"):
+        client.eval("json.loads('x')")
+
+
+# ---- Stacks --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def greenlets(start_debuggee: Start) -> Debuggee:
+    """A program with greenlets in it."""
+    path = [build_setting("PYSTUCK_PYTHONPATH"), build_setting("PYSTUCK_GREENLET")]
+    return start_debuggee("greenlets.py", env={"PYTHONPATH": os.pathsep.join(path)})
+
+
+def test_greenlets_are_shown_with_the_threads(greenlets: Debuggee) -> None:
+    done = pystuck(greenlets)
+    assert (done.returncode, done.stderr) == (0, "")
+    stacks = done.stdout.split("\n\n")
+    (deep,) = (stack for stack in stacks if "suspended_deeply" in stack)
+    assert re.match(r"<greenlet.greenlet object at 0x\w+ .*>\n  File", deep)
+    assert deep.count(", in suspended_deeply") == 4
+    assert deep.endswith("greenlet.getcurrent().parent.switch()")
+    assert sum(", in suspended_in_main" in stack for stack in stacks) == 3
+    assert stacks[0].startswith("<_MainThread")
+    assert "its repr raised RuntimeError" in done.stdout
+
+
+def test_a_greenlet_that_runs_is_shown_where_its_thread_is(greenlets: Debuggee) -> None:
+    done = pystuck(greenlets)
+    (stack,) = re.findall(r"(<.*>)\n(?:  .*\n)*  .*, in running_in_thread\n", done.stdout)
+    assert stack.startswith("<Thread(")
+
+
+def test_looking_for_greenlets_runs_none_of_the_programs_code(
+    greenlets: Debuggee, connect: Connect
+) -> None:
+    assert pystuck(greenlets).stdout.count(", in suspended_in_main") == 3
+    assert list(connect(greenlets).modules["__main__"].touched) == []
+
+
+def test_every_dump_shows_the_same_greenlets(greenlets: Debuggee) -> None:
+    first = pystuck(greenlets).stdout
+    assert pystuck(greenlets).stdout == first
+
+
+def test_threads_and_greenlets_can_be_left_out(greenlets: Debuggee, connect: Connect) -> None:
+    probe = connect(greenlets).modules["pystuck.thread_probe"]
+    everything = probe.stacks_repr()
+    threads = probe.stacks_repr(greenlets=False)
+    rest = probe.stacks_repr(False)
+    assert "MainThread" in threads
+    assert "suspended_" not in threads
+    assert "MainThread" not in rest
+    assert "suspended_deeply" in rest
+    assert everything == threads + "\n" + rest
+    assert probe.stacks_repr(False, False) == ""
+    assert "\n".join(probe.stacks_repr_generator(True, True)) == everything
+
+
+def test_probe_prints_the_stacks() -> None:
+    done = subprocess.run(
+        [python(), "-c", "from pystuck import thread_probe\nthread_probe.probe(greenlets=False)"],
+        env=debuggee_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("<_MainThread")
+    assert done.stdout.endswith('  File "<string>", line 2, in <module>\n\n')
+
+
+def test_greenlet_frame_generator_gives_greenlets_and_their_frames(
+    greenlets: Debuggee, connect: Connect
+) -> None:
+    client = connect(greenlets)
+    client.execute(
+        "import greenlet, __main__ as ns\n"
+        "from pystuck.greenlets import greenlet_frame_generator\n"
+        "found = dict(greenlet_frame_generator())\n"
+        "base = greenlet.greenlet.gr_frame.__get__\n"
+        "answer = (\n"
+        "    all(found[g] is base(g) for g in (ns.suspended, ns.deep, ns.touchy, ns.nameless)),\n"
+        "    ns.not_started in found,\n"
+        "    ns.ended in found,\n"
+        "    list(found.values()).count(None),\n"
+        ")"
+    )
+    assert client.namespace["answer"] == (True, False, False, 2)
+
+
+def test_greenlets_are_no_reason_to_import_greenlet() -> None:
+    answer = run_python(
+        "import json, sys\n"
+        "from pystuck import greenlets, thread_probe\n"
+        "stacks = thread_probe.stacks_repr(threads=False)\n"
+        "found = list(greenlets.greenlet_frame_generator())\n"
+        "print(json.dumps([stacks, found, 'greenlet' in sys.modules]))\n",
+        PYTHONPATH=os.pathsep.join(
+            [build_setting("PYSTUCK_PYTHONPATH"), build_setting("PYSTUCK_GREENLET")]
+        ),
+    )
+    assert answer == ["", [], False]
+
+
+#: Loads the original package beside ours and compares what they say of greenlets.
+COMPARE = """
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location(
+    "original", sys.argv[1] + "/pystuck/__init__.py",
+    submodule_search_locations=[sys.argv[1] + "/pystuck"],
+)
+sys.modules["original"] = importlib.util.module_from_spec(spec)
+sys.modules["pystuck.rpyc_tools"] = type(sys)("its server, which is not wanted here")
+sys.modules["pystuck.rpyc_tools"].__dict__.update(run_server=0, DEFAULT_HOST=0, DEFAULT_PORT=0)
+spec.loader.exec_module(sys.modules["original"])
+import greenlet, original.thread_probe, pystuck.thread_probe
+def wait(n):
+    return wait(n - 1) if n else greenlet.getcurrent().parent.switch()
+kept = [greenlet.greenlet(wait) for _ in range(3)]
+for n, one in enumerate(kept): one.switch(n)
+def suspended(probe, *args, **kwargs):
+    texts = probe.stacks_repr_generator(*args, **kwargs)
+    return [text for text in texts if "suspended" in text]
+for how in ({"threads": False}, {"threads": False, "greenlets": False}):
+    print(json.dumps([suspended(p.thread_probe, **how) for p in (original, pystuck)]))
+"""
+
+
+def test_greenlets_are_shown_as_the_original_shows_them() -> None:
+    path = [build_setting("PYSTUCK_PYTHONPATH"), build_setting("PYSTUCK_GREENLET")]
+    done = subprocess.run(
+        [python(), "-c", COMPARE, build_setting("PYSTUCK_ORIGINAL")],
+        env=debuggee_environment(PYTHONPATH=os.pathsep.join(path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (theirs, ours), without = map(json.loads, done.stdout.splitlines())
+    assert len(theirs) == 3
+    assert ours == theirs
+    assert without == [[], []]
+
+
+# ---- The original's client -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("setting", ["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"])
+@pytest.mark.parametrize("more", [[], ["--exclude-greenlets"]], ids=["all", "no greenlets"])
+def test_the_originals_client_shows_the_stacks(
+    greenlets: Debuggee, setting: str, more: list[str]
+) -> None:
+    done = subprocess.run(
+        [python(), "-c", "import pystuck; pystuck.main()", "--no-ipython", "--port"]
+        + [str(greenlets.port), *more],
+        env=stock_environment("PYSTUCK_ORIGINAL", setting),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Printing all thread backtraces:\n\n<_MainThread")
+    assert "done.wait()  # could block" in done.stdout
+    assert ("suspended_deeply" in done.stdout) is not bool(more)
+
+
+# ---- Our client, from Python ---------------------------------------------------------------------
+
+BIN = os.path.dirname(build_setting("PYSTUCK_BIN"))
+
+
+def run_code(code: str, *arguments: object, **more: str) -> Done[str]:
+    """Runs `code` where the client is on the PATH."""
+    environment = {"PATH": f"{BIN}:{os.environ['PATH']}", **more}
+    return subprocess.run(
+        [python(), "-c", code, *map(str, arguments)],
+        env=debuggee_environment(**environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+MAIN = "import pystuck; pystuck.main()"
+
+
+def test_main_is_the_client(stuck: Debuggee) -> None:
+    done = run_code(MAIN, "--no-ipython", stuck.host, stuck.port)
+    direct = pystuck(stuck)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", direct.stdout)
+
+
+def test_main_ends_with_the_clients_status() -> None:
+    assert run_code(MAIN, "--version").returncode == 0
+    done = run_code(MAIN, "--no-such-option")
+    assert done.returncode == 2
+    assert done.stderr.startswith("pystuck: unrecognized option")
+
+
+def test_main_ends_by_sigpipe_as_the_client_does() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [python(), "-c", MAIN, "--help"],
+            env=debuggee_environment(PATH=BIN),
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
+
+
+def test_run_client_prints_the_stacks_and_returns_the_status(stuck: Debuggee) -> None:
+    code = (
+        "import pystuck, sys\n"
+        "sys.stdout.write('before\\n')\n"
+        "status = pystuck.run_client('127.0.0.1', int(sys.argv[1]), True, False, True)\n"
+        "print('after', status)\n"
+    )
+    done = run_code(code, stuck.port)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"before\n{pystuck(stuck).stdout}after 0\n"
+
+
+def test_run_client_leaves_out_the_stacks_if_it_is_not_told_otherwise(stuck: Debuggee) -> None:
+    code = "import pystuck, sys; print(pystuck.run_client(port=int(sys.argv[1]), ipython=False))"
+    done = run_code(code, stuck.port)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "0\n")
+
+
+def test_run_client_returns_the_status_where_there_is_no_server() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    code = "import pystuck, sys; print(pystuck.run_client(port=int(sys.argv[1])))"
+    done = run_code(code, port)
+    assert (done.returncode, done.stdout) == (0, "2\n")
+    assert "import pystuck; pystuck.run_server()" in done.stderr
+
+
+def test_ctrl_c_ends_the_client_and_then_run_client(tmp_path: Path) -> None:
+    code = (
+        "import pystuck, signal, sys\n"
+        "try:\n"
+        "    pystuck.run_client(port=int(sys.argv[1]))\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted', signal.getsignal(signal.SIGINT).__name__, flush=True)\n"
+    )
+    with contextlib.ExitStack() as stack:
+        silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        silent.settimeout(PATIENCE)
+        argv = [python(), "-c", code, str(silent.getsockname()[1])]
+        program = Running(argv, debuggee_environment(PATH=BIN))
+        stack.callback(program.kill)
+        stack.enter_context(silent.accept()[0])
+        os.killpg(program.pid, signal.SIGINT)
+        assert program.read_line() == "interrupted default_int_handler"
+        assert (program.wait(), program.stderr()) == (0, "")
+
+
+def test_a_client_that_is_not_there_is_an_error_that_says_so(tmp_path: Path) -> None:
+    done = run_code(MAIN, PATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("pystuck: ")
+    assert "PATH" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = run_code("import pystuck; pystuck.run_client()", PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "FileNotFoundError" in done.stderr
+
+
+def test_a_script_that_calls_main_is_not_taken_for_the_client(tmp_path: Path) -> None:
+    script = tmp_path / "pystuck"
+    script.write_text(f"#!{python()}\n{MAIN}\n")
+    script.chmod(0o755)
+    done = run_code(MAIN, "--version", PATH=f"{tmp_path}:{BIN}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("pystuck ")
+    assert run_code(MAIN, PATH=str(tmp_path)).returncode == 1
+
+
+def test_the_client_beside_the_package_comes_before_that_of_the_path(tmp_path: Path) -> None:
+    source, extension = build_setting("PYSTUCK_PYTHONPATH").split(os.pathsep)
+    site = tmp_path / "lib" / "python3" / "site-packages"
+    shutil.copytree(os.path.join(source, "pystuck"), site / "pystuck")
+    (tmp_path / "bin").mkdir()
+    shutil.copy(shutil.which("echo") or "/bin/echo", tmp_path / "bin" / "pystuck")
+    done = run_code(MAIN, "said by echo", PYTHONPATH=f"{site}:{extension}")
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "said by echo\n")

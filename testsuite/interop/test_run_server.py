@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""run_server as the original and rpyc's Server take arguments; and clients that come and go."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rpyc
+from harness import (
+    STRANGER,
+    Debuggee,
+    Running,
+    as_user,
+    debuggee_environment,
+    python,
+    run_python,
+    stock_environment,
+    wait_until,
+)
+
+Start = Callable[..., Debuggee]
+Connect = Callable[[Debuggee], Any]
+
+ATTEMPT = """
+import json, sys
+import pystuck
+try:
+    server = pystuck.run_server(port=0, **json.loads(sys.argv[1]))
+except Exception as error:
+    print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
+else:
+    print(json.dumps({"error": None, "host": server.host}))
+"""
+
+
+def attempt(**arguments: Any) -> str | None:
+    """The exception that run_server raises, if it does."""
+    return run_python(ATTEMPT, json.dumps(arguments))["error"]
+
+
+# ---- Arguments -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"patch_greenlet": False},
+        {"patch_greenlet": True},
+        {"backlog": 5},
+        {"reuse_addr": False},
+        {"protocol_config": {"sync_request_timeout": 5}},
+        {"protocol_config": None},
+        {"auto_register": False, "registrar": None, "authenticator": None, "logger": None},
+        {"listener_timeout": 0.5},
+    ],
+    ids=lambda arguments: "-".join(arguments),
+)
+def test_an_argument_of_stock_is_taken(arguments: dict[str, Any]) -> None:
+    assert attempt(**arguments) is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"auto_register": True}, {"registrar": "x"}, {"authenticator": "x"}, {"hostname": "x"}],
+    ids=lambda arguments: "-".join(arguments),
+)
+def test_an_argument_for_what_is_not_done_is_named(arguments: dict[str, Any]) -> None:
+    error = attempt(**arguments)
+    assert error is not None
+    assert error.startswith("TypeError: run_server()")
+    assert repr(next(iter(arguments))) in error
+
+
+def test_a_host_can_be_taken_for_one_of_ipv6(ipv6: None) -> None:
+    assert run_python(ATTEMPT, json.dumps({"host": "::1", "ipv6": True}))["host"] == "::1"
+
+
+def test_the_configuration_is_that_of_each_connection(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    config = {"sync_request_timeout": 7, "allow_pickle": False}
+    c = connect(start_debuggee(protocol_config=config))
+    assert c.root.getconn()._config["sync_request_timeout"] == 7
+    with pytest.raises(ValueError, match="pickling is disabled"):
+        rpyc.classic.obtain(c.eval("[1]"))
+    assert c.eval("1 + 1") == 2
+
+
+# ---- Clients that vanish -------------------------------------------------------------------------
+
+VANISH = """
+import rpyc, sys
+c = rpyc.classic.connect("127.0.0.1", int(sys.argv[1]))
+c.execute('''
+import sys, threading
+class Thing:
+    def __del__(self):
+        sys.things_gone += 1
+sys.things_gone = 0
+sys.held_lock = threading.Lock()
+sys.held_lock.acquire()
+sys.asked = []
+def block():
+    sys.asked.append(1)
+    sys.held_lock.acquire()
+''')
+mine = [c.eval("Thing()") for i in range(3)]
+blocked = rpyc.async_(c.namespace["block"])()
+print("asked", flush=True)
+blocked.wait()
+"""
+
+
+@pytest.mark.parametrize("setting", ["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"])
+@pytest.mark.parametrize("bound", ["false", "true"])
+def test_a_client_that_vanishes_while_its_request_blocks_holds_nothing(
+    setting: str, bound: str, start_debuggee: Start, connect: Connect
+) -> None:
+    stuck = start_debuggee()
+    observer = connect(stuck)
+    client = subprocess.Popen(
+        [python(), "-c", VANISH, str(stuck.port)],
+        env=stock_environment(setting, RPYC_BIND_THREADS=bound),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"asked\n"
+        wait_until(lambda: observer.eval("bool(__import__('sys').asked)"), "the request to block")
+    finally:
+        client.kill()
+        client.communicate()
+    wait_until(lambda: observer.eval("__import__('sys').things_gone") == 3, "the objects to go")
+    assert observer.eval("__import__('sys').held_lock.locked()")  # and the request still blocks
+    observer.execute("__import__('sys').held_lock.release()")
+
+
+# ---- Threads -------------------------------------------------------------------------------------
+
+
+def test_an_interruption_that_comes_late_hits_no_other_request(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    c = connect(start_debuggee())
+    c.execute(
+        "import ctypes, threading\n"
+        "def interrupt_myself_soon():\n"
+        "    set_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc\n"
+        "    ident = ctypes.c_ulong(threading.get_ident())\n"
+        "    return set_exc(ident, ctypes.py_object(KeyboardInterrupt))\n"
+    )
+    interrupted = 0
+    for _ in range(50):
+        try:
+            c.namespace["interrupt_myself_soon"]()
+        except KeyboardInterrupt:
+            interrupted += 1
+        assert c.eval("[n for n in range(100)][-1]") == 99
+    assert interrupted <= 50
+
+
+def test_two_connections_whose_requests_cross_do_not_deadlock(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    """Each of two debuggees calls the other while it is called (rpyc issue 270)."""
+    one, two = connect(start_debuggee()), connect(start_debuggee())
+    for c in (one, two):
+        c.execute("def there_and_back(f, n):\n    return n if n == 0 else f(n - 1) + 1\n")
+    failures: list[BaseException] = []
+
+    def cross(a: Any, b: Any) -> None:
+        f, g = a.namespace["there_and_back"], b.namespace["there_and_back"]
+
+        def bounce(n: int) -> int:
+            return g(lambda m: f(bounce, m), n)
+
+        try:
+            for _ in range(5):
+                assert f(bounce, 9) == 9
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=cross, args=pair) for pair in ((one, two), (two, one))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not failures
+    assert not any(thread.is_alive() for thread in threads)
+
+
+GARBAGE = """
+import gc, json, sys, threading
+import pystuck
+
+gc.set_threshold(1)
+server = pystuck.run_server(port=0)
+print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_netref_may_be_collected_while_its_connection_sends(connect: Connect) -> None:
+    """With cycles around netrefs, and a collection at nearly every allocation (rpyc PR 166)."""
+    debuggee = Debuggee([python(), "-c", GARBAGE], debuggee_environment())
+    try:
+        c = connect(debuggee)
+        c.execute(
+            "class Node:\n"
+            "    pass\n"
+            "def cycle(f):\n"
+            "    node = Node()\n"
+            "    node.me, node.f = node, f\n"
+            "    return f('x' * 5000)\n"
+        )
+        for n in range(100):
+            assert c.namespace["cycle"](lambda text, n=n: (n, len(text), [])) is not None
+    finally:
+        debuggee.kill()
+
+
+# ---- The logger ----------------------------------------------------------------------------------
+
+LOGGED = """
+import json, logging, sys, threading
+import pystuck
+
+class Lines(logging.Handler):
+    def emit(self, record):
+        print(record.levelname, record.getMessage(), flush=True)
+
+logger = logging.getLogger("mine")
+logger.setLevel(logging.INFO)
+logger.propagate = False
+logger.addHandler(Lines())
+server = pystuck.run_server(port=0, logger=logger)
+print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
+sys.stdin.readline()
+print(sorted(t.name for t in threading.enumerate()), flush=True)
+logger.handlers[0].acquire()  # as a thread that is stuck within the logger
+sys.stdin.readline()
+"""
+
+
+def test_the_logger_hears_of_clients(connect: Connect) -> None:
+    debuggee = Debuggee([python(), "-c", LOGGED], debuggee_environment())
+    try:
+        c = connect(debuggee)
+        assert debuggee.read_line() == "INFO client 0: connected"
+        c.close()
+        assert debuggee.read_line() == "INFO client 0: gone"
+        debuggee.write("\n")
+        assert debuggee.read_line() == "['MainThread']"
+    finally:
+        debuggee.kill()
+
+
+def test_a_logger_that_is_stuck_keeps_nobody_from_being_served(connect: Connect) -> None:
+    debuggee = Debuggee([python(), "-c", LOGGED], debuggee_environment())
+    try:
+        debuggee.write("\n")
+        assert debuggee.read_line() == "['MainThread']"
+        for _ in range(5):
+            assert connect(debuggee).eval("1 + 1") == 2
+    finally:
+        debuggee.kill()
+
+
+def test_the_logger_hears_of_who_is_refused() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    debuggee = Debuggee([python(), "-c", LOGGED], debuggee_environment())
+    try:
+        as_user(STRANGER, lambda: socket.create_connection(("127.0.0.1", debuggee.port)).recv(1))
+        line = debuggee.read_line()
+        assert line.startswith("WARNING a client was refused: ")
+        assert str(STRANGER) in line
+    finally:
+        debuggee.kill()
+
+
+# ---- Children by fork ----------------------------------------------------------------------------
+
+FORKS = """
+import json, os, sys, time
+import pystuck
+
+options = json.loads(sys.argv[1])
+server = pystuck.run_server(follow_fork=True, **options)
+pid = os.fork()
+if pid == 0:
+    mine = pystuck._servers
+    where = [{"port": s.port, "unix_socket": s.unix_socket} for s in mine]
+    print(json.dumps({"pid": os.getpid(), "servers": where}), flush=True)
+    time.sleep(60)
+    os._exit(0)
+print(json.dumps({"host": server.host, "port": server.port, "unix_socket": server.unix_socket}),
+      flush=True)
+sys.stdin.readline()
+os.kill(pid, 9)
+os.waitpid(pid, 0)
+"""
+
+
+def forked(options: dict[str, Any]) -> tuple[Running, dict[str, Any], dict[str, Any]]:
+    """The program, and what its two processes say."""
+    running = Running([python(), "-c", FORKS, json.dumps(options)], debuggee_environment())
+    one, other = json.loads(running.read_line()), json.loads(running.read_line())
+    return (running, one, other) if "host" in one else (running, other, one)
+
+
+def test_a_child_by_fork_serves_at_the_next_port() -> None:
+    running, parent, child = forked({"port": 0})
+    try:
+        assert len(child["servers"]) == 1
+        assert child["servers"][0]["port"] != parent["port"]
+        c = rpyc.classic.connect("127.0.0.1", child["servers"][0]["port"])
+        assert c.modules.os.getpid() == child["pid"]
+        c.close()
+        p = rpyc.classic.connect("127.0.0.1", parent["port"])
+        assert p.modules.os.getpid() == running.pid
+        p.close()
+        running.write("\n")
+        assert running.wait() == 0
+        assert running.stderr() == ""
+    finally:
+        running.kill()
+
+
+def test_a_child_by_fork_serves_at_its_own_socket(socket_dir: Path) -> None:
+    running, parent, child = forked({"unix_socket": str(socket_dir / "{pid}.sock")})
+    try:
+        assert parent["unix_socket"] == str(socket_dir / f"{running.pid}.sock")
+        assert child["servers"][0]["unix_socket"] == str(socket_dir / f"{child['pid']}.sock")
+        c = rpyc.classic.unix_connect(child["servers"][0]["unix_socket"])
+        assert c.modules.os.getpid() == child["pid"]
+        c.close()
+    finally:
+        running.kill()
+
+
+def test_a_socket_that_children_would_share_is_refused() -> None:
+    error = attempt(unix_socket="/nowhere/socket", follow_fork=True)
+    assert error is not None
+    assert error.startswith("ValueError: follow_fork needs '{pid}'")
