@@ -42,11 +42,17 @@ static PyObject *accessor(PyObject *obj, PyObject *overrider)
  * them: a new reference in place of the one to name, which it takes. NULL with AttributeError. */
 static PyObject *allowed_name(struct ps_session *s, PyObject *obj, PyObject *name, const char *use)
 {
-    PyObject *allowed;
+    PyObject *policy = s->policy, *allowed = NULL;
 
-    if (!s->policy)
+    if (policy == Py_None || (!policy && !s->serving->connect && !s->ended))
         return name;
-    allowed = PyObject_CallFunction(s->policy, "OOs", obj, name, use);
+    if (policy) {
+        Py_INCREF(policy); /* the session may end meanwhile */
+        allowed = PyObject_CallFunction(policy, "OOs", obj, name, use);
+        Py_DECREF(policy);
+    } else {
+        PyErr_SetString(PyExc_EOFError, "the service is not there yet, or not any more");
+    }
     Py_DECREF(name);
     return allowed;
 }

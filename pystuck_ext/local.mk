@@ -31,8 +31,11 @@ pystuck_ext__pystuck_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
 pystuckpkgdir = $(pythondir)/pystuck
 dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/__init__.py \
+	pystuck_ext/pystuck/__main__.py \
 	pystuck_ext/pystuck/_client.py \
+	pystuck_ext/pystuck/_environment.py \
 	pystuck_ext/pystuck/_preload.py \
+	pystuck_ext/pystuck/_runtime.py \
 	pystuck_ext/pystuck/_serving.py \
 	pystuck_ext/pystuck/_stand_ins.py \
 	pystuck_ext/pystuck/connection.py \

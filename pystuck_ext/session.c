@@ -173,16 +173,20 @@ static PyObject *call_with_link(struct ps_session *s, PyObject *callable)
 /* The service that run_server was given: its connection, its root, its policy; then it is told. */
 static int connect_service(struct ps_session *s)
 {
-    PyObject *connection = call_with_link(s, s->serving->connect), *done;
+    PyObject *connection = call_with_link(s, s->serving->connect), *root, *done;
 
     if (!connection || take_connection(s, connection) < 0)
         return -1;
-    s->root = PyObject_GetAttrString(connection, "_local_root");
-    if (s->root == Py_None)
-        Py_SETREF(s->root, ps_service_new(s));
-    else if (s->root)
+    root = PyObject_GetAttrString(connection, "_local_root");
+    if (root == Py_None) {
+        Py_SETREF(root, ps_service_new(s));
+        Py_INCREF(Py_None);
+        s->policy = Py_None;
+    } else if (root) {
         s->policy = PyObject_GetAttrString(connection, "_check_attr");
-    if (!s->root || PyErr_Occurred())
+    }
+    s->root = root;
+    if (!s->root || !s->policy)
         return -1;
     done = PyObject_CallMethod(connection, "_connected", NULL);
     Py_XDECREF(done);
@@ -215,7 +219,7 @@ PyObject *ps_session_connection(struct ps_session *s)
         connection = call_with_link(s, s->state->connection_class);
         if (!connection)
             return NULL;
-        if (s->connection) /* made by another thread meanwhile */
+        if (s->connection || s->ended) /* made by another thread meanwhile, or too late */
             Py_DECREF(connection);
         else if (take_connection(s, connection) < 0)
             return NULL;
@@ -230,11 +234,11 @@ PyObject *ps_session_connection(struct ps_session *s)
 
 bool ps_session_allows(struct ps_session *s, const char *what)
 {
-    PyObject *value = s->config ? PyDict_GetItemString(s->config, what) : Py_True;
-    int allowed = value ? PyObject_IsTrue(value) : 1;
+    PyObject *value = s->config ? PyDict_GetItemString(s->config, what) : NULL;
+    int allowed = value ? PyObject_IsTrue(value) : !s->serving->connect && !s->ended;
 
     PyErr_Clear();
-    return allowed != 0;
+    return allowed > 0;
 }
 
 deadline_t ps_deadline_in(double seconds)

@@ -47,7 +47,7 @@ struct ps_session {
     PyObject *root;            /* the service */
     PyObject *connection;      /* see ps_session_connection; NULL: not made yet */
     PyObject *config;          /* its _config, a dict, or NULL */
-    PyObject *policy; /* which attributes the client may use; NULL: all. See ps_attribute_fn */
+    PyObject *policy; /* says which attributes it may use; None: all. NULL: nobody made one */
     PyObject *last_traceback; /* of the latest exception that went to the client, or NULL */
     PyObject *classes;        /* of the client's objects: bytes that name a class -> netref type */
     void *netrefs;            /* tsearch tree: the client's objects that we hold */

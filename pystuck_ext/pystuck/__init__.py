@@ -7,11 +7,14 @@ In the program, at startup::
 and on the shell, when it hangs::
 
     pystuck
+
+With PYSTUCK=1 in the environment, or an address, the import alone starts a server.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 
 import _pystuck
@@ -33,6 +36,9 @@ DEFAULT_PORT = 6666
 
 #: What run_server has started, oldest first: a server goes on when its handle is dropped.
 _servers: list[_pystuck.Server] = []
+
+#: The one of them that PYSTUCK in the environment asked for.
+_by_environment: _pystuck.Server | None = None
 
 
 def run_server(
@@ -77,17 +83,47 @@ def run_server(
     options = _serving.native_options(service_class_getter, server_args)
     if follow_fork:
         _serving.check_followable(unix_socket)
-    server = _serving.listen(host, port, unix_socket, options)
+    try:
+        server = _serving.listen(host, port, unix_socket, options)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE or not _give_way(port, unix_socket):
+            raise
+        server = _serving.listen(host, port, unix_socket, options)
     _servers.append(server)
     if follow_fork:
         _serving.follow_forks(_servers, server, (host, port, unix_socket, options))
     return server
 
 
+def _give_way(port: int, unix_socket: str | bytes | os.PathLike | None) -> bool:
+    """Close the server that the environment asked for if the program wants its address.
+
+    The variable must not make a program fail that does without it.
+    """
+    server = _by_environment
+    if server is None:
+        return False
+    if unix_socket is None:
+        is_same = server.port == port
+    else:
+        path = os.path.abspath(os.fsdecode(unix_socket))
+        is_same = server.unix_socket is not None and os.path.abspath(server.unix_socket) == path
+    if is_same:
+        _forget(server)
+    return is_same
+
+
+def _forget(server: _pystuck.Server) -> None:
+    with contextlib.suppress(ValueError):
+        _servers.remove(server)
+    server.close()
+
+
 def stop_server() -> None:
     """Close all servers that run_server started in this process, the newest first.
 
-    Does nothing where there are none. A child by fork has none of its parent's.
+    That of PYSTUCK in the environment is one of them. Does nothing where there are none. A child by
+    fork has none of its parent's.
     """
     with contextlib.suppress(IndexError):  # and not "while _servers": two threads may do this
         while True:
@@ -122,3 +158,10 @@ def main() -> NoReturn:
     from . import _client
 
     _client.become()
+
+
+if "PYSTUCK" in os.environ:
+    from . import _environment
+
+    if _environment.value():
+        _by_environment = _environment.turn_on(_environment.value())

@@ -24,7 +24,7 @@ def _format_failure(function: Callable[[], object]) -> None:
         traceback.format_exception(*sys.exc_info())
 
 
-traceback.format_stack()
+traceback.format_stack(limit=1)  # of this module: the program's own frames are not looked at
 _format_failure(lambda: 1 + [][0] + 1)
 _format_failure(lambda: sys.versoin)  # type: ignore[attr-defined]  # did you mean?
 _format_failure(lambda: traceabck)  # type: ignore[name-defined]  # noqa: F821

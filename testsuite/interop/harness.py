@@ -66,7 +66,7 @@ def clean_environment(**more: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PYTHON", "RPYC_")) and name != "LD_PRELOAD"
+        if not name.startswith(("PYTHON", "RPYC_")) and name not in ("LD_PRELOAD", "PYSTUCK")
     }
     return kept | {"PYTHONDONTWRITEBYTECODE": "1"} | more
 

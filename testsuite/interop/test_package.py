@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,9 @@ _imp.release_lock()
 """
 
 
+@pytest.mark.xfail(
+    sys.version_info < (3, 11), reason="importlib.import_module takes the lock in any case"
+)
 def test_stacks_come_while_the_import_lock_is_taken(start_debuggee: Start) -> None:
     debuggee = start_debuggee("plain.py", arguments=("", STUCK_IMPORT))
     debuggee.write("take it\n")
@@ -259,7 +263,8 @@ def test_probe_prints_the_stacks() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("<_MainThread")
-    assert done.stdout.endswith('  File "<string>", line 2, in <module>\n\n')
+    assert done.stdout.count("  File ") == 1
+    assert '  File "<string>", line 2, in <module>\n' in done.stdout
 
 
 def test_greenlet_frame_generator_gives_greenlets_and_their_frames(

@@ -1,0 +1,557 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""PYSTUCK in the environment turns the server on, and never gets in the way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import (
+    PATIENCE,
+    STRANGER,
+    Running,
+    build_setting,
+    clean_environment,
+    debuggee_environment,
+    python,
+    run_python,
+)
+
+#: Tells which servers there are, and what was imported for them.
+TELL = """
+import json, os, sys
+import pystuck
+def tell():
+    servers = [[server.host, server.port, server.unix_socket] for server in pystuck._servers]
+    print(json.dumps(servers), flush=True)
+tell()
+sys.stdin.readline()
+"""
+
+
+@contextlib.contextmanager
+def turned_on(value: str, code: str = TELL, **more: str) -> Iterator[Running]:
+    """A program with PYSTUCK=value in its environment, which has to end well."""
+    program = Running([python(), "-c", code], debuggee_environment(PYSTUCK=value, **more))
+    try:
+        yield program
+        with contextlib.suppress(BrokenPipeError):  # it has gone on to its end already
+            program.write("go on\n")
+        assert (program.wait(), program.stderr()) == (0, "")
+    finally:
+        program.kill()
+
+
+def servers(value: str, **more: str) -> list[list]:
+    """What servers a program has with PYSTUCK=value in its environment."""
+    with turned_on(value, **more) as program:
+        return json.loads(program.read_line())
+
+
+def stacks(*where: object) -> str:
+    """What the client prints."""
+    return subprocess.run(
+        [build_setting("PYSTUCK_BIN"), "--no-ipython", *map(str, where)],
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    ).stdout
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A port on which somebody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        yield sock.getsockname()[1]
+
+
+@pytest.fixture
+def runtime(socket_dir: Path) -> Path:
+    """A directory as XDG_RUNTIME_DIR should be."""
+    socket_dir.chmod(0o700)
+    return socket_dir
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+
+
+# ---- Its values ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["", "0"])
+def test_nothing_and_zero_turn_nothing_on(value: str) -> None:
+    assert servers(value) == []
+
+
+def test_a_port_is_listened_on(free_port: int) -> None:
+    with turned_on(str(free_port)) as program:
+        assert json.loads(program.read_line()) == [["127.0.0.1", free_port, None]]
+        assert "<_MainThread" in stacks("127.0.0.1", free_port)
+
+
+def test_a_host_and_a_port_are_listened_on() -> None:
+    ((host, port, path),) = servers("127.0.0.2:0")
+    assert (host, port > 0, path) == ("127.0.0.2", True, None)
+
+
+def test_ipv6_has_brackets(ipv6: None) -> None:
+    ((host, port, _),) = servers("[::1]:0")
+    assert (host, port > 0) == ("::1", True)
+
+
+def test_a_unix_socket_may_have_the_pid_in_its_name(socket_dir: Path) -> None:
+    with turned_on(f"unix:{socket_dir}/x-{{pid}}-{{pid}}.sock") as program:
+        path = f"{socket_dir}/x-{program.pid}-{program.pid}.sock"
+        assert json.loads(program.read_line()) == [[None, None, path]]
+        assert "<_MainThread" in stacks("--unix-socket", path)
+
+
+def test_a_unix_socket_may_be_abstract() -> None:
+    with turned_on("unix:@pystuck-test-{pid}") as program:
+        path = f"@pystuck-test-{program.pid}"
+        assert json.loads(program.read_line()) == [[None, None, path]]
+
+
+def test_one_is_a_socket_for_each_process_in_the_runtime_directory(runtime: Path) -> None:
+    with turned_on("1", XDG_RUNTIME_DIR=str(runtime)) as program:
+        path = runtime / "pystuck" / f"{program.pid}.sock"
+        assert json.loads(program.read_line()) == [[None, None, str(path)]]
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        assert "<_MainThread" in stacks("--unix-socket", path)
+        with turned_on("1", XDG_RUNTIME_DIR=str(runtime)) as other:
+            path = runtime / "pystuck" / f"{other.pid}.sock"
+            assert json.loads(other.read_line()) == [[None, None, str(path)]]
+
+
+# ---- What goes wrong -----------------------------------------------------------------------------
+
+BAD = [
+    "yes",
+    "on",
+    "-1",
+    "1.5",
+    "65536",
+    "99999999999999999999",
+    "127.0.0.1",
+    "127.0.0.1:",
+    "127.0.0.1:x",
+    "127.0.0.1:-1",
+    "127.0.0.1:65536",
+    "127.0.0.1: 1",
+    "127.0.0.1:\u0664",
+    "0.0.0.0:0",
+    ":0",
+    "::1:0",
+    "[::1",
+    "[::1]",
+    "[::1]:",
+    "[::]:0",
+    "unix:",
+    "unix:/nowhere/at/all.sock",
+    "unix:" + "x" * 300,
+    "%s%d{pid}{0}",
+    "\udcff\udcfe",
+]
+
+#: Logs to stdout, then imports pystuck.
+LOGGED = """
+import logging, sys
+logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(name)s %(message)s")
+import pystuck
+print(pystuck._servers)
+"""
+
+
+@pytest.mark.parametrize("value", BAD)
+def test_a_value_that_cannot_be_used_is_logged_and_no_more(value: str) -> None:
+    quiet = run_python(TELL, PYSTUCK=value)
+    assert quiet == []
+    with turned_on(value, LOGGED) as program:
+        line = program.read_line()
+        assert line.startswith("WARNING pystuck ")
+        assert f"PYSTUCK={value!a}" in line
+        assert program.read_line() == "[]"
+
+
+def test_a_port_in_use_is_logged_and_no_more(taken_port: int) -> None:
+    assert servers(str(taken_port)) == []
+    with turned_on(str(taken_port), LOGGED) as program:
+        assert "Address already in use" in program.read_line()
+
+
+def test_nothing_is_printed_where_warnings_are_errors(taken_port: int) -> None:
+    done = subprocess.run(
+        [python(), "-X", "dev", "-W", "error", "-c", "import pystuck"],
+        env=debuggee_environment(PYSTUCK=str(taken_port)),
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_handler_that_raises_is_no_reason_to_fail(taken_port: int) -> None:
+    code = (
+        "import logging\n"
+        "class Bad(logging.Handler):\n"
+        "    def emit(self, record): raise ValueError\n"
+        "logging.getLogger().addHandler(Bad())\n"
+        "import json, pystuck\n"
+        "print(json.dumps(True))\n"
+    )
+    assert run_python(code, PYSTUCK=str(taken_port)) is True
+
+
+def test_turning_on_imports_nothing_that_is_slow_to_import(runtime: Path) -> None:
+    code = (
+        "import json, sys\n"
+        "before = set(sys.modules)\n"
+        "import pystuck\n"
+        "print(json.dumps([len(pystuck._servers), sorted(set(sys.modules) - before)]))\n"
+    )
+    count, modules = run_python(code, PYSTUCK="1", XDG_RUNTIME_DIR=str(runtime))
+    assert count == 1
+    assert not {"argparse", "logging", "runpy", "socket", "subprocess"} & set(modules)
+
+
+@pytest.mark.parametrize("option", ["-E", "-I"])
+def test_it_is_off_in_an_interpreter_that_ignores_its_environment(option: str) -> None:
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1].split(':'); import pystuck; print(pystuck._servers)"
+    )
+    environment = debuggee_environment(PYSTUCK="127.0.0.1:0")
+    path = environment.pop("PYTHONPATH")
+    done = subprocess.run(
+        [python(), option, "-c", code, path],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+@needs_root
+@pytest.mark.parametrize("call", ["os.setresuid(65533, 0, 0)", "os.setresgid(65533, 0, 0)"])
+def test_it_is_off_where_a_program_has_more_rights_than_its_caller(call: str) -> None:
+    code = f"import os, json; {call}; import pystuck; print(json.dumps(len(pystuck._servers)))"
+    assert run_python(code, PYSTUCK="127.0.0.1:0") == 0
+
+
+# ---- Beside a server of the program's own --------------------------------------------------------
+
+
+def test_run_server_adds_a_server_to_that_of_the_environment(free_port: int) -> None:
+    code = "import pystuck; pystuck.run_server(port=0)\n" + TELL
+    with turned_on(str(free_port), code) as program:
+        first, second = json.loads(program.read_line())
+        assert first[1] == free_port
+        assert second[1] not in (0, free_port)
+
+
+def test_run_server_takes_over_the_port_of_the_environments(free_port: int) -> None:
+    code = f"import pystuck; own = pystuck.run_server(port={free_port})\n" + TELL
+    with turned_on(str(free_port), code + "assert pystuck._servers == [own]") as program:
+        assert json.loads(program.read_line()) == [["127.0.0.1", free_port, None]]
+        assert "<_MainThread" in stacks("127.0.0.1", free_port)
+
+
+def test_run_server_takes_over_the_unix_socket_of_the_environments(socket_dir: Path) -> None:
+    path = socket_dir / "s"
+    code = f"import os, pystuck; pystuck.run_server(unix_socket={os.fsencode(path)!r})\n" + TELL
+    with turned_on(f"unix:{path}", code) as program:
+        assert json.loads(program.read_line()) == [[None, None, str(path)]]
+        assert "<_MainThread" in stacks("--unix-socket", path)
+
+
+def test_a_port_that_somebody_else_has_is_an_error_as_ever(taken_port: int) -> None:
+    code = (
+        f"import pystuck\n"
+        f"try: pystuck.run_server(port={taken_port})\n"
+        f"except OSError as error: print(error.errno, flush=True)\n"
+    )
+    with turned_on("127.0.0.1:0", code + TELL) as program:
+        assert program.read_line() == "98"
+        ((_, port, _),) = json.loads(program.read_line())
+        assert "<_MainThread" in stacks("127.0.0.1", port)
+
+
+def test_stop_server_stops_that_of_the_environment_too() -> None:
+    code = "import pystuck; pystuck.stop_server()\n" + TELL
+    with turned_on("127.0.0.1:0", code) as program:
+        assert json.loads(program.read_line()) == []
+
+
+# ---- Fork ----------------------------------------------------------------------------------------
+
+FORK = """
+import os, sys, warnings
+warnings.simplefilter("ignore")
+pid = os.fork()
+if pid:
+    os.waitpid(pid, 0)
+    sys.exit()
+"""
+
+
+def test_a_forked_child_that_imports_first_has_its_own_server(runtime: Path) -> None:
+    with turned_on("1", FORK + TELL, XDG_RUNTIME_DIR=str(runtime)) as program:
+        ((_, _, path),) = json.loads(program.read_line())
+        assert path != str(runtime / "pystuck" / f"{program.pid}.sock")
+        assert "<_MainThread" in stacks("--unix-socket", path)
+
+
+def test_a_forked_child_can_turn_a_server_on_itself(runtime: Path) -> None:
+    code = "import pystuck\n" + FORK + "pystuck.stop_server(); pystuck.run_server(port=0)\n" + TELL
+    with turned_on("1", code, XDG_RUNTIME_DIR=str(runtime)) as program:
+        ((_, port, _),) = json.loads(program.read_line())
+        assert port > 0
+        path = runtime / "pystuck" / f"{program.pid}.sock"
+        assert "<_MainThread" in stacks("--unix-socket", path)
+
+
+# ---- The runtime directory -----------------------------------------------------------------------
+
+#: Prints the directory that is used if argv[1] stands for /tmp, or what is wrong.
+DIRECTORY = """
+import json, sys
+from pystuck import _runtime
+_runtime.TMP = sys.argv[1]
+try:
+    answer = _runtime.directory()
+except OSError as error:
+    answer = [type(error).__name__, str(error)]
+print(json.dumps(answer))
+"""
+
+
+def directory(tmp: Path, xdg: object = "", umask: int = 0o022) -> str | list[str]:
+    """The directory for sockets, or the error."""
+    code = f"import os; os.umask({umask})\n" + DIRECTORY
+    return run_python(code, str(tmp), XDG_RUNTIME_DIR=str(xdg))
+
+
+@pytest.fixture
+def tmp(socket_dir: Path) -> Path:
+    """A directory like /tmp."""
+    path = socket_dir / "tmp"
+    path.mkdir()
+    path.chmod(0o1777)
+    return path
+
+
+@pytest.fixture
+def fallback(tmp: Path) -> Path:
+    """The directory that is used where there is no XDG_RUNTIME_DIR."""
+    return tmp / f"pystuck-{os.geteuid()}"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
+def test_without_a_runtime_directory_there_is_one_in_tmp(
+    tmp: Path, fallback: Path, umask: int
+) -> None:
+    for _ in range(2):
+        assert directory(tmp, umask=umask) == str(fallback)
+        assert stat.S_IMODE(fallback.stat().st_mode) == 0o700
+
+
+def test_the_runtime_directory_comes_first(tmp: Path, runtime: Path) -> None:
+    xdg = runtime / "xdg"
+    xdg.mkdir(mode=0o700)
+    assert directory(tmp, xdg) == str(xdg / "pystuck")
+    assert list(tmp.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770, 0o720])
+def test_a_runtime_directory_that_others_write_to_is_not_used(
+    tmp: Path, fallback: Path, runtime: Path, mode: int
+) -> None:
+    xdg = runtime / "xdg"
+    xdg.mkdir()
+    xdg.chmod(mode)
+    assert directory(tmp, xdg) == str(fallback)
+    assert list(xdg.iterdir()) == []
+
+
+@pytest.mark.parametrize("xdg", ["relative", "/nowhere/at/all", "/dev/null", "."])
+def test_a_runtime_directory_that_is_none_is_not_used(tmp: Path, fallback: Path, xdg: str) -> None:
+    assert directory(tmp, xdg) == str(fallback)
+
+
+@needs_root
+def test_a_runtime_directory_of_another_user_is_not_used(
+    tmp: Path, fallback: Path, runtime: Path
+) -> None:
+    xdg = runtime / "xdg"
+    xdg.mkdir(mode=0o700)
+    os.chown(xdg, STRANGER, STRANGER)
+    assert directory(tmp, xdg) == str(fallback)
+
+
+def is_refused(answer: str | list[str], path: Path) -> bool:
+    """Whether a directory was refused, with its name in the message."""
+    return isinstance(answer, list) and str(path) in answer[1]
+
+
+def test_a_link_is_not_followed(tmp: Path, fallback: Path, socket_dir: Path) -> None:
+    (socket_dir / "target").mkdir(mode=0o700)
+    fallback.symlink_to(socket_dir / "target")
+    assert is_refused(directory(tmp), fallback)
+
+
+def test_a_file_is_no_directory(tmp: Path, fallback: Path) -> None:
+    fallback.write_text("")
+    assert is_refused(directory(tmp), fallback)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702, 0o720, 0o1777])
+def test_a_directory_that_others_write_to_is_refused(tmp: Path, fallback: Path, mode: int) -> None:
+    fallback.mkdir()
+    fallback.chmod(mode)
+    assert is_refused(directory(tmp), fallback)
+
+
+@needs_root
+def test_a_directory_of_another_user_is_refused(tmp: Path, fallback: Path) -> None:
+    fallback.mkdir(mode=0o700)
+    os.chown(fallback, STRANGER, STRANGER)
+    assert is_refused(directory(tmp), fallback)
+
+
+def test_a_tmp_in_which_others_may_rename_is_refused(tmp: Path, fallback: Path) -> None:
+    tmp.chmod(0o777)
+    assert is_refused(directory(tmp), tmp)
+    assert list(tmp.iterdir()) == []
+
+
+@needs_root
+def test_a_tmp_of_another_user_is_refused(tmp: Path) -> None:
+    os.chown(tmp, STRANGER, STRANGER)
+    assert is_refused(directory(tmp), tmp)
+
+
+# ---- What dead processes leave -------------------------------------------------------------------
+
+
+def leave_socket(path: Path, age: float = 3600) -> None:
+    """Makes a Unix socket on which nobody listens."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(path))
+    os.utime(path, (time.time() - age,) * 2)
+
+
+@pytest.fixture
+def sockets(runtime: Path) -> Path:
+    """The directory that PYSTUCK=1 uses."""
+    path = runtime / "pystuck"
+    path.mkdir(mode=0o700)
+    return path
+
+
+@pytest.fixture
+def dead() -> int:
+    """The pid of a process that has ended."""
+    child = subprocess.Popen(["true"])
+    child.wait()
+    return child.pid
+
+
+def start_and_end(runtime: Path) -> int:
+    """Starts a program with PYSTUCK=1 and waits for its end. Returns its pid."""
+    with turned_on("1", XDG_RUNTIME_DIR=str(runtime)) as program:
+        assert len(json.loads(program.read_line())) == 1
+    return program.pid
+
+
+def test_what_dead_processes_left_is_removed(runtime: Path, sockets: Path, dead: int) -> None:
+    leave_socket(sockets / f"{dead}.sock")
+    pid = start_and_end(runtime)
+    assert [path.name for path in sockets.iterdir()] == [f"{pid}.sock"]
+
+
+def test_a_socket_of_a_process_that_lives_is_kept(runtime: Path, sockets: Path) -> None:
+    path = sockets / f"{os.getpid()}.sock"
+    leave_socket(path)
+    start_and_end(runtime)
+    assert path.exists()
+
+
+def test_a_socket_on_which_somebody_listens_is_kept(
+    runtime: Path, sockets: Path, dead: int
+) -> None:
+    path = sockets / f"{dead}.sock"
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(path))
+        os.utime(path, (0, 0))
+        sock.listen(0)
+        start_and_end(runtime)
+        assert path.exists()
+        with contextlib.ExitStack() as stack, contextlib.suppress(BlockingIOError):
+            while True:  # until its queue is full
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(str(path))
+        os.utime(path, (0, 0))
+        start_and_end(runtime)
+        assert path.exists()
+
+
+def test_a_socket_that_is_new_is_kept(runtime: Path, sockets: Path, dead: int) -> None:
+    path = sockets / f"{dead}.sock"
+    leave_socket(path, age=-60)
+    start_and_end(runtime)
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["{}", "{}.sock.bak", "x{}.sock", "-{}.sock", "0{}.sock", "0.sock"]
+)
+def test_a_socket_with_another_name_is_kept(
+    runtime: Path, sockets: Path, dead: int, name: str
+) -> None:
+    path = sockets / name.format(dead)
+    leave_socket(path)
+    start_and_end(runtime)
+    assert path.exists()
+
+
+def test_what_is_no_socket_is_kept(runtime: Path, sockets: Path, dead: int) -> None:
+    target = runtime / "target.sock"
+    leave_socket(target)
+    link = sockets / f"{dead}.sock"
+    link.symlink_to(target)
+    os.utime(link, (0, 0), follow_symlinks=False)
+    start_and_end(runtime)
+    assert target.exists()
+    assert link.is_symlink()
+    link.unlink()
+    link.write_text("precious")
+    os.utime(link, (0, 0))
+    start_and_end(runtime)
+    assert link.read_text() == "precious"
+
+
+@needs_root
+def test_a_socket_of_another_user_is_kept(runtime: Path, sockets: Path, dead: int) -> None:
+    path = sockets / f"{dead}.sock"
+    leave_socket(path)
+    os.chown(path, STRANGER, STRANGER)
+    start_and_end(runtime)
+    assert path.exists()

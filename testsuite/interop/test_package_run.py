@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""python -m pystuck runs a program as python itself does, with the server on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import (
+    PATIENCE,
+    Running,
+    build_setting,
+    debuggee_environment,
+    python,
+)
+
+Done = subprocess.CompletedProcess
+
+#: Where no port is fixed.
+ANYWHERE = ["--port", "0"]
+
+
+def run(*arguments: object, options: list[str] | None = None, **more: Any) -> Done[str]:
+    """Runs python, or python -m pystuck if there are options for it."""
+    pystuck = [] if options is None else ["-m", "pystuck", *options]
+    python_options = more.pop("python_options", [])
+    environment = debuggee_environment(**more.pop("env", {}))
+    return subprocess.run(
+        [python(), *python_options, *pystuck, *map(str, arguments)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        **more,
+    )
+
+
+def assert_same(*arguments: object, **more: Any) -> Done[str]:
+    """Runs a program with and without the server, and compares. Returns what came of it."""
+    plain = run(*arguments, **more)
+    ours = run(*arguments, options=ANYWHERE, **more)
+    assert (ours.returncode, ours.stdout, ours.stderr) == (
+        plain.returncode,
+        plain.stdout,
+        plain.stderr,
+    )
+    return plain
+
+
+#: Prints what a program can see of how it was started.
+SHOW = """\
+import json, pickle, sys
+class Thing: pass
+def code(): return sys._getframe().f_code.co_filename
+pickle.loads(pickle.dumps(Thing()))
+names = ("__name__", "__doc__", "__package__", "__spec__", "__file__", "__cached__", "__loader__")
+print(json.dumps({
+    "argv": sys.argv,
+    "path": sys.path,
+    "names": sorted(name for name in globals() if name != "names"),
+    "values": {n: globals()[n] for n in names[:3] if n in globals()},
+    "spec": str(globals().get("__spec__")).partition("loader=")[0],
+    "file": globals().get("__file__"),
+    "cached": globals().get("__cached__"),
+    "loader": getattr(__loader__, "__name__", type(__loader__).__name__),
+    "loader's": [getattr(__loader__, "name", None), getattr(__loader__, "path", None)],
+    "builtins": str(__builtins__),
+    "annotations": globals().get("__annotations__"),
+    "is main": vars(sys.modules["__main__"]) is globals(),
+    "code": code(),
+    "division": 7 / 2,
+    "flags": code.__code__.co_flags,
+}, indent=1))
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    """A script that shows how it was started, in a directory that is not the current one."""
+    path = tmp_path / "scripts" / "show.py"
+    path.parent.mkdir()
+    path.write_text(SHOW)
+    return path
+
+
+# ---- What is run ---------------------------------------------------------------------------------
+
+
+def test_a_script_is_run_as_python_runs_it(script: Path) -> None:
+    done = assert_same(script, "a", "--port", "1", "-h", "--", "-m", "x")
+    shown = json.loads(done.stdout)
+    assert shown["argv"][1:] == ["a", "--port", "1", "-h", "--", "-m", "x"]
+    assert shown["is main"]
+
+
+@pytest.mark.parametrize("name", ["scripts/show.py", "./scripts/show.py", "x/../scripts/show.py"])
+def test_a_script_may_have_a_relative_name(script: Path, name: str) -> None:
+    (script.parent.parent / "x").mkdir()
+    assert_same(name, cwd=script.parent.parent)
+
+
+def test_a_script_may_be_a_link_to_one(script: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "show").symlink_to("../scripts/show.py")
+    assert_same("bin/show", "x", cwd=tmp_path)
+
+
+def test_a_script_may_be_compiled(script: Path) -> None:
+    run("-m", "compileall", "-b", script)
+    script.unlink()
+    assert_same(f"{script}c")
+    Path(f"{script}c").write_bytes(b"not compiled at all")
+    assert run(f"{script}c", options=ANYWHERE).returncode == 1
+
+
+def test_a_script_may_be_in_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "latin.py"
+    path.write_bytes(b"# coding: latin-1\nprint(ascii('\xe9'))\n")
+    assert assert_same(path).stdout == "'\\xe9'\n"
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["directory", "zip"])
+def test_a_directory_or_a_zip_file_is_run(script: Path, tmp_path: Path, packed: bool) -> None:
+    script.rename(script.parent / "__main__.py")
+    if packed:
+        shutil.make_archive(str(tmp_path / "scripts"), "zip", script.parent)
+    assert_same("scripts.zip" if packed else "scripts", "x", cwd=tmp_path)
+
+
+def test_a_directory_without_a_main_is_an_error(tmp_path: Path) -> None:
+    assert "__main__" in assert_same(tmp_path).stderr
+
+
+def test_a_script_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    assert assert_same("missing.py", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("name", ["show", "package", "package.show"])
+def test_a_module_is_run_as_python_runs_it(script: Path, name: str) -> None:
+    package = script.parent / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text(SHOW)
+    (package / "show.py").write_text(SHOW)
+    for arguments in (["-m", name, "a", "-h"], [f"-m{name}", "--port", "1"]):
+        done = assert_same(*arguments, cwd=script.parent)
+        assert json.loads(done.stdout)["is main"]
+
+
+@pytest.mark.parametrize("name", ["missing", "json.missing", "json", "", ".x", "sys"])
+def test_a_module_that_cannot_be_run_is_an_error(name: str) -> None:
+    done = assert_same("-m", name)
+    assert done.returncode == 1
+
+
+def test_code_is_run_as_python_runs_it() -> None:
+    assert_same("-c", SHOW, "a", "--port", "1")
+    assert_same(f"-c{SHOW}", "-c", "x")
+
+
+def test_an_isolated_interpreter_stays_so(script: Path) -> None:
+    # It would not find us, so that needs some help.
+    code = (
+        "import runpy, sys\n"
+        "sys.path += sys.argv.pop(1).split(':')\n"
+        "runpy.run_module('pystuck', run_name='__main__')\n"
+    )
+    script.write_text("import sys; print(sys.argv[1] in sys.path)\n")
+    path = build_setting("PYSTUCK_PYTHONPATH")
+    done = run("-I", "-c", code, path, *ANYWHERE, script, script.parent)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "False\n")
+
+
+def test_processes_that_multiprocessing_spawns_find_the_script(tmp_path: Path) -> None:
+    path = tmp_path / "spawns.py"
+    path.write_text(
+        "import multiprocessing, os\n"
+        "class Thing: pass\n"
+        "def work(thing): print(type(thing).__name__, __name__, flush=True)\n"
+        "if __name__ == '__main__':\n"
+        "    process = multiprocessing.get_context('spawn').Process(target=work, args=(Thing(),))\n"
+        "    process.start()\n"
+        "    process.join()\n"
+        "    print(process.exitcode)\n"
+    )
+    assert assert_same(path).stdout == "Thing __mp_main__\n0\n"
+    assert assert_same("-m", "spawns", cwd=tmp_path).stdout == "Thing __mp_main__\n0\n"
+
+
+def test_what_goes_on_after_the_end_of_the_script_finds_it_too(tmp_path: Path) -> None:
+    path = tmp_path / "goes_on.py"
+    path.write_text(
+        "import atexit, sys, threading\n"
+        "x = 'x'\n"
+        "def show():\n"
+        "    print(x, sys.modules['__main__'].x, sys.argv[1:])\n"
+        "def show_at_the_end():\n"
+        "    while threading.main_thread().is_alive():\n"
+        "        threading.Event().wait(0.001)\n"
+        "    show()\n"
+        "atexit.register(show)\n"
+        "threading.Thread(target=show_at_the_end).start()\n"
+    )
+    assert assert_same(path, "y").stdout == "x x ['y']\n" * 2
+
+
+# ---- Its end -------------------------------------------------------------------------------------
+
+ENDINGS = {
+    "exit with a status": "import sys; sys.exit(7)",
+    "exit with a text": "import sys; sys.exit('why')",
+    "exit with None": "import sys; sys.exit()",
+    "os._exit": "import os; os._exit(9)",
+    "an exception": "def f():\n    raise ValueError('x')\nf()",
+    "an exception with a cause": "try:\n    1/0\nexcept Exception as e:\n    raise KeyError from e",
+    "an exception with a context": "try:\n    1/0\nexcept Exception:\n    raise KeyError",
+    "a base exception": "class X(BaseException): pass\nraise X('x')",
+    "a generator's exit": "raise GeneratorExit",
+    "a syntax error": "def f(:\n    pass",
+    "a bad indent": "if 1:\npass",
+    "an import that fails": "import no_such_module",
+    "a hook": "import sys\nsys.excepthook = lambda *a: print('hook', a[0], a[2].tb_lineno)\n1/0",
+    "a hook and atexit": "import atexit\natexit.register(print, 'bye')\n1/0",
+    "a recursion": "def f(): f()\ntry:\n    f()\nexcept RecursionError:\n    print('deep')",
+    "a signal": "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+}
+
+
+@pytest.mark.parametrize("code", ENDINGS.values(), ids=ENDINGS.keys())
+@pytest.mark.parametrize("how", ["script", "module", "code"])
+def test_it_ends_as_python_does_with(tmp_path: Path, how: str, code: str) -> None:
+    (tmp_path / "ends.py").write_text(code)
+    arguments = {"script": ["ends.py"], "module": ["-m", "ends"], "code": ["-c", code]}[how]
+    if how == "code" and sys.version_info >= (3, 13):
+        plain, ours = run(*arguments), run(*arguments, options=ANYWHERE)
+        assert (ours.returncode, ours.stdout) == (plain.returncode, plain.stdout)
+        assert "pystuck" not in ours.stderr  # but the lines of the source are not shown
+        return
+    assert_same(*arguments, cwd=tmp_path)
+
+
+def test_the_last_exception_can_be_looked_at_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "fails.py"
+    path.write_text(
+        "import atexit, sys\n"
+        "def show():\n"
+        "    print(sys.last_type, sys.last_value, sys.last_traceback.tb_frame.f_code.co_name)\n"
+        "    print(getattr(sys, 'last_exc', None), sys.exc_info())\n"
+        "atexit.register(show)\n"
+        "raise ValueError('x')\n"
+    )
+    assert_same(path)
+
+
+def test_ctrl_c_ends_it_by_the_signal(tmp_path: Path) -> None:
+    path = tmp_path / "waits.py"
+    path.write_text("import signal\nprint('waits', flush=True)\nsignal.pause()\n")
+    argv = [python(), "-m", "pystuck", *ANYWHERE, str(path)]
+    program = Running(argv, debuggee_environment())
+    with contextlib.ExitStack() as stack:
+        stack.callback(program.kill)
+        assert program.read_line() == "waits"
+        os.kill(program.pid, signal.SIGINT)
+        assert program.wait() == -signal.SIGINT
+        assert program.stderr().endswith("\nKeyboardInterrupt\n")
+
+
+# ---- The server ----------------------------------------------------------------------------------
+
+#: Says where the servers are, and ends when there is a line on stdin.
+TELL = """
+import json, sys
+import pystuck
+servers = [[server.host, server.port, server.unix_socket] for server in pystuck._servers]
+print(json.dumps(servers), flush=True)
+sys.stdin.readline()
+"""
+
+
+@contextlib.contextmanager
+def running(*options: object, **more: str) -> Iterator[tuple[Running, list[list]]]:
+    """A program with the server on, and where that is."""
+    argv = [python(), "-m", "pystuck", *map(str, options), "-c", TELL]
+    program = Running(argv, debuggee_environment(**more))
+    try:
+        yield program, json.loads(program.read_line())
+        program.write("go on\n")
+        assert (program.wait(), program.stderr()) == (0, "")
+    finally:
+        program.kill()
+
+
+def stacks(*where: object) -> str:
+    """What the client prints."""
+    return subprocess.run(
+        [build_setting("PYSTUCK_BIN"), "--no-ipython", *map(str, where)],
+        env=debuggee_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    ).stdout
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+def test_the_server_is_on(free_port: int) -> None:
+    with running("--port", free_port) as (_, servers):
+        assert servers == [["127.0.0.1", free_port, None]]
+        assert re.search(
+            r'File "<string>", line \d+, in <module>\n', stacks("127.0.0.1", free_port)
+        )
+
+
+def test_the_host_can_be_chosen(free_port: int) -> None:
+    with running("--host=127.0.0.2", f"--port={free_port}") as (_, servers):
+        assert servers == [["127.0.0.2", free_port, None]]
+
+
+def test_a_unix_socket_can_be_chosen(tmp_path: Path) -> None:
+    with running("--unix-socket", "@pystuck-test-{pid}") as (program, servers):
+        assert servers == [[None, None, f"@pystuck-test-{program.pid}"]]
+        assert "<_MainThread" in stacks("--unix-socket", f"@pystuck-test-{program.pid}")
+
+
+def test_the_default_is_that_of_run_server() -> None:
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # where somebody else has it, that serves as well
+            stack.enter_context(socket.create_server(("127.0.0.1", 6666)))
+        done = run("-c", "print('not run')", options=[])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"python -m pystuck: .*in use.* 6666\n", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ([], "a script, -m module or -c code"),
+        (["--port"], "--port"),
+        (["--port", "0"], "a script"),
+        (["--port", "x", "x.py"], "invalid int value: 'x'"),
+        (["--port", "70000", "-c", ""], "0-65535"),
+        (["--host", "192.0.2.1", "-c", ""], "not a loopback address"),
+        (["--unix-socket", "", "-c", ""], "empty"),
+        (["--unix-socket", "x", "--port", "1", "-c", ""], "--unix-socket"),
+        (["--unix-socket", "x", "--host", "1", "-c", ""], "--unix-socket"),
+        (["--no-such-option", "x.py"], "--no-such-option"),
+        (["--por", "0", "x.py"], "--por"),
+        (["-m"], "-m"),
+        (["-c"], "-c"),
+        (["-x", "x.py"], "-x"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_an_error(options: list[str], what: str) -> None:
+    done = run(options=options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert what in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_the_options_are_explained() -> None:
+    for option in ("-h", "--help"):
+        done = run(options=["--port", "0", option, "x.py"])
+        assert (done.returncode, done.stderr) == (0, "")
+        for word in ("--host", "--port", "--unix-socket", "{pid}", "-m", "-c", "6666"):
+            assert word in done.stdout
+
+
+def test_two_hyphens_end_the_options(tmp_path: Path) -> None:
+    (tmp_path / "-x.py").write_text("import sys; print(sys.argv)")
+    done = run("--", "-x.py", "--", "y", options=ANYWHERE, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("['-x.py', '--', 'y']\n", "")
+
+
+def test_the_address_can_come_from_the_environment(tmp_path: Path) -> None:
+    with running(PYSTUCK="127.0.0.3:0") as (_, servers):
+        assert [host for host, _, _ in servers] == ["127.0.0.3"]
+
+
+def test_options_come_before_the_environment(free_port: int) -> None:
+    with running("--port", free_port, PYSTUCK=str(free_port)) as (_, servers):
+        assert servers == [["127.0.0.1", free_port, None]]
+    with running("--port", 0, PYSTUCK="127.0.0.3:0") as (_, servers):
+        assert [host for host, _, _ in servers] == ["127.0.0.1"]
+
+
+def test_an_environment_that_cannot_be_used_is_an_error_here() -> None:
+    done = run("-c", "print('not run')", options=[], env={"PYSTUCK": "nonsense"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "PYSTUCK" in done.stderr
+    assert run("-c", "", options=ANYWHERE, env={"PYSTUCK": "nonsense"}).returncode == 0
