@@ -4,12 +4,22 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import rpyc
-from harness import Debuggee, build_setting, command, debuggee_environment, stock_environment
+from harness import (
+    Debuggee,
+    build_setting,
+    command,
+    debuggee_environment,
+    python,
+    stock_environment,
+)
+from rawpeer import EXCEPTION, REPLY, REQUEST, Envelope, Handler, box, payload, raw_connect
+from rpyc.core import brine
 
 #: Tried on the root, a thing and a thing that guards itself: reading, setting, deleting.
 EXPRESSIONS = """
@@ -140,3 +150,50 @@ def test_each_client_has_a_service_of_its_own(
         with connect(server) as one, connect(server) as other:
             assert one.root != other.root
             assert one.root.greet("you") == other.root.greet("you")
+
+
+SLOW = """
+import json, sys, threading
+import pystuck, rpyc
+
+class Slow(rpyc.Service):
+    def __init__(self):
+        print("made", flush=True)
+        sys.stdin.readline()
+
+server = pystuck.run_server(port=0, service_class_getter=lambda: Slow)
+print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
+threading.Event().wait(60)
+"""
+
+
+def test_nothing_is_allowed_while_the_service_is_being_made() -> None:
+    """Another thread of the client, with bind-threads, is served meanwhile."""
+    mine = debuggee_environment()
+    path = mine["PYTHONPATH"] + ":" + build_setting("PYSTUCK_RPYC6")
+    debuggee = Debuggee([python(), "-c", SLOW], mine | {"PYTHONPATH": path})
+    try:
+        with raw_connect(debuggee) as peer:
+
+            def ask(thread: int, seq: int, handler: Handler, *arguments: Any) -> None:
+                args = brine.dump((handler.value, box(arguments)))
+                message = payload(Envelope.RPYC6, REQUEST, brine.dump(seq), args)
+                peer.send_frame(struct.pack("!QQ", thread, 0) + message)
+
+            ask(1, 0, Handler.GETROOT)
+            assert debuggee.read_line() == "made"
+            ask(2, 1, Handler.GETATTR, "abc", "__class__")
+            answer = peer.receive_frame()
+            assert answer is not None
+            assert answer[16] == EXCEPTION
+            assert b"EOFError" in answer
+            debuggee.write("\n")
+            answer = peer.receive_frame()
+            assert answer is not None
+            assert answer[16] == REPLY
+            ask(2, 2, Handler.GETATTR, "abc", "__class__")
+            answer = peer.receive_frame()
+            assert answer is not None
+            assert b"cannot access" in answer
+    finally:
+        debuggee.kill()
