@@ -38,7 +38,7 @@ struct ps_state {
     PyTypeObject *service_type;
     PyTypeObject *link_type;
     PyTypeObject *pending_type;
-    PyObject *connection_class; /* pystuck.connection.Connection, from the first run_server on */
+    PyObject *connection_class; /* pystuck.connection.Connection, from run_server on; NULL: none */
     PyObject *local_names;      /* a frozenset: attributes that a netref has of its own */
     PyObject *eval, *exec;      /* builtins' */
     PyObject *import_module;    /* importlib's */

@@ -351,12 +351,13 @@ static PyObject *start_server(PyObject *module, const struct wanted *w,
     return NULL;
 }
 
-/* Imports what the sessions will need: later the import lock may be what is stuck. */
-static int import_connection(struct ps_state *state)
+/* Imports what a session may need: later the import lock may be what is stuck. A program that
+ * cannot import any more (in a chroot, as another user) does without. */
+static void import_connection(struct ps_state *state)
 {
     if (!state->connection_class)
         state->connection_class = import_from("pystuck.connection", "Connection");
-    return state->connection_class ? 0 : -1;
+    PyErr_Clear();
 }
 
 static PyObject *run_unix(PyObject *module, const struct wanted *w)
@@ -434,8 +435,7 @@ static PyObject *run_server(PyObject *module, PyObject *args, PyObject *kwargs)
         w.connect = NULL;
     if (w.log == Py_None)
         w.log = NULL;
-    if (import_connection(PyModule_GetState(module)) < 0)
-        return NULL;
+    import_connection(PyModule_GetState(module));
     return w.unix_socket != Py_None ? run_unix(module, &w) : run_tcp(module, &w);
 }
 

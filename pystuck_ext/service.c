@@ -56,10 +56,18 @@ static PyObject *stand_in(PyObject *name)
     return module;
 }
 
+/* A module that is there already is looked up without the import lock, which importlib takes in any
+ * case up to Python 3.10, and which may be what the program is stuck in. */
 static PyObject *import_module(PyObject *self, PyObject *name)
 {
-    PyObject *module = PyObject_CallFunctionObjArgs(state_of(self)->import_module, name, NULL);
+    PyObject *module = PyUnicode_CheckExact(name) ? PyImport_GetModule(name) : NULL;
 
+    if (module && module != Py_None)
+        return module;
+    Py_XDECREF(module); /* None: the program does not want it to be imported */
+    if (PyErr_Occurred())
+        return NULL;
+    module = PyObject_CallFunctionObjArgs(state_of(self)->import_module, name, NULL);
     if (!module && PyErr_ExceptionMatches(PyExc_ImportError))
         return stand_in(name);
     return module;

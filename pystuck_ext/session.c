@@ -216,6 +216,10 @@ PyObject *ps_session_connection(struct ps_session *s)
     PyObject *connection;
 
     if (!s->connection && !s->ended) {
+        if (!s->state->connection_class) {
+            PyErr_SetString(PyExc_ImportError, "pystuck.connection could not be imported");
+            return NULL;
+        }
         connection = call_with_link(s, s->state->connection_class);
         if (!connection)
             return NULL;

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util  # noqa: F401  stock clients ask for it as they connect
 import os
 
 import _pystuck

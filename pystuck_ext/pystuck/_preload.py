@@ -8,13 +8,10 @@ is formatted here, of each kind.
 from __future__ import annotations
 
 import ast  # noqa: F401  the carets below a part of a line
-import importlib.util  # noqa: F401  stock clients ask for it as they connect
 import sys
 import tokenize  # noqa: F401  reading source
 import traceback
 from collections.abc import Callable
-
-from . import thread_probe  # noqa: F401
 
 
 def _format_failure(function: Callable[[], object]) -> None:
