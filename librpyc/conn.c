@@ -88,6 +88,16 @@ bool conn_closed(struct conn *c)
     return closed;
 }
 
+bool conn_is_open(struct conn *c)
+{
+    bool open;
+
+    pthread_mutex_lock(&c->lock);
+    open = !c->closed && stream_is_ours(&c->stream);
+    pthread_mutex_unlock(&c->lock);
+    return open;
+}
+
 void conn_release(struct conn *c)
 {
     conn_close(c, NULL);

@@ -316,7 +316,7 @@ static void tell_sessions(struct ps_server *s, const struct watch *w)
         if (!client)
             continue;
         client->hung_up = true;
-        if (client->session && stream_is_ours(&client->stream))
+        if (client->session && conn_is_open(client->conn))
             s->options.hung_up(client->session);
     }
     pthread_mutex_unlock(&s->lock);

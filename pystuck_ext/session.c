@@ -201,11 +201,11 @@ static int start(struct ps_session *s)
 
     atomic_store(&s->started, true);
     s->classes = PyDict_New();
-    if (!s->classes)
-        result = -1;
-    else if (s->serving->connect)
+    if (s->classes && s->serving->connect)
         result = connect_service(s);
-    else if (!(s->root = ps_service_new(s)))
+    else if (s->classes)
+        s->root = ps_service_new(s);
+    if (!s->root)
         result = -1;
     PyErr_Clear();
     return result;
