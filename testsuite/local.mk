@@ -17,6 +17,14 @@ unit_tests = \
 	testsuite/unit/test_stream \
 	testsuite/unit/test_value
 
+# TLS, with librpyc-ssl linked: nothing that is installed is loaded instead.
+if HAVE_OPENSSL
+unit_tests += testsuite/unit/test_tls
+testsuite_unit_test_tls_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
+testsuite_unit_test_tls_LDADD = librpyc/librpyc-ssl.la $(LDADD) $(OPENSSL_LIBS)
+testsuite_unit_test_tls_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=dlopen,--wrap=dlsym
+endif
+
 # Decodes brine and encodes it again, for the interop tests.
 check_PROGRAMS += testsuite/unit/brine_echo
 testsuite_unit_brine_echo_LDADD = librpyc/librpyc-internal.la
