@@ -368,6 +368,122 @@ TEST(a_generation_that_is_given_wrongly_is_an_error)
                         "[" GETROOT_5 " end]");
 }
 
+/* ---- How a server was found to speak, remembered -------------------------------------------- */
+
+/* Connects, with this remembered, to a server that plays these acts. */
+static void assert_remembers(struct rpyc_dialect *remembered, const struct act *acts, size_t count,
+                             enum rpyc_generation found, const char *heard)
+{
+    const struct rpyc_options options = {.remembered = remembered};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s;
+
+    server_start(&s, acts, count);
+    assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
+    assert_int_equal(err.code, RPYC_OK);
+    assert_int_equal(rpyc_conn_dialect(conn).generation, remembered->generation);
+    assert_int_equal(rpyc_conn_dialect(conn).bind_threads, remembered->bind_threads);
+    assert_connected(conn, found);
+    server_end(&s, heard);
+}
+
+TEST(what_was_found_is_remembered_and_tried_first)
+{
+    const struct act found[] = {{.answers = {GOODBYE_5}, .hangs_up = true},
+                                {.answers = {ANSWER_5}}};
+    const struct act known[] = {{.answers = {ANSWER_5}}};
+    struct rpyc_dialect remembered = {0};
+
+    assert_remembers(&remembered, ACTS(found), RPYC_GENERATION_5,
+                     "[" GETROOT_6 " ][" GETROOT_5 " " CLOSE_5 " end]");
+    assert_int_equal(remembered.generation, RPYC_GENERATION_5);
+    assert_false(remembered.bind_threads);
+    assert_remembers(&remembered, ACTS(known), RPYC_GENERATION_5,
+                     "[" GETROOT_5 " " CLOSE_5 " end]");
+}
+
+TEST(bind_threads_is_remembered_too)
+{
+    const struct act found[] = {{.answers = {THREADS GOODBYE_6}}, {.answers = {THREADS ANSWER_6}}};
+    const struct act known[] = {{.answers = {THREADS ANSWER_6}}};
+    struct rpyc_dialect remembered = {0};
+    char heard[512], bound[256];
+
+    snprintf(bound, sizeof(bound), "[%016lx%016x" GETROOT_6 " %016lx%016x" CLOSE_6 " end]",
+             (unsigned long)pthread_self(), 0, (unsigned long)pthread_self(), 0);
+    snprintf(heard, sizeof(heard), "[" GETROOT_6 " end]%s", bound);
+    assert_remembers(&remembered, ACTS(found), RPYC_GENERATION_6, heard);
+    assert_true(remembered.bind_threads);
+    assert_remembers(&remembered, ACTS(known), RPYC_GENERATION_6, bound);
+}
+
+TEST(bind_threads_is_an_option_with_a_generation)
+{
+    const struct rpyc_options options = {.generation = RPYC_GENERATION_5, .bind_threads = true};
+    const struct act acts[] = {{.answers = {THREADS ANSWER_5}}};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s;
+    char heard[256];
+
+    server_start(&s, ACTS(acts));
+    assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
+    assert_true(rpyc_conn_dialect(conn).bind_threads);
+    assert_connected(conn, RPYC_GENERATION_5);
+    snprintf(heard, sizeof(heard), "[%016lx%016x" GETROOT_5 " %016lx%016x" CLOSE_5 " end]",
+             (unsigned long)pthread_self(), 0, (unsigned long)pthread_self(), 0);
+    server_end(&s, heard);
+}
+
+TEST(another_server_in_the_place_of_the_remembered_one_is_found_out)
+{
+    const struct act acts[] = {{.answers = {GOODBYE_6}}, {.answers = {ANSWER_6}}};
+    const struct act hangs_up[] = {{.answers = {""}, .hangs_up = true}, {.answers = {ANSWER_6}}};
+    struct rpyc_dialect remembered = {.generation = RPYC_GENERATION_5};
+
+    assert_remembers(&remembered, ACTS(acts), RPYC_GENERATION_6,
+                     "[" GETROOT_5 " end][" GETROOT_6 " " CLOSE_6 " end]");
+    assert_int_equal(remembered.generation, RPYC_GENERATION_6);
+    remembered.generation = RPYC_GENERATION_5;
+    assert_remembers(&remembered, ACTS(hangs_up), RPYC_GENERATION_6,
+                     "[" GETROOT_5 " ][" GETROOT_6 " " CLOSE_6 " end]");
+    assert_int_equal(remembered.generation, RPYC_GENERATION_6);
+}
+
+TEST(what_is_remembered_stays_where_no_answer_comes)
+{
+    const struct act silent[] = {{0}};
+    struct rpyc_dialect remembered = {.generation = RPYC_GENERATION_5};
+    const struct rpyc_options options = {.remembered = &remembered, .connect_timeout_ms = 40};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s;
+
+    server_start(&s, ACTS(silent));
+    assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
+    assert_error(&err, RPYC_ETIMEOUT, "no answer in time");
+    assert_int_equal(remembered.generation, RPYC_GENERATION_5);
+    server_end(&s, "[" GETROOT_5 " end]");
+}
+
+TEST(what_is_remembered_is_not_asked_where_a_generation_is_given)
+{
+    const struct act acts[] = {{.answers = {ANSWER_6}}};
+    struct rpyc_dialect remembered = {.generation = RPYC_GENERATION_5};
+    const struct rpyc_options options = {.generation = RPYC_GENERATION_6,
+                                         .remembered = &remembered};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s;
+
+    server_start(&s, ACTS(acts));
+    assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
+    assert_connected(conn, RPYC_GENERATION_6);
+    assert_int_equal(remembered.generation, RPYC_GENERATION_5);
+    server_end(&s, "[" GETROOT_6 " " CLOSE_6 " end]");
+}
+
 /* ---- What goes wrong ------------------------------------------------------------------------ */
 
 TEST(a_server_that_hangs_up_is_an_error)
@@ -473,6 +589,34 @@ TEST(a_socket_that_nobody_listens_on_is_what_connect_says)
     assert_null(conn);
 }
 
+/* A backlog that is full: nobody answered, which is connect's own error and no ETIMEOUT. */
+TEST(a_server_that_does_not_accept_is_what_connect_says)
+{
+    const struct rpyc_options options = {.connect_timeout_ms = 40};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s = {0};
+    struct sockaddr_un address;
+    socklen_t len = sizeof(address);
+    int fds[64], count = 0, result;
+
+    server_listen_unix(&s);
+    assert_int_equal(listen(s.listener, 0), 0);
+    assert_int_equal(getsockname(s.listener, (struct sockaddr *)&address, &len), 0);
+    do {
+        fds[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        result = connect(fds[count++], (struct sockaddr *)&address, len);
+    } while (result == 0 && count < 64);
+    assert_int_equal(result, -1);
+    assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
+    assert_error(&err, RPYC_ESYSTEM, "timed out");
+    assert_int_equal(err.sys_errno, ETIMEDOUT);
+    assert_null(conn);
+    while (count > 0)
+        close(fds[--count]);
+    close(s.listener);
+}
+
 TEST(errors_need_not_be_asked_for)
 {
     const struct act acts[] = {{.hangs_up = true, .answers = {GOODBYE_5}},
@@ -553,6 +697,49 @@ TEST(the_limit_of_a_frame_is_an_option)
     server_end(&s, "[" GETROOT_6 " 01115111511151100a78 end]");
 }
 
+/* ---- Over a socket that is connected already ------------------------------------------------ */
+
+TEST(a_socket_that_is_connected_already_is_taken)
+{
+    const struct rpyc_options options = {.generation = RPYC_GENERATION_6};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct peer p;
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    p.fd = fds[1];
+    say(&p, ANSWER_6);
+    assert_ok(rpyc_connect_fd(&conn, fds[0], &options, &err), &err);
+    assert_connected(conn, RPYC_GENERATION_6);
+    hears(&p, GETROOT_6);
+    hears(&p, CLOSE_6);
+    hears_the_end(&p);
+    peer_close(&p);
+}
+
+TEST(a_socket_that_is_connected_already_needs_a_generation)
+{
+    const struct rpyc_options automatic = {.connect_timeout_ms = 40};
+    const struct rpyc_options *options[] = {NULL, &automatic};
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        rpyc_conn *conn = NULL;
+        struct peer p;
+        int fds[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        p.fd = fds[1];
+        assert_int_equal(rpyc_connect_fd(&conn, fds[0], options[i], &err), -1);
+        assert_error(&err, RPYC_EINVAL, "a socket that is connected already needs a generation");
+        assert_null(conn);
+        hears_the_end(&p);
+        peer_close(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -566,6 +753,12 @@ int main(void)
         cmocka_unit_test(a_symmetric_server_of_a_given_generation_is_answered),
         cmocka_unit_test(a_generation_that_is_given_is_not_guessed),
         cmocka_unit_test(a_generation_that_is_given_wrongly_is_an_error),
+        cmocka_unit_test(what_was_found_is_remembered_and_tried_first),
+        cmocka_unit_test(bind_threads_is_remembered_too),
+        cmocka_unit_test(bind_threads_is_an_option_with_a_generation),
+        cmocka_unit_test(another_server_in_the_place_of_the_remembered_one_is_found_out),
+        cmocka_unit_test(what_is_remembered_stays_where_no_answer_comes),
+        cmocka_unit_test(what_is_remembered_is_not_asked_where_a_generation_is_given),
         cmocka_unit_test(a_server_that_hangs_up_is_an_error),
         cmocka_unit_test(a_server_that_hangs_up_in_the_middle_is_an_error),
         cmocka_unit_test(a_server_that_hangs_up_the_second_time_is_an_error),
@@ -575,11 +768,14 @@ int main(void)
         cmocka_unit_test(a_root_that_is_not_an_object_is_an_error),
         cmocka_unit_test(an_exception_instead_of_the_root_is_that_exception),
         cmocka_unit_test(a_socket_that_nobody_listens_on_is_what_connect_says),
+        cmocka_unit_test(a_server_that_does_not_accept_is_what_connect_says),
         cmocka_unit_test(errors_need_not_be_asked_for),
         cmocka_unit_test(a_server_is_connected_to_over_tcp),
         cmocka_unit_test(an_error_over_tcp_says_host_and_port),
         cmocka_unit_test(the_timeout_of_requests_is_an_option),
         cmocka_unit_test(the_limit_of_a_frame_is_an_option),
+        cmocka_unit_test(a_socket_that_is_connected_already_is_taken),
+        cmocka_unit_test(a_socket_that_is_connected_already_needs_a_generation),
     };
 
     return RUN(tests);

@@ -268,6 +268,45 @@ TEST(a_float_is_not_an_int)
     assert_true(d == 1);
 }
 
+TEST(every_number_is_a_complex)
+{
+    const struct {
+        const char *hex;
+        double real, imag;
+    } cases[] = {{"1b 3ff8000000000000 c000000000000000", 1.5, -2},
+                 {"18 3ff8000000000000", 1.5, 0},
+                 {"53", 3, 0},
+                 {"03", 1, 0}};
+    AUTO_VALUE *text = read_value("080a78");
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    double real, imag;
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        AUTO_VALUE *v = read_value(cases[i].hex);
+
+        assert_ok(rpyc_complex(v, &real, &imag, &err), &err);
+        assert_true(real == cases[i].real);
+        assert_true(imag == cases[i].imag);
+    }
+    assert_int_equal(rpyc_complex(text, &real, &imag, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "not a float");
+}
+
+TEST(nothing_is_no_value_of_any_type)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    double real, imag;
+    int64_t n;
+
+    assert_int_equal(rpyc_int64(NULL, &n, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "no value");
+    assert_int_equal(rpyc_double(NULL, &real, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "not a float");
+    assert_int_equal(rpyc_complex(NULL, &real, &imag, NULL), -1);
+    assert_null(rpyc_int_digits(NULL));
+}
+
 TEST(an_int_is_a_double_where_a_double_holds_it_exactly)
 {
     const struct {
@@ -756,6 +795,22 @@ TEST(a_netref_of_another_connection_is_no_argument)
     hears_no_more(&l.peer);
 }
 
+TEST(references_stand_in_tuples_only)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT), *set = NULL, *slice = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    assert_ok(rpyc_build(&set, &err, "{iO}", 1, root), &err);
+    assert_ok(rpyc_build(&slice, &err, "[OiN]", root, 1), &err);
+    assert_int_equal(rpyc_call(root, NULL, &err, "O", set), -1);
+    assert_error(&err, RPYC_EINVAL, "a frozenset or slice with a reference in it");
+    assert_int_equal(rpyc_call(root, NULL, &err, "(O)", slice), -1);
+    assert_error(&err, RPYC_EINVAL, "a frozenset or slice with a reference in it");
+    assert_int_equal(rpyc_call(root, NULL, NULL, "O", set), -1);
+    hears_no_more(&l.peer);
+}
+
 TEST(repr_and_str_are_asked_for)
 {
     AUTO_LINK l = link_open(-1);
@@ -789,6 +844,50 @@ TEST(requests_are_made_of_netrefs)
     assert_int_equal(rpyc_tostr(plain, &result, &err), -1);
     assert_int_equal(err.code, RPYC_ETYPE);
     assert_null(result);
+}
+
+#define assert_not_a_netref(call)                                                                  \
+    do {                                                                                           \
+        AUTO_ERROR err_ = RPYC_ERROR_INIT;                                                         \
+        struct rpyc_error *err = &err_;                                                            \
+        assert_int_equal(call, -1);                                                                \
+        assert_error(err, RPYC_ETYPE, "not a netref but a plain value");                           \
+        err = NULL;                                                                                \
+        assert_int_equal(call, -1);                                                                \
+    } while (0)
+
+TEST(all_other_requests_are_made_of_netrefs_too)
+{
+    AUTO_VALUE *plain = read_value("080a78");
+    rpyc_pending *pending = NULL;
+    rpyc_value *result = NULL;
+    rpyc_iter *iter = NULL;
+    int64_t hash = 7;
+    size_t len = 7;
+    bool b = true;
+
+    assert_not_a_netref(rpyc_setattr(plain, "x", plain, err));
+    assert_not_a_netref(rpyc_delattr(plain, "x", err));
+    assert_not_a_netref(rpyc_getitem(plain, plain, &result, err));
+    assert_not_a_netref(rpyc_setitem(plain, plain, plain, err));
+    assert_not_a_netref(rpyc_delitem(plain, plain, err));
+    assert_not_a_netref(rpyc_len(plain, &len, err));
+    assert_not_a_netref(rpyc_contains(plain, plain, &b, err));
+    assert_not_a_netref(rpyc_compare(plain, "<", plain, &b, err));
+    assert_not_a_netref(rpyc_hash(plain, &hash, err));
+    assert_not_a_netref(rpyc_isinstance(plain, plain, &b, err));
+    assert_not_a_netref(rpyc_dir(plain, &result, err));
+    assert_not_a_netref(rpyc_pickle(plain, 2, &result, err));
+    assert_not_a_netref(rpyc_enter(plain, &result, err));
+    assert_not_a_netref(rpyc_exit(plain, NULL, &b, err));
+    assert_not_a_netref(rpyc_iterate(plain, &iter, err));
+    assert_not_a_netref(rpyc_start_getattr(plain, "x", &pending, err));
+    assert_not_a_netref(rpyc_start_call(plain, &pending, err, NULL));
+    assert_not_a_netref(rpyc_start_callattr(plain, "x", &pending, err, "i", 1));
+    assert_null(result);
+    assert_null(iter);
+    assert_null(pending);
+    assert_true(hash == 7 && len == 7 && b);
 }
 
 TEST(a_ping_comes_back)
@@ -977,6 +1076,21 @@ TEST(a_long_text_of_an_exception_is_cut_off_between_characters)
     }
 }
 
+TEST(an_exception_has_arguments_and_attributes)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    int64_t n = 0;
+
+    raise_remote("13" KEY_ERROR "11 080a78 53 12 11 080a61 51 11 080a62 52 51 0801", &err);
+    assert_int_equal(err.code, RPYC_EREMOTE);
+    assert_int_equal(rpyc_length(rpyc_exception_args(err.remote)), 2);
+    assert_string_equal(rpyc_str(rpyc_item(rpyc_exception_args(err.remote), 0), NULL), "x");
+    assert_ok(rpyc_int64(rpyc_exception_attribute(err.remote, "b"), &n, NULL), &err);
+    assert_true(n == 2);
+    assert_null(rpyc_exception_attribute(err.remote, "c"));
+    assert_null(rpyc_exception_attribute(err.remote, ""));
+}
+
 TEST(an_exception_of_another_form_is_an_error)
 {
     const char *forms[] = {
@@ -1089,6 +1203,62 @@ TEST(modules_and_evaluation_are_methods_of_the_root)
     assert_int_equal(rpyc_type_of(result), RPYC_INT);
 }
 
+TEST(a_module_is_there_or_not)
+{
+    const struct {
+        const char *find_spec; /* what it comes to */
+        int result;
+        bool has;
+        enum rpyc_errcode code;
+    } cases[] = {
+        {"0211 52 1154" DICT, 0, true, RPYC_OK},
+        {"0211 52" NONE, 0, false, RPYC_OK},
+        {"0311 52 13 11 080e086275696c74696e73 080e13 4d6f64756c654e6f74466f756e644572726f72 02 02 "
+         "0801",
+         0, false, RPYC_OK},
+        {"0311 52 13" KEY_ERROR "02 02 0801", -1, false, RPYC_EREMOTE},
+    };
+    size_t i;
+
+    for (i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
+        AUTO_LINK l = link_with_root();
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        bool has = i % 2;
+
+        say(&l.peer, "021151 1154" LIST);
+        say(&l.peer, cases[i / 2].find_spec);
+        assert_int_equal(rpyc_has_module(l.conn, "a.b", &has, i % 2 ? &err : NULL),
+                         cases[i / 2].result);
+        assert_int_equal(has, cases[i / 2].has);
+        if (i % 2)
+            assert_int_equal(err.code, cases[i / 2].code);
+    }
+}
+
+TEST(a_module_is_not_looked_for_without_importlib)
+{
+    AUTO_LINK l = link_with_root();
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    bool has = true;
+
+    say(&l.peer, "031151 13" KEY_ERROR "02 02 0801");
+    assert_int_equal(rpyc_has_module(l.conn, "a", &has, &err), -1);
+    assert_error(&err, RPYC_EREMOTE, "KeyError");
+    assert_false(has);
+}
+
+TEST(the_namespace_is_an_attribute_of_the_root)
+{
+    AUTO_LINK l = link_with_root();
+    AUTO_VALUE *namespace = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "021151 1154" DICT);
+    assert_ok(rpyc_namespace(l.conn, &namespace, &err), &err);
+    assert_string_equal(rpyc_class_name(namespace), "builtins.dict");
+    hears(&l.peer, "011151 1154 1152 11 1153" ROOT "1151 080e09 6e616d657370616365");
+}
+
 TEST(without_a_root_there_is_no_classic_service)
 {
     AUTO_LINK l = link_open(-1);
@@ -1099,6 +1269,9 @@ TEST(without_a_root_there_is_no_classic_service)
     assert_error(&err, RPYC_ECLOSED, "the connection is closed");
     assert_int_equal(rpyc_eval(l.conn, "1", &v, &err), -1);
     assert_int_equal(err.code, RPYC_ECLOSED);
+    assert_int_equal(rpyc_namespace(l.conn, &v, &err), -1);
+    assert_error(&err, RPYC_ECLOSED, "the connection is closed");
+    assert_int_equal(rpyc_namespace(l.conn, &v, NULL), -1);
     assert_null(v);
 }
 
@@ -1112,6 +1285,497 @@ TEST(a_close_says_goodbye)
     peer_close(&l.peer);
 }
 
+/* ---- Requests with answers of one type ------------------------------------------------------ */
+
+/* Says a reply, of which the payload from the box on is put together. */
+static void say_reply(struct link *l, int seq, const char *box)
+{
+    char payload[256];
+
+    snprintf(payload, sizeof(payload), "0211 %02x %s", seq + 0x50, box);
+    say(&l->peer, payload);
+}
+
+/* Says what a call of a builtin hears: the module (a list, here), the builtin in it (a dict), that
+ * the module has been given back, and the result. */
+static void say_builtin(struct link *l, const char *result)
+{
+    say_reply(l, 1, "1154" LIST);
+    say_reply(l, 2, "1154" DICT);
+    say_reply(l, 3, NONE);
+    say_reply(l, 4, result);
+}
+
+/* That a builtin was called with these boxes; its name is brine. */
+static void hears_builtin(struct link *l, const char *name, const char *arguments)
+{
+    char frame[512];
+
+    hears(&l->peer, "011151 1158 1152 12 1153" ROOT
+                    "1151 080e09 6765746d6f64756c65 1151 10 080e08 6275696c74696e73");
+    snprintf(frame, sizeof(frame), "011152 1154 1152 11 1153" LIST "1151 %s", name);
+    hears(&l->peer, frame);
+    hears(&l->peer, "011153" DEL(LIST, "51"));
+    snprintf(frame, sizeof(frame), "011154 1157 1152 11 1153" DICT "%s", arguments);
+    hears(&l->peer, frame);
+}
+
+TEST(items_are_got_set_and_deleted)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *list = unbox(&l, "1154" LIST), *key = read_value("51"), *item = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say_reply(&l, 0, "1151 080a78");
+    say_reply(&l, 1, NONE);
+    say_reply(&l, 2, NONE);
+    assert_ok(rpyc_getitem(list, key, &item, &err), &err);
+    assert_string_equal(rpyc_str(item, NULL), "x");
+    assert_ok(rpyc_setitem(list, key, item, &err), &err);
+    assert_ok(rpyc_delitem(list, key, &err), &err);
+    hears(&l.peer, "011150 1158 1152 12 1153" LIST "1151 080e0b 5f5f6765746974656d5f5f 1151 10 51");
+    hears(&l.peer,
+          "011151 1158 1152 12 1153" LIST "1151 080e0b 5f5f7365746974656d5f5f 1151 11 51 080a78");
+    hears(&l.peer, "011152 1158 1152 12 1153" LIST "1151 080e0b 5f5f64656c6974656d5f5f 1151 10 51");
+}
+
+TEST(a_length_is_a_number_that_is_not_negative)
+{
+    const char *others[] = {"1151 4f", "1151 00", "1151 080a78", ("1154" DICT),
+                            "1151 1614 3939393939393939393939393939393939393939"};
+    size_t i, len = 7;
+
+    for (i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        AUTO_LINK l = link_open(-1);
+        AUTO_VALUE *list = unbox(&l, "1154" LIST);
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+
+        say_reply(&l, 0, others[i]);
+        assert_int_equal(rpyc_len(list, &len, &err), -1);
+        assert_error(&err, RPYC_ETYPE, "the answer is not a length");
+    }
+    assert_int_equal(len, 7);
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *list = unbox(&l, "1154" LIST);
+    say_reply(&l, 0, "1151 53");
+    assert_int_equal(rpyc_len(list, &len, NULL), 0);
+    assert_int_equal(len, 3);
+    hears(&l.peer, "011150 1158 1152 12 1153" LIST "1151 080e07 5f5f6c656e5f5f 1151 02");
+}
+
+TEST(a_hash_is_an_int)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *list = unbox(&l, "1154" LIST);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    int64_t hash = 0;
+
+    say_reply(&l, 0, "1151 4e");
+    say_reply(&l, 1, "1151 080a78");
+    assert_ok(rpyc_hash(list, &hash, &err), &err);
+    assert_true(hash == -2);
+    assert_int_equal(rpyc_hash(list, &hash, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "the answer is not a hash");
+    hears(&l.peer, "011150 115c 1152 10 1153" LIST);
+}
+
+TEST(texts_tuples_and_bytes_are_nothing_else)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *list = unbox(&l, "1154" LIST), *dir = NULL, *pickled = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_value *none = NULL;
+    int i;
+
+    for (i = 0; i < 4; i++)
+        say_reply(&l, i, "1151 51");
+    assert_int_equal(rpyc_repr(list, &none, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "the answer is not a str");
+    assert_int_equal(rpyc_tostr(list, &none, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "the answer is not a str");
+    assert_int_equal(rpyc_dir(list, &none, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "the answer is not a tuple");
+    assert_int_equal(rpyc_pickle(list, 2, &none, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "the answer is not a bytes");
+    assert_null(none);
+    say_reply(&l, 4, "1151 10 080a78");
+    say_reply(&l, 5, "1151 0a2e");
+    say_reply(&l, 6, "1151 080a78");
+    assert_ok(rpyc_dir(list, &dir, &err), &err);
+    assert_string_equal(rpyc_str(rpyc_item(dir, 0), NULL), "x");
+    assert_ok(rpyc_pickle(list, 2, &pickled, &err), &err);
+    assert_string_equal(rpyc_bytes(pickled, NULL), ".");
+    assert_ok(rpyc_repr(list, NULL, &err), &err);
+}
+
+TEST(an_isinstance_is_asked_for)
+{
+    AUTO_LINK l = link_with_root();
+    AUTO_VALUE *root = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    bool is = false;
+
+    assert_ok(rpyc_root(l.conn, &root, &err), &err);
+    say_builtin(&l, "1151 03");
+    assert_ok(rpyc_isinstance(root, root, &is, &err), &err);
+    assert_true(is);
+    hears_builtin(&l, "080e0a 6973696e7374616e6365", "1152 11 1153" ROOT "1153" ROOT);
+}
+
+TEST(the_truth_of_a_netref_is_asked_for)
+{
+    const char *answers[] = {"1151 04", "1151 03"};
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        AUTO_LINK l = link_with_root();
+        AUTO_VALUE *root = NULL;
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        bool truth = !i;
+
+        assert_ok(rpyc_root(l.conn, &root, &err), &err);
+        say_builtin(&l, answers[i]);
+        assert_ok(rpyc_truth(root, &truth, &err), &err);
+        assert_int_equal(truth, i);
+        hears_builtin(&l, "080d 626f6f6c", "1152 10 1153" ROOT);
+    }
+}
+
+TEST(a_truth_is_a_bool)
+{
+    AUTO_LINK l = link_with_root();
+    AUTO_VALUE *root = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    bool truth;
+
+    assert_ok(rpyc_root(l.conn, &root, &err), &err);
+    say_builtin(&l, "1151 080a78");
+    assert_int_equal(rpyc_truth(root, &truth, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "the answer is not a bool");
+}
+
+TEST(the_truth_of_a_plain_value_is_python_s)
+{
+    const struct {
+        const char *hex;
+        bool truth;
+    } cases[] = {
+        {"00", false},
+        {"04", false},
+        {"03", true},
+        {"50", false},
+        {"4f", true},
+        {"1614 39393939393939393939393939393939393939 39", true},
+        {"18 0000000000000000", false},
+        {"18 8000000000000000", false},
+        {"18 7ff8000000000000", true}, /* nan */
+        {"1b 0000000000000000 0000000000000000", false},
+        {"1b 0000000000000000 3ff0000000000000", true},
+        {"08 01", false},
+        {"08 0a00", true},
+        {"01", false},
+        {"0a00", true},
+        {"02", false},
+        {"10 00", true},
+        {"1a 02", false},
+        {"1a 10 00", true},
+        {"19 12 00 00 00", true},
+        {"06", true},
+    };
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        AUTO_VALUE *v = read_value(cases[i].hex);
+        bool truth = !cases[i].truth;
+
+        assert_ok(rpyc_truth(v, &truth, &err), &err);
+        if (truth != cases[i].truth)
+            fail_msg("the truth of %s", cases[i].hex);
+    }
+}
+
+TEST(comparisons_and_contains_are_functions_of_operator)
+{
+    const struct {
+        const char *op, *name;
+    } cases[] = {{"<", "080b 6c74"},
+                 {"<=", "080b 6c65"},
+                 {"==", "080b 6571"},
+                 {"!=", "080b 6e65"},
+                 {">", "080b 6774"},
+                 {">=", "080b 6765"},
+                 {NULL, "080e08 636f6e7461696e73"}};
+    AUTO_VALUE *one = read_value("51");
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        AUTO_LINK l = link_with_root();
+        AUTO_VALUE *root = NULL;
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        char frame[256];
+        bool is = false;
+
+        assert_ok(rpyc_root(l.conn, &root, &err), &err);
+        say_reply(&l, 1, "1154" LIST);
+        say_reply(&l, 2, "1151 03");
+        if (cases[i].op)
+            assert_ok(rpyc_compare(root, cases[i].op, one, &is, &err), &err);
+        else
+            assert_ok(rpyc_contains(root, one, &is, &err), &err);
+        assert_true(is);
+        hears(&l.peer, "011151 1158 1152 12 1153" ROOT
+                       "1151 080e09 6765746d6f64756c65 1151 10 080e08 6f70657261746f72");
+        snprintf(frame, sizeof(frame),
+                 "011152 1158 1152 12 1153" LIST "1151 %s 1152 11 1153" ROOT "1151 51",
+                 cases[i].name);
+        hears(&l.peer, frame);
+    }
+}
+
+TEST(other_comparisons_are_refused_before_anything_is_sent)
+{
+    const char *others[] = {"", "=", "<>", "is", "in", "< "};
+    AUTO_LINK l = link_with_root();
+    AUTO_VALUE *root = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    char text[64];
+    bool is;
+    size_t i;
+
+    assert_ok(rpyc_root(l.conn, &root, &err), &err);
+    for (i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        snprintf(text, sizeof(text), "'%s' is not a comparison", others[i]);
+        assert_int_equal(rpyc_compare(root, others[i], root, &is, &err), -1);
+        assert_error(&err, RPYC_EINVAL, text);
+        assert_int_equal(rpyc_compare(root, others[i], root, &is, NULL), -1);
+    }
+    hears_no_more(&l.peer);
+}
+
+TEST(an_exception_on_the_way_to_an_answer_is_that_exception)
+{
+    int seq;
+
+    for (seq = 1; seq <= 2; seq++) { /* when the module is asked for, and what is in it */
+        AUTO_LINK l = link_with_root();
+        AUTO_VALUE *root = NULL;
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        rpyc_iter *iter = NULL;
+        char raised[128];
+
+        assert_ok(rpyc_root(l.conn, &root, &err), &err);
+        if (seq == 2)
+            say_reply(&l, 1, "1154" LIST);
+        snprintf(raised, sizeof(raised), "0311 %02x 13" KEY_ERROR "02 02 0801", seq + 0x50);
+        say(&l.peer, raised);
+        assert_int_equal(rpyc_iterate(root, &iter, &err), -1);
+        assert_error(&err, RPYC_EREMOTE, "KeyError");
+        assert_null(iter);
+    }
+}
+
+/* ---- Context managers and iteration --------------------------------------------------------- */
+
+TEST(a_context_manager_is_entered_and_left)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *list = unbox(&l, "1154" LIST), *exception = unbox(&l, "1154" DICT);
+    AUTO_VALUE *entered = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    bool suppressed = true;
+
+    say_reply(&l, 0, "1151 52");
+    say_reply(&l, 1, NONE);
+    say_reply(&l, 2, "1151 03");
+    say_reply(&l, 3, "1151 03");
+    assert_ok(rpyc_enter(list, &entered, &err), &err);
+    assert_int_equal(rpyc_type_of(entered), RPYC_INT);
+    assert_ok(rpyc_exit(list, NULL, &suppressed, &err), &err);
+    assert_false(suppressed);
+    assert_ok(rpyc_exit(list, exception, &suppressed, &err), &err);
+    assert_true(suppressed);
+    assert_ok(rpyc_exit(list, exception, NULL, &err), &err);
+    hears(&l.peer, "011150 1158 1152 12 1153" LIST "1151 080e09 5f5f656e7465725f5f 1151 02");
+    hears(&l.peer, "011151 1163 1152 11 1153" LIST "1151 00");
+    hears(&l.peer, "011152 1163 1152 11 1153" LIST "1153" DICT);
+    hears(&l.peer, "011153 1163 1152 11 1153" LIST "1153" DICT);
+}
+
+TEST(an_exception_to_leave_with_is_a_netref)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *list = unbox(&l, "1154" LIST), *plain = read_value("51");
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    bool suppressed = true;
+
+    assert_int_equal(rpyc_exit(list, plain, &suppressed, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "the exception is not a netref but a plain value");
+    assert_int_equal(rpyc_exit(list, plain, &suppressed, NULL), -1);
+    assert_true(suppressed);
+    hears_no_more(&l.peer);
+}
+
+TEST(items_come_in_pieces_until_there_are_no_more)
+{
+    AUTO_LINK l = link_with_root();
+    AUTO_VALUE *root = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_iter *iter = NULL;
+    int64_t i, n = 0;
+
+    assert_ok(rpyc_root(l.conn, &root, &err), &err);
+    say_builtin(&l, "1154" DICT);
+    assert_ok(rpyc_iterate(root, &iter, &err), &err);
+    hears_builtin(&l, "080d 69746572", "1152 10 1153" ROOT);
+    say_reply(&l, 5, "1151 11 51 52");
+    say_reply(&l, 6, "1151 10 53");
+    say_reply(&l, 7, "1151 02");
+    for (i = 1; i <= 3; i++) {
+        AUTO_VALUE *item = NULL;
+
+        assert_int_equal(rpyc_next(iter, &item, &err), 1);
+        assert_ok(rpyc_int64(item, &n, &err), &err);
+        assert_true(n == i);
+    }
+    rpyc_value *none = NULL;
+    assert_int_equal(rpyc_next(iter, &none, &err), 0);
+    assert_null(none);
+    rpyc_iter_free(iter);
+    rpyc_iter_free(NULL);
+    hears(&l.peer, "011155 1161 1152 11 1153" DICT "1151 60"); /* 16, then 32, then 64 */
+    hears(&l.peer, "011156 1161 1152 11 1153" DICT "1151 70");
+}
+
+TEST(pieces_that_are_no_tuples_are_an_error)
+{
+    AUTO_LINK l = link_with_root();
+    AUTO_VALUE *root = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_value *item = NULL;
+    rpyc_iter *iter = NULL;
+
+    assert_ok(rpyc_root(l.conn, &root, &err), &err);
+    say_builtin(&l, "1154" DICT);
+    assert_ok(rpyc_iterate(root, &iter, &err), &err);
+    say_reply(&l, 5, "1151 080a78");
+    assert_int_equal(rpyc_next(iter, &item, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "the answer is not a tuple");
+    assert_null(item);
+    rpyc_iter_free(iter);
+}
+
+TEST(an_iterator_that_is_a_plain_value_is_an_error)
+{
+    AUTO_LINK l = link_with_root();
+    AUTO_VALUE *root = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_value *item = NULL;
+    rpyc_iter *iter = NULL;
+
+    assert_ok(rpyc_root(l.conn, &root, &err), &err);
+    say_builtin(&l, "1151 51");
+    assert_ok(rpyc_iterate(root, &iter, &err), &err);
+    assert_int_equal(rpyc_next(iter, &item, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "not a netref but a plain value");
+    rpyc_iter_free(iter);
+}
+
+/* ---- Requests without waiting --------------------------------------------------------------- */
+
+TEST(a_pending_request_is_done_once_its_reply_was_read)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT), *result = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_pending *pending = NULL;
+    rpyc_value *again = NULL;
+
+    assert_ok(rpyc_start_getattr(root, "x", &pending, &err), &err);
+    assert_false(rpyc_pending_is_done(pending));
+    assert_int_equal(rpyc_pending_wait(pending, 10, &again, &err), -1);
+    assert_error(&err, RPYC_ETIMEOUT, "no answer in time");
+    say_reply(&l, 0, "1151 080a79");
+    assert_false(rpyc_pending_is_done(pending));
+    assert_int_equal(rpyc_process(l.conn, 10000, &err), 1);
+    assert_true(rpyc_pending_is_done(pending));
+    assert_ok(rpyc_pending_wait(pending, 0, &result, &err), &err);
+    assert_string_equal(rpyc_str(result, NULL), "y");
+    assert_int_equal(rpyc_pending_wait(pending, 0, &again, &err), -1);
+    assert_error(&err, RPYC_EINVAL, "the result has been fetched already");
+    assert_int_equal(rpyc_pending_wait(pending, 0, &again, NULL), -1);
+    assert_null(again);
+    rpyc_pending_free(pending);
+    rpyc_pending_free(NULL);
+}
+
+struct waiter {
+    struct thread thread;
+    rpyc_pending *pending;
+    struct rpyc_error err;
+    int result;
+};
+
+static void wait_for_pending(void *arg)
+{
+    struct waiter *w = arg;
+
+    w->result = rpyc_pending_wait(w->pending, -1, NULL, &w->err);
+}
+
+/* Another thread reads, so that this one waits for it and not for the socket. */
+TEST(a_wait_is_cancelled_from_another_thread)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct waiter reader = {.result = 7}, w = {.result = 7};
+
+    assert_ok(rpyc_start_getattr(root, "x", &reader.pending, &err), &err);
+    assert_ok(rpyc_start_call(root, &w.pending, &err, NULL), &err);
+    thread_start(&reader.thread, wait_for_pending, &reader);
+    thread_wait_asleep(&reader.thread);
+    thread_start(&w.thread, wait_for_pending, &w);
+    thread_wait_asleep(&w.thread);
+    rpyc_pending_cancel(w.pending);
+    assert_true(rpyc_pending_is_done(w.pending));
+    thread_join(&w.thread);
+    assert_int_equal(w.result, -1);
+    assert_error(&w.err, RPYC_ECANCELED, "the wait was cancelled");
+    say_reply(&l, 0, NONE);
+    thread_join(&reader.thread);
+    assert_ok(reader.result, &reader.err);
+    rpyc_pending_free(reader.pending);
+    rpyc_pending_free(w.pending);
+}
+
+TEST(a_request_that_cannot_be_written_is_not_started)
+{
+    AUTO_LINK l = link_open(-1), other = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT), *stranger = unbox(&other, "1154" LIST);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_pending *pending = NULL;
+
+    assert_int_equal(rpyc_start_callattr(root, "f", &pending, &err, "O", stranger), -1);
+    assert_error(&err, RPYC_EINVAL, "another connection");
+    assert_int_equal(rpyc_start_call(root, &pending, &err, "?"), -1);
+    assert_error(&err, RPYC_EINVAL, "no argument format '?'");
+    assert_null(pending);
+    hears_no_more(&l.peer);
+}
+
+TEST(a_forked_child_lets_go_of_the_socket_without_a_word)
+{
+    struct link l = link_open(-1);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    conn_forked(l.conn->conn);
+    hears_the_end(&l.peer);
+    assert_int_equal(rpyc_ping(l.conn, "x", 1, &err), -1);
+    assert_int_equal(err.code, RPYC_ECLOSED);
+    link_close(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1123,6 +1787,8 @@ int main(void)
         cmocka_unit_test(an_int_that_does_not_fit_has_digits),
         cmocka_unit_test(what_is_not_a_number_is_none),
         cmocka_unit_test(a_float_is_not_an_int),
+        cmocka_unit_test(every_number_is_a_complex),
+        cmocka_unit_test(nothing_is_no_value_of_any_type),
         cmocka_unit_test(an_int_is_a_double_where_a_double_holds_it_exactly),
         cmocka_unit_test(items_are_counted_and_borrowed),
         cmocka_unit_test(an_item_can_outlive_its_container),
@@ -1156,8 +1822,10 @@ int main(void)
         cmocka_unit_test(every_letter_of_a_format_is_an_argument),
         cmocka_unit_test(a_letter_that_does_not_exist_is_refused_before_anything_is_sent),
         cmocka_unit_test(a_netref_of_another_connection_is_no_argument),
+        cmocka_unit_test(references_stand_in_tuples_only),
         cmocka_unit_test(repr_and_str_are_asked_for),
         cmocka_unit_test(requests_are_made_of_netrefs),
+        cmocka_unit_test(all_other_requests_are_made_of_netrefs_too),
         cmocka_unit_test(a_ping_comes_back),
         cmocka_unit_test(a_ping_with_other_data_is_an_error),
         cmocka_unit_test(a_request_has_a_timeout),
@@ -1169,14 +1837,38 @@ int main(void)
         cmocka_unit_test(an_exception_is_known_by_its_class),
         cmocka_unit_test(the_text_of_an_exception_is_one_line),
         cmocka_unit_test(a_long_text_of_an_exception_is_cut_off_between_characters),
+        cmocka_unit_test(an_exception_has_arguments_and_attributes),
         cmocka_unit_test(an_exception_of_another_form_is_an_error),
         cmocka_unit_test(an_exception_need_not_be_asked_for),
         cmocka_unit_test(an_error_is_cleared_before_it_is_used_again),
         cmocka_unit_test(the_root_is_kept),
         cmocka_unit_test(a_root_that_is_not_an_object_is_an_error),
         cmocka_unit_test(modules_and_evaluation_are_methods_of_the_root),
+        cmocka_unit_test(a_module_is_there_or_not),
+        cmocka_unit_test(a_module_is_not_looked_for_without_importlib),
+        cmocka_unit_test(the_namespace_is_an_attribute_of_the_root),
         cmocka_unit_test(without_a_root_there_is_no_classic_service),
         cmocka_unit_test(a_close_says_goodbye),
+        cmocka_unit_test(items_are_got_set_and_deleted),
+        cmocka_unit_test(a_length_is_a_number_that_is_not_negative),
+        cmocka_unit_test(a_hash_is_an_int),
+        cmocka_unit_test(texts_tuples_and_bytes_are_nothing_else),
+        cmocka_unit_test(an_isinstance_is_asked_for),
+        cmocka_unit_test(the_truth_of_a_netref_is_asked_for),
+        cmocka_unit_test(a_truth_is_a_bool),
+        cmocka_unit_test(the_truth_of_a_plain_value_is_python_s),
+        cmocka_unit_test(comparisons_and_contains_are_functions_of_operator),
+        cmocka_unit_test(other_comparisons_are_refused_before_anything_is_sent),
+        cmocka_unit_test(an_exception_on_the_way_to_an_answer_is_that_exception),
+        cmocka_unit_test(a_context_manager_is_entered_and_left),
+        cmocka_unit_test(an_exception_to_leave_with_is_a_netref),
+        cmocka_unit_test(items_come_in_pieces_until_there_are_no_more),
+        cmocka_unit_test(pieces_that_are_no_tuples_are_an_error),
+        cmocka_unit_test(an_iterator_that_is_a_plain_value_is_an_error),
+        cmocka_unit_test(a_pending_request_is_done_once_its_reply_was_read),
+        cmocka_unit_test(a_wait_is_cancelled_from_another_thread),
+        cmocka_unit_test(a_request_that_cannot_be_written_is_not_started),
+        cmocka_unit_test(a_forked_child_lets_go_of_the_socket_without_a_word),
     };
 
     return RUN(tests);
