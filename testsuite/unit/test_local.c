@@ -568,13 +568,33 @@ TEST(an_object_that_is_held_here_survives_being_given_back)
 
 TEST(giving_back_too_much_is_giving_back)
 {
+    const char *counts[] = {"52", "1614 3939393939393939393939393939393939393939"};
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        AUTO_LINK l = link_open();
+        struct thing t = {0};
+        rpyc_value *v = object(&thing_ops, &t);
+        struct pack pack = show(&l, v);
+
+        rpyc_unref(v);
+        assert_answers(NONE, &l, HANDLE_DEL, "1152 11" OBJ "1151 %s", pack.hex, counts[i]);
+        assert_int_equal(t.destroyed, 1);
+    }
+}
+
+TEST(giving_back_without_a_count_is_giving_back_once)
+{
     AUTO_LINK l = link_open();
     struct thing t = {0};
     rpyc_value *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
 
+    show(&l, v);
     rpyc_unref(v);
-    assert_answers(NONE, &l, HANDLE_DEL, "1152 11" OBJ "1151 52", pack.hex);
+    assert_answers(NONE, &l, HANDLE_DEL, "1152 10" OBJ, pack.hex);
+    assert_int_equal(t.destroyed, 0);
+    assert_answers(NONE, &l, HANDLE_DEL, "1152 10" OBJ, pack.hex);
     assert_int_equal(t.destroyed, 1);
 }
 
@@ -588,6 +608,10 @@ TEST(giving_back_makes_sense_or_is_refused)
 
     assert_raises("TypeError", text, &l, HANDLE_DEL, "1152 11" OBJ "1151 50", pack.hex);
     assert_raises("TypeError", text, &l, HANDLE_DEL, "1152 11" OBJ "1151 16022d31", pack.hex);
+    assert_raises("TypeError", text, &l, HANDLE_DEL,
+                  "1152 11" OBJ "1151 1614 2d39393939393939393939393939393939393939", pack.hex);
+    assert_raises("TypeError", text, &l, HANDLE_DEL, "1152 11" OBJ "1151 080a78", pack.hex);
+    assert_raises("TypeError", text, &l, HANDLE_DEL, "1152 11" OBJ "1152 02", pack.hex);
     assert_raises("KeyError", "", &l, HANDLE_DEL, "1152 11 1153" UNKNOWN "1151 51");
     assert_answers("1151 50", &l, HANDLE_GETATTR, "1152 11" OBJ SIZE, pack.hex);
 }
@@ -943,6 +967,17 @@ TEST(what_has_arrived_is_processed_at_once)
     assert_int_equal(err.code, RPYC_ECLOSED);
 }
 
+TEST(processing_what_is_not_rpyc_is_an_error)
+{
+    AUTO_LINK l = link_open();
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say_raw(&l.peer, "ffffffff00");
+    assert_int_equal(rpyc_process(l.conn, 10000, &err), -1);
+    assert_error(&err, RPYC_ELIMIT, "a frame of 4294967295 bytes");
+    assert_int_equal(rpyc_process(l.conn, 10000, NULL), -1);
+}
+
 TEST(serving_ends_well_when_the_peer_does)
 {
     AUTO_LINK l = link_open(), other = link_open(), broken = link_open();
@@ -981,6 +1016,7 @@ int main(void)
         cmocka_unit_test(an_object_lives_as_long_as_either_side_holds_it),
         cmocka_unit_test(an_object_that_is_held_here_survives_being_given_back),
         cmocka_unit_test(giving_back_too_much_is_giving_back),
+        cmocka_unit_test(giving_back_without_a_count_is_giving_back_once),
         cmocka_unit_test(giving_back_makes_sense_or_is_refused),
         cmocka_unit_test(a_close_lets_go_of_all_objects),
         cmocka_unit_test(an_error_without_an_exception_becomes_one),
@@ -997,6 +1033,7 @@ int main(void)
         cmocka_unit_test(calls_nest),
         cmocka_unit_test(a_function_is_called_while_we_wait),
         cmocka_unit_test(what_has_arrived_is_processed_at_once),
+        cmocka_unit_test(processing_what_is_not_rpyc_is_an_error),
         cmocka_unit_test(serving_ends_well_when_the_peer_does),
     };
 

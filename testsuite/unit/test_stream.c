@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "stream.h"
@@ -1216,6 +1217,52 @@ TEST(a_name_in_use_is_what_bind_says)
     assert_int_equal(err.sys_errno, EADDRINUSE);
 }
 
+/* ---- What the system refuses ---------------------------------------------------------------- */
+
+TEST(a_socket_that_is_not_connected_is_an_error)
+{
+    AUTO_STREAM s;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    char byte;
+
+    stream_open(&s, socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    assert_false(s.local);
+    assert_int_equal(stream_receive(&s, &byte, 1, DEADLINE_NEVER, &err), -1);
+    assert_error(&err, RPYC_ESYSTEM, "receiving: ");
+    assert_int_equal(err.sys_errno, ENOTCONN);
+    stream_close(&s);
+    stream_open(&s, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    assert_int_equal(stream_send(&s, "x", 1, SOON, &err), -1);
+    assert_error(&err, RPYC_ESYSTEM, "sending: ");
+}
+
+TEST(a_program_without_a_free_fd_is_told)
+{
+    AUTO_SERVER server = serve("127.0.0.1", 1);
+    AUTO_STREAM c = STREAM_INIT;
+    AUTO_ERROR err = RPYC_ERROR_INIT, unix_err = RPYC_ERROR_INIT, listen_err = RPYC_ERROR_INIT;
+    struct rlimit before, none;
+    int tcp, local, listener;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+    tcp = stream_connect_tcp(&c, "127.0.0.1", server.port, SOON, &err);
+    local = stream_connect_unix(&c, abstract_name(), SOON, &unix_err);
+    listener = listen_on("127.0.0.1", 0, 1, &listen_err);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(tcp, -1);
+    assert_int_equal(err.code, RPYC_ESYSTEM);
+    assert_int_equal(err.sys_errno, EMFILE);
+    assert_int_equal(local, -1);
+    assert_error(&unix_err, RPYC_ESYSTEM, "cannot connect to @pystuck-test-");
+    assert_int_equal(unix_err.sys_errno, EMFILE);
+    assert_int_equal(listener, -1);
+    assert_error(&listen_err, RPYC_ESYSTEM, "socket: ");
+    assert_int_equal(listen_err.sys_errno, EMFILE);
+    assert_int_equal(c.fd, -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1275,6 +1322,8 @@ int main(void)
         cmocka_unit_test(ipv6_does_not_take_the_port_of_ipv4),
         cmocka_unit_test(a_socket_file_is_for_its_owner_whatever_the_umask),
         cmocka_unit_test(a_name_in_use_is_what_bind_says),
+        cmocka_unit_test(a_socket_that_is_not_connected_is_an_error),
+        cmocka_unit_test(a_program_without_a_free_fd_is_told),
     };
 
     return RUN(tests);
