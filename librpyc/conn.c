@@ -292,7 +292,7 @@ static int transmit(struct conn *c, const struct buffer *frame, deadline_t deadl
     }
     if (sent == frame->len)
         return 0;
-    if (sent > 0 || !is_passing(&why))
+    if (sent > 0 || c->stream.tls || !is_passing(&why)) /* TLS may have sealed what was not sent */
         conn_close(c, &why);
     return error_set(err, why.code, "%s", why.text);
 }

@@ -17,6 +17,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+/* OpenSSL 1.1.1 has no such reason: there it is a failed system call without an errno. */
+#ifndef SSL_R_UNEXPECTED_EOF_WHILE_READING
+#define SSL_R_UNEXPECTED_EOF_WHILE_READING 294
+#endif
+
 struct state {
     SSL_CTX *ctx;
     SSL *ssl;
@@ -322,6 +327,22 @@ static int make_ssl(struct state *state, struct stream *s, const struct rpyc_tls
                : error_set(err, RPYC_EINVAL, "TLS needs the server's name to check: server_name");
 }
 
+/* The handshake, whatever signals come, as with connecting. */
+static ssize_t shake_hands(struct stream *s, struct state *state, deadline_t deadline,
+                           struct rpyc_error *err)
+{
+    struct rpyc_error why;
+    ssize_t result;
+
+    do {
+        why = (struct rpyc_error)RPYC_ERROR_INIT;
+        result = run(s, state, call_connect, NULL, 0, deadline, &why);
+    } while (result < 0 && why.code == RPYC_EINTERRUPT);
+    if (result < 0 && err)
+        *err = why; /* it owns nothing */
+    return result;
+}
+
 static int connect_stream(struct stream *s, const struct rpyc_tls *o, const char *host,
                           deadline_t deadline, struct rpyc_error *err)
 {
@@ -337,7 +358,7 @@ static int connect_stream(struct stream *s, const struct rpyc_tls *o, const char
         free_state(state);
         return -1;
     }
-    result = run(s, state, call_connect, NULL, 0, deadline, err);
+    result = shake_hands(s, state, deadline, err);
     if (result > 0) {
         s->tls_state = state;
         return 0;
