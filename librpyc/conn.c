@@ -88,14 +88,14 @@ bool conn_closed(struct conn *c)
     return closed;
 }
 
-bool conn_is_open(struct conn *c)
+bool conn_lost_fd(struct conn *c)
 {
-    bool open;
+    bool lost;
 
     pthread_mutex_lock(&c->lock);
-    open = !c->closed && stream_is_ours(&c->stream);
+    lost = !c->closed && !stream_is_ours(&c->stream);
     pthread_mutex_unlock(&c->lock);
-    return open;
+    return lost;
 }
 
 void conn_release(struct conn *c)

@@ -54,8 +54,9 @@ void conn_unref(struct conn *c);
 void conn_close(struct conn *c, const struct rpyc_error *why);
 bool conn_closed(struct conn *c);
 
-/* Whether it is open, and its fd still the socket that it was. */
-bool conn_is_open(struct conn *c);
+/* Whether somebody else has taken its fd while it was open: closed it, and perhaps opened something
+ * else under that number. */
+bool conn_lost_fd(struct conn *c);
 
 /* Closes, and gives the fd back as soon as nobody is in a call on it, whoever still holds
  * references. Not from a request that is being served. */

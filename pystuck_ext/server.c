@@ -153,10 +153,14 @@ static bool enter_client(struct ps_server *s, struct ps_client *client)
 
 void ps_client_set_conn(struct ps_client *client, struct conn *conn, void *session)
 {
-    pthread_mutex_lock(&client->server->lock);
+    struct ps_server *s = client->server;
+
+    pthread_mutex_lock(&s->lock);
     client->conn = conn_ref(conn);
     client->session = session;
-    pthread_mutex_unlock(&client->server->lock);
+    if (client->hung_up) /* before there was anyone to tell */
+        s->options.hung_up(session);
+    pthread_mutex_unlock(&s->lock);
 }
 
 void ps_client_done(struct ps_client *client)
@@ -303,8 +307,9 @@ static struct ps_client *find_client(struct ps_server *s, uint64_t id)
     return NULL;
 }
 
-/* Tells the sessions whose clients have hung up; they may be busy and not look. One that is no
- * longer ours (the debuggee has closed it) is not looked at any more either. */
+/* Tells the sessions whose clients have hung up: they may be busy and not look, and another thread
+ * of the session may know already. One whose fd is no longer ours (the debuggee has closed it) is
+ * not looked at any more. */
 static void tell_sessions(struct ps_server *s, const struct watch *w)
 {
     struct ps_client *client;
@@ -316,7 +321,7 @@ static void tell_sessions(struct ps_server *s, const struct watch *w)
         if (!client)
             continue;
         client->hung_up = true;
-        if (client->session && conn_is_open(client->conn))
+        if (client->session && !conn_lost_fd(client->conn))
             s->options.hung_up(client->session);
     }
     pthread_mutex_unlock(&s->lock);

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -100,14 +99,10 @@ VANISH = """
 import rpyc, sys
 c = rpyc.classic.connect("127.0.0.1", int(sys.argv[1]))
 c.execute('''
-import sys, threading
+import sys
 class Thing:
     def __del__(self):
         sys.things_gone += 1
-sys.things_gone = 0
-sys.held_lock = threading.Lock()
-sys.held_lock.acquire()
-sys.asked = []
 def block():
     sys.asked.append(1)
     sys.held_lock.acquire()
@@ -126,22 +121,26 @@ def test_a_client_that_vanishes_while_its_request_blocks_holds_nothing(
 ) -> None:
     stuck = start_debuggee()
     observer = connect(stuck)
-    client = subprocess.Popen(
-        [python(), "-c", VANISH, str(stuck.port)],
-        env=stock_environment(setting, RPYC_BIND_THREADS=bound),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+    observer.execute(
+        "import sys, threading\n"
+        "sys.things_gone, sys.asked, sys.held_lock = 0, [], threading.Lock()\n"
+        "sys.held_lock.acquire()"
     )
+    count = 4  # who notices first, the listener or a thread of the client, is for chance to say
+    argv = [python(), "-c", VANISH, str(stuck.port)]
+    env = stock_environment(setting, RPYC_BIND_THREADS=bound)
+    clients = [Running(argv, env) for _ in range(count)]
     try:
-        assert client.stdout is not None
-        assert client.stdout.readline() == b"asked\n"
-        wait_until(lambda: observer.eval("bool(__import__('sys').asked)"), "the request to block")
+        for client in clients:
+            assert client.read_line() == "asked"
+        wait_until(lambda: observer.eval("len(sys.asked)") == count, "the requests to block")
     finally:
-        client.kill()
-        client.communicate()
-    wait_until(lambda: observer.eval("__import__('sys').things_gone") == 3, "the objects to go")
-    assert observer.eval("__import__('sys').held_lock.locked()")  # and the request still blocks
-    observer.execute("__import__('sys').held_lock.release()")
+        for client in clients:
+            client.kill()
+    wait_until(lambda: observer.eval("sys.things_gone") == 3 * count, "the objects to go")
+    for _ in range(count):  # and the requests still block
+        wait_until(lambda: observer.eval("sys.held_lock.locked()"), "a request to take the lock")
+        observer.execute("sys.held_lock.release()")
 
 
 # ---- Threads -------------------------------------------------------------------------------------
