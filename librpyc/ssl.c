@@ -23,7 +23,7 @@
 #endif
 
 struct state {
-    SSL_CTX *ctx;
+    SSL_CTX *ctx; /* a reference */
     SSL *ssl;
     pthread_mutex_t lock; /* held during each call of OpenSSL on ssl */
 };
@@ -99,19 +99,29 @@ static int bad_option(const char *what, const char *file, struct rpyc_error *err
     return error_set(err, RPYC_ETLS, "TLS: cannot use the %s %s: %s", what, file, reason());
 }
 
+/* Whether the peer does not speak TLS at all. */
+static bool is_plain(int code)
+{
+    return code == SSL_R_WRONG_VERSION_NUMBER || code == SSL_R_HTTP_REQUEST ||
+           code == SSL_R_HTTPS_PROXY_REQUEST;
+}
+
 /* The handshake or the stream broke. */
 static int tls_failed(struct state *state, struct rpyc_error *err)
 {
+    const char *peer = SSL_is_server(state->ssl) ? "client" : "server";
     long verified = SSL_get_verify_result(state->ssl);
     int code = ERR_GET_REASON(ERR_peek_last_error());
 
     if (code == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
-        return error_set(err, RPYC_ETLS, "the server's certificate is not accepted: %s",
+        return error_set(err, RPYC_ETLS, "the %s's certificate is not accepted: %s", peer,
                          X509_verify_cert_error_string(verified));
     if (code == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED)
         return error_set(err, RPYC_ETLS, "the server wants to see a certificate of ours");
-    if (code == SSL_R_WRONG_VERSION_NUMBER)
-        return error_set(err, RPYC_ETLS, "the server does not speak TLS");
+    if (code == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
+        return error_set(err, RPYC_ETLS, "the client has shown no certificate");
+    if (is_plain(code))
+        return error_set(err, RPYC_ETLS, "the %s does not speak TLS", peer);
     return error_set(err, RPYC_ETLS, "TLS: %s", reason());
 }
 
@@ -121,12 +131,12 @@ static int tls_failed(struct state *state, struct rpyc_error *err)
 /* One call of OpenSSL on the stream; its result as SSL_read's. */
 typedef int (*ssl_call)(SSL *ssl, void *bytes, size_t n, size_t *done);
 
-static int call_connect(SSL *ssl, void *bytes, size_t n, size_t *done)
+static int call_handshake(SSL *ssl, void *bytes, size_t n, size_t *done)
 {
     (void)bytes;
     (void)n;
     *done = 1;
-    return SSL_connect(ssl);
+    return SSL_do_handshake(ssl);
 }
 
 static int call_read(SSL *ssl, void *bytes, size_t n, size_t *done)
@@ -247,42 +257,55 @@ static int no_passphrase(char *buffer, int size, int writing, void *arg)
     return 0;
 }
 
-static int load_authorities(SSL_CTX *ctx, const struct rpyc_tls *o, struct rpyc_error *err)
+static int load_authorities(SSL_CTX *ctx, const char *file, struct rpyc_error *err)
 {
-    if (!o->ca_file)
+    if (!file)
         return SSL_CTX_set_default_verify_paths(ctx) ? 0 : bad_option("system's", "CAs", err);
-    if (SSL_CTX_load_verify_locations(ctx, o->ca_file, NULL))
+    if (SSL_CTX_load_verify_locations(ctx, file, NULL))
         return 0;
-    return bad_option("CA file", o->ca_file, err);
+    return bad_option("CA file", file, err);
 }
 
-static int load_certificate(SSL_CTX *ctx, const struct rpyc_tls *o, struct rpyc_error *err)
+static int load_certificate(SSL_CTX *ctx, const char *cert_file, const char *key_file,
+                            struct rpyc_error *err)
 {
-    const char *key = o->key_file ? o->key_file : o->cert_file;
+    const char *key = key_file ? key_file : cert_file;
 
-    if (!o->cert_file)
+    if (!cert_file)
         return 0;
-    if (SSL_CTX_use_certificate_chain_file(ctx, o->cert_file) != 1)
-        return bad_option("certificate", o->cert_file, err);
+    if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
+        return bad_option("certificate", cert_file, err);
     if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(ctx) != 1)
         return bad_option("key", key, err);
     return 0;
 }
 
-static int make_context(struct state *state, const struct rpyc_tls *o, struct rpyc_error *err)
+/* What clients and servers have in common. */
+static SSL_CTX *new_context(const SSL_METHOD *role, struct rpyc_error *err)
 {
-    state->ctx = SSL_CTX_new(TLS_client_method());
+    SSL_CTX *ctx = SSL_CTX_new(role);
+
+    if (!ctx) {
+        error_nomem(err);
+        return NULL;
+    }
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    return ctx;
+}
+
+static int make_client_context(struct state *state, const struct rpyc_tls *o,
+                               struct rpyc_error *err)
+{
+    state->ctx = new_context(TLS_client_method(), err);
     if (!state->ctx)
-        return error_nomem(err);
-    SSL_CTX_set_min_proto_version(state->ctx, TLS1_2_VERSION);
-    SSL_CTX_set_default_passwd_cb(state->ctx, no_passphrase);
-    SSL_CTX_set_mode(state->ctx,
-                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_verify(state->ctx, o->insecure_no_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-    if (!o->insecure_no_verify && load_authorities(state->ctx, o, err) < 0)
         return -1;
-    return load_certificate(state->ctx, o, err);
+    SSL_CTX_set_verify(state->ctx, o->insecure_no_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    if (!o->insecure_no_verify && load_authorities(state->ctx, o->ca_file, err) < 0)
+        return -1;
+    return load_certificate(state->ctx, o->cert_file, o->key_file, err);
 }
 
 static bool is_address(const char *host)
@@ -305,10 +328,8 @@ static int name_server(SSL *ssl, const char *host, struct rpyc_error *err)
     return ok ? 0 : error_set(err, RPYC_ETLS, "TLS: '%s' is not the name of a server", host);
 }
 
-static int make_ssl(struct state *state, struct stream *s, const struct rpyc_tls *o,
-                    const char *host, struct rpyc_error *err)
+static int make_ssl(struct state *state, const struct stream *s, struct rpyc_error *err)
 {
-    const char *name = o->server_name ? o->server_name : host;
     BIO *bio;
 
     state->ssl = SSL_new(state->ctx);
@@ -320,6 +341,17 @@ static int make_ssl(struct state *state, struct stream *s, const struct rpyc_tls
     BIO_set_data(bio, (void *)(intptr_t)s->fd);
     BIO_set_init(bio, 1);
     SSL_set_bio(state->ssl, bio, bio);
+    return 0;
+}
+
+static int make_client(struct state *state, const struct stream *s, const struct rpyc_tls *o,
+                       const char *host, struct rpyc_error *err)
+{
+    const char *name = o->server_name ? o->server_name : host;
+
+    if (make_client_context(state, o, err) < 0 || make_ssl(state, s, err) < 0)
+        return -1;
+    SSL_set_connect_state(state->ssl);
     if (name)
         return name_server(state->ssl, name, err);
     return o->insecure_no_verify
@@ -328,51 +360,159 @@ static int make_ssl(struct state *state, struct stream *s, const struct rpyc_tls
 }
 
 /* The handshake, whatever signals come, as with connecting. */
-static ssize_t shake_hands(struct stream *s, struct state *state, deadline_t deadline,
-                           struct rpyc_error *err)
+static int shake_hands(struct stream *s, struct state *state, deadline_t deadline,
+                       struct rpyc_error *err)
 {
     struct rpyc_error why;
     ssize_t result;
 
     do {
         why = (struct rpyc_error)RPYC_ERROR_INIT;
-        result = run(s, state, call_connect, NULL, 0, deadline, &why);
+        result = run(s, state, call_handshake, NULL, 0, deadline, &why);
     } while (result < 0 && why.code == RPYC_EINTERRUPT);
-    if (result < 0 && err)
+    if (result > 0)
+        return 0;
+    if (result == 0)
+        return error_set(err, RPYC_ECLOSED, "the peer hung up during the TLS handshake");
+    if (err)
         *err = why; /* it owns nothing */
-    return result;
+    return -1;
+}
+
+static struct state *new_state(struct rpyc_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct state *state = calloc(1, sizeof(*state));
+
+    if (!state) {
+        error_nomem(err);
+        return NULL;
+    }
+    pthread_once(&once, make_method_once);
+    pthread_mutex_init(&state->lock, NULL);
+    return state;
 }
 
 static int connect_stream(struct stream *s, const struct rpyc_tls *o, const char *host,
                           deadline_t deadline, struct rpyc_error *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct state *state = calloc(1, sizeof(*state));
-    ssize_t result;
+    struct state *state = new_state(err);
 
     if (!state)
-        return error_nomem(err);
-    pthread_once(&once, make_method_once);
-    pthread_mutex_init(&state->lock, NULL);
-    if (make_context(state, o, err) < 0 || make_ssl(state, s, o, host, err) < 0) {
+        return -1;
+    if (make_client(state, s, o, host, err) < 0 || shake_hands(s, state, deadline, err) < 0) {
         free_state(state);
         return -1;
     }
-    result = shake_hands(s, state, deadline, err);
-    if (result > 0) {
-        s->tls_state = state;
+    s->tls_state = state;
+    return 0;
+}
+
+/* ---- Servers -----------------------------------------------------------------------------------
+ */
+
+/* Whom a server wants to see a certificate of. */
+static int ask_for_certificates(SSL_CTX *ctx, const struct tls_server_options *o,
+                                struct rpyc_error *err)
+{
+    int mode = SSL_VERIFY_NONE;
+
+    if (o->client_cert != TLS_CLIENT_CERT_UNASKED)
+        mode = SSL_VERIFY_PEER;
+    if (o->client_cert == TLS_CLIENT_CERT_REQUIRED)
+        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set_verify(ctx, mode, NULL);
+    if (!o->ca_file)
         return 0;
+    if (load_authorities(ctx, o->ca_file, err) < 0)
+        return -1;
+    SSL_CTX_set_client_CA_list(ctx,
+                               SSL_load_client_CA_file(o->ca_file)); /* for them to choose by */
+    return 0;
+}
+
+static int set_up_server(SSL_CTX *ctx, const struct tls_server_options *o, struct rpyc_error *err)
+{
+    /* Each connection shows its certificate anew. */
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_num_tickets(ctx, 0);
+    if (o->only_tls_1_2)
+        SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+    if (o->ciphers && !SSL_CTX_set_cipher_list(ctx, o->ciphers))
+        return bad_option("ciphers", o->ciphers, err);
+    if (load_certificate(ctx, o->cert_file, o->key_file, err) < 0)
+        return -1;
+    return ask_for_certificates(ctx, o, err);
+}
+
+static int new_server(void **context, const struct tls_server_options *o, struct rpyc_error *err)
+{
+    SSL_CTX *ctx = new_context(TLS_server_method(), err);
+
+    if (!ctx)
+        return -1;
+    if (set_up_server(ctx, o, err) < 0) {
+        SSL_CTX_free(ctx);
+        return -1;
     }
-    free_state(state);
-    if (result == 0)
-        return error_set(err, RPYC_ECLOSED, "the peer hung up during the TLS handshake");
-    return -1;
+    *context = ctx;
+    return 0;
+}
+
+static void free_server(void *context)
+{
+    SSL_CTX_free(context);
+}
+
+static int accept_stream(struct stream *s, void *context, deadline_t deadline,
+                         struct rpyc_error *err)
+{
+    struct state *state = new_state(err);
+
+    if (!state)
+        return -1;
+    state->ctx = context;
+    SSL_CTX_up_ref(state->ctx);
+    if (make_ssl(state, s, err) < 0) {
+        free_state(state);
+        return -1;
+    }
+    SSL_set_accept_state(state->ssl);
+    if (shake_hands(s, state, deadline, err) < 0) {
+        free_state(state);
+        return -1;
+    }
+    s->tls_state = state;
+    return 0;
+}
+
+static int peer_cert(const struct stream *s, uint8_t **der, size_t *len)
+{
+    struct state *state = s->tls_state;
+    X509 *cert = SSL_get_peer_certificate(state->ssl);
+    unsigned char *end;
+    int n = cert ? i2d_X509(cert, NULL) : 0;
+
+    if (n > 0)
+        *der = end = malloc((size_t)n);
+    if (n > 0 && *der) {
+        *len = (size_t)n;
+        i2d_X509(cert, &end);
+    }
+    X509_free(cert);
+    return n < 0 || (n > 0 && !*der) ? -1 : 0;
 }
 
 extern RPYC_API const struct stream_tls rpyc_ssl;
 const struct stream_tls rpyc_ssl = {
     .version = TLS_VERSION,
     .connect = connect_stream,
+    .server_new = new_server,
+    .server_free = free_server,
+    .accept = accept_stream,
+    .peer_cert = peer_cert,
     .receive = receive,
     .send_some = send_some,
     .free = free_state,

@@ -19,10 +19,13 @@ unit_tests = \
 
 # TLS, with librpyc-ssl linked: nothing that is installed is loaded instead.
 if HAVE_OPENSSL
-unit_tests += testsuite/unit/test_tls
+unit_tests += testsuite/unit/test_tls testsuite/unit/test_tls_server
 testsuite_unit_test_tls_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
 testsuite_unit_test_tls_LDADD = librpyc/librpyc-ssl.la $(LDADD) $(OPENSSL_LIBS)
 testsuite_unit_test_tls_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=dlopen,--wrap=dlsym
+testsuite_unit_test_tls_server_CPPFLAGS = $(testsuite_unit_test_tls_CPPFLAGS)
+testsuite_unit_test_tls_server_LDADD = $(testsuite_unit_test_tls_LDADD)
+testsuite_unit_test_tls_server_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=dlopen
 endif
 
 # Decodes brine and encodes it again, for the interop tests.
@@ -70,7 +73,7 @@ AM_TESTS_ENVIRONMENT = \
 	LIBRPYC_CFLAGS='$(PYSTUCK_CFLAGS) $(CFLAGS)'; export LIBRPYC_CFLAGS; \
 	LIBRPYC_LIBS='$(PYSTUCK_LDFLAGS) $(LDFLAGS) $(LIBDEFLATE_LIBS) $(LIBS)'; export LIBRPYC_LIBS;
 
-EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h \
+EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h testsuite/unit/identities.h \
 	testsuite/requirements.txt testsuite/requirements-rpyc5.txt \
 	testsuite/requirements-rpyc6.txt testsuite/requirements-original.txt \
 	testsuite/requirements-greenlet.txt

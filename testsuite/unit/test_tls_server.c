@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The server's side of TLS, with our own client in another thread, and OpenSSL's where that cannot
+ * do what is to be tried.
+ */
+#include "unit.h"
+
+#include <dlfcn.h>
+#include <openssl/ssl.h>
+
+#include "identities.h"
+#include "rpyc.h"
+#include "tls.h"
+
+#define AUTO_STREAM     _cleanup_(stream_close) struct stream
+#define AUTO_TLS_SERVER _cleanup_(free_tls_server) struct tls_server
+
+/* Long enough for anything that shall work. */
+#define SOON deadline_in(10000)
+
+static void free_tls_server(struct tls_server **made)
+{
+    tls_server_free(*made);
+}
+
+/* ---- The library --------------------------------------------------------------------------- */
+
+/* Only the one that was just built counts. */
+void *__real_dlopen(const char *file, int mode);
+void *__wrap_dlopen(const char *file, int mode) __attribute__((visibility("default")));
+
+static bool library_missing;
+
+void *__wrap_dlopen(const char *file, int mode)
+{
+    return __real_dlopen(library_missing || strchr(file, '/') ? "/nonexistent/ssl.so" : file, mode);
+}
+
+/* ---- A client ------------------------------------------------------------------------------ */
+
+/* One that connects, says hello, and waits for the end, in another thread. */
+struct visitor {
+    struct thread thread;
+    struct rpyc_tls options;
+    int max_version; /* 0: as the library has it, which is our client; else OpenSSL's */
+    struct stream stream;
+    int version;    /* of TLS, with OpenSSL's */
+    bool connected; /* what it has seen */
+};
+
+/* Says hello, and hears its echo. */
+static bool exchange(struct stream *s)
+{
+    char text[5];
+    size_t got = 0;
+    ssize_t n;
+
+    if (stream_send(s, "hello", 5, SOON, NULL) < 0)
+        return false;
+    while (got < sizeof(text) &&
+           (n = stream_receive(s, text + got, sizeof(text) - got, SOON, NULL)) > 0)
+        got += (size_t)n;
+    return got == sizeof(text) && memcmp(text, "hello", sizeof(text)) == 0;
+}
+
+static void visit(void *arg)
+{
+    struct visitor *v = arg;
+
+    v->connected = tls_connect(&v->stream, &v->options, "server.test", SOON, NULL) == 0 &&
+                   exchange(&v->stream);
+    stream_close(&v->stream);
+}
+
+static void visit_with_openssl(void *arg)
+{
+    struct visitor *v = arg;
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(ctx);
+    char text[5];
+
+    SSL_set_max_proto_version(ssl, v->max_version);
+    SSL_set_fd(ssl, v->stream.fd);
+    v->connected = SSL_connect(ssl) == 1 && SSL_write(ssl, "hello", 5) == 5 &&
+                   SSL_read(ssl, text, sizeof(text)) == sizeof(text);
+    v->version = SSL_version(ssl);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    stream_close(&v->stream);
+}
+
+/* Starts it; returns our end of the socket pair. */
+static struct stream start_visitor(struct visitor *v)
+{
+    struct stream s;
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    stream_open(&s, fds[0]);
+    stream_open(&v->stream, fds[1]);
+    thread_start(&v->thread, v->max_version ? visit_with_openssl : visit, v);
+    return s;
+}
+
+/* ---- Servers ------------------------------------------------------------------------------- */
+
+static struct tls_server_options plain_options(void)
+{
+    return (struct tls_server_options){.cert_file = "server.pem", .key_file = "server.key"};
+}
+
+static struct tls_server_options demanding_options(void)
+{
+    struct tls_server_options o = plain_options();
+
+    o.ca_file = "ca.pem";
+    o.client_cert = TLS_CLIENT_CERT_REQUIRED;
+    return o;
+}
+
+static struct tls_server *new_server(const struct tls_server_options *options)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct tls_server *made = NULL;
+
+    assert_ok(tls_server_new(&made, options, &err), &err);
+    return made;
+}
+
+static void echo(struct stream *s)
+{
+    char text[16];
+    ssize_t n = stream_receive(s, text, sizeof(text), SOON, NULL);
+
+    if (n > 0)
+        assert_int_equal(stream_send(s, text, (size_t)n, SOON, NULL), 0);
+}
+
+/* That the visitor is let in. The certificate that it showed, as DER. */
+static struct bytes assert_lets_in(const struct tls_server_options *options, struct visitor *v)
+{
+    AUTO_TLS_SERVER *made = new_server(options);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    AUTO_STREAM s = start_visitor(v);
+    struct bytes der;
+
+    assert_ok(tls_accept(&s, made, SOON, &err), &err);
+    echo(&s);
+    assert_int_equal(tls_peer_cert(&s, &der.data, &der.len), 0);
+    thread_join(&v->thread);
+    assert_true(v->connected);
+    return der;
+}
+
+/* That it is not, and why. */
+static void assert_keeps_out(const struct tls_server_options *options, struct visitor *v,
+                             const char *why)
+{
+    AUTO_TLS_SERVER *made = new_server(options);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    AUTO_STREAM s = start_visitor(v);
+
+    assert_int_equal(tls_accept(&s, made, SOON, &err), -1);
+    assert_error(&err, RPYC_ETLS, why);
+    assert_null(s.tls);
+    stream_close(&s);
+    thread_join(&v->thread);
+    assert_false(v->connected);
+}
+
+static void assert_unusable(const struct tls_server_options *options, const char *why)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct tls_server *made = NULL;
+
+    assert_int_equal(tls_server_new(&made, options, &err), -1);
+    assert_error(&err, RPYC_ETLS, why);
+    assert_int_equal(tls_server_new(&made, options, NULL), -1);
+    assert_null(made);
+}
+
+/* ---- What it needs ------------------------------------------------------------------------- */
+
+TEST(a_library_that_is_not_installed_is_named)
+{
+    struct tls_server_options o = plain_options();
+
+    library_missing = true;
+    assert_unusable(&o, "TLS needs librpyc-ssl.so.0: ");
+    library_missing = false;
+}
+
+TEST(what_cannot_be_used_is_named)
+{
+    struct tls_server_options o = plain_options();
+
+    o.cert_file = "nowhere.pem";
+    assert_unusable(&o, "cannot use the certificate nowhere.pem: ");
+    o = plain_options();
+    o.key_file = "client.key";
+    assert_unusable(&o, "cannot use the key client.key: ");
+    o = plain_options();
+    o.key_file = "locked.key";
+    assert_unusable(&o, "cannot use the key locked.key: ");
+    o = demanding_options();
+    o.ca_file = "empty.pem";
+    assert_unusable(&o, "cannot use the CA file empty.pem: ");
+    o = plain_options();
+    o.ciphers = "NONSENSE";
+    assert_unusable(&o, "cannot use the ciphers NONSENSE: ");
+}
+
+TEST(a_certificate_and_its_key_may_be_in_one_file)
+{
+    struct tls_server_options o = {.cert_file = "both.pem"};
+
+    tls_server_free(new_server(&o));
+    tls_server_free(NULL);
+}
+
+/* ---- Who is let in ------------------------------------------------------------------------- */
+
+TEST(a_client_needs_no_certificate_where_nobody_asks_for_one)
+{
+    struct visitor v = {.options = {.ca_file = "ca.pem"}};
+    struct tls_server_options o = plain_options();
+    AUTO_BYTES der = assert_lets_in(&o, &v);
+
+    assert_null(der.data);
+    assert_int_equal(der.len, 0);
+}
+
+TEST(a_certificate_that_is_asked_for_is_known_afterwards)
+{
+    const enum tls_client_cert kinds[] = {TLS_CLIENT_CERT_WELCOME, TLS_CLIENT_CERT_REQUIRED};
+    struct tls_server_options o = demanding_options();
+    unsigned char *expected = NULL;
+    int len = i2d_X509(client.cert, &expected);
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        struct visitor v = {.options = {.ca_file = "ca.pem", .cert_file = "both.pem"}};
+
+        o.client_cert = kinds[i];
+        AUTO_BYTES der = assert_lets_in(&o, &v);
+        assert_int_equal(der.len, len);
+        assert_memory_equal(der.data, expected, der.len);
+    }
+    OPENSSL_free(expected);
+}
+
+TEST(a_client_without_a_certificate_is_kept_out_where_it_needs_one)
+{
+    struct visitor v = {.options = {.ca_file = "ca.pem"}};
+    struct tls_server_options o = demanding_options();
+
+    assert_keeps_out(&o, &v, "the client has shown no certificate");
+}
+
+TEST(a_client_without_a_certificate_is_let_in_where_one_is_only_welcome)
+{
+    struct visitor v = {.options = {.ca_file = "ca.pem"}};
+    struct tls_server_options o = demanding_options();
+
+    o.client_cert = TLS_CLIENT_CERT_WELCOME;
+    AUTO_BYTES der = assert_lets_in(&o, &v);
+    assert_null(der.data);
+}
+
+TEST(a_certificate_that_is_no_good_keeps_a_client_out)
+{
+    const enum tls_client_cert kinds[] = {TLS_CLIENT_CERT_WELCOME, TLS_CLIENT_CERT_REQUIRED};
+    struct tls_server_options o = demanding_options();
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        struct rpyc_tls old = {
+            .ca_file = "ca.pem", .cert_file = "expired.pem", .key_file = "expired.key"};
+        struct rpyc_tls strange = {
+            .ca_file = "ca.pem", .cert_file = "stranger.pem", .key_file = "stranger.key"};
+        struct visitor one = {.options = old}, other = {.options = strange};
+
+        o.client_cert = kinds[i];
+        assert_keeps_out(&o, &one,
+                         "the client's certificate is not accepted: certificate has expired");
+        assert_keeps_out(&o, &other, "the client's certificate is not accepted: unable to get");
+    }
+}
+
+TEST(a_client_that_does_not_trust_us_is_told_of)
+{
+    struct visitor v = {.options = {.ca_file = "other-ca.pem"}};
+    struct tls_server_options o = plain_options();
+
+    assert_keeps_out(&o, &v, "unknown ca");
+}
+
+/* ---- Versions ------------------------------------------------------------------------------ */
+
+TEST(tls_1_2_and_1_3_are_spoken_and_nothing_older)
+{
+    struct tls_server_options o = plain_options();
+    struct visitor new = {.max_version = TLS1_3_VERSION}, old = {.max_version = TLS1_2_VERSION};
+    struct visitor ancient = {.max_version = TLS1_1_VERSION};
+
+    assert_null(assert_lets_in(&o, &new).data);
+    assert_int_equal(new.version, TLS1_3_VERSION);
+    assert_null(assert_lets_in(&o, &old).data);
+    assert_int_equal(old.version, TLS1_2_VERSION);
+    assert_keeps_out(&o, &ancient, "TLS: ");
+}
+
+TEST(tls_1_2_alone_is_spoken_where_that_is_asked_for)
+{
+    struct tls_server_options o = plain_options();
+    struct visitor v = {.max_version = TLS1_3_VERSION};
+
+    o.only_tls_1_2 = true;
+    o.ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384";
+    assert_null(assert_lets_in(&o, &v).data);
+    assert_int_equal(v.version, TLS1_2_VERSION);
+}
+
+/* ---- Who is no client ---------------------------------------------------------------------- */
+
+/* What comes of a peer that says this and no more. */
+static void assert_accept_fails(const char *text, bool hang_up, enum rpyc_errcode code,
+                                const char *why)
+{
+    struct tls_server_options o = plain_options();
+    AUTO_TLS_SERVER *made = new_server(&o);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    AUTO_STREAM s = STREAM_INIT;
+    AUTO_FD theirs = -1;
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    stream_open(&s, fds[0]);
+    theirs = fds[1];
+    assert_int_equal(write(theirs, text, strlen(text)), strlen(text));
+    if (hang_up)
+        close_fd(&theirs);
+    assert_int_equal(tls_accept(&s, made, deadline_in(100), &err), -1);
+    assert_error(&err, code, why);
+}
+
+TEST(a_client_that_does_not_speak_tls_is_named)
+{
+    assert_accept_fails("GET / HTTP/1.0\r\n\r\n", false, RPYC_ETLS, "does not speak TLS");
+    assert_accept_fails("not TLS, not HTTP", false, RPYC_ETLS, "the client does not speak TLS");
+}
+
+TEST(a_client_that_says_nothing_is_given_up_at_the_deadline)
+{
+    assert_accept_fails("", false, RPYC_ETIMEOUT, "timed out");
+    assert_accept_fails("\x16\x03\x01", false, RPYC_ETIMEOUT, "timed out");
+}
+
+TEST(a_client_that_hangs_up_is_one_that_hung_up)
+{
+    assert_accept_fails("", true, RPYC_ECLOSED, "hung up during the TLS handshake");
+    assert_accept_fails("\x16\x03\x01", true, RPYC_ECLOSED, "hung up during the TLS handshake");
+}
+
+/* ---- Lifetime ------------------------------------------------------------------------------ */
+
+TEST(connections_go_on_without_their_server)
+{
+    struct visitor one = {.options = {.ca_file = "ca.pem"}}, other = one;
+    struct tls_server_options o = plain_options();
+    struct tls_server *made = new_server(&o);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    AUTO_STREAM a = start_visitor(&one);
+    AUTO_STREAM b = start_visitor(&other);
+
+    assert_ok(tls_accept(&a, made, SOON, &err), &err);
+    assert_ok(tls_accept(&b, made, SOON, &err), &err);
+    tls_server_free(made);
+    echo(&b);
+    echo(&a);
+    thread_join(&one.thread);
+    thread_join(&other.thread);
+    assert_true(one.connected && other.connected);
+}
+
+TEST(a_stream_without_tls_has_no_certificate)
+{
+    struct stream s = STREAM_INIT;
+    struct bytes der;
+
+    assert_int_equal(tls_peer_cert(&s, &der.data, &der.len), 0);
+    assert_null(der.data);
+    assert_int_equal(der.len, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_library_that_is_not_installed_is_named),
+        cmocka_unit_test(what_cannot_be_used_is_named),
+        cmocka_unit_test(a_certificate_and_its_key_may_be_in_one_file),
+        cmocka_unit_test(a_client_needs_no_certificate_where_nobody_asks_for_one),
+        cmocka_unit_test(a_certificate_that_is_asked_for_is_known_afterwards),
+        cmocka_unit_test(a_client_without_a_certificate_is_kept_out_where_it_needs_one),
+        cmocka_unit_test(a_client_without_a_certificate_is_let_in_where_one_is_only_welcome),
+        cmocka_unit_test(a_certificate_that_is_no_good_keeps_a_client_out),
+        cmocka_unit_test(a_client_that_does_not_trust_us_is_told_of),
+        cmocka_unit_test(tls_1_2_and_1_3_are_spoken_and_nothing_older),
+        cmocka_unit_test(tls_1_2_alone_is_spoken_where_that_is_asked_for),
+        cmocka_unit_test(a_client_that_does_not_speak_tls_is_named),
+        cmocka_unit_test(a_client_that_says_nothing_is_given_up_at_the_deadline),
+        cmocka_unit_test(a_client_that_hangs_up_is_one_that_hung_up),
+        cmocka_unit_test(connections_go_on_without_their_server),
+        cmocka_unit_test(a_stream_without_tls_has_no_certificate),
+    };
+
+    alarm(WATCHDOG);
+    return cmocka_run_group_tests(tests, make_world, end_world);
+}
