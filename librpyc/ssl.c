@@ -77,9 +77,42 @@ static BIO_METHOD *make_method(void)
 
 static BIO_METHOD *method;
 
-static void make_method_once(void)
+/* ---- The end of the process --------------------------------------------------------------------
+ *
+ * exit() has OpenSSL put its things away while other threads go on. Held for reading during each
+ * call of OpenSSL, and for writing from then on, for good.
+ */
+
+static pthread_rwlock_t in_use = PTHREAD_RWLOCK_INITIALIZER;
+
+static bool begin_call(void)
 {
+    return pthread_rwlock_tryrdlock(&in_use) == 0;
+}
+
+static void end_call(void)
+{
+    pthread_rwlock_unlock(&in_use);
+}
+
+static void at_exit(void)
+{
+    pthread_rwlock_wrlock(&in_use);
+}
+
+/* In a child by fork nobody is in a call. */
+static void after_fork(void)
+{
+    pthread_rwlock_init(&in_use, NULL);
+}
+
+/* OpenSSL's own handler is registered before ours, which is called before it. */
+static void set_up(void)
+{
+    OPENSSL_init_ssl(0, NULL);
     method = make_method();
+    atexit(at_exit);
+    pthread_atfork(NULL, NULL, after_fork);
 }
 
 /* ---- Errors ------------------------------------------------------------------------------------
@@ -202,6 +235,8 @@ static ssize_t run(struct stream *s, struct state *state, ssl_call call, void *b
     for (;;) {
         if (!stream_is_ours(s))
             return error_set(err, RPYC_ECLOSED, "the socket was closed behind our back");
+        if (!begin_call())
+            return error_set(err, RPYC_ECLOSED, "the process is ending");
         pthread_mutex_lock(&state->lock);
         ERR_clear_error();
         errno = 0;
@@ -209,6 +244,7 @@ static ssize_t run(struct stream *s, struct state *state, ssl_call call, void *b
         if (result <= 0)
             events = wants(state, result, err);
         pthread_mutex_unlock(&state->lock);
+        end_call();
         if (result > 0)
             return (ssize_t)done;
         if (events <= 0)
@@ -241,8 +277,11 @@ static void free_state(void *p)
 {
     struct state *state = p;
 
+    if (!begin_call())
+        return;
     SSL_free(state->ssl);
     SSL_CTX_free(state->ctx);
+    end_call();
     pthread_mutex_destroy(&state->lock);
     free(state);
 }
@@ -379,33 +418,52 @@ static int shake_hands(struct stream *s, struct state *state, deadline_t deadlin
     return -1;
 }
 
-static struct state *new_state(struct rpyc_error *err)
+static void set_up_once(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct state *state = calloc(1, sizeof(*state));
 
+    pthread_once(&once, set_up);
+}
+
+/* A state that is being made: no call on it has to wait. NULL, or a state and begin_call. */
+static struct state *begin_state(struct rpyc_error *err)
+{
+    struct state *state;
+
+    set_up_once();
+    if (!begin_call()) {
+        error_set(err, RPYC_ECLOSED, "the process is ending");
+        return NULL;
+    }
+    state = calloc(1, sizeof(*state));
     if (!state) {
+        end_call();
         error_nomem(err);
         return NULL;
     }
-    pthread_once(&once, make_method_once);
     pthread_mutex_init(&state->lock, NULL);
     return state;
 }
 
-static int connect_stream(struct stream *s, const struct rpyc_tls *o, const char *host,
-                          deadline_t deadline, struct rpyc_error *err)
+/* It has been made, or not (made < 0): the handshake. Takes it. */
+static int end_state(struct stream *s, struct state *state, int made, deadline_t deadline,
+                     struct rpyc_error *err)
 {
-    struct state *state = new_state(err);
-
-    if (!state)
-        return -1;
-    if (make_client(state, s, o, host, err) < 0 || shake_hands(s, state, deadline, err) < 0) {
+    end_call();
+    if (made < 0 || shake_hands(s, state, deadline, err) < 0) {
         free_state(state);
         return -1;
     }
     s->tls_state = state;
     return 0;
+}
+
+static int connect_stream(struct stream *s, const struct rpyc_tls *o, const char *host,
+                          deadline_t deadline, struct rpyc_error *err)
+{
+    struct state *state = begin_state(err);
+
+    return state ? end_state(s, state, make_client(state, s, o, host, err), deadline, err) : -1;
 }
 
 /* ---- Servers -----------------------------------------------------------------------------------
@@ -449,8 +507,10 @@ static int set_up_server(SSL_CTX *ctx, const struct tls_server_options *o, struc
 
 static int new_server(void **context, const struct tls_server_options *o, struct rpyc_error *err)
 {
-    SSL_CTX *ctx = new_context(TLS_server_method(), err);
+    SSL_CTX *ctx;
 
+    set_up_once();
+    ctx = new_context(TLS_server_method(), err);
     if (!ctx)
         return -1;
     if (set_up_server(ctx, o, err) < 0) {
@@ -466,43 +526,50 @@ static void free_server(void *context)
     SSL_CTX_free(context);
 }
 
+static int make_server(struct state *state, const struct stream *s, SSL_CTX *ctx,
+                       struct rpyc_error *err)
+{
+    SSL_CTX_up_ref(ctx);
+    state->ctx = ctx;
+    if (make_ssl(state, s, err) < 0)
+        return -1;
+    SSL_set_accept_state(state->ssl);
+    return 0;
+}
+
 static int accept_stream(struct stream *s, void *context, deadline_t deadline,
                          struct rpyc_error *err)
 {
-    struct state *state = new_state(err);
+    struct state *state = begin_state(err);
 
-    if (!state)
+    return state ? end_state(s, state, make_server(state, s, context, err), deadline, err) : -1;
+}
+
+static int to_der(X509 *cert, uint8_t **der, size_t *len)
+{
+    int n = i2d_X509(cert, NULL);
+    unsigned char *end;
+
+    *der = end = n > 0 ? malloc((size_t)n) : NULL;
+    if (!end)
         return -1;
-    state->ctx = context;
-    SSL_CTX_up_ref(state->ctx);
-    if (make_ssl(state, s, err) < 0) {
-        free_state(state);
-        return -1;
-    }
-    SSL_set_accept_state(state->ssl);
-    if (shake_hands(s, state, deadline, err) < 0) {
-        free_state(state);
-        return -1;
-    }
-    s->tls_state = state;
+    *len = (size_t)i2d_X509(cert, &end);
     return 0;
 }
 
 static int peer_cert(const struct stream *s, uint8_t **der, size_t *len)
 {
     struct state *state = s->tls_state;
-    X509 *cert = SSL_get_peer_certificate(state->ssl);
-    unsigned char *end;
-    int n = cert ? i2d_X509(cert, NULL) : 0;
+    X509 *cert;
+    int result;
 
-    if (n > 0)
-        *der = end = malloc((size_t)n);
-    if (n > 0 && *der) {
-        *len = (size_t)n;
-        i2d_X509(cert, &end);
-    }
+    if (!begin_call())
+        return 0;
+    cert = SSL_get_peer_certificate(state->ssl);
+    result = cert ? to_der(cert, der, len) : 0;
     X509_free(cert);
-    return n < 0 || (n > 0 && !*der) ? -1 : 0;
+    end_call();
+    return result;
 }
 
 extern RPYC_API const struct stream_tls rpyc_ssl;
