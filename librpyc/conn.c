@@ -499,6 +499,29 @@ int conn_step(struct conn *c, deadline_t deadline, struct rpyc_error *err)
     return c->reading ? wait_for_change(c, deadline, err) : take_turn(c, deadline, err);
 }
 
+bool conn_has_met(struct conn *c)
+{
+    bool known;
+
+    pthread_mutex_lock(&c->lock);
+    known = c->env.generation != RPYC_GENERATION_AUTO;
+    pthread_mutex_unlock(&c->lock);
+    return known;
+}
+
+int conn_meet(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    int result = 0;
+
+    pthread_mutex_lock(&c->lock);
+    while (result == 0 && !c->closed && c->env.generation == RPYC_GENERATION_AUTO)
+        result = serving_within(c, true) ? 0 : conn_step(c, deadline, err);
+    if (result == 0 && c->closed)
+        result = conn_closed_error(c, err);
+    pthread_mutex_unlock(&c->lock);
+    return result;
+}
+
 int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
     int result = 1;

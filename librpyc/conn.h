@@ -76,6 +76,11 @@ int conn_fd(const struct conn *c);
 /* How messages look on it, once that is known. */
 const struct envelope *conn_envelope(const struct conn *c);
 
+/* Waits until the peer's first message has told how messages look, which a request of ours needs to
+ * know, and serves what comes meanwhile. Errors as of conn_request. */
+int conn_meet(struct conn *c, deadline_t deadline, struct rpyc_error *err);
+bool conn_has_met(struct conn *c);
+
 /* ---- Requests of ours ----------------------------------------------------------------------- */
 
 /* An outgoing message that is being written: append to `buf`, then send it. */

@@ -40,8 +40,22 @@ struct written {
     bool boxed; /* else it is to be abandoned, and an exception is set */
 };
 
+/* A client that has not spoken yet, as a service may meet it in on_connect: how it wants to be
+ * spoken to is told by its first message. */
+static int meet_client(struct ps_session *s, deadline_t deadline)
+{
+    struct rpyc_error err = RPYC_ERROR_INIT;
+    PyThreadState *before;
+    int result;
+
+    before = ps_gil_begin_wait();
+    result = conn_meet(s->conn, deadline, &err);
+    ps_gil_end_wait(before);
+    return result == 0 ? 0 : raise_error(&err);
+}
+
 static int write_request(struct ps_session *s, enum handler handler, PyObject *args,
-                         struct written *w)
+                         deadline_t deadline, struct written *w)
 {
     struct ps_boxer boxer = {s, &w->out.buf, NULL};
 
@@ -49,6 +63,8 @@ static int write_request(struct ps_session *s, enum handler handler, PyObject *a
         PyErr_SetString(PyExc_EOFError, "the client is gone");
         return -1;
     }
+    if (!conn_has_met(s->conn) && meet_client(s, deadline) < 0)
+        return -1;
     drops_request_begin(s->conn, &s->drops, &w->out, handler, &w->seq);
     w->boxed = ps_box(&boxer, args) == 0;
     if (w->boxed)
@@ -104,7 +120,7 @@ static PyObject *request(struct ps_session *s, enum handler handler, PyObject *a
     int result = -1;
     PyObject *value = NULL;
 
-    if (write_request(s, handler, args, &w) < 0)
+    if (write_request(s, handler, args, deadline, &w) < 0)
         return NULL;
     ps_session_ref(s); /* args may hold the last netref, and a signal handler may drop them */
     before = ps_gil_begin_wait();
@@ -139,7 +155,7 @@ int ps_start(struct ps_session *s, enum handler handler, PyObject *args, struct 
     struct written w;
     int result = -1;
 
-    if (write_request(s, handler, args, &w) < 0)
+    if (write_request(s, handler, args, deadline, &w) < 0)
         return -1;
     before = ps_gil_begin_wait();
     if (w.boxed)

@@ -183,6 +183,16 @@ static PyObject *link_fileno(PyObject *self, PyObject *unused)
                                                               : -1);
 }
 
+static PyObject *link_certificate(PyObject *self, void *unused)
+{
+    struct ps_session *s = session_of(self);
+
+    (void)unused;
+    if (!s->certificate)
+        Py_RETURN_NONE;
+    return PyBytes_FromStringAndSize((const char *)s->certificate, (Py_ssize_t)s->certificate_len);
+}
+
 static PyObject *link_closed(PyObject *self, void *unused)
 {
     (void)unused;
@@ -222,6 +232,8 @@ static PyGetSetDef link_getset[] = {
     {"last_traceback", link_last_traceback, NULL,
      "The traceback of the latest exception that went to the client, or None.", NULL},
     {"closed", link_closed, NULL, "Whether the connection has ended.", NULL},
+    {"certificate", link_certificate, NULL,
+     "The certificate that the client showed, verified, as DER; None without one.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -14,6 +14,7 @@
 #include "server.h"
 #include "service.h"
 #include "session.h"
+#include "tls.h"
 
 /* ---- The handle ----------------------------------------------------------------------------- */
 
@@ -211,14 +212,15 @@ static void raise_gaierror(int code)
     Py_XDECREF(module);
 }
 
-/* Looks a host up in one address family, without the GIL. */
+/* Looks a host up in one address family, without the GIL. The empty one is every address. */
 static int look_up(const char *host, const char *port, int family, struct addrinfo **list)
 {
-    struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {
+        .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     int result;
 
     Py_BEGIN_ALLOW_THREADS
-    result = getaddrinfo(host, port, &hints, list);
+    result = getaddrinfo(host[0] ? host : NULL, port, &hints, list);
     Py_END_ALLOW_THREADS
     return result;
 }
@@ -229,22 +231,21 @@ static int refuse_host(const char *host)
         PyExc_ValueError,
         "%s is not a loopback address. A client can run any code in this process, so it is "
         "let in from this machine only: use 127.0.0.1, ::1 or unix_socket=..., and an SSH "
-        "tunnel from elsewhere",
+        "tunnel from elsewhere; or TLS with client certificates",
         host[0] ? host : "the empty host (every address)");
     return -1;
 }
 
-/* The address of a loopback host. IPv4 first, where a name has both: it is what clients try by
- * default. */
-static int tcp_address(const char *host, int port, bool ipv6, struct address *address)
+/* The address of a host: a loopback one, unless anywhere. IPv4 first, where a name has both: it is
+ * what clients try by default. */
+static int tcp_address(const char *host, int port, bool ipv6, bool anywhere,
+                       struct address *address)
 {
     struct addrinfo *list = NULL, *a;
     char service[16];
-    bool local = true;
+    bool local = host[0] != '\0';
     int result;
 
-    if (host[0] == '\0')
-        return refuse_host(host);
     snprintf(service, sizeof(service), "%d", port);
     result = ipv6 ? EAI_NONAME : look_up(host, service, AF_INET, &list);
     if (result != 0)
@@ -258,7 +259,7 @@ static int tcp_address(const char *host, int port, bool ipv6, struct address *ad
     for (a = list; a; a = a->ai_next)
         local = local && ps_is_local_address(a->ai_addr);
     freeaddrinfo(list);
-    return local ? 0 : refuse_host(host);
+    return local || anywhere ? 0 : refuse_host(host);
 }
 
 static int unix_address(PyObject *path, struct address *address)
@@ -286,17 +287,75 @@ struct wanted {
     PyObject *connect; /* NULL: the classic service */
     PyObject *log;     /* NULL: nobody is told */
     int backlog, reuse_addr;
+    struct tls_server *tls; /* NULL: none; owned until a server has taken it */
+    bool certified;         /* ... and clients need a certificate that it accepts */
 };
+
+/* ---- TLS ------------------------------------------------------------------------------------ */
+
+/* A converter of PyArg_Parse: a path as bytes, a new reference, or NULL for None. */
+static int path_or_none(PyObject *path, void *result)
+{
+    *(PyObject **)result = NULL;
+    return path == Py_None || PyUnicode_FSConverter(path, result);
+}
+
+static const char *path_text(PyObject *path)
+{
+    return path ? PyBytes_AS_STRING(path) : NULL;
+}
+
+/* TLS as run_server's tls= describes it; the paths are bytes that the caller drops. */
+static int parse_tls(PyObject *tls, struct tls_server_options *o, PyObject *paths[3])
+{
+    int client_cert, only_tls_1_2;
+
+    if (!PyArg_ParseTuple(tls, "O&O&O&zip;tls is a tuple of six", path_or_none, &paths[0],
+                          path_or_none, &paths[1], path_or_none, &paths[2], &o->ciphers,
+                          &client_cert, &only_tls_1_2))
+        return -1;
+    o->cert_file = path_text(paths[0]);
+    o->key_file = path_text(paths[1]);
+    o->ca_file = path_text(paths[2]);
+    o->client_cert = (enum tls_client_cert)client_cert;
+    o->only_tls_1_2 = only_tls_1_2;
+    return 0;
+}
+
+/* Reads the files. -1 with ValueError, which says what cannot be used. */
+static int want_tls(struct wanted *w, PyObject *tls)
+{
+    PyObject *paths[3] = {NULL, NULL, NULL};
+    struct rpyc_error err = RPYC_ERROR_INIT;
+    struct tls_server_options o = {0};
+    int result = -1;
+    size_t i;
+
+    if (parse_tls(tls, &o, paths) == 0) {
+        Py_BEGIN_ALLOW_THREADS
+        result = tls_server_new(&w->tls, &o, &err);
+        Py_END_ALLOW_THREADS
+        if (result < 0)
+            PyErr_SetString(PyExc_ValueError, err.text);
+    }
+    w->certified = o.client_cert == TLS_CLIENT_CERT_REQUIRED;
+    for (i = 0; i < 3; i++)
+        Py_XDECREF(paths[i]);
+    return result;
+}
+
+/* ---- Starting ------------------------------------------------------------------------------- */
 
 static void serving_free(struct ps_serving *serving)
 {
+    tls_server_free(serving->tls);
     ps_log_free(serving->log);
     Py_XDECREF(serving->connect);
     free(serving);
 }
 
-/* What the server's sessions have in common; NULL with MemoryError. */
-static struct ps_serving *serving_new(PyObject *module, const struct wanted *w)
+/* What the server's sessions have in common, TLS taken from w; NULL with MemoryError. */
+static struct ps_serving *serving_new(PyObject *module, struct wanted *w)
 {
     struct ps_serving *serving = calloc(1, sizeof(*serving));
 
@@ -305,15 +364,18 @@ static struct ps_serving *serving_new(PyObject *module, const struct wanted *w)
     serving->state = PyModule_GetState(module);
     serving->connect = w->connect;
     Py_XINCREF(serving->connect);
-    if (!w->log || (serving->log = ps_log_new(serving->state, w->log)))
-        return serving;
-    serving_free(serving);
-    return NULL;
+    serving->tls = w->tls;
+    w->tls = NULL;
+    if (w->log && !(serving->log = ps_log_new(serving->state, w->log))) {
+        serving_free(serving);
+        return NULL;
+    }
+    return serving;
 }
 
 /* Starts a server and wraps it in a handle. where names the address in errors. */
-static PyObject *start_server(PyObject *module, const struct wanted *w,
-                              const struct address *address, PyObject *where)
+static PyObject *start_server(PyObject *module, struct wanted *w, const struct address *address,
+                              PyObject *where)
 {
     struct ps_state *state = PyModule_GetState(module);
     struct ps_serving *serving = serving_new(module, w);
@@ -324,6 +386,7 @@ static PyObject *start_server(PyObject *module, const struct wanted *w,
         .context = serving,
         .backlog = w->backlog,
         .no_reuse = !w->reuse_addr,
+        .anyone = w->certified,
     };
     struct rpyc_error err = RPYC_ERROR_INIT;
     PyObject *self;
@@ -360,7 +423,7 @@ static void import_connection(struct ps_state *state)
     PyErr_Clear();
 }
 
-static PyObject *run_unix(PyObject *module, const struct wanted *w)
+static PyObject *run_unix(PyObject *module, struct wanted *w)
 {
     struct address address = {0};
     PyObject *path, *result = NULL;
@@ -373,7 +436,7 @@ static PyObject *run_unix(PyObject *module, const struct wanted *w)
     return result;
 }
 
-static PyObject *run_tcp(PyObject *module, const struct wanted *w)
+static PyObject *run_tcp(PyObject *module, struct wanted *w)
 {
     struct address address = {0};
     PyObject *where, *result;
@@ -382,7 +445,7 @@ static PyObject *run_tcp(PyObject *module, const struct wanted *w)
         PyErr_SetString(PyExc_OverflowError, "port must be 0-65535");
         return NULL;
     }
-    if (tcp_address(w->host, w->port, w->ipv6, &address) < 0)
+    if (tcp_address(w->host, w->port, w->ipv6, w->certified, &address) < 0)
         return NULL;
     where = PyUnicode_FromFormat("%s port %d", w->host, w->port);
     if (!where)
@@ -394,7 +457,7 @@ static PyObject *run_tcp(PyObject *module, const struct wanted *w)
 
 PyDoc_STRVAR(run_server_doc,
              "run_server(host='127.0.0.1', port=6666, unix_socket=None, *, connect=None,\n"
-             "           backlog=128, reuse_addr=True, ipv6=False, log=None)\n--\n\n"
+             "           backlog=128, reuse_addr=True, ipv6=False, log=None, tls=None)\n--\n\n"
              "Serve clients from native threads until the process ends or the handle that is\n"
              "returned is closed. Returns once clients can connect.\n\n"
              "host: a loopback address or name; port: 0 lets the kernel choose.\n"
@@ -404,14 +467,18 @@ PyDoc_STRVAR(run_server_doc,
              "backlog: clients that wait to be let in. reuse_addr: listen also while connections\n"
              "of a former server linger. ipv6: take host for an address or name of IPv6.\n"
              "log: gets a level of the module logging and a text, some time after clients come,\n"
-             "go, or are refused; it may take its time.\n\n"
-             "Raises ValueError for an address that others than this machine can reach, and\n"
-             "OSError with bind's errno where it cannot listen.");
+             "go, or are refused; it may take its time.\n"
+             "tls: speak TLS alone: a tuple of certificate, key or None, CA of the clients or\n"
+             "None (files in PEM), ciphers or None, whether a client shows a certificate (0: it\n"
+             "is not asked to, 1: it may, 2: it has to), and whether 1.2 is the only version.\n\n"
+             "Raises ValueError for an address that others than this machine can reach, unless\n"
+             "clients have to show a certificate, and for files that cannot be used; OSError\n"
+             "with bind's errno where it cannot listen.");
 
 static PyObject *run_server(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"host",       "port", "unix_socket", "connect", "backlog",
-                            "reuse_addr", "ipv6", "log",         NULL};
+                            "reuse_addr", "ipv6", "log",         "tls",     NULL};
     struct wanted w = {
         .host = "127.0.0.1",
         .port = 6666,
@@ -421,22 +488,27 @@ static PyObject *run_server(PyObject *module, PyObject *args, PyObject *kwargs)
         .backlog = 128,
         .reuse_addr = 1,
     };
+    PyObject *tls = Py_None, *result;
 
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
         PyErr_SetString(PyExc_RuntimeError, "run_server() in a subinterpreter: our threads would "
                                             "keep it from ending; call it in the main one");
         return NULL;
     }
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|siO$OippO:run_server", names, &w.host, &w.port,
-                                     &w.unix_socket, &w.connect, &w.backlog, &w.reuse_addr, &w.ipv6,
-                                     &w.log))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|siO$OippOO:run_server", names, &w.host,
+                                     &w.port, &w.unix_socket, &w.connect, &w.backlog, &w.reuse_addr,
+                                     &w.ipv6, &w.log, &tls))
         return NULL;
     if (w.connect == Py_None)
         w.connect = NULL;
     if (w.log == Py_None)
         w.log = NULL;
+    if (tls != Py_None && want_tls(&w, tls) < 0)
+        return NULL;
     import_connection(PyModule_GetState(module));
-    return w.unix_socket != Py_None ? run_unix(module, &w) : run_tcp(module, &w);
+    result = w.unix_socket != Py_None ? run_unix(module, &w) : run_tcp(module, &w);
+    tls_server_free(w.tls);
+    return result;
 }
 
 PyDoc_STRVAR(own_threads_doc,

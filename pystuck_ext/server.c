@@ -221,7 +221,7 @@ static void welcome(struct ps_server *s, int fd)
         free(client);
         return;
     }
-    if (!ps_admit(fd, why, sizeof(why)))
+    if (!(s->options.anyone && s->address.ss_family != AF_UNIX) && !ps_admit(fd, why, sizeof(why)))
         tell(s, false, "a client was refused: %s", why);
     else if (start_client(client) == 0)
         return;

@@ -49,11 +49,13 @@ struct ps_server_options {
     void *context; /* for serve and tell */
     int backlog;
     bool no_reuse; /* TCP: fail where connections of a former server linger */
+    bool anyone;   /* TCP: clients of every user are served; who they are, serve finds out */
 };
 
 #define PS_CLIENTS_MAX 128
 
-/* Starts to listen on one address (loopback or Unix; the caller has made sure) and returns when
+/* Starts to listen on one address (loopback or Unix, or else with anyone; the caller has made sure)
+ * and returns when
  * clients can connect. A Unix path where nobody listens any more is replaced. Errors: RPYC_ESYSTEM
  * with the errno that bind gave; RPYC_ENOMEM. One reference, for ps_server_unref. */
 int ps_server_start(struct ps_server **out, const struct sockaddr *address, socklen_t len,
@@ -74,8 +76,8 @@ size_t ps_server_clients(struct ps_server *server);
 /* The signal mask of whoever started the server: what requests run with. */
 const sigset_t *ps_server_caller_mask(const struct ps_server *server);
 
-/* Says which connection a client has, for a fork to find, and who serves it: a reference to the
- * one, borrowed the other, until ps_client_done. */
+/* Says which connection a client has, for a fork to find, and who serves it, for a hang-up to be
+ * told to: a reference to the one, borrowed the other, until ps_client_done. */
 void ps_client_set_conn(struct ps_client *client, struct conn *conn, void *session);
 
 /* The client is served. Frees it. */

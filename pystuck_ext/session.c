@@ -11,10 +11,12 @@
 #include "link.h"
 #include "log.h"
 #include "service.h"
+#include "tls.h"
 
-#define REQUEST_TIMEOUT_MS 30000               /* rpyc's sync_request_timeout */
-#define STACK_NEEDED       ((size_t)48 * 1024) /* bytes, for one request */
-#define THREADS_MAX        32                  /* of one client that binds threads */
+#define REQUEST_TIMEOUT_MS   30000               /* rpyc's sync_request_timeout */
+#define HANDSHAKE_TIMEOUT_MS 10000               /* of TLS */
+#define STACK_NEEDED         ((size_t)48 * 1024) /* bytes, for one request */
+#define THREADS_MAX          32                  /* of one client that binds threads */
 
 /* How long a request may go on after the client has hung up, before its objects are let go, in ms:
  * what it had asked for shortly before is done all the same. */
@@ -39,6 +41,7 @@ void ps_session_unref(struct ps_session *s)
         return;
     conn_unref(s->conn);
     drops_free(&s->drops);
+    free(s->certificate);
     free(s);
 }
 
@@ -193,21 +196,56 @@ static int connect_service(struct ps_session *s)
     return done ? 0 : -1;
 }
 
-/* With the GIL, before the first request: makes what needs Python. -1: there is no serving this
- * client. */
+/* With the GIL, before the first request: makes what needs Python. -1, with an exception: there is
+ * no serving this client. */
 static int start(struct ps_session *s)
 {
-    int result = 0;
-
     atomic_store(&s->started, true);
     s->classes = PyDict_New();
-    if (s->classes && s->serving->connect)
-        result = connect_service(s);
-    else if (s->classes)
-        s->root = ps_service_new(s);
-    if (!s->root)
-        result = -1;
+    if (!s->classes)
+        return -1;
+    if (s->serving->connect)
+        return connect_service(s);
+    s->root = ps_service_new(s);
+    return s->root ? 0 : -1;
+}
+
+/* Says in the log why a client is not served: the exception that is set, which is cleared. */
+static void tell_refusal(const struct ps_session *s, unsigned long long id)
+{
+    PyObject *type, *exc, *tb, *text;
+    const char *words;
+
+    PyErr_Fetch(&type, &exc, &tb);
+    PyErr_NormalizeException(&type, &exc, &tb);
+    text = exc ? PyObject_Str(exc) : NULL;
+    words = text ? PyUnicode_AsUTF8(text) : NULL;
+    ps_log(s->serving->log, PS_LOG_ERROR, "client %llu was refused: %s: %s", id,
+           type ? ((PyTypeObject *)type)->tp_name : "no reason", words ? words : "?");
     PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(type);
+    Py_XDECREF(exc);
+    Py_XDECREF(tb);
+}
+
+/* A service that run_server was given hears of its client before that says anything: with the
+ * classic one there is nothing to do that cannot wait for a request. */
+static int introduce(struct ps_session *s, unsigned long long id)
+{
+    int result;
+
+    if (!s->serving->connect)
+        return 0;
+    if (!enter(s))
+        return -1;
+    result = start(s);
+    if (result < 0)
+        tell_refusal(s, id);
+    if (s->fork_count != ps_fork_count())
+        _exit(0);
+    leave_no_dummy(s->state);
+    leave(s);
     return result;
 }
 
@@ -341,8 +379,9 @@ static int serve_in_python(struct ps_session *s, struct conn *c, struct message 
         return conn_reply_exception(c, request, "builtins", "RuntimeError",
                                     "the interpreter is shutting down", err);
     if (!atomic_load(&s->started) && start(s) < 0) {
+        PyErr_Clear();
         leave(s);
-        return error_set(err, RPYC_ECLOSED, "the service does not want this client");
+        return error_nomem(err);
     }
     result = ps_dispatch(s, request, handler, &out, on_own_thread(s) ? NULL : ps_interrupt(), err);
     if (s->fork_count != ps_fork_count() && on_own_thread(s))
@@ -488,7 +527,6 @@ static void serve_to_end(struct ps_session *s)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
 
-    own_session = s;
     conn_serve(s->conn, &why);
     rpyc_error_clear(&why);
 }
@@ -499,6 +537,7 @@ static void *worker_main(void *arg)
     struct ps_session *s = arg;
 
     pthread_setname_np(pthread_self(), "pystuck-client");
+    own_session = s;
     serve_to_end(s);
     atomic_fetch_sub(&s->threads, 1);
     if (ps_gil_is_known() && enter(s)) {
@@ -547,12 +586,29 @@ static void end_request(struct ps_session *s)
     atomic_fetch_sub(&s->busy, 1);
 }
 
-static struct ps_session *session_new(const struct ps_serving *serving, struct ps_client *client)
+/* The stream of a client, over TLS where that is spoken. -1, with why in the log. */
+static int open_stream(const struct ps_serving *serving, const struct ps_client *client,
+                       struct stream *stream)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    unsigned long long id = client->id;
+
+    *stream = client->stream;
+    if (!serving->tls ||
+        tls_accept(stream, serving->tls, deadline_in(HANDSHAKE_TIMEOUT_MS), &why) == 0)
+        return 0;
+    ps_log(serving->log, PS_LOG_WARNING, "client %llu was refused: %s", id, why.text);
+    return -1;
+}
+
+/* A session over a stream, which it takes. */
+static struct ps_session *session_new(const struct ps_serving *serving, struct ps_client *client,
+                                      struct stream *stream)
 {
     struct ps_session *s = calloc(1, sizeof(*s));
 
     if (!s) {
-        stream_close(&client->stream);
+        stream_close(stream);
         return NULL;
     }
     atomic_init(&s->refs, 1);
@@ -562,7 +618,10 @@ static struct ps_session *session_new(const struct ps_serving *serving, struct p
     s->serving = serving;
     s->request_mask = *ps_server_caller_mask(client->server);
     s->fork_count = ps_fork_count();
-    if (conn_new(&s->conn, &client->stream, &session_host, s, NULL, NULL) < 0) {
+    if (tls_peer_cert(stream, &s->certificate, &s->certificate_len) < 0 ||
+        conn_new(&s->conn, stream, &session_host, s, NULL, NULL) < 0) {
+        stream_close(stream);
+        free(s->certificate);
         free(s);
         return NULL;
     }
@@ -577,18 +636,33 @@ void ps_session_tell(void *context, bool is_error, const char *text)
     ps_log(serving->log, is_error ? PS_LOG_ERROR : PS_LOG_WARNING, "%s", text);
 }
 
+/* Serves a client that has been let in as far as its socket goes. NULL: it was not served. */
+static struct ps_session *serve_client(const struct ps_serving *serving, struct ps_client *client)
+{
+    unsigned long long id = client->id;
+    struct ps_session *s;
+    struct stream stream;
+
+    if (open_stream(serving, client, &stream) < 0) {
+        stream_shutdown(&stream);
+        stream_close(&stream);
+        return NULL;
+    }
+    s = own_session = session_new(serving, client, &stream);
+    if (!s)
+        return NULL;
+    ps_log(serving->log, PS_LOG_INFO, "client %llu: connected", id);
+    if (introduce(s, id) == 0)
+        serve_to_end(s);
+    ps_log(serving->log, PS_LOG_INFO, "client %llu: gone", id);
+    conn_release(s->conn); /* the client sees the end before we wait for the GIL */
+    return s;
+}
+
 void ps_session_run(void *context, struct ps_client *client)
 {
-    const struct ps_serving *serving = context;
-    unsigned long long id = client->id;
-    struct ps_session *s = session_new(serving, client);
+    struct ps_session *s = serve_client(context, client);
 
-    if (s) {
-        ps_log(serving->log, PS_LOG_INFO, "client %llu: connected", id);
-        serve_to_end(s);
-        ps_log(serving->log, PS_LOG_INFO, "client %llu: gone", id);
-        conn_release(s->conn); /* the client sees the end before we wait for the GIL */
-    }
     ps_client_done(client);
     if (!s)
         return;

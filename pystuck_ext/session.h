@@ -24,6 +24,7 @@ struct ps_serving {
     struct ps_state *state;
     struct ps_log *log; /* or NULL */
     PyObject *connect;  /* makes a client's connection from its link; NULL: the classic service */
+    struct tls_server *tls; /* or NULL: clients are talked to without TLS */
 };
 
 struct ps_session {
@@ -33,13 +34,15 @@ struct ps_session {
     struct conn *conn;
     sigset_t request_mask; /* signals blocked while Python runs: as where run_server was called */
     unsigned fork_count;   /* of the process that it belongs to */
-    atomic_int threads;    /* of its own: all of them, */
-    atomic_int idle;       /* ... those that wait for a request, */
-    atomic_int busy;       /* ... and those that serve one */
-    atomic_uint served;    /* how often a request was begun or done */
-    atomic_bool hung_up;   /* the client has gone, which whoever serves it may not know yet */
-    atomic_bool reaping;   /* ... and somebody sees to that */
-    atomic_bool started;   /* there are objects to let go */
+    uint8_t *certificate;  /* the client's, as DER, or NULL */
+    size_t certificate_len;
+    atomic_int threads;  /* of its own: all of them, */
+    atomic_int idle;     /* ... those that wait for a request, */
+    atomic_int busy;     /* ... and those that serve one */
+    atomic_uint served;  /* how often a request was begun or done */
+    atomic_bool hung_up; /* the client has gone, which whoever serves it may not know yet */
+    atomic_bool reaping; /* ... and somebody sees to that */
+    atomic_bool started; /* there are objects to let go */
 
     /* The GIL guards the rest. */
     bool ended;                /* the client's objects have been let go; none comes in any more */

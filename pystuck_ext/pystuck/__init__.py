@@ -67,15 +67,19 @@ def run_server(
     follow_fork: have each child that this process forks serve as well: at its own "{pid}", or at
     the next TCP port that is free. A child has no server otherwise, and may start one.
     server_args: those of rpyc.utils.server.Server: backlog, reuse_addr, ipv6, protocol_config, and
-    logger, which hears of clients, of those that are refused, and of errors. auto_register,
-    registrar and authenticator may be given as None or False, and listener_timeout as anything, for
-    nothing here waits so.
+    logger, which hears of clients, of those that are refused, and of errors; and authenticator,
+    which gets each client's socket and returns it, with credentials, or raises. With rpyc's
+    SSLAuthenticator clients are talked to over TLS, and if it has their CA's certificate, then
+    those with a certificate are let in, whoever's they are, and nobody else. auto_register and
+    registrar may be given as None or False, and listener_timeout as anything, for nothing here
+    waits so.
 
     Returns a handle with `host`, `port`, `unix_socket`, `clients` and `close()`; it may be dropped.
 
-    Raises ValueError for an address that others than this machine can reach, OSError with the errno
-    of bind() where it cannot listen, OverflowError for a port beyond 65535, TypeError for an
-    argument that is not known or asks for what is not done.
+    Raises ValueError for an address that others than this machine can reach, unless clients have to
+    show a certificate, and for files of TLS that cannot be used; OSError with the errno of bind()
+    where it cannot listen, OverflowError for a port beyond 65535, TypeError for an argument that is
+    not known or asks for what is not done.
     """
     # A program may have become another user, who cannot read where its Python is.
     with contextlib.suppress(ImportError):

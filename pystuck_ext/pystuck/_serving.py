@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _PASSED = ("backlog", "reuse_addr", "ipv6")
 
 #: ... and those that may be given so long as they ask for nothing.
-_UNSUPPORTED = ("auto_register", "registrar", "authenticator")
+_UNSUPPORTED = ("auto_register", "registrar")
 
 #: How many ports a child by fork tries.
 _PORTS_TRIED = 1000
@@ -34,6 +34,7 @@ def native_options(
     given.pop("listener_timeout", None)
     config = given.pop("protocol_config", None) or {}
     logger = given.pop("logger", None)
+    authenticator = given.pop("authenticator", None)
     for name in _UNSUPPORTED:
         if given.pop(name, None):
             raise TypeError(f"run_server() does not support the argument {name!r}")
@@ -41,13 +42,21 @@ def native_options(
         raise TypeError(f"run_server() got an unexpected keyword argument {next(iter(given))!r}")
     if logger is not None:
         options["log"] = lambda level, text: logger.log(level, "%s", text)
-    if service_class_getter is not None or config:
-        options["connect"] = _connector(service_class_getter, config)
+    authenticate = None
+    if authenticator:
+        from . import _authenticators
+
+        options["tls"] = _authenticators.native_tls(authenticator)
+        authenticate = _authenticators.for_link(authenticator)
+    if service_class_getter is not None or config or authenticate:
+        options["connect"] = _connector(service_class_getter, config, authenticate)
     return options
 
 
 def _connector(
-    service_class_getter: Callable[[], Any] | None, config: dict[str, Any]
+    service_class_getter: Callable[[], Any] | None,
+    config: dict[str, Any],
+    authenticate: Callable[[_pystuck.Link], Any] | None,
 ) -> Callable[[_pystuck.Link], Any]:
     """A function that makes the connection of a client, with a service of its own."""
     from .connection import Connection
@@ -55,8 +64,9 @@ def _connector(
     service = service_class_getter() if service_class_getter is not None else None
 
     def connect(link: _pystuck.Link) -> Connection:
+        credentials = authenticate(link) if authenticate else None
         root = service() if isinstance(service, type) else service
-        return Connection(link, root, config)
+        return Connection(link, root, {**config, "credentials": credentials})
 
     return connect
 

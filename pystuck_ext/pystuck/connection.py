@@ -6,7 +6,9 @@ the part of `rpyc.core.protocol.Connection` that its users touch, over the nativ
 
 from __future__ import annotations
 
+import _socket
 import itertools
+import os
 import time
 
 import _pystuck
@@ -215,6 +217,8 @@ class Connection:
         if self._config["connid"] is None:
             self._config["connid"] = f"conn{next(_connection_ids)}"
         self._config["safe_attrs"] = set(self._config["safe_attrs"])
+        if self._config["endpoints"] is None:
+            self._config["endpoints"] = _endpoints(link)
         self._channel = Channel(link)
         self._remote_root: Any = None
 
@@ -231,7 +235,7 @@ class Connection:
     # ---- For the native side -------------------------------------------------------------------
 
     def _connected(self) -> None:
-        """The client has come: tell the service."""
+        """The client has come: tell the service, which may raise if it does not want it."""
         if self._local_root is not None:
             self._local_root.on_connect(self)
 
@@ -360,6 +364,20 @@ class Connection:
         if name in ("eval", "execute", "namespace"):
             return getattr(self.root, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+def _endpoints(link: _pystuck.Link) -> tuple[Any, Any] | None:
+    """The addresses of both ends, as getsockname() and getpeername() have them."""
+    try:
+        sock = _socket.socket(fileno=os.dup(link.fileno()))
+    except OSError:  # the client is gone already
+        return None
+    try:
+        return sock.getsockname(), sock.getpeername()
+    except OSError:
+        return None
+    finally:
+        sock.close()
 
 
 # It is found under stock's name by a client that asks what it is.

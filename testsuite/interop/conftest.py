@@ -16,6 +16,7 @@ import rpyc
 
 pytest.register_assert_rewrite("harness", "rawpeer")
 
+from certificates import Files  # noqa: E402
 from harness import (  # noqa: E402
     SANITIZED,
     Debuggee,
@@ -163,3 +164,9 @@ def ipv6() -> None:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError as error:
         pytest.skip(f"no IPv6 here: {error}")
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Certificates for TLS."""
+    return Files(tmp_path_factory.mktemp("certificates"))

@@ -68,7 +68,7 @@ def test_an_argument_of_stock_is_taken(arguments: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"auto_register": True}, {"registrar": "x"}, {"authenticator": "x"}, {"hostname": "x"}],
+    [{"auto_register": True}, {"registrar": "x"}, {"socket_path": "x"}, {"hostname": "x"}],
     ids=lambda arguments: "-".join(arguments),
 )
 def test_an_argument_for_what_is_not_done_is_named(arguments: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-import struct
+import select
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,8 +18,7 @@ from harness import (
     python,
     stock_environment,
 )
-from rawpeer import EXCEPTION, REPLY, REQUEST, Envelope, Handler, box, payload, raw_connect
-from rpyc.core import brine
+from rawpeer import Handler, box, raw_connect
 
 #: Tried on the root, a thing and a thing that guards itself: reading, setting, deleting.
 EXPRESSIONS = """
@@ -152,48 +151,94 @@ def test_each_client_has_a_service_of_its_own(
             assert one.root.greet("you") == other.root.greet("you")
 
 
-SLOW = """
+CONNECTING = """
 import json, sys, threading
 import pystuck, rpyc
 
-class Slow(rpyc.Service):
-    def __init__(self):
-        print("made", flush=True)
-        sys.stdin.readline()
+class Root(rpyc.Service):
+    def on_connect(self, conn):
+        print("on_connect", flush=True)
+        how = sys.stdin.readline().strip()
+        if how == "refuse":
+            raise ValueError("not you")
+        if how == "ask":
+            self.told = conn.root.name()
+            print("told", self.told, flush=True)
 
-server = pystuck.run_server(port=0, service_class_getter=lambda: Slow)
+    def on_disconnect(self, conn):
+        print("on_disconnect", flush=True)
+
+    def exposed_answer(self):
+        return 42
+
+if sys.argv[1] == "stock":
+    import logging
+    from rpyc.utils.server import ThreadedServer
+
+    logging.getLogger().addHandler(logging.NullHandler())
+    server = ThreadedServer(Root, hostname="127.0.0.1", port=0, auto_register=False)
+    threading.Thread(target=server.start, daemon=True).start()
+    while not server.active:
+        threading.Event().wait(0.001)
+else:
+    server = pystuck.run_server(port=0, service_class_getter=lambda: Root)
 print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
 threading.Event().wait(60)
 """
 
 
-def test_nothing_is_allowed_while_the_service_is_being_made() -> None:
-    """Another thread of the client, with bind-threads, is served meanwhile."""
+class Named(rpyc.Service):
+    """What a client gives to the server."""
+
+    def exposed_name(self) -> str:
+        return "somebody"
+
+
+@pytest.fixture(params=["stock", "ours"])
+def connecting(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
+    """A service whose on_connect waits for what the test wants of it."""
     mine = debuggee_environment()
-    path = mine["PYTHONPATH"] + ":" + build_setting("PYSTUCK_RPYC6")
-    debuggee = Debuggee([python(), "-c", SLOW], mine | {"PYTHONPATH": path})
-    try:
-        with raw_connect(debuggee) as peer:
+    path = mine["PYTHONPATH"] + ":" + build_setting("PYSTUCK_RPYC" + rpyc.__version__[0])
+    argv = [python(), "-c", CONNECTING, request.param]
+    debuggee = Debuggee(argv, mine | {"PYTHONPATH": path})
+    yield debuggee
+    debuggee.kill()
 
-            def ask(thread: int, seq: int, handler: Handler, *arguments: Any) -> None:
-                args = brine.dump((handler.value, box(arguments)))
-                message = payload(Envelope.RPYC6, REQUEST, brine.dump(seq), args)
-                peer.send_frame(struct.pack("!QQ", thread, 0) + message)
 
-            ask(1, 0, Handler.GETROOT)
-            assert debuggee.read_line() == "made"
-            ask(2, 1, Handler.GETATTR, "abc", "__class__")
-            answer = peer.receive_frame()
-            assert answer is not None
-            assert answer[16] == EXCEPTION
-            assert b"EOFError" in answer
-            debuggee.write("\n")
-            answer = peer.receive_frame()
-            assert answer is not None
-            assert answer[16] == REPLY
-            ask(2, 2, Handler.GETATTR, "abc", "__class__")
-            answer = peer.receive_frame()
-            assert answer is not None
-            assert b"cannot access" in answer
-    finally:
-        debuggee.kill()
+def test_a_service_hears_of_a_client_that_says_nothing(connecting: Debuggee) -> None:
+    with raw_connect(connecting) as peer:
+        assert connecting.read_line() == "on_connect"
+        connecting.write("go on\n")
+        peer.sock.close()
+    assert connecting.read_line() == "on_disconnect"
+
+
+def test_requests_wait_until_the_service_has_met_its_client(connecting: Debuggee) -> None:
+    with raw_connect(connecting) as peer:
+        assert connecting.read_line() == "on_connect"
+        peer.send(peer.request_frame(Handler.PING, box(("x",))))
+        assert not select.select([peer.sock], [], [], 0.1)[0]
+        connecting.write("go on\n")
+        answer = peer.answer()
+        assert answer is not None
+        assert answer.args == (1, "x")
+
+
+def test_a_service_may_ask_its_client_as_it_meets_it(connecting: Debuggee) -> None:
+    """Which of rpyc's generations the client is of, it has not said yet."""
+    connecting.write("ask\n")
+    c = rpyc.connect("127.0.0.1", connecting.port, service=Named)
+    serving = rpyc.BgServingThread(c)
+    assert c.root.answer() == 42
+    assert connecting.read_line() == "on_connect"
+    assert connecting.read_line() == "told somebody"
+    serving.stop()
+    c.close()
+
+
+def test_a_service_may_refuse_its_client(connecting: Debuggee) -> None:
+    with raw_connect(connecting) as peer:
+        assert connecting.read_line() == "on_connect"
+        connecting.write("refuse\n")
+        assert peer.is_closed()
+    assert connecting.read_line() == "on_disconnect"

@@ -6,10 +6,9 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-import trustme
+from certificates import Files
 from harness import PATIENCE, build_setting, c_program, clean_environment
 
 pytestmark = pytest.mark.skipif(
@@ -40,32 +39,6 @@ thread.join()
 
 ETLS = 13
 OK = "ok 5000000"
-
-
-class Files:
-    """A CA, another CA, and a certificate of the first for a server and for a client."""
-
-    def __init__(self, folder: Path) -> None:
-        ca, stranger = trustme.CA(), trustme.CA()
-        self.ca, self.other_ca = str(folder / "ca.pem"), str(folder / "other-ca.pem")
-        ca.cert_pem.write_to_path(self.ca)
-        stranger.cert_pem.write_to_path(self.other_ca)
-        self.server_key, self.server_cert = self.issue(ca, folder / "server", "127.0.0.1")
-        self.client_key, self.client_cert = self.issue(ca, folder / "client", "me@example.org")
-
-    @staticmethod
-    def issue(ca: trustme.CA, stem: Path, identity: str) -> tuple[str, str]:
-        """Writes a key and a certificate for an identity; returns their paths."""
-        issued = ca.issue_cert(identity)
-        key, cert = str(stem) + ".key", str(stem) + ".pem"
-        issued.private_key_pem.write_to_path(key)
-        issued.cert_chain_pems[0].write_to_path(cert)
-        return key, cert
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    return Files(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(params=["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"], ids=["rpyc5", "rpyc6"])

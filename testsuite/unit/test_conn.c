@@ -1026,6 +1026,39 @@ TEST(a_request_is_served_while_we_wait)
     hears_no_more(&l->peer);
 }
 
+TEST(a_peer_is_met_by_its_first_message_which_is_seen_to)
+{
+    AUTO_LINK old = link_new(RPYC_GENERATION_AUTO, false);
+    AUTO_LINK new = link_new(RPYC_GENERATION_AUTO, false);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    assert_false(conn_has_met(old->c));
+    say(&old->peer, "125150 1151" NO_ARGS);
+    assert_ok(conn_meet(old->c, SOON, &err), &err);
+    assert_ok(conn_meet(old->c, SOON, &err), &err);
+    assert_true(conn_has_met(old->c));
+    assert_int_equal(conn_envelope(old->c)->generation, RPYC_GENERATION_5);
+    assert_int_equal(atomic_load(&old->host.served), 1);
+    hears(&old->peer, "125250 11517a");
+    say(&new->peer, "011150 1151" NO_ARGS);
+    assert_ok(conn_meet(new->c, SOON, &err), &err);
+    assert_int_equal(conn_envelope(new->c)->generation, RPYC_GENERATION_6);
+    hears(&new->peer, "021150 11517a");
+}
+
+TEST(a_peer_that_says_nothing_is_not_met)
+{
+    AUTO_LINK l = link_new(RPYC_GENERATION_AUTO, false);
+    AUTO_ERROR late = RPYC_ERROR_INIT, gone = RPYC_ERROR_INIT;
+
+    assert_int_equal(conn_meet(l->c, deadline_in(10), &late), -1);
+    assert_error(&late, RPYC_ETIMEOUT, "no answer in time");
+    peer_close(&l->peer);
+    assert_int_equal(conn_meet(l->c, SOON, &gone), -1);
+    assert_error(&gone, RPYC_ECLOSED, "hung up");
+    assert_false(conn_has_met(l->c));
+}
+
 TEST(handlers_that_do_not_exist_are_the_host_s_business)
 {
     AUTO_LINK l = link_new(RPYC_GENERATION_6, false);
@@ -1554,6 +1587,8 @@ int main(void)
         cmocka_unit_test(messages_of_several_threads_are_not_mixed),
         cmocka_unit_test(many_threads_use_one_connection),
         cmocka_unit_test(a_request_is_served_while_we_wait),
+        cmocka_unit_test(a_peer_is_met_by_its_first_message_which_is_seen_to),
+        cmocka_unit_test(a_peer_that_says_nothing_is_not_met),
         cmocka_unit_test(handlers_that_do_not_exist_are_the_host_s_business),
         cmocka_unit_test(requests_nest),
         cmocka_unit_test(the_reply_to_the_outer_request_may_come_first),

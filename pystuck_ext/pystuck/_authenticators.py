@@ -1,0 +1,100 @@
+"""The authenticators of rpyc's servers: callables that get a client's socket and say who it is.
+
+One that is rpyc's SSLAuthenticator is not called: TLS is done natively, as it says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+
+import _pystuck
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    #: What the native server takes for tls=.
+    Tls = tuple[str, str | None, str | None, str | None, int, bool]
+
+#: The ssl.PROTOCOL_* constants that can be had: those that leave the choice to OpenSSL (TLS and
+#: TLS_SERVER), and TLSv1_2.
+_ANY_VERSION = (None, 2, 17)
+_ONLY_TLS_1_2 = 5
+
+
+def _is_ssl_authenticator(authenticator: Any) -> bool:
+    module = sys.modules.get("rpyc.utils.authenticators")
+    stock = getattr(module, "SSLAuthenticator", None)
+    return (
+        stock is not None
+        and isinstance(authenticator, stock)
+        and type(authenticator).__call__ is stock.__call__
+    )
+
+
+def native_tls(authenticator: Any) -> Tls | None:
+    """What an SSLAuthenticator wants, for the native server; None for any other authenticator.
+
+    Raises OSError for a file that cannot be read, and ValueError for a version of TLS before 1.2.
+    """
+    if not _is_ssl_authenticator(authenticator):
+        if not callable(authenticator):
+            raise TypeError(
+                f"run_server() got an authenticator that cannot be called: {authenticator!r}"
+            )
+        return None
+    version = authenticator.ssl_version
+    if version not in (*_ANY_VERSION, _ONLY_TLS_1_2):
+        raise ValueError(
+            f"authenticator wants {version!s}: TLS 1.2 is the oldest version that is spoken here"
+        )
+    files = authenticator.certfile, authenticator.keyfile, authenticator.ca_certs
+    for path in filter(None, files):
+        with open(path, "rb"):  # the error that Python gives, if there is one
+            pass
+    return (*files, authenticator.ciphers, int(authenticator.cert_reqs), version == _ONLY_TLS_1_2)
+
+
+def for_link(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Link], Any]:
+    """A function that authenticates the client of a link and returns its credentials.
+
+    It raises what the authenticator raises, and TypeError where that wants to talk to the client
+    over something else than the socket that it was given.
+    """
+    if _is_ssl_authenticator(authenticator):
+        import ssl  # noqa: F401  now, for later the import lock may be what is stuck
+
+        return lambda link: _certificate(link.certificate)
+
+    def authenticate(link: _pystuck.Link) -> Any:
+        with socket.socket(fileno=os.dup(link.fileno())) as sock:
+            answer, credentials = authenticator(sock)
+            if answer is not sock:
+                raise TypeError(
+                    f"the authenticator returned another socket, a {type(answer).__name__}: of "
+                    "those that do, rpyc's SSLAuthenticator alone can be used"
+                )
+        return credentials
+
+    return authenticate
+
+
+def _certificate(der: bytes | None) -> dict[str, Any] | None:
+    """A certificate as ssl.SSLSocket.getpeercert() has it; {} where that cannot be had.
+
+    The ssl module has it of its own live connections alone, and, for its tests, of a file.
+    """
+    if der is None:
+        return None
+    ssl = sys.modules["ssl"]
+    number = os.memfd_create("certificate", os.MFD_CLOEXEC)
+    with os.fdopen(number, "w") as file:
+        file.write(ssl.DER_cert_to_PEM_cert(der))
+        file.flush()
+        with contextlib.suppress(AttributeError, OSError):
+            return ssl._ssl._test_decode_cert(f"/proc/self/fd/{number}")
+    return {}

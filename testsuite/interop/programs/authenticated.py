@@ -1,0 +1,48 @@
+"""A program whose server has an authenticator, of stock rpyc's or one of its own.
+
+Argument, as JSON: `ssl`: the arguments of SSLAuthenticator; or `password`: what a client says
+first; or `wrap`: an authenticator that returns another socket. `run`: arguments for run_server. It
+prints where its server is, then what its logger hears from warnings on, and ends once there is a
+line on stdin.
+"""
+
+import json
+import logging
+import socket
+import sys
+
+import pystuck
+from rpyc.utils.authenticators import AuthenticationError, SSLAuthenticator
+
+wanted = json.loads(sys.argv[1])
+
+
+def password(sock: socket.socket) -> tuple[socket.socket, object]:
+    sock.settimeout(5)
+    if sock.recv(len(wanted["password"])) != wanted["password"].encode():
+        raise AuthenticationError("wrong password")
+    return sock, {"name": "whoever knows it"}
+
+
+def wrap(sock: socket.socket) -> tuple[object, object]:
+    return sock.makefile("rwb"), None
+
+
+class Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.levelname, record.getMessage(), flush=True)
+
+
+logger = logging.getLogger("mine")
+logger.setLevel(logging.WARNING)
+logger.addHandler(Lines())
+if "ssl" in wanted:
+    authenticator = SSLAuthenticator(**wanted["ssl"])
+else:
+    authenticator = wrap if wanted.get("wrap") else password
+server = pystuck.run_server(
+    **{"port": 0, "authenticator": authenticator, "logger": logger, **wanted.get("run", {})}
+)
+print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
+sys.stdin.readline()
+print("went on", flush=True)

@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""run_server(authenticator=...), as rpyc.utils.server.Server takes it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import rpyc
+from certificates import Files
+from harness import (
+    PATIENCE,
+    SANITIZED,
+    STRANGER,
+    Debuggee,
+    as_user,
+    build_setting,
+    command,
+    debuggee_environment,
+    python,
+    stock_environment,
+    wait_until,
+)
+from rawpeer import Envelope, Handler, RawPeer
+
+Start = Callable[..., Debuggee]
+
+needs_tls = pytest.mark.skipif(
+    not os.environ.get("LIBRPYC_SSL_PATH"), reason="built without OpenSSL: no librpyc-ssl"
+)
+
+
+def environment(setting: str = "PYSTUCK_RPYC6") -> dict[str, str]:
+    """That of a debuggee with stock rpyc, which finds librpyc-ssl."""
+    mine = debuggee_environment()
+    path = mine["PYTHONPATH"] + ":" + build_setting(setting)
+    return mine | {"PYTHONPATH": path, "LD_LIBRARY_PATH": os.environ.get("LIBRPYC_SSL_PATH", "")}
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts the program with an authenticator; at the end it has to go on as if alone."""
+    started: list[Debuggee] = []
+
+    def start_it(setting: str = "PYSTUCK_RPYC6", **wanted: Any) -> Debuggee:
+        argv = command("authenticated.py", json.dumps(wanted))
+        started.append(Debuggee(argv, environment(setting)))
+        return started[-1]
+
+    try:
+        yield start_it
+        for debuggee in started:
+            if not debuggee.ended:
+                debuggee.end_well()
+    finally:
+        for debuggee in started:
+            debuggee.kill()
+
+
+def server_files(files: Files, *, certified: bool = False, **more: Any) -> dict[str, Any]:
+    """Arguments of SSLAuthenticator."""
+    ca = {"ca_certs": files.ca} if certified else {}
+    return {"keyfile": files.server_key, "certfile": files.server_cert, **ca, **more}
+
+
+def client_files(files: Files) -> dict[str, str]:
+    """Arguments of ssl_connect for a client that shows its certificate."""
+    return {"keyfile": files.client_key, "certfile": files.client_cert}
+
+
+# ---- Stock clients -------------------------------------------------------------------------------
+
+VISIT = """
+import json, sys
+import rpyc
+c = rpyc.classic.ssl_connect("127.0.0.1", int(sys.argv[1]), **json.loads(sys.argv[2]))
+data = bytes(range(256)) * 20000
+assert c.eval("lambda data: data")(data) == data
+assert c.eval("lambda f: f(20) + 1")(lambda n: n * 2) == 41
+try:
+    c.eval("1 / 0")
+except ZeroDivisionError:
+    pass
+credentials = c.root.getconn()._config["credentials"]
+print(json.dumps(rpyc.classic.obtain(credentials)))
+c.close()
+"""
+
+
+def visit(setting: str, port: int | None, **files: str) -> Any:
+    """What a stock client sees as the credentials that it has over there."""
+    done = subprocess.run(
+        [python(), "-c", VISIT, str(port), json.dumps(files)],
+        env=stock_environment(setting),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+both = pytest.mark.parametrize("setting", ["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"])
+
+
+@needs_tls
+@both
+def test_a_stock_client_is_served_over_tls(setting: str, start: Start, files: Files) -> None:
+    port = start(setting, ssl=server_files(files)).port
+    assert visit(setting, port) is None
+    assert visit(setting, port, ca_certs=files.ca) is None
+
+
+@needs_tls
+@both
+def test_a_client_certificate_is_seen_as_stock_shows_it(
+    setting: str, start: Start, files: Files
+) -> None:
+    port = start(setting, ssl=server_files(files, certified=True)).port
+    found = visit(setting, port, **client_files(files))
+    with open(files.client_cert) as file:
+        expected = ssl._ssl._test_decode_cert(file.name)  # type: ignore[attr-defined]
+    assert found == json.loads(json.dumps(expected))
+    assert ["email", "me@example.org"] in found["subjectAltName"]
+
+
+@needs_tls
+def test_many_clients_are_served_over_tls_at_once(start: Start, files: Files) -> None:
+    debuggee = start(ssl=server_files(files))
+    before = debuggee.holdings()
+
+    def work(found: list[int]) -> None:
+        with rpyc.classic.ssl_connect("127.0.0.1", debuggee.port) as c:
+            found.append(sum(c.eval("lambda n: n * 2")(n) for n in range(100)))
+
+    sums: list[int] = []
+    threads = [threading.Thread(target=work, args=(sums,)) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sums == [9900] * 16
+    debuggee.wait_until_back_to(before)
+
+
+# ---- Who is refused ------------------------------------------------------------------------------
+
+
+def try_tls(port: int | None, **files: str) -> str:
+    """What becomes of a client that asks for the root: "served", or how it ended."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if files:
+        context.load_cert_chain(files["certfile"], files["keyfile"])
+    try:
+        plain = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        with plain, context.wrap_socket(plain) as sock:
+            RawPeer(sock, Envelope.RPYC6).request(Handler.GETROOT)
+        return "served"
+    except (OSError, EOFError, AssertionError) as error:
+        return type(error).__name__
+
+
+@needs_tls
+def test_a_client_without_a_certificate_is_refused_where_one_is_wanted(
+    start: Start, files: Files
+) -> None:
+    debuggee = start(ssl=server_files(files, certified=True))
+    assert try_tls(debuggee.port) != "served"
+    assert debuggee.read_line() == (
+        "WARNING client 0 was refused: the client has shown no certificate"
+    )
+    assert try_tls(debuggee.port, **client_files(files)) == "served"
+
+
+@needs_tls
+def test_a_certificate_of_another_ca_is_refused(start: Start, files: Files) -> None:
+    debuggee = start(ssl=server_files(files, certified=True))
+    strange = {"keyfile": files.stranger_key, "certfile": files.stranger_cert}
+    assert try_tls(debuggee.port, **strange) != "served"
+    line = debuggee.read_line()
+    assert line.startswith("WARNING client 0 was refused: the client's certificate is not accepted")
+
+
+@needs_tls
+def test_a_plain_client_is_refused(start: Start, files: Files) -> None:
+    debuggee = start(ssl=server_files(files))
+    with socket.create_connection(("127.0.0.1", debuggee.port), PATIENCE) as sock:
+        sock.sendall(b"\0\0\0\x08\0" + b"\x02\x11\x50\x11\x53\x11\x02" + b"\x02\n")
+        with contextlib.suppress(ConnectionResetError):
+            while sock.recv(1000):
+                pass
+    assert debuggee.read_line() == "WARNING client 0 was refused: the client does not speak TLS"
+
+
+@needs_tls
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_another_user_is_let_in_with_a_certificate_and_not_without(
+    start: Start, files: Files
+) -> None:
+    for path in (files.client_key, files.client_cert):
+        os.chmod(path, 0o644)
+        folder = os.path.dirname(path)
+        while folder != "/":
+            os.chmod(folder, os.stat(folder).st_mode | 0o055)
+            folder = os.path.dirname(folder)
+    plain, certified = (
+        start(ssl=server_files(files)),
+        start(ssl=server_files(files, certified=True)),
+    )
+    assert as_user(STRANGER, lambda: try_tls(plain.port)) != "served"
+    assert as_user(STRANGER, lambda: try_tls(certified.port)) != "served"
+    assert as_user(STRANGER, lambda: try_tls(certified.port, **client_files(files))) == "served"
+    assert "WARNING a client was refused: " in plain.read_line()
+    assert "the client has shown no certificate" in certified.read_line()
+
+
+@needs_tls
+def test_every_address_may_be_listened_on_where_certificates_are_wanted(
+    start: Start, files: Files
+) -> None:
+    everywhere = start(ssl=server_files(files, certified=True), run={"host": "0.0.0.0"})
+    assert try_tls(everywhere.port, **client_files(files)) == "served"
+
+
+ATTEMPT = """
+import json, sys
+import pystuck
+from rpyc.utils.authenticators import SSLAuthenticator
+wanted, options = map(json.loads, sys.argv[1:])
+authenticator = SSLAuthenticator(**wanted) if isinstance(wanted, dict) else wanted
+try:
+    pystuck.run_server(**{"port": 0, "authenticator": authenticator, **options})
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+def attempt(wanted: Any, **options: Any) -> str:
+    """The exception that run_server raises, or nothing."""
+    done = subprocess.run(
+        [python(), "-c", ATTEMPT, json.dumps(wanted), json.dumps(options)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@needs_tls
+def test_an_address_of_others_needs_certificates(files: Files) -> None:
+    error = attempt(server_files(files), host="0.0.0.0")
+    assert error.startswith("ValueError: 0.0.0.0 is not a loopback address")
+    assert attempt(server_files(files, certified=True), host="") == ""
+
+
+@needs_tls
+def test_files_that_cannot_be_used_are_named_when_the_server_starts(files: Files) -> None:
+    error = attempt(server_files(files, certfile="/nowhere.pem"))
+    assert error == "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere.pem'\n"
+    error = attempt(server_files(files, keyfile=files.client_key))
+    assert error.startswith(f"ValueError: TLS: cannot use the key {files.client_key}: ")
+    error = attempt(server_files(files, ca_certs=files.server_key))
+    assert error.startswith(f"ValueError: TLS: cannot use the CA file {files.server_key}: ")
+    error = attempt(server_files(files, ciphers="NONSENSE"))
+    assert error.startswith("ValueError: TLS: cannot use the ciphers NONSENSE: ")
+
+
+@needs_tls
+def test_versions_of_tls_before_1_2_are_refused(files: Files) -> None:
+    old = int(ssl.PROTOCOL_TLSv1_1)
+    assert "TLS 1.2 is the oldest" in attempt(server_files(files, ssl_version=old))
+    assert attempt(server_files(files, ssl_version=int(ssl.PROTOCOL_TLSv1_2))) == ""
+
+
+@needs_tls
+def test_tls_1_2_alone_is_spoken_where_that_is_asked_for(start: Start, files: Files) -> None:
+    only = server_files(files, ssl_version=int(ssl.PROTOCOL_TLSv1_2))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(files.ca)
+    for wanted, version in ((server_files(files), "TLSv1.3"), (only, "TLSv1.2")):
+        port = start(ssl=wanted).port
+        plain = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        with plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as sock:
+            assert sock.version() == version
+
+
+def test_what_cannot_be_called_is_no_authenticator() -> None:
+    error = attempt("x")
+    assert error.startswith("TypeError: run_server() got an authenticator that cannot be called")
+
+
+# ---- The end -------------------------------------------------------------------------------------
+
+ENDING = """
+import json, sys
+import pystuck
+from rpyc.utils.authenticators import SSLAuthenticator
+authenticator = SSLAuthenticator(*sys.argv[1:3])
+server = pystuck.run_server(port=0, authenticator=authenticator)
+print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
+sys.stdin.readline()
+"""
+
+
+@needs_tls
+def test_a_program_ends_well_while_clients_talk_to_it_over_tls(files: Files) -> None:
+    """OpenSSL puts its things away in exit(), and our threads are still there."""
+    argv = [python(), "-c", ENDING, files.server_key, files.server_cert]
+    for _ in range(2 if SANITIZED else 5):
+        debuggee = Debuggee(argv, environment())
+        stop = threading.Event()
+
+        def talk(port: int | None, stop: threading.Event) -> None:
+            with contextlib.suppress(EOFError, OSError):
+                c = rpyc.classic.ssl_connect("127.0.0.1", port)
+                while not stop.is_set():
+                    c.ping()
+
+        threads = [
+            threading.Thread(target=talk, args=(debuggee.port, stop), daemon=True) for _ in range(4)
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            wait_until(lambda debuggee=debuggee: len(debuggee.threads()) > 5, "clients to talk")
+            debuggee.write("\n")
+            assert debuggee.wait() == 0
+            assert debuggee.stderr() == ""
+        finally:
+            stop.set()
+            debuggee.kill()
+            for thread in threads:
+                thread.join(PATIENCE)
+
+
+# ---- Authenticators of one's own -----------------------------------------------------------------
+
+
+def test_an_authenticator_is_called_before_anything_is_read(start: Start) -> None:
+    debuggee = start(password="sesame")
+    with socket.create_connection(("127.0.0.1", debuggee.port), PATIENCE) as sock:
+        sock.sendall(b"sesame")
+        c = rpyc.utils.factory.connect_stream(rpyc.core.SocketStream(sock), rpyc.SlaveService)
+        assert c.root.eval("6 * 7") == 42
+        credentials = c.root.getconn()._config["credentials"]
+        assert rpyc.classic.obtain(credentials) == {"name": "whoever knows it"}
+
+
+def test_who_fails_to_authenticate_is_refused(start: Start) -> None:
+    debuggee = start(password="sesame")
+    before = debuggee.holdings()
+    with socket.create_connection(("127.0.0.1", debuggee.port), PATIENCE) as sock:
+        sock.sendall(b"please")
+        assert sock.recv(1) == b""
+    assert debuggee.read_line() == (
+        "ERROR client 0 was refused: AuthenticationError: wrong password"
+    )
+    debuggee.wait_until_back_to(before)
+
+
+def test_an_authenticator_that_returns_another_socket_cannot_be_used(start: Start) -> None:
+    debuggee = start(wrap=True)
+    with socket.create_connection(("127.0.0.1", debuggee.port), PATIENCE) as sock:
+        assert sock.recv(1) == b""
+    line = debuggee.read_line()
+    assert line.startswith("ERROR client 0 was refused: TypeError: the authenticator returned")
