@@ -9,6 +9,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 
@@ -49,6 +50,9 @@ struct ps_state {
         PS_NAMES(PS_NAME_FIELD)
     } names;
     LIST_HEAD(, ps_thread) own_threads; /* threads of ours that have run Python */
+    atomic_int thread_count;            /* threads of ours that may do so; needs no GIL */
+    bool is_main;                       /* of the main interpreter; else of a subinterpreter, */
+    PyObject *handles;                  /* ... and this is a list of its servers; NULL: none */
 };
 
 /* The attribute of an object's type, without the type's metaclass and without running any code;

@@ -10,6 +10,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/dispatch.c pystuck_ext/dispatch.h \
 	pystuck_ext/ext.h \
 	pystuck_ext/gil.c pystuck_ext/gil.h \
+	pystuck_ext/handle.c pystuck_ext/handle.h \
 	pystuck_ext/link.c pystuck_ext/link.h \
 	pystuck_ext/log.c pystuck_ext/log.h \
 	pystuck_ext/module.c \
@@ -19,6 +20,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/server.c pystuck_ext/server.h \
 	pystuck_ext/service.c pystuck_ext/service.h \
 	pystuck_ext/session.c pystuck_ext/session.h \
+	pystuck_ext/thread.c pystuck_ext/thread.h \
 	pystuck_ext/vinegar.c pystuck_ext/vinegar.h
 pystuck_ext__pystuck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS)
 pystuck_ext__pystuck_la_LIBADD = librpyc/librpyc-internal.la

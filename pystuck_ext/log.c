@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "server.h"
-#include "session.h"
+#include "thread.h"
 
 #define QUEUE_MAX 1000 /* messages */
 
@@ -77,31 +77,25 @@ static void pass_on(struct ps_log *log, const struct entry *e)
     PyErr_Clear();
 }
 
-static void *run(void *arg)
+static void run(void *arg)
 {
     struct ps_log *log = arg;
     struct entry *e;
 
-    pthread_setname_np(pthread_self(), "pystuck-log");
     while ((e = take(log))) {
-        if (ps_own_thread_begin(log->state)) {
+        if (ps_thread_enter(log->state, NULL)) {
             pass_on(log, e);
-            ps_own_thread_end(log->state);
+            ps_thread_leave_python(log->state);
         }
         free(e);
     }
-    return NULL;
 }
 
 /* With the lock held. */
 static void start(struct ps_log *log)
 {
-    pthread_t thread;
-
-    if (log->running || ps_start_thread(&thread, run, log) != 0)
-        return;
-    log->running = true;
-    pthread_detach(thread);
+    if (!log->running && ps_thread_start(log->state, "pystuck-log", run, log) == 0)
+        log->running = true;
 }
 
 void ps_log(struct ps_log *log, enum ps_log_level level, const char *format, ...)

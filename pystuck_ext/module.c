@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * _pystuck: the extension module's face. run_server() and the handle that it returns.
+ * _pystuck: the extension module's face, and run_server().
  */
 #include "ext.h"
 
@@ -8,161 +8,14 @@
 #include <netdb.h>
 
 #include "admission.h"
+#include "handle.h"
 #include "link.h"
 #include "log.h"
 #include "netref.h"
-#include "server.h"
 #include "service.h"
 #include "session.h"
+#include "thread.h"
 #include "tls.h"
-
-/* ---- The handle ----------------------------------------------------------------------------- */
-
-struct handle {
-    PyObject_HEAD
-    struct ps_server *server;
-};
-
-static struct ps_server *server_of(PyObject *self)
-{
-    return ((struct handle *)self)->server;
-}
-
-PyDoc_STRVAR(close_doc, "close()\n--\n\n"
-                        "Stop listening and hang up on every client. Closing twice is allowed.");
-
-static PyObject *handle_close(PyObject *self, PyObject *unused)
-{
-    (void)unused;
-    Py_BEGIN_ALLOW_THREADS
-    ps_server_close(server_of(self));
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
-}
-
-static PyObject *handle_enter(PyObject *self, PyObject *unused)
-{
-    (void)unused;
-    Py_INCREF(self);
-    return self;
-}
-
-static PyObject *handle_exit(PyObject *self, PyObject *args)
-{
-    (void)args;
-    return handle_close(self, NULL);
-}
-
-static PyObject *handle_host(PyObject *self, void *unused)
-{
-    struct sockaddr_storage address;
-    socklen_t len = ps_server_address(server_of(self), &address);
-    char host[NI_MAXHOST];
-
-    (void)unused;
-    if (address.ss_family == AF_UNIX || getnameinfo((struct sockaddr *)&address, len, host,
-                                                    sizeof(host), NULL, 0, NI_NUMERICHOST) != 0)
-        Py_RETURN_NONE;
-    return PyUnicode_FromString(host);
-}
-
-static PyObject *handle_port(PyObject *self, void *unused)
-{
-    struct sockaddr_storage address;
-
-    (void)unused;
-    ps_server_address(server_of(self), &address);
-    if (address.ss_family == AF_INET)
-        return PyLong_FromLong(ntohs(((struct sockaddr_in *)&address)->sin_port));
-    if (address.ss_family == AF_INET6)
-        return PyLong_FromLong(ntohs(((struct sockaddr_in6 *)&address)->sin6_port));
-    Py_RETURN_NONE;
-}
-
-static PyObject *handle_unix_socket(PyObject *self, void *unused)
-{
-    struct sockaddr_storage address;
-    struct sockaddr_un *un = (struct sockaddr_un *)&address;
-    socklen_t len = ps_server_address(server_of(self), &address);
-    size_t n;
-
-    (void)unused;
-    if (address.ss_family != AF_UNIX)
-        Py_RETURN_NONE;
-    n = len - offsetof(struct sockaddr_un, sun_path);
-    if (un->sun_path[0] == '\0')
-        un->sun_path[0] = '@';
-    else
-        n = strnlen(un->sun_path, n);
-    return PyUnicode_DecodeFSDefaultAndSize(un->sun_path, (Py_ssize_t)n);
-}
-
-static PyObject *handle_clients(PyObject *self, void *unused)
-{
-    (void)unused;
-    return PyLong_FromSize_t(ps_server_clients(server_of(self)));
-}
-
-static PyObject *handle_repr(PyObject *self)
-{
-    PyObject *path = handle_unix_socket(self, NULL), *host, *port, *text;
-
-    if (!path || path != Py_None) {
-        text = path ? PyUnicode_FromFormat("<pystuck server on %U>", path) : NULL;
-        Py_XDECREF(path);
-        return text;
-    }
-    Py_DECREF(path);
-    host = handle_host(self, NULL);
-    port = handle_port(self, NULL);
-    text = host && port ? PyUnicode_FromFormat("<pystuck server on %S port %S>", host, port) : NULL;
-    Py_XDECREF(host);
-    Py_XDECREF(port);
-    return text;
-}
-
-/* Dropping the handle does not stop the server: `pystuck.run_server()` is all that a program says.
- */
-static void handle_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-
-    if (server_of(self))
-        ps_server_unref(server_of(self));
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-static PyMethodDef handle_methods[] = {
-    {"close", handle_close, METH_NOARGS, close_doc},
-    {"__enter__", handle_enter, METH_NOARGS, NULL},
-    {"__exit__", handle_exit, METH_VARARGS, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyGetSetDef handle_getset[] = {
-    {"host", handle_host, NULL, "The address that it listens on; None for a Unix socket.", NULL},
-    {"port", handle_port, NULL, "The TCP port; None for a Unix socket.", NULL},
-    {"unix_socket", handle_unix_socket, NULL, "The Unix socket's name; None for TCP.", NULL},
-    {"clients", handle_clients, NULL, "How many clients are connected.", NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-static PyType_Slot handle_slots[] = {
-    {Py_tp_doc, "A running server. Goes on running when this object is dropped."},
-    {Py_tp_dealloc, handle_dealloc},
-    {Py_tp_repr, handle_repr},
-    {Py_tp_methods, handle_methods},
-    {Py_tp_getset, handle_getset},
-    {0, NULL},
-};
-
-static PyType_Spec handle_spec = {
-    .name = "_pystuck.Server",
-    .basicsize = sizeof(struct handle),
-    .flags = Py_TPFLAGS_DEFAULT,
-    .slots = handle_slots,
-};
 
 /* An attribute of a module, imported if need be. */
 static PyObject *import_from(const char *module_name, const char *name)
@@ -346,14 +199,6 @@ static int want_tls(struct wanted *w, PyObject *tls)
 
 /* ---- Starting ------------------------------------------------------------------------------- */
 
-static void serving_free(struct ps_serving *serving)
-{
-    tls_server_free(serving->tls);
-    ps_log_free(serving->log);
-    Py_XDECREF(serving->connect);
-    free(serving);
-}
-
 /* What the server's sessions have in common, TLS taken from w; NULL with MemoryError. */
 static struct ps_serving *serving_new(PyObject *module, struct wanted *w)
 {
@@ -367,7 +212,7 @@ static struct ps_serving *serving_new(PyObject *module, struct wanted *w)
     serving->tls = w->tls;
     w->tls = NULL;
     if (w->log && !(serving->log = ps_log_new(serving->state, w->log))) {
-        serving_free(serving);
+        ps_serving_free(serving);
         return NULL;
     }
     return serving;
@@ -377,7 +222,6 @@ static struct ps_serving *serving_new(PyObject *module, struct wanted *w)
 static PyObject *start_server(PyObject *module, struct wanted *w, const struct address *address,
                               PyObject *where)
 {
-    struct ps_state *state = PyModule_GetState(module);
     struct ps_serving *serving = serving_new(module, w);
     struct ps_server_options options = {
         .serve = ps_session_run,
@@ -389,28 +233,19 @@ static PyObject *start_server(PyObject *module, struct wanted *w, const struct a
         .anyone = w->certified,
     };
     struct rpyc_error err = RPYC_ERROR_INIT;
-    PyObject *self;
+    struct ps_server *server;
     int result;
 
     if (!serving)
         return NULL;
-    self = state->server_type->tp_alloc(state->server_type, 0);
-    if (!self) {
-        serving_free(serving);
-        return NULL;
-    }
     Py_BEGIN_ALLOW_THREADS
-    result =
-        ps_server_start(&((struct handle *)self)->server,
-                        (const struct sockaddr *)&address->storage, address->len, &options, &err);
+    result = ps_server_start(&server, (const struct sockaddr *)&address->storage, address->len,
+                             &options, &err);
     Py_END_ALLOW_THREADS
-    if (result == 0) {
-        Py_INCREF(module); /* for good: the server's threads use the module's state */
-        return self;
-    }
+    if (result == 0)
+        return ps_handle_new(module, server, serving);
     raise_oserror(&err, where);
-    serving_free(serving);
-    Py_DECREF(self);
+    ps_serving_free(serving);
     return NULL;
 }
 
@@ -490,11 +325,6 @@ static PyObject *run_server(PyObject *module, PyObject *args, PyObject *kwargs)
     };
     PyObject *tls = Py_None, *result;
 
-    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
-        PyErr_SetString(PyExc_RuntimeError, "run_server() in a subinterpreter: our threads would "
-                                            "keep it from ending; call it in the main one");
-        return NULL;
-    }
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|siO$OippOO:run_server", names, &w.host,
                                      &w.port, &w.unix_socket, &w.connect, &w.backlog, &w.reuse_addr,
                                      &w.ipv6, &w.log, &tls))
@@ -519,7 +349,7 @@ PyDoc_STRVAR(own_threads_doc,
 static PyObject *own_threads(PyObject *module, PyObject *unused)
 {
     (void)unused;
-    return ps_session_idents(PyModule_GetState(module));
+    return ps_thread_idents(PyModule_GetState(module));
 }
 
 /* ---- The module ----------------------------------------------------------------------------- */
@@ -546,10 +376,11 @@ static int module_exec(PyObject *module)
     struct ps_state *state = PyModule_GetState(module);
 
     state->interp = PyThreadState_GetInterpreter(PyThreadState_Get());
+    state->is_main = state->interp == PyInterpreterState_Main();
     LIST_INIT(&state->own_threads);
     if (make_names(state) < 0)
         return -1;
-    state->server_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &handle_spec, NULL);
+    state->server_type = ps_handle_make_type(module);
     state->netref_type = ps_netref_make_type(module);
     state->service_type = ps_service_make_type(module);
     state->link_type = ps_link_make_type(module);
@@ -565,12 +396,14 @@ static int module_exec(PyObject *module)
         !state->pending_type || !state->local_names || !state->eval || !state->exec ||
         !state->import_module || !state->format_exception || !state->threading || !state->threads)
         return -1;
-    state->server_type->tp_new = NULL;
     return 0;
 }
 
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, module_exec},
+#ifdef Py_MOD_PER_INTERPRETER_GIL_SUPPORTED
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
     {0, NULL},
 };
 

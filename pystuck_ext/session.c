@@ -11,6 +11,7 @@
 #include "link.h"
 #include "log.h"
 #include "service.h"
+#include "thread.h"
 #include "tls.h"
 
 #define REQUEST_TIMEOUT_MS   30000               /* rpyc's sync_request_timeout */
@@ -52,104 +53,24 @@ bool ps_session_alive(struct ps_session *s)
 
 /* ---- The GIL -------------------------------------------------------------------------------- */
 
-/* A thread of ours that has run Python. */
-struct ps_thread {
-    unsigned long ident;
-    LIST_ENTRY(ps_thread) entry;
-};
-
-static __thread struct ps_thread *own_thread;
-
 static bool on_own_thread(const struct ps_session *s)
 {
     return own_session == s;
 }
 
-static void leave(struct ps_session *s)
-{
-    if (on_own_thread(s))
-        ps_block_signals(NULL);
-    ps_gil_release();
-}
-
-/* With the GIL, on a thread of ours: enters it in the list of those that a stack dump leaves out.
- */
-static void enter_thread(struct ps_state *state)
-{
-    own_thread = malloc(sizeof(*own_thread));
-    if (!own_thread)
-        return;
-    own_thread->ident = PyThread_get_thread_ident();
-    LIST_INSERT_HEAD(&state->own_threads, own_thread, entry);
-}
-
 /* Takes the GIL to serve the client. False as with ps_gil_take. */
 static bool enter(struct ps_session *s)
 {
-    if (!ps_gil_take(s->state->interp))
-        return false;
-    if (!on_own_thread(s))
-        return true;
-    pthread_sigmask(SIG_SETMASK, &s->request_mask, NULL);
-    if (!own_thread)
-        enter_thread(s->state);
-    return true;
+    return on_own_thread(s) ? ps_thread_enter(s->state, &s->request_mask)
+                            : ps_gil_take(s->state->interp);
 }
 
-/* Takes a thread out of threading's list. */
-static void forget_thread(const struct ps_state *state, PyObject *ident)
+static void leave(struct ps_session *s)
 {
-    if (ident && PyDict_Contains(state->threads, ident) > 0)
-        PyDict_DelItem(state->threads, ident);
-    PyErr_Clear();
-}
-
-/* A request that asked for the current thread, or logged, has put this thread into threading's
- * list, as a dummy. Takes it out again, without threading's lock, which may be what is stuck. Where
- * gevent has replaced get_ident, it is there under that name. */
-static void leave_no_dummy(const struct ps_state *state)
-{
-    PyObject *get_ident, *ident;
-
-    if (!PyDict_Check(state->threads))
-        return;
-    ident = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
-    forget_thread(state, ident);
-    Py_XDECREF(ident);
-    get_ident = PyDict_GetItemString(PyModule_GetDict(state->threading), "get_ident");
-    if (!get_ident || PyCFunction_CheckExact(get_ident))
-        return;
-    Py_INCREF(get_ident);
-    ident = PyObject_CallObject(get_ident, NULL);
-    forget_thread(state, ident);
-    Py_XDECREF(ident);
-    Py_DECREF(get_ident);
-}
-
-/* The end of a thread of ours as far as Python is concerned. It has the GIL. */
-static void end_thread(const struct ps_state *state)
-{
-    leave_no_dummy(state);
-    if (own_thread) {
-        LIST_REMOVE(own_thread, entry);
-        free(own_thread);
-    }
-    ps_gil_end_thread();
-}
-
-bool ps_own_thread_begin(struct ps_state *state)
-{
-    if (!ps_gil_take(state->interp))
-        return false;
-    if (!own_thread)
-        enter_thread(state);
-    return true;
-}
-
-void ps_own_thread_end(struct ps_state *state)
-{
-    end_thread(state);
-    own_thread = NULL;
+    if (on_own_thread(s))
+        ps_thread_leave(s->state);
+    else
+        ps_gil_release();
 }
 
 /* ---- The service ---------------------------------------------------------------------------- */
@@ -208,45 +129,6 @@ static int start(struct ps_session *s)
         return connect_service(s);
     s->root = ps_service_new(s);
     return s->root ? 0 : -1;
-}
-
-/* Says in the log why a client is not served: the exception that is set, which is cleared. */
-static void tell_refusal(const struct ps_session *s, unsigned long long id)
-{
-    PyObject *type, *exc, *tb, *text;
-    const char *words;
-
-    PyErr_Fetch(&type, &exc, &tb);
-    PyErr_NormalizeException(&type, &exc, &tb);
-    text = exc ? PyObject_Str(exc) : NULL;
-    words = text ? PyUnicode_AsUTF8(text) : NULL;
-    ps_log(s->serving->log, PS_LOG_ERROR, "client %llu was refused: %s: %s", id,
-           type ? ((PyTypeObject *)type)->tp_name : "no reason", words ? words : "?");
-    PyErr_Clear();
-    Py_XDECREF(text);
-    Py_XDECREF(type);
-    Py_XDECREF(exc);
-    Py_XDECREF(tb);
-}
-
-/* A service that run_server was given hears of its client before that says anything: with the
- * classic one there is nothing to do that cannot wait for a request. */
-static int introduce(struct ps_session *s, unsigned long long id)
-{
-    int result;
-
-    if (!s->serving->connect)
-        return 0;
-    if (!enter(s))
-        return -1;
-    result = start(s);
-    if (result < 0)
-        tell_refusal(s, id);
-    if (s->fork_count != ps_fork_count())
-        _exit(0);
-    leave_no_dummy(s->state);
-    leave(s);
-    return result;
 }
 
 PyObject *ps_session_connection(struct ps_session *s)
@@ -367,6 +249,57 @@ static void drop_late_exception(void)
         PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), NULL);
 }
 
+/* On a thread of ours, after what it ran in Python, outermost: for the client and not within
+ * another request. */
+static void end_python(const struct ps_session *s, bool outermost)
+{
+    if (s->fork_count != ps_fork_count())
+        _exit(0); /* that forked, and its code is done, in the child; nothing here is its own */
+    if (outermost) {
+        ps_thread_set_interruptible(false);
+        drop_late_exception();
+    }
+    ps_thread_leave_no_dummy(s->state);
+}
+
+/* Says in the log why a client is not served: the exception that is set, which is cleared. */
+static void tell_refusal(const struct ps_session *s, unsigned long long id)
+{
+    PyObject *type, *exc, *tb, *text;
+    const char *words;
+
+    PyErr_Fetch(&type, &exc, &tb);
+    PyErr_NormalizeException(&type, &exc, &tb);
+    text = exc ? PyObject_Str(exc) : NULL;
+    words = text ? PyUnicode_AsUTF8(text) : NULL;
+    ps_log(s->serving->log, PS_LOG_ERROR, "client %llu was refused: %s: %s", id,
+           type ? ((PyTypeObject *)type)->tp_name : "no reason", words ? words : "?");
+    PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(type);
+    Py_XDECREF(exc);
+    Py_XDECREF(tb);
+}
+
+/* A service that run_server was given hears of its client before that says anything: with the
+ * classic one there is nothing to do that cannot wait for a request. */
+static int introduce(struct ps_session *s, unsigned long long id)
+{
+    int result;
+
+    if (!s->serving->connect)
+        return 0;
+    if (!enter(s))
+        return -1;
+    ps_thread_set_interruptible(true);
+    result = start(s);
+    if (result < 0)
+        tell_refusal(s, id);
+    end_python(s, true);
+    leave(s);
+    return result;
+}
+
 /* Serves a request in Python: -1 if the connection has to end. */
 static int serve_in_python(struct ps_session *s, struct conn *c, struct message *request,
                            int64_t handler, struct rpyc_error *err)
@@ -383,14 +316,10 @@ static int serve_in_python(struct ps_session *s, struct conn *c, struct message 
         leave(s);
         return error_nomem(err);
     }
+    ps_thread_set_interruptible(true);
     result = ps_dispatch(s, request, handler, &out, on_own_thread(s) ? NULL : ps_interrupt(), err);
-    if (s->fork_count != ps_fork_count() && on_own_thread(s))
-        _exit(0); /* the code of a request that forked is done, in the child; nothing here is its
-                     own */
-    if (on_own_thread(s) && own_depth == 1)
-        drop_late_exception();
     if (on_own_thread(s))
-        leave_no_dummy(s->state);
+        end_python(s, own_depth == 1);
     drops = drops_take(&s->drops);
     leave(s);
     if (result == 0)
@@ -478,37 +407,31 @@ static void let_go(struct ps_session *s)
 
 /* Lets go of what a client held that has hung up, once a request of its has gone on for too long.
  */
-static void *reap(void *arg)
+static void reap(void *arg)
 {
     struct ps_session *s = own_session = arg;
     unsigned before;
 
-    pthread_setname_np(pthread_self(), "pystuck-reap");
     do {
         before = atomic_load(&s->served);
         poll(NULL, 0, REAP_AFTER_MS);
     } while (atomic_load(&s->threads) > 0 && atomic_load(&s->served) != before);
     if (atomic_load(&s->threads) > 0 && enter(s)) {
         let_go(s);
-        end_thread(s->state);
+        ps_thread_leave_python(s->state);
     }
     ps_session_unref(s);
-    return NULL;
 }
 
 /* Starts that once, if the client has hung up and is being served. The flags are set by two
  * threads, each before it looks at the other's, so that one of them sees both. */
 static void reap_if_gone(struct ps_session *s)
 {
-    pthread_t thread;
-
     if (!atomic_load(&s->hung_up) || atomic_load(&s->busy) == 0 ||
         atomic_exchange(&s->reaping, true))
         return;
     ps_session_ref(s);
-    if (ps_start_thread(&thread, reap, s) == 0)
-        pthread_detach(thread);
-    else
+    if (ps_thread_start(s->state, "pystuck-reap", reap, s) != 0)
         ps_session_unref(s);
 }
 
@@ -532,32 +455,24 @@ static void serve_to_end(struct ps_session *s)
 }
 
 /* One more thread for a client. The objects are let go by the first. */
-static void *worker_main(void *arg)
+static void work(void *arg)
 {
-    struct ps_session *s = arg;
+    struct ps_session *s = own_session = arg;
 
-    pthread_setname_np(pthread_self(), "pystuck-client");
-    own_session = s;
     serve_to_end(s);
     atomic_fetch_sub(&s->threads, 1);
-    if (ps_gil_is_known() && enter(s)) {
-        end_thread(s->state);
-    }
+    if (ps_gil_is_known() && enter(s))
+        ps_thread_leave_python(s->state);
     ps_session_unref(s);
-    return NULL;
 }
 
 static void start_worker(struct ps_session *s)
 {
-    pthread_t thread;
-
     if (atomic_fetch_add(&s->threads, 1) < THREADS_MAX) {
         ps_session_ref(s);
         atomic_fetch_add(&s->idle, 1);
-        if (ps_start_thread(&thread, worker_main, s) == 0) {
-            pthread_detach(thread);
+        if (ps_thread_start(s->state, "pystuck-client", work, s) == 0)
             return;
-        }
         atomic_fetch_sub(&s->idle, 1);
         ps_session_unref(s);
     }
@@ -659,33 +574,25 @@ static struct ps_session *serve_client(const struct ps_serving *serving, struct 
     return s;
 }
 
-void ps_session_run(void *context, struct ps_client *client)
+static void end_session(struct ps_session *s)
 {
-    struct ps_session *s = serve_client(context, client);
-
-    ps_client_done(client);
-    if (!s)
-        return;
     atomic_fetch_sub(&s->threads, 1);
     if (atomic_load(&s->started) && enter(s)) {
         let_go(s);
-        end_thread(s->state);
+        ps_thread_leave_python(s->state);
     }
     ps_session_unref(s);
 }
 
-PyObject *ps_session_idents(struct ps_state *state)
+void ps_session_run(void *context, struct ps_client *client)
 {
-    PyObject *list = PyList_New(0), *ident, *set;
-    struct ps_thread *t;
+    struct ps_state *state = ((const struct ps_serving *)context)->state;
+    struct ps_session *s;
 
-    LIST_FOREACH (t, &state->own_threads, entry) {
-        ident = list ? PyLong_FromUnsignedLong(t->ident) : NULL;
-        if (!ident || PyList_Append(list, ident) < 0)
-            Py_CLEAR(list);
-        Py_XDECREF(ident);
-    }
-    set = list ? PyFrozenSet_New(list) : NULL;
-    Py_XDECREF(list);
-    return set;
+    ps_thread_begin(state);
+    s = serve_client(context, client);
+    ps_client_done(client);
+    if (s)
+        end_session(s);
+    ps_thread_end(state);
 }

@@ -90,13 +90,4 @@ deadline_t ps_session_deadline(struct ps_session *s);
 /* That many seconds from now, which may be no number that makes sense. */
 deadline_t ps_deadline_in(double seconds);
 
-/* Around Python on another thread of ours, one without a session: false, without the GIL, where
- * there is no taking it. */
-bool ps_own_thread_begin(struct ps_state *state);
-void ps_own_thread_end(struct ps_state *state);
-
-/* The idents of all threads of ours that are in Python, as a frozenset: what a stack dump leaves
- * out. */
-PyObject *ps_session_idents(struct ps_state *state);
-
 #endif

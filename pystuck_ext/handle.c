@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "handle.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <poll.h>
+
+#include "log.h"
+#include "thread.h"
+#include "tls.h"
+
+/* How often the end of an interpreter looks for threads that are left, and how often it interrupts
+ * their requests, in ms. */
+#define END_STEP_MS      2
+#define END_INTERRUPT_MS 200
+
+struct handle {
+    PyObject_HEAD
+    struct ps_server *server;   /* a reference */
+    struct ps_serving *serving; /* owned where the interpreter's end frees it, see below */
+};
+
+static struct ps_server *server_of(PyObject *self)
+{
+    return ((struct handle *)self)->server;
+}
+
+PyDoc_STRVAR(close_doc, "close()\n--\n\n"
+                        "Stop listening and hang up on every client. Closing twice is allowed.");
+
+static PyObject *handle_close(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS
+    ps_server_close(server_of(self));
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyObject *handle_enter(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    Py_INCREF(self);
+    return self;
+}
+
+static PyObject *handle_exit(PyObject *self, PyObject *args)
+{
+    (void)args;
+    return handle_close(self, NULL);
+}
+
+static PyObject *handle_host(PyObject *self, void *unused)
+{
+    struct sockaddr_storage address;
+    socklen_t len = ps_server_address(server_of(self), &address);
+    char host[NI_MAXHOST];
+
+    (void)unused;
+    if (address.ss_family == AF_UNIX || getnameinfo((struct sockaddr *)&address, len, host,
+                                                    sizeof(host), NULL, 0, NI_NUMERICHOST) != 0)
+        Py_RETURN_NONE;
+    return PyUnicode_FromString(host);
+}
+
+static PyObject *handle_port(PyObject *self, void *unused)
+{
+    struct sockaddr_storage address;
+
+    (void)unused;
+    ps_server_address(server_of(self), &address);
+    if (address.ss_family == AF_INET)
+        return PyLong_FromLong(ntohs(((struct sockaddr_in *)&address)->sin_port));
+    if (address.ss_family == AF_INET6)
+        return PyLong_FromLong(ntohs(((struct sockaddr_in6 *)&address)->sin6_port));
+    Py_RETURN_NONE;
+}
+
+static PyObject *handle_unix_socket(PyObject *self, void *unused)
+{
+    struct sockaddr_storage address;
+    struct sockaddr_un *un = (struct sockaddr_un *)&address;
+    socklen_t len = ps_server_address(server_of(self), &address);
+    size_t n;
+
+    (void)unused;
+    if (address.ss_family != AF_UNIX)
+        Py_RETURN_NONE;
+    n = len - offsetof(struct sockaddr_un, sun_path);
+    if (un->sun_path[0] == '\0')
+        un->sun_path[0] = '@';
+    else
+        n = strnlen(un->sun_path, n);
+    return PyUnicode_DecodeFSDefaultAndSize(un->sun_path, (Py_ssize_t)n);
+}
+
+static PyObject *handle_clients(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromSize_t(ps_server_clients(server_of(self)));
+}
+
+static PyObject *handle_repr(PyObject *self)
+{
+    PyObject *path = handle_unix_socket(self, NULL), *host, *port, *text;
+
+    if (!path || path != Py_None) {
+        text = path ? PyUnicode_FromFormat("<pystuck server on %U>", path) : NULL;
+        Py_XDECREF(path);
+        return text;
+    }
+    Py_DECREF(path);
+    host = handle_host(self, NULL);
+    port = handle_port(self, NULL);
+    text = host && port ? PyUnicode_FromFormat("<pystuck server on %S port %S>", host, port) : NULL;
+    Py_XDECREF(host);
+    Py_XDECREF(port);
+    return text;
+}
+
+/* Dropping the handle does not stop the server: `pystuck.run_server()` is all that a program says.
+ */
+static void handle_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    if (server_of(self))
+        ps_server_unref(server_of(self));
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef handle_methods[] = {
+    {"close", handle_close, METH_NOARGS, close_doc},
+    {"__enter__", handle_enter, METH_NOARGS, NULL},
+    {"__exit__", handle_exit, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef handle_getset[] = {
+    {"host", handle_host, NULL, "The address that it listens on; None for a Unix socket.", NULL},
+    {"port", handle_port, NULL, "The TCP port; None for a Unix socket.", NULL},
+    {"unix_socket", handle_unix_socket, NULL, "The Unix socket's name; None for TCP.", NULL},
+    {"clients", handle_clients, NULL, "How many clients are connected.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot handle_slots[] = {
+    {Py_tp_doc, "A running server. Goes on running when this object is dropped."},
+    {Py_tp_dealloc, handle_dealloc},
+    {Py_tp_repr, handle_repr},
+    {Py_tp_methods, handle_methods},
+    {Py_tp_getset, handle_getset},
+    {0, NULL},
+};
+
+static PyType_Spec handle_spec = {
+    .name = "_pystuck.Server",
+    .basicsize = sizeof(struct handle),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = handle_slots,
+};
+
+PyTypeObject *ps_handle_make_type(PyObject *module)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &handle_spec, NULL);
+
+    if (type)
+        type->tp_new = NULL; /* made by ps_handle_new alone */
+    return type;
+}
+
+void ps_serving_free(struct ps_serving *serving)
+{
+    tls_server_free(serving->tls);
+    ps_log_free(serving->log);
+    Py_XDECREF(serving->connect);
+    free(serving);
+}
+
+/* ---- The end of a subinterpreter ------------------------------------------------------------ */
+
+/* Whether a thread of ours may still run Python. */
+static bool anyone_is_left(const struct ps_state *state)
+{
+    Py_ssize_t i;
+
+    for (i = 0; i < PyList_GET_SIZE(state->handles); i++) {
+        if (ps_server_clients(server_of(PyList_GET_ITEM(state->handles, i))) > 0)
+            return true;
+    }
+    return atomic_load(&state->thread_count) > 0;
+}
+
+static void wait_for_threads(const struct ps_state *state)
+{
+    int waited = 0;
+
+    while (anyone_is_left(state)) {
+        if (waited % END_INTERRUPT_MS == 0)
+            ps_thread_interrupt_all(state);
+        Py_BEGIN_ALLOW_THREADS
+        poll(NULL, 0, END_STEP_MS);
+        Py_END_ALLOW_THREADS
+        waited += END_STEP_MS;
+    }
+}
+
+/* Called at the end of a subinterpreter, which must not have any other thread then: it aborts the
+ * process. A request that cannot be interrupted is waited for, as threading's own threads are. */
+static PyObject *end(PyObject *module, PyObject *unused)
+{
+    struct ps_state *state = PyModule_GetState(module);
+    Py_ssize_t i;
+
+    for (i = 0; i < PyList_GET_SIZE(state->handles); i++)
+        Py_XDECREF(handle_close(PyList_GET_ITEM(state->handles, i), unused));
+    wait_for_threads(state);
+    for (i = 0; i < PyList_GET_SIZE(state->handles); i++)
+        ps_serving_free(((struct handle *)PyList_GET_ITEM(state->handles, i))->serving);
+    Py_CLEAR(state->handles);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef end_method = {"end", end, METH_NOARGS, NULL};
+
+/* Has end() called when the interpreter ends. */
+static int register_end(PyObject *module)
+{
+    PyObject *function = PyCFunction_New(&end_method, module);
+    PyObject *atexit = function ? PyImport_ImportModule("atexit") : NULL;
+    PyObject *done = atexit ? PyObject_CallMethod(atexit, "register", "O", function) : NULL;
+
+    Py_XDECREF(function);
+    Py_XDECREF(atexit);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+/* In a subinterpreter: remembers the handle for its end. */
+static int remember(PyObject *module, PyObject *handle)
+{
+    struct ps_state *state = PyModule_GetState(module);
+
+    if (!state->handles) {
+        state->handles = PyList_New(0);
+        if (!state->handles || register_end(module) < 0)
+            return -1;
+    }
+    return PyList_Append(state->handles, handle);
+}
+
+/* ---- Making one ----------------------------------------------------------------------------- */
+
+PyObject *ps_handle_new(PyObject *module, struct ps_server *server, struct ps_serving *serving)
+{
+    struct ps_state *state = PyModule_GetState(module);
+    struct handle *self = (struct handle *)state->server_type->tp_alloc(state->server_type, 0);
+
+    if (!self) {
+        ps_server_close(server);
+        ps_server_unref(server);
+        return NULL;
+    }
+    self->server = server;
+    self->serving = serving;
+    if (state->is_main) {
+        Py_INCREF(module); /* for good: the server's threads use the module's state */
+    } else if (remember(module, (PyObject *)self) < 0) {
+        ps_server_close(server);
+        Py_CLEAR(self);
+    }
+    return (PyObject *)self;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What run_server() returns: a running server, as Python code sees it; and how servers end with
+ * their interpreter.
+ *
+ * At the end of the process nothing is closed and nobody is waited for: a program that is stuck in
+ * its last functions can still be asked. A subinterpreter closes its servers, and waits.
+ */
+#ifndef PS_HANDLE_H
+#define PS_HANDLE_H
+
+#include "session.h"
+
+/* A new type; NULL with an exception. */
+PyTypeObject *ps_handle_make_type(PyObject *module);
+
+/* The handle of a server that runs, of whose reference and whose `serving` it is the owner from now
+ * on. NULL with an exception: the server is closed. */
+PyObject *ps_handle_new(PyObject *module, struct ps_server *server, struct ps_serving *serving);
+
+/* Frees what no server has, or none any more. */
+void ps_serving_free(struct ps_serving *serving);
+
+#endif

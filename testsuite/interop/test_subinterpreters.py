@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A server belongs to the interpreter that has started it, and ends with it."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import rpyc
+from harness import Debuggee, command, debuggee_environment, python
+
+Connect = Callable[[Debuggee], Any]
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[str], Debuggee]]:
+    """Starts the program; at the end of the test it has to go on as if alone."""
+    started: list[Debuggee] = []
+
+    def start_it(how: str) -> Debuggee:
+        started.append(Debuggee(command("subinterpreter.py", how), debuggee_environment()))
+        return started[-1]
+
+    try:
+        yield start_it
+        for debuggee in started:
+            debuggee.end_well()
+    finally:
+        for debuggee in started:
+            debuggee.kill()
+
+
+def test_requests_run_in_the_interpreter_of_the_server(
+    start: Callable[[str], Debuggee], connect: Connect
+) -> None:
+    debuggee = start("module")
+    c = connect(debuggee)
+    assert c.modules["__main__"].mine == "the subinterpreter's"
+    assert c.eval("lambda f: f(20) + 1")(lambda n: n * 2) == 41
+    with pytest.raises(ZeroDivisionError):
+        c.eval("1 / 0")
+    debuggee.write("end\n")
+    assert debuggee.read_line() == "ended"
+
+
+def test_an_interpreter_with_clients_is_not_busy(
+    start: Callable[[str], Debuggee], connect: Connect
+) -> None:
+    """Its own module runs nothing in an interpreter that has more than one thread state."""
+    debuggee = start("module")
+    c = connect(debuggee)
+    for n in range(10):
+        debuggee.write(f"x = {n}\n")
+        assert debuggee.read_line() == "done"
+        assert c.modules["__main__"].x == n
+    debuggee.write("end\n")
+    assert debuggee.read_line() == "ended"
+
+
+def test_the_end_of_an_interpreter_hangs_up_and_lets_go_of_everything(
+    start: Callable[[str], Debuggee], connect: Connect
+) -> None:
+    debuggee = start("module")
+    before = debuggee.holdings()
+    c = connect(debuggee)
+    c.execute(
+        "import os\n"
+        "class Thing:\n"
+        "    def __init__(self, f): self.f = f\n"
+        "    def __del__(self, write=os.write): write(1, b'let go\\n')\n"
+    )
+    thing = c.eval("Thing")(lambda: 5)
+    assert thing.f() == 5
+    debuggee.write("end\n")
+    assert debuggee.read_line() == "let go"
+    assert debuggee.read_line() == "ended"
+    debuggee.wait_until_back_to(before)
+    with pytest.raises(EOFError):
+        c.ping()
+    with pytest.raises(ConnectionRefusedError):
+        rpyc.classic.connect("127.0.0.1", debuggee.port)
+
+
+def in_background(function: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    """Starts a thread that calls a function; its result, or what that raises, is in the list."""
+    results: list[Any] = []
+
+    def run() -> None:
+        try:
+            results.append(function())
+        except BaseException as error:
+            results.append(type(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, results
+
+
+HAS_TESTCAPI = subprocess.call([python(), "-c", "import _testcapi"], stderr=subprocess.DEVNULL) == 0
+needs_testcapi = pytest.mark.skipif(not HAS_TESTCAPI, reason="this Python has no _testcapi")
+
+
+@needs_testcapi
+@pytest.mark.parametrize("clients", [0, 1, 5])
+def test_the_end_of_an_interpreter_waits_for_requests_that_run(
+    start: Callable[[str], Debuggee], connect: Connect, clients: int
+) -> None:
+    debuggee = start("end")
+    blocked = []
+    for _ in range(clients):
+        c = connect(debuggee)
+        c.execute("import os, time\ndef block():\n    os.write(1, b'in\\n')\n    time.sleep(0.5)\n")
+        blocked.append(in_background(c.namespace["block"]))
+        assert debuggee.read_line() == "in"
+    debuggee.write("end\n")
+    assert debuggee.read_line() == "ended"
+    for thread, results in blocked:
+        thread.join()
+        assert results == [EOFError]
+
+
+@needs_testcapi
+def test_the_end_of_an_interpreter_interrupts_requests_that_run(
+    start: Callable[[str], Debuggee], connect: Connect
+) -> None:
+    debuggee = start("end")
+    c = connect(debuggee)
+    c.execute("import os\ndef spin():\n    os.write(1, b'in\\n')\n    while True: pass\n")
+    thread, results = in_background(c.namespace["spin"])
+    assert debuggee.read_line() == "in"
+    debuggee.write("end\n")
+    assert debuggee.read_line() == "ended"
+    thread.join()
+    assert results == [EOFError]
