@@ -274,6 +274,30 @@ def command(program: str, *arguments: str) -> list[str]:
     return [python(), str(PROGRAMS / program), *arguments]
 
 
+#: What a request may be in the middle of: expressions that do not come to an end.
+BUSY = {
+    "sleeping": "__import__('time').sleep(1000)",
+    "computing": "sum(x for x in iter(int, 1))",
+    "waiting for a lock": "(lambda l: (l.acquire(), l.acquire()))(__import__('threading').Lock())",
+    "reading": "__import__('os').read(__import__('os').pipe()[0], 1)",
+}
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, whoever has to wait for it."""
+    try:
+        text = (Path("/proc") / str(pid) / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return text.rpartition(")")[2].split()[0] in "ZX"
+
+
+def links(pid: int) -> list[str]:
+    """What the descriptors of a process are."""
+    fds = Path("/proc") / str(pid) / "fd"
+    return [os.readlink(fds / name) for name in os.listdir(fds)]
+
+
 def run_python(code: str, *arguments: str, **more: str) -> dict[str, Any]:
     """Runs `code` where pystuck can be imported; returns the JSON that it prints last."""
     done = subprocess.run(

@@ -280,6 +280,15 @@ def connect_socket(debuggee: Debuggee) -> socket.socket:
     return sock
 
 
+def is_refused(debuggee: Debuggee) -> bool:
+    """Whether nobody listens any more."""
+    try:
+        connect_socket(debuggee).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def raw_connect(debuggee: Debuggee, envelope: Envelope = Envelope.RPYC6) -> RawPeer:
     """A raw peer at a debuggee's server."""
     return RawPeer(connect_socket(debuggee), envelope)

@@ -6,9 +6,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -143,90 +141,6 @@ def test_a_client_that_vanishes_while_its_request_blocks_holds_nothing(
         observer.execute("sys.held_lock.release()")
 
 
-# ---- Threads -------------------------------------------------------------------------------------
-
-
-def test_an_interruption_that_comes_late_hits_no_other_request(
-    start_debuggee: Start, connect: Connect
-) -> None:
-    c = connect(start_debuggee())
-    c.execute(
-        "import ctypes, threading\n"
-        "def interrupt_myself_soon():\n"
-        "    set_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc\n"
-        "    ident = ctypes.c_ulong(threading.get_ident())\n"
-        "    return set_exc(ident, ctypes.py_object(KeyboardInterrupt))\n"
-    )
-    interrupted = 0
-    for _ in range(50):
-        try:
-            c.namespace["interrupt_myself_soon"]()
-        except KeyboardInterrupt:
-            interrupted += 1
-        assert c.eval("[n for n in range(100)][-1]") == 99
-    assert interrupted <= 50
-
-
-def test_two_connections_whose_requests_cross_do_not_deadlock(
-    start_debuggee: Start, connect: Connect
-) -> None:
-    """Each of two debuggees calls the other while it is called (rpyc issue 270)."""
-    one, two = connect(start_debuggee()), connect(start_debuggee())
-    for c in (one, two):
-        c.execute("def there_and_back(f, n):\n    return n if n == 0 else f(n - 1) + 1\n")
-    failures: list[BaseException] = []
-
-    def cross(a: Any, b: Any) -> None:
-        f, g = a.namespace["there_and_back"], b.namespace["there_and_back"]
-
-        def bounce(n: int) -> int:
-            return g(lambda m: f(bounce, m), n)
-
-        try:
-            for _ in range(5):
-                assert f(bounce, 9) == 9
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=cross, args=pair) for pair in ((one, two), (two, one))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert not failures
-    assert not any(thread.is_alive() for thread in threads)
-
-
-GARBAGE = """
-import gc, json, sys, threading
-import pystuck
-
-gc.set_threshold(1)
-server = pystuck.run_server(port=0)
-print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
-sys.stdin.readline()
-"""
-
-
-def test_a_netref_may_be_collected_while_its_connection_sends(connect: Connect) -> None:
-    """With cycles around netrefs, and a collection at nearly every allocation (rpyc PR 166)."""
-    debuggee = Debuggee([python(), "-c", GARBAGE], debuggee_environment())
-    try:
-        c = connect(debuggee)
-        c.execute(
-            "class Node:\n"
-            "    pass\n"
-            "def cycle(f):\n"
-            "    node = Node()\n"
-            "    node.me, node.f = node, f\n"
-            "    return f('x' * 5000)\n"
-        )
-        for n in range(100):
-            assert c.namespace["cycle"](lambda text, n=n: (n, len(text), [])) is not None
-    finally:
-        debuggee.kill()
-
-
 # ---- The logger ----------------------------------------------------------------------------------
 
 LOGGED = """
@@ -290,69 +204,3 @@ def test_the_logger_hears_of_who_is_refused() -> None:
         assert str(STRANGER) in line
     finally:
         debuggee.kill()
-
-
-# ---- Children by fork ----------------------------------------------------------------------------
-
-FORKS = """
-import json, os, sys, time
-import pystuck
-
-options = json.loads(sys.argv[1])
-server = pystuck.run_server(follow_fork=True, **options)
-pid = os.fork()
-if pid == 0:
-    mine = pystuck._servers
-    where = [{"port": s.port, "unix_socket": s.unix_socket} for s in mine]
-    print(json.dumps({"pid": os.getpid(), "servers": where}), flush=True)
-    time.sleep(60)
-    os._exit(0)
-print(json.dumps({"host": server.host, "port": server.port, "unix_socket": server.unix_socket}),
-      flush=True)
-sys.stdin.readline()
-os.kill(pid, 9)
-os.waitpid(pid, 0)
-"""
-
-
-def forked(options: dict[str, Any]) -> tuple[Running, dict[str, Any], dict[str, Any]]:
-    """The program, and what its two processes say."""
-    running = Running([python(), "-c", FORKS, json.dumps(options)], debuggee_environment())
-    one, other = json.loads(running.read_line()), json.loads(running.read_line())
-    return (running, one, other) if "host" in one else (running, other, one)
-
-
-def test_a_child_by_fork_serves_at_the_next_port() -> None:
-    running, parent, child = forked({"port": 0})
-    try:
-        assert len(child["servers"]) == 1
-        assert child["servers"][0]["port"] != parent["port"]
-        c = rpyc.classic.connect("127.0.0.1", child["servers"][0]["port"])
-        assert c.modules.os.getpid() == child["pid"]
-        c.close()
-        p = rpyc.classic.connect("127.0.0.1", parent["port"])
-        assert p.modules.os.getpid() == running.pid
-        p.close()
-        running.write("\n")
-        assert running.wait() == 0
-        assert running.stderr() == ""
-    finally:
-        running.kill()
-
-
-def test_a_child_by_fork_serves_at_its_own_socket(socket_dir: Path) -> None:
-    running, parent, child = forked({"unix_socket": str(socket_dir / "{pid}.sock")})
-    try:
-        assert parent["unix_socket"] == str(socket_dir / f"{running.pid}.sock")
-        assert child["servers"][0]["unix_socket"] == str(socket_dir / f"{child['pid']}.sock")
-        c = rpyc.classic.unix_connect(child["servers"][0]["unix_socket"])
-        assert c.modules.os.getpid() == child["pid"]
-        c.close()
-    finally:
-        running.kill()
-
-
-def test_a_socket_that_children_would_share_is_refused() -> None:
-    error = attempt(unix_socket="/nowhere/socket", follow_fork=True)
-    assert error is not None
-    assert error.startswith("ValueError: follow_fork needs '{pid}'")

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Threads, and what users of rpyc report as hangs: it does not happen here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from harness import Debuggee, debuggee_environment, python
+
+Start = Callable[..., Debuggee]
+Connect = Callable[[Debuggee], Any]
+
+
+def test_an_interruption_that_comes_late_hits_no_other_request(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    c = connect(start_debuggee())
+    c.execute(
+        "import ctypes, threading\n"
+        "def interrupt_myself_soon():\n"
+        "    set_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc\n"
+        "    ident = ctypes.c_ulong(threading.get_ident())\n"
+        "    return set_exc(ident, ctypes.py_object(KeyboardInterrupt))\n"
+    )
+    interrupted = 0
+    for _ in range(50):
+        try:
+            c.namespace["interrupt_myself_soon"]()
+        except KeyboardInterrupt:
+            interrupted += 1
+        assert c.eval("[n for n in range(100)][-1]") == 99
+    assert interrupted <= 50
+
+
+def test_two_connections_whose_requests_cross_do_not_deadlock(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    """Each of two debuggees calls the other while it is called (rpyc issue 270)."""
+    one, two = connect(start_debuggee()), connect(start_debuggee())
+    for c in (one, two):
+        c.execute("def there_and_back(f, n):\n    return n if n == 0 else f(n - 1) + 1\n")
+    failures: list[BaseException] = []
+
+    def cross(a: Any, b: Any) -> None:
+        f, g = a.namespace["there_and_back"], b.namespace["there_and_back"]
+
+        def bounce(n: int) -> int:
+            return g(lambda m: f(bounce, m), n)
+
+        try:
+            for _ in range(5):
+                assert f(bounce, 9) == 9
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=cross, args=pair) for pair in ((one, two), (two, one))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not failures
+    assert not any(thread.is_alive() for thread in threads)
+
+
+GARBAGE = """
+import gc, json, sys, threading
+import pystuck
+
+gc.set_threshold(1)
+server = pystuck.run_server(port=0)
+print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_netref_may_be_collected_while_its_connection_sends(connect: Connect) -> None:
+    """With cycles around netrefs, and a collection at nearly every allocation (rpyc PR 166)."""
+    debuggee = Debuggee([python(), "-c", GARBAGE], debuggee_environment())
+    try:
+        c = connect(debuggee)
+        c.execute(
+            "class Node:\n"
+            "    pass\n"
+            "def cycle(f):\n"
+            "    node = Node()\n"
+            "    node.me, node.f = node, f\n"
+            "    return f('x' * 5000)\n"
+        )
+        for n in range(100):
+            assert c.namespace["cycle"](lambda text, n=n: (n, len(text), [])) is not None
+    finally:
+        debuggee.kill()

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the debuggee notices of the server: nothing, as to signals, threads, memory and modules."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import BUSY, Debuggee, debuggee_environment, python, run_python, wait_until
+from rawpeer import Handler, box, raw_connect
+
+Start = Callable[..., Debuggee]
+Connect = Callable[[Debuggee], Any]
+
+#: Waits for a SIGINT. Many short sleeps: one that begins when the signal has just come is not
+#: interrupted by it, in any Python program.
+WAIT_FOR_SIGINT = """
+import time
+try:
+    print("waiting", flush=True)
+    while True:
+        time.sleep(0.01)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_sigint_interrupts_the_main_thread_as_usual(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    debuggee = start_debuggee("plain.py", arguments=("", WAIT_FOR_SIGINT))
+    client = connect(debuggee)
+    held = client.eval("[1]")
+    debuggee.write("wait\n")
+    assert debuggee.read_line() == "waiting"
+    os.kill(debuggee.pid, signal.SIGINT)
+    assert debuggee.read_line() == "interrupted"
+    assert held[0] == 1
+
+
+@pytest.mark.parametrize("text", [BUSY["sleeping"], BUSY["computing"]], ids=["sleeping", "busy"])
+def test_sigint_interrupts_the_main_thread_within_a_request(
+    start_debuggee: Start, text: str
+) -> None:
+    debuggee = start_debuggee("plain.py", arguments=("", WAIT_FOR_SIGINT))
+    with raw_connect(debuggee) as peer:
+        root = peer.root()
+        peer.send(peer.request_frame(Handler.CALLATTR, box((root, "eval", (text,)))))
+        debuggee.write("wait\n")
+        assert debuggee.read_line() == "waiting"
+        os.kill(debuggee.pid, signal.SIGINT)
+        assert debuggee.read_line() == "interrupted"
+
+
+def test_a_signal_ends_the_program_as_usual(start_debuggee: Start, connect: Connect) -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGALRM):
+        debuggee = start_debuggee()
+        connect(debuggee)
+        os.kill(debuggee.pid, number)
+        debuggee.ended = True
+        assert debuggee.wait() == -number
+        assert debuggee.stderr() == ""
+
+
+def test_signal_handlers_run_while_a_client_is_connected(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    code = (
+        "import signal, threading\n"
+        "def handler(number, frame):\n"
+        "    print('got', number, threading.current_thread().name, flush=True)\n"
+        "for n in (signal.SIGUSR1, signal.SIGALRM, signal.SIGCHLD): signal.signal(n, handler)\n"
+    )
+    debuggee = start_debuggee("plain.py", arguments=(code,))
+    client = connect(debuggee)
+    for number in (signal.SIGUSR1, signal.SIGALRM, signal.SIGCHLD):
+        os.kill(debuggee.pid, number)
+        assert debuggee.read_line() == f"got {int(number)} MainThread"
+        assert client.eval("1+1") == 2
+
+
+def test_our_threads_leave_all_signals_to_the_program(stuck: Debuggee, connect: Connect) -> None:
+    client = connect(stuck)
+    client.ping()
+    client.execute("import threading")
+    ours = stuck.threads() - set(
+        client.eval("tuple(thread.native_id for thread in threading.enumerate())")
+    )
+    assert ours
+    faults = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+    expected = set(range(1, 32)) - {signal.SIGKILL, signal.SIGSTOP} - faults
+
+    def blocked(thread: int) -> set[int]:
+        status = Path(f"/proc/{stuck.pid}/task/{thread}/status").read_text()
+        mask = int(status.partition("SigBlk:")[2].split()[0], 16)
+        return {number for number in range(1, 32) if mask >> (number - 1) & 1}
+
+    # Right after a request, a session may still be on its way to that.
+    wait_until(lambda: all(blocked(thread) == expected for thread in ours), "signals to be blocked")
+
+
+def test_python_sees_no_thread_of_ours(start_debuggee: Start, connect: Connect) -> None:
+    watch = "import threading; print(threading.active_count(), flush=True)"
+    debuggee = start_debuggee("plain.py", arguments=("", watch))
+    clients = [connect(debuggee) for _ in range(5)]
+    for client in clients:
+        client.eval("__import__('threading').current_thread()")
+        assert client.eval("__import__('threading').active_count()") == 1
+    assert len(debuggee.threads()) >= 2
+    debuggee.write("count\n")
+    assert debuggee.read_line() == "1"
+
+
+REFERENCES = """
+import sys
+class Thing:
+    def __init__(self): self.x = self
+    def call(self, *args, **kwargs): return self
+    def fail(self): raise ValueError(self)
+thing, key = Thing(), "a key that is not interned \u2603"
+def references():
+    return sys.getrefcount(thing), sys.getrefcount(key), sys.getrefcount(Thing)
+"""
+
+
+def test_requests_keep_no_references(stuck: Debuggee, connect: Connect) -> None:
+    observer = connect(stuck)
+    observer.execute("import __main__ as ns\n" + REFERENCES + "ns.thing, ns.key = thing, key")
+    before = tuple(observer.eval("references()"))
+    client = connect(stuck)
+    client.execute("import __main__ as ns")
+    for _ in range(20):
+        thing = client.eval("ns.thing")
+        assert thing.x is thing
+        assert thing.call(thing, (thing,), k=thing) is thing
+        client.namespace["thing"] = thing
+        assert client.eval("ns.key") in client.eval("{ns.key: 1}")
+        with pytest.raises(ValueError, match="Thing"):
+            thing.fail()
+        with pytest.raises(AttributeError):
+            thing.no_such_thing(thing)
+        assert "Thing" in repr(thing) + str(thing)
+        assert thing == thing  # noqa: PLR0124
+        assert hash(thing)
+        assert "call" in dir(thing)
+        assert client.eval("(ns.thing, [ns.thing])")[0] is thing
+    client.close()
+    del thing
+    wait_until(lambda: tuple(observer.eval("references()")) == before, "references to be dropped")
+
+
+def test_memory_of_requests_is_given_back(stuck: Debuggee, connect: Connect) -> None:
+    client = connect(stuck)
+    length = client.eval("len")
+    data = bytes(5_000_000)
+
+    def work(times: int) -> None:
+        for _ in range(times):
+            assert length(data) == len(data)
+            assert len(client.eval("bytes(5_000_000)")) == len(data)
+            assert len(client.eval("[bytes(5_000_000)]")) == 1
+
+    work(5)
+    before = stuck.rss()
+    work(30)
+    assert stuck.rss() - before < 30_000_000
+
+
+def test_nothing_happens_while_nobody_is_connected(stuck: Debuggee, connect: Connect) -> None:
+    connect(stuck).close()
+
+    def switches() -> list[str]:
+        found = []
+        for thread in sorted(stuck.threads()):
+            status = Path(f"/proc/{stuck.pid}/task/{thread}/status").read_text()
+            found.append(status.partition("voluntary_ctxt_switches:")[2])
+        return found
+
+    def is_quiet() -> bool:
+        # This sleep is what is measured, not a wait for something.
+        before = switches()
+        time.sleep(0.3)
+        return switches() == before
+
+    wait_until(is_quiet, "the server to be idle")
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has computed up to now."""
+    fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_program_without_free_descriptors_is_left_in_peace(
+    stuck: Debuggee, connect: Connect
+) -> None:
+    client = connect(stuck)
+    client.execute(
+        "import os, resource\n"
+        "limits = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "fd = os.dup(0); os.close(fd)\n"  # the lowest that is free
+        "def limit(): resource.setrlimit(resource.RLIMIT_NOFILE, (fd, limits[1]))\n"
+        "def unlimit(): resource.setrlimit(resource.RLIMIT_NOFILE, limits)\n"
+    )
+    unlimit = client.namespace["unlimit"]
+    client.eval("limit()")
+    with pytest.raises(OSError, match="Too many open files"):
+        client.eval("os.dup(0)")
+    with contextlib.ExitStack() as stack:
+        waiting = [stack.enter_context(raw_connect(stuck)) for _ in range(3)]
+        before = cpu_seconds(stuck.pid)
+        # This sleep is what is measured, not a wait for something.
+        time.sleep(0.5)
+        assert cpu_seconds(stuck.pid) - before < 0.1
+        assert client.eval("1+1") == 2
+        unlimit()
+        for peer in waiting:
+            if not peer.works():  # hung up on: that is good, too
+                break
+        assert connect(stuck).eval("1+1") == 2
+
+
+def test_importing_pystuck_starts_nothing() -> None:
+    answer = run_python(
+        "import json, os, sys, threading\n"
+        "modules = set(sys.modules)\n"
+        "import pystuck\n"
+        "print(json.dumps([len(os.listdir('/proc/self/task')), threading.active_count()]))\n"
+    )
+    assert answer == [1, 1]
+
+
+def test_run_server_does_without_rpyc_in_the_debuggee(stuck: Debuggee, connect: Connect) -> None:
+    client = connect(stuck)
+    assert client.eval("'rpyc' in __import__('sys').modules") is False
+
+
+def test_the_interpreter_can_be_one_that_ignores_its_environment() -> None:
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1].split(':'); import pystuck\n"
+        "print(pystuck.run_server(port=0).port > 0)"
+    )
+    environment = debuggee_environment()
+    path = environment.pop("PYTHONPATH")
+    done = subprocess.run(
+        [python(), "-I", "-S", "-X", "dev", "-W", "error", "-c", code, path],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "True\n")
