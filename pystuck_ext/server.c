@@ -529,6 +529,8 @@ size_t ps_server_clients(struct ps_server *s)
 {
     size_t n;
 
+    if (s->fork_count != ps_fork_count())
+        return 0; /* the parent's */
     pthread_mutex_lock(&s->lock);
     n = s->client_count;
     pthread_mutex_unlock(&s->lock);

@@ -8,9 +8,11 @@
 #include "gil.h"
 #include "server.h"
 
-/* A thread of ours that has run Python. */
+/* A thread of ours that has run Python. In a forked child it is no more, and its ident may be that
+ * of a new thread of the program's. */
 struct ps_thread {
     unsigned long ident;
+    unsigned fork_count; /* of the process that it is in */
     bool interruptible;
     LIST_ENTRY(ps_thread) entry;
 };
@@ -76,6 +78,7 @@ static void enter_in_list(struct ps_state *state)
     if (!own_thread)
         return;
     own_thread->ident = PyThread_get_thread_ident();
+    own_thread->fork_count = ps_fork_count();
     own_thread->interruptible = false;
     LIST_INSERT_HEAD(&state->own_threads, own_thread, entry);
 }
@@ -148,6 +151,8 @@ PyObject *ps_thread_idents(struct ps_state *state)
     struct ps_thread *t;
 
     LIST_FOREACH (t, &state->own_threads, entry) {
+        if (t->fork_count != ps_fork_count())
+            continue;
         ident = list ? PyLong_FromUnsignedLong(t->ident) : NULL;
         if (!ident || PyList_Append(list, ident) < 0)
             Py_CLEAR(list);

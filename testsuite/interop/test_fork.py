@@ -106,6 +106,32 @@ def test_a_forked_child_can_have_a_server_of_its_own(
         assert parent.modules.os.getpid() == debuggee.pid
 
 
+#: Has as many threads as there are clients, so that some get the idents of those that served them.
+CHILD_WITH_THREADS = """
+import json, os, threading
+from pystuck import thread_probe
+pid = os.fork()
+if pid == 0:
+    event = threading.Event()
+    for _ in range(8):
+        threading.Thread(target=event.wait, daemon=True).start()
+    shown = thread_probe.stacks_repr().count("<Thread(")
+    os.write(1, json.dumps([shown, server.clients]).encode() + b"\\n")
+    os._exit(0)
+os.waitpid(pid, 0)
+"""
+
+
+def test_the_threads_of_a_forked_child_are_not_taken_for_ours(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    debuggee = start_debuggee("plain.py", arguments=("", QUIET + CHILD_WITH_THREADS))
+    clients = [connect(debuggee) for _ in range(8)]
+    assert [client.eval("1 + 1") for client in clients] == [2] * 8
+    debuggee.write("fork\n")
+    assert json.loads(debuggee.read_line()) == [8, 0]
+
+
 def test_a_request_that_forks_is_answered_once_and_its_child_ends(
     start_debuggee: Start, connect: Connect
 ) -> None:
