@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from harness import BUSY, Debuggee, wait_until
-from rawpeer import Handler, box, raw_connect
+from rawpeer import Handler, RawPeer, box, raw_connect
 
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
@@ -43,15 +45,19 @@ def test_the_program_ends_at_its_end_in_the_middle_of_a_request(
         assert peer.answer() is None
 
 
+def call_back(peer: RawPeer, function: Any) -> None:
+    """Has a function of the debuggee's call one of the client's, which does not answer."""
+    callback = (4, ("some.function", 1, 2))
+    boxed = (2, (box(function), (2, (callback,)), box(())))
+    peer.send(peer.request_frame(Handler.CALL, boxed))
+    peer.answer_inspect(("__call__", None))
+    assert peer.receive() is not None
+
+
 def test_the_program_ends_at_its_end_while_it_waits_for_a_client(start_debuggee: Start) -> None:
     debuggee = start_debuggee("plain.py")
     with raw_connect(debuggee) as peer:
-        function = peer.eval("lambda f: f()")
-        callback = (4, ("some.function", 1, 2))
-        boxed = (2, (box(function), (2, (callback,)), box(())))
-        peer.send(peer.request_frame(Handler.CALL, boxed))
-        peer.answer_inspect(("__call__", None))
-        assert peer.receive() is not None
+        call_back(peer, peer.eval("lambda f: f()"))
         debuggee.end_well()
         while peer.receive() is not None:
             pass
@@ -82,3 +88,99 @@ def test_a_program_that_hangs_in_atexit_can_still_be_asked(
     debuggee.ended = True
     debuggee.write("end\n")
     assert (debuggee.wait(), debuggee.stderr()) == (0, "")
+
+
+def test_a_program_that_waits_for_its_threads_can_still_be_asked(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    """The main thread is stuck in threading._shutdown, for a thread that is no daemon."""
+    code = "import threading; threading.Thread(target=sys.stdin.readline).start()"
+    debuggee = start_debuggee("plain.py", arguments=("", code))
+    old = connect(debuggee)
+    old.execute("import sys, threading, traceback")
+    debuggee.write("go to the end\n")
+    assert debuggee.read_line() == "went on"
+
+    def main_stack(client: Any) -> str:
+        client.execute("import sys, threading, traceback")
+        return client.eval(
+            "''.join(traceback.format_stack(sys._current_frames()[threading.main_thread().ident]))"
+        )
+
+    wait_until(lambda: "_shutdown" in main_stack(old), "the main thread to come to its end")
+    for _ in range(3):
+        assert "_shutdown" in main_stack(connect(debuggee))
+    debuggee.ended = True
+    debuggee.write("end\n")
+    assert (debuggee.wait(), debuggee.stderr()) == (0, "")
+
+
+# ---- With many clients, busy in every way --------------------------------------------------------
+
+#: Never comes to an end of its own, and lets others have the GIL now and then.
+GENERATOR = "(n for n in iter(lambda: __import__('time').sleep(0.001), 1))"
+
+
+def start_generator(peer: RawPeer) -> None:
+    generator = peer.eval(GENERATOR)
+    peer.send(peer.request_frame(Handler.BUFFITER, box((generator, 10**6))))
+
+
+@contextlib.contextmanager
+def twenty_busy_clients(debuggee: Debuggee) -> Iterator[None]:
+    """Clients that are connected, and a request of each that does not come to an end: five sleep or
+    compute or wait or read, five call the client, five iterate, and five are idle."""
+    with contextlib.ExitStack() as stack, raw_connect(debuggee) as observer:
+        peers = [stack.enter_context(raw_connect(debuggee)) for _ in range(20)]
+        roots = [peer.root() for peer in peers]
+        functions = [peer.eval("lambda f: f()") for peer in peers[5:10]]
+        for peer, function in zip(peers[5:10], functions):
+            call_back(peer, function)
+        for peer in peers[10:15]:
+            start_generator(peer)
+        texts = [*BUSY.values(), BUSY["sleeping"]]
+        for peer, root, text in zip(peers[:5], roots, texts):
+            peer.send(peer.request_frame(Handler.CALLATTR, box((root, "eval", (text,)))))
+        # The main thread, fifteen requests, and this one.
+        frames = "len(__import__('sys')._current_frames())"
+        wait_until(lambda: observer.eval(frames) == 17, "the requests to be served")
+        yield
+
+
+SIGTERM = "import os, signal, time\n{}os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
+HANDLER = "signal.signal(signal.SIGTERM, lambda *args: sys.exit(6))\n"
+
+#: How a program ends: the code, its status, and what it prints before.
+ENDINGS = {
+    "by itself": ("", 0, "went on\n"),
+    "sys.exit": ("sys.exit(3)", 3, ""),
+    "sys.exit in a thread": (
+        "import threading; threading.Thread(target=sys.exit).start()",
+        0,
+        "went on\n",
+    ),
+    "os._exit": ("import os; os._exit(5)", 5, ""),
+    "C's exit": ("import ctypes; ctypes.PyDLL(None).exit(8)", 8, ""),
+    "SIGTERM": (SIGTERM.format(""), -signal.SIGTERM, ""),
+    "a handler of SIGTERM": (SIGTERM.format(HANDLER), 6, ""),
+}
+
+#: What makes an interpreter look more closely at what happens in it.
+MODES = {
+    "plain": {},
+    "dev": {"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error", "PYTHONFAULTHANDLER": "1"},
+    "tracemalloc": {"PYTHONTRACEMALLOC": "5", "PYTHONUNBUFFERED": "1"},
+}
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES.keys())
+@pytest.mark.parametrize(("code", "status", "output"), ENDINGS.values(), ids=ENDINGS.keys())
+def test_the_program_ends_as_if_alone_with_many_busy_clients(
+    start_debuggee: Start, code: str, status: int, output: str, mode: dict[str, str]
+) -> None:
+    debuggee = start_debuggee("plain.py", arguments=("", code), env=mode)
+    debuggee.ended = True
+    with twenty_busy_clients(debuggee):
+        debuggee.write("go on\n")
+        assert (debuggee.wait(), debuggee.stderr()) == (status, "")
+    assert debuggee.read_rest() == output
