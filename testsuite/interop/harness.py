@@ -294,8 +294,11 @@ def is_gone(pid: int) -> bool:
 
 def links(pid: int) -> list[str]:
     """What the descriptors of a process are."""
-    fds = Path("/proc") / str(pid) / "fd"
-    return [os.readlink(fds / name) for name in os.listdir(fds)]
+    fds, found = Path("/proc") / str(pid) / "fd", []
+    for name in os.listdir(fds):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(fds / name))
+    return found
 
 
 def run_python(code: str, *arguments: str, **more: str) -> dict[str, Any]:

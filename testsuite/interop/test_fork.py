@@ -7,20 +7,19 @@ import contextlib
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import rpyc
 from harness import (
+    PATIENCE,
     Debuggee,
-    Running,
     debuggee_environment,
     is_gone,
     links,
     python,
-    run_python,
     wait_until,
 )
 from rawpeer import is_refused, raw_connect
@@ -179,134 +178,116 @@ def test_a_child_that_a_request_forked_ends_whatever_is_locked(
     assert (debuggee.wait(), debuggee.stderr()) == (0, "")
 
 
-def test_a_request_can_start_processes_in_all_the_usual_ways(
-    stuck: Debuggee, connect: Connect
-) -> None:
-    client = connect(stuck)
-    assert client.modules.os.system("exit 3") == 3 << 8
-    assert client.modules.subprocess.check_output(("echo", "x")) == b"x\n"
-    with client.modules.os.popen("echo y") as pipe:
-        assert pipe.read() == "y\n"
+# ---- With busy clients ---------------------------------------------------------------------------
 
-
-#: Prints what the descriptors are that a process was started with.
-LIST_DESCRIPTORS = """
-import contextlib, json, os
-names = []
-for number in os.listdir("/proc/self/fd"):
-    with contextlib.suppress(OSError):
-        names.append(os.readlink("/proc/self/fd/" + number))
-print(json.dumps(names))
-"""
-
-
-def test_a_process_that_the_program_starts_has_no_descriptor_of_ours(
-    start_debuggee: Start, connect: Connect, socket_dir: Path
-) -> None:
-    code = "import subprocess; subprocess.call([sys.executable, '-c', program], close_fds=False)"
-    debuggee = start_debuggee(
-        "plain.py",
-        arguments=(f"program = {LIST_DESCRIPTORS!r}", code),
-        unix_socket=str(socket_dir / "s"),
-    )
-    connect(debuggee).ping()
-    debuggee.write("start it\n")
-    names = json.loads(debuggee.read_line())
-    assert [name for name in names if name.startswith(("socket:", "anon_inode:"))] == []
-
-
-def test_a_process_that_a_request_starts_has_no_descriptor_of_ours(
-    stuck: Debuggee, connect: Connect
-) -> None:
-    client = connect(stuck)
-    client.namespace["program"] = LIST_DESCRIPTORS
-    client.execute("import subprocess, sys")
-    output = client.eval(
-        "subprocess.check_output([sys.executable, '-c', program], close_fds=False)"
-    )
-    names = json.loads(output)
-    assert [name for name in names if name.startswith(("socket:", "anon_inode:"))] == []
-
-
-def test_all_descriptors_of_ours_are_closed_on_exec(stuck: Debuggee, connect: Connect) -> None:
-    connect(stuck).ping()
-    ours = [number for number in stuck.descriptors() if number > 2]
-    assert ours
-    for number in ours:
-        info = Path(f"/proc/{stuck.pid}/fdinfo/{number}").read_text()
-        assert int(info.partition("flags:")[2].split()[0], 8) & os.O_CLOEXEC
-
-
-# ---- Children that serve -------------------------------------------------------------------------
-
-FORKS = """
-import json, os, sys, time
+#: Forks from `threads` threads at once, `times` times each; each child looks for sockets, and for a
+#: lock of Python's that is stuck, and ends with 7.
+FORK_OFTEN = """
+import json, logging, os, sys, threading, warnings
+warnings.simplefilter("ignore")
 import pystuck
 
-options = json.loads(sys.argv[1])
-server = pystuck.run_server(follow_fork=True, **options)
-pid = os.fork()
-if pid == 0:
-    mine = pystuck._servers
-    where = [{"port": s.port, "unix_socket": s.unix_socket} for s in mine]
-    print(json.dumps({"pid": os.getpid(), "servers": where}), flush=True)
-    time.sleep(60)
-    os._exit(0)
-print(json.dumps({"host": server.host, "port": server.port, "unix_socket": server.unix_socket}),
-      flush=True)
-sys.stdin.readline()
-os.kill(pid, 9)
-os.waitpid(pid, 0)
+def sockets():
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            found.append(os.readlink("/proc/self/fd/" + fd))
+        except OSError:
+            pass
+    return [name for name in found if name.startswith("socket:")]
+
+def child():
+    if sockets() or threading.active_count() != 1 or pystuck._pystuck.own_threads():
+        os._exit(1)
+    import wave  # takes the import lock
+    threading.Thread(target=int).start()
+    os._exit(7)
+
+def fork_often(times):
+    for _ in range(times):
+        pid = os.fork()
+        if pid == 0:
+            child()
+        statuses.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+statuses = []
+server = pystuck.run_server(port=0)
+print(json.dumps({"host": server.host, "port": server.port}), flush=True)
+for line in sys.stdin:
+    statuses.clear()
+    threads, times = json.loads(line)
+    if threads == 0:
+        fork_often(times)
+    others = [threading.Thread(target=fork_often, args=(times,)) for _ in range(threads)]
+    for thread in others:
+        thread.start()
+    for thread in others:
+        thread.join()
+    print(json.dumps(statuses), flush=True)
 """
 
 
-def forked(options: dict[str, Any]) -> tuple[Running, dict[str, Any], dict[str, Any]]:
-    """The program, and what its two processes say."""
-    running = Running([python(), "-c", FORKS, json.dumps(options)], debuggee_environment())
-    one, other = json.loads(running.read_line()), json.loads(running.read_line())
-    return (running, one, other) if "host" in one else (running, other, one)
+@pytest.mark.parametrize("threads", [0, 4], ids=["main-thread", "other-threads"])
+def test_forks_while_clients_are_busy_hurt_neither_side(connect: Connect, threads: int) -> None:
+    debuggee = Debuggee([python(), "-c", FORK_OFTEN], debuggee_environment())
+    over, failures = threading.Event(), []
 
+    def work(client: Any) -> None:
+        """Both sides send all the time, and the client's objects come and go."""
+        call = client.eval("lambda f, n: [f(n), [n]][0]")
+        n = 0
+        while not over.is_set():
+            n += 1
+            try:
+                assert call(lambda m: [m], n)[0] == n
+            except BaseException as error:
+                failures.append(error)
+                return
 
-def test_a_child_by_fork_serves_at_the_next_port() -> None:
-    running, parent, child = forked({"port": 0})
+    clients = [connect(debuggee) for _ in range(8)]
+    workers = [threading.Thread(target=work, args=(client,)) for client in clients]
     try:
-        assert len(child["servers"]) == 1
-        assert child["servers"][0]["port"] != parent["port"]
-        c = rpyc.classic.connect("127.0.0.1", child["servers"][0]["port"])
-        assert c.modules.os.getpid() == child["pid"]
-        c.close()
-        p = rpyc.classic.connect("127.0.0.1", parent["port"])
-        assert p.modules.os.getpid() == running.pid
-        p.close()
-        running.write("\n")
-        assert running.wait() == 0
-        assert running.stderr() == ""
+        for worker in workers:
+            worker.start()
+        debuggee.write(json.dumps([threads, 40 // (threads or 1)]) + "\n")
+        statuses = json.loads(debuggee.read_line(4 * PATIENCE))
+        over.set()
+        for worker in workers:
+            worker.join(PATIENCE)
+        assert statuses == [7] * 40
+        assert failures == []
+        assert all(client.eval("1 + 1") == 2 for client in clients)
+        debuggee.popen.stdin.close()
+        assert (debuggee.wait(), debuggee.stderr()) == (0, "")
     finally:
-        running.kill()
+        over.set()
+        debuggee.kill()
 
 
-def test_a_child_by_fork_serves_at_its_own_socket(socket_dir: Path) -> None:
-    running, parent, child = forked({"unix_socket": str(socket_dir / "{pid}.sock")})
-    try:
-        assert parent["unix_socket"] == str(socket_dir / f"{running.pid}.sock")
-        assert child["servers"][0]["unix_socket"] == str(socket_dir / f"{child['pid']}.sock")
-        c = rpyc.classic.unix_connect(child["servers"][0]["unix_socket"])
-        assert c.modules.os.getpid() == child["pid"]
-        c.close()
-    finally:
-        running.kill()
-
-
-ATTEMPT = """
-import json, sys
-import pystuck
-try:
-    pystuck.run_server(unix_socket=sys.argv[1], follow_fork=True)
-except Exception as error:
-    print(json.dumps(f"{type(error).__name__}: {error}"))
-"""
-
-
-def test_a_socket_that_children_would_share_is_refused() -> None:
-    error = run_python(ATTEMPT, "/nowhere/socket")
-    assert error.startswith("ValueError: follow_fork needs '{pid}'")
+def test_a_fork_by_c_code_keeps_nothing_of_the_server(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    """Python's hooks do not hear of it. Its child runs until there is a byte on its stdin."""
+    code = (
+        "import ctypes; libc = ctypes.PyDLL(None)\n"
+        "pid = libc.fork()\n"
+        "if pid == 0:\n"
+        "    libc.read(0, ctypes.create_string_buffer(2), 2)\n"
+        "    libc._exit(5)\n"
+        "print(pid, flush=True)\n"
+        "import os; print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)\n"
+        "sys.stdin.readline()\n"
+    )
+    debuggee = start_debuggee("plain.py", arguments=("", code))
+    clients = [connect(debuggee) for _ in range(5)]
+    held = [client.eval("[1]") for client in clients]
+    debuggee.write("fork\n")
+    child = int(debuggee.read_line())
+    wait_until(
+        lambda: not any(name.startswith("socket:") for name in links(child)),
+        "the child to close what is not its own",
+    )
+    assert [one[0] for one in held] == [1] * 5
+    debuggee.write("x\n")
+    assert debuggee.read_line() == "5"
+    assert connect(debuggee).eval("1 + 1") == 2
