@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What users of stock rpyc do to a server, one function a case, its name what it finds.
 
-test_stock_clients.py runs each of them under every stock version, and so those of helper_cases.py,
-by stock_client.py. So nothing but rpyc and the standard library is imported here.
+test_stock_clients.py runs each of them under every stock version, by stock_client.py, as those of
+helper_cases.py and hang_cases.py. So nothing but rpyc and the standard library is imported here.
 """
 
 from __future__ import annotations

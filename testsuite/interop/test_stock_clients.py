@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Our server with clients of stock rpyc: all of stock_cases.py and helper_cases.py."""
+"""Our server with clients of stock rpyc: all of stock_cases.py and the other *_cases.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import hang_cases  # noqa: F401
 import helper_cases  # noqa: F401
 import pytest
 import stock_cases

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Cases for stock clients: several threads on one connection, as rpyc's users report to hang.
+
+There it is rpyc on both sides. Here the side of the server is ours, so what hung in a client is
+tried the other way round: the threads are the debuggee's, and the objects the client's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from rpyc.utils import helpers
+from stock_cases import PATIENCE, Thing, case, connect, wait_until
+
+#: Runs f(n) in so many threads at once and returns what went wrong.
+IN_THREADS = """
+import threading
+def in_threads(count, f):
+    failures = []
+    def run(n):
+        try:
+            f(n)
+        except BaseException as error:
+            failures.append(repr(error))
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    return tuple(failures)
+"""
+
+
+@contextlib.contextmanager
+def served_by_threads(c: Any, count: int) -> Iterator[None]:
+    """Has several threads of the client serve its connection."""
+    threads = [helpers.BgServingThread(c) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for thread in threads:
+            thread.stop()
+
+
+@case
+def one_object_of_the_client_is_used_by_many_threads_at_once(c: Any) -> None:
+    thing = Thing()
+    c.execute(
+        f"{IN_THREADS}"
+        "def use(thing):\n"
+        "    def run(n):\n"
+        "        for i in range(30):\n"
+        "            assert thing.method(n, i) == ((n, i), ())\n"
+        "            assert thing(n) == ('called', n)\n"
+        "            assert thing + i == ('sum', i)\n"
+        "            thing.text = str(n)\n"
+        "            assert len(str(thing)) > 0\n"
+        "    return in_threads(8, run)\n"
+    )
+    assert c.namespace["use"](thing) == ()
+
+
+@case
+def threads_share_a_dictionary_of_the_client_over_one_connection(c: Any) -> None:
+    """rpyc issue 381: many threads over one connection, and then "result expired"."""
+    shared: dict[int, dict[int, Any]] = {n: dict.fromkeys(range(10)) for n in range(6)}
+    c.execute(
+        f"{IN_THREADS}"
+        "def fill(shared, me):\n"
+        "    for i in shared[me]:\n"
+        "        shared[me][i] = [me, i]\n"
+        "        assert shared[me][i][1] == i\n"
+        "def fill_all(shared):\n"
+        "    return in_threads(len(shared), lambda n: fill(shared, n))\n"
+    )
+    assert c.namespace["fill_all"](shared) == ()
+    assert all(shared[n][i][1] == i for n in range(6) for i in range(10))
+
+    # And with threads of the client's too, over this connection and others.
+    failures: list[BaseException] = []
+
+    def work(connection: Any) -> None:
+        try:
+            connection.execute(
+                f"{IN_THREADS}def look(d):\n    return in_threads(3, lambda n: d[n][0])\n"
+            )
+            for _ in range(5):
+                assert connection.namespace["look"](shared) == ()
+        except BaseException as error:
+            failures.append(error)
+
+    connections = [c, c, c, connect(), connect()]
+    threads = [threading.Thread(target=work, args=(one,)) for one in connections]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    for connection in connections[3:]:
+        connection.close()
+    assert failures == []
+    assert not any(thread.is_alive() for thread in threads)
+
+
+@case
+def a_reply_wakes_the_thread_that_waits_for_it_whoever_has_read_it(c: Any) -> None:
+    """rpyc issue 449: with several threads that serve, on one processor, a reply was there and the
+    thread that waited for it slept on."""
+    c.execute(
+        f"{IN_THREADS}"
+        "import os, sys\n"
+        "def call_often(f):\n"
+        "    def run(n):\n"
+        "        for i in range(60):\n"
+        "            assert f(n, i) == (n, i)\n"
+        "    processors, interval = os.sched_getaffinity(0), sys.getswitchinterval()\n"
+        "    os.sched_setaffinity(0, {min(processors)})\n"  # of this thread, and of those it starts
+        "    sys.setswitchinterval(1e-5)\n"
+        "    try:\n"
+        "        return in_threads(8, run)\n"
+        "    finally:\n"
+        "        sys.setswitchinterval(interval)\n"
+        "        os.sched_setaffinity(0, processors)\n"
+    )
+    assert c.namespace["call_often"](lambda n, i: (n, i)) == ()
+
+
+@case
+def one_thread_of_the_debuggee_waits_in_the_client_for_another(c: Any) -> None:
+    """rpyc issue 491: the call that blocks must not keep the one out that would end it."""
+    event, answers = threading.Event(), []
+    c.execute(
+        "import threading\n"
+        "def wait_and_set(event, tell):\n"
+        "    waiting = threading.Thread(target=lambda: tell(event.wait(20)))\n"
+        "    setting = threading.Thread(target=event.set)\n"
+        "    waiting.start(); setting.start()\n"
+        "def start(*args):\n"
+        "    threading.Thread(target=wait_and_set, args=args).start()\n"
+    )
+    with served_by_threads(c, 4):
+        c.namespace["start"](event, answers.append)
+        wait_until(lambda: answers == [True], "the thread that waits to be told")
+
+
+@case
+def a_thread_logs_to_the_client_that_waits_for_its_end(c: Any) -> None:
+    """rpyc issue 527: with a log and stdout that went to the client, a request never ended."""
+
+    class File:
+        def __init__(self) -> None:
+            self.text = ""
+
+        def write(self, text: str) -> int:
+            self.text += text
+            return len(text)
+
+        def flush(self) -> None:
+            pass
+
+    c.execute(
+        "import logging, threading\n"
+        "def run(file):\n"
+        "    logger, handler = logging.Logger('mine'), logging.StreamHandler(file)\n"
+        "    logger.addHandler(handler)\n"
+        "    def work(n):\n"
+        "        for i in range(20):\n"
+        "            logger.info('from thread %d', n)\n"
+        "            print('printed by', n, file=file)\n"
+        "    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]\n"
+        "    for thread in threads: thread.start()\n"
+        "    logger.warning('waiting')\n"
+        "    for thread in threads: thread.join()\n"
+        "    logger.warning('done')\n"
+        "    return 'done'\n"
+    )
+    file = File()
+    assert c.namespace["run"](file) == "done"
+    assert file.text.endswith("done\n")
+    assert [file.text.count(f"from thread {n}") for n in range(4)] == [20] * 4
+
+
+@case
+def all_threads_that_wait_for_a_client_hear_of_its_end(c: Any) -> None:
+    other = connect()
+    c.execute("import sys, threading; sys.outcomes, sys.go = [], threading.Event()")
+    other.execute(
+        "import sys, threading\n"
+        "def wait(f):\n"
+        "    sys.go.wait()\n"
+        "    try:\n"
+        "        f()\n"
+        "    except BaseException as error:\n"
+        "        sys.outcomes.append(type(error).__name__)\n"
+        "def start(f):\n"
+        "    for n in range(8):\n"
+        "        threading.Thread(target=wait, args=(f,), daemon=True).start()\n"
+    )
+    forever, called = threading.Event(), threading.Semaphore(0)
+
+    def wait() -> None:
+        called.release()
+        forever.wait()
+
+    other.namespace["start"](wait)
+    serving = threading.Thread(target=other.serve_all, daemon=True)
+    serving.start()
+    c.execute("sys.go.set()")
+    assert called.acquire(timeout=PATIENCE)
+    other._channel.close()
+    wait_until(lambda: c.eval("len(sys.outcomes)") == 8, "the threads to go on")
+    assert set(c.eval("tuple(sys.outcomes)")) == {"EOFError"}
+    forever.set()
+    serving.join(PATIENCE)
