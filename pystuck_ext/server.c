@@ -490,6 +490,16 @@ static void stop_listener(struct ps_server *s)
     close(fd);
 }
 
+/* With the lock held: ends a connection. Its session may be busy and not look, and nobody watches
+ * it for that any more. */
+static void hang_up(struct ps_client *client)
+{
+    stream_shutdown(&client->stream);
+    client->hung_up = true;
+    if (client->session)
+        client->server->options.hung_up(client->session);
+}
+
 void ps_server_close(struct ps_server *s)
 {
     struct ps_client *client;
@@ -501,7 +511,7 @@ void ps_server_close(struct ps_server *s)
     was_closed = s->closed;
     s->closed = true;
     LIST_FOREACH (client, &s->clients, entry)
-        stream_shutdown(&client->stream);
+        hang_up(client);
     pthread_mutex_unlock(&s->lock);
     if (was_closed)
         return;

@@ -25,7 +25,7 @@ struct ps_client {
     struct conn *conn; /* over that stream; NULL until ps_client_set_conn */
     void *session;     /* ... and who serves it */
     uint64_t id;       /* a number of its own */
-    bool hung_up;      /* the client, as the listener has seen */
+    bool hung_up;      /* the client, as the listener has seen, or we */
     LIST_ENTRY(ps_client) entry;
 };
 

@@ -12,9 +12,10 @@ import itertools
 import socket
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from harness import PATIENCE, Debuggee
+from harness import BUSY, PATIENCE, Debuggee, wait_until
 from rpyc.core import brine
 
 #: The seq that comes next.
@@ -292,6 +293,45 @@ def is_refused(debuggee: Debuggee) -> bool:
 def raw_connect(debuggee: Debuggee, envelope: Envelope = Envelope.RPYC6) -> RawPeer:
     """A raw peer at a debuggee's server."""
     return RawPeer(connect_socket(debuggee), envelope)
+
+
+def call_back(peer: RawPeer, function: Any) -> None:
+    """Has a function of the debuggee's call one of the client's, which does not answer."""
+    callback = (4, ("some.function", 1, 2))
+    boxed = (2, (box(function), (2, (callback,)), box(())))
+    peer.send(peer.request_frame(Handler.CALL, boxed))
+    peer.answer_inspect(("__call__", None))
+    assert peer.receive() is not None
+
+
+#: Never comes to an end of its own, and lets others have the GIL now and then.
+GENERATOR = "(n for n in iter(lambda: __import__('time').sleep(0.001), 1))"
+
+
+def start_generator(peer: RawPeer) -> None:
+    generator = peer.eval(GENERATOR)
+    peer.send(peer.request_frame(Handler.BUFFITER, box((generator, 10**6))))
+
+
+@contextlib.contextmanager
+def twenty_busy_clients(debuggee: Debuggee) -> Iterator[list[RawPeer]]:
+    """Clients that are connected, and a request of each that does not come to an end: five sleep or
+    compute or wait or read, five call the client, five iterate, and five are idle."""
+    with contextlib.ExitStack() as stack, raw_connect(debuggee) as observer:
+        peers = [stack.enter_context(raw_connect(debuggee)) for _ in range(20)]
+        roots = [peer.root() for peer in peers]
+        functions = [peer.eval("lambda f: f()") for peer in peers[5:10]]
+        for peer, function in zip(peers[5:10], functions):
+            call_back(peer, function)
+        for peer in peers[10:15]:
+            start_generator(peer)
+        texts = [*BUSY.values(), BUSY["sleeping"]]
+        for peer, root, text in zip(peers[:5], roots, texts):
+            peer.send(peer.request_frame(Handler.CALLATTR, box((root, "eval", (text,)))))
+        # The main thread, fifteen requests, and this one.
+        frames = "len(__import__('sys')._current_frames())"
+        wait_until(lambda: observer.eval(frames) == 17, "the requests to be served")
+        yield peers
 
 
 def zlib_bomb(size: int) -> bytes:

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from harness import BUSY, Debuggee, wait_until
-from rawpeer import Handler, RawPeer, box, raw_connect
+from rawpeer import Handler, box, call_back, raw_connect, twenty_busy_clients
 
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
@@ -43,15 +42,6 @@ def test_the_program_ends_at_its_end_in_the_middle_of_a_request(
         wait_until(lambda: other.eval(frames) == 3, "the request to be served")
         debuggee.end_well()
         assert peer.answer() is None
-
-
-def call_back(peer: RawPeer, function: Any) -> None:
-    """Has a function of the debuggee's call one of the client's, which does not answer."""
-    callback = (4, ("some.function", 1, 2))
-    boxed = (2, (box(function), (2, (callback,)), box(())))
-    peer.send(peer.request_frame(Handler.CALL, boxed))
-    peer.answer_inspect(("__call__", None))
-    assert peer.receive() is not None
 
 
 def test_the_program_ends_at_its_end_while_it_waits_for_a_client(start_debuggee: Start) -> None:
@@ -116,36 +106,6 @@ def test_a_program_that_waits_for_its_threads_can_still_be_asked(
 
 
 # ---- With many clients, busy in every way --------------------------------------------------------
-
-#: Never comes to an end of its own, and lets others have the GIL now and then.
-GENERATOR = "(n for n in iter(lambda: __import__('time').sleep(0.001), 1))"
-
-
-def start_generator(peer: RawPeer) -> None:
-    generator = peer.eval(GENERATOR)
-    peer.send(peer.request_frame(Handler.BUFFITER, box((generator, 10**6))))
-
-
-@contextlib.contextmanager
-def twenty_busy_clients(debuggee: Debuggee) -> Iterator[None]:
-    """Clients that are connected, and a request of each that does not come to an end: five sleep or
-    compute or wait or read, five call the client, five iterate, and five are idle."""
-    with contextlib.ExitStack() as stack, raw_connect(debuggee) as observer:
-        peers = [stack.enter_context(raw_connect(debuggee)) for _ in range(20)]
-        roots = [peer.root() for peer in peers]
-        functions = [peer.eval("lambda f: f()") for peer in peers[5:10]]
-        for peer, function in zip(peers[5:10], functions):
-            call_back(peer, function)
-        for peer in peers[10:15]:
-            start_generator(peer)
-        texts = [*BUSY.values(), BUSY["sleeping"]]
-        for peer, root, text in zip(peers[:5], roots, texts):
-            peer.send(peer.request_frame(Handler.CALLATTR, box((root, "eval", (text,)))))
-        # The main thread, fifteen requests, and this one.
-        frames = "len(__import__('sys')._current_frames())"
-        wait_until(lambda: observer.eval(frames) == 17, "the requests to be served")
-        yield
-
 
 SIGTERM = "import os, signal, time\n{}os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
 HANDLER = "signal.signal(signal.SIGTERM, lambda *args: sys.exit(6))\n"

@@ -15,7 +15,15 @@ from typing import Any
 import pytest
 import rpyc
 from harness import Debuggee, run_python, wait_until
-from rawpeer import ENVELOPES, connect_socket, is_refused, raw_connect
+from rawpeer import (
+    ENVELOPES,
+    Handler,
+    box,
+    connect_socket,
+    is_refused,
+    raw_connect,
+    twenty_busy_clients,
+)
 
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
@@ -314,3 +322,89 @@ def test_the_server_goes_on_when_nobody_keeps_its_handle(
 ) -> None:
     debuggee = start_debuggee("plain.py", arguments=("del server; __import__('gc').collect()",))
     assert connect(debuggee).eval("1+1") == 2
+
+
+def test_the_handle_counts_its_clients(start_debuggee: Start, connect: Connect) -> None:
+    debuggee = start_debuggee("plain.py")
+    observer = connect(debuggee)
+    observer.execute("from __main__ import server")
+    assert observer.eval("server.clients") == 1
+    with contextlib.ExitStack() as stack:
+        for n in range(10):
+            stack.enter_context(raw_connect(debuggee)).root()
+            assert observer.eval("server.clients") == 2 + n
+    wait_until(lambda: observer.eval("server.clients") == 1, "the clients to be gone")
+
+
+def test_the_handle_is_a_context_manager() -> None:
+    answer = run_python(
+        "import json, pystuck, socket\n"
+        "ports = []\n"
+        "def is_open(port):\n"
+        "    with socket.socket() as client:\n"
+        "        return client.connect_ex(('127.0.0.1', port)) == 0\n"
+        "with pystuck.run_server(port=0) as server:\n"
+        "    ports.append(server.port)\n"
+        "    inside = is_open(server.port)\n"
+        "try:\n"
+        "    with pystuck.run_server(port=0) as server:\n"
+        "        ports.append(server.port)\n"
+        "        1 / 0\n"
+        "except ZeroDivisionError:\n"
+        "    print(json.dumps([inside, *map(is_open, ports)]))\n"
+    )
+    assert answer == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    "close", ["server.close()", "pystuck.stop_server()", "server.__exit__(None, None, None)"]
+)
+def test_a_server_may_be_closed_under_busy_clients(start_debuggee: Start, close: str) -> None:
+    code = f"{close}; print(server.clients >= 0, flush=True); sys.stdin.readline()"
+    debuggee = start_debuggee("plain.py", arguments=("", code))
+    with twenty_busy_clients(debuggee) as peers:
+        debuggee.write("close it\n")
+        assert debuggee.read_line() == "True"
+        assert is_refused(debuggee)
+        for peer in peers:
+            while peer.receive() is not None:
+                pass
+
+
+HOLDING = """
+import threading
+gone, lock = [], threading.Lock()
+lock.acquire()
+class Thing:
+    def __del__(self):
+        gone.append(1)
+def wait():
+    blocked.append(1)
+    lock.acquire()
+blocked = []
+"""
+
+
+def test_a_server_that_is_closed_lets_go_of_what_its_busy_clients_held(
+    start_debuggee: Start,
+) -> None:
+    code = "server.close()\nfor line in sys.stdin: print(len(gone), flush=True)"
+    debuggee = start_debuggee("plain.py", arguments=(HOLDING, code))
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(raw_connect(debuggee)) for _ in range(6)]
+        held = [peer.eval("__import__('__main__').Thing()") for peer in peers]
+        for peer in peers[1:]:
+            wait = peer.eval("__import__('__main__').wait")
+            peer.send(peer.request_frame(Handler.CALL, box((wait, ()))))
+        blocked = "len(__import__('__main__').blocked)"
+        wait_until(lambda: peers[0].eval(blocked) == 5, "the requests to block")
+        debuggee.write("close it\n")
+
+        def gone() -> int:
+            debuggee.write("how many?\n")
+            return int(debuggee.read_line())
+
+        wait_until(lambda: gone() == len(held), "the objects to go")
+    debuggee.ended = True
+    debuggee.popen.stdin.close()
+    assert (debuggee.wait(), debuggee.stderr()) == (0, "")
