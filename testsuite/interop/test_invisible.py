@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -13,8 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import BUSY, Debuggee, debuggee_environment, python, run_python, wait_until
-from rawpeer import Handler, box, raw_connect
+from harness import (
+    BUSY,
+    PATIENCE,
+    Debuggee,
+    c_program,
+    clean_environment,
+    debuggee_environment,
+    python,
+    run_python,
+    wait_until,
+)
+from rawpeer import Handler, box, raw_connect, twenty_busy_clients
 
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
@@ -117,6 +128,108 @@ def test_python_sees_no_thread_of_ours(start_debuggee: Start, connect: Connect) 
     assert len(debuggee.threads()) >= 2
     debuggee.write("count\n")
     assert debuggee.read_line() == "1"
+
+
+def test_the_stacks_show_none_of_our_threads(start_debuggee: Start) -> None:
+    code = (
+        "from pystuck import thread_probe\n"
+        "print(len(list(thread_probe.stacks_repr_generator())), flush=True)\n"
+        "sys.stdin.readline()\n"
+    )
+    debuggee = start_debuggee("plain.py", arguments=("", code))
+    with twenty_busy_clients(debuggee):
+        debuggee.write("print them\n")
+        assert debuggee.read_line() == "1"
+        shown = subprocess.run(
+            c_program("PYSTUCK_BIN", "--no-ipython", debuggee.host, debuggee.port),
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=True,
+        )
+        titles = [line for line in shown.stdout.splitlines() if line.startswith("<")]
+        assert [title.partition("(")[0] for title in titles] == ["<_MainThread"]
+
+
+#: What makes Python enter a thread in its lists, each as a request of its own.
+NOTICED = [
+    "threading.current_thread()",
+    "threading.current_thread().name",
+    "threading.get_native_id()",
+    "logging.getLogger('x').warning('logged')",
+    "(threading.current_thread(), 1 / 0)",
+    "list(concurrent.futures.ThreadPoolExecutor(2).map(str, range(9)))",
+    "threading.Timer(0, int).start()",
+    "asyncio.run(asyncio.sleep(0))",
+    "call(threading.current_thread)",
+    "queue.Queue().put(1)",
+    "threading.local().__setattr__('x', 1)",
+]
+
+
+def test_nothing_that_a_request_does_leaves_a_thread_of_ours_behind(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    before = (
+        "import asyncio, concurrent.futures, io, logging, queue, threading\n"
+        "logged = io.StringIO()\n"
+        "logging.basicConfig(stream=logged, format='%(threadName)s %(thread)d %(message)s')\n"
+        "def state():\n"
+        "    names = sorted(t.name for t in threading.enumerate())\n"
+        "    return [names, threading.active_count(), len(threading._active)]\n"
+    )
+    after = "for line in sys.stdin: print(json.dumps(state()), flush=True)"
+    debuggee = start_debuggee("plain.py", arguments=(before, after))
+    debuggee.write("\n")
+    clients = [connect(debuggee) for _ in range(3)]
+    for client in clients:
+        client.execute("from __main__ import *; import asyncio\ndef call(f): return tell(f)")
+        client.namespace["tell"] = lambda f: f()  # a request within a request
+
+    def is_alone() -> bool:
+        debuggee.write("\n")
+        return json.loads(debuggee.read_line()) == [["MainThread"], 1, 1]
+
+    for text in NOTICED:
+        for client in clients:
+            with contextlib.suppress(ZeroDivisionError):
+                client.eval(text)
+        # Threads of Python's own, where a request has started some, take their time to end.
+        wait_until(is_alone, f"{text} to leave nothing")
+    assert clients[0].eval("logged.getvalue().count('logged')") == 3
+    debuggee.ended = True
+    debuggee.popen.stdin.close()
+    assert (debuggee.wait(), debuggee.stderr()) == (0, "")
+
+
+def test_the_programs_tracing_does_not_see_requests(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    before = (
+        "import threading\n"
+        "seen = set()\n"
+        "def trace(frame, event, arg):\n"
+        "    seen.add(threading.get_ident())\n"
+        "    return trace\n"
+        "for module in (threading, sys):\n"
+        "    module.settrace(trace)\n"
+        "    module.setprofile(trace)\n"
+    )
+    after = (
+        "thread = threading.Thread(target=len, args=((),))\n"
+        "thread.start(); thread.join()\n"
+        "print(seen == {threading.get_ident(), thread.ident}, sys.gettrace() is trace, flush=True)"
+    )
+    debuggee = start_debuggee("plain.py", arguments=(before, after))
+    for _ in range(5):
+        client = connect(debuggee)
+        client.execute("import json\ndef f(n): return json.dumps([n])")
+        assert client.namespace["f"](5) == "[5]"
+        assert client.eval("__import__('sys').gettrace() is None")
+    debuggee.write("go on\n")
+    assert debuggee.read_line() == "True True"
 
 
 REFERENCES = """

@@ -10,7 +10,7 @@ import hang_cases  # noqa: F401
 import helper_cases  # noqa: F401
 import pytest
 import stock_cases
-from harness import Debuggee, StockClient, wait_until
+from harness import Debuggee, StockClient, command, debuggee_environment, python, wait_until
 
 CASES = [name for name in stock_cases.CASES if name not in stock_cases.ENDLESS]
 
@@ -93,3 +93,19 @@ def test_the_program_is_as_stuck_as_before(
         stock_client.start(case, stuck)
         stock_client.finish()
     assert stacks() == before
+
+
+def test_nothing_is_printed_where_python_looks_closely() -> None:
+    """Warnings are errors, bytes are not compared with str, memory is checked."""
+    options = ["-X", "dev", "-W", "error", "-bb"]
+    argv = [python(), *options, *command("stuck.py", '{"port": 0}')[1:]]
+    debuggee = Debuggee(argv, debuggee_environment())
+    client = StockClient("PYSTUCK_RPYC6", True)
+    try:
+        for case in CASES:
+            client.start(case, debuggee)
+            client.finish()
+        debuggee.end_well()
+    finally:
+        client.kill()
+        debuggee.kill()
