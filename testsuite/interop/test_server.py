@@ -256,6 +256,7 @@ def test_close_does_not_remove_the_socket_of_somebody_else(socket_dir: Path) -> 
         "os.unlink(sys.argv[1])\n"
         "other = socket.socket(socket.AF_UNIX); other.bind(sys.argv[1]); other.listen()\n"
         "server.close()\n"
+        "other.close()\n"
         "print(json.dumps(os.path.exists(sys.argv[1])))\n",
         str(path),
     )
@@ -312,6 +313,7 @@ def test_a_closed_port_can_be_used_again() -> None:
         "port = server.port\n"
         "server.close()\n"
         "again = pystuck.run_server(port=port)\n"
+        "client.close()\n"
         "print(json.dumps(again.port == port))\n"
     )
     assert answer is True
