@@ -17,14 +17,23 @@ def show(name, value):
     print(name + "=" + shlex.quote(value))
 
 
+def include_option(directory):
+    # -isystem: warnings about Python's headers are not ours to mend. But gcc takes the real names of
+    # such headers, and with them what lies beside the real ones: where only links are, as for
+    # Debian's debug build, it would find the pyconfig.h of another Python.
+    header = os.path.join(directory, "Python.h")
+    return ("-I" if os.path.islink(header) else "-isystem ") + directory
+
+
 def describe():
     if sys.implementation.name != "cpython" or sys.version_info < (3, 9):
         sys.exit("this is {} {}.{}".format(sys.implementation.name, *sys.version_info))
     include = [sysconfig.get_path("include"), sysconfig.get_path("platinclude")]
     show("PYTHON", sys.executable)
     show("PYTHON_VERSION", "{}.{}.{}".format(*sys.version_info))
-    # -isystem: warnings about Python's headers are not ours to mend.
-    show("PYTHON_CPPFLAGS", " ".join("-isystem " + path for path in dict.fromkeys(include)))
+    show("PYTHON_CPPFLAGS", " ".join(map(include_option, dict.fromkeys(include))))
+    show("python_hexversion", hex(sys.hexversion))
+    show("python_debug", "1" if hasattr(sys, "gettotalrefcount") else "0")
     show("PYTHON_EXT_SUFFIX", sysconfig.get_config_var("EXT_SUFFIX"))
 
 

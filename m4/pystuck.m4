@@ -54,6 +54,22 @@ AC_DEFUN([PYSTUCK_PYTHON], [
   CPPFLAGS="$CPPFLAGS $PYTHON_CPPFLAGS"
   AC_CHECK_HEADER([Python.h], [],
     [AC_MSG_ERROR([Python.h of $PYTHON is missing: install python3-dev (Debian, Ubuntu) or python3-devel (Fedora), or choose another interpreter with PYTHON=])])
+
+  # Those of another one, with other settings, would do without a word what nobody wants.
+  AC_MSG_CHECKING([whether Python.h is that of $PYTHON])
+  AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
+#include <Python.h>
+#ifdef Py_DEBUG
+#define DEBUG_BUILD 1
+#else
+#define DEBUG_BUILD 0
+#endif
+#if PY_VERSION_HEX >> 16 != $python_hexversion >> 16 || DEBUG_BUILD != $python_debug
+#error another one
+#endif
+]])], [AC_MSG_RESULT([yes])],
+    [AC_MSG_RESULT([no])
+     AC_MSG_ERROR([Python.h is that of another Python than $PYTHON, or it is broken: see config.log])])
   CPPFLAGS=$pystuck_save_CPPFLAGS
 
   AC_MSG_CHECKING([for Python's site directory under the prefix])
