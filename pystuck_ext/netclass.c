@@ -5,6 +5,9 @@
 #include "box.h"
 #include "netref.h"
 
+/* How many classes a session remembers. A client may make any number of them. */
+#define CLASSES_MAX 500
+
 /* ---- Classes of netrefs --------------------------------------------------------------------- */
 
 /* Sends a call of the method `name`, which is __call__ for the object itself. */
@@ -185,6 +188,21 @@ static PyObject *class_key(const struct id_pack *pack)
     return key;
 }
 
+/* Remembers a class for the client's next object of it, in place of the one that has been there for
+ * the longest where there are many. That one goes on as long as it has instances. */
+static int remember_class(PyObject *classes, PyObject *key, PyObject *cls)
+{
+    PyObject *oldest, *unused;
+    Py_ssize_t pos = 0;
+
+    if (PyDict_GET_SIZE(classes) >= CLASSES_MAX && PyDict_Next(classes, &pos, &oldest, &unused)) {
+        Py_INCREF(oldest);
+        PyDict_DelItem(classes, oldest);
+        Py_DECREF(oldest);
+    }
+    return PyDict_SetItem(classes, key, cls);
+}
+
 PyObject *ps_netclass_for(struct ps_session *s, const struct id_pack *pack)
 {
     PyObject *key = class_key(pack), *cls = NULL, *listing;
@@ -197,7 +215,7 @@ PyObject *ps_netclass_for(struct ps_session *s, const struct id_pack *pack)
         listing = ask_for_methods(s, pack);
         cls = listing ? make_class(s, pack, listing) : NULL;
         Py_XDECREF(listing);
-        if (cls && s->classes && PyDict_SetItem(s->classes, key, cls) < 0)
+        if (cls && s->classes && remember_class(s->classes, key, cls) < 0)
             Py_CLEAR(cls);
     }
     Py_DECREF(key);

@@ -287,6 +287,31 @@ def test_memory_of_requests_is_given_back(stuck: Debuggee, connect: Connect) -> 
     assert stuck.rss() - before < 30_000_000
 
 
+COUNT_CLASSES = """
+import gc
+def count():
+    gc.collect()
+    classes = (o for o in gc.get_objects() if type(o) is type)
+    return sum(cls.__base__.__name__ == 'Netref' for cls in classes)
+"""
+
+
+def test_classes_of_a_client_are_not_kept_for_ever(
+    start_debuggee: Start, connect: Connect, socket_dir: Path
+) -> None:
+    client = connect(start_debuggee(unix_socket=str(socket_dir / "s")))
+    client.execute(COUNT_CLASSES)
+    use = client.eval("lambda thing: thing.number")
+    classes = [type("Thing", (), {"number": number}) for number in range(1200)]
+    first = classes[0]()
+    client.namespace["first"] = first
+    for number, cls in enumerate(classes):
+        assert use(cls()) == number
+    assert client.eval("count()") < 600
+    assert client.eval("first.number") == 0
+    assert client.eval("lambda thing: thing is first")(first) is True
+
+
 def test_nothing_happens_while_nobody_is_connected(stuck: Debuggee, connect: Connect) -> None:
     connect(stuck).close()
 
