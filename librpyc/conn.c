@@ -401,6 +401,8 @@ static void deliver(struct conn *c, struct message *m)
 
     pthread_mutex_lock(&c->lock);
     done = pending_complete(c, m);
+    if (!done.claimed)
+        stream_acknowledge(&c->stream); /* no answer will do it: the reply to a DEL, mostly */
     c->reading = false;
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);

@@ -191,6 +191,14 @@ int stream_send(struct stream *s, const void *bytes, size_t n, deadline_t deadli
     return 0;
 }
 
+void stream_acknowledge(const struct stream *s)
+{
+    int on = 1;
+
+    if (stream_is_ours(s))
+        setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 void stream_shutdown(struct stream *s)
 {
     if (stream_is_ours(s))

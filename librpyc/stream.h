@@ -78,6 +78,11 @@ ssize_t stream_send_some(struct stream *s, const void *bytes, size_t n, deadline
 int stream_send(struct stream *s, const void *bytes, size_t n, deadline_t deadline,
                 struct rpyc_error *err);
 
+/* Lets a TCP peer know at once that what has been received is here. Otherwise that goes along with
+ * the next data to it, or after 40 ms; until then a peer with Nagle's algorithm on, which is every
+ * stock rpyc, does not send what it has next. For where nothing is going to be sent. */
+void stream_acknowledge(const struct stream *s);
+
 /* Wakes up every thread that waits on the stream: they see its end. The fd stays. */
 void stream_shutdown(struct stream *s);
 

@@ -60,6 +60,9 @@ endif
 AM_CPPFLAGS += $(CMOCKA_CFLAGS)
 LDADD = librpyc/librpyc-internal.la $(CMOCKA_LIBS)
 
+# What TCP is told.
+testsuite_unit_test_conn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=setsockopt
+
 # Where allocations fail.
 testsuite_unit_test_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
 	-Wl,--wrap=strdup,--wrap=strndup,--wrap=free,--wrap=mmap,--wrap=tsearch

@@ -1,9 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "unit.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include "conn.h"
 
 #define SOON deadline_in(10000)
+
+/* ---- What the kernel is told ----------------------------------------------------------------- */
+
+static atomic_int acknowledged; /* how often TCP was told not to wait with that */
+
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    if (level == IPPROTO_TCP && name == TCP_QUICKACK)
+        atomic_fetch_add(&acknowledged, 1);
+    return __real_setsockopt(fd, level, name, value, len);
+}
 
 /* ---- A connection, its host, and the script at its other end -------------------------------- */
 
@@ -238,6 +255,21 @@ TEST(replies_that_nobody_waits_for_are_dropped)
     say(&l->peer, "021151 115152");
     assert_answer(l->c, MESSAGE_REPLY, "115150");
     assert_answer(l->c, MESSAGE_REPLY, "115152");
+}
+
+TEST(what_gets_no_answer_is_acknowledged_at_once)
+{
+    AUTO_LINK l = link_new(RPYC_GENERATION_6, false);
+
+    atomic_store(&acknowledged, 0);
+    say(&l->peer, "011150 115152");
+    say(&l->peer, "021150 115150");
+    assert_answer(l->c, MESSAGE_REPLY, "115150");
+    assert_int_equal(atomic_load(&acknowledged), 0);
+    say(&l->peer, "02114f 1151 00"); /* never asked */
+    say(&l->peer, "021151 115152");
+    assert_answer(l->c, MESSAGE_REPLY, "115152");
+    assert_int_equal(atomic_load(&acknowledged), 1);
 }
 
 TEST(a_posted_request_needs_no_reply)
@@ -1546,6 +1578,7 @@ int main(void)
         cmocka_unit_test(an_exception_is_a_reply),
         cmocka_unit_test(requests_are_numbered_from_0),
         cmocka_unit_test(replies_that_nobody_waits_for_are_dropped),
+        cmocka_unit_test(what_gets_no_answer_is_acknowledged_at_once),
         cmocka_unit_test(a_posted_request_needs_no_reply),
         cmocka_unit_test(several_requests_go_out_with_one_send),
         cmocka_unit_test(several_requests_keep_their_thread_ids),
