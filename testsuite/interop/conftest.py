@@ -18,11 +18,18 @@ pytest.register_assert_rewrite("harness", "rawpeer")
 
 from certificates import Files  # noqa: E402
 from harness import (  # noqa: E402
+    RPYC4,
+    RPYC5,
+    RPYC5_BOUND,
+    RPYC6,
+    RPYC6_BOUND,
     SANITIZED,
     Debuggee,
+    Stock,
     StockClient,
     command,
     debuggee_environment,
+    start_stuck,
 )
 from rawpeer import assert_no_leaks  # noqa: E402
 
@@ -67,28 +74,29 @@ def stuck(start_debuggee: Callable[..., Debuggee]) -> Debuggee:
 
 
 @pytest.fixture(scope="module")
-def lasting() -> Iterator[Callable[[], Debuggee]]:
+def lasting() -> Iterator[Callable[..., Debuggee]]:
     """Gives the same stuck program to all tests of a module, and another one if a test killed it.
 
     That is faster than one for each, and harder for the program, which has to end well even so.
+    With an argument, the server in the program is that of a stock rpyc.
     """
-    started: list[Debuggee] = []
+    started: dict[Stock | None, Debuggee] = {}
 
-    def get() -> Debuggee:
-        if started and not started[-1].is_alive():
-            started.pop().kill()
-        if not started:
-            started.append(Debuggee(command("stuck.py", '{"port": 0}'), debuggee_environment()))
-        return started[-1]
+    def get(stock: Stock | None = None) -> Debuggee:
+        if stock in started and not started[stock].is_alive():
+            started.pop(stock).kill()
+        if stock not in started:
+            started[stock] = start_stuck(stock)
+        return started[stock]
 
     try:
         yield get
-        for debuggee in started:
+        if None in started:
             if SANITIZED:
-                assert_no_leaks(debuggee)
-            debuggee.end_well()
+                assert_no_leaks(started[None])
+            started[None].end_well()
     finally:
-        for debuggee in started:
+        for debuggee in started.values():
             debuggee.kill()
 
 
@@ -113,26 +121,20 @@ def connect() -> Iterator[Callable[[Debuggee], Any]]:
 
 @pytest.fixture(
     scope="session",
-    params=[
-        ("PYSTUCK_RPYC5", False),
-        ("PYSTUCK_RPYC6", False),
-        ("PYSTUCK_RPYC5", True),
-        ("PYSTUCK_RPYC6", True),
-    ],
-    ids=["rpyc5", "rpyc6", "rpyc5-bound", "rpyc6-bound"],
+    params=[RPYC4, RPYC5, RPYC6, RPYC5_BOUND, RPYC6_BOUND],
+    ids=str,
 )
 def stock_clients(request: pytest.FixtureRequest) -> Iterator[Callable[[], StockClient]]:
     """Gives a client process of each stock rpyc, with and without bind-threads.
 
     It is used again for the next test as long as it is well.
     """
-    setting, bound = request.param
     client: StockClient | None = None
 
     def get() -> StockClient:
         nonlocal client
         if client is None or not client.is_alive():
-            client = StockClient(setting, bound)
+            client = StockClient(request.param)
         return client
 
     yield get

@@ -18,7 +18,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
@@ -316,15 +316,40 @@ def run_python(code: str, *arguments: str, **more: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+class Stock(NamedTuple):
+    """A stock rpyc: which of them, and whether it binds threads."""
+
+    generation: str
+    bound: bool = False
+
+    def __str__(self) -> str:
+        return self.generation + "-bound" * self.bound
+
+    def environment(self, *more_settings: str) -> dict[str, str]:
+        """The environment of a process that uses it, with more of the build's packages."""
+        more = {"RPYC_BIND_THREADS": "true"} if self.bound else {}
+        return stock_environment(f"PYSTUCK_{self.generation.upper()}", *more_settings, **more)
+
+
+RPYC4, RPYC5, RPYC6 = Stock("rpyc4"), Stock("rpyc5"), Stock("rpyc6")
+RPYC5_BOUND, RPYC6_BOUND = Stock("rpyc5", True), Stock("rpyc6", True)
+
+
+def start_stuck(stock: Stock | None = None) -> Debuggee:
+    """The stuck program, with our server in it or one of a stock rpyc."""
+    if stock is None:
+        return Debuggee(command("stuck.py", '{"port": 0}'), debuggee_environment())
+    return Debuggee(command("stock_server.py", "SlaveService"), stock.environment())
+
+
 class StockClient(Running):
     """A process with one of the stock rpyc versions, in which the cases of stock_cases.py run."""
 
-    def __init__(self, setting: str, bound: bool) -> None:
-        more = {"RPYC_BIND_THREADS": "true"} if bound else {}
+    def __init__(self, stock: Stock) -> None:
         script = Path(__file__).parent / "stock_client.py"
         argv = [python(), "-u", str(script), str(0.8 * PATIENCE)]
-        super().__init__(argv, stock_environment(setting, **more))
-        self.setting, self.bound = setting, bound
+        super().__init__(argv, stock.environment())
+        self.stock = stock
         self.busy = False
         self.version = self.read_line()
 
