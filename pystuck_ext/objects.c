@@ -71,13 +71,13 @@ int ps_objects_add(struct ps_objects *objects, const struct id_pack *pack, PyObj
 
 static void raise_unknown(const struct id_pack *pack)
 {
-    PyObject *key =
-        Py_BuildValue("(s#KK)", pack->name, (Py_ssize_t)pack->name_len,
+    PyObject *args =
+        Py_BuildValue("((s#KK))", pack->name, (Py_ssize_t)pack->name_len,
                       (unsigned long long)pack->class_id, (unsigned long long)pack->instance_id);
 
-    if (key)
-        PyErr_SetObject(PyExc_KeyError, key);
-    Py_XDECREF(key);
+    if (args)
+        PyErr_SetObject(PyExc_KeyError, args);
+    Py_XDECREF(args);
 }
 
 PyObject *ps_objects_get(const struct ps_objects *objects, const struct id_pack *pack)

@@ -3,6 +3,7 @@
 
 import hang_cases  # noqa: F401
 import helper_cases  # noqa: F401
+import object_cases  # noqa: F401
 import stock_cases
 
 stock_cases.main()

@@ -8,6 +8,7 @@ from typing import Any
 
 import hang_cases  # noqa: F401
 import helper_cases  # noqa: F401
+import object_cases  # noqa: F401
 import pytest
 import stock_cases
 from harness import (
