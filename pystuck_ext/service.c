@@ -95,6 +95,24 @@ static PyObject *service_getconn(PyObject *self, PyObject *unused)
     return ps_session_connection(((struct service *)self)->session);
 }
 
+PyDoc_STRVAR(aliases_doc, "returns a list of the aliases of this service");
+
+static PyObject *service_aliases(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return Py_BuildValue("(s)", "SLAVE");
+}
+
+PyDoc_STRVAR(name_doc, "returns the canonical name of the service (which is its first alias)");
+
+static PyObject *service_name(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return PyUnicode_FromString("SLAVE");
+}
+
 /* The root itself cannot be changed from outside; what it gives access to can. */
 static PyObject *service_deny(PyObject *self, PyObject *args)
 {
@@ -134,6 +152,10 @@ static PyMethodDef service_methods[] = {
     {"eval", service_eval, METH_O, eval_doc},
     {"getmodule", service_getmodule, METH_O, getmodule_doc},
     {"getconn", service_getconn, METH_NOARGS, getconn_doc},
+    {"get_service_aliases", service_aliases, METH_NOARGS, aliases_doc},
+    {"get_service_name", service_name, METH_NOARGS, name_doc},
+    {"exposed_get_service_aliases", service_aliases, METH_NOARGS, aliases_doc},
+    {"exposed_get_service_name", service_name, METH_NOARGS, name_doc},
     {"_rpyc_setattr", service_deny, METH_VARARGS, NULL},
     {"_rpyc_delattr", service_deny, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},

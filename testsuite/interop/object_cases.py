@@ -17,3 +17,11 @@ def a_reference_that_was_not_given_is_a_key_error(c: Any) -> None:
     with raises(KeyError) as caught:
         c.sync_request(consts.HANDLE_INSPECT, unknown)
     assert caught.value.args == (unknown,)
+
+
+@case
+def the_root_has_the_name_of_its_service(c: Any) -> None:
+    assert c.root.get_service_name() == "SLAVE"
+    assert tuple(c.root.get_service_aliases()) == ("SLAVE",)
+    assert c.root.exposed_get_service_name() == "SLAVE"
+    assert tuple(c.root.exposed_get_service_aliases()) == ("SLAVE",)
