@@ -131,24 +131,25 @@ PyObject *ps_class_by_name(const char *name, size_t len)
 }
 
 /* Gives a class's namespace the __class__ that its instances show: the one of the same name here.
- */
+ * A class that is not known here is still a type. */
 static int add_class(struct ps_state *state, PyObject *ns, const struct id_pack *pack)
 {
-    PyObject *cls = ps_class_by_name(pack->name, pack->name_len), *shown;
+    PyObject *cls = ps_class_by_name(pack->name, pack->name_len), *shown = cls;
     int result;
 
-    if (!cls)
-        return 0;
-    shown = pack->instance_id == 0 ? (PyObject *)Py_TYPE(cls) : cls;
-    result = PyDict_SetItem(ns, state->names.dunder_class, shown);
-    Py_DECREF(cls);
+    if (pack->instance_id == 0)
+        shown = cls ? (PyObject *)Py_TYPE(cls) : (PyObject *)&PyType_Type;
+    result = shown ? PyDict_SetItem(ns, state->names.dunder_class, shown) : 0;
+    Py_XDECREF(cls);
     return result;
 }
 
 /* A new class for what an id pack names, with the methods listed. */
 static PyObject *make_class(struct ps_session *s, const struct id_pack *pack, PyObject *listing)
 {
-    PyObject *ns = Py_BuildValue("{O()}", s->state->names.dunder_slots), *cls = NULL;
+    PyObject *ns = Py_BuildValue("{O()Os}", s->state->names.dunder_slots,
+                                 s->state->names.dunder_module, "_pystuck"),
+             *cls = NULL;
 
     if (ns && add_methods(s->state, ns, listing) == 0 && add_class(s->state, ns, pack) == 0)
         cls = PyObject_CallFunction((PyObject *)&PyType_Type, "s#(O)O", pack->name,

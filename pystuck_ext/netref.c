@@ -213,8 +213,9 @@ static PyObject *netref_getattro(PyObject *self, PyObject *name)
 
     if (local < 0)
         return NULL;
-    if (!local || PyUnicode_CompareWithASCIIString(name, "__doc__") == 0)
-        return remote_getattr(self, name);
+    if (!local || PyUnicode_CompareWithASCIIString(name, "__doc__") == 0 ||
+        PyUnicode_CompareWithASCIIString(name, "__module__") == 0)
+        return remote_getattr(self, name); /* what the class here has is its own */
     if (PyUnicode_CompareWithASCIIString(name, "__class__") == 0)
         return class_of(self, name);
     return local_getattr(self, name);
@@ -281,9 +282,56 @@ static PyObject *netref_reduce_ex(PyObject *self, PyObject *protocol)
     return Py_BuildValue("(N(N))", loads, bytes);
 }
 
+/* Whether an object that has an id pack is an instance of the class self, as the class itself says:
+ * type(self).__instancecheck__(self, other). Where the client does not allow that, by its
+ * INSTANCECHECK. */
+static PyObject *ask_whether_instance(PyObject *self, PyObject *other)
+{
+    PyObject *name = PyUnicode_FromString("__instancecheck__"), *result, *pack;
+    struct ps_state *state = ((struct ps_netref *)self)->session->state;
+
+    if (!name)
+        return NULL;
+    result = request2(self, HANDLE_CMP, other, name);
+    Py_DECREF(name);
+    if (result || !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return result;
+    PyErr_Clear();
+    pack = PyObject_GetAttr(other, state->names.id_pack);
+    result = pack ? request1(self, HANDLE_INSTANCECHECK, pack) : NULL;
+    Py_XDECREF(pack);
+    return result;
+}
+
+/* isinstance(other, self). What lives here is an instance if the class of the same name here says
+ * so; there is nothing that the client could say of it. */
+static PyObject *netref_instancecheck(PyObject *self, PyObject *other)
+{
+    struct ps_netref *ref = (struct ps_netref *)self;
+    struct brine_reader r;
+    struct id_pack pack;
+    PyObject *cls;
+    int result;
+
+    brine_read(&r, ref->pack, ref->pack_len);
+    if (!id_pack_next(&r, &pack) || pack.instance_id != 0) {
+        PyErr_SetString(PyExc_TypeError, "isinstance() arg 2 must be a class of the client's");
+        return NULL;
+    }
+    if (ps_type_attribute(Py_TYPE(other), ref->session->state->names.id_pack))
+        return ask_whether_instance(self, other);
+    cls = ps_class_by_name(pack.name, pack.name_len);
+    if (!cls)
+        Py_RETURN_FALSE;
+    result = PyObject_IsInstance(other, cls);
+    Py_DECREF(cls);
+    return result < 0 ? NULL : PyBool_FromLong(result);
+}
+
 static PyMethodDef netref_methods[] = {
     {"__dir__", netref_dir, METH_NOARGS, NULL},
     {"__exit__", netref_exit, METH_VARARGS, NULL},
+    {"__instancecheck__", netref_instancecheck, METH_O, NULL},
     {"__reduce_ex__", netref_reduce_ex, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
