@@ -97,7 +97,7 @@ static PyObject *take_reply(struct ps_session *s, struct message *reply, bool pl
     PyObject *result = NULL;
 
     if (reply->kind == MESSAGE_EXCEPTION)
-        ps_vinegar_raise(&reply->body, ps_session_allows(s, "import_custom_exceptions"));
+        ps_vinegar_raise(s->state, &reply->body, ps_session_allows(s, "import_custom_exceptions"));
     else
         result = unbox_reply(s, &reply->body, plain);
     if (reply->body.failed != RPYC_OK) {

@@ -3,6 +3,8 @@
 
 #include "box.h"
 
+#define REMOTE_CLASSES_MAX 1000 /* that are remembered */
+
 /* ---- Sending -------------------------------------------------------------------------------- */
 
 /* Appends a str, with what UTF-8 cannot hold as escapes. */
@@ -178,15 +180,107 @@ static PyObject *find_class(PyObject *module_name, PyObject *name, bool custom)
     return cls;
 }
 
-/* A class to stand in for one that is not to be had here. */
-static PyObject *stand_in_class(PyObject *module_name, PyObject *name)
+/* What str() shows before a traceback: how often that has gone from one side to the other. */
+static PyObject *headline(PyObject *traceback)
 {
-    PyObject *full = PyUnicode_FromFormat("%U.%U", module_name, name), *cls = NULL;
-    const char *text = full ? PyUnicode_AsUTF8(full) : NULL;
+    PyObject *start = PyUnicode_FromString("\n\n========= Remote Traceback "), *line = NULL;
+    Py_ssize_t before = start ? PyUnicode_Count(traceback, start, 0, PY_SSIZE_T_MAX) : -1;
 
-    if (text)
-        cls = PyErr_NewException(text, PyExc_Exception, NULL);
-    Py_XDECREF(full);
+    if (before >= 0)
+        line = PyUnicode_FromFormat("%U(%zd) =========\n", start, before + 1);
+    Py_XDECREF(start);
+    return line;
+}
+
+/* The text that an exception has as one of the class base. */
+static PyObject *own_text(PyObject *base, PyObject *exc)
+{
+    PyObject *text = PyObject_CallMethod(base, "__str__", "O", exc);
+
+    if (text && PyUnicode_Check(text))
+        return text;
+    Py_XDECREF(text);
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
+        return NULL;
+    PyErr_Clear();
+    return PyUnicode_FromString("<Unprintable exception>");
+}
+
+/* __str__ and __repr__ of exceptions that came from the other side: their text, and the traceback
+ * from there. */
+static PyObject *remote_text(PyObject *base, PyObject *exc)
+{
+    PyObject *text = own_text(base, exc), *traceback, *line, *whole = NULL;
+
+    traceback = text ? PyObject_GetAttrString(exc, "_remote_tb") : NULL;
+    if (!traceback || !PyUnicode_Check(traceback)) {
+        Py_XDECREF(traceback);
+        PyErr_Clear();
+        return text;
+    }
+    line = headline(traceback);
+    if (line)
+        whole = PyUnicode_FromFormat("%U%U%U", text, line, traceback);
+    Py_XDECREF(line);
+    Py_DECREF(traceback);
+    Py_DECREF(text);
+    return whole;
+}
+
+static PyMethodDef remote_str_def = {"__str__", remote_text, METH_O, NULL};
+static PyMethodDef remote_repr_def = {"__repr__", remote_text, METH_O, NULL};
+
+static int add_method(PyObject *ns, PyMethodDef *def, PyObject *base)
+{
+    PyObject *function = PyCFunction_New(def, base);
+    PyObject *method = function ? PyInstanceMethod_New(function) : NULL;
+    int result = method ? PyDict_SetItemString(ns, def->ml_name, method) : -1;
+
+    Py_XDECREF(method);
+    Py_XDECREF(function);
+    return result;
+}
+
+/* A class like base for exceptions that came from the other side. */
+static PyObject *derive(PyObject *module_name, PyObject *name, PyObject *base)
+{
+    PyObject *ns = Py_BuildValue("{sO}", "__module__", module_name), *cls = NULL;
+
+    if (ns && add_method(ns, &remote_str_def, base) == 0 &&
+        add_method(ns, &remote_repr_def, base) == 0)
+        cls = PyObject_CallFunction((PyObject *)&PyType_Type, "O(O)O", name, base, ns);
+    Py_XDECREF(ns);
+    return cls;
+}
+
+/* Remembers the class that was made from `origin`. A client may come up with any number of them. */
+static void remember(struct ps_state *state, PyObject *origin, PyObject *cls)
+{
+    if (PyDict_GET_SIZE(state->remote_classes) >= REMOTE_CLASSES_MAX)
+        PyDict_Clear(state->remote_classes);
+    PyDict_SetItem(state->remote_classes, origin, cls);
+    PyErr_Clear();
+}
+
+/* The class of exceptions that came from the other side as module.name: derived from the one of
+ * that name here, or from Exception where there is none. */
+static PyObject *remote_class(struct ps_state *state, PyObject *module_name, PyObject *name,
+                              bool custom)
+{
+    PyObject *base = find_class(module_name, name, custom), *origin = base, *cls = NULL;
+
+    if (!base)
+        origin = PyUnicode_FromFormat("%U.%U", module_name, name);
+    if (origin)
+        cls = PyDict_GetItemWithError(state->remote_classes, origin);
+    if (cls) {
+        Py_INCREF(cls);
+    } else if (origin && !PyErr_Occurred()) {
+        cls = derive(module_name, name, base ? base : PyExc_Exception);
+        if (cls)
+            remember(state, origin, cls);
+    }
+    Py_XDECREF(origin);
     return cls;
 }
 
@@ -208,16 +302,14 @@ static void set_attributes(PyObject *exc, PyObject *attributes)
 }
 
 /* Raises what a vinegar tuple says. */
-static void raise_tuple(PyObject *vinegar, bool custom)
+static void raise_tuple(struct ps_state *state, PyObject *vinegar, bool custom)
 {
     PyObject *module, *name, *args, *attributes, *traceback, *cls, *exc;
 
     if (!PyArg_ParseTuple(vinegar, "(UU)O!O!O;an exception of an unknown form", &module, &name,
                           &PyTuple_Type, &args, &PyTuple_Type, &attributes, &traceback))
         return;
-    cls = find_class(module, name, custom);
-    if (!cls)
-        cls = stand_in_class(module, name);
+    cls = remote_class(state, module, name, custom);
     if (!cls)
         return;
     exc = PyObject_CallMethod(cls, "__new__", "O", cls); /* its __init__ may want other arguments */
@@ -235,7 +327,7 @@ static void raise_tuple(PyObject *vinegar, bool custom)
     Py_DECREF(cls);
 }
 
-void ps_vinegar_raise(struct brine_reader *r, bool custom)
+void ps_vinegar_raise(struct ps_state *state, struct brine_reader *r, bool custom)
 {
     PyObject *vinegar = ps_load(r);
 
@@ -244,7 +336,7 @@ void ps_vinegar_raise(struct brine_reader *r, bool custom)
     if (PyLong_Check(vinegar))
         PyErr_SetNone(PyExc_StopIteration);
     else if (PyTuple_Check(vinegar))
-        raise_tuple(vinegar, custom);
+        raise_tuple(state, vinegar, custom);
     else
         PyErr_Format(PyExc_RuntimeError, "%S", vinegar);
     Py_DECREF(vinegar);

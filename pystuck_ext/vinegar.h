@@ -15,7 +15,8 @@ void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceb
 
 /* Reads a vinegar tuple and raises what it says: the class of that name here, one of any module
  * (custom), as the classic service allows, or of builtins alone; where there is none, an Exception
- * that names it. Always sets an exception. */
-void ps_vinegar_raise(struct brine_reader *r, bool custom);
+ * that names it. In any case a subclass that shows the traceback of the other side as well. Always
+ * sets an exception. */
+void ps_vinegar_raise(struct ps_state *state, struct brine_reader *r, bool custom);
 
 #endif

@@ -107,3 +107,123 @@ def the_class_of_an_object_of_the_client_says_where_it_was_made(c: Any) -> None:
     name = c.eval("lambda o: '%s.%s' % (type(o).__module__, type(o).__qualname__)")
     assert "list" in name([]) or "type" in name([])
     assert c.eval("lambda o: 'class' in repr(type(o))")(Base()) is True
+
+
+# ---- Exceptions of the client in the server ------------------------------------------------------
+
+LOOK = """
+def look(f):
+    try:
+        f()
+    except BaseException as error:
+        return type(error).__name__, error.args, str(error), repr(error)
+"""
+
+
+def fail_here() -> None:
+    raise KeyError("mine", 5)
+
+
+class Unprintable(Exception):
+    """One that the server does not know."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no str")
+
+
+@case
+def an_exception_of_the_client_shows_in_the_server_where_it_comes_from(c: Any) -> None:
+    c.execute(LOOK)
+    name, args, text, shown = c.namespace["look"](fail_here)
+    assert (name, args) == ("KeyError", ("mine", 5))
+    assert text.startswith("('mine', 5)\n\n========= Remote Traceback (1) =========\nTraceback")
+    assert "in fail_here" in text
+    assert shown == text
+    c.execute("unicode = UnicodeDecodeError('ascii', b'x', 0, 1, 'why')")
+    text = c.namespace["look"](lambda: b"\xff".decode("ascii"))[2]
+    assert text.startswith("'ascii' codec can't decode byte 0xff in position 0: ordinal not in")
+
+
+@case
+def an_exception_that_went_both_ways_shows_both(c: Any) -> None:
+    bounce = c.eval("lambda f: f()")
+    with raises(KeyError) as caught:
+        bounce(fail_here)
+    text = str(caught.value)
+    assert text.index("Remote Traceback (2)") < text.index("Remote Traceback (1)")
+    assert text.index("Remote Traceback (1)") < text.index("in fail_here")
+    with raises(KeyError) as caught:
+        bounce(lambda: bounce(fail_here))
+    assert "Remote Traceback (4)" in str(caught.value)
+
+
+@case
+def an_exception_of_the_client_is_one_of_its_class(c: Any) -> None:
+    c.execute(
+        "def classes(*functions):\n"
+        "    found = []\n"
+        "    for f in functions:\n"
+        "        try:\n"
+        "            f()\n"
+        "        except LookupError as error:\n"
+        "            found.append(type(error))\n"
+        "    return [cls is found[0] for cls in found], issubclass(found[0], KeyError)\n"
+    )
+    same, derived = c.namespace["classes"](fail_here, fail_here, lambda: [][0])
+    assert list(same) == [True, True, False]
+    assert derived is True
+
+
+@case
+def an_exception_that_the_server_does_not_know_shows_its_arguments(c: Any) -> None:
+    c.execute(LOOK)
+
+    def fail() -> None:
+        raise Unprintable("text", 1)
+
+    name, args, text, _ = c.namespace["look"](fail)
+    assert name.endswith("Unprintable")
+    assert args == ("text", 1)
+    assert text.startswith("('text', 1)\n\n========= Remote Traceback (1)")
+
+
+@case
+def an_exception_that_cannot_be_printed_shows_at_least_where_it_comes_from(c: Any) -> None:
+    c.execute(
+        LOOK + "import sys, types\n"
+        "class Bad(Exception):\n"
+        "    def __str__(self): raise RuntimeError('no str')\n"
+        "made = sys.modules['made_for_a_case'] = types.ModuleType('made_for_a_case')\n"
+        "made.Bad = Bad\n"
+    )
+    bad = type("Bad", (Exception,), {"__module__": "made_for_a_case"})
+
+    def fail() -> None:
+        raise bad(5)
+
+    try:
+        name, args, text, _ = c.namespace["look"](fail)
+        assert (name, args) == ("Bad", (5,))
+        assert text.startswith("<Unprintable exception>\n\n========= Remote Traceback (1)")
+    finally:
+        c.execute("del sys.modules['made_for_a_case']")
+
+
+@case(Differs("it keeps a class for every name that it ever saw", server="rpyc*"))
+def classes_of_exceptions_are_not_kept_for_ever(c: Any) -> None:
+    c.execute(
+        "import gc\n"
+        "def count(fail):\n"
+        "    for _ in range(1100):\n"
+        "        try: fail()\n"
+        "        except Exception: pass\n"
+        "    gc.collect()\n"
+        "    return sum('NumberedException' in str(o.__name__) for o in gc.get_objects()\n"
+        "               if type(o) is type)\n"
+    )
+    number = iter(range(10**6))
+
+    def fail() -> None:
+        raise type(f"NumberedException{next(number)}", (Exception,), {})
+
+    assert 0 < c.namespace["count"](fail) <= 1000
