@@ -3,6 +3,7 @@
 
 #include "ask.h"
 #include "box.h"
+#include "docstring.h"
 #include "netref.h"
 
 /* How many classes a session remembers. A client may make any number of them. */
@@ -269,28 +270,16 @@ static int collect_attributes(PyTypeObject *type, PyObject *attrs)
     return result;
 }
 
-/* The docstring of a routine, None where there is none. */
-static PyObject *doc_of(struct ps_state *state, PyObject *attr)
-{
-    PyObject *doc = PyObject_GetAttr(attr, state->names.dunder_doc);
-
-    if (!doc)
-        PyErr_Clear();
-    if (doc && PyUnicode_CheckExact(doc))
-        return doc;
-    Py_XDECREF(doc);
-    Py_INCREF(Py_None);
-    return Py_None;
-}
-
 static int list_routine(struct ps_state *state, PyObject *list, PyObject *name, PyObject *attr)
 {
     int local = PySet_Contains(state->local_names, name), result;
-    PyObject *pair;
+    PyObject *pair, *doc;
 
     if (local != 0 || !is_routine(attr))
         return local < 0 ? -1 : 0;
-    pair = Py_BuildValue("(ON)", name, doc_of(state, attr));
+    doc = ps_docstring(state, attr);
+    pair = PyTuple_Pack(2, name, doc ? doc : Py_None);
+    Py_XDECREF(doc);
     result = pair ? PyList_Append(list, pair) : -1;
     Py_XDECREF(pair);
     return result;

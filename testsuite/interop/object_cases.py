@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from rpyc.core import consts
+from rpyc.core.netref import LOCAL_ATTRS
+from rpyc.lib import get_methods
 from stock_cases import Differs, case, raises
 
 # ---- Requests ------------------------------------------------------------------------------------
@@ -227,3 +230,61 @@ def classes_of_exceptions_are_not_kept_for_ever(c: Any) -> None:
         raise type(f"NumberedException{next(number)}", (Exception,), {})
 
     assert 0 < c.namespace["count"](fail) <= 1000
+
+
+# ---- What a class has ----------------------------------------------------------------------------
+
+#: Classes that both sides have, of every make.
+SHARED = """
+builtins.object builtins.type builtins.list builtins.dict builtins.int builtins.str builtins.bytes
+builtins.KeyError builtins.memoryview builtins.classmethod collections.Counter collections.deque
+collections.OrderedDict collections.abc.Set decimal.Decimal enum.Enum enum.IntFlag
+fractions.Fraction functools.partial io.StringIO json.JSONDecoder logging.Logger
+pathlib.PurePosixPath random.Random socket.socket string.Template threading.Thread
+types.FunctionType typing.Generic unittest.mock.Mock
+""".split()
+
+
+def methods_of(c: Any, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the server lists for one of them, and what this rpyc does."""
+    module, _, short = name.rpartition(".")
+    cls = getattr(importlib.import_module(module), short)
+    remote = getattr(c.modules[module], short)
+    listed = c.sync_request(consts.HANDLE_INSPECT, remote.____id_pack__)
+    return dict(listed), dict(get_methods(LOCAL_ATTRS, cls))
+
+
+@case
+def methods_have_the_docstrings_that_inspect_gives_them(c: Any) -> None:
+    for name in SHARED:
+        found, expected = methods_of(c, name)
+        for method in found.keys() & expected.keys() - {"_new_member_"}:
+            assert found[method] == expected[method], f"{name}.{method}"
+
+
+@case
+def a_docstring_loses_its_indentation_and_nothing_else(c: Any) -> None:
+    c.execute(
+        "class Thing:\n"
+        "    def one(self): ' indented  '\n"
+        "    def tabs(self): '\\tone\\n\\n\\t  two\\n\\tthree\\n\\n\\n'\n"
+        "    def blank(self): '\\n\\n   \\n      x\\n     y\\n   \\n'\n"
+        "    def spaces(self): '   '\n"
+        "    def empty(self): ''\n"
+        "    def wide(self): '\\u2603\\n    \\u2603\\U0001f600\\n   \\u2603'\n"
+        "    def number(self): pass\n"
+        "    number.__doc__ = 5\n"
+        "    def text(self): pass\n"
+        "    text.__doc__ = type('Text', (str,), {'__module__': 'x'})('of a subclass')\n"
+        "    __len__ = None\n"
+        "    def __format__(self, spec): pass\n"
+        "    def __sizeof__(self): pass\n"
+        "import inspect\n"
+        "docs = tuple((n, inspect.getdoc(a)) for n, a in vars(Thing).items() if callable(a))\n"
+    )
+    thing = c.namespace["Thing"]
+    listed = dict(c.sync_request(consts.HANDLE_INSPECT, thing.____id_pack__))
+    expected = dict(c.namespace["docs"])
+    assert expected.pop("text") == "of a subclass"
+    assert listed["text"] == "of a subclass"
+    assert {name: listed[name] for name in expected} == expected
