@@ -208,14 +208,22 @@ static PyObject *module_name(struct ps_state *state, PyObject *module)
     return full;
 }
 
-PyObject *ps_id_pack(struct ps_state *state, PyObject *obj)
+/* Whether the client takes this class for an instance of type, as an rpyc before 6.0 does the class
+ * of modules. */
+static bool is_odd_class(struct ps_session *s, PyObject *obj)
+{
+    return obj == (PyObject *)&PyModule_Type && ps_session_is_old(s);
+}
+
+PyObject *ps_id_pack(struct ps_session *s, PyObject *obj)
 {
     uintptr_t class_id = (uintptr_t)Py_TYPE(obj), instance_id = (uintptr_t)obj;
+    struct ps_state *state = s->state;
     PyObject *name;
 
     if (ps_type_attribute(Py_TYPE(obj), state->names.id_pack))
         return PyObject_GetAttr(obj, state->names.id_pack);
-    if (PyType_Check(obj)) {
+    if (PyType_Check(obj) && !is_odd_class(s, obj)) {
         name = class_name(state, obj);
         class_id = (uintptr_t)obj;
         instance_id = 0;
@@ -270,7 +278,7 @@ static int enter(struct ps_boxer *b, PyObject *tuple, const struct id_pack *pack
 
 static int box_reference(struct ps_boxer *b, PyObject *obj)
 {
-    PyObject *tuple = ps_id_pack(b->session->state, obj);
+    PyObject *tuple = ps_id_pack(b->session, obj);
     struct id_pack pack;
     int result = -1;
 

@@ -35,8 +35,8 @@ void ps_boxer_undo(struct ps_boxer *b);
 PyObject *ps_load(struct brine_reader *r);
 PyObject *ps_unbox(struct ps_session *s, struct brine_reader *r);
 
-/* A tuple (name, class id, instance id), as in rpyc.lib.get_id_pack: by that the peer chooses the
- * class of its proxy. NULL with an exception. */
-PyObject *ps_id_pack(struct ps_state *state, PyObject *obj);
+/* A tuple (name, class id, instance id), as in rpyc.lib.get_id_pack of the client's generation: by
+ * that it chooses the class of its proxy. NULL with an exception. */
+PyObject *ps_id_pack(struct ps_session *s, PyObject *obj);
 
 #endif

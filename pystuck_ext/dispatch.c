@@ -316,7 +316,7 @@ static PyObject *handle_inspect(struct ps_session *s, PyObject *args)
         PyObject_TypeCheck(obj, s->state->netref_type)) {
         tuple = inspect_elsewhere(s, obj, args);
     } else {
-        list = ps_inspect(s->state, obj);
+        list = ps_inspect(s, obj);
         tuple = list ? PyList_AsTuple(list) : NULL;
         Py_XDECREF(list);
     }

@@ -177,12 +177,31 @@ static PyObject *first_doc(struct ps_state *state, PyTypeObject *cls, PyObject *
     return doc;
 }
 
+/* The docstring of the first base class that has one, object aside. */
+static PyObject *base_doc(struct ps_state *state, PyTypeObject *cls)
+{
+    PyObject *mro = cls->tp_mro, *doc = NULL;
+    Py_ssize_t i;
+
+    if (!mro)
+        return NULL;
+    Py_INCREF(mro);
+    for (i = 0; i < PyTuple_GET_SIZE(mro) && !doc; i++) {
+        if (PyTuple_GET_ITEM(mro, i) != (PyObject *)&PyBaseObject_Type)
+            doc = own_doc(state, PyTuple_GET_ITEM(mro, i));
+    }
+    Py_DECREF(mro);
+    return doc;
+}
+
 /* As inspect._finddoc, for what is in a class's namespace. */
 static PyObject *inherited_doc(struct ps_state *state, PyObject *attr)
 {
     PyTypeObject *cls = NULL;
     PyObject *name = NULL;
 
+    if (PyType_Check(attr))
+        return base_doc(state, (PyTypeObject *)attr);
     if (PyFunction_Check(attr)) {
         name = ((PyFunctionObject *)attr)->func_name;
         cls = class_of_function((PyFunctionObject *)attr);

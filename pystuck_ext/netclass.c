@@ -270,12 +270,19 @@ static int collect_attributes(PyTypeObject *type, PyObject *attrs)
     return result;
 }
 
-static int list_routine(struct ps_state *state, PyObject *list, PyObject *name, PyObject *attr)
+/* What is a method: before 6.0 whatever can be called, from then on what is a routine. */
+static bool is_method(struct ps_session *s, PyObject *attr)
 {
+    return ps_session_is_old(s) ? PyCallable_Check(attr) : is_routine(attr);
+}
+
+static int list_method(struct ps_session *s, PyObject *list, PyObject *name, PyObject *attr)
+{
+    struct ps_state *state = s->state;
     int local = PySet_Contains(state->local_names, name), result;
     PyObject *pair, *doc;
 
-    if (local != 0 || !is_routine(attr))
+    if (local != 0 || !is_method(s, attr))
         return local < 0 ? -1 : 0;
     doc = ps_docstring(state, attr);
     pair = PyTuple_Pack(2, name, doc ? doc : Py_None);
@@ -285,7 +292,7 @@ static int list_routine(struct ps_state *state, PyObject *list, PyObject *name, 
     return result;
 }
 
-PyObject *ps_inspect(struct ps_state *state, PyObject *obj)
+PyObject *ps_inspect(struct ps_session *s, PyObject *obj)
 {
     PyObject *attrs = PyDict_New(), *list = PyList_New(0), *name, *attr;
     Py_ssize_t pos = 0;
@@ -296,7 +303,7 @@ PyObject *ps_inspect(struct ps_state *state, PyObject *obj)
     if (result == 0 && PyType_Check(obj))
         result = collect_attributes((PyTypeObject *)obj, attrs);
     while (result == 0 && PyDict_Next(attrs, &pos, &name, &attr))
-        result = list_routine(state, list, name, attr);
+        result = list_method(s, list, name, attr);
     Py_XDECREF(attrs);
     if (result < 0)
         Py_CLEAR(list);

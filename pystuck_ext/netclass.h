@@ -17,7 +17,8 @@ PyObject *ps_netclass_for(struct ps_session *s, const struct id_pack *pack);
  * module is imported here: a new reference; NULL without an exception if there is none. */
 PyObject *ps_class_by_name(const char *name, size_t len);
 
-/* The answer to INSPECT: a list of (method name, docstring) of obj, as rpyc.lib.get_methods. */
-PyObject *ps_inspect(struct ps_state *state, PyObject *obj);
+/* The answer to INSPECT: a list of (method name, docstring) of obj, as rpyc.lib.get_methods of the
+ * client's generation. */
+PyObject *ps_inspect(struct ps_session *s, PyObject *obj);
 
 #endif

@@ -156,6 +156,11 @@ PyObject *ps_session_connection(struct ps_session *s)
     return s->connection;
 }
 
+bool ps_session_is_old(const struct ps_session *s)
+{
+    return conn_envelope(s->conn)->generation == RPYC_GENERATION_5;
+}
+
 bool ps_session_allows(struct ps_session *s, const char *what)
 {
     PyObject *value = s->config ? PyDict_GetItemString(s->config, what) : NULL;

@@ -79,6 +79,9 @@ bool ps_session_alive(struct ps_session *s);
  * asked for: a new reference, or NULL with an exception. */
 PyObject *ps_session_connection(struct ps_session *s);
 
+/* Whether the client is an rpyc before 6.0. */
+bool ps_session_is_old(const struct ps_session *s);
+
 /* Whether the connection's configuration allows something; true where nobody made one. Not while an
  * exception is set. */
 bool ps_session_allows(struct ps_session *s, const char *what);

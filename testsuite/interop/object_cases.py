@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import importlib
+import types
 from typing import Any
 
 from rpyc.core import consts
 from rpyc.core.netref import LOCAL_ATTRS
-from rpyc.lib import get_methods
+from rpyc.lib import get_id_pack, get_methods
 from stock_cases import Differs, case, raises
 
 # ---- Requests ------------------------------------------------------------------------------------
@@ -238,7 +239,7 @@ def classes_of_exceptions_are_not_kept_for_ever(c: Any) -> None:
 SHARED = """
 builtins.object builtins.type builtins.list builtins.dict builtins.int builtins.str builtins.bytes
 builtins.KeyError builtins.memoryview builtins.classmethod collections.Counter collections.deque
-collections.OrderedDict collections.abc.Set decimal.Decimal enum.Enum enum.IntFlag
+ctypes.c_int collections.OrderedDict collections.abc.Set decimal.Decimal enum.Enum enum.IntFlag
 fractions.Fraction functools.partial io.StringIO json.JSONDecoder logging.Logger
 pathlib.PurePosixPath random.Random socket.socket string.Template threading.Thread
 types.FunctionType typing.Generic unittest.mock.Mock
@@ -288,3 +289,20 @@ def a_docstring_loses_its_indentation_and_nothing_else(c: Any) -> None:
     assert expected.pop("text") == "of a subclass"
     assert listed["text"] == "of a subclass"
     assert {name: listed[name] for name in expected} == expected
+
+
+@case
+def the_methods_of_a_class_are_those_that_this_rpyc_lists(c: Any) -> None:
+    for name in SHARED:
+        found, expected = methods_of(c, name)
+        assert found.keys() == expected.keys(), name
+
+
+@case
+def the_class_of_modules_is_the_one_that_this_rpyc_knows(c: Any) -> None:
+    expected = get_id_pack(types.ModuleType)
+    remote = c.modules.types.ModuleType
+    assert remote.____id_pack__[0] == expected[0]
+    assert (remote.____id_pack__[2] == 0) == (expected[2] == 0)
+    assert c.builtins.isinstance(c.modules.sys, remote) is True
+    assert remote.__name__ == "module"
