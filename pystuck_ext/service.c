@@ -188,8 +188,10 @@ PyTypeObject *ps_service_make_type(PyObject *module)
 {
     PyObject *type = PyType_FromModuleAndSpec(module, &service_spec, NULL);
 
-    if (type)
-        ((PyTypeObject *)type)->tp_new = NULL; /* made by ps_service_new alone */
+    if (!type)
+        return NULL;
+    ((PyTypeObject *)type)->tp_new = NULL;            /* made by ps_service_new alone */
+    ((PyTypeObject *)type)->tp_name = "SlaveService"; /* what errors call it; __module__ is set */
     return (PyTypeObject *)type;
 }
 

@@ -29,6 +29,9 @@ def the_root_has_the_name_of_its_service(c: Any) -> None:
     assert tuple(c.root.get_service_aliases()) == ("SLAVE",)
     assert c.root.exposed_get_service_name() == "SLAVE"
     assert tuple(c.root.exposed_get_service_aliases()) == ("SLAVE",)
+    with raises(AttributeError) as caught:
+        c.root.no_such_name  # noqa: B018
+    assert str(caught.value).startswith("'SlaveService' object has no attribute 'no_such_name'")
 
 
 # ---- Classes of the client in the server ---------------------------------------------------------
