@@ -93,11 +93,15 @@ static PyObject *unbox_reply(struct ps_session *s, struct brine_reader *r, bool 
 
 static PyObject *take_reply(struct ps_session *s, struct message *reply, bool plain)
 {
+    struct ps_vinegar_policy policy = {
+        .import = ps_session_allows(s, "import_custom_exceptions"),
+        .instantiate = ps_session_allows(s, "instantiate_custom_exceptions"),
+    };
     struct rpyc_error why = RPYC_ERROR_INIT;
     PyObject *result = NULL;
 
     if (reply->kind == MESSAGE_EXCEPTION)
-        ps_vinegar_raise(s->state, &reply->body, ps_session_allows(s, "import_custom_exceptions"));
+        ps_vinegar_raise(s->state, &reply->body, &policy);
     else
         result = unbox_reply(s, &reply->body, plain);
     if (reply->body.failed != RPYC_OK) {

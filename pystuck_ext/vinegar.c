@@ -164,14 +164,16 @@ void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceb
 
 /* A class of this process by module and name, if it is one of exceptions: a new reference. NULL,
  * without an exception, if there is none. */
-static PyObject *find_class(PyObject *module_name, PyObject *name, bool custom)
+static PyObject *find_class(PyObject *module_name, PyObject *name,
+                            const struct ps_vinegar_policy *policy)
 {
-    PyObject *module = NULL, *cls;
+    PyObject *module = PyImport_GetModule(module_name), *cls;
 
-    if (custom || PyUnicode_CompareWithASCIIString(module_name, "builtins") == 0)
+    if (!module && !PyErr_Occurred() && policy->import)
         module = PyImport_Import(module_name);
-
     PyErr_Clear();
+    if (!policy->instantiate && PyUnicode_CompareWithASCIIString(module_name, "builtins") != 0)
+        Py_CLEAR(module);
     cls = module ? PyObject_GetAttr(module, name) : NULL;
     PyErr_Clear();
     Py_XDECREF(module);
@@ -262,25 +264,57 @@ static void remember(struct ps_state *state, PyObject *origin, PyObject *cls)
     PyErr_Clear();
 }
 
-/* The class of exceptions that came from the other side as module.name: derived from the one of
- * that name here, or from Exception where there is none. */
-static PyObject *remote_class(struct ps_state *state, PyObject *module_name, PyObject *name,
-                              bool custom)
+/* The class of exceptions that came from the other side as module.name, and have a class here. */
+static PyObject *remote_class(struct ps_state *state, PyObject *module, PyObject *name,
+                              PyObject *base)
 {
-    PyObject *base = find_class(module_name, name, custom), *origin = base, *cls = NULL;
+    PyObject *cls = PyDict_GetItemWithError(state->remote_classes, base);
 
-    if (!base)
-        origin = PyUnicode_FromFormat("%U.%U", module_name, name);
-    if (origin)
-        cls = PyDict_GetItemWithError(state->remote_classes, origin);
     if (cls) {
         Py_INCREF(cls);
-    } else if (origin && !PyErr_Occurred()) {
-        cls = derive(module_name, name, base ? base : PyExc_Exception);
-        if (cls)
-            remember(state, origin, cls);
+        return cls;
     }
-    Py_XDECREF(origin);
+    cls = PyErr_Occurred() ? NULL : derive(module, name, base);
+    if (cls)
+        remember(state, base, cls);
+    return cls;
+}
+
+/* rpyc's own base of its stand-ins where the program has rpyc, for its `except` to find them. */
+static PyObject *stand_in_base(void)
+{
+    PyObject *name = PyUnicode_FromString("rpyc.core.vinegar");
+    PyObject *module = name ? PyImport_GetModule(name) : NULL;
+    PyObject *base = module ? PyObject_GetAttrString(module, "GenericException") : NULL;
+
+    PyErr_Clear();
+    Py_XDECREF(name);
+    Py_XDECREF(module);
+    if (base && PyExceptionClass_Check(base))
+        return base;
+    Py_XDECREF(base);
+    Py_INCREF(PyExc_Exception);
+    return PyExc_Exception;
+}
+
+/* What stands in for a class that is not to be had here, with the names that stock gives it. */
+static PyObject *stand_in_class(struct ps_state *state, PyObject *module, PyObject *name)
+{
+    PyObject *full_name = PyUnicode_FromFormat("%U.%U", module, name);
+    PyObject *cls = full_name ? PyDict_GetItemWithError(state->remote_classes, full_name) : NULL;
+    PyObject *place = NULL, *base = NULL;
+
+    Py_XINCREF(cls);
+    if (full_name && !cls && !PyErr_Occurred()) {
+        place = PyUnicode_FromFormat("rpyc.core.vinegar/%U", module);
+        base = stand_in_base();
+        cls = place ? derive(place, full_name, base) : NULL;
+        if (cls)
+            remember(state, full_name, cls);
+    }
+    Py_XDECREF(full_name);
+    Py_XDECREF(place);
+    Py_XDECREF(base);
     return cls;
 }
 
@@ -301,33 +335,77 @@ static void set_attributes(PyObject *exc, PyObject *attributes)
     Py_XDECREF(list);
 }
 
-/* Raises what a vinegar tuple says. */
-static void raise_tuple(struct ps_state *state, PyObject *vinegar, bool custom)
+/* A new exception, without its __init__, which may want other arguments. NULL without an exception
+ * that is set where its __new__ wants some too, or makes something else. */
+static PyObject *new_exception(PyObject *cls)
 {
-    PyObject *module, *name, *args, *attributes, *traceback, *cls, *exc;
+    PyObject *exc = PyObject_CallMethod(cls, "__new__", "O", cls);
 
-    if (!PyArg_ParseTuple(vinegar, "(UU)O!O!O;an exception of an unknown form", &module, &name,
-                          &PyTuple_Type, &args, &PyTuple_Type, &attributes, &traceback))
-        return;
-    cls = remote_class(state, module, name, custom);
-    if (!cls)
-        return;
-    exc = PyObject_CallMethod(cls, "__new__", "O", cls); /* its __init__ may want other arguments */
-    if (exc && PyExceptionInstance_Check(exc)) {
-        PyObject_SetAttrString(exc, "args", args);
-        PyErr_Clear();
-        set_attributes(exc, attributes);
-        PyObject_SetAttrString(exc, "_remote_tb", traceback);
-        PyErr_Clear();
-        PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
-    } else if (exc) {
-        PyErr_SetString(PyExc_TypeError, "an exception that cannot be made here");
-    }
-    Py_XDECREF(exc);
-    Py_DECREF(cls);
+    PyErr_Clear();
+    if (exc && !PyExceptionInstance_Check(exc))
+        Py_CLEAR(exc);
+    return exc;
 }
 
-void ps_vinegar_raise(struct ps_state *state, struct brine_reader *r, bool custom)
+/* An exception of the other side's class module.name, as one of a class here. */
+static PyObject *make_exception(struct ps_state *state, PyObject *module, PyObject *name,
+                                const struct ps_vinegar_policy *policy)
+{
+    PyObject *base = find_class(module, name, policy);
+    PyObject *cls = base ? remote_class(state, module, name, base) : NULL;
+    PyObject *exc = cls ? new_exception(cls) : NULL;
+
+    PyErr_Clear();
+    Py_XDECREF(base);
+    Py_XDECREF(cls);
+    if (exc)
+        return exc;
+    cls = stand_in_class(state, module, name);
+    exc = cls ? new_exception(cls) : NULL;
+    Py_XDECREF(cls);
+    return exc;
+}
+
+/* Whether a value is a tuple of so many. */
+static bool is_tuple(PyObject *value, Py_ssize_t length)
+{
+    return PyTuple_CheckExact(value) && PyTuple_GET_SIZE(value) == length;
+}
+
+/* Whether a value is ((module, class name), args, attributes, traceback). */
+static bool is_vinegar(PyObject *value)
+{
+    PyObject *cls = is_tuple(value, 4) ? PyTuple_GET_ITEM(value, 0) : NULL;
+
+    return cls && is_tuple(cls, 2) && PyUnicode_Check(PyTuple_GET_ITEM(cls, 0)) &&
+           PyUnicode_Check(PyTuple_GET_ITEM(cls, 1)) &&
+           PyTuple_CheckExact(PyTuple_GET_ITEM(value, 1)) &&
+           PyTuple_CheckExact(PyTuple_GET_ITEM(value, 2));
+}
+
+/* Raises what a vinegar tuple says. */
+static void raise_tuple(struct ps_state *state, PyObject *vinegar,
+                        const struct ps_vinegar_policy *policy)
+{
+    PyObject *cls = PyTuple_GET_ITEM(vinegar, 0), *exc;
+
+    exc = make_exception(state, PyTuple_GET_ITEM(cls, 0), PyTuple_GET_ITEM(cls, 1), policy);
+    if (!exc) {
+        if (!PyErr_Occurred())
+            PyErr_NoMemory();
+        return;
+    }
+    PyObject_SetAttrString(exc, "args", PyTuple_GET_ITEM(vinegar, 1));
+    PyErr_Clear();
+    set_attributes(exc, PyTuple_GET_ITEM(vinegar, 2));
+    PyObject_SetAttrString(exc, "_remote_tb", PyTuple_GET_ITEM(vinegar, 3));
+    PyErr_Clear();
+    PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
+    Py_DECREF(exc);
+}
+
+void ps_vinegar_raise(struct ps_state *state, struct brine_reader *r,
+                      const struct ps_vinegar_policy *policy)
 {
     PyObject *vinegar = ps_load(r);
 
@@ -335,9 +413,11 @@ void ps_vinegar_raise(struct ps_state *state, struct brine_reader *r, bool custo
         return;
     if (PyLong_Check(vinegar))
         PyErr_SetNone(PyExc_StopIteration);
-    else if (PyTuple_Check(vinegar))
-        raise_tuple(state, vinegar, custom);
+    else if (is_vinegar(vinegar))
+        raise_tuple(state, vinegar, policy);
+    else if (PyUnicode_Check(vinegar))
+        PyErr_SetObject(PyExc_RuntimeError, vinegar);
     else
-        PyErr_Format(PyExc_RuntimeError, "%S", vinegar);
+        PyErr_SetString(PyExc_TypeError, "an exception of an unknown form");
     Py_DECREF(vinegar);
 }

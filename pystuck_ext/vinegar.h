@@ -13,10 +13,16 @@
  * replaced by a text that says so. out fails when memory runs out. */
 void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceback);
 
-/* Reads a vinegar tuple and raises what it says: the class of that name here, one of any module
- * (custom), as the classic service allows, or of builtins alone; where there is none, an Exception
- * that names it. In any case a subclass that shows the traceback of the other side as well. Always
- * sets an exception. */
-void ps_vinegar_raise(struct ps_state *state, struct brine_reader *r, bool custom);
+/* Which classes exceptions that come in may have, beside those of builtins. */
+struct ps_vinegar_policy {
+    bool import;      /* modules that are not there yet are imported, */
+    bool instantiate; /* ... and classes of any module are made use of */
+};
+
+/* Reads a vinegar tuple and raises what it says: the class of that name here, where the policy lets
+ * it be that and it can be made without arguments, else an Exception that names it. In any case a
+ * subclass that shows the traceback of the other side as well. Always sets an exception. */
+void ps_vinegar_raise(struct ps_state *state, struct brine_reader *r,
+                      const struct ps_vinegar_policy *policy);
 
 #endif

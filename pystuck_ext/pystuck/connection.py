@@ -213,7 +213,7 @@ class Connection:
     ) -> None:
         self._link = link
         self._local_root = root
-        self._config = DEFAULT_CONFIG | ({} if root else CLASSIC_CONFIG) | (config or {})
+        self._config = DEFAULT_CONFIG | (CLASSIC_CONFIG if root is None else {}) | (config or {})
         if self._config["connid"] is None:
             self._config["connid"] = f"conn{next(_connection_ids)}"
         self._config["safe_attrs"] = set(self._config["safe_attrs"])
