@@ -147,11 +147,16 @@ bool conn_deadline_passed(deadline_t deadline)
     return deadline != DEADLINE_NEVER && deadline_in(0) >= deadline;
 }
 
+static bool hears_signals(const struct conn *c)
+{
+    return c->ops->interrupted && (!c->ops->hears_signals || c->ops->hears_signals(c->host));
+}
+
 deadline_t conn_next_stretch(const struct conn *c, deadline_t deadline, bool cancellable)
 {
     deadline_t soon = deadline_in(SIGNAL_CHECK_MS);
 
-    return (cancellable || c->ops->interrupted) && soon < deadline ? soon : deadline;
+    return (cancellable || hears_signals(c)) && soon < deadline ? soon : deadline;
 }
 
 /* With the lock held: sleeps until something changes or the deadline passes. */
@@ -208,6 +213,7 @@ static void begin(struct conn *c, struct outgoing *out, enum message_kind kind, 
                   uint64_t recipient)
 {
     out->buf = c->spare;
+    out->sent = false;
     c->spare = BUFFER_INIT;
     out->threads = (struct thread_pair){own_thread(), recipient};
     out->start = message_begin(&out->buf, &c->env, kind, seq, &out->threads);
@@ -250,18 +256,30 @@ void conn_reply_restart(struct conn *c, struct outgoing *out, const struct messa
     out->start = message_begin(&out->buf, &c->env, kind, request->seq, &out->threads);
 }
 
+/* With the lock held: waits until nobody has the role of sending. A signal handler that runs in the
+ * middle of a message of its own thread's would wait for itself. */
+static int wait_to_send(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    while (c->sending && !c->closed) {
+        if (pthread_equal(c->sender, pthread_self()))
+            return error_set(err, RPYC_ETIMEOUT, "this thread is in the middle of a message");
+        if (wait_for_change(c, deadline, err) < 0)
+            return -1;
+    }
+    return c->closed ? conn_closed_error(c, err) : 0;
+}
+
 /* Takes the role of sending, once nobody has it. */
 static int begin_sending(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
-    int result = 0;
+    int result;
 
     pthread_mutex_lock(&c->lock);
-    while (result == 0 && c->sending && !c->closed)
-        result = wait_for_change(c, deadline, err);
-    if (result == 0 && c->closed)
-        result = conn_closed_error(c, err);
-    if (result == 0)
+    result = wait_to_send(c, deadline, err);
+    if (result == 0) {
         c->sending = true;
+        c->sender = pthread_self();
+    }
     pthread_mutex_unlock(&c->lock);
     return result;
 }
@@ -315,6 +333,7 @@ int conn_send(struct conn *c, struct outgoing *out, deadline_t deadline, struct 
 
     if (result == 0)
         result = send_frame(c, &out->buf, deadline, err);
+    out->sent = result == 0;
     give_back(c, out);
     return result;
 }
@@ -342,7 +361,8 @@ void conn_abandon(struct conn *c, struct outgoing *out, deadline_t deadline)
 }
 
 int conn_reply_exception(struct conn *c, const struct message *request, const char *module,
-                         const char *name, const char *text, struct rpyc_error *err)
+                         const char *name, const char *text, deadline_t deadline,
+                         struct rpyc_error *err)
 {
     struct outgoing out;
 
@@ -358,7 +378,7 @@ int conn_reply_exception(struct conn *c, const struct message *request, const ch
     brine_put_str(&out.buf, "_remote_version", strlen("_remote_version"));
     brine_put_str(&out.buf, "<version denied>", strlen("<version denied>"));
     brine_put_str(&out.buf, text, strlen(text)); /* in place of a traceback */
-    return conn_send(c, &out, DEADLINE_NEVER, err);
+    return conn_send(c, &out, deadline, err);
 }
 
 /* ---- Reading -------------------------------------------------------------------------------- */

@@ -31,6 +31,10 @@ struct conn_host {
      * RPYC_EINTERRUPT. by_signal: a signal may have come. May be NULL: waits go on. */
     bool (*interrupted)(void *host, bool by_signal);
 
+    /* Whether signals concern this thread: if not, it is not woken up to see to them. May be NULL:
+     * as if it said yes. */
+    bool (*hears_signals)(void *host);
+
     /* A reply that nobody waits for any more, maybe with references in it for which the peer keeps
      * objects. Without a lock; the message is conn's. May be NULL. */
     void (*unclaimed)(void *host, struct conn *conn, struct message *reply);
@@ -88,6 +92,7 @@ struct outgoing {
     struct buffer buf;
     size_t start;
     struct thread_pair threads;
+    bool sent; /* it went out; to be read also when it has been taken */
 };
 
 /* Starts a request: the caller appends the boxed tuple of arguments to out->buf, then calls
@@ -151,7 +156,8 @@ int conn_send(struct conn *c, struct outgoing *out, deadline_t deadline, struct 
 
 /* Answers with an exception whose arguments are one text. */
 int conn_reply_exception(struct conn *c, const struct message *request, const char *module,
-                         const char *name, const char *text, struct rpyc_error *err);
+                         const char *name, const char *text, deadline_t deadline,
+                         struct rpyc_error *err);
 
 /* Serves until the connection ends: 0 if the peer said goodbye or hung up between two messages, -1
  * with the reason else. */

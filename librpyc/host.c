@@ -322,7 +322,8 @@ static int reply_error(struct conn *c, const struct message *request, const stru
 {
     if (why->remote)
         return reply_remote(c, request, why->remote, err);
-    return conn_reply_exception(c, request, "builtins", exception_class(why), why->text, err);
+    return conn_reply_exception(c, request, "builtins", exception_class(why), why->text,
+                                DEADLINE_NEVER, err);
 }
 
 static int reply_value(rpyc_conn *conn, const struct message *request, rpyc_value *v,

@@ -52,7 +52,8 @@ struct conn {
     size_t queued_bytes; /* of the requests that wait for the thread that they are for */
     struct buffer spare; /* memory for the next outgoing message */
     bool reading;        /* somebody has the role of reading, */
-    bool sending;        /* ... of sending: a message is going out */
+    bool sending;        /* ... of sending: a message is going out, */
+    pthread_t sender;    /* ... on this thread */
 
     struct frame_reader reader; /* belongs to whoever reads */
 };

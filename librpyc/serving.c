@@ -10,6 +10,9 @@
 /* What the requests that wait for their turn may take in all, in bytes. */
 #define QUEUED_MAX ((size_t)64 << 20)
 
+/* How long a peer may take to read that a request is refused, in ms. */
+#define REFUSAL_MS 10000
+
 /* A request that waits for the thread that it is for. */
 struct queued {
     struct message request;
@@ -118,12 +121,31 @@ static void queued_free(struct queued *q)
     free(q);
 }
 
+/* With the lock held: what is within an entry that ends is within what that is in from now on.
+ * Greenlets may end in another order than they were begun in. What waits for the entry's turn goes
+ * to the first of them. */
+static void leave_inner(struct conn *c, struct serving *s)
+{
+    struct serving *inner;
+
+    for (inner = c->serving; inner; inner = inner->next) {
+        if (inner->within != s)
+            continue;
+        inner->within = s->within;
+        if (!inner->within && !inner->queue) {
+            inner->queue = s->queue;
+            s->queue = NULL;
+        }
+    }
+}
+
 /* With the lock held: takes an entry out of the list. */
 static void leave(struct conn *c, struct serving *s)
 {
     struct serving **at;
     struct queued *q;
 
+    leave_inner(c, s);
     while ((q = dequeue(c, s, false)))
         queued_free(q);
     for (at = &c->serving; *at != s; at = &(*at)->next)
@@ -191,5 +213,5 @@ bool serving_within(struct conn *c, bool any)
 int serving_refuse(struct conn *c, const struct message *m, struct rpyc_error *err)
 {
     return conn_reply_exception(c, m, "builtins", "RecursionError",
-                                "too many requests within requests", err);
+                                "too many requests within requests", deadline_in(REFUSAL_MS), err);
 }

@@ -5,16 +5,38 @@
 #include "gil.h"
 #include "vinegar.h"
 
-PyObject **ps_interrupt(void)
+struct ps_guest *ps_guest(void)
 {
-    static __thread PyObject *interrupt;
+    static __thread struct ps_guest guest;
 
-    return &interrupt;
+    return &guest;
 }
 
+/* Around a wait for the client, with the GIL before and after. */
+struct wait {
+    PyThreadState *before;
+    deadline_t outer_deadline;
+};
+
+static struct wait begin_wait(deadline_t deadline)
+{
+    struct wait w = {.outer_deadline = ps_guest()->deadline};
+
+    ps_guest()->deadline = deadline;
+    w.before = ps_gil_begin_wait();
+    return w;
+}
+
+static void end_wait(const struct wait *w)
+{
+    ps_gil_end_wait(w->before);
+    ps_guest()->deadline = w->outer_deadline;
+}
+
+/* Raises what a signal handler raised, or an error of the connection. */
 static int raise_error(const struct rpyc_error *err)
 {
-    PyObject **interrupt = ps_interrupt();
+    PyObject **interrupt = &ps_guest()->interrupt;
 
     if (*interrupt) {
         PyErr_SetObject((PyObject *)Py_TYPE(*interrupt), *interrupt);
@@ -37,7 +59,8 @@ static int raise_error(const struct rpyc_error *err)
 struct written {
     struct outgoing out;
     int64_t seq;
-    bool boxed; /* else it is to be abandoned, and an exception is set */
+    struct ps_boxer boxer; /* the references in it, until it is known whether they went out */
+    bool boxed;            /* else it is to be abandoned, and an exception is set */
 };
 
 /* A client that has not spoken yet, as a service may meet it in on_connect: how it wants to be
@@ -45,33 +68,35 @@ struct written {
 static int meet_client(struct ps_session *s, deadline_t deadline)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
-    PyThreadState *before;
-    int result;
+    struct wait wait = begin_wait(deadline);
+    int result = conn_meet(s->conn, deadline, &err);
 
-    before = ps_gil_begin_wait();
-    result = conn_meet(s->conn, deadline, &err);
-    ps_gil_end_wait(before);
+    end_wait(&wait);
     return result == 0 ? 0 : raise_error(&err);
 }
 
 static int write_request(struct ps_session *s, enum handler handler, PyObject *args,
                          deadline_t deadline, struct written *w)
 {
-    struct ps_boxer boxer = {s, &w->out.buf, NULL};
-
     if (!ps_session_alive(s)) {
         PyErr_SetString(PyExc_EOFError, "the client is gone");
         return -1;
     }
     if (!conn_has_met(s->conn) && meet_client(s, deadline) < 0)
         return -1;
+    w->boxer = (struct ps_boxer){s, &w->out.buf, NULL};
     drops_request_begin(s->conn, &s->drops, &w->out, handler, &w->seq);
-    w->boxed = ps_box(&boxer, args) == 0;
-    if (w->boxed)
-        ps_boxer_sent(&boxer);
-    else
-        ps_boxer_undo(&boxer);
+    w->boxed = ps_box(&w->boxer, args) == 0;
     return 0;
+}
+
+/* With the GIL again: the client holds what it was sent, and nothing else. */
+static void settle_references(struct written *w)
+{
+    if (w->boxed && w->out.sent)
+        ps_boxer_sent(&w->boxer);
+    else
+        ps_boxer_undo(&w->boxer);
 }
 
 /* ---- Results -------------------------------------------------------------------------------- */
@@ -118,21 +143,22 @@ static PyObject *request(struct ps_session *s, enum handler handler, PyObject *a
 {
     deadline_t deadline = ps_session_deadline(s);
     struct rpyc_error err = RPYC_ERROR_INIT;
-    PyThreadState *before;
     struct message reply;
     struct written w;
+    struct wait wait;
     int result = -1;
     PyObject *value = NULL;
 
     if (write_request(s, handler, args, deadline, &w) < 0)
         return NULL;
     ps_session_ref(s); /* args may hold the last netref, and a signal handler may drop them */
-    before = ps_gil_begin_wait();
+    wait = begin_wait(deadline);
     if (w.boxed)
         result = conn_request(s->conn, &w.out, w.seq, &reply, deadline, &err);
     else
         conn_abandon(s->conn, &w.out, deadline);
-    ps_gil_end_wait(before);
+    end_wait(&wait);
+    settle_references(&w);
     if (result == 0)
         value = take_reply(s, &reply, plain);
     else
@@ -155,31 +181,30 @@ int ps_start(struct ps_session *s, enum handler handler, PyObject *args, struct 
 {
     deadline_t deadline = ps_session_deadline(s);
     struct rpyc_error err = RPYC_ERROR_INIT;
-    PyThreadState *before;
     struct written w;
+    struct wait wait;
     int result = -1;
 
     if (write_request(s, handler, args, deadline, &w) < 0)
         return -1;
-    before = ps_gil_begin_wait();
+    wait = begin_wait(deadline);
     if (w.boxed)
         result = conn_start(s->conn, &w.out, w.seq, p, deadline, &err);
     else
         conn_abandon(s->conn, &w.out, deadline);
-    ps_gil_end_wait(before);
+    end_wait(&wait);
+    settle_references(&w);
     return result == 0 ? 0 : raise_error(&err);
 }
 
 PyObject *ps_wait(struct ps_session *s, struct pending *p, deadline_t deadline)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
+    struct wait wait = begin_wait(deadline);
     struct message reply;
-    PyThreadState *before;
-    int result;
+    int result = conn_wait(s->conn, p, &reply, deadline, &err);
 
-    before = ps_gil_begin_wait();
-    result = conn_wait(s->conn, p, &reply, deadline, &err);
-    ps_gil_end_wait(before);
+    end_wait(&wait);
     if (result == 0 && reply.frame.data)
         return take_reply(s, &reply, false);
     if (result == 0)
@@ -189,26 +214,41 @@ PyObject *ps_wait(struct ps_session *s, struct pending *p, deadline_t deadline)
     return NULL;
 }
 
+/* Handlers of signals wait until it is over: what they raised could not be told. */
 void ps_forget(struct ps_session *s, struct pending *p)
 {
-    PyThreadState *before = ps_gil_begin_wait();
+    bool was_deaf = ps_guest()->deaf;
+    struct wait wait;
 
+    ps_guest()->deaf = true;
+    wait = begin_wait(deadline_in(0));
     conn_forget(s->conn, p);
-    ps_gil_end_wait(before);
+    end_wait(&wait);
+    ps_guest()->deaf = was_deaf;
+}
+
+void ps_goodbye(struct ps_session *s)
+{
+    bool was_deaf = ps_guest()->deaf;
+    struct wait wait;
+
+    ps_guest()->deaf = true;
+    wait = begin_wait(deadline_in(0));
+    conn_goodbye(s->conn);
+    end_wait(&wait);
+    ps_guest()->deaf = was_deaf;
 }
 
 int ps_serve_one(struct ps_session *s, deadline_t deadline)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
-    PyThreadState *before;
-    int result;
+    struct wait wait = begin_wait(deadline);
+    int result = conn_serve_one(s->conn, deadline, &err);
 
-    before = ps_gil_begin_wait();
-    result = conn_serve_one(s->conn, deadline, &err);
-    ps_gil_end_wait(before);
+    end_wait(&wait);
     if (result == 1)
         return 1;
-    if (result < 0 && err.code == RPYC_ETIMEOUT && !*ps_interrupt() && !PyErr_Occurred())
+    if (result < 0 && err.code == RPYC_ETIMEOUT && !ps_guest()->interrupt && !PyErr_Occurred())
         return 0;
     return raise_error(&err);
 }

@@ -22,12 +22,23 @@ int ps_start(struct ps_session *s, enum handler handler, PyObject *args, struct 
 PyObject *ps_wait(struct ps_session *s, struct pending *p, deadline_t deadline);
 void ps_forget(struct ps_session *s, struct pending *p);
 
+/* Says goodbye to the client and hangs up. */
+void ps_goodbye(struct ps_session *s);
+
 /* Sees to one message of the client's, waiting for it. 1: did so; 0: none came until the deadline;
  * -1 with EOFError at the end of the connection, or with what a signal handler raised. */
 int ps_serve_one(struct ps_session *s, deadline_t deadline);
 
-/* A KeyboardInterrupt that came while this thread of the debuggee, waiting for a client, served one
- * of its requests. It is the thread's own and is raised there, once the wait has been given up. */
-PyObject **ps_interrupt(void);
+/* A thread of the debuggee that waits for a client, and serves it meanwhile. */
+struct ps_guest {
+    /* A KeyboardInterrupt that came while it served a request. It is the thread's own and is raised
+     * there, once the wait has been given up. A reference, or NULL. */
+    PyObject *interrupt;
+    deadline_t deadline; /* of the wait; 0 where there is none */
+    bool deaf;           /* handlers of signals have to wait until the wait is over */
+};
+
+/* This thread, as one of these. Needs no GIL. */
+struct ps_guest *ps_guest(void);
 
 #endif

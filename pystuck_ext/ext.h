@@ -47,6 +47,7 @@ struct ps_state {
     PyObject *format_exception; /* traceback's */
     PyObject *threading;        /* the module, */
     PyObject *threads;          /* ... and its _active: ident -> Thread */
+    unsigned long main_thread;  /* the ident of the one that runs handlers of signals */
     struct {
         PS_NAMES(PS_NAME_FIELD)
     } names;

@@ -164,15 +164,9 @@ static PyObject *link_serve(PyObject *self, PyObject *timeout)
 
 static PyObject *link_close(PyObject *self, PyObject *unused)
 {
-    struct ps_session *s = session_of(self);
-    PyThreadState *before;
-
     (void)unused;
-    if (ps_session_alive(s)) {
-        before = ps_gil_begin_wait();
-        conn_goodbye(s->conn);
-        ps_gil_end_wait(before);
-    }
+    if (ps_session_alive(session_of(self)))
+        ps_goodbye(session_of(self));
     Py_RETURN_NONE;
 }
 

@@ -20,6 +20,7 @@ struct ps_log {
     struct ps_state *state;
     PyObject *callable;
     unsigned fork_count; /* of the process that it belongs to */
+    sigset_t mask;       /* for the callable: that of run_server's caller */
 
     pthread_mutex_t lock; /* guards what follows; never held while waiting */
     STAILQ_HEAD(, entry) queue;
@@ -37,6 +38,7 @@ struct ps_log *ps_log_new(struct ps_state *state, PyObject *callable)
     log->callable = callable;
     Py_INCREF(callable);
     log->fork_count = ps_fork_count();
+    pthread_sigmask(SIG_SETMASK, NULL, &log->mask);
     pthread_mutex_init(&log->lock, NULL);
     STAILQ_INIT(&log->queue);
     return log;
@@ -83,7 +85,7 @@ static void run(void *arg)
     struct entry *e;
 
     while ((e = take(log))) {
-        if (ps_thread_enter(log->state, NULL)) {
+        if (ps_thread_enter(log->state, &log->mask)) {
             pass_on(log, e);
             ps_thread_leave_python(log->state);
         }

@@ -371,6 +371,19 @@ static int make_names(struct ps_state *state)
     return 0;
 }
 
+/* Which thread runs handlers of signals. -1 with an exception. */
+static int find_main_thread(struct ps_state *state)
+{
+    PyObject *thread = PyObject_CallMethod(state->threading, "main_thread", NULL);
+    PyObject *ident = thread ? PyObject_GetAttrString(thread, "ident") : NULL;
+
+    if (ident)
+        state->main_thread = PyLong_AsUnsignedLong(ident);
+    Py_XDECREF(thread);
+    Py_XDECREF(ident);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 static int module_exec(PyObject *module)
 {
     struct ps_state *state = PyModule_GetState(module);
@@ -398,7 +411,7 @@ static int module_exec(PyObject *module)
         !state->exec || !state->import_module || !state->format_exception || !state->threading ||
         !state->threads)
         return -1;
-    return 0;
+    return find_main_thread(state);
 }
 
 static PyModuleDef_Slot module_slots[] = {

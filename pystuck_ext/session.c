@@ -14,8 +14,9 @@
 #include "thread.h"
 #include "tls.h"
 
-#define REQUEST_TIMEOUT_MS   30000               /* rpyc's sync_request_timeout */
-#define HANDSHAKE_TIMEOUT_MS 10000               /* of TLS */
+#define REQUEST_TIMEOUT_MS   30000 /* rpyc's sync_request_timeout */
+#define GUEST_REPLY_MS       2000  /* for a client to read what a thread of the debuggee answers */
+#define HANDSHAKE_TIMEOUT_MS 10000 /* of TLS */
 #define STACK_NEEDED         ((size_t)48 * 1024) /* bytes, for one request */
 #define THREADS_MAX          32                  /* of one client that binds threads */
 
@@ -65,9 +66,11 @@ static bool enter(struct ps_session *s)
                             : ps_gil_take(s->state->interp);
 }
 
+/* Within another request of this thread's, that goes on: its thread state and its signal mask stay.
+ */
 static void leave(struct ps_session *s)
 {
-    if (on_own_thread(s))
+    if (on_own_thread(s) && own_depth <= 1)
         ps_thread_leave(s->state);
     else
         ps_gil_release();
@@ -198,7 +201,8 @@ static void end_request(struct ps_session *s);
 
 /* Answers a PING of plain data, whose answer is the request's own bytes, without the GIL. 1: done.
  * 0: it has other arguments. */
-static int serve_ping(struct conn *c, const struct message *request, struct rpyc_error *err)
+static int serve_ping(struct conn *c, const struct message *request, deadline_t deadline,
+                      struct rpyc_error *err)
 {
     struct brine_reader r = request->body;
     struct outgoing out;
@@ -212,7 +216,7 @@ static int serve_ping(struct conn *c, const struct message *request, struct rpyc
     conn_reply_begin(c, &out, request, MESSAGE_REPLY);
     box_put(&out.buf, LABEL_VALUE);
     buffer_put(&out.buf, data, len);
-    return conn_send(c, &out, DEADLINE_NEVER, err) < 0 ? -1 : 1;
+    return conn_send(c, &out, deadline, err) < 0 ? -1 : 1;
 }
 
 /* Whether this thread has stack left for a request and the Python that it runs. Threads of the
@@ -239,11 +243,18 @@ static bool has_stack(void)
     return here < low || here > high || here - low > STACK_NEEDED;
 }
 
-/* A client may take its time to read an answer, but a thread of the debuggee's that serves it has
- * its own to do. */
+/* A client may take its time to read an answer, but a thread of the debuggee's that serves it while
+ * it waits has its own to do. */
 static deadline_t reply_deadline(const struct ps_session *s)
 {
-    return on_own_thread(s) ? DEADLINE_NEVER : deadline_in(REQUEST_TIMEOUT_MS);
+    deadline_t least = deadline_in(GUEST_REPLY_MS), most = deadline_in(REQUEST_TIMEOUT_MS);
+    deadline_t wait = ps_guest()->deadline;
+
+    if (on_own_thread(s))
+        return DEADLINE_NEVER;
+    if (wait < least)
+        return least;
+    return wait < most ? wait : most;
 }
 
 /* An exception that another thread set on this one (PyThreadState_SetAsyncExc) and that came too
@@ -290,18 +301,20 @@ static void tell_refusal(const struct ps_session *s, unsigned long long id)
  * classic one there is nothing to do that cannot wait for a request. */
 static int introduce(struct ps_session *s, unsigned long long id)
 {
-    int result;
+    int result = -1;
 
     if (!s->serving->connect)
         return 0;
-    if (!enter(s))
-        return -1;
-    ps_thread_set_interruptible(true);
-    result = start(s);
-    if (result < 0)
-        tell_refusal(s, id);
-    end_python(s, true);
-    leave(s);
+    begin_request(s);
+    if (enter(s)) {
+        ps_thread_set_interruptible(true);
+        result = start(s);
+        if (result < 0)
+            tell_refusal(s, id);
+        end_python(s, true);
+        leave(s);
+    }
+    end_request(s);
     return result;
 }
 
@@ -315,14 +328,15 @@ static int serve_in_python(struct ps_session *s, struct conn *c, struct message 
 
     if (!enter(s))
         return conn_reply_exception(c, request, "builtins", "RuntimeError",
-                                    "the interpreter is shutting down", err);
+                                    "the interpreter is shutting down", reply_deadline(s), err);
     if (!atomic_load(&s->started) && start(s) < 0) {
         PyErr_Clear();
         leave(s);
         return error_nomem(err);
     }
     ps_thread_set_interruptible(true);
-    result = ps_dispatch(s, request, handler, &out, on_own_thread(s) ? NULL : ps_interrupt(), err);
+    result = ps_dispatch(s, request, handler, &out,
+                         on_own_thread(s) ? NULL : &ps_guest()->interrupt, err);
     if (on_own_thread(s))
         end_python(s, own_depth == 1);
     drops = drops_take(&s->drops);
@@ -339,15 +353,24 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
     struct ps_session *s = host;
     int result;
 
-    if (handler == HANDLE_PING && (result = serve_ping(c, request, err)) != 0)
+    if (handler == HANDLE_PING && (result = serve_ping(c, request, reply_deadline(s), err)) != 0)
         return result < 0 ? -1 : 0;
     if (!has_stack())
         return conn_reply_exception(c, request, "builtins", "RecursionError",
-                                    "requests within requests have used up the stack", err);
+                                    "requests within requests have used up the stack",
+                                    reply_deadline(s), err);
     begin_request(s);
     result = serve_in_python(s, c, request, handler, err);
     end_request(s);
     return result;
+}
+
+/* Python runs handlers of signals on its main thread alone. */
+static bool hears_signals(void *host)
+{
+    const struct ps_session *s = host;
+
+    return PyThread_get_thread_ident() == s->state->main_thread && !ps_guest()->deaf;
 }
 
 /* A thread of the debuggee waits for the client. If a signal came, its handler is to run, as it
@@ -358,9 +381,9 @@ static bool interrupted(void *host, bool by_signal)
 
     if (on_own_thread(s) || !ps_gil_is_known())
         return false;
-    if (*ps_interrupt() || !by_signal)
-        return *ps_interrupt() != NULL;
-    return ps_gil_signal_raised();
+    if (ps_guest()->interrupt)
+        return true;
+    return by_signal && hears_signals(s) && ps_gil_signal_raised();
 }
 
 /* Objects of the client's that came in an answer that nobody waits for any more. */
@@ -376,6 +399,7 @@ static void unclaimed(void *host, struct conn *c, struct message *reply)
 static const struct conn_host session_host = {
     .serve = serve,
     .interrupted = interrupted,
+    .hears_signals = hears_signals,
     .unclaimed = unclaimed,
 };
 

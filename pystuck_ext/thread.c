@@ -87,8 +87,7 @@ bool ps_thread_enter(struct ps_state *state, const sigset_t *mask)
 {
     if (!ps_gil_take(state->interp))
         return false;
-    if (mask)
-        pthread_sigmask(SIG_SETMASK, mask, NULL);
+    pthread_sigmask(SIG_SETMASK, mask, NULL);
     if (!own_thread)
         enter_in_list(state);
     return true;

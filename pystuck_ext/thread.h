@@ -20,7 +20,7 @@ void ps_thread_begin(struct ps_state *state);
 void ps_thread_end(struct ps_state *state);
 
 /* Takes the GIL, with a signal mask while Python runs, which is what a request's subprocesses and
- * threads inherit; NULL: signals stay blocked. False, without the GIL, where ps_gil_take says
+ * threads inherit. False, without the GIL, where ps_gil_take says
  * so. */
 bool ps_thread_enter(struct ps_state *state, const sigset_t *mask);
 void ps_thread_leave(struct ps_state *state);
