@@ -412,7 +412,11 @@ static PyObject *exception_like(struct ps_session *s, PyObject *obj)
     }
     exc = PyObject_CallMethod(cls, "__new__", "O", cls);
     Py_DECREF(cls);
-    return exc;
+    if (exc && PyExceptionInstance_Check(exc))
+        return exc;
+    Py_XDECREF(exc);
+    PyErr_Clear(); /* one that wants arguments: what there is to exit must be exited all the same */
+    return PyObject_CallObject(PyExc_Exception, NULL);
 }
 
 static PyObject *handle_ctxexit(struct ps_session *s, PyObject *args)

@@ -100,6 +100,12 @@ static PyObject *handle_clients(PyObject *self, void *unused)
     return PyLong_FromSize_t(ps_server_clients(server_of(self)));
 }
 
+static PyObject *handle_closed(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(ps_server_is_closed(server_of(self)));
+}
+
 static PyObject *handle_repr(PyObject *self)
 {
     PyObject *path = handle_unix_socket(self, NULL), *host, *port, *text;
@@ -142,6 +148,7 @@ static PyGetSetDef handle_getset[] = {
     {"port", handle_port, NULL, "The TCP port; None for a Unix socket.", NULL},
     {"unix_socket", handle_unix_socket, NULL, "The Unix socket's name; None for TCP.", NULL},
     {"clients", handle_clients, NULL, "How many clients are connected.", NULL},
+    {"closed", handle_closed, NULL, "Whether close() has been called.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -186,7 +193,7 @@ static bool anyone_is_left(const struct ps_state *state)
     Py_ssize_t i;
 
     for (i = 0; i < PyList_GET_SIZE(state->handles); i++) {
-        if (ps_server_clients(server_of(PyList_GET_ITEM(state->handles, i))) > 0)
+        if (!ps_server_is_deserted(server_of(PyList_GET_ITEM(state->handles, i))))
             return true;
     }
     return atomic_load(&state->thread_count) > 0;

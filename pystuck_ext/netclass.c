@@ -205,22 +205,37 @@ static int remember_class(PyObject *classes, PyObject *key, PyObject *cls)
     return PyDict_SetItem(classes, key, cls);
 }
 
+/* The classes that a session remembers: a new reference. Until its end it keeps them too. */
+static PyObject *classes_of(struct ps_session *s)
+{
+    PyObject *made;
+
+    if (!s->classes) {
+        made = PyDict_New();
+        if (s->ended || s->classes)
+            return made;
+        s->classes = made;
+    }
+    Py_XINCREF(s->classes);
+    return s->classes;
+}
+
 PyObject *ps_netclass_for(struct ps_session *s, const struct id_pack *pack)
 {
-    PyObject *key = class_key(pack), *cls = NULL, *listing;
+    PyObject *classes = classes_of(s), *key = class_key(pack), *cls = NULL, *listing;
 
-    if (!key)
-        return NULL;
-    cls = s->classes ? PyDict_GetItemWithError(s->classes, key) : NULL;
+    if (classes && key)
+        cls = PyDict_GetItemWithError(classes, key);
     Py_XINCREF(cls);
     if (!cls && !PyErr_Occurred()) {
         listing = ask_for_methods(s, pack);
         cls = listing ? make_class(s, pack, listing) : NULL;
         Py_XDECREF(listing);
-        if (cls && s->classes && remember_class(s->classes, key, cls) < 0)
+        if (cls && remember_class(classes, key, cls) < 0)
             Py_CLEAR(cls);
     }
-    Py_DECREF(key);
+    Py_XDECREF(key);
+    Py_XDECREF(classes);
     return cls;
 }
 

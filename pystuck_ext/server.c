@@ -30,7 +30,7 @@ struct ps_server {
 
     pthread_mutex_t lock; /* guards what follows */
     bool closed;
-    size_t client_count;
+    size_t client_count; /* that have not hung up */
     LIST_HEAD(, ps_client) clients;
 };
 
@@ -163,13 +163,32 @@ void ps_client_set_conn(struct ps_client *client, struct conn *conn, void *sessi
     pthread_mutex_unlock(&s->lock);
 }
 
+/* With the lock held: the client counts no more, although what it has asked for may go on. */
+static void note_hang_up(struct ps_client *client)
+{
+    if (!client->hung_up)
+        client->server->client_count--;
+    client->hung_up = true;
+}
+
+struct stream ps_client_take_stream(struct ps_client *client)
+{
+    struct stream taken;
+
+    pthread_mutex_lock(&client->server->lock);
+    taken = client->stream;
+    client->stream = STREAM_INIT;
+    pthread_mutex_unlock(&client->server->lock);
+    return taken;
+}
+
 void ps_client_done(struct ps_client *client)
 {
     struct ps_server *s = client->server;
 
     pthread_mutex_lock(&s->lock);
+    note_hang_up(client);
     LIST_REMOVE(client, entry);
-    s->client_count--;
     pthread_mutex_unlock(&s->lock);
     conn_unref(client->conn);
     free(client);
@@ -320,7 +339,7 @@ static void tell_sessions(struct ps_server *s, const struct watch *w)
         client = w->fds[i].revents ? find_client(s, w->ids[i]) : NULL;
         if (!client)
             continue;
-        client->hung_up = true;
+        note_hang_up(client);
         if (client->session && !conn_lost_fd(client->conn))
             s->options.hung_up(client->session);
     }
@@ -494,8 +513,11 @@ static void stop_listener(struct ps_server *s)
  * it for that any more. */
 static void hang_up(struct ps_client *client)
 {
-    stream_shutdown(&client->stream);
-    client->hung_up = true;
+    if (client->conn)
+        conn_close(client->conn, NULL); /* which knows whether the socket is still there */
+    else
+        stream_shutdown(&client->stream);
+    note_hang_up(client);
     if (client->session)
         client->server->options.hung_up(client->session);
 }
@@ -533,6 +555,21 @@ socklen_t ps_server_address(const struct ps_server *s, struct sockaddr_storage *
 {
     *address = s->address;
     return s->address_len;
+}
+
+bool ps_server_is_closed(struct ps_server *s)
+{
+    return s->fork_count != ps_fork_count() ? s->closed : is_closed(s);
+}
+
+bool ps_server_is_deserted(struct ps_server *s)
+{
+    bool deserted;
+
+    pthread_mutex_lock(&s->lock);
+    deserted = LIST_EMPTY(&s->clients);
+    pthread_mutex_unlock(&s->lock);
+    return deserted;
 }
 
 size_t ps_server_clients(struct ps_server *s)

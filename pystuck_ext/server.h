@@ -70,8 +70,14 @@ void ps_server_unref(struct ps_server *server);
 /* The address that it listens on: with port 0, the one that the kernel chose. */
 socklen_t ps_server_address(const struct ps_server *server, struct sockaddr_storage *address);
 
-/* How many clients there are. */
+/* Whether it has been closed, in a child after a fork: before that. */
+bool ps_server_is_closed(struct ps_server *server);
+
+/* How many clients there are that have not hung up. */
 size_t ps_server_clients(struct ps_server *server);
+
+/* Whether no client's thread is left, not even one's that has hung up and is still being served. */
+bool ps_server_is_deserted(struct ps_server *server);
 
 /* The signal mask of whoever started the server: what requests run with. */
 const sigset_t *ps_server_caller_mask(const struct ps_server *server);
@@ -79,6 +85,9 @@ const sigset_t *ps_server_caller_mask(const struct ps_server *server);
 /* Says which connection a client has, for a fork to find, and who serves it, for a hang-up to be
  * told to: a reference to the one, borrowed the other, until ps_client_done. */
 void ps_client_set_conn(struct ps_client *client, struct conn *conn, void *session);
+
+/* Takes the stream of a client that is not going to have a connection. */
+struct stream ps_client_take_stream(struct ps_client *client);
 
 /* The client is served. Frees it. */
 void ps_client_done(struct ps_client *client);

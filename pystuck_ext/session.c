@@ -120,18 +120,21 @@ static int connect_service(struct ps_session *s)
     return done ? 0 : -1;
 }
 
-/* With the GIL, before the first request: makes what needs Python. -1, with an exception: there is
- * no serving this client. */
-static int start(struct ps_session *s)
+/* With the GIL, before the first request, of which with bind-threads several threads may have one:
+ * makes the classic service. -1 with an exception. */
+static int start_classic(struct ps_session *s)
 {
+    PyObject *root;
+
+    if (s->serving->connect || s->root || s->ended)
+        return 0;
     atomic_store(&s->started, true);
-    s->classes = PyDict_New();
-    if (!s->classes)
-        return -1;
-    if (s->serving->connect)
-        return connect_service(s);
-    s->root = ps_service_new(s);
-    return s->root ? 0 : -1;
+    root = ps_service_new(s);
+    if (s->root || s->ended) /* so was another thread, while objects were made */
+        Py_XDECREF(root);
+    else
+        s->root = root;
+    return root ? 0 : -1;
 }
 
 PyObject *ps_session_connection(struct ps_session *s)
@@ -308,7 +311,8 @@ static int introduce(struct ps_session *s, unsigned long long id)
     begin_request(s);
     if (enter(s)) {
         ps_thread_set_interruptible(true);
-        result = start(s);
+        atomic_store(&s->started, true);
+        result = connect_service(s);
         if (result < 0)
             tell_refusal(s, id);
         end_python(s, true);
@@ -329,7 +333,7 @@ static int serve_in_python(struct ps_session *s, struct conn *c, struct message 
     if (!enter(s))
         return conn_reply_exception(c, request, "builtins", "RuntimeError",
                                     "the interpreter is shutting down", reply_deadline(s), err);
-    if (!atomic_load(&s->started) && start(s) < 0) {
+    if (start_classic(s) < 0) {
         PyErr_Clear();
         leave(s);
         return error_nomem(err);
@@ -588,6 +592,7 @@ static struct ps_session *serve_client(const struct ps_serving *serving, struct 
     struct stream stream;
 
     if (open_stream(serving, client, &stream) < 0) {
+        stream = ps_client_take_stream(client);
         stream_shutdown(&stream);
         stream_close(&stream);
         return NULL;

@@ -100,15 +100,16 @@ def follow_forks(servers: list[_pystuck.Server], server: _pystuck.Server, how: t
     if not _registered:
         os.register_at_fork(after_in_child=_serve_in_child)
         _registered = True
+    _followed[:] = [entry for entry in _followed if not entry[1].closed]
     _followed.append((servers, server, how))
 
 
 def _serve_in_child() -> None:
     """Start this child's own servers. What cannot be started is not: a fork is no place to fail."""
-    followed = [entry for entry in _followed if entry[1] in entry[0]]
-    for servers, _, _ in followed:
+    followed = [entry for entry in _followed if not entry[1].closed]
+    for servers, _, _ in _followed:
         servers.clear()
-    _followed[:] = []
+    _followed.clear()
     for servers, server, how in followed:
         with contextlib.suppress(Exception):
             mine = _listen_next_to(server, *how)

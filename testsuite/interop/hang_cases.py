@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from rpyc.utils import helpers
-from stock_cases import PATIENCE, Thing, case, connect, wait_until
+from stock_cases import PATIENCE, Differs, Thing, case, connect, wait_until
+
+#: Of each of them.
+MAY_HANG = Differs("it may hang there, as was reported", server="rpyc*", hangs=True)
 
 #: Runs f(n) in so many threads at once and returns what went wrong.
 IN_THREADS = """
@@ -43,7 +46,7 @@ def served_by_threads(c: Any, count: int) -> Iterator[None]:
             thread.stop()
 
 
-@case
+@case(MAY_HANG)
 def one_object_of_the_client_is_used_by_many_threads_at_once(c: Any) -> None:
     thing = Thing()
     c.execute(
@@ -61,7 +64,7 @@ def one_object_of_the_client_is_used_by_many_threads_at_once(c: Any) -> None:
     assert c.namespace["use"](thing) == ()
 
 
-@case
+@case(MAY_HANG)
 def threads_share_a_dictionary_of_the_client_over_one_connection(c: Any) -> None:
     """rpyc issue 381: many threads over one connection, and then "result expired"."""
     shared: dict[int, dict[int, Any]] = {n: dict.fromkeys(range(10)) for n in range(6)}
@@ -102,7 +105,7 @@ def threads_share_a_dictionary_of_the_client_over_one_connection(c: Any) -> None
     assert not any(thread.is_alive() for thread in threads)
 
 
-@case
+@case(MAY_HANG)
 def a_reply_wakes_the_thread_that_waits_for_it_whoever_has_read_it(c: Any) -> None:
     """rpyc issue 449: with several threads that serve, on one processor, a reply was there and the
     thread that waited for it slept on."""
@@ -125,7 +128,7 @@ def a_reply_wakes_the_thread_that_waits_for_it_whoever_has_read_it(c: Any) -> No
     assert c.namespace["call_often"](lambda n, i: (n, i)) == ()
 
 
-@case
+@case(MAY_HANG)
 def one_thread_of_the_debuggee_waits_in_the_client_for_another(c: Any) -> None:
     """rpyc issue 491: the call that blocks must not keep the one out that would end it."""
     event, answers = threading.Event(), []
@@ -143,7 +146,7 @@ def one_thread_of_the_debuggee_waits_in_the_client_for_another(c: Any) -> None:
         wait_until(lambda: answers == [True], "the thread that waits to be told")
 
 
-@case
+@case(MAY_HANG)
 def a_thread_logs_to_the_client_that_waits_for_its_end(c: Any) -> None:
     """rpyc issue 527: with a log and stdout that went to the client, a request never ended."""
 
@@ -180,7 +183,7 @@ def a_thread_logs_to_the_client_that_waits_for_its_end(c: Any) -> None:
     assert [file.text.count(f"from thread {n}") for n in range(4)] == [20] * 4
 
 
-@case
+@case(MAY_HANG)
 def all_threads_that_wait_for_a_client_hear_of_its_end(c: Any) -> None:
     other = connect()
     c.execute("import sys, threading; sys.outcomes, sys.go = [], threading.Event()")

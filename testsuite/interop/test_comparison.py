@@ -18,7 +18,7 @@ from harness import PATIENCE, RPYC4, RPYC5, RPYC6, SANITIZED, Stock, python, sta
 DIFFERENT = {
     # It loses the connection.
     "c.builtins.type([]).__name__": "stock cannot send the class of a netref",
-    "raising e = KeyError(1); e.thing = Failing(); raise e": "stock sends no exception that holds what has no repr",
+    "raising e = KeyError(1); e.thing = Failing(); raise e": "stock cannot send what has no repr",
     # It is mistaken.
     'isinstance(c.eval("Thing"), c.eval("type"))': "stock says that no class is a type",
     # Exceptions keep their class on the way through us.

@@ -173,7 +173,7 @@ def test_nothing_is_printed_where_python_looks_closely() -> None:
     options = ["-X", "dev", "-W", "error", "-bb"]
     argv = [python(), *options, *command("stuck.py", '{"port": 0}')[1:]]
     debuggee = Debuggee(argv, debuggee_environment())
-    client = StockClient("PYSTUCK_RPYC6", True)
+    client = StockClient(RPYC6_BOUND)
     try:
         for case in CASES:
             client.start(case, debuggee)
