@@ -78,6 +78,14 @@ void conn_close(struct conn *c, const struct rpyc_error *why)
         pending_notify_closed(c);
 }
 
+void conn_shutdown(struct conn *c)
+{
+    pthread_mutex_lock(&c->lock);
+    if (!c->closed)
+        stream_shutdown(&c->stream);
+    pthread_mutex_unlock(&c->lock);
+}
+
 bool conn_closed(struct conn *c)
 {
     bool closed;

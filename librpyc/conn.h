@@ -58,6 +58,10 @@ void conn_unref(struct conn *c);
 void conn_close(struct conn *c, const struct rpyc_error *why);
 bool conn_closed(struct conn *c);
 
+/* Shuts the socket down, if it is still there: whoever reads sees the end and closes. Calls nobody
+ * back. */
+void conn_shutdown(struct conn *c);
+
 /* Whether somebody else has taken its fd while it was open: closed it, and perhaps opened something
  * else under that number. */
 bool conn_lost_fd(struct conn *c);
@@ -120,7 +124,8 @@ struct pending;
 int conn_start(struct conn *c, struct outgoing *out, int64_t seq, struct pending **p,
                deadline_t deadline, struct rpyc_error *err);
 
-/* Waits for the reply and moves it to *reply; once. A wait that failed with RPYC_ETIMEOUT or
+/* Waits for the reply and moves it to *reply, once; or leaves it there, for reply NULL. A wait that
+ * failed with RPYC_ETIMEOUT or
  * RPYC_EINTERRUPT can be done again. RPYC_ECANCELED: by conn_cancel. */
 int conn_wait(struct conn *c, struct pending *p, struct message *reply, deadline_t deadline,
               struct rpyc_error *err);

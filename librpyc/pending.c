@@ -136,7 +136,7 @@ int conn_wait(struct conn *c, struct pending *p, struct message *reply, deadline
 
     pthread_mutex_lock(&c->lock);
     result = wait_done(c, p, deadline, err);
-    if (result == 0) {
+    if (result == 0 && reply) {
         *reply = p->reply;
         p->reply.frame = (struct frame){NULL, 0, BUFFER_INIT};
     }

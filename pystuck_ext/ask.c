@@ -2,6 +2,7 @@
 #include "ask.h"
 
 #include "box.h"
+#include "connection.h"
 #include "gil.h"
 #include "vinegar.h"
 
@@ -123,6 +124,7 @@ static PyObject *take_reply(struct ps_session *s, struct message *reply, bool pl
         .instantiate = ps_session_allows(s, "instantiate_custom_exceptions"),
     };
     struct rpyc_error why = RPYC_ERROR_INIT;
+    PyThreadState *before;
     PyObject *result = NULL;
 
     if (reply->kind == MESSAGE_EXCEPTION)
@@ -131,7 +133,9 @@ static PyObject *take_reply(struct ps_session *s, struct message *reply, bool pl
         result = unbox_reply(s, &reply->body, plain);
     if (reply->body.failed != RPYC_OK) {
         brine_error(&reply->body, &why);
+        before = ps_gil_begin_wait(); /* for those who are notified of it */
         conn_close(s->conn, &why);
+        ps_gil_end_wait(before);
     }
     message_free(reply);
     return result;
@@ -197,18 +201,25 @@ int ps_start(struct ps_session *s, enum handler handler, PyObject *args, struct 
     return result == 0 ? 0 : raise_error(&err);
 }
 
-PyObject *ps_wait(struct ps_session *s, struct pending *p, deadline_t deadline)
+int ps_wait(struct ps_session *s, struct pending *p, deadline_t deadline)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
     struct wait wait = begin_wait(deadline);
-    struct message reply;
-    int result = conn_wait(s->conn, p, &reply, deadline, &err);
+    int result = conn_wait(s->conn, p, NULL, deadline, &err);
 
     end_wait(&wait);
-    if (result == 0 && reply.frame.data)
+    return result == 0 ? 0 : raise_error(&err);
+}
+
+PyObject *ps_take(struct ps_session *s, struct pending *p)
+{
+    struct rpyc_error err = RPYC_ERROR_INIT;
+    struct message reply;
+
+    if (conn_wait(s->conn, p, &reply, deadline_in(0), &err) == 0 && reply.frame.data)
         return take_reply(s, &reply, false);
-    if (result == 0)
-        PyErr_SetString(PyExc_RuntimeError, "the result has been fetched already");
+    if (err.code == RPYC_OK)
+        PyErr_SetString(PyExc_RuntimeError, "the result has been taken already");
     else
         raise_error(&err);
     return NULL;

@@ -16,10 +16,12 @@ PyObject *ps_request(struct ps_session *s, enum handler handler, PyObject *args)
 /* The same where the answer is a value; anything else ends the connection. */
 PyObject *ps_request_value(struct ps_session *s, enum handler handler, PyObject *args);
 
-/* The same in two halves: *p is for ps_wait, until it gave the result (RuntimeError after that),
- * and in the end for ps_forget. -1 with an exception as above. */
+/* The same in parts: *p is for ps_wait, any number of times; once that has been successful for
+ * ps_take, once, which gives the result; and in the end for ps_forget. -1 or NULL with an exception
+ * as above. */
 int ps_start(struct ps_session *s, enum handler handler, PyObject *args, struct pending **p);
-PyObject *ps_wait(struct ps_session *s, struct pending *p, deadline_t deadline);
+int ps_wait(struct ps_session *s, struct pending *p, deadline_t deadline);
+PyObject *ps_take(struct ps_session *s, struct pending *p);
 void ps_forget(struct ps_session *s, struct pending *p);
 
 /* Says goodbye to the client and hangs up. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "box.h"
 
+#include "connection.h"
 #include "netref.h"
 
 /* ---- Values to brine ------------------------------------------------------------------------ */

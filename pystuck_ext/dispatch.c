@@ -3,6 +3,7 @@
 
 #include "ask.h"
 #include "box.h"
+#include "connection.h"
 #include "netclass.h"
 #include "netref.h"
 #include "vinegar.h"

@@ -5,12 +5,12 @@
  * had one. */
 static __thread PyThreadState *released;
 
-static bool interpreter_is_up(void)
+bool ps_gil_is_ending(void)
 {
 #if PY_VERSION_HEX >= 0x030d0000
-    return Py_IsInitialized() && !Py_IsFinalizing();
+    return !Py_IsInitialized() || Py_IsFinalizing();
 #else
-    return Py_IsInitialized() && !_Py_IsFinalizing();
+    return !Py_IsInitialized() || _Py_IsFinalizing();
 #endif
 }
 
@@ -18,7 +18,7 @@ bool ps_gil_take(PyInterpreterState *interp)
 {
     PyThreadState *tstate = released;
 
-    if (!interpreter_is_up())
+    if (ps_gil_is_ending())
         return false;
     if (!tstate)
         tstate = PyThreadState_New(interp);

@@ -9,6 +9,9 @@
 
 #include "ext.h"
 
+/* Whether the interpreter is going down. Needs no GIL. */
+bool ps_gil_is_ending(void);
+
 /* Takes the GIL. False, without it, when the interpreter is going down or there is no memory.
  *
  * A thread that is in here when the interpreter goes down does not come back: up to 3.13 Python

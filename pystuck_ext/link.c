@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "link.h"
 
+#include <poll.h>
+
 #include "ask.h"
+#include "connection.h"
 #include "gil.h"
 
 struct link {
@@ -14,6 +17,9 @@ struct request {
     PyObject_HEAD
     struct ps_session *session; /* a reference */
     struct pending *pending;
+    enum { WAITING, SETTLING, SETTLED } state;
+    PyObject *value, *error; /* once it is settled, one of the two */
+    PyObject *callable;      /* to be called once it is done, or NULL */
 };
 
 static struct ps_session *session_of(PyObject *self)
@@ -38,10 +44,41 @@ static int parse_timeout(PyObject *timeout, deadline_t *deadline)
 
 /* ---- Requests ------------------------------------------------------------------------------- */
 
+/* Keeps what a reply that has arrived comes to. While that is read the GIL may be released, and
+ * another thread may come for it. */
+static void settle(struct request *r)
+{
+    PyObject *type, *exc, *tb, *value;
+
+    r->state = SETTLING;
+    value = ps_take(r->session, r->pending);
+    PyErr_Fetch(&type, &exc, &tb);
+    PyErr_NormalizeException(&type, &exc, &tb);
+    if (tb && exc)
+        PyException_SetTraceback(exc, tb);
+    r->value = value;
+    r->error = exc;
+    r->state = SETTLED;
+    Py_XDECREF(type);
+    Py_XDECREF(tb);
+}
+
+/* Waits for the thread that settles it. */
+static void wait_for_other(const struct request *r)
+{
+    PyThreadState *before;
+
+    while (r->state == SETTLING) {
+        before = ps_gil_begin_wait();
+        poll(NULL, 0, 1);
+        ps_gil_end_wait(before);
+    }
+}
+
 PyDoc_STRVAR(request_wait_doc,
              "wait(timeout)\n--\n\n"
-             "The result, once it is there: it is fetched once. timeout: seconds, or None.\n"
-             "Raises what the client raised, TimeoutError, or EOFError.");
+             "Wait until the result is there. timeout: seconds, or None.\n"
+             "Raises TimeoutError, EOFError, or what a signal handler raised meanwhile.");
 
 static PyObject *request_wait(PyObject *self, PyObject *timeout)
 {
@@ -50,7 +87,12 @@ static PyObject *request_wait(PyObject *self, PyObject *timeout)
 
     if (parse_timeout(timeout, &deadline) < 0)
         return NULL;
-    return ps_wait(r->session, r->pending, deadline);
+    if (r->state == WAITING && ps_wait(r->session, r->pending, deadline) < 0)
+        return NULL;
+    if (r->state == WAITING)
+        settle(r);
+    wait_for_other(r);
+    Py_RETURN_NONE;
 }
 
 static PyObject *request_is_done(PyObject *self, PyObject *unused)
@@ -58,7 +100,69 @@ static PyObject *request_is_done(PyObject *self, PyObject *unused)
     struct request *r = (struct request *)self;
 
     (void)unused;
-    return PyBool_FromLong(conn_is_done(r->session->conn, r->pending));
+    return PyBool_FromLong(r->state != WAITING || conn_is_done(r->session->conn, r->pending));
+}
+
+/* By whichever thread has read the reply, or closed the connection, without the GIL. */
+static void notify(void *arg)
+{
+    struct request *r = arg;
+    PyObject *result;
+
+    if (!ps_session_enter(r->session))
+        return;
+    result = PyObject_CallObject(r->callable, NULL);
+    Py_XDECREF(result);
+    PyErr_Clear(); /* there is nobody to tell */
+    Py_CLEAR(r->callable);
+    ps_session_leave(r->session, (PyObject *)r);
+}
+
+PyDoc_STRVAR(request_notify_doc,
+             "notify(callable)\n--\n\n"
+             "Have callable() called, once, when wait would return at once: now, or by whichever\n"
+             "thread sees the reply. What it raises is dropped. At most once for a request.");
+
+static PyObject *request_notify(PyObject *self, PyObject *callable)
+{
+    struct request *r = (struct request *)self;
+    PyThreadState *before;
+
+    if (r->callable) {
+        PyErr_SetString(PyExc_RuntimeError, "somebody is to be notified already");
+        return NULL;
+    }
+    Py_INCREF(callable);
+    r->callable = callable;
+    Py_INCREF(self); /* until then */
+    before = ps_gil_begin_wait();
+    conn_notify_done(r->session->conn, r->pending, notify, r);
+    ps_gil_end_wait(before);
+    Py_RETURN_NONE;
+}
+
+static PyObject *request_value(PyObject *self, void *unused)
+{
+    struct request *r = (struct request *)self;
+
+    (void)unused;
+    if (r->error)
+        PyErr_SetObject((PyObject *)Py_TYPE(r->error), r->error);
+    else if (!r->value)
+        PyErr_SetString(PyExc_RuntimeError, "the result has not been waited for");
+    Py_XINCREF(r->value);
+    return r->value;
+}
+
+static PyObject *request_error(PyObject *self, void *unused)
+{
+    PyObject *error = ((struct request *)self)->error;
+
+    (void)unused;
+    if (!error)
+        Py_RETURN_NONE;
+    Py_INCREF(error);
+    return error;
 }
 
 static void request_dealloc(PyObject *self)
@@ -70,6 +174,9 @@ static void request_dealloc(PyObject *self)
         ps_forget(r->session, r->pending);
     if (r->session)
         ps_session_unref(r->session);
+    Py_CLEAR(r->callable);
+    Py_CLEAR(r->value);
+    Py_CLEAR(r->error);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -77,13 +184,21 @@ static void request_dealloc(PyObject *self)
 static PyMethodDef request_methods[] = {
     {"wait", request_wait, METH_O, request_wait_doc},
     {"is_done", request_is_done, METH_NOARGS, "Whether wait would return at once."},
+    {"notify", request_notify, METH_O, request_notify_doc},
     {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef request_getset[] = {
+    {"value", request_value, NULL, "The result, once it has been waited for, or raises it.", NULL},
+    {"error", request_error, NULL, "The exception that is the result, or None.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot request_slots[] = {
     {Py_tp_doc, "A request to the client that is under way."},
     {Py_tp_dealloc, request_dealloc},
     {Py_tp_methods, request_methods},
+    {Py_tp_getset, request_getset},
     {0, NULL},
 };
 

@@ -3,6 +3,7 @@
 
 #include "ask.h"
 #include "box.h"
+#include "connection.h"
 #include "docstring.h"
 #include "netref.h"
 
@@ -111,13 +112,47 @@ static PyObject *module_global(PyObject *module_name, PyObject *name)
     return PyDict_GetItemWithError(PyModule_GetDict(module), name);
 }
 
+/* A class of the interpreter's that builtins does not have under its name, as rpyc knows them:
+ * borrowed, or NULL. */
+static PyTypeObject *nameless_class(const char *name, size_t len)
+{
+    static const struct {
+        const char *name;
+        PyTypeObject *type;
+    } classes[] = {
+        {"builtins.builtin_function_or_method", &PyCFunction_Type},
+        {"builtins.code", &PyCode_Type},
+        {"builtins.frame", &PyFrame_Type},
+        {"builtins.function", &PyFunction_Type},
+        {"builtins.generator", &PyGen_Type},
+        {"builtins.list_iterator", &PyListIter_Type},
+        {"builtins.method", &PyMethod_Type},
+        {"builtins.method-wrapper", &_PyMethodWrapper_Type},
+        {"builtins.module", &PyModule_Type},
+        {"builtins.range_iterator", &PyRangeIter_Type},
+        {"builtins.set_iterator", &PySetIter_Type},
+        {"builtins.traceback", &PyTraceBack_Type},
+        {"builtins.tuple_iterator", &PyTupleIter_Type},
+        {"builtins.wrapper_descriptor", &PyWrapperDescr_Type},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
+        if (strlen(classes[i].name) == len && memcmp(classes[i].name, name, len) == 0)
+            return classes[i].type;
+    }
+    return NULL;
+}
+
 PyObject *ps_class_by_name(const char *name, size_t len)
 {
     const char *dot = memrchr(name, '.', len);
-    PyObject *module_name, *class_name, *cls = NULL;
+    PyObject *module_name, *class_name, *cls = (PyObject *)nameless_class(name, len);
 
-    if (!dot)
-        return NULL;
+    if (cls || !dot) {
+        Py_XINCREF(cls);
+        return cls;
+    }
     module_name = PyUnicode_DecodeUTF8(name, dot - name, "replace");
     class_name = PyUnicode_DecodeUTF8(dot + 1, (Py_ssize_t)len - (dot + 1 - name), "replace");
     if (module_name && class_name)
@@ -131,8 +166,19 @@ PyObject *ps_class_by_name(const char *name, size_t len)
     return cls;
 }
 
+/* Whether a name is that of a module here. */
+static bool is_module(const char *name, size_t len)
+{
+    PyObject *text = PyUnicode_DecodeUTF8(name, (Py_ssize_t)len, "replace");
+    PyObject *module = text ? PyDict_GetItemWithError(PyImport_GetModuleDict(), text) : NULL;
+
+    PyErr_Clear();
+    Py_XDECREF(text);
+    return module && PyModule_Check(module);
+}
+
 /* Gives a class's namespace the __class__ that its instances show: the one of the same name here.
- * A class that is not known here is still a type. */
+ * A class that is not known here is still a type, and what has the name of a module a module. */
 static int add_class(struct ps_state *state, PyObject *ns, const struct id_pack *pack)
 {
     PyObject *cls = ps_class_by_name(pack->name, pack->name_len), *shown = cls;
@@ -140,6 +186,8 @@ static int add_class(struct ps_state *state, PyObject *ns, const struct id_pack 
 
     if (pack->instance_id == 0)
         shown = cls ? (PyObject *)Py_TYPE(cls) : (PyObject *)&PyType_Type;
+    else if (!cls && is_module(pack->name, pack->name_len))
+        shown = (PyObject *)&PyModule_Type;
     result = shown ? PyDict_SetItem(ns, state->names.dunder_class, shown) : 0;
     Py_XDECREF(cls);
     return result;

@@ -7,6 +7,7 @@
 
 #include "ask.h"
 #include "box.h"
+#include "connection.h"
 #include "netclass.h"
 
 /* ---- The netrefs that a session holds ------------------------------------------------------- */
@@ -59,6 +60,7 @@ static void netref_dealloc(PyObject *self)
     if (s) {
         tdelete(ref, &s->netrefs, compare_packs);
         drops_add(&s->drops, ref->pack, ref->pack_len, ref->count);
+        ps_session_drop_soon(s);
     }
     if (ref->weakrefs)
         PyObject_ClearWeakRefs(self);
@@ -171,16 +173,21 @@ static PyObject *remote_getattr(PyObject *self, PyObject *name)
     return request1(self, HANDLE_GETATTR, name);
 }
 
-/* __class__: the class of the same name here, where there is one, so that isinstance() sees it. */
+/* __class__: the class of the same name here, where there is one, so that isinstance() sees it. Of
+ * a client that is gone it is the netref's: isinstance() is asked of anything, and not prepared for
+ * an exception. */
 static PyObject *class_of(PyObject *self, PyObject *name)
 {
     PyObject *cls = PyDict_GetItemWithError(Py_TYPE(self)->tp_dict, name);
 
-    if (cls) {
-        Py_INCREF(cls);
+    Py_XINCREF(cls);
+    if (!cls && !PyErr_Occurred())
+        cls = remote_getattr(self, name);
+    if (cls || !PyErr_ExceptionMatches(PyExc_EOFError))
         return cls;
-    }
-    return PyErr_Occurred() ? NULL : remote_getattr(self, name);
+    PyErr_Clear();
+    Py_INCREF(Py_TYPE(self));
+    return (PyObject *)Py_TYPE(self);
 }
 
 /* What the type has here, else what the object has there. */

@@ -514,7 +514,7 @@ static void stop_listener(struct ps_server *s)
 static void hang_up(struct ps_client *client)
 {
     if (client->conn)
-        conn_close(client->conn, NULL); /* which knows whether the socket is still there */
+        conn_shutdown(client->conn); /* which knows whether the socket is still there */
     else
         stream_shutdown(&client->stream);
     note_hang_up(client);

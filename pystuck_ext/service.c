@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <structmember.h>
 
+#include "connection.h"
+
 struct service {
     PyObject_HEAD
     PyObject *namespace;

@@ -6,11 +6,10 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "connection.h"
 #include "dispatch.h"
 #include "gil.h"
-#include "link.h"
 #include "log.h"
-#include "service.h"
 #include "thread.h"
 #include "tls.h"
 
@@ -19,6 +18,9 @@
 #define HANDSHAKE_TIMEOUT_MS 10000 /* of TLS */
 #define STACK_NEEDED         ((size_t)48 * 1024) /* bytes, for one request */
 #define THREADS_MAX          32                  /* of one client that binds threads */
+
+/* After how long the client's objects are given back where nothing else is sent, in ms. */
+#define DROP_AFTER_MS 20
 
 /* How long a request may go on after the client has hung up, before its objects are let go, in ms:
  * what it had asked for shortly before is done all the same. */
@@ -74,127 +76,6 @@ static void leave(struct ps_session *s)
         ps_thread_leave(s->state);
     else
         ps_gil_release();
-}
-
-/* ---- The service ---------------------------------------------------------------------------- */
-
-/* Takes what Python code made as the connection of this session. */
-static int take_connection(struct ps_session *s, PyObject *connection)
-{
-    s->connection = connection;
-    s->config = PyObject_GetAttrString(connection, "_config");
-    if (s->config && !PyDict_Check(s->config))
-        PyErr_SetString(PyExc_TypeError, "the _config of a connection is a dict");
-    return s->config && !PyErr_Occurred() ? 0 : -1;
-}
-
-static PyObject *call_with_link(struct ps_session *s, PyObject *callable)
-{
-    PyObject *link = ps_link_new(s);
-    PyObject *result = link ? PyObject_CallFunctionObjArgs(callable, link, NULL) : NULL;
-
-    Py_XDECREF(link);
-    return result;
-}
-
-/* The service that run_server was given: its connection, its root, its policy; then it is told. */
-static int connect_service(struct ps_session *s)
-{
-    PyObject *connection = call_with_link(s, s->serving->connect), *root, *done;
-
-    if (!connection || take_connection(s, connection) < 0)
-        return -1;
-    root = PyObject_GetAttrString(connection, "_local_root");
-    if (root == Py_None) {
-        Py_SETREF(root, ps_service_new(s));
-        Py_INCREF(Py_None);
-        s->policy = Py_None;
-    } else if (root) {
-        s->policy = PyObject_GetAttrString(connection, "_check_attr");
-    }
-    s->root = root;
-    if (!s->root || !s->policy)
-        return -1;
-    done = PyObject_CallMethod(connection, "_connected", NULL);
-    Py_XDECREF(done);
-    return done ? 0 : -1;
-}
-
-/* With the GIL, before the first request, of which with bind-threads several threads may have one:
- * makes the classic service. -1 with an exception. */
-static int start_classic(struct ps_session *s)
-{
-    PyObject *root;
-
-    if (s->serving->connect || s->root || s->ended)
-        return 0;
-    atomic_store(&s->started, true);
-    root = ps_service_new(s);
-    if (s->root || s->ended) /* so was another thread, while objects were made */
-        Py_XDECREF(root);
-    else
-        s->root = root;
-    return root ? 0 : -1;
-}
-
-PyObject *ps_session_connection(struct ps_session *s)
-{
-    PyObject *connection;
-
-    if (!s->connection && !s->ended) {
-        if (!s->state->connection_class) {
-            PyErr_SetString(PyExc_ImportError, "pystuck.connection could not be imported");
-            return NULL;
-        }
-        connection = call_with_link(s, s->state->connection_class);
-        if (!connection)
-            return NULL;
-        if (s->connection || s->ended) /* made by another thread meanwhile, or too late */
-            Py_DECREF(connection);
-        else if (take_connection(s, connection) < 0)
-            return NULL;
-    }
-    if (!s->connection) {
-        PyErr_SetString(PyExc_EOFError, "the client is gone");
-        return NULL;
-    }
-    Py_INCREF(s->connection);
-    return s->connection;
-}
-
-bool ps_session_is_old(const struct ps_session *s)
-{
-    return conn_envelope(s->conn)->generation == RPYC_GENERATION_5;
-}
-
-bool ps_session_allows(struct ps_session *s, const char *what)
-{
-    PyObject *value = s->config ? PyDict_GetItemString(s->config, what) : NULL;
-    int allowed = value ? PyObject_IsTrue(value) : !s->serving->connect && !s->ended;
-
-    PyErr_Clear();
-    return allowed > 0;
-}
-
-deadline_t ps_deadline_in(double seconds)
-{
-    if (!(seconds < 1e9))
-        return DEADLINE_NEVER;
-    return seconds <= 0 ? deadline_in(0) : deadline_in(0) + (deadline_t)(seconds * 1e9);
-}
-
-deadline_t ps_session_deadline(struct ps_session *s)
-{
-    PyObject *timeout = s->config ? PyDict_GetItemString(s->config, "sync_request_timeout") : NULL;
-
-    if (timeout == Py_None)
-        return DEADLINE_NEVER;
-    if (timeout && PyFloat_Check(timeout))
-        return ps_deadline_in(PyFloat_AS_DOUBLE(timeout));
-    if (timeout && PyLong_Check(timeout) && PyLong_AsDouble(timeout) >= 0)
-        return ps_deadline_in(PyLong_AsDouble(timeout));
-    PyErr_Clear();
-    return deadline_in(REQUEST_TIMEOUT_MS);
 }
 
 /* ---- Requests of the client ----------------------------------------------------------------- */
@@ -311,8 +192,7 @@ static int introduce(struct ps_session *s, unsigned long long id)
     begin_request(s);
     if (enter(s)) {
         ps_thread_set_interruptible(true);
-        atomic_store(&s->started, true);
-        result = connect_service(s);
+        result = ps_connect_service(s);
         if (result < 0)
             tell_refusal(s, id);
         end_python(s, true);
@@ -333,7 +213,7 @@ static int serve_in_python(struct ps_session *s, struct conn *c, struct message 
     if (!enter(s))
         return conn_reply_exception(c, request, "builtins", "RuntimeError",
                                     "the interpreter is shutting down", reply_deadline(s), err);
-    if (start_classic(s) < 0) {
+    if (ps_connect_classic(s) < 0) {
         PyErr_Clear();
         leave(s);
         return error_nomem(err);
@@ -406,6 +286,37 @@ static const struct conn_host session_host = {
     .hears_signals = hears_signals,
     .unclaimed = unclaimed,
 };
+
+/* ---- The client's objects that are not needed any more --------------------------------------- */
+
+/* Gives them back. Many are often dropped at a time. */
+static void give_back(void *arg)
+{
+    struct ps_session *s = arg;
+    struct drops drops;
+
+    poll(NULL, 0, DROP_AFTER_MS);
+    if (ps_thread_enter(s->state, &s->request_mask)) {
+        drops = drops_take(&s->drops);
+        s->dropping = false;
+        ps_thread_leave_python(s->state);
+        drops_post(s->conn, &drops, deadline_in(REQUEST_TIMEOUT_MS));
+        drops_free(&drops);
+    }
+    ps_session_unref(s);
+}
+
+/* A request does so at its end; any other thread may be in the middle of anything, and the client
+ * may not read. */
+void ps_session_drop_soon(struct ps_session *s)
+{
+    if (s->dropping || s->ended || (on_own_thread(s) && own_depth > 0) || !ps_session_alive(s))
+        return;
+    ps_session_ref(s);
+    s->dropping = ps_thread_start(s->state, "pystuck-drop", give_back, s) == 0;
+    if (!s->dropping)
+        ps_session_unref(s);
+}
 
 /* ---- The end -------------------------------------------------------------------------------- */
 
@@ -547,6 +458,26 @@ static int open_stream(const struct ps_serving *serving, const struct ps_client 
         return 0;
     ps_log(serving->log, PS_LOG_WARNING, "client %llu was refused: %s", id, why.text);
     return -1;
+}
+
+bool ps_session_enter(struct ps_session *s)
+{
+    begin_request(s);
+    if (enter(s))
+        return true;
+    end_request(s);
+    return false;
+}
+
+void ps_session_leave(struct ps_session *s, PyObject *obj)
+{
+    ps_session_ref(s);
+    Py_DECREF(obj);
+    if (on_own_thread(s))
+        end_python(s, own_depth == 1);
+    leave(s);
+    end_request(s);
+    ps_session_unref(s);
 }
 
 /* A session over a stream, which it takes. */

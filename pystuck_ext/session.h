@@ -54,7 +54,8 @@ struct ps_session {
     PyObject *last_traceback; /* of the latest exception that went to the client, or NULL */
     PyObject *classes;        /* of the client's objects: bytes that name a class -> netref type */
     void *netrefs;            /* tsearch tree: the client's objects that we hold */
-    struct drops drops;       /* ... and those that are to be given back */
+    struct drops drops;       /* ... and those that are to be given back, */
+    bool dropping;            /* ... which a thread sees to */
 };
 
 /* Serves a client to its end. For ps_server_start, with a ps_serving as context; without the GIL.
@@ -71,26 +72,18 @@ void ps_session_hung_up(void *session);
 void ps_session_ref(struct ps_session *s);
 void ps_session_unref(struct ps_session *s);
 
+/* Around Python that a thread which sees to the client runs for it, one of ours or of the
+ * debuggee's in a wait: takes the GIL, false where there is no taking it, and releases it, having
+ * dropped a reference to obj. */
+bool ps_session_enter(struct ps_session *s);
+void ps_session_leave(struct ps_session *s, PyObject *obj);
+
+/* With the GIL: has the client's objects that are in `drops` given back soon, also where nothing
+ * else is going to be sent. */
+void ps_session_drop_soon(struct ps_session *s);
+
 /* Whether requests to the client make sense: it is there, and this process is the one that it
  * connected to. Needs no GIL. */
 bool ps_session_alive(struct ps_session *s);
-
-/* The connection as Python code sees it (pystuck.connection.Connection), made when it is first
- * asked for: a new reference, or NULL with an exception. */
-PyObject *ps_session_connection(struct ps_session *s);
-
-/* Whether the client is an rpyc before 6.0. */
-bool ps_session_is_old(const struct ps_session *s);
-
-/* Whether the connection's configuration allows something; true where nobody made one. Not while an
- * exception is set. */
-bool ps_session_allows(struct ps_session *s, const char *what);
-
-/* When a request to the client that is made now gives up: the connection's sync_request_timeout, 30
- * s as in stock rpyc where nobody changed it. */
-deadline_t ps_session_deadline(struct ps_session *s);
-
-/* That many seconds from now, which may be no number that makes sense. */
-deadline_t ps_deadline_in(double seconds);
 
 #endif

@@ -88,12 +88,13 @@ class PingError(Exception):
 class AsyncResult:
     """The result of a request that nobody waits for yet; see rpyc.core.async_.AsyncResult."""
 
-    def __init__(self, request: _pystuck.Request, timeout: float | None) -> None:
+    def __init__(
+        self, link: _pystuck.Link, request: _pystuck.Request, timeout: float | None
+    ) -> None:
+        self._link = link
         self._request = request
-        self._done = False
-        self._value: Any = None
-        self._error: BaseException | None = None
         self._callbacks: list[Callable[[AsyncResult], object]] = []
+        self._notified = False
         self.set_expiry(timeout)
 
     def set_expiry(self, timeout: float | None) -> None:
@@ -105,50 +106,59 @@ class AsyncResult:
 
     def wait(self) -> None:
         """Wait for the result. Raises TimeoutError where it expires before."""
-        if self._done:
-            return
-        try:
-            self._value = self._request.wait(self._left())
-        except BaseException as error:
-            if not self._request.is_done():
-                raise
-            self._error = error
-        self._done = True
-        for callback in self._callbacks:
-            callback(self)
-        self._callbacks.clear()
+        self._request.wait(self._left())
 
     def add_callback(self, callback: Callable[[AsyncResult], object]) -> None:
-        """Have callback(self) called once the result has been waited for; now, if it has."""
-        if self._done:
-            callback(self)
-        else:
-            self._callbacks.append(callback)
+        """Have callback(self) called when the result is there, by whichever thread sees it come."""
+        self._callbacks.append(callback)
+        if not self._notified:
+            self._notified = True
+            self._request.notify(self._run_callbacks)
+        elif self._request.is_done():
+            self._run_callbacks()
+
+    def _run_callbacks(self) -> None:
+        self._request.wait(0)
+        while self._callbacks:
+            self._callbacks.pop(0)(self)
 
     @property
     def ready(self) -> bool:
-        """Whether the result is there."""
-        return self._done or self._request.is_done()
+        """Whether the result is there. Sees to the client's messages that are."""
+        if not self._request.is_done() and not self.expired:
+            _serve_all(self._link, 0)
+        return self._request.is_done()
 
     @property
     def expired(self) -> bool:
         """Whether the time is over and the result is not there."""
-        return not self.ready and self._left() == 0
+        return not self._request.is_done() and self._left() == 0
 
     @property
     def error(self) -> bool:
         """Whether the result is there, and is an exception."""
-        if self.ready:
-            self.wait()
-        return self._error is not None
+        if not self.ready:
+            return False
+        self.wait()
+        return self._request.error is not None
 
     @property
     def value(self) -> Any:
         """The result, waited for. Raises what the other side raised."""
         self.wait()
-        if self._error is not None:
-            raise self._error
-        return self._value
+        return self._request.value
+
+
+def _serve_all(link: _pystuck.Link, timeout: float) -> bool:
+    """See to all messages that come within timeout seconds; whether there was one."""
+    end = time.monotonic() + timeout
+    served = False
+    try:
+        while link.serve(max(0.0, end - time.monotonic())):
+            served = True
+    except EOFError:
+        pass
+    return served
 
 
 class Channel:
@@ -283,6 +293,10 @@ class Connection:
         """Whether the connection has ended."""
         return self._link.closed
 
+    @property
+    def _closed(self) -> bool:
+        return self._link.closed
+
     def fileno(self) -> int:
         """The number of the socket. Raises EOFError once the connection is closed."""
         number = self._link.fileno()
@@ -302,14 +316,7 @@ class Connection:
 
     def poll_all(self, timeout: float = 0) -> bool:
         """See to all messages that come within timeout seconds; whether there was one."""
-        end = time.monotonic() + timeout
-        served = False
-        try:
-            while self._link.serve(max(0.0, end - time.monotonic())):
-                served = True
-        except EOFError:
-            pass
-        return served
+        return _serve_all(self._link, timeout)
 
     def serve_all(self) -> None:
         """Serve the client until it goes."""
@@ -320,6 +327,16 @@ class Connection:
             pass
         finally:
             self.close()
+
+    def serve_threaded(self, thread_count: int = 10) -> None:
+        """Serve the client with several threads until it goes."""
+        import threading
+
+        threads = [threading.Thread(target=self.serve_all) for _ in range(thread_count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
     # ---- Requests ------------------------------------------------------------------------------
 
@@ -336,7 +353,7 @@ class Connection:
 
     def async_request(self, handler: int, *args: Any, timeout: float | None = None) -> AsyncResult:
         """Send a request; its result is for later."""
-        return AsyncResult(self._link.start(handler, args), timeout)
+        return AsyncResult(self._link, self._link.start(handler, args), timeout)
 
     @property
     def root(self) -> Any:

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "connection.h"
+
+#include "gil.h"
+#include "link.h"
+#include "service.h"
+
+#define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
+
+/* While the interpreter goes down, in ms: it flushes sys.stdout several times, and that may be a
+ * client's that does not answer. */
+#define LAST_REQUEST_TIMEOUT_MS 500
+
+/* Takes what Python code made as the connection of this session. */
+static int take_connection(struct ps_session *s, PyObject *connection)
+{
+    s->connection = connection;
+    s->config = PyObject_GetAttrString(connection, "_config");
+    if (s->config && !PyDict_Check(s->config))
+        PyErr_SetString(PyExc_TypeError, "the _config of a connection is a dict");
+    return s->config && !PyErr_Occurred() ? 0 : -1;
+}
+
+static PyObject *call_with_link(struct ps_session *s, PyObject *callable)
+{
+    PyObject *link = ps_link_new(s);
+    PyObject *result = link ? PyObject_CallFunctionObjArgs(callable, link, NULL) : NULL;
+
+    Py_XDECREF(link);
+    return result;
+}
+
+int ps_connect_service(struct ps_session *s)
+{
+    PyObject *connection = call_with_link(s, s->serving->connect), *root, *done;
+
+    atomic_store(&s->started, true);
+    if (!connection || take_connection(s, connection) < 0)
+        return -1;
+    root = PyObject_GetAttrString(connection, "_local_root");
+    if (root == Py_None) {
+        Py_SETREF(root, ps_service_new(s));
+        Py_INCREF(Py_None);
+        s->policy = Py_None;
+    } else if (root) {
+        s->policy = PyObject_GetAttrString(connection, "_check_attr");
+    }
+    s->root = root;
+    if (!s->root || !s->policy)
+        return -1;
+    done = PyObject_CallMethod(connection, "_connected", NULL);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+int ps_connect_classic(struct ps_session *s)
+{
+    PyObject *root;
+
+    if (s->serving->connect || s->root || s->ended)
+        return 0;
+    atomic_store(&s->started, true);
+    root = ps_service_new(s);
+    if (s->root || s->ended) /* so was another thread, while objects were made */
+        Py_XDECREF(root);
+    else
+        s->root = root;
+    return root ? 0 : -1;
+}
+
+PyObject *ps_session_connection(struct ps_session *s)
+{
+    PyObject *connection;
+
+    if (!s->connection && !s->ended) {
+        if (!s->state->connection_class) {
+            PyErr_SetString(PyExc_ImportError, "pystuck.connection could not be imported");
+            return NULL;
+        }
+        connection = call_with_link(s, s->state->connection_class);
+        if (!connection)
+            return NULL;
+        if (s->connection || s->ended) /* made by another thread meanwhile, or too late */
+            Py_DECREF(connection);
+        else if (take_connection(s, connection) < 0)
+            return NULL;
+    }
+    if (!s->connection) {
+        PyErr_SetString(PyExc_EOFError, "the client is gone");
+        return NULL;
+    }
+    Py_INCREF(s->connection);
+    return s->connection;
+}
+
+bool ps_session_is_old(const struct ps_session *s)
+{
+    return conn_envelope(s->conn)->generation == RPYC_GENERATION_5;
+}
+
+bool ps_session_allows(struct ps_session *s, const char *what)
+{
+    PyObject *value = s->config ? PyDict_GetItemString(s->config, what) : NULL;
+    int allowed = value ? PyObject_IsTrue(value) : !s->serving->connect && !s->ended;
+
+    PyErr_Clear();
+    return allowed > 0;
+}
+
+deadline_t ps_deadline_in(double seconds)
+{
+    if (!(seconds < 1e9))
+        return DEADLINE_NEVER;
+    return seconds <= 0 ? deadline_in(0) : deadline_in(0) + (deadline_t)(seconds * 1e9);
+}
+
+deadline_t ps_session_deadline(struct ps_session *s)
+{
+    PyObject *timeout = s->config ? PyDict_GetItemString(s->config, "sync_request_timeout") : NULL;
+
+    if (ps_gil_is_ending())
+        return deadline_in(LAST_REQUEST_TIMEOUT_MS);
+    if (timeout == Py_None)
+        return DEADLINE_NEVER;
+    if (timeout && PyFloat_Check(timeout))
+        return ps_deadline_in(PyFloat_AS_DOUBLE(timeout));
+    if (timeout && PyLong_Check(timeout) && PyLong_AsDouble(timeout) >= 0)
+        return ps_deadline_in(PyLong_AsDouble(timeout));
+    PyErr_Clear();
+    return deadline_in(REQUEST_TIMEOUT_MS);
+}
