@@ -18,7 +18,7 @@ def show(name, value):
 
 
 def include_option(directory):
-    # -isystem: warnings about Python's headers are not ours to mend. But gcc takes the real names of
+    # -isystem: warnings about its headers are not ours to mend. But gcc takes the real names of
     # such headers, and with them what lies beside the real ones: where only links are, as for
     # Debian's debug build, it would find the pyconfig.h of another Python.
     header = os.path.join(directory, "Python.h")
