@@ -343,12 +343,19 @@ def start_stuck(stock: Stock | None = None) -> Debuggee:
 
 
 class StockClient(Running):
-    """A process with one of the stock rpyc versions, in which the cases of stock_cases.py run."""
+    """A process with one of the stock rpyc versions, in which the cases of stock_cases.py run.
 
-    def __init__(self, stock: Stock) -> None:
+    `modules` are what else has cases, `more_settings` more of the build's packages for it.
+    """
+
+    MODULES = ("helper_cases", "object_cases", "hang_cases", "chain_cases")
+
+    def __init__(
+        self, stock: Stock, modules: tuple[str, ...] = MODULES, more_settings: tuple[str, ...] = ()
+    ) -> None:
         script = Path(__file__).parent / "stock_client.py"
-        argv = [python(), "-u", str(script), str(0.8 * PATIENCE)]
-        super().__init__(argv, stock.environment())
+        argv = [python(), "-u", str(script), str(0.8 * PATIENCE), *modules]
+        super().__init__(argv, stock.environment(*more_settings))
         self.stock = stock
         self.busy = False
         self.version = self.read_line()

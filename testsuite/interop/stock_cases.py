@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import gc
+import importlib
 import json
 import math
 import pickle
@@ -76,6 +77,13 @@ def case(*marks: Any) -> Any:
 
     differences = () if callable(marks[0]) else marks
     return register if differences else register(marks[0])
+
+
+def names_of(*modules: str) -> list[str]:
+    """The names of all cases of some modules."""
+    for module in modules:
+        importlib.import_module(module)
+    return [name for name, function in CASES.items() if function.__module__ in modules]
 
 
 def connect() -> Any:

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The program that runs the cases of stock_cases.py and its like with one stock rpyc."""
+"""The program that runs the cases of stock_cases.py and its like with one stock rpyc.
 
-import hang_cases  # noqa: F401
-import helper_cases  # noqa: F401
-import object_cases  # noqa: F401
+Arguments: the patience of a case, and the modules that have the cases.
+"""
+
+import importlib
+import sys
+
 import stock_cases
+
+for name in sys.argv[2:]:
+    importlib.import_module(name)
 
 stock_cases.main()

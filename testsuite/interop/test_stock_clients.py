@@ -6,9 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import hang_cases  # noqa: F401
-import helper_cases  # noqa: F401
-import object_cases  # noqa: F401
 import pytest
 import stock_cases
 from harness import (
@@ -27,7 +24,11 @@ from harness import (
     wait_until,
 )
 
-CASES = [name for name in stock_cases.CASES if name not in stock_cases.ENDLESS]
+CASES = [
+    name
+    for name in stock_cases.names_of("stock_cases", *StockClient.MODULES)
+    if name not in stock_cases.ENDLESS
+]
 
 
 @pytest.fixture
