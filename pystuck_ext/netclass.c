@@ -42,14 +42,23 @@ static PyObject *pairs_of(PyObject *kwargs)
     return pairs;
 }
 
+/* The netref that a method of its class is called on; NULL with an exception if there is none. */
+static PyObject *self_of(PyObject *name, PyObject *args)
+{
+    PyObject *self = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : NULL;
+
+    if (self && ps_is_netref(self))
+        return self;
+    return PyErr_Format(PyExc_TypeError, "%U() is a method of a netref", name);
+}
+
 /* A method of a netref's class: name(netref, *args, **kwargs), which calls the remote one. */
 static PyObject *call_method(PyObject *name, PyObject *args, PyObject *kwargs)
 {
-    PyObject *self = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : NULL;
-    PyObject *rest, *pairs, *result = NULL;
+    PyObject *self = self_of(name, args), *rest, *pairs, *result = NULL;
 
-    if (!self || !ps_is_netref(self))
-        return PyErr_Format(PyExc_TypeError, "%U() is a method of a netref", name);
+    if (!self)
+        return NULL;
     rest = PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args));
     pairs = pairs_of(kwargs);
     if (rest && pairs)
@@ -59,6 +68,48 @@ static PyObject *call_method(PyObject *name, PyObject *args, PyObject *kwargs)
     return result;
 }
 
+/* A copy of what a netref stands for. The client's word is not unpickled unless that is allowed. */
+static PyObject *copy_here(PyObject *self)
+{
+    struct ps_session *s = ((struct ps_netref *)self)->session;
+    PyObject *request, *bytes, *pickle, *copy = NULL;
+
+    if (!ps_session_allows(s, "allow_pickle")) {
+        PyErr_SetString(PyExc_ValueError, "pickling is disabled");
+        return NULL;
+    }
+    request = Py_BuildValue("(Oi)", self, -1);
+    bytes = request ? ps_request(s, HANDLE_PICKLE, request) : NULL;
+    pickle = bytes ? PyImport_ImportModule("pickle") : NULL;
+    if (pickle)
+        copy = PyObject_CallMethod(pickle, "loads", "O", bytes);
+    Py_XDECREF(pickle);
+    Py_XDECREF(bytes);
+    Py_XDECREF(request);
+    return copy;
+}
+
+/* __array__, by which numpy asks for an array: a netref to one would not do. */
+static PyObject *call_array(PyObject *name, PyObject *args, PyObject *kwargs)
+{
+    PyObject *self = self_of(name, args), *rest, *copy, *method = NULL, *array = NULL;
+
+    if (!self)
+        return NULL;
+    copy = copy_here(self);
+    rest = copy ? PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args)) : NULL;
+    if (rest)
+        method = PyObject_GetAttr(copy, name);
+    if (method)
+        array = PyObject_Call(method, rest, kwargs);
+    Py_XDECREF(method);
+    Py_XDECREF(rest);
+    Py_XDECREF(copy);
+    return array;
+}
+
+static PyMethodDef call_array_def = {"remote_array", (PyCFunction)(void (*)(void))call_array,
+                                     METH_VARARGS | METH_KEYWORDS, NULL};
 static PyMethodDef call_method_def = {"remote_method", (PyCFunction)(void (*)(void))call_method,
                                       METH_VARARGS | METH_KEYWORDS, NULL};
 
@@ -66,11 +117,12 @@ static PyMethodDef call_method_def = {"remote_method", (PyCFunction)(void (*)(vo
 static int add_method(struct ps_state *state, PyObject *ns, PyObject *name)
 {
     int local = PySet_Contains(state->local_names, name), result;
+    bool array = PyUnicode_CompareWithASCIIString(name, "__array__") == 0;
     PyObject *function, *method;
 
     if (local != 0)
         return local < 0 ? -1 : 0;
-    function = PyCFunction_New(&call_method_def, name);
+    function = PyCFunction_New(array ? &call_array_def : &call_method_def, name);
     method = function ? PyInstanceMethod_New(function) : NULL;
     result = method ? PyDict_SetItem(ns, name, method) : -1;
     Py_XDECREF(function);

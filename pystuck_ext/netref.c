@@ -209,7 +209,8 @@ static int is_local_name(PyObject *self, PyObject *name)
 {
     struct ps_state *state = ((struct ps_netref *)self)->session->state;
 
-    if (PyUnicode_CompareWithASCIIString(name, "__call__") == 0)
+    if (PyUnicode_CompareWithASCIIString(name, "__call__") == 0 ||
+        PyUnicode_CompareWithASCIIString(name, "__array__") == 0)
         return 1;
     return PySet_Contains(state->local_names, name);
 }

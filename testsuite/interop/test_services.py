@@ -36,6 +36,8 @@ c.root.fail()
 c.root.call(lambda: 5)
 c.root.call(lambda: 1 / 0)
 c.root.client_eval('6 * 7')
+c.root.array(ArrayLike())
+c.root.array([])
 c.root.thing().public
 c.root.thing().shown
 c.root.thing().exposed_shown
@@ -89,10 +91,21 @@ def shown(value: Any) -> Any:
     return type(value).__name__
 
 
+class ArrayLike:
+    """Something of the client that numpy takes for an array; a copy of it is another one."""
+
+    def __array__(self, *args: Any) -> Any:
+        return "here", args
+
+    def __reduce__(self) -> Any:
+        there = "__import__('types').SimpleNamespace(__array__=lambda *args: ('there', args))"
+        return eval, (there,)
+
+
 def outcome(c: Any, expression: str) -> Any:
     """The result of an expression, or the exception, without where it happened."""
     try:
-        return shown(eval(expression, {"c": c, "rpyc": rpyc}))
+        return shown(eval(expression, {"c": c, "rpyc": rpyc, "ArrayLike": ArrayLike}))
     except Exception as error:
         first = str(error.args[0]).splitlines()[0] if error.args else ""
         return type(error).__name__, first, "traceback denied" in str(error)
