@@ -335,11 +335,17 @@ RPYC4, RPYC5, RPYC6 = Stock("rpyc4"), Stock("rpyc5"), Stock("rpyc6")
 RPYC5_BOUND, RPYC6_BOUND = Stock("rpyc5", True), Stock("rpyc6", True)
 
 
-def start_stuck(stock: Stock | None = None) -> Debuggee:
-    """The stuck program, with our server in it or one of a stock rpyc."""
+def start_stuck(stock: Stock | None = None, *more_settings: str) -> Debuggee:
+    """The stuck program, with our server in it or one of a stock rpyc.
+
+    `more_settings` are more of the build's packages for it.
+    """
     if stock is None:
-        return Debuggee(command("stuck.py", '{"port": 0}'), debuggee_environment())
-    return Debuggee(command("stock_server.py", "SlaveService"), stock.environment())
+        env = debuggee_environment()
+        more = [build_setting(name) for name in more_settings]
+        env["PYTHONPATH"] = os.pathsep.join([env["PYTHONPATH"], *more])
+        return Debuggee(command("stuck.py", '{"port": 0}'), env)
+    return Debuggee(command("stock_server.py", "SlaveService"), stock.environment(*more_settings))
 
 
 class StockClient(Running):
