@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import pytest
+import stock_cases
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -366,10 +367,10 @@ class StockClient(Running):
         self.busy = False
         self.version = self.read_line()
 
-    def start(self, case: str, debuggee: Debuggee) -> None:
-        """Starts a case and does not wait for it."""
+    def start(self, case: str, debuggee: Debuggee, **more: Any) -> None:
+        """Starts a case and does not wait for it; it may be told more than the address."""
         self.busy = True
-        self.write(json.dumps({"case": case, "address": debuggee.address}) + "\n")
+        self.write(json.dumps({"case": case, "address": debuggee.address | more}) + "\n")
 
     def finish(self) -> None:
         """Waits for the case that was started; fails as it did."""
@@ -377,6 +378,23 @@ class StockClient(Running):
         self.busy = False
         if answer["failure"]:
             pytest.fail(f"under rpyc {self.version}:\n{answer['failure']}", pytrace=False)
+
+
+def differences(case: str, client: Stock, server: Stock | None) -> list[stock_cases.Differs]:
+    """Why a case does not hold with this client at this server."""
+    names = str(client), str(server or "ours")
+    return [each for each in stock_cases.DIFFERENCES[case] if each.concerns(*names)]
+
+
+def expect_difference(
+    request: pytest.FixtureRequest, case: str, client: Stock, server: Stock | None
+) -> None:
+    """Has the test fail unless the case fails, where it says that it does not hold."""
+    for difference in differences(case, client, server):
+        if difference.hangs:
+            pytest.skip(difference.why)
+        reason, failure = difference.why, pytest.fail.Exception
+        request.applymarker(pytest.mark.xfail(reason=reason, raises=failure, strict=True))
 
 
 def as_user(uid: int, function: Callable[[], Any]) -> Any:

@@ -20,6 +20,8 @@ from harness import (
     StockClient,
     command,
     debuggee_environment,
+    differences,
+    expect_difference,
     python,
     wait_until,
 )
@@ -53,23 +55,6 @@ if not SANITIZED:  # there is nothing of ours in the others
         (RPYC6, RPYC6),
         (RPYC5_BOUND, RPYC5_BOUND),
     ]
-
-
-def differences(case: str, client: Stock, server: Stock | None) -> list[stock_cases.Differs]:
-    """Why a case does not hold with this client at this server."""
-    names = str(client), str(server or "ours")
-    return [each for each in stock_cases.DIFFERENCES[case] if each.concerns(*names)]
-
-
-def expect_difference(
-    request: pytest.FixtureRequest, case: str, client: Stock, server: Stock | None
-) -> None:
-    """Has the test fail unless the case fails, where it says that it does not hold."""
-    for difference in differences(case, client, server):
-        if difference.hangs:
-            pytest.skip(difference.why)
-        reason, failure = difference.why, pytest.fail.Exception
-        request.applymarker(pytest.mark.xfail(reason=reason, raises=failure, strict=True))
 
 
 @pytest.mark.skipif(SANITIZED, reason="not all pairs are tried")

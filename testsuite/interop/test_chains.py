@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""rpyc over rpyc: a stock client, a server, and from there a stock rpyc to one more server.
+
+The one in the middle is ours or stock's, and the far one, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import stock_cases
+from harness import (
+    RPYC5,
+    RPYC6,
+    SANITIZED,
+    Debuggee,
+    Stock,
+    StockClient,
+    expect_difference,
+    start_stuck,
+)
+
+#: The rpyc of the client, of what serves in the middle, and of what serves far away; None: ours.
+CHAINS: list[tuple[Stock, Stock | None, Stock | None]] = [
+    (RPYC5, None, None),
+    (RPYC6, None, None),
+    (RPYC5, None, RPYC5),
+    (RPYC6, None, RPYC6),
+]
+if not SANITIZED:
+    CHAINS += [
+        (RPYC5, RPYC5, RPYC5),
+        (RPYC6, RPYC6, RPYC6),
+        (RPYC6, RPYC6, None),
+    ]
+
+
+def chain_id(chain: tuple[Any, ...]) -> str:
+    """Its name."""
+    return "-".join(str(each or "ours") for each in chain)
+
+
+@pytest.fixture(scope="module", params=CHAINS, ids=map(chain_id, CHAINS))
+def chain(request: pytest.FixtureRequest) -> Iterator[tuple[StockClient, Debuggee, Debuggee]]:
+    """A client, and two programs; those with our server in it have to end well."""
+    client_kind, middle_kind, far_kind = request.param
+    rpyc = f"PYSTUCK_{client_kind.generation.upper()}"
+    far = start_stuck(far_kind, rpyc)
+    middle = start_stuck(middle_kind, rpyc)
+    client = StockClient(client_kind, ("far_cases",))
+    try:
+        yield client, middle, far
+        client.kill()
+        for debuggee, kind in ((middle, middle_kind), (far, far_kind)):
+            if kind is None:
+                debuggee.end_well()
+    finally:
+        for process in (client, middle, far):
+            process.kill()
+
+
+@pytest.mark.parametrize("case", stock_cases.names_of("far_cases"))
+def test_a_stock_client_finds_at_the_end_of_a_chain_that(
+    case: str,
+    chain: tuple[StockClient, Debuggee, Debuggee],
+    request: pytest.FixtureRequest,
+) -> None:
+    client, middle, far = chain
+    expect_difference(request, case, *request.node.callspec.params["chain"][:2])
+    client.start(case, middle, far=far.address)
+    client.finish()
