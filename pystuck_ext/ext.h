@@ -42,7 +42,8 @@ struct ps_state {
     PyObject *connection_class; /* pystuck.connection.Connection, from run_server on; NULL: none */
     PyObject *local_names;      /* a frozenset: attributes that a netref has of its own */
     PyObject *remote_classes;   /* of exceptions from clients: what each is derived from -> class */
-    PyObject *eval, *exec;      /* builtins' */
+    PyObject *compile;          /* builtins', */
+    PyObject *eval, *exec;      /* ... and these */
     PyObject *import_module;    /* importlib's */
     PyObject *format_exception; /* traceback's */
     PyObject *threading;        /* the module, */

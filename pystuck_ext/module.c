@@ -400,6 +400,7 @@ static int module_exec(PyObject *module)
     state->pending_type = ps_pending_make_type(module);
     state->local_names = ps_netref_local_names();
     state->remote_classes = PyDict_New();
+    state->compile = import_from("builtins", "compile");
     state->eval = import_from("builtins", "eval");
     state->exec = import_from("builtins", "exec");
     state->import_module = import_from("importlib", "import_module");
@@ -407,9 +408,9 @@ static int module_exec(PyObject *module)
     state->threading = PyImport_ImportModule("threading");
     state->threads = import_from("threading", "_active");
     if (!state->server_type || !state->netref_type || !state->service_type || !state->link_type ||
-        !state->pending_type || !state->local_names || !state->remote_classes || !state->eval ||
-        !state->exec || !state->import_module || !state->format_exception || !state->threading ||
-        !state->threads)
+        !state->pending_type || !state->local_names || !state->remote_classes || !state->compile ||
+        !state->eval || !state->exec || !state->import_module || !state->format_exception ||
+        !state->threading || !state->threads)
         return -1;
     return find_main_thread(state);
 }

@@ -12,28 +12,62 @@ struct service {
     struct ps_session *session; /* a reference */
 };
 
-static PyObject *run(PyObject *self, PyObject *function, PyObject *text)
-{
-    return PyObject_CallFunctionObjArgs(function, text, ((struct service *)self)->namespace, NULL);
-}
-
 static struct ps_state *state_of(PyObject *self)
 {
     return PyType_GetModuleState(Py_TYPE(self));
+}
+
+/* The source of an expression without what eval() skips before it. A new reference. */
+static PyObject *skip_blanks(PyObject *text)
+{
+    return PyObject_CallMethod(text, "lstrip", PyBytes_Check(text) ? "y" : "s", " \t");
+}
+
+/* A code object for source text; other things as they are. A new reference. */
+static PyObject *compiled(struct ps_state *state, PyObject *text, const char *mode)
+{
+    if (PyUnicode_Check(text) || PyBytes_Check(text))
+        return PyObject_CallFunction(state->compile, "OssiO", text, "<string>", mode, 0, Py_True);
+    Py_INCREF(text);
+    return text;
+}
+
+/* Runs a client's code in its namespace, by builtins' exec or eval. They would compile it as well,
+ * but leave it noted that a KeyboardInterrupt has come out of it, and then the program ends as if
+ * by SIGINT, whatever it has done meanwhile. */
+static PyObject *run(PyObject *self, PyObject *function, PyObject *text, const char *mode)
+{
+    PyObject *code = compiled(state_of(self), text, mode), *result;
+
+    if (!code)
+        return NULL;
+    result =
+        PyObject_CallFunctionObjArgs(function, code, ((struct service *)self)->namespace, NULL);
+    Py_DECREF(code);
+    return result;
 }
 
 PyDoc_STRVAR(execute_doc, "execute arbitrary code (using ``exec``)");
 
 static PyObject *service_execute(PyObject *self, PyObject *text)
 {
-    return run(self, state_of(self)->exec, text);
+    return run(self, state_of(self)->exec, text, "exec");
 }
 
 PyDoc_STRVAR(eval_doc, "evaluate arbitrary code (using ``eval``)");
 
 static PyObject *service_eval(PyObject *self, PyObject *text)
 {
-    return run(self, state_of(self)->eval, text);
+    PyObject *source, *result;
+
+    if (!PyUnicode_Check(text) && !PyBytes_Check(text))
+        return run(self, state_of(self)->eval, text, "eval");
+    source = skip_blanks(text);
+    if (!source)
+        return NULL;
+    result = run(self, state_of(self)->eval, source, "eval");
+    Py_DECREF(source);
+    return result;
 }
 
 PyDoc_STRVAR(getmodule_doc, "imports an arbitrary module");

@@ -105,6 +105,41 @@ def test_a_program_that_waits_for_its_threads_can_still_be_asked(
     assert (debuggee.wait(), debuggee.stderr()) == (0, "")
 
 
+# ---- Its status ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["(_ for _ in ()).throw(KeyboardInterrupt)", " (_ for _ in ()).throw(SystemExit(3))"]
+)
+def test_what_a_request_raises_is_not_in_the_programs_status(
+    start_debuggee: Start, connect: Connect, text: str
+) -> None:
+    """builtins.eval and exec of a string leave it noted in the runtime that they were interrupted;
+    python3 looks there at its end."""
+    debuggee = start_debuggee("plain.py")
+    client = connect(debuggee)
+    for run in (client.eval, client.execute):
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            run(text.lstrip() if run is client.execute else text)
+    debuggee.end_well()
+
+
+def test_a_request_does_not_change_the_status_of_a_program_that_was_interrupted(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    """... and take the note back when they begin."""
+    before = "import atexit; atexit.register(sys.stdin.readline)"
+    debuggee = start_debuggee("plain.py", arguments=(before, "raise KeyboardInterrupt"))
+    client = connect(debuggee)
+    debuggee.write("end\n")
+    wait_until(lambda: "KeyboardInterrupt" in debuggee.stderr(), "the program to come to its end")
+    assert client.eval("1 + 1") == 2
+    client.execute("x = 1")
+    debuggee.ended = True
+    debuggee.write("really\n")
+    assert debuggee.wait() == -signal.SIGINT
+
+
 # ---- With many clients, busy in every way --------------------------------------------------------
 
 SIGTERM = "import os, signal, time\n{}os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
