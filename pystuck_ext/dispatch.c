@@ -564,7 +564,7 @@ static PyObject *carry_out(struct ps_session *s, struct brine_reader *r, int64_t
 }
 
 /* The exception that is set, as the answer, in place of anything that was appended before. A
- * KeyboardInterrupt on a thread of the debuggee's own is kept for it as well. */
+ * KeyboardInterrupt is kept in *interrupt as well, if that is not NULL. */
 static void answer_exception(struct ps_session *s, const struct message *request,
                              struct outgoing *out, PyObject **interrupt)
 {

@@ -9,8 +9,8 @@
 
 /* Carries out a request and writes the answer, the result's box or the exception, to out. -1 with
  * err when the request was so broken that the connection has to end. Needs the GIL; leaves no
- * exception set. interrupt  on a thread of the debuggee's own: gets a new reference to a
- * KeyboardInterrupt that came meanwhile, which is meant for that thread as well; NULL on ours */
+ * exception set. interrupt: if not NULL, gets a new reference to a KeyboardInterrupt that came
+ * meanwhile and is meant for this thread as well. */
 int ps_dispatch(struct ps_session *s, struct message *request, int64_t handler,
                 struct outgoing *out, PyObject **interrupt, struct rpyc_error *err);
 

@@ -202,6 +202,18 @@ static int introduce(struct ps_session *s, unsigned long long id)
     return result;
 }
 
+static bool on_main_thread(const struct ps_session *s)
+{
+    return PyThread_get_thread_ident() == s->state->main_thread;
+}
+
+/* Where a KeyboardInterrupt in a request is kept for the program as well: it may have come from a
+ * signal, whose handlers the main thread runs and no other. NULL: it is the client's alone. */
+static PyObject **kept_interrupt(const struct ps_session *s)
+{
+    return on_main_thread(s) ? &ps_guest()->interrupt : NULL;
+}
+
 /* Serves a request in Python: -1 if the connection has to end. */
 static int serve_in_python(struct ps_session *s, struct conn *c, struct message *request,
                            int64_t handler, struct rpyc_error *err)
@@ -219,8 +231,7 @@ static int serve_in_python(struct ps_session *s, struct conn *c, struct message 
         return error_nomem(err);
     }
     ps_thread_set_interruptible(true);
-    result = ps_dispatch(s, request, handler, &out,
-                         on_own_thread(s) ? NULL : &ps_guest()->interrupt, err);
+    result = ps_dispatch(s, request, handler, &out, kept_interrupt(s), err);
     if (on_own_thread(s))
         end_python(s, own_depth == 1);
     drops = drops_take(&s->drops);
@@ -249,12 +260,9 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
     return result;
 }
 
-/* Python runs handlers of signals on its main thread alone. */
 static bool hears_signals(void *host)
 {
-    const struct ps_session *s = host;
-
-    return PyThread_get_thread_ident() == s->state->main_thread && !ps_guest()->deaf;
+    return on_main_thread(host) && !ps_guest()->deaf;
 }
 
 /* A thread of the debuggee waits for the client. If a signal came, its handler is to run, as it

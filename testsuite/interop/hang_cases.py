@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rpyc.utils import helpers
-from stock_cases import PATIENCE, Differs, Thing, case, connect, wait_until
+from stock_cases import PATIENCE, Differs, Thing, case, connect, raises, wait_until
 
 #: Of each of them.
 MAY_HANG = Differs("it may hang there, as was reported", server="rpyc*", hangs=True)
@@ -215,3 +215,39 @@ def all_threads_that_wait_for_a_client_hear_of_its_end(c: Any) -> None:
     assert set(c.eval("tuple(sys.outcomes)")) == {"EOFError"}
     forever.set()
     serving.join(PATIENCE)
+
+
+# ---- Requests on the debuggee's own threads ------------------------------------------------------
+
+
+@case(MAY_HANG)
+def what_a_request_raises_within_a_call_to_the_client_stays_out_of_the_caller(c: Any) -> None:
+    """Whoever waits serves: such a request may run on the very thread that called."""
+    outcomes: list[str] = []
+    c.execute(
+        "import sys, threading\n"
+        "def call(f, tell):\n"
+        "    try:\n"
+        "        f()\n"
+        "    except BaseException as error:\n"
+        "        tell(repr(error))\n"
+        "    else:\n"
+        "        tell('returned')\n"
+        "def start(f, tell):\n"
+        "    threading.Thread(target=call, args=(f, tell), name='caller').start()\n"
+    )
+
+    def callback() -> None:
+        try:
+            for cls in (KeyboardInterrupt, SystemExit, GeneratorExit, RuntimeError):
+                with raises(cls):
+                    c.execute(f"raise {cls.__name__}")
+        except BaseException as error:
+            outcomes.append(f"in the callback: {error!r}")
+            raise
+
+    with served_by_threads(c, 1):
+        c.namespace["start"](callback, outcomes.append)
+        wait_until(lambda: outcomes, "the caller to go on")
+    assert outcomes == ["returned"]
+    assert "caller" not in c.eval("tuple(t.name for t in threading.enumerate())")

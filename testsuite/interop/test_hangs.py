@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from harness import Debuggee, debuggee_environment, python
+import pytest
+from harness import Debuggee, Running, debuggee_environment, python, stock_environment
 
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
@@ -92,3 +95,52 @@ def test_a_netref_may_be_collected_while_its_connection_sends(connect: Connect) 
             assert c.namespace["cycle"](lambda text, n=n: (n, len(text), [])) is not None
     finally:
         debuggee.kill()
+
+
+# ---- Signals -------------------------------------------------------------------------------------
+
+#: A client whose function asks for something that takes long. As the session is busy already, the
+#: main thread, which waits for that function, has to serve it, unless the client binds threads.
+NESTED = """
+import sys
+import rpyc
+c = rpyc.classic.connect("127.0.0.1", int(sys.argv[1]))
+c.execute("import threading, time")
+def nested():
+    print(c.eval("threading.current_thread() is threading.main_thread()"), flush=True)
+    try:
+        c.eval(sys.argv[2])
+    except BaseException as error:
+        print(type(error).__name__, flush=True)
+c.modules.sys.nested = nested
+sleeping = rpyc.async_(c.eval("time.sleep"))(1000)
+print("ready", flush=True)
+c.serve_all()
+"""
+
+
+@pytest.mark.parametrize("setting", ["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"])
+@pytest.mark.parametrize("bound", ["true", "false"])
+@pytest.mark.parametrize("text", ["time.sleep(1000)", "[0 for _ in iter(int, 1)]"], ids=["c", "py"])
+def test_ctrl_c_interrupts_the_main_thread_within_a_call_to_the_client(
+    start_debuggee: Start, setting: str, bound: str, text: str
+) -> None:
+    code = (
+        "try:\n"
+        "    sys.nested()\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted', flush=True)\n"
+        "sys.stdin.readline()\n"
+    )
+    debuggee = start_debuggee("plain.py", arguments=("", code))
+    argv = [python(), "-c", NESTED, str(debuggee.port), text]
+    client = Running(argv, stock_environment(setting, RPYC_BIND_THREADS=bound))
+    try:
+        assert client.read_line() == "ready"
+        debuggee.write("call it\n")
+        runs_on_main_thread = client.read_line() == "True"
+        assert runs_on_main_thread or bound == "true"
+        os.kill(debuggee.pid, signal.SIGINT)
+        assert debuggee.read_line() == "interrupted"
+    finally:
+        client.kill()
