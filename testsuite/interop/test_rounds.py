@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Everything that clients do, over and over: afterwards the program has what it had before.
+
+In a debug build of CPython (make check-debug) its references are counted as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import rounds
+from harness import SANITIZED, Debuggee
+
+ROUNDS = int(os.environ.get("PYSTUCK_ROUNDS", "30" if SANITIZED else "100"))
+
+#: Rounds before the first count: Python keeps something of much that it does for the first time.
+WARM_UP = 6
+
+#: How much more there may be afterwards of what is counted. Each part of a round happens at least
+#: once a round, and so would what it loses; a connection comes and goes in every other round. All
+#: is as many as before with Python 3.11, to the last reference; the rest is for what others keep.
+TOLERANCE = ROUNDS // 10
+
+
+class Counts(NamedTuple):
+    """What the debuggee has."""
+
+    references: int  # 0 but in a debug build
+    blocks: int  # of memory, of Python's allocator; 0 where there is none
+    objects: int  # that the garbage collector knows
+
+
+class Rounds:
+    """Rounds on connections to one debuggee, half of them on one that stays, and counting."""
+
+    def __init__(self, debuggee: Debuggee) -> None:
+        self.debuggee = debuggee
+        self.observer = rounds.connect(debuggee)
+        self.kept = rounds.connect(debuggee)
+        self.kept.ping()
+        self.before = debuggee.holdings()
+
+    def close(self) -> None:
+        self.observer.close()
+        self.kept.close()
+
+    def run(self, times: int, parts: list[Callable[..., None]] = rounds.PARTS) -> None:
+        for number in range(times):
+            if number % 2:
+                rounds.run(self.kept, self.debuggee, parts)
+                continue
+            with contextlib.closing(rounds.connect(self.debuggee)) as connection:
+                rounds.run(connection, self.debuggee, parts)
+
+    def count(self) -> Counts:
+        gc.collect()  # has the debuggee's objects given back
+        self.kept.ping()
+        self.debuggee.wait_until_back_to(self.before)
+        return Counts(*self.observer.eval("__import__('__main__').count()"))
+
+    def growth(self, times: int, parts: list[Callable[..., None]] = rounds.PARTS) -> Counts:
+        before = self.count()
+        self.run(times, parts)
+        return Counts(*(now - then for now, then in zip(self.count(), before)))
+
+
+@pytest.fixture
+def played(start_debuggee: Callable[..., Debuggee], socket_dir: Path) -> Iterator[Rounds]:
+    """Not over TCP, where what stock clients send piecemeal takes its time."""
+    debuggee = start_debuggee("counted.py", unix_socket=str(socket_dir / "s"))
+    with contextlib.closing(Rounds(debuggee)) as result:
+        yield result
+
+
+def blame(played: Rounds) -> dict[str, Counts]:
+    """The parts of a round that lose something, and what in ten rounds."""
+    growths: dict[str, Any] = {}
+    for part in rounds.PARTS:
+        played.run(2, [part])
+        growth = played.growth(10, [part])
+        if max(growth) > 1:
+            growths[part.__name__] = growth
+    return growths
+
+
+def test_rounds_of_everything_leave_nothing_behind(played: Rounds) -> None:
+    played.run(WARM_UP)
+    growth = played.growth(ROUNDS)
+    print(f"{ROUNDS} rounds: {growth}")
+    if max(growth) > TOLERANCE:
+        pytest.fail(f"{ROUNDS} rounds: {growth}; in 10 rounds, by part: {blame(played)}")
+
+
+LOSE = """
+import ctypes
+def lose(times):
+    kept = []
+    for _ in range(times):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
+"""
+
+
+def test_a_reference_too_many_is_counted_in_a_debug_build(played: Rounds) -> None:
+    if not played.count().references:
+        pytest.skip("not a debug build of Python")
+    played.observer.execute(LOSE)
+    lose = played.observer.namespace["lose"]
+    lose(1)
+    before = played.count()
+    lose(ROUNDS)
+    growth = played.count().references - before.references
+    assert ROUNDS <= growth <= ROUNDS + TOLERANCE
