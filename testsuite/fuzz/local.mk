@@ -25,10 +25,15 @@ check-tsan: config.h
 	abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' UNIT_TESTS='$(unit_tests)' \
 		$(srcdir)/testsuite/run-tsan
 
-.PHONY: fuzz coverage check-valgrind check-tsan
+# make check-debug: the tests of the extension with a debug build of CPython.
+check-debug: config.h
+	abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' DEBUG_PYTHON='$(DEBUG_PYTHON)' \
+		$(srcdir)/testsuite/run-debug
 
-EXTRA_DIST += testsuite/run-coverage testsuite/run-tsan testsuite/run-valgrind \
-	testsuite/valgrind.supp \
+.PHONY: fuzz coverage check-valgrind check-tsan check-debug
+
+EXTRA_DIST += testsuite/run-coverage testsuite/run-debug testsuite/run-tsan \
+	testsuite/run-valgrind testsuite/valgrind.supp \
 	testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py \
 	testsuite/fuzz/fuzz.h testsuite/fuzz/fuzz_brine.c testsuite/fuzz/fuzz_client.c \
 	testsuite/fuzz/fuzz_frame.c testsuite/fuzz/fuzz_message.c testsuite/fuzz/fuzz_vinegar.c
