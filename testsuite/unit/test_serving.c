@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-#include "conn.h"
+#include "pending.h"
 
 #define SOON deadline_in(10000)
 
@@ -242,6 +242,39 @@ TEST(a_peer_that_leaves_too_much_for_one_thread_is_hung_up_on)
     assert_error(&err, RPYC_ELIMIT, "too many requests that wait for one thread");
 }
 
+/* A request of the peer's thread A, to a thread of ours if it names one, that is this thread's to
+ * serve. */
+static struct serving *claim(struct conn *c, struct message *m, int64_t seq, pthread_t recipient)
+{
+    struct serving *s = NULL;
+
+    *m = (struct message){.kind = MESSAGE_REQUEST, .seq = seq, .sender = 0xa};
+    m->recipient = (uint64_t)recipient;
+    pthread_mutex_lock(&c->lock);
+    assert_int_equal(serving_claim(c, m, NOTE, &s, NULL), 1);
+    pthread_mutex_unlock(&c->lock);
+    assert_non_null(s);
+    return s;
+}
+
+TEST(a_request_may_end_before_one_that_came_within_it)
+{
+    AUTO_LINK l = link_new();
+    struct message outer, inner, innermost;
+    struct serving *first, *second, *third;
+
+    first = claim(l->c, &outer, 0, 0);
+    second = claim(l->c, &inner, 1, 0);
+    assert_int_equal(serving_run(l->c, first, &outer, NOTE, NULL), 0);
+    third = claim(l->c, &innermost, 2, pthread_self());
+    assert_int_equal(serving_run(l->c, second, &inner, NOTE, NULL), 0);
+    assert_int_equal(serving_run(l->c, third, &innermost, NOTE, NULL), 0);
+    hears_reply(&l->peer, 0, 0x0a);
+    hears_reply(&l->peer, 1, 0x0a);
+    hears_reply(&l->peer, 2, 0x0a);
+    assert_null(l->c->serving);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +282,7 @@ int main(void)
         cmocka_unit_test(requests_of_one_thread_of_the_peer_are_served_in_order_and_by_one),
         cmocka_unit_test(a_request_within_a_request_is_served_by_the_thread_that_waits),
         cmocka_unit_test(a_peer_that_leaves_too_much_for_one_thread_is_hung_up_on),
+        cmocka_unit_test(a_request_may_end_before_one_that_came_within_it),
     };
 
     return RUN(tests);
