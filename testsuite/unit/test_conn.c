@@ -30,6 +30,8 @@ struct host {
     int64_t handler;            /* of the latest request */
     atomic_bool give_up;        /* what `interrupted` says, */
     _Atomic(pthread_t) quitter; /* ... to this thread alone, if it is not 0 */
+    struct conn *to_ask;        /* by a signal handler; NULL once it has */
+    struct rpyc_error why;      /* it got no answer */
     int nested;
 };
 
@@ -908,6 +910,54 @@ TEST(who_waits_for_the_reader_hears_of_signals_too)
 
 /* ---- Several threads ------------------------------------------------------------------------ */
 
+/* A host that runs a signal handler which asks the peer, in the middle of what its thread does. */
+static bool handle_signal(void *host, bool by_signal)
+{
+    struct host *h = host;
+    struct conn *c = h->to_ask;
+    struct message p;
+
+    if (!by_signal || !c)
+        return false;
+    h->to_ask = NULL;
+    if (ask(c, HANDLE_PING, &p, DEADLINE_NEVER, &h->why) == 0)
+        message_free(&p);
+    atomic_store(&h->result, 1);
+    return false;
+}
+
+TEST(a_signal_handler_cannot_send_in_the_middle_of_a_send_of_its_thread)
+{
+    static const struct conn_host ops = {.serve = serve, .interrupted = handle_signal};
+    const struct conn_config config = {.generation = RPYC_GENERATION_6};
+    AUTO_LINK l = malloc(sizeof(*l));
+    int64_t end = clock_ms() + 10000;
+    struct nagger nagger;
+    struct asker a;
+
+    link_open(l, &ops, &config);
+    l->host.to_ask = l->c;
+    stuff(l);
+    asker_start(&a, l->c, HANDLE_REPR, DEADLINE_NEVER);
+    thread_wait_asleep(&a.thread); /* in the middle of sending */
+    nagger_start(&nagger, a.thread.id);
+    while (atomic_load(&l->host.result) == 0 && clock_ms() < end)
+        sched_yield();
+    nagger_stop(&nagger);
+    if (atomic_load(&l->host.result) == 0) {
+        conn_close(l->c, NULL); /* it would wait for ever */
+    } else {
+        empty(l);
+        say(&l->peer, "021150 115160");
+    }
+    asker_join(&a);
+    assert_int_equal(l->host.why.code, RPYC_ETIMEOUT);
+    assert_int_equal(a.result, 0);
+    assert_int_equal(a.answer, 16);
+    rpyc_error_clear(&l->host.why);
+    rpyc_error_clear(&a.err);
+}
+
 TEST(replies_out_of_order_find_who_asked)
 {
     AUTO_LINK l = link_new(RPYC_GENERATION_6, false);
@@ -1615,6 +1665,7 @@ int main(void)
         cmocka_unit_test(a_signal_that_the_host_does_not_mind_does_not_end_the_wait),
         cmocka_unit_test(a_host_may_give_a_wait_up_after_a_message),
         cmocka_unit_test(who_waits_for_the_reader_hears_of_signals_too),
+        cmocka_unit_test(a_signal_handler_cannot_send_in_the_middle_of_a_send_of_its_thread),
         cmocka_unit_test(replies_out_of_order_find_who_asked),
         cmocka_unit_test(a_reader_that_is_done_passes_the_role_on),
         cmocka_unit_test(messages_of_several_threads_are_not_mixed),
