@@ -18,6 +18,7 @@ pytest.register_assert_rewrite("harness", "rawpeer")
 
 from certificates import Files  # noqa: E402
 from harness import (  # noqa: E402
+    OBEY,
     RPYC4,
     RPYC5,
     RPYC5_BOUND,
@@ -71,6 +72,15 @@ def start_debuggee() -> Iterator[Callable[..., Debuggee]]:
 def stuck(start_debuggee: Callable[..., Debuggee]) -> Debuggee:
     """The README's stuck program with our server on a TCP port."""
     return start_debuggee()
+
+
+@pytest.fixture
+def obedient(start_debuggee: Callable[..., Debuggee]) -> Debuggee:
+    """A program whose main thread does what it is told."""
+    debuggee = start_debuggee("plain.py", arguments=("", OBEY))
+    debuggee.ended = True  # it prints more than "went on"
+    debuggee.write("\n")
+    return debuggee
 
 
 @pytest.fixture(scope="module")

@@ -275,6 +275,32 @@ def command(program: str, *arguments: str) -> list[str]:
     return [python(), str(PROGRAMS / program), *arguments]
 
 
+#: What the main thread does: the code that stdin gives, as JSON, line by line. The answer, on the
+#: program's own stdout, is the exception, or None.
+OBEY = """
+for line in sys.stdin:
+    try:
+        exec(json.loads(line))
+    except BaseException as error:
+        answer = f"{type(error).__name__}: {error}"
+    else:
+        answer = None
+    sys.__stdout__.write(json.dumps(answer) + "\\n")
+    sys.__stdout__.flush()
+"""
+
+
+def order(debuggee: Debuggee, code: str) -> None:
+    """Has the main thread do something, and does not wait for it."""
+    debuggee.write(json.dumps(code) + "\n")
+
+
+def tell(debuggee: Debuggee, code: str) -> str | None:
+    """Has the main thread do something; the exception that comes of it, if one does."""
+    order(debuggee, code)
+    return json.loads(debuggee.read_line())
+
+
 #: What a request may be in the middle of: expressions that do not come to an end.
 BUSY = {
     "sleeping": "__import__('time').sleep(1000)",

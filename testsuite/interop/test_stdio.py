@@ -10,24 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from harness import Debuggee, Running, python, stock_environment, wait_until
+from harness import Debuggee, Running, order, python, stock_environment, tell, wait_until
 
-Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
-
-#: What the main thread does: the code that stdin gives, as JSON, line by line. The answer, on the
-#: program's own stdout, is the exception, or None.
-OBEY = """
-for line in sys.stdin:
-    try:
-        exec(json.loads(line))
-    except BaseException as error:
-        answer = f"{type(error).__name__}: {error}"
-    else:
-        answer = None
-    sys.__stdout__.write(json.dumps(answer) + "\\n")
-    sys.__stdout__.flush()
-"""
 
 #: A client that has the debuggee print to it, and says what was printed.
 READER = """
@@ -50,15 +35,6 @@ c.serve_all()
 """
 
 
-@pytest.fixture
-def obedient(start_debuggee: Start) -> Debuggee:
-    """A program whose main thread does what it is told."""
-    debuggee = start_debuggee("plain.py", arguments=("", OBEY))
-    debuggee.ended = True  # it prints more than "went on"
-    debuggee.write("\n")
-    return debuggee
-
-
 @pytest.fixture(
     params=[
         ("PYSTUCK_RPYC5", "false"),
@@ -78,17 +54,6 @@ def reader(request: pytest.FixtureRequest, obedient: Debuggee) -> Iterator[Runni
         yield client
     finally:
         client.kill()
-
-
-def order(debuggee: Debuggee, code: str) -> None:
-    """Has the main thread do something, and does not wait for it."""
-    debuggee.write(json.dumps(code) + "\n")
-
-
-def tell(debuggee: Debuggee, code: str) -> str | None:
-    """Has the main thread do something; the exception that comes of it, if one does."""
-    order(debuggee, code)
-    return json.loads(debuggee.read_line())
 
 
 def restore(debuggee: Debuggee) -> None:
