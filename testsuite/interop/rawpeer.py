@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import itertools
+import select
 import socket
 import struct
 import zlib
@@ -295,13 +296,28 @@ def raw_connect(debuggee: Debuggee, envelope: Envelope = Envelope.RPYC6) -> RawP
     return RawPeer(connect_socket(debuggee), envelope)
 
 
-def call_back(peer: RawPeer, function: Any) -> None:
-    """Has a function of the debuggee's call one of the client's, which does not answer."""
-    callback = (4, ("some.function", 1, 2))
-    boxed = (2, (box(function), (2, (callback,)), box(())))
+def pass_object(peer: RawPeer, function: Any, *methods: str) -> None:
+    """Calls a function of the debuggee's with an object of the client's that has these methods."""
+    boxed = (TUPLE, (box(function), (TUPLE, ((REMOTE_REF, ("some.function", 1, 2)),)), box(())))
     peer.send(peer.request_frame(Handler.CALL, boxed))
-    peer.answer_inspect(("__call__", None))
-    assert peer.receive() is not None
+    peer.answer_inspect(*((name, None) for name in methods))
+
+
+def call_back(peer: RawPeer, function: Any) -> Message:
+    """Has a function of the debuggee's call one of the client's; the call, which is not answered
+    yet."""
+    pass_object(peer, function, "__call__")
+    call = peer.receive()
+    assert call is not None
+    return call
+
+
+def stop_reading(peer: RawPeer) -> None:
+    """Asks for more than there is room for, so that a thread of the debuggee's is sending from now
+    on, for as long as nothing is read."""
+    text = "b'x' * 50_000_000"
+    peer.send(peer.request_frame(Handler.CALLATTR, box((peer.root(), "eval", (text,)))))
+    wait_until(lambda: select.select([peer.sock], [], [], 0)[0], "the answer to begin")
 
 
 #: Never comes to an end of its own, and lets others have the GIL now and then.

@@ -32,6 +32,7 @@ from rawpeer import (
     RawPeer,
     Ref,
     box,
+    call_back,
     connect_socket,
     error_name,
     frame,
@@ -422,6 +423,39 @@ def test_a_broken_answer_to_a_request_of_the_server(peer: RawPeer, kind: int) ->
         if message is None:
             return
         assert message.kind == EXCEPTION, (data, message)
+
+
+#: In place of the names of an exception's module and class.
+BAD_NAMES = [
+    "\N{CJK UNIFIED IDEOGRAPH-4E00}\N{CJK UNIFIED IDEOGRAPH-4E8C}",
+    "ab",
+    "",
+    b"ab",
+    frozenset(("a", "b")),
+    5,
+    None,
+    (),
+    ("a",),
+    ("a", "b", "c"),
+    ("a", 5),
+    (5, "a"),
+    (b"a", b"b"),
+    (("a",), "b"),
+]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES, ids=repr)
+def test_an_exception_whose_class_has_no_name(
+    start_debuggee: Callable[..., Debuggee], name: Any
+) -> None:
+    # What was freed there is of no use to anybody.
+    debuggee = start_debuggee(env={"PYTHONMALLOC": "debug"})
+    for envelope in ENVELOPES:
+        with raw_connect(debuggee, envelope) as peer:
+            call = call_back(peer, peer.eval("lambda f: f()"))
+            vinegar = brine.dump((name, (), (), "text"))
+            peer.send_frame(payload(envelope, EXCEPTION, brine.dump(call.seq), vinegar))
+            assert_refused(peer)
 
 
 @pytest.mark.parametrize(
