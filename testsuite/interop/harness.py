@@ -132,6 +132,11 @@ class Running:
         self.popen.stdin.write(text.encode())
         self.popen.stdin.flush()
 
+    def has_printed(self) -> bool:
+        """Whether there is something to be read from stdout."""
+        assert self.popen.stdout is not None
+        return bool(self._unread or select.select([self.popen.stdout], [], [], 0)[0])
+
     def _read_more(self, deadline: float) -> bool:
         assert self.popen.stdout is not None
         left = max(0.0, deadline - time.monotonic())

@@ -161,6 +161,11 @@ class RawPeer:
             return Message(data[0], *brine.load(data[1:]))
         return Message(*brine.load(data))
 
+    def wait_readable(self) -> None:
+        """Waits until something has come, and reads nothing of it."""
+        ready, _, _ = select.select([self.sock], [], [], PATIENCE)
+        assert ready, "nothing came"
+
     def is_closed(self) -> bool:
         """Whether the server hangs up, saying nothing more."""
         return self._receive_exactly(1) is None
@@ -317,7 +322,7 @@ def stop_reading(peer: RawPeer) -> None:
     on, for as long as nothing is read."""
     text = "b'x' * 50_000_000"
     peer.send(peer.request_frame(Handler.CALLATTR, box((peer.root(), "eval", (text,)))))
-    wait_until(lambda: select.select([peer.sock], [], [], 0)[0], "the answer to begin")
+    peer.wait_readable()
 
 
 #: Never comes to an end of its own, and lets others have the GIL now and then.

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Signals that come while a thread of the debuggee's has to do with a client that is not reading.
+
+Which signals our own threads leave to the program, test_invisible.py looks at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from harness import Debuggee, order, tell, wait_until
+from rawpeer import Handler, RawPeer, pass_object, raw_connect, stop_reading
+
+
+@pytest.fixture
+def peer(obedient: Debuggee) -> Iterator[RawPeer]:
+    """A client, whose object and connection are `thing` and `conn` in that program, where requests
+    to it may take an hour."""
+    with raw_connect(obedient) as raw:
+        keep = "lambda thing: __import__('__main__').__dict__.update(thing=thing)"
+        pass_object(raw, raw.eval(keep))
+        assert raw.answer() is not None
+        assert tell(obedient, "import signal, time; conn = thing.____conn__") is None
+        assert tell(obedient, "conn._config['sync_request_timeout'] = 3600") is None
+        yield raw
+
+
+def test_a_handler_that_raises_interrupts_a_close(obedient: Debuggee, peer: RawPeer) -> None:
+    stop_reading(peer)
+    code = (
+        "def fail(*args): raise LookupError('by the handler')\n"
+        "signal.signal(signal.SIGALRM, fail)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.2)\n"
+        "conn.close()\n"
+        "signal.pause()\n"  # if it came too late
+    )
+    assert tell(obedient, code) == "LookupError: by the handler"
+
+
+def test_a_handler_cannot_use_a_client_that_its_thread_is_sending_to(
+    obedient: Debuggee, peer: RawPeer
+) -> None:
+    size = 20_000_000
+    code = (
+        "def look(*args):\n"
+        "    signal.signal(signal.SIGUSR1, signal.SIG_IGN)\n"
+        "    try:\n"
+        "        thing.attribute\n"
+        "    except BaseException as error:\n"
+        "        sys.__stdout__.write(json.dumps(type(error).__name__) + '\\n')\n"
+        "        sys.__stdout__.flush()\n"
+        "signal.signal(signal.SIGUSR1, look)\n"
+        f"thing.attribute = b'x' * {size}\n"
+    )
+    order(obedient, code)
+    peer.wait_readable()
+
+    def is_handled() -> bool:
+        os.kill(obedient.pid, signal.SIGUSR1)
+        return obedient.has_printed()
+
+    wait_until(is_handled, "the handler to be done")
+    assert json.loads(obedient.read_line()) == "TimeoutError"
+    # What was being sent goes on.
+    message = peer.receive()
+    assert message is not None
+    assert message.args[0] == Handler.SETATTR
+    assert len(message.args[1][1][2][1]) == size
+    peer.reply(message, None)
+    assert json.loads(obedient.read_line()) is None
