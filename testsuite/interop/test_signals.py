@@ -41,6 +41,17 @@ def test_a_handler_that_raises_interrupts_a_close(obedient: Debuggee, peer: RawP
     assert tell(obedient, code) == "LookupError: by the handler"
 
 
+@pytest.mark.parametrize("timeout", [3600, None])
+def test_a_handler_that_raises_interrupts_a_send(
+    obedient: Debuggee, peer: RawPeer, timeout: int | None
+) -> None:
+    assert tell(obedient, f"conn._config['sync_request_timeout'] = {timeout}") is None
+    order(obedient, "thing.attribute = b'x' * 50_000_000")
+    peer.wait_readable()
+    os.kill(obedient.pid, signal.SIGINT)
+    assert json.loads(obedient.read_line()) == "KeyboardInterrupt: "
+
+
 def test_a_handler_cannot_use_a_client_that_its_thread_is_sending_to(
     obedient: Debuggee, peer: RawPeer
 ) -> None:
