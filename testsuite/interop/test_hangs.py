@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -10,7 +11,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness import Debuggee, Running, debuggee_environment, python, stock_environment
+from harness import (
+    RPYC6,
+    Debuggee,
+    Running,
+    build_setting,
+    command,
+    debuggee_environment,
+    python,
+    stock_environment,
+)
+from rawpeer import REPLY, REQUEST, VALUE, Handler, Message, box, pass_object, raw_connect
 
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
@@ -144,3 +155,64 @@ def test_ctrl_c_interrupts_the_main_thread_within_a_call_to_the_client(
         assert debuggee.read_line() == "interrupted"
     finally:
         client.kill()
+
+
+# ---- Requests that end in another order ----------------------------------------------------------
+
+#: Two greenlets, each of which calls the client; and how the client may switch between them.
+GREENLETS = """
+import greenlet
+def call(f):
+    global one, other
+    one = greenlet.greenlet(lambda: (f(), f()))
+    other = greenlet.greenlet(lambda: f())
+    return one.switch(), other.switch()
+def to_other():
+    other.switch()
+    return "to other"
+def to_one():
+    one.switch()
+    return "to one"
+"""
+
+
+def start_with_greenlet(kind: str) -> Debuggee:
+    """The stuck program with our server or stock's, and greenlet; what was freed is overwritten."""
+    path, more = build_setting("PYSTUCK_GREENLET"), {"MALLOC_PERTURB_": "165"}
+    if kind == "stock":
+        env = RPYC6.environment("PYSTUCK_GREENLET") | more
+        return Debuggee(command("stock_server.py", "SlaveService"), env)
+    mine = debuggee_environment(**more)
+    env = mine | {"PYTHONPATH": f"{mine['PYTHONPATH']}:{path}"}
+    return Debuggee(command("stuck.py", '{"port": 0}'), env)
+
+
+@pytest.mark.parametrize("kind", ["ours", "stock"])
+def test_requests_within_requests_may_end_before_others_within_them(kind: str) -> None:
+    debuggee = start_with_greenlet(kind)
+    with contextlib.ExitStack() as stack:
+        stack.callback(debuggee.kill)
+        peer = stack.enter_context(raw_connect(debuggee))
+        peer.value(Handler.CALLATTR, peer.root(), "execute", (GREENLETS,))
+        call, to_other, to_one = (peer.eval(name) for name in ("call", "to_other", "to_one"))
+
+        def receive(expected: int) -> Message:
+            message = peer.receive()
+            assert message is not None
+            assert message.kind == expected
+            return message
+
+        pass_object(peer, call, "__call__")
+        first = receive(REQUEST)
+        peer.send(peer.request_frame(Handler.CALL, box((to_other, ()))))
+        second = receive(REQUEST)
+        peer.send(peer.request_frame(Handler.CALL, box((to_one, ()))))
+        assert receive(REPLY).args == (VALUE, "to other")
+        peer.reply(first, 1)
+        third = receive(REQUEST)
+        assert peer.works()
+        peer.reply(third, 3)
+        assert receive(REPLY).args == (VALUE, "to one")
+        peer.reply(second, 2)
+        assert receive(REPLY).args == (VALUE, ((1, 3), 2))
+        debuggee.end_well()
