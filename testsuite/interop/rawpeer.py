@@ -301,11 +301,20 @@ def raw_connect(debuggee: Debuggee, envelope: Envelope = Envelope.RPYC6) -> RawP
     return RawPeer(connect_socket(debuggee), envelope)
 
 
-def pass_object(peer: RawPeer, function: Any, *methods: str) -> None:
-    """Calls a function of the debuggee's with an object of the client's that has these methods."""
-    boxed = (TUPLE, (box(function), (TUPLE, ((REMOTE_REF, ("some.function", 1, 2)),)), box(())))
+def pass_object(peer: RawPeer, function: Any, *methods: str, name: str = "some.function") -> None:
+    """Calls a function of the debuggee's with an object of the client's that has these methods, of
+    a class with this name."""
+    boxed = (TUPLE, (box(function), (TUPLE, ((REMOTE_REF, (name, 1, 2)),)), box(())))
     peer.send(peer.request_frame(Handler.CALL, boxed))
     peer.answer_inspect(*((name, None) for name in methods))
+
+
+def give_thing(peer: RawPeer, *methods: str) -> None:
+    """Has the debuggee keep an object of the client's, as `thing` of its main module."""
+    pass_object(peer, peer.eval("lambda f: setattr(__import__('__main__'), 'thing', f)"), *methods)
+    answer = peer.answer()
+    assert answer is not None
+    assert answer.kind == REPLY
 
 
 def call_back(peer: RawPeer, function: Any) -> Message:

@@ -4,24 +4,41 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from harness import (
+    PATIENCE,
     RPYC6,
     Debuggee,
     Running,
     build_setting,
     command,
     debuggee_environment,
+    order,
     python,
     stock_environment,
+    tell,
+    wait_until,
 )
-from rawpeer import REPLY, REQUEST, VALUE, Handler, Message, box, pass_object, raw_connect
+from rawpeer import (
+    REPLY,
+    REQUEST,
+    VALUE,
+    Handler,
+    Message,
+    RawPeer,
+    box,
+    give_thing,
+    pass_object,
+    raw_connect,
+)
 
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
@@ -216,3 +233,40 @@ def test_requests_within_requests_may_end_before_others_within_them(kind: str) -
         peer.reply(second, 2)
         assert receive(REPLY).args == (VALUE, ((1, 3), 2))
         debuggee.end_well()
+
+
+# ---- Clients that do not read --------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def flooded(peer: RawPeer) -> Iterator[None]:
+    """Sends requests without end, whose answers are not read."""
+    ping = peer.request_frame(Handler.PING, box((b"x" * 200_000,)))
+
+    def flood() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                peer.sock.sendall(ping)
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    try:
+        yield
+    finally:
+        peer.sock.shutdown(socket.SHUT_RDWR)
+        thread.join(PATIENCE)
+
+
+def test_a_client_that_floods_us_and_does_not_read_is_not_waited_for_longer(
+    obedient: Debuggee,
+) -> None:
+    """The thread that waits for it answers it meanwhile, for its own is busy."""
+    with raw_connect(obedient) as peer:
+        give_thing(peer)
+        assert tell(obedient, "thing.____conn__._config['sync_request_timeout'] = 1") is None
+        text = "(__import__('__main__').__dict__.update(busy=1), __import__('time').sleep(1000))"
+        peer.send(peer.request_frame(Handler.CALLATTR, box((peer.root(), "eval", (text,)))))
+        wait_until(lambda: tell(obedient, "busy") is None, "the request to be served")
+        order(obedient, "thing.attribute")
+        with flooded(peer):
+            assert json.loads(obedient.read_line()) == "TimeoutError: result expired"

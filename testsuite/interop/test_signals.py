@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 from harness import Debuggee, order, tell, wait_until
-from rawpeer import Handler, RawPeer, pass_object, raw_connect, stop_reading
+from rawpeer import Handler, RawPeer, give_thing, raw_connect, stop_reading
 
 
 @pytest.fixture
@@ -21,9 +21,7 @@ def peer(obedient: Debuggee) -> Iterator[RawPeer]:
     """A client, whose object and connection are `thing` and `conn` in that program, where requests
     to it may take an hour."""
     with raw_connect(obedient) as raw:
-        keep = "lambda thing: __import__('__main__').__dict__.update(thing=thing)"
-        pass_object(raw, raw.eval(keep))
-        assert raw.answer() is not None
+        give_thing(raw)
         assert tell(obedient, "import signal, time; conn = thing.____conn__") is None
         assert tell(obedient, "conn._config['sync_request_timeout'] = 3600") is None
         yield raw
