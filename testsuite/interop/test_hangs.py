@@ -38,6 +38,7 @@ from rawpeer import (
     give_thing,
     pass_object,
     raw_connect,
+    stop_reading,
 )
 
 Start = Callable[..., Debuggee]
@@ -270,3 +271,27 @@ def test_a_client_that_floods_us_and_does_not_read_is_not_waited_for_longer(
         order(obedient, "thing.attribute")
         with flooded(peer):
             assert json.loads(obedient.read_line()) == "TimeoutError: result expired"
+
+
+CALL_IN_VAIN = """
+import weakref
+class Argument: pass
+def call():
+    argument = Argument()
+    references.append(weakref.ref(argument))
+    try: thing(argument)
+    except TimeoutError: pass
+    else: assert False
+references = []
+for _ in range(20): call()
+"""
+
+
+def test_the_arguments_of_a_request_that_was_not_sent_are_not_kept(obedient: Debuggee) -> None:
+    with raw_connect(obedient) as peer:
+        give_thing(peer, "__call__")
+        assert tell(obedient, "thing.____conn__._config['sync_request_timeout'] = 0.02") is None
+        stop_reading(peer)
+        assert tell(obedient, CALL_IN_VAIN) is None
+        check = "assert not any(reference() for reference in references)"
+        wait_until(lambda: tell(obedient, check) is None, "the arguments to be let go")
