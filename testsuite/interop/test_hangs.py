@@ -295,3 +295,30 @@ def test_the_arguments_of_a_request_that_was_not_sent_are_not_kept(obedient: Deb
         assert tell(obedient, CALL_IN_VAIN) is None
         check = "assert not any(reference() for reference in references)"
         wait_until(lambda: tell(obedient, check) is None, "the arguments to be let go")
+
+
+# ---- What is known without asking ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"),
+    [
+        ("builtins.function", "types.FunctionType"),
+        ("builtins.method", "types.MethodType"),
+        ("builtins.builtin_function_or_method", "types.BuiltinFunctionType"),
+        ("builtins.generator", "types.GeneratorType"),
+        ("builtins.list", "list"),
+        ("collections.OrderedDict", "dict"),
+    ],
+)
+def test_the_client_is_not_asked_of_what_class_an_object_is_if_that_is_known_here(
+    stuck: Debuggee, name: str, cls: str
+) -> None:
+    with raw_connect(stuck) as peer:
+        peer.value(Handler.CALLATTR, peer.root(), "execute", ("import types, collections",))
+        check = peer.eval(f"lambda thing: (isinstance(thing, {cls}), isinstance(thing, int))")
+        pass_object(peer, check, name=name)
+        answer = peer.receive()
+        assert answer is not None
+        assert answer.kind == REPLY
+        assert answer.args == (VALUE, (True, False))
