@@ -179,7 +179,6 @@ static PyTypeObject *nameless_class(const char *name, size_t len)
         {"builtins.generator", &PyGen_Type},
         {"builtins.list_iterator", &PyListIter_Type},
         {"builtins.method", &PyMethod_Type},
-        {"builtins.method-wrapper", &_PyMethodWrapper_Type},
         {"builtins.module", &PyModule_Type},
         {"builtins.range_iterator", &PyRangeIter_Type},
         {"builtins.set_iterator", &PySetIter_Type},
