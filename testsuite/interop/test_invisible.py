@@ -85,16 +85,16 @@ def test_signal_handlers_run_while_a_client_is_connected(
     start_debuggee: Start, connect: Connect
 ) -> None:
     code = (
-        "import signal, threading\n"
-        "def handler(number, frame):\n"
-        "    print('got', number, threading.current_thread().name, flush=True)\n"
+        "import os, signal, threading\n"
+        "def handler(number, frame):\n"  # may come in the middle of the print() before
+        "    os.write(1, b'got %d %a\\n' % (number, threading.current_thread().name))\n"
         "for n in (signal.SIGUSR1, signal.SIGALRM, signal.SIGCHLD): signal.signal(n, handler)\n"
     )
     debuggee = start_debuggee("plain.py", arguments=(code,))
     client = connect(debuggee)
     for number in (signal.SIGUSR1, signal.SIGALRM, signal.SIGCHLD):
         os.kill(debuggee.pid, number)
-        assert debuggee.read_line() == f"got {int(number)} MainThread"
+        assert debuggee.read_line() == f"got {int(number)} 'MainThread'"
         assert client.eval("1+1") == 2
 
 
