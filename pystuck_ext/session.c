@@ -142,7 +142,7 @@ static deadline_t reply_deadline(const struct ps_session *s)
 }
 
 /* An exception that another thread set on this one (PyThreadState_SetAsyncExc) and that came too
- * late for the request that it was meant for must not hit the next one. */
+ * late for the request that it was meant for, or when there was none, must not hit the next one. */
 static void drop_late_exception(void)
 {
     if (PyThreadState_Get()->async_exc)
@@ -218,6 +218,7 @@ static PyObject **kept_interrupt(const struct ps_session *s)
 static int serve_in_python(struct ps_session *s, struct conn *c, struct message *request,
                            int64_t handler, struct rpyc_error *err)
 {
+    bool outermost = on_own_thread(s) && own_depth == 1;
     struct outgoing out;
     struct drops drops;
     int result;
@@ -230,10 +231,12 @@ static int serve_in_python(struct ps_session *s, struct conn *c, struct message 
         leave(s);
         return error_nomem(err);
     }
+    if (outermost)
+        drop_late_exception(); /* it came between two requests */
     ps_thread_set_interruptible(true);
     result = ps_dispatch(s, request, handler, &out, kept_interrupt(s), err);
     if (on_own_thread(s))
-        end_python(s, own_depth == 1);
+        end_python(s, outermost);
     drops = drops_take(&s->drops);
     leave(s);
     if (result == 0)
@@ -346,6 +349,7 @@ static void let_go(struct ps_session *s)
     if (s->ended)
         return;
     s->ended = true;
+    drop_late_exception();
     disconnect(s);
     ps_objects_clear(&s->objects);
     Py_CLEAR(s->root);

@@ -45,25 +45,36 @@ Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
 
 
+INTERRUPT = """
+import ctypes, threading
+def interrupt(ident):
+    set_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    return set_exc(ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt))
+"""
+
+
 def test_an_interruption_that_comes_late_hits_no_other_request(
     start_debuggee: Start, connect: Connect
 ) -> None:
-    c = connect(start_debuggee())
-    c.execute(
-        "import ctypes, threading\n"
-        "def interrupt_myself_soon():\n"
-        "    set_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc\n"
-        "    ident = ctypes.c_ulong(threading.get_ident())\n"
-        "    return set_exc(ident, ctypes.py_object(KeyboardInterrupt))\n"
-    )
-    interrupted = 0
-    for _ in range(50):
+    debuggee = start_debuggee()
+    c, other = connect(debuggee), connect(debuggee)
+    c.execute(INTERRUPT)
+    other.execute(INTERRUPT)
+    ident = c.eval("threading.get_ident()")
+
+    def is_hit(connection: Any, text: str) -> bool:
+        """Not with pytest.raises: pytest itself would end by a KeyboardInterrupt."""
         try:
-            c.namespace["interrupt_myself_soon"]()
+            connection.eval(text)
         except KeyboardInterrupt:
-            interrupted += 1
-        assert c.eval("[n for n in range(100)][-1]") == 99
-    assert interrupted <= 50
+            return True
+        return False
+
+    for _ in range(50):
+        is_hit(c, "interrupt(threading.get_ident())")  # at its very end
+        assert not is_hit(c, "[n for n in range(100)][-1]")
+        assert not is_hit(other, f"interrupt({ident})")  # while there is none
+        assert not is_hit(c, "[n for n in range(100)][-1]")
 
 
 def test_two_connections_whose_requests_cross_do_not_deadlock(
