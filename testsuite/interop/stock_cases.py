@@ -1244,6 +1244,23 @@ def signals_of_a_request_are_not_blocked(c: Any) -> None:
 
 
 @case
+def signals_are_not_blocked_around_a_request_within_a_request(c: Any) -> None:
+    c.execute(
+        "import signal, subprocess\n"
+        "def blocked():\n"
+        "    return tuple(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))\n"
+        "def call(f):\n"
+        "    f(object())\n"
+        "    return blocked(), subprocess.check_output(('cat', '/proc/self/status')).decode()\n"
+    )
+    within: list[Any] = []
+    blocked, status = c.namespace["call"](lambda thing: within.append(c.eval("blocked()")))
+    assert within == [()]
+    assert blocked == ()
+    assert "SigBlk:\t0000000000000000\n" in status
+
+
+@case
 def wait_forever_in_a_callback(c: Any) -> None:
     """For a test that kills this client meanwhile."""
 
