@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -181,6 +182,25 @@ def a_thread_logs_to_the_client_that_waits_for_its_end(c: Any) -> None:
     assert c.namespace["run"](file) == "done"
     assert file.text.endswith("done\n")
     assert [file.text.count(f"from thread {n}") for n in range(4)] == [20] * 4
+
+
+@case(MAY_HANG)
+def an_object_of_the_client_is_given_back_though_nothing_else_is_said(c: Any) -> None:
+    thing = Thing()
+    alive = weakref.ref(thing)
+    c.execute(
+        "import threading\n"
+        "kept = []\n"
+        "def drop_later():\n"
+        "    threading.Timer(0.2, kept.clear).start()\n"
+    )
+    kept, drop_later = c.namespace["kept"], c.namespace["drop_later"]
+    kept.append(thing)
+    del thing
+    assert alive() is not None
+    drop_later()
+    with served_by_threads(c, 1):
+        wait_until(lambda: alive() is None, "it to be given back")
 
 
 @case(MAY_HANG)

@@ -100,6 +100,7 @@ def test_stop_server_closes_the_newest_first() -> None:
         "import _pystuck, pystuck\n"
         "closed = []\n"
         "class Server:\n"
+        "    closed = False\n"
         "    def __init__(self, *args, **kwargs): self.port = args[1]\n"
         "    def close(self): closed.append(self.port)\n"
         "_pystuck.run_server = Server\n"
