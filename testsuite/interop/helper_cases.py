@@ -247,6 +247,63 @@ def the_connection_object_reaches_the_client(c: Any) -> None:
 
 
 @case
+def a_result_becomes_ready_while_it_is_looked_at(c: Any) -> None:
+    c.execute(
+        "import time\n"
+        "def look(f):\n"
+        f"    result = f.____conn__.async_request({consts.HANDLE_CALL}, f, (), ())\n"
+        "    while not result.ready:\n"
+        "        time.sleep(0.001)\n"
+        "    return result.value, result.error, result.expired\n"
+    )
+    assert c.namespace["look"](lambda: 42) == (42, False, False)
+
+
+@case
+def whoever_sees_a_reply_calls_back(c: Any) -> None:
+    c.execute(
+        "def look(f, see, *args):\n"
+        "    seen, conn = [], f.____conn__\n"
+        f"    result = conn.async_request({consts.HANDLE_CALL}, f, (), ())\n"
+        "    result.add_callback(lambda r: seen.append((r is result, r.value)))\n"
+        "    while not seen:\n"
+        "        getattr(conn, see)(*args)\n"
+        "    result.add_callback(lambda r: seen.append('again'))\n"
+        "    return tuple(seen)\n"
+    )
+    for see in (("poll_all", 0.01), ("serve", 0.01), ("poll", 0.01)):
+        assert c.namespace["look"](lambda: 42, *see) == ((True, 42), "again")
+
+
+@case(Differs("it serves no thread but its own", server="*-bound", hangs=True))
+def many_threads_may_wait_for_one_result_and_read_it_twice(c: Any) -> None:
+    c.execute(
+        "import threading\n"
+        "def value(result):\n"
+        "    try:\n"
+        "        return result.value\n"
+        "    except BaseException as error:\n"
+        "        return type(error).__name__\n"
+        "def look(f):\n"
+        f"    result = f.____conn__.async_request({consts.HANDLE_CALL}, f, (), ())\n"
+        "    values = []\n"
+        "    wait = lambda: values.append(value(result))\n"
+        "    threads = [threading.Thread(target=wait) for _ in range(4)]\n"
+        "    for thread in threads: thread.start()\n"
+        "    for thread in threads: thread.join()\n"
+        "    return (*values, value(result), value(result))\n"
+    )
+    thread = helpers.BgServingThread(c)
+    try:
+        # It takes its time, so that all of them wait.
+        assert c.namespace["look"](lambda: [time.sleep(0.2), 42][1]) == (42,) * 6
+        failed = c.namespace["look"](lambda: [time.sleep(0.2), 1 / 0])
+        assert failed == ("ZeroDivisionError",) * 6
+    finally:
+        thread.stop()
+
+
+@case
 def the_latest_traceback_is_kept(c: Any) -> None:
     c.execute("def fails():\n    secret = 5\n    return 1 / 0\n")
     with raises(ZeroDivisionError):
