@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import importlib
+import contextlib
+import importlib.util
 import types
 from typing import Any
 
 from rpyc.core import consts
 from rpyc.core.netref import LOCAL_ATTRS
 from rpyc.lib import get_id_pack, get_methods
-from stock_cases import Differs, case, raises
+from stock_cases import Differs, case, connect, raises, wait_until
 
 # ---- Requests ------------------------------------------------------------------------------------
 
@@ -114,6 +115,60 @@ def the_class_of_an_object_of_the_client_says_where_it_was_made(c: Any) -> None:
     name = c.eval("lambda o: '%s.%s' % (type(o).__module__, type(o).__qualname__)")
     assert "list" in name([]) or "type" in name([])
     assert c.eval("lambda o: 'class' in repr(type(o))")(Base()) is True
+
+
+KINDS = """
+import inspect, sys, types
+def kinds(o):
+    names = ("FunctionType", "MethodType", "BuiltinFunctionType", "GeneratorType", "ModuleType")
+    found = [name for name in names if isinstance(o, getattr(types, name))]
+    found += [name for name in ("int", "list", "dict") if isinstance(o, eval(name))]
+    found += [name for name in ("isfunction", "ismethod") if getattr(inspect, name)(o)]
+    return (*found, isinstance(o, type(None)))
+"""
+
+
+def kinds_of_objects() -> list[tuple[Any, tuple[Any, ...]]]:
+    """Objects of the client, and what they are."""
+    return [
+        (lambda: 0, ("FunctionType", "isfunction", False)),
+        (Base().__reduce__, ("BuiltinFunctionType", False)),
+        (contextlib.ExitStack().close, ("MethodType", "ismethod", False)),
+        (len, ("BuiltinFunctionType", False)),
+        ((n for n in ()), ("GeneratorType", False)),
+        ([], ("list", False)),
+        ({}, ("dict", False)),
+    ]
+
+
+@case
+def objects_of_the_client_are_of_the_kind_that_they_are_there(c: Any) -> None:
+    c.execute(KINDS)
+    for thing, expected in [*kinds_of_objects(), (Base(), (False,))]:
+        assert c.namespace["kinds"](thing) == expected
+
+
+@case(Differs("a module is of a class of its own", server="rpyc5*"))
+def a_module_of_the_client_is_a_module_there(c: Any) -> None:
+    c.execute(KINDS)
+    assert c.namespace["kinds"](types) == ("ModuleType", False)
+    assert c.namespace["kinds"](importlib.util) == ("ModuleType", False)
+
+
+@case(Differs("it serves no thread but its own", server="*-bound", hangs=True))
+def objects_of_a_client_that_has_gone_are_of_the_kind_that_they_were(c: Any) -> None:
+    other, things = connect(), [thing for thing, _ in kinds_of_objects()]
+    c.execute(KINDS)
+    c.execute("def has_gone(f):\n    try: f()\n    except EOFError: return True")
+    other.execute("import sys\ndef keep(*things): sys.things = things")
+    try:
+        other.namespace["keep"](*things)
+        other.close()
+        wait_until(lambda: c.eval("has_gone(sys.things[0])"), "the end to be seen")
+        for n, (_, expected) in enumerate(kinds_of_objects()):
+            assert c.eval(f"kinds(sys.things[{n}])") == expected
+    finally:
+        c.execute("del sys.things")
 
 
 # ---- Exceptions of the client in the server ------------------------------------------------------
