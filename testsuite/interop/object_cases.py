@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import sys
 import types
 from typing import Any
 
@@ -169,6 +170,90 @@ def objects_of_a_client_that_has_gone_are_of_the_kind_that_they_were(c: Any) -> 
             assert c.eval(f"kinds(sys.things[{n}])") == expected
     finally:
         c.execute("del sys.things")
+
+
+# ---- With statements -----------------------------------------------------------------------------
+
+
+#: Exceptions of every make, and what is left by them: a module that both sides have.
+MADE = """
+class Particular(Exception):
+    def __init__(self, one, *, other): super().__init__(one)
+class Choosy(Exception):
+    def __new__(cls, one, other): return super().__new__(cls, one)
+class Unprintable(Exception):
+    def __str__(self): raise RuntimeError
+class Context:
+    def __init__(self):
+        self.left, self.by_an_exception = 0, False
+    def __enter__(self):
+        return self
+    def __exit__(self, cls, error, tb):
+        self.left += 1
+        self.by_an_exception = isinstance(error, BaseException) and isinstance(error, cls)
+"""
+
+MAKE = f"""
+import sys, types
+made = sys.modules["made_for_with_statements"] = types.ModuleType("made_for_with_statements")
+exec({MADE!r}, vars(made))
+"""
+
+EXCEPTIONS = [
+    "ValueError('text')",
+    "KeyError(1)",
+    "UnicodeDecodeError('utf8', b'x', 0, 1, 'why')",
+    "OSError(2, 'text', 'name')",
+    "StopIteration(5)",
+    "KeyboardInterrupt()",
+    "SystemExit(3)",
+    "GeneratorExit()",
+    "BaseException()",
+    "made.Particular(1, other=2)",
+    "made.Choosy(1, 2)",
+    "made.Unprintable()",
+]
+if sys.version_info >= (3, 11):
+    EXCEPTIONS.append("ExceptionGroup('text', [ValueError()])")
+
+
+def make(c: Any) -> types.ModuleType:
+    """Makes the module on both sides: `made` there, and the result here."""
+    here: dict[str, Any] = {}
+    exec(MAKE, here)
+    c.execute(MAKE)
+    return here["made"]
+
+
+@case
+def a_with_statement_is_left_whatever_is_raised_in_it(c: Any) -> None:
+    made = make(c)
+    context = c.eval("made.Context()")
+    for count, text in enumerate(EXCEPTIONS, 1):
+        exception = eval(text, {"made": made})
+        with raises(type(exception)) as caught, context:
+            raise exception
+        assert caught.value is exception, text
+        assert context.left == count, text
+        assert context.by_an_exception is True, text
+
+
+@case
+def a_with_statement_of_the_server_is_left_whatever_is_raised_in_it(c: Any) -> None:
+    made = make(c)
+    c.execute(
+        "def use(context, text):\n"
+        "    error = eval(text)\n"
+        "    try:\n"
+        "        with context: raise error\n"
+        "    except BaseException as caught:\n"
+        "        return caught is error\n"
+    )
+    context = made.Context()
+    for count, text in enumerate(EXCEPTIONS, 1):
+        assert c.namespace["use"](context, text) is True, text
+        assert context.left == count, text
+        assert context.by_an_exception is True, text
 
 
 # ---- Exceptions of the client in the server ------------------------------------------------------
