@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -189,6 +190,39 @@ def test_a_logger_that_is_stuck_keeps_nobody_from_being_served(connect: Connect)
         assert debuggee.read_line() == "['MainThread']"
         for _ in range(5):
             assert connect(debuggee).eval("1 + 1") == 2
+    finally:
+        debuggee.kill()
+
+
+SIGNALS = """
+import json, logging, signal, sys
+import pystuck
+
+class Signals(logging.Handler):
+    def emit(self, record):
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        print(record.getMessage(), "with blocked", sorted(map(int, blocked)), flush=True)
+
+logger = logging.Logger("mine", logging.INFO)
+logger.addHandler(Signals())
+signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGUSR2,))
+server = pystuck.run_server(port=0, logger=logger)
+print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_the_logger_has_the_signals_that_requests_have(connect: Connect) -> None:
+    """Those of the thread that started the server: it may start processes, which inherit them."""
+    debuggee = Debuggee([python(), "-c", SIGNALS], debuggee_environment())
+    try:
+        c = connect(debuggee)
+        c.execute("import signal")
+        blocked = c.eval("tuple(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))")
+        assert blocked == (signal.SIGUSR2,)
+        assert debuggee.read_line() == f"client 0: connected with blocked {list(blocked)}"
+        c.close()
+        assert debuggee.read_line() == f"client 0: gone with blocked {list(blocked)}"
     finally:
         debuggee.kill()
 
