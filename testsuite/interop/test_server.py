@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import rpyc
-from harness import Debuggee, run_python, wait_until
+from harness import Debuggee, run_python, tell, wait_until
 from rawpeer import (
     ENVELOPES,
     Handler,
@@ -336,6 +336,34 @@ def test_the_handle_counts_its_clients(start_debuggee: Start, connect: Connect) 
             stack.enter_context(raw_connect(debuggee)).root()
             assert observer.eval("server.clients") == 2 + n
     wait_until(lambda: observer.eval("server.clients") == 1, "the clients to be gone")
+
+
+BLOCK = "import threading\nblocked, lock = [], threading.Lock()\nlock.acquire()"
+
+#: How many clients a server has at a time.
+CLIENTS_MAX = 128
+
+
+def test_clients_that_have_gone_do_not_count_though_their_requests_block(
+    obedient: Debuggee,
+) -> None:
+    assert tell(obedient, BLOCK) is None
+    with contextlib.ExitStack() as stack:
+        for _ in range(CLIENTS_MAX):
+            peer = stack.enter_context(raw_connect(obedient))
+            block = peer.eval("lambda main: (main.blocked.append(1), main.lock.acquire())")
+            main = peer.eval("__import__('__main__')")
+            peer.send(peer.request_frame(Handler.CALL, box((block, (main,)))))
+        check = f"assert len(blocked) == server.clients == {CLIENTS_MAX}"
+        wait_until(lambda: tell(obedient, check) is None, "the requests to block")
+        with raw_connect(obedient) as refused:
+            assert refused.is_closed()
+    wait_until(lambda: tell(obedient, "assert server.clients == 0") is None, "them to be gone")
+    with raw_connect(obedient) as peer:
+        assert peer.works()
+    obedient.popen.stdin.close()
+    assert obedient.read_rest() == "went on\n"
+    assert (obedient.wait(), obedient.stderr()) == (0, "")
 
 
 def test_the_handle_is_a_context_manager() -> None:
