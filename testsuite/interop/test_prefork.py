@@ -87,6 +87,36 @@ def test_a_child_by_fork_serves_at_its_own_socket(socket_dir: Path) -> None:
         running.kill()
 
 
+CLOSED = """
+import json, os, sys, warnings
+import pystuck
+
+warnings.simplefilter("ignore")
+nobodys = object()
+options = json.loads(sys.argv[1])
+server, other = pystuck.run_server(port=0, **options), pystuck.run_server(port=0, **options)
+exec(sys.argv[2])
+kept = sys.getrefcount(server) - sys.getrefcount(nobodys)
+pid = os.fork()
+if pid == 0:
+    files = [os.path.realpath(file.path) for file in os.scandir("/proc/self/fd")]
+    print(json.dumps([sum("socket:" in file for file in files), kept]), flush=True)
+    os._exit(0)
+os.waitpid(pid, 0)
+"""
+
+
+@pytest.mark.parametrize("how", ["server.close()", "with server: pass"])
+@pytest.mark.parametrize("follow_fork", [True, False])
+def test_a_child_by_fork_does_not_serve_for_a_server_that_was_closed(
+    follow_fork: bool, how: str
+) -> None:
+    """And the server that was closed is not kept, where nobody keeps its handle."""
+    sockets, kept = run_python(CLOSED, json.dumps({"follow_fork": follow_fork}), how)
+    assert sockets == (1 if follow_fork else 0)  # that of the other server
+    assert kept == 0
+
+
 ATTEMPT = """
 import json, sys
 import pystuck
