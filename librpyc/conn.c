@@ -300,6 +300,16 @@ static void end_sending(struct conn *c)
     pthread_mutex_unlock(&c->lock);
 }
 
+/* Whether sending goes on after a stretch of waiting: nothing went wrong, it is not over, and the
+ * host does not want it given up. */
+static bool goes_on(struct conn *c, const struct rpyc_error *why, deadline_t deadline)
+{
+    bool waits = why->code == RPYC_EINTERRUPT ||
+                 (why->code == RPYC_ETIMEOUT && !conn_deadline_passed(deadline));
+
+    return waits && !interrupted(c, true);
+}
+
 /* Sends a frame that is complete. The caller has the role. What goes wrong once a part is out is
  * the end of the connection. */
 static int transmit(struct conn *c, const struct buffer *frame, deadline_t deadline,
@@ -310,10 +320,11 @@ static int transmit(struct conn *c, const struct buffer *frame, deadline_t deadl
     ssize_t n;
 
     while (sent < frame->len) {
-        n = stream_send_some(&c->stream, frame->data + sent, frame->len - sent, deadline, &why);
+        n = stream_send_some(&c->stream, frame->data + sent, frame->len - sent,
+                             conn_next_stretch(c, deadline, false), &why);
         if (n >= 0)
             sent += (size_t)n;
-        else if (why.code != RPYC_EINTERRUPT || interrupted(c, true))
+        else if (!goes_on(c, &why, deadline))
             break;
     }
     if (sent == frame->len)
