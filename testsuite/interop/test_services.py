@@ -75,13 +75,13 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 
-def start(kind: str, setting: str, config: dict[str, Any]) -> Debuggee:
+def start(kind: str, setting: str, config: dict[str, Any], *service: str) -> Debuggee:
     """The program with one of the two servers, and stock rpyc in any case."""
     env = stock_environment(setting)
     if kind == "ours":
         mine = debuggee_environment()
         env = mine | {"PYTHONPATH": mine["PYTHONPATH"] + ":" + env["PYTHONPATH"]}
-    return Debuggee(command("service_server.py", kind, json.dumps(config)), env)
+    return Debuggee(command("service_server.py", kind, json.dumps(config), *service), env)
 
 
 def shown(value: Any) -> Any:
@@ -119,14 +119,14 @@ def connect(server: Debuggee) -> Any:
 @pytest.fixture(params=["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"], ids=["rpyc5", "rpyc6"])
 def start_both(
     request: pytest.FixtureRequest,
-) -> Iterator[Callable[[dict[str, Any]], tuple[Debuggee, Debuggee]]]:
-    """Starts both servers with a configuration."""
+) -> Iterator[Callable[..., tuple[Debuggee, Debuggee]]]:
+    """Starts both servers with a configuration, and a service that is not the usual one."""
     started: list[Debuggee] = []
     build_setting(request.param)
 
-    def start_with(config: dict[str, Any]) -> tuple[Debuggee, Debuggee]:
-        started.append(start("stock", "PYSTUCK_RPYC" + rpyc.__version__[0], config))
-        started.append(start("ours", request.param, config))
+    def start_with(config: dict[str, Any], *service: str) -> tuple[Debuggee, Debuggee]:
+        started.append(start("stock", "PYSTUCK_RPYC" + rpyc.__version__[0], config, *service))
+        started.append(start("ours", request.param, config, *service))
         return started[-2], started[-1]
 
     yield start_with
@@ -139,6 +139,17 @@ def test_a_service_is_served_as_stock_does(
     start_both: Callable[..., tuple[Debuggee, Debuggee]], config: dict[str, Any]
 ) -> None:
     stock, ours = start_both(config)
+    with connect(stock) as theirs, connect(ours) as mine:
+        expected = {text: outcome(theirs, text) for text in EXPRESSIONS}
+        found = {text: outcome(mine, text) for text in EXPRESSIONS}
+    assert found == expected
+
+
+@pytest.mark.parametrize("service", ["EmptyService", "FalseService"])
+def test_a_service_that_is_false_is_served_as_stock_does(
+    start_both: Callable[..., tuple[Debuggee, Debuggee]], service: str
+) -> None:
+    stock, ours = start_both({}, service)
     with connect(stock) as theirs, connect(ours) as mine:
         expected = {text: outcome(theirs, text) for text in EXPRESSIONS}
         found = {text: outcome(mine, text) for text in EXPRESSIONS}

@@ -1,6 +1,7 @@
 """A program that serves one rpyc.Service, with stock's ThreadedServer or with our run_server.
 
-Arguments: "stock" or "ours"; and a protocol_config as JSON. What the service is told is printed.
+Arguments: "stock" or "ours"; a protocol_config as JSON; and which service, if not TheService. What
+the service is told is printed.
 """
 
 import json
@@ -79,11 +80,26 @@ class TheService(rpyc.Service):
         return self.conn.root.eval(text)
 
 
+class EmptyService(TheService):
+    """One with a length, which is 0."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+class FalseService(TheService):
+    """One that says that it is false."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
 config = json.loads(sys.argv[2])
+service = globals()[sys.argv[3]] if len(sys.argv) > 3 else TheService
 logging.getLogger().addHandler(logging.NullHandler())
 if sys.argv[1] == "stock":
     server = ThreadedServer(
-        TheService, hostname="127.0.0.1", port=0, auto_register=False, protocol_config=config
+        service, hostname="127.0.0.1", port=0, auto_register=False, protocol_config=config
     )
     threading.Thread(target=server.start, daemon=True).start()
     while not server.active:
@@ -92,7 +108,7 @@ else:
     import pystuck
 
     server = pystuck.run_server(
-        port=0, service_class_getter=lambda: TheService, protocol_config=config
+        port=0, service_class_getter=lambda: service, protocol_config=config
     )
 print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
 sys.stdin.readline()
