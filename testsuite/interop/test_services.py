@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import select
+import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -153,6 +154,49 @@ def test_a_service_that_is_false_is_served_as_stock_does(
     with connect(stock) as theirs, connect(ours) as mine:
         expected = {text: outcome(theirs, text) for text in EXPRESSIONS}
         found = {text: outcome(mine, text) for text in EXPRESSIONS}
+    assert found == expected
+
+
+def make(name: str, module: str) -> BaseException:
+    """An exception of a class that says that it has this name in this module."""
+    return type(name, (Exception,), {"__module__": module})("text", 5)
+
+
+#: What a client raises in a call of the service's. The service does not import wave.
+RAISED: dict[str, BaseException] = {
+    "builtin": ValueError("text", 5),
+    "builtin, not derived from Exception": GeneratorExit("text"),
+    "known": struct.error("text", 5),
+    "of the program": make("Mine", "__main__"),
+    "importable": make("Error", "wave"),
+    "without its module": make("Error", "no.such.module"),
+    "not in its module": make("Missing", "struct"),
+    "not in builtins": make("Missing", "builtins"),
+    "no exception": make("Struct", "struct"),
+    "no exception of builtins": make("len", "builtins"),
+}
+
+
+@pytest.mark.parametrize("instantiate", [False, True])
+@pytest.mark.parametrize("import_", [False, True])
+def test_exceptions_of_the_client_are_those_that_stock_makes_of_them(
+    start_both: Callable[..., tuple[Debuggee, Debuggee]], import_: bool, instantiate: bool
+) -> None:
+    def caught(server: Debuggee) -> dict[str, Any]:
+        def catch(exception: BaseException) -> Any:
+            def fail() -> None:
+                raise exception
+
+            return c.root.catch(fail)
+
+        with connect(server) as c:
+            return {name: catch(exception) for name, exception in RAISED.items()}
+
+    config = {
+        "import_custom_exceptions": import_,
+        "instantiate_custom_exceptions": instantiate,
+    }
+    expected, found = map(caught, start_both(config))
     assert found == expected
 
 

@@ -6,6 +6,7 @@ the service is told is printed.
 
 import json
 import logging
+import struct
 import sys
 import threading
 
@@ -34,6 +35,10 @@ class Thing:
 
     def __call__(self) -> str:
         return "called"
+
+
+class Mine(Exception):
+    """An exception that the client has, too."""
 
 
 class Guarded:
@@ -75,6 +80,16 @@ class TheService(rpyc.Service):
 
     def exposed_array(self, thing: object) -> object:
         return thing.__array__(5)
+
+    def exposed_catch(self, function: object) -> object:
+        try:
+            function()
+        except BaseException as error:
+            name, first = type(error).__name__.split(".")[-1], str(error).split("\n")[0]
+            known = [ValueError, struct.error, Mine]
+            if "wave" in sys.modules:
+                known.append(sys.modules["wave"].Error)
+            return name, *(isinstance(error, one) for one in known), error.args, first
 
     def exposed_client_eval(self, text: str) -> object:
         return self.conn.root.eval(text)
