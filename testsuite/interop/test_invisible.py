@@ -8,12 +8,14 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import rpyc
 from harness import (
     BUSY,
     PATIENCE,
@@ -312,23 +314,43 @@ def test_classes_of_a_client_are_not_kept_for_ever(
     assert client.eval("lambda thing: thing is first")(first) is True
 
 
+def switches(debuggee: Debuggee) -> list[str]:
+    """How often each native thread has gone to sleep."""
+    found = []
+    for thread in sorted(debuggee.threads()):
+        status = Path(f"/proc/{debuggee.pid}/task/{thread}/status").read_text()
+        found.append(status.partition("voluntary_ctxt_switches:")[2])
+    return found
+
+
+def is_quiet(debuggee: Debuggee) -> bool:
+    """Whether no thread wakes up."""
+    # This sleep is what is measured, not a wait for something.
+    before = switches(debuggee)
+    time.sleep(0.3)
+    return switches(debuggee) == before
+
+
 def test_nothing_happens_while_nobody_is_connected(stuck: Debuggee, connect: Connect) -> None:
     connect(stuck).close()
+    wait_until(lambda: is_quiet(stuck), "the server to be idle")
 
-    def switches() -> list[str]:
-        found = []
-        for thread in sorted(stuck.threads()):
-            status = Path(f"/proc/{stuck.pid}/task/{thread}/status").read_text()
-            found.append(status.partition("voluntary_ctxt_switches:")[2])
-        return found
 
-    def is_quiet() -> bool:
-        # This sleep is what is measured, not a wait for something.
-        before = switches()
-        time.sleep(0.3)
-        return switches() == before
-
-    wait_until(is_quiet, "the server to be idle")
+def test_nothing_happens_while_clients_say_nothing(stuck: Debuggee) -> None:
+    """However many threads they have needed before."""
+    config = {"bind_threads": True}
+    with rpyc.connect("127.0.0.1", stuck.port, service=rpyc.SlaveService, config=config) as c:
+        c.root.execute("import threading; barrier = threading.Barrier(8)")
+        wait = c.root.eval("barrier.wait")
+        threads = [threading.Thread(target=wait) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+        with raw_connect(stuck) as peer:
+            assert peer.eval("1 + 1") == 2
+            assert len(stuck.threads()) > 8
+            wait_until(lambda: is_quiet(stuck), "the server to be idle")
 
 
 def cpu_seconds(pid: int) -> float:
