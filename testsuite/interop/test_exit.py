@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness import BUSY, Debuggee, wait_until
-from rawpeer import Handler, box, call_back, raw_connect, twenty_busy_clients
+from harness import BUSY, PATIENCE, Debuggee, wait_until
+from rawpeer import EXCEPTION, Handler, RawPeer, box, call_back, raw_connect, twenty_busy_clients
 
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
@@ -103,6 +105,44 @@ def test_a_program_that_waits_for_its_threads_can_still_be_asked(
     debuggee.ended = True
     debuggee.write("end\n")
     assert (debuggee.wait(), debuggee.stderr()) == (0, "")
+
+
+#: Takes half a second to be destroyed, which is when the interpreter goes down.
+SLOW = """
+import time
+class Slow:
+    def __del__(self, sleep=time.sleep):
+        sleep(0.5)
+sys.slow = Slow()
+"""
+
+
+@pytest.mark.parametrize("slow", ["", SLOW], ids=["fast", "slow"])
+def test_requests_that_come_while_the_interpreter_goes_down_do_no_harm(
+    start_debuggee: Start, slow: str
+) -> None:
+    debuggee = start_debuggee("plain.py", arguments=(slow,))
+    exceptions: list[str] = []
+
+    def ask_to_the_end(peer: RawPeer, root: Any) -> None:
+        answer = peer.request(Handler.CALLATTR, root, "eval", ("(6 * 7, [])[0]",))
+        while answer is not None:
+            if answer.kind == EXCEPTION:
+                exceptions.append(repr(answer))
+            answer = peer.request(Handler.CALLATTR, root, "eval", ("(6 * 7, [])[0]",))
+
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(raw_connect(debuggee)) for _ in range(10)]
+        arguments = [(peer, peer.root()) for peer in peers]
+        threads = [threading.Thread(target=ask_to_the_end, args=args) for args in arguments]
+        for thread in threads:
+            thread.start()
+        debuggee.end_well()
+        for thread in threads:
+            thread.join(PATIENCE)
+    assert all("the interpreter is shutting down" in text for text in exceptions)
+    assert exceptions or not slow
+    assert not any(thread.is_alive() for thread in threads)
 
 
 # ---- Its status ----------------------------------------------------------------------------------
