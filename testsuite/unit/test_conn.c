@@ -1305,7 +1305,8 @@ TEST(the_exception_of_one_text_is_vinegar)
         AUTO_ERROR err = RPYC_ERROR_INIT;
         const struct message request = {.kind = MESSAGE_REQUEST, .seq = 7};
 
-        assert_ok(conn_reply_exception(l->c, &request, "builtins", "KeyError", "x", SOON, &err), &err);
+        assert_ok(conn_reply_exception(l->c, &request, "builtins", "KeyError", "x", SOON, &err),
+                  &err);
         snprintf(wanted, sizeof(wanted), "%s%s", heads[i], vinegar);
         hears(&l->peer, wanted);
     }
