@@ -30,10 +30,19 @@ check-debug: config.h
 	abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' DEBUG_PYTHON='$(DEBUG_PYTHON)' \
 		$(srcdir)/testsuite/run-debug
 
-.PHONY: fuzz coverage check-valgrind check-tsan check-debug
+# make check-soak SOAK=small SOAK_FLAGS='--seed 1': very many clients of one program, which then has to
+# have what it had before. Without SOAK= it takes minutes.
+SOAK =
+SOAK_FLAGS =
+check-soak: all
+	$(AM_TESTS_ENVIRONMENT) SOAK='$(SOAK)'; export SOAK; \
+		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/soak/soak.py' $(SOAK_FLAGS)
+
+.PHONY: fuzz coverage check-valgrind check-tsan check-debug check-soak
 
 EXTRA_DIST += testsuite/run-coverage testsuite/run-debug testsuite/run-tsan \
 	testsuite/run-valgrind testsuite/valgrind.supp \
+	testsuite/soak/soak.py testsuite/soak/clients.py \
 	testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py \
 	testsuite/fuzz/fuzz.h testsuite/fuzz/fuzz_brine.c testsuite/fuzz/fuzz_client.c \
 	testsuite/fuzz/fuzz_frame.c testsuite/fuzz/fuzz_message.c testsuite/fuzz/fuzz_vinegar.c
