@@ -433,14 +433,16 @@ static int read_frame(struct conn *c, struct frame *f, deadline_t deadline, stru
     return result < 0 ? -1 : 0;
 }
 
-/* Hands a reply to whoever waits for it, and the role on. */
+/* Hands a reply to whoever waits for it, and the role on. Where it was for nobody (a DEL's), or
+ * others wait as well, there is more to come, and we may have nothing to send that would tell the
+ * peer's kernel to go on. */
 static void deliver(struct conn *c, struct message *m)
 {
     struct completion done;
 
     pthread_mutex_lock(&c->lock);
     done = pending_complete(c, m);
-    if (!done.claimed)
+    if (!done.claimed || c->pending)
         stream_acknowledge(&c->stream); /* no answer will do it: the reply to a DEL, mostly */
     c->reading = false;
     pthread_cond_broadcast(&c->changed);

@@ -114,6 +114,14 @@ bool stream_is_ours(const struct stream *s)
     return s->fd >= 0 && fstat(s->fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == s->inode;
 }
 
+void stream_acknowledge(const struct stream *s)
+{
+    int on = 1;
+
+    if (stream_is_ours(s))
+        setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 /* What a call on an fd that is no longer ours comes to. */
 static int lost(struct rpyc_error *err)
 {
@@ -189,14 +197,6 @@ int stream_send(struct stream *s, const void *bytes, size_t n, deadline_t deadli
         }
     }
     return 0;
-}
-
-void stream_acknowledge(const struct stream *s)
-{
-    int on = 1;
-
-    if (stream_is_ours(s))
-        setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
 void stream_shutdown(struct stream *s)

@@ -900,6 +900,14 @@ def an_exception_in_a_callback_reaches_the_server(c: Any) -> None:
 
 
 @case
+def a_method_of_the_client_is_called_without_waiting_for_the_kernel(c: Any) -> None:
+    """Each call drops a bound method: that is a DEL, and two replies of the client's in a row. Its
+    kernel holds the second one back until the first is acknowledged, which can take 40 ms."""
+    c.execute("def call(thing):\n    for n in range(400): thing.method(n)\n")
+    c.namespace["call"](Thing())
+
+
+@case
 def containers_of_the_client_work_on_the_server(c: Any) -> None:
     numbers = [3, 1, 2]
     assert c.builtins.sum(numbers) == 6
