@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,34 +110,108 @@ def test_two_connections_whose_requests_cross_do_not_deadlock(
     assert not any(thread.is_alive() for thread in threads)
 
 
-GARBAGE = """
-import gc, json, sys, threading
-import pystuck
+# ---- Netrefs that are collected ------------------------------------------------------------------
 
-gc.set_threshold(1)
-server = pystuck.run_server(port=0)
-print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
-sys.stdin.readline()
+#: Has the last reference to f in a circle, and collects that when told to; or while an argument is
+#: boxed: its __class__ is asked then, to find out what it is.
+COLLECT = """
+import gc, threading
+class Node:
+    pass
+def keep(f):
+    global node
+    node = Node()
+    node.me, node.f = node, f
+def collect():
+    global node
+    node = None
+    return gc.collect() > 0
+class Sly:
+    @property
+    def __class__(self):
+        collect()
+        return object
+def call(g):
+    return g("x" * 5000, Sly(), "y" * 5000)
+def send(g):
+    threading.Thread(target=lambda: g("x" * 50_000_000), daemon=True).start()
 """
 
 
-def test_a_netref_may_be_collected_while_its_connection_sends(connect: Connect) -> None:
-    """With cycles around netrefs, and a collection at nearly every allocation (rpyc PR 166)."""
-    debuggee = Debuggee([python(), "-c", GARBAGE], debuggee_environment())
+def test_a_netref_may_be_collected_while_its_connection_writes(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    """rpyc PR 166."""
+    c = connect(start_debuggee())
+    c.execute(COLLECT)
+    keep, call = c.namespace["keep"], c.namespace["call"]
+
+    def is_given_back() -> bool:
+        c.ping()
+        gc.collect()
+        return all(one() is None for one in given)
+
+    given = []
+    for n in range(30):
+
+        def f() -> None:
+            pass
+
+        given.append(weakref.ref(f))
+        keep(f)
+        del f
+        assert call(lambda *args, n=n: n + len(args)) == n + 3
+    wait_until(is_given_back, "what was collected to be given back")
+
+
+#: Stops itself, as by Ctrl-Z, and reads what it has been sent once it goes on.
+STOPPING = """
+import gc, os, signal, sys, weakref
+import rpyc
+c = rpyc.classic.connect("127.0.0.1", int(sys.argv[1]))
+c.execute(sys.argv[2])
+f, got = lambda: None, []
+alive = weakref.ref(f)
+c.namespace["keep"](f)
+c.namespace["g"] = lambda text: got.append(len(text))
+c.modules.sys.stopped = c.namespace
+del f
+print("stopping", flush=True)
+os.kill(os.getpid(), signal.SIGSTOP)
+while not got or alive():
+    c.execute("")
+    gc.collect()
+print("went on with", got, flush=True)
+"""
+
+
+def is_sending(debuggee: Debuggee) -> bool:
+    """Whether there is something that a client of its does not read."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        is_its = int(fields[1].split(":")[1], 16) == debuggee.port
+        if is_its and int(fields[4].split(":")[0], 16) > 100_000:
+            return True
+    return False
+
+
+def test_a_netref_may_be_collected_while_its_connection_sends(
+    start_debuggee: Start, connect: Connect
+) -> None:
+    """rpyc PR 166, where sending takes long: the client does not read."""
+    debuggee = start_debuggee()
+    observer = connect(debuggee)
+    argv = [python(), "-c", STOPPING, str(debuggee.port), COLLECT]
+    client = Running(argv, stock_environment("PYSTUCK_RPYC6"))
     try:
-        c = connect(debuggee)
-        c.execute(
-            "class Node:\n"
-            "    pass\n"
-            "def cycle(f):\n"
-            "    node = Node()\n"
-            "    node.me, node.f = node, f\n"
-            "    return f('x' * 5000)\n"
-        )
-        for n in range(100):
-            assert c.namespace["cycle"](lambda text, n=n: (n, len(text), [])) is not None
+        assert client.read_line() == "stopping"
+        observer.execute("import sys; space = sys.stopped; space['send'](space['g'])")
+        wait_until(lambda: is_sending(debuggee), "the client to be sent what it does not read")
+        assert observer.eval("space['collect']()") is True
+        os.kill(client.pid, signal.SIGCONT)
+        assert client.read_line() == "went on with [50000000]"
     finally:
-        debuggee.kill()
+        client.kill()
 
 
 # ---- Signals -------------------------------------------------------------------------------------
