@@ -30,8 +30,10 @@ Connect = Callable[[Debuggee], Any]
 
 
 FORKS = """
-import json, os, sys, time
+import json, os, sys, time, warnings
 import pystuck
+
+warnings.simplefilter("ignore")
 
 options = json.loads(sys.argv[1])
 server = pystuck.run_server(follow_fork=True, **options)
