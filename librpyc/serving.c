@@ -148,7 +148,7 @@ static void leave(struct conn *c, struct serving *s)
     leave_inner(c, s);
     while ((q = dequeue(c, s, false)))
         queued_free(q);
-    for (at = &c->serving; *at != s; at = &(*at)->next)
+    for (at = &c->serving; *at && *at != s; at = &(*at)->next)
         ;
     *at = s->next;
     c->serving_count--;
