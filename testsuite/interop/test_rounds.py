@@ -24,8 +24,11 @@ WARM_UP = 6
 
 #: How much more there may be afterwards of what is counted. Each part of a round happens at least
 #: once a round, and so would what it loses; a connection comes and goes in every other round. All
-#: is as many as before with Python 3.11, to the last reference; the rest is for what others keep.
+#: is as many as before with Python 3.11 and 3.12, to the last reference.
 TOLERANCE = ROUNDS // 10
+
+#: Python up to 3.10 has some blocks more for each function that it has run 1024 times.
+BLOCKS_FOR_OFTEN_RUN = 60
 
 
 class Counts(NamedTuple):
@@ -69,6 +72,11 @@ class Rounds:
         self.run(times, parts)
         return Counts(*(now - then for now, then in zip(self.count(), before)))
 
+    def tolerance(self) -> Counts:
+        is_old = self.observer.modules.sys.version_info < (3, 11)
+        blocks = TOLERANCE + (BLOCKS_FOR_OFTEN_RUN if is_old else 0)
+        return Counts(TOLERANCE, blocks, TOLERANCE)
+
 
 @pytest.fixture
 def played(start_debuggee: Callable[..., Debuggee], socket_dir: Path) -> Iterator[Rounds]:
@@ -93,7 +101,7 @@ def test_rounds_of_everything_leave_nothing_behind(played: Rounds) -> None:
     played.run(WARM_UP)
     growth = played.growth(ROUNDS)
     print(f"{ROUNDS} rounds: {growth}")
-    if max(growth) > TOLERANCE:
+    if any(more > allowed for more, allowed in zip(growth, played.tolerance())):
         pytest.fail(f"{ROUNDS} rounds: {growth}; in 10 rounds, by part: {blame(played)}")
 
 
