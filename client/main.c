@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * pystuck(1): prints the stacks of a Python program that is stuck.
+ * pystuck(1): looks into a Python program that is stuck.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -16,8 +16,11 @@
 
 #include <rpyc.h>
 
+#include "connect.h"
 #include "options.h"
+#include "script.h"
 #include "stacks.h"
+#include "text.h"
 
 /* Beside EXIT_SUCCESS, and EXIT_FAILURE for what goes wrong once there is a server. */
 enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2 };
@@ -27,6 +30,11 @@ enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2 };
 static void close_conn(rpyc_conn **conn)
 {
     rpyc_close(*conn);
+}
+
+static void free_text(char **text)
+{
+    free(*text);
 }
 
 static void unref_value(rpyc_value **value)
@@ -90,13 +98,6 @@ static int report_no_connection(const struct rpyc_error *err)
     return EXIT_NO_SERVER;
 }
 
-static int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err)
-{
-    if (options->unix_socket)
-        return rpyc_connect_unix(out, options->unix_socket, NULL, err);
-    return rpyc_connect_tcp(out, options->host, options->port, NULL, err);
-}
-
 /* Whether all that was printed has arrived. A reader that went away (`pystuck | head`) ends us with
  * SIGPIPE, silently, as a shell user expects; this is for a full disk, and for EPIPE where whoever
  * started us has SIGPIPE ignored. */
@@ -130,21 +131,50 @@ static int show_stacks(rpyc_conn *conn)
 /* Whether somebody is there to talk to: the prompt was not declined, and this is no pipeline. */
 static bool is_prompt_wanted(const struct options *options)
 {
-    return options->prompt && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    return options->prompt && options->code_count == 0 && isatty(STDIN_FILENO) &&
+           isatty(STDOUT_FILENO);
+}
+
+/* Whether standard input may be a script: somebody has put something there. */
+static bool may_be_script(const struct options *options)
+{
+    return options->prompt && options->code_count == 0 && !isatty(STDIN_FILENO);
+}
+
+/* Cells that are given, or else the stacks, and whatever of the two is asked for beside. */
+static int run_connected(rpyc_conn *conn, const struct options *options, const char *script)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    bool has_cells = options->code_count > 0 || script;
+    int status = EXIT_SUCCESS;
+
+    if (options->stacks == CHOICE_YES || (options->stacks == CHOICE_DEFAULT && !has_cells))
+        status = show_stacks(conn);
+    if (status == EXIT_SUCCESS && has_cells) {
+        status = script_run(conn, options, script, &err);
+        if (err.code != RPYC_OK)
+            return report_failure("", &err);
+        if (status == EXIT_SUCCESS)
+            status = flush_stdout();
+    }
+    if (status == EXIT_SUCCESS && is_prompt_wanted(options))
+        complain("the prompt is not there yet in this version (--no-ipython: do without)");
+    return status;
 }
 
 static int run(const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     rpyc_conn *conn __attribute__((cleanup(close_conn))) = NULL;
+    char *script __attribute__((cleanup(free_text))) = NULL;
 
+    if (may_be_script(options) && script_read(&script) < 0) {
+        complain("cannot read standard input: %s", strerror(errno));
+        return EXIT_FAILURE;
+    }
     if (connect_server(&conn, options, &err) != 0)
         return report_no_connection(&err);
-    if (options->stacks && show_stacks(conn) != EXIT_SUCCESS)
-        return EXIT_FAILURE;
-    if (is_prompt_wanted(options))
-        complain("the prompt is not there yet in this version (--no-ipython: do without)");
-    return EXIT_SUCCESS;
+    return run_connected(conn, options, script);
 }
 
 /* Puts /dev/null where stdin, stdout or stderr is closed: the socket would get that number, and the

@@ -12,7 +12,15 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The options without a letter: numbers that are no character. */
-enum { KEY_HOST = 256, KEY_PORT, KEY_UNIX_SOCKET, KEY_NO_STACKS, KEY_NO_PROMPT, KEY_VERSION };
+enum {
+    KEY_HOST = 256,
+    KEY_PORT,
+    KEY_UNIX_SOCKET,
+    KEY_STACKS,
+    KEY_NO_STACKS,
+    KEY_NO_PROMPT,
+    KEY_VERSION
+};
 
 /* Every option, once: getopt_long's table and the help are both made from it. */
 static const struct {
@@ -23,8 +31,10 @@ static const struct {
 } known[] = {
     {"help", NULL, 'h', "show this text and exit"},
     {"version", NULL, KEY_VERSION, "show the version and exit"},
+    {"code", "CODE", 'c', "run this in the debuggee, and show its value; again and again"},
+    {"stacks", NULL, KEY_STACKS, "show the stacks also where code is run"},
     {"no-stacks", NULL, KEY_NO_STACKS, "leave out the stacks of the debuggee's threads"},
-    {"no-ipython", NULL, KEY_NO_PROMPT, "leave out the prompt"},
+    {"no-ipython", NULL, KEY_NO_PROMPT, "leave out the prompt, and what is on standard input"},
     {"no-repl", NULL, KEY_NO_PROMPT, "the same as --no-ipython"},
     {"host", "HOST", KEY_HOST, "the same as the argument host"},
     {"port", "PORT", KEY_PORT, "the same as the argument port"},
@@ -34,7 +44,8 @@ static const struct {
 
 static const char usage[] = "usage: pystuck [-h] [--no-stacks] [--no-ipython] [host] [port]\n"
                             "       pystuck [-h] [--no-stacks] [--no-ipython] "
-                            "--unix-socket PATH\n";
+                            "--unix-socket PATH\n"
+                            "       pystuck [-c CODE]... [--stacks] [host] [port] [< script.py]\n";
 
 static const char explanation[] =
     "Shows where a running Python program is stuck, and why.\n"
@@ -47,7 +58,13 @@ static const char explanation[] =
     "pystuck itself is run from the shell while the debuggee is stuck. It prints a\n"
     "stack for each thread of the debuggee, the innermost call last; often that says\n"
     "it all. Then it opens a prompt from which every module and every variable of the\n"
-    "debuggee is within reach. (The prompt is not there yet in this version.)\n";
+    "debuggee is within reach. (The prompt is not there yet in this version.)\n"
+    "\n"
+    "With -c, or a script on standard input, that is run in the debuggee, in a\n"
+    "namespace of its own where 'modules' gives access to its modules, and what it\n"
+    "prints and the values of its expressions are printed here:\n"
+    "\n"
+    "    pystuck -c \"modules['__main__'].queue.qsize()\"\n";
 
 static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -71,7 +88,7 @@ static int next_option(int argc, char **argv)
     for (size_t i = 0; i < COUNT(known); i++)
         table[i] = (struct option){
             known[i].name, known[i].argument ? required_argument : no_argument, NULL, known[i].key};
-    return getopt_long(argc, argv, "h", table, NULL);
+    return getopt_long(argc, argv, "hc:", table, NULL);
 }
 
 /* Takes the options into *out, where NULL stays NULL for what was not given. */
@@ -85,8 +102,14 @@ static enum options_action take_options(struct options *out, int argc, char **ar
             return OPTIONS_HELP;
         case KEY_VERSION:
             return OPTIONS_VERSION;
+        case 'c':
+            out->code[out->code_count++] = optarg;
+            break;
+        case KEY_STACKS:
+            out->stacks = CHOICE_YES;
+            break;
         case KEY_NO_STACKS:
-            out->stacks = false;
+            out->stacks = CHOICE_NO;
             break;
         case KEY_NO_PROMPT:
             out->prompt = false;
@@ -164,7 +187,12 @@ enum options_action options_parse(struct options *out, int argc, char **argv)
 
     /* getopt_long begins its messages with argv[0]: let them look like ours. */
     argv[0] = name;
-    *out = (struct options){.stacks = true, .prompt = true};
+    *out = (struct options){.prompt = true};
+    out->code = calloc((size_t)argc, sizeof(*out->code)); /* for as long as we run */
+    if (!out->code) {
+        wrong("out of memory");
+        return OPTIONS_WRONG;
+    }
     action = take_options(out, argc, argv);
     if (action != OPTIONS_RUN)
         return action;
@@ -178,6 +206,14 @@ static void help_line(FILE *stream, const char *left, const char *right)
     fprintf(stream, "  %-20s  %s\n", left, right);
 }
 
+/* An option's letter, as the help shows it before the name. */
+static const char *letter_of(int key)
+{
+    if (key == 'h')
+        return "-h, ";
+    return key == 'c' ? "-c, " : "";
+}
+
 void options_help(FILE *stream)
 {
     char left[64];
@@ -187,7 +223,7 @@ void options_help(FILE *stream)
     help_line(stream, "port", "the TCP port it listens on (default: " DEFAULT_PORT ")");
     fputs("\noptions:\n", stream);
     for (size_t i = 0; i < COUNT(known); i++) {
-        snprintf(left, sizeof(left), "%s--%s%s%s", known[i].key == 'h' ? "-h, " : "", known[i].name,
+        snprintf(left, sizeof(left), "%s--%s%s%s", letter_of(known[i].key), known[i].name,
                  known[i].argument ? " " : "", known[i].argument ? known[i].argument : "");
         help_line(stream, left, known[i].help);
     }

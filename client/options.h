@@ -8,13 +8,18 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* What is done if nobody says otherwise, or what somebody said. */
+enum choice { CHOICE_DEFAULT, CHOICE_YES, CHOICE_NO };
+
 /* What was asked for. The strings are argv's or constants: nothing to free. */
 struct options {
     const char *host;        /* a name or an address */
     const char *port;        /* decimal digits, 0 to 65535 */
     const char *unix_socket; /* a path or "@name"; NULL: host and port are to be used */
-    bool stacks;             /* print the stacks */
-    bool prompt;             /* open the prompt afterwards */
+    const char **code;       /* to be run there, in this order: argv's memory */
+    size_t code_count;
+    enum choice stacks; /* print the stacks */
+    bool prompt;        /* open the prompt afterwards, or read standard input */
 };
 
 enum options_action {

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * stacks: what the debuggee's threads are doing, fetched and printed.
+ * stacks: what the debuggee's threads are doing.
  */
 #ifndef CLIENT_STACKS_H
 #define CLIENT_STACKS_H
-
-#include <stdio.h>
 
 #include <rpyc.h>
 
@@ -17,10 +15,5 @@
  * Errors: those of rpyc_call; RPYC_EPROTOCOL where the other side is no classic service or its
  * stacks are not a str. */
 int stacks_fetch(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err);
-
-/* Writes len bytes of UTF-8 that another process made. On a terminal, control characters other than
- * newline and tab come out as \x1b and the like: what is in a thread's name must not move the
- * cursor, or worse. Elsewhere the text stays what it is. Errors: see ferror. */
-void text_print(FILE *stream, const char *text, size_t len);
 
 #endif

@@ -1,0 +1,260 @@
+"""What the client runs in the debuggee to have its cells run there: see client/cell.h.
+
+Sent as text through the service's execute, to any server, so: Python 3.6, the standard library, one
+name in the connection's namespace, and nothing of the debuggee's changed while no cell runs.
+"""
+
+
+def _pystuck_cells(write_out, write_err, read_line, tell_thread):
+    import ast
+    import builtins
+    import importlib
+    import itertools
+    import linecache
+    import pprint
+    import sys
+    import threading
+    import traceback
+
+    namespace = globals()
+    cut_items, cut_text = 1000, 1 << 20
+
+    # ---- What a cell prints, and reads -----------------------------------------------------------
+
+    class Stream:
+        """sys.stdout and its like: the client's on the thread of a cell, for all others what it was.
+
+        Lines are passed on when they are complete, as to a terminal.
+        """
+
+        def __init__(self, name, send):
+            self._name, self._send = name, send
+            self._thread, self._pending = None, []
+            self._before = None
+
+        def __enter__(self):
+            self._thread = threading.get_ident()
+            self._before = getattr(sys, self._name)
+            setattr(sys, self._name, self)
+
+        def __exit__(self, *exc_info):
+            if getattr(sys, self._name) is self:
+                setattr(sys, self._name, self._before)
+            try:
+                self.flush()
+            finally:
+                self._thread = None  # whoever still holds this writes to what was there before
+
+        def _is_mine(self):
+            return threading.get_ident() == self._thread
+
+        def write(self, text):
+            if not self._is_mine():
+                return self._before.write(text)
+            if not isinstance(text, str):
+                raise TypeError("write() argument must be str, not " + type(text).__name__)
+            self._pending.append(text)
+            if "\n" in text or sum(map(len, self._pending)) > 8192:
+                self.flush()
+            return len(text)
+
+        def writelines(self, lines):
+            for line in lines:
+                self.write(line)
+
+        def flush(self):
+            if not self._is_mine():
+                return self._before.flush()
+            text, self._pending = "".join(self._pending), []
+            if text:
+                self._send(sendable(text))
+
+        def isatty(self):
+            return False
+
+        def __getattr__(self, name):
+            return getattr(self._before, name)
+
+    class Input:
+        """sys.stdin: the client's on the thread of a cell, for all others what it was."""
+
+        def __init__(self):
+            self._thread = self._before = None
+
+        def __enter__(self):
+            self._thread, self._before, sys.stdin = threading.get_ident(), sys.stdin, self
+
+        def __exit__(self, *exc_info):
+            if sys.stdin is self:
+                sys.stdin = self._before
+            self._thread = None
+
+        def readline(self, size=-1):
+            if threading.get_ident() != self._thread:
+                return self._before.readline(size)
+            return read_line()
+
+        def __iter__(self):
+            return iter(self.readline, "")
+
+        def fileno(self):
+            if threading.get_ident() == self._thread:
+                raise OSError("the client's standard input is no file of this process")
+            return self._before.fileno()
+
+        def __getattr__(self, name):
+            return getattr(self._before, name)
+
+    # ---- What is shown of values and exceptions ----------------------------------------------------
+
+    def sendable(text):
+        """Without lone surrogates, which the wire cannot carry."""
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+    def shortened(value):
+        """A copy of a large container's first items, and what to say of the rest."""
+        if type(value) not in (list, tuple, set, frozenset, dict) or len(value) <= cut_items:
+            return value, ""
+        items = value.items() if type(value) is dict else value
+        return type(value)(itertools.islice(items, cut_items)), "\n... (%d items)" % len(value)
+
+    def shown(value, width):
+        try:
+            if type(value) in (str, bytes, bytearray) and len(value) > cut_text:
+                text, rest = repr(value[:cut_text]), "... (%d in all)" % len(value)
+            else:
+                value, rest = shortened(value)
+                text = pprint.pformat(value, width=width)
+            text = text if isinstance(text, str) else str(text)
+        except Exception as error:
+            plain = object.__repr__(value)
+            text, rest = "%s (its repr raised %s)" % (plain, type(error).__name__), ""
+        if len(text) > cut_text:
+            text, rest = text[:cut_text], "... (%d characters)" % len(text)
+        return sendable(text + rest)
+
+    def without_ours(tb):
+        while tb is not None and tb.tb_frame.f_globals is namespace and is_ours(tb.tb_frame.f_code):
+            tb = tb.tb_next
+        return tb
+
+    def is_ours(code):
+        return code.co_filename == own_filename
+
+    def failure(error):
+        """The traceback, with the source of the cells that it goes through."""
+        for name, source in sources.items():
+            linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        try:
+            error = error.with_traceback(without_ours(error.__traceback__))
+            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        except Exception as other:
+            text = "%s (its traceback raised %s)\n" % (type(error).__name__, type(other).__name__)
+        finally:
+            for name in sources:
+                linecache.cache.pop(name, None)
+        return sendable(text)
+
+    # ---- Cells -----------------------------------------------------------------------------------
+
+    class Modules:
+        """The modules of this process: modules["a.b"], modules.a.b."""
+
+        def __getitem__(self, name):
+            return importlib.import_module(".".join(name) if isinstance(name, tuple) else name)
+
+        def __getattr__(self, name):
+            try:
+                return importlib.import_module(name)
+            except ImportError:
+                raise AttributeError(name)
+
+        def __contains__(self, name):
+            try:
+                self[name]
+            except ImportError:
+                return False
+            return True
+
+        def __dir__(self):
+            return sorted(name for name in sys.modules if "." not in name)
+
+        def __repr__(self):
+            return "<the modules of this process: modules['os'], modules.os>"
+
+    def remember(number, value):
+        names["Out"][number] = value
+        names["___"], names["__"], names["_"] = names["__"], names["_"], value
+        for name in "_", "__", "___":
+            namespace[name] = names[name]
+        namespace["_%d" % number] = value
+
+    def compiled(source, filename):
+        """The code objects of a cell's statements, each with whether it has a value to show."""
+        try:
+            tree = ast.parse(source, filename)
+        except SyntaxError as error:
+            raise error.with_traceback(None)  # the parser's frames are of no interest
+        flags = 0
+        for node in tree.body:
+            has_value = isinstance(node, ast.Expr)
+            if has_value:
+                part = ast.Expression(node.value)
+            else:
+                part = ast.parse("")
+                part.body = [node]
+            code = compile(part, filename, "eval" if has_value else "exec", flags, True)
+            flags |= code.co_flags & future_flags
+            yield code, has_value
+
+    def is_quiet(source):
+        """Whether the last line ends with a semicolon: its value is not to be shown."""
+        import io
+        import tokenize
+
+        last = ""
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type not in (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE) and token.string:
+                last = token.string
+        return last == ";"
+
+    def run(number, source, width, every):
+        """Run a cell. Returns (whether it went well, the text to show or None).
+
+        every: show the value of each expression statement as it comes, and not of the last alone.
+        """
+        if threading.get_ident() != told[0]:
+            told[0] = threading.get_ident()
+            tell_thread(told[0])
+        filename = "<cell %d>" % number
+        sources[filename] = source
+        names["In"].append(source)
+        with Stream("stdout", write_out) as _, Stream("stderr", write_err) as _, Input() as _:
+            try:
+                return True, evaluate(number, source, filename, width, every)
+            except BaseException as error:
+                return False, failure(error)
+
+    def evaluate(number, source, filename, width, every):
+        value, has_value = None, False
+        for code, has_value in list(compiled(source, filename)):
+            value = eval(code, namespace)
+            if every and has_value and value is not None:
+                print(shown(value, width))
+        if every or not has_value or value is None:
+            return None
+        remember(number, value)
+        return None if is_quiet(source) else shown(value, width)
+
+    import __future__
+
+    future_flags = 0
+    for feature in __future__.all_feature_names:
+        future_flags |= getattr(__future__, feature).compiler_flag
+    own_filename = run.__code__.co_filename
+    sources, told = {}, [threading.get_ident()]
+    names = {"In": [""], "Out": {}, "_": "", "__": "", "___": ""}
+    namespace.setdefault("__name__", "__pystuck__")
+    namespace.setdefault("__builtins__", builtins)
+    namespace.update(names, modules=Modules())
+    return run, told[0]

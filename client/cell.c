@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cell.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CLEAN_VALUE __attribute__((cleanup(unref_value)))
+#define CLEAN_ERROR __attribute__((cleanup(rpyc_error_clear)))
+
+/* How often a cell that runs is asked about, in ms. */
+#define LOOK_EVERY_MS 50
+
+static const char bootstrap[] =
+#include "bootstrap.inc"
+    ;
+
+/* Takes the function out of the connection's namespace again. */
+static const char take_function[] = "globals().pop('_pystuck_cells')";
+
+struct cells {
+    rpyc_conn *conn; /* borrowed */
+    struct cell_io io;
+    rpyc_value *run; /* the function over there */
+    int number;      /* of the next cell */
+    int64_t thread;  /* over there, on which cells run: its ident */
+};
+
+static void unref_value(rpyc_value **value)
+{
+    rpyc_unref(*value);
+}
+
+/* ---- What a cell asks of us ------------------------------------------------------------------ */
+
+static int pass_on(struct cells *c, rpyc_value *args, bool is_error, struct rpyc_error *err)
+{
+    size_t len;
+    const char *text = rpyc_str(rpyc_item(args, 0), &len);
+
+    if (!text)
+        return rpyc_raise(err, "TypeError", "a str is wanted");
+    c->io.write(c->io.arg, is_error, text, len);
+    return 0;
+}
+
+static int write_out(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
+                     struct rpyc_error *err)
+{
+    (void)kwargs;
+    (void)out;
+    return pass_on(arg, args, false, err);
+}
+
+static int write_err(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
+                     struct rpyc_error *err)
+{
+    (void)kwargs;
+    (void)out;
+    return pass_on(arg, args, true, err);
+}
+
+static int read_line(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
+                     struct rpyc_error *err)
+{
+    struct cells *c = arg;
+    char *line = NULL;
+    ssize_t len = c->io.read_line(c->io.arg, &line);
+    int result;
+
+    (void)args;
+    (void)kwargs;
+    if (len < 0)
+        result = rpyc_raise(err, "OSError", "the client cannot read its standard input");
+    else
+        result = rpyc_build(out, err, "z", line ? line : "", (size_t)len);
+    free(line);
+    return result;
+}
+
+static int tell_thread(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
+                       struct rpyc_error *err)
+{
+    struct cells *c = arg;
+
+    (void)kwargs;
+    (void)out;
+    return rpyc_int64(rpyc_item(args, 0), &c->thread, err);
+}
+
+/* ---- A session ------------------------------------------------------------------------------- */
+
+/* Calls the function that the bootstrap defines, with functions of ours. */
+static int begin(struct cells *c, rpyc_value *function, struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *to_out = NULL;
+    CLEAN_VALUE rpyc_value *to_err = NULL;
+    CLEAN_VALUE rpyc_value *line = NULL;
+    CLEAN_VALUE rpyc_value *tell = NULL;
+    CLEAN_VALUE rpyc_value *answer = NULL;
+
+    if (rpyc_function(&to_out, write_out, c, err) < 0 ||
+        rpyc_function(&to_err, write_err, c, err) < 0 ||
+        rpyc_function(&line, read_line, c, err) < 0 ||
+        rpyc_function(&tell, tell_thread, c, err) < 0 ||
+        rpyc_call(function, &answer, err, "OOOO", to_out, to_err, line, tell) < 0)
+        return -1;
+    c->run = rpyc_ref(rpyc_item(answer, 0));
+    return rpyc_int64(rpyc_item(answer, 1), &c->thread, err);
+}
+
+int cells_open(struct cells **out, rpyc_conn *conn, const struct cell_io *io,
+               struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *function = NULL;
+    struct cells *c;
+
+    if (rpyc_execute(conn, bootstrap, err) < 0 ||
+        rpyc_eval(conn, take_function, &function, err) < 0)
+        return -1;
+    c = calloc(1, sizeof(*c));
+    if (!c)
+        return rpyc_raise(err, "MemoryError", "out of memory");
+    c->conn = conn;
+    c->io = *io;
+    c->number = 1;
+    if (begin(c, function, err) < 0) {
+        cells_close(c);
+        return -1;
+    }
+    *out = c;
+    return 0;
+}
+
+void cells_close(struct cells *c)
+{
+    if (!c)
+        return;
+    rpyc_unref(c->run);
+    free(c);
+}
+
+/* ---- Running --------------------------------------------------------------------------------- */
+
+/* Raises KeyboardInterrupt on the thread of the cell. */
+static void interrupt_cell(const struct cells *c, const struct cell_interrupt *interrupt)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    char source[256];
+
+    snprintf(source, sizeof(source),
+             "__import__('ctypes').pythonapi.PyThreadState_SetAsyncExc("
+             "__import__('ctypes').c_ulong(%" PRId64 "), "
+             "__import__('ctypes').py_object(KeyboardInterrupt))",
+             c->thread);
+    if (interrupt->reconnect(interrupt->arg, &conn, &err) == 0)
+        rpyc_execute(conn, source, &err);
+    rpyc_close(conn);
+}
+
+/* Waits for the result of a cell. */
+static int wait_for(const struct cells *c, rpyc_pending *pending,
+                    const struct cell_interrupt *interrupt, rpyc_value **answer,
+                    struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    int wait_ms = interrupt ? LOOK_EVERY_MS : -1;
+
+    while (rpyc_pending_wait(pending, wait_ms, answer, &why) < 0) {
+        if (why.code != RPYC_ETIMEOUT && why.code != RPYC_EINTERRUPT) {
+            *err = why;
+            return -1;
+        }
+        rpyc_error_clear(&why);
+        if (interrupt && interrupt->wanted(interrupt->arg))
+            interrupt_cell(c, interrupt);
+    }
+    return 0;
+}
+
+int cells_run(struct cells *c, const char *source, int width, bool show_each,
+              const struct cell_interrupt *interrupt, struct cell_result *result,
+              struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *answer = NULL;
+    rpyc_pending *pending;
+    bool ok;
+    int status;
+
+    if (rpyc_start_call(c->run, &pending, err, "isib", c->number, source, width, show_each) < 0)
+        return -1;
+    c->number++;
+    status = wait_for(c, pending, interrupt, &answer, err);
+    rpyc_pending_free(pending);
+    if (status < 0 || rpyc_truth(rpyc_item(answer, 0), &ok, err) < 0)
+        return -1;
+    result->failed = !ok;
+    result->text =
+        rpyc_type_of(rpyc_item(answer, 1)) == RPYC_STR ? rpyc_ref(rpyc_item(answer, 1)) : NULL;
+    return 0;
+}

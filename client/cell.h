@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * cell: a piece of Python, run in the debuggee, and what comes of it. Works on every classic
+ * service: what it needs over there is Python source that goes along (bootstrap.py).
+ *
+ * Cells share one namespace, the connection's own, with `modules`, `In`, `Out`, `_` and so on in
+ * it. What a cell prints, and no other thread of the debuggee's, comes here while it runs, and what
+ * it reads from sys.stdin is read here. Its value is shown as pprint would; the objects stay there.
+ */
+#ifndef CLIENT_CELL_H
+#define CLIENT_CELL_H
+
+#include <sys/types.h>
+
+#include <rpyc.h>
+
+/* Where the output of cells goes, and their input comes from. Called by the thread that is in
+ * cells_run. */
+struct cell_io {
+    void (*write)(void *arg, bool is_error, const char *text, size_t len);
+    /* A line with its newline in *line, for free(); its length, 0 at the end, -1 on an error. */
+    ssize_t (*read_line)(void *arg, char **line);
+    void *arg;
+};
+
+/* A session of cells on one connection. */
+struct cells;
+
+/* Starts one: one round trip, and nothing is imported that a server does not have already. io is
+ * copied. Errors: those of rpyc_execute; RPYC_EREMOTE with AttributeError where the service has no
+ * execute. */
+int cells_open(struct cells **out, rpyc_conn *conn, const struct cell_io *io,
+               struct rpyc_error *err);
+void cells_close(struct cells *cells);
+
+/* What came of a cell. */
+struct cell_result {
+    bool failed;      /* it raised an exception, also for bad syntax: text is the traceback */
+    rpyc_value *text; /* what is to be shown, a str, or NULL for nothing; to be unref'ed */
+};
+
+/* What interrupts a cell. */
+struct cell_interrupt {
+    /* Asked several times a second while a cell runs; true once for each interruption. */
+    bool (*wanted)(void *arg);
+    /* Makes a second connection to the same server. */
+    int (*reconnect)(void *arg, rpyc_conn **out, struct rpyc_error *err);
+    void *arg;
+};
+
+/* Runs a cell, however long it takes. One round trip, and one more for each line that it prints.
+ *   width      columns that its value may take
+ *   show_each  the value of each expression statement is printed as it comes, as if they were typed
+ *              one by one; else that of the last one is the result
+ *   interrupt  raises KeyboardInterrupt in the cell when it is wanted, by a second connection;
+ *              what waits in C over there goes on until it is done with that. NULL: nothing does
+ * Errors: those of the connection. */
+int cells_run(struct cells *cells, const char *source, int width, bool show_each,
+              const struct cell_interrupt *interrupt, struct cell_result *result,
+              struct rpyc_error *err);
+
+#endif

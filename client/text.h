@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * text: what another process made, printed so that it does no harm.
+ */
+#ifndef CLIENT_TEXT_H
+#define CLIENT_TEXT_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* Writes len bytes of UTF-8 that another process made. On a terminal, control characters other than
+ * newline and tab come out as \x1b and the like: what is in a thread's name must not move the
+ * cursor, or worse. Elsewhere the text stays what it is. Errors: see ferror. */
+void text_print(FILE *stream, const char *text, size_t len);
+
+#endif
