@@ -8,6 +8,7 @@ name in the connection's namespace, and nothing of the debuggee's changed while 
 def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     import ast
     import builtins
+    import codeop
     import importlib
     import itertools
     import linecache
@@ -15,6 +16,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     import sys
     import threading
     import traceback
+    import warnings
 
     namespace = globals()
     cut_items, cut_text = 1000, 1 << 20
@@ -218,11 +220,31 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 last = token.string
         return last == ";"
 
-    def run(number, source, width, every):
+    def is_incomplete(source):
+        """Whether there is more to be typed: something is open, or a block has not been ended.
+
+        A block ends with an empty line.
+        """
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if codeop.compile_command(source, "<cell>", "exec") is None:
+                    return True
+                tree = ast.parse(source)
+        except (SyntaxError, ValueError, OverflowError):
+            return False
+        is_block = bool(tree.body) and hasattr(tree.body[-1], "body")
+        return is_block and bool(source.rpartition("\n")[2].strip())
+
+    def run(number, source, width, mode):
         """Run a cell. Returns (whether it went well, the text to show or None).
 
-        every: show the value of each expression statement as it comes, and not of the last alone.
+        mode: "each": show the value of each expression statement as it comes; "last": that of the
+        last is the text; "typed": the same, but if there is more to be typed, nothing is run and
+        (None, None) returned.
         """
+        if mode == "typed" and is_incomplete(source):
+            return None, None
         if threading.get_ident() != told[0]:
             told[0] = threading.get_ident()
             tell_thread(told[0])
@@ -231,7 +253,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         names["In"].append(source)
         with Stream("stdout", write_out) as _, Stream("stderr", write_err) as _, Input() as _:
             try:
-                return True, evaluate(number, source, filename, width, every)
+                return True, evaluate(number, source, filename, width, mode == "each")
             except BaseException as error:
                 return False, failure(error)
 
@@ -253,7 +275,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         future_flags |= getattr(__future__, feature).compiler_flag
     own_filename = run.__code__.co_filename
     sources, told = {}, [threading.get_ident()]
-    names = {"In": [""], "Out": {}, "_": "", "__": "", "___": ""}
+    names = {"In": [], "Out": {}, "_": "", "__": "", "___": ""}
     namespace.setdefault("__name__", "__pystuck__")
     namespace.setdefault("__builtins__", builtins)
     namespace.update(names, modules=Modules())

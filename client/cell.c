@@ -123,7 +123,6 @@ int cells_open(struct cells **out, rpyc_conn *conn, const struct cell_io *io,
         return rpyc_raise(err, "MemoryError", "out of memory");
     c->conn = conn;
     c->io = *io;
-    c->number = 1;
     if (begin(c, function, err) < 0) {
         cells_close(c);
         return -1;
@@ -173,30 +172,55 @@ static int wait_for(const struct cells *c, rpyc_pending *pending,
             return -1;
         }
         rpyc_error_clear(&why);
-        if (interrupt && interrupt->wanted(interrupt->arg))
+        if (!interrupt)
+            continue;
+        if (interrupt->given_up && interrupt->given_up(interrupt->arg)) {
+            err->code = RPYC_ECANCELED;
+            return -1;
+        }
+        if (interrupt->wanted(interrupt->arg))
             interrupt_cell(c, interrupt);
     }
     return 0;
 }
 
-int cells_run(struct cells *c, const char *source, int width, bool show_each,
+/* Reads (whether it went well, the text): None for both, where there is more to be typed. */
+static int read_answer(struct cells *c, rpyc_value *answer, struct cell_result *result,
+                       struct rpyc_error *err)
+{
+    rpyc_value *text = rpyc_item(answer, 1);
+    bool ok;
+
+    *result = (struct cell_result){0};
+    result->incomplete = rpyc_type_of(rpyc_item(answer, 0)) == RPYC_NONE;
+    if (result->incomplete)
+        return 0;
+    c->number++;
+    if (rpyc_truth(rpyc_item(answer, 0), &ok, err) < 0)
+        return -1;
+    result->failed = !ok;
+    result->text = rpyc_type_of(text) == RPYC_STR ? rpyc_ref(text) : NULL;
+    return 0;
+}
+
+int cells_number(const struct cells *c)
+{
+    return c->number;
+}
+
+int cells_run(struct cells *c, const char *source, int width, enum cell_mode mode,
               const struct cell_interrupt *interrupt, struct cell_result *result,
               struct rpyc_error *err)
 {
+    static const char *const modes[] = {
+        [CELL_LAST] = "last", [CELL_EACH] = "each", [CELL_TYPED] = "typed"};
     CLEAN_VALUE rpyc_value *answer = NULL;
     rpyc_pending *pending;
-    bool ok;
     int status;
 
-    if (rpyc_start_call(c->run, &pending, err, "isib", c->number, source, width, show_each) < 0)
+    if (rpyc_start_call(c->run, &pending, err, "isis", c->number, source, width, modes[mode]) < 0)
         return -1;
-    c->number++;
     status = wait_for(c, pending, interrupt, &answer, err);
     rpyc_pending_free(pending);
-    if (status < 0 || rpyc_truth(rpyc_item(answer, 0), &ok, err) < 0)
-        return -1;
-    result->failed = !ok;
-    result->text =
-        rpyc_type_of(rpyc_item(answer, 1)) == RPYC_STR ? rpyc_ref(rpyc_item(answer, 1)) : NULL;
-    return 0;
+    return status < 0 ? -1 : read_answer(c, answer, result, err);
 }

@@ -33,8 +33,17 @@ int cells_open(struct cells **out, rpyc_conn *conn, const struct cell_io *io,
                struct rpyc_error *err);
 void cells_close(struct cells *cells);
 
+/* How a cell came about. */
+enum cell_mode {
+    CELL_LAST, /* it is given: the value of its last statement, if that is an expression, is shown
+                */
+    CELL_EACH, /* it is a script: the value of each expression statement is printed as it comes */
+    CELL_TYPED /* as CELL_LAST; but there may be more to come, and then nothing is run */
+};
+
 /* What came of a cell. */
 struct cell_result {
+    bool incomplete;  /* CELL_TYPED: nothing came of it yet */
     bool failed;      /* it raised an exception, also for bad syntax: text is the traceback */
     rpyc_value *text; /* what is to be shown, a str, or NULL for nothing; to be unref'ed */
 };
@@ -43,6 +52,8 @@ struct cell_result {
 struct cell_interrupt {
     /* Asked several times a second while a cell runs; true once for each interruption. */
     bool (*wanted)(void *arg);
+    /* Asked as often: true gives the cell up, which goes on over there. May be NULL. */
+    bool (*given_up)(void *arg);
     /* Makes a second connection to the same server. */
     int (*reconnect)(void *arg, rpyc_conn **out, struct rpyc_error *err);
     void *arg;
@@ -50,13 +61,15 @@ struct cell_interrupt {
 
 /* Runs a cell, however long it takes. One round trip, and one more for each line that it prints.
  *   width      columns that its value may take
- *   show_each  the value of each expression statement is printed as it comes, as if they were typed
- *              one by one; else that of the last one is the result
  *   interrupt  raises KeyboardInterrupt in the cell when it is wanted, by a second connection;
  *              what waits in C over there goes on until it is done with that. NULL: nothing does
- * Errors: those of the connection. */
-int cells_run(struct cells *cells, const char *source, int width, bool show_each,
+ * Errors: those of the connection; RPYC_ECANCELED where it was given up: cells is of no more use
+ * then. */
+int cells_run(struct cells *cells, const char *source, int width, enum cell_mode mode,
               const struct cell_interrupt *interrupt, struct cell_result *result,
               struct rpyc_error *err);
+
+/* The number of the next cell, from 0. */
+int cells_number(const struct cells *cells);
 
 #endif

@@ -5,12 +5,17 @@ bin_PROGRAMS += client/pystuck
 client_pystuck_SOURCES = \
 	client/cell.c client/cell.h \
 	client/connect.c client/connect.h \
+	client/editor.c client/editor.h \
+	client/history.c client/history.h \
+	client/interrupt.c client/interrupt.h \
+	client/magic.c client/magic.h \
 	client/main.c \
 	client/options.c client/options.h \
+	client/repl.c client/repl.h \
 	client/script.c client/script.h \
 	client/stacks.c client/stacks.h \
 	client/text.c client/text.h
-client_pystuck_LDADD = librpyc/librpyc.la
+client_pystuck_LDADD = librpyc/librpyc.la $(LIBEDIT_LIBS)
 client_pystuck_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 
 # What cells need over there, as a C string.
@@ -20,7 +25,7 @@ client/bootstrap.inc: client/bootstrap.py
 	$(AM_V_GEN)$(MKDIR_P) client && \
 		sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' \
 			$(srcdir)/client/bootstrap.py >$@.new && mv $@.new $@
-client_pystuck_CPPFLAGS = $(AM_CPPFLAGS) -Iclient
+client_pystuck_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -Iclient
 client/pystuck-cell.$(OBJEXT): client/bootstrap.inc
 
 dist_man_MANS = doc/pystuck.1

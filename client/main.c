@@ -18,6 +18,7 @@
 
 #include "connect.h"
 #include "options.h"
+#include "repl.h"
 #include "script.h"
 #include "stacks.h"
 #include "text.h"
@@ -142,23 +143,23 @@ static bool may_be_script(const struct options *options)
 }
 
 /* Cells that are given, or else the stacks, and whatever of the two is asked for beside. */
-static int run_connected(rpyc_conn *conn, const struct options *options, const char *script)
+static int run_connected(rpyc_conn **conn, const struct options *options, const char *script)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     bool has_cells = options->code_count > 0 || script;
     int status = EXIT_SUCCESS;
 
     if (options->stacks == CHOICE_YES || (options->stacks == CHOICE_DEFAULT && !has_cells))
-        status = show_stacks(conn);
+        status = show_stacks(*conn);
     if (status == EXIT_SUCCESS && has_cells) {
-        status = script_run(conn, options, script, &err);
+        status = script_run(*conn, options, script, &err);
         if (err.code != RPYC_OK)
             return report_failure("", &err);
         if (status == EXIT_SUCCESS)
             status = flush_stdout();
     }
     if (status == EXIT_SUCCESS && is_prompt_wanted(options))
-        complain("the prompt is not there yet in this version (--no-ipython: do without)");
+        status = repl_run(conn, options);
     return status;
 }
 
@@ -174,7 +175,7 @@ static int run(const struct options *options)
     }
     if (connect_server(&conn, options, &err) != 0)
         return report_no_connection(&err);
-    return run_connected(conn, options, script);
+    return run_connected(&conn, options, script);
 }
 
 /* Puts /dev/null where stdin, stdout or stderr is closed: the socket would get that number, and the

@@ -58,7 +58,7 @@ static const char explanation[] =
     "pystuck itself is run from the shell while the debuggee is stuck. It prints a\n"
     "stack for each thread of the debuggee, the innermost call last; often that says\n"
     "it all. Then it opens a prompt from which every module and every variable of the\n"
-    "debuggee is within reach. (The prompt is not there yet in this version.)\n"
+    "debuggee is within reach.\n"
     "\n"
     "With -c, or a script on standard input, that is run in the debuggee, in a\n"
     "namespace of its own where 'modules' gives access to its modules, and what it\n"

@@ -7,14 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cell.h"
 #include "connect.h"
+#include "interrupt.h"
 #include "text.h"
-
-#define DEFAULT_WIDTH 80
 
 /* ---- Standard input -------------------------------------------------------------------------- */
 
@@ -66,28 +64,14 @@ static ssize_t read_line(void *arg, char **line)
 
 /* ---- Ctrl-C ---------------------------------------------------------------------------------- */
 
-static volatile sig_atomic_t interrupted, interruption_seen;
-
-static void note_interruption(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-/* The first one is for the cell; the next one ends us, as if nothing had been set up. */
-static void catch_interruption(void)
-{
-    struct sigaction action = {.sa_handler = note_interruption, .sa_flags = (int)SA_RESETHAND};
-
-    sigaction(SIGINT, &action, NULL);
-}
+static bool interrupted;
 
 static bool is_interruption_wanted(void *arg)
 {
     (void)arg;
-    if (!interrupted || interruption_seen)
+    if (!interrupt_take())
         return false;
-    interruption_seen = 1;
+    interrupted = true;
     return true;
 }
 
@@ -97,15 +81,6 @@ static int reconnect(void *arg, rpyc_conn **out, struct rpyc_error *err)
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */
-
-static int width_of_output(void)
-{
-    struct winsize size;
-
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
-    return DEFAULT_WIDTH;
-}
 
 /* Prints what came of a cell. */
 static int show(const struct cell_result *result)
@@ -126,13 +101,14 @@ static int show(const struct cell_result *result)
 }
 
 static int run_cell(struct cells *cells, const struct options *options, const char *source,
-                    bool show_each, struct rpyc_error *err)
+                    enum cell_mode mode, struct rpyc_error *err)
 {
-    const struct cell_interrupt interrupt = {is_interruption_wanted, reconnect, (void *)options};
+    const struct cell_interrupt interrupt = {is_interruption_wanted, NULL, reconnect,
+                                             (void *)options};
     struct cell_result result;
     int status;
 
-    if (cells_run(cells, source, width_of_output(), show_each, &interrupt, &result, err) < 0)
+    if (cells_run(cells, source, text_width(), mode, &interrupt, &result, err) < 0)
         return EXIT_FAILURE;
     status = show(&result);
     rpyc_unref(result.text);
@@ -149,11 +125,11 @@ int script_run(rpyc_conn *conn, const struct options *options, const char *scrip
 
     if (cells_open(&cells, conn, &io, err) < 0)
         return EXIT_FAILURE;
-    catch_interruption();
+    interrupt_catch(true);
     for (i = 0; status == EXIT_SUCCESS && i < options->code_count; i++)
-        status = run_cell(cells, options, options->code[i], false, err);
+        status = run_cell(cells, options, options->code[i], CELL_LAST, err);
     if (status == EXIT_SUCCESS && script)
-        status = run_cell(cells, options, script, true, err);
+        status = run_cell(cells, options, script, CELL_EACH, err);
     cells_close(cells);
     return status;
 }

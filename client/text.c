@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "text.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#define DEFAULT_WIDTH 80
 
 /* How many bytes of text, UTF-8, are a control character that a terminal would act on: 1 for C0 and
  * DEL, 2 for C1 (U+0080 to U+009F), 0 for anything else. */
@@ -31,4 +34,13 @@ void text_print(FILE *stream, const char *text, size_t len)
         else /* the last byte of both forms is the character's number */
             fprintf(stream, "\\x%02x", (unsigned char)text[i + control - 1]);
     }
+}
+
+int text_width(void)
+{
+    struct winsize size;
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return DEFAULT_WIDTH;
 }

@@ -13,4 +13,7 @@
  * cursor, or worse. Elsewhere the text stays what it is. Errors: see ferror. */
 void text_print(FILE *stream, const char *text, size_t len);
 
+/* How many columns standard output has; 80 where it is no terminal. */
+int text_width(void);
+
 #endif

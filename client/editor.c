@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "editor.h"
+
+#include <errno.h>
+#include <histedit.h>
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "history.h"
+#include "interrupt.h"
+
+/* What terminals with bracketed paste send around what is pasted, and how that is turned on. */
+#define PASTE_BEGIN "\033[200~"
+#define PASTE_END   "\033[201~"
+#define PASTE_ON    "\033[?2004h"
+#define PASTE_OFF   "\033[?2004l"
+
+struct editor {
+    EditLine *el;
+    History *memory;
+    char *path; /* of the history's file, or NULL */
+    struct editor_watch watch;
+    const char *prompt;
+    bool typing;    /* a line is on the screen */
+    bool left_line; /* ... and has to be shown anew */
+    mbstate_t decoder;
+};
+
+static struct editor *editor_of(EditLine *el)
+{
+    struct editor *e;
+
+    el_get(el, EL_CLIENTDATA, &e);
+    return e;
+}
+
+static char *prompt_of(EditLine *el)
+{
+    return (char *)editor_of(el)->prompt;
+}
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+static volatile sig_atomic_t resized;
+
+static void note_resize(int number)
+{
+    (void)number;
+    resized = 1;
+}
+
+void editor_leave_line(struct editor *e)
+{
+    if (!e->typing || e->left_line)
+        return;
+    e->left_line = true;
+    fputs("\r\033[J", stdout);
+    fflush(stdout);
+}
+
+/* Shows the line anew after something was printed in its place. */
+static void return_to_line(struct editor *e)
+{
+    if (!e->left_line)
+        return;
+    e->left_line = false;
+    el_set(e->el, EL_REFRESH);
+}
+
+/* Waits for a byte on standard input, and sees to what is watched meanwhile. False: Ctrl-C. */
+static bool wait_for_byte(struct editor *e)
+{
+    struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+
+    for (;;) {
+        if (interrupt_is_pending())
+            return false;
+        if (resized) {
+            resized = 0;
+            el_resize(e->el);
+            el_set(e->el, EL_REFRESH);
+        }
+        fds[1].fd = e->watch.fd(e->watch.arg);
+        if (poll(fds, 2, -1) < 0)
+            continue;
+        if (fds[1].revents) {
+            e->watch.ready(e->watch.arg);
+            return_to_line(e);
+        }
+        if (fds[0].revents)
+            return true;
+    }
+}
+
+/* libedit's way of asking for a character: 1, 0 at the end, -1 on an error. */
+static int get_char(EditLine *el, wchar_t *c)
+{
+    struct editor *e = editor_of(el);
+    char byte;
+    size_t n;
+
+    for (;;) {
+        if (!wait_for_byte(e))
+            return -1;
+        if (read(STDIN_FILENO, &byte, 1) != 1)
+            return 0;
+        n = mbrtowc(c, &byte, 1, &e->decoder);
+        if (n == (size_t)-2) /* the beginning of a character */
+            continue;
+        if (n != (size_t)-1)
+            return 1;
+        memset(&e->decoder, 0, sizeof(e->decoder)); /* no character at all: pass it over */
+    }
+}
+
+/* Takes what is pasted, newlines and all, as if it had been typed in one line. */
+static unsigned char paste(EditLine *el, int unused)
+{
+    struct editor *e = editor_of(el);
+    char *text = NULL;
+    size_t len = 0;
+    FILE *copy = open_memstream(&text, &len);
+    char byte;
+
+    (void)unused;
+    if (!copy)
+        return CC_ERROR;
+    do {
+        if (!wait_for_byte(e) || read(STDIN_FILENO, &byte, 1) != 1)
+            break;
+        fputc(byte == '\r' ? '\n' : byte, copy);
+        fflush(copy);
+    } while (len < strlen(PASTE_END) || strcmp(text + len - strlen(PASTE_END), PASTE_END) != 0);
+    fclose(copy);
+    if (len >= strlen(PASTE_END) && strcmp(text + len - strlen(PASTE_END), PASTE_END) == 0)
+        len -= strlen(PASTE_END);
+    while (len > 0 && text[len - 1] == '\n') /* Enter is for the user to press */
+        len--;
+    text[len] = '\0';
+    if (len > 0)
+        el_insertstr(el, text);
+    free(text);
+    return CC_REFRESH;
+}
+
+/* ---- Opening and closing --------------------------------------------------------------------- */
+
+/* libedit shows what the locale can: one that knows no more than ASCII gives way to UTF-8. */
+static void set_locale(void)
+{
+    setlocale(LC_CTYPE, "");
+    if (MB_CUR_MAX == 1)
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+static void set_up(struct editor *e)
+{
+    HistEvent event;
+
+    el_set(e->el, EL_CLIENTDATA, e);
+    el_set(e->el, EL_PROMPT, prompt_of);
+    el_set(e->el, EL_SIGNAL, 0);
+    el_set(e->el, EL_EDITOR, "emacs");
+    el_set(e->el, EL_GETCFN, get_char);
+    el_set(e->el, EL_ADDFN, "paste", "Take what is pasted as it is", paste);
+    el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
+    el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    el_set(e->el, EL_BIND, "\\e[1;5C", "em-next-word", NULL);
+    el_set(e->el, EL_BIND, "\\e[1;5D", "ed-prev-word", NULL);
+    if (e->memory) {
+        history(e->memory, &event, H_SETSIZE, HISTORY_MAX);
+        el_set(e->el, EL_HIST, history, e->memory);
+        history_load(e->memory, e->path);
+    }
+    el_source(e->el, NULL);
+}
+
+struct editor *editor_open(const struct editor_watch *watch)
+{
+    struct sigaction action = {.sa_handler = note_resize};
+    struct editor *e = calloc(1, sizeof(*e));
+
+    if (!e)
+        return NULL;
+    set_locale();
+    e->watch = *watch;
+    e->prompt = "";
+    e->el = el_init("pystuck", stdin, stdout, stderr);
+    if (!e->el) {
+        free(e);
+        return NULL;
+    }
+    e->memory = history_init();
+    e->path = history_path();
+    set_up(e);
+    sigaction(SIGWINCH, &action, NULL);
+    return e;
+}
+
+void editor_close(struct editor *e)
+{
+    if (!e)
+        return;
+    el_end(e->el);
+    if (e->memory)
+        history_end(e->memory);
+    free(e->path);
+    free(e);
+}
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+static const char *get_line(struct editor *e, const char *prompt, int *len)
+{
+    const char *line;
+
+    e->prompt = prompt;
+    e->typing = true;
+    fputs(PASTE_ON, stdout);
+    fflush(stdout);
+    line = el_gets(e->el, len);
+    fputs(PASTE_OFF, stdout);
+    fflush(stdout);
+    e->typing = false;
+    return line;
+}
+
+enum editor_result editor_read(struct editor *e, const char *prompt, char **line)
+{
+    int len = 0;
+    const char *typed = get_line(e, prompt, &len);
+
+    if (interrupt_take()) {
+        el_reset(e->el);
+        fputs("^C\n", stdout);
+        return EDITOR_INTERRUPTED;
+    }
+    if (!typed || len <= 0)
+        return EDITOR_END;
+    if (typed[len - 1] == '\n')
+        len--;
+    *line = strndup(typed, (size_t)len);
+    return *line ? EDITOR_LINE : EDITOR_END;
+}
+
+void editor_remember(struct editor *e, const char *cell)
+{
+    if (e->memory)
+        history_add(e->memory, e->path, cell);
+}

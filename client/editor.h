@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * editor: lines that are typed at the terminal, with libedit: its keys, its ~/.editrc, a history.
+ *
+ * While somebody types, something else may be watched: its output goes above the line.
+ */
+#ifndef CLIENT_EDITOR_H
+#define CLIENT_EDITOR_H
+
+#include <stdbool.h>
+
+struct editor;
+
+/* What else is watched while the editor waits for a key. */
+struct editor_watch {
+    int (*fd)(void *arg);     /* to be polled for input; -1: none */
+    void (*ready)(void *arg); /* it is readable; may print, having called editor_leave_line */
+    void *arg;
+};
+
+/* Takes over the terminal on standard input and output. NULL where libedit cannot. watch is
+ * copied. */
+struct editor *editor_open(const struct editor_watch *watch);
+void editor_close(struct editor *e);
+
+enum editor_result {
+    EDITOR_LINE, /* *line is what was typed, or pasted, for free(), without its last newline */
+    EDITOR_INTERRUPTED, /* Ctrl-C */
+    EDITOR_END          /* Ctrl-D on an empty line, or the terminal is gone */
+};
+
+enum editor_result editor_read(struct editor *e, const char *prompt, char **line);
+
+/* Enters a cell in the history. */
+void editor_remember(struct editor *e, const char *cell);
+
+/* Moves below the line that is being typed, if one is: it is shown anew after what is printed. */
+void editor_leave_line(struct editor *e);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * magic: lines at the prompt that begin with %, which are for the prompt and no Python.
+ */
+#ifndef CLIENT_MAGIC_H
+#define CLIENT_MAGIC_H
+
+#include <stdbool.h>
+
+struct repl;
+
+/* Whether a cell is one of these. */
+bool magic_is(const char *cell);
+
+/* Does what it says, or says why not. */
+void magic_run(struct repl *repl, const char *cell);
+
+/* What the magics do with the prompt: of repl.c. */
+void repl_show_stacks(struct repl *repl);
+void repl_show_history(struct repl *repl);
+void repl_reconnect(struct repl *repl);
+
+#endif
