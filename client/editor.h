@@ -29,6 +29,7 @@ enum editor_result {
     EDITOR_END          /* Ctrl-D on an empty line, or the terminal is gone */
 };
 
+/* prompt is looked at whenever the line is shown. */
 enum editor_result editor_read(struct editor *e, const char *prompt, char **line);
 
 /* Enters a cell in the history. */

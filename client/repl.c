@@ -25,6 +25,7 @@ struct repl {
     rpyc_conn *conn;     /* NULL once it is lost, */
     struct cells *cells; /* ... and then this is too */
     struct editor *editor;
+    char prompt[64];
     bool interrupted;      /* the cell that runs was, */
     time_t interrupted_at; /* ... at this time of CLOCK_MONOTONIC */
     char **history;        /* the cells of this session */
@@ -90,6 +91,19 @@ static void show(const struct cell_result *result, int number)
     fflush(stdout);
 }
 
+/* "In [3]: ", or as wide for the lines that follow. */
+static void make_prompt(struct repl *r, bool first)
+{
+    const size_t size = sizeof(r->prompt);
+    int number = r->cells ? cells_number(r->cells) : 0;
+    int width = snprintf(r->prompt, size, "In [%d]: ", number);
+
+    if (!r->cells)
+        snprintf(r->prompt, size, "gone> ");
+    else if (!first)
+        snprintf(r->prompt, size, "%*s", width, "...: ");
+}
+
 /* ---- The connection -------------------------------------------------------------------------- */
 
 static void lose_connection(struct repl *r)
@@ -141,6 +155,7 @@ static void serve(void *arg)
         return;
     editor_leave_line(r->editor);
     report_loss(r, &err);
+    make_prompt(r, true);
 }
 
 /* ---- Ctrl-C while a cell runs ---------------------------------------------------------------- */
@@ -259,18 +274,6 @@ void repl_show_history(struct repl *r)
 
 /* ---- The loop -------------------------------------------------------------------------------- */
 
-/* "In [3]: ", or as wide for the lines that follow. */
-static void make_prompt(const struct repl *r, bool first, char *prompt, size_t size)
-{
-    int number = r->cells ? cells_number(r->cells) : 0;
-    int width = snprintf(prompt, size, "In [%d]: ", number);
-
-    if (!r->cells)
-        snprintf(prompt, size, "gone> ");
-    else if (!first)
-        snprintf(prompt, size, "%*s", width, "...: ");
-}
-
 /* Appends a line to a cell, both of which it takes; NULL: out of memory. */
 static char *append_line(char *cell, char *line)
 {
@@ -315,11 +318,11 @@ static bool do_cell(struct repl *r, const char *cell)
 static bool step(struct repl *r)
 {
     CLEAN_TEXT char *cell = NULL;
-    char prompt[64], *line;
+    char *line;
 
     do {
-        make_prompt(r, !cell, prompt, sizeof(prompt));
-        switch (editor_read(r->editor, prompt, &line)) {
+        make_prompt(r, !cell);
+        switch (editor_read(r->editor, r->prompt, &line)) {
         case EDITOR_INTERRUPTED:
             return true;
         case EDITOR_END:

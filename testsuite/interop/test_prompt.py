@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The prompt of pystuck(1), on a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+from harness import PATIENCE, Debuggee, c_program, clean_environment
+
+Start = Callable[..., Debuggee]
+Connect = Callable[[Debuggee], Any]
+
+#: What a terminal is told, and what it does not show: colours, movements, modes.
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
+
+
+class Prompt:
+    """The client on a terminal, and somebody who types."""
+
+    def __init__(self, where: list[object], home: Path, columns: int = 80) -> None:
+        argv = c_program("PYSTUCK_BIN", "--no-stacks", *where)
+        env = clean_environment(
+            HOME=str(home), XDG_STATE_HOME=str(home / "state"), TERM="xterm", LC_ALL="C.UTF-8"
+        )
+        self.child = pexpect.spawn(
+            argv[0],
+            argv[1:],
+            env=env,
+            timeout=PATIENCE,
+            encoding="utf-8",
+            dimensions=(40, columns),
+        )
+        self.number = -1
+        self.next()
+
+    def expect(self, pattern: str) -> str:
+        """Waits for what matches; what came before it, as a terminal would show it."""
+        try:
+            self.child.expect(pattern)
+        except (pexpect.TIMEOUT, pexpect.EOF) as error:
+            pytest.fail(f"{pattern!r} does not come: {error}", pytrace=False)
+        return CONTROL.sub("", self.child.before)
+
+    def next(self) -> str:
+        """Waits for the next prompt; what was printed before it."""
+        self.number += 1
+        return self.expect(rf"In \[{self.number}\]: ")
+
+    def type(self, text: str) -> None:
+        """Types."""
+        self.child.send(text)
+
+    def cell(self, *lines: str) -> str:
+        """Types a cell, line by line, and returns what is printed on it, without the typing."""
+        for line in lines:
+            self.type(line + "\r")
+            self.expect(re.escape("\n"))
+        return self.next()
+
+    def leave(self) -> int:
+        """Leaves, and returns the exit status."""
+        self.type("\x04")
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+        return self.child.exitstatus
+
+
+@pytest.fixture
+def prompt(stuck: Debuggee, tmp_path: Path) -> Iterator[Prompt]:
+    """A prompt on the stuck program."""
+    opened = Prompt([stuck.host, stuck.port], tmp_path)
+    yield opened
+    opened.child.close(force=True)
+
+
+# ---- Cells ---------------------------------------------------------------------------------------
+
+
+def test_values_are_shown_with_their_numbers(prompt: Prompt) -> None:
+    assert prompt.cell("6 * 7") == "Out[0]: 42\n\n"
+    assert prompt.cell("x = 5") == "\n"
+    assert prompt.cell("_, _0, Out[0], x") == "Out[2]: (42, 42, 42, 5)\n\n"
+    assert prompt.cell("In[0]") == "Out[3]: '6 * 7'\n\n"
+
+
+def test_what_has_several_lines_begins_on_a_line_of_its_own(prompt: Prompt) -> None:
+    assert prompt.cell("list(range(30))").startswith("Out[0]:\n[0,\n 1,\n")
+
+
+def test_modules_are_those_of_the_program(prompt: Prompt, stuck: Debuggee) -> None:
+    assert prompt.cell("modules['os'].getpid()") == f"Out[0]: {stuck.pid}\n\n"
+    assert "locked _thread.RLock" in prompt.cell("modules.__main__.lock")
+
+
+def test_a_block_ends_with_an_empty_line(prompt: Prompt) -> None:
+    prompt.type("def f(n):\r")
+    prompt.expect(r"\.\.\.: ")
+    prompt.type("    return n * 2\r")
+    prompt.expect(r"\.\.\.: ")
+    prompt.type("\r")
+    prompt.next()
+    assert prompt.cell("f(21)") == "Out[1]: 42\n\n"
+
+
+@pytest.mark.parametrize("lines", [("(1 +", "2)"), ("'''a", "", "b'''"), ("@property", "")])
+def test_what_is_open_goes_on(prompt: Prompt, lines: tuple[str, ...]) -> None:
+    prompt.type(lines[0] + "\r")
+    prompt.expect(r"\.\.\.: ")
+    if lines[0] != "@property":
+        for line in lines[1:]:
+            prompt.type(line + "\r")
+        assert "Out[0]: " in prompt.next()
+
+
+def test_an_exception_is_shown_with_its_traceback_and_no_frames_of_ours(prompt: Prompt) -> None:
+    text = prompt.cell("1 / 0")
+    assert text.startswith('Traceback (most recent call last):\n  File "<cell 0>", line 1')
+    assert text.endswith("ZeroDivisionError: division by zero\n\n")
+    assert prompt.cell("x = = 1").endswith("SyntaxError: invalid syntax\n\n")
+
+
+def test_what_a_cell_prints_comes_here_at_once(prompt: Prompt) -> None:
+    prompt.type("import time; print('first'); time.sleep(3600)\r")
+    prompt.expect("first\r\n")
+    prompt.type("\x03")
+
+
+def test_input_reads_from_the_terminal(prompt: Prompt) -> None:
+    prompt.type("input('name? ')\r")
+    prompt.expect(r"name\? ")
+    prompt.type("somebody\r")
+    assert "Out[0]: 'somebody'" in prompt.next()
+
+
+def test_text_beyond_ascii_can_be_typed(prompt: Prompt) -> None:
+    assert prompt.cell("'h\N{LATIN SMALL LETTER E WITH ACUTE}' '\N{SNOWMAN}'") == (
+        "Out[0]: 'h\N{LATIN SMALL LETTER E WITH ACUTE}\N{SNOWMAN}'\n\n"
+    )
+
+
+def test_what_is_pasted_is_one_cell(prompt: Prompt) -> None:
+    block = "for i in range(2):\n\tprint('line', i)\n\n\nprint('end')\n"
+    prompt.type(f"\x1b[200~{block}\x1b[201~")
+    prompt.expect("end")
+    prompt.type("\r")
+    assert "\nline 0\nline 1\nend\n" in prompt.next()
+
+
+# ---- Ctrl-C, Ctrl-D ------------------------------------------------------------------------------
+
+
+def test_ctrl_c_at_the_prompt_drops_the_line(prompt: Prompt) -> None:
+    prompt.type("raise Some")
+    prompt.expect("raise Some")
+    prompt.type("\x03")
+    prompt.number -= 1
+    prompt.next()
+    assert prompt.cell("1") == "Out[0]: 1\n\n"
+
+
+def test_ctrl_c_interrupts_a_cell(prompt: Prompt, stuck: Debuggee) -> None:
+    prompt.type("print('begun')\rwhile True: pass\r\r")
+    prompt.expect("begun\r\n")
+    prompt.next()
+    prompt.expect(r"pass\r?\n")
+    prompt.expect(r"\.\.\.: ")
+    prompt.type("\x03")
+    assert "KeyboardInterrupt\n" in prompt.next()
+    assert prompt.cell("2") == "Out[2]: 2\n\n"
+
+
+def test_a_cell_that_cannot_be_interrupted_is_given_up(prompt: Prompt) -> None:
+    prompt.type("import time; print('begun'); time.sleep(3600)\r")
+    prompt.expect("begun\r\n")
+    prompt.type("\x03")
+    prompt.expect("The cell goes on in the debuggee")
+    prompt.number = -1
+    prompt.next()
+    assert prompt.cell("3") == "Out[0]: 3\n\n"
+
+
+@pytest.mark.parametrize("words", ["exit", "quit", "exit()", "quit()", "\x04"])
+def test_one_leaves_with(prompt: Prompt, words: str) -> None:
+    prompt.type(words if words == "\x04" else words + "\r")
+    prompt.child.expect(pexpect.EOF)
+    prompt.child.close()
+    assert prompt.child.exitstatus == 0
+
+
+# ---- The history ---------------------------------------------------------------------------------
+
+
+def test_the_history_is_kept_for_the_next_time(stuck: Debuggee, tmp_path: Path) -> None:
+    where: list[object] = [stuck.host, stuck.port]
+    first = Prompt(where, tmp_path)
+    first.cell("'a \\\\ b'")
+    first.cell("for i in range(2):", "    print(i)", "")
+    assert first.leave() == 0
+    path = tmp_path / "state" / "pystuck" / "history"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(path.read_text().splitlines()) == 2
+    second = Prompt(where, tmp_path)
+    second.type("\x1b[A")
+    second.expect(r"print\(i\)")
+    second.type("\r")
+    assert "\n0\n1\n" in second.next()
+    second.type("\x12")
+    second.type("a")
+    second.expect("bck:a")
+    second.type("\r")
+    assert "Out[1]: 'a \\\\ b'" in second.next()
+    assert second.leave() == 0
+
+
+def test_prompts_do_not_lose_each_others_history(stuck: Debuggee, tmp_path: Path) -> None:
+    prompts = [Prompt([stuck.host, stuck.port], tmp_path) for _ in range(2)]
+    for n in range(2):
+        for each, name in zip(prompts, "ab"):
+            each.cell(f"'{name}{n}'")
+    for each in prompts:
+        assert each.leave() == 0
+    lines = (tmp_path / "state" / "pystuck" / "history").read_text().split()
+    assert lines == ["'a0'", "'b0'", "'a1'", "'b1'"]
+
+
+def test_a_place_for_the_history_that_cannot_be_had_is_done_without(
+    stuck: Debuggee, tmp_path: Path
+) -> None:
+    (tmp_path / "state").write_text("a file")
+    each = Prompt([stuck.host, stuck.port], tmp_path)
+    assert each.cell("1") == "Out[0]: 1\n\n"
+    assert each.leave() == 0
+
+
+# ---- Magics --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("magic", ["%threads", "%show threads"])
+def test_the_stacks_can_be_seen_again(prompt: Prompt, magic: str) -> None:
+    prompt.type(magic + "\r")
+    prompt.expect("with lock:  # could block")
+    prompt.number -= 1
+    prompt.next()
+
+
+def test_every_magic_is_explained(prompt: Prompt) -> None:
+    prompt.type("%help\r")
+    prompt.number -= 1
+    text = prompt.next()
+    for magic in ("%help", "%history", "%reconnect", "%show threads", "%threads"):
+        assert f"  {magic} " in text
+
+
+def test_a_magic_that_does_not_exist_is_an_error(prompt: Prompt) -> None:
+    prompt.type("%nothing\r")
+    prompt.expect("there is no %nothing: %help lists what there is")
+
+
+def test_the_cells_of_the_session_are_listed(prompt: Prompt) -> None:
+    prompt.cell("first = 1")
+    prompt.type("%history\r")
+    prompt.expect("first = 1\r\n")
+
+
+# ---- The other side ------------------------------------------------------------------------------
+
+
+def test_what_comes_from_the_program_is_shown_above_the_line(prompt: Prompt) -> None:
+    """A thread that the cell started has got the cell's sys.stdout.write, as the client's."""
+    prompt.cell(
+        "import sys, threading; write = sys.stdout._send",
+    )
+    prompt.cell("timer = threading.Timer(0.5, write, ['from a thread\\n']); timer.start()")
+    prompt.type("half a line")
+    prompt.expect("half a line")
+    prompt.expect("from a thread")
+    prompt.expect("half a line")
+
+
+def test_a_program_that_ends_is_told_and_can_be_reconnected(
+    start_debuggee: Start, tmp_path: Path
+) -> None:
+    first = start_debuggee()
+    each = Prompt([first.host, first.port], tmp_path)
+    os.kill(first.pid, signal.SIGKILL)
+    first.ended = True
+    each.expect("the debuggee is gone \\(%reconnect tries again\\): ")
+    each.expect("gone> ")
+    each.type("1\r")
+    each.expect("the debuggee is gone: %reconnect tries again")
+    each.expect("gone> ")
+    each.type("%reconnect\r")
+    each.expect("no new session: ")
+    each.expect("gone> ")
+    start_debuggee(port=first.port)
+    each.type("%reconnect\r")
+    each.number = -1
+    each.next()
+    assert each.cell("5") == "Out[0]: 5\n\n"
+    assert each.leave() == 0
+
+
+def test_the_program_is_as_it_was_afterwards(
+    stuck: Debuggee, tmp_path: Path, connect: Connect
+) -> None:
+    before = stuck.holdings()
+    each = Prompt([stuck.host, stuck.port], tmp_path)
+    each.cell("print('x')")
+    each.cell("1 / 0")
+    assert each.leave() == 0
+    stuck.wait_until_back_to(before)
+    c = connect(stuck)
+    assert c.eval("__import__('sys').stdout is __import__('sys').__stdout__")
+    assert not [n for n in c.eval("tuple(__import__('linecache').cache)") if n.startswith("<cell")]
+
+
+@pytest.mark.parametrize("columns", [20, 300])
+def test_the_terminal_may_be_narrow_or_wide(stuck: Debuggee, tmp_path: Path, columns: int) -> None:
+    each = Prompt([stuck.host, stuck.port], tmp_path, columns)
+    text = each.cell("tuple(range(40))")
+    widest = max(len(line) for line in text.split("Out[0]:")[1].splitlines())
+    assert widest <= columns
+    assert (widest > 80) == (columns == 300)
+    assert each.leave() == 0
