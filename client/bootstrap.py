@@ -107,7 +107,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         def __getattr__(self, name):
             return getattr(self._before, name)
 
-    # ---- What is shown of values and exceptions ----------------------------------------------------
+    # ---- What is shown of values and exceptions --------------------------------------------------
 
     def sendable(text):
         """Without lone surrogates, which the wire cannot carry."""
@@ -118,21 +118,21 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         if type(value) not in (list, tuple, set, frozenset, dict) or len(value) <= cut_items:
             return value, ""
         items = value.items() if type(value) is dict else value
-        return type(value)(itertools.islice(items, cut_items)), "\n... (%d items)" % len(value)
+        return type(value)(itertools.islice(items, cut_items)), f"\n... ({len(value)} items)"
 
     def shown(value, width):
         try:
             if type(value) in (str, bytes, bytearray) and len(value) > cut_text:
-                text, rest = repr(value[:cut_text]), "... (%d in all)" % len(value)
+                text, rest = repr(value[:cut_text]), f"... ({len(value)} in all)"
             else:
                 value, rest = shortened(value)
                 text = pprint.pformat(value, width=width)
             text = text if isinstance(text, str) else str(text)
         except Exception as error:
-            plain = object.__repr__(value)
-            text, rest = "%s (its repr raised %s)" % (plain, type(error).__name__), ""
+            plain, why = object.__repr__(value), type(error).__name__
+            text, rest = f"{plain} (its repr raised {why})", ""
         if len(text) > cut_text:
-            text, rest = text[:cut_text], "... (%d characters)" % len(text)
+            text, rest = text[:cut_text], f"... ({len(text)} characters)"
         return sendable(text + rest)
 
     def without_ours(tb):
@@ -151,7 +151,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             error = error.with_traceback(without_ours(error.__traceback__))
             text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         except Exception as other:
-            text = "%s (its traceback raised %s)\n" % (type(error).__name__, type(other).__name__)
+            text = f"{type(error).__name__} (its traceback raised {type(other).__name__})\n"
         finally:
             for name in sources:
                 linecache.cache.pop(name, None)
@@ -189,7 +189,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         names["___"], names["__"], names["_"] = names["__"], names["_"], value
         for name in "_", "__", "___":
             namespace[name] = names[name]
-        namespace["_%d" % number] = value
+        namespace[f"_{number}"] = value
 
     def compiled(source, filename):
         """The code objects of a cell's statements, each with whether it has a value to show."""
@@ -248,7 +248,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         if threading.get_ident() != told[0]:
             told[0] = threading.get_ident()
             tell_thread(told[0])
-        filename = "<cell %d>" % number
+        filename = f"<cell {number}>"
+        source = source[source.startswith("\ufeff") :]  # some editors' mark of UTF-8
         sources[filename] = source
         names["In"].append(source)
         with Stream("stdout", write_out) as _, Stream("stderr", write_err) as _, Input() as _:
