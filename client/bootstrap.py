@@ -18,6 +18,40 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     import traceback
     import warnings
 
+    # By names of our own: the namespace is the user's, who may call something `list` there.
+    from builtins import (  # noqa: UP029
+        AttributeError,
+        BaseException,
+        Exception,
+        ImportError,
+        KeyboardInterrupt,
+        OSError,
+        StopIteration,
+        SyntaxError,
+        TypeError,
+        bytearray,
+        bytes,
+        compile,
+        dict,
+        eval,
+        frozenset,
+        getattr,
+        isinstance,
+        len,
+        list,
+        object,
+        print,
+        range,
+        repr,
+        set,
+        setattr,
+        sorted,
+        str,
+        super,
+        tuple,
+        type,
+    )
+
     namespace = globals()
     cut_items, cut_text = 1000, 1 << 20
 
