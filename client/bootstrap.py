@@ -10,6 +10,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     import builtins
     import codeop
     import importlib
+    import io
     import itertools
     import linecache
     import pprint
@@ -169,27 +170,63 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             text, rest = text[:cut_text], f"... ({len(text)} characters)"
         return sendable(text + rest)
 
-    def without_ours(tb):
-        while tb is not None and tb.tb_frame.f_globals is namespace and is_ours(tb.tb_frame.f_code):
+    def codes_within(code):
+        """The code objects of a function and of all that is defined in it."""
+        yield code
+        for const in code.co_consts:
+            if isinstance(const, type(code)):
+                yield from codes_within(const)
+
+    def next_not_ours(tb):
+        while tb is not None and tb.tb_frame.f_code in our_codes:
             tb = tb.tb_next
         return tb
 
-    def is_ours(code):
-        return code.co_filename == own_filename
+    def without_ours(tb):
+        """The traceback, without our frames."""
+        entry = first = next_not_ours(tb)
+        while entry is not None:
+            later = next_not_ours(entry.tb_next)
+            if later is not entry.tb_next:
+                try:
+                    entry.tb_next = later
+                except AttributeError:  # Python 3.6: only those at the beginning can go
+                    break
+            entry = later
+        return first
+
+    def cut_in_the_middle(text):
+        if len(text) <= cut_text:
+            return text
+        half = cut_text // 2
+        left_out = f"\n... ({len(text) - 2 * half} characters left out)\n"
+        return text[:half] + left_out + text[-half:]
+
+    def show_sources():
+        """Gives linecache the source of the cells. Returns what was there instead."""
+        before = {name: linecache.cache.get(name) for name in sources}
+        for name, source in sources.items():
+            # Each line has an end, the last one too: traceback counts on it. Lines as Python has
+            # them, which str.splitlines does not.
+            lines = io.StringIO(source + "\n", None).readlines()
+            linecache.cache[name] = (len(source), None, lines, name)
+        return before
 
     def failure(error):
         """The traceback, with the source of the cells that it goes through."""
-        for name, source in sources.items():
-            linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        before = show_sources()
         try:
             error = error.with_traceback(without_ours(error.__traceback__))
             text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         except Exception as other:
             text = f"{type(error).__name__} (its traceback raised {type(other).__name__})\n"
         finally:
-            for name in sources:
-                linecache.cache.pop(name, None)
-        return sendable(text)
+            for name, entry in before.items():
+                if entry is None:
+                    linecache.cache.pop(name, None)
+                else:
+                    linecache.cache[name] = entry
+        return sendable(cut_in_the_middle(text))
 
     # ---- Cells -----------------------------------------------------------------------------------
 
@@ -203,7 +240,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             try:
                 return importlib.import_module(name)
             except ImportError:
-                raise AttributeError(name)
+                raise AttributeError("there is no module " + repr(name)) from None
 
         def __contains__(self, name):
             try:
@@ -308,8 +345,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     future_flags = 0
     for feature in __future__.all_feature_names:
         future_flags |= getattr(__future__, feature).compiler_flag
-    own_filename = run.__code__.co_filename
-    sources, told = {}, [threading.get_ident()]
+    our_codes = set(codes_within(sys._getframe().f_code))
+    sources, told, flags, unread = {}, [threading.get_ident()], [0], [""]
     names = {"In": [], "Out": {}, "_": "", "__": "", "___": ""}
     namespace.setdefault("__name__", "__pystuck__")
     namespace.setdefault("__builtins__", builtins)
