@@ -16,6 +16,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     import pprint
     import sys
     import threading
+    import tokenize
     import traceback
     import warnings
 
@@ -267,8 +268,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         try:
             tree = ast.parse(source, filename)
         except SyntaxError as error:
-            raise error.with_traceback(None)  # the parser's frames are of no interest
-        flags = 0
+            raise error.with_traceback(None) from None  # the parser's frames say nothing
+        quiet = quiet_lines(source)
         for node in tree.body:
             has_value = isinstance(node, ast.Expr)
             if has_value:
@@ -276,20 +277,21 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             else:
                 part = ast.parse("")
                 part.body = [node]
-            code = compile(part, filename, "eval" if has_value else "exec", flags, True)
-            flags |= code.co_flags & future_flags
-            yield code, has_value
+            code = compile(part, filename, "eval" if has_value else "exec", flags[0], True)
+            flags[0] |= code.co_flags & future_flags
+            yield code, has_value, node.lineno in quiet
 
-    def is_quiet(source):
-        """Whether the last line ends with a semicolon: its value is not to be shown."""
-        import io
-        import tokenize
-
-        last = ""
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if token.type not in (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE) and token.string:
-                last = token.string
-        return last == ";"
+    def quiet_lines(source):
+        """The numbers of the lines that end with a semicolon: their values are not to be shown."""
+        lines, first, last = set(), 0, ""
+        for token in tokenize.generate_tokens(io.StringIO(source, None).readline):
+            if token.type in (tokenize.NEWLINE, tokenize.ENDMARKER):
+                if last == ";":
+                    lines.update(range(first, token.start[0] + 1))
+                first, last = 0, ""
+            elif token.type not in (tokenize.COMMENT, tokenize.NL) and token.string.strip():
+                first, last = first or token.start[0], token.string
+        return lines
 
     def is_incomplete(source):
         """Whether there is more to be typed: something is open, or a block has not been ended.
@@ -330,15 +332,15 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 return False, failure(error)
 
     def evaluate(number, source, filename, width, every):
-        value, has_value = None, False
-        for code, has_value in list(compiled(source, filename)):
+        value, has_value, is_quiet = None, False, False
+        for code, has_value, is_quiet in list(compiled(source, filename)):
             value = eval(code, namespace)
-            if every and has_value and value is not None:
+            if every and has_value and value is not None and not is_quiet:
                 print(shown(value, width))
         if every or not has_value or value is None:
             return None
         remember(number, value)
-        return None if is_quiet(source) else shown(value, width)
+        return None if is_quiet else shown(value, width)
 
     import __future__
 
@@ -348,7 +350,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     our_codes = set(codes_within(sys._getframe().f_code))
     sources, told, flags, unread = {}, [threading.get_ident()], [0], [""]
     names = {"In": [], "Out": {}, "_": "", "__": "", "___": ""}
-    namespace.setdefault("__name__", "__pystuck__")
+    namespace.setdefault("__name__", "__main__")
     namespace.setdefault("__builtins__", builtins)
     namespace.update(names, modules=Modules())
     return run, told[0]
