@@ -170,7 +170,8 @@ static int run(const struct options *options)
     char *script __attribute__((cleanup(free_text))) = NULL;
 
     if (may_be_script(options) && script_read(&script) < 0) {
-        complain("cannot read standard input: %s", strerror(errno));
+        complain("cannot read standard input: %s",
+                 errno == EILSEQ ? "there is a NUL character in it" : strerror(errno));
         return EXIT_FAILURE;
     }
     if (connect_server(&conn, options, &err) != 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "script.h"
 
-#include <ctype.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,28 +16,67 @@
 
 /* ---- Standard input -------------------------------------------------------------------------- */
 
+/* Reads some of standard input, also where somebody has made it non-blocking. */
+static ssize_t read_some(char *bytes, size_t size)
+{
+    struct pollfd readable = {.fd = STDIN_FILENO, .events = POLLIN};
+    ssize_t n;
+
+    while ((n = read(STDIN_FILENO, bytes, size)) < 0 && (errno == EINTR || errno == EAGAIN))
+        poll(&readable, 1, -1);
+    return n;
+}
+
+/* Copies standard input to its end. An error is one if there was something before it: half a script
+ * is not to be run. */
+static int copy_input(FILE *copy)
+{
+    bool is_empty = true;
+    char bytes[65536];
+    ssize_t n;
+
+    while ((n = read_some(bytes, sizeof(bytes))) > 0) {
+        fwrite(bytes, 1, (size_t)n, copy);
+        is_empty = false;
+    }
+    return n < 0 && !is_empty ? -1 : 0;
+}
+
 int script_read(char **script)
 {
-    size_t size = 0, i = 0;
+    size_t size = 0;
     FILE *copy = open_memstream(script, &size);
-    char bytes[65536];
-    ssize_t n = 0;
+    int status, why;
 
     if (!copy)
         return -1;
-    while ((n = read(STDIN_FILENO, bytes, sizeof(bytes))) > 0 || (n < 0 && errno == EINTR)) {
-        if (n > 0)
-            fwrite(bytes, 1, (size_t)n, copy);
-    }
+    status = copy_input(copy);
+    why = errno;
     if (fclose(copy) != 0)
         return -1;
-    while (i < size && isspace((unsigned char)(*script)[i]))
-        i++;
-    if (i < size)
+    if (status == 0 && strlen(*script) < size) {
+        status = -1;
+        why = EILSEQ;
+    }
+    if (status == 0 && (*script)[strspn(*script, " \t\n\v\f\r")] != '\0')
         return 0;
     free(*script);
     *script = NULL;
-    return 0;
+    errno = why;
+    return status;
+}
+
+/* ---- Ctrl-C ---------------------------------------------------------------------------------- */
+
+static bool interrupted;
+
+static bool is_interruption_wanted(void *arg)
+{
+    (void)arg;
+    if (!interrupt_take())
+        return false;
+    interrupted = true;
+    return true;
 }
 
 /* ---- Output and input of cells --------------------------------------------------------------- */
@@ -56,31 +95,20 @@ static ssize_t read_line(void *arg, char **line)
     size_t size = 0;
     ssize_t len = getline(line, &size, stdin);
 
-    (void)arg;
-    if (len < 0 && ferror(stdin))
+    if (len < 0 && ferror(stdin)) {
+        if (errno == EINTR)
+            (void)is_interruption_wanted(arg); /* the cell learns of it from us, right now */
         return -1;
+    }
     return len < 0 ? 0 : len;
 }
 
-/* ---- Ctrl-C ---------------------------------------------------------------------------------- */
-
-static bool interrupted;
-
-static bool is_interruption_wanted(void *arg)
-{
-    (void)arg;
-    if (!interrupt_take())
-        return false;
-    interrupted = true;
-    return true;
-}
+/* ---- Running --------------------------------------------------------------------------------- */
 
 static int reconnect(void *arg, rpyc_conn **out, struct rpyc_error *err)
 {
     return connect_server(out, arg, err);
 }
-
-/* ---- Running --------------------------------------------------------------------------------- */
 
 /* Prints what came of a cell. */
 static int show(const struct cell_result *result)

@@ -13,7 +13,7 @@
 #include "options.h"
 
 /* Reads standard input to its end. 0, with the script, for free(), or NULL where there is nothing
- * in it but blanks, or nothing can be read; -1 with errno. */
+ * in it but blanks, or nothing can be read; -1 with errno, EILSEQ for a NUL character. */
 int script_read(char **script);
 
 /* Runs the cells of -c and then, if it is not NULL, the script, whose expression statements each
