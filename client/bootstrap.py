@@ -9,6 +9,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     import ast
     import builtins
     import codeop
+    import contextlib
     import importlib
     import io
     import itertools
@@ -63,41 +64,70 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
 
     # ---- What a cell prints, and reads -----------------------------------------------------------
 
-    class Stream:
-        """sys.stdout and its like: the client's on the thread of a cell, for all others what it was.
+    class Replaced:
+        """What takes the place of a stream of sys: for the thread of a cell the client's, and for
+        all others what it was.
 
-        Lines are passed on when they are complete, as to a terminal.
+        Cells of several clients may overlap, and the last one to begin need not be the last to end.
         """
 
-        def __init__(self, name, send):
-            self._name, self._send = name, send
-            self._thread, self._pending = None, []
-            self._before = None
+        _pystuck_stream = True
 
-        def __enter__(self):
+        def __init__(self, name):
+            self._name = name
+            self._thread, self._before = None, getattr(sys, name)
+
+        def begin(self):
             self._thread = threading.get_ident()
-            self._before = getattr(sys, self._name)
             setattr(sys, self._name, self)
 
-        def __exit__(self, *exc_info):
+        def end(self):
+            """Puts back what was there. Called again, it does what an exception kept it from."""
             if getattr(sys, self._name) is self:
-                setattr(sys, self._name, self._before)
-            try:
-                self.flush()
-            finally:
-                self._thread = None  # whoever still holds this writes to what was there before
+                setattr(sys, self._name, self._outer())
+            self._thread = None  # whoever still holds this has what was there before
+
+        def _outer(self):
+            """What was there before, but for those of cells that have ended since."""
+            outer = self._before
+            while getattr(type(outer), "_pystuck_stream", False) and outer._thread is None:
+                outer = outer._before
+            return outer
 
         def _is_mine(self):
             return threading.get_ident() == self._thread
 
+        def isatty(self):
+            return not self._is_mine() and self._before.isatty()
+
+        def __getattr__(self, name):
+            if name == "buffer" and self._is_mine():
+                raise AttributeError("the client's sys." + self._name + " has no buffer")
+            return getattr(self._before, name)
+
+    class Stream(Replaced):
+        """sys.stdout and its like. Lines are passed on when they are complete, as to a terminal."""
+
+        def __init__(self, name, send):
+            super().__init__(name)
+            self._send, self._pending, self._length = send, [], 0
+
+        def end(self):
+            try:
+                self._pass_on()
+            finally:
+                super().end()
+
         def write(self, text):
             if not self._is_mine():
-                return self._before.write(text)
+                # A program without this stream has None there, which print() skips.
+                return None if self._before is None else self._before.write(text)
             if not isinstance(text, str):
                 raise TypeError("write() argument must be str, not " + type(text).__name__)
             self._pending.append(text)
-            if "\n" in text or sum(map(len, self._pending)) > 8192:
-                self.flush()
+            self._length += len(text)
+            if "\n" in text or self._length > 8192:
+                self._pass_on()
             return len(text)
 
         def writelines(self, lines):
@@ -105,47 +135,64 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 self.write(line)
 
         def flush(self):
-            if not self._is_mine():
-                return self._before.flush()
-            text, self._pending = "".join(self._pending), []
+            if self._is_mine():
+                self._pass_on()
+            elif self._before is not None:
+                self._before.flush()
+
+        def _pass_on(self):
+            text, self._pending, self._length = "".join(self._pending), [], 0
             if text:
                 self._send(sendable(text))
 
-        def isatty(self):
-            return False
-
-        def __getattr__(self, name):
-            return getattr(self._before, name)
-
-    class Input:
-        """sys.stdin: the client's on the thread of a cell, for all others what it was."""
-
-        def __init__(self):
-            self._thread = self._before = None
-
-        def __enter__(self):
-            self._thread, self._before, sys.stdin = threading.get_ident(), sys.stdin, self
-
-        def __exit__(self, *exc_info):
-            if sys.stdin is self:
-                sys.stdin = self._before
-            self._thread = None
+    class Input(Replaced):
+        """sys.stdin."""
 
         def readline(self, size=-1):
-            if threading.get_ident() != self._thread:
+            if not self._is_mine():
                 return self._before.readline(size)
-            return read_line()
+            line, unread[0] = unread[0] or read_line(), ""
+            if line is None:
+                raise KeyboardInterrupt
+            if size is not None and 0 <= size < len(line):
+                line, unread[0] = line[:size], line[size:]
+            return line
+
+        def read(self, size=-1):
+            if not self._is_mine():
+                return self._before.read(size)
+            if size is None or size < 0:
+                return "".join(self)
+            text = line = self.readline(size)
+            while line and len(text) < size:
+                line = self.readline(size - len(text))
+                text += line
+            return text
+
+        def readlines(self, hint=-1):
+            return list(self) if self._is_mine() else self._before.readlines(hint)
 
         def __iter__(self):
-            return iter(self.readline, "")
+            return self
+
+        def __next__(self):
+            line = self.readline()
+            if not line:
+                raise StopIteration
+            return line
 
         def fileno(self):
-            if threading.get_ident() == self._thread:
+            if self._is_mine():
                 raise OSError("the client's standard input is no file of this process")
             return self._before.fileno()
 
-        def __getattr__(self, name):
-            return getattr(self._before, name)
+    def wait_for_client(function):
+        """Lets prints wait while their reader reads, and input() while the user thinks.
+
+        Else both would end after the seconds that a request may take.
+        """
+        with contextlib.suppress(Exception):  # a server that is made otherwise has it otherwise
+            function.____conn__._config["sync_request_timeout"] = None
 
     # ---- What is shown of values and exceptions --------------------------------------------------
 
@@ -329,11 +376,26 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         source = source[source.startswith("\ufeff") :]  # some editors' mark of UTF-8
         sources[filename] = source
         names["In"].append(source)
-        with Stream("stdout", write_out) as _, Stream("stderr", write_err) as _, Input() as _:
-            try:
-                return True, evaluate(number, source, filename, width, mode == "each")
-            except BaseException as error:
-                return False, failure(error)
+        streams = Stream("stdout", write_out), Stream("stderr", write_err), Input("stdin")
+        try:
+            return _pystuck_cell(streams, number, source, filename, width, mode == "each")
+        except KeyboardInterrupt as error:  # it came when the cell had just ended
+            return False, failure(error)
+        finally:
+            for stream in streams:
+                stream.end()
+
+    # The client looks for this name when it is to interrupt a cell.
+    def _pystuck_cell(streams, number, source, filename, width, every):
+        try:
+            for stream in streams:
+                stream.begin()
+            return True, evaluate(number, source, filename, width, every)
+        except BaseException as error:
+            return False, failure(error)
+        finally:
+            for stream in streams:
+                stream.end()
 
     def evaluate(number, source, filename, width, every):
         value, has_value, is_quiet = None, False, False
@@ -357,4 +419,5 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     namespace.setdefault("__name__", "__main__")
     namespace.setdefault("__builtins__", builtins)
     namespace.update(names, modules=Modules())
+    wait_for_client(write_out)
     return run, told[0]

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cell.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +71,9 @@ static int read_line(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value
 
     (void)args;
     (void)kwargs;
-    if (len < 0)
+    if (len < 0 && errno == EINTR)
+        result = 0; /* None: it raises KeyboardInterrupt itself */
+    else if (len < 0)
         result = rpyc_raise(err, "OSError", "the client cannot read its standard input");
     else
         result = rpyc_build(out, err, "z", line ? line : "", (size_t)len);
@@ -141,18 +144,27 @@ void cells_close(struct cells *c)
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-/* Raises KeyboardInterrupt on the thread of the cell. */
+/* Raises KeyboardInterrupt on a thread, if it is in a cell: it might have been done with it just
+ * now, and a stock server does not survive what comes then. */
+static const char interrupt_thread[] =
+    "def _pystuck_interrupt(ident):\n"
+    "    import ctypes, sys\n"
+    "    frame = sys._current_frames().get(ident)\n"
+    "    while frame is not None and frame.f_code.co_name != '_pystuck_cell':\n"
+    "        frame = frame.f_back\n"
+    "    if frame is not None:\n"
+    "        ctypes.pythonapi.PyThreadState_SetAsyncExc(\n"
+    "            ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt))\n"
+    "_pystuck_interrupt(%" PRId64 ")\n";
+
+/* Raises KeyboardInterrupt in the cell. */
 static void interrupt_cell(const struct cells *c, const struct cell_interrupt *interrupt)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     rpyc_conn *conn = NULL;
-    char source[256];
+    char source[sizeof(interrupt_thread) + 20];
 
-    snprintf(source, sizeof(source),
-             "__import__('ctypes').pythonapi.PyThreadState_SetAsyncExc("
-             "__import__('ctypes').c_ulong(%" PRId64 "), "
-             "__import__('ctypes').py_object(KeyboardInterrupt))",
-             c->thread);
+    snprintf(source, sizeof(source), interrupt_thread, c->thread);
     if (interrupt->reconnect(interrupt->arg, &conn, &err) == 0)
         rpyc_execute(conn, source, &err);
     rpyc_close(conn);

@@ -18,7 +18,8 @@
  * cells_run. */
 struct cell_io {
     void (*write)(void *arg, bool is_error, const char *text, size_t len);
-    /* A line with its newline in *line, for free(); its length, 0 at the end, -1 on an error. */
+    /* A line with its newline in *line, for free(); its length, 0 at the end, -1 with errno, where
+     * EINTR becomes a KeyboardInterrupt in the cell. */
     ssize_t (*read_line)(void *arg, char **line);
     void *arg;
 };
