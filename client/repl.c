@@ -195,17 +195,23 @@ static int connect_again(void *arg, rpyc_conn **out, struct rpyc_error *err)
 
 /* ---- Running a cell -------------------------------------------------------------------------- */
 
+/* Keeps a cell in the history, without the empty line that has ended it. */
 static void remember(struct repl *r, const char *cell)
 {
     char **longer = reallocarray(r->history, r->history_len + 1, sizeof(*longer));
+    char *copy = strdup(cell);
+    size_t len = strlen(cell);
 
-    editor_remember(r->editor, cell);
-    if (!longer)
+    if (longer)
+        r->history = longer;
+    if (!longer || !copy) {
+        free(copy);
         return;
-    r->history = longer;
-    r->history[r->history_len] = strdup(cell);
-    if (r->history[r->history_len])
-        r->history_len++;
+    }
+    while (len > 0 && copy[len - 1] == '\n')
+        copy[--len] = '\0';
+    editor_remember(r->editor, copy);
+    r->history[r->history_len++] = copy;
 }
 
 /* Nothing came of a cell, for the connection is lost, or was given up. */
@@ -274,13 +280,18 @@ void repl_show_history(struct repl *r)
 
 /* ---- The loop -------------------------------------------------------------------------------- */
 
-/* Appends a line to a cell, both of which it takes; NULL: out of memory. */
+/* Appends a line to a cell, both of which it takes; NULL: out of memory. What was pasted, or comes
+ * from the history, may be several lines, and then it is all there is: an empty one ends it. */
 static char *append_line(char *cell, char *line)
 {
     char *longer = NULL;
 
     if (!cell)
-        return line;
+        return strchr(line, '\n') ? append_line(line, strdup("")) : line;
+    if (!line) {
+        free(cell);
+        return NULL;
+    }
     if (asprintf(&longer, "%s\n%s", cell, line) < 0)
         longer = NULL;
     free(cell);
