@@ -214,7 +214,7 @@ def test_the_history_is_kept_for_the_next_time(stuck: Debuggee, tmp_path: Path) 
     assert "\n0\n1\n" in second.next()
     second.type("\x12")
     second.type("'a")
-    second.expect("bck:'a")
+    second.expect(re.escape("'a \\\\ b'"))
     second.type("\r")
     assert "Out[1]: 'a \\\\ b'" in second.next()
     assert second.leave() == 0
