@@ -14,16 +14,61 @@
 #include "interrupt.h"
 #include "text.h"
 
+#define DEFAULT_WIDTH 80
+
+/* ---- Ctrl-C ---------------------------------------------------------------------------------- */
+
+static bool interrupted;
+
+static bool is_interruption_wanted(void *arg)
+{
+    (void)arg;
+    if (!interrupt_take())
+        return false;
+    interrupted = true;
+    return true;
+}
+
 /* ---- Standard input -------------------------------------------------------------------------- */
 
-/* Reads some of standard input, also where somebody has made it non-blocking. */
-static ssize_t read_some(char *bytes, size_t size)
+/* What was read of it and is not used yet. */
+static struct {
+    char bytes[65536];
+    size_t at, end;
+} input;
+
+/* Waits until standard input can be read, or there is an interruption: -1 with EINTR then. It is
+ * not missed if it comes right before that. */
+static int wait_for_input(void)
 {
     struct pollfd readable = {.fd = STDIN_FILENO, .events = POLLIN};
+    sigset_t interruption, before;
+    int status = -1;
+
+    sigemptyset(&interruption);
+    sigaddset(&interruption, SIGINT);
+    sigprocmask(SIG_BLOCK, &interruption, &before);
+    while (status < 0 && !is_interruption_wanted(NULL))
+        status = ppoll(&readable, 1, NULL, &before);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (status >= 0)
+        return 0;
+    errno = EINTR;
+    return -1;
+}
+
+/* Reads more of standard input: how much, 0 at its end, -1 with errno. */
+static ssize_t fill_input(void)
+{
     ssize_t n;
 
-    while ((n = read(STDIN_FILENO, bytes, size)) < 0 && (errno == EINTR || errno == EAGAIN))
-        poll(&readable, 1, -1);
+    do {
+        if (wait_for_input() < 0)
+            return -1;
+        n = read(STDIN_FILENO, input.bytes, sizeof(input.bytes));
+    } while (n < 0 && (errno == EAGAIN || errno == EINTR));
+    input.at = 0;
+    input.end = n > 0 ? (size_t)n : 0;
     return n;
 }
 
@@ -32,13 +77,13 @@ static ssize_t read_some(char *bytes, size_t size)
 static int copy_input(FILE *copy)
 {
     bool is_empty = true;
-    char bytes[65536];
     ssize_t n;
 
-    while ((n = read_some(bytes, sizeof(bytes))) > 0) {
-        fwrite(bytes, 1, (size_t)n, copy);
+    while ((n = fill_input()) > 0) {
+        fwrite(input.bytes, 1, (size_t)n, copy);
         is_empty = false;
     }
+    input.end = 0;
     return n < 0 && !is_empty ? -1 : 0;
 }
 
@@ -66,19 +111,6 @@ int script_read(char **script)
     return status;
 }
 
-/* ---- Ctrl-C ---------------------------------------------------------------------------------- */
-
-static bool interrupted;
-
-static bool is_interruption_wanted(void *arg)
-{
-    (void)arg;
-    if (!interrupt_take())
-        return false;
-    interrupted = true;
-    return true;
-}
-
 /* ---- Output and input of cells --------------------------------------------------------------- */
 
 static void write_text(void *arg, bool is_error, const char *text, size_t len)
@@ -90,17 +122,35 @@ static void write_text(void *arg, bool is_error, const char *text, size_t len)
     fflush(stream);
 }
 
+/* Copies what there is of a line. Whether that was all of it. */
+static bool copy_line(FILE *copy)
+{
+    const char *start = input.bytes + input.at;
+    const char *newline = memchr(start, '\n', input.end - input.at);
+    size_t len = newline ? (size_t)(newline + 1 - start) : input.end - input.at;
+
+    fwrite(start, 1, len, copy);
+    input.at += len;
+    return newline;
+}
+
 static ssize_t read_line(void *arg, char **line)
 {
     size_t size = 0;
-    ssize_t len = getline(line, &size, stdin);
+    FILE *copy = open_memstream(line, &size);
+    ssize_t n = 1;
+    int why;
 
-    if (len < 0 && ferror(stdin)) {
-        if (errno == EINTR)
-            (void)is_interruption_wanted(arg); /* the cell learns of it from us, right now */
+    (void)arg;
+    if (!copy)
         return -1;
-    }
-    return len < 0 ? 0 : len;
+    while (n > 0 && !copy_line(copy))
+        n = fill_input();
+    why = errno;
+    if (fclose(copy) != 0)
+        return -1;
+    errno = why;
+    return n < 0 ? -1 : (ssize_t)size;
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */
