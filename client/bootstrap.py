@@ -97,6 +97,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         def _is_mine(self):
             return threading.get_ident() == self._thread
 
+        def close(self):
+            if not self._is_mine():  # exit() closes sys.stdin
+                self._before.close()
+
         def isatty(self):
             return not self._is_mine() and self._before.isatty()
 
@@ -219,7 +223,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             plain, why = object.__repr__(value), type(error).__name__
             text, rest = f"{plain} (its repr raised {why})", ""
         if len(text) > cut_text:
-            text, rest = text[:cut_text], f"... ({len(text)} characters)"
+            text, rest = text[:cut_text], rest or f"... ({len(text)} characters)"
         return sendable(text + rest)
 
     def codes_within(code):
