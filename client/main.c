@@ -142,6 +142,14 @@ static bool may_be_script(const struct options *options)
     return options->prompt && options->code_count == 0 && !isatty(STDIN_FILENO);
 }
 
+/* What to say before an error of the connection while cells run. */
+static const char *cause_of(const struct rpyc_error *err)
+{
+    bool is_gone = err->code == RPYC_ECLOSED || err->code == RPYC_ESYSTEM;
+
+    return is_gone ? "the debuggee is not there any more: " : "";
+}
+
 /* Cells that are given, or else the stacks, and whatever of the two is asked for beside. */
 static int run_connected(rpyc_conn **conn, const struct options *options, const char *script)
 {
@@ -154,7 +162,7 @@ static int run_connected(rpyc_conn **conn, const struct options *options, const 
     if (status == EXIT_SUCCESS && has_cells) {
         status = script_run(*conn, options, script, &err);
         if (err.code != RPYC_OK)
-            return report_failure("", &err);
+            return report_failure(cause_of(&err), &err);
         if (status == EXIT_SUCCESS)
             status = flush_stdout();
     }
