@@ -100,6 +100,22 @@ def python() -> str:
     return build_setting("PYSTUCK_PYTHON")
 
 
+def pystuck(
+    *arguments: object, stdin: str = "", timeout: float = PATIENCE, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs the client."""
+    return subprocess.run(
+        c_program("PYSTUCK_BIN", *arguments),
+        env=clean_environment(**environment),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=timeout,
+        check=False,
+    )
+
+
 class Running:
     """A process and what it prints; in a session of its own, all of which `kill` ends."""
 

@@ -23,6 +23,7 @@ from harness import (
     c_program,
     clean_environment,
     command,
+    pystuck,
     stock_environment,
     wait_until,
 )
@@ -31,20 +32,6 @@ from rawpeer import Handler, box, raw_connect
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
 Done = subprocess.CompletedProcess
-
-
-def pystuck(*arguments: object, timeout: float = PATIENCE, **environment: str) -> Done[str]:
-    """Runs the client."""
-    return subprocess.run(
-        c_program("PYSTUCK_BIN", *arguments),
-        env=clean_environment(**environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=timeout,
-        check=False,
-    )
 
 
 def stacks_of(debuggee: Debuggee) -> str:
