@@ -31,7 +31,7 @@ static const struct {
 } known[] = {
     {"help", NULL, 'h', "show this text and exit"},
     {"version", NULL, KEY_VERSION, "show the version and exit"},
-    {"code", "CODE", 'c', "run this in the debuggee, show its value; repeatable"},
+    {"code", "CODE", 'c', "run this in the debuggee; may be given again"},
     {"stacks", NULL, KEY_STACKS, "show the stacks also where code is run"},
     {"no-stacks", NULL, KEY_NO_STACKS, "leave out the stacks of the debuggee's threads"},
     {"no-ipython", NULL, KEY_NO_PROMPT, "leave out the prompt, and what is on standard input"},

@@ -339,6 +339,8 @@ def test_help_says_what_it_is_and_what_the_options_do(option: str) -> None:
         ("host", "127.0.0.1"),
         ("port", "6666"),
         ("-h, --help", ""),
+        ("-c, --code CODE", "run"),
+        ("--stacks", "stacks"),
         ("--no-stacks", "stacks"),
         ("--no-ipython", "prompt"),
         ("--host", ""),
@@ -351,6 +353,24 @@ def test_help_says_what_it_is_and_what_the_options_do(option: str) -> None:
             for line in lines
         ), start
     assert max(map(len, lines)) <= 80
+
+
+def test_the_help_and_the_man_page_have_the_same_options() -> None:
+    page = (Path(__file__).parents[2] / "doc" / "pystuck.1").read_text()
+    told = set()
+    for line in re.findall(r"^\.It Fl (.*)", page, re.MULTILINE):
+        for name in re.split(" , (?:Fl )?", line):
+            option, _, argument = name.partition(" Ar ")
+            told.add(f"-{option} {argument.upper()}".strip())
+    shown = set()
+    for line in pystuck("--help").stdout.partition("options:\n")[2].splitlines():
+        names, argument = re.findall(r"^  ((?:-\w, )?--[\w-]+)( [A-Z]+)?  ", line)[0]
+        shown |= {name + argument for name in names.split(", ")}
+    assert shown == told
+    synopsis = page.partition("SYNOPSIS")[2].partition(".Sh")[0]
+    usage = pystuck("--help").stdout.partition("\n\n")[0]
+    in_synopsis = {f"-{name}" for name in re.findall(r"Fl (\S+)", synopsis)}
+    assert in_synopsis == set(re.findall(r"(?<![\w-])--?\w[\w-]*", usage))
 
 
 def test_version_is_told() -> None:
