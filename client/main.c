@@ -26,6 +26,9 @@
 /* Beside EXIT_SUCCESS, and EXIT_FAILURE for what goes wrong once there is a server. */
 enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2 };
 
+/* How long a script may take to begin before the stacks are shown, in ms. */
+#define SCRIPT_WAIT_MS 1000
+
 #define CLEAN_ERROR __attribute__((cleanup(rpyc_error_clear)))
 
 static void close_conn(rpyc_conn **conn)
@@ -171,20 +174,27 @@ static int run_connected(rpyc_conn **conn, const struct options *options, const 
     return status;
 }
 
-static int run(const struct options *options)
+static int run(const struct options *given)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     rpyc_conn *conn __attribute__((cleanup(close_conn))) = NULL;
     char *script __attribute__((cleanup(free_text))) = NULL;
+    struct options options = *given;
 
-    if (may_be_script(options) && script_read(&script) < 0) {
+    if (connect_server(&conn, &options, &err) != 0)
+        return report_no_connection(&err);
+    /* Whoever has left a pipe open there waits for the stacks, and maybe for ever. */
+    if (may_be_script(&options) && options.stacks != CHOICE_NO && !script_comes(SCRIPT_WAIT_MS)) {
+        if (show_stacks(conn) != EXIT_SUCCESS)
+            return EXIT_FAILURE;
+        options.stacks = CHOICE_NO;
+    }
+    if (may_be_script(&options) && script_read(&script) < 0) {
         complain("cannot read standard input: %s",
                  errno == EILSEQ ? "there is a NUL character in it" : strerror(errno));
         return EXIT_FAILURE;
     }
-    if (connect_server(&conn, options, &err) != 0)
-        return report_no_connection(&err);
-    return run_connected(&conn, options, script);
+    return run_connected(&conn, &options, script);
 }
 
 /* Puts /dev/null where stdin, stdout or stderr is closed: the socket would get that number, and the

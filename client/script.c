@@ -14,8 +14,6 @@
 #include "interrupt.h"
 #include "text.h"
 
-#define DEFAULT_WIDTH 80
-
 /* ---- Ctrl-C ---------------------------------------------------------------------------------- */
 
 static bool interrupted;
@@ -85,6 +83,13 @@ static int copy_input(FILE *copy)
     }
     input.end = 0;
     return n < 0 && !is_empty ? -1 : 0;
+}
+
+bool script_comes(int ms)
+{
+    struct pollfd readable = {.fd = STDIN_FILENO, .events = POLLIN};
+
+    return poll(&readable, 1, ms) != 0;
 }
 
 int script_read(char **script)

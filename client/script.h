@@ -12,6 +12,9 @@
 
 #include "options.h"
 
+/* Whether something is to be read on standard input within so many ms, if only its end. */
+bool script_comes(int ms);
+
 /* Reads standard input to its end. 0, with the script, for free(), or NULL where there is nothing
  * in it but blanks, or nothing can be read; -1 with errno, EILSEQ for a NUL character. */
 int script_read(char **script);
