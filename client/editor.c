@@ -168,7 +168,7 @@ static void set_up(struct editor *e)
     el_set(e->el, EL_SIGNAL, 0);
     el_set(e->el, EL_EDITOR, "emacs");
     el_set(e->el, EL_GETCFN, get_char);
-    el_set(e->el, EL_ADDFN, "paste", "Take what is pasted as it is", paste);
+    el_wset(e->el, EL_ADDFN, L"paste", L"Take what is pasted as it is", paste); /* no copies */
     el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
     el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_set(e->el, EL_BIND, "\\e[1;5C", "em-next-word", NULL);

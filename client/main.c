@@ -208,7 +208,7 @@ static void occupy_standard_fds(void)
 
 int main(int argc, char **argv)
 {
-    struct options options;
+    static struct options options; /* what it points to is there to the end */
 
     occupy_standard_fds();
     switch (options_parse(&options, argc, argv)) {

@@ -32,6 +32,7 @@ from harness import (
     command,
     debuggee_environment,
     pystuck,
+    start_stuck,
     wait_until,
 )
 
@@ -46,6 +47,15 @@ def server(request: pytest.FixtureRequest, lasting: Callable[..., Debuggee]) -> 
     """A stuck program with a server of each kind, used again by the next test."""
     stock: Stock | None = request.param
     return lasting(stock)
+
+
+@pytest.fixture(params=SERVERS, ids=lambda stock: str(stock or "ours"))
+def server_of_one_test(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
+    """The same, not used again: its frames are looked at, and are then held from where
+    LeakSanitizer does not look."""
+    debuggee = start_stuck(request.param)
+    yield debuggee
+    debuggee.kill()
 
 
 @pytest.fixture
@@ -693,8 +703,8 @@ INTERRUPTIBLE = {
 
 
 @pytest.mark.parametrize("code", INTERRUPTIBLE.values(), ids=INTERRUPTIBLE)
-def test_ctrl_c_interrupts_the_cell_over_there(server: Debuggee, code: str) -> None:
-    with client_in_a_cell(server, code) as client:
+def test_ctrl_c_interrupts_the_cell_over_there(server_of_one_test: Debuggee, code: str) -> None:
+    with client_in_a_cell(server_of_one_test, code) as client:
         assert client.stderr is not None
         if "print" in code:
             client.stderr.readline()
@@ -704,15 +714,15 @@ def test_ctrl_c_interrupts_the_cell_over_there(server: Debuggee, code: str) -> N
     last = f'File "<cell 0>", line {1 + len(code.splitlines())}, in <module>\n'
     assert last in text
     assert text.endswith("\nKeyboardInterrupt\n")
-    assert cells(server, "1") == "1\n"
+    assert cells(server_of_one_test, "1") == "1\n"
 
 
-def test_a_cell_may_catch_the_interruption(server: Debuggee) -> None:
+def test_a_cell_may_catch_the_interruption(server_of_one_test: Debuggee) -> None:
     code = (
         "try:\n    print('within')\n    while True: list(range(10))\n"
         "except KeyboardInterrupt:\n    print('caught')"
     )
-    with client_in_a_cell(server, code) as client:
+    with client_in_a_cell(server_of_one_test, code) as client:
         assert client.stdout is not None
         assert client.stdout.readline() == "within\n"
         client.send_signal(signal.SIGINT)
@@ -720,8 +730,8 @@ def test_a_cell_may_catch_the_interruption(server: Debuggee) -> None:
     assert client.returncode == 0
 
 
-def test_the_second_ctrl_c_ends_the_client(ours: Debuggee, connect: Connect) -> None:
-    other = connect(ours)
+def test_the_second_ctrl_c_ends_the_client(stuck: Debuggee, connect: Connect) -> None:
+    other = connect(stuck)
     other.execute("import __main__ as main, threading")
     other.execute("main.interrupted, main.ending = False, threading.Event()")
     code = (
@@ -730,7 +740,7 @@ def test_the_second_ctrl_c_ends_the_client(ours: Debuggee, connect: Connect) -> 
         "    try:\n        main.ending.wait(0.01)\n"
         "    except KeyboardInterrupt:\n        main.interrupted = True\n"
     )
-    with client_in_a_cell(ours, code) as client:
+    with client_in_a_cell(stuck, code) as client:
         client.send_signal(signal.SIGINT)
         wait_until(lambda: other.eval("main.interrupted"), "the first one to arrive")
         assert client.poll() is None
