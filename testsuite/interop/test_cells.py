@@ -101,11 +101,14 @@ def start_client(debuggee: Debuggee, *codes: str, **options: Any) -> subprocess.
 def client_in_a_cell(debuggee: Debuggee, code: str) -> Iterator[subprocess.Popen[str]]:
     """A client whose cell has printed "go" and now goes on with `code`."""
     with start_client(debuggee, f"import sys; print('go')\n{code}") as client:
+        watchdog = threading.Timer(PATIENCE, client.kill)
+        watchdog.start()
         try:
             assert client.stdout is not None
             assert client.stdout.readline() == "go\n"
             yield client
         finally:
+            watchdog.cancel()
             client.kill()
 
 
