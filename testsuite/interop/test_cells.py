@@ -868,6 +868,7 @@ def test_nothing_of_ours_is_left(ours: Debuggee, connect: Connect) -> None:
     client.eval("left()")
     wait_until(lambda: client.eval("left()").endswith(", 0, True)"), "earlier cells to be gone")
     before, holdings = client.eval("left()"), ours.holdings()
+    assert before.startswith("([], ")  # no source of earlier cells
     cells(
         ours,
         "class Thing: pass",
