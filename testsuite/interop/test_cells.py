@@ -32,12 +32,14 @@ from harness import (
     command,
     debuggee_environment,
     pystuck,
-    start_stuck,
     wait_until,
 )
 
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
+
+#: For `lasting`: to interrupt a cell is to look for its thread's frames.
+LOOKS_AT_FRAMES = True
 
 SERVERS = [None, RPYC4, RPYC5, RPYC6, RPYC5_BOUND, RPYC6_BOUND]
 
@@ -47,15 +49,6 @@ def server(request: pytest.FixtureRequest, lasting: Callable[..., Debuggee]) -> 
     """A stuck program with a server of each kind, used again by the next test."""
     stock: Stock | None = request.param
     return lasting(stock)
-
-
-@pytest.fixture(params=SERVERS, ids=lambda stock: str(stock or "ours"))
-def server_of_one_test(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
-    """The same, not used again: its frames are looked at, and are then held from where
-    LeakSanitizer does not look."""
-    debuggee = start_stuck(request.param)
-    yield debuggee
-    debuggee.kill()
 
 
 @pytest.fixture
@@ -706,8 +699,8 @@ INTERRUPTIBLE = {
 
 
 @pytest.mark.parametrize("code", INTERRUPTIBLE.values(), ids=INTERRUPTIBLE)
-def test_ctrl_c_interrupts_the_cell_over_there(server_of_one_test: Debuggee, code: str) -> None:
-    with client_in_a_cell(server_of_one_test, code) as client:
+def test_ctrl_c_interrupts_the_cell_over_there(server: Debuggee, code: str) -> None:
+    with client_in_a_cell(server, code) as client:
         assert client.stderr is not None
         if "print" in code:
             client.stderr.readline()
@@ -717,15 +710,15 @@ def test_ctrl_c_interrupts_the_cell_over_there(server_of_one_test: Debuggee, cod
     last = f'File "<cell 0>", line {1 + len(code.splitlines())}, in <module>\n'
     assert last in text
     assert text.endswith("\nKeyboardInterrupt\n")
-    assert cells(server_of_one_test, "1") == "1\n"
+    assert cells(server, "1") == "1\n"
 
 
-def test_a_cell_may_catch_the_interruption(server_of_one_test: Debuggee) -> None:
+def test_a_cell_may_catch_the_interruption(server: Debuggee) -> None:
     code = (
         "try:\n    print('within')\n    while True: list(range(10))\n"
         "except KeyboardInterrupt:\n    print('caught')"
     )
-    with client_in_a_cell(server_of_one_test, code) as client:
+    with client_in_a_cell(server, code) as client:
         assert client.stdout is not None
         assert client.stdout.readline() == "within\n"
         client.send_signal(signal.SIGINT)
