@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import rpyc
 from harness import (
+    SANITIZED,
     Debuggee,
     Running,
     debuggee_environment,
@@ -23,6 +24,11 @@ from harness import (
     python,
     run_python,
     wait_until,
+)
+
+# A program that forks just when one of its threads starts, or allocates.
+pytestmark = pytest.mark.skipif(
+    SANITIZED, reason="AddressSanitizer's locks are not made anew in a child"
 )
 
 Start = Callable[..., Debuggee]
