@@ -17,11 +17,12 @@ struct ps_guest *ps_guest(void)
 struct wait {
     PyThreadState *before;
     deadline_t outer_deadline;
+    bool was_deaf;
 };
 
 static struct wait begin_wait(deadline_t deadline)
 {
-    struct wait w = {.outer_deadline = ps_guest()->deadline};
+    struct wait w = {.outer_deadline = ps_guest()->deadline, .was_deaf = ps_guest()->deaf};
 
     ps_guest()->deadline = deadline;
     w.before = ps_gil_begin_wait();
@@ -32,6 +33,16 @@ static void end_wait(const struct wait *w)
 {
     ps_gil_end_wait(w->before);
     ps_guest()->deadline = w->outer_deadline;
+    ps_guest()->deaf = w->was_deaf;
+}
+
+/* A short one, until whose end handlers of signals wait: what they raised could not be told. */
+static struct wait begin_deaf_wait(void)
+{
+    struct wait w = begin_wait(deadline_in(0));
+
+    ps_guest()->deaf = true;
+    return w;
 }
 
 /* Raises what a signal handler raised, or an error of the connection. */
@@ -225,29 +236,20 @@ PyObject *ps_take(struct ps_session *s, struct pending *p)
     return NULL;
 }
 
-/* Handlers of signals wait until it is over: what they raised could not be told. */
 void ps_forget(struct ps_session *s, struct pending *p)
 {
-    bool was_deaf = ps_guest()->deaf;
-    struct wait wait;
+    struct wait wait = begin_deaf_wait();
 
-    ps_guest()->deaf = true;
-    wait = begin_wait(deadline_in(0));
     conn_forget(s->conn, p);
     end_wait(&wait);
-    ps_guest()->deaf = was_deaf;
 }
 
 void ps_goodbye(struct ps_session *s)
 {
-    bool was_deaf = ps_guest()->deaf;
-    struct wait wait;
+    struct wait wait = begin_deaf_wait();
 
-    ps_guest()->deaf = true;
-    wait = begin_wait(deadline_in(0));
     conn_goodbye(s->conn);
     end_wait(&wait);
-    ps_guest()->deaf = was_deaf;
 }
 
 int ps_serve_one(struct ps_session *s, deadline_t deadline)
