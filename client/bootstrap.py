@@ -424,4 +424,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     namespace.setdefault("__builtins__", builtins)
     namespace.update(names, modules=Modules())
     wait_for_client(write_out)
+    # For what else comes over here: the helpers of client/cell.h.
+    run.namespace, run.modules_type = namespace, Modules
+    run.shown, run.failure, run.sendable = shown, failure, sendable
     return run, told[0]

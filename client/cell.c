@@ -15,16 +15,31 @@
 static const char bootstrap[] =
 #include "bootstrap.inc"
     ;
+static const char completion[] =
+#include "completion.inc"
+    ;
+static const char inspection[] =
+#include "inspection.inc"
+    ;
 
-/* Takes the function out of the connection's namespace again. */
-static const char take_function[] = "globals().pop('_pystuck_cells')";
+/* Takes the function that a source defines out of the connection's namespace again. */
+#define TAKE(name) "globals().pop('" name "')"
+
+static const struct {
+    const char *source;
+    const char *take;
+} helpers[CELLS_HELPERS] = {
+    [CELLS_COMPLETION] = {completion, TAKE("_pystuck_completion")},
+    [CELLS_INSPECTION] = {inspection, TAKE("_pystuck_inspection")},
+};
 
 struct cells {
     rpyc_conn *conn; /* borrowed */
     struct cell_io io;
-    rpyc_value *run; /* the function over there */
-    int number;      /* of the next cell */
-    int64_t thread;  /* over there, on which cells run: its ident */
+    rpyc_value *run;                    /* the function over there */
+    rpyc_value *helpers[CELLS_HELPERS]; /* more of them; NULL: not wanted yet */
+    int number;                         /* of the next cell */
+    int64_t thread;                     /* over there, on which cells run: its ident */
 };
 
 static void unref_value(rpyc_value **value)
@@ -119,7 +134,7 @@ int cells_open(struct cells **out, rpyc_conn *conn, const struct cell_io *io,
     struct cells *c;
 
     if (rpyc_execute(conn, bootstrap, err) < 0 ||
-        rpyc_eval(conn, take_function, &function, err) < 0)
+        rpyc_eval(conn, TAKE("_pystuck_cells"), &function, err) < 0)
         return -1;
     c = calloc(1, sizeof(*c));
     if (!c)
@@ -136,10 +151,32 @@ int cells_open(struct cells **out, rpyc_conn *conn, const struct cell_io *io,
 
 void cells_close(struct cells *c)
 {
+    size_t i;
+
     if (!c)
         return;
+    for (i = 0; i < CELLS_HELPERS; i++)
+        rpyc_unref(c->helpers[i]);
     rpyc_unref(c->run);
     free(c);
+}
+
+/* Has a helper made: its source defines a function that makes it. */
+static int make_helper(struct cells *c, enum cells_helper which, struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *make = NULL;
+
+    if (rpyc_execute(c->conn, helpers[which].source, err) < 0 ||
+        rpyc_eval(c->conn, helpers[which].take, &make, err) < 0)
+        return -1;
+    return rpyc_call(make, &c->helpers[which], err, "O", c->run);
+}
+
+rpyc_value *cells_helper(struct cells *c, enum cells_helper which, struct rpyc_error *err)
+{
+    if (!c->helpers[which] && make_helper(c, which, err) < 0)
+        return NULL;
+    return c->helpers[which];
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */

@@ -73,4 +73,15 @@ int cells_run(struct cells *cells, const char *source, int width, enum cell_mode
 /* The number of the next cell, from 0. */
 int cells_number(const struct cells *cells);
 
+/* What else is done over there, by Python of ours that goes along when it is first wanted. */
+enum cells_helper {
+    CELLS_COMPLETION, /* completion.py */
+    CELLS_INSPECTION, /* inspection.py */
+    CELLS_HELPERS     /* how many there are */
+};
+
+/* The function that a helper is, see its source: borrowed, for as long as cells is there. NULL with
+ * err filled: errors as of cells_open. */
+rpyc_value *cells_helper(struct cells *cells, enum cells_helper which, struct rpyc_error *err);
+
 #endif

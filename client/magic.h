@@ -16,8 +16,8 @@ bool magic_is(const char *cell);
 void magic_run(struct repl *repl, const char *cell);
 
 /* What the magics do with the prompt: of repl.c. */
-void repl_show_stacks(struct repl *repl);
-void repl_show_history(struct repl *repl);
-void repl_reconnect(struct repl *repl);
+void repl_show_stacks(struct repl *repl, const char *argument);
+void repl_show_history(struct repl *repl, const char *argument);
+void repl_reconnect(struct repl *repl, const char *argument);
 
 #endif

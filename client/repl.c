@@ -121,7 +121,7 @@ static int open_cells(struct repl *r, struct rpyc_error *err)
     return cells_open(&r->cells, r->conn, &io, err);
 }
 
-void repl_reconnect(struct repl *r)
+static void reconnect(struct repl *r)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
 
@@ -222,7 +222,7 @@ static void report_failure(struct repl *r, const struct rpyc_error *err)
         return;
     }
     fputs("\nThe cell goes on in the debuggee; this is a new session, with new names.\n", stderr);
-    repl_reconnect(r);
+    reconnect(r);
 }
 
 /* Runs what has been typed so far. False: there is more to be typed. */
@@ -247,13 +247,20 @@ static bool run_cell(struct repl *r, const char *cell)
 
 /* ---- Magics ---------------------------------------------------------------------------------- */
 
-void repl_show_stacks(struct repl *r)
+void repl_reconnect(struct repl *r, const char *argument)
+{
+    (void)argument;
+    reconnect(r);
+}
+
+void repl_show_stacks(struct repl *r, const char *argument)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     rpyc_value *stacks = NULL;
     const char *text;
     size_t len;
 
+    (void)argument;
     if (!r->conn) {
         fputs("the debuggee is gone\n", stderr);
         return;
@@ -268,10 +275,11 @@ void repl_show_stacks(struct repl *r)
     rpyc_unref(stacks);
 }
 
-void repl_show_history(struct repl *r)
+void repl_show_history(struct repl *r, const char *argument)
 {
     size_t i;
 
+    (void)argument;
     for (i = 0; i < r->history_len; i++) {
         text_print(stdout, r->history[i], strlen(r->history[i]));
         putchar('\n');
