@@ -281,6 +281,18 @@ int rpyc_build(rpyc_value **out, struct rpyc_error *err, const char *format, ...
     return *out ? 0 : -1;
 }
 
+int rpyc_pack(rpyc_value **out, rpyc_value *const *items, size_t count, struct rpyc_error *err)
+{
+    _cleanup_(free_list) struct list list = {0};
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        if (append(&list, rpyc_ref(items[i]), err) < 0)
+            return -1;
+    *out = wrap(RPYC_TUPLE, &list, err);
+    return *out ? 0 : -1;
+}
+
 /* ---- Arguments of a call ----------------------------------------------------------------------
  */
 
@@ -311,11 +323,46 @@ static rpyc_value *parse_keyword(struct parser *p, size_t length)
     return value_container(RPYC_TUPLE, pair, 2, p->err);
 }
 
+/* Appends the items of a tuple: for "*" positional arguments, for "**" pairs. */
+static int append_items(struct parser *p, struct list *list, bool pairs)
+{
+    const rpyc_value *tuple = va_arg(*p->ap, rpyc_value *);
+    rpyc_value *item;
+    size_t i;
+
+    if (rpyc_type_of(tuple) != RPYC_TUPLE)
+        return error_set(p->err, RPYC_EINVAL, "a '*' in a format is for a tuple");
+    for (i = 0; i < rpyc_length(tuple); i++) {
+        item = rpyc_item(tuple, i);
+        if (pairs && (rpyc_length(item) != 2 || rpyc_type_of(rpyc_item(item, 0)) != RPYC_STR))
+            return error_set(p->err, RPYC_EINVAL, "a '**' in a format is for (name, value) pairs");
+        if (append(list, rpyc_ref(item), p->err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* "*" or "**", with its tuple. */
+static int parse_unpacking(struct parser *p, struct list *args, struct list *kwargs)
+{
+    bool pairs = p->pos[1] == '*';
+
+    p->pos += pairs ? 2 : 1;
+    if (!pairs && kwargs->count > 0)
+        return error_set(p->err, RPYC_EINVAL, "a positional argument behind a keyword");
+    return append_items(p, pairs ? kwargs : args, pairs);
+}
+
 static int parse_arguments(struct parser *p, struct list *args, struct list *kwargs)
 {
     size_t length;
 
     for (skip_blanks(p); *p->pos; skip_blanks(p)) {
+        if (*p->pos == '*') {
+            if (parse_unpacking(p, args, kwargs) < 0)
+                return -1;
+            continue;
+        }
         length = keyword_length(p->pos);
         if (length == 0 && kwargs->count > 0)
             return error_set(p->err, RPYC_EINVAL, "a positional argument behind a keyword");

@@ -266,11 +266,18 @@ RPYC_API const char *rpyc_class_name(const rpyc_value *value);
  *
  *     rpyc_callattr(list, "sort", NULL, &err, "key=O, reverse=b", key, 1)
  *
+ * and arguments that are collected already come as in Python, by a "*" for a tuple of them and a
+ * "**" for a tuple of (name, value) pairs, both rpyc_value *, borrowed.
+ *
  * Errors: RPYC_EINVAL for a format that makes no sense, a str that is not UTF-8, digits that are
  * none, or a netref of another connection. */
 
 /* Makes a value: None for an empty format, one value for one item, a tuple for several. */
 RPYC_API int rpyc_build(rpyc_value **out, struct rpyc_error *err, const char *format, ...);
+
+/* Makes a tuple of count values, which are borrowed. */
+RPYC_API int rpyc_pack(rpyc_value **out, rpyc_value *const *items, size_t count,
+                       struct rpyc_error *err);
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 

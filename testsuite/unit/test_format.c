@@ -292,6 +292,37 @@ TEST(arguments_are_always_a_tuple)
     assert_arguments("11 51 080a61", "02", "i, s", 1, "a");
 }
 
+TEST(collected_arguments_come_with_stars)
+{
+    AUTO_VALUE *args = NULL, *kwargs = NULL, *one = NULL;
+
+    assert_int_equal(rpyc_build(&args, NULL, "(is)", 1, "a"), 0);
+    assert_int_equal(rpyc_build(&kwargs, NULL, "((si)(si))", "a", 1, "b", 2), 0);
+    assert_int_equal(rpyc_build(&one, NULL, "i", 1), 0);
+    assert_arguments("11 51 080a61", "02", "*", args);
+    assert_arguments("13 52 51 080a61 53", "02", "i, *, i", 2, args, 3);
+    assert_arguments("02", "11 11 080a61 51 11 080a62 52", "**", kwargs);
+    assert_arguments("11 51 080a61", "12 11 080a63 53 11 080a61 51 11 080a62 52", "*, c=i, **",
+                     args, 3, kwargs);
+    assert_no_arguments("behind a keyword", "**, *", kwargs, args);
+    assert_no_arguments("a '*' in a format is for a tuple", "*", one);
+    assert_no_arguments("a '*' in a format is for a tuple", "**", (rpyc_value *)NULL);
+    assert_no_arguments("(name, value) pairs", "**", args);
+}
+
+TEST(values_are_packed_into_a_tuple)
+{
+    AUTO_VALUE *a = NULL, *b = NULL;
+    rpyc_value *packed = NULL;
+
+    assert_int_equal(rpyc_build(&a, NULL, "i", 1), 0);
+    assert_int_equal(rpyc_build(&b, NULL, "s", "a"), 0);
+    assert_int_equal(rpyc_pack(&packed, (rpyc_value *[]){a, b, a}, 3, NULL), 0);
+    assert_value(packed, "12 51 080a61 51");
+    assert_int_equal(rpyc_pack(&packed, NULL, 0, NULL), 0);
+    assert_value(packed, "02");
+}
+
 TEST(keywords_follow_positional_arguments)
 {
     assert_arguments("02", "10 11 080a61 51", "a=i", 1);
@@ -342,6 +373,8 @@ int main(void)
         cmocka_unit_test(many_brackets_may_stand_side_by_side),
         cmocka_unit_test(a_failure_frees_what_was_made_before),
         cmocka_unit_test(arguments_are_always_a_tuple),
+        cmocka_unit_test(collected_arguments_come_with_stars),
+        cmocka_unit_test(values_are_packed_into_a_tuple),
         cmocka_unit_test(keywords_follow_positional_arguments),
         cmocka_unit_test(keywords_that_make_no_sense_are_refused),
         cmocka_unit_test(keywords_are_for_calls_alone),

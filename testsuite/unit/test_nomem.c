@@ -371,7 +371,7 @@ static void fail_each(void (*with)(scenario, unsigned long), scenario run)
 static void build_values(rpyc_conn *conn)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
-    rpyc_value *v = NULL;
+    rpyc_value *v = NULL, *item = NULL;
 
     (void)conn;
     TRY(rpyc_build(&v, &err, "(isldb)", 1, "text", (int64_t)2, 3.0, 1));
@@ -383,6 +383,12 @@ static void build_values(rpyc_conn *conn)
     v = NULL;
     TRY(rpyc_build(&v, &err, "(iiiiiiiiiiiiiiiiii)", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
                    15, 16, 17, 18));
+    rpyc_unref(v);
+    v = NULL;
+    TRY(rpyc_build(&item, &err, "s", "text"));
+    if (item)
+        TRY(rpyc_pack(&v, (rpyc_value *[]){item, item}, 2, &err));
+    rpyc_unref(item);
     rpyc_unref(v);
 }
 
