@@ -373,33 +373,78 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         """
         if mode == "typed" and is_incomplete(source):
             return None, None
-        if threading.get_ident() != told[0]:
-            told[0] = threading.get_ident()
-            tell_thread(told[0])
+        tell()
         filename = f"<cell {number}>"
         source = source[source.startswith("\ufeff") :]  # some editors' mark of UTF-8
         sources[filename] = source
         names["In"].append(source)
-        streams = Stream("stdout", write_out), Stream("stderr", write_err), Input("stdin")
+        every = mode == "each"
+        return guarded(replaced_streams(), evaluate, number, source, filename, width, every)
+
+    def tell():
+        """Tells the client on which thread this is, if that has changed."""
+        if threading.get_ident() != told[0]:
+            told[0] = threading.get_ident()
+            tell_thread(told[0])
+
+    def replaced_streams():
+        return Stream("stdout", write_out), Stream("stderr", write_err), Input("stdin")
+
+    def guarded(streams, work, *arguments):
+        """Returns (whether it went well, the text to show) of work that runs the user's code."""
         try:
-            return _pystuck_cell(streams, number, source, filename, width, mode == "each")
-        except KeyboardInterrupt as error:  # it came when the cell had just ended
+            return _pystuck_cell(streams, work, *arguments)
+        except KeyboardInterrupt as error:  # it came when the work had just been done
             return False, failure(error)
         finally:
             for stream in streams:
                 stream.end()
 
     # The client looks for this name when it is to interrupt a cell.
-    def _pystuck_cell(streams, number, source, filename, width, every):
+    def _pystuck_cell(streams, work, *arguments):
         try:
             for stream in streams:
                 stream.begin()
-            return True, evaluate(number, source, filename, width, every)
+            return True, work(*arguments)
         except BaseException as error:
             return False, failure(error)
         finally:
             for stream in streams:
                 stream.end()
+
+    # ---- Chains, which the client evaluates by itself --------------------------------------------
+
+    class Chain:
+        """Ends the streams of a chain when the client lets go of it, or is gone."""
+
+        def __init__(self, streams):
+            self._streams = streams
+
+        def __del__(self):
+            for stream in self._streams:
+                with contextlib.suppress(BaseException):
+                    stream.end()
+
+    def begin_chain():
+        """What this thread prints from now on, in a call of the client's, is the client's."""
+        tell()
+        streams = chain_streams[:] = replaced_streams()
+        for stream in streams:
+            stream.begin()
+        return Chain(streams)
+
+    def end_chain(number, source, width, is_quiet, value):
+        """The value of a chain, as that of a cell: remembered, and its text."""
+        names["In"].append(source)
+        streams, chain_streams[:] = chain_streams[:] or replaced_streams(), ()
+        return guarded(streams, valued, number, value, width, is_quiet)
+
+    def fail_chain(source):
+        """A chain has raised an exception."""
+        names["In"].append(source)
+        streams, chain_streams[:] = chain_streams[:], ()
+        for stream in streams:
+            stream.end()
 
     def evaluate(number, source, filename, width, every):
         value, has_value, is_quiet = None, False, False
@@ -407,7 +452,11 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             value = eval(code, namespace)
             if every and has_value and value is not None and not is_quiet:
                 print(shown(value, width))
-        if every or not has_value or value is None:
+        return None if every or not has_value else valued(number, value, width, is_quiet)
+
+    def valued(number, value, width, is_quiet):
+        """Keeps the value of a cell. Returns the text of it, or None."""
+        if value is None:
             return None
         remember(number, value)
         return None if is_quiet else shown(value, width)
@@ -418,7 +467,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     for feature in __future__.all_feature_names:
         future_flags |= getattr(__future__, feature).compiler_flag
     our_codes = set(codes_within(sys._getframe().f_code))
-    sources, told, flags, unread = {}, [threading.get_ident()], [0], [""]
+    sources, told, flags, unread, chain_streams = {}, [threading.get_ident()], [0], [""], []
     names = {"In": [], "Out": {}, "_": "", "__": "", "___": ""}
     namespace.setdefault("__name__", "__main__")
     namespace.setdefault("__builtins__", builtins)
@@ -427,4 +476,4 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     # For what else comes over here: the helpers of client/cell.h.
     run.namespace, run.modules_type = namespace, Modules
     run.shown, run.failure, run.sendable = shown, failure, sendable
-    return run, told[0]
+    return run, told[0], namespace, begin_chain, end_chain, fail_chain

@@ -36,7 +36,9 @@ static const struct {
 struct cells {
     rpyc_conn *conn; /* borrowed */
     struct cell_io io;
-    rpyc_value *run;                    /* the function over there */
+    rpyc_value *begun;                  /* what the bootstrap returned */
+    rpyc_value *run;                    /* the function over there, of it */
+    rpyc_pending *beginning;            /* of a chain */
     rpyc_value *helpers[CELLS_HELPERS]; /* more of them; NULL: not wanted yet */
     int number;                         /* of the next cell */
     int64_t thread;                     /* over there, on which cells run: its ident */
@@ -108,6 +110,21 @@ static int tell_thread(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_val
 
 /* ---- A session ------------------------------------------------------------------------------- */
 
+/* What the bootstrap returns, in this order. */
+enum begun {
+    BEGUN_RUN,
+    BEGUN_THREAD,
+    BEGUN_NAMESPACE,
+    BEGUN_BEGIN_CHAIN,
+    BEGUN_END_CHAIN,
+    BEGUN_FAIL_CHAIN
+};
+
+static rpyc_value *begun(const struct cells *c, enum begun which)
+{
+    return rpyc_item(c->begun, which);
+}
+
 /* Calls the function that the bootstrap defines, with functions of ours. */
 static int begin(struct cells *c, rpyc_value *function, struct rpyc_error *err)
 {
@@ -115,16 +132,15 @@ static int begin(struct cells *c, rpyc_value *function, struct rpyc_error *err)
     CLEAN_VALUE rpyc_value *to_err = NULL;
     CLEAN_VALUE rpyc_value *line = NULL;
     CLEAN_VALUE rpyc_value *tell = NULL;
-    CLEAN_VALUE rpyc_value *answer = NULL;
 
     if (rpyc_function(&to_out, write_out, c, err) < 0 ||
         rpyc_function(&to_err, write_err, c, err) < 0 ||
         rpyc_function(&line, read_line, c, err) < 0 ||
         rpyc_function(&tell, tell_thread, c, err) < 0 ||
-        rpyc_call(function, &answer, err, "OOOO", to_out, to_err, line, tell) < 0)
+        rpyc_call(function, &c->begun, err, "OOOO", to_out, to_err, line, tell) < 0)
         return -1;
-    c->run = rpyc_ref(rpyc_item(answer, 0));
-    return rpyc_int64(rpyc_item(answer, 1), &c->thread, err);
+    c->run = begun(c, BEGUN_RUN);
+    return rpyc_int64(begun(c, BEGUN_THREAD), &c->thread, err);
 }
 
 int cells_open(struct cells **out, rpyc_conn *conn, const struct cell_io *io,
@@ -157,7 +173,8 @@ void cells_close(struct cells *c)
         return;
     for (i = 0; i < CELLS_HELPERS; i++)
         rpyc_unref(c->helpers[i]);
-    rpyc_unref(c->run);
+    rpyc_pending_free(c->beginning);
+    rpyc_unref(c->begun);
     free(c);
 }
 
@@ -181,17 +198,29 @@ rpyc_value *cells_helper(struct cells *c, enum cells_helper which, struct rpyc_e
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-/* Raises KeyboardInterrupt on a thread, if it is in a cell: it might have been done with it just
- * now, and a stock server does not survive what comes then. */
+/* Raises KeyboardInterrupt on a thread, if it is in a cell or in a call by a proxy: it might have
+ * been done with it just now, and a stock server does not survive what comes then; nor does it a
+ * KeyboardInterrupt from a call, but one of a derived class. Our own server lets none through that
+ * comes late. */
 static const char interrupt_thread[] =
     "def _pystuck_interrupt(ident):\n"
     "    import ctypes, sys\n"
+    "    exception = None\n"
+    "    if '_pystuck' in sys.modules and ident in sys.modules['_pystuck'].own_threads():\n"
+    "        exception = KeyboardInterrupt\n"
     "    frame = sys._current_frames().get(ident)\n"
-    "    while frame is not None and frame.f_code.co_name != '_pystuck_cell':\n"
-    "        frame = frame.f_back\n"
-    "    if frame is not None:\n"
+    "    while frame is not None and exception is None:\n"
+    "        caller, name = frame.f_back, frame.f_code.co_name\n"
+    "        if name == '_pystuck_cell':\n"
+    "            exception = KeyboardInterrupt\n"
+    "        elif name.startswith('_handle_') and caller and caller.f_code.co_name == "
+    "'_dispatch_request':\n"
+    "            exception = type(\n"
+    "                'KeyboardInterrupt', (KeyboardInterrupt,), {'__module__': 'builtins'})\n"
+    "        frame = caller\n"
+    "    if exception is not None:\n"
     "        ctypes.pythonapi.PyThreadState_SetAsyncExc(\n"
-    "            ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt))\n"
+    "            ctypes.c_ulong(ident), ctypes.py_object(exception))\n"
     "_pystuck_interrupt(%" PRId64 ")\n";
 
 /* Raises KeyboardInterrupt in the cell. */
@@ -207,10 +236,8 @@ static void interrupt_cell(const struct cells *c, const struct cell_interrupt *i
     rpyc_close(conn);
 }
 
-/* Waits for the result of a cell. */
-static int wait_for(const struct cells *c, rpyc_pending *pending,
-                    const struct cell_interrupt *interrupt, rpyc_value **answer,
-                    struct rpyc_error *err)
+int cells_wait(struct cells *c, rpyc_pending *pending, const struct cell_interrupt *interrupt,
+               rpyc_value **answer, struct rpyc_error *err)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
     int wait_ms = interrupt ? LOOK_EVERY_MS : -1;
@@ -252,6 +279,17 @@ static int read_answer(struct cells *c, rpyc_value *answer, struct cell_result *
     return 0;
 }
 
+/* Waits for what comes of a cell, and takes pending. */
+static int finish(struct cells *c, rpyc_pending *pending, const struct cell_interrupt *interrupt,
+                  struct cell_result *result, struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *answer = NULL;
+    int status = cells_wait(c, pending, interrupt, &answer, err);
+
+    rpyc_pending_free(pending);
+    return status < 0 ? -1 : read_answer(c, answer, result, err);
+}
+
 int cells_number(const struct cells *c)
 {
     return c->number;
@@ -263,13 +301,49 @@ int cells_run(struct cells *c, const char *source, int width, enum cell_mode mod
 {
     static const char *const modes[] = {
         [CELL_LAST] = "last", [CELL_EACH] = "each", [CELL_TYPED] = "typed"};
-    CLEAN_VALUE rpyc_value *answer = NULL;
     rpyc_pending *pending;
-    int status;
 
     if (rpyc_start_call(c->run, &pending, err, "isis", c->number, source, width, modes[mode]) < 0)
         return -1;
-    status = wait_for(c, pending, interrupt, &answer, err);
-    rpyc_pending_free(pending);
-    return status < 0 ? -1 : read_answer(c, answer, result, err);
+    return finish(c, pending, interrupt, result, err);
+}
+
+/* ---- Chains ---------------------------------------------------------------------------------- */
+
+rpyc_value *cells_namespace(const struct cells *c)
+{
+    return begun(c, BEGUN_NAMESPACE);
+}
+
+void cells_begin_chain(struct cells *c)
+{
+    if (!c->beginning)
+        rpyc_start_call(begun(c, BEGUN_BEGIN_CHAIN), &c->beginning, NULL, "");
+}
+
+/* There is nothing to be said of how a chain has begun. */
+static void forget_beginning(struct cells *c)
+{
+    rpyc_pending_free(c->beginning);
+    c->beginning = NULL;
+}
+
+int cells_end_chain(struct cells *c, const char *source, int width, bool quiet, rpyc_value *value,
+                    const struct cell_interrupt *interrupt, struct cell_result *result,
+                    struct rpyc_error *err)
+{
+    rpyc_pending *pending;
+
+    forget_beginning(c);
+    if (rpyc_start_call(begun(c, BEGUN_END_CHAIN), &pending, err, "isibO", c->number, source, width,
+                        quiet, value) < 0)
+        return -1;
+    return finish(c, pending, interrupt, result, err);
+}
+
+int cells_fail_chain(struct cells *c, const char *source, struct rpyc_error *err)
+{
+    forget_beginning(c);
+    c->number++;
+    return rpyc_call(begun(c, BEGUN_FAIL_CHAIN), NULL, err, "s", source);
 }

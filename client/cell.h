@@ -73,6 +73,27 @@ int cells_run(struct cells *cells, const char *source, int width, enum cell_mode
 /* The number of the next cell, from 0. */
 int cells_number(const struct cells *cells);
 
+/* Waits, however long it takes, for a request that was begun: as cells_run does. */
+int cells_wait(struct cells *cells, rpyc_pending *pending, const struct cell_interrupt *interrupt,
+               rpyc_value **out, struct rpyc_error *err);
+
+/* ---- Chains: what is a cell to the user, and evaluated on this side (proxy.h) ---- */
+
+/* The namespace of the cells, a dict: borrowed. */
+rpyc_value *cells_namespace(const struct cells *cells);
+
+/* A call by a proxy is to come: what it prints shall come here, and what it reads be read here.
+ * Waits for nothing; one of the next two functions ends it. */
+void cells_begin_chain(struct cells *cells);
+
+/* The chain has this value: shows it, and remembers it as that of a cell. As cells_run. */
+int cells_end_chain(struct cells *cells, const char *source, int width, bool quiet,
+                    rpyc_value *value, const struct cell_interrupt *interrupt,
+                    struct cell_result *result, struct rpyc_error *err);
+
+/* The chain has raised an exception. Errors: those of the connection. */
+int cells_fail_chain(struct cells *cells, const char *source, struct rpyc_error *err);
+
 /* What else is done over there, by Python of ours that goes along when it is first wanted. */
 enum cells_helper {
     CELLS_COMPLETION, /* completion.py */

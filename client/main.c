@@ -165,7 +165,7 @@ static int run_connected(rpyc_conn **conn, const struct options *options, const 
     if (status == EXIT_SUCCESS && has_cells) {
         status = script_run(*conn, options, script, &err);
         if (err.code != RPYC_OK)
-            return report_failure(cause_of(&err), &err);
+            report_failure(cause_of(&err), &err);
         if (status == EXIT_SUCCESS)
             status = flush_stdout();
     }

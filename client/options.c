@@ -19,6 +19,7 @@ enum {
     KEY_STACKS,
     KEY_NO_STACKS,
     KEY_NO_PROMPT,
+    KEY_NO_EXEC,
     KEY_VERSION
 };
 
@@ -36,6 +37,7 @@ static const struct {
     {"no-stacks", NULL, KEY_NO_STACKS, "leave out the stacks of the debuggee's threads"},
     {"no-ipython", NULL, KEY_NO_PROMPT, "leave out the prompt, and what is on standard input"},
     {"no-repl", NULL, KEY_NO_PROMPT, "the same as --no-ipython"},
+    {"no-exec", NULL, KEY_NO_EXEC, "run no code in the debuggee: use its objects only"},
     {"host", "HOST", KEY_HOST, "the same as the argument host"},
     {"port", "PORT", KEY_PORT, "the same as the argument port"},
     {"unix-socket", "PATH", KEY_UNIX_SOCKET,
@@ -114,6 +116,9 @@ static enum options_action take_options(struct options *out, int argc, char **ar
         case KEY_NO_PROMPT:
             out->prompt = false;
             break;
+        case KEY_NO_EXEC:
+            out->execute = false;
+            break;
         case KEY_HOST:
             out->host = optarg;
             break;
@@ -187,7 +192,7 @@ enum options_action options_parse(struct options *out, int argc, char **argv)
 
     /* getopt_long begins its messages with argv[0]: let them look like ours. */
     argv[0] = name;
-    *out = (struct options){.prompt = true};
+    *out = (struct options){.prompt = true, .execute = true};
     out->code = calloc((size_t)argc, sizeof(*out->code)); /* for as long as we run */
     if (!out->code) {
         wrong("out of memory");

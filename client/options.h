@@ -20,6 +20,7 @@ struct options {
     size_t code_count;
     enum choice stacks; /* print the stacks */
     bool prompt;        /* open the prompt afterwards, or read standard input */
+    bool execute;       /* code may be run over there: cells, and not chains alone */
 };
 
 enum options_action {

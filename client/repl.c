@@ -6,11 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "cell.h"
 #include "connect.h"
 #include "editor.h"
 #include "interrupt.h"
 #include "magic.h"
+#include "session.h"
 #include "stacks.h"
 #include "text.h"
 
@@ -22,8 +22,8 @@
 
 struct repl {
     const struct options *options;
-    rpyc_conn *conn;     /* NULL once it is lost, */
-    struct cells *cells; /* ... and then this is too */
+    rpyc_conn *conn;         /* NULL once it is lost, */
+    struct session *session; /* ... and then this is too */
     struct editor *editor;
     char prompt[64];
     bool interrupted;      /* the cell that runs was, */
@@ -95,10 +95,10 @@ static void show(const struct cell_result *result, int number)
 static void make_prompt(struct repl *r, bool first)
 {
     const size_t size = sizeof(r->prompt);
-    int number = r->cells ? cells_number(r->cells) : 0;
+    int number = r->session ? session_number(r->session) : 0;
     int width = snprintf(r->prompt, size, "In [%d]: ", number);
 
-    if (!r->cells)
+    if (!r->session)
         snprintf(r->prompt, size, "gone> ");
     else if (!first)
         snprintf(r->prompt, size, "%*s", width, "...: ");
@@ -108,17 +108,17 @@ static void make_prompt(struct repl *r, bool first)
 
 static void lose_connection(struct repl *r)
 {
-    cells_close(r->cells);
+    session_close(r->session);
     rpyc_close(r->conn);
-    r->cells = NULL;
+    r->session = NULL;
     r->conn = NULL;
 }
 
-static int open_cells(struct repl *r, struct rpyc_error *err)
+static int open_session(struct repl *r, struct rpyc_error *err)
 {
     const struct cell_io io = {write_text, read_line, r};
 
-    return cells_open(&r->cells, r->conn, &io, err);
+    return session_open(&r->session, r->conn, &io, r->options->execute, err);
 }
 
 static void reconnect(struct repl *r)
@@ -126,7 +126,7 @@ static void reconnect(struct repl *r)
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
 
     lose_connection(r);
-    if (connect_server(&r->conn, r->options, &err) == 0 && open_cells(r, &err) == 0)
+    if (connect_server(&r->conn, r->options, &err) == 0 && open_session(r, &err) == 0)
         return;
     complain("no new session: ", &err);
     lose_connection(r);
@@ -230,11 +230,11 @@ static bool run_cell(struct repl *r, const char *cell)
 {
     const struct cell_interrupt interrupt = {is_interruption_wanted, is_given_up, connect_again, r};
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
-    int number = cells_number(r->cells);
+    int number = session_number(r->session);
     struct cell_result result;
 
     r->interrupted = false;
-    if (cells_run(r->cells, cell, text_width(), CELL_TYPED, &interrupt, &result, &err) < 0) {
+    if (session_run(r->session, cell, text_width(), CELL_TYPED, &interrupt, &result, &err) < 0) {
         report_failure(r, &err);
         return true;
     }
@@ -325,7 +325,7 @@ static bool do_cell(struct repl *r, const char *cell)
         return true;
     if (magic_is(cell))
         magic_run(r, cell);
-    else if (!r->cells)
+    else if (!r->session)
         fputs("the debuggee is gone: %reconnect tries again, Ctrl-D leaves\n", stderr);
     else if (!run_cell(r, cell))
         return false;
@@ -361,7 +361,7 @@ static void free_repl(struct repl *r)
     size_t i;
 
     editor_close(r->editor);
-    cells_close(r->cells);
+    session_close(r->session);
     for (i = 0; i < r->history_len; i++)
         free(r->history[i]);
     free(r->history);
@@ -373,7 +373,7 @@ int repl_run(rpyc_conn **conn, const struct options *options)
     struct repl r = {.options = options, .conn = *conn};
     const struct editor_watch watch = {fd_of, serve, &r};
 
-    if (open_cells(&r, &err) < 0) {
+    if (open_session(&r, &err) < 0) {
         complain("pystuck: no prompt: ", &err);
         return EXIT_FAILURE;
     }
@@ -385,6 +385,10 @@ int repl_run(rpyc_conn **conn, const struct options *options)
     }
     interrupt_catch(false);
     puts("use the 'modules' dictionary to access remote modules (like 'os', or '__main__')\n");
+    if (!session_cells(r.session))
+        puts("no code is run over there: names, attributes, items, calls, assignments to such, del "
+             "and\n"
+             "import\n");
     while (step(&r))
         ;
     free_repl(&r);

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cell.h"
 #include "connect.h"
 #include "interrupt.h"
+#include "session.h"
 #include "text.h"
 
 /* ---- Ctrl-C ---------------------------------------------------------------------------------- */
@@ -183,18 +183,50 @@ static int show(const struct cell_result *result)
     return EXIT_SUCCESS;
 }
 
-static int run_cell(struct cells *cells, const struct options *options, const char *source,
-                    enum cell_mode mode, struct rpyc_error *err)
+/* *incomplete: where mode is CELL_TYPED and nothing came of it. May be NULL elsewhere. */
+static int run_cell(struct session *session, const struct options *options, const char *source,
+                    enum cell_mode mode, bool *incomplete, struct rpyc_error *err)
 {
     const struct cell_interrupt interrupt = {is_interruption_wanted, NULL, reconnect,
                                              (void *)options};
     struct cell_result result;
     int status;
 
-    if (cells_run(cells, source, text_width(), mode, &interrupt, &result, err) < 0)
-        return EXIT_FAILURE;
+    if (session_run(session, source, text_width(), mode, &interrupt, &result, err) < 0)
+        return interrupted ? 128 + SIGINT : EXIT_FAILURE;
+    if (incomplete)
+        *incomplete = result.incomplete;
     status = show(&result);
     rpyc_unref(result.text);
+    return status;
+}
+
+/* Runs a script statement by statement, where all of it cannot be run over there: they end with
+ * their line, or with the line where their last bracket is closed. */
+static int run_lines(struct session *session, const struct options *options, const char *script,
+                     struct rpyc_error *err)
+{
+    int status = EXIT_SUCCESS;
+    bool incomplete;
+    size_t len = 0;
+    char *source;
+
+    while (status == EXIT_SUCCESS && script[len]) {
+        len += strcspn(script + len, "\n");
+        len += script[len] == '\n';
+        source = strndup(script, len);
+        if (!source) {
+            rpyc_raise(err, "MemoryError", "out of memory");
+            return EXIT_FAILURE;
+        }
+        status = run_cell(session, options, source, script[len] ? CELL_TYPED : CELL_LAST,
+                          &incomplete, err);
+        free(source);
+        if (incomplete)
+            continue;
+        script += len;
+        len = 0;
+    }
     return status;
 }
 
@@ -203,16 +235,18 @@ int script_run(rpyc_conn *conn, const struct options *options, const char *scrip
 {
     static const struct cell_io io = {write_text, read_line, NULL};
     int status = EXIT_SUCCESS;
-    struct cells *cells;
+    struct session *session;
     size_t i;
 
-    if (cells_open(&cells, conn, &io, err) < 0)
+    if (session_open(&session, conn, &io, options->execute, err) < 0)
         return EXIT_FAILURE;
     interrupt_catch(true);
     for (i = 0; status == EXIT_SUCCESS && i < options->code_count; i++)
-        status = run_cell(cells, options, options->code[i], CELL_LAST, err);
-    if (status == EXIT_SUCCESS && script)
-        status = run_cell(cells, options, script, CELL_EACH, err);
-    cells_close(cells);
+        status = run_cell(session, options, options->code[i], CELL_LAST, NULL, err);
+    if (status == EXIT_SUCCESS && script && session_cells(session))
+        status = run_cell(session, options, script, CELL_EACH, NULL, err);
+    else if (status == EXIT_SUCCESS && script)
+        status = run_lines(session, options, script, err);
+    session_close(session);
     return status;
 }

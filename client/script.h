@@ -22,7 +22,7 @@ int script_read(char **script);
 /* Runs the cells of -c and then, if it is not NULL, the script, whose expression statements each
  * have their value printed. Ctrl-C interrupts the cell over there; pressed again it ends us. The
  * exit status: 0, 1 after an exception, 128 + SIGINT after an interruption. *err is filled where
- * the connection failed, and the status is 1 then. */
+ * the connection failed or, without cells, a step was interrupted. */
 int script_run(rpyc_conn *conn, const struct options *options, const char *script,
                struct rpyc_error *err);
 

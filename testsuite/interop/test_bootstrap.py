@@ -29,7 +29,8 @@ class Session:
         self.names: dict[str, Any] = {}
         exec(SOURCE, self.names)
         start = self.names.pop("_pystuck_cells")
-        self._run, self.thread = start(send or self.sent.append, self.sent.append, str, print)
+        made = start(send or self.sent.append, self.sent.append, str, print)
+        self._run, self.thread, *_ = made
         self._numbers = itertools.count(1)
 
     def run(self, source: str, *, every: bool = False) -> tuple[bool, str | None]:

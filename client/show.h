@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * show: the text of a value where no code is run over there.
+ */
+#ifndef CLIENT_SHOW_H
+#define CLIENT_SHOW_H
+
+#include <rpyc.h>
+
+/* Its text as Python's pprint would have it at so many columns, cut off where it is very long; its
+ * repr() where the other side gives no pprint. *out gets a new reference to a str. Errors: those of
+ * the connection; an exception of its repr is part of the text. */
+int show_value(rpyc_conn *conn, rpyc_value *value, int width, rpyc_value **out,
+               struct rpyc_error *err);
+
+#endif

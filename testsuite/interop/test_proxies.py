@@ -1,0 +1,611 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Chains of names, attributes, items and calls, which the client evaluates itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import (
+    PATIENCE,
+    RPYC4,
+    RPYC5,
+    RPYC5_BOUND,
+    RPYC6,
+    RPYC6_BOUND,
+    Debuggee,
+    Stock,
+    c_program,
+    clean_environment,
+    command,
+    debuggee_environment,
+    pystuck,
+    wait_until,
+)
+from rpyc.core import brine, consts
+
+Start = Callable[..., Debuggee]
+Connect = Callable[[Debuggee], Any]
+
+#: For `lasting`: chains look at frames.
+LOOKS_AT_FRAMES = True
+
+SERVERS = [None, RPYC4, RPYC5, RPYC6, RPYC5_BOUND, RPYC6_BOUND]
+
+
+@pytest.fixture(params=SERVERS, ids=lambda stock: str(stock or "ours"))
+def server(request: pytest.FixtureRequest, lasting: Callable[..., Debuggee]) -> Debuggee:
+    """A stuck program with a server of each kind, used again by the next test."""
+    stock: Stock | None = request.param
+    return lasting(stock)
+
+
+@pytest.fixture
+def ours(lasting: Callable[..., Debuggee]) -> Debuggee:
+    """A stuck program with our server."""
+    return lasting()
+
+
+@pytest.fixture(params=[(), ("--no-exec",)], ids=["cells", "no-exec"])
+def how(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Whether code may be run over there."""
+    return request.param
+
+
+def where(debuggee: Debuggee) -> list[str]:
+    """The arguments that connect to it."""
+    return ["--host", str(debuggee.host), "--port", str(debuggee.port)]
+
+
+def run(debuggee: Debuggee, *arguments: str, **more: Any) -> str:
+    """What the client prints when all goes well."""
+    done = pystuck(*where(debuggee), *arguments, **more)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout
+
+
+def codes(*lines: str) -> list[str]:
+    """Options that run each of the lines."""
+    return [part for line in lines for part in ("-c", line)]
+
+
+def failure(debuggee: Debuggee, *arguments: str) -> str:
+    """The traceback of what fails."""
+    done = pystuck(*where(debuggee), *arguments)
+    assert done.returncode == 1
+    return done.stderr
+
+
+# ---- What comes of them --------------------------------------------------------------------------
+
+
+def test_the_chains_of_the_readme(server: Debuggee, how: tuple[str, ...]) -> None:
+    text = run(
+        server,
+        *how,
+        *codes(
+            "modules['sys']._current_frames();",
+            "modules['threading'].main_thread().ident;",
+            "_0[_].f_code.co_name",
+            "_0[_1].f_globals['lock']",
+        ),
+    )
+    first, second = text.splitlines()
+    assert first == "'<module>'"
+    assert second.startswith("<locked _thread.RLock object owner=")
+
+
+def test_steps_of_all_kinds(server: Debuggee, how: tuple[str, ...]) -> None:
+    text = run(
+        server,
+        *how,
+        *codes(
+            "modules.os.path.join('a', 'b')",
+            "modules['os.path'].sep",
+            "modules.collections.OrderedDict(a=1, b=(2, 3.5))['b'][1]",
+            "modules.json.dumps((1, None, True), indent=None, separators=(',', ':'))",
+            "modules.os.path.join('a', 'b').upper().split('/')[0]",
+            "modules.operator.itemgetter(1, 2)('abc')",
+            "(modules.string.digits[2:5], modules.string.digits[::-3])",
+            "modules.builtins.dict(modules.builtins.zip('ab', (1, 2)))",
+            "modules.math.factorial(25)",
+            "modules.operator.neg(-0x10)",
+        ),
+    )
+    assert text.splitlines() == [
+        "'a/b'",
+        "'/'",
+        "3.5",
+        "'[1,null,true]'",
+        "'A'",
+        "('b', 'c')",
+        "('234', '9630')",
+        "{'a': 1, 'b': 2}",
+        "15511210043330985984000000",
+        "16",
+    ]
+
+
+LITERALS = """
+0 7 -7 007 1_000 1__0 0x1F 0XfF 0o17 0b101 -0x10 9223372036854775807 9223372036854775808 -5e3
+0xffffffffffffffffff 123456789012345678901234567890 -123456789012345678901234567890 1. .5 1e10
+1e22 1e16 123456789.125 0.1 1e-5 0.0001 -0.0 1E+5 2.5e-7 1e999 3j -2.5j 0j 1_0.2_5 5e-324
+'' 'a' "b" 'it\\'s' "it's" 'both \\' "' '\\n\\t\\\\\\r' '\\x41\\u1234\\U0001f4a9' '\\101\\0'
+r'\\n' R"\\d'"
+u'x' b'x' b'\\x00\\xff\\'' rb'\\x' Rb"\\'" bR'a' 'a' "\u2603 \u00e9" 'a' 'b' '\\x80\\x9f' '\\q'
+None True False ... () (1,) (1,2) ((),(1,(2,))) (None,...,b'',-1.5)
+""".split()
+
+
+def test_literals_are_what_they_are_in_python(ours: Debuggee) -> None:
+    literals = [each for each in LITERALS if is_literal(each)]
+    assert len(literals) > 60
+    lines = [line for each in literals for line in (f"x = ({each},)", "x")]
+    text = run(ours, "--no-exec", *codes(*lines))
+    expected = [f"({eval(each)!r},)" for each in literals]
+    assert text.splitlines() == expected
+
+
+def is_literal(text: str) -> bool:
+    """Whether it is a literal that the client knows: the others are left to Python."""
+    try:
+        compile(text, "x", "eval")
+    except SyntaxError:
+        return False
+    return not text.startswith("0xfffffffffffffffff") and "\\q" not in text
+
+
+@pytest.mark.parametrize("text", [each for each in LITERALS if not is_literal(each)])
+def test_what_is_no_literal_is_refused(ours: Debuggee, text: str) -> None:
+    assert "\nSyntaxError: no code is run over there: " in failure(
+        ours, "--no-exec", "-c", f"({text},)"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 + 1",
+        "modules.os.getpid() + 1",
+        "[x for x in (1, 2)]",
+        "lambda: 1",
+        "not modules",
+        "modules.os if 1 else 2",
+        "(x := 1)",
+        "modules.os.getpid(*())",
+        "modules.os.getpid(**{})",
+        "-5 .real",
+        "1, 2",
+        "modules.os; modules.sys",
+        "'abc",
+        "'''abc'''",
+        "f'x'",
+        "b'x' 'y'",
+        "x == 1",
+        "await modules",
+        " modules",
+        "def f(): pass",
+        "f() = 1",
+        "del f()",
+        "import",
+        "import a.",
+        "from os import path",
+        "modules.class",
+        "modules.",
+        "modules[]",
+        "x = ",
+        "{1: 2, 3}",
+        "modules.os.getpid(a=1, a==2)",
+    ],
+)
+def test_more_of_python_than_chains_is_refused_without_code(ours: Debuggee, text: str) -> None:
+    error = failure(ours, "--no-exec", "-c", text)
+    line = text.splitlines()[0]
+    assert error.startswith(
+        f'Traceback (most recent call last):\n  File "<cell 0>", line 1, in <module>\n    {line}\n'
+        "SyntaxError: no code is run over there: "
+    )
+
+
+def test_displays_are_made_over_there(ours: Debuggee) -> None:
+    lines = ["[1, [2]]", "{1: 'a', 2: [3]}", "{3}", "{}", "[]", "modules.builtins.len([1, 2])"]
+    text = run(ours, "--no-exec", *codes(*lines))
+    assert text.splitlines() == ["[1, [2]]", "{1: 'a', 2: [3]}", "{3}", "{}", "[]", "2"]
+
+
+def test_statements_without_code(server: Debuggee) -> None:
+    text = run(
+        server,
+        "--no-exec",
+        *codes(
+            "x = modules.collections.Counter('abca')",
+            "x['a']",
+            "x['b'] = 7",
+            "del x['c']",
+            "x",
+            "import types",
+            "n = types.SimpleNamespace(a=1)",
+            "n.b = 2",
+            "del n.a",
+            "n",
+            "import os.path as p",
+            "p.sep;",
+            "_",
+            "import xml.dom",
+            "xml.dom.__name__",
+            "# nothing",
+            "",
+            "In[1]",
+            "Out[1]",
+            "del n",
+        ),
+    )
+    assert text.splitlines() == [
+        "2",
+        "Counter({'b': 7, 'a': 2})",
+        "namespace(b=2)",
+        "'/'",
+        "'xml.dom'",
+        "\"x['a']\"",
+        "2",
+    ]
+    assert failure(server, "--no-exec", *codes("n = 1", "del n", "n")).endswith(
+        "\nNameError: name 'n' is not defined\n"
+    )
+
+
+def test_a_script_without_code_goes_statement_by_statement(ours: Debuggee) -> None:
+    script = "import os\nos.path.join('a',\n  # comment\n  'b')\n\nx = os.sep\nx\nx;\n"
+    assert run(ours, "--no-exec", stdin=script) == "'a/b'\n'/'\n"
+    done = pystuck(*where(ours), "--no-exec", stdin="1\nmodules.os.path.join('a',\n")
+    assert (done.returncode, done.stdout) == (1, "1\n")
+    assert "SyntaxError" in done.stderr
+
+
+def test_a_namespace_is_shared_by_chains_and_cells(server: Debuggee) -> None:
+    text = run(
+        server,
+        *codes(
+            "x = {'k': [1, 2]}",
+            "x['k']",
+            "_ + [3]",
+            "__ is x['k'], _1 is x['k'], Out[2], In[1]",
+            "x.update(modules.builtins.dict(z=_1))",
+            "x['z'] is _1",
+            "x.clear()",
+            "x",
+        ),
+    )
+    assert text.splitlines() == [
+        "[1, 2]",
+        "[1, 2, 3]",
+        "(True, True, [1, 2, 3], \"x['k']\")",
+        "True",
+        "{}",
+    ]
+
+
+# ---- Frames, and round trips ---------------------------------------------------------------------
+
+
+def test_the_frames_have_none_of_ours(ours: Debuggee, how: tuple[str, ...]) -> None:
+    text = run(ours, *how, *codes("modules['sys']._current_frames()"))
+    assert text.count("<frame at ") == 2
+    assert "code work" in text
+    assert "code <module>" in text
+
+
+class Counter:
+    """Something between a client and a server that counts the client's requests."""
+
+    NOT_WAITED_FOR = (consts.HANDLE_DEL, consts.HANDLE_CLOSE)
+
+    def __init__(self, debuggee: Debuggee) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._to = debuggee.host, debuggee.port
+        self.port = self._listener.getsockname()[1]
+        self.requests: list[Any] = []
+        self._counting = threading.Thread()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            client, _ = self._listener.accept()
+            server = socket.create_connection(self._to)
+            self.requests.clear()
+            threading.Thread(target=self._copy, args=(server, client), daemon=True).start()
+            self._counting = threading.Thread(
+                target=self._count, args=(client, server), daemon=True
+            )
+            self._counting.start()
+
+    def _note(self, payload: bytes) -> None:
+        _, arguments = brine.load(payload[1:])  # our server speaks as a 6.0
+        if payload[0] == consts.MSG_REQUEST and arguments[0] not in self.NOT_WAITED_FOR:
+            self.requests.append(arguments)
+
+    def count(self) -> int:
+        """How many requests there were that the client has waited for."""
+        self._counting.join(PATIENCE)
+        return len(self.requests)
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+    def _count(self, source: socket.socket, target: socket.socket) -> None:
+        unread = b""
+        while data := source.recv(65536):
+            unread += data
+            while len(unread) > 4 and len(unread) >= (
+                size := int.from_bytes(unread[:4], "big") + 6
+            ):
+                payload = unread[5 : size - 1]
+                self._note(zlib.decompress(payload) if unread[4] else payload)
+                unread = unread[size:]
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+def messages(debuggee: Debuggee, *lines: str) -> int:
+    """How many messages the client sends for these cells, beyond those of a cell that is empty."""
+
+    def count(*all_lines: str) -> int:
+        between = Counter(debuggee)
+        done = pystuck("--port", between.port, *codes(*all_lines))
+        assert (done.returncode, done.stderr) == (0, "")
+        return between.count()
+
+    return count("", *lines) - count("")
+
+
+def test_a_cell_costs_one_round_trip(ours: Debuggee) -> None:
+    assert messages(ours, "1 + 1;") == 1
+    assert messages(ours, "x = 5\nfor i in range(9): x += i\nx") == 1
+
+
+@pytest.mark.parametrize(
+    ("chain", "steps"),
+    [
+        ("modules", 1),
+        ("modules.os", 2),
+        ("modules['os'].path.sep", 4),
+        ("modules.os.getpid()", 3),
+        ("modules.os.path.join('a', 'b')", 4),
+        ("modules.os.environ['PATH']", 4),
+    ],
+)
+def test_a_chain_costs_one_message_a_step_and_one_to_show(
+    ours: Debuggee, chain: str, steps: int
+) -> None:
+    begins = chain.count("(")  # a message without waiting: what is printed is to come here
+    assert messages(ours, chain) == steps + begins + 1
+
+
+# ---- What is printed -----------------------------------------------------------------------------
+
+
+def test_what_a_call_prints_comes_here(server: Debuggee) -> None:
+    text = run(
+        server,
+        *codes(
+            "def talk(x):\n    print('said', x)\n    return 5",
+            "talk(1)",
+            "modules.builtins.print('a', 'b', sep='-')",
+            "print('c')",
+        ),
+    )
+    assert text == "said 1\n5\na-b\nc\n"
+
+
+def test_a_chain_may_read(server: Debuggee) -> None:
+    assert run(server, *codes("modules.sys.stdin.readline()"), stdin="typed\n") == "'typed\\n'\n"
+
+
+IS_AS_BEFORE = "(lambda s: s.stdout is s.__stdout__ and s.stdin is s.__stdin__)(__import__('sys'))"
+
+
+@pytest.mark.parametrize("stock", [None, RPYC6], ids=lambda stock: str(stock or "ours"))
+def test_the_streams_are_put_back_when_the_client_dies_in_a_call(
+    lasting: Callable[..., Debuggee], connect: Connect, stock: Stock | None
+) -> None:
+    server = lasting(stock)
+    other = connect(server)
+    other.execute(
+        "import __main__, threading; __main__.begun, __main__.go = False, threading.Event()"
+    )
+    other.execute("def wait():\n    __main__.begun = True\n    return __main__.go.wait()")
+    other.execute("__main__.wait = wait")
+    argv = c_program("PYSTUCK_BIN", *where(server), *codes("modules['__main__'].wait()"))
+    with subprocess.Popen(argv, env=clean_environment()) as client:
+        wait_until(lambda: other.eval("__main__.begun"), "the call")
+        client.send_signal(signal.SIGKILL)
+    other.execute("__main__.go.set()")
+    wait_until(lambda: other.eval(IS_AS_BEFORE), "the streams to be put back")
+
+
+# ---- Exceptions ----------------------------------------------------------------------------------
+
+
+def test_exceptions_have_no_frames_of_the_server(server: Debuggee, how: tuple[str, ...]) -> None:
+    text = failure(server, *how, *codes("modules.json.loads('{')"))
+    lines = [line for line in text.splitlines() if line.strip(" ^~")]
+    assert lines[:6] == [
+        "Traceback (most recent call last):",
+        '  File "<cell 0>", line 1, in <module>',
+        "    modules.json.loads('{')",
+        *json_frames(),
+    ]
+
+
+def json_frames() -> list[str]:
+    """The first frame within json.loads."""
+    try:
+        json.loads("{")
+    except ValueError as error:
+        entry = error.__traceback__.tb_next
+        code = entry.tb_frame.f_code
+        lines = Path(code.co_filename).read_text().splitlines()
+        return [
+            f'  File "{code.co_filename}", line {entry.tb_lineno}, in {code.co_name}',
+            "    " + lines[entry.tb_lineno - 1].strip(),
+            f'  File "{sys.modules["json.decoder"].__file__}", '
+            f"line {entry.tb_next.tb_lineno}, in decode",
+        ]
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("chain", "error"),
+    [
+        ("modules.os.no_such", "AttributeError: module 'os' has no attribute 'no_such'"),
+        ("modules.no_such", "AttributeError: there is no module 'no_such'"),
+        ("modules['no.such']", "ModuleNotFoundError: No module named 'no'"),
+        ("modules.os.environ['no such']", "KeyError: 'no such'"),
+        ("no_such", "NameError: name 'no_such' is not defined"),
+        ("modules.builtins.len(no_such)", "NameError: name 'no_such' is not defined"),
+        ("modules.os.getpid(1)", "TypeError: "),
+    ],
+)
+def test_what_a_chain_raises_is_shown_as_of_a_cell(
+    server: Debuggee, how: tuple[str, ...], chain: str, error: str
+) -> None:
+    text = failure(server, *how, *codes(chain))
+    heading = 'Traceback (most recent call last):\n  File "<cell 0>", line 1, in <module>\n'
+    assert text.startswith(f"{heading}    {chain}\n")
+    last = text.splitlines()[-1]
+    assert last.startswith(error)
+    assert text.count("File ") == 1 + ("environ" in chain)
+
+
+def test_what_cannot_be_called_is_a_type_error(ours: Debuggee) -> None:
+    text = failure(ours, "--no-exec", *codes("modules.os.sep()()"))
+    assert "TypeError: " in text
+
+
+# ---- Ctrl-C --------------------------------------------------------------------------------------
+
+
+def start(debuggee: Debuggee, *arguments: str) -> subprocess.Popen[str]:
+    """Starts the client, with pipes."""
+    return subprocess.Popen(
+        c_program("PYSTUCK_BIN", *where(debuggee), *arguments),
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def test_ctrl_c_interrupts_a_call(server: Debuggee) -> None:
+    lines = codes(
+        "def spin():\n    print('spinning')\n    while True: list(range(10))",
+        "spin()",
+    )
+    with start(server, *lines) as client:
+        try:
+            assert client.stdout is not None
+            assert client.stderr is not None
+            assert client.stdout.readline() == "spinning\n"
+            client.send_signal(signal.SIGINT)
+            text = client.stderr.read()
+            assert client.wait(PATIENCE) == 130
+        finally:
+            client.kill()
+    assert '  File "<cell 1>", line 1, in <module>\n    spin()\n  File "<cell 0>", line 3' in text
+    assert text.splitlines()[-1].split(".")[-1] == "KeyboardInterrupt"
+    assert run(server, "-c", "1") == "1\n"
+
+
+def test_ctrl_c_gives_a_call_up_where_no_code_is_run(ours: Debuggee, connect: Connect) -> None:
+    other = connect(ours)
+    other.execute(
+        "import __main__, threading; __main__.begun, __main__.go = False, threading.Event()"
+    )
+    other.execute("def wait():\n    __main__.begun = True\n    return __main__.go.wait()")
+    other.execute("__main__.wait = wait")
+    with start(ours, "--no-exec", *codes("modules['__main__'].wait()")) as client:
+        try:
+            wait_until(lambda: other.eval("__main__.begun"), "the call")
+            client.send_signal(signal.SIGINT)
+            _, errors = client.communicate(timeout=PATIENCE)
+        finally:
+            client.kill()
+            other.execute("__main__.go.set()")
+    assert client.returncode == 130
+    assert errors == "pystuck: interrupted\n"
+
+
+# ---- Services that run no code -------------------------------------------------------------------
+
+
+@pytest.fixture(params=["ours", "stock"])
+def service(request: pytest.FixtureRequest) -> Iterator[Callable[..., Debuggee]]:
+    """Starts a program that serves an rpyc.Service."""
+    started = []
+
+    def serve(name: str, **config: Any) -> Debuggee:
+        env = debuggee_environment()
+        env["PYTHONPATH"] += os.pathsep + os.environ["PYSTUCK_RPYC6"]
+        argv = command("service_server.py", request.param, json.dumps(config), name)
+        started.append(Debuggee(argv, env))
+        return started[-1]
+
+    yield serve
+    for debuggee in started:
+        debuggee.kill()
+
+
+def test_a_service_without_execute_gets_chains_by_itself(service: Callable[..., Debuggee]) -> None:
+    debuggee = service("ModestService", allow_all_attrs=True)
+    pid = f"{debuggee.pid}\n"
+    assert run(debuggee, *codes("modules['os'].getpid()", "x = _", "x")) == pid + pid
+    assert "SyntaxError: no code is run over there" in failure(debuggee, "-c", "1 + 1")
+
+
+def test_a_service_without_modules_has_its_root(service: Callable[..., Debuggee]) -> None:
+    debuggee = service("TheService")
+    text = run(
+        debuggee,
+        *codes("root.greet('you')", "root.thing()", "_.shown", "(1, 'it\\'s', b'x', 2.5, None)"),
+    ).splitlines()
+    assert text[0] == "'hello you'"
+    assert text[1].startswith("<__main__.Thing object at ")
+    assert text[2:] == ["2", "(1, \"it's\", b'x', 2.5, None)"]
+    assert "AttributeError: cannot access 'getmodule'" in failure(debuggee, "-c", "modules.os")
+
+
+# ---- Values that are hard to show ----------------------------------------------------------------
+
+
+def test_a_repr_that_raises_or_is_long_does_not_hurt(ours: Debuggee, how: tuple[str, ...]) -> None:
+    setting = (
+        "class Bad:\n    def __repr__(self): 1 / 0\n"
+        "class Long:\n    def __repr__(self): return 'x' * 100_000_000\n"
+        "import __main__; __main__.bad, __main__.long = Bad(), Long()"
+    )
+    run(ours, "-c", setting)
+    text = run(ours, *how, "-c", "modules.__main__.bad")
+    assert "Bad" in text
+    assert text.endswith("(its repr raised ZeroDivisionError)\n")
+    text = run(ours, *how, "-c", "modules.__main__.long")
+    assert 1_000_000 < len(text) < 1_100_000
+
+
+def test_values_are_folded_at_the_width_of_the_terminal(ours: Debuggee) -> None:
+    chain = codes("modules.builtins.tuple(modules.builtins.range(50))")
+    assert run(ours, "--no-exec", *chain) == run(ours, *chain)
+    assert len(run(ours, "--no-exec", *chain).splitlines()) == 50
