@@ -15,6 +15,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     import itertools
     import linecache
     import pprint
+    import re
     import sys
     import threading
     import tokenize
@@ -46,6 +47,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         isinstance,
         len,
         list,
+        next,
         object,
         print,
         range,
@@ -348,6 +350,15 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 first, last = first or token.start[0], token.string
         return lines
 
+    def cleaned(source):
+        """Without what comes along when one pastes: other prompts, and indentation of the whole."""
+        lines = source.split("\n")
+        if re.match(r"\s*(>>> |In \[\d+\]: )", lines[0]):
+            lines = [re.sub(r"^\s*(>>>|\.\.\.:?|In \[\d+\]:) ?", "", line) for line in lines]
+        first = next((line for line in lines if line.strip()), "")
+        indent = len(first) - len(first.lstrip(" \t"))
+        return "\n".join(line[indent * line.startswith(first[:indent]) :] for line in lines)
+
     def is_incomplete(source):
         """Whether there is more to be typed: something is open, or a block has not been ended.
 
@@ -371,11 +382,12 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         last is the text; "typed": the same, but if there is more to be typed, nothing is run and
         (None, None) returned.
         """
+        source = source[source.startswith("\ufeff") :]  # some editors' mark of UTF-8
+        source = source if mode == "each" else cleaned(source)
         if mode == "typed" and is_incomplete(source):
             return None, None
         tell()
         filename = f"<cell {number}>"
-        source = source[source.startswith("\ufeff") :]  # some editors' mark of UTF-8
         sources[filename] = source
         names["In"].append(source)
         every = mode == "each"

@@ -215,13 +215,15 @@ static void remember(struct repl *r, const char *cell)
 }
 
 /* Nothing came of a cell, for the connection is lost, or was given up. */
-static void report_failure(struct repl *r, const struct rpyc_error *err)
+static void report_failure(struct repl *r, const char *cell, const struct rpyc_error *err)
 {
     if (err->code != RPYC_ECANCELED) {
         report_loss(r, err);
         return;
     }
-    fputs("\nThe cell goes on in the debuggee; this is a new session, with new names.\n", stderr);
+    fprintf(stderr, "\nThe cell goes on in the debuggee (In [%d]: ", session_number(r->session));
+    text_print(stderr, cell, strcspn(cell, "\n"));
+    fputs("), with all names of its session; this is a new one.\n", stderr);
     reconnect(r);
 }
 
@@ -235,7 +237,7 @@ static bool run_cell(struct repl *r, const char *cell)
 
     r->interrupted = false;
     if (session_run(r->session, cell, text_width(), CELL_TYPED, &interrupt, &result, &err) < 0) {
-        report_failure(r, &err);
+        report_failure(r, cell, &err);
         return true;
     }
     interrupt_take(); /* one that came too late */

@@ -195,3 +195,29 @@ def test_a_semicolon_suppresses_the_values_of_its_line_in_a_script(
     session = Session()
     assert session.run(script, every=True) == (True, None)
     assert "".join(session.sent) == printed
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "  x = 1\n  x + 1",
+        "\n\tif 1:\n\t    y = 2\n\ty",
+        ">>> x = 1\n>>> x + 1",
+        ">>> for x in (2,):\n...     pass\n...\n>>> x",
+        "In [12]: def f():\n    ...:     return 2\n    ...:\n    ...: f()",
+        "    >>> x = 1\n    >>> x + 1",
+        "\ufeff  2",
+    ],
+)
+def test_what_is_pasted_may_have_prompts_and_be_indented(source: str) -> None:
+    assert Session().run(source) == (True, "2")
+
+
+def test_a_script_is_taken_as_it_is() -> None:
+    ok, text = Session().run("  1", every=True)
+    assert not ok
+    assert "IndentationError" in str(text)
+
+
+def test_only_what_is_common_to_all_lines_is_indentation() -> None:
+    assert Session().run("if 1:\n    x = '''a\n  b'''\nx") == (True, "'a\\n  b'")

@@ -181,7 +181,7 @@ def test_a_cell_that_cannot_be_interrupted_is_given_up(prompt: Prompt) -> None:
     prompt.type("import time; print('begun'); time.sleep(3600)\r")
     prompt.expect("begun\r\n")
     prompt.type("\x03")
-    prompt.expect("The cell goes on in the debuggee")
+    prompt.expect(re.escape("The cell goes on in the debuggee (In [0]: import time; print('begun')"))
     prompt.number = -1
     prompt.next()
     assert prompt.cell("3") == "Out[0]: 3\n\n"
@@ -193,6 +193,16 @@ def test_one_leaves_with(prompt: Prompt, words: str) -> None:
     prompt.child.expect(pexpect.EOF)
     prompt.child.close()
     assert prompt.child.exitstatus == 0
+
+
+def test_a_prompt_without_code_over_there(stuck: Debuggee, tmp_path: Path) -> None:
+    each = Prompt(["--no-exec", stuck.host, stuck.port], tmp_path)
+    assert each.cell("modules['sys']._current_frames();") == "\n"
+    assert "locked _thread.RLock" in each.cell("modules.__main__.lock")
+    assert each.cell("(1,", "2)") == "Out[2]: (1, 2)\n\n"
+    assert each.cell("Out[2][1]") == "Out[3]: 2\n\n"
+    assert "SyntaxError: no code is run over there: " in each.cell("1 + 1")
+    assert each.leave() == 0
 
 
 # ---- The history ---------------------------------------------------------------------------------
