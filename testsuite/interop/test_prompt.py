@@ -181,7 +181,7 @@ def test_a_cell_that_cannot_be_interrupted_is_given_up(prompt: Prompt) -> None:
     prompt.type("import time; print('begun'); time.sleep(3600)\r")
     prompt.expect("begun\r\n")
     prompt.type("\x03")
-    prompt.expect(re.escape("The cell goes on in the debuggee (In [0]: import time; print('begun')"))
+    prompt.expect(re.escape("The cell goes on in the debuggee (In [0]: import time; print("))
     prompt.number = -1
     prompt.next()
     assert prompt.cell("3") == "Out[0]: 3\n\n"
