@@ -8,8 +8,12 @@
 #include <rpyc.h>
 
 #include "options.h"
+#include "place.h"
 
-/* Errors: those of rpyc_connect_tcp. */
+/* Errors: those of place_connect; diagnose makes sentences of them. */
 int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err);
+
+/* The place that they name. */
+struct place connect_place(const struct options *options);
 
 #endif

@@ -17,6 +17,7 @@
 #include <rpyc.h>
 
 #include "connect.h"
+#include "diagnose.h"
 #include "options.h"
 #include "repl.h"
 #include "script.h"
@@ -78,28 +79,24 @@ static int report_failure(const char *doing, const struct rpyc_error *err)
     return EXIT_FAILURE;
 }
 
-/* Nobody is there who speaks RPyC with us. librpyc says in err what was tried and what went wrong.
- */
-static int report_no_connection(const struct rpyc_error *err)
+/* There is nobody who speaks RPyC with us. */
+static int report_no_connection(const struct options *options, struct rpyc_error *err)
 {
-    switch (err->code) {
-    case RPYC_EINVAL:
+    switch (diagnose(options, err)) {
+    case DIAGNOSIS_NOBODY:
+        complain("%s", err->text);
+        options_instructions(stderr);
+        return EXIT_NO_SERVER;
+    case DIAGNOSIS_SOMEBODY:
+        complain("%s", err->text);
+        return EXIT_FAILURE;
+    case DIAGNOSIS_MISTAKEN:
         complain("%s", err->text);
         return EXIT_USAGE;
-    case RPYC_ECLOSED: /* what users see who are not admitted */
-        complain("%s (a pystuck server admits only root and its own user)", err->text);
+    case DIAGNOSIS_OTHER:
         break;
-    case RPYC_ESYSTEM:
-    case RPYC_ERESOLVE:
-    case RPYC_ETIMEOUT:
-    case RPYC_EPROTOCOL:
-        complain("%s", err->text);
-        break;
-    default:
-        return report_failure("", err);
     }
-    options_instructions(stderr);
-    return EXIT_NO_SERVER;
+    return report_failure("", err);
 }
 
 /* Whether all that was printed has arrived. A reader that went away (`pystuck | head`) ends us with
@@ -182,7 +179,7 @@ static int run(const struct options *given)
     struct options options = *given;
 
     if (connect_server(&conn, &options, &err) != 0)
-        return report_no_connection(&err);
+        return report_no_connection(&options, &err);
     /* Whoever has left a pipe open there waits for the stacks, and maybe for ever. */
     if (may_be_script(&options) && options.stacks != CHOICE_NO && !script_comes(SCRIPT_WAIT_MS)) {
         if (show_stacks(conn) != EXIT_SUCCESS)
