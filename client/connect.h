@@ -10,10 +10,11 @@
 #include "options.h"
 #include "place.h"
 
-/* Errors: those of place_connect; diagnose makes sentences of them. */
+/* Connects; to the first server that takes us where a process is named. Errors: those of
+ * place_connect and find_of_process; diagnose makes sentences of them. */
 int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err);
 
-/* The place that they name. */
+/* The place that they name, if it is not a process. */
 struct place connect_place(const struct options *options);
 
 #endif

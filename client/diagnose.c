@@ -266,6 +266,27 @@ static enum diagnosis explain(struct case_of *c)
     return explain_somebody(c);
 }
 
+/* Of a process with several servers, what is wrong with the last one: that is the error we have. */
+static enum diagnosis explain_process(const struct options *options, struct rpyc_error *err)
+{
+    struct case_of c = {.err = err};
+    enum diagnosis diagnosis = DIAGNOSIS_MISTAKEN;
+    struct place_text text;
+    struct servers found;
+    struct place place;
+
+    if (find_of_process(&found, options->pid, err) == 0) {
+        for (size_t i = 0; i < found.count; i++)
+            if (found.all[i].has_address)
+                c.server = &found.all[i];
+        find_place(&place, &text, c.server);
+        c.place = &place;
+        diagnosis = explain(&c);
+    }
+    find_free(&found);
+    return diagnosis;
+}
+
 static enum diagnosis explain_address(const struct options *options, struct rpyc_error *err)
 {
     struct place place = connect_place(options);
@@ -292,7 +313,7 @@ enum diagnosis diagnose(const struct options *options, struct rpyc_error *err)
     case RPYC_ECLOSED:
     case RPYC_ETIMEOUT:
     case RPYC_EPROTOCOL:
-        return explain_address(options, err);
+        return options->pid ? explain_process(options, err) : explain_address(options, err);
     default:
         return DIAGNOSIS_OTHER;
     }

@@ -10,6 +10,7 @@ client_pystuck_SOURCES = \
 	client/find.c client/find.h \
 	client/history.c client/history.h \
 	client/interrupt.c client/interrupt.h \
+	client/listing.c client/listing.h \
 	client/magic.c client/magic.h \
 	client/main.c \
 	client/options.c client/options.h \

@@ -18,6 +18,8 @@
 
 #include "connect.h"
 #include "diagnose.h"
+#include "find.h"
+#include "listing.h"
 #include "options.h"
 #include "repl.h"
 #include "script.h"
@@ -79,13 +81,26 @@ static int report_failure(const char *doing, const struct rpyc_error *err)
     return EXIT_FAILURE;
 }
 
+/* There is no server. At the default address that may be because it is elsewhere. */
+static void report_nobody(const struct options *options, const struct rpyc_error *err)
+{
+    struct servers found = {0};
+
+    if (!options->somewhere)
+        find_all(&found);
+    if (!listing_suggest(stderr, err->text, &found)) {
+        complain("%s", err->text);
+        options_instructions(stderr);
+    }
+    find_free(&found);
+}
+
 /* There is nobody who speaks RPyC with us. */
 static int report_no_connection(const struct options *options, struct rpyc_error *err)
 {
     switch (diagnose(options, err)) {
     case DIAGNOSIS_NOBODY:
-        complain("%s", err->text);
-        options_instructions(stderr);
+        report_nobody(options, err);
         return EXIT_NO_SERVER;
     case DIAGNOSIS_SOMEBODY:
         complain("%s", err->text);
@@ -194,6 +209,28 @@ static int run(const struct options *given)
     return run_connected(&conn, &options, script);
 }
 
+/* Shows the processes that have a server. */
+static int list(void)
+{
+    struct servers found;
+    int status = EXIT_NO_SERVER;
+
+    find_all(&found);
+    if (found.count > 0) {
+        listing_print(stdout, &found);
+        status = flush_stdout();
+    } else {
+        complain("no process here has a server");
+        options_instructions(stderr);
+    }
+    if (found.hidden > 0)
+        complain("%zu processes are hidden here (hidepid): only root and their own users can see "
+                 "whether they have a server",
+                 found.hidden);
+    find_free(&found);
+    return status;
+}
+
 /* Puts /dev/null where stdin, stdout or stderr is closed: the socket would get that number, and the
  * debuggee what we print. Opened the wrong way round, so that to use it is still an error. */
 static void occupy_standard_fds(void)
@@ -210,7 +247,7 @@ int main(int argc, char **argv)
     occupy_standard_fds();
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:
-        return run(&options);
+        return options.list ? list() : run(&options);
     case OPTIONS_HELP:
         options_help(stdout);
         return flush_stdout();
