@@ -1,9 +1,39 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "connect.h"
 
+#include "find.h"
+
+struct place connect_place(const struct options *options)
+{
+    return (struct place){
+        .host = options->host, .port = options->port, .path = options->unix_socket};
+}
+
+static int connect_process(rpyc_conn **out, const struct options *options, struct rpyc_error *err)
+{
+    struct place_text text;
+    struct servers found;
+    struct place place;
+    int result = -1;
+
+    if (find_of_process(&found, options->pid, err) == 0) {
+        for (size_t i = 0; i < found.count && result < 0; i++) {
+            if (!found.all[i].has_address)
+                continue;
+            rpyc_error_clear(err);
+            find_place(&place, &text, &found.all[i]);
+            result = place_connect(out, &place, err);
+        }
+    }
+    find_free(&found);
+    return result;
+}
+
 int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err)
 {
-    if (options->unix_socket)
-        return rpyc_connect_unix(out, options->unix_socket, NULL, err);
-    return rpyc_connect_tcp(out, options->host, options->port, NULL, err);
+    struct place place = connect_place(options);
+
+    if (options->pid)
+        return connect_process(out, options, err);
+    return place_connect(out, &place, err);
 }

@@ -8,8 +8,13 @@
 #include <rpyc.h>
 
 #include "options.h"
+#include "place.h"
 
-/* Errors: those of rpyc_connect_tcp. */
+/* Connects; to the first server that takes us where a process is named. Errors: those of
+ * place_connect and find_of_process; diagnose makes sentences of them. */
 int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err);
+
+/* The place that they name, if it is not a process. */
+struct place connect_place(const struct options *options);
 
 #endif

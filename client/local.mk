@@ -5,19 +5,25 @@ bin_PROGRAMS += client/pystuck
 client_pystuck_SOURCES = \
 	client/cell.c client/cell.h \
 	client/connect.c client/connect.h \
+	client/diagnose.c client/diagnose.h \
 	client/editor.c client/editor.h \
 	client/expr.c client/expr.h \
 	client/failure.c client/failure.h \
+	client/find.c client/find.h \
 	client/history.c client/history.h \
 	client/interrupt.c client/interrupt.h \
+	client/listing.c client/listing.h \
 	client/magic.c client/magic.h \
 	client/main.c \
 	client/options.c client/options.h \
+	client/place.c client/place.h \
+	client/probe.c client/probe.h \
 	client/proxy.c client/proxy.h \
 	client/repl.c client/repl.h \
 	client/script.c client/script.h \
 	client/session.c client/session.h \
 	client/show.c client/show.h \
+	client/sockets.c client/sockets.h \
 	client/stacks.c client/stacks.h \
 	client/text.c client/text.h
 client_pystuck_LDADD = librpyc/librpyc.la $(LIBEDIT_LIBS)

@@ -17,6 +17,9 @@
 #include <rpyc.h>
 
 #include "connect.h"
+#include "diagnose.h"
+#include "find.h"
+#include "listing.h"
 #include "options.h"
 #include "repl.h"
 #include "script.h"
@@ -78,28 +81,37 @@ static int report_failure(const char *doing, const struct rpyc_error *err)
     return EXIT_FAILURE;
 }
 
-/* Nobody is there who speaks RPyC with us. librpyc says in err what was tried and what went wrong.
- */
-static int report_no_connection(const struct rpyc_error *err)
+/* There is no server. At the default address that may be because it is elsewhere. */
+static void report_nobody(const struct options *options, const struct rpyc_error *err)
 {
-    switch (err->code) {
-    case RPYC_EINVAL:
+    struct servers found = {0};
+
+    if (!options->somewhere)
+        find_all(&found);
+    if (!listing_suggest(stderr, err->text, &found)) {
+        complain("%s", err->text);
+        options_instructions(stderr);
+    }
+    find_free(&found);
+}
+
+/* There is nobody who speaks RPyC with us. */
+static int report_no_connection(const struct options *options, struct rpyc_error *err)
+{
+    switch (diagnose(options, err)) {
+    case DIAGNOSIS_NOBODY:
+        report_nobody(options, err);
+        return EXIT_NO_SERVER;
+    case DIAGNOSIS_SOMEBODY:
+        complain("%s", err->text);
+        return EXIT_FAILURE;
+    case DIAGNOSIS_MISTAKEN:
         complain("%s", err->text);
         return EXIT_USAGE;
-    case RPYC_ECLOSED: /* what users see who are not admitted */
-        complain("%s (a pystuck server admits only root and its own user)", err->text);
+    case DIAGNOSIS_OTHER:
         break;
-    case RPYC_ESYSTEM:
-    case RPYC_ERESOLVE:
-    case RPYC_ETIMEOUT:
-    case RPYC_EPROTOCOL:
-        complain("%s", err->text);
-        break;
-    default:
-        return report_failure("", err);
     }
-    options_instructions(stderr);
-    return EXIT_NO_SERVER;
+    return report_failure("", err);
 }
 
 /* Whether all that was printed has arrived. A reader that went away (`pystuck | head`) ends us with
@@ -182,7 +194,7 @@ static int run(const struct options *given)
     struct options options = *given;
 
     if (connect_server(&conn, &options, &err) != 0)
-        return report_no_connection(&err);
+        return report_no_connection(&options, &err);
     /* Whoever has left a pipe open there waits for the stacks, and maybe for ever. */
     if (may_be_script(&options) && options.stacks != CHOICE_NO && !script_comes(SCRIPT_WAIT_MS)) {
         if (show_stacks(conn) != EXIT_SUCCESS)
@@ -195,6 +207,28 @@ static int run(const struct options *given)
         return EXIT_FAILURE;
     }
     return run_connected(&conn, &options, script);
+}
+
+/* Shows the processes that have a server. */
+static int list(void)
+{
+    struct servers found;
+    int status = EXIT_NO_SERVER;
+
+    find_all(&found);
+    if (found.count > 0) {
+        listing_print(stdout, &found);
+        status = flush_stdout();
+    } else {
+        complain("no process here has a server");
+        options_instructions(stderr);
+    }
+    if (found.hidden > 0)
+        complain("%zu processes are hidden here (hidepid): only root and their own users can see "
+                 "whether they have a server",
+                 found.hidden);
+    find_free(&found);
+    return status;
 }
 
 /* Puts /dev/null where stdin, stdout or stderr is closed: the socket would get that number, and the
@@ -213,7 +247,7 @@ int main(int argc, char **argv)
     occupy_standard_fds();
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:
-        return run(&options);
+        return options.list ? list() : run(&options);
     case OPTIONS_HELP:
         options_help(stdout);
         return flush_stdout();

@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@ enum {
     KEY_HOST = 256,
     KEY_PORT,
     KEY_UNIX_SOCKET,
+    KEY_PID,
+    KEY_LIST,
     KEY_STACKS,
     KEY_NO_STACKS,
     KEY_NO_PROMPT,
@@ -42,11 +45,15 @@ static const struct {
     {"port", "PORT", KEY_PORT, "the same as the argument port"},
     {"unix-socket", "PATH", KEY_UNIX_SOCKET,
      "use this Unix socket instead (@NAME: an abstract one)"},
+    {"pid", "PID", KEY_PID, "look into this process, whatever its address"},
+    {"list", NULL, KEY_LIST, "show which processes of this machine can be looked into"},
 };
 
 static const char usage[] = "usage: pystuck [-h] [--no-stacks] [--no-ipython] [host] [port]\n"
                             "       pystuck [-h] [--no-stacks] [--no-ipython] "
                             "--unix-socket PATH\n"
+                            "       pystuck [-h] [--no-stacks] [--no-ipython] --pid PID\n"
+                            "       pystuck --list\n"
                             "       pystuck [-c CODE]... [--stacks] [host] [port] [< script.py]\n";
 
 static const char explanation[] =
@@ -93,6 +100,15 @@ static int next_option(int argc, char **argv)
     return getopt_long(argc, argv, "hc:", table, NULL);
 }
 
+/* The number of a process; 0 for what is none. */
+static int pid_of(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    unsigned long number = strtoul(text, NULL, 10); /* ULONG_MAX for what does not fit */
+
+    return digits > 0 && text[digits] == '\0' && number <= INT_MAX ? (int)number : 0;
+}
+
 /* Takes the options into *out, where NULL stays NULL for what was not given. */
 static enum options_action take_options(struct options *out, int argc, char **argv)
 {
@@ -127,6 +143,16 @@ static enum options_action take_options(struct options *out, int argc, char **ar
             break;
         case KEY_UNIX_SOCKET:
             out->unix_socket = optarg;
+            break;
+        case KEY_PID:
+            out->pid = pid_of(optarg);
+            if (out->pid == 0) {
+                wrong("'%s' is not the number of a process", optarg);
+                return OPTIONS_WRONG;
+            }
+            break;
+        case KEY_LIST:
+            out->list = true;
             break;
         default: /* getopt_long has said what is wrong, in one line */
             fputs(usage, stderr);
@@ -172,6 +198,15 @@ static int settle(struct options *out)
 {
     if (out->unix_socket && (out->host || out->port)) {
         wrong("--unix-socket goes with neither a host nor a port");
+        return -1;
+    }
+    if (out->pid && (out->unix_socket || out->host || out->port)) {
+        wrong("--pid goes with no address: the process has one");
+        return -1;
+    }
+    out->somewhere = out->pid || out->unix_socket || out->host || out->port;
+    if (out->list && out->somewhere) {
+        wrong("--list shows all processes: it goes with neither an address nor --pid");
         return -1;
     }
     if (out->port && !is_port(out->port)) {
@@ -240,6 +275,7 @@ void options_instructions(FILE *stream)
           "\n"
           "    import pystuck; pystuck.run_server()\n"
           "\n"
-          "If it did, give its address here: pystuck [host] [port] (see pystuck -h).\n",
+          "If it did, give its address here: pystuck [host] [port] (see pystuck -h);\n"
+          "pystuck --list shows the programs of this machine that did.\n",
           stream);
 }

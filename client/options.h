@@ -16,6 +16,9 @@ struct options {
     const char *host;        /* a name or an address */
     const char *port;        /* decimal digits, 0 to 65535 */
     const char *unix_socket; /* a path or "@name"; NULL: host and port are to be used */
+    int pid;                 /* of the process whose server is wanted, wherever; 0: not given */
+    bool somewhere;          /* any of these was given: it is not the default address */
+    bool list;               /* show the processes that have a server, and nothing else */
     const char **code;       /* to be run there, in this order: argv's memory */
     size_t code_count;
     enum choice stacks; /* print the stacks */

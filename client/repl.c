@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "connect.h"
+#include "diagnose.h"
 #include "editor.h"
 #include "interrupt.h"
 #include "magic.h"
@@ -126,7 +127,9 @@ static void reconnect(struct repl *r)
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
 
     lose_connection(r);
-    if (connect_server(&r->conn, r->options, &err) == 0 && open_session(r, &err) == 0)
+    if (connect_server(&r->conn, r->options, &err) < 0)
+        diagnose(r->options, &err);
+    else if (open_session(r, &err) == 0)
         return;
     complain("no new session: ", &err);
     lose_connection(r);

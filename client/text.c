@@ -36,6 +36,20 @@ void text_print(FILE *stream, const char *text, size_t len)
     }
 }
 
+size_t text_fitting(const char *text, size_t len, size_t columns)
+{
+    size_t used = 0, control, width, i;
+
+    for (i = 0; i < len; i += control ? control : 1) {
+        control = control_length(text + i, len - i);
+        width = ((unsigned char)text[i] & 0xc0) != 0x80; /* none for what goes on a character */
+        used += control ? sizeof("\\x1b") - 1 : width;
+        if (used > columns)
+            break;
+    }
+    return i;
+}
+
 int text_width(void)
 {
     struct winsize size;

@@ -13,6 +13,10 @@
  * cursor, or worse. Elsewhere the text stays what it is. Errors: see ferror. */
 void text_print(FILE *stream, const char *text, size_t len);
 
+/* How many of len bytes of UTF-8, which have no newline or tab, text_print can write to a terminal
+ * before it has filled that many columns. A character counts as one column wide. */
+size_t text_fitting(const char *text, size_t len, size_t columns);
+
 /* How many columns standard output has; 80 where it is no terminal. */
 int text_width(void);
 

@@ -14,6 +14,9 @@
 #include "admission.h"
 
 #define OUT_OF_FDS_WAIT_MS 200
+#define LISTENER_NAME      "pystuck:" /* client/find.c looks for it */
+#define THREAD_NAME_SIZE   16         /* as the kernel keeps it */
+#define BASE               36
 
 struct ps_server {
     atomic_int refs; /* the handle, the listener, each client */
@@ -346,6 +349,24 @@ static void tell_sessions(struct ps_server *s, const struct watch *w)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* Names the listener's thread after its socket: "pystuck:" and the inode in base 36, of which 32
+ * bits fit. By that `pystuck --list` knows which of the program's sockets is ours, for /proc shows
+ * names of threads to everyone; and it stays true where the program closes our fd and the number
+ * becomes another socket's. */
+static void name_listener(const struct ps_server *s)
+{
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    char name[THREAD_NAME_SIZE] = LISTENER_NAME, reversed[sizeof(name)];
+    size_t len = strlen(name), n = 0;
+    ino_t left = s->listener.inode;
+
+    for (; left > 0 && len + n + 1 < sizeof(name); left /= BASE)
+        reversed[n++] = digits[left % BASE];
+    while (left == 0 && n > 0)
+        name[len++] = reversed[--n];
+    pthread_setname_np(pthread_self(), name);
+}
+
 /* Accepts until the listener is shut down, or is no longer ours. */
 static void *listener_main(void *arg)
 {
@@ -353,7 +374,7 @@ static void *listener_main(void *arg)
     struct watch w;
     int fd;
 
-    pthread_setname_np(pthread_self(), "pystuck-listen");
+    name_listener(s);
     while (!is_closed(s) && stream_is_ours(&s->listener)) {
         watch_all(s, &w);
         if (poll(w.fds, w.count, -1) < 0)

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "diagnose.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "connect.h"
+#include "find.h"
+#include "place.h"
+#include "probe.h"
+#include "sockets.h"
+
+#define WHERE_SIZE 128
+
+/* Of what is known while a sentence is made. */
+struct case_of {
+    const struct place *place;
+    const struct server *server; /* ours that listens there; NULL: none that could be found */
+    char where[WHERE_SIZE];
+    struct rpyc_error *err;
+};
+
+struct user_name {
+    char text[64];
+};
+
+static struct user_name name_of(uid_t user)
+{
+    const struct passwd *entry = getpwuid(user);
+    struct user_name name;
+
+    if (entry)
+        snprintf(name.text, sizeof(name.text), "%s", entry->pw_name);
+    else
+        snprintf(name.text, sizeof(name.text), "user %u", (unsigned)user);
+    return name;
+}
+
+static struct user_name me(void)
+{
+    return name_of(geteuid());
+}
+
+/* Whether a server that belongs to that user lets others in than us. */
+static bool is_stranger_to(uid_t user)
+{
+    return user != SOCKETS_NOBODY && geteuid() != 0 && geteuid() != user;
+}
+
+/* ---- Nobody answers -------------------------------------------------------------------------- */
+
+/* Whose a Unix socket is; SOCKETS_NOBODY: not known. */
+static uid_t owner_of_file(const struct case_of *c)
+{
+    struct stat st;
+
+    if (c->server)
+        return c->server->user;
+    return stat(c->place->path, &st) == 0 ? st.st_uid : SOCKETS_NOBODY;
+}
+
+/* A Unix socket that we may not connect to. */
+static void say_denied(struct case_of *c)
+{
+    uid_t owner = owner_of_file(c);
+
+    if (!is_stranger_to(owner))
+        place_error(c->err, RPYC_ECLOSED, "%s: permission denied to you, %s", c->where, me().text);
+    else
+        place_error(c->err, RPYC_ECLOSED,
+                    "%s: only the program's own user (%s) or root may connect, and you are %s",
+                    c->where, name_of(owner).text, me().text);
+}
+
+/* Nobody has a Unix socket of that name open. */
+static void say_deserted(struct case_of *c)
+{
+    struct stat st;
+
+    if (c->place->path[0] == '@')
+        place_error(c->err, RPYC_ESYSTEM, "nothing listens on %s", c->where);
+    else if (stat(c->place->path, &st) == 0 && !S_ISSOCK(st.st_mode))
+        place_error(c->err, RPYC_ESYSTEM, "%s is not a socket", c->where);
+    else
+        place_error(c->err, RPYC_ESYSTEM,
+                    "nothing listens on %s any more: the program that made it has ended", c->where);
+}
+
+static enum diagnosis explain_unix(struct case_of *c)
+{
+    switch (c->err->sys_errno) {
+    case ENOENT:
+    case ENOTDIR:
+        place_error(c->err, RPYC_ESYSTEM, "there is no socket %s", c->where);
+        break;
+    case ECONNREFUSED:
+        say_deserted(c);
+        break;
+    case EPROTOTYPE:
+        place_error(c->err, RPYC_ESYSTEM, "%s is a socket for something else: not a stream",
+                    c->where);
+        break;
+    case ETIMEDOUT:
+        place_error(c->err, RPYC_ESYSTEM,
+                    "%s takes no more connections: the program is stopped, or has too many",
+                    c->where);
+        return DIAGNOSIS_SOMEBODY;
+    case EACCES:
+    case EPERM:
+        say_denied(c);
+        return DIAGNOSIS_SOMEBODY;
+    default:
+        break;
+    }
+    return DIAGNOSIS_NOBODY;
+}
+
+static enum diagnosis explain_tcp(struct case_of *c)
+{
+    int why = c->err->sys_errno;
+
+    switch (why) {
+    case ECONNREFUSED:
+        place_error(c->err, RPYC_ESYSTEM, "nothing listens on %s", c->where);
+        break;
+    case ETIMEDOUT:
+        place_error(c->err, RPYC_ESYSTEM,
+                    "%s does not answer: the machine is off, or a firewall is in between",
+                    c->where);
+        break;
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+        place_error(c->err, RPYC_ESYSTEM, "%s cannot be reached from here: %s", c->where,
+                    strerror(why));
+        break;
+    default:
+        break;
+    }
+    return DIAGNOSIS_NOBODY;
+}
+
+/* ---- Somebody is there ----------------------------------------------------------------------- */
+
+static void say_something_else(struct case_of *c, const char *what)
+{
+    place_error(c->err, RPYC_EPROTOCOL, "something else listens on %s: %s, not a pystuck server",
+                c->where, what);
+}
+
+/* Who owns the socket that is listened on there; SOCKETS_NOBODY: not known. */
+static uid_t owner_of(const struct case_of *c)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list, *a;
+    uid_t owner = SOCKETS_NOBODY;
+    struct sockets sockets;
+
+    if (c->place->path || c->server)
+        return owner_of_file(c);
+    if (getaddrinfo(c->place->host, c->place->port, &hints, &list) != 0)
+        return SOCKETS_NOBODY;
+    sockets_read(&sockets, "/proc/self/net");
+    for (a = list; a; a = a->ai_next)
+        for (size_t i = 0; i < sockets.count && owner == SOCKETS_NOBODY; i++)
+            if (sockets_is_at(&sockets.all[i].address, a->ai_addr))
+                owner = sockets.all[i].user;
+    sockets_free(&sockets);
+    freeaddrinfo(list);
+    return owner;
+}
+
+/* It hangs up before the first answer. */
+static void say_hung_up(struct case_of *c)
+{
+    const struct server *s = c->server;
+    uid_t owner = owner_of(c);
+
+    if (is_stranger_to(owner))
+        place_error(c->err, RPYC_ECLOSED,
+                    "%s hung up: only the program's own user (%s) or root may connect, and you are "
+                    "%s",
+                    c->where, name_of(owner).text, me().text);
+    else if (s)
+        place_error(c->err, RPYC_ECLOSED,
+                    "%s hung up: process %d (%.*s) has too many clients, or its authenticator does "
+                    "not let us in",
+                    c->where, (int)s->pid, find_brief(s->command), s->command);
+    else
+        place_error(c->err, RPYC_ECLOSED,
+                    "%s hung up: something else listens there, or it lets nobody in but its own "
+                    "user and root",
+                    c->where);
+}
+
+/* It accepts, and that is all. */
+static void say_silent(struct case_of *c)
+{
+    const struct server *s = c->server;
+
+    if (!s)
+        place_error(c->err, RPYC_ETIMEOUT,
+                    "no answer in time from %s: something else listens there, or the program is "
+                    "stopped",
+                    c->where);
+    else if (find_is_stopped(s->pid))
+        place_error(c->err, RPYC_ETIMEOUT,
+                    "no answer from %s: process %d (%.*s) is stopped, and 'kill -CONT %d' lets it "
+                    "go on",
+                    c->where, (int)s->pid, find_brief(s->command), s->command, (int)s->pid);
+    else
+        place_error(
+            c->err, RPYC_ETIMEOUT,
+            "no answer in time from %s: process %d (%.*s) is very busy, or runs C code that "
+            "keeps Python's global lock (GIL)",
+            c->where, (int)s->pid, find_brief(s->command), s->command);
+}
+
+static enum diagnosis explain_somebody(struct case_of *c)
+{
+    enum rpyc_errcode code = c->err->code;
+
+    if (code == RPYC_ETIMEOUT && c->server) { /* it has no TLS, which would not be silent */
+        say_silent(c);
+        return DIAGNOSIS_SOMEBODY;
+    }
+    switch (probe(c->place)) {
+    case SPOKEN_TLS:
+        place_error(c->err, RPYC_EPROTOCOL,
+                    "%s wants TLS, which this command does not speak (rpyc.classic.ssl_connect "
+                    "does)",
+                    c->where);
+        break;
+    case SPOKEN_HTTP:
+        say_something_else(c, "an HTTP server");
+        break;
+    case SPOKEN_SSH:
+        say_something_else(c, "an SSH server");
+        break;
+    case SPOKEN_NOTHING:
+    case SPOKEN_GOODBYE:
+        if (code == RPYC_ECLOSED)
+            say_hung_up(c);
+        else if (code == RPYC_ETIMEOUT)
+            say_silent(c);
+        else
+            say_something_else(c, "it does not speak RPyC");
+        break;
+    case SPOKEN_ELSE:
+        say_something_else(c, "it does not speak RPyC");
+        break;
+    }
+    return DIAGNOSIS_SOMEBODY;
+}
+
+/* ---- All of it ------------------------------------------------------------------------------- */
+
+static enum diagnosis explain(struct case_of *c)
+{
+    place_describe(c->where, sizeof(c->where), c->place);
+    if (c->err->code == RPYC_ESYSTEM)
+        return c->place->path ? explain_unix(c) : explain_tcp(c);
+    return explain_somebody(c);
+}
+
+/* Of a process with several servers, what is wrong with the last one: that is the error we have. */
+static enum diagnosis explain_process(const struct options *options, struct rpyc_error *err)
+{
+    struct case_of c = {.err = err};
+    enum diagnosis diagnosis = DIAGNOSIS_MISTAKEN;
+    struct place_text text;
+    struct servers found;
+    struct place place;
+
+    if (find_of_process(&found, options->pid, err) == 0) {
+        for (size_t i = 0; i < found.count; i++)
+            if (found.all[i].has_address)
+                c.server = &found.all[i];
+        find_place(&place, &text, c.server);
+        c.place = &place;
+        diagnosis = explain(&c);
+    }
+    find_free(&found);
+    return diagnosis;
+}
+
+static enum diagnosis explain_address(const struct options *options, struct rpyc_error *err)
+{
+    struct place place = connect_place(options);
+    struct case_of c = {.place = &place, .err = err};
+    enum diagnosis diagnosis;
+    struct servers found = {0};
+
+    if (err->code != RPYC_ESYSTEM) /* somebody is there: it may be one of ours */
+        find_all(&found);
+    c.server = find_at(&found, &place);
+    diagnosis = explain(&c);
+    find_free(&found);
+    return diagnosis;
+}
+
+enum diagnosis diagnose(const struct options *options, struct rpyc_error *err)
+{
+    switch (err->code) {
+    case RPYC_EINVAL:
+        return DIAGNOSIS_MISTAKEN;
+    case RPYC_ERESOLVE:
+        return DIAGNOSIS_NOBODY;
+    case RPYC_ESYSTEM:
+    case RPYC_ECLOSED:
+    case RPYC_ETIMEOUT:
+    case RPYC_EPROTOCOL:
+        return options->pid ? explain_process(options, err) : explain_address(options, err);
+    default:
+        return DIAGNOSIS_OTHER;
+    }
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * diagnose: why there is no connection, in words that tell the user what to do about it.
+ */
+#ifndef CLIENT_DIAGNOSE_H
+#define CLIENT_DIAGNOSE_H
+
+#include <rpyc.h>
+
+#include "options.h"
+
+enum diagnosis {
+    DIAGNOSIS_NOBODY,   /* there is no server, of any kind */
+    DIAGNOSIS_SOMEBODY, /* there is one that does not talk to us */
+    DIAGNOSIS_MISTAKEN, /* what was asked for makes no sense, or can not be done */
+    DIAGNOSIS_OTHER     /* anything else */
+};
+
+/* Looks into why connect_server has failed, with that error, and writes a sentence to err->text,
+ * except where it is DIAGNOSIS_OTHER. Asks the kernel, and maybe whoever listens there: see
+ * probe.h. */
+enum diagnosis diagnose(const struct options *options, struct rpyc_error *err);
+
+#endif

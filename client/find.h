@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * find: the processes of this machine that have a server of ours, wherever it listens.
+ *
+ * A server's listener is a thread whose name has the inode of its socket ("pystuck:1s9k", see
+ * name_listener in pystuck_ext/server.c), which /proc shows to everyone; and the kernel's tables
+ * have the address of each inode.
+ */
+#ifndef CLIENT_FIND_H
+#define CLIENT_FIND_H
+
+#include <rpyc.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "place.h"
+
+/* A server. A process may have several. */
+struct server {
+    pid_t pid, tid;      /* of the process, and the listener's thread */
+    unsigned long inode; /* of the socket that it listens on; 0: the thread does not tell */
+    time_t since;
+    uid_t user;         /* who may connect, beside root: the one as whom the process acts */
+    char *command;      /* the command line, with blanks in between and nothing that breaks lines */
+    bool has_address;   /* whether the tables know the socket */
+    bool other_network; /* it is in a network namespace that is not ours */
+    struct sockaddr_storage address;
+};
+
+struct servers {
+    struct server *all; /* by pid */
+    size_t count;
+    size_t hidden; /* how many processes could not be looked into */
+};
+
+/* Finds all, or those of one process. What vanishes meanwhile is left out. */
+void find_all(struct servers *out);
+
+/* Errors: RPYC_EINVAL, with a whole sentence: there is no such process, or no server in it. */
+int find_of_process(struct servers *out, pid_t pid, struct rpyc_error *err);
+
+/* How many bytes of a command line a sentence has room for: for "%.*s". */
+int find_brief(const char *command);
+
+void find_free(struct servers *servers);
+
+/* Where to connect to a server whose address is known; text holds the strings. */
+void find_place(struct place *out, struct place_text *text, const struct server *server);
+
+/* The one to which a connection to that place comes, or NULL. Looks names up. */
+const struct server *find_at(const struct servers *servers, const struct place *place);
+
+/* Whether the process has been stopped, by SIGSTOP or a Ctrl-Z, and can answer nobody. */
+bool find_is_stopped(pid_t pid);
+
+#endif

@@ -1,0 +1,540 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What pystuck(1) says where it gets no connection: each sentence is named by a test."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from certificates import Files
+from harness import (
+    PATIENCE,
+    STRANGER,
+    Debuggee,
+    as_user,
+    c_program,
+    clean_environment,
+    command,
+    debuggee_environment,
+    pystuck,
+    wait_until,
+)
+from rawpeer import raw_connect
+from test_authenticators import environment, needs_tls, server_files
+
+Done = subprocess.CompletedProcess
+Start = Callable[..., Debuggee]
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
+
+INSTRUCTIONS = "import pystuck; pystuck.run_server()"
+
+
+def assert_says(done: Done[str], status: int, sentence: str) -> None:
+    """Checks that there is this sentence on stderr and nothing else; where there is no server (2),
+    instructions as well."""
+    assert (done.returncode, done.stdout) == (status, "")
+    first, *rest = done.stderr.splitlines()
+    assert first == f"pystuck: {sentence}"
+    assert any(INSTRUCTIONS in line for line in rest) == (status == 2)
+    assert bool(rest) == (status == 2)
+
+
+# ---- Nobody is there -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_nothing_listens(host: str, ipv6: None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    assert_says(pystuck(host, port), 2, f"nothing listens on {host} port {port}")
+
+
+def test_no_such_socket(socket_dir: Path) -> None:
+    for path in (socket_dir / "none", socket_dir / "none" / "s"):
+        assert_says(pystuck("--unix-socket", path), 2, f"there is no socket {path}")
+
+
+def test_a_socket_whose_program_has_ended(socket_dir: Path) -> None:
+    path = socket_dir / "s"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    sentence = f"nothing listens on {path} any more: the program that made it has ended"
+    assert_says(pystuck("--unix-socket", path), 2, sentence)
+
+
+def test_a_file_that_is_no_socket(socket_dir: Path) -> None:
+    path = socket_dir / "s"
+    path.write_text("")
+    assert_says(pystuck("--unix-socket", path), 2, f"{path} is not a socket")
+
+
+def test_a_socket_for_datagrams(socket_dir: Path) -> None:
+    path = socket_dir / "s"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(path))
+        sentence = f"{path} is a socket for something else: not a stream"
+        assert_says(pystuck("--unix-socket", path), 2, sentence)
+
+
+def test_an_abstract_name_that_nobody_has() -> None:
+    assert_says(pystuck("--unix-socket", "@nobody"), 2, "nothing listens on @nobody")
+
+
+def test_a_name_that_no_host_has() -> None:
+    done = pystuck("no-such-host.invalid", 6666)
+    assert done.returncode == 2
+    assert done.stderr.startswith("pystuck: cannot connect to no-such-host.invalid port 6666: ")
+    assert INSTRUCTIONS in done.stderr
+
+
+def test_a_host_to_which_there_is_no_way() -> None:
+    # In a network namespace whose loopback is not up.
+    prefix = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-r", "-n"]
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no namespaces can be made here")
+    done = subprocess.run(
+        [*prefix, *c_program("PYSTUCK_BIN", "127.0.0.1")],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    sentence = "127.0.0.1 port 6666 cannot be reached from here: Network is unreachable"
+    assert_says(done, 2, sentence)
+
+
+# ---- Who may connect -----------------------------------------------------------------------------
+
+SOMEBODY = 65532
+
+
+def may_not(where: str, owner: str, us: int) -> str:
+    """What a stranger is told."""
+    who = f"only the program's own user ({owner}) or root may connect, and you are user {us}"
+    return f"{where} hung up: {who}"
+
+
+@needs_root
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_stranger_is_told_who_may_connect(start_debuggee: Start, host: str, ipv6: None) -> None:
+    debuggee = start_debuggee(host=host)
+    done = as_user(STRANGER, lambda: pystuck(host, debuggee.port))
+    assert_says(done, 1, may_not(f"{host} port {debuggee.port}", "root", STRANGER))
+
+
+@needs_root
+def test_a_stranger_is_told_of_a_user_who_is_not_root(start_debuggee: Start) -> None:
+    debuggee = start_debuggee(arguments=(str(STRANGER),))
+    done = as_user(SOMEBODY, lambda: pystuck("127.0.0.1", debuggee.port))
+    assert_says(done, 1, may_not(f"127.0.0.1 port {debuggee.port}", f"user {STRANGER}", SOMEBODY))
+
+
+@needs_root
+def test_the_user_is_the_one_that_a_program_has_become_later(start_debuggee: Start) -> None:
+    code = f"import os; os.setgroups([]); os.setgid({STRANGER}); os.setuid({STRANGER})"
+    debuggee = start_debuggee("plain.py", arguments=(code,))
+    done = as_user(SOMEBODY, lambda: pystuck("127.0.0.1", debuggee.port))
+    assert_says(done, 1, may_not(f"127.0.0.1 port {debuggee.port}", f"user {STRANGER}", SOMEBODY))
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["s", "@"])
+def test_a_stranger_is_told_who_may_connect_to_a_unix_socket(
+    start_debuggee: Start, socket_dir: Path, name: str
+) -> None:
+    path = f"@pystuck test {os.getpid()}" if name == "@" else str(socket_dir / name)
+    debuggee = start_debuggee(unix_socket=path)
+    if name != "@":
+        os.chmod(path, 0o666)
+    done = as_user(STRANGER, lambda: pystuck("--unix-socket", debuggee.unix_socket))
+    assert_says(done, 1, may_not(path, "root", STRANGER))
+
+
+@needs_root
+def test_a_unix_socket_whose_mode_keeps_us_out(start_debuggee: Start, socket_dir: Path) -> None:
+    path = str(socket_dir / "s")
+    start_debuggee(unix_socket=path)
+    who = f"only the program's own user (root) or root may connect, and you are user {STRANGER}"
+    done = as_user(STRANGER, lambda: pystuck("--unix-socket", path))
+    assert_says(done, 1, f"{path}: {who}")
+
+
+@needs_root
+def test_a_folder_that_we_may_not_look_into(start_debuggee: Start, socket_dir: Path) -> None:
+    path = str(socket_dir / "s")
+    start_debuggee(unix_socket=path)
+    os.chmod(socket_dir, 0o700)
+    done = as_user(STRANGER, lambda: pystuck("--unix-socket", path))
+    assert_says(done, 1, f"{path}: permission denied to you, user {STRANGER}")
+
+
+@needs_root
+def test_a_stranger_hurts_nothing(start_debuggee: Start) -> None:
+    debuggee = start_debuggee()
+    before = debuggee.holdings()
+    done = as_user(STRANGER, lambda: pystuck("127.0.0.1", debuggee.port))
+    assert done.returncode == 1
+    debuggee.wait_until_back_to(before)
+    assert pystuck("--no-ipython", "127.0.0.1", debuggee.port).returncode == 0
+
+
+def test_a_server_whose_authenticator_refuses() -> None:
+    debuggee = Debuggee(command("authenticated.py", '{"password": "xyz"}'), environment())
+    try:
+        done = pystuck("127.0.0.1", debuggee.port)
+        assert done.returncode == 1
+        start = f"pystuck: 127.0.0.1 port {debuggee.port} hung up: process {debuggee.pid} ("
+        assert done.stderr.startswith(start)
+        end = ") has too many clients, or its authenticator does not let us in\n"
+        assert done.stderr.endswith(end)
+    finally:
+        debuggee.kill()
+
+
+def test_a_server_that_has_too_many_clients(start_debuggee: Start) -> None:
+    debuggee = start_debuggee("plain.py")
+    with contextlib.ExitStack() as stack:
+        for _ in range(128):
+            assert stack.enter_context(raw_connect(debuggee)).works()
+        done = pystuck("127.0.0.1", debuggee.port)
+        assert done.returncode == 1
+        assert f"process {debuggee.pid} (" in done.stderr
+        assert "has too many clients" in done.stderr
+
+
+# ---- TLS -----------------------------------------------------------------------------------------
+
+
+def wants_tls(port: int | None) -> str:
+    """What is said of a TLS server."""
+    what = "wants TLS, which this command does not speak (rpyc.classic.ssl_connect does)"
+    return f"127.0.0.1 port {port} {what}"
+
+
+def tls_works(port: int | None) -> bool:
+    """Whether a TLS server still serves."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", port or 0), timeout=PATIENCE) as sock,
+        context.wrap_socket(sock) as tls,
+    ):
+        return bool(tls.version())
+
+
+@needs_tls
+@pytest.mark.parametrize("certified", [False, True])
+def test_a_tls_server_of_ours(files: Files, certified: bool) -> None:
+    wanted = {"ssl": server_files(files, certified=certified)}
+    debuggee = Debuggee(command("authenticated.py", json.dumps(wanted)), environment())
+    try:
+        assert_says(pystuck("127.0.0.1", debuggee.port), 1, wants_tls(debuggee.port))
+        assert tls_works(debuggee.port)
+    finally:
+        debuggee.kill()
+
+
+STOCK_TLS = """
+import json, sys, threading
+from rpyc.core.service import SlaveService
+from rpyc.utils.authenticators import SSLAuthenticator
+from rpyc.utils.server import ThreadedServer
+server = ThreadedServer(
+    SlaveService, hostname="127.0.0.1", port=0, auto_register=False,
+    authenticator=SSLAuthenticator(*sys.argv[1:3]),
+)
+threading.Thread(target=server.start, daemon=True).start()
+while not server.active:
+    threading.Event().wait(0.001)
+print(json.dumps({"port": server.port}), flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("setting", ["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"])
+def test_a_stock_tls_server(files: Files, setting: str) -> None:
+    argv = [sys.executable, "-c", STOCK_TLS, files.server_key, files.server_cert]
+    debuggee = Debuggee(argv, environment(setting))
+    try:
+        assert_says(pystuck("127.0.0.1", debuggee.port), 1, wants_tls(debuggee.port))
+        assert tls_works(debuggee.port)
+    finally:
+        debuggee.kill()
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_any_tls_server(files: Files, version: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.server_cert, files.server_key)
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+
+    def serve(sock: socket.socket) -> None:
+        with context.wrap_socket(sock, server_side=True) as tls:
+            tls.recv(100)
+
+    with playing(serve) as port:
+        assert_says(pystuck("127.0.0.1", port), 1, wants_tls(port))
+
+
+# ---- Something else ------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def playing(function: Callable[[socket.socket], Any], *, on_all: bool = False) -> Iterator[int]:
+    """Serves each connection with a function, in a thread; gives the port. on_all: by IPv6 and IPv4
+    on all addresses, else on 127.0.0.1."""
+    everywhere = {"family": socket.AF_INET6, "dualstack_ipv6": True} if on_all else {}
+    with socket.create_server(("::" if on_all else "127.0.0.1", 0), **everywhere) as listener:
+
+        def accept() -> None:
+            while True:
+                try:
+                    sock, _ = listener.accept()
+                except OSError:
+                    return
+                with sock, contextlib.suppress(OSError):
+                    function(sock)
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(PATIENCE)
+
+
+def something_else(port: int, what: str) -> str:
+    """What is said of a server of another kind."""
+    return f"something else listens on 127.0.0.1 port {port}: {what}, not a pystuck server"
+
+
+class Quiet(http.server.BaseHTTPRequestHandler):
+    """A web server with nothing on it."""
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def web_server() -> Iterator[int]:
+    """The port of one."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_a_web_server(web_server: int) -> None:
+    done = pystuck("127.0.0.1", web_server)
+    assert_says(done, 1, something_else(web_server, "an HTTP server"))
+    with pytest.raises(urllib.error.HTTPError, match="501"):  # it goes on
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            f"http://127.0.0.1:{web_server}/", timeout=PATIENCE
+        )
+
+
+def test_a_web_server_that_says_so_at_once() -> None:
+    def serve(sock: socket.socket) -> None:
+        sock.recv(100)
+        sock.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+    with playing(serve) as port:
+        assert_says(pystuck("127.0.0.1", port), 1, something_else(port, "an HTTP server"))
+
+
+def test_an_ssh_server() -> None:
+    def serve(sock: socket.socket) -> None:
+        sock.sendall(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
+        sock.recv(100)
+
+    with playing(serve) as port:
+        assert_says(pystuck("127.0.0.1", port), 1, something_else(port, "an SSH server"))
+
+
+def test_what_cannot_be_told() -> None:
+    with playing(lambda sock: sock.sendall(b"220 mail.example.org ESMTP\r\n" * 9)) as port:
+        sentence = something_else(port, "it does not speak RPyC")
+        assert_says(pystuck("127.0.0.1", port), 1, sentence)
+
+
+def test_what_talks_for_ever_one_byte_at_a_time() -> None:
+    heard = threading.Event()
+
+    def serve(sock: socket.socket) -> None:
+        if not heard.is_set():
+            heard.set()
+            sock.sendall(bytes(1000))
+            return
+        while not ending.wait(0.05):
+            sock.sendall(b"x")
+
+    ending = threading.Event()
+    with playing(serve) as port:
+        sentence = something_else(port, "it does not speak RPyC")
+        assert_says(pystuck("127.0.0.1", port), 1, sentence)
+        ending.set()
+
+
+def test_what_understood_us_not_and_waits() -> None:
+    heard = threading.Event()
+
+    def serve(sock: socket.socket) -> None:
+        if not heard.is_set():
+            heard.set()
+            sock.sendall(bytes(1000))
+        while sock.recv(1000):
+            pass
+
+    with playing(serve) as port:
+        sentence = something_else(port, "it does not speak RPyC")
+        assert_says(pystuck("127.0.0.1", port), 1, sentence)
+
+
+@pytest.mark.parametrize("how", ["at once", "having heard us"])
+def test_what_hangs_up(how: str) -> None:
+    def serve(sock: socket.socket) -> None:
+        if how != "at once":
+            sock.recv(100)
+
+    with playing(serve) as port:
+        sentence = (
+            f"127.0.0.1 port {port} hung up: something else listens there, or it lets nobody in "
+            "but its own user and root"
+        )
+        assert_says(pystuck("127.0.0.1", port), 1, sentence)
+
+
+@needs_root
+@pytest.mark.parametrize("on_all", [False, True])
+def test_what_hangs_up_and_belongs_to_another_user(on_all: bool, ipv6: None) -> None:
+    with playing(lambda sock: None, on_all=on_all) as port:
+        done = as_user(STRANGER, lambda: pystuck("127.0.0.1", port))
+        assert_says(done, 1, may_not(f"127.0.0.1 port {port}", "root", STRANGER))
+
+
+# ---- No answer -----------------------------------------------------------------------------------
+#
+# Each takes the ten seconds that a connection is given: so all of them wait at once.
+
+HOLDS_THE_GIL = """
+import ctypes
+sleep = ctypes.PyDLL(None).usleep
+print("holding", flush=True)
+sleep(900_000_000)
+"""
+
+
+@pytest.fixture(scope="module")
+def unanswered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """What the client says of those who do not answer, and where they are."""
+    folder = tmp_path_factory.mktemp("s")
+    with contextlib.ExitStack() as stack:
+
+        def start(program: str, *arguments: str) -> Debuggee:
+            argv = command(program, '{"port": 0}', *arguments)
+            debuggee = Debuggee(argv, debuggee_environment())
+            stack.callback(debuggee.kill)
+            return debuggee
+
+        stopped = start("stuck.py")
+        os.kill(stopped.pid, signal.SIGSTOP)
+        wait_until(lambda: stopped.status("State").startswith("T"), "it to be stopped")
+        holding = start("plain.py", "", HOLDS_THE_GIL)
+        holding.write("hold it\n")
+        assert holding.read_line() == "holding"
+        wait_until(lambda: holding.status("State").startswith("S"), "it to sleep")
+
+        silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        # Those whose backlog is full: TCP drops who comes then, a Unix socket makes him wait.
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        stack.enter_context(socket.create_connection(full.getsockname()))
+        full_unix = stack.enter_context(socket.socket(socket.AF_UNIX))
+        full_unix.bind(str(folder / "s"))
+        full_unix.listen(0)
+        waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+        waiting.connect(str(folder / "s"))
+
+        port, full_port = silent.getsockname()[1], full.getsockname()[1]
+        clients = {
+            "stopped": ["127.0.0.1", stopped.port],
+            "holding": ["127.0.0.1", holding.port],
+            "silent": ["127.0.0.1", port],
+            "full": ["127.0.0.1", full_port],
+            "full unix": ["--unix-socket", folder / "s"],
+        }
+        running = {
+            name: subprocess.Popen(
+                c_program("PYSTUCK_BIN", *arguments),
+                env=clean_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for name, arguments in clients.items()
+        }
+        told: dict[str, Any] = {}
+        for name, process in running.items():
+            out, err = process.communicate(timeout=10 + PATIENCE)
+            told[name] = Done(name, process.returncode, out, err)
+        yield told | {
+            "debuggees": (stopped, holding),
+            "ports": (port, full_port),
+            "path": folder / "s",
+        }
+
+
+def test_a_program_that_is_stopped(unanswered: dict[str, Any]) -> None:
+    stopped, _ = unanswered["debuggees"]
+    done = unanswered["stopped"]
+    assert (done.returncode, done.stdout) == (1, "")
+    start = f"no answer from 127.0.0.1 port {stopped.port}: process {stopped.pid} ("
+    assert done.stderr.startswith(f"pystuck: {start}")
+    end = f") is stopped, and 'kill -CONT {stopped.pid}' lets it go on\n"
+    assert done.stderr.endswith(end)
+
+
+def test_a_program_that_keeps_the_gil(unanswered: dict[str, Any]) -> None:
+    _, holding = unanswered["debuggees"]
+    done = unanswered["holding"]
+    assert (done.returncode, done.stdout) == (1, "")
+    start = f"no answer in time from 127.0.0.1 port {holding.port}: process {holding.pid} ("
+    assert done.stderr.startswith(f"pystuck: {start}")
+    end = ") is very busy, or runs C code that keeps Python's global lock (GIL)\n"
+    assert done.stderr.endswith(end)
+
+
+def test_what_says_nothing(unanswered: dict[str, Any]) -> None:
+    where = f"127.0.0.1 port {unanswered['ports'][0]}"
+    why = "something else listens there, or the program is stopped"
+    assert_says(unanswered["silent"], 1, f"no answer in time from {where}: {why}")
+
+
+def test_a_host_that_does_not_answer(unanswered: dict[str, Any]) -> None:
+    where = f"127.0.0.1 port {unanswered['ports'][1]}"
+    sentence = f"{where} does not answer: the machine is off, or a firewall is in between"
+    assert_says(unanswered["full"], 2, sentence)
+
+
+def test_a_unix_socket_that_takes_nobody_more(unanswered: dict[str, Any]) -> None:
+    why = "takes no more connections: the program is stopped, or has too many"
+    assert_says(unanswered["full unix"], 1, f"{unanswered['path']} {why}")
