@@ -258,30 +258,32 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         left_out = f"\n... ({len(text) - 2 * half} characters left out)\n"
         return text[:half] + left_out + text[-half:]
 
-    def show_sources():
-        """Gives linecache the source of the cells. Returns what was there instead."""
-        before = {name: linecache.cache.get(name) for name in sources}
-        for name, source in sources.items():
-            # Each line has an end, the last one too: traceback counts on it. Lines as Python has
-            # them, which str.splitlines does not.
-            lines = io.StringIO(source + "\n", None).readlines()
-            linecache.cache[name] = (len(source), None, lines, name)
-        return before
+    class SourcesShown:
+        """While it is entered, linecache has the source of the cells."""
 
-    def failure(error):
-        """The traceback, with the source of the cells that it goes through."""
-        before = show_sources()
-        try:
-            error = error.with_traceback(without_ours(error.__traceback__))
-            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        except Exception as other:
-            text = f"{type(error).__name__} (its traceback raised {type(other).__name__})\n"
-        finally:
-            for name, entry in before.items():
+        def __enter__(self):
+            self._before = {name: linecache.cache.get(name) for name in sources}
+            for name, source in sources.items():
+                # Each line has an end, the last one too: traceback counts on it. Lines as Python
+                # has them, which str.splitlines does not.
+                lines = io.StringIO(source + "\n", None).readlines()
+                linecache.cache[name] = (len(source), None, lines, name)
+
+        def __exit__(self, *exc_info):
+            for name, entry in self._before.items():
                 if entry is None:
                     linecache.cache.pop(name, None)
                 else:
                     linecache.cache[name] = entry
+
+    def failure(error):
+        """The traceback, with the source of the cells that it goes through."""
+        try:
+            with SourcesShown():
+                error = error.with_traceback(without_ours(error.__traceback__))
+                text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        except Exception as other:
+            text = f"{type(error).__name__} (its traceback raised {type(other).__name__})\n"
         return sendable(cut_in_the_middle(text))
 
     # ---- Cells -----------------------------------------------------------------------------------
@@ -373,16 +375,33 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         """
         if mode == "typed" and is_incomplete(source):
             return None, None
+        filename = f"<cell {number}>"
+        source = without_mark(source)
+        enter(source, filename, source)
+        return interruptibly(
+            lambda: (True, evaluate(number, source, filename, width, mode == "each"))
+        )
+
+    def without_mark(source):
+        """Without what some editors begin a file in UTF-8 with."""
+        return source[source.startswith("\ufeff") :]
+
+    def enter(typed, filename, source):
+        """Enters a cell in In, and its source for tracebacks."""
+        names["In"].append(typed)
+        sources[filename] = source
+
+    def interruptibly(function):
+        """(whether it went well, the text to show) of a function, or of the exception it raises.
+
+        It has the client's streams, and the client can interrupt it.
+        """
         if threading.get_ident() != told[0]:
             told[0] = threading.get_ident()
             tell_thread(told[0])
-        filename = f"<cell {number}>"
-        source = source[source.startswith("\ufeff") :]  # some editors' mark of UTF-8
-        sources[filename] = source
-        names["In"].append(source)
         streams = Stream("stdout", write_out), Stream("stderr", write_err), Input("stdin")
         try:
-            return _pystuck_cell(streams, number, source, filename, width, mode == "each")
+            return _pystuck_cell(streams, function)
         except KeyboardInterrupt as error:  # it came when the cell had just ended
             return False, failure(error)
         finally:
@@ -390,11 +409,11 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 stream.end()
 
     # The client looks for this name when it is to interrupt a cell.
-    def _pystuck_cell(streams, number, source, filename, width, every):
+    def _pystuck_cell(streams, function):
         try:
             for stream in streams:
                 stream.begin()
-            return True, evaluate(number, source, filename, width, every)
+            return function()
         except BaseException as error:
             return False, failure(error)
         finally:
@@ -402,12 +421,21 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 stream.end()
 
     def evaluate(number, source, filename, width, every):
+        value, is_quiet = execute(list(compiled(source, filename)), width, every)
+        return None if every else result(number, value, is_quiet, width)
+
+    def execute(codes, width, every):
+        """Runs the code of a cell. Returns its value, and whether that is not to be shown."""
         value, has_value, is_quiet = None, False, False
-        for code, has_value, is_quiet in list(compiled(source, filename)):
+        for code, has_value, is_quiet in codes:
             value = eval(code, namespace)
             if every and has_value and value is not None and not is_quiet:
                 print(shown(value, width))
-        if every or not has_value or value is None:
+        return value if has_value else None, is_quiet
+
+    def result(number, value, is_quiet, width):
+        """What is shown of a cell's value, which is remembered."""
+        if value is None:
             return None
         remember(number, value)
         return None if is_quiet else shown(value, width)
@@ -427,4 +455,9 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     # For what else comes over here: the helpers of client/cell.h.
     run.namespace, run.modules_type = namespace, Modules
     run.shown, run.failure, run.sendable = shown, failure, sendable
+    run.given, run.shortened, run.sources = dict(namespace), shortened, sources
+    run.interruptibly, run.enter, run.without_mark = interruptibly, enter, without_mark
+    run.compiled, run.execute, run.result = compiled, execute, result
+    run.our_codes, run.codes_within, run.SourcesShown = our_codes, codes_within, SourcesShown
+    run.future_flags = future_flags
     return run, told[0]

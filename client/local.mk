@@ -5,16 +5,21 @@ bin_PROGRAMS += client/pystuck
 client_pystuck_SOURCES = \
 	client/cell.c client/cell.h \
 	client/connect.c client/connect.h \
+	client/edit.c client/edit.h \
 	client/editor.c client/editor.h \
 	client/history.c client/history.h \
 	client/interrupt.c client/interrupt.h \
+	client/journal.c client/journal.h \
+	client/keep.c client/keep.h \
+	client/look.c client/look.h \
 	client/magic.c client/magic.h \
 	client/main.c \
 	client/options.c client/options.h \
 	client/repl.c client/repl.h \
 	client/script.c client/script.h \
 	client/stacks.c client/stacks.h \
-	client/text.c client/text.h
+	client/text.c client/text.h \
+	client/textfile.c client/textfile.h
 client_pystuck_LDADD = librpyc/librpyc.la $(LIBEDIT_LIBS)
 client_pystuck_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 
