@@ -260,30 +260,32 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         left_out = f"\n... ({len(text) - 2 * half} characters left out)\n"
         return text[:half] + left_out + text[-half:]
 
-    def show_sources():
-        """Gives linecache the source of the cells. Returns what was there instead."""
-        before = {name: linecache.cache.get(name) for name in sources}
-        for name, source in sources.items():
-            # Each line has an end, the last one too: traceback counts on it. Lines as Python has
-            # them, which str.splitlines does not.
-            lines = io.StringIO(source + "\n", None).readlines()
-            linecache.cache[name] = (len(source), None, lines, name)
-        return before
+    class SourcesShown:
+        """While it is entered, linecache has the source of the cells."""
 
-    def failure(error):
-        """The traceback, with the source of the cells that it goes through."""
-        before = show_sources()
-        try:
-            error = error.with_traceback(without_ours(error.__traceback__))
-            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        except Exception as other:
-            text = f"{type(error).__name__} (its traceback raised {type(other).__name__})\n"
-        finally:
-            for name, entry in before.items():
+        def __enter__(self):
+            self._before = {name: linecache.cache.get(name) for name in sources}
+            for name, source in sources.items():
+                # Each line has an end, the last one too: traceback counts on it. Lines as Python
+                # has them, which str.splitlines does not.
+                lines = io.StringIO(source + "\n", None).readlines()
+                linecache.cache[name] = (len(source), None, lines, name)
+
+        def __exit__(self, *exc_info):
+            for name, entry in self._before.items():
                 if entry is None:
                     linecache.cache.pop(name, None)
                 else:
                     linecache.cache[name] = entry
+
+    def failure(error):
+        """The traceback, with the source of the cells that it goes through."""
+        try:
+            with SourcesShown():
+                error = error.with_traceback(without_ours(error.__traceback__))
+                text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        except Exception as other:
+            text = f"{type(error).__name__} (its traceback raised {type(other).__name__})\n"
         return sendable(cut_in_the_middle(text))
 
     # ---- Cells -----------------------------------------------------------------------------------
@@ -382,16 +384,23 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         last is the text; "typed": the same, but if there is more to be typed, nothing is run and
         (None, None) returned.
         """
-        source = source[source.startswith("\ufeff") :]  # some editors' mark of UTF-8
+        source = without_mark(source)
         source = source if mode == "each" else cleaned(source)
         if mode == "typed" and is_incomplete(source):
             return None, None
-        tell()
         filename = f"<cell {number}>"
-        sources[filename] = source
-        names["In"].append(source)
         every = mode == "each"
-        return guarded(replaced_streams(), evaluate, number, source, filename, width, every)
+        enter(source, filename, source)
+        return interruptibly(lambda: (True, evaluate(number, source, filename, width, every)))
+
+    def without_mark(source):
+        """Without what some editors begin a file in UTF-8 with."""
+        return source[source.startswith("\ufeff") :]
+
+    def enter(typed, filename, source):
+        """Enters a cell in In, and its source for tracebacks."""
+        names["In"].append(typed)
+        sources[filename] = source
 
     def tell():
         """Tells the client on which thread this is, if that has changed."""
@@ -402,22 +411,27 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     def replaced_streams():
         return Stream("stdout", write_out), Stream("stderr", write_err), Input("stdin")
 
-    def guarded(streams, work, *arguments):
-        """Returns (whether it went well, the text to show) of work that runs the user's code."""
+    def interruptibly(function, streams=None):
+        """(whether it went well, the text to show) of a function, or of the exception it raises.
+
+        It has the client's streams, and the client can interrupt it.
+        """
+        tell()
+        streams = streams or replaced_streams()
         try:
-            return _pystuck_cell(streams, work, *arguments)
-        except KeyboardInterrupt as error:  # it came when the work had just been done
+            return _pystuck_cell(streams, function)
+        except KeyboardInterrupt as error:  # it came when the cell had just ended
             return False, failure(error)
         finally:
             for stream in streams:
                 stream.end()
 
     # The client looks for this name when it is to interrupt a cell.
-    def _pystuck_cell(streams, work, *arguments):
+    def _pystuck_cell(streams, function):
         try:
             for stream in streams:
                 stream.begin()
-            return True, work(*arguments)
+            return function()
         except BaseException as error:
             return False, failure(error)
         finally:
@@ -448,8 +462,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     def end_chain(number, source, width, is_quiet, value):
         """The value of a chain, as that of a cell: remembered, and its text."""
         names["In"].append(source)
-        streams, chain_streams[:] = chain_streams[:] or replaced_streams(), ()
-        return guarded(streams, valued, number, value, width, is_quiet)
+        streams, chain_streams[:] = chain_streams[:], ()
+        return interruptibly(lambda: (True, result(number, value, is_quiet, width)), streams)
 
     def fail_chain(source):
         """A chain has raised an exception."""
@@ -459,15 +473,20 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             stream.end()
 
     def evaluate(number, source, filename, width, every):
+        value, is_quiet = execute(list(compiled(source, filename)), width, every)
+        return None if every else result(number, value, is_quiet, width)
+
+    def execute(codes, width, every):
+        """Runs the code of a cell. Returns its value, and whether that is not to be shown."""
         value, has_value, is_quiet = None, False, False
-        for code, has_value, is_quiet in list(compiled(source, filename)):
+        for code, has_value, is_quiet in codes:
             value = eval(code, namespace)
             if every and has_value and value is not None and not is_quiet:
                 print(shown(value, width))
-        return None if every or not has_value else valued(number, value, width, is_quiet)
+        return value if has_value else None, is_quiet
 
-    def valued(number, value, width, is_quiet):
-        """Keeps the value of a cell. Returns the text of it, or None."""
+    def result(number, value, is_quiet, width):
+        """What is shown of a cell's value, which is remembered."""
         if value is None:
             return None
         remember(number, value)
@@ -488,4 +507,9 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     # For what else comes over here: the helpers of client/cell.h.
     run.namespace, run.modules_type = namespace, Modules
     run.shown, run.failure, run.sendable = shown, failure, sendable
+    run.given, run.shortened, run.sources = dict(namespace), shortened, sources
+    run.interruptibly, run.enter, run.without_mark = interruptibly, enter, without_mark
+    run.compiled, run.execute, run.result = compiled, execute, result
+    run.our_codes, run.codes_within, run.SourcesShown = our_codes, codes_within, SourcesShown
+    run.future_flags = future_flags
     return run, told[0], namespace, begin_chain, end_chain, fail_chain

@@ -260,23 +260,41 @@ int cells_wait(struct cells *c, rpyc_pending *pending, const struct cell_interru
     return 0;
 }
 
+/* Reads whether it went well, and the text. */
+static int read_outcome(rpyc_value *ok, rpyc_value *text, struct cell_result *result,
+                        struct rpyc_error *err)
+{
+    bool well;
+
+    if (rpyc_truth(ok, &well, err) < 0)
+        return -1;
+    result->failed = !well;
+    result->text = rpyc_type_of(text) == RPYC_STR ? rpyc_ref(text) : NULL;
+    return 0;
+}
+
 /* Reads (whether it went well, the text): None for both, where there is more to be typed. */
 static int read_answer(struct cells *c, rpyc_value *answer, struct cell_result *result,
                        struct rpyc_error *err)
 {
-    rpyc_value *text = rpyc_item(answer, 1);
-    bool ok;
-
     *result = (struct cell_result){0};
     result->incomplete = rpyc_type_of(rpyc_item(answer, 0)) == RPYC_NONE;
     if (result->incomplete)
         return 0;
+    result->numbered = true;
     c->number++;
-    if (rpyc_truth(rpyc_item(answer, 0), &ok, err) < 0)
+    return read_outcome(rpyc_item(answer, 0), rpyc_item(answer, 1), result, err);
+}
+
+/* Reads (whether it has taken a number, whether it went well, the text). */
+static int read_inspection(struct cells *c, rpyc_value *answer, struct cell_result *result,
+                           struct rpyc_error *err)
+{
+    *result = (struct cell_result){0};
+    if (rpyc_truth(rpyc_item(answer, 0), &result->numbered, err) < 0)
         return -1;
-    result->failed = !ok;
-    result->text = rpyc_type_of(text) == RPYC_STR ? rpyc_ref(text) : NULL;
-    return 0;
+    c->number += result->numbered;
+    return read_outcome(rpyc_item(answer, 1), rpyc_item(answer, 2), result, err);
 }
 
 /* Waits for what comes of a cell, and takes pending. */
@@ -306,6 +324,23 @@ int cells_run(struct cells *c, const char *source, int width, enum cell_mode mod
     if (rpyc_start_call(c->run, &pending, err, "isis", c->number, source, width, modes[mode]) < 0)
         return -1;
     return finish(c, pending, interrupt, result, err);
+}
+
+int cells_inspect(struct cells *c, const char *function, const char *argument, const char *source,
+                  int width, const struct cell_interrupt *interrupt, struct cell_result *result,
+                  struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *answer = NULL;
+    rpyc_value *inspect = cells_helper(c, CELLS_INSPECTION, err);
+    rpyc_pending *pending;
+    int status;
+
+    if (!inspect || rpyc_start_call(inspect, &pending, err, "siiss", function, c->number, width,
+                                    argument, source) < 0)
+        return -1;
+    status = cells_wait(c, pending, interrupt, &answer, err);
+    rpyc_pending_free(pending);
+    return status < 0 ? -1 : read_inspection(c, answer, result, err);
 }
 
 /* ---- Chains ---------------------------------------------------------------------------------- */

@@ -45,6 +45,7 @@ enum cell_mode {
 /* What came of a cell. */
 struct cell_result {
     bool incomplete;  /* CELL_TYPED: nothing came of it yet */
+    bool numbered;    /* it has taken a number: text is its value, or why it has none */
     bool failed;      /* it raised an exception, also for bad syntax: text is the traceback */
     rpyc_value *text; /* what is to be shown, a str, or NULL for nothing; to be unref'ed */
 };
@@ -69,6 +70,16 @@ struct cell_interrupt {
 int cells_run(struct cells *cells, const char *source, int width, enum cell_mode mode,
               const struct cell_interrupt *interrupt, struct cell_result *result,
               struct rpyc_error *err);
+
+/* Has something looked at, or run in a way of its own: see the functions do_... in inspection.py.
+ *   argument  of that function
+ *   source    the text of a file, where that is what it is about, else ""
+ * The other arguments, and errors, are those of cells_run. Where the result is numbered, it was as
+ * a cell; else text is all there is to say, or, in one line if it was no exception, why it failed.
+ */
+int cells_inspect(struct cells *cells, const char *function, const char *argument,
+                  const char *source, int width, const struct cell_interrupt *interrupt,
+                  struct cell_result *result, struct rpyc_error *err);
 
 /* The number of the next cell, from 0. */
 int cells_number(const struct cells *cells);

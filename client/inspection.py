@@ -5,7 +5,659 @@ As bootstrap.py: Python 3.6, the standard library, one name in the connection's 
 
 
 def _pystuck_inspection(run):
-    def inspect(what, *arguments):
+    import ast
+    import functools
+    import inspect
+    import linecache
+    import os
+    import sys
+    import textwrap
+    import threading
+    import time
+    import types
+    from builtins import (  # noqa: UP029
+        AttributeError,
+        BaseException,
+        Exception,
+        ImportError,
+        KeyboardInterrupt,
+        LookupError,
+        NameError,
+        SyntaxError,
+        SystemExit,
+        ValueError,
+        bytearray,
+        bytes,
+        classmethod,
+        compile,
+        dict,
+        enumerate,
+        eval,
+        getattr,
+        int,
+        isinstance,
+        len,
+        list,
+        max,
+        min,
+        object,
+        print,
+        property,
+        range,
+        repr,
+        reversed,
+        set,
+        sorted,
+        staticmethod,
+        str,
+        type,
+        vars,
+    )
+
+    namespace = run.namespace
+    around = 5  # lines of source above and below that of a frame
+    most_lines, most_text, most_locals = 10, 2000, 20  # of a local; and with %frame
+    heap_type = 1 << 9  # of __flags__: a class that is not built in
+
+    class Refused(Exception):
+        """What keeps us from doing what is wanted: a line for the user."""
+
+    def guarded(function, otherwise):
+        """What the program's own code gives, whatever it may raise."""
+        try:
+            return function()
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            return otherwise()
+
+    class Cell:
+        """What is done as a cell takes its number, once it is clear that it can be done."""
+
+        def __init__(self, number, width):
+            self._number, self.width, self.begun = number, width, False
+            self.filename = f"<cell {number}>"
+
+        def begin(self, typed, filename="", source=""):
+            self.begun = True
+            self.filename = filename or self.filename
+            run.enter(typed, self.filename, source)
+
+        def result(self, value, is_quiet=False):
+            return run.result(self._number, value, is_quiet, self.width)
+
+    # ---- Source ----------------------------------------------------------------------------------
+
+    def lines_of(filename, names):
+        """The lines of a file, or a cell. None of them where they cannot be had."""
+
+        def lines():
+            linecache.checkcache(filename)
+            return linecache.getlines(filename, names)
+
+        with run.SourcesShown():
+            return guarded(lines, list)
+
+    def file_of(code, names):
+        """The file of some code. That of a frozen module of Python's is there as well."""
+        is_frozen = code.co_filename.startswith("<frozen ") and names is not None
+        return is_frozen and names.get("__file__") or code.co_filename
+
+    def without_wrapping(thing):
+        """The function that a method, a property or a decorator's result was made from."""
+        while True:
+            if isinstance(thing, (types.MethodType, classmethod, staticmethod)):
+                thing = thing.__func__
+            elif isinstance(thing, property):
+                thing = thing.fget
+            elif isinstance(thing, functools.partial):
+                thing = thing.func
+            elif not isinstance(thing, type) and isinstance(
+                inspect.getattr_static(thing, "__wrapped__", None), types.FunctionType
+            ):
+                thing = thing.__wrapped__
+            else:
+                return thing
+
+    def code_of(thing):
+        """The code that a function, a frame and so on runs, or None."""
+        if isinstance(thing, types.TracebackType):
+            thing = thing.tb_frame
+        kinds = (
+            (types.FunctionType, "__code__"),
+            (types.FrameType, "f_code"),
+            (types.GeneratorType, "gi_code"),
+            (types.CoroutineType, "cr_code"),
+            (types.AsyncGeneratorType, "ag_code"),
+        )
+        for kind, name in kinds:
+            if isinstance(thing, kind):
+                return getattr(thing, name)
+        return thing if isinstance(thing, types.CodeType) else None
+
+    def names_of(thing):
+        """The names of the module that something is from, through which linecache finds more."""
+        if isinstance(thing, types.TracebackType):
+            thing = thing.tb_frame
+        if isinstance(thing, types.FrameType):
+            return thing.f_globals
+        if isinstance(thing, types.FunctionType):
+            return thing.__globals__
         return None
 
-    return inspect
+    def first_line_of(node):
+        return min([node.lineno] + [decorator.lineno for decorator in node.decorator_list])
+
+    def class_lines(lines, qualname):
+        """The numbers of the lines at which classes of this name begin."""
+        nodes = [(guarded(lambda: ast.parse("".join(lines)), lambda: ast.parse("")), "")]
+        found = []
+        while nodes:
+            node, path = nodes.pop()
+            for child in ast.iter_child_nodes(node):
+                inner = path
+                if isinstance(child, ast.ClassDef):
+                    inner += child.name + "."
+                    if inner == qualname + ".":
+                        found.append(first_line_of(child))
+                elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    inner += child.name + ".<locals>."
+                nodes.append((child, inner))
+        return sorted(found)
+
+    def methods_of(cls):
+        """A class's own methods, rather than functions that it was given."""
+        for thing in dict(vars(cls)).values():
+            function = without_wrapping(thing)
+            if isinstance(function, types.FunctionType) and function.__qualname__.startswith(
+                cls.__qualname__ + "."
+            ):
+                yield function
+
+    def is_in_module(cls):
+        thing = sys.modules.get(cls.__module__)
+        for name in cls.__qualname__.split("."):
+            thing = getattr(thing, name, None)
+        return thing is cls
+
+    def class_files(cls):
+        """The files that may have the source of a class, the likeliest first."""
+        for function in methods_of(cls):
+            yield file_of(function.__code__, function.__globals__)
+        if cls.__module__ == namespace["__name__"] and not is_in_module(cls):
+            yield from reversed(list(run.sources))
+        module = sys.modules.get(cls.__module__)
+        if getattr(module, "__file__", None):
+            yield module.__file__
+
+    def class_place(cls):
+        """The file of a class, its lines, and at which of them the class begins."""
+        names = vars(sys.modules[cls.__module__]) if cls.__module__ in sys.modules else None
+        starts = [function.__code__.co_firstlineno for function in methods_of(cls)]
+        for filename in dict.fromkeys(class_files(cls)):
+            lines = lines_of(filename, names)
+            found = class_lines(lines, cls.__qualname__)
+            before = [line for line in found if not starts or line <= min(starts)]
+            if found:
+                return filename, lines, (before or found)[-1]
+        return None
+
+    def is_built_in(thing):
+        if isinstance(thing, types.ModuleType):
+            return not getattr(thing, "__file__", "").endswith((".py", ".pyc"))
+        cls = thing if isinstance(thing, type) else type(thing)
+        return code_of(thing) is None and not cls.__flags__ & heap_type
+
+    def place_of(thing):
+        """The file of something, its lines, and the first that is its own: 0 for all of them."""
+        thing = without_wrapping(thing)
+        if is_built_in(thing):
+            return getattr(thing, "__file__", None), [], 0
+        if isinstance(thing, types.ModuleType):
+            return thing.__file__, lines_of(thing.__file__, vars(thing)), 0
+        code = code_of(thing)
+        if code is None:
+            cls = thing if isinstance(thing, type) else type(thing)
+            module = sys.modules.get(cls.__module__)
+            return class_place(cls) or (getattr(module, "__file__", None), [], 0)
+        names = names_of(thing)
+        filename = file_of(code, names)
+        first = 0 if code.co_name == "<module>" else code.co_firstlineno
+        return filename, lines_of(filename, names), first
+
+    def source_of(thing):
+        _, lines, first = place_of(thing)
+        if first:
+            lines = inspect.getblock(lines[first - 1 :])
+        if lines:
+            return textwrap.dedent("".join(lines)).rstrip("\n")
+        return "none, it is built in" if is_built_in(without_wrapping(thing)) else "not available"
+
+    # ---- Objects ---------------------------------------------------------------------------------
+
+    def found(text):
+        """The value of an expression."""
+        missing = f"Object `{text}` not found."
+        try:
+            code = compile(text, "<object>", "eval", 0, True)
+        except (SyntaxError, ValueError):
+            raise Refused(missing) from None
+        try:
+            return eval(code, namespace)
+        except (AttributeError, ImportError, LookupError, NameError) as error:
+            if is_raised_by_itself(error):
+                raise Refused(missing) from None
+            raise
+
+    def is_raised_by_itself(error):
+        """Whether an expression has raised that, and nothing of the program's that it called."""
+        traced = error.__traceback__.tb_next.tb_next
+        while traced is not None:
+            frame = traced.tb_frame
+            module = str(frame.f_globals.get("__name__")).partition(".")[0]
+            is_ours = frame.f_code in run.our_codes  # `modules` is
+            if not is_ours and module not in ("importlib", "_frozen_importlib"):
+                return False
+            traced = traced.tb_next
+        return True
+
+    def signature_of(thing):
+        """For people: annotations are wanted as they were written."""
+        if sys.version_info >= (3, 14):
+            import annotationlib
+
+            return inspect.signature(thing, annotation_format=annotationlib.Format.STRING)
+        return inspect.signature(thing)
+
+    def parameter_rows(signature):
+        kinds, before, starred = inspect.Parameter, None, False
+        for parameter in signature.parameters.values():
+            kind = parameter.kind
+            if before == kinds.POSITIONAL_ONLY != kind:
+                yield "/"
+            if kind == kinds.KEYWORD_ONLY and not starred:
+                yield "*"
+            starred = starred or kind in (kinds.VAR_POSITIONAL, kinds.KEYWORD_ONLY)
+            yield str(parameter)
+            before = kind
+        if before == kinds.POSITIONAL_ONLY:
+            yield "/"
+
+    def call_of(text, thing, width):
+        """A signature, with a line for each parameter where it is too long for one."""
+        signature = signature_of(thing)
+        if not isinstance(ast.parse(text, mode="eval").body, (ast.Name, ast.Attribute)):
+            text = getattr(thing, "__qualname__", type(thing).__name__)
+        line = text + str(signature)
+        if len(line) + len("Init signature: ") <= width:
+            return line
+        rows = "".join(f"    {row},\n" for row in parameter_rows(signature))
+        return f"{text}(\n{rows}" + str(signature.replace(parameters=[]))[1:]
+
+    def string_form(thing, limit):
+        def plain():
+            return f"{object.__repr__(thing)} (its str cannot be had)"
+
+        if type(thing) in (str, bytes, bytearray):
+            value, rest = thing[:limit], "" if len(thing) <= limit else " <...>"
+            return (value if type(thing) is str else repr(value)) + rest
+        value, rest = run.shortened(thing)
+        text = guarded(lambda: str(value), plain)
+        if len(text) <= limit:
+            return text + rest
+        return text[: limit // 2] + " <...> " + text[-limit // 2 :] + rest
+
+    def docstring(thing):
+        text = inspect.getdoc(thing)
+        return text if isinstance(text, str) and text.strip() else "<no docstring>"
+
+    def init_docstring(cls):
+        init = cls.__init__
+        if init is object.__init__ or not isinstance(init, types.FunctionType):
+            return None
+        return inspect.cleandoc(init.__doc__)
+
+    def fields_of(text, thing, with_source, width):
+        """What there is to say of something, as (title, function), in IPython's order."""
+        limit = 1 << 20 if with_source else 200
+        source = [("Source", lambda: source_of(thing))] if with_source else []
+        doc = ("Docstring", lambda: docstring(thing))
+        file = ("File", lambda: place_of(thing)[0])
+        kind = ("Type", lambda: type(thing).__name__)
+        form = ("String form", lambda: string_form(thing, limit))
+        if isinstance(thing, type):
+            init = ("Init docstring", lambda: init_docstring(thing))
+            signature = ("Init signature", lambda: call_of(text, thing, width))
+            return [signature, doc, *source, init, file, kind, form]
+        if inspect.isroutine(thing):
+            signature = ("Signature", lambda: call_of(text, thing, width))
+            return [signature, doc, *source, file, kind, form]
+        signature = ("Call signature", lambda: call_of(text, thing, width))
+        length = ("Length", lambda: str(len(thing)))
+        return [signature, kind, form, length, file, doc, *source]
+
+    def laid_out(fields):
+        """One below the other; what has several lines begins on a line of its own."""
+        wide = max(len(title) for title, _ in fields) + 2
+        return "\n".join(
+            f"{title}:\n{text}" if "\n" in text else f"{title + ':':<{wide}}{text}"
+            for title, text in fields
+        )
+
+    def described(text, with_source, width):
+        thing = found(text)
+        gathered = [
+            (title, guarded(get, lambda: None))
+            for title, get in fields_of(text, thing, with_source, width)
+        ]
+        return laid_out([(title, field) for title, field in gathered if isinstance(field, str)])
+
+    # ---- Threads and frames ----------------------------------------------------------------------
+
+    def known_threads():
+        """Threads by ident, without the lock that threading.enumerate() takes: it may be stuck."""
+        try:
+            return dict(threading._active)
+        except AttributeError:
+            return {thread.ident: thread for thread in threading.enumerate()}
+
+    def current_frames():
+        """Each thread's innermost frame, but for this one's and those of our server."""
+        own = sys._getframe().f_code  # not the ident: gevent replaces get_ident()
+        frames = {
+            ident: frame
+            for ident, frame in sys._current_frames().items()
+            if frame.f_code is not own
+        }
+        server = sys.modules.get("_pystuck")
+        for ident in server.own_threads() if server is not None else ():
+            frames.pop(ident, None)
+        return frames
+
+    def calls_from(frame):
+        """A frame and those that it was called by."""
+        while frame is not None:
+            yield frame
+            frame = frame.f_back
+
+    def title_of(ident, threads):
+        if ident not in threads:
+            return f"<thread {ident} (not started by threading)>"
+        thread = threads[ident]
+        return guarded(lambda: repr(thread), lambda: object.__repr__(thread))
+
+    def where(frame):
+        code = frame.f_code
+        return f'File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}'
+
+    def source_line(frame):
+        lines = lines_of(file_of(frame.f_code, frame.f_globals), frame.f_globals)
+        number = frame.f_lineno or 0
+        return lines[number - 1].strip() if 0 < number <= len(lines) else ""
+
+    def call(number, frame):
+        line = source_line(frame)
+        return f"{number:>4}  {where(frame)}\n" + (f"        {line}\n" if line else "")
+
+    def source_around(frame):
+        """The lines around the one that a frame is at, with an arrow there."""
+        lines = lines_of(file_of(frame.f_code, frame.f_globals), frame.f_globals)
+        at = frame.f_lineno or 0
+        if not 0 < at <= len(lines):
+            return "      (its source is not available)\n"
+        numbers = range(max(1, at - around), min(len(lines), at + around) + 1)
+        return "".join(
+            "{} {}".format(
+                f"{'-' * (5 - len(str(number)))}> {number}" if number == at else f"{number:>7}",
+                lines[number - 1].rstrip("\r\n"),
+            ).rstrip()
+            + "\n"
+            for number in numbers
+        )
+
+    def locals_of(frame):
+        """The names of a frame, without those that every module has."""
+        names = dict(frame.f_locals)
+        if frame.f_locals is frame.f_globals:
+            names = {name: names[name] for name in names if not str(name).startswith("__")}
+        return names
+
+    def shown_local(name, value, width):
+        text = run.shown(value, max(20, width - len(name) - 3))
+        lines = text[:most_text].split("\n")
+        if len(lines) > most_lines or len(text) > most_text:
+            lines = [*lines[:most_lines], "..."]
+        indent = "\n" + " " * (len(name) + 3)
+        return f"{name} = {indent.join(lines)}\n"
+
+    def shown_locals(frame, width, most=None):
+        names = locals_of(frame)
+        chosen = list(names)[:most]
+        text = "".join(shown_local(str(name), names[name], width) for name in chosen)
+        if len(chosen) < len(names):
+            text += f"... ({len(names) - len(chosen)} more: %locals shows them)\n"
+        return text or "(no locals)\n"
+
+    class Picked:
+        """A thread's stack, as it was when it was picked."""
+
+        def __init__(self, ident, title, frame):
+            self.ident, self.title, self.at = ident, title, 0
+            self._calls = [(each, each.f_lasti) for each in calls_from(frame)]
+
+        def frame(self):
+            return self._calls[self.at][0]
+
+        def __len__(self):
+            return len(self._calls)
+
+        def stack(self):
+            calls = reversed(list(enumerate(self._calls)))
+            return self.title + "\n" + "".join(call(number, frame) for number, (frame, _) in calls)
+
+        def news(self):
+            """What has become of the picked frame since then, where that is something."""
+            frame, before = self._calls[self.at]
+            innermost = current_frames().get(self.ident)
+            if innermost is None:
+                return "(the thread has ended since)\n"
+            if not [each for each in calls_from(innermost) if each is frame]:
+                return f"(this call has ended since: %thread {self.ident} looks again)\n"
+            if frame.f_lasti != before:
+                return f"(the thread has moved on since: %thread {self.ident} looks again)\n"
+            return ""
+
+        def view(self, width):
+            frame = self.frame()
+            head = f"> {self.at}  {where(frame)}\n"
+            return head + source_around(frame) + shown_locals(frame, width, most_locals)
+
+    def number_in(text):
+        return int(text) if text and set(text) <= set("0123456789") else None
+
+    # ---- Time ------------------------------------------------------------------------------------
+
+    def processor_time():
+        """What this thread has used, in user and system mode: the program's others go on."""
+        try:
+            import resource
+
+            usage = resource.getrusage(resource.RUSAGE_THREAD)
+        except (ImportError, AttributeError):
+            return os.times()[:2]
+        return usage.ru_utime, usage.ru_stime
+
+    def duration(seconds):
+        """Three digits of a time, and its unit; from a minute on, each unit that there is."""
+        if seconds >= 60:
+            parts, rest = [], int(seconds)
+            for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+                count, rest = rest // size, rest % size
+                if count:
+                    parts.append(f"{count}{unit}")
+            return " ".join(parts)
+        for unit, size in (("s", 1), ("ms", 1e-3), ("\xb5s", 1e-6)):
+            if seconds >= size:
+                return f"{seconds / size:.3g} {unit}"
+        return f"{max(seconds, 0) / 1e-9:.3g} ns"
+
+    # ---- What the client asks for ----------------------------------------------------------------
+
+    class Inspector:
+        """What the client calls: an object, and nothing that it holds leads back to it, so that the
+        frames of the thread that is picked go when the client's reference does.
+        """
+
+        def __init__(self):
+            self._picked, self._listed = None, []
+
+        def __call__(self, what, number, width, argument, source):
+            """(whether that was a cell, whether it went well, the text to show or None)"""
+            cell = Cell(number, width)
+
+            def act():
+                try:
+                    return True, getattr(self, "do_" + what)(cell, argument, source)
+                except Refused as error:
+                    return False, str(error)
+
+            ok, text = run.interruptibly(act)
+            return cell.begun, ok, None if text is None else run.sendable(text)
+
+        # Each of these gets the cell that it may become, its argument, and the text of a file.
+
+        def do_object(self, cell, argument, source):
+            return described(argument, False, cell.width)
+
+        def do_source(self, cell, argument, source):
+            return described(argument, True, cell.width)
+
+        def do_who(self, cell, argument, source):
+            missing = object()
+            names = [
+                name
+                for name, value in dict(namespace).items()
+                if not name.startswith("_") and run.given.get(name, missing) is not value
+            ]
+            if not names:
+                return "Interactive namespace is empty."
+            return textwrap.fill("  ".join(sorted(names)), cell.width, break_long_words=False)
+
+        def do_time(self, cell, argument, source):
+            if not argument:
+                raise Refused("%time needs code to run")
+            cell.begin(argument, source=argument)
+            codes = list(run.compiled(argument, cell.filename))
+            before, wall = processor_time(), time.perf_counter()
+            value, is_quiet = run.execute(codes, cell.width, False)
+            wall, after = time.perf_counter() - wall, processor_time()
+            user, system = after[0] - before[0], after[1] - before[1]
+            print(
+                f"CPU times: user {duration(user)}, sys: {duration(system)},"
+                f" total: {duration(user + system)}\nWall time: {duration(wall)}"
+            )
+            return cell.result(value, is_quiet)
+
+        def do_run(self, cell, argument, source):
+            source = run.without_mark(source)
+            cell.begin("%run " + argument, argument, source)
+            try:
+                eval(compile(source, argument, "exec", 0, True), namespace)
+            except SystemExit as error:
+                if error.code not in (None, 0):
+                    raise
+
+        def _list(self):
+            """(ident, title, where it is) of each thread, the main thread first."""
+            threads, frames = known_threads(), current_frames()
+            threads.update(known_threads())  # one that starts or ends meanwhile keeps its name
+            order = dict.fromkeys([threading.main_thread().ident] + list(threads) + list(frames))
+            listed = [
+                (ident, title_of(ident, threads), where(frames[ident]))
+                for ident in order
+                if ident in frames
+            ]
+            alive = current_frames()
+            listed = [each for each in listed if each[0] in alive]
+            self._listed = [ident for ident, _, _ in listed]
+            return listed
+
+        def do_thread(self, cell, argument, source):
+            if argument:
+                return self._pick(argument)
+            picked = self._picked.ident if self._picked else None
+            return "".join(
+                f"{'*' if ident == picked else '':>2}{number:>3}  {title}\n         {place}\n"
+                for number, (ident, title, place) in enumerate(self._list())
+            )
+
+        def _pick(self, argument):
+            number = number_in(argument)
+            if number is None:
+                raise Refused("%thread takes a thread's number or ident: %thread lists them")
+            if not self._listed:
+                self._list()
+            is_listed = number < len(self._listed)
+            ident = self._listed[number] if is_listed else number
+            threads, frames = known_threads(), current_frames()
+            if ident in frames:
+                self._picked = Picked(ident, title_of(ident, threads), frames[ident])
+                return self._picked.stack()
+            if ident in threads:
+                raise Refused(f"thread {number} has no Python frame")
+            if is_listed:
+                raise Refused(f"thread {number} has ended: %thread lists those that there are")
+            raise Refused(f"there is no thread {number}: %thread lists those that there are")
+
+        def _need(self):
+            if self._picked is None:
+                raise Refused("no thread is picked: %thread lists them, %thread N picks one")
+            return self._picked
+
+        def _show(self, cell, typed, number):
+            picked = self._need()
+            cell.begin(typed)
+            picked.at = number
+            print(picked.news() + picked.view(cell.width), end="")
+            return cell.result(picked.frame())
+
+        def do_frame(self, cell, argument, source):
+            picked = self._need()
+            number = number_in(argument) if argument else picked.at
+            if number is None:
+                raise Refused("%frame takes the number of a frame: %thread N lists them")
+            if number >= len(picked):
+                raise Refused(f"there is no frame {number}: there are 0 to {len(picked) - 1}")
+            return self._show(cell, f"%frame {number}", number)
+
+        def do_up(self, cell, argument, source):
+            picked = self._need()
+            if picked.at + 1 == len(picked):
+                raise Refused("this is the outermost frame: %up leads nowhere")
+            return self._show(cell, "%up", picked.at + 1)
+
+        def do_down(self, cell, argument, source):
+            picked = self._need()
+            if picked.at == 0:
+                raise Refused("this is the innermost frame: %down leads nowhere")
+            return self._show(cell, "%down", picked.at - 1)
+
+        def do_locals(self, cell, argument, source):
+            picked = self._need()
+            return picked.news() + shown_locals(picked.frame(), cell.width)
+
+        def do_eval(self, cell, argument, source):
+            picked = self._need()
+            if not argument:
+                raise Refused("%eval needs an expression")
+            frame = picked.frame()
+            cell.begin("%eval " + argument, source=argument)
+            print(picked.news(), end="")
+            flags = frame.f_code.co_flags & run.future_flags
+            code = compile(argument, cell.filename, "eval", flags, True)
+            # As globals, or the lambdas and comprehensions in it would not see the locals.
+            scope = {**frame.f_globals, **frame.f_locals, "__builtins__": frame.f_builtins}
+            return cell.result(eval(code, scope))
+
+    run.our_codes.update(run.codes_within(sys._getframe().f_code))
+    return Inspector()

@@ -6,13 +6,17 @@ client_pystuck_SOURCES = \
 	client/cell.c client/cell.h \
 	client/connect.c client/connect.h \
 	client/diagnose.c client/diagnose.h \
+	client/edit.c client/edit.h \
 	client/editor.c client/editor.h \
 	client/expr.c client/expr.h \
 	client/failure.c client/failure.h \
 	client/find.c client/find.h \
 	client/history.c client/history.h \
 	client/interrupt.c client/interrupt.h \
+	client/journal.c client/journal.h \
+	client/keep.c client/keep.h \
 	client/listing.c client/listing.h \
+	client/look.c client/look.h \
 	client/magic.c client/magic.h \
 	client/main.c \
 	client/options.c client/options.h \
@@ -25,7 +29,8 @@ client_pystuck_SOURCES = \
 	client/show.c client/show.h \
 	client/sockets.c client/sockets.h \
 	client/stacks.c client/stacks.h \
-	client/text.c client/text.h
+	client/text.c client/text.h \
+	client/textfile.c client/textfile.h
 client_pystuck_LDADD = librpyc/librpyc.la $(LIBEDIT_LIBS)
 client_pystuck_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 

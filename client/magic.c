@@ -6,7 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keep.h"
+#include "look.h"
+
 static void show_help(struct repl *repl, const char *argument);
+
+/* The argument of those that run it as a cell. */
+static const char code[] = "CODE";
 
 static const struct {
     const char *name;
@@ -14,29 +20,46 @@ static const struct {
     const char *help;
     void (*run)(struct repl *repl, const char *argument); /* "" where none was given */
 } magics[] = {
+    {"down", NULL, "to the frame that the picked one has called", look_down},
+    {"edit", "[N]", "edit the last cell, or cell N, and run that", keep_edit},
+    {"eval", "EXPR", "the value of an expression in the picked frame", look_eval},
+    {"frame", "[N]", "pick a frame, 0 is the innermost: it becomes _", look_frame},
     {"help", NULL, "this list", show_help},
-    {"history", NULL, "the cells of this session", repl_show_history},
+    {"history", "[-n]", "what was typed; -n: with the numbers of the cells", keep_history},
+    {"locals", NULL, "all variables of the picked frame", look_locals},
     {"reconnect", NULL, "a new session, also where the debuggee has hung up", repl_reconnect},
+    {"run", "FILE", "run a local file in the debuggee, in this namespace", keep_run},
+    {"save", "[-f] FILE", "write the cells to a file; -f: one that is there", keep_save},
     {"show threads", NULL, "the same as %threads", repl_show_stacks},
+    {"thread", "[N]", "list the threads, or pick one by its number or ident", look_thread},
     {"threads", NULL, "the stacks of all threads", repl_show_stacks},
+    {"time", code, "run a cell, and show the CPU and wall time it took", keep_time},
+    {"up", NULL, "to the frame that has called the picked one", look_up},
+    {"who", NULL, "the names that you have made", look_who},
 };
 
 #define COUNT (sizeof(magics) / sizeof(*magics))
 
-static void show_help(struct repl *repl, const char *argument)
+static void explain(size_t i)
 {
     char left[64];
+
+    snprintf(left, sizeof(left), "%s%s%s", magics[i].name, magics[i].argument ? " " : "",
+             magics[i].argument ? magics[i].argument : "");
+    printf("  %%%-15s %s\n", left, magics[i].help);
+}
+
+static void show_help(struct repl *repl, const char *argument)
+{
     size_t i;
 
     (void)repl;
     (void)argument;
     printf("Python, run in the debuggee; 'modules' is the dictionary of its modules. Ctrl-C\n"
-           "interrupts what runs, Ctrl-D leaves. And for the prompt itself:\n\n");
-    for (i = 0; i < COUNT; i++) {
-        snprintf(left, sizeof(left), "%s%s%s", magics[i].name, magics[i].argument ? " " : "",
-                 magics[i].argument ? magics[i].argument : "");
-        printf("  %%%-14s %s\n", left, magics[i].help);
-    }
+           "interrupts what runs, Ctrl-D leaves. x? says what x is, x?? shows its source as\n"
+           "well. And for the prompt itself:\n\n");
+    for (i = 0; i < COUNT; i++)
+        explain(i);
 }
 
 bool magic_is(const char *cell)
@@ -61,6 +84,41 @@ static char *argument_of(const char *line, const char *name)
     return strndup(line, len);
 }
 
+const char *magic_code(const char *cell)
+{
+    char *argument;
+    size_t i;
+
+    for (i = 0; i < COUNT; i++) {
+        argument = magics[i].argument == code ? argument_of(cell + 1, magics[i].name) : NULL;
+        if (!argument)
+            continue;
+        free(argument);
+        cell += 1 + strlen(magics[i].name);
+        cell += strspn(cell, " \t");
+        return cell[0] != '\0' ? cell : NULL;
+    }
+    return NULL;
+}
+
+static void complain(const char *cell)
+{
+    fprintf(stderr, "there is no %s: %%help lists what there is\n", cell);
+}
+
+void magic_explain(const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < COUNT; i++) {
+        if (strcmp(name + 1, magics[i].name) == 0) {
+            explain(i);
+            return;
+        }
+    }
+    complain(name);
+}
+
 void magic_run(struct repl *repl, const char *cell)
 {
     char *argument;
@@ -77,5 +135,5 @@ void magic_run(struct repl *repl, const char *cell)
         free(argument);
         return;
     }
-    fprintf(stderr, "there is no %s: %%help lists what there is\n", cell);
+    complain(cell);
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+struct journal;
 struct repl;
 
 /* Whether a cell is one of these. */
@@ -15,9 +16,28 @@ bool magic_is(const char *cell);
 /* Does what it says, or says why not. */
 void magic_run(struct repl *repl, const char *cell);
 
-/* What the magics do with the prompt: of repl.c. */
+/* The Python in it that is run as a cell; NULL: there is none. */
+const char *magic_code(const char *cell);
+
+/* Says what one does: "%help". */
+void magic_explain(const char *name);
+
+/* Magics that are the prompt's own: of repl.c. */
 void repl_show_stacks(struct repl *repl, const char *argument);
-void repl_show_history(struct repl *repl, const char *argument);
 void repl_reconnect(struct repl *repl, const char *argument);
+
+/* ... and what the others do with it: ... */
+
+/* Whether there is a session to do something with. Says so if it is gone. */
+bool repl_is_connected(struct repl *repl);
+
+/* cells_inspect, with its result shown. */
+void repl_inspect(struct repl *repl, const char *function, const char *argument,
+                  const char *source);
+
+/* Runs a cell as if it had been typed. */
+void repl_run_code(struct repl *repl, const char *code);
+
+const struct journal *repl_journal(const struct repl *repl);
 
 #endif

@@ -10,6 +10,8 @@
 #include "diagnose.h"
 #include "editor.h"
 #include "interrupt.h"
+#include "journal.h"
+#include "look.h"
 #include "magic.h"
 #include "session.h"
 #include "stacks.h"
@@ -27,10 +29,11 @@ struct repl {
     struct session *session; /* ... and then this is too */
     struct editor *editor;
     char prompt[64];
-    bool interrupted;      /* the cell that runs was, */
+    const char *typed;     /* what is being done, */
+    bool interrupted;      /* ... which was, */
     time_t interrupted_at; /* ... at this time of CLOCK_MONOTONIC */
-    char **history;        /* the cells of this session */
-    size_t history_len;
+    struct journal journal;
+    int ran; /* the number of the cell that was typed, or JOURNAL_NO_CELL */
 };
 
 static void free_text(char **text)
@@ -90,6 +93,23 @@ static void show(const struct cell_result *result, int number)
         show_value(number, text, len);
     putchar('\n');
     fflush(stdout);
+}
+
+/* What came of looking at something: text that is no value, or one line that says why not. */
+static void show_answer(const struct cell_result *result)
+{
+    FILE *stream = result->failed ? stderr : stdout;
+    size_t len;
+    const char *text = rpyc_str(result->text, &len);
+
+    if (!text)
+        return;
+    text_print(stream, text, len);
+    if (len == 0 || text[len - 1] != '\n')
+        fputc('\n', stream);
+    if (!result->failed)
+        putchar('\n');
+    fflush(stream);
 }
 
 /* "In [3]: ", or as wide for the lines that follow. */
@@ -198,40 +218,54 @@ static int connect_again(void *arg, rpyc_conn **out, struct rpyc_error *err)
 
 /* ---- Running a cell -------------------------------------------------------------------------- */
 
-/* Keeps a cell in the history, without the empty line that has ended it. */
-static void remember(struct repl *r, const char *cell)
+/* Keeps what was typed, without the empty line that has ended it, for the next time; and, with the
+ * Python in it and its number, for this session. */
+static void remember(struct repl *r, const char *typed, const char *code, int number)
 {
-    char **longer = reallocarray(r->history, r->history_len + 1, sizeof(*longer));
-    char *copy = strdup(cell);
-    size_t len = strlen(cell);
+    char *copy = strdup(typed);
+    size_t len = strlen(typed);
 
-    if (longer)
-        r->history = longer;
-    if (!longer || !copy) {
-        free(copy);
+    if (!copy)
         return;
-    }
     while (len > 0 && copy[len - 1] == '\n')
         copy[--len] = '\0';
     editor_remember(r->editor, copy);
-    r->history[r->history_len++] = copy;
+    journal_add(&r->journal, copy, code == typed ? copy : code, number);
+    free(copy);
 }
 
-/* Nothing came of a cell, for the connection is lost, or was given up. */
-static void report_failure(struct repl *r, const char *cell, const struct rpyc_error *err)
+/* Nothing came of a cell, for the connection is lost, or was given up, or it could not be sent. */
+static void report_failure(struct repl *r, const struct rpyc_error *err)
 {
+    if (err->code == RPYC_EINVAL || err->code == RPYC_EREMOTE) {
+        complain("that cannot be run: ", err);
+        return;
+    }
     if (err->code != RPYC_ECANCELED) {
         report_loss(r, err);
         return;
     }
     fprintf(stderr, "\nThe cell goes on in the debuggee (In [%d]: ", session_number(r->session));
-    text_print(stderr, cell, strcspn(cell, "\n"));
+    text_print(stderr, r->typed, strcspn(r->typed, "\n"));
     fputs("), with all names of its session; this is a new one.\n", stderr);
     reconnect(r);
 }
 
+/* Shows what came of a cell, or of looking at something, which was to have this number. */
+static void finish(struct repl *r, const struct cell_result *result, int number)
+{
+    interrupt_take(); /* one that came too late */
+    if (result->numbered) {
+        r->ran = number;
+        show(result, number);
+    } else if (!result->incomplete) {
+        show_answer(result);
+    }
+    rpyc_unref(result->text);
+}
+
 /* Runs what has been typed so far. False: there is more to be typed. */
-static bool run_cell(struct repl *r, const char *cell)
+static bool run_cell(struct repl *r, const char *cell, enum cell_mode mode)
 {
     const struct cell_interrupt interrupt = {is_interruption_wanted, is_given_up, connect_again, r};
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
@@ -239,14 +273,11 @@ static bool run_cell(struct repl *r, const char *cell)
     struct cell_result result;
 
     r->interrupted = false;
-    if (session_run(r->session, cell, text_width(), CELL_TYPED, &interrupt, &result, &err) < 0) {
-        report_failure(r, cell, &err);
+    if (session_run(r->session, cell, text_width(), mode, &interrupt, &result, &err) < 0) {
+        report_failure(r, &err);
         return true;
     }
-    interrupt_take(); /* one that came too late */
-    if (!result.incomplete)
-        show(&result, number);
-    rpyc_unref(result.text);
+    finish(r, &result, number);
     return !result.incomplete;
 }
 
@@ -280,15 +311,45 @@ void repl_show_stacks(struct repl *r, const char *argument)
     rpyc_unref(stacks);
 }
 
-void repl_show_history(struct repl *r, const char *argument)
+bool repl_is_connected(struct repl *r)
 {
-    size_t i;
+    if (!r->session)
+        fputs("the debuggee is gone: %reconnect tries again, Ctrl-D leaves\n", stderr);
+    return r->session;
+}
 
-    (void)argument;
-    for (i = 0; i < r->history_len; i++) {
-        text_print(stdout, r->history[i], strlen(r->history[i]));
-        putchar('\n');
+void repl_inspect(struct repl *r, const char *function, const char *argument, const char *source)
+{
+    const struct cell_interrupt interrupt = {is_interruption_wanted, is_given_up, connect_again, r};
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    struct cell_result result;
+    int number;
+
+    if (!repl_is_connected(r))
+        return;
+    if (!session_cells(r->session)) {
+        fputs("that takes code in the debuggee, which is not run there\n", stderr);
+        return;
     }
+    number = session_number(r->session);
+    r->interrupted = false;
+    if (cells_inspect(session_cells(r->session), function, argument, source, text_width(),
+                      &interrupt, &result, &err) < 0)
+        report_failure(r, &err);
+    else
+        finish(r, &result, number);
+}
+
+void repl_run_code(struct repl *r, const char *code)
+{
+    remember(r, code, code, session_number(r->session));
+    run_cell(r, code, CELL_LAST);
+    r->ran = JOURNAL_NO_CELL; /* what was typed, and made this one run, was none itself */
+}
+
+const struct journal *repl_journal(const struct repl *r)
+{
+    return &r->journal;
 }
 
 /* ---- The loop -------------------------------------------------------------------------------- */
@@ -326,15 +387,24 @@ static bool is_leaving(const char *cell)
 /* Does what a cell says. False: there is more to be typed. */
 static bool do_cell(struct repl *r, const char *cell)
 {
+    const bool can_run = r->session;
+    const char *code = NULL;
+
     if (is_blank(cell))
         return true;
-    if (magic_is(cell))
+    r->typed = cell;
+    r->ran = JOURNAL_NO_CELL;
+    if (look_is(cell)) {
+        look_at(r, cell);
+    } else if (magic_is(cell)) {
+        code = magic_code(cell);
         magic_run(r, cell);
-    else if (!r->session)
-        fputs("the debuggee is gone: %reconnect tries again, Ctrl-D leaves\n", stderr);
-    else if (!run_cell(r, cell))
-        return false;
-    remember(r, cell);
+    } else {
+        code = cell;
+        if (repl_is_connected(r) && !run_cell(r, cell, CELL_TYPED))
+            return false;
+    }
+    remember(r, cell, can_run ? code : NULL, r->ran);
     return true;
 }
 
@@ -363,13 +433,9 @@ static bool step(struct repl *r)
 
 static void free_repl(struct repl *r)
 {
-    size_t i;
-
     editor_close(r->editor);
     session_close(r->session);
-    for (i = 0; i < r->history_len; i++)
-        free(r->history[i]);
-    free(r->history);
+    journal_clear(&r->journal);
 }
 
 int repl_run(rpyc_conn **conn, const struct options *options)

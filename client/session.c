@@ -162,6 +162,7 @@ static int fail(struct session *s, const char *source, struct rpyc_error *why,
                 struct cell_result *result)
 {
     *result = (struct cell_result){
+        .numbered = true,
         .failed = true,
         .text = failure_text(why, session_number(s), source),
     };
@@ -249,7 +250,7 @@ static void remember(struct session *s, rpyc_value *value)
 static int show(struct session *s, rpyc_value *value, bool quiet, int width,
                 struct cell_result *result, struct rpyc_error *err)
 {
-    *result = (struct cell_result){0};
+    *result = (struct cell_result){.numbered = true};
     if (!value || rpyc_type_of(value) == RPYC_NONE)
         return 0;
     remember(s, value);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "journal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "text.h"
+
+struct journal_entry {
+    char *typed;
+    char *code; /* NULL: none */
+    int number; /* of the cell, or JOURNAL_NO_CELL */
+};
+
+void journal_add(struct journal *j, const char *typed, const char *code, int number)
+{
+    struct journal_entry *longer = reallocarray(j->entries, j->len + 1, sizeof(*longer));
+    struct journal_entry entry = {strdup(typed), code ? strdup(code) : NULL, number};
+
+    if (longer)
+        j->entries = longer;
+    if (longer && entry.typed && (entry.code || !code)) {
+        j->entries[j->len++] = entry;
+        return;
+    }
+    free(entry.typed);
+    free(entry.code);
+}
+
+void journal_clear(struct journal *j)
+{
+    size_t i;
+
+    for (i = 0; i < j->len; i++) {
+        free(j->entries[i].typed);
+        free(j->entries[i].code);
+    }
+    free(j->entries);
+    *j = (struct journal){0};
+}
+
+const char *journal_code(const struct journal *j, int number)
+{
+    const struct journal_entry *entry;
+    size_t i;
+
+    for (i = j->len; i > 0; i--) {
+        entry = &j->entries[i - 1];
+        if (entry->code && (number == JOURNAL_NO_CELL || entry->number == number))
+            return entry->code;
+    }
+    return NULL;
+}
+
+/* Prints what was typed, its lines one below the other behind the number. */
+static void show_with_number(const struct journal_entry *entry)
+{
+    const char *line = entry->typed;
+    size_t len;
+
+    if (entry->number == JOURNAL_NO_CELL)
+        printf("      ");
+    else
+        printf("%4d: ", entry->number);
+    for (;;) {
+        len = strcspn(line, "\n");
+        text_print(stdout, line, len);
+        putchar('\n');
+        if (line[len] == '\0')
+            return;
+        line += len + 1;
+        printf("      ");
+    }
+}
+
+void journal_show(const struct journal *j, bool with_numbers)
+{
+    size_t i;
+
+    for (i = 0; i < j->len; i++) {
+        if (with_numbers) {
+            show_with_number(&j->entries[i]);
+        } else {
+            text_print(stdout, j->entries[i].typed, strlen(j->entries[i].typed));
+            putchar('\n');
+        }
+    }
+}
+
+size_t journal_write(const struct journal *j, FILE *file)
+{
+    size_t i, count = 0;
+
+    for (i = 0; i < j->len; i++) {
+        if (j->entries[i].code)
+            fprintf(file, "%s\n", j->entries[i].code);
+        else if (j->entries[i].number != JOURNAL_NO_CELL)
+            fprintf(file, "# %s\n", j->entries[i].typed);
+        count += j->entries[i].code != NULL;
+    }
+    return count;
+}

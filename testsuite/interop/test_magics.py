@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`x?` and the magics of the prompt, on a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from harness import (
+    RPYC4,
+    RPYC5,
+    RPYC5_BOUND,
+    RPYC6,
+    RPYC6_BOUND,
+    Debuggee,
+    command,
+    stock_environment,
+)
+from prompts import Prompt
+
+#: For `lasting`.
+LOOKS_AT_FRAMES = True
+
+SERVERS = [None, RPYC4, RPYC5, RPYC6, RPYC5_BOUND, RPYC6_BOUND]
+
+MAGICS = [
+    "down", "edit", "eval", "frame", "help", "history", "locals", "reconnect", "run", "save",
+    "show threads", "thread", "threads", "time", "up", "who",
+]  # fmt: skip
+
+#: What stands in for the user's editor: it is given the file last, and says what it was given.
+EDITOR = """#!/bin/sh
+for file; do :; done
+stat -c %a "$file" >"$0.mode"
+cp "$file" "$0.given"
+[ ! -e "$0.text" ] || cat "$0.text" >"$file"
+[ ! -e "$0.status" ] || exit "$(cat "$0.status")"
+echo "$file" >"$0.file"
+"""
+
+
+class Magical(Prompt):
+    """... who also types what is no cell."""
+
+    def ask(self, line: str) -> str:
+        """Types what takes no number, and returns what is printed on it."""
+        self.type(line + "\r")
+        self.expect(re.escape("\n"))
+        self.number -= 1
+        return self.next()
+
+
+@pytest.fixture
+def prompt(lasting: Callable[..., Debuggee], tmp_path: Path) -> Iterator[Magical]:
+    """A prompt on a stuck program with our server."""
+    debuggee = lasting()
+    opened = Magical([debuggee.host, debuggee.port], tmp_path)
+    yield opened
+    opened.child.close(force=True)
+
+
+@pytest.fixture(params=SERVERS, ids=lambda stock: str(stock or "ours"))
+def anywhere(
+    request: pytest.FixtureRequest, lasting: Callable[..., Debuggee], tmp_path: Path
+) -> Iterator[Magical]:
+    """A prompt on a stuck program with a server of each kind."""
+    debuggee = lasting(request.param)
+    opened = Magical([debuggee.host, debuggee.port], tmp_path)
+    yield opened
+    opened.child.close(force=True)
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's editor: what it writes is in the file of this name with .text."""
+    path = tmp_path / "the editor"
+    path.write_text(EDITOR)
+    path.chmod(0o755)
+    monkeypatch.setenv("VISUAL", f"'{path}' --wait")
+    return path
+
+
+def beside(editor: Path, ending: str) -> Path:
+    return editor.with_name(editor.name + ending)
+
+
+# ---- Everywhere ----------------------------------------------------------------------------------
+
+
+def test_they_work_on_every_server(anywhere: Magical, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("def f():\n    '''Of the file.'''\n    return 1 / 0\nprint('runs')\nf()\n")
+    text = anywhere.ask("modules['os'].path.join?")
+    assert text.startswith("Signature:   modules['os'].path.join(a, *p)\nDocstring:\n")
+    threads = anywhere.ask("%thread")
+    assert threads.startswith("    0  <_MainThread(MainThread, started ")
+    number = re.search(r"(\d+)  <Thread\(Thread-1", threads)
+    assert number
+    assert "   0  File " in anywhere.ask(f"%thread {number[1]}")
+    text = anywhere.cell("%frame 0")
+    assert "        sys.stdin.readline()\n" in text
+    assert "\nOut[0]: <frame at 0x" in text.replace("Out[0]:\n", "Out[0]: ")
+    assert anywhere.cell("_.f_code.co_name") == "Out[1]: 'work'\n\n"
+    assert anywhere.cell("%eval [lock.acquire for _ in (1,)]").startswith("Out[2]:")
+    assert "CPU times: user " in anywhere.cell("%time [5] * 2")
+    text = anywhere.cell(f"%run {script}")
+    assert text.startswith("runs\nTraceback (most recent call last):\n")
+    assert f'  File "{script}", line 3, in f\n    return 1 / 0\n' in text
+    assert "    return 1 / 0\n" in anywhere.ask("f??")
+    assert anywhere.ask("%who") == "f\n\n"
+    assert anywhere.cell("In[3]") == "Out[5]: '[5] * 2'\n\n"
+    assert f"'%run {script}'\n" in anywhere.cell("In[4]")
+
+
+def test_they_work_on_the_original(tmp_path: Path) -> None:
+    env = stock_environment("PYSTUCK_ORIGINAL", "PYSTUCK_RPYC5")
+    original = Debuggee(command("stock_server.py", "original"), env)
+    try:
+        each = Magical([original.host, original.port], tmp_path)
+        assert each.ask("%thread").startswith("    0  <_MainThread(MainThread, started ")
+        assert "with lock:" in each.ask("%thread 0")
+        assert each.ask("len?").startswith("Signature: ")
+        assert each.leave() == 0
+    finally:
+        original.kill()
+
+
+# ---- x? ------------------------------------------------------------------------------------------
+
+
+def test_a_question_mark_asks_what_something_is(prompt: Magical) -> None:
+    prompt.cell("def f(a):", "    'Does it.'", "")
+    text = prompt.ask("f?")
+    assert text.startswith("Signature:   f(a)\nDocstring:   Does it.\nFile:        <cell 0>\n")
+    assert "Source" not in text
+    for line in ("?f", " f ?", "? f"):
+        assert prompt.ask(line) == text
+    for line in ("f??", "??f"):
+        assert "Source:\ndef f(a):\n    'Does it.'\n" in prompt.ask(line)
+    assert "Type:        str\n" in prompt.ask("'#' + \"?'\" ?")
+
+
+def test_what_is_not_there_is_not_found(prompt: Magical) -> None:
+    assert prompt.ask("nothing?") == "Object `nothing` not found.\n"
+
+
+@pytest.mark.parametrize("line", ["'x?'", '"a\\"b?"', "1 # x?", "'''a?'''"])
+def test_a_question_mark_in_a_string_or_a_comment_asks_nothing(prompt: Magical, line: str) -> None:
+    assert prompt.cell(line) == f"Out[0]: {eval(line)!r}\n\n"
+
+
+def test_a_question_about_a_magic_is_answered(prompt: Magical) -> None:
+    assert prompt.ask("%who?") == "  %who             the names that you have made\n"
+    assert prompt.ask("%no?") == "there is no %no: %help lists what there is\n"
+    assert "  %help " in prompt.ask("?")
+
+
+def test_what_a_question_runs_can_be_interrupted(prompt: Magical) -> None:
+    prompt.cell("def f():", "    print('begun')", "    while True: pass", "")
+    prompt.type("f()?\r")
+    prompt.expect("begun\r\n")
+    prompt.type("\x03")
+    prompt.number -= 1
+    assert "KeyboardInterrupt\n" in prompt.next()
+
+
+# ---- Threads and frames --------------------------------------------------------------------------
+
+
+def test_frames_can_be_walked(prompt: Magical) -> None:
+    threads = prompt.ask("%thread")
+    number = re.search(r"(\d+)  <Thread\(Thread-1", threads)
+    assert number
+    prompt.ask(f"%thread {number[1]}")
+    assert "> 1  File " in prompt.cell("%up")
+    assert "> 0  File " in prompt.cell("%down")
+    assert prompt.ask("%down") == "this is the innermost frame: %down leads nowhere\n"
+    while not (text := prompt.cell("%up")).endswith("code _bootstrap>\n\n"):
+        assert "Out[" in text
+    assert prompt.ask("%up") == "this is the outermost frame: %up leads nowhere\n"
+    assert "self = <Thread(Thread-1" in prompt.ask("%locals")
+    assert "Thread-1" in prompt.cell("%eval self.name")
+    text = prompt.cell("%eval 1 / 0")
+    assert text.startswith("Traceback (most recent call last):\n  File ")
+    assert text.count("  File ") == 1
+    assert f" *{int(number[1]):>3}  <Thread(Thread-1" in prompt.ask("%thread")
+
+
+def test_a_thread_can_be_picked_by_its_ident(prompt: Magical) -> None:
+    ident = re.search(r"started (\d+)", prompt.ask("%thread"))
+    assert ident
+    assert prompt.ask(f"%thread {ident[1]}").startswith("<_MainThread(MainThread, started ")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("%frame 0", "no thread is picked: %thread lists them, %thread N picks one"),
+        ("%up", "no thread is picked: %thread lists them, %thread N picks one"),
+        ("%down", "no thread is picked: %thread lists them, %thread N picks one"),
+        ("%locals", "no thread is picked: %thread lists them, %thread N picks one"),
+        ("%eval 1", "no thread is picked: %thread lists them, %thread N picks one"),
+        ("%thread x", "%thread takes a thread's number or ident: %thread lists them"),
+        ("%thread 99", "there is no thread 99: %thread lists those that there are"),
+        ("%time", "%time needs code to run"),
+        ("%edit x", "%edit takes the number of a cell"),
+        ("%edit 99999999999", "there is no cell 99999999999"),
+        ("%run", "%run needs a file"),
+        ("%run /no/such", "cannot run /no/such: No such file or directory"),
+        ("%run /", "cannot run /: Is a directory"),
+        ("%save", "%save needs a file"),
+        ("%save -f", "%save needs a file"),
+        ("%save /tmp/x", "there is nothing to save yet"),
+        ("%history 5", "%history takes -n, for the numbers, or nothing"),
+        *[(f"%{name} x", f"%{name} takes no argument") for name in ("up", "down", "locals", "who")],
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(prompt: Magical, line: str, message: str) -> None:
+    assert prompt.ask(line) == message + "\n"
+
+
+def test_what_is_wrong_with_a_picked_thread_is_said_in_one_line(prompt: Magical) -> None:
+    prompt.ask("%thread 0")
+    assert prompt.ask("%frame 99") == "there is no frame 99: there are 0 to 0\n"
+    assert prompt.ask("%frame x") == "%frame takes the number of a frame: %thread N lists them\n"
+    assert prompt.ask("%eval") == "%eval needs an expression\n"
+
+
+# ---- Cells ---------------------------------------------------------------------------------------
+
+
+def test_time(prompt: Magical) -> None:
+    time = r"\d[\d.e+]* (ns|\xb5s|ms|s)"
+    assert re.fullmatch(
+        rf"CPU times: user {time}, sys: {time}, total: {time}\nWall time: {time}\nOut\[0\]: 10\n\n",
+        prompt.cell("%time sum(range(5))"),
+    )
+    assert prompt.cell("%time 1 / 0").startswith('Traceback (most recent call last):\n  File "<c')
+
+
+@pytest.mark.parametrize("magic", ["%time", "%eval", "%run", "%edit"])
+def test_what_runs_can_be_interrupted(editor: Path, prompt: Magical, magic: str) -> None:
+    loop = "[print('begun'), [0 for number in iter(int, 1) if number]]"
+    script = beside(editor, ".text")
+    script.write_text(loop)
+    prompt.ask("%thread 0")
+    prompt.type({"%run": f"%run {script}", "%edit": "%edit"}.get(magic, f"{magic} {loop}") + "\r")
+    prompt.expect("begun\r\n")
+    prompt.type("\x03")
+    text = prompt.next()
+    assert text.startswith("Traceback (most recent call last):\n  File ", text.index("Traceback"))
+    assert text.endswith("\nKeyboardInterrupt\n\n")
+    assert "inspection" not in text
+
+
+def test_a_file_is_run_over_there(prompt: Magical, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("x = 6\n'not shown'\n")
+    assert prompt.cell("%run ~/script.py") == "\n"
+    assert prompt.cell("x * 7") == "Out[1]: 42\n\n"
+    assert prompt.cell(f"In[0] == '%run {tmp_path}/script.py'") == "Out[2]: True\n\n"
+
+
+def test_a_file_that_is_no_text_is_not_run(prompt: Magical, tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_bytes(b"x = '\xff'\n")
+    assert prompt.ask(f"%run {path}") == "that cannot be run: a str that is not UTF-8\n"
+    path.write_bytes(b"x = '\0'\n")
+    assert prompt.ask(f"%run {path}") == f"cannot run {path}: there is a NUL character in it\n"
+    assert prompt.cell("1") == "Out[0]: 1\n\n"
+
+
+def test_a_cell_can_be_edited(editor: Path, prompt: Magical) -> None:
+    prompt.cell("x = 5")
+    prompt.cell("x")
+    beside(editor, ".text").write_text("if x:\n\n    y = 7\n\ny + 1\n\n")
+    assert prompt.cell("%edit") == "Out[2]: 8\n\n"
+    assert beside(editor, ".given").read_text() == "x\n"
+    assert beside(editor, ".mode").read_text() == "600\n"
+    assert not Path(beside(editor, ".file").read_text().strip()).exists()
+    assert prompt.cell("In[2]") == "Out[3]: 'if x:\\n\\n    y = 7\\n\\ny + 1'\n\n"
+    prompt.cell("%edit 0")
+    assert beside(editor, ".given").read_text() == "x = 5\n"
+    assert prompt.ask("%edit 99") == "there is no cell 99\n"
+    beside(editor, ".text").write_text("1 / 0\n")
+    assert prompt.cell("%edit").endswith("ZeroDivisionError: division by zero\n\n")
+
+
+def test_nothing_is_run_where_nothing_was_edited(editor: Path, prompt: Magical) -> None:
+    assert prompt.ask("%edit") == "nothing was saved: nothing is run\n"
+    assert beside(editor, ".given").read_text() == ""
+    beside(editor, ".text").write_text(" \n\n")
+    assert prompt.ask("%edit") == "there is nothing in it: nothing is run\n"
+    beside(editor, ".text").write_text("1\n")
+    beside(editor, ".status").write_text("1")
+    assert prompt.ask("%edit") == "the editor has failed: nothing is run\n"
+    assert prompt.cell("2") == "Out[0]: 2\n\n"
+
+
+def test_the_editor_is_visual_or_editor(
+    lasting: Callable[..., Debuggee],
+    tmp_path: Path,
+    editor: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EDITOR", os.environ["VISUAL"])
+    monkeypatch.delenv("VISUAL")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    debuggee = lasting()
+    each = Magical([debuggee.host, debuggee.port], tmp_path)
+    beside(editor, ".text").write_text("1\n")
+    assert each.cell("%edit") == "Out[0]: 1\n\n"
+    assert Path(beside(editor, ".file").read_text()).parent == tmp_path
+    assert each.leave() == 0
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
+    each = Magical([debuggee.host, debuggee.port], tmp_path)
+    assert each.ask("%edit") == "cannot make a file to be edited: No such file or directory\n"
+    assert each.leave() == 0
+
+
+def test_the_cells_can_be_saved(prompt: Magical, tmp_path: Path) -> None:
+    path = tmp_path / "saved.py"
+    prompt.cell("x = 1")
+    prompt.cell("for i in range(2):", "    x += i", "")
+    prompt.ask("%who")
+    prompt.cell("%time x")
+    prompt.cell(f"%run {os.devnull}")
+    script = f"x = 1\nfor i in range(2):\n    x += i\nx\n# %run {os.devnull}\n"
+    assert prompt.ask("%save ~/saved.py") == "3 cells written to ~/saved.py\n"
+    assert path.read_text() == script
+    path.write_text("something")
+    assert prompt.ask(f"%save {path}") == (
+        f"{path} is there already: %save -f {path} overwrites it\n"
+    ).replace("\n", "\n")
+    assert path.read_text() == "something"
+    assert prompt.ask(f"%save -f {path}") == f"3 cells written to {path}\n"
+    assert path.read_text() == script
+    assert stat.S_ISREG(path.stat().st_mode)
+    assert prompt.ask("%save /no/such/file") == (
+        "cannot write /no/such/file: No such file or directory\n"
+    )
+
+
+def test_the_history_has_the_numbers_of_the_cells(prompt: Magical) -> None:
+    prompt.cell("x = 1")
+    prompt.cell("if x:", "    pass", "")
+    prompt.ask("%who")
+    prompt.cell("%time x")
+    assert prompt.ask("%history") == "x = 1\nif x:\n    pass\n%who\n%time x\n"
+    assert prompt.ask("%history -n") == (
+        "   0: x = 1\n   1: if x:\n          pass\n      %who\n   2: %time x\n      %history\n"
+    )
+
+
+def test_who(prompt: Magical) -> None:
+    assert prompt.ask("%who") == "Interactive namespace is empty.\n\n"
+    prompt.cell("b = a = 1")
+    assert prompt.ask("%who") == "a  b\n\n"
+
+
+def test_every_magic_is_explained(prompt: Magical) -> None:
+    text = prompt.ask("%help")
+    assert re.findall(r"^  %((?:show )?\w+) ", text, re.MULTILINE) == MAGICS
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+# ---- The other side is gone ----------------------------------------------------------------------
+
+
+def test_what_needs_the_program_says_that_it_is_gone(
+    start_debuggee: Callable[..., Debuggee], tmp_path: Path, editor: Path
+) -> None:
+    debuggee = start_debuggee()
+    each = Magical([debuggee.host, debuggee.port], tmp_path)
+    each.cell("x = 1")
+    os.kill(debuggee.pid, signal.SIGKILL)
+    debuggee.ended = True
+    each.expect("the debuggee is gone \\(%reconnect tries again\\): ")
+    each.expect("gone> ")
+    lines = ["x?", "%thread", "%frame 0", "%up", "%down", "%locals", "%eval 1", "%time 1", "%who"]
+    for line in [*lines, "%edit", f"%run {os.devnull}", "%threads"]:
+        each.type(line + "\r")
+        each.expect(re.escape("\n"))
+        assert "the debuggee is gone" in each.expect("gone> "), line
+    each.type("%history\r")
+    each.expect("x = 1\r\n")
+    each.type("%save ~/saved.py\r")
+    each.expect("1 cell written to ~/saved.py\r\n")
+    assert each.leave() == 0
