@@ -113,14 +113,15 @@ static int flush_stdout(void)
     return EXIT_FAILURE;
 }
 
-static int show_stacks(rpyc_conn *conn)
+static int show_stacks(rpyc_conn *conn, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     rpyc_value *stacks __attribute__((cleanup(unref_value))) = NULL;
+    const struct stacks_wish wish = {.greenlets = options->greenlets, .json = options->json};
     const char *text;
     size_t len;
 
-    if (stacks_fetch(conn, &stacks, &err) != 0)
+    if (stacks_fetch(conn, &wish, &stacks, &err) != 0)
         return report_failure("cannot get the stacks: ", &err);
     text = rpyc_str(stacks, &len);
     if (len == 0) { /* a server that forks for each client has one thread, which serves us */
@@ -135,14 +136,14 @@ static int show_stacks(rpyc_conn *conn)
 /* Whether somebody is there to talk to: the prompt was not declined, and this is no pipeline. */
 static bool is_prompt_wanted(const struct options *options)
 {
-    return options->prompt && options->code_count == 0 && isatty(STDIN_FILENO) &&
+    return options->prompt && !options->json && options->code_count == 0 && isatty(STDIN_FILENO) &&
            isatty(STDOUT_FILENO);
 }
 
 /* Whether standard input may be a script: somebody has put something there. */
 static bool may_be_script(const struct options *options)
 {
-    return options->prompt && options->code_count == 0 && !isatty(STDIN_FILENO);
+    return options->prompt && !options->json && options->code_count == 0 && !isatty(STDIN_FILENO);
 }
 
 /* What to say before an error of the connection while cells run. */
@@ -161,7 +162,7 @@ static int run_connected(rpyc_conn **conn, const struct options *options, const 
     int status = EXIT_SUCCESS;
 
     if (options->stacks == CHOICE_YES || (options->stacks == CHOICE_DEFAULT && !has_cells))
-        status = show_stacks(*conn);
+        status = show_stacks(*conn, options);
     if (status == EXIT_SUCCESS && has_cells) {
         status = script_run(*conn, options, script, &err);
         if (err.code != RPYC_OK)
@@ -181,11 +182,15 @@ static int run(const struct options *given)
     char *script __attribute__((cleanup(free_text))) = NULL;
     struct options options = *given;
 
+    if (options.json && options.prompt && script_is_there()) {
+        complain("--json goes with neither -c, nor a script, nor --no-stacks");
+        return EXIT_USAGE;
+    }
     if (connect_server(&conn, &options, &err) != 0)
         return report_no_connection(&err);
     /* Whoever has left a pipe open there waits for the stacks, and maybe for ever. */
     if (may_be_script(&options) && options.stacks != CHOICE_NO && !script_comes(SCRIPT_WAIT_MS)) {
-        if (show_stacks(conn) != EXIT_SUCCESS)
+        if (show_stacks(conn, &options) != EXIT_SUCCESS)
             return EXIT_FAILURE;
         options.stacks = CHOICE_NO;
     }

@@ -18,6 +18,8 @@ enum {
     KEY_UNIX_SOCKET,
     KEY_STACKS,
     KEY_NO_STACKS,
+    KEY_JSON,
+    KEY_NO_GREENLETS,
     KEY_NO_PROMPT,
     KEY_VERSION
 };
@@ -34,6 +36,8 @@ static const struct {
     {"code", "CODE", 'c', "run this in the debuggee; may be given again"},
     {"stacks", NULL, KEY_STACKS, "show the stacks also where code is run"},
     {"no-stacks", NULL, KEY_NO_STACKS, "leave out the stacks of the debuggee's threads"},
+    {"json", NULL, KEY_JSON, "show the stacks as one JSON document, and nothing else"},
+    {"exclude-greenlets", NULL, KEY_NO_GREENLETS, "leave out the stacks of greenlets"},
     {"no-ipython", NULL, KEY_NO_PROMPT, "leave out the prompt, and what is on standard input"},
     {"no-repl", NULL, KEY_NO_PROMPT, "the same as --no-ipython"},
     {"host", "HOST", KEY_HOST, "the same as the argument host"},
@@ -45,7 +49,8 @@ static const struct {
 static const char usage[] = "usage: pystuck [-h] [--no-stacks] [--no-ipython] [host] [port]\n"
                             "       pystuck [-h] [--no-stacks] [--no-ipython] "
                             "--unix-socket PATH\n"
-                            "       pystuck [-c CODE]... [--stacks] [host] [port] [< script.py]\n";
+                            "       pystuck [-c CODE]... [--stacks] [host] [port] [< script.py]\n"
+                            "       pystuck --json [--exclude-greenlets] [host] [port]\n";
 
 static const char explanation[] =
     "Shows where a running Python program is stuck, and why.\n"
@@ -111,6 +116,12 @@ static enum options_action take_options(struct options *out, int argc, char **ar
         case KEY_NO_STACKS:
             out->stacks = CHOICE_NO;
             break;
+        case KEY_JSON:
+            out->json = true;
+            break;
+        case KEY_NO_GREENLETS:
+            out->greenlets = false;
+            break;
         case KEY_NO_PROMPT:
             out->prompt = false;
             break;
@@ -173,6 +184,10 @@ static int settle(struct options *out)
         wrong("'%s' is not a port: a number from 0 to 65535 is wanted", out->port);
         return -1;
     }
+    if (out->json && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
+        wrong("--json goes with neither -c, nor a script, nor --no-stacks");
+        return -1;
+    }
     if (!out->host)
         out->host = DEFAULT_HOST;
     if (!out->port)
@@ -187,7 +202,7 @@ enum options_action options_parse(struct options *out, int argc, char **argv)
 
     /* getopt_long begins its messages with argv[0]: let them look like ours. */
     argv[0] = name;
-    *out = (struct options){.prompt = true};
+    *out = (struct options){.prompt = true, .greenlets = true};
     out->code = calloc((size_t)argc, sizeof(*out->code)); /* for as long as we run */
     if (!out->code) {
         wrong("out of memory");
@@ -203,7 +218,7 @@ enum options_action options_parse(struct options *out, int argc, char **argv)
 
 static void help_line(FILE *stream, const char *left, const char *right)
 {
-    fprintf(stream, "  %-20s  %s\n", left, right);
+    fprintf(stream, "  %-21s  %s\n", left, right);
 }
 
 /* An option's letter, as the help shows it before the name. */

@@ -19,6 +19,8 @@ struct options {
     const char **code;       /* to be run there, in this order: argv's memory */
     size_t code_count;
     enum choice stacks; /* print the stacks */
+    bool json;          /* ... as JSON, and nothing else */
+    bool greenlets;     /* ... those of greenlets, too */
     bool prompt;        /* open the prompt afterwards, or read standard input */
 };
 

@@ -256,6 +256,7 @@ void repl_reconnect(struct repl *r, const char *argument)
 void repl_show_stacks(struct repl *r, const char *argument)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    const struct stacks_wish wish = {.greenlets = r->options->greenlets};
     rpyc_value *stacks = NULL;
     const char *text;
     size_t len;
@@ -265,7 +266,7 @@ void repl_show_stacks(struct repl *r, const char *argument)
         fputs("the debuggee is gone\n", stderr);
         return;
     }
-    if (stacks_fetch(r->conn, &stacks, &err) < 0) {
+    if (stacks_fetch(r->conn, &wish, &stacks, &err) < 0) {
         complain("cannot get the stacks: ", &err);
         return;
     }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cell.h"
@@ -90,6 +91,13 @@ bool script_comes(int ms)
     struct pollfd readable = {.fd = STDIN_FILENO, .events = POLLIN};
 
     return poll(&readable, 1, ms) != 0;
+}
+
+bool script_is_there(void)
+{
+    int available = 0;
+
+    return !isatty(STDIN_FILENO) && ioctl(STDIN_FILENO, FIONREAD, &available) == 0 && available > 0;
 }
 
 int script_read(char **script)
