@@ -16,6 +16,7 @@
 
 #include <rpyc.h>
 
+#include "color.h"
 #include "connect.h"
 #include "options.h"
 #include "repl.h"
@@ -57,9 +58,9 @@ static void complain(const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    fputs("pystuck: ", stderr);
+    fprintf(stderr, "%spystuck: ", color_begin(stderr, COLOR_ERROR));
     text_print(stderr, line, strlen(line));
-    fputc('\n', stderr);
+    fprintf(stderr, "%s\n", color_end(stderr));
 }
 
 /* Says what went wrong, after a few words on what was being done; and for a remote exception where
@@ -72,7 +73,7 @@ static int report_failure(const char *doing, const struct rpyc_error *err)
     if (!err->remote)
         return EXIT_FAILURE;
     traceback = rpyc_exception_traceback(err->remote);
-    text_print(stderr, traceback, strlen(traceback));
+    color_print_failure(stderr, traceback, strlen(traceback));
     if (*traceback && traceback[strlen(traceback) - 1] != '\n')
         fputc('\n', stderr);
     return EXIT_FAILURE;
@@ -128,7 +129,10 @@ static int show_stacks(rpyc_conn *conn, const struct options *options)
         complain("there are no threads but the one that answers");
         return EXIT_SUCCESS;
     }
-    text_print(stdout, text, len);
+    if (options->json)
+        text_print(stdout, text, len);
+    else
+        color_print_stacks(stdout, text, len);
     fputc('\n', stdout); /* an empty line ends the last thread, too */
     return flush_stdout();
 }
@@ -218,6 +222,7 @@ int main(int argc, char **argv)
     occupy_standard_fds();
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:
+        color_choose(options.color);
         return run(&options);
     case OPTIONS_HELP:
         options_help(stdout);

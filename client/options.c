@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@ enum {
     KEY_JSON,
     KEY_NO_GREENLETS,
     KEY_NO_PROMPT,
+    KEY_COLOR,
+    KEY_TIMEOUT,
     KEY_VERSION
 };
 
@@ -40,6 +43,8 @@ static const struct {
     {"exclude-greenlets", NULL, KEY_NO_GREENLETS, "leave out the stacks of greenlets"},
     {"no-ipython", NULL, KEY_NO_PROMPT, "leave out the prompt, and what is on standard input"},
     {"no-repl", NULL, KEY_NO_PROMPT, "the same as --no-ipython"},
+    {"color", "WHEN", KEY_COLOR, "in colours: auto (on terminals), always or never"},
+    {"timeout", "SECONDS", KEY_TIMEOUT, "how long to wait for an answer of the debuggee"},
     {"host", "HOST", KEY_HOST, "the same as the argument host"},
     {"port", "PORT", KEY_PORT, "the same as the argument port"},
     {"unix-socket", "PATH", KEY_UNIX_SOCKET,
@@ -125,6 +130,12 @@ static enum options_action take_options(struct options *out, int argc, char **ar
         case KEY_NO_PROMPT:
             out->prompt = false;
             break;
+        case KEY_COLOR:
+            out->when = optarg;
+            break;
+        case KEY_TIMEOUT:
+            out->timeout = optarg;
+            break;
         case KEY_HOST:
             out->host = optarg;
             break;
@@ -173,6 +184,36 @@ static bool is_port(const char *text)
     return digits > 0 && text[digits] == '\0' && strtoul(text, NULL, 10) <= 65535;
 }
 
+static int settle_color(struct options *out)
+{
+    if (!out->when || strcmp(out->when, "auto") == 0)
+        return 0;
+    out->color = strcmp(out->when, "always") == 0 ? CHOICE_YES : CHOICE_NO;
+    if (out->color == CHOICE_YES || strcmp(out->when, "never") == 0)
+        return 0;
+    wrong("--color is auto, always or never, and not '%s'", out->when);
+    return -1;
+}
+
+static int settle_timeout(struct options *out)
+{
+    const double longest = INT_MAX / 1000;
+    double seconds;
+
+    if (!out->timeout)
+        return 0;
+    seconds = strtod(out->timeout, NULL);
+    if (out->timeout[strspn(out->timeout, "0123456789.")] != '\0' ||
+        strchr(out->timeout, '.') != strrchr(out->timeout, '.') || !(seconds > 0)) {
+        wrong("'%s' is no timeout: a number of seconds above 0 is wanted", out->timeout);
+        return -1;
+    }
+    out->timeout_ms = seconds < longest ? (int)(seconds * 1000) : INT_MAX;
+    if (out->timeout_ms == 0)
+        out->timeout_ms = 1;
+    return 0;
+}
+
 /* Fills in the defaults where nothing was given, and checks what was. */
 static int settle(struct options *out)
 {
@@ -184,6 +225,8 @@ static int settle(struct options *out)
         wrong("'%s' is not a port: a number from 0 to 65535 is wanted", out->port);
         return -1;
     }
+    if (settle_color(out) < 0 || settle_timeout(out) < 0)
+        return -1;
     if (out->json && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
         wrong("--json goes with neither -c, nor a script, nor --no-stacks");
         return -1;

@@ -18,10 +18,14 @@ struct options {
     const char *unix_socket; /* a path or "@name"; NULL: host and port are to be used */
     const char **code;       /* to be run there, in this order: argv's memory */
     size_t code_count;
-    enum choice stacks; /* print the stacks */
-    bool json;          /* ... as JSON, and nothing else */
-    bool greenlets;     /* ... those of greenlets, too */
-    bool prompt;        /* open the prompt afterwards, or read standard input */
+    enum choice stacks;  /* print the stacks */
+    bool json;           /* ... as JSON, and nothing else */
+    bool greenlets;      /* ... those of greenlets, too */
+    const char *when;    /* --color as it was given, or NULL */
+    enum choice color;   /* print in colours */
+    const char *timeout; /* as it was given, or NULL, */
+    int timeout_ms;      /* ... and in ms, or 0 */
+    bool prompt;         /* open the prompt afterwards, or read standard input */
 };
 
 enum options_action {
