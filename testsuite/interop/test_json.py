@@ -191,9 +191,11 @@ def test_greenlets_can_be_excluded_on_any_server(where: str) -> None:
             env=clean_environment(),
         ) as client:
             arguments = "--no-repl", debuggee.host, debuggee.port
-            wait_until(lambda: "in suspended" in pystuck(*arguments).stdout, "the greenlet")
-            assert "in suspended" not in pystuck("--exclude-greenlets", *arguments).stdout
-            client.kill()
+            try:
+                wait_until(lambda: "in suspended" in pystuck(*arguments).stdout, "the greenlet")
+                assert "in suspended" not in pystuck("--exclude-greenlets", *arguments).stdout
+            finally:
+                client.kill()
     finally:
         debuggee.kill()
 
