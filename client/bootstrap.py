@@ -10,6 +10,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     import builtins
     import codeop
     import contextlib
+    import gc
     import importlib
     import io
     import itertools
@@ -18,6 +19,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     import re
     import sys
     import threading
+    import time
     import tokenize
     import traceback
     import warnings
@@ -31,6 +33,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         KeyboardInterrupt,
         OSError,
         OverflowError,
+        RuntimeError,
         StopIteration,
         SyntaxError,
         TypeError,
@@ -45,8 +48,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         getattr,
         hasattr,
         isinstance,
+        issubclass,
         len,
         list,
+        min,
         next,
         object,
         print,
@@ -71,12 +76,13 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         all others what it was.
 
         Cells of several clients may overlap, and the last one to begin need not be the last to end.
+        What a cell awaits runs on another thread, and is told by its context.
         """
 
         _pystuck_stream = True
 
-        def __init__(self, name):
-            self._name = name
+        def __init__(self, name, number):
+            self._name, self._number = name, number
             self._thread, self._before = None, getattr(sys, name)
 
         def begin(self):
@@ -96,8 +102,15 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 outer = outer._before
             return outer
 
-        def _is_mine(self):
+        def _is_on_the_cells_thread(self):
             return threading.get_ident() == self._thread
+
+        def _is_mine(self):
+            return self._is_on_the_cells_thread() or (
+                self._thread is not None
+                and awaited_by is not None
+                and awaited_by.get() == self._number
+            )
 
         def close(self):
             if not self._is_mine():  # exit() closes sys.stdin
@@ -114,13 +127,13 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     class Stream(Replaced):
         """sys.stdout and its like. Lines are passed on when they are complete, as to a terminal."""
 
-        def __init__(self, name, send):
-            super().__init__(name)
+        def __init__(self, name, number, send):
+            super().__init__(name, number)
             self._send, self._pending, self._length = send, [], 0
 
         def end(self):
             try:
-                self._pass_on()
+                self._send_pending()
             finally:
                 super().end()
 
@@ -147,9 +160,19 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 self._before.flush()
 
         def _pass_on(self):
-            text, self._pending, self._length = "".join(self._pending), [], 0
-            if text:
-                self._send(sendable(text))
+            if self._is_on_the_cells_thread():
+                self._send_pending()
+                return
+            wake.set()
+            while self._length > cut_text and self._is_mine():
+                time.sleep(0.01)  # nobody reads that fast
+
+        def _send_pending(self):
+            texts = self._pending[:]  # and more may come meanwhile, from what is awaited
+            del self._pending[: len(texts)]
+            self._length = 0
+            if texts:
+                self._send(sendable("".join(texts)))
 
     class Input(Replaced):
         """sys.stdin."""
@@ -157,7 +180,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         def readline(self, size=-1):
             if not self._is_mine():
                 return self._before.readline(size)
-            line, unread[0] = unread[0] or read_line(), ""
+            here = self._is_on_the_cells_thread()
+            line, unread[0] = unread[0] or (read_line() if here else read_elsewhere()), ""
             if line is None:
                 raise KeyboardInterrupt
             if size is not None and 0 <= size < len(line):
@@ -191,6 +215,14 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             if self._is_mine():
                 raise OSError("the client's standard input is no file of this process")
             return self._before.fileno()
+
+    def read_elsewhere():
+        """A line of the client's, for what a cell awaits: the cell's thread fetches it."""
+        lines, there = [], threading.Event()
+        questions.append((lines, there))
+        wake.set()
+        there.wait()
+        return lines[0] if lines else None
 
     def wait_for_client(function):
         """Lets prints wait while their reader reads, and input() while the user thinks.
@@ -288,6 +320,120 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             text = f"{type(error).__name__} (its traceback raised {type(other).__name__})\n"
         return sendable(cut_in_the_middle(text))
 
+    # ---- What a cell awaits ----------------------------------------------------------------------
+
+    def running_loop():
+        """A loop that runs in this process: if there are several, that of the main thread.
+
+        Found by the garbage collector. Only the loops themselves are asked anything.
+        """
+        asyncio = sys.modules.get("asyncio")
+        base = getattr(asyncio, "AbstractEventLoop", None)
+        if base is None:
+            return None
+        own = asyncio._get_running_loop()  # where this thread waits for the client, amid its loop
+        main = threading.main_thread().ident
+
+        def rank(loop):  # uvloop does not tell its thread
+            return {main: 0, None: 1}.get(getattr(loop, "_thread_id", None), 2)
+
+        found = [thing for thing in gc.get_objects() if issubclass(type(thing), base)]
+        running = [loop for loop in found if loop is not own and loop.is_running()]
+        return min(running, key=rank, default=None)
+
+    class Awaited:
+        """Code that awaits something, as a task of a loop of the program's.
+
+        The cell's thread waits for it and sees to its output and input, so that the loop does not
+        stand still while somebody reads or types.
+        """
+
+        def __init__(self, code, streams, number):
+            self._code, self._streams, self._number = code, streams, number
+            self._loop = running_loop()
+            if self._loop is None:
+                raise RuntimeError("no asyncio loop runs in this program")
+            self._coroutine = self._task = self._outcome = None
+            self._is_given_up = False
+
+        def wait(self):
+            """The value. KeyboardInterrupt cancels the task, which may have a value even so."""
+            context = contextvars.copy_context()
+            context.run(awaited_by.set, self._number)
+            try:
+                try:
+                    self._loop.call_soon_threadsafe(self._start, context=context)
+                    self._wait_for_outcome()
+                except KeyboardInterrupt:
+                    self._cancel()
+                    self._wait_for_outcome(1)
+                except BaseException:
+                    self._cancel()
+                    raise
+            finally:
+                while questions:
+                    questions.pop()[1].set()
+            if self._outcome is None:
+                raise KeyboardInterrupt("the asyncio loop has not ended what it was to run")
+            value, error = self._outcome
+            if error is None:
+                return value
+            if self._is_given_up and isinstance(error, sys.modules["asyncio"].CancelledError):
+                error = KeyboardInterrupt().with_traceback(error.__traceback__)
+            raise error
+
+        # On the loop's thread.
+
+        def _start(self):
+            if not self._is_given_up:
+                self._coroutine = self._run()
+                self._task = self._loop.create_task(self._coroutine)
+
+        async def _run(self):
+            # It may raise what would end the loop.
+            try:
+                self._outcome = await eval(self._code, namespace), None
+            except BaseException as error:
+                self._outcome = None, error
+            wake.set()
+
+        # On the cell's.
+
+        def _wait_for_outcome(self, seconds=None):
+            until = seconds and time.monotonic() + seconds
+            while self._outcome is None and not (until and time.monotonic() > until):
+                if self._loop.is_closed():
+                    self._forget()
+                    raise RuntimeError("the asyncio loop was closed")
+                wake.wait(0.05)  # a lock that is waited for is deaf to KeyboardInterrupt
+                wake.clear()
+                self._talk_to_client()
+
+        def _talk_to_client(self):
+            for stream in self._streams[:2]:
+                stream._pass_on()
+            while questions:
+                lines, there = questions.pop(0)
+                try:
+                    lines.append(read_line())
+                finally:
+                    there.set()
+
+        def _forget(self):
+            """Lets a task that will not be ended go, without the warnings that the program got."""
+            if self._task is not None:
+                self._task._log_destroy_pending = False
+                self._coroutine.close()
+
+        def _cancel(self):
+            def cancel():
+                if self._task is not None:
+                    self._task.cancel()
+
+            self._is_given_up = True
+            with contextlib.suppress(RuntimeError):  # it was closed
+                self._loop.call_soon_threadsafe(cancel)
+
     # ---- Cells -----------------------------------------------------------------------------------
 
     class Modules:
@@ -336,7 +482,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             else:
                 part = ast.parse("")
                 part.body = [node]
-            code = compile(part, filename, "eval" if has_value else "exec", flags[0], True)
+            mode = "eval" if has_value else "exec"
+            code = compile(part, filename, mode, flags[0] | allow_await, True)
             flags[0] |= code.co_flags & future_flags
             yield code, has_value, node.lineno in quiet
 
@@ -369,7 +516,9 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                if codeop.compile_command(source, "<cell>", "exec") is None:
+                command = codeop.CommandCompiler()
+                command.compiler.flags |= allow_await
+                if command(source, "<cell>", "exec") is None:
                     return True
                 tree = ast.parse(source)
         except (SyntaxError, ValueError, OverflowError):
@@ -391,7 +540,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         filename = f"<cell {number}>"
         every = mode == "each"
         enter(source, filename, source)
-        return interruptibly(lambda: (True, evaluate(number, source, filename, width, every)))
+        return interruptibly(
+            number,
+            lambda streams: (True, evaluate(streams, number, source, filename, width, every)),
+        )
 
     def without_mark(source):
         """Without what some editors begin a file in UTF-8 with."""
@@ -408,16 +560,20 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             told[0] = threading.get_ident()
             tell_thread(told[0])
 
-    def replaced_streams():
-        return Stream("stdout", write_out), Stream("stderr", write_err), Input("stdin")
+    def replaced_streams(number):
+        return (
+            Stream("stdout", number, write_out),
+            Stream("stderr", number, write_err),
+            Input("stdin", number),
+        )
 
-    def interruptibly(function, streams=None):
+    def interruptibly(number, function, streams=()):
         """(whether it went well, the text to show) of a function, or of the exception it raises.
 
-        It has the client's streams, and the client can interrupt it.
+        It has the client's streams, which it gets, and the client can interrupt it.
         """
         tell()
-        streams = streams or replaced_streams()
+        streams = streams or replaced_streams(number)
         try:
             return _pystuck_cell(streams, function)
         except KeyboardInterrupt as error:  # it came when the cell had just ended
@@ -431,7 +587,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         try:
             for stream in streams:
                 stream.begin()
-            return function()
+            return function(streams)
         except BaseException as error:
             return False, failure(error)
         finally:
@@ -451,10 +607,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 with contextlib.suppress(BaseException):
                     stream.end()
 
-    def begin_chain():
+    def begin_chain(number):
         """What this thread prints from now on, in a call of the client's, is the client's."""
         tell()
-        streams = chain_streams[:] = replaced_streams()
+        streams = chain_streams[:] = replaced_streams(number)
         for stream in streams:
             stream.begin()
         return Chain(streams)
@@ -463,7 +619,9 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         """The value of a chain, as that of a cell: remembered, and its text."""
         names["In"].append(source)
         streams, chain_streams[:] = chain_streams[:], ()
-        return interruptibly(lambda: (True, result(number, value, is_quiet, width)), streams)
+        return interruptibly(
+            number, lambda streams: (True, result(number, value, is_quiet, width)), streams
+        )
 
     def fail_chain(source):
         """A chain has raised an exception."""
@@ -472,15 +630,19 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         for stream in streams:
             stream.end()
 
-    def evaluate(number, source, filename, width, every):
-        value, is_quiet = execute(list(compiled(source, filename)), width, every)
+    def evaluate(streams, number, source, filename, width, every):
+        codes = list(compiled(source, filename))
+        value, is_quiet = execute(streams, number, codes, width, every)
         return None if every else result(number, value, is_quiet, width)
 
-    def execute(codes, width, every):
+    def execute(streams, number, codes, width, every):
         """Runs the code of a cell. Returns its value, and whether that is not to be shown."""
         value, has_value, is_quiet = None, False, False
         for code, has_value, is_quiet in codes:
-            value = eval(code, namespace)
+            if code.co_flags & is_coroutine:
+                value = Awaited(code, streams, number).wait()
+            else:
+                value = eval(code, namespace)
             if every and has_value and value is not None and not is_quiet:
                 print(shown(value, width))
         return value if has_value else None, is_quiet
@@ -491,6 +653,17 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             return None
         remember(number, value)
         return None if is_quiet else shown(value, width)
+
+    # Python 3.6 and 3.7 have no such thing.
+    try:
+        import contextvars
+
+        awaited_by = contextvars.ContextVar("pystuck_cell", default=None)
+        allow_await = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    except (ImportError, AttributeError):
+        awaited_by, allow_await = None, 0
+    is_coroutine = allow_await and 0x80  # CO_COROUTINE
+    wake, questions = threading.Event(), []
 
     import __future__
 

@@ -353,7 +353,7 @@ rpyc_value *cells_namespace(const struct cells *c)
 void cells_begin_chain(struct cells *c)
 {
     if (!c->beginning)
-        rpyc_start_call(begun(c, BEGUN_BEGIN_CHAIN), &c->beginning, NULL, "");
+        rpyc_start_call(begun(c, BEGUN_BEGIN_CHAIN), &c->beginning, NULL, "i", c->number);
 }
 
 /* There is nothing to be said of how a chain has begun. */

@@ -9,7 +9,8 @@ struct place connect_place(const struct options *options)
         .host = options->host, .port = options->port, .path = options->unix_socket};
 }
 
-static int connect_process(rpyc_conn **out, const struct options *options, struct rpyc_error *err)
+static int connect_process(rpyc_conn **out, const struct options *options,
+                           const struct rpyc_options *how, struct rpyc_error *err)
 {
     struct place_text text;
     struct servers found;
@@ -22,7 +23,7 @@ static int connect_process(rpyc_conn **out, const struct options *options, struc
                 continue;
             rpyc_error_clear(err);
             find_place(&place, &text, &found.all[i]);
-            result = place_connect(out, &place, err);
+            result = place_connect(out, &place, how, err);
         }
     }
     find_free(&found);
@@ -31,9 +32,11 @@ static int connect_process(rpyc_conn **out, const struct options *options, struc
 
 int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err)
 {
-    struct place place = connect_place(options);
+    const struct place place = connect_place(options);
+    const struct rpyc_options how = {.connect_timeout_ms = options->timeout_ms,
+                                     .request_timeout_ms = options->timeout_ms};
 
     if (options->pid)
-        return connect_process(out, options, err);
-    return place_connect(out, &place, err);
+        return connect_process(out, options, &how, err);
+    return place_connect(out, &place, &how, err);
 }

@@ -164,7 +164,7 @@ static void set_up(struct editor *e)
     HistEvent event;
 
     el_set(e->el, EL_CLIENTDATA, e);
-    el_set(e->el, EL_PROMPT, prompt_of);
+    el_set(e->el, EL_PROMPT_ESC, prompt_of, EDITOR_HIDDEN[0]);
     el_set(e->el, EL_SIGNAL, 0);
     el_set(e->el, EL_EDITOR, "emacs");
     el_set(e->el, EL_GETCFN, get_char);

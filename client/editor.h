@@ -29,7 +29,10 @@ enum editor_result {
     EDITOR_END          /* Ctrl-D on an empty line, or the terminal is gone */
 };
 
-/* prompt is looked at whenever the line is shown. */
+/* Around what is sent to the terminal with the prompt and takes no room there. */
+#define EDITOR_HIDDEN "\1"
+
+/* prompt is looked at whenever the line is shown, and does not end in what is hidden. */
 enum editor_result editor_read(struct editor *e, const char *prompt, char **line);
 
 /* Enters a cell in the history. */

@@ -75,7 +75,8 @@ def _pystuck_inspection(run):
         """What is done as a cell takes its number, once it is clear that it can be done."""
 
         def __init__(self, number, width):
-            self._number, self.width, self.begun = number, width, False
+            self.number, self.width, self.begun = number, width, False
+            self.streams = ()
             self.filename = f"<cell {number}>"
 
         def begin(self, typed, filename="", source=""):
@@ -84,7 +85,7 @@ def _pystuck_inspection(run):
             run.enter(typed, self.filename, source)
 
         def result(self, value, is_quiet=False):
-            return run.result(self._number, value, is_quiet, self.width)
+            return run.result(self.number, value, is_quiet, self.width)
 
     # ---- Source ----------------------------------------------------------------------------------
 
@@ -515,13 +516,14 @@ def _pystuck_inspection(run):
             """(whether that was a cell, whether it went well, the text to show or None)"""
             cell = Cell(number, width)
 
-            def act():
+            def act(streams):
+                cell.streams = streams
                 try:
                     return True, getattr(self, "do_" + what)(cell, argument, source)
                 except Refused as error:
                     return False, str(error)
 
-            ok, text = run.interruptibly(act)
+            ok, text = run.interruptibly(number, act)
             return cell.begun, ok, None if text is None else run.sendable(text)
 
         # Each of these gets the cell that it may become, its argument, and the text of a file.
@@ -549,7 +551,7 @@ def _pystuck_inspection(run):
             cell.begin(argument, source=argument)
             codes = list(run.compiled(argument, cell.filename))
             before, wall = processor_time(), time.perf_counter()
-            value, is_quiet = run.execute(codes, cell.width, False)
+            value, is_quiet = run.execute(cell.streams, cell.number, codes, cell.width, False)
             wall, after = time.perf_counter() - wall, processor_time()
             user, system = after[0] - before[0], after[1] - before[1]
             print(

@@ -4,6 +4,7 @@
 bin_PROGRAMS += client/pystuck
 client_pystuck_SOURCES = \
 	client/cell.c client/cell.h \
+	client/color.c client/color.h \
 	client/connect.c client/connect.h \
 	client/diagnose.c client/diagnose.h \
 	client/edit.c client/edit.h \
@@ -35,13 +36,13 @@ client_pystuck_LDADD = librpyc/librpyc.la $(LIBEDIT_LIBS)
 client_pystuck_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 
 # What cells and their helpers need over there, as C strings.
-client_remote = bootstrap completion inspection
+client_remote = bootstrap completion inspection stacks
 EXTRA_DIST += $(client_remote:%=client/%.py)
 CLEANFILES += $(client_remote:%=client/%.inc)
 $(client_remote:%=client/%.inc): client/%.inc: client/%.py
 	$(AM_V_GEN)$(MKDIR_P) client && \
 		sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< >$@.new && mv $@.new $@
 client_pystuck_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -Iclient
-client/pystuck-cell.$(OBJEXT): $(client_remote:%=client/%.inc)
+client/pystuck-cell.$(OBJEXT) client/pystuck-stacks.$(OBJEXT): $(client_remote:%=client/%.inc)
 
 dist_man_MANS = doc/pystuck.1

@@ -16,6 +16,7 @@
 
 #include <rpyc.h>
 
+#include "color.h"
 #include "connect.h"
 #include "diagnose.h"
 #include "find.h"
@@ -60,9 +61,9 @@ static void complain(const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    fputs("pystuck: ", stderr);
+    fprintf(stderr, "%spystuck: ", color_begin(stderr, COLOR_ERROR));
     text_print(stderr, line, strlen(line));
-    fputc('\n', stderr);
+    fprintf(stderr, "%s\n", color_end(stderr));
 }
 
 /* Says what went wrong, after a few words on what was being done; and for a remote exception where
@@ -75,7 +76,7 @@ static int report_failure(const char *doing, const struct rpyc_error *err)
     if (!err->remote)
         return EXIT_FAILURE;
     traceback = rpyc_exception_traceback(err->remote);
-    text_print(stderr, traceback, strlen(traceback));
+    color_print_failure(stderr, traceback, strlen(traceback));
     if (*traceback && traceback[strlen(traceback) - 1] != '\n')
         fputc('\n', stderr);
     return EXIT_FAILURE;
@@ -125,21 +126,25 @@ static int flush_stdout(void)
     return EXIT_FAILURE;
 }
 
-static int show_stacks(rpyc_conn *conn)
+static int show_stacks(rpyc_conn *conn, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     rpyc_value *stacks __attribute__((cleanup(unref_value))) = NULL;
+    const struct stacks_wish wish = {.greenlets = options->greenlets, .json = options->json};
     const char *text;
     size_t len;
 
-    if (stacks_fetch(conn, &stacks, &err) != 0)
+    if (stacks_fetch(conn, &wish, &stacks, &err) != 0)
         return report_failure("cannot get the stacks: ", &err);
     text = rpyc_str(stacks, &len);
     if (len == 0) { /* a server that forks for each client has one thread, which serves us */
         complain("there are no threads but the one that answers");
         return EXIT_SUCCESS;
     }
-    text_print(stdout, text, len);
+    if (options->json)
+        text_print(stdout, text, len);
+    else
+        color_print_stacks(stdout, text, len);
     fputc('\n', stdout); /* an empty line ends the last thread, too */
     return flush_stdout();
 }
@@ -147,14 +152,14 @@ static int show_stacks(rpyc_conn *conn)
 /* Whether somebody is there to talk to: the prompt was not declined, and this is no pipeline. */
 static bool is_prompt_wanted(const struct options *options)
 {
-    return options->prompt && options->code_count == 0 && isatty(STDIN_FILENO) &&
+    return options->prompt && !options->json && options->code_count == 0 && isatty(STDIN_FILENO) &&
            isatty(STDOUT_FILENO);
 }
 
 /* Whether standard input may be a script: somebody has put something there. */
 static bool may_be_script(const struct options *options)
 {
-    return options->prompt && options->code_count == 0 && !isatty(STDIN_FILENO);
+    return options->prompt && !options->json && options->code_count == 0 && !isatty(STDIN_FILENO);
 }
 
 /* What to say before an error of the connection while cells run. */
@@ -173,7 +178,7 @@ static int run_connected(rpyc_conn **conn, const struct options *options, const 
     int status = EXIT_SUCCESS;
 
     if (options->stacks == CHOICE_YES || (options->stacks == CHOICE_DEFAULT && !has_cells))
-        status = show_stacks(*conn);
+        status = show_stacks(*conn, options);
     if (status == EXIT_SUCCESS && has_cells) {
         status = script_run(*conn, options, script, &err);
         if (err.code != RPYC_OK)
@@ -193,11 +198,15 @@ static int run(const struct options *given)
     char *script __attribute__((cleanup(free_text))) = NULL;
     struct options options = *given;
 
+    if (options.json && options.prompt && script_is_there()) {
+        complain("--json goes with neither -c, nor a script, nor --no-stacks");
+        return EXIT_USAGE;
+    }
     if (connect_server(&conn, &options, &err) != 0)
         return report_no_connection(&options, &err);
     /* Whoever has left a pipe open there waits for the stacks, and maybe for ever. */
     if (may_be_script(&options) && options.stacks != CHOICE_NO && !script_comes(SCRIPT_WAIT_MS)) {
-        if (show_stacks(conn) != EXIT_SUCCESS)
+        if (show_stacks(conn, &options) != EXIT_SUCCESS)
             return EXIT_FAILURE;
         options.stacks = CHOICE_NO;
     }
@@ -247,6 +256,7 @@ int main(int argc, char **argv)
     occupy_standard_fds();
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:
+        color_choose(options.color);
         return options.list ? list() : run(&options);
     case OPTIONS_HELP:
         options_help(stdout);

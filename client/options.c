@@ -21,8 +21,12 @@ enum {
     KEY_LIST,
     KEY_STACKS,
     KEY_NO_STACKS,
+    KEY_JSON,
+    KEY_NO_GREENLETS,
     KEY_NO_PROMPT,
     KEY_NO_EXEC,
+    KEY_COLOR,
+    KEY_TIMEOUT,
     KEY_VERSION
 };
 
@@ -38,9 +42,13 @@ static const struct {
     {"code", "CODE", 'c', "run this in the debuggee; may be given again"},
     {"stacks", NULL, KEY_STACKS, "show the stacks also where code is run"},
     {"no-stacks", NULL, KEY_NO_STACKS, "leave out the stacks of the debuggee's threads"},
+    {"json", NULL, KEY_JSON, "show the stacks as one JSON document, and nothing else"},
+    {"exclude-greenlets", NULL, KEY_NO_GREENLETS, "leave out the stacks of greenlets"},
     {"no-ipython", NULL, KEY_NO_PROMPT, "leave out the prompt, and what is on standard input"},
     {"no-repl", NULL, KEY_NO_PROMPT, "the same as --no-ipython"},
     {"no-exec", NULL, KEY_NO_EXEC, "run no code in the debuggee: use its objects only"},
+    {"color", "WHEN", KEY_COLOR, "in colours: auto (on terminals), always or never"},
+    {"timeout", "SECONDS", KEY_TIMEOUT, "how long to wait for an answer of the debuggee"},
     {"host", "HOST", KEY_HOST, "the same as the argument host"},
     {"port", "PORT", KEY_PORT, "the same as the argument port"},
     {"unix-socket", "PATH", KEY_UNIX_SOCKET,
@@ -54,7 +62,8 @@ static const char usage[] = "usage: pystuck [-h] [--no-stacks] [--no-ipython] [h
                             "--unix-socket PATH\n"
                             "       pystuck [-h] [--no-stacks] [--no-ipython] --pid PID\n"
                             "       pystuck --list\n"
-                            "       pystuck [-c CODE]... [--stacks] [host] [port] [< script.py]\n";
+                            "       pystuck [-c CODE]... [--stacks] [host] [port] [< script.py]\n"
+                            "       pystuck --json [--exclude-greenlets] [host] [port]\n";
 
 static const char explanation[] =
     "Shows where a running Python program is stuck, and why.\n"
@@ -129,11 +138,23 @@ static enum options_action take_options(struct options *out, int argc, char **ar
         case KEY_NO_STACKS:
             out->stacks = CHOICE_NO;
             break;
+        case KEY_JSON:
+            out->json = true;
+            break;
+        case KEY_NO_GREENLETS:
+            out->greenlets = false;
+            break;
         case KEY_NO_PROMPT:
             out->prompt = false;
             break;
         case KEY_NO_EXEC:
             out->execute = false;
+            break;
+        case KEY_COLOR:
+            out->when = optarg;
+            break;
+        case KEY_TIMEOUT:
+            out->timeout = optarg;
             break;
         case KEY_HOST:
             out->host = optarg;
@@ -193,6 +214,36 @@ static bool is_port(const char *text)
     return digits > 0 && text[digits] == '\0' && strtoul(text, NULL, 10) <= 65535;
 }
 
+static int settle_color(struct options *out)
+{
+    if (!out->when || strcmp(out->when, "auto") == 0)
+        return 0;
+    out->color = strcmp(out->when, "always") == 0 ? CHOICE_YES : CHOICE_NO;
+    if (out->color == CHOICE_YES || strcmp(out->when, "never") == 0)
+        return 0;
+    wrong("--color is auto, always or never, and not '%s'", out->when);
+    return -1;
+}
+
+static int settle_timeout(struct options *out)
+{
+    const double longest = INT_MAX / 1000;
+    double seconds;
+
+    if (!out->timeout)
+        return 0;
+    seconds = strtod(out->timeout, NULL);
+    if (out->timeout[strspn(out->timeout, "0123456789.")] != '\0' ||
+        strchr(out->timeout, '.') != strrchr(out->timeout, '.') || !(seconds > 0)) {
+        wrong("'%s' is no timeout: a number of seconds above 0 is wanted", out->timeout);
+        return -1;
+    }
+    out->timeout_ms = seconds < longest ? (int)(seconds * 1000) : INT_MAX;
+    if (out->timeout_ms == 0)
+        out->timeout_ms = 1;
+    return 0;
+}
+
 /* Fills in the defaults where nothing was given, and checks what was. */
 static int settle(struct options *out)
 {
@@ -213,6 +264,12 @@ static int settle(struct options *out)
         wrong("'%s' is not a port: a number from 0 to 65535 is wanted", out->port);
         return -1;
     }
+    if (settle_color(out) < 0 || settle_timeout(out) < 0)
+        return -1;
+    if (out->json && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
+        wrong("--json goes with neither -c, nor a script, nor --no-stacks");
+        return -1;
+    }
     if (!out->host)
         out->host = DEFAULT_HOST;
     if (!out->port)
@@ -227,7 +284,7 @@ enum options_action options_parse(struct options *out, int argc, char **argv)
 
     /* getopt_long begins its messages with argv[0]: let them look like ours. */
     argv[0] = name;
-    *out = (struct options){.prompt = true, .execute = true};
+    *out = (struct options){.prompt = true, .execute = true, .greenlets = true};
     out->code = calloc((size_t)argc, sizeof(*out->code)); /* for as long as we run */
     if (!out->code) {
         wrong("out of memory");
@@ -243,7 +300,7 @@ enum options_action options_parse(struct options *out, int argc, char **argv)
 
 static void help_line(FILE *stream, const char *left, const char *right)
 {
-    fprintf(stream, "  %-20s  %s\n", left, right);
+    fprintf(stream, "  %-21s  %s\n", left, right);
 }
 
 /* An option's letter, as the help shows it before the name. */

@@ -196,15 +196,16 @@ static const char *path_to(const struct visit *v, const struct place *place)
 
 /* ---- Connecting ------------------------------------------------------------------------------ */
 
-int place_connect(rpyc_conn **out, const struct place *place, struct rpyc_error *err)
+int place_connect(rpyc_conn **out, const struct place *place, const struct rpyc_options *how,
+                  struct rpyc_error *err)
 {
     struct visit visit CLEAN_VISIT = VISIT_INIT;
 
     if (go(&visit, place, err) < 0)
         return -1;
     if (place->path)
-        return rpyc_connect_unix(out, path_to(&visit, place), NULL, err);
-    return rpyc_connect_tcp(out, place->host, place->port, NULL, err);
+        return rpyc_connect_unix(out, path_to(&visit, place), how, err);
+    return rpyc_connect_tcp(out, place->host, place->port, how, err);
 }
 
 static bool is_connected(int fd, int timeout_ms)

@@ -30,7 +30,8 @@ void place_describe(char *out, size_t size, const struct place *place);
 
 /* Connects. Errors: those of rpyc_connect_tcp; RPYC_EINVAL, with a whole sentence, where we can not
  * get into the other process's namespaces. */
-int place_connect(rpyc_conn **out, const struct place *place, struct rpyc_error *err);
+int place_connect(rpyc_conn **out, const struct place *place, const struct rpyc_options *how,
+                  struct rpyc_error *err);
 
 /* Just a socket, non-blocking, that is connected within some ms; -1 if not. */
 int place_open(const struct place *place, int timeout_ms);

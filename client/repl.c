@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "color.h"
 #include "connect.h"
 #include "diagnose.h"
 #include "editor.h"
@@ -46,9 +47,9 @@ static void free_text(char **text)
 /* One line on stderr, which may quote the other side. */
 static void complain(const char *what, const struct rpyc_error *err)
 {
-    fputs(what, stderr);
+    fprintf(stderr, "%s%s", color_begin(stderr, COLOR_ERROR), what);
     text_print(stderr, err->text, strlen(err->text));
-    fputc('\n', stderr);
+    fprintf(stderr, "%s\n", color_end(stderr));
 }
 
 static void write_text(void *arg, bool is_error, const char *text, size_t len)
@@ -77,7 +78,8 @@ static ssize_t read_line(void *arg, char **line)
 /* Out[n]: on the same line where the value has one line. */
 static void show_value(int number, const char *text, size_t len)
 {
-    printf("Out[%d]:%c", number, memchr(text, '\n', len) ? '\n' : ' ');
+    printf("%sOut[%d]:%s%c", color_begin(stdout, COLOR_OUT), number, color_end(stdout),
+           memchr(text, '\n', len) ? '\n' : ' ');
     text_print(stdout, text, len);
     putchar('\n');
 }
@@ -88,7 +90,7 @@ static void show(const struct cell_result *result, int number)
     const char *text = rpyc_str(result->text, &len);
 
     if (text && result->failed)
-        text_print(stderr, text, len);
+        color_print_failure(stderr, text, len);
     else if (text)
         show_value(number, text, len);
     putchar('\n');
@@ -115,14 +117,17 @@ static void show_answer(const struct cell_result *result)
 /* "In [3]: ", or as wide for the lines that follow. */
 static void make_prompt(struct repl *r, bool first)
 {
-    const size_t size = sizeof(r->prompt);
+    char text[32];
     int number = r->session ? session_number(r->session) : 0;
-    int width = snprintf(r->prompt, size, "In [%d]: ", number);
+    int width = snprintf(text, sizeof(text), "In [%d]:", number);
 
     if (!r->session)
-        snprintf(r->prompt, size, "gone> ");
+        snprintf(text, sizeof(text), "gone>");
     else if (!first)
-        snprintf(r->prompt, size, "%*s", width, "...: ");
+        snprintf(text, sizeof(text), "%*s", width, "...:");
+    snprintf(r->prompt, sizeof(r->prompt),
+             EDITOR_HIDDEN "%s" EDITOR_HIDDEN "%s" EDITOR_HIDDEN "%s" EDITOR_HIDDEN " ",
+             color_begin(stdout, COLOR_IN), text, color_end(stdout));
 }
 
 /* ---- The connection -------------------------------------------------------------------------- */
@@ -292,6 +297,7 @@ void repl_reconnect(struct repl *r, const char *argument)
 void repl_show_stacks(struct repl *r, const char *argument)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    const struct stacks_wish wish = {.greenlets = r->options->greenlets};
     rpyc_value *stacks = NULL;
     const char *text;
     size_t len;
@@ -301,12 +307,12 @@ void repl_show_stacks(struct repl *r, const char *argument)
         fputs("the debuggee is gone\n", stderr);
         return;
     }
-    if (stacks_fetch(r->conn, &stacks, &err) < 0) {
+    if (stacks_fetch(r->conn, &wish, &stacks, &err) < 0) {
         complain("cannot get the stacks: ", &err);
         return;
     }
     text = rpyc_str(stacks, &len);
-    text_print(stdout, text, len);
+    color_print_stacks(stdout, text, len);
     putchar('\n');
     rpyc_unref(stacks);
 }

@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "color.h"
 #include "connect.h"
 #include "interrupt.h"
 #include "session.h"
@@ -18,13 +21,47 @@
 
 static bool interrupted;
 
+/* What --timeout does to a cell: it is interrupted, and given up if that does not help. */
+static struct {
+    bool is_over;      /* it was interrupted */
+    int64_t end, last; /* when, and when it is given up, in ms of CLOCK_MONOTONIC; 0: never */
+} limit;
+
+/* How long a cell that was interrupted may go on before it is given up, in ms. */
+#define PATIENCE_MS 2000
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void start_limit(const struct options *options)
+{
+    limit.is_over = false;
+    limit.end = options->timeout_ms > 0 ? now_ms() + options->timeout_ms : 0;
+}
+
 static bool is_interruption_wanted(void *arg)
 {
     (void)arg;
+    if (limit.end > 0 && !limit.is_over && now_ms() >= limit.end) {
+        limit.is_over = true;
+        limit.last = now_ms() + PATIENCE_MS;
+        return true;
+    }
     if (!interrupt_take())
         return false;
     interrupted = true;
     return true;
+}
+
+static bool is_given_up(void *arg)
+{
+    (void)arg;
+    return limit.is_over && now_ms() >= limit.last;
 }
 
 /* ---- Standard input -------------------------------------------------------------------------- */
@@ -39,17 +76,18 @@ static struct {
  * not missed if it comes right before that. */
 static int wait_for_input(void)
 {
+    const struct timespec short_while = {.tv_nsec = 50 * 1000 * 1000};
     struct pollfd readable = {.fd = STDIN_FILENO, .events = POLLIN};
     sigset_t interruption, before;
-    int status = -1;
+    int status = 0;
 
     sigemptyset(&interruption);
     sigaddset(&interruption, SIGINT);
     sigprocmask(SIG_BLOCK, &interruption, &before);
-    while (status < 0 && !is_interruption_wanted(NULL))
-        status = ppoll(&readable, 1, NULL, &before);
+    while (status <= 0 && !is_interruption_wanted(NULL))
+        status = ppoll(&readable, 1, limit.end > 0 ? &short_while : NULL, &before);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    if (status >= 0)
+    if (status > 0)
         return 0;
     errno = EINTR;
     return -1;
@@ -90,6 +128,13 @@ bool script_comes(int ms)
     struct pollfd readable = {.fd = STDIN_FILENO, .events = POLLIN};
 
     return poll(&readable, 1, ms) != 0;
+}
+
+bool script_is_there(void)
+{
+    int available = 0;
+
+    return !isatty(STDIN_FILENO) && ioctl(STDIN_FILENO, FIONREAD, &available) == 0 && available > 0;
 }
 
 int script_read(char **script)
@@ -174,7 +219,8 @@ static int show(const struct cell_result *result)
     if (!text)
         return result->failed ? EXIT_FAILURE : EXIT_SUCCESS;
     if (result->failed) {
-        write_text(NULL, true, text, len);
+        color_print_failure(stderr, text, len);
+        fflush(stderr);
         return interrupted ? 128 + SIGINT : EXIT_FAILURE;
     }
     text_print(stdout, text, len);
@@ -183,22 +229,33 @@ static int show(const struct cell_result *result)
     return EXIT_SUCCESS;
 }
 
+static int report_timeout(const struct options *options)
+{
+    fprintf(stderr, "%spystuck: no answer within %s s%s\n", color_begin(stderr, COLOR_ERROR),
+            options->timeout, color_end(stderr));
+    return EXIT_FAILURE;
+}
+
 /* *incomplete: where mode is CELL_TYPED and nothing came of it. May be NULL elsewhere. */
 static int run_cell(struct session *session, const struct options *options, const char *source,
                     enum cell_mode mode, bool *incomplete, struct rpyc_error *err)
 {
-    const struct cell_interrupt interrupt = {is_interruption_wanted, NULL, reconnect,
+    const struct cell_interrupt interrupt = {is_interruption_wanted, is_given_up, reconnect,
                                              (void *)options};
-    struct cell_result result;
+    struct cell_result result = {0};
     int status;
 
-    if (session_run(session, source, text_width(), mode, &interrupt, &result, err) < 0)
+    start_limit(options);
+    status = session_run(session, source, text_width(), mode, &interrupt, &result, err);
+    if (status < 0 && (!limit.is_over || err->code != RPYC_ECANCELED))
         return interrupted ? 128 + SIGINT : EXIT_FAILURE;
+    rpyc_error_clear(err);
     if (incomplete)
         *incomplete = result.incomplete;
-    status = show(&result);
+    if (status == 0)
+        status = show(&result);
     rpyc_unref(result.text);
-    return status;
+    return limit.is_over ? report_timeout(options) : status;
 }
 
 /* Runs a script statement by statement, where all of it cannot be run over there: they end with

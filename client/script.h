@@ -15,6 +15,10 @@
 /* Whether something is to be read on standard input within so many ms, if only its end. */
 bool script_comes(int ms);
 
+/* Whether there is something on standard input that can be read now: a file, or a pipe with text in
+ * it. Nothing is read, nor waited for. */
+bool script_is_there(void);
+
 /* Reads standard input to its end. 0, with the script, for free(), or NULL where there is nothing
  * in it but blanks, or nothing can be read; -1 with errno, EILSEQ for a NUL character. */
 int script_read(char **script);

@@ -4,6 +4,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "color.h"
+
 #define DEFAULT_WIDTH 80
 
 /* How many bytes of text, UTF-8, are a control character that a terminal would act on: 1 for C0 and
@@ -23,7 +25,7 @@ void text_print(FILE *stream, const char *text, size_t len)
 {
     size_t control;
 
-    if (!isatty(fileno(stream))) {
+    if (!isatty(fileno(stream)) && !color_is_on(stream)) {
         fwrite(text, 1, len, stream);
         return;
     }

@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Writes len bytes of UTF-8 that another process made. On a terminal, control characters other than
+/* Writes len bytes of UTF-8 that another process made. On a terminal, or for one (that is what
+ * colours are for), control characters other than
  * newline and tab come out as \x1b and the like: what is in a thread's name must not move the
  * cursor, or worse. Elsewhere the text stays what it is. Errors: see ferror. */
 void text_print(FILE *stream, const char *text, size_t len);

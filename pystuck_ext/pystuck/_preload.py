@@ -8,6 +8,7 @@ is formatted here, of each kind.
 from __future__ import annotations
 
 import ast  # noqa: F401  the carets below a part of a line
+import json  # noqa: F401  pystuck --json
 import sys
 import tokenize  # noqa: F401  reading source
 import traceback

@@ -69,7 +69,7 @@ def clean_environment(**more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("PYTHON", "RPYC_")) and name not in ("LD_PRELOAD", "PYSTUCK")
     }
-    return kept | {"PYTHONDONTWRITEBYTECODE": "1"} | more
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"} | more
 
 
 def debuggee_environment(**more: str) -> dict[str, str]:

@@ -4,19 +4,24 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import builtins
 import contextlib
+import ctypes
 import dis
+import gc
 import io
 import itertools
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 import pytest
+from harness import PATIENCE, wait_until
 
 SOURCE = (Path(__file__).parents[2] / "client" / "bootstrap.py").read_text()
 
@@ -29,13 +34,18 @@ class Session:
         self.names: dict[str, Any] = {}
         exec(SOURCE, self.names)
         start = self.names.pop("_pystuck_cells")
-        made = start(send or self.sent.append, self.sent.append, str, print)
-        self._run, self.thread, *_ = made
+        self._run, self.thread, *_ = start(
+            send or self.sent.append, self.sent.append, lambda: "typed\n", print
+        )
         self._numbers = itertools.count(1)
 
     def run(self, source: str, *, every: bool = False) -> tuple[bool, str | None]:
         """Runs a cell."""
         return self._run(next(self._numbers), source, 80, "each" if every else "last")
+
+    def is_incomplete(self, source: str) -> bool:
+        """Whether there is more to be typed. Runs the cell if not."""
+        return self._run(next(self._numbers), source, 80, "typed") == (None, None)
 
 
 @contextlib.contextmanager
@@ -221,3 +231,276 @@ def test_a_script_is_taken_as_it_is() -> None:
 
 def test_only_what_is_common_to_all_lines_is_indentation() -> None:
     assert Session().run("if 1:\n    x = '''a\n  b'''\nx") == (True, "'a\\n  b'")
+
+
+# ---- await ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An asyncio loop that runs on a thread of its own."""
+    running = asyncio.new_event_loop()
+    thread = threading.Thread(target=running.run_forever)
+    thread.start()
+    wait_until(running.is_running, "the loop to run")
+    try:
+        yield running
+        assert not asyncio.all_tasks(running)
+    finally:
+        running.call_soon_threadsafe(running.stop)
+        thread.join()
+        running.close()
+
+
+def interrupt_when(condition: Callable[[], Any]) -> threading.Thread:
+    """Raises KeyboardInterrupt on this thread, from another one, when something is so."""
+    ident = threading.get_ident()
+
+    def interrupt() -> None:
+        wait_until(condition, "what is to be interrupted")
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt)
+        )
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    return thread
+
+
+AWAITING = {
+    "await": ("await asyncio.sleep(0, 5)", "5"),
+    "await in a statement": ("x = await asyncio.sleep(0, 5)\nx", "5"),
+    "async for": ("async for x in gen(): print(x)", None),
+    "async with": ("async with Manager() as x: pass\nx", "'entered'"),
+    "async comprehension": ("{x async for x in gen()}", "{0, 1}"),
+    "await in a comprehension": ("[await asyncio.sleep(0, x) for x in (1, 2)]", "[1, 2]"),
+    "nothing to await": ("1", "1"),
+}
+
+DEFINED = """
+import asyncio
+async def gen():
+    for i in range(2):
+        yield i
+        await asyncio.sleep(0)
+class Manager:
+    async def __aenter__(self): return 'entered'
+    async def __aexit__(self, *error): pass
+"""
+
+
+@pytest.mark.parametrize(("code", "expected"), AWAITING.values(), ids=AWAITING)
+def test_what_awaits_runs_on_the_loop(
+    loop: asyncio.AbstractEventLoop, code: str, expected: str | None
+) -> None:
+    session = Session()
+    session.run(DEFINED)
+    assert session.run(code) == (True, expected)
+    assert "".join(session.sent) == ("0\n1\n" if "print" in code else "")
+
+
+def test_await_without_a_loop_is_an_error_and_leaves_no_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ok, text = Session().run("import asyncio; await asyncio.sleep(0)")
+        gc.collect()
+    assert (ok, text) == (False, "RuntimeError: no asyncio loop runs in this program\n")
+
+
+def test_a_loop_that_does_not_run_is_none() -> None:
+    stopped = asyncio.new_event_loop()
+    ok, text = Session().run("import asyncio; await asyncio.sleep(0)")
+    stopped.close()
+    assert (ok, text) == (False, "RuntimeError: no asyncio loop runs in this program\n")
+
+
+def test_the_loop_of_the_main_thread_is_preferred(loop: asyncio.AbstractEventLoop) -> None:
+    async def main() -> tuple[bool, str | None]:
+        builtins.hook = asyncio.get_running_loop()  # type: ignore[attr-defined]
+        code = "import asyncio, builtins\nawait asyncio.sleep(0)\n" + (
+            "async def f(): return asyncio.get_running_loop() is builtins.hook\nawait f()"
+        )
+        return await asyncio.get_running_loop().run_in_executor(None, Session().run, code)
+
+    try:
+        assert asyncio.run(main()) == (True, "True")
+    finally:
+        del builtins.hook  # type: ignore[attr-defined]
+
+
+def test_what_is_awaited_prints_to_the_client_and_reads_from_it(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    session = Session()
+    with own_streams() as streams:
+        code = "import asyncio\nprint('x', await asyncio.sleep(0), input('? '))\nprint('end')"
+        assert session.run(code) == (True, None)
+    assert "".join(session.sent) == "? x None typed\nend\n"
+    assert streams["stdout"].getvalue() == "theirs\n"  # what it was before
+
+
+def test_other_tasks_of_the_loop_find_their_own_streams(loop: asyncio.AbstractEventLoop) -> None:
+    session = Session()
+    session.names["loop"] = loop
+    code = (
+        "import asyncio\n"
+        "async def theirs(): print('others')\n"
+        "task = asyncio.run_coroutine_threadsafe(theirs(), loop)\n"
+        "await asyncio.wrap_future(task)\n"
+        "print('mine')"
+    )
+    with own_streams() as streams:
+        assert session.run(code)[0]
+    assert (session.sent, streams["stdout"].getvalue()) == (["mine\n"], "others\n")
+
+
+def test_a_task_that_outlives_its_cell_prints_to_the_program(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    session = Session()
+    code = (
+        "import asyncio\n"
+        "async def later(): await event.wait(); print('later')\n"
+        "event = asyncio.Event()\n"
+        "async def start(): return asyncio.create_task(later())\n"
+        "task = await start()"
+    )
+    with own_streams() as streams:
+        assert session.run(code) == (True, None)
+        assert session.run("event.set(); await task\nprint('now')") == (True, None)
+    assert (session.sent, streams["stdout"].getvalue()) == (["now\n"], "later\n\n")
+
+
+def test_the_loop_does_not_wait_for_whoever_reads(loop: asyncio.AbstractEventLoop) -> None:
+    reading, went_on = threading.Event(), threading.Event()
+    sent = []
+
+    def send(text: str) -> None:
+        reading.set()
+        assert went_on.wait(PATIENCE)
+        sent.append(text)
+
+    session = Session(send)
+    session.names.update(reading=reading, went_on=went_on)
+    code = (
+        "import asyncio\n"
+        "async def talk():\n"
+        "    print('first')\n"
+        "    while not reading.is_set(): await asyncio.sleep(0)\n"
+        "    print('second')\n"
+        "    went_on.set()\n"
+        "await talk()"
+    )
+    assert session.run(code) == (True, None)
+    assert "".join(sent) == "first\nsecond\n"
+
+
+def test_what_nobody_reads_is_waited_for_at_last(loop: asyncio.AbstractEventLoop) -> None:
+    session = Session()
+    code = "import asyncio\nfor i in range(60): print('x' * 99999, await asyncio.sleep(0, ''))"
+    assert session.run(code) == (True, None)
+    assert len("".join(session.sent)) == 60 * 100001
+
+
+def test_exceptions_of_what_is_awaited_are_shown_without_our_frames(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    session = Session()
+    ok, text = session.run("async def f():\n    raise SystemExit(3)\nawait f()")
+    assert not ok
+    assert text is not None
+    assert text.splitlines()[:2] + text.splitlines()[-1:] == [
+        "Traceback (most recent call last):",
+        '  File "<cell 1>", line 3, in <module>',
+        "SystemExit: 3",
+    ]
+    assert text.count("  File ") == 2
+    assert session.run("import asyncio; await asyncio.sleep(0, 'still')") == (True, "'still'")
+
+
+def test_an_interruption_cancels_what_is_awaited(loop: asyncio.AbstractEventLoop) -> None:
+    thread = interrupt_when(lambda: asyncio.all_tasks(loop))
+    ok, text = Session().run("import asyncio\nawait asyncio.sleep(3600)")
+    thread.join()
+    assert not ok
+    assert text is not None
+    assert '\n  File "<cell 1>", line 2, in <module>\n' in text
+    assert text.endswith("\nKeyboardInterrupt\n")
+    assert "bootstrap" not in text
+    assert "threading" not in text
+    assert not asyncio.all_tasks(loop)
+
+
+def test_what_is_awaited_may_catch_the_interruption(loop: asyncio.AbstractEventLoop) -> None:
+    session = Session()
+    thread = interrupt_when(lambda: asyncio.all_tasks(loop))
+    code = (
+        "import asyncio\n"
+        "try:\n    await asyncio.sleep(3600)\n"
+        "except asyncio.CancelledError:\n    print('caught')"
+    )
+    assert session.run(code) == (True, None)
+    thread.join()
+    assert session.sent == ["caught\n"]
+
+
+def test_an_interruption_gets_out_where_the_loop_is_blocked(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    going_on = threading.Event()
+    loop.call_soon_threadsafe(going_on.wait)
+    session = Session()
+    try:
+        thread = interrupt_when(lambda: "Awaited._start" in repr(list(loop._ready)))  # type: ignore[attr-defined]
+        ok, text = session.run("async def f(): print('never')\nawait f()")
+        thread.join()
+    finally:
+        going_on.set()
+    assert not ok
+    assert text == "KeyboardInterrupt: the asyncio loop has not ended what it was to run\n"
+    assert session.run("import asyncio\nawait asyncio.sleep(0, 1)") == (True, "1")
+    assert session.sent == []  # what was given up does not begin later
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_a_loop_that_is_closed_is_waited_for_no_longer(
+    caplog: pytest.LogCaptureFixture, has_begun: bool
+) -> None:
+    ending = asyncio.new_event_loop()
+
+    def run() -> None:
+        ending.run_forever()
+        ending.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_until(ending.is_running, "the loop to run")
+    session = Session()
+    session.names["loop"] = ending
+    code = "await asyncio.sleep(0); loop.stop()\n" if has_begun else "loop.stop()\n"
+    with warnings.catch_warnings(record=True) as caught:
+        ok, text = session.run(f"import asyncio\n{code}await asyncio.Event().wait()")
+        thread.join()
+        gc.collect()
+    assert (ok, text) == (False, "RuntimeError: the asyncio loop was closed\n")
+    assert (caught, caplog.records) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("await f(", True),
+        ("async def f():", True),
+        ("async def f():\n    await g", True),
+        ("async with a as b:", True),
+        ("async with a:\n    await b", True),
+        ("async for x in y:\n    await z", True),
+        ("[x async for x in y", True),
+        ("async with a:\n    await b\n", False),
+        ("async def f():\n    await g\n", False),
+        ("await f", False),
+        ("def f(): await x\n", False),
+    ],
+)
+def test_what_awaits_can_be_typed_line_by_line(source: str, expected: bool) -> None:
+    assert Session().is_incomplete(source) is expected

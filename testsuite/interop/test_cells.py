@@ -328,7 +328,9 @@ def test_bad_syntax_is_shown_with_its_caret(server: Debuggee) -> None:
     assert last.startswith("SyntaxError: ")
 
 
-@pytest.mark.parametrize("code", ["return 5", "await x", "def f():\nx", "'unclosed", "(", "\\"])
+@pytest.mark.parametrize(
+    "code", ["return 5", "def f(): await x", "def f():\nx", "'unclosed", "(", "\\"]
+)
 def test_nothing_of_a_cell_with_bad_syntax_is_run(ours: Debuggee, code: str) -> None:
     text = failure(ours, f"print('run')\n{code}")
     assert '"<cell 0>", line ' in text

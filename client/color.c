@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "color.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "text.h"
+
+static enum choice chosen;
+
+void color_choose(enum choice choice)
+{
+    chosen = choice;
+}
+
+static bool is_wanted(void)
+{
+    const char *no_color = getenv("NO_COLOR"); /* see https://no-color.org */
+    const char *term = getenv("TERM");
+
+    return !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+}
+
+bool color_is_on(FILE *stream)
+{
+    if (chosen != CHOICE_DEFAULT)
+        return chosen == CHOICE_YES;
+    return isatty(fileno(stream)) && is_wanted();
+}
+
+const char *color_begin(FILE *stream, enum color color)
+{
+    static const char *const sequences[] = {
+        [COLOR_IN] = "\033[32m",    /* green, as IPython's */
+        [COLOR_OUT] = "\033[31m",   /* red */
+        [COLOR_TITLE] = "\033[1m",  /* bold */
+        [COLOR_ERROR] = "\033[31m", /* red */
+    };
+
+    return color_is_on(stream) ? sequences[color] : "";
+}
+
+const char *color_end(FILE *stream)
+{
+    return color_is_on(stream) ? "\033[0m" : "";
+}
+
+static void print_in(FILE *stream, enum color color, const char *text, size_t len)
+{
+    fputs(color_begin(stream, color), stream);
+    text_print(stream, text, len);
+    fputs(color_end(stream), stream);
+}
+
+void color_print_stacks(FILE *stream, const char *text, size_t len)
+{
+    const char *end = text + len;
+    bool is_title = true; /* the first line, and what comes after an empty one */
+
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        size_t line = (size_t)((newline ? newline : end) - text);
+
+        if (is_title && line > 0)
+            print_in(stream, COLOR_TITLE, text, line);
+        else
+            text_print(stream, text, line);
+        if (newline)
+            fputc('\n', stream);
+        is_title = line == 0;
+        text += line + (newline ? 1 : 0);
+    }
+}
+
+void color_print_failure(FILE *stream, const char *text, size_t len)
+{
+    size_t end = len, start;
+
+    while (end > 0 && text[end - 1] == '\n')
+        end--;
+    for (start = end; start > 0 && text[start - 1] != '\n'; start--)
+        ;
+    text_print(stream, text, start);
+    if (end > start)
+        print_in(stream, COLOR_ERROR, text + start, end - start);
+    text_print(stream, text + end, len - end);
+}
