@@ -123,7 +123,7 @@ def _pystuck_stacks(as_json, with_greenlets):
 
         found = [described_thread(ident) for ident in order]
         alive = set(sys._current_frames())
-        text = json.dumps(
+        return json.dumps(
             {
                 "schema": 1,
                 "pid": os.getpid(),
@@ -138,7 +138,6 @@ def _pystuck_stacks(as_json, with_greenlets):
             },
             indent=1,
         )
-        return text.replace("\x7f", "\\u007f")  # as the other control characters
 
     own_codes = {sys._getframe().f_code, not_ours.__code__}
     checked = set()

@@ -389,7 +389,7 @@ def test_the_loop_does_not_wait_for_whoever_reads(loop: asyncio.AbstractEventLoo
         "    while not reading.is_set(): await asyncio.sleep(0)\n"
         "    print('second')\n"
         "    went_on.set()\n"
-        "await talk()"
+        f"await asyncio.wait_for(talk(), {PATIENCE})"
     )
     assert session.run(code) == (True, None)
     assert "".join(sent) == "first\nsecond\n"
