@@ -243,10 +243,10 @@ def test_it_does_not_go_with_a_script(tmp_path: Path) -> None:
         code, text = status(stdin)
         assert code == 2
         assert text == b"pystuck: --json goes with neither -c, nor a script, nor --no-stacks\n"
-        assert b"Connection refused" in status(stdin, "--no-repl")[1]
+        assert b"nothing listens on" in status(stdin, "--no-repl")[1]
     os.read(reader, 2)
     for stdin in subprocess.DEVNULL, reader:
-        assert b"Connection refused" in status(stdin)[1]
+        assert b"nothing listens on" in status(stdin)[1]
     os.close(reader)
     os.close(writer)
 
