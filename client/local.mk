@@ -31,7 +31,8 @@ client_pystuck_SOURCES = \
 	client/sockets.c client/sockets.h \
 	client/stacks.c client/stacks.h \
 	client/text.c client/text.h \
-	client/textfile.c client/textfile.h
+	client/textfile.c client/textfile.h \
+	client/walk.c client/walk.h
 client_pystuck_LDADD = librpyc/librpyc.la $(LIBEDIT_LIBS)
 client_pystuck_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 

@@ -130,7 +130,8 @@ static int show_stacks(rpyc_conn *conn, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     rpyc_value *stacks __attribute__((cleanup(unref_value))) = NULL;
-    const struct stacks_wish wish = {.greenlets = options->greenlets, .json = options->json};
+    const struct stacks_wish wish = {
+        .greenlets = options->greenlets, .execute = options->execute, .json = options->json};
     const char *text;
     size_t len;
 

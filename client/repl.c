@@ -297,7 +297,8 @@ void repl_reconnect(struct repl *r, const char *argument)
 void repl_show_stacks(struct repl *r, const char *argument)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
-    const struct stacks_wish wish = {.greenlets = r->options->greenlets};
+    const struct stacks_wish wish = {.greenlets = r->options->greenlets,
+                                     .execute = r->options->execute};
     rpyc_value *stacks = NULL;
     const char *text;
     size_t len;

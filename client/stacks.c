@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "walk.h"
+
 #define CLEAN_VALUE __attribute__((cleanup(unref_value)))
 
 /* Works on all servers, also on those that have no pystuck. */
@@ -50,24 +52,40 @@ static const char *python_bool(bool b)
     return b ? "True" : "False";
 }
 
-/* The stacks from any classic server. */
+/* The stacks from any classic server. RPYC_EPROTOCOL where its service has no execute. */
 static int run_source(rpyc_conn *conn, const struct stacks_wish *wish, rpyc_value **out,
                       struct rpyc_error *err)
 {
     char expression[sizeof(STACKS_EXPRESSION) + 20];
 
+    if (!wish->execute)
+        return fail(err, RPYC_EPROTOCOL,
+                    "that takes code in the debuggee, and --no-exec wants none");
     snprintf(expression, sizeof(expression), STACKS_EXPRESSION, python_bool(wish->json),
              python_bool(wish->greenlets));
     if (rpyc_execute(conn, stacks_source, err) == 0)
         return rpyc_eval(conn, expression, out, err);
-    /* A function was defined, that is all: an AttributeError means that the service has no execute
-     * (a classic service has, and find_probe found no getmodule either). */
+    /* A function was defined, that is all: either there is no execute, or it is None. */
+    if (!rpyc_error_is(err, "AttributeError") && !rpyc_error_is(err, "TypeError"))
+        return -1;
+    return fail(err, RPYC_EPROTOCOL, "the server's service has no execute");
+}
+
+/* The stacks from any service that gives its modules. */
+static int run_or_walk(rpyc_conn *conn, const struct stacks_wish *wish, rpyc_value **out,
+                       struct rpyc_error *err)
+{
+    if (run_source(conn, wish, out, err) == 0)
+        return 0;
+    if (err->code != RPYC_EPROTOCOL)
+        return -1;
+    rpyc_error_clear(err);
+    if (walk_stacks(conn, out, err) == 0)
+        return 0;
     if (!rpyc_error_is(err, "AttributeError"))
         return -1;
-    if (wish->json)
-        return fail(err, RPYC_EPROTOCOL, "the server's service has no execute");
     return fail(err, RPYC_EPROTOCOL,
-                "the server is no classic RPyC service: it has neither pystuck nor execute");
+                "the server is no classic RPyC service: it gives no modules, and has no execute");
 }
 
 static int fetch(rpyc_conn *conn, const struct stacks_wish *wish, rpyc_value **out,
@@ -84,7 +102,7 @@ static int fetch(rpyc_conn *conn, const struct stacks_wish *wish, rpyc_value **o
     if (err->code != RPYC_EREMOTE)
         return -1;
     rpyc_error_clear(err);
-    return run_source(conn, wish, out, err);
+    return run_or_walk(conn, wish, out, err);
 }
 
 int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, rpyc_value **out,

@@ -395,6 +395,27 @@ def test_a_chain_costs_one_message_a_step_and_one_to_show(
     assert messages(ours, chain) == steps + begins + 1
 
 
+# ---- The stacks ----------------------------------------------------------------------------------
+
+
+def test_the_stacks_need_no_code(server: Debuggee) -> None:
+    def threads(*options: str) -> set[str]:
+        text = run(server, "--no-repl", *options)
+        return {each.rstrip("\n") for each in text.split("\n\n") if "rpyc" not in each}
+
+    found = threads("--no-exec")
+    assert found == threads()
+    assert len(found) >= 3  # two, and what is after the last
+    text = run(server, "--no-repl", "--no-exec")
+    assert text.startswith("<_MainThread(MainThread, started ")
+    assert "get_ident" not in text
+
+
+def test_the_stacks_as_json_take_code(ours: Debuggee) -> None:
+    text = failure(ours, "--no-exec", "--json")
+    assert text.startswith("pystuck: cannot get the stacks: that takes code in the debuggee")
+
+
 # ---- What is printed -----------------------------------------------------------------------------
 
 
@@ -574,6 +595,7 @@ def service(request: pytest.FixtureRequest) -> Iterator[Callable[..., Debuggee]]
 def test_a_service_without_execute_gets_chains_by_itself(service: Callable[..., Debuggee]) -> None:
     debuggee = service("ModestService", allow_all_attrs=True)
     pid = f"{debuggee.pid}\n"
+    assert run(debuggee, "--no-repl").startswith("<_MainThread(MainThread, started ")
     assert run(debuggee, *codes("modules['os'].getpid()", "x = _", "x")) == pid + pid
     assert "SyntaxError: no code is run over there" in failure(debuggee, "-c", "1 + 1")
 
