@@ -13,64 +13,11 @@ from typing import Any
 
 import pexpect
 import pytest
-from harness import PATIENCE, Debuggee, c_program, clean_environment
+from harness import Debuggee
+from prompts import Prompt
 
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
-
-#: What a terminal is told, and what it does not show: colours, movements, modes.
-CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
-
-
-class Prompt:
-    """The client on a terminal, and somebody who types."""
-
-    def __init__(self, where: list[object], home: Path, columns: int = 80) -> None:
-        argv = c_program("PYSTUCK_BIN", "--no-stacks", *where)
-        env = clean_environment(
-            HOME=str(home), XDG_STATE_HOME=str(home / "state"), TERM="xterm", LC_ALL="C.UTF-8"
-        )
-        self.child = pexpect.spawn(
-            argv[0],
-            argv[1:],
-            env=env,
-            timeout=PATIENCE,
-            encoding="utf-8",
-            dimensions=(40, columns),
-        )
-        self.number = -1
-        self.next()
-
-    def expect(self, pattern: str) -> str:
-        """Waits for what matches; what came before it, as a terminal would show it."""
-        try:
-            self.child.expect(pattern)
-        except (pexpect.TIMEOUT, pexpect.EOF) as error:
-            pytest.fail(f"{pattern!r} does not come: {error}", pytrace=False)
-        return CONTROL.sub("", self.child.before)
-
-    def next(self) -> str:
-        """Waits for the next prompt; what was printed before it."""
-        self.number += 1
-        return self.expect(rf"In \[{self.number}\]: ")
-
-    def type(self, text: str) -> None:
-        """Types."""
-        self.child.send(text)
-
-    def cell(self, *lines: str) -> str:
-        """Types a cell, line by line, and returns what is printed on it, without the typing."""
-        for line in lines:
-            self.type(line + "\r")
-            self.expect(re.escape("\n"))
-        return self.next()
-
-    def leave(self) -> int:
-        """Leaves, and returns the exit status."""
-        self.type("\x04")
-        self.child.expect(pexpect.EOF)
-        self.child.close()
-        return self.child.exitstatus
 
 
 @pytest.fixture
