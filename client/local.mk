@@ -4,6 +4,7 @@
 bin_PROGRAMS += client/pystuck
 client_pystuck_SOURCES = \
 	client/cell.c client/cell.h \
+	client/complete.c client/complete.h \
 	client/connect.c client/connect.h \
 	client/editor.c client/editor.h \
 	client/history.c client/history.h \

@@ -6,6 +6,7 @@
 #define CLIENT_MAGIC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct repl;
 
@@ -14,6 +15,9 @@ bool magic_is(const char *cell);
 
 /* Does what it says, or says why not. */
 void magic_run(struct repl *repl, const char *cell);
+
+/* The name of the i-th of them, without the %; NULL beyond the last. */
+const char *magic_name(size_t i);
 
 /* What the magics do with the prompt: of repl.c. */
 void repl_show_stacks(struct repl *repl, const char *argument);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cell.h"
+#include "complete.h"
 #include "connect.h"
 #include "editor.h"
 #include "interrupt.h"
@@ -25,6 +26,7 @@ struct repl {
     rpyc_conn *conn;     /* NULL once it is lost, */
     struct cells *cells; /* ... and then this is too */
     struct editor *editor;
+    const char *typed; /* the lines of the cell before the one that is typed, or NULL */
     char prompt[64];
     bool interrupted;      /* the cell that runs was, */
     time_t interrupted_at; /* ... at this time of CLOCK_MONOTONIC */
@@ -156,6 +158,33 @@ static void serve(void *arg)
     editor_leave_line(r->editor);
     report_loss(r, &err);
     make_prompt(r, true);
+}
+
+/* Tab. */
+static char *complete_line(void *arg, const char *before, const char *after)
+{
+    struct repl *r = arg;
+    const struct complete_cells cells = {r->cells, r->conn};
+    const struct complete_source source = {complete_in_cells, &cells};
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    struct completions found = {0};
+    CLEAN_TEXT char *text = NULL;
+    char *more = NULL;
+
+    if (asprintf(&text, "%s%s%s", r->typed ? r->typed : "", r->typed ? "\n" : "", before) < 0)
+        text = NULL;
+    if (text && complete_find(&source, text, after, &found, &err) < 0) {
+        editor_leave_line(r->editor);
+        report_loss(r, &err);
+        make_prompt(r, true);
+    }
+    if (found.total > 1) {
+        editor_go_below(r->editor);
+        completions_show(&found, text_width(), text_height());
+    }
+    more = completions_insertion(&found);
+    completions_clear(&found);
+    return more;
 }
 
 /* ---- Ctrl-C while a cell runs ---------------------------------------------------------------- */
@@ -341,6 +370,7 @@ static bool step(struct repl *r)
 
     do {
         make_prompt(r, !cell);
+        r->typed = cell;
         switch (editor_read(r->editor, r->prompt, &line)) {
         case EDITOR_INTERRUPTED:
             return true;
@@ -383,6 +413,7 @@ int repl_run(rpyc_conn **conn, const struct options *options)
         free_repl(&r);
         return EXIT_FAILURE;
     }
+    editor_complete_by(r.editor, complete_line, &r);
     interrupt_catch(false);
     puts("use the 'modules' dictionary to access remote modules (like 'os', or '__main__')\n");
     while (step(&r))

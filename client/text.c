@@ -4,7 +4,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define DEFAULT_WIDTH 80
+#define DEFAULT_WIDTH  80
+#define DEFAULT_HEIGHT 24
 
 /* How many bytes of text, UTF-8, are a control character that a terminal would act on: 1 for C0 and
  * DEL, 2 for C1 (U+0080 to U+009F), 0 for anything else. */
@@ -34,6 +35,15 @@ void text_print(FILE *stream, const char *text, size_t len)
         else /* the last byte of both forms is the character's number */
             fprintf(stream, "\\x%02x", (unsigned char)text[i + control - 1]);
     }
+}
+
+int text_height(void)
+{
+    struct winsize size;
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0)
+        return size.ws_row;
+    return DEFAULT_HEIGHT;
 }
 
 int text_width(void)

@@ -16,4 +16,7 @@ void text_print(FILE *stream, const char *text, size_t len);
 /* How many columns standard output has; 80 where it is no terminal. */
 int text_width(void);
 
+/* How many lines; 24 where it is no terminal. */
+int text_height(void);
+
 #endif
