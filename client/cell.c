@@ -22,8 +22,9 @@ static const char inspection[] =
 #include "inspection.inc"
     ;
 
-/* Takes the function that a source defines out of the connection's namespace again. */
-#define TAKE(name) "globals().pop('" name "')"
+/* Takes the function that a source defines out of the connection's namespace again. The name of no
+ * builtin is used for that: the user may have given it to something else there. */
+#define TAKE(name) name ".__globals__.pop('" name "')"
 
 static const struct {
     const char *source;

@@ -1,11 +1,712 @@
-"""What the client runs in the debuggee to complete what is typed: see client/cell.h.
+"""What the client runs in the debuggee to complete what is typed: see client/complete.h.
 
-As bootstrap.py: Python 3.6, the standard library, one name in the connection's namespace.
+As bootstrap.py: Python 3.6, the standard library, one name in the connection's namespace. Nothing
+of the user's is run and nothing imported: objects are looked at as they lie there, without their
+properties, __getattr__, __dir__, __eq__, and the like.
 """
 
 
 def _pystuck_completion(run):
-    def complete(line):
-        return ()
+    import ast
+    import builtins
+    import functools
+    import importlib.machinery
+    import itertools
+    import keyword
+    import os
+    import re
+    import sys
+    import types
+
+    # By names of our own: see bootstrap.py.
+    from builtins import (  # noqa: UP029
+        BaseException,
+        OSError,
+        ValueError,
+        all,
+        any,
+        bool,
+        bytes,
+        classmethod,
+        dict,
+        enumerate,
+        float,
+        getattr,
+        int,
+        issubclass,
+        len,
+        list,
+        max,
+        min,
+        object,
+        property,
+        range,
+        repr,
+        set,
+        sorted,
+        staticmethod,
+        str,
+        tuple,
+        type,
+        zip,
+    )
+
+    namespace, modules_type = run.namespace, run.modules_type
+    unknown = object()
+    most_keys, most_shown, longest = 100000, 500, 500
+
+    # ---- What is typed, in pieces ----------------------------------------------------------------
+
+    pieces = re.compile(
+        r"""(?P<blank>(?:[ \t\f\r]|\\\r?\n)+)
+        |(?P<comment>\#[^\n]*)
+        |(?P<newline>\n)
+        |(?P<string>[rRbBuUfFtT]{0,2}(?:'''|\"\"\"|'|\"))
+        |(?P<number>\.?[0-9](?:[eE][+-][0-9]|[\w.])*)
+        |(?P<name>[^\W\d]\w*)
+        |(?P<other>\.\.\.|:=|[=!<>]=|.)""",
+        re.VERBOSE | re.DOTALL,
+    )
+    rests_of_strings = {
+        "'": re.compile(r"(?:[^'\\\n]|\\.)*'", re.DOTALL),
+        '"': re.compile(r'(?:[^"\\\n]|\\.)*"', re.DOTALL),
+        "'''": re.compile(r"(?:[^\\]|\\.)*?'''", re.DOTALL),
+        '"""': re.compile(r'(?:[^\\]|\\.)*?"""', re.DOTALL),
+    }
+    opening = {")": "(", "]": "[", "}": "{"}
+
+    class Typed:
+        """What is typed before the cursor.
+
+        tokens: (kind, text) each, without blanks, comments, and newlines within brackets; opened:
+        where in them the brackets are that are not closed; string: what the cursor is in, if it is
+        in a string: (prefix, quote, text); touches: whether the cursor is right after a token.
+        """
+
+        def __init__(self, text):
+            self.tokens, self.opened, self.string = [], [], None
+            self.touches = self.is_comment = False
+            at = 0
+            while at < len(text) and self.string is None:
+                match = pieces.match(text, at)
+                kind, piece, at = match.lastgroup, match.group(), match.end()
+                if kind == "string":
+                    piece, at = self._read_string(text, piece, at)
+                self.touches = kind not in ("blank", "comment", "newline")
+                self.is_comment = kind == "comment"
+                if kind not in ("blank", "comment") and self.string is None:
+                    self._add(kind, piece)
+
+        def _read_string(self, text, piece, at):
+            quote = piece[-3:] if piece[-3:] in rests_of_strings else piece[-1]
+            match = rests_of_strings[quote].match(text, at)
+            if match:
+                return piece + match.group(), match.end()
+            end = text.find("\n", at)
+            if len(quote) == 1 and end >= 0 and text[end - 1] != "\\":
+                return piece, end  # an error: it ends with its line
+            self.string = piece[: -len(quote)].lower(), quote, text[at:]
+            return piece, len(text)
+
+        def _add(self, kind, piece):
+            if kind == "newline" and self.opened:
+                return
+            if piece in opening.values():
+                self.opened.append(len(self.tokens))
+            elif piece in opening and self.opened:
+                self.opened.pop()
+            self.tokens.append((kind, piece))
+
+    def depth_after(token, depth):
+        return depth + (token[1] in opening.values()) - (token[1] in opening)
+
+    def is_end(token):
+        """Whether it may be the end of an operand: a bracket after it is a call or a subscript."""
+        kind, text = token
+        if kind == "name":
+            return not keyword.iskeyword(text) or text in ("None", "True", "False")
+        return kind == "string" or text in opening
+
+    def start_of_operand(tokens, end):
+        """Where the operand begins that ends before `end`, as a.b[c](d). `end`: there is none."""
+        i = end
+        while i > 0 and is_end(tokens[i - 1]):
+            i -= 1
+            depth = depth_after(tokens[i], 0)
+            while i > 0 and depth < 0:
+                i -= 1
+                depth = depth_after(tokens[i], depth)
+            is_trailer = tokens[i][1] in ("(", "[") and i > 0 and is_end(tokens[i - 1])
+            if not is_trailer:
+                if i == 0 or tokens[i - 1][1] != ".":
+                    return i
+                i -= 1
+        return end
+
+    def end_of_bracket(tokens, start):
+        depth = 0
+        for i in range(start, len(tokens)):
+            depth = depth_after(tokens[i], depth)
+            if depth == 0:
+                return i
+        return len(tokens)
+
+    def split_at_commas(tokens):
+        parts, depth = [[]], 0
+        for token in tokens:
+            depth = depth_after(token, depth)
+            if token[1] == "," and depth == 0:
+                parts.append([])
+            else:
+                parts[-1].append(token)
+        return parts
+
+    def statement(tokens):
+        """The tokens of the statement that the cursor is in."""
+        depth = 0
+        for i in range(len(tokens) - 1, -1, -1):
+            depth = max(0, depth - depth_after(tokens[i], 0))
+            if depth == 0 and tokens[i][1] in ("\n", ";", ":"):
+                return tokens[i + 1 :]
+        return tokens
+
+    # ---- Looking at objects ----------------------------------------------------------------------
+
+    # What is asked of an object is asked by these and by type(), never by the object's own class;
+    # isinstance() would ask its __class__, `==` and `in` its __eq__, or that of its class's class.
+    classes_of = type.__dict__["__mro__"].__get__
+    dict_of_class = type.__dict__["__dict__"].__get__
+    module_of_class = type.__dict__["__module__"].__get__
+    member, getset = types.MemberDescriptorType, types.GetSetDescriptorType
+    builtin_methods = type(str.join), type(object.__init__), type(dict.__dict__["fromkeys"])
+    plain_types = str, bytes, int, float, bool, type(None)
+    frame_locals = type(sys._getframe().f_locals)  # a type of its own from Python 3.13 on
+    # What is computed in C may still run Python: of the built-in types these do not.
+    harmless = {
+        "__bases__",
+        "__cause__",
+        "__class__",
+        "__closure__",
+        "__code__",
+        "__context__",
+        "__defaults__",
+        "__dict__",
+        "__kwdefaults__",
+        "__name__",
+        "__qualname__",
+        "__traceback__",
+    }
+
+    def is_one_of(cls, classes):
+        return any(cls is each for each in classes)
+
+    def in_classes(classes, name):
+        for cls in classes:
+            found = dict_of_class(cls).get(name, unknown)
+            if found is not unknown:
+                return found
+        return unknown
+
+    def has(value, name):
+        return in_classes(classes_of(type(value)), name) is not unknown
+
+    def variables_of(value):
+        """The __dict__ of an object; an empty one where it has none."""
+        for cls in classes_of(type(value)):
+            found = dict_of_class(cls).get("__dict__")
+            if is_one_of(type(found), (member, getset)):
+                variables = found.__get__(value)
+                return variables if issubclass(type(variables), dict) else {}
+        return {}
+
+    def is_plain(key):
+        return is_one_of(type(key), plain_types) or type(key) is tuple and all_plain(key)
+
+    def all_plain(keys):
+        return all(is_plain(key) for key in keys)
+
+    def look_up(variables, key):
+        """The value of a plain key."""
+        for each, value in list(dict.items(variables)):
+            if type(each) is type(key) and is_plain(each) and each == key:
+                return value
+        return unknown
+
+    def computed(descriptor, value):
+        """What a descriptor that is written in C gives."""
+        if descriptor.__name__ == "__dict__":
+            return descriptor.__get__(value)
+        module = module_of_class(descriptor.__objclass__)
+        if type(module) is not str or module not in ("builtins", "_asyncio"):
+            return unknown
+        if descriptor.__name__[:2] == "__" and descriptor.__name__ not in harmless:
+            return unknown
+        return descriptor.__get__(value)
+
+    def bound(found, value, cls):
+        """What an object found in a class is as the attribute of a value, or of the class."""
+        kind = type(found)
+        if kind is staticmethod:
+            return found.__func__
+        if kind is classmethod:
+            function = found.__func__
+            is_simple = type(function) is types.FunctionType
+            return types.MethodType(function, cls) if is_simple else unknown
+        if kind is types.FunctionType:
+            return found if value is unknown else types.MethodType(found, value)
+        if is_one_of(kind, builtin_methods):
+            return found.__get__(None if value is unknown else value, cls)
+        if value is unknown and is_one_of(kind, (member, getset, property)):
+            return found
+        if kind is member or kind is getset:
+            return found.__get__(value) if kind is member else computed(found, value)
+        return unknown if has(found, "__get__") else found
+
+    def attribute(value, name):
+        """What value.name is, or `unknown`."""
+        if type(value) is modules_type:
+            return sys.modules.get(name, unknown)
+        in_type = in_classes(classes_of(type(value)), name)
+        if in_type is not unknown and (has(in_type, "__set__") or has(in_type, "__delete__")):
+            return bound(in_type, value, type(value))
+        if issubclass(type(value), type):
+            found = in_class(value, name)
+        else:
+            found = look_up(variables_of(value), name)
+        if found is not unknown or in_type is unknown:
+            return found
+        return bound(in_type, value, type(value))
+
+    def in_class(cls, name):
+        found = in_classes(classes_of(cls), name)
+        if found is not unknown:
+            found = bound(found, unknown, cls)
+        return found if found is not unknown else look_up(members(cls), name)
+
+    def members(cls):
+        """Those of an enum."""
+        found = dict_of_class(cls).get("_member_map_")
+        return found if issubclass(type(found), dict) else {}
+
+    def attributes(value):
+        """The names of the attributes of an object."""
+        if type(value) is modules_type:
+            return top_modules("")
+        is_class = issubclass(type(value), type)
+        found = set(members(value) if is_class else ())
+        found.update(() if is_class else strings(dict.keys(variables_of(value))))
+        for cls in classes_of(value if is_class else type(value)):
+            found.update(strings(dict_of_class(cls)))
+        return found
+
+    def strings(keys):
+        return [key for key in list(keys) if type(key) is str]
+
+    def keys_of(value):
+        """The plain keys of a dict and its like."""
+        keys = ()
+        if type(value) is modules_type:
+            keys = chosen(top_modules(""), "")
+        elif issubclass(type(value), dict):
+            keys = list(itertools.islice(dict.keys(value), most_keys))
+        elif type(value) is frame_locals:
+            keys = list(value)
+        return [key for key in keys if is_plain(key)]
+
+    def item(value, key):
+        """What value[key] is for a plain key, or `unknown`."""
+        kind = type(value)
+        if kind is modules_type or kind is frame_locals and kind is not dict:
+            if type(key) is not str:
+                return unknown
+            return (sys.modules if kind is modules_type else value).get(key, unknown)
+        if issubclass(kind, dict):
+            return look_up(value, key)
+        for base in list, tuple:
+            if issubclass(kind, base) and type(key) is int:
+                size = base.__len__(value)
+                return base.__getitem__(value, key) if -size <= key < size else unknown
+        return unknown
+
+    # ---- What expressions are --------------------------------------------------------------------
+
+    number = re.compile("0|[1-9][0-9]{0,99}|0[xX][0-9a-fA-F]{1,99}")
+    # Of others Python might warn, over there.
+    string = re.compile(
+        r"""(?:[^\\]|\\(?:[\\'"abfnrtv]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U000[0-9a-fA-F]{5}))*""",
+        re.DOTALL,
+    )
+
+    def variable(name):
+        if name in ("None", "True", "False"):
+            return ast.literal_eval(name)
+        found = look_up(namespace, name)
+        return found if found is not unknown else look_up(builtins.__dict__, name)
+
+    def literal(kind, text):
+        if kind == "number":
+            return ast.literal_eval(text) if number.fullmatch(text) else unknown
+        prefix = text[: min(text.find(q) for q in "'\"" if q in text)].lower()
+        if "f" in prefix or "t" in prefix or not string.fullmatch(text):
+            return unknown
+        return ast.literal_eval(text)
+
+    def value_of(tokens):
+        """What an expression is, if that can be said without running anything, or `unknown`."""
+        parts = split_at_commas(tokens)
+        if len(parts) > 1:
+            values = [value_of(part) for part in (parts if parts[-1] else parts[:-1])]
+            return tuple(values) if all_plain(values) else unknown
+        if tokens and tokens[0][1] == "-":
+            positive = value_of(tokens[1:])
+            return -positive if type(positive) is int else unknown
+        if len(tokens) == 1 and tokens[0][0] == "number":
+            return literal(*tokens[0])
+        is_operand = tokens and start_of_operand(tokens, len(tokens)) == 0
+        return value_of_operand(tokens) if is_operand else unknown
+
+    def value_of_operand(tokens):
+        value, i = first_value(tokens)
+        while i < len(tokens) and value is not unknown:
+            if tokens[i][1] == ".":
+                value, i = attribute(value, tokens[i + 1][1]), i + 2
+            elif tokens[i][1] == "[":
+                end = end_of_bracket(tokens, i)
+                key, i = value_of(tokens[i + 1 : end]), end + 1
+                value = item(value, key) if is_plain(key) else unknown
+            else:
+                return unknown  # a call
+        return value
+
+    def first_value(tokens):
+        """The value of the name, literal or bracket that an operand begins with, and its end."""
+        kind, text = tokens[0]
+        if kind == "name":
+            return variable(text), 1
+        if kind == "string":
+            return literal(kind, text), 1
+        end = end_of_bracket(tokens, 0)
+        if text == "(":
+            return value_of(tokens[1:end]), end + 1
+        is_set = end > 1 and not any(token[1] == ":" for token in tokens[1:end])
+        return [] if text == "[" else set() if is_set else {}, end + 1
+
+    # ---- Modules ---------------------------------------------------------------------------------
+
+    suffixes = importlib.machinery.all_suffixes()
+
+    def modules_in(directory, prefix):
+        """The names of the modules in a directory that begin so."""
+        try:
+            names = os.listdir(directory or ".")
+        except (OSError, ValueError):
+            return
+        for name in names:
+            if not name.startswith(prefix):
+                continue
+            inits = (os.path.join(directory, name, "__init__" + suffix) for suffix in suffixes)
+            if name.isidentifier() and any(os.path.isfile(init) for init in inits):
+                yield name
+            for suffix in suffixes:
+                if name.endswith(suffix) and name != "__init__" + suffix:
+                    yield name[: -len(suffix)]
+
+    def imported(prefix):
+        """The last parts of the names of modules that are imported already and begin so."""
+        dot = prefix.rfind(".") + 1
+        names = strings(sys.modules)
+        return [n[dot:] for n in names if n.startswith(prefix) and "." not in n[dot:]]
+
+    def top_modules(prefix):
+        found = set(imported(prefix)).union(sys.builtin_module_names)
+        for directory in strings(sys.path):
+            found.update(modules_in(directory, prefix))
+        return found
+
+    def modules(package, prefix):
+        """The names of the modules in a package; "": of all that are in none."""
+        if not package:
+            return top_modules(prefix)
+        found = set(imported(package + "." + prefix))
+        for directory in places_of(package):
+            found.update(modules_in(directory, prefix))
+        return found
+
+    def places_of(package):
+        """The directories with the modules of a package."""
+        if package in sys.modules:
+            path = attribute(sys.modules[package], "__path__")
+            if path is not unknown and type(path) is not list:
+                path = attribute(path, "_path")  # that of a namespace package
+            return strings(path) if type(path) is list else []
+        parent, _, name = package.rpartition(".")
+        outer = places_of(parent) if parent else strings(sys.path)
+        return [os.path.join(directory, name) for directory in outer]
+
+    # ---- Names -----------------------------------------------------------------------------------
+
+    # Candidates are returned with that part of the text before the cursor which they begin with,
+    # and with what comes after one that is the only one.
+
+    nothing = (), "", ""
+
+    def chosen(names, word):
+        """Those that begin with a word; private ones only if that begins so."""
+        return sorted(
+            name
+            for name in set(names)
+            if name.startswith(word)
+            and (word or not name.startswith("_"))
+            and name.isidentifier()
+            and len(name) <= longest
+        )
+
+    def ordered(names, word):
+        """The same, private ones last."""
+        return sorted(chosen(names, word), key=lambda n: min(2, len(n) - len(n.lstrip("_"))))
+
+    def names_typed(tokens):
+        """The names in the text: that of a parameter or a loop, say."""
+        for i, (kind, text) in enumerate(tokens):
+            if kind == "name" and (i == 0 or tokens[i - 1][1] != "."):
+                yield text
+
+    def names_for(typed, word):
+        given, missing = arguments(typed)
+        found = set(strings(namespace)).union(strings(builtins.__dict__), keyword.kwlist)
+        found.update(set(names_typed(typed.tokens)).difference(given))
+        first = [name + "=" for name in chosen(missing, word)]
+        return first + ordered(found, word), word, ""
+
+    # ---- Keyword arguments -----------------------------------------------------------------------
+
+    def arguments(typed):
+        """Of the call that the cursor is in: the keywords that are given, and those that are not.
+
+        The latter only where one may begin.
+        """
+        tokens = typed.tokens
+        if not typed.opened or tokens[typed.opened[-1]][1] != "(":
+            return set(), set()
+        bracket = typed.opened[-1]
+        start = start_of_operand(tokens, bracket)
+        if start == bracket or start > 0 and tokens[start - 1][1] in ("def", "class"):
+            return set(), set()
+        parts = split_at_commas(tokens[bracket + 1 :])
+        given = {part[0][1] for part in parts if len(part) > 1 and part[1][1] == "="}
+        if tokens[-1][1] not in ("(", ","):
+            return given, set()
+        return given, set(parameters(value_of(tokens[start:bracket]))) - given
+
+    def parameters(function):
+        """The names of those that may be given by name."""
+        skipped = 0
+        for _ in range(20):
+            kind = type(function)
+            if kind is types.FunctionType:
+                wrapped = look_up(function.__dict__, "__wrapped__")
+                if wrapped is unknown:
+                    return parameters_of_code(function.__code__, skipped)
+                function = wrapped
+            elif kind is types.MethodType:
+                function, skipped = function.__func__, 1
+            elif kind is functools.partial:
+                function = function.func
+            elif issubclass(kind, type):
+                made = maker(function)
+                if made is unknown:
+                    return parameters_in(type.__dict__["__text_signature__"].__get__(function))
+                function, skipped = made, 1
+            elif kind is types.BuiltinFunctionType or is_one_of(kind, builtin_methods):
+                return parameters_in(function.__text_signature__)
+            elif function is unknown:
+                return []
+            else:
+                function = attribute(function, "__call__")
+        return []
+
+    def maker(cls):
+        """The function that gets the arguments of a class that is called."""
+        for name in "__init__", "__new__":
+            found = in_classes(classes_of(cls), name)
+            found = found.__func__ if type(found) is staticmethod else found
+            if type(found) is types.FunctionType:
+                return found
+        return unknown
+
+    def parameters_of_code(code, skipped):
+        first = max(skipped, getattr(code, "co_posonlyargcount", 0))
+        return code.co_varnames[first : code.co_argcount + code.co_kwonlyargcount]
+
+    def parameters_in(signature):
+        """Those in a text as "($self, a, /, b=1, *, c)"."""
+        if type(signature) is not str:
+            return []
+        found = []
+        for part in split_at_commas(Typed(signature[1:-1]).tokens):
+            if part and part[0][1] == "/":
+                found = []
+            elif part and part[0][0] == "name":
+                found.append(part[0][1])
+        return found
+
+    # ---- Keys ------------------------------------------------------------------------------------
+
+    def subscript(typed):
+        """The object whose key is typed, the key's items before this one, and its tokens."""
+        if not typed.opened or typed.tokens[typed.opened[-1]][1] != "[":
+            return unknown, (), []
+        bracket = typed.opened[-1]
+        start = start_of_operand(typed.tokens, bracket)
+        value = value_of(typed.tokens[start:bracket])
+        *before, last = split_at_commas(typed.tokens[bracket + 1 :])
+        items = tuple([value_of(part) for part in before])
+        return (value if all_plain(items) else unknown), items, last
+
+    def next_items(value, before):
+        """What may follow in the subscript, each with what comes after it."""
+        count = len(before)
+        for key in keys_of(value):
+            if type(key) is tuple and len(key) > max(1, count) and key[:count] == before:
+                yield key[count], "]" if len(key) == count + 1 else ", "
+            elif count == 0:
+                yield key, "]"
+
+    def with_rest(items, word, quote, rest):
+        """Candidates, and what comes after one, but for what is there already."""
+        endings = {ending for _, ending in items}
+        ending = endings.pop() if len(endings) == 1 else ""
+        if rest.startswith(quote):
+            rest, quote = rest[len(quote) :], ""
+        if ending and rest.startswith(ending.strip()):
+            ending = ""
+        return sorted({text for text, _ in items}), word, quote + ending
+
+    def source_of(key):
+        """A key as it is typed; None where that is hard to type."""
+        if type(key) in (str, bytes) and len(key) > longest:
+            return None
+        try:
+            text = repr(key)
+        except ValueError:  # an int that is too long
+            return None
+        return text if len(text) <= longest and text not in ("nan", "inf", "-inf") else None
+
+    def keys_for(typed, word, rest):
+        """Keys that are typed without a quote."""
+        value, before, last = subscript(typed)
+        if value is unknown or last and not typed.touches:
+            return nothing
+        if not all(token[0] == "number" or token[1] == "-" for token in last):
+            return nothing
+        word = "".join(token[1] for token in last) + word
+        items = [(source_of(key), ending) for key, ending in next_items(value, before)]
+        return with_rest([i for i in items if i[0] and i[0].startswith(word)], word, "", rest)
+
+    def within_quotes(key, prefix, quote):
+        """A key as it is typed after a quote; None where it is none for it."""
+        if type(key) is not (bytes if "b" in prefix else str) or source_of(key) is None:
+            return None
+        # So it is within single quotes, whatever it holds.
+        text = repr(b'"' + key)[3:-1] if "b" in prefix else repr('"' + key)[2:-1]
+        if quote[0] == '"':
+            text = text.replace("\\'", "'").replace('"', '\\"')
+        return None if "r" in prefix and "\\" in text else text
+
+    def quoted_keys(typed, rest):
+        prefix, quote, word = typed.string
+        if "f" in prefix:
+            return within_f_string(word, rest)
+        value, before, last = subscript(typed)
+        if value is unknown or last:
+            return nothing
+        if type(value) is modules_type:
+            package, dot, name = word.rpartition(".")
+            items = [(package + dot + n, "]") for n in chosen(modules(package, name), name)]
+            return with_rest(items, word, quote, rest)
+        items = [(within_quotes(k, prefix, quote), end) for k, end in next_items(value, before)]
+        found = [i for i in items if i[0] is not None and i[0].startswith(word)]
+        return with_rest(found, word, quote, rest)
+
+    def within_f_string(text, rest):
+        text = text.replace("{{", "  ")
+        expression = text[text.rfind("{") + 1 :]
+        return nothing if "{" not in text or "}" in expression else candidates(expression, rest)
+
+    # ---- Imports ---------------------------------------------------------------------------------
+
+    def module_names(tokens, word, what_follows):
+        """Names of modules, after the tokens of a name up to a dot."""
+        if tokens and tokens[-1][1] != ".":
+            return chosen([what_follows], word), word, ""
+        if tokens and tokens[0][0] != "name":
+            return nothing
+        package = "".join(text for _, text in tokens[:-1])
+        return chosen(modules(package, word), word), word, ""
+
+    def names_to_import(tokens, word):
+        """What a statement goes on with that imports."""
+        if tokens[0][1] == "import":
+            return module_names(split_at_commas(tokens[1:])[-1], word, "as")
+        texts = [text for _, text in tokens]
+        if "import" not in texts:
+            return module_names(tokens[1:], word, "import")
+        at = texts.index("import")
+        if split_at_commas([token for token in tokens[at + 1 :] if token[1] != "("])[-1]:
+            return chosen(["as"], word), word, ""
+        package = "".join(texts[1:at])
+        found = modules(package, word)
+        if package in sys.modules:
+            found.update(attributes(sys.modules[package]))
+        return ordered(found, word), word, ""
+
+    # ---- All of it -------------------------------------------------------------------------------
+
+    def candidates(text, rest):
+        typed = Typed(text)
+        if typed.is_comment:
+            return nothing
+        if typed.string is not None:
+            return quoted_keys(typed, rest)
+        tokens, word = typed.tokens, ""
+        if typed.touches and tokens[-1][0] == "name":
+            word = tokens.pop()[1]
+        begun = statement(tokens)
+        if begun and begun[0][1] in ("import", "from"):
+            return names_to_import(begun, word)
+        if tokens and tokens[-1][1] == ".":
+            return names_of_object(tokens, word)
+        found = keys_for(typed, word, rest)
+        if found[0] or not word and typed.touches and is_operand_end(tokens):
+            return found
+        return names_for(typed, word)
+
+    def is_operand_end(tokens):
+        return bool(tokens) and (tokens[-1][0] == "number" or is_end(tokens[-1]))
+
+    def names_of_object(tokens, word):
+        end = len(tokens) - 1
+        value = value_of(tokens[start_of_operand(tokens, end) : end])
+        return nothing if value is unknown else (ordered(attributes(value), word), word, "")
+
+    def common_to(texts):
+        if not texts:
+            return ""
+        first, last = min(texts), max(texts)
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last))
+        return "".join(pair[0] for pair in same)
+
+    def complete(text, rest):
+        """What may follow text, with rest after it.
+
+        Returns (how many characters before the cursor are the beginning of each candidate, what all
+        candidates begin with, what comes after a single one, how many there are, the first ones).
+        """
+        try:
+            found, word, ending = candidates(text, rest)
+            shown = tuple(found[:most_shown])
+            return len(word), common_to(found), ending, len(found), shown
+        except BaseException:  # whatever is over there: Tab does not hurt
+            return 0, "", "", 0, ()
 
     return complete

@@ -14,6 +14,7 @@
 
 #include "history.h"
 #include "interrupt.h"
+#include "text.h"
 
 /* What terminals with bracketed paste send around what is pasted, and how that is turned on. */
 #define PASTE_BEGIN "\033[200~"
@@ -26,6 +27,8 @@ struct editor {
     History *memory;
     char *path; /* of the history's file, or NULL */
     struct editor_watch watch;
+    editor_complete_fn complete; /* or NULL */
+    void *complete_arg;
     const char *prompt;
     bool typing;    /* a line is on the screen */
     bool left_line; /* ... and has to be shown anew */
@@ -149,6 +152,84 @@ static unsigned char paste(EditLine *el, int unused)
     return CC_REFRESH;
 }
 
+/* ---- Completion ------------------------------------------------------------------------------ */
+
+void editor_complete_by(struct editor *e, editor_complete_fn complete, void *arg)
+{
+    e->complete = complete;
+    e->complete_arg = arg;
+}
+
+/* Where the cursor is: rows down from where the prompt begins, and columns. */
+struct place {
+    int row, column;
+};
+
+/* Goes on by what libedit shows of a character. */
+static void pass_character(struct place *at, wchar_t c, int width)
+{
+    int columns = wcwidth(c);
+
+    if (c == L'\n') {
+        *at = (struct place){at->row + 1, 0};
+        return;
+    }
+    if (c == L'\t')
+        columns = 8 - at->column % 8;
+    else if (columns < 0)
+        columns = 2; /* ^X */
+    if (at->column + columns > width)
+        *at = (struct place){at->row + 1, 0};
+    at->column += columns;
+    if (at->column >= width)
+        *at = (struct place){at->row + 1, 0};
+}
+
+void editor_go_below(struct editor *e)
+{
+    const LineInfoW *line = el_wline(e->el);
+    struct place at = {0, 0};
+    const wchar_t *c;
+    int width = text_width();
+    int row = 0;
+
+    if (!e->typing || e->left_line)
+        return;
+    at.column = (int)strlen(e->prompt) % width; /* it is ASCII */
+    for (c = line->buffer; c < line->lastchar; c++) {
+        if (c == line->cursor)
+            row = at.row;
+        pass_character(&at, *c, width);
+    }
+    if (line->cursor == line->lastchar)
+        row = at.row;
+    e->left_line = true;
+    for (; row <= at.row; row++)
+        fputc('\n', stdout);
+    fputc('\r', stdout);
+}
+
+/* What Tab is bound to. */
+static unsigned char complete(EditLine *el, int unused)
+{
+    struct editor *e = editor_of(el);
+    const LineInfo *line = el_line(el);
+    char *before = strndup(line->buffer, (size_t)(line->cursor - line->buffer));
+    char *after = strndup(line->cursor, (size_t)(line->lastchar - line->cursor));
+    char *more = NULL;
+
+    (void)unused;
+    if (e->complete && before && after)
+        more = e->complete(e->complete_arg, before, after);
+    if (more && *more)
+        el_insertstr(el, more);
+    return_to_line(e);
+    free(before);
+    free(after);
+    free(more);
+    return CC_REFRESH;
+}
+
 /* ---- Opening and closing --------------------------------------------------------------------- */
 
 /* libedit shows what the locale can: one that knows no more than ASCII gives way to UTF-8. */
@@ -170,6 +251,8 @@ static void set_up(struct editor *e)
     el_set(e->el, EL_GETCFN, get_char);
     el_wset(e->el, EL_ADDFN, L"paste", L"Take what is pasted as it is", paste); /* no copies */
     el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
+    el_wset(e->el, EL_ADDFN, L"complete", L"Complete what is typed", complete);
+    el_set(e->el, EL_BIND, "^I", "complete", NULL);
     el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_set(e->el, EL_BIND, "\\e[1;5C", "em-next-word", NULL);
     el_set(e->el, EL_BIND, "\\e[1;5D", "ed-prev-word", NULL);

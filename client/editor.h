@@ -23,6 +23,11 @@ struct editor_watch {
 struct editor *editor_open(const struct editor_watch *watch);
 void editor_close(struct editor *e);
 
+/* What Tab does: returns what is to be inserted at the cursor, for free(), or NULL for nothing. May
+ * print, having called editor_go_below, or editor_leave_line. Both are parts of the line. */
+typedef char *(*editor_complete_fn)(void *arg, const char *before, const char *after);
+void editor_complete_by(struct editor *e, editor_complete_fn complete, void *arg);
+
 enum editor_result {
     EDITOR_LINE, /* *line is what was typed, or pasted, for free(), without its last newline */
     EDITOR_INTERRUPTED, /* Ctrl-C */
@@ -40,5 +45,8 @@ void editor_remember(struct editor *e, const char *cell);
 
 /* Moves below the line that is being typed, if one is: it is shown anew after what is printed. */
 void editor_leave_line(struct editor *e);
+
+/* The same, but leaves the line as it is on the screen: for editor_complete_fn. */
+void editor_go_below(struct editor *e);
 
 #endif

@@ -5,6 +5,7 @@ bin_PROGRAMS += client/pystuck
 client_pystuck_SOURCES = \
 	client/cell.c client/cell.h \
 	client/color.c client/color.h \
+	client/complete.c client/complete.h \
 	client/connect.c client/connect.h \
 	client/diagnose.c client/diagnose.h \
 	client/edit.c client/edit.h \

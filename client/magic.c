@@ -67,6 +67,11 @@ bool magic_is(const char *cell)
     return cell[0] == '%' && !strchr(cell, '\n');
 }
 
+const char *magic_name(size_t i)
+{
+    return i < COUNT ? magics[i].name : NULL;
+}
+
 /* What comes after the name, without blanks around it, for free(); NULL: it is another line. */
 static char *argument_of(const char *line, const char *name)
 {

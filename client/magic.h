@@ -6,6 +6,7 @@
 #define CLIENT_MAGIC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct journal;
 struct repl;
@@ -15,6 +16,9 @@ bool magic_is(const char *cell);
 
 /* Does what it says, or says why not. */
 void magic_run(struct repl *repl, const char *cell);
+
+/* The name of the i-th of them, without the %; NULL beyond the last. */
+const char *magic_name(size_t i);
 
 /* The Python in it that is run as a cell; NULL: there is none. */
 const char *magic_code(const char *cell);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "color.h"
+#include "complete.h"
 #include "connect.h"
 #include "diagnose.h"
 #include "editor.h"
@@ -29,8 +30,9 @@ struct repl {
     rpyc_conn *conn;         /* NULL once it is lost, */
     struct session *session; /* ... and then this is too */
     struct editor *editor;
+    const char *typed; /* the lines of the cell before the one that is typed, or NULL */
     char prompt[64];
-    const char *typed;     /* what is being done, */
+    const char *doing;     /* what was typed and is being done, */
     bool interrupted;      /* ... which was, */
     time_t interrupted_at; /* ... at this time of CLOCK_MONOTONIC */
     struct journal journal;
@@ -186,6 +188,33 @@ static void serve(void *arg)
     make_prompt(r, true);
 }
 
+/* Tab. */
+static char *complete_line(void *arg, const char *before, const char *after)
+{
+    struct repl *r = arg;
+    const struct complete_cells cells = {r->session ? session_cells(r->session) : NULL, r->conn};
+    const struct complete_source source = {complete_in_cells, &cells};
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    struct completions found = {0};
+    CLEAN_TEXT char *text = NULL;
+    char *more = NULL;
+
+    if (asprintf(&text, "%s%s%s", r->typed ? r->typed : "", r->typed ? "\n" : "", before) < 0)
+        text = NULL;
+    if (text && complete_find(&source, text, after, &found, &err) < 0) {
+        editor_leave_line(r->editor);
+        report_loss(r, &err);
+        make_prompt(r, true);
+    }
+    if (found.total > 1) {
+        editor_go_below(r->editor);
+        completions_show(&found, text_width(), text_height());
+    }
+    more = completions_insertion(&found);
+    completions_clear(&found);
+    return more;
+}
+
 /* ---- Ctrl-C while a cell runs ---------------------------------------------------------------- */
 
 static time_t now(void)
@@ -251,7 +280,7 @@ static void report_failure(struct repl *r, const struct rpyc_error *err)
         return;
     }
     fprintf(stderr, "\nThe cell goes on in the debuggee (In [%d]: ", session_number(r->session));
-    text_print(stderr, r->typed, strcspn(r->typed, "\n"));
+    text_print(stderr, r->doing, strcspn(r->doing, "\n"));
     fputs("), with all names of its session; this is a new one.\n", stderr);
     reconnect(r);
 }
@@ -399,7 +428,7 @@ static bool do_cell(struct repl *r, const char *cell)
 
     if (is_blank(cell))
         return true;
-    r->typed = cell;
+    r->doing = cell;
     r->ran = JOURNAL_NO_CELL;
     if (look_is(cell)) {
         look_at(r, cell);
@@ -423,6 +452,7 @@ static bool step(struct repl *r)
 
     do {
         make_prompt(r, !cell);
+        r->typed = cell;
         switch (editor_read(r->editor, r->prompt, &line)) {
         case EDITOR_INTERRUPTED:
             return true;
@@ -461,6 +491,7 @@ int repl_run(rpyc_conn **conn, const struct options *options)
         free_repl(&r);
         return EXIT_FAILURE;
     }
+    editor_complete_by(r.editor, complete_line, &r);
     interrupt_catch(false);
     puts("use the 'modules' dictionary to access remote modules (like 'os', or '__main__')\n");
     if (!session_cells(r.session))

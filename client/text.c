@@ -6,7 +6,8 @@
 
 #include "color.h"
 
-#define DEFAULT_WIDTH 80
+#define DEFAULT_WIDTH  80
+#define DEFAULT_HEIGHT 24
 
 /* How many bytes of text, UTF-8, are a control character that a terminal would act on: 1 for C0 and
  * DEL, 2 for C1 (U+0080 to U+009F), 0 for anything else. */
@@ -50,6 +51,15 @@ size_t text_fitting(const char *text, size_t len, size_t columns)
             break;
     }
     return i;
+}
+
+int text_height(void)
+{
+    struct winsize size;
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0)
+        return size.ws_row;
+    return DEFAULT_HEIGHT;
 }
 
 int text_width(void)

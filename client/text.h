@@ -21,4 +21,7 @@ size_t text_fitting(const char *text, size_t len, size_t columns);
 /* How many columns standard output has; 80 where it is no terminal. */
 int text_width(void);
 
+/* How many lines; 24 where it is no terminal. */
+int text_height(void);
+
 #endif

@@ -450,6 +450,11 @@ void rpyc_set_timeout(rpyc_conn *conn, int request_timeout_ms)
     conn->request_timeout_ms = request_timeout_ms == 0 ? REQUEST_TIMEOUT_MS : request_timeout_ms;
 }
 
+int rpyc_timeout(const rpyc_conn *conn)
+{
+    return conn->request_timeout_ms;
+}
+
 int rpyc_fd(const rpyc_conn *conn)
 {
     return conn_fd(conn->conn);

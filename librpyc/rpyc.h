@@ -176,6 +176,9 @@ RPYC_API int rpyc_connect_fd(rpyc_conn **out, int fd, const struct rpyc_options 
 /* From now on, how long a request waits for its reply; ms as in rpyc_options. */
 RPYC_API void rpyc_set_timeout(rpyc_conn *conn, int request_timeout_ms);
 
+/* How long that is now, in ms; negative: for ever. */
+RPYC_API int rpyc_timeout(const rpyc_conn *conn);
+
 /* For callers with a loop of their own: the socket, to be polled for POLLIN, and what is to be
  * called when it is readable: sees to all that has arrived (replies, requests of the other side)
  * and waits for more at most timeout_ms (0: not at all; negative: until something comes). Call it

@@ -907,7 +907,9 @@ CASE(waits_again_after_a_timeout)
     OK(rpyc_start_call(gate.wait, &pending, &err, "i", 8));
     FAILS(rpyc_pending_wait(pending, 20, &v, &err), RPYC_ETIMEOUT);
     FAILS(rpyc_pending_wait(pending, 1, &v, &err), RPYC_ETIMEOUT);
+    CHECK(rpyc_timeout(conn) == 30000);
     rpyc_set_timeout(conn, 20);
+    CHECK(rpyc_timeout(conn) == 20);
     FAILS(rpyc_pending_wait(pending, 0, &v, &err), RPYC_ETIMEOUT);
     FAILS(rpyc_ping(conn, "x", 1, &err), RPYC_ETIMEOUT);
     rpyc_set_timeout(conn, 0);
