@@ -13,6 +13,7 @@ client_pystuck_SOURCES = \
 	client/expr.c client/expr.h \
 	client/failure.c client/failure.h \
 	client/find.c client/find.h \
+	client/guess.c client/guess.h \
 	client/history.c client/history.h \
 	client/interrupt.c client/interrupt.h \
 	client/journal.c client/journal.h \

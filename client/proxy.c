@@ -434,6 +434,105 @@ int proxies_evaluate(struct proxies *p, const struct expr *expr, const struct pr
     return status;
 }
 
+/* ---- Looking, and running nothing ------------------------------------------------------------ */
+
+void proxies_names(const struct proxies *p, void (*each)(void *arg, const char *name), void *arg)
+{
+    size_t i;
+
+    for (i = 0; i < p->count; i++)
+        each(arg, p->names[i].name);
+    each(arg, "root");
+}
+
+static bool is_class(const rpyc_value *value, const char *const *names)
+{
+    const char *name = rpyc_class_name(value);
+
+    for (; name && *names; names++)
+        if (strcmp(name, *names) == 0)
+            return true;
+    return false;
+}
+
+/* Whether it may be asked for its items, which runs nothing of the program's. */
+static bool is_plain_container(const rpyc_value *value)
+{
+    static const char *const names[] = {"builtins.dict", "builtins.list", NULL};
+
+    return is_class(value, names);
+}
+
+/* Whether it gives something else when it is asked for by getattr. */
+static bool is_computed(const rpyc_value *value)
+{
+    static const char *const names[] = {"builtins.property",          "builtins.getset_descriptor",
+                                        "builtins.member_descriptor", "functools.cached_property",
+                                        "builtins.classmethod",       "builtins.staticmethod",
+                                        "builtins.method_descriptor", NULL};
+
+    return is_class(value, names);
+}
+
+static int look_refused(struct rpyc_error *err)
+{
+    return rpyc_raise(err, "LookupError", "that cannot be told without running it");
+}
+
+static int look_module(struct proxies *p, rpyc_value *key, rpyc_value **out, struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *sys = NULL;
+    CLEAN_VALUE rpyc_value *modules = NULL;
+
+    if (rpyc_module(p->conn, "sys", &sys, err) < 0 ||
+        rpyc_getattr(sys, "modules", &modules, err) < 0)
+        return -1;
+    return rpyc_getitem(modules, key, out, err);
+}
+
+static int look_attribute(struct proxies *p, rpyc_value *object, const char *name, rpyc_value **out,
+                          struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *inspect = NULL;
+    CLEAN_VALUE rpyc_value *key = NULL;
+
+    if (object == p->modules)
+        return rpyc_build(&key, err, "s", name) < 0 ? -1 : look_module(p, key, out, err);
+    if (rpyc_module(p->conn, "inspect", &inspect, err) < 0 ||
+        rpyc_callattr(inspect, "getattr_static", out, err, "Os", object, name) < 0)
+        return -1;
+    if (!is_computed(*out))
+        return 0;
+    rpyc_unref(*out);
+    *out = NULL;
+    return look_refused(err);
+}
+
+int proxies_look(struct proxies *p, const struct expr *expr, rpyc_value **out,
+                 struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *object = NULL;
+    const struct binding *b;
+
+    if (expr->kind == EXPR_NAME) {
+        b = find_binding(p, expr->name);
+        if (!b && strcmp(expr->name, "root") == 0)
+            return rpyc_root(p->conn, out, err);
+        *out = b ? rpyc_ref(b->value) : NULL;
+        return b ? 0 : rpyc_builtin(p->conn, expr->name, out, err);
+    }
+    if ((expr->kind != EXPR_ATTRIBUTE && expr->kind != EXPR_ITEM) ||
+        proxies_look(p, expr->object, &object, err) < 0)
+        return look_refused(err);
+    if (expr->kind == EXPR_ATTRIBUTE)
+        return look_attribute(p, object, expr->name, out, err);
+    if (expr->parts->kind == EXPR_LITERAL && object == p->modules)
+        return look_module(p, expr->parts->value, out, err);
+    if (expr->parts->kind == EXPR_LITERAL && is_plain_container(object))
+        return rpyc_getitem(object, expr->parts->value, out, err);
+    return look_refused(err);
+}
+
 /* ---- Statements ------------------------------------------------------------------------------ */
 
 static int set_attribute(struct evaluation *e, const struct expr *target, rpyc_value *value)

@@ -34,6 +34,16 @@ void proxies_close(struct proxies *proxies);
 int proxies_bind(struct proxies *proxies, const char *name, rpyc_value *value,
                  struct rpyc_error *err);
 
+/* Calls each with every name that is kept here. */
+void proxies_names(const struct proxies *proxies, void (*each)(void *arg, const char *name),
+                   void *arg);
+
+/* What a chain stands for, found without running anything of the program's: no calls, no imports,
+ * no properties, items of builtin containers alone. -1 where that cannot be told, and with errors
+ * as below. For names that are kept here. */
+int proxies_look(struct proxies *proxies, const struct expr *expr, rpyc_value **out,
+                 struct rpyc_error *err);
+
 /* Evaluates. *unknown: its first name is not in the namespace, and nothing has been done.
  *   out  gets a new reference
  * Errors: of the requests; RPYC_EREMOTE also for what is raised here, NameError for instance. */

@@ -11,6 +11,7 @@
 #include "connect.h"
 #include "diagnose.h"
 #include "editor.h"
+#include "guess.h"
 #include "interrupt.h"
 #include "journal.h"
 #include "look.h"
@@ -193,7 +194,10 @@ static char *complete_line(void *arg, const char *before, const char *after)
 {
     struct repl *r = arg;
     const struct complete_cells cells = {r->session ? session_cells(r->session) : NULL, r->conn};
-    const struct complete_source source = {complete_in_cells, &cells};
+    const struct guess_source names = {r->conn, r->session ? session_proxies(r->session) : NULL};
+    const struct complete_source source = !r->session || cells.cells
+                                              ? (struct complete_source){complete_in_cells, &cells}
+                                              : (struct complete_source){guess_find, &names};
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     struct completions found = {0};
     CLEAN_TEXT char *text = NULL;

@@ -100,6 +100,11 @@ struct cells *session_cells(struct session *s)
     return s->cells;
 }
 
+struct proxies *session_proxies(struct session *s)
+{
+    return s->proxies;
+}
+
 int session_number(const struct session *s)
 {
     return s->cells ? cells_number(s->cells) : s->number;

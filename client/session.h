@@ -10,6 +10,7 @@
 
 #include "cell.h"
 
+struct proxies;
 struct session;
 
 /* Starts one. conn is borrowed, io is copied.
@@ -21,6 +22,9 @@ void session_close(struct session *session);
 
 /* Its cells; NULL where no code is run over there. */
 struct cells *session_cells(struct session *session);
+
+/* The chains' names. */
+struct proxies *session_proxies(struct session *session);
 
 /* As cells_run. Without cells it is chains and what netrefs can do beside, and an interruption
  * gives up at once. */

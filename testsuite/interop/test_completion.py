@@ -761,3 +761,52 @@ def test_a_program_that_ends_meanwhile_is_told_once(stopped: tuple[Debuggee, Pro
     assert "the debuggee is gone" not in prompt.expect("gone> ")
     prompt.type("\x15%rec\t 1 modules.o\t\r")
     prompt.expect("%reconnect takes no argument")
+
+
+# ---- Without code over there ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_code(stuck: Debuggee, tmp_path: Path) -> Iterator[Prompt]:
+    """A prompt that runs no code in the program."""
+    prompt = Prompt(["--no-exec", stuck.host, stuck.port], tmp_path)
+    yield prompt
+    prompt.child.close(force=True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        ("modul\t", "<the modules of this process"),
+        ("modules['threadin\t", "<module 'threading' from "),
+        ("modules.threadin\t", "<module 'threading' from "),
+        ("modules['os'].path.basenam\t", "<function basename at "),
+        ("x.upd\t", "<built-in method update of dict object at "),
+        ("(modules.os.sep, x.upd\t, 1)[1]", "<built-in method update of dict object at "),
+        ("x['y'].ap\t", "<built-in method append of list object at "),
+        ("mi\t(2, 1)", "1"),
+        ("roo\t.getmodul\t('os').sep", "'/'"),
+    ],
+)
+def test_completion_without_code(without_code: Prompt, keys: str, value: str) -> None:
+    without_code.cell("x = {'y': []}")
+    assert f"Out[1]: {value}" in without_code.cell(keys)
+
+
+def test_nothing_is_run_for_completion_without_code(
+    without_code: Prompt, stuck: Debuggee, connect: Callable[[Debuggee], Any]
+) -> None:
+    other = connect(stuck)
+    other.execute(
+        "import __main__\n__main__.asked = []\n"
+        "class C:\n    @property\n    def p(self): __main__.asked.append(1); return self\n"
+        "    plain = {}\n"
+        "__main__.c = C()"
+    )
+    without_code.cell("import __main__")
+    assert "method setdefault" in without_code.cell("__main__.c.plain.setdef\t")
+    for keys in ("__main__.c.p.pla\t", "modules.no_such.a\t", "modules.colorsys.rg\t"):
+        without_code.type(keys + "\x03")
+        without_code.number -= 1
+        without_code.next()
+    assert other.eval("len(__main__.asked), 'colorsys' in __import__('sys').modules") == (0, False)

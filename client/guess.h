@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * guess: what could be typed next where no code is run over there: candidates found on netrefs.
+ *
+ * Nothing of the program's is run for it, as far as netrefs can tell: attributes are looked up
+ * statically, properties are not asked, no module is imported.
+ */
+#ifndef CLIENT_GUESS_H
+#define CLIENT_GUESS_H
+
+#include "complete.h"
+#include "proxy.h"
+
+/* A source of candidates: see struct complete_source. */
+struct guess_source {
+    rpyc_conn *conn;
+    struct proxies *proxies;
+};
+int guess_find(const void *arg, const char *text, const char *rest, struct completions *out,
+               struct rpyc_error *err);
+
+#endif
