@@ -16,7 +16,6 @@
 
 #define SUFFIX ".py"
 
-extern char **environ;
 
 static const char *editor_command(void)
 {
