@@ -16,7 +16,6 @@
 
 #define SUFFIX ".py"
 
-
 static const char *editor_command(void)
 {
     const char *names[] = {"VISUAL", "EDITOR"};
