@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netclass.h"
 
+#if PY_VERSION_HEX < 0x030b0000 /* Python.h has PyFrame_Type from then on */
+#include <frameobject.h>
+#endif
+
 #include "ask.h"
 #include "box.h"
 #include "connection.h"

@@ -290,6 +290,7 @@ def test_a_traceback_shows_the_source_of_earlier_cells_and_nothing_of_ours(
 ) -> None:
     code = "def f(x):\n    # a\x0c comment\n    return 1 / x"
     text = failure(server, code, "y = 0", "class C:\n\tz = [f(y)]")
+    text = text.replace("    class C:\n    \tz = [f(y)]\n", "    class C:\n")  # from 3.13 on
     assert without_carets(text.replace("<listcomp>", "C")) == (
         "Traceback (most recent call last):\n"
         '  File "<cell 2>", line 1, in <module>\n'
@@ -884,7 +885,7 @@ def test_what_linecache_had_before_is_there_again(ours: Debuggee, connect: Conne
 
 def test_clients_do_not_see_each_others_names(server: Debuggee) -> None:
     assert cells(server, "mine = 1") == ""
-    assert failure(server, "mine").endswith("NameError: name 'mine' is not defined\n")
+    assert "\nNameError: name 'mine' is not defined" in failure(server, "mine")
 
 
 def test_what_is_imported_from_future_holds_in_later_cells(server: Debuggee) -> None:
