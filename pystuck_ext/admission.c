@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -249,27 +250,56 @@ static bool refuse(char *why, size_t size, const char *reason)
     return false;
 }
 
-static bool admit_uid(uid_t uid, char *why, size_t size)
+static bool is_guest(const struct ps_guests *guests, uid_t uid)
+{
+    size_t i;
+
+    for (i = 0; i < guests->count; i++)
+        if (guests->users[i] == uid)
+            return true;
+    return false;
+}
+
+static bool admit_uid(const struct ps_guests *guests, uid_t uid, char *why, size_t size)
 {
     if (uid == overflow_uid())
         return refuse(why, size, "the peer's user is not known here");
-    if (uid == 0 || uid == geteuid())
+    if (uid == 0 || uid == geteuid() || is_guest(guests, uid))
         return true;
     snprintf(why, size, "the peer belongs to uid %u", (unsigned)uid);
     return false;
 }
 
-static bool admit_unix(int fd, char *why, size_t size)
+/* Whether the peer is in the group, by its main group or another one. */
+static bool is_in_group(int fd, const struct ucred *peer, gid_t group)
+{
+    gid_t groups[NGROUPS_MAX];
+    socklen_t len = sizeof(groups);
+    size_t i;
+
+    if (peer->gid == group)
+        return true;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+        return false;
+    for (i = 0; i < len / sizeof(*groups); i++)
+        if (groups[i] == group)
+            return true;
+    return false;
+}
+
+static bool admit_unix(int fd, const struct ps_guests *guests, char *why, size_t size)
 {
     struct ucred peer;
     socklen_t len = sizeof(peer);
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return refuse(why, size, "the kernel does not say who the peer is");
-    return admit_uid(peer.uid, why, size);
+    if (guests->has_group && peer.uid != overflow_uid() && is_in_group(fd, &peer, guests->group))
+        return true;
+    return admit_uid(guests, peer.uid, why, size);
 }
 
-static bool admit_tcp(int fd, char *why, size_t size)
+static bool admit_tcp(int fd, const struct ps_guests *guests, char *why, size_t size)
 {
     struct tcp_pair pair;
     struct owner owner;
@@ -280,10 +310,10 @@ static bool admit_tcp(int fd, char *why, size_t size)
         return refuse(why, size, "the kernel does not say who the peer is");
     if (owner.inode == 0 || !is_established(fd))
         return refuse(why, size, "the peer has gone already");
-    return admit_uid(owner.uid, why, size);
+    return admit_uid(guests, owner.uid, why, size);
 }
 
-bool ps_admit(int fd, char *why, size_t why_size)
+bool ps_admit(int fd, const struct ps_guests *guests, char *why, size_t why_size)
 {
     struct sockaddr_storage ours = {0};
     socklen_t len = sizeof(ours);
@@ -291,6 +321,6 @@ bool ps_admit(int fd, char *why, size_t why_size)
     if (getsockname(fd, (struct sockaddr *)&ours, &len) < 0)
         return refuse(why, why_size, "the connection has no address");
     if (ours.ss_family == AF_UNIX)
-        return admit_unix(fd, why, why_size);
-    return admit_tcp(fd, why, why_size);
+        return admit_unix(fd, guests, why, why_size);
+    return admit_tcp(fd, guests, why, why_size);
 }

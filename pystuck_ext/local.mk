@@ -36,6 +36,7 @@ pystuckpkgdir = $(pythondir)/pystuck
 dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/__init__.py \
 	pystuck_ext/pystuck/__main__.py \
+	pystuck_ext/pystuck/_admission.py \
 	pystuck_ext/pystuck/_authenticators.py \
 	pystuck_ext/pystuck/_client.py \
 	pystuck_ext/pystuck/_environment.py \

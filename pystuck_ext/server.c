@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "admission.h"
-
 #define OUT_OF_FDS_WAIT_MS 200
 
 struct ps_server {
@@ -240,7 +238,8 @@ static void welcome(struct ps_server *s, int fd)
         free(client);
         return;
     }
-    if (!(s->options.anyone && s->address.ss_family != AF_UNIX) && !ps_admit(fd, why, sizeof(why)))
+    if (!(s->options.anyone && s->address.ss_family != AF_UNIX) &&
+        !ps_admit(fd, &s->options.guests, why, sizeof(why)))
         tell(s, false, "a client was refused: %s", why);
     else if (start_client(client) == 0)
         return;
@@ -403,12 +402,12 @@ static int listen_on(const struct sockaddr *address, socklen_t len,
     const struct sockaddr_un *un = (const struct sockaddr_un *)address;
     struct rpyc_error why = RPYC_ERROR_INIT;
     struct stat st;
-    int fd = stream_listen(address, len, options->backlog, !options->no_reuse, &why);
+    int fd = stream_listen(address, len, &options->listening, &why);
 
     if (fd < 0 && why.sys_errno == EADDRINUSE && address->sa_family == AF_UNIX && un->sun_path[0] &&
         lstat(un->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) && !is_live(address, len) &&
         unlink(un->sun_path) == 0)
-        fd = stream_listen(address, len, options->backlog, !options->no_reuse, &why);
+        fd = stream_listen(address, len, &options->listening, &why);
     if (fd < 0)
         return error_system(err, why.sys_errno, "cannot listen");
     return fd;

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/queue.h>
 
+#include "admission.h"
 #include "conn.h"
 
 struct ps_server;
@@ -47,9 +48,9 @@ struct ps_server_options {
     ps_hung_up hung_up;
     ps_tell tell;
     void *context; /* for serve and tell */
-    int backlog;
-    bool no_reuse; /* TCP: fail where connections of a former server linger */
-    bool anyone;   /* TCP: clients of every user are served; who they are, serve finds out */
+    struct stream_listening listening;
+    bool anyone; /* TCP: clients of every user are served; who they are, serve finds out */
+    struct ps_guests guests; /* its users are borrowed, for good */
 };
 
 #define PS_CLIENTS_MAX 128
