@@ -476,6 +476,8 @@ struct server {
     char **subjects; /* ended by NULL; or NULL: all */
 };
 
+/* Every certificate of a client's chain needs a list that its issuer has signed and that has not
+ * expired: where there is none, nobody can say that it is still good. */
 static int load_revocations(SSL_CTX *ctx, const char *file, struct rpyc_error *err)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
@@ -486,7 +488,7 @@ static int load_revocations(SSL_CTX *ctx, const char *file, struct rpyc_error *e
     lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
     if (!lookup || X509_load_crl_file(lookup, file, X509_FILETYPE_PEM) < 1)
         return bad_option("list of revoked certificates", file, err);
-    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     return 0;
 }
 
@@ -563,6 +565,7 @@ static int new_server(void **context, const struct tls_server_options *o, struct
     server->ctx = new_context(TLS_server_method(), err);
     if (!server->ctx || set_up_server(server->ctx, o, err) < 0 ||
         (o->subjects && copy_subjects(server, o->subjects, err) < 0)) {
+        ERR_clear_error(); /* the caller's thread may use OpenSSL too, and is not to find ours */
         free_server(server);
         return -1;
     }
@@ -596,7 +599,10 @@ static int check_subject(const struct state *state, char *const *subjects, struc
         subject_text(cert, text, sizeof(text));
     X509_free(cert);
     end_call();
-    return is_good ? 0 : error_set(err, RPYC_ETLS, "the client's certificate is for '%s'", text);
+    if (is_good)
+        return 0;
+    return error_set(err, RPYC_ETLS, "the client's certificate is for '%s', who is not let in",
+                     text);
 }
 
 static int accept_stream(struct stream *s, void *context, deadline_t deadline,

@@ -401,6 +401,31 @@ int stream_connect_unix(struct stream *s, const char *path, deadline_t deadline,
 
 /* ---- Listening ------------------------------------------------------------------------------ */
 
+/* Gives a socket's file the group and the mode that it is to have, through a descriptor of its own:
+ * where others may write to the directory, the name may lead elsewhere from one call to the next.
+ */
+static int set_rights(int file, const struct stream_listening *how)
+{
+    mode_t mode = how->unix_mode ? how->unix_mode : 0600;
+    char name[40];
+    struct stat st;
+
+    if (fstat(file, &st) < 0)
+        return -1;
+    if ((st.st_mode & 0777) == mode && !how->has_unix_group)
+        return 0;
+    if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid()) {
+        errno = EACCES; /* not what was bound */
+        return -1;
+    }
+    if (how->has_unix_group && fchownat(file, "", (uid_t)-1, how->unix_group, AT_EMPTY_PATH) < 0)
+        return -1;
+    if ((st.st_mode & 0777) == mode)
+        return 0;
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", file); /* fchmod takes no such descriptor */
+    return chmod(name, mode);
+}
+
 /* A socket's file is its owner's alone at first, whatever the umask: the mode that the socket has
  * before bind keeps others out from the first moment. But bind takes the umask off, and one of 0777
  * would keep us out too. Nobody can connect before the caller listens. */
@@ -408,16 +433,20 @@ static int bind_unix(int fd, const struct sockaddr *address, socklen_t len,
                      const struct stream_listening *how)
 {
     const char *path = ((const struct sockaddr_un *)address)->sun_path;
-    mode_t mode = how->unix_mode ? how->unix_mode : 0600;
-    struct stat st;
+    int file, result, saved;
 
     if (fchmod(fd, 0600) < 0 || bind(fd, address, len) < 0)
         return -1;
-    if (!path[0] || lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+    if (!path[0])
         return 0;
-    if (how->has_unix_group && lchown(path, (uid_t)-1, how->unix_group) < 0)
+    file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (file < 0)
         return -1;
-    return (st.st_mode & 0777) == mode ? 0 : chmod(path, mode);
+    result = set_rights(file, how);
+    saved = errno;
+    close(file);
+    errno = saved;
+    return result;
 }
 
 static int bind_tcp(int fd, const struct sockaddr *address, socklen_t len, bool reuse)

@@ -17,12 +17,13 @@ struct tls_server_options {
     const char *key_file;  /* PEM; NULL: it is in cert_file */
     const char *ca_file;   /* PEM: who vouches for clients; NULL: nobody */
     const char *ciphers;   /* for TLS 1.2, as ciphers(1) has them; NULL: OpenSSL's choice */
-    const char *crl_file;  /* PEM: certificates of that CA that are no good any more; NULL: none */
+    const char *crl_file;  /* PEM: what its CAs have revoked, a list of each; NULL: nothing */
     enum tls_client_cert client_cert;
     bool only_tls_1_2;
 
     /* Whose certificates are good, ended by NULL: common names, or whole subjects as RFC 2253
-     * writes them. NULL: all that the CA vouches for. */
+     * writes them ("CN=alice,O=Example"), which a "=" tells apart. NULL: all that the CA vouches
+     * for. */
     const char *const *subjects;
 };
 

@@ -4,19 +4,20 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define ANSWER_TIMEOUT_MS 1000
-#define OVERFLOW_UID      65534
+#define OVERFLOW_ID       65534
+#define GROUPS_USUAL      64
 
 bool ps_is_local_address(const struct sockaddr *address)
 {
@@ -229,19 +230,29 @@ static bool is_established(int fd)
 
 /* ---- The decision --------------------------------------------------------------------------- */
 
-/* The uid that stands for users that this user namespace has no number for: nobody in particular.
- */
-static uid_t overflow_uid(void)
+/* The number that stands for users, or groups, that this user namespace has no number for: nobody
+ * in particular. */
+static unsigned overflow_id(const char *file)
 {
-    FILE *f = fopen("/proc/sys/kernel/overflowuid", "re");
-    unsigned uid = OVERFLOW_UID;
+    FILE *f = fopen(file, "re");
+    unsigned id = OVERFLOW_ID;
 
     if (!f)
-        return OVERFLOW_UID;
-    if (fscanf(f, "%u", &uid) != 1)
-        uid = OVERFLOW_UID;
+        return OVERFLOW_ID;
+    if (fscanf(f, "%u", &id) != 1)
+        id = OVERFLOW_ID;
     fclose(f);
-    return uid;
+    return id;
+}
+
+static uid_t overflow_uid(void)
+{
+    return overflow_id("/proc/sys/kernel/overflowuid");
+}
+
+static gid_t overflow_gid(void)
+{
+    return overflow_id("/proc/sys/kernel/overflowgid");
 }
 
 static bool refuse(char *why, size_t size, const char *reason)
@@ -270,21 +281,40 @@ static bool admit_uid(const struct ps_guests *guests, uid_t uid, char *why, size
     return false;
 }
 
-/* Whether the peer is in the group, by its main group or another one. */
-static bool is_in_group(int fd, const struct ucred *peer, gid_t group)
+static bool has_group(const gid_t *groups, socklen_t len, gid_t group)
 {
-    gid_t groups[NGROUPS_MAX];
-    socklen_t len = sizeof(groups);
     size_t i;
 
-    if (peer->gid == group)
-        return true;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
-        return false;
     for (i = 0; i < len / sizeof(*groups); i++)
         if (groups[i] == group)
             return true;
     return false;
+}
+
+/* Whether the peer has the group beside its main one. There may be 65536 of them, far more than fit
+ * on a stack: the kernel says how many where the room for the usual number is not enough. */
+static bool is_in_more_groups(int fd, gid_t group)
+{
+    gid_t usual[GROUPS_USUAL], *all;
+    socklen_t len = sizeof(usual);
+    bool found;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, usual, &len) == 0)
+        return has_group(usual, len, group);
+    all = errno == ERANGE ? malloc(len) : NULL;
+    if (!all)
+        return false;
+    found = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, all, &len) == 0 && has_group(all, len, group);
+    free(all);
+    return found;
+}
+
+/* Whether the peer is in the guests' group, by its main group or another one. */
+static bool is_in_group(int fd, const struct ps_guests *guests, const struct ucred *peer)
+{
+    if (!guests->has_group || guests->group == overflow_gid() || peer->uid == overflow_uid())
+        return false;
+    return peer->gid == guests->group || is_in_more_groups(fd, guests->group);
 }
 
 static bool admit_unix(int fd, const struct ps_guests *guests, char *why, size_t size)
@@ -294,7 +324,7 @@ static bool admit_unix(int fd, const struct ps_guests *guests, char *why, size_t
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return refuse(why, size, "the kernel does not say who the peer is");
-    if (guests->has_group && peer.uid != overflow_uid() && is_in_group(fd, &peer, guests->group))
+    if (is_in_group(fd, guests, &peer))
         return true;
     return admit_uid(guests, peer.uid, why, size);
 }

@@ -13,7 +13,8 @@
 /* Whether an address is one that only this machine can reach: loopback or a Unix socket. */
 bool ps_is_local_address(const struct sockaddr *address);
 
-/* Who is let in beside root and the debuggee's own user. Zero: nobody. */
+/* Who is let in beside root and the debuggee's own user. Zero: nobody. The overflow uid and gid,
+ * which stand for everyone that has no number in this user namespace, are never let in. */
 struct ps_guests {
     const uid_t *users;
     size_t count;

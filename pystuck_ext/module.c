@@ -166,6 +166,19 @@ static const char *path_text(PyObject *path)
 /* How many files there may be. */
 #define PATHS 4
 
+/* A text as UTF-8, which is the str's; NULL with an exception, also where a NUL would cut it off.
+ */
+static const char *whole_text(PyObject *str)
+{
+    Py_ssize_t len;
+    const char *text = PyUnicode_AsUTF8AndSize(str, &len);
+
+    if (!text || strlen(text) == (size_t)len)
+        return text;
+    PyErr_SetString(PyExc_ValueError, "embedded null character");
+    return NULL;
+}
+
 /* The texts of a tuple, ended by NULL, in memory for PyMem_Free; they are the tuple's. *out is NULL
  * for None. */
 static int texts_of(PyObject *tuple, const char ***out)
@@ -184,7 +197,7 @@ static int texts_of(PyObject *tuple, const char ***out)
         return -1;
     }
     for (i = 0; i < n; i++) {
-        (*out)[i] = PyUnicode_AsUTF8(PyTuple_GET_ITEM(tuple, i));
+        (*out)[i] = whole_text(PyTuple_GET_ITEM(tuple, i));
         if (!(*out)[i])
             return -1;
     }
@@ -286,6 +299,20 @@ static int take_guests(struct ps_serving *serving, const struct wanted *w,
     return PyErr_Occurred() ? -1 : 0;
 }
 
+/* Raises what became of listening. That it is the group which is in the way shows nowhere else. */
+static void raise_not_listening(const struct wanted *w, const struct rpyc_error *err,
+                                PyObject *where)
+{
+    PyObject *more = NULL;
+
+    if (w->unix_group != Py_None && err->sys_errno == EPERM)
+        more =
+            PyUnicode_FromFormat("%S (unix_group has to be a group of this process's user)", where);
+    if (!PyErr_Occurred())
+        raise_oserror(err, more ? more : where);
+    Py_XDECREF(more);
+}
+
 /* Starts a server and wraps it in a handle. where names the address in errors. */
 static PyObject *start_server(PyObject *module, struct wanted *w, const struct address *address,
                               PyObject *where)
@@ -317,7 +344,7 @@ static PyObject *start_server(PyObject *module, struct wanted *w, const struct a
     Py_END_ALLOW_THREADS
     if (result == 0)
         return ps_handle_new(module, server, serving);
-    raise_oserror(&err, where);
+    raise_not_listening(w, &err, where);
     ps_serving_free(serving);
     return NULL;
 }

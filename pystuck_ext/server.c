@@ -451,6 +451,13 @@ static void forget_server(struct ps_server *s)
     pthread_mutex_unlock(&servers_lock);
 }
 
+/* Removes the file of a Unix socket, unless another one has taken its place. */
+static void remove_socket_file(const struct ps_server *s)
+{
+    if (s->file != 0 && socket_file(s) == s->file)
+        unlink(((const struct sockaddr_un *)&s->address)->sun_path);
+}
+
 int ps_server_start(struct ps_server **out, const struct sockaddr *address, socklen_t len,
                     const struct ps_server_options *options, struct rpyc_error *err)
 {
@@ -474,18 +481,12 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
     if (result != 0) {
         forget_server(s);
         close(fd);
+        remove_socket_file(s);
         free(s);
         return error_system(err, result, "cannot start a thread");
     }
     *out = s;
     return 0;
-}
-
-/* Removes the file of a Unix socket, unless another one has taken its place. */
-static void remove_socket_file(const struct ps_server *s)
-{
-    if (s->file != 0 && socket_file(s) == s->file)
-        unlink(((const struct sockaddr_un *)&s->address)->sun_path);
 }
 
 /* Ends the listener. Where the debuggee has closed its fd (os.closerange), it still waits on the

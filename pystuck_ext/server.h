@@ -56,9 +56,9 @@ struct ps_server_options {
 #define PS_CLIENTS_MAX 128
 
 /* Starts to listen on one address (loopback or Unix, or else with anyone; the caller has made sure)
- * and returns when
- * clients can connect. A Unix path where nobody listens any more is replaced. Errors: RPYC_ESYSTEM
- * with the errno that bind gave; RPYC_ENOMEM. One reference, for ps_server_unref. */
+ * and returns when clients can connect. A Unix path where nobody listens any more is replaced.
+ * Errors: RPYC_ESYSTEM with the errno that bind gave; RPYC_ENOMEM. One reference, for
+ * ps_server_unref. */
 int ps_server_start(struct ps_server **out, const struct sockaddr *address, socklen_t len,
                     const struct ps_server_options *options, struct rpyc_error *err);
 

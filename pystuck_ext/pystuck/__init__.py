@@ -80,17 +80,18 @@ def run_server(
     0660. insecure: True lets anyone in over TCP, on any address: for a network of your own.
     certfile, keyfile: TLS alone is spoken, with this certificate and key (PEM). ca_certs: clients
     need a certificate of this CA, whoever's they are, and the server may listen on any address.
-    crl: certificates of it that are good no more. allow_subjects: a list of names: only these
-    certificates are, by common name or whole subject ("CN=alice,O=Example"). ciphers: for TLS 1.2,
-    as OpenSSL has them.
+    crl: the certificates that the CA has revoked (PEM; read once, as the other files are), a list
+    for each CA of a chain. allow_subjects: a list of names: these certificates alone are good, by
+    common name ("alice") or whole subject ("CN=alice,O=Example"). ciphers: for TLS 1.2, as OpenSSL
+    has them.
 
     Returns a handle with `host`, `port`, `unix_socket`, `clients` and `close()`; it may be dropped.
 
     Raises ValueError for an address that others than this machine can reach, unless clients have to
-    show a certificate or insecure says so, for a user or group that is not known, and for files of
-    TLS that cannot be used; OSError with the errno of bind()
-    where it cannot listen, OverflowError for a port beyond 65535, TypeError for an argument that is
-    not known or asks for what is not done.
+    show a certificate or insecure says so, for a user or group that is not known, for files of TLS
+    that cannot be used, and for arguments that do not go together; OSError for a file that cannot
+    be read, or with the errno of bind() where it cannot listen; OverflowError for a port beyond
+    65535; TypeError for an argument that is not known or asks for what is not done.
     """
     # A program may have become another user, who cannot read where its Python is.
     with contextlib.suppress(ImportError):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from ._authenticators import Tls
@@ -14,46 +17,84 @@ TLS_ARGUMENTS = ("certfile", "keyfile", "ca_certs", "ciphers", "crl", "allow_sub
 #: ... and about users.
 USER_ARGUMENTS = ("allow_users", "unix_mode", "unix_group", "insecure")
 
+_FILES = ("certfile", "keyfile", "ca_certs", "crl")
+
 _CERTIFICATE_UNASKED, _CERTIFICATE_REQUIRED = 0, 2
 
+#: What the kernel says of users, or groups, that have no number in this namespace.
+_OVERFLOW_ID = 65534
 
-def _user_id(user: str | int) -> int:
-    """The number of a user. Raises ValueError for one that is not known."""
-    if isinstance(user, str):
-        import pwd
 
+def _user_number(name: str) -> int:
+    import pwd
+
+    return pwd.getpwnam(name).pw_uid
+
+
+def _group_number(name: str) -> int:
+    import grp
+
+    return grp.getgrnam(name).gr_gid
+
+
+def _overflow_id(kind: str) -> int:
+    try:
+        with open(f"/proc/sys/kernel/overflow{kind[0]}id") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return _OVERFLOW_ID
+
+
+def _id(argument: str, kind: str, value: Any, look_up: Callable[[str], int]) -> int:
+    """The number of a user or a group. Raises ValueError for one that is not known, or that stands
+    for all that are not."""
+    if isinstance(value, str):
         try:
-            return pwd.getpwnam(user).pw_uid
+            number = look_up(value)
         except KeyError:
-            raise ValueError(f"allow_users: there is no user {user!r}") from None
-    return _number("allow_users", user)
+            raise ValueError(f"{argument}: there is no {kind} {value!r}") from None
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    else:
+        raise TypeError(f"{argument} takes names and ids, not {value!r}")
+    if not 0 <= number < 2**32 - 1:
+        raise ValueError(f"{argument}: {number} is no id of a {kind}")
+    if number == _overflow_id(kind):
+        raise ValueError(f"{argument}: {value!r} stands for every {kind} without a number")
+    return number
 
 
-def _group_id(group: str | int) -> int:
-    if isinstance(group, str):
-        import grp
-
-        try:
-            return grp.getgrnam(group).gr_gid
-        except KeyError:
-            raise ValueError(f"unix_group: there is no group {group!r}") from None
-    return _number("unix_group", group)
-
-
-def _number(name: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} takes names and ids, not {value!r}")
-    if not 0 <= value < 2**32 - 1:
-        raise ValueError(f"{name}: {value} is no id")
-    return value
+def _list(argument: str, what: str, values: Any) -> list[Any]:
+    if isinstance(values, (str, bytes, bytearray)) or not hasattr(values, "__iter__"):
+        raise TypeError(f"{argument} takes a list of {what}, not {values!r}")
+    return list(values)
 
 
 def _mode(mode: Any) -> int:
     if not isinstance(mode, int) or isinstance(mode, bool):
         raise TypeError(f"unix_mode takes an int, such as 0o660, not {mode!r}")
-    if not 0o600 <= mode <= 0o777 or mode & 0o600 != 0o600:
-        raise ValueError(f"unix_mode: {mode:#o} does not let the owner connect, or is no mode")
+    if not 0 <= mode <= 0o777:
+        raise ValueError(f"unix_mode: {mode:#o} is no mode of a file, such as 0o660")
+    if mode & 0o600 != 0o600:
+        raise ValueError(f"unix_mode: {mode:#o} keeps the owner out, who has to read and write")
     return mode
+
+
+def _check_place(unix_socket: Any, mode: Any, group: Any, insecure: bool) -> None:
+    """Raises ValueError for what does not go with where the server listens."""
+    if unix_socket is None:
+        if mode is not None or group is not None:
+            name = "unix_group" if mode is None else "unix_mode"
+            raise ValueError(f"{name} is for a unix_socket")
+        return
+    if insecure:
+        raise ValueError(
+            "insecure is for TCP: a unix_socket lets in whom allow_users and unix_group say"
+        )
+    if mode is not None and os.fsdecode(unix_socket).startswith("@"):
+        raise ValueError(
+            "unix_mode is for a unix_socket that is a file: an abstract one has no mode"
+        )
 
 
 def native_users(given: dict[str, Any], unix_socket: Any) -> dict[str, Any]:
@@ -62,16 +103,19 @@ def native_users(given: dict[str, Any], unix_socket: Any) -> dict[str, Any]:
     Raises ValueError and TypeError, which name the argument.
     """
     users, mode, group, insecure = (given.pop(name, None) for name in USER_ARGUMENTS)
-    if unix_socket is None and (mode is not None or group is not None):
-        name = "unix_mode" if mode is not None else "unix_group"
-        raise ValueError(f"{name} is for a unix_socket")
-    if isinstance(users, (str, int)):
-        raise TypeError("allow_users takes a list of names and ids")
+    if insecure is not None and not isinstance(insecure, bool):
+        raise TypeError(f"insecure is True or False, not {insecure!r}")
+    _check_place(unix_socket, mode, group, bool(insecure))
     options: dict[str, Any] = {}
-    if users:
-        options["allow_users"] = tuple(_user_id(user) for user in users)
+    if users is not None:
+        if insecure:
+            raise ValueError("allow_users goes without insecure, which lets everyone in")
+        options["allow_users"] = tuple(
+            _id("allow_users", "user", user, _user_number)
+            for user in _list("allow_users", "names and ids", users)
+        )
     if group is not None:
-        options["unix_group"] = _group_id(group)
+        options["unix_group"] = _id("unix_group", "group", group, _group_number)
     if mode is not None:
         options["unix_mode"] = _mode(mode)
     elif users and unix_socket is not None:  # the kernel says who connects: that is what counts
@@ -86,7 +130,8 @@ def native_users(given: dict[str, Any], unix_socket: Any) -> dict[str, Any]:
 def native_tls(given: dict[str, Any]) -> Tls | None:
     """What the native server takes for the TLS_ARGUMENTS, which are taken out of `given`.
 
-    Raises ValueError where they do not fit, and OSError for a file that cannot be read.
+    Raises ValueError where they do not fit, TypeError for what is no path or no text, and OSError
+    for a file that cannot be read.
     """
     values = {name: given.pop(name, None) for name in TLS_ARGUMENTS}
     for name, value in values.items():
@@ -97,25 +142,51 @@ def native_tls(given: dict[str, Any]) -> Tls | None:
     for name in "crl", "allow_subjects":
         if values[name] is not None and values["ca_certs"] is None:
             raise ValueError(f"{name} needs ca_certs: clients show no certificate without it")
-    for name in "certfile", "keyfile", "ca_certs", "crl":
-        if values[name] is not None:
-            with open(values[name], "rb"):  # the error that Python gives, if there is one
-                pass
+    ciphers = values["ciphers"]
+    if ciphers is not None and not isinstance(ciphers, str):
+        raise TypeError(f"ciphers takes a text, as OpenSSL has them, not {ciphers!r}")
+    certfile, keyfile, ca_certs, crl = (_readable(name, values[name]) for name in _FILES)
     return (
-        values["certfile"],
-        values["keyfile"],
-        values["ca_certs"],
-        values["ciphers"],
-        _CERTIFICATE_UNASKED if values["ca_certs"] is None else _CERTIFICATE_REQUIRED,
+        certfile,
+        keyfile,
+        ca_certs,
+        ciphers,
+        _CERTIFICATE_UNASKED if ca_certs is None else _CERTIFICATE_REQUIRED,
         False,
-        values["crl"],
+        crl,
         _subjects(values["allow_subjects"]),
     )
+
+
+def _readable(argument: str, path: Any) -> Any:
+    """The path of a file that can be read, or None for None."""
+    if path is None:
+        return None
+    if not isinstance(path, (str, bytes, os.PathLike)):  # a number would be somebody's descriptor
+        raise TypeError(f"{argument} takes the path of a file, not {path!r}")
+    with open(path, "rb"):  # the error that Python gives, if there is one
+        pass
+    return path
 
 
 def _subjects(subjects: Any) -> tuple[str, ...] | None:
     if subjects is None:
         return None
-    if isinstance(subjects, str) or not all(isinstance(each, str) for each in subjects):
-        raise TypeError("allow_subjects takes a list of names")
-    return tuple(subjects)
+    names = _list("allow_subjects", "names", subjects)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"allow_subjects takes names, not {name!r}")
+        if not name or "\0" in name:
+            raise ValueError(f"allow_subjects: {name!r} is no name")
+    return tuple(names)
+
+
+def check_both(options: dict[str, Any], unix_socket: Any) -> None:
+    """Raises ValueError where a certificate takes the place of the users that are let in."""
+    tls = options.get("tls")
+    certified = tls is not None and tls[4] == _CERTIFICATE_REQUIRED
+    if certified and unix_socket is None and "allow_users" in options:
+        raise ValueError(
+            "allow_users goes without client certificates over TCP, which take its place: whose "
+            "are good is what allow_subjects says"
+        )

@@ -57,6 +57,7 @@ def native_options(
 
         options["tls"] = _authenticators.native_tls(authenticator)
         authenticate = _authenticators.for_link(authenticator)
+    _admission.check_both(options, unix_socket)
     if service_class_getter is not None or config or authenticate:
         options["connect"] = _connector(service_class_getter, config, authenticate)
     return options
