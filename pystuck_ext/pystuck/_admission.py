@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,3 +191,42 @@ def check_both(options: dict[str, Any], unix_socket: Any) -> None:
             "allow_users goes without client certificates over TCP, which take its place: whose "
             "are good is what allow_subjects says"
         )
+
+
+# ---- As text: on the command line, and in the environment ----------------------------------------
+
+
+def from_texts(texts: dict[str, str | list[str]]) -> dict[str, Any]:
+    """The arguments of run_server that texts mean: a list for those that are lists, "1" for
+    insecure. Raises ValueError, which names the argument."""
+    arguments: dict[str, Any] = dict(texts)
+    if "allow_users" in arguments:
+        arguments["allow_users"] = [_name_or_id(user) for user in arguments["allow_users"]]
+    if "unix_group" in arguments:
+        arguments["unix_group"] = _name_or_id(arguments["unix_group"])
+    if "unix_mode" in arguments:
+        arguments["unix_mode"] = _octal(arguments["unix_mode"])
+    if "insecure" in arguments:
+        arguments["insecure"] = True
+    return arguments
+
+
+def split(argument: str, text: str) -> list[str]:
+    """The items of a list in one text, between commas; or between semicolons, where there is one or
+    an item is a whole subject, which has commas of its own. Raises ValueError for an empty item."""
+    semicolons = argument == "allow_subjects" and (";" in text or "=" in text)
+    items = [item.strip() for item in re.split(r"(?<!\\);" if semicolons else ",", text)]
+    if "" in items:
+        raise ValueError(f"{argument}: an item of {text!r} is empty")
+    return items
+
+
+def _name_or_id(text: str) -> str | int:
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
+def _octal(text: str) -> int:
+    try:
+        return int(text, 8)
+    except ValueError:
+        raise ValueError(f"unix_mode: {text!r} is no mode in octal, such as 0660") from None
