@@ -40,6 +40,7 @@ dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/_authenticators.py \
 	pystuck_ext/pystuck/_client.py \
 	pystuck_ext/pystuck/_environment.py \
+	pystuck_ext/pystuck/_limits.py \
 	pystuck_ext/pystuck/_preload.py \
 	pystuck_ext/pystuck/_runtime.py \
 	pystuck_ext/pystuck/_serving.py \

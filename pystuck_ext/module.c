@@ -147,6 +147,7 @@ struct wanted {
     PyObject *unix_group;   /* a group id, or None */
     struct tls_server *tls; /* NULL: none; owned until a server has taken it */
     bool certified;         /* ... and clients need a certificate that it accepts */
+    struct ps_limits limits;
 };
 
 /* ---- TLS ------------------------------------------------------------------------------------ */
@@ -262,6 +263,7 @@ static struct ps_serving *serving_new(PyObject *module, struct wanted *w)
     Py_XINCREF(serving->connect);
     serving->tls = w->tls;
     w->tls = NULL;
+    serving->limits = w->limits;
     if (w->log && !(serving->log = ps_log_new(serving->state, w->log))) {
         ps_serving_free(serving);
         return NULL;
@@ -327,6 +329,7 @@ static PyObject *start_server(PyObject *module, struct wanted *w, const struct a
                       .reuse = w->reuse_addr,
                       .unix_mode = (mode_t)w->unix_mode},
         .anyone = w->certified || w->insecure,
+        .max_clients = w->limits.max_clients,
     };
     struct rpyc_error err = RPYC_ERROR_INIT;
     struct ps_server *server;
@@ -394,7 +397,8 @@ PyDoc_STRVAR(
     run_server_doc,
     "run_server(host='127.0.0.1', port=6666, unix_socket=None, *, connect=None,\n"
     "           backlog=128, reuse_addr=True, ipv6=False, log=None, tls=None,\n"
-    "           allow_users=(), unix_mode=0, unix_group=None, insecure=False)\n--\n\n"
+    "           allow_users=(), unix_mode=0, unix_group=None, insecure=False,\n"
+    "           limits=(128, 268435456, 10000, 1000000, 120000))\n--\n\n"
     "Serve clients from native threads until the process ends or the handle that is\n"
     "returned is closed. Returns once clients can connect.\n\n"
     "host: a loopback address or name; port: 0 lets the kernel choose.\n"
@@ -411,7 +415,10 @@ PyDoc_STRVAR(
     "of revoked certificates or None, and whose certificates are good, a tuple, or None.\n"
     "allow_users: ids of users who are let in beside root and this process's own.\n"
     "unix_mode, unix_group: the mode of a Unix socket's file (0: 0600), and the id of its\n"
-    "group, whose members are let in. insecure: anyone is, on TCP, from everywhere.\n\n"
+    "group, whose members are let in. insecure: anyone is, on TCP, from everywhere.\n"
+    "limits: clients at a time, bytes of a message, ms for TLS and the first message (-1:\n"
+    "any), objects that a client holds, and ms in which it has to read something of what\n"
+    "it is sent (0: any).\n\n"
     "Raises ValueError for an address that others than this machine can reach, unless\n"
     "clients have to show a certificate, and for files that cannot be used; OSError\n"
     "with bind's errno where it cannot listen.");
@@ -432,11 +439,27 @@ static PyObject *run_wanted(PyObject *module, struct wanted *w, PyObject *tls)
     return result;
 }
 
+/* As run_server's limits= has them. -1 with an exception. */
+static int parse_limits(PyObject *tuple, struct ps_limits *limits)
+{
+    Py_ssize_t clients, frame, objects;
+
+    if (!tuple)
+        return 0;
+    if (!PyArg_ParseTuple(tuple, "nnini", &clients, &frame, &limits->handshake_ms, &objects,
+                          &limits->send_ms))
+        return -1;
+    limits->max_clients = (size_t)clients;
+    limits->max_frame = (size_t)frame;
+    limits->max_objects = (size_t)objects;
+    return 0;
+}
+
 static PyObject *run_server(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"host",       "port",       "unix_socket", "connect", "backlog",
                             "reuse_addr", "ipv6",       "log",         "tls",     "allow_users",
-                            "unix_mode",  "unix_group", "insecure",    NULL};
+                            "unix_mode",  "unix_group", "insecure",    "limits",  NULL};
     struct wanted w = {
         .host = "127.0.0.1",
         .port = 6666,
@@ -446,16 +469,18 @@ static PyObject *run_server(PyObject *module, PyObject *args, PyObject *kwargs)
         .backlog = 128,
         .reuse_addr = 1,
         .unix_group = Py_None,
+        .limits = {128, FRAME_MAX_DEFAULT, 10000, 1000000, 120000},
     };
-    PyObject *tls = Py_None, *no_users = PyTuple_New(0), *result = NULL;
+    PyObject *limits = NULL, *tls = Py_None, *no_users = PyTuple_New(0), *result = NULL;
 
     if (!no_users)
         return NULL;
     w.users = no_users;
-    if (PyArg_ParseTupleAndKeywords(args, kwargs, "|siO$OippOOOIOp:run_server", names, &w.host,
+    if (PyArg_ParseTupleAndKeywords(args, kwargs, "|siO$OippOOOIOpO:run_server", names, &w.host,
                                     &w.port, &w.unix_socket, &w.connect, &w.backlog, &w.reuse_addr,
                                     &w.ipv6, &w.log, &tls, &w.users, &w.unix_mode, &w.unix_group,
-                                    &w.insecure))
+                                    &w.insecure, &limits) &&
+        parse_limits(limits, &w.limits) == 0)
         result = run_wanted(module, &w, tls);
     Py_DECREF(no_users);
     return result;

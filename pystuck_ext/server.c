@@ -139,7 +139,7 @@ static bool enter_client(struct ps_server *s, struct ps_client *client)
     bool fits;
 
     pthread_mutex_lock(&s->lock);
-    fits = !s->closed && s->client_count < PS_CLIENTS_MAX;
+    fits = !s->closed && s->client_count < s->options.max_clients;
     if (fits) {
         LIST_INSERT_HEAD(&s->clients, client, entry);
         s->client_count++;
@@ -291,10 +291,41 @@ static bool is_closed(struct ps_server *s)
 
 /* What the listener waits for: a client that comes, and any that goes. */
 struct watch {
-    struct pollfd fds[1 + PS_CLIENTS_MAX]; /* the listener first */
-    uint64_t ids[1 + PS_CLIENTS_MAX];      /* of the clients */
-    size_t count;
+    struct pollfd *fds; /* the listener first */
+    uint64_t *ids;      /* of the clients */
+    size_t count, room;
 };
+
+#define WATCH_ROOM_LEAST 16
+
+/* Makes room for the listener and all clients: no more come before it is filled. Where there is no
+ * memory for that, those that do not fit are watched later. False if not even the listener fits. */
+static bool make_room(struct watch *w, size_t clients)
+{
+    size_t room = w->room ? w->room : WATCH_ROOM_LEAST;
+    struct pollfd *fds;
+    uint64_t *ids;
+
+    while (room < 1 + clients)
+        room *= 2;
+    if (room == w->room)
+        return true;
+    fds = realloc(w->fds, room * sizeof(*fds));
+    if (fds)
+        w->fds = fds;
+    ids = realloc(w->ids, room * sizeof(*ids));
+    if (ids)
+        w->ids = ids;
+    if (fds && ids)
+        w->room = room;
+    return w->room > 0;
+}
+
+static void free_watch(struct watch *w)
+{
+    free(w->fds);
+    free(w->ids);
+}
 
 static void watch_all(struct ps_server *s, struct watch *w)
 {
@@ -304,7 +335,7 @@ static void watch_all(struct ps_server *s, struct watch *w)
     w->count = 1;
     pthread_mutex_lock(&s->lock);
     LIST_FOREACH (client, &s->clients, entry) {
-        if (client->hung_up)
+        if (client->hung_up || w->count == w->room)
             continue;
         w->fds[w->count] = (struct pollfd){.fd = client->stream.fd, .events = POLLRDHUP};
         w->ids[w->count] = client->id;
@@ -349,11 +380,15 @@ static void tell_sessions(struct ps_server *s, const struct watch *w)
 static void *listener_main(void *arg)
 {
     struct ps_server *s = arg;
-    struct watch w;
+    struct watch w = {NULL};
     int fd;
 
     pthread_setname_np(pthread_self(), "pystuck-listen");
     while (!is_closed(s) && stream_is_ours(&s->listener)) {
+        if (!make_room(&w, ps_server_clients(s))) {
+            poll(NULL, 0, OUT_OF_FDS_WAIT_MS);
+            continue;
+        }
         watch_all(s, &w);
         if (poll(w.fds, w.count, -1) < 0)
             continue;
@@ -370,6 +405,7 @@ static void *listener_main(void *arg)
     }
     if (!is_closed(s))
         tell(s, true, "no more clients are let in: the socket was closed, or failed");
+    free_watch(&w);
     ps_server_unref(s);
     return NULL;
 }

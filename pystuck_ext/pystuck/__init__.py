@@ -85,6 +85,12 @@ def run_server(
     common name ("alice") or whole subject ("CN=alice,O=Example"). ciphers: for TLS 1.2, as OpenSSL
     has them.
 
+    Limits: max_clients at a time (128); max_frame: bytes of a message, also once it is decompressed
+    (256 MiB); handshake_timeout: seconds for TLS and a client's first message together (10);
+    max_objects that one client holds (1,000,000), beyond which its requests fail; send_timeout:
+    seconds in which a client has to read something of what it is being sent (120). A time of None
+    is for ever. A client that does not keep to them is hung up on, and the logger hears why.
+
     Returns a handle with `host`, `port`, `unix_socket`, `clients` and `close()`; it may be dropped.
 
     Raises ValueError for an address that others than this machine can reach, unless clients have to

@@ -7,7 +7,7 @@ import os
 
 import _pystuck
 
-from . import _admission
+from . import _admission, _limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def native_options(
     tls = _admission.native_tls(given)
     users = _admission.native_users(given, unix_socket)
     options = {name: given.pop(name) for name in _PASSED if name in given} | users
+    options["limits"] = _limits.native_limits(given)
     given.pop("listener_timeout", None)
     config = given.pop("protocol_config", None) or {}
     logger = given.pop("logger", None)
