@@ -22,6 +22,7 @@ from harness import (
     as_user,
     command,
     debuggee_environment,
+    python,
     run_python,
 )
 from rawpeer import Envelope, connect_socket, raw_connect
@@ -223,6 +224,30 @@ def test_a_group_has_a_name_too(start: Start, socket_dir: Path) -> None:
     assert as_user(STRANGER, lambda: is_let_in(debuggee), groups=[gid]) is True
     assert as_user(FRIEND, lambda: is_let_in(debuggee)) is True
     assert mode_of(debuggee) == 0o666
+
+
+#: A server as run_server would not start it.
+BARE = """
+import json, sys
+import _pystuck
+server = _pystuck.run_server(unix_socket=sys.argv[1], unix_group=65534, unix_mode=0o666)
+print(json.dumps({"unix_socket": server.unix_socket}), flush=True)
+sys.stdin.readline()
+print("went on", flush=True)
+"""
+
+
+@needs_root
+def test_the_group_of_all_that_have_no_number_is_nobodys(socket_dir: Path) -> None:
+    argv = [python(), "-c", BARE, str(socket_dir / "s")]
+    debuggee = Debuggee(argv, debuggee_environment())
+    try:
+        assert as_user(STRANGER, lambda: is_let_in(debuggee), gid=65534) is False
+        assert as_user(STRANGER, lambda: is_let_in(debuggee), groups=[65534]) is False
+        assert is_let_in(debuggee)
+        debuggee.end_well()
+    finally:
+        debuggee.kill()
 
 
 @needs_root
