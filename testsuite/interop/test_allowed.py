@@ -149,17 +149,34 @@ def test_a_unix_socket_is_open_to_all_where_the_kernel_says_who_connects(
     assert mode_of(debuggee) == 0o660
 
 
-@needs_root
-@pytest.mark.skipif(not shutil.which("unshare"), reason="unshare is not installed")
-def test_users_without_a_number_in_a_user_namespace_are_refused(
-    start: Start, place: dict[str, Any]
-) -> None:
-    namespace = ("unshare", "--user", "--map-root-user")
-    if subprocess.run([*namespace, "true"], check=False, capture_output=True).returncode != 0:
+@pytest.fixture
+def namespace() -> tuple[str, ...]:
+    """What starts a program in a user namespace where root alone has a number."""
+    command = ("unshare", "--user", "--map-root-user")
+    if not shutil.which("unshare"):
+        pytest.skip("unshare is not installed")
+    if subprocess.run([*command, "true"], check=False, capture_output=True).returncode != 0:
         pytest.skip("no user namespaces here")
+    return command
+
+
+@needs_root
+def test_users_without_a_number_in_a_user_namespace_are_refused(
+    start: Start, place: dict[str, Any], namespace: tuple[str, ...]
+) -> None:
     debuggee = start(prefix=namespace, **place, allow_users=[FRIEND])
     assert is_let_in(debuggee)
     assert as_user(FRIEND, lambda: is_let_in(debuggee)) is False
+    assert_refused(debuggee, "the peer's user is not known here")
+
+
+@needs_root
+def test_users_without_a_number_are_refused_though_their_group_has_one(
+    start: Start, namespace: tuple[str, ...], socket_dir: Path
+) -> None:
+    path = str(socket_dir / "s")
+    debuggee = start(prefix=namespace, unix_socket=path, unix_group=0, unix_mode=0o666)
+    assert as_user(FRIEND, lambda: is_let_in(debuggee), gid=0) is False
     assert_refused(debuggee, "the peer's user is not known here")
 
 
