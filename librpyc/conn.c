@@ -35,6 +35,7 @@ int conn_new(struct conn **out, const struct stream *stream, const struct conn_h
     c->host = host;
     c->env.generation = config ? config->generation : RPYC_GENERATION_AUTO;
     c->env.bound = config && config->bound;
+    c->stall_ms = config ? config->stall_ms : 0;
     frame_reader_init(&c->reader, config ? config->max_frame : 0);
     init_locks(c);
     *out = c;
@@ -310,22 +311,36 @@ static bool goes_on(struct conn *c, const struct rpyc_error *why, deadline_t dea
     return waits && !interrupted(c, true);
 }
 
+/* When sending is given up if nothing more goes out until then. */
+static deadline_t stalled_at(const struct conn *c, deadline_t deadline)
+{
+    deadline_t stalled = c->stall_ms > 0 ? deadline_in(c->stall_ms) : DEADLINE_NEVER;
+
+    return stalled < deadline ? stalled : deadline;
+}
+
 /* Sends a frame that is complete. The caller has the role. What goes wrong once a part is out is
  * the end of the connection. */
 static int transmit(struct conn *c, const struct buffer *frame, deadline_t deadline,
                     struct rpyc_error *err)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
+    deadline_t end = stalled_at(c, deadline);
     size_t sent = 0;
     ssize_t n;
 
     while (sent < frame->len) {
         n = stream_send_some(&c->stream, frame->data + sent, frame->len - sent,
-                             conn_next_stretch(c, deadline, false), &why);
-        if (n >= 0)
-            sent += (size_t)n;
-        else if (!goes_on(c, &why, deadline))
+                             conn_next_stretch(c, end, false), &why);
+        if (n < 0 && !goes_on(c, &why, end)) {
+            if (end < deadline && conn_deadline_passed(end))
+                error_set(&why, RPYC_ETIMEOUT, "the peer does not read what it is sent");
             break;
+        }
+        if (n >= 0) {
+            sent += (size_t)n;
+            end = stalled_at(c, deadline);
+        }
     }
     if (sent == frame->len)
         return 0;

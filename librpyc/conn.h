@@ -44,6 +44,8 @@ struct conn_config {
     size_t max_frame;                /* bytes; 0: FRAME_MAX_DEFAULT */
     enum rpyc_generation generation; /* AUTO: as the peer's first message tells */
     bool bound;                      /* bind-threads, with a generation given */
+    int stall_ms; /* how long a message that is being sent may get no further before the connection
+                   * is given up; 0: for ever */
 };
 
 /* A connection over a stream, which it takes, also when it fails (RPYC_ENOMEM). One reference. */

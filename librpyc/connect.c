@@ -72,7 +72,8 @@ static int explain(const struct target *to, struct rpyc_error *err)
 static int speak(rpyc_conn **out, const struct stream *s, struct envelope *env,
                  const struct rpyc_options *options, deadline_t deadline, struct rpyc_error *err)
 {
-    struct conn_config config = {options->max_frame, env->generation, env->bound};
+    struct conn_config config = {
+        .max_frame = options->max_frame, .generation = env->generation, .bound = env->bound};
     bool guessing = env->generation == RPYC_GENERATION_AUTO;
     rpyc_conn *conn;
 

@@ -209,6 +209,12 @@ static int take_compressed(struct frame_reader *r, size_t len, struct frame *f,
     return 0;
 }
 
+/* A record of TLS: an alert, or of a handshake. */
+static bool looks_like_tls(const uint8_t *header)
+{
+    return (header[0] == 0x15 || header[0] == 0x16) && header[1] == 3;
+}
+
 int frame_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err)
 {
     const uint8_t *header;
@@ -221,6 +227,8 @@ int frame_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err)
         return 0;
     header = r->in.data + r->head;
     len = load_u32(header);
+    if (len > r->max && looks_like_tls(header))
+        return error_set(err, RPYC_EPROTOCOL, "not a frame of RPyC, but TLS");
     if (len > r->max)
         return error_set(err, RPYC_ELIMIT, "a frame of %zu bytes, and %zu are allowed", len,
                          r->max);

@@ -57,9 +57,9 @@ uint8_t *frame_room(struct frame_reader *r, size_t *n);
 void frame_received(struct frame_reader *r, size_t n);
 
 /* Takes the next complete frame. 1: f holds it, owned by the caller. 0: more bytes are needed. -1:
- * the stream is beyond repair: RPYC_ELIMIT (length over max), RPYC_EPROTOCOL (unknown compression,
- * or bytes that are not what zlib makes), RPYC_ENOMEM. The newline at the end is not looked at;
- * stock never does. */
+ * the stream is beyond repair: RPYC_ELIMIT (length over max), RPYC_EPROTOCOL (TLS, or an unknown
+ * compression, or bytes that are not what zlib makes), RPYC_ENOMEM. The newline at the end is not
+ * looked at; stock never does. */
 int frame_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err);
 
 /* Whether it is in the middle of a frame: then an end of file is a truncated stream. */

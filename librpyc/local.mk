@@ -40,7 +40,7 @@ pkgconfig_DATA = librpyc/librpyc.pc
 # TLS, loaded when it is asked for.
 if HAVE_OPENSSL
 lib_LTLIBRARIES += librpyc/librpyc-ssl.la
-librpyc_librpyc_ssl_la_SOURCES = librpyc/ssl.c
+librpyc_librpyc_ssl_la_SOURCES = librpyc/ssl.c librpyc/subject.c librpyc/subject.h
 librpyc_librpyc_ssl_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
 librpyc_librpyc_ssl_la_LIBADD = librpyc/librpyc-internal.la $(OPENSSL_LIBS)
 librpyc_librpyc_ssl_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0

@@ -39,6 +39,7 @@ struct conn {
     struct stream stream;
     const struct conn_host *ops;
     void *host;
+    int stall_ms; /* 0: never */
 
     pthread_mutex_t lock;   /* guards all that follows, up to the reader */
     pthread_cond_t changed; /* a reply arrived, a role is free, or it is closed */

@@ -6,6 +6,7 @@
  * around each call of OpenSSL, which never waits, and the waiting is done outside of it. The BIO is
  * our own, for OpenSSL's raises SIGPIPE.
  */
+#include "subject.h"
 #include "tls.h"
 
 #include <arpa/inet.h>
@@ -469,6 +470,28 @@ static int connect_stream(struct stream *s, const struct rpyc_tls *o, const char
 /* ---- Servers -----------------------------------------------------------------------------------
  */
 
+/* A server's side: the context, and whose certificates are good. */
+struct server {
+    SSL_CTX *ctx;
+    char **subjects; /* ended by NULL; or NULL: all */
+};
+
+/* Every certificate of a client's chain needs a list that its issuer has signed and that has not
+ * expired: where there is none, nobody can say that it is still good. */
+static int load_revocations(SSL_CTX *ctx, const char *file, struct rpyc_error *err)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+    X509_LOOKUP *lookup;
+
+    if (!file)
+        return 0;
+    lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+    if (!lookup || X509_load_crl_file(lookup, file, X509_FILETYPE_PEM) < 1)
+        return bad_option("list of revoked certificates", file, err);
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    return 0;
+}
+
 /* Whom a server wants to see a certificate of. */
 static int ask_for_certificates(SSL_CTX *ctx, const struct tls_server_options *o,
                                 struct rpyc_error *err)
@@ -482,7 +505,7 @@ static int ask_for_certificates(SSL_CTX *ctx, const struct tls_server_options *o
     SSL_CTX_set_verify(ctx, mode, NULL);
     if (!o->ca_file)
         return 0;
-    if (load_authorities(ctx, o->ca_file, err) < 0)
+    if (load_authorities(ctx, o->ca_file, err) < 0 || load_revocations(ctx, o->crl_file, err) < 0)
         return -1;
     SSL_CTX_set_client_CA_list(ctx,
                                SSL_load_client_CA_file(o->ca_file)); /* for them to choose by */
@@ -505,25 +528,49 @@ static int set_up_server(SSL_CTX *ctx, const struct tls_server_options *o, struc
     return ask_for_certificates(ctx, o, err);
 }
 
-static int new_server(void **context, const struct tls_server_options *o, struct rpyc_error *err)
-{
-    SSL_CTX *ctx;
-
-    set_up_once();
-    ctx = new_context(TLS_server_method(), err);
-    if (!ctx)
-        return -1;
-    if (set_up_server(ctx, o, err) < 0) {
-        SSL_CTX_free(ctx);
-        return -1;
-    }
-    *context = ctx;
-    return 0;
-}
-
 static void free_server(void *context)
 {
-    SSL_CTX_free(context);
+    struct server *server = context;
+    char **subject;
+
+    for (subject = server->subjects; subject && *subject; subject++)
+        free(*subject);
+    free(server->subjects);
+    SSL_CTX_free(server->ctx);
+    free(server);
+}
+
+static int copy_subjects(struct server *server, const char *const *subjects, struct rpyc_error *err)
+{
+    size_t i, n = 0;
+
+    while (subjects[n])
+        n++;
+    server->subjects = calloc(n + 1, sizeof(*server->subjects));
+    for (i = 0; server->subjects && i < n; i++) {
+        server->subjects[i] = strdup(subjects[i]);
+        if (!server->subjects[i])
+            return error_nomem(err);
+    }
+    return server->subjects ? 0 : error_nomem(err);
+}
+
+static int new_server(void **context, const struct tls_server_options *o, struct rpyc_error *err)
+{
+    struct server *server = calloc(1, sizeof(*server));
+
+    if (!server)
+        return error_nomem(err);
+    set_up_once();
+    server->ctx = new_context(TLS_server_method(), err);
+    if (!server->ctx || set_up_server(server->ctx, o, err) < 0 ||
+        (o->subjects && copy_subjects(server, o->subjects, err) < 0)) {
+        ERR_clear_error(); /* the caller's thread may use OpenSSL too, and is not to find ours */
+        free_server(server);
+        return -1;
+    }
+    *context = server;
+    return 0;
 }
 
 static int make_server(struct state *state, const struct stream *s, SSL_CTX *ctx,
@@ -537,12 +584,40 @@ static int make_server(struct state *state, const struct stream *s, SSL_CTX *ctx
     return 0;
 }
 
+/* Whether the certificate that the client has shown is for one of those who are let in. */
+static int check_subject(const struct state *state, char *const *subjects, struct rpyc_error *err)
+{
+    char text[128] = "";
+    bool is_good;
+    X509 *cert;
+
+    if (!begin_call())
+        return error_set(err, RPYC_ECLOSED, "the process is ending");
+    cert = SSL_get_peer_certificate(state->ssl);
+    is_good = cert && subject_is_one_of(cert, subjects);
+    if (cert)
+        subject_text(cert, text, sizeof(text));
+    X509_free(cert);
+    end_call();
+    if (is_good)
+        return 0;
+    return error_set(err, RPYC_ETLS, "the client's certificate is for '%s', who is not let in",
+                     text);
+}
+
 static int accept_stream(struct stream *s, void *context, deadline_t deadline,
                          struct rpyc_error *err)
 {
+    const struct server *server = context;
     struct state *state = begin_state(err);
 
-    return state ? end_state(s, state, make_server(state, s, context, err), deadline, err) : -1;
+    if (!state || end_state(s, state, make_server(state, s, server->ctx, err), deadline, err) < 0)
+        return -1;
+    if (!server->subjects || check_subject(state, server->subjects, err) == 0)
+        return 0;
+    s->tls_state = NULL;
+    free_state(state);
+    return -1;
 }
 
 static int to_der(X509 *cert, uint8_t **der, size_t *len)

@@ -401,20 +401,52 @@ int stream_connect_unix(struct stream *s, const char *path, deadline_t deadline,
 
 /* ---- Listening ------------------------------------------------------------------------------ */
 
-/* A socket's file must be its owner's alone, whatever the umask: the mode that the socket has
- * before bind keeps others out from the first moment. But bind takes the umask off, and one of 0777
- * would keep us out too. */
-static int bind_unix(int fd, const struct sockaddr *address, socklen_t len)
+/* Gives a socket's file the group and the mode that it is to have, through a descriptor of its own:
+ * where others may write to the directory, the name may lead elsewhere from one call to the next.
+ */
+static int set_rights(int file, const struct stream_listening *how)
 {
-    const struct sockaddr_un *un = (const struct sockaddr_un *)address;
+    mode_t mode = how->unix_mode ? how->unix_mode : 0600;
+    char name[40];
     struct stat st;
+
+    if (fstat(file, &st) < 0)
+        return -1;
+    if ((st.st_mode & 0777) == mode && !how->has_unix_group)
+        return 0;
+    if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid()) {
+        errno = EACCES; /* not what was bound */
+        return -1;
+    }
+    if (how->has_unix_group && fchownat(file, "", (uid_t)-1, how->unix_group, AT_EMPTY_PATH) < 0)
+        return -1;
+    if ((st.st_mode & 0777) == mode)
+        return 0;
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", file); /* fchmod takes no such descriptor */
+    return chmod(name, mode);
+}
+
+/* A socket's file is its owner's alone at first, whatever the umask: the mode that the socket has
+ * before bind keeps others out from the first moment. But bind takes the umask off, and one of 0777
+ * would keep us out too. Nobody can connect before the caller listens. */
+static int bind_unix(int fd, const struct sockaddr *address, socklen_t len,
+                     const struct stream_listening *how)
+{
+    const char *path = ((const struct sockaddr_un *)address)->sun_path;
+    int file, result, saved;
 
     if (fchmod(fd, 0600) < 0 || bind(fd, address, len) < 0)
         return -1;
-    if (un->sun_path[0] && lstat(un->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-        (st.st_mode & 0777) != 0600)
-        return chmod(un->sun_path, 0600);
-    return 0;
+    if (!path[0])
+        return 0;
+    file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (file < 0)
+        return -1;
+    result = set_rights(file, how);
+    saved = errno;
+    close(file);
+    errno = saved;
+    return result;
 }
 
 static int bind_tcp(int fd, const struct sockaddr *address, socklen_t len, bool reuse)
@@ -428,7 +460,25 @@ static int bind_tcp(int fd, const struct sockaddr *address, socklen_t len, bool 
     return bind(fd, address, len);
 }
 
-int stream_listen(const struct sockaddr *address, socklen_t len, int backlog, bool reuse,
+static bool is_bound(int fd)
+{
+    struct sockaddr_un address;
+    socklen_t len = sizeof(address);
+
+    return getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&
+           address.sun_family == AF_UNIX && len > offsetof(struct sockaddr_un, sun_path);
+}
+
+/* Takes away the file of a socket that was bound and is of no use. */
+static void unbind(const struct sockaddr *address)
+{
+    const char *path = ((const struct sockaddr_un *)address)->sun_path;
+
+    if (address->sa_family == AF_UNIX && path[0])
+        unlink(path);
+}
+
+int stream_listen(const struct sockaddr *address, socklen_t len, const struct stream_listening *how,
                   struct rpyc_error *err)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -437,12 +487,14 @@ int stream_listen(const struct sockaddr *address, socklen_t len, int backlog, bo
     if (fd < 0)
         return error_system(err, errno, "socket");
     if (address->sa_family == AF_UNIX)
-        result = bind_unix(fd, address, len);
+        result = bind_unix(fd, address, len, how);
     else
-        result = bind_tcp(fd, address, len, reuse);
-    if (result == 0 && listen(fd, backlog) == 0)
+        result = bind_tcp(fd, address, len, how->reuse);
+    if (result == 0 && listen(fd, how->backlog) == 0)
         return fd;
     error_system(err, errno, "bind");
+    if (is_bound(fd))
+        unbind(address);
     close(fd);
     return -1;
 }

@@ -57,9 +57,17 @@ int stream_connect_unix(struct stream *s, const char *path, deadline_t deadline,
 int stream_unix_address(struct sockaddr_un *address, socklen_t *len, const char *path,
                         struct rpyc_error *err);
 
-/* A listening socket for one address: its fd, or -1 with RPYC_ESYSTEM. reuse: also where
- * connections of a former one linger (SO_REUSEADDR). */
-int stream_listen(const struct sockaddr *address, socklen_t len, int backlog, bool reuse,
+/* How to listen. */
+struct stream_listening {
+    int backlog;
+    bool reuse;       /* TCP: also where connections of a former one linger (SO_REUSEADDR) */
+    mode_t unix_mode; /* of a Unix socket's file, whatever the umask; 0: its owner's alone, 0600 */
+    bool has_unix_group;
+    gid_t unix_group; /* ... which it is given to */
+};
+
+/* A listening socket for one address: its fd, or -1 with RPYC_ESYSTEM. */
+int stream_listen(const struct sockaddr *address, socklen_t len, const struct stream_listening *how,
                   struct rpyc_error *err);
 
 /* Receives what is there, at least one byte and at most n. Returns how many; 0 at the end of file;

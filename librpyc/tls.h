@@ -17,8 +17,14 @@ struct tls_server_options {
     const char *key_file;  /* PEM; NULL: it is in cert_file */
     const char *ca_file;   /* PEM: who vouches for clients; NULL: nobody */
     const char *ciphers;   /* for TLS 1.2, as ciphers(1) has them; NULL: OpenSSL's choice */
+    const char *crl_file;  /* PEM: what its CAs have revoked, a list of each; NULL: nothing */
     enum tls_client_cert client_cert;
     bool only_tls_1_2;
+
+    /* Whose certificates are good, ended by NULL: common names, or whole subjects as RFC 2253
+     * writes them ("CN=alice,O=Example"), which a "=" tells apart. NULL: all that the CA vouches
+     * for. */
+    const char *const *subjects;
 };
 
 /* A server's side of TLS, for any number of connections at once. */
@@ -46,7 +52,7 @@ struct stream_tls {
     void (*free)(void *state);
 };
 
-#define TLS_VERSION 2
+#define TLS_VERSION 3
 #define TLS_SYMBOL  "rpyc_ssl"
 #define TLS_LIBRARY "librpyc-ssl.so.0"
 

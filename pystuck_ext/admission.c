@@ -10,12 +10,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define ANSWER_TIMEOUT_MS 1000
-#define OVERFLOW_UID      65534
+#define OVERFLOW_ID       65534
+#define GROUPS_USUAL      64
 
 bool ps_is_local_address(const struct sockaddr *address)
 {
@@ -228,19 +230,29 @@ static bool is_established(int fd)
 
 /* ---- The decision --------------------------------------------------------------------------- */
 
-/* The uid that stands for users that this user namespace has no number for: nobody in particular.
- */
-static uid_t overflow_uid(void)
+/* The number that stands for users, or groups, that this user namespace has no number for: nobody
+ * in particular. */
+static unsigned overflow_id(const char *file)
 {
-    FILE *f = fopen("/proc/sys/kernel/overflowuid", "re");
-    unsigned uid = OVERFLOW_UID;
+    FILE *f = fopen(file, "re");
+    unsigned id = OVERFLOW_ID;
 
     if (!f)
-        return OVERFLOW_UID;
-    if (fscanf(f, "%u", &uid) != 1)
-        uid = OVERFLOW_UID;
+        return OVERFLOW_ID;
+    if (fscanf(f, "%u", &id) != 1)
+        id = OVERFLOW_ID;
     fclose(f);
-    return uid;
+    return id;
+}
+
+static uid_t overflow_uid(void)
+{
+    return overflow_id("/proc/sys/kernel/overflowuid");
+}
+
+static gid_t overflow_gid(void)
+{
+    return overflow_id("/proc/sys/kernel/overflowgid");
 }
 
 static bool refuse(char *why, size_t size, const char *reason)
@@ -249,27 +261,75 @@ static bool refuse(char *why, size_t size, const char *reason)
     return false;
 }
 
-static bool admit_uid(uid_t uid, char *why, size_t size)
+static bool is_guest(const struct ps_guests *guests, uid_t uid)
+{
+    size_t i;
+
+    for (i = 0; i < guests->count; i++)
+        if (guests->users[i] == uid)
+            return true;
+    return false;
+}
+
+static bool admit_uid(const struct ps_guests *guests, uid_t uid, char *why, size_t size)
 {
     if (uid == overflow_uid())
         return refuse(why, size, "the peer's user is not known here");
-    if (uid == 0 || uid == geteuid())
+    if (uid == 0 || uid == geteuid() || is_guest(guests, uid))
         return true;
     snprintf(why, size, "the peer belongs to uid %u", (unsigned)uid);
     return false;
 }
 
-static bool admit_unix(int fd, char *why, size_t size)
+static bool has_group(const gid_t *groups, socklen_t len, gid_t group)
+{
+    size_t i;
+
+    for (i = 0; i < len / sizeof(*groups); i++)
+        if (groups[i] == group)
+            return true;
+    return false;
+}
+
+/* Whether the peer has the group beside its main one. There may be 65536 of them, far more than fit
+ * on a stack: the kernel says how many where the room for the usual number is not enough. */
+static bool is_in_more_groups(int fd, gid_t group)
+{
+    gid_t usual[GROUPS_USUAL], *all;
+    socklen_t len = sizeof(usual);
+    bool found;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, usual, &len) == 0)
+        return has_group(usual, len, group);
+    all = errno == ERANGE ? malloc(len) : NULL;
+    if (!all)
+        return false;
+    found = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, all, &len) == 0 && has_group(all, len, group);
+    free(all);
+    return found;
+}
+
+/* Whether the peer is in the guests' group, by its main group or another one. */
+static bool is_in_group(int fd, const struct ps_guests *guests, const struct ucred *peer)
+{
+    if (!guests->has_group || guests->group == overflow_gid() || peer->uid == overflow_uid())
+        return false;
+    return peer->gid == guests->group || is_in_more_groups(fd, guests->group);
+}
+
+static bool admit_unix(int fd, const struct ps_guests *guests, char *why, size_t size)
 {
     struct ucred peer;
     socklen_t len = sizeof(peer);
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return refuse(why, size, "the kernel does not say who the peer is");
-    return admit_uid(peer.uid, why, size);
+    if (is_in_group(fd, guests, &peer))
+        return true;
+    return admit_uid(guests, peer.uid, why, size);
 }
 
-static bool admit_tcp(int fd, char *why, size_t size)
+static bool admit_tcp(int fd, const struct ps_guests *guests, char *why, size_t size)
 {
     struct tcp_pair pair;
     struct owner owner;
@@ -280,10 +340,10 @@ static bool admit_tcp(int fd, char *why, size_t size)
         return refuse(why, size, "the kernel does not say who the peer is");
     if (owner.inode == 0 || !is_established(fd))
         return refuse(why, size, "the peer has gone already");
-    return admit_uid(owner.uid, why, size);
+    return admit_uid(guests, owner.uid, why, size);
 }
 
-bool ps_admit(int fd, char *why, size_t why_size)
+bool ps_admit(int fd, const struct ps_guests *guests, char *why, size_t why_size)
 {
     struct sockaddr_storage ours = {0};
     socklen_t len = sizeof(ours);
@@ -291,6 +351,6 @@ bool ps_admit(int fd, char *why, size_t why_size)
     if (getsockname(fd, (struct sockaddr *)&ours, &len) < 0)
         return refuse(why, why_size, "the connection has no address");
     if (ours.ss_family == AF_UNIX)
-        return admit_unix(fd, why, why_size);
-    return admit_tcp(fd, why, why_size);
+        return admit_unix(fd, guests, why, why_size);
+    return admit_tcp(fd, guests, why, why_size);
 }

@@ -182,6 +182,7 @@ void ps_serving_free(struct ps_serving *serving)
     tls_server_free(serving->tls);
     ps_log_free(serving->log);
     Py_XDECREF(serving->connect);
+    free(serving->users);
     free(serving);
 }
 

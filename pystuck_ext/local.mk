@@ -36,9 +36,11 @@ pystuckpkgdir = $(pythondir)/pystuck
 dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/__init__.py \
 	pystuck_ext/pystuck/__main__.py \
+	pystuck_ext/pystuck/_admission.py \
 	pystuck_ext/pystuck/_authenticators.py \
 	pystuck_ext/pystuck/_client.py \
 	pystuck_ext/pystuck/_environment.py \
+	pystuck_ext/pystuck/_limits.py \
 	pystuck_ext/pystuck/_preload.py \
 	pystuck_ext/pystuck/_runtime.py \
 	pystuck_ext/pystuck/_serving.py \

@@ -70,11 +70,20 @@ static struct entry *take(struct ps_log *log)
     return e;
 }
 
-/* Passes one message on. It has the GIL. What the logger raises is nobody's business. */
-static void pass_on(struct ps_log *log, const struct entry *e)
+/* Passes one message on. It has the GIL. What the logger raises is nobody's business. A client may
+ * have a hand in the text: it is one line, and what is no UTF-8, or was cut off, does not hide it.
+ */
+static void pass_on(struct ps_log *log, struct entry *e)
 {
-    PyObject *result = PyObject_CallFunction(log->callable, "is", (int)e->level, e->text);
+    PyObject *text, *result;
+    char *p;
 
+    for (p = e->text; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            *p = ' ';
+    text = PyUnicode_DecodeUTF8(e->text, (Py_ssize_t)strlen(e->text), "replace");
+    result = text ? PyObject_CallFunction(log->callable, "iO", (int)e->level, text) : NULL;
+    Py_XDECREF(text);
     Py_XDECREF(result);
     PyErr_Clear();
 }

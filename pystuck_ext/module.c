@@ -84,7 +84,8 @@ static int refuse_host(const char *host)
         PyExc_ValueError,
         "%s is not a loopback address. A client can run any code in this process, so it is "
         "let in from this machine only: use 127.0.0.1, ::1 or unix_socket=..., and an SSH "
-        "tunnel from elsewhere; or TLS with client certificates",
+        "tunnel from elsewhere; or TLS with client certificates (certfile=..., ca_certs=...); or "
+        "insecure=True, in a network where nobody else is",
         host[0] ? host : "the empty host (every address)");
     return -1;
 }
@@ -140,8 +141,13 @@ struct wanted {
     PyObject *connect; /* NULL: the classic service */
     PyObject *log;     /* NULL: nobody is told */
     int backlog, reuse_addr;
+    int insecure;           /* anyone is let in, from everywhere */
+    PyObject *users;        /* a tuple of user ids */
+    unsigned unix_mode;     /* 0: the usual one */
+    PyObject *unix_group;   /* a group id, or None */
     struct tls_server *tls; /* NULL: none; owned until a server has taken it */
     bool certified;         /* ... and clients need a certificate that it accepts */
+    struct ps_limits limits;
 };
 
 /* ---- TLS ------------------------------------------------------------------------------------ */
@@ -158,15 +164,58 @@ static const char *path_text(PyObject *path)
     return path ? PyBytes_AS_STRING(path) : NULL;
 }
 
+/* How many files there may be. */
+#define PATHS 4
+
+/* A text as UTF-8, which is the str's; NULL with an exception, also where a NUL would cut it off.
+ */
+static const char *whole_text(PyObject *str)
+{
+    Py_ssize_t len;
+    const char *text = PyUnicode_AsUTF8AndSize(str, &len);
+
+    if (!text || strlen(text) == (size_t)len)
+        return text;
+    PyErr_SetString(PyExc_ValueError, "embedded null character");
+    return NULL;
+}
+
+/* The texts of a tuple, ended by NULL, in memory for PyMem_Free; they are the tuple's. *out is NULL
+ * for None. */
+static int texts_of(PyObject *tuple, const char ***out)
+{
+    Py_ssize_t i, n;
+
+    *out = NULL;
+    if (tuple == Py_None)
+        return 0;
+    n = PyTuple_Size(tuple);
+    if (n < 0)
+        return -1;
+    *out = PyMem_Calloc((size_t)n + 1, sizeof(**out));
+    if (!*out) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (i = 0; i < n; i++) {
+        (*out)[i] = whole_text(PyTuple_GET_ITEM(tuple, i));
+        if (!(*out)[i])
+            return -1;
+    }
+    return 0;
+}
+
 /* TLS as run_server's tls= describes it; the paths are bytes that the caller drops. */
-static int parse_tls(PyObject *tls, struct tls_server_options *o, PyObject *paths[3])
+static int parse_tls(PyObject *tls, struct tls_server_options *o, PyObject *paths[PATHS],
+                     PyObject **subjects)
 {
     int client_cert, only_tls_1_2;
 
-    if (!PyArg_ParseTuple(tls, "O&O&O&zip;tls is a tuple of six", path_or_none, &paths[0],
+    if (!PyArg_ParseTuple(tls, "O&O&O&zipO&O;tls is a tuple of eight", path_or_none, &paths[0],
                           path_or_none, &paths[1], path_or_none, &paths[2], &o->ciphers,
-                          &client_cert, &only_tls_1_2))
+                          &client_cert, &only_tls_1_2, path_or_none, &paths[3], subjects))
         return -1;
+    o->crl_file = path_text(paths[3]);
     o->cert_file = path_text(paths[0]);
     o->key_file = path_text(paths[1]);
     o->ca_file = path_text(paths[2]);
@@ -178,13 +227,15 @@ static int parse_tls(PyObject *tls, struct tls_server_options *o, PyObject *path
 /* Reads the files. -1 with ValueError, which says what cannot be used. */
 static int want_tls(struct wanted *w, PyObject *tls)
 {
-    PyObject *paths[3] = {NULL, NULL, NULL};
+    PyObject *paths[PATHS] = {NULL}, *subjects = Py_None;
     struct rpyc_error err = RPYC_ERROR_INIT;
     struct tls_server_options o = {0};
+    const char **names = NULL;
     int result = -1;
     size_t i;
 
-    if (parse_tls(tls, &o, paths) == 0) {
+    if (parse_tls(tls, &o, paths, &subjects) == 0 && texts_of(subjects, &names) == 0) {
+        o.subjects = names;
         Py_BEGIN_ALLOW_THREADS
         result = tls_server_new(&w->tls, &o, &err);
         Py_END_ALLOW_THREADS
@@ -192,8 +243,9 @@ static int want_tls(struct wanted *w, PyObject *tls)
             PyErr_SetString(PyExc_ValueError, err.text);
     }
     w->certified = o.client_cert == TLS_CLIENT_CERT_REQUIRED;
-    for (i = 0; i < 3; i++)
+    for (i = 0; i < PATHS; i++)
         Py_XDECREF(paths[i]);
+    PyMem_Free(names);
     return result;
 }
 
@@ -211,11 +263,56 @@ static struct ps_serving *serving_new(PyObject *module, struct wanted *w)
     Py_XINCREF(serving->connect);
     serving->tls = w->tls;
     w->tls = NULL;
+    serving->limits = w->limits;
     if (w->log && !(serving->log = ps_log_new(serving->state, w->log))) {
         ps_serving_free(serving);
         return NULL;
     }
     return serving;
+}
+
+/* Who is let in beside root and ourselves: the numbers stay with serving. -1 with an exception. */
+static int take_guests(struct ps_serving *serving, const struct wanted *w,
+                       struct ps_server_options *options)
+{
+    Py_ssize_t i, n = PyTuple_Size(w->users);
+    unsigned long number;
+
+    if (n < 0)
+        return -1;
+    serving->users = calloc((size_t)n + 1, sizeof(*serving->users));
+    if (!serving->users) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (i = 0; i < n; i++) {
+        number = PyLong_AsUnsignedLong(PyTuple_GET_ITEM(w->users, i));
+        if (PyErr_Occurred())
+            return -1;
+        serving->users[i] = (uid_t)number;
+    }
+    options->guests.users = serving->users;
+    options->guests.count = (size_t)n;
+    if (w->unix_group == Py_None)
+        return 0;
+    options->listening.unix_group = (gid_t)PyLong_AsUnsignedLong(w->unix_group);
+    options->guests.group = options->listening.unix_group;
+    options->guests.has_group = options->listening.has_unix_group = true;
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Raises what became of listening. That it is the group which is in the way shows nowhere else. */
+static void raise_not_listening(const struct wanted *w, const struct rpyc_error *err,
+                                PyObject *where)
+{
+    PyObject *more = NULL;
+
+    if (w->unix_group != Py_None && err->sys_errno == EPERM)
+        more =
+            PyUnicode_FromFormat("%S (unix_group has to be a group of this process's user)", where);
+    if (!PyErr_Occurred())
+        raise_oserror(err, more ? more : where);
+    Py_XDECREF(more);
 }
 
 /* Starts a server and wraps it in a handle. where names the address in errors. */
@@ -228,9 +325,11 @@ static PyObject *start_server(PyObject *module, struct wanted *w, const struct a
         .hung_up = ps_session_hung_up,
         .tell = ps_session_tell,
         .context = serving,
-        .backlog = w->backlog,
-        .no_reuse = !w->reuse_addr,
-        .anyone = w->certified,
+        .listening = {.backlog = w->backlog,
+                      .reuse = w->reuse_addr,
+                      .unix_mode = (mode_t)w->unix_mode},
+        .anyone = w->certified || w->insecure,
+        .max_clients = w->limits.max_clients,
     };
     struct rpyc_error err = RPYC_ERROR_INIT;
     struct ps_server *server;
@@ -238,13 +337,17 @@ static PyObject *start_server(PyObject *module, struct wanted *w, const struct a
 
     if (!serving)
         return NULL;
+    if (take_guests(serving, w, &options) < 0) {
+        ps_serving_free(serving);
+        return NULL;
+    }
     Py_BEGIN_ALLOW_THREADS
     result = ps_server_start(&server, (const struct sockaddr *)&address->storage, address->len,
                              &options, &err);
     Py_END_ALLOW_THREADS
     if (result == 0)
         return ps_handle_new(module, server, serving);
-    raise_oserror(&err, where);
+    raise_not_listening(w, &err, where);
     ps_serving_free(serving);
     return NULL;
 }
@@ -280,7 +383,7 @@ static PyObject *run_tcp(PyObject *module, struct wanted *w)
         PyErr_SetString(PyExc_OverflowError, "port must be 0-65535");
         return NULL;
     }
-    if (tcp_address(w->host, w->port, w->ipv6, w->certified, &address) < 0)
+    if (tcp_address(w->host, w->port, w->ipv6, w->certified || w->insecure, &address) < 0)
         return NULL;
     where = PyUnicode_FromFormat("%s port %d", w->host, w->port);
     if (!where)
@@ -290,30 +393,73 @@ static PyObject *run_tcp(PyObject *module, struct wanted *w)
     return result;
 }
 
-PyDoc_STRVAR(run_server_doc,
-             "run_server(host='127.0.0.1', port=6666, unix_socket=None, *, connect=None,\n"
-             "           backlog=128, reuse_addr=True, ipv6=False, log=None, tls=None)\n--\n\n"
-             "Serve clients from native threads until the process ends or the handle that is\n"
-             "returned is closed. Returns once clients can connect.\n\n"
-             "host: a loopback address or name; port: 0 lets the kernel choose.\n"
-             "unix_socket: a path, or '@name' for an abstract one, in place of both.\n"
-             "connect: gets a Link and returns a pystuck.connection.Connection over it, for each\n"
-             "client; None: the classic service.\n"
-             "backlog: clients that wait to be let in. reuse_addr: listen also while connections\n"
-             "of a former server linger. ipv6: take host for an address or name of IPv6.\n"
-             "log: gets a level of the module logging and a text, some time after clients come,\n"
-             "go, or are refused; it may take its time.\n"
-             "tls: speak TLS alone: a tuple of certificate, key or None, CA of the clients or\n"
-             "None (files in PEM), ciphers or None, whether a client shows a certificate (0: it\n"
-             "is not asked to, 1: it may, 2: it has to), and whether 1.2 is the only version.\n\n"
-             "Raises ValueError for an address that others than this machine can reach, unless\n"
-             "clients have to show a certificate, and for files that cannot be used; OSError\n"
-             "with bind's errno where it cannot listen.");
+PyDoc_STRVAR(
+    run_server_doc,
+    "run_server(host='127.0.0.1', port=6666, unix_socket=None, *, connect=None,\n"
+    "           backlog=128, reuse_addr=True, ipv6=False, log=None, tls=None,\n"
+    "           allow_users=(), unix_mode=0, unix_group=None, insecure=False,\n"
+    "           limits=(128, 268435456, 10000, 1000000, 120000))\n--\n\n"
+    "Serve clients from native threads until the process ends or the handle that is\n"
+    "returned is closed. Returns once clients can connect.\n\n"
+    "host: a loopback address or name; port: 0 lets the kernel choose.\n"
+    "unix_socket: a path, or '@name' for an abstract one, in place of both.\n"
+    "connect: gets a Link and returns a pystuck.connection.Connection over it, for each\n"
+    "client; None: the classic service.\n"
+    "backlog: clients that wait to be let in. reuse_addr: listen also while connections\n"
+    "of a former server linger. ipv6: take host for an address or name of IPv6.\n"
+    "log: gets a level of the module logging and a text, some time after clients come,\n"
+    "go, or are refused; it may take its time.\n"
+    "tls: speak TLS alone: a tuple of certificate, key or None, CA of the clients or\n"
+    "None (files in PEM), ciphers or None, whether a client shows a certificate (0: it\n"
+    "is not asked to, 1: it may, 2: it has to), whether 1.2 is the only version, a list\n"
+    "of revoked certificates or None, and whose certificates are good, a tuple, or None.\n"
+    "allow_users: ids of users who are let in beside root and this process's own.\n"
+    "unix_mode, unix_group: the mode of a Unix socket's file (0: 0600), and the id of its\n"
+    "group, whose members are let in. insecure: anyone is, on TCP, from everywhere.\n"
+    "limits: clients at a time, bytes of a message, ms for TLS and the first message (-1:\n"
+    "any), objects that a client holds, and ms in which it has to read something of what\n"
+    "it is sent (0: any).\n\n"
+    "Raises ValueError for an address that others than this machine can reach, unless\n"
+    "clients have to show a certificate, and for files that cannot be used; OSError\n"
+    "with bind's errno where it cannot listen.");
+
+static PyObject *run_wanted(PyObject *module, struct wanted *w, PyObject *tls)
+{
+    PyObject *result;
+
+    if (w->connect == Py_None)
+        w->connect = NULL;
+    if (w->log == Py_None)
+        w->log = NULL;
+    if (tls != Py_None && want_tls(w, tls) < 0)
+        return NULL;
+    import_connection(PyModule_GetState(module));
+    result = w->unix_socket != Py_None ? run_unix(module, w) : run_tcp(module, w);
+    tls_server_free(w->tls);
+    return result;
+}
+
+/* As run_server's limits= has them. -1 with an exception. */
+static int parse_limits(PyObject *tuple, struct ps_limits *limits)
+{
+    Py_ssize_t clients, frame, objects;
+
+    if (!tuple)
+        return 0;
+    if (!PyArg_ParseTuple(tuple, "nnini", &clients, &frame, &limits->handshake_ms, &objects,
+                          &limits->send_ms))
+        return -1;
+    limits->max_clients = (size_t)clients;
+    limits->max_frame = (size_t)frame;
+    limits->max_objects = (size_t)objects;
+    return 0;
+}
 
 static PyObject *run_server(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"host",       "port", "unix_socket", "connect", "backlog",
-                            "reuse_addr", "ipv6", "log",         "tls",     NULL};
+    static char *names[] = {"host",       "port",       "unix_socket", "connect", "backlog",
+                            "reuse_addr", "ipv6",       "log",         "tls",     "allow_users",
+                            "unix_mode",  "unix_group", "insecure",    "limits",  NULL};
     struct wanted w = {
         .host = "127.0.0.1",
         .port = 6666,
@@ -322,22 +468,21 @@ static PyObject *run_server(PyObject *module, PyObject *args, PyObject *kwargs)
         .log = Py_None,
         .backlog = 128,
         .reuse_addr = 1,
+        .unix_group = Py_None,
+        .limits = {128, FRAME_MAX_DEFAULT, 10000, 1000000, 120000},
     };
-    PyObject *tls = Py_None, *result;
+    PyObject *limits = NULL, *tls = Py_None, *no_users = PyTuple_New(0), *result = NULL;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|siO$OippOO:run_server", names, &w.host,
-                                     &w.port, &w.unix_socket, &w.connect, &w.backlog, &w.reuse_addr,
-                                     &w.ipv6, &w.log, &tls))
+    if (!no_users)
         return NULL;
-    if (w.connect == Py_None)
-        w.connect = NULL;
-    if (w.log == Py_None)
-        w.log = NULL;
-    if (tls != Py_None && want_tls(&w, tls) < 0)
-        return NULL;
-    import_connection(PyModule_GetState(module));
-    result = w.unix_socket != Py_None ? run_unix(module, &w) : run_tcp(module, &w);
-    tls_server_free(w.tls);
+    w.users = no_users;
+    if (PyArg_ParseTupleAndKeywords(args, kwargs, "|siO$OippOOOIOpO:run_server", names, &w.host,
+                                    &w.port, &w.unix_socket, &w.connect, &w.backlog, &w.reuse_addr,
+                                    &w.ipv6, &w.log, &tls, &w.users, &w.unix_mode, &w.unix_group,
+                                    &w.insecure, &limits) &&
+        parse_limits(limits, &w.limits) == 0)
+        result = run_wanted(module, &w, tls);
+    Py_DECREF(no_users);
     return result;
 }
 

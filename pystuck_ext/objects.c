@@ -56,6 +56,13 @@ int ps_objects_add(struct ps_objects *objects, const struct id_pack *pack, PyObj
 {
     struct held *e = find(objects, pack);
 
+    if (!e && objects->count >= objects->max) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "the client holds %zu objects of this process, and may hold no more "
+                     "(max_objects)",
+                     objects->count);
+        return -1;
+    }
     if (!e) {
         e = enter(objects, pack);
         if (!e) {

@@ -12,10 +12,11 @@
 struct ps_objects {
     void *tree; /* of tsearch(3) */
     size_t count;
+    size_t max; /* how many there may be */
 };
 
 /* Counts obj, which pack names, once more; enters it and keeps it alive if it is new. -1:
- * MemoryError. */
+ * MemoryError, or RuntimeError where there are too many. */
 int ps_objects_add(struct ps_objects *objects, const struct id_pack *pack, PyObject *obj);
 
 /* The object that pack names: a new reference, or NULL with KeyError. */

@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "admission.h"
-
 #define OUT_OF_FDS_WAIT_MS 200
 #define LISTENER_NAME      "pystuck:" /* client/find.c looks for it */
 #define THREAD_NAME_SIZE   16         /* as the kernel keeps it */
@@ -144,7 +142,7 @@ static bool enter_client(struct ps_server *s, struct ps_client *client)
     bool fits;
 
     pthread_mutex_lock(&s->lock);
-    fits = !s->closed && s->client_count < PS_CLIENTS_MAX;
+    fits = !s->closed && s->client_count < s->options.max_clients;
     if (fits) {
         LIST_INSERT_HEAD(&s->clients, client, entry);
         s->client_count++;
@@ -243,7 +241,8 @@ static void welcome(struct ps_server *s, int fd)
         free(client);
         return;
     }
-    if (!(s->options.anyone && s->address.ss_family != AF_UNIX) && !ps_admit(fd, why, sizeof(why)))
+    if (!(s->options.anyone && s->address.ss_family != AF_UNIX) &&
+        !ps_admit(fd, &s->options.guests, why, sizeof(why)))
         tell(s, false, "a client was refused: %s", why);
     else if (start_client(client) == 0)
         return;
@@ -295,10 +294,41 @@ static bool is_closed(struct ps_server *s)
 
 /* What the listener waits for: a client that comes, and any that goes. */
 struct watch {
-    struct pollfd fds[1 + PS_CLIENTS_MAX]; /* the listener first */
-    uint64_t ids[1 + PS_CLIENTS_MAX];      /* of the clients */
-    size_t count;
+    struct pollfd *fds; /* the listener first */
+    uint64_t *ids;      /* of the clients */
+    size_t count, room;
 };
+
+#define WATCH_ROOM_LEAST 16
+
+/* Makes room for the listener and all clients: no more come before it is filled. Where there is no
+ * memory for that, those that do not fit are watched later. False if not even the listener fits. */
+static bool make_room(struct watch *w, size_t clients)
+{
+    size_t room = w->room ? w->room : WATCH_ROOM_LEAST;
+    struct pollfd *fds;
+    uint64_t *ids;
+
+    while (room < 1 + clients)
+        room *= 2;
+    if (room == w->room)
+        return true;
+    fds = realloc(w->fds, room * sizeof(*fds));
+    if (fds)
+        w->fds = fds;
+    ids = realloc(w->ids, room * sizeof(*ids));
+    if (ids)
+        w->ids = ids;
+    if (fds && ids)
+        w->room = room;
+    return w->room > 0;
+}
+
+static void free_watch(struct watch *w)
+{
+    free(w->fds);
+    free(w->ids);
+}
 
 static void watch_all(struct ps_server *s, struct watch *w)
 {
@@ -308,7 +338,7 @@ static void watch_all(struct ps_server *s, struct watch *w)
     w->count = 1;
     pthread_mutex_lock(&s->lock);
     LIST_FOREACH (client, &s->clients, entry) {
-        if (client->hung_up)
+        if (client->hung_up || w->count == w->room)
             continue;
         w->fds[w->count] = (struct pollfd){.fd = client->stream.fd, .events = POLLRDHUP};
         w->ids[w->count] = client->id;
@@ -371,11 +401,15 @@ static void name_listener(const struct ps_server *s)
 static void *listener_main(void *arg)
 {
     struct ps_server *s = arg;
-    struct watch w;
+    struct watch w = {NULL};
     int fd;
 
     name_listener(s);
     while (!is_closed(s) && stream_is_ours(&s->listener)) {
+        if (!make_room(&w, ps_server_clients(s))) {
+            poll(NULL, 0, OUT_OF_FDS_WAIT_MS);
+            continue;
+        }
         watch_all(s, &w);
         if (poll(w.fds, w.count, -1) < 0)
             continue;
@@ -392,6 +426,7 @@ static void *listener_main(void *arg)
     }
     if (!is_closed(s))
         tell(s, true, "no more clients are let in: the socket was closed, or failed");
+    free_watch(&w);
     ps_server_unref(s);
     return NULL;
 }
@@ -424,12 +459,12 @@ static int listen_on(const struct sockaddr *address, socklen_t len,
     const struct sockaddr_un *un = (const struct sockaddr_un *)address;
     struct rpyc_error why = RPYC_ERROR_INIT;
     struct stat st;
-    int fd = stream_listen(address, len, options->backlog, !options->no_reuse, &why);
+    int fd = stream_listen(address, len, &options->listening, &why);
 
     if (fd < 0 && why.sys_errno == EADDRINUSE && address->sa_family == AF_UNIX && un->sun_path[0] &&
         lstat(un->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) && !is_live(address, len) &&
         unlink(un->sun_path) == 0)
-        fd = stream_listen(address, len, options->backlog, !options->no_reuse, &why);
+        fd = stream_listen(address, len, &options->listening, &why);
     if (fd < 0)
         return error_system(err, why.sys_errno, "cannot listen");
     return fd;
@@ -473,6 +508,13 @@ static void forget_server(struct ps_server *s)
     pthread_mutex_unlock(&servers_lock);
 }
 
+/* Removes the file of a Unix socket, unless another one has taken its place. */
+static void remove_socket_file(const struct ps_server *s)
+{
+    if (s->file != 0 && socket_file(s) == s->file)
+        unlink(((const struct sockaddr_un *)&s->address)->sun_path);
+}
+
 int ps_server_start(struct ps_server **out, const struct sockaddr *address, socklen_t len,
                     const struct ps_server_options *options, struct rpyc_error *err)
 {
@@ -496,18 +538,12 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
     if (result != 0) {
         forget_server(s);
         close(fd);
+        remove_socket_file(s);
         free(s);
         return error_system(err, result, "cannot start a thread");
     }
     *out = s;
     return 0;
-}
-
-/* Removes the file of a Unix socket, unless another one has taken its place. */
-static void remove_socket_file(const struct ps_server *s)
-{
-    if (s->file != 0 && socket_file(s) == s->file)
-        unlink(((const struct sockaddr_un *)&s->address)->sun_path);
 }
 
 /* Ends the listener. Where the debuggee has closed its fd (os.closerange), it still waits on the

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/queue.h>
 
+#include "admission.h"
 #include "conn.h"
 
 struct ps_server;
@@ -47,17 +48,16 @@ struct ps_server_options {
     ps_hung_up hung_up;
     ps_tell tell;
     void *context; /* for serve and tell */
-    int backlog;
-    bool no_reuse; /* TCP: fail where connections of a former server linger */
-    bool anyone;   /* TCP: clients of every user are served; who they are, serve finds out */
+    struct stream_listening listening;
+    bool anyone; /* TCP: clients of every user are served; who they are, serve finds out */
+    struct ps_guests guests; /* its users are borrowed, for good */
+    size_t max_clients;      /* at a time; those who have hung up do not count */
 };
 
-#define PS_CLIENTS_MAX 128
-
 /* Starts to listen on one address (loopback or Unix, or else with anyone; the caller has made sure)
- * and returns when
- * clients can connect. A Unix path where nobody listens any more is replaced. Errors: RPYC_ESYSTEM
- * with the errno that bind gave; RPYC_ENOMEM. One reference, for ps_server_unref. */
+ * and returns when clients can connect. A Unix path where nobody listens any more is replaced.
+ * Errors: RPYC_ESYSTEM with the errno that bind gave; RPYC_ENOMEM. One reference, for
+ * ps_server_unref. */
 int ps_server_start(struct ps_server **out, const struct sockaddr *address, socklen_t len,
                     const struct ps_server_options *options, struct rpyc_error *err);
 

@@ -13,11 +13,10 @@
 #include "thread.h"
 #include "tls.h"
 
-#define REQUEST_TIMEOUT_MS   30000 /* rpyc's sync_request_timeout */
-#define GUEST_REPLY_MS       2000  /* for a client to read what a thread of the debuggee answers */
-#define HANDSHAKE_TIMEOUT_MS 10000 /* of TLS */
-#define STACK_NEEDED         ((size_t)48 * 1024) /* bytes, for one request */
-#define THREADS_MAX          32                  /* of one client that binds threads */
+#define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
+#define GUEST_REPLY_MS     2000  /* for a client to read what a thread of the debuggee answers */
+#define STACK_NEEDED       ((size_t)48 * 1024) /* bytes, for one request */
+#define THREADS_MAX        32                  /* of one client that binds threads */
 
 /* After how long the client's objects are given back where nothing else is sent, in ms. */
 #define DROP_AFTER_MS 20
@@ -401,12 +400,36 @@ void ps_session_hung_up(void *session)
 
 /* ---- Threads -------------------------------------------------------------------------------- */
 
+/* Says in the log that a client has lost its connection by what it did. */
+static void tell_end(const struct ps_session *s, const struct rpyc_error *why)
+{
+    if (why->code != RPYC_OK && why->code != RPYC_ECLOSED && why->code != RPYC_ESYSTEM)
+        ps_log(s->serving->log, PS_LOG_WARNING, "client %llu was hung up on: %s", s->id, why->text);
+}
+
 /* Serves as long as there is a client. */
 static void serve_to_end(struct ps_session *s)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
 
-    conn_serve(s->conn, &why);
+    if (conn_serve(s->conn, &why) < 0)
+        tell_end(s, &why);
+    rpyc_error_clear(&why);
+}
+
+/* Waits for the client's first message and serves it; it may have come while the program asked the
+ * client something. Hangs up on a client that has not said it by the deadline. */
+static void hear_first(struct ps_session *s, deadline_t deadline)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT, silent = RPYC_ERROR_INIT;
+    int result = 1;
+
+    while (result == 1 && !conn_has_met(s->conn))
+        result = conn_serve_one(s->conn, deadline, &why);
+    if (result < 0 && why.code == RPYC_ETIMEOUT) {
+        error_set(&silent, RPYC_ETIMEOUT, "it has not said anything in time (handshake_timeout)");
+        conn_close(s->conn, &silent);
+    }
     rpyc_error_clear(&why);
 }
 
@@ -459,15 +482,16 @@ static void end_request(struct ps_session *s)
 
 /* The stream of a client, over TLS where that is spoken. -1, with why in the log. */
 static int open_stream(const struct ps_serving *serving, const struct ps_client *client,
-                       struct stream *stream)
+                       struct stream *stream, deadline_t deadline)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
     unsigned long long id = client->id;
 
     *stream = client->stream;
-    if (!serving->tls ||
-        tls_accept(stream, serving->tls, deadline_in(HANDSHAKE_TIMEOUT_MS), &why) == 0)
+    if (!serving->tls || tls_accept(stream, serving->tls, deadline, &why) == 0)
         return 0;
+    if (why.code == RPYC_ETIMEOUT)
+        error_set(&why, RPYC_ETIMEOUT, "no TLS handshake in time (handshake_timeout)");
     ps_log(serving->log, PS_LOG_WARNING, "client %llu was refused: %s", id, why.text);
     return -1;
 }
@@ -497,6 +521,8 @@ static struct ps_session *session_new(const struct ps_serving *serving, struct p
                                       struct stream *stream)
 {
     struct ps_session *s = calloc(1, sizeof(*s));
+    struct conn_config config = {.max_frame = serving->limits.max_frame,
+                                 .stall_ms = serving->limits.send_ms};
 
     if (!s) {
         stream_close(stream);
@@ -509,9 +535,14 @@ static struct ps_session *session_new(const struct ps_serving *serving, struct p
     s->serving = serving;
     s->request_mask = *ps_server_caller_mask(client->server);
     s->fork_count = ps_fork_count();
-    if (tls_peer_cert(stream, &s->certificate, &s->certificate_len) < 0 ||
-        conn_new(&s->conn, stream, &session_host, s, NULL, NULL) < 0) {
+    s->id = client->id;
+    s->objects.max = serving->limits.max_objects;
+    if (tls_peer_cert(stream, &s->certificate, &s->certificate_len) < 0) {
         stream_close(stream);
+        free(s);
+        return NULL;
+    }
+    if (conn_new(&s->conn, stream, &session_host, s, &config, NULL) < 0) { /* which has closed it */
         free(s->certificate);
         free(s);
         return NULL;
@@ -530,11 +561,12 @@ void ps_session_tell(void *context, bool is_error, const char *text)
 /* Serves a client that has been let in as far as its socket goes. NULL: it was not served. */
 static struct ps_session *serve_client(const struct ps_serving *serving, struct ps_client *client)
 {
+    deadline_t deadline = deadline_in(serving->limits.handshake_ms);
     unsigned long long id = client->id;
     struct ps_session *s;
     struct stream stream;
 
-    if (open_stream(serving, client, &stream) < 0) {
+    if (open_stream(serving, client, &stream, deadline) < 0) {
         stream = ps_client_take_stream(client);
         stream_shutdown(&stream);
         stream_close(&stream);
@@ -544,8 +576,12 @@ static struct ps_session *serve_client(const struct ps_serving *serving, struct 
     if (!s)
         return NULL;
     ps_log(serving->log, PS_LOG_INFO, "client %llu: connected", id);
-    if (introduce(s, id) == 0)
+    if (introduce(s, id) == 0) {
+        if (serving->connect) /* the client may have been kept waiting */
+            deadline = deadline_in(serving->limits.handshake_ms);
+        hear_first(s, deadline);
         serve_to_end(s);
+    }
     ps_log(serving->log, PS_LOG_INFO, "client %llu: gone", id);
     conn_release(s->conn); /* the client sees the end before we wait for the GIL */
     return s;

@@ -19,18 +19,30 @@
 #include "objects.h"
 #include "server.h"
 
+/* What a client may ask of us, or keep us waiting for. */
+struct ps_limits {
+    size_t max_clients; /* at a time */
+    size_t max_frame;   /* bytes of a message, also once it is decompressed */
+    int handshake_ms;   /* for TLS and the first message; -1: for ever */
+    size_t max_objects; /* of ours that one client holds */
+    int send_ms;        /* without reading anything while it is being sent to; 0: for ever */
+};
+
 /* What the sessions of one server have in common. For good: a server may outlive its handle. */
 struct ps_serving {
     struct ps_state *state;
     struct ps_log *log; /* or NULL */
     PyObject *connect;  /* makes a client's connection from its link; NULL: the classic service */
     struct tls_server *tls; /* or NULL: clients are talked to without TLS */
+    uid_t *users;           /* who is let in beside root and ourselves */
+    struct ps_limits limits;
 };
 
 struct ps_session {
     atomic_int refs; /* its threads, and every netref */
     struct ps_state *state;
     const struct ps_serving *serving;
+    unsigned long long id; /* the client's number, for the log */
     struct conn *conn;
     sigset_t request_mask; /* signals blocked while Python runs: as where run_server was called */
     unsigned fork_count;   /* of the process that it belongs to */

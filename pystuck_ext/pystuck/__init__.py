@@ -56,7 +56,7 @@ def run_server(
 
     Starts native threads that do nothing while nobody is connected, and returns once clients can
     connect. Only processes of this machine that belong to this process's user, or to root, are let
-    in.
+    in, unless more is asked for.
 
     host: a loopback address or name. port: a TCP port; 0 lets the kernel choose one.
     unix_socket: the path of a Unix socket, or "@name" for an abstract one, in place of both; with
@@ -74,18 +74,36 @@ def run_server(
     registrar may be given as None or False, and listener_timeout as anything, for nothing here
     waits so.
 
+    Who comes in: allow_users: a list of names or ids of users who are let in beside root and this
+    process's own. unix_mode: the mode of the Unix socket's file (0600; 0666 with allow_users, whom
+    the kernel names); unix_group: its group, a name or an id, whose members are let in, with mode
+    0660. insecure: True lets anyone in over TCP, on any address: for a network of your own.
+    certfile, keyfile: TLS alone is spoken, with this certificate and key (PEM). ca_certs: clients
+    need a certificate of this CA, whoever's they are, and the server may listen on any address.
+    crl: the certificates that the CA has revoked (PEM; read once, as the other files are), a list
+    for each CA of a chain. allow_subjects: a list of names: these certificates alone are good, by
+    common name ("alice") or whole subject ("CN=alice,O=Example"). ciphers: for TLS 1.2, as OpenSSL
+    has them.
+
+    Limits: max_clients at a time (128); max_frame: bytes of a message, also once it is decompressed
+    (256 MiB); handshake_timeout: seconds for TLS and a client's first message together (10);
+    max_objects that one client holds (1,000,000), beyond which its requests fail; send_timeout:
+    seconds in which a client has to read something of what it is being sent (120). A time of None
+    is for ever. A client that does not keep to them is hung up on, and the logger hears why.
+
     Returns a handle with `host`, `port`, `unix_socket`, `clients` and `close()`; it may be dropped.
 
     Raises ValueError for an address that others than this machine can reach, unless clients have to
-    show a certificate, and for files of TLS that cannot be used; OSError with the errno of bind()
-    where it cannot listen, OverflowError for a port beyond 65535, TypeError for an argument that is
-    not known or asks for what is not done.
+    show a certificate or insecure says so, for a user or group that is not known, for files of TLS
+    that cannot be used, and for arguments that do not go together; OSError for a file that cannot
+    be read, or with the errno of bind() where it cannot listen; OverflowError for a port beyond
+    65535; TypeError for an argument that is not known or asks for what is not done.
     """
     # A program may have become another user, who cannot read where its Python is.
     with contextlib.suppress(ImportError):
         from . import _preload  # noqa: F401  the imports that answers need
 
-    options = _serving.native_options(service_class_getter, server_args)
+    options = _serving.native_options(service_class_getter, server_args, unix_socket)
     if follow_fork:
         _serving.check_followable(unix_socket)
     try:

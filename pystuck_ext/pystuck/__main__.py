@@ -16,7 +16,7 @@ from types import ModuleType, TracebackType
 from typing import NoReturn
 
 import pystuck
-from pystuck import _environment
+from pystuck import _admission, _environment
 
 _USAGE = """\
 python -m pystuck [options] script.py [arguments]
@@ -24,7 +24,47 @@ python -m pystuck [options] script.py [arguments]
        python -m pystuck [options] -c code [arguments]
 """
 
-_WITH_VALUE = ("--host", "--port", "--unix-socket")
+#: Options of argparse for who comes in, and their names among the arguments of run_server.
+_ADMISSION = {
+    "--certfile": ("certfile", {"metavar": "FILE"}, "speak TLS, with this certificate (PEM)"),
+    "--keyfile": ("keyfile", {"metavar": "FILE"}, "its key, if that is not in the same file"),
+    "--ca-certs": (
+        "ca_certs",
+        {"metavar": "FILE"},
+        "let in who has a certificate of this CA, from any address",
+    ),
+    "--crl": ("crl", {"metavar": "FILE"}, "... that is not in this list of revoked ones"),
+    "--allow-subject": (
+        "allow_subjects",
+        {"metavar": "NAME", "action": "append"},
+        "... and is for this common name, or whole subject; may be given several times",
+    ),
+    "--ciphers": ("ciphers", {"metavar": "LIST"}, "the ciphers of TLS 1.2, as OpenSSL has them"),
+    "--allow-user": (
+        "allow_users",
+        {"metavar": "USER", "action": "append"},
+        "let in this user, a name or an id, beside root and this process's own; may be given "
+        "several times",
+    ),
+    "--unix-mode": ("unix_mode", {"metavar": "MODE"}, "the mode of the Unix socket, such as 0660"),
+    "--unix-group": (
+        "unix_group",
+        {"metavar": "GROUP"},
+        "its group, a name or an id, whose members are let in",
+    ),
+    "--insecure": (
+        "insecure",
+        {"action": "store_const", "const": "1"},
+        "let everyone in, from everywhere, to run any code: for a network of your own",
+    ),
+}
+
+_WITH_VALUE = (
+    "--host",
+    "--port",
+    "--unix-socket",
+    *(option for option, (_, how, _) in _ADMISSION.items() if "metavar" in how),
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         "python -m pystuck",
         _USAGE,
         description=__doc__,
-        epilog="Without an option, PYSTUCK in the environment says where the server listens.",
+        epilog="Without --host, --port and --unix-socket, PYSTUCK in the environment says where "
+        "the server listens. PYSTUCK_CERTFILE and so on stand in for the options that say who "
+        "comes in.",
         allow_abbrev=False,  # _split() does not know abbreviations either
     )
     parser.add_argument(
@@ -46,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="listen on a Unix socket instead, @NAME for an abstract one; {pid} is the process's",
     )
+    for option, (name, how, text) in _ADMISSION.items():
+        parser.add_argument(option, dest=name, help=text, **how)
     return parser
 
 
@@ -71,8 +115,8 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 # ---- The server ----------------------------------------------------------------------------------
 
 
-def _address(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict | None:
-    """What run_server() is called with, or None if a server is there already."""
+def _address(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict:
+    """Where the server is to listen, as arguments of run_server()."""
     if options.unix_socket is not None:
         if options.host is not None or options.port is not None:
             parser.error("--unix-socket goes with neither --host nor --port")
@@ -81,8 +125,6 @@ def _address(parser: argparse.ArgumentParser, options: argparse.Namespace) -> di
     given = {name: value for name, value in given.items() if value is not None}
     if given or not _environment.value():
         return given
-    if pystuck._by_environment is not None:
-        return None
     try:
         return _environment.address(_environment.value())
     except ValueError as error:
@@ -91,13 +133,17 @@ def _address(parser: argparse.ArgumentParser, options: argparse.Namespace) -> di
 
 def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Starts the server. One that our own import started for PYSTUCK gives way to options."""
+    started = pystuck._by_environment
+    if started is not None and all(value is None for value in vars(options).values()):
+        return
+    names = [name for name, _, _ in _ADMISSION.values()]
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     try:
+        admission = _admission.from_texts({**_environment.admission(), **given})
         address = _address(parser, options)
-        if address is None:
-            return
-        if pystuck._by_environment is not None:
-            pystuck._forget(pystuck._by_environment)
-        pystuck.run_server(**address)
+        if started is not None:
+            pystuck._forget(started)
+        pystuck.run_server(**address, **admission)
     except (ValueError, OverflowError) as error:
         parser.error(str(error))
     except OSError as error:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     #: What the native server takes for tls=.
-    Tls = tuple[str, str | None, str | None, str | None, int, bool]
+    Tls = tuple[
+        str, str | None, str | None, str | None, int, bool, str | None, tuple[str, ...] | None
+    ]
 
 #: The ssl.PROTOCOL_* constants that can be had: those that leave the choice to OpenSSL (TLS and
 #: TLS_SERVER), and TLSv1_2.
@@ -56,7 +58,8 @@ def native_tls(authenticator: Any) -> Tls | None:
     for path in filter(None, files):
         with open(path, "rb"):  # the error that Python gives, if there is one
             pass
-    return (*files, authenticator.ciphers, int(authenticator.cert_reqs), version == _ONLY_TLS_1_2)
+    only_tls_1_2 = version == _ONLY_TLS_1_2
+    return (*files, authenticator.ciphers, int(authenticator.cert_reqs), only_tls_1_2, None, None)
 
 
 def for_link(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Link], Any]:

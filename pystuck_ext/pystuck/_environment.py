@@ -1,7 +1,8 @@
 """PYSTUCK in the environment: a server in any program that imports pystuck.
 
 PYSTUCK=1 is a socket for each process, see _runtime; otherwise it is an address: "port",
-"host:port", "[::1]:port" or "unix:/path/{pid}.sock". Empty and 0 turn nothing on.
+"host:port", "[::1]:port" or "unix:/path/{pid}.sock". Empty and 0 turn nothing on. Who comes in is
+what PYSTUCK_CERTFILE and so on say, see VARIABLES: there is no server where one of them is wrong.
 
 Child processes inherit the variable, and most of those that import pystuck were not thought of when
 it was set. So it never makes a program fail, nor print anything: what goes wrong is logged.
@@ -15,21 +16,56 @@ import sys
 
 import _pystuck
 
-__all__ = ["address", "turn_on", "value"]
+from . import _admission
+
+__all__ = ["address", "admission", "turn_on", "value"]
+
+#: Arguments of run_server by the variables that mean them.
+VARIABLES = {
+    f"PYSTUCK_{name.upper()}": name
+    for name in (*_admission.TLS_ARGUMENTS, *_admission.USER_ARGUMENTS)
+}
+
+#: How a variable begins that somebody has misspelt: it would go unheeded, and let more clients in.
+_MEANT = ("PYSTUCK_ALLOW", "PYSTUCK_CA", "PYSTUCK_CERT", "PYSTUCK_CR", "PYSTUCK_UNIX")
+
+
+def _is_ignored() -> bool:
+    """As getenv() and secure_getenv() differ: whoever runs a program with more rights than they
+    have, or asks Python for one that ignores the environment."""
+    return bool(
+        sys.flags.ignore_environment or os.getuid() != os.geteuid() or os.getgid() != os.getegid()
+    )
 
 
 def value() -> str:
     """What PYSTUCK is, or "" if it turns nothing on."""
     text = os.environ.get("PYSTUCK", "")
-    # As getenv() and secure_getenv() differ: whoever runs a program with more rights than they
-    # have, or asks Python for one that ignores the environment.
-    ignored = (
-        sys.flags.ignore_environment
-        or os.getuid() != os.geteuid()
-        or os.getgid() != os.getegid()
-        or text == "0"
-    )
-    return "" if ignored else text
+    return "" if _is_ignored() or text == "0" else text
+
+
+def admission() -> dict[str, str | list[str]]:
+    """Who comes in, by the arguments of run_server, for _admission.from_texts. Raises ValueError
+    for what cannot have been meant: a variable that is empty, or misspelt."""
+    texts: dict[str, str | list[str]] = {}
+    if _is_ignored():
+        return texts
+    for variable, text in os.environ.items():
+        name = VARIABLES.get(variable)
+        if name is None:
+            if variable.startswith(_MEANT):
+                raise ValueError(f"{variable} is no variable of pystuck's")
+        elif name == "insecure":
+            if text not in ("", "0", "1"):
+                raise ValueError(f"{variable} is 1 or 0, not {text!r}")
+            if text == "1":
+                texts[name] = text
+        elif not text:
+            raise ValueError(f"{variable} is empty")
+        else:
+            is_list = name.startswith("allow_")
+            texts[name] = _admission.split(name, text) if is_list else text
+    return texts
 
 
 def address(text: str) -> dict[str, str | int]:
@@ -64,7 +100,7 @@ def turn_on(text: str) -> _pystuck.Server | None:
     from . import run_server
 
     try:
-        server = run_server(**address(text))
+        server = run_server(**address(text), **_admission.from_texts(admission()))
     except Exception as error:
         with contextlib.suppress(Exception):  # a handler of the program's that raises
             _warn(text, error)

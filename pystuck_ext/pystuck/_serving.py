@@ -7,6 +7,8 @@ import os
 
 import _pystuck
 
+from . import _admission, _limits
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,14 +25,18 @@ _PORTS_TRIED = 1000
 
 
 def native_options(
-    service_class_getter: Callable[[], Any] | None, server_args: dict[str, Any]
+    service_class_getter: Callable[[], Any] | None, server_args: dict[str, Any], unix_socket: Any
 ) -> dict[str, Any]:
     """The options of _pystuck.run_server for these arguments of run_server.
 
-    Raises TypeError, which names the argument, for one that is not known or not supported.
+    Raises TypeError, which names the argument, for one that is not known or not supported, and
+    ValueError for some that do not fit.
     """
     given = dict(server_args)
-    options = {name: given.pop(name) for name in _PASSED if name in given}
+    tls = _admission.native_tls(given)
+    users = _admission.native_users(given, unix_socket)
+    options = {name: given.pop(name) for name in _PASSED if name in given} | users
+    options["limits"] = _limits.native_limits(given)
     given.pop("listener_timeout", None)
     config = given.pop("protocol_config", None) or {}
     logger = given.pop("logger", None)
@@ -43,11 +49,16 @@ def native_options(
     if logger is not None:
         options["log"] = lambda level, text: logger.log(level, "%s", text)
     authenticate = None
+    if tls is not None:
+        if authenticator:
+            raise ValueError("certfile goes without an authenticator: both say who comes in")
+        options["tls"] = tls
     if authenticator:
         from . import _authenticators
 
         options["tls"] = _authenticators.native_tls(authenticator)
         authenticate = _authenticators.for_link(authenticator)
+    _admission.check_both(options, unix_socket)
     if service_class_getter is not None or config or authenticate:
         options["connect"] = _connector(service_class_getter, config, authenticate)
     return options

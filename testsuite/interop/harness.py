@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import encodings.idna  # noqa: F401  connecting needs it; another user may not be able to read it
 import json
 import os
 import pickle
@@ -16,7 +17,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -444,12 +445,15 @@ def expect_difference(
         request.applymarker(pytest.mark.xfail(reason=reason, raises=failure, strict=True))
 
 
-def as_user(uid: int, function: Callable[[], Any]) -> Any:
-    """The result of `function`, called in a forked child that has become another user."""
+def as_user(
+    uid: int, function: Callable[[], Any], gid: int | None = None, groups: Sequence[int] = ()
+) -> Any:
+    """The result of `function`, called in a forked child that has become another user, in the
+    group `gid` (the one with the user's number) and in `groups`."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _child_of_as_user(uid, function, writer)
+        _child_of_as_user(uid, uid if gid is None else gid, groups, function, writer)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
         watchdog = threading.Timer(PATIENCE, os.kill, (pid, signal.SIGKILL))
@@ -464,10 +468,12 @@ def as_user(uid: int, function: Callable[[], Any]) -> Any:
     return result
 
 
-def _child_of_as_user(uid: int, function: Callable[[], Any], writer: int) -> NoReturn:
+def _child_of_as_user(
+    uid: int, gid: int, groups: Sequence[int], function: Callable[[], Any], writer: int
+) -> NoReturn:
     try:
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
+        os.setgroups(groups)
+        os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
         answer = (True, function())
     except BaseException:

@@ -279,7 +279,8 @@ def connect_socket(debuggee: Debuggee) -> socket.socket:
         # With a timeout of Python's, connect does not wait for the server to accept others before.
         patience = struct.pack("ll", int(PATIENCE), 0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
-        sock.connect(debuggee.unix_socket)
+        name = debuggee.unix_socket
+        sock.connect("\0" + name[1:] if name.startswith("@") else name)
         sock.settimeout(PATIENCE)
         return sock
     sock = socket.create_connection((debuggee.host, debuggee.port), PATIENCE)

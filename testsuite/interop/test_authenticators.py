@@ -26,16 +26,11 @@ from harness import (
     command,
     debuggee_environment,
     python,
-    stock_environment,
     wait_until,
 )
-from rawpeer import Envelope, Handler, RawPeer
+from tls_clients import client_files, needs_tls, try_tls, visit
 
 Start = Callable[..., Debuggee]
-
-needs_tls = pytest.mark.skipif(
-    not os.environ.get("LIBRPYC_SSL_PATH"), reason="built without OpenSSL: no librpyc-ssl"
-)
 
 
 def environment(setting: str = "PYSTUCK_RPYC6") -> dict[str, str]:
@@ -71,43 +66,7 @@ def server_files(files: Files, *, certified: bool = False, **more: Any) -> dict[
     return {"keyfile": files.server_key, "certfile": files.server_cert, **ca, **more}
 
 
-def client_files(files: Files) -> dict[str, str]:
-    """Arguments of ssl_connect for a client that shows its certificate."""
-    return {"keyfile": files.client_key, "certfile": files.client_cert}
-
-
 # ---- Stock clients -------------------------------------------------------------------------------
-
-VISIT = """
-import json, sys
-import rpyc
-c = rpyc.classic.ssl_connect("127.0.0.1", int(sys.argv[1]), **json.loads(sys.argv[2]))
-data = bytes(range(256)) * 20000
-assert c.eval("lambda data: data")(data) == data
-assert c.eval("lambda f: f(20) + 1")(lambda n: n * 2) == 41
-try:
-    c.eval("1 / 0")
-except ZeroDivisionError:
-    pass
-credentials = c.root.getconn()._config["credentials"]
-print(json.dumps(rpyc.classic.obtain(credentials)))
-c.close()
-"""
-
-
-def visit(setting: str, port: int | None, **files: str) -> Any:
-    """What a stock client sees as the credentials that it has over there."""
-    done = subprocess.run(
-        [python(), "-c", VISIT, str(port), json.dumps(files)],
-        env=stock_environment(setting),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
 
 both = pytest.mark.parametrize("setting", ["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"])
 
@@ -153,22 +112,6 @@ def test_many_clients_are_served_over_tls_at_once(start: Start, files: Files) ->
 
 
 # ---- Who is refused ------------------------------------------------------------------------------
-
-
-def try_tls(port: int | None, **files: str) -> str:
-    """What becomes of a client that asks for the root: "served", or how it ended."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    if files:
-        context.load_cert_chain(files["certfile"], files["keyfile"])
-    try:
-        plain = socket.create_connection(("127.0.0.1", port), PATIENCE)
-        with plain, context.wrap_socket(plain) as sock:
-            RawPeer(sock, Envelope.RPYC6).request(Handler.GETROOT)
-        return "served"
-    except (OSError, EOFError, AssertionError) as error:
-        return type(error).__name__
 
 
 @needs_tls

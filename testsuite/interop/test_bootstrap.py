@@ -361,8 +361,8 @@ def test_a_task_that_outlives_its_cell_prints_to_the_program(
     code = (
         "import asyncio\n"
         "async def later(): await event.wait(); print('later')\n"
-        "event = asyncio.Event()\n"
-        "async def start(): return asyncio.create_task(later())\n"
+        "async def start():\n    global event\n    event = asyncio.Event()\n"
+        "    return asyncio.create_task(later())\n"
         "task = await start()"
     )
     with own_streams() as streams:

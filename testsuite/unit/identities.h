@@ -86,10 +86,37 @@ static inline void write_pem(const char *file, X509 *cert, EVP_PKEY *key, const 
     fclose(f);
 }
 
-static const char *const files[] = {"ca.pem",      "other-ca.pem", "client.pem",  "client.key",
-                                    "server.pem",  "server.key",   "locked.key",  "both.pem",
-                                    "empty.pem",   "expired.pem",  "expired.key", "stranger.pem",
-                                    "stranger.key"};
+/* Writes the list of what the CA has revoked: this certificate, or nothing for NULL. */
+static inline void write_crl(const char *file, X509 *revoked)
+{
+    FILE *f = fopen(file, "w");
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *now = X509_gmtime_adj(NULL, -60), *next = X509_gmtime_adj(NULL, 24 * 60 * 60L);
+    X509_REVOKED *entry;
+
+    assert_non_null(f);
+    X509_CRL_set_version(crl, 1);
+    X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca.cert));
+    X509_CRL_set1_lastUpdate(crl, now);
+    X509_CRL_set1_nextUpdate(crl, next);
+    if (revoked) {
+        entry = X509_REVOKED_new();
+        X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked));
+        X509_REVOKED_set_revocationDate(entry, now);
+        X509_CRL_add0_revoked(crl, entry);
+    }
+    assert_true(X509_CRL_sign(crl, ca.key, EVP_sha256()) > 0);
+    assert_int_equal(PEM_write_X509_CRL(f, crl), 1);
+    ASN1_TIME_free(now);
+    ASN1_TIME_free(next);
+    X509_CRL_free(crl);
+    fclose(f);
+}
+
+static const char *const files[] = {"ca.pem",       "other-ca.pem", "client.pem",   "client.key",
+                                    "server.pem",   "server.key",   "locked.key",   "both.pem",
+                                    "empty.pem",    "expired.pem",  "expired.key",  "stranger.pem",
+                                    "stranger.key", "crl.pem",      "empty-crl.pem"};
 
 static inline int make_world(void **state)
 {
@@ -115,6 +142,8 @@ static inline int make_world(void **state)
     write_pem("locked.key", NULL, client.key, "secret");
     write_pem("both.pem", client.cert, client.key, NULL);
     write_pem("empty.pem", NULL, NULL, NULL);
+    write_crl("crl.pem", client.cert);
+    write_crl("empty-crl.pem", NULL);
     return 0;
 }
 

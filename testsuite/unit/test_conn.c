@@ -708,6 +708,39 @@ TEST(a_send_that_gives_up_ends_the_connection)
     assert_true(conn_closed(l->c));
 }
 
+TEST(a_peer_that_does_not_read_is_given_up)
+{
+    AUTO_LINK l = malloc(sizeof(*l));
+    struct conn_config config = {.generation = RPYC_GENERATION_6, .stall_ms = 20};
+    AUTO_ERROR err = RPYC_ERROR_INIT, why = RPYC_ERROR_INIT;
+    struct outgoing out;
+    int64_t seq;
+
+    link_open(l, &plain_host, &config);
+    conn_request_begin(l->c, &out, HANDLE_PING, &seq);
+    memset(buffer_extend(&out.buf, LARGE), 0, LARGE);
+    assert_int_equal(conn_send(l->c, &out, DEADLINE_NEVER, &err), -1);
+    assert_error(&err, RPYC_ETIMEOUT, "the peer does not read what it is sent");
+    assert_true(conn_closed(l->c));
+    assert_int_equal(conn_serve_one(l->c, DEADLINE_NEVER, &why), -1);
+    assert_error(&why, RPYC_ETIMEOUT, "the peer does not read what it is sent");
+}
+
+TEST(a_deadline_that_comes_before_a_peer_is_given_up_is_kept)
+{
+    AUTO_LINK l = malloc(sizeof(*l));
+    struct conn_config config = {.generation = RPYC_GENERATION_6, .stall_ms = WATCHDOG * 2000};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct outgoing out;
+    int64_t seq;
+
+    link_open(l, &plain_host, &config);
+    conn_request_begin(l->c, &out, HANDLE_PING, &seq);
+    memset(buffer_extend(&out.buf, LARGE), 0, LARGE);
+    assert_int_equal(conn_send(l->c, &out, deadline_in(20), &err), -1);
+    assert_error(&err, RPYC_ETIMEOUT, "sending: timed out");
+}
+
 /* The socket takes no more, so that a message cannot even begin to go out. */
 static void stuff(struct link *l)
 {
@@ -1656,6 +1689,8 @@ int main(void)
         cmocka_unit_test(who_waits_for_the_reader_gives_up_at_its_own_deadline),
         cmocka_unit_test(a_reader_that_gives_up_passes_the_role_on),
         cmocka_unit_test(a_send_that_gives_up_ends_the_connection),
+        cmocka_unit_test(a_peer_that_does_not_read_is_given_up),
+        cmocka_unit_test(a_deadline_that_comes_before_a_peer_is_given_up_is_kept),
         cmocka_unit_test(a_send_that_has_not_begun_can_be_given_up),
         cmocka_unit_test(who_waits_to_send_gives_up_at_its_own_deadline),
         cmocka_unit_test(a_close_wakes_who_waits_to_send),

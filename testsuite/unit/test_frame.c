@@ -557,10 +557,12 @@ TEST(an_unknown_compression_is_refused_with_the_header)
 
 TEST(what_other_protocols_send_is_refused)
 {
-    /* "GET / HTTP/1.1", "SSH-2.0-", a TLS ClientHello */
+    /* "GET / HTTP/1.1", "SSH-2.0-", a ClientHello, an alert and data of TLS */
     refuses("474554202f20485454502f312e310d0a", 0, RPYC_ELIMIT, "a frame of");
     refuses("5353482d322e302d", 0, RPYC_ELIMIT, "a frame of");
-    refuses("160301020001", 0, RPYC_ELIMIT, "a frame of");
+    refuses("160301020001", 0, RPYC_EPROTOCOL, "not a frame of RPyC, but TLS");
+    refuses("15030300020228", 0, RPYC_EPROTOCOL, "not a frame of RPyC, but TLS");
+    refuses("170303002000", 0, RPYC_ELIMIT, "a frame of");
 }
 
 TEST(bytes_that_are_not_zlib_are_refused)

@@ -38,9 +38,11 @@ static int listen_on(const char *address, uint16_t port, int backlog, struct rpy
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 
     if (inet_pton(AF_INET, address, &in.sin_addr) == 1)
-        return stream_listen((struct sockaddr *)&in, sizeof(in), backlog, true, err);
+        return stream_listen((struct sockaddr *)&in, sizeof(in),
+                             &(struct stream_listening){.backlog = backlog, .reuse = true}, err);
     assert_int_equal(inet_pton(AF_INET6, address, &in6.sin6_addr), 1);
-    return stream_listen((struct sockaddr *)&in6, sizeof(in6), backlog, true, err);
+    return stream_listen((struct sockaddr *)&in6, sizeof(in6),
+                         &(struct stream_listening){.backlog = backlog, .reuse = true}, err);
 }
 
 static uint16_t port_of(int fd)
@@ -174,7 +176,8 @@ static int listen_unix(const char *path, int backlog, struct rpyc_error *err)
     socklen_t len;
 
     assert_int_equal(stream_unix_address(&address, &len, path, err), 0);
-    return stream_listen((struct sockaddr *)&address, len, backlog, true, err);
+    return stream_listen((struct sockaddr *)&address, len,
+                         &(struct stream_listening){.backlog = backlog, .reuse = true}, err);
 }
 
 static const char *abstract_name(void)

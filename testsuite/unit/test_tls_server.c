@@ -295,6 +295,159 @@ TEST(a_client_that_does_not_trust_us_is_told_of)
     assert_keeps_out(&o, &v, "unknown ca");
 }
 
+/* ---- Whose certificates -------------------------------------------------------------------- */
+
+static struct visitor known_visitor(const char *cert_file)
+{
+    return (struct visitor){.options = {.ca_file = "ca.pem", .cert_file = cert_file}};
+}
+
+TEST(a_client_is_let_in_by_its_common_name_or_its_whole_subject)
+{
+    const char *const lists[][3] = {
+        {"a client"}, {"CN=a client"}, {"somebody", "a client"}, {"O=x", "CN=a client"}};
+    struct tls_server_options o = demanding_options();
+    size_t i;
+
+    for (i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+        struct visitor v = known_visitor("both.pem");
+
+        o.subjects = lists[i];
+        AUTO_BYTES der = assert_lets_in(&o, &v);
+        assert_true(der.len > 0);
+    }
+}
+
+TEST(a_client_that_is_in_no_list_is_kept_out)
+{
+    const char *const lists[][3] = {{NULL},           {"a clien"},       {"a client "},
+                                    {"A client"},     {"CN=A client"},   {"cn=a client"},
+                                    {"CN=a client,"}, {"x", "a server"}, {"CN=a client+O=x"}};
+    struct tls_server_options o = demanding_options();
+    size_t i;
+
+    for (i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+        struct visitor v = known_visitor("both.pem");
+
+        o.subjects = lists[i];
+        assert_keeps_out(&o, &v,
+                         "the client's certificate is for 'CN=a client', who is not let in");
+    }
+}
+
+TEST(a_client_that_shows_nothing_is_in_no_list)
+{
+    const char *const list[] = {"", "a client", NULL};
+    struct visitor v = {.options = {.ca_file = "ca.pem"}};
+    struct tls_server_options o = demanding_options();
+
+    o.client_cert = TLS_CLIENT_CERT_WELCOME;
+    o.subjects = list;
+    assert_keeps_out(&o, &v, "the client's certificate is for '', who is not let in");
+}
+
+/* Writes odd.pem: a certificate whose common names are these. */
+static void write_odd(const char *const *names, const int *lengths, int n)
+{
+    struct identity odd = make_identity("x", &ca, 30, NULL);
+    X509_NAME *subject = X509_get_subject_name(odd.cert);
+    int i;
+
+    X509_NAME_ENTRY_free(X509_NAME_delete_entry(subject, 0));
+    for (i = 0; i < n; i++)
+        assert_int_equal(X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8,
+                                                    (const unsigned char *)names[i], lengths[i], -1,
+                                                    0),
+                         1);
+    assert_true(X509_sign(odd.cert, ca.key, EVP_sha256()) > 0);
+    write_pem("odd.pem", odd.cert, odd.key, NULL);
+    free_identity(&odd);
+}
+
+static void assert_odd_is_kept_out(const char *const *list, const char *why)
+{
+    struct tls_server_options o = demanding_options();
+    struct visitor v = known_visitor("odd.pem");
+
+    o.subjects = list;
+    assert_keeps_out(&o, &v, why);
+}
+
+static void assert_odd_is_let_in(const char *const *list)
+{
+    struct tls_server_options o = demanding_options();
+    struct visitor v = known_visitor("odd.pem");
+
+    o.subjects = list;
+    AUTO_BYTES der = assert_lets_in(&o, &v);
+    assert_true(der.len > 0);
+}
+
+TEST(a_common_name_does_not_end_at_a_nul)
+{
+    const char *const list[] = {"alice", "CN=alice", "", NULL};
+
+    write_odd((const char *[]){"alice\0evil"}, (int[]){10}, 1);
+    assert_odd_is_kept_out(list, "is for 'CN=alice\\00evil', who is not let in");
+    unlink("odd.pem");
+}
+
+TEST(a_common_name_that_looks_like_a_subject_is_no_subject)
+{
+    const char *const list[] = {"CN=alice,O=Example", NULL};
+    const char *const escaped[] = {"CN=CN=alice\\,O=Example", NULL};
+
+    write_odd((const char *[]){"CN=alice,O=Example"}, (int[]){18}, 1);
+    assert_odd_is_kept_out(list, "who is not let in");
+    assert_odd_is_let_in(escaped);
+    unlink("odd.pem");
+}
+
+TEST(of_several_common_names_the_last_one_counts)
+{
+    const char *const first[] = {"alice", NULL}, *const last[] = {"bob", NULL};
+
+    write_odd((const char *[]){"alice", "bob"}, (int[]){5, 3}, 2);
+    assert_odd_is_kept_out(first, "is for 'CN=bob,CN=alice', who is not let in");
+    assert_odd_is_let_in(last);
+    unlink("odd.pem");
+}
+
+TEST(a_subject_without_a_common_name_has_none)
+{
+    const char *const list[] = {"", "x", NULL};
+
+    write_odd(NULL, NULL, 0);
+    assert_odd_is_kept_out(list, "is for '', who is not let in");
+    unlink("odd.pem");
+}
+
+/* ---- What was revoked ---------------------------------------------------------------------- */
+
+TEST(a_certificate_that_was_revoked_is_no_good)
+{
+    struct tls_server_options o = demanding_options();
+    struct visitor v = known_visitor("both.pem"), other = v;
+
+    o.crl_file = "crl.pem";
+    assert_keeps_out(&o, &v, "the client's certificate is not accepted: certificate revoked");
+    o.crl_file = "empty-crl.pem";
+    AUTO_BYTES der = assert_lets_in(&o, &other);
+    assert_true(der.len > 0);
+}
+
+TEST(a_list_that_cannot_be_used_is_named)
+{
+    struct tls_server_options o = demanding_options();
+
+    o.crl_file = "nowhere.pem";
+    assert_unusable(&o, "cannot use the list of revoked certificates nowhere.pem: ");
+    o.crl_file = "empty.pem";
+    assert_unusable(&o, "cannot use the list of revoked certificates empty.pem: ");
+    o.crl_file = "ca.pem";
+    assert_unusable(&o, "cannot use the list of revoked certificates ca.pem: ");
+}
+
 /* ---- Versions ------------------------------------------------------------------------------ */
 
 TEST(tls_1_2_and_1_3_are_spoken_and_nothing_older)
@@ -405,6 +558,15 @@ int main(void)
         cmocka_unit_test(a_client_without_a_certificate_is_let_in_where_one_is_only_welcome),
         cmocka_unit_test(a_certificate_that_is_no_good_keeps_a_client_out),
         cmocka_unit_test(a_client_that_does_not_trust_us_is_told_of),
+        cmocka_unit_test(a_client_is_let_in_by_its_common_name_or_its_whole_subject),
+        cmocka_unit_test(a_client_that_is_in_no_list_is_kept_out),
+        cmocka_unit_test(a_client_that_shows_nothing_is_in_no_list),
+        cmocka_unit_test(a_common_name_does_not_end_at_a_nul),
+        cmocka_unit_test(a_common_name_that_looks_like_a_subject_is_no_subject),
+        cmocka_unit_test(of_several_common_names_the_last_one_counts),
+        cmocka_unit_test(a_subject_without_a_common_name_has_none),
+        cmocka_unit_test(a_certificate_that_was_revoked_is_no_good),
+        cmocka_unit_test(a_list_that_cannot_be_used_is_named),
         cmocka_unit_test(tls_1_2_and_1_3_are_spoken_and_nothing_older),
         cmocka_unit_test(tls_1_2_alone_is_spoken_where_that_is_asked_for),
         cmocka_unit_test(a_client_that_does_not_speak_tls_is_named),

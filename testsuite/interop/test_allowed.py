@@ -1,0 +1,420 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Who is let in beside root and the debuggee's own user: allow_users, unix_mode, unix_group and
+insecure of run_server."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import socket
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import (
+    STRANGER,
+    Debuggee,
+    as_user,
+    command,
+    debuggee_environment,
+    python,
+    run_python,
+)
+from rawpeer import Envelope, connect_socket, raw_connect
+
+Start = Callable[..., Debuggee]
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="needs root, to be another user: run the tests as root for these"
+)
+
+#: Somebody else who is neither root nor the stranger, nor has a name.
+FRIEND = 65532
+
+#: A group of nobody's.
+GROUP = 65531
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a program that tells what its logger hears: start(user=..., umask=..., **options). At
+    the end it has to go on as if alone, and to have told no more than the test has read."""
+    started: list[Debuggee] = []
+
+    def start_it(
+        user: int | None = None, umask: int = 0o022, prefix: tuple[str, ...] = (), **options: Any
+    ) -> Debuggee:
+        more = {"umask": umask} if user is None else {"umask": umask, "user": user}
+        options.setdefault("port", 0)
+        argv = command("logged.py", json.dumps(options), json.dumps(more))
+        started.append(Debuggee([*prefix, *argv], debuggee_environment()))
+        return started[-1]
+
+    try:
+        yield start_it
+        for debuggee in started:
+            debuggee.end_well()
+    finally:
+        for debuggee in started:
+            debuggee.kill()
+
+
+@pytest.fixture(params=["ipv4", "ipv6", "unix", "abstract"])
+def place(request: pytest.FixtureRequest, socket_dir: Path) -> dict[str, Any]:
+    """The arguments of run_server for each kind of address."""
+    if request.param == "ipv6":
+        request.getfixturevalue("ipv6")
+    return {
+        "ipv4": {"host": "127.0.0.1"},
+        "ipv6": {"host": "::1"},
+        "unix": {"unix_socket": str(socket_dir / "s")},
+        "abstract": {"unix_socket": f"@pystuck-test-{os.getpid()}"},
+    }[request.param]
+
+
+def is_let_in(debuggee: Debuggee) -> bool:
+    """Whether this user gets an answer, in both envelopes."""
+    answers = []
+    for envelope in Envelope:
+        with raw_connect(debuggee, envelope) as peer:
+            answers.append(peer.works())
+    assert answers in ([True, True], [False, False])
+    return answers[0]
+
+
+def mode_of(debuggee: Debuggee) -> int:
+    return stat.S_IMODE(os.stat(str(debuggee.unix_socket)).st_mode)
+
+
+def assert_refused(debuggee: Debuggee, why: str) -> None:
+    """That the logger has heard of the two of is_let_in."""
+    for _ in Envelope:
+        assert debuggee.read_line() == f"WARNING a client was refused: {why}"
+
+
+# ---- allow_users ---------------------------------------------------------------------------------
+
+
+@needs_root
+def test_users_that_are_allowed_are_let_in_and_no_others(
+    start: Start, place: dict[str, Any]
+) -> None:
+    debuggee = start(**place, allow_users=[FRIEND, 12345])
+    assert as_user(FRIEND, lambda: is_let_in(debuggee)) is True
+    assert as_user(12345, lambda: is_let_in(debuggee)) is True
+    assert is_let_in(debuggee)
+    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is False
+    assert_refused(debuggee, f"the peer belongs to uid {STRANGER}")
+
+
+@needs_root
+def test_users_are_allowed_by_name_too(start: Start, place: dict[str, Any]) -> None:
+    somebody = next(user for user in pwd.getpwall() if 0 < user.pw_uid < 60000)
+    debuggee = start(**place, allow_users=[somebody.pw_name])
+    assert as_user(somebody.pw_uid, lambda: is_let_in(debuggee)) is True
+    assert as_user(FRIEND, lambda: is_let_in(debuggee)) is False
+    assert_refused(debuggee, f"the peer belongs to uid {FRIEND}")
+
+
+@needs_root
+def test_nobody_else_is_let_in_where_the_list_is_empty(start: Start, place: dict[str, Any]) -> None:
+    debuggee = start(**place, allow_users=[])
+    if Path(str(debuggee.unix_socket)).exists():
+        assert mode_of(debuggee) == 0o600
+        os.chmod(str(debuggee.unix_socket), 0o666)
+    assert as_user(FRIEND, lambda: is_let_in(debuggee)) is False
+    assert_refused(debuggee, f"the peer belongs to uid {FRIEND}")
+
+
+@needs_root
+def test_the_debuggees_own_user_stays_one_of_those(
+    start: Start, place: dict[str, Any], socket_dir: Path
+) -> None:
+    os.chown(socket_dir, STRANGER, STRANGER)
+    debuggee = start(user=STRANGER, **place, allow_users=[FRIEND])
+    for user in (STRANGER, FRIEND, 0):
+        assert as_user(user, lambda: is_let_in(debuggee)) is True
+
+
+def test_a_unix_socket_is_open_to_all_where_the_kernel_says_who_connects(
+    start: Start, socket_dir: Path
+) -> None:
+    assert mode_of(start(unix_socket=str(socket_dir / "a"), allow_users=[FRIEND])) == 0o666
+    debuggee = start(unix_socket=str(socket_dir / "b"), allow_users=[FRIEND], unix_mode=0o660)
+    assert mode_of(debuggee) == 0o660
+
+
+@pytest.fixture
+def namespace() -> tuple[str, ...]:
+    """What starts a program in a user namespace where root alone has a number."""
+    command = ("unshare", "--user", "--map-root-user")
+    if not shutil.which("unshare"):
+        pytest.skip("unshare is not installed")
+    if subprocess.run([*command, "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("no user namespaces here")
+    return command
+
+
+@needs_root
+def test_users_without_a_number_in_a_user_namespace_are_refused(
+    start: Start, place: dict[str, Any], namespace: tuple[str, ...]
+) -> None:
+    debuggee = start(prefix=namespace, **place, allow_users=[FRIEND])
+    assert is_let_in(debuggee)
+    assert as_user(FRIEND, lambda: is_let_in(debuggee)) is False
+    assert_refused(debuggee, "the peer's user is not known here")
+
+
+@needs_root
+def test_users_without_a_number_are_refused_though_their_group_has_one(
+    start: Start, namespace: tuple[str, ...], socket_dir: Path
+) -> None:
+    path = str(socket_dir / "s")
+    debuggee = start(prefix=namespace, unix_socket=path, unix_group=0, unix_mode=0o666)
+    assert as_user(FRIEND, lambda: is_let_in(debuggee), gid=0) is False
+    assert_refused(debuggee, "the peer's user is not known here")
+
+
+# ---- unix_mode and unix_group --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o666, 0o777, 0o700])
+@pytest.mark.parametrize("umask", [0, 0o022, 0o777], ids=oct)
+def test_a_unix_socket_has_the_mode_that_was_asked_for_whatever_the_umask(
+    mode: int, umask: int, start: Start, socket_dir: Path
+) -> None:
+    debuggee = start(umask=umask, unix_socket=str(socket_dir / "s"), unix_mode=mode)
+    assert mode_of(debuggee) == mode
+
+
+@needs_root
+def test_a_mode_alone_lets_nobody_in(start: Start, socket_dir: Path) -> None:
+    debuggee = start(unix_socket=str(socket_dir / "s"), unix_mode=0o666)
+    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is False
+    assert_refused(debuggee, f"the peer belongs to uid {STRANGER}")
+
+
+MANY = list(range(70000, 70500))
+
+MEMBERS = {
+    "main": {"gid": GROUP},
+    "supplementary": {"groups": [GROUP]},
+    "one of many": {"groups": [*MANY, GROUP]},
+}
+
+STRANGERS = {"none": {}, "another": {"groups": [GROUP - 1]}, "many others": {"groups": MANY}}
+
+
+@needs_root
+@pytest.mark.parametrize("member", MEMBERS)
+@pytest.mark.parametrize("where", ["file", "abstract"])
+def test_members_of_the_group_are_let_in(
+    member: str, where: str, start: Start, socket_dir: Path
+) -> None:
+    path = str(socket_dir / "s") if where == "file" else f"@pystuck-test-{os.getpid()}"
+    debuggee = start(unix_socket=path, unix_group=GROUP)
+    assert as_user(STRANGER, lambda: is_let_in(debuggee), **MEMBERS[member]) is True
+    assert is_let_in(debuggee)
+    if where == "file":
+        assert (os.stat(path).st_gid, mode_of(debuggee)) == (GROUP, 0o660)
+
+
+@needs_root
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_others_are_not_let_in_whatever_the_mode(
+    stranger: str, start: Start, socket_dir: Path
+) -> None:
+    debuggee = start(unix_socket=str(socket_dir / "s"), unix_group=GROUP, unix_mode=0o666)
+    assert as_user(STRANGER, lambda: is_let_in(debuggee), **STRANGERS[stranger]) is False
+    assert_refused(debuggee, f"the peer belongs to uid {STRANGER}")
+
+
+@needs_root
+def test_a_group_has_a_name_too(start: Start, socket_dir: Path) -> None:
+    debuggee = start(unix_socket=str(socket_dir / "s"), unix_group="daemon", allow_users=[FRIEND])
+    gid = os.stat(str(debuggee.unix_socket)).st_gid
+    assert as_user(STRANGER, lambda: is_let_in(debuggee), groups=[gid]) is True
+    assert as_user(FRIEND, lambda: is_let_in(debuggee)) is True
+    assert mode_of(debuggee) == 0o666
+
+
+#: A server as run_server would not start it.
+BARE = """
+import json, sys
+import _pystuck
+server = _pystuck.run_server(unix_socket=sys.argv[1], unix_group=65534, unix_mode=0o666)
+print(json.dumps({"unix_socket": server.unix_socket}), flush=True)
+sys.stdin.readline()
+print("went on", flush=True)
+"""
+
+
+@needs_root
+def test_the_group_of_all_that_have_no_number_is_nobodys(socket_dir: Path) -> None:
+    argv = [python(), "-c", BARE, str(socket_dir / "s")]
+    debuggee = Debuggee(argv, debuggee_environment())
+    try:
+        assert as_user(STRANGER, lambda: is_let_in(debuggee), gid=65534) is False
+        assert as_user(STRANGER, lambda: is_let_in(debuggee), groups=[65534]) is False
+        assert is_let_in(debuggee)
+        debuggee.end_well()
+    finally:
+        debuggee.kill()
+
+
+@needs_root
+def test_a_group_that_the_socket_cannot_be_given_to_is_an_error(
+    start: Start, socket_dir: Path
+) -> None:
+    os.chown(socket_dir, STRANGER, STRANGER)
+    path = str(socket_dir / "s")
+    debuggee = start(user=STRANGER, unix_socket=path, unix_group=GROUP)
+    assert debuggee.told == {
+        "error": f"PermissionError: [Errno 1] Operation not permitted: {path} (unix_group has to "
+        "be a group of this process's user)"
+    }
+    assert not os.path.exists(path)
+
+
+@needs_root
+def test_a_unix_socket_that_is_dead_is_replaced_by_one_with_its_own_rights(
+    start: Start, socket_dir: Path
+) -> None:
+    path = str(socket_dir / "s")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(path)
+    os.chmod(path, 0o666)
+    debuggee = start(unix_socket=path, unix_group=GROUP)
+    assert (os.stat(path).st_gid, mode_of(debuggee)) == (GROUP, 0o660)
+    assert start(unix_socket=path, unix_mode=0o666).told == {
+        "error": f"OSError: [Errno 98] Address already in use: {path}"
+    }
+    assert (os.stat(path).st_gid, mode_of(debuggee)) == (GROUP, 0o660)
+
+
+# ---- insecure ------------------------------------------------------------------------------------
+
+
+def outer_address() -> str:
+    """An address of this machine that is not the loopback one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this machine has no address but the loopback one")
+        return sock.getsockname()[0]
+
+
+@needs_root
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "", "localhost"])
+def test_an_insecure_server_lets_everyone_in(host: str, start: Start) -> None:
+    debuggee = start(host=host, insecure=True)
+    debuggee.host = "127.0.0.1"
+    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is True
+    assert is_let_in(debuggee)
+
+
+def test_an_insecure_server_may_be_reached_from_elsewhere(start: Start) -> None:
+    address = outer_address()
+    debuggee = start(host="0.0.0.0", insecure=True)
+    debuggee.host = address
+    assert is_let_in(debuggee)
+    debuggee = start(host=address, insecure=True)
+    assert debuggee.host == address
+    assert is_let_in(debuggee)
+
+
+@needs_root
+def test_a_server_that_is_not_insecure_is_as_ever(start: Start) -> None:
+    debuggee = start(insecure=False)
+    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is False
+    assert_refused(debuggee, f"the peer belongs to uid {STRANGER}")
+
+
+def test_a_refused_client_gets_nothing_but_the_end(start: Start, socket_dir: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    debuggee = start(unix_socket=str(socket_dir / "s"), allow_users=[FRIEND])
+
+    def reads() -> bytes:
+        with connect_socket(debuggee) as sock:
+            return sock.recv(100)
+
+    assert as_user(STRANGER, reads) == b""
+    line = debuggee.read_line()
+    assert line == f"WARNING a client was refused: the peer belongs to uid {STRANGER}"
+
+
+# ---- What is no argument -------------------------------------------------------------------------
+
+ATTEMPT = """
+import json, sys
+import pystuck
+try:
+    pystuck.run_server(**{"port": 0, **eval(sys.argv[1])})
+except Exception as error:
+    print(json.dumps(f"{type(error).__name__}: {error}"))
+else:
+    print("null")
+"""
+
+SOCKET = "'unix_socket': '@pystuck-test-{pid}'"
+
+REFUSED = {
+    "{'host': '0.0.0.0'}": "ValueError: 0.0.0.0 is not a loopback address.",
+    "{'host': '0.0.0.0', 'insecure': False}": "ValueError: 0.0.0.0 is not a loopback address.",
+    "{'host': '0.0.0.0', 'allow_users': [5]}": "ValueError: 0.0.0.0 is not a loopback address.",
+    "{'insecure': 1}": "TypeError: insecure is True or False, not 1",
+    "{'insecure': 'no'}": "TypeError: insecure is True or False, not 'no'",
+    "{'insecure': True, 'allow_users': [5]}": "ValueError: allow_users goes without insecure",
+    "{'allow_users': 'root'}": "TypeError: allow_users takes a list of names and ids, not 'root'",
+    "{'allow_users': b'root'}": "TypeError: allow_users takes a list of names and ids, not b'root'",
+    "{'allow_users': 5}": "TypeError: allow_users takes a list of names and ids, not 5",
+    "{'allow_users': [True]}": "TypeError: allow_users takes names and ids, not True",
+    "{'allow_users': [1.5]}": "TypeError: allow_users takes names and ids, not 1.5",
+    "{'allow_users': [None]}": "TypeError: allow_users takes names and ids, not None",
+    "{'allow_users': ['nobody at all']}": (
+        "ValueError: allow_users: there is no user 'nobody at all'"
+    ),
+    "{'allow_users': [-1]}": "ValueError: allow_users: -1 is no id of a user",
+    "{'allow_users': [2**32 - 1]}": "ValueError: allow_users: 4294967295 is no id of a user",
+    "{'allow_users': [65534]}": "ValueError: allow_users: 65534 stands for every user without",
+    "{'allow_users': ['nobody']}": "ValueError: allow_users: 'nobody' stands for every user with",
+    "{'unix_mode': 0o660}": "ValueError: unix_mode is for a unix_socket",
+    "{'unix_group': 5}": "ValueError: unix_group is for a unix_socket",
+    f"{{{SOCKET}, 'insecure': True}}": "ValueError: insecure is for TCP: ",
+    f"{{{SOCKET}, 'unix_mode': 0o660}}": "ValueError: unix_mode is for a unix_socket that is a fil",
+    "{'unix_socket': 's', 'unix_mode': '0660'}": (
+        "TypeError: unix_mode takes an int, such as 0o660, not '0660'"
+    ),
+    "{'unix_socket': 's', 'unix_mode': True}": "TypeError: unix_mode takes an int",
+    "{'unix_socket': 's', 'unix_mode': 660}": "ValueError: unix_mode: 0o1224 is no mode of a file",
+    "{'unix_socket': 's', 'unix_mode': -1}": "ValueError: unix_mode: -0o1 is no mode of a file",
+    "{'unix_socket': 's', 'unix_mode': 0o466}": "ValueError: unix_mode: 0o466 keeps the owner out",
+    "{'unix_socket': 's', 'unix_mode': 0}": "ValueError: unix_mode: 0o0 keeps the owner out",
+    f"{{{SOCKET}, 'unix_group': 'no such group'}}": (
+        "ValueError: unix_group: there is no group 'no such group'"
+    ),
+    f"{{{SOCKET}, 'unix_group': 1.5}}": "TypeError: unix_group takes names and ids, not 1.5",
+    f"{{{SOCKET}, 'unix_group': True}}": "TypeError: unix_group takes names and ids, not True",
+    f"{{{SOCKET}, 'unix_group': -1}}": "ValueError: unix_group: -1 is no id of a group",
+    f"{{{SOCKET}, 'unix_group': 65534}}": "ValueError: unix_group: 65534 stands for every group",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED)
+def test_an_argument_that_makes_no_sense_is_named(arguments: str, tmp_path: Path) -> None:
+    error = run_python(f"import os; os.chdir({str(tmp_path)!r})\n" + ATTEMPT, arguments)
+    assert str(error).startswith(REFUSED[arguments]), error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_error_says_what_to_do_about_an_address_of_others() -> None:
+    error = str(run_python(ATTEMPT, "{'host': '0.0.0.0'}"))
+    for word in ("127.0.0.1", "unix_socket", "SSH", "certfile", "ca_certs", "insecure=True"):
+        assert word in error

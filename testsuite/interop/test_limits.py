@@ -1,0 +1,420 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The limits that run_server takes: max_clients, max_frame, handshake_timeout, max_objects and
+send_timeout."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rpyc
+from certificates import Files
+from harness import (
+    OBEY,
+    SANITIZED,
+    Debuggee,
+    build_setting,
+    debuggee_environment,
+    python,
+    run_python,
+    tell,
+    wait_until,
+)
+from rawpeer import (
+    ENVELOPES,
+    REPLY,
+    VALUE,
+    Envelope,
+    Handler,
+    RawPeer,
+    box,
+    connect_socket,
+    error_name,
+    frame,
+    raw_connect,
+    stop_reading,
+    zlib_bomb,
+)
+from tls_clients import needs_tls
+
+Start = Callable[..., Debuggee]
+
+MIB = 1 << 20
+
+#: Seconds that are soon over, and yet enough to say something.
+SHORT = 2.0 if SANITIZED else 0.4
+
+
+@pytest.fixture
+def start(start_debuggee: Start) -> Start:
+    """Starts a program that tells what its logger hears, with these arguments of run_server."""
+    path = os.environ.get("LIBRPYC_SSL_PATH", "")
+
+    def start_it(**options: Any) -> Debuggee:
+        return start_debuggee("logged.py", env={"LD_LIBRARY_PATH": path}, **options)
+
+    return start_it
+
+
+def assert_told(debuggee: Debuggee, expected: str) -> None:
+    assert debuggee.read_line() == f"WARNING {expected}"
+
+
+# ---- max_clients ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_more_clients_than_are_allowed_are_refused(most: int, start: Start) -> None:
+    debuggee = start(max_clients=most)
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(raw_connect(debuggee)) for _ in range(most)]
+        assert all(peer.works() for peer in peers)
+        with raw_connect(debuggee) as refused:
+            assert refused.is_closed()
+        assert_told(debuggee, "a client was refused: there are too many")
+        peers[0].sock.close()
+
+        def is_let_in() -> bool:
+            with raw_connect(debuggee) as peer:
+                if peer.works():
+                    return True
+            assert_told(debuggee, "a client was refused: there are too many")
+            return False
+
+        wait_until(is_let_in, "room for another one")
+        assert all(peer.works() for peer in peers[1:])
+
+
+def test_very_many_clients_are_watched_if_they_are_allowed(start_debuggee: Start) -> None:
+    """Requests that block: it is the listener that sees their clients go."""
+    count = 300
+    debuggee = start_debuggee("plain.py", arguments=("", OBEY), max_clients=count)
+    debuggee.ended = True
+    debuggee.write("\n")
+    block = "import threading\nblocked, lock = [], threading.Lock()\nlock.acquire()"
+    assert tell(debuggee, block) is None
+    with contextlib.ExitStack() as stay:
+        with contextlib.ExitStack() as stack:
+            for _ in range(count - 20):
+                peer = stack.enter_context(raw_connect(debuggee))
+                block = peer.eval("lambda main: (main.blocked.append(1), main.lock.acquire())")
+                main = peer.eval("__import__('__main__')")
+                peer.send(peer.request_frame(Handler.CALL, box((block, (main,)))))
+            check = f"assert len(blocked) == server.clients == {count - 20}"
+            wait_until(lambda: tell(debuggee, check) is None, "the requests to block")
+            idle = [stay.enter_context(raw_connect(debuggee)) for _ in range(20)]
+            assert all(peer.works() for peer in idle)
+            with raw_connect(debuggee) as refused:
+                assert refused.is_closed()
+        check = "assert server.clients == 20"
+        wait_until(lambda: tell(debuggee, check) is None, "them to be gone")
+        assert all(peer.works() for peer in idle)
+    debuggee.popen.stdin.close()
+    assert debuggee.read_rest() == "went on\n"
+    assert (debuggee.wait(), debuggee.stderr()) == (0, "")
+
+
+# ---- max_frame -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("envelope", ENVELOPES)
+def test_a_message_that_is_longer_than_allowed_ends_the_connection(
+    envelope: Envelope, start: Start
+) -> None:
+    debuggee = start(max_frame=10_000)
+    with raw_connect(debuggee, envelope) as peer:
+        short = peer.request_frame(Handler.PING, box((b"x" * 9_900,)))
+        too_long = peer.request_frame(Handler.PING, box((b"x" * 10_000,)))
+        peer.send(short)
+        assert peer.answer() is not None
+        peer.send(too_long)
+        assert peer.is_closed()
+    length = len(too_long) - 6
+    assert_told(
+        debuggee,
+        f"client 0 was hung up on: a frame of {length} bytes, and 10000 are allowed",
+    )
+
+
+def test_a_message_that_inflates_to_more_than_allowed_ends_the_connection(start: Start) -> None:
+    debuggee = start(max_frame=10_000)
+    with raw_connect(debuggee) as peer:
+        short = peer.request_frame(Handler.PING, box((b"x" * 9_900,)))[5:-1]
+        peer.send(frame(zlib.compress(short), compressed=1))
+        assert peer.answer() is not None
+        peer.send(frame(zlib_bomb(MIB), compressed=1))
+        assert peer.is_closed()
+    assert_told(debuggee, "client 0 was hung up on: a frame that inflates to more than 10000 bytes")
+
+
+def test_what_a_client_is_sent_may_be_longer(start: Start) -> None:
+    with raw_connect(start(max_frame=1024)) as peer:
+        assert peer.eval("b'x' * 100_000") == b"x" * 100_000
+
+
+def test_longer_messages_than_usual_may_be_allowed(start: Start) -> None:
+    if SANITIZED:
+        pytest.skip("takes too much memory")
+    size = 257 * MIB
+    for most, works in ((300 * MIB, True), (256 * MIB, False)):
+        debuggee = start(max_frame=most)
+        with raw_connect(debuggee) as peer:
+            peer.send(frame(zlib_bomb(size), compressed=1))
+            assert peer.is_closed()  # for it is no message
+        line = debuggee.read_line()
+        assert ("inflates" not in line) == works
+
+
+# ---- handshake_timeout ---------------------------------------------------------------------------
+
+SILENT = "hung up on: it has not said anything in time (handshake_timeout)"
+
+
+def test_a_client_that_says_nothing_is_hung_up_on_and_one_that_has_spoken_is_not(
+    start: Start,
+) -> None:
+    debuggee = start(handshake_timeout=SHORT)
+    with raw_connect(debuggee) as speaker, raw_connect(debuggee) as silent:
+        assert speaker.works()
+        assert silent.is_closed()
+        assert_told(debuggee, f"client 1 was {SILENT}")
+        assert speaker.works()
+    before = debuggee.holdings()
+    with raw_connect(debuggee) as silent:
+        assert silent.is_closed()
+    debuggee.wait_until_back_to(before)
+    assert_told(debuggee, f"client 2 was {SILENT}")
+
+
+@pytest.mark.parametrize("envelope", ENVELOPES)
+def test_a_client_that_does_not_finish_its_first_message_is_hung_up_on(
+    envelope: Envelope, start: Start
+) -> None:
+    debuggee = start(handshake_timeout=SHORT)
+    with raw_connect(debuggee, envelope) as peer:
+        with contextlib.suppress(ConnectionError):
+            for byte in peer.request_frame(Handler.PING, box((b"x" * 1000,))):
+                peer.sock.sendall(bytes([byte]))
+                time.sleep(0.01)  # that is how slow it is
+        assert peer.is_closed()
+    assert_told(debuggee, f"client 0 was {SILENT}")
+
+
+def test_a_client_may_be_silent_for_ever_where_that_is_allowed(start: Start) -> None:
+    patient, other = start(handshake_timeout=None), start(handshake_timeout=SHORT)
+    with raw_connect(patient) as silent, raw_connect(other) as hung_up_on:
+        assert hung_up_on.is_closed()
+        assert silent.works()
+    assert_told(other, f"client 0 was {SILENT}")
+
+
+def test_a_stock_client_may_wait_before_it_asks_for_anything(start: Start) -> None:
+    debuggee = start(handshake_timeout=SHORT)
+    with rpyc.classic.connect("127.0.0.1", debuggee.port) as c, raw_connect(debuggee) as silent:
+        assert silent.is_closed()
+        assert c.eval("6 * 7") == 42
+    assert_told(debuggee, f"client 1 was {SILENT}")
+
+
+@needs_tls
+def test_a_client_that_does_not_shake_hands_is_hung_up_on(start: Start, files: Files) -> None:
+    server = {"certfile": files.server_cert, "keyfile": files.server_key}
+    debuggee = start(**server, handshake_timeout=SHORT)
+    with contextlib.closing(connect_socket(debuggee)) as sock:
+        assert sock.recv(1) == b""
+    assert_told(debuggee, "client 0 was refused: no TLS handshake in time (handshake_timeout)")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(files.ca)
+    with context.wrap_socket(connect_socket(debuggee), server_hostname="127.0.0.1") as sock:
+        assert sock.recv(1) == b""
+    assert_told(debuggee, f"client 1 was {SILENT}")
+
+
+SLOW_SERVICE = """
+import json, sys, time
+import pystuck, rpyc
+class Slow(rpyc.Service):
+    def on_connect(self, conn):
+        time.sleep(2 * float(sys.argv[1]))
+        print("connected", flush=True)
+server = pystuck.run_server(
+    port=0, service_class_getter=lambda: Slow, handshake_timeout=float(sys.argv[1])
+)
+print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
+sys.stdin.readline()
+print("went on", flush=True)
+"""
+
+
+def test_a_client_does_not_suffer_from_a_service_that_takes_its_time() -> None:
+    path = os.pathsep.join([build_setting("PYSTUCK_PYTHONPATH"), build_setting("PYSTUCK_RPYC6")])
+    argv = [python(), "-c", SLOW_SERVICE, str(SHORT)]
+    debuggee = Debuggee(argv, debuggee_environment(PYTHONPATH=path))
+    try:
+        for is_first in (True, False):  # it says something at once, or when it is its turn
+            with raw_connect(debuggee) as peer:
+                request = peer.request_frame(Handler.PING, box(("hello",)))
+                if is_first:
+                    peer.send(request)
+                assert debuggee.read_line() == "connected"
+                if not is_first:
+                    peer.send(request)
+                assert peer.answer() == (REPLY, 0, (VALUE, "hello"))
+        debuggee.end_well()
+    finally:
+        debuggee.kill()
+
+
+# ---- max_objects ---------------------------------------------------------------------------------
+
+
+def refusal(peer: RawPeer, text: str) -> tuple[str, str]:
+    """The exception that an expression comes to."""
+    answer = peer.request(Handler.CALLATTR, peer.root(), "eval", (text,))
+    assert answer is not None
+    name = error_name(answer)
+    return name, answer.args[1][0]
+
+
+def test_a_client_that_holds_more_objects_than_allowed_gets_an_exception(start: Start) -> None:
+    debuggee = start(max_objects=5)
+    with raw_connect(debuggee) as peer, raw_connect(debuggee) as other:
+        held = [peer.eval("[1]") for _ in range(4)]  # and the root
+        assert refusal(peer, "[1]") == (
+            "RuntimeError",
+            "the client holds 5 objects of this process, and may hold no more (max_objects)",
+        )
+        assert peer.value(Handler.REPR, held[0]) == "[1]"
+        assert peer.eval("(1, 'plain', (2.0,))") == (1, "plain", (2.0,))
+        assert [other.eval("[1]") for _ in range(4)]
+        peer.value(Handler.DEL, held[0], 1)
+        held[0] = peer.eval("[2]")
+        assert peer.value(Handler.REPR, held[0]) == "[2]"
+        assert refusal(peer, "[1]")[0] == "RuntimeError"
+
+
+def test_an_object_may_be_sent_any_number_of_times(start: Start) -> None:
+    with raw_connect(start(max_objects=2)) as peer:
+        refs = {peer.eval("__import__('sys')") for _ in range(50)}
+        assert len(refs) == 1
+
+
+def test_what_did_not_fit_is_not_held(start: Start) -> None:
+    with raw_connect(start(max_objects=5)) as peer:
+        for _ in range(10):
+            assert refusal(peer, "tuple([n] for n in range(100))")[0] == "RuntimeError"
+        things = peer.eval("tuple([n] for n in range(4))")
+        assert [peer.value(Handler.REPR, thing) for thing in things] == ["[0]", "[1]", "[2]", "[3]"]
+
+
+# ---- send_timeout --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_a_client_that_does_not_read_is_hung_up_on(
+    kind: str, start: Start, socket_dir: Path
+) -> None:
+    where = {"unix_socket": str(socket_dir / "s")} if kind == "unix" else {}
+    debuggee = start(**where, send_timeout=SHORT)
+    before = debuggee.holdings()
+    with raw_connect(debuggee) as peer:
+        stop_reading(peer)
+        assert_told(debuggee, "client 0 was hung up on: the peer does not read what it is sent")
+        debuggee.wait_until_back_to(before)
+        with raw_connect(debuggee) as other:
+            assert other.works()
+
+
+@needs_tls
+def test_a_client_that_does_not_read_over_tls_is_hung_up_on(start: Start, files: Files) -> None:
+    server = {"certfile": files.server_cert, "keyfile": files.server_key}
+    debuggee = start(**server, send_timeout=SHORT)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(files.ca)
+    sock = context.wrap_socket(connect_socket(debuggee), server_hostname="127.0.0.1")
+    with RawPeer(sock, Envelope.RPYC6) as peer:
+        stop_reading(peer)
+        assert_told(debuggee, "client 0 was hung up on: the peer does not read what it is sent")
+
+
+def test_a_client_that_reads_slowly_is_served(start: Start) -> None:
+    debuggee = start(send_timeout=1.5)
+    size = 40 * MIB
+    with raw_connect(debuggee) as peer:
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        root = peer.root()
+        text = f"__import__('os').urandom({size})"
+        peer.send(peer.request_frame(Handler.CALLATTR, box((root, "eval", (text,)))))
+        got, begun = 0, time.monotonic()
+        while got < size:
+            if got < size // 2 and time.monotonic() - begun < 3:
+                time.sleep(0.02)  # that is how slow it is
+            data = peer.sock.recv(size // 64)
+            assert data
+            got += len(data)
+    with raw_connect(debuggee) as peer:
+        assert peer.works()
+
+
+def test_a_client_may_take_for_ever_to_read_where_that_is_allowed(start: Start) -> None:
+    patient, other = start(send_timeout=None), start(send_timeout=SHORT)
+    with raw_connect(patient) as slow, raw_connect(other) as hung_up_on:
+        stop_reading(slow)
+        stop_reading(hung_up_on)
+        assert_told(other, "client 0 was hung up on: the peer does not read what it is sent")
+        answer = slow.answer()
+        assert answer is not None
+        assert len(answer.args[1]) == 50_000_000
+
+
+# ---- What is no limit ----------------------------------------------------------------------------
+
+ATTEMPT = """
+import json, sys
+import pystuck
+try:
+    pystuck.run_server(port=0, **eval(sys.argv[1]))
+except Exception as error:
+    print(json.dumps(f"{type(error).__name__}: {error}"))
+else:
+    print("null")
+"""
+
+REFUSED = {
+    "{'max_clients': 0}": "ValueError: max_clients: 0 is not in 1 to 100000",
+    "{'max_clients': -1}": "ValueError: max_clients: -1 is not in 1 to 100000",
+    "{'max_clients': 10**6}": "ValueError: max_clients: 1000000 is not in 1 to 100000",
+    "{'max_clients': 1.5}": "TypeError: max_clients takes an int, not 1.5",
+    "{'max_clients': True}": "TypeError: max_clients takes an int, not True",
+    "{'max_clients': '5'}": "TypeError: max_clients takes an int, not '5'",
+    "{'max_frame': 0}": "ValueError: max_frame: 0 is not in 1024 to 4294967295",
+    "{'max_frame': 2**32}": "ValueError: max_frame: 4294967296 is not in 1024 to 4294967295",
+    "{'max_frame': None}": "None",
+    "{'max_objects': 0}": "ValueError: max_objects: 0 is not in 1 to ",
+    "{'max_objects': 2**70}": "ValueError: max_objects: 1180591620717411303424 is not in 1 to ",
+    "{'handshake_timeout': 0}": "ValueError: handshake_timeout: 0 is not in 0 to 1000000 seconds",
+    "{'handshake_timeout': -1}": "ValueError: handshake_timeout: -1 is not in 0 to 1000000 seconds",
+    "{'handshake_timeout': 1e7}": "ValueError: handshake_timeout: 10000000.0 is not in 0 to",
+    "{'handshake_timeout': float('nan')}": "ValueError: handshake_timeout: nan is not in 0 to",
+    "{'handshake_timeout': float('inf')}": "ValueError: handshake_timeout: inf is not in 0 to",
+    "{'handshake_timeout': 'x'}": "TypeError: handshake_timeout takes seconds, or None, not 'x'",
+    "{'handshake_timeout': True}": "TypeError: handshake_timeout takes seconds, or None, not True",
+    "{'send_timeout': 0}": "ValueError: send_timeout: 0 is not in 0 to 1000000 seconds",
+    "{'send_timeout': []}": "TypeError: send_timeout takes seconds, or None, not []",
+    "{'send_timeout': 0.0001}": "None",
+    "{'max_client': 5}": "TypeError: run_server() got an unexpected keyword argument 'max_client'",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED)
+def test_a_limit_that_makes_no_sense_is_named(arguments: str) -> None:
+    error = str(run_python(ATTEMPT, arguments))
+    assert error.startswith(REFUSED[arguments]), error

@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Who is let in, as the options of python -m pystuck and PYSTUCK_CERTFILE and so on say it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import ssl
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from certificates import Files
+from harness import PATIENCE, STRANGER, Running, as_user, debuggee_environment, python
+from rawpeer import Envelope, RawPeer
+from tls_clients import client_files, needs_tls, try_tls
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+
+FRIEND, GROUP = 65532, 65531
+
+#: Tells which servers there are, and before that what was logged.
+TELL = """
+import json, logging, sys
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
+import pystuck
+servers = [[server.host, server.port, server.unix_socket] for server in pystuck._servers]
+print(json.dumps(servers), flush=True)
+sys.stdin.readline()
+"""
+
+Serve = Callable[..., "Served"]
+
+#: What the arguments of run_server are called, as options and as variables.
+LISTS = {"allow_subjects": "allow_subject", "allow_users": "allow_user"}
+
+
+def as_options(arguments: dict[str, Any]) -> list[str]:
+    """The options of python -m pystuck for these arguments of run_server."""
+    options = []
+    for name, value in arguments.items():
+        option = "--" + LISTS.get(name, name).replace("_", "-")
+        if name == "insecure":
+            options.append(option)
+        else:
+            for each in value if isinstance(value, list) else [value]:
+                options += [option, str(each)]
+    return options
+
+
+def as_variables(arguments: dict[str, Any]) -> dict[str, str]:
+    """... and the variables."""
+    return {
+        "PYSTUCK_" + name.upper(): ",".join(value) if isinstance(value, list) else str(value)
+        for name, value in arguments.items()
+    }
+
+
+class Served(Running):
+    """A program with a server, or without one."""
+
+    def __init__(self, argv: list[str], env: dict[str, str]) -> None:
+        super().__init__(argv, env)
+        self.logged = []
+        line = self.read_line()
+        while not line.startswith("["):
+            self.logged.append(line)
+            line = self.read_line()
+        self.servers = json.loads(line)
+
+    @property
+    def port(self) -> int:
+        ((_, port, _),) = self.servers
+        return port
+
+    def is_let_in(self) -> bool:
+        """Whether this user gets an answer."""
+        ((_, port, path),) = self.servers
+        if path is None:
+            sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        else:
+            sock = socket.socket(socket.AF_UNIX)
+            sock.connect(path)
+        with RawPeer(sock, Envelope.RPYC6) as peer:
+            return peer.works()
+
+
+@contextlib.contextmanager
+def served(*options: str, **variables: str) -> Iterator[Served]:
+    """A program with these in its environment, and run by python -m pystuck if there are options.
+    It has to end well."""
+    environment = debuggee_environment(
+        LD_LIBRARY_PATH=os.environ.get("LIBRPYC_SSL_PATH", ""), **variables
+    )
+    run = ["-m", "pystuck", *options] if options else []
+    program = Served([python(), *run, "-c", TELL], environment)
+    try:
+        yield program
+        program.write("go on\n")
+        assert (program.wait(), program.stderr()) == (0, "")
+    finally:
+        program.kill()
+
+
+@pytest.fixture(params=["options", "variables"])
+def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
+    """Starts such a program: serve("host:port" or "unix:path", name=value, ...)."""
+    with contextlib.ExitStack() as stack:
+
+        def start(address: str, **arguments: Any) -> Served:
+            if request.param == "variables":
+                variables = {"PYSTUCK": address, **as_variables(arguments)}
+                return stack.enter_context(served(**variables))
+            kind, _, path = address.partition(":")
+            host = ["--unix-socket", path] if kind == "unix" else ["--host", kind, "--port", path]
+            return stack.enter_context(served(*host, *as_options(arguments)))
+
+        yield start
+
+
+# ---- Users ---------------------------------------------------------------------------------------
+
+
+@needs_root
+def test_users_are_allowed(serve: Serve) -> None:
+    program = serve("127.0.0.1:0", allow_users=[str(FRIEND), "daemon"])
+    assert as_user(FRIEND, program.is_let_in) is True
+    assert as_user(1, program.is_let_in) is True
+    assert as_user(STRANGER, program.is_let_in) is False
+
+
+@needs_root
+def test_a_unix_socket_has_a_mode_and_a_group(serve: Serve, socket_dir: Path) -> None:
+    path = socket_dir / "s"
+    program = serve(f"unix:{path}", unix_mode="0666", unix_group=str(GROUP))
+    found = path.stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o666, GROUP)
+    assert as_user(FRIEND, program.is_let_in, gid=GROUP) is True
+    assert as_user(STRANGER, program.is_let_in) is False
+
+
+@needs_root
+def test_a_group_has_a_name(serve: Serve, socket_dir: Path) -> None:
+    program = serve(f"unix:{socket_dir}/s", unix_group="daemon")
+    assert as_user(FRIEND, program.is_let_in, gid=1) is True
+
+
+def test_a_mode_is_octal_with_or_without_its_prefix(serve: Serve, socket_dir: Path) -> None:
+    for text in ("0660", "660", "0o660"):
+        path = socket_dir / f"s{text}"
+        assert serve(f"unix:{path}", unix_mode=text).logged == []
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+
+
+@needs_root
+def test_an_insecure_server_lets_everyone_in(serve: Serve) -> None:
+    program = serve("0.0.0.0:0", insecure=1)
+    assert as_user(STRANGER, program.is_let_in) is True
+
+
+# ---- TLS -----------------------------------------------------------------------------------------
+
+
+@needs_tls
+def test_certificates_are_asked_for(serve: Serve, files: Files) -> None:
+    program = serve(
+        "0.0.0.0:0", certfile=files.server_cert, keyfile=files.server_key, ca_certs=files.ca
+    )
+    assert try_tls(program.port, **client_files(files)) == "served"
+    assert try_tls(program.port) != "served"
+    strange = {"keyfile": files.stranger_key, "certfile": files.stranger_cert}
+    assert try_tls(program.port, **strange) != "served"
+
+
+@needs_tls
+def test_names_and_revocations_count(serve: Serve, files: Files, tmp_path: Path) -> None:
+    alice, bob, mallory = (files.person(name) for name in ("alice", "bob", "mallory"))
+    crl = tmp_path / "crl.pem"
+    crl.write_bytes(files.crl(bob["certfile"]))
+    program = serve(
+        "127.0.0.1:0",
+        certfile=files.server_cert,
+        keyfile=files.server_key,
+        ca_certs=files.ca,
+        crl=crl,
+        allow_subjects=["bob", "alice"],
+    )
+    assert try_tls(program.port, **alice) == "served"
+    assert try_tls(program.port, **bob) != "served"
+    assert try_tls(program.port, **mallory) != "served"
+
+
+@needs_tls
+def test_a_whole_subject_has_commas(files: Files) -> None:
+    strict = {
+        "certfile": files.server_cert,
+        "keyfile": files.server_key,
+        "ca_certs": files.ca,
+    }
+    subject = "CN=alice,OU=Tests,O=Example"
+    for text in (subject, f"{subject};bob", f"bob; {subject}"):
+        variables = as_variables({**strict, "allow_subjects": text})
+        with served(PYSTUCK="127.0.0.1:0", **variables) as program:
+            assert try_tls(program.port, **files.person("alice")) == "served"
+            assert try_tls(program.port, **files.person("alice", "Elsewhere")) != "served"
+            expected = "served" if "bob" in text else "AssertionError"
+            assert try_tls(program.port, **files.person("bob")) == expected
+    options = as_options({**strict, "allow_subjects": [subject]})
+    with served("--port", "0", *options) as program:
+        assert try_tls(program.port, **files.person("alice")) == "served"
+        assert try_tls(program.port, **files.person("alice", "Elsewhere")) != "served"
+
+
+@needs_tls
+def test_ciphers_are_chosen(serve: Serve, files: Files) -> None:
+    name = "ECDHE-ECDSA-CHACHA20-POLY1305"
+    program = serve(
+        "127.0.0.1:0", certfile=files.server_cert, keyfile=files.server_key, ciphers=name
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(files.ca)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    plain = socket.create_connection(("127.0.0.1", program.port), PATIENCE)
+    with plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as sock:
+        assert sock.cipher()[0] == name
+
+
+# ---- What is wrong -------------------------------------------------------------------------------
+
+#: Where the server is to listen, what is wrong, and what is said of it.
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("127.0.0.1:0", {"allow_users": "nobody-at-all"}, "allow_users: there is no user 'nobody-at"),
+    ("127.0.0.1:0", {"allow_users": "65534"}, "allow_users: 65534 stands for every user"),
+    ("127.0.0.1:0", {"unix_mode": "0660"}, "unix_mode is for a unix_socket"),
+    ("127.0.0.1:0", {"unix_group": "0"}, "unix_group is for a unix_socket"),
+    ("unix:SOCKET", {"unix_mode": "rw"}, "unix_mode: 'rw' is no mode in octal, such as 0660"),
+    ("unix:SOCKET", {"unix_mode": "0999"}, "unix_mode: '0999' is no mode in octal"),
+    ("unix:SOCKET", {"unix_mode": "0"}, "unix_mode: 0o0 keeps the owner out"),
+    ("unix:SOCKET", {"unix_group": "no-such"}, "unix_group: there is no group 'no-such'"),
+    ("unix:SOCKET", {"insecure": "1"}, "insecure is for TCP"),
+    ("127.0.0.1:0", {"insecure": "1", "allow_users": "5"}, "allow_users goes without insecure"),
+    ("0.0.0.0:0", {}, "0.0.0.0 is not a loopback address"),
+    ("0.0.0.0:0", {"allow_users": "5"}, "0.0.0.0 is not a loopback address"),
+    ("127.0.0.1:0", {"keyfile": "x"}, "keyfile needs certfile"),
+    ("127.0.0.1:0", {"ca_certs": "x"}, "ca_certs needs certfile"),
+    ("127.0.0.1:0", {"ciphers": "x"}, "ciphers needs certfile"),
+    ("127.0.0.1:0", {"crl": "x"}, "crl needs certfile"),
+    ("127.0.0.1:0", {"allow_subjects": "x"}, "allow_subjects needs certfile"),
+    ("127.0.0.1:0", {"certfile": "/nowhere.pem"}, "No such file or directory: '/nowhere.pem'"),
+]
+
+#: ... and what can be wrong with variables alone.
+WRONG_VARIABLES = {
+    "PYSTUCK_ALLOW_USERS": "PYSTUCK_ALLOW_USERS is empty",
+    "PYSTUCK_ALLOW_SUBJECTS": "PYSTUCK_ALLOW_SUBJECTS is empty",
+    "PYSTUCK_CERTFILE": "PYSTUCK_CERTFILE is empty",
+    "PYSTUCK_KEYFILE": "PYSTUCK_KEYFILE is empty",
+    "PYSTUCK_CA_CERTS": "PYSTUCK_CA_CERTS is empty",
+    "PYSTUCK_CRL": "PYSTUCK_CRL is empty",
+    "PYSTUCK_CIPHERS": "PYSTUCK_CIPHERS is empty",
+    "PYSTUCK_UNIX_MODE": "PYSTUCK_UNIX_MODE is empty",
+    "PYSTUCK_UNIX_GROUP": "PYSTUCK_UNIX_GROUP is empty",
+    "PYSTUCK_INSECURE=yes": "PYSTUCK_INSECURE is 1 or 0, not 'yes'",
+    "PYSTUCK_ALLOW_USERS=root,": "allow_users: an item of 'root,' is empty",
+    "PYSTUCK_ALLOW_SUBJECTS=;CN=x": "allow_subjects: an item of ';CN=x' is empty",
+    "PYSTUCK_ALLOW_USER=x": "PYSTUCK_ALLOW_USER is no variable of pystuck's",
+    "PYSTUCK_ALLOW_SUBJECT=x": "PYSTUCK_ALLOW_SUBJECT is no variable of pystuck's",
+    "PYSTUCK_CA_CERT=x": "PYSTUCK_CA_CERT is no variable of pystuck's",
+}
+
+
+def run(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """python -m pystuck, which is to fail."""
+    return subprocess.run(
+        [python(), "-m", "pystuck", *options, "-c", "print('ran')"],
+        env=debuggee_environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("address", "wrong", "why"), WRONG, ids=str)
+def test_no_server_is_started_where_a_variable_is_wrong(
+    address: str, wrong: dict[str, Any], why: str, socket_dir: Path
+) -> None:
+    address = address.replace("SOCKET", str(socket_dir / "s"))
+    with served(PYSTUCK=address, **as_variables(wrong)) as program:
+        assert program.servers == []
+        (line,) = program.logged
+        assert line.startswith(f"PYSTUCK={address!a}: no server: ")
+        assert why in line
+    assert os.listdir(socket_dir) == []
+
+
+@pytest.mark.parametrize("variable", WRONG_VARIABLES)
+def test_no_server_is_started_where_a_variable_cannot_have_been_meant(variable: str) -> None:
+    name, _, value = variable.partition("=")
+    with served(PYSTUCK="127.0.0.1:0", **{name: value}) as program:
+        assert program.servers == []
+        assert program.logged == [f"PYSTUCK='127.0.0.1:0': no server: {WRONG_VARIABLES[variable]}"]
+
+
+@pytest.mark.parametrize(("address", "wrong", "why"), WRONG, ids=str)
+def test_the_program_is_not_run_where_an_option_is_wrong(
+    address: str, wrong: dict[str, Any], why: str, socket_dir: Path
+) -> None:
+    kind, _, path = address.replace("SOCKET", str(socket_dir / "s")).partition(":")
+    host = ["--unix-socket", path] if kind == "unix" else ["--host", kind, "--port", path]
+    done = run(*host, *as_options(wrong))
+    assert done.returncode == (1 if "No such file" in why else 2)
+    assert done.stdout == ""
+    assert why in done.stderr.splitlines()[-1]
+    assert os.listdir(socket_dir) == []
+
+
+@pytest.mark.parametrize("variable", WRONG_VARIABLES)
+def test_the_program_is_not_run_where_a_variable_is_wrong(variable: str) -> None:
+    name, _, value = variable.partition("=")
+    for more in ({}, {"PYSTUCK": "127.0.0.1:0"}):
+        done = run("--port", "0", **{name: value}, **more)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.endswith(f"error: {WRONG_VARIABLES[variable]}\n")
+
+
+def test_insecure_may_be_off() -> None:
+    for value in ("", "0"):
+        with served(PYSTUCK="0.0.0.0:0", PYSTUCK_INSECURE=value) as program:
+            assert program.servers == []
+        with served(PYSTUCK="127.0.0.1:0", PYSTUCK_INSECURE=value) as program:
+            assert len(program.servers) == 1
+
+
+def test_variables_alone_turn_nothing_on() -> None:
+    with served(PYSTUCK_INSECURE="1", PYSTUCK_CERTFILE="/nowhere") as program:
+        assert (program.servers, program.logged) == ([], [])
+
+
+# ---- Both ----------------------------------------------------------------------------------------
+
+
+@needs_root
+def test_options_are_added_to_the_variables_and_come_before_them(socket_dir: Path) -> None:
+    first, second = socket_dir / "first", socket_dir / "second"
+    variables = {"PYSTUCK": f"unix:{first}", "PYSTUCK_UNIX_GROUP": str(GROUP)}
+    with served("--unix-mode", "0666", **variables, PYSTUCK_UNIX_MODE="0600") as program:
+        assert program.servers == [[None, None, str(first)]]
+        found = first.stat()
+        assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o666, GROUP)
+    with served("--unix-socket", str(second), **variables) as program:
+        assert program.servers == [[None, None, str(second)]]
+        assert second.stat().st_gid == GROUP
+        assert not first.exists()
+
+
+@needs_root
+def test_variables_say_who_comes_in_where_options_say_where(serve: Serve) -> None:
+    with served("--port", "0", PYSTUCK_ALLOW_USERS=str(FRIEND)) as program:
+        assert as_user(FRIEND, program.is_let_in) is True
+        assert as_user(STRANGER, program.is_let_in) is False

@@ -1,0 +1,465 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""TLS without rpyc's authenticators: run_server's certfile, keyfile, ca_certs, ciphers, crl and
+allow_subjects."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from certificates import Files, subject_of
+from harness import PATIENCE, STRANGER, Debuggee, as_user, run_python
+from rawpeer import Envelope, Handler, RawPeer, raw_connect
+from tls_clients import client_files, needs_tls, try_tls, visit
+
+Start = Callable[..., Debuggee]
+
+pytestmark = needs_tls
+
+both = pytest.mark.parametrize("setting", ["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"])
+
+versions = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+
+
+@pytest.fixture
+def start(start_debuggee: Start) -> Start:
+    """Starts a program that tells what its logger hears, with these arguments of run_server."""
+    path = os.environ["LIBRPYC_SSL_PATH"]
+
+    def start_it(**options: Any) -> Debuggee:
+        return start_debuggee("logged.py", env={"LD_LIBRARY_PATH": path}, **options)
+
+    return start_it
+
+
+def plain_files(files: Files) -> dict[str, str]:
+    """Arguments of run_server for a server that wants no certificates."""
+    return {"certfile": files.server_cert, "keyfile": files.server_key}
+
+
+def strict_files(files: Files) -> dict[str, str]:
+    """... and for one that does."""
+    return {**plain_files(files), "ca_certs": files.ca}
+
+
+def refusal(debuggee: Debuggee) -> str:
+    """Why a client was refused, as the logger has heard."""
+    line = debuggee.read_line()
+    start, _, why = line.partition(" was refused: ")
+    assert start.startswith("WARNING client "), line
+    return why
+
+
+# ---- Who is served -------------------------------------------------------------------------------
+
+
+@both
+def test_a_stock_client_is_served(setting: str, start: Start, files: Files) -> None:
+    debuggee = start(**plain_files(files))
+    visit(setting, debuggee.port)
+    visit(setting, debuggee.port, ca_certs=files.ca)
+
+
+@both
+def test_a_stock_client_with_a_certificate_is_served(
+    setting: str, start: Start, files: Files
+) -> None:
+    debuggee = start(**strict_files(files))
+    visit(setting, debuggee.port, **client_files(files))
+    visit(setting, debuggee.port, **client_files(files), ca_certs=files.ca)
+
+
+@both
+def test_a_stock_client_in_the_list_of_names_is_served(
+    setting: str, start: Start, files: Files
+) -> None:
+    debuggee = start(**strict_files(files), allow_subjects=["bob", "alice"])
+    visit(setting, debuggee.port, **files.person("alice"))
+
+
+@versions
+def test_both_versions_of_tls_are_spoken(version: str, start: Start, files: Files) -> None:
+    debuggee = start(**strict_files(files), allow_subjects=["alice"])
+    assert try_tls(debuggee.port, version, **files.person("alice")) == "served"
+
+
+def test_the_key_may_be_in_the_certificates_file(
+    start: Start, files: Files, tmp_path: Path
+) -> None:
+    both_in_one = tmp_path / "both.pem"
+    both_in_one.write_text(Path(files.server_key).read_text() + Path(files.server_cert).read_text())
+    assert try_tls(start(certfile=str(both_in_one)).port) == "served"
+
+
+def test_a_unix_socket_speaks_tls_too(start: Start, files: Files, socket_dir: Path) -> None:
+    debuggee = start(**strict_files(files), unix_socket=str(socket_dir / "s"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(files.ca)
+    context.load_cert_chain(files.client_cert, files.client_key)
+    plain = socket.socket(socket.AF_UNIX)
+    plain.connect(str(debuggee.unix_socket))
+    with plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as sock:
+        assert RawPeer(sock, Envelope.RPYC6).works()
+
+
+def test_the_ciphers_of_tls_1_2_are_those_that_were_asked_for(start: Start, files: Files) -> None:
+    name = "ECDHE-ECDSA-CHACHA20-POLY1305"
+    debuggee = start(**plain_files(files), ciphers=name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(files.ca)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    plain = socket.create_connection(("127.0.0.1", debuggee.port), PATIENCE)
+    with plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as sock:
+        assert sock.cipher()[0] == name
+    # That is a client which hung up.
+    context.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
+    plain = socket.create_connection(("127.0.0.1", debuggee.port), PATIENCE)
+    with plain, pytest.raises(ssl.SSLError):
+        context.wrap_socket(plain, server_hostname="127.0.0.1")
+    assert refusal(debuggee) == "TLS: no shared cipher"
+
+
+# ---- Who is refused ------------------------------------------------------------------------------
+
+
+@versions
+def test_a_client_without_a_certificate_is_refused(
+    version: str, start: Start, files: Files
+) -> None:
+    debuggee = start(**strict_files(files))
+    assert try_tls(debuggee.port, version) != "served"
+    assert refusal(debuggee) == "the client has shown no certificate"
+
+
+@versions
+def test_a_certificate_of_another_ca_is_refused(version: str, start: Start, files: Files) -> None:
+    debuggee = start(**strict_files(files))
+    strange = {"keyfile": files.stranger_key, "certfile": files.stranger_cert}
+    assert try_tls(debuggee.port, version, **strange) != "served"
+    assert refusal(debuggee) == (
+        "the client's certificate is not accepted: unable to get local issuer certificate"
+    )
+
+
+@versions
+def test_a_certificate_that_has_expired_is_refused(
+    version: str, start: Start, files: Files
+) -> None:
+    debuggee = start(**strict_files(files))
+    assert try_tls(debuggee.port, version, **files.person("late", expired=True)) != "served"
+    assert refusal(debuggee) == (
+        "the client's certificate is not accepted: certificate has expired"
+    )
+
+
+def test_a_plain_client_is_refused(start: Start, files: Files) -> None:
+    debuggee = start(**plain_files(files))
+    for envelope in Envelope:
+        with raw_connect(debuggee, envelope) as peer:
+            assert not peer.works()
+        assert refusal(debuggee) == "the client does not speak TLS"
+
+
+def test_a_client_of_tls_is_hung_up_on_where_none_is_spoken(start: Start) -> None:
+    debuggee = start()
+    assert try_tls(debuggee.port) != "served"
+    assert debuggee.read_line() == ("WARNING client 0 was hung up on: not a frame of RPyC, but TLS")
+    with raw_connect(debuggee) as peer:
+        assert peer.works()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_tls_alone_lets_no_other_user_in(start: Start, files: Files) -> None:
+    debuggee = start(**plain_files(files))
+    assert as_user(STRANGER, lambda: try_tls(debuggee.port)) != "served"
+    assert debuggee.read_line() == (
+        f"WARNING a client was refused: the peer belongs to uid {STRANGER}"
+    )
+    debuggee = start(**plain_files(files), allow_users=[STRANGER])
+    assert as_user(STRANGER, lambda: try_tls(debuggee.port)) == "served"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_unix_socket_asks_for_the_user_as_well_as_the_certificate(
+    start: Start, files: Files, socket_dir: Path
+) -> None:
+    path = str(socket_dir / "s")
+    debuggee = start(**strict_files(files), unix_socket=path, unix_mode=0o666)
+
+    def is_hung_up_on() -> bool:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(path)
+            return sock.recv(1) == b""
+
+    assert as_user(STRANGER, is_hung_up_on)
+    assert debuggee.read_line() == (
+        f"WARNING a client was refused: the peer belongs to uid {STRANGER}"
+    )
+
+
+# ---- allow_subjects ------------------------------------------------------------------------------
+
+
+def names(files: Files) -> dict[str, dict[str, str]]:
+    """Whose certificates there are: all of the same CA."""
+    return {
+        "alice": files.person("alice"),
+        "mallory": files.person("mallory"),
+        "Alice": files.person("Alice"),
+        "alice's twin": files.person("alice", organization="Elsewhere"),
+        "prefix": files.person("alic"),
+        "none": client_files(files),
+    }
+
+
+def assert_only(debuggee: Debuggee, files: Files, *expected: str, version: str = "TLSv1_3") -> None:
+    """That these of `names` are let in, and of the others the logger hears who they are."""
+    for who, shown in names(files).items():
+        served = try_tls(debuggee.port, version, **shown) == "served"
+        assert served == (who in expected), who
+        if not served:
+            subject = subject_of(shown["certfile"])
+            assert refusal(debuggee) == (
+                f"the client's certificate is for '{subject}', who is not let in"
+            )
+
+
+@versions
+def test_a_common_name_is_let_in_and_no_other(version: str, start: Start, files: Files) -> None:
+    debuggee = start(**strict_files(files), allow_subjects=["alice"])
+    assert_only(debuggee, files, "alice", "alice's twin", version=version)
+
+
+def test_a_whole_subject_is_let_in_and_no_other(start: Start, files: Files) -> None:
+    subject = subject_of(files.person("alice")["certfile"])
+    assert subject == "CN=alice,OU=Tests,O=Example"
+    assert_only(start(**strict_files(files), allow_subjects=[subject]), files, "alice")
+
+
+def test_nobody_is_let_in_where_the_list_of_names_is_empty(start: Start, files: Files) -> None:
+    assert_only(start(**strict_files(files), allow_subjects=[]), files)
+
+
+def test_a_common_name_that_looks_like_a_subject_is_none(start: Start, files: Files) -> None:
+    subject = "CN=alice,OU=Tests,O=Example"
+    debuggee = start(**strict_files(files), allow_subjects=[subject])
+    assert try_tls(debuggee.port, **files.person(subject, organization="Guests")) != "served"
+    assert refusal(debuggee).startswith(r"the client's certificate is for 'CN=CN=alice\,OU=Tests\,")
+
+
+def test_names_may_be_in_any_script(start: Start, files: Files) -> None:
+    debuggee = start(**strict_files(files), allow_subjects=["Zoë Müller"])
+    assert try_tls(debuggee.port, **files.person("Zoë Müller")) == "served"
+    assert try_tls(debuggee.port, **files.person("Žofie")) != "served"
+    assert refusal(debuggee).startswith("the client's certificate is for 'CN=Žofie,OU=Tests,")
+
+
+@pytest.mark.parametrize("filler", ["é", "\U0001f40d", "x\n"])
+def test_a_name_that_is_long_or_odd_is_logged_all_the_same(
+    filler: str, start: Start, files: Files
+) -> None:
+    debuggee = start(**strict_files(files), allow_subjects=["alice"])
+    for length in range(4):  # cut off at every byte of a character
+        long = "a" * length + filler * ((64 - length) // len(filler.encode()))
+        assert try_tls(debuggee.port, **files.person(long, organization=long)) != "served"
+        assert refusal(debuggee).startswith(f"the client's certificate is for 'CN={long[0]}")
+
+
+# ---- crl -----------------------------------------------------------------------------------------
+
+
+def crl_file(tmp_path: Path, *lists: bytes) -> str:
+    path = tmp_path / "crl.pem"
+    path.write_bytes(b"".join(lists))
+    return str(path)
+
+
+@versions
+def test_a_revoked_certificate_is_refused_and_others_are_not(
+    version: str, start: Start, files: Files, tmp_path: Path
+) -> None:
+    good, bad = files.person("good"), files.person("bad")
+    crl = crl_file(tmp_path, files.crl(bad["certfile"]))
+    debuggee = start(**strict_files(files), crl=crl)
+    assert try_tls(debuggee.port, version, **good) == "served"
+    assert try_tls(debuggee.port, version, **bad) != "served"
+    assert refusal(debuggee) == "the client's certificate is not accepted: certificate revoked"
+    assert try_tls(start(**strict_files(files)).port, version, **bad) == "served"
+
+
+def test_a_certificate_is_refused_if_its_ca_was_revoked(
+    start: Start, files: Files, tmp_path: Path
+) -> None:
+    shown = files.person("below", below="middle")
+    middle = tmp_path / "middle.pem"
+    files.middle_ca("middle").cert_pem.write_to_path(str(middle))
+    nothing = files.crl(by="middle")
+    good = start(**strict_files(files), crl=crl_file(tmp_path, files.crl(), nothing))
+    assert try_tls(good.port, **shown) == "served"
+    bad = start(**strict_files(files), crl=crl_file(tmp_path, files.crl(str(middle)), nothing))
+    assert try_tls(bad.port, **shown) != "served"
+    assert refusal(bad) == "the client's certificate is not accepted: certificate revoked"
+
+
+def test_nobody_is_let_in_where_no_list_tells_whether_they_are_good(
+    start: Start, files: Files, tmp_path: Path
+) -> None:
+    shown = files.person("good")
+    debuggee = start(**strict_files(files), crl=crl_file(tmp_path, files.crl(strange=True)))
+    assert try_tls(debuggee.port, **shown) != "served"
+    assert refusal(debuggee) == (
+        "the client's certificate is not accepted: unable to get certificate CRL"
+    )
+    debuggee = start(**strict_files(files), crl=crl_file(tmp_path, files.crl(expired=True)))
+    assert try_tls(debuggee.port, **shown) != "served"
+    assert refusal(debuggee) == "the client's certificate is not accepted: CRL has expired"
+
+
+# ---- What is no argument -------------------------------------------------------------------------
+
+ATTEMPT = """
+import json, sys
+import pystuck
+try:
+    pystuck.run_server(**{"port": 0, **eval(sys.argv[1])})
+except Exception as error:
+    print(json.dumps(f"{type(error).__name__}: {error}"))
+else:
+    print("null")
+"""
+
+
+def attempt(arguments: dict[str, Any]) -> str | None:
+    """The exception that run_server raises, if it does."""
+    path = os.environ["LIBRPYC_SSL_PATH"]
+    return run_python(ATTEMPT, repr(arguments), LD_LIBRARY_PATH=path)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("name", ["keyfile", "ca_certs", "ciphers", "crl", "allow_subjects"])
+def test_what_is_about_tls_needs_a_certificate_of_the_server(name: str) -> None:
+    assert attempt({name: "x"}) == (
+        f"ValueError: {name} needs certfile: without a certificate there is no TLS"
+    )
+
+
+@pytest.mark.parametrize("name", ["crl", "allow_subjects"])
+def test_what_is_about_certificates_of_clients_needs_their_ca(name: str, files: Files) -> None:
+    assert attempt({**plain_files(files), name: "x"}) == (
+        f"ValueError: {name} needs ca_certs: clients show no certificate without it"
+    )
+
+
+@pytest.mark.parametrize("name", ["certfile", "keyfile", "ca_certs", "crl"])
+def test_a_file_that_cannot_be_used_is_named(name: str, files: Files, tmp_path: Path) -> None:
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("nonsense")
+    what = {
+        "certfile": "certificate",
+        "keyfile": "key",
+        "ca_certs": "CA file",
+        "crl": "list of revoked certificates",
+    }
+    given = strict_files(files)
+    assert attempt({**given, name: "/nowhere.pem"}) == (
+        "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere.pem'"
+    )
+    error = str(attempt({**given, name: str(nonsense)}))
+    assert error.startswith(f"ValueError: TLS: cannot use the {what[name]} {nonsense}: ")
+    for wrong in (5, True, 1.5, [str(nonsense)]):
+        error = str(attempt({**given, name: wrong}))
+        assert error == f"TypeError: {name} takes the path of a file, not {wrong!r}"
+
+
+def test_a_list_of_revoked_certificates_may_not_be_empty(files: Files, tmp_path: Path) -> None:
+    crl = crl_file(tmp_path)
+    error = str(attempt({**strict_files(files), "crl": crl}))
+    assert error.startswith(f"ValueError: TLS: cannot use the list of revoked certificates {crl}: ")
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ({"ciphers": "NONSENSE"}, "ValueError: TLS: cannot use the ciphers NONSENSE: "),
+        ({"ciphers": 5}, "TypeError: ciphers takes a text, as OpenSSL has them, not 5"),
+        ({"allow_subjects": "alice"}, "TypeError: allow_subjects takes a list of names, not 'al"),
+        ({"allow_subjects": 5}, "TypeError: allow_subjects takes a list of names, not 5"),
+        ({"allow_subjects": [b"x"]}, "TypeError: allow_subjects takes names, not b'x'"),
+        ({"allow_subjects": [""]}, "ValueError: allow_subjects: '' is no name"),
+        ({"allow_subjects": ["a\0b"]}, "ValueError: allow_subjects: 'a\\x00b' is no name"),
+        ({"allow_users": [5]}, "ValueError: allow_users goes without client certificates over TCP"),
+        ({"authenticator": print}, "ValueError: certfile goes without an authenticator"),
+    ],
+    ids=str,
+)
+def test_an_argument_that_makes_no_sense_is_named(
+    more: dict[str, Any], error: str, files: Files
+) -> None:
+    if "authenticator" in more:
+        more = {"authenticator": "x"}
+    assert str(attempt({**strict_files(files), **more})).startswith(error)
+
+
+def test_an_address_of_others_needs_certificates(start: Start, files: Files) -> None:
+    for given in ({}, plain_files(files)):
+        error = str(attempt({**given, "host": "0.0.0.0"}))
+        assert error.startswith("ValueError: 0.0.0.0 is not a loopback address")
+    debuggee = start(**strict_files(files), host="0.0.0.0", allow_subjects=["alice"])
+    assert try_tls(debuggee.port, **files.person("alice")) == "served"
+    debuggee = start(**plain_files(files), host="0.0.0.0", insecure=True)
+    assert try_tls(debuggee.port) == "served"
+
+
+def test_a_failure_leaves_nothing_behind_for_others_who_use_openssl(files: Files) -> None:
+    code = """
+import ctypes, json, sys
+import pystuck
+try:
+    pystuck.run_server(port=0, **json.loads(sys.argv[1]))
+except ValueError as error:
+    with open("/proc/self/maps") as maps:
+        used = {line.split()[-1] for line in maps if "/libcrypto" in line}
+    print(json.dumps([ctypes.CDLL(path).ERR_peek_error() for path in used]))
+"""
+    given = {**plain_files(files), "keyfile": files.client_key}
+    path = os.environ["LIBRPYC_SSL_PATH"]
+    left = run_python(code, json.dumps(given), LD_LIBRARY_PATH=path)
+    assert left == [0] * len(left)
+    assert left
+
+
+def test_requests_go_on_where_the_files_are_gone(
+    start: Start, files: Files, tmp_path: Path
+) -> None:
+    copies = {}
+    for name, path in strict_files(files).items():
+        copies[name] = str(tmp_path / name)
+        Path(copies[name]).write_bytes(Path(path).read_bytes())
+    debuggee = start(**copies)
+    for path in copies.values():
+        os.unlink(path)
+    assert try_tls(debuggee.port, **client_files(files)) == "served"
+
+
+def test_each_connection_shows_its_certificate_anew(start: Start, files: Files) -> None:
+    debuggee = start(**strict_files(files))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(files.ca)
+    context.load_cert_chain(files.client_cert, files.client_key)
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context.maximum_version = version
+        session = None
+        for _ in range(2):
+            plain = socket.create_connection(("127.0.0.1", debuggee.port), PATIENCE)
+            with (
+                plain,
+                context.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as sock,
+            ):
+                assert RawPeer(sock, Envelope.RPYC6).request(Handler.GETROOT) is not None
+                assert not sock.session_reused
+                session = sock.session
