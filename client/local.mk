@@ -29,6 +29,7 @@ client_pystuck_SOURCES = \
 	client/session.c client/session.h \
 	client/show.c client/show.h \
 	client/sockets.c client/sockets.h \
+	client/ssl.c client/ssl.h \
 	client/stacks.c client/stacks.h \
 	client/text.c client/text.h \
 	client/textfile.c client/textfile.h
