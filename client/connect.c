@@ -2,6 +2,7 @@
 #include "connect.h"
 
 #include "find.h"
+#include "ssl.h"
 
 struct place connect_place(const struct options *options)
 {
@@ -33,9 +34,13 @@ static int connect_process(rpyc_conn **out, const struct options *options,
 int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err)
 {
     const struct place place = connect_place(options);
+    const struct rpyc_tls tls = ssl_settings(options);
     const struct rpyc_options how = {.connect_timeout_ms = options->timeout_ms,
-                                     .request_timeout_ms = options->timeout_ms};
+                                     .request_timeout_ms = options->timeout_ms,
+                                     .tls = options->ssl ? &tls : NULL};
 
+    if (options->ssl && ssl_check_files(&tls, err) < 0)
+        return -1;
     if (options->pid)
         return connect_process(out, options, &how, err);
     return place_connect(out, &place, &how, err);

@@ -11,7 +11,7 @@
 #include "place.h"
 
 /* Connects; to the first server that takes us where a process is named. Errors: those of
- * place_connect and find_of_process; diagnose makes sentences of them. */
+ * place_connect, find_of_process and ssl_check_files; diagnose makes sentences of them. */
 int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err);
 
 /* The place that they name, if it is not a process. */

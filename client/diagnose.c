@@ -14,11 +14,14 @@
 #include "place.h"
 #include "probe.h"
 #include "sockets.h"
+#include "ssl.h"
 
 #define WHERE_SIZE 128
+#define PLAIN_MS   2000
 
 /* Of what is known while a sentence is made. */
 struct case_of {
+    const struct options *options;
     const struct place *place;
     const struct server *server; /* ours that listens there; NULL: none that could be found */
     char where[WHERE_SIZE];
@@ -219,20 +222,65 @@ static void say_silent(struct case_of *c)
             c->where, (int)s->pid, find_brief(s->command), s->command);
 }
 
+/* A TLS server, and we are not through with it. */
+static void say_more_of_tls(struct case_of *c)
+{
+    const struct options *o = c->options;
+
+    if (!o->ssl)
+        place_error(c->err, RPYC_EPROTOCOL,
+                    "%s wants TLS: give --ssl-ca FILE, with the CA of its certificate, or --ssl "
+                    "where this system knows that",
+                    c->where);
+    else if (c->err->code == RPYC_ETIMEOUT)
+        say_silent(c);
+    else if (c->err->code != RPYC_ECLOSED)
+        say_something_else(c, "it speaks TLS, but not RPyC");
+    else if (o->tls.cert_file)
+        place_error(c->err, RPYC_ECLOSED,
+                    "%s hung up: it does not let in who shows the certificate %s, or has too many "
+                    "clients",
+                    c->where, o->tls.cert_file);
+    else
+        place_error(c->err, RPYC_ECLOSED,
+                    "%s hung up: it does not let in who shows no certificate (--ssl-cert), or has "
+                    "too many clients",
+                    c->where);
+}
+
+/* Whether an RPyC server without TLS is there. */
+static bool speaks_plainly(const struct case_of *c)
+{
+    const struct rpyc_options how = {.connect_timeout_ms = PLAIN_MS};
+    struct rpyc_error err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    bool result = place_connect(&conn, c->place, &how, &err) == 0;
+
+    rpyc_close(conn);
+    rpyc_error_clear(&err);
+    return result;
+}
+
 static enum diagnosis explain_somebody(struct case_of *c)
 {
     enum rpyc_errcode code = c->err->code;
+    enum spoken spoken;
 
-    if (code == RPYC_ETIMEOUT && c->server) { /* it has no TLS, which would not be silent */
+    if (code == RPYC_ETIMEOUT &&
+        c->server) { /* ours is not silent for the lack of TLS, or for TLS */
         say_silent(c);
         return DIAGNOSIS_SOMEBODY;
     }
-    switch (probe(c->place)) {
-    case SPOKEN_TLS:
+    spoken = probe(c->place);
+    if (c->options->ssl && (spoken == SPOKEN_NOTHING || spoken == SPOKEN_GOODBYE) &&
+        speaks_plainly(c)) {
         place_error(c->err, RPYC_EPROTOCOL,
-                    "%s wants TLS, which this command does not speak (rpyc.classic.ssl_connect "
-                    "does)",
-                    c->where);
+                    "%s does not speak TLS: it is for pystuck without --ssl", c->where);
+        return DIAGNOSIS_SOMEBODY;
+    }
+    switch (spoken) {
+    case SPOKEN_TLS:
+        say_more_of_tls(c);
         break;
     case SPOKEN_HTTP:
         say_something_else(c, "an HTTP server");
@@ -263,13 +311,23 @@ static enum diagnosis explain(struct case_of *c)
     place_describe(c->where, sizeof(c->where), c->place);
     if (c->err->code == RPYC_ESYSTEM)
         return c->place->path ? explain_unix(c) : explain_tcp(c);
+    if (c->err->code != RPYC_ETLS)
+        return explain_somebody(c);
+    switch (ssl_explain(c->options, c->where, c->err)) {
+    case SSL_REFUSED:
+        return DIAGNOSIS_SOMEBODY;
+    case SSL_MISTAKEN:
+        return DIAGNOSIS_MISTAKEN;
+    case SSL_UNCLEAR:
+        break;
+    }
     return explain_somebody(c);
 }
 
 /* Of a process with several servers, what is wrong with the last one: that is the error we have. */
 static enum diagnosis explain_process(const struct options *options, struct rpyc_error *err)
 {
-    struct case_of c = {.err = err};
+    struct case_of c = {.options = options, .err = err};
     enum diagnosis diagnosis = DIAGNOSIS_MISTAKEN;
     struct place_text text;
     struct servers found;
@@ -290,7 +348,7 @@ static enum diagnosis explain_process(const struct options *options, struct rpyc
 static enum diagnosis explain_address(const struct options *options, struct rpyc_error *err)
 {
     struct place place = connect_place(options);
-    struct case_of c = {.place = &place, .err = err};
+    struct case_of c = {.options = options, .place = &place, .err = err};
     enum diagnosis diagnosis;
     struct servers found = {0};
 
@@ -313,6 +371,7 @@ enum diagnosis diagnose(const struct options *options, struct rpyc_error *err)
     case RPYC_ECLOSED:
     case RPYC_ETIMEOUT:
     case RPYC_EPROTOCOL:
+    case RPYC_ETLS:
         return options->pid ? explain_process(options, err) : explain_address(options, err);
     default:
         return DIAGNOSIS_OTHER;

@@ -31,6 +31,7 @@ client_pystuck_SOURCES = \
 	client/session.c client/session.h \
 	client/show.c client/show.h \
 	client/sockets.c client/sockets.h \
+	client/ssl.c client/ssl.h \
 	client/stacks.c client/stacks.h \
 	client/text.c client/text.h \
 	client/textfile.c client/textfile.h \
@@ -49,3 +50,13 @@ client_pystuck_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -Iclient
 client/pystuck-cell.$(OBJEXT) client/pystuck-stacks.$(OBJEXT): $(client_remote:%=client/%.inc)
 
 dist_man_MANS = doc/pystuck.1
+
+# pystuck-keys(1), of OpenSSL alone.
+EXTRA_DIST += doc/pystuck-keys.1
+if HAVE_OPENSSL
+bin_PROGRAMS += client/pystuck-keys
+client_pystuck_keys_SOURCES = client/keys.c client/certificate.c client/certificate.h
+client_pystuck_keys_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
+client_pystuck_keys_LDADD = $(OPENSSL_LIBS)
+man_MANS = doc/pystuck-keys.1
+endif

@@ -24,6 +24,7 @@
 #include "options.h"
 #include "repl.h"
 #include "script.h"
+#include "ssl.h"
 #include "stacks.h"
 #include "text.h"
 
@@ -203,6 +204,7 @@ static int run(const struct options *given)
         complain("--json goes with neither -c, nor a script, nor --no-stacks");
         return EXIT_USAGE;
     }
+    ssl_warn(&options);
     if (connect_server(&conn, &options, &err) != 0)
         return report_no_connection(&options, &err);
     /* Whoever has left a pipe open there waits for the stacks, and maybe for ever. */

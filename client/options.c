@@ -10,6 +10,8 @@
 #define DEFAULT_HOST "127.0.0.1"
 #define DEFAULT_PORT "6666"
 
+#define MAX_NAME 253 /* characters in the name of a host */
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The options without a letter: numbers that are no character. */
@@ -27,6 +29,12 @@ enum {
     KEY_NO_EXEC,
     KEY_COLOR,
     KEY_TIMEOUT,
+    KEY_SSL,
+    KEY_SSL_CA,
+    KEY_SSL_CERT,
+    KEY_SSL_KEY,
+    KEY_SSL_NAME,
+    KEY_SSL_NO_VERIFY,
     KEY_VERSION
 };
 
@@ -54,6 +62,12 @@ static const struct {
     {"unix-socket", "PATH", KEY_UNIX_SOCKET,
      "use this Unix socket instead (@NAME: an abstract one)"},
     {"pid", "PID", KEY_PID, "look into this process, whatever its address"},
+    {"ssl", NULL, KEY_SSL, "over TLS; each of the options below means this as well"},
+    {"ssl-ca", "FILE", KEY_SSL_CA, "who may have signed the server's certificate (PEM)"},
+    {"ssl-cert", "FILE", KEY_SSL_CERT, "show the server this certificate (PEM)"},
+    {"ssl-key", "FILE", KEY_SSL_KEY, "the certificate's key, if it is in another file"},
+    {"ssl-name", "NAME", KEY_SSL_NAME, "the server's name, if it is not the host's"},
+    {"ssl-no-verify", NULL, KEY_SSL_NO_VERIFY, "take any server for the right one"},
     {"list", NULL, KEY_LIST, "show which processes of this machine can be looked into"},
 };
 
@@ -61,6 +75,8 @@ static const char usage[] = "usage: pystuck [-h] [--no-stacks] [--no-ipython] [h
                             "       pystuck [-h] [--no-stacks] [--no-ipython] "
                             "--unix-socket PATH\n"
                             "       pystuck [-h] [--no-stacks] [--no-ipython] --pid PID\n"
+                            "       pystuck --ssl-ca FILE [--ssl-cert FILE] [--ssl-key FILE] "
+                            "[host] [port]\n"
                             "       pystuck --list\n"
                             "       pystuck [-c CODE]... [--stacks] [host] [port] [< script.py]\n"
                             "       pystuck --json [--exclude-greenlets] [host] [port]\n";
@@ -118,11 +134,44 @@ static int pid_of(const char *text)
     return digits > 0 && text[digits] == '\0' && number <= INT_MAX ? (int)number : 0;
 }
 
+/* Takes an option of TLS; false: it is none. */
+static bool take_tls_option(struct options *out, int key, const char *argument)
+{
+    switch (key) {
+    case KEY_SSL:
+        break;
+    case KEY_SSL_CA:
+        out->tls.ca_file = argument;
+        break;
+    case KEY_SSL_CERT:
+        out->tls.cert_file = argument;
+        break;
+    case KEY_SSL_KEY:
+        out->tls.key_file = argument;
+        break;
+    case KEY_SSL_NAME:
+        out->tls.server_name = argument;
+        break;
+    case KEY_SSL_NO_VERIFY:
+        out->tls.insecure_no_verify = true;
+        break;
+    default:
+        return false;
+    }
+    out->ssl = true;
+    return true;
+}
+
 /* Takes the options into *out, where NULL stays NULL for what was not given. */
 static enum options_action take_options(struct options *out, int argc, char **argv)
 {
+    int key;
+
     for (;;) {
-        switch (next_option(argc, argv)) {
+        key = next_option(argc, argv);
+        if (take_tls_option(out, key, optarg))
+            continue;
+        switch (key) {
         case -1:
             return OPTIONS_RUN;
         case 'h':
@@ -244,6 +293,29 @@ static int settle_timeout(struct options *out)
     return 0;
 }
 
+static int check_tls(const struct options *out)
+{
+    const struct rpyc_tls *tls = &out->tls;
+
+    if (tls->key_file && !tls->cert_file) {
+        wrong("--ssl-key is the key of a certificate: --ssl-cert says of which");
+        return -1;
+    }
+    if (tls->insecure_no_verify && (tls->ca_file || tls->server_name)) {
+        wrong("--ssl-no-verify goes with neither --ssl-ca nor --ssl-name, which would be verified");
+        return -1;
+    }
+    if (tls->server_name && (*tls->server_name == '\0' || strlen(tls->server_name) > MAX_NAME)) {
+        wrong("--ssl-name is a name or an address, of up to %d characters", MAX_NAME);
+        return -1;
+    }
+    if (out->ssl && out->list) {
+        wrong("--list connects to nothing: it goes with no option of TLS");
+        return -1;
+    }
+    return 0;
+}
+
 /* Fills in the defaults where nothing was given, and checks what was. */
 static int settle(struct options *out)
 {
@@ -264,7 +336,7 @@ static int settle(struct options *out)
         wrong("'%s' is not a port: a number from 0 to 65535 is wanted", out->port);
         return -1;
     }
-    if (settle_color(out) < 0 || settle_timeout(out) < 0)
+    if (settle_color(out) < 0 || settle_timeout(out) < 0 || check_tls(out) < 0)
         return -1;
     if (out->json && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
         wrong("--json goes with neither -c, nor a script, nor --no-stacks");

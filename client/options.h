@@ -5,6 +5,7 @@
 #ifndef CLIENT_OPTIONS_H
 #define CLIENT_OPTIONS_H
 
+#include <rpyc.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -18,6 +19,8 @@ struct options {
     const char *unix_socket; /* a path or "@name"; NULL: host and port are to be used */
     int pid;                 /* of the process whose server is wanted, wherever; 0: not given */
     bool somewhere;          /* any of these was given: it is not the default address */
+    bool ssl;                /* over TLS, */
+    struct rpyc_tls tls;     /* ... like this */
     bool list;               /* show the processes that have a server, and nothing else */
     const char **code;       /* to be run there, in this order: argv's memory */
     size_t code_count;

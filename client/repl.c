@@ -17,6 +17,7 @@
 #include "look.h"
 #include "magic.h"
 #include "session.h"
+#include "ssl.h"
 #include "stacks.h"
 #include "text.h"
 
@@ -155,6 +156,7 @@ static void reconnect(struct repl *r)
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
 
     lose_connection(r);
+    ssl_warn(r->options);
     if (connect_server(&r->conn, r->options, &err) < 0)
         diagnose(r->options, &err);
     else if (open_session(r, &err) == 0)

@@ -223,8 +223,8 @@ def test_a_server_that_has_too_many_clients(start_debuggee: Start) -> None:
 
 def wants_tls(port: int | None) -> str:
     """What is said of a TLS server."""
-    what = "wants TLS, which this command does not speak (rpyc.classic.ssl_connect does)"
-    return f"127.0.0.1 port {port} {what}"
+    what = "with the CA of its certificate, or --ssl where this system knows that"
+    return f"127.0.0.1 port {port} wants TLS: give --ssl-ca FILE, {what}"
 
 
 def tls_works(port: int | None) -> bool:
