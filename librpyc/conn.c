@@ -319,30 +319,43 @@ static deadline_t stalled_at(const struct conn *c, deadline_t deadline)
     return stalled < deadline ? stalled : deadline;
 }
 
-/* Sends a frame that is complete. The caller has the role. What goes wrong once a part is out is
+/* How much of what is left from `at` on may be handed to the stream as one: with TLS no more than
+ * to the end of its frame, which was up to `end` before. A stock peer polls its socket, and does
+ * not see what came in one record with the frame before, for OpenSSL has taken that from the socket
+ * already. */
+static size_t end_of_stretch(const struct conn *c, const struct buffer *frames, size_t at,
+                             size_t end)
+{
+    if (!c->stream.tls)
+        return frames->len;
+    return at == end ? at + frame_size(frames->data + at) : end;
+}
+
+/* Sends frames that are complete. The caller has the role. What goes wrong once a part is out is
  * the end of the connection. */
-static int transmit(struct conn *c, const struct buffer *frame, deadline_t deadline,
+static int transmit(struct conn *c, const struct buffer *frames, deadline_t deadline,
                     struct rpyc_error *err)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
-    deadline_t end = stalled_at(c, deadline);
-    size_t sent = 0;
+    deadline_t last = stalled_at(c, deadline);
+    size_t sent = 0, end = 0;
     ssize_t n;
 
-    while (sent < frame->len) {
-        n = stream_send_some(&c->stream, frame->data + sent, frame->len - sent,
-                             conn_next_stretch(c, end, false), &why);
-        if (n < 0 && !goes_on(c, &why, end)) {
-            if (end < deadline && conn_deadline_passed(end))
+    while (sent < frames->len) {
+        end = end_of_stretch(c, frames, sent, end);
+        n = stream_send_some(&c->stream, frames->data + sent, end - sent,
+                             conn_next_stretch(c, last, false), &why);
+        if (n < 0 && !goes_on(c, &why, last)) {
+            if (last < deadline && conn_deadline_passed(last))
                 error_set(&why, RPYC_ETIMEOUT, "the peer does not read what it is sent");
             break;
         }
         if (n >= 0) {
             sent += (size_t)n;
-            end = stalled_at(c, deadline);
+            last = stalled_at(c, deadline);
         }
     }
-    if (sent == frame->len)
+    if (sent == frames->len)
         return 0;
     if (sent > 0 || c->stream.tls || !is_passing(&why)) /* TLS may have sealed what was not sent */
         conn_close(c, &why);

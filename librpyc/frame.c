@@ -86,6 +86,11 @@ int frame_end(struct buffer *out, size_t start, bool compress, struct rpyc_error
     return out->failed ? error_nomem(err) : 0;
 }
 
+size_t frame_size(const uint8_t *frame)
+{
+    return FRAME_HEADER_SIZE + (size_t)load_u32(frame) + 1;
+}
+
 /* ---- Reading -------------------------------------------------------------------------------- */
 
 void frame_free(struct frame *f)

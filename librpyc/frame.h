@@ -28,6 +28,9 @@ size_t frame_begin(struct buffer *out);
 int frame_end(struct buffer *out, size_t start, bool compress, struct rpyc_error *err);
 #define FRAME_COMPRESS_FROM 3000
 
+/* How many bytes the complete frame takes that starts there. */
+size_t frame_size(const uint8_t *frame);
+
 /* ---- Reading -------------------------------------------------------------------------------- */
 
 /* One payload, decompressed. data points into store, which owns it. */

@@ -73,13 +73,6 @@ def server(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def skip_where_frames_share_records(server: str) -> None:
-    """librpyc sends what it gives back together with the next request, in one record of TLS; and a
-    stock peer, which polls its socket, does not see what it has already decrypted."""
-    if server != "ours":
-        pytest.skip("stock servers wait for what they have already got")
-
-
 def libraries() -> dict[str, str]:
     """The environment in which the client finds librpyc-ssl."""
     return {"LD_LIBRARY_PATH": os.environ["LIBRPYC_SSL_PATH"]}
@@ -116,7 +109,6 @@ def test_the_stacks_come_over_tls(server: str, start: Start, files: Files) -> No
 
 
 def test_code_is_run_over_tls_with_a_certificate(server: str, start: Start, files: Files) -> None:
-    skip_where_frames_share_records(server)
     debuggee = start(server, **server_files(files, certified=True))
     done = visit(debuggee, *client_options(files), "-c", "'x' * 1_000_000", "-c", "print(6 * 7)")
     assert (done.returncode, done.stderr) == (0, "")
@@ -127,7 +119,6 @@ def test_the_prompt_works_over_tls(
     server: str, start: Start, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also Ctrl-C, for which there is a second connection, and a new session."""
-    skip_where_frames_share_records(server)
     monkeypatch.setenv("LD_LIBRARY_PATH", os.environ["LIBRPYC_SSL_PATH"])
     debuggee = start(server, **server_files(files, certified=True))
     prompt = Prompt([*client_options(files), "127.0.0.1", debuggee.port], tmp_path)
@@ -323,7 +314,6 @@ def test_a_server_of_another_name(
         "should be"
     )
     assert_says(visit(debuggee, ca), 1, sentence)
-    skip_where_frames_share_records(server)
     done = visit(debuggee, ca, f"--ssl-name={name}", "-c", "6 * 7")
     assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
 
