@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "repl.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,17 +66,25 @@ static void write_text(void *arg, bool is_error, const char *text, size_t len)
     fflush(stream);
 }
 
-/* A line for input() in a cell. */
+/* A line for input() in a cell: 0 at the end of the input, -1 with EINTR for Ctrl-C. */
 static ssize_t read_line(void *arg, char **line)
 {
     size_t size = 0;
-    ssize_t len = getline(line, &size, stdin);
+    ssize_t len;
 
     (void)arg;
-    if (len >= 0)
-        return len;
-    clearerr(stdin); /* Ctrl-D ends that input and not the session */
-    return 0;
+    for (;;) {
+        errno = 0;
+        len = getline(line, &size, stdin);
+        if (len >= 0)
+            return len;
+        clearerr(stdin); /* Ctrl-D ends that input and not the session */
+        if (errno != EINTR)
+            return 0;
+        if (interrupt_take()) /* the cell need not be interrupted once more, then */
+            return -1;
+        /* The window has another size now, say: what was typed is still to be read. */
+    }
 }
 
 /* Out[n]: on the same line where the value has one line. */

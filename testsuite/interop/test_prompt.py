@@ -13,7 +13,7 @@ from typing import Any
 
 import pexpect
 import pytest
-from harness import Debuggee
+from harness import Debuggee, wait_until
 from prompts import Prompt
 
 Start = Callable[..., Debuggee]
@@ -87,6 +87,29 @@ def test_input_reads_from_the_terminal(prompt: Prompt) -> None:
     assert "Out[0]: 'somebody'" in prompt.next()
 
 
+def reads_input(prompt: Prompt) -> bool:
+    """Whether the client is in a read of its standard input, and not just before it."""
+    call = Path(f"/proc/{prompt.child.pid}/syscall").read_text().split()
+    return call[1:2] == ["0x0"]
+
+
+def test_a_window_that_is_resized_while_input_reads_changes_nothing(prompt: Prompt) -> None:
+    prompt.type("input('name? ')\r")
+    prompt.expect(r"name\? ")
+    wait_until(lambda: reads_input(prompt), "the client's reading")
+    prompt.child.setwinsize(20, 60)
+    prompt.type("somebody\r")
+    assert "Out[0]: 'somebody'" in prompt.next()
+
+
+def test_the_end_of_the_input_ends_what_is_read_and_not_the_prompt(prompt: Prompt) -> None:
+    prompt.type("input('name? ')\r")
+    prompt.expect(r"name\? ")
+    prompt.type("\x04")
+    assert "EOFError" in prompt.next()
+    assert prompt.cell("1") == "Out[1]: 1\n\n"
+
+
 def test_text_beyond_ascii_can_be_typed(prompt: Prompt) -> None:
     assert prompt.cell("'h\N{LATIN SMALL LETTER E WITH ACUTE}' '\N{SNOWMAN}'") == (
         "Out[0]: 'h\N{LATIN SMALL LETTER E WITH ACUTE}\N{SNOWMAN}'\n\n"
@@ -122,6 +145,16 @@ def test_ctrl_c_interrupts_a_cell(prompt: Prompt, stuck: Debuggee) -> None:
     prompt.type("\x03")
     assert "KeyboardInterrupt\n" in prompt.next()
     assert prompt.cell("2") == "Out[2]: 2\n\n"
+
+
+def test_ctrl_c_interrupts_input_once(prompt: Prompt) -> None:
+    cleanup = "    import time; time.sleep(0.3); print('cleaned up')"
+    for line in "try:", "    input('name? ')", "except KeyboardInterrupt:", cleanup, "":
+        prompt.type(line + "\r")
+    prompt.expect(r"cleaned up'\)(?s:.)*name\? ")
+    wait_until(lambda: reads_input(prompt), "the client's reading")
+    prompt.type("\x03")
+    assert "cleaned up\n\n" in prompt.next()
 
 
 def test_a_cell_that_cannot_be_interrupted_is_given_up(prompt: Prompt) -> None:
