@@ -27,6 +27,9 @@
 /* How long a cell that was interrupted may go on before it is given up, in seconds. */
 #define PATIENCE 2
 
+/* How long an answer on another connection may take while somebody waits for the prompt, in ms. */
+#define SOON_MS 2000
+
 struct repl {
     const struct options *options;
     rpyc_conn *conn;         /* NULL once it is lost, */
@@ -159,17 +162,29 @@ static int open_session(struct repl *r, struct rpyc_error *err)
     return session_open(&r->session, r->conn, &io, r->options->execute, err);
 }
 
-static void reconnect(struct repl *r)
+static void reconnect(struct repl *r, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
 
     lose_connection(r);
-    if (connect_server(&r->conn, r->options, &err) < 0)
-        diagnose(r->options, &err);
-    else if (open_session(r, &err) == 0)
+    if (connect_server(&r->conn, options, &err) < 0) {
+        diagnose(options, &err);
+    } else if (open_session(r, &err) == 0) {
+        rpyc_set_timeout(r->conn, r->options->timeout_ms);
         return;
+    }
     complain("no new session: ", &err);
     lose_connection(r);
+}
+
+/* The options, with which nothing is waited for long. */
+static struct options soon(const struct repl *r)
+{
+    struct options options = *r->options;
+
+    if (options.timeout_ms == 0 || options.timeout_ms > SOON_MS)
+        options.timeout_ms = SOON_MS;
+    return options;
 }
 
 static int fd_of(void *arg)
@@ -258,9 +273,9 @@ static bool is_given_up(void *arg)
 
 static int connect_again(void *arg, rpyc_conn **out, struct rpyc_error *err)
 {
-    const struct repl *r = arg;
+    const struct options options = soon(arg);
 
-    return connect_server(out, r->options, err);
+    return connect_server(out, &options, err);
 }
 
 /* ---- Running a cell -------------------------------------------------------------------------- */
@@ -284,6 +299,8 @@ static void remember(struct repl *r, const char *typed, const char *code, int nu
 /* Nothing came of a cell, for the connection is lost, or was given up, or it could not be sent. */
 static void report_failure(struct repl *r, const struct rpyc_error *err)
 {
+    const struct options options = soon(r);
+
     if (err->code == RPYC_EINVAL || err->code == RPYC_EREMOTE) {
         complain("that cannot be run: ", err);
         return;
@@ -295,7 +312,7 @@ static void report_failure(struct repl *r, const struct rpyc_error *err)
     fprintf(stderr, "\nThe cell goes on in the debuggee (In [%d]: ", session_number(r->session));
     text_print(stderr, r->doing, strcspn(r->doing, "\n"));
     fputs("), with all names of its session; this is a new one.\n", stderr);
-    reconnect(r);
+    reconnect(r, &options);
 }
 
 /* Shows what came of a cell, or of looking at something, which was to have this number. */
@@ -333,7 +350,7 @@ static bool run_cell(struct repl *r, const char *cell, enum cell_mode mode)
 void repl_reconnect(struct repl *r, const char *argument)
 {
     (void)argument;
-    reconnect(r);
+    reconnect(r, r->options);
 }
 
 void repl_show_stacks(struct repl *r, const char *argument)

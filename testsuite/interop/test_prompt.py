@@ -157,6 +157,15 @@ def test_ctrl_c_interrupts_input_once(prompt: Prompt) -> None:
     assert "cleaned up\n\n" in prompt.next()
 
 
+def test_ctrl_c_gives_up_a_cell_that_keeps_the_gil(prompt: Prompt, stuck: Debuggee) -> None:
+    prompt.type("import ctypes; print('begun'); ctypes.PyDLL(None).sleep(3600)\r")
+    prompt.expect("begun\r\n")
+    prompt.type("\x03")
+    prompt.expect("no new session: ")
+    prompt.expect("gone> ")
+    stuck.ended = True  # it does not by itself
+
+
 def test_a_cell_that_cannot_be_interrupted_is_given_up(prompt: Prompt) -> None:
     prompt.type("import time; print('begun'); time.sleep(3600)\r")
     prompt.expect("begun\r\n")
