@@ -124,6 +124,19 @@ def test_what_is_pasted_is_one_cell(prompt: Prompt) -> None:
     assert "\nline 0\nline 1\nend\n" in prompt.next()
 
 
+def test_tab_and_pasting_work_with_the_keys_of_vi_too(stuck: Debuggee, tmp_path: Path) -> None:
+    (tmp_path / ".editrc").write_text("bind -v\n")
+    prompt = Prompt([stuck.host, stuck.port], tmp_path)
+    prompt.type("modules['sys'].maxsi\t")
+    prompt.expect("maxsi.*ze")
+    prompt.type("\r")
+    assert "Out[0]: " in prompt.next()
+    prompt.type("\x1b[200~if True:\n  x = 5\x1b[201~0\r")
+    prompt.next()
+    assert prompt.cell("x") == "Out[2]: 50\n\n"
+    prompt.leave()
+
+
 # ---- Ctrl-C, Ctrl-D ------------------------------------------------------------------------------
 
 
