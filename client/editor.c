@@ -199,6 +199,21 @@ static void pass_character(struct place *at, wchar_t c, int width)
         *at = (struct place){at->row + 1, 0};
 }
 
+/* The columns of a prompt, which is ASCII but for what is hidden in it. */
+static int prompt_width(const char *prompt)
+{
+    bool is_hidden = false;
+    int width = 0;
+
+    for (; *prompt; prompt++) {
+        if (*prompt == EDITOR_HIDDEN[0])
+            is_hidden = !is_hidden;
+        else
+            width += !is_hidden;
+    }
+    return width;
+}
+
 void editor_go_below(struct editor *e)
 {
     const LineInfoW *line = el_wline(e->el);
@@ -209,7 +224,7 @@ void editor_go_below(struct editor *e)
 
     if (!e->typing || e->left_line)
         return;
-    at.column = (int)strlen(e->prompt) % width; /* it is ASCII */
+    at.column = prompt_width(e->prompt) % width;
     for (c = line->buffer; c < line->lastchar; c++) {
         if (c == line->cursor)
             row = at.row;
