@@ -446,8 +446,17 @@ static bool is_blank(const char *text)
 
 static bool is_leaving(const char *cell)
 {
-    return strcmp(cell, "exit") == 0 || strcmp(cell, "quit") == 0 || strcmp(cell, "exit()") == 0 ||
-           strcmp(cell, "quit()") == 0;
+    static const char *const words[] = {"exit", "quit", "exit()", "quit()"};
+    static const char blanks[] = " \t\n";
+    size_t i, n;
+
+    cell += strspn(cell, blanks);
+    for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        n = strlen(words[i]);
+        if (strncmp(cell, words[i], n) == 0 && cell[n + strspn(cell + n, blanks)] == '\0')
+            return true;
+    }
+    return false;
 }
 
 /* Does what a cell says. False: there is more to be typed. */

@@ -189,7 +189,7 @@ def test_a_cell_that_cannot_be_interrupted_is_given_up(prompt: Prompt) -> None:
     assert prompt.cell("3") == "Out[0]: 3\n\n"
 
 
-@pytest.mark.parametrize("words", ["exit", "quit", "exit()", "quit()", "\x04"])
+@pytest.mark.parametrize("words", ["exit", "quit", "exit()", " quit() ", "\x04"])
 def test_one_leaves_with(prompt: Prompt, words: str) -> None:
     prompt.type(words if words == "\x04" else words + "\r")
     prompt.child.expect(pexpect.EOF)
