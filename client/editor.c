@@ -152,6 +152,20 @@ static unsigned char paste(EditLine *el, int unused)
     return CC_REFRESH;
 }
 
+/* The same with vi's keys, where the escape has led to the command mode, and a character back. In
+ * that mode the cursor does not stay behind the last one. */
+static unsigned char paste_in_vi(EditLine *el, int unused)
+{
+    const LineInfoW *line;
+    unsigned char result;
+
+    el_cursor(el, 1);
+    result = paste(el, unused);
+    line = el_wline(el);
+    el_push(el, line->cursor == line->lastchar ? "a" : "i");
+    return result;
+}
+
 /* ---- Completion ------------------------------------------------------------------------------ */
 
 void editor_complete_by(struct editor *e, editor_complete_fn complete, void *arg)
@@ -185,6 +199,21 @@ static void pass_character(struct place *at, wchar_t c, int width)
         *at = (struct place){at->row + 1, 0};
 }
 
+/* The columns of a prompt, which is ASCII but for what is hidden in it. */
+static int prompt_width(const char *prompt)
+{
+    bool is_hidden = false;
+    int width = 0;
+
+    for (; *prompt; prompt++) {
+        if (*prompt == EDITOR_HIDDEN[0])
+            is_hidden = !is_hidden;
+        else
+            width += !is_hidden;
+    }
+    return width;
+}
+
 void editor_go_below(struct editor *e)
 {
     const LineInfoW *line = el_wline(e->el);
@@ -195,7 +224,7 @@ void editor_go_below(struct editor *e)
 
     if (!e->typing || e->left_line)
         return;
-    at.column = (int)strlen(e->prompt) % width; /* it is ASCII */
+    at.column = prompt_width(e->prompt) % width;
     for (c = line->buffer; c < line->lastchar; c++) {
         if (c == line->cursor)
             row = at.row;
@@ -240,6 +269,17 @@ static void set_locale(void)
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+/* A ~/.editrc that says `bind -v` has all keys bound anew. */
+static void bind_in_vi(EditLine *el)
+{
+    const char *keys;
+
+    if (el_get(el, EL_EDITOR, &keys) < 0 || strcmp(keys, "vi") != 0)
+        return;
+    el_set(el, EL_BIND, "^I", "complete", NULL);
+    el_set(el, EL_BIND, "-a", PASTE_BEGIN + 1, "paste-in-vi", NULL);
+}
+
 static void set_up(struct editor *e)
 {
     HistEvent event;
@@ -251,6 +291,7 @@ static void set_up(struct editor *e)
     el_set(e->el, EL_GETCFN, get_char);
     el_wset(e->el, EL_ADDFN, L"paste", L"Take what is pasted as it is", paste); /* no copies */
     el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
+    el_wset(e->el, EL_ADDFN, L"paste-in-vi", L"The same with vi's keys", paste_in_vi);
     el_wset(e->el, EL_ADDFN, L"complete", L"Complete what is typed", complete);
     el_set(e->el, EL_BIND, "^I", "complete", NULL);
     el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
@@ -262,6 +303,7 @@ static void set_up(struct editor *e)
         history_load(e->memory, e->path);
     }
     el_source(e->el, NULL);
+    bind_in_vi(e->el);
 }
 
 struct editor *editor_open(const struct editor_watch *watch)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "repl.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,9 @@
 
 /* How long a cell that was interrupted may go on before it is given up, in seconds. */
 #define PATIENCE 2
+
+/* How long an answer on another connection may take while somebody waits for the prompt, in ms. */
+#define SOON_MS 2000
 
 struct repl {
     const struct options *options;
@@ -66,17 +70,25 @@ static void write_text(void *arg, bool is_error, const char *text, size_t len)
     fflush(stream);
 }
 
-/* A line for input() in a cell. */
+/* A line for input() in a cell: 0 at the end of the input, -1 with EINTR for Ctrl-C. */
 static ssize_t read_line(void *arg, char **line)
 {
     size_t size = 0;
-    ssize_t len = getline(line, &size, stdin);
+    ssize_t len;
 
     (void)arg;
-    if (len >= 0)
-        return len;
-    clearerr(stdin); /* Ctrl-D ends that input and not the session */
-    return 0;
+    for (;;) {
+        errno = 0;
+        len = getline(line, &size, stdin);
+        if (len >= 0)
+            return len;
+        clearerr(stdin); /* Ctrl-D ends that input and not the session */
+        if (errno != EINTR)
+            return 0;
+        if (interrupt_take()) /* the cell need not be interrupted once more, then */
+            return -1;
+        /* The window has another size now, say: what was typed is still to be read. */
+    }
 }
 
 /* Out[n]: on the same line where the value has one line. */
@@ -151,18 +163,30 @@ static int open_session(struct repl *r, struct rpyc_error *err)
     return session_open(&r->session, r->conn, &io, r->options->execute, err);
 }
 
-static void reconnect(struct repl *r)
+static void reconnect(struct repl *r, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
 
     lose_connection(r);
     ssl_warn(r->options);
-    if (connect_server(&r->conn, r->options, &err) < 0)
-        diagnose(r->options, &err);
-    else if (open_session(r, &err) == 0)
+    if (connect_server(&r->conn, options, &err) < 0) {
+        diagnose(options, &err);
+    } else if (open_session(r, &err) == 0) {
+        rpyc_set_timeout(r->conn, r->options->timeout_ms);
         return;
+    }
     complain("no new session: ", &err);
     lose_connection(r);
+}
+
+/* The options, with which nothing is waited for long. */
+static struct options soon(const struct repl *r)
+{
+    struct options options = *r->options;
+
+    if (options.timeout_ms == 0 || options.timeout_ms > SOON_MS)
+        options.timeout_ms = SOON_MS;
+    return options;
 }
 
 static int fd_of(void *arg)
@@ -251,9 +275,9 @@ static bool is_given_up(void *arg)
 
 static int connect_again(void *arg, rpyc_conn **out, struct rpyc_error *err)
 {
-    const struct repl *r = arg;
+    const struct options options = soon(arg);
 
-    return connect_server(out, r->options, err);
+    return connect_server(out, &options, err);
 }
 
 /* ---- Running a cell -------------------------------------------------------------------------- */
@@ -277,6 +301,8 @@ static void remember(struct repl *r, const char *typed, const char *code, int nu
 /* Nothing came of a cell, for the connection is lost, or was given up, or it could not be sent. */
 static void report_failure(struct repl *r, const struct rpyc_error *err)
 {
+    const struct options options = soon(r);
+
     if (err->code == RPYC_EINVAL || err->code == RPYC_EREMOTE) {
         complain("that cannot be run: ", err);
         return;
@@ -288,7 +314,7 @@ static void report_failure(struct repl *r, const struct rpyc_error *err)
     fprintf(stderr, "\nThe cell goes on in the debuggee (In [%d]: ", session_number(r->session));
     text_print(stderr, r->doing, strcspn(r->doing, "\n"));
     fputs("), with all names of its session; this is a new one.\n", stderr);
-    reconnect(r);
+    reconnect(r, &options);
 }
 
 /* Shows what came of a cell, or of looking at something, which was to have this number. */
@@ -326,7 +352,7 @@ static bool run_cell(struct repl *r, const char *cell, enum cell_mode mode)
 void repl_reconnect(struct repl *r, const char *argument)
 {
     (void)argument;
-    reconnect(r);
+    reconnect(r, r->options);
 }
 
 void repl_show_stacks(struct repl *r, const char *argument)
@@ -422,8 +448,17 @@ static bool is_blank(const char *text)
 
 static bool is_leaving(const char *cell)
 {
-    return strcmp(cell, "exit") == 0 || strcmp(cell, "quit") == 0 || strcmp(cell, "exit()") == 0 ||
-           strcmp(cell, "quit()") == 0;
+    static const char *const words[] = {"exit", "quit", "exit()", "quit()"};
+    static const char blanks[] = " \t\n";
+    size_t i, n;
+
+    cell += strspn(cell, blanks);
+    for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        n = strlen(words[i]);
+        if (strncmp(cell, words[i], n) == 0 && cell[n + strspn(cell + n, blanks)] == '\0')
+            return true;
+    }
+    return false;
 }
 
 /* Does what a cell says. False: there is more to be typed. */

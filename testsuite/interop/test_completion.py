@@ -590,6 +590,15 @@ def test_the_line_is_shown_again_below_the_candidates(prompt: Prompt) -> None:
     prompt.expect(re.escape("modules.os.path.joi(modules.os.path"))
 
 
+def test_what_is_left_of_the_line_is_measured_without_the_prompts_colours(prompt: Prompt) -> None:
+    prompt.type("x" * 20 + " = open, o + " + "y" * 36)  # all of it on one row of 80
+    prompt.expect("y{36}")
+    prompt.type("\x01" + "\x06" * 30 + "\t")
+    shown = prompt.expect("oct")
+    assert "\nobject" in shown
+    assert "\n\n" not in shown
+
+
 @pytest.mark.parametrize("columns", [20, 80, 300])
 def test_candidates_fit_the_terminal(
     lasting: Callable[..., Debuggee], tmp_path: Path, columns: int

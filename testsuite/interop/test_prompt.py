@@ -13,7 +13,7 @@ from typing import Any
 
 import pexpect
 import pytest
-from harness import Debuggee
+from harness import Debuggee, wait_until
 from prompts import Prompt
 
 Start = Callable[..., Debuggee]
@@ -87,6 +87,29 @@ def test_input_reads_from_the_terminal(prompt: Prompt) -> None:
     assert "Out[0]: 'somebody'" in prompt.next()
 
 
+def reads_input(prompt: Prompt) -> bool:
+    """Whether the client is in a read of its standard input, and not just before it."""
+    call = Path(f"/proc/{prompt.child.pid}/syscall").read_text().split()
+    return call[1:2] == ["0x0"]
+
+
+def test_a_window_that_is_resized_while_input_reads_changes_nothing(prompt: Prompt) -> None:
+    prompt.type("input('name? ')\r")
+    prompt.expect(r"name\? ")
+    wait_until(lambda: reads_input(prompt), "the client's reading")
+    prompt.child.setwinsize(20, 60)
+    prompt.type("somebody\r")
+    assert "Out[0]: 'somebody'" in prompt.next()
+
+
+def test_the_end_of_the_input_ends_what_is_read_and_not_the_prompt(prompt: Prompt) -> None:
+    prompt.type("input('name? ')\r")
+    prompt.expect(r"name\? ")
+    prompt.type("\x04")
+    assert "EOFError" in prompt.next()
+    assert prompt.cell("1") == "Out[1]: 1\n\n"
+
+
 def test_text_beyond_ascii_can_be_typed(prompt: Prompt) -> None:
     assert prompt.cell("'h\N{LATIN SMALL LETTER E WITH ACUTE}' '\N{SNOWMAN}'") == (
         "Out[0]: 'h\N{LATIN SMALL LETTER E WITH ACUTE}\N{SNOWMAN}'\n\n"
@@ -99,6 +122,19 @@ def test_what_is_pasted_is_one_cell(prompt: Prompt) -> None:
     prompt.expect("end")
     prompt.type("\r")
     assert "\nline 0\nline 1\nend\n" in prompt.next()
+
+
+def test_tab_and_pasting_work_with_the_keys_of_vi_too(stuck: Debuggee, tmp_path: Path) -> None:
+    (tmp_path / ".editrc").write_text("bind -v\n")
+    prompt = Prompt([stuck.host, stuck.port], tmp_path)
+    prompt.type("modules['sys'].maxsi\t")
+    prompt.expect("maxsi.*ze")
+    prompt.type("\r")
+    assert "Out[0]: " in prompt.next()
+    prompt.type("\x1b[200~if True:\n  x = 5\x1b[201~0\r")
+    prompt.next()
+    assert prompt.cell("x") == "Out[2]: 50\n\n"
+    prompt.leave()
 
 
 # ---- Ctrl-C, Ctrl-D ------------------------------------------------------------------------------
@@ -124,6 +160,25 @@ def test_ctrl_c_interrupts_a_cell(prompt: Prompt, stuck: Debuggee) -> None:
     assert prompt.cell("2") == "Out[2]: 2\n\n"
 
 
+def test_ctrl_c_interrupts_input_once(prompt: Prompt) -> None:
+    cleanup = "    import time; time.sleep(0.3); print('cleaned up')"
+    for line in "try:", "    input('name? ')", "except KeyboardInterrupt:", cleanup, "":
+        prompt.type(line + "\r")
+    prompt.expect(r"cleaned up'\)(?s:.)*name\? ")
+    wait_until(lambda: reads_input(prompt), "the client's reading")
+    prompt.type("\x03")
+    assert "cleaned up\n\n" in prompt.next()
+
+
+def test_ctrl_c_gives_up_a_cell_that_keeps_the_gil(prompt: Prompt, stuck: Debuggee) -> None:
+    prompt.type("import ctypes; print('begun'); ctypes.PyDLL(None).sleep(3600)\r")
+    prompt.expect("begun\r\n")
+    prompt.type("\x03")
+    prompt.expect("no new session: ")
+    prompt.expect("gone> ")
+    stuck.ended = True  # it does not by itself
+
+
 def test_a_cell_that_cannot_be_interrupted_is_given_up(prompt: Prompt) -> None:
     prompt.type("import time; print('begun'); time.sleep(3600)\r")
     prompt.expect("begun\r\n")
@@ -134,7 +189,7 @@ def test_a_cell_that_cannot_be_interrupted_is_given_up(prompt: Prompt) -> None:
     assert prompt.cell("3") == "Out[0]: 3\n\n"
 
 
-@pytest.mark.parametrize("words", ["exit", "quit", "exit()", "quit()", "\x04"])
+@pytest.mark.parametrize("words", ["exit", "quit", "exit()", " quit() ", "\x04"])
 def test_one_leaves_with(prompt: Prompt, words: str) -> None:
     prompt.type(words if words == "\x04" else words + "\r")
     prompt.child.expect(pexpect.EOF)
