@@ -253,7 +253,9 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 value, rest = shortened(value)
                 text = pprint.pformat(value, width=width)
             text = text if isinstance(text, str) else str(text)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             plain, why = object.__repr__(value), type(error).__name__
             text, rest = f"{plain} (its repr raised {why})", ""
         if len(text) > cut_text:

@@ -76,6 +76,23 @@ static void return_to_line(struct editor *e)
     el_set(e->el, EL_REFRESH);
 }
 
+/* Polls, unless there is a signal to be seen to, which is not missed if it comes right before
+ * that: -1 then. */
+static int poll_unless_signalled(struct pollfd *fds, nfds_t count)
+{
+    sigset_t ours, before;
+    int status = -1;
+
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &ours, &before);
+    if (!interrupt_is_pending() && !resized)
+        status = ppoll(fds, count, NULL, &before);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
 /* Waits for a byte on standard input, and sees to what is watched meanwhile. False: Ctrl-C. */
 static bool wait_for_byte(struct editor *e)
 {
@@ -90,7 +107,7 @@ static bool wait_for_byte(struct editor *e)
             el_set(e->el, EL_REFRESH);
         }
         fds[1].fd = e->watch.fd(e->watch.arg);
-        if (poll(fds, 2, -1) < 0)
+        if (poll_unless_signalled(fds, 2) < 0)
             continue;
         if (fds[1].revents) {
             e->watch.ready(e->watch.arg);

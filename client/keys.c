@@ -104,7 +104,7 @@ static bool is_client_name(const char *name)
 
 static void check(const struct wish *wish)
 {
-    if (!wish->folder)
+    if (wish->folder[0] == '\0')
         fail(EXIT_USAGE, "a directory is wanted");
     if (wish->client && wish->revoke)
         fail(EXIT_USAGE, "--client and --revoke do not go together");
@@ -158,8 +158,7 @@ static struct wish parse(int argc, char **argv)
             exit(EXIT_USAGE);
         }
     }
-    if (optind < argc)
-        wish.folder = argv[optind++];
+    wish.folder = optind < argc ? argv[optind++] : "";
     wish.names = argv + optind;
     wish.name_count = (size_t)(argc - optind);
     check(&wish);

@@ -219,28 +219,39 @@ static int pair_of(const struct expr *part, rpyc_value **value, struct rpyc_erro
     return 0;
 }
 
-/* The tuple of the parts that have a keyword, each with it, or of those that have none. */
+/* Collects the parts that have a keyword, each with it, or those that have none. How many they are
+ * in *count, also at failure. */
+static int collect_parts(struct evaluation *e, const struct expr *expr, bool keywords,
+                         rpyc_value **values, size_t *count)
+{
+    const struct expr *part;
+
+    for (part = expr->parts; part; part = part->next) {
+        if ((part->keyword != NULL) != keywords)
+            continue;
+        if (evaluate(e, part, &values[*count]) < 0)
+            return -1;
+        (*count)++;
+        if (keywords && pair_of(part, &values[*count - 1], e->err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The tuple of such parts. */
 static int evaluate_parts(struct evaluation *e, const struct expr *expr, bool keywords,
                           rpyc_value **out)
 {
     rpyc_value **values = calloc(count_parts(expr) + 1, sizeof(rpyc_value *));
-    const struct expr *part;
-    int status = values ? 0 : no_memory(e->err);
-    size_t n = 0;
+    size_t count = 0;
+    int status;
 
-    for (part = expr->parts; status == 0 && part; part = part->next) {
-        if ((part->keyword != NULL) != keywords)
-            continue;
-        status = evaluate(e, part, &values[n]);
-        if (status == 0)
-            n++;
-        if (status == 0 && keywords)
-            status = pair_of(part, &values[n - 1], e->err);
-    }
+    if (!values)
+        return no_memory(e->err);
+    status = collect_parts(e, expr, keywords, values, &count);
     if (status == 0)
-        status = rpyc_pack(out, values, n, e->err);
-    if (values)
-        free_values(values, n);
+        status = rpyc_pack(out, values, count, e->err);
+    free_values(values, count);
     return status;
 }
 
@@ -262,15 +273,16 @@ static int pairs_of(rpyc_value *parts, rpyc_value **out, struct rpyc_error *err)
 {
     size_t i, n = rpyc_length(parts) / 2;
     rpyc_value **pairs = calloc(n + 1, sizeof(*pairs));
-    int status = pairs ? 0 : no_memory(err);
+    int status = 0;
 
+    if (!pairs)
+        return no_memory(err);
     for (i = 0; status == 0 && i < n; i++)
         status =
             rpyc_build(&pairs[i], err, "OO", rpyc_item(parts, 2 * i), rpyc_item(parts, 2 * i + 1));
     if (status == 0)
         status = rpyc_pack(out, pairs, n, err);
-    if (pairs)
-        free_values(pairs, status == 0 ? n : i);
+    free_values(pairs, i); /* NULL where one could not be made */
     return status;
 }
 

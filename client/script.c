@@ -76,7 +76,7 @@ static struct {
  * not missed if it comes right before that. */
 static int wait_for_input(void)
 {
-    const struct timespec short_while = {.tv_nsec = 50 * 1000 * 1000};
+    const struct timespec short_while = {.tv_nsec = 50000000};
     struct pollfd readable = {.fd = STDIN_FILENO, .events = POLLIN};
     sigset_t interruption, before;
     int status = 0;
@@ -264,7 +264,7 @@ static int run_lines(struct session *session, const struct options *options, con
                      struct rpyc_error *err)
 {
     int status = EXIT_SUCCESS;
-    bool incomplete;
+    bool incomplete = false;
     size_t len = 0;
     char *source;
 

@@ -253,7 +253,7 @@ static void remember(struct session *s, rpyc_value *value)
 }
 
 static int show(struct session *s, rpyc_value *value, bool quiet, int width,
-                struct cell_result *result, struct rpyc_error *err)
+                const struct proxy_host *host, struct cell_result *result, struct rpyc_error *err)
 {
     *result = (struct cell_result){.numbered = true};
     if (!value || rpyc_type_of(value) == RPYC_NONE)
@@ -264,7 +264,7 @@ static int show(struct session *s, rpyc_value *value, bool quiet, int width,
     if (rpyc_type_of(value) == RPYC_OBJECT)
         return rpyc_build(&result->text, err, "s",
                           "<the modules of this process: modules['os'], modules.os>");
-    return show_value(s->conn, value, width, &result->text, err);
+    return show_value(s->conn, value, width, host, &result->text, err);
 }
 
 static int refuse(struct session *s, const char *source, struct cell_result *result)
@@ -286,7 +286,7 @@ static int run_statement(struct session *s, const char *source, const struct sta
     if (s->in)
         rpyc_callattr(s->in, "append", NULL, NULL, "s", source);
     if (proxies_run(s->proxies, statement, &host, &value, err) == 0 &&
-        show(s, value, statement->quiet, width, result, err) == 0)
+        show(s, value, statement->quiet, width, &host, result, err) == 0)
         return 0;
     return is_fatal(err) ? -1 : fail(s, source, err, result);
 }

@@ -217,18 +217,24 @@ static int repr_here(const rpyc_value *value, rpyc_value **out, struct rpyc_erro
 
 /* Has the value printed into a file in memory over there: only as much of it is fetched as is
  * shown. */
-static int print_there(rpyc_conn *conn, rpyc_value *value, int width, rpyc_value **out,
-                       struct rpyc_error *err)
+static int print_there(rpyc_conn *conn, rpyc_value *value, int width, const struct proxy_host *host,
+                       rpyc_value **out, struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *pprint = NULL;
     CLEAN_VALUE rpyc_value *io = NULL;
     CLEAN_VALUE rpyc_value *file = NULL;
+    CLEAN_VALUE rpyc_value *none = NULL;
+    rpyc_pending *pending;
+    int status;
 
     if (rpyc_module(conn, "pprint", &pprint, err) < 0 || rpyc_module(conn, "io", &io, err) < 0 ||
         rpyc_callattr(io, "StringIO", &file, err, "") < 0 ||
-        rpyc_callattr(pprint, "pprint", NULL, err, "O, stream=O, width=i", value, file, width) <
-            0 ||
-        rpyc_callattr(file, "seek", NULL, err, "i", 0) < 0)
+        rpyc_start_callattr(pprint, "pprint", &pending, err, "O, stream=O, width=i", value, file,
+                            width) < 0)
+        return -1;
+    status = host->wait(host->arg, pending, &none, err);
+    rpyc_pending_free(pending);
+    if (status < 0 || rpyc_callattr(file, "seek", NULL, err, "i", 0) < 0)
         return -1;
     return rpyc_callattr(file, "read", out, err, "i", CUT_TEXT + 1);
 }
@@ -264,12 +270,12 @@ static int describe(rpyc_value *value, rpyc_value **out, struct rpyc_error *err)
     return rpyc_build(out, err, "s", text);
 }
 
-static int show_object(rpyc_conn *conn, rpyc_value *value, int width, rpyc_value **out,
-                       struct rpyc_error *err)
+static int show_object(rpyc_conn *conn, rpyc_value *value, int width, const struct proxy_host *host,
+                       rpyc_value **out, struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *printed = NULL;
 
-    if (print_there(conn, value, width, &printed, err) == 0)
+    if (print_there(conn, value, width, host, &printed, err) == 0)
         return tidy(printed, out, err);
     if (err->code != RPYC_EREMOTE)
         return -1;
@@ -281,14 +287,14 @@ static int show_object(rpyc_conn *conn, rpyc_value *value, int width, rpyc_value
     return err->code == RPYC_EREMOTE ? describe(value, out, err) : -1;
 }
 
-int show_value(rpyc_conn *conn, rpyc_value *value, int width, rpyc_value **out,
-               struct rpyc_error *err)
+int show_value(rpyc_conn *conn, rpyc_value *value, int width, const struct proxy_host *host,
+               rpyc_value **out, struct rpyc_error *err)
 {
     enum rpyc_type type = rpyc_type_of(value);
 
     /* A container or a long text is folded over there; all else has one form. */
     if (type == RPYC_NETREF || type == RPYC_TUPLE || type == RPYC_STR || type == RPYC_BYTES ||
         type == RPYC_FROZENSET)
-        return show_object(conn, value, width, out, err);
+        return show_object(conn, value, width, host, out, err);
     return repr_here(value, out, err);
 }

@@ -7,10 +7,13 @@
 
 #include <rpyc.h>
 
+#include "proxy.h"
+
 /* Its text as Python's pprint would have it at so many columns, cut off where it is very long; its
  * repr() where the other side gives no pprint. *out gets a new reference to a str. Errors: those of
- * the connection; an exception of its repr is part of the text. */
-int show_value(rpyc_conn *conn, rpyc_value *value, int width, rpyc_value **out,
-               struct rpyc_error *err);
+ * the connection, and of the host's wait for what runs the program's code; an exception of its repr
+ * is part of the text. */
+int show_value(rpyc_conn *conn, rpyc_value *value, int width, const struct proxy_host *host,
+               rpyc_value **out, struct rpyc_error *err);
 
 #endif

@@ -8,7 +8,11 @@ is formatted here, of each kind.
 from __future__ import annotations
 
 import ast  # noqa: F401  the carets below a part of a line
+import codeop  # noqa: F401  cells of pystuck(1), and so are contextvars, linecache and pprint
+import contextvars  # noqa: F401
 import json  # noqa: F401  pystuck --json
+import linecache  # noqa: F401
+import pprint  # noqa: F401
 import sys
 import tokenize  # noqa: F401  reading source
 import traceback

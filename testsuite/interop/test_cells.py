@@ -32,6 +32,7 @@ from harness import (
     command,
     debuggee_environment,
     pystuck,
+    tell,
     wait_until,
 )
 
@@ -835,6 +836,24 @@ def test_a_cell_costs_one_round_trip_and_one_for_each_line(server: Debuggee) -> 
     assert count("x = 1", "x + 0", "x + 0", "1/0") - one == Counter(to=3, **{"from": 3})
     printed = count("x = 1", "print(1, 2, 3)\nprint(4)") - one
     assert printed == Counter(to=3, **{"from": 3})
+
+
+def test_cells_run_where_nothing_can_be_imported(obedient: Debuggee) -> None:
+    assert tell(obedient, "import _imp; _imp.acquire_lock()") is None
+    text = cells(
+        obedient,
+        "x = {'a': list(range(30))}",
+        "print('said')",
+        "modules.sys.byteorder",
+        "x",
+        "for i in range(2):\n    print(i)",
+    )
+    assert text.startswith("said\n'little'\n{'a': [0,\n")
+    assert text.endswith("\n0\n1\n")
+    assert failure(obedient, "def f(): 1 / 0", "f()").endswith(
+        "ZeroDivisionError: division by zero\n"
+    )
+    assert tell(obedient, "_imp.release_lock()") is None
 
 
 # ---- What is left --------------------------------------------------------------------------------

@@ -572,6 +572,25 @@ def test_ctrl_c_gives_a_call_up_where_no_code_is_run(ours: Debuggee, connect: Co
     assert errors == "pystuck: interrupted\n"
 
 
+def test_ctrl_c_gives_a_repr_up_where_no_code_is_run(ours: Debuggee, connect: Connect) -> None:
+    other = connect(ours)
+    other.execute(
+        "import __main__, threading; __main__.begun, __main__.go = False, threading.Event()\n"
+        "class Slow:\n    def __repr__(self):\n        __main__.begun = True\n"
+        "        __main__.go.wait()\n        return 'slow'\n"
+        "__main__.slow = Slow()"
+    )
+    with start(ours, "--no-exec", *codes("modules['__main__'].slow")) as client:
+        try:
+            wait_until(lambda: other.eval("__main__.begun"), "the repr")
+            client.send_signal(signal.SIGINT)
+            _, errors = client.communicate(timeout=PATIENCE)
+        finally:
+            client.kill()
+            other.execute("__main__.go.set()")
+    assert (client.returncode, errors) == (130, "pystuck: interrupted\n")
+
+
 # ---- Services that run no code -------------------------------------------------------------------
 
 
@@ -618,13 +637,16 @@ def test_a_service_without_modules_has_its_root(service: Callable[..., Debuggee]
 def test_a_repr_that_raises_or_is_long_does_not_hurt(ours: Debuggee, how: tuple[str, ...]) -> None:
     setting = (
         "class Bad:\n    def __repr__(self): 1 / 0\n"
+        "class Worse:\n    def __repr__(self): raise SystemExit\n"
         "class Long:\n    def __repr__(self): return 'x' * 100_000_000\n"
-        "import __main__; __main__.bad, __main__.long = Bad(), Long()"
+        "import __main__; __main__.bad, __main__.worse, __main__.long = Bad(), Worse(), Long()"
     )
     run(ours, "-c", setting)
     text = run(ours, *how, "-c", "modules.__main__.bad")
     assert "Bad" in text
     assert text.endswith("(its repr raised ZeroDivisionError)\n")
+    text = run(ours, *how, "-c", "modules.__main__.worse")
+    assert text.endswith("(its repr raised SystemExit)\n")
     text = run(ours, *how, "-c", "modules.__main__.long")
     assert 1_000_000 < len(text) < 1_100_000
 
