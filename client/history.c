@@ -109,7 +109,8 @@ static void enter(History *memory, const char *cell)
 static FILE *open_locked(const char *path)
 {
     int fd = path ? open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
-    FILE *file = fd >= 0 && flock(fd, LOCK_EX) == 0 ? fdopen(fd, "a+") : NULL;
+    FILE *file =
+        fd >= 0 && fchmod(fd, 0600) == 0 && flock(fd, LOCK_EX) == 0 ? fdopen(fd, "a+") : NULL;
 
     if (!file && fd >= 0)
         close(fd);

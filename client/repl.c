@@ -163,7 +163,8 @@ static int open_session(struct repl *r, struct rpyc_error *err)
     return session_open(&r->session, r->conn, &io, r->options->execute, err);
 }
 
-static void reconnect(struct repl *r, const struct options *options)
+/* A new session. Says so if there is none to be had. */
+static bool reconnect(struct repl *r, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
 
@@ -173,10 +174,11 @@ static void reconnect(struct repl *r, const struct options *options)
         diagnose(options, &err);
     } else if (open_session(r, &err) == 0) {
         rpyc_set_timeout(r->conn, r->options->timeout_ms);
-        return;
+        return true;
     }
     complain("no new session: ", &err);
     lose_connection(r);
+    return false;
 }
 
 /* The options, with which nothing is waited for long. */
@@ -313,8 +315,9 @@ static void report_failure(struct repl *r, const struct rpyc_error *err)
     }
     fprintf(stderr, "\nThe cell goes on in the debuggee (In [%d]: ", session_number(r->session));
     text_print(stderr, r->doing, strcspn(r->doing, "\n"));
-    fputs("), with all names of its session; this is a new one.\n", stderr);
-    reconnect(r, &options);
+    fputs("), with all names of its session.\n", stderr);
+    if (reconnect(r, &options))
+        fputs("This is a new session.\n", stderr);
 }
 
 /* Shows what came of a cell, or of looking at something, which was to have this number. */

@@ -184,6 +184,7 @@ def test_a_cell_that_cannot_be_interrupted_is_given_up(prompt: Prompt) -> None:
     prompt.expect("begun\r\n")
     prompt.type("\x03")
     prompt.expect(re.escape("The cell goes on in the debuggee (In [0]: import time; print("))
+    prompt.expect("This is a new session.")
     prompt.number = -1
     prompt.next()
     assert prompt.cell("3") == "Out[0]: 3\n\n"
@@ -230,6 +231,19 @@ def test_the_history_is_kept_for_the_next_time(stuck: Debuggee, tmp_path: Path) 
     second.type("\r")
     assert "Out[1]: 'a \\\\ b'" in second.next()
     assert second.leave() == 0
+
+
+def test_a_history_that_others_could_read_is_closed_to_them(
+    stuck: Debuggee, tmp_path: Path
+) -> None:
+    path = tmp_path / "state" / "pystuck" / "history"
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+    path.chmod(0o644)
+    each = Prompt([stuck.host, stuck.port], tmp_path)
+    each.cell("1")
+    assert each.leave() == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_prompts_do_not_lose_each_others_history(stuck: Debuggee, tmp_path: Path) -> None:
