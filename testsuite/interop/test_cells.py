@@ -719,8 +719,8 @@ def test_ctrl_c_interrupts_the_cell_over_there(server: Debuggee, code: str) -> N
 
 def test_a_cell_may_catch_the_interruption(server: Debuggee) -> None:
     code = (
-        "try:\n    print('within')\n    while True: list(range(10))\n"
-        "except KeyboardInterrupt:\n    print('caught')"
+        "def spin():\n    print('within')\n    while True: pass\n"
+        "try:\n    spin()\nexcept KeyboardInterrupt:\n    print('caught')"
     )
     with client_in_a_cell(server, code) as client:
         assert client.stdout is not None
