@@ -294,7 +294,7 @@ static void bind_in_vi(EditLine *el)
     if (el_get(el, EL_EDITOR, &keys) < 0 || strcmp(keys, "vi") != 0)
         return;
     el_set(el, EL_BIND, "^I", "complete", NULL);
-    el_set(el, EL_BIND, "-a", PASTE_BEGIN + 1, "paste-in-vi", NULL);
+    el_set(el, EL_BIND, "-a", &PASTE_BEGIN[1], "paste-in-vi", NULL);
 }
 
 static void set_up(struct editor *e)
