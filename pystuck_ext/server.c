@@ -401,7 +401,7 @@ static void name_listener(const struct ps_server *s)
 static void *listener_main(void *arg)
 {
     struct ps_server *s = arg;
-    struct watch w = {NULL};
+    struct watch w = {0};
     int fd;
 
     name_listener(s);
