@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CLEAN_VALUE __attribute__((cleanup(unref_value)))
-#define CLEAN_ERROR __attribute__((cleanup(rpyc_error_clear)))
+#include "clean.h"
 
 /* How often a cell that runs is asked about, in ms. */
 #define LOOK_EVERY_MS 50
@@ -44,11 +43,6 @@ struct cells {
     int number;                         /* of the next cell */
     int64_t thread;                     /* over there, on which cells run: its ident */
 };
-
-static void unref_value(rpyc_value **value)
-{
-    rpyc_unref(*value);
-}
 
 /* ---- What a cell asks of us ------------------------------------------------------------------ */
 

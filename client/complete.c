@@ -6,15 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <wchar.h>
 
+#include "clean.h"
+#include "clock.h"
 #include "interrupt.h"
 #include "magic.h"
 #include "text.h"
-
-#define CLEAN_VALUE __attribute__((cleanup(unref_value)))
-#define CLEAN_TEXT  __attribute__((cleanup(free_text)))
 
 /* How many candidates are kept. */
 #define KEPT 500
@@ -32,16 +30,6 @@
 
 /* How many columns an indentation is. */
 #define INDENTATION 4
-
-static void unref_value(rpyc_value **value)
-{
-    rpyc_unref(*value);
-}
-
-static void free_text(char **text)
-{
-    free(*text);
-}
 
 /* ---- Candidates ------------------------------------------------------------------------------ */
 
@@ -339,14 +327,6 @@ int complete_find(const struct complete_source *source, const char *text, const 
 
 /* ---- Cells ----------------------------------------------------------------------------------- */
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 /* Whether to wait on may help. */
 static bool is_passing(const struct rpyc_error *err)
 {
@@ -365,14 +345,14 @@ static int ask(const struct complete_cells *c, const char *text, const char *res
                rpyc_value **answer, struct rpyc_error *err)
 {
     rpyc_value *complete = cells_helper(c->cells, CELLS_COMPLETION, err);
-    int64_t deadline = now_ms() + PATIENCE_MS;
+    int64_t deadline = clock_ms() + PATIENCE_MS;
     rpyc_pending *pending;
     int status;
 
     if (!complete || rpyc_start_call(complete, &pending, err, "ss", text, rest) < 0)
         return -1;
     while ((status = rpyc_pending_wait(pending, LOOK_EVERY_MS, answer, err)) < 0 &&
-           is_passing(err) && !interrupt_is_pending() && now_ms() < deadline)
+           is_passing(err) && !interrupt_is_pending() && clock_ms() < deadline)
         rpyc_error_clear(err);
     rpyc_pending_free(pending);
     return status;

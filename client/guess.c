@@ -5,17 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLEAN_VALUE     __attribute__((cleanup(unref_value)))
-#define CLEAN_ERROR     __attribute__((cleanup(rpyc_error_clear)))
+#include "clean.h"
+
 #define CLEAN_STATEMENT __attribute__((cleanup(statement_free)))
 
 /* How long each request may take, in ms: somebody waits with a finger on the key. */
 #define PATIENCE_MS 400
-
-static void unref_value(rpyc_value **value)
-{
-    rpyc_unref(*value);
-}
 
 /* ---- Candidates ------------------------------------------------------------------------------ */
 

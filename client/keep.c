@@ -15,11 +15,6 @@
 #include "magic.h"
 #include "textfile.h"
 
-void keep_time(struct repl *repl, const char *argument)
-{
-    repl_inspect(repl, "time", argument, "");
-}
-
 /* ---- %edit ----------------------------------------------------------------------------------- */
 
 /* The cell that %edit means; "" for the latest where there is none yet; NULL: there is no such. */

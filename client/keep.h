@@ -7,7 +7,6 @@
 
 struct repl;
 
-void keep_time(struct repl *repl, const char *argument);
 void keep_edit(struct repl *repl, const char *argument);
 void keep_run(struct repl *repl, const char *argument);
 void keep_save(struct repl *repl, const char *argument);

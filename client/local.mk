@@ -4,6 +4,7 @@
 bin_PROGRAMS += client/pystuck
 client_pystuck_SOURCES = \
 	client/cell.c client/cell.h \
+	client/clean.h client/clock.h \
 	client/color.c client/color.h \
 	client/complete.c client/complete.h \
 	client/connect.c client/connect.h \

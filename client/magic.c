@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "keep.h"
-#include "look.h"
 
 static void show_help(struct repl *repl, const char *argument);
 
@@ -18,24 +17,25 @@ static const struct {
     const char *name;
     const char *argument; /* its name in the help; NULL: takes none */
     const char *help;
-    void (*run)(struct repl *repl, const char *argument); /* "" where none was given */
+    /* "" where none was given. NULL: it is done over there, by inspection.py, under its name */
+    void (*run)(struct repl *repl, const char *argument);
 } magics[] = {
-    {"down", NULL, "to the frame that the picked one has called", look_down},
+    {"down", NULL, "to the frame that the picked one has called", NULL},
     {"edit", "[N]", "edit the last cell, or cell N, and run that", keep_edit},
-    {"eval", "EXPR", "the value of an expression in the picked frame", look_eval},
-    {"frame", "[N]", "pick a frame, 0 is the innermost: it becomes _", look_frame},
+    {"eval", "EXPR", "the value of an expression in the picked frame", NULL},
+    {"frame", "[N]", "pick a frame, 0 is the innermost: it becomes _", NULL},
     {"help", NULL, "this list", show_help},
     {"history", "[-n]", "what was typed; -n: with the numbers of the cells", keep_history},
-    {"locals", NULL, "all variables of the picked frame", look_locals},
+    {"locals", NULL, "all variables of the picked frame", NULL},
     {"reconnect", NULL, "a new session, also where the debuggee has hung up", repl_reconnect},
     {"run", "FILE", "run a local file in the debuggee, in this namespace", keep_run},
     {"save", "[-f] FILE", "write the cells to a file; -f: one that is there", keep_save},
     {"show threads", NULL, "the same as %threads", repl_show_stacks},
-    {"thread", "[N]", "list the threads, or pick one by its number or ident", look_thread},
+    {"thread", "[N]", "list the threads, or pick one by its number or ident", NULL},
     {"threads", NULL, "the stacks of all threads", repl_show_stacks},
-    {"time", code, "run a cell, and show the CPU and wall time it took", keep_time},
-    {"up", NULL, "to the frame that has called the picked one", look_up},
-    {"who", NULL, "the names that you have made", look_who},
+    {"time", code, "run a cell, and show the CPU and wall time it took", NULL},
+    {"up", NULL, "to the frame that has called the picked one", NULL},
+    {"who", NULL, "the names that you have made", NULL},
 };
 
 #define COUNT (sizeof(magics) / sizeof(*magics))
@@ -135,8 +135,10 @@ void magic_run(struct repl *repl, const char *cell)
             continue;
         if (!magics[i].argument && *argument)
             fprintf(stderr, "%%%s takes no argument\n", magics[i].name);
-        else
+        else if (magics[i].run)
             magics[i].run(repl, argument);
+        else
+            repl_inspect(repl, magics[i].name, argument, "");
         free(argument);
         return;
     }

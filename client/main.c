@@ -16,6 +16,7 @@
 
 #include <rpyc.h>
 
+#include "clean.h"
 #include "color.h"
 #include "connect.h"
 #include "diagnose.h"
@@ -34,21 +35,9 @@ enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2 };
 /* How long a script may take to begin before the stacks are shown, in ms. */
 #define SCRIPT_WAIT_MS 1000
 
-#define CLEAN_ERROR __attribute__((cleanup(rpyc_error_clear)))
-
 static void close_conn(rpyc_conn **conn)
 {
     rpyc_close(*conn);
-}
-
-static void free_text(char **text)
-{
-    free(*text);
-}
-
-static void unref_value(rpyc_value **value)
-{
-    rpyc_unref(*value);
 }
 
 static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -130,7 +119,7 @@ static int flush_stdout(void)
 static int show_stacks(rpyc_conn *conn, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
-    rpyc_value *stacks __attribute__((cleanup(unref_value))) = NULL;
+    rpyc_value *stacks __attribute__((cleanup(clean_value))) = NULL;
     const struct stacks_wish wish = {
         .greenlets = options->greenlets, .execute = options->execute, .json = options->json};
     const char *text;
@@ -197,7 +186,7 @@ static int run(const struct options *given)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     rpyc_conn *conn __attribute__((cleanup(close_conn))) = NULL;
-    char *script __attribute__((cleanup(free_text))) = NULL;
+    char *script __attribute__((cleanup(clean_text))) = NULL;
     struct options options = *given;
 
     if (options.json && options.prompt && script_is_there()) {

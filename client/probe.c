@@ -5,8 +5,9 @@
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define CONNECT_MS 500
 #define BANNER_MS  200 /* for those who speak first */
@@ -45,19 +46,11 @@ static enum spoken recognise(const char *bytes, size_t len)
     return SPOKEN_ELSE;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 /* Reads until it is clear who that is, or the time is over, however slowly it comes. */
 static enum spoken listen_to(int fd, int timeout_ms)
 {
     struct pollfd wait = {.fd = fd, .events = POLLIN};
-    int64_t deadline = now_ms() + timeout_ms, left = timeout_ms;
+    int64_t deadline = clock_ms() + timeout_ms, left = timeout_ms;
     enum spoken spoken = SPOKEN_NOTHING;
     char bytes[ENOUGH];
     size_t len = 0;
@@ -71,7 +64,7 @@ static enum spoken listen_to(int fd, int timeout_ms)
         spoken = recognise(bytes, len);
         if (spoken != SPOKEN_ELSE)
             break;
-        left = deadline - now_ms();
+        left = deadline - clock_ms();
     }
     return spoken;
 }

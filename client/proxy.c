@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLEAN_VALUE __attribute__((cleanup(unref_value)))
-#define CLEAN_ERROR __attribute__((cleanup(rpyc_error_clear)))
+#include "clean.h"
 
 struct binding {
     char *name;
@@ -31,11 +30,6 @@ struct evaluation {
     bool unknown; /* nothing had been, when a name was not found */
     struct rpyc_error *err;
 };
-
-static void unref_value(rpyc_value **value)
-{
-    rpyc_unref(*value);
-}
 
 static int no_memory(struct rpyc_error *err)
 {

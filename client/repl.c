@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clean.h"
+#include "clock.h"
 #include "color.h"
 #include "complete.h"
 #include "connect.h"
@@ -22,11 +23,8 @@
 #include "stacks.h"
 #include "text.h"
 
-#define CLEAN_ERROR __attribute__((cleanup(rpyc_error_clear)))
-#define CLEAN_TEXT  __attribute__((cleanup(free_text)))
-
-/* How long a cell that was interrupted may go on before it is given up, in seconds. */
-#define PATIENCE 2
+/* How long a cell that was interrupted may go on before it is given up, in ms. */
+#define PATIENCE_MS 2000
 
 /* How long an answer on another connection may take while somebody waits for the prompt, in ms. */
 #define SOON_MS 2000
@@ -38,17 +36,12 @@ struct repl {
     struct editor *editor;
     const char *typed; /* the lines of the cell before the one that is typed, or NULL */
     char prompt[64];
-    const char *doing;     /* what was typed and is being done, */
-    bool interrupted;      /* ... which was, */
-    time_t interrupted_at; /* ... at this time of CLOCK_MONOTONIC */
+    const char *doing;      /* what was typed and is being done, */
+    bool interrupted;       /* ... which was, */
+    int64_t interrupted_at; /* ... at this time of clock_ms */
     struct journal journal;
     int ran; /* the number of the cell that was typed, or JOURNAL_NO_CELL */
 };
-
-static void free_text(char **text)
-{
-    free(*text);
-}
 
 /* ---- What is printed ------------------------------------------------------------------------- */
 
@@ -249,14 +242,6 @@ static char *complete_line(void *arg, const char *before, const char *after)
 
 /* ---- Ctrl-C while a cell runs ---------------------------------------------------------------- */
 
-static time_t now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
-}
-
 static bool is_interruption_wanted(void *arg)
 {
     struct repl *r = arg;
@@ -264,7 +249,7 @@ static bool is_interruption_wanted(void *arg)
     if (r->interrupted || !interrupt_take())
         return false;
     r->interrupted = true;
-    r->interrupted_at = now();
+    r->interrupted_at = clock_ms();
     return true;
 }
 
@@ -272,7 +257,7 @@ static bool is_given_up(void *arg)
 {
     const struct repl *r = arg;
 
-    return r->interrupted && (interrupt_take() || now() > r->interrupted_at + PATIENCE);
+    return r->interrupted && (interrupt_take() || clock_ms() > r->interrupted_at + PATIENCE_MS);
 }
 
 static int connect_again(void *arg, rpyc_conn **out, struct rpyc_error *err)

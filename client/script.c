@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "color.h"
 #include "connect.h"
 #include "interrupt.h"
@@ -30,26 +31,18 @@ static struct {
 /* How long a cell that was interrupted may go on before it is given up, in ms. */
 #define PATIENCE_MS 2000
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void start_limit(const struct options *options)
 {
     limit.is_over = false;
-    limit.end = options->timeout_ms > 0 ? now_ms() + options->timeout_ms : 0;
+    limit.end = options->timeout_ms > 0 ? clock_ms() + options->timeout_ms : 0;
 }
 
 static bool is_interruption_wanted(void *arg)
 {
     (void)arg;
-    if (limit.end > 0 && !limit.is_over && now_ms() >= limit.end) {
+    if (limit.end > 0 && !limit.is_over && clock_ms() >= limit.end) {
         limit.is_over = true;
-        limit.last = now_ms() + PATIENCE_MS;
+        limit.last = clock_ms() + PATIENCE_MS;
         return true;
     }
     if (!interrupt_take())
@@ -61,7 +54,7 @@ static bool is_interruption_wanted(void *arg)
 static bool is_given_up(void *arg)
 {
     (void)arg;
-    return limit.is_over && now_ms() >= limit.last;
+    return limit.is_over && clock_ms() >= limit.last;
 }
 
 /* ---- Standard input -------------------------------------------------------------------------- */

@@ -5,13 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clean.h"
 #include "expr.h"
 #include "failure.h"
 #include "proxy.h"
 #include "show.h"
 
-#define CLEAN_VALUE     __attribute__((cleanup(unref_value)))
-#define CLEAN_ERROR     __attribute__((cleanup(rpyc_error_clear)))
 #define CLEAN_STATEMENT __attribute__((cleanup(statement_free)))
 
 /* How often it is asked whether a wait is to be given up, in ms. */
@@ -28,11 +27,6 @@ struct session {
     struct proxies *proxies;
     const struct cell_interrupt *interrupt; /* of the one that runs, or NULL */
 };
-
-static void unref_value(rpyc_value **value)
-{
-    rpyc_unref(*value);
-}
 
 /* ---- Beginning and end ----------------------------------------------------------------------- */
 

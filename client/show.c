@@ -7,15 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLEAN_VALUE __attribute__((cleanup(unref_value)))
+#include "clean.h"
 
 /* How much of a long text is shown, in characters. */
 #define CUT_TEXT (1 << 20)
-
-static void unref_value(rpyc_value **value)
-{
-    rpyc_unref(*value);
-}
 
 /* ---- Values that are here, as repr() has them ------------------------------------------------ */
 

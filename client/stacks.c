@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clean.h"
 #include "walk.h"
-
-#define CLEAN_VALUE __attribute__((cleanup(unref_value)))
 
 /* Works on all servers, also on those that have no pystuck. */
 static const char stacks_source[] =
@@ -16,11 +15,6 @@ static const char stacks_source[] =
 
 /* Takes the function out of the connection's namespace again and calls it. */
 #define STACKS_EXPRESSION "globals().pop('_pystuck_stacks')(%s, %s)"
-
-static void unref_value(rpyc_value **value)
-{
-    rpyc_unref(*value);
-}
 
 static int fail(struct rpyc_error *err, enum rpyc_errcode code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLEAN_VALUE __attribute__((cleanup(unref_value)))
-#define CLEAN_ERROR __attribute__((cleanup(rpyc_error_clear)))
+#include "clean.h"
 
 /* What is needed of the other side. */
 struct walk {
@@ -18,11 +17,6 @@ struct walk {
     rpyc_value *idents;    /* a tuple */
     int64_t main, own;     /* idents of the main thread, and of the one that serves us */
 };
-
-static void unref_value(rpyc_value **value)
-{
-    rpyc_unref(*value);
-}
 
 static void clear(struct walk *w)
 {

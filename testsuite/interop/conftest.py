@@ -25,6 +25,7 @@ from harness import (  # noqa: E402
     RPYC6,
     RPYC6_BOUND,
     SANITIZED,
+    SERVERS,
     Debuggee,
     Stock,
     StockClient,
@@ -109,6 +110,19 @@ def lasting(request: pytest.FixtureRequest) -> Iterator[Callable[..., Debuggee]]
     finally:
         for debuggee in started.values():
             debuggee.kill()
+
+
+@pytest.fixture(params=SERVERS, ids=lambda stock: str(stock or "ours"))
+def server(request: pytest.FixtureRequest, lasting: Callable[..., Debuggee]) -> Debuggee:
+    """A stuck program with a server of each kind, used again by the next test."""
+    stock: Stock | None = request.param
+    return lasting(stock)
+
+
+@pytest.fixture
+def ours(lasting: Callable[..., Debuggee]) -> Debuggee:
+    """A stuck program with our server, for what does not depend on the server."""
+    return lasting()
 
 
 @pytest.fixture

@@ -384,6 +384,10 @@ RPYC4, RPYC5, RPYC6 = Stock("rpyc4"), Stock("rpyc5"), Stock("rpyc6")
 RPYC5_BOUND, RPYC6_BOUND = Stock("rpyc5", True), Stock("rpyc6", True)
 
 
+#: The servers that the client is tried at: ours, and stock's.
+SERVERS = [None, RPYC4, RPYC5, RPYC6, RPYC5_BOUND, RPYC6_BOUND]
+
+
 def start_stuck(stock: Stock | None = None, *more_settings: str) -> Debuggee:
     """The stuck program, with our server in it or one of a stock rpyc.
 

@@ -8,8 +8,6 @@ import os
 import pprint
 import re
 import signal
-import socket
-import struct
 import subprocess
 import threading
 from collections import Counter
@@ -18,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forwarder import Forwarder
 from harness import (
     PATIENCE,
-    RPYC4,
     RPYC5,
-    RPYC5_BOUND,
     RPYC6,
-    RPYC6_BOUND,
+    SERVERS,
     Debuggee,
     Stock,
     c_program,
@@ -41,21 +38,6 @@ Connect = Callable[[Debuggee], Any]
 
 #: For `lasting`: to interrupt a cell is to look for its thread's frames.
 LOOKS_AT_FRAMES = True
-
-SERVERS = [None, RPYC4, RPYC5, RPYC6, RPYC5_BOUND, RPYC6_BOUND]
-
-
-@pytest.fixture(params=SERVERS, ids=lambda stock: str(stock or "ours"))
-def server(request: pytest.FixtureRequest, lasting: Callable[..., Debuggee]) -> Debuggee:
-    """A stuck program with a server of each kind, used again by the next test."""
-    stock: Stock | None = request.param
-    return lasting(stock)
-
-
-@pytest.fixture
-def ours(lasting: Callable[..., Debuggee]) -> Debuggee:
-    """A stuck program with our server, for what does not depend on the server."""
-    return lasting()
 
 
 def command_line(debuggee: Debuggee, *codes: str) -> list[str]:
@@ -782,52 +764,9 @@ def test_a_service_without_execute(whose: str) -> None:
         debuggee.kill()
 
 
-class Proxy:
-    """Passes on the bytes of connections, and counts the frames in each direction."""
-
-    def __init__(self, debuggee: Debuggee) -> None:
-        self._to = (debuggee.host, debuggee.port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.host, self.port = self._listener.getsockname()
-        self.frames: Counter[str] = Counter()
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def __enter__(self) -> Proxy:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:  # the first one is who makes the others
-            thread.join()
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self._to)
-            for direction, source, sink in (("to", client, server), ("from", server, client)):
-                arguments = (direction, source, sink)
-                self._threads.append(threading.Thread(target=self._pass_on, args=arguments))
-                self._threads[-1].start()
-
-    def _pass_on(self, direction: str, source: socket.socket, sink: socket.socket) -> None:
-        with source.makefile("rb") as frames, contextlib.suppress(OSError):
-            while len(header := frames.read(5)) == 5:
-                (length,) = struct.unpack(">L", header[:4])
-                self.frames[direction] += 1
-                sink.sendall(header + frames.read(length + 1))
-        for sock in source, sink:  # a stock server that is left half open waits for 30 seconds
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-
-
 def test_a_cell_costs_one_round_trip_and_one_for_each_line(server: Debuggee) -> None:
     def count(*codes: str) -> Counter[str]:
-        with Proxy(server) as proxy:
+        with Forwarder(server) as proxy:
             pystuck("--host", proxy.host, "--port", proxy.port, *command_line(server, *codes)[4:])
         return proxy.frames
 

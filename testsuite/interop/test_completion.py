@@ -17,9 +17,9 @@ from typing import Any
 
 import pexpect
 import pytest
-from harness import Debuggee, Stock, command, stock_environment, wait_until
+from forwarder import Forwarder
+from harness import SERVERS, Debuggee, Stock, command, stock_environment, wait_until
 from prompts import Prompt
-from test_cells import SERVERS, Proxy
 
 CLIENT = Path(__file__).parents[2] / "client"
 SOURCE = (CLIENT / "completion.py").read_text()
@@ -679,7 +679,7 @@ def test_python_is_completed_after_other_magics(prompt: Prompt) -> None:
 def test_a_tab_is_one_round_trip_after_the_first(
     lasting: Callable[..., Debuggee], tmp_path: Path
 ) -> None:
-    with Proxy(lasting()) as proxy:
+    with Forwarder(lasting()) as proxy:
         prompt = Prompt([proxy.host, proxy.port], tmp_path)
         try:
             assert line_after(prompt, "modules.os.getpi\t") == "modules.os.getpid"

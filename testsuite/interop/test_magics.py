@@ -12,11 +12,7 @@ from pathlib import Path
 
 import pytest
 from harness import (
-    RPYC4,
-    RPYC5,
-    RPYC5_BOUND,
-    RPYC6,
-    RPYC6_BOUND,
+    SERVERS,
     Debuggee,
     command,
     stock_environment,
@@ -26,7 +22,6 @@ from prompts import Prompt
 #: For `lasting`.
 LOOKS_AT_FRAMES = True
 
-SERVERS = [None, RPYC4, RPYC5, RPYC6, RPYC5_BOUND, RPYC6_BOUND]
 
 MAGICS = [
     "down", "edit", "eval", "frame", "help", "history", "locals", "reconnect", "run", "save",

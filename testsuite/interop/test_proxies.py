@@ -6,23 +6,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forwarder import Forwarder
 from harness import (
     PATIENCE,
-    RPYC4,
-    RPYC5,
-    RPYC5_BOUND,
     RPYC6,
-    RPYC6_BOUND,
     Debuggee,
     Stock,
     c_program,
@@ -39,21 +33,6 @@ Connect = Callable[[Debuggee], Any]
 
 #: For `lasting`: chains look at frames.
 LOOKS_AT_FRAMES = True
-
-SERVERS = [None, RPYC4, RPYC5, RPYC6, RPYC5_BOUND, RPYC6_BOUND]
-
-
-@pytest.fixture(params=SERVERS, ids=lambda stock: str(stock or "ours"))
-def server(request: pytest.FixtureRequest, lasting: Callable[..., Debuggee]) -> Debuggee:
-    """A stuck program with a server of each kind, used again by the next test."""
-    stock: Stock | None = request.param
-    return lasting(stock)
-
-
-@pytest.fixture
-def ours(lasting: Callable[..., Debuggee]) -> Debuggee:
-    """A stuck program with our server."""
-    return lasting()
 
 
 @pytest.fixture(params=[(), ("--no-exec",)], ids=["cells", "no-exec"])
@@ -307,67 +286,24 @@ def test_the_frames_have_none_of_ours(ours: Debuggee, how: tuple[str, ...]) -> N
     assert "code <module>" in text
 
 
-class Counter:
-    """Something between a client and a server that counts the client's requests."""
+#: Requests whose replies nobody waits for.
+NOT_WAITED_FOR = (consts.HANDLE_DEL, consts.HANDLE_CLOSE)
 
-    NOT_WAITED_FOR = (consts.HANDLE_DEL, consts.HANDLE_CLOSE)
 
-    def __init__(self, debuggee: Debuggee) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._to = debuggee.host, debuggee.port
-        self.port = self._listener.getsockname()[1]
-        self.requests: list[Any] = []
-        self._counting = threading.Thread()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            client, _ = self._listener.accept()
-            server = socket.create_connection(self._to)
-            self.requests.clear()
-            threading.Thread(target=self._copy, args=(server, client), daemon=True).start()
-            self._counting = threading.Thread(
-                target=self._count, args=(client, server), daemon=True
-            )
-            self._counting.start()
-
-    def _note(self, payload: bytes) -> None:
-        _, arguments = brine.load(payload[1:])  # our server speaks as a 6.0
-        if payload[0] == consts.MSG_REQUEST and arguments[0] not in self.NOT_WAITED_FOR:
-            self.requests.append(arguments)
-
-    def count(self) -> int:
-        """How many requests there were that the client has waited for."""
-        self._counting.join(PATIENCE)
-        return len(self.requests)
-
-    def _copy(self, source: socket.socket, target: socket.socket) -> None:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-
-    def _count(self, source: socket.socket, target: socket.socket) -> None:
-        unread = b""
-        while data := source.recv(65536):
-            unread += data
-            while len(unread) > 4 and len(unread) >= (
-                size := int.from_bytes(unread[:4], "big") + 6
-            ):
-                payload = unread[5 : size - 1]
-                self._note(zlib.decompress(payload) if unread[4] else payload)
-                unread = unread[size:]
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
+def is_waited_for(payload: bytes) -> bool:
+    """Whether it is a request of the client's that waits; our server speaks as a 6.0."""
+    _, arguments = brine.load(payload[1:])
+    return payload[0] == consts.MSG_REQUEST and arguments[0] not in NOT_WAITED_FOR
 
 
 def messages(debuggee: Debuggee, *lines: str) -> int:
-    """How many messages the client sends for these cells, beyond those of a cell that is empty."""
+    """How many requests the client waits for in these cells, beyond those of an empty one."""
 
     def count(*all_lines: str) -> int:
-        between = Counter(debuggee)
-        done = pystuck("--port", between.port, *codes(*all_lines))
+        with Forwarder(debuggee) as between:
+            done = pystuck("--port", between.port, *codes(*all_lines))
         assert (done.returncode, done.stderr) == (0, "")
-        return between.count()
+        return sum(map(is_waited_for, between.sent))
 
     return count("", *lines) - count("")
 

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Something between a client and a server that counts what goes to and fro."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+import zlib
+from collections import Counter
+
+from harness import Debuggee
+
+
+class Forwarder:
+    """Passes on the bytes of connections.
+
+    `frames` counts the frames in each direction, `sent` has the payloads of those "to" the server.
+    """
+
+    def __init__(self, debuggee: Debuggee) -> None:
+        self._to = (debuggee.host, debuggee.port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.host, self.port = self._listener.getsockname()
+        self.frames: Counter[str] = Counter()
+        self.sent: list[bytes] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def __enter__(self) -> Forwarder:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:  # the first one is who makes the others
+            thread.join()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._to)
+            for direction, source, sink in (("to", client, server), ("from", server, client)):
+                arguments = (direction, source, sink)
+                self._threads.append(threading.Thread(target=self._pass_on, args=arguments))
+                self._threads[-1].start()
+
+    def _pass_on(self, direction: str, source: socket.socket, sink: socket.socket) -> None:
+        with source.makefile("rb") as frames, contextlib.suppress(OSError):
+            while len(header := frames.read(5)) == 5:
+                (length,) = struct.unpack(">L", header[:4])
+                body = frames.read(length + 1)
+                self.frames[direction] += 1
+                if direction == "to":
+                    self.sent.append(zlib.decompress(body[:-1]) if header[4] else body[:-1])
+                sink.sendall(header + body)
+        for sock in source, sink:  # a stock server that is left half open waits for 30 seconds
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
