@@ -170,9 +170,19 @@ void brine_read(struct brine_reader *r, const void *data, size_t len)
     r->failed = RPYC_OK;
     r->problem = NULL;
     r->depth = 1;
+    r->max_depth = BRINE_DEPTH_MAX;
     r->owed = 1;
     r->taken = 0;
+    r->max_items = SIZE_MAX;
     r->open[0] = 1;
+}
+
+void brine_limit(struct brine_reader *r, unsigned max_depth, size_t max_items)
+{
+    if (max_depth > 0 && max_depth < r->max_depth)
+        r->max_depth = max_depth;
+    if (max_items > 0 && max_items < r->max_items)
+        r->max_items = max_items;
 }
 
 static bool fail_with(struct brine_reader *r, enum rpyc_errcode code, const char *problem)
@@ -297,8 +307,10 @@ static bool take_tuple(struct brine_reader *r, size_t tag, enum brine_type type,
     if (type == BRINE_SLICE && count != 3)
         return brine_fail(r, "a slice that does not have three parts");
     if (count > 0) {
-        if (r->depth > BRINE_DEPTH_MAX)
+        if (r->depth > r->max_depth)
             return fail_with(r, RPYC_ELIMIT, "it is nested too deep");
+        if (r->taken + r->owed + count > r->max_items)
+            return fail_with(r, RPYC_ELIMIT, "it has too many items");
         r->open[r->depth++] = (uint32_t)count;
         r->owed += count;
     }

@@ -78,20 +78,26 @@ struct brine_item {
 
 /* One reader for one value, with everything in it. Errors are sticky. The structure is checked as
  * it is read: the number of items against the bytes that are left, and the depth against
- * BRINE_DEPTH_MAX, so a caller that recurses on containers is safe to do so. */
+ * BRINE_DEPTH_MAX, so a caller that recurses on containers is safe to do so, and one that makes
+ * room for the items of a container too. */
 struct brine_reader {
     const uint8_t *pos;
     const uint8_t *end;
     enum rpyc_errcode failed; /* RPYC_OK, RPYC_EPROTOCOL or RPYC_ELIMIT */
     const char *problem;      /* a static text that says what is wrong, once it failed */
-    unsigned depth;
-    size_t taken; /* items so far */
+    unsigned depth, max_depth;
+    size_t taken, max_items; /* items so far */
     size_t owed; /* items to come in all open containers together: never more than bytes are left */
     uint32_t open[BRINE_DEPTH_MAX + 1]; /* items to come in each open container; in [0]: values */
 };
 
 /* Starts to read the len bytes at data, which must stay until the reader is done. */
 void brine_read(struct brine_reader *r, const void *data, size_t len);
+
+/* Sets limits that are lower, counted from the start of the value: on containers in containers, and
+ * on items, containers among them. 0: as it was. Past them the reader fails with RPYC_ELIMIT, at
+ * the container that holds too much and not in the middle of it. */
+void brine_limit(struct brine_reader *r, unsigned max_depth, size_t max_items);
 
 /* The next item. False at an error; asking for more than the input holds is one. */
 bool brine_next(struct brine_reader *r, struct brine_item *item);

@@ -37,6 +37,10 @@ int conn_new(struct conn **out, const struct stream *stream, const struct conn_h
     c->env.bound = config && config->bound;
     c->stall_ms = config ? config->stall_ms : 0;
     frame_reader_init(&c->reader, config ? config->max_frame : 0);
+    if (config && config->max_inflated)
+        c->reader.max_inflated = config->max_inflated;
+    c->max_depth = config ? config->max_depth : 0;
+    c->max_items = config ? config->max_items : 0;
     init_locks(c);
     *out = c;
     return 0;
@@ -529,6 +533,7 @@ static int read_and_handle(struct conn *c, deadline_t deadline, struct rpyc_erro
         pthread_mutex_lock(&c->lock);
         result = message_parse(&m, &c->env, &why);
         pthread_mutex_unlock(&c->lock);
+        brine_limit(&m.body, c->max_depth, c->max_items);
     }
     if (result == 0 && m.kind != MESSAGE_REQUEST) {
         deliver(c, &m);

@@ -41,7 +41,10 @@ struct conn_host {
 };
 
 struct conn_config {
-    size_t max_frame;                /* bytes; 0: FRAME_MAX_DEFAULT */
+    size_t max_frame;                /* bytes of a message; 0: FRAME_MAX_DEFAULT */
+    size_t max_inflated;             /* ... once it is decompressed; 0: as max_frame */
+    unsigned max_depth;              /* of containers in one message; 0: BRINE_DEPTH_MAX */
+    size_t max_items;                /* in one message; 0: as many as fit into it */
     enum rpyc_generation generation; /* AUTO: as the peer's first message tells */
     bool bound;                      /* bind-threads, with a generation given */
     int stall_ms; /* how long a message that is being sent may get no further before the connection

@@ -102,9 +102,9 @@ void frame_free(struct frame *f)
 
 void frame_reader_init(struct frame_reader *r, size_t max_payload)
 {
-    *r = (struct frame_reader){.in = BUFFER_INIT, .max = max_payload};
-    if (max_payload == 0)
-        r->max = FRAME_MAX_DEFAULT;
+    size_t max = max_payload ? max_payload : FRAME_MAX_DEFAULT;
+
+    *r = (struct frame_reader){.in = BUFFER_INIT, .max = max, .max_inflated = max};
 }
 
 void frame_reader_free(struct frame_reader *r)
@@ -204,7 +204,7 @@ static int take_compressed(struct frame_reader *r, size_t len, struct frame *f,
 {
     const uint8_t *payload = r->in.data + r->head + FRAME_HEADER_SIZE;
 
-    if (inflate_payload(payload, len, r->max, &f->store, err) < 0) {
+    if (inflate_payload(payload, len, r->max_inflated, &f->store, err) < 0) {
         buffer_free(&f->store);
         return -1;
     }

@@ -45,10 +45,11 @@ void frame_free(struct frame *f);
 struct frame_reader {
     struct buffer in; /* received, from `head` on not yet handed out */
     size_t head;
-    size_t max; /* bytes in a payload, before and after decompression */
+    size_t max;          /* bytes in a payload as it is sent */
+    size_t max_inflated; /* ... and once it is decompressed */
 };
 
-/* max_payload: bytes; 0 is FRAME_MAX_DEFAULT. */
+/* max_payload: bytes, before and after decompression; 0 is FRAME_MAX_DEFAULT. */
 void frame_reader_init(struct frame_reader *r, size_t max_payload);
 void frame_reader_free(struct frame_reader *r);
 

@@ -390,10 +390,15 @@ static const struct conn_host value_host = {.serve = serve, .unclaimed = unclaim
 
 /* ---- Connections ---------------------------------------------------------------------------- */
 
+/* A value takes many times the memory of its brine: what one message may hold is limited on its
+ * own. */
+#define ITEMS_MAX ((size_t)8 * 1024 * 1024)
+
 int rpyc_conn_new(rpyc_conn **out, const struct stream *stream, const struct conn_config *config,
                   bool guessing, int request_timeout_ms, struct rpyc_error *err)
 {
     rpyc_conn *conn = calloc(1, sizeof(*conn));
+    struct conn_config limited = *config;
     struct stream taken = *stream;
 
     if (!conn) {
@@ -405,7 +410,8 @@ int rpyc_conn_new(rpyc_conn **out, const struct stream *stream, const struct con
     conn->request_timeout_ms = request_timeout_ms;
     conn->deadline = DEADLINE_NEVER;
     pthread_mutex_init(&conn->lock, NULL);
-    if (conn_new(&conn->conn, &taken, &value_host, conn, config, err) < 0) {
+    limited.max_items = ITEMS_MAX;
+    if (conn_new(&conn->conn, &taken, &value_host, conn, &limited, err) < 0) {
         rpyc_conn_unref(conn);
         return -1;
     }

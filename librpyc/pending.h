@@ -39,7 +39,9 @@ struct conn {
     struct stream stream;
     const struct conn_host *ops;
     void *host;
-    int stall_ms; /* 0: never */
+    int stall_ms;       /* 0: never */
+    unsigned max_depth; /* of each message: see conn_config */
+    size_t max_items;
 
     pthread_mutex_t lock;   /* guards all that follows, up to the reader */
     pthread_cond_t changed; /* a reply arrived, a role is free, or it is closed */

@@ -219,10 +219,6 @@ static int fill_value(rpyc_value *v, const struct brine_item *item, struct brine
     }
 }
 
-/* A value takes many times the memory of its brine: what one message may hold is limited on its
- * own. */
-#define VALUES_MAX ((size_t)8 * 1024 * 1024)
-
 rpyc_value *value_read(struct brine_reader *r, struct rpyc_error *err)
 {
     struct brine_item item;
@@ -230,10 +226,6 @@ rpyc_value *value_read(struct brine_reader *r, struct rpyc_error *err)
 
     if (!brine_next(r, &item)) {
         brine_error(r, err);
-        return NULL;
-    }
-    if (r->taken > VALUES_MAX) {
-        error_set(err, RPYC_ELIMIT, "a message of more than %zu values", VALUES_MAX);
         return NULL;
     }
     v = value_new(type_of_item(item.type), err);

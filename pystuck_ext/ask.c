@@ -128,26 +128,38 @@ static PyObject *unbox_reply(struct ps_session *s, struct brine_reader *r, bool 
     return NULL;
 }
 
+/* After a reply that could not be read: if there is just too much in it, that is an exception, and
+ * otherwise the end of the connection. */
+static void refuse_reply(struct ps_session *s, const struct brine_reader *r)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    PyThreadState *before;
+
+    if (r->failed == RPYC_ELIMIT) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_ValueError, "the client's answer cannot be taken: %s", r->problem);
+        return;
+    }
+    brine_error(r, &why);
+    before = ps_gil_begin_wait(); /* for those who are notified of it */
+    conn_close(s->conn, &why);
+    ps_gil_end_wait(before);
+}
+
 static PyObject *take_reply(struct ps_session *s, struct message *reply, bool plain)
 {
     struct ps_vinegar_policy policy = {
         .import = ps_session_allows(s, "import_custom_exceptions"),
         .instantiate = ps_session_allows(s, "instantiate_custom_exceptions"),
     };
-    struct rpyc_error why = RPYC_ERROR_INIT;
-    PyThreadState *before;
     PyObject *result = NULL;
 
     if (reply->kind == MESSAGE_EXCEPTION)
         ps_vinegar_raise(s->state, &reply->body, &policy);
     else
         result = unbox_reply(s, &reply->body, plain);
-    if (reply->body.failed != RPYC_OK) {
-        brine_error(&reply->body, &why);
-        before = ps_gil_begin_wait(); /* for those who are notified of it */
-        conn_close(s->conn, &why);
-        ps_gil_end_wait(before);
-    }
+    if (reply->body.failed != RPYC_OK)
+        refuse_reply(s, &reply->body);
     message_free(reply);
     return result;
 }

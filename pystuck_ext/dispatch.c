@@ -587,6 +587,17 @@ static void answer_exception(struct ps_session *s, const struct message *request
     ps_vinegar_put(s->state, &out->buf, with_traceback);
 }
 
+/* After a request whose arguments could not be read: an exception for its client where they are
+ * just too much, which is no reason to hang up, or -1. */
+static int refuse_arguments(const struct brine_reader *r, struct rpyc_error *err)
+{
+    PyErr_Clear();
+    if (r->failed != RPYC_ELIMIT)
+        return brine_error(r, err);
+    PyErr_Format(PyExc_ValueError, "the arguments cannot be taken: %s", r->problem);
+    return 0;
+}
+
 int ps_dispatch(struct ps_session *s, struct message *request, int64_t handler,
                 struct outgoing *out, PyObject **interrupt, struct rpyc_error *err)
 {
@@ -594,9 +605,9 @@ int ps_dispatch(struct ps_session *s, struct message *request, int64_t handler,
     struct ps_boxer boxer = {s, &out->buf, NULL};
 
     if (request->body.failed != RPYC_OK) {
-        PyErr_Clear();
-        Py_XDECREF(result);
-        return brine_error(&request->body, err);
+        Py_CLEAR(result);
+        if (refuse_arguments(&request->body, err) < 0)
+            return -1;
     }
     conn_reply_begin(s->conn, out, request, MESSAGE_REPLY);
     if (!result || ps_box(&boxer, result) < 0) {

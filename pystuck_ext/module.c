@@ -398,7 +398,7 @@ PyDoc_STRVAR(
     "run_server(host='127.0.0.1', port=6666, unix_socket=None, *, connect=None,\n"
     "           backlog=128, reuse_addr=True, ipv6=False, log=None, tls=None,\n"
     "           allow_users=(), unix_mode=0, unix_group=None, insecure=False,\n"
-    "           limits=(128, 268435456, 10000, 1000000, 120000))\n--\n\n"
+    "           limits=...)\n--\n\n"
     "Serve clients from native threads until the process ends or the handle that is\n"
     "returned is closed. Returns once clients can connect.\n\n"
     "host: a loopback address or name; port: 0 lets the kernel choose.\n"
@@ -416,9 +416,11 @@ PyDoc_STRVAR(
     "allow_users: ids of users who are let in beside root and this process's own.\n"
     "unix_mode, unix_group: the mode of a Unix socket's file (0: 0600), and the id of its\n"
     "group, whose members are let in. insecure: anyone is, on TCP, from everywhere.\n"
-    "limits: clients at a time, bytes of a message, ms for TLS and the first message (-1:\n"
-    "any), objects that a client holds, and ms in which it has to read something of what\n"
-    "it is sent (0: any).\n\n"
+    "limits: a tuple of clients at a time (128); bytes of a message, and once it is\n"
+    "decompressed, tuples in tuples in it, and values in it (0 of these three: as many as\n"
+    "its bytes, and the library, allow); objects that a client holds (1,000,000); ms for\n"
+    "TLS and the first message (10,000; -1: any), and in which it has to read something\n"
+    "of what it is sent (120,000; 0: any).\n\n"
     "Raises ValueError for an address that others than this machine can reach, unless\n"
     "clients have to show a certificate, and for files that cannot be used; OSError\n"
     "with bind's errno where it cannot listen.");
@@ -442,15 +444,17 @@ static PyObject *run_wanted(PyObject *module, struct wanted *w, PyObject *tls)
 /* As run_server's limits= has them. -1 with an exception. */
 static int parse_limits(PyObject *tuple, struct ps_limits *limits)
 {
-    Py_ssize_t clients, frame, objects;
+    Py_ssize_t clients, frame, decompressed, items, objects;
 
     if (!tuple)
         return 0;
-    if (!PyArg_ParseTuple(tuple, "nnini", &clients, &frame, &limits->handshake_ms, &objects,
-                          &limits->send_ms))
+    if (!PyArg_ParseTuple(tuple, "nnnInnii", &clients, &frame, &decompressed, &limits->max_depth,
+                          &items, &objects, &limits->handshake_ms, &limits->send_ms))
         return -1;
     limits->max_clients = (size_t)clients;
     limits->max_frame = (size_t)frame;
+    limits->max_decompressed = (size_t)decompressed;
+    limits->max_items = (size_t)items;
     limits->max_objects = (size_t)objects;
     return 0;
 }
@@ -469,7 +473,11 @@ static PyObject *run_server(PyObject *module, PyObject *args, PyObject *kwargs)
         .backlog = 128,
         .reuse_addr = 1,
         .unix_group = Py_None,
-        .limits = {128, FRAME_MAX_DEFAULT, 10000, 1000000, 120000},
+        .limits = {.max_clients = 128,
+                   .max_frame = FRAME_MAX_DEFAULT,
+                   .max_objects = 1000000,
+                   .handshake_ms = 10000,
+                   .send_ms = 120000},
     };
     PyObject *limits = NULL, *tls = Py_None, *no_users = PyTuple_New(0), *result = NULL;
 

@@ -521,8 +521,12 @@ static struct ps_session *session_new(const struct ps_serving *serving, struct p
                                       struct stream *stream)
 {
     struct ps_session *s = calloc(1, sizeof(*s));
-    struct conn_config config = {.max_frame = serving->limits.max_frame,
-                                 .stall_ms = serving->limits.send_ms};
+    const struct ps_limits *limits = &serving->limits;
+    struct conn_config config = {.max_frame = limits->max_frame,
+                                 .max_inflated = limits->max_decompressed,
+                                 .max_depth = limits->max_depth,
+                                 .max_items = limits->max_items,
+                                 .stall_ms = limits->send_ms};
 
     if (!s) {
         stream_close(stream);
@@ -536,7 +540,7 @@ static struct ps_session *session_new(const struct ps_serving *serving, struct p
     s->request_mask = *ps_server_caller_mask(client->server);
     s->fork_count = ps_fork_count();
     s->id = client->id;
-    s->objects.max = serving->limits.max_objects;
+    s->objects.max = limits->max_objects;
     if (tls_peer_cert(stream, &s->certificate, &s->certificate_len) < 0) {
         stream_close(stream);
         free(s);

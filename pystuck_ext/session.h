@@ -21,11 +21,14 @@
 
 /* What a client may ask of us, or keep us waiting for. */
 struct ps_limits {
-    size_t max_clients; /* at a time */
-    size_t max_frame;   /* bytes of a message, also once it is decompressed */
-    int handshake_ms;   /* for TLS and the first message; -1: for ever */
-    size_t max_objects; /* of ours that one client holds */
-    int send_ms;        /* without reading anything while it is being sent to; 0: for ever */
+    size_t max_clients;      /* at a time */
+    size_t max_frame;        /* bytes of a message */
+    size_t max_decompressed; /* ... once it is decompressed */
+    unsigned max_depth;      /* of tuples in tuples in a message, */
+    size_t max_items;        /* and of values in it, tuples among them */
+    size_t max_objects;      /* of ours that one client holds */
+    int handshake_ms;        /* for TLS and the first message; -1: for ever */
+    int send_ms;             /* without reading anything while it is being sent to; 0: for ever */
 };
 
 /* What the sessions of one server have in common. For good: a server may outlive its handle. */

@@ -85,11 +85,14 @@ def run_server(
     common name ("alice") or whole subject ("CN=alice,O=Example"). ciphers: for TLS 1.2, as OpenSSL
     has them.
 
-    Limits: max_clients at a time (128); max_frame: bytes of a message, also once it is decompressed
-    (256 MiB); handshake_timeout: seconds for TLS and a client's first message together (10);
-    max_objects that one client holds (1,000,000), beyond which its requests fail; send_timeout:
+    Limits: max_clients at a time (128); max_frame: bytes of a message (256 MiB); max_decompressed:
+    the same once it is decompressed (as max_frame); max_depth: tuples in tuples in a message (200,
+    which is the most there can be); max_items: values in a message, tuples among them (16,777,216);
+    max_objects that one client holds (1,000,000), beyond which its requests fail;
+    handshake_timeout: seconds for TLS and a client's first message together (10); send_timeout:
     seconds in which a client has to read something of what it is being sent (120). A time of None
-    is for ever. A client that does not keep to them is hung up on, and the logger hears why.
+    is for ever. A client that does not keep to them is hung up on, and the logger hears why; one
+    that sends too many values, or too deep, gets an exception where its request can be read at all.
 
     Returns a handle with `host`, `port`, `unix_socket`, `clients` and `close()`; it may be dropped.
 

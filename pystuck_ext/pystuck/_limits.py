@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 _COUNTS = {
     "max_clients": (128, 1, 100_000),
     "max_frame": (256 * 1024 * 1024, 1024, 2**32 - 1),  # bytes; a length has 32 bits
+    "max_decompressed": (256 * 1024 * 1024, 1024, 2**40),
+    "max_depth": (200, 16, 200),  # least: what a call of plain values has itself
+    "max_items": (16 * 1024 * 1024, 100, 2**40),
     "max_objects": (1_000_000, 1, 2**62),
 }
 
@@ -42,13 +45,15 @@ def _milliseconds(name: str, value: Any) -> int | None:
     return max(1, int(value * 1000))
 
 
-def native_limits(given: dict[str, Any]) -> tuple[int, int, int, int, int]:
+def native_limits(given: dict[str, Any]) -> tuple[int, ...]:
     """What the native server takes for these arguments, which are taken out of `given`.
 
     Raises ValueError and TypeError, which name the argument.
     """
-    clients, frame, objects = (_count(name, given.pop(name, None)) for name in _COUNTS)
+    if given.get("max_decompressed") is None:  # whoever allows less, or more, means either
+        given["max_decompressed"] = given.get("max_frame")
+    counts = [_count(name, given.pop(name, None)) for name in _COUNTS]
     handshake, send = (
         _milliseconds(name, given.pop(name, default)) for name, default in _TIMES.items()
     )
-    return clients, frame, -1 if handshake is None else handshake, objects, send or 0
+    return (*counts, -1 if handshake is None else handshake, send or 0)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The limits that run_server takes: max_clients, max_frame, handshake_timeout, max_objects and
-send_timeout."""
+"""The limits that run_server takes: max_clients, max_frame, max_decompressed, max_depth, max_items,
+handshake_timeout, max_objects and send_timeout."""
 
 from __future__ import annotations
 
@@ -31,18 +31,23 @@ from harness import (
 from rawpeer import (
     ENVELOPES,
     REPLY,
+    REQUEST,
+    TUPLE,
     VALUE,
     Envelope,
     Handler,
     RawPeer,
     box,
+    call_back,
     connect_socket,
     error_name,
     frame,
+    payload,
     raw_connect,
     stop_reading,
     zlib_bomb,
 )
+from rpyc.core import brine
 from tls_clients import needs_tls
 
 Start = Callable[..., Debuggee]
@@ -171,6 +176,127 @@ def test_longer_messages_than_usual_may_be_allowed(start: Start) -> None:
             assert peer.is_closed()  # for it is no message
         line = debuggee.read_line()
         assert ("inflates" not in line) == works
+
+
+# ---- max_decompressed ----------------------------------------------------------------------------
+
+
+def test_less_may_be_allowed_once_it_is_decompressed(start: Start) -> None:
+    debuggee = start(max_decompressed=10_000)
+    with raw_connect(debuggee) as peer:
+        long = peer.request_frame(Handler.PING, box((b"x" * 20_000,)))
+        peer.send(long)
+        assert peer.answer() is not None
+        peer.send(frame(zlib.compress(long[5:-1]), compressed=1))
+        assert peer.is_closed()
+    assert_told(debuggee, "client 0 was hung up on: a frame that inflates to more than 10000 bytes")
+
+
+def test_more_may_be_allowed_once_it_is_decompressed(start: Start) -> None:
+    with raw_connect(start(max_frame=1024, max_decompressed=100_000)) as peer:
+        long = peer.request_frame(Handler.PING, box((b"x" * 50_000,)))
+        peer.send(frame(zlib.compress(long[5:-1]), compressed=1))
+        assert peer.answer() == (REPLY, 0, (VALUE, b"x" * 50_000))
+
+
+# ---- max_depth, max_items ------------------------------------------------------------------------
+
+
+def nested(depth: int) -> tuple[Any, ...]:
+    """A tuple in a tuple in a tuple ..., so many of them."""
+    value: tuple[Any, ...] = ()
+    for _ in range(depth - 1):
+        value = (value,)
+    return value
+
+
+#: What is around a value in a message: its envelope, and boxes.
+AROUND = 12
+
+
+@pytest.mark.parametrize("envelope", ENVELOPES)
+@pytest.mark.parametrize("most", [50, 200])
+def test_values_in_a_message_are_nested_no_deeper_than_allowed(
+    most: int, envelope: Envelope, start: Start
+) -> None:
+    with raw_connect(start(max_depth=most), envelope) as peer:
+        deep = nested(most - AROUND)
+        for value, works in ((deep, True), (nested(most + 1), False), (deep, True)):
+            answer = peer.request(Handler.CALL, peer.eval("type"), (value,))
+            assert answer is not None
+            assert (answer.kind == REPLY) == works
+            if not works:
+                assert error_name(answer) == "ValueError"
+                assert "nested too deep" in answer.args[1][0]
+
+
+def test_what_nobody_looks_into_is_nested_no_deeper_either(start: Start) -> None:
+    with raw_connect(start(max_depth=50)) as peer:
+        assert peer.request(Handler.PING, nested(50 - AROUND)) is not None
+        answer = peer.request(Handler.PING, nested(51))
+        assert answer is None or answer.kind != REPLY
+
+
+@pytest.mark.parametrize("envelope", ENVELOPES)
+def test_a_message_has_no_more_values_than_allowed(envelope: Envelope, start: Start) -> None:
+    with raw_connect(start(max_items=1000), envelope) as peer:
+        length = peer.eval("len")
+        for items, works in ((900, True), (1001, False), (900, True)):
+            answer = peer.request(Handler.CALL, length, (tuple(range(items)),))
+            assert answer is not None
+            assert (answer.kind == REPLY) == works
+            if not works:
+                assert error_name(answer) == "ValueError"
+                assert "too many items" in answer.args[1][0]
+
+
+def test_values_are_counted_wherever_they_are(start: Start) -> None:
+    with raw_connect(start(max_items=1000)) as peer:
+        length = peer.eval("len")
+        rows = tuple((n, n) for n in range(400))  # 1,200 with the rows themselves
+        answer = peer.request(Handler.CALL, length, (rows,))
+        assert answer is not None
+        assert answer.kind != REPLY
+
+
+def test_what_is_too_much_takes_no_memory(start: Start) -> None:
+    if SANITIZED:
+        pytest.skip("its allocator keeps memory for itself")
+    debuggee = start()
+    with raw_connect(debuggee) as peer:
+        length = peer.eval("len")
+        debuggee.reset_peak_rss()
+        before = debuggee.peak_rss()
+        assert peer.request(Handler.CALL, length, (b"x" * 17 * MIB,)) is not None
+        bytes_alone = debuggee.peak_rss() - before
+        debuggee.reset_peak_rss()
+        too_many = b"\x15" + (17 * MIB).to_bytes(4, "big") + brine.dump(0) * 17 * MIB
+        # (CALL, (TUPLE, ((LOCAL_REF, length), (VALUE, (too_many,)), (VALUE, ()))))
+        call = b"\x11" + brine.dump(int(Handler.CALL)) + b"\x11" + brine.dump(TUPLE) + b"\x12"
+        values = brine.dump(box(length)) + b"\x11" + brine.dump(VALUE) + b"\x10" + too_many
+        args = call + values + brine.dump(box(()))
+        peer.send_frame(payload(peer.envelope, REQUEST, brine.dump(999), args))
+        answer = peer.answer()
+        assert answer is not None
+        assert error_name(answer) == "ValueError"
+        assert debuggee.peak_rss() - before < 2 * bytes_alone
+
+
+@pytest.mark.parametrize(("items", "works"), [(900, True), (1001, False)])
+def test_answers_to_the_program_have_the_same_limits(
+    items: int, works: bool, start: Start
+) -> None:
+    with raw_connect(start(max_items=1000)) as peer:
+        asked = call_back(peer, peer.eval("lambda f: len(f())"))
+        peer.reply(asked, tuple(range(items)))
+        answer = peer.answer()
+        assert answer is not None
+        if works:
+            assert answer.args == (VALUE, items)
+        else:
+            assert error_name(answer) == "ValueError"
+            assert "the client's answer cannot be taken" in answer.args[1][0]
+        assert peer.works()
 
 
 # ---- handshake_timeout ---------------------------------------------------------------------------
@@ -398,6 +524,13 @@ REFUSED = {
     "{'max_frame': 0}": "ValueError: max_frame: 0 is not in 1024 to 4294967295",
     "{'max_frame': 2**32}": "ValueError: max_frame: 4294967296 is not in 1024 to 4294967295",
     "{'max_frame': None}": "None",
+    "{'max_decompressed': 1}": "ValueError: max_decompressed: 1 is not in 1024 to ",
+    "{'max_decompressed': '1'}": "TypeError: max_decompressed takes an int, not '1'",
+    "{'max_frame': 5000, 'max_decompressed': None}": "None",
+    "{'max_depth': 0}": "ValueError: max_depth: 0 is not in 16 to 200",
+    "{'max_depth': 201}": "ValueError: max_depth: 201 is not in 16 to 200",
+    "{'max_items': 10}": "ValueError: max_items: 10 is not in 100 to ",
+    "{'max_items': 1.0}": "TypeError: max_items takes an int, not 1.0",
     "{'max_objects': 0}": "ValueError: max_objects: 0 is not in 1 to ",
     "{'max_objects': 2**70}": "ValueError: max_objects: 1180591620717411303424 is not in 1 to ",
     "{'handshake_timeout': 0}": "ValueError: handshake_timeout: 0 is not in 0 to 1000000 seconds",

@@ -607,6 +607,64 @@ TEST(every_truncation_fails)
     }
 }
 
+/* Reads all of it with these limits: RPYC_OK, or how that failed. */
+static enum rpyc_errcode read_limited(const char *hex, unsigned max_depth, size_t max_items)
+{
+    AUTO_BYTES brine = from_hex(hex);
+    struct brine_reader r;
+    const uint8_t *data;
+    size_t len;
+
+    brine_read(&r, brine.data, brine.len);
+    brine_limit(&r, max_depth, max_items);
+    brine_skip(&r, &data, &len);
+    assert_true(r.failed == RPYC_OK || r.failed == RPYC_ELIMIT);
+    return r.failed;
+}
+
+TEST(depth_can_be_limited)
+{
+    assert_int_equal(read_limited("10 10 10 50", 3, 0), RPYC_OK);
+    assert_int_equal(read_limited("10 10 10 50", 2, 0), RPYC_ELIMIT);
+    assert_int_equal(read_limited("10 1a 10 50", 1, 0), RPYC_ELIMIT);
+    assert_int_equal(read_limited("12 10 50 10 50 10 50", 2, 0), RPYC_OK);
+    assert_int_equal(read_limited("10 02", 1, 0), RPYC_OK);
+}
+
+TEST(items_can_be_limited)
+{
+    assert_int_equal(read_limited("12 50 50 50", 0, 4), RPYC_OK);
+    assert_int_equal(read_limited("12 50 50 50", 0, 3), RPYC_ELIMIT);
+    assert_int_equal(read_limited("12 50 11 50 50 11 50 50", 0, 8), RPYC_OK);
+    assert_int_equal(read_limited("12 50 11 50 50 11 50 50", 0, 7), RPYC_ELIMIT);
+    assert_int_equal(read_limited("11 10 50 1a 12 50 50 50", 0, 7), RPYC_OK);
+    assert_int_equal(read_limited("11 10 50 1a 12 50 50 50", 0, 6), RPYC_ELIMIT);
+}
+
+TEST(limits_can_be_lowered_alone)
+{
+    char hex[2 * 202 + 1];
+    size_t i;
+
+    for (i = 0; i < 201; i++)
+        memcpy(hex + 2 * i, "10", 2);
+    memcpy(hex + 2 * i, "00", 3);
+    assert_int_equal(read_limited(hex, 1000, 0), RPYC_ELIMIT);
+}
+
+TEST(too_many_items_are_refused_before_any_is_read)
+{
+    AUTO_BYTES brine = from_hex("13 50 50 50 50");
+    struct brine_reader r;
+    struct brine_item item;
+
+    brine_read(&r, brine.data, brine.len);
+    brine_limit(&r, 0, 4);
+    assert_false(brine_next(&r, &item));
+    assert_int_equal(r.failed, RPYC_ELIMIT);
+    assert_string_equal(r.problem, "it has too many items");
+}
+
 TEST(lengths_beyond_the_input_fail)
 {
     FAILS("", ENDS_EARLY);
@@ -1040,6 +1098,10 @@ int main(void)
         cmocka_unit_test(a_slice_has_three_parts),
         cmocka_unit_test(ints_of_anything_but_digits_fail),
         cmocka_unit_test(every_truncation_fails),
+        cmocka_unit_test(depth_can_be_limited),
+        cmocka_unit_test(items_can_be_limited),
+        cmocka_unit_test(limits_can_be_lowered_alone),
+        cmocka_unit_test(too_many_items_are_refused_before_any_is_read),
         cmocka_unit_test(lengths_beyond_the_input_fail),
         cmocka_unit_test(counts_beyond_the_input_fail_at_once),
         cmocka_unit_test(counts_that_fit_alone_but_not_together_fail_at_once),
