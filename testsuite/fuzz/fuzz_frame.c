@@ -74,10 +74,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     _cleanup_(free_reader) struct frame_reader r;
     size_t piece, at, n;
 
+    frame_reader_init(&r, PAYLOAD_MAX);
     if (size < 1)
         return 0;
     piece = data[0] ? data[0] : size;
-    frame_reader_init(&r, PAYLOAD_MAX);
     for (at = 1; at < size; at += n) {
         n = size - at < piece ? size - at : piece;
         receive(&r, data + at, n);
