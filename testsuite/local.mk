@@ -83,4 +83,5 @@ EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h testsuite/unit/identit
 	testsuite/requirements-numpy.txt
 
 clean-local:
-	rm -rf testsuite/env testsuite/interop-work testsuite/fuzz-work coverage tsan debug
+	rm -rf testsuite/env testsuite/interop-work testsuite/fuzz-work testsuite/figures coverage tsan debug \
+		hardening

@@ -11,6 +11,12 @@ fuzz: config.h
 		$(srcdir)/testsuite/fuzz/run-fuzz \
 		$(addprefix $(srcdir)/,$(filter %.c,$(librpyc_librpyc_internal_la_SOURCES)))
 
+# make check-hardening FUZZ_SECONDS=60: bad input, faults, other users, with the sanitizers and without,
+# and the fuzzers, that long each.
+check-hardening: all
+	abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
+		$(srcdir)/testsuite/run-hardening
+
 # make coverage: how many lines of librpyc its tests run.
 COVERAGE_TESTS = $(unit_tests) testsuite/run-interop
 coverage:
@@ -38,9 +44,9 @@ check-soak: all
 	$(AM_TESTS_ENVIRONMENT) SOAK='$(SOAK)'; export SOAK; \
 		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/soak/soak.py' $(SOAK_FLAGS)
 
-.PHONY: fuzz coverage check-valgrind check-tsan check-debug check-soak
+.PHONY: fuzz coverage check-hardening check-valgrind check-tsan check-debug check-soak
 
-EXTRA_DIST += testsuite/run-coverage testsuite/run-debug testsuite/run-tsan \
+EXTRA_DIST += testsuite/run-coverage testsuite/run-debug testsuite/run-hardening testsuite/run-tsan \
 	testsuite/run-valgrind testsuite/valgrind.supp \
 	testsuite/soak/soak.py testsuite/soak/clients.py \
 	testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py \

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+import figures
 import pytest
 import stock_cases
 
@@ -33,6 +34,9 @@ WRAPPER = shlex.split(os.environ.get("PYSTUCK_WRAPPER", ""))
 
 #: Seconds that anything here may take before it counts as a hang.
 PATIENCE = 40.0 if SANITIZED or WRAPPER else 10.0
+
+#: Signals of a program that is broken.
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
 #: A user who is nobody's: neither root, nor ours, nor the kernel's overflow uid (65534).
 STRANGER = 65533
@@ -51,7 +55,12 @@ def c_program(name: str, *arguments: object) -> list[str]:
     return [*WRAPPER, build_setting(name), *map(str, arguments)]
 
 
-def wait_until(condition: Callable[[], Any], what: str, timeout: float = PATIENCE) -> Any:
+def wait_until(
+    condition: Callable[[], Any],
+    what: str,
+    timeout: float = PATIENCE,
+    counts_as: figures.Figure = "hangs",
+) -> Any:
     """Polls `condition` until it returns something true, and returns that."""
     deadline = time.monotonic() + timeout
     while True:
@@ -59,6 +68,7 @@ def wait_until(condition: Callable[[], Any], what: str, timeout: float = PATIENC
         if result:
             return result
         if time.monotonic() > deadline:
+            figures.add(counts_as)
             pytest.fail(f"waited {timeout:g} s in vain: {what}")
         time.sleep(0.005)
 
@@ -158,6 +168,7 @@ class Running:
         assert self.popen.stdout is not None
         left = max(0.0, deadline - time.monotonic())
         if not select.select([self.popen.stdout], [], [], left)[0]:
+            figures.add("hangs")
             pytest.fail(f"pid {self.pid} prints nothing; stderr: {self.stderr()!r}")
         data = os.read(self.popen.stdout.fileno(), 65536)
         self._unread += data
@@ -190,13 +201,21 @@ class Running:
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
+            figures.add("hangs")
             pytest.fail(f"pid {self.pid} does not end; stderr: {self.stderr()!r}")
+
+    def has_crashed(self) -> bool:
+        """Whether it has ended as no program should."""
+        status = self.popen.poll()
+        return status is not None and (-status in CRASHES or "Sanitizer" in self.stderr())
 
     def kill(self) -> None:
         """Ends the process and its children, and frees what belongs to it here."""
         if self._killed:
             return
         self._killed = True
+        if self.has_crashed():
+            figures.add("crashes")
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.popen.wait()
@@ -279,9 +298,11 @@ class Debuggee(Running):
         """Waits until it has no descriptors and native threads that it did not have before."""
         descriptors, threads = before
         wait_until(
-            lambda: self.descriptors().items() <= descriptors.items(), "sockets to be closed"
+            lambda: self.descriptors().items() <= descriptors.items(),
+            "sockets to be closed",
+            counts_as="leaks",
         )
-        wait_until(lambda: self.threads() <= threads, "threads to end")
+        wait_until(lambda: self.threads() <= threads, "threads to end", counts_as="leaks")
 
     def descriptors(self) -> dict[int, str]:
         """Its open file descriptors and what they are."""

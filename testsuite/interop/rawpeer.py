@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import figures
 from harness import BUSY, PATIENCE, Debuggee, wait_until
 from rpyc.core import brine
 
@@ -124,7 +125,8 @@ class RawPeer:
             self.sock.sendall(data)
 
     def send_frame(self, data: bytes, **options: Any) -> None:
-        """Sends a payload as a frame."""
+        """Sends a payload that no client would send, as a frame."""
+        figures.add("bad inputs")
         self.send(frame(data, **options))
 
     def _receive_exactly(self, count: int) -> bytes | None:
@@ -379,4 +381,6 @@ def assert_no_leaks(debuggee: Debuggee) -> None:
     """Checks, in a debuggee with the sanitizers, that all memory is in somebody's hands."""
     with raw_connect(debuggee) as peer:
         check = "__import__('ctypes').CDLL(None).__lsan_do_recoverable_leak_check()"
-        assert peer.eval(check) == 0, debuggee.stderr()
+        leaks = peer.eval(check)
+        figures.add("leaks", int(leaks))
+        assert leaks == 0, debuggee.stderr()

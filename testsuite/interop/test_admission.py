@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import strangers
 from harness import STRANGER, Debuggee, as_user, wait_until
-from rawpeer import Envelope, Handler, RawPeer, Ref, box, connect_socket, raw_connect
+from rawpeer import Handler, RawPeer, Ref, box, connect_socket, raw_connect
+from strangers import is_let_in, keeps_out, lets_in
 
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
@@ -53,15 +55,6 @@ def serve(
     return start
 
 
-def is_let_in(debuggee: Debuggee) -> bool:
-    """Whether this user gets an answer; if not, then it is the end of file and nothing before."""
-    for envelope in Envelope:
-        with raw_connect(debuggee, envelope) as peer:
-            if not peer.works():
-                return False
-    return True
-
-
 def is_hung_up_on(debuggee: Debuggee) -> bool:
     """Whether this user, saying nothing, is hung up on."""
     with contextlib.closing(connect_socket(debuggee)) as sock:
@@ -77,7 +70,7 @@ def test_root_is_let_in(serve: Callable[..., Debuggee]) -> None:
 
 def test_another_user_is_not_let_in(serve: Callable[..., Debuggee]) -> None:
     debuggee = serve()
-    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is False
+    assert keeps_out(debuggee)
     assert is_let_in(debuggee)
 
 
@@ -93,7 +86,7 @@ def test_another_user_is_refused_before_a_byte_of_his_is_read(
 def test_the_debuggees_own_user_is_let_in(serve: Callable[..., Debuggee]) -> None:
     debuggee = serve(STRANGER)
     assert debuggee.status("Uid").split() == [str(STRANGER)] * 4
-    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is True
+    assert lets_in(debuggee, STRANGER)
 
 
 def test_root_is_let_in_to_a_debuggee_of_another_user(serve: Callable[..., Debuggee]) -> None:
@@ -104,7 +97,7 @@ def test_a_third_user_is_not_let_in_to_a_debuggee_of_another_user(
     serve: Callable[..., Debuggee],
 ) -> None:
     debuggee = serve(STRANGER)
-    assert as_user(SOMEBODY, lambda: is_let_in(debuggee)) is False
+    assert keeps_out(debuggee, SOMEBODY)
     assert as_user(SOMEBODY, lambda: is_hung_up_on(debuggee)) is True
 
 
@@ -121,6 +114,7 @@ def test_many_strangers_do_not_keep_others_out(serve: Callable[..., Debuggee]) -
         return True
 
     assert as_user(STRANGER, knock)
+    strangers.count(200, are_in=False)
     assert is_let_in(debuggee)
     debuggee.wait_until_back_to(before)
 
@@ -138,8 +132,8 @@ def test_a_program_that_gives_up_root_later_belongs_to_its_new_user(
         for thread in debuggee.threads()
     }
     assert uids == {str(STRANGER)}
-    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is True
-    assert as_user(SOMEBODY, lambda: is_let_in(debuggee)) is False
+    assert lets_in(debuggee, STRANGER)
+    assert keeps_out(debuggee, SOMEBODY)
     assert is_let_in(debuggee)
 
 
@@ -149,7 +143,7 @@ def test_an_ipv6_socket_that_speaks_ipv4_is_told_by_its_user_too(
     debuggee = start_debuggee()
     debuggee.host = "::ffff:127.0.0.1"
     assert is_let_in(debuggee)
-    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is False
+    assert keeps_out(debuggee)
 
 
 def test_a_unix_socket_keeps_strangers_out_by_its_mode_already(
@@ -265,6 +259,7 @@ def test_a_stranger_who_leaves_at_once_gets_nothing_done(
         debuggee.wait_until_back_to(before)
     # The last one's may still wait to be accepted: it is before us in the queue.
     assert is_let_in(debuggee)
+    strangers.count(len(WAYS_TO_LEAVE) * 4, are_in=path.exists())
     assert not path.exists()
 
 
@@ -283,4 +278,5 @@ def test_strangers_who_leave_at_once_in_a_crowd_get_nothing_done(
     as_user(STRANGER, crowd)
     assert is_let_in(debuggee)
     debuggee.wait_until_back_to(before)
+    strangers.count(400, are_in=path.exists())
     assert not path.exists()

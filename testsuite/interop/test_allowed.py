@@ -25,7 +25,8 @@ from harness import (
     python,
     run_python,
 )
-from rawpeer import Envelope, connect_socket, raw_connect
+from rawpeer import Envelope, connect_socket
+from strangers import is_let_in, keeps_out, lets_in
 
 Start = Callable[..., Debuggee]
 
@@ -77,16 +78,6 @@ def place(request: pytest.FixtureRequest, socket_dir: Path) -> dict[str, Any]:
     }[request.param]
 
 
-def is_let_in(debuggee: Debuggee) -> bool:
-    """Whether this user gets an answer, in both envelopes."""
-    answers = []
-    for envelope in Envelope:
-        with raw_connect(debuggee, envelope) as peer:
-            answers.append(peer.works())
-    assert answers in ([True, True], [False, False])
-    return answers[0]
-
-
 def mode_of(debuggee: Debuggee) -> int:
     return stat.S_IMODE(os.stat(str(debuggee.unix_socket)).st_mode)
 
@@ -105,10 +96,10 @@ def test_users_that_are_allowed_are_let_in_and_no_others(
     start: Start, place: dict[str, Any]
 ) -> None:
     debuggee = start(**place, allow_users=[FRIEND, 12345])
-    assert as_user(FRIEND, lambda: is_let_in(debuggee)) is True
-    assert as_user(12345, lambda: is_let_in(debuggee)) is True
+    assert lets_in(debuggee, FRIEND)
+    assert lets_in(debuggee, 12345)
     assert is_let_in(debuggee)
-    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is False
+    assert keeps_out(debuggee)
     assert_refused(debuggee, f"the peer belongs to uid {STRANGER}")
 
 
@@ -116,8 +107,8 @@ def test_users_that_are_allowed_are_let_in_and_no_others(
 def test_users_are_allowed_by_name_too(start: Start, place: dict[str, Any]) -> None:
     somebody = next(user for user in pwd.getpwall() if 0 < user.pw_uid < 60000)
     debuggee = start(**place, allow_users=[somebody.pw_name])
-    assert as_user(somebody.pw_uid, lambda: is_let_in(debuggee)) is True
-    assert as_user(FRIEND, lambda: is_let_in(debuggee)) is False
+    assert lets_in(debuggee, somebody.pw_uid)
+    assert keeps_out(debuggee, FRIEND)
     assert_refused(debuggee, f"the peer belongs to uid {FRIEND}")
 
 
@@ -127,7 +118,7 @@ def test_nobody_else_is_let_in_where_the_list_is_empty(start: Start, place: dict
     if Path(str(debuggee.unix_socket)).exists():
         assert mode_of(debuggee) == 0o600
         os.chmod(str(debuggee.unix_socket), 0o666)
-    assert as_user(FRIEND, lambda: is_let_in(debuggee)) is False
+    assert keeps_out(debuggee, FRIEND)
     assert_refused(debuggee, f"the peer belongs to uid {FRIEND}")
 
 
@@ -138,7 +129,7 @@ def test_the_debuggees_own_user_stays_one_of_those(
     os.chown(socket_dir, STRANGER, STRANGER)
     debuggee = start(user=STRANGER, **place, allow_users=[FRIEND])
     for user in (STRANGER, FRIEND, 0):
-        assert as_user(user, lambda: is_let_in(debuggee)) is True
+        assert lets_in(debuggee, user)
 
 
 def test_a_unix_socket_is_open_to_all_where_the_kernel_says_who_connects(
@@ -166,7 +157,7 @@ def test_users_without_a_number_in_a_user_namespace_are_refused(
 ) -> None:
     debuggee = start(prefix=namespace, **place, allow_users=[FRIEND])
     assert is_let_in(debuggee)
-    assert as_user(FRIEND, lambda: is_let_in(debuggee)) is False
+    assert keeps_out(debuggee, FRIEND)
     assert_refused(debuggee, "the peer's user is not known here")
 
 
@@ -176,7 +167,7 @@ def test_users_without_a_number_are_refused_though_their_group_has_one(
 ) -> None:
     path = str(socket_dir / "s")
     debuggee = start(prefix=namespace, unix_socket=path, unix_group=0, unix_mode=0o666)
-    assert as_user(FRIEND, lambda: is_let_in(debuggee), gid=0) is False
+    assert keeps_out(debuggee, FRIEND, gid=0)
     assert_refused(debuggee, "the peer's user is not known here")
 
 
@@ -195,7 +186,7 @@ def test_a_unix_socket_has_the_mode_that_was_asked_for_whatever_the_umask(
 @needs_root
 def test_a_mode_alone_lets_nobody_in(start: Start, socket_dir: Path) -> None:
     debuggee = start(unix_socket=str(socket_dir / "s"), unix_mode=0o666)
-    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is False
+    assert keeps_out(debuggee)
     assert_refused(debuggee, f"the peer belongs to uid {STRANGER}")
 
 
@@ -218,7 +209,7 @@ def test_members_of_the_group_are_let_in(
 ) -> None:
     path = str(socket_dir / "s") if where == "file" else f"@pystuck-test-{os.getpid()}"
     debuggee = start(unix_socket=path, unix_group=GROUP)
-    assert as_user(STRANGER, lambda: is_let_in(debuggee), **MEMBERS[member]) is True
+    assert lets_in(debuggee, STRANGER, **MEMBERS[member])
     assert is_let_in(debuggee)
     if where == "file":
         assert (os.stat(path).st_gid, mode_of(debuggee)) == (GROUP, 0o660)
@@ -230,7 +221,7 @@ def test_others_are_not_let_in_whatever_the_mode(
     stranger: str, start: Start, socket_dir: Path
 ) -> None:
     debuggee = start(unix_socket=str(socket_dir / "s"), unix_group=GROUP, unix_mode=0o666)
-    assert as_user(STRANGER, lambda: is_let_in(debuggee), **STRANGERS[stranger]) is False
+    assert keeps_out(debuggee, STRANGER, **STRANGERS[stranger])
     assert_refused(debuggee, f"the peer belongs to uid {STRANGER}")
 
 
@@ -238,8 +229,8 @@ def test_others_are_not_let_in_whatever_the_mode(
 def test_a_group_has_a_name_too(start: Start, socket_dir: Path) -> None:
     debuggee = start(unix_socket=str(socket_dir / "s"), unix_group="daemon", allow_users=[FRIEND])
     gid = os.stat(str(debuggee.unix_socket)).st_gid
-    assert as_user(STRANGER, lambda: is_let_in(debuggee), groups=[gid]) is True
-    assert as_user(FRIEND, lambda: is_let_in(debuggee)) is True
+    assert lets_in(debuggee, STRANGER, groups=[gid])
+    assert lets_in(debuggee, FRIEND)
     assert mode_of(debuggee) == 0o666
 
 
@@ -259,8 +250,8 @@ def test_the_group_of_all_that_have_no_number_is_nobodys(socket_dir: Path) -> No
     argv = [python(), "-c", BARE, str(socket_dir / "s")]
     debuggee = Debuggee(argv, debuggee_environment())
     try:
-        assert as_user(STRANGER, lambda: is_let_in(debuggee), gid=65534) is False
-        assert as_user(STRANGER, lambda: is_let_in(debuggee), groups=[65534]) is False
+        assert keeps_out(debuggee, STRANGER, gid=65534)
+        assert keeps_out(debuggee, STRANGER, groups=[65534])
         assert is_let_in(debuggee)
         debuggee.end_well()
     finally:
@@ -315,7 +306,7 @@ def outer_address() -> str:
 def test_an_insecure_server_lets_everyone_in(host: str, start: Start) -> None:
     debuggee = start(host=host, insecure=True)
     debuggee.host = "127.0.0.1"
-    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is True
+    assert lets_in(debuggee, STRANGER)
     assert is_let_in(debuggee)
 
 
@@ -332,7 +323,7 @@ def test_an_insecure_server_may_be_reached_from_elsewhere(start: Start) -> None:
 @needs_root
 def test_a_server_that_is_not_insecure_is_as_ever(start: Start) -> None:
     debuggee = start(insecure=False)
-    assert as_user(STRANGER, lambda: is_let_in(debuggee)) is False
+    assert keeps_out(debuggee)
     assert_refused(debuggee, f"the peer belongs to uid {STRANGER}")
 
 

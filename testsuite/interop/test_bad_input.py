@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import figures
 import pytest
 from harness import SANITIZED, Debuggee
 from rawpeer import (
@@ -802,7 +803,8 @@ def test_a_client_that_does_not_read_its_answers(
 
 
 def drain(peer: RawPeer) -> None:
-    """Reads up to the end, whatever it is."""
+    """Reads what comes of bad input, up to the end, whatever it is."""
+    figures.add("bad inputs")
     peer.half_close()
     while True:
         try:
