@@ -48,6 +48,74 @@ static char *prompt_of(EditLine *el)
     return (char *)editor_of(el)->prompt;
 }
 
+/* ---- The line on the screen ------------------------------------------------------------------ */
+
+/* Where the cursor is: rows down from where the prompt begins, and columns. */
+struct place {
+    int row, column;
+};
+
+/* Goes on by what libedit shows of a character. */
+static void pass_character(struct place *at, wchar_t c, int width)
+{
+    int columns = wcwidth(c);
+
+    if (c == L'\n') {
+        *at = (struct place){at->row + 1, 0};
+        return;
+    }
+    if (c == L'\t')
+        columns = 8 - at->column % 8;
+    else if (columns < 0)
+        columns = 2; /* ^X */
+    if (at->column + columns > width)
+        *at = (struct place){at->row + 1, 0};
+    at->column += columns;
+    if (at->column >= width)
+        *at = (struct place){at->row + 1, 0};
+}
+
+/* The columns of a prompt, which is ASCII but for what is hidden in it. */
+static int prompt_width(const char *prompt)
+{
+    bool is_hidden = false;
+    int width = 0;
+
+    for (; *prompt; prompt++) {
+        if (*prompt == EDITOR_HIDDEN[0])
+            is_hidden = !is_hidden;
+        else
+            width += !is_hidden;
+    }
+    return width;
+}
+
+/* The rows of the line that is being typed, from the prompt's on. */
+struct extent {
+    int cursor_row, last_row;
+};
+
+static struct extent extent_of_line(const struct editor *e)
+{
+    const LineInfoW *line = el_wline(e->el);
+    struct place at = {0, 0};
+    struct extent found = {0, 0};
+    const wchar_t *c;
+    int width = text_width();
+
+    at.column = prompt_width(e->prompt) % width;
+    at.row = prompt_width(e->prompt) / width;
+    for (c = line->buffer; c < line->lastchar; c++) {
+        if (c == line->cursor)
+            found.cursor_row = at.row;
+        pass_character(&at, *c, width);
+    }
+    if (line->cursor == line->lastchar)
+        found.cursor_row = at.row;
+    found.last_row = at.row;
+    return found;
+}
+
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
 static volatile sig_atomic_t resized;
@@ -60,9 +128,13 @@ static void note_resize(int number)
 
 void editor_leave_line(struct editor *e)
 {
+    struct extent shown = extent_of_line(e);
+
     if (!e->typing || e->left_line)
         return;
     e->left_line = true;
+    if (shown.cursor_row > 0)
+        printf("\033[%dA", shown.cursor_row);
     fputs("\r\033[J", stdout);
     fflush(stdout);
 }
@@ -191,66 +263,14 @@ void editor_complete_by(struct editor *e, editor_complete_fn complete, void *arg
     e->complete_arg = arg;
 }
 
-/* Where the cursor is: rows down from where the prompt begins, and columns. */
-struct place {
-    int row, column;
-};
-
-/* Goes on by what libedit shows of a character. */
-static void pass_character(struct place *at, wchar_t c, int width)
-{
-    int columns = wcwidth(c);
-
-    if (c == L'\n') {
-        *at = (struct place){at->row + 1, 0};
-        return;
-    }
-    if (c == L'\t')
-        columns = 8 - at->column % 8;
-    else if (columns < 0)
-        columns = 2; /* ^X */
-    if (at->column + columns > width)
-        *at = (struct place){at->row + 1, 0};
-    at->column += columns;
-    if (at->column >= width)
-        *at = (struct place){at->row + 1, 0};
-}
-
-/* The columns of a prompt, which is ASCII but for what is hidden in it. */
-static int prompt_width(const char *prompt)
-{
-    bool is_hidden = false;
-    int width = 0;
-
-    for (; *prompt; prompt++) {
-        if (*prompt == EDITOR_HIDDEN[0])
-            is_hidden = !is_hidden;
-        else
-            width += !is_hidden;
-    }
-    return width;
-}
-
 void editor_go_below(struct editor *e)
 {
-    const LineInfoW *line = el_wline(e->el);
-    struct place at = {0, 0};
-    const wchar_t *c;
-    int width = text_width();
-    int row = 0;
+    struct extent shown = extent_of_line(e);
 
     if (!e->typing || e->left_line)
         return;
-    at.column = prompt_width(e->prompt) % width;
-    for (c = line->buffer; c < line->lastchar; c++) {
-        if (c == line->cursor)
-            row = at.row;
-        pass_character(&at, *c, width);
-    }
-    if (line->cursor == line->lastchar)
-        row = at.row;
     e->left_line = true;
-    for (; row <= at.row; row++)
+    for (; shown.cursor_row <= shown.last_row; shown.cursor_row++)
         fputc('\n', stdout);
     fputc('\r', stdout);
 }

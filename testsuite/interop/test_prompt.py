@@ -311,6 +311,23 @@ def test_what_comes_from_the_program_is_shown_above_the_line(prompt: Prompt) -> 
     prompt.expect("half a line")
 
 
+@pytest.mark.parametrize(("text", "rows"), [("short", 0), ("a" * 30, 1), ("é" * 12 + "漢" * 20, 3)])
+def test_what_comes_takes_the_place_of_all_rows_of_a_line_that_wraps(
+    text: str, rows: int, stuck: Debuggee, tmp_path: Path
+) -> None:
+    narrow = Prompt([stuck.host, stuck.port], tmp_path, columns=20)
+    narrow.cell("import sys, threading; write = sys.stdout._send")
+    narrow.cell("timer = threading.Timer(0.5, write, ['from a thread\\n']); timer.start()")
+    narrow.type(text)
+    narrow.child.expect("from a thread")
+    up = f"\x1b[{rows}A" if rows else ""
+    assert narrow.child.before.endswith(up + "\r\x1b[J")
+    assert up or not narrow.child.before.endswith("A\r\x1b[J")
+    narrow.expect(r"In \[2\]: ")
+    narrow.type("\x15")
+    assert narrow.leave() == 0
+
+
 def test_a_program_that_ends_is_told_and_can_be_reconnected(
     start_debuggee: Start, tmp_path: Path
 ) -> None:
