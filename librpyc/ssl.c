@@ -473,7 +473,7 @@ static int connect_stream(struct stream *s, const struct rpyc_tls *o, const char
 /* A server's side: the context, and whose certificates are good. */
 struct server {
     SSL_CTX *ctx;
-    char **subjects; /* ended by NULL; or NULL: all */
+    const char *const *subjects; /* the options' */
 };
 
 /* Every certificate of a client's chain needs a list that its issuer has signed and that has not
@@ -531,42 +531,42 @@ static int set_up_server(SSL_CTX *ctx, const struct tls_server_options *o, struc
 static void free_server(void *context)
 {
     struct server *server = context;
-    char **subject;
 
-    for (subject = server->subjects; subject && *subject; subject++)
-        free(*subject);
-    free(server->subjects);
+    if (!begin_call())
+        return;
     SSL_CTX_free(server->ctx);
+    end_call();
     free(server);
 }
 
-static int copy_subjects(struct server *server, const char *const *subjects, struct rpyc_error *err)
+/* Between begin_call and end_call. */
+static int make_server_context(struct server *server, const struct tls_server_options *o,
+                               struct rpyc_error *err)
 {
-    size_t i, n = 0;
-
-    while (subjects[n])
-        n++;
-    server->subjects = calloc(n + 1, sizeof(*server->subjects));
-    for (i = 0; server->subjects && i < n; i++) {
-        server->subjects[i] = strdup(subjects[i]);
-        if (!server->subjects[i])
-            return error_nomem(err);
-    }
-    return server->subjects ? 0 : error_nomem(err);
+    server->ctx = new_context(TLS_server_method(), err);
+    if (server->ctx && set_up_server(server->ctx, o, err) == 0)
+        return 0;
+    ERR_clear_error(); /* the caller's thread may use OpenSSL too, and is not to find ours */
+    SSL_CTX_free(server->ctx);
+    return -1;
 }
 
 static int new_server(void **context, const struct tls_server_options *o, struct rpyc_error *err)
 {
     struct server *server = calloc(1, sizeof(*server));
+    int result;
 
     if (!server)
         return error_nomem(err);
+    server->subjects = o->subjects;
     set_up_once();
-    server->ctx = new_context(TLS_server_method(), err);
-    if (!server->ctx || set_up_server(server->ctx, o, err) < 0 ||
-        (o->subjects && copy_subjects(server, o->subjects, err) < 0)) {
-        ERR_clear_error(); /* the caller's thread may use OpenSSL too, and is not to find ours */
-        free_server(server);
+    if (begin_call()) {
+        result = make_server_context(server, o, err);
+        end_call();
+    } else
+        result = error_set(err, RPYC_ECLOSED, "the process is ending");
+    if (result < 0) {
+        free(server);
         return -1;
     }
     *context = server;
@@ -585,7 +585,8 @@ static int make_server(struct state *state, const struct stream *s, SSL_CTX *ctx
 }
 
 /* Whether the certificate that the client has shown is for one of those who are let in. */
-static int check_subject(const struct state *state, char *const *subjects, struct rpyc_error *err)
+static int check_subject(const struct state *state, const char *const *subjects,
+                         struct rpyc_error *err)
 {
     char text[128] = "";
     bool is_good;

@@ -55,7 +55,7 @@ static bool common_name(const X509 *cert, char *out, size_t size)
 
 /* A common name may look like a subject: what has a "=" is compared with the whole subject alone.
  */
-bool subject_is_one_of(const X509 *cert, char *const *allowed)
+bool subject_is_one_of(const X509 *cert, const char *const *allowed)
 {
     char whole[SUBJECT_MAX], name[SUBJECT_MAX];
     bool has_whole = whole_subject(cert, whole, sizeof(whole));

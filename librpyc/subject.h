@@ -14,6 +14,6 @@ void subject_text(const X509 *cert, char *out, size_t size);
 
 /* Whether the subject is among those of a list that NULL ends: each a common name ("alice"), or,
  * with a "=" in it, a whole subject as subject_text writes it. */
-bool subject_is_one_of(const X509 *cert, char *const *allowed);
+bool subject_is_one_of(const X509 *cert, const char *const *allowed);
 
 #endif

@@ -2,7 +2,12 @@
 #include "tls.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #ifndef RPYC_LIBDIR
 #define RPYC_LIBDIR "/usr/local/lib"
@@ -44,10 +49,156 @@ int tls_connect(struct stream *s, const struct rpyc_tls *options, const char *ho
     return 0;
 }
 
+/* ---- Servers --------------------------------------------------------------------------------- */
+
+#define FILES 4
+
+/* What a file was when it was read: it is another one, or was changed, where any of this differs.
+ */
+struct stamp {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec modified, changed;
+};
+
+/* What was made of the files. */
+struct context {
+    atomic_int refs; /* the server's, and those of handshakes under way */
+    const struct stream_tls *tls;
+    void *made; /* tls's */
+};
+
 struct tls_server {
     const struct stream_tls *tls;
-    void *context; /* tls's */
+    struct tls_server_options options; /* with memory of their own */
+    pthread_mutex_t renewing;          /* held while the files are read; guards seen */
+    struct stamp seen[FILES];
+    pthread_mutex_t lock; /* guards context; nothing is waited for with it held */
+    struct context *context;
 };
+
+static void context_unref(struct context *context)
+{
+    if (!context || atomic_fetch_sub(&context->refs, 1) > 1)
+        return;
+    context->tls->server_free(context->made);
+    free(context);
+}
+
+/* The context as it is now: a reference. */
+static struct context *current_context(struct tls_server *server)
+{
+    struct context *context;
+
+    pthread_mutex_lock(&server->lock);
+    context = server->context;
+    atomic_fetch_add(&context->refs, 1);
+    pthread_mutex_unlock(&server->lock);
+    return context;
+}
+
+/* What the files are now; zeros for one that is not there. */
+static void stamp_files(const struct tls_server_options *o, struct stamp stamps[FILES])
+{
+    const char *files[FILES] = {o->cert_file, o->key_file, o->ca_file, o->crl_file};
+    struct stat st;
+    size_t i;
+
+    memset(stamps, 0, FILES * sizeof(*stamps));
+    for (i = 0; i < FILES; i++) {
+        if (!files[i] || stat(files[i], &st) < 0)
+            continue;
+        stamps[i].device = st.st_dev;
+        stamps[i].inode = st.st_ino;
+        stamps[i].size = st.st_size;
+        stamps[i].modified = st.st_mtim;
+        stamps[i].changed = st.st_ctim;
+    }
+}
+
+/* Reads the files, and has what was made of them used from now on. */
+static int read_files(struct tls_server *server, struct rpyc_error *err)
+{
+    struct context *context = calloc(1, sizeof(*context)), *former;
+
+    if (!context)
+        return error_nomem(err);
+    atomic_init(&context->refs, 1);
+    context->tls = server->tls;
+    if (server->tls->server_new(&context->made, &server->options, err) < 0) {
+        free(context);
+        return -1;
+    }
+    pthread_mutex_lock(&server->lock);
+    former = server->context;
+    server->context = context;
+    pthread_mutex_unlock(&server->lock);
+    context_unref(former);
+    return 0;
+}
+
+int tls_server_renew(struct tls_server *server, struct rpyc_error *err)
+{
+    struct stamp now[FILES];
+    int result = 0;
+
+    if (pthread_mutex_trylock(&server->renewing) != 0) /* a file may be where reading takes long */
+        return 0;
+    stamp_files(&server->options, now);
+    if (memcmp(now, server->seen, sizeof(now)) != 0)
+        result = read_files(server, err) < 0 ? -1 : 1;
+    if (result == 1)
+        memcpy(server->seen, now, sizeof(now));
+    pthread_mutex_unlock(&server->renewing);
+    return result;
+}
+
+static void free_subjects(char **subjects)
+{
+    char **each;
+
+    for (each = subjects; each && *each; each++)
+        free(*each);
+    free(subjects);
+}
+
+static char **copy_subjects(const char *const *subjects)
+{
+    size_t i, n = 0;
+    char **copy;
+
+    while (subjects[n])
+        n++;
+    copy = calloc(n + 1, sizeof(*copy));
+    for (i = 0; copy && i < n; i++) {
+        copy[i] = strdup(subjects[i]);
+        if (!copy[i]) {
+            free_subjects(copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
+/* Copies a text of the options; false where there is no memory. NULL stays NULL. */
+static bool copy_text(const char **to, const char *from)
+{
+    *to = from ? strdup(from) : NULL;
+    return *to || !from;
+}
+
+static bool copy_options(struct tls_server_options *to, const struct tls_server_options *from)
+{
+    char **subjects = from->subjects ? copy_subjects(from->subjects) : NULL;
+
+    *to = (struct tls_server_options){.client_cert = from->client_cert,
+                                      .only_tls_1_2 = from->only_tls_1_2,
+                                      .subjects = (const char *const *)subjects};
+    return (subjects || !from->subjects) && copy_text(&to->cert_file, from->cert_file) &&
+           copy_text(&to->key_file, from->key_file) && copy_text(&to->ca_file, from->ca_file) &&
+           copy_text(&to->ciphers, from->ciphers) && copy_text(&to->crl_file, from->crl_file);
+}
 
 int tls_server_new(struct tls_server **out, const struct tls_server_options *options,
                    struct rpyc_error *err)
@@ -61,8 +212,15 @@ int tls_server_new(struct tls_server **out, const struct tls_server_options *opt
     if (!server)
         return error_nomem(err);
     server->tls = tls;
-    if (tls->server_new(&server->context, options, err) < 0) {
-        free(server);
+    pthread_mutex_init(&server->renewing, NULL);
+    pthread_mutex_init(&server->lock, NULL);
+    if (!copy_options(&server->options, options)) {
+        tls_server_free(server);
+        return error_nomem(err);
+    }
+    stamp_files(&server->options, server->seen);
+    if (read_files(server, err) < 0) {
+        tls_server_free(server);
         return -1;
     }
     *out = server;
@@ -71,16 +229,31 @@ int tls_server_new(struct tls_server **out, const struct tls_server_options *opt
 
 void tls_server_free(struct tls_server *server)
 {
+    struct tls_server_options *o;
+
     if (!server)
         return;
-    server->tls->server_free(server->context);
+    o = &server->options;
+    context_unref(server->context);
+    free((char *)o->cert_file);
+    free((char *)o->key_file);
+    free((char *)o->ca_file);
+    free((char *)o->ciphers);
+    free((char *)o->crl_file);
+    free_subjects((char **)o->subjects);
+    pthread_mutex_destroy(&server->renewing);
+    pthread_mutex_destroy(&server->lock);
     free(server);
 }
 
 int tls_accept(struct stream *s, struct tls_server *server, deadline_t deadline,
                struct rpyc_error *err)
 {
-    if (server->tls->accept(s, server->context, deadline, err) < 0)
+    struct context *context = current_context(server);
+    int result = server->tls->accept(s, context->made, deadline, err);
+
+    context_unref(context);
+    if (result < 0)
         return -1;
     s->tls = server->tls;
     return 0;

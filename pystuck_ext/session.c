@@ -480,6 +480,19 @@ static void end_request(struct ps_session *s)
     atomic_fetch_sub(&s->busy, 1);
 }
 
+/* Has the files of TLS read again if they have changed. A program lives longer than certificates,
+ * and than lists of those that were revoked. */
+static void renew_tls(const struct ps_serving *serving)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    int result = tls_server_renew(serving->tls, &why);
+
+    if (result > 0)
+        ps_log(serving->log, PS_LOG_INFO, "the files of TLS have changed, and were read again");
+    if (result < 0)
+        ps_log(serving->log, PS_LOG_WARNING, "what was read before is still used: %s", why.text);
+}
+
 /* The stream of a client, over TLS where that is spoken. -1, with why in the log. */
 static int open_stream(const struct ps_serving *serving, const struct ps_client *client,
                        struct stream *stream, deadline_t deadline)
@@ -488,6 +501,8 @@ static int open_stream(const struct ps_serving *serving, const struct ps_client 
     unsigned long long id = client->id;
 
     *stream = client->stream;
+    if (serving->tls)
+        renew_tls(serving);
     if (!serving->tls || tls_accept(stream, serving->tls, deadline, &why) == 0)
         return 0;
     if (why.code == RPYC_ETIMEOUT)

@@ -80,10 +80,10 @@ def run_server(
     0660. insecure: True lets anyone in over TCP, on any address: for a network of your own.
     certfile, keyfile: TLS alone is spoken, with this certificate and key (PEM). ca_certs: clients
     need a certificate of this CA, whoever's they are, and the server may listen on any address.
-    crl: the certificates that the CA has revoked (PEM; read once, as the other files are), a list
-    for each CA of a chain. allow_subjects: a list of names: these certificates alone are good, by
-    common name ("alice") or whole subject ("CN=alice,O=Example"). ciphers: for TLS 1.2, as OpenSSL
-    has them.
+    crl: the certificates that the CA has revoked (PEM), a list for each CA of a chain. Files that
+    have changed are read again when a client comes. allow_subjects: a list of names: these
+    certificates alone are good, by common name ("alice") or whole subject ("CN=alice,O=Example").
+    ciphers: for TLS 1.2, as OpenSSL has them.
 
     Limits: max_clients at a time (128); max_frame: bytes of a message (256 MiB); max_decompressed:
     the same once it is decompressed (as max_frame); max_depth: tuples in tuples in a message (200,

@@ -146,7 +146,7 @@ def native_tls(given: dict[str, Any]) -> Tls | None:
     ciphers = values["ciphers"]
     if ciphers is not None and not isinstance(ciphers, str):
         raise TypeError(f"ciphers takes a text, as OpenSSL has them, not {ciphers!r}")
-    certfile, keyfile, ca_certs, crl = (_readable(name, values[name]) for name in _FILES)
+    certfile, keyfile, ca_certs, crl = (readable(name, values[name]) for name in _FILES)
     return (
         certfile,
         keyfile,
@@ -159,15 +159,18 @@ def native_tls(given: dict[str, Any]) -> Tls | None:
     )
 
 
-def _readable(argument: str, path: Any) -> Any:
-    """The path of a file that can be read, or None for None."""
+def readable(argument: str, path: Any) -> Any:
+    """The absolute path of a file that can be read, or None for None.
+
+    The file is read again when it has changed; the program may be somewhere else by then.
+    """
     if path is None:
         return None
     if not isinstance(path, (str, bytes, os.PathLike)):  # a number would be somebody's descriptor
         raise TypeError(f"{argument} takes the path of a file, not {path!r}")
     with open(path, "rb"):  # the error that Python gives, if there is one
         pass
-    return path
+    return os.path.abspath(path)
 
 
 def _subjects(subjects: Any) -> tuple[str, ...] | None:

@@ -12,6 +12,8 @@ import sys
 
 import _pystuck
 
+from ._admission import readable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,10 +56,10 @@ def native_tls(authenticator: Any) -> Tls | None:
         raise ValueError(
             f"authenticator wants {version!s}: TLS 1.2 is the oldest version that is spoken here"
         )
-    files = authenticator.certfile, authenticator.keyfile, authenticator.ca_certs
-    for path in filter(None, files):
-        with open(path, "rb"):  # the error that Python gives, if there is one
-            pass
+    files = (
+        readable(name, getattr(authenticator, name) or None)
+        for name in ("certfile", "keyfile", "ca_certs")
+    )
     only_tls_1_2 = version == _ONLY_TLS_1_2
     return (*files, authenticator.ciphers, int(authenticator.cert_reqs), only_tls_1_2, None, None)
 

@@ -33,6 +33,10 @@ class Files:
         """Writes a key and a certificate for an identity; returns their paths."""
         return _write(ca.issue_cert(identity), stem)
 
+    def renewed_server(self) -> tuple[str, str]:
+        """The paths of another key and certificate for the server."""
+        return self.issue(self._ca, self.folder / "renewed", "127.0.0.1")
+
     def person(
         self, name: str, organization: str = "Example", *, expired: bool = False, below: str = ""
     ) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from certificates import Files, subject_of
-from harness import PATIENCE, STRANGER, Debuggee, as_user, run_python
+from harness import PATIENCE, STRANGER, Debuggee, as_user, command, debuggee_environment, run_python
 from rawpeer import Envelope, Handler, RawPeer, raw_connect
 from tls_clients import client_files, needs_tls, try_tls, visit
 
@@ -444,6 +444,7 @@ def test_requests_go_on_where_the_files_are_gone(
     for path in copies.values():
         os.unlink(path)
     assert try_tls(debuggee.port, **client_files(files)) == "served"
+    assert debuggee.read_line().startswith("WARNING what was read before is still used: TLS: ")
 
 
 def test_each_connection_shows_its_certificate_anew(start: Start, files: Files) -> None:
@@ -463,3 +464,82 @@ def test_each_connection_shows_its_certificate_anew(start: Start, files: Files) 
                 assert RawPeer(sock, Envelope.RPYC6).request(Handler.GETROOT) is not None
                 assert not sock.session_reused
                 session = sock.session
+
+
+# ---- Files that change ---------------------------------------------------------------------------
+
+
+def serial_of_server(debuggee: Debuggee, files: Files) -> int:
+    """The number of the certificate that a server shows."""
+    context = ssl.create_default_context(cafile=files.ca)
+    plain = socket.create_connection(("127.0.0.1", debuggee.port), PATIENCE)
+    with plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as sock:
+        assert RawPeer(sock, Envelope.RPYC6).works()
+        return int(sock.getpeercert()["serialNumber"], 16)
+
+
+def test_a_certificate_that_was_renewed_is_shown(
+    start: Start, files: Files, tmp_path: Path
+) -> None:
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    key.write_text(Path(files.server_key).read_text())
+    cert.write_text(Path(files.server_cert).read_text())
+    debuggee = start(certfile=str(cert), keyfile=str(key))
+    before = debuggee.holdings()
+    old = serial_of_server(debuggee, files)
+    new_key, new_cert = files.renewed_server()
+    os.replace(new_key, key)
+    assert serial_of_server(debuggee, files) == old  # for the certificate is of the other key
+    assert debuggee.read_line() == (
+        f"WARNING what was read before is still used: TLS: cannot use the key {key}: "
+        "key values mismatch"
+    )
+    os.replace(new_cert, cert)
+    assert serial_of_server(debuggee, files) != old
+    debuggee.wait_until_back_to(before)
+
+
+def test_a_certificate_that_was_revoked_later_is_refused(
+    start: Start, files: Files, tmp_path: Path
+) -> None:
+    alice, bob = files.person("alice"), files.person("bob")
+    path = crl_file(tmp_path, files.crl())
+    debuggee = start(**strict_files(files), crl=path)
+    assert try_tls(debuggee.port, **alice) == "served"
+    Path(path).write_bytes(files.crl(alice["certfile"]))
+    assert try_tls(debuggee.port, **alice) != "served"
+    assert "certificate revoked" in refusal(debuggee)
+    assert try_tls(debuggee.port, **bob) == "served"
+
+
+def test_what_was_read_is_used_while_a_file_is_no_good(
+    start: Start, files: Files, tmp_path: Path
+) -> None:
+    alice, bob = files.person("alice"), files.person("bob")
+    path = crl_file(tmp_path, files.crl(alice["certfile"]))
+    debuggee = start(**strict_files(files), crl=path)
+    Path(path).write_text("nothing of the kind\n")
+    used = "WARNING what was read before is still used: TLS: cannot use the list of revoked "
+    assert try_tls(debuggee.port, **bob) == "served"
+    assert debuggee.read_line().startswith(used)
+    assert try_tls(debuggee.port, **alice) != "served"
+    assert debuggee.read_line().startswith(used)
+    assert "certificate revoked" in refusal(debuggee)
+
+
+def test_files_are_found_again_wherever_the_program_has_gone(files: Files, tmp_path: Path) -> None:
+    options = {"port": 0, "certfile": "cert.pem", "keyfile": "key.pem"}
+    (tmp_path / "key.pem").write_text(Path(files.server_key).read_text())
+    (tmp_path / "cert.pem").write_text(Path(files.server_cert).read_text())
+    argv = command("plain.py", json.dumps(options), "import os; os.chdir('/')")
+    env = debuggee_environment(LD_LIBRARY_PATH=os.environ["LIBRPYC_SSL_PATH"])
+    debuggee = Debuggee(argv, env, cwd=tmp_path)
+    try:
+        old = serial_of_server(debuggee, files)
+        new_key, new_cert = files.renewed_server()
+        os.replace(new_key, tmp_path / "key.pem")
+        os.replace(new_cert, tmp_path / "cert.pem")
+        assert serial_of_server(debuggee, files) != old
+        debuggee.end_well()
+    finally:
+        debuggee.kill()

@@ -136,10 +136,9 @@ static void echo(struct stream *s)
         assert_int_equal(stream_send(s, text, (size_t)n, SOON, NULL), 0);
 }
 
-/* That the visitor is let in. The certificate that it showed, as DER. */
-static struct bytes assert_lets_in(const struct tls_server_options *options, struct visitor *v)
+/* That a server lets the visitor in. The certificate that it showed, as DER. */
+static struct bytes assert_accepts(struct tls_server *made, struct visitor *v)
 {
-    AUTO_TLS_SERVER *made = new_server(options);
     AUTO_ERROR err = RPYC_ERROR_INIT;
     AUTO_STREAM s = start_visitor(v);
     struct bytes der;
@@ -152,11 +151,17 @@ static struct bytes assert_lets_in(const struct tls_server_options *options, str
     return der;
 }
 
-/* That it is not, and why. */
-static void assert_keeps_out(const struct tls_server_options *options, struct visitor *v,
-                             const char *why)
+/* That one with these options does. */
+static struct bytes assert_lets_in(const struct tls_server_options *options, struct visitor *v)
 {
     AUTO_TLS_SERVER *made = new_server(options);
+
+    return assert_accepts(made, v);
+}
+
+/* That it does not, and why. */
+static void assert_refuses(struct tls_server *made, struct visitor *v, const char *why)
+{
     AUTO_ERROR err = RPYC_ERROR_INIT;
     AUTO_STREAM s = start_visitor(v);
 
@@ -166,6 +171,14 @@ static void assert_keeps_out(const struct tls_server_options *options, struct vi
     stream_close(&s);
     thread_join(&v->thread);
     assert_false(v->connected);
+}
+
+static void assert_keeps_out(const struct tls_server_options *options, struct visitor *v,
+                             const char *why)
+{
+    AUTO_TLS_SERVER *made = new_server(options);
+
+    assert_refuses(made, v, why);
 }
 
 static void assert_unusable(const struct tls_server_options *options, const char *why)
@@ -448,6 +461,89 @@ TEST(a_list_that_cannot_be_used_is_named)
     assert_unusable(&o, "cannot use the list of revoked certificates ca.pem: ");
 }
 
+/* ---- Files that change --------------------------------------------------------------------- */
+
+/* Has a file of this name be what another one is, in one moment. */
+static void replace(const char *name, const char *by)
+{
+    char command[200];
+
+    snprintf(command, sizeof(command), "cp %s new && mv new %s", by, name);
+    assert_int_equal(system(command), 0);
+}
+
+#define REVOKED "the client's certificate is not accepted: certificate revoked"
+
+TEST(files_that_have_changed_are_read_again)
+{
+    struct tls_server_options o = demanding_options();
+    struct visitor v = known_visitor("both.pem"), again = v, at_last = v;
+
+    o.crl_file = "list.pem";
+    replace("list.pem", "empty-crl.pem");
+    {
+        AUTO_TLS_SERVER *made = new_server(&o);
+        AUTO_BYTES der = assert_accepts(made, &v);
+
+        assert_int_equal(tls_server_renew(made, NULL), 0);
+        replace("list.pem", "crl.pem");
+        assert_int_equal(tls_server_renew(made, NULL), 1);
+        assert_int_equal(tls_server_renew(made, NULL), 0);
+        assert_refuses(made, &again, REVOKED);
+        replace("list.pem", "empty-crl.pem");
+        assert_int_equal(tls_server_renew(made, NULL), 1);
+        AUTO_BYTES der_at_last = assert_accepts(made, &at_last);
+        assert_true(der.len > 0 && der_at_last.len == der.len);
+    }
+}
+
+TEST(what_was_read_is_used_while_the_files_are_no_good)
+{
+    struct tls_server_options o = demanding_options();
+    struct visitor v = known_visitor("both.pem"), again = v;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    o.crl_file = "list.pem";
+    replace("list.pem", "crl.pem");
+    {
+        AUTO_TLS_SERVER *made = new_server(&o);
+        int i;
+
+        replace("list.pem", "ca.pem");
+        for (i = 0; i < 2; i++) {
+            assert_int_equal(tls_server_renew(made, &err), -1);
+            assert_error(&err, RPYC_ETLS, "cannot use the list of revoked certificates list.pem: ");
+        }
+        assert_refuses(made, &v, REVOKED);
+        assert_int_equal(unlink("list.pem"), 0);
+        assert_int_equal(tls_server_renew(made, &err), -1);
+        assert_error(&err, RPYC_ETLS, "cannot use the list of revoked certificates list.pem: ");
+        replace("list.pem", "crl.pem");
+        assert_int_equal(tls_server_renew(made, NULL), 1);
+        assert_refuses(made, &again, REVOKED);
+    }
+}
+
+TEST(the_options_of_a_server_need_not_stay)
+{
+    char name[] = "Client", list[] = "crl.pem"; /* the common name in both.pem is another */
+    const char *names[] = {name, NULL};
+    struct tls_server_options o = demanding_options();
+    struct visitor v = known_visitor("both.pem");
+
+    o.subjects = names;
+    o.crl_file = list;
+    {
+        AUTO_TLS_SERVER *made = new_server(&o);
+
+        memset(name, 'x', strlen(name));
+        memset(list, 'x', strlen(list));
+        names[0] = NULL;
+        assert_int_equal(tls_server_renew(made, NULL), 0);
+        assert_refuses(made, &v, REVOKED);
+    }
+}
+
 /* ---- Versions ------------------------------------------------------------------------------ */
 
 TEST(tls_1_2_and_1_3_are_spoken_and_nothing_older)
@@ -567,6 +663,9 @@ int main(void)
         cmocka_unit_test(a_subject_without_a_common_name_has_none),
         cmocka_unit_test(a_certificate_that_was_revoked_is_no_good),
         cmocka_unit_test(a_list_that_cannot_be_used_is_named),
+        cmocka_unit_test(files_that_have_changed_are_read_again),
+        cmocka_unit_test(what_was_read_is_used_while_the_files_are_no_good),
+        cmocka_unit_test(the_options_of_a_server_need_not_stay),
         cmocka_unit_test(tls_1_2_and_1_3_are_spoken_and_nothing_older),
         cmocka_unit_test(tls_1_2_alone_is_spoken_where_that_is_asked_for),
         cmocka_unit_test(a_client_that_does_not_speak_tls_is_named),
