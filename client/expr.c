@@ -315,6 +315,8 @@ static bool put_escape(struct parser *p, FILE *out, bool is_bytes)
 
     if (c >= '0' && c < '8')
         return put_number(p, out, 8, 3, is_bytes);
+    if (!c) /* the end of all, which is not to be passed */
+        return false;
     p->pos++;
     if (letter)
         fputc(meanings[letter - letters], out);
