@@ -244,14 +244,26 @@ static void give_back(struct conn *c, struct outgoing *out)
     buffer_free(&out->buf);
 }
 
-void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq)
+static void begin_request(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq,
+                          bool apart)
 {
     pthread_mutex_lock(&c->lock);
     *seq = c->next_seq++;
-    begin(c, out, MESSAGE_REQUEST, *seq, served_thread(c));
+    begin(c, out, MESSAGE_REQUEST, *seq, apart ? 0 : served_thread(c));
     pthread_mutex_unlock(&c->lock);
     brine_put_tuple(&out->buf, 2);
     brine_put_int(&out->buf, handler);
+}
+
+void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq)
+{
+    begin_request(c, out, handler, seq, false);
+}
+
+void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler handler,
+                              int64_t *seq)
+{
+    begin_request(c, out, handler, seq, true);
 }
 
 void conn_reply_begin(struct conn *c, struct outgoing *out, const struct message *request,

@@ -108,6 +108,12 @@ struct outgoing {
  * conn_request, conn_start or conn_abandon; or conn_send, where the reply does not matter. */
 void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq);
 
+/* The same for a request that is no part of what this thread is serving: with bind-threads it is
+ * for whichever thread of the peer's reads it. The one that is served may have had its answer, and
+ * not read again. */
+void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler handler,
+                              int64_t *seq);
+
 /* Gives up the message that is being written; requests that were completed before it still go out.
  */
 void conn_abandon(struct conn *c, struct outgoing *out, deadline_t deadline);

@@ -72,18 +72,26 @@ static void put_arguments(struct buffer *out, const struct drop *d)
     brine_put_uint(out, d->count);
 }
 
-void drops_request_begin(struct conn *c, struct drops *list, struct outgoing *out,
-                         enum handler handler, int64_t *seq)
+/* Writes a DEL for everything in the list into a message that was begun with one, and begins a
+ * request behind them. Empties the list. */
+static void put_all(struct conn *c, struct drops *list, struct outgoing *out, enum handler handler,
+                    int64_t *seq)
 {
     const struct drop *d;
 
-    conn_request_begin(c, out, list->first ? HANDLE_DEL : handler, seq);
     for (d = list->first; d; d = d->next) {
         put_arguments(&out->buf, d);
         if (conn_request_next(c, out, d->next ? HANDLE_DEL : handler, seq, NULL) < 0)
             out->buf.failed = true;
     }
     drops_free(list);
+}
+
+void drops_request_begin(struct conn *c, struct drops *list, struct outgoing *out,
+                         enum handler handler, int64_t *seq)
+{
+    conn_request_begin(c, out, list->first ? HANDLE_DEL : handler, seq);
+    put_all(c, list, out, handler, seq);
 }
 
 void drops_post(struct conn *c, struct drops *list, deadline_t deadline)
@@ -95,7 +103,8 @@ void drops_post(struct conn *c, struct drops *list, deadline_t deadline)
     if (!last)
         return;
     list->first = last->next;
-    drops_request_begin(c, list, &out, HANDLE_DEL, &seq);
+    conn_request_begin_apart(c, &out, HANDLE_DEL, &seq);
+    put_all(c, list, &out, HANDLE_DEL, &seq);
     put_arguments(&out.buf, last);
     conn_send(c, &out, deadline, NULL);
     free(last);

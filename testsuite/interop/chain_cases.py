@@ -264,6 +264,16 @@ def an_object_of_another_client_is_given_back_at_once(c: Any) -> None:
 
 
 @case
+def what_a_request_drops_is_given_back_to_whichever_thread_serves(c: Any) -> None:
+    mine = Given()
+    alive = weakref.ref(mine)
+    c.eval("lambda thing: None")(mine)
+    del mine
+    with serving(c):
+        wait_until(lambda: [gc.collect(), alive()][1] is None, "the object to be given back")
+
+
+@case
 def an_object_of_a_client_that_is_gone_is_an_eof_error(c: Any) -> None:
     with shelf(c) as between:
         theirs = between.pass_on([1])

@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 
+#include "drops.h"
 #include "pending.h"
 
 #define SOON deadline_in(10000)
@@ -18,6 +19,7 @@
 #define WAIT HANDLE_REPR /* 0x59: until the gate is open */
 #define NOTE HANDLE_STR  /* 0x5a: nothing but to take note of the thread */
 #define ASK  HANDLE_DIR  /* 0x5d: asks the peer for its root before it answers */
+#define DROP HANDLE_HASH /* 0x5c: gives an object of the peer's back once it has answered */
 
 #define SEQ_MAX 8
 
@@ -76,10 +78,21 @@ static void ask_for_root(struct conn *c)
         message_free(&reply);
 }
 
+/* What has the id pack ("a", 1, 1). */
+static void give_back(struct conn *c)
+{
+    AUTO_BYTES pack = from_hex("12 080a61 51 51");
+    struct drops list = {NULL};
+
+    drops_add(&list, pack.data, pack.len, 1);
+    drops_post(c, &list, SOON);
+}
+
 static int serve(void *host, struct conn *c, struct message *m, int64_t handler,
                  struct rpyc_error *err)
 {
     struct outgoing out;
+    int result;
 
     begin(host, m, handler == WAIT);
     if (handler == ASK)
@@ -87,7 +100,10 @@ static int serve(void *host, struct conn *c, struct message *m, int64_t handler,
     conn_reply_begin(c, &out, m, MESSAGE_REPLY);
     box_put(&out.buf, LABEL_VALUE);
     brine_put_int(&out.buf, m->seq);
-    return conn_send(c, &out, SOON, err);
+    result = conn_send(c, &out, SOON, err);
+    if (handler == DROP)
+        give_back(c);
+    return result;
 }
 
 static void serve_to_end(void *arg)
@@ -210,6 +226,20 @@ TEST(a_request_within_a_request_is_served_by_the_thread_that_waits)
     }
 }
 
+/* The one that asked has its answer, and may not read for a long time. */
+TEST(what_a_request_drops_is_given_back_to_whichever_thread_of_the_peer_reads)
+{
+    AUTO_LINK l = link_new();
+    AUTO_BYTES heard = {NULL, 0};
+
+    say(&l->peer, A NOBODY "01 1150 115c" NO_ARGS);
+    hears_reply(&l->peer, 0, 0x0a);
+    heard = next_frame(&l->peer); /* sender: our thread */
+    assert_true(heard.len > 8);
+    assert_bytes(heard.data + 8, heard.len - 8,
+                 NOBODY "011150 115f 1152 11 1153 12 080a61 51 51 1151 51");
+}
+
 TEST(a_peer_that_leaves_too_much_for_one_thread_is_hung_up_on)
 {
     enum { SIZE = 1 << 20 };
@@ -281,6 +311,7 @@ int main(void)
         cmocka_unit_test(threads_of_the_peer_are_served_side_by_side),
         cmocka_unit_test(requests_of_one_thread_of_the_peer_are_served_in_order_and_by_one),
         cmocka_unit_test(a_request_within_a_request_is_served_by_the_thread_that_waits),
+        cmocka_unit_test(what_a_request_drops_is_given_back_to_whichever_thread_of_the_peer_reads),
         cmocka_unit_test(a_peer_that_leaves_too_much_for_one_thread_is_hung_up_on),
         cmocka_unit_test(a_request_may_end_before_one_that_came_within_it),
     };
