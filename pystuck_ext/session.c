@@ -180,6 +180,20 @@ static void tell_refusal(const struct ps_session *s, unsigned long long id)
     Py_XDECREF(tb);
 }
 
+/* Leaves after Python that was run for the client and is no request, and gives back what of the
+ * client's was dropped there, as a request does at its end. */
+static void leave_python(struct ps_session *s)
+{
+    struct drops drops = {NULL};
+
+    if (on_own_thread(s)) {
+        end_python(s, own_depth == 1);
+        drops = drops_take(&s->drops);
+    }
+    leave(s);
+    drops_post(s->conn, &drops, deadline_in(REQUEST_TIMEOUT_MS));
+}
+
 /* A service that run_server was given hears of its client before that says anything: with the
  * classic one there is nothing to do that cannot wait for a request. */
 static int introduce(struct ps_session *s, unsigned long long id)
@@ -194,8 +208,7 @@ static int introduce(struct ps_session *s, unsigned long long id)
         result = ps_connect_service(s);
         if (result < 0)
             tell_refusal(s, id);
-        end_python(s, true);
-        leave(s);
+        leave_python(s);
     }
     end_request(s);
     return result;
@@ -316,8 +329,8 @@ static void give_back(void *arg)
     ps_session_unref(s);
 }
 
-/* A request does so at its end; any other thread may be in the middle of anything, and the client
- * may not read. */
+/* What runs for the client does so at its end; any other thread may be in the middle of anything,
+ * and the client may not read. */
 void ps_session_drop_soon(struct ps_session *s)
 {
     if (s->dropping || s->ended || (on_own_thread(s) && own_depth > 0) || !ps_session_alive(s))
@@ -524,9 +537,7 @@ void ps_session_leave(struct ps_session *s, PyObject *obj)
 {
     ps_session_ref(s);
     Py_DECREF(obj);
-    if (on_own_thread(s))
-        end_python(s, own_depth == 1);
-    leave(s);
+    leave_python(s);
     end_request(s);
     ps_session_unref(s);
 }

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -273,6 +275,25 @@ def whoever_sees_a_reply_calls_back(c: Any) -> None:
     )
     for see in (("poll_all", 0.01), ("serve", 0.01), ("poll", 0.01)):
         assert c.namespace["look"](lambda: 42, *see) == ((True, 42), "again")
+
+
+@case
+def what_a_callback_drops_is_given_back(c: Any) -> None:
+    c.execute(
+        "def look(f):\n"
+        f"    result = f.____conn__.async_request({consts.HANDLE_CALL}, f, (), ())\n"
+        "    result.add_callback(lambda r: None)\n"
+    )
+    made = []
+
+    def make() -> set[int]:
+        thing = {1}
+        made.append(weakref.ref(thing))
+        return thing
+
+    c.namespace["look"](make)
+    wait_until(lambda: [c.serve(0.01), made][1], "the request")
+    wait_until(lambda: [c.serve(0.01), gc.collect(), made[0]()][2] is None, "the thing's end")
 
 
 @case(Differs("it serves no thread but its own", server="*-bound", hangs=True))
