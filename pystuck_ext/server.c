@@ -172,15 +172,13 @@ static void note_hang_up(struct ps_client *client)
     client->hung_up = true;
 }
 
-struct stream ps_client_take_stream(struct ps_client *client)
+/* With the lock: a server that is closed uses the socket as well, and a fork closes it. */
+void ps_client_turn_away(struct ps_client *client)
 {
-    struct stream taken;
-
     pthread_mutex_lock(&client->server->lock);
-    taken = client->stream;
-    client->stream = STREAM_INIT;
+    stream_shutdown(&client->stream); /* also where an earlier child still has it */
+    stream_close(&client->stream);
     pthread_mutex_unlock(&client->server->lock);
-    return taken;
 }
 
 void ps_client_done(struct ps_client *client)
@@ -248,8 +246,7 @@ static void welcome(struct ps_server *s, int fd)
         return;
     else
         tell(s, true, "a client was refused: no thread could be started");
-    stream_shutdown(&client->stream); /* also where a child that was forked just now has it too */
-    stream_close(&client->stream);
+    ps_client_turn_away(client);
     ps_client_done(client);
 }
 

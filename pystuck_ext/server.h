@@ -86,8 +86,8 @@ const sigset_t *ps_server_caller_mask(const struct ps_server *server);
  * told to: a reference to the one, borrowed the other, until ps_client_done. */
 void ps_client_set_conn(struct ps_client *client, struct conn *conn, void *session);
 
-/* Takes the stream of a client that is not going to have a connection. */
-struct stream ps_client_take_stream(struct ps_client *client);
+/* Hangs up on a client that is not going to have a connection. */
+void ps_client_turn_away(struct ps_client *client);
 
 /* The client is served. Frees it. */
 void ps_client_done(struct ps_client *client);

@@ -597,9 +597,7 @@ static struct ps_session *serve_client(const struct ps_serving *serving, struct 
     struct stream stream;
 
     if (open_stream(serving, client, &stream, deadline) < 0) {
-        stream = ps_client_take_stream(client);
-        stream_shutdown(&stream);
-        stream_close(&stream);
+        ps_client_turn_away(client);
         return NULL;
     }
     s = own_session = session_new(serving, client, &stream);
