@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import threading
 import weakref
 from collections.abc import Iterator
@@ -38,12 +39,13 @@ class Shelf:
     def __init__(self, giver: Any, taker: Any) -> None:
         self.giver, self.taker = giver, taker
         self.serving = contextlib.ExitStack()
+        name = f"shelf_of_{os.getpid()}"  # other clients may have one at the same time
         giver.execute(
             "import types\n"
             "shelf = types.SimpleNamespace()\n"
-            "import __main__; __main__.shelf = shelf\n"
+            f"import __main__; __main__.{name} = shelf\n"
         )
-        taker.execute("from __main__ import shelf")
+        taker.execute(f"from __main__ import {name} as shelf")
 
     def put(self, thing: Any) -> None:
         """Has the giver put a thing there; it serves from then on."""

@@ -29,6 +29,9 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 SANITIZED = os.environ.get("PYSTUCK_SANITIZED", "") not in ("", "0", "no")
 
+#: With ThreadSanitizer, that is, and not with the others.
+THREAD_SANITIZED = os.environ.get("PYSTUCK_SANITIZED") == "thread"
+
 #: What comes before the command line of a C program of ours, such as valgrind with its options.
 WRAPPER = shlex.split(os.environ.get("PYSTUCK_WRAPPER", ""))
 
