@@ -130,14 +130,24 @@ void conn_forked(struct conn *c)
     init_locks(c);
 }
 
-int conn_fd(const struct conn *c)
+int conn_fd(struct conn *c)
 {
-    return c->stream.fd;
+    int fd;
+
+    pthread_mutex_lock(&c->lock);
+    fd = c->stream.fd;
+    pthread_mutex_unlock(&c->lock);
+    return fd;
 }
 
-const struct envelope *conn_envelope(const struct conn *c)
+struct envelope conn_envelope(struct conn *c)
 {
-    return &c->env;
+    struct envelope env;
+
+    pthread_mutex_lock(&c->lock);
+    env = c->env;
+    pthread_mutex_unlock(&c->lock);
+    return env;
 }
 
 int conn_closed_error(const struct conn *c, struct rpyc_error *err)

@@ -84,10 +84,10 @@ void conn_goodbye(struct conn *c);
 void conn_forked(struct conn *c);
 
 /* The fd, to be polled by the caller; -1 once it is closed. */
-int conn_fd(const struct conn *c);
+int conn_fd(struct conn *c);
 
 /* How messages look on it, once that is known. */
-const struct envelope *conn_envelope(const struct conn *c);
+struct envelope conn_envelope(struct conn *c);
 
 /* Waits until the peer's first message has told how messages look, which a request of ours needs to
  * know, and serves what comes meanwhile. Errors as of conn_request. */

@@ -81,7 +81,7 @@ static int speak(rpyc_conn **out, const struct stream *s, struct envelope *env,
         return -1;
     conn->deadline = deadline;
     if (classic_fetch_root(conn, err) < 0) {
-        *env = *conn_envelope(conn->conn);
+        *env = conn_envelope(conn->conn);
         forget(conn);
         return -1;
     }

@@ -346,9 +346,12 @@ static int reply_value(rpyc_conn *conn, const struct message *request, rpyc_valu
  * would not understand an answer to what it never got. */
 static bool guessed_wrong(const rpyc_conn *conn)
 {
-    const struct envelope *env = conn_envelope(conn->conn);
+    struct envelope env;
 
-    return conn->guessing && (env->generation != RPYC_GENERATION_6 || env->bound);
+    if (!conn->guessing)
+        return false;
+    env = conn_envelope(conn->conn);
+    return env.generation != RPYC_GENERATION_6 || env.bound;
 }
 
 static int serve(void *host, struct conn *c, struct message *request, int64_t handler,
@@ -441,14 +444,14 @@ void rpyc_close(rpyc_conn *conn)
 
 enum rpyc_generation rpyc_conn_generation(const rpyc_conn *conn)
 {
-    return conn_envelope(conn->conn)->generation;
+    return conn_envelope(conn->conn).generation;
 }
 
 struct rpyc_dialect rpyc_conn_dialect(const rpyc_conn *conn)
 {
-    const struct envelope *env = conn_envelope(conn->conn);
+    struct envelope env = conn_envelope(conn->conn);
 
-    return (struct rpyc_dialect){env->generation, env->bound};
+    return (struct rpyc_dialect){env.generation, env.bound};
 }
 
 void rpyc_set_timeout(rpyc_conn *conn, int request_timeout_ms)

@@ -56,11 +56,11 @@ struct rpyc_conn {
     struct conn *conn;
     int request_timeout_ms;
     deadline_t deadline; /* for everything, while connecting; then DEADLINE_NEVER */
-    bool guessing; /* the generation is not certain yet: the first thing that comes in tells */
-    rpyc_value *root;
-    rpyc_value *service; /* what the other side gets for our root, once it asked */
+    bool guessing;    /* the generation is not certain yet: the first thing that comes in tells */
+    rpyc_value *root; /* from before there is anyone else who has it until it is closed */
 
-    pthread_mutex_t lock; /* guards what follows */
+    pthread_mutex_t lock; /* guards what follows; no other is taken while it is held */
+    rpyc_value *service;  /* what the other side gets for our root, once it asked */
     void *netrefs;        /* tsearch tree of the netrefs that are alive, by id pack */
     void *locals;         /* tsearch tree of the objects of ours that the other side holds */
     struct drops drops;   /* objects to be given back with the next request */

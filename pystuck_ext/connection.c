@@ -95,7 +95,7 @@ PyObject *ps_session_connection(struct ps_session *s)
 
 bool ps_session_is_old(const struct ps_session *s)
 {
-    return conn_envelope(s->conn)->generation == RPYC_GENERATION_5;
+    return conn_envelope(s->conn).generation == RPYC_GENERATION_5;
 }
 
 bool ps_session_allows(struct ps_session *s, const char *what)

@@ -543,9 +543,9 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
     return 0;
 }
 
-/* Ends the listener. Where the debuggee has closed its fd (os.closerange), it still waits on the
- * socket behind it, which can be woken up only by a client: then we are that, and do not wait for
- * it. */
+/* Ends the listener, and then closes its socket. Where the debuggee has done that (os.closerange),
+ * the listener still waits on the socket behind it, which can be woken up only by a client: then we
+ * are that, and do not wait for it. */
 static void stop_listener(struct ps_server *s)
 {
     int fd;
@@ -553,6 +553,7 @@ static void stop_listener(struct ps_server *s)
     if (stream_is_ours(&s->listener)) {
         stream_shutdown(&s->listener);
         pthread_join(s->thread, NULL);
+        stream_close(&s->listener);
         return;
     }
     pthread_detach(s->thread);
@@ -593,7 +594,6 @@ void ps_server_close(struct ps_server *s)
         return;
     stop_listener(s);
     forget_server(s);
-    stream_close(&s->listener);
     remove_socket_file(s);
 }
 

@@ -480,7 +480,7 @@ static void begin_request(struct ps_session *s)
     atomic_fetch_add(&s->busy, 1);
     atomic_fetch_add(&s->served, 1);
     reap_if_gone(s);
-    if (atomic_fetch_sub(&s->idle, 1) == 1 && conn_envelope(s->conn)->bound)
+    if (atomic_fetch_sub(&s->idle, 1) == 1 && conn_envelope(s->conn).bound)
         start_worker(s);
 }
 

@@ -637,6 +637,23 @@ TEST(a_release_gives_the_socket_back_while_references_are_held)
     conn_release(l->c);
 }
 
+static void ask_for_fd(void *arg)
+{
+    while (conn_fd(arg) >= 0)
+        ;
+}
+
+TEST(the_fd_may_be_asked_for_while_it_is_given_back)
+{
+    AUTO_LINK l = link_new(RPYC_GENERATION_6, false);
+    struct thread t;
+
+    thread_start(&t, ask_for_fd, l->c);
+    conn_release(l->c);
+    thread_join(&t);
+    assert_int_equal(conn_fd(l->c), -1);
+}
+
 /* ---- Deadlines and signals ------------------------------------------------------------------ */
 
 TEST(a_request_gives_up_at_its_deadline_and_the_connection_goes_on)
@@ -1152,12 +1169,12 @@ TEST(a_peer_is_met_by_its_first_message_which_is_seen_to)
     assert_ok(conn_meet(old->c, SOON, &err), &err);
     assert_ok(conn_meet(old->c, SOON, &err), &err);
     assert_true(conn_has_met(old->c));
-    assert_int_equal(conn_envelope(old->c)->generation, RPYC_GENERATION_5);
+    assert_int_equal(conn_envelope(old->c).generation, RPYC_GENERATION_5);
     assert_int_equal(atomic_load(&old->host.served), 1);
     hears(&old->peer, "125250 11517a");
     say(&new->peer, "011150 1151" NO_ARGS);
     assert_ok(conn_meet(new->c, SOON, &err), &err);
-    assert_int_equal(conn_envelope(new->c)->generation, RPYC_GENERATION_6);
+    assert_int_equal(conn_envelope(new->c).generation, RPYC_GENERATION_6);
     hears(&new->peer, "021150 11517a");
 }
 
@@ -1546,12 +1563,12 @@ TEST(the_first_request_tells_how_to_answer)
     for (i = 0; i < 2; i++) {
         AUTO_LINK l = link_new(RPYC_GENERATION_AUTO, false);
 
-        assert_int_equal(conn_envelope(l->c)->generation, RPYC_GENERATION_AUTO);
+        assert_int_equal(conn_envelope(l->c).generation, RPYC_GENERATION_AUTO);
         say(&l->peer, cases[i].request);
         assert_int_equal(conn_serve_one(l->c, SOON, NULL), 1);
         hears(&l->peer, cases[i].reply);
-        assert_int_equal(conn_envelope(l->c)->generation, cases[i].env.generation);
-        assert_int_equal(conn_envelope(l->c)->bound, cases[i].env.bound);
+        assert_int_equal(conn_envelope(l->c).generation, cases[i].env.generation);
+        assert_int_equal(conn_envelope(l->c).bound, cases[i].env.bound);
     }
 }
 
@@ -1592,7 +1609,7 @@ TEST(a_bound_reply_names_the_thread_that_asked)
     say(&l->peer, OTHER_THREAD NO_THREAD "011151 1151" NO_ARGS);
     assert_int_equal(conn_serve_one(l->c, SOON, NULL), 1);
     assert_int_equal(conn_serve_one(l->c, SOON, NULL), 1);
-    assert_true(conn_envelope(l->c)->bound);
+    assert_true(conn_envelope(l->c).bound);
     hears_bound(&l->peer, pthread_self(), PEER_THREAD, "021150 11517a");
     hears_bound(&l->peer, pthread_self(), OTHER_THREAD, "021151 11517a");
 }
@@ -1684,6 +1701,7 @@ int main(void)
         cmocka_unit_test(a_second_goodbye_says_nothing),
         cmocka_unit_test(the_last_reference_closes_the_socket),
         cmocka_unit_test(a_release_gives_the_socket_back_while_references_are_held),
+        cmocka_unit_test(the_fd_may_be_asked_for_while_it_is_given_back),
         cmocka_unit_test(a_request_gives_up_at_its_deadline_and_the_connection_goes_on),
         cmocka_unit_test(a_message_half_received_at_the_deadline_is_not_lost),
         cmocka_unit_test(who_waits_for_the_reader_gives_up_at_its_own_deadline),
