@@ -32,6 +32,13 @@ pystuck_ext__pystuck_la_LIBADD = librpyc/librpyc-internal.la
 pystuck_ext__pystuck_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
 	-shrext $(PYTHON_EXT_SUFFIX) -export-symbols-regex '^PyInit__pystuck$$'
 
+if SANITIZED
+pystuck_ext__pystuck_la_SOURCES += pystuck_ext/lock_check.c
+pystuck_ext__pystuck_la_LDFLAGS += -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock \
+	-Wl,--wrap=pthread_cond_wait,--wrap=pthread_cond_timedwait,--wrap=poll \
+	-Wl,--wrap=PyEval_RestoreThread
+endif
+
 pystuckpkgdir = $(pythondir)/pystuck
 dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/__init__.py \
