@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* OpenSSL 1.1.1 has no such reason: there it is a failed system call without an errno. */
 #ifndef SSL_R_UNEXPECTED_EOF_WHILE_READING
@@ -648,6 +649,17 @@ static int peer_cert(const struct stream *s, uint8_t **der, size_t *len)
     return result;
 }
 
+static void end_thread(void)
+{
+    if (begin_call()) {
+        OPENSSL_thread_stop();
+        end_call();
+        return;
+    }
+    for (;;)
+        pause();
+}
+
 extern RPYC_API const struct stream_tls rpyc_ssl;
 const struct stream_tls rpyc_ssl = {
     .version = TLS_VERSION,
@@ -659,4 +671,5 @@ const struct stream_tls rpyc_ssl = {
     .receive = receive,
     .send_some = send_some,
     .free = free_state,
+    .thread_end = end_thread,
 };

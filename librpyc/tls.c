@@ -259,6 +259,12 @@ int tls_accept(struct stream *s, struct tls_server *server, deadline_t deadline,
     return 0;
 }
 
+void tls_thread_end(struct tls_server *server)
+{
+    if (server)
+        server->tls->thread_end();
+}
+
 int tls_peer_cert(const struct stream *s, uint8_t **der, size_t *len)
 {
     *der = NULL;

@@ -52,6 +52,7 @@ struct stream_tls {
     ssize_t (*send_some)(struct stream *s, const void *bytes, size_t n, deadline_t deadline,
                          struct rpyc_error *err);
     void (*free)(void *state);
+    void (*thread_end)(void);
 };
 
 #define TLS_VERSION 4
@@ -79,6 +80,12 @@ void tls_server_free(struct tls_server *server);
  * but of no more use. Errors as of connect above; the text is about "the client". */
 int tls_accept(struct stream *s, struct tls_server *server, deadline_t deadline,
                struct rpyc_error *err);
+
+/* The last thing that a thread does which has used the server's connections, if it is the caller's
+ * own: gives back what OpenSSL keeps of it. OpenSSL does that by itself, but it may be in the
+ * middle of ending with the process. Does not return where the process is ending. NULL is allowed.
+ */
+void tls_thread_end(struct tls_server *server);
 
 /* The certificate that the peer showed, as DER in memory for free(): 0; *len is 0 and *der NULL if
  * it showed none or s is not over TLS. -1: out of memory. */

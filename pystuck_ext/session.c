@@ -48,6 +48,15 @@ void ps_session_unref(struct ps_session *s)
     free(s);
 }
 
+/* The end of a thread that belongs to a session and has a reference to it. */
+static void end_thread(struct ps_session *s)
+{
+    struct tls_server *tls = s->serving->tls;
+
+    ps_session_unref(s);
+    tls_thread_end(tls);
+}
+
 bool ps_session_alive(struct ps_session *s)
 {
     return s->fork_count == ps_fork_count() && !conn_closed(s->conn);
@@ -312,7 +321,7 @@ static const struct conn_host session_host = {
 
 /* ---- The client's objects that are not needed any more --------------------------------------- */
 
-/* Gives them back. Many are often dropped at a time. */
+/* Gives them back, on a thread for that. Many are often dropped at a time. */
 static void give_back(void *arg)
 {
     struct ps_session *s = arg;
@@ -326,7 +335,7 @@ static void give_back(void *arg)
         drops_post(s->conn, &drops, deadline_in(REQUEST_TIMEOUT_MS));
         drops_free(&drops);
     }
-    ps_session_unref(s);
+    end_thread(s);
 }
 
 /* What runs for the client does so at its end; any other thread may be in the middle of anything,
@@ -388,7 +397,7 @@ static void reap(void *arg)
         let_go(s);
         ps_thread_leave_python(s->state);
     }
-    ps_session_unref(s);
+    end_thread(s);
 }
 
 /* Starts that once, if the client has hung up and is being served. The flags are set by two
@@ -455,7 +464,7 @@ static void work(void *arg)
     atomic_fetch_sub(&s->threads, 1);
     if (ps_gil_is_known() && enter(s))
         ps_thread_leave_python(s->state);
-    ps_session_unref(s);
+    end_thread(s);
 }
 
 static void start_worker(struct ps_session *s)
@@ -627,13 +636,14 @@ static void end_session(struct ps_session *s)
 
 void ps_session_run(void *context, struct ps_client *client)
 {
-    struct ps_state *state = ((const struct ps_serving *)context)->state;
+    const struct ps_serving *serving = context;
     struct ps_session *s;
 
-    ps_thread_begin(state);
-    s = serve_client(context, client);
+    ps_thread_begin(serving->state);
+    s = serve_client(serving, client);
     ps_client_done(client);
     if (s)
         end_session(s);
-    ps_thread_end(state);
+    tls_thread_end(serving->tls);
+    ps_thread_end(serving->state);
 }
