@@ -43,7 +43,7 @@ struct conn {
     unsigned max_depth; /* of each message: see conn_config */
     size_t max_items;
 
-    pthread_mutex_t lock;   /* guards all that follows, up to the reader */
+    pthread_mutex_t lock;   /* guards all that follows, up to the reader, and closing the stream */
     pthread_cond_t changed; /* a reply arrived, a role is free, or it is closed */
     struct envelope env;
     bool closed;

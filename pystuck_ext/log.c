@@ -22,7 +22,7 @@ struct ps_log {
     unsigned fork_count; /* of the process that it belongs to */
     sigset_t mask;       /* for the callable: that of run_server's caller */
 
-    pthread_mutex_t lock; /* guards what follows; never held while waiting */
+    pthread_mutex_t lock; /* guards what follows */
     STAILQ_HEAD(, entry) queue;
     size_t count;
     bool running; /* there is a thread */

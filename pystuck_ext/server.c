@@ -29,7 +29,7 @@ struct ps_server {
     unsigned fork_count; /* of the process that started it */
     LIST_ENTRY(ps_server) entry;
 
-    pthread_mutex_t lock; /* guards what follows */
+    pthread_mutex_t lock; /* guards what follows, and the clients' streams */
     bool closed;
     size_t client_count; /* that have not hung up */
     LIST_HEAD(, ps_client) clients;

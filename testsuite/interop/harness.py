@@ -32,6 +32,14 @@ SANITIZED = os.environ.get("PYSTUCK_SANITIZED", "") not in ("", "0", "no")
 #: With ThreadSanitizer, that is, and not with the others.
 THREAD_SANITIZED = os.environ.get("PYSTUCK_SANITIZED") == "thread"
 
+ADDRESS_SANITIZED = SANITIZED and not THREAD_SANITIZED
+
+#: Marks a test whose program forks while it has threads, and has the child start some.
+starts_threads_in_a_child = pytest.mark.skipif(
+    THREAD_SANITIZED,
+    reason="ThreadSanitizer ends a child whose threads have the idents of the parent's",
+)
+
 #: What comes before the command line of a C program of ours, such as valgrind with its options.
 WRAPPER = shlex.split(os.environ.get("PYSTUCK_WRAPPER", ""))
 
@@ -43,6 +51,11 @@ CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.
 
 #: A user who is nobody's: neither root, nor ours, nor the kernel's overflow uid (65534).
 STRANGER = 65533
+
+#: ... and one whose program starts a shell.
+starts_a_shell = pytest.mark.skipif(
+    THREAD_SANITIZED, reason="shells do not run with ThreadSanitizer's library in them"
+)
 
 
 def build_setting(name: str) -> str:

@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 import rpyc
 from harness import (
+    ADDRESS_SANITIZED,
     PATIENCE,
-    SANITIZED,
     Debuggee,
     debuggee_environment,
     is_gone,
     links,
     python,
+    starts_threads_in_a_child,
     wait_until,
 )
 from rawpeer import is_refused, raw_connect
@@ -85,6 +86,7 @@ def test_a_forked_child_ends_as_it_wants_to(
     assert connect(debuggee).eval("2") == 2
 
 
+@starts_threads_in_a_child
 def test_a_forked_child_can_have_a_server_of_its_own(
     start_debuggee: Start, connect: Connect
 ) -> None:
@@ -122,6 +124,7 @@ os.waitpid(pid, 0)
 """
 
 
+@starts_threads_in_a_child
 def test_the_threads_of_a_forked_child_are_not_taken_for_ours(
     start_debuggee: Start, connect: Connect
 ) -> None:
@@ -228,7 +231,9 @@ for line in sys.stdin:
 """
 
 
-@pytest.mark.skipif(SANITIZED, reason="AddressSanitizer's locks are not made anew in a child")
+@pytest.mark.skipif(
+    ADDRESS_SANITIZED, reason="AddressSanitizer's locks are not made anew in a child"
+)
 @pytest.mark.parametrize("threads", [0, 4], ids=["main-thread", "other-threads"])
 def test_forks_while_clients_are_busy_hurt_neither_side(connect: Connect, threads: int) -> None:
     debuggee = Debuggee([python(), "-c", FORK_OFTEN], debuggee_environment())

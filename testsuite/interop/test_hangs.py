@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 from harness import (
+    ADDRESS_SANITIZED,
     PATIENCE,
     RPYC6,
-    SANITIZED,
     Debuggee,
     Running,
     build_setting,
@@ -294,7 +294,9 @@ def start_with_greenlet(kind: str) -> Debuggee:
     return Debuggee(command("stuck.py", '{"port": 0}'), env)
 
 
-@pytest.mark.skipif(SANITIZED, reason="AddressSanitizer objects to how greenlets swap stacks")
+@pytest.mark.skipif(
+    ADDRESS_SANITIZED, reason="AddressSanitizer objects to how greenlets swap stacks"
+)
 @pytest.mark.parametrize("kind", ["ours", "stock"])
 def test_requests_within_requests_may_end_before_others_within_them(kind: str) -> None:
     debuggee = start_with_greenlet(kind)

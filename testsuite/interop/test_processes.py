@@ -15,6 +15,7 @@ from harness import (
     Debuggee,
     debuggee_environment,
     python,
+    starts_a_shell,
 )
 from rawpeer import is_refused
 
@@ -22,6 +23,7 @@ Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
 
 
+@starts_a_shell
 def test_a_request_can_start_processes_in_all_the_usual_ways(
     stuck: Debuggee, connect: Connect
 ) -> None:
