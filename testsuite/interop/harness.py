@@ -57,6 +57,11 @@ starts_a_shell = pytest.mark.skipif(
     THREAD_SANITIZED, reason="shells do not run with ThreadSanitizer's library in them"
 )
 
+#: ... and one that looks at every thread of a program.
+looks_at_every_thread = pytest.mark.skipif(
+    THREAD_SANITIZED, reason="one thread is ThreadSanitizer's, which wakes up all the time"
+)
+
 
 def build_setting(name: str) -> str:
     """The value of an environment variable that the build gives to the tests."""

@@ -31,6 +31,7 @@ from harness import (
     is_gone,
     pystuck,
     python,
+    starts_a_shell,
     stock_environment,
     tell,
     wait_until,
@@ -521,6 +522,7 @@ def test_others_are_told_that_only_root_gets_into_another_network_namespace(
 
 
 @needs_root
+@starts_a_shell
 def test_a_unix_socket_that_only_the_process_can_see(
     in_namespaces: Callable[..., list[str]], socket_dir: Path
 ) -> None:
@@ -536,6 +538,7 @@ def test_a_unix_socket_that_only_the_process_can_see(
 
 
 @needs_root
+@starts_a_shell
 def test_a_socket_that_only_the_process_can_see_and_has_lost(
     in_namespaces: Callable[..., list[str]], socket_dir: Path
 ) -> None:

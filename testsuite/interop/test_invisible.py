@@ -23,6 +23,7 @@ from harness import (
     c_program,
     clean_environment,
     debuggee_environment,
+    looks_at_every_thread,
     python,
     run_python,
     wait_until,
@@ -100,6 +101,7 @@ def test_signal_handlers_run_while_a_client_is_connected(
         assert client.eval("1+1") == 2
 
 
+@looks_at_every_thread
 def test_our_threads_leave_all_signals_to_the_program(stuck: Debuggee, connect: Connect) -> None:
     client = connect(stuck)
     client.ping()
@@ -331,11 +333,13 @@ def is_quiet(debuggee: Debuggee) -> bool:
     return switches(debuggee) == before
 
 
+@looks_at_every_thread
 def test_nothing_happens_while_nobody_is_connected(stuck: Debuggee, connect: Connect) -> None:
     connect(stuck).close()
     wait_until(lambda: is_quiet(stuck), "the server to be idle")
 
 
+@looks_at_every_thread
 def test_nothing_happens_while_clients_say_nothing(stuck: Debuggee) -> None:
     """However many threads they have needed before."""
     config = {"bind_threads": True}
