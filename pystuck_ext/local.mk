@@ -34,9 +34,9 @@ pystuck_ext__pystuck_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
 
 if SANITIZED
 pystuck_ext__pystuck_la_SOURCES += pystuck_ext/lock_check.c
-pystuck_ext__pystuck_la_LDFLAGS += -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock \
-	-Wl,--wrap=pthread_cond_wait,--wrap=pthread_cond_timedwait,--wrap=poll \
-	-Wl,--wrap=PyEval_RestoreThread
+pystuck_ext__pystuck_la_LDFLAGS += -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_trylock \
+	-Wl,--wrap=pthread_mutex_unlock,--wrap=pthread_cond_wait,--wrap=pthread_cond_timedwait \
+	-Wl,--wrap=poll,--wrap=PyEval_RestoreThread
 endif
 
 pystuckpkgdir = $(pythondir)/pystuck

@@ -50,6 +50,17 @@ int WRAP(pthread_mutex_lock)(pthread_mutex_t *mutex)
     return result;
 }
 
+int REAL(pthread_mutex_trylock)(pthread_mutex_t *mutex);
+int WRAP(pthread_mutex_trylock)(pthread_mutex_t *mutex);
+int WRAP(pthread_mutex_trylock)(pthread_mutex_t *mutex)
+{
+    int result = REAL(pthread_mutex_trylock)(mutex);
+
+    if (result == 0)
+        held++;
+    return result;
+}
+
 int REAL(pthread_mutex_unlock)(pthread_mutex_t *mutex);
 int WRAP(pthread_mutex_unlock)(pthread_mutex_t *mutex);
 int WRAP(pthread_mutex_unlock)(pthread_mutex_t *mutex)
