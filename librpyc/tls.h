@@ -63,14 +63,15 @@ struct stream_tls {
 int tls_connect(struct stream *s, const struct rpyc_tls *options, const char *host,
                 deadline_t deadline, struct rpyc_error *err);
 
-/* Loads librpyc-ssl and reads the files. The options are copied. Errors: RPYC_ETLS, with what cannot
- * be used and why; RPYC_ENOMEM. Owned by the caller, for tls_server_free. */
+/* Loads librpyc-ssl and reads the files. The options are copied. Errors: RPYC_ETLS, with what
+ * cannot be used and why; RPYC_ENOMEM. Owned by the caller, for tls_server_free. */
 int tls_server_new(struct tls_server **out, const struct tls_server_options *options,
                    struct rpyc_error *err);
 
 /* Reads the files again where one of them has changed since, for the connections that are accepted
- * from then on. 1: they were read. 0: nothing has changed, or another thread is looking already. -1,
- * errors as of tls_server_new: what was read before is used still, and the next call tries again. */
+ * from then on. 1: they were read. 0: nothing has changed, or another thread is looking already.
+ * -1, errors as of tls_server_new: what was read before is used still, and the next call tries
+ * again. */
 int tls_server_renew(struct tls_server *server, struct rpyc_error *err);
 
 /* NULL is allowed. Connections that were accepted go on. */

@@ -47,7 +47,7 @@ check-soak: all
 .PHONY: fuzz coverage check-hardening check-valgrind check-tsan check-debug check-soak
 
 EXTRA_DIST += testsuite/run-coverage testsuite/run-debug testsuite/run-hardening testsuite/run-tsan \
-	testsuite/run-valgrind testsuite/valgrind.supp \
+	testsuite/run-valgrind testsuite/valgrind.supp testsuite/tsan.supp \
 	testsuite/soak/soak.py testsuite/soak/clients.py \
 	testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py \
 	testsuite/fuzz/fuzz.h testsuite/fuzz/fuzz_brine.c testsuite/fuzz/fuzz_client.c \
