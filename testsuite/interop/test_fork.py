@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import rpyc
 from harness import (
-    ADDRESS_SANITIZED,
     PATIENCE,
+    SANITIZED,
     Debuggee,
     debuggee_environment,
     is_gone,
@@ -231,9 +231,7 @@ for line in sys.stdin:
 """
 
 
-@pytest.mark.skipif(
-    ADDRESS_SANITIZED, reason="AddressSanitizer's locks are not made anew in a child"
-)
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers' own locks are not all made anew in a child")
 @pytest.mark.parametrize("threads", [0, 4], ids=["main-thread", "other-threads"])
 def test_forks_while_clients_are_busy_hurt_neither_side(connect: Connect, threads: int) -> None:
     debuggee = Debuggee([python(), "-c", FORK_OFTEN], debuggee_environment())
