@@ -21,6 +21,7 @@ from harness import (
     RPYC5,
     RPYC6,
     RPYC6_BOUND,
+    SANITIZED,
     Debuggee,
     Running,
     Stock,
@@ -58,6 +59,8 @@ ALONE = {
     "a_client_works_until_the_server_ends": "the server does not end",
     **dict.fromkeys(stock_cases.ENDLESS, "does not end"),
 }
+if SANITIZED:
+    ALONE["a_request_forks"] = "the sanitizers' own locks are not all made anew in a child"
 
 #: Who forks while others are there is warned.
 QUIET = "import warnings; warnings.simplefilter('ignore')\n"
