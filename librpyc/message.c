@@ -186,6 +186,9 @@ bool id_pack_next(struct brine_reader *r, struct id_pack *pack)
         return false;
     if (name.type != BRINE_STR && name.type != BRINE_BYTES)
         return brine_fail(r, "an id pack whose name is not a str");
+    /* It will be sent back as it came, which a peer would give up the connection over. */
+    if (name.type == BRINE_STR && !brine_utf8(name.data, name.len))
+        return brine_fail(r, "an id pack whose name is not UTF-8");
     if (!next_id(r, &pack->class_id) || !next_id(r, &pack->instance_id))
         return false;
     pack->name = (const char *)name.data;

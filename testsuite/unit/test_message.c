@@ -611,6 +611,8 @@ TEST(what_is_not_an_id_pack_is_refused)
         "12 02 51 52",
         "12 080a61 00 52",
         "12 080a61 51 00",
+        "12 080a80 51 52",
+        "12 080ceda080 51 52",
         "12 080a61 51",
         "12 080a61",
         "12",
@@ -637,6 +639,7 @@ TEST(what_is_not_an_id_pack_is_refused)
 TEST(the_refusal_of_an_id_pack_says_why)
 {
     AUTO_BYTES name = from_hex("12 51 51 52"), id = from_hex("12 080a61 00 52");
+    AUTO_BYTES text = from_hex("12 080bc3c3 51 52");
     struct brine_reader r;
     struct id_pack pack;
 
@@ -646,6 +649,9 @@ TEST(the_refusal_of_an_id_pack_says_why)
     brine_read(&r, id.data, id.len);
     assert_false(id_pack_next(&r, &pack));
     assert_string_equal(r.problem, "an id pack whose ids are not numbers");
+    brine_read(&r, text.data, text.len);
+    assert_false(id_pack_next(&r, &pack));
+    assert_string_equal(r.problem, "an id pack whose name is not UTF-8");
 }
 
 int main(void)
