@@ -14,6 +14,22 @@ bool ps_gil_is_ending(void)
 #endif
 }
 
+/* A new thread state for this thread; NULL where there is no memory. */
+static PyThreadState *new_state(PyInterpreterState *interp)
+{
+#if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
+    /* What PyThreadState_New does in 3.11, but that one does not look whether there is a state. */
+    extern void _PyThreadState_SetCurrent(PyThreadState * tstate);
+    PyThreadState *tstate = _PyThreadState_Prealloc(interp);
+
+    if (tstate)
+        _PyThreadState_SetCurrent(tstate);
+    return tstate;
+#else
+    return PyThreadState_New(interp);
+#endif
+}
+
 bool ps_gil_take(PyInterpreterState *interp)
 {
     PyThreadState *tstate = released;
@@ -21,7 +37,7 @@ bool ps_gil_take(PyInterpreterState *interp)
     if (ps_gil_is_ending())
         return false;
     if (!tstate)
-        tstate = PyThreadState_New(interp);
+        tstate = new_state(interp);
     if (!tstate)
         return false;
     released = NULL;
