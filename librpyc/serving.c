@@ -22,11 +22,17 @@ struct queued {
 
 /* ---- The list of those who serve ------------------------------------------------------------ */
 
+/* With the lock held. */
+static bool is_full(const struct conn *c)
+{
+    return c->serving_count >= SERVING_MAX;
+}
+
 /* With the lock held: enters this thread as one that serves the peer's thread; NULL if there are
  * too many, or no memory. */
 static struct serving *enter(struct conn *c, const struct message *m)
 {
-    struct serving *s = c->serving_count < SERVING_MAX ? calloc(1, sizeof(*s)) : NULL;
+    struct serving *s = is_full(c) ? NULL : calloc(1, sizeof(*s));
 
     if (!s)
         return NULL;
@@ -166,7 +172,7 @@ int serving_claim(struct conn *c, struct message *m, int64_t handler, struct ser
     if (other && !pthread_equal(other->thread, pthread_self()))
         return enqueue(c, other, m, handler, err) < 0 ? -1 : 0;
     *s = enter(c, m);
-    return 1;
+    return *s || is_full(c) ? 1 : error_nomem(err);
 }
 
 int serving_run(struct conn *c, struct serving *s, struct message *m, int64_t handler,
@@ -193,16 +199,18 @@ bool serving_within(struct conn *c, bool any)
     struct serving *s = outermost(serving_of_thread(c, pthread_self())), *inner;
     struct queued *q = s && !c->closed ? dequeue(c, s, !any) : NULL;
     struct rpyc_error why = RPYC_ERROR_INIT;
+    bool full;
     int result;
 
     if (!q)
         return false;
+    full = is_full(c);
     inner = enter(c, &q->request);
     pthread_mutex_unlock(&c->lock);
     if (inner)
         result = serving_run(c, inner, &q->request, q->handler, &why);
     else
-        result = serving_refuse(c, &q->request, &why);
+        result = full ? serving_refuse(c, &q->request, &why) : error_nomem(&why);
     queued_free(q);
     if (result < 0)
         conn_close(c, &why);
