@@ -26,6 +26,7 @@ int conn_new(struct conn **out, const struct stream *stream, const struct conn_h
     struct stream taken = *stream;
 
     if (!c) {
+        stream_shutdown(&taken); /* somebody else may have it open, or wait on it */
         stream_close(&taken);
         return error_nomem(err);
     }

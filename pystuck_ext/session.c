@@ -25,6 +25,9 @@
  * what it had asked for shortly before is done all the same. */
 #define REAP_AFTER_MS 1000
 
+/* How long is waited for memory where it cannot be done without, in ms. */
+#define NO_MEMORY_WAIT_MS 200
+
 /* The session that a thread of ours belongs to; NULL on a thread of the debuggee's. */
 static __thread struct ps_session *own_session;
 
@@ -74,6 +77,18 @@ static bool enter(struct ps_session *s)
 {
     return on_own_thread(s) ? ps_thread_enter(s->state, &s->request_mask)
                             : ps_gil_take(s->state->interp);
+}
+
+/* The same on a thread of ours, for what has to be done once, and for which memory is waited for.
+ * False: the interpreter is going down. */
+static bool enter_at_last(struct ps_session *s)
+{
+    while (!ps_thread_enter(s->state, &s->request_mask)) {
+        if (ps_gil_is_ending())
+            return false;
+        poll(NULL, 0, NO_MEMORY_WAIT_MS);
+    }
+    return true;
 }
 
 /* Within another request of this thread's, that goes on: its thread state and its signal mask stay.
@@ -235,6 +250,17 @@ static PyObject **kept_interrupt(const struct ps_session *s)
     return on_main_thread(s) ? &ps_guest()->interrupt : NULL;
 }
 
+/* Answers a request for which there is no Python: not any more, or for lack of memory. */
+static int refuse_python(const struct ps_session *s, struct conn *c, const struct message *request,
+                         struct rpyc_error *err)
+{
+    if (ps_gil_is_ending())
+        return conn_reply_exception(c, request, "builtins", "RuntimeError",
+                                    "the interpreter is shutting down", reply_deadline(s), err);
+    return conn_reply_exception(c, request, "builtins", "MemoryError", "no thread state",
+                                reply_deadline(s), err);
+}
+
 /* Serves a request in Python: -1 if the connection has to end. */
 static int serve_in_python(struct ps_session *s, struct conn *c, struct message *request,
                            int64_t handler, struct rpyc_error *err)
@@ -245,8 +271,7 @@ static int serve_in_python(struct ps_session *s, struct conn *c, struct message 
     int result;
 
     if (!enter(s))
-        return conn_reply_exception(c, request, "builtins", "RuntimeError",
-                                    "the interpreter is shutting down", reply_deadline(s), err);
+        return refuse_python(s, c, request, err);
     if (ps_connect_classic(s) < 0) {
         PyErr_Clear();
         leave(s);
@@ -328,7 +353,7 @@ static void give_back(void *arg)
     struct drops drops;
 
     poll(NULL, 0, DROP_AFTER_MS);
-    if (ps_thread_enter(s->state, &s->request_mask)) {
+    if (enter_at_last(s)) {
         drops = drops_take(&s->drops);
         s->dropping = false;
         ps_thread_leave_python(s->state);
@@ -393,7 +418,7 @@ static void reap(void *arg)
         before = atomic_load(&s->served);
         poll(NULL, 0, REAP_AFTER_MS);
     } while (atomic_load(&s->threads) > 0 && atomic_load(&s->served) != before);
-    if (atomic_load(&s->threads) > 0 && enter(s)) {
+    if (atomic_load(&s->threads) > 0 && enter_at_last(s)) {
         let_go(s);
         ps_thread_leave_python(s->state);
     }
@@ -551,7 +576,17 @@ void ps_session_leave(struct ps_session *s, PyObject *obj)
     ps_session_unref(s);
 }
 
-/* A session over a stream, which it takes. */
+/* Hangs up on a client that there is no memory for. The listener waits on the socket too, so that
+ * the client would not hear of it if it were just closed. */
+static struct ps_session *hang_up(struct ps_client *client, struct stream *stream)
+{
+    ps_client_turn_away(client);
+    stream->fd = -1; /* the client's, which is closed */
+    stream_close(stream);
+    return NULL;
+}
+
+/* A session over a stream, which it takes. NULL: the client has been hung up on. */
 static struct ps_session *session_new(const struct ps_serving *serving, struct ps_client *client,
                                       struct stream *stream)
 {
@@ -563,10 +598,8 @@ static struct ps_session *session_new(const struct ps_serving *serving, struct p
                                  .max_items = limits->max_items,
                                  .stall_ms = limits->send_ms};
 
-    if (!s) {
-        stream_close(stream);
-        return NULL;
-    }
+    if (!s)
+        return hang_up(client, stream);
     atomic_init(&s->refs, 1);
     atomic_init(&s->idle, 1);
     atomic_init(&s->threads, 1);
@@ -577,11 +610,10 @@ static struct ps_session *session_new(const struct ps_serving *serving, struct p
     s->id = client->id;
     s->objects.max = limits->max_objects;
     if (tls_peer_cert(stream, &s->certificate, &s->certificate_len) < 0) {
-        stream_close(stream);
         free(s);
-        return NULL;
+        return hang_up(client, stream);
     }
-    if (conn_new(&s->conn, stream, &session_host, s, &config, NULL) < 0) { /* which has closed it */
+    if (conn_new(&s->conn, stream, &session_host, s, &config, NULL) < 0) { /* which has hung up */
         free(s->certificate);
         free(s);
         return NULL;
@@ -627,7 +659,7 @@ static struct ps_session *serve_client(const struct ps_serving *serving, struct 
 static void end_session(struct ps_session *s)
 {
     atomic_fetch_sub(&s->threads, 1);
-    if (atomic_load(&s->started) && enter(s)) {
+    if (atomic_load(&s->started) && enter_at_last(s)) {
         let_go(s);
         ps_thread_leave_python(s->state);
     }
