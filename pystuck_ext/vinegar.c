@@ -7,11 +7,18 @@
 
 /* ---- Sending -------------------------------------------------------------------------------- */
 
-/* Appends a str, with what UTF-8 cannot hold as escapes. */
-static void put_text(struct buffer *out, PyObject *text)
+/* Whether what was just done did not fail for lack of memory. */
+static bool had_memory(void)
+{
+    return !PyErr_Occurred() || !PyErr_ExceptionMatches(PyExc_MemoryError);
+}
+
+/* Appends a str, with what UTF-8 cannot hold as escapes. False where there is no memory for it. */
+static bool put_text(struct buffer *out, PyObject *text)
 {
     static const char unprintable[] = "<unprintable>";
     PyObject *bytes = text ? PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace") : NULL;
+    bool ok = !text || bytes || had_memory();
 
     if (bytes)
         brine_put_str(out, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
@@ -19,45 +26,56 @@ static void put_text(struct buffer *out, PyObject *text)
         brine_put_str(out, unprintable, sizeof(unprintable) - 1);
     Py_XDECREF(bytes);
     PyErr_Clear();
+    return ok;
 }
 
-/* Appends a value, or its repr where it cannot go by value. */
-static void put_value(struct buffer *out, PyObject *obj)
+/* Appends a value, or its repr where it cannot go by value. False where there is no memory for it.
+ */
+static bool put_value(struct buffer *out, PyObject *obj)
 {
     size_t start = out->len;
     PyObject *text;
+    bool ok;
 
     if (out->failed || ps_dump(out, obj) > 0)
-        return;
+        return !out->failed;
+    ok = had_memory();
     PyErr_Clear();
     buffer_truncate(out, start);
     text = PyUnicode_CheckExact(obj) ? NULL : PyObject_Repr(obj);
-    put_text(out, text ? text : PyUnicode_CheckExact(obj) ? obj : NULL);
+    ok = put_text(out, text ? text : PyUnicode_CheckExact(obj) ? obj : NULL) && ok;
     Py_XDECREF(text);
+    return ok;
 }
 
-static void put_attribute_text(struct buffer *out, PyObject *obj, PyObject *name)
+/* The next two: false where there is no memory for what makes an exception what it is. */
+
+static bool put_attribute_text(struct buffer *out, PyObject *obj, PyObject *name)
 {
     PyObject *value = PyObject_GetAttr(obj, name);
     PyObject *text = value ? PyObject_Str(value) : NULL;
+    bool ok = had_memory();
 
-    put_text(out, text);
+    ok = put_text(out, text) && ok;
     Py_XDECREF(text);
     Py_XDECREF(value);
+    return ok;
 }
 
-static void put_args(struct buffer *out, PyObject *exc)
+static bool put_args(struct buffer *out, PyObject *exc)
 {
     PyObject *args = PyObject_GetAttrString(exc, "args");
     PyObject *tuple = args ? PySequence_Tuple(args) : NULL;
     Py_ssize_t i, n = tuple ? PyTuple_GET_SIZE(tuple) : 0;
+    bool ok = had_memory();
 
     PyErr_Clear();
     brine_put_tuple(out, (size_t)n);
     for (i = 0; i < n; i++)
-        put_value(out, PyTuple_GET_ITEM(tuple, i));
+        ok = put_value(out, PyTuple_GET_ITEM(tuple, i)) && ok;
     Py_XDECREF(tuple);
     Py_XDECREF(args);
+    return ok;
 }
 
 /* Whether an attribute of an exception goes along: the public ones do, but for those that stock
@@ -134,25 +152,51 @@ static void put_traceback(struct ps_state *state, struct buffer *out, PyObject *
     Py_XDECREF(lines);
 }
 
+/* Appends an exception; false where there is no memory for it. */
+static bool put_exception(struct ps_state *state, struct buffer *out, PyObject *type, PyObject *exc,
+                          PyObject *tb, bool with_traceback)
+{
+    brine_put_tuple(out, 4);
+    brine_put_tuple(out, 2);
+    if (!put_attribute_text(out, type, state->names.dunder_module) ||
+        !put_attribute_text(out, type, state->names.dunder_name) || !put_args(out, exc))
+        return false;
+    put_attributes(out, exc);
+    if (with_traceback)
+        put_traceback(state, out, type, exc, tb);
+    else
+        put_literal(out, "<traceback denied>");
+    return !out->failed;
+}
+
+/* What takes no memory of Python's, and hardly any of ours. */
+static void put_memory_error(struct buffer *out)
+{
+    brine_put_tuple(out, 4);
+    brine_put_tuple(out, 2);
+    put_literal(out, "builtins");
+    put_literal(out, "MemoryError");
+    brine_put_tuple(out, 0);
+    brine_put_tuple(out, 0);
+    put_literal(out, "MemoryError, and no memory for its traceback");
+}
+
 void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceback)
 {
+    size_t start = out->len;
     PyObject *type, *exc, *tb;
 
+    if (out->failed) { /* not even the start of a message fits */
+        PyErr_Clear();
+        return;
+    }
     PyErr_Fetch(&type, &exc, &tb);
     PyErr_NormalizeException(&type, &exc, &tb);
     if (type == PyExc_StopIteration) {
         brine_put_int(out, EXCEPTION_STOP_ITERATION);
-    } else {
-        brine_put_tuple(out, 4);
-        brine_put_tuple(out, 2);
-        put_attribute_text(out, type, state->names.dunder_module);
-        put_attribute_text(out, type, state->names.dunder_name);
-        put_args(out, exc);
-        put_attributes(out, exc);
-        if (with_traceback)
-            put_traceback(state, out, type, exc, tb);
-        else
-            put_literal(out, "<traceback denied>");
+    } else if (!put_exception(state, out, type, exc, tb, with_traceback)) {
+        buffer_truncate(out, start);
+        put_memory_error(out);
     }
     Py_XDECREF(type);
     Py_XDECREF(exc);
@@ -162,8 +206,15 @@ void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceb
 
 /* ---- Receiving ------------------------------------------------------------------------------ */
 
+/* Forgets an exception, unless it is that there is no memory. */
+static void clear_unless_no_memory(void)
+{
+    if (had_memory())
+        PyErr_Clear();
+}
+
 /* A class of this process by module and name, if it is one of exceptions: a new reference. NULL,
- * without an exception, if there is none. */
+ * without an exception, if there is none; with MemoryError, if that cannot be told. */
 static PyObject *find_class(PyObject *module_name, PyObject *name,
                             const struct ps_vinegar_policy *policy)
 {
@@ -171,11 +222,11 @@ static PyObject *find_class(PyObject *module_name, PyObject *name,
 
     if (!module && !PyErr_Occurred() && policy->import)
         module = PyImport_Import(module_name);
-    PyErr_Clear();
+    clear_unless_no_memory();
     if (!policy->instantiate && PyUnicode_CompareWithASCIIString(module_name, "builtins") != 0)
         Py_CLEAR(module);
     cls = module ? PyObject_GetAttr(module, name) : NULL;
-    PyErr_Clear();
+    clear_unless_no_memory();
     Py_XDECREF(module);
     if (cls && !PyExceptionClass_Check(cls))
         Py_CLEAR(cls);
@@ -335,13 +386,13 @@ static void set_attributes(PyObject *exc, PyObject *attributes)
     Py_XDECREF(list);
 }
 
-/* A new exception, without its __init__, which may want other arguments. NULL without an exception
- * that is set where its __new__ wants some too, or makes something else. */
+/* A new exception, without its __init__, which may want other arguments. NULL, without an exception
+ * or with MemoryError, where its __new__ wants some too, or makes something else. */
 static PyObject *new_exception(PyObject *cls)
 {
     PyObject *exc = PyObject_CallMethod(cls, "__new__", "O", cls);
 
-    PyErr_Clear();
+    clear_unless_no_memory();
     if (exc && !PyExceptionInstance_Check(exc))
         Py_CLEAR(exc);
     return exc;
@@ -355,11 +406,11 @@ static PyObject *make_exception(struct ps_state *state, PyObject *module, PyObje
     PyObject *cls = base ? remote_class(state, module, name, base) : NULL;
     PyObject *exc = cls ? new_exception(cls) : NULL;
 
-    PyErr_Clear();
     Py_XDECREF(base);
     Py_XDECREF(cls);
-    if (exc)
+    if (exc || !had_memory())
         return exc;
+    PyErr_Clear();
     cls = stand_in_class(state, module, name);
     exc = cls ? new_exception(cls) : NULL;
     Py_XDECREF(cls);
@@ -395,7 +446,10 @@ static void raise_tuple(struct ps_state *state, PyObject *vinegar,
             PyErr_NoMemory();
         return;
     }
-    PyObject_SetAttrString(exc, "args", PyTuple_GET_ITEM(vinegar, 1));
+    if (PyObject_SetAttrString(exc, "args", PyTuple_GET_ITEM(vinegar, 1)) < 0 && !had_memory()) {
+        Py_DECREF(exc);
+        return;
+    }
     PyErr_Clear();
     set_attributes(exc, PyTuple_GET_ITEM(vinegar, 2));
     PyObject_SetAttrString(exc, "_remote_tb", PyTuple_GET_ITEM(vinegar, 3));
