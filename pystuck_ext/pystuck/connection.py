@@ -386,9 +386,14 @@ class Connection:
 def _endpoints(link: _pystuck.Link) -> tuple[Any, Any] | None:
     """The addresses of both ends, as getsockname() and getpeername() have them."""
     try:
-        sock = _socket.socket(fileno=os.dup(link.fileno()))
+        fd = os.dup(link.fileno())
     except OSError:  # the client is gone already
         return None
+    try:
+        sock = _socket.socket(fileno=fd)
+    except BaseException:
+        os.close(fd)
+        raise
     try:
         return sock.getsockname(), sock.getpeername()
     except OSError:
