@@ -128,10 +128,26 @@ static const char *reason(void)
     return text ? text : "unknown reason";
 }
 
+/* Whether it is that there was no memory, whatever came of it in the end: "invalid certificate",
+ * say. Forgets the errors. */
+static bool lacked_memory(void)
+{
+    unsigned long code;
+    bool lacked = false;
+
+    while ((code = ERR_get_error()) != 0)
+        lacked = lacked || ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+    return lacked;
+}
+
 /* A file that could not be used, or other options that do not fit. */
 static int bad_option(const char *what, const char *file, struct rpyc_error *err)
 {
-    return error_set(err, RPYC_ETLS, "TLS: cannot use the %s %s: %s", what, file, reason());
+    const char *why = reason();
+
+    if (lacked_memory())
+        return error_nomem(err);
+    return error_set(err, RPYC_ETLS, "TLS: cannot use the %s %s: %s", what, file, why);
 }
 
 /* Whether the peer does not speak TLS at all. */

@@ -102,8 +102,12 @@ static int tcp_address(const char *host, int port, bool ipv6, bool anywhere,
 
     snprintf(service, sizeof(service), "%d", port);
     result = ipv6 ? EAI_NONAME : look_up(host, service, AF_INET, &list);
-    if (result != 0)
+    if (result != 0 && result != EAI_MEMORY)
         result = look_up(host, service, AF_INET6, &list);
+    if (result == EAI_MEMORY) {
+        PyErr_NoMemory();
+        return -1;
+    }
     if (result != 0) {
         raise_gaierror(result);
         return -1;
@@ -239,7 +243,9 @@ static int want_tls(struct wanted *w, PyObject *tls)
         Py_BEGIN_ALLOW_THREADS
         result = tls_server_new(&w->tls, &o, &err);
         Py_END_ALLOW_THREADS
-        if (result < 0)
+        if (result < 0 && err.code == RPYC_ENOMEM)
+            PyErr_NoMemory();
+        else if (result < 0)
             PyErr_SetString(PyExc_ValueError, err.text);
     }
     w->certified = o.client_cert == TLS_CLIENT_CERT_REQUIRED;

@@ -115,10 +115,14 @@ def run_server(
         if error.errno != errno.EADDRINUSE or not _give_way(port, unix_socket):
             raise
         server = _serving.listen(host, port, unix_socket, options)
-    _servers[:] = [each for each in _servers if not each.closed]
-    _servers.append(server)
-    if follow_fork:
-        _serving.follow_forks(_servers, server, (host, port, unix_socket, options))
+    try:
+        _servers[:] = [each for each in _servers if not each.closed]
+        _servers.append(server)
+        if follow_fork:
+            _serving.follow_forks(_servers, server, (host, port, unix_socket, options))
+    except BaseException:  # there is no memory, say, and nobody would ever close it
+        server.close()
+        raise
     return server
 
 
