@@ -45,6 +45,16 @@ testsuite_interop_librpyc_user_CPPFLAGS = -I$(top_srcdir)/librpyc
 testsuite_interop_librpyc_user_LDADD = librpyc/librpyc.la
 testsuite_interop_librpyc_user_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 
+# Makes calls of the C library fail in a debuggee, for the interop tests. The sanitizers have functions
+# of their own in these places.
+if !SANITIZERS
+check_LTLIBRARIES = testsuite/interop/faults.la
+testsuite_interop_faults_la_SOURCES = testsuite/interop/faults.c
+testsuite_interop_faults_la_LIBADD =
+testsuite_interop_faults_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
+	-rpath $(abs_builddir)
+endif
+
 dist_check_SCRIPTS = testsuite/run-interop
 TESTS += $(unit_tests) testsuite/run-interop
 

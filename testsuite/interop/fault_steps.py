@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a client does while calls of the server's fail: steps, each for itself, to `counted.py`.
+
+A step checks that what it gets is right, where it gets anything. None of them has the program
+compile something: CPython 3.11's compiler frees twice what it could not allocate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from faults import Bearing, Gone, Refused, own_object
+from rawpeer import LOCAL_REF, TUPLE, VALUE, Handler, Ref, box
+
+Step = Callable[[Bearing], None]
+
+STEPS: list[Step] = []
+
+
+def step(function: Step) -> Step:
+    """Makes the function a step."""
+    STEPS.append(function)
+    return function
+
+
+def take(client: Bearing, step: Step) -> str | None:
+    """Takes a step: None if it came to its end, else what came instead."""
+    try:
+        step(client)
+    except Refused as error:
+        return str(error)
+    except Gone:
+        return "gone"
+    return None
+
+
+def fails_with(client: Bearing, name: str, handler: int, *arguments: object) -> None:
+    """A request that has to be answered with this exception."""
+    try:
+        client.value(handler, *arguments)
+    except Refused as error:
+        if str(error) != name:
+            raise
+    else:
+        raise AssertionError(f"no {name}")
+
+
+#: Of all types, some of them long.
+VALUES = (
+    *(None, True, 5, 2**40, 10**300, 1.5, 1j, "plain", "gr\xfc\xdf", b"123", "y" * 5000),
+    *((1, ("a", (b"b",))), frozenset({1, "a"}), slice(1, "b", (3,)), Ellipsis, NotImplemented),
+)
+
+
+@step
+def says_hello(client: Bearing) -> None:
+    assert client.works()
+    client.root()
+
+
+@step
+def sends_values(client: Bearing) -> None:
+    thing = client.call("Thing")
+    assert client.value(Handler.CALL, thing, VALUES, ()) == (VALUES, ())
+
+
+@step
+def uses_attributes(client: Bearing) -> None:
+    thing = client.call("Thing", 1)
+    assert client.value(Handler.SETATTR, thing, "own", "mine") is None
+    assert client.value(Handler.GETATTR, thing, "own") == "mine"
+    assert client.value(Handler.GETATTR, thing, b"shared") == 1
+    assert client.value(Handler.DELATTR, thing, "own") is None
+    fails_with(client, "AttributeError", Handler.GETATTR, thing, "own")
+    guarded = client.call("Guarded")
+    assert client.value(Handler.GETATTR, guarded, "yes")[1] == "yes"
+    fails_with(client, "AttributeError", Handler.GETATTR, guarded, "no")
+
+
+@step
+def calls(client: Bearing) -> None:
+    thing = client.call("Thing")
+    pairs = (("k", "v"), ("other", (3,)))
+    assert client.value(Handler.CALL, thing, (1, "a"), pairs) == ((1, "a"), pairs)
+    assert client.value(Handler.CALLATTR, thing, "me", ()) == thing
+    assert client.value(Handler.DEL, thing, 1) is None
+
+
+@step
+def asks_about_objects(client: Bearing) -> None:
+    thing = client.call("Thing")
+    assert "Thing" in client.value(Handler.REPR, thing)
+    assert "Thing" in client.value(Handler.STR, thing)
+    assert client.value(Handler.HASH, thing) == 4711
+    assert "me" in client.value(Handler.DIR, thing)
+    assert client.value(Handler.CMP, thing, 5, "__eq__") is True
+    assert "me" in dict(client.value(Handler.INSPECT, thing.id_pack))
+    client.value(Handler.INSPECT, client.module("json").id_pack)
+    cls = client.value(Handler.GETATTR, thing, "__class__")
+    assert client.value(Handler.INSTANCECHECK, cls, ("builtins.list", 1, 2)) is False
+    assert client.value(Handler.INSTANCECHECK, cls, thing.id_pack) is True
+
+
+@step
+def iterates(client: Bearing) -> None:
+    items = client.value(Handler.BUFFITER, client.call("generate", 5), 10)
+    assert [item[0] for item in items] == [0, 1, 2, 3, 4]
+    fails_with(client, "LookupError", Handler.BUFFITER, client.call("generate", 2, True), 10)
+    request = (client.call("Thing"), "__getitem__", "__getslice__", 1, 5, ())
+    assert client.value(Handler.OLDSLICING, *request) == (1, 5)
+
+
+@step
+def enters_and_exits(client: Bearing) -> None:
+    manager = client.call("Manager", "swallowed")
+    assert client.value(Handler.CTXEXIT, manager, None) == "swallowed"
+    assert client.value(Handler.CTXEXIT, manager, 5) == "swallowed"
+    assert client.value(Handler.PICKLE, client.call("Guarded"), 2).startswith(b"\x80")
+
+
+@step
+def fails(client: Bearing) -> None:
+    thing = client.call("Thing")
+    fails_with(client, "LookupError", Handler.CALLATTR, thing, "fail", (5, "gr\xfc\xdf", thing))
+    fails_with(client, "RuntimeError", Handler.REPR, client.call("Broken"))
+    fails_with(client, "TypeError", Handler.CALL, thing, 5, ())
+    fails_with(client, "KeyError", Handler.GETATTR, Ref(("builtins.list", 1, 2)), "name")
+    fails_with(client, "KeyError", 99, thing)
+
+
+#: What `attempt` returns in place of a result that there was no memory for.
+NO_MEMORY = ("MemoryError", ())
+
+
+@step
+def passes_objects(client: Bearing) -> None:
+    """Of its own, which are used, kept, and let go of."""
+    call = client.value(Handler.GETATTR, client.module("__main__"), "attempt")
+    one, other = own_object(1), own_object(2)
+    arguments = box(call), (TUPLE, (one,)), box(())
+    assert client.request_boxed(Handler.CALL, *arguments) in (7, NO_MEMORY)
+    arguments = box(call), (TUPLE, (one, other)), box(())
+    told = client.request_boxed(Handler.CALL, *arguments)
+    assert told in (("KeyError", ("given",)), NO_MEMORY)
+    thing = client.call("Thing")
+    kept = (LOCAL_REF, thing.id_pack), (VALUE, "kept"), other
+    assert client.request_boxed(Handler.SETATTR, *kept) is None
+    assert client.value(Handler.DELATTR, thing, "kept") is None
+
+
+@step
+def passes_objects_to_threads(client: Bearing) -> None:
+    call = client.value(Handler.GETATTR, client.module("__main__"), "in_thread")
+    arguments = box(call), (TUPLE, (own_object(3),)), box(())
+    assert client.request_boxed(Handler.CALL, *arguments) in (7, NO_MEMORY)
+
+
+#: Those that have CPython's threading start a thread: without memory for that, it may be left with
+#: its locks held.
+IN_THREADS = [passes_objects_to_threads]
+
+
+@step
+def looks_at_stacks(client: Bearing) -> None:
+    probe = client.module("pystuck.thread_probe")
+    assert "counted.py" in client.value(Handler.CALLATTR, probe, "stacks_repr", ())
+
+
+@step
+def uses_its_connection(client: Bearing) -> None:
+    connection = client.value(Handler.CALLATTR, client.root(), "getconn", ())
+    assert client.value(Handler.GETATTR, connection, "closed") is False
+    assert client.value(Handler.CALLATTR, connection, "ping", ("data",)) is None
