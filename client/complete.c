@@ -2,6 +2,7 @@
 #include "complete.h"
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,9 @@
 #include "magic.h"
 #include "text.h"
 
-/* How many candidates are kept. */
-#define KEPT 500
+/* How many candidates are kept, and how many bytes one may have: more than anybody reads. */
+#define KEPT         500
+#define LONGEST_NAME 1000
 
 /* How long Tab waits for the debuggee, in ms; and for each of the requests before the first time.
  */
@@ -33,10 +35,17 @@
 
 /* ---- Candidates ------------------------------------------------------------------------------ */
 
+/* Whether a text may be typed for the user, in the middle of what is on the screen. */
+static bool can_be_typed(const char *text)
+{
+    return strnlen(text, LONGEST_NAME + 1) <= LONGEST_NAME && text_is_harmless(text) &&
+           !strpbrk(text, "\n\t");
+}
+
 /* Its characters, for free(); NULL if it is not UTF-8, or has control characters. */
 static wchar_t *printable(const char *text)
 {
-    size_t len = mbstowcs(NULL, text, 0);
+    size_t len = can_be_typed(text) ? mbstowcs(NULL, text, 0) : (size_t)-1;
     wchar_t *wide = len == (size_t)-1 ? NULL : calloc(len + 1, sizeof(*wide));
 
     if (!wide)
@@ -367,8 +376,9 @@ static void read_answer(struct completions *out, rpyc_value *answer)
     int64_t typed, total;
     size_t i;
 
-    if (!common || !ending || rpyc_int64(rpyc_item(answer, 0), &typed, NULL) < 0 ||
-        rpyc_int64(rpyc_item(answer, 3), &total, NULL) < 0)
+    if (!common || !ending || !can_be_typed(ending) ||
+        rpyc_int64(rpyc_item(answer, 0), &typed, NULL) < 0 || typed < 0 ||
+        rpyc_int64(rpyc_item(answer, 3), &total, NULL) < 0 || total < 0)
         return;
     for (i = 0; i < rpyc_length(names); i++)
         if (rpyc_str(rpyc_item(names, i), NULL))

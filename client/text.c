@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "text.h"
 
+#include <stdint.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -9,44 +11,115 @@
 #define DEFAULT_WIDTH  80
 #define DEFAULT_HEIGHT 24
 
-/* How many bytes of text, UTF-8, are a control character that a terminal would act on: 1 for C0 and
- * DEL, 2 for C1 (U+0080 to U+009F), 0 for anything else. */
-static size_t control_length(const char *text, size_t len)
-{
-    unsigned char c = (unsigned char)text[0];
+/* A character, or what is in its place. */
+struct character {
+    size_t len;    /* bytes; 1 for what is no UTF-8 */
+    uint32_t code; /* its number; that of the byte for what is no UTF-8 */
+    bool is_whole; /* it is one */
+};
 
-    if (c == '\n' || c == '\t')
-        return 0;
-    if (c < 0x20 || c == 0x7f)
-        return 1;
-    return c == 0xc2 && len > 1 && (unsigned char)text[1] < 0xa0 ? 2 : 0;
+/* Reads the character that the bytes begin with. In the shortest form alone: what a terminal makes
+ * of any other is its own affair. */
+static struct character character_at(const char *text, size_t len)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *bytes = (const unsigned char *)text;
+    unsigned char c = bytes[0];
+    size_t more = c < 0xc0 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3, i;
+    const struct character none = {1, c, false};
+    uint32_t code = more ? c & (0x3fu >> more) : c;
+
+    if (c >= 0xf8 || (c >= 0x80 && c < 0xc0) || len <= more)
+        return none;
+    for (i = 1; i <= more; i++) {
+        if ((bytes[i] & 0xc0) != 0x80)
+            return none;
+        code = code << 6 | (bytes[i] & 0x3f);
+    }
+    if (code < least[more + 1] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+        return none;
+    return (struct character){more + 1, code, true};
+}
+
+/* Whether it is not to reach a terminal: controls, what makes text run the other way, so that it
+ * reads as something else (see https://trojansource.codes), and ends of lines that are none. */
+static bool is_harmful(struct character c)
+{
+    static const struct {
+        uint32_t first, last;
+    } harmful[] = {
+        {0x7f, 0x9f},     {0x61c, 0x61c},   {0x200e, 0x200f},
+        {0x2028, 0x202e}, {0x2066, 0x206f}, {0xfff9, 0xfffb},
+    };
+    size_t i;
+
+    if (!c.is_whole)
+        return true;
+    if (c.code < 0x20)
+        return c.code != '\n' && c.code != '\t';
+    for (i = 0; i < sizeof(harmful) / sizeof(*harmful); i++)
+        if (c.code >= harmful[i].first && c.code <= harmful[i].last)
+            return true;
+    return false;
+}
+
+static const char *escape_of(struct character c)
+{
+    return c.code < 0x100 ? "\\x%02x" : "\\u%04x";
+}
+
+/* How many of the bytes may go out as they are. */
+static size_t harmless(const char *text, size_t len)
+{
+    struct character c;
+    size_t i;
+
+    for (i = 0; i < len; i += c.len) {
+        c = character_at(text + i, len - i);
+        if (is_harmful(c))
+            break;
+    }
+    return i;
+}
+
+bool text_is_harmless(const char *text)
+{
+    size_t len = strlen(text);
+
+    return harmless(text, len) == len;
 }
 
 void text_print(FILE *stream, const char *text, size_t len)
 {
-    size_t control;
+    struct character c;
+    size_t n;
 
     if (!isatty(fileno(stream)) && !color_is_on(stream)) {
         fwrite(text, 1, len, stream);
         return;
     }
-    for (size_t i = 0; i < len; i += control ? control : 1) {
-        control = control_length(text + i, len - i);
-        if (control == 0)
-            fputc(text[i], stream);
-        else /* the last byte of both forms is the character's number */
-            fprintf(stream, "\\x%02x", (unsigned char)text[i + control - 1]);
+    while (len > 0) {
+        n = harmless(text, len);
+        fwrite(text, 1, n, stream);
+        text += n;
+        len -= n;
+        if (len == 0)
+            return;
+        c = character_at(text, len);
+        fprintf(stream, escape_of(c), c.code);
+        text += c.len;
+        len -= c.len;
     }
 }
 
 size_t text_fitting(const char *text, size_t len, size_t columns)
 {
-    size_t used = 0, control, width, i;
+    size_t used = 0, i;
+    struct character c;
 
-    for (i = 0; i < len; i += control ? control : 1) {
-        control = control_length(text + i, len - i);
-        width = ((unsigned char)text[i] & 0xc0) != 0x80; /* none for what goes on a character */
-        used += control ? sizeof("\\x1b") - 1 : width;
+    for (i = 0; i < len; i += c.len) {
+        c = character_at(text + i, len - i);
+        used += is_harmful(c) ? (size_t)snprintf(NULL, 0, escape_of(c), c.code) : 1;
         if (used > columns)
             break;
     }

@@ -5,14 +5,19 @@
 #ifndef CLIENT_TEXT_H
 #define CLIENT_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
 /* Writes len bytes of UTF-8 that another process made. On a terminal, or for one (that is what
- * colours are for), control characters other than
- * newline and tab come out as \x1b and the like: what is in a thread's name must not move the
- * cursor, or worse. Elsewhere the text stays what it is. Errors: see ferror. */
+ * colours are for), what a terminal would act on and not show comes out as \x1b or \u202e: control
+ * characters other than newline and tab, those that turn the direction of text, bytes that are no
+ * UTF-8. What is in a thread's name must not move the cursor, or worse. Elsewhere the text stays
+ * what it is. Errors: see ferror. */
 void text_print(FILE *stream, const char *text, size_t len);
+
+/* Whether there is nothing in a text that text_print would write otherwise. */
+bool text_is_harmless(const char *text);
 
 /* How many of len bytes of UTF-8, which have no newline or tab, text_print can write to a terminal
  * before it has filled that many columns. A character counts as one column wide. */

@@ -668,6 +668,12 @@ def test_control_characters_do_not_reach_a_terminal(ours: Debuggee) -> None:
     assert on_a_terminal(*command_line(ours, code)) == "a\\x1b[31m\\x07\\x9b\tb\xfc\n\\x7f\n"
 
 
+def test_what_turns_the_direction_of_text_does_not_reach_a_terminal(ours: Debuggee) -> None:
+    code = "print('user\\u202ecod.exe \\u2066x\\u2069 \\u200f\\u061c \\u2028 \\u05d0\\U0001f600')"
+    expected = "user\\u202ecod.exe \\u2066x\\u2069 \\u200f\\u061c \\u2028 \u05d0\U0001f600\n"
+    assert on_a_terminal(*command_line(ours, code)) == expected
+
+
 @pytest.mark.parametrize("columns", [20, 300])
 def test_values_fit_the_terminal(ours: Debuggee, columns: int) -> None:
     expected = pprint.pformat(list(range(50)), width=columns) + "\n"

@@ -105,6 +105,20 @@ def test_colours_of_the_other_side_do_not_come_through(stuck: Debuggee) -> None:
     assert done.stderr.endswith(f"\n{RED}ValueError: \\x1b[36my{END}\n")
 
 
+#: A byte that is a control on some terminals, half a character, a slash in two bytes, and so on: as
+#: printf has them.
+NO_TEXT = r"\2331m \303 \300\257 \355\240\200 \364\220\200\200 \370 \342\200"
+
+
+def test_bytes_that_are_no_utf_8_do_not_reach_a_terminal() -> None:
+    script = """name=$1; shift; exec "$@" --unix-socket="/$(printf "$name")" """
+    argv = ["-c", script, "sh", NO_TEXT, *c_program("PYSTUCK_BIN")]
+    client = pexpect.spawn("sh", argv, env=clean_environment(), timeout=PATIENCE, encoding="utf-8")
+    shown = r"/\x9b1m \xc3 \xc0\xaf \xed\xa0\x80 \xf4\x90\x80\x80 \xf8 \xe2\x80"
+    assert client.read().startswith(f"pystuck: there is no socket {shown}\r\n")
+    client.close()
+
+
 # ---- The prompt ----------------------------------------------------------------------------------
 
 LINES = ["'a long line that goes on, on a small terminal' * 1", "1 / 0", "[", "2]", "%nothing"]

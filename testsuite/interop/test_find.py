@@ -315,7 +315,7 @@ def list_on_a_terminal(columns: int) -> list[str]:
     return text.replace("\r\n", "\n").splitlines()
 
 
-NASTY = "'''\x1b[31m\x07\t\xe4\n\x7f\x9b'''"
+NASTY = "'''\x1b[31m\x07\t\xe4\n\x7f\x9b\u202e'''"
 
 
 def test_command_lines_are_one_line_each_and_do_no_harm_to_a_terminal(
@@ -324,9 +324,9 @@ def test_command_lines_are_one_line_each_and_do_no_harm_to_a_terminal(
     pid = start_debuggee("plain.py", arguments=("", NASTY)).pid
     wait_until(lambda: addresses(pid), "the program to be listed")
     (row,) = listed(pid)
-    assert row["COMMAND"].endswith(" '''\x1b[31m\x07 \xe4 \x7f\x9b'''")
+    assert row["COMMAND"].endswith(" '''\x1b[31m\x07 \xe4 \x7f\x9b\u202e'''")
     (line,) = [line for line in list_on_a_terminal(300) if line.startswith(f"{pid:7} ")]
-    assert line.endswith(" '''\\x1b[31m\\x07 \xe4 \\x7f\\x9b'''")
+    assert line.endswith(" '''\\x1b[31m\\x07 \xe4 \\x7f\\x9b\\u202e'''")
 
 
 @pytest.mark.parametrize("columns", [40, 100])
