@@ -61,8 +61,9 @@ static int begin_call(struct request *r, rpyc_value *obj, const char *name, rpyc
 {
     size_t more = (name ? 2 : 1) + (kwargs && rpyc_length(kwargs) > 0);
 
-    if (obj->type == RPYC_NETREF && (value_check(obj->ref.conn, args, err) < 0 ||
-                                     (kwargs && value_check(obj->ref.conn, kwargs, err) < 0)))
+    if (rpyc_type_of(obj) == RPYC_NETREF &&
+        (value_check(obj->ref.conn, args, err) < 0 ||
+         (kwargs && value_check(obj->ref.conn, kwargs, err) < 0)))
         return -1;
     if (request_begin(r, obj, name ? HANDLE_CALLATTR : HANDLE_CALL, more, err) < 0)
         return -1;
@@ -181,7 +182,7 @@ static int call_builtin(rpyc_value *obj, const char *name, rpyc_value *other, rp
 {
     _cleanup_(unref_value) rpyc_value *function = NULL;
 
-    if (obj->type != RPYC_NETREF)
+    if (rpyc_type_of(obj) != RPYC_NETREF)
         return error_set(err, RPYC_ETYPE, "not a netref but a plain value");
     if (rpyc_builtin(obj->ref.conn, name, &function, err) < 0)
         return -1;
@@ -196,7 +197,7 @@ int rpyc_contains(rpyc_value *obj, rpyc_value *value, bool *out, struct rpyc_err
     _cleanup_(unref_value) rpyc_value *operator= NULL;
     rpyc_value *v;
 
-    if (obj->type != RPYC_NETREF)
+    if (rpyc_type_of(obj) != RPYC_NETREF)
         return error_set(err, RPYC_ETYPE, "not a netref but a plain value");
     if (rpyc_module(obj->ref.conn, "operator", &operator, err) < 0 ||
         rpyc_callattr(operator, "contains", &v, err, "OO", obj, value) < 0)
@@ -216,7 +217,7 @@ int rpyc_isinstance(rpyc_value *obj, rpyc_value *cls, bool *out, struct rpyc_err
 /* The truth of a value that is here, as Python has it. */
 static bool plain_truth(const rpyc_value *v)
 {
-    switch (v->type) {
+    switch (rpyc_type_of(v)) {
     case RPYC_NONE:
         return false;
     case RPYC_BOOL:
@@ -241,7 +242,7 @@ int rpyc_truth(rpyc_value *obj, bool *out, struct rpyc_error *err)
 {
     rpyc_value *v;
 
-    if (obj->type != RPYC_NETREF) {
+    if (rpyc_type_of(obj) != RPYC_NETREF) {
         *out = plain_truth(obj);
         return 0;
     }
@@ -274,7 +275,7 @@ int rpyc_compare(rpyc_value *obj, const char *op, rpyc_value *other, bool *out,
 
     if (!name)
         return error_set(err, RPYC_EINVAL, "'%s' is not a comparison", op);
-    if (obj->type != RPYC_NETREF)
+    if (rpyc_type_of(obj) != RPYC_NETREF)
         return error_set(err, RPYC_ETYPE, "not a netref but a plain value");
     if (rpyc_module(obj->ref.conn, "operator", &operator, err) < 0 ||
         rpyc_callattr(operator, name, &v, err, "OO", obj, other) < 0)

@@ -118,7 +118,7 @@ int value_request(rpyc_conn *conn, struct outgoing *out, int64_t seq, rpyc_value
 int request_begin(struct request *r, rpyc_value *obj, enum handler handler, size_t more,
                   struct rpyc_error *err)
 {
-    if (obj->type != RPYC_NETREF)
+    if (rpyc_type_of(obj) != RPYC_NETREF)
         return error_set(err, RPYC_ETYPE, "not a netref but a plain value");
     r->conn = obj->ref.conn;
     r->err = err;

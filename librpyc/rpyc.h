@@ -217,8 +217,8 @@ RPYC_API rpyc_value *rpyc_ref(rpyc_value *value);
  * next request that is sent: freeing 10,000 of them is one message). NULL is allowed. */
 RPYC_API void rpyc_unref(rpyc_value *value);
 
-/* The type of a value. It and all that look at values take NULL, as rpyc_item gives it beyond the
- * end: that is an RPYC_NONE, and neither a str nor a number nor anything else. */
+/* The type of a value. It and all that look at values, and requests, take NULL, as rpyc_item gives
+ * it beyond the end: that is an RPYC_NONE, and neither a str nor a number nor anything else. */
 RPYC_API enum rpyc_type rpyc_type_of(const rpyc_value *value);
 
 /* The text of a str, the bytes of a bytes: NUL-terminated, borrowed from value, and its length in

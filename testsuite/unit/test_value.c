@@ -1681,6 +1681,39 @@ TEST(an_iterator_that_is_a_plain_value_is_an_error)
     rpyc_iter_free(iter);
 }
 
+TEST(nothing_can_be_asked_of_what_is_not_there)
+{
+    AUTO_LINK l = link_with_root();
+    AUTO_VALUE *tuple = unbox(&l, "1151 02");
+    rpyc_value *beyond = rpyc_item(tuple, 5), *v = NULL;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_pending *pending = NULL;
+    rpyc_iter *iter = NULL;
+    bool answer = true;
+    size_t len;
+
+#define REFUSED(request)                                                                           \
+    do {                                                                                           \
+        assert_int_equal(request, -1);                                                             \
+        assert_error(&err, RPYC_ETYPE, "not a netref but a plain value");                          \
+        rpyc_error_clear(&err);                                                                    \
+    } while (0)
+    assert_null(beyond);
+    REFUSED(rpyc_getattr(beyond, "x", &v, &err));
+    REFUSED(rpyc_call(beyond, &v, &err, ""));
+    REFUSED(rpyc_callattr(beyond, "x", &v, &err, "i", 1));
+    REFUSED(rpyc_start_call(beyond, &pending, &err, "s", "x"));
+    REFUSED(rpyc_len(beyond, &len, &err));
+    REFUSED(rpyc_repr(beyond, &v, &err));
+    REFUSED(rpyc_contains(beyond, tuple, &answer, &err));
+    REFUSED(rpyc_compare(beyond, "<", tuple, &answer, &err));
+    REFUSED(rpyc_isinstance(beyond, tuple, &answer, &err));
+    REFUSED(rpyc_iterate(beyond, &iter, &err));
+    assert_ok(rpyc_truth(beyond, &answer, &err), &err);
+    assert_false(answer);
+    hears_no_more(&l.peer);
+}
+
 /* ---- Requests without waiting --------------------------------------------------------------- */
 
 TEST(a_pending_request_is_done_once_its_reply_was_read)
@@ -1865,6 +1898,7 @@ int main(void)
         cmocka_unit_test(items_come_in_pieces_until_there_are_no_more),
         cmocka_unit_test(pieces_that_are_no_tuples_are_an_error),
         cmocka_unit_test(an_iterator_that_is_a_plain_value_is_an_error),
+        cmocka_unit_test(nothing_can_be_asked_of_what_is_not_there),
         cmocka_unit_test(a_pending_request_is_done_once_its_reply_was_read),
         cmocka_unit_test(a_wait_is_cancelled_from_another_thread),
         cmocka_unit_test(a_request_that_cannot_be_written_is_not_started),
