@@ -66,6 +66,12 @@ void conn_unref(struct conn *c)
     free(c);
 }
 
+/* Whether an error leaves the connection as it was. */
+static bool is_passing(const struct rpyc_error *err)
+{
+    return err->code == RPYC_ETIMEOUT || err->code == RPYC_EINTERRUPT;
+}
+
 void conn_close(struct conn *c, const struct rpyc_error *why)
 {
     bool was_closed;
@@ -151,11 +157,12 @@ struct envelope conn_envelope(struct conn *c)
     return env;
 }
 
+/* A time that was over for a message is over for the connection: nobody is to wait on. */
 int conn_closed_error(const struct conn *c, struct rpyc_error *err)
 {
     if (c->why.code == RPYC_OK)
         return error_set(err, RPYC_ECLOSED, "the connection is closed");
-    return error_set(err, c->why.code, "%s", c->why.text);
+    return error_set(err, is_passing(&c->why) ? RPYC_ECLOSED : c->why.code, "%s", c->why.text);
 }
 
 /* ---- Waiting for a role --------------------------------------------------------------------- */
@@ -209,12 +216,6 @@ static int wait_for_change(struct conn *c, deadline_t deadline, struct rpyc_erro
     if (conn_deadline_passed(deadline))
         return error_set(err, RPYC_ETIMEOUT, "no answer in time");
     return 0;
-}
-
-/* Whether an error leaves the connection as it was. */
-static bool is_passing(const struct rpyc_error *err)
-{
-    return err->code == RPYC_ETIMEOUT || err->code == RPYC_EINTERRUPT;
 }
 
 /* ---- Sending -------------------------------------------------------------------------------- */

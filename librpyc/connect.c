@@ -72,8 +72,13 @@ static int explain(const struct target *to, struct rpyc_error *err)
 static int speak(rpyc_conn **out, const struct stream *s, struct envelope *env,
                  const struct rpyc_options *options, deadline_t deadline, struct rpyc_error *err)
 {
+    int request_ms = timeout_or(options->request_timeout_ms, REQUEST_TIMEOUT_MS);
     struct conn_config config = {
-        .max_frame = options->max_frame, .generation = env->generation, .bound = env->bound};
+        .max_frame = options->max_frame,
+        .generation = env->generation,
+        .bound = env->bound,
+        .stall_ms = request_ms > 0 ? request_ms : 0,
+    };
     bool guessing = env->generation == RPYC_GENERATION_AUTO;
     rpyc_conn *conn;
 

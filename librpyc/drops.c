@@ -21,6 +21,7 @@ void drops_add(struct drops *list, const uint8_t *pack, size_t pack_len, uint64_
     memcpy(d->pack, pack, pack_len);
     d->next = list->first;
     list->first = d;
+    list->count++;
 }
 
 void drops_add_box(struct drops *list, struct brine_reader *r)
@@ -45,7 +46,7 @@ struct drops drops_take(struct drops *list)
 {
     struct drops taken = *list;
 
-    list->first = NULL;
+    *list = (struct drops){0};
     return taken;
 }
 

@@ -12,6 +12,7 @@ struct drop;
 
 struct drops {
     struct drop *first;
+    size_t count;
 };
 
 /* Notes an object by its id pack (brine, copied), and how often the peer counted it for us. Out of

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "host.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "local.h"
 #include "request.h"
+
+/* Objects that are given back with the next request: more of them do not wait for one. */
+#define UNCLAIMED_MAX 1000
 
 static void unref_value(rpyc_value **v)
 {
@@ -25,19 +29,38 @@ static int return_none(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_val
     return rpyc_build(out, err, "N");
 }
 
+/* self is the stand-in for getmodule: one, however often it is asked for. */
 static int service_getattr(void *self, const char *name, rpyc_value **out, struct rpyc_error *err)
 {
-    (void)self;
-    if (strcmp(name, "getmodule") == 0)
-        return rpyc_function(out, return_none, NULL, err);
+    if (strcmp(name, "getmodule") == 0) {
+        *out = rpyc_ref(self);
+        return 0;
+    }
     if (strcmp(name, "eval") == 0 || strcmp(name, "execute") == 0 || strcmp(name, "namespace") == 0)
         return rpyc_build(out, err, "N");
     return rpyc_raise(err, "AttributeError", "a C program has no attribute '%s'", name);
 }
 
+static void service_destroy(void *self)
+{
+    rpyc_unref(self);
+}
+
 /* The class is one that every stock peer knows: it does not ask for its methods. */
-static const struct rpyc_ops service_ops = {.class_name = "builtins.object",
-                                            .getattr = service_getattr};
+static const struct rpyc_ops service_ops = {
+    .class_name = "builtins.object", .getattr = service_getattr, .destroy = service_destroy};
+
+static int service_new(rpyc_value **out, struct rpyc_error *err)
+{
+    rpyc_value *getmodule;
+
+    if (rpyc_function(&getmodule, return_none, NULL, err) < 0)
+        return -1;
+    if (rpyc_object(out, &service_ops, getmodule, err) == 0)
+        return 0;
+    rpyc_unref(getmodule);
+    return -1;
+}
 
 /* ---- Requests on objects of ours ---------------------------------------------------------------
  */
@@ -226,7 +249,7 @@ static int handle_getroot(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *
 
     pthread_mutex_lock(&conn->lock);
     if (!conn->service)
-        result = rpyc_object(&conn->service, &service_ops, NULL, err);
+        result = service_new(&conn->service, err);
     if (result == 0)
         *out = rpyc_ref(conn->service);
     pthread_mutex_unlock(&conn->lock);
@@ -301,12 +324,12 @@ static const char *exception_class(const struct rpyc_error *err)
 
 /* An exception that came from the other side, or was made by rpyc_raise, goes back as what it is.
  */
-static int reply_remote(struct conn *c, const struct message *request,
+static int reply_remote(const rpyc_conn *conn, const struct message *request,
                         const struct rpyc_exception *exc, struct rpyc_error *err)
 {
     struct outgoing out;
 
-    conn_reply_begin(c, &out, request, MESSAGE_EXCEPTION);
+    conn_reply_begin(conn->conn, &out, request, MESSAGE_EXCEPTION);
     brine_put_tuple(&out.buf, 4);
     brine_put_tuple(&out.buf, 2);
     brine_put_str(&out.buf, exc->module, strlen(exc->module));
@@ -314,16 +337,16 @@ static int reply_remote(struct conn *c, const struct message *request,
     value_put(&out.buf, exc->args);
     value_put(&out.buf, exc->attributes);
     brine_put_str(&out.buf, exc->traceback, strlen(exc->traceback));
-    return conn_send(c, &out, DEADLINE_NEVER, err);
+    return conn_send(conn->conn, &out, conn->deadline, err);
 }
 
-static int reply_error(struct conn *c, const struct message *request, const struct rpyc_error *why,
-                       struct rpyc_error *err)
+static int reply_error(const rpyc_conn *conn, const struct message *request,
+                       const struct rpyc_error *why, struct rpyc_error *err)
 {
     if (why->remote)
-        return reply_remote(c, request, why->remote, err);
-    return conn_reply_exception(c, request, "builtins", exception_class(why), why->text,
-                                DEADLINE_NEVER, err);
+        return reply_remote(conn, request, why->remote, err);
+    return conn_reply_exception(conn->conn, request, "builtins", exception_class(why), why->text,
+                                conn->deadline, err);
 }
 
 static int reply_value(rpyc_conn *conn, const struct message *request, rpyc_value *v,
@@ -335,9 +358,9 @@ static int reply_value(rpyc_conn *conn, const struct message *request, rpyc_valu
 
     conn_reply_begin(conn->conn, &out, request, MESSAGE_REPLY);
     if (value_box(conn, &out.buf, v, &why) == 0)
-        return conn_send(conn->conn, &out, DEADLINE_NEVER, err);
-    conn_abandon(conn->conn, &out, DEADLINE_NEVER);
-    result = reply_error(conn->conn, request, &why, err);
+        return conn_send(conn->conn, &out, conn->deadline, err);
+    conn_abandon(conn->conn, &out, conn->deadline);
+    result = reply_error(conn, request, &why, err);
     rpyc_error_clear(&why);
     return result;
 }
@@ -362,6 +385,7 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
     rpyc_value *v = NULL;
     int result;
 
+    (void)c;
     if (guessed_wrong(conn))
         return error_set(err, RPYC_ECLOSED, "the peer is of another generation of rpyc");
     result = handle(conn, request, handler, &v, &why);
@@ -372,21 +396,25 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
     else if (result == 0)
         result = reply_value(conn, request, v, err);
     else
-        result = reply_error(c, request, &why, err);
+        result = reply_error(conn, request, &why, err);
     rpyc_unref(v);
     rpyc_error_clear(&why);
     return result;
 }
 
-/* What a reply that nobody waits for refers to goes back with the next request. */
+/* What a reply that nobody waits for refers to goes back with the next request; or now, where a
+ * peer sends such replies one after the other. */
 static void unclaimed(void *host, struct conn *c, struct message *reply)
 {
+    struct drops many = {0};
     rpyc_conn *conn = host;
 
-    (void)c;
     pthread_mutex_lock(&conn->lock);
     drops_add_box(&conn->drops, &reply->body);
+    if (conn->drops.count > UNCLAIMED_MAX)
+        many = drops_take(&conn->drops);
     pthread_mutex_unlock(&conn->lock);
+    drops_post(c, &many, value_deadline(conn));
 }
 
 static const struct conn_host value_host = {.serve = serve, .unclaimed = unclaimed};
@@ -471,14 +499,21 @@ int rpyc_fd(const rpyc_conn *conn)
 
 int rpyc_process(rpyc_conn *conn, int timeout_ms, struct rpyc_error *err)
 {
+    return rpyc_process_some(conn, INT_MAX, timeout_ms, err);
+}
+
+int rpyc_process_some(rpyc_conn *conn, int most, int timeout_ms, struct rpyc_error *err)
+{
     deadline_t deadline = deadline_in(timeout_ms);
     struct rpyc_error why = RPYC_ERROR_INIT;
     int count = 0, result;
 
-    while ((result = conn_serve_one(conn->conn, deadline, &why)) > 0) {
-        count++;
+    do {
+        result = conn_serve_one(conn->conn, deadline, &why);
         deadline = deadline_in(0); /* what has arrived as well, but no more */
-    }
+    } while (result > 0 && ++count < most);
+    if (result > 0)
+        return count;
     if (result < 0 && (why.code == RPYC_ETIMEOUT || why.code == RPYC_EINTERRUPT))
         return count;
     if (result == 0)

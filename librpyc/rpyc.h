@@ -132,7 +132,8 @@ struct rpyc_options {
     enum rpyc_generation generation;
     bool bind_threads;      /* with a generation given: it runs with RPYC_BIND_THREADS */
     int connect_timeout_ms; /* for all of connecting; 0: 10 s; negative: none */
-    int request_timeout_ms; /* for the reply to one request; 0: 30 s; negative: none */
+    int request_timeout_ms; /* for the reply to one request, and for the other side to read some of
+                             * what it is sent; 0: 30 s; negative: none */
     size_t max_frame;       /* bytes in one message, before and after decompression; 0: 256 MiB */
     const struct rpyc_tls *tls; /* NULL: none. Needs librpyc-ssl to be installed */
 
@@ -187,6 +188,11 @@ RPYC_API int rpyc_timeout(const rpyc_conn *conn);
  */
 RPYC_API int rpyc_fd(const rpyc_conn *conn);
 RPYC_API int rpyc_process(rpyc_conn *conn, int timeout_ms, struct rpyc_error *err);
+
+/* The same, but sees to so many messages at most (1 or more), for a peer that never stops sending
+ * would keep rpyc_process for ever. Where it returns that many there may be more, which the socket
+ * need not tell of: call it again before the next poll. */
+RPYC_API int rpyc_process_some(rpyc_conn *conn, int most, int timeout_ms, struct rpyc_error *err);
 
 /* Serves the other side until it hangs up (0) or something goes wrong (-1). */
 RPYC_API int rpyc_serve(rpyc_conn *conn, struct rpyc_error *err);

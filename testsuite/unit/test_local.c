@@ -823,6 +823,7 @@ TEST(a_symmetric_server_is_given_a_service)
     AUTO_LINK l = link_open();
     AUTO_BYTES answer = ask(&l, HANDLE_GETROOT, "1151 02");
     AUTO_BYTES again = ask(&l, HANDLE_GETROOT, "1151 02"), function_answer = {NULL, 0};
+    AUTO_BYTES function_again = {NULL, 0};
     struct pack root = pack_in(&answer), getmodule;
     const char *const names[] = {"080d 6576616c", "080e07 65786563757465",
                                  "080e09 6e616d657370616365"}; /* eval, execute, namespace */
@@ -833,8 +834,11 @@ TEST(a_symmetric_server_is_given_a_service)
     function_answer =
         ask(&l, HANDLE_GETATTR, "1152 11" OBJ "1151 080e09 6765746d6f64756c65", root.hex);
     getmodule = pack_in(&function_answer);
+    function_again =
+        ask(&l, HANDLE_GETATTR, "1152 11" OBJ "1151 080e09 6765746d6f64756c65", root.hex);
+    assert_string_equal(pack_in(&function_again).hex, getmodule.hex);
     assert_answers(NONE, &l, HANDLE_CALL, "1152 12" OBJ "1152 10 1151 0801 1151 02", getmodule.hex);
-    assert_answers(NONE, &l, HANDLE_DEL, "1152 11" OBJ "1151 51", getmodule.hex);
+    assert_answers(NONE, &l, HANDLE_DEL, "1152 11" OBJ "1151 52", getmodule.hex);
     for (i = 0; i < 3; i++)
         assert_answers(NONE, &l, HANDLE_GETATTR, "1152 11" OBJ "1151 %s", root.hex, names[i]);
     assert_raises("AttributeError", "a C program has no attribute 'x'", &l, HANDLE_GETATTR,
@@ -967,6 +971,47 @@ TEST(what_has_arrived_is_processed_at_once)
     assert_int_equal(err.code, RPYC_ECLOSED);
 }
 
+TEST(no_more_is_processed_than_one_wants)
+{
+    AUTO_LINK l = link_open();
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "011151 1151 1151 10 51");
+    say(&l.peer, "011152 1151 1151 10 52");
+    say(&l.peer, "011153 1151 1151 10 53");
+    assert_int_equal(rpyc_process_some(l.conn, 2, -1, &err), 2);
+    hears(&l.peer, "021151 1151 51");
+    hears(&l.peer, "021152 1151 52");
+    hears_no_more(&l.peer);
+    assert_int_equal(rpyc_process_some(l.conn, 2, -1, &err), 1);
+    assert_int_equal(rpyc_process_some(l.conn, 2, 0, &err), 0);
+    peer_close(&l.peer);
+    assert_int_equal(rpyc_process_some(l.conn, 2, 10000, &err), -1);
+    assert_int_equal(err.code, RPYC_ECLOSED);
+}
+
+/* One that sends and does not read. */
+TEST(a_peer_that_reads_no_replies_is_given_up)
+{
+    const struct rpyc_options options = {.generation = RPYC_GENERATION_6, .request_timeout_ms = 50};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct peer peer;
+    int fds[2], i;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    peer.fd = fds[1];
+    say(&peer, "021150 1154 12 080a61 5151");
+    assert_ok(rpyc_connect_fd(&conn, fds[0], &options, &err), &err);
+    for (i = 0; i < 100000 && err.code == RPYC_OK; i++) {
+        say(&peer, "011151 1151 1151 10 51");
+        rpyc_process(conn, 0, &err);
+    }
+    assert_error(&err, RPYC_ECLOSED, "the peer does not read what it is sent");
+    peer_close(&peer);
+    rpyc_close(conn);
+}
+
 TEST(processing_what_is_not_rpyc_is_an_error)
 {
     AUTO_LINK l = link_open();
@@ -1033,6 +1078,8 @@ int main(void)
         cmocka_unit_test(calls_nest),
         cmocka_unit_test(a_function_is_called_while_we_wait),
         cmocka_unit_test(what_has_arrived_is_processed_at_once),
+        cmocka_unit_test(no_more_is_processed_than_one_wants),
+        cmocka_unit_test(a_peer_that_reads_no_replies_is_given_up),
         cmocka_unit_test(processing_what_is_not_rpyc_is_an_error),
         cmocka_unit_test(serving_ends_well_when_the_peer_does),
     };

@@ -1714,6 +1714,30 @@ TEST(nothing_can_be_asked_of_what_is_not_there)
     hears_no_more(&l.peer);
 }
 
+/* Such as one that keeps sending them. */
+TEST(many_objects_that_nobody_waits_for_are_given_back_at_once)
+{
+    enum { COUNT = 1001 };
+    AUTO_LINK l = link_open(-1);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    AUTO_BUFFER reply = BUFFER_INIT;
+    AUTO_BYTES head = from_hex("02111603393939 1152 15000003e9"), box = from_hex("1154" LIST);
+    size_t start = frame_begin(&reply), i;
+
+    buffer_put(&reply, head.data, head.len);
+    for (i = 0; i < COUNT; i++)
+        buffer_put(&reply, box.data, box.len);
+    assert_ok(frame_end(&reply, start, false, &err), &err);
+    say_bytes(&l.peer, reply.data, reply.len);
+    assert_int_equal(rpyc_process(l.conn, 10000, &err), 1);
+    for (i = 0; i < COUNT; i++) {
+        AUTO_BYTES heard = next_frame(&l.peer);
+
+        assert_bytes(heard.data, 2, "0111");
+    }
+    hears_no_more(&l.peer);
+}
+
 /* ---- Requests without waiting --------------------------------------------------------------- */
 
 TEST(a_pending_request_is_done_once_its_reply_was_read)
@@ -1899,6 +1923,7 @@ int main(void)
         cmocka_unit_test(pieces_that_are_no_tuples_are_an_error),
         cmocka_unit_test(an_iterator_that_is_a_plain_value_is_an_error),
         cmocka_unit_test(nothing_can_be_asked_of_what_is_not_there),
+        cmocka_unit_test(many_objects_that_nobody_waits_for_are_given_back_at_once),
         cmocka_unit_test(a_pending_request_is_done_once_its_reply_was_read),
         cmocka_unit_test(a_wait_is_cancelled_from_another_thread),
         cmocka_unit_test(a_request_that_cannot_be_written_is_not_started),
