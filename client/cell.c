@@ -33,9 +33,18 @@ static const struct {
     [CELLS_INSPECTION] = {inspection, TAKE("_pystuck_inspection")},
 };
 
+/* What functions of ours that the other side holds have in common: they may be called when there
+ * are no cells any more, for it gives them back when it likes. */
+struct link {
+    int functions;       /* how many there are */
+    struct cells *cells; /* NULL: no more */
+};
+
 struct cells {
     rpyc_conn *conn; /* borrowed */
     struct cell_io io;
+    struct link *link;
+    int waiting;                        /* for what was typed: input is read for it, and else not */
     rpyc_value *begun;                  /* what the bootstrap returned */
     rpyc_value *run;                    /* the function over there, of it */
     rpyc_pending *beginning;            /* of a chain */
@@ -46,43 +55,64 @@ struct cells {
 
 /* ---- What a cell asks of us ------------------------------------------------------------------ */
 
+/* The cells that a function is of; NULL with err filled: there are none any more. */
+static struct cells *cells_of(void *self, struct rpyc_error *err)
+{
+    const struct link *link = self;
+
+    if (!link->cells)
+        rpyc_raise(err, "EOFError", "the client has ended this session");
+    return link->cells;
+}
+
 static int pass_on(struct cells *c, rpyc_value *args, bool is_error, struct rpyc_error *err)
 {
     size_t len;
     const char *text = rpyc_str(rpyc_item(args, 0), &len);
 
+    if (!c)
+        return -1;
     if (!text)
         return rpyc_raise(err, "TypeError", "a str is wanted");
     c->io.write(c->io.arg, is_error, text, len);
     return 0;
 }
 
-static int write_out(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
-                     struct rpyc_error *err)
+static int write_out(void *self, const char *method, rpyc_value *args, rpyc_value *kwargs,
+                     rpyc_value **out, struct rpyc_error *err)
 {
+    (void)method;
     (void)kwargs;
     (void)out;
-    return pass_on(arg, args, false, err);
+    return pass_on(cells_of(self, err), args, false, err);
 }
 
-static int write_err(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
-                     struct rpyc_error *err)
+static int write_err(void *self, const char *method, rpyc_value *args, rpyc_value *kwargs,
+                     rpyc_value **out, struct rpyc_error *err)
 {
+    (void)method;
     (void)kwargs;
     (void)out;
-    return pass_on(arg, args, true, err);
+    return pass_on(cells_of(self, err), args, true, err);
 }
 
-static int read_line(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
-                     struct rpyc_error *err)
+/* What is typed at the prompt, or is on standard input for others, is nobody's over there. */
+static int read_line(void *self, const char *method, rpyc_value *args, rpyc_value *kwargs,
+                     rpyc_value **out, struct rpyc_error *err)
 {
-    struct cells *c = arg;
+    struct cells *c = cells_of(self, err);
     char *line = NULL;
-    ssize_t len = c->io.read_line(c->io.arg, &line);
+    ssize_t len;
     int result;
 
+    (void)method;
     (void)args;
     (void)kwargs;
+    if (!c)
+        return -1;
+    if (c->waiting == 0)
+        return rpyc_raise(err, "OSError", "no cell runs that could read the client's input");
+    len = c->io.read_line(c->io.arg, &line);
     if (len < 0 && errno == EINTR)
         result = 0; /* None: it raises KeyboardInterrupt itself */
     else if (len < 0)
@@ -93,14 +123,46 @@ static int read_line(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value
     return result;
 }
 
-static int tell_thread(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
-                       struct rpyc_error *err)
+static int tell_thread(void *self, const char *method, rpyc_value *args, rpyc_value *kwargs,
+                       rpyc_value **out, struct rpyc_error *err)
 {
-    struct cells *c = arg;
+    struct cells *c = cells_of(self, err);
 
+    (void)method;
     (void)kwargs;
     (void)out;
-    return rpyc_int64(rpyc_item(args, 0), &c->thread, err);
+    return c ? rpyc_int64(rpyc_item(args, 0), &c->thread, err) : -1;
+}
+
+static void unlink_function(void *self)
+{
+    struct link *link = self;
+
+    if (--link->functions == 0 && !link->cells)
+        free(link);
+}
+
+/* A class that every stock peer knows and takes for something to be called. */
+#define FUNCTION(function)                                                                         \
+    {                                                                                              \
+        .class_name = "builtins.function", .call = (function), .destroy = unlink_function          \
+    }
+
+enum { WRITE_OUT, WRITE_ERR, READ_LINE, TELL_THREAD, FUNCTIONS };
+
+static const struct rpyc_ops functions[FUNCTIONS] = {
+    [WRITE_OUT] = FUNCTION(write_out),
+    [WRITE_ERR] = FUNCTION(write_err),
+    [READ_LINE] = FUNCTION(read_line),
+    [TELL_THREAD] = FUNCTION(tell_thread),
+};
+
+static int make_function(struct cells *c, int which, rpyc_value **out, struct rpyc_error *err)
+{
+    if (rpyc_object(out, &functions[which], c->link, err) < 0)
+        return -1;
+    c->link->functions++;
+    return 0;
 }
 
 /* ---- A session ------------------------------------------------------------------------------- */
@@ -128,14 +190,31 @@ static int begin(struct cells *c, rpyc_value *function, struct rpyc_error *err)
     CLEAN_VALUE rpyc_value *line = NULL;
     CLEAN_VALUE rpyc_value *tell = NULL;
 
-    if (rpyc_function(&to_out, write_out, c, err) < 0 ||
-        rpyc_function(&to_err, write_err, c, err) < 0 ||
-        rpyc_function(&line, read_line, c, err) < 0 ||
-        rpyc_function(&tell, tell_thread, c, err) < 0 ||
+    if (make_function(c, WRITE_OUT, &to_out, err) < 0 ||
+        make_function(c, WRITE_ERR, &to_err, err) < 0 ||
+        make_function(c, READ_LINE, &line, err) < 0 ||
+        make_function(c, TELL_THREAD, &tell, err) < 0 ||
         rpyc_call(function, &c->begun, err, "OOOO", to_out, to_err, line, tell) < 0)
         return -1;
     c->run = begun(c, BEGUN_RUN);
     return rpyc_int64(begun(c, BEGUN_THREAD), &c->thread, err);
+}
+
+static struct cells *new_cells(rpyc_conn *conn, const struct cell_io *io)
+{
+    struct cells *c = calloc(1, sizeof(*c));
+    struct link *link = calloc(1, sizeof(*link));
+
+    if (!c || !link) {
+        free(c);
+        free(link);
+        return NULL;
+    }
+    c->conn = conn;
+    c->io = *io;
+    c->link = link;
+    link->cells = c;
+    return c;
 }
 
 int cells_open(struct cells **out, rpyc_conn *conn, const struct cell_io *io,
@@ -147,11 +226,9 @@ int cells_open(struct cells **out, rpyc_conn *conn, const struct cell_io *io,
     if (rpyc_execute(conn, bootstrap, err) < 0 ||
         rpyc_eval(conn, TAKE("_pystuck_cells"), &function, err) < 0)
         return -1;
-    c = calloc(1, sizeof(*c));
+    c = new_cells(conn, io);
     if (!c)
         return rpyc_raise(err, "MemoryError", "out of memory");
-    c->conn = conn;
-    c->io = *io;
     if (begin(c, function, err) < 0) {
         cells_close(c);
         return -1;
@@ -170,6 +247,9 @@ void cells_close(struct cells *c)
         rpyc_unref(c->helpers[i]);
     rpyc_pending_free(c->beginning);
     rpyc_unref(c->begun);
+    c->link->cells = NULL;
+    if (c->link->functions == 0)
+        free(c->link);
     free(c);
 }
 
@@ -231,8 +311,8 @@ static void interrupt_cell(const struct cells *c, const struct cell_interrupt *i
     rpyc_close(conn);
 }
 
-int cells_wait(struct cells *c, rpyc_pending *pending, const struct cell_interrupt *interrupt,
-               rpyc_value **answer, struct rpyc_error *err)
+static int wait_for(struct cells *c, rpyc_pending *pending, const struct cell_interrupt *interrupt,
+                    rpyc_value **answer, struct rpyc_error *err)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
     int wait_ms = interrupt ? LOOK_EVERY_MS : -1;
@@ -255,6 +335,17 @@ int cells_wait(struct cells *c, rpyc_pending *pending, const struct cell_interru
     return 0;
 }
 
+int cells_wait(struct cells *c, rpyc_pending *pending, const struct cell_interrupt *interrupt,
+               rpyc_value **answer, struct rpyc_error *err)
+{
+    int status;
+
+    c->waiting++;
+    status = wait_for(c, pending, interrupt, answer, err);
+    c->waiting--;
+    return status;
+}
+
 /* Reads whether it went well, and the text. */
 static int read_outcome(rpyc_value *ok, rpyc_value *text, struct cell_result *result,
                         struct rpyc_error *err)
@@ -268,11 +359,23 @@ static int read_outcome(rpyc_value *ok, rpyc_value *text, struct cell_result *re
     return 0;
 }
 
+/* Checks that an answer is a tuple of so many. */
+static int check_answer(rpyc_value *answer, size_t count, struct rpyc_error *err)
+{
+    if (rpyc_type_of(answer) == RPYC_TUPLE && rpyc_length(answer) == count)
+        return 0;
+    err->code = RPYC_EPROTOCOL;
+    snprintf(err->text, sizeof(err->text), "the server's answer to a cell makes no sense");
+    return -1;
+}
+
 /* Reads (whether it went well, the text): None for both, where there is more to be typed. */
 static int read_answer(struct cells *c, rpyc_value *answer, struct cell_result *result,
                        struct rpyc_error *err)
 {
     *result = (struct cell_result){0};
+    if (check_answer(answer, 2, err) < 0)
+        return -1;
     result->incomplete = rpyc_type_of(rpyc_item(answer, 0)) == RPYC_NONE;
     if (result->incomplete)
         return 0;
@@ -286,7 +389,8 @@ static int read_inspection(struct cells *c, rpyc_value *answer, struct cell_resu
                            struct rpyc_error *err)
 {
     *result = (struct cell_result){0};
-    if (rpyc_truth(rpyc_item(answer, 0), &result->numbered, err) < 0)
+    if (check_answer(answer, 3, err) < 0 ||
+        rpyc_truth(rpyc_item(answer, 0), &result->numbered, err) < 0)
         return -1;
     c->number += result->numbered;
     return read_outcome(rpyc_item(answer, 1), rpyc_item(answer, 2), result, err);
