@@ -150,8 +150,9 @@ static void return_to_line(struct editor *e)
 
 /* Polls, unless there is a signal to be seen to, which is not missed if it comes right before
  * that: -1 then. */
-static int poll_unless_signalled(struct pollfd *fds, nfds_t count)
+static int poll_unless_signalled(struct pollfd *fds, nfds_t count, bool at_once)
 {
+    static const struct timespec none = {0};
     sigset_t ours, before;
     int status = -1;
 
@@ -160,7 +161,7 @@ static int poll_unless_signalled(struct pollfd *fds, nfds_t count)
     sigaddset(&ours, SIGWINCH);
     sigprocmask(SIG_BLOCK, &ours, &before);
     if (!interrupt_is_pending() && !resized)
-        status = ppoll(fds, count, NULL, &before);
+        status = ppoll(fds, count, at_once ? &none : NULL, &before);
     sigprocmask(SIG_SETMASK, &before, NULL);
     return status;
 }
@@ -169,6 +170,7 @@ static int poll_unless_signalled(struct pollfd *fds, nfds_t count)
 static bool wait_for_byte(struct editor *e)
 {
     struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+    bool is_more = false;
 
     for (;;) {
         if (interrupt_is_pending())
@@ -179,10 +181,10 @@ static bool wait_for_byte(struct editor *e)
             el_set(e->el, EL_REFRESH);
         }
         fds[1].fd = e->watch.fd(e->watch.arg);
-        if (poll_unless_signalled(fds, 2) < 0)
+        if (poll_unless_signalled(fds, 2, is_more) < 0)
             continue;
-        if (fds[1].revents) {
-            e->watch.ready(e->watch.arg);
+        if (fds[1].revents || (is_more && fds[1].fd >= 0)) {
+            is_more = e->watch.ready(e->watch.arg);
             return_to_line(e);
         }
         if (fds[0].revents)

@@ -13,8 +13,10 @@ struct editor;
 
 /* What else is watched while the editor waits for a key. */
 struct editor_watch {
-    int (*fd)(void *arg);     /* to be polled for input; -1: none */
-    void (*ready)(void *arg); /* it is readable; may print, having called editor_leave_line */
+    int (*fd)(void *arg); /* to be polled for input; -1: none */
+    /* It is readable; may print, having called editor_leave_line. True: to be called again, for
+     * there may be more that poll does not tell of. */
+    bool (*ready)(void *arg);
     void *arg;
 };
 

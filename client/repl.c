@@ -29,6 +29,9 @@
 /* How long an answer on another connection may take while somebody waits for the prompt, in ms. */
 #define SOON_MS 2000
 
+/* How many messages are seen to between two looks at the keyboard. */
+#define SERVED_AT_A_TIME 1000
+
 struct repl {
     const struct options *options;
     rpyc_conn *conn;         /* NULL once it is lost, */
@@ -38,7 +41,8 @@ struct repl {
     char prompt[64];
     const char *doing;      /* what was typed and is being done, */
     bool interrupted;       /* ... which was, */
-    int64_t interrupted_at; /* ... at this time of clock_ms */
+    int64_t interrupted_at; /* ... at this time of clock_ms, */
+    bool left_input;        /* ... or when it last asked for input */
     struct journal journal;
     int ran; /* the number of the cell that was typed, or JOURNAL_NO_CELL */
 };
@@ -63,23 +67,38 @@ static void write_text(void *arg, bool is_error, const char *text, size_t len)
     fflush(stream);
 }
 
+/* Ctrl-C in place of a line. A cell that asks again, and gets another, is given up. */
+static void leave_input(struct repl *r)
+{
+    if (r->left_input) {
+        r->interrupted = true;
+        r->interrupted_at = 0;
+    }
+    r->left_input = true;
+    errno = EINTR;
+}
+
 /* A line for input() in a cell: 0 at the end of the input, -1 with EINTR for Ctrl-C. */
 static ssize_t read_line(void *arg, char **line)
 {
+    struct repl *r = arg;
     size_t size = 0;
     ssize_t len;
 
-    (void)arg;
     for (;;) {
         errno = 0;
         len = getline(line, &size, stdin);
-        if (len >= 0)
+        if (len >= 0) {
+            r->left_input = false;
             return len;
+        }
         clearerr(stdin); /* Ctrl-D ends that input and not the session */
         if (errno != EINTR)
             return 0;
-        if (interrupt_take()) /* the cell need not be interrupted once more, then */
+        if (interrupt_take()) { /* the cell need not be interrupted once more, then */
+            leave_input(r);
             return -1;
+        }
         /* The window has another size now, say: what was typed is still to be read. */
     }
 }
@@ -198,16 +217,18 @@ static void report_loss(struct repl *r, const struct rpyc_error *err)
 }
 
 /* The other side says something while somebody types: a callback, or its end. */
-static void serve(void *arg)
+static bool serve(void *arg)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     struct repl *r = arg;
+    int count = rpyc_process_some(r->conn, SERVED_AT_A_TIME, 0, &err);
 
-    if (rpyc_process(r->conn, 0, &err) >= 0)
-        return;
+    if (count >= 0)
+        return count == SERVED_AT_A_TIME;
     editor_leave_line(r->editor);
     report_loss(r, &err);
     make_prompt(r, true);
+    return false;
 }
 
 /* Tab. */
@@ -327,6 +348,7 @@ static bool run_cell(struct repl *r, const char *cell, enum cell_mode mode)
     struct cell_result result;
 
     r->interrupted = false;
+    r->left_input = false;
     if (session_run(r->session, cell, text_width(), mode, &interrupt, &result, &err) < 0) {
         report_failure(r, &err);
         return true;
@@ -389,6 +411,7 @@ void repl_inspect(struct repl *r, const char *function, const char *argument, co
     }
     number = session_number(r->session);
     r->interrupted = false;
+    r->left_input = false;
     if (cells_inspect(session_cells(r->session), function, argument, source, text_width(),
                       &interrupt, &result, &err) < 0)
         report_failure(r, &err);
