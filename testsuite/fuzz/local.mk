@@ -17,6 +17,11 @@ check-hardening: all
 	abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
 		$(srcdir)/testsuite/run-hardening
 
+# make fuzz-record: records sessions of stock rpyc anew, as inputs to start from.
+fuzz-record: all
+	$(AM_TESTS_ENVIRONMENT) $(srcdir)/testsuite/run-interop \
+		'$(abs_srcdir)/testsuite/fuzz/record_seeds.py' '$(abs_srcdir)/testsuite/fuzz/corpus'
+
 # make coverage: how many lines of librpyc its tests run.
 COVERAGE_TESTS = $(unit_tests) testsuite/run-interop
 coverage:
@@ -44,11 +49,13 @@ check-soak: all
 	$(AM_TESTS_ENVIRONMENT) SOAK='$(SOAK)'; export SOAK; \
 		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/soak/soak.py' $(SOAK_FLAGS)
 
-.PHONY: fuzz coverage check-hardening check-valgrind check-tsan check-debug check-soak
+.PHONY: fuzz fuzz-record coverage check-hardening check-valgrind check-tsan check-debug check-soak
 
 EXTRA_DIST += testsuite/run-coverage testsuite/run-debug testsuite/run-hardening testsuite/run-tsan \
 	testsuite/run-valgrind testsuite/valgrind.supp testsuite/tsan.supp \
 	testsuite/soak/soak.py testsuite/soak/clients.py \
-	testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py \
+	testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py testsuite/fuzz/record_seeds.py \
+	testsuite/fuzz/corpus/README testsuite/fuzz/corpus/replies.zip \
+	testsuite/fuzz/corpus/sessions.zip \
 	testsuite/fuzz/fuzz.h testsuite/fuzz/fuzz_brine.c testsuite/fuzz/fuzz_client.c \
 	testsuite/fuzz/fuzz_frame.c testsuite/fuzz/fuzz_message.c testsuite/fuzz/fuzz_vinegar.c

@@ -2,12 +2,17 @@
 """Writes inputs for the fuzz targets to start from: make_seeds.py DIRECTORY.
 
 Each target gets a directory of its own. What an input means is said at the top of its C file, and
-what the bytes mean in doc/protocol.md.
+what the bytes mean in doc/protocol.md. Beside those that are written here there are the recorded
+ones: see corpus/README.
 """
 
 import sys
+import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+
+CORPUS = Path(__file__).parent / "corpus"
 
 NONE = "00"
 LIST = "12 080e0d6275696c74696e732e6c697374 5155"
@@ -134,8 +139,61 @@ def client_seeds() -> list[bytes]:
     return seeds
 
 
+def recorded(name: str) -> dict[str, bytes]:
+    """The files of an archive in corpus/."""
+    with zipfile.ZipFile(CORPUS / f"{name}.zip") as archive:
+        return {member: archive.read(member) for member in archive.namelist()}
+
+
+def frames(stream: bytes) -> Iterator[bytes]:
+    """The frames of a stream."""
+    while stream:
+        end = 4 + 1 + int.from_bytes(stream[:4], "big") + 1
+        yield stream[:end]
+        stream = stream[end:]
+
+
+def beginning(stream: bytes, size: int) -> bytes:
+    """As many whole frames of a stream as there is room for."""
+    kept = b""
+    for each in frames(stream):
+        if len(kept) + len(each) > size:
+            break
+        kept += each
+    return kept
+
+
+def recorded_seeds() -> dict[str, list[bytes]]:
+    """The inputs for each target that come from recorded sessions."""
+    sessions, replies = recorded("sessions"), recorded("replies")
+    streams = [session[1:] for session in sessions.values()] + list(replies.values())
+    payloads = {each[5:-1] for stream in streams for each in frames(stream) if len(each) < 2000}
+    shortest: dict[bytes, bytes] = {}  # of those that begin in the same way
+    for payload in sorted(payloads, key=lambda each: (len(each), each)):
+        shortest.setdefault(payload[:24], payload)
+    return {
+        "server": list(sessions.values()),
+        "frame": [b"\0" + beginning(stream, 8000) for stream in streams],
+        "message": [b"\0" + payload for payload in shortest.values()],
+        "client": [
+            bytes([stream[5] == 0x12, first]) + beginning(stream, 3000)
+            for stream in replies.values()
+            for first in (0, 2, 9)
+            if stream[5] != 0  # with bind-threads, which its client does not speak
+        ],
+    }
+
+
 def all_seeds() -> dict[str, list[bytes]]:
     """The inputs for each target."""
+    seeds = written_seeds()
+    for target, more in recorded_seeds().items():
+        seeds[target] = seeds.get(target, []) + more
+    return seeds
+
+
+def written_seeds() -> dict[str, list[bytes]]:
+    """Those that are written here."""
     both = messages(6) + messages(5)
     stream = b"".join(frame(m) for m in both)
     long = b"a" * 5000

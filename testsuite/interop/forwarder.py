@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import struct
 import threading
@@ -38,25 +39,32 @@ class Forwarder:
         self._listener.close()
 
     def _accept(self) -> None:
-        while True:
+        for number in itertools.count():
             try:
                 client, _ = self._listener.accept()
             except OSError:
                 return
             server = socket.create_connection(self._to)
             for direction, source, sink in (("to", client, server), ("from", server, client)):
-                arguments = (direction, source, sink)
+                arguments = (number, direction, source, sink)
                 self._threads.append(threading.Thread(target=self._pass_on, args=arguments))
                 self._threads[-1].start()
 
-    def _pass_on(self, direction: str, source: socket.socket, sink: socket.socket) -> None:
+    def note(self, connection: int, direction: str, payload: bytes) -> None:
+        """Told of a payload, decompressed, before it is passed on."""
+        self.frames[direction] += 1
+        if direction == "to":
+            self.sent.append(payload)
+
+    def _pass_on(
+        self, number: int, direction: str, source: socket.socket, sink: socket.socket
+    ) -> None:
         with source.makefile("rb") as frames, contextlib.suppress(OSError):
             while len(header := frames.read(5)) == 5:
                 (length,) = struct.unpack(">L", header[:4])
                 body = frames.read(length + 1)
-                self.frames[direction] += 1
-                if direction == "to":
-                    self.sent.append(zlib.decompress(body[:-1]) if header[4] else body[:-1])
+                payload = body[:-1]
+                self.note(number, direction, zlib.decompress(payload) if header[4] else payload)
                 sink.sendall(header + body)
         for sock in source, sink:  # a stock server that is left half open waits for 30 seconds
             with contextlib.suppress(OSError):
