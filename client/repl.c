@@ -62,7 +62,8 @@ static void write_text(void *arg, bool is_error, const char *text, size_t len)
     struct repl *r = arg;
     FILE *stream = is_error ? stderr : stdout;
 
-    editor_leave_line(r->editor);
+    if (r->editor) /* a server may write before there is one */
+        editor_leave_line(r->editor);
     text_print(stream, text, len);
     fflush(stream);
 }
