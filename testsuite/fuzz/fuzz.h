@@ -7,6 +7,8 @@
 #define FUZZ_H
 
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -74,6 +76,52 @@ static inline void look_at_error(const struct rpyc_error *err)
         look_at(rpyc_exception_attribute(exc, "_remote_tb"));
     rpyc_error_is(err, "KeyError");
     rpyc_error_is(err, "binascii.Error");
+}
+
+/* ---- Objects of the client's ------------------------------------------------------------------
+ */
+
+/* Their ids, which are others each time: those that were shown to the server. */
+struct shown {
+    uint64_t ids[10];
+    size_t count;
+};
+
+/* Notes those that are in a payload of the client's. */
+static inline void shown_note(struct shown *shown, const uint8_t *payload, size_t len)
+{
+    static const char box[] = {0x11, 0x50 + LABEL_REMOTE_REF};
+    const uint8_t *end = payload + len, *at;
+    struct brine_reader r;
+    struct id_pack pack;
+
+    while ((at = memmem(payload, (size_t)(end - payload), box, sizeof(box)))) {
+        payload = at + sizeof(box);
+        brine_read(&r, payload, (size_t)(end - payload));
+        if (id_pack_next(&r, &pack) && shown->count < sizeof(shown->ids) / sizeof(*shown->ids))
+            shown->ids[shown->count++] = pack.instance_id;
+    }
+}
+
+/* Puts their ids, in as many digits, in all the places that are kept for them: '@'s, and a digit
+ * that says which of them; one more '@' is the first. */
+static inline void shown_put(const struct shown *shown, struct buffer *said)
+{
+    static const char place[] = "@@@@@@@@@@@@@@";
+    uint8_t *at = said->data, *end = said->data + said->len;
+    const size_t len = sizeof(place) - 1;
+    char digits[32];
+    size_t which;
+
+    while (shown->count > 0 && (at = memmem(at, (size_t)(end - at), place, len)) &&
+           at + len < end) {
+        which = at[len] == '@' ? 0 : (size_t)at[len] % 16 % shown->count;
+        snprintf(digits, sizeof(digits), "%015" PRIu64, shown->ids[which]);
+        if (strlen(digits) != len + 1)
+            return;
+        memcpy(at, digits, len + 1);
+        at += len + 1;
+    }
 }
 
 #endif

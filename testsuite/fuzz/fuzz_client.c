@@ -7,9 +7,6 @@
  */
 #include "fuzz.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #define TIMEOUT_MS 200
 
 struct client {
@@ -249,21 +246,6 @@ static void (*const calls[])(struct client *) = {
 
 /* ---- The connection ------------------------------------------------------------------------- */
 
-/* Puts the object's id, in as many digits, in all the places that are kept for it. */
-static void put_id(struct buffer *said, const rpyc_value *object)
-{
-    static const char place[] = "@@@@@@@@@@@@@@@";
-    const size_t len = sizeof(place) - 1;
-    char digits[32];
-    uint8_t *at;
-
-    snprintf(digits, sizeof(digits), "%015" PRIuPTR, (uintptr_t)object);
-    if (strlen(digits) != len)
-        return;
-    while ((at = memmem(said->data, said->len, place, len)))
-        memcpy(at, digits, len);
-}
-
 /* A socket whose other end has said this and hung up. What is sent to it is taken, up to a limit
  * far above what such an input brings forth, and never read. */
 static int server_that_says(const struct buffer *said, int *server)
@@ -298,6 +280,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct rpyc_options options = {
         .connect_timeout_ms = TIMEOUT_MS, .request_timeout_ms = TIMEOUT_MS, .max_frame = 1 << 20};
     struct client c = {.err = RPYC_ERROR_INIT};
+    struct shown shown = {.count = 1};
     AUTO_BUFFER said = BUFFER_INIT;
     int server, fd, result;
 
@@ -305,8 +288,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     options.generation = data[0] & 1 ? RPYC_GENERATION_5 : RPYC_GENERATION_6;
     must(rpyc_object(&c.local, &ops, malloc(1), NULL) == 0);
+    shown.ids[0] = (uintptr_t)c.local;
     buffer_put(&said, data + 2, size - 2);
-    put_id(&said, c.local);
+    shown_put(&shown, &said);
     fd = server_that_says(&said, &server);
     result = rpyc_connect_fd(&c.conn, fd, &options, &c.err);
     end(&c, result);

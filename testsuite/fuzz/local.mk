@@ -4,8 +4,11 @@
 # with.
 FUZZ_SECONDS = 60
 FUZZ_CC = clang
-fuzz: config.h
+fuzz_client = $(filter-out client/main.c client/editor.c client/history.c, \
+	$(filter %.c,$(client_pystuck_SOURCES)))
+fuzz: config.h $(client_remote:%=client/%.inc)
 	srcdir='$(srcdir)' PYTHON='$(PYTHON)' FUZZ_CC='$(FUZZ_CC)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
+		FUZZ_CLIENT='$(addprefix $(srcdir)/,$(fuzz_client))' \
 		FUZZ_CPPFLAGS='$(LIBDEFLATE_CFLAGS)' \
 		FUZZ_LIBS='$(librpyc_librpyc_internal_la_LIBADD) $(LIBS)' \
 		$(srcdir)/testsuite/fuzz/run-fuzz \
@@ -58,4 +61,5 @@ EXTRA_DIST += testsuite/run-coverage testsuite/run-debug testsuite/run-hardening
 	testsuite/fuzz/corpus/README testsuite/fuzz/corpus/replies.zip \
 	testsuite/fuzz/corpus/sessions.zip \
 	testsuite/fuzz/fuzz.h testsuite/fuzz/fuzz_brine.c testsuite/fuzz/fuzz_client.c \
-	testsuite/fuzz/fuzz_frame.c testsuite/fuzz/fuzz_message.c testsuite/fuzz/fuzz_vinegar.c
+	testsuite/fuzz/fuzz_frame.c testsuite/fuzz/fuzz_message.c testsuite/fuzz/fuzz_prompt.c \
+	testsuite/fuzz/fuzz_vinegar.c

@@ -139,6 +139,93 @@ def client_seeds() -> list[bytes]:
     return seeds
 
 
+#: What prompt_seeds answers with: boxes. Objects are netrefs, of which any will do.
+FUNCTION = "1154 12 080e11 6275696c74696e732e66756e6374696f6e 5151"
+DICT_BOX = "1154" + DICT
+TEXT = "1151 080a61"
+
+
+def brine_str(text: str) -> str:
+    """A str, as hex digits."""
+    data = text.encode()
+    return f"08 0f {len(data):08x} {data.hex()}"
+
+
+def a_tuple(*boxes: str) -> str:
+    """The box of a tuple of boxes."""
+    return f"1152 14 {len(boxes):02x} " + " ".join(boxes)
+
+
+def of_text(text: str) -> str:
+    """The box of a str."""
+    return "1151 " + brine_str(text)
+
+
+#: Three requests begin a session of cells, and an answer to each begins it well.
+BEGUN = [
+    "1151" + NONE,
+    FUNCTION,
+    a_tuple(FUNCTION, "1151 55", DICT_BOX, FUNCTION, FUNCTION, FUNCTION),
+]
+STACKS = [FUNCTION, FUNCTION, of_text("<Thread 1>\n  File x\n\n<Thread \x1b[2J 2>\n")]
+NASTY = "\x1b]0;x\x07\x9b\r\u202ex\u2066\x7f\0\n"
+#: What a cell, a magic, and Tab may be answered with, over and over.
+OUTCOMES = {
+    "values": "1151 11 03 " + brine_str("'a value'\n" + NASTY),
+    "failures": "1151 11 04 " + brine_str(f"Traceback:\n  {NASTY}\nError: {NASTY}"),
+    "nothings": "1151 11 00 00",
+    "looks": "1151 12 03 03 " + brine_str(NASTY),
+    "names": "1151 14 05 51 " + brine_str("a") + brine_str("(") + "52 11"
+    + brine_str("ab") + brine_str("ac" + NASTY),
+    "objects": FUNCTION,
+    "dicts": DICT_BOX,
+    "texts": of_text(NASTY),
+    "ints": "1151 55",
+    "floats": "1151 18 3ff8000000000000",
+    "complexes": "1151 1b 3ff8000000000000 c000000000000000",
+    "tuples": "1151 12" + brine_str("os") + brine_str("a.b") + brine_str("_c"),
+}  # fmt: skip
+
+
+def call_back(which: int, *arguments: str) -> str:
+    """The request that calls a function of the client's."""
+    function = "12 080e11 6275696c74696e732e66756e6374696f6e 51 160f" + "40" * 14 + f"3{which}"
+    return "11 57 " + a_tuple("1153" + function, a_tuple(*arguments) if arguments else "1151 02")
+
+
+def prompt_seeds() -> list[bytes]:
+    """Servers that answer a client as it wants, and then lie."""
+    key_error = "13 11" + brine_str("builtins") + brine_str("KeyError") + f"10 {brine_str('x')} 02"
+    traceback = 'Traceback (most recent call last):\n  File "x", line 1\n' + NASTY
+    exceptions = [key_error + brine_str(traceback), *EXCEPTIONS]
+    callbacks = [
+        call_back(0, of_text(NASTY)), call_back(1, TEXT), call_back(2), call_back(3, "1151 55"),
+    ]  # fmt: skip
+    seeds = []
+    for generation in 6, 5:
+
+        def say(kind: int, box: str, generation: int = generation) -> bytes:
+            return frame(message(kind, 0, box, generation))
+
+        begun = [say(2, box) for box in ["1154" + ROOT, *BEGUN]]
+        shown = [say(2, box) for box in ["1154" + ROOT, *STACKS, *BEGUN]]
+        ints = [f"1151 {0x50 + i:02x}" for i in range(3)]
+        walk = [FUNCTION] * 10 + ["1151 12 50 51 52", FUNCTION, ints[1], ints[2]]
+        walk += [FUNCTION, of_text(NASTY), FUNCTION, FUNCTION, of_text(NASTY)] * 2
+        walked = [begun[0], say(3, exceptions[0]), *(say(2, box) for box in walk)]
+        helped = [*begun, *[say(2, FUNCTION)] * 3]  # completion, inspection
+        answers = [[say(2, box)] for box in OUTCOMES.values()]
+        answers += [[say(3, exception)] for exception in exceptions]
+        answers += [[say(1, c), say(2, OUTCOMES["values"])] for c in callbacks]
+        answers += [[say(2, FUNCTION), say(2, FUNCTION), *answer] for answer in answers]
+        answers += [[say(2, FUNCTION), say(3, exceptions[0])], sum(answers, [])]
+        for session in range(14):
+            head = bytes([generation == 5, session])
+            for first in begun, shown, helped, walked, begun[:1]:
+                seeds += [head + b"".join([*first, *answer * 12]) for answer in answers]
+    return seeds
+
+
 def recorded(name: str) -> dict[str, bytes]:
     """The files of an archive in corpus/."""
     with zipfile.ZipFile(CORPUS / f"{name}.zip") as archive:
@@ -181,6 +268,12 @@ def recorded_seeds() -> dict[str, list[bytes]]:
             for first in (0, 2, 9)
             if stream[5] != 0  # with bind-threads, which its client does not speak
         ],
+        "prompt": [
+            bytes([2 | (stream[5] == 0x12), session]) + beginning(stream, 12000)
+            for name, stream in replies.items()
+            for session in range(14)
+            if name.startswith("ours-") and stream[5] != 0
+        ],
     }
 
 
@@ -207,6 +300,7 @@ def written_seeds() -> dict[str, list[bytes]]:
         + [b"\6" + bytes(16) + messages(6)[0], b"\5" + bytes(16) + messages(5)[0]],
         "vinegar": [b"\1" + raw(text) for text in EXCEPTIONS] + [b"\0" + raw(b) for b in BOXES],
         "client": client_seeds(),
+        "prompt": prompt_seeds(),
     }
 
 
