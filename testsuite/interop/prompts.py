@@ -63,3 +63,9 @@ class Prompt:
         self.child.expect(pexpect.EOF)
         self.child.close()
         return self.child.exitstatus
+
+
+def reads_input(prompt: Prompt) -> bool:
+    """Whether the client is in a read of its standard input, and not just before it."""
+    call = Path(f"/proc/{prompt.child.pid}/syscall").read_text().split()
+    return call[1:2] == ["0x0"]

@@ -14,7 +14,7 @@ from typing import Any
 import pexpect
 import pytest
 from harness import Debuggee, wait_until
-from prompts import Prompt
+from prompts import Prompt, reads_input
 
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
@@ -85,12 +85,6 @@ def test_input_reads_from_the_terminal(prompt: Prompt) -> None:
     prompt.expect(r"name\? ")
     prompt.type("somebody\r")
     assert "Out[0]: 'somebody'" in prompt.next()
-
-
-def reads_input(prompt: Prompt) -> bool:
-    """Whether the client is in a read of its standard input, and not just before it."""
-    call = Path(f"/proc/{prompt.child.pid}/syscall").read_text().split()
-    return call[1:2] == ["0x0"]
 
 
 def test_a_window_that_is_resized_while_input_reads_changes_nothing(prompt: Prompt) -> None:
