@@ -9,7 +9,8 @@ fuzz_client = $(filter-out client/main.c client/editor.c client/history.c, \
 fuzz: config.h $(client_remote:%=client/%.inc)
 	srcdir='$(srcdir)' PYTHON='$(PYTHON)' FUZZ_CC='$(FUZZ_CC)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
 		FUZZ_CLIENT='$(addprefix $(srcdir)/,$(fuzz_client))' \
-		FUZZ_CPPFLAGS='$(LIBDEFLATE_CFLAGS)' \
+		FUZZ_CPPFLAGS='$(LIBDEFLATE_CFLAGS)' PYTHON_CPPFLAGS='$(PYTHON_CPPFLAGS)' \
+		FUZZ_SERVER_SOURCES='$(addprefix $(abs_srcdir)/,$(filter %.c,$(pystuck_ext__pystuck_la_SOURCES)))' \
 		FUZZ_LIBS='$(librpyc_librpyc_internal_la_LIBADD) $(LIBS)' \
 		$(srcdir)/testsuite/fuzz/run-fuzz \
 		$(addprefix $(srcdir)/,$(filter %.c,$(librpyc_librpyc_internal_la_SOURCES)))
@@ -61,5 +62,7 @@ EXTRA_DIST += testsuite/run-coverage testsuite/run-debug testsuite/run-hardening
 	testsuite/fuzz/corpus/README testsuite/fuzz/corpus/replies.zip \
 	testsuite/fuzz/corpus/sessions.zip \
 	testsuite/fuzz/fuzz.h testsuite/fuzz/fuzz_brine.c testsuite/fuzz/fuzz_client.c \
-	testsuite/fuzz/fuzz_frame.c testsuite/fuzz/fuzz_message.c testsuite/fuzz/fuzz_prompt.c \
-	testsuite/fuzz/fuzz_vinegar.c
+	testsuite/fuzz/fuzz_expr.c testsuite/fuzz/fuzz_frame.c testsuite/fuzz/fuzz_message.c \
+	testsuite/fuzz/fuzz_prompt.c testsuite/fuzz/fuzz_server.c testsuite/fuzz/fuzz_server.py \
+	testsuite/fuzz/fuzz_sockets.c testsuite/fuzz/fuzz_vinegar.c testsuite/fuzz/libpython.py \
+	testsuite/fuzz/script.c testsuite/fuzz/script.h

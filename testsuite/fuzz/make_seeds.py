@@ -83,6 +83,28 @@ EXCEPTIONS = [
 ]  # fmt: skip
 
 
+#: What is typed at the prompt.
+TYPED = [
+    "modules['sys'].x(1, a=[2.5, {3: b'x', **y}], *z)[1:2, ::3];",
+    "x.y[0] = (1, 'a\\x41\\N', -2j, {1, 2}, None, 0x1f, r'\\')",
+    "import os.path as p",
+    "del _[1].f_locals['a']",
+    "x = 'a\\",
+]
+
+#: The kernel's tables of sockets: tcp, tcp6 and unix.
+TABLES = [
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
+    "   0: 0100007F:1A0A 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000     0 77\n",
+    "  sl  local_address                         remote_address                        st\n"
+    "   0: 00000000000000000000000001000000:1A0A 00000000000000000000000000000000:0000 0A "
+    "00000000:00000000 00:00000000 00000000     0        0 78\n",
+    "Num       RefCount Protocol Flags    Type St Inode Path\n"
+    "0000000000000000: 00000002 00000000 00010000 0001 01 79 /run/a b.sock\n"
+    "0000000000000000: 00000002 00000000 00010000 0001 01 80 @abstract\n",
+]
+
+
 def raw(text: str) -> bytes:
     """The bytes that hex digits stand for."""
     return bytes.fromhex(text.replace(" ", ""))
@@ -301,6 +323,8 @@ def written_seeds() -> dict[str, list[bytes]]:
         "vinegar": [b"\1" + raw(text) for text in EXCEPTIONS] + [b"\0" + raw(b) for b in BOXES],
         "client": client_seeds(),
         "prompt": prompt_seeds(),
+        "expr": [text.encode() for text in TYPED],
+        "sockets": [b"\0".join(table.encode() for table in TABLES)],
     }
 
 
