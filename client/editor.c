@@ -128,10 +128,11 @@ static void note_resize(int number)
 
 void editor_leave_line(struct editor *e)
 {
-    struct extent shown = extent_of_line(e);
+    struct extent shown;
 
     if (!e->typing || e->left_line)
         return;
+    shown = extent_of_line(e);
     e->left_line = true;
     if (shown.cursor_row > 0)
         printf("\033[%dA", shown.cursor_row);
@@ -267,10 +268,11 @@ void editor_complete_by(struct editor *e, editor_complete_fn complete, void *arg
 
 void editor_go_below(struct editor *e)
 {
-    struct extent shown = extent_of_line(e);
+    struct extent shown;
 
     if (!e->typing || e->left_line)
         return;
+    shown = extent_of_line(e);
     e->left_line = true;
     for (; shown.cursor_row <= shown.last_row; shown.cursor_row++)
         fputc('\n', stdout);

@@ -65,8 +65,7 @@ struct stamp {
 /* What was made of the files. */
 struct context {
     atomic_int refs; /* the server's, and those of handshakes under way */
-    const struct stream_tls *tls;
-    void *made; /* tls's */
+    void *made;      /* tls's */
 };
 
 struct tls_server {
@@ -78,11 +77,11 @@ struct tls_server {
     struct context *context;
 };
 
-static void context_unref(struct context *context)
+static void context_unref(const struct stream_tls *tls, struct context *context)
 {
     if (!context || atomic_fetch_sub(&context->refs, 1) > 1)
         return;
-    context->tls->server_free(context->made);
+    tls->server_free(context->made);
     free(context);
 }
 
@@ -125,7 +124,6 @@ static int read_files(struct tls_server *server, struct rpyc_error *err)
     if (!context)
         return error_nomem(err);
     atomic_init(&context->refs, 1);
-    context->tls = server->tls;
     if (server->tls->server_new(&context->made, &server->options, err) < 0) {
         free(context);
         return -1;
@@ -134,7 +132,7 @@ static int read_files(struct tls_server *server, struct rpyc_error *err)
     former = server->context;
     server->context = context;
     pthread_mutex_unlock(&server->lock);
-    context_unref(former);
+    context_unref(server->tls, former);
     return 0;
 }
 
@@ -234,7 +232,7 @@ void tls_server_free(struct tls_server *server)
     if (!server)
         return;
     o = &server->options;
-    context_unref(server->context);
+    context_unref(server->tls, server->context);
     free((char *)o->cert_file);
     free((char *)o->key_file);
     free((char *)o->ca_file);
@@ -252,7 +250,7 @@ int tls_accept(struct stream *s, struct tls_server *server, deadline_t deadline,
     struct context *context = current_context(server);
     int result = server->tls->accept(s, context->made, deadline, err);
 
-    context_unref(context);
+    context_unref(server->tls, context);
     if (result < 0)
         return -1;
     s->tls = server->tls;

@@ -25,10 +25,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/thread.c pystuck_ext/thread.h \
 	pystuck_ext/vinegar.c pystuck_ext/vinegar.h
 pystuck_ext__pystuck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS)
-# Where a thread first uses a thread-local variable of a module that was loaded later, the C library
-# would allocate its room there and then, and end the program where there is no memory. These few
-# bytes are among what every thread has from the start.
-pystuck_ext__pystuck_la_CFLAGS = $(AM_CFLAGS) -ftls-model=initial-exec
+pystuck_ext__pystuck_la_CFLAGS = $(AM_CFLAGS) $(PYSTUCK_TLS_CFLAGS)
 pystuck_ext__pystuck_la_LIBADD = librpyc/librpyc-internal.la
 # The suffix names the Python that it was built for, so that no other one loads it. libpython is not
 # linked: the interpreter that loads the module brings its own. The symbols of librpyc that it

@@ -548,9 +548,10 @@ static int open_stream(const struct ps_serving *serving, const struct ps_client 
     unsigned long long id = client->id;
 
     *stream = client->stream;
-    if (serving->tls)
-        renew_tls(serving);
-    if (!serving->tls || tls_accept(stream, serving->tls, deadline, &why) == 0)
+    if (!serving->tls)
+        return 0;
+    renew_tls(serving);
+    if (tls_accept(stream, serving->tls, deadline, &why) == 0)
         return 0;
     if (why.code == RPYC_ETIMEOUT)
         error_set(&why, RPYC_ETIMEOUT, "no TLS handshake in time (handshake_timeout)");

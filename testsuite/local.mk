@@ -47,7 +47,7 @@ testsuite_interop_librpyc_user_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 
 # Makes calls of the C library fail in a debuggee, for the interop tests. The sanitizers have functions
 # of their own in these places.
-if !SANITIZERS
+if !SANITIZED
 check_LTLIBRARIES = testsuite/interop/faults.la
 testsuite_interop_faults_la_SOURCES = testsuite/interop/faults.c
 testsuite_interop_faults_la_LIBADD =

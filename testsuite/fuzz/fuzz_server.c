@@ -27,7 +27,7 @@
 #include "script.h"
 #include "server.h"
 
-#define PATIENCE_MS  10000 /* beyond which it is a hang */
+#define PATIENCE_MS  20000 /* beyond which it is a hang */
 #define STALL_MS     150   /* for an answer, which a mutated input may never get */
 #define OBJECTS      256   /* of the server's that a client remembers */
 #define FAVOURS      32  /* requests of the server's that are answered though the input does not */

@@ -141,17 +141,23 @@ def test_a_frame_that_is_cut_off_is_not_answered(stuck: Debuggee, envelope: Enve
 
 
 def test_half_a_frame_and_then_a_close_or_a_reset(stuck: Debuggee) -> None:
+    before = stuck.holdings()
     for linger in (None, struct.pack("ii", 1, 0)):
         for _ in range(20):
             with raw_connect(stuck) as peer:
                 if linger:
                     peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 peer.send(good_frame(Envelope.RPYC6) + good_frame(Envelope.RPYC6)[:7])
+    stuck.wait_until_back_to(before)
+    assert_works(stuck)
 
 
 def test_a_connection_that_says_nothing_is_closed_without_fuss(stuck: Debuggee) -> None:
+    before = stuck.holdings()
     for _ in range(20):
         connect_socket(stuck).close()
+    stuck.wait_until_back_to(before)
+    assert_works(stuck)
 
 
 def test_the_byte_after_a_frame_is_not_looked_at(peer: RawPeer) -> None:
@@ -739,13 +745,18 @@ def test_the_root_can_be_had_again_after_it_was_given_back(peer: RawPeer) -> Non
     assert peer.eval("1+1") == 2
 
 
-def test_objects_of_a_client_that_never_answers_about_them(peer: RawPeer) -> None:
+def test_objects_of_a_client_that_never_answers_about_them(
+    peer: RawPeer, stuck: Debuggee
+) -> None:
     function = peer.eval("lambda *things: None")
     things = tuple((REMOTE_REF, (f"some.Thing{n}", n, n + 1)) for n in range(50))
     peer.send(peer.request_frame(Handler.CALL, (TUPLE, (box(function), (TUPLE, things), box(())))))
+    asked = 0
     peer.half_close()
-    while peer.receive() is not None:
-        pass
+    while (message := peer.receive()) is not None:
+        asked += message.kind == REQUEST
+    assert asked >= 1  # what the things are, which is not answered
+    assert_works(stuck)
 
 
 def test_requests_within_requests_without_end(peer: RawPeer) -> None:
@@ -802,6 +813,12 @@ def test_a_client_that_does_not_read_its_answers(
             assert bystander.eval("1+1") == 2
 
 
+def assert_works(debuggee: Debuggee) -> None:
+    """That whoever comes next is served."""
+    with raw_connect(debuggee) as peer:
+        assert peer.works()
+
+
 def drain(peer: RawPeer) -> None:
     """Reads what comes of bad input, up to the end, whatever it is."""
     figures.add("bad inputs")
@@ -824,6 +841,7 @@ def test_random_bytes(stuck: Debuggee) -> None:
                 data = frame(start + data)
             peer.send(data)
             drain(peer)
+    assert_works(stuck)
 
 
 def test_valid_frames_with_some_bytes_changed(stuck: Debuggee) -> None:
@@ -840,6 +858,7 @@ def test_valid_frames_with_some_bytes_changed(stuck: Debuggee) -> None:
                 whole[chance.randrange(5, len(whole) - 1)] = chance.randrange(256)
             peer.send(bytes(whole))
             drain(peer)
+    assert_works(stuck)
 
 
 def test_thousands_of_bad_connections_leave_nothing_behind(stuck: Debuggee) -> None:

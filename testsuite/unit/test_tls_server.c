@@ -526,7 +526,7 @@ TEST(what_was_read_is_used_while_the_files_are_no_good)
 
 TEST(the_options_of_a_server_need_not_stay)
 {
-    char name[] = "Client", list[] = "crl.pem"; /* the common name in both.pem is another */
+    char name[] = "a client", list[] = "empty-crl.pem";
     const char *names[] = {name, NULL};
     struct tls_server_options o = demanding_options();
     struct visitor v = known_visitor("both.pem");
@@ -540,7 +540,8 @@ TEST(the_options_of_a_server_need_not_stay)
         memset(list, 'x', strlen(list));
         names[0] = NULL;
         assert_int_equal(tls_server_renew(made, NULL), 0);
-        assert_refuses(made, &v, REVOKED);
+        AUTO_BYTES der = assert_accepts(made, &v);
+        assert_true(der.len > 0);
     }
 }
 
