@@ -157,6 +157,16 @@ struct envelope conn_envelope(struct conn *c)
     return env;
 }
 
+bool conn_gave_up(struct conn *c)
+{
+    bool gave_up;
+
+    pthread_mutex_lock(&c->lock);
+    gave_up = c->closed && c->why.code == RPYC_ETIMEOUT;
+    pthread_mutex_unlock(&c->lock);
+    return gave_up;
+}
+
 /* A time that was over for a message is over for the connection: nobody is to wait on. */
 int conn_closed_error(const struct conn *c, struct rpyc_error *err)
 {

@@ -63,6 +63,10 @@ void conn_unref(struct conn *c);
 void conn_close(struct conn *c, const struct rpyc_error *why);
 bool conn_closed(struct conn *c);
 
+/* Whether it was closed because the peer took too long. To everyone who waits that is RPYC_ECLOSED,
+ * since RPYC_ETIMEOUT would have them wait again. */
+bool conn_gave_up(struct conn *c);
+
 /* Shuts the socket down, if it is still there: whoever reads sees the end and closes. Calls nobody
  * back. */
 void conn_shutdown(struct conn *c);

@@ -450,7 +450,9 @@ void ps_session_hung_up(void *session)
 /* Says in the log that a client has lost its connection by what it did. */
 static void tell_end(const struct ps_session *s, const struct rpyc_error *why)
 {
-    if (why->code != RPYC_OK && why->code != RPYC_ECLOSED && why->code != RPYC_ESYSTEM)
+    bool is_its_own = why->code == RPYC_ECLOSED || why->code == RPYC_ESYSTEM; /* it hung up */
+
+    if (conn_gave_up(s->conn) || !is_its_own)
         ps_log(s->serving->log, PS_LOG_WARNING, "client %llu was hung up on: %s", s->id, why->text);
 }
 

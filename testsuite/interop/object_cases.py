@@ -12,7 +12,7 @@ from typing import Any
 from rpyc.core import consts
 from rpyc.core.netref import LOCAL_ATTRS
 from rpyc.lib import get_id_pack, get_methods
-from stock_cases import Differs, case, connect, raises, wait_until
+from stock_cases import RELEASED_TWICE, Differs, case, connect, raises, wait_until
 
 # ---- Requests ------------------------------------------------------------------------------------
 
@@ -156,13 +156,12 @@ def a_module_of_the_client_is_a_module_there(c: Any) -> None:
     assert c.namespace["kinds"](importlib.util) == ("ModuleType", False)
 
 
-#: A stock server that sees the end on one thread while another one sends releases a lock twice.
-HAS_GONE = """
+HAS_GONE = f"""
 def has_gone(f):
     try: f()
     except EOFError: return True
     except RuntimeError as error:
-        if "release unlocked lock" not in str(error): raise
+        if {RELEASED_TWICE!r} not in str(error): raise
 """
 
 
