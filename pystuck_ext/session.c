@@ -208,7 +208,7 @@ static void tell_refusal(const struct ps_session *s, unsigned long long id)
  * client's was dropped there, as a request does at its end. */
 static void leave_python(struct ps_session *s)
 {
-    struct drops drops = {NULL};
+    struct drops drops = {0};
 
     if (on_own_thread(s)) {
         end_python(s, own_depth == 1);
@@ -330,7 +330,7 @@ static bool interrupted(void *host, bool by_signal)
 /* Objects of the client's that came in an answer that nobody waits for any more. */
 static void unclaimed(void *host, struct conn *c, struct message *reply)
 {
-    struct drops drops = {NULL};
+    struct drops drops = {0};
 
     (void)host;
     drops_add_box(&drops, &reply->body);

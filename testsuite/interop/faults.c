@@ -4,6 +4,7 @@
  * and test_faults.py say. What is to fail stands in a file that PYSTUCK_FAULTS names and that the
  * test has mapped as well; faults.py knows how it is laid out.
  */
+#undef _FORTIFY_SOURCE /* which would have headers define some of these functions */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -46,6 +46,9 @@ WRAPPER = shlex.split(os.environ.get("PYSTUCK_WRAPPER", ""))
 #: Seconds that anything here may take before it counts as a hang.
 PATIENCE = 40.0 if SANITIZED or WRAPPER else 10.0
 
+#: The most seconds that `wait_until` counts for one look.
+LOOK = 0.5
+
 #: Signals of a program that is broken.
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
@@ -81,17 +84,22 @@ def wait_until(
     what: str,
     timeout: float = PATIENCE,
     counts_as: figures.Figure = "hangs",
+    details: Callable[[], str] = str,
 ) -> Any:
-    """Polls `condition` until it returns something true, and returns that."""
-    deadline = time.monotonic() + timeout
-    while True:
-        result = condition()
-        if result:
-            return result
-        if time.monotonic() > deadline:
+    """Polls `condition` until it returns something true, and returns that.
+
+    `details` says what to add where it waited in vain. A machine that stands still for a while, and
+    all its programs with it, has not waited for longer than one look takes.
+    """
+    patience, now = timeout, time.monotonic()
+    while not (result := condition()):
+        if patience < 0:
             figures.add(counts_as)
-            pytest.fail(f"waited {timeout:g} s in vain: {what}")
+            pytest.fail(f"waited {timeout:g} s in vain: {what}\n{details()}".rstrip())
         time.sleep(0.005)
+        before, now = now, time.monotonic()
+        patience -= min(now - before, LOOK)
+    return result
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -323,7 +331,29 @@ class Debuggee(Running):
             "sockets to be closed",
             counts_as="leaks",
         )
-        wait_until(lambda: self.threads() <= threads, "threads to end", counts_as="leaks")
+        wait_until(
+            lambda: self.threads() <= threads,
+            "threads to end",
+            counts_as="leaks",
+            details=lambda: self.describe_threads(self.threads() - threads),
+        )
+
+    def describe_threads(self, threads: set[int]) -> str:
+        """What these native threads are at, for whoever reads of a failure."""
+        lines = []
+        for thread in sorted(threads):
+            with contextlib.suppress(OSError):  # it has ended, or only root may see that
+                name, state, call = (
+                    self._proc(f"task/{thread}/{file}").read_text()
+                    for file in ("comm", "stat", "syscall")
+                )
+                state = state.rpartition(") ")[2][0]
+                lines.append(f"{thread} {name.strip()}: state {state}, system call {call.strip()}")
+        with contextlib.suppress(OSError):
+            gdb = ["gdb", "-p", str(self.pid), "-batch", "-nx", "-ex", "thread apply all bt"]
+            done = subprocess.run(gdb, capture_output=True, text=True, timeout=60, check=False)
+            lines.append(done.stdout)
+        return "\n".join(lines)
 
     def descriptors(self) -> dict[int, str]:
         """Its open file descriptors and what they are."""

@@ -745,9 +745,7 @@ def test_the_root_can_be_had_again_after_it_was_given_back(peer: RawPeer) -> Non
     assert peer.eval("1+1") == 2
 
 
-def test_objects_of_a_client_that_never_answers_about_them(
-    peer: RawPeer, stuck: Debuggee
-) -> None:
+def test_objects_of_a_client_that_never_answers_about_them(peer: RawPeer, stuck: Debuggee) -> None:
     function = peer.eval("lambda *things: None")
     things = tuple((REMOTE_REF, (f"some.Thing{n}", n, n + 1)) for n in range(50))
     peer.send(peer.request_frame(Handler.CALL, (TUPLE, (box(function), (TUPLE, things), box(())))))

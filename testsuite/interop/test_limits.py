@@ -283,9 +283,7 @@ def test_what_is_too_much_takes_no_memory(start: Start) -> None:
 
 
 @pytest.mark.parametrize(("items", "works"), [(900, True), (1001, False)])
-def test_answers_to_the_program_have_the_same_limits(
-    items: int, works: bool, start: Start
-) -> None:
+def test_answers_to_the_program_have_the_same_limits(items: int, works: bool, start: Start) -> None:
     with raw_connect(start(max_items=1000)) as peer:
         asked = call_back(peer, peer.eval("lambda f: len(f())"))
         peer.reply(asked, tuple(range(items)))

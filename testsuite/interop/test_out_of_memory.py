@@ -159,11 +159,13 @@ def test_allocations_of_pythons_code_fail_on_the_servers_threads(
     steps = [step for step in STEPS if step not in IN_THREADS]
     own = victim.own_blocks()
     victim.take_steps(steps, Whose.THREADS, count, 2 * STRIDE)
-    before = victim.blocks()
-    total = victim.take_steps(steps, Whose.THREADS, count, STRIDE)
-    assert total > 2000
+    growth: list[int] = []
+    while not growth or min(growth) > NOISE:  # what leaks does so each time
+        assert len(growth) < 3, growth
+        before = victim.blocks()
+        assert victim.take_steps(steps, Whose.THREADS, count, STRIDE) > 2000
+        growth.append(victim.blocks() - before)
     victim.take_steps([uses_its_connection], Whose.THREADS, count)  # which has a descriptor, too
-    assert victim.blocks() - before < NOISE
     assert victim.own_blocks() == own
     assert_only_python_complains(victim.debuggee)
 

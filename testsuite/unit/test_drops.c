@@ -66,7 +66,7 @@ TEST(what_is_dropped_is_given_back_before_the_next_request)
 {
     AUTO_LINK l = link_new();
     AUTO_BYTES a = from_hex(PACK_A), b = from_hex(PACK_B);
-    struct drops list = {NULL};
+    struct drops list = {0};
     struct outgoing out;
     int64_t seq;
 
@@ -86,7 +86,7 @@ TEST(what_is_dropped_is_given_back_without_a_request)
 {
     AUTO_LINK l = link_new();
     AUTO_BYTES a = from_hex(PACK_A), b = from_hex(PACK_B);
-    struct drops list = {NULL};
+    struct drops list = {0};
 
     drops_add(&list, a.data, a.len, 1);
     drops_add(&list, b.data, b.len, 2);
@@ -105,7 +105,7 @@ TEST(every_reference_in_a_box_is_dropped)
     AUTO_BYTES box = from_hex("1152 13"
                               "  1154 " PACK_A "  1152 12  1151 57  1154 " PACK_B "  1152 02"
                               "  1153 " PACK_B "  1154 " PACK_A);
-    struct drops list = {NULL};
+    struct drops list = {0};
     struct brine_reader r = add_box(&list, &box);
 
     assert_int_equal(r.failed, RPYC_OK);
@@ -120,7 +120,7 @@ TEST(every_reference_in_a_box_is_dropped)
 TEST(a_value_has_nothing_to_drop)
 {
     AUTO_BYTES box = from_hex("1151 11 57 0a78");
-    struct drops list = {NULL};
+    struct drops list = {0};
     struct brine_reader r = add_box(&list, &box);
 
     assert_true(brine_at_end(&r));
@@ -140,7 +140,7 @@ TEST(what_came_before_a_broken_part_of_a_box_is_dropped)
 
     for (i = 0; i < sizeof(boxes) / sizeof(*boxes); i++) {
         AUTO_BYTES box = from_hex(boxes[i]);
-        struct drops list = {NULL};
+        struct drops list = {0};
 
         add_box(&list, &box);
         assert_non_null(list.first);
@@ -152,7 +152,7 @@ TEST(what_came_before_a_broken_part_of_a_box_is_dropped)
 TEST(a_box_of_boxes_of_boxes_ends)
 {
     AUTO_BUFFER buf = BUFFER_INIT;
-    struct drops list = {NULL};
+    struct drops list = {0};
     struct bytes box;
     int i;
 

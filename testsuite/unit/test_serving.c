@@ -82,7 +82,7 @@ static void ask_for_root(struct conn *c)
 static void give_back(struct conn *c)
 {
     AUTO_BYTES pack = from_hex("12 080a61 51 51");
-    struct drops list = {NULL};
+    struct drops list = {0};
 
     drops_add(&list, pack.data, pack.len, 1);
     drops_post(c, &list, SOON);
