@@ -520,9 +520,9 @@ static struct node *new_atom(struct mutation *m)
         node->real = (double)ANY_OF(m, numbers) / 4;
         return node;
     case 3:
-        node = new_node(s, BRINE_BYTES);
-        node->data = (const uint8_t *)ANY_OF(m, words);
-        node->len = below(m, 5);
+        node = new_str(s, ANY_OF(m, words));
+        node->type = BRINE_BYTES;
+        node->len = below(m, 1 + (unsigned)node->len);
         return node;
     case 4:
         return new_container(s, BRINE_TUPLE, 0);
