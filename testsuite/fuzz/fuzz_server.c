@@ -16,6 +16,7 @@
 
 #include "fuzz.h"
 
+#include <dirent.h>
 #include <libdeflate.h>
 #include <poll.h>
 #include <sanitizer/lsan_interface.h>
@@ -547,9 +548,52 @@ static void count_objects(void)
     }
 }
 
-/* All memory is in somebody's hands. */
+/* Whether a native thread is one of the server's that serves a client, or ends what one has begun.
+ */
+static bool is_for_client(const char *thread)
+{
+    char path[64], name[16] = "";
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", thread);
+    file = fopen(path, "re");
+    if (!file) /* it has ended meanwhile */
+        return false;
+    must(fgets(name, sizeof(name), file) || !name[0]);
+    fclose(file);
+    return strncmp(name, "pystuck-", strlen("pystuck-")) == 0;
+}
+
+static bool any_is_for_client(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    const struct dirent *entry;
+    bool found = false;
+
+    must(tasks);
+    while (!found && (entry = readdir(tasks)))
+        found = entry->d_name[0] != '.' && is_for_client(entry->d_name);
+    closedir(tasks);
+    return found;
+}
+
+/* A session may be let go of by a thread of its own, a second after its client has gone. */
+static void wait_for_threads(void)
+{
+    uint64_t end = now_ms() + PATIENCE_MS;
+
+    while (any_is_for_client()) {
+        if (now_ms() > end)
+            finding("threads that were started for clients do not end");
+        poll(NULL, 0, 1);
+    }
+}
+
+/* All memory is in somebody's hands. What a thread alone has in its hands that is about to end
+ * LeakSanitizer takes for a leak, so there must be none. */
 static void look_for_leaks(void)
 {
+    wait_for_threads();
     if (__lsan_do_recoverable_leak_check())
         finding("memory has leaked, by this input or one before");
 }
