@@ -349,7 +349,7 @@ static bool goes_on(struct conn *c, const struct rpyc_error *why, deadline_t dea
     return waits && !interrupted(c, true);
 }
 
-/* When sending is given up if nothing more goes out until then. */
+/* When a message is given up if nothing more of it goes out, or comes in, until then. */
 static deadline_t stalled_at(const struct conn *c, deadline_t deadline)
 {
     deadline_t stalled = c->stall_ms > 0 ? deadline_in(c->stall_ms) : DEADLINE_NEVER;
@@ -476,6 +476,20 @@ static int end_of_stream(const struct conn *c, struct rpyc_error *err)
     return error_set(err, RPYC_ECLOSED, "the peer hung up");
 }
 
+/* Receives what there is. A peer that stops in the middle of a message is given up. */
+static ssize_t receive(struct conn *c, uint8_t *room, size_t n, deadline_t deadline,
+                       struct rpyc_error *err)
+{
+    bool is_due = frame_pending(&c->reader) && c->rest_due < deadline;
+    ssize_t got = stream_receive(&c->stream, room, n, is_due ? c->rest_due : deadline, err);
+
+    if (got < 0 && is_due && err->code == RPYC_ETIMEOUT && conn_deadline_passed(c->rest_due))
+        error_set(err, RPYC_EPROTOCOL, "the peer has stopped in the middle of a message");
+    if (got > 0)
+        c->rest_due = stalled_at(c, DEADLINE_NEVER);
+    return got;
+}
+
 /* Reads one frame. The caller has the role. What was read of an incomplete one stays for the next
  * call. */
 static int read_frame(struct conn *c, struct frame *f, deadline_t deadline, struct rpyc_error *err)
@@ -489,7 +503,7 @@ static int read_frame(struct conn *c, struct frame *f, deadline_t deadline, stru
         room = frame_room(&c->reader, &n);
         if (!room)
             return error_nomem(err);
-        got = stream_receive(&c->stream, room, n, deadline, err);
+        got = receive(c, room, n, deadline, err);
         if (got < 0)
             return -1;
         if (got == 0)

@@ -47,8 +47,8 @@ struct conn_config {
     size_t max_items;                /* in one message; 0: as many as fit into it */
     enum rpyc_generation generation; /* AUTO: as the peer's first message tells */
     bool bound;                      /* bind-threads, with a generation given */
-    int stall_ms; /* how long a message that is being sent may get no further before the connection
-                   * is given up; 0: for ever */
+    int stall_ms; /* how long a message that is being sent, or has begun to arrive, may get no
+                   * further before the connection is given up; 0: for ever */
 };
 
 /* A connection over a stream, which it takes, also when it fails (RPYC_ENOMEM). One reference. */

@@ -18,7 +18,8 @@ struct serving {
     pthread_t thread;
     uint64_t peer_thread;
     struct serving *within; /* the request that this one is within, on the same thread */
-    struct queued *queue;   /* with bind-threads: what is for this thread, the outermost one's */
+    struct queued *queue;   /* with bind-threads: what is for this thread, the outermost one's, */
+    struct queued *last;    /* ... and the end of that, if there is any */
     struct serving *next;
 };
 
@@ -58,7 +59,8 @@ struct conn {
     bool sending;        /* ... of sending: a message is going out, */
     pthread_t sender;    /* ... on this thread */
 
-    struct frame_reader reader; /* belongs to whoever reads */
+    struct frame_reader reader; /* belongs to whoever reads, */
+    deadline_t rest_due;        /* ... until then something more of an incomplete message is due */
 };
 
 /* ---- conn.c, for pending.c ------------------------------------------------------------------- */

@@ -90,15 +90,17 @@ static size_t size_of(const struct queued *q)
 static int enqueue(struct conn *c, struct serving *s, struct message *m, int64_t handler,
                    struct rpyc_error *err)
 {
-    struct queued *q = malloc(sizeof(*q)), **at;
+    struct queued *q = malloc(sizeof(*q));
 
     if (!q)
         return error_nomem(err);
     *q = (struct queued){*m, handler, NULL};
     *m = (struct message){0};
-    for (at = &s->queue; *at; at = &(*at)->next)
-        ;
-    *at = q;
+    if (s->queue)
+        s->last->next = q;
+    else
+        s->queue = q;
+    s->last = q;
     c->queued_bytes += size_of(q);
     if (c->queued_bytes > QUEUED_MAX)
         return error_set(err, RPYC_ELIMIT, "too many requests that wait for one thread");
@@ -109,14 +111,18 @@ static int enqueue(struct conn *c, struct serving *s, struct message *m, int64_t
  * ones that name it); NULL for none. */
 static struct queued *dequeue(struct conn *c, struct serving *s, bool nested)
 {
-    struct queued **at = &s->queue, *q;
+    struct queued **at = &s->queue, *before = NULL, *q;
 
-    while (*at && nested && !(*at)->request.recipient)
-        at = &(*at)->next;
+    while (*at && nested && !(*at)->request.recipient) {
+        before = *at;
+        at = &before->next;
+    }
     q = *at;
     if (!q)
         return NULL;
     *at = q->next;
+    if (s->last == q)
+        s->last = before;
     c->queued_bytes -= size_of(q);
     return q;
 }
@@ -140,6 +146,7 @@ static void leave_inner(struct conn *c, struct serving *s)
         inner->within = s->within;
         if (!inner->within && !inner->queue) {
             inner->queue = s->queue;
+            inner->last = s->last;
             s->queue = NULL;
         }
     }
