@@ -3,17 +3,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define OUT_OF_FDS_WAIT_MS 200
+#define LOCK_TRIES         20
+#define LOCK_WAIT_MS       50
 #define LISTENER_NAME      "pystuck:" /* client/find.c looks for it */
 #define THREAD_NAME_SIZE   16         /* as the kernel keeps it */
+#define GONE_SERVED        2 /* max_clients times this are served, with those who have gone */
 #define BASE               36
 
 struct ps_server {
@@ -32,6 +38,7 @@ struct ps_server {
     pthread_mutex_t lock; /* guards what follows, and the clients' streams */
     bool closed;
     size_t client_count; /* that have not hung up */
+    size_t served_count; /* in the list: what one has asked for that has hung up may go on */
     LIST_HEAD(, ps_client) clients;
 };
 
@@ -142,10 +149,12 @@ static bool enter_client(struct ps_server *s, struct ps_client *client)
     bool fits;
 
     pthread_mutex_lock(&s->lock);
-    fits = !s->closed && s->client_count < s->options.max_clients;
+    fits = !s->closed && s->client_count < s->options.max_clients &&
+           s->served_count < GONE_SERVED * s->options.max_clients;
     if (fits) {
         LIST_INSERT_HEAD(&s->clients, client, entry);
         s->client_count++;
+        s->served_count++;
         atomic_fetch_add(&s->refs, 1);
     }
     pthread_mutex_unlock(&s->lock);
@@ -188,6 +197,7 @@ void ps_client_done(struct ps_client *client)
     pthread_mutex_lock(&s->lock);
     note_hang_up(client);
     LIST_REMOVE(client, entry);
+    s->served_count--;
     pthread_mutex_unlock(&s->lock);
     conn_unref(client->conn);
     free(client);
@@ -449,9 +459,24 @@ static bool is_live(const struct sockaddr *address, socklen_t len)
     return live;
 }
 
+/* Waits its turn to make a socket in a directory: what another server has bound, and does not
+ * listen on yet, looks dead. A descriptor that has to be closed; -1 where that cannot be had, or is
+ * kept by somebody who does something else with it: then it is done without. */
+static int lock_directory(const char *path)
+{
+    char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
+    int fd, tries = LOCK_TRIES;
+
+    snprintf(name, sizeof(name), "%s", path);
+    fd = open(dirname(name), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK && tries-- > 0)
+        poll(NULL, 0, LOCK_WAIT_MS);
+    return fd;
+}
+
 /* Listens; in the way may be a socket that a dead server left behind. */
-static int listen_on(const struct sockaddr *address, socklen_t len,
-                     const struct ps_server_options *options, struct rpyc_error *err)
+static int replace_and_listen(const struct sockaddr *address, socklen_t len,
+                              const struct ps_server_options *options, struct rpyc_error *err)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)address;
     struct rpyc_error why = RPYC_ERROR_INIT;
@@ -464,6 +489,19 @@ static int listen_on(const struct sockaddr *address, socklen_t len,
         fd = stream_listen(address, len, &options->listening, &why);
     if (fd < 0)
         return error_system(err, why.sys_errno, "cannot listen");
+    return fd;
+}
+
+static int listen_on(const struct sockaddr *address, socklen_t len,
+                     const struct ps_server_options *options, struct rpyc_error *err)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)address;
+    bool is_file = address->sa_family == AF_UNIX && un->sun_path[0];
+    int lock = is_file ? lock_directory(un->sun_path) : -1;
+    int fd = replace_and_listen(address, len, options, err);
+
+    if (lock >= 0)
+        close(lock);
     return fd;
 }
 

@@ -66,8 +66,8 @@ def run_server(
     of the classic service.
     follow_fork: have each child that this process forks serve as well: at its own "{pid}", or at
     the next TCP port that is free. A child has no server otherwise, and may start one.
-    server_args: those of rpyc.utils.server.Server: backlog, reuse_addr, ipv6, protocol_config, and
-    logger, which hears of clients, of those that are refused, and of errors; and authenticator,
+    server_args: those of rpyc.utils.server.Server: backlog, reuse_addr, ipv6 ("::" is IPv6 alone),
+    protocol_config, and logger, which hears of clients, of those that are refused, and of errors; and authenticator,
     which gets each client's socket and returns it, with credentials, or raises. With rpyc's
     SSLAuthenticator clients are talked to over TLS, and if it has their CA's certificate, then
     those with a certificate are let in, whoever's they are, and nobody else. auto_register and
@@ -90,9 +90,10 @@ def run_server(
     which is the most there can be); max_items: values in a message, tuples among them (16,777,216);
     max_objects that one client holds (1,000,000), beyond which its requests fail;
     handshake_timeout: seconds for TLS and a client's first message together (10); send_timeout:
-    seconds in which a client has to read something of what it is being sent (120). A time of None
-    is for ever. A client that does not keep to them is hung up on, and the logger hears why; one
-    that sends too many values, or too deep, gets an exception where its request can be read at all.
+    seconds in which a client has to read something of what it is being sent, and to send something
+    more of a message that it has begun (120). A time of None is for ever. A client that does not
+    keep to them is hung up on, and the logger hears why; one that sends too many values, or too
+    deep, gets an exception where its request can be read at all.
 
     Returns a handle with `host`, `port`, `unix_socket`, `clients` and `close()`; it may be dropped.
 

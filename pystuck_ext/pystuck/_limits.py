@@ -40,7 +40,7 @@ def _milliseconds(name: str, value: Any) -> int | None:
         raise TypeError(f"{name} takes seconds, or None, not {value!r}")
     if not 0 < value <= _SECONDS_MOST:
         raise ValueError(
-            f"{name}: {value} is not in 0 to {_SECONDS_MOST} seconds; None is for ever"
+            f"{name}: {value} is not between 0 and {_SECONDS_MOST} seconds; None is for ever"
         )
     return max(1, int(value * 1000))
 

@@ -5,16 +5,27 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
+import os
 import socket
 import stat
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rpyc
-from harness import Debuggee, run_python, tell, wait_until
+from harness import (
+    PATIENCE,
+    Debuggee,
+    debuggee_environment,
+    python,
+    run_python,
+    tell,
+    wait_until,
+)
 from rawpeer import (
     ENVELOPES,
     Handler,
@@ -233,6 +244,37 @@ def test_a_unix_socket_that_somebody_left_behind_is_replaced(
     debuggee = start_debuggee(unix_socket=str(path))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert connect(debuggee).eval("1+1") == 2
+
+
+def test_a_unix_socket_is_not_taken_for_dead_by_one_of_two_that_start_at_once(
+    socket_dir: Path,
+) -> None:
+    """What is bound and not yet listened on looks dead: so they wait for one another."""
+    path = socket_dir / "s"
+    code = "import pystuck, sys\npystuck.run_server(unix_socket=sys.argv[1])"
+    with socket.socket(socket.AF_UNIX) as other:
+        lock = os.open(socket_dir, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            other.bind(str(path))
+            inode = path.stat().st_ino
+            process = subprocess.Popen(
+                [python(), "-c", code, str(path)], env=debuggee_environment(), stderr=-1, text=True
+            )
+
+            def has_come() -> bool:
+                fds = Path(f"/proc/{process.pid}/fd")
+                with contextlib.suppress(OSError):
+                    return any(os.readlink(fd) == str(socket_dir) for fd in fds.iterdir())
+                return process.poll() is not None
+
+            wait_until(has_come, "it to look at the directory")
+            other.listen()
+        finally:
+            os.close(lock)
+        _, errors = process.communicate(timeout=PATIENCE)
+        assert "OSError: [Errno 98] Address already in use" in errors
+        assert path.stat().st_ino == inode
 
 
 def test_close_removes_the_unix_socket(socket_dir: Path) -> None:
