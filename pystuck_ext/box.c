@@ -2,6 +2,7 @@
 #include "box.h"
 
 #include "connection.h"
+#include "gil.h"
 #include "netref.h"
 
 /* ---- Values to brine ------------------------------------------------------------------------ */
@@ -15,6 +16,7 @@ static int dump_items(struct buffer *out, PyObject *const *items, Py_ssize_t n)
         result = ps_dump(out, items[i]);
         if (result <= 0)
             return result;
+        ps_gil_share();
     }
     return 1;
 }
@@ -418,16 +420,29 @@ static PyObject *load_tuple(struct ps_session *s, struct brine_reader *r, size_t
         } else {
             Py_CLEAR(tuple);
         }
+        ps_gil_share();
     }
     return tuple;
 }
 
+/* Nobody else may see it until it is whole: it could not be added to. Items whose hashes collide
+ * take their time. */
 static PyObject *load_frozenset(struct brine_reader *r, size_t count)
 {
-    PyObject *items = load_tuple(NULL, r, count, load_plain);
-    PyObject *set = items ? PyFrozenSet_New(items) : NULL;
+    PyObject *set = PyFrozenSet_New(NULL), *item;
+    size_t i;
 
-    Py_XDECREF(items);
+    if (set)
+        PyObject_GC_UnTrack(set);
+    for (i = 0; set && i < count; i++) {
+        item = ps_load(r);
+        if (!item || PySet_Add(set, item) < 0)
+            Py_CLEAR(set);
+        Py_XDECREF(item);
+        ps_gil_share();
+    }
+    if (set)
+        PyObject_GC_Track(set);
     return set;
 }
 

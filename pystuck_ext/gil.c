@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "gil.h"
 
+#include "stream.h"
+
+#define SHARE_STEPS 16 /* before the clock is looked at again */
+#define SHARE_MS    5  /* as sys.getswitchinterval() is unless somebody changes that */
+
 /* The thread state of a thread that has released the GIL through us; NULL while it has it, or never
  * had one. */
 static __thread PyThreadState *released;
@@ -62,6 +67,17 @@ void ps_gil_end_wait(PyThreadState *before)
 {
     PyEval_RestoreThread(released);
     released = before;
+}
+
+void ps_gil_share(void)
+{
+    static __thread unsigned steps;
+    static __thread deadline_t due;
+
+    if (++steps % SHARE_STEPS != 0 || deadline_in(0) < due)
+        return;
+    ps_gil_end_wait(ps_gil_begin_wait());
+    due = deadline_in(SHARE_MS);
 }
 
 bool ps_gil_signal_raised(void)

@@ -25,6 +25,10 @@ void ps_gil_release(void);
 PyThreadState *ps_gil_begin_wait(void);
 void ps_gil_end_wait(PyThreadState *before);
 
+/* In the middle of work that may be long: lets other threads run once it is their turn, as Python's
+ * own code does. */
+void ps_gil_share(void);
+
 /* Runs the handlers of signals that came while this thread waits: true if one of them raised an
  * exception, which is set once the wait ends. Without the GIL. */
 bool ps_gil_signal_raised(void);

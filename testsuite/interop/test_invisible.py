@@ -422,3 +422,31 @@ def test_the_interpreter_can_be_one_that_ignores_its_environment() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "True\n")
+
+
+#: A thread of the program's that counts, and how far it has come.
+COUNT = """
+import threading, time
+counted = [0]
+def count():
+    while True:
+        counted[0] += 1
+        time.sleep(0.0001)
+threading.Thread(target=count, daemon=True).start()
+"""
+
+
+def test_the_program_goes_on_while_a_message_that_takes_long_is_read(
+    start_debuggee: Start,
+) -> None:
+    """A set of numbers whose hashes are all the same: each is compared with all before it."""
+    debuggee = start_debuggee("plain.py", arguments=(COUNT,))
+    numbers = frozenset((2**61 - 1) * n for n in range(1, 10_000))
+    with raw_connect(debuggee) as peer:
+        main = peer.value(Handler.CALLATTR, peer.root(), "getmodule", ("__main__",))
+        counted = peer.value(Handler.GETATTR, main, "counted")
+        before = peer.value(Handler.CALLATTR, counted, "__getitem__", (0,))
+        # `index` looks for what it is given among the counts, once that has been read.
+        peer.request(Handler.CALLATTR, counted, "index", (numbers,))
+        after = peer.value(Handler.CALLATTR, counted, "__getitem__", (0,))
+    assert after - before > 50
