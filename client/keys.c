@@ -532,7 +532,8 @@ static void revoke_client(const struct wish *wish)
         fail(EXIT_FAILURE, "cannot make the list: %s", reason());
     if (added > 0)
         write_list(&folder, list);
-    printf("%s is on the list in %s/" LIST "%s. It is for the program, started anew:\n\n",
+    printf("%s is on the list in %s/" LIST "%s. A program that has it reads it again when a client "
+           "comes:\n\n",
            wish->revoke, folder.path, added > 0 ? "" : " already");
     print_call(&folder, "crl", LIST);
     X509_CRL_free(list);

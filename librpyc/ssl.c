@@ -143,7 +143,8 @@ static bool lacked_memory(void)
 /* A file that could not be used, or other options that do not fit. */
 static int bad_option(const char *what, const char *file, struct rpyc_error *err)
 {
-    const char *why = reason();
+    bool is_no_pem = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_PEM_LIB;
+    const char *why = is_no_pem ? "there is none in it, as PEM and without a passphrase" : reason();
 
     if (lacked_memory())
         return error_nomem(err);

@@ -2,22 +2,58 @@
 #include "tls.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #ifndef RPYC_LIBDIR
 #define RPYC_LIBDIR "/usr/local/lib"
 #endif
+
+/* The directory of the file that this code is in: a program, whose name may be anything, or a
+ * module. False if that is not known for sure. */
+static bool own_directory(char *path, size_t size)
+{
+    ssize_t len;
+    Dl_info own;
+
+    if (dladdr((void *)own_directory, &own) && own.dli_fname[0] == '/')
+        len = snprintf(path, size, "%s", own.dli_fname);
+    else
+        len = readlink("/proc/self/exe", path, size);
+    if (len <= 0 || (size_t)len >= size || path[0] != '/')
+        return false;
+    path[len] = '\0';
+    *strrchr(path, '/') = '\0';
+    return true;
+}
+
+/* The library of the build tree that this code is in, where it has not been installed. */
+static void *open_uninstalled(const char *up)
+{
+    char own[PATH_MAX], path[PATH_MAX + sizeof("/../../librpyc/.libs/" TLS_LIBRARY)];
+
+    if (!own_directory(own, sizeof(own)))
+        return NULL;
+    snprintf(path, sizeof(path), "%s/%s/librpyc/.libs/" TLS_LIBRARY, own, up);
+    return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+}
 
 /* The library from where it was installed, or from wherever the system looks. It stays loaded. */
 static void *open_library(void)
 {
     void *library = dlopen(RPYC_LIBDIR "/" TLS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
 
+    if (!library)
+        library = open_uninstalled("..");
+    if (!library)
+        library = open_uninstalled("../..");
     return library ? library : dlopen(TLS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
 }
 

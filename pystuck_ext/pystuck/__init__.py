@@ -67,12 +67,12 @@ def run_server(
     follow_fork: have each child that this process forks serve as well: at its own "{pid}", or at
     the next TCP port that is free. A child has no server otherwise, and may start one.
     server_args: those of rpyc.utils.server.Server: backlog, reuse_addr, ipv6 ("::" is IPv6 alone),
-    protocol_config, and logger, which hears of clients, of those that are refused, and of errors; and authenticator,
-    which gets each client's socket and returns it, with credentials, or raises. With rpyc's
-    SSLAuthenticator clients are talked to over TLS, and if it has their CA's certificate, then
-    those with a certificate are let in, whoever's they are, and nobody else. auto_register and
-    registrar may be given as None or False, and listener_timeout as anything, for nothing here
-    waits so.
+    protocol_config, and logger, which hears of clients, of those that are refused, and of errors;
+    and authenticator, which gets each client's socket and returns it, with credentials, or raises.
+    With rpyc's SSLAuthenticator clients are talked to over TLS, and if it has their CA's
+    certificate, then those with a certificate are let in, whoever's they are, and nobody else.
+    auto_register and registrar may be given as None or False, and listener_timeout as anything, for
+    nothing here waits so.
 
     Who comes in: allow_users: a list of names or ids of users who are let in beside root and this
     process's own. unix_mode: the mode of the Unix socket's file (0600; 0666 with allow_users, whom

@@ -53,8 +53,9 @@ def native_tls(authenticator: Any) -> Tls | None:
         return None
     version = authenticator.ssl_version
     if version not in (*_ANY_VERSION, _ONLY_TLS_1_2):
+        wanted = getattr(version, "name", version)
         raise ValueError(
-            f"authenticator wants {version!s}: TLS 1.2 is the oldest version that is spoken here"
+            f"authenticator wants {wanted}: TLS 1.2 is the oldest version that is spoken here"
         )
     files = (
         readable(name, getattr(authenticator, name) or None)

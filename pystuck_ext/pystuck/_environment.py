@@ -26,8 +26,10 @@ VARIABLES = {
     for name in (*_admission.TLS_ARGUMENTS, *_admission.USER_ARGUMENTS)
 }
 
-#: How a variable begins that somebody has misspelt: it would go unheeded, and let more clients in.
-_MEANT = ("PYSTUCK_ALLOW", "PYSTUCK_CA", "PYSTUCK_CERT", "PYSTUCK_CR", "PYSTUCK_UNIX")
+#: How a variable begins, and what is in it, that somebody has misspelt: it would go unheeded, and
+#: let more clients in.
+_MEANT = ("PYSTUCK_CA", "PYSTUCK_CR")
+_MEANT_WORDS = "ALLOW ALOW CERT CIPHER CRL GROUP MODE REVO SECUR SUBJ UNIX USER".split()
 
 
 def _is_ignored() -> bool:
@@ -44,6 +46,13 @@ def value() -> str:
     return "" if _is_ignored() or text == "0" else text
 
 
+def _is_meant(variable: str) -> bool:
+    """Whether a variable that there is not can only have been meant to say who comes in."""
+    return variable.startswith("PYSTUCK_") and (
+        variable.startswith(_MEANT) or any(word in variable for word in _MEANT_WORDS)
+    )
+
+
 def admission() -> dict[str, str | list[str]]:
     """Who comes in, by the arguments of run_server, for _admission.from_texts. Raises ValueError
     for what cannot have been meant: a variable that is empty, or misspelt."""
@@ -53,7 +62,7 @@ def admission() -> dict[str, str | list[str]]:
     for variable, text in os.environ.items():
         name = VARIABLES.get(variable)
         if name is None:
-            if variable.startswith(_MEANT):
+            if _is_meant(variable):
                 raise ValueError(f"{variable} is no variable of pystuck's")
         elif name == "insecure":
             if text not in ("", "0", "1"):

@@ -883,7 +883,10 @@ def test_thousands_of_bad_connections_leave_nothing_behind(stuck: Debuggee) -> N
     holdings = stuck.holdings()
     do_all(50)
     stuck.wait_until_back_to(holdings)
-    before = stuck.rss()
-    do_all(500)
-    stuck.wait_until_back_to(holdings)
-    assert stuck.rss() - before < (32 * MIB if SANITIZED else 4 * MIB)
+    growth: list[int] = []
+    while not growth or min(growth) > (32 * MIB if SANITIZED else 4 * MIB):
+        assert len(growth) < 3, growth  # what leaks does so each time, malloc's arenas do not
+        before = stuck.rss()
+        do_all(500)
+        stuck.wait_until_back_to(holdings)
+        growth.append(stuck.rss() - before)

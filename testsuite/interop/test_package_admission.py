@@ -271,6 +271,9 @@ WRONG_VARIABLES = {
     "PYSTUCK_ALLOW_USER=x": "PYSTUCK_ALLOW_USER is no variable of pystuck's",
     "PYSTUCK_ALLOW_SUBJECT=x": "PYSTUCK_ALLOW_SUBJECT is no variable of pystuck's",
     "PYSTUCK_CA_CERT=x": "PYSTUCK_CA_CERT is no variable of pystuck's",
+    "PYSTUCK_ALOW_SUBJECTS=x": "PYSTUCK_ALOW_SUBJECTS is no variable of pystuck's",
+    "PYSTUCK_SUBJECTS=x": "PYSTUCK_SUBJECTS is no variable of pystuck's",
+    "PYSTUCK_REVOKED=x": "PYSTUCK_REVOKED is no variable of pystuck's",
 }
 
 

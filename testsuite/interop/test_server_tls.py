@@ -371,6 +371,7 @@ def test_a_file_that_cannot_be_used_is_named(name: str, files: Files, tmp_path: 
     )
     error = str(attempt({**given, name: str(nonsense)}))
     assert error.startswith(f"ValueError: TLS: cannot use the {what[name]} {nonsense}: ")
+    assert "PEM lib" not in error
     for wrong in (5, True, 1.5, [str(nonsense)]):
         error = str(attempt({**given, name: wrong}))
         assert error == f"TypeError: {name} takes the path of a file, not {wrong!r}"

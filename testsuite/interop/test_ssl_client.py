@@ -9,6 +9,7 @@ import ipaddress
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -28,6 +29,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from harness import (
     PATIENCE,
     Debuggee,
+    build_setting,
     command,
     pystuck,
     stock_environment,
@@ -590,10 +592,19 @@ def test_a_certificate_that_comes_by_a_pipe_is_not_waited_for_twice(
     assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
 
 
+def test_librpyc_ssl_is_found_where_all_was_built_and_is_not_installed(
+    start_debuggee: Start, files: Files
+) -> None:
+    debuggee = start_debuggee(certfile=files.server_cert, keyfile=files.server_key)
+    done = pystuck(f"--ssl-ca={files.ca}", "-c", "6 * 7", "127.0.0.1", debuggee.port)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
+
+
 def test_where_librpyc_ssl_is_not_installed_that_is_said(
-    start: Start, files: Files, tmp_path: Path
+    start: Start, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     debuggee = start(**server_files(files))
+    monkeypatch.setenv("PYSTUCK_BIN", str(shutil.copy(build_setting("PYSTUCK_BIN"), tmp_path)))
     done = pystuck(f"--ssl-ca={files.ca}", "-c", "6 * 7", "127.0.0.1", debuggee.port)
     if done.returncode == 0:
         pytest.skip("librpyc-ssl is installed where the client looks for it")
