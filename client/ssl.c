@@ -202,7 +202,7 @@ static const char *objection(const struct trouble *t)
         {"alert unknown ca", "it is of no CA that the server trusts"},
         {"alert certificate expired", "it has expired"},
         {"alert certificate revoked", "it has been revoked"},
-        {"alert bad certificate", "it is damaged, or not allowed there"},
+        {"alert bad certificate", "it is damaged, not valid yet, or not allowed there"},
         {"alert unsupported certificate", "it is not one for clients"},
         {"alert certificate unknown", "it is not allowed there"},
         {"alert access denied", "it is not allowed there"},

@@ -458,7 +458,7 @@ def test_a_server_with_which_there_is_no_common_cipher(files: Files) -> None:
 @pytest.mark.parametrize(
     ("alert", "words"),
     [
-        (42, "it is damaged, or not allowed there"),
+        (42, "it is damaged, not valid yet, or not allowed there"),
         (43, "it is not one for clients"),
         (44, "it has been revoked"),
         (46, "it is not allowed there"),
