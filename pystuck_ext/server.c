@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -404,6 +405,23 @@ static void name_listener(const struct ps_server *s)
     pthread_setname_np(pthread_self(), name);
 }
 
+/* Accepts a client, if there is one descriptor more than that takes: the kernel is asked by it who
+ * the client is, who has to wait otherwise. -1 with errno. */
+static int accept_client(const struct ps_server *s)
+{
+    bool asks = s->address.ss_family != AF_UNIX && !s->options.anyone;
+    int spare = asks ? eventfd(0, EFD_CLOEXEC) : -1, fd, saved;
+
+    if (asks && spare < 0 && is_shortage(errno))
+        return -1;
+    fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+    saved = errno;
+    if (spare >= 0)
+        close(spare);
+    errno = saved;
+    return fd;
+}
+
 /* Accepts until the listener is shut down, or is no longer ours. */
 static void *listener_main(void *arg)
 {
@@ -423,7 +441,7 @@ static void *listener_main(void *arg)
         tell_sessions(s, &w);
         if (!w.fds[0].revents || !stream_is_ours(&s->listener))
             continue;
-        fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+        fd = accept_client(s);
         if (fd >= 0)
             welcome(s, fd);
         else if (is_shortage(errno))

@@ -114,17 +114,21 @@ def way(request: pytest.FixtureRequest, start_debuggee: Start) -> Iterator[Way]:
 # ---- No descriptors, no threads ------------------------------------------------------------------
 
 
-def test_a_program_whose_descriptors_run_out_serves_those_who_are_in(stuck: Debuggee) -> None:
+@pytest.mark.parametrize("free", [0, 1])
+def test_a_program_whose_descriptors_run_out_serves_those_who_are_in(
+    stuck: Debuggee, free: int
+) -> None:
+    """One would be enough to let a client in, but not to ask the kernel who that is."""
     with raw_connect(stuck) as inside:
         held = inside.eval("[1]")
         before = stuck.holdings()
         limits = resource.prlimit(stuck.pid, resource.RLIMIT_NOFILE)
-        lowest = len(stuck.descriptors())
+        lowest = len(stuck.descriptors()) + free
         resource.prlimit(stuck.pid, resource.RLIMIT_NOFILE, (lowest, limits[1]))
         with raw_connect(stuck) as waiting:
             waiting.send(waiting.request_frame(Handler.PING, box(("in time",)), 5))
             assert inside.value(Handler.REPR, held) == "[1]"
-            assert stuck.holdings() == before
+            wait_until(lambda: stuck.holdings() == before, "nobody to be let in")
             resource.prlimit(stuck.pid, resource.RLIMIT_NOFILE, limits)
             assert waiting.answer() == (REPLY, 5, (VALUE, "in time"))
     figures.add("faults")
