@@ -27,7 +27,7 @@
 
 int pystuck_main(int argc, char **argv);
 #define main pystuck_main
-#include "main.c"
+#include "main.c" /* NOLINT(bugprone-suspicious-include) */
 #undef main
 
 /* A seq that no session gets to. */

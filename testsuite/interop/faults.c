@@ -106,9 +106,9 @@ static bool fails(enum kind kind, const void *caller)
 
 /* The C library's own function of that name. */
 #define REAL(name)                                                                                 \
-    static __typeof__(&name) real;                                                                 \
+    static __typeof__(&(name)) real;                                                               \
     if (!real)                                                                                     \
-    real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
+    real = (__typeof__(&(name)))dlsym(RTLD_NEXT, #name)
 
 __attribute__((constructor)) static void begin(void)
 {
