@@ -288,6 +288,16 @@ void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler
     begin_request(c, out, handler, seq, true);
 }
 
+void conn_request_restart(struct conn *c, struct outgoing *out, enum handler handler, int64_t seq,
+                          uint64_t recipient)
+{
+    buffer_truncate(&out->buf, out->start);
+    out->threads.recipient = recipient;
+    out->start = message_begin(&out->buf, &c->env, MESSAGE_REQUEST, seq, &out->threads);
+    brine_put_tuple(&out->buf, 2);
+    brine_put_int(&out->buf, handler);
+}
+
 void conn_reply_begin(struct conn *c, struct outgoing *out, const struct message *request,
                       enum message_kind kind)
 {

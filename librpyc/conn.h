@@ -118,6 +118,10 @@ void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handl
 void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler handler,
                               int64_t *seq);
 
+/* Begins the latest request of a message anew, for that thread of the peer's. */
+void conn_request_restart(struct conn *c, struct outgoing *out, enum handler handler, int64_t seq,
+                          uint64_t recipient);
+
 /* Gives up the message that is being written; requests that were completed before it still go out.
  */
 void conn_abandon(struct conn *c, struct outgoing *out, deadline_t deadline);

@@ -5,18 +5,20 @@
 
 struct drop {
     struct drop *next;
-    uint64_t count;
+    uint64_t count, thread;
     size_t pack_len;
     uint8_t pack[];
 };
 
-void drops_add(struct drops *list, const uint8_t *pack, size_t pack_len, uint64_t count)
+void drops_add(struct drops *list, const uint8_t *pack, size_t pack_len, uint64_t count,
+               uint64_t thread)
 {
     struct drop *d = malloc(sizeof(*d) + pack_len);
 
     if (!d)
         return;
     d->count = count;
+    d->thread = thread;
     d->pack_len = pack_len;
     memcpy(d->pack, pack, pack_len);
     d->next = list->first;
@@ -34,7 +36,7 @@ void drops_add_box(struct drops *list, struct brine_reader *r)
 
     for (; left > 0 && box_next(r, &label); left--) {
         if (label == LABEL_REMOTE_REF && id_pack_next(r, &pack))
-            drops_add(list, pack.raw, pack.raw_len, 1);
+            drops_add(list, pack.raw, pack.raw_len, 1, 0);
         else if (label == LABEL_TUPLE && brine_next(r, &tuple) && tuple.type == BRINE_TUPLE)
             left += tuple.count;
         else if (label == LABEL_TUPLE || !brine_skip(r, &data, &len))
@@ -73,15 +75,25 @@ static void put_arguments(struct buffer *out, const struct drop *d)
     brine_put_uint(out, d->count);
 }
 
+/* Whom a request is for that gives back what is in the list, or else, at its end, any other. */
+static uint64_t recipient_of(const struct drop *d, uint64_t usual)
+{
+    return d && d->thread ? d->thread : usual;
+}
+
 /* Writes a DEL for everything in the list into a message that was begun with one, and begins a
  * request behind them. Empties the list. */
 static void put_all(struct conn *c, struct drops *list, struct outgoing *out, enum handler handler,
                     int64_t *seq)
 {
+    const uint64_t usual = out->threads.recipient;
     const struct drop *d;
 
+    if (list->first && list->first->thread)
+        conn_request_restart(c, out, HANDLE_DEL, *seq, list->first->thread);
     for (d = list->first; d; d = d->next) {
         put_arguments(&out->buf, d);
+        out->threads.recipient = recipient_of(d->next, usual);
         if (conn_request_next(c, out, d->next ? HANDLE_DEL : handler, seq, NULL) < 0)
             out->buf.failed = true;
     }
@@ -106,6 +118,8 @@ void drops_post(struct conn *c, struct drops *list, deadline_t deadline)
     list->first = last->next;
     conn_request_begin_apart(c, &out, HANDLE_DEL, &seq);
     put_all(c, list, &out, HANDLE_DEL, &seq);
+    if (last->thread)
+        conn_request_restart(c, &out, HANDLE_DEL, seq, last->thread);
     put_arguments(&out.buf, last);
     conn_send(c, &out, deadline, NULL);
     free(last);

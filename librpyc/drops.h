@@ -16,8 +16,11 @@ struct drops {
 };
 
 /* Notes an object by its id pack (brine, copied), and how often the peer counted it for us. Out of
- * memory, the peer keeps the object until we hang up. */
-void drops_add(struct drops *list, const uint8_t *pack, size_t pack_len, uint64_t count);
+ * memory, the peer keeps the object until we hang up. With bind-threads a thread of the peer's may
+ * still have an answer to read that refers to the object: the DEL then goes the same way. 0: there
+ * is none, and any thread may take it. */
+void drops_add(struct drops *list, const uint8_t *pack, size_t pack_len, uint64_t count,
+               uint64_t thread);
 
 /* Notes every object of the peer's that a box refers to, once for each time. */
 void drops_add_box(struct drops *list, struct brine_reader *box);

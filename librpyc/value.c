@@ -51,7 +51,7 @@ static void free_netref(rpyc_value *v)
 {
     rpyc_conn *conn = v->ref.conn;
 
-    drops_add(&conn->drops, v->ref.pack, v->ref.pack_len, v->ref.count);
+    drops_add(&conn->drops, v->ref.pack, v->ref.pack_len, v->ref.count, 0);
     free(v->ref.name);
     free(v->ref.pack);
     free(v);

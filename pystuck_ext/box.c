@@ -317,7 +317,7 @@ static int box_tuple(struct ps_boxer *b, PyObject *obj)
 int ps_box(struct ps_boxer *b, PyObject *obj)
 {
     size_t start = b->out->len;
-    const struct ps_netref *ref;
+    struct ps_netref *ref;
     int result;
 
     box_put(b->out, LABEL_VALUE);
@@ -332,6 +332,8 @@ int ps_box(struct ps_boxer *b, PyObject *obj)
         return box_reference(b, obj);
     box_put(b->out, LABEL_LOCAL_REF);
     buffer_put(b->out, ref->pack, ref->pack_len);
+    if (b->answers)
+        ref->answered = b->answers;
     return 0;
 }
 

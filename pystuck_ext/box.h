@@ -18,6 +18,7 @@ struct ps_boxer {
     struct ps_session *session;
     struct buffer *out;
     PyObject *sent; /* the id packs of what goes by reference, a list; NULL while there are none */
+    uint64_t answers; /* the thread of the client's that waits for the message, or 0 */
 };
 
 /* Appends the box of obj; the client then holds what went by reference. -1: an exception, as above.

@@ -602,7 +602,7 @@ int ps_dispatch(struct ps_session *s, struct message *request, int64_t handler,
                 struct outgoing *out, PyObject **interrupt, struct rpyc_error *err)
 {
     PyObject *result = carry_out(s, &request->body, handler);
-    struct ps_boxer boxer = {s, &out->buf, NULL};
+    struct ps_boxer boxer = {.session = s, .out = &out->buf, .answers = request->sender};
 
     if (request->body.failed != RPYC_OK) {
         Py_CLEAR(result);

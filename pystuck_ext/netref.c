@@ -59,7 +59,7 @@ static void netref_dealloc(PyObject *self)
 
     if (s) {
         tdelete(ref, &s->netrefs, compare_packs);
-        drops_add(&s->drops, ref->pack, ref->pack_len, ref->count);
+        drops_add(&s->drops, ref->pack, ref->pack_len, ref->count, ref->answered);
         ps_session_drop_soon(s);
     }
     if (ref->weakrefs)
@@ -71,9 +71,9 @@ static void netref_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-const struct ps_netref *ps_netref_of(struct ps_session *s, PyObject *obj)
+struct ps_netref *ps_netref_of(struct ps_session *s, PyObject *obj)
 {
-    const struct ps_netref *ref = (const struct ps_netref *)obj;
+    struct ps_netref *ref = (struct ps_netref *)obj;
 
     if (!PyObject_TypeCheck(obj, s->state->netref_type) || ref->session != s)
         return NULL;
@@ -473,7 +473,7 @@ PyObject *ps_netref_get(struct ps_session *s, const struct id_pack *pack)
             return netref;
     }
     if (!ref) {
-        drops_add(&s->drops, pack->raw, pack->raw_len, 1);
+        drops_add(&s->drops, pack->raw, pack->raw_len, 1, 0);
         return NULL;
     }
     PyErr_Clear();

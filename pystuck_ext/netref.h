@@ -13,7 +13,8 @@ struct ps_netref {
     struct ps_session *session; /* a reference */
     uint8_t *pack;              /* its id pack as brine, as it came */
     size_t pack_len;
-    uint64_t count; /* how often the client counted it for us */
+    uint64_t count;    /* how often the client counted it for us */
+    uint64_t answered; /* the thread of the client's that it went back to in an answer, or 0 */
     PyObject *weakrefs;
 };
 
@@ -25,7 +26,7 @@ PyObject *ps_netref_local_names(void);
 
 /* obj as a netref to an object of this session's client, borrowed; NULL, without an exception, if
  * it is anything else. */
-const struct ps_netref *ps_netref_of(struct ps_session *s, PyObject *obj);
+struct ps_netref *ps_netref_of(struct ps_session *s, PyObject *obj);
 
 /* The netref for an id pack that came in: the one that there is, counted once more, or a new one,
  * for which the client may be asked about the class. A new reference, or NULL with an exception. */

@@ -6,13 +6,14 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import rpyc
-from stock_cases import case, connect, is_netref, raises, wait_until
+from stock_cases import Differs, case, connect, is_netref, raises, wait_until
 
 
 @contextlib.contextmanager
@@ -273,6 +274,33 @@ def what_a_request_drops_is_given_back_to_whichever_thread_serves(c: Any) -> Non
     del mine
     with serving(c):
         wait_until(lambda: [gc.collect(), alive()][1] is None, "the object to be given back")
+
+
+@case(Differs("it tells any thread, now and then too early", server="*-bound", hangs=True))
+def an_object_that_comes_back_is_known_to_the_thread_that_gets_it(c: Any) -> None:
+    """It is given back behind the answer, and not by a thread that is faster. Where threads are not
+    bound, there is nothing a server could do: stock reads messages side by side."""
+    give_back, failures = c.eval("lambda *things: things"), []
+
+    def work() -> None:
+        try:
+            for n in range(200):
+                assert give_back([n], n)[0] == [n]
+        except BaseException as error:
+            failures.append(repr(error))
+
+    is_bound = getattr(c, "_bind_threads", False)
+    threads = [threading.Thread(target=work) for _ in range(4 if is_bound else 1)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not failures
 
 
 @case

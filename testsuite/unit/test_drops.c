@@ -70,8 +70,8 @@ TEST(what_is_dropped_is_given_back_before_the_next_request)
     struct outgoing out;
     int64_t seq;
 
-    drops_add(&list, a.data, a.len, 1);
-    drops_add(&list, b.data, b.len, 300);
+    drops_add(&list, a.data, a.len, 1, 0);
+    drops_add(&list, b.data, b.len, 300, 0);
     drops_request_begin(l.c, &list, &out, HANDLE_GETROOT, &seq);
     assert_null(list.first);
     buffer_put(&out.buf, "\x11\x51\x02", 3);
@@ -88,8 +88,8 @@ TEST(what_is_dropped_is_given_back_without_a_request)
     AUTO_BYTES a = from_hex(PACK_A), b = from_hex(PACK_B);
     struct drops list = {0};
 
-    drops_add(&list, a.data, a.len, 1);
-    drops_add(&list, b.data, b.len, 2);
+    drops_add(&list, a.data, a.len, 1, 0);
+    drops_add(&list, b.data, b.len, 2, 0);
     drops_post(l.c, &list, SOON);
     assert_null(list.first);
     hears(&l.peer, "011150 115f 1152 11 1153 " PACK_A " 1151 51");

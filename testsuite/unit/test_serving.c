@@ -20,6 +20,7 @@
 #define NOTE HANDLE_STR  /* 0x5a: nothing but to take note of the thread */
 #define ASK  HANDLE_DIR  /* 0x5d: asks the peer for its root before it answers */
 #define DROP HANDLE_HASH /* 0x5c: gives an object of the peer's back once it has answered */
+#define BACK HANDLE_CMP  /* 0x5b: the same, and one that was in the answer */
 
 #define SEQ_MAX 8
 
@@ -78,13 +79,18 @@ static void ask_for_root(struct conn *c)
         message_free(&reply);
 }
 
-/* What has the id pack ("a", 1, 1). */
-static void give_back(struct conn *c)
+/* What has the id pack ("a", 1, 1); and, where there was one in the answer to a thread, ("b", 1,
+ * 1). */
+static void give_back(struct conn *c, uint64_t answered)
 {
-    AUTO_BYTES pack = from_hex("12 080a61 51 51");
+    AUTO_BYTES pack = from_hex("12 080a61 51 51"), other = from_hex("12 080a62 51 51");
     struct drops list = {0};
 
-    drops_add(&list, pack.data, pack.len, 1);
+    if (answered)
+        drops_add(&list, other.data, other.len, 1, answered);
+    drops_add(&list, pack.data, pack.len, 1, 0);
+    if (answered)
+        drops_add(&list, other.data, other.len, 2, answered);
     drops_post(c, &list, SOON);
 }
 
@@ -101,8 +107,8 @@ static int serve(void *host, struct conn *c, struct message *m, int64_t handler,
     box_put(&out.buf, LABEL_VALUE);
     brine_put_int(&out.buf, m->seq);
     result = conn_send(c, &out, SOON, err);
-    if (handler == DROP)
-        give_back(c);
+    if (handler == DROP || handler == BACK)
+        give_back(c, handler == BACK ? m->sender : 0);
     return result;
 }
 
@@ -227,17 +233,32 @@ TEST(a_request_within_a_request_is_served_by_the_thread_that_waits)
 }
 
 /* The one that asked has its answer, and may not read for a long time. */
+static void hears_del(struct peer *peer, const char *hex)
+{
+    AUTO_BYTES heard = next_frame(peer); /* sender: our thread */
+
+    assert_true(heard.len > 8);
+    assert_bytes(heard.data + 8, heard.len - 8, hex);
+}
+
 TEST(what_a_request_drops_is_given_back_to_whichever_thread_of_the_peer_reads)
 {
     AUTO_LINK l = link_new();
-    AUTO_BYTES heard = {NULL, 0};
 
     say(&l->peer, A NOBODY "01 1150 115c" NO_ARGS);
     hears_reply(&l->peer, 0, 0x0a);
-    heard = next_frame(&l->peer); /* sender: our thread */
-    assert_true(heard.len > 8);
-    assert_bytes(heard.data + 8, heard.len - 8,
-                 NOBODY "011150 115f 1152 11 1153 12 080a61 51 51 1151 51");
+    hears_del(&l->peer, NOBODY "011150 115f 1152 11 1153 12 080a61 51 51 1151 51");
+}
+
+TEST(what_was_in_an_answer_is_given_back_to_the_thread_that_reads_that)
+{
+    AUTO_LINK l = link_new();
+
+    say(&l->peer, A NOBODY "01 1150 115b" NO_ARGS);
+    hears_reply(&l->peer, 0, 0x0a);
+    hears_del(&l->peer, NOBODY "011150 115f 1152 11 1153 12 080a61 51 51 1151 51");
+    hears_del(&l->peer, A "011151 115f 1152 11 1153 12 080a62 51 51 1151 51");
+    hears_del(&l->peer, A "011152 115f 1152 11 1153 12 080a62 51 51 1151 52");
 }
 
 TEST(a_peer_that_leaves_too_much_for_one_thread_is_hung_up_on)
@@ -312,6 +333,7 @@ int main(void)
         cmocka_unit_test(requests_of_one_thread_of_the_peer_are_served_in_order_and_by_one),
         cmocka_unit_test(a_request_within_a_request_is_served_by_the_thread_that_waits),
         cmocka_unit_test(what_a_request_drops_is_given_back_to_whichever_thread_of_the_peer_reads),
+        cmocka_unit_test(what_was_in_an_answer_is_given_back_to_the_thread_that_reads_that),
         cmocka_unit_test(a_peer_that_leaves_too_much_for_one_thread_is_hung_up_on),
         cmocka_unit_test(a_request_may_end_before_one_that_came_within_it),
     };
