@@ -288,14 +288,20 @@ void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler
     begin_request(c, out, handler, seq, true);
 }
 
+/* Writes the head of one more request of a message. */
+static void put_request(struct conn *c, struct outgoing *out, enum handler handler, int64_t seq)
+{
+    out->start = message_begin(&out->buf, &c->env, MESSAGE_REQUEST, seq, &out->threads);
+    brine_put_tuple(&out->buf, 2);
+    brine_put_int(&out->buf, handler);
+}
+
 void conn_request_restart(struct conn *c, struct outgoing *out, enum handler handler, int64_t seq,
                           uint64_t recipient)
 {
     buffer_truncate(&out->buf, out->start);
     out->threads.recipient = recipient;
-    out->start = message_begin(&out->buf, &c->env, MESSAGE_REQUEST, seq, &out->threads);
-    brine_put_tuple(&out->buf, 2);
-    brine_put_int(&out->buf, handler);
+    put_request(c, out, handler, seq);
 }
 
 void conn_reply_begin(struct conn *c, struct outgoing *out, const struct message *request,
@@ -441,9 +447,7 @@ int conn_request_next(struct conn *c, struct outgoing *out, enum handler handler
     pthread_mutex_lock(&c->lock);
     *seq = c->next_seq++;
     pthread_mutex_unlock(&c->lock);
-    out->start = message_begin(&out->buf, &c->env, MESSAGE_REQUEST, *seq, &out->threads);
-    brine_put_tuple(&out->buf, 2);
-    brine_put_int(&out->buf, handler);
+    put_request(c, out, handler, *seq);
     return 0;
 }
 

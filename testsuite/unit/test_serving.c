@@ -232,7 +232,6 @@ TEST(a_request_within_a_request_is_served_by_the_thread_that_waits)
     }
 }
 
-/* The one that asked has its answer, and may not read for a long time. */
 static void hears_del(struct peer *peer, const char *hex)
 {
     AUTO_BYTES heard = next_frame(peer); /* sender: our thread */
@@ -241,6 +240,7 @@ static void hears_del(struct peer *peer, const char *hex)
     assert_bytes(heard.data + 8, heard.len - 8, hex);
 }
 
+/* The one that asked has its answer, and may not read for a long time. */
 TEST(what_a_request_drops_is_given_back_to_whichever_thread_of_the_peer_reads)
 {
     AUTO_LINK l = link_new();
