@@ -40,7 +40,10 @@ echo "$file" >"$0.file"
 
 
 class Magical(Prompt):
-    """... who also types what is no cell."""
+    """... who also types what is no cell. Names of files, however long, fit into its lines."""
+
+    def __init__(self, where: list[object], home: Path) -> None:
+        super().__init__(where, home, columns=400)
 
     def ask(self, line: str) -> str:
         """Types what takes no number, and returns what is printed on it."""
