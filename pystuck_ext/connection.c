@@ -32,9 +32,10 @@ static PyObject *call_with_link(struct ps_session *s, PyObject *callable)
 
 int ps_connect_service(struct ps_session *s)
 {
-    PyObject *connection = call_with_link(s, s->serving->connect), *root, *done;
+    PyObject *connection, *root, *done;
 
     atomic_store(&s->started, true);
+    connection = call_with_link(s, s->serving->connect);
     if (!connection || take_connection(s, connection) < 0)
         return -1;
     root = PyObject_GetAttrString(connection, "_local_root");
@@ -48,9 +49,23 @@ int ps_connect_service(struct ps_session *s)
     s->root = root;
     if (!s->root || !s->policy)
         return -1;
+    s->met = true;
     done = PyObject_CallMethod(connection, "_connected", NULL);
     Py_XDECREF(done);
     return done ? 0 : -1;
+}
+
+void ps_disconnect(struct ps_session *s)
+{
+    PyObject *connection = s->connection, *done;
+
+    if (!connection || (s->serving->connect && !s->met))
+        return;
+    Py_INCREF(connection);
+    done = PyObject_CallMethod(connection, "_disconnected", NULL);
+    Py_XDECREF(done);
+    Py_DECREF(connection);
+    PyErr_Clear();
 }
 
 int ps_connect_classic(struct ps_session *s)

@@ -12,6 +12,10 @@
  * told of its client. -1 with an exception: it does not want it. */
 int ps_connect_service(struct ps_session *s);
 
+/* Tells the service that its client is gone, if it was told of the client: also where on_connect
+ * raised, as with stock. Once, and not while ps_connect_service is running. */
+void ps_disconnect(struct ps_session *s);
+
 /* Makes the classic service, unless the session has a service, or has had one. Before each request:
  * with bind-threads several threads may have a first one. -1 with an exception. */
 int ps_connect_classic(struct ps_session *s);

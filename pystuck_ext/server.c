@@ -39,7 +39,7 @@ struct ps_server {
     pthread_mutex_t lock; /* guards what follows, and the clients' streams */
     bool closed;
     size_t client_count; /* that have not hung up */
-    size_t served_count; /* in the list: what one has asked for that has hung up may go on */
+    size_t served_count; /* and those that have, until what was begun for them is done */
     LIST_HEAD(, ps_client) clients;
 };
 
@@ -191,16 +191,24 @@ void ps_client_turn_away(struct ps_client *client)
     pthread_mutex_unlock(&client->server->lock);
 }
 
-void ps_client_done(struct ps_client *client)
+void ps_client_left(struct ps_client *client)
 {
     struct ps_server *s = client->server;
 
     pthread_mutex_lock(&s->lock);
     note_hang_up(client);
     LIST_REMOVE(client, entry);
-    s->served_count--;
     pthread_mutex_unlock(&s->lock);
     conn_unref(client->conn);
+}
+
+void ps_client_done(struct ps_client *client)
+{
+    struct ps_server *s = client->server;
+
+    pthread_mutex_lock(&s->lock);
+    s->served_count--;
+    pthread_mutex_unlock(&s->lock);
     free(client);
     ps_server_unref(s);
 }
@@ -258,6 +266,7 @@ static void welcome(struct ps_server *s, int fd)
     else
         tell(s, true, "a client was refused: no thread could be started");
     ps_client_turn_away(client);
+    ps_client_left(client);
     ps_client_done(client);
 }
 

@@ -31,7 +31,7 @@ struct ps_client {
 };
 
 /* Serves a client from its first byte to its last, on a thread of its own. Takes client->stream.
- * Ends with ps_client_done as the last thing before the stream is closed. */
+ * Calls ps_client_left and, once it runs nothing for the client any more, ps_client_done. */
 typedef void (*ps_serve_client)(void *context, struct ps_client *client);
 
 /* Told that a client has hung up, once, by the listener, which must not wait: the session may be
@@ -89,7 +89,10 @@ void ps_client_set_conn(struct ps_client *client, struct conn *conn, void *sessi
 /* Hangs up on a client that is not going to have a connection. */
 void ps_client_turn_away(struct ps_client *client);
 
-/* The client is served. Frees it. */
+/* The client's socket is closed, or about to be. It is still counted among those who are served. */
+void ps_client_left(struct ps_client *client);
+
+/* Everything that was done for the client is over. Frees it. After ps_client_left. */
 void ps_client_done(struct ps_client *client);
 
 /* Blocks all signals but those of a thread's own faults, as the server's threads do while they run

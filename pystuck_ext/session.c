@@ -219,14 +219,17 @@ static void leave_python(struct ps_session *s)
 }
 
 /* A service that run_server was given hears of its client before that says anything: with the
- * classic one there is nothing to do that cannot wait for a request. */
+ * classic one there is nothing to do that cannot wait for a request.
+ *
+ * This is not a request: if the client hangs up meanwhile, reap() does not start, and this thread
+ * ends the service once on_connect has returned. Requests served meanwhile are nested in it. */
 static int introduce(struct ps_session *s, unsigned long long id)
 {
     int result = -1;
 
     if (!s->serving->connect)
         return 0;
-    begin_request(s);
+    own_depth++;
     if (enter(s)) {
         ps_thread_set_interruptible(true);
         result = ps_connect_service(s);
@@ -234,7 +237,7 @@ static int introduce(struct ps_session *s, unsigned long long id)
             tell_refusal(s, id);
         leave_python(s);
     }
-    end_request(s);
+    own_depth--;
     return result;
 }
 
@@ -377,26 +380,17 @@ void ps_session_drop_soon(struct ps_session *s)
 
 /* ---- The end -------------------------------------------------------------------------------- */
 
-/* Tells the service that its client is gone. */
-static void disconnect(struct ps_session *s)
-{
-    PyObject *done;
-
-    if (!s->connection)
-        return;
-    done = PyObject_CallMethod(s->connection, "_disconnected", NULL);
-    Py_XDECREF(done);
-    PyErr_Clear();
-}
-
-/* With the GIL: lets go of everything that the client held. Once. */
+/* With the GIL: lets go of everything that the client held. Once, and never while the service is
+ * being connected: see introduce. */
 static void let_go(struct ps_session *s)
 {
     if (s->ended)
         return;
     s->ended = true;
     drop_late_exception();
-    disconnect(s);
+    ps_disconnect(s);
+    if (s->fork_count != ps_fork_count())
+        _exit(0); /* as in end_python */
     ps_objects_clear(&s->objects);
     Py_CLEAR(s->root);
     Py_CLEAR(s->policy);
@@ -676,9 +670,10 @@ void ps_session_run(void *context, struct ps_client *client)
 
     ps_thread_begin(serving->state);
     s = serve_client(serving, client);
-    ps_client_done(client);
+    ps_client_left(client);
     if (s)
         end_session(s);
+    ps_client_done(client);
     tls_thread_end(serving->tls);
     ps_thread_end(serving->state);
 }

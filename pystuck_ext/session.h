@@ -60,6 +60,7 @@ struct ps_session {
     atomic_bool started; /* there are objects to let go */
 
     /* The GIL guards the rest. */
+    bool met;                  /* the service's on_connect was begun: on_disconnect is due */
     bool ended;                /* the client's objects have been let go; none comes in any more */
     struct ps_objects objects; /* ours that the client holds */
     PyObject *root;            /* the service */

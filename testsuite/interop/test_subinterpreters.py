@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import rpyc
-from harness import Debuggee, command, debuggee_environment, python
+from harness import Debuggee, command, debuggee_environment, python, wait_until
+from rawpeer import raw_connect
 
 Connect = Callable[[Debuggee], Any]
 
@@ -135,3 +136,44 @@ def test_the_end_of_an_interpreter_interrupts_requests_that_run(
     assert debuggee.read_line() == "ended"
     thread.join()
     assert results == [EOFError]
+
+
+MEETING = """
+import os, pystuck
+class Service:
+    def on_connect(self, conn, write=os.write):
+        write(1, b"on_connect\\n")
+        try:
+            while moment == "on_connect": pass
+        finally:
+            write(1, b"on_connect ends\\n")
+    def on_disconnect(self, conn, write=os.write):
+        write(1, b"on_disconnect\\n")
+    def __del__(self, write=os.write):
+        write(1, b"gone\\n")
+    def __init__(self, write=os.write):
+        write(1, b"__init__\\n")
+        while moment == "__init__": pass
+other = pystuck.run_server(port=0, service_class_getter=lambda: Service)
+"""
+
+
+@needs_testcapi
+@pytest.mark.parametrize("moment", ["__init__", "on_connect", "idle"])
+def test_the_end_of_an_interpreter_ends_the_services_of_clients(
+    moment: str, start: Callable[[str], Debuggee], connect: Connect
+) -> None:
+    debuggee = start("end")
+    c = connect(debuggee)
+    c.execute(f"moment = {moment!r}" + MEETING)
+    debuggee.port = c.namespace["other"].port
+    events = ["__init__", "on_connect", "on_connect ends", "on_disconnect", "gone"]
+    seen = {"__init__": 1, "on_connect": 2, "idle": 3}[moment]
+    with raw_connect(debuggee) as peer:
+        assert [debuggee.read_line() for _ in range(seen)] == events[:seen]
+        debuggee.write("end\n")
+        assert peer.is_closed()
+    rest = ["gone"] if moment == "__init__" else events[seen:]
+    assert [debuggee.read_line() for _ in rest] == rest
+    assert debuggee.read_line() == "ended"
+    wait_until(lambda: len(debuggee.threads()) == 1, "the threads to end")
