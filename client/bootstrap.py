@@ -38,6 +38,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         SyntaxError,
         TypeError,
         ValueError,
+        all,
         bool,
         bytearray,
         bytes,
@@ -464,10 +465,14 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             return "<the modules of this process: modules['os'], modules.os>"
 
     def remember(number, value):
+        """Enters a value in Out, and names it _: unless the user has given a value to _, __ or ___,
+        which then all stay as they are.
+        """
         names["Out"][number] = value
         names["___"], names["__"], names["_"] = names["__"], names["_"], value
-        for name in "_", "__", "___":
-            namespace[name] = names[name]
+        if all([namespace.get(name, mine) is mine for name, mine in latest.items()]):
+            latest.update({name: names[name] for name in latest})
+            namespace.update(latest)
         namespace[f"_{number}"] = value
 
     def compiled(source, filename):
@@ -645,8 +650,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 value = Awaited(code, streams, number).wait()
             else:
                 value = eval(code, namespace)
-            if every and has_value and value is not None and not is_quiet:
-                print(shown(value, width))
+            if every and has_value and value is not None:
+                remember(number, value)
+                if not is_quiet:
+                    print(shown(value, width))
         return value if has_value else None, is_quiet
 
     def result(number, value, is_quiet, width):
@@ -674,7 +681,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         future_flags |= getattr(__future__, feature).compiler_flag
     our_codes = set(codes_within(sys._getframe().f_code))
     sources, told, flags, unread, chain_streams = {}, [threading.get_ident()], [0], [""], []
-    names = {"In": [], "Out": {}, "_": "", "__": "", "___": ""}
+    latest = {"_": "", "__": "", "___": ""}
+    names = {"In": [], "Out": {}, **latest}
     namespace.setdefault("__name__", "__main__")
     namespace.setdefault("__builtins__", builtins)
     namespace.update(names, modules=Modules())

@@ -38,7 +38,7 @@ static int no_memory(struct rpyc_error *err)
 
 /* ---- Names that are kept here ---------------------------------------------------------------- */
 
-static struct binding *find_binding(struct proxies *p, const char *name)
+static struct binding *find_binding(const struct proxies *p, const char *name)
 {
     size_t i;
 
@@ -69,6 +69,13 @@ static int add_binding(struct proxies *p, const char *name, rpyc_value *value,
     }
     p->names[p->count++] = (struct binding){copy, rpyc_ref(value)};
     return 0;
+}
+
+rpyc_value *proxies_value(const struct proxies *p, const char *name)
+{
+    const struct binding *b = find_binding(p, name);
+
+    return b ? b->value : NULL;
 }
 
 int proxies_bind(struct proxies *p, const char *name, rpyc_value *value, struct rpyc_error *err)

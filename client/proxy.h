@@ -34,6 +34,9 @@ void proxies_close(struct proxies *proxies);
 int proxies_bind(struct proxies *proxies, const char *name, rpyc_value *value,
                  struct rpyc_error *err);
 
+/* The value of a name kept here, borrowed; NULL: it has none. */
+rpyc_value *proxies_value(const struct proxies *proxies, const char *name);
+
 /* Calls each with every name that is kept here. */
 void proxies_names(const struct proxies *proxies, void (*each)(void *arg, const char *name),
                    void *arg);

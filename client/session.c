@@ -17,12 +17,13 @@
 #define LOOK_EVERY_MS 50
 
 struct session {
-    rpyc_conn *conn;     /* borrowed */
-    struct cells *cells; /* NULL: no code is run over there, and then this is here: */
-    int number;          /* of the next cell */
-    rpyc_value *in;      /* a list over there, */
-    rpyc_value *out;     /* ... a dict, or NULL where there are none to be had, */
-    rpyc_value *last[3]; /* ... and the latest values, or NULL */
+    rpyc_conn *conn;      /* borrowed */
+    struct cells *cells;  /* NULL: no code is run over there, and then this is here: */
+    int number;           /* of the next cell */
+    rpyc_value *in;       /* a list over there, */
+    rpyc_value *out;      /* ... a dict, or NULL where there are none to be had, */
+    rpyc_value *last[3];  /* ... and the latest values, or NULL, */
+    rpyc_value *named[3]; /* ... and those that _, __ and ___ were given */
 
     struct proxies *proxies;
     const struct cell_interrupt *interrupt; /* of the one that runs, or NULL */
@@ -82,8 +83,10 @@ void session_close(struct session *s)
         return;
     proxies_close(s->proxies);
     cells_close(s->cells);
-    for (i = 0; i < 3; i++)
+    for (i = 0; i < 3; i++) {
         rpyc_unref(s->last[i]);
+        rpyc_unref(s->named[i]);
+    }
     rpyc_unref(s->in);
     rpyc_unref(s->out);
     free(s);
@@ -219,15 +222,34 @@ static int run_there(struct session *s, const char *source, int width, enum cell
 
 /* ---- Without cells --------------------------------------------------------------------------- */
 
-/* Gives the latest values their names. */
-static void name_values(struct session *s)
+/* The names of the latest values. */
+static const char *const latest[] = {"_", "__", "___"};
+
+/* True if the user has given a value to one of these names: they all stay as they are, then. */
+static bool are_names_taken(const struct session *s)
 {
-    static const char *const names[] = {"_", "__", "___"};
+    rpyc_value *value;
     size_t i;
 
-    for (i = 0; i < 3; i++)
-        if (s->last[i])
-            proxies_bind(s->proxies, names[i], s->last[i], NULL);
+    for (i = 0; i < 3; i++) {
+        value = proxies_value(s->proxies, latest[i]);
+        if (value && value != s->named[i])
+            return true;
+    }
+    return false;
+}
+
+static void name_values(struct session *s)
+{
+    size_t i;
+
+    for (i = 0; i < 3; i++) {
+        if (!s->last[i])
+            continue;
+        rpyc_unref(s->named[i]);
+        s->named[i] = rpyc_ref(s->last[i]);
+        proxies_bind(s->proxies, latest[i], s->named[i], NULL);
+    }
 }
 
 static void remember(struct session *s, rpyc_value *value)
@@ -239,7 +261,8 @@ static void remember(struct session *s, rpyc_value *value)
     s->last[2] = s->last[1];
     s->last[1] = s->last[0];
     s->last[0] = rpyc_ref(value);
-    name_values(s);
+    if (!are_names_taken(s))
+        name_values(s);
     snprintf(name, sizeof(name), "_%d", s->number);
     proxies_bind(s->proxies, name, value, NULL);
     if (s->out && rpyc_build(&key, NULL, "i", s->number) == 0)

@@ -394,6 +394,33 @@ def test_scripts_of_other_editors(ours: Debuggee, script: str) -> None:
     assert cells(ours, stdin=script) == "6\n"
 
 
+@pytest.mark.parametrize(
+    ("script", "printed"),
+    [
+        ("5\n_ + 1\n", ["5", "6"]),
+        ("5; _ + 1", ["5", "6"]),
+        ("5\n\nif True:\n    x = _ * 2\nx", ["5", "10"]),
+        ("1\n2;\n3\n_ + __ * 10 + ___ * 100", ["1", "3", "123"]),
+        ("5\nNone\n_", ["5", "5"]),
+        ("5\nx = 7\n[].clear()\n_", ["5", "5"]),
+        ("5\ndef f():\n    return _\n6\nf()", ["5", "6", "6"]),
+        ("1\n2\nOut[0], _0, len(In)", ["1", "2", "(2, 2, 1)"]),
+        ("modules['os'].sep\n_ + 'x'", ["'/'", "'/x'"]),
+    ],
+)
+def test_the_latest_values_have_names_in_a_script_too(
+    server: Debuggee, script: str, printed: list[str]
+) -> None:
+    assert cells(server, stdin=script).splitlines() == printed
+
+
+def test_a_script_may_use_these_names_for_itself(server: Debuggee) -> None:
+    script = "def _(text):\n    return text.upper()\n_('a')\n5\n_('b')\n"
+    assert cells(server, stdin=script) == "'A'\n5\n'B'\n"
+    script = "for _ in range(3):\n    pass\n'shown'\n_\n"
+    assert cells(server, stdin=script) == "'shown'\n2\n"
+
+
 def test_a_script_stops_at_the_first_exception(server: Debuggee) -> None:
     text = failure(server, stdin="1\n2/0\n3\n", printed="1\n")
     assert '"<cell 0>", line 2, in <module>\n    2/0\n' in text

@@ -253,6 +253,26 @@ def test_a_script_without_code_goes_statement_by_statement(ours: Debuggee) -> No
     assert "SyntaxError" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("lines", "printed"),
+    [
+        (("_ = 'mine'", "5", "_", "(Out[1], _1)"), ["5", "'mine'", "(5, 5)"]),
+        (("1", "2", "__ = 'mine'", "3", "(_, __)"), ["1", "2", "3", "(2, 'mine')"]),
+        (("1", "_ = 'mine'", "2", "del _", "3", "_"), ["1", "2", "3", "3"]),
+    ],
+)
+def test_the_latest_value_takes_no_name_that_the_user_has_given(
+    server: Debuggee, how: tuple[str, ...], lines: tuple[str, ...], printed: list[str]
+) -> None:
+    assert run(server, *how, *codes(*lines)).splitlines() == printed
+
+
+def test_the_latest_values_have_names_in_a_script_without_code(server: Debuggee) -> None:
+    script = "1\n2;\n3\nNone\n(_, __, ___)\n(Out[0], _4)\n"
+    printed = "1\n3\n(3, 2, 1)\n(1, (3, 2, 1))\n"
+    assert run(server, "--no-exec", stdin=script) == printed
+
+
 def test_a_namespace_is_shared_by_chains_and_cells(server: Debuggee) -> None:
     text = run(
         server,
