@@ -6,8 +6,10 @@
 
 struct place connect_place(const struct options *options)
 {
+    const struct target *target = &options->target;
+
     return (struct place){
-        .host = options->host, .port = options->port, .path = options->unix_socket};
+        .host = target->host, .port = target->port, .path = *target->path ? target->path : NULL};
 }
 
 static int connect_process(rpyc_conn **out, const struct options *options,

@@ -14,7 +14,7 @@
  * place_connect, find_of_process and ssl_check_files; diagnose makes sentences of them. */
 int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err);
 
-/* The place that they name, if it is not a process. */
+/* The place that they name, if it is not a process. Points into *options. */
 struct place connect_place(const struct options *options);
 
 #endif

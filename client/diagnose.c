@@ -81,17 +81,20 @@ static void say_denied(struct case_of *c)
 }
 
 /* Nobody has a Unix socket of that name open. */
-static void say_deserted(struct case_of *c)
+static enum diagnosis say_deserted(struct case_of *c)
 {
     struct stat st;
 
     if (c->place->path[0] == '@')
         place_error(c->err, RPYC_ESYSTEM, "nothing listens on %s", c->where);
-    else if (stat(c->place->path, &st) == 0 && !S_ISSOCK(st.st_mode))
-        place_error(c->err, RPYC_ESYSTEM, "%s is not a socket", c->where);
-    else
+    else if (stat(c->place->path, &st) < 0 || S_ISSOCK(st.st_mode))
         place_error(c->err, RPYC_ESYSTEM,
                     "nothing listens on %s any more: the program that made it has ended", c->where);
+    else {
+        place_error(c->err, RPYC_ESYSTEM, "%s is not a socket", c->where);
+        return DIAGNOSIS_MISTAKEN;
+    }
+    return DIAGNOSIS_NOBODY;
 }
 
 static enum diagnosis explain_unix(struct case_of *c)
@@ -102,12 +105,11 @@ static enum diagnosis explain_unix(struct case_of *c)
         place_error(c->err, RPYC_ESYSTEM, "there is no socket %s", c->where);
         break;
     case ECONNREFUSED:
-        say_deserted(c);
-        break;
+        return say_deserted(c);
     case EPROTOTYPE:
         place_error(c->err, RPYC_ESYSTEM, "%s is a socket for something else: not a stream",
                     c->where);
-        break;
+        return DIAGNOSIS_MISTAKEN;
     case ETIMEDOUT:
         place_error(c->err, RPYC_ESYSTEM,
                     "%s takes no more connections: the program is stopped, or has too many",
@@ -130,7 +132,7 @@ static enum diagnosis explain_tcp(struct case_of *c)
     switch (why) {
     case ECONNREFUSED:
         place_error(c->err, RPYC_ESYSTEM, "nothing listens on %s", c->where);
-        break;
+        return DIAGNOSIS_NOBODY;
     case ETIMEDOUT:
         place_error(c->err, RPYC_ESYSTEM,
                     "%s does not answer: the machine is off, or a firewall is in between",
@@ -144,7 +146,7 @@ static enum diagnosis explain_tcp(struct case_of *c)
     default:
         break;
     }
-    return DIAGNOSIS_NOBODY;
+    return DIAGNOSIS_MISTAKEN;
 }
 
 /* ---- Somebody is there ----------------------------------------------------------------------- */
@@ -364,9 +366,8 @@ enum diagnosis diagnose(const struct options *options, struct rpyc_error *err)
 {
     switch (err->code) {
     case RPYC_EINVAL:
-        return DIAGNOSIS_MISTAKEN;
     case RPYC_ERESOLVE:
-        return DIAGNOSIS_NOBODY;
+        return DIAGNOSIS_MISTAKEN;
     case RPYC_ESYSTEM:
     case RPYC_ECLOSED:
     case RPYC_ETIMEOUT:

@@ -10,9 +10,9 @@
 #include "options.h"
 
 enum diagnosis {
-    DIAGNOSIS_NOBODY,   /* there is no server, of any kind */
+    DIAGNOSIS_NOBODY,   /* nothing listens at that address */
     DIAGNOSIS_SOMEBODY, /* there is one that does not talk to us */
-    DIAGNOSIS_MISTAKEN, /* what was asked for makes no sense, or can not be done */
+    DIAGNOSIS_MISTAKEN, /* the address or another option is wrong, or cannot be used here */
     DIAGNOSIS_OTHER     /* anything else */
 };
 

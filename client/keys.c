@@ -57,8 +57,6 @@ static void fail(int status, const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
-    if (status == EXIT_USAGE)
-        fputs(usage, stderr);
     exit(status);
 }
 
@@ -87,7 +85,7 @@ static int days_of(const char *text)
     unsigned long days = strtoul(text, NULL, 10);
 
     if (digits == 0 || text[digits] != '\0' || days == 0 || days > MAX_DAYS)
-        fail(EXIT_USAGE, "'%s' is not a number of days: 1 to %d are", text, MAX_DAYS);
+        fail(EXIT_USAGE, "invalid number of days '%s': expected 1 to %d", text, MAX_DAYS);
     return (int)days;
 }
 
@@ -105,7 +103,7 @@ static bool is_client_name(const char *name)
 static void check(const struct wish *wish)
 {
     if (wish->folder[0] == '\0')
-        fail(EXIT_USAGE, "a directory is wanted");
+        fail(EXIT_USAGE, "no directory given: pystuck-keys DIR");
     if (wish->client && wish->revoke)
         fail(EXIT_USAGE, "--client and --revoke do not go together");
     if ((wish->client || wish->revoke) && wish->name_count > 0)
@@ -153,8 +151,7 @@ static struct wish parse(int argc, char **argv)
         case KEY_VERSION:
             puts("pystuck-keys " PACKAGE_VERSION);
             exit(fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
-        default:
-            fputs(usage, stderr);
+        default: /* getopt_long has said what is wrong */
             exit(EXIT_USAGE);
         }
     }

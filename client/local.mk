@@ -34,6 +34,7 @@ client_pystuck_SOURCES = \
 	client/sockets.c client/sockets.h \
 	client/ssl.c client/ssl.h \
 	client/stacks.c client/stacks.h \
+	client/target.c client/target.h \
 	client/text.c client/text.h \
 	client/textfile.c client/textfile.h \
 	client/walk.c client/walk.h

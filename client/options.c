@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
+
 #define DEFAULT_HOST "127.0.0.1"
 #define DEFAULT_PORT "6666"
-
-#define MAX_NAME 253 /* characters in the name of a host */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -57,10 +57,9 @@ static const struct {
     {"no-exec", NULL, KEY_NO_EXEC, "run no code in the debuggee: use its objects only"},
     {"color", "WHEN", KEY_COLOR, "in colours: auto (on terminals), always or never"},
     {"timeout", "SECONDS", KEY_TIMEOUT, "how long to wait for an answer of the debuggee"},
-    {"host", "HOST", KEY_HOST, "the same as the argument host"},
-    {"port", "PORT", KEY_PORT, "the same as the argument port"},
-    {"unix-socket", "PATH", KEY_UNIX_SOCKET,
-     "use this Unix socket instead (@NAME: an abstract one)"},
+    {"host", "HOST", KEY_HOST, "the name or address, without a port"},
+    {"port", "PORT", KEY_PORT, "the port of --host, or of a TARGET that has none"},
+    {"unix-socket", "PATH", KEY_UNIX_SOCKET, "the same as unix:PATH (@NAME: an abstract socket)"},
     {"pid", "PID", KEY_PID, "look into this process, whatever its address"},
     {"ssl", NULL, KEY_SSL, "over TLS; each of the options below means this as well"},
     {"ssl-ca", "FILE", KEY_SSL_CA, "who may have signed the server's certificate (PEM)"},
@@ -71,15 +70,13 @@ static const struct {
     {"list", NULL, KEY_LIST, "show which processes of this machine can be looked into"},
 };
 
-static const char usage[] = "usage: pystuck [-h] [--no-stacks] [--no-ipython] [host] [port]\n"
-                            "       pystuck [-h] [--no-stacks] [--no-ipython] "
-                            "--unix-socket PATH\n"
-                            "       pystuck [-h] [--no-stacks] [--no-ipython] --pid PID\n"
-                            "       pystuck --ssl-ca FILE [--ssl-cert FILE] [--ssl-key FILE] "
-                            "[host] [port]\n"
-                            "       pystuck --list\n"
-                            "       pystuck [-c CODE]... [--stacks] [host] [port] [< script.py]\n"
-                            "       pystuck --json [--exclude-greenlets] [host] [port]\n";
+static const char usage[] =
+    "usage: pystuck [-h] [--no-stacks] [--no-ipython] [TARGET | HOST PORT]\n"
+    "       pystuck [-h] [--no-stacks] [--no-ipython] --pid PID\n"
+    "       pystuck --ssl-ca FILE [--ssl-cert FILE] [--ssl-key FILE] [TARGET]\n"
+    "       pystuck --list\n"
+    "       pystuck [-c CODE]... [--stacks] [TARGET] [< script.py]\n"
+    "       pystuck --json [--exclude-greenlets] [TARGET]\n";
 
 static const char explanation[] =
     "Shows where a running Python program is stuck, and why.\n"
@@ -102,16 +99,18 @@ static const char explanation[] =
 
 static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Tells stderr what is wrong with the command line, and what a right one looks like. */
+/* Tells stderr what is wrong with the command line. */
 static void wrong(const char *format, ...)
 {
+    char line[512];
     va_list args;
 
-    fputs("pystuck: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    fprintf(stderr, "\n%s", usage);
+    fputs("pystuck: ", stderr);
+    text_print(stderr, line, strlen(line));
+    fputc('\n', stderr);
 }
 
 /* The next option's key as getopt_long has it: -1 at the end, '?' after a mistake. */
@@ -162,8 +161,14 @@ static bool take_tls_option(struct options *out, int key, const char *argument)
     return true;
 }
 
-/* Takes the options into *out, where NULL stays NULL for what was not given. */
-static enum options_action take_options(struct options *out, int argc, char **argv)
+/* The address as it was given, in up to three ways. NULL: not given. */
+struct given {
+    const char *host, *port, *unix_socket;
+};
+
+/* Takes the options into *out and *given. */
+static enum options_action take_options(struct options *out, struct given *given, int argc,
+                                        char **argv)
 {
     int key;
 
@@ -206,18 +211,18 @@ static enum options_action take_options(struct options *out, int argc, char **ar
             out->timeout = optarg;
             break;
         case KEY_HOST:
-            out->host = optarg;
+            given->host = optarg;
             break;
         case KEY_PORT:
-            out->port = optarg;
+            given->port = optarg;
             break;
         case KEY_UNIX_SOCKET:
-            out->unix_socket = optarg;
+            given->unix_socket = optarg;
             break;
         case KEY_PID:
             out->pid = pid_of(optarg);
             if (out->pid == 0) {
-                wrong("'%s' is not the number of a process", optarg);
+                wrong("invalid process ID '%s': expected 1 to %d", optarg, INT_MAX);
                 return OPTIONS_WRONG;
             }
             break;
@@ -225,43 +230,97 @@ static enum options_action take_options(struct options *out, int argc, char **ar
             out->list = true;
             break;
         default: /* getopt_long has said what is wrong, in one line */
-            fputs(usage, stderr);
             return OPTIONS_WRONG;
         }
     }
 }
 
-/* Takes a positional argument, if there is one, into the option that means the same. */
-static int take_positional(const char **option, const char *name, const char *argument)
+/* ---- The address ----------------------------------------------------------------------------- */
+
+static int given_twice(const char *what, const char *one, const char *other)
 {
-    if (!argument)
-        return 0;
-    if (*option) {
-        wrong("the %s is given twice: '%s' and '%s'", name, *option, argument);
-        return -1;
-    }
-    *option = argument;
-    return 0;
+    wrong("the %s is given twice: '%s' and '%s'", what, one, other);
+    return -1;
 }
 
-static int take_positionals(struct options *out, int count, char **arguments)
+/* Parses one part of the target, unless it is there already. */
+static int take_part(struct target *out, const char *what, const char *text, const char *there,
+                     int (*parse)(struct target *, const char *, struct rpyc_error *))
 {
+    struct rpyc_error err = RPYC_ERROR_INIT;
+
+    if (*there)
+        return given_twice(what, there, text);
+    if (parse(out, text, &err) == 0)
+        return 0;
+    wrong("%s", err.text);
+    return -1;
+}
+
+/* Reads TARGET, or HOST and PORT. */
+static int take_positionals(struct target *out, int count, char **arguments)
+{
+    struct rpyc_error err = RPYC_ERROR_INIT;
+
     if (count > 2) {
         wrong("one argument too many: '%s'", arguments[2]);
         return -1;
     }
-    if (take_positional(&out->host, "host", count > 0 ? arguments[0] : NULL) != 0)
+    if (count > 0 && target_parse(out, arguments[0], &err) < 0) {
+        wrong("%s", err.text);
         return -1;
-    return take_positional(&out->port, "port", count > 1 ? arguments[1] : NULL);
+    }
+    if (count < 2)
+        return 0;
+    if (*out->path) {
+        wrong("a Unix socket has no port: '%s'", arguments[1]);
+        return -1;
+    }
+    return take_part(out, "port", arguments[1], out->port, target_parse_port);
 }
 
-static bool is_port(const char *text)
+/* Adds what the options --host, --port and --unix-socket say. */
+static int take_given(struct target *out, const struct given *given)
 {
-    size_t digits = strspn(text, "0123456789");
+    bool has_target = *out->host || *out->port || *out->path;
 
-    /* strtoul says ULONG_MAX for what does not fit, which is no port either. */
-    return digits > 0 && text[digits] == '\0' && strtoul(text, NULL, 10) <= 65535;
+    if ((given->unix_socket && (has_target || given->host || given->port)) ||
+        (*out->path && (given->host || given->port))) {
+        wrong("a Unix socket cannot be combined with another address");
+        return -1;
+    }
+    if (given->unix_socket)
+        return take_part(out, "socket", given->unix_socket, out->path, target_parse_path);
+    if (given->host && take_part(out, "host", given->host, out->host, target_parse_host) < 0)
+        return -1;
+    if (given->port && take_part(out, "port", given->port, out->port, target_parse_port) < 0)
+        return -1;
+    return 0;
 }
+
+/* Fills in the defaults where nothing was given, and notes whether anything was. */
+static int settle_address(struct options *out)
+{
+    struct target *target = &out->target;
+    bool has_target = *target->host || *target->port || *target->path;
+
+    if (out->pid && has_target) {
+        wrong("--pid cannot be combined with an address");
+        return -1;
+    }
+    out->somewhere = out->pid || has_target;
+    if (out->list && out->somewhere) {
+        wrong("--list shows all processes: it cannot be combined with an address or --pid");
+        return -1;
+    }
+    if (!*target->host)
+        snprintf(target->host, sizeof(target->host), "%s", DEFAULT_HOST);
+    if (!*target->port)
+        snprintf(target->port, sizeof(target->port), "%s", DEFAULT_PORT);
+    return 0;
+}
+
+/* ---- The other options ----------------------------------------------------------------------- */
 
 static int settle_color(struct options *out)
 {
@@ -284,7 +343,7 @@ static int settle_timeout(struct options *out)
     seconds = strtod(out->timeout, NULL);
     if (out->timeout[strspn(out->timeout, "0123456789.")] != '\0' ||
         strchr(out->timeout, '.') != strrchr(out->timeout, '.') || !(seconds > 0)) {
-        wrong("'%s' is no timeout: a number of seconds above 0 is wanted", out->timeout);
+        wrong("invalid timeout '%s': expected seconds > 0", out->timeout);
         return -1;
     }
     out->timeout_ms = seconds < longest ? (int)(seconds * 1000) : INT_MAX;
@@ -305,8 +364,9 @@ static int check_tls(const struct options *out)
         wrong("--ssl-no-verify goes with neither --ssl-ca nor --ssl-name, which would be verified");
         return -1;
     }
-    if (tls->server_name && (*tls->server_name == '\0' || strlen(tls->server_name) > MAX_NAME)) {
-        wrong("--ssl-name is a name or an address, of up to %d characters", MAX_NAME);
+    if (tls->server_name &&
+        (*tls->server_name == '\0' || strlen(tls->server_name) > TARGET_HOST_MAX)) {
+        wrong("--ssl-name is a name or an address, of up to %d characters", TARGET_HOST_MAX);
         return -1;
     }
     if (out->ssl && out->list) {
@@ -316,42 +376,23 @@ static int check_tls(const struct options *out)
     return 0;
 }
 
-/* Fills in the defaults where nothing was given, and checks what was. */
+/* Checks what was given, and fills in the defaults. */
 static int settle(struct options *out)
 {
-    if (out->unix_socket && (out->host || out->port)) {
-        wrong("--unix-socket goes with neither a host nor a port");
-        return -1;
-    }
-    if (out->pid && (out->unix_socket || out->host || out->port)) {
-        wrong("--pid goes with no address: the process has one");
-        return -1;
-    }
-    out->somewhere = out->pid || out->unix_socket || out->host || out->port;
-    if (out->list && out->somewhere) {
-        wrong("--list shows all processes: it goes with neither an address nor --pid");
-        return -1;
-    }
-    if (out->port && !is_port(out->port)) {
-        wrong("'%s' is not a port: a number from 0 to 65535 is wanted", out->port);
-        return -1;
-    }
-    if (settle_color(out) < 0 || settle_timeout(out) < 0 || check_tls(out) < 0)
+    if (settle_address(out) < 0 || settle_color(out) < 0 || settle_timeout(out) < 0 ||
+        check_tls(out) < 0)
         return -1;
     if (out->json && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
         wrong("--json goes with neither -c, nor a script, nor --no-stacks");
         return -1;
     }
-    if (!out->host)
-        out->host = DEFAULT_HOST;
-    if (!out->port)
-        out->port = DEFAULT_PORT;
     return 0;
 }
 
 enum options_action options_parse(struct options *out, int argc, char **argv)
 {
     static char name[] = "pystuck";
+    struct given given = {0};
     enum options_action action;
 
     /* getopt_long begins its messages with argv[0]: let them look like ours. */
@@ -362,10 +403,11 @@ enum options_action options_parse(struct options *out, int argc, char **argv)
         wrong("out of memory");
         return OPTIONS_WRONG;
     }
-    action = take_options(out, argc, argv);
+    action = take_options(out, &given, argc, argv);
     if (action != OPTIONS_RUN)
         return action;
-    if (take_positionals(out, argc - optind, argv + optind) != 0 || settle(out) != 0)
+    if (take_positionals(&out->target, argc - optind, argv + optind) < 0 ||
+        take_given(&out->target, &given) < 0 || settle(out) < 0)
         return OPTIONS_WRONG;
     return OPTIONS_RUN;
 }
@@ -388,8 +430,9 @@ void options_help(FILE *stream)
     char left[64];
 
     fprintf(stream, "%s\n%s\narguments:\n", usage, explanation);
-    help_line(stream, "host", "where the debuggee listens (default: " DEFAULT_HOST ")");
-    help_line(stream, "port", "the TCP port it listens on (default: " DEFAULT_PORT ")");
+    help_line(stream, "TARGET", "where the debuggee listens: host, host:port, [v6]:port,");
+    help_line(stream, "", "port or unix:PATH (default: " DEFAULT_HOST ":" DEFAULT_PORT ")");
+    help_line(stream, "HOST PORT", "the same as HOST:PORT");
     fputs("\noptions:\n", stream);
     for (size_t i = 0; i < COUNT(known); i++) {
         snprintf(left, sizeof(left), "%s--%s%s%s", letter_of(known[i].key), known[i].name,
@@ -404,7 +447,7 @@ void options_instructions(FILE *stream)
           "\n"
           "    import pystuck; pystuck.run_server()\n"
           "\n"
-          "If it did, give its address here: pystuck [host] [port] (see pystuck -h);\n"
+          "If it did, give its address here: pystuck TARGET (see pystuck -h);\n"
           "pystuck --list shows the programs of this machine that did.\n",
           stream);
 }

@@ -9,20 +9,20 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "target.h"
+
 /* What is done if nobody says otherwise, or what somebody said. */
 enum choice { CHOICE_DEFAULT, CHOICE_YES, CHOICE_NO };
 
-/* What was asked for. The strings are argv's or constants: nothing to free. */
+/* What was asked for. The pointers are argv's or constants: nothing to free. */
 struct options {
-    const char *host;        /* a name or an address */
-    const char *port;        /* decimal digits, 0 to 65535 */
-    const char *unix_socket; /* a path or "@name"; NULL: host and port are to be used */
-    int pid;                 /* of the process whose server is wanted, wherever; 0: not given */
-    bool somewhere;          /* any of these was given: it is not the default address */
-    bool ssl;                /* over TLS, */
-    struct rpyc_tls tls;     /* ... like this */
-    bool list;               /* show the processes that have a server, and nothing else */
-    const char **code;       /* to be run there, in this order: argv's memory */
+    struct target target; /* a path, or else a host and a port */
+    int pid;              /* of the process whose server is wanted, wherever; 0: not given */
+    bool somewhere;       /* any of these was given: it is not the default address */
+    bool ssl;             /* over TLS, */
+    struct rpyc_tls tls;  /* ... like this */
+    bool list;            /* show the processes that have a server, and nothing else */
+    const char **code;    /* to be run there, in this order: argv's memory */
     size_t code_count;
     enum choice stacks;  /* print the stacks */
     bool json;           /* ... as JSON, and nothing else */

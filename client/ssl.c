@@ -17,7 +17,7 @@ struct rpyc_tls ssl_settings(const struct options *options)
 {
     struct rpyc_tls tls = options->tls;
 
-    if (!tls.server_name && (options->pid || options->unix_socket))
+    if (!tls.server_name && (options->pid || *options->target.path))
         tls.server_name = "localhost"; /* there is no host that was named */
     return tls;
 }
@@ -238,7 +238,7 @@ enum ssl_trouble ssl_explain(const struct options *options, const char *where,
     struct rpyc_tls tls = ssl_settings(options);
     struct trouble t = {.tls = &tls, .where = where, .err = err};
 
-    t.name = tls.server_name ? tls.server_name : options->host;
+    t.name = tls.server_name ? tls.server_name : options->target.host;
     memcpy(t.text, err->text, sizeof(t.text));
     if (has(&t, "does not speak TLS"))
         return SSL_UNCLEAR;

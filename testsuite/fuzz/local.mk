@@ -64,5 +64,6 @@ EXTRA_DIST += testsuite/run-coverage testsuite/run-debug testsuite/run-hardening
 	testsuite/fuzz/fuzz.h testsuite/fuzz/fuzz_brine.c testsuite/fuzz/fuzz_client.c \
 	testsuite/fuzz/fuzz_expr.c testsuite/fuzz/fuzz_frame.c testsuite/fuzz/fuzz_message.c \
 	testsuite/fuzz/fuzz_prompt.c testsuite/fuzz/fuzz_server.c testsuite/fuzz/fuzz_server.py \
-	testsuite/fuzz/fuzz_sockets.c testsuite/fuzz/fuzz_vinegar.c testsuite/fuzz/libpython.py \
+	testsuite/fuzz/fuzz_sockets.c testsuite/fuzz/fuzz_target.c testsuite/fuzz/fuzz_vinegar.c \
+	testsuite/fuzz/libpython.py \
 	testsuite/fuzz/script.c testsuite/fuzz/script.h

@@ -92,6 +92,21 @@ TYPED = [
     "x = 'a\\",
 ]
 
+#: Addresses on the command line.
+TARGETS = [
+    "7101",
+    "host",
+    "127.0.0.1:7101",
+    "::1",
+    "[::1]:7101",
+    "[fe80::1%lo]",
+    "unix:/run/app.sock",
+    "unix:@name",
+    "/run/app.sock",
+    "a:b:1",
+    "host:70000",
+]
+
 #: The kernel's tables of sockets: tcp, tcp6 and unix.
 TABLES = [
     "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
@@ -324,6 +339,7 @@ def written_seeds() -> dict[str, list[bytes]]:
         "client": client_seeds(),
         "prompt": prompt_seeds(),
         "expr": [text.encode() for text in TYPED],
+        "target": [text.encode() for text in TARGETS],
         "sockets": [b"\0".join(table.encode() for table in TABLES)],
     }
 

@@ -386,12 +386,9 @@ def test_openssl_goes_by_the_list(folder: Path) -> None:
 
 
 def assert_fails(done: Done[str], status: int, sentence: str) -> None:
-    """Checks that it says why it does nothing, and how it is used where that was wrong."""
+    """Checks that it says in one line why it does nothing."""
     assert (done.returncode, done.stdout) == (status, "")
-    first, *rest = done.stderr.splitlines()
-    assert first == f"pystuck-keys: {sentence}"
-    assert bool(rest) == (status == 2)
-    assert not rest or rest[0].startswith("usage: pystuck-keys ")
+    assert done.stderr == f"pystuck-keys: {sentence}\n"
 
 
 @pytest.mark.parametrize("there", ALL)
@@ -505,12 +502,12 @@ CLIENT_NAME = (
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "a directory is wanted"),
+        ([], "no directory given: pystuck-keys DIR"),
         (["--days"], "option '--days' requires an argument"),
-        (["--days", "0", "d"], "'0' is not a number of days: 1 to 36500 are"),
-        (["--days", "-1", "d"], "'-1' is not a number of days: 1 to 36500 are"),
-        (["--days", "36501", "d"], "'36501' is not a number of days: 1 to 36500 are"),
-        (["--days", "x", "d"], "'x' is not a number of days: 1 to 36500 are"),
+        (["--days", "0", "d"], "invalid number of days '0': expected 1 to 36500"),
+        (["--days", "-1", "d"], "invalid number of days '-1': expected 1 to 36500"),
+        (["--days", "36501", "d"], "invalid number of days '36501': expected 1 to 36500"),
+        (["--days", "x", "d"], "invalid number of days 'x': expected 1 to 36500"),
         (["d", "a b"], "'a b' is neither the name of a host nor an address"),
         (["d", "a..b"], "'a..b' is neither the name of a host nor an address"),
         (["d", ""], "'' is neither the name of a host nor an address"),
