@@ -104,13 +104,24 @@ struct attempt {
     deadline_t deadline;
 };
 
+/* Opens a stream, and has the caller look at it. */
+static int open_checked(struct stream *s, const struct attempt *a, struct rpyc_error *err)
+{
+    if (open_stream(s, a->to, a->deadline, err) < 0)
+        return -1;
+    if (!a->options->check || a->options->check(s->fd, a->options->check_data, err) == 0)
+        return 0;
+    stream_close(s);
+    return -1;
+}
+
 /* Connects, and speaks in one way. */
 static int try_as(rpyc_conn **out, const struct attempt *a, struct envelope *env,
                   struct rpyc_error *err)
 {
     struct stream s;
 
-    if (open_stream(&s, a->to, a->deadline, err) < 0)
+    if (open_checked(&s, a, err) < 0)
         return -1;
     if (a->options->tls && tls_connect(&s, a->options->tls, a->to->host, a->deadline, err) < 0) {
         stream_close(&s);

@@ -141,6 +141,12 @@ struct rpyc_options {
      * what was found is put there. A wrong guess costs a second connect, and a traceback in the log
      * of a stock server. One for each address; not for two threads at once. */
     struct rpyc_dialect *remembered;
+
+    /* Called with each socket that was connected, before anything is sent on it: to find out who
+     * listens there, say. The socket is borrowed. 0: go on; -1 with *err filled: hang up, and
+     * connecting fails with that error. NULL: none. Not for rpyc_connect_fd. */
+    int (*check)(int fd, void *check_data, struct rpyc_error *err);
+    void *check_data;
 };
 
 /* Connects to a server and finds out which rpyc it speaks.

@@ -740,6 +740,63 @@ TEST(a_socket_that_is_connected_already_needs_a_generation)
     }
 }
 
+/* ---- Who listens there ---------------------------------------------------------------------- */
+
+/* How often it was asked, and the time that it says no. */
+struct doubt {
+    int asked, refused;
+};
+
+static int check(int fd, void *data, struct rpyc_error *err)
+{
+    struct sockaddr_un peer;
+    socklen_t len = sizeof(peer);
+    struct doubt *doubt = data;
+
+    assert_int_equal(getpeername(fd, (struct sockaddr *)&peer, &len), 0);
+    assert_int_equal(peer.sun_family, AF_UNIX);
+    if (++doubt->asked != doubt->refused)
+        return 0;
+    err->code = RPYC_EINVAL;
+    snprintf(err->text, sizeof(err->text), "not that one");
+    return -1;
+}
+
+TEST(each_connection_is_checked_before_anything_is_sent)
+{
+    const struct {
+        int refused, asked;
+        size_t acts;
+        const char *heard;
+    } cases[] = {
+        {0, 2, 2, "[" GETROOT_6 " ][" GETROOT_5 " " CLOSE_5 " end]"},
+        {1, 1, 1, "[]"},
+        {2, 2, 2, "[" GETROOT_6 " ][]"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct act acts[] = {{.answers = {GOODBYE_5}, .hangs_up = true},
+                                   {.answers = {ANSWER_5}, .hangs_up = cases[i].refused == 2}};
+        struct doubt doubt = {.refused = cases[i].refused};
+        const struct rpyc_options options = {.check = check, .check_data = &doubt};
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        rpyc_conn *conn = NULL;
+        struct server s;
+
+        server_start(&s, acts, cases[i].acts);
+        if (cases[i].refused) {
+            assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
+            assert_error(&err, RPYC_EINVAL, "not that one");
+            assert_null(conn);
+        } else {
+            assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
+            assert_connected(conn, RPYC_GENERATION_5);
+        }
+        server_end(&s, cases[i].heard);
+        assert_int_equal(doubt.asked, cases[i].asked);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -776,6 +833,7 @@ int main(void)
         cmocka_unit_test(the_limit_of_a_frame_is_an_option),
         cmocka_unit_test(a_socket_that_is_connected_already_is_taken),
         cmocka_unit_test(a_socket_that_is_connected_already_needs_a_generation),
+        cmocka_unit_test(each_connection_is_checked_before_anything_is_sent),
     };
 
     return RUN(tests);
