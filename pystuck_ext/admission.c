@@ -9,11 +9,14 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "credentials.h"
 
 #define ANSWER_TIMEOUT_MS 1000
 #define OVERFLOW_ID       65534
@@ -255,9 +258,16 @@ static gid_t overflow_gid(void)
     return overflow_id("/proc/sys/kernel/overflowgid");
 }
 
-static bool refuse(char *why, size_t size, const char *reason)
+static bool refuse(char *why, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static bool refuse(char *why, size_t size, const char *format, ...)
 {
-    snprintf(why, size, "%s", reason);
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(why, size, format, ap);
+    va_end(ap);
     return false;
 }
 
@@ -268,16 +278,6 @@ static bool is_guest(const struct ps_guests *guests, uid_t uid)
     for (i = 0; i < guests->count; i++)
         if (guests->users[i] == uid)
             return true;
-    return false;
-}
-
-static bool admit_uid(const struct ps_guests *guests, uid_t uid, char *why, size_t size)
-{
-    if (uid == overflow_uid())
-        return refuse(why, size, "the peer's user is not known here");
-    if (uid == 0 || uid == geteuid() || is_guest(guests, uid))
-        return true;
-    snprintf(why, size, "the peer belongs to uid %u", (unsigned)uid);
     return false;
 }
 
@@ -312,9 +312,94 @@ static bool is_in_more_groups(int fd, gid_t group)
 /* Whether the peer is in the guests' group, by its main group or another one. */
 static bool is_in_group(int fd, const struct ps_guests *guests, const struct ucred *peer)
 {
-    if (!guests->has_group || guests->group == overflow_gid() || peer->uid == overflow_uid())
+    if (!guests->has_group || guests->group == overflow_gid())
         return false;
     return peer->gid == guests->group || is_in_more_groups(fd, guests->group);
+}
+
+/* Whether a gid of the peer's and one of ours are of the same group. */
+static bool is_same_group(gid_t one, gid_t other)
+{
+    return one == other && (one != overflow_gid() || ps_every_gid_has_a_number());
+}
+
+/* What the refusals end with that only concern the program's own user. */
+#define OTHERS_ONLY "; only root and users of allow_users are let in"
+
+/* Whether the program is that user's and no other's, with one group: the ids of all its threads,
+ * real, effective and saved. */
+static bool is_all_of(uid_t uid, const struct ps_credentials *program, char *why, size_t size)
+{
+    if (program->uids.low != uid || program->uids.high != uid)
+        return refuse(why, size,
+                      "the peer belongs to uid %u, the program to uids from %u to %u" OTHERS_ONLY,
+                      uid, program->uids.low, program->uids.high);
+    if (program->gids.low != program->gids.high)
+        return refuse(why, size,
+                      "the peer belongs to uid %u, the program to gids from %u to %u" OTHERS_ONLY,
+                      uid, program->gids.low, program->gids.high);
+    return true;
+}
+
+/* The part of the rule for which a Unix socket is needed: whether the peer has the program's group
+ * and capabilities. */
+static bool has_rights_of(const struct ps_credentials *program, int fd, const struct ucred *peer,
+                          char *why, size_t size)
+{
+    uint64_t theirs = 0;
+
+    if (!is_same_group(peer->gid, program->gids.low))
+        return refuse(why, size,
+                      "the peer belongs to uid %u and gid %u, the program to gid %u" OTHERS_ONLY,
+                      peer->uid, peer->gid, program->gids.low);
+    if (program->capabilities != 0 && !ps_capabilities_of_peer(fd, peer->uid, &theirs))
+        theirs = 0;
+    if (program->capabilities & ~theirs)
+        return refuse(why, size,
+                      "the peer belongs to uid %u and lacks capabilities of the program "
+                      "(%" PRIx64 ")" OTHERS_ONLY,
+                      peer->uid, program->capabilities & ~theirs);
+    return true;
+}
+
+/* The program's own user, by the kernel's rule for ptrace: a client can do all that the program
+ * can, so it must be able to do that already. What is found here stays true: a program with one uid
+ * (real, effective and saved) and without capabilities cannot change to another user any more.
+ * unix_peer is NULL over TCP, where the peer's uid is all that is known. */
+static bool admit_own(int fd, uid_t uid, const struct ucred *unix_peer, char *why, size_t size)
+{
+    struct ps_credentials program;
+
+    if (uid != geteuid()) /* so that a stranger does not make us read what every thread has */
+        return refuse(why, size, "the peer belongs to uid %u", uid);
+    if (!ps_credentials_of_program(&program))
+        return refuse(why, size,
+                      "the peer belongs to uid %u, and /proc does not say what the program may "
+                      "do" OTHERS_ONLY,
+                      uid);
+    if (!is_all_of(uid, &program, why, size))
+        return false;
+    if (unix_peer)
+        return has_rights_of(&program, fd, unix_peer, why, size);
+    if (program.capabilities != 0)
+        return refuse(why, size,
+                      "the peer belongs to uid %u, and the program has capabilities (%" PRIx64
+                      ")" OTHERS_ONLY,
+                      uid, program.capabilities);
+    return true;
+}
+
+/* The rule: the first line that says yes or no decides. */
+static bool admit(int fd, const struct ps_guests *guests, uid_t uid, const struct ucred *unix_peer,
+                  char *why, size_t size)
+{
+    if (uid == overflow_uid())
+        return refuse(why, size, "the peer's user is not known here");
+    if (uid == 0 || is_guest(guests, uid))
+        return true;
+    if (unix_peer && is_in_group(fd, guests, unix_peer))
+        return true;
+    return admit_own(fd, uid, unix_peer, why, size);
 }
 
 static bool admit_unix(int fd, const struct ps_guests *guests, char *why, size_t size)
@@ -324,9 +409,7 @@ static bool admit_unix(int fd, const struct ps_guests *guests, char *why, size_t
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return refuse(why, size, "the kernel does not say who the peer is");
-    if (is_in_group(fd, guests, &peer))
-        return true;
-    return admit_uid(guests, peer.uid, why, size);
+    return admit(fd, guests, peer.uid, &peer, why, size);
 }
 
 static bool admit_tcp(int fd, const struct ps_guests *guests, char *why, size_t size)
@@ -340,7 +423,7 @@ static bool admit_tcp(int fd, const struct ps_guests *guests, char *why, size_t 
         return refuse(why, size, "the kernel does not say who the peer is");
     if (owner.inode == 0 || !is_established(fd))
         return refuse(why, size, "the peer has gone already");
-    return admit_uid(guests, owner.uid, why, size);
+    return admit(fd, guests, owner.uid, NULL, why, size);
 }
 
 bool ps_admit(int fd, const struct ps_guests *guests, char *why, size_t why_size)

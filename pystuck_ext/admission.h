@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 /* Whether an address is one that only this machine can reach: loopback or a Unix socket. */
 bool ps_is_local_address(const struct sockaddr *address);
@@ -22,10 +23,26 @@ struct ps_guests {
     gid_t group; /* over a Unix socket: whoever is in it */
 };
 
-/* Whether the peer of a connected socket is let in. guests is borrowed. Asks before a byte has been
- * read, and only the kernel: SO_PEERCRED for a Unix socket, the owner of the other end for loopback
- * TCP. Whatever cannot be found out is a no. why gets the reason, one line, when the answer is no.
- */
+/* Decides whether the peer of a connected socket is let in. The first line that applies counts:
+ *
+ *     the peer's uid is the overflow uid                                      no
+ *     the peer's uid is 0, or one of guests->users                            yes
+ *     Unix socket: the peer is in guests->group                               yes
+ *     the peer's uid is not each uid of the program: real, effective, saved   no
+ *     the program's gids differ: real, effective, saved                       no
+ *     Unix socket: the peer's gid is not that gid                             no
+ *     Unix socket: the program has a capability that the peer lacks           no
+ *     TCP: the program has a capability                                       no
+ *     else                                                                    yes
+ *
+ * The program's ids and capabilities are those of all its threads together. guests is borrowed.
+ * Asks before a byte has been read, and only the kernel: SO_PEERCRED and SO_PEERPIDFD for a Unix
+ * socket, the owner of the other end for loopback TCP. What cannot be found out is a no; it takes
+ * PS_ADMIT_DESCRIPTORS descriptors for a moment. why gets the reason, one line, when the answer is
+ * no. */
 bool ps_admit(int fd, const struct ps_guests *guests, char *why, size_t why_size);
+
+#define PS_ADMIT_DESCRIPTORS 2
+#define PS_ADMIT_WHY_SIZE    192
 
 #endif

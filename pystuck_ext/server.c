@@ -238,12 +238,18 @@ static int start_client(struct ps_client *client)
     return 0;
 }
 
+/* Whether the kernel is asked who a client is. */
+static bool asks_who(const struct ps_server *s)
+{
+    return !s->options.anyone || s->address.ss_family == AF_UNIX;
+}
+
 /* Lets a client in, or closes its socket. It is in the list from the first moment, for a fork to
  * find. */
 static void welcome(struct ps_server *s, int fd)
 {
     struct ps_client *client = calloc(1, sizeof(*client));
-    char why[128];
+    char why[PS_ADMIT_WHY_SIZE];
 
     if (!client) {
         close(fd);
@@ -258,8 +264,7 @@ static void welcome(struct ps_server *s, int fd)
         free(client);
         return;
     }
-    if (!(s->options.anyone && s->address.ss_family != AF_UNIX) &&
-        !ps_admit(fd, &s->options.guests, why, sizeof(why)))
+    if (asks_who(s) && !ps_admit(fd, &s->options.guests, why, sizeof(why)))
         tell(s, false, "a client was refused: %s", why);
     else if (start_client(client) == 0)
         return;
@@ -414,21 +419,28 @@ static void name_listener(const struct ps_server *s)
     pthread_setname_np(pthread_self(), name);
 }
 
-/* Accepts a client, if there is one descriptor more than that takes: the kernel is asked by it who
- * the client is, who has to wait otherwise. -1 with errno. */
+/* Whether there are descriptors for one client more, and for ps_admit to find out who it is. */
+static bool has_descriptors(void)
+{
+    int fds[1 + PS_ADMIT_DESCRIPTORS];
+    size_t i, n = sizeof(fds) / sizeof(*fds), got = 0;
+
+    while (got < n && (fds[got] = eventfd(0, EFD_CLOEXEC)) >= 0)
+        got++;
+    for (i = 0; i < got; i++)
+        close(fds[i]);
+    return got == n || !is_shortage(errno);
+}
+
+/* Accepts a client, which has to wait while there are too few descriptors to ask the kernel who it
+ * is. -1 with errno. */
 static int accept_client(const struct ps_server *s)
 {
-    bool asks = s->address.ss_family != AF_UNIX && !s->options.anyone;
-    int spare = asks ? eventfd(0, EFD_CLOEXEC) : -1, fd, saved;
-
-    if (asks && spare < 0 && is_shortage(errno))
+    if (asks_who(s) && !has_descriptors()) {
+        errno = EMFILE;
         return -1;
-    fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC);
-    saved = errno;
-    if (spare >= 0)
-        close(spare);
-    errno = saved;
-    return fd;
+    }
+    return accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC);
 }
 
 /* Accepts until the listener is shut down, or is no longer ours. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import encodings.idna  # noqa: F401  connecting needs it; another user may not be able to read it
+import functools
 import json
 import os
 import pickle
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple, NoReturn
 import figures
 import pytest
 import stock_cases
+from programs import rights
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -522,14 +524,20 @@ def expect_difference(
 
 
 def as_user(
-    uid: int, function: Callable[[], Any], gid: int | None = None, groups: Sequence[int] = ()
+    uid: int,
+    function: Callable[[], Any],
+    gid: int | None = None,
+    groups: Sequence[int] = (),
+    capabilities: int = 0,
 ) -> Any:
     """The result of `function`, called in a forked child that has become another user, in the
-    group `gid` (the one with the user's number) and in `groups`."""
+    group `gid` (the one with the user's number) and in `groups`, with `capabilities`."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _child_of_as_user(uid, uid if gid is None else gid, groups, function, writer)
+        gid = uid if gid is None else gid
+        become = functools.partial(rights.become, [uid] * 3, [gid] * 3, groups, capabilities)
+        _child_of_as_user(become, function, writer)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
         watchdog = threading.Timer(PATIENCE, os.kill, (pid, signal.SIGKILL))
@@ -545,12 +553,10 @@ def as_user(
 
 
 def _child_of_as_user(
-    uid: int, gid: int, groups: Sequence[int], function: Callable[[], Any], writer: int
+    become: Callable[[], None], function: Callable[[], Any], writer: int
 ) -> NoReturn:
     try:
-        os.setgroups(groups)
-        os.setresgid(gid, gid, gid)
-        os.setresuid(uid, uid, uid)
+        become()
         answer = (True, function())
     except BaseException:
         answer = (False, traceback.format_exc())

@@ -114,11 +114,11 @@ def way(request: pytest.FixtureRequest, start_debuggee: Start) -> Iterator[Way]:
 # ---- No descriptors, no threads ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("free", [0, 1])
+@pytest.mark.parametrize("free", [0, 1, 2])
 def test_a_program_whose_descriptors_run_out_serves_those_who_are_in(
     stuck: Debuggee, free: int
 ) -> None:
-    """One would be enough to let a client in, but not to ask the kernel who that is."""
+    """One would be enough to let a client in, but it takes two more to ask the kernel who that is."""
     with raw_connect(stuck) as inside:
         held = inside.eval("[1]")
         before = stuck.holdings()

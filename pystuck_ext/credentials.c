@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "credentials.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
+
+#define PATH_SIZE 64
+
+/* Capabilities that are not compared: CAP_WAKE_ALARM alone, which sets a clock that wakes the
+ * machine up. Since systemd 254 every program of a desktop's user has it. */
+#define HARMLESS (UINT64_C(1) << CAP_WAKE_ALARM)
+
+static void widen(struct ps_id_range *range, const unsigned *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        range->low = ids[i] < range->low ? ids[i] : range->low;
+        range->high = ids[i] > range->high ? ids[i] : range->high;
+    }
+}
+
+/* Adds what one line of a status file says. Returns how many of the three lines that count it is.
+ */
+static int add_line(struct ps_credentials *all, const char *line)
+{
+    uint64_t capabilities;
+    unsigned ids[3];
+
+    if (sscanf(line, "Uid: %u %u %u", &ids[0], &ids[1], &ids[2]) == 3)
+        widen(&all->uids, ids, 3);
+    else if (sscanf(line, "Gid: %u %u %u", &ids[0], &ids[1], &ids[2]) == 3)
+        widen(&all->gids, ids, 3);
+    else if (sscanf(line, "CapPrm: %" SCNx64, &capabilities) == 1)
+        all->capabilities |= capabilities & ~HARMLESS;
+    else
+        return 0;
+    return 1;
+}
+
+/* Adds what a thread or a process has. A line may be longer than the buffer (65536 groups), and
+ * what follows in it is no line of its own. */
+static bool add_status(struct ps_credentials *all, FILE *status)
+{
+    bool at_start = true;
+    char line[256];
+    int found = 0;
+
+    while (fgets(line, sizeof(line), status)) {
+        if (at_start)
+            found += add_line(all, line);
+        at_start = strchr(line, '\n') != NULL;
+    }
+    return found == 3;
+}
+
+static const struct ps_credentials nothing = {.uids = {UINT32_MAX, 0}, .gids = {UINT32_MAX, 0}};
+
+/* ---- This process --------------------------------------------------------------------------- */
+
+/* Adds what one thread has; nothing for one that has ended. */
+static bool add_thread(struct ps_credentials *all, const char *name)
+{
+    char path[PATH_SIZE];
+    FILE *status;
+    bool added;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%.20s/status", name);
+    status = fopen(path, "re");
+    if (!status)
+        return errno == ENOENT || errno == ESRCH;
+    errno = 0;
+    added = add_status(all, status) || errno == ESRCH;
+    fclose(status);
+    return added;
+}
+
+/* The next thread of a list that has been read up to there; NULL at its end, with errno 0. */
+static const struct dirent *next_thread(DIR *threads)
+{
+    const struct dirent *entry;
+
+    do {
+        errno = 0;
+        entry = readdir(threads);
+    } while (entry && entry->d_name[0] == '.');
+    return entry;
+}
+
+bool ps_credentials_of_program(struct ps_credentials *all)
+{
+    DIR *threads = opendir("/proc/self/task");
+    const struct dirent *thread;
+    bool known;
+
+    *all = nothing;
+    if (!threads)
+        return false;
+    while ((thread = next_thread(threads))) {
+        if (!add_thread(all, thread->d_name))
+            break;
+    }
+    known = !thread && errno == 0 && all->uids.low <= all->uids.high;
+    closedir(threads);
+    return known;
+}
+
+/* ---- The process at the other end ----------------------------------------------------------- */
+
+/* The pid that a pidfd's process has now; 0 if it has ended, or has none here. */
+static int pid_of(int pidfd)
+{
+    char path[PATH_SIZE], line[256];
+    int pid = 0;
+    FILE *info;
+
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+    info = fopen(path, "re");
+    if (!info)
+        return 0;
+    while (pid == 0 && fgets(line, sizeof(line), info))
+        (void)sscanf(line, "Pid: %d", &pid);
+    fclose(info);
+    return pid > 0 ? pid : 0;
+}
+
+/* Whether a user namespace has a number for every id, each the same as outside: the initial one, or
+ * one that a privileged process made so. */
+static bool is_whole_map(const char *path)
+{
+    unsigned inside = 1, outside = 1, count = 0;
+    FILE *map = fopen(path, "re");
+    bool is_whole;
+
+    if (!map)
+        return false;
+    is_whole = fscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 &&
+               outside == 0 && count == UINT32_MAX;
+    fclose(map);
+    return is_whole;
+}
+
+bool ps_every_gid_has_a_number(void)
+{
+    return is_whole_map("/proc/self/gid_map");
+}
+
+/* Whether a process is in this one's user namespace: in another one, its capabilities are about
+ * other things. The kernel tells the namespace only of a process that has no capabilities that this
+ * one lacks. */
+static bool is_in_our_namespace(int pid)
+{
+    struct stat ours, theirs;
+    char path[PATH_SIZE];
+
+    snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+    if (stat("/proc/self/ns/user", &ours) == 0 && stat(path, &theirs) == 0)
+        return ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+    snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+    return is_whole_map("/proc/self/uid_map") && is_whole_map(path);
+}
+
+/* Whether a user's process has been given no rights by the file of its program (a set-user-ID bit,
+ * file capabilities): it may have run that program after it had connected. The kernel gives such a
+ * process's files in /proc to root. */
+static bool has_own_rights_only(int pid, uid_t uid)
+{
+    char path[PATH_SIZE];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+    return stat(path, &st) == 0 && st.st_uid == uid;
+}
+
+static bool read_capabilities(int pid, uint64_t *capabilities)
+{
+    struct ps_credentials all = nothing;
+    char path[PATH_SIZE];
+    FILE *status;
+    bool known;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    status = fopen(path, "re");
+    if (!status)
+        return false;
+    known = add_status(&all, status);
+    fclose(status);
+    *capabilities = all.capabilities;
+    return known;
+}
+
+/* A pid that is the pidfd's process's at the end has been that all the time. */
+bool ps_capabilities_of_peer(int fd, uid_t uid, uint64_t *capabilities)
+{
+    socklen_t len = sizeof(int);
+    bool known = false;
+    int pidfd, pid;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len) < 0)
+        return false;
+    pid = pid_of(pidfd);
+    if (pid > 0)
+        known = has_own_rights_only(pid, uid) && is_in_our_namespace(pid) &&
+                read_capabilities(pid, capabilities) && has_own_rights_only(pid, uid) &&
+                pid_of(pidfd) == pid;
+    close(pidfd);
+    return known;
+}

@@ -1,0 +1,48 @@
+"""A program with several servers that does what it is told.
+
+Arguments, as JSON: a list of what each server's run_server is called with, and code that runs
+before they are started. It prints where the servers are, and what their loggers hear goes to
+stderr. Then it executes each line of stdin, which is code as JSON, and prints the exception, or
+null; and it ends where there are no more.
+"""
+
+import json
+import logging
+import os  # noqa: F401  for the code
+import sys
+import threading
+
+import pystuck
+import rights  # noqa: F401  for the code
+
+listens, before = (json.loads(argument) for argument in sys.argv[1:])
+logger = logging.getLogger("mine")
+logger.addHandler(logging.StreamHandler())
+
+
+def start_thread(function, *arguments):
+    """Has another thread, which goes on for as long as the program, call a function first."""
+    called = threading.Event()
+
+    def run():
+        function(*arguments)
+        called.set()
+        threading.Event().wait()
+
+    threading.Thread(target=run, daemon=True).start()
+    called.wait()
+
+
+exec(before)
+servers = [pystuck.run_server(**options, logger=logger) for options in listens]
+places = [{"host": s.host, "port": s.port, "unix_socket": s.unix_socket} for s in servers]
+print(json.dumps({"places": places}), flush=True)
+for line in sys.stdin:
+    try:
+        exec(json.loads(line))
+    except BaseException as error:
+        answer = f"{type(error).__name__}: {error}"
+    else:
+        answer = None
+    print(json.dumps(answer), flush=True)
+print("went on", flush=True)
