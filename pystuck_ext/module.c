@@ -5,7 +5,9 @@
 #include "ext.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
+#include <sys/auxv.h>
 
 #include "admission.h"
 #include "handle.h"
@@ -511,12 +513,29 @@ static PyObject *own_threads(PyObject *module, PyObject *unused)
     return ps_thread_idents(PyModule_GetState(module));
 }
 
+PyDoc_STRVAR(is_secure_doc, "is_secure()\n--\n\n"
+                            "Whether the kernel has given this process more rights when it was\n"
+                            "executed than who executed it has: by a set-user-ID or set-group-ID\n"
+                            "bit, file capabilities, or a security module (AT_SECURE).");
+
+static PyObject *is_secure(PyObject *module, PyObject *unused)
+{
+    unsigned long value;
+
+    (void)module;
+    (void)unused;
+    errno = 0;
+    value = getauxval(AT_SECURE);
+    return PyBool_FromLong(value != 0 || errno == ENOENT);
+}
+
 /* ---- The module ----------------------------------------------------------------------------- */
 
 static PyMethodDef module_methods[] = {
     {"run_server", (PyCFunction)(void (*)(void))run_server, METH_VARARGS | METH_KEYWORDS,
      run_server_doc},
     {"own_threads", own_threads, METH_NOARGS, own_threads_doc},
+    {"is_secure", is_secure, METH_NOARGS, is_secure_doc},
     {NULL, NULL, 0, NULL},
 };
 

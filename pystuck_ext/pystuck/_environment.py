@@ -33,10 +33,13 @@ _MEANT_WORDS = "ALLOW ALOW CERT CIPHER CRL GROUP MODE REVO SECUR SUBJ UNIX USER"
 
 
 def _is_ignored() -> bool:
-    """As getenv() and secure_getenv() differ: whoever runs a program with more rights than they
-    have, or asks Python for one that ignores the environment."""
+    """Whether Python was told to ignore the environment, or the user who has set it may have fewer
+    rights than this process: as secure_getenv() decides, or the ids that it has now."""
     return bool(
-        sys.flags.ignore_environment or os.getuid() != os.geteuid() or os.getgid() != os.getegid()
+        sys.flags.ignore_environment
+        or _pystuck.is_secure()
+        or os.getuid() != os.geteuid()
+        or os.getgid() != os.getegid()
     )
 
 

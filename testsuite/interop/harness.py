@@ -12,6 +12,7 @@ import pickle
 import select
 import shlex
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -521,6 +522,17 @@ def expect_difference(
             pytest.skip(difference.why)
         reason, failure = difference.why, pytest.fail.Exception
         request.applymarker(pytest.mark.xfail(reason=reason, raises=failure, strict=True))
+
+
+def make_capable(path: Path, capabilities: int) -> None:
+    """Gives a program's file capabilities, or skips the test."""
+    vfs_cap_revision_2, effective = 0x02000000, 1
+    low, high = capabilities & 0xFFFFFFFF, capabilities >> 32
+    value = struct.pack("<5I", vfs_cap_revision_2 | effective, low, 0, high, 0)
+    try:
+        os.setxattr(path, "security.capability", value)
+    except OSError as error:
+        pytest.skip(f"no file capabilities here: {error}")
 
 
 def as_user(

@@ -12,7 +12,6 @@ import platform
 import shutil
 import signal
 import socket
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +26,7 @@ from harness import (
     as_user,
     command,
     debuggee_environment,
+    make_capable,
     tell,
     wait_until,
 )
@@ -342,17 +342,6 @@ def test_a_peer_that_has_ended_has_no_capabilities(start: Start) -> None:
             sock = stack.enter_context(socket.socket(fileno=fd))
             sock.settimeout(PATIENCE)
         assert sock.recv(1) == b""
-
-
-def make_capable(path: Path, capabilities: int) -> None:
-    """Gives a program's file capabilities, or skips the test."""
-    vfs_cap_revision_2, effective = 0x02000000, 1
-    low, high = capabilities & 0xFFFFFFFF, capabilities >> 32
-    value = struct.pack("<5I", vfs_cap_revision_2 | effective, low, 0, high, 0)
-    try:
-        os.setxattr(path, "security.capability", value)
-    except OSError as error:
-        pytest.skip(f"no file capabilities here: {error}")
 
 
 def connect_and_run(place: Any, program: Path, writer: int) -> None:

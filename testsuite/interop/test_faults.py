@@ -118,7 +118,7 @@ def way(request: pytest.FixtureRequest, start_debuggee: Start) -> Iterator[Way]:
 def test_a_program_whose_descriptors_run_out_serves_those_who_are_in(
     stuck: Debuggee, free: int
 ) -> None:
-    """One would be enough to let a client in, but it takes two more to ask the kernel who that is."""
+    """One would be enough to let a client in, but to ask the kernel who it is takes two more."""
     with raw_connect(stuck) as inside:
         held = inside.eval("[1]")
         before = stuck.holdings()

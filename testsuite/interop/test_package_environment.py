@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -16,11 +17,13 @@ from pathlib import Path
 import pytest
 from harness import (
     PATIENCE,
+    SANITIZED,
     STRANGER,
     Running,
     build_setting,
     clean_environment,
     debuggee_environment,
+    make_capable,
     python,
     run_python,
 )
@@ -253,6 +256,66 @@ def test_it_is_off_in_an_interpreter_that_ignores_its_environment(option: str) -
 def test_it_is_off_where_a_program_has_more_rights_than_its_caller(call: str) -> None:
     code = f"import os, json; {call}; import pystuck; print(json.dumps(len(pystuck._servers)))"
     assert run_python(code, PYSTUCK="127.0.0.1:0") == 0
+
+
+#: A program that is told by the environment to have a server, and tells whether the kernel has
+#: said that it has more rights than its caller.
+SECURE = """
+import ctypes, json
+import pystuck
+AT_SECURE = 23
+print(json.dumps([ctypes.CDLL(None).getauxval(AT_SECURE), len(pystuck._servers)]))
+"""
+
+#: The number of the capability to read all files: a stranger's Python is where it cannot look.
+DAC_READ_SEARCH = 2
+
+#: What becomes of a copy of the interpreter: its mode, and the capabilities of its file.
+RIGHTS = {
+    "none": (0o755, 0),
+    "set-user-ID": (0o4755, 0),
+    "set-group-ID": (0o2755, 0),
+    "file capabilities": (0o755, 1 << DAC_READ_SEARCH),
+}
+
+
+def copy_interpreter(directory: Path, mode: int, capabilities: int) -> Path:
+    """A copy of the interpreter with these rights. Skips the test where it cannot be made."""
+    copy = Path(shutil.copy(os.path.realpath(python()), directory / "python"))
+    copy.chmod(mode)
+    if capabilities:
+        make_capable(copy, capabilities)
+    return copy
+
+
+@needs_root
+@pytest.mark.skipif(SANITIZED, reason="such a program is not given the sanitizers' library")
+@pytest.mark.parametrize("rights", RIGHTS)
+def test_it_is_off_where_the_interpreter_has_more_rights_than_its_caller(
+    rights: str, socket_dir: Path
+) -> None:
+    if not shutil.which("setpriv"):
+        pytest.skip("setpriv is not installed")
+    capability = f"+cap_{DAC_READ_SEARCH}"
+    become = ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]
+    become += [f"--inh-caps={capability}", f"--ambient-caps={capability}"]
+    home = run_python("import json, sys; print(json.dumps(sys.base_prefix))")
+    environment = debuggee_environment(PYSTUCK="127.0.0.1:0", PYTHONHOME=home)
+    done = subprocess.run(
+        [*become, copy_interpreter(socket_dir, *RIGHTS[rights]), "-c", SECURE],
+        env=environment,
+        cwd=socket_dir,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if rights == "set-group-ID" and done.returncode != 0:
+        pytest.skip(f"another user cannot run this Python: {done.stderr}")
+    assert (done.returncode, done.stderr) == (0, "")
+    is_secure, servers = json.loads(done.stdout)
+    if rights != "none" and not is_secure:
+        pytest.skip("the file system gives programs no rights (nosuid)")
+    assert (is_secure, servers) == ((0, 1) if rights == "none" else (1, 0))
 
 
 # ---- Beside a server of the program's own --------------------------------------------------------
