@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "brine.h"
 
-#include <stdio.h>
 
 enum tag {
     TAG_NONE = 0x00,
@@ -79,26 +78,33 @@ void brine_put_digits(struct buffer *b, const char *digits, size_t len)
     buffer_put(b, digits, len);
 }
 
+/* A number in decimal. snprintf() takes several times as long, and every message has one. */
+static void put_decimal(struct buffer *b, uint64_t magnitude, bool negative)
+{
+    char digits[24], *p = digits + sizeof(digits);
+
+    do
+        *--p = (char)('0' + magnitude % 10);
+    while (magnitude /= 10);
+    if (negative)
+        *--p = '-';
+    brine_put_digits(b, p, (size_t)(digits + sizeof(digits) - p));
+}
+
 void brine_put_uint(struct buffer *b, uint64_t value)
 {
-    char digits[24];
-
     if (value <= IMMEDIATE_MAX)
         buffer_put_u8(b, (uint8_t)(value + IMMEDIATE_BIAS));
     else
-        brine_put_digits(
-            b, digits, (size_t)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value));
+        put_decimal(b, value, false);
 }
 
 void brine_put_int(struct buffer *b, int64_t value)
 {
-    char digits[24];
-
     if (value >= IMMEDIATE_MIN && value <= IMMEDIATE_MAX)
         buffer_put_u8(b, (uint8_t)(value + IMMEDIATE_BIAS));
     else
-        brine_put_digits(b, digits,
-                         (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)value));
+        put_decimal(b, value < 0 ? -(uint64_t)value : (uint64_t)value, value < 0);
 }
 
 static void put_double(struct buffer *b, double value)
