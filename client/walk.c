@@ -8,6 +8,8 @@
 
 #include "clean.h"
 
+#define OURS_MAX 4096 /* threads that a server of ours may have */
+
 /* What is needed of the other side. */
 struct walk {
     rpyc_value *traceback; /* the module */
@@ -15,6 +17,7 @@ struct walk {
     rpyc_value *known;     /* threading._active: without the lock of threading.enumerate() */
     rpyc_value *frames;    /* of threads by ident, a dict */
     rpyc_value *idents;    /* a tuple */
+    rpyc_value *ours;      /* a tuple of those of our server's threads; NULL: not our server */
     int64_t main, own;     /* idents of the main thread, and of the one that serves us */
 };
 
@@ -25,6 +28,7 @@ static void clear(struct walk *w)
     rpyc_unref(w->known);
     rpyc_unref(w->frames);
     rpyc_unref(w->idents);
+    rpyc_unref(w->ours);
 }
 
 static int find_idents(struct walk *w, rpyc_value *threading, rpyc_value *thread,
@@ -40,6 +44,32 @@ static int find_idents(struct walk *w, rpyc_value *threading, rpyc_value *thread
         rpyc_int64(main_ident, &w->main, err) < 0)
         return -1;
     return rpyc_int64(own_ident, &w->own, err);
+}
+
+/* Which threads are our server's, where it is ours. One of another client's may be at work. */
+static void find_ours(struct walk *w, rpyc_value *sys, rpyc_value *tuple)
+{
+    CLEAN_VALUE rpyc_value *modules = NULL;
+    CLEAN_VALUE rpyc_value *module = NULL;
+    CLEAN_VALUE rpyc_value *idents = NULL;
+
+    if (rpyc_getattr(sys, "modules", &modules, NULL) == 0 &&
+        rpyc_callattr(modules, "get", &module, NULL, "s", "_pystuck") == 0 &&
+        rpyc_type_of(module) == RPYC_NETREF &&
+        rpyc_callattr(module, "own_threads", &idents, NULL, "") == 0)
+        rpyc_call(tuple, &w->ours, NULL, "O", idents);
+}
+
+static bool is_ours(const struct walk *w, int64_t ident)
+{
+    size_t i, n = rpyc_length(w->ours);
+    int64_t each;
+
+    for (i = 0; i < n && i < OURS_MAX; i++) {
+        if (rpyc_int64(rpyc_item(w->ours, i), &each, NULL) == 0 && each == ident)
+            return true;
+    }
+    return ident == w->own;
 }
 
 static int begin(struct walk *w, rpyc_conn *conn, struct rpyc_error *err)
@@ -59,6 +89,7 @@ static int begin(struct walk *w, rpyc_conn *conn, struct rpyc_error *err)
         rpyc_callattr(sys, "_current_frames", &w->frames, err, "") < 0 ||
         rpyc_call(tuple, &w->idents, err, "O", w->frames) < 0)
         return -1;
+    find_ours(w, sys, tuple);
     return find_idents(w, threading, thread, err);
 }
 
@@ -97,7 +128,7 @@ static int put_thread(const struct walk *w, FILE *out, rpyc_value *key, struct r
 
     if (rpyc_int64(key, &ident, err) < 0)
         return -1;
-    if (ident == w->own)
+    if (is_ours(w, ident))
         return 0;
     if (ftell(out) > 0)
         fputc('\n', out);

@@ -6,6 +6,7 @@
 #include "connection.h"
 #include "netclass.h"
 #include "netref.h"
+#include "pyframe.h"
 #include "vinegar.h"
 
 /* ---- Attributes ----------------------------------------------------------------------------- */
@@ -563,6 +564,17 @@ static PyObject *carry_out(struct ps_session *s, struct brine_reader *r, int64_t
     return result;
 }
 
+/* A result as Python's own calls hand it on: never NULL without an exception, nor one with. Much of
+ * what is called here is C code of others. Takes the result and returns it. */
+static PyObject *checked(PyObject *result)
+{
+    if (!result && !PyErr_Occurred())
+        PyErr_SetString(PyExc_SystemError, "error return without exception set");
+    if (result && PyErr_Occurred())
+        Py_CLEAR(result);
+    return result;
+}
+
 /* The exception that is set, as the answer, in place of anything that was appended before. A
  * KeyboardInterrupt is kept in *interrupt as well, if that is not NULL. */
 static void answer_exception(struct ps_session *s, const struct message *request,
@@ -598,24 +610,50 @@ static int refuse_arguments(const struct brine_reader *r, struct rpyc_error *err
     return 0;
 }
 
-int ps_dispatch(struct ps_session *s, struct message *request, int64_t handler,
-                struct outgoing *out, PyObject **interrupt, struct rpyc_error *err)
-{
-    PyObject *result = carry_out(s, &request->body, handler);
-    struct ps_boxer boxer = {.session = s, .out = &out->buf, .answers = request->sender};
+/* A request, and what becomes of it. */
+struct work {
+    struct ps_session *s;
+    struct message *request;
+    int64_t handler;
+    struct outgoing *out;
+    PyObject **interrupt;
+    struct rpyc_error *err;
+    int result;
+    bool done;
+};
 
-    if (request->body.failed != RPYC_OK) {
+/* Carries a request out and writes the answer. */
+static void answer(void *arg)
+{
+    struct work *w = arg;
+    PyObject *result = checked(carry_out(w->s, &w->request->body, w->handler));
+    struct ps_boxer boxer = {.session = w->s, .out = &w->out->buf, .answers = w->request->sender};
+
+    w->done = true;
+    if (w->request->body.failed != RPYC_OK) {
         Py_CLEAR(result);
-        if (refuse_arguments(&request->body, err) < 0)
-            return -1;
+        w->result = refuse_arguments(&w->request->body, w->err);
+        if (w->result < 0)
+            return;
     }
-    conn_reply_begin(s->conn, out, request, MESSAGE_REPLY);
+    conn_reply_begin(w->s->conn, w->out, w->request, MESSAGE_REPLY);
     if (!result || ps_box(&boxer, result) < 0) {
         ps_boxer_undo(&boxer);
-        answer_exception(s, request, out, interrupt);
+        answer_exception(w->s, w->request, w->out, w->interrupt);
     }
     ps_boxer_sent(&boxer);
     Py_XDECREF(result);
     PyErr_Clear();
+}
+
+int ps_dispatch(struct ps_session *s, struct message *request, int64_t handler,
+                struct outgoing *out, PyObject **interrupt, struct rpyc_error *err)
+{
+    struct work w = {s, request, handler, out, interrupt, err, 0, false};
+
+    if (ps_pyframe_run(s, answer, &w) == 0 || w.done)
+        return w.result;
+    conn_reply_begin(s->conn, out, request, MESSAGE_REPLY);
+    answer_exception(s, request, out, interrupt);
     return 0;
 }

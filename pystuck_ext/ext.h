@@ -15,6 +15,7 @@
 
 /* Strings that are looked up often, made once. */
 #define PS_NAMES(X)                                                                                \
+    X(dunder_builtins, "__builtins__")                                                             \
     X(dunder_class, "__class__")                                                                   \
     X(dunder_doc, "__doc__")                                                                       \
     X(dunder_exit, "__exit__")                                                                     \
@@ -23,6 +24,7 @@
     X(dunder_slots, "__slots__")                                                                   \
     X(id_pack, "____id_pack__")                                                                    \
     X(conn, "____conn__")                                                                          \
+    X(get_ident, "get_ident")                                                                      \
     X(rpyc_getattr, "_rpyc_getattr")                                                               \
     X(rpyc_setattr, "_rpyc_setattr")                                                               \
     X(rpyc_delattr, "_rpyc_delattr")
@@ -46,6 +48,7 @@ struct ps_state {
     PyObject *eval, *exec;      /* ... and these */
     PyObject *import_module;    /* importlib's */
     PyObject *format_exception; /* traceback's */
+    PyObject *frame_code;       /* see pyframe */
     PyObject *threading;        /* the module, */
     PyObject *threads;          /* ... and its _active: ident -> Thread */
     unsigned long main_thread;  /* the ident of the one that runs handlers of signals */

@@ -6,6 +6,7 @@
 #include "ask.h"
 #include "connection.h"
 #include "gil.h"
+#include "pyframe.h"
 
 struct link {
     PyObject_HEAD
@@ -103,18 +104,25 @@ static PyObject *request_is_done(PyObject *self, PyObject *unused)
     return PyBool_FromLong(r->state != WAITING || conn_is_done(r->session->conn, r->pending));
 }
 
+static void call_back(void *arg)
+{
+    struct request *r = arg;
+    PyObject *result = PyObject_CallObject(r->callable, NULL);
+
+    Py_XDECREF(result);
+    PyErr_Clear(); /* there is nobody to tell */
+    Py_CLEAR(r->callable);
+}
+
 /* By whichever thread has read the reply, or closed the connection, without the GIL. */
 static void notify(void *arg)
 {
     struct request *r = arg;
-    PyObject *result;
 
     if (!ps_session_enter(r->session))
         return;
-    result = PyObject_CallObject(r->callable, NULL);
-    Py_XDECREF(result);
-    PyErr_Clear(); /* there is nobody to tell */
-    Py_CLEAR(r->callable);
+    if (ps_pyframe_run(r->session, call_back, r) < 0)
+        PyErr_Clear();
     ps_session_leave(r->session, (PyObject *)r);
 }
 

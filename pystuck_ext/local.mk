@@ -20,6 +20,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/netclass.c pystuck_ext/netclass.h \
 	pystuck_ext/netref.c pystuck_ext/netref.h \
 	pystuck_ext/objects.c pystuck_ext/objects.h \
+	pystuck_ext/pyframe.c pystuck_ext/pyframe.h \
 	pystuck_ext/server.c pystuck_ext/server.h \
 	pystuck_ext/service.c pystuck_ext/service.h \
 	pystuck_ext/session.c pystuck_ext/session.h \

@@ -14,6 +14,7 @@
 #include "link.h"
 #include "log.h"
 #include "netref.h"
+#include "pyframe.h"
 #include "service.h"
 #include "session.h"
 #include "thread.h"
@@ -583,12 +584,13 @@ static int module_exec(PyObject *module)
     state->exec = import_from("builtins", "exec");
     state->import_module = import_from("importlib", "import_module");
     state->format_exception = import_from("traceback", "format_exception");
+    state->frame_code = ps_pyframe_make_code();
     state->threading = PyImport_ImportModule("threading");
     state->threads = import_from("threading", "_active");
     if (!state->server_type || !state->netref_type || !state->service_type || !state->link_type ||
         !state->pending_type || !state->local_names || !state->remote_classes || !state->compile ||
         !state->eval || !state->exec || !state->import_module || !state->format_exception ||
-        !state->threading || !state->threads)
+        !state->frame_code || !state->threading || !state->threads)
         return -1;
     return find_main_thread(state);
 }

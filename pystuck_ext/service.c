@@ -5,6 +5,7 @@
 #include <structmember.h>
 
 #include "connection.h"
+#include "pyframe.h"
 
 struct service {
     PyObject_HEAD
@@ -240,7 +241,7 @@ PyObject *ps_service_new(struct ps_session *s)
         return NULL;
     ps_session_ref(s);
     self->session = s;
-    self->namespace = PyDict_New();
+    self->namespace = ps_session_namespace(s);
     if (!self->namespace)
         Py_CLEAR(self);
     return (PyObject *)self;

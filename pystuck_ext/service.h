@@ -11,7 +11,7 @@
 
 PyTypeObject *ps_service_make_type(PyObject *module);
 
-/* A new service with an empty namespace, for one client. */
+/* A new service for one client, with the session's namespace. */
 PyObject *ps_service_new(struct ps_session *s);
 
 #endif

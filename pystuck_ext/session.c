@@ -10,6 +10,7 @@
 #include "dispatch.h"
 #include "gil.h"
 #include "log.h"
+#include "pyframe.h"
 #include "thread.h"
 #include "tls.h"
 
@@ -154,11 +155,12 @@ static bool has_stack(void)
  * it waits has its own to do. */
 static deadline_t reply_deadline(const struct ps_session *s)
 {
-    deadline_t least = deadline_in(GUEST_REPLY_MS), most = deadline_in(REQUEST_TIMEOUT_MS);
-    deadline_t wait = ps_guest()->deadline;
+    deadline_t least, most, wait = ps_guest()->deadline;
 
     if (on_own_thread(s))
         return DEADLINE_NEVER;
+    least = deadline_in(GUEST_REPLY_MS);
+    most = deadline_in(REQUEST_TIMEOUT_MS);
     if (wait < least)
         return least;
     return wait < most ? wait : most;
@@ -186,7 +188,7 @@ static void end_python(const struct ps_session *s, bool outermost)
 }
 
 /* Says in the log why a client is not served: the exception that is set, which is cleared. */
-static void tell_refusal(const struct ps_session *s, unsigned long long id)
+static void tell_refusal(const struct ps_session *s)
 {
     PyObject *type, *exc, *tb, *text;
     const char *words;
@@ -195,7 +197,7 @@ static void tell_refusal(const struct ps_session *s, unsigned long long id)
     PyErr_NormalizeException(&type, &exc, &tb);
     text = exc ? PyObject_Str(exc) : NULL;
     words = text ? PyUnicode_AsUTF8(text) : NULL;
-    ps_log(s->serving->log, PS_LOG_ERROR, "client %llu was refused: %s: %s", id,
+    ps_log(s->serving->log, PS_LOG_ERROR, "client %llu was refused: %s: %s", s->id,
            type ? ((PyTypeObject *)type)->tp_name : "no reason", words ? words : "?");
     PyErr_Clear();
     Py_XDECREF(text);
@@ -218,27 +220,42 @@ static void leave_python(struct ps_session *s)
     drops_post(s->conn, &drops, deadline_in(REQUEST_TIMEOUT_MS));
 }
 
+/* A service that is to be made, and told of its client. */
+struct introduction {
+    struct ps_session *s;
+    int result; /* 1: not tried yet; 0; -1: refused, which is in the log */
+};
+
+static void connect_service(void *arg)
+{
+    struct introduction *i = arg;
+
+    i->result = ps_connect_service(i->s);
+    if (i->result < 0)
+        tell_refusal(i->s);
+}
+
 /* A service that run_server was given hears of its client before that says anything: with the
  * classic one there is nothing to do that cannot wait for a request.
  *
  * This is not a request: if the client hangs up meanwhile, reap() does not start, and this thread
  * ends the service once on_connect has returned. Requests served meanwhile are nested in it. */
-static int introduce(struct ps_session *s, unsigned long long id)
+static int introduce(struct ps_session *s)
 {
-    int result = -1;
+    struct introduction i = {s, 1};
 
     if (!s->serving->connect)
         return 0;
     own_depth++;
     if (enter(s)) {
         ps_thread_set_interruptible(true);
-        result = ps_connect_service(s);
-        if (result < 0)
-            tell_refusal(s, id);
+        if (ps_pyframe_run(s, connect_service, &i) < 0 && i.result > 0)
+            tell_refusal(s);
+        PyErr_Clear();
         leave_python(s);
     }
     own_depth--;
-    return result;
+    return i.result == 0 ? 0 : -1;
 }
 
 static bool on_main_thread(const struct ps_session *s)
@@ -251,6 +268,24 @@ static bool on_main_thread(const struct ps_session *s)
 static PyObject **kept_interrupt(const struct ps_session *s)
 {
     return on_main_thread(s) ? &ps_guest()->interrupt : NULL;
+}
+
+/* After a request: what a signal's handler raised, or another thread set on this one, when it was
+ * done. A thread of the program's gets that once its wait is over; one of ours has no use for it.
+ */
+static void keep_late_exception(const struct ps_session *s)
+{
+    PyObject **interrupt = &ps_guest()->interrupt, *type, *exc, *tb;
+
+    PyErr_Fetch(&type, &exc, &tb);
+    PyErr_NormalizeException(&type, &exc, &tb);
+    if (exc && !on_own_thread(s) && !*interrupt) {
+        Py_INCREF(exc);
+        *interrupt = exc;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(exc);
+    Py_XDECREF(tb);
 }
 
 /* Answers a request for which there is no Python: not any more, or for lack of memory. */
@@ -284,6 +319,8 @@ static int serve_in_python(struct ps_session *s, struct conn *c, struct message 
         drop_late_exception(); /* it came between two requests */
     ps_thread_set_interruptible(true);
     result = ps_dispatch(s, request, handler, &out, kept_interrupt(s), err);
+    if (PyErr_Occurred())
+        keep_late_exception(s);
     if (on_own_thread(s))
         end_python(s, outermost);
     drops = drops_take(&s->drops);
@@ -380,14 +417,10 @@ void ps_session_drop_soon(struct ps_session *s)
 
 /* ---- The end -------------------------------------------------------------------------------- */
 
-/* With the GIL: lets go of everything that the client held. Once, and never while the service is
- * being connected: see introduce. */
-static void let_go(struct ps_session *s)
+static void drop_objects(void *session)
 {
-    if (s->ended)
-        return;
-    s->ended = true;
-    drop_late_exception();
+    struct ps_session *s = session;
+
     ps_disconnect(s);
     if (s->fork_count != ps_fork_count())
         _exit(0); /* as in end_python */
@@ -399,6 +432,22 @@ static void let_go(struct ps_session *s)
     Py_CLEAR(s->last_traceback);
     Py_CLEAR(s->classes);
     drops_free(&s->drops);
+    PyErr_Clear();
+}
+
+/* With the GIL: lets go of everything that the client held. Once, and never while the service is
+ * being connected: see introduce. */
+static void let_go(struct ps_session *s)
+{
+    if (s->ended)
+        return;
+    s->ended = true;
+    drop_late_exception();
+    if (ps_pyframe_run(s, drop_objects, s) < 0) {
+        PyErr_Clear();
+        drop_objects(s);
+    }
+    ps_pyframe_clear(s);
 }
 
 /* Lets go of what a client held that has hung up, once a request of its has gone on for too long.
@@ -642,7 +691,7 @@ static struct ps_session *serve_client(const struct ps_serving *serving, struct 
     if (!s)
         return NULL;
     ps_log(serving->log, PS_LOG_INFO, "client %llu: connected", id);
-    if (introduce(s, id) == 0) {
+    if (introduce(s) == 0) {
         if (serving->connect) /* the client may have been kept waiting */
             deadline = deadline_in(serving->limits.handshake_ms);
         hear_first(s, deadline);

@@ -63,9 +63,11 @@ struct ps_session {
     bool met;                  /* the service's on_connect was begun: on_disconnect is due */
     bool ended;                /* the client's objects have been let go; none comes in any more */
     struct ps_objects objects; /* ours that the client holds */
-    PyObject *root;            /* the service */
-    PyObject *connection;      /* see ps_session_connection; NULL: not made yet */
-    PyObject *config;          /* its _config, a dict, or NULL */
+    PyObject *namespace;       /* see ps_session_namespace; NULL: not made yet */
+    SLIST_HEAD(, ps_pyframe) pyframes; /* see pyframe */
+    PyObject *root;                    /* the service */
+    PyObject *connection;              /* see ps_session_connection; NULL: not made yet */
+    PyObject *config;                  /* its _config, a dict, or NULL */
     PyObject *policy; /* says which attributes it may use; None: all. NULL: nobody made one */
     PyObject *last_traceback; /* of the latest exception that went to the client, or NULL */
     PyObject *classes;        /* of the client's objects: bytes that name a class -> netref type */

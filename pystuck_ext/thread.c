@@ -12,6 +12,7 @@
  * of a new thread of the program's. */
 struct ps_thread {
     unsigned long ident;
+    PyObject *number;    /* the same as an int: a reference, or NULL */
     unsigned fork_count; /* of the process that it is in */
     bool interruptible;
     LIST_ENTRY(ps_thread) entry;
@@ -78,6 +79,8 @@ static void enter_in_list(struct ps_state *state)
     if (!own_thread)
         return;
     own_thread->ident = PyThread_get_thread_ident();
+    own_thread->number = PyLong_FromUnsignedLong(own_thread->ident);
+    PyErr_Clear(); /* no memory for it */
     own_thread->fork_count = ps_fork_count();
     own_thread->interruptible = false;
     LIST_INSERT_HEAD(&state->own_threads, own_thread, entry);
@@ -109,10 +112,9 @@ void ps_thread_leave_no_dummy(const struct ps_state *state)
 
     if (!PyDict_Check(state->threads))
         return;
-    ident = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
-    forget_thread(state, ident);
-    Py_XDECREF(ident);
-    get_ident = PyDict_GetItemString(PyModule_GetDict(state->threading), "get_ident");
+    if (own_thread)
+        forget_thread(state, own_thread->number);
+    get_ident = PyDict_GetItemWithError(PyModule_GetDict(state->threading), state->names.get_ident);
     if (!get_ident || PyCFunction_CheckExact(get_ident))
         return;
     Py_INCREF(get_ident);
@@ -127,6 +129,7 @@ void ps_thread_leave_python(struct ps_state *state)
     ps_thread_leave_no_dummy(state);
     if (own_thread) {
         LIST_REMOVE(own_thread, entry);
+        Py_XDECREF(own_thread->number);
         free(own_thread);
         own_thread = NULL;
     }

@@ -190,6 +190,8 @@ void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceb
         PyErr_Clear();
         return;
     }
+    if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_SystemError, "error return without exception set");
     PyErr_Fetch(&type, &exc, &tb);
     PyErr_NormalizeException(&type, &exc, &tb);
     if (type == PyExc_StopIteration) {

@@ -299,9 +299,12 @@ def test_a_namespace_is_shared_by_chains_and_cells(server: Debuggee) -> None:
 # ---- Frames, and round trips ---------------------------------------------------------------------
 
 
-def test_the_frames_have_none_of_ours(ours: Debuggee, how: tuple[str, ...]) -> None:
+def test_the_frames_have_that_of_the_request_alone_of_ours(
+    ours: Debuggee, how: tuple[str, ...]
+) -> None:
     text = run(ours, *how, *codes("modules['sys']._current_frames()"))
-    assert text.count("<frame at ") == 2
+    assert text.count("<frame at ") == 3
+    assert text.count("file '<pystuck>', line 3, code request>") == 1
     assert "code work" in text
     assert "code <module>" in text
 

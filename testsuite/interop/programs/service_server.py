@@ -72,6 +72,8 @@ class TheService(rpyc.Service):
     def exposed_guarded(self) -> Guarded:
         return Guarded()
 
+    exposed_globals = staticmethod(globals)
+
     def exposed_fail(self) -> None:
         raise ValueError("wrong", 7)
 
