@@ -175,6 +175,7 @@ void brine_read(struct brine_reader *r, const void *data, size_t len)
     r->end = len ? r->pos + len : r->pos;
     r->failed = RPYC_OK;
     r->problem = NULL;
+    r->limit = 0;
     r->depth = 1;
     r->max_depth = BRINE_DEPTH_MAX;
     r->owed = 1;
@@ -191,18 +192,25 @@ void brine_limit(struct brine_reader *r, unsigned max_depth, size_t max_items)
         r->max_items = max_items;
 }
 
-static bool fail_with(struct brine_reader *r, enum rpyc_errcode code, const char *problem)
+static bool fail_with(struct brine_reader *r, enum rpyc_errcode code, const char *problem,
+                      size_t limit)
 {
     if (r->failed == RPYC_OK) {
         r->failed = code;
         r->problem = problem;
+        r->limit = limit;
     }
     return false;
 }
 
 bool brine_fail(struct brine_reader *r, const char *problem)
 {
-    return fail_with(r, RPYC_EPROTOCOL, problem);
+    return fail_with(r, RPYC_EPROTOCOL, problem, 0);
+}
+
+bool brine_fail_limit(struct brine_reader *r, const char *problem, size_t limit)
+{
+    return fail_with(r, RPYC_ELIMIT, problem, limit);
 }
 
 bool brine_at_end(const struct brine_reader *r)
@@ -214,6 +222,9 @@ int brine_error(const struct brine_reader *r, struct rpyc_error *err)
 {
     if (r->failed == RPYC_OK)
         return error_set(err, RPYC_EPROTOCOL, "bad brine: bytes behind the value");
+    if (r->failed == RPYC_ELIMIT)
+        return error_set(err, RPYC_ELIMIT, "a message cannot be taken: %s (%zu)", r->problem,
+                         r->limit);
     return error_set(err, r->failed, "bad brine: %s", r->problem);
 }
 
@@ -314,9 +325,9 @@ static bool take_tuple(struct brine_reader *r, size_t tag, enum brine_type type,
         return brine_fail(r, "a slice that does not have three parts");
     if (count > 0) {
         if (r->depth > r->max_depth)
-            return fail_with(r, RPYC_ELIMIT, "it is nested too deep");
+            return brine_fail_limit(r, "it is nested deeper than max_depth", r->max_depth);
         if (r->taken + r->owed + count > r->max_items)
-            return fail_with(r, RPYC_ELIMIT, "it has too many items");
+            return brine_fail_limit(r, "it has more items than max_items", r->max_items);
         r->open[r->depth++] = (uint32_t)count;
         r->owed += count;
     }

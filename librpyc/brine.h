@@ -85,6 +85,7 @@ struct brine_reader {
     const uint8_t *end;
     enum rpyc_errcode failed; /* RPYC_OK, RPYC_EPROTOCOL or RPYC_ELIMIT */
     const char *problem;      /* a static text that says what is wrong, once it failed */
+    size_t limit;             /* with RPYC_ELIMIT: the limit that the value is over */
     unsigned depth, max_depth;
     size_t taken, max_items; /* items so far */
     size_t owed; /* items to come in all open containers together: never more than bytes are left */
@@ -113,6 +114,9 @@ bool brine_expect_int(struct brine_reader *r, int64_t *value);
 
 /* Fails the reader on behalf of its caller, who found the value to be wrong. Returns false. */
 bool brine_fail(struct brine_reader *r, const char *problem);
+
+/* Fails it because the value is over a limit, which `problem` names. Returns false. */
+bool brine_fail_limit(struct brine_reader *r, const char *problem, size_t limit);
 
 /* Whether everything has been read and nothing failed. */
 bool brine_at_end(const struct brine_reader *r);

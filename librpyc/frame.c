@@ -9,6 +9,8 @@
 #define PROBE          ((size_t)64 * 1024) /* compressed first, to see whether it is worth it */
 #define LEVEL          1                   /* what stock peers use */
 #define ZLIB_MAX_RATIO 1032                /* deflate cannot expand more than this */
+#define HEAD_DEFLATED  ((size_t)80 * 1024) /* holds the first block: a stored one has up to 64 KiB \
+                                            */
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
@@ -137,18 +139,12 @@ void frame_received(struct frame_reader *r, size_t n)
 
 bool frame_pending(const struct frame_reader *r)
 {
-    return r->head < r->in.len;
-}
-
-static int inflate_error(enum libdeflate_result result, size_t max, struct rpyc_error *err)
-{
-    if (result == LIBDEFLATE_INSUFFICIENT_SPACE)
-        return error_set(err, RPYC_ELIMIT, "a frame that inflates to more than %zu bytes", max);
-    return error_set(err, RPYC_EPROTOCOL, "a frame that is badly compressed");
+    return r->skip > 0 || r->head < r->in.len;
 }
 
 /* Inflates into out. How large the result gets is not known before, so it goes to a mapping as
- * large as it may be, whose pages cost nothing until they are written. */
+ * large as it may be, whose pages cost nothing until they are written. 0: out is longer than max,
+ * and empty. */
 static int inflate_payload(const uint8_t *bytes, size_t len, size_t max, struct buffer *out,
                            struct rpyc_error *err)
 {
@@ -173,9 +169,32 @@ static int inflate_payload(const uint8_t *bytes, size_t len, size_t max, struct 
     if (result == LIBDEFLATE_SUCCESS)
         buffer_put(out, map, n);
     munmap(map, bound + 1);
+    if (result == LIBDEFLATE_INSUFFICIENT_SPACE && bound == max)
+        return 0;
     if (result != LIBDEFLATE_SUCCESS)
-        return inflate_error(result, bound, err);
-    return out->failed ? error_nomem(err) : 0;
+        return error_set(err, RPYC_EPROTOCOL, "a frame that is badly compressed");
+    return out->failed ? error_nomem(err) : 1;
+}
+
+/* Inflates the first FRAME_HEAD bytes, of the start of a stream. libdeflate has no interface for a
+ * part of one. It inflates straight into the output, without a window of its own, and so leaves
+ * there what it had when the output was full or the input at its end. Where it should not, there
+ * are zeros, which are no message's head. */
+static int inflate_head(const uint8_t *bytes, size_t len, struct buffer *out,
+                        struct rpyc_error *err)
+{
+    struct libdeflate_decompressor *z = libdeflate_alloc_decompressor();
+    uint8_t *room = calloc(1, HEAD_DEFLATED);
+    size_t n;
+
+    if (z && room) {
+        libdeflate_zlib_decompress(z, bytes, len < HEAD_DEFLATED ? len : HEAD_DEFLATED, room,
+                                   HEAD_DEFLATED, &n);
+        buffer_put(out, room, FRAME_HEAD);
+    }
+    libdeflate_free_decompressor(z);
+    free(room);
+    return out->len == 0 ? error_nomem(err) : 0;
 }
 
 /* Hands out the payload of `len` bytes behind the header at head, uncompressed. A long one that
@@ -194,8 +213,6 @@ static int take_plain(struct frame_reader *r, size_t len, struct frame *f, struc
     if (f->store.failed)
         return error_nomem(err);
     r->head += FRAME_HEADER_SIZE + len + 1;
-    f->data = f->store.data;
-    f->len = len;
     return 0;
 }
 
@@ -203,15 +220,16 @@ static int take_compressed(struct frame_reader *r, size_t len, struct frame *f,
                            struct rpyc_error *err)
 {
     const uint8_t *payload = r->in.data + r->head + FRAME_HEADER_SIZE;
+    int result = inflate_payload(payload, len, r->max_inflated, &f->store, err);
 
-    if (inflate_payload(payload, len, r->max_inflated, &f->store, err) < 0) {
-        buffer_free(&f->store);
-        return -1;
+    if (result == 0) {
+        f->over = "it inflates to more than max_decompressed";
+        f->limit = r->max_inflated;
+        result = inflate_head(payload, len, &f->store, err);
     }
-    r->head += FRAME_HEADER_SIZE + len + 1;
-    f->data = f->store.data;
-    f->len = f->store.len;
-    return 0;
+    if (result >= 0)
+        r->head += FRAME_HEADER_SIZE + len + 1;
+    return result < 0 ? -1 : 0;
 }
 
 /* A record of TLS: an alert, or of a handshake. */
@@ -220,30 +238,95 @@ static bool looks_like_tls(const uint8_t *header)
     return (header[0] == 0x15 || header[0] == 0x16) && header[1] == 3;
 }
 
-int frame_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err)
+/* Whether the first bytes behind a header may be those of a message (see message.c), or of what
+ * zlib makes of one. Other protocols are not waited for because of the length in their first bytes.
+ */
+static bool looks_like_payload(const uint8_t *bytes, size_t n, bool compressed)
+{
+    if (n == 0)
+        return true;
+    if (!compressed)
+        return bytes[0] <= 3 || bytes[0] == 0x12;
+    return (bytes[0] & 0x0f) == 8 && (n == 1 || (bytes[0] * 256 + bytes[1]) % 31 == 0);
+}
+
+/* Takes the head of a payload that is longer than allowed, of which `have` bytes are there. */
+static int take_head(struct frame_reader *r, size_t len, size_t have, struct frame *f,
+                     struct rpyc_error *err)
+{
+    const uint8_t *header = r->in.data + r->head, *payload = header + FRAME_HEADER_SIZE;
+    size_t need = header[4] ? HEAD_DEFLATED : FRAME_HEAD;
+
+    if (header[4] > 1 || !looks_like_payload(payload, have, header[4]))
+        return error_set(err, RPYC_ELIMIT, "a frame of %zu bytes, and %zu are allowed", len,
+                         r->max);
+    need = len < need ? len : need;
+    if (have < need)
+        return 0;
+    if (header[4]) {
+        if (inflate_head(payload, need, &f->store, err) < 0)
+            return -1;
+    } else {
+        buffer_put(&f->store, payload, need);
+        if (f->store.failed)
+            return error_nomem(err);
+    }
+    f->over = "it is longer than max_frame";
+    f->limit = r->max;
+    r->skip = FRAME_HEADER_SIZE + len + 1;
+    return 1;
+}
+
+/* Drops what has arrived of a payload over a limit. */
+static void skip(struct frame_reader *r)
+{
+    size_t have = r->in.len - r->head;
+    size_t n = r->skip < have ? r->skip : have;
+
+    r->head += n;
+    r->skip -= n;
+}
+
+/* Takes the next frame, as frame_next does, but for f->data and f->len. */
+static int take_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err)
 {
     const uint8_t *header;
-    size_t have = r->in.len - r->head;
-    size_t len;
+    size_t have, len;
     int result;
 
-    *f = (struct frame){NULL, 0, BUFFER_INIT};
+    skip(r);
+    have = r->in.len - r->head;
     if (have < FRAME_HEADER_SIZE)
         return 0;
+    have -= FRAME_HEADER_SIZE;
     header = r->in.data + r->head;
     len = load_u32(header);
     if (len > r->max && looks_like_tls(header))
         return error_set(err, RPYC_EPROTOCOL, "not a frame of RPyC, but TLS");
     if (len > r->max)
-        return error_set(err, RPYC_ELIMIT, "a frame of %zu bytes, and %zu are allowed", len,
-                         r->max);
+        return take_head(r, len, have, f, err);
     if (header[4] > 1)
         return error_set(err, RPYC_EPROTOCOL, "not a frame of RPyC");
-    if (have < FRAME_HEADER_SIZE + len + 1)
+    if (have < len + 1)
         return 0;
     if (header[4])
         result = take_compressed(r, len, f, err);
     else
         result = take_plain(r, len, f, err);
     return result < 0 ? -1 : 1;
+}
+
+int frame_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err)
+{
+    int result;
+
+    *f = FRAME_INIT;
+    result = take_next(r, f, err);
+    if (result < 0)
+        buffer_free(&f->store);
+    if (f->data)
+        return result; /* in the memory that it was received in */
+    f->data = f->store.data;
+    f->len = f->store.len;
+    return result;
 }

@@ -33,18 +33,27 @@ size_t frame_size(const uint8_t *frame);
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-/* One payload, decompressed. data points into store, which owns it. */
+/* One payload, decompressed. data points into store, which owns it.
+ *
+ * Of a payload that is longer than a limit there are only the first FRAME_HEAD bytes: enough to
+ * read the head of its message, so that it can be answered. */
 struct frame {
     const uint8_t *data;
     size_t len;
     struct buffer store;
+    const char *over; /* the limit that it is over, as a static text, or NULL; */
+    size_t limit;     /* ... and the value of that */
 };
+
+#define FRAME_INIT ((struct frame){NULL, 0, BUFFER_INIT, NULL, 0})
+#define FRAME_HEAD 64
 
 void frame_free(struct frame *f);
 
 struct frame_reader {
     struct buffer in; /* received, from `head` on not yet handed out */
     size_t head;
+    size_t skip;         /* bytes that follow and are dropped: the rest of a payload over a limit */
     size_t max;          /* bytes in a payload as it is sent */
     size_t max_inflated; /* ... and once it is decompressed */
 };
@@ -60,13 +69,15 @@ uint8_t *frame_room(struct frame_reader *r, size_t *n);
 /* Says that n bytes have been put there. */
 void frame_received(struct frame_reader *r, size_t n);
 
-/* Takes the next complete frame. 1: f holds it, owned by the caller. 0: more bytes are needed. -1:
- * the stream is beyond repair: RPYC_ELIMIT (length over max), RPYC_EPROTOCOL (TLS, or an unknown
- * compression, or bytes that are not what zlib makes), RPYC_ENOMEM. The newline at the end is not
- * looked at; stock never does. */
+/* Takes the next complete frame, or the head of one that is longer than a limit, whose rest is
+ * dropped as it arrives. 1: f holds it, owned by the caller. 0: more bytes are needed. -1: the
+ * stream is beyond repair: RPYC_ELIMIT (over a limit, and the head does not look like a message's),
+ * RPYC_EPROTOCOL (TLS, or an unknown compression, or bytes that are not what zlib makes),
+ * RPYC_ENOMEM. The newline at the end is not looked at; stock never does. */
 int frame_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err);
 
-/* Whether it is in the middle of a frame: then an end of file is a truncated stream. */
+/* Whether it is in the middle of a frame, one that is dropped included: then an end of file is a
+ * truncated stream. */
 bool frame_pending(const struct frame_reader *r);
 
 #endif

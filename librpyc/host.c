@@ -377,6 +377,19 @@ static bool guessed_wrong(const rpyc_conn *conn)
     return env.generation != RPYC_GENERATION_6 || env.bound;
 }
 
+/* After a request that could not be read: an exception where it is over a limit, which is no reason
+ * to hang up, or -1. */
+static int refuse(const rpyc_conn *conn, const struct message *request, struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+
+    if (request->body.failed != RPYC_ELIMIT)
+        return brine_error(&request->body, err);
+    brine_error(&request->body, &why);
+    return conn_reply_exception(conn->conn, request, "builtins", "ValueError", why.text,
+                                conn->deadline, err);
+}
+
 static int serve(void *host, struct conn *c, struct message *request, int64_t handler,
                  struct rpyc_error *err)
 {
@@ -392,7 +405,7 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
     if (result == 0 && !v)
         result = rpyc_build(&v, &why, "N");
     if (request->body.failed != RPYC_OK)
-        result = brine_error(&request->body, err);
+        result = refuse(conn, request, err);
     else if (result == 0)
         result = reply_value(conn, request, v, err);
     else

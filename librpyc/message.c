@@ -72,6 +72,13 @@ static bool read_head(struct message *m, const struct envelope *env, const uint8
     return brine_expect_tuple(r, 2) && brine_expect_int(r, &m->seq);
 }
 
+/* What is behind the head of a message over a limit has been dropped. */
+static void refuse_rest(struct message *m)
+{
+    if (m->frame.over)
+        brine_fail_limit(&m->body, m->frame.over, m->frame.limit);
+}
+
 int message_parse(struct message *m, struct envelope *env, struct rpyc_error *err)
 {
     const uint8_t *payload = m->frame.data;
@@ -88,6 +95,8 @@ int message_parse(struct message *m, struct envelope *env, struct rpyc_error *er
         return error_set(err, RPYC_EPROTOCOL, "a message of the unknown kind %lld",
                          (long long)kind);
     m->kind = (enum message_kind)kind;
+    if (m->kind != MESSAGE_REQUEST)
+        refuse_rest(m);
     return 0;
 }
 
@@ -95,6 +104,7 @@ int message_handler(struct message *m, int64_t *handler, struct rpyc_error *err)
 {
     if (!brine_expect_tuple(&m->body, 2) || !brine_expect_int(&m->body, handler))
         return brine_error(&m->body, err);
+    refuse_rest(m);
     return 0;
 }
 

@@ -46,7 +46,8 @@ struct envelope {
     bool bound; /* bind-threads: 16 bytes of thread ids before every message */
 };
 
-/* One message that came in. Owns its frame; body points into it. */
+/* One message that came in. Owns its frame; body points into it. Of one that is over a limit there
+ * is the head alone, and body fails with RPYC_ELIMIT. */
 struct message {
     enum message_kind kind;
     int64_t seq;
@@ -58,8 +59,8 @@ struct message {
 
 void message_free(struct message *m);
 
-/* Reads the envelope of the payload that is in m->frame, and learns or checks env. Errors:
- * RPYC_EPROTOCOL, RPYC_ELIMIT. */
+/* Reads the envelope of the payload that is in m->frame, and learns or checks env; of a request
+ * that is over a limit message_handler can still be read. Errors: RPYC_EPROTOCOL, RPYC_ELIMIT. */
 int message_parse(struct message *m, struct envelope *env, struct rpyc_error *err);
 
 /* The handler of a request, which is read off its body and leaves it at the boxed arguments. */

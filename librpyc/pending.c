@@ -138,7 +138,7 @@ int conn_wait(struct conn *c, struct pending *p, struct message *reply, deadline
     result = wait_done(c, p, deadline, err);
     if (result == 0 && reply) {
         *reply = p->reply;
-        p->reply.frame = (struct frame){NULL, 0, BUFFER_INIT};
+        p->reply.frame = FRAME_INIT;
     }
     pthread_mutex_unlock(&c->lock);
     return result;

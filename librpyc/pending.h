@@ -104,9 +104,9 @@ void pending_notify_closed(struct conn *c);
 struct serving *serving_of_thread(const struct conn *c, pthread_t thread);
 
 /* With the lock held, and before anything else is read: who serves a request. 1: the caller, by
- * serving_run, or, where *s is NULL, for too many are being served, by serving_refuse. 0: another
- * thread, which is at one of the same thread of the peer's, or which the request names; m is taken.
- * -1: RPYC_ENOMEM, RPYC_ELIMIT. */
+ * serving_run, or, where *s is NULL, for too many are being served or wait, by serving_refuse. 0:
+ * another thread, which is at one of the same thread of the peer's, or which the request names; m
+ * is taken. -1: RPYC_ENOMEM. */
 int serving_claim(struct conn *c, struct message *m, int64_t handler, struct serving **s,
                   struct rpyc_error *err);
 

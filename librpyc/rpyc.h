@@ -134,7 +134,8 @@ struct rpyc_options {
     int connect_timeout_ms; /* for all of connecting; 0: 10 s; negative: none */
     int request_timeout_ms; /* for the reply to one request, and for the other side to read some of
                              * what it is sent; 0: 30 s; negative: none */
-    size_t max_frame;       /* bytes in one message, before and after decompression; 0: 256 MiB */
+    size_t max_frame;       /* bytes in one message, before and after decompression; 0: 256 MiB. A
+                             * longer reply is RPYC_ELIMIT for its request; the connection lives */
     const struct rpyc_tls *tls; /* NULL: none. Needs librpyc-ssl to be installed */
 
     /* With AUTO, the caller's memory of one address, or NULL: what is in it is tried first, and

@@ -86,12 +86,15 @@ static size_t size_of(const struct queued *q)
     return sizeof(*q) + q->request.frame.len;
 }
 
-/* With the lock held: takes m. */
+/* With the lock held: 0: has taken m. 1: the queue is full. -1: RPYC_ENOMEM. */
 static int enqueue(struct conn *c, struct serving *s, struct message *m, int64_t handler,
                    struct rpyc_error *err)
 {
-    struct queued *q = malloc(sizeof(*q));
+    struct queued *q;
 
+    if (c->queued_bytes + sizeof(*q) + m->frame.len > QUEUED_MAX)
+        return 1;
+    q = malloc(sizeof(*q));
     if (!q)
         return error_nomem(err);
     *q = (struct queued){*m, handler, NULL};
@@ -102,8 +105,6 @@ static int enqueue(struct conn *c, struct serving *s, struct message *m, int64_t
         s->queue = q;
     s->last = q;
     c->queued_bytes += size_of(q);
-    if (c->queued_bytes > QUEUED_MAX)
-        return error_set(err, RPYC_ELIMIT, "too many requests that wait for one thread");
     return 0;
 }
 
@@ -177,7 +178,7 @@ int serving_claim(struct conn *c, struct message *m, int64_t handler, struct ser
 
     *s = NULL;
     if (other && !pthread_equal(other->thread, pthread_self()))
-        return enqueue(c, other, m, handler, err) < 0 ? -1 : 0;
+        return enqueue(c, other, m, handler, err);
     *s = enter(c, m);
     return *s || is_full(c) ? 1 : error_nomem(err);
 }
@@ -227,6 +228,13 @@ bool serving_within(struct conn *c, bool any)
 
 int serving_refuse(struct conn *c, const struct message *m, struct rpyc_error *err)
 {
-    return conn_reply_exception(c, m, "builtins", "RecursionError",
-                                "too many requests within requests", deadline_in(REFUSAL_MS), err);
+    bool full;
+
+    pthread_mutex_lock(&c->lock);
+    full = is_full(c);
+    pthread_mutex_unlock(&c->lock);
+    return conn_reply_exception(c, m, "builtins", full ? "RecursionError" : "RuntimeError",
+                                full ? "too many requests within requests"
+                                     : "too many requests wait for this thread",
+                                deadline_in(REFUSAL_MS), err);
 }

@@ -137,7 +137,8 @@ static void refuse_reply(struct ps_session *s, const struct brine_reader *r)
 
     if (r->failed == RPYC_ELIMIT) {
         PyErr_Clear();
-        PyErr_Format(PyExc_ValueError, "the client's answer cannot be taken: %s", r->problem);
+        PyErr_Format(PyExc_ValueError, "the client's answer cannot be taken: %s (%zu)", r->problem,
+                     r->limit);
         return;
     }
     brine_error(r, &why);

@@ -606,7 +606,7 @@ static int refuse_arguments(const struct brine_reader *r, struct rpyc_error *err
     PyErr_Clear();
     if (r->failed != RPYC_ELIMIT)
         return brine_error(r, err);
-    PyErr_Format(PyExc_ValueError, "the arguments cannot be taken: %s", r->problem);
+    PyErr_Format(PyExc_ValueError, "the arguments cannot be taken: %s (%zu)", r->problem, r->limit);
     return 0;
 }
 

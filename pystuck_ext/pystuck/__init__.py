@@ -91,9 +91,9 @@ def run_server(
     max_objects that one client holds (1,000,000), beyond which its requests fail;
     handshake_timeout: seconds for TLS and a client's first message together (10); send_timeout:
     seconds in which a client has to read something of what it is being sent, and to send something
-    more of a message that it has begun (120). A time of None is for ever. A client that does not
-    keep to them is hung up on, and the logger hears why; one that sends too many values, or too
-    deep, gets an exception where its request can be read at all.
+    more of a message that it has begun (120). A time of None is for ever. A client that exceeds
+    a time, or max_clients, is hung up on, and the logger hears why; one that exceeds another limit
+    gets an exception that names it, and keeps its connection.
 
     Returns a handle with `host`, `port`, `unix_socket`, `clients` and `close()`; it may be dropped.
 

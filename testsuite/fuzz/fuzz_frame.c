@@ -37,7 +37,7 @@ static void free_frame(struct frame *f)
 static void there_and_back(const struct frame *f, bool compress)
 {
     _cleanup_(free_reader) struct frame_reader r;
-    _cleanup_(free_frame) struct frame again = {NULL, 0, BUFFER_INIT};
+    _cleanup_(free_frame) struct frame again = FRAME_INIT;
     AUTO_BUFFER out = BUFFER_INIT;
     size_t start = frame_begin(&out);
 
@@ -57,7 +57,7 @@ static bool take_frames(struct frame_reader *r)
     int result;
 
     do {
-        _cleanup_(free_frame) struct frame f = {NULL, 0, BUFFER_INIT};
+        _cleanup_(free_frame) struct frame f = FRAME_INIT;
 
         result = frame_next(r, &f, &err);
         must_agree(result, &err);

@@ -88,11 +88,12 @@ def framed(name: str, make: Callable[[bytes], bytes], allowed: Iterable[str] = B
 
 
 def closes_at_once(size: int) -> Probe:
-    """A frame that is longer than any may be: the server does not wait for it to come."""
+    """A frame that is longer than any may be, and no message: the server does not wait for the rest
+    to come."""
 
     def run(peer: Peer) -> None:
         if not peer.stock:  # "Stock has no limit on length"
-            peer.send(struct.pack(">IB", size, 0) + b"\x01\x11")
+            peer.send(struct.pack(">IB", size, 0) + b"\xff")
             require(peer.next_answer() is None, "it is answered")
 
     return Probe(f"a length of {size}", run)

@@ -104,16 +104,16 @@ def good_frame(envelope: Envelope) -> bytes:
 
 @pytest.mark.parametrize("length", [0xFFFFFFFF, 0xFFFFFFFE, 0x80000000, 0x7FFFFFFF])
 @pytest.mark.parametrize("compressed", [0, 1])
-def test_a_frame_that_says_it_is_too_long_closes_the_connection_at_once(
+def test_a_frame_that_says_it_is_too_long_and_is_no_message_closes_the_connection_at_once(
     stuck: Debuggee, length: int, compressed: int
 ) -> None:
     before = stuck.peak_rss()
     with raw_connect(stuck) as peer:
-        peer.send_frame(b"", length=length, compressed=compressed, end=b"")
+        peer.send_frame(b"\xff", length=length, compressed=compressed, end=b"")
         assert peer.is_closed()
     with raw_connect(stuck) as peer:
         assert peer.works()
-        peer.send_frame(b"\x01\x11", length=length, compressed=compressed, end=b"")
+        peer.send_frame(b"\x04\x11", length=length, compressed=compressed, end=b"")
         assert peer.is_closed()
     assert stuck.peak_rss() - before < NOISE
 
@@ -225,6 +225,7 @@ def test_a_compressed_request_is_answered_whatever_its_size(peer: RawPeer) -> No
 
 
 def test_a_frame_that_inflates_without_end_is_not_followed(stuck: Debuggee, peer: RawPeer) -> None:
+    """It is refused for what it begins with, which is no message."""
     before = stuck.peak_rss()
     peer.send_frame(zlib_bomb(2048 * MIB), compressed=1)
     assert_refused(peer)

@@ -8,6 +8,7 @@ import contextlib
 import os
 import socket
 import ssl
+import subprocess
 import time
 import zlib
 from collections.abc import Callable
@@ -19,8 +20,15 @@ import rpyc
 from certificates import Files
 from harness import (
     OBEY,
+    PATIENCE,
+    RPYC4,
+    RPYC5,
+    RPYC5_BOUND,
+    RPYC6,
+    RPYC6_BOUND,
     SANITIZED,
     Debuggee,
+    Stock,
     build_setting,
     debuggee_environment,
     python,
@@ -30,12 +38,15 @@ from harness import (
 )
 from rawpeer import (
     ENVELOPES,
+    EXCEPTION,
+    REMOTE_REF,
     REPLY,
     REQUEST,
     TUPLE,
     VALUE,
     Envelope,
     Handler,
+    Message,
     RawPeer,
     box,
     call_back,
@@ -160,34 +171,156 @@ def test_clients_that_have_gone_are_counted_while_they_are_served(start: Start) 
 # ---- max_frame -----------------------------------------------------------------------------------
 
 
+def assert_over(answer: Message | None, limit: str, seq: int) -> None:
+    """That a request is answered with an exception which names the limit."""
+    assert answer is not None, "the connection has ended"
+    assert error_name(answer) == "ValueError"
+    assert limit in answer.args[1][0]
+    assert answer.seq == seq
+
+
+@pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("envelope", ENVELOPES)
-def test_a_message_that_is_longer_than_allowed_ends_the_connection(
+def test_a_message_that_is_longer_than_allowed_is_answered_with_an_exception(
+    envelope: Envelope, compressed: bool, start: Start
+) -> None:
+    """Also where it is the first one, which tells the envelope."""
+    debuggee = start(max_frame=10_000)
+    noise = os.urandom(200_000)
+    with raw_connect(debuggee, envelope) as peer:
+        for seq in range(3):
+            too_long = peer.request_frame(Handler.PING, box((noise,)), seq)
+            if compressed:
+                too_long = frame(zlib.compress(too_long[5:-1]), compressed=1)
+            peer.send(too_long)
+            assert_over(peer.answer(), "it is longer than max_frame (10000)", seq)
+            assert peer.works()
+        fits = peer.request_frame(Handler.PING, box((b"x" * 9_900,)))
+        peer.send(too_long + fits + too_long)
+        assert_over(peer.answer(), "max_frame", 2)
+        assert peer.answer() is not None
+        assert_over(peer.answer(), "max_frame", 2)
+
+
+@pytest.mark.measures
+def test_a_message_that_is_longer_than_allowed_takes_no_memory(start: Start) -> None:
+    debuggee = start(max_frame=MIB)
+    with raw_connect(debuggee) as peer:
+        assert peer.works()
+        debuggee.reset_peak_rss()
+        before = debuggee.peak_rss()
+        for flag, make in ((0, bytes), (1, zlib.compress)):
+            data = make(peer.request_frame(Handler.PING, box((os.urandom(64 * MIB),)), 5)[5:-1])
+            peer.send(frame(data, compressed=flag))
+            assert_over(peer.answer(), "max_frame", 5)
+        assert debuggee.peak_rss() - before < 4 * MIB
+        assert peer.works()
+
+
+def test_the_rest_of_a_message_that_is_too_long_has_to_come(start: Start) -> None:
+    debuggee = start(max_frame=10_000, send_timeout=SHORT)
+    with raw_connect(debuggee) as peer:
+        peer.send(peer.request_frame(Handler.PING, box((b"x" * 100_000,)))[:50_000])
+        assert_over(peer.answer(), "max_frame", 0)
+        assert peer.is_closed()
+    assert_told(
+        debuggee, "client 0 was hung up on: the peer has stopped in the middle of a message"
+    )
+
+
+@pytest.mark.parametrize("envelope", ENVELOPES)
+def test_a_message_that_inflates_to_more_than_allowed_is_answered_with_an_exception(
     envelope: Envelope, start: Start
 ) -> None:
     debuggee = start(max_frame=10_000)
     with raw_connect(debuggee, envelope) as peer:
-        short = peer.request_frame(Handler.PING, box((b"x" * 9_900,)))
-        too_long = peer.request_frame(Handler.PING, box((b"x" * 10_000,)))
-        peer.send(short)
-        assert peer.answer() is not None
-        peer.send(too_long)
-        assert peer.is_closed()
-    length = len(too_long) - 6
-    assert_told(
-        debuggee,
-        f"client 0 was hung up on: a frame of {length} bytes, and 10000 are allowed",
-    )
-
-
-def test_a_message_that_inflates_to_more_than_allowed_ends_the_connection(start: Start) -> None:
-    debuggee = start(max_frame=10_000)
-    with raw_connect(debuggee) as peer:
+        for seq, size in enumerate((10_000, 20_000, 2_000_000)):
+            long = peer.request_frame(Handler.PING, box((b"x" * size,)), seq)[5:-1]
+            peer.send(frame(zlib.compress(long), compressed=1))
+            assert_over(peer.answer(), "it inflates to more than max_decompressed (10000)", seq)
         short = peer.request_frame(Handler.PING, box((b"x" * 9_900,)))[5:-1]
         peer.send(frame(zlib.compress(short), compressed=1))
-        assert peer.answer() is not None
+        answer = peer.answer()
+        assert answer is not None
+        assert answer.kind == REPLY
+
+
+def test_a_bomb_that_is_no_message_ends_the_connection(start: Start) -> None:
+    debuggee = start(max_frame=10_000)
+    with raw_connect(debuggee) as peer:
         peer.send(frame(zlib_bomb(MIB), compressed=1))
         assert peer.is_closed()
-    assert_told(debuggee, "client 0 was hung up on: a frame that inflates to more than 10000 bytes")
+    assert_told(debuggee, "client 0 was hung up on: the peer does not speak RPyC")
+
+
+@pytest.mark.parametrize("kind", [REPLY, EXCEPTION])
+def test_an_answer_to_the_program_that_is_too_long_is_an_exception_there(
+    kind: int, start: Start
+) -> None:
+    with raw_connect(start(max_frame=10_000)) as peer:
+        asked = call_back(peer, peer.eval("lambda f: len(f())"))
+        args = brine.dump((VALUE, b"x" * 20_000))
+        peer.send_frame(payload(peer.envelope, kind, brine.dump(asked.seq), args))
+        answer = peer.answer()
+        assert answer is not None
+        assert error_name(answer) == "ValueError"
+        assert "the client's answer cannot be taken: it is longer than max_frame (10000)" in str(
+            answer.args[1][0]
+        )
+        assert peer.works()
+
+
+def test_a_close_that_is_too_long_closes(start: Start) -> None:
+    with raw_connect(start(max_frame=10_000)) as peer:
+        assert peer.works()
+        peer.send(peer.request_frame(Handler.CLOSE, box((b"x" * 20_000,))))
+        assert peer.is_closed()
+
+
+def test_the_objects_in_an_answer_that_is_too_long_do_no_harm(start: Start) -> None:
+    """Nobody waits for it, and what it refers to is not known."""
+    with raw_connect(start(max_frame=10_000)) as peer:
+        assert peer.works()
+        boxed = (TUPLE, tuple((REMOTE_REF, ("a.b", 1, n)) for n in range(2000)))
+        peer.send_frame(payload(peer.envelope, REPLY, brine.dump(77), brine.dump(boxed)))
+        assert peer.works()
+
+
+@pytest.mark.parametrize("client", [RPYC4, RPYC5, RPYC6, RPYC5_BOUND, RPYC6_BOUND], ids=str)
+def test_a_stock_client_is_told_what_was_too_long(client: Stock, start: Start) -> None:
+    debuggee = start(max_frame=100_000)
+    code = """
+import os, rpyc, sys
+c = rpyc.classic.connect("127.0.0.1", int(sys.argv[1]))
+for data in (os.urandom(10_000_000), bytes(10_000_000)):
+    try:
+        c.modules.zlib.crc32(data)
+    except ValueError as error:
+        print(str(error).splitlines()[0])
+    print(c.modules.zlib.crc32(b"x"))
+try:
+    c.eval("lambda f: f()")(lambda: os.urandom(10_000_000))
+except ValueError as error:
+    print(str(error).splitlines()[0])
+print(c.modules.zlib.crc32(b"x"))
+"""
+    done = subprocess.run(
+        [python(), "-c", code, str(debuggee.port)],
+        env=client.environment(),
+        capture_output=True,
+        text=True,
+        timeout=3 * PATIENCE,
+        check=False,
+    )
+    x = str(zlib.crc32(b"x"))
+    assert done.stdout.splitlines() == [
+        "the arguments cannot be taken: it is longer than max_frame (100000)",
+        x,
+        "the arguments cannot be taken: it inflates to more than max_decompressed (100000)",
+        x,
+        "the client's answer cannot be taken: it is longer than max_frame (100000)",
+        x,
+    ], done.stderr
 
 
 def test_what_a_client_is_sent_may_be_longer(start: Start) -> None:
@@ -198,14 +331,14 @@ def test_what_a_client_is_sent_may_be_longer(start: Start) -> None:
 def test_longer_messages_than_usual_may_be_allowed(start: Start) -> None:
     if SANITIZED:
         pytest.skip("takes too much memory")
-    size = 257 * MIB
-    for most, works in ((300 * MIB, True), (256 * MIB, False)):
+    for most, error in ((300 * MIB, "KeyError"), (256 * MIB, "ValueError")):
         debuggee = start(max_frame=most)
         with raw_connect(debuggee) as peer:
-            peer.send(frame(zlib_bomb(size), compressed=1))
-            assert peer.is_closed()  # for it is no message
-        line = debuggee.read_line()
-        assert ("inflates" not in line) == works
+            long = peer.request_frame(99, box((bytes(257 * MIB),)))[5:-1]
+            peer.send(frame(zlib.compress(long, 1), compressed=1))
+            answer = peer.answer()
+            assert answer is not None
+            assert error_name(answer) == error
 
 
 # ---- max_decompressed ----------------------------------------------------------------------------
@@ -218,8 +351,8 @@ def test_less_may_be_allowed_once_it_is_decompressed(start: Start) -> None:
         peer.send(long)
         assert peer.answer() is not None
         peer.send(frame(zlib.compress(long[5:-1]), compressed=1))
-        assert peer.is_closed()
-    assert_told(debuggee, "client 0 was hung up on: a frame that inflates to more than 10000 bytes")
+        assert_over(peer.answer(), "it inflates to more than max_decompressed (10000)", 0)
+        assert peer.works()
 
 
 def test_more_may_be_allowed_once_it_is_decompressed(start: Start) -> None:
@@ -257,7 +390,7 @@ def test_values_in_a_message_are_nested_no_deeper_than_allowed(
             assert (answer.kind == REPLY) == works
             if not works:
                 assert error_name(answer) == "ValueError"
-                assert "nested too deep" in answer.args[1][0]
+                assert f"it is nested deeper than max_depth ({most})" in answer.args[1][0]
 
 
 def test_what_nobody_looks_into_is_nested_no_deeper_either(start: Start) -> None:
@@ -277,7 +410,7 @@ def test_a_message_has_no_more_values_than_allowed(envelope: Envelope, start: St
             assert (answer.kind == REPLY) == works
             if not works:
                 assert error_name(answer) == "ValueError"
-                assert "too many items" in answer.args[1][0]
+                assert "it has more items than max_items (1000)" in answer.args[1][0]
 
 
 def test_values_are_counted_wherever_they_are(start: Start) -> None:

@@ -662,7 +662,7 @@ TEST(too_many_items_are_refused_before_any_is_read)
     brine_limit(&r, 0, 4);
     assert_false(brine_next(&r, &item));
     assert_int_equal(r.failed, RPYC_ELIMIT);
-    assert_string_equal(r.problem, "it has too many items");
+    assert_string_equal(r.problem, "it has more items than max_items");
 }
 
 TEST(lengths_beyond_the_input_fail)
@@ -752,7 +752,7 @@ TEST(a_depth_of_201_is_beyond_the_limit)
     for (i = 0; i < CONTAINERS - 1; i++) {
         AUTO_BYTES b = nested(BRINE_DEPTH_MAX + 1, containers[i][0], containers[i][1]);
 
-        assert_fails(&b, RPYC_ELIMIT, "it is nested too deep");
+        assert_fails(&b, RPYC_ELIMIT, "it is nested deeper than max_depth");
     }
 }
 
@@ -763,7 +763,7 @@ TEST(a_depth_of_100000_is_beyond_the_limit)
     for (i = 0; i < CONTAINERS; i++) {
         AUTO_BYTES b = nested(100000, containers[i][0], containers[i][1]);
 
-        assert_fails(&b, RPYC_ELIMIT, "it is nested too deep");
+        assert_fails(&b, RPYC_ELIMIT, "it is nested deeper than max_depth");
     }
 }
 

@@ -518,15 +518,80 @@ TEST(the_other_generation_in_the_middle_ends_the_connection)
     assert_true(conn_closed(l->c));
 }
 
-TEST(a_frame_over_the_limit_ends_the_connection)
+/* 101 bytes, of which 100 are allowed. What is behind the head is no brine. */
+#define OVER_100(head) "00000065 00" head FILL_32 FILL_32 FILL_32 "0a"
+#define FILL_32        "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+
+static struct link *link_with_limit(enum rpyc_generation generation)
 {
-    const struct conn_config config = {.max_frame = 100, .generation = RPYC_GENERATION_6};
-    AUTO_LINK l = malloc(sizeof(*l));
+    const struct conn_config config = {.max_frame = 100, .generation = generation};
+    struct link *l = malloc(sizeof(*l));
 
     link_open(l, &plain_host, &config);
-    say_raw(&l->peer, "00000065 00");
-    assert_no_answer(l->c, SOON, RPYC_ELIMIT, "a frame of 101 bytes, and 100 are allowed");
-    assert_true(conn_closed(l->c));
+    return l;
+}
+
+TEST(an_answer_over_the_limit_fails_and_the_connection_lives)
+{
+    const struct {
+        enum rpyc_generation generation;
+        const char *answer, *next;
+    } cases[] = {
+        {RPYC_GENERATION_6, OVER_100("021150ffff"), "021151 115193"},
+        {RPYC_GENERATION_6, OVER_100("031150ffff"), "021151 115193"},
+        {RPYC_GENERATION_5, OVER_100("125250ffff"), "125251 115193"},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        AUTO_LINK l = link_with_limit(cases[i].generation);
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        struct message m;
+
+        say_raw(&l->peer, cases[i].answer);
+        say(&l->peer, cases[i].next);
+        assert_ok(ask(l->c, HANDLE_GETROOT, &m, SOON, &err), &err);
+        assert_int_equal(brine_error(&m.body, &err), -1);
+        assert_error(&err, RPYC_ELIMIT,
+                     "a message cannot be taken: it is longer than max_frame (100)");
+        message_free(&m);
+        assert_answer(l->c, MESSAGE_REPLY, "115193");
+    }
+}
+
+static int serve_over_limit(struct host *host, struct conn *c, struct message *m,
+                            struct rpyc_error *err)
+{
+    assert_int_equal(m->body.failed, RPYC_ELIMIT);
+    assert_int_equal(m->body.limit, 100);
+    return serve_42(host, c, m, err);
+}
+
+TEST(a_request_over_the_limit_can_be_answered)
+{
+    AUTO_LINK l = link_with_limit(RPYC_GENERATION_AUTO);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    l->host.serve = serve_over_limit;
+    say_raw(&l->peer, OVER_100("0111571153"));
+    say(&l->peer, "011158 1152" NO_ARGS);
+    assert_int_equal(conn_serve(l->c, &err), 0); /* till CLOSE */
+    hears(&l->peer, "021157 11517a");
+}
+
+TEST(a_frame_over_the_limit_that_is_no_message_ends_the_connection)
+{
+    AUTO_LINK garbage = link_with_limit(RPYC_GENERATION_6);
+    AUTO_LINK broken = link_with_limit(RPYC_GENERATION_6);
+    AUTO_LINK cut_off = link_with_limit(RPYC_GENERATION_6);
+
+    say_raw(&garbage->peer, "00000065 00 ff");
+    assert_no_answer(garbage->c, SOON, RPYC_ELIMIT, "a frame of 101 bytes, and 100 are allowed");
+    say_raw(&broken->peer, OVER_100("02ffffffff"));
+    assert_no_answer(broken->c, SOON, RPYC_EPROTOCOL, "bad brine");
+    say_raw(&cut_off->peer, "00000065 00 021159" FILL_32 FILL_32 FILL_32);
+    shutdown(cut_off->peer.fd, SHUT_WR);
+    assert_no_answer(cut_off->c, SOON, RPYC_EPROTOCOL, "hung up in the middle of a message");
 }
 
 TEST(a_closed_connection_says_so_ever_after)
@@ -1486,7 +1551,7 @@ TEST(serving_bad_input_is_an_error)
         {"00000004 00 00000000 0a", RPYC_EPROTOCOL, "the peer does not speak RPyC"},
         {"00000004 02 00000000 0a", RPYC_EPROTOCOL, "not a frame of RPyC"},
         {"00000004 01 00000000 0a", RPYC_EPROTOCOL, "a frame that is badly compressed"},
-        {"20000000 00", RPYC_ELIMIT, "a frame of 536870912 bytes"},
+        {"20000000 00 ff", RPYC_ELIMIT, "a frame of 536870912 bytes"},
         {"00000008 00 0111", RPYC_EPROTOCOL, "the peer hung up in the middle of a message"},
         {"00000003 00 011107 0a", RPYC_EPROTOCOL, "bad brine: "},
     };
@@ -1695,7 +1760,9 @@ int main(void)
         cmocka_unit_test(a_peer_that_is_gone_before_we_ask_is_an_error_and_no_signal),
         cmocka_unit_test(what_is_not_rpyc_ends_the_connection),
         cmocka_unit_test(the_other_generation_in_the_middle_ends_the_connection),
-        cmocka_unit_test(a_frame_over_the_limit_ends_the_connection),
+        cmocka_unit_test(an_answer_over_the_limit_fails_and_the_connection_lives),
+        cmocka_unit_test(a_request_over_the_limit_can_be_answered),
+        cmocka_unit_test(a_frame_over_the_limit_that_is_no_message_ends_the_connection),
         cmocka_unit_test(a_closed_connection_says_so_ever_after),
         cmocka_unit_test(the_first_one_to_close_says_why),
         cmocka_unit_test(a_close_wakes_everyone_who_waits),

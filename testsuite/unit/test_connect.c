@@ -684,7 +684,9 @@ TEST(the_timeout_of_requests_is_an_option)
 TEST(the_limit_of_a_frame_is_an_option)
 {
     const struct rpyc_options options = {.max_frame = 30};
-    const struct act acts[] = {{.answers = {ANSWER_6, "!0000001f00"}}};
+    const char *over = "!000000220002115111510f00000018"
+                       "6161616161616161616161616161616161616161616161610a";
+    const struct act acts[] = {{.answers = {ANSWER_6, over, "021152115111510a78"}}};
     AUTO_ERROR err = RPYC_ERROR_INIT;
     rpyc_conn *conn = NULL;
     struct server s;
@@ -692,9 +694,13 @@ TEST(the_limit_of_a_frame_is_an_option)
     server_start(&s, ACTS(acts));
     assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
     assert_int_equal(rpyc_ping(conn, "x", 1, &err), -1);
-    assert_error(&err, RPYC_ELIMIT, "a frame of 31 bytes, and 30 are allowed");
+    assert_error(&err, RPYC_ELIMIT, "a message cannot be taken: it is longer than max_frame (30)");
+    rpyc_error_clear(&err);
+    rpyc_ping(conn, "x", 1, &err);
+    assert_error(&err, RPYC_EPROTOCOL, "a ping came back with other data");
     rpyc_close(conn);
-    server_end(&s, "[" GETROOT_6 " 01115111511151100a78 end]");
+    server_end(&s,
+               "[" GETROOT_6 " 01115111511151100a78 01115211511151100a78 0111531152115102 end]");
 }
 
 /* ---- Over a socket that is connected already ------------------------------------------------ */

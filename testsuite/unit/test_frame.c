@@ -121,9 +121,9 @@ static struct buffer written(const struct bytes *payload, bool compress)
 }
 
 /* A whole frame with a payload compressed here. */
-static struct buffer compressed(const struct bytes *payload)
+static struct buffer deflated(const struct bytes *payload, int level)
 {
-    struct libdeflate_compressor *z = libdeflate_alloc_compressor(1);
+    struct libdeflate_compressor *z = libdeflate_alloc_compressor(level);
     size_t bound = libdeflate_zlib_compress_bound(z, payload->len);
     struct buffer out = BUFFER_INIT;
 
@@ -134,6 +134,11 @@ static struct buffer compressed(const struct bytes *payload)
     buffer_put_u8(&out, '\n');
     libdeflate_free_compressor(z);
     return out;
+}
+
+static struct buffer compressed(const struct bytes *payload)
+{
+    return deflated(payload, 1);
 }
 
 /* ---- Writing -------------------------------------------------------------------------------- */
@@ -470,11 +475,75 @@ TEST(nothing_is_pending_behind_a_long_or_compressed_frame)
 
 /* ---- Bad input ------------------------------------------------------------------------------ */
 
-TEST(a_length_over_the_limit_is_refused_with_the_header)
+/* Over the limit, only what may be a message is waited for. */
+TEST(a_length_over_the_limit_is_refused_if_no_message_follows)
 {
-    refuses("00000011 00", 16, RPYC_ELIMIT, "a frame of 17 bytes, and 16 are allowed");
-    refuses("00000011 01", 16, RPYC_ELIMIT, "a frame of 17 bytes, and 16 are allowed");
-    refuses("ffffffff 00", 16, RPYC_ELIMIT, "a frame of 4294967295 bytes, and 16 are allowed");
+    refuses("00000011 00 04", 16, RPYC_ELIMIT, "a frame of 17 bytes, and 16 are allowed");
+    refuses("00000011 00 11", 16, RPYC_ELIMIT, "a frame of 17 bytes, and 16 are allowed");
+    refuses("00000011 01 79", 16, RPYC_ELIMIT, "a frame of 17 bytes, and 16 are allowed");
+    refuses("00000011 01 7802", 16, RPYC_ELIMIT, "a frame of 17 bytes, and 16 are allowed");
+    refuses("00000011 02", 16, RPYC_ELIMIT, "a frame of 17 bytes, and 16 are allowed");
+    refuses("ffffffff 00 ff", 16, RPYC_ELIMIT, "a frame of 4294967295 bytes, and 16 are allowed");
+}
+
+/* Feeds a frame that is over a limit, and the frame "brine" behind it: of the one there is the
+ * head, as soon as that is possible, and nothing of the rest; the other one is whole. */
+static void assert_head_alone(struct frame_reader *r, const struct buffer *over,
+                              const struct bytes *payload, const char *limit)
+{
+    static const char head_and_rest[] = "00000005 00 6272696e65 0a";
+    const size_t first = over->len / 2;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    AUTO_FRAME f = {0};
+
+    feed(r, over->data, first);
+    if (frame_next(r, &f, &err) == 0) {
+        assert_true(frame_pending(r));
+        feed(r, over->data + first, over->len - first);
+        assert_int_equal(frame_next(r, &f, &err), 1);
+    } else {
+        assert_incomplete(r);
+        assert_true(frame_pending(r));
+        feed(r, over->data + first, over->len - first);
+    }
+    assert_string_equal(f.over, limit);
+    assert_int_equal(f.limit, 1000);
+    assert_true(f.len == FRAME_HEAD && f.store.cap < 1000);
+    assert_memory_equal(f.data, payload->data, FRAME_HEAD);
+    assert_incomplete(r);
+    assert_false(frame_pending(r));
+    feed_hex(r, head_and_rest);
+    assert_next(r, "brine", 5);
+}
+
+TEST(of_a_frame_over_the_limit_there_is_the_head_alone)
+{
+    AUTO_BYTES payload = noise(300000);
+    AUTO_BUFFER frame = BUFFER_INIT;
+    size_t start = frame_begin(&frame);
+    AUTO_READER r;
+
+    payload.data[0] = 1;
+    buffer_put(&frame, payload.data, payload.len);
+    assert_int_equal(frame_end(&frame, start, false, NULL), 0);
+    frame_reader_init(&r, 1000);
+    assert_head_alone(&r, &frame, &payload, "it is longer than max_frame");
+}
+
+TEST(of_a_compressed_frame_over_the_limit_there_is_the_head_alone)
+{
+    AUTO_BYTES payload = noise(700000);
+    int level;
+
+    for (level = 0; level <= 12; level++) {
+        AUTO_BUFFER frame = deflated(&payload, level);
+        AUTO_READER r;
+
+        assert_true(frame.len > 400000);
+        frame_reader_init(&r, 1000);
+        assert_head_alone(&r, &frame, &payload, "it is longer than max_frame");
+        memset(payload.data, 1, payload.len / 13); /* less and less of it is noise */
+    }
 }
 
 TEST(without_a_limit_there_is_one_of_256_mib)
@@ -482,8 +551,8 @@ TEST(without_a_limit_there_is_one_of_256_mib)
     AUTO_READER r;
 
     assert_int_equal(FRAME_MAX_DEFAULT, 268435456);
-    refuses(HEADER_OVER_MAX, 0, RPYC_ELIMIT, "a frame of 268435457 bytes");
-    refuses("ffffffff 01", 0, RPYC_ELIMIT, "a frame of 4294967295 bytes");
+    refuses(HEADER_OVER_MAX "ff", 0, RPYC_ELIMIT, "a frame of 268435457 bytes");
+    refuses("ffffffff 01 ff", 0, RPYC_ELIMIT, "a frame of 4294967295 bytes");
     frame_reader_init(&r, 0);
     feed_hex(&r, HEADER_OF_MAX);
     assert_incomplete(&r);
@@ -499,7 +568,7 @@ TEST(a_length_at_the_limit_is_taken)
     frame_reader_free(&r);
     frame_reader_init(&r, 4);
     feed_hex(&r, "00000005 00 6272696e65 0a");
-    assert_refused(&r, RPYC_ELIMIT, "a frame of 5 bytes, and 4 are allowed");
+    assert_refused(&r, RPYC_ELIMIT, "a frame of 5 bytes, and 4 are allowed"); /* for it is "b" */
 }
 
 TEST(a_header_that_is_not_complete_says_nothing_yet)
@@ -562,7 +631,7 @@ TEST(what_other_protocols_send_is_refused)
     refuses("5353482d322e302d", 0, RPYC_ELIMIT, "a frame of");
     refuses("160301020001", 0, RPYC_EPROTOCOL, "not a frame of RPyC, but TLS");
     refuses("15030300020228", 0, RPYC_EPROTOCOL, "not a frame of RPyC, but TLS");
-    refuses("170303002000", 0, RPYC_ELIMIT, "a frame of");
+    refuses("170303002000ff", 0, RPYC_ELIMIT, "a frame of");
 }
 
 TEST(bytes_that_are_not_zlib_are_refused)
@@ -592,20 +661,34 @@ TEST(truncated_zlib_is_refused)
     }
 }
 
-TEST(what_inflates_beyond_the_limit_is_refused)
+TEST(of_what_inflates_beyond_the_limit_there_is_the_head_alone)
 {
-    AUTO_BYTES payload = zeros(100000);
-    AUTO_BUFFER bomb = compressed(&payload);
+    AUTO_BYTES payload = zeros(1000000);
+    AUTO_READER r;
+    int level;
+
+    memcpy(payload.data, "\x01\x11\x50", 3);
+    for (level = 0; level <= 12; level++) {
+        AUTO_BUFFER frame = deflated(&payload, level);
+
+        frame_reader_init(&r, frame.len);
+        r.max_inflated = 1000;
+        assert_head_alone(&r, &frame, &payload, "it inflates to more than max_decompressed");
+        frame_reader_free(&r);
+    }
+    r = (struct frame_reader){0};
+}
+
+TEST(what_is_behind_the_head_is_not_looked_at)
+{
+    AUTO_BYTES payload = zeros(1000000);
+    AUTO_BUFFER frame = deflated(&payload, 1);
     AUTO_READER r;
 
-    assert_true(bomb.len < 1000);
-    frame_reader_init(&r, 99999);
-    feed(&r, bomb.data, bomb.len);
-    assert_refused(&r, RPYC_ELIMIT, "a frame that inflates to more than 99999 bytes");
-    frame_reader_free(&r);
-    frame_reader_init(&r, 1000);
-    feed(&r, bomb.data, bomb.len);
-    assert_refused(&r, RPYC_ELIMIT, "a frame that inflates to more than 1000 bytes");
+    frame.data[frame.len - 2] ^= 1; /* the checksum */
+    frame_reader_init(&r, frame.len);
+    r.max_inflated = 1000;
+    assert_head_alone(&r, &frame, &payload, "it inflates to more than max_decompressed");
 }
 
 TEST(what_inflates_to_the_limit_is_taken)
@@ -637,7 +720,7 @@ TEST(errors_need_not_be_asked_for)
     AUTO_FRAME f = {0};
 
     frame_reader_init(&r, 16);
-    feed_hex(&r, "00000011 00");
+    feed_hex(&r, "00000011 00 ff");
     assert_int_equal(frame_next(&r, &f, NULL), -1);
     assert_int_equal(frame_next(&r, &f, NULL), -1);
 }
@@ -666,7 +749,9 @@ int main(void)
         cmocka_unit_test(the_newline_is_not_looked_at),
         cmocka_unit_test(a_frame_is_pending_from_its_first_byte_to_its_newline),
         cmocka_unit_test(nothing_is_pending_behind_a_long_or_compressed_frame),
-        cmocka_unit_test(a_length_over_the_limit_is_refused_with_the_header),
+        cmocka_unit_test(a_length_over_the_limit_is_refused_if_no_message_follows),
+        cmocka_unit_test(of_a_frame_over_the_limit_there_is_the_head_alone),
+        cmocka_unit_test(of_a_compressed_frame_over_the_limit_there_is_the_head_alone),
         cmocka_unit_test(without_a_limit_there_is_one_of_256_mib),
         cmocka_unit_test(a_length_at_the_limit_is_taken),
         cmocka_unit_test(a_header_that_is_not_complete_says_nothing_yet),
@@ -676,7 +761,8 @@ int main(void)
         cmocka_unit_test(what_other_protocols_send_is_refused),
         cmocka_unit_test(bytes_that_are_not_zlib_are_refused),
         cmocka_unit_test(truncated_zlib_is_refused),
-        cmocka_unit_test(what_inflates_beyond_the_limit_is_refused),
+        cmocka_unit_test(of_what_inflates_beyond_the_limit_there_is_the_head_alone),
+        cmocka_unit_test(what_is_behind_the_head_is_not_looked_at),
         cmocka_unit_test(what_inflates_to_the_limit_is_taken),
         cmocka_unit_test(the_best_compression_there_is_is_read),
         cmocka_unit_test(errors_need_not_be_asked_for),

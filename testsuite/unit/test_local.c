@@ -21,9 +21,8 @@ struct link {
     struct peer peer;
 };
 
-static struct link link_open(void)
+static struct link link_configured(const struct conn_config *config)
 {
-    const struct conn_config config = {.generation = RPYC_GENERATION_6};
     AUTO_ERROR err = RPYC_ERROR_INIT;
     struct stream s;
     struct link l;
@@ -32,8 +31,13 @@ static struct link link_open(void)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     stream_open(&s, fds[0]);
     l.peer.fd = fds[1];
-    assert_ok(rpyc_conn_new(&l.conn, &s, &config, false, -1, &err), &err);
+    assert_ok(rpyc_conn_new(&l.conn, &s, config, false, -1, &err), &err);
     return l;
+}
+
+static struct link link_open(void)
+{
+    return link_configured(&(struct conn_config){.generation = RPYC_GENERATION_6});
 }
 
 static void link_close(struct link *l)
@@ -685,6 +689,40 @@ TEST(unknown_objects_are_key_errors)
     assert_raises("KeyError", text, &l, HANDLE_GETATTR, "1152 11 1153 12 080a61 51 50" SIZE);
 }
 
+/* Containers in containers. */
+#define OPEN_16 "10101010101010101010101010101010"
+#define OPEN_64 OPEN_16 OPEN_16 OPEN_16 OPEN_16
+
+TEST(a_request_over_a_limit_is_answered_with_an_exception)
+{
+    static const char too_long[] = "00000065 00 011157 1151 1151 10";
+    const struct conn_config config = {.generation = RPYC_GENERATION_6, .max_frame = 100};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    AUTO_LINK l = link_configured(&config);
+    char frame[sizeof(too_long) + 2 * 94] = "";
+    AUTO_BYTES answer = {0};
+    size_t i;
+
+    memcpy(frame, too_long, sizeof(too_long) - 1);
+    for (i = sizeof(too_long) - 1; i < sizeof(too_long) - 1 + 2 * 94; i++)
+        frame[i] = 'f';
+    say_raw(&l.peer, frame);
+    assert_int_equal(rpyc_process(l.conn, 10000, &err), 1);
+    answer = next_frame(&l.peer);
+    assert_bytes(answer.data, 3, "031157");
+    assert_contains(&answer, "ValueError");
+    assert_contains(&answer, "it is longer than max_frame (100)");
+    assert_answers("1151 0801", &l, HANDLE_PING, "1151 10 0801");
+}
+
+TEST(values_of_a_request_that_are_nested_too_deep_are_an_exception)
+{
+    AUTO_LINK l = link_open();
+
+    assert_raises("ValueError", "it is nested deeper than max_depth (200)", &l, HANDLE_PING,
+                  "1151 10 " OPEN_64 OPEN_64 OPEN_64 OPEN_64 "02");
+}
+
 TEST(a_wrong_number_of_arguments_is_a_type_error)
 {
     static const struct {
@@ -1017,7 +1055,7 @@ TEST(processing_what_is_not_rpyc_is_an_error)
     AUTO_LINK l = link_open();
     AUTO_ERROR err = RPYC_ERROR_INIT;
 
-    say_raw(&l.peer, "ffffffff00");
+    say_raw(&l.peer, "ffffffff00ff");
     assert_int_equal(rpyc_process(l.conn, 10000, &err), -1);
     assert_error(&err, RPYC_ELIMIT, "a frame of 4294967295 bytes");
     assert_int_equal(rpyc_process(l.conn, 10000, NULL), -1);
@@ -1033,7 +1071,7 @@ TEST(serving_ends_well_when_the_peer_does)
     assert_ok(rpyc_serve(l.conn, &err), &err);
     peer_close(&other.peer);
     assert_ok(rpyc_serve(other.conn, &err), &err);
-    say_raw(&broken.peer, "ffffffff00");
+    say_raw(&broken.peer, "ffffffff00ff");
     assert_int_equal(rpyc_serve(broken.conn, &err), -1);
     assert_int_equal(err.code, RPYC_ELIMIT);
 }
@@ -1067,6 +1105,8 @@ int main(void)
         cmocka_unit_test(an_error_without_an_exception_becomes_one),
         cmocka_unit_test(what_is_raised_has_a_class_and_a_text),
         cmocka_unit_test(unknown_objects_are_key_errors),
+        cmocka_unit_test(a_request_over_a_limit_is_answered_with_an_exception),
+        cmocka_unit_test(values_of_a_request_that_are_nested_too_deep_are_an_exception),
         cmocka_unit_test(a_wrong_number_of_arguments_is_a_type_error),
         cmocka_unit_test(arguments_of_a_wrong_type_are_type_errors),
         cmocka_unit_test(keywords_that_are_none_are_type_errors),
