@@ -8,8 +8,10 @@ struct place connect_place(const struct options *options)
 {
     const struct target *target = &options->target;
 
-    return (struct place){
-        .host = target->host, .port = target->port, .path = *target->path ? target->path : NULL};
+    return (struct place){.host = target->host,
+                          .port = target->port,
+                          .path = *target->path ? target->path : NULL,
+                          .trust = &options->trust};
 }
 
 static int connect_process(rpyc_conn **out, const struct options *options,
@@ -26,6 +28,7 @@ static int connect_process(rpyc_conn **out, const struct options *options,
                 continue;
             rpyc_error_clear(err);
             find_place(&place, &text, &found.all[i]);
+            place.trust = &options->trust;
             result = place_connect(out, &place, how, err);
         }
     }

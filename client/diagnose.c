@@ -3,18 +3,20 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "connect.h"
+#include "error.h"
 #include "find.h"
 #include "place.h"
 #include "probe.h"
+#include "process.h"
 #include "sockets.h"
 #include "ssl.h"
+#include "user.h"
 
 #define WHERE_SIZE 128
 #define PLAIN_MS   2000
@@ -28,25 +30,9 @@ struct case_of {
     struct rpyc_error *err;
 };
 
-struct user_name {
-    char text[64];
-};
-
-static struct user_name name_of(uid_t user)
-{
-    const struct passwd *entry = getpwuid(user);
-    struct user_name name;
-
-    if (entry)
-        snprintf(name.text, sizeof(name.text), "%s", entry->pw_name);
-    else
-        snprintf(name.text, sizeof(name.text), "user %u", (unsigned)user);
-    return name;
-}
-
 static struct user_name me(void)
 {
-    return name_of(geteuid());
+    return user_name(geteuid());
 }
 
 /* Whether a server that belongs to that user lets others in than us. */
@@ -73,11 +59,11 @@ static void say_denied(struct case_of *c)
     uid_t owner = owner_of_file(c);
 
     if (!is_stranger_to(owner))
-        place_error(c->err, RPYC_ECLOSED, "%s: permission denied to you, %s", c->where, me().text);
+        error_say(c->err, RPYC_ECLOSED, "%s: permission denied to you, %s", c->where, me().text);
     else
-        place_error(c->err, RPYC_ECLOSED,
-                    "%s: only the program's own user (%s) or root may connect, and you are %s",
-                    c->where, name_of(owner).text, me().text);
+        error_say(c->err, RPYC_ECLOSED,
+                  "%s: only the program's own user (%s) or root may connect, and you are %s",
+                  c->where, user_name(owner).text, me().text);
 }
 
 /* Nobody has a Unix socket of that name open. */
@@ -86,12 +72,12 @@ static enum diagnosis say_deserted(struct case_of *c)
     struct stat st;
 
     if (c->place->path[0] == '@')
-        place_error(c->err, RPYC_ESYSTEM, "nothing listens on %s", c->where);
+        error_say(c->err, RPYC_ESYSTEM, "nothing listens on %s", c->where);
     else if (stat(c->place->path, &st) < 0 || S_ISSOCK(st.st_mode))
-        place_error(c->err, RPYC_ESYSTEM,
-                    "nothing listens on %s any more: the program that made it has ended", c->where);
+        error_say(c->err, RPYC_ESYSTEM,
+                  "nothing listens on %s any more: the program that made it has ended", c->where);
     else {
-        place_error(c->err, RPYC_ESYSTEM, "%s is not a socket", c->where);
+        error_say(c->err, RPYC_ESYSTEM, "%s is not a socket", c->where);
         return DIAGNOSIS_MISTAKEN;
     }
     return DIAGNOSIS_NOBODY;
@@ -102,18 +88,18 @@ static enum diagnosis explain_unix(struct case_of *c)
     switch (c->err->sys_errno) {
     case ENOENT:
     case ENOTDIR:
-        place_error(c->err, RPYC_ESYSTEM, "there is no socket %s", c->where);
+        error_say(c->err, RPYC_ESYSTEM, "there is no socket %s", c->where);
         break;
     case ECONNREFUSED:
         return say_deserted(c);
     case EPROTOTYPE:
-        place_error(c->err, RPYC_ESYSTEM, "%s is a socket for something else: not a stream",
-                    c->where);
+        error_say(c->err, RPYC_ESYSTEM, "%s is a socket for something else: not a stream",
+                  c->where);
         return DIAGNOSIS_MISTAKEN;
     case ETIMEDOUT:
-        place_error(c->err, RPYC_ESYSTEM,
-                    "%s takes no more connections: the program is stopped, or has too many",
-                    c->where);
+        error_say(c->err, RPYC_ESYSTEM,
+                  "%s takes no more connections: the program is stopped, or has too many",
+                  c->where);
         return DIAGNOSIS_SOMEBODY;
     case EACCES:
     case EPERM:
@@ -131,17 +117,16 @@ static enum diagnosis explain_tcp(struct case_of *c)
 
     switch (why) {
     case ECONNREFUSED:
-        place_error(c->err, RPYC_ESYSTEM, "nothing listens on %s", c->where);
+        error_say(c->err, RPYC_ESYSTEM, "nothing listens on %s", c->where);
         return DIAGNOSIS_NOBODY;
     case ETIMEDOUT:
-        place_error(c->err, RPYC_ESYSTEM,
-                    "%s does not answer: the machine is off, or a firewall is in between",
-                    c->where);
+        error_say(c->err, RPYC_ESYSTEM,
+                  "%s does not answer: the machine is off, or a firewall is in between", c->where);
         break;
     case EHOSTUNREACH:
     case ENETUNREACH:
-        place_error(c->err, RPYC_ESYSTEM, "%s cannot be reached from here: %s", c->where,
-                    strerror(why));
+        error_say(c->err, RPYC_ESYSTEM, "%s cannot be reached from here: %s", c->where,
+                  strerror(why));
         break;
     default:
         break;
@@ -153,8 +138,8 @@ static enum diagnosis explain_tcp(struct case_of *c)
 
 static void say_something_else(struct case_of *c, const char *what)
 {
-    place_error(c->err, RPYC_EPROTOCOL, "something else listens on %s: %s, not a pystuck server",
-                c->where, what);
+    error_say(c->err, RPYC_EPROTOCOL, "something else listens on %s: %s, not a pystuck server",
+              c->where, what);
 }
 
 /* Who owns the socket that is listened on there; SOCKETS_NOBODY: not known. */
@@ -168,7 +153,7 @@ static uid_t owner_of(const struct case_of *c)
         return owner_of_file(c);
     if (getaddrinfo(c->place->host, c->place->port, &hints, &list) != 0)
         return SOCKETS_NOBODY;
-    sockets_read(&sockets, "/proc/self/net");
+    sockets_read_ours(&sockets);
     for (a = list; a; a = a->ai_next)
         for (size_t i = 0; i < sockets.count && owner == SOCKETS_NOBODY; i++)
             if (sockets_is_at(&sockets.all[i].address, a->ai_addr))
@@ -185,20 +170,20 @@ static void say_hung_up(struct case_of *c)
     uid_t owner = owner_of(c);
 
     if (is_stranger_to(owner))
-        place_error(c->err, RPYC_ECLOSED,
-                    "%s hung up: only the program's own user (%s) or root may connect, and you are "
-                    "%s",
-                    c->where, name_of(owner).text, me().text);
+        error_say(c->err, RPYC_ECLOSED,
+                  "%s hung up: only the program's own user (%s) or root may connect, and you are "
+                  "%s",
+                  c->where, user_name(owner).text, me().text);
     else if (s)
-        place_error(c->err, RPYC_ECLOSED,
-                    "%s hung up: process %d (%.*s) has too many clients, or its authenticator does "
-                    "not let us in",
-                    c->where, (int)s->pid, find_brief(s->command), s->command);
+        error_say(c->err, RPYC_ECLOSED,
+                  "%s hung up: process %d (%.*s) has too many clients, or its authenticator does "
+                  "not let us in",
+                  c->where, (int)s->pid, find_brief(s->command), s->command);
     else
-        place_error(c->err, RPYC_ECLOSED,
-                    "%s hung up: something else listens there, or it lets nobody in but its own "
-                    "user and root",
-                    c->where);
+        error_say(c->err, RPYC_ECLOSED,
+                  "%s hung up: something else listens there, or it lets nobody in but its own "
+                  "user and root",
+                  c->where);
 }
 
 /* It accepts, and that is all. */
@@ -207,21 +192,20 @@ static void say_silent(struct case_of *c)
     const struct server *s = c->server;
 
     if (!s)
-        place_error(c->err, RPYC_ETIMEOUT,
-                    "no answer in time from %s: something else listens there, or the program is "
-                    "stopped",
-                    c->where);
-    else if (find_is_stopped(s->pid))
-        place_error(c->err, RPYC_ETIMEOUT,
-                    "no answer from %s: process %d (%.*s) is stopped, and 'kill -CONT %d' lets it "
-                    "go on",
-                    c->where, (int)s->pid, find_brief(s->command), s->command, (int)s->pid);
+        error_say(c->err, RPYC_ETIMEOUT,
+                  "no answer in time from %s: something else listens there, or the program is "
+                  "stopped",
+                  c->where);
+    else if (process_is_stopped(s->pid))
+        error_say(c->err, RPYC_ETIMEOUT,
+                  "no answer from %s: process %d (%.*s) is stopped, and 'kill -CONT %d' lets it "
+                  "go on",
+                  c->where, (int)s->pid, find_brief(s->command), s->command, (int)s->pid);
     else
-        place_error(
-            c->err, RPYC_ETIMEOUT,
-            "no answer in time from %s: process %d (%.*s) is very busy, or runs C code that "
-            "keeps Python's global lock (GIL)",
-            c->where, (int)s->pid, find_brief(s->command), s->command);
+        error_say(c->err, RPYC_ETIMEOUT,
+                  "no answer in time from %s: process %d (%.*s) is very busy, or runs C code that "
+                  "keeps Python's global lock (GIL)",
+                  c->where, (int)s->pid, find_brief(s->command), s->command);
 }
 
 /* A TLS server, and we are not through with it. */
@@ -230,24 +214,24 @@ static void say_more_of_tls(struct case_of *c)
     const struct options *o = c->options;
 
     if (!o->ssl)
-        place_error(c->err, RPYC_EPROTOCOL,
-                    "%s wants TLS: give --ssl-ca FILE, with the CA of its certificate, or --ssl "
-                    "where this system knows that",
-                    c->where);
+        error_say(c->err, RPYC_EPROTOCOL,
+                  "%s wants TLS: give --ssl-ca FILE, with the CA of its certificate, or --ssl "
+                  "where this system knows that",
+                  c->where);
     else if (c->err->code == RPYC_ETIMEOUT)
         say_silent(c);
     else if (c->err->code != RPYC_ECLOSED)
         say_something_else(c, "it speaks TLS, but not RPyC");
     else if (o->tls.cert_file)
-        place_error(c->err, RPYC_ECLOSED,
-                    "%s hung up: it does not let in who shows the certificate %s, or has too many "
-                    "clients",
-                    c->where, o->tls.cert_file);
+        error_say(c->err, RPYC_ECLOSED,
+                  "%s hung up: it does not let in who shows the certificate %s, or has too many "
+                  "clients",
+                  c->where, o->tls.cert_file);
     else
-        place_error(c->err, RPYC_ECLOSED,
-                    "%s hung up: it does not let in who shows no certificate (--ssl-cert), or has "
-                    "too many clients",
-                    c->where);
+        error_say(c->err, RPYC_ECLOSED,
+                  "%s hung up: it does not let in who shows no certificate (--ssl-cert), or has "
+                  "too many clients",
+                  c->where);
 }
 
 /* Whether an RPyC server without TLS is there. */
@@ -276,8 +260,8 @@ static enum diagnosis explain_somebody(struct case_of *c)
     spoken = probe(c->place);
     if (c->options->ssl && (spoken == SPOKEN_NOTHING || spoken == SPOKEN_GOODBYE) &&
         speaks_plainly(c)) {
-        place_error(c->err, RPYC_EPROTOCOL,
-                    "%s does not speak TLS: it is for pystuck without --ssl", c->where);
+        error_say(c->err, RPYC_EPROTOCOL, "%s does not speak TLS: it is for pystuck without --ssl",
+                  c->where);
         return DIAGNOSIS_SOMEBODY;
     }
     switch (spoken) {
@@ -340,6 +324,7 @@ static enum diagnosis explain_process(const struct options *options, struct rpyc
             if (found.all[i].has_address)
                 c.server = &found.all[i];
         find_place(&place, &text, c.server);
+        place.trust = &options->trust;
         c.place = &place;
         diagnosis = explain(&c);
     }
@@ -355,7 +340,7 @@ static enum diagnosis explain_address(const struct options *options, struct rpyc
     struct servers found = {0};
 
     if (err->code != RPYC_ESYSTEM) /* somebody is there: it may be one of ours */
-        find_all(&found);
+        find_likely(&found);
     c.server = find_at(&found, &place);
     diagnosis = explain(&c);
     find_free(&found);

@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,110 +12,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "error.h"
+#include "process.h"
 #include "sockets.h"
 #include "text.h"
+#include "user.h"
 
 #define LISTENER_NAME  "pystuck:"
 #define INODE_BASE     36
 #define PROC_PATH_SIZE 96
-#define COMMAND_MAX    65536 /* bytes that are read of a command line */
-#define COMMAND_SHOWN  60    /* columns of it in a sentence */
-
-/* ---- Files of /proc -------------------------------------------------------------------------- */
-
-/* Reads a file, or what of it fits, into a string. How long that is, or -1. */
-static ssize_t read_file(const char *path, char *out, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t len = 0;
-    ssize_t n;
-
-    if (fd < 0)
-        return -1;
-    while (len < size - 1 && (n = read(fd, out + len, size - 1 - len)) > 0)
-        len += (size_t)n;
-    close(fd);
-    out[len] = '\0';
-    return (ssize_t)len;
-}
-
-/* A field of a stat file: 3 is the state. What is before it, a name, may contain anything. */
-static const char *stat_field(char *stat, int number)
-{
-    char *field = strrchr(stat, ')');
-
-    for (int i = 2; field && i < number; i++) {
-        field = strchr(field, ' ');
-        field = field ? field + 1 : NULL;
-    }
-    return field ? field : "";
-}
-
-/* When a thread was started. */
-static time_t started(pid_t pid, pid_t tid)
-{
-    char path[PROC_PATH_SIZE], text[1024];
-    struct timespec since_boot;
-    long ticks = sysconf(_SC_CLK_TCK);
-
-    snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
-    if (read_file(path, text, sizeof(text)) < 0 || ticks <= 0)
-        return 0;
-    clock_gettime(CLOCK_BOOTTIME, &since_boot);
-    return time(NULL) - since_boot.tv_sec +
-           (time_t)(strtoull(stat_field(text, 22), NULL, 10) / (unsigned long)ticks);
-}
-
-bool find_is_stopped(pid_t pid)
-{
-    char path[PROC_PATH_SIZE], text[1024];
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    if (read_file(path, text, sizeof(text)) < 0)
-        return false;
-    return tolower((unsigned char)stat_field(text, 3)[0]) == 't';
-}
-
-/* As whom a process acts: its effective user. */
-static uid_t user_of(pid_t pid)
-{
-    char path[PROC_PATH_SIZE], text[4096];
-    const char *line;
-    unsigned user;
-
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    if (read_file(path, text, sizeof(text)) < 0)
-        return SOCKETS_NOBODY;
-    line = strstr(text, "\nUid:");
-    return line && sscanf(line, "\nUid: %*u %u", &user) == 1 ? user : SOCKETS_NOBODY;
-}
-
-/* The command line: its words with blanks in between. A process that has none (it is about to end)
- * has a name. NULL: out of memory. */
-static char *command_of(pid_t pid)
-{
-    char path[PROC_PATH_SIZE], name[64] = "", *text = malloc(COMMAND_MAX), *shorter;
-    ssize_t len;
-
-    if (!text)
-        return NULL;
-    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-    len = read_file(path, text, COMMAND_MAX);
-    while (len > 0 && text[len - 1] == '\0')
-        len--;
-    if (len <= 0) {
-        snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-        read_file(path, name, sizeof(name));
-        name[strcspn(name, "\n")] = '\0';
-        len = snprintf(text, COMMAND_MAX, "[%s]", name);
-    }
-    for (ssize_t i = 0; i < len; i++)
-        if (strchr("\t\n\v\f\r", text[i])) /* and the zeros between the words */
-            text[i] = ' ';
-    text[len] = '\0';
-    shorter = realloc(text, (size_t)len + 1);
-    return shorter ? shorter : text;
-}
+#define COMMAND_SHOWN  60 /* columns of it in a sentence */
 
 /* ---- Looking --------------------------------------------------------------------------------- */
 
@@ -132,9 +37,9 @@ static void add(struct servers *to, struct server *one)
 {
     struct server *longer;
 
-    one->command = command_of(one->pid);
-    one->user = user_of(one->pid);
-    one->since = started(one->pid, one->tid);
+    one->command = process_command(one->pid);
+    one->user = process_user(one->pid);
+    one->since = process_started(one->pid, one->tid);
     longer = reallocarray(to->all, to->count + 1, sizeof(*longer));
     if (longer)
         to->all = longer;
@@ -152,7 +57,7 @@ static void look_at_thread(struct servers *to, pid_t pid, pid_t tid)
     char path[PROC_PATH_SIZE], name[64];
 
     snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, (int)tid);
-    if (read_file(path, name, sizeof(name)) < 0 ||
+    if (process_read(path, name, sizeof(name)) < 0 ||
         strncmp(name, LISTENER_NAME, strlen(LISTENER_NAME)) != 0)
         return;
     one.inode = strtoul(name + strlen(LISTENER_NAME), NULL, INODE_BASE);
@@ -185,36 +90,85 @@ static void look_into(struct servers *to, pid_t pid)
     closedir(threads);
 }
 
-/* Finds the addresses: in our own tables, or else in those of the process's network namespace,
- * which is another one then. */
-static void look_up(struct servers *servers)
+/* Finds the address of a server: in our own tables, or else in those of the process's network
+ * namespace, which is another one then. */
+static void look_up(struct server *s, const struct sockets *ours)
 {
-    const struct listening *found;
-    struct sockets ours, theirs;
+    struct sockets theirs = {0};
+    const struct listening *found = sockets_find(ours, s->inode);
     char folder[PROC_PATH_SIZE];
+
+    if (!found) {
+        snprintf(folder, sizeof(folder), "/proc/%d/task/%d/net", (int)s->pid, (int)s->tid);
+        sockets_read(&theirs, folder);
+        found = sockets_find(&theirs, s->inode);
+        s->other_network = found;
+    }
+    s->has_address = found;
+    s->owner = found ? found->user : SOCKETS_NOBODY;
+    if (found)
+        s->address = found->address;
+    sockets_free(&theirs);
+}
+
+/* Whether another process says that it has the same socket. */
+static bool is_disputed(const struct servers *servers, const struct server *s)
+{
+    for (size_t i = 0; i < servers->count; i++)
+        if (servers->all[i].inode == s->inode && servers->all[i].pid != s->pid)
+            return true;
+    return false;
+}
+
+/* Whether the socket that the thread's name tells of is the process's: a thread may be called
+ * anything. Where its descriptors cannot be seen, the socket has to be its user's; or root's, for
+ * it may have been root when it made it: for certain only if that process is our own, which would
+ * not lie to us. */
+static enum server_is judge(const struct servers *servers, const struct server *s)
+{
+    switch (process_has_socket(s->pid, s->tid, s->inode)) {
+    case PROCESS_HAS:
+        return SERVER_IS_OWN;
+    case PROCESS_HAS_NOT:
+        return SERVER_IS_NONE;
+    case PROCESS_NOT_TOLD:
+        break;
+    }
+    if (s->owner == SOCKETS_NOBODY || s->user == SOCKETS_NOBODY || user_is_anyone(s->owner))
+        return SERVER_IS_NONE;
+    if (s->owner == s->user)
+        return SERVER_IS_OWN;
+    if (s->owner != 0 || is_disputed(servers, s))
+        return SERVER_IS_NONE;
+    return s->user == geteuid() ? SERVER_IS_OWN : SERVER_IS_LIKELY;
+}
+
+/* Finds the addresses, and drops what is no server of its process, or not as certainly. */
+static void look_all_up(struct servers *servers, enum server_is least)
+{
+    struct sockets ours;
     struct server *s;
+    size_t kept = 0;
 
     if (servers->count == 0)
         return;
-    sockets_read(&ours, "/proc/self/net");
+    sockets_read_ours(&ours);
+    for (s = servers->all; s < servers->all + servers->count; s++)
+        look_up(s, &ours);
+    for (s = servers->all; s < servers->all + servers->count; s++)
+        s->is = judge(servers, s);
     for (s = servers->all; s < servers->all + servers->count; s++) {
-        theirs = (struct sockets){0};
-        found = sockets_find(&ours, s->inode);
-        if (!found) {
-            snprintf(folder, sizeof(folder), "/proc/%d/task/%d/net", (int)s->pid, (int)s->tid);
-            sockets_read(&theirs, folder);
-            found = sockets_find(&theirs, s->inode);
-            s->other_network = found;
-        }
-        s->has_address = found;
-        if (found)
-            s->address = found->address;
-        sockets_free(&theirs);
+        if (s->is >= least)
+            servers->all[kept++] = *s;
+        else
+            free(s->command);
     }
+    servers->dropped = servers->count - kept;
+    servers->count = kept;
     sockets_free(&ours);
 }
 
-void find_all(struct servers *out)
+static void find(struct servers *out, enum server_is least)
 {
     DIR *processes = opendir("/proc");
     struct dirent *entry;
@@ -226,7 +180,17 @@ void find_all(struct servers *out)
         if (number_of(entry) > 0)
             look_into(out, number_of(entry));
     closedir(processes);
-    look_up(out);
+    look_all_up(out, least);
+}
+
+void find_all(struct servers *out)
+{
+    find(out, SERVER_IS_OWN);
+}
+
+void find_likely(struct servers *out)
+{
+    find(out, SERVER_IS_LIKELY);
 }
 
 /* Says why nothing was found in a process. Always -1. */
@@ -235,21 +199,20 @@ static int none_in(pid_t pid, struct rpyc_error *err)
     char path[PROC_PATH_SIZE], *command;
 
     if (kill(pid, 0) < 0 && errno == ESRCH)
-        return place_error(err, RPYC_EINVAL, "there is no process %d", (int)pid);
+        return error_say(err, RPYC_EINVAL, "there is no process %d", (int)pid);
     snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
     if (access(path, R_OK | X_OK) < 0)
-        return place_error(
-            err, RPYC_EINVAL,
-            "process %d is hidden here (hidepid): only root and its own user can see "
-            "whether it has a server",
-            (int)pid);
-    command = command_of(pid);
+        return error_say(err, RPYC_EINVAL,
+                         "process %d is hidden here (hidepid): only root and its own user can see "
+                         "whether it has a server",
+                         (int)pid);
+    command = process_command(pid);
     if (!command)
-        return place_error(err, RPYC_ENOMEM, "out of memory");
-    place_error(err, RPYC_EINVAL,
-                "process %d (%.*s) has no server: it has to run "
-                "'import pystuck; pystuck.run_server()'",
-                (int)pid, find_brief(command), command);
+        return error_say(err, RPYC_ENOMEM, "out of memory");
+    error_say(err, RPYC_EINVAL,
+              "process %d (%.*s) has no server: it has to run "
+              "'import pystuck; pystuck.run_server()'",
+              (int)pid, find_brief(command), command);
     free(command);
     return -1;
 }
@@ -258,15 +221,20 @@ int find_of_process(struct servers *out, pid_t pid, struct rpyc_error *err)
 {
     *out = (struct servers){0};
     look_into(out, pid);
-    look_up(out);
+    look_all_up(out, SERVER_IS_OWN);
+    if (out->count == 0 && out->dropped > 0)
+        return error_say(err, RPYC_EINVAL,
+                         "process %d has no server that is known to be its own: a thread is called "
+                         "like one, but the socket that it names belongs to another process",
+                         (int)pid);
     if (out->count == 0)
         return none_in(pid, err);
     for (size_t i = 0; i < out->count; i++)
         if (out->all[i].has_address)
             return 0;
-    return place_error(
-        err, RPYC_EINVAL,
-        "process %d has a server, but the kernel's tables do not say where it listens", (int)pid);
+    return error_say(err, RPYC_EINVAL,
+                     "process %d has a server, but the kernel's tables do not say where it listens",
+                     (int)pid);
 }
 
 int find_brief(const char *command)
@@ -289,6 +257,8 @@ void find_place(struct place *out, struct place_text *text, const struct server 
     place_of(out, text, &server->address);
     out->pid = server->pid;
     out->tid = server->tid;
+    out->user = server->user;
+    out->inode = server->inode;
     out->other_network = server->other_network;
 }
 

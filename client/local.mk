@@ -8,9 +8,11 @@ client_pystuck_SOURCES = \
 	client/color.c client/color.h \
 	client/complete.c client/complete.h \
 	client/connect.c client/connect.h \
+	client/diag.c client/diag.h \
 	client/diagnose.c client/diagnose.h \
 	client/edit.c client/edit.h \
 	client/editor.c client/editor.h \
+	client/error.c client/error.h \
 	client/expr.c client/expr.h \
 	client/failure.c client/failure.h \
 	client/find.c client/find.h \
@@ -24,8 +26,10 @@ client_pystuck_SOURCES = \
 	client/magic.c client/magic.h \
 	client/main.c \
 	client/options.c client/options.h \
+	client/peer.c client/peer.h \
 	client/place.c client/place.h \
 	client/probe.c client/probe.h \
+	client/process.c client/process.h \
 	client/proxy.c client/proxy.h \
 	client/repl.c client/repl.h \
 	client/script.c client/script.h \
@@ -37,6 +41,7 @@ client_pystuck_SOURCES = \
 	client/target.c client/target.h \
 	client/text.c client/text.h \
 	client/textfile.c client/textfile.h \
+	client/user.c client/user.h \
 	client/walk.c client/walk.h
 client_pystuck_LDADD = librpyc/librpyc.la $(LIBEDIT_LIBS)
 client_pystuck_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "text.h"
+#include "user.h"
 
 #define DEFAULT_HOST "127.0.0.1"
 #define DEFAULT_PORT "6666"
@@ -29,6 +30,7 @@ enum {
     KEY_NO_EXEC,
     KEY_COLOR,
     KEY_TIMEOUT,
+    KEY_SERVER_USER,
     KEY_SSL,
     KEY_SSL_CA,
     KEY_SSL_CERT,
@@ -61,6 +63,7 @@ static const struct {
     {"port", "PORT", KEY_PORT, "the port of --host, or of a TARGET that has none"},
     {"unix-socket", "PATH", KEY_UNIX_SOCKET, "the same as unix:PATH (@NAME: an abstract socket)"},
     {"pid", "PID", KEY_PID, "look into this process, whatever its address"},
+    {"server-user", "USER", KEY_SERVER_USER, "accept this user's server alone, or any"},
     {"ssl", NULL, KEY_SSL, "over TLS; each of the options below means this as well"},
     {"ssl-ca", "FILE", KEY_SSL_CA, "who may have signed the server's certificate (PEM)"},
     {"ssl-cert", "FILE", KEY_SSL_CERT, "show the server this certificate (PEM)"},
@@ -166,6 +169,19 @@ struct given {
     const char *host, *port, *unix_socket;
 };
 
+/* Reads --server-user: a name, a number, or "any". */
+static int take_trust(struct trust *out, const char *text)
+{
+    *out = (struct trust){.anyone = strcmp(text, "any") == 0};
+    if (out->anyone)
+        return 0;
+    out->has_user = user_parse(&out->user, text);
+    if (out->has_user)
+        return 0;
+    wrong("invalid --server-user '%s': expected the name or the number of a user, or any", text);
+    return -1;
+}
+
 /* Takes the options into *out and *given. */
 static enum options_action take_options(struct options *out, struct given *given, int argc,
                                         char **argv)
@@ -228,6 +244,10 @@ static enum options_action take_options(struct options *out, struct given *given
             break;
         case KEY_LIST:
             out->list = true;
+            break;
+        case KEY_SERVER_USER:
+            if (take_trust(&out->trust, optarg) < 0)
+                return OPTIONS_WRONG;
             break;
         default: /* getopt_long has said what is wrong, in one line */
             return OPTIONS_WRONG;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "peer.h"
 #include "target.h"
 
 /* What is done if nobody says otherwise, or what somebody said. */
@@ -19,6 +20,7 @@ struct options {
     struct target target; /* a path, or else a host and a port */
     int pid;              /* of the process whose server is wanted, wherever; 0: not given */
     bool somewhere;       /* any of these was given: it is not the default address */
+    struct trust trust;   /* whose servers are accepted */
     bool ssl;             /* over TLS, */
     struct rpyc_tls tls;  /* ... like this */
     bool list;            /* show the processes that have a server, and nothing else */

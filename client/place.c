@@ -8,7 +8,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +15,9 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "error.h"
+#include "peer.h"
 
 /* Since Linux 5.6; headers that are older do without. */
 #if defined SYS_openat2 && defined __has_include
@@ -26,18 +28,6 @@
 #endif
 
 #define PROC_PATH_SIZE 64
-
-int place_error(struct rpyc_error *err, enum rpyc_errcode code, const char *format, ...)
-{
-    va_list args;
-
-    err->code = code;
-    err->sys_errno = 0;
-    va_start(args, format);
-    vsnprintf(err->text, sizeof(err->text), format, args);
-    va_end(args);
-    return -1;
-}
 
 void place_of(struct place *out, struct place_text *text, const struct sockaddr_storage *address)
 {
@@ -70,6 +60,15 @@ void place_describe(char *out, size_t size, const struct place *place)
         snprintf(out, size, "%s", place->path);
     else
         snprintf(out, size, "%s port %s", place->host, place->port);
+}
+
+void place_target(char *out, size_t size, const struct place *place)
+{
+    if (place->path)
+        snprintf(out, size, "unix:%s", place->path);
+    else
+        snprintf(out, size, strchr(place->host, ':') ? "[%s]:%s" : "%s:%s", place->host,
+                 place->port);
 }
 
 /* ---- Other namespaces ------------------------------------------------------------------------ */
@@ -119,12 +118,12 @@ static int enter_network(struct visit *v, const struct place *place, struct rpyc
     if (result == 0)
         return 0;
     if (why == EACCES || why == EPERM)
-        return place_error(err, RPYC_EINVAL,
-                           "process %d is in a network namespace of its own (a container, say), "
-                           "which only root can enter",
-                           (int)place->pid);
-    return place_error(err, RPYC_EINVAL, "cannot enter the network namespace of process %d: %s",
-                       (int)place->pid, strerror(why));
+        return error_say(err, RPYC_EINVAL,
+                         "process %d is in a network namespace of its own (a container, say), "
+                         "which only root can enter",
+                         (int)place->pid);
+    return error_say(err, RPYC_EINVAL, "cannot enter the network namespace of process %d: %s",
+                     (int)place->pid, strerror(why));
 }
 
 /* Whether a process sees the same files as we do. Where we may not ask, we could not go there
@@ -182,8 +181,8 @@ static int go(struct visit *v, const struct place *place, struct rpyc_error *err
     if (place->pid == 0)
         return 0;
     if (place->path && find_file(v, place) < 0)
-        return place_error(err, RPYC_EINVAL, "cannot get at %s, a socket of process %d: %s",
-                           place->path, (int)place->pid, strerror(errno));
+        return error_say(err, RPYC_EINVAL, "cannot get at %s, a socket of process %d: %s",
+                         place->path, (int)place->pid, strerror(errno));
     if (place->other_network && (!place->path || place->path[0] == '@'))
         return enter_network(v, place, err);
     return 0;
@@ -200,12 +199,15 @@ int place_connect(rpyc_conn **out, const struct place *place, const struct rpyc_
                   struct rpyc_error *err)
 {
     struct visit visit CLEAN_VISIT = VISIT_INIT;
+    struct rpyc_options checked = *how;
 
+    checked.check = peer_check;
+    checked.check_data = (void *)place;
     if (go(&visit, place, err) < 0)
         return -1;
     if (place->path)
-        return rpyc_connect_unix(out, path_to(&visit, place), how, err);
-    return rpyc_connect_tcp(out, place->host, place->port, how, err);
+        return rpyc_connect_unix(out, path_to(&visit, place), &checked, err);
+    return rpyc_connect_tcp(out, place->host, place->port, &checked, err);
 }
 
 static bool is_connected(int fd, int timeout_ms)
@@ -263,10 +265,14 @@ int place_open(const struct place *place, int timeout_ms)
 {
     struct visit visit CLEAN_VISIT = VISIT_INIT;
     struct rpyc_error unused = RPYC_ERROR_INIT;
+    int fd;
 
     if (go(&visit, place, &unused) < 0)
         return -1;
-    if (place->path)
-        return open_unix(path_to(&visit, place), timeout_ms);
-    return open_tcp(place->host, place->port, timeout_ms);
+    fd = place->path ? open_unix(path_to(&visit, place), timeout_ms)
+                     : open_tcp(place->host, place->port, timeout_ms);
+    if (fd < 0 || peer_check(fd, (void *)place, &unused) == 0)
+        return fd;
+    close(fd);
+    return -1;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "color.h"
+#include "error.h"
 #include "place.h"
 #include "textfile.h"
 
@@ -54,7 +55,7 @@ static char *read_pem(const char *option, const char *path, struct rpyc_error *e
     if (!text && errno == EILSEQ)
         text = strdup("");
     if (!text)
-        place_error(err, RPYC_EINVAL, "cannot read %s (%s): %s", path, option, strerror(errno));
+        error_say(err, RPYC_EINVAL, "cannot read %s (%s): %s", path, option, strerror(errno));
     return text;
 }
 
@@ -69,8 +70,8 @@ static int check_certificate(const char *option, const char *path, struct rpyc_e
     if (!text)
         return -1;
     if (!strstr(text, "CERTIFICATE-----"))
-        result = place_error(err, RPYC_EINVAL, "there is no certificate in %s (%s): PEM is wanted",
-                             path, option);
+        result = error_say(err, RPYC_EINVAL, "there is no certificate in %s (%s): PEM is wanted",
+                           path, option);
     free(text);
     return result;
 }
@@ -87,16 +88,16 @@ static int check_key(const struct rpyc_tls *tls, struct rpyc_error *err)
     if (!text)
         return -1;
     if (strstr(text, "ENCRYPTED PRIVATE KEY-----") || strstr(text, "4,ENCRYPTED"))
-        result = place_error(err, RPYC_EINVAL,
-                             "the key in %s has a passphrase: one without is wanted", path);
+        result = error_say(err, RPYC_EINVAL,
+                           "the key in %s has a passphrase: one without is wanted", path);
     else if (strstr(text, "PRIVATE KEY-----"))
         result = 0;
     else if (tls->key_file)
         result =
-            place_error(err, RPYC_EINVAL, "there is no key in %s (--ssl-key): PEM is wanted", path);
+            error_say(err, RPYC_EINVAL, "there is no key in %s (--ssl-key): PEM is wanted", path);
     else
-        result = place_error(err, RPYC_EINVAL, "there is no key in %s: --ssl-key says where it is",
-                             path);
+        result =
+            error_say(err, RPYC_EINVAL, "there is no key in %s: --ssl-key says where it is", path);
     free(text);
     return result;
 }
@@ -138,7 +139,7 @@ static const char *after(const struct trouble *t, const char *part)
 }
 
 /* Fills the error, with the code that it has. */
-#define SAY(t, ...) place_error((t)->err, RPYC_ETLS, __VA_ARGS__)
+#define SAY(t, ...) error_say((t)->err, RPYC_ETLS, __VA_ARGS__)
 
 static enum ssl_trouble explain_library(const struct trouble *t)
 {

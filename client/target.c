@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "place.h"
+#include "error.h"
 
 #define UNIX_PREFIX "unix:"
 #define MAX_PORT    65535
@@ -69,11 +69,11 @@ static bool is_path(const char *text)
 static int bad_host(const char *text, struct rpyc_error *err)
 {
     if (is_path(text))
-        return place_error(err, RPYC_EINVAL,
-                           "invalid host " QUOTED ": for a Unix socket type " UNIX_PREFIX "%.64s",
-                           text, text);
-    return place_error(err, RPYC_EINVAL,
-                       "invalid host " QUOTED ": expected a name or an IPv4 or IPv6 address", text);
+        return error_say(err, RPYC_EINVAL,
+                         "invalid host " QUOTED ": for a Unix socket type " UNIX_PREFIX "%.64s",
+                         text, text);
+    return error_say(err, RPYC_EINVAL,
+                     "invalid host " QUOTED ": expected a name or an IPv4 or IPv6 address", text);
 }
 
 /* Takes len bytes as the host; text is the whole argument, for messages. */
@@ -81,9 +81,9 @@ static int take_host(struct target *out, const char *host, size_t len, const cha
                      struct rpyc_error *err)
 {
     if (len > TARGET_HOST_MAX)
-        return place_error(err, RPYC_EINVAL,
-                           "invalid host '%.32s...': expected at most %d characters", host,
-                           TARGET_HOST_MAX);
+        return error_say(err, RPYC_EINVAL,
+                         "invalid host '%.32s...': expected at most %d characters", host,
+                         TARGET_HOST_MAX);
     if (!is_ipv6(host, len) && !may_be_name(host, len))
         return bad_host(text, err);
     memcpy(out->host, host, len);
@@ -96,8 +96,8 @@ int target_parse_port(struct target *out, const char *text, struct rpyc_error *e
     unsigned long port = is_number(text) ? strtoul(text, NULL, 10) : 0; /* or ULONG_MAX */
 
     if (port == 0 || port > MAX_PORT)
-        return place_error(err, RPYC_EINVAL, "invalid port " QUOTED ": expected 1 to %d", text,
-                           MAX_PORT);
+        return error_say(err, RPYC_EINVAL, "invalid port " QUOTED ": expected 1 to %d", text,
+                         MAX_PORT);
     snprintf(out->port, sizeof(out->port), "%u", (unsigned)port);
     return 0;
 }
@@ -107,14 +107,14 @@ int target_parse_path(struct target *out, const char *text, struct rpyc_error *e
     size_t len = strlen(text);
 
     if (len == 0 || strcmp(text, "@") == 0)
-        return place_error(
-            err, RPYC_EINVAL,
-            "invalid Unix socket '%s': expected a path, or @NAME for an abstract one", text);
+        return error_say(err, RPYC_EINVAL,
+                         "invalid Unix socket '%s': expected a path, or @NAME for an abstract one",
+                         text);
     if (len >= sizeof(out->path))
-        return place_error(err, RPYC_EINVAL,
-                           "invalid Unix socket '%.32s...': a path has at most %zu bytes, and this "
-                           "one has %zu",
-                           text, sizeof(out->path) - 1, len);
+        return error_say(err, RPYC_EINVAL,
+                         "invalid Unix socket '%.32s...': a path has at most %zu bytes, and this "
+                         "one has %zu",
+                         text, sizeof(out->path) - 1, len);
     memcpy(out->path, text, len + 1);
     return 0;
 }
@@ -125,8 +125,8 @@ static int parse_brackets(struct target *out, const char *text, struct rpyc_erro
     const char *end = strchr(text, ']');
 
     if (!end || (end[1] != '\0' && end[1] != ':') || !is_ipv6(text + 1, (size_t)(end - text - 1)))
-        return place_error(err, RPYC_EINVAL,
-                           "invalid address " QUOTED ": expected [IPv6 address]:port", text);
+        return error_say(err, RPYC_EINVAL,
+                         "invalid address " QUOTED ": expected [IPv6 address]:port", text);
     if (take_host(out, text + 1, (size_t)(end - text - 1), text, err) < 0)
         return -1;
     return end[1] == ':' ? target_parse_port(out, end + 2, err) : 0;
@@ -147,7 +147,7 @@ int target_parse(struct target *out, const char *text, struct rpyc_error *err)
 
     *out = (struct target){0};
     if (*text == '\0')
-        return place_error(
+        return error_say(
             err, RPYC_EINVAL,
             "invalid address '': expected host, host:port, [v6]:port, port or " UNIX_PREFIX "PATH");
     if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
@@ -161,10 +161,10 @@ int target_parse(struct target *out, const char *text, struct rpyc_error *err)
     if (is_path(text))
         return bad_host(text, err);
     if (strchr(colon + 1, ':'))
-        return place_error(err, RPYC_EINVAL,
-                           "invalid address " QUOTED ": an IPv6 address with a port is written "
-                           "[::1]:6666",
-                           text);
+        return error_say(err, RPYC_EINVAL,
+                         "invalid address " QUOTED ": an IPv6 address with a port is written "
+                         "[::1]:6666",
+                         text);
     if (take_host(out, text, (size_t)(colon - text), text, err) < 0)
         return -1;
     return target_parse_port(out, colon + 1, err);

@@ -6,6 +6,7 @@ what the bytes mean in doc/protocol.md. Beside those that are written here there
 ones: see corpus/README.
 """
 
+import struct
 import sys
 import zipfile
 import zlib
@@ -314,6 +315,32 @@ def recorded_seeds() -> dict[str, list[bytes]]:
     }
 
 
+def netlink(kind: int, body: bytes) -> bytes:
+    """A message of the kernel's."""
+    message = struct.pack("=IHHII", 16 + len(body), kind, 2, 0, 0) + body
+    return message + bytes(-len(message) % 4)
+
+
+def diag_seeds() -> list[bytes]:
+    """Answers of sock_diag: sockets that are listened on, and the end."""
+    addresses = bytes([127, 0, 0, 1]) + bytes(28)
+    ports = struct.pack(">HH", 6666, 0)
+    tail = struct.pack("=IIIII", 0, 0, 128, 1000, 4711)
+    tcp = bytes([2, 10, 0, 0]) + ports + addresses + bytes(12) + tail
+    tcp6 = bytes([10, 10, 0, 0]) + ports + bytes(15) + b"\1" + bytes(16) + bytes(12) + tail
+    seeds = []
+    for name in (b"/run/s\0", b"\0abstract", b"\0a\0b", b""):
+        attributes = b""
+        for kind, value in ((0, name), (7, struct.pack("=I", 1000))):
+            attribute = struct.pack("=HH", 4 + len(value), kind) + value
+            attributes += attribute + bytes(-len(attribute) % 4)
+        unix = bytes([1, 1, 10, 0]) + struct.pack("=III", 4712, 1, 2) + attributes
+        first = netlink(20, tcp) + netlink(20, tcp6) + netlink(20, unix)
+        datagrams = first, netlink(3, bytes(4))
+        seeds.append(b"N" + b"".join(struct.pack(">H", len(d)) + d for d in datagrams))
+    return seeds
+
+
 def all_seeds() -> dict[str, list[bytes]]:
     """The inputs for each target."""
     seeds = written_seeds()
@@ -340,7 +367,7 @@ def written_seeds() -> dict[str, list[bytes]]:
         "prompt": prompt_seeds(),
         "expr": [text.encode() for text in TYPED],
         "target": [text.encode() for text in TARGETS],
-        "sockets": [b"\0".join(table.encode() for table in TABLES)],
+        "sockets": [b"T" + b"\0".join(table.encode() for table in TABLES)] + diag_seeds(),
     }
 
 

@@ -139,19 +139,24 @@ def test_a_stranger_is_told_who_may_connect(start_debuggee: Start, host: str, ip
     assert_says(done, 1, may_not(f"{host} port {debuggee.port}", "root", STRANGER))
 
 
+def assert_says_who_may(debuggee: Debuggee) -> None:
+    """Checks what SOMEBODY is told at a server of STRANGER: whose it is, unless it hangs up before
+    the client looks, and who may connect."""
+    where = f"127.0.0.1:{debuggee.port}"
+    done = as_user(SOMEBODY, lambda: pystuck(where))
+    done.stderr = done.stderr.replace(f"pystuck: {where} is a server of uid {STRANGER}\n", "")
+    assert_says(done, 1, may_not(where.replace(":", " port "), f"user {STRANGER}", SOMEBODY))
+
+
 @needs_root
 def test_a_stranger_is_told_of_a_user_who_is_not_root(start_debuggee: Start) -> None:
-    debuggee = start_debuggee(arguments=(str(STRANGER),))
-    done = as_user(SOMEBODY, lambda: pystuck("127.0.0.1", debuggee.port))
-    assert_says(done, 1, may_not(f"127.0.0.1 port {debuggee.port}", f"user {STRANGER}", SOMEBODY))
+    assert_says_who_may(start_debuggee(arguments=(str(STRANGER),)))
 
 
 @needs_root
 def test_the_user_is_the_one_that_a_program_has_become_later(start_debuggee: Start) -> None:
     code = f"import os; os.setgroups([]); os.setgid({STRANGER}); os.setuid({STRANGER})"
-    debuggee = start_debuggee("plain.py", arguments=(code,))
-    done = as_user(SOMEBODY, lambda: pystuck("127.0.0.1", debuggee.port))
-    assert_says(done, 1, may_not(f"127.0.0.1 port {debuggee.port}", f"user {STRANGER}", SOMEBODY))
+    assert_says_who_may(start_debuggee("plain.py", arguments=(code,)))
 
 
 @needs_root

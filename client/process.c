@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "process.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROC_PATH_SIZE 96
+#define COMMAND_MAX    65536 /* bytes that are read of a command line */
+
+ssize_t process_read(const char *path, char *out, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t len = 0;
+    ssize_t n;
+
+    if (fd < 0)
+        return -1;
+    while (len < size - 1 && (n = read(fd, out + len, size - 1 - len)) > 0)
+        len += (size_t)n;
+    close(fd);
+    out[len] = '\0';
+    return (ssize_t)len;
+}
+
+/* A field of a stat file: 3 is the state. What is before it, a name, may contain anything. */
+static const char *stat_field(char *stat, int number)
+{
+    char *field = strrchr(stat, ')');
+
+    for (int i = 2; field && i < number; i++) {
+        field = strchr(field, ' ');
+        field = field ? field + 1 : NULL;
+    }
+    return field ? field : "";
+}
+
+time_t process_started(pid_t pid, pid_t tid)
+{
+    char path[PROC_PATH_SIZE], text[1024];
+    struct timespec since_boot;
+    long ticks = sysconf(_SC_CLK_TCK);
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
+    if (process_read(path, text, sizeof(text)) < 0 || ticks <= 0)
+        return 0;
+    clock_gettime(CLOCK_BOOTTIME, &since_boot);
+    return time(NULL) - since_boot.tv_sec +
+           (time_t)(strtoull(stat_field(text, 22), NULL, 10) / (unsigned long)ticks);
+}
+
+bool process_is_stopped(pid_t pid)
+{
+    char path[PROC_PATH_SIZE], text[1024];
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    if (process_read(path, text, sizeof(text)) < 0)
+        return false;
+    return tolower((unsigned char)stat_field(text, 3)[0]) == 't';
+}
+
+uid_t process_user(pid_t pid)
+{
+    char path[PROC_PATH_SIZE], text[4096];
+    const char *line;
+    unsigned user;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    if (process_read(path, text, sizeof(text)) < 0)
+        return (uid_t)-1;
+    line = strstr(text, "\nUid:");
+    return line && sscanf(line, "\nUid: %*u %u", &user) == 1 ? user : (uid_t)-1;
+}
+
+char *process_command(pid_t pid)
+{
+    char path[PROC_PATH_SIZE], name[64] = "", *text = malloc(COMMAND_MAX), *shorter;
+    ssize_t len;
+
+    if (!text)
+        return NULL;
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    len = process_read(path, text, COMMAND_MAX);
+    while (len > 0 && text[len - 1] == '\0')
+        len--;
+    if (len <= 0) {
+        snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+        process_read(path, name, sizeof(name));
+        name[strcspn(name, "\n")] = '\0';
+        len = snprintf(text, COMMAND_MAX, "[%s]", name);
+    }
+    for (ssize_t i = 0; i < len; i++)
+        if (strchr("\t\n\v\f\r", text[i])) /* and the zeros between the words */
+            text[i] = ' ';
+    text[len] = '\0';
+    shorter = realloc(text, (size_t)len + 1);
+    return shorter ? shorter : text;
+}
+
+enum process_has process_has_socket(pid_t pid, pid_t tid, unsigned long inode)
+{
+    enum process_has has = PROCESS_HAS_NOT;
+    char path[PROC_PATH_SIZE], wanted[64], link[64];
+    struct dirent *entry;
+    ssize_t len;
+    DIR *fds;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", (int)pid, (int)tid);
+    snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
+    fds = opendir(path);
+    if (!fds)
+        return errno == ENOENT ? PROCESS_HAS_NOT : PROCESS_NOT_TOLD;
+    while (has == PROCESS_HAS_NOT && (entry = readdir(fds))) {
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        len = readlinkat(dirfd(fds), entry->d_name, link, sizeof(link) - 1);
+        link[len > 0 ? len : 0] = '\0';
+        if (strcmp(link, wanted) == 0)
+            has = PROCESS_HAS;
+        else if (len < 0 && (errno == EACCES || errno == EPERM))
+            has = PROCESS_NOT_TOLD;
+    }
+    closedir(fds);
+    return has;
+}
