@@ -45,6 +45,17 @@ check-debug: config.h
 	abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' DEBUG_PYTHON='$(DEBUG_PYTHON)' \
 		$(srcdir)/testsuite/run-debug
 
+# make check-full: all that there is, for nights and releases. In builds of its own, in the source
+# directory, and with what it installs; see .ci/run, which runs a part of it for each change.
+check-full:
+	PYTHON='$(PYTHON)' $(srcdir)/.ci/run --full
+
+# make stock-against-stock: tries what stock clients do at stock servers, which make check does only
+# where the cases are others than those that passed here last. Writes down that these have.
+stock-against-stock: all
+	$(AM_TESTS_ENVIRONMENT) \
+		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/interop/stock_against_stock.py'
+
 # make check-soak SOAK=small SOAK_FLAGS='--seed 1': very many clients of one program, which then has to
 # have what it had before. Without SOAK= it takes minutes.
 SOAK =
@@ -53,10 +64,12 @@ check-soak: all
 	$(AM_TESTS_ENVIRONMENT) SOAK='$(SOAK)'; export SOAK; \
 		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/soak/soak.py' $(SOAK_FLAGS)
 
-.PHONY: fuzz fuzz-record coverage check-hardening check-valgrind check-tsan check-debug check-soak
+.PHONY: fuzz fuzz-record coverage check-hardening check-valgrind check-tsan check-debug check-soak \
+	check-full stock-against-stock
 
-EXTRA_DIST += testsuite/run-coverage testsuite/run-debug testsuite/run-hardening testsuite/run-tsan \
-	testsuite/run-valgrind testsuite/valgrind.supp testsuite/tsan.supp \
+EXTRA_DIST += testsuite/run-coverage testsuite/run-debug testsuite/run-hardening \
+	testsuite/run-installcheck testsuite/run-tsan \
+	testsuite/run-valgrind testsuite/turn testsuite/valgrind.supp testsuite/tsan.supp \
 	testsuite/soak/soak.py testsuite/soak/clients.py \
 	testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py testsuite/fuzz/record_seeds.py \
 	testsuite/fuzz/corpus/README testsuite/fuzz/corpus/replies.zip \

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import rpyc
 
+pytest_plugins = ["measures", "selection"]
 pytest.register_assert_rewrite("harness", "rawpeer")
 
 from certificates import Files  # noqa: E402

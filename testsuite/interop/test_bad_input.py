@@ -102,6 +102,7 @@ def good_frame(envelope: Envelope) -> bytes:
 # ---- Frames --------------------------------------------------------------------------------------
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("length", [0xFFFFFFFF, 0xFFFFFFFE, 0x80000000, 0x7FFFFFFF])
 @pytest.mark.parametrize("compressed", [0, 1])
 def test_a_frame_that_says_it_is_too_long_and_is_no_message_closes_the_connection_at_once(
@@ -118,6 +119,7 @@ def test_a_frame_that_says_it_is_too_long_and_is_no_message_closes_the_connectio
     assert stuck.peak_rss() - before < NOISE
 
 
+@pytest.mark.measures
 def test_the_length_of_a_frame_takes_no_memory_before_its_bytes_are_there(stuck: Debuggee) -> None:
     before = stuck.peak_rss()
     peers = [raw_connect(stuck) for _ in range(10)]
@@ -224,6 +226,7 @@ def test_a_compressed_request_is_answered_whatever_its_size(peer: RawPeer) -> No
             assert peer.answer() == (REPLY, 1, (VALUE, text))
 
 
+@pytest.mark.measures
 def test_a_frame_that_inflates_without_end_is_not_followed(stuck: Debuggee, peer: RawPeer) -> None:
     """It is refused for what it begins with, which is no message."""
     before = stuck.peak_rss()
@@ -284,6 +287,7 @@ BAD_BRINE = {
 }
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("data", BAD_BRINE.values(), ids=BAD_BRINE.keys())
 def test_bad_brine_as_an_argument(peer: RawPeer, stuck: Debuggee, data: bytes) -> None:
     before = stuck.peak_rss()
@@ -860,6 +864,7 @@ def test_valid_frames_with_some_bytes_changed(stuck: Debuggee) -> None:
     assert_works(stuck)
 
 
+@pytest.mark.measures
 def test_thousands_of_bad_connections_leave_nothing_behind(
     start_debuggee: Callable[..., Debuggee],
 ) -> None:

@@ -42,7 +42,13 @@ def chain_id(chain: tuple[Any, ...]) -> str:
     return "-".join(str(each or "ours") for each in chain)
 
 
-@pytest.fixture(scope="module", params=CHAINS, ids=map(chain_id, CHAINS))
+def marked(chain: tuple[Stock, Stock | None, Stock | None]) -> Any:
+    """A parameter, with a mark if nothing of ours is in it."""
+    marks = [] if None in chain else [pytest.mark.stock_against_stock]
+    return pytest.param(chain, id=chain_id(chain), marks=marks)
+
+
+@pytest.fixture(scope="module", params=map(marked, CHAINS))
 def chain(request: pytest.FixtureRequest) -> Iterator[tuple[StockClient, Debuggee, Debuggee]]:
     """A client, and two programs; those with our server in it have to end well."""
     client_kind, middle_kind, far_kind = request.param

@@ -306,6 +306,7 @@ def test_stacks_of_a_program_with_the_original_pystuck(
     assert_shows_stock_program(stacks_of(start_stock("original", "PYSTUCK_ORIGINAL", bound=bound)))
 
 
+@pytest.mark.measures
 def test_a_stock_server_is_quick_to_be_asked(start_stock: Callable[..., Debuggee]) -> None:
     debuggee = start_stock("SlaveService")
     stacks_of(debuggee)
@@ -583,7 +584,7 @@ def test_a_server_that_says_nothing_is_given_up_after_ten_seconds(
     port = play_server(listen)
     started = time.monotonic()
     done = pystuck("127.0.0.1", port, timeout=10 + PATIENCE)
-    assert 9 < time.monotonic() - started < 10 + PATIENCE / 2
+    assert time.monotonic() - started > 9
     assert_is_no_pystuck(done, port)
     assert "no answer in time" in done.stderr
 

@@ -18,6 +18,7 @@ Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
 
 
+@pytest.mark.measures
 def test_the_program_ends_at_its_end_with_a_client_connected(
     start_debuggee: Start, connect: Connect
 ) -> None:

@@ -134,6 +134,7 @@ def test_a_program_whose_descriptors_run_out_serves_those_who_are_in(
     figures.add("faults")
 
 
+@pytest.mark.measures
 @needs_faults
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
 def test_the_listener_waits_and_does_not_spin(

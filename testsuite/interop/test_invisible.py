@@ -274,6 +274,7 @@ def test_requests_keep_no_references(stuck: Debuggee, connect: Connect) -> None:
     wait_until(lambda: tuple(observer.eval("references()")) == before, "references to be dropped")
 
 
+@pytest.mark.measures
 def test_memory_of_requests_is_given_back(stuck: Debuggee, connect: Connect) -> None:
     client = connect(stuck)
     length = client.eval("len")
@@ -363,6 +364,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.measures
 def test_a_program_without_free_descriptors_is_left_in_peace(
     stuck: Debuggee, connect: Connect
 ) -> None:

@@ -422,6 +422,7 @@ def test_values_are_counted_wherever_they_are(start: Start) -> None:
         assert answer.kind != REPLY
 
 
+@pytest.mark.measures
 def test_what_is_too_much_takes_no_memory(start: Start) -> None:
     if SANITIZED:
         pytest.skip("its allocator keeps memory for itself")
@@ -632,6 +633,7 @@ def test_a_client_that_does_not_read_over_tls_is_hung_up_on(start: Start, files:
         assert_told(debuggee, "client 0 was hung up on: the peer does not read what it is sent")
 
 
+@pytest.mark.measures
 def test_a_client_that_reads_slowly_is_served(start: Start) -> None:
     debuggee = start(send_timeout=1.5)
     size = 40 * MIB
@@ -668,6 +670,7 @@ def test_a_client_that_stops_in_the_middle_of_a_message_is_hung_up_on(
     debuggee.wait_until_back_to(before)
 
 
+@pytest.mark.measures
 def test_a_client_that_sends_slowly_is_served(start: Start) -> None:
     debuggee = start(send_timeout=3 * SHORT)
     with raw_connect(debuggee) as peer:

@@ -58,6 +58,13 @@ if not SANITIZED:  # there is nothing of ours in the others
     ]
 
 
+def marked(pair: tuple[Stock, Stock | None]) -> Any:
+    """The parameters of a pair, with a mark if nothing of ours is in it."""
+    client, server = pair
+    marks = [pytest.mark.stock_against_stock] if server else []
+    return pytest.param(*pair, id=f"{client}-{server or 'ours'}", marks=marks)
+
+
 @pytest.mark.skipif(SANITIZED, reason="not all pairs are tried")
 @pytest.mark.parametrize("case", CASES)
 def test_a_case_says_no_more_than_is_tried_of_where_it_does_not_hold(case: str) -> None:
@@ -83,9 +90,8 @@ def try_at_stock(client: StockClient, case: str, server: Callable[[], Debuggee])
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(
     ("stock_clients", "stock_server"),
-    PEERS,
+    map(marked, PEERS),
     indirect=["stock_clients"],
-    ids=[f"{client}-{server or 'ours'}" for client, server in PEERS],
     scope="session",
 )
 def test_a_stock_client_finds_that(

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which of the tests are run; the first lines of pytest's output say so.
+
+PYSTUCK_TEST_PART      together: what runs beside other tests; measures: what measures, and runs
+                       alone. run-interop runs one after the other; not set: both
+PYSTUCK_TURN           a number: each turn tries another stock client at our server, of the five.
+                       run-interop takes the number of commits
+PYSTUCK_STOCK_CLIENTS  those that are tried in any case, as rpyc4,rpyc6-bound; all: each of them
+PYSTUCK_STOCK_AGAINST_STOCK
+                       yes, no; else where nothing of ours is in a test it is run if the hash of all
+                       that it depends on is not the one in stock_against_stock.hash, which was
+                       written when they passed
+PYSTUCK_TEST_SHARE     2/5: the second of five shares, by the names of the tests
+PYSTUCK_COUNTS         a file to which a line is added: how many have passed, failed, were skipped
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable
+
+import pytest
+import stock_against_stock
+from harness import Stock
+
+#: In the order of the turns.
+CLIENTS = ["rpyc6", "rpyc5-bound", "rpyc4", "rpyc6-bound", "rpyc5"]
+
+
+def wanted_clients() -> list[str]:
+    """The stock clients of this turn."""
+    names = os.environ.get("PYSTUCK_STOCK_CLIENTS")
+    if names == "all":
+        return CLIENTS
+    if names:
+        wanted = names.split(",")
+        if unknown := set(wanted) - set(CLIENTS):
+            raise pytest.UsageError(f"PYSTUCK_STOCK_CLIENTS: no {unknown}, but {CLIENTS} or all")
+        return wanted
+    turn = os.environ.get("PYSTUCK_TURN")
+    return [CLIENTS[int(turn) % len(CLIENTS)]] if turn else CLIENTS
+
+
+def wants_stock_against_stock() -> bool:
+    """Whether to try again what stock does with stock."""
+    said = os.environ.get("PYSTUCK_STOCK_AGAINST_STOCK", "")
+    if said not in ("", "yes", "no"):
+        raise pytest.UsageError("PYSTUCK_STOCK_AGAINST_STOCK: yes or no")
+    return said == "yes" if said else not stock_against_stock.is_known_to_pass()
+
+
+def share() -> tuple[int, int]:
+    """Which share, and of how many."""
+    said = os.environ.get("PYSTUCK_TEST_SHARE") or "1/1"
+    number, _, of = said.partition("/")
+    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        raise pytest.UsageError("PYSTUCK_TEST_SHARE: as in 2/5")
+    return int(number), int(of)
+
+
+def client_of(item: pytest.Item) -> str | None:
+    """The stock client that a test tries, where there is the same test of the others."""
+    callspec = getattr(item, "callspec", None)
+    client = callspec.params.get("stock_clients") if callspec else None
+    return str(client) if isinstance(client, Stock) else None
+
+
+def conditions() -> list[Callable[[pytest.Item], bool]]:
+    """What a test has to fulfil, all of it, to be run."""
+    part = os.environ.get("PYSTUCK_TEST_PART", "")
+    if part not in ("", "together", "measures"):
+        raise pytest.UsageError("PYSTUCK_TEST_PART: together or measures")
+    clients, (number, of) = wanted_clients(), share()
+    stock_too = wants_stock_against_stock()
+
+    def is_of_the_part(item: pytest.Item) -> bool:
+        measures = item.get_closest_marker("measures") is not None
+        return not part or measures == (part == "measures")
+
+    def is_of_the_turn(item: pytest.Item) -> bool:
+        if item.get_closest_marker("stock_against_stock"):
+            return stock_too
+        client = client_of(item)
+        return client is None or client in clients
+
+    def is_of_the_share(item: pytest.Item) -> bool:
+        return zlib.crc32(item.nodeid.encode()) % of == number - 1
+
+    return [is_of_the_part, is_of_the_turn, is_of_the_share]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what is not run now."""
+    wanted = conditions()
+    left_out = [item for item in items if not all(condition(item) for condition in wanted)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if all(condition(item) for condition in wanted)]
+
+
+def pytest_report_header() -> list[str]:
+    """What is left out."""
+    number, of = share()
+    lines = [
+        f"stock clients: {', '.join(wanted_clients())} (PYSTUCK_STOCK_CLIENTS=all: all five)",
+        "stock against stock: "
+        + (
+            "tried"
+            if wants_stock_against_stock()
+            else "not tried, nothing has changed since it passed (PYSTUCK_STOCK_AGAINST_STOCK=yes)"
+        ),
+    ]
+    if part := os.environ.get("PYSTUCK_TEST_PART"):
+        lines.append(f"part: {part}")
+    if of > 1:
+        lines.append(f"share: {number} of {of}")
+    return lines
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Writes the counts down."""
+    path = os.environ.get("PYSTUCK_COUNTS")
+    if not path:
+        return
+    stats = {word: len(reports) for word, reports in terminalreporter.stats.items()}
+    passed = stats.get("passed", 0)
+    failed = stats.get("failed", 0) + stats.get("error", 0)
+    skipped = stats.get("skipped", 0) + stats.get("xfailed", 0)
+    with open(path, "a") as file:
+        file.write(f"{passed} {failed} {skipped}\n")

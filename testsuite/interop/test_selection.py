@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""selection.py: whose turn it is, which share, and when stock is tried against stock."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import selection
+import stock_against_stock
+from harness import RPYC4, RPYC6_BOUND
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TEST_PART", "TEST_SHARE", "TURN", "STOCK_CLIENTS", "STOCK_AGAINST_STOCK"):
+        monkeypatch.delenv(f"PYSTUCK_{name}", raising=False)
+
+
+def item(name: str, *markers: str, **params: Any) -> Any:
+    """What is asked of a test."""
+    return SimpleNamespace(
+        nodeid=name,
+        callspec=SimpleNamespace(params=params),
+        get_closest_marker=lambda marker: marker if marker in markers else None,
+    )
+
+
+def is_run(test: Any) -> bool:
+    return all(condition(test) for condition in selection.conditions())
+
+
+def test_each_client_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    for turn in range(255, 260):
+        monkeypatch.setenv("PYSTUCK_TURN", str(turn))
+        (client,) = selection.wanted_clients()
+        seen.append(client)
+        assert is_run(item("x", stock_clients=RPYC4)) == (client == "rpyc4")
+        assert is_run(item("x", stock_clients=RPYC6_BOUND)) == (client == "rpyc6-bound")
+        assert is_run(item("x"))
+    assert sorted(seen) == sorted(selection.CLIENTS)
+
+
+@pytest.mark.parametrize("turn", [None, ""])
+def test_without_turns_every_client_is_tried(
+    monkeypatch: pytest.MonkeyPatch, turn: str | None
+) -> None:
+    if turn is not None:
+        monkeypatch.setenv("PYSTUCK_TURN", turn)
+    assert selection.wanted_clients() == selection.CLIENTS
+
+
+def test_clients_can_be_chosen_in_any_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSTUCK_TURN", "0")
+    for said, clients in (("rpyc4,rpyc5", ["rpyc4", "rpyc5"]), ("all", selection.CLIENTS)):
+        monkeypatch.setenv("PYSTUCK_STOCK_CLIENTS", said)
+        assert selection.wanted_clients() == clients
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STOCK_CLIENTS", "rpyc7"),
+        ("STOCK_AGAINST_STOCK", "perhaps"),
+        ("TEST_PART", "measure"),
+        *(("TEST_SHARE", share) for share in ("0/2", "3/2", "2", "a/b", "1/", "/1")),
+    ],
+)
+def test_what_is_no_choice_is_said(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"PYSTUCK_{name}", value)
+    with pytest.raises(pytest.UsageError, match=f"PYSTUCK_{name}"):
+        selection.conditions()
+
+
+def test_each_test_is_in_one_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    tests = [item(f"test_x.py::test_it[{number}]") for number in range(200)]
+    counts = dict.fromkeys((test.nodeid for test in tests), 0)
+    for share in range(1, 5):
+        monkeypatch.setenv("PYSTUCK_TEST_SHARE", f"{share}/4")
+        conditions = selection.conditions()
+        mine = [test.nodeid for test in tests if all(each(test) for each in conditions)]
+        assert mine == [name for name in counts if zlib.crc32(name.encode()) % 4 == share - 1]
+        assert len(mine) > 20
+        for name in mine:
+            counts[name] += 1
+    assert set(counts.values()) == {1}
+
+
+def test_each_test_is_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = item("x", "measures"), item("x")
+    for said, ran in (("together", [False, True]), ("measures", [True, False])):
+        monkeypatch.setenv("PYSTUCK_TEST_PART", said)
+        assert [is_run(one), is_run(other)] == ran
+
+
+def test_stock_is_tried_against_stock_where_something_has_changed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    test = item("x", "stock_against_stock", stock_clients=RPYC4)
+    depends_on, known = tmp_path / "cases.py", tmp_path / "hash"
+    depends_on.write_text("1")
+    monkeypatch.setattr(stock_against_stock, "FILES", [depends_on])
+    monkeypatch.setattr(stock_against_stock, "HASH", known)
+    assert is_run(test)
+    known.write_text(stock_against_stock.digest() + "\n")
+    assert not is_run(test)
+    depends_on.write_text("2")
+    assert is_run(test)
+    monkeypatch.setenv("PYSTUCK_STOCK_AGAINST_STOCK", "no")
+    assert not is_run(test)
+    depends_on.write_text("1")
+    monkeypatch.setenv("PYSTUCK_STOCK_AGAINST_STOCK", "yes")
+    assert is_run(test)
+    assert is_run(item("x", stock_clients=RPYC4))
+
+
+def test_all_that_stock_against_stock_depends_on_is_there() -> None:
+    for path in stock_against_stock.FILES:
+        assert path.is_file()
+    before = stock_against_stock.digest()
+    assert before == stock_against_stock.digest()
+    assert len(before) == 64
+
+
+@pytest.mark.parametrize("status", [0, 1])
+@pytest.mark.parametrize("changes", [False, True])
+def test_the_hash_is_written_only_if_all_have_passed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int, changes: bool
+) -> None:
+    depends_on, known = tmp_path / "cases.py", tmp_path / "hash"
+    depends_on.write_text("1")
+    monkeypatch.setattr(stock_against_stock, "FILES", [depends_on])
+    monkeypatch.setattr(stock_against_stock, "HASH", known)
+
+    def run(argv: list[str], env: dict[str, str], check: bool) -> Any:
+        assert "stock_against_stock" in argv
+        assert not set(stock_against_stock.CHOICES) & set(env)
+        assert env["PYSTUCK_STOCK_CLIENTS"] == "all"
+        if changes:
+            depends_on.write_text("2")
+        return SimpleNamespace(returncode=status)
+
+    monkeypatch.setattr(stock_against_stock.subprocess, "run", run)
+    assert (stock_against_stock.main() == 0) == known.exists() == (status == 0 and not changes)
+    assert stock_against_stock.is_known_to_pass() == known.exists()
