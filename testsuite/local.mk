@@ -55,6 +55,11 @@ testsuite_interop_faults_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shar
 	-rpath $(abs_builddir)
 endif
 
+# make installcheck: what is installed, as a smoke test; make distcheck runs it.
+installcheck-local:
+	PYTHON='$(PYTHON)' CC='$(CC)' srcdir='$(abs_srcdir)' bindir='$(bindir)' libdir='$(libdir)' \
+		pythondir='$(pythondir)' mandir='$(mandir)' $(srcdir)/testsuite/run-installcheck
+
 dist_check_SCRIPTS = testsuite/run-interop
 TESTS += $(unit_tests) testsuite/run-interop
 
