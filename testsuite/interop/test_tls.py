@@ -96,8 +96,9 @@ def test_a_server_of_an_unknown_authority_is_not_talked_to(tls_port: str, files:
 
 def test_a_server_of_another_name_is_not_talked_to(tls_port: str, files: Files) -> None:
     assert "IP address mismatch" in use(tls_port, f"ca={files.ca}", "name=127.0.0.9")
-    assert "hostname mismatch" in use(tls_port, f"ca={files.ca}", "name=example.org")
-    assert "hostname mismatch" in use(tls_port, f"ca={files.ca}", host="localhost")
+    # OpenSSL 1.1.1 writes "Hostname".
+    assert "ostname mismatch" in use(tls_port, f"ca={files.ca}", "name=example.org")
+    assert "ostname mismatch" in use(tls_port, f"ca={files.ca}", host="localhost")
 
 
 def test_the_name_to_check_can_be_given(tls_port: str, files: Files) -> None:

@@ -174,12 +174,11 @@ static inline void thread_wait_asleep(struct thread *t)
 }
 
 /* Sends a thread signal after signal, without SA_RESTART, so that every call of it that can be
- * interrupted is. */
+ * interrupted is. The handler stays: the thread may receive the last signal after nagger_stop(). */
 struct nagger {
     struct thread thread;
     pthread_t target;
     atomic_bool stop;
-    struct sigaction before;
 };
 
 static atomic_int signals_seen;
@@ -207,7 +206,7 @@ static inline void nagger_start(struct nagger *n, pthread_t target)
     atomic_store(&signals_seen, 0);
     atomic_init(&n->stop, false);
     n->target = target;
-    sigaction(SIGUSR1, &action, &n->before);
+    sigaction(SIGUSR1, &action, NULL);
     thread_start(&n->thread, nag, n);
 }
 
@@ -216,7 +215,6 @@ static inline int nagger_stop(struct nagger *n)
 {
     atomic_store(&n->stop, true);
     thread_join(&n->thread);
-    sigaction(SIGUSR1, &n->before, NULL);
     return atomic_load(&signals_seen);
 }
 
