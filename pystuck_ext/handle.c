@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <stdlib.h>
 
 #include "log.h"
 #include "thread.h"

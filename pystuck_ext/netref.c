@@ -3,6 +3,7 @@
 
 #include <search.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <structmember.h>
 
 #include "ask.h"

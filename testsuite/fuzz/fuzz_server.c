@@ -17,6 +17,7 @@
 #include "fuzz.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <libdeflate.h>
 #include <poll.h>
 #include <sanitizer/lsan_interface.h>

@@ -45,6 +45,11 @@ check-debug: config.h
 	abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' DEBUG_PYTHON='$(DEBUG_PYTHON)' \
 		$(srcdir)/testsuite/run-debug
 
+# make check-portable: whether the sources compile with other C libraries.
+check-portable: config.h $(client_remote:%=client/%.inc)
+	@abs_srcdir='$(abs_srcdir)' CC='$(CC)' PYTHON='$(PYTHON)' CPPFLAGS='$(PYTHON_CPPFLAGS)' \
+		$(srcdir)/testsuite/run-portable
+
 # make check-full: all that there is, for nights and releases. In builds of its own, in the source
 # directory, and with what it installs; see .ci/run, which runs a part of it for each change.
 check-full:
@@ -65,10 +70,10 @@ check-soak: all
 		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/soak/soak.py' $(SOAK_FLAGS)
 
 .PHONY: fuzz fuzz-record coverage check-hardening check-valgrind check-tsan check-debug check-soak \
-	check-full stock-against-stock
+	check-full check-portable stock-against-stock
 
-EXTRA_DIST += testsuite/run-coverage testsuite/run-debug testsuite/run-hardening \
-	testsuite/run-installcheck testsuite/run-tsan \
+EXTRA_DIST += testsuite/check-includes testsuite/run-coverage testsuite/run-debug \
+	testsuite/run-hardening testsuite/run-installcheck testsuite/run-portable testsuite/run-tsan \
 	testsuite/run-valgrind testsuite/turn testsuite/valgrind.supp testsuite/tsan.supp \
 	testsuite/soak/soak.py testsuite/soak/clients.py \
 	testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py testsuite/fuzz/record_seeds.py \
