@@ -99,4 +99,4 @@ EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h testsuite/unit/identit
 
 clean-local:
 	rm -rf testsuite/env testsuite/interop-work testsuite/fuzz-work testsuite/figures coverage tsan debug \
-		hardening
+		hardening on

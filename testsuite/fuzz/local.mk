@@ -45,6 +45,14 @@ check-debug: config.h
 	abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' DEBUG_PYTHON='$(DEBUG_PYTHON)' \
 		$(srcdir)/testsuite/run-debug
 
+# make check-on PYTHON=3.13: part of the tests on the CPython of a Debian release;
+# PYTHON=/path/to/python3.12: on an interpreter of this machine. PYTHON is not exported: make may have
+# to run configure first.
+unexport PYTHON
+check-on: config.h
+	@abs_srcdir='$(abs_srcdir)' UNIT_TESTS='$(unit_tests)' \
+		ON='$(if $(filter command%,$(origin PYTHON)),$(PYTHON))' $(srcdir)/testsuite/run-on
+
 # make check-portable: whether the sources compile with other C libraries.
 check-portable: config.h $(client_remote:%=client/%.inc)
 	@abs_srcdir='$(abs_srcdir)' CC='$(CC)' PYTHON='$(PYTHON)' CPPFLAGS='$(PYTHON_CPPFLAGS)' \
@@ -70,10 +78,11 @@ check-soak: all
 		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/soak/soak.py' $(SOAK_FLAGS)
 
 .PHONY: fuzz fuzz-record coverage check-hardening check-valgrind check-tsan check-debug check-soak \
-	check-full check-portable stock-against-stock
+	check-full check-on check-portable stock-against-stock
 
-EXTRA_DIST += testsuite/check-includes testsuite/run-coverage testsuite/run-debug \
-	testsuite/run-hardening testsuite/run-installcheck testsuite/run-portable testsuite/run-tsan \
+EXTRA_DIST += testsuite/check-includes testsuite/roots testsuite/run-coverage testsuite/run-debug \
+	testsuite/run-hardening testsuite/run-installcheck testsuite/run-on testsuite/run-portable \
+	testsuite/run-tsan \
 	testsuite/run-valgrind testsuite/turn testsuite/valgrind.supp testsuite/tsan.supp \
 	testsuite/soak/soak.py testsuite/soak/clients.py \
 	testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py testsuite/fuzz/record_seeds.py \
