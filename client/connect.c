@@ -14,14 +14,17 @@ struct place connect_place(const struct options *options)
                           .trust = &options->trust};
 }
 
-static int connect_process(rpyc_conn **out, const struct options *options,
-                           const struct rpyc_options *how, struct rpyc_error *err)
+/* Connects to the servers of a process, which are ours and understand rpyc 6. */
+static int connect_process(rpyc_conn **out, const struct options *options, struct rpyc_options *how,
+                           struct rpyc_error *err)
 {
     struct place_text text;
     struct servers found;
     struct place place;
     int result = -1;
 
+    if (how->generation == RPYC_GENERATION_AUTO)
+        how->generation = RPYC_GENERATION_6;
     if (find_of_process(&found, options->pid, err) == 0) {
         for (size_t i = 0; i < found.count && result < 0; i++) {
             if (!found.all[i].has_address)
@@ -36,17 +39,40 @@ static int connect_process(rpyc_conn **out, const struct options *options,
     return result;
 }
 
+/* Whether a server of ours listens at a place: a silent one is busy. */
+static bool is_ours(void *arg)
+{
+    const struct place *place = arg;
+    struct servers found;
+    bool result;
+
+    find_all(&found);
+    result = find_at(&found, place) != NULL;
+    find_free(&found);
+    return result;
+}
+
 int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err)
 {
-    const struct place place = connect_place(options);
+    struct place place = connect_place(options);
     const struct rpyc_tls tls = ssl_settings(options);
-    const struct rpyc_options how = {.connect_timeout_ms = options->timeout_ms,
-                                     .request_timeout_ms = options->timeout_ms,
-                                     .tls = options->ssl ? &tls : NULL};
+    struct rpyc_options how = {.generation = options->rpyc.generation,
+                               .bind_threads = options->rpyc.bind_threads,
+                               .connect_timeout_ms = options->timeout_ms,
+                               .request_timeout_ms = options->timeout_ms,
+                               .tls = options->ssl ? &tls : NULL,
+                               .remembered = options->found,
+                               .is_certain = is_ours,
+                               .is_certain_arg = &place};
+    int result;
 
     if (options->ssl && ssl_check_files(&tls, err) < 0)
         return -1;
     if (options->pid)
-        return connect_process(out, options, &how, err);
-    return place_connect(out, &place, &how, err);
+        result = connect_process(out, options, &how, err);
+    else
+        result = place_connect(out, &place, &how, err);
+    if (result == 0)
+        *options->found = rpyc_conn_dialect(*out);
+    return result;
 }

@@ -186,12 +186,39 @@ static void say_hung_up(struct case_of *c)
                   c->where);
 }
 
+/* It said which rpyc it speaks, by closing the first connection, and did not serve a second one. */
+static void say_one_shot(struct case_of *c)
+{
+    const struct rpyc_dialect *found = c->options->found;
+    const char *bound = found->bind_threads ? "-bound" : "";
+    int generation = (int)found->generation;
+
+    error_say(c->err, RPYC_EGENERATION,
+              "%s speaks rpyc %d%s, closed the connection and serves no second one: if it is a "
+              "one-shot server, start it again and use --rpyc %d%s",
+              c->where, generation, found->bind_threads ? " with bind-threads" : "", generation,
+              bound);
+}
+
+/* It does not answer as --rpyc says. */
+static void say_other_version(struct case_of *c)
+{
+    error_say(c->err, c->err->code,
+              "%s does not answer as rpyc %s: leave out --rpyc, and pystuck finds out the version",
+              c->where, c->options->version);
+}
+
 /* It accepts, and that is all. */
 static void say_silent(struct case_of *c)
 {
     const struct server *s = c->server;
 
-    if (!s)
+    if (!s && c->options->found->generation != RPYC_GENERATION_AUTO) /* it has answered before */
+        error_say(c->err, RPYC_ETIMEOUT,
+                  "no answer in time from %s: it serves one client at a time, or the program is "
+                  "stopped",
+                  c->where);
+    else if (!s)
         error_say(c->err, RPYC_ETIMEOUT,
                   "no answer in time from %s: something else listens there, or the program is "
                   "stopped",
@@ -295,6 +322,15 @@ static enum diagnosis explain_somebody(struct case_of *c)
 static enum diagnosis explain(struct case_of *c)
 {
     place_describe(c->where, sizeof(c->where), c->place);
+    if (c->err->code == RPYC_EGENERATION) {
+        say_one_shot(c);
+        return DIAGNOSIS_SOMEBODY;
+    }
+    if (c->options->version && c->options->found->generation == RPYC_GENERATION_AUTO &&
+        (c->err->code == RPYC_EPROTOCOL || (c->err->code == RPYC_ETIMEOUT && !c->server))) {
+        say_other_version(c);
+        return DIAGNOSIS_SOMEBODY;
+    }
     if (c->err->code == RPYC_ESYSTEM)
         return c->place->path ? explain_unix(c) : explain_tcp(c);
     if (c->err->code != RPYC_ETLS)
@@ -358,6 +394,7 @@ enum diagnosis diagnose(const struct options *options, struct rpyc_error *err)
     case RPYC_ETIMEOUT:
     case RPYC_EPROTOCOL:
     case RPYC_ETLS:
+    case RPYC_EGENERATION:
         return options->pid ? explain_process(options, err) : explain_address(options, err);
     default:
         return DIAGNOSIS_OTHER;

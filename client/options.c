@@ -31,6 +31,7 @@ enum {
     KEY_COLOR,
     KEY_TIMEOUT,
     KEY_SERVER_USER,
+    KEY_RPYC,
     KEY_SSL,
     KEY_SSL_CA,
     KEY_SSL_CERT,
@@ -64,6 +65,7 @@ static const struct {
     {"unix-socket", "PATH", KEY_UNIX_SOCKET, "the same as unix:PATH (@NAME: an abstract socket)"},
     {"pid", "PID", KEY_PID, "look into this process, whatever its address"},
     {"server-user", "USER", KEY_SERVER_USER, "accept this user's server alone, or any"},
+    {"rpyc", "VERSION", KEY_RPYC, "the server's rpyc, if it cannot be found out: 5 or 6"},
     {"ssl", NULL, KEY_SSL, "over TLS; each of the options below means this as well"},
     {"ssl-ca", "FILE", KEY_SSL_CA, "who may have signed the server's certificate (PEM)"},
     {"ssl-cert", "FILE", KEY_SSL_CERT, "show the server this certificate (PEM)"},
@@ -226,6 +228,9 @@ static enum options_action take_options(struct options *out, struct given *given
         case KEY_TIMEOUT:
             out->timeout = optarg;
             break;
+        case KEY_RPYC:
+            out->version = optarg;
+            break;
         case KEY_HOST:
             given->host = optarg;
             break;
@@ -372,6 +377,22 @@ static int settle_timeout(struct options *out)
     return 0;
 }
 
+/* "5" or "6", and "-bound" behind it for a server with RPYC_BIND_THREADS=true. */
+static int settle_version(struct options *out)
+{
+    const char *text = out->version;
+
+    if (!text)
+        return 0;
+    if ((text[0] == '5' || text[0] == '6') && (!text[1] || strcmp(text + 1, "-bound") == 0)) {
+        out->rpyc.generation = text[0] == '5' ? RPYC_GENERATION_5 : RPYC_GENERATION_6;
+        out->rpyc.bind_threads = text[1] != '\0';
+        return 0;
+    }
+    wrong("invalid --rpyc '%s': expected 5 (rpyc 4.1 to 5.3), 6, 5-bound or 6-bound", text);
+    return -1;
+}
+
 static int check_tls(const struct options *out)
 {
     const struct rpyc_tls *tls = &out->tls;
@@ -400,7 +421,7 @@ static int check_tls(const struct options *out)
 static int settle(struct options *out)
 {
     if (settle_address(out) < 0 || settle_color(out) < 0 || settle_timeout(out) < 0 ||
-        check_tls(out) < 0)
+        settle_version(out) < 0 || check_tls(out) < 0)
         return -1;
     if (out->json && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
         wrong("--json goes with neither -c, nor a script, nor --no-stacks");
@@ -413,11 +434,12 @@ enum options_action options_parse(struct options *out, int argc, char **argv)
 {
     static char name[] = "pystuck";
     struct given given = {0};
+    static struct rpyc_dialect found;
     enum options_action action;
 
     /* getopt_long begins its messages with argv[0]: let them look like ours. */
     argv[0] = name;
-    *out = (struct options){.prompt = true, .execute = true, .greenlets = true};
+    *out = (struct options){.prompt = true, .execute = true, .greenlets = true, .found = &found};
     out->code = calloc((size_t)argc, sizeof(*out->code)); /* for as long as we run */
     if (!out->code) {
         wrong("out of memory");

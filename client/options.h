@@ -26,15 +26,18 @@ struct options {
     bool list;            /* show the processes that have a server, and nothing else */
     const char **code;    /* to be run there, in this order: argv's memory */
     size_t code_count;
-    enum choice stacks;  /* print the stacks */
-    bool json;           /* ... as JSON, and nothing else */
-    bool greenlets;      /* ... those of greenlets, too */
-    const char *when;    /* --color as it was given, or NULL */
-    enum choice color;   /* print in colours */
-    const char *timeout; /* as it was given, or NULL, */
-    int timeout_ms;      /* ... and in ms, or 0 */
-    bool prompt;         /* open the prompt afterwards, or read standard input */
-    bool execute;        /* code may be run over there: cells, and not chains alone */
+    enum choice stacks;         /* print the stacks */
+    bool json;                  /* ... as JSON, and nothing else */
+    bool greenlets;             /* ... those of greenlets, too */
+    const char *when;           /* --color as it was given, or NULL */
+    enum choice color;          /* print in colours */
+    const char *timeout;        /* as it was given, or NULL, */
+    int timeout_ms;             /* ... and in ms, or 0 */
+    const char *version;        /* --rpyc as it was given, or NULL, */
+    struct rpyc_dialect rpyc;   /* ... and what it says; AUTO: find out */
+    struct rpyc_dialect *found; /* what connect_server found: for the next time, and for diagnose */
+    bool prompt;                /* open the prompt afterwards, or read standard input */
+    bool execute;               /* code may be run over there: cells, and not chains alone */
 };
 
 enum options_action {

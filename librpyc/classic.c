@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "classic.h"
 
-int classic_fetch_root(rpyc_conn *conn, struct rpyc_error *err)
+int classic_ask_root(rpyc_conn *conn, struct pending **request, struct rpyc_error *err)
 {
     struct outgoing out;
     int64_t seq;
@@ -9,7 +9,16 @@ int classic_fetch_root(rpyc_conn *conn, struct rpyc_error *err)
     value_request_begin(conn, &out, HANDLE_GETROOT, &seq);
     box_put(&out.buf, LABEL_VALUE);
     brine_put_tuple(&out.buf, 0);
-    if (value_request(conn, &out, seq, &conn->root, err) < 0)
+    return conn_start(conn->conn, &out, seq, request, value_deadline(conn), err);
+}
+
+int classic_take_root(rpyc_conn *conn, struct pending *request, struct rpyc_error *err)
+{
+    struct message reply;
+    int result = conn_wait(conn->conn, request, &reply, value_deadline(conn), err);
+
+    conn_forget(conn->conn, request);
+    if (result < 0 || value_take_reply(conn, &reply, &conn->root, err) < 0)
         return -1;
     if (rpyc_type_of(conn->root) != RPYC_NETREF)
         return error_set(err, RPYC_EPROTOCOL, "the server's root is not an object");

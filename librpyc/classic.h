@@ -8,7 +8,9 @@
 
 #include "request.h"
 
-/* Asks for the root object and keeps it in the connection. */
-int classic_fetch_root(rpyc_conn *conn, struct rpyc_error *err);
+/* Asks for the root object; and takes the answer, once it has come or the connection has ended, and
+ * keeps it in the connection. take also frees the request. */
+int classic_ask_root(rpyc_conn *conn, struct pending **request, struct rpyc_error *err);
+int classic_take_root(rpyc_conn *conn, struct pending *request, struct rpyc_error *err);
 
 #endif

@@ -128,6 +128,15 @@ void conn_release(struct conn *c)
     pthread_mutex_unlock(&c->lock);
 }
 
+void conn_reset(struct conn *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->closed = true;
+    stream_reset(&c->stream);
+    pthread_mutex_unlock(&c->lock);
+    pending_notify_closed(c);
+}
+
 void conn_forked(struct conn *c)
 {
     stream_drop(&c->stream);

@@ -79,6 +79,9 @@ bool conn_lost_fd(struct conn *c);
  * references. Not from a request that is being served. */
 void conn_release(struct conn *c);
 
+/* Closes with stream_reset and without a message, for a connection that no other thread uses. */
+void conn_reset(struct conn *c);
+
 /* Says goodbye as the protocol has it (HANDLE_CLOSE), then closes. */
 void conn_goodbye(struct conn *c);
 

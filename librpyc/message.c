@@ -79,6 +79,21 @@ static void refuse_rest(struct message *m)
         brine_fail_limit(&m->body, m->frame.over, m->frame.limit);
 }
 
+/* What cannot be read in one envelope may be whole in another: says so. Always -1. */
+static int wrong_envelope(const struct message *m, const struct envelope *env,
+                          struct rpyc_error *err)
+{
+    struct rpyc_error unused = RPYC_ERROR_INIT;
+    struct envelope seen;
+
+    if (detect(m->frame.data, m->frame.len, &seen, &unused) < 0 ||
+        (seen.generation == env->generation && seen.bound == env->bound))
+        return -1;
+    return error_set(err, RPYC_EPROTOCOL, "the peer speaks rpyc %d%s and not rpyc %d%s",
+                     (int)seen.generation, seen.bound ? " with bind-threads" : "",
+                     (int)env->generation, env->bound ? " with bind-threads" : "");
+}
+
 int message_parse(struct message *m, struct envelope *env, struct rpyc_error *err)
 {
     const uint8_t *payload = m->frame.data;
@@ -88,12 +103,15 @@ int message_parse(struct message *m, struct envelope *env, struct rpyc_error *er
     if (env->generation == RPYC_GENERATION_AUTO && detect(payload, len, env, err) < 0)
         return -1;
     if (take_threads(m, env, &payload, &len, err) < 0)
-        return -1;
-    if (!read_head(m, env, payload, len, &kind))
-        return brine_error(&m->body, err);
-    if (kind < MESSAGE_REQUEST || kind > MESSAGE_EXCEPTION)
-        return error_set(err, RPYC_EPROTOCOL, "a message of the unknown kind %lld",
-                         (long long)kind);
+        return wrong_envelope(m, env, err);
+    if (!read_head(m, env, payload, len, &kind)) {
+        brine_error(&m->body, err);
+        return wrong_envelope(m, env, err);
+    }
+    if (kind < MESSAGE_REQUEST || kind > MESSAGE_EXCEPTION) {
+        error_set(err, RPYC_EPROTOCOL, "a message of the unknown kind %lld", (long long)kind);
+        return wrong_envelope(m, env, err);
+    }
     m->kind = (enum message_kind)kind;
     if (m->kind != MESSAGE_REQUEST)
         refuse_rest(m);

@@ -65,7 +65,9 @@ enum rpyc_errcode {
     RPYC_EINVAL,     /* an argument makes no sense */
     RPYC_EINTERRUPT, /* the wait was given up on a signal */
     RPYC_ECANCELED,  /* the wait was cancelled */
-    RPYC_ETLS        /* TLS: a certificate, a key, or what the peer makes of it */
+    RPYC_ETLS,       /* TLS: a certificate, a key, or what the peer makes of it */
+    RPYC_EGENERATION /* the server speaks another rpyc than it was asked in, and then failed on a
+                      * second connection: give the generation */
 };
 
 /* An exception that was raised in the other process. */
@@ -106,7 +108,7 @@ RPYC_API bool rpyc_error_is(const struct rpyc_error *err, const char *class_name
 
 /* The generation of rpyc on the other side; the two cannot understand each other. */
 enum rpyc_generation {
-    RPYC_GENERATION_AUTO = 0, /* find out; costs a second connect where the peer is a 5 */
+    RPYC_GENERATION_AUTO = 0, /* find out; costs more connects where the peer is a 5 */
     RPYC_GENERATION_5 = 5,    /* rpyc 4.1 to 5.3 */
     RPYC_GENERATION_6 = 6     /* rpyc 6.0 and later */
 };
@@ -148,6 +150,14 @@ struct rpyc_options {
      * connecting fails with that error. NULL: none. Not for rpyc_connect_fd. */
     int (*check)(int fd, void *check_data, struct rpyc_error *err);
     void *check_data;
+
+    /* With AUTO, may be NULL. A server that is silent for 300 ms may be busy, or one that ignores
+     * what it does not understand, such as a stock ThreadPoolServer: librpyc then asks in the other
+     * ways, on up to three more connections, and takes the first answer. Before it does so it calls
+     * is_certain(is_certain_arg), once: true if the server is known to understand rpyc 6, as a
+     * pystuck server does, or what was remembered. Then the one connection is waited for. */
+    bool (*is_certain)(void *arg);
+    void *is_certain_arg;
 };
 
 /* Connects to a server and finds out which rpyc it speaks.
@@ -156,7 +166,8 @@ struct rpyc_options {
  *   port     a number or a service name
  *   options  may be NULL
  * Errors: RPYC_ERESOLVE, RPYC_ESYSTEM (sys_errno is connect's), RPYC_ETIMEOUT, RPYC_ECLOSED when
- * the server accepts and hangs up, RPYC_EPROTOCOL when it does not speak RPyC, RPYC_ENOMEM. */
+ * the server accepts and hangs up, RPYC_EPROTOCOL when it does not speak RPyC, RPYC_EGENERATION
+ * when it serves one connection only (OneShotServer), which the guess has used up, RPYC_ENOMEM. */
 RPYC_API int rpyc_connect_tcp(rpyc_conn **out, const char *host, const char *port,
                               const struct rpyc_options *options, struct rpyc_error *err);
 

@@ -269,7 +269,7 @@ static ssize_t run(struct stream *s, struct state *state, ssl_call call, void *b
             return (ssize_t)done;
         if (events <= 0)
             return events;
-        if (stream_wait(s->fd, (short)events, deadline, err) < 0)
+        if (stream_wait(s->fd, (short)events, s->watch, deadline, err) < 0)
             return -1;
     }
 }

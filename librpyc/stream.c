@@ -48,14 +48,20 @@ static int time_left(deadline_t deadline)
     return left > INT_MAX ? INT_MAX : (int)left;
 }
 
-/* Waits for events on fd. */
-int stream_wait(int fd, short events, deadline_t deadline, struct rpyc_error *err)
+int stream_wait(int fd, short events, const struct stream_watch *watch, deadline_t deadline,
+                struct rpyc_error *err)
 {
-    struct pollfd p = {.fd = fd, .events = events};
-    int n = poll(&p, 1, time_left(deadline));
+    struct pollfd p[1 + STREAM_WATCH_MAX] = {{.fd = fd, .events = events}};
+    nfds_t count = 1;
+    int n;
 
-    if (n > 0)
+    for (size_t i = 0; watch && i < watch->count; i++)
+        p[count++] = (struct pollfd){.fd = watch->fds[i], .events = POLLIN};
+    n = poll(p, count, time_left(deadline));
+    if (n > 0 && p[0].revents)
         return 0;
+    if (n > 0)
+        return error_set(err, RPYC_ECANCELED, "another connection has input");
     if (n == 0)
         return error_set(err, RPYC_ETIMEOUT, "timed out");
     if (errno == EINTR)
@@ -139,7 +145,7 @@ ssize_t stream_receive(struct stream *s, void *bytes, size_t n, deadline_t deadl
     for (;;) {
         if (!stream_is_ours(s))
             return lost(err);
-        if (flags && stream_wait(s->fd, POLLIN, deadline, err) < 0)
+        if (flags && stream_wait(s->fd, POLLIN, NULL, deadline, err) < 0)
             return -1;
         got = recv(s->fd, bytes, n, flags);
         if (got >= 0)
@@ -175,7 +181,7 @@ ssize_t stream_send_some(struct stream *s, const void *bytes, size_t n, deadline
             return error_set(err, RPYC_ECLOSED, "the peer closed the connection");
         if (errno != EAGAIN)
             return error_system(err, errno, "sending");
-        if (stream_wait(s->fd, POLLOUT, deadline, &why) < 0)
+        if (stream_wait(s->fd, POLLOUT, NULL, deadline, &why) < 0)
             return error_set(err, why.code, "sending: %s", why.text);
     }
 }
@@ -212,6 +218,15 @@ void stream_drop(struct stream *s)
     s->fd = -1;
 }
 
+void stream_reset(struct stream *s)
+{
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    if (stream_is_ours(s))
+        setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    stream_close(s);
+}
+
 void stream_close(struct stream *s)
 {
     stream_drop(s);
@@ -233,14 +248,15 @@ static int set_blocking(int fd, bool blocking)
 }
 
 /* Waits for a connect that is in progress; its outcome is left in errno. */
-static int finish_connect(int fd, deadline_t deadline, struct rpyc_error *err)
+static int finish_connect(int fd, const struct stream_watch *watch, deadline_t deadline,
+                          struct rpyc_error *err)
 {
     int result = 0;
     socklen_t len = sizeof(result);
 
     do {
         rpyc_error_clear(err);
-        if (stream_wait(fd, POLLOUT, deadline, err) == 0)
+        if (stream_wait(fd, POLLOUT, watch, deadline, err) == 0)
             break;
         if (err->code != RPYC_EINTERRUPT)
             return -1;
@@ -251,7 +267,8 @@ static int finish_connect(int fd, deadline_t deadline, struct rpyc_error *err)
 }
 
 /* Connects a TCP socket, which is non-blocking until then. */
-static int connect_tcp(int fd, const struct sockaddr *address, socklen_t len, deadline_t deadline,
+static int connect_tcp(int fd, const struct sockaddr *address, socklen_t len,
+                       const struct stream_watch *watch, deadline_t deadline,
                        struct rpyc_error *err)
 {
     if (set_blocking(fd, false) < 0)
@@ -259,7 +276,7 @@ static int connect_tcp(int fd, const struct sockaddr *address, socklen_t len, de
     if (connect(fd, address, len) < 0) {
         if (errno != EINPROGRESS && errno != EINTR)
             return error_system(err, errno, "connect");
-        if (finish_connect(fd, deadline, err) < 0)
+        if (finish_connect(fd, watch, deadline, err) < 0)
             return -1;
     }
     return set_blocking(fd, true) < 0 ? error_system(err, errno, "fcntl") : 0;
@@ -295,19 +312,36 @@ static int connect_unix(int fd, const struct sockaddr *address, socklen_t len, d
     return 0;
 }
 
+/* Connects a Unix socket if the server's backlog has room now. */
+static int connect_unix_now(int fd, const struct sockaddr *address, socklen_t len,
+                            struct rpyc_error *err)
+{
+    if (set_blocking(fd, false) < 0)
+        return error_system(err, errno, "fcntl");
+    if (connect(fd, address, len) < 0) {
+        if (errno == EAGAIN)
+            return error_set(err, RPYC_ETIMEOUT, "timed out");
+        return error_system(err, errno, "connect");
+    }
+    return set_blocking(fd, true) < 0 ? error_system(err, errno, "fcntl") : 0;
+}
+
 /* Connects to one address. On failure err is just the reason; the caller adds what it tried. */
 static int connect_address(struct stream *s, const struct sockaddr *address, socklen_t len,
-                           deadline_t deadline, struct rpyc_error *err)
+                           const struct stream_watch *watch, deadline_t deadline,
+                           struct rpyc_error *err)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int result;
 
     if (fd < 0)
         return error_system(err, errno, "socket");
-    if (address->sa_family == AF_UNIX)
-        result = connect_unix(fd, address, len, deadline, err);
+    if (address->sa_family != AF_UNIX)
+        result = connect_tcp(fd, address, len, watch, deadline, err);
+    else if (watch)
+        result = connect_unix_now(fd, address, len, err);
     else
-        result = connect_tcp(fd, address, len, deadline, err);
+        result = connect_unix(fd, address, len, deadline, err);
     if (result < 0)
         close(fd);
     else
@@ -360,7 +394,7 @@ int stream_connect_tcp(struct stream *s, const char *host, const char *port, dea
         return error_set(err, RPYC_ERESOLVE, "cannot connect to %s: %s", where,
                          gai_strerror(result));
     for (a = list; a; a = a->ai_next) {
-        if (connect_address(s, a->ai_addr, a->ai_addrlen, deadline, &why) == 0)
+        if (connect_address(s, a->ai_addr, a->ai_addrlen, NULL, deadline, &why) == 0)
             return 0;
     }
     return connect_error(where, &why, err);
@@ -394,9 +428,25 @@ int stream_connect_unix(struct stream *s, const char *path, deadline_t deadline,
     *s = STREAM_INIT;
     if (stream_unix_address(&address, &len, path, err) < 0)
         return -1;
-    if (connect_address(s, (struct sockaddr *)&address, len, deadline, &why) == 0)
+    if (connect_address(s, (struct sockaddr *)&address, len, NULL, deadline, &why) == 0)
         return 0;
     return connect_error(path, &why, err);
+}
+
+int stream_connect_again(struct stream *s, const struct stream_watch *watch,
+                         const struct sockaddr_storage *peer, const char *path, deadline_t deadline,
+                         struct rpyc_error *err)
+{
+    struct sockaddr_un address;
+    socklen_t len;
+
+    *s = STREAM_INIT;
+    if (!path)
+        return connect_address(s, (const struct sockaddr *)peer, sizeof(*peer), watch, deadline,
+                               err);
+    if (stream_unix_address(&address, &len, path, err) < 0)
+        return -1;
+    return connect_address(s, (struct sockaddr *)&address, len, watch, deadline, err);
 }
 
 /* ---- Listening ------------------------------------------------------------------------------ */

@@ -23,12 +23,20 @@ deadline_t deadline_in(int ms);
 
 struct stream_tls;
 
+/* Sockets whose input, or end, makes a wait on another one give up with RPYC_ECANCELED. */
+#define STREAM_WATCH_MAX 3
+struct stream_watch {
+    int fds[STREAM_WATCH_MAX];
+    size_t count;
+};
+
 struct stream {
     int fd;
     bool local;  /* a Unix socket or the loopback: compressing would only cost time */
     ino_t inode; /* which socket it was when it was opened: see stream_is_ours */
     const struct stream_tls *tls; /* over TLS: see tls.h. NULL: plain */
     void *tls_state;
+    const struct stream_watch *watch; /* during a TLS handshake: gives it up; else NULL */
 };
 
 #define STREAM_INIT ((struct stream){.fd = -1})
@@ -42,9 +50,10 @@ void stream_open(struct stream *s, int fd);
  * something of theirs. Every call below looks first. */
 bool stream_is_ours(const struct stream *s);
 
-/* Waits for events (POLLIN, POLLOUT) on an fd. Errors: RPYC_ETIMEOUT, RPYC_EINTERRUPT,
- * RPYC_ESYSTEM. */
-int stream_wait(int fd, short events, deadline_t deadline, struct rpyc_error *err);
+/* Waits for events (POLLIN, POLLOUT) on an fd; watch may be NULL. Errors: RPYC_ETIMEOUT,
+ * RPYC_EINTERRUPT, RPYC_ECANCELED (a watched socket has input, and fd no events), RPYC_ESYSTEM. */
+int stream_wait(int fd, short events, const struct stream_watch *watch, deadline_t deadline,
+                struct rpyc_error *err);
 
 /* Connects. host and port as for getaddrinfo, every address in turn; path is a file's name or
  * "@name" for an abstract one. Errors: RPYC_ERESOLVE, RPYC_ESYSTEM, RPYC_ETIMEOUT. */
@@ -52,6 +61,13 @@ int stream_connect_tcp(struct stream *s, const char *host, const char *port, dea
                        struct rpyc_error *err);
 int stream_connect_unix(struct stream *s, const char *path, deadline_t deadline,
                         struct rpyc_error *err);
+
+/* Connects to the address of a server that another stream is connected to already: path as above,
+ * or NULL for the TCP peer of `first`. Gives up with RPYC_ECANCELED when a watched socket has
+ * input. Does not wait for a Unix server whose backlog is full: RPYC_ETIMEOUT. */
+int stream_connect_again(struct stream *s, const struct stream_watch *watch,
+                         const struct sockaddr_storage *peer, const char *path, deadline_t deadline,
+                         struct rpyc_error *err);
 
 /* Fills a sockaddr_un for path ("@name": abstract); RPYC_EINVAL if it is empty or does not fit. */
 int stream_unix_address(struct sockaddr_un *address, socklen_t *len, const char *path,
@@ -93,6 +109,11 @@ void stream_acknowledge(const struct stream *s);
 
 /* Wakes up every thread that waits on the stream: they see its end. The fd stays. */
 void stream_shutdown(struct stream *s);
+
+/* Closes with a reset of the TCP connection, so that the peer's poll(2) reports an error and not
+ * the end of input: a stock ThreadPoolServer drops a connection at an error, whatever state it is
+ * in. A Unix socket is just closed. */
+void stream_reset(struct stream *s);
 
 /* Closes the fd, and frees what TLS keeps. Twice is allowed. stream_drop only closes the fd, as a
  * child after a fork does: async-signal-safe. */

@@ -55,7 +55,7 @@ struct stream_tls {
     void (*thread_end)(void);
 };
 
-#define TLS_VERSION 4
+#define TLS_VERSION 5
 #define TLS_SYMBOL  "rpyc_ssl"
 #define TLS_LIBRARY "librpyc-ssl.so.0"
 

@@ -94,7 +94,8 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h testsuite/unit/identities.h \
 	testsuite/requirements.txt testsuite/requirements-rpyc4.txt \
 	testsuite/requirements-rpyc5.txt testsuite/requirements-rpyc6.txt \
-	testsuite/requirements-original.txt testsuite/requirements-greenlet.txt \
+	testsuite/requirements-original.txt testsuite/requirements-gevent.txt \
+	testsuite/requirements-greenlet.txt \
 	testsuite/requirements-numpy.txt
 
 clean-local:

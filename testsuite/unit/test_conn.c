@@ -514,7 +514,7 @@ TEST(the_other_generation_in_the_middle_ends_the_connection)
     say(&l->peer, "125250 115193");
     assert_answer(l->c, MESSAGE_REPLY, "115193");
     say(&l->peer, "021151 115193");
-    assert_no_answer(l->c, SOON, RPYC_EPROTOCOL, "bad brine");
+    assert_no_answer(l->c, SOON, RPYC_EPROTOCOL, "the peer speaks rpyc 6 and not rpyc 5");
     assert_true(conn_closed(l->c));
 }
 

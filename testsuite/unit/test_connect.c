@@ -15,6 +15,7 @@
 /* ---- A server by script --------------------------------------------------------------------- */
 
 #define ANSWERS_MAX 4
+#define ACTS_MAX    4
 
 /* What happens on one connection. Frames are said as the hex of their payloads with "/" between
  * them; "!" before means raw bytes. */
@@ -22,25 +23,48 @@ struct act {
     const char *greeting;             /* said first, or NULL */
     const char *answers[ANSWERS_MAX]; /* the n-th is said once the n-th frame was heard */
     bool hangs_up;                    /* in the end, else it listens until the client does */
+    int after; /* the first answer waits until so many steps were done: see step() */
+};
+
+/* A connection, on a thread of its own. */
+struct played {
+    struct server *server;
+    struct thread thread;
+    const struct act *act;
+    int fd;
+    char heard[512]; /* the payloads, in hex, and "end" where the client hung up; in brackets */
 };
 
 struct server {
     struct thread thread;
     const struct act *acts;
     size_t count;
+    struct played played[ACTS_MAX];
+    atomic_int steps;
     int listener;
+    bool deaf; /* stops listening once all acts have begun */
     char name[64];
     char port[8];
-    /* The payloads that it heard, in hex, and "end" where the client hung up; each connection in
-     * brackets. */
-    char heard[2048];
+    char heard[2048]; /* what all connections heard */
 };
 
-static void note(struct server *s, const char *text)
+static void note(struct played *p, const char *text)
 {
-    size_t len = strlen(s->heard);
+    size_t len = strlen(p->heard);
 
-    snprintf(s->heard + len, sizeof(s->heard) - len, "%s", text);
+    snprintf(p->heard + len, sizeof(p->heard) - len, "%s", text);
+}
+
+/* One more connection has heard its first frame, or has ended. */
+static void step(struct server *s)
+{
+    atomic_fetch_add(&s->steps, 1);
+}
+
+static void wait_for_steps(struct server *s, int steps)
+{
+    while (atomic_load(&s->steps) < steps)
+        usleep(1000);
 }
 
 static bool read_all(int fd, uint8_t *bytes, size_t len)
@@ -57,8 +81,9 @@ static bool read_all(int fd, uint8_t *bytes, size_t len)
     return true;
 }
 
-static bool hear(struct server *s, int fd)
+static bool hear(struct played *p)
 {
+    int fd = p->fd;
     uint8_t frame[256];
     char byte[3];
     size_t i;
@@ -70,9 +95,9 @@ static bool hear(struct server *s, int fd)
         return false;
     for (size_t k = 0; k < i; k++) {
         snprintf(byte, sizeof(byte), "%02x", frame[k]);
-        note(s, byte);
+        note(p, byte);
     }
-    note(s, " ");
+    note(p, " ");
     return true;
 }
 
@@ -109,31 +134,57 @@ static void answer(int fd, const char *script)
         return;
 }
 
-static void play(struct server *s, const struct act *act)
+static void play(void *arg)
 {
-    AUTO_FD fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
+    struct played *p = arg;
+    const struct act *act = p->act;
+    bool heard = false;
     size_t i;
 
-    note(s, "[");
+    note(p, "[");
     if (act->greeting)
-        answer(fd, act->greeting);
-    for (i = 0; i < ANSWERS_MAX && act->answers[i] && hear(s, fd); i++)
-        answer(fd, act->answers[i]);
-    if (!act->hangs_up) {
-        while (hear(s, fd))
-            ;
-        note(s, "end");
+        answer(p->fd, act->greeting);
+    for (i = 0; i < ANSWERS_MAX && act->answers[i] && hear(p); i++) {
+        if (i == 0) {
+            heard = true;
+            step(p->server);
+            wait_for_steps(p->server, act->after);
+        }
+        answer(p->fd, act->answers[i]);
     }
-    note(s, "]");
+    while (!act->hangs_up && hear(p))
+        if (!heard) {
+            heard = true;
+            step(p->server);
+        }
+    note(p, act->hangs_up ? "]" : "end]");
+    close(p->fd);
+    step(p->server);
+}
+
+static bool has_client(struct server *s)
+{
+    struct pollfd ready = {.fd = s->listener, .events = POLLIN};
+
+    return poll(&ready, 1, 20000) == 1;
 }
 
 static void run_server(void *arg)
 {
     struct server *s = arg;
-    size_t i;
+    size_t i, begun = 0;
 
-    for (i = 0; i < s->count; i++)
-        play(s, &s->acts[i]);
+    for (i = 0; i < s->count && has_client(s); i++, begun++) {
+        s->played[i] = (struct played){.server = s, .act = &s->acts[i]};
+        s->played[i].fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (s->deaf && i + 1 == s->count)
+            shutdown(s->listener, SHUT_RDWR);
+        thread_start(&s->played[i].thread, play, &s->played[i]);
+    }
+    for (i = 0; i < begun; i++) {
+        thread_join(&s->played[i].thread);
+        strncat(s->heard, s->played[i].heard, sizeof(s->heard) - strlen(s->heard) - 1);
+    }
 }
 
 static void server_listen_unix(struct server *s)
@@ -362,10 +413,10 @@ TEST(a_generation_that_is_given_wrongly_is_an_error)
     const struct act five[] = {{.answers = {GOODBYE_5}, .hangs_up = true}};
     const struct act six[] = {{.answers = {GOODBYE_6}}};
 
-    assert_connects_not(ACTS(five), 0, RPYC_GENERATION_6, RPYC_EPROTOCOL, "bad brine",
-                        "[" GETROOT_6 " ]");
-    assert_connects_not(ACTS(six), 0, RPYC_GENERATION_5, RPYC_EPROTOCOL, "bad brine",
-                        "[" GETROOT_5 " end]");
+    assert_connects_not(ACTS(five), 0, RPYC_GENERATION_6, RPYC_EPROTOCOL,
+                        "the peer speaks rpyc 5 and not rpyc 6", "[" GETROOT_6 " ]");
+    assert_connects_not(ACTS(six), 0, RPYC_GENERATION_5, RPYC_EPROTOCOL,
+                        "the peer speaks rpyc 6 and not rpyc 5", "[" GETROOT_5 " end]");
 }
 
 /* ---- How a server was found to speak, remembered -------------------------------------------- */
@@ -484,6 +535,166 @@ TEST(what_is_remembered_is_not_asked_where_a_generation_is_given)
     server_end(&s, "[" GETROOT_6 " " CLOSE_6 " end]");
 }
 
+/* ---- Servers that are silent ------------------------------------------------------------------
+ */
+
+TEST(a_silent_server_is_asked_in_the_other_envelope_on_a_second_connection)
+{
+    const struct act acts[] = {{0}, {.answers = {ANSWER_5}}};
+
+    assert_connects(ACTS(acts), RPYC_GENERATION_AUTO, RPYC_GENERATION_5,
+                    "[" GETROOT_6 " end][" GETROOT_5 " " CLOSE_5 " end]");
+}
+
+TEST(a_silent_server_is_asked_with_bind_threads_in_the_end)
+{
+    const struct act six[] = {{0}, {0}, {.answers = {THREADS ANSWER_6}}};
+    const struct act five[] = {{0}, {0}, {0}, {.answers = {THREADS ANSWER_5}}};
+    char heard[1024], threads[33];
+
+    snprintf(threads, sizeof(threads), "%016lx%016x", (unsigned long)pthread_self(), 0);
+    snprintf(heard, sizeof(heard),
+             "[" GETROOT_6 " end][" GETROOT_5 " end][%s" GETROOT_6 " %s" CLOSE_6 " end]", threads,
+             threads);
+    assert_connects(ACTS(six), RPYC_GENERATION_AUTO, RPYC_GENERATION_6, heard);
+    snprintf(heard, sizeof(heard),
+             "[" GETROOT_6 " end][" GETROOT_5 " end][%s" GETROOT_6 " end][%s" GETROOT_5
+             " %s" CLOSE_5 " end]",
+             threads, threads, threads);
+    assert_connects(ACTS(five), RPYC_GENERATION_AUTO, RPYC_GENERATION_5, heard);
+}
+
+TEST(a_busy_server_may_answer_on_the_first_connection_after_the_second_was_opened)
+{
+    const struct act acts[] = {{.answers = {ANSWER_6}, .after = 2}, {0}};
+
+    assert_connects(ACTS(acts), RPYC_GENERATION_AUTO, RPYC_GENERATION_6,
+                    "[" GETROOT_6 " " CLOSE_6 " end][" GETROOT_5 " end]");
+}
+
+TEST(a_second_connection_that_ends_leaves_the_first_one)
+{
+    const struct act closes[] = {{.answers = {ANSWER_6}, .after = 3}, {.answers = {GOODBYE_6}}};
+    const struct act ends[] = {{.answers = {ANSWER_6}, .after = 3},
+                               {.answers = {""}, .hangs_up = true}};
+    const char *stays = "[" GETROOT_6 " " CLOSE_6 " end][" GETROOT_5 " end]";
+
+    assert_connects(ACTS(closes), RPYC_GENERATION_AUTO, RPYC_GENERATION_6, stays);
+    assert_connects(ACTS(ends), RPYC_GENERATION_AUTO, RPYC_GENERATION_6,
+                    "[" GETROOT_6 " " CLOSE_6 " end][" GETROOT_5 " ]");
+}
+
+/* Its way may be the right one. */
+TEST(a_second_connection_outlives_the_first)
+{
+    const struct act ends[] = {{.answers = {""}, .after = 2, .hangs_up = true},
+                               {.answers = {ANSWER_5}, .after = 3}};
+    const struct act closes[] = {{.answers = {GOODBYE_5}, .after = 2, .hangs_up = true},
+                                 {.answers = {ANSWER_5}, .after = 3}};
+    const char *heard = "[" GETROOT_6 " ][" GETROOT_5 " " CLOSE_5 " end]";
+
+    assert_connects(ACTS(ends), RPYC_GENERATION_AUTO, RPYC_GENERATION_5, heard);
+    assert_connects(ACTS(closes), RPYC_GENERATION_AUTO, RPYC_GENERATION_5, heard);
+}
+
+TEST(what_became_of_the_first_connection_is_the_error)
+{
+    const struct act acts[] = {{.answers = {""}, .after = 2, .hangs_up = true},
+                               {.answers = {GOODBYE_6}, .after = 3, .hangs_up = true}};
+
+    assert_connects_not(ACTS(acts), 0, RPYC_GENERATION_AUTO, RPYC_ECLOSED, "the peer hung up",
+                        "[" GETROOT_6 " ][" GETROOT_5 " ]");
+}
+
+/* Counts as a step of the server, so that it answers only now. */
+struct hook {
+    struct server *server;
+    bool is_certain;
+    int calls;
+};
+
+static bool call_hook(void *arg)
+{
+    struct hook *hook = arg;
+
+    hook->calls++;
+    step(hook->server);
+    return hook->is_certain;
+}
+
+/* Connects to a server that answers once is_certain was called, which is once. */
+static void assert_asks_whether_it_is_certain(bool is_certain, bool deaf)
+{
+    const struct act acts[] = {{.answers = {ANSWER_6}, .after = 2}};
+    struct server s = {.acts = acts, .count = 1, .deaf = deaf};
+    struct hook hook = {.server = &s, .is_certain = is_certain};
+    const struct rpyc_options options = {.is_certain = call_hook, .is_certain_arg = &hook};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+
+    server_listen_unix(&s);
+    thread_start(&s.thread, run_server, &s);
+    assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
+    assert_connected(conn, RPYC_GENERATION_6);
+    assert_int_equal(hook.calls, 1);
+    server_end(&s, "[" GETROOT_6 " " CLOSE_6 " end]");
+}
+
+TEST(a_second_connection_that_is_refused_leaves_the_first_one)
+{
+    assert_asks_whether_it_is_certain(false, true);
+}
+
+TEST(a_server_that_is_known_for_certain_is_waited_for_on_one_connection)
+{
+    assert_asks_whether_it_is_certain(true, false);
+}
+
+TEST(a_remembered_way_that_meets_silence_is_followed_by_the_others)
+{
+    const struct act acts[] = {{0}, {.answers = {ANSWER_6}}};
+    struct rpyc_dialect remembered = {.generation = RPYC_GENERATION_5};
+
+    assert_remembers(&remembered, ACTS(acts), RPYC_GENERATION_6,
+                     "[" GETROOT_5 " end][" GETROOT_6 " " CLOSE_6 " end]");
+    assert_int_equal(remembered.generation, RPYC_GENERATION_6);
+}
+
+TEST(a_server_that_is_silent_in_every_way_is_waited_for_until_the_deadline)
+{
+    const struct act acts[] = {{0}, {0}};
+    struct rpyc_options options = {.connect_timeout_ms = 1000};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s;
+
+    server_start(&s, ACTS(acts));
+    assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
+    assert_error(&err, RPYC_ETIMEOUT, "no answer in time");
+    assert_null(conn);
+    server_end(&s, "[" GETROOT_6 " end][" GETROOT_5 " end]");
+}
+
+/* A server for one connection, which the guess has used up. */
+TEST(a_server_that_tells_its_generation_and_serves_no_more_is_an_error)
+{
+    const struct act acts[] = {{.answers = {GOODBYE_5}, .hangs_up = true}};
+    struct server s = {.acts = acts, .count = 1, .deaf = true};
+    struct rpyc_dialect remembered = {0};
+    const struct rpyc_options options = {.remembered = &remembered};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+
+    server_listen_unix(&s);
+    thread_start(&s.thread, run_server, &s);
+    assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
+    assert_error(&err, RPYC_EGENERATION,
+                 "the server speaks rpyc 5 and serves no second connection (");
+    assert_error(&err, RPYC_EGENERATION, "Connection refused): set the generation");
+    assert_int_equal(remembered.generation, RPYC_GENERATION_5);
+    server_end(&s, "[" GETROOT_6 " ]");
+}
+
 /* ---- What goes wrong ------------------------------------------------------------------------ */
 
 TEST(a_server_that_hangs_up_is_an_error)
@@ -507,7 +718,8 @@ TEST(a_server_that_hangs_up_the_second_time_is_an_error)
     const struct act acts[] = {{.hangs_up = true, .answers = {GOODBYE_5}},
                                {.hangs_up = true, .answers = {""}}};
 
-    assert_connects_not(ACTS(acts), 0, RPYC_GENERATION_AUTO, RPYC_ECLOSED, "the peer hung up",
+    assert_connects_not(ACTS(acts), 0, RPYC_GENERATION_AUTO, RPYC_EGENERATION,
+                        "the peer hung up): set the generation",
                         "[" GETROOT_6 " ][" GETROOT_5 " ]");
 }
 
@@ -545,7 +757,7 @@ TEST(a_server_that_says_nothing_is_waited_for_until_the_deadline)
     assert_connects_not(ACTS(silent), 40, RPYC_GENERATION_AUTO, RPYC_ETIMEOUT, "no answer in time",
                         "[" GETROOT_6 " end]");
     assert_true(clock_ms() - start >= 39);
-    assert_connects_not(ACTS(silent_later), 40, RPYC_GENERATION_AUTO, RPYC_ETIMEOUT,
+    assert_connects_not(ACTS(silent_later), 40, RPYC_GENERATION_AUTO, RPYC_EGENERATION,
                         "no answer in time", "[" GETROOT_6 " end][" GETROOT_5 " end]");
     assert_true(clock_ms() - start < 5000);
 }
@@ -822,6 +1034,18 @@ int main(void)
         cmocka_unit_test(another_server_in_the_place_of_the_remembered_one_is_found_out),
         cmocka_unit_test(what_is_remembered_stays_where_no_answer_comes),
         cmocka_unit_test(what_is_remembered_is_not_asked_where_a_generation_is_given),
+        cmocka_unit_test(a_silent_server_is_asked_in_the_other_envelope_on_a_second_connection),
+        cmocka_unit_test(a_silent_server_is_asked_with_bind_threads_in_the_end),
+        cmocka_unit_test(
+            a_busy_server_may_answer_on_the_first_connection_after_the_second_was_opened),
+        cmocka_unit_test(a_second_connection_that_ends_leaves_the_first_one),
+        cmocka_unit_test(a_second_connection_outlives_the_first),
+        cmocka_unit_test(what_became_of_the_first_connection_is_the_error),
+        cmocka_unit_test(a_second_connection_that_is_refused_leaves_the_first_one),
+        cmocka_unit_test(a_server_that_is_known_for_certain_is_waited_for_on_one_connection),
+        cmocka_unit_test(a_remembered_way_that_meets_silence_is_followed_by_the_others),
+        cmocka_unit_test(a_server_that_is_silent_in_every_way_is_waited_for_until_the_deadline),
+        cmocka_unit_test(a_server_that_tells_its_generation_and_serves_no_more_is_an_error),
         cmocka_unit_test(a_server_that_hangs_up_is_an_error),
         cmocka_unit_test(a_server_that_hangs_up_in_the_middle_is_an_error),
         cmocka_unit_test(a_server_that_hangs_up_the_second_time_is_an_error),

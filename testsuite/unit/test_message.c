@@ -166,9 +166,9 @@ TEST(the_other_generation_is_refused_later)
 TEST(thread_ids_that_come_or_go_are_refused_later)
 {
     assert_refused("125150" GETROOT_ARGS, five_bound, RPYC_EPROTOCOL,
-                   "a message without the thread ids it should have");
+                   "the peer speaks rpyc 5 and not rpyc 5 with bind-threads");
     assert_refused("011150" GETROOT_ARGS, six_bound, RPYC_EPROTOCOL,
-                   "a message without the thread ids it should have");
+                   "the peer speaks rpyc 6 and not rpyc 6 with bind-threads");
     REFUSES("125150" PING_ARGS "0000000000", five_bound);
     REFUSES("011150" PING_ARGS "0000000000", six_bound);
     REFUSES(THREADS "125150" GETROOT_ARGS, five);
