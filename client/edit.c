@@ -2,6 +2,7 @@
 #include "edit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "interrupt.h"
 #include "textfile.h"
 
@@ -60,7 +62,7 @@ static char *make_file(const char *text)
 
     if (asprintf(&path, "%s/pystuck-XXXXXX" SUFFIX, dir && dir[0] != '\0' ? dir : "/tmp") < 0)
         return NULL;
-    fd = mkostemps(path, (int)strlen(SUFFIX), 0);
+    fd = mkostemps(path, (int)strlen(SUFFIX), O_CLOEXEC);
     if (fd >= 0 && write_old(fd, text) == 0)
         return path;
     why = errno;
@@ -96,16 +98,30 @@ static bool is_saved(const char *path)
 {
     struct stat file;
 
-    return stat(path, &file) == 0 && file.st_mtim.tv_sec > 1;
+    return lstat(path, &file) == 0 && file.st_mtim.tv_sec > 1;
 }
 
-/* The text that the editor has left in a file. */
-static char *edited(const char *path)
+/* The text that the editor has left in a file, or has put in its place: it has to be ours, for the
+ * directory may be one that others write to. NULL: that is said. */
+static char *saved_text(const char *path)
 {
-    int status = run_editor(path);
+    struct file_error why;
+    int fd = file_open_own(AT_FDCWD, path, path, O_RDONLY, &why);
     char *text;
 
-    if (status != 0) {
+    if (fd < 0) {
+        fprintf(stderr, "cannot read what was saved: %s\n", why.text);
+        return NULL;
+    }
+    text = textfile_read_fd(fd);
+    if (!text)
+        fprintf(stderr, "cannot read what was saved: %s\n", strerror(errno));
+    return text;
+}
+
+static char *edited(const char *path)
+{
+    if (run_editor(path) != 0) {
         fputs("the editor has failed: nothing is run\n", stderr);
         return NULL;
     }
@@ -113,10 +129,7 @@ static char *edited(const char *path)
         fputs("nothing was saved: nothing is run\n", stderr);
         return NULL;
     }
-    text = textfile_read(path);
-    if (!text)
-        fprintf(stderr, "cannot read what was saved: %s\n", strerror(errno));
-    return text;
+    return saved_text(path);
 }
 
 char *edit_text(const char *text)

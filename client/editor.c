@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "file.h"
 #include "history.h"
 #include "interrupt.h"
 #include "text.h"
@@ -321,6 +322,25 @@ static void bind_in_vi(EditLine *el)
     el_set(el, EL_BIND, "-a", &PASTE_BEGIN[1], "paste-in-vi", NULL);
 }
 
+/* Reads what editrc(5) says of keys, if it is the user's or root's: a key may stand for whole
+ * lines, and sudo may leave HOME that of another user. */
+static void read_editrc(EditLine *el)
+{
+    const char *named = getenv("EDITRC"), *home = getenv("HOME");
+    struct file_error why;
+    char *path = NULL;
+
+    if (named && *named)
+        path = strdup(named);
+    else if (home && asprintf(&path, "%s/.editrc", home) < 0)
+        path = NULL;
+    if (path && file_is_trusted(path, &why))
+        el_source(el, path);
+    else if (path && *why.text)
+        fprintf(stderr, "pystuck: keys are not set: %s\n", why.text);
+    free(path);
+}
+
 static void set_up(struct editor *e)
 {
     HistEvent event;
@@ -341,9 +361,9 @@ static void set_up(struct editor *e)
     if (e->memory) {
         history(e->memory, &event, H_SETSIZE, HISTORY_MAX);
         el_set(e->el, EL_HIST, history, e->memory);
-        history_load(e->memory, e->path);
+        history_load(e->memory, &e->path);
     }
-    el_source(e->el, NULL);
+    read_editrc(e->el);
     bind_in_vi(e->el);
 }
 
@@ -418,5 +438,5 @@ enum editor_result editor_read(struct editor *e, const char *prompt, char **line
 void editor_remember(struct editor *e, const char *cell)
 {
     if (e->memory)
-        history_add(e->memory, e->path, cell);
+        history_add(e->memory, &e->path, cell);
 }

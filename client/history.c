@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "history.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,19 +12,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "file.h"
+
+#define NO_HISTORY "no history"
+
+/* How long a lock is waited for. */
+#define LOCK_MS       200
+#define LOCK_PAUSE_MS 10
+
 /* ---- The file's name ------------------------------------------------------------------------- */
-
-/* Makes the directories of a path that are not there yet. */
-static void make_directories(char *path)
-{
-    char *slash;
-
-    for (slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(path, 0700);
-        *slash = '/';
-    }
-}
 
 char *history_path(void)
 {
@@ -35,10 +33,10 @@ char *history_path(void)
         n = asprintf(&path, "%s/pystuck/history", state);
     else if (home && home[0] == '/')
         n = asprintf(&path, "%s/.local/state/pystuck/history", home);
-    if (n < 0)
-        return NULL;
-    make_directories(path);
-    return path;
+    if (n >= 0)
+        return path;
+    fputs("pystuck: no history: neither XDG_STATE_HOME nor HOME is set\n", stderr);
+    return NULL;
 }
 
 /* ---- Lines of the file ----------------------------------------------------------------------- */
@@ -105,21 +103,68 @@ static void enter(History *memory, const char *cell)
         history(memory, &event, H_ENTER, cell);
 }
 
-/* Opens the file, and has it alone until it is closed. */
-static FILE *open_locked(const char *path)
+/* Waits for the lock, but not for long: what holds it may be stopped. */
+static int lock(int fd, const char *path, struct file_error *why)
 {
-    int fd = path ? open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
-    FILE *file =
-        fd >= 0 && fchmod(fd, 0600) == 0 && flock(fd, LOCK_EX) == 0 ? fdopen(fd, "a+") : NULL;
+    int64_t deadline = clock_ms() + LOCK_MS;
 
-    if (!file && fd >= 0)
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            snprintf(why->text, sizeof(why->text), "cannot lock %s: %s", path, strerror(errno));
+            return -1;
+        }
+        if (clock_ms() >= deadline) {
+            snprintf(why->text, sizeof(why->text), "another process has locked %s", path);
+            return -1;
+        }
+        poll(NULL, 0, LOCK_PAUSE_MS);
+    }
+    return 0;
+}
+
+/* Opens the file in its directory, and has it alone until it is closed. */
+static FILE *open_locked(const char *path, struct file_error *why)
+{
+    int folder = file_open_folder(path, why), fd = -1;
+    FILE *file = NULL;
+
+    if (folder >= 0) {
+        fd = file_open_own(folder, strrchr(path, '/') + 1, path, O_RDWR | O_CREAT | O_APPEND, why);
+        close(folder);
+    }
+    if (fd < 0)
+        return NULL;
+    if (lock(fd, path, why) == 0) {
+        snprintf(why->text, sizeof(why->text), "%s: out of memory", path);
+        fchmod(fd, 0600);
+        file = fdopen(fd, "a+");
+    }
+    if (!file)
         close(fd);
     return file;
 }
 
-void history_load(History *memory, const char *path)
+/* Says why there is no history, and does without from then on. */
+static void give_up(char **path, const char *what, const struct file_error *why)
 {
-    FILE *file = open_locked(path);
+    fprintf(stderr, "pystuck: %s: %s\n", what, why->text);
+    free(*path);
+    *path = NULL;
+}
+
+static FILE *open_or_give_up(char **path, const char *what)
+{
+    struct file_error why;
+    FILE *file = *path ? open_locked(*path, &why) : NULL;
+
+    if (*path && !file)
+        give_up(path, what, &why);
+    return file;
+}
+
+void history_load(History *memory, char **path)
+{
+    FILE *file = open_or_give_up(path, NO_HISTORY);
     char *line = NULL;
     size_t size = 0, lines = 0;
 
@@ -145,20 +190,24 @@ static bool is_latest(History *memory, const char *cell)
     return history(memory, &event, H_FIRST) >= 0 && strcmp(event.str, cell) == 0;
 }
 
-void history_add(History *memory, const char *path, const char *cell)
+void history_add(History *memory, char **path, const char *cell)
 {
+    struct file_error why;
+    bool is_written;
     FILE *file;
     char *line;
 
     if (!cell[0] || is_latest(memory, cell))
         return;
     enter(memory, cell);
-    file = open_locked(path);
+    file = open_or_give_up(path, NO_HISTORY " from here on");
     if (!file)
         return;
     line = to_line(cell);
-    if (line)
-        fputs(line, file);
+    is_written = line && fputs(line, file) >= 0;
     free(line);
-    fclose(file);
+    if (fclose(file) == 0 && is_written)
+        return;
+    snprintf(why.text, sizeof(why.text), "%s: %s", *path, strerror(errno));
+    give_up(path, NO_HISTORY " from here on", &why);
 }

@@ -13,16 +13,17 @@
 /* How many cells are kept. */
 #define HISTORY_MAX 10000
 
-/* Where it is: a path for free(), its directory made if need be, or NULL if there is no place for
- * it: no home directory, or one that cannot be written to. */
+/* Where it is: a path for free(). NULL, which is said on stderr: there is no home directory. */
 char *history_path(void);
 
-/* Reads the file into libedit's memory, and shortens it if it has become too long. A file that
- * cannot be read is none. */
-void history_load(History *memory, const char *path);
+/* Reads the file into libedit's memory, and shortens it if it has become too long. Makes it, and
+ * its directory, if need be. Both have to be the user's own, see file.h. Where that is not so, or
+ * another process keeps it locked for 200 ms, says why in a line on stderr, frees *path and makes
+ * it NULL. */
+void history_load(History *memory, char **path);
 
 /* Enters a cell in libedit's memory and in the file (mode 0600), unless it is the same as the one
- * before. path may be NULL. What cannot be written is lost. */
-void history_add(History *memory, const char *path, const char *cell);
+ * before. *path may be NULL; it becomes so as above. */
+void history_add(History *memory, char **path, const char *cell);
 
 #endif

@@ -3,12 +3,10 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "edit.h"
 #include "journal.h"
@@ -93,18 +91,17 @@ void keep_run(struct repl *repl, const char *argument)
 
 /* ---- %save ----------------------------------------------------------------------------------- */
 
-/* Writes the journal to a file that was opened, and says so. */
-static int write_journal(const struct journal *journal, int fd, const char *name)
+/* Writes the journal to a file, and says so. -1 with *why. */
+static int write_journal(const struct journal *journal, const char *path, bool overwrite,
+                         const char *name, struct file_error *why)
 {
-    FILE *file = fdopen(fd, "w");
+    struct textfile file;
     size_t count;
 
-    if (!file) {
-        close(fd);
+    if (textfile_begin(&file, path, overwrite, why) < 0)
         return -1;
-    }
-    count = journal_write(journal, file);
-    if (fclose(file) != 0)
+    count = journal_write(journal, file.new.stream);
+    if (textfile_commit(&file, why) < 0)
         return -1;
     printf("%zu cell%s written to %s\n", count, count == 1 ? "" : "s", name);
     return 0;
@@ -113,13 +110,17 @@ static int write_journal(const struct journal *journal, int fd, const char *name
 static void save(const struct journal *journal, const char *name, bool overwrite)
 {
     char *path = textfile_path(name);
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (overwrite ? O_TRUNC : O_EXCL);
-    int fd = path ? open(path, flags, 0666) : -1;
+    struct file_error why = {"out of memory"};
 
-    if (fd < 0 && errno == EEXIST)
+    errno = 0;
+    if (path && write_journal(journal, path, overwrite, name, &why) == 0) {
+        free(path);
+        return;
+    }
+    if (errno == EEXIST)
         fprintf(stderr, "%s is there already: %%save -f %s overwrites it\n", name, name);
-    else if (fd < 0 || write_journal(journal, fd, name) < 0)
-        fprintf(stderr, "cannot write %s: %s\n", name, strerror(errno));
+    else
+        fprintf(stderr, "cannot write %s: %s\n", name, why.text);
     free(path);
 }
 

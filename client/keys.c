@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "certificate.h"
+#include "file.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -171,6 +172,22 @@ struct folder {
     int fd;
 };
 
+/* What is in the directory is believed, and keys are put there. */
+static void check_folder(const struct folder *folder)
+{
+    struct stat st;
+
+    if (fstat(folder->fd, &st) < 0)
+        fail(EXIT_FAILURE, "cannot open %s: %s", folder->name, strerror(errno));
+    if (st.st_uid != geteuid() && st.st_uid != 0)
+        fail(EXIT_FAILURE, "%s belongs to another user (uid %u), who could replace the keys in it",
+             folder->name, (unsigned)st.st_uid);
+    if (st.st_mode & (S_IWGRP | S_IWOTH))
+        fail(EXIT_FAILURE,
+             "other users may write to %s, and could replace the keys in it: chmod go-w %s",
+             folder->name, folder->name);
+}
+
 /* make: if it is not there. */
 static struct folder open_folder(const char *name, bool make)
 {
@@ -183,6 +200,7 @@ static struct folder open_folder(const char *name, bool make)
         folder.path = realpath(name, NULL);
     if (!folder.path)
         fail(EXIT_FAILURE, "cannot open %s: %s", name, strerror(errno));
+    check_folder(&folder);
     return folder;
 }
 
@@ -196,12 +214,17 @@ static void refuse_what_is_there(const struct folder *folder, const char *file)
         fail(EXIT_FAILURE, "cannot look for %s/%s: %s", folder->name, file, strerror(errno));
 }
 
-/* Opens a file of the directory. NULL with errno. */
-static FILE *open_file(const struct folder *folder, const char *file, int flags, mode_t mode)
+/* Opens a file of the directory for reading. Waits for nothing: NULL with errno. */
+static FILE *open_file(const struct folder *folder, const char *file)
 {
-    int fd = openat(folder->fd, file, flags | O_CLOEXEC, mode);
-    FILE *stream = fd < 0 ? NULL : fdopen(fd, flags & O_WRONLY ? "w" : "r");
+    int fd = openat(folder->fd, file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    FILE *stream = NULL;
+    struct stat st;
 
+    if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+    else if (fd >= 0)
+        stream = fdopen(fd, "r");
     if (fd >= 0 && !stream)
         close(fd);
     return stream;
@@ -214,33 +237,33 @@ struct file {
     const EVP_PKEY *key;
 };
 
-static int write_pem(FILE *stream, const struct file *file)
+static int write_pem(const struct folder *folder, const struct file *file)
 {
-    int ok = file->key ? PEM_write_PKCS8PrivateKey(stream, (EVP_PKEY *)file->key, NULL, NULL, 0,
-                                                   NULL, NULL)
-                       : PEM_write_X509(stream, (X509 *)file->cert);
+    struct file_new new;
+    int ok;
 
-    if (fclose(stream) != 0)
+    if (file_begin(&new, folder->fd, file->key ? 0600 : 0644) < 0)
         return -1;
-    return ok ? 0 : -1;
+    ok = file->key ? PEM_write_PKCS8PrivateKey(new.stream, (EVP_PKEY *)file->key, NULL, NULL, 0,
+                                               NULL, NULL)
+                   : PEM_write_X509(new.stream, (X509 *)file->cert);
+    if (ok)
+        return file_commit(&new, file->name, 0);
+    file_abandon(&new);
+    return -1;
 }
 
 /* Writes files that are new, all of them or none. */
 static void write_files(const struct folder *folder, const struct file *files, size_t count)
 {
-    FILE *stream;
     int why;
 
     for (size_t i = 0; i < count; i++)
         refuse_what_is_there(folder, files[i].name);
     for (size_t i = 0; i < count; i++) {
-        stream = open_file(folder, files[i].name, O_WRONLY | O_CREAT | O_EXCL,
-                           files[i].key ? 0600 : 0644);
-        if (stream && write_pem(stream, &files[i]) == 0)
+        if (write_pem(folder, &files[i]) == 0)
             continue;
         why = errno;
-        if (stream)
-            unlinkat(folder->fd, files[i].name, 0);
         for (size_t j = 0; j < i; j++)
             unlinkat(folder->fd, files[j].name, 0);
         fail(EXIT_FAILURE, "cannot write %s/%s: %s", folder->name, files[i].name, strerror(why));
@@ -258,7 +281,7 @@ static void name_files(struct file *files, const char *name, const struct certif
 
 static FILE *open_to_read(const struct folder *folder, const char *file)
 {
-    FILE *stream = open_file(folder, file, O_RDONLY, 0);
+    FILE *stream = open_file(folder, file);
 
     if (!stream)
         fail(EXIT_FAILURE, "cannot read %s/%s: %s", folder->name, file, strerror(errno));
@@ -464,13 +487,13 @@ static void add_client(const struct wish *wish)
 
 /* ---- What is taken back ---------------------------------------------------------------------- */
 
-#define LIST     "crl.pem"
-#define NEW_LIST "crl.pem.new"
+#define LIST "crl.pem"
 
 /* The certificate in a file, which has to be one that the CA has signed. */
 static X509 *read_signed(const char *path, const struct certificate *ca)
 {
-    FILE *stream = fopen(path, "re");
+    int fd = file_open_to_read(path);
+    FILE *stream = fd < 0 ? NULL : fdopen(fd, "r");
     X509 *cert;
 
     if (!stream)
@@ -489,7 +512,7 @@ static X509 *read_signed(const char *path, const struct certificate *ca)
 /* The list that is there, or NULL. */
 static X509_CRL *read_list(const struct folder *folder, const struct certificate *ca)
 {
-    FILE *stream = open_file(folder, LIST, O_RDONLY, 0);
+    FILE *stream = open_file(folder, LIST);
     X509_CRL *list;
 
     if (!stream && errno == ENOENT)
@@ -506,16 +529,17 @@ static X509_CRL *read_list(const struct folder *folder, const struct certificate
 /* Puts it in the place of the old one, at once. */
 static void write_list(const struct folder *folder, X509_CRL *list)
 {
-    FILE *stream = open_file(folder, NEW_LIST, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    int ok = stream ? PEM_write_X509_CRL(stream, list) : 0;
+    struct file_new new;
+    int result = file_begin(&new, folder->fd, 0644);
 
-    if (!stream || fclose(stream) != 0 || !ok ||
-        renameat(folder->fd, NEW_LIST, folder->fd, LIST) < 0) {
-        int why = errno;
-
-        unlinkat(folder->fd, NEW_LIST, 0);
-        fail(EXIT_FAILURE, "cannot write %s/" LIST ": %s", folder->name, strerror(why));
+    if (result == 0 && PEM_write_X509_CRL(new.stream, list))
+        result = file_commit(&new, LIST, 1);
+    else if (result == 0) {
+        file_abandon(&new);
+        result = -1;
     }
+    if (result < 0)
+        fail(EXIT_FAILURE, "cannot write %s/" LIST ": %s", folder->name, strerror(errno));
 }
 
 static void revoke_client(const struct wish *wish)

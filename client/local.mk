@@ -15,6 +15,7 @@ client_pystuck_SOURCES = \
 	client/error.c client/error.h \
 	client/expr.c client/expr.h \
 	client/failure.c client/failure.h \
+	client/file.c client/file.h \
 	client/find.c client/find.h \
 	client/guess.c client/guess.h \
 	client/history.c client/history.h \
@@ -62,7 +63,8 @@ dist_man_MANS = doc/pystuck.1
 EXTRA_DIST += doc/pystuck-keys.1
 if HAVE_OPENSSL
 bin_PROGRAMS += client/pystuck-keys
-client_pystuck_keys_SOURCES = client/keys.c client/certificate.c client/certificate.h
+client_pystuck_keys_SOURCES = client/keys.c client/certificate.c client/certificate.h \
+	client/file.c client/file.h client/user.c client/user.h
 client_pystuck_keys_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
 client_pystuck_keys_LDADD = $(OPENSSL_LIBS)
 man_MANS = doc/pystuck-keys.1

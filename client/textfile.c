@@ -2,10 +2,12 @@
 #include "textfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The home directory of a user of that name, or our own for "". NULL: there is none. */
@@ -46,7 +48,12 @@ static int copy_file(FILE *from, FILE *to)
 
 char *textfile_read(const char *path)
 {
-    FILE *file = fopen(path, "re");
+    return textfile_read_fd(file_open_to_read(path));
+}
+
+char *textfile_read_fd(int fd)
+{
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
     char *text = NULL;
     size_t len = 0;
     FILE *copy = file ? open_memstream(&text, &len) : NULL;
@@ -60,6 +67,8 @@ char *textfile_read(const char *path)
     }
     if (file)
         fclose(file);
+    else if (fd >= 0)
+        close(fd);
     if (status == 0 && strlen(text) < len) {
         status = -1;
         why = EILSEQ;
@@ -69,4 +78,76 @@ char *textfile_read(const char *path)
     free(text);
     errno = why;
     return NULL;
+}
+
+/* ---- Writing --------------------------------------------------------------------------------- */
+
+static int say(struct file_error *why, const char *text)
+{
+    snprintf(why->text, sizeof(why->text), "%s", text);
+    return -1;
+}
+
+/* Opens the directory of a path; *name is what follows it. */
+static int open_folder_of(const char *path, const char **name)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    int fd = folder ? open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    *name = slash ? slash + 1 : path;
+    free(folder);
+    return fd;
+}
+
+/* Whether what is there of that name may be replaced; the mode of the new file goes to *mode. */
+static int check_place(const struct textfile *file, mode_t *mode, struct file_error *why)
+{
+    struct stat st;
+
+    if (fstatat(file->folder, file->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : say(why, strerror(errno));
+    if (!file->replace) {
+        errno = EEXIST;
+        return say(why, strerror(errno));
+    }
+    errno = 0;
+    if (S_ISLNK(st.st_mode))
+        return say(why, "it is a symbolic link");
+    if (!S_ISREG(st.st_mode))
+        return say(why, "it is not a regular file");
+    if (st.st_uid != geteuid())
+        return say(why, "it belongs to another user");
+    *mode = st.st_mode & 0777;
+    return 0;
+}
+
+int textfile_begin(struct textfile *out, const char *path, bool replace, struct file_error *why)
+{
+    mode_t mode = 0;
+
+    *out = (struct textfile){.replace = replace};
+    out->folder = open_folder_of(path, &out->name);
+    if (out->folder < 0)
+        return say(why, strerror(errno));
+    if (check_place(out, &mode, why) == 0) {
+        if (file_begin(&out->new, out->folder, mode != 0 ? mode : 0666) == 0) {
+            if (mode != 0)
+                fchmod(fileno(out->new.stream), mode);
+            return 0;
+        }
+        say(why, strerror(errno));
+    }
+    close(out->folder);
+    return -1;
+}
+
+int textfile_commit(struct textfile *file, struct file_error *why)
+{
+    int result = file_commit(&file->new, file->name, file->replace);
+
+    if (result < 0)
+        say(why, strerror(errno));
+    close(file->folder);
+    return result;
 }
