@@ -48,12 +48,12 @@ static struct wait begin_deaf_wait(void)
 /* Raises what a signal handler raised, or an error of the connection. */
 static int raise_error(const struct rpyc_error *err)
 {
-    PyObject **interrupt = &ps_guest()->interrupt;
+    PyObject *interrupt = ps_guest()->interrupt;
 
-    if (*interrupt) {
-        PyErr_SetObject((PyObject *)Py_TYPE(*interrupt), *interrupt);
-        Py_CLEAR(*interrupt);
-    }
+    ps_guest()->interrupt = NULL;
+    if (interrupt)
+        PyErr_SetObject((PyObject *)Py_TYPE(interrupt), interrupt);
+    Py_XDECREF(interrupt);
     if (PyErr_Occurred())
         return -1; /* what a signal handler raised */
     if (err->code == RPYC_ETIMEOUT)

@@ -344,16 +344,19 @@ void ps_boxer_sent(struct ps_boxer *b)
 
 void ps_boxer_undo(struct ps_boxer *b)
 {
-    PyObject *type, *exc, *tb, *list = b->sent;
+    PyObject *type, *exc, *tb, *list = b->sent, *tuple;
     struct id_pack pack;
     Py_ssize_t i;
 
     b->sent = NULL;
     PyErr_Fetch(&type, &exc, &tb);
     for (i = 0; list && i < PyList_GET_SIZE(list); i++) {
-        if (read_id_pack(PyList_GET_ITEM(list, i), &pack) == 0)
+        tuple = PyList_GET_ITEM(list, i);
+        Py_INCREF(tuple); /* what is given back may run any code */
+        if (read_id_pack(tuple, &pack) == 0)
             ps_objects_give_back(&b->session->objects, &pack, 1);
         PyErr_Clear();
+        Py_DECREF(tuple);
     }
     Py_XDECREF(list);
     PyErr_Restore(type, exc, tb);

@@ -11,14 +11,23 @@
  * client's that does not answer. */
 #define LAST_REQUEST_TIMEOUT_MS 500
 
-/* Takes what Python code made as the connection of this session. */
+/* Takes a reference to what Python code made as the connection of this session. */
 static int take_connection(struct ps_session *s, PyObject *connection)
 {
-    s->connection = connection;
-    s->config = PyObject_GetAttrString(connection, "_config");
-    if (s->config && !PyDict_Check(s->config))
+    PyObject *config = PyObject_GetAttrString(connection, "_config");
+
+    if (config && !PyDict_Check(config)) {
         PyErr_SetString(PyExc_TypeError, "the _config of a connection is a dict");
-    return s->config && !PyErr_Occurred() ? 0 : -1;
+        Py_CLEAR(config);
+    }
+    if (config && !s->connection && !s->ended) { /* else another thread was faster, or it is late */
+        s->connection = connection;
+        s->config = config;
+        return 0;
+    }
+    Py_DECREF(connection);
+    Py_XDECREF(config);
+    return config ? 0 : -1;
 }
 
 static PyObject *call_with_link(struct ps_session *s, PyObject *callable)
@@ -30,14 +39,11 @@ static PyObject *call_with_link(struct ps_session *s, PyObject *callable)
     return result;
 }
 
-int ps_connect_service(struct ps_session *s)
+/* Takes the root and the policy of a connection, and has it told of its client. */
+static int begin_service(struct ps_session *s, PyObject *connection)
 {
-    PyObject *connection, *root, *done;
+    PyObject *root, *done;
 
-    atomic_store(&s->started, true);
-    connection = call_with_link(s, s->serving->connect);
-    if (!connection || take_connection(s, connection) < 0)
-        return -1;
     root = PyObject_GetAttrString(connection, "_local_root");
     if (root == Py_None) {
         Py_SETREF(root, ps_service_new(s));
@@ -53,6 +59,23 @@ int ps_connect_service(struct ps_session *s)
     done = PyObject_CallMethod(connection, "_connected", NULL);
     Py_XDECREF(done);
     return done ? 0 : -1;
+}
+
+int ps_connect_service(struct ps_session *s)
+{
+    PyObject *connection;
+    int result;
+
+    atomic_store(&s->started, true);
+    connection = call_with_link(s, s->serving->connect);
+    if (!connection)
+        return -1;
+    Py_INCREF(connection);
+    result = take_connection(s, connection);
+    if (result == 0)
+        result = begin_service(s, connection);
+    Py_DECREF(connection);
+    return result;
 }
 
 void ps_disconnect(struct ps_session *s)
@@ -93,11 +116,7 @@ PyObject *ps_session_connection(struct ps_session *s)
             return NULL;
         }
         connection = call_with_link(s, s->state->connection_class);
-        if (!connection)
-            return NULL;
-        if (s->connection || s->ended) /* made by another thread meanwhile, or too late */
-            Py_DECREF(connection);
-        else if (take_connection(s, connection) < 0)
+        if (!connection || take_connection(s, connection) < 0)
             return NULL;
     }
     if (!s->connection) {
@@ -113,12 +132,28 @@ bool ps_session_is_old(const struct ps_session *s)
     return conn_envelope(s->conn).generation == RPYC_GENERATION_5;
 }
 
+/* What the connection's _config has under a name: a new reference, or NULL. What it has may be
+ * anything, and be gone at the end of the session. */
+static PyObject *setting(const struct ps_session *s, const char *name)
+{
+    PyObject *config = s->config, *value;
+
+    if (!config)
+        return NULL;
+    Py_INCREF(config);
+    value = PyDict_GetItemString(config, name);
+    Py_XINCREF(value);
+    Py_DECREF(config);
+    return value;
+}
+
 bool ps_session_allows(struct ps_session *s, const char *what)
 {
-    PyObject *value = s->config ? PyDict_GetItemString(s->config, what) : NULL;
+    PyObject *value = setting(s, what);
     int allowed = value ? PyObject_IsTrue(value) : !s->serving->connect && !s->ended;
 
     PyErr_Clear();
+    Py_XDECREF(value);
     return allowed > 0;
 }
 
@@ -129,12 +164,9 @@ deadline_t ps_deadline_in(double seconds)
     return seconds <= 0 ? deadline_in(0) : deadline_in(0) + (deadline_t)(seconds * 1e9);
 }
 
-deadline_t ps_session_deadline(struct ps_session *s)
+/* A sync_request_timeout as a deadline; NULL is none that makes one. */
+static deadline_t deadline_of(PyObject *timeout)
 {
-    PyObject *timeout = s->config ? PyDict_GetItemString(s->config, "sync_request_timeout") : NULL;
-
-    if (ps_gil_is_ending())
-        return deadline_in(LAST_REQUEST_TIMEOUT_MS);
     if (timeout == Py_None)
         return DEADLINE_NEVER;
     if (timeout && PyFloat_Check(timeout))
@@ -143,4 +175,17 @@ deadline_t ps_session_deadline(struct ps_session *s)
         return ps_deadline_in(PyLong_AsDouble(timeout));
     PyErr_Clear();
     return deadline_in(REQUEST_TIMEOUT_MS);
+}
+
+deadline_t ps_session_deadline(struct ps_session *s)
+{
+    PyObject *timeout;
+    deadline_t deadline;
+
+    if (ps_gil_is_ending())
+        return deadline_in(LAST_REQUEST_TIMEOUT_MS);
+    timeout = setting(s, "sync_request_timeout");
+    deadline = deadline_of(timeout);
+    Py_XDECREF(timeout);
+    return deadline;
 }

@@ -31,13 +31,25 @@ static PyObject *none_or_error(int result)
     Py_RETURN_NONE;
 }
 
+/* The type of an object: a new reference. Code that runs may set another __class__. */
+static PyObject *type_of(PyObject *obj)
+{
+    Py_INCREF(Py_TYPE(obj));
+    return (PyObject *)Py_TYPE(obj);
+}
+
 /* What the object's type has to say on an access (_rpyc_getattr and its like); NULL, maybe without
  * an exception, if it has none. */
 static PyObject *accessor(PyObject *obj, PyObject *overrider)
 {
+    PyObject *type, *found;
+
     if (!ps_type_attribute(Py_TYPE(obj), overrider))
         return NULL;
-    return PyObject_GetAttr((PyObject *)Py_TYPE(obj), overrider);
+    type = type_of(obj);
+    found = PyObject_GetAttr(type, overrider);
+    Py_DECREF(type);
+    return found;
 }
 
 /* The name under which the client may use an attribute, where the service does not allow all of
@@ -220,13 +232,15 @@ static PyObject *handle_str(struct ps_session *s, PyObject *args)
 /* type(obj).op(obj, other) */
 static PyObject *handle_cmp(struct ps_session *s, PyObject *args)
 {
-    PyObject *op = MORE(2) ? ARG(2) : NULL, *function, *result, *name = NULL;
+    PyObject *op = MORE(2) ? ARG(2) : NULL, *function, *result, *name = NULL, *type;
 
     if (!op)
         op = name = PyUnicode_FromString("__cmp__");
     if (!op)
         return NULL;
-    function = get_attribute(s, (PyObject *)Py_TYPE(ARG(0)), op);
+    type = type_of(ARG(0));
+    function = get_attribute(s, type, op);
+    Py_DECREF(type);
     Py_XDECREF(name);
     if (!function)
         return NULL;
@@ -421,22 +435,36 @@ static PyObject *exception_like(struct ps_session *s, PyObject *obj)
     return PyObject_CallObject(PyExc_Exception, NULL);
 }
 
+/* What __exit__ gets for what a CTXEXIT has: a new reference to an exception, or to None. */
+static PyObject *raised(struct ps_session *s, PyObject *obj)
+{
+    if (obj != Py_None && !PyExceptionInstance_Check(obj))
+        return exception_like(s, obj);
+    Py_INCREF(obj);
+    return obj;
+}
+
+static PyObject *call_exit(PyObject *exit, PyObject *exc)
+{
+    PyObject *type = type_of(exc), *result;
+
+    result = PyObject_CallFunctionObjArgs(exit, type, exc, Py_None, NULL);
+    Py_DECREF(type);
+    return result;
+}
+
 static PyObject *handle_ctxexit(struct ps_session *s, PyObject *args)
 {
     PyObject *exit = get_attribute(s, ARG(0), s->state->names.dunder_exit), *exc, *result = NULL;
 
     if (!exit)
         return NULL;
-    if (ARG(1) == Py_None) {
-        result = PyObject_CallFunctionObjArgs(exit, Py_None, Py_None, Py_None, NULL);
-    } else {
-        exc = PyExceptionInstance_Check(ARG(1)) ? ARG(1) : exception_like(s, ARG(1));
-        if (exc)
-            result =
-                PyObject_CallFunctionObjArgs(exit, (PyObject *)Py_TYPE(exc), exc, Py_None, NULL);
-        if (exc != ARG(1))
-            Py_XDECREF(exc);
-    }
+    exc = raised(s, ARG(1));
+    if (exc == Py_None)
+        result = PyObject_CallFunctionObjArgs(exit, exc, exc, exc, NULL);
+    else if (exc)
+        result = call_exit(exit, exc);
+    Py_XDECREF(exc);
     Py_DECREF(exit);
     return result;
 }
@@ -446,7 +474,7 @@ static PyObject *handle_ctxexit(struct ps_session *s, PyObject *args)
  * tell. */
 static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
 {
-    PyObject *other, *cls;
+    PyObject *other, *cls, *type;
     struct id_pack pack;
     int result;
 
@@ -462,7 +490,9 @@ static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
     cls = ps_class_by_name(pack.name, pack.name_len);
     if (!cls)
         Py_RETURN_FALSE;
-    result = PyObject_IsSubclass(pack.instance_id ? cls : (PyObject *)Py_TYPE(cls), ARG(0));
+    type = type_of(cls);
+    result = PyObject_IsSubclass(pack.instance_id ? cls : type, ARG(0));
+    Py_DECREF(type);
     Py_DECREF(cls);
     return result < 0 ? NULL : PyBool_FromLong(result);
 }

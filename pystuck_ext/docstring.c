@@ -119,41 +119,64 @@ static PyObject *own_doc(struct ps_state *state, PyObject *attr)
     return NULL;
 }
 
-/* The class in whose body a function was written, as far as its names lead there: borrowed. */
-static PyTypeObject *class_by_path(PyObject *module, PyObject *path)
+/* What runs Python here, and so may rename a function, change its module or drop a class: __doc__,
+ * the str() of a module's name, and a look into the namespace of a class that has a key with an
+ * __eq__ of its own. */
+
+/* What a class has under a name, by itself: a new reference, or NULL. */
+static PyObject *own_attribute(PyTypeObject *cls, PyObject *name)
+{
+    PyObject *found = ps_type_attribute(cls, name);
+
+    Py_XINCREF(found);
+    return found;
+}
+
+/* The class in whose body a function was written, as far as its names lead there: a new reference,
+ * or NULL. */
+static PyObject *class_by_path(PyObject *module, PyObject *path)
 {
     PyObject *found, *full = PyUnicode_FromFormat("%S.%U", module, PyList_GET_ITEM(path, 0));
     Py_ssize_t i, len;
     const char *name = full ? PyUnicode_AsUTF8AndSize(full, &len) : NULL;
 
     found = name ? ps_class_by_name(name, (size_t)len) : NULL;
-    Py_XDECREF(found); /* its module has it */
     Py_XDECREF(full);
     for (i = 1; found && PyType_Check(found) && i < PyList_GET_SIZE(path) - 1; i++)
-        found = ps_type_attribute((PyTypeObject *)found, PyList_GET_ITEM(path, i));
-    return found && PyType_Check(found) ? (PyTypeObject *)found : NULL;
+        Py_SETREF(found, own_attribute((PyTypeObject *)found, PyList_GET_ITEM(path, i)));
+    if (found && !PyType_Check(found))
+        Py_CLEAR(found);
+    return found;
 }
 
-static PyTypeObject *class_of_function(PyFunctionObject *function)
+static PyObject *class_of_function(PyFunctionObject *function)
 {
-    PyObject *dot = PyUnicode_FromString("."), *path = NULL;
-    PyTypeObject *cls = NULL;
+    PyObject *dot = PyUnicode_FromString("."), *path = NULL, *cls = NULL;
+    PyObject *module = function->func_module;
 
-    if (dot && function->func_module)
+    Py_XINCREF(module);
+    if (dot && module)
         path = PyUnicode_Split(function->func_qualname, dot, -1);
     if (path && PyList_GET_SIZE(path) > 1)
-        cls = class_by_path(function->func_module, path);
+        cls = class_by_path(module, path);
     Py_XDECREF(path);
+    Py_XDECREF(module);
     Py_XDECREF(dot);
     return cls;
 }
 
-/* What a class has under a name, by itself or from its metaclass: borrowed. */
+/* What a class has under a name, by itself or from its metaclass: a new reference, or NULL. */
 static PyObject *class_attribute(PyTypeObject *cls, PyObject *name)
 {
-    PyObject *found = ps_type_attribute(cls, name);
+    PyObject *found = own_attribute(cls, name), *meta;
 
-    return found ? found : ps_type_attribute(Py_TYPE(cls), name);
+    if (found)
+        return found;
+    meta = (PyObject *)Py_TYPE(cls);
+    Py_INCREF(meta);
+    found = own_attribute((PyTypeObject *)meta, name);
+    Py_DECREF(meta);
+    return found;
 }
 
 /* The docstring of the first in the MRO of a class that has one under this name. */
@@ -167,11 +190,8 @@ static PyObject *first_doc(struct ps_state *state, PyTypeObject *cls, PyObject *
     Py_INCREF(mro);
     for (i = 0; i < PyTuple_GET_SIZE(mro) && !doc; i++) {
         found = class_attribute((PyTypeObject *)PyTuple_GET_ITEM(mro, i), name);
-        if (!found)
-            continue;
-        Py_INCREF(found);
-        doc = own_doc(state, found);
-        Py_DECREF(found);
+        doc = found ? own_doc(state, found) : NULL;
+        Py_XDECREF(found);
     }
     Py_DECREF(mro);
     return doc;
@@ -197,21 +217,27 @@ static PyObject *base_doc(struct ps_state *state, PyTypeObject *cls)
 /* As inspect._finddoc, for what is in a class's namespace. */
 static PyObject *inherited_doc(struct ps_state *state, PyObject *attr)
 {
-    PyTypeObject *cls = NULL;
-    PyObject *name = NULL;
+    PyObject *name = NULL, *cls = NULL, *own = NULL, *doc = NULL;
 
     if (PyType_Check(attr))
         return base_doc(state, (PyTypeObject *)attr);
     if (PyFunction_Check(attr)) {
         name = ((PyFunctionObject *)attr)->func_name;
+        Py_INCREF(name);
         cls = class_of_function((PyFunctionObject *)attr);
     } else if (Py_TYPE(attr) == &PyMethodDescr_Type || Py_TYPE(attr) == &PyWrapperDescr_Type) {
         name = PyDescr_NAME(attr);
-        cls = PyDescr_TYPE(attr);
+        Py_INCREF(name);
+        cls = (PyObject *)PyDescr_TYPE(attr);
+        Py_INCREF(cls);
     }
-    if (!cls || ps_type_attribute(cls, name) != attr)
-        return NULL;
-    return first_doc(state, cls, name);
+    own = cls ? own_attribute((PyTypeObject *)cls, name) : NULL;
+    if (own && own == attr)
+        doc = first_doc(state, (PyTypeObject *)cls, name);
+    Py_XDECREF(own);
+    Py_XDECREF(cls);
+    Py_XDECREF(name);
+    return doc;
 }
 
 PyObject *ps_docstring(struct ps_state *state, PyObject *attr)

@@ -221,10 +221,15 @@ static void wait_for_threads(const struct ps_state *state)
 static PyObject *end(PyObject *module, PyObject *unused)
 {
     struct ps_state *state = PyModule_GetState(module);
+    PyObject *handle;
     Py_ssize_t i;
 
-    for (i = 0; i < PyList_GET_SIZE(state->handles); i++)
-        Py_XDECREF(handle_close(PyList_GET_ITEM(state->handles, i), unused));
+    for (i = 0; i < PyList_GET_SIZE(state->handles); i++) {
+        handle = PyList_GET_ITEM(state->handles, i);
+        Py_INCREF(handle); /* other threads run meanwhile */
+        Py_XDECREF(handle_close(handle, unused));
+        Py_DECREF(handle);
+    }
     wait_for_threads(state);
     for (i = 0; i < PyList_GET_SIZE(state->handles); i++)
         ps_serving_free(((struct handle *)PyList_GET_ITEM(state->handles, i))->serving);

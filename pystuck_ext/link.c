@@ -53,6 +53,8 @@ static void settle(struct request *r)
 
     r->state = SETTLING;
     value = ps_take(r->session, r->pending);
+    if (!value && !PyErr_Occurred())
+        PyErr_SetString(PyExc_SystemError, "error return without exception set");
     PyErr_Fetch(&type, &exc, &tb);
     PyErr_NormalizeException(&type, &exc, &tb);
     if (tb && exc)

@@ -157,15 +157,27 @@ static int add_methods(struct ps_state *state, PyObject *ns, PyObject *listing)
     return 0;
 }
 
-/* What a module's namespace has under a name; borrowed. Runs no code, as a module's __getattr__
- * would. */
-static PyObject *module_global(PyObject *module_name, PyObject *name)
+/* A module that is imported: a new reference, or NULL. */
+static PyObject *find_module(PyObject *name)
 {
-    PyObject *module = PyDict_GetItemWithError(PyImport_GetModuleDict(), module_name);
+    PyObject *module = PyDict_GetItemWithError(PyImport_GetModuleDict(), name);
 
     if (!module || !PyModule_Check(module))
         return NULL;
-    return PyDict_GetItemWithError(PyModule_GetDict(module), name);
+    Py_INCREF(module);
+    return module;
+}
+
+/* What a module's namespace has under a name: a new reference, or NULL. Asks the namespace, and no
+ * __getattr__ of the module's. */
+static PyObject *module_global(PyObject *module_name, PyObject *name)
+{
+    PyObject *module = find_module(module_name);
+    PyObject *found = module ? PyDict_GetItemWithError(PyModule_GetDict(module), name) : NULL;
+
+    Py_XINCREF(found);
+    Py_XDECREF(module);
+    return found;
 }
 
 /* A class of the interpreter's that builtins does not have under its name, as rpyc knows them:
@@ -212,7 +224,6 @@ PyObject *ps_class_by_name(const char *name, size_t len)
     class_name = PyUnicode_DecodeUTF8(dot + 1, (Py_ssize_t)len - (dot + 1 - name), "replace");
     if (module_name && class_name)
         cls = module_global(module_name, class_name);
-    Py_XINCREF(cls);
     Py_XDECREF(module_name);
     Py_XDECREF(class_name);
     if (cls && !PyType_Check(cls))
@@ -225,11 +236,13 @@ PyObject *ps_class_by_name(const char *name, size_t len)
 static bool is_module(const char *name, size_t len)
 {
     PyObject *text = PyUnicode_DecodeUTF8(name, (Py_ssize_t)len, "replace");
-    PyObject *module = text ? PyDict_GetItemWithError(PyImport_GetModuleDict(), text) : NULL;
+    PyObject *module = text ? find_module(text) : NULL;
+    bool found = module != NULL;
 
     PyErr_Clear();
+    Py_XDECREF(module);
     Py_XDECREF(text);
-    return module && PyModule_Check(module);
+    return found;
 }
 
 /* Gives a class's namespace the __class__ that its instances show: the one of the same name here.
@@ -368,8 +381,9 @@ static PyObject *class_dict(PyObject *cls)
 #endif
 }
 
-/* Adds the namespaces along a type's MRO to attrs, the base classes' first. */
-static int collect_attributes(PyTypeObject *type, PyObject *attrs)
+/* Adds the namespaces along a type's MRO to attrs, the base classes' first. The type may be none by
+ * the end. */
+static int collect_attributes(const PyTypeObject *type, PyObject *attrs)
 {
     PyObject *mro = type->tp_mro, *dict;
     Py_ssize_t i;
@@ -420,8 +434,13 @@ PyObject *ps_inspect(struct ps_session *s, PyObject *obj)
         result = collect_attributes(Py_TYPE(obj), attrs);
     if (result == 0 && PyType_Check(obj))
         result = collect_attributes((PyTypeObject *)obj, attrs);
-    while (result == 0 && PyDict_Next(attrs, &pos, &name, &attr))
+    while (result == 0 && PyDict_Next(attrs, &pos, &name, &attr)) {
+        Py_INCREF(name);
+        Py_INCREF(attr); /* the garbage collector shows attrs to anyone */
         result = list_method(s, list, name, attr);
+        Py_DECREF(attr);
+        Py_DECREF(name);
+    }
     Py_XDECREF(attrs);
     if (result < 0)
         Py_CLEAR(list);

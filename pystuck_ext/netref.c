@@ -179,9 +179,13 @@ static PyObject *remote_getattr(PyObject *self, PyObject *name)
  * an exception. */
 static PyObject *class_of(PyObject *self, PyObject *name)
 {
-    PyObject *cls = PyDict_GetItemWithError(Py_TYPE(self)->tp_dict, name);
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject *cls;
 
+    Py_INCREF(type); /* name may be a str with an __eq__ that sets another one */
+    cls = PyDict_GetItemWithError(type->tp_dict, name);
     Py_XINCREF(cls);
+    Py_DECREF(type);
     if (!cls && !PyErr_Occurred())
         cls = remote_getattr(self, name);
     if (cls || !PyErr_ExceptionMatches(PyExc_EOFError))
@@ -205,6 +209,16 @@ static PyObject *local_getattr(PyObject *self, PyObject *name)
     return remote_getattr(self, name);
 }
 
+/* A type's __getattribute__ and __setattr__ may be called with anything. */
+static int check_name(PyObject *name)
+{
+    if (PyUnicode_Check(name))
+        return 0;
+    PyErr_Format(PyExc_TypeError, "attribute name must be string, not '%.200s'",
+                 Py_TYPE(name)->tp_name);
+    return -1;
+}
+
 /* Whether a name is looked up here: 1, 0, or -1 with an exception. */
 static int is_local_name(PyObject *self, PyObject *name)
 {
@@ -218,7 +232,7 @@ static int is_local_name(PyObject *self, PyObject *name)
 
 static PyObject *netref_getattro(PyObject *self, PyObject *name)
 {
-    int local = is_local_name(self, name);
+    int local = check_name(name) < 0 ? -1 : is_local_name(self, name);
 
     if (local < 0)
         return NULL;
@@ -232,7 +246,7 @@ static PyObject *netref_getattro(PyObject *self, PyObject *name)
 
 static int netref_setattro(PyObject *self, PyObject *name, PyObject *value)
 {
-    int local = is_local_name(self, name);
+    int local = check_name(name) < 0 ? -1 : is_local_name(self, name);
     PyObject *result;
 
     if (local < 0)
@@ -459,26 +473,32 @@ PyObject *ps_netref_local_names(void)
 
 /* ---- From the wire -------------------------------------------------------------------------- */
 
-PyObject *ps_netref_get(struct ps_session *s, const struct id_pack *pack)
+/* The netref that there is for an id pack, counted once more: a new reference, or NULL. */
+static PyObject *known_netref(struct ps_session *s, const struct id_pack *pack)
 {
     struct ps_netref *ref = find_netref(s, pack);
-    PyObject *cls, *netref = NULL;
 
-    if (!ref) {
-        cls = ps_netclass_for(s, pack);
-        ref = find_netref(s, pack); /* another thread may have been faster while we asked */
-        if (cls && !ref)
-            netref = netref_new(s, (PyTypeObject *)cls, pack);
-        Py_XDECREF(cls);
-        if (netref)
-            return netref;
-    }
-    if (!ref) {
-        drops_add(&s->drops, pack->raw, pack->raw_len, 1, 0);
+    if (!ref)
         return NULL;
-    }
-    PyErr_Clear();
     ref->count++;
     Py_INCREF(ref);
     return (PyObject *)ref;
+}
+
+PyObject *ps_netref_get(struct ps_session *s, const struct id_pack *pack)
+{
+    PyObject *netref = known_netref(s, pack), *cls;
+
+    if (netref)
+        return netref;
+    cls = ps_netclass_for(s, pack);
+    netref = known_netref(s, pack); /* another thread may have been faster while we asked */
+    if (netref)
+        PyErr_Clear();
+    else if (cls)
+        netref = netref_new(s, (PyTypeObject *)cls, pack);
+    Py_XDECREF(cls);
+    if (!netref)
+        drops_add(&s->drops, pack->raw, pack->raw_len, 1, 0);
+    return netref;
 }

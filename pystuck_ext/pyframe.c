@@ -156,18 +156,6 @@ PyObject *ps_session_namespace(struct ps_session *s)
     return namespace;
 }
 
-static struct ps_pyframe *take(struct ps_session *s)
-{
-    struct ps_pyframe *f = SLIST_FIRST(&s->pyframes);
-
-    if (!f)
-        return make_pyframe(s);
-    if (put_builtins(s->state, s->namespace) < 0)
-        return NULL;
-    SLIST_REMOVE_HEAD(&s->pyframes, entry);
-    return f;
-}
-
 static void give_back(struct ps_session *s, struct ps_pyframe *f)
 {
     f->run = NULL;
@@ -175,6 +163,19 @@ static void give_back(struct ps_session *s, struct ps_pyframe *f)
         Py_DECREF(f->function);
     else
         SLIST_INSERT_HEAD(&s->pyframes, f, entry);
+}
+
+static struct ps_pyframe *take(struct ps_session *s)
+{
+    struct ps_pyframe *f = SLIST_FIRST(&s->pyframes);
+
+    if (!f)
+        return make_pyframe(s);
+    SLIST_REMOVE_HEAD(&s->pyframes, entry); /* first: the look for __builtins__ may run any code */
+    if (put_builtins(s->state, PyFunction_GET_GLOBALS(f->function)) == 0)
+        return f;
+    give_back(s, f);
+    return NULL;
 }
 
 int ps_pyframe_run(struct ps_session *s, void (*run)(void *), void *arg)

@@ -15,6 +15,7 @@ struct ps_thread {
     PyObject *number;    /* the same as an int: a reference, or NULL */
     unsigned fork_count; /* of the process that it is in */
     bool interruptible;
+    bool interrupted; /* for ps_thread_interrupt_all */
     LIST_ENTRY(ps_thread) entry;
 };
 
@@ -82,7 +83,7 @@ static void enter_in_list(struct ps_state *state)
     own_thread->number = PyLong_FromUnsignedLong(own_thread->ident);
     PyErr_Clear(); /* no memory for it */
     own_thread->fork_count = ps_fork_count();
-    own_thread->interruptible = false;
+    own_thread->interruptible = own_thread->interrupted = false;
     LIST_INSERT_HEAD(&state->own_threads, own_thread, entry);
 }
 
@@ -171,12 +172,27 @@ void ps_thread_set_interruptible(bool interruptible)
         own_thread->interruptible = interruptible;
 }
 
-void ps_thread_interrupt_all(const struct ps_state *state)
+static struct ps_thread *next_to_interrupt(const struct ps_state *state)
 {
-    const struct ps_thread *t;
+    struct ps_thread *t;
 
     LIST_FOREACH (t, &state->own_threads, entry) {
-        if (t->interruptible)
-            PyThreadState_SetAsyncExc(t->ident, PyExc_SystemExit);
+        if (t->interruptible && !t->interrupted)
+            return t;
+    }
+    return NULL;
+}
+
+/* The exception that is replaced may be the last of its class, whose end may run any code: the list
+ * is looked at from its start each time. */
+void ps_thread_interrupt_all(const struct ps_state *state)
+{
+    struct ps_thread *t;
+
+    LIST_FOREACH (t, &state->own_threads, entry)
+        t->interrupted = false;
+    while ((t = next_to_interrupt(state))) {
+        t->interrupted = true;
+        PyThreadState_SetAsyncExc(t->ident, PyExc_SystemExit);
     }
 }

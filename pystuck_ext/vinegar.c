@@ -89,14 +89,24 @@ static bool is_sent(PyObject *name)
            strcmp(text, "with_traceback") != 0;
 }
 
-/* The public attributes as a list of (name, value). */
+/* What dir() says, as a tuple: code that runs meanwhile may find a list, and change it. */
+static PyObject *dir_of(PyObject *obj)
+{
+    PyObject *list = PyObject_Dir(obj), *tuple = list ? PySequence_Tuple(list) : NULL;
+
+    Py_XDECREF(list);
+    return tuple;
+}
+
+/* The public attributes as a tuple of (name, value), or NULL. */
 static PyObject *public_attributes(PyObject *exc)
 {
-    PyObject *names = PyObject_Dir(exc), *list = PyList_New(0), *name, *value, *pair;
+    PyObject *names = dir_of(exc), *list = PyList_New(0), *name, *value, *pair, *tuple;
     Py_ssize_t i;
 
-    for (i = 0; names && list && i < PyList_GET_SIZE(names); i++) {
-        name = PyList_GET_ITEM(names, i);
+    PyErr_Clear();
+    for (i = 0; names && list && i < PyTuple_GET_SIZE(names); i++) {
+        name = PyTuple_GET_ITEM(names, i);
         value = is_sent(name) ? PyObject_GetAttr(exc, name) : NULL;
         pair = value ? PyTuple_Pack(2, name, value) : NULL;
         if (pair)
@@ -105,9 +115,11 @@ static PyObject *public_attributes(PyObject *exc)
         Py_XDECREF(value);
         PyErr_Clear();
     }
+    tuple = list ? PyList_AsTuple(list) : NULL;
     PyErr_Clear();
     Py_XDECREF(names);
-    return list;
+    Py_XDECREF(list);
+    return tuple;
 }
 
 static void put_literal(struct buffer *out, const char *text)
@@ -117,19 +129,19 @@ static void put_literal(struct buffer *out, const char *text)
 
 static void put_attributes(struct buffer *out, PyObject *exc)
 {
-    PyObject *list = public_attributes(exc);
-    Py_ssize_t i, n = list ? PyList_GET_SIZE(list) : 0;
+    PyObject *pairs = public_attributes(exc);
+    Py_ssize_t i, n = pairs ? PyTuple_GET_SIZE(pairs) : 0;
 
     brine_put_tuple(out, (size_t)n + 1);
     for (i = 0; i < n; i++) {
         brine_put_tuple(out, 2);
-        put_value(out, PyTuple_GET_ITEM(PyList_GET_ITEM(list, i), 0));
-        put_value(out, PyTuple_GET_ITEM(PyList_GET_ITEM(list, i), 1));
+        put_value(out, PyTuple_GET_ITEM(PyTuple_GET_ITEM(pairs, i), 0));
+        put_value(out, PyTuple_GET_ITEM(PyTuple_GET_ITEM(pairs, i), 1));
     }
     brine_put_tuple(out, 2);
     put_literal(out, "_remote_version");
     put_literal(out, "<version denied>"); /* what no client warns about */
-    Py_XDECREF(list);
+    Py_XDECREF(pairs);
     PyErr_Clear();
 }
 

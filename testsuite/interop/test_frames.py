@@ -356,7 +356,9 @@ def test_what_a_handler_raises_at_the_end_of_a_request_is_raised_in_the_program(
         message = peer.receive()
         assert message is not None
         assert message.args[0] == Handler.CALL
-        peer.send(peer.request_frame(Handler.CALL, box((kill, (obedient.pid, int(signal.SIGUSR1))))))
+        peer.send(
+            peer.request_frame(Handler.CALL, box((kill, (obedient.pid, int(signal.SIGUSR1)))))
+        )
         answer = peer.receive()
         assert answer is not None
         assert (answer.kind, answer.args) == (REPLY, (VALUE, 0))
