@@ -10,9 +10,14 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "user.h"
+
+#ifndef RENAME_NOREPLACE /* of linux/fs.h, which glibc has in stdio.h as well */
+#define RENAME_NOREPLACE 1
+#endif
 
 static int say(struct file_error *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -197,10 +202,12 @@ int file_begin(struct file_new *out, int folder, mode_t mode)
     return -1;
 }
 
-/* A rename that replaces nothing, on file systems that cannot do that by themselves, too. */
+/* A rename that replaces nothing, on file systems that cannot do that by themselves, too. musl has
+ * no function for it. */
 static int move(const struct file_new *file, const char *name)
 {
-    if (renameat2(file->folder, file->temporary, file->folder, name, RENAME_NOREPLACE) == 0)
+    if (syscall(SYS_renameat2, file->folder, file->temporary, file->folder, name,
+                RENAME_NOREPLACE) == 0)
         return 0;
     if (errno != EINVAL && errno != ENOSYS)
         return -1;
