@@ -470,7 +470,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         """
         names["Out"][number] = value
         names["___"], names["__"], names["_"] = names["__"], names["_"], value
-        if all([namespace.get(name, mine) is mine for name, mine in latest.items()]):
+        if all(namespace.get(name, mine) is mine for name, mine in latest.items()):
             latest.update({name: names[name] for name in latest})
             namespace.update(latest)
         namespace[f"_{number}"] = value

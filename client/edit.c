@@ -14,6 +14,7 @@
 
 #include "file.h"
 #include "interrupt.h"
+#include "terminal.h"
 #include "textfile.h"
 
 #define SUFFIX ".py"
@@ -84,12 +85,15 @@ static int run_editor(const char *path)
     if (asprintf(&command, "%s \"$1\"", editor_command()) < 0)
         return -1;
     argv[2] = command;
+    terminal_run();
+    terminal_lend(true);
     errno = posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, environ);
     free(command);
-    if (errno != 0)
-        return -1;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ; /* Ctrl-C is the editor's */
+    if (errno == 0) {
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ; /* Ctrl-C is the editor's */
+    }
+    terminal_lend(false);
     interrupt_take();
     return status;
 }

@@ -15,13 +15,9 @@
 #include "file.h"
 #include "history.h"
 #include "interrupt.h"
+#include "keyboard.h"
+#include "terminal.h"
 #include "text.h"
-
-/* What terminals with bracketed paste send around what is pasted, and how that is turned on. */
-#define PASTE_BEGIN "\033[200~"
-#define PASTE_END   "\033[201~"
-#define PASTE_ON    "\033[?2004h"
-#define PASTE_OFF   "\033[?2004l"
 
 struct editor {
     EditLine *el;
@@ -31,8 +27,10 @@ struct editor {
     editor_complete_fn complete; /* or NULL */
     void *complete_arg;
     const char *prompt;
-    bool typing;    /* a line is on the screen */
-    bool left_line; /* ... and has to be shown anew */
+    int columns;                           /* of the terminal, when the line was last shown */
+    enum { MAY_WRAP, WRAPS, LEAVES } rows; /* what the terminal does with rows when it is resized */
+    bool typing;                           /* a line is on the screen */
+    bool left_line;                        /* ... and has to be shown anew */
     mbstate_t decoder;
 };
 
@@ -91,107 +89,204 @@ static int prompt_width(const char *prompt)
     return width;
 }
 
-/* The rows of the line that is being typed, from the prompt's on. */
+/* Where the cursor is in the line that is being typed, from where the prompt begins, and where the
+ * line ends. */
 struct extent {
-    int cursor_row, last_row;
+    struct place cursor, end;
 };
 
-static struct extent extent_of_line(const struct editor *e)
+/* The extent on a terminal that is so wide. */
+static struct extent extent_of_line(const struct editor *e, int width)
 {
     const LineInfoW *line = el_wline(e->el);
     struct place at = {0, 0};
-    struct extent found = {0, 0};
+    struct extent found;
     const wchar_t *c;
-    int width = text_width();
 
     at.column = prompt_width(e->prompt) % width;
     at.row = prompt_width(e->prompt) / width;
+    found.cursor = at;
     for (c = line->buffer; c < line->lastchar; c++) {
         if (c == line->cursor)
-            found.cursor_row = at.row;
+            found.cursor = at;
         pass_character(&at, *c, width);
     }
     if (line->cursor == line->lastchar)
-        found.cursor_row = at.row;
-    found.last_row = at.row;
+        found.cursor = at;
+    found.end = at;
     return found;
 }
 
-/* ---- Keys ------------------------------------------------------------------------------------ */
-
-static volatile sig_atomic_t resized;
-
-static void note_resize(int number)
+/* Moves the cursor to where the prompt begins, so many rows up, and clears the screen from there
+ * on. */
+static void clear_from_prompt(int rows)
 {
-    (void)number;
-    resized = 1;
+    if (terminal_is_dumb()) {
+        fputs("\r\n", stdout);
+        return;
+    }
+    if (rows > 0)
+        printf("\033[%dA", rows);
+    fputs("\r\033[J", stdout);
 }
 
 void editor_leave_line(struct editor *e)
 {
-    struct extent shown;
-
     if (!e->typing || e->left_line)
         return;
-    shown = extent_of_line(e);
+    clear_from_prompt(extent_of_line(e, e->columns).cursor.row);
     e->left_line = true;
-    if (shown.cursor_row > 0)
-        printf("\033[%dA", shown.cursor_row);
-    fputs("\r\033[J", stdout);
     fflush(stdout);
+}
+
+/* Shows the line, from the beginning of the row that the cursor is in. */
+static void show_line(struct editor *e)
+{
+    e->left_line = false;
+    el_set(e->el, EL_REFRESH);
 }
 
 /* Shows the line anew after something was printed in its place. */
 static void return_to_line(struct editor *e)
 {
-    if (!e->left_line)
-        return;
-    e->left_line = false;
-    el_set(e->el, EL_REFRESH);
+    if (e->left_line)
+        show_line(e);
 }
 
-/* Polls, unless there is a signal to be seen to, which is not missed if it comes right before
- * that: -1 then. */
+/* Moves the cursor behind the line, for what is printed there. Returns over how many characters. */
+static int go_to_end(struct editor *e)
+{
+    const LineInfoW *line = el_wline(e->el);
+    const int count = (int)(line->lastchar - line->cursor);
+
+    if (!e->typing || count == 0)
+        return 0;
+    editor_leave_line(e);
+    el_cursor(e->el, count);
+    show_line(e);
+    return count;
+}
+
+/* ---- The window ------------------------------------------------------------------------------ */
+
+/* How many rows the cursor is below the prompt's beginning after the window was resized. Some
+ * terminals wrap the text anew, and some leave it as it is: the cursor's column tells which,
+ * mostly. */
+static int cursor_row_after_resize(struct editor *e, int width)
+{
+    const struct place left = extent_of_line(e, e->columns).cursor;
+    const struct place wrapped = extent_of_line(e, width).cursor;
+    int column;
+
+    if (left.row == wrapped.row)
+        return left.row;
+    if (left.column != wrapped.column || e->rows == MAY_WRAP) {
+        column = keyboard_cursor_column();
+        e->rows = column == wrapped.column ? WRAPS : LEAVES;
+    }
+    return e->rows == WRAPS ? wrapped.row : left.row;
+}
+
+static void show_resized(struct editor *e)
+{
+    const int width = text_width(), height = text_height();
+    int row;
+
+    if (!e->left_line) {
+        row = cursor_row_after_resize(e, width);
+        clear_from_prompt(row < height ? row : height - 1);
+        fflush(stdout);
+    }
+    e->columns = width;
+    el_resize(e->el);
+    show_line(e);
+}
+
+/* Ctrl-Z: stops the client until it is continued. */
+static void stop(struct editor *e)
+{
+    const int moved = go_to_end(e);
+
+    fputs("^Z", stdout);
+    fflush(stdout);
+    terminal_stop();
+    el_cursor(e->el, -moved);
+}
+
+/* Shows the line anew after the client was stopped, and others have used the terminal. */
+static void show_continued(struct editor *e)
+{
+    terminal_restore();
+    fputs(terminal_is_dumb() ? "\r" : "\r\033[J", stdout);
+    fflush(stdout);
+    e->columns = text_width();
+    el_resize(e->el);
+    show_line(e);
+}
+
+/* Does what signals ask for. False: Ctrl-C. */
+static bool handle_signals(struct editor *e)
+{
+    while (terminal_is_signalled()) {
+        if (interrupt_is_pending())
+            return false;
+        if (terminal_is_stop_wanted())
+            stop(e);
+        else if (terminal_take_continued())
+            show_continued(e);
+        else if (terminal_take_resized())
+            show_resized(e);
+    }
+    return true;
+}
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+/* Polls, unless there is a signal to be handled, which is not missed if it comes right before that:
+ * -1 then. */
 static int poll_unless_signalled(struct pollfd *fds, nfds_t count, bool at_once)
 {
     static const struct timespec none = {0};
-    sigset_t ours, before;
+    sigset_t mask;
     int status = -1;
 
-    sigemptyset(&ours);
-    sigaddset(&ours, SIGINT);
-    sigaddset(&ours, SIGWINCH);
-    sigprocmask(SIG_BLOCK, &ours, &before);
-    if (!interrupt_is_pending() && !resized)
-        status = ppoll(fds, count, at_once ? &none : NULL, &before);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    terminal_block_signals(&mask);
+    if (!terminal_is_signalled())
+        status = ppoll(fds, count, at_once ? &none : NULL, &mask);
+    terminal_unblock_signals(&mask);
     return status;
 }
 
-/* Waits for a byte on standard input, and sees to what is watched meanwhile. False: Ctrl-C. */
-static bool wait_for_byte(struct editor *e)
+/* Waits for a key, and handles what is watched meanwhile. False: Ctrl-C. */
+static bool wait_for_key(struct editor *e)
 {
-    struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+    struct pollfd fds[2] = {{.events = POLLIN}, {.events = POLLIN}};
     bool is_more = false;
 
-    for (;;) {
-        if (interrupt_is_pending())
-            return false;
-        if (resized) {
-            resized = 0;
-            el_resize(e->el);
-            el_set(e->el, EL_REFRESH);
-        }
+    while (handle_signals(e)) {
+        fds[0].fd = keyboard_has_byte() ? -1 : STDIN_FILENO;
         fds[1].fd = e->watch.fd(e->watch.arg);
-        if (poll_unless_signalled(fds, 2, is_more) < 0)
+        fds[0].revents = fds[1].revents = 0;
+        if (poll_unless_signalled(fds, 2, is_more || keyboard_has_byte()) < 0)
             continue;
         if (fds[1].revents || (is_more && fds[1].fd >= 0)) {
             is_more = e->watch.ready(e->watch.arg);
             return_to_line(e);
         }
-        if (fds[0].revents)
+        /* What the terminal has got after a Ctrl-C is for the next line. */
+        if ((keyboard_has_byte() || fds[0].revents) && !terminal_is_signalled())
             return true;
     }
+    return false;
+}
+
+/* The next byte that is typed: -1 at the end, or for Ctrl-C. */
+static int next_byte(struct editor *e)
+{
+    int byte = wait_for_key(e) ? keyboard_byte() : -1;
+
+    /* One that came with a Ctrl-C was typed before it: the terminal keeps what comes after that. */
+    return interrupt_is_pending() ? -1 : byte;
 }
 
 /* libedit's way of asking for a character: 1, 0 at the end, -1 on an error. */
@@ -199,13 +294,23 @@ static int get_char(EditLine *el, wchar_t *c)
 {
     struct editor *e = editor_of(el);
     char byte;
+    int next;
     size_t n;
 
+    if (!e->typing) {
+        e->typing = true;
+        terminal_begin();
+    }
     for (;;) {
-        if (!wait_for_byte(e))
+        next = next_byte(e);
+        if (interrupt_is_pending()) {
+            go_to_end(e);
+            errno = 0; /* libedit would take EINTR for an error of the next line, too */
             return -1;
-        if (read(STDIN_FILENO, &byte, 1) != 1)
+        }
+        if (next < 0)
             return 0;
+        byte = (char)next;
         n = mbrtowc(c, &byte, 1, &e->decoder);
         if (n == (size_t)-2) /* the beginning of a character */
             continue;
@@ -222,13 +327,15 @@ static unsigned char paste(EditLine *el, int unused)
     char *text = NULL;
     size_t len = 0;
     FILE *copy = open_memstream(&text, &len);
-    char byte;
+    int byte;
 
     (void)unused;
     if (!copy)
         return CC_ERROR;
     do {
-        if (!wait_for_byte(e) || read(STDIN_FILENO, &byte, 1) != 1)
+        keyboard_note_paste();
+        byte = next_byte(e);
+        if (byte < 0)
             break;
         fputc(byte == '\r' ? '\n' : byte, copy);
         fflush(copy);
@@ -273,9 +380,9 @@ void editor_go_below(struct editor *e)
 
     if (!e->typing || e->left_line)
         return;
-    shown = extent_of_line(e);
+    shown = extent_of_line(e, e->columns);
     e->left_line = true;
-    for (; shown.cursor_row <= shown.last_row; shown.cursor_row++)
+    for (; shown.cursor.row <= shown.end.row; shown.cursor.row++)
         fputc('\n', stdout);
     fputc('\r', stdout);
 }
@@ -341,6 +448,25 @@ static void read_editrc(EditLine *el)
     free(path);
 }
 
+/* An end of a paste whose beginning is not known, or was dropped by Ctrl-C. */
+static unsigned char pass_over(EditLine *el, int unused)
+{
+    (void)el;
+    (void)unused;
+    return CC_NORM;
+}
+
+/* Has libedit leave the terminal as it is for keys that are typed, between two lines: what is typed
+ * there would be echoed, and be on the screen twice. */
+static void keep_modes(EditLine *el)
+{
+    int edits = 1;
+
+    el_get(el, EL_EDITMODE, &edits);
+    if (edits)
+        el_set(el, EL_SETTY, "-x", "-icanon", "-echo", NULL);
+}
+
 static void set_up(struct editor *e)
 {
     HistEvent event;
@@ -353,6 +479,8 @@ static void set_up(struct editor *e)
     el_wset(e->el, EL_ADDFN, L"paste", L"Take what is pasted as it is", paste); /* no copies */
     el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
     el_wset(e->el, EL_ADDFN, L"paste-in-vi", L"The same with vi's keys", paste_in_vi);
+    el_wset(e->el, EL_ADDFN, L"pass-over", L"Do nothing", pass_over);
+    el_set(e->el, EL_BIND, PASTE_END, "pass-over", NULL);
     el_wset(e->el, EL_ADDFN, L"complete", L"Complete what is typed", complete);
     el_set(e->el, EL_BIND, "^I", "complete", NULL);
     el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
@@ -365,11 +493,11 @@ static void set_up(struct editor *e)
     }
     read_editrc(e->el);
     bind_in_vi(e->el);
+    keep_modes(e->el);
 }
 
 struct editor *editor_open(const struct editor_watch *watch)
 {
-    struct sigaction action = {.sa_handler = note_resize};
     struct editor *e = calloc(1, sizeof(*e));
 
     if (!e)
@@ -377,6 +505,7 @@ struct editor *editor_open(const struct editor_watch *watch)
     set_locale();
     e->watch = *watch;
     e->prompt = "";
+    terminal_open();
     e->el = el_init("pystuck", stdin, stdout, stderr);
     if (!e->el) {
         free(e);
@@ -385,7 +514,6 @@ struct editor *editor_open(const struct editor_watch *watch)
     e->memory = history_init();
     e->path = history_path();
     set_up(e);
-    sigaction(SIGWINCH, &action, NULL);
     return e;
 }
 
@@ -394,6 +522,7 @@ void editor_close(struct editor *e)
     if (!e)
         return;
     el_end(e->el);
+    terminal_close();
     if (e->memory)
         history_end(e->memory);
     free(e->path);
@@ -407,12 +536,12 @@ static const char *get_line(struct editor *e, const char *prompt, int *len)
     const char *line;
 
     e->prompt = prompt;
-    e->typing = true;
-    fputs(PASTE_ON, stdout);
-    fflush(stdout);
+    e->columns = text_width();
+    memset(&e->decoder, 0, sizeof(e->decoder));
+    terminal_type();
+    terminal_bracket_pastes(true);
     line = el_gets(e->el, len);
-    fputs(PASTE_OFF, stdout);
-    fflush(stdout);
+    terminal_bracket_pastes(false);
     e->typing = false;
     return line;
 }
@@ -423,6 +552,7 @@ enum editor_result editor_read(struct editor *e, const char *prompt, char **line
     const char *typed = get_line(e, prompt, &len);
 
     if (interrupt_take()) {
+        keyboard_interrupt();
         el_reset(e->el);
         fputs("^C\n", stdout);
         return EDITOR_INTERRUPTED;

@@ -22,6 +22,7 @@ client_pystuck_SOURCES = \
 	client/interrupt.c client/interrupt.h \
 	client/journal.c client/journal.h \
 	client/keep.c client/keep.h \
+	client/keyboard.c client/keyboard.h \
 	client/listing.c client/listing.h \
 	client/look.c client/look.h \
 	client/magic.c client/magic.h \
@@ -40,6 +41,7 @@ client_pystuck_SOURCES = \
 	client/ssl.c client/ssl.h \
 	client/stacks.c client/stacks.h \
 	client/target.c client/target.h \
+	client/terminal.c client/terminal.h \
 	client/text.c client/text.h \
 	client/textfile.c client/textfile.h \
 	client/user.c client/user.h \

@@ -16,11 +16,13 @@
 #include "guess.h"
 #include "interrupt.h"
 #include "journal.h"
+#include "keyboard.h"
 #include "look.h"
 #include "magic.h"
 #include "session.h"
 #include "ssl.h"
 #include "stacks.h"
+#include "terminal.h"
 #include "text.h"
 
 /* How long a cell that was interrupted may go on before it is given up, in ms. */
@@ -83,25 +85,18 @@ static void leave_input(struct repl *r)
 static ssize_t read_line(void *arg, char **line)
 {
     struct repl *r = arg;
-    size_t size = 0;
-    ssize_t len;
+    const ssize_t len = keyboard_line(line);
 
-    for (;;) {
-        errno = 0;
-        len = getline(line, &size, stdin);
-        if (len >= 0) {
-            r->left_input = false;
-            return len;
-        }
-        clearerr(stdin); /* Ctrl-D ends that input and not the session */
-        if (errno != EINTR)
-            return 0;
-        if (interrupt_take()) { /* the cell need not be interrupted once more, then */
-            leave_input(r);
-            return -1;
-        }
-        /* The window has another size now, say: what was typed is still to be read. */
+    if (len >= 0) {
+        r->left_input = false;
+        return len;
     }
+    if (errno != EINTR)
+        return 0;
+    interrupt_take(); /* the cell need not be interrupted once more, then */
+    keyboard_interrupt();
+    leave_input(r);
+    return -1;
 }
 
 /* Out[n]: on the same line where the value has one line. */
@@ -182,6 +177,7 @@ static bool reconnect(struct repl *r, const struct options *options)
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
 
     lose_connection(r);
+    terminal_run();
     ssl_warn(r->options);
     if (connect_server(&r->conn, options, &err) < 0) {
         diagnose(options, &err);
@@ -264,11 +260,24 @@ static char *complete_line(void *arg, const char *before, const char *after)
 
 /* ---- Ctrl-C while a cell runs ---------------------------------------------------------------- */
 
+/* Takes a Ctrl-C, and drops what was typed before it. */
+static bool take_interruption(void)
+{
+    if (!interrupt_take())
+        return false;
+    keyboard_interrupt();
+    return true;
+}
+
+/* Asked all the time while something runs: it takes a moment then, in which keys may be typed. */
 static bool is_interruption_wanted(void *arg)
 {
     struct repl *r = arg;
 
-    if (r->interrupted || !interrupt_take())
+    if (!interrupt_is_pending())
+        keyboard_drain();
+    terminal_run();
+    if (r->interrupted || !take_interruption())
         return false;
     r->interrupted = true;
     r->interrupted_at = clock_ms();
@@ -279,7 +288,7 @@ static bool is_given_up(void *arg)
 {
     const struct repl *r = arg;
 
-    return r->interrupted && (interrupt_take() || clock_ms() > r->interrupted_at + PATIENCE_MS);
+    return r->interrupted && (take_interruption() || clock_ms() > r->interrupted_at + PATIENCE_MS);
 }
 
 static int connect_again(void *arg, rpyc_conn **out, struct rpyc_error *err)
@@ -330,7 +339,8 @@ static void report_failure(struct repl *r, const struct rpyc_error *err)
 /* Shows what came of a cell, or of looking at something, which was to have this number. */
 static void finish(struct repl *r, const struct cell_result *result, int number)
 {
-    interrupt_take(); /* one that came too late */
+    take_interruption(); /* one that came too late */
+    terminal_type();
     if (result->numbered) {
         r->ran = number;
         show(result, number);
@@ -380,6 +390,7 @@ void repl_show_stacks(struct repl *r, const char *argument)
         fputs("the debuggee is gone\n", stderr);
         return;
     }
+    terminal_run();
     if (stacks_fetch(r->conn, &wish, &stacks, &err) < 0) {
         complain("cannot get the stacks: ", &err);
         return;

@@ -24,6 +24,8 @@
 
 #include "complete.h"
 #include "editor.h"
+#include "keyboard.h"
+#include "terminal.h"
 
 int pystuck_main(int argc, char **argv);
 #define main pystuck_main
@@ -289,6 +291,37 @@ void editor_leave_line(struct editor *e)
 void editor_go_below(struct editor *e)
 {
     must(e);
+}
+
+/* The keyboard is the standard input of the session, and the terminal has no modes. */
+
+ssize_t keyboard_line(char **line)
+{
+    size_t size = 0;
+    const ssize_t len = getline(line, &size, stdin);
+
+    return len < 0 ? 0 : len;
+}
+
+void keyboard_drain(void)
+{
+}
+
+void keyboard_interrupt(void)
+{
+}
+
+void terminal_run(void)
+{
+}
+
+void terminal_type(void)
+{
+}
+
+void terminal_lend(bool is_lent)
+{
+    (void)is_lent;
 }
 
 /* Serves what the server says while nobody types. */

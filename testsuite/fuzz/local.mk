@@ -4,7 +4,8 @@
 # with.
 FUZZ_SECONDS = 60
 FUZZ_CC = clang
-fuzz_client = $(filter-out client/main.c client/editor.c client/history.c, \
+fuzz_client = $(filter-out client/main.c client/editor.c client/history.c client/keyboard.c \
+	client/terminal.c, \
 	$(filter %.c,$(client_pystuck_SOURCES)))
 fuzz: config.h $(client_remote:%=client/%.inc)
 	srcdir='$(srcdir)' PYTHON='$(PYTHON)' FUZZ_CC='$(FUZZ_CC)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \

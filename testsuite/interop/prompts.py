@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from pathlib import Path
 
@@ -65,7 +66,11 @@ class Prompt:
         return self.child.exitstatus
 
 
+#: The number of the system call ppoll.
+PPOLL = {"x86_64": "271", "aarch64": "73"}
+
+
 def reads_input(prompt: Prompt) -> bool:
-    """Whether the client is in a read of its standard input, and not just before it."""
+    """Whether the client waits for a line of input, and for nothing else, however long."""
     call = Path(f"/proc/{prompt.child.pid}/syscall").read_text().split()
-    return call[1:2] == ["0x0"]
+    return call[:1] == [PPOLL[platform.machine()]] and call[2:4] == ["0x1", "0x0"]

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""pystuck(1) on a terminal whose screen is known: what stands where, and where the cursor is."""
+
+from __future__ import annotations
+
+import os
+import termios
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pexpect
+import pyte
+import pytest
+from harness import LOOK, PATIENCE, c_program, clean_environment
+
+#: pyte's number for the mode of bracketed paste.
+BRACKETED_PASTE = 2004 << 5
+
+
+class WrappingScreen(pyte.Screen):
+    """A screen that wraps the text of full rows anew when it is resized, as many terminals do.
+
+    It knows characters of one column.
+    """
+
+    def resize(self, lines: int | None = None, columns: int | None = None) -> None:
+        texts, place = self._texts()
+        super().resize(lines, columns)
+        rows: list[str] = []
+        for number, text in enumerate(texts):
+            if number == place[0]:
+                place = len(rows) + place[1] // self.columns, place[1] % self.columns
+            pieces = range(0, max(len(text), 1), self.columns)
+            rows += [text[start : start + self.columns] for start in pieces]
+        gone = max(0, len(rows) - self.lines)
+        self.buffer.clear()
+        for y, row in enumerate(rows[gone:]):
+            for x, character in enumerate(row):
+                self.buffer[y][x] = self.default_char._replace(data=character)
+        self.cursor.y, self.cursor.x = place[0] - gone, place[1]
+
+    def _texts(self) -> tuple[list[str], tuple[int, int]]:
+        """The texts that fill rows, and in which of them and where in it the cursor is."""
+        texts: list[str] = []
+        place, goes_on = (0, 0), False
+        for y, row in enumerate(self.display[: self.cursor.y + 1]):
+            if not goes_on:
+                texts.append("")
+            if y == self.cursor.y:
+                place = len(texts) - 1, len(texts[-1]) + self.cursor.x
+            goes_on = not row.endswith(" ")
+            texts[-1] += row if goes_on else row.rstrip()
+        return texts, place
+
+
+class OnScreen:
+    """A program on a terminal, and somebody who types.
+
+    `tells` says whether the terminal tells where its cursor is.
+    """
+
+    def __init__(
+        self,
+        argv: list[str],
+        home: Path,
+        columns: int = 60,
+        term: str = "xterm",
+        screen: type[pyte.Screen] = pyte.Screen,
+        tells: bool = True,
+    ) -> None:
+        env = clean_environment(
+            HOME=str(home), XDG_STATE_HOME=str(home / "state"), TERM=term, LC_ALL="C.UTF-8"
+        )
+        self.child = pexpect.spawn(
+            argv[0], argv[1:], env=env, encoding="utf-8", dimensions=(30, columns)
+        )
+        self.child.delaybeforesend = None
+        self.screen = screen(columns, 30)
+        if tells:
+            self.screen.write_process_input = self.child.send  # type: ignore[method-assign]
+        self._stream = pyte.Stream(self.screen)
+
+    def type(self, text: str) -> None:
+        """Types."""
+        self.child.send(text)
+
+    def resize(self, columns: int) -> None:
+        """Makes the window as wide as that."""
+        self.look()
+        self.screen.resize(columns=columns)
+        self.child.setwinsize(self.screen.lines, columns)
+
+    def look(self, timeout: float = 0.0) -> bool:
+        """Shows what has come; whether that was anything."""
+        try:
+            self._stream.feed(self.child.read_nonblocking(65536, timeout))
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            return False
+        return True
+
+    def rows(self) -> list[str]:
+        """What stands on the screen, without blanks at the ends."""
+        return "\n".join(row.rstrip() for row in self.screen.display).rstrip("\n").split("\n")
+
+    def wait(self, condition: Callable[[], bool], what: str) -> None:
+        """Waits until something is so."""
+        patience, now = PATIENCE, time.monotonic()
+        while not condition():
+            if patience < 0:
+                cursor = self.screen.cursor.y, self.screen.cursor.x
+                shown = "\n".join(self.rows())
+                pytest.fail(f"{what} in vain; cursor {cursor}, and on the screen:\n{shown}")
+            if not self.look(0.02) and not self.child.isalive():
+                time.sleep(0.01)
+            before, now = now, time.monotonic()
+            patience -= min(now - before, LOOK)
+
+    def wait_for(self, rows: Iterable[str], cursor: tuple[int, int] | None = None) -> None:
+        """Waits until these are the last rows, the cursor in that row of theirs and column."""
+        rows = list(rows)
+
+        def are_there() -> bool:
+            shown = self.rows()
+            first = len(shown) - len(rows)
+            at = self.screen.cursor.y - first, self.screen.cursor.x
+            return shown[-len(rows) :] == rows and cursor in (None, at)
+
+        self.wait(are_there, f"waited for {rows} and {cursor}")
+
+    def modes(self) -> tuple[bool, bool]:
+        """Whether the terminal passes on lines, and whether it echoes what is typed."""
+        flags = termios.tcgetattr(self.child.child_fd)[3]
+        return bool(flags & termios.ICANON), bool(flags & termios.ECHO)
+
+    def brackets_pastes(self) -> bool:
+        """Whether it marks what is pasted."""
+        return BRACKETED_PASTE in self.screen.mode
+
+    def close(self) -> None:
+        """Ends the program."""
+        self.child.close(force=True)
+
+
+def client_command(debuggee_host: str | None, port: int | None) -> list[str]:
+    """The command line of the client."""
+    return c_program("PYSTUCK_BIN", "--no-stacks", debuggee_host, port)
+
+
+def write_all(fd: int, text: str) -> None:
+    """Writes text that may be longer than what the terminal takes at once."""
+    data = text.encode()
+    while data:
+        data = data[os.write(fd, data) :]
