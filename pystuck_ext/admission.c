@@ -403,17 +403,20 @@ static bool admit(int fd, const struct ps_guests *guests, uid_t uid, const struc
     return admit_own(fd, uid, unix_peer, why, size);
 }
 
-static bool admit_unix(int fd, const struct ps_guests *guests, char *why, size_t size)
+static bool admit_unix(int fd, const struct ps_guests *guests, struct ps_peer *who, char *why,
+                       size_t size)
 {
     struct ucred peer;
     socklen_t len = sizeof(peer);
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return refuse(why, size, "the kernel does not say who the peer is");
+    *who = (struct ps_peer){true, peer.uid};
     return admit(fd, guests, peer.uid, &peer, why, size);
 }
 
-static bool admit_tcp(int fd, const struct ps_guests *guests, char *why, size_t size)
+static bool admit_tcp(int fd, const struct ps_guests *guests, struct ps_peer *who, char *why,
+                      size_t size)
 {
     struct tcp_pair pair;
     struct owner owner;
@@ -424,17 +427,20 @@ static bool admit_tcp(int fd, const struct ps_guests *guests, char *why, size_t 
         return refuse(why, size, "the kernel does not say who the peer is");
     if (owner.inode == 0 || !is_established(fd))
         return refuse(why, size, "the peer has gone already");
+    *who = (struct ps_peer){true, owner.uid};
     return admit(fd, guests, owner.uid, NULL, why, size);
 }
 
-bool ps_admit(int fd, const struct ps_guests *guests, char *why, size_t why_size)
+bool ps_admit(int fd, const struct ps_guests *guests, struct ps_peer *who, char *why,
+              size_t why_size)
 {
     struct sockaddr_storage ours = {0};
     socklen_t len = sizeof(ours);
 
+    *who = (struct ps_peer){0};
     if (getsockname(fd, (struct sockaddr *)&ours, &len) < 0)
         return refuse(why, why_size, "the connection has no address");
     if (ours.ss_family == AF_UNIX)
-        return admit_unix(fd, guests, why, why_size);
-    return admit_tcp(fd, guests, why, why_size);
+        return admit_unix(fd, guests, who, why, why_size);
+    return admit_tcp(fd, guests, who, why, why_size);
 }

@@ -23,6 +23,12 @@ struct ps_guests {
     gid_t group; /* over a Unix socket: whoever is in it */
 };
 
+/* Who the peer is, as far as the kernel has said so. */
+struct ps_peer {
+    bool is_known;
+    uid_t uid;
+};
+
 /* Decides whether the peer of a connected socket is let in. The first line that applies counts:
  *
  *     the peer's uid is the overflow uid                                      no
@@ -38,9 +44,10 @@ struct ps_guests {
  * The program's ids and capabilities are those of all its threads together. guests is borrowed.
  * Asks before a byte has been read, and only the kernel: SO_PEERCRED and SO_PEERPIDFD for a Unix
  * socket, the owner of the other end for loopback TCP. What cannot be found out is a no; it takes
- * PS_ADMIT_DESCRIPTORS descriptors for a moment. why gets the reason, one line, when the answer is
- * no. */
-bool ps_admit(int fd, const struct ps_guests *guests, char *why, size_t why_size);
+ * PS_ADMIT_DESCRIPTORS descriptors for a moment. who is filled in in any case; why gets the reason,
+ * one line, when the answer is no. */
+bool ps_admit(int fd, const struct ps_guests *guests, struct ps_peer *who, char *why,
+              size_t why_size);
 
 #define PS_ADMIT_DESCRIPTORS 2
 #define PS_ADMIT_WHY_SIZE    192

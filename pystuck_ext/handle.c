@@ -19,7 +19,7 @@
 struct handle {
     PyObject_HEAD
     struct ps_server *server;   /* a reference */
-    struct ps_serving *serving; /* owned where the interpreter's end frees it, see below */
+    struct ps_serving *serving; /* owned where the interpreter's end frees it: then NULL */
 };
 
 static struct ps_server *server_of(PyObject *self)
@@ -32,9 +32,13 @@ PyDoc_STRVAR(close_doc, "close()\n--\n\n"
 
 static PyObject *handle_close(PyObject *self, PyObject *unused)
 {
+    struct ps_serving *serving = ((struct handle *)self)->serving;
+
     (void)unused;
     Py_BEGIN_ALLOW_THREADS
     ps_server_close(server_of(self));
+    if (serving)
+        ps_log_counts(serving->log);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
@@ -221,6 +225,7 @@ static void wait_for_threads(const struct ps_state *state)
 static PyObject *end(PyObject *module, PyObject *unused)
 {
     struct ps_state *state = PyModule_GetState(module);
+    struct ps_serving **serving;
     PyObject *handle;
     Py_ssize_t i;
 
@@ -231,8 +236,11 @@ static PyObject *end(PyObject *module, PyObject *unused)
         Py_DECREF(handle);
     }
     wait_for_threads(state);
-    for (i = 0; i < PyList_GET_SIZE(state->handles); i++)
-        ps_serving_free(((struct handle *)PyList_GET_ITEM(state->handles, i))->serving);
+    for (i = 0; i < PyList_GET_SIZE(state->handles); i++) {
+        serving = &((struct handle *)PyList_GET_ITEM(state->handles, i))->serving;
+        ps_serving_free(*serving);
+        *serving = NULL;
+    }
     Py_CLEAR(state->handles);
     Py_RETURN_NONE;
 }

@@ -16,6 +16,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/handle.c pystuck_ext/handle.h \
 	pystuck_ext/link.c pystuck_ext/link.h \
 	pystuck_ext/log.c pystuck_ext/log.h \
+	pystuck_ext/log_limit.c pystuck_ext/log_limit.h \
 	pystuck_ext/module.c \
 	pystuck_ext/netclass.c pystuck_ext/netclass.h \
 	pystuck_ext/netref.c pystuck_ext/netref.h \

@@ -4,15 +4,18 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "server.h"
 #include "thread.h"
 
-#define QUEUE_MAX 1000 /* messages */
+#define QUEUE_MAX   1000 /* messages */
+#define LIMITS      2
+#define USUAL_BURST 20 /* clients of one source that come, or go, in a minute */
 
 struct entry {
     enum ps_log_level level;
-    char text[256];
+    char text[PS_LOG_LINE_SIZE];
     STAILQ_ENTRY(entry) next;
 };
 
@@ -26,6 +29,8 @@ struct ps_log {
     STAILQ_HEAD(, entry) queue;
     size_t count;
     bool running; /* there is a thread */
+    struct ps_log_limit
+        limits[LIMITS]; /* of what is wrong with clients; of their coming and going */
 };
 
 struct ps_log *ps_log_new(struct ps_state *state, PyObject *callable)
@@ -109,24 +114,91 @@ static void start(struct ps_log *log)
         log->running = true;
 }
 
-void ps_log(struct ps_log *log, enum ps_log_level level, const char *format, ...)
+/* With the lock held: queues a message, unless those before it are not passed on. */
+static bool enqueue(struct ps_log *log, enum ps_log_level level, const char *text)
 {
-    struct entry *e = log && log->fork_count == ps_fork_count() ? malloc(sizeof(*e)) : NULL;
-    va_list ap;
+    struct entry *e = log->count < QUEUE_MAX ? malloc(sizeof(*e)) : NULL;
 
     if (!e)
-        return;
+        return false;
     e->level = level;
+    snprintf(e->text, sizeof(e->text), "%s", text);
+    STAILQ_INSERT_TAIL(&log->queue, e, next);
+    log->count++;
+    start(log);
+    return true;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* With the lock held: queues the counts of messages that were not logged, of those whose time is
+ * over or of all. */
+static void enqueue_counts(struct ps_log *log, bool at_once)
+{
+    char text[PS_LOG_LINE_SIZE];
+    int level;
+
+    for (size_t i = 0; i < LIMITS; i++) {
+        while (ps_log_limit_take(&log->limits[i], at_once, now_ms(), &level, text))
+            enqueue(log, (enum ps_log_level)level, text);
+    }
+}
+
+/* Whether there is a log, of this process. */
+static bool is_used(const struct ps_log *log)
+{
+    return log && log->fork_count == ps_fork_count();
+}
+
+void ps_log(struct ps_log *log, enum ps_log_level level, const char *format, ...)
+{
+    char text[PS_LOG_LINE_SIZE];
+    va_list ap;
+
+    if (!is_used(log))
+        return;
     va_start(ap, format);
-    vsnprintf(e->text, sizeof(e->text), format, ap);
+    vsnprintf(text, sizeof(text), format, ap);
     va_end(ap);
     pthread_mutex_lock(&log->lock);
-    if (log->count < QUEUE_MAX) {
-        STAILQ_INSERT_TAIL(&log->queue, e, next);
-        log->count++;
-        e = NULL;
-    }
-    start(log);
+    enqueue(log, level, text);
+    enqueue_counts(log, false);
     pthread_mutex_unlock(&log->lock);
-    free(e);
+}
+
+void ps_log_client(struct ps_log *log, enum ps_log_level level, const struct ps_source *source,
+                   const char *format, ...)
+{
+    bool is_usual = level <= PS_LOG_INFO;
+    struct ps_log_limit *limit;
+    char text[PS_LOG_LINE_SIZE];
+    va_list ap;
+
+    if (!is_used(log))
+        return;
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    limit = &log->limits[is_usual];
+    pthread_mutex_lock(&log->lock);
+    if (ps_log_limit_admits(limit, source, level, is_usual ? USUAL_BURST : 1, text, now_ms()) &&
+        !enqueue(log, level, text))
+        ps_log_limit_left_out(limit, level, now_ms());
+    enqueue_counts(log, false);
+    pthread_mutex_unlock(&log->lock);
+}
+
+void ps_log_counts(struct ps_log *log)
+{
+    if (!is_used(log))
+        return;
+    pthread_mutex_lock(&log->lock);
+    enqueue_counts(log, true);
+    pthread_mutex_unlock(&log->lock);
 }

@@ -213,18 +213,19 @@ void ps_client_done(struct ps_client *client)
     ps_server_unref(s);
 }
 
-static void tell(const struct ps_server *s, bool is_error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static void tell(const struct ps_server *s, bool is_error, const struct ps_source *source,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-static void tell(const struct ps_server *s, bool is_error, const char *format, ...)
+static void tell(const struct ps_server *s, bool is_error, const struct ps_source *source,
+                 const char *format, ...)
 {
-    char text[256];
+    char text[PS_LOG_LINE_SIZE];
     va_list ap;
 
     va_start(ap, format);
     vsnprintf(text, sizeof(text), format, ap);
     va_end(ap);
-    s->options.tell(s->options.context, is_error, text);
+    s->options.tell(s->options.context, is_error, source, text);
 }
 
 /* Gives a client that has been let in a thread. */
@@ -244,12 +245,41 @@ static bool asks_who(const struct ps_server *s)
     return !s->options.anyone || s->address.ss_family == AF_UNIX;
 }
 
+/* Where the kernel is not asked who a client is: it is known by its address. */
+static struct ps_source source_of_address(int fd)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof(address);
+
+    getpeername(fd, (struct sockaddr *)&address, &len);
+    return ps_source_of_address((struct sockaddr *)&address);
+}
+
+/* Whether a client is let in, and who it is. Tells why not. */
+static bool admit(const struct ps_server *s, struct ps_client *client)
+{
+    char why[PS_ADMIT_WHY_SIZE];
+    struct ps_peer peer;
+
+    if (!asks_who(s)) {
+        client->source = source_of_address(client->stream.fd);
+        return true;
+    }
+    if (ps_admit(client->stream.fd, &s->options.guests, &peer, why, sizeof(why))) {
+        client->source = ps_source_of_user(peer.uid);
+        return true;
+    }
+    if (peer.is_known)
+        client->source = ps_source_of_user(peer.uid);
+    tell(s, false, &client->source, "a client was refused: %s", why);
+    return false;
+}
+
 /* Lets a client in, or closes its socket. It is in the list from the first moment, for a fork to
  * find. */
 static void welcome(struct ps_server *s, int fd)
 {
     struct ps_client *client = calloc(1, sizeof(*client));
-    char why[PS_ADMIT_WHY_SIZE];
 
     if (!client) {
         close(fd);
@@ -259,17 +289,16 @@ static void welcome(struct ps_server *s, int fd)
     client->id = s->next_id++;
     stream_open(&client->stream, fd);
     if (!enter_client(s, client)) {
-        tell(s, false, "a client was refused: there are too many");
+        tell(s, false, &client->source, "a client was refused: there are too many");
         stream_close(&client->stream);
         free(client);
         return;
     }
-    if (asks_who(s) && !ps_admit(fd, &s->options.guests, why, sizeof(why)))
-        tell(s, false, "a client was refused: %s", why);
-    else if (start_client(client) == 0)
-        return;
-    else
-        tell(s, true, "a client was refused: no thread could be started");
+    if (admit(s, client)) {
+        if (start_client(client) == 0)
+            return;
+        tell(s, true, &client->source, "a client was refused: no thread could be started");
+    }
     ps_client_turn_away(client);
     ps_client_left(client);
     ps_client_done(client);
@@ -471,7 +500,7 @@ static void *listener_main(void *arg)
             break;
     }
     if (!is_closed(s))
-        tell(s, true, "no more clients are let in: the socket was closed, or failed");
+        tell(s, true, NULL, "no more clients are let in: the socket was closed, or failed");
     free_watch(&w);
     ps_server_unref(s);
     return NULL;

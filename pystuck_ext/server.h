@@ -16,6 +16,7 @@
 
 #include "admission.h"
 #include "conn.h"
+#include "log_limit.h"
 
 struct ps_server;
 
@@ -23,10 +24,11 @@ struct ps_server;
 struct ps_client {
     struct ps_server *server;
     struct stream stream;
-    struct conn *conn; /* over that stream; NULL until ps_client_set_conn */
-    void *session;     /* ... and who serves it */
-    uint64_t id;       /* a number of its own */
-    bool hung_up;      /* the client, as the listener has seen, or we */
+    struct conn *conn;       /* over that stream; NULL until ps_client_set_conn */
+    void *session;           /* ... and who serves it */
+    uint64_t id;             /* a number of its own */
+    bool hung_up;            /* the client, as the listener has seen, or we */
+    struct ps_source source; /* who it is, for the log */
     LIST_ENTRY(ps_client) entry;
 };
 
@@ -39,8 +41,10 @@ typedef void (*ps_serve_client)(void *context, struct ps_client *client);
 typedef void (*ps_hung_up)(void *session);
 
 /* Told what happens, in words: a warning where a client is refused, an error where the server can
- * not go on. By any thread, with locks held, so it must not wait. */
-typedef void (*ps_tell)(void *context, bool is_error, const char *text);
+ * not go on. source: who has caused it; NULL: no client has. By any thread, with locks held, so it
+ * must not wait. */
+typedef void (*ps_tell)(void *context, bool is_error, const struct ps_source *source,
+                        const char *text);
 
 /* What a server is to do, beside listening. */
 struct ps_server_options {

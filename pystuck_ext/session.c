@@ -197,8 +197,8 @@ static void tell_refusal(const struct ps_session *s)
     PyErr_NormalizeException(&type, &exc, &tb);
     text = exc ? PyObject_Str(exc) : NULL;
     words = text ? PyUnicode_AsUTF8(text) : NULL;
-    ps_log(s->serving->log, PS_LOG_ERROR, "client %llu was refused: %s: %s", s->id,
-           type ? ((PyTypeObject *)type)->tp_name : "no reason", words ? words : "?");
+    ps_log_client(s->serving->log, PS_LOG_ERROR, &s->source, "client %llu was refused: %s: %s",
+                  s->id, type ? ((PyTypeObject *)type)->tp_name : "no reason", words ? words : "?");
     PyErr_Clear();
     Py_XDECREF(text);
     Py_XDECREF(type);
@@ -496,7 +496,8 @@ static void tell_end(const struct ps_session *s, const struct rpyc_error *why)
     bool is_its_own = why->code == RPYC_ECLOSED || why->code == RPYC_ESYSTEM; /* it hung up */
 
     if (conn_gave_up(s->conn) || !is_its_own)
-        ps_log(s->serving->log, PS_LOG_WARNING, "client %llu was hung up on: %s", s->id, why->text);
+        ps_log_client(s->serving->log, PS_LOG_WARNING, &s->source, "client %llu was hung up on: %s",
+                      s->id, why->text);
 }
 
 /* Serves as long as there is a client. */
@@ -576,13 +577,15 @@ static void end_request(struct ps_session *s)
  * and than lists of those that were revoked. */
 static void renew_tls(const struct ps_serving *serving)
 {
+    const struct ps_source any = {0}; /* every client may cause this */
     struct rpyc_error why = RPYC_ERROR_INIT;
     int result = tls_server_renew(serving->tls, &why);
 
     if (result > 0)
         ps_log(serving->log, PS_LOG_INFO, "the files of TLS have changed, and were read again");
     if (result < 0)
-        ps_log(serving->log, PS_LOG_WARNING, "what was read before is still used: %s", why.text);
+        ps_log_client(serving->log, PS_LOG_WARNING, &any, "what was read before is still used: %s",
+                      why.text);
 }
 
 /* The stream of a client, over TLS where that is spoken. -1, with why in the log. */
@@ -600,7 +603,8 @@ static int open_stream(const struct ps_serving *serving, const struct ps_client 
         return 0;
     if (why.code == RPYC_ETIMEOUT)
         error_set(&why, RPYC_ETIMEOUT, "no TLS handshake in time (handshake_timeout)");
-    ps_log(serving->log, PS_LOG_WARNING, "client %llu was refused: %s", id, why.text);
+    ps_log_client(serving->log, PS_LOG_WARNING, &client->source, "client %llu was refused: %s", id,
+                  why.text);
     return -1;
 }
 
@@ -654,6 +658,7 @@ static struct ps_session *session_new(const struct ps_serving *serving, struct p
     s->request_mask = *ps_server_caller_mask(client->server);
     s->fork_count = ps_fork_count();
     s->id = client->id;
+    s->source = client->source;
     s->objects.max = limits->max_objects;
     if (tls_peer_cert(stream, &s->certificate, &s->certificate_len) < 0) {
         free(s);
@@ -668,11 +673,15 @@ static struct ps_session *session_new(const struct ps_serving *serving, struct p
     return s;
 }
 
-void ps_session_tell(void *context, bool is_error, const char *text)
+void ps_session_tell(void *context, bool is_error, const struct ps_source *source, const char *text)
 {
+    enum ps_log_level level = is_error ? PS_LOG_ERROR : PS_LOG_WARNING;
     const struct ps_serving *serving = context;
 
-    ps_log(serving->log, is_error ? PS_LOG_ERROR : PS_LOG_WARNING, "%s", text);
+    if (source)
+        ps_log_client(serving->log, level, source, "%s", text);
+    else
+        ps_log(serving->log, level, "%s", text);
 }
 
 /* Serves a client that has been let in as far as its socket goes. NULL: it was not served. */
@@ -690,14 +699,14 @@ static struct ps_session *serve_client(const struct ps_serving *serving, struct 
     s = own_session = session_new(serving, client, &stream);
     if (!s)
         return NULL;
-    ps_log(serving->log, PS_LOG_INFO, "client %llu: connected", id);
+    ps_log_client(serving->log, PS_LOG_INFO, &s->source, "client %llu: connected", id);
     if (introduce(s) == 0) {
         if (serving->connect) /* the client may have been kept waiting */
             deadline = deadline_in(serving->limits.handshake_ms);
         hear_first(s, deadline);
         serve_to_end(s);
     }
-    ps_log(serving->log, PS_LOG_INFO, "client %llu: gone", id);
+    ps_log_client(serving->log, PS_LOG_INFO, &s->source, "client %llu: gone", id);
     conn_release(s->conn); /* the client sees the end before we wait for the GIL */
     return s;
 }

@@ -45,7 +45,8 @@ struct ps_session {
     atomic_int refs; /* its threads, and every netref */
     struct ps_state *state;
     const struct ps_serving *serving;
-    unsigned long long id; /* the client's number, for the log */
+    unsigned long long id;   /* the client's number, for the log, */
+    struct ps_source source; /* ... and who it is */
     struct conn *conn;
     sigset_t request_mask; /* signals blocked while Python runs: as where run_server was called */
     unsigned fork_count;   /* of the process that it belongs to */
@@ -81,7 +82,8 @@ struct ps_session {
 void ps_session_run(void *context, struct ps_client *client);
 
 /* Passes what the server says on to its log, without waiting. */
-void ps_session_tell(void *context, bool is_error, const char *text);
+void ps_session_tell(void *context, bool is_error, const struct ps_source *source,
+                     const char *text);
 
 /* Told by the listener, which must not wait, that a client has hung up. If it is being served in
  * Python, nobody else would notice before that is done: its objects are let go. */

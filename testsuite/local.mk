@@ -11,6 +11,7 @@ unit_tests = \
 	testsuite/unit/test_format \
 	testsuite/unit/test_frame \
 	testsuite/unit/test_local \
+	testsuite/unit/test_log_limit \
 	testsuite/unit/test_message \
 	testsuite/unit/test_nomem \
 	testsuite/unit/test_serving \
@@ -74,6 +75,10 @@ endif
 # For every program that does not say otherwise, which is the unit tests.
 AM_CPPFLAGS += $(CMOCKA_CFLAGS)
 LDADD = librpyc/librpyc-internal.la $(CMOCKA_LIBS)
+
+# Of the extension, what knows no Python.
+testsuite_unit_test_log_limit_SOURCES = testsuite/unit/test_log_limit.c pystuck_ext/log_limit.c
+testsuite_unit_test_log_limit_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/pystuck_ext
 
 # What TCP is told.
 testsuite_unit_test_conn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=setsockopt

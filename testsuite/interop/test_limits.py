@@ -100,10 +100,7 @@ def test_more_clients_than_are_allowed_are_refused(most: int, start: Start) -> N
 
         def is_let_in() -> bool:
             with raw_connect(debuggee) as peer:
-                if peer.works():
-                    return True
-            assert_told(debuggee, "a client was refused: there are too many")
-            return False
+                return peer.works()
 
         wait_until(is_let_in, "room for another one")
         assert all(peer.works() for peer in peers[1:])
@@ -164,7 +161,7 @@ def test_clients_that_have_gone_are_counted_while_they_are_served(start: Start) 
     debuggee.write("go on\n")
     told = debuggee.read_rest().splitlines()
     assert told.pop() == "went on"
-    assert set(told) == {"WARNING a client was refused: there are too many"}
+    assert told == ["WARNING a client was refused: there are too many"]
     assert (debuggee.wait(), debuggee.stderr()) == (0, "")
 
 
@@ -479,7 +476,6 @@ def test_a_client_that_says_nothing_is_hung_up_on_and_one_that_has_spoken_is_not
     with raw_connect(debuggee) as silent:
         assert silent.is_closed()
     debuggee.wait_until_back_to(before)
-    assert_told(debuggee, f"client 2 was {SILENT}")
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the logger hears of clients is limited: a client must not fill a log. See test_log_limit.c,
+too, which has the minutes that go by."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from harness import (
+    STRANGER,
+    Debuggee,
+    as_user,
+    command,
+    debuggee_environment,
+    tell,
+    wait_until,
+)
+from rawpeer import connect_socket, frame, raw_connect
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+
+#: Another one.
+OTHER = 65532
+
+#: How a message of TLS begins.
+CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+
+
+class Program(Debuggee):
+    """A program with one server whose logger writes to stderr."""
+
+    def __init__(self, level: str, **options: Any) -> None:
+        arguments = json.dumps([{"port": 0} | options]), json.dumps(f"logger.setLevel({level!r})")
+        super().__init__(command("rights_server.py", *arguments), debuggee_environment())
+        ((self.host, self.port, self.unix_socket),) = (
+            place.values() for place in self.told["places"]
+        )
+
+    def logged(self) -> list[str]:
+        """What the logger has heard, once the server is closed: then the counts are complete."""
+        assert tell(self, "servers[0].close()") is None
+        self.popen.stdin.close()
+        assert (self.read_line(), self.wait()) == ("went on", 0)
+        return self.stderr().splitlines()
+
+    def wait_for(self, *lines: str) -> None:
+        """Waits until the logger has heard that."""
+        for line in lines:
+            wait_until(lambda line=line: f"{line}\n" in self.stderr(), line, details=self.stderr)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Program]]:
+    """Starts a program, with arguments of Program."""
+    with contextlib.ExitStack() as stack:
+
+        def start_it(level: str = "WARNING", **options: Any) -> Program:
+            program = Program(level, **options)
+            stack.callback(program.kill)
+            return program
+
+        yield start_it
+
+
+Start = Callable[..., Program]
+
+
+def matches(lines: list[str], *patterns: str) -> bool:
+    """Whether these are the lines, in whatever order: a pattern for each."""
+    left = list(patterns)
+    for line in lines:
+        found = [pattern for pattern in left if re.fullmatch(pattern, line)]
+        assert found, (line, left)
+        left.remove(found[0])
+    return not left
+
+
+def knock(program: Program, times: int) -> None:
+    for _ in range(times):
+        with connect_socket(program) as sock, contextlib.suppress(ConnectionError):
+            assert sock.recv(1) == b""
+
+
+@needs_root
+def test_a_user_who_is_refused_is_a_line_and_a_count(start: Start) -> None:
+    program = start()
+    refused = "a client was refused: the peer belongs to uid {}"
+    as_user(STRANGER, lambda: knock(program, 200))
+    program.wait_for(refused.format(STRANGER))
+    as_user(OTHER, lambda: knock(program, 1))
+    program.wait_for(refused.format(OTHER))
+    as_user(STRANGER, lambda: knock(program, 50))
+    counted = refused.format(STRANGER) + r" \(249 times in \d+ s\)"
+    assert matches(program.logged(), *map(refused.format, (STRANGER, OTHER)), counted)
+
+
+def test_what_is_wrong_with_clients_is_a_line_and_a_count_for_each_kind(start: Start) -> None:
+    program = start()
+
+    def send(data: bytes) -> None:
+        with raw_connect(program) as peer:
+            peer.send(data)
+            assert peer.is_closed()
+
+    for _ in range(20):
+        send(CLIENT_HELLO)
+        send(frame(b"\xff"))
+    tls, nonsense = (f"client {number} was hung up on: .*[^)]" for number in range(2))
+    counts = [r"client [01] was hung up on: .* \(19 times in \d+ s\)"] * 2
+    assert matches(program.logged(), tls, nonsense, *counts)
+
+
+def test_clients_that_come_and_go_are_some_lines_and_a_count(start: Start) -> None:
+    program = start("INFO")
+    for _ in range(30):
+        with raw_connect(program) as peer:
+            assert peer.works()
+    program.wait_for("client 0: connected", "client 19: connected")
+    wait_until(lambda: program.stderr().count("gone") == 20, "20 lines", details=program.stderr)
+    come = [rf"client {number}: connected" for number in range(20)]
+    gone = [r"client \d+: gone"] * 20
+    counts = [r"client \d+: (connected|gone) \(\d+ times in \d+ s\)"] * 2
+    assert matches(program.logged(), *come, *gone, *counts)
+
+
+def test_strangers_who_are_told_by_address_have_counts_too(start: Start) -> None:
+    program = start(insecure=True)
+    for _ in range(5):
+        with raw_connect(program) as peer:
+            peer.send(CLIENT_HELLO)
+            assert peer.is_closed()
+    one = "client 0 was hung up on: .*[^)]"
+    assert matches(program.logged(), one, r"client 0 was hung up on: .* \(4 times in \d+ s\)")

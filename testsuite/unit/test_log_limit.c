@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "log_limit.h"
+
+#define WARNING 30
+#define ERROR   40
+#define MINUTE  PS_LOG_PERIOD_MS
+
+static struct ps_source address(const char *text)
+{
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = 5};
+
+    if (inet_pton(AF_INET, text, &in.sin_addr) == 1)
+        return ps_source_of_address((struct sockaddr *)&in);
+    assert_int_equal(inet_pton(AF_INET6, text, &in6.sin6_addr), 1);
+    return ps_source_of_address((struct sockaddr *)&in6);
+}
+
+/* Whether a line of that source is logged at that time, and that it is logged so. */
+static bool admits_as(struct ps_log_limit *limit, struct ps_source source, const char *line,
+                      int64_t now, const char *logged)
+{
+    char text[PS_LOG_LINE_SIZE];
+
+    snprintf(text, sizeof(text), "%s", line);
+    if (!ps_log_limit_admits(limit, &source, WARNING, 1, text, now))
+        return false;
+    assert_string_equal(text, logged);
+    return true;
+}
+
+static bool admits(struct ps_log_limit *limit, struct ps_source source, const char *line,
+                   int64_t now)
+{
+    return admits_as(limit, source, line, now, line);
+}
+
+/* That there is a count to be logged, and that it is logged so. */
+static void assert_taken(struct ps_log_limit *limit, bool at_once, int64_t now, int level,
+                         const char *logged)
+{
+    char text[PS_LOG_LINE_SIZE];
+    int its_level;
+
+    assert_true(ps_log_limit_take(limit, at_once, now, &its_level, text));
+    assert_string_equal(text, logged);
+    assert_int_equal(its_level, level);
+}
+
+static void assert_none_to_take(struct ps_log_limit *limit, bool at_once, int64_t now)
+{
+    char text[PS_LOG_LINE_SIZE];
+    int level;
+
+    assert_false(ps_log_limit_take(limit, at_once, now, &level, text));
+}
+
+TEST(a_line_is_logged_once_in_a_minute_and_then_with_a_count)
+{
+    struct ps_source user = ps_source_of_user(5001);
+    struct ps_log_limit limit = {0};
+
+    assert_true(admits(&limit, user, "refused", 1000));
+    assert_false(admits(&limit, user, "refused", 1000));
+    assert_false(admits(&limit, user, "refused", 1000 + MINUTE - 1));
+    assert_true(admits_as(&limit, user, "refused", 1000 + MINUTE, "refused (3 times in 60 s)"));
+    assert_false(admits(&limit, user, "refused", 1000 + MINUTE + 1));
+    assert_true(
+        admits_as(&limit, user, "refused", 1000 + 3 * MINUTE, "refused (2 times in 120 s)"));
+}
+
+TEST(a_line_that_comes_seldom_has_no_count)
+{
+    struct ps_source user = ps_source_of_user(5001);
+    struct ps_log_limit limit = {0};
+
+    for (int64_t now = 0; now < 5 * MINUTE; now += MINUTE)
+        assert_true(admits(&limit, user, "refused", now));
+    assert_none_to_take(&limit, true, 6 * MINUTE);
+}
+
+TEST(the_count_of_a_line_that_comes_no_more_is_logged_with_others)
+{
+    struct ps_source user = ps_source_of_user(5001);
+    struct ps_log_limit limit = {0};
+
+    for (int i = 0; i < 5; i++)
+        admits(&limit, user, "refused", 0);
+    assert_none_to_take(&limit, false, MINUTE - 1);
+    assert_taken(&limit, false, MINUTE, WARNING, "refused (4 times in 60 s)");
+    assert_none_to_take(&limit, true, MINUTE);
+    assert_true(admits(&limit, user, "refused", MINUTE));
+}
+
+TEST(at_the_end_all_counts_are_logged)
+{
+    struct ps_log_limit limit = {0};
+    char text[PS_LOG_LINE_SIZE] = "one";
+    struct ps_source user = ps_source_of_user(1);
+
+    for (int i = 0; i < 3; i++)
+        ps_log_limit_admits(&limit, &user, ERROR, 1, text, 0);
+    for (int i = 0; i < 2; i++)
+        admits(&limit, user, "two", 500);
+    assert_taken(&limit, true, 1500, ERROR, "one (2 times in 1 s)");
+    assert_taken(&limit, true, 1500, WARNING, "two (1 times in 1 s)");
+    assert_none_to_take(&limit, true, 1500);
+}
+
+TEST(each_source_and_each_line_has_a_count_of_its_own)
+{
+    struct ps_log_limit limit = {0};
+
+    assert_true(admits(&limit, ps_source_of_user(1), "refused", 0));
+    assert_true(admits(&limit, ps_source_of_user(2), "refused", 0));
+    assert_true(admits(&limit, (struct ps_source){0}, "refused", 0));
+    assert_true(admits(&limit, address("127.0.0.1"), "refused", 0));
+    assert_true(admits(&limit, ps_source_of_user(1), "hung up on", 0));
+    assert_false(admits(&limit, ps_source_of_user(1), "refused", 1));
+    assert_false(admits(&limit, ps_source_of_user(2), "refused", 1));
+    assert_false(admits(&limit, (struct ps_source){0}, "refused", 1));
+    assert_false(admits(&limit, address("127.0.0.1"), "refused", 1));
+    assert_false(admits(&limit, ps_source_of_user(1), "hung up on", 1));
+}
+
+TEST(numbers_make_no_other_line)
+{
+    struct ps_source user = ps_source_of_user(1);
+    struct ps_log_limit limit = {0};
+
+    assert_true(admits(&limit, user, "client 7 was hung up on: a frame of 500 bytes", 0));
+    assert_false(admits(&limit, user, "client 18 was hung up on: a frame of 6000 bytes", 1));
+    assert_true(admits(&limit, user, "client 19 was hung up on: not a frame", 1));
+}
+
+TEST(an_address_counts_without_its_port_and_the_last_half_of_ipv6)
+{
+    struct ps_log_limit limit = {0};
+
+    assert_true(admits(&limit, address("192.0.2.1"), "refused", 0));
+    assert_true(admits(&limit, address("192.0.2.2"), "refused", 0));
+    assert_false(admits(&limit, address("192.0.2.1"), "refused", 0));
+    assert_true(admits(&limit, address("2001:db8:1::1"), "refused", 0));
+    assert_false(admits(&limit, address("2001:db8:1::2"), "refused", 0));
+    assert_true(admits(&limit, address("2001:db8:1:1::1"), "refused", 0));
+    assert_true(admits(&limit, address("::ffff:192.0.2.1"), "refused", 0));
+    assert_true(admits(&limit, address("::ffff:192.0.2.2"), "refused", 0));
+}
+
+TEST(many_addresses_log_no_more_lines_than_there_is_room_for)
+{
+    struct ps_log_limit limit = {0};
+    size_t logged = 0;
+    char text[32];
+
+    for (int i = 0; i < 1000; i++) {
+        snprintf(text, sizeof(text), "192.0.%d.%d", i / 250, i % 250);
+        logged += admits(&limit, address(text), "refused", i);
+    }
+    assert_int_equal(logged, PS_LOG_KINDS);
+    assert_none_to_take(&limit, false, MINUTE + PS_LOG_KINDS - 1);
+    assert_taken(&limit, false, MINUTE + PS_LOG_KINDS, WARNING,
+                 "more lines about clients were left out (940 times in 60 s)");
+    assert_none_to_take(&limit, true, MINUTE + PS_LOG_KINDS);
+}
+
+TEST(there_is_room_again_after_a_minute)
+{
+    struct ps_log_limit limit = {0};
+    char text[32];
+
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < PS_LOG_KINDS; i++) {
+            snprintf(text, sizeof(text), "10.%d.0.%d", round, i);
+            assert_true(admits(&limit, address(text), "refused", round * MINUTE));
+        }
+        assert_false(admits(&limit, address("192.0.2.1"), "refused", round * MINUTE));
+    }
+}
+
+TEST(a_count_keeps_its_room_until_it_is_taken)
+{
+    struct ps_source user = ps_source_of_user(5001);
+    struct ps_log_limit limit = {0};
+    char text[32];
+
+    for (int i = 0; i < 9; i++)
+        admits(&limit, user, "refused", 0);
+    for (int i = 0; i < PS_LOG_KINDS; i++) {
+        snprintf(text, sizeof(text), "10.0.0.%d", i);
+        admits(&limit, address(text), "refused", 2 * MINUTE);
+    }
+    assert_taken(&limit, false, 2 * MINUTE, WARNING, "refused (8 times in 120 s)");
+}
+
+TEST(one_source_does_not_take_all_the_room)
+{
+    struct ps_log_limit limit = {0};
+    char text[PS_LOG_LINE_SIZE];
+    size_t logged = 0;
+
+    for (int i = 0; i < 26; i++) {
+        snprintf(text, sizeof(text), "refused: %c", 'a' + i);
+        logged += admits(&limit, address("192.0.2.1"), text, 0);
+    }
+    assert_int_equal(logged, PS_LOG_KINDS_OF_ONE);
+    assert_true(admits(&limit, address("192.0.2.2"), "refused: z", 0));
+}
+
+TEST(a_burst_is_logged_as_a_whole)
+{
+    struct ps_source user = ps_source_of_user(1);
+    struct ps_log_limit limit = {0};
+    char text[PS_LOG_LINE_SIZE];
+    size_t logged = 0;
+
+    for (int i = 0; i < 50; i++) {
+        snprintf(text, sizeof(text), "client %d: connected", i);
+        logged += ps_log_limit_admits(&limit, &user, 20, 20, text, i);
+    }
+    assert_int_equal(logged, 20);
+    assert_taken(&limit, true, 2000, 20, "client 0: connected (30 times in 2 s)");
+}
+
+TEST(the_end_of_a_long_line_gives_way_to_the_count)
+{
+    struct ps_source user = ps_source_of_user(1);
+    struct ps_log_limit limit = {0};
+    char text[PS_LOG_LINE_SIZE], taken[PS_LOG_LINE_SIZE];
+    const char *count = " (2 times in 60 s)";
+    int level;
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    for (int i = 0; i < 3; i++)
+        ps_log_limit_admits(&limit, &user, WARNING, 1, text, 0);
+    assert_true(ps_log_limit_take(&limit, false, MINUTE, &level, taken));
+    assert_int_equal(strlen(taken), PS_LOG_LINE_SIZE - 1);
+    assert_string_equal(taken + strlen(taken) - strlen(count), count);
+}
+
+TEST(what_could_not_be_logged_is_counted)
+{
+    struct ps_log_limit limit = {0};
+
+    ps_log_limit_left_out(&limit, WARNING, 0);
+    ps_log_limit_left_out(&limit, ERROR, 10);
+    ps_log_limit_left_out(&limit, WARNING, 20);
+    assert_taken(&limit, true, 3000, ERROR,
+                 "more lines about clients were left out (3 times in 3 s)");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_is_logged_once_in_a_minute_and_then_with_a_count),
+        cmocka_unit_test(a_line_that_comes_seldom_has_no_count),
+        cmocka_unit_test(the_count_of_a_line_that_comes_no_more_is_logged_with_others),
+        cmocka_unit_test(at_the_end_all_counts_are_logged),
+        cmocka_unit_test(each_source_and_each_line_has_a_count_of_its_own),
+        cmocka_unit_test(numbers_make_no_other_line),
+        cmocka_unit_test(an_address_counts_without_its_port_and_the_last_half_of_ipv6),
+        cmocka_unit_test(many_addresses_log_no_more_lines_than_there_is_room_for),
+        cmocka_unit_test(there_is_room_again_after_a_minute),
+        cmocka_unit_test(a_count_keeps_its_room_until_it_is_taken),
+        cmocka_unit_test(one_source_does_not_take_all_the_room),
+        cmocka_unit_test(a_burst_is_logged_as_a_whole),
+        cmocka_unit_test(the_end_of_a_long_line_gives_way_to_the_count),
+        cmocka_unit_test(what_could_not_be_logged_is_counted),
+    };
+
+    return RUN(tests);
+}
