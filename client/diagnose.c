@@ -176,8 +176,8 @@ static void say_hung_up(struct case_of *c)
                   c->where, user_name(owner).text, me().text);
     else if (s)
         error_say(c->err, RPYC_ECLOSED,
-                  "%s hung up: process %d (%.*s) has too many clients, or its authenticator does "
-                  "not let us in",
+                  "%s hung up: process %d (%.*s) has too many clients, groups or capabilities that "
+                  "you lack, or an authenticator that refuses you",
                   c->where, (int)s->pid, find_brief(s->command), s->command);
     else
         error_say(c->err, RPYC_ECLOSED,

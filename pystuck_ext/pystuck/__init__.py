@@ -56,7 +56,8 @@ def run_server(
 
     Starts native threads that do nothing while nobody is connected, and returns once clients can
     connect. Only processes of this machine that belong to this process's user, or to root, are let
-    in, unless more is asked for.
+    in, unless more is asked for; and that user only if it could do all that this process can, by
+    the kernel's rule for ptrace (see doc/security.md).
 
     host: a loopback address or name. port: a TCP port; 0 lets the kernel choose one.
     unix_socket: the path of a Unix socket, or "@name" for an abstract one, in place of both; with
@@ -75,7 +76,7 @@ def run_server(
     nothing here waits so.
 
     Who comes in: allow_users: a list of names or ids of users who are let in beside root and this
-    process's own. unix_mode: the mode of the Unix socket's file (0600; 0666 with allow_users, whom
+    process's own, whatever this process may do. unix_mode: the mode of the Unix socket's file (0600; 0666 with allow_users, whom
     the kernel names); unix_group: its group, a name or an id, whose members are let in, with mode
     0660. insecure: True lets anyone in over TCP, on any address: for a network of your own.
     certfile, keyfile: TLS alone is spoken, with this certificate and key (PEM). ca_certs: clients

@@ -12,6 +12,7 @@ import platform
 import shutil
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,8 @@ from harness import (
     STRANGER,
     Debuggee,
     as_user,
+    build_setting,
+    clean_environment,
     command,
     debuggee_environment,
     make_capable,
@@ -218,6 +221,25 @@ def test_the_log_names_the_group_that_is_missing(start: Start) -> None:
     assert program.keeps_out(STRANGER, [UNIX], gid=OTHER, groups=[STRANGER])
     why = f"the peer belongs to uid {STRANGER} and gid {OTHER}, the program to gid {STRANGER}"
     program.assert_logged(why + OTHERS_ONLY)
+
+
+def test_the_client_says_what_its_user_may_lack(start: Start, socket_dir: Path) -> None:
+    client = Path(shutil.copy(build_setting("PYSTUCK_BIN"), socket_dir / "pystuck"))
+    program = start(become())
+    done = subprocess.run(
+        [client, "--unix-socket", program.places[UNIX].unix_socket],
+        env=clean_environment(),
+        user=STRANGER,
+        group=OTHER,
+        extra_groups=[],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "groups or capabilities that you lack" in done.stderr
 
 
 def test_users_that_are_allowed_come_in_whatever_the_program_is(start: Start) -> None:

@@ -207,7 +207,8 @@ def test_a_server_whose_authenticator_refuses() -> None:
         assert done.returncode == 1
         start = f"pystuck: 127.0.0.1 port {debuggee.port} hung up: process {debuggee.pid} ("
         assert done.stderr.startswith(start)
-        end = ") has too many clients, or its authenticator does not let us in\n"
+        end = ") has too many clients, groups or capabilities that you lack, or an authenticator "
+        end += "that refuses you\n"
         assert done.stderr.endswith(end)
     finally:
         debuggee.kill()
