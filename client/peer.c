@@ -24,7 +24,7 @@
 
 /* What is known of the other end. */
 struct peer {
-    enum { PEER_KNOWN, PEER_UNKNOWN, PEER_REMOTE } kind;
+    enum { PEER_KNOWN, PEER_UNKNOWN, PEER_REMOTE, PEER_GONE } kind;
     uid_t user;
     unsigned long inode; /* TCP: of the socket that has accepted, or else listens */
     pid_t pid;           /* Unix: who has called listen(), and as whom; 0: not known */
@@ -61,25 +61,31 @@ static bool is_established(int fd)
            info.tcpi_state == TCP_ESTABLISHED;
 }
 
-/* Looks for the socket that has accepted. False: it has not, or it is closed already; *is_here says
- * whether it is in this network namespace. */
-static bool look_accepted(int fd, const struct sockaddr_storage *theirs,
-                          const struct sockaddr_storage *ours, struct socket_owner *out,
-                          bool *is_here)
+/* What was found of the socket at the other end. */
+enum found {
+    FOUND_ACCEPTED,
+    FOUND_WAITING, /* nothing has accepted it yet */
+    FOUND_CLOSED,  /* the server has hung up */
+    FOUND_NOTHING  /* it is not in this network namespace */
+};
+
+static enum found find_end(int fd, const struct sockaddr_storage *theirs,
+                           const struct sockaddr_storage *ours, struct socket_owner *out)
 {
     int64_t deadline = clock_ms() + ACCEPT_MS;
     int pause_ms = 1;
+    bool found;
 
     for (;;) {
-        *is_here = sockets_owner(out, theirs, ours);
-        if (*is_here && out->inode != 0)
-            return true;
-        if (!is_established(fd)) {
-            *is_here = true; /* there was a server, and it has hung up */
-            return false;
-        }
-        if (!*is_here || clock_ms() >= deadline)
-            return false;
+        found = sockets_owner(out, theirs, ours);
+        if (found && out->inode != 0)
+            return FOUND_ACCEPTED;
+        if (!is_established(fd))
+            return FOUND_CLOSED;
+        if (!found)
+            return FOUND_NOTHING;
+        if (clock_ms() >= deadline)
+            return FOUND_WAITING;
         poll(NULL, 0, pause_ms);
         pause_ms = pause_ms < 16 ? pause_ms * 2 : pause_ms;
     }
@@ -97,32 +103,30 @@ static void unmap(struct sockaddr_storage *address)
     memcpy(&in->sin_addr, &in6.sin6_addr.s6_addr[12], sizeof(in->sin_addr));
 }
 
-/* TCP: the socket that has accepted, else the one that listens. */
+/* TCP: the socket that has accepted, else the one that listens. What listens here at the address of
+ * another machine has nothing to do with that. */
 static struct peer look_tcp(int fd)
 {
     struct sockaddr_storage ours = {0}, theirs = {0}, none = {0};
     socklen_t our_len = sizeof(ours), their_len = sizeof(theirs);
-    struct peer peer = {.kind = PEER_UNKNOWN};
     struct socket_owner owner;
-    bool is_here, is_near;
+    enum found found;
+    bool is_near;
 
     if (getsockname(fd, (struct sockaddr *)&ours, &our_len) < 0 ||
         getpeername(fd, (struct sockaddr *)&theirs, &their_len) < 0)
-        return peer;
+        return (struct peer){.kind = PEER_GONE};
     unmap(&ours);
     unmap(&theirs);
     is_near =
         sockets_is_loopback((struct sockaddr *)&theirs) || sockets_is_same_host(&ours, &theirs);
-    if (!look_accepted(fd, &theirs, &ours, &owner, &is_here)) {
-        if (!is_near && !is_here)
-            peer.kind = PEER_REMOTE;
-        if (!is_here || !sockets_owner(&owner, &theirs, &none) || owner.inode == 0)
-            return peer;
-    }
-    peer.kind = PEER_KNOWN;
-    peer.user = owner.user;
-    peer.inode = owner.inode;
-    return peer;
+    found = find_end(fd, &theirs, &ours, &owner);
+    if (found == FOUND_NOTHING)
+        return (struct peer){.kind = is_near ? PEER_UNKNOWN : PEER_REMOTE};
+    if (found == FOUND_ACCEPTED || ((found == FOUND_WAITING || is_near) &&
+                                    sockets_owner(&owner, &theirs, &none) && owner.inode != 0))
+        return (struct peer){PEER_KNOWN, .user = owner.user, .inode = owner.inode};
+    return (struct peer){.kind = found == FOUND_CLOSED ? PEER_GONE : PEER_UNKNOWN};
 }
 
 static struct peer look(int fd)
@@ -233,6 +237,8 @@ int peer_check(int fd, void *data, struct rpyc_error *err)
     struct peer peer = look(fd);
     char where[WHERE_SIZE];
 
+    if (peer.kind == PEER_GONE)
+        return error_say(err, RPYC_ECLOSED, "the server hung up at once");
     place_target(where, sizeof(where), place);
     if (place->pid != 0 && check_process(&peer, place, where, err) < 0)
         return -1;

@@ -177,15 +177,6 @@ static int open_first(struct stream *s, struct attempt *a, struct rpyc_error *er
     return 0;
 }
 
-/* Whether the server has hung up already. */
-static bool has_ended(const struct stream *s)
-{
-    char byte;
-    ssize_t n = recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
-}
-
 /* Connects, and has the caller look at the socket. */
 static int open_checked(struct stream *s, struct attempt *a, const struct stream_watch *watch,
                         struct rpyc_error *err)
@@ -200,10 +191,6 @@ static int open_checked(struct stream *s, struct attempt *a, const struct stream
         return -1;
     if (!a->options->check || a->options->check(s->fd, a->options->check_data, err) == 0)
         return 0;
-    if (has_ended(s)) { /* and so could not be looked at */
-        rpyc_error_clear(err);
-        error_set(err, RPYC_ECLOSED, "the server hung up at once");
-    }
     stream_close(s);
     return -1;
 }

@@ -17,6 +17,7 @@ import pytest
 from certificates import Files
 from harness import (
     PATIENCE,
+    SANITIZED,
     STRANGER,
     THREAD_SANITIZED,
     Debuggee,
@@ -100,6 +101,19 @@ while True:
 """
 
 
+#: Accepts and closes, as another user.
+HANGING_UP = """
+import os, socket
+os.setgroups([])
+os.setresgid(USER, USER, USER)
+os.setresuid(USER, USER, USER)
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    listener.accept()[0].close()
+"""
+
+
 class Counting(Running):
     """A server of another user that hears what it is sent, and speaks no RPyC."""
 
@@ -179,6 +193,20 @@ def test_a_server_that_does_not_accept_is_known_by_its_listener(
     os.kill(server.pid, signal.SIGCONT)
     server.write("accept\n")
     assert server.heard() == 0
+
+
+def test_a_server_that_hangs_up_at_once_is_refused_as_well() -> None:
+    code = HANGING_UP.replace("USER", str(STRANGER))
+    server = Running([python(), "-c", code], clean_environment())
+    try:
+        port = int(server.read_line())
+        whose = f"127.0.0.1:{port} is a server of {named(STRANGER)}"
+        for _ in range(20):
+            assert_refused(
+                pystuck(port), f"{whose}: as root, pass --server-user {STRANGER} to connect"
+            )
+    finally:
+        server.kill()
 
 
 def test_other_users_are_told_before_anything_is_sent(
@@ -513,6 +541,7 @@ def test_without_netlink_a_server_that_does_not_accept_is_known(
 
 
 @needs_seccomp
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers need /proc")
 def test_where_nothing_tells_root_is_refused_and_others_are_told(
     in_namespaces: Callable[..., list[str]],  # noqa: F811
     start_debuggee: Start,
