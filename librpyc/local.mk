@@ -8,6 +8,7 @@ librpyc_librpyc_internal_la_SOURCES = \
 	librpyc/classic.c librpyc/classic.h \
 	librpyc/conn.c librpyc/conn.h \
 	librpyc/connect.c \
+	librpyc/describe.c librpyc/describe.h \
 	librpyc/drops.c librpyc/drops.h \
 	librpyc/error.c librpyc/error.h \
 	librpyc/format.c librpyc/format.h \

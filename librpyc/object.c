@@ -3,6 +3,7 @@
  * What can be done with an object of the other side; rpyc.h says what each function does.
  */
 #include "classic.h"
+#include "describe.h"
 #include "format.h"
 
 #include <stdlib.h>
@@ -132,20 +133,20 @@ int rpyc_delitem(rpyc_value *obj, rpyc_value *key, struct rpyc_error *err)
 /* ---- Answers of one type ----------------------------------------------------------------------
  */
 
-static int wrong_answer(const char *wanted, struct rpyc_error *err)
+static int wrong_answer(const rpyc_value *v, const char *wanted, struct rpyc_error *err)
 {
-    return error_set(err, RPYC_ETYPE, "the answer is not %s", wanted);
+    return error_set(err, RPYC_ETYPE, "the answer is not %s but %s", wanted, describe_type(v));
 }
 
 /* Takes v; its truth in *out. */
 static int take_bool(rpyc_value *v, bool *out, struct rpyc_error *err)
 {
     int64_t n = 0;
-    int result = rpyc_int64(v, &n, NULL);
+    int result = rpyc_int64(v, &n, NULL) < 0 ? wrong_answer(v, "a bool", err) : 0;
 
     rpyc_unref(v);
     *out = n != 0;
-    return result < 0 ? wrong_answer("a bool", err) : 0;
+    return result;
 }
 
 /* Passes v on if it is of a type; drops it else. */
@@ -153,8 +154,9 @@ static int take_typed(rpyc_value *v, enum rpyc_type type, const char *wanted, rp
                       struct rpyc_error *err)
 {
     if (rpyc_type_of(v) != type) {
+        wrong_answer(v, wanted, err);
         rpyc_unref(v);
-        return wrong_answer(wanted, err);
+        return -1;
     }
     if (out)
         *out = v;
@@ -171,7 +173,7 @@ int rpyc_len(rpyc_value *obj, size_t *out, struct rpyc_error *err)
     if (rpyc_callattr(obj, "__len__", &v, err, NULL) < 0)
         return -1;
     if (rpyc_int64(v, &n, NULL) < 0 || n < 0)
-        return wrong_answer("a length", err);
+        return wrong_answer(v, "a length", err);
     *out = (size_t)n;
     return 0;
 }
@@ -183,7 +185,7 @@ static int call_builtin(rpyc_value *obj, const char *name, rpyc_value *other, rp
     _cleanup_(unref_value) rpyc_value *function = NULL;
 
     if (rpyc_type_of(obj) != RPYC_NETREF)
-        return error_set(err, RPYC_ETYPE, "not a netref but a plain value");
+        return error_set(err, RPYC_ETYPE, "expected a netref, got %s", describe_type(obj));
     if (rpyc_builtin(obj->ref.conn, name, &function, err) < 0)
         return -1;
     return other ? rpyc_call(function, out, err, "OO", obj, other)
@@ -198,7 +200,7 @@ int rpyc_contains(rpyc_value *obj, rpyc_value *value, bool *out, struct rpyc_err
     rpyc_value *v;
 
     if (rpyc_type_of(obj) != RPYC_NETREF)
-        return error_set(err, RPYC_ETYPE, "not a netref but a plain value");
+        return error_set(err, RPYC_ETYPE, "expected a netref, got %s", describe_type(obj));
     if (rpyc_module(obj->ref.conn, "operator", &operator, err) < 0 ||
         rpyc_callattr(operator, "contains", &v, err, "OO", obj, value) < 0)
         return -1;
@@ -276,7 +278,7 @@ int rpyc_compare(rpyc_value *obj, const char *op, rpyc_value *other, bool *out,
     if (!name)
         return error_set(err, RPYC_EINVAL, "'%s' is not a comparison", op);
     if (rpyc_type_of(obj) != RPYC_NETREF)
-        return error_set(err, RPYC_ETYPE, "not a netref but a plain value");
+        return error_set(err, RPYC_ETYPE, "expected a netref, got %s", describe_type(obj));
     if (rpyc_module(obj->ref.conn, "operator", &operator, err) < 0 ||
         rpyc_callattr(operator, name, &v, err, "OO", obj, other) < 0)
         return -1;
@@ -298,7 +300,7 @@ int rpyc_hash(rpyc_value *obj, int64_t *out, struct rpyc_error *err)
 
     if (request_plain(obj, HANDLE_HASH, &v, err) < 0)
         return -1;
-    return rpyc_int64(v, out, NULL) < 0 ? wrong_answer("a hash", err) : 0;
+    return rpyc_int64(v, out, NULL) < 0 ? wrong_answer(v, "a hash", err) : 0;
 }
 
 int rpyc_repr(rpyc_value *obj, rpyc_value **out, struct rpyc_error *err)
@@ -355,7 +357,8 @@ int rpyc_exit(rpyc_value *obj, rpyc_value *exception, bool *suppressed, struct r
     struct request r;
 
     if (exception && rpyc_type_of(exception) != RPYC_NETREF)
-        return error_set(err, RPYC_ETYPE, "the exception is not a netref but a plain value");
+        return error_set(err, RPYC_ETYPE, "expected a netref as the exception, got %s",
+                         describe_type(exception));
     if (request_begin(&r, obj, HANDLE_CTXEXIT, 1, err) < 0)
         return -1;
     request_value(&r, exception);

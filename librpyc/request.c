@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "request.h"
 
+#include "describe.h"
+
 #include <stdlib.h>
 
 /* ---- Requests ------------------------------------------------------------------------------- */
@@ -32,7 +34,8 @@ static int raise_tuple(const rpyc_value *v, struct rpyc_error *err)
     const rpyc_value *cls = rpyc_item(v, 0), *traceback = rpyc_item(v, 3);
     rpyc_value *args = rpyc_item(v, 1), *attributes = rpyc_item(v, 2);
     _cleanup_(free_exception) struct rpyc_exception *exc = NULL;
-    const char *text, *module, *name;
+    _cleanup_(buffer_free) struct buffer text = BUFFER_INIT;
+    const char *module, *name;
 
     if (rpyc_length(v) != 4 || rpyc_length(cls) != 2 || args->type != RPYC_TUPLE ||
         attributes->type != RPYC_TUPLE || traceback->type != RPYC_STR)
@@ -48,8 +51,11 @@ static int raise_tuple(const rpyc_value *v, struct rpyc_error *err)
     rpyc_unref(exc->attributes);
     exc->args = rpyc_ref(args);
     exc->attributes = rpyc_ref(attributes);
-    text = rpyc_length(args) == 1 ? rpyc_str(rpyc_item(args, 0), NULL) : NULL;
-    error_remote(err, exc, "%s%s%s", name, text ? ": " : "", text ? text : "");
+    describe_exception(&text, exc);
+    if (text.failed) /* the class alone needs no memory */
+        error_remote(err, exc, "%s", name);
+    else
+        error_remote(err, exc, "%.*s", (int)text.len, (char *)text.data);
     exc = NULL;
     return -1;
 }
@@ -119,7 +125,7 @@ int request_begin(struct request *r, rpyc_value *obj, enum handler handler, size
                   struct rpyc_error *err)
 {
     if (rpyc_type_of(obj) != RPYC_NETREF)
-        return error_set(err, RPYC_ETYPE, "not a netref but a plain value");
+        return error_set(err, RPYC_ETYPE, "expected a netref, got %s", describe_type(obj));
     r->conn = obj->ref.conn;
     r->err = err;
     r->failed = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "value.h"
 
+#include "describe.h"
 #include "local.h"
 
 #include <inttypes.h>
@@ -493,39 +494,49 @@ const char *rpyc_int_digits(const rpyc_value *v)
 int rpyc_int64(const rpyc_value *v, int64_t *out, struct rpyc_error *err)
 {
     if (!v)
-        return error_set(err, RPYC_ETYPE, "no value");
+        return error_set(err, RPYC_ETYPE, "expected int, got no value");
     if (v->big)
-        return error_set(err, RPYC_ETYPE, "an int that does not fit 64 bits");
+        return error_set(err, RPYC_ETYPE, "expected int of 64 bits, got one of %zu digits",
+                         v->len - (v->data[0] == '-'));
     if (v->type == RPYC_BOOL)
         *out = v->boolean;
     else if (v->type == RPYC_INT)
         *out = v->integer;
     else
-        return error_set(err, RPYC_ETYPE, "not an int");
+        return error_set(err, RPYC_ETYPE, "expected int, got %s", describe_type(v));
     return 0;
 }
 
-int rpyc_double(const rpyc_value *v, double *out, struct rpyc_error *err)
+/* rpyc_double, for what is asked for as a float or as a complex. */
+static int get_double(const rpyc_value *v, double *out, const char *wanted, struct rpyc_error *err)
 {
+    volatile double d; /* not wider than 64 bits, in any register */
     int64_t n = 0;
 
     if (v && v->type == RPYC_FLOAT) {
         *out = v->real;
         return 0;
     }
-    if (rpyc_int64(v, &n, NULL) < 0)
-        return error_set(err, RPYC_ETYPE, "not a float");
-    if ((double)n >= 0x1p63 || (int64_t)(double)n != n)
-        return error_set(err, RPYC_ETYPE, "an int that a double does not hold exactly");
-    *out = (double)n;
+    if (rpyc_int64(v, &n, NULL) < 0 && !(v && v->big))
+        return error_set(err, RPYC_ETYPE, "expected %s, got %s", wanted, describe_type(v));
+    d = (double)n;
+    if (v->big || d >= 0x1p63 || (int64_t)d != n)
+        return error_set(err, RPYC_ETYPE,
+                         "expected %s, got an int that a double does not hold exactly", wanted);
+    *out = d;
     return 0;
+}
+
+int rpyc_double(const rpyc_value *v, double *out, struct rpyc_error *err)
+{
+    return get_double(v, out, "float", err);
 }
 
 int rpyc_complex(const rpyc_value *v, double *real, double *imag, struct rpyc_error *err)
 {
     *imag = 0;
     if (!v || v->type != RPYC_COMPLEX)
-        return rpyc_double(v, real, err);
+        return get_double(v, real, "complex", err);
     *real = v->real;
     *imag = v->imag;
     return 0;

@@ -7,6 +7,7 @@ unit_tests = \
 	testsuite/unit/test_buffer \
 	testsuite/unit/test_conn \
 	testsuite/unit/test_connect \
+	testsuite/unit/test_describe \
 	testsuite/unit/test_drops \
 	testsuite/unit/test_format \
 	testsuite/unit/test_frame \

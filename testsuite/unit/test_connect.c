@@ -781,7 +781,7 @@ TEST(an_exception_instead_of_the_root_is_that_exception)
     server_start(&s, ACTS(acts));
     assert_int_equal(rpyc_connect_unix(&conn, s.name, NULL, &err), -1);
     assert_true(rpyc_error_is(&err, "KeyError"));
-    assert_error(&err, RPYC_EREMOTE, "KeyError: x");
+    assert_error(&err, RPYC_EREMOTE, "KeyError: 'x'");
     server_end(&s, "[" GETROOT_6 " end]");
 }
 

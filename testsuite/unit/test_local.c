@@ -458,7 +458,8 @@ TEST(a_function_is_called)
     assert_answers("1151 55", &l, HANDLE_CALL, "1152 11" OBJ "1151 10 52", pack.hex);
     assert_answers("1151 56", &l, HANDLE_CALLATTR,
                    "1152 12" OBJ "1151 080e08 5f5f63616c6c5f5f 1151 10 53", pack.hex);
-    assert_raises("TypeError", "not an int", &l, HANDLE_CALL, "1152 11" OBJ "1151 10 00", pack.hex);
+    assert_raises("TypeError", "expected int, got NoneType", &l, HANDLE_CALL,
+                  "1152 11" OBJ "1151 10 00", pack.hex);
     assert_raises("AttributeError", "'builtins.function' object has no attribute 'x'", &l,
                   HANDLE_GETATTR, "1152 11" OBJ OTHER, pack.hex);
 }
