@@ -241,3 +241,38 @@ def test_tail_log_ends_when_the_program_does(start_debuggee: Callable[..., Debug
         assert re.fullmatch(r"tailing\n[^\n]*closed[^\n]*\n", tail.stderr())
     finally:
         tail.kill()
+
+
+# ---- What the libraries export -------------------------------------------------------------------
+
+
+def exported(library: Path, *options: str) -> set[str]:
+    """The names that a library defines for others, without those of compilers and sanitizers."""
+    argv = ["nm", "--defined-only", "--extern-only", "--format=posix", *options, library]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    names = {line.split()[0] for line in done.stdout.splitlines() if len(line.split()) > 1}
+    return {name for name in names if not name.startswith("_")}
+
+
+def libraries() -> Path:
+    """The directory of the libraries that were built."""
+    static = next(each for each in shlex.split(build_setting("LIBRPYC_LIBS")) if ".a" in each)
+    return Path(static).parent
+
+
+def declared() -> set[str]:
+    """The functions of rpyc.h."""
+    text = re.sub(r"/\*.*?\*/", "", (ROOT / "librpyc/rpyc.h").read_text(), flags=re.DOTALL)
+    return set(re.findall(r"^RPYC_API[^;(]*?\b(rpyc_\w+)\(", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize(("name", "options"), [("librpyc.a", []), ("librpyc.so", ["--dynamic"])])
+def test_a_library_exports_the_functions_of_rpyc_h(name: str, options: list[str]) -> None:
+    """A name more would be one that a program cannot use for a function of its own."""
+    assert len(declared()) > 70
+    assert exported(libraries() / name, *options) == declared()
+
+
+@pytest.mark.skipif("LIBRPYC_SSL_PATH" not in os.environ, reason="built without OpenSSL")
+def test_librpyc_ssl_exports_what_librpyc_loads_and_nothing_else() -> None:
+    assert exported(libraries() / "librpyc-ssl.so", "--dynamic") == {"rpyc_ssl"}
