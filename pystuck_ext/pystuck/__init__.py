@@ -76,9 +76,10 @@ def run_server(
     nothing here waits so.
 
     Who comes in: allow_users: a list of names or ids of users who are let in beside root and this
-    process's own, whatever this process may do. unix_mode: the mode of the Unix socket's file (0600; 0666 with allow_users, whom
-    the kernel names); unix_group: its group, a name or an id, whose members are let in, with mode
-    0660. insecure: True lets anyone in over TCP, on any address: for a network of your own.
+    process's own, whatever this process may do. unix_mode: the mode of the Unix socket's file
+    (0600; 0666 with allow_users, whom the kernel names); unix_group: its group, a name or an id,
+    whose members are let in, with mode 0660. insecure: True lets anyone in over TCP, on any
+    address: for a network of your own.
     certfile, keyfile: TLS alone is spoken, with this certificate and key (PEM). ca_certs: clients
     need a certificate of this CA, whoever's they are, and the server may listen on any address.
     crl: the certificates that the CA has revoked (PEM), a list for each CA of a chain. Files that
