@@ -14,6 +14,7 @@
 #include "interrupt.h"
 #include "magic.h"
 #include "text.h"
+#include "words.h"
 
 /* How many candidates are kept, and how many bytes one may have: more than anybody reads. */
 #define KEPT         500
@@ -234,8 +235,20 @@ void completions_show(const struct completions *c, int width, int height)
 
 /* ---- What is known here ---------------------------------------------------------------------- */
 
+/* Adds a file, as it is typed within quotes or without. */
+static void add_file(struct completions *out, const char *name, char quote)
+{
+    CLEAN_TEXT char *escaped = quote ? NULL : words_escape(name);
+
+    if (escaped)
+        completions_add(out, escaped);
+    else if (quote && !strchr(name, quote) && !strchr(name, '\\'))
+        completions_add(out, name);
+}
+
 /* Adds the files whose names begin so; directories have a slash. */
-static void add_files(struct completions *out, const char *directory, const char *prefix)
+static void add_files(struct completions *out, const char *directory, const char *prefix,
+                      char quote)
 {
     struct dirent **entries = NULL;
     int n = scandir(directory, &entries, NULL, alphasort);
@@ -251,31 +264,54 @@ static void add_files(struct completions *out, const char *directory, const char
             asprintf(&path, "%s/%s/", directory, name) >= 0) {
             bool is_directory = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
             path[strlen(path) - (is_directory ? 0 : 1)] = '\0';
-            completions_add(out, path + strlen(directory) + 1);
+            add_file(out, path + strlen(directory) + 1, quote);
         }
         free(entries[i]);
     }
     free(entries);
 }
 
-static void find_files(struct completions *out, const char *typed)
+/* Unquotes what is typed of a word. NULL: it cannot be gone on with as it was begun. */
+static char *unquote(const char *typed, char quote)
 {
-    const char *slash = strrchr(typed, '/');
-    const char *prefix = slash ? slash + 1 : typed;
-    const char *home = strncmp(typed, "~/", 2) == 0 ? getenv("HOME") : NULL;
-    CLEAN_TEXT char *directory = NULL;
-    int len = (int)(prefix - typed);
+    CLEAN_WORDS struct words words = {0};
+    CLEAN_TEXT char *escaped = NULL;
 
+    if (quote)
+        return strchr(typed + 1, '\\') || typed[0] != quote ? NULL : strdup(typed + 1);
+    if (words_split(&words, typed) < 0 || words.count > 1)
+        return NULL;
+    escaped = words_escape(words.count ? words.list[0] : "");
+    return escaped && strcmp(escaped, typed) == 0 ? strdup(words.count ? words.list[0] : "") : NULL;
+}
+
+/* The last of the words that are typed is a file's name. */
+static void find_files(struct completions *out, const char *argument)
+{
+    char quote;
+    const char *word = words_last(argument, &quote);
+    CLEAN_TEXT char *typed = unquote(word, quote);
+    CLEAN_TEXT char *directory = NULL;
+    CLEAN_TEXT char *escaped = NULL;
+    const char *slash = typed ? strrchr(typed, '/') : NULL;
+    const char *prefix = slash ? slash + 1 : typed;
+    const char *home = typed && strncmp(typed, "~/", 2) == 0 ? getenv("HOME") : NULL;
+    int len;
+
+    if (!typed)
+        return;
+    len = (int)(prefix - typed);
     if (home)
         len = asprintf(&directory, "%s%.*s", home, len - 1, typed + 1);
     else
         len = asprintf(&directory, "%s%.*s", len > 0 ? "" : ".", len, typed);
-    if (len < 0) {
+    escaped = quote ? strdup(prefix) : words_escape(prefix);
+    if (len < 0)
         directory = NULL;
+    if (!directory || !escaped)
         return;
-    }
-    out->typed = characters_in(prefix);
-    add_files(out, directory, prefix);
+    out->typed = characters_in(escaped);
+    add_files(out, directory, prefix, quote);
 }
 
 static void find_magics(struct completions *out, const char *typed)
@@ -292,7 +328,7 @@ static void find_magics(struct completions *out, const char *typed)
 /* Whether the argument of a magic is a file's name. */
 static bool takes_file(const char *name, size_t len)
 {
-    static const char *const names[] = {"edit", "run", "save"};
+    static const char *const names[] = {"run", "save"};
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -328,8 +364,6 @@ int complete_find(const struct complete_source *source, const char *text, const 
     argument += strspn(argument, " ");
     if (!takes_file(text + 1, strcspn(text + 1, " ")))
         return source->find(source->arg, argument, rest, out, err);
-    if (strncmp(argument, "-f ", 3) == 0) /* of %save */
-        argument += 3 + strspn(argument + 3, " ");
     find_files(out, argument);
     return 0;
 }

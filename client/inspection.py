@@ -502,6 +502,28 @@ def _pystuck_inspection(run):
                 return f"{seconds / size:.3g} {unit}"
         return f"{max(seconds, 0) / 1e-9:.3g} ns"
 
+    # ---- Files -----------------------------------------------------------------------------------
+
+    class Script:
+        """What a file finds that is run as a script: sys.argv and __file__, until it has ended."""
+
+        def __init__(self, argv):
+            self._argv = argv
+
+        def __enter__(self):
+            self._before, self._file = getattr(sys, "argv", None), namespace.get("__file__")
+            sys.argv, namespace["__file__"] = self._argv, self._argv[0]
+
+        def __exit__(self, *error):
+            if getattr(sys, "argv", None) is not self._argv:
+                # Another client's script has come meanwhile, and puts this back at its end.
+                self._argv[:] = self._before or ()
+            sys.argv, namespace["__file__"] = self._before, self._file
+            if self._before is None:
+                del sys.argv
+            if self._file is None:
+                del namespace["__file__"]
+
     # ---- What the client asks for ----------------------------------------------------------------
 
     class Inspector:
@@ -561,10 +583,12 @@ def _pystuck_inspection(run):
             return cell.result(value, is_quiet)
 
         def do_run(self, cell, argument, source):
+            argv = ast.literal_eval(argument)
             source = run.without_mark(source)
-            cell.begin("%run " + argument, argument, source)
+            cell.begin("%run " + " ".join(argv), argv[0], source)
             try:
-                eval(compile(source, argument, "exec", 0, True), namespace)
+                with Script(argv):
+                    eval(compile(source, argv[0], "exec", 0, True), namespace)
             except SystemExit as error:
                 if error.code not in (None, 0):
                     raise

@@ -87,14 +87,49 @@ void journal_show(const struct journal *j, bool with_numbers)
     }
 }
 
-size_t journal_write(const struct journal *j, FILE *file)
+/* True if one of the entries from a place on has this number. */
+static bool has_cell(const struct journal *j, size_t from, int number)
+{
+    size_t i;
+
+    for (i = from; i < j->len; i++)
+        if (j->entries[i].number == number)
+            return true;
+    return false;
+}
+
+/* True if an entry is one of these cells, and the latest of its number; with NULL, if it was run.
+ */
+static bool is_among(const struct journal *j, size_t i, const struct journal_cells *cells)
+{
+    const struct journal_entry *entry = &j->entries[i];
+
+    if (!cells)
+        return entry->code || entry->number != JOURNAL_NO_CELL;
+    return entry->number >= cells->first && entry->number <= cells->last &&
+           !has_cell(j, i + 1, entry->number);
+}
+
+int journal_missing(const struct journal *j, const struct journal_cells *cells)
+{
+    int number;
+
+    for (number = cells->first; number <= cells->last; number++)
+        if (!has_cell(j, 0, number))
+            return number;
+    return JOURNAL_NO_CELL;
+}
+
+size_t journal_write(const struct journal *j, const struct journal_cells *cells, FILE *file)
 {
     size_t i, count = 0;
 
     for (i = 0; i < j->len; i++) {
+        if (!is_among(j, i, cells))
+            continue;
         if (j->entries[i].code)
             fprintf(file, "%s\n", j->entries[i].code);
-        else if (j->entries[i].number != JOURNAL_NO_CELL)
+        else
             fprintf(file, "# %s\n", j->entries[i].typed);
         count += j->entries[i].code != NULL;
     }

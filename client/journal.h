@@ -32,8 +32,17 @@ const char *journal_code(const struct journal *journal, int number);
 /* Prints it on standard output, the numbers in front if they are wanted. */
 void journal_show(const struct journal *journal, bool with_numbers);
 
-/* Writes the cells as a script, magics that were cells as comments. Returns how many have Python.
+/* Cells, by their numbers. */
+struct journal_cells {
+    int first, last;
+};
+
+/* The first of these that there is not; JOURNAL_NO_CELL: none is missing. */
+int journal_missing(const struct journal *journal, const struct journal_cells *cells);
+
+/* Writes these cells, or all that was run for NULL, as a script: the latest of each number, in the
+ * order in which they were typed, magics that were cells as comments. Returns how many have Python.
  */
-size_t journal_write(const struct journal *journal, FILE *file);
+size_t journal_write(const struct journal *journal, const struct journal_cells *cells, FILE *file);
 
 #endif

@@ -45,7 +45,8 @@ client_pystuck_SOURCES = \
 	client/text.c client/text.h \
 	client/textfile.c client/textfile.h \
 	client/user.c client/user.h \
-	client/walk.c client/walk.h
+	client/walk.c client/walk.h \
+	client/words.c client/words.h
 client_pystuck_LDADD = librpyc/librpyc.la $(LIBEDIT_LIBS)
 client_pystuck_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 

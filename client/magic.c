@@ -28,8 +28,8 @@ static const struct {
     {"history", "[-n]", "what was typed; -n: with the numbers of the cells", keep_history},
     {"locals", NULL, "all variables of the picked frame", NULL},
     {"reconnect", NULL, "a new session, also where the debuggee has hung up", repl_reconnect},
-    {"run", "FILE", "run a local file in the debuggee, in this namespace", keep_run},
-    {"save", "[-f] FILE", "write the cells to a file; -f: one that is there", keep_save},
+    {"run", "FILE [ARG]...", "run a local file in the debuggee, in this namespace", keep_run},
+    {"save", "[-f] FILE [N|N-M]...", "write cells to a file; -f: one that is there", keep_save},
     {"show threads", NULL, "the same as %threads", repl_show_stacks},
     {"thread", "[N]", "list the threads, or pick one by its number or ident", NULL},
     {"threads", NULL, "the stacks of all threads", repl_show_stacks},
@@ -37,6 +37,9 @@ static const struct {
     {"up", NULL, "to the frame that has called the picked one", NULL},
     {"who", NULL, "the names that you have made", NULL},
 };
+
+/* The columns of a magic and its argument in the help. */
+#define WIDTH 15
 
 #define COUNT (sizeof(magics) / sizeof(*magics))
 
@@ -46,7 +49,10 @@ static void explain(size_t i)
 
     snprintf(left, sizeof(left), "%s%s%s", magics[i].name, magics[i].argument ? " " : "",
              magics[i].argument ? magics[i].argument : "");
-    printf("  %%%-15s %s\n", left, magics[i].help);
+    if (strlen(left) > WIDTH)
+        printf("  %%%s\n   %-*s %s\n", left, WIDTH, "", magics[i].help);
+    else
+        printf("  %%%-*s %s\n", WIDTH, left, magics[i].help);
 }
 
 static void show_help(struct repl *repl, const char *argument)
@@ -72,15 +78,26 @@ const char *magic_name(size_t i)
     return i < COUNT ? magics[i].name : NULL;
 }
 
+/* Passes over the name of a magic, in which there may be more blanks. NULL: it is another one. */
+static const char *after_name(const char *line, const char *name)
+{
+    for (; *name; name++) {
+        if (*line++ != *name)
+            return NULL;
+        if (*name == ' ')
+            line += strspn(line, " \t");
+    }
+    return *line == '\0' || isspace((unsigned char)*line) ? line : NULL;
+}
+
 /* What comes after the name, without blanks around it, for free(); NULL: it is another line. */
 static char *argument_of(const char *line, const char *name)
 {
-    size_t n = strlen(name);
     size_t len;
 
-    if (strncmp(line, name, n) != 0 || (line[n] != '\0' && !isspace((unsigned char)line[n])))
+    line = after_name(line, name);
+    if (!line)
         return NULL;
-    line += n;
     while (isspace((unsigned char)*line))
         line++;
     len = strlen(line);
@@ -122,6 +139,17 @@ void magic_explain(const char *name)
         }
     }
     complain(name);
+}
+
+void magic_misused(const char *name, const char *what)
+{
+    size_t i;
+
+    fprintf(stderr, "%%%s %s", name, what);
+    for (i = 0; i < COUNT; i++)
+        if (strcmp(magics[i].name, name) == 0 && magics[i].argument)
+            fprintf(stderr, ": %%%s %s", name, magics[i].argument);
+    fputc('\n', stderr);
 }
 
 void magic_run(struct repl *repl, const char *cell)

@@ -26,6 +26,10 @@ const char *magic_code(const char *cell);
 /* Says what one does: "%help". */
 void magic_explain(const char *name);
 
+/* Says what is wrong with the argument of one, and how it is used: "%run needs a file: %run FILE".
+ */
+void magic_misused(const char *name, const char *what);
+
 /* Magics that are the prompt's own: of repl.c. */
 void repl_show_stacks(struct repl *repl, const char *argument);
 void repl_reconnect(struct repl *repl, const char *argument);

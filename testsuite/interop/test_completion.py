@@ -651,7 +651,7 @@ def test_magics_are_completed(prompt: Prompt) -> None:
     assert {"help", "history", "reconnect", "threads"} <= set(" ".join(names).split())
 
 
-@pytest.mark.parametrize("magic", ["%run ", "%edit ", "%save ", "%save -f "])
+@pytest.mark.parametrize("magic", ["%run ", "%save ", "%save -f ", "%run other.py "])
 def test_files_are_completed_after_some_magics(
     lasting: Callable[..., Debuggee], tmp_path: Path, magic: str
 ) -> None:
@@ -662,7 +662,11 @@ def test_files_are_completed_after_some_magics(
     debuggee = lasting()
     prompt = Prompt([debuggee.host, debuggee.port], tmp_path)
     assert line_after(prompt, f"{magic}{tmp_path}/scr\t") == f"{magic}{tmp_path}/script.py"
-    assert line_after(prompt, f"{magic}~/fol\th\t") == f"{magic}~/folder/h\xfcllo w\xf6rld.py"
+    name = "h\xfcllo w\xf6rld.py"
+    escaped = name.replace(" ", "\\ ")
+    assert line_after(prompt, f"{magic}~/fol\th\t") == f"{magic}~/folder/{escaped}"
+    assert line_after(prompt, f"{magic}~/folder/h\xfcllo\\ w\t") == f"{magic}~/folder/{escaped}"
+    assert line_after(prompt, f"{magic}'~/fol\th\t") == f"{magic}'~/folder/{name}"
     assert offered(prompt, f"{magic}~/") == ["folder/    script.py  state/"]
     assert line_after(prompt, f"{magic}~/.hid\t") == f"{magic}~/.hidden"
     assert line_after(prompt, f"{magic}~/othe\t") == f"{magic}~/othe"

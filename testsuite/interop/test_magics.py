@@ -39,6 +39,12 @@ echo "$file" >"$0.file"
 """
 
 
+#: What is said of arguments.
+UNCLOSED = "a quote is not closed, or nothing follows a backslash"
+QUOTES = "(a name with blanks in it needs quotes)"
+SAVE = "%save [-f] FILE [N|N-M]..."
+
+
 class Magical(Prompt):
     """... who also types what is no cell. Names of files, however long, fit into its lines."""
 
@@ -206,15 +212,28 @@ def test_a_thread_can_be_picked_by_its_ident(prompt: Magical) -> None:
         ("%thread x", "%thread takes a thread's number or ident: %thread lists them"),
         ("%thread 99", "there is no thread 99: %thread lists those that there are"),
         ("%time", "%time needs code to run"),
-        ("%edit x", "%edit takes the number of a cell"),
+        ("%edit x", "%edit takes the number of a cell: %edit [N]"),
+        ("%edit 0 1", "%edit takes the number of a cell: %edit [N]"),
         ("%edit 99999999999", "there is no cell 99999999999"),
-        ("%run", "%run needs a file"),
+        ("%run", "%run needs a file: %run FILE [ARG]..."),
+        ("%run 'a b", f"%run {UNCLOSED}: %run FILE [ARG]..."),
+        ("%run a\\", f"%run {UNCLOSED}: %run FILE [ARG]..."),
+        ("%run /no/such a", f"cannot run /no/such: No such file or directory {QUOTES}"),
+        ("%run '/no/such a'", "cannot run /no/such a: No such file or directory"),
         ("%run /no/such", "cannot run /no/such: No such file or directory"),
         ("%run /", "cannot run /: Is a directory"),
-        ("%save", "%save needs a file"),
-        ("%save -f", "%save needs a file"),
+        ("%save", f"%save needs a file: {SAVE}"),
+        ("%save -f", f"%save needs a file: {SAVE}"),
+        ("%save 0-1", f"%save needs a file: {SAVE}"),
+        ("%save ''", f"%save needs a file: {SAVE}"),
+        ("%save 'x", f"%save {UNCLOSED}: {SAVE}"),
+        ("%show", "there is no %show: %help lists what there is"),
+        ("%show threads x", "%show threads takes no argument"),
+        ("%threads 1", "%threads takes no argument"),
+        ("%thread 1 2", "%thread takes a thread's number or ident: %thread lists them"),
         ("%save /tmp/x", "there is nothing to save yet"),
-        ("%history 5", "%history takes -n, for the numbers, or nothing"),
+        ("%history 5", "%history takes -n, for the numbers, or nothing: %history [-n]"),
+        ("%history -n 5", "%history takes -n, for the numbers, or nothing: %history [-n]"),
         *[(f"%{name} x", f"%{name} takes no argument") for name in ("up", "down", "locals", "who")],
     ],
 )
@@ -341,6 +360,69 @@ def test_the_cells_can_be_saved(prompt: Magical, tmp_path: Path) -> None:
     assert prompt.ask("%save /no/such/file") == (
         "cannot write /no/such/file: No such file or directory\n"
     )
+
+
+def test_some_of_the_cells_can_be_saved(prompt: Magical, tmp_path: Path) -> None:
+    for number in range(5):
+        prompt.cell(f"x = {number}")
+    path = tmp_path / "f.py"
+    assert prompt.ask("%save ~/f.py 0-1") == "2 cells written to ~/f.py\n"
+    assert path.read_text() == "x = 0\nx = 1\n"
+    assert prompt.ask("%save -f ~/f.py 3  1-2 4") == "4 cells written to ~/f.py\n"
+    assert path.read_text() == "x = 3\nx = 1\nx = 2\nx = 4\n"
+    assert prompt.ask("%save ~/f.py 0") == (
+        "~/f.py is there already: %save -f ~/f.py overwrites it\n"
+    )
+    assert prompt.ask("%save -f ~/f.py 3-5") == "there is no cell 5\n"
+    for wrong in ("1-", "-1", "1-0", "x", "1,2", "99999999999999999999"):
+        said = prompt.ask(f"%save -f ~/f.py {wrong}").replace("\n", "")
+        assert said.startswith(f"'{wrong}' is neither a cell, such as 3, nor several, such as 3-5")
+    assert path.read_text() == "x = 3\nx = 1\nx = 2\nx = 4\n"
+    assert sorted(os.listdir(tmp_path)) == ["f.py", "state"]
+
+
+@pytest.mark.parametrize("typed", ["'a b.py'", '"a b.py"', "a\\ b.py", "a' b'.py"])
+def test_the_name_of_a_file_may_have_blanks(prompt: Magical, tmp_path: Path, typed: str) -> None:
+    prompt.cell("x = 1")
+    assert prompt.ask(f"%save ~/{typed} 0") == "1 cell written to ~/a b.py\n"
+    assert (tmp_path / "a b.py").read_text() == "x = 1\n"
+    assert prompt.ask(f"%save ~/{typed} 0") == (
+        "~/a b.py is there already: %save -f ~/a\\ b.py overwrites it\n"
+    )
+    for number, run in enumerate((typed, "a b.py")):
+        prompt.cell("x = 2")
+        assert prompt.cell(f"%run ~/{run}") == "\n"
+        assert prompt.cell("x") == f"Out[{3 * number + 3}]: 1\n\n"
+
+
+def test_a_file_is_run_with_arguments(anywhere: Magical, tmp_path: Path) -> None:
+    path = tmp_path / "f.py"
+    path.write_text("import sys; argv = sys.argv; names = __name__, __file__\nsys.argv[3:]\n")
+    before = anywhere.cell("import sys; str(sys.argv)").removeprefix("Out[0]")
+    assert anywhere.cell(f"%run {path} a 'b c' \"it's\" \\\\n") == "\n"
+    assert anywhere.cell("argv[1:]") == "Out[2]: ['a', 'b c', \"it's\", '\\\\n']\n\n"
+    assert anywhere.cell(f"argv[0] == {str(path)!r}") == "Out[3]: True\n\n"
+    assert anywhere.cell(f"names == ('__main__', {str(path)!r})") == "Out[4]: True\n\n"
+    assert anywhere.cell("'__file__' in globals()") == "Out[5]: False\n\n"
+    assert anywhere.cell("str(sys.argv)").removeprefix("Out[6]") == before
+    path.write_text("import sys; sys.argv = ['other']; 1 / 0\n")
+    assert "ZeroDivisionError" in anywhere.cell(f"%run {path} a")
+    assert anywhere.cell("str(sys.argv)").removeprefix("Out[8]") == before
+    path.write_text("x = sys.argv[1:]\n")
+    anywhere.cell(f"%run {path}")
+    assert anywhere.cell("x") == "Out[10]: []\n\n"
+
+
+def test_a_fifo_that_nothing_writes_to_is_not_waited_for(prompt: Magical, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert prompt.cell("%run ~/fifo") == "\n"
+    prompt.cell("x = 1")
+    assert "is there already" in prompt.ask("%save ~/fifo")
+    assert "cannot write ~/fifo: " in prompt.ask("%save -f ~/fifo")
+
+
+def test_a_magic_with_a_blank_in_its_name_may_have_more(prompt: Magical) -> None:
+    assert "with lock:" in prompt.ask("%show   threads")
 
 
 def test_the_history_has_the_numbers_of_the_cells(prompt: Magical) -> None:
