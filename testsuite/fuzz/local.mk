@@ -59,6 +59,12 @@ check-portable: config.h $(client_remote:%=client/%.inc)
 	@abs_srcdir='$(abs_srcdir)' CC='$(CC)' PYTHON='$(PYTHON)' CPPFLAGS='$(PYTHON_CPPFLAGS)' \
 		$(srcdir)/testsuite/run-portable
 
+# make interop ARGS="-k 'test_find.py and unix' --pdb": interop tests, one by one, on the terminal.
+ARGS =
+interop: all $(check_PROGRAMS) $(check_LTLIBRARIES)
+	$(AM_TESTS_ENVIRONMENT) $(srcdir)/testsuite/run-interop -m pytest -p no:cacheprovider \
+		'$(abs_srcdir)/testsuite/interop' $(ARGS)
+
 # make check-full: all that there is, for nights and releases. In builds of its own, in the source
 # directory, and with what it installs; see .ci/run, which runs a part of it for each change.
 check-full:
@@ -79,7 +85,7 @@ check-soak: all
 		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/soak/soak.py' $(SOAK_FLAGS)
 
 .PHONY: fuzz fuzz-record coverage check-hardening check-valgrind check-tsan check-debug check-soak \
-	check-full check-on check-portable stock-against-stock
+	check-full check-on check-portable interop stock-against-stock
 
 EXTRA_DIST += testsuite/check-includes testsuite/roots testsuite/run-coverage testsuite/run-debug \
 	testsuite/run-hardening testsuite/run-installcheck testsuite/run-on testsuite/run-portable \
