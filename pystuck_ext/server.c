@@ -18,6 +18,7 @@
 #define OUT_OF_FDS_WAIT_MS 200
 #define LOCK_TRIES         20
 #define LOCK_WAIT_MS       50
+#define NAMED_TRIES        1000
 #define LISTENER_NAME      "pystuck:" /* client/find.c looks for it */
 #define THREAD_NAME_SIZE   16         /* as the kernel keeps it */
 #define GONE_SERVED        2 /* max_clients times this are served, with those who have gone */
@@ -33,6 +34,7 @@ struct ps_server {
     struct ps_server_options options;
     uint64_t next_id; /* of a client; the listener's */
     pthread_t thread;
+    atomic_bool named;   /* the thread, after its socket */
     unsigned fork_count; /* of the process that started it */
     LIST_ENTRY(ps_server) entry;
 
@@ -448,6 +450,14 @@ static void name_listener(const struct ps_server *s)
     pthread_setname_np(pthread_self(), name);
 }
 
+/* A server that has started can be found, even if the program is stopped then: its thread has its
+ * name. Waits for that, a second at most: a debugger may let nothing run but this thread. */
+static void wait_for_name(struct ps_server *s)
+{
+    for (int tries = 0; tries < NAMED_TRIES && !atomic_load(&s->named); tries++)
+        poll(NULL, 0, 1);
+}
+
 /* Whether there are descriptors for one client more, and for ps_admit to find out who it is. */
 static bool has_descriptors(void)
 {
@@ -480,6 +490,7 @@ static void *listener_main(void *arg)
     int fd;
 
     name_listener(s);
+    atomic_store(&s->named, true);
     while (!is_closed(s) && stream_is_ours(&s->listener)) {
         if (!make_room(&w, ps_server_clients(s))) {
             poll(NULL, 0, OUT_OF_FDS_WAIT_MS);
@@ -645,6 +656,7 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
         free(s);
         return error_system(err, result, "cannot start a thread");
     }
+    wait_for_name(s);
     *out = s;
     return 0;
 }

@@ -425,7 +425,9 @@ def links(pid: int) -> list[str]:
     return found
 
 
-def run_python(code: str, *arguments: str, **more: str) -> dict[str, Any]:
+def run_python(
+    code: str, *arguments: str, timeout: float = PATIENCE, **more: str
+) -> dict[str, Any]:
     """Runs `code` where pystuck can be imported; returns the JSON that it prints last."""
     done = subprocess.run(
         [python(), "-c", code, *arguments],
@@ -433,7 +435,7 @@ def run_python(code: str, *arguments: str, **more: str) -> dict[str, Any]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=timeout,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

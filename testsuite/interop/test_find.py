@@ -31,6 +31,7 @@ from harness import (
     is_gone,
     pystuck,
     python,
+    run_python,
     starts_a_shell,
     stock_environment,
     tell,
@@ -72,8 +73,7 @@ def addresses(pid: int) -> list[str]:
 
 
 def wait_until_listed(pid: int, *expected: str) -> None:
-    """Waits until a process is listed with just these addresses: a listener is quick to be named,
-    but run_server does not wait for that."""
+    """Waits until a process is listed with just these addresses."""
     wait_until(lambda: sorted(addresses(pid)) == sorted(expected), f"{pid} to be at {expected}")
 
 
@@ -117,6 +117,23 @@ def somewhere(
         return debuggee, debuggee.unix_socket
     host = f"[{debuggee.host}]" if ":" in str(debuggee.host) else debuggee.host
     return debuggee, f"{host}:{debuggee.port}"
+
+
+def test_a_server_can_be_found_as_soon_as_it_has_started() -> None:
+    # On one processor, where a new thread comes last.
+    code = """
+import json, os, pathlib, pystuck
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+def names():
+    return [path.read_text()[:8] for path in pathlib.Path("/proc/self/task").glob("*/comm")]
+seen = []
+for _ in range(20):
+    server = pystuck.run_server(port=0)
+    seen.append(names().count("pystuck:"))
+    server.close()
+print(json.dumps(seen))
+"""
+    assert run_python(code) == [1] * 20
 
 
 def test_a_process_is_listed_with_its_address_and_command_line(

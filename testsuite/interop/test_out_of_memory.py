@@ -329,7 +329,7 @@ def run_starts(faults: Faults, options: dict[str, Any], stride: int) -> dict[str
     path = os.environ.get("LIBRPYC_SSL_PATH", "")
     env = faults.env | {"PYTHONMALLOC": "malloc", "LD_LIBRARY_PATH": path}
     arguments = json.dumps([options, int(Whose.MARKED), stride]), " ".join(FIELDS)
-    seen, before, after = run_python(STARTS, *arguments, **env)
+    seen, before, after = run_python(STARTS, *arguments, timeout=12 * PATIENCE, **env)
     figures.add("faults", sum(seen.values()) - 1)
     assert after == before
     return seen
