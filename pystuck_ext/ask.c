@@ -167,9 +167,9 @@ static PyObject *take_reply(struct ps_session *s, struct message *reply, bool pl
 
 /* ---- Requests ------------------------------------------------------------------------------- */
 
-static PyObject *request(struct ps_session *s, enum handler handler, PyObject *args, bool plain)
+static PyObject *request(struct ps_session *s, enum handler handler, PyObject *args,
+                         deadline_t deadline, bool plain)
 {
-    deadline_t deadline = ps_session_deadline(s);
     struct rpyc_error err = RPYC_ERROR_INIT;
     struct message reply;
     struct written w;
@@ -197,12 +197,18 @@ static PyObject *request(struct ps_session *s, enum handler handler, PyObject *a
 
 PyObject *ps_request(struct ps_session *s, enum handler handler, PyObject *args)
 {
-    return request(s, handler, args, false);
+    return request(s, handler, args, ps_session_deadline(s), false);
+}
+
+PyObject *ps_request_until(struct ps_session *s, enum handler handler, PyObject *args,
+                           deadline_t deadline)
+{
+    return request(s, handler, args, deadline, false);
 }
 
 PyObject *ps_request_value(struct ps_session *s, enum handler handler, PyObject *args)
 {
-    return request(s, handler, args, true);
+    return request(s, handler, args, ps_session_deadline(s), true);
 }
 
 int ps_start(struct ps_session *s, enum handler handler, PyObject *args, struct pending **p)

@@ -13,6 +13,10 @@
  * EOFError when it is gone, TimeoutError, or what a signal handler raised meanwhile. */
 PyObject *ps_request(struct ps_session *s, enum handler handler, PyObject *args);
 
+/* The same with a deadline of its own. */
+PyObject *ps_request_until(struct ps_session *s, enum handler handler, PyObject *args,
+                           deadline_t deadline);
+
 /* The same where the answer is a value; anything else ends the connection. */
 PyObject *ps_request_value(struct ps_session *s, enum handler handler, PyObject *args);
 

@@ -127,6 +127,11 @@ PyObject *ps_session_connection(struct ps_session *s)
     return s->connection;
 }
 
+bool ps_session_is_classic(const struct ps_session *s)
+{
+    return s->policy == Py_None || (!s->policy && !s->serving->connect && !s->ended);
+}
+
 bool ps_session_is_old(const struct ps_session *s)
 {
     return conn_envelope(s->conn).generation == RPYC_GENERATION_5;

@@ -24,6 +24,9 @@ int ps_connect_classic(struct ps_session *s);
  * asked for: a new reference, or NULL with an exception. */
 PyObject *ps_session_connection(struct ps_session *s);
 
+/* Whether the client may do everything: it has the classic service. */
+bool ps_session_is_classic(const struct ps_session *s);
+
 /* Whether the client is an rpyc before 6.0. */
 bool ps_session_is_old(const struct ps_session *s);
 

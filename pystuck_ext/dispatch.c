@@ -4,6 +4,7 @@
 #include "ask.h"
 #include "box.h"
 #include "connection.h"
+#include "ctxexit.h"
 #include "netclass.h"
 #include "netref.h"
 #include "pyframe.h"
@@ -58,7 +59,7 @@ static PyObject *allowed_name(struct ps_session *s, PyObject *obj, PyObject *nam
 {
     PyObject *policy = s->policy, *allowed = NULL;
 
-    if (policy == Py_None || (!policy && !s->serving->connect && !s->ended))
+    if (ps_session_is_classic(s))
         return name;
     if (policy) {
         Py_INCREF(policy); /* the session may end meanwhile */
@@ -404,46 +405,6 @@ static PyObject *handle_oldslicing(struct ps_session *s, PyObject *args)
     return result;
 }
 
-/* An exception of the class that a netref names: what the client's `with` body raised, of which
- * only the class comes over the wire. A class that is not to be had here is an Exception. */
-static PyObject *exception_like(struct ps_session *s, PyObject *obj)
-{
-    const struct ps_netref *ref = ps_netref_of(s, obj);
-    PyObject *cls = NULL, *exc;
-    struct brine_reader r;
-    struct id_pack pack;
-
-    if (ref) {
-        brine_read(&r, ref->pack, ref->pack_len);
-        if (id_pack_next(&r, &pack))
-            cls = ps_class_by_name(pack.name, pack.name_len);
-    } else if (PyExceptionClass_Check(obj)) {
-        cls = obj;
-        Py_INCREF(cls);
-    }
-    if (!cls || !PyExceptionClass_Check(cls)) {
-        Py_XDECREF(cls);
-        cls = PyExc_Exception;
-        Py_INCREF(cls);
-    }
-    exc = PyObject_CallMethod(cls, "__new__", "O", cls);
-    Py_DECREF(cls);
-    if (exc && PyExceptionInstance_Check(exc))
-        return exc;
-    Py_XDECREF(exc);
-    PyErr_Clear(); /* one that wants arguments: what there is to exit must be exited all the same */
-    return PyObject_CallObject(PyExc_Exception, NULL);
-}
-
-/* What __exit__ gets for what a CTXEXIT has: a new reference to an exception, or to None. */
-static PyObject *raised(struct ps_session *s, PyObject *obj)
-{
-    if (obj != Py_None && !PyExceptionInstance_Check(obj))
-        return exception_like(s, obj);
-    Py_INCREF(obj);
-    return obj;
-}
-
 static PyObject *call_exit(PyObject *exit, PyObject *exc)
 {
     PyObject *type = type_of(exc), *result;
@@ -453,17 +414,28 @@ static PyObject *call_exit(PyObject *exit, PyObject *exc)
     return result;
 }
 
+/* What interrupts the question what was raised is raised in turn, but not before what there is to
+ * exit has been exited. */
 static PyObject *handle_ctxexit(struct ps_session *s, PyObject *args)
 {
     PyObject *exit = get_attribute(s, ARG(0), s->state->names.dunder_exit), *exc, *result = NULL;
+    PyObject *type = NULL, *value = NULL, *tb = NULL;
 
     if (!exit)
         return NULL;
-    exc = raised(s, ARG(1));
+    exc = ps_raised(s, ARG(1));
+    if (!exc) {
+        PyErr_Fetch(&type, &value, &tb);
+        exc = ps_raised_class(s, ARG(1));
+    }
     if (exc == Py_None)
         result = PyObject_CallFunctionObjArgs(exit, exc, exc, exc, NULL);
     else if (exc)
         result = call_exit(exit, exc);
+    if (type) {
+        Py_CLEAR(result);
+        PyErr_Restore(type, value, tb);
+    }
     Py_XDECREF(exc);
     Py_DECREF(exit);
     return result;

@@ -9,6 +9,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/box.c pystuck_ext/box.h \
 	pystuck_ext/connection.c pystuck_ext/connection.h \
 	pystuck_ext/credentials.c pystuck_ext/credentials.h \
+	pystuck_ext/ctxexit.c pystuck_ext/ctxexit.h \
 	pystuck_ext/dispatch.c pystuck_ext/dispatch.h \
 	pystuck_ext/docstring.c pystuck_ext/docstring.h \
 	pystuck_ext/ext.h \

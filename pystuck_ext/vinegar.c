@@ -431,6 +431,21 @@ static PyObject *make_exception(struct ps_state *state, PyObject *module, PyObje
     return exc;
 }
 
+PyObject *ps_vinegar_new(struct ps_state *state, PyObject *module, PyObject *name,
+                         const struct ps_vinegar_policy *policy)
+{
+    PyObject *cls = find_class(module, name, policy), *exc = cls ? new_exception(cls) : NULL;
+
+    Py_XDECREF(cls);
+    if (exc || !had_memory())
+        return exc;
+    PyErr_Clear();
+    cls = stand_in_class(state, module, name);
+    exc = cls ? new_exception(cls) : NULL;
+    Py_XDECREF(cls);
+    return exc;
+}
+
 /* Whether a value is a tuple of so many. */
 static bool is_tuple(PyObject *value, Py_ssize_t length)
 {

@@ -19,6 +19,11 @@ struct ps_vinegar_policy {
     bool instantiate; /* ... and classes of any module are made use of */
 };
 
+/* A new exception of the class module.name, without arguments, as the policy lets it be found here
+ * and it can be made so, else of a stand-in that has this name. NULL with an exception. */
+PyObject *ps_vinegar_new(struct ps_state *state, PyObject *module, PyObject *name,
+                         const struct ps_vinegar_policy *policy);
+
 /* Reads a vinegar tuple and raises what it says: the class of that name here, where the policy lets
  * it be that and it can be made without arguments, else an Exception that names it. In any case a
  * subclass that shows the traceback of the other side as well. Always sets an exception. */

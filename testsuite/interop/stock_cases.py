@@ -805,6 +805,76 @@ def a_remote_context_manager_sees_the_true_exception(c: Any) -> None:
         assert c.eval("issubclass(manager.seen, getattr(__import__('builtins'), name))"), error
 
 
+NOTING_MANAGER = """
+class Noting:
+    def __enter__(self): return self
+    def __exit__(self, cls, value, traceback):
+        self.seen = cls.__module__, cls.__name__, value.args, str(value)
+        self.value = value
+        self.right = type(value) is cls and traceback is None
+"""
+
+
+class Unknown(Exception):
+    """A class that the server does not have."""
+
+
+ERRORS = [
+    ValueError("the reason", 5),
+    KeyError("key"),
+    OSError(2, "text", "name"),
+    UnicodeDecodeError("utf8", b"x", 0, 1, "why"),
+    SyntaxError("text", ("file", 1, 2, "line")),
+    json.JSONDecodeError("text", "document", 3),
+    SystemExit(5),
+    GeneratorExit("text"),
+]
+
+
+@case(Differs("__exit__ gets the TypeError of raising a netref", server="rpyc*"))
+def a_remote_context_manager_gets_the_arguments_and_the_text(c: Any) -> None:
+    c.execute(NOTING_MANAGER)
+    for error in ERRORS:
+        manager = c.eval("Noting()")
+        with raises(type(error)), manager:
+            raise error
+        cls = type(error)
+        assert manager.seen == (cls.__module__, cls.__name__, error.args, str(error))
+        assert manager.right
+    manager = c.eval("Noting()")
+    with raises(OSError), manager:
+        raise OSError(2, "text", "name")
+    value = manager.value
+    assert (value.errno, value.strerror, value.filename) == (2, "text", "name")
+    mine: list[int] = []
+    error = Unknown("text", mine)
+    error.extra = 7
+    with raises(Unknown), manager:
+        raise error
+    assert manager.seen[1].endswith("Unknown")
+    assert manager.seen[2][1] is mine
+    assert manager.value.extra == 7
+
+
+@case(Differs("__exit__ gets the TypeError of raising a netref", server="rpyc*"))
+def an_exception_that_the_server_raised_comes_to_its_context_manager(c: Any) -> None:
+    c.execute(NOTING_MANAGER)
+    manager = c.eval("Noting()")
+    with raises(ZeroDivisionError), manager:
+        c.eval("1 / 0")
+    assert manager.seen[:3] == ("builtins", "ZeroDivisionError", ("division by zero",))
+
+
+@case
+def a_remote_context_manager_may_be_left_outside_of_with(c: Any) -> None:
+    c.execute(MANAGER)
+    manager = c.eval("Manager(5)")
+    assert manager.__exit__(ValueError, ValueError("x"), None) == 5
+    assert manager.seen is not None
+    assert manager.__exit__(None, None, None) == 5
+    assert manager.seen is None
+
+
 @case
 def a_remote_context_manager_may_swallow_an_exception(c: Any) -> None:
     c.execute(MANAGER)

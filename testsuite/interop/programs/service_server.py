@@ -37,6 +37,18 @@ class Thing:
         return "called"
 
 
+class Manager:
+    """Something for `with`, which is told of exceptions."""
+
+    seen: list = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, cls: type, value: BaseException, traceback: object) -> None:
+        self.seen[:] = cls.__name__, value.args
+
+
 class Mine(Exception):
     """An exception that the client has, too."""
 
@@ -73,6 +85,10 @@ class TheService(rpyc.Service):
         return Guarded()
 
     exposed_globals = staticmethod(globals)
+    exposed_manager = Manager
+
+    def exposed_seen(self) -> str:
+        return json.dumps(Manager.seen)
 
     def exposed_fail(self) -> None:
         raise ValueError("wrong", 7)
