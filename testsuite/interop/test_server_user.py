@@ -30,6 +30,7 @@ from harness import (
     is_gone,
     pystuck,
     python,
+    tell,
     wait_until,
 )
 from test_authenticators import needs_tls
@@ -325,6 +326,20 @@ def test_a_session_that_connects_again_says_it_once(start_debuggee: Start, tmp_p
     assert whose not in prompt.next()
     assert prompt.cell("modules['os'].getpid()") == f"Out[0]: {debuggee.pid}\n\n"
     assert prompt.leave() == 0
+
+
+def test_a_session_that_connects_again_looks_again(
+    obedient: Debuggee, tmp_path: Path, count: Callable[..., Counting]
+) -> None:
+    prompt = Prompt(["--no-exec", str(obedient.port)], tmp_path, columns=200)
+    assert tell(obedient, "server.close()") is None
+    prompt.expect("gone> ")
+    server = count(STRANGER, ["127.0.0.1", obedient.port])
+    prompt.type("%reconnect\r")
+    whose = f"127.0.0.1:{obedient.port} is a server of {named(STRANGER)}"
+    prompt.expect(f"no new session: {whose}: as root, pass --server-user {STRANGER} to connect")
+    assert server.heard() == 0
+    prompt.child.close(force=True)
 
 
 @needs_tls
