@@ -70,6 +70,19 @@ static void write_text(void *arg, bool is_error, const char *text, size_t len)
     fflush(stream);
 }
 
+/* Takes a Ctrl-C, and drops what was typed before it. What comes next is on a line of its own. */
+static bool take_interruption(void)
+{
+    const bool is_echoed = terminal_is_running();
+
+    if (!interrupt_take())
+        return false;
+    keyboard_interrupt();
+    fputs(is_echoed ? "\n" : "^C\n", stdout);
+    fflush(stdout);
+    return true;
+}
+
 /* Ctrl-C in place of a line. A cell that asks again, and gets another, is given up. */
 static void leave_input(struct repl *r)
 {
@@ -93,8 +106,7 @@ static ssize_t read_line(void *arg, char **line)
     }
     if (errno != EINTR)
         return 0;
-    interrupt_take(); /* the cell need not be interrupted once more, then */
-    keyboard_interrupt();
+    take_interruption(); /* the cell need not be interrupted once more, then */
     leave_input(r);
     return -1;
 }
@@ -260,15 +272,6 @@ static char *complete_line(void *arg, const char *before, const char *after)
 
 /* ---- Ctrl-C while a cell runs ---------------------------------------------------------------- */
 
-/* Takes a Ctrl-C, and drops what was typed before it. */
-static bool take_interruption(void)
-{
-    if (!interrupt_take())
-        return false;
-    keyboard_interrupt();
-    return true;
-}
-
 /* Asked all the time while something runs: it takes a moment then, in which keys may be typed. */
 static bool is_interruption_wanted(void *arg)
 {
@@ -329,7 +332,7 @@ static void report_failure(struct repl *r, const struct rpyc_error *err)
         report_loss(r, err);
         return;
     }
-    fprintf(stderr, "\nThe cell goes on in the debuggee (In [%d]: ", session_number(r->session));
+    fprintf(stderr, "The cell goes on in the debuggee (In [%d]: ", session_number(r->session));
     text_print(stderr, r->doing, strcspn(r->doing, "\n"));
     fputs("), with all names of its session.\n", stderr);
     if (reconnect(r, &options))

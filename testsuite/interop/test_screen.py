@@ -128,6 +128,17 @@ def test_ctrl_c_in_a_cell_drops_what_was_typed_ahead_and_keeps_what_comes_then(
     assert "typed ahead" not in prompt.rows()
 
 
+def test_a_traceback_begins_a_line_after_ctrl_c(prompt_on: OpenPrompt) -> None:
+    prompt = prompt_on()
+    prompt.type("input('name? ')\r")
+    prompt.wait_for(["name?"])
+    prompt.wait(lambda: prompt.modes() == (True, True), "waited for the terminal's modes")
+    prompt.type("\x03")
+    prompt.wait_for(["KeyboardInterrupt", "", "In [1]:"])
+    assert "name? ^C" in prompt.rows()
+    assert "Traceback (most recent call last):" in prompt.rows()
+
+
 def test_what_is_typed_while_a_cell_runs_is_for_the_next_prompt(prompt_on: OpenPrompt) -> None:
     prompt = prompt_on()
     prompt.type("import time; print('begun'); time.sleep(0.5)\r")
