@@ -2,7 +2,9 @@
 #include "request.h"
 
 #include "describe.h"
+#include "format.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 
 /* ---- Requests ------------------------------------------------------------------------------- */
@@ -116,6 +118,31 @@ int value_request(rpyc_conn *conn, struct outgoing *out, int64_t seq, rpyc_value
     if (conn_request(conn->conn, out, seq, &reply, value_deadline(conn), err) < 0)
         return -1;
     return value_take_reply(conn, &reply, result, err);
+}
+
+int rpyc_request(rpyc_conn *conn, int handler, rpyc_value **out, struct rpyc_error *err,
+                 const char *format, ...)
+{
+    _cleanup_(unref_value) rpyc_value *args = NULL;
+    _cleanup_(unref_value) rpyc_value *kwargs = NULL;
+    struct outgoing message;
+    int64_t seq;
+    va_list ap;
+    int result;
+
+    va_start(ap, format);
+    result = format_arguments(&args, &kwargs, format, &ap, err);
+    va_end(ap);
+    if (result < 0)
+        return -1;
+    if (rpyc_length(kwargs) > 0)
+        return error_set(err, RPYC_EINVAL, "a request takes no keyword arguments");
+    value_request_begin(conn, &message, (enum handler)handler, &seq);
+    if (value_box(conn, &message.buf, args, err) < 0) {
+        conn_abandon(conn->conn, &message, value_deadline(conn));
+        return -1;
+    }
+    return value_request(conn, &message, seq, out, err);
 }
 
 /* ---- Requests on an object --------------------------------------------------------------------

@@ -302,6 +302,10 @@ RPYC_API const char *rpyc_class_name(const rpyc_value *value);
 /* Makes a value: None for an empty format, one value for one item, a tuple for several. */
 RPYC_API int rpyc_build(rpyc_value **out, struct rpyc_error *err, const char *format, ...);
 
+/* Encodes a plain value as brine. *data is allocated: free() it. Errors: RPYC_ETYPE for a netref or
+ * a local object, or a tuple that contains one; RPYC_ENOMEM. */
+RPYC_API int rpyc_dump(const rpyc_value *value, void **data, size_t *len, struct rpyc_error *err);
+
 /* Makes a tuple of count values, which are borrowed. */
 RPYC_API int rpyc_pack(rpyc_value **out, rpyc_value *const *items, size_t count,
                        struct rpyc_error *err);
@@ -441,6 +445,12 @@ RPYC_API void *rpyc_object_self(const rpyc_value *value);
  */
 RPYC_API int rpyc_raise(struct rpyc_error *err, const char *class_name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Sends a request by the number of its handler, with the arguments that a format makes, and waits:
+ * for handlers that have no function here. Errors: as above; a server that does not know the number
+ * answers with an exception. */
+RPYC_API int rpyc_request(rpyc_conn *conn, int handler, rpyc_value **out, struct rpyc_error *err,
+                          const char *format, ...);
 
 /* ---- The classic service --------------------------------------------------------------------- */
 

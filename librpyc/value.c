@@ -455,6 +455,22 @@ static int box_checked(rpyc_conn *conn, struct buffer *out, rpyc_value *v, struc
     return 0;
 }
 
+int rpyc_dump(const rpyc_value *value, void **data, size_t *len, struct rpyc_error *err)
+{
+    struct buffer out = BUFFER_INIT;
+
+    if (!value_is_plain(value))
+        return error_set(err, RPYC_ETYPE, "only plain values can be encoded");
+    value_put(&out, value);
+    if (out.failed) {
+        buffer_free(&out);
+        return error_nomem(err);
+    }
+    *data = out.data;
+    *len = out.len;
+    return 0;
+}
+
 int value_box(rpyc_conn *conn, struct buffer *out, rpyc_value *v, struct rpyc_error *err)
 {
     return value_check(conn, v, err) < 0 ? -1 : box_checked(conn, out, v, err);

@@ -905,6 +905,60 @@ TEST(a_ping_comes_back)
     assert_ok(rpyc_ping(l.conn, NULL, 0, &err), &err);
 }
 
+TEST(a_request_by_the_number_of_its_handler)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_value *answer = NULL;
+    int64_t number;
+
+    say(&l.peer, "021150 1151 55");
+    assert_ok(rpyc_request(l.conn, 0x70, &answer, &err, "is", 2, "a"), &err);
+    hears(&l.peer, "011150 11 c0 1151 11 52 080a61");
+    assert_ok(rpyc_int64(answer, &number, &err), &err);
+    assert_int_equal(number, 5);
+    rpyc_unref(answer);
+}
+
+TEST(a_request_has_no_keyword_arguments)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    assert_int_equal(rpyc_request(l.conn, 0x70, NULL, &err, "i, a=i", 1, 2), -1);
+    assert_error(&err, RPYC_EINVAL, "keyword");
+}
+
+TEST(a_plain_value_is_dumped_as_brine)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_value *value = NULL;
+    void *data = NULL;
+    size_t len;
+
+    assert_ok(rpyc_build(&value, &err, "(isN)", 5, "a"), &err);
+    assert_ok(rpyc_dump(value, &data, &len, &err), &err);
+    assert_bytes(data, len, "12 55 080a61 00");
+    rpyc_unref(value);
+    free(data);
+}
+
+TEST(a_netref_is_not_dumped)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    AUTO_VALUE *ref = unbox(&l, "1154" LIST);
+    rpyc_value *tuple = NULL;
+    void *data = NULL;
+    size_t len;
+
+    assert_ok(rpyc_pack(&tuple, &ref, 1, &err), &err);
+    assert_int_equal(rpyc_dump(tuple, &data, &len, &err), -1);
+    assert_error(&err, RPYC_ETYPE, "only plain values");
+    assert_null(data);
+    rpyc_unref(tuple);
+}
+
 TEST(a_ping_with_other_data_is_an_error)
 {
     const char *others[] = {"1151 0c616264",   "1151 0b6162", "1151 0d61626363",
@@ -1900,6 +1954,10 @@ int main(void)
         cmocka_unit_test(requests_are_made_of_netrefs),
         cmocka_unit_test(all_other_requests_are_made_of_netrefs_too),
         cmocka_unit_test(a_ping_comes_back),
+        cmocka_unit_test(a_request_by_the_number_of_its_handler),
+        cmocka_unit_test(a_request_has_no_keyword_arguments),
+        cmocka_unit_test(a_plain_value_is_dumped_as_brine),
+        cmocka_unit_test(a_netref_is_not_dumped),
         cmocka_unit_test(a_ping_with_other_data_is_an_error),
         cmocka_unit_test(a_request_has_a_timeout),
         cmocka_unit_test(close_instead_of_a_reply_is_an_error),
