@@ -15,6 +15,7 @@ unit_tests = \
 	testsuite/unit/test_log_limit \
 	testsuite/unit/test_message \
 	testsuite/unit/test_nomem \
+	testsuite/unit/test_report \
 	testsuite/unit/test_serving \
 	testsuite/unit/test_stream \
 	testsuite/unit/test_value
@@ -83,6 +84,8 @@ testsuite_unit_test_log_limit_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/pystuck_
 
 # What TCP is told.
 testsuite_unit_test_conn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=setsockopt
+
+testsuite_unit_test_report_LDADD = report/libreport.la $(LDADD)
 
 # Where allocations fail.
 testsuite_unit_test_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "shape.h"
+
+#include <string.h>
+
+static const char *const certainties[] = {"", "known", "seen", "likely", NULL};
+static const char *const sources[] = {"", "server", "self", "pid", "core", "netrefs", NULL};
+static const char *const statuses[] = {"", "ok", "stuck", "error", "skipped", NULL};
+static const char *const name_origins[] = {"", "threading", "kernel", NULL};
+static const char *const states[] = {"", "R", "S", "D", "T", NULL};
+static const char *const gil_states[] = {"", "free", "held", "unknown", "none", NULL};
+static const char *const hold_origins[] = {"", "with", "owner", "frame", NULL};
+static const char *const holder_statuses[] = {"",      "known",     "free", "not-known",
+                                              "ended", "inherited", NULL};
+
+/* One line of a table: the member's name in C is its name in JSON. */
+#define MEMBER(type, member_kind, member, more)                                                    \
+    {                                                                                              \
+        .name = #member, .kind = FIELD_##member_kind,                                              \
+        .offset = offsetof(struct report_##type, member), more                                     \
+    }
+#define TEXT(type, member)       MEMBER(type, TEXT, member, .of = NULL)
+#define INT(type, member)        MEMBER(type, INT, member, .of = NULL)
+#define FLOAT(type, member)      MEMBER(type, FLOAT, member, .of = NULL)
+#define BOOL(type, member)       MEMBER(type, BOOL, member, .of = NULL)
+#define ENUM(type, member, list) MEMBER(type, ENUM, member, .words = list)
+#define STRUCT(type, member, to) MEMBER(type, STRUCT, member, .of = &shape_##to)
+#define LIST(type, member, to)   MEMBER(type, LIST, member, .of = &shape_##to)
+#define MAP(type, member)        MEMBER(type, MAP, member, .of = NULL)
+#define TEXTS(type, member)      MEMBER(type, TEXTS, member, .of = NULL)
+#define INTS(type, member)       MEMBER(type, INTS, member, .of = NULL)
+
+#define SHAPE(type)                                                                                \
+    {                                                                                              \
+        .name = #type, .size = sizeof(struct report_##type), .fields = type##_fields,              \
+        .count = sizeof(type##_fields) / sizeof(*type##_fields)                                    \
+    }
+
+static const struct field missing_fields[] = {TEXT(missing, what), TEXT(missing, why)};
+const struct shape shape_missing = SHAPE(missing);
+
+static const struct field shortage_fields[] = {
+    TEXT(shortage, resource),
+    INT(shortage, used),
+    INT(shortage, limit),
+    TEXT(shortage, detail),
+};
+static const struct shape shape_shortage = SHAPE(shortage);
+
+static const struct field gil_fields[] = {
+    ENUM(gil, state, gil_states),
+    TEXT(gil, holder),
+    INT(gil, at_least_ms),
+    TEXT(gil, evidence),
+};
+static const struct shape shape_gil = SHAPE(gil);
+
+static const struct field local_fields[] = {
+    TEXT(local, name),
+    TEXT(local, type),
+    TEXT(local, text),
+    ENUM(local, status, statuses),
+};
+static const struct shape shape_local = SHAPE(local);
+
+static const struct field frame_fields[] = {
+    TEXT(frame, file),     INT(frame, line),       TEXT(frame, function),
+    TEXT(frame, qualname), TEXT(frame, source),    ENUM(frame, source_status, statuses),
+    INT(frame, column),    INT(frame, end_column), LIST(frame, locals, local),
+};
+const struct shape shape_frame = SHAPE(frame);
+
+static const struct field cpu_fields[] = {FLOAT(cpu, percent), INT(cpu, over_ms)};
+static const struct shape shape_cpu = SHAPE(cpu);
+
+static const struct field target_fields[] = {
+    TEXT(target, kind),      TEXT(target, path),    TEXT(target, local), TEXT(target, remote),
+    TEXT(target, tcp_state), INT(target, peer_pid), TEXT(target, wchan), TEXT(target, mount),
+};
+static const struct shape shape_target = SHAPE(target);
+
+static const struct field syscall_fields[] = {
+    TEXT(syscall, name),   INTS(syscall, args), INT(syscall, fd), STRUCT(syscall, target, target),
+    INT(syscall, left_ms),
+};
+static const struct shape shape_syscall = SHAPE(syscall);
+
+static const struct field wait_fields[] = {
+    TEXT(wait, object), TEXT(wait, kind), TEXT(wait, words), ENUM(wait, certainty, certainties),
+    INT(wait, frame),
+};
+static const struct shape shape_wait = SHAPE(wait);
+
+static const struct field since_fields[] = {INT(since, frame), TEXT(since, file), INT(since, line)};
+static const struct shape shape_since = SHAPE(since);
+
+static const struct field hold_fields[] = {
+    TEXT(hold, object),
+    STRUCT(hold, since, since),
+    ENUM(hold, certainty, certainties),
+    ENUM(hold, by, hold_origins),
+};
+static const struct shape shape_hold = SHAPE(hold);
+
+static const struct field thread_fields[] = {
+    TEXT(thread, id),
+    INT(thread, ident),
+    INT(thread, native_id),
+    INT(thread, interpreter),
+    TEXT(thread, name),
+    ENUM(thread, name_from, name_origins),
+    BOOL(thread, daemon),
+    BOOL(thread, main),
+    TEXT(thread, repr),
+    ENUM(thread, repr_status, statuses),
+    ENUM(thread, state, states),
+    STRUCT(thread, cpu, cpu),
+    BOOL(thread, exact),
+    INT(thread, unchanged_ms),
+    LIST(thread, frames, frame),
+    TEXT(thread, stack),
+    STRUCT(thread, syscall, syscall),
+    STRUCT(thread, waits, wait),
+    LIST(thread, holds, hold),
+};
+const struct shape shape_thread = SHAPE(thread);
+
+static const struct field greenlet_fields[] = {
+    TEXT(greenlet, id),
+    TEXT(greenlet, repr),
+    ENUM(greenlet, repr_status, statuses),
+    TEXT(greenlet, name),
+    TEXT(greenlet, parent),
+    TEXT(greenlet, thread),
+    LIST(greenlet, frames, frame),
+    STRUCT(greenlet, waits, wait),
+};
+static const struct shape shape_greenlet = SHAPE(greenlet);
+
+static const struct field task_fields[] = {
+    TEXT(task, id),      TEXT(task, name),          TEXT(task, loop),          TEXT(task, state),
+    TEXTS(task, awaits), STRUCT(task, waits, wait), LIST(task, frames, frame),
+};
+static const struct shape shape_task = SHAPE(task);
+
+static const struct field object_fields[] = {
+    TEXT(object, id),    TEXT(object, kind),     TEXT(object, type),
+    TEXT(object, words), TEXTS(object, holders), ENUM(object, holder_status, holder_statuses),
+    MAP(object, detail),
+};
+static const struct shape shape_object = SHAPE(object);
+
+static const struct field finding_fields[] = {
+    TEXT(finding, kind),      TEXT(finding, text),
+    TEXTS(finding, members),  ENUM(finding, certainty, certainties),
+    TEXTS(finding, evidence),
+};
+static const struct shape shape_finding = SHAPE(finding);
+
+static const struct shape shape_merged; /* its fields have its shape */
+static const struct field merged_fields[] = {
+    STRUCT(merged, frame, frame),
+    INT(merged, count),
+    TEXT(merged, members),
+    LIST(merged, children, merged),
+};
+static const struct shape shape_merged = SHAPE(merged);
+
+static const struct field process_fields[] = {
+    INT(process, schema),
+    FLOAT(process, time),
+    TEXT(process, tool),
+    TEXT(process, id),
+    INT(process, pid),
+    INT(process, ppid),
+    TEXT(process, host),
+    TEXT(process, name),
+    MAP(process, labels),
+    TEXT(process, python),
+    TEXTS(process, argv),
+    TEXT(process, exe),
+    FLOAT(process, started),
+    ENUM(process, source, sources),
+    LIST(process, missing, missing),
+    LIST(process, shortage, shortage),
+    STRUCT(process, gil, gil),
+    LIST(process, threads, thread),
+    LIST(process, greenlets, greenlet),
+    LIST(process, tasks, task),
+    LIST(process, objects, object),
+    LIST(process, findings, finding),
+    LIST(process, merged, merged),
+};
+const struct shape shape_process = SHAPE(process);
+
+static const struct field failure_fields[] = {TEXT(failure, target), TEXT(failure, why)};
+static const struct shape shape_failure = SHAPE(failure);
+
+/* struct report itself has no word behind the prefix. */
+#define report_report report
+static const struct field report_fields[] = {
+    INT(report, schema),
+    FLOAT(report, time),
+    LIST(report, processes, process),
+    LIST(report, merged, merged),
+    LIST(report, findings, finding),
+    LIST(report, failed, failure),
+};
+const struct shape shape_report = SHAPE(report);
+
+void shape_init(const struct shape *shape, void *item)
+{
+    const struct field *f;
+
+    for (f = shape->fields; f < shape->fields + shape->count; f++) {
+        if (f->kind == FIELD_INT)
+            *(int64_t *)field_at(f, item) = REPORT_UNKNOWN;
+        if (f->kind == FIELD_FLOAT)
+            *(double *)field_at(f, item) = NAN;
+    }
+}
+
+void *shape_make(struct arena *a, const struct shape *shape, size_t count)
+{
+    char *items = arena_array(a, count, shape->size);
+    size_t i;
+
+    for (i = 0; items && i < count; i++)
+        shape_init(shape, items + i * shape->size);
+    return items;
+}
+
+const char *field_word(const struct field *f, int value)
+{
+    int i;
+
+    if (value <= 0)
+        return NULL;
+    for (i = 1; i < value && f->words[i]; i++)
+        ;
+    return f->words[i];
+}
+
+int field_value(const struct field *f, const char *word, size_t len)
+{
+    int i;
+
+    for (i = 1; f->words[i]; i++) {
+        if (strlen(f->words[i]) == len && memcmp(f->words[i], word, len) == 0)
+            return i;
+    }
+    return 0;
+}

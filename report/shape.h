@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The members of each struct in report.h, as tables. Codec, JSON and printing follow the tables, so
+ * a new fact is one member in report.h and one line in shape.c.
+ */
+#ifndef REPORT_SHAPE_H
+#define REPORT_SHAPE_H
+
+#include "report.h"
+
+enum field_kind {
+    FIELD_TEXT,   /* struct report_text */
+    FIELD_INT,    /* int64_t */
+    FIELD_FLOAT,  /* double */
+    FIELD_ENUM,   /* int, an index into words */
+    FIELD_BOOL,   /* int, enum report_bool */
+    FIELD_STRUCT, /* a pointer to a struct of shape `of`, or NULL */
+    FIELD_LIST,   /* REPORT_LIST of structs of shape `of` */
+    FIELD_MAP,    /* report_pairs: an object in JSON */
+    FIELD_TEXTS,  /* report_texts */
+    FIELD_INTS    /* report_ints */
+};
+
+struct field {
+    const char *name; /* in JSON */
+    enum field_kind kind;
+    size_t offset;
+    const struct shape *of;
+    const char *const *words; /* [0] is not used; NULL ends them */
+};
+
+struct shape {
+    const char *name; /* for error messages */
+    size_t size;
+    const struct field *fields; /* in the order of the wire: new ones go to the end */
+    size_t count;
+};
+
+extern const struct shape shape_process, shape_report, shape_thread, shape_frame, shape_missing;
+
+/* A REPORT_LIST of any type. */
+struct any_list {
+    void *items;
+    size_t count;
+};
+
+/* Sets all members of a struct to unknown; its memory must be zeroed. */
+void shape_init(const struct shape *shape, void *item);
+
+/* Allocates count structs in which everything is unknown. NULL as with arena_array. */
+void *shape_make(struct arena *a, const struct shape *shape, size_t count);
+
+/* The member of a struct that a field describes. */
+static inline void *field_at(const struct field *f, void *base)
+{
+    return (char *)base + f->offset;
+}
+
+static inline const void *field_of(const struct field *f, const void *base)
+{
+    return (const char *)base + f->offset;
+}
+
+/* The word of an enum's value, or NULL if it is unknown; and the value of a word, 0 if it has
+ * none. */
+const char *field_word(const struct field *f, int value);
+int field_value(const struct field *f, const char *word, size_t len);
+
+#endif
