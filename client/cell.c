@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "clean.h"
+#include "collector.h"
 
 /* How often a cell that runs is asked about, in ms. */
 #define LOOK_EVERY_MS 50
@@ -28,9 +29,10 @@ static const char inspection[] =
 static const struct {
     const char *source;
     const char *take;
+    const char *argument; /* of the function, a second one; NULL: none */
 } helpers[CELLS_HELPERS] = {
-    [CELLS_COMPLETION] = {completion, TAKE("_pystuck_completion")},
-    [CELLS_INSPECTION] = {inspection, TAKE("_pystuck_inspection")},
+    [CELLS_COMPLETION] = {completion, TAKE("_pystuck_completion"), NULL},
+    [CELLS_INSPECTION] = {inspection, TAKE("_pystuck_inspection"), collector_source},
 };
 
 /* What functions of ours that the other side holds have in common: they may be called when there
@@ -261,7 +263,9 @@ static int make_helper(struct cells *c, enum cells_helper which, struct rpyc_err
     if (rpyc_execute(c->conn, helpers[which].source, err) < 0 ||
         rpyc_eval(c->conn, helpers[which].take, &make, err) < 0)
         return -1;
-    return rpyc_call(make, &c->helpers[which], err, "O", c->run);
+    if (!helpers[which].argument)
+        return rpyc_call(make, &c->helpers[which], err, "O", c->run);
+    return rpyc_call(make, &c->helpers[which], err, "Os", c->run, helpers[which].argument);
 }
 
 rpyc_value *cells_helper(struct cells *c, enum cells_helper which, struct rpyc_error *err)

@@ -53,26 +53,6 @@ static void print_in(FILE *stream, enum color color, const char *text, size_t le
     fputs(color_end(stream), stream);
 }
 
-void color_print_stacks(FILE *stream, const char *text, size_t len)
-{
-    const char *end = text + len;
-    bool is_title = true; /* the first line, and what comes after an empty one */
-
-    while (text < end) {
-        const char *newline = memchr(text, '\n', (size_t)(end - text));
-        size_t line = (size_t)((newline ? newline : end) - text);
-
-        if (is_title && line > 0)
-            print_in(stream, COLOR_TITLE, text, line);
-        else
-            text_print(stream, text, line);
-        if (newline)
-            fputc('\n', stream);
-        is_title = line == 0;
-        text += line + (newline ? 1 : 0);
-    }
-}
-
 void color_print_failure(FILE *stream, const char *text, size_t len)
 {
     size_t end = len, start;

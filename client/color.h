@@ -26,9 +26,8 @@ enum color { COLOR_IN, COLOR_OUT, COLOR_TITLE, COLOR_ERROR };
 const char *color_begin(FILE *stream, enum color color);
 const char *color_end(FILE *stream);
 
-/* Print what another process made: stacks with their titles in colour, and a traceback, or any
- * message of an error, with its last line in colour. */
-void color_print_stacks(FILE *stream, const char *text, size_t len);
+/* Prints a traceback, or any message of an error, that another process made, with its last line in
+ * colour. */
 void color_print_failure(FILE *stream, const char *text, size_t len);
 
 #endif

@@ -4,7 +4,7 @@ As bootstrap.py: Python 3.6, the standard library, one name in the connection's 
 """
 
 
-def _pystuck_inspection(run):
+def _pystuck_inspection(run, collector):
     import ast
     import functools
     import inspect
@@ -12,7 +12,6 @@ def _pystuck_inspection(run):
     import os
     import sys
     import textwrap
-    import threading
     import time
     import types
     from builtins import (  # noqa: UP029
@@ -355,37 +354,15 @@ def _pystuck_inspection(run):
 
     # ---- Threads and frames ----------------------------------------------------------------------
 
-    def known_threads():
-        """Threads by ident, without the lock that threading.enumerate() takes: it may be stuck."""
-        try:
-            return dict(threading._active)
-        except AttributeError:
-            return {thread.ident: thread for thread in threading.enumerate()}
-
-    def current_frames():
-        """Each thread's innermost frame, but for this one's and those of our server."""
-        own = sys._getframe().f_code  # not the ident: gevent replaces get_ident()
-        frames = {
-            ident: frame
-            for ident, frame in sys._current_frames().items()
-            if frame.f_code is not own
-        }
-        server = sys.modules.get("_pystuck")
-        for ident in server.own_threads() if server is not None else ():
-            frames.pop(ident, None)
-        return frames
+    stacks = {"__name__": "_pystuck_stacks"}
+    eval(compile(collector, "<pystuck._stacks>", "exec"), stacks)
+    threads, thread_title = stacks["threads"], stacks["thread_title"]
 
     def calls_from(frame):
         """A frame and those that it was called by."""
         while frame is not None:
             yield frame
             frame = frame.f_back
-
-    def title_of(ident, threads):
-        if ident not in threads:
-            return f"<thread {ident} (not started by threading)>"
-        thread = threads[ident]
-        return guarded(lambda: repr(thread), lambda: object.__repr__(thread))
 
     def where(frame):
         code = frame.f_code
@@ -459,7 +436,7 @@ def _pystuck_inspection(run):
         def news(self):
             """What has become of the picked frame since then, where that is something."""
             frame, before = self._calls[self.at]
-            innermost = current_frames().get(self.ident)
+            innermost = {ident: each for ident, _, each in threads()}.get(self.ident)
             if innermost is None:
                 return "(the thread has ended since)\n"
             if not [each for each in calls_from(innermost) if each is frame]:
@@ -595,15 +572,11 @@ def _pystuck_inspection(run):
 
         def _list(self):
             """(ident, title, where it is) of each thread, the main thread first."""
-            threads, frames = known_threads(), current_frames()
-            threads.update(known_threads())  # one that starts or ends meanwhile keeps its name
-            order = dict.fromkeys([threading.main_thread().ident] + list(threads) + list(frames))
             listed = [
-                (ident, title_of(ident, threads), where(frames[ident]))
-                for ident in order
-                if ident in frames
+                (ident, thread_title(ident, thread)[0], where(frame))
+                for ident, thread, frame in threads()
             ]
-            alive = current_frames()
+            alive = stacks["alive"]()
             listed = [each for each in listed if each[0] in alive]
             self._listed = [ident for ident, _, _ in listed]
             return listed
@@ -625,11 +598,11 @@ def _pystuck_inspection(run):
                 self._list()
             is_listed = number < len(self._listed)
             ident = self._listed[number] if is_listed else number
-            threads, frames = known_threads(), current_frames()
-            if ident in frames:
-                self._picked = Picked(ident, title_of(ident, threads), frames[ident])
-                return self._picked.stack()
-            if ident in threads:
+            for each, thread, frame in threads():
+                if each == ident:
+                    self._picked = Picked(ident, thread_title(ident, thread)[0], frame)
+                    return self._picked.stack()
+            if ident in stacks["known_threads"]():
                 raise Refused(f"thread {number} has no Python frame")
             if is_listed:
                 raise Refused(f"thread {number} has ended: %thread lists those that there are")

@@ -5,6 +5,7 @@ bin_PROGRAMS += client/pystuck
 client_pystuck_SOURCES = \
 	client/cell.c client/cell.h \
 	client/clean.h client/clock.h \
+	client/collector.c client/collector.h \
 	client/color.c client/color.h \
 	client/complete.c client/complete.h \
 	client/connect.c client/connect.h \
@@ -39,26 +40,32 @@ client_pystuck_SOURCES = \
 	client/show.c client/show.h \
 	client/sockets.c client/sockets.h \
 	client/ssl.c client/ssl.h \
-	client/stacks.c client/stacks.h \
+	client/stacks/by_netrefs.c client/stacks/by_netrefs.h \
+	client/stacks/fetch.c client/stacks/fetch.h \
+	client/stacks/print.c client/stacks/print.h \
 	client/target.c client/target.h \
 	client/terminal.c client/terminal.h \
 	client/text.c client/text.h \
 	client/textfile.c client/textfile.h \
 	client/user.c client/user.h \
-	client/walk.c client/walk.h \
 	client/words.c client/words.h
-client_pystuck_LDADD = librpyc/librpyc.la $(LIBEDIT_LIBS)
+client_pystuck_LDADD = report/libreport.la librpyc/librpyc-internal.la $(LIBEDIT_LIBS)
 client_pystuck_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 
-# What cells and their helpers need over there, as C strings.
-client_remote = bootstrap completion inspection stacks
+# What cells, their helpers and the stacks need in the program, as C strings. The collector of stacks is
+# a part of the package.
+client_remote = bootstrap completion inspection
+client_inc = $(client_remote:%=client/%.inc) client/stacks.inc
 EXTRA_DIST += $(client_remote:%=client/%.py)
-CLEANFILES += $(client_remote:%=client/%.inc)
+CLEANFILES += $(client_inc)
+make_inc = $(AM_V_GEN)$(MKDIR_P) client && \
+	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< >$@.new && mv $@.new $@
 $(client_remote:%=client/%.inc): client/%.inc: client/%.py
-	$(AM_V_GEN)$(MKDIR_P) client && \
-		sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< >$@.new && mv $@.new $@
-client_pystuck_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -Iclient
-client/pystuck-cell.$(OBJEXT) client/pystuck-stacks.$(OBJEXT): $(client_remote:%=client/%.inc)
+	$(make_inc)
+client/stacks.inc: pystuck_ext/pystuck/_stacks.py
+	$(make_inc)
+client_pystuck_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -I$(srcdir)/client -Iclient
+client/pystuck-cell.$(OBJEXT) client/pystuck-collector.$(OBJEXT): $(client_inc)
 
 dist_man_MANS = doc/pystuck.1
 

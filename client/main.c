@@ -26,7 +26,8 @@
 #include "repl.h"
 #include "script.h"
 #include "ssl.h"
-#include "stacks.h"
+#include "stacks/fetch.h"
+#include "stacks/print.h"
 #include "text.h"
 
 /* Beside EXIT_SUCCESS, and EXIT_FAILURE for what goes wrong once there is a server. */
@@ -119,38 +120,33 @@ static int flush_stdout(void)
 static int show_stacks(rpyc_conn *conn, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
-    rpyc_value *stacks __attribute__((cleanup(clean_value))) = NULL;
-    const struct stacks_wish wish = {
-        .greenlets = options->greenlets, .execute = options->execute, .json = options->json};
-    const char *text;
-    size_t len;
+    struct report report __attribute__((cleanup(report_free)));
+    const struct stacks_wish wish = {.greenlets = options->greenlets, .execute = options->execute};
 
-    if (stacks_fetch(conn, &wish, &stacks, &err) != 0)
+    report_init(&report, STACKS_MEMORY_MAX);
+    if (stacks_fetch(conn, &wish, &report, &err) != 0)
         return report_failure("cannot get the stacks: ", &err);
-    text = rpyc_str(stacks, &len);
-    if (len == 0) { /* a server that forks for each client has one thread, which serves us */
+    if (options->format != FORMAT_JSON && report.processes.items[0].threads.count == 0) {
+        /* a server that forks for each client has one thread, which serves this one */
         complain("there are no threads but the one that answers");
         return EXIT_SUCCESS;
     }
-    if (options->json)
-        text_print(stdout, text, len);
-    else
-        color_print_stacks(stdout, text, len);
-    fputc('\n', stdout); /* an empty line ends the last thread, too */
+    stacks_print(stdout, &report.processes.items[0], options->format);
     return flush_stdout();
 }
 
 /* Whether somebody is there to talk to: the prompt was not declined, and this is no pipeline. */
 static bool is_prompt_wanted(const struct options *options)
 {
-    return options->prompt && !options->json && options->code_count == 0 && isatty(STDIN_FILENO) &&
-           isatty(STDOUT_FILENO);
+    return options->prompt && options->format != FORMAT_JSON && options->code_count == 0 &&
+           isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 }
 
 /* Whether standard input may be a script: somebody has put something there. */
 static bool may_be_script(const struct options *options)
 {
-    return options->prompt && !options->json && options->code_count == 0 && !isatty(STDIN_FILENO);
+    return options->prompt && options->format != FORMAT_JSON && options->code_count == 0 &&
+           !isatty(STDIN_FILENO);
 }
 
 /* What to say before an error of the connection while cells run. */
@@ -189,7 +185,7 @@ static int run(const struct options *given)
     char *script __attribute__((cleanup(clean_text))) = NULL;
     struct options options = *given;
 
-    if (options.json && options.prompt && script_is_there()) {
+    if (options.format == FORMAT_JSON && options.prompt && script_is_there()) {
         complain("--json goes with neither -c, nor a script, nor --no-stacks");
         return EXIT_USAGE;
     }

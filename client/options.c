@@ -24,6 +24,7 @@ enum {
     KEY_LIST,
     KEY_STACKS,
     KEY_NO_STACKS,
+    KEY_FORMAT,
     KEY_JSON,
     KEY_NO_GREENLETS,
     KEY_NO_PROMPT,
@@ -53,7 +54,8 @@ static const struct {
     {"code", "CODE", 'c', "run this in the debuggee; may be given again"},
     {"stacks", NULL, KEY_STACKS, "show the stacks also where code is run"},
     {"no-stacks", NULL, KEY_NO_STACKS, "leave out the stacks of the debuggee's threads"},
-    {"json", NULL, KEY_JSON, "show the stacks as one JSON document, and nothing else"},
+    {"format", "FORMAT", KEY_FORMAT, "show the stacks as text, plain text or json"},
+    {"json", NULL, KEY_JSON, "the same as --format json"},
     {"exclude-greenlets", NULL, KEY_NO_GREENLETS, "leave out the stacks of greenlets"},
     {"no-ipython", NULL, KEY_NO_PROMPT, "leave out the prompt, and what is on standard input"},
     {"no-repl", NULL, KEY_NO_PROMPT, "the same as --no-ipython"},
@@ -138,6 +140,21 @@ static int pid_of(const char *text)
     return digits > 0 && text[digits] == '\0' && number <= INT_MAX ? (int)number : 0;
 }
 
+static int take_format(struct options *out, const char *name)
+{
+    static const char *const names[] = {
+        [FORMAT_TEXT] = "text", [FORMAT_PLAIN] = "plain", [FORMAT_JSON] = "json"};
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (strcmp(names[i], name) == 0) {
+            out->format = (enum stacks_format)i;
+            return 0;
+        }
+    }
+    wrong("invalid format '%s': expected text, plain or json", name);
+    return -1;
+}
+
 /* Takes an option of TLS; false: it is none. */
 static bool take_tls_option(struct options *out, int key, const char *argument)
 {
@@ -210,8 +227,12 @@ static enum options_action take_options(struct options *out, struct given *given
         case KEY_NO_STACKS:
             out->stacks = CHOICE_NO;
             break;
+        case KEY_FORMAT:
+            if (take_format(out, optarg) != 0)
+                return OPTIONS_WRONG;
+            break;
         case KEY_JSON:
-            out->json = true;
+            out->format = FORMAT_JSON;
             break;
         case KEY_NO_GREENLETS:
             out->greenlets = false;
@@ -423,7 +444,7 @@ static int settle(struct options *out)
     if (settle_address(out) < 0 || settle_color(out) < 0 || settle_timeout(out) < 0 ||
         settle_version(out) < 0 || check_tls(out) < 0)
         return -1;
-    if (out->json && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
+    if (out->format == FORMAT_JSON && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
         wrong("--json goes with neither -c, nor a script, nor --no-stacks");
         return -1;
     }

@@ -15,6 +15,9 @@
 /* What is done if nobody says otherwise, or what somebody said. */
 enum choice { CHOICE_DEFAULT, CHOICE_YES, CHOICE_NO };
 
+/* How stacks are printed: see stacks/print.h. */
+enum stacks_format { FORMAT_TEXT, FORMAT_PLAIN, FORMAT_JSON };
+
 /* What was asked for. The pointers are argv's or constants: nothing to free. */
 struct options {
     struct target target; /* a path, or else a host and a port */
@@ -26,9 +29,9 @@ struct options {
     bool list;            /* show the processes that have a server, and nothing else */
     const char **code;    /* to be run there, in this order: argv's memory */
     size_t code_count;
-    enum choice stacks;         /* print the stacks */
-    bool json;                  /* ... as JSON, and nothing else */
-    bool greenlets;             /* ... those of greenlets, too */
+    enum choice stacks; /* print the stacks */
+    enum stacks_format format;
+    bool greenlets;             /* also the stacks of greenlets */
     const char *when;           /* --color as it was given, or NULL */
     enum choice color;          /* print in colours */
     const char *timeout;        /* as it was given, or NULL, */

@@ -21,7 +21,8 @@
 #include "magic.h"
 #include "session.h"
 #include "ssl.h"
-#include "stacks.h"
+#include "stacks/fetch.h"
+#include "stacks/print.h"
 #include "terminal.h"
 #include "text.h"
 
@@ -384,24 +385,19 @@ void repl_show_stacks(struct repl *r, const char *argument)
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     const struct stacks_wish wish = {.greenlets = r->options->greenlets,
                                      .execute = r->options->execute};
-    rpyc_value *stacks = NULL;
-    const char *text;
-    size_t len;
+    struct report report __attribute__((cleanup(report_free)));
 
     (void)argument;
+    report_init(&report, STACKS_MEMORY_MAX);
     if (!r->conn) {
         fputs("the debuggee is gone\n", stderr);
         return;
     }
     terminal_run();
-    if (stacks_fetch(r->conn, &wish, &stacks, &err) < 0) {
+    if (stacks_fetch(r->conn, &wish, &report, &err) < 0)
         complain("cannot get the stacks: ", &err);
-        return;
-    }
-    text = rpyc_str(stacks, &len);
-    color_print_stacks(stdout, text, len);
-    putchar('\n');
-    rpyc_unref(stacks);
+    else
+        stacks_print(stdout, &report.processes.items[0], r->options->format);
 }
 
 bool repl_is_connected(struct repl *r)

@@ -69,14 +69,14 @@ static const char *escape_of(struct character c)
 }
 
 /* How many of the bytes may go out as they are. */
-static size_t harmless(const char *text, size_t len)
+static size_t harmless(const char *text, size_t len, bool in_line)
 {
     struct character c;
     size_t i;
 
     for (i = 0; i < len; i += c.len) {
         c = character_at(text + i, len - i);
-        if (is_harmful(c))
+        if (is_harmful(c) || (in_line && c.code < ' '))
             break;
     }
     return i;
@@ -86,30 +86,42 @@ bool text_is_harmless(const char *text)
 {
     size_t len = strlen(text);
 
-    return harmless(text, len) == len;
+    return harmless(text, len, false) == len;
 }
 
-void text_print(FILE *stream, const char *text, size_t len)
+static void print_escaped(FILE *stream, const char *text, size_t len, bool in_line)
 {
     struct character c;
     size_t n;
 
-    if (!isatty(fileno(stream)) && !color_is_on(stream)) {
-        fwrite(text, 1, len, stream);
-        return;
-    }
     while (len > 0) {
-        n = harmless(text, len);
+        n = harmless(text, len, in_line);
         fwrite(text, 1, n, stream);
         text += n;
         len -= n;
         if (len == 0)
             return;
         c = character_at(text, len);
-        fprintf(stream, escape_of(c), c.code);
+        if (c.code == '\n')
+            fputs("\\n", stream);
+        else
+            fprintf(stream, escape_of(c), c.code);
         text += c.len;
         len -= c.len;
     }
+}
+
+void text_print(FILE *stream, const char *text, size_t len)
+{
+    if (isatty(fileno(stream)) || color_is_on(stream))
+        print_escaped(stream, text, len, false);
+    else
+        fwrite(text, 1, len, stream);
+}
+
+void text_print_name(FILE *stream, const char *text, size_t len)
+{
+    print_escaped(stream, text, len, true);
 }
 
 size_t text_fitting(const char *text, size_t len, size_t columns)

@@ -16,6 +16,10 @@
  * what it is. Errors: see ferror. */
 void text_print(FILE *stream, const char *text, size_t len);
 
+/* The same for a name within a line: newlines and tabs are escaped too, and all of it also where
+ * the stream is no terminal, so that no name makes a line of its own. */
+void text_print_name(FILE *stream, const char *text, size_t len);
+
 /* Whether there is nothing in a text that text_print would write otherwise. */
 bool text_is_harmless(const char *text);
 

@@ -31,7 +31,8 @@ enum handler {
     HANDLE_BUFFITER = 17,
     HANDLE_OLDSLICING = 18,
     HANDLE_CTXEXIT = 19,
-    HANDLE_INSTANCECHECK = 20
+    HANDLE_INSTANCECHECK = 20,
+    HANDLE_STACKS = 0x70 /* pystuck's own: see doc/protocol.md */
 };
 
 /* What a boxed value is: the first half of the pair (label, value). */

@@ -10,6 +10,8 @@
 #include "pyframe.h"
 #include "vinegar.h"
 
+#define STACKS_VERSION 2 /* of the tuple that STACKS returns */
+
 /* ---- Attributes ----------------------------------------------------------------------------- */
 
 /* A name from the wire as a str: bytes are taken too. A new reference. */
@@ -469,6 +471,26 @@ static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
 
+/* The stacks of all threads, as report/codec.h describes them: (2, process). Only for clients of
+ * the classic service, which may read all of the program: a service that offers less must not show
+ * more by this. */
+static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
+{
+    PyObject *collect = s->state->collect;
+    long version = PyLong_AsLong(ARG(0)), flags = PyLong_AsLong(ARG(1));
+
+    if (PyErr_Occurred())
+        return NULL;
+    if (s->serving->connect && s->policy != Py_None)
+        return PyErr_Format(PyExc_ValueError, "STACKS needs the classic service");
+    if (version < STACKS_VERSION)
+        return PyErr_Format(PyExc_ValueError, "STACKS version %ld is not supported: use %d",
+                            version, STACKS_VERSION);
+    if (!collect)
+        return PyErr_Format(PyExc_ImportError, "pystuck._stacks could not be imported");
+    return Py_BuildValue("(iN)", STACKS_VERSION, PyObject_CallFunction(collect, "l", flags));
+}
+
 /* ---- Dispatch ------------------------------------------------------------------------------- */
 
 static const struct {
@@ -494,6 +516,7 @@ static const struct {
     [HANDLE_OLDSLICING] = {"OLDSLICING", 6, 6, handle_oldslicing},
     [HANDLE_CTXEXIT] = {"CTXEXIT", 2, 2, handle_ctxexit},
     [HANDLE_INSTANCECHECK] = {"INSTANCECHECK", 2, 2, handle_instancecheck},
+    [HANDLE_STACKS] = {"STACKS", 3, 3, handle_stacks},
 };
 
 /* Gives references back. The object itself is not looked up first, for all that counts is its id

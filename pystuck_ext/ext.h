@@ -42,6 +42,7 @@ struct ps_state {
     PyTypeObject *link_type;
     PyTypeObject *pending_type;
     PyObject *connection_class; /* pystuck.connection.Connection, from run_server on; NULL: none */
+    PyObject *collect;          /* pystuck._stacks.collect, from run_server on; NULL: none */
     PyObject *local_names;      /* a frozenset: attributes that a netref has of its own */
     PyObject *remote_classes;   /* of exceptions from clients: what each is derived from -> class */
     PyObject *compile;          /* builtins', */

@@ -56,6 +56,7 @@ dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/_preload.py \
 	pystuck_ext/pystuck/_runtime.py \
 	pystuck_ext/pystuck/_serving.py \
+	pystuck_ext/pystuck/_stacks.py \
 	pystuck_ext/pystuck/_stand_ins.py \
 	pystuck_ext/pystuck/connection.py \
 	pystuck_ext/pystuck/greenlets.py \

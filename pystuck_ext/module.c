@@ -368,6 +368,8 @@ static void import_connection(struct ps_state *state)
 {
     if (!state->connection_class)
         state->connection_class = import_from("pystuck.connection", "Connection");
+    if (!state->collect)
+        state->collect = import_from("pystuck._stacks", "collect");
     PyErr_Clear();
 }
 

@@ -6,13 +6,11 @@ Takes no lock of Python's: the program is stuck, and so may its locks be.
 from __future__ import annotations
 
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from types import FrameType
 
-import _pystuck
-
+from . import _stacks
 from .greenlets import greenlet_frame_generator
 
 __all__ = ["probe", "stacks_repr", "stacks_repr_generator"]
@@ -25,16 +23,11 @@ class _UnknownThread:
         self.ident = ident
 
     def __repr__(self) -> str:
-        return f"<thread {self.ident}, not started by threading>"
-
-
-def _known_threads() -> dict[int, threading.Thread]:
-    """Threads by ident, without the lock that threading.enumerate() takes."""
-    return dict(threading._active)
+        return _stacks.thread_title(self.ident, None)[0]
 
 
 def _caller(frame: FrameType) -> FrameType:
-    """The innermost frame that is none of this module's."""
+    """The innermost frame that is not one of this module's."""
     while frame.f_globals is globals() and frame.f_back is not None:
         frame = frame.f_back
     return frame
@@ -42,54 +35,25 @@ def _caller(frame: FrameType) -> FrameType:
 
 def thread_frame_generator() -> Iterator[tuple[object, FrameType]]:
     """Yield (thread, its innermost frame) for each thread of the program, the main thread first."""
-    before = _known_threads()  # a thread that ends meanwhile is still known, one that starts too
-    frames = sys._current_frames()
-    threads = {**before, **_known_threads()}
-    main = threading.main_thread()
-    for ident in _pystuck.own_threads():
-        frames.pop(ident, None)
-    for ident, frame in frames.items():
-        if frame is sys._getframe():  # it has no callers while what it yields is looked at
-            frames[ident] = _caller(frame)
-    for ident, thread in sorted(threads.items(), key=lambda item: item[1] is not main):
-        if ident in frames:
-            yield thread, frames.pop(ident)
-    for ident, frame in frames.items():
-        yield _UnknownThread(ident), frame
-
-
-def _title(thread: object) -> str:
-    try:
-        return repr(thread)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as exc:  # one bad __repr__ must not cost all the other stacks
-        return f"{object.__repr__(thread)} (its repr raised {type(exc).__name__})"
-
-
-def _calls_without_source(frame: FrameType | None) -> Iterator[str]:
-    while frame is not None:
-        code = frame.f_code
-        yield f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}\n'
-        frame = frame.f_back
+    for ident, thread, frame in _stacks.threads(with_caller=True):
+        yield thread or _UnknownThread(ident), _caller(frame)
 
 
 def _calls(frame: FrameType) -> str:
     try:
-        return "".join(traceback.format_stack(frame))
+        # Without a limit, sys.tracebacklimit is one.
+        return "".join(traceback.format_stack(frame, sys.maxsize))
     except KeyboardInterrupt:
         raise
     except BaseException:  # a module's loader that raises when asked for its source
-        return "".join(reversed(list(_calls_without_source(frame))))
-
-
-def _encodable(text: str) -> str:
-    """Escape lone surrogates, which a file's name may hold and the wire cannot."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+        return "".join(
+            f'  File "{each.f_code.co_filename}", line {each.f_lineno}, in {each.f_code.co_name}\n'
+            for each in _stacks.calls(frame)
+        )
 
 
 def _text(thing: object, frame: FrameType) -> str:
-    return _encodable(f"{_title(thing)}\n{_calls(frame)}")
+    return _stacks.sendable(f"{_stacks.title(thing)[0]}\n{_calls(frame)}")
 
 
 def stacks_repr_generator(threads: bool = True, greenlets: bool = True) -> Iterator[str]:

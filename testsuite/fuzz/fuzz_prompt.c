@@ -414,7 +414,7 @@ static int run_session(const struct session_of_user *session)
         .greenlets = true,
         .target = {.path = "@nowhere"},
         .somewhere = true,
-        .json = session->json,
+        .format = session->json ? FORMAT_JSON : FORMAT_TEXT,
         .stacks = session->stacks ? CHOICE_YES
                   : session->json ? CHOICE_DEFAULT
                                   : CHOICE_NO,

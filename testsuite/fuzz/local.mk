@@ -6,13 +6,13 @@ FUZZ_SECONDS = 60
 FUZZ_CC = clang
 fuzz_client = $(filter-out client/main.c client/editor.c client/history.c client/keyboard.c \
 	client/terminal.c, \
-	$(filter %.c,$(client_pystuck_SOURCES)))
-fuzz: config.h $(client_remote:%=client/%.inc)
+	$(filter %.c,$(client_pystuck_SOURCES)) $(filter %.c,$(report_libreport_la_SOURCES)))
+fuzz: config.h $(client_inc)
 	srcdir='$(srcdir)' PYTHON='$(PYTHON)' FUZZ_CC='$(FUZZ_CC)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
 		FUZZ_CLIENT='$(addprefix $(srcdir)/,$(fuzz_client))' \
-		FUZZ_CPPFLAGS='$(LIBDEFLATE_CFLAGS)' PYTHON_CPPFLAGS='$(PYTHON_CPPFLAGS)' \
+		FUZZ_CPPFLAGS='$(LIBDEFLATE_CFLAGS) $(JSON_CFLAGS)' PYTHON_CPPFLAGS='$(PYTHON_CPPFLAGS)' \
 		FUZZ_SERVER_SOURCES='$(addprefix $(abs_srcdir)/,$(filter %.c,$(pystuck_ext__pystuck_la_SOURCES)))' \
-		FUZZ_LIBS='$(librpyc_librpyc_internal_la_LIBADD) $(LIBS)' \
+		FUZZ_LIBS='$(librpyc_librpyc_internal_la_LIBADD) $(JSON_LIBS) $(LIBS)' \
 		$(srcdir)/testsuite/fuzz/run-fuzz \
 		$(addprefix $(srcdir)/,$(filter %.c,$(librpyc_librpyc_internal_la_SOURCES)))
 
@@ -55,8 +55,8 @@ check-on: config.h
 		ON='$(if $(filter command%,$(origin PYTHON)),$(PYTHON))' $(srcdir)/testsuite/run-on
 
 # make check-portable: whether the sources compile with other C libraries.
-check-portable: config.h $(client_remote:%=client/%.inc)
-	@abs_srcdir='$(abs_srcdir)' CC='$(CC)' PYTHON='$(PYTHON)' CPPFLAGS='$(PYTHON_CPPFLAGS)' \
+check-portable: config.h $(client_inc)
+	@abs_srcdir='$(abs_srcdir)' CC='$(CC)' PYTHON='$(PYTHON)' CPPFLAGS='$(PYTHON_CPPFLAGS) $(JSON_CFLAGS)' \
 		$(srcdir)/testsuite/run-portable
 
 # make interop ARGS="-k 'test_find.py and unix' --pdb": interop tests, one by one, on the terminal.

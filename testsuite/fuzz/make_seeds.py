@@ -205,7 +205,15 @@ BEGUN = [
     FUNCTION,
     a_tuple(FUNCTION, "1151 55", DICT_BOX, FUNCTION, FUNCTION, FUNCTION),
 ]
-STACKS = [FUNCTION, FUNCTION, of_text("<Thread 1>\n  File x\n\n<Thread \x1b[2J 2>\n")]
+#: The report of a process with two threads, one of which has a frame: see report/shape.c.
+STACKS = "1151 11 52" + "14 12 52 18 3ff8000000000000" + "00" * 15 + "11" + "".join(
+    f"14 0f {brine_str('thread:1')} 51 51 00 {brine_str(name)} {brine_str('threading')} 04 03"
+    f" {brine_str(name)} {brine_str('ok')} 00 00 00 00 {frames}"
+    for name, frames in [
+        ("<Thread 1>", f"10 13 {brine_str('x.py')} 55 {brine_str('work')} 00"),
+        ("<Thread \x1b[2J\n 2>", "02"),
+    ]
+)  # fmt: skip
 NASTY = "\x1b]0;x\x07\x9b\r\u202ex\u2066\x7f\0\n"
 #: What a cell, a magic, and Tab may be answered with, over and over.
 OUTCOMES = {
@@ -246,10 +254,11 @@ def prompt_seeds() -> list[bytes]:
             return frame(message(kind, 0, box, generation))
 
         begun = [say(2, box) for box in ["1154" + ROOT, *BEGUN]]
-        shown = [say(2, box) for box in ["1154" + ROOT, *STACKS, *BEGUN]]
+        shown = [say(2, box) for box in ["1154" + ROOT, STACKS, *BEGUN]]
         ints = [f"1151 {0x50 + i:02x}" for i in range(3)]
+        entry = f"13 {brine_str('x.py')} 51 {brine_str('f')} {brine_str(NASTY)}"
         walk = [FUNCTION] * 10 + ["1151 12 50 51 52", FUNCTION, ints[1], ints[2]]
-        walk += [FUNCTION, of_text(NASTY), FUNCTION, FUNCTION, of_text(NASTY)] * 2
+        walk += [FUNCTION, of_text(NASTY), of_text(NASTY), *[FUNCTION] * 3, f"1151 10 {entry}"] * 2
         walked = [begun[0], say(3, exceptions[0]), *(say(2, box) for box in walk)]
         helped = [*begun, *[say(2, FUNCTION)] * 3]  # completion, inspection
         answers = [[say(2, box)] for box in OUTCOMES.values()]

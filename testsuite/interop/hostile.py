@@ -48,10 +48,22 @@ class Object(NamedTuple):
 ROOT = Object("root", "hostile.Root")
 NAMESPACE = Object("namespace", "builtins.dict")
 
+#: The report of a process in which one thread is honest: see report/shape.c.
+FRAME = ("x.py", 1, "honestly", None, "work()", "ok")
+THREAD = ("thread:1", 1, 1, None, "honest", "threading", False, True, "<Thread(honest, 1)>", "ok",
+          None, None, None, None, (FRAME,))  # fmt: skip
+STACKS = (2, 1.5, *[None] * 15, (THREAD,))
+
 #: What the client asks for: the root, then the stacks, or the function that starts cells, which is
 #: called, and cells; and how it is told to. At the prompt, Tab leads to "complete" and `x?` to
 #: "inspect".
-LEADS_TO = {"root": [], "stacks": [], "json": ["--json"], "begin": ["-c", "x"], "cell": ["-c", "x"]}
+LEADS_TO = {
+    "root": [],
+    "stacks": [],
+    "source": ["--json"],
+    "begin": ["-c", "x"],
+    "cell": ["-c", "x"],
+}
 
 #: Takes the place of an answer.
 Lie = Callable[["Liar", Message], None]
@@ -138,16 +150,18 @@ class Liar(RawPeer):
             return "root", ROOT
         arguments = boxed[1] if boxed[0] == TUPLE else ()
         what = self._named(arguments)
-        if handler == Handler.CALLATTR and "_pystuck_stacks" in arguments[2][1][0][:60]:
-            return "json", '{"threads": []}'
+        if handler == Handler.STACKS and "source" in self.lies:
+            return "", KeyError(handler)  # as stock, which is then sent the source
+        if handler == Handler.STACKS:
+            return "stacks", (2, STACKS)
+        if handler == Handler.CALLATTR and arguments[2][1][0].startswith("_pystuck_stacks."):
+            return "source", STACKS
         if handler == Handler.CALLATTR and what == "root":
             return "", self._of_root(arguments[1][1], arguments[2][1][0])
         if handler == Handler.CALLATTR and what == "namespace":
             return "", KeyError("no such name")
         if handler == Handler.DIR:
             return "dir", ("name",)
-        if handler == Handler.GETATTR and what == "pystuck.thread_probe":
-            return "", Object("stacks")
         if handler == Handler.CALL and what == "begin":
             names = ("cell", "begin_chain", "end_chain", "fail_chain")
             run, *chain = (Object(name) for name in names)
@@ -179,7 +193,6 @@ class Liar(RawPeer):
     @staticmethod
     def _outcome(name: str) -> Any:
         return {
-            "stacks": "<Thread(honest, 1)>\n  File x\n",
             "cell": (True, "'a value'"),
             "complete": (0, "name", "(", 1, ("name",)),
             "inspect": (False, True, "what it is"),

@@ -50,6 +50,7 @@ class Handler(enum.IntEnum):
     OLDSLICING = 18
     CTXEXIT = 19
     INSTANCECHECK = 20
+    STACKS = 0x70
 
 
 class Envelope(enum.Enum):

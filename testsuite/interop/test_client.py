@@ -322,7 +322,7 @@ def test_a_server_that_exposes_nothing_is_an_error_that_says_so(
     done = pystuck("--no-ipython", debuggee.host, debuggee.port)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "no classic RPyC service" in done.stderr
+    assert "not a classic (SlaveService) server" in done.stderr
 
 
 # ---- Options -------------------------------------------------------------------------------------

@@ -21,7 +21,9 @@ import pytest
 from harness import wait_until
 from test_bootstrap import Session, codes_within
 
-SOURCE = (Path(__file__).parents[2] / "client" / "inspection.py").read_text()
+ROOT = Path(__file__).parents[2]
+SOURCE = (ROOT / "client" / "inspection.py").read_text()
+COLLECTOR = (ROOT / "pystuck_ext" / "pystuck" / "_stacks.py").read_text()
 
 
 class Inspection(Session):
@@ -30,7 +32,7 @@ class Inspection(Session):
     def __init__(self) -> None:
         super().__init__()
         exec(SOURCE, self.names)
-        self.inspector = self.names.pop("_pystuck_inspection")(self._run)
+        self.inspector = self.names.pop("_pystuck_inspection")(self._run, COLLECTOR)
 
     def cell(self, source: str) -> None:
         """Runs a cell that goes well."""

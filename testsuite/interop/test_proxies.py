@@ -372,9 +372,13 @@ def test_the_stacks_need_no_code(server: Debuggee) -> None:
     assert "get_ident" not in text
 
 
-def test_the_stacks_as_json_take_code(ours: Debuggee) -> None:
-    text = failure(ours, "--no-exec", "--json")
-    assert text.startswith("pystuck: cannot get the stacks: that takes code in the debuggee")
+def test_the_stacks_as_json_take_no_code(server: Debuggee) -> None:
+    found = json.loads(run(server, "--no-exec", "--json"))
+    (main,) = (each for each in found["threads"] if each["main"])
+    assert main["name"] == "MainThread"
+    assert main["frames"][0]["function"] == "<module>"
+    is_ours = found["source"] == "server"
+    assert is_ours or [each["what"] for each in found["missing"]] == ["greenlets"]
 
 
 # ---- What is printed -----------------------------------------------------------------------------

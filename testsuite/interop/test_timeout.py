@@ -127,10 +127,13 @@ def test_a_program_that_is_stopped(stuck: Debuggee) -> None:
 
 
 def test_stacks_that_do_not_come(stuck: Debuggee) -> None:
-    code = "import pystuck.thread_probe as p, threading; p.stacks_repr = lambda **k: %s"
+    code = (
+        "import pystuck._stacks as s, threading\n"
+        "threading.event = threading.Event()\n"
+        "s.thread_title = lambda *thread: (threading.event.wait(), 'error')\n"
+    )
     where = stuck.host, stuck.port
-    pystuck("-c", "import threading; threading.event = threading.Event()", *where)
-    pystuck("-c", code % "threading.event.wait()", *where)
+    pystuck("-c", code, *where)
     done = pystuck(f"--timeout={SOON}", "--no-repl", *where)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "pystuck: cannot get the stacks: no answer in time\n"

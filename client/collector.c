@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "collector.h"
+
+const char collector_source[] =
+#include "stacks.inc"
+    ;

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stacks/fetch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clean.h"
+#include "codec.h"
+#include "collector.h"
+#include "stacks/by_netrefs.h"
+
+/* Request STACKS: see doc/protocol.md. */
+#define HANDLE_STACKS  0x70
+#define STACKS_VERSION 2
+#define BUDGET_MS      500
+
+/* As in pystuck/_stacks.py. */
+enum { FLAG_REPR = 1, FLAG_SOURCE = 2, FLAG_GREENLETS = 8 };
+
+/* Defines a function that loads the collector into a namespace of its own. The builtins are not
+ * used by their names: the user may have given those to something else. */
+static const char before_literal[] = "def _pystuck_stacks(flags):\n"
+                                     "    import builtins\n"
+                                     "    names = {'__name__': '_pystuck_stacks'}\n"
+                                     "    builtins.exec(";
+static const char after_literal[] = ", names)\n"
+                                    "    return names['collect'](flags)\n";
+
+/* Takes the function out of the connection's namespace again and calls it. */
+#define CALL_COLLECTOR "_pystuck_stacks.__globals__.pop('_pystuck_stacks')(%d)"
+
+static int fail(struct rpyc_error *err, const char *text)
+{
+    rpyc_error_clear(err);
+    err->code = RPYC_EPROTOCOL;
+    snprintf(err->text, sizeof(err->text), "%s", text);
+    return -1;
+}
+
+static int flags_of(const struct stacks_wish *wish)
+{
+    return FLAG_REPR | FLAG_SOURCE | (wish->greenlets ? FLAG_GREENLETS : 0);
+}
+
+/* Adds what a collector returned. */
+static int take(const rpyc_value *process, struct report *out, struct rpyc_error *err)
+{
+    void *brine = NULL;
+    size_t len;
+    int result;
+
+    if (rpyc_type_of(process) != RPYC_TUPLE)
+        return fail(err, "the server's answer is not a report");
+    if (rpyc_dump(process, &brine, &len, err) < 0)
+        return -1;
+    result = report_read(out, brine, len, err) ? 0 : -1;
+    free(brine);
+    return result;
+}
+
+static int request_stacks(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
+                          struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *answer = NULL;
+
+    if (rpyc_request(conn, HANDLE_STACKS, &answer, err, "iii", STACKS_VERSION, flags_of(wish),
+                     BUDGET_MS) < 0)
+        return -1;
+    if (rpyc_type_of(answer) != RPYC_TUPLE || rpyc_length(answer) != 2)
+        return fail(err, "the server's answer is not a report");
+    return take(rpyc_item(answer, 1), out, err);
+}
+
+/* Writes a C string as a Python literal. */
+static void put_literal(FILE *out, const char *text)
+{
+    fputc('\'', out);
+    for (; *text; text++) {
+        if (*text == '\n') {
+            fputs("\\n", out);
+            continue;
+        }
+        if (*text == '\\' || *text == '\'')
+            fputc('\\', out);
+        fputc(*text, out);
+    }
+    fputc('\'', out);
+}
+
+/* The source to execute, which is allocated; NULL: no memory. */
+static char *make_source(void)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+
+    if (!out)
+        return NULL;
+    fputs(before_literal, out);
+    put_literal(out, collector_source);
+    fputs(after_literal, out);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* From any classic server. RPYC_EPROTOCOL where its service has no execute. */
+static int run_source(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
+                      struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *answer = NULL;
+    CLEAN_TEXT char *source = make_source();
+    char call[sizeof(CALL_COLLECTOR) + 12];
+
+    if (!source)
+        return rpyc_raise(err, "MemoryError", "out of memory");
+    snprintf(call, sizeof(call), CALL_COLLECTOR, flags_of(wish));
+    if (rpyc_execute(conn, source, err) == 0)
+        return rpyc_eval(conn, call, &answer, err) < 0 ? -1 : take(answer, out, err);
+    /* A function was defined, that is all: either there is no execute, or it is None. */
+    if (!rpyc_error_is(err, "AttributeError") && !rpyc_error_is(err, "TypeError"))
+        return -1;
+    return fail(err, "the server's service has no execute");
+}
+
+/* From any service that gives its modules. */
+static int use_netrefs(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
+                       struct rpyc_error *err)
+{
+    (void)wish; /* greenlets are not found without code */
+    if (stacks_by_netrefs(conn, out, err) == 0)
+        return 0;
+    if (!rpyc_error_is(err, "AttributeError"))
+        return -1;
+    return fail(err, "this RPyC server is not a classic (SlaveService) server");
+}
+
+static int fetch(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
+                 struct rpyc_error *err)
+{
+    if (request_stacks(conn, wish, out, err) == 0)
+        return 0;
+    if (err->code != RPYC_EREMOTE)
+        return -1;
+    rpyc_error_clear(err);
+    if (wish->execute) {
+        if (run_source(conn, wish, out, err) == 0)
+            return 0;
+        if (err->code != RPYC_EPROTOCOL)
+            return -1;
+        rpyc_error_clear(err);
+    }
+    return use_netrefs(conn, wish, out, err);
+}
+
+int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
+                 struct rpyc_error *err)
+{
+    CLEAN_ERROR struct rpyc_error own = RPYC_ERROR_INIT;
+    static const char tool[] = "pystuck " PACKAGE_VERSION;
+
+    if (!err)
+        err = &own; /* the code is needed here in any case */
+    if (fetch(conn, wish, out, err) < 0)
+        return -1;
+    out->processes.items[out->processes.count - 1].tool =
+        (struct report_text){tool, sizeof(tool) - 1};
+    return 0;
+}
