@@ -515,6 +515,57 @@ static int listen_unix_crowded(struct crowd *crowd)
     return listener;
 }
 
+/* The connection that is watched gets its answer while another one is being opened. */
+TEST(another_connect_gives_up_when_the_first_one_has_input)
+{
+    AUTO_SERVER s = serve("127.0.0.1", 0);
+    AUTO_CROWD crowd = {0};
+    AUTO_PAIR first = tcp_pair();
+    AUTO_STREAM c = STREAM_INIT;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct stream_watch watch = {.fds = {first.a.fd}, .count = 1};
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof(peer);
+
+    crowd_fill_tcp(&crowd, &s);
+    assert_int_equal(getsockname(s.fd, (struct sockaddr *)&peer, &len), 0);
+    assert_int_equal(stream_connect_again(&c, &watch, &peer, NULL, deadline_in(60), &err), -1);
+    assert_int_equal(err.code, RPYC_ETIMEOUT);
+    assert_int_equal(send(first.b.fd, "x", 1, 0), 1);
+    rpyc_error_clear(&err);
+    assert_int_equal(stream_connect_again(&c, &watch, &peer, NULL, DEADLINE_NEVER, &err), -1);
+    assert_int_equal(err.code, RPYC_ECANCELED);
+}
+
+TEST(another_connect_does_not_wait_for_a_full_backlog_of_a_unix_socket)
+{
+    AUTO_CROWD crowd = {0};
+    AUTO_STREAM c = STREAM_INIT;
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct stream_watch watch = {.count = 0};
+    int listener = listen_unix_crowded(&crowd);
+
+    assert_int_equal(stream_connect_again(&c, &watch, NULL, abstract_name(), DEADLINE_NEVER, &err),
+                     -1);
+    assert_int_equal(err.code, RPYC_ETIMEOUT);
+    close(listener);
+}
+
+TEST(a_stream_that_is_reset_is_an_error_for_its_peer_and_not_the_end_of_input)
+{
+    AUTO_PAIR p = tcp_pair();
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct pollfd ready = {.fd = p.b.fd};
+    char byte;
+
+    stream_reset(&p.a);
+    assert_int_equal(p.a.fd, -1);
+    assert_int_equal(poll(&ready, 1, 10000), 1);
+    assert_true(ready.revents & POLLERR);
+    assert_int_equal(stream_receive(&p.b, &byte, 1, SOON, &err), -1);
+    assert_error(&err, RPYC_ECLOSED, "the peer reset the connection");
+}
+
 TEST(a_connect_to_a_unix_socket_gives_up_at_its_deadline)
 {
     AUTO_CROWD crowd = {0};
@@ -1287,6 +1338,9 @@ int main(void)
         cmocka_unit_test(a_connect_gives_up_at_its_deadline),
         cmocka_unit_test(the_deadline_of_a_connect_is_for_all_addresses),
         cmocka_unit_test(signals_do_not_end_a_connect),
+        cmocka_unit_test(another_connect_gives_up_when_the_first_one_has_input),
+        cmocka_unit_test(another_connect_does_not_wait_for_a_full_backlog_of_a_unix_socket),
+        cmocka_unit_test(a_stream_that_is_reset_is_an_error_for_its_peer_and_not_the_end_of_input),
         cmocka_unit_test(a_connect_to_a_unix_socket_gives_up_at_its_deadline),
         cmocka_unit_test(signals_do_not_lengthen_the_deadline_of_a_connect_to_a_unix_socket),
         cmocka_unit_test(a_full_backlog_of_a_unix_socket_is_waited_for),
