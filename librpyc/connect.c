@@ -89,7 +89,7 @@ static const struct envelope ways[] = {
 
 #define WAYS (sizeof(ways) / sizeof(*ways))
 
-_Static_assert(WAYS - 1 <= STREAM_WATCH_MAX, "all other connections can be watched");
+_Static_assert(WAYS <= STREAM_WATCH_MAX, "all connections can be watched");
 
 /* A connection on which the root was asked for. */
 struct asked {

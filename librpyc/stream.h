@@ -24,7 +24,7 @@ deadline_t deadline_in(int ms);
 struct stream_tls;
 
 /* Sockets whose input, or end, makes a wait on another one give up with RPYC_ECANCELED. */
-#define STREAM_WATCH_MAX 3
+#define STREAM_WATCH_MAX 4
 struct stream_watch {
     int fds[STREAM_WATCH_MAX];
     size_t count;
