@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "brine.h"
 
-
 enum tag {
     TAG_NONE = 0x00,
     TAG_EMPTY_BYTES = 0x01,

@@ -42,6 +42,7 @@ int conn_new(struct conn **out, const struct stream *stream, const struct conn_h
         c->reader.max_inflated = config->max_inflated;
     c->max_depth = config ? config->max_depth : 0;
     c->max_items = config ? config->max_items : 0;
+    turn_init(&c->turn, config ? config->turns : NULL);
     init_locks(c);
     *out = c;
     return 0;
@@ -58,6 +59,7 @@ void conn_unref(struct conn *c)
     if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
         return;
     stream_close(&c->stream);
+    turn_end(&c->turn);
     frame_reader_free(&c->reader);
     buffer_free(&c->spare);
     rpyc_error_clear(&c->why);
@@ -86,6 +88,7 @@ void conn_close(struct conn *c, const struct rpyc_error *why)
         pthread_cond_broadcast(&c->changed);
     }
     pthread_mutex_unlock(&c->lock);
+    turn_stop(&c->turn);
     if (!was_closed)
         pending_notify_closed(c);
 }
@@ -96,6 +99,27 @@ void conn_shutdown(struct conn *c)
     if (!c->closed)
         stream_shutdown(&c->stream);
     pthread_mutex_unlock(&c->lock);
+    turn_stop(&c->turn);
+}
+
+void conn_hung_up(struct conn *c)
+{
+    turn_stop(&c->turn);
+}
+
+bool conn_keep(struct conn *c, size_t n)
+{
+    return turn_keep(&c->turn, n);
+}
+
+void conn_unkeep(struct conn *c, size_t n)
+{
+    turn_unkeep(&c->turn, n);
+}
+
+bool conn_awaits_turn(struct conn *c)
+{
+    return atomic_load(&c->turn_due) != 0;
 }
 
 bool conn_closed(struct conn *c)
@@ -143,6 +167,7 @@ void conn_forked(struct conn *c)
     c->closed = true;
     c->reading = false;
     c->sending = false;
+    turn_forked(&c->turn);
     init_locks(c);
 }
 
@@ -186,8 +211,7 @@ int conn_closed_error(const struct conn *c, struct rpyc_error *err)
 
 /* ---- Waiting for a role --------------------------------------------------------------------- */
 
-/* Whether the host wants the wait given up. */
-static bool interrupted(struct conn *c, bool by_signal)
+bool conn_interrupted(struct conn *c, bool by_signal)
 {
     return c->ops->interrupted && c->ops->interrupted(c->host, by_signal);
 }
@@ -228,7 +252,7 @@ static int wait_for_change(struct conn *c, deadline_t deadline, struct rpyc_erro
 
     sleep_until_change(c, conn_next_stretch(c, deadline, false));
     pthread_mutex_unlock(&c->lock);
-    stop = interrupted(c, true);
+    stop = conn_interrupted(c, true);
     pthread_mutex_lock(&c->lock);
     if (stop)
         return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
@@ -371,11 +395,10 @@ static bool goes_on(struct conn *c, const struct rpyc_error *why, deadline_t dea
     bool waits = why->code == RPYC_EINTERRUPT ||
                  (why->code == RPYC_ETIMEOUT && !conn_deadline_passed(deadline));
 
-    return waits && !interrupted(c, true);
+    return waits && !conn_interrupted(c, true);
 }
 
-/* When a message is given up if nothing more of it goes out, or comes in, until then. */
-static deadline_t stalled_at(const struct conn *c, deadline_t deadline)
+deadline_t conn_stalled_at(const struct conn *c, deadline_t deadline)
 {
     deadline_t stalled = c->stall_ms > 0 ? deadline_in(c->stall_ms) : DEADLINE_NEVER;
 
@@ -400,7 +423,7 @@ static int transmit(struct conn *c, const struct buffer *frames, deadline_t dead
                     struct rpyc_error *err)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
-    deadline_t last = stalled_at(c, deadline);
+    deadline_t last = conn_stalled_at(c, deadline);
     size_t sent = 0, end = 0;
     ssize_t n;
 
@@ -415,7 +438,7 @@ static int transmit(struct conn *c, const struct buffer *frames, deadline_t dead
         }
         if (n >= 0) {
             sent += (size_t)n;
-            last = stalled_at(c, deadline);
+            last = conn_stalled_at(c, deadline);
         }
     }
     if (sent == frames->len)
@@ -491,51 +514,6 @@ int conn_reply_exception(struct conn *c, const struct message *request, const ch
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-/* The end of file, in the middle of a message or between two. */
-static int end_of_stream(const struct conn *c, struct rpyc_error *err)
-{
-    if (frame_pending(&c->reader))
-        return error_set(err, RPYC_EPROTOCOL, "the peer hung up in the middle of a message");
-    return error_set(err, RPYC_ECLOSED, "the peer hung up");
-}
-
-/* Receives what there is. A peer that stops in the middle of a message is given up. */
-static ssize_t receive(struct conn *c, uint8_t *room, size_t n, deadline_t deadline,
-                       struct rpyc_error *err)
-{
-    bool is_due = frame_pending(&c->reader) && c->rest_due < deadline;
-    ssize_t got = stream_receive(&c->stream, room, n, is_due ? c->rest_due : deadline, err);
-
-    if (got < 0 && is_due && err->code == RPYC_ETIMEOUT && conn_deadline_passed(c->rest_due))
-        error_set(err, RPYC_EPROTOCOL, "the peer has stopped in the middle of a message");
-    if (got > 0)
-        c->rest_due = stalled_at(c, DEADLINE_NEVER);
-    return got;
-}
-
-/* Reads one frame. The caller has the role. What was read of an incomplete one stays for the next
- * call. */
-static int read_frame(struct conn *c, struct frame *f, deadline_t deadline, struct rpyc_error *err)
-{
-    uint8_t *room;
-    ssize_t got;
-    size_t n;
-    int result;
-
-    while ((result = frame_next(&c->reader, f, err)) == 0) {
-        room = frame_room(&c->reader, &n);
-        if (!room)
-            return error_nomem(err);
-        got = receive(c, room, n, deadline, err);
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            return end_of_stream(c, err);
-        frame_received(&c->reader, (size_t)got);
-    }
-    return result < 0 ? -1 : 0;
-}
-
 /* Hands a reply to whoever waits for it, and the role on. Where it was for nobody (a DEL's), or
  * others wait as well, there is more to come, and we may have nothing to send that would tell the
  * peer's kernel to go on. */
@@ -584,7 +562,10 @@ static int handle_request(struct conn *c, struct message *m, struct rpyc_error *
     pthread_mutex_unlock(&c->lock);
     if (!ours)
         return result;
-    return s ? serving_run(c, s, m, handler, err) : serving_refuse(c, m, err);
+    if (s)
+        return serving_run(c, s, m, handler, err);
+    message_free(m);
+    return serving_refuse(c, m, err);
 }
 
 /* Reads one message and sees to it. The caller has the role, which is passed on in any case. -1
@@ -594,7 +575,7 @@ static int read_and_handle(struct conn *c, deadline_t deadline, struct rpyc_erro
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
     struct message m = {0};
-    int result = read_frame(c, &m.frame, deadline, &why);
+    int result = conn_receive(c, &m, deadline, &why);
 
     if (result < 0 && is_passing(&why)) {
         pass_on_role(c);
@@ -632,7 +613,7 @@ static int take_turn(struct conn *c, deadline_t deadline, struct rpyc_error *err
     pthread_mutex_unlock(&c->lock);
     read_and_handle(c, deadline, &why);
     by_signal = is_passing(&why);
-    stop = interrupted(c, by_signal);
+    stop = conn_interrupted(c, by_signal);
     pthread_mutex_lock(&c->lock);
     if (stop)
         return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");

@@ -22,8 +22,8 @@ struct conn;
 struct conn_host {
     /* Serves one request; conn_handler has been read off already. Called by whichever thread reads,
      * without any lock. Has to answer through conn_reply_begin and conn_send, once, but for
-     * HANDLE_CLOSE, which conn itself takes care of. The message is conn's. -1 gives up the
-     * connection. */
+     * HANDLE_CLOSE, which conn itself takes care of. The message is conn's; a host that has read it
+     * calls message_free, before it does anything that takes long. -1 gives up the connection. */
     int (*serve)(void *host, struct conn *conn, struct message *request, int64_t handler,
                  struct rpyc_error *err);
 
@@ -47,6 +47,7 @@ struct conn_config {
     size_t max_items;                /* in one message; 0: as many as fit into it */
     enum rpyc_generation generation; /* AUTO: as the peer's first message tells */
     bool bound;                      /* bind-threads, with a generation given */
+    struct turns *turns;             /* borrowed: long messages take turns; NULL: they do not */
     int stall_ms; /* how long a message that is being sent, or has begun to arrive, may get no
                    * further before the connection is given up; 0: for ever */
 };
@@ -70,6 +71,18 @@ bool conn_gave_up(struct conn *c);
 /* Shuts the socket down, if it is still there: whoever reads sees the end and closes. Calls nobody
  * back. */
 void conn_shutdown(struct conn *c);
+
+/* Says that the peer has hung up, which a thread that waits for its turn to read a long message
+ * does not see: it gives up. Does not wait. */
+void conn_hung_up(struct conn *c);
+
+/* Whether the message that is being received is a long one and waits for its turn. */
+bool conn_awaits_turn(struct conn *c);
+
+/* Counts n bytes that an answer takes as long as the peer has not read it. False where that is too
+ * much for all connections that take turns together. */
+bool conn_keep(struct conn *c, size_t n);
+void conn_unkeep(struct conn *c, size_t n);
 
 /* Whether somebody else has taken its fd while it was open: closed it, and perhaps opened something
  * else under that number. */

@@ -9,8 +9,9 @@
 #define PROBE          ((size_t)64 * 1024) /* compressed first, to see whether it is worth it */
 #define LEVEL          1                   /* what stock peers use */
 #define ZLIB_MAX_RATIO 1032                /* deflate cannot expand more than this */
-#define HEAD_DEFLATED  ((size_t)80 * 1024) /* holds the first block: a stored one has up to 64 KiB \
-                                            */
+#define HEAD_DEFLATED                                                                              \
+    ((size_t)80 * 1024) /* holds the first block: a stored one has up to 64 KiB                    \
+                         */
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
@@ -97,9 +98,11 @@ size_t frame_size(const uint8_t *frame)
 
 void frame_free(struct frame *f)
 {
-    buffer_free(&f->store);
-    f->data = NULL;
-    f->len = 0;
+    if (f->mapped > 0)
+        munmap(f->store.data, f->mapped);
+    else
+        buffer_free(&f->store);
+    *f = FRAME_INIT;
 }
 
 void frame_reader_init(struct frame_reader *r, size_t max_payload)
@@ -114,9 +117,23 @@ void frame_reader_free(struct frame_reader *r)
     buffer_free(&r->in);
 }
 
+/* How many bytes to ask for: as many as there are, but little more than the frame needs. */
+static size_t room_for(const struct frame_reader *r)
+{
+    size_t have = r->in.len - r->head, n = have > ROOM ? have : ROOM, need;
+
+    if (have < FRAME_HEADER_SIZE || r->skip > 0)
+        return ROOM;
+    need = frame_size(r->in.data + r->head);
+    need = need > have ? need - have : 0;
+    need = need > ROOM ? need : ROOM;
+    return n < need ? n : need;
+}
+
 uint8_t *frame_room(struct frame_reader *r, size_t *n)
 {
     struct buffer *in = &r->in;
+    size_t room;
 
     if (r->head == in->len) {
         buffer_clear(in);
@@ -126,9 +143,10 @@ uint8_t *frame_room(struct frame_reader *r, size_t *n)
         in->len -= r->head;
         r->head = 0;
     }
-    if (!buffer_reserve(in, in->len > ROOM ? in->len : ROOM))
+    room = room_for(r);
+    if (!buffer_reserve(in, room))
         return NULL;
-    *n = in->cap - in->len;
+    *n = in->cap - in->len < FRAME_LONG ? in->cap - in->len : room;
     return in->data + in->len;
 }
 
@@ -142,10 +160,22 @@ bool frame_pending(const struct frame_reader *r)
     return r->skip > 0 || r->head < r->in.len;
 }
 
-/* Inflates into out. How large the result gets is not known before, so it goes to a mapping as
- * large as it may be, whose pages cost nothing until they are written. 0: out is longer than max,
- * and empty. */
-static int inflate_payload(const uint8_t *bytes, size_t len, size_t max, struct buffer *out,
+/* Keeps the n bytes at the start of a mapping: a copy, or the mapping where that is long. */
+static int keep_inflated(void *map, size_t size, size_t n, struct frame *f, struct rpyc_error *err)
+{
+    if (n > FRAME_LONG && mremap(map, size, n, 0) != MAP_FAILED) {
+        f->store.data = map;
+        f->store.len = f->mapped = n;
+        return 1;
+    }
+    buffer_put(&f->store, map, n);
+    munmap(map, size);
+    return f->store.failed ? error_nomem(err) : 1;
+}
+
+/* Inflates. How large the result gets is not known before, so it goes to a mapping as large as it
+ * may be, whose pages cost nothing until they are written. 1; 0: it is longer than max. */
+static int inflate_payload(const uint8_t *bytes, size_t len, size_t max, struct frame *f,
                            struct rpyc_error *err)
 {
     struct libdeflate_decompressor *z;
@@ -167,13 +197,11 @@ static int inflate_payload(const uint8_t *bytes, size_t len, size_t max, struct 
     result = libdeflate_zlib_decompress(z, bytes, len, map, bound, &n);
     libdeflate_free_decompressor(z);
     if (result == LIBDEFLATE_SUCCESS)
-        buffer_put(out, map, n);
+        return keep_inflated(map, bound + 1, n, f, err);
     munmap(map, bound + 1);
     if (result == LIBDEFLATE_INSUFFICIENT_SPACE && bound == max)
         return 0;
-    if (result != LIBDEFLATE_SUCCESS)
-        return error_set(err, RPYC_EPROTOCOL, "a frame that is badly compressed");
-    return out->failed ? error_nomem(err) : 1;
+    return error_set(err, RPYC_EPROTOCOL, "a frame that is badly compressed");
 }
 
 /* Inflates the first FRAME_HEAD bytes, of the start of a stream. libdeflate has no interface for a
@@ -207,29 +235,38 @@ static int take_plain(struct frame_reader *r, size_t len, struct frame *f, struc
         *f = (struct frame){.data = payload, .len = len, .store = r->in};
         r->in = BUFFER_INIT;
         r->head = 0;
-        return 0;
+        return 1;
     }
     buffer_put(&f->store, payload, len);
     if (f->store.failed)
         return error_nomem(err);
     r->head += FRAME_HEADER_SIZE + len + 1;
-    return 0;
+    return 1;
 }
 
 static int take_compressed(struct frame_reader *r, size_t len, struct frame *f,
                            struct rpyc_error *err)
 {
     const uint8_t *payload = r->in.data + r->head + FRAME_HEADER_SIZE;
-    int result = inflate_payload(payload, len, r->max_inflated, &f->store, err);
+    bool may_be_long = r->short_only && r->max_inflated > FRAME_LONG;
+    size_t max = may_be_long ? FRAME_LONG : r->max_inflated;
+    int result = inflate_payload(payload, len, max, f, err);
 
+    if (result == 0 && may_be_long)
+        return 2;
     if (result == 0) {
         f->over = "it inflates to more than max_decompressed";
         f->limit = r->max_inflated;
         result = inflate_head(payload, len, &f->store, err);
     }
-    if (result >= 0)
-        r->head += FRAME_HEADER_SIZE + len + 1;
-    return result < 0 ? -1 : 0;
+    if (result < 0)
+        return -1;
+    r->head += FRAME_HEADER_SIZE + len + 1;
+    if (r->head == r->in.len) { /* it may be long, and the next one may not come soon */
+        buffer_clear(&r->in);
+        r->head = 0;
+    }
+    return 1;
 }
 
 /* A record of TLS: an alert, or of a handshake. */
@@ -292,7 +329,6 @@ static int take_next(struct frame_reader *r, struct frame *f, struct rpyc_error 
 {
     const uint8_t *header;
     size_t have, len;
-    int result;
 
     skip(r);
     have = r->in.len - r->head;
@@ -307,13 +343,11 @@ static int take_next(struct frame_reader *r, struct frame *f, struct rpyc_error 
         return take_head(r, len, have, f, err);
     if (header[4] > 1)
         return error_set(err, RPYC_EPROTOCOL, "not a frame of RPyC");
+    if (r->short_only && len > FRAME_LONG && have > FRAME_LONG)
+        return 2;
     if (have < len + 1)
         return 0;
-    if (header[4])
-        result = take_compressed(r, len, f, err);
-    else
-        result = take_plain(r, len, f, err);
-    return result < 0 ? -1 : 1;
+    return header[4] ? take_compressed(r, len, f, err) : take_plain(r, len, f, err);
 }
 
 int frame_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err)
@@ -324,9 +358,9 @@ int frame_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err)
     result = take_next(r, f, err);
     if (result < 0)
         buffer_free(&f->store);
-    if (f->data)
-        return result; /* in the memory that it was received in */
-    f->data = f->store.data;
-    f->len = f->store.len;
+    if (!f->data) { /* else it is in the memory that it was received in */
+        f->data = f->store.data;
+        f->len = f->store.len;
+    }
     return result;
 }

@@ -15,6 +15,7 @@
 
 #define FRAME_HEADER_SIZE 5
 #define FRAME_MAX_DEFAULT ((size_t)256 * 1024 * 1024)
+#define FRAME_LONG        ((size_t)1024 * 1024) /* more bytes of a payload are a long one */
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
@@ -41,11 +42,12 @@ struct frame {
     const uint8_t *data;
     size_t len;
     struct buffer store;
+    size_t mapped;    /* bytes, where store.data is a mapping; else 0 */
     const char *over; /* the limit that it is over, as a static text, or NULL; */
     size_t limit;     /* ... and the value of that */
 };
 
-#define FRAME_INIT ((struct frame){NULL, 0, BUFFER_INIT, NULL, 0})
+#define FRAME_INIT ((struct frame){NULL, 0, BUFFER_INIT, 0, NULL, 0})
 #define FRAME_HEAD 64
 
 void frame_free(struct frame *f);
@@ -54,6 +56,7 @@ struct frame_reader {
     struct buffer in; /* received, from `head` on not yet handed out */
     size_t head;
     size_t skip;         /* bytes that follow and are dropped: the rest of a payload over a limit */
+    bool short_only;     /* long payloads are not taken for now; set by the caller */
     size_t max;          /* bytes in a payload as it is sent */
     size_t max_inflated; /* ... and once it is decompressed */
 };
@@ -70,10 +73,11 @@ uint8_t *frame_room(struct frame_reader *r, size_t *n);
 void frame_received(struct frame_reader *r, size_t n);
 
 /* Takes the next complete frame, or the head of one that is longer than a limit, whose rest is
- * dropped as it arrives. 1: f holds it, owned by the caller. 0: more bytes are needed. -1: the
- * stream is beyond repair: RPYC_ELIMIT (over a limit, and the head does not look like a message's),
- * RPYC_EPROTOCOL (TLS, or an unknown compression, or bytes that are not what zlib makes),
- * RPYC_ENOMEM. The newline at the end is not looked at; stock never does. */
+ * dropped as it arrives. 1: f holds it, owned by the caller. 0: more bytes are needed. 2: it is a
+ * long one, of which FRAME_LONG bytes have arrived, or that inflates to more; short_only is set.
+ * -1: the stream is beyond repair: RPYC_ELIMIT (over a limit, and the head does not look like a
+ * message's), RPYC_EPROTOCOL (TLS, or an unknown compression, or bytes that are not what zlib
+ * makes), RPYC_ENOMEM. The newline at the end is not looked at; stock never does. */
 int frame_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err);
 
 /* Whether it is in the middle of a frame, one that is dropped included: then an end of file is a

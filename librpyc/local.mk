@@ -18,10 +18,12 @@ librpyc_librpyc_internal_la_SOURCES = \
 	librpyc/message.c librpyc/message.h \
 	librpyc/object.c \
 	librpyc/pending.c librpyc/pending.h \
+	librpyc/receive.c \
 	librpyc/serving.c \
 	librpyc/request.c librpyc/request.h \
 	librpyc/stream.c librpyc/stream.h \
 	librpyc/tls.c librpyc/tls.h \
+	librpyc/turns.c librpyc/turns.h \
 	librpyc/value.c librpyc/value.h
 librpyc_librpyc_internal_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBDEFLATE_CFLAGS) -DRPYC_LIBDIR='"$(libdir)"'
 # libtool compiles each file twice, and keeps the second time to itself unless told not to.

@@ -7,6 +7,14 @@
 void message_free(struct message *m)
 {
     frame_free(&m->frame);
+    message_give_turn(m);
+}
+
+void message_give_turn(struct message *m)
+{
+    if (m->turn)
+        turn_give(m->turn);
+    m->turn = NULL;
 }
 
 /* ---- The envelope --------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 #include "brine.h"
 #include "frame.h"
+#include "turns.h"
 
 enum message_kind { MESSAGE_REQUEST = 1, MESSAGE_REPLY = 2, MESSAGE_EXCEPTION = 3 };
 
@@ -56,9 +57,14 @@ struct message {
     uint64_t recipient;       /* our thread that it is for; 0: none in particular */
     struct brine_reader body; /* at the first of what is left of the envelope: args */
     struct frame frame;
+    struct turn *turn; /* that it has, and gives back once it is freed; or NULL */
 };
 
+/* Frees what it owns, and gives its turn back. Its numbers stay; twice is allowed. */
 void message_free(struct message *m);
+
+/* Gives its turn back before: what happens to it next may take any time. */
+void message_give_turn(struct message *m);
 
 /* Reads the envelope of the payload that is in m->frame, and learns or checks env; of a request
  * that is over a limit message_handler can still be read. Errors: RPYC_EPROTOCOL, RPYC_ELIMIT. */

@@ -31,6 +31,8 @@ struct completion pending_complete(struct conn *c, struct message *m)
         return done;
     done.notify = p->notify;
     done.arg = p->notify_arg;
+    if (!p->awaited)
+        message_give_turn(m);
     p->reply = *m;
     p->done = true;
     p->notify = NULL;
@@ -135,10 +137,13 @@ int conn_wait(struct conn *c, struct pending *p, struct message *reply, deadline
     int result;
 
     pthread_mutex_lock(&c->lock);
+    p->awaited = reply != NULL;
     result = wait_done(c, p, deadline, err);
+    p->awaited = false;
     if (result == 0 && reply) {
         *reply = p->reply;
         p->reply.frame = FRAME_INIT;
+        p->reply.turn = NULL;
     }
     pthread_mutex_unlock(&c->lock);
     return result;

@@ -29,6 +29,7 @@ struct pending {
     bool done;
     bool cancelled;
     bool plain;           /* nobody else knows of it, to cancel it */
+    bool awaited;         /* a thread waits for the reply, and takes it at once */
     struct message reply; /* once done, until it is fetched */
     conn_notify notify;   /* to be called once it is done, or the connection is closed; or NULL */
     void *notify_arg;
@@ -60,7 +61,14 @@ struct conn {
     pthread_t sender;    /* ... on this thread */
 
     struct frame_reader reader; /* belongs to whoever reads, */
-    deadline_t rest_due;        /* ... until then something more of an incomplete message is due */
+    deadline_t rest_due;        /* ... until then something more of an incomplete message is due, */
+    struct turn turn;           /* for long messages, */
+    bool reads_in_turn;         /* ... which the message that is being received has, */
+    size_t kept;                /* ... or does not have any more, with so many bytes of it here, */
+    atomic_llong turn_due;      /* ... or has to get until then; 0: it does not wait for it */
+    deadline_t slice_end;       /* of the time in which something has to come, */
+    size_t slice_bytes;         /* ... and how much has, */
+    unsigned idle_slices;       /* ... and in how many nothing has */
 };
 
 /* ---- conn.c, for pending.c ------------------------------------------------------------------- */
@@ -78,6 +86,18 @@ deadline_t conn_next_stretch(const struct conn *c, deadline_t deadline, bool can
 /* One step of waiting, with the lock held before and after: reads if nobody does, waits for whoever
  * does else. -1: RPYC_ETIMEOUT, RPYC_EINTERRUPT. An error of the connection shows in c->closed. */
 int conn_step(struct conn *c, deadline_t deadline, struct rpyc_error *err);
+
+/* When a message is given up if nothing more of it goes out, or comes in, until then. */
+deadline_t conn_stalled_at(const struct conn *c, deadline_t deadline);
+
+/* Whether the host wants a wait given up. */
+bool conn_interrupted(struct conn *c, bool by_signal);
+
+/* ---- receive.c, for conn.c ------------------------------------------------------------------- */
+
+/* Reads one frame into m, with its turn if it is a long one. The caller has the role of reading.
+ * What was read of an incomplete one stays for the next call. */
+int conn_receive(struct conn *c, struct message *m, deadline_t deadline, struct rpyc_error *err);
 
 /* ---- pending.c, for conn.c ------------------------------------------------------------------- */
 

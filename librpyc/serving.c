@@ -97,6 +97,7 @@ static int enqueue(struct conn *c, struct serving *s, struct message *m, int64_t
     q = malloc(sizeof(*q));
     if (!q)
         return error_nomem(err);
+    message_give_turn(m);
     *q = (struct queued){*m, handler, NULL};
     *m = (struct message){0};
     if (s->queue)

@@ -5,6 +5,7 @@
 #include "box.h"
 #include "connection.h"
 #include "ctxexit.h"
+#include "gil.h"
 #include "netclass.h"
 #include "netref.h"
 #include "pyframe.h"
@@ -559,9 +560,24 @@ static bool is_handler(int64_t number)
            handlers[number].handle;
 }
 
-/* Carries out a request: its result, or NULL with an exception. */
-static PyObject *carry_out(struct ps_session *s, struct brine_reader *r, int64_t number)
+/* Frees a message once its objects are built: what it asks for may take any time. */
+static void free_message(struct message *request)
 {
+    PyThreadState *before;
+
+    if (!request->turn) {
+        message_free(request);
+        return;
+    }
+    before = ps_gil_begin_wait(); /* it is long */
+    message_free(request);
+    ps_gil_end_wait(before);
+}
+
+/* Carries out a request: its result, or NULL with an exception. */
+static PyObject *carry_out(struct ps_session *s, struct message *request, int64_t number)
+{
+    struct brine_reader *r = &request->body;
     PyObject *args, *result;
 
     if (s->ended) {
@@ -584,6 +600,7 @@ static PyObject *carry_out(struct ps_session *s, struct brine_reader *r, int64_t
     }
     if (!args)
         return NULL;
+    free_message(request);
     result = handle(s, number, args);
     Py_DECREF(args);
     return result;
@@ -651,9 +668,10 @@ struct work {
 static void answer(void *arg)
 {
     struct work *w = arg;
-    PyObject *result = checked(carry_out(w->s, &w->request->body, w->handler));
+    PyObject *result = checked(carry_out(w->s, w->request, w->handler));
     struct ps_boxer boxer = {.session = w->s, .out = &w->out->buf, .answers = w->request->sender};
 
+    message_free(w->request);
     w->done = true;
     if (w->request->body.failed != RPYC_OK) {
         Py_CLEAR(result);
@@ -678,6 +696,7 @@ int ps_dispatch(struct ps_session *s, struct message *request, int64_t handler,
 
     if (ps_pyframe_run(s, answer, &w) == 0 || w.done)
         return w.result;
+    message_free(request);
     conn_reply_begin(s->conn, out, request, MESSAGE_REPLY);
     answer_exception(s, request, out, interrupt);
     return 0;

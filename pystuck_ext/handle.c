@@ -186,6 +186,7 @@ PyTypeObject *ps_handle_make_type(PyObject *module)
 void ps_serving_free(struct ps_serving *serving)
 {
     tls_server_free(serving->tls);
+    turns_unref(serving->turns);
     ps_log_free(serving->log);
     Py_XDECREF(serving->connect);
     free(serving->users);

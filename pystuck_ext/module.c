@@ -274,6 +274,11 @@ static struct ps_serving *serving_new(PyObject *module, struct wanted *w)
     serving->tls = w->tls;
     w->tls = NULL;
     serving->limits = w->limits;
+    serving->turns = turns_new(w->limits.max_frame);
+    if (!serving->turns) {
+        ps_serving_free(serving);
+        return (struct ps_serving *)PyErr_NoMemory();
+    }
     if (w->log && !(serving->log = ps_log_new(serving->state, w->log))) {
         ps_serving_free(serving);
         return NULL;

@@ -107,9 +107,30 @@ static void leave(struct ps_session *s)
 static void begin_request(struct ps_session *s);
 static void end_request(struct ps_session *s);
 
+/* Answers a long PING: what clients have not read of such answers does not add up without limit. */
+static int echo_long(struct conn *c, struct message *request, const uint8_t *data, size_t len,
+                     deadline_t deadline, struct rpyc_error *err)
+{
+    struct outgoing out;
+    int result;
+
+    if (!conn_keep(c, len)) {
+        message_free(request);
+        return conn_reply_exception(c, request, "builtins", "MemoryError",
+                                    "too many long answers have not been read", deadline, err);
+    }
+    conn_reply_begin(c, &out, request, MESSAGE_REPLY);
+    box_put(&out.buf, LABEL_VALUE);
+    buffer_put(&out.buf, data, len);
+    message_free(request);
+    result = conn_send(c, &out, deadline, err);
+    conn_unkeep(c, len);
+    return result;
+}
+
 /* Answers a PING of plain data, whose answer is the request's own bytes, without the GIL. 1: done.
  * 0: it has other arguments. */
-static int serve_ping(struct conn *c, const struct message *request, deadline_t deadline,
+static int serve_ping(struct conn *c, struct message *request, deadline_t deadline,
                       struct rpyc_error *err)
 {
     struct brine_reader r = request->body;
@@ -121,6 +142,8 @@ static int serve_ping(struct conn *c, const struct message *request, deadline_t 
     if (!box_next(&r, &label) || label != LABEL_VALUE || !brine_expect_tuple(&r, 1) ||
         !brine_skip(&r, &data, &len))
         return 0;
+    if (len > FRAME_LONG)
+        return echo_long(c, request, data, len, deadline, err) < 0 ? -1 : 1;
     conn_reply_begin(c, &out, request, MESSAGE_REPLY);
     box_put(&out.buf, LABEL_VALUE);
     buffer_put(&out.buf, data, len);
@@ -289,9 +312,10 @@ static void keep_late_exception(const struct ps_session *s)
 }
 
 /* Answers a request for which there is no Python: not any more, or for lack of memory. */
-static int refuse_python(const struct ps_session *s, struct conn *c, const struct message *request,
+static int refuse_python(const struct ps_session *s, struct conn *c, struct message *request,
                          struct rpyc_error *err)
 {
+    message_free(request);
     if (ps_gil_is_ending())
         return conn_reply_exception(c, request, "builtins", "RuntimeError",
                                     "the interpreter is shutting down", reply_deadline(s), err);
@@ -339,10 +363,12 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
 
     if (handler == HANDLE_PING && (result = serve_ping(c, request, reply_deadline(s), err)) != 0)
         return result < 0 ? -1 : 0;
-    if (!has_stack())
+    if (!has_stack()) {
+        message_free(request);
         return conn_reply_exception(c, request, "builtins", "RecursionError",
                                     "requests within requests have used up the stack",
                                     reply_deadline(s), err);
+    }
     begin_request(s);
     result = serve_in_python(s, c, request, handler, err);
     end_request(s);
@@ -485,6 +511,7 @@ void ps_session_hung_up(void *session)
     struct ps_session *s = session;
 
     atomic_store(&s->hung_up, true);
+    conn_hung_up(s->conn);
     reap_if_gone(s);
 }
 
@@ -515,12 +542,15 @@ static void serve_to_end(struct ps_session *s)
 static void hear_first(struct ps_session *s, deadline_t deadline)
 {
     struct rpyc_error why = RPYC_ERROR_INIT, silent = RPYC_ERROR_INIT;
+    bool waited;
     int result = 1;
 
     while (result == 1 && !conn_has_met(s->conn))
         result = conn_serve_one(s->conn, deadline, &why);
     if (result < 0 && why.code == RPYC_ETIMEOUT) {
-        error_set(&silent, RPYC_ETIMEOUT, "it has not said anything in time (handshake_timeout)");
+        waited = conn_awaits_turn(s->conn);
+        error_set(&silent, RPYC_ETIMEOUT, "it has not %s in time (handshake_timeout)",
+                  waited ? "had its turn to send a message of over 1 MB" : "said anything");
         conn_close(s->conn, &silent);
     }
     rpyc_error_clear(&why);
@@ -646,6 +676,7 @@ static struct ps_session *session_new(const struct ps_serving *serving, struct p
                                  .max_inflated = limits->max_decompressed,
                                  .max_depth = limits->max_depth,
                                  .max_items = limits->max_items,
+                                 .turns = serving->turns,
                                  .stall_ms = limits->send_ms};
 
     if (!s)

@@ -37,6 +37,7 @@ struct ps_serving {
     struct ps_log *log; /* or NULL */
     PyObject *connect;  /* makes a client's connection from its link; NULL: the classic service */
     struct tls_server *tls; /* or NULL: clients are talked to without TLS */
+    struct turns *turns;    /* of long messages */
     uid_t *users;           /* who is let in beside root and ourselves */
     struct ps_limits limits;
 };

@@ -18,6 +18,7 @@ unit_tests = \
 	testsuite/unit/test_report \
 	testsuite/unit/test_serving \
 	testsuite/unit/test_stream \
+	testsuite/unit/test_turns \
 	testsuite/unit/test_value
 
 # TLS, with librpyc-ssl linked: nothing that is installed is loaded instead.

@@ -95,7 +95,8 @@ def run_server(
     seconds in which a client has to read something of what it is being sent, and to send something
     more of a message that it has begun (120). A time of None is for ever. A client that exceeds
     a time, or max_clients, is hung up on, and the logger hears why; one that exceeds another limit
-    gets an exception that names it, and keeps its connection.
+    gets an exception that names it, and keeps its connection. Messages of over 1 MB are taken one
+    at a time; the next one waits for at most handshake_timeout (a client's first) or send_timeout.
 
     Returns a handle with `host`, `port`, `unix_socket`, `clients` and `close()`; it may be dropped.
 

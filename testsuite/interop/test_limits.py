@@ -9,9 +9,10 @@ import os
 import socket
 import ssl
 import subprocess
+import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from harness import (
     RPYC6,
     RPYC6_BOUND,
     SANITIZED,
+    THREAD_SANITIZED,
     Debuggee,
     Stock,
     build_setting,
@@ -53,6 +55,7 @@ from rawpeer import (
     connect_socket,
     error_name,
     frame,
+    pass_object,
     payload,
     raw_connect,
     stop_reading,
@@ -331,6 +334,7 @@ def test_longer_messages_than_usual_may_be_allowed(start: Start) -> None:
     for most, error in ((300 * MIB, "KeyError"), (256 * MIB, "ValueError")):
         debuggee = start(max_frame=most)
         with raw_connect(debuggee) as peer:
+            assert peer.works()
             long = peer.request_frame(99, box((bytes(257 * MIB),)))[5:-1]
             peer.send(frame(zlib.compress(long, 1), compressed=1))
             answer = peer.answer()
@@ -456,6 +460,257 @@ def test_answers_to_the_program_have_the_same_limits(items: int, works: bool, st
             assert error_name(answer) == "ValueError"
             assert "the client's answer cannot be taken" in answer.args[1][0]
         assert peer.works()
+
+
+# ---- Long messages, one at a time ----------------------------------------------------------------
+
+LONG = b"x" * 2 * MIB
+
+#: What an object is of that the server has to ask about.
+UNKNOWN = (REMOTE_REF, ("some.unknown", 1, 2))
+
+
+def long_call(peer: RawPeer, *boxed: Any) -> bytes:
+    """The frame of a long call of len() or the like, whose arguments are these too."""
+    function = peer.eval("lambda data, *more: len(data)")
+    arguments = (TUPLE, ((VALUE, LONG), *boxed))
+    return peer.request_frame(Handler.CALL, (TUPLE, (box(function), arguments, box(()))), 7)
+
+
+def assert_served(peer: RawPeer) -> None:
+    peer.send(long_call(peer))
+    answer = peer.answer()
+    assert answer is not None
+    assert answer.args == (VALUE, len(LONG))
+
+
+@contextlib.contextmanager
+def held_turn(debuggee: Debuggee) -> Iterator[RawPeer]:
+    """A client whose long message has come, and that does not say what an object in it can do."""
+    with raw_connect(debuggee) as holder:
+        holder.send(long_call(holder, UNKNOWN))
+        asked = holder.receive()
+        assert asked is not None
+        assert asked.args[0] == Handler.INSPECT
+        yield holder
+
+
+@pytest.mark.measures
+def test_long_messages_of_many_clients_take_the_memory_of_one(start: Start) -> None:
+    size, count = 64 * MIB, 8
+    debuggee = start(max_frame=size + MIB, handshake_timeout=None)
+    with contextlib.ExitStack() as stack:
+        small = stack.enter_context(raw_connect(debuggee))
+        assert small.works()
+        peers = [stack.enter_context(raw_connect(debuggee)) for _ in range(count)]
+        long = peers[0].request_frame(99, box((bytes(size),)), 1)[5:-1]
+        bomb = frame(zlib.compress(long), compressed=1)
+        debuggee.reset_peak_rss()
+        before = debuggee.peak_rss()
+        for peer in peers:
+            peer.send(bomb)
+        assert small.works()
+        for peer in peers:
+            answer = peer.answer()
+            assert answer is not None
+            assert error_name(answer) == "KeyError"
+            assert small.works()
+        assert debuggee.peak_rss() - before < (4 if SANITIZED else 1.5) * size
+
+
+@pytest.mark.measures
+def test_long_answers_to_pings_that_are_not_read_are_limited(start: Start) -> None:
+    size, count = 16 * MIB, 8
+    debuggee = start(max_frame=2 * size)
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(raw_connect(debuggee)) for _ in range(count)]
+        assert all(peer.works() for peer in peers)
+        long = peers[0].request_frame(Handler.PING, box((b"x" * size,)), 1)[5:-1]
+        debuggee.reset_peak_rss()
+        before = debuggee.peak_rss()
+        for peer in peers:
+            peer.send(frame(zlib.compress(long), compressed=1))
+        for peer in peers:
+            peer.wait_readable()
+        assert debuggee.peak_rss() - before < (8 if SANITIZED else 4) * size
+        answers = [peer.answer() for peer in peers]
+        kinds = [answer.kind for answer in answers if answer is not None]
+        assert len(kinds) == count
+        assert 1 <= kinds.count(REPLY) < count
+        assert {error_name(answer) for answer in answers if answer.kind == EXCEPTION} == {
+            "MemoryError"
+        }
+        assert_served(peers[0])
+
+
+@pytest.mark.parametrize("slow", ["stopped", "a byte at a time"])
+def test_a_slow_long_message_does_not_hold_up_others(slow: str, start: Start) -> None:
+    debuggee = start()
+    with raw_connect(debuggee) as sender, raw_connect(debuggee) as other:
+        whole = long_call(sender)
+        sender.send(whole[: MIB + 100_000])
+        over = threading.Event()
+
+        def trickle() -> None:
+            rest = memoryview(whole)[MIB + 100_000 :]
+            while slow != "stopped" and not over.wait(0.01):
+                sender.sock.sendall(rest[:1])
+                rest = rest[1:]
+            over.wait()
+            sender.sock.sendall(rest)
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        try:
+            for _ in range(3):
+                assert_served(other)
+        finally:
+            over.set()
+            thread.join()
+        answer = sender.answer()
+        assert answer is not None
+        assert answer.args == (VALUE, len(LONG))
+
+
+def test_slow_long_messages_do_not_add_up(start: Start) -> None:
+    """One of them may wait with what has come of it. For two there is no room."""
+    debuggee = start(max_frame=3 * MIB)
+    with contextlib.ExitStack() as stack:
+        senders = [stack.enter_context(raw_connect(debuggee)) for _ in range(3)]
+        for sender in senders:
+            sender.send(long_call(sender)[: -MIB // 8])
+        with raw_connect(debuggee) as other:
+            assert_served(other)
+        line = debuggee.read_line()
+        assert line.endswith(
+            "was hung up on: it sends a message of over 1 MB too slowly, while others wait for "
+            "their turn"
+        )
+        hung_up_on = int(line.split()[2])
+        assert senders[hung_up_on].is_closed()
+        del senders[hung_up_on]
+        debuggee.ended = True
+
+
+def test_who_holds_others_up_is_hung_up_on(start: Start) -> None:
+    debuggee = start()
+    with held_turn(debuggee) as holder, raw_connect(debuggee) as other:
+        assert_served(other)
+        assert holder.is_closed()
+    assert_told(
+        debuggee,
+        "client 0 was hung up on: it does not answer about the objects in its message of over 1 "
+        "MB, while others wait for their turn",
+    )
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_long_message_waits_for_its_turn_only_so_long(first: bool, start: Start) -> None:
+    timeout = "handshake_timeout" if first else "send_timeout"
+    debuggee = start(**{timeout: SHORT})
+    with held_turn(debuggee), raw_connect(debuggee) as waiter, raw_connect(debuggee) as small:
+        if not first:
+            assert waiter.works()
+        assert small.works()
+        waiter.send(waiter.request_frame(Handler.PING, box((LONG,))))
+        assert waiter.is_closed()
+        assert small.works()
+    if first:
+        why = "it has not had its turn to send a message of over 1 MB in time"
+    else:
+        why = "its message of over 1 MB has not had its turn in time"
+    assert_told(debuggee, f"client 1 was hung up on: {why} ({timeout})")
+
+
+def test_a_client_that_hangs_up_while_it_waits_for_its_turn_is_gone(start: Start) -> None:
+    debuggee = start()
+    with held_turn(debuggee):
+        before = debuggee.holdings()
+        for _ in range(5):
+            with raw_connect(debuggee) as waiter:
+                assert waiter.works()
+                waiter.send(waiter.request_frame(Handler.PING, box((LONG,))))
+        debuggee.wait_until_back_to(before)
+
+
+def test_a_message_about_a_long_message_may_be_long_itself(start: Start) -> None:
+    with raw_connect(start()) as peer:
+        peer.send(long_call(peer, UNKNOWN))
+        peer.answer_inspect(("method", "x" * 2 * MIB))
+        answer = peer.answer()
+        assert answer is not None
+        assert answer.args == (VALUE, len(LONG))
+        asked = call_back(peer, peer.eval("lambda f: len(f())"))
+        peer.send(long_call(peer))
+        answer = peer.answer()
+        assert answer is not None
+        assert answer.args == (VALUE, len(LONG))
+        peer.reply(asked, LONG)
+        answer = peer.answer()
+        assert answer is not None
+        assert answer.args == (VALUE, len(LONG))
+
+
+def test_a_request_that_does_not_end_has_no_turn(start: Start) -> None:
+    debuggee = start()
+    with raw_connect(debuggee) as busy, raw_connect(debuggee) as other:
+        function = busy.eval("lambda data: __import__('time').sleep(1000)")
+        busy.send(busy.request_frame(Handler.CALL, box((function, (LONG,), ()))))
+        assert_served(other)
+        asked = call_back(other, other.eval("lambda f: len(f())"))
+        other.reply(asked, LONG)
+        answer = other.answer()
+        assert answer is not None
+        assert answer.args == (VALUE, len(LONG))
+
+
+def test_an_answer_that_the_program_does_not_take_has_no_turn(obedient: Debuggee) -> None:
+    with raw_connect(obedient) as peer, raw_connect(obedient) as other:
+        code = "lambda f: setattr(__import__('__main__'), 'result', f)"
+        pass_object(peer, peer.eval(code), "__call__")
+        assert peer.answer() is not None
+        keep = "lambda c: setattr(__import__('__main__'), 'conn', c)"
+        conn = peer.value(Handler.CALLATTR, peer.root(), "getconn", ())
+        peer.value(Handler.CALL, peer.eval(keep), (conn,), ())
+        order = "later = conn.async_request(7, result, (), ())"
+        assert tell(obedient, order) is None
+        asked = peer.receive()
+        assert asked is not None
+        peer.reply(asked, LONG)
+        assert peer.works()
+        assert_served(other)
+        assert tell(obedient, "assert len(later.value) == 2 << 20") is None
+
+
+def test_a_server_that_is_closed_does_not_wait_for_turns(obedient: Debuggee) -> None:
+    before = obedient.threads()
+    with held_turn(obedient), raw_connect(obedient) as waiter:
+        assert waiter.works()
+        waiter.send(waiter.request_frame(Handler.PING, box((LONG,))))
+        assert tell(obedient, "server.close()") is None
+        assert waiter.is_closed()
+        wait_until(lambda: len(obedient.threads()) < len(before), "the threads to end")
+
+
+def test_a_fork_leaves_turns_to_the_parent(obedient: Debuggee) -> None:
+    with held_turn(obedient) as holder, raw_connect(obedient) as waiter:
+        assert waiter.works()
+        waiter.send(waiter.request_frame(Handler.PING, box((LONG,)), 3))
+        fork = (
+            "import os\n"
+            "pid = os.fork()\n"
+            "if pid == 0:\n"
+            "    import pystuck\n"
+            "    pystuck.run_server(port=0).close()\n"
+            "    os._exit(0)\n"
+            "assert os.waitpid(pid, 0)[1] == 0\n"
+        )
+        if not THREAD_SANITIZED:
+            assert tell(obedient, fork) is None
+        holder.sock.close()
+        answer = waiter.answer()
+        assert answer is not None
+        assert (answer.kind, answer.seq) == (REPLY, 3)
 
 
 # ---- handshake_timeout ---------------------------------------------------------------------------
