@@ -553,6 +553,7 @@ static int handle_request(struct conn *c, struct message *m, struct rpyc_error *
     if (result == 0 && handler == HANDLE_CLOSE)
         result = error_set(err, RPYC_ECLOSED, "the peer closed the connection");
     pthread_mutex_lock(&c->lock);
+    c->was_asked = true;
     if (result == 0) {
         result = serving_claim(c, m, handler, &s, err);
         ours = result > 0;
@@ -635,6 +636,16 @@ bool conn_has_met(struct conn *c)
     known = c->env.generation != RPYC_GENERATION_AUTO;
     pthread_mutex_unlock(&c->lock);
     return known;
+}
+
+bool conn_was_asked(struct conn *c)
+{
+    bool asked;
+
+    pthread_mutex_lock(&c->lock);
+    asked = c->was_asked;
+    pthread_mutex_unlock(&c->lock);
+    return asked;
 }
 
 int conn_meet(struct conn *c, deadline_t deadline, struct rpyc_error *err)

@@ -114,6 +114,9 @@ struct envelope conn_envelope(struct conn *c);
 int conn_meet(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 bool conn_has_met(struct conn *c);
 
+/* Whether the peer has sent a request yet. */
+bool conn_was_asked(struct conn *c);
+
 /* ---- Requests of ours ----------------------------------------------------------------------- */
 
 /* An outgoing message that is being written: append to `buf`, then send it. */

@@ -48,6 +48,7 @@ struct conn {
     pthread_mutex_t lock;   /* guards all that follows, up to the reader, and closing the stream */
     pthread_cond_t changed; /* a reply arrived, a role is free, or it is closed */
     struct envelope env;
+    bool was_asked; /* a request has come in */
     bool closed;
     struct rpyc_error why;
     int64_t next_seq;

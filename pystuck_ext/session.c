@@ -537,20 +537,21 @@ static void serve_to_end(struct ps_session *s)
     rpyc_error_clear(&why);
 }
 
-/* Waits for the client's first message and serves it; it may have come while the program asked the
- * client something. Hangs up on a client that has not said it by the deadline. */
+/* Waits for the client's first request and serves it; it may have come while the program asked the
+ * client something. Answers that it was not asked for do not count. Hangs up on a client that has
+ * not sent a request by the deadline. */
 static void hear_first(struct ps_session *s, deadline_t deadline)
 {
     struct rpyc_error why = RPYC_ERROR_INIT, silent = RPYC_ERROR_INIT;
     bool waited;
     int result = 1;
 
-    while (result == 1 && !conn_has_met(s->conn))
+    while (result == 1 && !conn_was_asked(s->conn))
         result = conn_serve_one(s->conn, deadline, &why);
     if (result < 0 && why.code == RPYC_ETIMEOUT) {
         waited = conn_awaits_turn(s->conn);
         error_set(&silent, RPYC_ETIMEOUT, "it has not %s in time (handshake_timeout)",
-                  waited ? "had its turn to send a message of over 1 MB" : "said anything");
+                  waited ? "had its turn to send a message of over 1 MB" : "asked for anything");
         conn_close(s->conn, &silent);
     }
     rpyc_error_clear(&why);

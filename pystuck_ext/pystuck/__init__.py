@@ -91,7 +91,7 @@ def run_server(
     the same once it is decompressed (as max_frame); max_depth: tuples in tuples in a message (200,
     which is the most there can be); max_items: values in a message, tuples among them (16,777,216);
     max_objects that one client holds (1,000,000), beyond which its requests fail;
-    handshake_timeout: seconds for TLS and a client's first message together (10); send_timeout:
+    handshake_timeout: seconds for TLS and a client's first request together (10); send_timeout:
     seconds in which a client has to read something of what it is being sent, and to send something
     more of a message that it has begun (120). A time of None is for ever. A client that exceeds
     a time, or max_clients, is hung up on, and the logger hears why; one that exceeds another limit

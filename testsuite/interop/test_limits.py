@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import ssl
 import subprocess
@@ -715,7 +716,7 @@ def test_a_fork_leaves_turns_to_the_parent(obedient: Debuggee) -> None:
 
 # ---- handshake_timeout ---------------------------------------------------------------------------
 
-SILENT = "hung up on: it has not said anything in time (handshake_timeout)"
+SILENT = "hung up on: it has not asked for anything in time (handshake_timeout)"
 
 
 def test_a_client_that_says_nothing_is_hung_up_on_and_one_that_has_spoken_is_not(
@@ -745,6 +746,36 @@ def test_a_client_that_does_not_finish_its_first_message_is_hung_up_on(
                 time.sleep(0.01)  # that is how slow it is
         assert peer.is_closed()
     assert_told(debuggee, f"client 0 was {SILENT}")
+
+
+@pytest.mark.parametrize("kind", [REPLY, EXCEPTION])
+@pytest.mark.parametrize("envelope", ENVELOPES)
+def test_answers_that_were_not_asked_for_are_no_first_message(
+    envelope: Envelope, kind: int, start: Start
+) -> None:
+    debuggee = start(handshake_timeout=SHORT)
+    with raw_connect(debuggee, envelope) as peer:
+        answer = frame(payload(envelope, kind, brine.dump(5), brine.dump((VALUE, 1))))
+        peer.send(answer)
+
+        def is_hung_up_on() -> bool:
+            peer.send(answer)
+            return bool(select.select([peer.sock], [], [], 0.01)[0])
+
+        wait_until(is_hung_up_on, "the end")
+        assert peer.is_closed()
+    assert_told(debuggee, f"client 0 was {SILENT}")
+
+
+def test_a_request_after_such_answers_is_one(start: Start) -> None:
+    debuggee = start(handshake_timeout=SHORT)
+    with raw_connect(debuggee) as peer:
+        peer.send(frame(payload(peer.envelope, REPLY, brine.dump(5), brine.dump((VALUE, 1)))))
+        assert peer.works()
+        with raw_connect(debuggee) as silent:
+            assert silent.is_closed()
+        assert peer.works()
+    assert_told(debuggee, f"client 1 was {SILENT}")
 
 
 def test_a_client_may_be_silent_for_ever_where_that_is_allowed(start: Start) -> None:
