@@ -12,6 +12,8 @@ fuzz: config.h $(client_inc)
 		FUZZ_CLIENT='$(addprefix $(srcdir)/,$(fuzz_client))' \
 		FUZZ_CPPFLAGS='$(LIBDEFLATE_CFLAGS) $(JSON_CFLAGS)' PYTHON_CPPFLAGS='$(PYTHON_CPPFLAGS)' \
 		FUZZ_SERVER_SOURCES='$(addprefix $(abs_srcdir)/,$(filter %.c,$(pystuck_ext__pystuck_la_SOURCES)))' \
+		FUZZ_SSL_SOURCES='$(addprefix $(srcdir)/,$(filter %.c,$(librpyc_librpyc_ssl_la_SOURCES)))' \
+		OPENSSL_CFLAGS='$(OPENSSL_CFLAGS)' OPENSSL_LIBS='$(OPENSSL_LIBS)' \
 		FUZZ_LIBS='$(librpyc_librpyc_internal_la_LIBADD) $(JSON_LIBS) $(LIBS)' \
 		$(srcdir)/testsuite/fuzz/run-fuzz \
 		$(addprefix $(srcdir)/,$(filter %.c,$(librpyc_librpyc_internal_la_SOURCES)))
@@ -98,6 +100,6 @@ EXTRA_DIST += testsuite/check-includes testsuite/roots testsuite/run-coverage te
 	testsuite/fuzz/fuzz.h testsuite/fuzz/fuzz_brine.c testsuite/fuzz/fuzz_client.c \
 	testsuite/fuzz/fuzz_expr.c testsuite/fuzz/fuzz_frame.c testsuite/fuzz/fuzz_message.c \
 	testsuite/fuzz/fuzz_prompt.c testsuite/fuzz/fuzz_server.c testsuite/fuzz/fuzz_server.py \
-	testsuite/fuzz/fuzz_sockets.c testsuite/fuzz/fuzz_target.c testsuite/fuzz/fuzz_vinegar.c \
+	testsuite/fuzz/fuzz_sockets.c testsuite/fuzz/fuzz_target.c testsuite/fuzz/fuzz_tls.c testsuite/fuzz/fuzz_vinegar.c \
 	testsuite/fuzz/libpython.py \
 	testsuite/fuzz/script.c testsuite/fuzz/script.h
