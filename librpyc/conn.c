@@ -149,6 +149,10 @@ void conn_release(struct conn *c)
     while (c->reading || c->sending)
         pthread_cond_wait(&c->changed, &c->lock);
     stream_close(&c->stream);
+    frame_reader_free(&c->reader); /* what came of a message that is not going to be complete */
+    turn_leave(&c->turn);
+    turn_unkeep(&c->turn, c->kept);
+    c->kept = 0;
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -115,6 +115,7 @@ void frame_reader_init(struct frame_reader *r, size_t max_payload)
 void frame_reader_free(struct frame_reader *r)
 {
     buffer_free(&r->in);
+    r->head = r->skip = 0;
 }
 
 /* How many bytes to ask for: as many as there are, but little more than the frame needs. */

@@ -56,6 +56,7 @@ from rawpeer import (
     connect_socket,
     error_name,
     frame,
+    give_thing,
     pass_object,
     payload,
     raw_connect,
@@ -591,6 +592,19 @@ def test_slow_long_messages_do_not_add_up(start: Start) -> None:
         assert senders[hung_up_on].is_closed()
         del senders[hung_up_on]
         debuggee.ended = True
+
+
+def test_what_a_client_had_sent_does_not_count_once_it_is_gone(start: Start) -> None:
+    """Also where the program holds an object of its."""
+    debuggee = start(max_frame=3 * MIB)
+    with raw_connect(debuggee) as other:
+        for _ in range(3):
+            with raw_connect(debuggee) as sender:
+                give_thing(sender, "method")
+                sender.send(long_call(sender)[: -MIB // 8])
+                assert_served(other)
+            line = debuggee.read_line()
+            assert line.endswith("was hung up on: the peer hung up in the middle of a message")
 
 
 def test_who_holds_others_up_is_hung_up_on(start: Start) -> None:
