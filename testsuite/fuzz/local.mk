@@ -59,7 +59,7 @@ check-on: config.h
 # make check-portable: whether the sources compile with other C libraries.
 check-portable: config.h $(client_inc)
 	@abs_srcdir='$(abs_srcdir)' CC='$(CC)' PYTHON='$(PYTHON)' CPPFLAGS='$(PYTHON_CPPFLAGS) $(JSON_CFLAGS)' \
-		$(srcdir)/testsuite/run-portable
+		LIBS='$(LIBDEFLATE_LIBS) $(CMOCKA_LIBS) $(LIBS)' $(srcdir)/testsuite/run-portable
 
 # make interop ARGS="-k 'test_find.py and unix' --pdb": interop tests, one by one, on the terminal.
 ARGS =
