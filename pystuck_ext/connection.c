@@ -162,6 +162,20 @@ bool ps_session_allows(struct ps_session *s, const char *what)
     return allowed > 0;
 }
 
+const char *ps_session_version(struct ps_session *s)
+{
+    PyObject *value = s->config ? PyDict_GetItemString(s->config, "include_local_version") : NULL;
+    int told;
+
+    Py_XINCREF(value);
+    told = value ? PyObject_IsTrue(value) : 0;
+    Py_XDECREF(value);
+    PyErr_Clear();
+    if (told <= 0)
+        return "<version denied>";
+    return ps_session_is_old(s) ? "5.3.1" : "6.0.2";
+}
+
 deadline_t ps_deadline_in(double seconds)
 {
     if (!(seconds < 1e9))

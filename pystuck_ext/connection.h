@@ -34,6 +34,11 @@ bool ps_session_is_old(const struct ps_session *s);
  * exception is set. */
 bool ps_session_allows(struct ps_session *s, const char *what);
 
+/* What the client is told as the version of rpyc: with include_local_version in the configuration
+ * the one whose protocol the connection uses, else "<version denied>". Call with no exception set.
+ */
+const char *ps_session_version(struct ps_session *s);
+
 /* When a request to the client that is made now gives up: the connection's sync_request_timeout, 30
  * s as in stock rpyc where nobody changed it. */
 deadline_t ps_session_deadline(struct ps_session *s);

@@ -623,6 +623,7 @@ static void answer_exception(struct ps_session *s, const struct message *request
                              struct outgoing *out, PyObject **interrupt)
 {
     PyObject *type, *exc, *tb;
+    const char *version;
     bool with_traceback;
 
     PyErr_Fetch(&type, &exc, &tb);
@@ -636,9 +637,10 @@ static void answer_exception(struct ps_session *s, const struct message *request
         Py_XSETREF(s->last_traceback, tb);
     }
     with_traceback = ps_session_allows(s, "include_local_traceback");
+    version = ps_session_version(s);
     PyErr_Restore(type, exc, tb);
     conn_reply_restart(s->conn, out, request, MESSAGE_EXCEPTION);
-    ps_vinegar_put(s->state, &out->buf, with_traceback);
+    ps_vinegar_put(s->state, &out->buf, with_traceback, version);
 }
 
 /* After a request whose arguments could not be read: an exception for its client where they are

@@ -127,7 +127,7 @@ static void put_literal(struct buffer *out, const char *text)
     brine_put_str(out, text, strlen(text));
 }
 
-static void put_attributes(struct buffer *out, PyObject *exc)
+static void put_attributes(struct buffer *out, PyObject *exc, const char *version)
 {
     PyObject *pairs = public_attributes(exc);
     Py_ssize_t i, n = pairs ? PyTuple_GET_SIZE(pairs) : 0;
@@ -140,7 +140,7 @@ static void put_attributes(struct buffer *out, PyObject *exc)
     }
     brine_put_tuple(out, 2);
     put_literal(out, "_remote_version");
-    put_literal(out, "<version denied>"); /* what no client warns about */
+    put_literal(out, version);
     Py_XDECREF(pairs);
     PyErr_Clear();
 }
@@ -166,14 +166,14 @@ static void put_traceback(struct ps_state *state, struct buffer *out, PyObject *
 
 /* Appends an exception; false where there is no memory for it. */
 static bool put_exception(struct ps_state *state, struct buffer *out, PyObject *type, PyObject *exc,
-                          PyObject *tb, bool with_traceback)
+                          PyObject *tb, bool with_traceback, const char *version)
 {
     brine_put_tuple(out, 4);
     brine_put_tuple(out, 2);
     if (!put_attribute_text(out, type, state->names.dunder_module) ||
         !put_attribute_text(out, type, state->names.dunder_name) || !put_args(out, exc))
         return false;
-    put_attributes(out, exc);
+    put_attributes(out, exc, version);
     if (with_traceback)
         put_traceback(state, out, type, exc, tb);
     else
@@ -193,7 +193,8 @@ static void put_memory_error(struct buffer *out)
     put_literal(out, "MemoryError, and no memory for its traceback");
 }
 
-void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceback)
+void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceback,
+                    const char *version)
 {
     size_t start = out->len;
     PyObject *type, *exc, *tb;
@@ -208,7 +209,7 @@ void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceb
     PyErr_NormalizeException(&type, &exc, &tb);
     if (type == PyExc_StopIteration) {
         brine_put_int(out, EXCEPTION_STOP_ITERATION);
-    } else if (!put_exception(state, out, type, exc, tb, with_traceback)) {
+    } else if (!put_exception(state, out, type, exc, tb, with_traceback, version)) {
         buffer_truncate(out, start);
         put_memory_error(out);
     }

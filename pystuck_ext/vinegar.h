@@ -9,9 +9,10 @@
 #include "ext.h"
 
 /* Takes the exception that is set and appends it as a vinegar tuple, with its traceback as far as
- * that may be told. What of it cannot be had (a repr that raises, a str that cannot be encoded) is
- * replaced by a text that says so. out fails when memory runs out. */
-void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceback);
+ * that may be told, and with a version of rpyc. What of it cannot be had (a repr that raises, a str
+ * that cannot be encoded) is replaced by a text that says so. out fails when memory runs out. */
+void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceback,
+                    const char *version);
 
 /* Which classes exceptions that come in may have, beside those of builtins. */
 struct ps_vinegar_policy {

@@ -47,7 +47,7 @@ DEFAULT_CONFIG: dict[str, Any] = {
     "allow_setattr": False,
     "allow_delattr": False,
     "include_local_traceback": True,
-    "include_local_version": True,
+    "include_local_version": False,  # stock's is True: clients of another rpyc warn about it
     "instantiate_custom_exceptions": False,
     "import_custom_exceptions": False,
     "instantiate_oldstyle_exceptions": False,

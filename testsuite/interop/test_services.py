@@ -6,12 +6,14 @@ from __future__ import annotations
 import json
 import select
 import struct
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import rpyc
 from harness import (
+    PATIENCE,
     Debuggee,
     build_setting,
     command,
@@ -61,6 +63,16 @@ c.root.thing() == c.root.thing()
 c.root.getmodule
 c.root.eval
 """.strip().splitlines()
+
+#: What a client finds in an exception of the service: the version, and whether it warns about it.
+PRINT_VERSION = """
+import sys, rpyc
+c = rpyc.connect("127.0.0.1", int(sys.argv[1]))
+try:
+    c.root.fail()
+except ValueError as error:
+    print(error._remote_version, "WARNING" in str(error))
+"""
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -260,6 +272,35 @@ class Named(rpyc.Service):
 
     def exposed_name(self) -> str:
         return "somebody"
+
+
+def version_seen(kind: str, setting: str, config: dict[str, Any]) -> str:
+    """Runs PRINT_VERSION with the rpyc of that setting on a server of that kind."""
+    server = start(kind, setting, config)
+    try:
+        return subprocess.run(
+            [python(), "-c", PRINT_VERSION, str(server.port)],
+            env=stock_environment(setting),
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=6 * PATIENCE,
+            check=True,
+        ).stdout
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize("setting", ["PYSTUCK_RPYC4", "PYSTUCK_RPYC5", "PYSTUCK_RPYC6"])
+@pytest.mark.parametrize("config", [{}, {"include_local_version": False}], ids=["default", "no"])
+def test_no_client_is_warned_of_another_version(setting: str, config: dict[str, Any]) -> None:
+    assert version_seen("ours", setting, config) == "<version denied> False\n"
+
+
+@pytest.mark.parametrize("kind", ["stock", "ours"])
+@pytest.mark.parametrize("version", ["5.3.1", "6.0.2"])
+def test_a_client_may_be_told_the_version_of_its_protocol(kind: str, version: str) -> None:
+    setting = f"PYSTUCK_RPYC{version[0]}"
+    assert version_seen(kind, setting, {"include_local_version": True}) == f"{version} False\n"
 
 
 @pytest.fixture(params=["stock", "ours"])
