@@ -219,12 +219,13 @@ static bool feed(void)
     return true;
 }
 
-int __real_stream_wait(int fd, short events, deadline_t deadline, struct rpyc_error *err);
-int __wrap_stream_wait(int fd, short events, deadline_t deadline, struct rpyc_error *err);
-int __wrap_stream_wait(int fd, short events, deadline_t deadline, struct rpyc_error *err)
+/* With the type of what they replace, so that a change of that is an error here. */
+__typeof__(stream_wait) __real_stream_wait, __wrap_stream_wait;
+int __wrap_stream_wait(int fd, short events, const struct stream_watch *watch, deadline_t deadline,
+                       struct rpyc_error *err)
 {
     if (peer.live)
-        return __real_stream_wait(fd, events, deadline, err);
+        return __real_stream_wait(fd, events, watch, deadline, err);
     if (peer.kind & INTERRUPTED && !peer.interrupted) {
         peer.interrupted = true;
         return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
