@@ -78,6 +78,11 @@ stock-against-stock: all
 	$(AM_TESTS_ENVIRONMENT) \
 		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/interop/stock_against_stock.py'
 
+# make check-rpyc RPYC_SOURCES=DIRECTORY: rpyc's own tests with our server. See rpyc_suite.py.
+check-rpyc: all
+	$(AM_TESTS_ENVIRONMENT) $(srcdir)/testsuite/run-interop \
+		'$(abs_srcdir)/testsuite/interop/rpyc_suite.py' '$(RPYC_SOURCES)'
+
 # make check-soak SOAK=small SOAK_FLAGS='--seed 1': very many clients of one program, which then has to
 # have what it had before. Without SOAK= it takes minutes.
 SOAK =
@@ -86,7 +91,7 @@ check-soak: all
 	$(AM_TESTS_ENVIRONMENT) SOAK='$(SOAK)'; export SOAK; \
 		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/soak/soak.py' $(SOAK_FLAGS)
 
-.PHONY: fuzz fuzz-record coverage check-hardening check-valgrind check-tsan check-debug check-soak \
+.PHONY: fuzz fuzz-record coverage check-hardening check-valgrind check-tsan check-debug check-rpyc check-soak \
 	check-full check-on check-portable interop stock-against-stock
 
 EXTRA_DIST += testsuite/check-includes testsuite/roots testsuite/run-coverage testsuite/run-debug \
