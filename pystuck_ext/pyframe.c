@@ -110,6 +110,7 @@ static struct ps_pyframe *make_pyframe(struct ps_session *s)
     PyObject *namespace = ps_session_namespace(s), *function, *closure;
     struct ps_pyframe *f;
 
+    atomic_store(&s->started, true); /* the namespace and the function are to be let go */
     function = namespace ? PyFunction_New(s->state->frame_code, namespace) : NULL;
     Py_XDECREF(namespace);
     if (!function)

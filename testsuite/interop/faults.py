@@ -152,6 +152,15 @@ class Refused(Exception):
     """A request was answered with an exception, of this name."""
 
 
+def refusal(args: Any) -> str:
+    """The name of an exception that was answered; of a SystemError also what it says, without the
+    function that it names."""
+    if args == 1:
+        return "StopIteration"
+    name = args[0][1]
+    return f"{name}: {args[1][0].rpartition('> ')[2]}" if name == "SystemError" else name
+
+
 class Bearing(RawPeer):
     """A client that expects an answer, an exception or the end, but not silence. It is asked about
     objects of its own: each has the method __call__, and says 7, or raises KeyError where it is
@@ -163,7 +172,7 @@ class Bearing(RawPeer):
             if message is None:
                 raise Gone
             if message.kind == EXCEPTION:
-                raise Refused("StopIteration" if message.args == 1 else message.args[0][1])
+                raise Refused(refusal(message.args))
             if message.kind == REPLY:
                 return message
             self._serve(message)
