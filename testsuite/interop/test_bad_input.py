@@ -546,6 +546,7 @@ ARITY = {
     Handler.OLDSLICING: (6, 6),
     Handler.CTXEXIT: (2, 2),
     Handler.INSTANCECHECK: (2, 2),
+    Handler.STACKS: (3, 3),
 }
 
 

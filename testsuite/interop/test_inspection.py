@@ -616,7 +616,7 @@ def test_durations(session: Inspection, seconds: float, text: str) -> None:
 def test_a_file_runs_in_the_namespace(session: Inspection) -> None:
     session.cell("x = 5")
     source = "\ufefffrom __future__ import annotations\r\ny = x + 1\r\n'not shown'\r\n"
-    assert session.ask("run", "/a/file.py", source) == (True, True, None)
+    assert session.ask("run", "['/a/file.py']", source) == (True, True, None)
     assert session.sent == []
     assert session.names["y"] == 6
     assert session.names["In"][-1] == "%run /a/file.py"
@@ -625,12 +625,12 @@ def test_a_file_runs_in_the_namespace(session: Inspection) -> None:
 
 
 def test_the_traceback_of_a_file_shows_its_lines(session: Inspection) -> None:
-    text = session.error("run", "file.py", "def f():\n    return 1 / 0\nf()\nx = 5")
+    text = session.error("run", "['file.py']", "def f():\n    return 1 / 0\nf()\nx = 5")
     assert 'File "file.py", line 3, in <module>\n    f()\n' in text
     assert 'File "file.py", line 2, in f\n    return 1 / 0\n' in text
     assert text.count("  File ") == 2
     assert "x" not in session.names
-    assert session.error("run", "file.py", "1 +").startswith('  File "file.py", line 1\n')
+    assert session.error("run", "['file.py']", "1 +").startswith('  File "file.py", line 1\n')
 
 
 @pytest.mark.parametrize(
@@ -638,7 +638,7 @@ def test_the_traceback_of_a_file_shows_its_lines(session: Inspection) -> None:
     [("sys.exit()", True), ("sys.exit(0)", True), ("sys.exit(1)", False), ("sys.exit('a')", False)],
 )
 def test_a_file_may_exit(session: Inspection, statement: str, ends_well: bool) -> None:
-    is_cell, ok, text = session.ask("run", "file.py", f"import sys\n{statement}\n")
+    is_cell, ok, text = session.ask("run", "['file.py']", f"import sys\n{statement}\n")
     assert (is_cell, ok) == (True, ends_well)
     assert ends_well or "SystemExit" in text
 
