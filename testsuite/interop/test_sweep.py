@@ -28,8 +28,8 @@ ON_PURPOSE = {
     "siginterrupt signal pidfd_send_signal set_wakeup_fd pthread_sigmask",
     "threading": "_shutdown settrace setprofile settrace_all_threads setprofile_all_threads",
     "_thread": "interrupt_main _shutdown",
-    "sys": "addaudithook settrace setprofile setrecursionlimit _setprofileallthreads _settraceallthreads "
-    "set_int_max_str_digits",
+    "sys": "addaudithook settrace setprofile setrecursionlimit _setprofileallthreads "
+    "_settraceallthreads set_int_max_str_digits",
     "socket": "close dup fromfd socket",
     "time": "sleep",
     "builtins": "input open",
