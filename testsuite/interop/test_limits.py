@@ -56,7 +56,6 @@ from rawpeer import (
     connect_socket,
     error_name,
     frame,
-    give_thing,
     pass_object,
     payload,
     raw_connect,
@@ -596,15 +595,23 @@ def test_slow_long_messages_do_not_add_up(start: Start) -> None:
 
 def test_what_a_client_had_sent_does_not_count_once_it_is_gone(start: Start) -> None:
     """Also where the program holds an object of its."""
+    keep = "lambda f: vars(__import__('__main__')).setdefault('kept', []).append(f)"
     debuggee = start(max_frame=3 * MIB)
     with raw_connect(debuggee) as other:
+        assert other.works()
+        before = debuggee.holdings()
         for _ in range(3):
             with raw_connect(debuggee) as sender:
-                give_thing(sender, "method")
+                pass_object(sender, sender.eval(keep), "method")
+                assert sender.answer() is not None
                 sender.send(long_call(sender)[: -MIB // 8])
                 assert_served(other)
-            line = debuggee.read_line()
-            assert line.endswith("was hung up on: the peer hung up in the middle of a message")
+            debuggee.wait_until_back_to(before)
+        assert other.works()
+    debuggee.ended = True
+    debuggee.write("go on\n")
+    assert "too slowly" not in debuggee.read_rest()
+    assert (debuggee.wait(), debuggee.stderr()) == (0, "")
 
 
 def test_who_holds_others_up_is_hung_up_on(start: Start) -> None:
