@@ -121,7 +121,7 @@ def pytest_report_header() -> list[str]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Writes the counts down."""
     path = os.environ.get("PYSTUCK_COUNTS")
-    if not path:
+    if not path or hasattr(terminalreporter.config, "workerinput"):  # that one's are in the whole
         return
     stats = {word: len(reports) for word, reports in terminalreporter.stats.items()}
     passed = stats.get("passed", 0)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 import selection
 import stock_against_stock
-from harness import RPYC4, RPYC6_BOUND
+from harness import RPYC4, RPYC6_BOUND, clean_environment
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +149,24 @@ def test_the_hash_is_written_only_if_all_have_passed(
     monkeypatch.setattr(stock_against_stock.subprocess, "run", run)
     assert (stock_against_stock.main() == 0) == known.exists() == (status == 0 and not changes)
     assert stock_against_stock.is_known_to_pass() == known.exists()
+
+
+@pytest.mark.parametrize("jobs", ["0", "2"])
+def test_each_test_is_counted_once(tmp_path: Path, jobs: str) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["selection"]\n')
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  measures\n  stock_against_stock\n")
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n"
+        "def test_1(): pass\n"
+        "def test_2(): pass\n"
+        "def test_3(): assert 0\n"
+        "def test_4(): pytest.skip()\n"
+        "def test_5(): pytest.xfail()\n"
+    )
+    environment = clean_environment(
+        PYSTUCK_COUNTS=str(tmp_path / "counts"), PYTHONPATH=str(Path(__file__).parent)
+    )
+    environment.pop("PYTEST_ADDOPTS", None)
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", jobs, str(tmp_path)]
+    subprocess.run(argv, env=environment, cwd=tmp_path, capture_output=True, check=False)
+    assert (tmp_path / "counts").read_text() == "2 1 2\n"
