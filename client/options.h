@@ -21,26 +21,26 @@ enum stacks_format { FORMAT_TEXT, FORMAT_PLAIN, FORMAT_JSON };
 /* What was asked for. The pointers are argv's or constants: nothing to free. */
 struct options {
     struct target target; /* a path, or else a host and a port */
-    int pid;              /* of the process whose server is wanted, wherever; 0: not given */
-    bool somewhere;       /* any of these was given: it is not the default address */
     struct trust trust;   /* whose servers are accepted */
-    bool ssl;             /* over TLS, */
-    struct rpyc_tls tls;  /* ... like this */
-    bool list;            /* show the processes that have a server, and nothing else */
+    struct rpyc_tls tls;  /* how to speak TLS, if ssl says so */
     const char **code;    /* to be run there, in this order: argv's memory */
     size_t code_count;
-    enum choice stacks; /* print the stacks */
-    enum stacks_format format;
-    bool greenlets;             /* also the stacks of greenlets */
     const char *when;           /* --color as it was given, or NULL */
-    enum choice color;          /* print in colours */
-    const char *timeout;        /* as it was given, or NULL, */
-    int timeout_ms;             /* ... and in ms, or 0 */
-    const char *version;        /* --rpyc as it was given, or NULL, */
-    struct rpyc_dialect rpyc;   /* ... and what it says; AUTO: find out */
+    const char *timeout;        /* --timeout as it was given, or NULL */
+    const char *version;        /* --rpyc as it was given, or NULL */
     struct rpyc_dialect *found; /* what connect_server found: for the next time, and for diagnose */
-    bool prompt;                /* open the prompt afterwards, or read standard input */
-    bool execute;               /* code may be run over there: cells, and not chains alone */
+    struct rpyc_dialect rpyc;   /* what --rpyc says; AUTO: find out */
+    int timeout_ms;             /* what --timeout says, or 0 */
+    int pid;                    /* of the process whose server is wanted, wherever; 0: not given */
+    enum choice stacks;         /* print the stacks */
+    enum choice color;          /* print in colours */
+    enum stacks_format format;
+    bool somewhere; /* an address or a process was given: it is not the default address */
+    bool ssl;       /* over TLS */
+    bool list;      /* show the processes that have a server, and nothing else */
+    bool greenlets; /* also the stacks of greenlets */
+    bool prompt;    /* open the prompt afterwards, or read standard input */
+    bool execute;   /* cells may run code in the program; else only chains are evaluated */
 };
 
 enum options_action {
