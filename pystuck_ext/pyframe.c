@@ -6,7 +6,8 @@
 /* A function that makes a frame, and what it is to run in it. Each is used by one call at a time:
  * requests nest, and greenlets may end them in any order. */
 struct ps_pyframe {
-    PyObject *function; /* a reference; it has one to the capsule that frees this */
+    PyObject *function; /* a reference */
+    PyObject *capsule;  /* a reference; it frees this, once what the function calls is gone too */
     void (*run)(void *);
     void *arg;
     SLIST_ENTRY(ps_pyframe) entry;
@@ -101,8 +102,22 @@ static PyObject *make_closure(struct ps_pyframe *f)
     closure = cell ? PyTuple_Pack(1, cell) : NULL;
     Py_XDECREF(cell);
     Py_XDECREF(callee);
-    Py_DECREF(capsule);
+    if (closure)
+        f->capsule = capsule;
+    else
+        Py_DECREF(capsule);
     return closure;
+}
+
+/* Python may have put something else in the place of what the function calls: what frees f is held
+ * here as well. */
+static void release(struct ps_pyframe *f)
+{
+    PyObject *function = f->function, *capsule = f->capsule;
+
+    f->run = NULL;
+    Py_XDECREF(function);
+    Py_DECREF(capsule);
 }
 
 static struct ps_pyframe *make_pyframe(struct ps_session *s)
@@ -119,12 +134,16 @@ static struct ps_pyframe *make_pyframe(struct ps_session *s)
     if (!f)
         PyErr_NoMemory();
     closure = f ? make_closure(f) : NULL;
-    if (!closure || PyFunction_SetClosure(function, closure) < 0)
-        Py_CLEAR(function); /* f is the closure's, or is no more */
-    else
+    if (closure && PyFunction_SetClosure(function, closure) == 0) {
         f->function = function;
+    } else {
+        Py_DECREF(function);
+        if (closure)
+            release(f);
+        f = NULL;
+    }
     Py_XDECREF(closure);
-    return function ? f : NULL;
+    return f;
 }
 
 /* ---- For the session ------------------------------------------------------------------------ */
@@ -161,7 +180,7 @@ static void give_back(struct ps_session *s, struct ps_pyframe *f)
 {
     f->run = NULL;
     if (s->ended)
-        Py_DECREF(f->function);
+        release(f);
     else
         SLIST_INSERT_HEAD(&s->pyframes, f, entry);
 }
@@ -189,6 +208,13 @@ int ps_pyframe_run(struct ps_session *s, void (*run)(void *), void *arg)
     f->run = run;
     f->arg = arg;
     done = PyObject_CallNoArgs(f->function);
+    if (f->run) { /* its code or its closure were replaced, or a trace function has raised */
+        if (done)
+            PyErr_SetString(PyExc_SystemError, "the function that runs requests was changed");
+        Py_CLEAR(done);
+        release(f);
+        return -1;
+    }
     give_back(s, f);
     Py_XDECREF(done);
     return done ? 0 : -1;
@@ -200,7 +226,7 @@ void ps_pyframe_clear(struct ps_session *s)
 
     while ((f = SLIST_FIRST(&s->pyframes))) {
         SLIST_REMOVE_HEAD(&s->pyframes, entry);
-        Py_DECREF(f->function);
+        release(f);
     }
     Py_CLEAR(s->namespace);
 }

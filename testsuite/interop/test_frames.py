@@ -289,6 +289,39 @@ def test_a_client_that_finds_the_function_cannot_call_it(client: Any) -> None:
     client.execute("found.clear()")
 
 
+#: What puts something else in the place of the function, or of what that calls.
+CHANGES = {
+    "code": "for f in found: f.__code__ = make(None).__code__",
+    "generator": "for f in found: f.__code__ = generate(None).__code__",
+    "closure": "for f in found: f.__closure__[0].cell_contents = lambda: None",
+    "no closure": "for f in found: del f.__closure__[0].cell_contents",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_client_that_changes_the_function_gets_an_exception(
+    change: str, ours: Debuggee, connect: Connect
+) -> None:
+    client = connect(ours)
+    client.execute(
+        "import gc, sys\n"
+        "def make(run):\n    def f(): run\n    return f\n"
+        "def generate(run):\n    def f(): yield run\n    return f\n"
+        "frame = sys._getframe()\n"
+        "while frame.f_code.co_filename != '<pystuck>': frame = frame.f_back\n"
+        "found = [f for f in gc.get_referrers(frame.f_code)\n"
+        "         if type(f).__name__ == 'function' and f.__globals__ is globals()]\n"
+        "del frame"
+    )
+    assert client.eval("len(found)") > 0
+    client.execute(f"{CHANGES[change]}\nfound.clear()")
+    with pytest.raises((SystemError, NameError)):
+        client.eval("1 + 1")
+    assert connect(ours).eval("2 + 2") == 4
+    client.close()
+    assert connect(ours).eval("3 + 3") == 6
+
+
 # ---- Other threads, and stacks -------------------------------------------------------------------
 
 
