@@ -58,7 +58,8 @@ lib_LTLIBRARIES += librpyc/librpyc-ssl.la
 librpyc_librpyc_ssl_la_SOURCES = librpyc/ssl.c librpyc/subject.c librpyc/subject.h
 librpyc_librpyc_ssl_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
 librpyc_librpyc_ssl_la_LIBADD = librpyc/librpyc-internal.la $(OPENSSL_LIBS)
-# It has librpyc's own functions in it, which only it is to call.
-librpyc_librpyc_ssl_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0 \
+# It has librpyc's own functions in it, which only it calls. It is loaded at run time, also by a program
+# that has librpyc.a: so there is no static one, which could not hide them.
+librpyc_librpyc_ssl_la_LDFLAGS = $(AM_LDFLAGS) -shared -no-undefined -version-info 0:0:0 \
 	-export-symbols-regex '^rpyc_ssl$$'
 endif

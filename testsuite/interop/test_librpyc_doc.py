@@ -276,3 +276,4 @@ def test_a_library_exports_the_functions_of_rpyc_h(name: str, options: list[str]
 @pytest.mark.skipif("LIBRPYC_SSL_PATH" not in os.environ, reason="built without OpenSSL")
 def test_librpyc_ssl_exports_what_librpyc_loads_and_nothing_else() -> None:
     assert exported(libraries() / "librpyc-ssl.so", "--dynamic") == {"rpyc_ssl"}
+    assert not (libraries() / "librpyc-ssl.a").exists()  # it would export all of librpyc
