@@ -448,6 +448,17 @@ def test_every_magic_is_explained(prompt: Magical) -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
+def test_the_man_page_explains_the_same_magics_and_arguments(prompt: Magical) -> None:
+    page = (Path(__file__).parents[2] / "doc" / "pystuck.1").read_text()
+    told = set()
+    for line in re.findall(r"^\.It Ic (%.*)", page, re.MULTILINE):
+        line = line.replace("Oo Fl f Oc", "[-f]").replace("Fl ", "-").replace("Ar ", "")
+        line = re.sub(r"Op (.*?)( \.\.\.)?$", r"[\1]\2", line).replace(" Ns ", "")
+        told.update(line.replace(" | ", "|").replace(" ...", "...").split(" , "))
+    shown = re.findall(r"^  (%.*?)(?:  |$)", prompt.ask("%help"), re.MULTILINE)
+    assert {each.lower() for each in told} == {each.lower() for each in shown}
+
+
 # ---- The other side is gone ----------------------------------------------------------------------
 
 
