@@ -201,7 +201,7 @@ deadline_t ps_session_deadline(struct ps_session *s)
     PyObject *timeout;
     deadline_t deadline;
 
-    if (ps_gil_is_ending())
+    if (ps_gil_is_ending(s->state))
         return deadline_in(LAST_REQUEST_TIMEOUT_MS);
     timeout = setting(s, "sync_request_timeout");
     deadline = deadline_of(timeout);

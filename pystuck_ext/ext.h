@@ -36,6 +36,7 @@ struct ps_thread;
 
 struct ps_state {
     PyInterpreterState *interp;
+    unsigned life; /* of Python in this process: see gil */
     PyTypeObject *server_type;
     PyTypeObject *netref_type;
     PyTypeObject *service_type;

@@ -9,19 +9,28 @@
 
 #include "ext.h"
 
-/* Whether the interpreter is going down. Needs no GIL. */
-bool ps_gil_is_ending(void);
+/* Which life of Python this process is in: an embedding program may end Python and start it again.
+ * Thread states, and all objects, are of one life. */
+unsigned ps_gil_life(void);
+
+/* With the GIL of the main interpreter: has all servers closed when Python has ended, and the next
+ * life begin. While Python ends, clients are served as far as that is possible. Where all 32 slots of
+ * Py_AtExit are taken, the servers live on. */
+void ps_gil_at_exit(void);
+
+/* Whether the interpreter is going down, or gone. Needs no GIL. */
+bool ps_gil_is_ending(const struct ps_state *state);
 
 /* Takes the GIL. False, without it, when the interpreter is going down or there is no memory.
  *
  * A thread that is in here when the interpreter goes down does not come back: up to 3.13 Python
  * ends it, from 3.14 on it waits for ever. So the caller holds no lock, and owns nothing that
  * others wait for. */
-bool ps_gil_take(PyInterpreterState *interp);
+bool ps_gil_take(const struct ps_state *state);
 void ps_gil_release(void);
 
 /* Around a wait of a thread that has the GIL and may be one of the debuggee's. What begin returns
- * is for end. */
+ * is for end, which does not return where Python has ended meanwhile. */
 PyThreadState *ps_gil_begin_wait(void);
 void ps_gil_end_wait(PyThreadState *before);
 

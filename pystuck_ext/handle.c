@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "gil.h"
 #include "log.h"
 #include "thread.h"
 #include "tls.h"
@@ -33,13 +34,14 @@ PyDoc_STRVAR(close_doc, "close()\n--\n\n"
 static PyObject *handle_close(PyObject *self, PyObject *unused)
 {
     struct ps_serving *serving = ((struct handle *)self)->serving;
+    PyThreadState *before;
 
     (void)unused;
-    Py_BEGIN_ALLOW_THREADS
+    before = ps_gil_begin_wait();
     ps_server_close(server_of(self));
     if (serving)
         ps_log_counts(serving->log);
-    Py_END_ALLOW_THREADS
+    ps_gil_end_wait(before);
     Py_RETURN_NONE;
 }
 

@@ -3,8 +3,9 @@
  * What run_server() returns: a running server, as Python code sees it; and how servers end with
  * their interpreter.
  *
- * At the end of the process nothing is closed and nobody is waited for: a program that is stuck in
- * its last functions can still be asked. A subinterpreter closes its servers, and waits.
+ * While the main interpreter ends nothing is closed and no request is waited for: a program that is
+ * stuck in its last functions can still be asked. Its servers are closed once it is gone (gil). A
+ * subinterpreter closes its servers, and waits.
  */
 #ifndef PS_HANDLE_H
 #define PS_HANDLE_H

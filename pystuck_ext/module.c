@@ -11,6 +11,7 @@
 #include <sys/auxv.h>
 
 #include "admission.h"
+#include "gil.h"
 #include "handle.h"
 #include "link.h"
 #include "log.h"
@@ -74,11 +75,12 @@ static int look_up(const char *host, const char *port, int family, struct addrin
 {
     struct addrinfo hints = {
         .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    PyThreadState *before;
     int result;
 
-    Py_BEGIN_ALLOW_THREADS
+    before = ps_gil_begin_wait();
     result = getaddrinfo(host[0] ? host : NULL, port, &hints, list);
-    Py_END_ALLOW_THREADS
+    ps_gil_end_wait(before);
     return result;
 }
 
@@ -239,14 +241,15 @@ static int want_tls(struct wanted *w, PyObject *tls)
     struct rpyc_error err = RPYC_ERROR_INIT;
     struct tls_server_options o = {0};
     const char **names = NULL;
+    PyThreadState *before;
     int result = -1;
     size_t i;
 
     if (parse_tls(tls, &o, paths, &subjects) == 0 && texts_of(subjects, &names) == 0) {
         o.subjects = names;
-        Py_BEGIN_ALLOW_THREADS
+        before = ps_gil_begin_wait();
         result = tls_server_new(&w->tls, &o, &err);
-        Py_END_ALLOW_THREADS
+        ps_gil_end_wait(before);
         if (result < 0 && err.code == RPYC_ENOMEM)
             PyErr_NoMemory();
         else if (result < 0)
@@ -348,18 +351,21 @@ static PyObject *start_server(PyObject *module, struct wanted *w, const struct a
     };
     struct rpyc_error err = RPYC_ERROR_INIT;
     struct ps_server *server;
+    PyThreadState *before;
     int result;
 
     if (!serving)
         return NULL;
+    if (serving->state->is_main)
+        ps_gil_at_exit();
     if (take_guests(serving, w, &options) < 0) {
         ps_serving_free(serving);
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS
+    before = ps_gil_begin_wait();
     result = ps_server_start(&server, (const struct sockaddr *)&address->storage, address->len,
                              &options, &err);
-    Py_END_ALLOW_THREADS
+    ps_gil_end_wait(before);
     if (result == 0)
         return ps_handle_new(module, server, serving);
     raise_not_listening(w, &err, where);
@@ -576,6 +582,7 @@ static int module_exec(PyObject *module)
     struct ps_state *state = PyModule_GetState(module);
 
     state->interp = PyThreadState_GetInterpreter(PyThreadState_Get());
+    state->life = ps_gil_life();
     state->is_main = state->interp == PyInterpreterState_Main();
     LIST_INIT(&state->own_threads);
     if (make_names(state) < 0)

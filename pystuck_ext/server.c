@@ -695,13 +695,14 @@ static void hang_up(struct ps_client *client)
         client->server->options.hung_up(client->session);
 }
 
-void ps_server_close(struct ps_server *s)
+/* False if that has been done, or the server is the parent's. */
+static bool close_sockets(struct ps_server *s)
 {
     struct ps_client *client;
     bool was_closed;
 
     if (s->fork_count != ps_fork_count())
-        return;
+        return false;
     pthread_mutex_lock(&s->lock);
     was_closed = s->closed;
     s->closed = true;
@@ -709,10 +710,42 @@ void ps_server_close(struct ps_server *s)
         hang_up(client);
     pthread_mutex_unlock(&s->lock);
     if (was_closed)
-        return;
+        return false;
     stop_listener(s);
     forget_server(s);
-    remove_socket_file(s);
+    return true;
+}
+
+void ps_server_close(struct ps_server *s)
+{
+    if (close_sockets(s))
+        remove_socket_file(s);
+}
+
+/* A server that is not closed, with a reference; NULL: there is none. */
+static struct ps_server *any_open_server(void)
+{
+    struct ps_server *s;
+
+    pthread_mutex_lock(&servers_lock);
+    LIST_FOREACH (s, &servers, entry) {
+        if (!is_closed(s)) {
+            atomic_fetch_add(&s->refs, 1);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&servers_lock);
+    return s;
+}
+
+void ps_server_close_all(void)
+{
+    struct ps_server *s;
+
+    while ((s = any_open_server())) {
+        close_sockets(s);
+        ps_server_unref(s);
+    }
 }
 
 void ps_server_unref(struct ps_server *s)

@@ -76,8 +76,7 @@ static bool on_own_thread(const struct ps_session *s)
 /* Takes the GIL to serve the client. False as with ps_gil_take. */
 static bool enter(struct ps_session *s)
 {
-    return on_own_thread(s) ? ps_thread_enter(s->state, &s->request_mask)
-                            : ps_gil_take(s->state->interp);
+    return on_own_thread(s) ? ps_thread_enter(s->state, &s->request_mask) : ps_gil_take(s->state);
 }
 
 /* The same on a thread of ours, for what has to be done once, and for which memory is waited for.
@@ -85,7 +84,7 @@ static bool enter(struct ps_session *s)
 static bool enter_at_last(struct ps_session *s)
 {
     while (!ps_thread_enter(s->state, &s->request_mask)) {
-        if (ps_gil_is_ending())
+        if (ps_gil_is_ending(s->state))
             return false;
         poll(NULL, 0, NO_MEMORY_WAIT_MS);
     }
@@ -316,7 +315,7 @@ static int refuse_python(const struct ps_session *s, struct conn *c, struct mess
                          struct rpyc_error *err)
 {
     message_free(request);
-    if (ps_gil_is_ending())
+    if (ps_gil_is_ending(s->state))
         return conn_reply_exception(c, request, "builtins", "RuntimeError",
                                     "the interpreter is shutting down", reply_deadline(s), err);
     return conn_reply_exception(c, request, "builtins", "MemoryError", "no thread state",
@@ -498,7 +497,7 @@ static void reap(void *arg)
  * threads, each before it looks at the other's, so that one of them sees both. */
 static void reap_if_gone(struct ps_session *s)
 {
-    if (!atomic_load(&s->hung_up) || atomic_load(&s->busy) == 0 ||
+    if (!atomic_load(&s->hung_up) || atomic_load(&s->busy) == 0 || ps_gil_is_ending(s->state) ||
         atomic_exchange(&s->reaping, true))
         return;
     ps_session_ref(s);

@@ -89,7 +89,7 @@ static void enter_in_list(struct ps_state *state)
 
 bool ps_thread_enter(struct ps_state *state, const sigset_t *mask)
 {
-    if (!ps_gil_take(state->interp))
+    if (!ps_gil_take(state))
         return false;
     pthread_sigmask(SIG_SETMASK, mask, NULL);
     if (!own_thread)

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A C program may end Python, start it again, and go on with the same port."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import (
+    BUSY,
+    SANITIZED,
+    Running,
+    build_setting,
+    debuggee_environment,
+    python,
+    wait_until,
+)
+from rawpeer import Handler, RawPeer, box, call_back, is_refused, raw_connect
+
+HERE = Path(__file__).parent
+
+#: A life: starts a server, prints where, and ends when there is a line on stdin.
+LIFE = """
+import json, os, pystuck
+server = pystuck.run_server(**json.loads({options!r}))
+where = dict(host=server.host, port=server.port, unix_socket=server.unix_socket)
+os.write(1, json.dumps(where).encode() + b"\\n")
+while os.read(0, 1) not in (b"\\n", b""):
+    pass
+{at_end}
+"""
+
+#: How many threads are in Python.
+FRAMES = "len(__import__('sys')._current_frames())"
+
+Connect = Callable[[Any], Any]
+
+
+class Embedding(Running):
+    """The program, in one of its lives or after one."""
+
+    host: str | None
+    port: int | None
+    unix_socket: str | None
+
+    def begin(self) -> None:
+        """Python has been started and there is a server."""
+        told = json.loads(self.read_line())
+        self.host, self.port, self.unix_socket = told["host"], told["port"], told["unix_socket"]
+
+    def end(self, number: int) -> None:
+        """Ends a life."""
+        self.write("end\n")
+        assert self.read_line() == f"life {number} is over"
+
+    def go_on(self) -> None:
+        """Lets the next life begin, or the program end."""
+        self.write("go on\n")
+
+    def end_well(self) -> None:
+        """The program's own end, after its last life."""
+        self.go_on()
+        assert (self.wait(), self.stderr()) == (0, "")
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The program, linked with the library of the debuggees' Python."""
+    if SANITIZED:
+        pytest.skip("the sanitizers' library has to come first")
+    script = HERE.parent / "fuzz" / "libpython.py"
+    found = subprocess.run([python(), str(script)], capture_output=True, text=True, check=False)
+    if found.returncode:
+        pytest.skip(found.stderr)
+    where = "import sysconfig; print(sysconfig.get_path('include'))"
+    include = subprocess.run(
+        [python(), "-c", where], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    path = str(tmp_path_factory.mktemp("embedding") / "embedding")
+    source = str(HERE / "embedding.c")
+    cc = shlex.split(build_setting("CC"))
+    built = subprocess.run(
+        [*cc, f"-I{include}", source, "-o", path, *shlex.split(found.stdout)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    return path
+
+
+@pytest.fixture
+def start(program: str) -> Iterator[Callable[..., Embedding]]:
+    """Starts the program with so many lives."""
+    started: list[Embedding] = []
+
+    def start_it(lives: int, at_end: str = "", **options: Any) -> Embedding:
+        code = LIFE.format(options=json.dumps(options), at_end=at_end)
+        home = subprocess.run(
+            [python(), "-c", "import sys; print(sys.base_prefix)"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        environment = debuggee_environment(PYTHONHOME=home)
+        started.append(Embedding([program, *[code] * lives], environment))
+        return started[-1]
+
+    yield start_it
+    for one in started:
+        one.kill()
+
+
+def free_port() -> int:
+    """A port that nobody listens on, nor any socket of this machine's chooses by itself soon."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def expect_end(peer: RawPeer) -> None:
+    """The client hears of the end, whatever it was sent before."""
+    try:
+        while peer.receive() is not None:
+            pass
+    except ConnectionError:
+        pass
+
+
+def test_the_port_is_free_when_python_has_ended(
+    start: Callable[..., Embedding], connect: Connect
+) -> None:
+    embedding = start(3, port=free_port())
+    for life in (1, 2, 3):
+        embedding.begin()
+        client = connect(embedding)
+        assert client.eval("1 + 1") == 2
+        held = client.eval("[1]")
+        embedding.end(life)
+        assert is_refused(embedding)
+        with pytest.raises((EOFError, ConnectionError)):
+            held[0]
+        if life < 3:
+            embedding.go_on()
+    embedding.end_well()
+
+
+@pytest.mark.parametrize("text", BUSY.values(), ids=BUSY.keys())
+def test_a_request_of_a_former_life_does_no_harm(
+    start: Callable[..., Embedding], text: str
+) -> None:
+    embedding = start(3, port=free_port())
+    for life in (1, 2, 3):
+        embedding.begin()
+        with raw_connect(embedding) as peer, raw_connect(embedding) as other:
+            root = peer.root()
+            peer.send(peer.request_frame(Handler.CALLATTR, box((root, "eval", (text,)))))
+            wait_until(lambda other=other: other.eval(FRAMES) == 3, "the request to be served")
+            embedding.end(life)
+            expect_end(peer)
+            expect_end(other)
+        if life < 3:
+            embedding.go_on()
+    embedding.end_well()
+
+
+def test_a_thread_that_waits_for_a_client_stays_in_its_life(
+    start: Callable[..., Embedding],
+) -> None:
+    """It hears of the end when Python is gone, or has been started again."""
+    embedding = start(3, port=free_port())
+    for life in (1, 2, 3):
+        embedding.begin()
+        with raw_connect(embedding) as peer:
+            call_back(peer, peer.eval("lambda f: f()"))
+            embedding.end(life)
+            expect_end(peer)
+        if life < 3:
+            embedding.go_on()
+    embedding.end_well()
+
+
+def test_what_python_runs_while_it_ends_is_still_served(
+    start: Callable[..., Embedding], connect: Connect
+) -> None:
+    at_end = "import atexit; atexit.register(lambda: (os.write(1, b'atexit\\n'), os.read(0, 100)))"
+    embedding = start(2, at_end, port=free_port())
+    for life in (1, 2):
+        embedding.begin()
+        client = connect(embedding)
+        embedding.write("end\n")
+        assert embedding.read_line() == "atexit"
+        assert client.eval("1 + 1") == 2
+        assert connect(embedding).eval("1 + 1") == 2
+        embedding.end(life)
+        if life < 2:
+            embedding.go_on()
+    embedding.end_well()
+
+
+def test_the_file_of_a_unix_socket_is_replaced(
+    start: Callable[..., Embedding], connect: Connect, tmp_path: Path
+) -> None:
+    embedding = start(2, unix_socket=str(tmp_path / "socket"))
+    for life in (1, 2):
+        embedding.begin()
+        assert connect(embedding).eval("1 + 1") == 2
+        embedding.end(life)
+        assert is_refused(embedding)
+        if life < 2:
+            embedding.go_on()
+    embedding.end_well()
+
+
+def test_the_child_of_a_life_has_nothing_to_close(
+    start: Callable[..., Embedding], connect: Connect
+) -> None:
+    """A child by fork ends Python as well: the parent's server goes on."""
+    at_end = "pid = os.fork()\nif pid: assert os.waitpid(pid, 0)[1] == 0"
+    code = at_end + "\nelse: raise SystemExit(0)"
+    embedding = start(1, code + "\nos.write(1, b'forked\\n')\nos.read(0, 100)", port=0)
+    embedding.begin()
+    client = connect(embedding)
+    embedding.write("fork\n")
+    assert embedding.read_line() == "forked"
+    assert client.eval("1 + 1") == 2
+    assert connect(embedding).eval("1 + 1") == 2
+    embedding.end(1)
+    embedding.end_well()
