@@ -43,8 +43,10 @@ class Program(Debuggee):
         )
 
     def logged(self) -> list[str]:
-        """What the logger has heard, once the server is closed: then the counts are complete."""
+        """What the logger has heard, once the server is closed: then the counts are complete.
+        close() does not wait for the threads of its own that pass them on."""
         assert tell(self, "servers[0].close()") is None
+        wait_until(lambda: len(self.threads()) == 1, "the threads of the server to end")
         self.popen.stdin.close()
         assert (self.read_line(), self.wait()) == ("went on", 0)
         return self.stderr().splitlines()
