@@ -533,7 +533,7 @@ static int get_double(const rpyc_value *v, double *out, const char *wanted, stru
         *out = v->real;
         return 0;
     }
-    if (rpyc_int64(v, &n, NULL) < 0 && !(v && v->big))
+    if (!v || (!v->big && rpyc_int64(v, &n, NULL) < 0))
         return error_set(err, RPYC_ETYPE, "expected %s, got %s", wanted, describe_type(v));
     d = (double)n;
     if (v->big || d >= 0x1p63 || (int64_t)d != n)
