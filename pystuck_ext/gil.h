@@ -14,8 +14,8 @@
 unsigned ps_gil_life(void);
 
 /* With the GIL of the main interpreter: has all servers closed when Python has ended, and the next
- * life begin. While Python ends, clients are served as far as that is possible. Where all 32 slots of
- * Py_AtExit are taken, the servers live on. */
+ * life begin. While Python ends, clients are served as far as that is possible. Where all 32 slots
+ * of Py_AtExit are taken, the servers live on. */
 void ps_gil_at_exit(void);
 
 /* Whether the interpreter is going down, or gone. Needs no GIL. */

@@ -69,8 +69,8 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
  * (not for the clients' threads). Twice is allowed; in a child after a fork it does nothing. */
 void ps_server_close(struct ps_server *server);
 
-/* The same for every server of the process, at the end of Python, but leaves the files of Unix sockets
- * as a process that ends does. */
+/* The same for every server of the process, at the end of Python, but leaves the files of Unix
+ * sockets as a process that ends does. */
 void ps_server_close_all(void);
 
 void ps_server_unref(struct ps_server *server);
