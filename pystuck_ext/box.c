@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "box.h"
 
-#include "connection.h"
+#include "policy.h"
 #include "gil.h"
 #include "netref.h"
 

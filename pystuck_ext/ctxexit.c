@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ctxexit.h"
 
-#include "ask.h"
-#include "connection.h"
+#include "call.h"
+#include "policy.h"
 #include "netclass.h"
 #include "netref.h"
 #include "vinegar.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dispatch.h"
 
-#include "ask.h"
+#include "call.h"
 #include "box.h"
-#include "connection.h"
+#include "policy.h"
 #include "ctxexit.h"
 #include "gil.h"
 #include "netclass.h"
@@ -482,7 +482,7 @@ static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
 
     if (PyErr_Occurred())
         return NULL;
-    if (s->serving->connect && s->policy != Py_None)
+    if (s->settings->connect && s->policy != Py_None)
         return PyErr_Format(PyExc_ValueError, "STACKS needs the classic service");
     if (version < STACKS_VERSION)
         return PyErr_Format(PyExc_ValueError, "STACKS version %ld is not supported: use %d",

@@ -40,8 +40,8 @@ struct ps_state {
     PyTypeObject *server_type;
     PyTypeObject *netref_type;
     PyTypeObject *service_type;
-    PyTypeObject *link_type;
-    PyTypeObject *pending_type;
+    PyTypeObject *session_type;
+    PyTypeObject *request_type;
     PyObject *connection_class; /* pystuck.connection.Connection, from run_server on; NULL: none */
     PyObject *collect;          /* pystuck._stacks.collect, from run_server on; NULL: none */
     PyObject *local_names;      /* a frozenset: attributes that a netref has of its own */

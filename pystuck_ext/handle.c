@@ -19,8 +19,8 @@
 
 struct handle {
     PyObject_HEAD
-    struct ps_server *server;   /* a reference */
-    struct ps_serving *serving; /* owned where the interpreter's end frees it: then NULL */
+    struct ps_server *server;     /* a reference */
+    struct ps_settings *settings; /* owned where the interpreter's end frees it: then NULL */
 };
 
 static struct ps_server *server_of(PyObject *self)
@@ -33,14 +33,14 @@ PyDoc_STRVAR(close_doc, "close()\n--\n\n"
 
 static PyObject *handle_close(PyObject *self, PyObject *unused)
 {
-    struct ps_serving *serving = ((struct handle *)self)->serving;
+    struct ps_settings *settings = ((struct handle *)self)->settings;
     PyThreadState *before;
 
     (void)unused;
     before = ps_gil_begin_wait();
     ps_server_close(server_of(self));
-    if (serving)
-        ps_log_counts(serving->log);
+    if (settings)
+        ps_log_counts(settings->log);
     ps_gil_end_wait(before);
     Py_RETURN_NONE;
 }
@@ -185,14 +185,14 @@ PyTypeObject *ps_handle_make_type(PyObject *module)
     return type;
 }
 
-void ps_serving_free(struct ps_serving *serving)
+void ps_settings_free(struct ps_settings *settings)
 {
-    tls_server_free(serving->tls);
-    turns_unref(serving->turns);
-    ps_log_free(serving->log);
-    Py_XDECREF(serving->connect);
-    free(serving->users);
-    free(serving);
+    tls_server_free(settings->tls);
+    turns_unref(settings->turns);
+    ps_log_free(settings->log);
+    Py_XDECREF(settings->connect);
+    free(settings->users);
+    free(settings);
 }
 
 /* ---- The end of a subinterpreter ------------------------------------------------------------ */
@@ -228,7 +228,7 @@ static void wait_for_threads(const struct ps_state *state)
 static PyObject *end(PyObject *module, PyObject *unused)
 {
     struct ps_state *state = PyModule_GetState(module);
-    struct ps_serving **serving;
+    struct ps_settings **settings;
     PyObject *handle;
     Py_ssize_t i;
 
@@ -240,9 +240,9 @@ static PyObject *end(PyObject *module, PyObject *unused)
     }
     wait_for_threads(state);
     for (i = 0; i < PyList_GET_SIZE(state->handles); i++) {
-        serving = &((struct handle *)PyList_GET_ITEM(state->handles, i))->serving;
-        ps_serving_free(*serving);
-        *serving = NULL;
+        settings = &((struct handle *)PyList_GET_ITEM(state->handles, i))->settings;
+        ps_settings_free(*settings);
+        *settings = NULL;
     }
     Py_CLEAR(state->handles);
     Py_RETURN_NONE;
@@ -278,7 +278,7 @@ static int remember(PyObject *module, PyObject *handle)
 
 /* ---- Making one ----------------------------------------------------------------------------- */
 
-PyObject *ps_handle_new(PyObject *module, struct ps_server *server, struct ps_serving *serving)
+PyObject *ps_handle_new(PyObject *module, struct ps_server *server, struct ps_settings *settings)
 {
     struct ps_state *state = PyModule_GetState(module);
     struct handle *self = (struct handle *)state->server_type->tp_alloc(state->server_type, 0);
@@ -289,7 +289,7 @@ PyObject *ps_handle_new(PyObject *module, struct ps_server *server, struct ps_se
         return NULL;
     }
     self->server = server;
-    self->serving = serving;
+    self->settings = settings;
     if (state->is_main) {
         Py_INCREF(module); /* for good: the server's threads use the module's state */
     } else if (remember(module, (PyObject *)self) < 0) {

@@ -15,11 +15,11 @@
 /* A new type; NULL with an exception. */
 PyTypeObject *ps_handle_make_type(PyObject *module);
 
-/* The handle of a server that runs, of whose reference and whose `serving` it is the owner from now
- * on. NULL with an exception: the server is closed. */
-PyObject *ps_handle_new(PyObject *module, struct ps_server *server, struct ps_serving *serving);
+/* The handle of a server that runs, of whose reference and whose `settings` it is the owner from
+ * now on. NULL with an exception: the server is closed. */
+PyObject *ps_handle_new(PyObject *module, struct ps_server *server, struct ps_settings *settings);
 
 /* Frees what no server has, or none any more. */
-void ps_serving_free(struct ps_serving *serving);
+void ps_settings_free(struct ps_settings *settings);
 
 #endif

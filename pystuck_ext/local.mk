@@ -5,9 +5,8 @@
 python_LTLIBRARIES = pystuck_ext/_pystuck.la
 pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/admission.c pystuck_ext/admission.h \
-	pystuck_ext/ask.c pystuck_ext/ask.h \
 	pystuck_ext/box.c pystuck_ext/box.h \
-	pystuck_ext/connection.c pystuck_ext/connection.h \
+	pystuck_ext/call.c pystuck_ext/call.h \
 	pystuck_ext/credentials.c pystuck_ext/credentials.h \
 	pystuck_ext/ctxexit.c pystuck_ext/ctxexit.h \
 	pystuck_ext/dispatch.c pystuck_ext/dispatch.h \
@@ -15,17 +14,18 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/ext.h \
 	pystuck_ext/gil.c pystuck_ext/gil.h \
 	pystuck_ext/handle.c pystuck_ext/handle.h \
-	pystuck_ext/link.c pystuck_ext/link.h \
 	pystuck_ext/log.c pystuck_ext/log.h \
 	pystuck_ext/log_limit.c pystuck_ext/log_limit.h \
 	pystuck_ext/module.c \
 	pystuck_ext/netclass.c pystuck_ext/netclass.h \
 	pystuck_ext/netref.c pystuck_ext/netref.h \
 	pystuck_ext/objects.c pystuck_ext/objects.h \
+	pystuck_ext/policy.c pystuck_ext/policy.h \
 	pystuck_ext/pyframe.c pystuck_ext/pyframe.h \
 	pystuck_ext/server.c pystuck_ext/server.h \
 	pystuck_ext/service.c pystuck_ext/service.h \
 	pystuck_ext/session.c pystuck_ext/session.h \
+	pystuck_ext/session_object.c pystuck_ext/session_object.h \
 	pystuck_ext/thread.c pystuck_ext/thread.h \
 	pystuck_ext/vinegar.c pystuck_ext/vinegar.h
 pystuck_ext__pystuck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) $(QUEUE_CFLAGS)

@@ -13,7 +13,7 @@
 #include "admission.h"
 #include "gil.h"
 #include "handle.h"
-#include "link.h"
+#include "session_object.h"
 #include "log.h"
 #include "netref.h"
 #include "pyframe.h"
@@ -265,32 +265,32 @@ static int want_tls(struct wanted *w, PyObject *tls)
 /* ---- Starting ------------------------------------------------------------------------------- */
 
 /* What the server's sessions have in common, TLS taken from w; NULL with MemoryError. */
-static struct ps_serving *serving_new(PyObject *module, struct wanted *w)
+static struct ps_settings *settings_new(PyObject *module, struct wanted *w)
 {
-    struct ps_serving *serving = calloc(1, sizeof(*serving));
+    struct ps_settings *settings = calloc(1, sizeof(*settings));
 
-    if (!serving)
-        return (struct ps_serving *)PyErr_NoMemory();
-    serving->state = PyModule_GetState(module);
-    serving->connect = w->connect;
-    Py_XINCREF(serving->connect);
-    serving->tls = w->tls;
+    if (!settings)
+        return (struct ps_settings *)PyErr_NoMemory();
+    settings->state = PyModule_GetState(module);
+    settings->connect = w->connect;
+    Py_XINCREF(settings->connect);
+    settings->tls = w->tls;
     w->tls = NULL;
-    serving->limits = w->limits;
-    serving->turns = turns_new(w->limits.max_frame);
-    if (!serving->turns) {
-        ps_serving_free(serving);
-        return (struct ps_serving *)PyErr_NoMemory();
+    settings->limits = w->limits;
+    settings->turns = turns_new(w->limits.max_frame);
+    if (!settings->turns) {
+        ps_settings_free(settings);
+        return (struct ps_settings *)PyErr_NoMemory();
     }
-    if (w->log && !(serving->log = ps_log_new(serving->state, w->log))) {
-        ps_serving_free(serving);
+    if (w->log && !(settings->log = ps_log_new(settings->state, w->log))) {
+        ps_settings_free(settings);
         return NULL;
     }
-    return serving;
+    return settings;
 }
 
-/* Who is let in beside root and ourselves: the numbers stay with serving. -1 with an exception. */
-static int take_guests(struct ps_serving *serving, const struct wanted *w,
+/* Who is let in beside root and ourselves: the numbers stay with settings. -1 with an exception. */
+static int take_guests(struct ps_settings *settings, const struct wanted *w,
                        struct ps_server_options *options)
 {
     Py_ssize_t i, n = PyTuple_Size(w->users);
@@ -298,8 +298,8 @@ static int take_guests(struct ps_serving *serving, const struct wanted *w,
 
     if (n < 0)
         return -1;
-    serving->users = calloc((size_t)n + 1, sizeof(*serving->users));
-    if (!serving->users) {
+    settings->users = calloc((size_t)n + 1, sizeof(*settings->users));
+    if (!settings->users) {
         PyErr_NoMemory();
         return -1;
     }
@@ -307,9 +307,9 @@ static int take_guests(struct ps_serving *serving, const struct wanted *w,
         number = PyLong_AsUnsignedLong(PyTuple_GET_ITEM(w->users, i));
         if (PyErr_Occurred())
             return -1;
-        serving->users[i] = (uid_t)number;
+        settings->users[i] = (uid_t)number;
     }
-    options->guests.users = serving->users;
+    options->guests.users = settings->users;
     options->guests.count = (size_t)n;
     if (w->unix_group == Py_None)
         return 0;
@@ -337,12 +337,12 @@ static void raise_not_listening(const struct wanted *w, const struct rpyc_error 
 static PyObject *start_server(PyObject *module, struct wanted *w, const struct address *address,
                               PyObject *where)
 {
-    struct ps_serving *serving = serving_new(module, w);
+    struct ps_settings *settings = settings_new(module, w);
     struct ps_server_options options = {
         .serve = ps_session_run,
         .hung_up = ps_session_hung_up,
         .tell = ps_session_tell,
-        .context = serving,
+        .context = settings,
         .listening = {.backlog = w->backlog,
                       .reuse = w->reuse_addr,
                       .unix_mode = (mode_t)w->unix_mode},
@@ -354,12 +354,12 @@ static PyObject *start_server(PyObject *module, struct wanted *w, const struct a
     PyThreadState *before;
     int result;
 
-    if (!serving)
+    if (!settings)
         return NULL;
-    if (serving->state->is_main)
+    if (settings->state->is_main)
         ps_gil_at_exit();
-    if (take_guests(serving, w, &options) < 0) {
-        ps_serving_free(serving);
+    if (take_guests(settings, w, &options) < 0) {
+        ps_settings_free(settings);
         return NULL;
     }
     before = ps_gil_begin_wait();
@@ -367,9 +367,9 @@ static PyObject *start_server(PyObject *module, struct wanted *w, const struct a
                              &options, &err);
     ps_gil_end_wait(before);
     if (result == 0)
-        return ps_handle_new(module, server, serving);
+        return ps_handle_new(module, server, settings);
     raise_not_listening(w, &err, where);
-    ps_serving_free(serving);
+    ps_settings_free(settings);
     return NULL;
 }
 
@@ -590,8 +590,8 @@ static int module_exec(PyObject *module)
     state->server_type = ps_handle_make_type(module);
     state->netref_type = ps_netref_make_type(module);
     state->service_type = ps_service_make_type(module);
-    state->link_type = ps_link_make_type(module);
-    state->pending_type = ps_pending_make_type(module);
+    state->session_type = ps_session_make_type(module);
+    state->request_type = ps_request_make_type(module);
     state->local_names = ps_netref_local_names();
     state->remote_classes = PyDict_New();
     state->compile = import_from("builtins", "compile");
@@ -602,10 +602,11 @@ static int module_exec(PyObject *module)
     state->frame_code = ps_pyframe_make_code();
     state->threading = PyImport_ImportModule("threading");
     state->threads = import_from("threading", "_active");
-    if (!state->server_type || !state->netref_type || !state->service_type || !state->link_type ||
-        !state->pending_type || !state->local_names || !state->remote_classes || !state->compile ||
-        !state->eval || !state->exec || !state->import_module || !state->format_exception ||
-        !state->frame_code || !state->threading || !state->threads)
+    if (!state->server_type || !state->netref_type || !state->service_type ||
+        !state->session_type || !state->request_type || !state->local_names ||
+        !state->remote_classes || !state->compile || !state->eval || !state->exec ||
+        !state->import_module || !state->format_exception || !state->frame_code ||
+        !state->threading || !state->threads)
         return -1;
     return find_main_thread(state);
 }

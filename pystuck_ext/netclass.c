@@ -5,9 +5,9 @@
 #include <frameobject.h>
 #endif
 
-#include "ask.h"
+#include "call.h"
 #include "box.h"
-#include "connection.h"
+#include "policy.h"
 #include "docstring.h"
 #include "netref.h"
 

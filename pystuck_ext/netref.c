@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <structmember.h>
 
-#include "ask.h"
+#include "call.h"
 #include "box.h"
-#include "connection.h"
+#include "policy.h"
 #include "netclass.h"
 
 /* ---- The netrefs that a session holds ------------------------------------------------------- */

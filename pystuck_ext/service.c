@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <structmember.h>
 
-#include "connection.h"
+#include "policy.h"
 #include "pyframe.h"
 
 struct service {

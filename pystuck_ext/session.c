@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "ask.h"
-#include "connection.h"
+#include "call.h"
+#include "policy.h"
 #include "dispatch.h"
 #include "gil.h"
 #include "log.h"
@@ -15,7 +15,7 @@
 #include "tls.h"
 
 #define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
-#define GUEST_REPLY_MS     2000  /* for a client to read what a thread of the debuggee answers */
+#define WAITER_REPLY_MS    2000  /* for a client to read what a thread of the debuggee answers */
 #define STACK_NEEDED       ((size_t)48 * 1024) /* bytes, for one request */
 #define THREADS_MAX        32                  /* of one client that binds threads */
 
@@ -55,7 +55,7 @@ void ps_session_unref(struct ps_session *s)
 /* The end of a thread that belongs to a session and has a reference to it. */
 static void end_thread(struct ps_session *s)
 {
-    struct tls_server *tls = s->serving->tls;
+    struct tls_server *tls = s->settings->tls;
 
     ps_session_unref(s);
     tls_thread_end(tls);
@@ -177,11 +177,11 @@ static bool has_stack(void)
  * it waits has its own to do. */
 static deadline_t reply_deadline(const struct ps_session *s)
 {
-    deadline_t least, most, wait = ps_guest()->deadline;
+    deadline_t least, most, wait = ps_waiter()->deadline;
 
     if (on_own_thread(s))
         return DEADLINE_NEVER;
-    least = deadline_in(GUEST_REPLY_MS);
+    least = deadline_in(WAITER_REPLY_MS);
     most = deadline_in(REQUEST_TIMEOUT_MS);
     if (wait < least)
         return least;
@@ -219,7 +219,7 @@ static void tell_refusal(const struct ps_session *s)
     PyErr_NormalizeException(&type, &exc, &tb);
     text = exc ? PyObject_Str(exc) : NULL;
     words = text ? PyUnicode_AsUTF8(text) : NULL;
-    ps_log_client(s->serving->log, PS_LOG_ERROR, &s->source, "client %llu was refused: %s: %s",
+    ps_log_client(s->settings->log, PS_LOG_ERROR, &s->source, "client %llu was refused: %s: %s",
                   s->id, type ? ((PyTypeObject *)type)->tp_name : "no reason", words ? words : "?");
     PyErr_Clear();
     Py_XDECREF(text);
@@ -266,7 +266,7 @@ static int introduce(struct ps_session *s)
 {
     struct introduction i = {s, 1};
 
-    if (!s->serving->connect)
+    if (!s->settings->connect)
         return 0;
     own_depth++;
     if (enter(s)) {
@@ -289,7 +289,7 @@ static bool on_main_thread(const struct ps_session *s)
  * signal, whose handlers the main thread runs and no other. NULL: it is the client's alone. */
 static PyObject **kept_interrupt(const struct ps_session *s)
 {
-    return on_main_thread(s) ? &ps_guest()->interrupt : NULL;
+    return on_main_thread(s) ? &ps_waiter()->interrupt : NULL;
 }
 
 /* After a request: what a signal's handler raised, or another thread set on this one, when it was
@@ -297,7 +297,7 @@ static PyObject **kept_interrupt(const struct ps_session *s)
  */
 static void keep_late_exception(const struct ps_session *s)
 {
-    PyObject **interrupt = &ps_guest()->interrupt, *type, *exc, *tb;
+    PyObject **interrupt = &ps_waiter()->interrupt, *type, *exc, *tb;
 
     PyErr_Fetch(&type, &exc, &tb);
     PyErr_NormalizeException(&type, &exc, &tb);
@@ -376,7 +376,7 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
 
 static bool hears_signals(void *host)
 {
-    return on_main_thread(host) && !ps_guest()->deaf;
+    return on_main_thread(host) && !ps_waiter()->defer_signals;
 }
 
 /* A thread of the debuggee waits for the client. If a signal came, its handler is to run, as it
@@ -387,7 +387,7 @@ static bool interrupted(void *host, bool by_signal)
 
     if (on_own_thread(s) || !ps_gil_is_known())
         return false;
-    if (ps_guest()->interrupt)
+    if (ps_waiter()->interrupt)
         return true;
     return by_signal && hears_signals(s) && ps_gil_signal_raised();
 }
@@ -522,8 +522,8 @@ static void tell_end(const struct ps_session *s, const struct rpyc_error *why)
     bool is_its_own = why->code == RPYC_ECLOSED || why->code == RPYC_ESYSTEM; /* it hung up */
 
     if (conn_gave_up(s->conn) || !is_its_own)
-        ps_log_client(s->serving->log, PS_LOG_WARNING, &s->source, "client %llu was hung up on: %s",
-                      s->id, why->text);
+        ps_log_client(s->settings->log, PS_LOG_WARNING, &s->source,
+                      "client %llu was hung up on: %s", s->id, why->text);
 }
 
 /* Serves as long as there is a client. */
@@ -605,35 +605,35 @@ static void end_request(struct ps_session *s)
 
 /* Has the files of TLS read again if they have changed. A program lives longer than certificates,
  * and than lists of those that were revoked. */
-static void renew_tls(const struct ps_serving *serving)
+static void renew_tls(const struct ps_settings *settings)
 {
     const struct ps_source any = {0}; /* every client may cause this */
     struct rpyc_error why = RPYC_ERROR_INIT;
-    int result = tls_server_renew(serving->tls, &why);
+    int result = tls_server_renew(settings->tls, &why);
 
     if (result > 0)
-        ps_log(serving->log, PS_LOG_INFO, "the files of TLS have changed, and were read again");
+        ps_log(settings->log, PS_LOG_INFO, "the files of TLS have changed, and were read again");
     if (result < 0)
-        ps_log_client(serving->log, PS_LOG_WARNING, &any, "what was read before is still used: %s",
+        ps_log_client(settings->log, PS_LOG_WARNING, &any, "what was read before is still used: %s",
                       why.text);
 }
 
 /* The stream of a client, over TLS where that is spoken. -1, with why in the log. */
-static int open_stream(const struct ps_serving *serving, const struct ps_client *client,
+static int open_stream(const struct ps_settings *settings, const struct ps_client *client,
                        struct stream *stream, deadline_t deadline)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
     unsigned long long id = client->id;
 
     *stream = client->stream;
-    if (!serving->tls)
+    if (!settings->tls)
         return 0;
-    renew_tls(serving);
-    if (tls_accept(stream, serving->tls, deadline, &why) == 0)
+    renew_tls(settings);
+    if (tls_accept(stream, settings->tls, deadline, &why) == 0)
         return 0;
     if (why.code == RPYC_ETIMEOUT)
         error_set(&why, RPYC_ETIMEOUT, "no TLS handshake in time (handshake_timeout)");
-    ps_log_client(serving->log, PS_LOG_WARNING, &client->source, "client %llu was refused: %s", id,
+    ps_log_client(settings->log, PS_LOG_WARNING, &client->source, "client %llu was refused: %s", id,
                   why.text);
     return -1;
 }
@@ -667,16 +667,16 @@ static struct ps_session *hang_up(struct ps_client *client, struct stream *strea
 }
 
 /* A session over a stream, which it takes. NULL: the client has been hung up on. */
-static struct ps_session *session_new(const struct ps_serving *serving, struct ps_client *client,
+static struct ps_session *session_new(const struct ps_settings *settings, struct ps_client *client,
                                       struct stream *stream)
 {
     struct ps_session *s = calloc(1, sizeof(*s));
-    const struct ps_limits *limits = &serving->limits;
+    const struct ps_limits *limits = &settings->limits;
     struct conn_config config = {.max_frame = limits->max_frame,
                                  .max_inflated = limits->max_decompressed,
                                  .max_depth = limits->max_depth,
                                  .max_items = limits->max_items,
-                                 .turns = serving->turns,
+                                 .turns = settings->turns,
                                  .stall_ms = limits->send_ms};
 
     if (!s)
@@ -684,8 +684,8 @@ static struct ps_session *session_new(const struct ps_serving *serving, struct p
     atomic_init(&s->refs, 1);
     atomic_init(&s->idle, 1);
     atomic_init(&s->threads, 1);
-    s->state = serving->state;
-    s->serving = serving;
+    s->state = settings->state;
+    s->settings = settings;
     s->request_mask = *ps_server_caller_mask(client->server);
     s->fork_count = ps_fork_count();
     s->id = client->id;
@@ -707,37 +707,37 @@ static struct ps_session *session_new(const struct ps_serving *serving, struct p
 void ps_session_tell(void *context, bool is_error, const struct ps_source *source, const char *text)
 {
     enum ps_log_level level = is_error ? PS_LOG_ERROR : PS_LOG_WARNING;
-    const struct ps_serving *serving = context;
+    const struct ps_settings *settings = context;
 
     if (source)
-        ps_log_client(serving->log, level, source, "%s", text);
+        ps_log_client(settings->log, level, source, "%s", text);
     else
-        ps_log(serving->log, level, "%s", text);
+        ps_log(settings->log, level, "%s", text);
 }
 
 /* Serves a client that has been let in as far as its socket goes. NULL: it was not served. */
-static struct ps_session *serve_client(const struct ps_serving *serving, struct ps_client *client)
+static struct ps_session *serve_client(const struct ps_settings *settings, struct ps_client *client)
 {
-    deadline_t deadline = deadline_in(serving->limits.handshake_ms);
+    deadline_t deadline = deadline_in(settings->limits.handshake_ms);
     unsigned long long id = client->id;
     struct ps_session *s;
     struct stream stream;
 
-    if (open_stream(serving, client, &stream, deadline) < 0) {
+    if (open_stream(settings, client, &stream, deadline) < 0) {
         ps_client_turn_away(client);
         return NULL;
     }
-    s = own_session = session_new(serving, client, &stream);
+    s = own_session = session_new(settings, client, &stream);
     if (!s)
         return NULL;
-    ps_log_client(serving->log, PS_LOG_INFO, &s->source, "client %llu: connected", id);
+    ps_log_client(settings->log, PS_LOG_INFO, &s->source, "client %llu: connected", id);
     if (introduce(s) == 0) {
-        if (serving->connect) /* the client may have been kept waiting */
-            deadline = deadline_in(serving->limits.handshake_ms);
+        if (settings->connect) /* the client may have been kept waiting */
+            deadline = deadline_in(settings->limits.handshake_ms);
         hear_first(s, deadline);
         serve_to_end(s);
     }
-    ps_log_client(serving->log, PS_LOG_INFO, &s->source, "client %llu: gone", id);
+    ps_log_client(settings->log, PS_LOG_INFO, &s->source, "client %llu: gone", id);
     conn_release(s->conn); /* the client sees the end before we wait for the GIL */
     return s;
 }
@@ -754,15 +754,15 @@ static void end_session(struct ps_session *s)
 
 void ps_session_run(void *context, struct ps_client *client)
 {
-    const struct ps_serving *serving = context;
+    const struct ps_settings *settings = context;
     struct ps_session *s;
 
-    ps_thread_begin(serving->state);
-    s = serve_client(serving, client);
+    ps_thread_begin(settings->state);
+    s = serve_client(settings, client);
     ps_client_left(client);
     if (s)
         end_session(s);
     ps_client_done(client);
-    tls_thread_end(serving->tls);
-    ps_thread_end(serving->state);
+    tls_thread_end(settings->tls);
+    ps_thread_end(settings->state);
 }

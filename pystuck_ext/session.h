@@ -32,10 +32,11 @@ struct ps_limits {
 };
 
 /* What the sessions of one server have in common. For good: a server may outlive its handle. */
-struct ps_serving {
+struct ps_settings {
     struct ps_state *state;
     struct ps_log *log; /* or NULL */
-    PyObject *connect;  /* makes a client's connection from its link; NULL: the classic service */
+    PyObject *connect;  /* makes a client's connection from its session object; NULL: the classic
+                           service */
     struct tls_server *tls; /* or NULL: clients are talked to without TLS */
     struct turns *turns;    /* of long messages */
     uid_t *users;           /* who is let in beside root and ourselves */
@@ -45,7 +46,7 @@ struct ps_serving {
 struct ps_session {
     atomic_int refs; /* its threads, and every netref */
     struct ps_state *state;
-    const struct ps_serving *serving;
+    const struct ps_settings *settings;
     unsigned long long id;   /* the client's number, for the log, */
     struct ps_source source; /* ... and who it is */
     struct conn *conn;
@@ -78,7 +79,7 @@ struct ps_session {
     bool dropping;            /* ... which a thread sees to */
 };
 
-/* Serves a client to its end. For ps_server_start, with a ps_serving as context; without the GIL.
+/* Serves a client to its end. For ps_server_start, with a ps_settings as context; without the GIL.
  */
 void ps_session_run(void *context, struct ps_client *client);
 

@@ -65,7 +65,7 @@ def native_tls(authenticator: Any) -> Tls | None:
     return (*files, authenticator.ciphers, int(authenticator.cert_reqs), only_tls_1_2, None, None)
 
 
-def for_link(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Link], Any]:
+def for_link(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Session], Any]:
     """A function that authenticates the client of a link and returns its credentials.
 
     It raises what the authenticator raises, and TypeError where that wants to talk to the client
@@ -76,7 +76,7 @@ def for_link(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Link], A
 
         return lambda link: _certificate(link.certificate)
 
-    def authenticate(link: _pystuck.Link) -> Any:
+    def authenticate(link: _pystuck.Session) -> Any:
         with socket.socket(fileno=os.dup(link.fileno())) as sock:
             answer, credentials = authenticator(sock)
             if answer is not sock:

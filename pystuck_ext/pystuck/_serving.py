@@ -67,14 +67,14 @@ def native_options(
 def _connector(
     service_class_getter: Callable[[], Any] | None,
     config: dict[str, Any],
-    authenticate: Callable[[_pystuck.Link], Any] | None,
-) -> Callable[[_pystuck.Link], Any]:
+    authenticate: Callable[[_pystuck.Session], Any] | None,
+) -> Callable[[_pystuck.Session], Any]:
     """A function that makes the connection of a client, with a service of its own."""
     from .connection import Connection
 
     service = service_class_getter() if service_class_getter is not None else None
 
-    def connect(link: _pystuck.Link) -> Connection:
+    def connect(link: _pystuck.Session) -> Connection:
         credentials = authenticate(link) if authenticate else None
         root = service() if isinstance(service, type) else service
         return Connection(link, root, {**config, "credentials": credentials})

@@ -1,7 +1,7 @@
 """The connection to one client, as Python code in this process may use it.
 
 What `conn.root.getconn()` gives to a stock client, and what the methods of an `rpyc.Service` get:
-the part of `rpyc.core.protocol.Connection` that its users touch, over the native `_pystuck.Link`.
+the part of `rpyc.core.protocol.Connection` that its users touch, over the native `_pystuck.Session`.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class AsyncResult:
     """The result of a request that nobody waits for yet; see rpyc.core.async_.AsyncResult."""
 
     def __init__(
-        self, link: _pystuck.Link, request: _pystuck.Request, timeout: float | None
+        self, link: _pystuck.Session, request: _pystuck.Request, timeout: float | None
     ) -> None:
         self._link = link
         self._request = request
@@ -149,7 +149,7 @@ class AsyncResult:
         return self._request.value
 
 
-def _serve_all(link: _pystuck.Link, timeout: float) -> bool:
+def _serve_all(link: _pystuck.Session, timeout: float) -> bool:
     """See to all messages that come within timeout seconds; whether there was one."""
     end = time.monotonic() + timeout
     served = False
@@ -164,7 +164,7 @@ def _serve_all(link: _pystuck.Link, timeout: float) -> bool:
 class Channel:
     """What is left of rpyc.core.channel.Channel: the native code does the rest."""
 
-    def __init__(self, link: _pystuck.Link) -> None:
+    def __init__(self, link: _pystuck.Session) -> None:
         self._link = link
         #: Whether long messages may be compressed. A receiver takes either; here it says nothing.
         self.compress = True
@@ -219,7 +219,7 @@ class Connection:
     """
 
     def __init__(
-        self, link: _pystuck.Link, root: Any = None, config: dict[str, Any] | None = None
+        self, link: _pystuck.Session, root: Any = None, config: dict[str, Any] | None = None
     ) -> None:
         self._link = link
         self._local_root = root
@@ -383,7 +383,7 @@ class Connection:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
-def _endpoints(link: _pystuck.Link) -> tuple[Any, Any] | None:
+def _endpoints(link: _pystuck.Session) -> tuple[Any, Any] | None:
     """The addresses of both ends, as getsockname() and getpeername() have them."""
     try:
         fd = os.dup(link.fileno())

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "link.h"
+#include "session_object.h"
 
 #include <poll.h>
 
-#include "ask.h"
-#include "connection.h"
+#include "call.h"
+#include "policy.h"
 #include "gil.h"
 #include "pyframe.h"
 
-struct link {
+struct session_object {
     PyObject_HEAD
     struct ps_session *session; /* a reference */
 };
@@ -25,7 +25,7 @@ struct request {
 
 static struct ps_session *session_of(PyObject *self)
 {
-    return ((struct link *)self)->session;
+    return ((struct session_object *)self)->session;
 }
 
 /* Seconds, or None for ever, as a deadline. 0, or -1 with an exception. */
@@ -52,7 +52,7 @@ static void settle(struct request *r)
     PyObject *type, *exc, *tb, *value;
 
     r->state = SETTLING;
-    value = ps_take(r->session, r->pending);
+    value = ps_request_take(r->session, r->pending);
     if (!value && !PyErr_Occurred())
         PyErr_SetString(PyExc_SystemError, "error return without exception set");
     PyErr_Fetch(&type, &exc, &tb);
@@ -90,7 +90,7 @@ static PyObject *request_wait(PyObject *self, PyObject *timeout)
 
     if (parse_timeout(timeout, &deadline) < 0)
         return NULL;
-    if (r->state == WAITING && ps_wait(r->session, r->pending, deadline) < 0)
+    if (r->state == WAITING && ps_request_wait(r->session, r->pending, deadline) < 0)
         return NULL;
     if (r->state == WAITING)
         settle(r);
@@ -181,7 +181,7 @@ static void request_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
 
     if (r->pending)
-        ps_forget(r->session, r->pending);
+        ps_request_forget(r->session, r->pending);
     if (r->session)
         ps_session_unref(r->session);
     Py_CLEAR(r->callable);
@@ -219,7 +219,7 @@ static PyType_Spec request_spec = {
     .slots = request_slots,
 };
 
-PyTypeObject *ps_pending_make_type(PyObject *module)
+PyTypeObject *ps_request_make_type(PyObject *module)
 {
     PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &request_spec, NULL);
 
@@ -228,15 +228,15 @@ PyTypeObject *ps_pending_make_type(PyObject *module)
     return type;
 }
 
-/* ---- The link ------------------------------------------------------------------------------- */
+/* ---- The session ---------------------------------------------------------------------------- */
 
-PyDoc_STRVAR(link_request_doc,
+PyDoc_STRVAR(session_request_doc,
              "request(handler, args)\n--\n\n"
              "Send a request to the client and wait for its result.\n\n"
              "handler: its number; args: a tuple. Raises what the client raised, TimeoutError\n"
              "after the connection's sync_request_timeout, EOFError when the client is gone.");
 
-static PyObject *link_request(PyObject *self, PyObject *args)
+static PyObject *session_request(PyObject *self, PyObject *args)
 {
     PyObject *arguments;
     int handler;
@@ -246,13 +246,13 @@ static PyObject *link_request(PyObject *self, PyObject *args)
     return ps_request(session_of(self), (enum handler)handler, arguments);
 }
 
-PyDoc_STRVAR(link_start_doc, "start(handler, args)\n--\n\n"
-                             "Send a request to the client and return it, to be waited for.");
+PyDoc_STRVAR(session_start_doc, "start(handler, args)\n--\n\n"
+                                "Send a request to the client and return it, to be waited for.");
 
-static PyObject *link_start(PyObject *self, PyObject *args)
+static PyObject *session_start(PyObject *self, PyObject *args)
 {
     struct ps_session *s = session_of(self);
-    PyTypeObject *type = s->state->pending_type;
+    PyTypeObject *type = s->state->request_type;
     struct request *r;
     PyObject *arguments;
     int handler;
@@ -264,19 +264,19 @@ static PyObject *link_start(PyObject *self, PyObject *args)
         return NULL;
     ps_session_ref(s);
     r->session = s;
-    if (ps_start(s, (enum handler)handler, arguments, &r->pending) == 0)
+    if (ps_request_start(s, (enum handler)handler, arguments, &r->pending) == 0)
         return (PyObject *)r;
     r->pending = NULL;
     Py_DECREF(r);
     return NULL;
 }
 
-PyDoc_STRVAR(link_serve_doc,
+PyDoc_STRVAR(session_serve_doc,
              "serve(timeout)\n--\n\n"
              "See to one message of the client's, waiting for it at most timeout seconds, or,\n"
              "with None, as long as it takes. Whether there was one. Raises EOFError at the end.");
 
-static PyObject *link_serve(PyObject *self, PyObject *timeout)
+static PyObject *session_serve(PyObject *self, PyObject *timeout)
 {
     deadline_t deadline;
     int result;
@@ -287,7 +287,7 @@ static PyObject *link_serve(PyObject *self, PyObject *timeout)
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
 
-static PyObject *link_close(PyObject *self, PyObject *unused)
+static PyObject *session_close(PyObject *self, PyObject *unused)
 {
     (void)unused;
     if (ps_session_alive(session_of(self)))
@@ -295,14 +295,14 @@ static PyObject *link_close(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-static PyObject *link_fileno(PyObject *self, PyObject *unused)
+static PyObject *session_fileno(PyObject *self, PyObject *unused)
 {
     (void)unused;
     return PyLong_FromLong(ps_session_alive(session_of(self)) ? conn_fd(session_of(self)->conn)
                                                               : -1);
 }
 
-static PyObject *link_certificate(PyObject *self, void *unused)
+static PyObject *session_certificate(PyObject *self, void *unused)
 {
     struct ps_session *s = session_of(self);
 
@@ -312,13 +312,13 @@ static PyObject *link_certificate(PyObject *self, void *unused)
     return PyBytes_FromStringAndSize((const char *)s->certificate, (Py_ssize_t)s->certificate_len);
 }
 
-static PyObject *link_closed(PyObject *self, void *unused)
+static PyObject *session_closed(PyObject *self, void *unused)
 {
     (void)unused;
     return PyBool_FromLong(!ps_session_alive(session_of(self)));
 }
 
-static void link_dealloc(PyObject *self)
+static void session_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
 
@@ -327,16 +327,17 @@ static void link_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-static PyMethodDef link_methods[] = {
-    {"request", link_request, METH_VARARGS, link_request_doc},
-    {"start", link_start, METH_VARARGS, link_start_doc},
-    {"serve", link_serve, METH_O, link_serve_doc},
-    {"close", link_close, METH_NOARGS, "Say goodbye to the client and hang up."},
-    {"fileno", link_fileno, METH_NOARGS, "The socket's number; -1 once the link is closed."},
+static PyMethodDef session_methods[] = {
+    {"request", session_request, METH_VARARGS, session_request_doc},
+    {"start", session_start, METH_VARARGS, session_start_doc},
+    {"serve", session_serve, METH_O, session_serve_doc},
+    {"close", session_close, METH_NOARGS, "Say goodbye to the client and hang up."},
+    {"fileno", session_fileno, METH_NOARGS,
+     "The socket's number; -1 once the connection is closed."},
     {NULL, NULL, 0, NULL},
 };
 
-static PyObject *link_last_traceback(PyObject *self, void *unused)
+static PyObject *session_last_traceback(PyObject *self, void *unused)
 {
     PyObject *tb = session_of(self)->last_traceback;
 
@@ -347,43 +348,43 @@ static PyObject *link_last_traceback(PyObject *self, void *unused)
     return tb;
 }
 
-static PyGetSetDef link_getset[] = {
-    {"last_traceback", link_last_traceback, NULL,
+static PyGetSetDef session_getset[] = {
+    {"last_traceback", session_last_traceback, NULL,
      "The traceback of the latest exception that went to the client, or None.", NULL},
-    {"closed", link_closed, NULL, "Whether the connection has ended.", NULL},
-    {"certificate", link_certificate, NULL,
+    {"closed", session_closed, NULL, "Whether the connection has ended.", NULL},
+    {"certificate", session_certificate, NULL,
      "The certificate that the client showed, verified, as DER; None without one.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-static PyType_Slot link_slots[] = {
+static PyType_Slot session_slots[] = {
     {Py_tp_doc, "The connection to one client."},
-    {Py_tp_dealloc, link_dealloc},
-    {Py_tp_methods, link_methods},
-    {Py_tp_getset, link_getset},
+    {Py_tp_dealloc, session_dealloc},
+    {Py_tp_methods, session_methods},
+    {Py_tp_getset, session_getset},
     {0, NULL},
 };
 
-static PyType_Spec link_spec = {
-    .name = "_pystuck.Link",
-    .basicsize = sizeof(struct link),
+static PyType_Spec session_spec = {
+    .name = "_pystuck.Session",
+    .basicsize = sizeof(struct session_object),
     .flags = Py_TPFLAGS_DEFAULT,
-    .slots = link_slots,
+    .slots = session_slots,
 };
 
-PyTypeObject *ps_link_make_type(PyObject *module)
+PyTypeObject *ps_session_make_type(PyObject *module)
 {
-    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &link_spec, NULL);
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &session_spec, NULL);
 
     if (type)
         type->tp_new = NULL;
     return type;
 }
 
-PyObject *ps_link_new(struct ps_session *s)
+PyObject *ps_session_object_new(struct ps_session *s)
 {
-    PyTypeObject *type = s->state->link_type;
-    struct link *self = (struct link *)type->tp_alloc(type, 0);
+    PyTypeObject *type = s->state->session_type;
+    struct session_object *self = (struct session_object *)type->tp_alloc(type, 0);
 
     if (!self)
         return NULL;

@@ -3,8 +3,8 @@
  * A session's side of pystuck.connection.Connection: the service that the client gets, what it may
  * do, and how long requests to it wait. Needs the GIL.
  */
-#ifndef PS_CONNECTION_H
-#define PS_CONNECTION_H
+#ifndef PS_POLICY_H
+#define PS_POLICY_H
 
 #include "session.h"
 

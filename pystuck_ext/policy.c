@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "connection.h"
+#include "policy.h"
 
 #include "gil.h"
-#include "link.h"
+#include "session_object.h"
 #include "service.h"
 
 #define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
@@ -30,12 +30,12 @@ static int take_connection(struct ps_session *s, PyObject *connection)
     return config ? 0 : -1;
 }
 
-static PyObject *call_with_link(struct ps_session *s, PyObject *callable)
+static PyObject *call_with_session(struct ps_session *s, PyObject *callable)
 {
-    PyObject *link = ps_link_new(s);
-    PyObject *result = link ? PyObject_CallFunctionObjArgs(callable, link, NULL) : NULL;
+    PyObject *object = ps_session_object_new(s);
+    PyObject *result = object ? PyObject_CallFunctionObjArgs(callable, object, NULL) : NULL;
 
-    Py_XDECREF(link);
+    Py_XDECREF(object);
     return result;
 }
 
@@ -67,7 +67,7 @@ int ps_connect_service(struct ps_session *s)
     int result;
 
     atomic_store(&s->started, true);
-    connection = call_with_link(s, s->serving->connect);
+    connection = call_with_session(s, s->settings->connect);
     if (!connection)
         return -1;
     Py_INCREF(connection);
@@ -82,7 +82,7 @@ void ps_disconnect(struct ps_session *s)
 {
     PyObject *connection = s->connection, *done;
 
-    if (!connection || (s->serving->connect && !s->met))
+    if (!connection || (s->settings->connect && !s->met))
         return;
     Py_INCREF(connection);
     done = PyObject_CallMethod(connection, "_disconnected", NULL);
@@ -95,7 +95,7 @@ int ps_connect_classic(struct ps_session *s)
 {
     PyObject *root;
 
-    if (s->serving->connect || s->root || s->ended)
+    if (s->settings->connect || s->root || s->ended)
         return 0;
     atomic_store(&s->started, true);
     root = ps_service_new(s);
@@ -115,7 +115,7 @@ PyObject *ps_session_connection(struct ps_session *s)
             PyErr_SetString(PyExc_ImportError, "pystuck.connection could not be imported");
             return NULL;
         }
-        connection = call_with_link(s, s->state->connection_class);
+        connection = call_with_session(s, s->state->connection_class);
         if (!connection || take_connection(s, connection) < 0)
             return NULL;
     }
@@ -129,7 +129,7 @@ PyObject *ps_session_connection(struct ps_session *s)
 
 bool ps_session_is_classic(const struct ps_session *s)
 {
-    return s->policy == Py_None || (!s->policy && !s->serving->connect && !s->ended);
+    return s->policy == Py_None || (!s->policy && !s->settings->connect && !s->ended);
 }
 
 bool ps_session_is_old(const struct ps_session *s)
@@ -155,7 +155,7 @@ static PyObject *setting(const struct ps_session *s, const char *name)
 bool ps_session_allows(struct ps_session *s, const char *what)
 {
     PyObject *value = setting(s, what);
-    int allowed = value ? PyObject_IsTrue(value) : !s->serving->connect && !s->ended;
+    int allowed = value ? PyObject_IsTrue(value) : !s->settings->connect && !s->ended;
 
     PyErr_Clear();
     Py_XDECREF(value);

@@ -3,8 +3,8 @@
  * Requests to the client, by any thread that has the GIL: it is released while they wait, and the
  * client is served meanwhile.
  */
-#ifndef PS_ASK_H
-#define PS_ASK_H
+#ifndef PS_CALL_H
+#define PS_CALL_H
 
 #include "session.h"
 
@@ -20,13 +20,14 @@ PyObject *ps_request_until(struct ps_session *s, enum handler handler, PyObject 
 /* The same where the answer is a value; anything else ends the connection. */
 PyObject *ps_request_value(struct ps_session *s, enum handler handler, PyObject *args);
 
-/* The same in parts: *p is for ps_wait, any number of times; once that has been successful for
- * ps_take, once, which gives the result; and in the end for ps_forget. -1 or NULL with an exception
- * as above. */
-int ps_start(struct ps_session *s, enum handler handler, PyObject *args, struct pending **p);
-int ps_wait(struct ps_session *s, struct pending *p, deadline_t deadline);
-PyObject *ps_take(struct ps_session *s, struct pending *p);
-void ps_forget(struct ps_session *s, struct pending *p);
+/* The same in parts: *p is for ps_request_wait, any number of times; once that has been successful
+ * for ps_request_take, once, which gives the result; and in the end for ps_request_forget. -1 or
+ * NULL with an exception as above. */
+int ps_request_start(struct ps_session *s, enum handler handler, PyObject *args,
+                     struct pending **p);
+int ps_request_wait(struct ps_session *s, struct pending *p, deadline_t deadline);
+PyObject *ps_request_take(struct ps_session *s, struct pending *p);
+void ps_request_forget(struct ps_session *s, struct pending *p);
 
 /* Says goodbye to the client and hangs up. */
 void ps_goodbye(struct ps_session *s);
@@ -36,15 +37,15 @@ void ps_goodbye(struct ps_session *s);
 int ps_serve_one(struct ps_session *s, deadline_t deadline);
 
 /* A thread of the debuggee that waits for a client, and serves it meanwhile. */
-struct ps_guest {
+struct ps_waiter {
     /* A KeyboardInterrupt that came while it served a request. It is the thread's own and is raised
      * there, once the wait has been given up. A reference, or NULL. */
     PyObject *interrupt;
     deadline_t deadline; /* of the wait; 0 where there is none */
-    bool deaf;           /* handlers of signals have to wait until the wait is over */
+    bool defer_signals;  /* handlers of signals have to wait until the wait is over */
 };
 
 /* This thread, as one of these. Needs no GIL. */
-struct ps_guest *ps_guest(void);
+struct ps_waiter *ps_waiter(void);
 
 #endif

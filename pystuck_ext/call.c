@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "ask.h"
+#include "call.h"
 
 #include "box.h"
-#include "connection.h"
+#include "policy.h"
 #include "gil.h"
 #include "vinegar.h"
 
-struct ps_guest *ps_guest(void)
+struct ps_waiter *ps_waiter(void)
 {
-    static __thread struct ps_guest guest;
+    static __thread struct ps_waiter waiter;
 
-    return &guest;
+    return &waiter;
 }
 
 /* Around a wait for the client, with the GIL before and after. */
 struct wait {
     PyThreadState *before;
     deadline_t outer_deadline;
-    bool was_deaf;
+    bool deferred_signals;
 };
 
 static struct wait begin_wait(deadline_t deadline)
 {
-    struct wait w = {.outer_deadline = ps_guest()->deadline, .was_deaf = ps_guest()->deaf};
+    struct wait w = {.outer_deadline = ps_waiter()->deadline,
+                     .deferred_signals = ps_waiter()->defer_signals};
 
-    ps_guest()->deadline = deadline;
+    ps_waiter()->deadline = deadline;
     w.before = ps_gil_begin_wait();
     return w;
 }
@@ -32,25 +33,25 @@ static struct wait begin_wait(deadline_t deadline)
 static void end_wait(const struct wait *w)
 {
     ps_gil_end_wait(w->before);
-    ps_guest()->deadline = w->outer_deadline;
-    ps_guest()->deaf = w->was_deaf;
+    ps_waiter()->deadline = w->outer_deadline;
+    ps_waiter()->defer_signals = w->deferred_signals;
 }
 
 /* A short one, until whose end handlers of signals wait: what they raised could not be told. */
-static struct wait begin_deaf_wait(void)
+static struct wait begin_deferring_wait(void)
 {
     struct wait w = begin_wait(deadline_in(0));
 
-    ps_guest()->deaf = true;
+    ps_waiter()->defer_signals = true;
     return w;
 }
 
 /* Raises what a signal handler raised, or an error of the connection. */
 static int raise_error(const struct rpyc_error *err)
 {
-    PyObject *interrupt = ps_guest()->interrupt;
+    PyObject *interrupt = ps_waiter()->interrupt;
 
-    ps_guest()->interrupt = NULL;
+    ps_waiter()->interrupt = NULL;
     if (interrupt)
         PyErr_SetObject((PyObject *)Py_TYPE(interrupt), interrupt);
     Py_XDECREF(interrupt);
@@ -211,7 +212,7 @@ PyObject *ps_request_value(struct ps_session *s, enum handler handler, PyObject 
     return request(s, handler, args, ps_session_deadline(s), true);
 }
 
-int ps_start(struct ps_session *s, enum handler handler, PyObject *args, struct pending **p)
+int ps_request_start(struct ps_session *s, enum handler handler, PyObject *args, struct pending **p)
 {
     deadline_t deadline = ps_session_deadline(s);
     struct rpyc_error err = RPYC_ERROR_INIT;
@@ -231,7 +232,7 @@ int ps_start(struct ps_session *s, enum handler handler, PyObject *args, struct 
     return result == 0 ? 0 : raise_error(&err);
 }
 
-int ps_wait(struct ps_session *s, struct pending *p, deadline_t deadline)
+int ps_request_wait(struct ps_session *s, struct pending *p, deadline_t deadline)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
     struct wait wait = begin_wait(deadline);
@@ -241,7 +242,7 @@ int ps_wait(struct ps_session *s, struct pending *p, deadline_t deadline)
     return result == 0 ? 0 : raise_error(&err);
 }
 
-PyObject *ps_take(struct ps_session *s, struct pending *p)
+PyObject *ps_request_take(struct ps_session *s, struct pending *p)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
     struct message reply;
@@ -255,9 +256,9 @@ PyObject *ps_take(struct ps_session *s, struct pending *p)
     return NULL;
 }
 
-void ps_forget(struct ps_session *s, struct pending *p)
+void ps_request_forget(struct ps_session *s, struct pending *p)
 {
-    struct wait wait = begin_deaf_wait();
+    struct wait wait = begin_deferring_wait();
 
     conn_forget(s->conn, p);
     end_wait(&wait);
@@ -265,7 +266,7 @@ void ps_forget(struct ps_session *s, struct pending *p)
 
 void ps_goodbye(struct ps_session *s)
 {
-    struct wait wait = begin_deaf_wait();
+    struct wait wait = begin_deferring_wait();
 
     conn_goodbye(s->conn);
     end_wait(&wait);
@@ -280,7 +281,7 @@ int ps_serve_one(struct ps_session *s, deadline_t deadline)
     end_wait(&wait);
     if (result == 1)
         return 1;
-    if (result < 0 && err.code == RPYC_ETIMEOUT && !ps_guest()->interrupt && !PyErr_Occurred())
+    if (result < 0 && err.code == RPYC_ETIMEOUT && !ps_waiter()->interrupt && !PyErr_Occurred())
         return 0;
     return raise_error(&err);
 }
