@@ -18,6 +18,7 @@ librpyc_librpyc_internal_la_SOURCES = \
 	librpyc/message.c librpyc/message.h \
 	librpyc/object.c \
 	librpyc/pending.c librpyc/pending.h \
+	librpyc/queue.h \
 	librpyc/receive.c \
 	librpyc/serving.c \
 	librpyc/request.c librpyc/request.h \

@@ -9,8 +9,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/queue.h>
 
+#include "queue.h"
 #include "stream.h"
 
 struct turns;
