@@ -6,12 +6,8 @@
 #ifndef PS_BOX_H
 #define PS_BOX_H
 
+#include "pybrine.h"
 #include "session.h"
-
-/* Appends obj as plain brine. 1: done. 0: it cannot go by value; nothing was appended. -1: an
- * exception: an int beyond sys.get_int_max_str_digits(), a str with a lone surrogate, too deep,
- * MemoryError. */
-int ps_dump(struct buffer *out, PyObject *obj);
 
 /* Boxes for one message. */
 struct ps_boxer {
@@ -30,10 +26,8 @@ int ps_box(struct ps_boxer *b, PyObject *obj);
 void ps_boxer_sent(struct ps_boxer *b);
 void ps_boxer_undo(struct ps_boxer *b);
 
-/* Reads a value, or a box. NULL with an exception: r->failed tells whether the input was broken
- * (the connection is beyond repair) or the value could not be made (KeyError for an object that the
- * client does not hold, ValueError for an int of too many digits, ...). */
-PyObject *ps_load(struct brine_reader *r);
+/* Reads a box. NULL with an exception, as for ps_load; also KeyError for an object that the client
+ * does not hold. */
 PyObject *ps_unbox(struct ps_session *s, struct brine_reader *r);
 
 /* A tuple (name, class id, instance id), as in rpyc.lib.get_id_pack of the client's generation: by

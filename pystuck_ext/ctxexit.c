@@ -2,8 +2,8 @@
 #include "ctxexit.h"
 
 #include "call.h"
+#include "class_lookup.h"
 #include "policy.h"
-#include "netclass.h"
 #include "netref.h"
 #include "vinegar.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "docstring.h"
 
-#include "netclass.h"
+#include "class_lookup.h"
 
 /* ---- Indentation ---------------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/admission.c pystuck_ext/admission.h \
 	pystuck_ext/box.c pystuck_ext/box.h \
 	pystuck_ext/call.c pystuck_ext/call.h \
+	pystuck_ext/class_lookup.c pystuck_ext/class_lookup.h \
 	pystuck_ext/credentials.c pystuck_ext/credentials.h \
 	pystuck_ext/ctxexit.c pystuck_ext/ctxexit.h \
 	pystuck_ext/dispatch.c pystuck_ext/dispatch.h \
@@ -14,6 +15,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/ext.h \
 	pystuck_ext/gil.c pystuck_ext/gil.h \
 	pystuck_ext/handle.c pystuck_ext/handle.h \
+	pystuck_ext/inspect.c pystuck_ext/inspect.h \
 	pystuck_ext/log.c pystuck_ext/log.h \
 	pystuck_ext/log_limit.c pystuck_ext/log_limit.h \
 	pystuck_ext/module.c \
@@ -21,6 +23,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/netref.c pystuck_ext/netref.h \
 	pystuck_ext/objects.c pystuck_ext/objects.h \
 	pystuck_ext/policy.c pystuck_ext/policy.h \
+	pystuck_ext/pybrine.c pystuck_ext/pybrine.h \
 	pystuck_ext/pyframe.c pystuck_ext/pyframe.h \
 	pystuck_ext/server.c pystuck_ext/server.h \
 	pystuck_ext/service.c pystuck_ext/service.h \

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netclass.h"
 
-#if PY_VERSION_HEX < 0x030b0000 /* Python.h has PyFrame_Type from then on */
-#include <frameobject.h>
-#endif
-
-#include "call.h"
 #include "box.h"
+#include "call.h"
+#include "class_lookup.h"
 #include "policy.h"
-#include "docstring.h"
 #include "netref.h"
 
 /* How many classes a session remembers. A client may make any number of them. */
@@ -157,94 +153,6 @@ static int add_methods(struct ps_state *state, PyObject *ns, PyObject *listing)
     return 0;
 }
 
-/* A module that is imported: a new reference, or NULL. */
-static PyObject *find_module(PyObject *name)
-{
-    PyObject *module = PyDict_GetItemWithError(PyImport_GetModuleDict(), name);
-
-    if (!module || !PyModule_Check(module))
-        return NULL;
-    Py_INCREF(module);
-    return module;
-}
-
-/* What a module's namespace has under a name: a new reference, or NULL. Asks the namespace, and no
- * __getattr__ of the module's. */
-static PyObject *module_global(PyObject *module_name, PyObject *name)
-{
-    PyObject *module = find_module(module_name);
-    PyObject *found = module ? PyDict_GetItemWithError(PyModule_GetDict(module), name) : NULL;
-
-    Py_XINCREF(found);
-    Py_XDECREF(module);
-    return found;
-}
-
-/* A class of the interpreter's that builtins does not have under its name, as rpyc knows them:
- * borrowed, or NULL. */
-static PyTypeObject *nameless_class(const char *name, size_t len)
-{
-    static const struct {
-        const char *name;
-        PyTypeObject *type;
-    } classes[] = {
-        {"builtins.builtin_function_or_method", &PyCFunction_Type},
-        {"builtins.code", &PyCode_Type},
-        {"builtins.frame", &PyFrame_Type},
-        {"builtins.function", &PyFunction_Type},
-        {"builtins.generator", &PyGen_Type},
-        {"builtins.list_iterator", &PyListIter_Type},
-        {"builtins.method", &PyMethod_Type},
-        {"builtins.module", &PyModule_Type},
-        {"builtins.range_iterator", &PyRangeIter_Type},
-        {"builtins.set_iterator", &PySetIter_Type},
-        {"builtins.traceback", &PyTraceBack_Type},
-        {"builtins.tuple_iterator", &PyTupleIter_Type},
-        {"builtins.wrapper_descriptor", &PyWrapperDescr_Type},
-    };
-    size_t i;
-
-    for (i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
-        if (strlen(classes[i].name) == len && memcmp(classes[i].name, name, len) == 0)
-            return classes[i].type;
-    }
-    return NULL;
-}
-
-PyObject *ps_class_by_name(const char *name, size_t len)
-{
-    const char *dot = memrchr(name, '.', len);
-    PyObject *module_name, *class_name, *cls = (PyObject *)nameless_class(name, len);
-
-    if (cls || !dot) {
-        Py_XINCREF(cls);
-        return cls;
-    }
-    module_name = PyUnicode_DecodeUTF8(name, dot - name, "replace");
-    class_name = PyUnicode_DecodeUTF8(dot + 1, (Py_ssize_t)len - (dot + 1 - name), "replace");
-    if (module_name && class_name)
-        cls = module_global(module_name, class_name);
-    Py_XDECREF(module_name);
-    Py_XDECREF(class_name);
-    if (cls && !PyType_Check(cls))
-        Py_CLEAR(cls);
-    PyErr_Clear();
-    return cls;
-}
-
-/* Whether a name is that of a module here. */
-static bool is_module(const char *name, size_t len)
-{
-    PyObject *text = PyUnicode_DecodeUTF8(name, (Py_ssize_t)len, "replace");
-    PyObject *module = text ? find_module(text) : NULL;
-    bool found = module != NULL;
-
-    PyErr_Clear();
-    Py_XDECREF(module);
-    Py_XDECREF(text);
-    return found;
-}
-
 /* Gives a class's namespace the __class__ that its instances show: the one of the same name here.
  * A class that is not known here is still a type, and what has the name of a module a module. */
 static int add_class(struct ps_state *state, PyObject *ns, const struct id_pack *pack)
@@ -254,7 +162,7 @@ static int add_class(struct ps_state *state, PyObject *ns, const struct id_pack 
 
     if (pack->instance_id == 0)
         shown = cls ? (PyObject *)Py_TYPE(cls) : (PyObject *)&PyType_Type;
-    else if (!cls && is_module(pack->name, pack->name_len))
+    else if (!cls && ps_is_module_name(pack->name, pack->name_len))
         shown = (PyObject *)&PyModule_Type;
     result = shown ? PyDict_SetItem(ns, state->names.dunder_class, shown) : 0;
     Py_XDECREF(cls);
@@ -353,96 +261,4 @@ PyObject *ps_netclass_for(struct ps_session *s, const struct id_pack *pack)
     Py_XDECREF(key);
     Py_XDECREF(classes);
     return cls;
-}
-
-/* ---- Answering INSPECT ---------------------------------------------------------------------- */
-
-/* As inspect.isroutine: functions, builtins, methods, and method descriptors. */
-static bool is_routine(PyObject *attr)
-{
-    PyTypeObject *type = Py_TYPE(attr);
-
-    if (PyFunction_Check(attr) || PyCFunction_Check(attr) || PyMethod_Check(attr))
-        return true;
-    return !PyType_Check(attr) && type->tp_descr_get && !type->tp_descr_set;
-}
-
-/* A class's own namespace: a new reference. Asks the class and not its __dict__, which may be
- * anything. */
-static PyObject *class_dict(PyObject *cls)
-{
-#if PY_VERSION_HEX >= 0x030c0000
-    return PyType_GetDict((PyTypeObject *)cls);
-#else
-    PyObject *dict = ((PyTypeObject *)cls)->tp_dict;
-
-    Py_XINCREF(dict);
-    return dict;
-#endif
-}
-
-/* Adds the namespaces along a type's MRO to attrs, the base classes' first. The type may be none by
- * the end. */
-static int collect_attributes(const PyTypeObject *type, PyObject *attrs)
-{
-    PyObject *mro = type->tp_mro, *dict;
-    Py_ssize_t i;
-    int result = 0;
-
-    if (!mro)
-        return 0;
-    Py_INCREF(mro);
-    for (i = PyTuple_GET_SIZE(mro) - 1; i >= 0 && result == 0; i--) {
-        dict = class_dict(PyTuple_GET_ITEM(mro, i));
-        if (dict)
-            result = PyDict_Update(attrs, dict);
-        Py_XDECREF(dict);
-    }
-    Py_DECREF(mro);
-    return result;
-}
-
-/* What is a method: before 6.0 whatever can be called, from then on what is a routine. */
-static bool is_method(struct ps_session *s, PyObject *attr)
-{
-    return ps_session_is_old(s) ? PyCallable_Check(attr) : is_routine(attr);
-}
-
-static int list_method(struct ps_session *s, PyObject *list, PyObject *name, PyObject *attr)
-{
-    struct ps_state *state = s->state;
-    int local = PySet_Contains(state->local_names, name), result;
-    PyObject *pair, *doc;
-
-    if (local != 0 || !is_method(s, attr))
-        return local < 0 ? -1 : 0;
-    doc = ps_docstring(state, attr);
-    pair = PyTuple_Pack(2, name, doc ? doc : Py_None);
-    Py_XDECREF(doc);
-    result = pair ? PyList_Append(list, pair) : -1;
-    Py_XDECREF(pair);
-    return result;
-}
-
-PyObject *ps_inspect(struct ps_session *s, PyObject *obj)
-{
-    PyObject *attrs = PyDict_New(), *list = PyList_New(0), *name, *attr;
-    Py_ssize_t pos = 0;
-    int result = attrs && list ? 0 : -1;
-
-    if (result == 0)
-        result = collect_attributes(Py_TYPE(obj), attrs);
-    if (result == 0 && PyType_Check(obj))
-        result = collect_attributes((PyTypeObject *)obj, attrs);
-    while (result == 0 && PyDict_Next(attrs, &pos, &name, &attr)) {
-        Py_INCREF(name);
-        Py_INCREF(attr); /* the garbage collector shows attrs to anyone */
-        result = list_method(s, list, name, attr);
-        Py_DECREF(attr);
-        Py_DECREF(name);
-    }
-    Py_XDECREF(attrs);
-    if (result < 0)
-        Py_CLEAR(list);
-    return list;
 }

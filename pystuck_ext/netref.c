@@ -8,6 +8,7 @@
 
 #include "call.h"
 #include "box.h"
+#include "class_lookup.h"
 #include "policy.h"
 #include "netclass.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vinegar.h"
 
-#include "box.h"
+#include "message.h"
+#include "pybrine.h"
 
 #define REMOTE_CLASSES_MAX 1000 /* that are remembered */
 

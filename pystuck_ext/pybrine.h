@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Python objects to brine and back, without a tree in between. An object is sent by value if its
+ * exact type is one of those in rpyc.core.brine.dumpable.
+ */
+#ifndef PS_PYBRINE_H
+#define PS_PYBRINE_H
+
+#include "brine.h"
+#include "ext.h"
+
+/* Appends obj as brine. 1: done. 0: obj cannot be sent by value, and out is unchanged. -1 with an
+ * exception: an int with more digits than sys.get_int_max_str_digits(), a str with a lone
+ * surrogate, too many nested tuples, MemoryError. */
+int ps_dump(struct buffer *out, PyObject *obj);
+
+/* Reads a value: a new reference. NULL with an exception: r->failed is set if the input is broken,
+ * and then the connection cannot be used any more; else the value could not be made (ValueError for
+ * an int with too many digits, MemoryError, ...). */
+PyObject *ps_load(struct brine_reader *r);
+
+/* Reads a tuple of `count` items, each with load(context, r). A new reference, or NULL. */
+typedef PyObject *(*ps_load_item)(void *context, struct brine_reader *r);
+PyObject *ps_load_tuple(void *context, struct brine_reader *r, size_t count, ps_load_item load);
+
+/* Sets an exception for a reader that has failed, unless one is set. Returns NULL. */
+PyObject *ps_load_error(const struct brine_reader *r);
+
+#endif
