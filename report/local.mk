@@ -6,6 +6,7 @@ report_libreport_la_SOURCES = \
 	report/arena.c report/arena.h \
 	report/codec.c report/codec.h \
 	report/json.c report/json.h \
+	report/merge.c report/merge.h \
 	report/report.c report/report.h \
 	report/shape.c report/shape.h
 report_libreport_la_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)

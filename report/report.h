@@ -175,7 +175,7 @@ struct report_thread {
     int exact; /* enum report_bool: the frames are those of one moment */
     int64_t unchanged_ms;
     report_frames frames;
-    struct report_text stack; /* a hash of the frames: equal stacks have equal ones */
+    struct report_text stack; /* a hash of the frames: equal for equal stacks (merge.h) */
     struct report_syscall *syscall;
     struct report_wait *waits;
     REPORT_LIST(struct report_hold) holds;
@@ -214,14 +214,16 @@ struct report_finding {
 };
 typedef REPORT_LIST(struct report_finding) report_findings; /* the worst first */
 
-/* One call in a tree of the calls of many threads. */
-struct report_merged {
-    struct report_frame *frame;
-    int64_t count;              /* threads that are in it */
-    struct report_text members; /* "0-16,18" */
-    REPORT_LIST(struct report_merged) children;
-};
+struct report_merged;
 typedef REPORT_LIST(struct report_merged) report_merged_list;
+
+/* A node of a tree of the calls of all threads: the calls that the same threads are in. */
+struct report_merged {
+    report_frames frames;        /* each calls the next one */
+    int64_t count;               /* of the threads */
+    struct report_text members;  /* their places in the list of threads, from 0: "0-16,18" */
+    report_merged_list children; /* the calls from the last frame; few threads first */
+};
 
 struct report_process {
     int64_t schema;

@@ -157,14 +157,13 @@ static const struct field finding_fields[] = {
 };
 static const struct shape shape_finding = SHAPE(finding);
 
-static const struct shape shape_merged; /* its fields have its shape */
 static const struct field merged_fields[] = {
-    STRUCT(merged, frame, frame),
+    LIST(merged, frames, frame),
     INT(merged, count),
     TEXT(merged, members),
     LIST(merged, children, merged),
 };
-static const struct shape shape_merged = SHAPE(merged);
+const struct shape shape_merged = SHAPE(merged);
 
 static const struct field process_fields[] = {
     INT(process, schema),

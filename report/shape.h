@@ -36,7 +36,8 @@ struct shape {
     size_t count;
 };
 
-extern const struct shape shape_process, shape_report, shape_thread, shape_frame, shape_missing;
+extern const struct shape shape_process, shape_report, shape_thread, shape_frame, shape_missing,
+    shape_merged;
 
 /* A REPORT_LIST of any type. */
 struct any_list {

@@ -8,6 +8,7 @@
 #include "clean.h"
 #include "codec.h"
 #include "collector.h"
+#include "merge.h"
 #include "stacks/by_netrefs.h"
 
 /* Request STACKS: see doc/protocol.md. */
@@ -160,12 +161,13 @@ int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, struct report 
 {
     CLEAN_ERROR struct rpyc_error own = RPYC_ERROR_INIT;
     static const char tool[] = "pystuck " PACKAGE_VERSION;
+    struct report_process *process;
 
     if (!err)
         err = &own; /* the code is needed here in any case */
     if (fetch(conn, wish, out, err) < 0)
         return -1;
-    out->processes.items[out->processes.count - 1].tool =
-        (struct report_text){tool, sizeof(tool) - 1};
-    return 0;
+    process = &out->processes.items[out->processes.count - 1];
+    process->tool = (struct report_text){tool, sizeof(tool) - 1};
+    return report_merge(out, process) ? 0 : rpyc_raise(err, "MemoryError", "out of memory");
 }

@@ -110,6 +110,37 @@ def test_the_document_says_what_the_threads_do(server: Debuggee) -> None:
     assert not any("pystuck_stacks" in str(each) for each in found["threads"])
 
 
+POOL = """
+import threading
+ending = threading.Event()
+for number in range(6):
+    threading.Thread(target=ending.wait, name=f"worker-{number}", daemon=True).start()
+def odd():
+    ending.wait()
+threading.Thread(target=odd, daemon=True).start()
+"""
+
+
+def test_equal_stacks_are_merged(start_debuggee: Start) -> None:
+    debuggee = start_debuggee("plain.py", arguments=(POOL, "ending.set()"))
+
+    def merged() -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+        found = document(debuggee)
+        bootstraps = [each for each in found["merged"] if each["count"] == 7]
+        if not bootstraps or len({each["stack"] for each in found["threads"]}) != 3:
+            return None  # a thread is still starting
+        return found, bootstraps[0]["children"]
+
+    found, children = wait_until(merged, "all threads to wait")
+    first, second = children
+    assert (first["count"], first["frames"][0]["function"]) == (1, "odd")
+    assert second["count"] == 6
+    workers = [n for n, each in enumerate(found["threads"]) if "worker" in str(each["name"])]
+    assert second["members"] == f"{workers[0]}-{workers[-1]}"
+    assert first["members"] == str(len(found["threads"]) - 1)
+    assert len({found["threads"][n]["stack"] for n in workers}) == 1
+
+
 ODD = """
 import _thread, threading
 started, ending = [], threading.Event()
