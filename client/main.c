@@ -18,14 +18,14 @@
 
 #include "clean.h"
 #include "color.h"
-#include "connect.h"
-#include "diagnose.h"
-#include "find.h"
-#include "listing.h"
+#include "connect/connect.h"
+#include "connect/explain.h"
+#include "connect/find.h"
+#include "connect/listing.h"
 #include "options.h"
-#include "repl.h"
-#include "script.h"
-#include "ssl.h"
+#include "prompt/repl.h"
+#include "eval/script.h"
+#include "connect/tls_files.h"
 #include "stacks/fetch.h"
 #include "stacks/print.h"
 #include "text.h"
@@ -90,17 +90,17 @@ static void report_nobody(const struct options *options, const struct rpyc_error
 /* There is nobody who speaks RPyC with us. */
 static int report_no_connection(const struct options *options, struct rpyc_error *err)
 {
-    switch (diagnose(options, err)) {
-    case DIAGNOSIS_NOBODY:
+    switch (explain_failure(options, err)) {
+    case EXPLAIN_NOBODY:
         report_nobody(options, err);
         return EXIT_NO_SERVER;
-    case DIAGNOSIS_SOMEBODY:
+    case EXPLAIN_SOMEBODY:
         complain("%s", err->text);
         return EXIT_FAILURE;
-    case DIAGNOSIS_MISTAKEN:
+    case EXPLAIN_MISTAKEN:
         complain("%s", err->text);
         return EXIT_USAGE;
-    case DIAGNOSIS_OTHER:
+    case EXPLAIN_OTHER:
         break;
     }
     return report_failure("", err);
@@ -189,7 +189,7 @@ static int run(const struct options *given)
         complain("--json goes with neither -c, nor a script, nor --no-stacks");
         return EXIT_USAGE;
     }
-    ssl_warn(&options);
+    tls_files_warn(&options);
     if (connect_server(&conn, &options, &err) != 0)
         return report_no_connection(&options, &err);
     /* Whoever has left a pipe open there waits for the stacks, and maybe for ever. */

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "peer.h"
-#include "target.h"
+#include "connect/peer.h"
+#include "connect/target.h"
 
 /* What is done if nobody says otherwise, or what somebody said. */
 enum choice { CHOICE_DEFAULT, CHOICE_YES, CHOICE_NO };

@@ -19,7 +19,7 @@
 #define LOCK_TRIES         20
 #define LOCK_WAIT_MS       50
 #define NAMED_TRIES        1000
-#define LISTENER_NAME      "pystuck:" /* client/find.c looks for it */
+#define LISTENER_NAME      "pystuck:" /* client/connect/find.c looks for it */
 #define THREAD_NAME_SIZE   16         /* as the kernel keeps it */
 #define GONE_SERVED        2 /* max_clients times this are served, with those who have gone */
 #define BASE               36

@@ -22,10 +22,10 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "complete.h"
-#include "editor.h"
-#include "keyboard.h"
-#include "terminal.h"
+#include "prompt/complete.h"
+#include "prompt/editor.h"
+#include "prompt/keyboard.h"
+#include "prompt/terminal.h"
 
 int pystuck_main(int argc, char **argv);
 #define main pystuck_main
@@ -157,9 +157,9 @@ static int accept_client(void)
 
 ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
 ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
-int __wrap_place_connect(rpyc_conn **out, const struct place *place, const struct rpyc_options *how,
-                         struct rpyc_error *err);
-int __wrap_place_open(const struct place *place, int timeout_ms);
+int __wrap_place_connect(rpyc_conn **out, const struct address *place,
+                         const struct rpyc_options *how, struct rpyc_error *err);
+int __wrap_place_open(const struct address *place, int timeout_ms);
 void __wrap_find_all(struct servers *out);
 void __wrap_find_likely(struct servers *out);
 int __wrap_isatty(int fd);
@@ -172,8 +172,8 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
     return (ssize_t)len;
 }
 
-int __wrap_place_connect(rpyc_conn **out, const struct place *place, const struct rpyc_options *how,
-                         struct rpyc_error *err)
+int __wrap_place_connect(rpyc_conn **out, const struct address *place,
+                         const struct rpyc_options *how, struct rpyc_error *err)
 {
     struct rpyc_options options = *how;
 
@@ -185,7 +185,7 @@ int __wrap_place_connect(rpyc_conn **out, const struct place *place, const struc
 }
 
 /* For the probe, to which it may say what it likes. */
-int __wrap_place_open(const struct place *place, int timeout_ms)
+int __wrap_place_open(const struct address *place, int timeout_ms)
 {
     int fd = accept_client();
 

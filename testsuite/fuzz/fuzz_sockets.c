@@ -6,8 +6,8 @@
  */
 #include "fuzz.h"
 
-#include "diag.h"
-#include "sockets.h"
+#include "connect/diag.h"
+#include "connect/sockets.h"
 
 static char folder[] = "/tmp/pystuck-fuzz-XXXXXX";
 static int folder_fd;

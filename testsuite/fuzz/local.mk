@@ -4,9 +4,9 @@
 # with.
 FUZZ_SECONDS = 60
 FUZZ_CC = clang
-fuzz_client = $(filter-out client/main.c client/editor.c client/history.c client/keyboard.c \
-	client/terminal.c, \
-	$(filter %.c,$(client_pystuck_SOURCES)) $(filter %.c,$(report_libreport_la_SOURCES)))
+fuzz_client = $(filter-out client/main.c client/prompt/editor.c client/prompt/history_file.c \
+	client/prompt/keyboard.c client/prompt/terminal.c, \
+	$(filter %.c,$(common_libcommon_la_SOURCES) $(client_pystuck_SOURCES)) $(filter %.c,$(report_libreport_la_SOURCES)))
 fuzz: config.h $(client_inc)
 	srcdir='$(srcdir)' PYTHON='$(PYTHON)' FUZZ_CC='$(FUZZ_CC)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
 		FUZZ_CLIENT='$(addprefix $(srcdir)/,$(fuzz_client))' \

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "connect/find.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "set_error.h"
+#include "process.h"
+#include "connect/sockets.h"
+#include "text.h"
+#include "user.h"
+
+#define LISTENER_NAME  "pystuck:"
+#define INODE_BASE     36
+#define PROC_PATH_SIZE 96
+#define COMMAND_SHOWN  60 /* columns of it in a sentence */
+
+/* ---- Looking --------------------------------------------------------------------------------- */
+
+static bool is_known(const struct servers *servers, const struct server *one)
+{
+    for (size_t i = 0; i < servers->count; i++)
+        if (servers->all[i].pid == one->pid && servers->all[i].inode == one->inode)
+            return true;
+    return false;
+}
+
+static void add(struct servers *to, struct server *one)
+{
+    struct server *longer;
+
+    one->command = process_command(one->pid);
+    one->user = process_user(one->pid);
+    one->since = process_started(one->pid, one->tid);
+    longer = reallocarray(to->all, to->count + 1, sizeof(*longer));
+    if (longer)
+        to->all = longer;
+    if (!longer || !one->command) {
+        free(one->command);
+        return;
+    }
+    to->all[to->count++] = *one;
+}
+
+/* Looks at one thread. One that the listener has started is still called like it for a moment. */
+static void look_at_thread(struct servers *to, pid_t pid, pid_t tid)
+{
+    struct server one = {.pid = pid, .tid = tid};
+    char path[PROC_PATH_SIZE], name[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, (int)tid);
+    if (process_read(path, name, sizeof(name)) < 0 ||
+        strncmp(name, LISTENER_NAME, strlen(LISTENER_NAME)) != 0)
+        return;
+    one.inode = strtoul(name + strlen(LISTENER_NAME), NULL, INODE_BASE);
+    if (!is_known(to, &one))
+        add(to, &one);
+}
+
+/* The number that a folder of /proc is called by; 0: none. */
+static pid_t number_of(const struct dirent *entry)
+{
+    return isdigit((unsigned char)entry->d_name[0]) ? (pid_t)strtol(entry->d_name, NULL, 10) : 0;
+}
+
+/* Looks at all threads of a process. */
+static void look_into(struct servers *to, pid_t pid)
+{
+    char path[PROC_PATH_SIZE];
+    struct dirent *entry;
+    DIR *threads;
+
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    threads = opendir(path);
+    if (!threads) {
+        to->hidden += errno == EACCES || errno == EPERM;
+        return;
+    }
+    while ((entry = readdir(threads)))
+        if (number_of(entry) > 0)
+            look_at_thread(to, pid, number_of(entry));
+    closedir(threads);
+}
+
+/* Finds the address of a server: in our own tables, or else in those of the process's network
+ * namespace, which is another one then. */
+static void look_up(struct server *s, const struct sockets *ours)
+{
+    struct sockets theirs = {0};
+    const struct listening *found = sockets_find(ours, s->inode);
+    char folder[PROC_PATH_SIZE];
+
+    if (!found) {
+        snprintf(folder, sizeof(folder), "/proc/%d/task/%d/net", (int)s->pid, (int)s->tid);
+        sockets_read(&theirs, folder);
+        found = sockets_find(&theirs, s->inode);
+        s->other_network = found;
+    }
+    s->has_address = found;
+    s->owner = found ? found->user : SOCKETS_NOBODY;
+    if (found)
+        s->address = found->address;
+    sockets_free(&theirs);
+}
+
+/* Whether another process says that it has the same socket. */
+static bool is_disputed(const struct servers *servers, const struct server *s)
+{
+    for (size_t i = 0; i < servers->count; i++)
+        if (servers->all[i].inode == s->inode && servers->all[i].pid != s->pid)
+            return true;
+    return false;
+}
+
+/* Whether the socket that the thread's name tells of is the process's: a thread may be called
+ * anything. Where its descriptors cannot be seen, the socket has to be its user's; or root's, for
+ * it may have been root when it made it: for certain only if that process is our own, which would
+ * not lie to us. */
+static enum server_is judge(const struct servers *servers, const struct server *s)
+{
+    switch (process_has_socket(s->pid, s->tid, s->inode)) {
+    case PROCESS_HAS:
+        return SERVER_IS_OWN;
+    case PROCESS_HAS_NOT:
+        return SERVER_IS_NONE;
+    case PROCESS_NOT_TOLD:
+        break;
+    }
+    if (s->owner == SOCKETS_NOBODY || s->user == SOCKETS_NOBODY || user_is_anyone(s->owner))
+        return SERVER_IS_NONE;
+    if (s->owner == s->user)
+        return SERVER_IS_OWN;
+    if (s->owner != 0 || is_disputed(servers, s))
+        return SERVER_IS_NONE;
+    return s->user == geteuid() ? SERVER_IS_OWN : SERVER_IS_LIKELY;
+}
+
+/* Finds the addresses, and drops what is no server of its process, or not as certainly. */
+static void look_all_up(struct servers *servers, enum server_is least)
+{
+    struct sockets ours;
+    struct server *s;
+    size_t kept = 0;
+
+    if (servers->count == 0)
+        return;
+    sockets_read_ours(&ours);
+    for (s = servers->all; s < servers->all + servers->count; s++)
+        look_up(s, &ours);
+    for (s = servers->all; s < servers->all + servers->count; s++)
+        s->is = judge(servers, s);
+    for (s = servers->all; s < servers->all + servers->count; s++) {
+        if (s->is >= least)
+            servers->all[kept++] = *s;
+        else
+            free(s->command);
+    }
+    servers->dropped = servers->count - kept;
+    servers->count = kept;
+    sockets_free(&ours);
+}
+
+static void find(struct servers *out, enum server_is least)
+{
+    DIR *processes = opendir("/proc");
+    struct dirent *entry;
+
+    *out = (struct servers){0};
+    if (!processes)
+        return;
+    while ((entry = readdir(processes)))
+        if (number_of(entry) > 0)
+            look_into(out, number_of(entry));
+    closedir(processes);
+    look_all_up(out, least);
+}
+
+void find_all(struct servers *out)
+{
+    find(out, SERVER_IS_OWN);
+}
+
+void find_likely(struct servers *out)
+{
+    find(out, SERVER_IS_LIKELY);
+}
+
+/* Says why nothing was found in a process. Always -1. */
+static int none_in(pid_t pid, struct rpyc_error *err)
+{
+    char path[PROC_PATH_SIZE], *command;
+
+    if (kill(pid, 0) < 0 && errno == ESRCH)
+        return set_error(err, RPYC_EINVAL, "there is no process %d", (int)pid);
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    if (access(path, R_OK | X_OK) < 0)
+        return set_error(err, RPYC_EINVAL,
+                         "process %d is hidden here (hidepid): only root and its own user can see "
+                         "whether it has a server",
+                         (int)pid);
+    command = process_command(pid);
+    if (!command)
+        return set_error(err, RPYC_ENOMEM, "out of memory");
+    set_error(err, RPYC_EINVAL,
+              "process %d (%.*s) has no server: it has to run "
+              "'import pystuck; pystuck.run_server()'",
+              (int)pid, find_brief(command), command);
+    free(command);
+    return -1;
+}
+
+int find_of_process(struct servers *out, pid_t pid, struct rpyc_error *err)
+{
+    *out = (struct servers){0};
+    look_into(out, pid);
+    look_all_up(out, SERVER_IS_OWN);
+    if (out->count == 0 && out->dropped > 0)
+        return set_error(err, RPYC_EINVAL,
+                         "process %d has no server that is known to be its own: a thread is called "
+                         "like one, but the socket that it names belongs to another process",
+                         (int)pid);
+    if (out->count == 0)
+        return none_in(pid, err);
+    for (size_t i = 0; i < out->count; i++)
+        if (out->all[i].has_address)
+            return 0;
+    return set_error(err, RPYC_EINVAL,
+                     "process %d has a server, but the kernel's tables do not say where it listens",
+                     (int)pid);
+}
+
+int find_brief(const char *command)
+{
+    return (int)text_fitting(command, strlen(command), COMMAND_SHOWN);
+}
+
+void find_free(struct servers *servers)
+{
+    for (size_t i = 0; i < servers->count; i++)
+        free(servers->all[i].command);
+    free(servers->all);
+    *servers = (struct servers){0};
+}
+
+/* ---- Places ---------------------------------------------------------------------------------- */
+
+void find_address(struct address *out, struct address_text *text, const struct server *server)
+{
+    address_of_socket(out, text, &server->address);
+    out->pid = server->pid;
+    out->tid = server->tid;
+    out->user = server->user;
+    out->inode = server->inode;
+    out->other_network = server->other_network;
+}
+
+static const struct server *server_at(const struct servers *servers, const struct sockaddr *address)
+{
+    const struct server *s;
+
+    for (s = servers->all; s < servers->all + servers->count; s++)
+        if (s->has_address && !s->other_network && sockets_is_at(&s->address, address))
+            return s;
+    return NULL;
+}
+
+const struct server *find_at(const struct servers *servers, const struct address *place)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list, *a;
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    const struct server *found = NULL;
+
+    if (servers->count == 0)
+        return NULL;
+    if (place->path) {
+        snprintf(un.sun_path, sizeof(un.sun_path), "%s", place->path);
+        return server_at(servers, (struct sockaddr *)&un);
+    }
+    if (getaddrinfo(place->host, place->port, &hints, &list) != 0)
+        return NULL;
+    for (a = list; a && !found; a = a->ai_next)
+        found = server_at(servers, a->ai_addr);
+    freeaddrinfo(list);
+    return found;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "connect/peer.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "color.h"
+#include "set_error.h"
+#include "process.h"
+#include "connect/sockets.h"
+#include "text.h"
+#include "user.h"
+
+/* How long a server may take to accept, before the socket that listens tells whose it is. */
+#define ACCEPT_MS 200
+
+#define WHERE_SIZE 160
+
+/* What is known of the other end. */
+struct peer {
+    enum { PEER_KNOWN, PEER_UNKNOWN, PEER_REMOTE, PEER_GONE } kind;
+    uid_t user;
+    unsigned long inode; /* TCP: of the socket that has accepted, or else listens */
+    pid_t pid;           /* Unix: who has called listen(), and as whom; 0: not known */
+    uid_t listener;
+};
+
+/* ---- Finding out ----------------------------------------------------------------------------- */
+
+/* A Unix socket: who has called listen(). Where that was root or we, and the process belongs to
+ * another user by now, it is that one's; not the other way round, for the number may be that of
+ * another process by now. */
+static struct peer look_unix(int fd)
+{
+    struct peer peer = {.kind = PEER_UNKNOWN};
+    struct ucred who;
+    socklen_t len = sizeof(who);
+    uid_t now;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
+        return peer;
+    peer = (struct peer){PEER_KNOWN, .user = who.uid, .pid = who.pid, .listener = who.uid};
+    now = who.pid > 0 ? process_user(who.pid) : SOCKETS_NOBODY;
+    if ((who.uid == 0 || who.uid == geteuid()) && now != SOCKETS_NOBODY)
+        peer.user = now;
+    return peer;
+}
+
+static bool is_established(int fd)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           info.tcpi_state == TCP_ESTABLISHED;
+}
+
+/* What was found of the socket at the other end. */
+enum found {
+    FOUND_ACCEPTED,
+    FOUND_WAITING, /* nothing has accepted it yet */
+    FOUND_CLOSED,  /* the server has hung up */
+    FOUND_NOTHING  /* it is not in this network namespace */
+};
+
+static enum found find_end(int fd, const struct sockaddr_storage *theirs,
+                           const struct sockaddr_storage *ours, struct socket_owner *out)
+{
+    int64_t deadline = clock_ms() + ACCEPT_MS;
+    int pause_ms = 1;
+    bool found;
+
+    for (;;) {
+        found = sockets_owner(out, theirs, ours);
+        if (found && out->inode != 0)
+            return FOUND_ACCEPTED;
+        if (!is_established(fd))
+            return FOUND_CLOSED;
+        if (!found)
+            return FOUND_NOTHING;
+        if (clock_ms() >= deadline)
+            return FOUND_WAITING;
+        poll(NULL, 0, pause_ms);
+        pause_ms = pause_ms < 16 ? pause_ms * 2 : pause_ms;
+    }
+}
+
+/* A mapped address (::ffff:127.0.0.1) is IPv4's, and that is how the kernel files it. */
+static void unmap(struct sockaddr_storage *address)
+{
+    const struct sockaddr_in6 in6 = *(struct sockaddr_in6 *)address;
+    struct sockaddr_in *in = (struct sockaddr_in *)address;
+
+    if (address->ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+        return;
+    *in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = in6.sin6_port};
+    memcpy(&in->sin_addr, &in6.sin6_addr.s6_addr[12], sizeof(in->sin_addr));
+}
+
+/* TCP: the socket that has accepted, else the one that listens. What listens here at the address of
+ * another machine has nothing to do with that. */
+static struct peer look_tcp(int fd)
+{
+    struct sockaddr_storage ours = {0}, theirs = {0}, none = {0};
+    socklen_t our_len = sizeof(ours), their_len = sizeof(theirs);
+    struct socket_owner owner;
+    enum found found;
+    bool is_near;
+
+    if (getsockname(fd, (struct sockaddr *)&ours, &our_len) < 0 ||
+        getpeername(fd, (struct sockaddr *)&theirs, &their_len) < 0)
+        return (struct peer){.kind = PEER_GONE};
+    unmap(&ours);
+    unmap(&theirs);
+    is_near =
+        sockets_is_loopback((struct sockaddr *)&theirs) || sockets_is_same_host(&ours, &theirs);
+    found = find_end(fd, &theirs, &ours, &owner);
+    if (found == FOUND_NOTHING)
+        return (struct peer){.kind = is_near ? PEER_UNKNOWN : PEER_REMOTE};
+    if (found == FOUND_ACCEPTED || ((found == FOUND_WAITING || is_near) &&
+                                    sockets_owner(&owner, &theirs, &none) && owner.inode != 0))
+        return (struct peer){PEER_KNOWN, .user = owner.user, .inode = owner.inode};
+    return (struct peer){.kind = found == FOUND_CLOSED ? PEER_GONE : PEER_UNKNOWN};
+}
+
+static struct peer look(int fd)
+{
+    struct sockaddr_storage ours = {0};
+    socklen_t len = sizeof(ours);
+
+    if (getsockname(fd, (struct sockaddr *)&ours, &len) < 0)
+        return (struct peer){.kind = PEER_UNKNOWN};
+    return ours.ss_family == AF_UNIX ? look_unix(fd) : look_tcp(fd);
+}
+
+/* ---- Deciding -------------------------------------------------------------------------------- */
+
+/* Whether the connection leads to the process that the user has named. */
+static bool is_of_process(const struct peer *peer, const struct address *place)
+{
+    enum process_has has;
+
+    if (peer->kind != PEER_KNOWN)
+        return false;
+    if (place->path)
+        return (peer->pid == place->pid || peer->pid == 0) &&
+               (peer->listener == place->user || peer->listener == 0);
+    if (peer->inode == place->inode) /* it has not accepted yet; find has looked whose that is */
+        return true;
+    has = process_has_socket(place->pid, place->tid, peer->inode);
+    if (has == PROCESS_NOT_TOLD)
+        return peer->user == place->user && !user_is_anyone(peer->user);
+    return has == PROCESS_HAS;
+}
+
+static int check_process(const struct peer *peer, const struct address *place, const char *where,
+                         struct rpyc_error *err)
+{
+    if (is_of_process(peer, place))
+        return 0;
+    return set_error(err, RPYC_EINVAL,
+                     "%s does not lead to process %d: another process listens there", where,
+                     (int)place->pid);
+}
+
+/* --server-user USER */
+static int check_user(const struct peer *peer, const struct trust *trust, const char *where,
+                      struct rpyc_error *err)
+{
+    if (peer->kind == PEER_REMOTE)
+        return set_error(err, RPYC_EINVAL,
+                         "%s is on another machine: --server-user cannot be checked over the "
+                         "network",
+                         where);
+    if (peer->kind == PEER_UNKNOWN)
+        return set_error(err, RPYC_EINVAL,
+                         "cannot find out whose server %s is: --server-user cannot be checked",
+                         where);
+    if (peer->user == trust->user)
+        return 0;
+    return set_error(err, RPYC_EINVAL, "%s is a server of %s: --server-user accepts only %s", where,
+                     user_describe(peer->user).text, user_describe(trust->user).text);
+}
+
+/* Warns of a server of another user, once for each: a session connects more than once. */
+static void tell(const struct peer *peer, const char *where)
+{
+    static struct peer told = {.kind = PEER_REMOTE};
+    char line[WHERE_SIZE + sizeof(struct user_name) + 64];
+
+    if (told.kind == peer->kind && told.user == peer->user)
+        return;
+    told = *peer;
+    if (peer->kind == PEER_KNOWN)
+        snprintf(line, sizeof(line), "pystuck: %s is a server of %s", where,
+                 user_describe(peer->user).text);
+    else
+        snprintf(line, sizeof(line), "pystuck: cannot find out whose server %s is", where);
+    fputs(color_begin(stderr, COLOR_ERROR), stderr);
+    text_print(stderr, line, strlen(line));
+    fprintf(stderr, "%s\n", color_end(stderr));
+}
+
+/* Without --server-user USER. */
+static int check_address(const struct peer *peer, const struct trust *trust, const char *where,
+                         struct rpyc_error *err)
+{
+    bool is_known = peer->kind == PEER_KNOWN;
+
+    if (peer->kind == PEER_REMOTE || (is_known && (peer->user == geteuid() || peer->user == 0)))
+        return 0;
+    if (geteuid() != 0 || trust->anyone) {
+        tell(peer, where);
+        return 0;
+    }
+    if (!is_known)
+        return set_error(err, RPYC_EINVAL,
+                         "cannot find out whose server %s is: as root, pass --server-user any to "
+                         "connect",
+                         where);
+    return set_error(err, RPYC_EINVAL,
+                     "%s is a server of %s: as root, pass --server-user %s to connect", where,
+                     user_describe(peer->user).text, user_argument(peer->user).text);
+}
+
+int peer_check(int fd, void *data, struct rpyc_error *err)
+{
+    static const struct trust none;
+    const struct address *place = data;
+    const struct trust *trust = place->trust ? place->trust : &none;
+    struct peer peer = look(fd);
+    char where[WHERE_SIZE];
+
+    if (peer.kind == PEER_GONE)
+        return set_error(err, RPYC_ECLOSED, "the server hung up at once");
+    address_as_target(where, sizeof(where), place);
+    if (place->pid != 0 && check_process(&peer, place, where, err) < 0)
+        return -1;
+    if (peer.kind == PEER_KNOWN && user_is_anyone(peer.user))
+        peer.kind = PEER_UNKNOWN;
+    if (trust->has_user)
+        return check_user(&peer, trust, where, err);
+    return place->pid != 0 ? 0 : check_address(&peer, trust, where, err);
+}

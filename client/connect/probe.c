@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "connect/probe.h"
+
+#include <poll.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define CONNECT_MS 500
+#define BANNER_MS  200 /* for those who speak first */
+#define ANSWER_MS  1000
+#define ENOUGH     16 /* bytes, to tell who it is */
+
+/* The ClientHello of TLS 1.2, with a few common ciphers and nothing else: whatever a TLS server
+ * makes of it, it answers in TLS. The 32 bytes that should be random have an empty line in them,
+ * which is what a server of lines of text waits for. */
+static const char client_hello[] = "\x16\x03\x01\x00\x3b"                 /* a record of 59 bytes */
+                                   "\x01\x00\x00\x37"                     /* a ClientHello of 55 */
+                                   "\x03\x03"                             /* TLS 1.2 */
+                                   "pystuck asks who listens\r\n\r\n...." /* 32 bytes */
+                                   "\x00"                                 /* no session */
+                                   "\x00\x10"                             /* 8 ciphers */
+                                   "\xc0\x2b\xc0\x2f\xc0\x2c\xc0\x30"
+                                   "\x00\x9c\x00\x2f\x00\x35\x00\xff"
+                                   "\x01\x00"; /* no compression */
+
+/* What the first bytes are that came. */
+static enum spoken recognise(const char *bytes, size_t len)
+{
+    static const struct {
+        const char *start;
+        enum spoken is;
+    } known[] = {
+        {"\x15\x03", SPOKEN_TLS},   {"\x16\x03", SPOKEN_TLS}, {"HTTP/", SPOKEN_HTTP},
+        {"<!doctype", SPOKEN_HTTP}, {"<html", SPOKEN_HTTP}, /* HTTP 0.9 has no status line */
+        {"SSH-", SPOKEN_SSH},
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (len >= strlen(known[i].start) &&
+            strncasecmp(bytes, known[i].start, strlen(known[i].start)) == 0)
+            return known[i].is;
+    return SPOKEN_ELSE;
+}
+
+/* Reads until it is clear who that is, or the time is over, however slowly it comes. */
+static enum spoken listen_to(int fd, int timeout_ms)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    int64_t deadline = clock_ms() + timeout_ms, left = timeout_ms;
+    enum spoken spoken = SPOKEN_NOTHING;
+    char bytes[ENOUGH];
+    size_t len = 0;
+    ssize_t n;
+
+    while (len < sizeof(bytes) && left > 0 && poll(&wait, 1, (int)left) > 0) {
+        n = recv(fd, bytes + len, sizeof(bytes) - len, 0);
+        if (n <= 0)
+            return len > 0 ? spoken : SPOKEN_GOODBYE;
+        len += (size_t)n;
+        spoken = recognise(bytes, len);
+        if (spoken != SPOKEN_ELSE)
+            break;
+        left = deadline - clock_ms();
+    }
+    return spoken;
+}
+
+enum spoken probe(const struct address *place)
+{
+    int fd = address_open(place, CONNECT_MS);
+    enum spoken spoken;
+
+    if (fd < 0)
+        return SPOKEN_GOODBYE;
+    spoken = listen_to(fd, BANNER_MS);
+    if (spoken == SPOKEN_NOTHING) {
+        if (send(fd, client_hello, sizeof(client_hello) - 1, MSG_NOSIGNAL) > 0)
+            spoken = listen_to(fd, ANSWER_MS);
+        else
+            spoken = SPOKEN_GOODBYE;
+    }
+    close(fd);
+    return spoken;
+}

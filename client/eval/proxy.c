@@ -1,0 +1,656 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "eval/proxy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clean.h"
+
+struct binding {
+    char *name;
+    rpyc_value *value;
+};
+
+struct proxies {
+    rpyc_conn *conn;       /* borrowed */
+    rpyc_value *namespace; /* borrowed; NULL: names are here */
+    rpyc_value *modules;   /* an object of ours */
+    struct binding *names;
+    size_t count;
+    /* Functions over there for values that are here, or NULL as long as nobody wanted them. */
+    rpyc_value *getattr, *getitem;
+};
+
+/* One evaluation. */
+struct evaluation {
+    struct proxies *p;
+    const struct proxy_host *host;
+    bool begun;   /* something has been asked for already */
+    bool unknown; /* nothing had been, when a name was not found */
+    struct rpyc_error *err;
+};
+
+static int no_memory(struct rpyc_error *err)
+{
+    return rpyc_raise(err, "MemoryError", "out of memory");
+}
+
+/* ---- Names that are kept here ---------------------------------------------------------------- */
+
+static struct binding *find_binding(const struct proxies *p, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < p->count; i++)
+        if (strcmp(p->names[i].name, name) == 0)
+            return &p->names[i];
+    return NULL;
+}
+
+static void unbind(struct proxies *p, struct binding *b)
+{
+    free(b->name);
+    rpyc_unref(b->value);
+    *b = p->names[--p->count];
+}
+
+static int add_binding(struct proxies *p, const char *name, rpyc_value *value,
+                       struct rpyc_error *err)
+{
+    struct binding *longer = reallocarray(p->names, p->count + 1, sizeof(*longer));
+    char *copy = strdup(name);
+
+    if (longer)
+        p->names = longer;
+    if (!longer || !copy) {
+        free(copy);
+        return no_memory(err);
+    }
+    p->names[p->count++] = (struct binding){copy, rpyc_ref(value)};
+    return 0;
+}
+
+rpyc_value *proxies_value(const struct proxies *p, const char *name)
+{
+    const struct binding *b = find_binding(p, name);
+
+    return b ? b->value : NULL;
+}
+
+int proxies_bind(struct proxies *p, const char *name, rpyc_value *value, struct rpyc_error *err)
+{
+    struct binding *b = find_binding(p, name);
+
+    if (!b)
+        return value ? add_binding(p, name, value, err) : 0;
+    if (!value) {
+        unbind(p, b);
+        return 0;
+    }
+    rpyc_unref(b->value);
+    b->value = rpyc_ref(value);
+    return 0;
+}
+
+/* ---- Steps ----------------------------------------------------------------------------------- */
+
+/* Waits for a step, which was begun or not: *pending is looked at after that. */
+static int await(struct evaluation *e, int begun, rpyc_pending **pending, rpyc_value **out)
+{
+    int status;
+
+    if (begun < 0)
+        return -1;
+    e->begun = true;
+    status = e->host->wait(e->host->arg, *pending, out, e->err);
+    rpyc_pending_free(*pending);
+    return status;
+}
+
+/* Has the value of a function over there, which is kept. */
+static int find_function(struct evaluation *e, rpyc_value **kept, const char *module,
+                         const char *name)
+{
+    CLEAN_VALUE rpyc_value *there = NULL;
+
+    if (*kept)
+        return 0;
+    if (rpyc_module(e->p->conn, module, &there, e->err) < 0)
+        return -1;
+    return rpyc_getattr(there, name, kept, e->err);
+}
+
+/* What is here by value has its attributes and items over there all the same. */
+static int step_of_plain(struct evaluation *e, rpyc_value **function, const char *module,
+                         const char *name, rpyc_value *object, rpyc_value *argument,
+                         rpyc_value **out)
+{
+    rpyc_pending *pending = NULL;
+    int begun;
+
+    if (find_function(e, function, module, name) < 0)
+        return -1;
+    begun = rpyc_start_call(*function, &pending, e->err, "OO", object, argument);
+    return await(e, begun, &pending, out);
+}
+
+/* Imports a module over there. */
+static int import_module(struct evaluation *e, const char *name, rpyc_value **out)
+{
+    CLEAN_VALUE rpyc_value *root = NULL;
+    rpyc_pending *pending = NULL;
+
+    if (rpyc_root(e->p->conn, &root, e->err) < 0)
+        return -1;
+    return await(e, rpyc_start_callattr(root, "getmodule", &pending, e->err, "s", name), &pending,
+                 out);
+}
+
+/* A module, for `modules.name`, where it is an AttributeError if there is none. */
+static int import_attribute(struct evaluation *e, const char *name, rpyc_value **out)
+{
+    if (import_module(e, name, out) == 0)
+        return 0;
+    if (!rpyc_error_is(e->err, "ImportError") && !rpyc_error_is(e->err, "ModuleNotFoundError"))
+        return -1;
+    rpyc_error_clear(e->err);
+    return rpyc_raise(e->err, "AttributeError", "there is no module '%s'", name);
+}
+
+static int attribute(struct evaluation *e, rpyc_value *object, const char *name, rpyc_value **out)
+{
+    CLEAN_VALUE rpyc_value *text = NULL;
+    rpyc_pending *pending = NULL;
+
+    if (object == e->p->modules)
+        return import_attribute(e, name, out);
+    if (rpyc_type_of(object) == RPYC_NETREF)
+        return await(e, rpyc_start_getattr(object, name, &pending, e->err), &pending, out);
+    if (rpyc_build(&text, e->err, "s", name) < 0)
+        return -1;
+    return step_of_plain(e, &e->p->getattr, "builtins", "getattr", object, text, out);
+}
+
+static int item(struct evaluation *e, rpyc_value *object, rpyc_value *key, rpyc_value **out)
+{
+    rpyc_pending *pending = NULL;
+    int begun;
+
+    if (object == e->p->modules && rpyc_str(key, NULL))
+        return import_module(e, rpyc_str(key, NULL), out);
+    if (object == e->p->modules)
+        return rpyc_raise(e->err, "TypeError", "a module's name is wanted, as in modules['os']");
+    if (rpyc_type_of(object) != RPYC_NETREF)
+        return step_of_plain(e, &e->p->getitem, "operator", "getitem", object, key, out);
+    begun = rpyc_start_callattr(object, "__getitem__", &pending, e->err, "O", key);
+    return await(e, begun, &pending, out);
+}
+
+/* ---- Values that are made of others ---------------------------------------------------------- */
+
+static int evaluate(struct evaluation *e, const struct expr *expr, rpyc_value **out);
+
+static void free_values(rpyc_value **values, size_t count)
+{
+    while (count > 0)
+        rpyc_unref(values[--count]);
+    free(values);
+}
+
+static size_t count_parts(const struct expr *expr)
+{
+    const struct expr *part;
+    size_t n = 0;
+
+    for (part = expr->parts; part; part = part->next)
+        n++;
+    return n;
+}
+
+/* An argument with its name. */
+static int pair_of(const struct expr *part, rpyc_value **value, struct rpyc_error *err)
+{
+    rpyc_value *pair = NULL;
+
+    if (rpyc_build(&pair, err, "(sO)", part->keyword, *value) < 0)
+        return -1;
+    rpyc_unref(*value);
+    *value = pair;
+    return 0;
+}
+
+/* Collects the parts that have a keyword, each with it, or those that have none. How many they are
+ * in *count, also at failure. */
+static int collect_parts(struct evaluation *e, const struct expr *expr, bool keywords,
+                         rpyc_value **values, size_t *count)
+{
+    const struct expr *part;
+
+    for (part = expr->parts; part; part = part->next) {
+        if ((part->keyword != NULL) != keywords)
+            continue;
+        if (evaluate(e, part, &values[*count]) < 0)
+            return -1;
+        (*count)++;
+        if (keywords && pair_of(part, &values[*count - 1], e->err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The tuple of such parts. */
+static int evaluate_parts(struct evaluation *e, const struct expr *expr, bool keywords,
+                          rpyc_value **out)
+{
+    rpyc_value **values = calloc(count_parts(expr) + 1, sizeof(rpyc_value *));
+    size_t count = 0;
+    int status;
+
+    if (!values)
+        return no_memory(e->err);
+    status = collect_parts(e, expr, keywords, values, &count);
+    if (status == 0)
+        status = rpyc_pack(out, values, count, e->err);
+    free_values(values, count);
+    return status;
+}
+
+/* list((1, 2)), which has to be made over there. */
+static int make_there(struct evaluation *e, const char *type, rpyc_value *parts, rpyc_value **out)
+{
+    CLEAN_VALUE rpyc_value *class = NULL;
+    rpyc_pending *pending = NULL;
+    int begun;
+
+    if (rpyc_builtin(e->p->conn, type, &class, e->err) < 0)
+        return -1;
+    begun = rpyc_start_call(class, &pending, e->err, "O", parts);
+    return await(e, begun, &pending, out);
+}
+
+/* Keys and values in turn, as pairs. */
+static int pairs_of(rpyc_value *parts, rpyc_value **out, struct rpyc_error *err)
+{
+    size_t i, n = rpyc_length(parts) / 2;
+    rpyc_value **pairs = calloc(n + 1, sizeof(*pairs));
+    int status = 0;
+
+    if (!pairs)
+        return no_memory(err);
+    for (i = 0; status == 0 && i < n; i++)
+        status =
+            rpyc_build(&pairs[i], err, "OO", rpyc_item(parts, 2 * i), rpyc_item(parts, 2 * i + 1));
+    if (status == 0)
+        status = rpyc_pack(out, pairs, n, err);
+    free_values(pairs, i); /* NULL where one could not be made */
+    return status;
+}
+
+static int evaluate_display(struct evaluation *e, const struct expr *expr, rpyc_value **out)
+{
+    CLEAN_VALUE rpyc_value *parts = NULL;
+    CLEAN_VALUE rpyc_value *pairs = NULL;
+
+    if (evaluate_parts(e, expr, false, &parts) < 0)
+        return -1;
+    switch (expr->kind) {
+    case EXPR_LIST:
+        return make_there(e, "list", parts, out);
+    case EXPR_SET:
+        return make_there(e, "set", parts, out);
+    case EXPR_DICT:
+        return pairs_of(parts, &pairs, e->err) < 0 ? -1 : make_there(e, "dict", pairs, out);
+    case EXPR_SLICE:
+        return rpyc_build(out, e->err, "[OOO]", rpyc_item(parts, 0), rpyc_item(parts, 1),
+                          rpyc_item(parts, 2));
+    default:
+        *out = rpyc_ref(parts);
+        return 0;
+    }
+}
+
+/* ---- Chains ---------------------------------------------------------------------------------- */
+
+static int no_such_name(struct evaluation *e, const char *name)
+{
+    rpyc_error_clear(e->err);
+    return rpyc_raise(e->err, "NameError", "name '%s' is not defined", name);
+}
+
+/* A builtin, if it is one. */
+static int find_builtin(struct evaluation *e, const char *name, rpyc_value **out)
+{
+    e->begun = true;
+    if (rpyc_builtin(e->p->conn, name, out, e->err) == 0)
+        return 0;
+    return e->err->code == RPYC_EREMOTE ? no_such_name(e, name) : -1;
+}
+
+static int name_there(struct evaluation *e, const char *name, rpyc_value **out)
+{
+    rpyc_pending *pending = NULL;
+    bool is_first = !e->begun;
+    int begun = rpyc_start_callattr(e->p->namespace, "__getitem__", &pending, e->err, "s", name);
+
+    if (await(e, begun, &pending, out) == 0) {
+        if (is_first && e->host->begin)
+            e->host->begin(e->host->arg);
+        return 0;
+    }
+    if (!rpyc_error_is(e->err, "KeyError"))
+        return -1;
+    rpyc_error_clear(e->err);
+    e->unknown = is_first;
+    return is_first ? no_such_name(e, name) : find_builtin(e, name, out);
+}
+
+static int evaluate_name(struct evaluation *e, const char *name, rpyc_value **out)
+{
+    struct binding *b;
+
+    if (e->p->namespace)
+        return name_there(e, name, out);
+    b = find_binding(e->p, name);
+    if (!b && strcmp(name, "root") == 0)
+        return rpyc_root(e->p->conn, out, e->err);
+    if (!b)
+        return find_builtin(e, name, out);
+    *out = rpyc_ref(b->value);
+    return 0;
+}
+
+/* object(...), or object.method(...) in one request. */
+static int call(struct evaluation *e, rpyc_value *object, const char *method, rpyc_value *args,
+                rpyc_value *kwargs, rpyc_value **out)
+{
+    rpyc_pending *pending = NULL;
+    int begun;
+
+    if (rpyc_type_of(object) != RPYC_NETREF)
+        return rpyc_raise(e->err, "TypeError", "that is a value, and cannot be called");
+    if (method)
+        begun = rpyc_start_callattr(object, method, &pending, e->err, "*, **", args, kwargs);
+    else
+        begun = rpyc_start_call(object, &pending, e->err, "*, **", args, kwargs);
+    return await(e, begun, &pending, out);
+}
+
+/* What is to be called: a function, or the object of a method where that is over there. */
+static int evaluate_callee(struct evaluation *e, const struct expr *function, rpyc_value **object,
+                           const char **method)
+{
+    CLEAN_VALUE rpyc_value *owner = NULL;
+
+    *method = NULL;
+    if (function->kind != EXPR_ATTRIBUTE)
+        return evaluate(e, function, object);
+    if (evaluate(e, function->object, &owner) < 0)
+        return -1;
+    if (rpyc_type_of(owner) != RPYC_NETREF)
+        return attribute(e, owner, function->name, object);
+    *method = function->name;
+    *object = rpyc_ref(owner);
+    return 0;
+}
+
+static int evaluate_call(struct evaluation *e, const struct expr *expr, rpyc_value **out)
+{
+    const char *method;
+    CLEAN_VALUE rpyc_value *object = NULL;
+    CLEAN_VALUE rpyc_value *args = NULL;
+    CLEAN_VALUE rpyc_value *kwargs = NULL;
+
+    if (evaluate_callee(e, expr->object, &object, &method) < 0 ||
+        evaluate_parts(e, expr, false, &args) < 0 || evaluate_parts(e, expr, true, &kwargs) < 0)
+        return -1;
+    return call(e, object, method, args, kwargs, out);
+}
+
+static int evaluate_step(struct evaluation *e, const struct expr *expr, rpyc_value **out)
+{
+    CLEAN_VALUE rpyc_value *object = NULL;
+    CLEAN_VALUE rpyc_value *key = NULL;
+
+    if (evaluate(e, expr->object, &object) < 0)
+        return -1;
+    if (expr->kind == EXPR_ATTRIBUTE)
+        return attribute(e, object, expr->name, out);
+    return evaluate(e, expr->parts, &key) < 0 ? -1 : item(e, object, key, out);
+}
+
+static int evaluate(struct evaluation *e, const struct expr *expr, rpyc_value **out)
+{
+    switch (expr->kind) {
+    case EXPR_LITERAL:
+        *out = rpyc_ref(expr->value);
+        return 0;
+    case EXPR_NAME:
+        return evaluate_name(e, expr->name, out);
+    case EXPR_ATTRIBUTE:
+    case EXPR_ITEM:
+        return evaluate_step(e, expr, out);
+    case EXPR_CALL:
+        return evaluate_call(e, expr, out);
+    default:
+        return evaluate_display(e, expr, out);
+    }
+}
+
+int proxies_evaluate(struct proxies *p, const struct expr *expr, const struct proxy_host *host,
+                     bool *unknown, rpyc_value **out, struct rpyc_error *err)
+{
+    struct evaluation e = {.p = p, .host = host, .err = err};
+    int status = evaluate(&e, expr, out);
+
+    *unknown = e.unknown;
+    return status;
+}
+
+/* ---- Looking, and running nothing ------------------------------------------------------------ */
+
+void proxies_names(const struct proxies *p, void (*each)(void *arg, const char *name), void *arg)
+{
+    size_t i;
+
+    for (i = 0; i < p->count; i++)
+        each(arg, p->names[i].name);
+    each(arg, "root");
+}
+
+static bool is_class(const rpyc_value *value, const char *const *names)
+{
+    const char *name = rpyc_class_name(value);
+
+    for (; name && *names; names++)
+        if (strcmp(name, *names) == 0)
+            return true;
+    return false;
+}
+
+/* Whether it may be asked for its items, which runs nothing of the program's. */
+static bool is_plain_container(const rpyc_value *value)
+{
+    static const char *const names[] = {"builtins.dict", "builtins.list", NULL};
+
+    return is_class(value, names);
+}
+
+/* Whether it gives something else when it is asked for by getattr. */
+static bool is_computed(const rpyc_value *value)
+{
+    static const char *const names[] = {"builtins.property",          "builtins.getset_descriptor",
+                                        "builtins.member_descriptor", "functools.cached_property",
+                                        "builtins.classmethod",       "builtins.staticmethod",
+                                        "builtins.method_descriptor", NULL};
+
+    return is_class(value, names);
+}
+
+static int look_refused(struct rpyc_error *err)
+{
+    return rpyc_raise(err, "LookupError", "that cannot be told without running it");
+}
+
+static int look_module(struct proxies *p, rpyc_value *key, rpyc_value **out, struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *sys = NULL;
+    CLEAN_VALUE rpyc_value *modules = NULL;
+
+    if (rpyc_module(p->conn, "sys", &sys, err) < 0 ||
+        rpyc_getattr(sys, "modules", &modules, err) < 0)
+        return -1;
+    return rpyc_getitem(modules, key, out, err);
+}
+
+static int look_attribute(struct proxies *p, rpyc_value *object, const char *name, rpyc_value **out,
+                          struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *inspect = NULL;
+    CLEAN_VALUE rpyc_value *key = NULL;
+
+    if (object == p->modules)
+        return rpyc_build(&key, err, "s", name) < 0 ? -1 : look_module(p, key, out, err);
+    if (rpyc_module(p->conn, "inspect", &inspect, err) < 0 ||
+        rpyc_callattr(inspect, "getattr_static", out, err, "Os", object, name) < 0)
+        return -1;
+    if (!is_computed(*out))
+        return 0;
+    rpyc_unref(*out);
+    *out = NULL;
+    return look_refused(err);
+}
+
+int proxies_look(struct proxies *p, const struct expr *expr, rpyc_value **out,
+                 struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *object = NULL;
+    const struct binding *b;
+
+    if (expr->kind == EXPR_NAME) {
+        b = find_binding(p, expr->name);
+        if (!b && strcmp(expr->name, "root") == 0)
+            return rpyc_root(p->conn, out, err);
+        *out = b ? rpyc_ref(b->value) : NULL;
+        return b ? 0 : rpyc_builtin(p->conn, expr->name, out, err);
+    }
+    if ((expr->kind != EXPR_ATTRIBUTE && expr->kind != EXPR_ITEM) ||
+        proxies_look(p, expr->object, &object, err) < 0)
+        return look_refused(err);
+    if (expr->kind == EXPR_ATTRIBUTE)
+        return look_attribute(p, object, expr->name, out, err);
+    if (expr->parts->kind == EXPR_LITERAL && object == p->modules)
+        return look_module(p, expr->parts->value, out, err);
+    if (expr->parts->kind == EXPR_LITERAL && is_plain_container(object))
+        return rpyc_getitem(object, expr->parts->value, out, err);
+    return look_refused(err);
+}
+
+/* ---- Statements ------------------------------------------------------------------------------ */
+
+static int set_attribute(struct evaluation *e, const struct expr *target, rpyc_value *value)
+{
+    CLEAN_VALUE rpyc_value *object = NULL;
+
+    if (evaluate(e, target->object, &object) < 0)
+        return -1;
+    return value ? rpyc_setattr(object, target->name, value, e->err)
+                 : rpyc_delattr(object, target->name, e->err);
+}
+
+static int set_item(struct evaluation *e, const struct expr *target, rpyc_value *value)
+{
+    CLEAN_VALUE rpyc_value *object = NULL;
+    CLEAN_VALUE rpyc_value *key = NULL;
+
+    if (evaluate(e, target->object, &object) < 0 || evaluate(e, target->parts, &key) < 0)
+        return -1;
+    return value ? rpyc_setitem(object, key, value, e->err) : rpyc_delitem(object, key, e->err);
+}
+
+/* target = value, or del target where that is NULL. */
+static int assign(struct evaluation *e, const struct expr *target, rpyc_value *value)
+{
+    if (target->kind == EXPR_ATTRIBUTE)
+        return set_attribute(e, target, value);
+    if (target->kind == EXPR_ITEM)
+        return set_item(e, target, value);
+    if (!value && !find_binding(e->p, target->name))
+        return no_such_name(e, target->name);
+    return proxies_bind(e->p, target->name, value, e->err);
+}
+
+/* import a.b binds a; import a.b as c binds c to a.b. */
+static int import(struct evaluation *e, const struct statement *s)
+{
+    CLEAN_VALUE rpyc_value *module = NULL;
+    CLEAN_VALUE rpyc_value *first = NULL;
+    char *top;
+    int status;
+
+    if (import_module(e, s->module, &module) < 0)
+        return -1;
+    if (s->name)
+        return proxies_bind(e->p, s->name, module, e->err);
+    top = strndup(s->module, strcspn(s->module, "."));
+    if (!top)
+        return no_memory(e->err);
+    status = import_module(e, top, &first);
+    if (status == 0)
+        status = proxies_bind(e->p, top, first, e->err);
+    free(top);
+    return status;
+}
+
+int proxies_run(struct proxies *p, const struct statement *s, const struct proxy_host *host,
+                rpyc_value **out, struct rpyc_error *err)
+{
+    struct evaluation e = {.p = p, .host = host, .err = err};
+    CLEAN_VALUE rpyc_value *value = NULL;
+
+    switch (s->kind) {
+    case STATEMENT_VALUE:
+        return evaluate(&e, s->value, out);
+    case STATEMENT_ASSIGN:
+        return evaluate(&e, s->value, &value) < 0 ? -1 : assign(&e, s->target, value);
+    case STATEMENT_DELETE:
+        return assign(&e, s->target, NULL);
+    case STATEMENT_IMPORT:
+        return import(&e, s);
+    }
+    return 0;
+}
+
+/* ---- A session ------------------------------------------------------------------------------- */
+
+int proxies_open(struct proxies **out, rpyc_conn *conn, rpyc_value *namespace,
+                 struct rpyc_error *err)
+{
+    static const struct rpyc_ops modules = {.class_name = "pystuck.Modules"};
+    struct proxies *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return no_memory(err);
+    p->conn = conn;
+    p->namespace = namespace;
+    if (!namespace && (rpyc_object(&p->modules, &modules, NULL, err) < 0 ||
+                       proxies_bind(p, "modules", p->modules, err) < 0)) {
+        proxies_close(p);
+        return -1;
+    }
+    *out = p;
+    return 0;
+}
+
+void proxies_close(struct proxies *p)
+{
+    if (!p)
+        return;
+    while (p->count > 0)
+        unbind(p, &p->names[p->count - 1]);
+    free(p->names);
+    rpyc_unref(p->modules);
+    rpyc_unref(p->getattr);
+    rpyc_unref(p->getitem);
+    free(p);
+}

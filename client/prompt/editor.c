@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "prompt/editor.h"
+
+#include <errno.h>
+#include <histedit.h>
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "file.h"
+#include "prompt/history_file.h"
+#include "interrupt.h"
+#include "prompt/keyboard.h"
+#include "prompt/terminal.h"
+#include "text.h"
+
+struct editor {
+    EditLine *el;
+    History *memory;
+    char *path; /* of the history's file, or NULL */
+    struct editor_watch watch;
+    editor_complete_fn complete; /* or NULL */
+    void *complete_arg;
+    const char *prompt;
+    int columns;                           /* of the terminal, when the line was last shown */
+    enum { MAY_WRAP, WRAPS, LEAVES } rows; /* what the terminal does with rows when it is resized */
+    bool typing;                           /* a line is on the screen */
+    bool left_line;                        /* ... and has to be shown anew */
+    mbstate_t decoder;
+};
+
+static struct editor *editor_of(EditLine *el)
+{
+    struct editor *e;
+
+    el_get(el, EL_CLIENTDATA, &e);
+    return e;
+}
+
+static char *prompt_of(EditLine *el)
+{
+    return (char *)editor_of(el)->prompt;
+}
+
+/* ---- The line on the screen ------------------------------------------------------------------ */
+
+/* Where the cursor is: rows down from where the prompt begins, and columns. */
+struct address {
+    int row, column;
+};
+
+/* Goes on by what libedit shows of a character. */
+static void pass_character(struct address *at, wchar_t c, int width)
+{
+    int columns = wcwidth(c);
+
+    if (c == L'\n') {
+        *at = (struct address){at->row + 1, 0};
+        return;
+    }
+    if (c == L'\t')
+        columns = 8 - at->column % 8;
+    else if (columns < 0)
+        columns = 2; /* ^X */
+    if (at->column + columns > width)
+        *at = (struct address){at->row + 1, 0};
+    at->column += columns;
+    if (at->column >= width)
+        *at = (struct address){at->row + 1, 0};
+}
+
+/* The columns of a prompt, which is ASCII but for what is hidden in it. */
+static int prompt_width(const char *prompt)
+{
+    bool is_hidden = false;
+    int width = 0;
+
+    for (; *prompt; prompt++) {
+        if (*prompt == EDITOR_HIDDEN[0])
+            is_hidden = !is_hidden;
+        else
+            width += !is_hidden;
+    }
+    return width;
+}
+
+/* Where the cursor is in the line that is being typed, from where the prompt begins, and where the
+ * line ends. */
+struct extent {
+    struct address cursor, end;
+};
+
+/* The extent on a terminal that is so wide. */
+static struct extent extent_of_line(const struct editor *e, int width)
+{
+    const LineInfoW *line = el_wline(e->el);
+    struct address at = {0, 0};
+    struct extent found;
+    const wchar_t *c;
+
+    at.column = prompt_width(e->prompt) % width;
+    at.row = prompt_width(e->prompt) / width;
+    found.cursor = at;
+    for (c = line->buffer; c < line->lastchar; c++) {
+        if (c == line->cursor)
+            found.cursor = at;
+        pass_character(&at, *c, width);
+    }
+    if (line->cursor == line->lastchar)
+        found.cursor = at;
+    found.end = at;
+    return found;
+}
+
+/* Moves the cursor to where the prompt begins, so many rows up, and clears the screen from there
+ * on. */
+static void clear_from_prompt(int rows)
+{
+    if (terminal_is_dumb()) {
+        fputs("\r\n", stdout);
+        return;
+    }
+    if (rows > 0)
+        printf("\033[%dA", rows);
+    fputs("\r\033[J", stdout);
+}
+
+void editor_leave_line(struct editor *e)
+{
+    if (!e->typing || e->left_line)
+        return;
+    clear_from_prompt(extent_of_line(e, e->columns).cursor.row);
+    e->left_line = true;
+    fflush(stdout);
+}
+
+/* Shows the line, from the beginning of the row that the cursor is in. */
+static void show_line(struct editor *e)
+{
+    e->left_line = false;
+    el_set(e->el, EL_REFRESH);
+}
+
+/* Shows the line anew after something was printed in its place. */
+static void return_to_line(struct editor *e)
+{
+    if (e->left_line)
+        show_line(e);
+}
+
+/* Moves the cursor behind the line, for what is printed there. Returns over how many characters. */
+static int go_to_end(struct editor *e)
+{
+    const LineInfoW *line = el_wline(e->el);
+    const int count = (int)(line->lastchar - line->cursor);
+
+    if (!e->typing || count == 0)
+        return 0;
+    editor_leave_line(e);
+    el_cursor(e->el, count);
+    show_line(e);
+    return count;
+}
+
+/* ---- The window ------------------------------------------------------------------------------ */
+
+/* How many rows the cursor is below the prompt's beginning after the window was resized. Some
+ * terminals wrap the text anew, and some leave it as it is: the cursor's column tells which,
+ * mostly. */
+static int cursor_row_after_resize(struct editor *e, int width)
+{
+    const struct address left = extent_of_line(e, e->columns).cursor;
+    const struct address wrapped = extent_of_line(e, width).cursor;
+    int column;
+
+    if (left.row == wrapped.row)
+        return left.row;
+    if (left.column != wrapped.column || e->rows == MAY_WRAP) {
+        column = keyboard_cursor_column();
+        e->rows = column == wrapped.column ? WRAPS : LEAVES;
+    }
+    return e->rows == WRAPS ? wrapped.row : left.row;
+}
+
+static void show_resized(struct editor *e)
+{
+    const int width = text_width(), height = text_height();
+    int row;
+
+    if (!e->left_line) {
+        row = cursor_row_after_resize(e, width);
+        clear_from_prompt(row < height ? row : height - 1);
+        fflush(stdout);
+    }
+    e->columns = width;
+    el_resize(e->el);
+    show_line(e);
+}
+
+/* Ctrl-Z: stops the client until it is continued. */
+static void stop(struct editor *e)
+{
+    const int moved = go_to_end(e);
+
+    fputs("^Z", stdout);
+    fflush(stdout);
+    terminal_stop();
+    el_cursor(e->el, -moved);
+}
+
+/* Shows the line anew after the client was stopped, and others have used the terminal. */
+static void show_continued(struct editor *e)
+{
+    terminal_restore();
+    fputs(terminal_is_dumb() ? "\r" : "\r\033[J", stdout);
+    fflush(stdout);
+    e->columns = text_width();
+    el_resize(e->el);
+    show_line(e);
+}
+
+/* Does what signals ask for. False: Ctrl-C. */
+static bool handle_signals(struct editor *e)
+{
+    while (terminal_is_signalled()) {
+        if (interrupt_is_pending())
+            return false;
+        if (terminal_is_stop_wanted())
+            stop(e);
+        else if (terminal_take_continued())
+            show_continued(e);
+        else if (terminal_take_resized())
+            show_resized(e);
+    }
+    return true;
+}
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+/* Polls, unless there is a signal to be handled, which is not missed if it comes right before that:
+ * -1 then. */
+static int poll_unless_signalled(struct pollfd *fds, nfds_t count, bool at_once)
+{
+    static const struct timespec none = {0};
+    sigset_t mask;
+    int status = -1;
+
+    terminal_block_signals(&mask);
+    if (!terminal_is_signalled())
+        status = ppoll(fds, count, at_once ? &none : NULL, &mask);
+    terminal_unblock_signals(&mask);
+    return status;
+}
+
+/* Waits for a key, and handles what is watched meanwhile. False: Ctrl-C. */
+static bool wait_for_key(struct editor *e)
+{
+    struct pollfd fds[2] = {{.events = POLLIN}, {.events = POLLIN}};
+    bool is_more = false;
+
+    while (handle_signals(e)) {
+        fds[0].fd = keyboard_has_byte() ? -1 : STDIN_FILENO;
+        fds[1].fd = e->watch.fd(e->watch.arg);
+        fds[0].revents = fds[1].revents = 0;
+        if (poll_unless_signalled(fds, 2, is_more || keyboard_has_byte()) < 0)
+            continue;
+        if (fds[1].revents || (is_more && fds[1].fd >= 0)) {
+            is_more = e->watch.ready(e->watch.arg);
+            return_to_line(e);
+        }
+        /* What the terminal has got after a Ctrl-C is for the next line. */
+        if ((keyboard_has_byte() || fds[0].revents) && !terminal_is_signalled())
+            return true;
+    }
+    return false;
+}
+
+/* The next byte that is typed: -1 at the end, or for Ctrl-C. */
+static int next_byte(struct editor *e)
+{
+    int byte = wait_for_key(e) ? keyboard_byte() : -1;
+
+    /* One that came with a Ctrl-C was typed before it: the terminal keeps what comes after that. */
+    return interrupt_is_pending() ? -1 : byte;
+}
+
+/* libedit's way of asking for a character: 1, 0 at the end, -1 on an error. */
+static int get_char(EditLine *el, wchar_t *c)
+{
+    struct editor *e = editor_of(el);
+    char byte;
+    int next;
+    size_t n;
+
+    if (!e->typing) {
+        e->typing = true;
+        terminal_begin();
+    }
+    for (;;) {
+        next = next_byte(e);
+        if (interrupt_is_pending()) {
+            go_to_end(e);
+            errno = 0; /* libedit would take EINTR for an error of the next line, too */
+            return -1;
+        }
+        if (next < 0)
+            return 0;
+        byte = (char)next;
+        n = mbrtowc(c, &byte, 1, &e->decoder);
+        if (n == (size_t)-2) /* the beginning of a character */
+            continue;
+        if (n != (size_t)-1)
+            return 1;
+        memset(&e->decoder, 0, sizeof(e->decoder)); /* no character at all: pass it over */
+    }
+}
+
+/* Takes what is pasted, newlines and all, as if it had been typed in one line. */
+static unsigned char paste(EditLine *el, int unused)
+{
+    struct editor *e = editor_of(el);
+    char *text = NULL;
+    size_t len = 0;
+    FILE *copy = open_memstream(&text, &len);
+    int byte;
+
+    (void)unused;
+    if (!copy)
+        return CC_ERROR;
+    do {
+        keyboard_note_paste();
+        byte = next_byte(e);
+        if (byte < 0)
+            break;
+        fputc(byte == '\r' ? '\n' : byte, copy);
+        fflush(copy);
+    } while (len < strlen(PASTE_END) || strcmp(text + len - strlen(PASTE_END), PASTE_END) != 0);
+    fclose(copy);
+    if (len >= strlen(PASTE_END) && strcmp(text + len - strlen(PASTE_END), PASTE_END) == 0)
+        len -= strlen(PASTE_END);
+    while (len > 0 && text[len - 1] == '\n') /* Enter is for the user to press */
+        len--;
+    text[len] = '\0';
+    if (len > 0)
+        el_insertstr(el, text);
+    free(text);
+    return CC_REFRESH;
+}
+
+/* The same with vi's keys, where the escape has led to the command mode, and a character back. In
+ * that mode the cursor does not stay behind the last one. */
+static unsigned char paste_in_vi(EditLine *el, int unused)
+{
+    const LineInfoW *line;
+    unsigned char result;
+
+    el_cursor(el, 1);
+    result = paste(el, unused);
+    line = el_wline(el);
+    el_push(el, line->cursor == line->lastchar ? "a" : "i");
+    return result;
+}
+
+/* ---- Completion ------------------------------------------------------------------------------ */
+
+void editor_complete_by(struct editor *e, editor_complete_fn complete, void *arg)
+{
+    e->complete = complete;
+    e->complete_arg = arg;
+}
+
+void editor_go_below(struct editor *e)
+{
+    struct extent shown;
+
+    if (!e->typing || e->left_line)
+        return;
+    shown = extent_of_line(e, e->columns);
+    e->left_line = true;
+    for (; shown.cursor.row <= shown.end.row; shown.cursor.row++)
+        fputc('\n', stdout);
+    fputc('\r', stdout);
+}
+
+/* What Tab is bound to. */
+static unsigned char complete(EditLine *el, int unused)
+{
+    struct editor *e = editor_of(el);
+    const LineInfo *line = el_line(el);
+    char *before = strndup(line->buffer, (size_t)(line->cursor - line->buffer));
+    char *after = strndup(line->cursor, (size_t)(line->lastchar - line->cursor));
+    char *more = NULL;
+
+    (void)unused;
+    if (e->complete && before && after)
+        more = e->complete(e->complete_arg, before, after);
+    if (more && *more)
+        el_insertstr(el, more);
+    return_to_line(e);
+    free(before);
+    free(after);
+    free(more);
+    return CC_REFRESH;
+}
+
+/* ---- Opening and closing --------------------------------------------------------------------- */
+
+/* libedit shows what the locale can: one that knows no more than ASCII gives way to UTF-8. */
+static void set_locale(void)
+{
+    setlocale(LC_CTYPE, "");
+    if (MB_CUR_MAX == 1)
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+/* A ~/.editrc that says `bind -v` has all keys bound anew. */
+static void bind_in_vi(EditLine *el)
+{
+    const char *keys;
+
+    if (el_get(el, EL_EDITOR, &keys) < 0 || strcmp(keys, "vi") != 0)
+        return;
+    el_set(el, EL_BIND, "^I", "complete", NULL);
+    el_set(el, EL_BIND, "-a", &PASTE_BEGIN[1], "paste-in-vi", NULL);
+}
+
+/* Reads what editrc(5) says of keys, if it is the user's or root's: a key may stand for whole
+ * lines, and sudo may leave HOME that of another user. */
+static void read_editrc(EditLine *el)
+{
+    const char *named = getenv("EDITRC"), *home = getenv("HOME");
+    struct file_error why;
+    char *path = NULL;
+
+    if (named && *named)
+        path = strdup(named);
+    else if (home && asprintf(&path, "%s/.editrc", home) < 0)
+        path = NULL;
+    if (path && file_is_trusted(path, &why))
+        el_source(el, path);
+    else if (path && *why.text)
+        fprintf(stderr, "pystuck: keys are not set: %s\n", why.text);
+    free(path);
+}
+
+/* An end of a paste whose beginning is not known, or was dropped by Ctrl-C. */
+static unsigned char pass_over(EditLine *el, int unused)
+{
+    (void)el;
+    (void)unused;
+    return CC_NORM;
+}
+
+/* Has libedit leave the terminal as it is for keys that are typed, between two lines: what is typed
+ * there would be echoed, and be on the screen twice. */
+static void magic_files_modes(EditLine *el)
+{
+    int edits = 1;
+
+    el_get(el, EL_EDITMODE, &edits);
+    if (edits)
+        el_set(el, EL_SETTY, "-x", "-icanon", "-echo", NULL);
+}
+
+static void set_up(struct editor *e)
+{
+    HistEvent event;
+
+    el_set(e->el, EL_CLIENTDATA, e);
+    el_set(e->el, EL_PROMPT_ESC, prompt_of, EDITOR_HIDDEN[0]);
+    el_set(e->el, EL_SIGNAL, 0);
+    el_set(e->el, EL_EDITOR, "emacs");
+    el_set(e->el, EL_GETCFN, get_char);
+    el_wset(e->el, EL_ADDFN, L"paste", L"Take what is pasted as it is", paste); /* no copies */
+    el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
+    el_wset(e->el, EL_ADDFN, L"paste-in-vi", L"The same with vi's keys", paste_in_vi);
+    el_wset(e->el, EL_ADDFN, L"pass-over", L"Do nothing", pass_over);
+    el_set(e->el, EL_BIND, PASTE_END, "pass-over", NULL);
+    el_wset(e->el, EL_ADDFN, L"complete", L"Complete what is typed", complete);
+    el_set(e->el, EL_BIND, "^I", "complete", NULL);
+    el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    el_set(e->el, EL_BIND, "\\e[1;5C", "em-next-word", NULL);
+    el_set(e->el, EL_BIND, "\\e[1;5D", "ed-prev-word", NULL);
+    if (e->memory) {
+        history(e->memory, &event, H_SETSIZE, HISTORY_FILE_MAX);
+        el_set(e->el, EL_HIST, history, e->memory);
+        history_file_load(e->memory, &e->path);
+    }
+    read_editrc(e->el);
+    bind_in_vi(e->el);
+    magic_files_modes(e->el);
+}
+
+struct editor *editor_open(const struct editor_watch *watch)
+{
+    struct editor *e = calloc(1, sizeof(*e));
+
+    if (!e)
+        return NULL;
+    set_locale();
+    e->watch = *watch;
+    e->prompt = "";
+    terminal_open();
+    e->el = el_init("pystuck", stdin, stdout, stderr);
+    if (!e->el) {
+        free(e);
+        return NULL;
+    }
+    e->memory = history_init();
+    e->path = history_file_path();
+    set_up(e);
+    return e;
+}
+
+void editor_close(struct editor *e)
+{
+    if (!e)
+        return;
+    el_end(e->el);
+    terminal_close();
+    if (e->memory)
+        history_end(e->memory);
+    free(e->path);
+    free(e);
+}
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+static const char *get_line(struct editor *e, const char *prompt, int *len)
+{
+    const char *line;
+
+    e->prompt = prompt;
+    e->columns = text_width();
+    memset(&e->decoder, 0, sizeof(e->decoder));
+    terminal_type();
+    terminal_bracket_pastes(true);
+    line = el_gets(e->el, len);
+    terminal_bracket_pastes(false);
+    e->typing = false;
+    return line;
+}
+
+enum editor_result editor_read(struct editor *e, const char *prompt, char **line)
+{
+    int len = 0;
+    const char *typed = get_line(e, prompt, &len);
+
+    if (interrupt_take()) {
+        keyboard_interrupt();
+        el_reset(e->el);
+        fputs("^C\n", stdout);
+        return EDITOR_INTERRUPTED;
+    }
+    if (!typed || len <= 0)
+        return EDITOR_END;
+    if (typed[len - 1] == '\n')
+        len--;
+    *line = strndup(typed, (size_t)len);
+    return *line ? EDITOR_LINE : EDITOR_END;
+}
+
+void editor_remember(struct editor *e, const char *cell)
+{
+    if (e->memory)
+        history_file_add(e->memory, &e->path, cell);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * set_error: errors of the client's own, in librpyc's form.
+ */
+#ifndef CLIENT_SET_ERROR_H
+#define CLIENT_SET_ERROR_H
+
+#include <rpyc.h>
+
+/* Fills *err with a code and a sentence. Always -1. */
+int set_error(struct rpyc_error *err, enum rpyc_errcode code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

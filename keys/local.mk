@@ -1,0 +1,12 @@
+# pystuck-keys(1): makes keys and certificates for TLS. Uses OpenSSL, and nothing else of this project
+# except common/.
+
+EXTRA_DIST += doc/pystuck-keys.1
+if HAVE_OPENSSL
+bin_PROGRAMS += keys/pystuck-keys
+keys_pystuck_keys_SOURCES = keys/keys.c keys/certificate.c keys/certificate.h
+keys_pystuck_keys_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS) -I$(srcdir)/common
+keys_pystuck_keys_LDADD = common/libcommon.la $(OPENSSL_LIBS)
+keys_pystuck_keys_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
+man_MANS = doc/pystuck-keys.1
+endif
