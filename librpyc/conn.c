@@ -19,7 +19,7 @@ static void init_locks(struct conn *c)
     pthread_mutex_init(&c->lock, NULL);
 }
 
-int conn_new(struct conn **out, const struct stream *stream, const struct conn_host *ops,
+int conn_new(struct conn **out, const struct stream *stream, const struct conn_callbacks *ops,
              void *host, const struct conn_config *config, struct rpyc_error *err)
 {
     struct conn *c = calloc(1, sizeof(*c));

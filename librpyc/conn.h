@@ -19,7 +19,7 @@
 struct conn;
 
 /* Who serves the requests that come in on a connection. */
-struct conn_host {
+struct conn_callbacks {
     /* Serves one request; conn_handler has been read off already. Called by whichever thread reads,
      * without any lock. Has to answer through conn_reply_begin and conn_send, once, but for
      * HANDLE_CLOSE, which conn itself takes care of. The message is conn's; a host that has read it
@@ -53,7 +53,7 @@ struct conn_config {
 };
 
 /* A connection over a stream, which it takes, also when it fails (RPYC_ENOMEM). One reference. */
-int conn_new(struct conn **out, const struct stream *stream, const struct conn_host *ops,
+int conn_new(struct conn **out, const struct stream *stream, const struct conn_callbacks *ops,
              void *host, const struct conn_config *config, struct rpyc_error *err);
 
 struct conn *conn_ref(struct conn *c);

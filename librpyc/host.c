@@ -419,18 +419,18 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
  * peer sends such replies one after the other. */
 static void unclaimed(void *host, struct conn *c, struct message *reply)
 {
-    struct drops many = {0};
+    struct releases many = {0};
     rpyc_conn *conn = host;
 
     pthread_mutex_lock(&conn->lock);
-    drops_add_box(&conn->drops, &reply->body);
-    if (conn->drops.count > UNCLAIMED_MAX)
-        many = drops_take(&conn->drops);
+    releases_add_box(&conn->releases, &reply->body);
+    if (conn->releases.count > UNCLAIMED_MAX)
+        many = releases_take(&conn->releases);
     pthread_mutex_unlock(&conn->lock);
-    drops_post(c, &many, value_deadline(conn));
+    releases_post(c, &many, value_deadline(conn));
 }
 
-static const struct conn_host value_host = {.serve = serve, .unclaimed = unclaimed};
+static const struct conn_callbacks value_callbacks = {.serve = serve, .unclaimed = unclaimed};
 
 /* ---- Connections ---------------------------------------------------------------------------- */
 
@@ -455,7 +455,7 @@ int rpyc_conn_new(rpyc_conn **out, const struct stream *stream, const struct con
     conn->deadline = DEADLINE_NEVER;
     pthread_mutex_init(&conn->lock, NULL);
     limited.max_items = ITEMS_MAX;
-    if (conn_new(&conn->conn, &taken, &value_host, conn, &limited, err) < 0) {
+    if (conn_new(&conn->conn, &taken, &value_callbacks, conn, &limited, err) < 0) {
         rpyc_conn_unref(conn);
         return -1;
     }

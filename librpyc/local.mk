@@ -9,7 +9,7 @@ librpyc_librpyc_internal_la_SOURCES = \
 	librpyc/conn.c librpyc/conn.h \
 	librpyc/connect.c \
 	librpyc/describe.c librpyc/describe.h \
-	librpyc/drops.c librpyc/drops.h \
+	librpyc/releases.c librpyc/releases.h \
 	librpyc/error.c librpyc/error.h \
 	librpyc/format.c librpyc/format.h \
 	librpyc/frame.c librpyc/frame.h \

@@ -39,7 +39,7 @@ struct pending {
 struct conn {
     atomic_int refs;
     struct stream stream;
-    const struct conn_host *ops;
+    const struct conn_callbacks *ops;
     void *host;
     int stall_ms;       /* 0: never */
     unsigned max_depth; /* of each message: see conn_config */

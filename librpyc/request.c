@@ -16,12 +16,12 @@ static void unref_value(rpyc_value **v)
 
 void value_request_begin(rpyc_conn *conn, struct outgoing *out, enum handler handler, int64_t *seq)
 {
-    struct drops drops;
+    struct releases releases;
 
     pthread_mutex_lock(&conn->lock);
-    drops = drops_take(&conn->drops);
+    releases = releases_take(&conn->releases);
     pthread_mutex_unlock(&conn->lock);
-    drops_request_begin(conn->conn, &drops, out, handler, seq);
+    releases_request_begin(conn->conn, &releases, out, handler, seq);
 }
 
 static void free_exception(struct rpyc_exception **exc)

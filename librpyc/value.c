@@ -15,7 +15,7 @@ void rpyc_conn_unref(rpyc_conn *conn)
     if (atomic_fetch_sub(&conn->refs, 1) > 1)
         return;
     conn_unref(conn->conn);
-    drops_free(&conn->drops);
+    releases_free(&conn->releases);
     locals_clear(conn);
     pthread_mutex_destroy(&conn->lock);
     free(conn);
@@ -52,7 +52,7 @@ static void free_netref(rpyc_value *v)
 {
     rpyc_conn *conn = v->ref.conn;
 
-    drops_add(&conn->drops, v->ref.pack, v->ref.pack_len, v->ref.count, 0);
+    releases_add(&conn->releases, v->ref.pack, v->ref.pack_len, v->ref.count, 0);
     free(v->ref.name);
     free(v->ref.pack);
     free(v);

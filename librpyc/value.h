@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "drops.h"
+#include "releases.h"
 
 struct netref {
     rpyc_conn *conn; /* a reference */
@@ -59,11 +59,11 @@ struct rpyc_conn {
     bool guessing;    /* the generation is not certain yet: the first thing that comes in tells */
     rpyc_value *root; /* from before there is anyone else who has it until it is closed */
 
-    pthread_mutex_t lock; /* guards what follows; no other is taken while it is held */
-    rpyc_value *service;  /* what the other side gets for our root, once it asked */
-    void *netrefs;        /* tsearch tree of the netrefs that are alive, by id pack */
-    void *locals;         /* tsearch tree of the objects of ours that the other side holds */
-    struct drops drops;   /* objects to be given back with the next request */
+    pthread_mutex_t lock;     /* guards what follows; no other is taken while it is held */
+    rpyc_value *service;      /* what the other side gets for our root, once it asked */
+    void *netrefs;            /* tsearch tree of the netrefs that are alive, by id pack */
+    void *locals;             /* tsearch tree of the objects of ours that the other side holds */
+    struct releases releases; /* objects to be given back with the next request */
 };
 
 void rpyc_conn_unref(rpyc_conn *conn);

@@ -98,7 +98,7 @@ static int write_request(struct ps_session *s, enum handler handler, PyObject *a
     if (!conn_has_met(s->conn) && meet_client(s, deadline) < 0)
         return -1;
     w->boxer = (struct ps_boxer){.session = s, .out = &w->out.buf};
-    drops_request_begin(s->conn, &s->drops, &w->out, handler, &w->seq);
+    releases_request_begin(s->conn, &s->releases, &w->out, handler, &w->seq);
     w->boxed = ps_box(&w->boxer, args) == 0;
     return 0;
 }

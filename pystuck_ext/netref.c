@@ -61,7 +61,7 @@ static void netref_dealloc(PyObject *self)
 
     if (s) {
         tdelete(ref, &s->netrefs, compare_packs);
-        drops_add(&s->drops, ref->pack, ref->pack_len, ref->count, ref->answered);
+        releases_add(&s->releases, ref->pack, ref->pack_len, ref->count, ref->answered);
         ps_session_drop_soon(s);
     }
     if (ref->weakrefs)
@@ -500,6 +500,6 @@ PyObject *ps_netref_get(struct ps_session *s, const struct id_pack *pack)
         netref = netref_new(s, (PyTypeObject *)cls, pack);
     Py_XDECREF(cls);
     if (!netref)
-        drops_add(&s->drops, pack->raw, pack->raw_len, 1, 0);
+        releases_add(&s->releases, pack->raw, pack->raw_len, 1, 0);
     return netref;
 }

@@ -47,7 +47,7 @@ void ps_session_unref(struct ps_session *s)
     if (atomic_fetch_sub(&s->refs, 1) > 1)
         return;
     conn_unref(s->conn);
-    drops_free(&s->drops);
+    releases_free(&s->releases);
     free(s->certificate);
     free(s);
 }
@@ -232,14 +232,14 @@ static void tell_refusal(const struct ps_session *s)
  * client's was dropped there, as a request does at its end. */
 static void leave_python(struct ps_session *s)
 {
-    struct drops drops = {0};
+    struct releases releases = {0};
 
     if (on_own_thread(s)) {
         end_python(s, own_depth == 1);
-        drops = drops_take(&s->drops);
+        releases = releases_take(&s->releases);
     }
     leave(s);
-    drops_post(s->conn, &drops, deadline_in(REQUEST_TIMEOUT_MS));
+    releases_post(s->conn, &releases, deadline_in(REQUEST_TIMEOUT_MS));
 }
 
 /* A service that is to be made, and told of its client. */
@@ -328,7 +328,7 @@ static int serve_in_python(struct ps_session *s, struct conn *c, struct message 
 {
     bool outermost = on_own_thread(s) && own_depth == 1;
     struct outgoing out;
-    struct drops drops;
+    struct releases releases;
     int result;
 
     if (!enter(s))
@@ -346,11 +346,11 @@ static int serve_in_python(struct ps_session *s, struct conn *c, struct message 
         keep_late_exception(s);
     if (on_own_thread(s))
         end_python(s, outermost);
-    drops = drops_take(&s->drops);
+    releases = releases_take(&s->releases);
     leave(s);
     if (result == 0)
         result = conn_send(c, &out, reply_deadline(s), err);
-    drops_post(c, &drops, deadline_in(REQUEST_TIMEOUT_MS));
+    releases_post(c, &releases, deadline_in(REQUEST_TIMEOUT_MS));
     return result;
 }
 
@@ -395,14 +395,14 @@ static bool interrupted(void *host, bool by_signal)
 /* Objects of the client's that came in an answer that nobody waits for any more. */
 static void unclaimed(void *host, struct conn *c, struct message *reply)
 {
-    struct drops drops = {0};
+    struct releases releases = {0};
 
     (void)host;
-    drops_add_box(&drops, &reply->body);
-    drops_post(c, &drops, deadline_in(REQUEST_TIMEOUT_MS));
+    releases_add_box(&releases, &reply->body);
+    releases_post(c, &releases, deadline_in(REQUEST_TIMEOUT_MS));
 }
 
-static const struct conn_host session_host = {
+static const struct conn_callbacks session_callbacks = {
     .serve = serve,
     .interrupted = interrupted,
     .hears_signals = hears_signals,
@@ -415,15 +415,15 @@ static const struct conn_host session_host = {
 static void give_back(void *arg)
 {
     struct ps_session *s = arg;
-    struct drops drops;
+    struct releases releases;
 
     poll(NULL, 0, DROP_AFTER_MS);
     if (enter_at_last(s)) {
-        drops = drops_take(&s->drops);
+        releases = releases_take(&s->releases);
         s->dropping = false;
         ps_thread_leave_python(s->state);
-        drops_post(s->conn, &drops, deadline_in(REQUEST_TIMEOUT_MS));
-        drops_free(&drops);
+        releases_post(s->conn, &releases, deadline_in(REQUEST_TIMEOUT_MS));
+        releases_free(&releases);
     }
     end_thread(s);
 }
@@ -456,7 +456,7 @@ static void drop_objects(void *session)
     Py_CLEAR(s->connection);
     Py_CLEAR(s->last_traceback);
     Py_CLEAR(s->classes);
-    drops_free(&s->drops);
+    releases_free(&s->releases);
     PyErr_Clear();
 }
 
@@ -695,7 +695,8 @@ static struct ps_session *session_new(const struct ps_settings *settings, struct
         free(s);
         return hang_up(client, stream);
     }
-    if (conn_new(&s->conn, stream, &session_host, s, &config, NULL) < 0) { /* which has hung up */
+    if (conn_new(&s->conn, stream, &session_callbacks, s, &config, NULL) <
+        0) { /* which has hung up */
         free(s->certificate);
         free(s);
         return NULL;

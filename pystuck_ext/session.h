@@ -14,7 +14,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "drops.h"
+#include "releases.h"
 #include "ext.h"
 #include "objects.h"
 #include "server.h"
@@ -75,7 +75,7 @@ struct ps_session {
     PyObject *last_traceback; /* of the latest exception that went to the client, or NULL */
     PyObject *classes;        /* of the client's objects: bytes that name a class -> netref type */
     void *netrefs;            /* tsearch tree: the client's objects that we hold */
-    struct drops drops;       /* ... and those that are to be given back, */
+    struct releases releases; /* ... and those that are to be given back, */
     bool dropping;            /* ... which a thread sees to */
 };
 
@@ -100,7 +100,7 @@ void ps_session_unref(struct ps_session *s);
 bool ps_session_enter(struct ps_session *s);
 void ps_session_leave(struct ps_session *s, PyObject *obj);
 
-/* With the GIL: has the client's objects that are in `drops` given back soon, also where nothing
+/* With the GIL: has the client's objects that are in `releases` given back soon, also where nothing
  * else is going to be sent. */
 void ps_session_drop_soon(struct ps_session *s);
 

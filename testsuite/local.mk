@@ -8,7 +8,7 @@ unit_tests = \
 	testsuite/unit/test_conn \
 	testsuite/unit/test_connect \
 	testsuite/unit/test_describe \
-	testsuite/unit/test_drops \
+	testsuite/unit/test_releases \
 	testsuite/unit/test_format \
 	testsuite/unit/test_frame \
 	testsuite/unit/test_local \

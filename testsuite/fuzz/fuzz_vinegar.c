@@ -54,6 +54,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     rpyc_unref(v);
     must(!conn->netrefs && !conn->locals);
-    drops_free(&conn->drops);
+    releases_free(&conn->releases);
     return 0;
 }

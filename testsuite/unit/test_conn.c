@@ -61,8 +61,9 @@ static bool interrupted(void *host, bool by_signal)
            (quitter == 0 || pthread_equal(quitter, pthread_self()));
 }
 
-static const struct conn_host plain_host = {.serve = serve};
-static const struct conn_host interruptible_host = {.serve = serve, .interrupted = interrupted};
+static const struct conn_callbacks plain_host = {.serve = serve};
+static const struct conn_callbacks interruptible_host = {.serve = serve,
+                                                         .interrupted = interrupted};
 
 /* Answers every request with the box of the int 42. */
 static int serve_42(struct host *host, struct conn *c, struct message *m, struct rpyc_error *err)
@@ -76,7 +77,8 @@ static int serve_42(struct host *host, struct conn *c, struct message *m, struct
     return conn_send(c, &out, SOON, err);
 }
 
-static void link_open(struct link *l, const struct conn_host *ops, const struct conn_config *config)
+static void link_open(struct link *l, const struct conn_callbacks *ops,
+                      const struct conn_config *config)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;
     struct stream s;
@@ -988,7 +990,7 @@ static bool interrupted_by_what_it_did(void *host, bool by_signal)
 
 TEST(a_host_may_give_a_wait_up_after_a_message)
 {
-    const struct conn_host ops = {.serve = serve, .interrupted = interrupted_by_what_it_did};
+    const struct conn_callbacks ops = {.serve = serve, .interrupted = interrupted_by_what_it_did};
     const struct conn_config config = {.generation = RPYC_GENERATION_6};
     AUTO_LINK l = malloc(sizeof(*l));
 
@@ -1043,7 +1045,7 @@ static bool handle_signal(void *host, bool by_signal)
 
 TEST(a_signal_handler_cannot_send_in_the_middle_of_a_send_of_its_thread)
 {
-    static const struct conn_host ops = {.serve = serve, .interrupted = handle_signal};
+    static const struct conn_callbacks ops = {.serve = serve, .interrupted = handle_signal};
     const struct conn_config config = {.generation = RPYC_GENERATION_6};
     AUTO_LINK l = malloc(sizeof(*l));
     int64_t end = clock_ms() + 10000;

@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-#include "drops.h"
+#include "releases.h"
 #include "pending.h"
 
 #define SOON deadline_in(10000)
@@ -84,14 +84,14 @@ static void ask_for_root(struct conn *c)
 static void give_back(struct conn *c, uint64_t answered)
 {
     AUTO_BYTES pack = from_hex("12 080a61 51 51"), other = from_hex("12 080a62 51 51");
-    struct drops list = {0};
+    struct releases list = {0};
 
     if (answered)
-        drops_add(&list, other.data, other.len, 1, answered);
-    drops_add(&list, pack.data, pack.len, 1, 0);
+        releases_add(&list, other.data, other.len, 1, answered);
+    releases_add(&list, pack.data, pack.len, 1, 0);
     if (answered)
-        drops_add(&list, other.data, other.len, 2, answered);
-    drops_post(c, &list, SOON);
+        releases_add(&list, other.data, other.len, 2, answered);
+    releases_post(c, &list, SOON);
 }
 
 static int serve(void *host, struct conn *c, struct message *m, int64_t handler,
@@ -119,7 +119,7 @@ static void serve_to_end(void *arg)
 
 static struct link *link_new(void)
 {
-    static const struct conn_host ops = {.serve = serve};
+    static const struct conn_callbacks ops = {.serve = serve};
     const struct conn_config config = {.generation = RPYC_GENERATION_6, .bound = true};
     struct link *l = calloc(1, sizeof(*l));
     AUTO_ERROR err = RPYC_ERROR_INIT;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "unit.h"
 
-#include "drops.h"
+#include "releases.h"
 
 #define SOON deadline_in(10000)
 
@@ -28,7 +28,7 @@ static int serve_nothing(void *host, struct conn *c, struct message *m, int64_t 
 
 static struct link link_new(void)
 {
-    static const struct conn_host host = {.serve = serve_nothing};
+    static const struct conn_callbacks host = {.serve = serve_nothing};
     const struct conn_config config = {.generation = RPYC_GENERATION_6};
     AUTO_ERROR err = RPYC_ERROR_INIT;
     struct stream s;
@@ -51,12 +51,12 @@ static void link_free(struct link *l)
 #define AUTO_LINK _cleanup_(link_free) struct link
 
 /* Adds what this box refers to. Whether the box could be read is in the reader. */
-static struct brine_reader add_box(struct drops *list, const struct bytes *box)
+static struct brine_reader add_box(struct releases *list, const struct bytes *box)
 {
     struct brine_reader r;
 
     brine_read(&r, box->data, box->len);
-    drops_add_box(list, &r);
+    releases_add_box(list, &r);
     return r;
 }
 
@@ -66,13 +66,13 @@ TEST(what_is_dropped_is_given_back_before_the_next_request)
 {
     AUTO_LINK l = link_new();
     AUTO_BYTES a = from_hex(PACK_A), b = from_hex(PACK_B);
-    struct drops list = {0};
+    struct releases list = {0};
     struct outgoing out;
     int64_t seq;
 
-    drops_add(&list, a.data, a.len, 1, 0);
-    drops_add(&list, b.data, b.len, 300, 0);
-    drops_request_begin(l.c, &list, &out, HANDLE_GETROOT, &seq);
+    releases_add(&list, a.data, a.len, 1, 0);
+    releases_add(&list, b.data, b.len, 300, 0);
+    releases_request_begin(l.c, &list, &out, HANDLE_GETROOT, &seq);
     assert_null(list.first);
     buffer_put(&out.buf, "\x11\x51\x02", 3);
     assert_int_equal(conn_send(l.c, &out, SOON, NULL), 0);
@@ -86,15 +86,15 @@ TEST(what_is_dropped_is_given_back_without_a_request)
 {
     AUTO_LINK l = link_new();
     AUTO_BYTES a = from_hex(PACK_A), b = from_hex(PACK_B);
-    struct drops list = {0};
+    struct releases list = {0};
 
-    drops_add(&list, a.data, a.len, 1, 0);
-    drops_add(&list, b.data, b.len, 2, 0);
-    drops_post(l.c, &list, SOON);
+    releases_add(&list, a.data, a.len, 1, 0);
+    releases_add(&list, b.data, b.len, 2, 0);
+    releases_post(l.c, &list, SOON);
     assert_null(list.first);
     hears(&l.peer, "011150 115f 1152 11 1153 " PACK_A " 1151 51");
     hears(&l.peer, "011151 115f 1152 11 1153 " PACK_B " 1151 52");
-    drops_post(l.c, &list, SOON);
+    releases_post(l.c, &list, SOON);
     hears_no_more(&l.peer);
 }
 
@@ -105,12 +105,12 @@ TEST(every_reference_in_a_box_is_dropped)
     AUTO_BYTES box = from_hex("1152 13"
                               "  1154 " PACK_A "  1152 12  1151 57  1154 " PACK_B "  1152 02"
                               "  1153 " PACK_B "  1154 " PACK_A);
-    struct drops list = {0};
+    struct releases list = {0};
     struct brine_reader r = add_box(&list, &box);
 
     assert_int_equal(r.failed, RPYC_OK);
     assert_true(brine_at_end(&r));
-    drops_post(l.c, &list, SOON);
+    releases_post(l.c, &list, SOON);
     hears(&l.peer, "011150 115f 1152 11 1153 " PACK_B " 1151 51");
     hears(&l.peer, "011151 115f 1152 11 1153 " PACK_A " 1151 51");
     hears(&l.peer, "011152 115f 1152 11 1153 " PACK_A " 1151 51");
@@ -120,7 +120,7 @@ TEST(every_reference_in_a_box_is_dropped)
 TEST(a_value_has_nothing_to_drop)
 {
     AUTO_BYTES box = from_hex("1151 11 57 0a78");
-    struct drops list = {0};
+    struct releases list = {0};
     struct brine_reader r = add_box(&list, &box);
 
     assert_true(brine_at_end(&r));
@@ -140,11 +140,11 @@ TEST(what_came_before_a_broken_part_of_a_box_is_dropped)
 
     for (i = 0; i < sizeof(boxes) / sizeof(*boxes); i++) {
         AUTO_BYTES box = from_hex(boxes[i]);
-        struct drops list = {0};
+        struct releases list = {0};
 
         add_box(&list, &box);
         assert_non_null(list.first);
-        drops_free(&list);
+        releases_free(&list);
         assert_null(list.first);
     }
 }
@@ -152,7 +152,7 @@ TEST(what_came_before_a_broken_part_of_a_box_is_dropped)
 TEST(a_box_of_boxes_of_boxes_ends)
 {
     AUTO_BUFFER buf = BUFFER_INIT;
-    struct drops list = {0};
+    struct releases list = {0};
     struct bytes box;
     int i;
 

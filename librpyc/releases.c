@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "drops.h"
+#include "releases.h"
 
 #include <stdlib.h>
 
-struct drop {
-    struct drop *next;
+struct release {
+    struct release *next;
     uint64_t count, thread;
     size_t pack_len;
     uint8_t pack[];
 };
 
-void drops_add(struct drops *list, const uint8_t *pack, size_t pack_len, uint64_t count,
-               uint64_t thread)
+void releases_add(struct releases *list, const uint8_t *pack, size_t pack_len, uint64_t count,
+                  uint64_t thread)
 {
-    struct drop *d = malloc(sizeof(*d) + pack_len);
+    struct release *d = malloc(sizeof(*d) + pack_len);
 
     if (!d)
         return;
@@ -26,7 +26,7 @@ void drops_add(struct drops *list, const uint8_t *pack, size_t pack_len, uint64_
     list->count++;
 }
 
-void drops_add_box(struct drops *list, struct brine_reader *r)
+void releases_add_box(struct releases *list, struct brine_reader *r)
 {
     struct brine_item tuple;
     struct id_pack pack;
@@ -36,7 +36,7 @@ void drops_add_box(struct drops *list, struct brine_reader *r)
 
     for (; left > 0 && box_next(r, &label); left--) {
         if (label == LABEL_REMOTE_REF && id_pack_next(r, &pack))
-            drops_add(list, pack.raw, pack.raw_len, 1, 0);
+            releases_add(list, pack.raw, pack.raw_len, 1, 0);
         else if (label == LABEL_TUPLE && brine_next(r, &tuple) && tuple.type == BRINE_TUPLE)
             left += tuple.count;
         else if (label == LABEL_TUPLE || !brine_skip(r, &data, &len))
@@ -44,20 +44,20 @@ void drops_add_box(struct drops *list, struct brine_reader *r)
     }
 }
 
-struct drops drops_take(struct drops *list)
+struct releases releases_take(struct releases *list)
 {
-    struct drops taken = *list;
+    struct releases taken = *list;
 
-    *list = (struct drops){0};
+    *list = (struct releases){0};
     return taken;
 }
 
-void drops_free(struct drops *list)
+void releases_free(struct releases *list)
 {
-    struct drop *d = drops_take(list).first;
+    struct release *d = releases_take(list).first;
 
     while (d) {
-        struct drop *next = d->next;
+        struct release *next = d->next;
 
         free(d);
         d = next;
@@ -65,7 +65,7 @@ void drops_free(struct drops *list)
 }
 
 /* Appends the arguments of a DEL: the object and its count. */
-static void put_arguments(struct buffer *out, const struct drop *d)
+static void put_arguments(struct buffer *out, const struct release *d)
 {
     box_put(out, LABEL_TUPLE);
     brine_put_tuple(out, 2);
@@ -76,18 +76,18 @@ static void put_arguments(struct buffer *out, const struct drop *d)
 }
 
 /* Whom a request is for that gives back what is in the list, or else, at its end, any other. */
-static uint64_t recipient_of(const struct drop *d, uint64_t usual)
+static uint64_t recipient_of(const struct release *d, uint64_t usual)
 {
     return d && d->thread ? d->thread : usual;
 }
 
 /* Writes a DEL for everything in the list into a message that was begun with one, and begins a
  * request behind them. Empties the list. */
-static void put_all(struct conn *c, struct drops *list, struct outgoing *out, enum handler handler,
-                    int64_t *seq)
+static void put_all(struct conn *c, struct releases *list, struct outgoing *out,
+                    enum handler handler, int64_t *seq)
 {
     const uint64_t usual = out->threads.recipient;
-    const struct drop *d;
+    const struct release *d;
 
     if (list->first && list->first->thread)
         conn_request_restart(c, out, HANDLE_DEL, *seq, list->first->thread);
@@ -97,19 +97,19 @@ static void put_all(struct conn *c, struct drops *list, struct outgoing *out, en
         if (conn_request_next(c, out, d->next ? HANDLE_DEL : handler, seq, NULL) < 0)
             out->buf.failed = true;
     }
-    drops_free(list);
+    releases_free(list);
 }
 
-void drops_request_begin(struct conn *c, struct drops *list, struct outgoing *out,
-                         enum handler handler, int64_t *seq)
+void releases_request_begin(struct conn *c, struct releases *list, struct outgoing *out,
+                            enum handler handler, int64_t *seq)
 {
     conn_request_begin(c, out, list->first ? HANDLE_DEL : handler, seq);
     put_all(c, list, out, handler, seq);
 }
 
-void drops_post(struct conn *c, struct drops *list, deadline_t deadline)
+void releases_post(struct conn *c, struct releases *list, deadline_t deadline)
 {
-    struct drop *last = list->first;
+    struct release *last = list->first;
     struct outgoing out;
     int64_t seq;
 
