@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A server that lies to pystuck(1): honest as far as it goes, and then not.
 
-It speaks as a classic server does, by hand, and knows what the client asks of one (client/eval/cell.h,
-client/stacks/fetch.c): the stacks, cells, completion, inspection. A lie takes the place of one answer.
+It speaks as a classic server does, by hand, and knows what the client asks of a server
+(client/eval/cell.h, client/stacks/fetch.c): the stacks, cells, completion, inspection. A lie takes
+the place of one answer.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from harness import PATIENCE, wait_until
 
-SOURCE = (Path(__file__).parents[2] / "client" / "bootstrap.py").read_text()
+SOURCE = (Path(__file__).parents[2] / "client" / "eval" / "bootstrap.py").read_text()
 
 
 class Session:

@@ -22,7 +22,7 @@ from harness import SERVERS, Debuggee, Stock, command, stock_environment, wait_u
 from prompts import Prompt
 
 CLIENT = Path(__file__).parents[2] / "client"
-SOURCE = (CLIENT / "completion.py").read_text()
+SOURCE = (CLIENT / "prompt" / "completion.py").read_text()
 
 Start = Callable[..., Debuggee]
 Complete = Callable[..., "tuple[int, str, str, int, tuple[str, ...]]"]
@@ -37,7 +37,7 @@ LOOKS_AT_FRAMES = True
 def completer(source: str = "", **names: Any) -> tuple[Complete, dict[str, Any]]:
     """The function of completion.py, and the namespace of the cells, in which `source` was run."""
     namespace: dict[str, Any] = dict(names)
-    exec((CLIENT / "bootstrap.py").read_text(), namespace)
+    exec((CLIENT / "eval" / "bootstrap.py").read_text(), namespace)
     run, *_ = namespace.pop("_pystuck_cells")(print, print, str, print)
     exec(SOURCE, namespace)
     complete = namespace.pop("_pystuck_completion")(run)

@@ -22,7 +22,7 @@ from harness import wait_until
 from test_bootstrap import Session, codes_within
 
 ROOT = Path(__file__).parents[2]
-SOURCE = (ROOT / "client" / "inspection.py").read_text()
+SOURCE = (ROOT / "client" / "prompt" / "inspection.py").read_text()
 COLLECTOR = (ROOT / "pystuck_ext" / "pystuck" / "_stacks.py").read_text()
 
 
