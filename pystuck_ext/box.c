@@ -250,5 +250,5 @@ PyObject *ps_unbox(struct ps_session *s, struct brine_reader *r)
         return ps_load_error(r);
     if (label == LABEL_LOCAL_REF)
         return ps_objects_get(&s->objects, &pack);
-    return ps_netref_get(s, &pack);
+    return s->ops->resolve(s, &pack);
 }

@@ -6,13 +6,6 @@
 #include "gil.h"
 #include "vinegar.h"
 
-struct ps_waiter *ps_waiter(void)
-{
-    static __thread struct ps_waiter waiter;
-
-    return &waiter;
-}
-
 /* Around a wait for the client, with the GIL before and after. */
 struct wait {
     PyThreadState *before;

@@ -36,16 +36,4 @@ void ps_goodbye(struct ps_session *s);
  * -1 with EOFError at the end of the connection, or with what a signal handler raised. */
 int ps_serve_one(struct ps_session *s, deadline_t deadline);
 
-/* A thread of the debuggee that waits for a client, and serves it meanwhile. */
-struct ps_waiter {
-    /* A KeyboardInterrupt that came while it served a request. It is the thread's own and is raised
-     * there, once the wait has been given up. A reference, or NULL. */
-    PyObject *interrupt;
-    deadline_t deadline; /* of the wait; 0 where there is none */
-    bool defer_signals;  /* handlers of signals have to wait until the wait is over */
-};
-
-/* This thread, as one of these. Needs no GIL. */
-struct ps_waiter *ps_waiter(void);
-
 #endif

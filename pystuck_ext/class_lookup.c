@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "class_lookup.h"
 
+#include <string.h>
+
 #if PY_VERSION_HEX < 0x030b0000 /* Python.h has PyFrame_Type from then on */
 #include <frameobject.h>
 #endif

@@ -5,6 +5,8 @@
 #ifndef PS_CLASS_LOOKUP_H
 #define PS_CLASS_LOOKUP_H
 
+#include <stddef.h>
+
 #include "ext.h"
 
 /* Returns the class that a name such as "builtins.ValueError" names: a new reference. Imports

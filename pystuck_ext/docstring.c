@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "docstring.h"
 
+#include <stddef.h>
+
 #include "class_lookup.h"
 
 /* ---- Indentation ---------------------------------------------------------------------------- */

@@ -167,6 +167,13 @@ void ps_gil_release(void)
     released = PyEval_SaveThread();
 }
 
+struct ps_waiter *ps_waiter(void)
+{
+    static __thread struct ps_waiter waiter;
+
+    return &waiter;
+}
+
 PyThreadState *ps_gil_begin_wait(void)
 {
     PyThreadState *before = released;

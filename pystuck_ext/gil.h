@@ -1,52 +1,66 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Taking the GIL and giving it back, on any thread: one of ours, which has no Python thread state
- * until it first asks for one, or one of the debuggee's, which has released it in ps_gil_begin_wait
- * and serves the client while it waits.
+ * Takes and releases the GIL, on two kinds of thread: threads of pystuck, which have no Python
+ * thread state before they first call ps_gil_take; and threads of the program, which release the
+ * GIL in ps_gil_begin_wait and may serve the client while they wait.
  */
 #ifndef PS_GIL_H
 #define PS_GIL_H
 
 #include "ext.h"
+#include "stream.h"
 
-/* Which life of Python this process is in: an embedding program may end Python and start it again.
- * Thread states, and all objects, are of one life. */
+/* The number of times that Python has ended in this process. A program that embeds Python may end
+ * it and start it again: that is a new life of Python. A thread state, and every Python object,
+ * exists in one life only. Needs no GIL. */
 unsigned ps_gil_life(void);
 
-/* With the GIL of the main interpreter: has all servers closed when Python has ended, and the next
- * life begin. While Python ends, clients are served as far as that is possible. Where all 32 slots
- * of Py_AtExit are taken, the servers live on. */
+/* With the GIL of the main interpreter: registers the function that closes all servers once Python
+ * has ended, and begins the next life. While Python is ending, clients are still served. If all 32
+ * slots of Py_AtExit are in use, the servers are not closed. */
 void ps_gil_at_exit(void);
 
-/* Whether the interpreter is going down, or gone. Needs no GIL. */
+/* True if the interpreter is shutting down or has ended. Needs no GIL. */
 bool ps_gil_is_ending(const struct ps_state *state);
 
-/* Takes the GIL. False, without it, when the interpreter is going down or there is no memory.
+/* Takes the GIL. False, without the GIL: the interpreter is shutting down, or there is no memory.
  *
- * A thread that is in here when the interpreter goes down does not come back: up to 3.13 Python
- * ends it, from 3.14 on it waits for ever. So the caller holds no lock, and owns nothing that
- * others wait for. */
+ * If the interpreter shuts down during the call, the call does not return: up to Python 3.13 the
+ * thread is ended, from 3.14 on it waits forever. So the caller must hold no lock, and must own
+ * nothing that another thread waits for. */
 bool ps_gil_take(const struct ps_state *state);
 void ps_gil_release(void);
 
-/* Around a wait of a thread that has the GIL and may be one of the debuggee's. What begin returns
- * is for end, which does not return where Python has ended meanwhile. */
+/* Release and take the GIL around a wait of a thread that has it. Pass the result of begin to end.
+ * If Python has ended during the wait, ps_gil_end_wait does not return, like ps_gil_take. */
 PyThreadState *ps_gil_begin_wait(void);
 void ps_gil_end_wait(PyThreadState *before);
 
-/* In the middle of work that may be long: lets other threads run once it is their turn, as Python's
- * own code does. */
+/* A thread that waits for the client's reply, and serves the client's requests meanwhile. */
+struct ps_waiter {
+    /* A KeyboardInterrupt that was raised while the thread served a request. The wait is given up,
+     * and the exception is raised on this thread. A reference, or NULL. */
+    PyObject *interrupt;
+    deadline_t deadline; /* of the wait; 0: the thread does not wait */
+    bool defer_signals;  /* handlers of signals run only after the wait */
+};
+
+/* Returns the calling thread's waiter. Needs no GIL. */
+struct ps_waiter *ps_waiter(void);
+
+/* Call often during long work: releases the GIL for a moment every 5 ms, like Python's own code. */
 void ps_gil_share(void);
 
-/* Runs the handlers of signals that came while this thread waits: true if one of them raised an
- * exception, which is set once the wait ends. Without the GIL. */
+/* Runs the handlers of signals that have arrived during a wait. Call without the GIL. True if a
+ * handler raised an exception: it is set when the wait ends. */
 bool ps_gil_signal_raised(void);
 
-/* Whether this thread has ever had the GIL through ps_gil_take, or is in a wait. */
+/* True if the calling thread has released the GIL with ps_gil_release or ps_gil_begin_wait, and has
+ * not taken it since. */
 bool ps_gil_is_known(void);
 
-/* The end of a thread of ours: with the GIL; frees its thread state and releases the GIL for the
- * last time. */
+/* With the GIL, on a thread of pystuck: frees the thread state and releases the GIL for the last
+ * time. */
 void ps_gil_end_thread(void);
 
 #endif

@@ -8,6 +8,8 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/box.c pystuck_ext/box.h \
 	pystuck_ext/call.c pystuck_ext/call.h \
 	pystuck_ext/class_lookup.c pystuck_ext/class_lookup.h \
+	pystuck_ext/classic_service.c pystuck_ext/classic_service.h \
+	pystuck_ext/connection_object.c pystuck_ext/connection_object.h \
 	pystuck_ext/credentials.c pystuck_ext/credentials.h \
 	pystuck_ext/ctxexit.c pystuck_ext/ctxexit.h \
 	pystuck_ext/dispatch.c pystuck_ext/dispatch.h \
@@ -21,10 +23,12 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/module.c \
 	pystuck_ext/netclass.c pystuck_ext/netclass.h \
 	pystuck_ext/netref.c pystuck_ext/netref.h \
+	pystuck_ext/netref_type.c pystuck_ext/netref_type.h \
 	pystuck_ext/objects.c pystuck_ext/objects.h \
 	pystuck_ext/policy.c pystuck_ext/policy.h \
 	pystuck_ext/pybrine.c pystuck_ext/pybrine.h \
 	pystuck_ext/pyframe.c pystuck_ext/pyframe.h \
+	pystuck_ext/serve.c pystuck_ext/serve.h \
 	pystuck_ext/server.c pystuck_ext/server.h \
 	pystuck_ext/service.c pystuck_ext/service.h \
 	pystuck_ext/session.c pystuck_ext/session.h \

@@ -11,13 +11,14 @@
 #include <sys/auxv.h>
 
 #include "admission.h"
+#include "classic_service.h"
 #include "gil.h"
 #include "handle.h"
 #include "session_object.h"
 #include "log.h"
-#include "netref.h"
+#include "netref_type.h"
 #include "pyframe.h"
-#include "service.h"
+#include "serve.h"
 #include "session.h"
 #include "thread.h"
 #include "tls.h"
@@ -339,9 +340,9 @@ static PyObject *start_server(PyObject *module, struct wanted *w, const struct a
 {
     struct ps_settings *settings = settings_new(module, w);
     struct ps_server_options options = {
-        .serve = ps_session_run,
+        .serve = ps_serve_run,
         .hung_up = ps_session_hung_up,
-        .tell = ps_session_tell,
+        .tell = ps_serve_tell,
         .context = settings,
         .listening = {.backlog = w->backlog,
                       .reuse = w->reuse_addr,
@@ -589,7 +590,7 @@ static int module_exec(PyObject *module)
         return -1;
     state->server_type = ps_handle_make_type(module);
     state->netref_type = ps_netref_make_type(module);
-    state->service_type = ps_service_make_type(module);
+    state->service_type = ps_classic_service_make_type(module);
     state->session_type = ps_session_make_type(module);
     state->request_type = ps_request_make_type(module);
     state->local_names = ps_netref_local_names();

@@ -244,7 +244,9 @@ static PyObject *classes_of(struct ps_session *s)
     return s->classes;
 }
 
-PyObject *ps_netclass_for(struct ps_session *s, const struct id_pack *pack)
+/* Returns the class of the netref for an id pack: the session remembers it, or the client is asked
+ * for its methods. A new reference, or NULL with an exception. */
+static PyObject *class_for(struct ps_session *s, const struct id_pack *pack)
 {
     PyObject *classes = classes_of(s), *key = class_key(pack), *cls = NULL, *listing;
 
@@ -261,4 +263,22 @@ PyObject *ps_netclass_for(struct ps_session *s, const struct id_pack *pack)
     Py_XDECREF(key);
     Py_XDECREF(classes);
     return cls;
+}
+
+PyObject *ps_netref_resolve(struct ps_session *s, const struct id_pack *pack)
+{
+    PyObject *netref = ps_netref_known(s, pack), *cls;
+
+    if (netref)
+        return netref;
+    cls = class_for(s, pack);
+    netref = ps_netref_known(s, pack); /* another thread may have been faster while we asked */
+    if (netref)
+        PyErr_Clear();
+    else if (cls)
+        netref = ps_netref_new(s, (PyTypeObject *)cls, pack);
+    Py_XDECREF(cls);
+    if (!netref)
+        releases_add(&s->releases, pack->raw, pack->raw_len, 1, 0);
+    return netref;
 }

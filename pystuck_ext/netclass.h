@@ -8,8 +8,9 @@
 
 #include "session.h"
 
-/* The class for netrefs to what an id pack names: known to the session already, or made after
- * asking the client for its methods. A new reference, or NULL with an exception. */
-PyObject *ps_netclass_for(struct ps_session *s, const struct id_pack *pack);
+/* Returns the netref for an id pack from the wire: the known one, counted once more, or a new one,
+ * for which the client may be asked about the class. A new reference, or NULL with an exception.
+ * For ps_session_ops. */
+PyObject *ps_netref_resolve(struct ps_session *s, const struct id_pack *pack);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The client's objects, as the debuggee sees them: netrefs. One type in C, and for each class on
- * the other side a subclass with just the special methods that it has.
+ * Netrefs: the client's objects as Python objects of the program. This file knows which netrefs a
+ * session has; netref_type has their methods.
  */
 #ifndef PS_NETREF_H
 #define PS_NETREF_H
@@ -11,28 +11,29 @@
 struct ps_netref {
     PyObject_HEAD
     struct ps_session *session; /* a reference */
-    uint8_t *pack;              /* its id pack as brine, as it came */
+    uint8_t *pack;              /* the id pack as brine, as it was received */
     size_t pack_len;
-    uint64_t count;    /* how often the client counted it for us */
-    uint64_t answered; /* the thread of the client's that it went back to in an answer, or 0 */
+    uint64_t count;    /* how many references the client counts for this netref */
+    uint64_t answered; /* the client's thread that was sent this netref in a reply, or 0 */
     PyObject *weakrefs;
 };
 
-/* The type, for the module's state. A new reference. */
-PyTypeObject *ps_netref_make_type(PyObject *module);
-
-/* The names that a netref has of its own (rpyc.core.netref.LOCAL_ATTRS), as a frozenset. */
-PyObject *ps_netref_local_names(void);
-
-/* obj as a netref to an object of this session's client, borrowed; NULL, without an exception, if
- * it is anything else. */
+/* Returns obj as a netref of this session: borrowed. NULL, without an exception, for anything else.
+ */
 struct ps_netref *ps_netref_of(struct ps_session *s, PyObject *obj);
 
-/* The netref for an id pack that came in: the one that there is, counted once more, or a new one,
- * for which the client may be asked about the class. A new reference, or NULL with an exception. */
-PyObject *ps_netref_get(struct ps_session *s, const struct id_pack *pack);
-
-/* Whether obj is a netref of any session of this module. */
+/* True if obj is a netref of any session. */
 bool ps_is_netref(PyObject *obj);
+
+/* Returns the session's netref for an id pack and counts it once more: a new reference. NULL,
+ * without an exception, if there is none. */
+PyObject *ps_netref_known(struct ps_session *s, const struct id_pack *pack);
+
+/* Makes the session's netref for an id pack that is not known, of a class from netclass. A new
+ * reference, or NULL with MemoryError. */
+PyObject *ps_netref_new(struct ps_session *s, PyTypeObject *cls, const struct id_pack *pack);
+
+/* tp_dealloc of the netref type. */
+void ps_netref_dealloc(PyObject *self);
 
 #endif

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The classic service, the root object that a client gets: eval, execute, getmodule, and a
- * namespace of its own (rpyc.core.service.SlaveService, under whose name clients look for its
- * proxy's class).
+ * The service of a client, from its creation to its end: the classic one, or the one that
+ * run_server was given. Needs the GIL.
  */
 #ifndef PS_SERVICE_H
 #define PS_SERVICE_H
 
 #include "session.h"
 
-PyTypeObject *ps_service_make_type(PyObject *module);
+/* Makes the service that run_server was given, its connection and its policy; then calls its
+ * on_connect. -1 with an exception: the service refuses the client. */
+int ps_service_connect(struct ps_session *s);
 
-/* A new service for one client, with the session's namespace. */
-PyObject *ps_service_new(struct ps_session *s);
+/* Makes the classic service, unless the session has a service, or has had one. Call before each
+ * request: with bind-threads several threads may serve a first one. -1 with an exception. */
+int ps_service_connect_classic(struct ps_session *s);
+
+/* Calls the service's on_disconnect if on_connect was called, even if that raised, like stock. Call
+ * once, and not while ps_service_connect is running. */
+void ps_service_disconnect(struct ps_session *s);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * One client, served by native threads of its own: when they need the GIL, and when they do not.
+ * A session: the server's side of one connection. This file has what all code for sessions uses:
+ * references, taking and releasing the GIL, the threads of a session. What these threads do is in
+ * serve.
  *
- * There is one thread, and more only where the client binds threads (bind-threads) and several of
- * its threads want something at a time. Each has one Python thread state, made when it first runs
- * Python and kept until the client goes. It holds the GIL while Python objects are touched and
- * never while it reads, waits or writes. It is no threading.Thread and shows up in no list of the
- * debuggee's.
+ * A session has one native thread; a client that binds threads (bind-threads) may get more, if
+ * several of its threads send requests at a time. Each thread has one Python thread state, which it
+ * makes when it first runs Python and keeps until the session ends. It holds the GIL while it uses
+ * Python objects, and never while it reads, waits or writes. None of these threads is a
+ * threading.Thread.
  */
 #ifndef PS_SESSION_H
 #define PS_SESSION_H
@@ -19,93 +21,147 @@
 #include "objects.h"
 #include "server.h"
 
-/* What a client may ask of us, or keep us waiting for. */
+/* Limits for what a client may send and hold, and for how long it may be silent. */
 struct ps_limits {
-    size_t max_clients;      /* at a time */
-    size_t max_frame;        /* bytes of a message */
-    size_t max_decompressed; /* ... once it is decompressed */
-    unsigned max_depth;      /* of tuples in tuples in a message, */
-    size_t max_items;        /* and of values in it, tuples among them */
-    size_t max_objects;      /* of ours that one client holds */
-    int handshake_ms;        /* for TLS and the first message; -1: for ever */
-    int send_ms;             /* without reading anything while it is being sent to; 0: for ever */
+    size_t max_clients;      /* connections at a time */
+    size_t max_frame;        /* bytes of one message, as received */
+    size_t max_decompressed; /* bytes of one message after decompression */
+    unsigned max_depth;      /* nested tuples in one message */
+    size_t max_items;        /* values in one message, tuples included */
+    size_t max_objects;      /* objects of this process that one client holds */
+    int handshake_ms;        /* time for the TLS handshake and the first message; -1: no limit */
+    int send_ms;             /* time in which the client must read a part of a reply; 0: no limit */
 };
 
-/* What the sessions of one server have in common. For good: a server may outlive its handle. */
+/* What all sessions of one server share. Never freed in the main interpreter: sessions use it after
+ * the Server object is gone. */
 struct ps_settings {
     struct ps_state *state;
-    struct ps_log *log; /* or NULL */
-    PyObject *connect;  /* makes a client's connection from its session object; NULL: the classic
-                           service */
-    struct tls_server *tls; /* or NULL: clients are talked to without TLS */
-    struct turns *turns;    /* of long messages */
-    uid_t *users;           /* who is let in beside root and ourselves */
+    struct ps_log *log;     /* or NULL */
+    PyObject *connect;      /* makes the Connection from a session object; NULL: classic service */
+    struct tls_server *tls; /* NULL: connections without TLS */
+    struct turns *turns;    /* for long messages */
+    uid_t *users;           /* the allowed users, beside root and the program's own */
     struct ps_limits limits;
 };
 
-struct ps_session {
-    atomic_int refs; /* its threads, and every netref */
-    struct ps_state *state;
-    const struct ps_settings *settings;
-    unsigned long long id;   /* the client's number, for the log, */
-    struct ps_source source; /* ... and who it is */
-    struct conn *conn;
-    sigset_t request_mask; /* signals blocked while Python runs: as where run_server was called */
-    unsigned fork_count;   /* of the process that it belongs to */
-    uint8_t *certificate;  /* the client's, as DER, or NULL */
-    size_t certificate_len;
-    atomic_int threads;  /* of its own: all of them, */
-    atomic_int idle;     /* ... those that wait for a request, */
-    atomic_int busy;     /* ... and those that serve one */
-    atomic_uint served;  /* how often a request was begun or done */
-    atomic_bool hung_up; /* the client has gone, which whoever serves it may not know yet */
-    atomic_bool reaping; /* ... and somebody sees to that */
-    atomic_bool started; /* there are objects to let go */
+struct ps_session;
 
-    /* The GIL guards the rest. */
-    bool met;                  /* the service's on_connect was begun: on_disconnect is due */
-    bool ended;                /* the client's objects have been let go; none comes in any more */
-    struct ps_objects objects; /* ours that the client holds */
-    PyObject *namespace;       /* see ps_session_namespace; NULL: not made yet */
-    SLIST_HEAD(, ps_pyframe) pyframes; /* see pyframe */
-    PyObject *root;                    /* the service */
-    PyObject *connection;              /* see ps_session_connection; NULL: not made yet */
-    PyObject *config;                  /* its _config, a dict, or NULL */
-    PyObject *policy; /* says which attributes it may use; None: all. NULL: nobody made one */
-    PyObject *last_traceback; /* of the latest exception that went to the client, or NULL */
-    PyObject *classes;        /* of the client's objects: bytes that name a class -> netref type */
-    void *netrefs;            /* tsearch tree: the client's objects that we hold */
-    struct releases releases; /* ... and those that are to be given back, */
-    bool dropping;            /* ... which a thread sees to */
+/* Functions of files that use this one, given to the session when it is made. */
+struct ps_session_ops {
+    /* Returns the netref for a reference in a message: see ps_netref_resolve. */
+    PyObject *(*resolve)(struct ps_session *s, const struct id_pack *pack);
+
+    /* Runs on one more thread of a client that binds threads. Takes a reference to the session. */
+    void (*work)(void *session);
+
+    /* Runs on a thread of its own when the client has hung up while a request runs: releases the
+     * objects of the session if the request does not end soon. Takes a reference to the session. */
+    void (*reap)(void *session);
 };
 
-/* Serves a client to its end. For ps_server_start, with a ps_settings as context; without the GIL.
- */
-void ps_session_run(void *context, struct ps_client *client);
+struct ps_session {
+    atomic_int refs; /* held by the session's threads and by every netref */
+    const struct ps_session_ops *ops;
+    struct ps_state *state;
+    const struct ps_settings *settings;
+    unsigned long long id;   /* the client's number in the log */
+    struct ps_source source; /* the client's user or address, for the log */
+    struct conn *conn;
+    sigset_t request_mask; /* signals blocked while Python runs: the mask of run_server's caller */
+    unsigned fork_count;   /* ps_fork_count() of the process that the session belongs to */
+    uint8_t *certificate;  /* the client's, as DER, or NULL */
+    size_t certificate_len;
+    atomic_int threads;  /* the session's threads */
+    atomic_int idle;     /* those of them that wait for a request */
+    atomic_int busy;     /* those of them that serve a request */
+    atomic_uint served;  /* counts each start and each end of a request */
+    atomic_bool hung_up; /* the client has hung up; the thread that serves it may not know yet */
+    atomic_bool reaping; /* a thread runs ops->reap, or has */
+    atomic_bool started; /* there may be Python objects to release at the end */
 
-/* Passes what the server says on to its log, without waiting. */
-void ps_session_tell(void *context, bool is_error, const struct ps_source *source,
-                     const char *text);
+    /* The GIL guards the rest. */
+    bool met;   /* the service's on_connect was called: on_disconnect must be called, too */
+    bool ended; /* the session's objects have been released, and no new one is stored */
+    struct ps_objects objects;         /* objects of this process that the client holds */
+    PyObject *namespace;               /* see ps_session_namespace; NULL: not made yet */
+    SLIST_HEAD(, ps_pyframe) pyframes; /* see pyframe */
+    PyObject *root;                    /* the service */
+    PyObject *connection;              /* see ps_connection_get; NULL: not made yet */
+    PyObject *config;                  /* the connection's _config, a dict, or NULL */
+    PyObject *policy; /* decides which attributes the client may use; None: all; NULL: none */
+    PyObject *last_traceback; /* of the latest exception that was sent to the client, or NULL */
+    PyObject *classes;        /* of netrefs: a dict from keys (netclass) to classes, or NULL */
+    void *netrefs;            /* tsearch tree of the netrefs */
+    struct releases releases; /* id packs of dropped netrefs, to be sent in a DEL */
+    bool releasing;           /* a thread has been started to send them */
+};
 
-/* Told by the listener, which must not wait, that a client has hung up. If it is being served in
- * Python, nobody else would notice before that is done: its objects are let go. */
-void ps_session_hung_up(void *session);
+/* ---- References ------------------------------------------------------------------------------ */
 
+/* The last ps_session_unref frees the session. Needs no GIL. */
 void ps_session_ref(struct ps_session *s);
 void ps_session_unref(struct ps_session *s);
 
-/* Around Python that a thread which sees to the client runs for it, one of ours or of the
- * debuggee's in a wait: takes the GIL, false where there is no taking it, and releases it, having
- * dropped a reference to obj. */
-bool ps_session_enter(struct ps_session *s);
-void ps_session_leave(struct ps_session *s, PyObject *obj);
-
-/* With the GIL: has the client's objects that are in `releases` given back soon, also where nothing
- * else is going to be sent. */
-void ps_session_drop_soon(struct ps_session *s);
-
-/* Whether requests to the client make sense: it is there, and this process is the one that it
- * connected to. Needs no GIL. */
+/* True if a request can be sent to the client: the connection is open, and this process is the one
+ * that the client is connected to. Needs no GIL. */
 bool ps_session_alive(struct ps_session *s);
+
+/* ---- The GIL --------------------------------------------------------------------------------- */
+
+/* The calling thread as a thread of a session. */
+struct ps_session_thread {
+    struct ps_session *session; /* NULL: the thread does not belong to a session */
+    unsigned depth;             /* how many requests it serves, each within the one before */
+};
+struct ps_session_thread *ps_session_this_thread(void);
+
+/* True if the calling thread belongs to this session. False on a thread of the program, which may
+ * serve requests while it waits for the client. */
+bool ps_session_on_own_thread(const struct ps_session *s);
+
+/* Takes the GIL to serve the client, on any thread. False, without the GIL, as for ps_gil_take. */
+bool ps_session_enter(struct ps_session *s);
+
+/* Takes the GIL for cleanup that must run, on a thread of pystuck: retries while there is no
+ * memory. False, without the GIL: the interpreter is shutting down. */
+bool ps_session_enter_for_cleanup(struct ps_session *s);
+
+/* Releases the GIL after ps_session_enter. Within another request of the same thread, the thread
+ * state and the signal mask of that request stay. */
+void ps_session_leave(struct ps_session *s);
+
+/* With the GIL, on a thread of the session, after Python code has run for the client. outermost:
+ * the code was not called within another request. Drops what would affect the next request: a late
+ * exception, a dummy thread. Ends the process if that code has forked and this is the child. */
+void ps_session_end_python(const struct ps_session *s, bool outermost);
+
+/* Releases the GIL after Python code that ran for the client and was not a request; then sends a
+ * DEL for netrefs that were dropped there. */
+void ps_session_leave_and_post(struct ps_session *s);
+
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+/* Ends a thread that has a reference to the session: releases the reference. Without the GIL. */
+void ps_session_end_thread(struct ps_session *s);
+
+/* Call before and after a request, without the GIL. With bind-threads, begin starts a thread if no
+ * thread is left to read the next request. */
+void ps_session_begin_request(struct ps_session *s);
+void ps_session_end_request(struct ps_session *s);
+
+/* Call before and after a callback that the arrival of a reply causes, on any thread without the
+ * GIL. begin takes the GIL: false if it cannot. end drops a reference to obj and releases the GIL.
+ */
+bool ps_session_begin_callback(struct ps_session *s);
+void ps_session_end_callback(struct ps_session *s, PyObject *obj);
+
+/* Called by the listener, which must not wait, when the client has hung up. If a request is
+ * running, no other thread would notice: starts ops->reap. */
+void ps_session_hung_up(void *session);
+
+/* With the GIL: sends a DEL for the netrefs in `releases` soon, even if nothing else is sent to the
+ * client. */
+void ps_session_release_soon(struct ps_session *s);
 
 #endif

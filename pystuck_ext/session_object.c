@@ -121,11 +121,11 @@ static void notify(void *arg)
 {
     struct request *r = arg;
 
-    if (!ps_session_enter(r->session))
+    if (!ps_session_begin_callback(r->session))
         return;
     if (ps_pyframe_run(r->session, call_back, r) < 0)
         PyErr_Clear();
-    ps_session_leave(r->session, (PyObject *)r);
+    ps_session_end_callback(r->session, (PyObject *)r);
 }
 
 PyDoc_STRVAR(request_notify_doc,

@@ -172,6 +172,12 @@ void ps_thread_set_interruptible(bool interruptible)
         own_thread->interruptible = interruptible;
 }
 
+void ps_thread_drop_late_exception(void)
+{
+    if (PyThreadState_Get()->async_exc)
+        PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), NULL);
+}
+
 static struct ps_thread *next_to_interrupt(const struct ps_state *state)
 {
     struct ps_thread *t;

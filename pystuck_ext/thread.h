@@ -43,4 +43,9 @@ void ps_thread_set_interruptible(bool interruptible);
 /* With the GIL: has all requests raise SystemExit. */
 void ps_thread_interrupt_all(const struct ps_state *state);
 
+/* With the GIL: drops an exception that another thread set on this one (PyThreadState_SetAsyncExc)
+ * and that has not been raised yet. It came too late for the request that it was meant for, and
+ * must not hit the next one. */
+void ps_thread_drop_late_exception(void);
+
 #endif

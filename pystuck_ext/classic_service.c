@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "classic_service.h"
+
+#include <stddef.h>
+#include <structmember.h>
+
+#include "connection_object.h"
+#include "pyframe.h"
+
+struct service {
+    PyObject_HEAD
+    PyObject *namespace;
+    struct ps_session *session; /* a reference */
+};
+
+static struct ps_state *state_of(PyObject *self)
+{
+    return PyType_GetModuleState(Py_TYPE(self));
+}
+
+/* The source of an expression without what eval() skips before it. A new reference. */
+static PyObject *skip_blanks(PyObject *text)
+{
+    return PyObject_CallMethod(text, "lstrip", PyBytes_Check(text) ? "y" : "s", " \t");
+}
+
+/* A code object for source text; other things as they are. A new reference. */
+static PyObject *compiled(struct ps_state *state, PyObject *text, const char *mode)
+{
+    if (PyUnicode_Check(text) || PyBytes_Check(text))
+        return PyObject_CallFunction(state->compile, "OssiO", text, "<string>", mode, 0, Py_True);
+    Py_INCREF(text);
+    return text;
+}
+
+/* Runs a client's code in its namespace, by builtins' exec or eval. They would compile it as well,
+ * but leave it noted that a KeyboardInterrupt has come out of it, and then the program ends as if
+ * by SIGINT, whatever it has done meanwhile. */
+static PyObject *run(PyObject *self, PyObject *function, PyObject *text, const char *mode)
+{
+    PyObject *code = compiled(state_of(self), text, mode), *result;
+
+    if (!code)
+        return NULL;
+    result =
+        PyObject_CallFunctionObjArgs(function, code, ((struct service *)self)->namespace, NULL);
+    Py_DECREF(code);
+    return result;
+}
+
+PyDoc_STRVAR(execute_doc, "execute arbitrary code (using ``exec``)");
+
+static PyObject *service_execute(PyObject *self, PyObject *text)
+{
+    return run(self, state_of(self)->exec, text, "exec");
+}
+
+PyDoc_STRVAR(eval_doc, "evaluate arbitrary code (using ``eval``)");
+
+static PyObject *service_eval(PyObject *self, PyObject *text)
+{
+    PyObject *source, *result;
+
+    if (!PyUnicode_Check(text) && !PyBytes_Check(text))
+        return run(self, state_of(self)->eval, text, "eval");
+    source = skip_blanks(text);
+    if (!source)
+        return NULL;
+    result = run(self, state_of(self)->eval, source, "eval");
+    Py_DECREF(source);
+    return result;
+}
+
+PyDoc_STRVAR(getmodule_doc, "imports an arbitrary module");
+
+/* What stands in for a module that rpyc's helpers want and that is not here: a new reference. NULL
+ * with the exception that was set before. */
+static PyObject *stand_in(PyObject *name)
+{
+    PyObject *type, *exc, *tb, *package, *modules = NULL, *module = NULL;
+
+    PyErr_Fetch(&type, &exc, &tb);
+    package = PyImport_ImportModule("pystuck._stand_ins");
+    if (package)
+        modules = PyObject_GetAttrString(package, "MODULES");
+    if (modules)
+        module = PyObject_GetItem(modules, name);
+    Py_XDECREF(modules);
+    Py_XDECREF(package);
+    PyErr_Restore(type, exc, tb);
+    if (module)
+        PyErr_Clear();
+    return module;
+}
+
+/* A module that is there already is looked up without the import lock, which importlib takes in any
+ * case up to Python 3.10, and which may be what the program is stuck in. */
+static PyObject *import_module(PyObject *self, PyObject *name)
+{
+    PyObject *module = PyUnicode_CheckExact(name) ? PyImport_GetModule(name) : NULL;
+
+    if (module && module != Py_None)
+        return module;
+    Py_XDECREF(module); /* None: the program does not want it to be imported */
+    if (PyErr_Occurred())
+        return NULL;
+    module = PyObject_CallFunctionObjArgs(state_of(self)->import_module, name, NULL);
+    if (!module && PyErr_ExceptionMatches(PyExc_ImportError))
+        return stand_in(name);
+    return module;
+}
+
+static PyObject *service_getmodule(PyObject *self, PyObject *name)
+{
+    PyObject *dot, *joined, *module;
+
+    if (!PyTuple_CheckExact(name))
+        return import_module(self, name);
+    dot = PyUnicode_FromString(".");
+    joined = dot ? PyUnicode_Join(dot, name) : NULL;
+    module = joined ? import_module(self, joined) : NULL;
+    Py_XDECREF(dot);
+    Py_XDECREF(joined);
+    return module;
+}
+
+PyDoc_STRVAR(getconn_doc, "returns the local connection instance to the other side");
+
+static PyObject *service_getconn(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return ps_connection_get(((struct service *)self)->session);
+}
+
+PyDoc_STRVAR(aliases_doc, "returns a list of the aliases of this service");
+
+static PyObject *service_aliases(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return Py_BuildValue("(s)", "SLAVE");
+}
+
+PyDoc_STRVAR(name_doc, "returns the canonical name of the service (which is its first alias)");
+
+static PyObject *service_name(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return PyUnicode_FromString("SLAVE");
+}
+
+/* The root itself cannot be changed from outside; what it gives access to can. */
+static PyObject *service_deny(PyObject *self, PyObject *args)
+{
+    (void)self;
+    (void)args;
+    PyErr_SetString(PyExc_AttributeError, "access denied");
+    return NULL;
+}
+
+static int service_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(((struct service *)self)->namespace);
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+static int service_clear(PyObject *self)
+{
+    Py_CLEAR(((struct service *)self)->namespace);
+    return 0;
+}
+
+static void service_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    PyObject_GC_UnTrack(self);
+    service_clear(self);
+    if (((struct service *)self)->session)
+        ps_session_unref(((struct service *)self)->session);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef service_methods[] = {
+    {"execute", service_execute, METH_O, execute_doc},
+    {"eval", service_eval, METH_O, eval_doc},
+    {"getmodule", service_getmodule, METH_O, getmodule_doc},
+    {"getconn", service_getconn, METH_NOARGS, getconn_doc},
+    {"get_service_aliases", service_aliases, METH_NOARGS, aliases_doc},
+    {"get_service_name", service_name, METH_NOARGS, name_doc},
+    {"exposed_get_service_aliases", service_aliases, METH_NOARGS, aliases_doc},
+    {"exposed_get_service_name", service_name, METH_NOARGS, name_doc},
+    {"_rpyc_setattr", service_deny, METH_VARARGS, NULL},
+    {"_rpyc_delattr", service_deny, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef service_members[] = {
+    {"namespace", T_OBJECT_EX, offsetof(struct service, namespace), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot service_slots[] = {
+    {Py_tp_doc, "The classic service: everything in this process, for one client."},
+    {Py_tp_traverse, service_traverse},
+    {Py_tp_clear, service_clear},
+    {Py_tp_dealloc, service_dealloc},
+    {Py_tp_methods, service_methods},
+    {Py_tp_members, service_members},
+    {0, NULL},
+};
+
+/* The name under which clients find the class of their proxy: that of stock rpyc. */
+static PyType_Spec service_spec = {
+    .name = "rpyc.core.service.SlaveService",
+    .basicsize = sizeof(struct service),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = service_slots,
+};
+
+PyTypeObject *ps_classic_service_make_type(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &service_spec, NULL);
+
+    if (!type)
+        return NULL;
+    ((PyTypeObject *)type)->tp_new = NULL;            /* made by ps_classic_service_new alone */
+    ((PyTypeObject *)type)->tp_name = "SlaveService"; /* what errors call it; __module__ is set */
+    return (PyTypeObject *)type;
+}
+
+PyObject *ps_classic_service_new(struct ps_session *s)
+{
+    PyTypeObject *type = s->state->service_type;
+    struct service *self = (struct service *)type->tp_alloc(type, 0);
+
+    if (!self)
+        return NULL;
+    ps_session_ref(s);
+    self->session = s;
+    self->namespace = ps_session_namespace(s);
+    if (!self->namespace)
+        Py_CLEAR(self);
+    return (PyObject *)self;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The pystuck.connection.Connection of a session: what a service, getconn() and netrefs call their
+ * connection. Needs the GIL.
+ */
+#ifndef PS_CONNECTION_OBJECT_H
+#define PS_CONNECTION_OBJECT_H
+
+#include "session.h"
+
+/* Calls callable(session object), which returns a Connection. A new reference, or NULL with an
+ * exception. */
+PyObject *ps_connection_make(struct ps_session *s, PyObject *callable);
+
+/* Makes `connection` the connection of the session, unless the session has one or has ended. Takes
+ * the reference. -1 with an exception if it is not a connection. */
+int ps_connection_take(struct ps_session *s, PyObject *connection);
+
+/* Returns the connection of the session, and makes it first if there is none. A new reference, or
+ * NULL with an exception. */
+PyObject *ps_connection_get(struct ps_session *s);
+
+#endif
