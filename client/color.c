@@ -12,6 +12,7 @@ static enum choice chosen;
 void color_choose(enum choice choice)
 {
     chosen = choice;
+    text_escape_always(choice == CHOICE_YES);
 }
 
 static bool is_wanted(void)

@@ -11,10 +11,11 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "options.h"
+/* A choice that the command line may leave to the client. */
+enum choice { CHOICE_DEFAULT, CHOICE_YES, CHOICE_NO };
 
-/* Yes: always. No: never. Default: on terminals, unless NO_COLOR is set and not empty, or the
- * terminal is a dumb one. */
+/* Chooses when colours are used. CHOICE_YES: always, also in files and pipes. CHOICE_NO: never.
+ * CHOICE_DEFAULT: on a terminal, unless NO_COLOR is set and not empty, or TERM is "dumb". */
 void color_choose(enum choice choice);
 
 /* Whether a stream gets colours. */

@@ -10,10 +10,14 @@ client_pystuck_SOURCES = \
 	client/interrupt.c client/interrupt.h \
 	client/main.c \
 	client/options.c client/options.h \
+	client/target.c client/target.h \
 	client/text.c client/text.h \
 	client/textfile.c client/textfile.h \
 	client/process.c client/process.h \
 	client/connect/address.c client/connect/address.h \
+	client/connect/dial.c client/connect/dial.h \
+	client/connect/namespaces.c client/connect/namespaces.h \
+	client/connect/socket_list.c client/connect/socket_list.h \
 	client/connect/connect.c client/connect/connect.h \
 	client/connect/diag.c client/connect/diag.h \
 	client/connect/explain.c client/connect/explain.h \
@@ -22,7 +26,6 @@ client_pystuck_SOURCES = \
 	client/connect/peer.c client/connect/peer.h \
 	client/connect/probe.c client/connect/probe.h \
 	client/connect/sockets.c client/connect/sockets.h \
-	client/connect/target.c client/connect/target.h \
 	client/connect/tls_files.c client/connect/tls_files.h \
 	client/stacks/by_netrefs.c client/stacks/by_netrefs.h \
 	client/stacks/fetch.c client/stacks/fetch.h \

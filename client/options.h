@@ -8,12 +8,18 @@
 #include <rpyc.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
-#include "connect/peer.h"
-#include "connect/target.h"
+#include "color.h"
+#include "target.h"
 
-/* What is done if nobody says otherwise, or what somebody said. */
-enum choice { CHOICE_DEFAULT, CHOICE_YES, CHOICE_NO };
+/* Which servers the user accepts: option --server-user. Zeros: servers of the user and of root;
+ * those of other users with a warning, or not at all if the user is root. */
+struct trust {
+    bool anyone;   /* accept the servers of all users */
+    bool has_user; /* accept only the servers of this user: */
+    uid_t user;
+};
 
 /* How stacks are printed: see stacks/print.h. */
 enum stacks_format { FORMAT_TEXT, FORMAT_PLAIN, FORMAT_JSON };

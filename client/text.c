@@ -6,10 +6,15 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "color.h"
-
 #define DEFAULT_WIDTH  80
 #define DEFAULT_HEIGHT 24
+
+static bool is_escape_forced;
+
+void text_escape_always(bool always)
+{
+    is_escape_forced = always;
+}
 
 /* A character, or what is in its place. */
 struct character {
@@ -113,7 +118,7 @@ static void print_escaped(FILE *stream, const char *text, size_t len, bool in_li
 
 void text_print(FILE *stream, const char *text, size_t len)
 {
-    if (isatty(fileno(stream)) || color_is_on(stream))
+    if (is_escape_forced || isatty(fileno(stream)))
         print_escaped(stream, text, len, false);
     else
         fwrite(text, 1, len, stream);

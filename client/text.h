@@ -16,6 +16,10 @@
  * what it is. Errors: see ferror. */
 void text_print(FILE *stream, const char *text, size_t len);
 
+/* Makes text_print escape on every stream, as on a terminal: with --color always, the output is
+ * meant for a terminal that shows it later. */
+void text_escape_always(bool always);
+
 /* The same for a name within a line: newlines and tabs are escaped too, and all of it also where
  * the stream is no terminal, so that no name makes a line of its own. */
 void text_print_name(FILE *stream, const char *text, size_t len);

@@ -1,48 +1,43 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * address: where a server is, and how to get there: also into a container.
+ * address: where a server listens, and how messages show it.
  */
 #ifndef CLIENT_CONNECT_ADDRESS_H
 #define CLIENT_CONNECT_ADDRESS_H
 
-#include <rpyc.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
-struct trust;
+#include "options.h"
 
-/* Either of two, and maybe of another process's view of the machine. */
+/* A host and a port, or the path of a Unix socket; with pid, as that process sees them. */
 struct address {
-    const char *host, *port;   /* a name or an address, and decimal digits */
-    const char *path;          /* of a Unix socket, or "@name"; NULL: host and port */
-    pid_t pid, tid;            /* a thread whose server and whose paths they are; 0: not known */
-    uid_t user;                /* ... as whom its process acts, */
-    unsigned long inode;       /* ... the socket that it listens on, */
-    bool other_network;        /* ... and whose network namespace is not ours */
-    const struct trust *trust; /* whose servers are accepted, see peer.h; NULL: as usual */
+    const char *host, *port; /* a name or an IP address; decimal digits */
+    const char *path;        /* of a Unix socket, or "@name" for an abstract one; NULL: TCP */
+    pid_t pid, tid;          /* the process of the server and the thread that listens; 0: not known.
+                              * With pid: */
+    uid_t user;              /* the effective user of the process, */
+    unsigned long inode;     /* the socket that listens, */
+    bool other_network;      /* and true if the process is in another network namespace */
+    const struct trust *trust; /* which users' servers are accepted; NULL: as without options */
 };
 
-/* What a found socket's address is, for who wants to connect to it: 0.0.0.0 and :: are reached by
- * loopback. Keeps the strings in text, and points to them. */
+/* The strings of an address. */
 struct address_text {
     char host[46], port[6], path[sizeof(struct sockaddr_storage)];
 };
+
+/* Makes the address by which a client reaches a listening socket: loopback for 0.0.0.0 and ::.
+ * Keeps the strings in *text; *out points to them. */
 void address_of_socket(struct address *out, struct address_text *text,
-                       const struct sockaddr_storage *address);
+                       const struct sockaddr_storage *socket);
 
-/* "127.0.0.1 port 6666", or a path: for messages. */
-void address_describe(char *out, size_t size, const struct address *place);
+/* Formats an address for messages: "127.0.0.1 port 6666", or a path. */
+void address_describe(char *out, size_t size, const struct address *address);
 
-/* The same as it is typed: "127.0.0.1:6666", "[::1]:6666", "unix:/path". */
-void address_as_target(char *out, size_t size, const struct address *place);
-
-/* Connects, and checks whose server it is. Errors: those of rpyc_connect_tcp and peer_check;
- * RPYC_EINVAL, with a whole sentence, where we can not get into the other process's namespaces. */
-int address_connect(rpyc_conn **out, const struct address *place, const struct rpyc_options *how,
-                    struct rpyc_error *err);
-
-/* Just a socket, non-blocking, that is connected within some ms and checked; -1 if not. */
-int address_open(const struct address *place, int timeout_ms);
+/* Formats an address as a user types it: "127.0.0.1:6666", "[::1]:6666", "unix:/path". */
+void address_as_target(char *out, size_t size, const struct address *address);
 
 #endif

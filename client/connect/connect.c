@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "connect/connect.h"
 
+#include "connect/dial.h"
 #include "connect/find.h"
 #include "connect/tls_files.h"
 
@@ -20,7 +21,7 @@ static int connect_process(rpyc_conn **out, const struct options *options, struc
 {
     struct address_text text;
     struct servers found;
-    struct address place;
+    struct address address;
     int result = -1;
 
     if (how->generation == RPYC_GENERATION_AUTO)
@@ -30,31 +31,31 @@ static int connect_process(rpyc_conn **out, const struct options *options, struc
             if (!found.all[i].has_address)
                 continue;
             rpyc_error_clear(err);
-            find_address(&place, &text, &found.all[i]);
-            place.trust = &options->trust;
-            result = address_connect(out, &place, how, err);
+            find_address(&address, &text, &found.all[i]);
+            address.trust = &options->trust;
+            result = dial_server(out, &address, how, err);
         }
     }
     find_free(&found);
     return result;
 }
 
-/* Whether a server of ours listens at a place: a silent one is busy. */
+/* Whether a server of ours listens at a address: a silent one is busy. */
 static bool is_ours(void *arg)
 {
-    const struct address *place = arg;
+    const struct address *address = arg;
     struct servers found;
     bool result;
 
     find_all(&found);
-    result = find_at(&found, place) != NULL;
+    result = find_at(&found, address) != NULL;
     find_free(&found);
     return result;
 }
 
 int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err)
 {
-    struct address place = connect_address(options);
+    struct address address = connect_address(options);
     const struct rpyc_tls tls = tls_files_settings(options);
     struct rpyc_options how = {.generation = options->rpyc.generation,
                                .bind_threads = options->rpyc.bind_threads,
@@ -63,7 +64,7 @@ int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_e
                                .tls = options->ssl ? &tls : NULL,
                                .remembered = options->found,
                                .is_certain = is_ours,
-                               .is_certain_arg = &place};
+                               .is_certain_arg = &address};
     int result;
 
     if (options->ssl && tls_files_check(&tls, err) < 0)
@@ -71,7 +72,7 @@ int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_e
     if (options->pid)
         result = connect_process(out, options, &how, err);
     else
-        result = address_connect(out, &place, &how, err);
+        result = dial_server(out, &address, &how, err);
     if (result == 0)
         *options->found = rpyc_conn_dialect(*out);
     return result;

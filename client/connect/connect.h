@@ -11,10 +11,10 @@
 #include "connect/address.h"
 
 /* Connects; to the first server that takes us where a process is named. Errors: those of
- * address_connect, find_of_process and tls_files_check; diagnose makes sentences of them. */
+ * dial_server, find_of_process and tls_files_check; diagnose makes sentences of them. */
 int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err);
 
-/* The place that they name, if it is not a process. Points into *options. */
+/* The address that they name, if it is not a process. Points into *options. */
 struct address connect_address(const struct options *options);
 
 #endif

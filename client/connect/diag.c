@@ -76,7 +76,7 @@ static bool set_name(struct sockaddr_storage *out, const char *name, size_t len)
 
 static void add_unix(struct sockets *to, const char *body, size_t len)
 {
-    struct listening one = {.user = SOCKETS_NOBODY};
+    struct listening one = {.user = SOCKETS_NO_USER};
     size_t at = NLMSG_ALIGN(sizeof(struct unix_diag_msg)), size;
     struct unix_diag_msg m;
     struct nlattr attr;

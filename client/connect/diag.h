@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "connect/sockets.h"
+#include "connect/socket_list.h"
 
 /* Adds the sockets of AF_INET, AF_INET6 or AF_UNIX that are listened on. -1: the kernel has not
  * told, or not all. */

@@ -11,7 +11,7 @@
 #include "connect/connect.h"
 #include "set_error.h"
 #include "connect/find.h"
-#include "connect/address.h"
+#include "connect/dial.h"
 #include "connect/probe.h"
 #include "process.h"
 #include "connect/sockets.h"
@@ -24,7 +24,7 @@
 /* Of what is known while a sentence is made. */
 struct case_of {
     const struct options *options;
-    const struct address *place;
+    const struct address *address;
     const struct server *server; /* ours that listens there; NULL: none that could be found */
     char where[WHERE_SIZE];
     struct rpyc_error *err;
@@ -38,19 +38,19 @@ static struct user_name me(void)
 /* Whether a server that belongs to that user lets others in than us. */
 static bool is_stranger_to(uid_t user)
 {
-    return user != SOCKETS_NOBODY && geteuid() != 0 && geteuid() != user;
+    return user != SOCKETS_NO_USER && geteuid() != 0 && geteuid() != user;
 }
 
 /* ---- Nobody answers -------------------------------------------------------------------------- */
 
-/* Whose a Unix socket is; SOCKETS_NOBODY: not known. */
+/* Whose a Unix socket is; SOCKETS_NO_USER: not known. */
 static uid_t owner_of_file(const struct case_of *c)
 {
     struct stat st;
 
     if (c->server)
         return c->server->user;
-    return stat(c->place->path, &st) == 0 ? st.st_uid : SOCKETS_NOBODY;
+    return stat(c->address->path, &st) == 0 ? st.st_uid : SOCKETS_NO_USER;
 }
 
 /* A Unix socket that we may not connect to. */
@@ -71,9 +71,9 @@ static enum explanation say_deserted(struct case_of *c)
 {
     struct stat st;
 
-    if (c->place->path[0] == '@')
+    if (c->address->path[0] == '@')
         set_error(c->err, RPYC_ESYSTEM, "nothing listens on %s", c->where);
-    else if (stat(c->place->path, &st) < 0 || S_ISSOCK(st.st_mode))
+    else if (stat(c->address->path, &st) < 0 || S_ISSOCK(st.st_mode))
         set_error(c->err, RPYC_ESYSTEM,
                   "nothing listens on %s any more: the program that made it has ended", c->where);
     else {
@@ -142,20 +142,20 @@ static void say_something_else(struct case_of *c, const char *what)
               c->where, what);
 }
 
-/* Who owns the socket that is listened on there; SOCKETS_NOBODY: not known. */
+/* Who owns the socket that is listened on there; SOCKETS_NO_USER: not known. */
 static uid_t owner_of(const struct case_of *c)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list, *a;
-    uid_t owner = SOCKETS_NOBODY;
+    uid_t owner = SOCKETS_NO_USER;
     struct sockets sockets;
 
-    if (c->place->path || c->server)
+    if (c->address->path || c->server)
         return owner_of_file(c);
-    if (getaddrinfo(c->place->host, c->place->port, &hints, &list) != 0)
-        return SOCKETS_NOBODY;
-    sockets_read_ours(&sockets);
+    if (getaddrinfo(c->address->host, c->address->port, &hints, &list) != 0)
+        return SOCKETS_NO_USER;
+    sockets_read_own(&sockets);
     for (a = list; a; a = a->ai_next)
-        for (size_t i = 0; i < sockets.count && owner == SOCKETS_NOBODY; i++)
+        for (size_t i = 0; i < sockets.count && owner == SOCKETS_NO_USER; i++)
             if (sockets_is_at(&sockets.all[i].address, a->ai_addr))
                 owner = sockets.all[i].user;
     sockets_free(&sockets);
@@ -267,7 +267,7 @@ static bool speaks_plainly(const struct case_of *c)
     const struct rpyc_options how = {.connect_timeout_ms = PLAIN_MS};
     struct rpyc_error err = RPYC_ERROR_INIT;
     rpyc_conn *conn = NULL;
-    bool result = address_connect(&conn, c->place, &how, &err) == 0;
+    bool result = dial_server(&conn, c->address, &how, &err) == 0;
 
     rpyc_close(conn);
     rpyc_error_clear(&err);
@@ -284,7 +284,7 @@ static enum explanation explain_somebody(struct case_of *c)
         say_silent(c);
         return EXPLAIN_SOMEBODY;
     }
-    spoken = probe(c->place);
+    spoken = probe(c->address);
     if (c->options->ssl && (spoken == SPOKEN_NOTHING || spoken == SPOKEN_GOODBYE) &&
         speaks_plainly(c)) {
         set_error(c->err, RPYC_EPROTOCOL, "%s does not speak TLS: it is for pystuck without --ssl",
@@ -321,7 +321,7 @@ static enum explanation explain_somebody(struct case_of *c)
 
 static enum explanation explain(struct case_of *c)
 {
-    address_describe(c->where, sizeof(c->where), c->place);
+    address_describe(c->where, sizeof(c->where), c->address);
     if (c->err->code == RPYC_EGENERATION) {
         say_one_shot(c);
         return EXPLAIN_SOMEBODY;
@@ -332,7 +332,7 @@ static enum explanation explain(struct case_of *c)
         return EXPLAIN_SOMEBODY;
     }
     if (c->err->code == RPYC_ESYSTEM)
-        return c->place->path ? explain_unix(c) : explain_tcp(c);
+        return c->address->path ? explain_unix(c) : explain_tcp(c);
     if (c->err->code != RPYC_ETLS)
         return explain_somebody(c);
     switch (tls_files_explain(c->options, c->where, c->err)) {
@@ -353,15 +353,15 @@ static enum explanation explain_process(const struct options *options, struct rp
     enum explanation diagnosis = EXPLAIN_MISTAKEN;
     struct address_text text;
     struct servers found;
-    struct address place;
+    struct address address;
 
     if (find_of_process(&found, options->pid, err) == 0) {
         for (size_t i = 0; i < found.count; i++)
             if (found.all[i].has_address)
                 c.server = &found.all[i];
-        find_address(&place, &text, c.server);
-        place.trust = &options->trust;
-        c.place = &place;
+        find_address(&address, &text, c.server);
+        address.trust = &options->trust;
+        c.address = &address;
         diagnosis = explain(&c);
     }
     find_free(&found);
@@ -370,14 +370,14 @@ static enum explanation explain_process(const struct options *options, struct rp
 
 static enum explanation explain_address(const struct options *options, struct rpyc_error *err)
 {
-    struct address place = connect_address(options);
-    struct case_of c = {.options = options, .place = &place, .err = err};
+    struct address address = connect_address(options);
+    struct case_of c = {.options = options, .address = &address, .err = err};
     enum explanation diagnosis;
     struct servers found = {0};
 
     if (err->code != RPYC_ESYSTEM) /* somebody is there: it may be one of ours */
         find_likely(&found);
-    c.server = find_at(&found, &place);
+    c.server = find_at(&found, &address);
     diagnosis = explain(&c);
     find_free(&found);
     return diagnosis;

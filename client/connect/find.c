@@ -105,7 +105,7 @@ static void look_up(struct server *s, const struct sockets *ours)
         s->other_network = found;
     }
     s->has_address = found;
-    s->owner = found ? found->user : SOCKETS_NOBODY;
+    s->owner = found ? found->user : SOCKETS_NO_USER;
     if (found)
         s->address = found->address;
     sockets_free(&theirs);
@@ -134,7 +134,7 @@ static enum server_is judge(const struct servers *servers, const struct server *
     case PROCESS_NOT_TOLD:
         break;
     }
-    if (s->owner == SOCKETS_NOBODY || s->user == SOCKETS_NOBODY || user_is_anyone(s->owner))
+    if (s->owner == SOCKETS_NO_USER || s->user == SOCKETS_NO_USER || user_is_anyone(s->owner))
         return SERVER_IS_NONE;
     if (s->owner == s->user)
         return SERVER_IS_OWN;
@@ -152,7 +152,7 @@ static void look_all_up(struct servers *servers, enum server_is least)
 
     if (servers->count == 0)
         return;
-    sockets_read_ours(&ours);
+    sockets_read_own(&ours);
     for (s = servers->all; s < servers->all + servers->count; s++)
         look_up(s, &ours);
     for (s = servers->all; s < servers->all + servers->count; s++)
@@ -272,7 +272,7 @@ static const struct server *server_at(const struct servers *servers, const struc
     return NULL;
 }
 
-const struct server *find_at(const struct servers *servers, const struct address *place)
+const struct server *find_at(const struct servers *servers, const struct address *address)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list, *a;
     struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -280,11 +280,11 @@ const struct server *find_at(const struct servers *servers, const struct address
 
     if (servers->count == 0)
         return NULL;
-    if (place->path) {
-        snprintf(un.sun_path, sizeof(un.sun_path), "%s", place->path);
+    if (address->path) {
+        snprintf(un.sun_path, sizeof(un.sun_path), "%s", address->path);
         return server_at(servers, (struct sockaddr *)&un);
     }
-    if (getaddrinfo(place->host, place->port, &hints, &list) != 0)
+    if (getaddrinfo(address->host, address->port, &hints, &list) != 0)
         return NULL;
     for (a = list; a && !found; a = a->ai_next)
         found = server_at(servers, a->ai_addr);

@@ -60,7 +60,7 @@ void find_free(struct servers *servers);
 /* Where to connect to a server whose address is known; text holds the strings. */
 void find_address(struct address *out, struct address_text *text, const struct server *server);
 
-/* The one to which a connection to that place comes, or NULL. Looks names up. */
-const struct server *find_at(const struct servers *servers, const struct address *place);
+/* The one to which a connection to that address comes, or NULL. Looks names up. */
+const struct server *find_at(const struct servers *servers, const struct address *address);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "connect/sockets.h"
+#include "connect/socket_list.h"
 #include "text.h"
 
 struct address_column {

@@ -46,8 +46,8 @@ static struct peer look_unix(int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
         return peer;
     peer = (struct peer){PEER_KNOWN, .user = who.uid, .pid = who.pid, .listener = who.uid};
-    now = who.pid > 0 ? process_user(who.pid) : SOCKETS_NOBODY;
-    if ((who.uid == 0 || who.uid == geteuid()) && now != SOCKETS_NOBODY)
+    now = who.pid > 0 ? process_user(who.pid) : SOCKETS_NO_USER;
+    if ((who.uid == 0 || who.uid == geteuid()) && now != SOCKETS_NO_USER)
         peer.user = now;
     return peer;
 }
@@ -142,31 +142,31 @@ static struct peer look(int fd)
 /* ---- Deciding -------------------------------------------------------------------------------- */
 
 /* Whether the connection leads to the process that the user has named. */
-static bool is_of_process(const struct peer *peer, const struct address *place)
+static bool is_of_process(const struct peer *peer, const struct address *address)
 {
     enum process_has has;
 
     if (peer->kind != PEER_KNOWN)
         return false;
-    if (place->path)
-        return (peer->pid == place->pid || peer->pid == 0) &&
-               (peer->listener == place->user || peer->listener == 0);
-    if (peer->inode == place->inode) /* it has not accepted yet; find has looked whose that is */
+    if (address->path)
+        return (peer->pid == address->pid || peer->pid == 0) &&
+               (peer->listener == address->user || peer->listener == 0);
+    if (peer->inode == address->inode) /* it has not accepted yet; find has looked whose that is */
         return true;
-    has = process_has_socket(place->pid, place->tid, peer->inode);
+    has = process_has_socket(address->pid, address->tid, peer->inode);
     if (has == PROCESS_NOT_TOLD)
-        return peer->user == place->user && !user_is_anyone(peer->user);
+        return peer->user == address->user && !user_is_anyone(peer->user);
     return has == PROCESS_HAS;
 }
 
-static int check_process(const struct peer *peer, const struct address *place, const char *where,
+static int check_process(const struct peer *peer, const struct address *address, const char *where,
                          struct rpyc_error *err)
 {
-    if (is_of_process(peer, place))
+    if (is_of_process(peer, address))
         return 0;
     return set_error(err, RPYC_EINVAL,
                      "%s does not lead to process %d: another process listens there", where,
-                     (int)place->pid);
+                     (int)address->pid);
 }
 
 /* --server-user USER */
@@ -232,19 +232,19 @@ static int check_address(const struct peer *peer, const struct trust *trust, con
 int peer_check(int fd, void *data, struct rpyc_error *err)
 {
     static const struct trust none;
-    const struct address *place = data;
-    const struct trust *trust = place->trust ? place->trust : &none;
+    const struct address *address = data;
+    const struct trust *trust = address->trust ? address->trust : &none;
     struct peer peer = look(fd);
     char where[WHERE_SIZE];
 
     if (peer.kind == PEER_GONE)
         return set_error(err, RPYC_ECLOSED, "the server hung up at once");
-    address_as_target(where, sizeof(where), place);
-    if (place->pid != 0 && check_process(&peer, place, where, err) < 0)
+    address_as_target(where, sizeof(where), address);
+    if (address->pid != 0 && check_process(&peer, address, where, err) < 0)
         return -1;
     if (peer.kind == PEER_KNOWN && user_is_anyone(peer.user))
         peer.kind = PEER_UNKNOWN;
     if (trust->has_user)
         return check_user(&peer, trust, where, err);
-    return place->pid != 0 ? 0 : check_address(&peer, trust, where, err);
+    return address->pid != 0 ? 0 : check_address(&peer, trust, where, err);
 }

@@ -6,21 +6,11 @@
 #define CLIENT_CONNECT_PEER_H
 
 #include <rpyc.h>
-#include <stdbool.h>
-#include <sys/types.h>
 
 #include "connect/address.h"
 
-/* What a user accepts: --server-user. Zero: own servers and root's, and with a warning those of
- * others, unless the user is root. */
-struct trust {
-    bool anyone;   /* every server */
-    bool has_user; /* that user's servers alone */
-    uid_t user;
-};
-
 /* Whether the user accepts the server that a socket of this process is connected to: *data, a
- * struct address, says which one it is to be. For rpyc_options. The process of a place with a pid
+ * struct address, says which one it is to be. For rpyc_options. The process of a address with a pid
  * has to have accepted the connection, or be about to. Says on stderr whose server it is, if it is
  * neither the user's own nor root's. Waits up to 200 ms for the server to accept. Errors:
  * RPYC_EINVAL, with a whole sentence. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "connect/dial.h"
 
 #define CONNECT_MS 500
 #define BANNER_MS  200 /* for those who speak first */
@@ -69,9 +70,9 @@ static enum spoken listen_to(int fd, int timeout_ms)
     return spoken;
 }
 
-enum spoken probe(const struct address *place)
+enum spoken probe(const struct address *address)
 {
-    int fd = address_open(place, CONNECT_MS);
+    int fd = dial_socket(address, CONNECT_MS);
     enum spoken spoken;
 
     if (fd < 0)

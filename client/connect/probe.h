@@ -18,6 +18,6 @@ enum spoken {
 
 /* Listens, then says hello as a TLS client does, and hangs up. Takes 1.7 s at most, beside what it
  * takes to look the host's name up. */
-enum spoken probe(const struct address *place);
+enum spoken probe(const struct address *address);
 
 #endif

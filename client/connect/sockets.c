@@ -21,16 +21,6 @@
 /* The kernel looks through its whole table for each read(2): no small pieces. */
 #define TABLE_BUFFER_SIZE 65536
 
-void sockets_add(struct sockets *to, const struct listening *one)
-{
-    struct listening *longer = reallocarray(to->all, to->count + 1, sizeof(*longer));
-
-    if (!longer)
-        return;
-    to->all = longer;
-    to->all[to->count++] = *one;
-}
-
 /* An address as /proc/net/tcp writes it: each 32 bits as a number of this machine's, in hex. */
 static bool parse_address(struct sockaddr_storage *out, const char *hex, unsigned port)
 {
@@ -88,7 +78,7 @@ static bool add_tcp(void *to, char *line)
 /* The name is the rest of the line; an abstract one has '@' where the zero is. */
 static bool add_unix(void *to, char *line)
 {
-    struct listening one = {.user = SOCKETS_NOBODY};
+    struct listening one = {.user = SOCKETS_NO_USER};
     struct sockaddr_un *un = (struct sockaddr_un *)&one.address;
     unsigned flags, type;
     int name = 0;
@@ -133,7 +123,7 @@ void sockets_read(struct sockets *out, const char *folder)
     read_table(folder, "unix", add_unix, out);
 }
 
-void sockets_read_ours(struct sockets *out)
+void sockets_read_own(struct sockets *out)
 {
     static const struct {
         int family;
@@ -153,76 +143,6 @@ void sockets_read_ours(struct sockets *out)
     }
 }
 
-void sockets_free(struct sockets *sockets)
-{
-    free(sockets->all);
-}
-
-const struct listening *sockets_find(const struct sockets *sockets, unsigned long inode)
-{
-    const struct listening *found = NULL;
-
-    for (size_t i = 0; i < sockets->count; i++) {
-        if (sockets->all[i].inode != inode)
-            continue;
-        if (found)
-            return NULL;
-        found = &sockets->all[i];
-    }
-    return found;
-}
-
-bool sockets_is_loopback(const struct sockaddr *address)
-{
-    const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-
-    if (address->sa_family == AF_INET)
-        return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
-}
-
-static bool is_everywhere(const struct sockaddr_storage *address)
-{
-    const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-
-    if (address->ss_family == AF_INET)
-        return in->sin_addr.s_addr == htonl(INADDR_ANY);
-    return IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
-}
-
-static in_port_t port_of(const struct sockaddr *address)
-{
-    const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-
-    return address->sa_family == AF_INET ? in->sin_port : in6->sin6_port;
-}
-
-bool sockets_is_at(const struct sockaddr_storage *listens, const struct sockaddr *address)
-{
-    const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-
-    if (listens->ss_family == AF_UNIX || address->sa_family == AF_UNIX)
-        return listens->ss_family == address->sa_family &&
-               strcmp(((const struct sockaddr_un *)listens)->sun_path,
-                      ((const struct sockaddr_un *)address)->sun_path) == 0;
-    if (port_of((const struct sockaddr *)listens) != port_of(address))
-        return false;
-    /* Of other machines' addresses the tables know nothing; an IPv6 socket takes IPv4 as well. */
-    if (is_everywhere(listens))
-        return sockets_is_loopback(address) &&
-               (listens->ss_family == AF_INET6 || address->sa_family == AF_INET);
-    if (listens->ss_family != address->sa_family)
-        return false;
-    if (address->sa_family == AF_INET)
-        return ((const struct sockaddr_in *)listens)->sin_addr.s_addr == in->sin_addr.s_addr;
-    return memcmp(&((const struct sockaddr_in6 *)listens)->sin6_addr, &in6->sin6_addr,
-                  sizeof(in6->sin6_addr)) == 0;
-}
-
 /* ---- One connection, where sock_diag does not tell ------------------------------------------- */
 
 /* A connection that is looked for in the tables. */
@@ -231,31 +151,6 @@ struct search {
     struct socket_owner *out;
     bool found;
 };
-
-/* The IPv6 form of an address: what a socket for both has in its table. */
-static struct sockaddr_in6 as_ipv6(const struct sockaddr_storage *address)
-{
-    const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = in->sin_port};
-
-    if (address->ss_family == AF_INET6)
-        return *(const struct sockaddr_in6 *)address;
-    in6.sin6_addr.s6_addr[10] = in6.sin6_addr.s6_addr[11] = 0xff;
-    memcpy(&in6.sin6_addr.s6_addr[12], &in->sin_addr, sizeof(in->sin_addr));
-    return in6;
-}
-
-bool sockets_is_same_host(const struct sockaddr_storage *one, const struct sockaddr_storage *other)
-{
-    struct sockaddr_in6 a = as_ipv6(one), b = as_ipv6(other);
-
-    return memcmp(&a.sin6_addr, &b.sin6_addr, sizeof(a.sin6_addr)) == 0;
-}
-
-static bool is_same(const struct sockaddr_storage *one, const struct sockaddr_storage *other)
-{
-    return as_ipv6(one).sin6_port == as_ipv6(other).sin6_port && sockets_is_same_host(one, other);
-}
 
 /* Ends at the connection. A listening socket is found as well, if that is looked for, and one that
  * listens on the very address is preferred to one that listens on all. */
@@ -267,15 +162,15 @@ static bool compare(void *data, char *line)
     if (!parse_tcp(&parsed, line))
         return true;
     if (search->remote->ss_family != 0) {
-        search->found =
-            is_same(&parsed.local, search->local) && is_same(&parsed.remote, search->remote);
+        search->found = sockets_is_same(&parsed.local, search->local) &&
+                        sockets_is_same(&parsed.remote, search->remote);
         if (search->found)
             *search->out = parsed.owner;
         return !search->found;
     }
     if (parsed.state == TCP_IS_LISTENING &&
         sockets_is_at(&parsed.local, (const struct sockaddr *)search->local) &&
-        (!search->found || !is_everywhere(&parsed.local))) {
+        (!search->found || !sockets_is_everywhere(&parsed.local))) {
         *search->out = parsed.owner;
         search->found = true;
     }
@@ -299,25 +194,4 @@ bool sockets_owner(struct socket_owner *out, const struct sockaddr_storage *loca
     if (!search.found)
         read_table(OUR_FOLDER, "tcp6", compare, &search);
     return search.found;
-}
-
-/* ---- Messages -------------------------------------------------------------------------------- */
-
-void sockets_describe(char *out, size_t size, const struct sockaddr_storage *address)
-{
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-    const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-    char ip[INET6_ADDRSTRLEN] = "";
-
-    if (address->ss_family == AF_UNIX) {
-        snprintf(out, size, "%s", ((const struct sockaddr_un *)address)->sun_path);
-        return;
-    }
-    if (address->ss_family == AF_INET) {
-        inet_ntop(AF_INET, &in->sin_addr, ip, sizeof(ip));
-        snprintf(out, size, "%s:%u", ip, (unsigned)ntohs(in->sin_port));
-    } else {
-        inet_ntop(AF_INET6, &in6->sin6_addr, ip, sizeof(ip));
-        snprintf(out, size, "[%s]:%u", ip, (unsigned)ntohs(in6->sin6_port));
-    }
 }

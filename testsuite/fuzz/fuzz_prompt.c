@@ -152,14 +152,14 @@ static int accept_client(void)
     return fds[0];
 }
 
-/* ---- In place of functions of the client and of the C library: see run-fuzz -------------------
+/* ---- In address of functions of the client and of the C library: see run-fuzz -------------------
  */
 
 ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
 ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
-int __wrap_place_connect(rpyc_conn **out, const struct address *place,
-                         const struct rpyc_options *how, struct rpyc_error *err);
-int __wrap_place_open(const struct address *place, int timeout_ms);
+int __wrap_dial_server(rpyc_conn **out, const struct address *address,
+                       const struct rpyc_options *how, struct rpyc_error *err);
+int __wrap_dial_socket(const struct address *address, int timeout_ms);
 void __wrap_find_all(struct servers *out);
 void __wrap_find_likely(struct servers *out);
 int __wrap_isatty(int fd);
@@ -172,12 +172,12 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
     return (ssize_t)len;
 }
 
-int __wrap_place_connect(rpyc_conn **out, const struct address *place,
-                         const struct rpyc_options *how, struct rpyc_error *err)
+int __wrap_dial_server(rpyc_conn **out, const struct address *address,
+                       const struct rpyc_options *how, struct rpyc_error *err)
 {
     struct rpyc_options options = *how;
 
-    (void)place;
+    (void)address;
     options.generation = server.env.generation;
     options.max_frame = 1 << 20;
     server.client_fd = accept_client();
@@ -185,11 +185,11 @@ int __wrap_place_connect(rpyc_conn **out, const struct address *place,
 }
 
 /* For the probe, to which it may say what it likes. */
-int __wrap_place_open(const struct address *place, int timeout_ms)
+int __wrap_dial_socket(const struct address *address, int timeout_ms)
 {
     int fd = accept_client();
 
-    (void)place;
+    (void)address;
     (void)timeout_ms;
     say_rest();
     return fd;
@@ -315,6 +315,11 @@ void terminal_run(void)
 {
 }
 
+bool terminal_is_running(void)
+{
+    return false;
+}
+
 void terminal_type(void)
 {
 }
@@ -385,7 +390,7 @@ enum editor_result editor_read(struct editor *e, const char *prompt, char **line
 
 /* ---- A session ------------------------------------------------------------------------------- */
 
-/* What is printed, and read, in place of the standard streams. */
+/* What is printed, and read, in address of the standard streams. */
 struct streams {
     FILE *in, *out, *err;
     char *text[2];

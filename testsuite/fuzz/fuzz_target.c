@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "connect/target.h"
+#include "target.h"
 
 /* Whether a member is a string that fits. */
 #define IS_STRING(member) (memchr(member, 0, sizeof(member)) != NULL)

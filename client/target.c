@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "connect/target.h"
+#include "target.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

@@ -2,8 +2,8 @@
  *
  * target: an address as it is written on the command line. No I/O, no names looked up.
  */
-#ifndef CLIENT_CONNECT_TARGET_H
-#define CLIENT_CONNECT_TARGET_H
+#ifndef CLIENT_TARGET_H
+#define CLIENT_TARGET_H
 
 #include <rpyc.h>
 #include <sys/un.h>
