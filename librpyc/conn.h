@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * One connection: sequence numbers, waiting, requests within requests. It knows no objects. Those
- * are the *host's*: a table of functions that serves the requests that come in.
+ * One connection: sequence numbers, waiting for replies, requests within requests. It knows no
+ * objects. Objects belong to the connection's *owner* (a struct rpyc_conn of librpyc, or a session
+ * of the extension), which gives the connection a table of callbacks.
  *
- * Reading is a role, not a thread. Whoever waits for a reply reads; serves what comes in; hands a
- * reply that is not its own to whoever waits for it; and passes the role on before it serves and
- * when it is done. So any number of threads may use one connection, a request may send requests of
- * its own, and one that waits for another thread which itself talks to the peer does not deadlock.
+ * Reading is a role and not a thread. A thread that waits for a reply takes the read role if it is
+ * free. It reads one message and releases the role; then it serves the request that the message
+ * contains, or hands over the reply to the thread that waits for it. So any number of threads may
+ * use one connection, requests may be nested, and a request that waits for another thread does not
+ * block that thread's own requests to the peer. Sending is also a role: one message at a time.
  *
- * Sending is one thread at a time. Everything here may be called by any thread.
+ * Any thread may call any function here, except where stated.
  */
 #ifndef RPYC_CONN_H
 #define RPYC_CONN_H
@@ -18,195 +20,202 @@
 
 struct conn;
 
-/* Who serves the requests that come in on a connection. */
+/* What a connection asks of its owner. All but checks_signals are called without any lock held. */
 struct conn_callbacks {
-    /* Serves one request; conn_handler has been read off already. Called by whichever thread reads,
-     * without any lock. Has to answer through conn_reply_begin and conn_send, once, but for
-     * HANDLE_CLOSE, which conn itself takes care of. The message is conn's; a host that has read it
-     * calls message_free, before it does anything that takes long. -1 gives up the connection. */
-    int (*serve)(void *host, struct conn *conn, struct message *request, int64_t handler,
+    /* Serves a request; the handler's number was already read from the message. Must reply once,
+     * with conn_reply_begin and conn_send. Not called for HANDLE_CLOSE. The connection owns the
+     * message, but the owner calls message_free after reading it, before anything that may take
+     * long. -1: close the connection with err. */
+    int (*serve)(void *owner, struct conn *conn, struct message *request, int64_t handler,
                  struct rpyc_error *err);
 
-    /* Asked while a thread waits, after everything that it did: true gives the wait up, with
-     * RPYC_EINTERRUPT. by_signal: a signal may have come. May be NULL: waits go on. */
-    bool (*interrupted)(void *host, bool by_signal);
+    /* Called while a thread waits, after everything that it did. True: end the wait with
+     * RPYC_EINTERRUPT. by_signal: a signal may have arrived. NULL: no wait is ended. */
+    bool (*interrupted)(void *owner, bool by_signal);
 
-    /* Whether signals concern this thread: if not, it is not woken up to see to them. May be NULL:
-     * as if it said yes. */
-    bool (*hears_signals)(void *host);
+    /* True if this thread has to check for signals. False: it is not woken up for that. NULL: every
+     * thread checks, if `interrupted` is set. The connection's lock may be held. */
+    bool (*checks_signals)(void *owner);
 
-    /* A reply that nobody waits for any more, maybe with references in it for which the peer keeps
-     * objects. Without a lock; the message is conn's. May be NULL. */
-    void (*unclaimed)(void *host, struct conn *conn, struct message *reply);
+    /* A reply that no request waits for. It may contain references, for which the peer keeps
+     * objects. The connection owns the message. NULL: the reply is ignored. */
+    void (*unclaimed)(void *owner, struct conn *conn, struct message *reply);
 };
 
 struct conn_config {
     size_t max_frame;                /* bytes of a message; 0: FRAME_MAX_DEFAULT */
-    size_t max_inflated;             /* ... once it is decompressed; 0: as max_frame */
-    unsigned max_depth;              /* of containers in one message; 0: BRINE_DEPTH_MAX */
-    size_t max_items;                /* in one message; 0: as many as fit into it */
-    enum rpyc_generation generation; /* AUTO: as the peer's first message tells */
-    bool bound;                      /* bind-threads, with a generation given */
-    struct turns *turns;             /* borrowed: long messages take turns; NULL: they do not */
-    int stall_ms; /* how long a message that is being sent, or has begun to arrive, may get no
-                   * further before the connection is given up; 0: for ever */
+    size_t max_inflated;             /* bytes of a message after decompression; 0: max_frame */
+    unsigned max_depth;              /* nested containers in a message; 0: BRINE_DEPTH_MAX */
+    size_t max_items;                /* items in a message; 0: no limit */
+    enum rpyc_generation generation; /* AUTO: learned from the peer's first message */
+    bool bound;                      /* bind-threads; needs a generation other than AUTO */
+    struct turns *turns;             /* for long messages, borrowed; NULL: none are needed */
+    int stall_ms; /* close the connection if an incomplete message makes no progress for this long,
+                   * in either direction; 0: no limit */
 };
 
-/* A connection over a stream, which it takes, also when it fails (RPYC_ENOMEM). One reference. */
-int conn_new(struct conn **out, const struct stream *stream, const struct conn_callbacks *ops,
-             void *host, const struct conn_config *config, struct rpyc_error *err);
+/* Creates a connection with one reference. Takes the stream, also on failure (RPYC_ENOMEM). config
+ * may be NULL. */
+int conn_new(struct conn **out, const struct stream *stream, const struct conn_callbacks *callbacks,
+             void *owner, const struct conn_config *config, struct rpyc_error *err);
 
 struct conn *conn_ref(struct conn *c);
 void conn_unref(struct conn *c);
 
-/* No more: everyone who waits gets RPYC_ECLOSED, or the code and text of `why`, and so does every
- * later call. Does not wait. `why` may be NULL; the first one to close says it. */
+/* ---- Closing -------------------------------------------------------------------------------- */
+
+/* Closes the connection. Every waiting thread and every later call gets RPYC_ECLOSED, or the code
+ * and text of `why`, which may be NULL. Only the first call's `why` counts. Does not wait. */
 void conn_close(struct conn *c, const struct rpyc_error *why);
-bool conn_closed(struct conn *c);
 
-/* Whether it was closed because the peer took too long. To everyone who waits that is RPYC_ECLOSED,
- * since RPYC_ETIMEOUT would have them wait again. */
-bool conn_gave_up(struct conn *c);
+/* Sends HANDLE_CLOSE, as the protocol demands, then closes the connection. */
+void conn_goodbye(struct conn *c);
 
-/* Shuts the socket down, if it is still there: whoever reads sees the end and closes. Calls nobody
- * back. */
+/* Closes the connection and waits until no thread reads or sends, then closes the fd. References
+ * stay valid. Do not call while serving a request. */
+void conn_release(struct conn *c);
+
+/* Shuts down the socket, if it is open: the reading thread sees the end and closes the connection.
+ * Calls no callback. */
 void conn_shutdown(struct conn *c);
 
-/* Says that the peer has hung up, which a thread that waits for its turn to read a long message
- * does not see: it gives up. Does not wait. */
+/* Resets the TCP connection (see stream_reset) and closes it, without a message. Only for a
+ * connection that no other thread uses. */
+void conn_reset(struct conn *c);
+
+/* Ends the wait of a thread for its turn to read a long message, since the peer has hung up: such a
+ * thread does not read, so it does not notice that. Does not wait. */
 void conn_hung_up(struct conn *c);
 
-/* Whether the message that is being received is a long one and waits for its turn. */
+/* For the child of a fork, where the threads that held locks do not exist: marks the connection as
+ * closed and closes the fd. The parent's connection is not affected. Async-signal-safe. */
+void conn_forked(struct conn *c);
+
+/* ---- State ---------------------------------------------------------------------------------- */
+
+bool conn_closed(struct conn *c);
+
+/* True if the connection was closed because the peer was too slow. For waiting threads that is
+ * RPYC_ECLOSED, since they would repeat the wait on RPYC_ETIMEOUT. */
+bool conn_gave_up(struct conn *c);
+
+/* True if other code of this process closed the fd, and perhaps opened something else under its
+ * number. */
+bool conn_lost_fd(struct conn *c);
+
+/* The fd, for poll(2); -1 once it is closed. */
+int conn_fd(struct conn *c);
+
+/* How the messages of this connection are wrapped, as far as it is known. */
+struct envelope conn_envelope(struct conn *c);
+
+/* conn_has_met: true if the generation of the peer's messages is known. conn_meet waits until the
+ * first message tells it, which must be known before a request can be sent; it serves requests
+ * meanwhile. Errors are those of conn_request. */
+bool conn_has_met(struct conn *c);
+int conn_meet(struct conn *c, deadline_t deadline, struct rpyc_error *err);
+
+/* True if the peer has sent a request. */
+bool conn_was_asked(struct conn *c);
+
+/* True if a long message has begun to arrive and waits for its turn. */
 bool conn_awaits_turn(struct conn *c);
 
-/* Counts n bytes that an answer takes as long as the peer has not read it. False where that is too
- * much for all connections that take turns together. */
+/* Counts n bytes of an answer that are kept until the peer has read it. False, and not counted, if
+ * all connections that share the turns would keep too many bytes. conn_unkeep subtracts them. */
 bool conn_keep(struct conn *c, size_t n);
 void conn_unkeep(struct conn *c, size_t n);
 
-/* Whether somebody else has taken its fd while it was open: closed it, and perhaps opened something
- * else under that number. */
-bool conn_lost_fd(struct conn *c);
+/* ---- Requests to the peer ------------------------------------------------------------------- */
 
-/* Closes, and gives the fd back as soon as nobody is in a call on it, whoever still holds
- * references. Not from a request that is being served. */
-void conn_release(struct conn *c);
-
-/* Closes with stream_reset and without a message, for a connection that no other thread uses. */
-void conn_reset(struct conn *c);
-
-/* Says goodbye as the protocol has it (HANDLE_CLOSE), then closes. */
-void conn_goodbye(struct conn *c);
-
-/* After a fork, in the child, where the threads that had the locks are no more: makes the
- * connection a closed one and lets go of the fd; the connection goes on in the parent.
- * Async-signal-safe. */
-void conn_forked(struct conn *c);
-
-/* The fd, to be polled by the caller; -1 once it is closed. */
-int conn_fd(struct conn *c);
-
-/* How messages look on it, once that is known. */
-struct envelope conn_envelope(struct conn *c);
-
-/* Waits until the peer's first message has told how messages look, which a request of ours needs to
- * know, and serves what comes meanwhile. Errors as of conn_request. */
-int conn_meet(struct conn *c, deadline_t deadline, struct rpyc_error *err);
-bool conn_has_met(struct conn *c);
-
-/* Whether the peer has sent a request yet. */
-bool conn_was_asked(struct conn *c);
-
-/* ---- Requests of ours ----------------------------------------------------------------------- */
-
-/* An outgoing message that is being written: append to `buf`, then send it. */
+/* A message that is being written: append to `buf`, then send it. */
 struct outgoing {
     struct buffer buf;
-    size_t start;
+    size_t start; /* of its last request, in buf */
     struct thread_pair threads;
-    bool sent; /* it went out; to be read also when it has been taken */
+    bool sent; /* set by conn_send and the functions that use it; valid after they took the rest */
 };
 
-/* Starts a request: the caller appends the boxed tuple of arguments to out->buf, then calls
- * conn_request, conn_start or conn_abandon; or conn_send, where the reply does not matter. */
+/* Starts a request. Append the boxed tuple of arguments to out->buf. Then call conn_request,
+ * conn_start or conn_abandon; or conn_send, if the reply does not matter. */
 void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq);
 
-/* The same for a request that is no part of what this thread is serving: with bind-threads it is
- * for whichever thread of the peer's reads it. The one that is served may have had its answer, and
- * not read again. */
+/* The same, for a request that does not belong to what this thread is serving. With bind-threads,
+ * any thread of the peer may read it. (The peer thread that this thread is serving may have its
+ * answer already, and not read again.) */
 void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler handler,
                               int64_t *seq);
 
-/* Begins the latest request of a message anew, for that thread of the peer's. */
-void conn_request_restart(struct conn *c, struct outgoing *out, enum handler handler, int64_t seq,
-                          uint64_t recipient);
-
-/* Gives up the message that is being written; requests that were completed before it still go out.
- */
-void conn_abandon(struct conn *c, struct outgoing *out, deadline_t deadline);
-
-/* Completes the request in out and starts another one behind it: all of them go out with one send.
- * On failure (RPYC_ENOMEM, RPYC_ELIMIT) out is only to be sent, which fails, or abandoned. */
+/* Completes the request in `out` and starts another one behind it; one call sends both. On error
+ * (RPYC_ENOMEM, RPYC_ELIMIT) `out` can only be abandoned, or sent, which fails. */
 int conn_request_next(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq,
                       struct rpyc_error *err);
 
-/* Sends the request and waits for its reply, serving what comes in meanwhile. On 0, *reply is it: a
- * MESSAGE_REPLY or MESSAGE_EXCEPTION, owned by the caller. Takes out. Errors: RPYC_ECLOSED,
- * RPYC_ETIMEOUT, RPYC_EINTERRUPT, RPYC_ENOMEM, ... */
+/* Starts the last request in `out` again, for another thread of the peer. */
+void conn_request_restart(struct conn *c, struct outgoing *out, enum handler handler, int64_t seq,
+                          uint64_t recipient);
+
+/* Drops the last request in `out`. Sends the requests before it, if there are any. */
+void conn_abandon(struct conn *c, struct outgoing *out, deadline_t deadline);
+
+/* Sends a request and waits for the reply; serves requests meanwhile. *reply is a MESSAGE_REPLY or
+ * a MESSAGE_EXCEPTION, and the caller owns it. Takes `out`. Errors: RPYC_ECLOSED, RPYC_ETIMEOUT,
+ * RPYC_EINTERRUPT, RPYC_ENOMEM, or the reason why the connection was closed. */
 int conn_request(struct conn *c, struct outgoing *out, int64_t seq, struct message *reply,
                  deadline_t deadline, struct rpyc_error *err);
 
-/* The same in two halves: sends the request now, and waits for the reply later, any number of
- * requests at a time. *p is for the functions below, and for conn_forget in the end. */
+/* The two halves of conn_request, for any number of requests at a time. conn_start sends the
+ * request. *p is for the functions below; free it with conn_forget. */
 struct pending;
 int conn_start(struct conn *c, struct outgoing *out, int64_t seq, struct pending **p,
                deadline_t deadline, struct rpyc_error *err);
 
-/* Waits for the reply and moves it to *reply, once; or leaves it there, for reply NULL. A wait that
- * failed with RPYC_ETIMEOUT or
- * RPYC_EINTERRUPT can be done again. RPYC_ECANCELED: by conn_cancel. */
+/* Waits for the reply and moves it to *reply; or leaves it in p if reply is NULL. It can be moved
+ * once. After RPYC_ETIMEOUT or RPYC_EINTERRUPT, call again to go on waiting. RPYC_ECANCELED:
+ * conn_cancel was called. */
 int conn_wait(struct conn *c, struct pending *p, struct message *reply, deadline_t deadline,
               struct rpyc_error *err);
 
-/* Whether conn_wait would return at once. */
+/* True if conn_wait would not block. */
 bool conn_is_done(struct conn *c, const struct pending *p);
 
-/* Has notify(arg) called, once, when conn_wait would return at once: now if it would, else by
- * whichever thread reads the reply or closes the connection, without a lock. */
-typedef void (*conn_notify)(void *arg);
-void conn_notify_done(struct conn *c, struct pending *p, conn_notify notify, void *arg);
+/* Calls notify(arg) once, when conn_wait would not block any more: now, or later on the thread that
+ * reads the reply or closes the connection. No lock is held. */
+void conn_notify_done(struct conn *c, struct pending *p, void (*notify)(void *arg), void *arg);
 
-/* Makes whoever waits give up, from another thread. The reply, when it comes, is dropped. */
+/* Ends the wait for p in another thread. */
 void conn_cancel(struct conn *c, struct pending *p);
 
-/* Gives up the request, done or not: its reply goes to the host as unclaimed. Frees p, which nobody
- * may be waiting for. */
+/* Frees p, which no thread may be waiting for. Its reply, if it has come or comes later, goes to
+ * the `unclaimed` callback. */
 void conn_forget(struct conn *c, struct pending *p);
 
 /* ---- Requests of the peer ------------------------------------------------------------------- */
 
-/* Starts the answer to a request: append the box (MESSAGE_REPLY) or vinegar (MESSAGE_EXCEPTION),
- * then conn_send. */
+/* Starts the reply to a request. Append a box (MESSAGE_REPLY) or a vinegar tuple
+ * (MESSAGE_EXCEPTION), then call conn_send. */
 void conn_reply_begin(struct conn *c, struct outgoing *out, const struct message *request,
                       enum message_kind kind);
-/* Gives up what was appended so far and starts over, as another kind. */
+
+/* Drops what was appended to a reply and starts it again, perhaps as another kind. */
 void conn_reply_restart(struct conn *c, struct outgoing *out, const struct message *request,
                         enum message_kind kind);
 
-/* Sends what was begun. Takes out. Errors: RPYC_ECLOSED, RPYC_ETIMEOUT, RPYC_EINTERRUPT,
- * RPYC_ELIMIT, RPYC_ENOMEM, RPYC_ESYSTEM. */
+/* Sends a message. Takes `out`. Errors: RPYC_ECLOSED, RPYC_ETIMEOUT, RPYC_EINTERRUPT, RPYC_ELIMIT,
+ * RPYC_ENOMEM, RPYC_ESYSTEM. */
 int conn_send(struct conn *c, struct outgoing *out, deadline_t deadline, struct rpyc_error *err);
 
-/* Answers with an exception whose arguments are one text. */
+/* Replies with an exception that has one argument, a text. */
 int conn_reply_exception(struct conn *c, const struct message *request, const char *module,
                          const char *name, const char *text, deadline_t deadline,
                          struct rpyc_error *err);
 
-/* Serves until the connection ends: 0 if the peer said goodbye or hung up between two messages, -1
- * with the reason else. */
+/* Serves requests until the connection ends. 0: the peer said goodbye, or hung up between two
+ * messages. -1: any other reason, in err. */
 int conn_serve(struct conn *c, struct rpyc_error *err);
 
-/* Reads and serves one message at most. 1: did so; 0: end; -1: error. */
+/* Reads and handles at most one message. 1: one was handled. 0: the connection ended as above.
+ * -1: an error. */
 int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 
 #endif

@@ -3,13 +3,13 @@
 
 noinst_LTLIBRARIES += librpyc/librpyc-internal.la
 librpyc_librpyc_internal_la_SOURCES = \
+	librpyc/await.c \
 	librpyc/brine.c librpyc/brine.h \
 	librpyc/buffer.c librpyc/buffer.h \
 	librpyc/classic.c librpyc/classic.h \
-	librpyc/conn.c librpyc/conn.h \
+	librpyc/conn.c librpyc/conn.h librpyc/conn_internal.h \
 	librpyc/connect.c \
 	librpyc/describe.c librpyc/describe.h \
-	librpyc/releases.c librpyc/releases.h \
 	librpyc/error.c librpyc/error.h \
 	librpyc/format.c librpyc/format.h \
 	librpyc/frame.c librpyc/frame.h \
@@ -20,8 +20,10 @@ librpyc_librpyc_internal_la_SOURCES = \
 	librpyc/pending.c librpyc/pending.h \
 	librpyc/queue.h \
 	librpyc/receive.c \
-	librpyc/serving.c \
+	librpyc/releases.c librpyc/releases.h \
 	librpyc/request.c librpyc/request.h \
+	librpyc/send.c \
+	librpyc/serving.c librpyc/serving.h \
 	librpyc/stream.c librpyc/stream.h \
 	librpyc/tls.c librpyc/tls.h \
 	librpyc/turns.c librpyc/turns.h \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "pending.h"
+#include "conn_internal.h"
 
 /* While others wait for the turn, so many bytes of a long message have to come in so much time. */
 #define SLICE_BYTES ((size_t)64 * 1024)
@@ -43,7 +43,7 @@ static int wait_for_turn(struct conn *c, deadline_t deadline, struct rpyc_error 
     if (due == 0)
         due = conn_stalled_at(c, DEADLINE_NEVER);
     atomic_store(&c->turn_due, due);
-    while (!turn_take(&c->turn, earlier(due, conn_next_stretch(c, deadline, false)))) {
+    while (!turn_take(&c->turn, earlier(due, conn_next_check(c, deadline, false)))) {
         if (atomic_load(&c->turn.stopped) || conn_deadline_passed(earlier(due, deadline)) ||
             conn_interrupted(c, true))
             return give_up_turn(c, due, deadline, err);

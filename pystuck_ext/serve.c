@@ -255,7 +255,7 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
     return result;
 }
 
-static bool hears_signals(void *host)
+static bool checks_signals(void *host)
 {
     return on_main_thread(host) && !ps_waiter()->defer_signals;
 }
@@ -270,7 +270,7 @@ static bool interrupted(void *host, bool by_signal)
         return false;
     if (ps_waiter()->interrupt)
         return true;
-    return by_signal && hears_signals(s) && ps_gil_signal_raised();
+    return by_signal && checks_signals(s) && ps_gil_signal_raised();
 }
 
 /* Objects of the client's that came in an answer that nobody waits for any more. */
@@ -286,7 +286,7 @@ static void unclaimed(void *host, struct conn *c, struct message *reply)
 static const struct conn_callbacks session_callbacks = {
     .serve = serve,
     .interrupted = interrupted,
-    .hears_signals = hears_signals,
+    .checks_signals = checks_signals,
     .unclaimed = unclaimed,
 };
 

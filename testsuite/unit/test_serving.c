@@ -5,7 +5,7 @@
 #include "unit.h"
 
 #include "releases.h"
-#include "pending.h"
+#include "serving.h"
 
 #define SOON deadline_in(10000)
 
@@ -293,37 +293,59 @@ TEST(what_is_too_much_for_one_thread_is_answered_with_an_exception)
     assert_false(conn_closed(l->c));
 }
 
-/* A request of the peer's thread A, to a thread of ours if it names one, that is this thread's to
- * serve. */
-static struct serving *claim(struct conn *c, struct message *m, int64_t seq, pthread_t recipient)
+/* ---- The table ------------------------------------------------------------------------------ */
+
+/* Claims a request of the peer's thread A for this thread. named: the request names this thread as
+ * its recipient. */
+static struct serving *claim(struct serving_table *t, bool named)
 {
+    struct message m = {.kind = MESSAGE_REQUEST, .sender = 0xa};
     struct serving *s = NULL;
 
-    *m = (struct message){.kind = MESSAGE_REQUEST, .seq = seq, .sender = 0xa};
-    m->recipient = (uint64_t)recipient;
-    pthread_mutex_lock(&c->lock);
-    assert_int_equal(serving_claim(c, m, NOTE, &s, NULL), 1);
-    pthread_mutex_unlock(&c->lock);
+    if (named)
+        m.recipient = (uint64_t)pthread_self();
+    assert_int_equal(serving_claim(t, true, &m, NOTE, &s, NULL), 1);
     assert_non_null(s);
     return s;
 }
 
+/* Claims a request of A on a thread that does not serve A: it is queued for the one that does. */
+static void claim_elsewhere(void *arg)
+{
+    struct message m = {.kind = MESSAGE_REQUEST, .seq = 7, .sender = 0xa};
+    struct serving *s = NULL;
+
+    assert_int_equal(serving_claim(arg, true, &m, NOTE, &s, NULL), 0);
+    assert_null(s);
+}
+
 TEST(a_request_may_end_before_one_that_came_within_it)
 {
-    AUTO_LINK l = link_new();
-    struct message outer, inner, innermost;
+    struct serving_table t = {.count = 0};
     struct serving *first, *second, *third;
+    struct thread other;
+    struct queued *q;
 
-    first = claim(l->c, &outer, 0, 0);
-    second = claim(l->c, &inner, 1, 0);
-    assert_int_equal(serving_run(l->c, first, &outer, NOTE, NULL), 0);
-    third = claim(l->c, &innermost, 2, pthread_self());
-    assert_int_equal(serving_run(l->c, second, &inner, NOTE, NULL), 0);
-    assert_int_equal(serving_run(l->c, third, &innermost, NOTE, NULL), 0);
-    hears_reply(&l->peer, 0, 0x0a);
-    hears_reply(&l->peer, 1, 0x0a);
-    hears_reply(&l->peer, 2, 0x0a);
-    assert_null(l->c->serving);
+    first = claim(&t, false);
+    second = claim(&t, false);
+    assert_ptr_equal(second->within, first);
+    thread_start(&other, claim_elsewhere, &t);
+    thread_join(&other);
+    serving_leave(&t, first);
+    assert_null(second->within);
+    third = claim(&t, true);
+    assert_ptr_equal(third->within, second);
+    assert_null(serving_dequeue_own(&t, true));
+    q = serving_dequeue_own(&t, false);
+    assert_non_null(q);
+    assert_int_equal(q->request.seq, 7);
+    queued_free(q);
+    serving_leave(&t, second);
+    assert_ptr_equal(serving_of_thread(&t, pthread_self()), third);
+    serving_leave(&t, third);
+    assert_true(LIST_EMPTY(&t.list));
+    assert_int_equal(t.count, 0);
+    assert_int_equal(t.queued_bytes, 0);
 }
 
 int main(void)

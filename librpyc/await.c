@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "conn_internal.h"
+
+#include <stdlib.h>
+
+/* How long the peer may take to read that a request is refused, in ms. */
+#define REFUSAL_MS 10000
+
+/* ---- Serving requests ----------------------------------------------------------------------- */
+
+/* Answers a request with an exception because too many are served or queued. Takes no ownership. */
+static int refuse(struct conn *c, const struct message *m, struct rpyc_error *err)
+{
+    bool full;
+
+    pthread_mutex_lock(&c->lock);
+    full = serving_is_full(&c->serving);
+    pthread_mutex_unlock(&c->lock);
+    return conn_reply_exception(c, m, "builtins", full ? "RecursionError" : "RuntimeError",
+                                full ? "too many requests within requests"
+                                     : "too many requests wait for this thread",
+                                deadline_in(REFUSAL_MS), err);
+}
+
+/* Serves a request, and then those that other threads queued for this one. Ends s. */
+static int serve(struct conn *c, struct serving *s, struct message *m, int64_t handler,
+                 struct rpyc_error *err)
+{
+    int result = c->callbacks->serve(c->owner, c, m, handler, err);
+    struct queued *q;
+
+    pthread_mutex_lock(&c->lock);
+    while (result == 0 && !c->closed && !TAILQ_EMPTY(&s->queued)) {
+        q = serving_dequeue(&c->serving, s, false);
+        s->peer_thread = q->request.sender;
+        pthread_mutex_unlock(&c->lock);
+        result = c->callbacks->serve(c->owner, c, &q->request, q->handler, err);
+        queued_free(q);
+        pthread_mutex_lock(&c->lock);
+    }
+    serving_leave(&c->serving, s);
+    pthread_mutex_unlock(&c->lock);
+    return result;
+}
+
+/* Serves one request that another thread read and queued for this one. nested: only if it belongs
+ * to a request that this thread is serving. False: there is none. Call with c->lock held; it is
+ * released meanwhile. */
+static bool serve_queued(struct conn *c, bool nested)
+{
+    struct queued *q = NULL;
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    struct serving *s;
+    bool full;
+    int result;
+
+    if (!c->closed && c->serving.queued_bytes > 0)
+        q = serving_dequeue_own(&c->serving, nested);
+    if (!q)
+        return false;
+    full = serving_is_full(&c->serving);
+    s = serving_enter(&c->serving, q->request.sender);
+    pthread_mutex_unlock(&c->lock);
+    if (s)
+        result = serve(c, s, &q->request, q->handler, &why);
+    else
+        result = full ? refuse(c, &q->request, &why) : error_nomem(&why);
+    queued_free(q);
+    if (result < 0)
+        conn_close(c, &why);
+    pthread_mutex_lock(&c->lock);
+    return true;
+}
+
+/* ---- The read role -------------------------------------------------------------------------- */
+
+/* Releases the read role. Call with c->lock held. */
+static void release_role(struct conn *c)
+{
+    c->reading = false;
+    pthread_cond_broadcast(&c->changed);
+}
+
+static void unclaimed(struct conn *c, struct message *reply)
+{
+    if (reply->kind == MESSAGE_REPLY && c->callbacks->unclaimed && !conn_closed(c))
+        c->callbacks->unclaimed(c->owner, c, reply);
+    message_free(reply);
+}
+
+/* Delivers a reply and releases the read role. Takes m. If no request claims it (it answers a DEL),
+ * or if other requests wait, then more replies may follow while this thread sends nothing: so it
+ * acknowledges at once, or the peer's kernel may delay them. */
+static void deliver(struct conn *c, struct message *m)
+{
+    struct completion done;
+
+    pthread_mutex_lock(&c->lock);
+    done = pending_complete(&c->pending, m);
+    if (!done.claimed || !LIST_EMPTY(&c->pending))
+        stream_acknowledge(&c->stream);
+    release_role(c);
+    pthread_mutex_unlock(&c->lock);
+    if (!done.claimed)
+        unclaimed(c, m);
+    else if (done.notify)
+        done.notify(done.arg);
+}
+
+/* Releases the read role, then serves, queues or refuses a request. */
+static int handle_request(struct conn *c, struct message *m, struct rpyc_error *err)
+{
+    struct serving *s = NULL;
+    int64_t handler;
+    int result = message_handler(m, &handler, err);
+    bool ours = false;
+
+    if (result == 0 && handler == HANDLE_CLOSE)
+        result = error_set(err, RPYC_ECLOSED, "the peer closed the connection");
+    pthread_mutex_lock(&c->lock);
+    c->was_asked = true;
+    if (result == 0) {
+        result = serving_claim(&c->serving, c->env.bound, m, handler, &s, err);
+        ours = result > 0;
+    }
+    release_role(c);
+    pthread_mutex_unlock(&c->lock);
+    if (!ours)
+        return result;
+    if (s)
+        return serve(c, s, m, handler, err);
+    message_free(m);
+    return refuse(c, m, err);
+}
+
+static void pass_on(struct conn *c)
+{
+    pthread_mutex_lock(&c->lock);
+    release_role(c);
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Reads one message and handles it. Call with the read role, which is released in any case. -1: the
+ * wait ended before a message arrived (RPYC_ETIMEOUT, RPYC_EINTERRUPT). Any other error closes the
+ * connection, and the result is 0. */
+static int read_and_handle(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    struct message m = {0};
+    int result = conn_receive(c, &m, deadline, &why);
+
+    if (result < 0 && conn_may_retry(&why)) {
+        pass_on(c);
+        return error_set(err, why.code, "%s", why.text);
+    }
+    if (result == 0) {
+        pthread_mutex_lock(&c->lock);
+        result = message_parse(&m, &c->env, &why);
+        pthread_mutex_unlock(&c->lock);
+        brine_limit(&m.body, c->max_depth, c->max_items);
+    }
+    if (result == 0 && m.kind != MESSAGE_REQUEST) {
+        deliver(c, &m);
+        return 0;
+    }
+    if (result == 0)
+        result = handle_request(c, &m, &why);
+    else
+        pass_on(c);
+    message_free(&m);
+    if (result < 0)
+        conn_close(c, &why);
+    return 0;
+}
+
+/* Takes the read role and reads one message. Call with c->lock held; it is released meanwhile. */
+static int take_role_and_read(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    bool by_signal, stop;
+
+    c->reading = true;
+    pthread_mutex_unlock(&c->lock);
+    read_and_handle(c, deadline, &why);
+    by_signal = conn_may_retry(&why);
+    stop = conn_interrupted(c, by_signal);
+    pthread_mutex_lock(&c->lock);
+    if (stop)
+        return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
+    if (why.code == RPYC_ETIMEOUT)
+        return error_set(err, RPYC_ETIMEOUT, "no answer in time");
+    return 0;
+}
+
+/* Call with c->lock held; it is released meanwhile. Reads one message if no thread has the read
+ * role, else waits for c->changed. Errors: RPYC_ETIMEOUT, RPYC_EINTERRUPT. An error of the
+ * connection sets c->closed, and the result is 0. */
+static int step(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    return c->reading ? conn_wait_for_change(c, deadline, err)
+                      : take_role_and_read(c, deadline, err);
+}
+
+/* ---- Serving while nothing is awaited ------------------------------------------------------- */
+
+int conn_meet(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    int result = 0;
+
+    pthread_mutex_lock(&c->lock);
+    while (result == 0 && !c->closed && c->env.generation == RPYC_GENERATION_AUTO)
+        result = serve_queued(c, false) ? 0 : step(c, deadline, err);
+    if (result == 0 && c->closed)
+        result = conn_closed_error(c, err);
+    pthread_mutex_unlock(&c->lock);
+    return result;
+}
+
+int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    int result = 1;
+
+    pthread_mutex_lock(&c->lock);
+    if (c->closed || (!serve_queued(c, false) && step(c, deadline, err) < 0))
+        result = -1;
+    if (c->closed) {
+        conn_closed_error(c, err);
+        result = c->why.code == RPYC_OK || c->why.code == RPYC_ECLOSED ? 0 : -1;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return result;
+}
+
+int conn_serve(struct conn *c, struct rpyc_error *err)
+{
+    int result;
+
+    while ((result = conn_serve_one(c, DEADLINE_NEVER, err)) == 1)
+        ;
+    return result;
+}
+
+/* ---- Awaiting replies ----------------------------------------------------------------------- */
+
+int conn_start(struct conn *c, struct outgoing *out, int64_t seq, struct pending **p,
+               deadline_t deadline, struct rpyc_error *err)
+{
+    *p = pending_new(seq);
+    if (!*p) {
+        conn_abandon(c, out, deadline);
+        return error_nomem(err);
+    }
+    pthread_mutex_lock(&c->lock);
+    LIST_INSERT_HEAD(&c->pending, *p, entry);
+    pthread_mutex_unlock(&c->lock);
+    if (conn_send(c, out, deadline, err) == 0)
+        return 0;
+    conn_forget(c, *p);
+    *p = NULL;
+    return -1;
+}
+
+/* Waits until p is done. An owner that ends the wait succeeds even if the reply has arrived; and
+ * requests of the peer, however many, do not extend the deadline. Call with c->lock held. */
+static int wait_done(struct conn *c, const struct pending *p, deadline_t deadline,
+                     struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+
+    while (!p->done) {
+        if (p->cancelled)
+            return error_set(err, RPYC_ECANCELED, "the wait was cancelled");
+        if (c->closed)
+            return conn_closed_error(c, err);
+        if (serve_queued(c, true))
+            continue;
+        if (step(c, conn_next_check(c, deadline, p->cancellable), &why) < 0 &&
+            why.code == RPYC_EINTERRUPT)
+            return error_set(err, why.code, "%s", why.text);
+        if (!p->done && conn_deadline_passed(deadline))
+            return error_set(err, RPYC_ETIMEOUT, "no answer in time");
+    }
+    return 0;
+}
+
+int conn_wait(struct conn *c, struct pending *p, struct message *reply, deadline_t deadline,
+              struct rpyc_error *err)
+{
+    int result;
+
+    pthread_mutex_lock(&c->lock);
+    p->awaited = reply != NULL;
+    result = wait_done(c, p, deadline, err);
+    p->awaited = false;
+    if (result == 0 && reply) {
+        *reply = p->reply;
+        p->reply.frame = FRAME_INIT;
+        p->reply.turn = NULL;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return result;
+}
+
+int conn_request(struct conn *c, struct outgoing *out, int64_t seq, struct message *reply,
+                 deadline_t deadline, struct rpyc_error *err)
+{
+    struct pending *p;
+    int result;
+
+    if (conn_start(c, out, seq, &p, deadline, err) < 0)
+        return -1;
+    p->cancellable = false; /* no other thread knows p */
+    result = conn_wait(c, p, reply, deadline, err);
+    conn_forget(c, p);
+    return result;
+}
+
+/* True if conn_wait would not block. Call with c->lock held. */
+static bool is_done(const struct conn *c, const struct pending *p)
+{
+    return p->done || p->cancelled || c->closed;
+}
+
+bool conn_is_done(struct conn *c, const struct pending *p)
+{
+    bool done;
+
+    pthread_mutex_lock(&c->lock);
+    done = is_done(c, p);
+    pthread_mutex_unlock(&c->lock);
+    return done;
+}
+
+void conn_notify_done(struct conn *c, struct pending *p, void (*notify)(void *arg), void *arg)
+{
+    bool now;
+
+    pthread_mutex_lock(&c->lock);
+    now = is_done(c, p);
+    if (!now) {
+        p->notify = notify;
+        p->notify_arg = arg;
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (now)
+        notify(arg);
+}
+
+void conn_cancel(struct conn *c, struct pending *p)
+{
+    pthread_mutex_lock(&c->lock);
+    p->cancelled = true;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+}
+
+void conn_forget(struct conn *c, struct pending *p)
+{
+    pthread_mutex_lock(&c->lock);
+    if (!p->done)
+        LIST_REMOVE(p, entry);
+    pthread_mutex_unlock(&c->lock);
+    if (p->done && p->reply.frame.data)
+        unclaimed(c, &p->reply);
+    free(p);
+}
