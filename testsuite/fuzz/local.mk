@@ -78,10 +78,9 @@ stock-against-stock: all
 	$(AM_TESTS_ENVIRONMENT) \
 		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/interop/stock_against_stock.py'
 
-# make check-rpyc RPYC_SOURCES=DIRECTORY: rpyc's own tests with our server. See rpyc_suite.py.
+# make check-rpyc RPYC_SOURCES=DIRECTORY: rpyc's own tests with our server. See testsuite/run-rpyc.
 check-rpyc: all
-	$(AM_TESTS_ENVIRONMENT) $(srcdir)/testsuite/run-interop \
-		'$(abs_srcdir)/testsuite/interop/rpyc_suite.py' '$(RPYC_SOURCES)'
+	$(AM_TESTS_ENVIRONMENT) $(srcdir)/testsuite/run-rpyc '$(RPYC_SOURCES)'
 
 # make check-soak SOAK=small SOAK_FLAGS='--seed 1': very many clients of one program, which then has to
 # have what it had before. Without SOAK= it takes minutes.
@@ -96,7 +95,7 @@ check-soak: all
 
 EXTRA_DIST += testsuite/check-includes testsuite/roots testsuite/run-coverage testsuite/run-debug \
 	testsuite/run-hardening testsuite/run-installcheck testsuite/run-on testsuite/run-portable \
-	testsuite/run-tsan \
+	testsuite/run-rpyc testsuite/run-tsan \
 	testsuite/run-valgrind testsuite/turn testsuite/valgrind.supp testsuite/tsan.supp \
 	testsuite/soak/soak.py testsuite/soak/clients.py \
 	testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py testsuite/fuzz/record_seeds.py \

@@ -80,6 +80,10 @@ def test_a_release_gets_all_its_pythons_with_headers_and_venv(environment: dict[
     assert {"gcc", "make", "libedit-dev", "python3.14-dev", "python3.15-venv"} <= set(packages)
 
 
+def test_the_address_of_the_archive_is_printed(environment: dict[str, str]) -> None:
+    assert run(environment, "--mirror").stdout == "http://127.0.0.1:1/debian\n"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["3.12"], ["--make", "3.8"], ["--remove", "sid"], ["--packages", "3"], ["3.12", "true"]],
@@ -99,7 +103,15 @@ def test_an_unknown_cpython_is_an_error_that_names_the_known_ones(
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--list", "3.9"], ["--make"], ["--remove", "3.9", "3.11"], ["--what"], ["--build"]],
+    [
+        [],
+        ["--list", "3.9"],
+        ["--mirror", "3.9"],
+        ["--make"],
+        ["--remove", "3.9", "3.11"],
+        ["--what"],
+        ["--build"],
+    ],
     ids=" ".join,
 )
 def test_wrong_arguments_show_how_it_is_used(
