@@ -27,7 +27,8 @@ librpyc_librpyc_internal_la_SOURCES = \
 	librpyc/stream.c librpyc/stream.h \
 	librpyc/tls.c librpyc/tls.h \
 	librpyc/turns.c librpyc/turns.h \
-	librpyc/value.c librpyc/value.h
+	librpyc/value.c librpyc/value.h \
+	librpyc/vinegar.c librpyc/vinegar.h
 librpyc_librpyc_internal_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBDEFLATE_CFLAGS) -DRPYC_LIBDIR='"$(libdir)"'
 # libtool compiles each file twice, and keeps the second time to itself unless told not to.
 librpyc_librpyc_internal_la_CFLAGS = $(AM_CFLAGS) -no-suppress

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "conn_internal.h"
+#include "vinegar.h"
 
 /* How long conn_goodbye tries to send, in ms. */
 #define GOODBYE_MS 1000
@@ -238,17 +239,7 @@ int conn_reply_exception(struct conn *c, const struct message *request, const ch
     struct outgoing out;
 
     conn_reply_begin(c, &out, request, MESSAGE_EXCEPTION);
-    brine_put_tuple(&out.buf, 4);
-    brine_put_tuple(&out.buf, 2);
-    brine_put_str(&out.buf, module, strlen(module));
-    brine_put_str(&out.buf, name, strlen(name));
-    brine_put_tuple(&out.buf, 1);
-    brine_put_str(&out.buf, text, strlen(text));
-    brine_put_tuple(&out.buf, 1);
-    brine_put_tuple(&out.buf, 2);
-    brine_put_str(&out.buf, "_remote_version", strlen("_remote_version"));
-    brine_put_str(&out.buf, "<version denied>", strlen("<version denied>"));
-    brine_put_str(&out.buf, text, strlen(text)); /* in place of a traceback */
+    vinegar_put_text(&out.buf, module, name, text);
     return conn_send(c, &out, deadline, err);
 }
 

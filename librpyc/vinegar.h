@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Exceptions on the wire (rpyc/core/vinegar.py; doc/protocol.md, "Exceptions"): the one writer and
+ * the one reader of librpyc. Both work on brine and create no objects.
+ */
+#ifndef RPYC_VINEGAR_H
+#define RPYC_VINEGAR_H
+
+#include "brine.h"
+
+/* Appends the start of an exception: its module and class name, both UTF-8. The caller then appends
+ * three values: the arguments, a tuple; the attributes, a tuple of (name, value) tuples; the text
+ * of the traceback, a str. */
+void vinegar_begin(struct buffer *out, const char *module, const char *name);
+
+/* Appends a whole exception that has one argument, a text in UTF-8. A program in C has no
+ * traceback: the text is sent in its place. */
+void vinegar_put_text(struct buffer *out, const char *module, const char *name, const char *text);
+
+/* A part of the bytes that were read. Of a str: its text in UTF-8. Of any other value: its brine.
+ */
+struct vinegar_part {
+    const char *data;
+    size_t len;
+};
+
+/* An exception that was read. Its parts point into the bytes that were read. */
+struct vinegar {
+    struct vinegar_part module, name;
+    struct vinegar_part args, attributes; /* tuples, as brine */
+    struct vinegar_part traceback;
+};
+
+/* Reads an exception: the int that stands for StopIteration as builtins.StopIteration without
+ * arguments. Returns false, and fails r, if the value is not an exception. */
+bool vinegar_next(struct brine_reader *r, struct vinegar *v);
+
+#endif
