@@ -33,7 +33,7 @@ enum tag {
 #define IMMEDIATE_MIN  (TAG_IMMEDIATE_FIRST - IMMEDIATE_BIAS)
 #define IMMEDIATE_MAX  (TAG_IMMEDIATE_LAST - IMMEDIATE_BIAS)
 
-/* ---- Writing -------------------------------------------------------------------------------- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 void brine_put_none(struct buffer *b)
 {
@@ -166,7 +166,7 @@ void brine_put_slice(struct buffer *b)
     brine_put_tuple(b, 3);
 }
 
-/* ---- Reading -------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 void brine_read(struct brine_reader *r, const void *data, size_t len)
 {

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "classic.h"
 
+#include "request.h"
+
 int classic_ask_root(rpyc_conn *conn, struct pending **request, struct rpyc_error *err)
 {
-    struct outgoing out;
-    int64_t seq;
+    struct request r;
 
-    value_request_begin(conn, &out, HANDLE_GETROOT, &seq);
-    box_put(&out.buf, LABEL_VALUE);
-    brine_put_tuple(&out.buf, 0);
-    return conn_start(conn->conn, &out, seq, request, value_deadline(conn), err);
+    request_begin(&r, conn, HANDLE_GETROOT, err);
+    box_put(&r.out.buf, LABEL_VALUE);
+    brine_put_tuple(&r.out.buf, 0);
+    return request_start(&r, request);
 }
 
 int classic_take_root(rpyc_conn *conn, struct pending *request, struct rpyc_error *err)
 {
     struct message reply;
-    int result = conn_wait(conn->conn, request, &reply, value_deadline(conn), err);
+    int result = conn_wait(conn->conn, request, &reply, rpyc_conn_deadline(conn), err);
 
     conn_forget(conn->conn, request);
-    if (result < 0 || value_take_reply(conn, &reply, &conn->root, err) < 0)
+    if (result < 0 || request_take_reply(conn, &reply, &conn->root, err) < 0)
         return -1;
     if (rpyc_type_of(conn->root) != RPYC_NETREF)
         return error_set(err, RPYC_EPROTOCOL, "the server's root is not an object");
@@ -63,33 +64,17 @@ int rpyc_namespace(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err)
     return rpyc_getattr(conn->root, "namespace", out, err);
 }
 
-int rpyc_builtin(rpyc_conn *conn, const char *name, rpyc_value **out, struct rpyc_error *err)
-{
-    rpyc_value *builtins;
-    int result;
-
-    if (rpyc_module(conn, "builtins", &builtins, err) < 0)
-        return -1;
-    result = rpyc_getattr(builtins, name, out, err);
-    rpyc_unref(builtins);
-    return result;
-}
-
 /* Whether find_spec, from importlib.util, finds a module. It imports the parents of one with dots.
  */
 static int find_spec(rpyc_conn *conn, const char *name, bool *out, struct rpyc_error *err)
 {
-    rpyc_value *util, *spec;
-    int result;
+    AUTO_VALUE *util = NULL;
+    AUTO_VALUE *spec = NULL;
 
-    if (rpyc_module(conn, "importlib.util", &util, err) < 0)
-        return -1;
-    result = rpyc_callattr(util, "find_spec", &spec, err, "s", name);
-    rpyc_unref(util);
-    if (result < 0)
+    if (rpyc_module(conn, "importlib.util", &util, err) < 0 ||
+        rpyc_callattr(util, "find_spec", &spec, err, "s", name) < 0)
         return -1;
     *out = rpyc_type_of(spec) != RPYC_NONE;
-    rpyc_unref(spec);
     return 0;
 }
 

@@ -6,7 +6,7 @@
 #ifndef RPYC_CLASSIC_H
 #define RPYC_CLASSIC_H
 
-#include "request.h"
+#include "rpyc_conn.h"
 
 /* Asks for the root object; and takes the answer, once it has come or the connection has ended, and
  * keeps it in the connection. take also frees the request. */

@@ -10,7 +10,7 @@
  * client, or one connection, and answers late. See "Finding out which" in doc/protocol.md.
  */
 #include "classic.h"
-#include "host.h"
+#include "handlers.h"
 #include "tls.h"
 
 #include <errno.h>
@@ -153,7 +153,7 @@ static int ask_over(struct attempt *a, const struct stream *s, struct envelope w
     struct asked *asked = &a->asked[a->count];
 
     *asked = (struct asked){.way = way};
-    if (rpyc_conn_new(&asked->conn, s, &config, guessing, -1, err) < 0)
+    if (rpyc_conn_new(&asked->conn, s, &handlers, &config, guessing, -1, err) < 0)
         return -1;
     asked->conn->deadline = a->deadline;
     if (classic_ask_root(asked->conn, &asked->root, err) < 0) {

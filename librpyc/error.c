@@ -74,87 +74,15 @@ int error_remote(struct rpyc_error *err, struct rpyc_exception *exc, const char 
     if (err)
         err->remote = exc;
     else
-        exception_free(exc);
+        exc->free(exc);
     return -1;
-}
-
-struct rpyc_exception *exception_new(const char *module, const char *name, const char *traceback)
-{
-    struct rpyc_exception *exc = calloc(1, sizeof(*exc));
-
-    if (!exc)
-        return NULL;
-    exc->module = strdup(module);
-    exc->name = strdup(name);
-    exc->traceback = strdup(traceback);
-    if (exc->module && exc->name && exc->traceback && rpyc_build(&exc->args, NULL, "()") == 0 &&
-        rpyc_build(&exc->attributes, NULL, "()") == 0)
-        return exc;
-    exception_free(exc);
-    return NULL;
-}
-
-void exception_free(struct rpyc_exception *exc)
-{
-    if (!exc)
-        return;
-    free(exc->module);
-    free(exc->name);
-    free(exc->traceback);
-    rpyc_unref(exc->args);
-    rpyc_unref(exc->attributes);
-    free(exc);
 }
 
 void rpyc_error_clear(struct rpyc_error *err)
 {
     if (!err)
         return;
-    exception_free(err->remote);
+    if (err->remote)
+        err->remote->free(err->remote);
     *err = (struct rpyc_error)RPYC_ERROR_INIT;
-}
-
-const char *rpyc_exception_module(const struct rpyc_exception *exc)
-{
-    return exc->module;
-}
-
-const char *rpyc_exception_name(const struct rpyc_exception *exc)
-{
-    return exc->name;
-}
-
-const char *rpyc_exception_traceback(const struct rpyc_exception *exc)
-{
-    return exc->traceback;
-}
-
-rpyc_value *rpyc_exception_args(const struct rpyc_exception *exc)
-{
-    return exc->args;
-}
-
-rpyc_value *rpyc_exception_attribute(const struct rpyc_exception *exc, const char *name)
-{
-    size_t i, n = rpyc_length(exc->attributes);
-
-    for (i = 0; i < n; i++) {
-        const rpyc_value *pair = rpyc_item(exc->attributes, i);
-        const char *key = rpyc_length(pair) == 2 ? rpyc_str(rpyc_item(pair, 0), NULL) : NULL;
-
-        if (key && strcmp(key, name) == 0)
-            return rpyc_item(pair, 1);
-    }
-    return NULL;
-}
-
-bool rpyc_error_is(const struct rpyc_error *err, const char *class_name)
-{
-    const char *dot = strrchr(class_name, '.');
-    const char *module = dot ? class_name : "builtins";
-    size_t module_len = dot ? (size_t)(dot - class_name) : strlen("builtins");
-
-    return err->remote && strcmp(err->remote->name, dot ? dot + 1 : class_name) == 0 &&
-           strlen(err->remote->module) == module_len &&
-           strncmp(err->remote->module, module, module_len) == 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Filling an rpyc_error, once, where it is known what happened.
+ * Fills an rpyc_error. The function that finds out what failed does so, once.
  */
 #ifndef RPYC_ERROR_INTERNAL_H
 #define RPYC_ERROR_INTERNAL_H
@@ -9,35 +9,32 @@
 
 #define _cleanup_(f) __attribute__((cleanup(f)))
 
-/* All that a vinegar tuple says; every string is owned and NUL-terminated. */
+/* A remote exception: see exception.h. Its strings are owned and NUL-terminated. */
 struct rpyc_exception {
+    void (*free)(struct rpyc_exception *exc);
     char *module;
     char *name;
     char *traceback;
     rpyc_value *args;       /* a tuple */
-    rpyc_value *attributes; /* a tuple of (name, value) */
+    rpyc_value *attributes; /* a tuple of (name, value) tuples */
 };
 
-/* Fills err (NULL is allowed) with a code and a printf text. Always returns -1, so that a caller
- * can say `return error_set(...)`. */
+/* Fills err (NULL is allowed) with a code and a printf text. Returns -1, so that a caller can write
+ * `return error_set(...)`. */
 int error_set(struct rpyc_error *err, enum rpyc_errcode code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same for a failed system call: the text is followed by ": " and strerror(number). */
+/* Fills err (NULL is allowed) for a system call that failed with the errno `number`: RPYC_ESYSTEM,
+ * and the text followed by ": " and strerror(number). Returns -1. */
 int error_system(struct rpyc_error *err, int number, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Fills err (NULL is allowed) with RPYC_ENOMEM. Returns -1. */
 int error_nomem(struct rpyc_error *err);
 
-/* The same for an exception of the other side, which err takes. err may be NULL here too. */
+/* Fills err (NULL is allowed) with RPYC_EREMOTE, a printf text and an exception, which err owns
+ * afterwards. Frees exc if err is NULL. Returns -1. */
 int error_remote(struct rpyc_error *err, struct rpyc_exception *exc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-/* An exception of a class, with a traceback, both copied, and without arguments or attributes.
- * NULL: no memory. */
-struct rpyc_exception *exception_new(const char *module, const char *name, const char *traceback);
-
-/* Frees an exception with all that it has; NULL is allowed. */
-void exception_free(struct rpyc_exception *exc);
 
 #endif

@@ -2,6 +2,7 @@
 #include "format.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define DEPTH_MAX 50 /* brackets in brackets */
@@ -56,8 +57,7 @@ static rpyc_value *wrap(enum rpyc_type type, struct list *list, struct rpyc_erro
     return value_container(type, list->items, count, err);
 }
 
-/* ---- Single values ----------------------------------------------------------------------------
- */
+/* ---- Single values --------------------------------------------------------------------------- */
 
 static rpyc_value *make_text(struct parser *p, const char *text, size_t len)
 {
@@ -205,8 +205,7 @@ static rpyc_value *make_value(struct parser *p, char letter)
     }
 }
 
-/* ---- Brackets ---------------------------------------------------------------------------------
- */
+/* ---- Brackets -------------------------------------------------------------------------------- */
 
 static void skip_blanks(struct parser *p)
 {
@@ -293,8 +292,7 @@ int rpyc_pack(rpyc_value **out, rpyc_value *const *items, size_t count, struct r
     return *out ? 0 : -1;
 }
 
-/* ---- Arguments of a call ----------------------------------------------------------------------
- */
+/* ---- Arguments of a call --------------------------------------------------------------------- */
 
 /* The length of a keyword's name, which ends at a '='; 0 where there is none. */
 static size_t keyword_length(const char *format)

@@ -1,54 +1,68 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "local.h"
 
-#include <search.h>
-#include <stdarg.h>
+#include "exception.h"
+#include "format.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-/* An object of ours in a connection's table. */
-struct held {
-    rpyc_value *value; /* a reference */
-    uint64_t count;    /* how often it was sent */
-};
+/* ---- Lifetime -------------------------------------------------------------------------------- */
 
-/* ---- The table of a connection ----------------------------------------------------------------
- */
-
-static int compare_held(const void *a, const void *b)
+/* Drops the last reference to a local object, and destroys the object. */
+static void local_release(rpyc_value *v)
 {
-    const struct held *x = a, *y = b;
+    struct local *l = &v->local;
 
-    return (x->value > y->value) - (x->value < y->value);
+    if (l->method_of)
+        rpyc_unref(l->method_of);
+    else if (l->ops && l->ops->destroy)
+        l->ops->destroy(l->self);
+    free(l->method);
+    free(v);
 }
 
-static struct held *find_held(const rpyc_conn *conn, const rpyc_value *v)
+static int local_new(rpyc_value **out, const struct local *local, struct rpyc_error *err)
 {
-    struct held key = {(rpyc_value *)v, 0};
-    struct held **found = tfind(&key, &conn->locals, compare_held);
-
-    return found ? *found : NULL;
-}
-
-/* With the lock held: counts v once more. */
-static int hold(rpyc_conn *conn, rpyc_value *v, struct rpyc_error *err)
-{
-    struct held *h = find_held(conn, v);
-
-    if (!h) {
-        h = calloc(1, sizeof(*h));
-        if (!h)
-            return error_nomem(err);
-        h->value = v;
-        if (!tsearch(h, &conn->locals, compare_held)) {
-            free(h);
-            return error_nomem(err);
-        }
-        rpyc_ref(v);
-    }
-    h->count++;
+    *out = value_new(RPYC_OBJECT, err);
+    if (!*out)
+        return -1;
+    (*out)->local = *local;
+    (*out)->release = local_release;
     return 0;
 }
+
+int rpyc_object(rpyc_value **out, const struct rpyc_ops *ops, void *self, struct rpyc_error *err)
+{
+    return local_new(out, &(struct local){.ops = ops, .self = self}, err);
+}
+
+int rpyc_function(rpyc_value **out, rpyc_function_fn function, void *arg, struct rpyc_error *err)
+{
+    return local_new(out, &(struct local){.function = function, .self = arg}, err);
+}
+
+/* Creates the value of obj.name, a method. */
+static int method_new(rpyc_value **out, rpyc_value *obj, const char *name, struct rpyc_error *err)
+{
+    struct local method = {.method_of = obj, .method = strdup(name)};
+
+    if (!method.method)
+        return error_nomem(err);
+    if (local_new(out, &method, err) < 0) {
+        free(method.method);
+        return -1;
+    }
+    rpyc_ref(obj);
+    return 0;
+}
+
+void *rpyc_object_self(const rpyc_value *v)
+{
+    return v->type == RPYC_OBJECT && v->local.ops ? v->local.self : NULL;
+}
+
+/* ---- Id packs -------------------------------------------------------------------------------- */
 
 /* A function has the class name that every stock peer knows and takes for something to be called.
  */
@@ -59,9 +73,7 @@ static const char *class_name(const struct local *l)
     return l->ops && l->ops->class_name ? l->ops->class_name : "librpyc.Object";
 }
 
-/* The id pack of an object of ours: its address tells which one, that of what makes its class the
- * class. */
-static struct id_pack pack_of(const rpyc_value *v)
+struct id_pack local_id_pack(const rpyc_value *v)
 {
     static const char functions;
     const struct local *l = &v->local;
@@ -72,150 +84,7 @@ static struct id_pack pack_of(const rpyc_value *v)
         .name = name, .name_len = strlen(name), .class_id = class_id, .instance_id = (uintptr_t)v};
 }
 
-int locals_box(rpyc_conn *conn, struct buffer *out, rpyc_value *v, struct rpyc_error *err)
-{
-    struct id_pack pack = pack_of(v);
-    int result;
-
-    pthread_mutex_lock(&conn->lock);
-    result = hold(conn, v, err);
-    pthread_mutex_unlock(&conn->lock);
-    if (result < 0)
-        return -1;
-    box_put(out, LABEL_REMOTE_REF);
-    id_pack_put(out, &pack);
-    return 0;
-}
-
-rpyc_value *locals_get(rpyc_conn *conn, const struct id_pack *pack, struct rpyc_error *err)
-{
-    rpyc_value *v = NULL;
-    struct held *h;
-
-    pthread_mutex_lock(&conn->lock);
-    h = find_held(conn, (const rpyc_value *)(uintptr_t)pack->instance_id);
-    if (h)
-        v = rpyc_ref(h->value);
-    pthread_mutex_unlock(&conn->lock);
-    if (!v)
-        error_set(err, RPYC_EPROTOCOL, "a reference to an object that we do not have");
-    return v;
-}
-
-bool locals_give_back(rpyc_conn *conn, const struct id_pack *pack, uint64_t count)
-{
-    rpyc_value *gone = NULL;
-    struct held *h;
-
-    pthread_mutex_lock(&conn->lock);
-    h = find_held(conn, (const rpyc_value *)(uintptr_t)pack->instance_id);
-    if (h && count < h->count) {
-        h->count -= count;
-    } else if (h) {
-        gone = h->value;
-        tdelete(h, &conn->locals, compare_held);
-        free(h);
-    }
-    pthread_mutex_unlock(&conn->lock);
-    rpyc_unref(gone); /* last, and without the lock: it may run the object's destroy */
-    return h != NULL;
-}
-
-static void free_held(void *held)
-{
-    struct held *h = held;
-
-    rpyc_unref(h->value);
-    free(h);
-}
-
-void locals_clear(rpyc_conn *conn)
-{
-    void *tree;
-
-    pthread_mutex_lock(&conn->lock);
-    tree = conn->locals;
-    conn->locals = NULL;
-    pthread_mutex_unlock(&conn->lock);
-    tdestroy(tree, free_held);
-}
-
-/* ---- Making them ------------------------------------------------------------------------------
- */
-
-int rpyc_object(rpyc_value **out, const struct rpyc_ops *ops, void *self, struct rpyc_error *err)
-{
-    *out = value_new(RPYC_OBJECT, err);
-    if (!*out)
-        return -1;
-    (*out)->local = (struct local){.ops = ops, .self = self};
-    return 0;
-}
-
-int rpyc_function(rpyc_value **out, rpyc_function_fn function, void *arg, struct rpyc_error *err)
-{
-    *out = value_new(RPYC_OBJECT, err);
-    if (!*out)
-        return -1;
-    (*out)->local = (struct local){.function = function, .self = arg};
-    return 0;
-}
-
-/* obj.name, to be called later. */
-static int method_new(rpyc_value **out, rpyc_value *obj, const char *name, struct rpyc_error *err)
-{
-    rpyc_value *v = value_new(RPYC_OBJECT, err);
-    char *copy = strdup(name);
-
-    if (!v || !copy) {
-        free(v);
-        free(copy);
-        return error_nomem(err);
-    }
-    v->local = (struct local){.method_of = rpyc_ref(obj), .method = copy};
-    *out = v;
-    return 0;
-}
-
-void local_destroy(struct local *l)
-{
-    if (l->method_of)
-        rpyc_unref(l->method_of);
-    else if (l->ops && l->ops->destroy)
-        l->ops->destroy(l->self);
-    free(l->method);
-}
-
-void *rpyc_object_self(const rpyc_value *v)
-{
-    return v->type == RPYC_OBJECT && v->local.ops ? v->local.self : NULL;
-}
-
-/* ---- Exceptions of ours -----------------------------------------------------------------------
- */
-
-int rpyc_raise(struct rpyc_error *err, const char *class, const char *format, ...)
-{
-    struct rpyc_exception *exc;
-    char text[sizeof(err->text)];
-    rpyc_value *args;
-    va_list ap;
-
-    va_start(ap, format);
-    vsnprintf(text, sizeof(text), format, ap);
-    va_end(ap);
-    exc = exception_new("builtins", class, "");
-    if (!exc || rpyc_build(&args, NULL, "(s)", text) < 0) {
-        exception_free(exc);
-        return error_nomem(err);
-    }
-    rpyc_unref(exc->args);
-    exc->args = args;
-    return error_remote(err, exc, "%s: %s", class, text);
-}
-
-/* ---- What they do -----------------------------------------------------------------------------
- */
+/* ---- What they do ---------------------------------------------------------------------------- */
 
 /* The name of a method as it stands in the table of ops; NULL if it is none. */
 static const char *find_method(const struct rpyc_ops *ops, const char *name)

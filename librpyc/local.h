@@ -6,24 +6,12 @@
 #ifndef RPYC_LOCAL_H
 #define RPYC_LOCAL_H
 
+#include "message.h"
 #include "value.h"
 
-/* Appends a reference to an object of ours; the connection keeps it until the other side gives it
- * back. */
-int locals_box(rpyc_conn *conn, struct buffer *out, rpyc_value *v, struct rpyc_error *err);
-
-/* The object that an id pack of ours names: a new reference, or NULL with RPYC_EPROTOCOL. */
-rpyc_value *locals_get(rpyc_conn *conn, const struct id_pack *pack, struct rpyc_error *err);
-
-/* Takes back `count` of the times that an object was sent. False if the other side does not hold
- * it. */
-bool locals_give_back(rpyc_conn *conn, const struct id_pack *pack, uint64_t count);
-
-/* Lets go of all of them. */
-void locals_clear(rpyc_conn *conn);
-
-/* Frees what an object's value owns, and destroys the object. */
-void local_destroy(struct local *local);
+/* Returns the id pack of a local object. The instance id is the address of the value; the class id
+ * is the address of ops, and the same for all functions. The name belongs to v. */
+struct id_pack local_id_pack(const rpyc_value *v);
 
 /* What the handlers do with an object of ours; err as in struct rpyc_ops. */
 int local_getattr(rpyc_value *v, const char *name, rpyc_value **out, struct rpyc_error *err);

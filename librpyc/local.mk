@@ -3,25 +3,33 @@
 
 noinst_LTLIBRARIES += librpyc/librpyc-internal.la
 librpyc_librpyc_internal_la_SOURCES = \
+	librpyc/async.c \
 	librpyc/await.c \
+	librpyc/box.c librpyc/box.h \
 	librpyc/brine.c librpyc/brine.h \
 	librpyc/buffer.c librpyc/buffer.h \
+	librpyc/builtins.c librpyc/builtins.h \
 	librpyc/classic.c librpyc/classic.h \
 	librpyc/conn.c librpyc/conn.h librpyc/conn_internal.h \
 	librpyc/connect.c \
 	librpyc/describe.c librpyc/describe.h \
 	librpyc/error.c librpyc/error.h \
+	librpyc/exception.c librpyc/exception.h \
 	librpyc/format.c librpyc/format.h \
 	librpyc/frame.c librpyc/frame.h \
-	librpyc/host.c librpyc/host.h \
+	librpyc/handlers.c librpyc/handlers.h \
+	librpyc/held.c librpyc/held.h \
+	librpyc/iterate.c \
 	librpyc/local.c librpyc/local.h \
 	librpyc/message.c librpyc/message.h \
+	librpyc/netref.c librpyc/netref.h \
 	librpyc/object.c \
 	librpyc/pending.c librpyc/pending.h \
 	librpyc/queue.h \
 	librpyc/receive.c \
 	librpyc/releases.c librpyc/releases.h \
 	librpyc/request.c librpyc/request.h \
+	librpyc/rpyc_conn.c librpyc/rpyc_conn.h \
 	librpyc/send.c \
 	librpyc/serving.c librpyc/serving.h \
 	librpyc/stream.c librpyc/stream.h \

@@ -1,162 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "request.h"
 
-#include "describe.h"
+#include "box.h"
+#include "exception.h"
 #include "format.h"
 
-#include <stdarg.h>
-#include <stdlib.h>
+/* ---- Writing --------------------------------------------------------------------------------- */
 
-/* ---- Requests ------------------------------------------------------------------------------- */
-
-static void unref_value(rpyc_value **v)
-{
-    rpyc_unref(*v);
-}
-
-void value_request_begin(rpyc_conn *conn, struct outgoing *out, enum handler handler, int64_t *seq)
+void request_begin(struct request *r, rpyc_conn *conn, enum handler handler, struct rpyc_error *err)
 {
     struct releases releases;
 
+    r->conn = conn;
+    r->err = err;
+    r->failed = false;
     pthread_mutex_lock(&conn->lock);
     releases = releases_take(&conn->releases);
     pthread_mutex_unlock(&conn->lock);
-    releases_request_begin(conn->conn, &releases, out, handler, seq);
+    releases_request_begin(conn->conn, &releases, &r->out, handler, &r->seq);
 }
 
-static void free_exception(struct rpyc_exception **exc)
-{
-    exception_free(*exc);
-}
-
-/* Raises the exception that a vinegar tuple describes: ((module, name), args, attributes,
- * traceback). */
-static int raise_tuple(const rpyc_value *v, struct rpyc_error *err)
-{
-    const rpyc_value *cls = rpyc_item(v, 0), *traceback = rpyc_item(v, 3);
-    rpyc_value *args = rpyc_item(v, 1), *attributes = rpyc_item(v, 2);
-    _cleanup_(free_exception) struct rpyc_exception *exc = NULL;
-    _cleanup_(buffer_free) struct buffer text = BUFFER_INIT;
-    const char *module, *name;
-
-    if (rpyc_length(v) != 4 || rpyc_length(cls) != 2 || args->type != RPYC_TUPLE ||
-        attributes->type != RPYC_TUPLE || traceback->type != RPYC_STR)
-        return error_set(err, RPYC_EPROTOCOL, "an exception of an unknown form");
-    module = rpyc_str(rpyc_item(cls, 0), NULL);
-    name = rpyc_str(rpyc_item(cls, 1), NULL);
-    if (!module || !name || !*name)
-        return error_set(err, RPYC_EPROTOCOL, "an exception without a class");
-    exc = exception_new(module, name, rpyc_str(traceback, NULL));
-    if (!exc)
-        return error_nomem(err);
-    rpyc_unref(exc->args);
-    rpyc_unref(exc->attributes);
-    exc->args = rpyc_ref(args);
-    exc->attributes = rpyc_ref(attributes);
-    describe_exception(&text, exc);
-    if (text.failed) /* the class alone needs no memory */
-        error_remote(err, exc, "%s", name);
-    else
-        error_remote(err, exc, "%.*s", (int)text.len, (char *)text.data);
-    exc = NULL;
-    return -1;
-}
-
-static int raise_stop_iteration(struct rpyc_error *err)
-{
-    struct rpyc_exception *exc = exception_new("builtins", "StopIteration", "");
-
-    return exc ? error_remote(err, exc, "StopIteration") : error_nomem(err);
-}
-
-/* Turns an exception message into err. Always -1. */
-static int raise_reply(struct message *reply, struct rpyc_error *err)
-{
-    _cleanup_(unref_value) rpyc_value *v = value_read(&reply->body, err);
-
-    if (!v)
-        return -1;
-    if (v->type == RPYC_INT)
-        return raise_stop_iteration(err);
-    if (v->type == RPYC_TUPLE)
-        return raise_tuple(v, err);
-    return error_set(err, RPYC_EPROTOCOL, "an exception of an unknown form");
-}
-
-int value_take_reply(rpyc_conn *conn, struct message *reply, rpyc_value **result,
+int request_begin_on(struct request *r, rpyc_value *obj, enum handler handler, size_t more,
                      struct rpyc_error *err)
 {
-    rpyc_value *v;
-
-    if (reply->kind == MESSAGE_EXCEPTION) {
-        raise_reply(reply, err);
-        message_free(reply);
-        return -1;
-    }
-    v = value_unbox(conn, &reply->body, err);
-    message_free(reply);
-    if (!v)
-        return -1;
-    if (result)
-        *result = v;
-    else
-        rpyc_unref(v);
-    return 0;
-}
-
-deadline_t value_deadline(const rpyc_conn *conn)
-{
-    return conn->deadline == DEADLINE_NEVER ? deadline_in(conn->request_timeout_ms)
-                                            : conn->deadline;
-}
-
-int value_request(rpyc_conn *conn, struct outgoing *out, int64_t seq, rpyc_value **result,
-                  struct rpyc_error *err)
-{
-    struct message reply;
-
-    if (conn_request(conn->conn, out, seq, &reply, value_deadline(conn), err) < 0)
-        return -1;
-    return value_take_reply(conn, &reply, result, err);
-}
-
-int rpyc_request(rpyc_conn *conn, int handler, rpyc_value **out, struct rpyc_error *err,
-                 const char *format, ...)
-{
-    _cleanup_(unref_value) rpyc_value *args = NULL;
-    _cleanup_(unref_value) rpyc_value *kwargs = NULL;
-    struct outgoing message;
-    int64_t seq;
-    va_list ap;
-    int result;
-
-    va_start(ap, format);
-    result = format_arguments(&args, &kwargs, format, &ap, err);
-    va_end(ap);
-    if (result < 0)
-        return -1;
-    if (rpyc_length(kwargs) > 0)
-        return error_set(err, RPYC_EINVAL, "a request takes no keyword arguments");
-    value_request_begin(conn, &message, (enum handler)handler, &seq);
-    if (value_box(conn, &message.buf, args, err) < 0) {
-        conn_abandon(conn->conn, &message, value_deadline(conn));
-        return -1;
-    }
-    return value_request(conn, &message, seq, out, err);
-}
-
-/* ---- Requests on an object --------------------------------------------------------------------
- */
-
-int request_begin(struct request *r, rpyc_value *obj, enum handler handler, size_t more,
-                  struct rpyc_error *err)
-{
     if (rpyc_type_of(obj) != RPYC_NETREF)
-        return error_set(err, RPYC_ETYPE, "expected a netref, got %s", describe_type(obj));
-    r->conn = obj->ref.conn;
-    r->err = err;
-    r->failed = false;
-    value_request_begin(r->conn, &r->out, handler, &r->seq);
+        return error_set(err, RPYC_ETYPE, "expected a netref, got %s", value_type_name(obj));
+    request_begin(r, obj->ref.conn, handler, err);
     box_put(&r->out.buf, LABEL_TUPLE);
     brine_put_tuple(&r->out.buf, 1 + more);
     request_value(r, obj);
@@ -168,7 +37,7 @@ void request_value(struct request *r, rpyc_value *v)
     if (!v) {
         box_put(&r->out.buf, LABEL_VALUE);
         brine_put_none(&r->out.buf);
-    } else if (!r->failed && value_box(r->conn, &r->out.buf, v, r->err) < 0) {
+    } else if (!r->failed && box_put_value(r->conn, &r->out.buf, v, r->err) < 0) {
         r->failed = true;
     }
 }
@@ -185,30 +54,149 @@ void request_int(struct request *r, int64_t n)
     brine_put_int(&r->out.buf, n);
 }
 
-void request_abandon(struct request *r)
+int request_getattr(struct request *r, rpyc_value *obj, const char *name, struct rpyc_error *err)
 {
-    conn_abandon(r->conn->conn, &r->out, value_deadline(r->conn));
+    if (request_begin_on(r, obj, HANDLE_GETATTR, 1, err) < 0)
+        return -1;
+    request_str(r, name);
+    return 0;
 }
 
-/* Whether what was appended can be sent; gives it up else. */
-static int check(struct request *r)
+static int begin_call(struct request *r, rpyc_value *obj, const char *name, rpyc_value *args,
+                      rpyc_value *kwargs, struct rpyc_error *err)
+{
+    bool has_kwargs = rpyc_length(kwargs) > 0;
+    size_t more = (name ? 2 : 1) + has_kwargs;
+
+    if (rpyc_type_of(obj) == RPYC_NETREF && (box_check_value(obj->ref.conn, args, err) < 0 ||
+                                             box_check_value(obj->ref.conn, kwargs, err) < 0))
+        return -1;
+    if (request_begin_on(r, obj, name ? HANDLE_CALLATTR : HANDLE_CALL, more, err) < 0)
+        return -1;
+    if (name)
+        request_str(r, name);
+    request_value(r, args);
+    if (has_kwargs)
+        request_value(r, kwargs);
+    return 0;
+}
+
+int request_call(struct request *r, rpyc_value *obj, const char *name, const char *format,
+                 va_list *ap, struct rpyc_error *err)
+{
+    AUTO_VALUE *args = NULL;
+    AUTO_VALUE *kwargs = NULL;
+
+    if (format_arguments(&args, &kwargs, format, ap, err) < 0)
+        return -1;
+    return begin_call(r, obj, name, args, kwargs, err);
+}
+
+/* ---- Sending --------------------------------------------------------------------------------- */
+
+void request_abandon(struct request *r)
+{
+    conn_abandon(r->conn->conn, &r->out, rpyc_conn_deadline(r->conn));
+}
+
+int request_start(struct request *r, struct pending **p)
 {
     if (!r->failed)
-        return 0;
+        return conn_start(r->conn->conn, &r->out, r->seq, p, rpyc_conn_deadline(r->conn), r->err);
     request_abandon(r);
     return -1;
 }
 
 int request_wait(struct request *r, rpyc_value **result)
 {
-    if (check(r) < 0)
+    struct message reply;
+
+    if (r->failed) {
+        request_abandon(r);
         return -1;
-    return value_request(r->conn, &r->out, r->seq, result, r->err);
+    }
+    if (conn_request(r->conn->conn, &r->out, r->seq, &reply, rpyc_conn_deadline(r->conn), r->err) <
+        0)
+        return -1;
+    return request_take_reply(r->conn, &reply, result, r->err);
 }
 
-int request_start(struct request *r, struct pending **p)
+int request_take_reply(rpyc_conn *conn, struct message *reply, rpyc_value **result,
+                       struct rpyc_error *err)
 {
-    if (check(r) < 0)
+    rpyc_value *v = NULL;
+
+    if (reply->kind == MESSAGE_EXCEPTION)
+        exception_raise(&reply->body, err);
+    else
+        v = box_read_value(conn, &reply->body, err);
+    message_free(reply);
+    if (!v)
         return -1;
-    return conn_start(r->conn->conn, &r->out, r->seq, p, value_deadline(r->conn), r->err);
+    if (result)
+        *result = v;
+    else
+        rpyc_unref(v);
+    return 0;
+}
+
+int request_wrong_result(const rpyc_value *v, const char *wanted, struct rpyc_error *err)
+{
+    return error_set(err, RPYC_ETYPE, "the answer is not %s but %s", wanted, value_type_name(v));
+}
+
+int request_wait_typed(struct request *r, enum rpyc_type type, const char *name,
+                       rpyc_value **result)
+{
+    AUTO_VALUE *v = NULL;
+
+    if (request_wait(r, &v) < 0)
+        return -1;
+    if (rpyc_type_of(v) != type)
+        return request_wrong_result(v, name, r->err);
+    if (result)
+        *result = rpyc_ref(v);
+    return 0;
+}
+
+/* ---- By number of the handler ---------------------------------------------------------------- */
+
+int rpyc_request(rpyc_conn *conn, int handler, rpyc_value **out, struct rpyc_error *err,
+                 const char *format, ...)
+{
+    AUTO_VALUE *args = NULL;
+    AUTO_VALUE *kwargs = NULL;
+    struct request r;
+    va_list ap;
+    int result;
+
+    va_start(ap, format);
+    result = format_arguments(&args, &kwargs, format, &ap, err);
+    va_end(ap);
+    if (result < 0)
+        return -1;
+    if (rpyc_length(kwargs) > 0)
+        return error_set(err, RPYC_EINVAL, "a request takes no keyword arguments");
+    request_begin(&r, conn, (enum handler)handler, err);
+    request_value(&r, args);
+    return request_wait(&r, out);
+}
+
+int rpyc_ping(rpyc_conn *conn, const void *data, size_t len, struct rpyc_error *err)
+{
+    AUTO_VALUE *back = NULL;
+    struct request r;
+    const void *bytes;
+    size_t back_len = 0;
+
+    request_begin(&r, conn, HANDLE_PING, err);
+    box_put(&r.out.buf, LABEL_VALUE);
+    brine_put_tuple(&r.out.buf, 1);
+    brine_put_bytes(&r.out.buf, data, len);
+    if (request_wait(&r, &back) < 0)
+        return -1;
+    bytes = rpyc_bytes(back, &back_len);
+    if (!bytes || back_len != len || (len && memcmp(bytes, data, len) != 0))
+        return error_set(err, RPYC_EPROTOCOL, "a ping came back with other data");
+    return 0;
 }

@@ -1,28 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Requests of a C caller: arguments in, a value or an exception out. The public ones are in rpyc.h.
+ * Requests of C callers: boxes the arguments, sends, waits, and returns a value or an exception.
  */
 #ifndef RPYC_REQUEST_H
 #define RPYC_REQUEST_H
 
-#include "value.h"
+#include <stdarg.h>
 
-/* Starts a request, with whatever is to be given back before it. The caller appends the boxed
- * arguments to out->buf, then calls value_request, or conn_abandon. */
-void value_request_begin(rpyc_conn *conn, struct outgoing *out, enum handler handler, int64_t *seq);
+#include "rpyc_conn.h"
 
-/* Sends the request and waits. *result is a new reference; result NULL drops it. Takes out. */
-int value_request(rpyc_conn *conn, struct outgoing *out, int64_t seq, rpyc_value **result,
-                  struct rpyc_error *err);
-
-/* The second half of it: the value or the exception that a reply holds, which it frees. */
-int value_take_reply(rpyc_conn *conn, struct message *reply, rpyc_value **result,
-                     struct rpyc_error *err);
-
-/* When a request that is sent now gives up. */
-deadline_t value_deadline(const rpyc_conn *conn);
-
-/* A request on an object, written argument by argument. Errors are kept until the end. */
+/* A request that is being written. Errors are kept until it is sent. */
 struct request {
     rpyc_conn *conn;
     struct outgoing out;
@@ -31,20 +18,46 @@ struct request {
     bool failed;
 };
 
-/* Starts one whose arguments are obj and `more` others. RPYC_ETYPE where obj is not a netref; then
- * there is nothing to be given up. */
-int request_begin(struct request *r, rpyc_value *obj, enum handler handler, size_t more,
-                  struct rpyc_error *err);
+/* Starts a request, in one message with the releases that are due. The caller appends the boxed
+ * tuple of arguments to r->out.buf, then calls request_wait, request_start or request_abandon. */
+void request_begin(struct request *r, rpyc_conn *conn, enum handler handler,
+                   struct rpyc_error *err);
+
+/* Starts a request whose arguments are obj and `more` others, which the caller appends with the
+ * functions below. Returns -1 with RPYC_ETYPE, and starts nothing, if obj is not a netref. */
+int request_begin_on(struct request *r, rpyc_value *obj, enum handler handler, size_t more,
+                     struct rpyc_error *err);
 
 void request_value(struct request *r, rpyc_value *v); /* NULL: None */
 void request_str(struct request *r, const char *text);
 void request_int(struct request *r, int64_t n);
 
-/* Gives it up. */
+/* Starts a GETATTR, with its arguments. Errors: those of request_begin_on. */
+int request_getattr(struct request *r, rpyc_value *obj, const char *name, struct rpyc_error *err);
+
+/* Starts a CALL, or a CALLATTR where name is not NULL, with the arguments that a format makes.
+ * Errors: those of request_begin_on and of the format. */
+int request_call(struct request *r, rpyc_value *obj, const char *name, const char *format,
+                 va_list *ap, struct rpyc_error *err);
+
+/* Gives the request up without sending it. */
 void request_abandon(struct request *r);
 
-/* Sends it and waits, or does not wait. Takes r. */
+/* Sends the request and waits for the reply. *result is a new reference; NULL drops it. */
 int request_wait(struct request *r, rpyc_value **result);
+
+/* Like request_wait; RPYC_ETYPE if the result is not of a type, which `name` names: "a str". */
+int request_wait_typed(struct request *r, enum rpyc_type type, const char *name,
+                       rpyc_value **result);
+
+/* Sends the request. *p is for conn_wait and conn_forget. */
 int request_start(struct request *r, struct pending **p);
+
+/* Returns the value or the exception that a reply holds. Frees the reply. */
+int request_take_reply(rpyc_conn *conn, struct message *reply, rpyc_value **result,
+                       struct rpyc_error *err);
+
+/* Fills err with RPYC_ETYPE for a result v that should have been `wanted`. Returns -1. */
+int request_wrong_result(const rpyc_value *v, const char *wanted, struct rpyc_error *err);
 
 #endif

@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "value.h"
 
-#include "describe.h"
-#include "local.h"
-
-#include <inttypes.h>
-#include <search.h>
 #include <stdlib.h>
 
-/* ---- Lifetime ------------------------------------------------------------------------------- */
-
-void rpyc_conn_unref(rpyc_conn *conn)
-{
-    if (atomic_fetch_sub(&conn->refs, 1) > 1)
-        return;
-    conn_unref(conn->conn);
-    releases_free(&conn->releases);
-    locals_clear(conn);
-    pthread_mutex_destroy(&conn->lock);
-    free(conn);
-}
+/* ---- Lifetime -------------------------------------------------------------------------------- */
 
 rpyc_value *value_new(enum rpyc_type type, struct rpyc_error *err)
 {
@@ -34,77 +18,48 @@ rpyc_value *value_new(enum rpyc_type type, struct rpyc_error *err)
     return v;
 }
 
-static bool is_container(const rpyc_value *v)
-{
-    return v->type == RPYC_TUPLE || v->type == RPYC_FROZENSET || v->type == RPYC_SLICE;
-}
-
-static int compare_packs(const void *a, const void *b)
-{
-    const struct netref *x = a, *y = b;
-
-    if (x->pack_len != y->pack_len)
-        return x->pack_len < y->pack_len ? -1 : 1;
-    return memcmp(x->pack, y->pack, x->pack_len);
-}
-
-static void free_netref(rpyc_value *v)
-{
-    rpyc_conn *conn = v->ref.conn;
-
-    releases_add(&conn->releases, v->ref.pack, v->ref.pack_len, v->ref.count, 0);
-    free(v->ref.name);
-    free(v->ref.pack);
-    free(v);
-}
-
-/* The last reference to a netref must not go while another thread finds it in the tree. */
-static void unref_netref(rpyc_value *v)
-{
-    rpyc_conn *conn = v->ref.conn;
-
-    pthread_mutex_lock(&conn->lock);
-    if (atomic_fetch_sub(&v->refs, 1) > 1) {
-        pthread_mutex_unlock(&conn->lock);
-        return;
-    }
-    tdelete(&v->ref, &conn->netrefs, compare_packs);
-    free_netref(v);
-    pthread_mutex_unlock(&conn->lock);
-    rpyc_conn_unref(conn);
-}
-
 rpyc_value *rpyc_ref(rpyc_value *v)
 {
     atomic_fetch_add(&v->refs, 1);
     return v;
 }
 
-void rpyc_unref(rpyc_value *v)
+bool value_is_container(const rpyc_value *v)
 {
-    size_t i;
+    return v->type == RPYC_TUPLE || v->type == RPYC_FROZENSET || v->type == RPYC_SLICE;
+}
 
-    if (!v)
-        return;
-    if (v->type == RPYC_NETREF) {
-        unref_netref(v);
-        return;
-    }
-    if (atomic_fetch_sub(&v->refs, 1) > 1)
-        return;
+/* Frees a plain value, or a container of any values. */
+static void free_value(rpyc_value *v)
+{
     if (v->type == RPYC_STR || v->type == RPYC_BYTES || v->big)
         free(v->data);
-    if (is_container(v)) {
-        for (i = 0; i < v->count; i++)
+    if (value_is_container(v)) {
+        for (size_t i = 0; i < v->count; i++)
             rpyc_unref(v->items[i]);
         free(v->items);
     }
-    if (v->type == RPYC_OBJECT)
-        local_destroy(&v->local);
     free(v);
 }
 
-/* ---- Reading values ------------------------------------------------------------------------- */
+void rpyc_unref(rpyc_value *v)
+{
+    int refs;
+
+    if (!v)
+        return;
+    refs = atomic_load(&v->refs);
+    while (refs > 1) {
+        if (atomic_compare_exchange_weak(&v->refs, &refs, refs - 1))
+            return;
+    }
+    if (v->release)
+        v->release(v);
+    else
+        free_value(v);
+}
+
+/* ---- Reading values -------------------------------------------------------------------------- */
 
 int value_fill_data(rpyc_value *v, const void *data, size_t len, struct rpyc_error *err)
 {
@@ -118,45 +73,37 @@ int value_fill_data(rpyc_value *v, const void *data, size_t len, struct rpyc_err
     return 0;
 }
 
+int value_reserve(rpyc_value *v, size_t count, struct rpyc_error *err)
+{
+    v->items = calloc(count ? count : 1, sizeof(*v->items));
+    return v->items ? 0 : error_nomem(err);
+}
+
 rpyc_value *value_container(enum rpyc_type type, rpyc_value *const *items, size_t count,
                             struct rpyc_error *err)
 {
     rpyc_value *v = value_new(type, err);
     size_t i;
 
-    if (v) {
-        v->items = malloc((count ? count : 1) * sizeof(*items));
-        if (v->items) {
-            if (count)
-                memcpy(v->items, items, count * sizeof(*items));
-            v->count = count;
-            return v;
-        }
-        error_nomem(err);
-        free(v);
+    if (v && value_reserve(v, count, err) == 0) {
+        if (count)
+            memcpy(v->items, items, count * sizeof(*items));
+        v->count = count;
+        return v;
     }
+    free(v);
     for (i = 0; i < count; i++)
         rpyc_unref(items[i]);
     return NULL;
 }
 
-typedef rpyc_value *(*read_item)(rpyc_conn *, struct brine_reader *, struct rpyc_error *);
-
-static rpyc_value *read_plain(rpyc_conn *conn, struct brine_reader *r, struct rpyc_error *err)
+/* Fills a container with `count` items. */
+static int read_items(rpyc_value *v, size_t count, struct brine_reader *r, struct rpyc_error *err)
 {
-    (void)conn;
-    return value_read(r, err);
-}
-
-/* Fills a container with `count` items, each read by `read`. */
-static int read_items(rpyc_value *v, size_t count, read_item read, rpyc_conn *conn,
-                      struct brine_reader *r, struct rpyc_error *err)
-{
-    v->items = calloc(count ? count : 1, sizeof(rpyc_value *));
-    if (!v->items)
-        return error_nomem(err);
+    if (value_reserve(v, count, err) < 0)
+        return -1;
     while (v->count < count) {
-        rpyc_value *item = read(conn, r, err);
+        rpyc_value *item = value_read(r, err);
 
         if (!item)
             return -1;
@@ -214,7 +161,7 @@ static int fill_value(rpyc_value *v, const struct brine_item *item, struct brine
     case BRINE_TUPLE:
     case BRINE_FROZENSET:
     case BRINE_SLICE:
-        return read_items(v, item->count, read_plain, NULL, r, err);
+        return read_items(v, item->count, r, err);
     default:
         return 0;
     }
@@ -237,102 +184,7 @@ rpyc_value *value_read(struct brine_reader *r, struct rpyc_error *err)
     return v;
 }
 
-/* ---- Netrefs -------------------------------------------------------------------------------- */
-
-/* A netref to what an id pack names, entered in the connection's tree. With the lock held. */
-static rpyc_value *netref_new(rpyc_conn *conn, const struct id_pack *pack, struct rpyc_error *err)
-{
-    rpyc_value *v = value_new(RPYC_NETREF, err);
-
-    if (!v)
-        return NULL;
-    v->ref.name = strndup(pack->name, pack->name_len);
-    v->ref.pack = malloc(pack->raw_len);
-    if (v->ref.name && v->ref.pack) {
-        memcpy(v->ref.pack, pack->raw, pack->raw_len);
-        v->ref.pack_len = pack->raw_len;
-        if (tsearch(&v->ref, &conn->netrefs, compare_packs)) {
-            atomic_fetch_add(&conn->refs, 1);
-            v->ref.conn = conn;
-            v->ref.count = 1;
-            return v;
-        }
-    }
-    free(v->ref.name);
-    free(v->ref.pack);
-    free(v);
-    error_nomem(err);
-    return NULL;
-}
-
-static rpyc_value *value_of_netref(struct netref *ref)
-{
-    return (rpyc_value *)((char *)ref - offsetof(rpyc_value, ref));
-}
-
-/* The netref for an id pack that came in: the one that is alive already, counted once more, or a
- * new one. */
-static rpyc_value *netref_get(rpyc_conn *conn, const struct id_pack *pack, struct rpyc_error *err)
-{
-    struct netref key = {.pack = (uint8_t *)pack->raw, .pack_len = pack->raw_len};
-    struct netref **found;
-    rpyc_value *v;
-
-    pthread_mutex_lock(&conn->lock);
-    found = tfind(&key, &conn->netrefs, compare_packs);
-    if (found) {
-        v = value_of_netref(*found);
-        atomic_fetch_add(&v->refs, 1);
-        v->ref.count++;
-    } else {
-        v = netref_new(conn, pack, err);
-    }
-    pthread_mutex_unlock(&conn->lock);
-    return v;
-}
-
-static rpyc_value *unbox_tuple(rpyc_conn *conn, struct brine_reader *r, struct rpyc_error *err)
-{
-    struct brine_item item;
-    rpyc_value *v;
-
-    if (brine_next(r, &item) && item.type != BRINE_TUPLE)
-        brine_fail(r, "a tuple of boxes that is not a tuple");
-    if (r->failed != RPYC_OK) {
-        brine_error(r, err);
-        return NULL;
-    }
-    v = value_new(RPYC_TUPLE, err);
-    if (v && read_items(v, item.count, value_unbox, conn, r, err) < 0) {
-        rpyc_unref(v);
-        return NULL;
-    }
-    return v;
-}
-
-rpyc_value *value_unbox(rpyc_conn *conn, struct brine_reader *r, struct rpyc_error *err)
-{
-    struct id_pack pack;
-    enum label label;
-
-    if (!box_next(r, &label)) {
-        brine_error(r, err);
-        return NULL;
-    }
-    if (label == LABEL_VALUE)
-        return value_read(r, err);
-    if (label == LABEL_TUPLE)
-        return unbox_tuple(conn, r, err);
-    if (!id_pack_next(r, &pack)) {
-        brine_error(r, err);
-        return NULL;
-    }
-    if (label == LABEL_REMOTE_REF)
-        return netref_get(conn, &pack, err);
-    return locals_get(conn, &pack, err);
-}
-
-/* ---- Writing values ------------------------------------------------------------------------- */
+/* ---- Writing values -------------------------------------------------------------------------- */
 
 static void put_items(struct buffer *out, const rpyc_value *v)
 {
@@ -394,7 +246,7 @@ void value_put(struct buffer *out, const rpyc_value *v)
         break;
     case RPYC_NETREF:
     case RPYC_OBJECT:
-        out->failed = true; /* never asked for: see value_box */
+        out->failed = true; /* the caller checks value_is_plain */
         break;
     }
 }
@@ -405,54 +257,11 @@ bool value_is_plain(const rpyc_value *v)
 
     if (v->type == RPYC_NETREF || v->type == RPYC_OBJECT)
         return false;
-    for (i = 0; is_container(v) && i < v->count; i++) {
+    for (i = 0; value_is_container(v) && i < v->count; i++) {
         if (!value_is_plain(v->items[i]))
             return false;
     }
     return true;
-}
-
-int value_check(const rpyc_conn *conn, const rpyc_value *v, struct rpyc_error *err)
-{
-    size_t i;
-
-    if (v->type == RPYC_NETREF && v->ref.conn != conn)
-        return error_set(err, RPYC_EINVAL, "a netref of another connection as an argument");
-    if (!is_container(v))
-        return 0;
-    if (v->type != RPYC_TUPLE && !value_is_plain(v))
-        return error_set(err, RPYC_EINVAL, "a frozenset or slice with a reference in it");
-    for (i = 0; i < v->count; i++) {
-        if (value_check(conn, v->items[i], err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* Boxes what value_check has passed. */
-static int box_checked(rpyc_conn *conn, struct buffer *out, rpyc_value *v, struct rpyc_error *err)
-{
-    size_t i;
-
-    if (v->type == RPYC_NETREF) {
-        box_put(out, LABEL_LOCAL_REF);
-        buffer_put(out, v->ref.pack, v->ref.pack_len);
-        return 0;
-    }
-    if (v->type == RPYC_OBJECT)
-        return locals_box(conn, out, v, err);
-    if (value_is_plain(v)) {
-        box_put(out, LABEL_VALUE);
-        value_put(out, v);
-        return 0;
-    }
-    box_put(out, LABEL_TUPLE);
-    brine_put_tuple(out, v->count);
-    for (i = 0; i < v->count; i++) {
-        if (box_checked(conn, out, v->items[i], err) < 0)
-            return -1;
-    }
-    return 0;
 }
 
 int rpyc_dump(const rpyc_value *value, void **data, size_t *len, struct rpyc_error *err)
@@ -471,16 +280,41 @@ int rpyc_dump(const rpyc_value *value, void **data, size_t *len, struct rpyc_err
     return 0;
 }
 
-int value_box(rpyc_conn *conn, struct buffer *out, rpyc_value *v, struct rpyc_error *err)
-{
-    return value_check(conn, v, err) < 0 ? -1 : box_checked(conn, out, v, err);
-}
-
-/* ---- Looking at values ---------------------------------------------------------------------- */
+/* ---- Looking at values ----------------------------------------------------------------------- */
 
 enum rpyc_type rpyc_type_of(const rpyc_value *v)
 {
     return v ? v->type : RPYC_NONE;
+}
+
+const char *value_type_name(const rpyc_value *v)
+{
+    static const char *const names[] = {
+        [RPYC_NONE] = "NoneType",
+        [RPYC_BOOL] = "bool",
+        [RPYC_INT] = "int",
+        [RPYC_FLOAT] = "float",
+        [RPYC_COMPLEX] = "complex",
+        [RPYC_STR] = "str",
+        [RPYC_BYTES] = "bytes",
+        [RPYC_TUPLE] = "tuple",
+        [RPYC_FROZENSET] = "frozenset",
+        [RPYC_SLICE] = "slice",
+        [RPYC_ELLIPSIS] = "ellipsis",
+        [RPYC_NOTIMPLEMENTED] = "NotImplementedType",
+    };
+    static const char builtins[] = "builtins.";
+    const char *name;
+
+    if (!v)
+        return "no value";
+    if (v->type == RPYC_OBJECT)
+        return v->local.ops && v->local.ops->class_name ? v->local.ops->class_name
+                                                        : "librpyc.Object";
+    if (v->type != RPYC_NETREF)
+        return names[v->type];
+    name = v->ref.name;
+    return strncmp(name, builtins, strlen(builtins)) == 0 ? name + strlen(builtins) : name;
 }
 
 static const char *data_of(const rpyc_value *v, enum rpyc_type type, size_t *len)
@@ -519,7 +353,7 @@ int rpyc_int64(const rpyc_value *v, int64_t *out, struct rpyc_error *err)
     else if (v->type == RPYC_INT)
         *out = v->integer;
     else
-        return error_set(err, RPYC_ETYPE, "expected int, got %s", describe_type(v));
+        return error_set(err, RPYC_ETYPE, "expected int, got %s", value_type_name(v));
     return 0;
 }
 
@@ -534,7 +368,7 @@ static int get_double(const rpyc_value *v, double *out, const char *wanted, stru
         return 0;
     }
     if (!v || (!v->big && rpyc_int64(v, &n, NULL) < 0))
-        return error_set(err, RPYC_ETYPE, "expected %s, got %s", wanted, describe_type(v));
+        return error_set(err, RPYC_ETYPE, "expected %s, got %s", wanted, value_type_name(v));
     d = (double)n;
     if (v->big || d >= 0x1p63 || (int64_t)d != n)
         return error_set(err, RPYC_ETYPE,
@@ -560,7 +394,7 @@ int rpyc_complex(const rpyc_value *v, double *real, double *imag, struct rpyc_er
 
 size_t rpyc_length(const rpyc_value *v)
 {
-    return v && is_container(v) ? v->count : 0;
+    return v && value_is_container(v) ? v->count : 0;
 }
 
 rpyc_value *rpyc_item(const rpyc_value *v, size_t i)

@@ -1,35 +1,37 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Values and netrefs for C callers, reference counted, and how they go over the wire.
+ * The values of C callers, reference counted, and their brine. This file knows of no connection:
+ * what a netref and a local object hold is released by a function that their own files supply.
  */
 #ifndef RPYC_VALUE_H
 #define RPYC_VALUE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
-#include "releases.h"
+#include "brine.h"
 
+/* An object of the peer: see netref.h. */
 struct netref {
     rpyc_conn *conn; /* a reference */
     char *name;      /* of the class, NUL-terminated */
-    uint8_t *pack;   /* the id pack as brine, as it came */
+    uint8_t *pack;   /* the id pack as brine, as it arrived */
     size_t pack_len;
-    uint64_t count; /* how often the other side counted it for us */
+    uint64_t count; /* how often the peer sent the object, and so counted it */
 };
 
-/* An object of ours, or one of its methods. */
+/* An object of this program, or one of its methods: see local.h. */
 struct local {
     const struct rpyc_ops *ops;
     void *self;
-    rpyc_value *method_of;     /* a method: the object, a reference; else NULL */
-    char *method;              /* ... and which one */
-    rpyc_function_fn function; /* a plain function, in place of ops */
+    rpyc_value *method_of;     /* of a method: its object, a reference; else NULL */
+    char *method;              /* of a method: its name, owned */
+    rpyc_function_fn function; /* a function, instead of ops */
 };
 
 struct rpyc_value {
     atomic_int refs;
-    enum rpyc_type type;
+    enum rpyc_type type : 8;
+    bool big : 1; /* an INT in data and len, since it does not fit an int64_t */
     union {
         bool boolean;
         int64_t integer;
@@ -37,65 +39,58 @@ struct rpyc_value {
             double real;
             double imag;
         };
-        struct { /* STR, BYTES; the digits of an INT that does not fit, else data is NULL */
+        struct { /* STR, BYTES, or the decimal digits of a big INT; NUL-terminated, owned */
             char *data;
             size_t len;
         };
-        struct {
+        struct { /* TUPLE, FROZENSET, SLICE: references, owned */
             rpyc_value **items;
             size_t count;
         };
         struct netref ref;
         struct local local;
     };
-    bool big; /* an INT that is in data and not in integer */
+
+    /* NETREF, OBJECT: called by rpyc_unref instead of freeing, while the last reference is still
+     * counted. Drops that reference, and frees the value if there is no other by then. */
+    void (*release)(rpyc_value *v);
 };
 
-struct rpyc_conn {
-    atomic_int refs;
-    struct conn *conn;
-    int request_timeout_ms;
-    deadline_t deadline; /* for everything, while connecting; then DEADLINE_NEVER */
-    bool guessing;    /* the generation is not certain yet: the first thing that comes in tells */
-    rpyc_value *root; /* from before there is anyone else who has it until it is closed */
+/* AUTO_VALUE *v = NULL; drops its reference at the end of the block. */
+static inline void value_cleanup(rpyc_value **v)
+{
+    rpyc_unref(*v);
+}
 
-    pthread_mutex_t lock;     /* guards what follows; no other is taken while it is held */
-    rpyc_value *service;      /* what the other side gets for our root, once it asked */
-    void *netrefs;            /* tsearch tree of the netrefs that are alive, by id pack */
-    void *locals;             /* tsearch tree of the objects of ours that the other side holds */
-    struct releases releases; /* objects to be given back with the next request */
-};
+#define AUTO_VALUE _cleanup_(value_cleanup) rpyc_value
 
-void rpyc_conn_unref(rpyc_conn *conn);
-
-/* A new value with one reference, its content still to be filled in. NULL: RPYC_ENOMEM. */
+/* Returns a new value with one reference, for the caller to fill in; NULL with RPYC_ENOMEM. */
 rpyc_value *value_new(enum rpyc_type type, struct rpyc_error *err);
 
-/* Fills a STR, a BYTES, or an INT that does not fit, with a copy of data. */
+/* Fills a STR, a BYTES or a big INT with a copy of data. */
 int value_fill_data(rpyc_value *v, const void *data, size_t len, struct rpyc_error *err);
 
-/* A tuple, frozenset or slice of items, whose references it takes, also when it fails. */
+/* Allocates room for `count` items in an empty TUPLE, FROZENSET or SLICE. */
+int value_reserve(rpyc_value *v, size_t count, struct rpyc_error *err);
+
+/* Returns a new tuple, frozenset or slice of items. Takes their references, also at failure. */
 rpyc_value *value_container(enum rpyc_type type, rpyc_value *const *items, size_t count,
                             struct rpyc_error *err);
 
-/* One value with all that is in it, or a box. NULL with err filled at failure. A box may hold a
- * reference to an object of ours: one that the other side does not hold is RPYC_EPROTOCOL. */
-rpyc_value *value_read(struct brine_reader *r, struct rpyc_error *err);
-rpyc_value *value_unbox(rpyc_conn *conn, struct brine_reader *r, struct rpyc_error *err);
+/* True for a tuple, a frozenset and a slice. */
+bool value_is_container(const rpyc_value *value);
 
-/* Appends a value as brine; not for references, nor for what has references in it. */
+/* True if a value is copied to the peer: it neither is nor contains a NETREF or an OBJECT. */
+bool value_is_plain(const rpyc_value *value);
+
+/* Reads one value with all items. Returns a new reference, or NULL with err filled. */
+rpyc_value *value_read(struct brine_reader *r, struct rpyc_error *err);
+
+/* Appends a plain value as brine. */
 void value_put(struct buffer *out, const rpyc_value *value);
 
-/* Whether a value can go out on a connection: RPYC_EINVAL for a netref of another one, or a
- * reference in a frozenset or slice. What value_box holds for the other side stays held if the
- * message is then given up, so a message of several values has all of them checked first. */
-int value_check(const rpyc_conn *conn, const rpyc_value *value, struct rpyc_error *err);
-
-/* Appends the box of any value; the other side then holds what of ours is in it. RPYC_EINVAL for a
- * netref of another connection. */
-int value_box(rpyc_conn *conn, struct buffer *out, rpyc_value *value, struct rpyc_error *err);
-
-/* Whether a value goes over by value, which a tuple does only with all that is in it. */
-bool value_is_plain(const rpyc_value *value);
+/* Returns the name of a value's type as Python shows it: "int", "NoneType", of a netref that of its
+ * class: "list", "numpy.float64". Borrowed from value. "no value" for NULL. */
+const char *value_type_name(const rpyc_value *value);
 
 #endif

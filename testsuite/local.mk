@@ -8,13 +8,14 @@ unit_tests = \
 	testsuite/unit/test_conn \
 	testsuite/unit/test_connect \
 	testsuite/unit/test_describe \
-	testsuite/unit/test_releases \
+	testsuite/unit/test_exception \
 	testsuite/unit/test_format \
 	testsuite/unit/test_frame \
 	testsuite/unit/test_local \
 	testsuite/unit/test_log_limit \
 	testsuite/unit/test_message \
 	testsuite/unit/test_nomem \
+	testsuite/unit/test_releases \
 	testsuite/unit/test_report \
 	testsuite/unit/test_serving \
 	testsuite/unit/test_stream \

@@ -14,7 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "host.h"
+#include "box.h"
+#include "handlers.h"
 #include "request.h"
 
 /* libFuzzer's entry. */
@@ -22,12 +23,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define AUTO_BUFFER _cleanup_(buffer_free) struct buffer
 #define AUTO_ERROR  _cleanup_(rpyc_error_clear) struct rpyc_error
-#define AUTO_VALUE  _cleanup_(unref_value) rpyc_value
-
-static inline void unref_value(rpyc_value **v)
-{
-    rpyc_unref(*v);
-}
 
 /* A finding of ours, which libFuzzer takes for a crash. */
 static inline void must(bool holds)

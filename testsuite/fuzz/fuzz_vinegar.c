@@ -16,7 +16,7 @@ static rpyc_conn *connection(void)
         return conn;
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
     stream_open(&s, fds[0]);
-    must(rpyc_conn_new(&conn, &s, &config, false, 1000, NULL) == 0);
+    must(rpyc_conn_new(&conn, &s, &handlers, &config, false, 1000, NULL) == 0);
     return conn;
 }
 
@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     reply = reply_of(data, size);
-    result = value_take_reply(conn, &reply, &v, &err);
+    result = request_take_reply(conn, &reply, &v, &err);
     must_agree(result, &err);
     must((result == 0) == (v != NULL));
     look_at_error(&err);
@@ -50,10 +50,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         AUTO_BUFFER out = BUFFER_INIT;
 
         look_at(v);
-        must(value_box(conn, &out, v, &err) == 0 || err.code == RPYC_EINVAL);
+        must(box_put_value(conn, &out, v, &err) == 0 || err.code == RPYC_EINVAL);
     }
     rpyc_unref(v);
-    must(!conn->netrefs && !conn->locals);
+    must(!conn->netrefs && !conn->locals.tree);
     releases_free(&conn->releases);
     return 0;
 }

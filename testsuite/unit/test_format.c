@@ -6,13 +6,6 @@
 
 #include "format.h"
 
-static void unref_value(rpyc_value **v)
-{
-    rpyc_unref(*v);
-}
-
-#define AUTO_VALUE _cleanup_(unref_value) rpyc_value
-
 /* That a value, which it takes, is this in brine. */
 static void assert_value(rpyc_value *v, const char *hex)
 {

@@ -4,15 +4,9 @@
  */
 #include "unit.h"
 
-#include "host.h"
+#include "box.h"
+#include "handlers.h"
 #include "local.h"
-
-static void unref_value(rpyc_value **v)
-{
-    rpyc_unref(*v);
-}
-
-#define AUTO_VALUE _cleanup_(unref_value) rpyc_value
 
 /* ---- A connection, and what its peer was shown ---------------------------------------------- */
 
@@ -31,7 +25,7 @@ static struct link link_configured(const struct conn_config *config)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     stream_open(&s, fds[0]);
     l.peer.fd = fds[1];
-    assert_ok(rpyc_conn_new(&l.conn, &s, config, false, -1, &err), &err);
+    assert_ok(rpyc_conn_new(&l.conn, &s, &handlers, config, false, -1, &err), &err);
     return l;
 }
 
@@ -68,7 +62,7 @@ static struct pack show(struct link *l, rpyc_value *v)
     AUTO_BUFFER b = BUFFER_INIT;
     struct pack pack = {""};
 
-    assert_ok(value_box(l->conn, &b, v, &err), &err);
+    assert_ok(box_put_value(l->conn, &b, v, &err), &err);
     assert_bytes(b.data, 2, "1154"); /* a reference to what is not the peer's */
     assert_true(b.len < sizeof(pack.hex) / 2);
     to_hex(pack.hex, b.data + 2, b.len - 2);
@@ -282,7 +276,7 @@ TEST(an_object_that_comes_back_is_itself)
     snprintf(hex, sizeof(hex), OBJ, pack.hex);
     AUTO_BYTES box = from_hex(hex);
     brine_read(&r, box.data, box.len);
-    back = value_unbox(l.conn, &r, &err);
+    back = box_read_value(l.conn, &r, &err);
     assert_ptr_equal(back, v);
 }
 

@@ -10,17 +10,10 @@
 #include <sys/mman.h>
 
 #include "format.h"
-#include "host.h"
+#include "handlers.h"
 #include "local.h"
 #include "message.h"
 #include "request.h"
-
-static void unref_value(rpyc_value **v)
-{
-    rpyc_unref(*v);
-}
-
-#define AUTO_VALUE _cleanup_(unref_value) rpyc_value
 
 /* ---- Allocations that fail ------------------------------------------------------------------ */
 
@@ -629,7 +622,7 @@ static void show_objects(rpyc_conn *conn)
         objects = 0;
     rpyc_unref(object);
     /* a server that still holds it lets go of it here */
-    locals_clear(conn);
+    held_clear(&conn->locals);
     assert_int_equal(objects, 0);
 }
 

@@ -4,15 +4,9 @@
  */
 #include "unit.h"
 
+#include "box.h"
 #include "classic.h"
-#include "host.h"
-
-static void unref_value(rpyc_value **v)
-{
-    rpyc_unref(*v);
-}
-
-#define AUTO_VALUE _cleanup_(unref_value) rpyc_value
+#include "handlers.h"
 
 /* ---- A connection and the script at its other end ------------------------------------------- */
 
@@ -32,7 +26,8 @@ static struct link link_open(int request_timeout_ms)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     stream_open(&s, fds[0]);
     l.peer.fd = fds[1];
-    assert_ok(rpyc_conn_new(&l.conn, &s, &config, false, request_timeout_ms, &err), &err);
+    assert_ok(rpyc_conn_new(&l.conn, &s, &handlers, &config, false, request_timeout_ms, &err),
+              &err);
     return l;
 }
 
@@ -63,7 +58,7 @@ static rpyc_value *unbox(struct link *l, const char *hex)
     rpyc_value *v;
 
     brine_read(&r, box.data, box.len);
-    v = value_unbox(l->conn, &r, &err);
+    v = box_read_value(l->conn, &r, &err);
     if (!v)
         fail_msg("%s: %s", hex, err.text);
     assert_true(brine_at_end(&r));
@@ -78,7 +73,7 @@ static void assert_unbox_fails(struct link *l, const char *hex, enum rpyc_errcod
     struct brine_reader r;
 
     brine_read(&r, box.data, box.len);
-    assert_null(value_unbox(l->conn, &r, &err));
+    assert_null(box_read_value(l->conn, &r, &err));
     assert_error(&err, code, text);
 }
 
@@ -513,13 +508,13 @@ TEST(plain_values_are_boxed_by_value_and_netrefs_by_reference)
     AUTO_ERROR err = RPYC_ERROR_INIT;
     AUTO_BUFFER b = BUFFER_INIT;
 
-    assert_ok(value_box(l.conn, &b, plain, &err), &err);
+    assert_ok(box_put_value(l.conn, &b, plain, &err), &err);
     assert_bytes(b.data, b.len, "1151 11 50 1a 10 51");
     buffer_clear(&b);
-    assert_ok(value_box(l.conn, &b, ref, &err), &err);
+    assert_ok(box_put_value(l.conn, &b, ref, &err), &err);
     assert_bytes(b.data, b.len, "1153" LIST);
     buffer_clear(&b);
-    assert_ok(value_box(l.conn, &b, mixed, &err), &err);
+    assert_ok(box_put_value(l.conn, &b, mixed, &err), &err);
     assert_bytes(b.data, b.len, "1152 12 1151 51 1153" LIST "1152 11 1153" DICT "1151 11 50 51");
 }
 
@@ -535,7 +530,7 @@ TEST(a_netref_goes_back_in_the_bytes_it_came_in)
 
     snprintf(box, sizeof(box), "1154 %s", pack);
     ref = unbox(&l, box);
-    assert_ok(value_box(l.conn, &b, ref, &err), &err);
+    assert_ok(box_put_value(l.conn, &b, ref, &err), &err);
     snprintf(box, sizeof(box), "1153 %s", pack);
     assert_bytes(b.data, b.len, box);
 }

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "host.h"
+#include "handlers.h"
 
-#include <limits.h>
-#include <stdlib.h>
-
+#include "box.h"
+#include "exception.h"
 #include "local.h"
-#include "request.h"
 
 /* Objects that are given back with the next request: more of them do not wait for one. */
 #define UNCLAIMED_MAX 1000
 
-static void unref_value(rpyc_value **v)
-{
-    rpyc_unref(*v);
-}
-
-/* ---- The service ------------------------------------------------------------------------------
- */
+/* ---- The service ----------------------------------------------------------------------------- */
 
 /* What a symmetric server gets for the names that it installs. getmodule is called as it does so;
  * the rest it only keeps. */
@@ -62,8 +54,7 @@ static int service_new(rpyc_value **out, struct rpyc_error *err)
     return -1;
 }
 
-/* ---- Requests on objects of ours ---------------------------------------------------------------
- */
+/* ---- Requests on objects of ours ------------------------------------------------------------- */
 
 /* An answer of a handler, or an error, goes back. */
 typedef int (*handler_fn)(rpyc_value *obj, rpyc_value *args, rpyc_value **out,
@@ -131,7 +122,7 @@ static bool are_keywords(const rpyc_value *v)
 static int call_with(rpyc_value *obj, const char *method, rpyc_value *args, size_t i,
                      rpyc_value **out, struct rpyc_error *err)
 {
-    _cleanup_(unref_value) rpyc_value *none = NULL;
+    AUTO_VALUE *none = NULL;
     rpyc_value *positional = rpyc_item(args, i), *kwargs = rpyc_item(args, i + 1);
 
     if (rpyc_build(&none, err, "()") < 0)
@@ -151,7 +142,7 @@ static int handle_call(rpyc_value *obj, rpyc_value *args, rpyc_value **out, stru
 static int handle_callattr(rpyc_value *obj, rpyc_value *args, rpyc_value **out,
                            struct rpyc_error *err)
 {
-    _cleanup_(unref_value) rpyc_value *attribute = NULL;
+    AUTO_VALUE *attribute = NULL;
     const char *name = name_at(args, 1, err);
 
     if (!name)
@@ -199,7 +190,7 @@ static int handle_dir(rpyc_value *obj, rpyc_value *args, rpyc_value **out, struc
 static const struct {
     handler_fn handle;
     size_t least, most; /* arguments, the object included */
-} handlers[] = {
+} object_handlers[] = {
     [HANDLE_GETATTR] = {handle_getattr, 2, 2},   [HANDLE_DELATTR] = {handle_delattr, 2, 2},
     [HANDLE_SETATTR] = {handle_setattr, 3, 3},   [HANDLE_CALL] = {handle_call, 2, 3},
     [HANDLE_CALLATTR] = {handle_callattr, 3, 4}, [HANDLE_REPR] = {handle_str, 1, 1},
@@ -211,29 +202,29 @@ static const struct {
 static int handle_object(rpyc_conn *conn, struct message *request, int64_t handler,
                          rpyc_value **out, struct rpyc_error *err)
 {
-    _cleanup_(unref_value) rpyc_value *args = NULL;
+    AUTO_VALUE *args = NULL;
 
-    if (handler < 0 || (size_t)handler >= sizeof(handlers) / sizeof(*handlers) ||
-        !handlers[handler].handle)
+    if (handler < 0 || (size_t)handler >= sizeof(object_handlers) / sizeof(*object_handlers) ||
+        !object_handlers[handler].handle)
         return rpyc_raise(err, "PermissionError", "a C program serves no such request");
-    args = value_unbox(conn, &request->body, err);
+    args = box_read_value(conn, &request->body, err);
     if (!args)
         return -1;
-    if (rpyc_length(args) < handlers[handler].least || rpyc_length(args) > handlers[handler].most)
+    if (rpyc_length(args) < object_handlers[handler].least ||
+        rpyc_length(args) > object_handlers[handler].most)
         return rpyc_raise(err, "TypeError", "a wrong number of arguments");
     if (rpyc_item(args, 0)->type != RPYC_OBJECT)
         return rpyc_raise(err, "TypeError", "a request on something that is no object of ours");
-    return handlers[handler].handle(rpyc_item(args, 0), args, out, err);
+    return object_handlers[handler].handle(rpyc_item(args, 0), args, out, err);
 }
 
-/* ---- Requests on the connection -----------------------------------------------------------------
- */
+/* ---- Requests on the connection -------------------------------------------------------------- */
 
 /* Data goes back as it came. */
 static int handle_ping(rpyc_conn *conn, struct message *request, rpyc_value **out,
                        struct rpyc_error *err)
 {
-    _cleanup_(unref_value) rpyc_value *args = value_unbox(conn, &request->body, err);
+    AUTO_VALUE *args = box_read_value(conn, &request->body, err);
 
     if (!args)
         return -1;
@@ -259,12 +250,17 @@ static int handle_getroot(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *
 static int handle_del(rpyc_conn *conn, struct message *request, rpyc_value **out,
                       struct rpyc_error *err)
 {
+    AUTO_VALUE *gone = NULL;
     struct id_pack pack;
     int64_t count;
+    bool held;
 
     if (!box_next_del(&request->body, &pack, &count) || count < 1)
         return rpyc_raise(err, "TypeError", "DEL takes a reference and a count");
-    if (!locals_give_back(conn, &pack, (uint64_t)count))
+    pthread_mutex_lock(&conn->lock);
+    held = held_remove(&conn->locals, pack.instance_id, (uint64_t)count, &gone);
+    pthread_mutex_unlock(&conn->lock);
+    if (!held)
         return rpyc_raise(err, "KeyError", "no object of ours");
     return rpyc_build(out, err, "N");
 }
@@ -273,14 +269,14 @@ static int handle_del(rpyc_conn *conn, struct message *request, rpyc_value **out
 static int handle_inspect(rpyc_conn *conn, struct message *request, rpyc_value **out,
                           struct rpyc_error *err)
 {
-    _cleanup_(unref_value) rpyc_value *obj = NULL;
+    AUTO_VALUE *obj = NULL;
     struct id_pack pack;
     enum label label;
 
     if (!box_next(&request->body, &label) || label != LABEL_VALUE ||
         !brine_expect_tuple(&request->body, 1) || !id_pack_next(&request->body, &pack))
         return rpyc_raise(err, "TypeError", "INSPECT takes an id pack");
-    obj = locals_get(conn, &pack, err);
+    obj = box_find_local(conn, &pack, err);
     return obj ? local_inspect(obj, out, err) : -1;
 }
 
@@ -330,13 +326,7 @@ static int reply_remote(const rpyc_conn *conn, const struct message *request,
     struct outgoing out;
 
     conn_reply_begin(conn->conn, &out, request, MESSAGE_EXCEPTION);
-    brine_put_tuple(&out.buf, 4);
-    brine_put_tuple(&out.buf, 2);
-    brine_put_str(&out.buf, exc->module, strlen(exc->module));
-    brine_put_str(&out.buf, exc->name, strlen(exc->name));
-    value_put(&out.buf, exc->args);
-    value_put(&out.buf, exc->attributes);
-    brine_put_str(&out.buf, exc->traceback, strlen(exc->traceback));
+    exception_put(&out.buf, exc);
     return conn_send(conn->conn, &out, conn->deadline, err);
 }
 
@@ -357,7 +347,7 @@ static int reply_value(rpyc_conn *conn, const struct message *request, rpyc_valu
     int result;
 
     conn_reply_begin(conn->conn, &out, request, MESSAGE_REPLY);
-    if (value_box(conn, &out.buf, v, &why) == 0)
+    if (box_put_value(conn, &out.buf, v, &why) == 0)
         return conn_send(conn->conn, &out, conn->deadline, err);
     conn_abandon(conn->conn, &out, conn->deadline);
     result = reply_error(conn, request, &why, err);
@@ -427,142 +417,7 @@ static void unclaimed(void *host, struct conn *c, struct message *reply)
     if (conn->releases.count > UNCLAIMED_MAX)
         many = releases_take(&conn->releases);
     pthread_mutex_unlock(&conn->lock);
-    releases_post(c, &many, value_deadline(conn));
+    releases_post(c, &many, rpyc_conn_deadline(conn));
 }
 
-static const struct conn_callbacks value_callbacks = {.serve = serve, .unclaimed = unclaimed};
-
-/* ---- Connections ---------------------------------------------------------------------------- */
-
-/* A value takes many times the memory of its brine: what one message may hold is limited on its
- * own. */
-#define ITEMS_MAX ((size_t)8 * 1024 * 1024)
-
-int rpyc_conn_new(rpyc_conn **out, const struct stream *stream, const struct conn_config *config,
-                  bool guessing, int request_timeout_ms, struct rpyc_error *err)
-{
-    rpyc_conn *conn = calloc(1, sizeof(*conn));
-    struct conn_config limited = *config;
-    struct stream taken = *stream;
-
-    if (!conn) {
-        stream_close(&taken);
-        return error_nomem(err);
-    }
-    atomic_init(&conn->refs, 1);
-    conn->guessing = guessing;
-    conn->request_timeout_ms = request_timeout_ms;
-    conn->deadline = DEADLINE_NEVER;
-    pthread_mutex_init(&conn->lock, NULL);
-    limited.max_items = ITEMS_MAX;
-    if (conn_new(&conn->conn, &taken, &value_callbacks, conn, &limited, err) < 0) {
-        rpyc_conn_unref(conn);
-        return -1;
-    }
-    *out = conn;
-    return 0;
-}
-
-void rpyc_close(rpyc_conn *conn)
-{
-    rpyc_value *root, *service;
-
-    if (!conn)
-        return;
-    conn_goodbye(conn->conn);
-    conn_release(conn->conn);
-    locals_clear(conn);
-    pthread_mutex_lock(&conn->lock);
-    root = conn->root;
-    service = conn->service;
-    conn->root = NULL;
-    conn->service = NULL;
-    pthread_mutex_unlock(&conn->lock);
-    rpyc_unref(root);
-    rpyc_unref(service);
-    rpyc_conn_unref(conn);
-}
-
-enum rpyc_generation rpyc_conn_generation(const rpyc_conn *conn)
-{
-    return conn_envelope(conn->conn).generation;
-}
-
-struct rpyc_dialect rpyc_conn_dialect(const rpyc_conn *conn)
-{
-    struct envelope env = conn_envelope(conn->conn);
-
-    return (struct rpyc_dialect){env.generation, env.bound};
-}
-
-void rpyc_set_timeout(rpyc_conn *conn, int request_timeout_ms)
-{
-    conn->request_timeout_ms = request_timeout_ms == 0 ? REQUEST_TIMEOUT_MS : request_timeout_ms;
-}
-
-int rpyc_timeout(const rpyc_conn *conn)
-{
-    return conn->request_timeout_ms;
-}
-
-int rpyc_fd(const rpyc_conn *conn)
-{
-    return conn_fd(conn->conn);
-}
-
-int rpyc_process(rpyc_conn *conn, int timeout_ms, struct rpyc_error *err)
-{
-    return rpyc_process_some(conn, INT_MAX, timeout_ms, err);
-}
-
-int rpyc_process_some(rpyc_conn *conn, int most, int timeout_ms, struct rpyc_error *err)
-{
-    deadline_t deadline = deadline_in(timeout_ms);
-    struct rpyc_error why = RPYC_ERROR_INIT;
-    int count = 0, result;
-
-    do {
-        result = conn_serve_one(conn->conn, deadline, &why);
-        deadline = deadline_in(0); /* what has arrived as well, but no more */
-    } while (result > 0 && ++count < most);
-    if (result > 0)
-        return count;
-    if (result < 0 && (why.code == RPYC_ETIMEOUT || why.code == RPYC_EINTERRUPT))
-        return count;
-    if (result == 0)
-        return error_set(err, RPYC_ECLOSED, "the connection is closed");
-    if (err)
-        *err = why; /* with its sys_errno; it owns nothing */
-    return -1;
-}
-
-int rpyc_serve(rpyc_conn *conn, struct rpyc_error *err)
-{
-    struct rpyc_error why = RPYC_ERROR_INIT;
-
-    if (conn_serve(conn->conn, &why) == 0)
-        return 0;
-    if (err)
-        *err = why;
-    return -1;
-}
-
-int rpyc_ping(rpyc_conn *conn, const void *data, size_t len, struct rpyc_error *err)
-{
-    _cleanup_(unref_value) rpyc_value *back = NULL;
-    struct outgoing out;
-    const void *bytes;
-    size_t back_len = 0;
-    int64_t seq;
-
-    value_request_begin(conn, &out, HANDLE_PING, &seq);
-    box_put(&out.buf, LABEL_VALUE);
-    brine_put_tuple(&out.buf, 1);
-    brine_put_bytes(&out.buf, data, len);
-    if (value_request(conn, &out, seq, &back, err) < 0)
-        return -1;
-    bytes = rpyc_bytes(back, &back_len);
-    if (!bytes || back_len != len || (len && memcmp(bytes, data, len) != 0))
-        return error_set(err, RPYC_EPROTOCOL, "a ping came back with other data");
-    return 0;
-}
+const struct conn_callbacks handlers = {.serve = serve, .unclaimed = unclaimed};
