@@ -85,10 +85,11 @@ def results(version: str, tests: Path, *, ours: bool) -> dict[str, str]:
     argv += [f"--ignore={each}" for each in LEFT_OUT]
     with tempfile.TemporaryDirectory() as copy:
         shutil.copytree(tests, Path(copy, "tests"))
-        # test_teleportation.py starts ../bin/rpyc_classic.py.
-        Path(copy, "bin").mkdir()
-        script = here / "pystuck_classic.py" if ours else tests.parent / "bin" / "rpyc_classic.py"
-        shutil.copy(script, Path(copy, "bin", "rpyc_classic.py"))
+        # Some tests start ../bin/rpyc_classic.py.
+        shutil.copytree(tests.parent / "bin", Path(copy, "bin"))
+        if ours:
+            Path(copy, "bin", "rpyc_classic.py").rename(Path(copy, "bin", "stock_classic.py"))
+            shutil.copy(here / "pystuck_classic.py", Path(copy, "bin", "rpyc_classic.py"))
         done = subprocess.run(
             [*argv, "."],
             cwd=Path(copy, "tests"),
