@@ -14,8 +14,8 @@ _DAY = datetime.timedelta(days=1)
 
 
 class Files:
-    """A CA, another CA, and certificates: of the first for a server and for a client, whose name is
-    me@example.org; and of the other one for a stranger."""
+    """Makes certificates: one of a CA for a server, one for a client with the name me@example.org,
+    and one of another CA for a stranger."""
 
     def __init__(self, folder: Path) -> None:
         ca, other_ca = trustme.CA(), trustme.CA()
@@ -30,18 +30,18 @@ class Files:
 
     @staticmethod
     def issue(ca: trustme.CA, stem: Path, identity: str) -> tuple[str, str]:
-        """Writes a key and a certificate for an identity; returns their paths."""
+        """Writes a key and a certificate for an identity and returns their paths."""
         return _write(ca.issue_cert(identity), stem)
 
     def renewed_server(self) -> tuple[str, str]:
-        """The paths of another key and certificate for the server."""
+        """Returns the paths of another key and certificate for the server."""
         return self.issue(self._ca, self.folder / "renewed", "127.0.0.1")
 
     def person(
         self, name: str, organization: str = "Example", *, expired: bool = False, below: str = ""
     ) -> dict[str, str]:
-        """The key and the certificate of somebody with this common name, as arguments of stock's
-        ssl_connect; `below`: of a CA with this name, which the CA has issued."""
+        """Returns the key and the certificate for this common name, as arguments of stock's
+        ssl_connect. `below` names an intermediate CA that issues the certificate."""
         now = datetime.datetime.now(datetime.timezone.utc)
         issued = (self.middle_ca(below) if below else self._ca).issue_cert(
             f"{abs(hash(name))}@example.org",
@@ -55,7 +55,7 @@ class Files:
         return dict(zip(("keyfile", "certfile"), _write(issued, stem)))
 
     def middle_ca(self, name: str) -> trustme.CA:
-        """A CA that the CA has issued, the same one for the same name."""
+        """Returns an intermediate CA; the same CA for the same name."""
         made = self.__dict__.setdefault("_middle", {})
         if name not in made:
             made[name] = self._ca.create_child_ca()
@@ -64,8 +64,8 @@ class Files:
     def crl(
         self, *revoked: str, by: str = "", strange: bool = False, expired: bool = False
     ) -> bytes:
-        """The list of what the CA, or one that it has issued, or the other one, has revoked: the
-        certificates in these files, in PEM."""
+        """Returns a revocation list in PEM: of the CA, of an intermediate CA, or of the other CA.
+        It contains the certificates in these files."""
         ca = self.middle_ca(by) if by else self._other_ca if strange else self._ca
         now = datetime.datetime.now(datetime.timezone.utc)
         builder = (
@@ -97,5 +97,5 @@ def _write(issued: trustme.LeafCert, stem: Path) -> tuple[str, str]:
 
 
 def subject_of(path: str) -> str:
-    """Whom the certificate in a file is for, as RFC 2253 writes it."""
+    """Returns the subject of the certificate in a file, in the form of RFC 2253."""
     return x509.load_pem_x509_certificate(Path(path).read_bytes()).subject.rfc4514_string()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""More cases for stock clients: two connections, and objects that go from one to the other."""
+"""More cases for stock clients: two connections, and objects that pass from one to the other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stock_cases import Differs, case, connect, is_netref, raises, wait_until
 
 @contextlib.contextmanager
 def serving(c: Any) -> Iterator[None]:
-    """Has another thread serve a connection, which nobody else uses meanwhile."""
+    """Serves a connection on another thread. No other thread may use the connection meanwhile."""
     done = threading.Event()
 
     def serve() -> None:
@@ -35,12 +35,12 @@ def serving(c: Any) -> Iterator[None]:
 
 
 class Shelf:
-    """Has what one client put into the server, and gives it to the other."""
+    """Gives what one client puts into the server to the other client."""
 
     def __init__(self, giver: Any, taker: Any) -> None:
         self.giver, self.taker = giver, taker
         self.serving = contextlib.ExitStack()
-        name = f"shelf_of_{os.getpid()}"  # other clients may have one at the same time
+        name = f"shelf_of_{os.getpid()}"  # other clients may have a shelf at the same time
         giver.execute(
             "import types\n"
             "shelf = types.SimpleNamespace()\n"
@@ -49,18 +49,18 @@ class Shelf:
         taker.execute(f"from __main__ import {name} as shelf")
 
     def put(self, thing: Any) -> None:
-        """Has the giver put a thing there; it serves from then on."""
+        """Puts a thing of the giver's client on the shelf. The giver serves from then on."""
         self.serving.close()
         self.giver.namespace["shelf"].thing = thing
         self.serving.enter_context(serving(self.giver))
 
     def pass_on(self, thing: Any) -> Any:
-        """The giver's thing as the taker gets it."""
+        """Returns the giver's thing as the taker receives it."""
         self.put(thing)
         return self.taker.eval("shelf.thing")
 
     def close(self) -> None:
-        """Takes all away, and the giver is gone."""
+        """Removes the thing and closes the giver's connection."""
         self.serving.close()
         self.taker.execute("vars(shelf).clear()")
         self.giver.close()
@@ -68,7 +68,7 @@ class Shelf:
 
 @contextlib.contextmanager
 def shelf(c: Any) -> Iterator[Shelf]:
-    """From another connection to the one of the case."""
+    """Makes a shelf between another connection and the connection of the case."""
     between = Shelf(connect(), c)
     try:
         yield between
@@ -132,7 +132,7 @@ def an_object_of_one_connection_can_be_used_on_the_other(c: Any) -> None:
 
 
 class Given:
-    """An object of the client that gives."""
+    """An object of the client that gives it."""
 
     def __init__(self) -> None:
         self.n = 1
@@ -232,7 +232,7 @@ def a_context_manager_of_another_client_is_told_of_the_exception(c: Any) -> None
 
 
 @case
-def an_object_of_another_client_lives_as_long_as_somebody_has_it(c: Any) -> None:
+def an_object_of_another_client_lives_as_long_as_it_is_referenced(c: Any) -> None:
     with shelf(c) as between:
         mine = Given()
         alive = weakref.ref(mine)
@@ -278,8 +278,8 @@ def what_a_request_drops_is_given_back_to_whichever_thread_serves(c: Any) -> Non
 
 @case(Differs("it tells any thread, now and then too early", server="*-bound", hangs=True))
 def an_object_that_comes_back_is_known_to_the_thread_that_gets_it(c: Any) -> None:
-    """It is given back behind the answer, and not by a thread that is faster. Where threads are not
-    bound, there is nothing a server could do: stock reads messages side by side."""
+    """The object returns with the reply. No other, faster thread may return it before. Without
+    bind-threads a server cannot ensure this: a stock client reads messages in parallel."""
     give_back, failures = c.eval("lambda *things: things"), []
 
     def work() -> None:

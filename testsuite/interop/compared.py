@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What comparison.py asks of a server; the names are those of compared_objects.py and its own."""
+"""The requests that comparison.py makes. The names are those of compared_objects.py and its own."""
 
-#: Objects of the server, of each of which everything is asked.
+#: Objects of the server. The client asks each of them everything.
 OBJECTS = """
 [1, 'two', (3,)]
 {'a': 1, (2, 3): [4]}
@@ -133,7 +133,7 @@ json.JSONDecoder()
 asyncio.Future
 """.strip().splitlines()
 
-#: Evaluated here.
+#: Expressions that the client evaluates.
 OPERATIONS = """
 c.eval("Thing(1).method")(10, 20, 30, d=40, z=1, y=(2, [3])[0])
 c.eval("Thing").make(n=5).n
@@ -530,7 +530,7 @@ c.eval("operator.attrgetter('n')")(HERE)
 c.eval("Failing()").__class__.__name__
 """.strip().splitlines()
 
-#: What raises in the server: of each exception everything is compared.
+#: Code that raises in the server. All of each exception is compared.
 RAISING = """
 1 / 0
 raise KeyError

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # ruff: noqa
-"""Objects of every make, for comparison.py: executed in the server, as its client's namespace."""
+"""Objects of all kinds, for comparison.py. The server executes this file in its client's namespace."""
 
 import array
 import asyncio

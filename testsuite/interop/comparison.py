@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a server says to a stock client: test_comparison.py runs this at ours and at stock's.
+"""Records what a server answers to a stock client. test_comparison.py runs it with both servers.
 
-Argument: the port. It does all that is listed here and prints, as JSON, what came of each. Nothing
-is judged; where two servers differ in a word, one of them is not the other's equal.
+Argument: the port. It does everything that compared.py lists and prints the results as JSON. It
+judges nothing: the test compares the results of the two servers word for word.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from rpyc.core import consts
 from rpyc.core.netref import BaseNetref
 from rpyc.utils.helpers import buffiter
 
-#: Executed in the server at first.
+#: The server executes this first.
 SETUP = Path(__file__).with_name("compared_objects.py").read_text()
 
-#: What else the operations use.
+#: More names that the operations use.
 USED = {"buffiter": buffiter, "pickle": pickle}
 
 
@@ -87,7 +87,7 @@ class Here:
 
 
 class ListHere(list):
-    """A class of this client's own that is a list."""
+    """A class of this client that derives from list."""
 
 
 class HereError(ValueError):
@@ -99,34 +99,34 @@ class HereError(ValueError):
 
 
 def fail(error: BaseException) -> None:
-    """Raises it."""
+    """Raises the exception."""
     raise error
 
 
 def x_of(x: int, y: int) -> int:
-    """The first of two."""
+    """Returns x of the first of two objects."""
     return x
 
 
 def enter(manager: Any) -> Any:
-    """What `with` calls at first."""
+    """Calls what `with` calls first."""
     return type(manager).__enter__(manager)
 
 
 def leave(manager: Any, cls: Any) -> Any:
-    """What `with` calls in the end."""
+    """Calls what `with` calls last."""
     return type(manager).__exit__(manager, cls, None, None)
 
 
 def with_nothing(manager: Any) -> Any:
-    """What a manager gives and what it sees if nothing happens."""
+    """Returns what a context manager gives, and what its __exit__ gets without an exception."""
     with manager as entered:
         pass
     return shown(entered), shown(getattr(manager, "seen", None))
 
 
 def with_error(manager: Any, error: BaseException) -> Any:
-    """What becomes of an exception in the block."""
+    """Returns what happens to an exception in the body of `with`."""
     try:
         with manager:
             raise error
@@ -139,7 +139,7 @@ def with_error(manager: Any, error: BaseException) -> Any:
 
 
 def plain(text: str) -> str:
-    """Text without what is another in every process."""
+    """Returns the text without the parts that differ between processes."""
     text = re.sub(r"0x[0-9a-f]+", "0x", text)
     text = re.sub(r"\b\d{9,}\b", "N", text)
     text = re.sub(r"\bconn\d+", "conn", text)
@@ -147,7 +147,7 @@ def plain(text: str) -> str:
 
 
 def shown(value: Any) -> Any:
-    """What is to be compared of a value, for JSON."""
+    """Returns the parts of a value that are compared, for JSON."""
     if issubclass(type(value), BaseNetref):
         return ["netref", type(value).__name__, value.____id_pack__[0], value.____id_pack__[2] == 0]
     if isinstance(value, (tuple, list)):
@@ -158,12 +158,13 @@ def shown(value: Any) -> Any:
 
 
 def end_of(traceback: str) -> str:
-    """The message that a traceback ends with, without the class, which stock derives another of."""
+    """Returns the message at the end of a traceback, without the class: stock derives another
+    class."""
     return traceback.rstrip().rpartition("\n")[2].partition(": ")[2]
 
 
 def shown_error(error: BaseException) -> Any:
-    """What is to be compared of an exception."""
+    """Returns the parts of an exception that are compared."""
     first, *remote = re.split(r"\n\n=+ Remote Traceback (\(\d+\)) =+\n", str(error))
     names = [
         name
@@ -184,7 +185,7 @@ def shown_error(error: BaseException) -> Any:
 
 
 def outcome(function: Callable[[], Any]) -> Any:
-    """What a function returns or raises."""
+    """Returns what a function returns or raises."""
     try:
         return shown(function())
     except BaseException as error:
@@ -192,7 +193,7 @@ def outcome(function: Callable[[], Any]) -> Any:
 
 
 def everything(c: Any, text: str) -> dict[str, Any]:
-    """What can be asked about an object of the server."""
+    """Yields everything that can be asked about an object of the server."""
     try:
         x = c.eval(text)
     except Exception as error:
@@ -240,7 +241,7 @@ def req_of(c: Any) -> Callable[..., Any]:
 
 
 def connect(port: int) -> Any:
-    """A connection, prepared."""
+    """Returns a connection with the names defined."""
     c = rpyc.classic.connect("127.0.0.1", port)
     c._config["sync_request_timeout"] = 2
     c.namespace["__name__"] = "elsewhere"
@@ -249,7 +250,7 @@ def connect(port: int) -> Any:
 
 
 def works(c: Any) -> bool:
-    """Whether the server is still there."""
+    """Returns True if the server still answers."""
     try:
         return c.eval("1 + 1") == 2
     except (EOFError, TimeoutError):
@@ -257,7 +258,7 @@ def works(c: Any) -> bool:
 
 
 def main() -> None:
-    """Does everything."""
+    """Does everything and prints the results."""
     port = int(sys.argv[1])
     names = globals() | USED | {"HERE": Here(), "PRINTED": io.StringIO()}
     found: dict[str, Any] = {}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Cases for stock clients that are many at once, and of which some end the server of the others.
+"""Cases for many stock clients at once. Some of them end the server that the others use.
 
-What a case does by chance is told by the seed that comes with the address.
+The seed that follows the address decides what a case does by chance.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from chain_cases import Given, serving
 from rpyc.utils.helpers import buffiter
 from stock_cases import address, case, connect, raises, wait_until
 
-#: What a client finds where another one has gone or the server has ended.
+#: What a client gets if another client has disconnected or the server has ended.
 ENDINGS = (EOFError, OSError)
 
 
 def chance() -> random.Random:
-    """What the case does by chance; each time the same."""
+    """Returns the random choices of the case. They are the same for the same seed."""
     return random.Random(f"{address['seed']}")
 
 
 # ---- One program, many clients -------------------------------------------------------------------
 
-#: What the clients share; whoever has put something there may be gone.
+#: Names that the clients share. The client that stored an object there may have disconnected.
 CROWD = """
 import __main__
 crowd = vars(__main__).setdefault("crowd", {})
@@ -98,19 +98,19 @@ def a_request_forks(c: Any) -> None:
 
 
 def _begin_and_go(c: Any, rest: random.Random) -> None:
-    """Hangs up in the middle of whatever goes on, in one of the ways there are."""
+    """Disconnects in the middle of a request, in one of several ways."""
     sock = socket.socket(fileno=os.dup(c.fileno()))
     with sock:
         how = rest.randrange(4)
-        if how == 0:  # a reset
+        if how == 0:  # sends a reset
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif how == 1:  # in the middle of a message
             sock.sendall(b"\0\0\1\0\0")
-        elif how == 2:  # while the server waits for us
+        elif how == 2:  # while the server waits for this client
             rpyc.async_(c.eval("lambda f: f()"))(lambda: None)
-        else:  # while it works
+        else:  # while the server works
             rpyc.async_(c.eval("__import__('time').sleep"))(0.05)
-        time.sleep(rest.random() * 0.01)  # it is a moment like any other
+        time.sleep(rest.random() * 0.01)  # while nothing happens
         c._channel.stream.close()
 
 
@@ -159,16 +159,16 @@ WORK: list[Callable[[Any], None]] = [
     *(_call, _call_back, _fail, _iterate, _run_in_a_thread),
     *(the_clients_use_what_the_others_have, connections_come_and_go),
 ]
-if not os.environ.get("PYSTUCK_SANITIZED"):  # whose own locks are not all made anew in a child
+if not os.environ.get("PYSTUCK_SANITIZED"):  # whose own locks are not all reset in a forked child
     WORK.append(a_request_forks)
 
 
-#: After how many of these a client says that it works.
+#: A client reports that it works after this many operations.
 AT_WORK = 4
 
 
 def _work(c: Any) -> Iterator[None]:
-    """Does one thing after another."""
+    """Does one operation after another."""
     rest = chance()
     while True:
         rest.choice(WORK)(c)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A C program with Python in it, which it starts and ends as often as there are arguments: each is
- * the code of one life. Prints "life N is over" and waits for a line on stdin before the next one.
- * For test_embedding.py.
+ * A C program that embeds Python, for test_embedding.py. For each argument it starts Python, runs
+ * the argument as code, and ends Python. Then it prints "life N is over" and waits for a line on
+ * stdin.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Cases for stock clients: rpyc over rpyc. The server itself is a client of another one, far away.
+"""Cases for stock clients: rpyc over rpyc. The server is a client of another server, the far one.
 
 See test_chains.py.
 """
@@ -14,7 +14,7 @@ from stock_cases import Differs, address, case, is_netref, raises, wait_until
 
 
 def far(c: Any) -> Any:
-    """The connection of the server to the far one."""
+    """Returns the connection of the server to the far server."""
     there = address["far"]
     return c.modules["rpyc"].classic.connect(there["host"], there["port"])
 

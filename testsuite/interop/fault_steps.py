@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a client does while calls of the server's fail: steps, each for itself, to `counted.py`.
+"""Steps: what a client does with `counted.py` while calls of the server fail.
 
-A step checks that what it gets is right, where it gets anything. None of them has the program
-compile something: CPython 3.11's compiler frees twice what it could not allocate.
+A step checks each result that it gets. No step makes the program compile code: the compiler of
+CPython 3.11 frees memory twice if an allocation fails.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def step(function: Step) -> Step:
 
 
 def take(client: Bearing, step: Step) -> str | None:
-    """Takes a step: None if it came to its end, else what came instead."""
+    """Runs a step. Returns None if it finished, else what happened instead."""
     try:
         step(client)
     except Refused as error:
@@ -35,7 +35,7 @@ def take(client: Bearing, step: Step) -> str | None:
 
 
 def fails_with(client: Bearing, name: str, handler: int, *arguments: object) -> None:
-    """A request that has to be answered with this exception."""
+    """Checks that this exception answers a request."""
     try:
         client.value(handler, *arguments)
     except Refused as error:
@@ -45,7 +45,7 @@ def fails_with(client: Bearing, name: str, handler: int, *arguments: object) -> 
         raise AssertionError(f"no {name}")
 
 
-#: Of all types, some of them long.
+#: Values of all types; some are long.
 VALUES = (
     *(None, True, 5, 2**40, 10**300, 1.5, 1j, "plain", "gr\xfc\xdf", b"123", "y" * 5000),
     *((1, ("a", (b"b",))), frozenset({1, "a"}), slice(1, "b", (3,)), Ellipsis, NotImplemented),
@@ -128,13 +128,13 @@ def fails(client: Bearing) -> None:
     fails_with(client, "KeyError", 99, thing)
 
 
-#: What `attempt` returns in place of a result that there was no memory for.
+#: What `attempt` returns if there was no memory for the result.
 NO_MEMORY = ("MemoryError", ())
 
 
 @step
 def passes_objects(client: Bearing) -> None:
-    """Of its own, which are used, kept, and let go of."""
+    """Passes objects of the client, which the server uses, keeps and releases."""
     call = client.value(Handler.GETATTR, client.module("__main__"), "attempt")
     one, other = own_object(1), own_object(2)
     arguments = box(call), (TUPLE, (one,)), box(())
@@ -155,8 +155,8 @@ def passes_objects_to_threads(client: Bearing) -> None:
     assert client.request_boxed(Handler.CALL, *arguments) in (7, NO_MEMORY)
 
 
-#: Those that have CPython's threading start a thread: without memory for that, it may be left with
-#: its locks held.
+#: Steps that make CPython's threading start a thread. Without memory, threading may keep its locks
+#: held.
 IN_THREADS = [passes_objects_to_threads]
 
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Loaded into a program by LD_PRELOAD: makes calls of the C library fail, as test_out_of_memory.py
- * and test_faults.py say. What is to fail stands in a file that PYSTUCK_FAULTS names and that the
- * test has mapped as well; faults.py knows how it is laid out.
+ * Loaded into a program by LD_PRELOAD: makes calls of the C library fail, for test_out_of_memory.py
+ * and test_faults.py. The file that PYSTUCK_FAULTS names tells which calls fail. The test maps this
+ * file as well; faults.py has the same layout.
  */
-#undef _FORTIFY_SOURCE /* which would have headers define some of these functions */
+#undef _FORTIFY_SOURCE /* with it, headers would define some of these functions */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,36 +24,36 @@
 
 #define PUBLIC __attribute__((visibility("default")))
 
-/* What calls may fail, as bits. */
+/* Which calls may fail, as bits. */
 enum kind {
     KIND_MEMORY = 1,
     KIND_THREAD = 2, /* pthread_create */
     KIND_SOCKET = 4, /* socket */
     KIND_ACCEPT = 8,
-    KIND_WAIT = 16, /* whatever a signal may interrupt */
+    KIND_WAIT = 16, /* calls that a signal may interrupt */
 };
 
-/* Whose calls. */
+/* Who makes the calls that fail. */
 enum whose {
     WHOSE_ANY,
-    WHOSE_THREADS, /* made on a native thread of ours, by whatever code */
-    WHOSE_CODE,    /* made by code of ours, on whatever thread */
-    WHOSE_MARKED,  /* made on a thread that called faults_mark */
+    WHOSE_THREADS, /* calls on a native thread of the server, by any code */
+    WHOSE_CODE,    /* calls of the extension's code, on any thread */
+    WHOSE_MARKED,  /* calls on a thread that called faults_mark */
 };
 
 /* The layout of the file: 64 bits each. */
 static struct control {
     atomic_long kinds, whose;
-    atomic_long from, to;     /* where our code is */
-    atomic_long first, count; /* those calls that fail: the first, counted from 1, and how many */
-    atomic_long every;        /* or every so-manieth; 0: as above */
-    atomic_long error;        /* with this errno */
-    atomic_long calls;        /* that there were of them */
+    atomic_long from, to;     /* where the extension's code is */
+    atomic_long first, count; /* the calls that fail: the first one, counted from 1, and how many */
+    atomic_long every;        /* every n-th call fails; 0: first and count apply */
+    atomic_long error;        /* the errno of a call that fails */
+    atomic_long calls;        /* how many calls were made */
     atomic_long failed;
-    atomic_long blocks;     /* of memory that are not free */
-    atomic_long own_blocks; /* ... and that our code has allocated */
-    atomic_long clock;      /* seconds that the wall clock has jumped */
-    atomic_long clock_use;  /* how often our code has looked at it */
+    atomic_long blocks;     /* allocated blocks of memory */
+    atomic_long own_blocks; /* blocks that the extension's code allocated */
+    atomic_long clock;      /* seconds by which the wall clock has jumped */
+    atomic_long clock_use;  /* how often the extension's code has read the wall clock */
 } none, *control = &none;
 
 static __thread bool is_ours, is_marked, within_ours;
@@ -85,7 +85,7 @@ static bool is_concerned(const void *caller)
     }
 }
 
-/* Whether this call is to fail; then errno is set. */
+/* Returns true if this call must fail, and sets errno. */
 static bool fails(enum kind kind, const void *caller)
 {
     long call, first, every;
@@ -104,7 +104,7 @@ static bool fails(enum kind kind, const void *caller)
 
 #define FAILS(kind) fails(kind, __builtin_return_address(0))
 
-/* The C library's own function of that name. */
+/* Returns the function of the C library with this name. */
 #define REAL(name)                                                                                 \
     static __typeof__(&(name)) real;                                                               \
     if (!real)                                                                                     \
@@ -126,13 +126,13 @@ __attribute__((constructor)) static void begin(void)
 
 /* ---- Memory --------------------------------------------------------------------------------- */
 
-/* The blocks that our code has allocated, by their addresses, whoever frees them. */
+/* The addresses of the blocks that the extension's code has allocated; any code may free them. */
 #define OWN_SLOTS  (1UL << 16)
 #define OWN_PROBES 32
 
 static _Atomic(void *) own[OWN_SLOTS];
 
-/* Puts `after` in place of `before` where an address may be. */
+/* Replaces `before` by `after` in a slot for this address. */
 static bool exchange_own(const void *block, void *before, void *after)
 {
     size_t i, slot = ((uintptr_t)block >> 4) * 0x9e3779b1U;
@@ -157,7 +157,7 @@ static void *counted(void *block, bool is_own)
     return block;
 }
 
-/* Whether it was one of ours. */
+/* Returns true if the extension's code allocated the block. */
 static bool uncount(void *block)
 {
     bool was_own;
@@ -231,7 +231,7 @@ PUBLIC void *mmap(void *at, size_t len, int protection, int flags, int fd, off_t
     return FAILS(KIND_MEMORY) ? MAP_FAILED : real(at, len, protection, flags, fd, offset);
 }
 
-/* Those of the C library that allocate for their caller. */
+/* Functions of the C library that allocate memory for their caller. */
 #define ON_BEHALF(type, call)                                                                      \
     bool before = within_ours;                                                                     \
     type result;                                                                                   \

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Calls that fail in a debuggee: what faults.c is told, and clients that bear what comes of it."""
+"""Makes calls of the C library fail in a debuggee (with faults.c), and has clients that accept the
+results."""
 
 from __future__ import annotations
 
@@ -36,10 +37,10 @@ needs_faults = pytest.mark.skipif(
     reason="the sanitizers have functions of their own where calls are to fail",
 )
 
-#: Whether there is time for everything.
+#: True if there is time for all tests.
 SLOW = os.environ.get("PYSTUCK_SLOW", "") not in ("", "0")
 
-#: The 64-bit fields of the file, as faults.c has them.
+#: The 64-bit fields of the file, as in faults.c.
 FIELDS = (
     *("kinds", "whose", "from", "to", "first", "count", "every", "error"),
     *("calls", "failed", "blocks", "own_blocks", "clock", "clock_use"),
@@ -52,7 +53,7 @@ SIZE = 4096
 
 
 class Kind(enum.IntFlag):
-    """Calls that may fail."""
+    """Which calls may fail."""
 
     MEMORY = 1
     THREAD = 2
@@ -62,15 +63,15 @@ class Kind(enum.IntFlag):
 
 
 class Whose(enum.IntEnum):
-    """... and whose."""
+    """Who makes the calls that fail."""
 
     ANY = 0
-    THREADS = 1  # made on native threads of the server's, by whatever code
-    CODE = 2  # made by the extension's code
-    MARKED = 3  # made on a thread that called faults_mark
+    THREADS = 1  # calls on the server's native threads, by any code
+    CODE = 2  # calls of the extension's code, on any thread
+    MARKED = 3  # calls on a thread that called faults_mark
 
 
-#: A thread of the program's own that counts, to be started in it.
+#: A thread that counts. The tests start it in the program.
 BEAT = """
 import mmap, os, struct, threading, time
 def beat():
@@ -85,7 +86,7 @@ threading.Thread(target=beat, daemon=True).start()
 
 
 class Faults:
-    """What is to fail in a program that was started with `env`."""
+    """Controls which calls fail in a program that was started with `env`."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "faults"
@@ -95,7 +96,7 @@ class Faults:
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment of the program."""
+        """Returns the environment for the program."""
         return {"LD_PRELOAD": os.environ["FAULTS_LIBRARY"], "PYSTUCK_FAULTS": str(self.path)}
 
     def __getitem__(self, field: str) -> int:
@@ -106,11 +107,11 @@ class Faults:
 
     @property
     def beats(self) -> int:
-        """How far the program's own thread has counted."""
+        """Returns the count of the program's own thread."""
         return struct.unpack_from("q", self._map, BEATS)[0]
 
     def find_code(self, debuggee: Debuggee) -> None:
-        """Says where the extension's code is in that program."""
+        """Finds out where the extension's code is in the program."""
         for line in Path(f"/proc/{debuggee.pid}/maps").read_text().splitlines():
             fields = line.split()
             if "x" in fields[1] and "/_pystuck" in fields[-1]:
@@ -129,7 +130,7 @@ class Faults:
         every: int = 0,
         error: int = errno.ENOMEM,
     ) -> Iterator[None]:
-        """Has calls fail within the block."""
+        """Makes calls fail within the block."""
         self["whose"], self["first"], self["count"] = whose, first, count
         self["every"], self["error"] = every, error
         self["calls"] = self["failed"] = 0
@@ -145,16 +146,16 @@ class Faults:
 
 
 class Gone(Exception):
-    """The server has hung up."""
+    """The server has closed the connection."""
 
 
 class Refused(Exception):
-    """A request was answered with an exception, of this name."""
+    """A request was answered with an exception of this name."""
 
 
 def refusal(args: Any) -> str:
-    """The name of an exception that was answered; of a SystemError also what it says, without the
-    function that it names."""
+    """Returns the name of an exception in a reply. For a SystemError it adds the text, without the
+    name of the function."""
     if args == 1:
         return "StopIteration"
     name = args[0][1]
@@ -162,9 +163,9 @@ def refusal(args: Any) -> str:
 
 
 class Bearing(RawPeer):
-    """A client that expects an answer, an exception or the end, but not silence. It is asked about
-    objects of its own: each has the method __call__, and says 7, or raises KeyError where it is
-    given anything."""
+    """A client that accepts a reply, an exception or the end of the connection, but not silence.
+    The server asks it about the client's own objects: each has a method __call__, which returns 7,
+    or raises KeyError if it gets arguments."""
 
     def answer(self) -> Message:
         while True:
@@ -192,12 +193,12 @@ class Bearing(RawPeer):
             self.reply(request, 7)
 
     def request_boxed(self, handler: Handler, *boxes: tuple[int, Any]) -> Any:
-        """The result of a request with these arguments, boxed already."""
+        """Returns the result of a request. The arguments are boxed already."""
         self.send(self.request_frame(handler, (TUPLE, boxes)))
         return unbox(self.answer().args)
 
     def module(self, name: str) -> Ref:
-        """A module of the program."""
+        """Returns a module of the program."""
         return self.value(Handler.CALLATTR, self.root(), "getmodule", (name,))
 
     def call(self, name: str, *arguments: Any) -> Any:
@@ -207,5 +208,5 @@ class Bearing(RawPeer):
 
 
 def own_object(number: int) -> tuple[int, Any]:
-    """An object of the client's, boxed."""
+    """Returns an object of the client, boxed."""
     return REMOTE_REF, (f"some.Thing{number}", 1, number)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What tests have tried, counted for the summary of `make check-hardening`.
+"""Counts what tests have tried, for the summary of `make check-hardening`.
 
     figures.add("bad inputs", len(inputs))
 
-Any number of processes may count at once. Where PYSTUCK_FIGURES names no file, nothing is counted.
-As a program, `figures.py FILE FUZZ-DIRECTORY` prints the summary: what was counted in the file, and
-what the fuzzers' logs say. Its status is 1 if anything is there that must not be.
+Several processes may count at the same time. If PYSTUCK_FIGURES names no file, nothing is counted.
+As a program, `figures.py FILE FUZZ-DIRECTORY` prints the summary of the counts in the file and of
+the fuzzers' logs. Its status is 1 if one of the figures that must be 0 is not.
 """
 
 from __future__ import annotations
@@ -18,31 +18,33 @@ from pathlib import Path
 from typing import Literal
 
 Figure = Literal[
-    "bad inputs",  # what no client of a known rpyc would send, each to a live server or client
+    # inputs that no client of a known rpyc would send, each sent to a running server or client
+    "bad inputs",
     "faults",  # calls that were made to fail, connections that were cut, processes that were killed
-    "strangers",  # clients of users who may not come in
+    "strangers",  # clients of users who may not connect
     "strangers let in",
-    "crashes",  # processes of ours that ended by a signal, or with a sanitizer's report
+    "crashes",  # processes of a test that ended by a signal, or with a report of a sanitizer
     "leaks",  # descriptors, threads, memory that a test found left behind
-    "hangs",  # processes of ours that did not answer any more
+    "hangs",  # processes of a test that did not answer any more
 ]
 
-#: None of these may be.
+#: These must be 0.
 BAD = ("crashes", "leaks", "hangs", "strangers let in")
 
-#: How libFuzzer names the inputs that it has found something with.
+#: The names that libFuzzer gives to inputs with which it found a fault.
 FINDINGS = {"crash": "crashes", "oom": "crashes", "leak": "leaks", "timeout": "hangs"}
 
 
 def add(what: Figure, count: int = 1) -> None:
-    """Counts so many more of these."""
+    """Adds to these figures."""
     if path := os.environ.get("PYSTUCK_FIGURES"):
-        with open(path, "a") as file:  # O_APPEND, and one short write: lines stay whole
+        # O_APPEND and one short write: lines of several processes do not mix
+        with open(path, "a") as file:
             file.write(f"{count}\t{what}\n")
 
 
 def totals(path: Path) -> Counter[str]:
-    """What was counted in a file."""
+    """Returns the counts in a file."""
     total: Counter[str] = Counter()
     for line in path.read_text().splitlines():
         count, what = line.split("\t")
@@ -51,7 +53,7 @@ def totals(path: Path) -> Counter[str]:
 
 
 def fuzzed(directory: Path) -> Counter[str]:
-    """What the fuzzers have done, by their logs, and found."""
+    """Returns what the fuzzers have done and found, according to their logs."""
     total: Counter[str] = Counter()
     for log in directory.glob("*/log"):
         if done := re.search(r"^Done (\d+) runs in (\d+) second", log.read_text("latin-1"), re.M):
@@ -63,7 +65,7 @@ def fuzzed(directory: Path) -> Counter[str]:
 
 
 def summary(total: Counter[str]) -> str:
-    """A line for each figure."""
+    """Returns a line for each figure."""
     lines = {
         "bad inputs tried": total["bad inputs"],
         "faults injected": total["faults"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Something between a client and a server that counts what goes to and fro."""
+"""Passes on the data between a client and a server, and counts it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from harness import Debuggee
 class Forwarder:
     """Passes on the bytes of connections.
 
-    `frames` counts the frames in each direction, `sent` has the payloads of those "to" the server.
+    `frames` counts the frames in each direction. `sent` has the payloads of the frames to the
+    server.
     """
 
     def __init__(self, debuggee: Debuggee) -> None:
@@ -34,7 +35,7 @@ class Forwarder:
 
     def __exit__(self, *error: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:  # the first one is who makes the others
+        for thread in self._threads:  # only the first connection creates the others
             thread.join()
         self._listener.close()
 
@@ -51,7 +52,7 @@ class Forwarder:
                 self._threads[-1].start()
 
     def note(self, connection: int, direction: str, payload: bytes) -> None:
-        """Told of a payload, decompressed, before it is passed on."""
+        """Gets each payload, decompressed, before it is passed on."""
         self.frames[direction] += 1
         if direction == "to":
             self.sent.append(payload)
@@ -66,6 +67,7 @@ class Forwarder:
                 payload = body[:-1]
                 self.note(number, direction, zlib.decompress(payload) if header[4] else payload)
                 sink.sendall(header + body)
-        for sock in source, sink:  # a stock server that is left half open waits for 30 seconds
+        # a stock server waits for 30 seconds if only one direction is closed
+        for sock in source, sink:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

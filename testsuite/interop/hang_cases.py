@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Cases for stock clients: several threads on one connection, as rpyc's users report to hang.
+"""Cases for stock clients: several threads on one connection, as users of rpyc report hangs.
 
-There it is rpyc on both sides. Here the side of the server is ours, so what hung in a client is
-tried the other way round: the threads are the debuggee's, and the objects the client's.
+In the reports rpyc is on both sides. Here the server is pystuck's, so the cases that hung in a
+client are tried in the other direction: the threads belong to the debuggee, the objects to the
+client.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Any
 from rpyc.utils import helpers
 from stock_cases import PATIENCE, Differs, Thing, case, connect, raises, wait_until
 
-#: Of each of them.
+#: How often each thread does it.
 MAY_HANG = Differs("it may hang there, as was reported", server="rpyc*", hangs=True)
 
-#: Runs f(n) in so many threads at once and returns what went wrong.
+#: Runs f(n) in this many threads at once and returns the errors.
 IN_THREADS = """
 import threading
 def in_threads(count, f):
@@ -38,7 +39,7 @@ def in_threads(count, f):
 
 @contextlib.contextmanager
 def served_by_threads(c: Any, count: int) -> Iterator[None]:
-    """Has several threads of the client serve its connection."""
+    """Serves the connection on several threads of the client."""
     threads = [helpers.BgServingThread(c) for _ in range(count)]
     try:
         yield
@@ -67,7 +68,7 @@ def one_object_of_the_client_is_used_by_many_threads_at_once(c: Any) -> None:
 
 @case(MAY_HANG)
 def threads_share_a_dictionary_of_the_client_over_one_connection(c: Any) -> None:
-    """rpyc issue 381: many threads over one connection, and then "result expired"."""
+    """rpyc issue 381: many threads on one connection led to "result expired"."""
     shared: dict[int, dict[int, Any]] = {n: dict.fromkeys(range(10)) for n in range(6)}
     c.execute(
         f"{IN_THREADS}"
@@ -81,7 +82,7 @@ def threads_share_a_dictionary_of_the_client_over_one_connection(c: Any) -> None
     assert c.namespace["fill_all"](shared) == ()
     assert all(shared[n][i][1] == i for n in range(6) for i in range(10))
 
-    # And with threads of the client's too, over this connection and others.
+    # Then also with threads of the client, on this connection and on others.
     failures: list[BaseException] = []
 
     def work(connection: Any) -> None:
@@ -107,8 +108,8 @@ def threads_share_a_dictionary_of_the_client_over_one_connection(c: Any) -> None
 
 
 @case(MAY_HANG)
-def a_reply_wakes_the_thread_that_waits_for_it_whoever_has_read_it(c: Any) -> None:
-    """rpyc issue 449: with several threads that serve, on one processor, a reply was there and the
+def a_reply_that_another_thread_reads_wakes_the_thread_that_waits_for_it(c: Any) -> None:
+    """rpyc issue 449: with several serving threads on one processor, the reply had arrived but the
     thread that waited for it slept on."""
     c.execute(
         f"{IN_THREADS}"
@@ -118,7 +119,8 @@ def a_reply_wakes_the_thread_that_waits_for_it_whoever_has_read_it(c: Any) -> No
         "        for i in range(60):\n"
         "            assert f(n, i) == (n, i)\n"
         "    processors, interval = os.sched_getaffinity(0), sys.getswitchinterval()\n"
-        "    os.sched_setaffinity(0, {min(processors)})\n"  # of this thread, and of those it starts
+        # of this thread, and of the threads that it starts
+        "    os.sched_setaffinity(0, {min(processors)})\n"
         "    sys.setswitchinterval(1e-5)\n"
         "    try:\n"
         "        return in_threads(8, run)\n"
@@ -131,7 +133,7 @@ def a_reply_wakes_the_thread_that_waits_for_it_whoever_has_read_it(c: Any) -> No
 
 @case(MAY_HANG)
 def one_thread_of_the_debuggee_waits_in_the_client_for_another(c: Any) -> None:
-    """rpyc issue 491: the call that blocks must not keep the one out that would end it."""
+    """rpyc issue 491: a blocking call must not keep out the call that would end it."""
     event, answers = threading.Event(), []
     c.execute(
         "import threading\n"
@@ -149,7 +151,7 @@ def one_thread_of_the_debuggee_waits_in_the_client_for_another(c: Any) -> None:
 
 @case(MAY_HANG)
 def a_thread_logs_to_the_client_that_waits_for_its_end(c: Any) -> None:
-    """rpyc issue 527: with a log and stdout that went to the client, a request never ended."""
+    """rpyc issue 527: with a log and stdout that went to the client, a request did not end."""
 
     class File:
         def __init__(self) -> None:
@@ -242,7 +244,7 @@ def all_threads_that_wait_for_a_client_hear_of_its_end(c: Any) -> None:
 
 @case(MAY_HANG)
 def what_a_request_raises_within_a_call_to_the_client_stays_out_of_the_caller(c: Any) -> None:
-    """Whoever waits serves: such a request may run on the very thread that called."""
+    """A waiting thread serves requests, so such a request may run on the thread that called."""
     outcomes: list[str] = []
     c.execute(
         "import sys, threading\n"

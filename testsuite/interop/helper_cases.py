@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""More cases for stock clients: rpyc's own helpers, and the connection object of the server."""
+"""More cases for stock clients: rpyc's helper functions, and the server's connection object."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stock_cases import Differs, case, connect, is_netref, raises, wait_until
 
 @contextlib.contextmanager
 def stdio(text: str) -> Iterator[io.StringIO]:
-    """Has `text` on stdin, and gives what is printed."""
+    """Provides `text` on stdin, and returns what is printed."""
     before = sys.stdin, sys.stdout, sys.stderr
     sys.stdin, sys.stdout = io.StringIO(text), io.StringIO()
     sys.stderr = sys.stdout
@@ -262,7 +262,7 @@ def a_result_becomes_ready_while_it_is_looked_at(c: Any) -> None:
 
 
 @case
-def whoever_sees_a_reply_calls_back(c: Any) -> None:
+def the_thread_that_reads_a_reply_calls_back(c: Any) -> None:
     c.execute(
         "def look(f, see, *args):\n"
         "    seen, conn = [], f.____conn__\n"
@@ -316,7 +316,7 @@ def many_threads_may_wait_for_one_result_and_read_it_twice(c: Any) -> None:
     )
     thread = helpers.BgServingThread(c)
     try:
-        # It takes its time, so that all of them wait.
+        # The request takes time, so that all of the threads wait.
         assert c.namespace["look"](lambda: [time.sleep(0.2), 42][1]) == (42,) * 6
         failed = c.namespace["look"](lambda: [time.sleep(0.2), 1 / 0])
         assert failed == ("ZeroDivisionError",) * 6
@@ -338,7 +338,7 @@ def the_latest_traceback_is_kept(c: Any) -> None:
 
 @case(Differs("it serves no thread but its own", server="*-bound", hangs=True))
 def the_connection_object_serves(c: Any) -> None:
-    """Code in the server that waits for its client by itself."""
+    """Code in the server waits for its client."""
     c.execute(
         "import time\n"
         "def wait(conn):\n"
@@ -372,12 +372,12 @@ def the_connection_object_closes(c: Any) -> None:
 
 
 def bound() -> bool:
-    """Whether rpyc binds threads here."""
+    """Returns True if this rpyc binds threads."""
     return os.environ.get("RPYC_BIND_THREADS") == "true"
 
 
 @case(Differs("it does not serve another thread meanwhile", server="*-bound", hangs=True))
-def a_request_that_blocks_blocks_nobody_else(c: Any) -> None:
+def a_request_that_blocks_does_not_block_other_clients(c: Any) -> None:
     c.execute("import sys, threading\nlock = sys.held = threading.Lock()\nlock.acquire()")
     blocked = rpyc.async_(c.namespace["lock"].acquire)()
     other = connect()
@@ -388,7 +388,7 @@ def a_request_that_blocks_blocks_nobody_else(c: Any) -> None:
             other.modules.sys.held.release()
     finally:
         other.close()
-    # Its own connection is busy, but with bind-threads, where other threads are served.
+    # Its own connection is busy, except with bind-threads, where other threads are served.
     if bound():
         answers: list[Any] = []
         thread = threading.Thread(target=lambda: answers.append(c.eval("lock.release()")))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tests with the marker `measures`: one that fails is tried again if it was the machine's fault.
+"""Runs a test with the marker `measures` again if it failed because the machine was busy.
 
-Memory, CPU seconds and time depend on what else the machine does. The kernel counts that: the share
-of the time in which some process waited for a CPU. A test that fails while that was high is run
-once more, and its second result counts; both are printed. Without /proc/pressure/cpu, and on a
-machine that had nothing else to do, a failure is a failure.
+Memory, CPU seconds and time depend on the load of the machine. The kernel counts the share of the
+time in which a process waited for a CPU. If a test fails while this share is high, it runs once
+more, and the second result counts; both results are printed. Without /proc/pressure/cpu, and if the
+machine was not busy, a failure remains a failure.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from _pytest.runner import runtestprotocol
 
 PRESSURE = Path("/proc/pressure/cpu")
 
-#: The share of a test's time in which some process waited for a CPU, from which on the machine is
-#: busy. A test's own processes stay well below where nothing else is to be done.
+#: The machine is busy if a process waited for a CPU during this share of the test's time. On a
+#: machine without other load, the test's own processes stay far below.
 BUSY = 0.25
 
 
 def seconds_of_waiting() -> float | None:
-    """For how long some process has waited for a CPU since the machine was started."""
+    """Returns how long a process has waited for a CPU since the machine was started."""
     try:
         some = re.search(r"^some .*\btotal=(\d+)", PRESSURE.read_text(), re.MULTILINE)
     except OSError:
@@ -33,13 +33,14 @@ def seconds_of_waiting() -> float | None:
 
 
 class Pressure:
-    """How busy the machine is from now on."""
+    """Measures how busy the machine is from now on."""
 
     def __init__(self) -> None:
         self.waited, self.begun = seconds_of_waiting(), time.monotonic()
 
     def share(self) -> float | None:
-        """The share of the time since then in which some process waited for a CPU, if known."""
+        """Returns the share of the time since then in which a process waited for a CPU, if it is
+        known."""
         waited, took = seconds_of_waiting(), time.monotonic() - self.begun
         if waited is None or self.waited is None or took <= 0:
             return None
@@ -47,14 +48,14 @@ class Pressure:
 
 
 def outcome(reports: list[pytest.TestReport]) -> str:
-    """The word for a test that these are the reports of."""
+    """Returns the word for the result of a test with these reports."""
     failed = [report.when for report in reports if report.failed]
     return f"failed in its {failed[0]}" if failed else "passed"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """Runs a test that measures, up to twice."""
+    """Runs a test that measures, once or twice."""
     if item.get_closest_marker("measures") is None:
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
@@ -77,7 +78,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Prints both results of what was run twice."""
+    """Prints both results of each test that ran twice."""
     twice = [
         text
         for reports in terminalreporter.stats.values()

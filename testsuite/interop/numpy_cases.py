@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Cases for stock clients where both sides have numpy; see test_numpy.py."""
+"""Cases for stock clients if both sides have numpy; see test_numpy.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import rpyc
 from stock_cases import case, is_netref, raises
 
-with contextlib.suppress(ImportError):  # what only lists the cases has none
+with contextlib.suppress(ImportError):  # a process that only lists the cases has no numpy
     import numpy as np
 
 

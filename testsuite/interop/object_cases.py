@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""More cases for stock clients: objects, and what the handlers answer for them."""
+"""More cases for stock clients: objects, and the results of the handlers for them."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ class Base:
 
 
 class Derived(Base):
-    """One that derives from it."""
+    """A class that derives from it."""
 
 
 class Meta(type):
-    """A metaclass with an opinion."""
+    """A metaclass with its own __instancecheck__."""
 
     def __instancecheck__(cls, other: object) -> bool:
         return isinstance(other, list)
 
 
 class Judged(metaclass=Meta):
-    """What is an instance of this is up to Meta."""
+    """Meta decides which objects are instances of this class."""
 
 
 @case
@@ -130,7 +130,7 @@ def kinds(o):
 
 
 def kinds_of_objects() -> list[tuple[Any, tuple[Any, ...]]]:
-    """Objects of the client, and what they are."""
+    """Yields objects of the client, and what they are."""
     return [
         (lambda: 0, ("FunctionType", "isfunction", False)),
         (Base().__reduce__, ("BuiltinFunctionType", False)),
@@ -184,7 +184,7 @@ def objects_of_a_client_that_has_gone_are_of_the_kind_that_they_were(c: Any) -> 
 # ---- With statements -----------------------------------------------------------------------------
 
 
-#: Exceptions of every make, and what is left by them: a module that both sides have.
+#: A module for both sides with exceptions of all kinds, and the state that they leave behind.
 MADE = """
 class Particular(Exception):
     def __init__(self, one, *, other): super().__init__(one)
@@ -227,7 +227,7 @@ if sys.version_info >= (3, 11):
 
 
 def make(c: Any) -> types.ModuleType:
-    """Makes the module on both sides: `made` there, and the result here."""
+    """Makes the module on both sides: `made` in the server, and the result in the client."""
     here: dict[str, Any] = {}
     exec(MAKE, here)
     c.execute(MAKE)
@@ -281,7 +281,7 @@ def fail_here() -> None:
 
 
 class Unprintable(Exception):
-    """One that the server does not know."""
+    """An exception that the server does not know."""
 
     def __str__(self) -> str:
         raise RuntimeError("no str")
@@ -387,7 +387,7 @@ def classes_of_exceptions_are_not_kept_for_ever(c: Any) -> None:
 
 # ---- What a class has ----------------------------------------------------------------------------
 
-#: Classes that both sides have, of every make.
+#: Classes of all kinds that both sides have.
 SHARED = """
 builtins.object builtins.type builtins.list builtins.dict builtins.int builtins.str builtins.bytes
 builtins.KeyError builtins.memoryview builtins.classmethod collections.Counter collections.deque
@@ -399,7 +399,7 @@ types.FunctionType typing.Generic unittest.mock.Mock
 
 
 def methods_of(c: Any, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the server lists for one of them, and what this rpyc does."""
+    """Returns the methods of a class that the server lists, and those that this rpyc lists."""
     module, _, short = name.rpartition(".")
     cls = getattr(importlib.import_module(module), short)
     remote = getattr(c.modules[module], short)

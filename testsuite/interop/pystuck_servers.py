@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A plugin for pytest: rpyc's ThreadedServer and ThreadPoolServer are pystuck's server, so that
-rpyc's own tests try that. See rpyc_suite.py."""
+"""A plugin for pytest: replaces rpyc's ThreadedServer and ThreadPoolServer by pystuck's server.
+
+rpyc's own tests then test pystuck. See rpyc_suite.py.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ class Config(dict):
 
 
 class PystuckServer:
-    """What rpyc's tests use of rpyc.utils.server.Server, on pystuck.run_server."""
+    """The parts of rpyc.utils.server.Server that rpyc's tests use, on top of pystuck.run_server."""
 
     def __init__(
         self,
@@ -60,7 +62,7 @@ class PystuckServer:
         )
 
     def restart(self) -> None:
-        """Serves with another configuration at the same place."""
+        """Restarts the server with another configuration, at the same address."""
         self._server.close()
         self._server = self._run()
 
@@ -68,7 +70,7 @@ class PystuckServer:
         pass
 
     def start(self) -> None:
-        """Serves until it is closed."""
+        """Serves until the server is closed."""
         self._closed.wait()
 
     def _start_in_thread(self) -> threading.Thread:
@@ -77,7 +79,7 @@ class PystuckServer:
         return thread
 
     def close(self) -> None:
-        """Ends the server and its clients."""
+        """Closes the server and disconnects its clients."""
         self.active = False
         self._server.close()
         self._closed.set()

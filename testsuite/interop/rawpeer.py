@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A peer that may say anything: frames and messages of RPyC by hand, in both envelopes.
+"""A peer that can send anything: it builds frames and messages of RPyC itself, in both envelopes.
 
-Written from doc/protocol.md. Of rpyc it uses `brine` alone.
+It is written from doc/protocol.md. From rpyc it uses only `brine`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import figures
 from harness import BUSY, PATIENCE, THREAD_SANITIZED, Debuggee, wait_until
 from rpyc.core import brine
 
-#: The seq that comes next.
+#: The next sequence number.
 NEXT = object()
 
 REQUEST, REPLY, EXCEPTION = 1, 2, 3
@@ -28,7 +28,7 @@ VALUE, TUPLE, LOCAL_REF, REMOTE_REF = 1, 2, 3, 4
 
 
 class Handler(enum.IntEnum):
-    """The requests that there are."""
+    """The numbers of the requests."""
 
     PING = 1
     CLOSE = 2
@@ -54,7 +54,7 @@ class Handler(enum.IntEnum):
 
 
 class Envelope(enum.Enum):
-    """How a message is laid out, by generation."""
+    """How a message is laid out in each generation."""
 
     RPYC5 = 5
     RPYC6 = 6
@@ -65,13 +65,13 @@ ENVELOPES = [Envelope.RPYC5, Envelope.RPYC6]
 
 
 class Ref(NamedTuple):
-    """An object of the other side, as its id pack."""
+    """An object of the other side, by its id pack."""
 
     id_pack: tuple[Any, ...]
 
 
 class Message(NamedTuple):
-    """What came in."""
+    """A received message."""
 
     kind: int
     seq: Any
@@ -81,21 +81,21 @@ class Message(NamedTuple):
 def frame(
     payload: bytes, *, compressed: int = 0, length: int | None = None, end: bytes = b"\n"
 ) -> bytes:
-    """A frame; `payload` goes in as it is, whatever is said of it."""
+    """Returns a frame that contains `payload` unchanged. The header may say something else."""
     if length is None:
         length = len(payload)
     return struct.pack("!LB", length, compressed) + payload + end
 
 
 def payload(envelope: Envelope, kind: int, seq: bytes, args: bytes) -> bytes:
-    """A message's payload, of `seq` and `args` in brine."""
+    """Returns the payload of a message: `seq` and `args` in brine."""
     if envelope is Envelope.RPYC6:
         return bytes([kind]) + b"\x11" + seq + args
     return b"\x12" + brine.dump(kind) + seq + args
 
 
 def box(value: Any) -> tuple[int, Any]:
-    """Boxes a value, a `Ref`, or a tuple of such."""
+    """Boxes a value, a `Ref`, or a tuple of these."""
     if isinstance(value, Ref):
         return LOCAL_REF, value.id_pack
     if brine.dumpable(value):
@@ -104,7 +104,7 @@ def box(value: Any) -> tuple[int, Any]:
 
 
 class RawPeer:
-    """A connection to a server, and what can be said on it."""
+    """A connection to a server, with functions to send and receive."""
 
     def __init__(self, sock: socket.socket, envelope: Envelope) -> None:
         self.sock = sock
@@ -121,7 +121,7 @@ class RawPeer:
     # Bytes and frames.
 
     def send(self, data: bytes) -> None:
-        """Sends bytes; that the other side has hung up meanwhile is none of our business."""
+        """Sends bytes. Ignores that the other side may have disconnected."""
         with contextlib.suppress(ConnectionError):
             self.sock.sendall(data)
 
@@ -143,7 +143,7 @@ class RawPeer:
         return data
 
     def receive_frame(self) -> bytes | None:
-        """The payload of the next frame, None at the end."""
+        """Returns the payload of the next frame, or None at the end."""
         header = self._receive_exactly(5)
         if header is None:
             return None
@@ -156,7 +156,7 @@ class RawPeer:
         return zlib.decompress(data[:-1]) if compressed else data[:-1]
 
     def receive(self) -> Message | None:
-        """The next message, None at the end."""
+        """Returns the next message, or None at the end."""
         data = self.receive_frame()
         if data is None:
             return None
@@ -165,23 +165,23 @@ class RawPeer:
         return Message(*brine.load(data))
 
     def wait_readable(self) -> None:
-        """Waits until something has come, and reads nothing of it."""
+        """Waits until data has arrived, and reads nothing."""
         ready, _, _ = select.select([self.sock], [], [], PATIENCE)
         assert ready, "nothing came"
 
     def is_closed(self) -> bool:
-        """Whether the server hangs up, saying nothing more."""
+        """Returns True if the server closes the connection and sends nothing more."""
         return self._receive_exactly(1) is None
 
     def half_close(self) -> None:
-        """Says that nothing more will come."""
+        """Ends the sending direction of the connection."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
 
     # Messages.
 
     def request_frame(self, handler: Any, boxed: Any, seq: Any = NEXT) -> bytes:
-        """The frame of a request; `boxed` are the arguments, boxed already."""
+        """Returns the frame of a request; `boxed` are the arguments, already boxed."""
         if seq is NEXT:
             seq = next(self._seq)
         if isinstance(handler, Handler):
@@ -190,12 +190,12 @@ class RawPeer:
         return frame(payload(self.envelope, REQUEST, brine.dump(seq), args))
 
     def request(self, handler: int, *arguments: Any) -> Message | None:
-        """Sends a request and returns the answer; answers requests of the server with errors."""
+        """Sends a request and returns the answer. Answers requests of the server with errors."""
         self.send(self.request_frame(handler, box(arguments)))
         return self.answer()
 
     def answer(self) -> Message | None:
-        """The next reply or exception. None at the end, also when that is said with CLOSE."""
+        """Returns the next reply or exception. None at the end, or after CLOSE."""
         while True:
             message = self.receive()
             if message is None or message.kind != REQUEST:
@@ -210,7 +210,7 @@ class RawPeer:
         self.send_frame(payload(self.envelope, REPLY, brine.dump(message.seq), args))
 
     def answer_inspect(self, *methods: tuple[str, str | None]) -> None:
-        """Waits for the server to ask what an object of ours can do, and says so."""
+        """Waits until the server sends INSPECT for an object of this client, and answers it."""
         message = self.receive()
         assert message is not None
         assert message.args[0] == Handler.INSPECT
@@ -225,18 +225,18 @@ class RawPeer:
     # The classic service.
 
     def root(self) -> Ref:
-        """The service."""
+        """Returns the service."""
         return self.value(Handler.GETROOT)
 
     def value(self, handler: int, *arguments: Any) -> Any:
-        """The result of a request that has to succeed, unboxed, references as `Ref`."""
+        """Returns the unboxed result of a request that must succeed; references are `Ref`."""
         answer = self.request(handler, *arguments)
         assert answer is not None, "the server hung up"
         assert answer.kind == REPLY, answer
         return unbox(answer.args)
 
     def error(self, handler: int, *arguments: Any) -> str:
-        """The name of the builtin exception that answers a request."""
+        """Returns the name of the builtin exception that answers a request."""
         answer = self.request(handler, *arguments)
         assert answer is not None, "the server hung up"
         return error_name(answer)
@@ -246,13 +246,13 @@ class RawPeer:
         return self.value(Handler.CALLATTR, self.root(), "eval", (text,))
 
     def works(self) -> bool:
-        """Whether requests are still answered as they should be."""
+        """Returns True if requests are still answered correctly."""
         answer = self.request(Handler.PING, "still there")
         return answer is not None and answer.args == (VALUE, "still there")
 
 
 def unbox(boxed: tuple[int, Any]) -> Any:
-    """The value that is in a box."""
+    """Returns the value in a box."""
     label, value = boxed
     if label == TUPLE:
         return tuple(unbox(item) for item in value)
@@ -263,7 +263,7 @@ def unbox(boxed: tuple[int, Any]) -> Any:
 
 
 def error_name(message: Message) -> str:
-    """The name of the builtin exception in `message`."""
+    """Returns the name of the builtin exception in `message`."""
     assert message.kind == EXCEPTION, message
     if message.args == 1:
         return "StopIteration"
@@ -276,10 +276,11 @@ def error_name(message: Message) -> str:
 
 
 def connect_socket(debuggee: Debuggee) -> socket.socket:
-    """A connected socket, nothing sent on it yet."""
+    """Returns a connected socket on which nothing has been sent."""
     if debuggee.unix_socket:
         sock = socket.socket(socket.AF_UNIX)
-        # With a timeout of Python's, connect does not wait for the server to accept others before.
+        # With a Python timeout, connect() does not wait until the server has accepted earlier
+        # clients.
         patience = struct.pack("ll", int(PATIENCE), 0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
         name = debuggee.unix_socket
@@ -292,7 +293,7 @@ def connect_socket(debuggee: Debuggee) -> socket.socket:
 
 
 def is_refused(debuggee: Debuggee) -> bool:
-    """Whether nobody listens any more."""
+    """Returns True if no server listens any more."""
     try:
         connect_socket(debuggee).close()
     except ConnectionRefusedError:
@@ -301,20 +302,20 @@ def is_refused(debuggee: Debuggee) -> bool:
 
 
 def raw_connect(debuggee: Debuggee, envelope: Envelope = Envelope.RPYC6) -> RawPeer:
-    """A raw peer at a debuggee's server."""
+    """Returns a raw peer that is connected to the server of a debuggee."""
     return RawPeer(connect_socket(debuggee), envelope)
 
 
 def pass_object(peer: RawPeer, function: Any, *methods: str, name: str = "some.function") -> None:
-    """Calls a function of the debuggee's with an object of the client's that has these methods, of
-    a class with this name."""
+    """Calls a function of the debuggee with an object of the client. The object has these methods
+    and a class of this name."""
     boxed = (TUPLE, (box(function), (TUPLE, ((REMOTE_REF, (name, 1, 2)),)), box(())))
     peer.send(peer.request_frame(Handler.CALL, boxed))
     peer.answer_inspect(*((name, None) for name in methods))
 
 
 def give_thing(peer: RawPeer, *methods: str) -> None:
-    """Has the debuggee keep an object of the client's, as `thing` of its main module."""
+    """Stores an object of the client as `thing` in the debuggee's main module."""
     pass_object(peer, peer.eval("lambda f: setattr(__import__('__main__'), 'thing', f)"), *methods)
     answer = peer.answer()
     assert answer is not None
@@ -322,8 +323,8 @@ def give_thing(peer: RawPeer, *methods: str) -> None:
 
 
 def call_back(peer: RawPeer, function: Any) -> Message:
-    """Has a function of the debuggee's call one of the client's; the call, which is not answered
-    yet."""
+    """Makes a function of the debuggee call a function of the client. Returns that call, which is
+    not answered yet."""
     pass_object(peer, function, "__call__")
     call = peer.receive()
     assert call is not None
@@ -331,14 +332,14 @@ def call_back(peer: RawPeer, function: Any) -> Message:
 
 
 def stop_reading(peer: RawPeer) -> None:
-    """Asks for more than there is room for, so that a thread of the debuggee's is sending from now
-    on, for as long as nothing is read."""
+    """Requests more data than fits into the buffers and does not read it: a thread of the debuggee
+    then blocks in sending."""
     text = "b'x' * 50_000_000"
     peer.send(peer.request_frame(Handler.CALLATTR, box((peer.root(), "eval", (text,)))))
     peer.wait_readable()
 
 
-#: Never comes to an end of its own, and lets others have the GIL now and then.
+#: Never ends by itself, and releases the GIL now and then.
 GENERATOR = "(n for n in iter(lambda: __import__('time').sleep(0.001), 1))"
 
 
@@ -349,8 +350,8 @@ def start_generator(peer: RawPeer) -> None:
 
 @contextlib.contextmanager
 def twenty_busy_clients(debuggee: Debuggee) -> Iterator[list[RawPeer]]:
-    """Clients that are connected, and a request of each that does not come to an end: five sleep or
-    compute or wait or read, five call the client, five iterate, and five are idle."""
+    """Connects twenty clients, of which fifteen have a request that does not end: five sleep,
+    compute, wait or read, five call the client, and five iterate. Five clients are idle."""
     with contextlib.ExitStack() as stack, raw_connect(debuggee) as observer:
         peers = [stack.enter_context(raw_connect(debuggee)) for _ in range(20)]
         roots = [peer.root() for peer in peers]
@@ -362,14 +363,15 @@ def twenty_busy_clients(debuggee: Debuggee) -> Iterator[list[RawPeer]]:
         texts = [*BUSY.values(), BUSY["sleeping"]]
         for peer, root, text in zip(peers[:5], roots, texts):
             peer.send(peer.request_frame(Handler.CALLATTR, box((root, "eval", (text,)))))
-        # The main thread, fifteen requests, and this one.
+        # The main thread, fifteen requests, and this request.
         frames = "len(__import__('sys')._current_frames())"
         wait_until(lambda: observer.eval(frames) == 17, "the requests to be served")
         yield peers
 
 
 def zlib_bomb(size: int) -> bytes:
-    """A zlib stream of about a thousandth of `size`, a multiple of 1 MiB, that inflates to it."""
+    """Returns a zlib stream of about a thousandth of `size`, which inflates to `size`: a multiple
+    of 1 MiB."""
     block = 1 << 20
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     chunk = deflate.compress(bytes(block)) + deflate.flush(zlib.Z_FULL_FLUSH)
@@ -379,9 +381,9 @@ def zlib_bomb(size: int) -> bytes:
 
 
 def assert_no_leaks(debuggee: Debuggee) -> None:
-    """Checks, in a debuggee with the sanitizers, that all memory is in somebody's hands."""
+    """Checks that no memory has leaked, in a debuggee with the sanitizers."""
     if THREAD_SANITIZED:
-        return  # which does not look for that
+        return  # which does not detect leaks
     with raw_connect(debuggee) as peer:
         check = "__import__('ctypes').CDLL(None).__lsan_do_recoverable_leak_check()"
         leaks = peer.eval(check)

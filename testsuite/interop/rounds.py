@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A round of everything that clients do to a server, for test_rounds.py, in parts.
+"""One round of everything that clients do with a server, divided into parts, for test_rounds.py.
 
-A part gets a connection to the program `counted.py`, and leaves nothing behind there.
+A part gets a connection to the program `counted.py`, and must leave nothing behind in it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ PARTS: list[Callable[..., None]] = []
 
 
 def part(function: Callable[..., None]) -> Callable[..., None]:
-    """Makes the function a part: it is called with a connection and the debuggee."""
+    """Makes the function a part. A part gets a connection and the debuggee."""
     PARTS.append(function)
     return function
 
 
 @contextlib.contextmanager
 def raises(*classes: type[BaseException]) -> Iterator[None]:
-    """Checks that the block raises one of `classes`, and keeps nothing of it."""
+    """Checks that the block raises one of `classes`, and releases the exception."""
     try:
         yield
     except classes as error:
@@ -144,7 +144,7 @@ def pickling(c: Any, _: Debuggee) -> None:
 @part
 def inspection(c: Any, _: Debuggee) -> None:
     pack = c.eval("main.Thing()").____id_pack__
-    refused(c, consts.HANDLE_INSPECT, pack)  # it is gone
+    refused(c, consts.HANDLE_INSPECT, pack)  # the object is deleted
     refused(c, consts.HANDLE_INSPECT, 5)
     refused(c, consts.HANDLE_INSPECT, (1, 2, 3))
     c.execute("class New:\n    'doc'\n    def method(self): 'what it does'\n    class Inner: pass")
@@ -227,7 +227,7 @@ def exceptions(c: Any, _: Debuggee) -> None:
     c.execute("main = __import__('__main__')")
 
 
-# ---- Requests that make no sense -----------------------------------------------------------------
+# ---- Invalid requests ----------------------------------------------------------------------------
 
 
 @part
@@ -266,7 +266,7 @@ def broken_connections(_: Any, debuggee: Debuggee) -> None:
             with raw_connect(debuggee, envelope) as peer:
                 root = peer.root()
                 peer.eval("[__import__('__main__').Thing() for _ in range(3)]")
-                # One that is not waited for, with an object of this side in it.
+                # A request whose reply is not awaited, with an object of the client in it.
                 boxed = (2, ((3, root.id_pack), (1, "eval"), (4, ("my.thing", 5, 6)), (1, ())))
                 peer.send(peer.request_frame(Handler.CALLATTR, boxed) + data)
 
@@ -275,7 +275,7 @@ def broken_connections(_: Any, debuggee: Debuggee) -> None:
 
 
 class Mine:
-    """Has all that the server may use; see `use` in counted.py."""
+    """An object that has everything that the server may use; see `use` in counted.py."""
 
     def __init__(self) -> None:
         self.text = "mine"
@@ -375,7 +375,7 @@ def asynchronous_requests(c: Any, _: Debuggee) -> None:
     thing = c.eval("main.Thing()")
     results = [rpyc.async_(thing)(n) for n in range(5)]
     assert [result.value[0][0] for result in results] == list(range(5))
-    rpyc.async_(thing.fail)(1)  # nobody waits for this one
+    rpyc.async_(thing.fail)(1)  # its reply is not awaited
     failing = rpyc.async_(thing.fail)(thing)
     failing.wait()
     assert failing.error
@@ -416,7 +416,7 @@ def the_connection_object(c: Any, _: Debuggee) -> None:
     assert conn.sync_request(consts.HANDLE_CALL, len, ([1, 2, 3],)) == 3
     result = conn.async_request(consts.HANDLE_CALL, len, ([1, 2],))
     assert result.value == 2
-    conn.async_request(consts.HANDLE_CALL, len, ([1, 2],))  # nobody waits for it
+    conn.async_request(consts.HANDLE_CALL, len, ([1, 2],))  # its reply is not awaited
     failed = conn.async_request(consts.HANDLE_CALL, lambda: 1 / 0, ())
     failed.wait()
     assert failed.error
@@ -468,13 +468,13 @@ def other_clients(_: Any, debuggee: Debuggee) -> None:
 
 
 def connect(debuggee: Debuggee, **config: Any) -> Any:
-    """A connection of stock rpyc in this process."""
+    """Connects stock rpyc in this process."""
     path = debuggee.unix_socket
     return rpyc.utils.factory.unix_connect(path, rpyc.ClassicService, config)
 
 
 def run(c: Any, debuggee: Debuggee, parts: list[Callable[..., None]] = PARTS) -> None:
-    """One round on a connection."""
+    """Runs one round on a connection."""
     c.execute("main = __import__('__main__')")
     for function in parts:
         function(c, debuggee)

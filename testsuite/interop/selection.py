@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which of the tests are run; the first lines of pytest's output say so.
+"""Selects the tests to run. The first lines of pytest's output report the selection.
 
-PYSTUCK_TEST_PART      together: what runs beside other tests; measures: what measures, and runs
-                       alone. run-interop runs one after the other; not set: both
-PYSTUCK_TURN           a number: each turn tries another stock client at our server, of the five.
-                       run-interop takes the number of commits
-PYSTUCK_STOCK_CLIENTS  those that are tried in any case, as rpyc4,rpyc6-bound; all: each of them
-PYSTUCK_STOCK_AGAINST_STOCK
-                       yes, no; else where nothing of ours is in a test it is run if the hash of all
-                       that it depends on is not the one in stock_against_stock.hash, which was
-                       written when they passed
-PYSTUCK_TEST_SHARE     2/5: the second of five shares, by the names of the tests
-PYSTUCK_COUNTS         a file to which a line is added: how many have passed, failed, were skipped
+Environment variables:
+
+PYSTUCK_TEST_PART: "together" selects the tests that run beside others, "measures" those that
+measure and run alone. run-interop runs one part after the other. Not set: both.
+
+PYSTUCK_TURN: a number. Each turn tries another one of the five stock clients with our server.
+run-interop uses the number of commits.
+
+PYSTUCK_STOCK_CLIENTS: clients that are always tried, as in rpyc4,rpyc6-bound; all: each of them.
+
+PYSTUCK_STOCK_AGAINST_STOCK: yes or no: whether to run the tests in which pystuck has no part. Not
+set: they run if the hash of everything that they depend on differs from the hash in
+stock_against_stock.hash, which was written when they passed.
+
+PYSTUCK_TEST_SHARE: 2/5 selects the second of five shares of the tests, divided by their names.
+
+PYSTUCK_COUNTS: a file, to which a line with the numbers of passed, failed and skipped tests is
+appended.
 """
 
 from __future__ import annotations
@@ -29,7 +36,7 @@ CLIENTS = ["rpyc6", "rpyc5-bound", "rpyc4", "rpyc6-bound", "rpyc5"]
 
 
 def wanted_clients() -> list[str]:
-    """The stock clients of this turn."""
+    """Returns the stock clients of this turn."""
     names = os.environ.get("PYSTUCK_STOCK_CLIENTS")
     if names == "all":
         return CLIENTS
@@ -43,7 +50,7 @@ def wanted_clients() -> list[str]:
 
 
 def wants_stock_against_stock() -> bool:
-    """Whether to try again what stock does with stock."""
+    """Returns True if the tests of stock against stock must run."""
     said = os.environ.get("PYSTUCK_STOCK_AGAINST_STOCK", "")
     if said not in ("", "yes", "no"):
         raise pytest.UsageError("PYSTUCK_STOCK_AGAINST_STOCK: yes or no")
@@ -51,7 +58,7 @@ def wants_stock_against_stock() -> bool:
 
 
 def share() -> tuple[int, int]:
-    """Which share, and of how many."""
+    """Returns the number of the share, and how many shares there are."""
     said = os.environ.get("PYSTUCK_TEST_SHARE") or "1/1"
     number, _, of = said.partition("/")
     if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
@@ -60,14 +67,14 @@ def share() -> tuple[int, int]:
 
 
 def client_of(item: pytest.Item) -> str | None:
-    """The stock client that a test tries, where there is the same test of the others."""
+    """Returns the stock client of a test that exists once for each stock client, else ""."""
     callspec = getattr(item, "callspec", None)
     client = callspec.params.get("stock_clients") if callspec else None
     return str(client) if isinstance(client, Stock) else None
 
 
 def conditions() -> list[Callable[[pytest.Item], bool]]:
-    """What a test has to fulfil, all of it, to be run."""
+    """Returns the conditions that a test must meet to be run."""
     part = os.environ.get("PYSTUCK_TEST_PART", "")
     if part not in ("", "together", "measures"):
         raise pytest.UsageError("PYSTUCK_TEST_PART: together or measures")
@@ -91,7 +98,7 @@ def conditions() -> list[Callable[[pytest.Item], bool]]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what is not run now."""
+    """Removes the tests that are not run now."""
     wanted = conditions()
     left_out = [item for item in items if not all(condition(item) for condition in wanted)]
     if left_out:
@@ -100,7 +107,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_report_header() -> list[str]:
-    """What is left out."""
+    """Reports what is left out."""
     number, of = share()
     lines = [
         f"stock clients: {', '.join(wanted_clients())} (PYSTUCK_STOCK_CLIENTS=all: all five)",
@@ -119,9 +126,10 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Writes the counts down."""
+    """Writes the counts to the file."""
     path = os.environ.get("PYSTUCK_COUNTS")
-    if not path or hasattr(terminalreporter.config, "workerinput"):  # that one's are in the whole
+    # the process that started this one counts them
+    if not path or hasattr(terminalreporter.config, "workerinput"):
         return
     stats = {word: len(reports) for word, reports in terminalreporter.stats.items()}
     passed = stats.get("passed", 0)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether the tests that have nothing of ours in them have passed as they are now.
+"""Records that the tests of stock clients with stock servers have passed.
 
-They show that our cases are right about stock rpyc. What comes of them depends on the cases, on
-what runs them, and on the stock packages: a hash of all that is in stock_against_stock.hash. This
-program writes it, and only if all of them have passed: `make stock-against-stock`.
+These tests show that the cases describe stock rpyc correctly. Their results depend on the cases, on
+the code that runs them, and on the stock packages. stock_against_stock.hash has a hash of all these
+files. This program (`make stock-against-stock`) runs the tests, and writes the hash if all pass.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ HERE = Path(__file__).parent
 
 HASH = HERE / "stock_against_stock.hash"
 
-#: The cases, what starts them and says what is to be expected, and the peers; not the Python that
-#: runs them, nor what pytest itself needs.
+#: The cases, the code that runs and judges them, and the packages of the peers; not the Python that
+#: runs them, nor the packages of pytest.
 FILES = [
     *(HERE / f"{name}_cases.py" for name in ("chain", "far", "hang", "helper", "object", "stock")),
     HERE / "harness.py",
@@ -30,12 +30,12 @@ FILES = [
     *(HERE.parent / f"requirements-{name}.txt" for name in ("rpyc4", "rpyc5", "rpyc6")),
 ]
 
-#: What would leave some of the tests out.
+#: Variables that would leave out some of the tests.
 CHOICES = ("PYTEST_ADDOPTS", "PYSTUCK_TEST_PART", "PYSTUCK_TEST_SHARE")
 
 
 def digest() -> str:
-    """The hash of all that the results depend on."""
+    """Returns the hash of all files on which the results depend."""
     total = hashlib.sha256()
     for path in FILES:
         data = path.read_bytes()
@@ -44,7 +44,7 @@ def digest() -> str:
 
 
 def is_known_to_pass() -> bool:
-    """Whether the tests have passed as they are now."""
+    """Returns True if the tests have passed with the present files."""
     return HASH.exists() and HASH.read_text().strip() == digest()
 
 
@@ -59,7 +59,7 @@ def main() -> int:
     if status := subprocess.run(argv, env=environment, check=False).returncode:
         return status
     if digest() != before:
-        print("something has changed meanwhile: run it again", file=sys.stderr)
+        print("a file has changed while the tests ran: run them again", file=sys.stderr)
         return 1
     HASH.write_text(before + "\n")
     print(f"{HASH} says that they pass")

@@ -300,7 +300,7 @@ def test_an_authenticator_is_called_before_anything_is_read(start: Start) -> Non
         c = rpyc.utils.factory.connect_stream(rpyc.core.SocketStream(sock), rpyc.SlaveService)
         assert c.root.eval("6 * 7") == 42
         credentials = c.root.getconn()._config["credentials"]
-        assert rpyc.classic.obtain(credentials) == {"name": "whoever knows it"}
+        assert rpyc.classic.obtain(credentials) == {"name": "the password is known"}
 
 
 def test_who_fails_to_authenticate_is_refused(start: Start) -> None:

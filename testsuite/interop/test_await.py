@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Cells that await something, in programs that run an asyncio loop. See test_bootstrap.py, too."""
+"""Cells with await, in programs that run an asyncio loop. See also test_bootstrap.py."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Input that no honest peer sends, from doc/protocol.md and not from the code.
+"""Input that no correct peer sends. It is written from doc/protocol.md, not from the code.
 
-The client in question gets an exception or a closed connection. Everyone else notices nothing, the
-debuggee is as it was, and nothing is left behind: the fixture `bystander` sees to that for every
-test here.
+The client that sends it gets an exception, or the connection is closed. Other clients notice
+nothing, the debuggee is in the same state as before, and nothing is left behind: the fixture
+`bystander` checks this for each test here.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ from rpyc.core import brine
 
 MIB = 1 << 20
 
-#: What memory may go up and down by without a reason.
+#: Resident memory may change by this much without a reason.
 NOISE = (64 if SANITIZED else 16) * MIB
 
-#: Where a test is about an object that nobody has.
-NOBODYS = ("builtins.list", 0x1234, 0x5678)
+#: The id pack of an object that does not exist.
+NO_OBJECT = ("builtins.list", 0x1234, 0x5678)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def stuck(lasting: Callable[[], Debuggee]) -> Debuggee:
 
 @pytest.fixture(autouse=True)
 def bystander(stuck: Debuggee, connect: Callable[[Debuggee], Any]) -> Iterator[Any]:
-    """A stock client that is there all the time, and checks at the end that all is well."""
+    """A stock client that is connected all the time, and checks at the end that all is well."""
     client = connect(stuck)
     held = client.eval("[1, 2, 3]")
     client.execute("x = 5")
@@ -82,20 +82,20 @@ def bystander(stuck: Debuggee, connect: Callable[[Debuggee], Any]) -> Iterator[A
 
 @pytest.fixture(params=ENVELOPES, ids=lambda envelope: envelope.name.lower())
 def peer(stuck: Debuggee, request: pytest.FixtureRequest, bystander: Any) -> Iterator[RawPeer]:
-    """A raw peer that has got a reply, in each envelope."""
+    """A raw peer that has received a reply, in each envelope."""
     with raw_connect(stuck, request.param) as raw:
         assert raw.works()
         yield raw
 
 
 def assert_refused(peer: RawPeer) -> None:
-    """Checks that the answer is an exception, or the end."""
+    """Checks that the answer is an exception, or that the connection ends."""
     answer = peer.answer()
     assert answer is None or answer.kind == EXCEPTION, answer
 
 
 def good_frame(envelope: Envelope) -> bytes:
-    """A valid request for the root."""
+    """Returns a valid request for the root."""
     return frame(payload(envelope, REQUEST, b"\x50", brine.dump((3, (1, ())))))
 
 
@@ -228,7 +228,7 @@ def test_a_compressed_request_is_answered_whatever_its_size(peer: RawPeer) -> No
 
 @pytest.mark.measures
 def test_a_frame_that_inflates_without_end_is_not_followed(stuck: Debuggee, peer: RawPeer) -> None:
-    """It is refused for what it begins with, which is no message."""
+    """It is rejected because its first bytes are no message."""
     before = stuck.peak_rss()
     peer.send_frame(zlib_bomb(2048 * MIB), compressed=1)
     assert_refused(peer)
@@ -297,7 +297,7 @@ def test_bad_brine_as_an_argument(peer: RawPeer, stuck: Debuggee, data: bytes) -
     assert stuck.peak_rss() - before < NOISE
 
 
-#: An int of any size is good brine; it is Python that may not like it.
+#: An int of any size is valid brine; Python may reject it.
 HUGE_INT = b"\x17\x00\x01\x86\xa0" + b"9" * 100_000
 
 
@@ -311,7 +311,7 @@ def test_an_int_of_100_000_digits_as_an_argument_is_refused(peer: RawPeer) -> No
 
 @pytest.mark.parametrize("data", BAD_BRINE.values(), ids=BAD_BRINE.keys())
 def test_bad_brine_is_not_echoed(stuck: Debuggee, data: bytes) -> None:
-    # A PING's answer is its argument, of which nothing has to be made; but it has to be good.
+    # The reply to PING is its argument, which must be valid although no object is made of it.
     args = b"\x11\x51\x11\x51\x10" + data
     with raw_connect(stuck) as peer:
         peer.send_frame(payload(peer.envelope, REQUEST, b"\x50", args))
@@ -325,7 +325,7 @@ def test_bad_brine_in_place_of_the_whole_message(stuck: Debuggee, data: bytes) -
         with raw_connect(stuck) as peer:
             peer.send_frame(start + data)
             peer.half_close()
-            # Read as bytes: in which envelope a refusal comes is not known here.
+            # Read as bytes: the test does not know in which envelope the error is sent.
             reply = peer.receive_frame()
             assert reply is None or reply[:1] != bytes([REPLY])
 
@@ -406,7 +406,7 @@ def test_a_seq_that_is_no_int_comes_back_or_ends_the_connection(peer: RawPeer, s
 
 
 @pytest.mark.parametrize("seq", [0, 1, -1, 2**40])
-def test_an_answer_that_nobody_waits_for_is_dropped(peer: RawPeer, seq: int) -> None:
+def test_an_answer_that_no_request_waits_for_is_dropped(peer: RawPeer, seq: int) -> None:
     vinegar = (("builtins", "KeyError"), ("x",), (), "text")
     for kind, args in ((REPLY, box("x")), (EXCEPTION, vinegar), (EXCEPTION, 1)):
         peer.send_frame(payload(peer.envelope, kind, brine.dump(seq), brine.dump(args)))
@@ -417,14 +417,14 @@ def test_an_answer_that_nobody_waits_for_is_dropped(peer: RawPeer, seq: int) -> 
 def test_a_broken_answer_to_a_request_of_the_server(peer: RawPeer, kind: int) -> None:
     function = peer.eval("lambda f: f()")
     bad = [b"\xff", b"\x50", b"\x02", b"\x11\x51", b"\x13\x50\x50\x50\x50", b"\x08\x0a\xff"]
-    bad.append(brine.dump((LOCAL_REF, NOBODYS)))
+    bad.append(brine.dump((LOCAL_REF, NO_OBJECT)))
     bad.append(brine.dump((9, 9)))
     bad.append(brine.dump((("builtins", 5), 5, 5, 5)))
     bad.append(brine.dump((("os", "system"), ("x",), (("args", 5), (5, 5)), "text")))
     for data in bad:
         boxed = (TUPLE, (box(function), (TUPLE, ((REMOTE_REF, ("x.y", 1, 2)),)), box(())))
         peer.send(peer.request_frame(Handler.CALL, boxed))
-        # It may ask what it was given before it calls; each of its requests is answered badly.
+        # The server may send requests about its argument before it calls. Each gets a wrong answer.
         while (message := peer.receive()) is not None and message.kind == REQUEST:
             if message.args[0] == Handler.DEL:
                 continue
@@ -460,7 +460,7 @@ BAD_NAMES = [
 def test_an_exception_whose_class_has_no_name(
     start_debuggee: Callable[..., Debuggee], name: Any
 ) -> None:
-    # What was freed there is of no use to anybody.
+    # The freed memory is not used.
     debuggee = start_debuggee(env={"PYTHONMALLOC": "debug"})
     for envelope in ENVELOPES:
         with raw_connect(debuggee, envelope) as peer:
@@ -524,7 +524,7 @@ def test_a_handler_that_is_no_number(peer: RawPeer, handler: Any) -> None:
     assert answer is None or answer.kind == EXCEPTION or handler == 1.0
 
 
-#: How many arguments each handler takes: the least, and the most.
+#: How many arguments each handler accepts: minimum and maximum.
 ARITY = {
     Handler.PING: (1, 1),
     Handler.CLOSE: (0, 0),
@@ -635,7 +635,7 @@ def test_boxes_in_boxes_100_000_deep(peer: RawPeer) -> None:
 # ---- References ----------------------------------------------------------------------------------
 
 BAD_ID_PACKS = [
-    NOBODYS,
+    NO_OBJECT,
     ("builtins.list", 0, 0),
     ("", -1, -1),
     ("builtins.list", 2**64, 2**70),
@@ -672,9 +672,9 @@ def test_an_id_pack_that_is_not_in_the_table(peer: RawPeer, id_pack: Any) -> Non
 
 
 def test_an_unknown_id_pack_is_a_key_error(peer: RawPeer) -> None:
-    assert peer.error(Handler.REPR, Ref(NOBODYS)) == "KeyError"
-    assert peer.error(Handler.DEL, Ref(NOBODYS)) == "KeyError"
-    assert peer.error(Handler.INSPECT, NOBODYS) == "KeyError"
+    assert peer.error(Handler.REPR, Ref(NO_OBJECT)) == "KeyError"
+    assert peer.error(Handler.DEL, Ref(NO_OBJECT)) == "KeyError"
+    assert peer.error(Handler.INSPECT, NO_OBJECT) == "KeyError"
     assert peer.works()
 
 
@@ -732,7 +732,7 @@ def test_giving_back_less_than_nothing(peer: RawPeer, count: int) -> None:
     held = peer.eval("[1]")
     assert peer.request(Handler.DEL, held, count) is not None
     assert peer.value(Handler.REPR, held) == "[1]"
-    # It takes as many to give it up as it did before.
+    # The client must give back as many references as before.
     peer.value(Handler.DEL, held, 1)
     assert peer.error(Handler.REPR, held) == "KeyError"
 
@@ -759,7 +759,7 @@ def test_objects_of_a_client_that_never_answers_about_them(peer: RawPeer, stuck:
     peer.half_close()
     while (message := peer.receive()) is not None:
         asked += message.kind == REQUEST
-    assert asked >= 1  # what the things are, which is not answered
+    assert asked >= 1  # about the things, which is not answered
     assert_works(stuck)
 
 
@@ -818,13 +818,13 @@ def test_a_client_that_does_not_read_its_answers(
 
 
 def assert_works(debuggee: Debuggee) -> None:
-    """That whoever comes next is served."""
+    """Checks that the next client is served."""
     with raw_connect(debuggee) as peer:
         assert peer.works()
 
 
 def drain(peer: RawPeer) -> None:
-    """Reads what comes of bad input, up to the end, whatever it is."""
+    """Reads the answers to bad input, up to the end."""
     figures.add("bad inputs")
     peer.half_close()
     while True:
@@ -840,7 +840,7 @@ def test_random_bytes(stuck: Debuggee) -> None:
     for _ in range(300):
         with raw_connect(stuck) as peer:
             data = chance.randbytes(chance.choice([1, 5, 6, 20, 100, 4000]))
-            if chance.random() < 0.7:  # as a frame, which gets further
+            if chance.random() < 0.7:  # as a frame, which is processed further
                 start = chance.choice([b"", b"\x01\x11\x50\x11", b"\x12\x51\x50\x11"])
                 data = frame(start + data)
             peer.send(data)
@@ -854,11 +854,11 @@ def test_valid_frames_with_some_bytes_changed(stuck: Debuggee) -> None:
         envelope = chance.choice(ENVELOPES)
         with raw_connect(stuck, envelope) as peer:
             root = peer.root()
-            # PING, repr, dir and hash alone: what is changed may well be carried out.
+            # Only PING, repr, dir and hash: the server may execute the changed request.
             handler = chance.choice([Handler.PING, Handler.REPR, Handler.DIR, Handler.HASH])
             whole = bytearray(peer.request_frame(handler, box((root,))))
             for _ in range(chance.randint(1, 4)):
-                # Not in the length: the server would wait for more, as it should.
+                # Not in the length: the server would wait for more data, as it should.
                 whole[chance.randrange(5, len(whole) - 1)] = chance.randrange(256)
             peer.send(bytes(whole))
             drain(peer)
@@ -869,8 +869,8 @@ def test_valid_frames_with_some_bytes_changed(stuck: Debuggee) -> None:
 def test_thousands_of_bad_connections_leave_nothing_behind(
     start_debuggee: Callable[..., Debuggee],
 ) -> None:
-    """With one arena: malloc keeps some megabytes for each, and makes more of them where more
-    threads are there at a time, which depends on what else the machine does."""
+    """With one arena: malloc keeps some megabytes for each arena, and creates more if more threads
+    run at the same time, which depends on the load of the machine."""
     stuck = start_debuggee(env={"MALLOC_ARENA_MAX": "1"})
     bad = [
         b"",
@@ -882,7 +882,7 @@ def test_thousands_of_bad_connections_leave_nothing_behind(
         good_frame(Envelope.RPYC6) + frame(b"\x01\x07"),
         good_frame(Envelope.RPYC5) + frame(b"\x12\x07"),
         frame(payload(Envelope.RPYC6, REQUEST, b"\x50", brine.dump((99, (1, ()))))),
-        frame(payload(Envelope.RPYC6, REQUEST, b"\x50", brine.dump((9, (2, ((3, NOBODYS),)))))),
+        frame(payload(Envelope.RPYC6, REQUEST, b"\x50", brine.dump((9, (2, ((3, NO_OBJECT),)))))),
     ]
 
     def do_all(times: int) -> None:
@@ -897,7 +897,7 @@ def test_thousands_of_bad_connections_leave_nothing_behind(
     stuck.wait_until_back_to(holdings)
     growth: list[int] = []
     while not growth or min(growth) > (32 * MIB if SANITIZED else 4 * MIB):
-        assert len(growth) < 3, growth  # what leaks does so each time
+        assert len(growth) < 3, growth  # a leak grows each time
         before = stuck.rss()
         do_all(500)
         stuck.wait_until_back_to(holdings)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""librpyc's brine against stock rpyc's: what either writes, the other reads.
+"""Brine of librpyc and of stock rpyc: each reads what the other writes.
 
 ``brine_echo`` (testsuite/unit/brine_echo.c) reads a value as brine and writes it again.
 """
@@ -21,7 +21,7 @@ from rpyc.core import brine
 
 EPROTOCOL = 4
 ELIMIT = 5
-DIGITS_MAX = 4300  # what CPython converts between int and str
+DIGITS_MAX = 4300  # CPython converts ints up to this length to str and back
 
 Echo = Callable[[bytes], "tuple[int, bytes]"]
 
@@ -34,7 +34,7 @@ checked = settings(
 
 @pytest.fixture(scope="module")
 def echo() -> Iterator[Echo]:
-    """Passes one value through brine_echo: its status, and the bytes or the error text."""
+    """Passes one value through brine_echo. Returns its status, and the bytes or the error text."""
     program = os.environ.get("BRINE_ECHO")
     if not program:
         pytest.fail("BRINE_ECHO does not say where brine_echo is")
@@ -63,7 +63,7 @@ def echo() -> Iterator[Echo]:
 
 
 def exact(value: Any) -> Any:
-    """A value's identity to the last bit, where == has NaN, -0.0 and 1 == True."""
+    """Returns the exact identity of a value, as == cannot: NaN, -0.0, and 1 == True."""
     kind = type(value).__name__
     if isinstance(value, (float, complex)):
         number = complex(value)
@@ -78,12 +78,12 @@ def exact(value: Any) -> Any:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two values are one and the same."""
+    """Returns True if two values are exactly equal."""
     return bool(exact(a) == exact(b))
 
 
 def hashable(value: Any) -> bool:
-    """Whether a value can be in a frozenset: slices only from Python 3.12 on."""
+    """Returns True if a value can be in a frozenset: slices can only from Python 3.12 on."""
     try:
         hash(value)
     except TypeError:
@@ -92,7 +92,7 @@ def hashable(value: Any) -> bool:
 
 
 def int_of_digits(count: int, negative: bool) -> int:
-    """An int with that many digits, none of them zero."""
+    """Returns an int with this many digits, none of which is zero."""
     digits = ("1234567899" * (count // 10 + 1))[:count]
     return int("-" + digits if negative else digits)
 
@@ -119,7 +119,7 @@ scalars = (
 
 @st.composite
 def containers(draw: st.DrawFn, items: st.SearchStrategy[Any]) -> Any:
-    """A tuple, frozenset or slice of such items."""
+    """A tuple, frozenset or slice of these items."""
     kind = draw(st.sampled_from([tuple, frozenset, slice]))
     if kind is slice:
         return slice(draw(items), draw(items), draw(items))
@@ -131,7 +131,7 @@ values = st.recursive(scalars, containers, max_leaves=25)
 
 
 def assert_comes_back(echo: Echo, value: Any) -> None:
-    """Both ways: what stock dumps we read; what we write is that, and stock loads it."""
+    """Checks both directions: librpyc reads what stock dumps and writes the same bytes."""
     dumped = brine.dump(value)
     status, out = echo(dumped)
     assert status == 0, out
@@ -173,7 +173,7 @@ def test_every_character_comes_back(echo: Echo) -> None:
 
 
 def nested(depth: int) -> Any:
-    """None in that many tuples."""
+    """Returns None nested in this many tuples."""
     value: Any = None
     for _ in range(depth):
         value = (value,)
@@ -209,24 +209,25 @@ def test_text_is_utf_8_where_python_takes_it_for_that(echo: Echo, text: bytes) -
     assert (echo(b"\x08" + brine.dump(text))[0] == 0) == valid
 
 
-# Tags first, so that what comes behind them is read as more than one value now and then.
+# Starts with tags, so that the rest is sometimes read as more than one value.
 tags = st.sampled_from(range(0x20)) | st.integers(0, 255)
 tagged = st.lists(tags.map(lambda tag: bytes([tag])) | st.binary(max_size=4), max_size=40)
 
 
 def assert_no_disagreement(echo: Echo, data: bytes) -> None:
-    """Whatever we take stock takes too, and for the same value."""
+    """Checks that stock accepts whatever librpyc accepts, with the same value."""
     status, out = echo(data)
     if status != 0:
         assert status in (EPROTOCOL, ELIMIT)
         assert out
         return
     if b"\x09" in data:
-        return  # a long of Python 2, maybe, which stock no longer reads
+        return  # perhaps a long of Python 2, which stock no longer reads
     try:
         value = brine.load(data)
     except TypeError as error:
-        if "unhashable" not in str(error):  # which we do not ask of the items of a frozenset
+        # librpyc does not require it of the items of a frozenset
+        if "unhashable" not in str(error):
             raise
         return
     assert same(brine.load(out), value)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Our server says what stock's says: to the same client, of the same objects, word for word.
+"""pystuck's server answers the same client exactly as stock's server, about the same objects.
 
-comparison.py says what is compared.
+comparison.py makes the requests that are compared.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from harness import PATIENCE, RPYC4, RPYC5, RPYC6, SANITIZED, Stock, python, start_stuck
 
-#: Where we differ, and why; each of these has to be true.
+#: Where the answers differ, and why. Each of these differences must exist.
 DIFFERENT = {
-    # It loses the connection.
+    # Stock loses the connection.
     "c.builtins.type([]).__name__": "stock cannot send the class of a netref",
     "raising e = KeyError(1); e.thing = Failing(); raise e": "stock cannot send what has no repr",
-    # It is mistaken.
+    # Stock is wrong.
     'isinstance(c.eval("Thing"), c.eval("type"))': "stock says that no class is a type",
-    # Exceptions keep their class on the way through us.
+    # Exceptions keep their class when pystuck passes them on.
     'c.eval("caught")(fail, HereError("mine", [1]))': "stock derives from its stand-in once more",
     # Classes of netrefs.
     'c.eval("lambda x: (type(x).__module__, type(x).__mro__[-1].__name__)")([])': "made elsewhere",
@@ -29,13 +29,13 @@ DIFFERENT = {
     'c.eval("lambda x: repr(type(x))")([])': "no metaclass that shows them in another way",
     'c.eval("lambda x: type(x).method.__doc__")(HERE)': "their methods are one function",
     'c.eval("lambda x: type(x).method.__name__")(HERE)': "their methods are one function",
-    # What nobody sends: it is refused with other words.
+    # Requests that no client sends: they are rejected with another text.
     'req(consts.HANDLE_BUFFITER, c.eval("iter(range(5))"), -1)': "stock speaks of its islice",
     "req(consts.HANDLE_DEL, 5)": "stock makes an id pack for what is not counted",
     "req(consts.HANDLE_GETATTR)": "stock names the arguments of its method",
 }
 
-#: With clients of rpyc before 6.0. The names that errors give to netrefs are those of 6.0.
+#: With clients of rpyc before 6.0. In errors, netrefs have the names of 6.0.
 DIFFERENT_BEFORE_6 = {
     'c.eval("[1]") + [2]': "its name in an error",
     'c.eval("generator()").throw(KeyError)': "its name in an error",
@@ -57,7 +57,7 @@ DIFFERENT_SINCE_6 = {
 
 
 def answers(client: Stock, server: Stock | None) -> dict[str, Any]:
-    """What a server, started for this, says to a client."""
+    """Starts a server and returns its answers to a client."""
     debuggee = start_stuck(server)
     try:
         done = subprocess.run(
@@ -77,7 +77,7 @@ def answers(client: Stock, server: Stock | None) -> dict[str, Any]:
 
 
 def differences(ours: Any, theirs: Any, path: str = "") -> list[str]:
-    """Where two answers differ, one line each."""
+    """Returns a line for each difference between the answers."""
     if ours == theirs:
         return []
     if isinstance(ours, dict) and isinstance(theirs, dict):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The program's own user is let in by the kernel's rule for ptrace: the uids, the gids and the
-capabilities of the program count. See the table in admission.h."""
+"""The kernel's rule for ptrace decides whether the program's own user may connect.
+
+The uids, the gids and the capabilities of the program count. See the table in admission.h.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,7 @@ OTHERS_ONLY = "; only root and users of allow_users are let in"
 
 
 def knows_peers_by_descriptor() -> bool:
-    """Whether the kernel gives a pidfd for the peer of a Unix socket (Linux 6.5)."""
+    """Returns True if the kernel gives a pidfd for the peer of a Unix socket (Linux 6.5)."""
     so_peerpidfd = 77
     with contextlib.ExitStack() as stack:
         one, _ = (stack.enter_context(sock) for sock in socket.socketpair())
@@ -86,7 +88,7 @@ class Program(Debuggee):
             self.places |= {"mapped": mapped, "ipv6": ipv6[0]}
 
     def lets_in(self, user: int, places: Sequence[str] = (*TCP, UNIX), **more: Any) -> set[str]:
-        """At which of these places a user is let in; `more` as of `as_user`."""
+        """Returns the addresses at which a user may connect. `more` as for `as_user`."""
         here = [name for name in places if name in self.places]
 
         def knock() -> set[str]:
@@ -96,23 +98,23 @@ class Program(Debuggee):
         return as_user(user, knock, **more)
 
     def keeps_out(self, user: int, places: Sequence[str] = (*TCP, UNIX), **more: Any) -> bool:
-        """Whether a user is refused at all of these places."""
+        """Returns True if a user is refused at all of these addresses."""
         found = self.lets_in(user, places, **more)
         strangers.count(len(places), are_in=bool(found))
         return not found
 
     def every(self, *places: str) -> set[str]:
-        """Those of these places that there are, or all."""
+        """Returns these addresses, or all; only those that exist."""
         return set(self.places) & set(places or self.places)
 
     def assert_logged(self, *reasons: str) -> None:
-        """That the loggers have heard of it."""
+        """Checks that the loggers got this text."""
         for reason in reasons:
             text = f"a client was refused: {reason}\n"
             wait_until(lambda text=text: text in self.stderr(), text, details=self.stderr)
 
     def end_well(self) -> None:
-        """Lets it end, which it has to do as if alone."""
+        """Ends the program, which must end as if there were no server."""
         assert self.popen.stdin is not None
         self.popen.stdin.close()
         assert (self.read_line(), self.wait()) == ("went on", 0)
@@ -127,14 +129,14 @@ def has_ipv6() -> bool:
 
 
 def works(place: Any) -> bool:
-    """Whether this user is served."""
+    """Returns True if this user is served."""
     with raw_connect(place) as peer:
         return peer.works()
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Program]]:
-    """Starts a program, with arguments of Program, that has to go on as if alone."""
+    """Starts a program, with arguments of Program. It must run as if there were no server."""
     started: list[Program] = []
 
     def start_it(*arguments: Any, **options: Any) -> Program:
@@ -330,7 +332,8 @@ def test_capabilities_in_another_user_namespace_do_not_count(start: Start) -> No
 
 @needs_pidfd
 def test_capabilities_of_a_peer_that_has_changed_its_user_itself_do_not_count(start: Start) -> None:
-    """It cannot be told from one that has got them from the file of its program."""
+    """The server cannot distinguish it from a peer that got capabilities from the file of its
+    program."""
     program = start(become(capabilities=NET_BIND_SERVICE))
     place = program.places[UNIX]
     assert as_user(STRANGER, lambda: works(place), capabilities=NET_BIND_SERVICE) is False
@@ -338,7 +341,7 @@ def test_capabilities_of_a_peer_that_has_changed_its_user_itself_do_not_count(st
 
 @contextlib.contextmanager
 def stopped(program: Debuggee) -> Iterator[None]:
-    """Holds the program up, so that it finds out who connects when more has happened."""
+    """Stops the program, so that it checks the peer after more has happened."""
     os.kill(program.pid, signal.SIGSTOP)
     try:
         wait_until(lambda: program.status("State").startswith("T"), "the program to stop")
@@ -367,8 +370,8 @@ def test_a_peer_that_has_ended_has_no_capabilities(start: Start) -> None:
 
 
 def connect_and_run(place: Any, program: Path, writer: int) -> None:
-    """As the stranger: connects, and goes on as another program. A child keeps the connection and
-    writes what comes of it."""
+    """Connects as the stranger, then runs another program. A child keeps the connection and writes
+    the result."""
     rights.become([STRANGER] * 3, [STRANGER] * 3)
     rights.be_as_after_exec()
     with connect_socket(place) as sock:
@@ -410,8 +413,8 @@ def test_capabilities_that_a_peer_has_got_after_it_had_connected_do_not_count(
 
 
 def test_every_thread_counts(start: Start) -> None:
-    """Capabilities are a thread's own: one that the program has started has some, the others gave
-    them up before there was a server."""
+    """Capabilities belong to a thread: a thread of the program has some, the other threads gave
+    them up before the server was started."""
     give_up = "start_thread(lambda: None); rights.set_capabilities(0)"
     program = start(f"{become(capabilities=NET_BIND_SERVICE)}; {give_up}")
     assert program.keeps_out(STRANGER)
@@ -423,7 +426,7 @@ def test_every_thread_counts(start: Start) -> None:
 
 
 def test_a_thread_that_is_still_root_counts(start: Start) -> None:
-    """Each thread has uids of its own; only the C library changes those of all at once."""
+    """Each thread has its own uids; only the C library changes those of all threads at once."""
     if platform.machine() not in SETRESUID:
         pytest.skip("the number of a system call is not known")
     alone = f"ctypes.CDLL(None).syscall({SETRESUID[platform.machine()]}, *[{STRANGER}] * 3)"
@@ -438,7 +441,7 @@ def test_a_thread_that_is_still_root_counts(start: Start) -> None:
 # ---- What cannot be found out --------------------------------------------------------------------
 
 
-def test_without_proc_nobody_but_root_is_let_in(start: Start, socket_dir: Path) -> None:
+def test_without_proc_only_root_is_let_in(start: Start, socket_dir: Path) -> None:
     program = start(f"os.chroot({str(socket_dir)!r}); {become()}")
     assert program.keeps_out(STRANGER)
     assert program.lets_in(0) == program.every()

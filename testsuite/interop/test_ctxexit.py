@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""CTXEXIT with an exception: clients that do not say what they have raised, or hang up.
+"""CTXEXIT with an exception: clients that do not tell the exception, or disconnect.
 
-What those of stock rpyc say is in stock_cases.py.
+For the answers of stock clients see stock_cases.py.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ERROR = REMOTE_REF, ("builtins.ValueError", 75, 0)
 
 
 def send_exit(peer: RawPeer) -> None:
-    """Leaves a manager of the debuggee's with an exception."""
+    """Leaves a context manager of the debuggee with an exception."""
     peer.value(Handler.CALLATTR, peer.root(), "execute", (MANAGER,))
     manager = peer.eval("Manager()")
     peer.send(peer.request_frame(Handler.CTXEXIT, (TUPLE, (box(manager), ERROR))))
@@ -37,7 +37,7 @@ def send_exit(peer: RawPeer) -> None:
 
 
 def ask(peer: RawPeer) -> Any:
-    """The debuggee's question for the client's root."""
+    """Returns the debuggee's request for the root of the client."""
     message = peer.receive()
     assert message is not None
     assert (message.kind, message.args[0]) == (REQUEST, Handler.GETROOT)
@@ -47,7 +47,7 @@ def ask(peer: RawPeer) -> Any:
 def test_a_client_that_refuses_gets_the_class_alone(ours: Debuggee) -> None:
     with raw_connect(ours) as peer:
         send_exit(peer)
-        answer = peer.answer()  # which refuses what comes before it
+        answer = peer.answer()  # which rejects the requests before it
         assert answer is not None
         assert (answer.kind, answer.args) == (REPLY, (VALUE, True))
         assert peer.eval("sys.seen") == ("ValueError", ())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A C program may end Python, start it again, and go on with the same port."""
+"""A C program can end Python, start it again, and continue with the same port."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from rawpeer import Handler, RawPeer, box, call_back, is_refused, raw_connect
 
 HERE = Path(__file__).parent
 
-#: A life: starts a server, prints where, and ends when there is a line on stdin.
+#: The code of one life: starts a server, prints its port, and ends after a line on stdin.
 LIFE = """
 import json, os, pystuck
 server = pystuck.run_server(**json.loads({options!r}))
@@ -36,42 +36,42 @@ while os.read(0, 1) not in (b"\\n", b""):
 {at_end}
 """
 
-#: How many threads are in Python.
+#: Returns how many threads run Python.
 FRAMES = "len(__import__('sys')._current_frames())"
 
 Connect = Callable[[Any], Any]
 
 
 class Embedding(Running):
-    """The program, in one of its lives or after one."""
+    """The program: Python runs in it, or has ended."""
 
     host: str | None
     port: int | None
     unix_socket: str | None
 
     def begin(self) -> None:
-        """Python has been started and there is a server."""
+        """Waits until Python has started and there is a server."""
         told = json.loads(self.read_line())
         self.host, self.port, self.unix_socket = told["host"], told["port"], told["unix_socket"]
 
     def end(self, number: int) -> None:
-        """Ends a life."""
+        """Ends Python."""
         self.write("end\n")
         assert self.read_line() == f"life {number} is over"
 
     def go_on(self) -> None:
-        """Lets the next life begin, or the program end."""
+        """Starts Python again, or ends the program."""
         self.write("go on\n")
 
     def end_well(self) -> None:
-        """The program's own end, after its last life."""
+        """Ends the program after Python has ended for the last time."""
         self.go_on()
         assert (self.wait(), self.stderr()) == (0, "")
 
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The program, linked with the library of the debuggees' Python."""
+    """Builds the program, linked with the library of the debuggees' Python."""
     if SANITIZED:
         pytest.skip("the sanitizers' library has to come first")
     script = HERE.parent / "fuzz" / "libpython.py"
@@ -97,7 +97,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def start(program: str) -> Iterator[Callable[..., Embedding]]:
-    """Starts the program with so many lives."""
+    """Starts the program, in which Python starts this many times."""
     started: list[Embedding] = []
 
     def start_it(lives: int, at_end: str = "", **options: Any) -> Embedding:
@@ -118,14 +118,15 @@ def start(program: str) -> Iterator[Callable[..., Embedding]]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, nor any socket of this machine's chooses by itself soon."""
+    """Returns a port on which no process listens, and which the kernel will not choose for another
+    socket soon."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
 
 
 def expect_end(peer: RawPeer) -> None:
-    """The client hears of the end, whatever it was sent before."""
+    """Checks that the client gets the end of the connection, whatever it has sent before."""
     try:
         while peer.receive() is not None:
             pass
@@ -173,7 +174,7 @@ def test_a_request_of_a_former_life_does_no_harm(
 def test_a_thread_that_waits_for_a_client_stays_in_its_life(
     start: Callable[..., Embedding],
 ) -> None:
-    """It hears of the end when Python is gone, or has been started again."""
+    """The thread gets the end when Python has ended, or has been started again."""
     embedding = start(3, port=free_port())
     for life in (1, 2, 3):
         embedding.begin()
@@ -221,8 +222,8 @@ def test_the_file_of_a_unix_socket_is_replaced(
 def test_the_child_of_a_life_has_nothing_to_close(
     start: Callable[..., Embedding], connect: Connect
 ) -> None:
-    """A child by fork ends Python as well: the parent's server goes on."""
-    # Python 3.12 and later warn of a fork beside threads.
+    """A forked child ends Python as well; the server of the parent continues."""
+    # Python 3.12 and later warn of a fork in a process with threads.
     quiet = "import warnings; warnings.simplefilter('ignore')\n"
     at_end = "pid = os.fork()\nif pid: assert os.waitpid(pid, 0)[1] == 0"
     code = quiet + at_end + "\nelse: raise SystemExit(0)"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The end of the program: it comes as if there were no server, whatever clients are doing."""
+"""The program ends as if there were no server, whatever its clients do."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_program_ends_at_its_end_in_the_middle_of_a_request(
     with raw_connect(debuggee) as peer, raw_connect(debuggee) as other:
         root = peer.root()
         peer.send(peer.request_frame(Handler.CALLATTR, box((root, "eval", (text,)))))
-        # The main thread, this request, and that one.
+        # The main thread, this request, and the other request.
         frames = "len(__import__('sys')._current_frames())"
         wait_until(lambda: other.eval(frames) == 3, "the request to be served")
         debuggee.end_well()
@@ -86,7 +86,7 @@ def test_a_program_that_hangs_in_atexit_can_still_be_asked(
 def test_a_program_that_waits_for_its_threads_can_still_be_asked(
     start_debuggee: Start, connect: Connect
 ) -> None:
-    """The main thread is stuck in threading._shutdown, for a thread that is no daemon."""
+    """The main thread waits in threading._shutdown for a thread that is not a daemon."""
     code = "import threading; threading.Thread(target=sys.stdin.readline).start()"
     debuggee = start_debuggee("plain.py", arguments=("", code))
     old = connect(debuggee)
@@ -134,7 +134,7 @@ def test_requests_that_come_while_the_interpreter_goes_down_do_no_harm(
     assert not any(thread.is_alive() for thread in threads)
 
 
-#: Is destroyed when the interpreter goes down, which lasts until there is a byte on stdin.
+#: An object that is deleted when the interpreter ends, which blocks until a byte is on stdin.
 LAST = """
 import os
 class Last:
@@ -172,8 +172,8 @@ def test_a_request_that_comes_while_the_interpreter_goes_down_is_told_so(
 def test_what_a_request_raises_is_not_in_the_programs_status(
     start_debuggee: Start, connect: Connect, text: str
 ) -> None:
-    """builtins.eval and exec of a string leave it noted in the runtime that they were interrupted;
-    python3 looks there at its end."""
+    """builtins.eval and exec of a string record in the runtime that they were interrupted; python3
+    reads this record at its end."""
     debuggee = start_debuggee("plain.py")
     client = connect(debuggee)
     for run in (client.eval, client.execute):
@@ -185,7 +185,7 @@ def test_what_a_request_raises_is_not_in_the_programs_status(
 def test_a_request_does_not_change_the_status_of_a_program_that_was_interrupted(
     start_debuggee: Start, connect: Connect
 ) -> None:
-    """... and take the note back when they begin."""
+    """eval and exec also reset this record when they begin."""
     before = "import atexit; atexit.register(sys.stdin.readline)"
     debuggee = start_debuggee("plain.py", arguments=(before, "raise KeyboardInterrupt"))
     client = connect(debuggee)
@@ -218,7 +218,7 @@ ENDINGS = {
     "a handler of SIGTERM": (SIGTERM.format(HANDLER), 6, ""),
 }
 
-#: What makes an interpreter look more closely at what happens in it.
+#: Options that make an interpreter check more of what happens in it.
 MODES = {
     "plain": {},
     "dev": {"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error", "PYTHONFAULTHANDLER": "1"},

@@ -2,7 +2,7 @@
 """Faults of the machine and of the network: no descriptors, no threads, signals at any moment,
 connections that end anywhere, and a clock that jumps.
 
-Memory that runs out is in test_out_of_memory.py.
+test_out_of_memory.py tests allocations that fail.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from tls_clients import needs_tls
 
 Start = Callable[..., Debuggee]
 
-#: Ways to a server.
+#: How clients reach a server.
 WAYS = ["tcp", "unix", pytest.param("tls", marks=needs_tls)]
 
-#: So many calls are no spinning, in half a second.
+#: A thread that makes no more than this many calls in half a second does not spin.
 FEW = 20
 
 DAY = 24 * 60 * 60
 
-#: Has a socket send a reset when it is closed.
+#: Makes a socket send a reset when it is closed.
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -59,14 +59,14 @@ def faults(tmp_path: Path) -> Faults:
 
 @pytest.fixture
 def failing(start_debuggee: Start, faults: Faults) -> Debuggee:
-    """A program in which calls may fail, on a TCP port."""
+    """Starts a program in which calls may fail, on a TCP port."""
     debuggee = start_debuggee(env=faults.env)
     faults.find_code(debuggee)
     return debuggee
 
 
 class Way:
-    """A program, and how its clients come to it."""
+    """A program, and how its clients connect."""
 
     def __init__(self, debuggee: Debuggee, files: Files | None) -> None:
         self.debuggee, self.files = debuggee, files
@@ -83,7 +83,7 @@ class Way:
 def start_way(
     kind: str, request: pytest.FixtureRequest, start: Start, *arguments: str, **more: str
 ) -> Way:
-    """Starts a program that is to be reached that way; arguments are for plain.py."""
+    """Starts a program that is reached this way. The arguments are for plain.py."""
     program = "plain.py" if arguments else "stuck.py"
     files: Files | None = None
     options: dict[str, Any] = {}
@@ -99,7 +99,7 @@ def start_way(
 
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, start_debuggee: Start) -> Iterator[Way]:
-    """A program to be reached in each way, which has to be as it was afterwards."""
+    """A program for each way. After the test it must be in the same state as before."""
     found = start_way(request.param, request, start_debuggee)
     with found.connect() as peer:
         assert peer.works()
@@ -118,7 +118,8 @@ def way(request: pytest.FixtureRequest, start_debuggee: Start) -> Iterator[Way]:
 def test_a_program_whose_descriptors_run_out_serves_those_who_are_in(
     stuck: Debuggee, free: int
 ) -> None:
-    """One would be enough to let a client in, but to ask the kernel who it is takes two more."""
+    """One descriptor would be enough to accept a client, but two more are needed to ask the kernel
+    for its user."""
     with raw_connect(stuck) as inside:
         held = inside.eval("[1]")
         before = stuck.holdings()
@@ -128,7 +129,7 @@ def test_a_program_whose_descriptors_run_out_serves_those_who_are_in(
         with raw_connect(stuck) as waiting:
             waiting.send(waiting.request_frame(Handler.PING, box(("in time",)), 5))
             assert inside.value(Handler.REPR, held) == "[1]"
-            wait_until(lambda: stuck.holdings() == before, "nobody to be let in")
+            wait_until(lambda: stuck.holdings() == before, "all clients to be refused")
             resource.prlimit(stuck.pid, resource.RLIMIT_NOFILE, limits)
             assert waiting.answer() == (REPLY, 5, (VALUE, "in time"))
     figures.add("faults")
@@ -227,7 +228,7 @@ def test_run_server_says_what_there_is_none_of(faults: Faults, socket_dir: Path)
 # ---- Signals -------------------------------------------------------------------------------------
 
 
-# Not every second one: calls of the same kind would fail for ever where two kinds take turns.
+# Not every second call: calls of one kind would always fail if two kinds alternate.
 @needs_faults
 @pytest.mark.parametrize("every", [3, 5])
 def test_every_call_that_a_signal_may_interrupt_is_interrupted(
@@ -255,8 +256,8 @@ def test_every_such_call_is_interrupted_on_the_way_in_and_out(
         assert faults["failed"] > 10
 
 
-#: A program that gets a signal each millisecond, which interrupts what its main thread waits for,
-#: and whose handler is in Python. It counts them.
+#: A program that gets a signal each millisecond, which interrupts the wait of its main thread. The
+#: handler is in Python and counts the signals.
 ALARMS = """
 import signal
 alarms = 0
@@ -310,7 +311,7 @@ def test_a_program_that_sigpipe_would_end_goes_on(
 
 
 def requests_of(peer: RawPeer) -> list[bytes]:
-    """Three requests, as frames."""
+    """Returns three requests, as frames."""
     return [peer.request_frame(Handler.PING, box((n,)), n) for n in range(3)]
 
 
@@ -331,12 +332,14 @@ def test_a_connection_may_end_at_each_byte(way: Way, envelope: Envelope, with_re
 def test_who_says_nothing_more_gets_the_answers_to_what_was_said(
     way: Way, envelope: Envelope
 ) -> None:
-    for cut in (0, 3):  # after whole requests, or in the middle of the next one
+    for cut in (0, 3):  # after complete requests, or in the middle of the next one
         with way.connect(envelope) as peer:
-            assert peer.works()  # who is half gone before being let in is not let in
+            # a client that has half closed its connection before it is admitted is not admitted
+            assert peer.works()
             frames = requests_of(peer)
             peer.send(b"".join(frames) + frames[0][:cut])
-            # With TLS that is the socket's end, without a word in TLS, as stock clients do.
+            # With TLS this is the end of the socket without a message of TLS, as with stock
+            # clients.
             socket.socket.shutdown(peer.sock, socket.SHUT_WR)
             assert [peer.answer() for _ in frames] == [(REPLY, n, (VALUE, n)) for n in range(3)]
             assert peer.is_closed()
@@ -366,7 +369,7 @@ def test_everything_at_once(way: Way, envelope: Envelope) -> None:
 def test_a_client_whose_machine_is_gone_is_missed_within_two_minutes(
     start_debuggee: Start,
 ) -> None:
-    """As the kernel is told; whether it keeps to that is its own business."""
+    """The kernel gets these settings; whether it obeys them is not tested."""
     names = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
     with raw_connect(start_debuggee()) as peer:
         conn = peer.value(Handler.CALLATTR, peer.root(), "getconn", ())
@@ -425,5 +428,5 @@ def test_a_deadline_is_kept_although_the_wall_clock_jumps(
         stop_reading(slow)
         faults["clock"] = jump
         assert silent.is_closed()
-        strict.wait_until_back_to(before)  # which has hung up on the other one too
+        strict.wait_until_back_to(before)  # the other connection was closed, too
     figures.add("faults")

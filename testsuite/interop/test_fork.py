@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Processes that the program starts: no part of the server is in them, unless that is asked for."""
+"""No part of the server is in the processes that the program starts, unless it is requested."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from rawpeer import is_refused, raw_connect
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
 
-#: Forks a child that stays until there is a byte on stdin, and returns its pid.
+#: Forks a child that lives until a byte is on stdin, and returns its pid.
 FORK = """
 import os
 def fork():
@@ -41,7 +41,7 @@ def fork():
 """
 
 
-#: Without what CPython >= 3.12 says about a fork in a process with threads.
+#: Without the warning of CPython >= 3.12 about a fork in a process with threads.
 QUIET = "import warnings; warnings.simplefilter('ignore')\n"
 
 
@@ -108,7 +108,7 @@ def test_a_forked_child_can_have_a_server_of_its_own(
         assert parent.modules.os.getpid() == debuggee.pid
 
 
-#: Has as many threads as there are clients, so that some get the idents of those that served them.
+#: Starts as many threads as there are clients. Some get the idents of threads that served them.
 CHILD_WITH_THREADS = """
 import json, os, threading
 from pystuck import thread_probe
@@ -167,7 +167,7 @@ def test_a_child_that_a_request_forked_prints_nothing(
 def test_a_child_that_a_request_forked_ends_whatever_is_locked(
     start_debuggee: Start, connect: Connect
 ) -> None:
-    # The main thread hangs in a write to a full pipe, and holds the lock of stdout meanwhile.
+    # The main thread blocks in a write to a full pipe, and holds the lock of stdout.
     size = 1_000_000
     debuggee = start_debuggee("plain.py", arguments=(QUIET, f"sys.stdout.write('x' * {size})"))
     client = connect(debuggee)
@@ -184,8 +184,8 @@ def test_a_child_that_a_request_forked_ends_whatever_is_locked(
 
 # ---- With busy clients ---------------------------------------------------------------------------
 
-#: Forks from `threads` threads at once, `times` times each; each child looks for sockets, and for a
-#: lock of Python's that is stuck, and ends with 7.
+#: Forks from `threads` threads at once, `times` times each. Each child looks for sockets, and for a
+#: lock of Python that is held for ever, and exits with 7.
 FORK_OFTEN = """
 import json, logging, os, sys, threading, warnings
 warnings.simplefilter("ignore")
@@ -238,7 +238,7 @@ def test_forks_while_clients_are_busy_hurt_neither_side(connect: Connect, thread
     over, failures = threading.Event(), []
 
     def work(client: Any) -> None:
-        """Both sides send all the time, and the client's objects come and go."""
+        """Both sides send all the time, and objects of the client are created and deleted."""
         call = client.eval("lambda f, n: [f(n), [n]][0]")
         n = 0
         while not over.is_set():
@@ -272,7 +272,7 @@ def test_forks_while_clients_are_busy_hurt_neither_side(connect: Connect, thread
 def test_a_fork_by_c_code_keeps_nothing_of_the_server(
     start_debuggee: Start, connect: Connect
 ) -> None:
-    """Python's hooks do not hear of it. Its child runs until there is a byte on its stdin."""
+    """Python's fork hooks do not run. The child lives until a byte is on its stdin."""
     code = (
         "import ctypes; libc = ctypes.PyDLL(None)\n"
         "pid = libc.fork()\n"

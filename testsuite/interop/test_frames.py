@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The Python frame that a request runs in, for all that looks for the frame of its caller.
+"""The Python frame in which a request runs. Functions that need their caller's frame find it.
 
-With the classic service its globals and its locals are the connection's namespace.
+With the classic service its globals and its locals are the namespace of the connection.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rpyc.core import consts
 
 Connect = Callable[[Debuggee], Any]
 
-#: For `lasting`: frames are held by clients.
+#: For `lasting`: the clients hold frames.
 LOOKS_AT_FRAMES = True
 
 
@@ -70,7 +70,7 @@ def test_the_namespaces_of_clients_are_their_own(
 
 def test_a_namespace_that_was_emptied_does_for_imports(client: Any) -> None:
     client.namespace.clear()
-    # PyImport_ImportModule, and so the C function, asks the frame's globals for __builtins__.
+    # PyImport_ImportModule, and so the C function, looks for __builtins__ in the frame's globals.
     assert client.modules.time.strptime("2020", "%Y").tm_year == 2020
     assert client.builtins.eval("1 + 1") == 2
 
@@ -102,14 +102,14 @@ def test_the_frame_says_what_it_is(client: Any) -> None:
     assert client.modules.inspect.currentframe().f_code.co_name == "request"
 
 
-#: Calls that look for a frame, and the exception that Python itself has for them, or None.
+#: Calls that look for a frame, and the exception that Python itself raises for them, or None.
 LOOKING = {
     "builtins.super()": "RuntimeError",
     "builtins.vars(5)": "TypeError",
     "warnings.warn('x', builtins.ResourceWarning)": None,
     "warnings.warn('x', builtins.ResourceWarning, 2)": None,
     "warnings.warn('x', builtins.ResourceWarning, 100)": None,
-    "logging.getLogger('nobody').debug('x')": None,
+    "logging.getLogger('unused').debug('x')": None,
     "traceback.extract_stack()": None,
     "traceback.format_stack()": None,
     "inspect.trace()": None,
@@ -126,7 +126,7 @@ LOOKING = {
 @pytest.mark.parametrize("call", LOOKING)
 def test_what_looks_for_a_frame_finds_one(client: Any, call: str) -> None:
     names = {name: client.modules[name] for name in ("builtins", call.partition(".")[0])}
-    if call.startswith("warnings"):  # which a debug build shows
+    if call.startswith("warnings"):  # a debug build shows these
         names["warnings"].simplefilter("ignore", client.builtins.ResourceWarning)
     try:
         eval(call, names)
@@ -142,7 +142,7 @@ def test_what_fails_in_c_shows_no_frame_in_its_traceback(client: Any) -> None:
     assert "<pystuck>" not in str(caught.value)
 
 
-#: Objects whose methods note from which function they were called.
+#: Objects whose methods record the function that called them.
 NOTING = """
 import sys
 callers = {}
@@ -188,7 +188,7 @@ class Failed(Exception):
 def fail(): raise Failed
 """
 
-#: How a client has them called, by requests of each kind.
+#: How a client makes the server call them, by requests of each kind.
 REQUESTS: dict[str, Callable[[Any, Any], object]] = {
     "GETATTR": lambda c, thing: c.sync_request(consts.HANDLE_GETATTR, thing, "anything"),
     "SETATTR": lambda c, thing: c.sync_request(consts.HANDLE_SETATTR, thing, "a", 5),
@@ -243,7 +243,7 @@ def test_what_a_client_leaves_behind_ends_in_a_frame(
     wait_until(lambda: client.eval("callers.get('DEL')") == "request", "__del__ to be called")
 
 
-#: Methods in C, which are called without any frame of their own.
+#: Methods in C, which have no frame of their own.
 WITHOUT_FRAMES = {
     "__getattr__ = eval": ("thing.x", 1),
     "__call__ = staticmethod(globals)": ("thing()", None),
@@ -289,7 +289,7 @@ def test_a_client_that_finds_the_function_cannot_call_it(client: Any) -> None:
     client.execute("found.clear()")
 
 
-#: What puts something else in the place of the function, or of what that calls.
+#: Code that replaces the function of the frame, or a function that it calls.
 CHANGES = {
     "code": "for f in found: f.__code__ = make(None).__code__",
     "generator": "for f in found: f.__code__ = generate(None).__code__",
@@ -326,7 +326,7 @@ def test_a_client_that_changes_the_function_gets_an_exception(
 
 
 class Busy:
-    """A client that waits in a function of C's: its thread has the request's frame alone."""
+    """A client that waits in a C function: its thread has only the request's frame."""
 
     def __init__(self, debuggee: Debuggee, connect: Connect) -> None:
         self.watcher = connect(debuggee)
@@ -339,7 +339,7 @@ class Busy:
         wait_until(lambda: self.watcher.eval(begun) is not None, "the request to begin")
 
     def end(self) -> Any:
-        """Lets the function return; the request's result."""
+        """Makes the function return, and returns the result of the request."""
         self.watcher.execute("lock.release()\nvars(sys).pop('lock', None)")
         return self.waiting.value
 
@@ -368,7 +368,7 @@ def test_an_exception_that_comes_when_a_function_is_done_costs_no_result(
     exception = ctypes.py_object(busy.watcher.builtins.KeyboardInterrupt)
     throw = ctypes.pythonapi.PyThreadState_SetAsyncExc
     assert throw(ctypes.c_ulong(busy.ident), exception) == 1
-    assert busy.end() is True  # acquire() does not look for it; the frame does
+    assert busy.end() is True  # acquire() does not check for it; the frame does
     assert busy.client.builtins.abs(-1) == 1
 
 
@@ -383,9 +383,9 @@ def test_what_a_handler_raises_at_the_end_of_a_request_is_raised_in_the_program(
     with raw_connect(obedient) as peer:
         give_thing(peer, "__call__")
         sleep = peer.eval("__import__('time').sleep")
-        kill = peer.eval("__import__('ctypes').CDLL(None).kill")  # os.kill looks for signals
+        kill = peer.eval("__import__('ctypes').CDLL(None).kill")  # os.kill checks for signals
         assert tell(obedient, setup) is None
-        # The client's own thread is busy, so that the main thread serves what comes next.
+        # The client's own thread is busy, so that the main thread serves the next request.
         peer.send(peer.request_frame(Handler.CALL, box((sleep, (1000,)))))
         order(obedient, "thing()")
         message = peer.receive()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Threads, and what users of rpyc report as hangs: it does not happen here."""
+"""Threads, and the hangs that users of rpyc report. They do not happen here."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_an_interruption_that_comes_late_hits_no_other_request(
     ident = c.eval("threading.get_ident()")
 
     def is_hit(connection: Any, text: str) -> bool:
-        """Not with pytest.raises: pytest itself would end by a KeyboardInterrupt."""
+        """Without pytest.raises: a KeyboardInterrupt would end pytest itself."""
         try:
             connection.eval(text)
         except KeyboardInterrupt:
@@ -77,14 +77,14 @@ def test_an_interruption_that_comes_late_hits_no_other_request(
     for _ in range(50):
         is_hit(c, "interrupt(threading.get_ident())")  # at its very end
         assert not is_hit(c, "[n for n in range(100)][-1]")
-        assert not is_hit(other, f"interrupt({ident})")  # while there is none
+        assert not is_hit(other, f"interrupt({ident})")  # while there is no request
         assert not is_hit(c, "[n for n in range(100)][-1]")
 
 
 def test_two_connections_whose_requests_cross_do_not_deadlock(
     start_debuggee: Start, connect: Connect
 ) -> None:
-    """Each of two debuggees calls the other while it is called (rpyc issue 270)."""
+    """Each of two debuggees calls the other one while it is called (rpyc issue 270)."""
     one, two = connect(start_debuggee()), connect(start_debuggee())
     for c in (one, two):
         c.execute("def there_and_back(f, n):\n    return n if n == 0 else f(n - 1) + 1\n")
@@ -113,8 +113,8 @@ def test_two_connections_whose_requests_cross_do_not_deadlock(
 
 # ---- Netrefs that are collected ------------------------------------------------------------------
 
-#: Has the last reference to f in a circle, and collects that when told to; or while an argument is
-#: boxed: its __class__ is asked then, to find out what it is.
+#: Holds the last reference to f in a reference cycle, and collects it on request, or while an
+#: argument is boxed, when the server reads its __class__.
 COLLECT = """
 import gc, threading
 class Node:
@@ -165,7 +165,7 @@ def test_a_netref_may_be_collected_while_its_connection_writes(
     wait_until(is_given_back, "what was collected to be given back")
 
 
-#: Stops itself, as by Ctrl-Z, and reads what it has been sent once it goes on.
+#: Stops its own process, as Ctrl-Z does, and reads the data when it continues.
 STOPPING = """
 import gc, os, signal, sys, weakref
 import rpyc
@@ -187,7 +187,7 @@ print("went on with", got, flush=True)
 
 
 def is_sending(debuggee: Debuggee) -> bool:
-    """Whether there is something that a client of its does not read."""
+    """Returns True if there is data that a client has not read."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         is_its = int(fields[1].split(":")[1], 16) == debuggee.port
@@ -199,7 +199,7 @@ def is_sending(debuggee: Debuggee) -> bool:
 def test_a_netref_may_be_collected_while_its_connection_sends(
     start_debuggee: Start, connect: Connect
 ) -> None:
-    """rpyc PR 166, where sending takes long: the client does not read."""
+    """rpyc PR 166, with a send that takes long because the client does not read."""
     debuggee = start_debuggee()
     observer = connect(debuggee)
     argv = [python(), "-c", STOPPING, str(debuggee.port), COLLECT]
@@ -217,8 +217,8 @@ def test_a_netref_may_be_collected_while_its_connection_sends(
 
 # ---- Signals -------------------------------------------------------------------------------------
 
-#: A client whose function asks for something that takes long. As the session is busy already, the
-#: main thread, which waits for that function, has to serve it, unless the client binds threads.
+#: A client whose function makes a long request. Its session is busy already, so the main thread,
+#: which waits for the function, must serve the request, unless the client binds threads.
 NESTED = """
 import sys
 import rpyc
@@ -284,7 +284,8 @@ def to_one():
 
 
 def start_with_greenlet(kind: str) -> Debuggee:
-    """The stuck program with our server or stock's, and greenlet; what was freed is overwritten."""
+    """Starts the stuck program with pystuck's or stock's server, and greenlet. Freed memory is
+    overwritten."""
     path, more = build_setting("PYSTUCK_GREENLET"), {"MALLOC_PERTURB_": "165"}
     if kind == "stock":
         env = RPYC6.environment("PYSTUCK_GREENLET") | more
@@ -333,7 +334,7 @@ def test_requests_within_requests_may_end_before_others_within_them(kind: str) -
 
 @contextlib.contextmanager
 def flooded(peer: RawPeer) -> Iterator[None]:
-    """Sends requests without end, whose answers are not read."""
+    """Sends requests without end and does not read the replies."""
     ping = peer.request_frame(Handler.PING, box((b"x" * 200_000,)))
 
     def flood() -> None:
@@ -353,7 +354,8 @@ def flooded(peer: RawPeer) -> Iterator[None]:
 def test_a_client_that_floods_us_and_does_not_read_is_not_waited_for_longer(
     obedient: Debuggee,
 ) -> None:
-    """The thread that waits for it answers it meanwhile, for its own is busy."""
+    """The thread that waits for the client serves its requests, since the client's own thread is
+    busy."""
     with raw_connect(obedient) as peer:
         give_thing(peer)
         assert tell(obedient, "thing.____conn__._config['sync_request_timeout'] = 1") is None

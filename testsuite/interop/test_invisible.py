@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the debuggee notices of the server: nothing, as to signals, threads, memory and modules."""
+"""The debuggee notices nothing of the server: signals, threads, memory and modules are the same."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from rawpeer import Handler, box, raw_connect, twenty_busy_clients
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
 
-#: Waits for a SIGINT. Many short sleeps: one that begins when the signal has just come is not
-#: interrupted by it, in any Python program.
+#: Waits for a SIGINT by many short sleeps: no Python program interrupts a sleep that begins when
+#: the signal has just arrived.
 WAIT_FOR_SIGINT = """
 import time
 try:
@@ -89,7 +89,7 @@ def test_signal_handlers_run_while_a_client_is_connected(
 ) -> None:
     code = (
         "import os, signal, threading\n"
-        "def handler(number, frame):\n"  # may come in the middle of the print() before
+        "def handler(number, frame):\n"  # may arrive in the middle of the print() before
         "    os.write(1, b'got %d %a\\n' % (number, threading.current_thread().name))\n"
         "for n in (signal.SIGUSR1, signal.SIGALRM, signal.SIGCHLD): signal.signal(n, handler)\n"
     )
@@ -118,7 +118,7 @@ def test_our_threads_leave_all_signals_to_the_program(stuck: Debuggee, connect: 
         mask = int(status.partition("SigBlk:")[2].split()[0], 16)
         return {number for number in range(1, 32) if mask >> (number - 1) & 1}
 
-    # Right after a request, a session may still be on its way to that.
+    # Directly after a request, its session may not yet have finished it.
     wait_until(lambda: all(blocked(thread) == expected for thread in ours), "signals to be blocked")
 
 
@@ -157,7 +157,7 @@ def test_the_stacks_show_none_of_our_threads(start_debuggee: Start) -> None:
         assert [title.partition("(")[0] for title in titles] == ["<_MainThread"]
 
 
-#: What makes Python enter a thread in its lists, each as a request of its own.
+#: Requests that make Python enter the thread in its lists.
 NOTICED = [
     "threading.current_thread()",
     "threading.current_thread().name",
@@ -200,7 +200,7 @@ def test_nothing_that_a_request_does_leaves_a_thread_of_ours_behind(
         for client in clients:
             with contextlib.suppress(ZeroDivisionError):
                 client.eval(text)
-        # Threads of Python's own, where a request has started some, take their time to end.
+        # Python's own threads that a request has started take time to end.
         wait_until(is_alone, f"{text} to leave nothing")
     assert clients[0].eval("logged.getvalue().count('logged')") == 3
     debuggee.ended = True
@@ -318,7 +318,7 @@ def test_classes_of_a_client_are_not_kept_for_ever(
 
 
 def switches(debuggee: Debuggee) -> list[str]:
-    """How often each native thread has gone to sleep."""
+    """Returns how often each native thread has gone to sleep."""
     found = []
     for thread in sorted(debuggee.threads()):
         status = Path(f"/proc/{debuggee.pid}/task/{thread}/status").read_text()
@@ -327,7 +327,7 @@ def switches(debuggee: Debuggee) -> list[str]:
 
 
 def is_quiet(debuggee: Debuggee) -> bool:
-    """Whether no thread wakes up."""
+    """Returns True if no thread wakes up."""
     # This sleep is what is measured, not a wait for something.
     before = switches(debuggee)
     time.sleep(0.3)
@@ -335,14 +335,14 @@ def is_quiet(debuggee: Debuggee) -> bool:
 
 
 @looks_at_every_thread
-def test_nothing_happens_while_nobody_is_connected(stuck: Debuggee, connect: Connect) -> None:
+def test_nothing_happens_while_no_client_is_connected(stuck: Debuggee, connect: Connect) -> None:
     connect(stuck).close()
     wait_until(lambda: is_quiet(stuck), "the server to be idle")
 
 
 @looks_at_every_thread
 def test_nothing_happens_while_clients_say_nothing(stuck: Debuggee) -> None:
-    """However many threads they have needed before."""
+    """The number of threads that the clients needed before does not matter."""
     config = {"bind_threads": True}
     with rpyc.connect("127.0.0.1", stuck.port, service=rpyc.SlaveService, config=config) as c:
         c.root.execute("import threading; barrier = threading.Barrier(8)")
@@ -359,7 +359,7 @@ def test_nothing_happens_while_clients_say_nothing(stuck: Debuggee) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has computed up to now."""
+    """Returns the CPU seconds of a process so far."""
     fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -372,7 +372,7 @@ def test_a_program_without_free_descriptors_is_left_in_peace(
     client.execute(
         "import os, resource\n"
         "limits = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
-        "fd = os.dup(0); os.close(fd)\n"  # the lowest that is free
+        "fd = os.dup(0); os.close(fd)\n"  # the lowest free number
         "def limit(): resource.setrlimit(resource.RLIMIT_NOFILE, (fd, limits[1]))\n"
         "def unlimit(): resource.setrlimit(resource.RLIMIT_NOFILE, limits)\n"
     )
@@ -389,7 +389,7 @@ def test_a_program_without_free_descriptors_is_left_in_peace(
         assert client.eval("1+1") == 2
         unlimit()
         for peer in waiting:
-            if not peer.works():  # hung up on: that is good, too
+            if not peer.works():  # the server may close the connection, too
                 break
         assert connect(stuck).eval("1+1") == 2
 
@@ -426,7 +426,7 @@ def test_the_interpreter_can_be_one_that_ignores_its_environment() -> None:
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "True\n")
 
 
-#: A thread of the program's that counts, and how far it has come.
+#: A thread of the program that counts, and its count.
 COUNT = """
 import threading, time
 counted = [0]
@@ -441,14 +441,14 @@ threading.Thread(target=count, daemon=True).start()
 def test_the_program_goes_on_while_a_message_that_takes_long_is_read(
     start_debuggee: Start,
 ) -> None:
-    """A set of numbers whose hashes are all the same: each is compared with all before it."""
+    """A set of numbers with equal hashes: each is compared with all earlier ones."""
     debuggee = start_debuggee("plain.py", arguments=(COUNT,))
     numbers = frozenset((2**61 - 1) * n for n in range(1, 10_000))
     with raw_connect(debuggee) as peer:
         main = peer.value(Handler.CALLATTR, peer.root(), "getmodule", ("__main__",))
         counted = peer.value(Handler.GETATTR, main, "counted")
         before = peer.value(Handler.CALLATTR, counted, "__getitem__", (0,))
-        # `index` looks for what it is given among the counts, once that has been read.
+        # `index` searches the counts for its argument, after that has been read.
         peer.request(Handler.CALLATTR, counted, "index", (numbers,))
         after = peer.value(Handler.CALLATTR, counted, "__getitem__", (0,))
     assert after - before > 50

@@ -69,13 +69,13 @@ Start = Callable[..., Debuggee]
 
 MIB = 1 << 20
 
-#: Seconds that are soon over, and yet enough to say something.
+#: Seconds for a timeout that ends soon, and is still long enough to send something.
 SHORT = 2.0 if SANITIZED else 0.4
 
 
 @pytest.fixture
 def start(start_debuggee: Start) -> Start:
-    """Starts a program that tells what its logger hears, with these arguments of run_server."""
+    """Starts a program that prints its logger's messages, with these arguments of run_server."""
     path = os.environ.get("LIBRPYC_SSL_PATH", "")
 
     def start_it(**options: Any) -> Debuggee:
@@ -111,7 +111,7 @@ def test_more_clients_than_are_allowed_are_refused(most: int, start: Start) -> N
 
 
 def test_very_many_clients_are_watched_if_they_are_allowed(start_debuggee: Start) -> None:
-    """Requests that block: it is the listener that sees their clients go."""
+    """The requests block: the listener detects that the clients disconnect."""
     count = 300
     debuggee = start_debuggee("plain.py", arguments=("", OBEY), max_clients=count)
     debuggee.ended = True
@@ -140,8 +140,8 @@ def test_very_many_clients_are_watched_if_they_are_allowed(start_debuggee: Start
 
 
 def test_clients_that_have_gone_are_counted_while_they_are_served(start: Start) -> None:
-    """Those that only say nothing more are not known from them: they ask for something, and do not
-    read it."""
+    """The listener cannot know that clients have gone that only stop sending: they make a request
+    and do not read its reply."""
     debuggee = start(max_clients=3)
     before = debuggee.holdings()
     with contextlib.ExitStack() as stack:
@@ -154,7 +154,7 @@ def test_clients_that_have_gone_are_counted_while_they_are_served(start: Start) 
             peer.sock.shutdown(socket.SHUT_WR)
             return True
 
-        for _ in range(6):  # three, and as many again once the listener knows of their end
+        for _ in range(6):  # three, and as many again when the listener knows that they have gone
             wait_until(ask_and_leave, "room for another one")
         assert not any(ask_and_leave() for _ in range(20))
         wait_until(lambda: len(debuggee.threads()) == len(before[1]) + 6, "one thread for each")
@@ -173,7 +173,7 @@ def test_clients_that_have_gone_are_counted_while_they_are_served(start: Start) 
 
 
 def assert_over(answer: Message | None, limit: str, seq: int) -> None:
-    """That a request is answered with an exception which names the limit."""
+    """Checks that a request is answered with an exception that names the limit."""
     assert answer is not None, "the connection has ended"
     assert error_name(answer) == "ValueError"
     assert limit in answer.args[1][0]
@@ -185,7 +185,7 @@ def assert_over(answer: Message | None, limit: str, seq: int) -> None:
 def test_a_message_that_is_longer_than_allowed_is_answered_with_an_exception(
     envelope: Envelope, compressed: bool, start: Start
 ) -> None:
-    """Also where it is the first one, which tells the envelope."""
+    """Also if it is the first message, which tells the envelope."""
     debuggee = start(max_frame=10_000)
     noise = os.urandom(200_000)
     with raw_connect(debuggee, envelope) as peer:
@@ -279,7 +279,7 @@ def test_a_close_that_is_too_long_closes(start: Start) -> None:
 
 
 def test_the_objects_in_an_answer_that_is_too_long_do_no_harm(start: Start) -> None:
-    """Nobody waits for it, and what it refers to is not known."""
+    """No thread waits for the reply, and the objects in it are not known."""
     with raw_connect(start(max_frame=10_000)) as peer:
         assert peer.works()
         boxed = (TUPLE, tuple((REMOTE_REF, ("a.b", 1, n)) for n in range(2000)))
@@ -368,14 +368,14 @@ def test_more_may_be_allowed_once_it_is_decompressed(start: Start) -> None:
 
 
 def nested(depth: int) -> tuple[Any, ...]:
-    """A tuple in a tuple in a tuple ..., so many of them."""
+    """Returns this many tuples, nested."""
     value: tuple[Any, ...] = ()
     for _ in range(depth - 1):
         value = (value,)
     return value
 
 
-#: What is around a value in a message: its envelope, and boxes.
+#: The nesting around a value in a message: its envelope, and boxes.
 AROUND = 12
 
 
@@ -395,7 +395,7 @@ def test_values_in_a_message_are_nested_no_deeper_than_allowed(
                 assert f"it is nested deeper than max_depth ({most})" in answer.args[1][0]
 
 
-def test_what_nobody_looks_into_is_nested_no_deeper_either(start: Start) -> None:
+def test_a_value_that_is_not_decoded_has_the_same_max_depth(start: Start) -> None:
     with raw_connect(start(max_depth=50)) as peer:
         assert peer.request(Handler.PING, nested(50 - AROUND)) is not None
         answer = peer.request(Handler.PING, nested(51))
@@ -467,12 +467,13 @@ def test_answers_to_the_program_have_the_same_limits(items: int, works: bool, st
 
 LONG = b"x" * 2 * MIB
 
-#: What an object is of that the server has to ask about.
+#: The class of an object about which the server must ask the client.
 UNKNOWN = (REMOTE_REF, ("some.unknown", 1, 2))
 
 
 def long_call(peer: RawPeer, *boxed: Any) -> bytes:
-    """The frame of a long call of len() or the like, whose arguments are these too."""
+    """Returns the frame of a long call of len() or a similar function, with these arguments as
+    well."""
     function = peer.eval("lambda data, *more: len(data)")
     arguments = (TUPLE, ((VALUE, LONG), *boxed))
     return peer.request_frame(Handler.CALL, (TUPLE, (box(function), arguments, box(()))), 7)
@@ -487,7 +488,8 @@ def assert_served(peer: RawPeer) -> None:
 
 @contextlib.contextmanager
 def held_turn(debuggee: Debuggee) -> Iterator[RawPeer]:
-    """A client whose long message has come, and that does not say what an object in it can do."""
+    """A client whose long message has arrived, and that does not answer INSPECT for an object in
+    it."""
     with raw_connect(debuggee) as holder:
         holder.send(long_call(holder, UNKNOWN))
         asked = holder.receive()
@@ -574,7 +576,7 @@ def test_a_slow_long_message_does_not_hold_up_others(slow: str, start: Start) ->
 
 
 def test_slow_long_messages_do_not_add_up(start: Start) -> None:
-    """One of them may wait with what has come of it. For two there is no room."""
+    """One of them may wait with a decoded message. There is no memory for two."""
     debuggee = start(max_frame=3 * MIB)
     with contextlib.ExitStack() as stack:
         senders = [stack.enter_context(raw_connect(debuggee)) for _ in range(3)]
@@ -594,7 +596,7 @@ def test_slow_long_messages_do_not_add_up(start: Start) -> None:
 
 
 def test_what_a_client_had_sent_does_not_count_once_it_is_gone(start: Start) -> None:
-    """Also where the program holds an object of its."""
+    """Also if the program holds an object of the client."""
     keep = "lambda f: vars(__import__('__main__')).setdefault('kept', []).append(f)"
     debuggee = start(max_frame=3 * MIB)
     with raw_connect(debuggee) as other:
@@ -764,7 +766,7 @@ def test_a_client_that_does_not_finish_its_first_message_is_hung_up_on(
         with contextlib.suppress(ConnectionError):
             for byte in peer.request_frame(Handler.PING, box((b"x" * 1000,))):
                 peer.sock.sendall(bytes([byte]))
-                time.sleep(0.01)  # that is how slow it is
+                time.sleep(0.01)  # each is this slow
         assert peer.is_closed()
     assert_told(debuggee, f"client 0 was {SILENT}")
 
@@ -850,7 +852,7 @@ def test_a_client_does_not_suffer_from_a_service_that_takes_its_time() -> None:
     argv = [python(), "-c", SLOW_SERVICE, str(SHORT)]
     debuggee = Debuggee(argv, debuggee_environment(PYTHONPATH=path))
     try:
-        for is_first in (True, False):  # it says something at once, or when it is its turn
+        for is_first in (True, False):  # it sends something at once, or when its turn has come
             with raw_connect(debuggee) as peer:
                 request = peer.request_frame(Handler.PING, box(("hello",)))
                 if is_first:
@@ -868,7 +870,7 @@ def test_a_client_does_not_suffer_from_a_service_that_takes_its_time() -> None:
 
 
 def refusal(peer: RawPeer, text: str) -> tuple[str, str]:
-    """The exception that an expression comes to."""
+    """Returns the exception that an expression raises."""
     answer = peer.request(Handler.CALLATTR, peer.root(), "eval", (text,))
     assert answer is not None
     name = error_name(answer)
@@ -948,7 +950,7 @@ def test_a_client_that_reads_slowly_is_served(start: Start) -> None:
         got, begun = 0, time.monotonic()
         while got < size:
             if got < size // 2 and time.monotonic() - begun < 3:
-                time.sleep(0.02)  # that is how slow it is
+                time.sleep(0.02)  # each is this slow
             data = peer.sock.recv(size // 64)
             assert data
             got += len(data)
@@ -969,7 +971,7 @@ def test_a_client_that_stops_in_the_middle_of_a_message_is_hung_up_on(
         told = "client 0 was hung up on: the peer has stopped in the middle of a message"
         assert_told(debuggee, told)
         assert peer.is_closed()
-        assert silent.works()  # between two messages there is all the time of the world
+        assert silent.works()  # there is no time limit between two messages
     debuggee.wait_until_back_to(before)
 
 

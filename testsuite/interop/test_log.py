@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the logger hears of clients is limited: a client must not fill a log. See test_log_limit.c,
-too, which has the minutes that go by."""
+"""The number of messages about clients is limited: a client cannot fill a log.
+
+See also test_log_limit.c, in which minutes pass.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,12 @@ from harness import (
 )
 from rawpeer import connect_socket, frame, raw_connect
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
-#: Another one.
+#: Another user.
 OTHER = 65532
 
-#: How a message of TLS begins.
+#: The first bytes of a TLS message.
 CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
 
@@ -43,8 +45,8 @@ class Program(Debuggee):
         )
 
     def logged(self) -> list[str]:
-        """What the logger has heard, once the server is closed: then the counts are complete.
-        close() does not wait for the threads of its own that pass them on."""
+        """Returns the messages after the server was closed: then the counts are complete. close()
+        does not wait for the threads that pass them to the logger."""
         assert tell(self, "servers[0].close()") is None
         wait_until(lambda: len(self.threads()) == 1, "the threads of the server to end")
         self.popen.stdin.close()
@@ -52,7 +54,7 @@ class Program(Debuggee):
         return self.stderr().splitlines()
 
     def wait_for(self, *lines: str) -> None:
-        """Waits until the logger has heard that."""
+        """Waits until the logger has this message."""
         for line in lines:
             wait_until(lambda line=line: f"{line}\n" in self.stderr(), line, details=self.stderr)
 
@@ -74,7 +76,7 @@ Start = Callable[..., Program]
 
 
 def matches(lines: list[str], *patterns: str) -> bool:
-    """Whether these are the lines, in whatever order: a pattern for each."""
+    """Returns True if these are the lines, in any order: a pattern for each."""
     left = list(patterns)
     for line in lines:
         found = [pattern for pattern in left if re.fullmatch(pattern, line)]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Sixteen clients at once, stock's and ours, each of which does something else all the time.
+"""Sixteen clients at once, stock ones and librpyc's and pystuck's, each with other work.
 
-Whatever they do to one program in all possible orders, it goes on, keeps nothing, and says nothing:
-with the sanitizers, that is, they have found nothing.
+Whatever they do to one program in any order, the program continues, keeps nothing, and prints
+nothing. With sanitizers, this means that these have found nothing.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from harness import (
 from test_librpyc import CASES as C_CASES
 from test_librpyc import run_user
 
-#: How many times all of it is done.
+#: How many rounds.
 ROUNDS = int(os.environ.get("PYSTUCK_CROWD", "1"))
 
 #: Cases of each client in a round.
 CASES = 12
 
-#: Four of these each, and four of ours.
+#: Four of each of these, and four of pystuck's.
 STOCKS = [RPYC4, RPYC5, RPYC6, RPYC6_BOUND]
 
 MODULES = ("stock_cases", "helper_cases", "object_cases", "chain_cases", "crowd_cases")
 
-#: What a client finds only where there is no other, and why.
+#: Cases that work only for a single client, and why.
 ALONE = {
     "a_thread_of_the_debuggee_outlives_the_client_that_it_calls": "puts names into __main__",
     "an_object_outlives_the_client_that_shares_it": "puts a name into __main__",
@@ -62,10 +62,10 @@ ALONE = {
 if SANITIZED:
     ALONE["a_request_forks"] = "the sanitizers' own locks are not all made anew in a child"
 
-#: Who forks while others are there is warned.
+#: Python warns of a fork while other clients are connected.
 QUIET = "import warnings; warnings.simplefilter('ignore')\n"
 
-#: Has another server take the place of the first.
+#: Replaces the first server by another one.
 RESTART = "pystuck.stop_server()\nserver = pystuck.run_server(port={port}, reuse_addr=True)"
 
 #: Works until then.
@@ -79,9 +79,9 @@ while __main__.server is mine: [n for n in range(1000)]
 
 @pytest.fixture
 def crowded(start_debuggee: Callable[..., Debuggee]) -> Iterator[Debuggee]:
-    """A program whose main thread does what it is told, and that has to end well."""
+    """A program whose main thread executes what it reads, and that must end normally."""
     debuggee = start_debuggee("plain.py", arguments=(QUIET, OBEY), reuse_addr=True)
-    debuggee.ended = True  # what it is told may print more than "went on"
+    debuggee.ended = True  # the code may print more than "went on"
     debuggee.write("\n")
     yield debuggee
     assert debuggee.popen.stdin is not None
@@ -100,13 +100,13 @@ def crowd() -> Iterator[list[StockClient]]:
 
 
 def cases_of(stock: Stock) -> list[str]:
-    """What a stock client finds at our server, among others."""
+    """Returns the cases of a stock client that work beside other clients."""
     names = stock_cases.names_of(*MODULES)
     return [name for name in names if name not in ALONE and not differences(name, stock, None)]
 
 
 def run_stock(client: StockClient, debuggee: Debuggee, seed: int) -> None:
-    """A round of a stock client's."""
+    """Runs one round of a stock client."""
     names = random.Random(seed).sample(cases_of(client.stock), CASES - 5)
     names += [name for name in stock_cases.names_of("crowd_cases") if name not in ALONE]
     random.Random(seed).shuffle(names)
@@ -116,13 +116,13 @@ def run_stock(client: StockClient, debuggee: Debuggee, seed: int) -> None:
 
 
 def run_c(debuggee: Debuggee, seed: int) -> None:
-    """A round of a C program's."""
+    """Runs one round of a C program."""
     for name in random.Random(seed).sample(C_CASES, CASES):
         assert run_user(name, "127.0.0.1", str(debuggee.port)) == f"ok {name}\n"
 
 
 def run_own(debuggee: Debuggee, seed: int) -> None:
-    """A round of our client's."""
+    """Runs one round of pystuck(1)."""
     where = "127.0.0.1", debuggee.port
     for _ in range(CASES // 4):
         assert "MainThread" in pystuck(*where).stdout
@@ -141,7 +141,7 @@ def test_sixteen_clients_at_once_all_find_what_they_look_for(
             rounds += [pool.submit(run_c, crowded, next(seeds)) for _ in range(2)]
             rounds += [pool.submit(run_own, crowded, next(seeds)) for _ in range(2)]
             while not all(each.done() for each in rounds):
-                # Servers come and go on the main thread.
+                # The main thread starts and closes servers.
                 assert tell(crowded, "pystuck.run_server(port=0).close()") is None
         for each in rounds:
             each.result()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""measures.py: which tests are run twice."""
+"""measures.py: which tests run twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-#: The kernel's figure, in a file that the tests below write themselves.
+#: Stands for the kernel's file; the tests below write it.
 CONFTEST = """
 from pathlib import Path
 import measures
@@ -19,7 +19,7 @@ measures.PRESSURE = Path("pressure")
 pytest_plugins = ["measures"]
 """
 
-#: A test that fails the first time; `waited` is what the kernel says of that time, in microseconds.
+#: A test that fails the first time. `waited` is the kernel's figure for this time, in microseconds.
 TEST = """
 import itertools, pathlib, pytest, time
 runs = itertools.count(1)
@@ -37,7 +37,7 @@ def test_it():
     assert run > {failures}, f"run {{run}}"
 """
 
-#: More than any test takes.
+#: More microseconds than any test takes.
 LONG = 3_600_000_000
 
 Run = Callable[..., pytest.RunResult]
@@ -45,7 +45,7 @@ Run = Callable[..., pytest.RunResult]
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a test that fails so often before it passes."""
+    """Runs a test that fails this often before it passes."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
 

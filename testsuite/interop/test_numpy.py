@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Arrays between stock clients and a program with numpy: at our server, and at stock's."""
+"""Arrays between stock clients and a program with numpy: with pystuck's server and with stock's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PEERS = [(RPYC4, None), (RPYC5, None), (RPYC6, None), (RPYC5, RPYC5), (RPYC6, RP
     ids=[f"{client}-{server or 'ours'}" for client, server in PEERS],
 )
 def peers(request: pytest.FixtureRequest) -> Iterator[tuple[StockClient, Debuggee]]:
-    """A client and a program, both with numpy; the program has to end well if it is ours."""
+    """A client and a program, both with numpy. With pystuck's server it must end normally."""
     client_kind, server_kind = request.param
     server = start_stuck(server_kind, NUMPY)
     client = StockClient(client_kind, ("numpy_cases",), (NUMPY,))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Allocations of the server's that fail, one after the other, in a living program.
+"""Allocations of the server that fail, one after the other, while the program continues to run.
 
-The client gets an answer, an exception or the end of its connection; the program nothing. With
-PYSTUCK_SLOW=1 each allocation fails that there is, else of those of CPython's own code a part.
+The client gets an answer, an exception or the end of its connection. The program notices nothing.
+With PYSTUCK_SLOW=1 every allocation fails once, else only some of those of CPython's code.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ Start = Callable[..., Debuggee]
 
 pytestmark = needs_faults
 
-#: How many allocations fail at a time: one, or all from then on.
+#: How many allocations fail: one, or all from then on.
 counts = pytest.mark.parametrize("count", [1, 1 << 40], ids=["one", "all later"])
 
-#: Every so-manieth allocation of CPython's code on our threads is tried.
+#: Of the allocations of CPython's code on the server's threads, one in this many is tried.
 STRIDE = 1 if SLOW else 11
 
-#: What CPython's own code makes of a MemoryError. 3.11 sets no exception where there is no memory
-#: for the frame of a function, and says so itself.
+#: What CPython's code does with a MemoryError. 3.11 sets no exception if there is no memory for the
+#: frame of a function, and reports this itself.
 MADE_OF_IT = {
     "PicklingError",
     "RuntimeError: can't allocate read lock",
     "SystemError: returned NULL without setting an exception",
 }
 
-#: How many blocks of memory may be there or not: caches, and what is only kept for a while.
+#: How many blocks of memory may come and go: caches, and memory that is kept only for some time.
 NOISE = 60
 
 
@@ -65,7 +65,7 @@ class Victim:
         return Bearing(connect_socket(self.debuggee), envelope)
 
     def visit(self, steps: list[Step], envelope: Envelope = Envelope.RPYC6) -> list[str | None]:
-        """What comes of each step of a client's, up to the end of its connection."""
+        """Returns the results of a client's steps, up to the end of its connection."""
         outcomes: list[str | None] = []
         with self.connect(envelope) as client:
             for step in steps:
@@ -75,8 +75,8 @@ class Victim:
         return outcomes
 
     def run_out(self, visit: Callable[[], None], whose: Whose, count: int, stride: int = 1) -> int:
-        """Lets an allocation fail during a visit, the first one and so on. Returns how many there
-        are."""
+        """Makes an allocation fail during a visit: the first one in the first visit, and so on.
+        Returns the number of allocations."""
         first = 1
         while True:
             with self.faults.failing(Kind.MEMORY, whose, first=first, count=count):
@@ -87,7 +87,7 @@ class Victim:
             first += stride
 
     def take_steps(self, steps: list[Step], whose: Whose, count: int, stride: int = 1) -> int:
-        """... during each of the steps, each for itself."""
+        """Makes allocations fail during each of the steps, one step after the other."""
         allowed = {None, "gone", "MemoryError"}
         if whose is not Whose.CODE:
             allowed |= MADE_OF_IT
@@ -102,7 +102,7 @@ class Victim:
         return total
 
     def assert_well(self) -> None:
-        """Checks that the program is as it was."""
+        """Checks that the program is in the same state as before."""
         for envelope in ENVELOPES:
             assert self.visit(STEPS, envelope) == [None] * len(STEPS)
         self.debuggee.wait_until_back_to(self.before)
@@ -111,12 +111,12 @@ class Victim:
         assert not self.debuggee.has_printed()
 
     def own_blocks(self) -> int:
-        """Blocks of memory of our code, once everything is at rest."""
+        """Returns the number of memory blocks of the extension, when nothing is running."""
         self.assert_well()
         return self.faults["own_blocks"]
 
     def blocks(self) -> int:
-        """Blocks of memory in all."""
+        """Returns the number of all memory blocks."""
         with self.connect() as peer:
             peer.call("count")
         self.debuggee.wait_until_back_to(self.before)
@@ -130,7 +130,7 @@ def faults(tmp_path: Path) -> Faults:
 
 @pytest.fixture
 def victim(start_debuggee: Start, faults: Faults, socket_dir: Path) -> Victim:
-    """One that has no allocator of its own: every object is an allocation."""
+    """A program without Python's own allocator: each object is an allocation."""
     env = faults.env | {"PYTHONMALLOC": "malloc"}
     return Victim(start_debuggee("counted.py", env=env, unix_socket=str(socket_dir / "s")), faults)
 
@@ -147,8 +147,8 @@ def test_each_allocation_of_the_servers_own_code_fails_in_turn(victim: Victim, c
 
 
 def assert_only_python_complains(debuggee: Debuggee) -> None:
-    """What CPython cannot raise anywhere, for there is no memory, it says on stderr: of generators
-    that it closes, say. The program ends well all the same."""
+    """If CPython has no memory to raise an exception, it prints a message on stderr, for instance
+    about a generator that it closes. The program must end normally in spite of this."""
     debuggee.ended = True
     debuggee.write("go on\n")
     assert debuggee.wait() == 0
@@ -156,7 +156,7 @@ def assert_only_python_complains(debuggee: Debuggee) -> None:
         assert line.startswith(("Exception ignored in", "Traceback", "  ", "MemoryError")), line
 
 
-# Not all from then on: a `finally` of CPython 3.11 tries for ever to get memory, with the GIL.
+# Only one: a `finally` in CPython 3.11 tries for ever to get memory, with the GIL.
 @pytest.mark.parametrize("count", [1, 20], ids=["one", "twenty"])
 def test_allocations_of_pythons_code_fail_on_the_servers_threads(
     victim: Victim, count: int
@@ -165,7 +165,7 @@ def test_allocations_of_pythons_code_fail_on_the_servers_threads(
     own = victim.own_blocks()
     victim.take_steps(steps, Whose.THREADS, count, 2 * STRIDE)
     growth: list[int] = []
-    while not growth or min(growth) > NOISE:  # what leaks does so each time
+    while not growth or min(growth) > NOISE:  # a leak grows each time
         assert len(growth) < 3, growth
         before = victim.blocks()
         assert victim.take_steps(steps, Whose.THREADS, count, STRIDE) > 2000
@@ -230,7 +230,7 @@ def test_our_own_client_says_what_became_of_its_cell(victim: Victim, count: int)
 
 
 def greet(sock: socket.socket) -> str | None:
-    """What comes of a client's greeting."""
+    """Returns the result of a client's first message."""
     with Bearing(sock, Envelope.RPYC6) as client:
         return take(client, lambda client: client.root() and None)
 
@@ -283,8 +283,8 @@ def test_a_client_that_comes_over_tls_bears_it(
 
 # ---- run_server ----------------------------------------------------------------------------------
 
-#: Lets the n-th allocation of run_server fail, for all n. The argument: what it is called with, and
-#: whose allocations. It prints what came of them, and what is left afterwards.
+#: Makes the n-th allocation of run_server fail, for all n. The arguments: those of run_server, and
+#: whose allocations fail. Prints the results, and what is left afterwards.
 STARTS = """
 import contextlib, ctypes, gc, json, mmap, os, struct, sys
 import pystuck
@@ -330,7 +330,8 @@ print(json.dumps([seen, before, left()]))
 
 
 def run_starts(faults: Faults, options: dict[str, Any], stride: int) -> dict[str, int]:
-    """What comes of run_server while its allocations fail; nothing is left of those that failed."""
+    """Returns the results of run_server while its allocations fail. A failed call must leave
+    nothing behind."""
     path = os.environ.get("LIBRPYC_SSL_PATH", "")
     env = faults.env | {"PYTHONMALLOC": "malloc", "LD_LIBRARY_PATH": path}
     arguments = json.dumps([options, int(Whose.MARKED), stride]), " ".join(FIELDS)
@@ -356,6 +357,6 @@ def test_run_server_raises_memory_error(
     print(seen)
     assert seen.pop("started")
     assert seen.pop("MemoryError") > 10
-    # OpenSSL does not always say that it was for lack of memory.
+    # OpenSSL does not always report that memory was missing.
     others = [text for text in seen if not text.startswith("ValueError: TLS: cannot use the ")]
     assert set(others) <= MADE_OF_IT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Children by fork that serve as well: follow_fork, and run_server in each of them."""
+"""Forked children that serve as well: follow_fork, and run_server in each child."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from harness import (
     wait_until,
 )
 
-# A program that forks just when one of its threads starts, or allocates.
+# A program that forks while one of its threads starts, or allocates memory.
 pytestmark = pytest.mark.skipif(
     SANITIZED, reason="AddressSanitizer's locks are not made anew in a child"
 )
@@ -59,7 +59,7 @@ os.waitpid(pid, 0)
 
 
 def forked(options: dict[str, Any]) -> tuple[Running, dict[str, Any], dict[str, Any]]:
-    """The program, and what its two processes say."""
+    """The program, and the output of its two processes."""
     running = Running([python(), "-c", FORKS, json.dumps(options)], debuggee_environment())
     one, other = json.loads(running.read_line()), json.loads(running.read_line())
     return (running, one, other) if "host" in one else (running, other, one)
@@ -100,12 +100,12 @@ import json, os, sys, warnings
 import pystuck
 
 warnings.simplefilter("ignore")
-nobodys = object()
+unshared = object()
 options = json.loads(sys.argv[1])
 server, other = pystuck.run_server(port=0, **options), pystuck.run_server(port=0, **options)
 exec(sys.argv[2])
 third = pystuck.run_server(port=0, **options)
-kept = sys.getrefcount(server) - sys.getrefcount(nobodys)
+kept = sys.getrefcount(server) - sys.getrefcount(unshared)
 pid = os.fork()
 if pid == 0:
     files = [os.path.realpath(file.path) for file in os.scandir("/proc/self/fd")]
@@ -120,10 +120,10 @@ os.waitpid(pid, 0)
 def test_a_child_by_fork_does_not_serve_for_a_server_that_was_closed(
     follow_fork: bool, how: str
 ) -> None:
-    """Nor is that server kept for ever, where nobody keeps its handle: until the next one is
-    started, at most."""
+    """The child must not keep that server for ever if no handle to it exists: only until the next
+    server is started."""
     sockets, kept = run_python(CLOSED, json.dumps({"follow_fork": follow_fork}), how)
-    assert sockets == (2 if follow_fork else 0)  # those of the others
+    assert sockets == (2 if follow_fork else 0)  # those of the other servers
     assert kept == 0
 
 
@@ -197,8 +197,8 @@ def test_children_by_fork_share_out_the_ports_after_the_parents(connect: Connect
 
 # ---- A server that forks its workers -------------------------------------------------------------
 
-#: As gunicorn does it: the master listens for all, has `workers` children and gets a new one when
-#: one ends. Each says what servers it has; with argv[1], it starts one itself.
+#: Works as gunicorn does: the master listens, forks `workers` children, and forks a new one when
+#: one ends. Each prints its servers. With argv[1], each child starts a server itself.
 PREFORK = """
 import json, os, signal, socket, sys, warnings
 warnings.simplefilter("ignore")
@@ -264,7 +264,7 @@ def test_each_of_the_workers_of_a_prefork_server_can_be_reached(
 
         observer = rpyc.classic.unix_connect(master.unix_socket)
         workers = [next_worker() for _ in range(2)]
-        for _ in range(4):  # one ends in the middle of a request, the next one comes
+        for _ in range(4):  # one child ends in the middle of a request, the next child starts
             pid, client = workers.pop(0)
             blocked = rpyc.async_(client.eval("__import__('time').sleep"))(1000)
             os.kill(pid, signal.SIGTERM)
@@ -286,7 +286,7 @@ def test_each_of_the_workers_of_a_prefork_server_can_be_reached(
 
 # ---- Daemons -------------------------------------------------------------------------------------
 
-#: Forks twice, closes everything that it does not know, and tells argv[2] what servers it has.
+#: Forks twice, closes all descriptors that it does not know, and sends its servers to argv[2].
 DAEMON = """
 import json, os, sys, time, warnings
 warnings.simplefilter("ignore")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Other programs and worker processes that the program starts: nothing of the server is in them."""
+"""No part of the server is in other programs and worker processes that the program starts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_request_can_start_processes_in_all_the_usual_ways(
         assert pipe.read() == "y\n"
 
 
-#: Prints what the descriptors are that a process was started with.
+#: Prints the descriptors with which a process was started.
 LIST_DESCRIPTORS = """
 import contextlib, json, os
 names = []
@@ -123,8 +123,8 @@ def test_a_request_may_make_another_program_of_the_process(
 
 # ---- multiprocessing and its like ----------------------------------------------------------------
 
-#: Runs argv[1], which finds out what sockets other processes have: SOCKETS is an expression for
-#: that. None of them may be one that this process has.
+#: Runs argv[1], which finds the sockets of other processes: SOCKETS is an expression for this. None
+#: of them may be a socket of this process.
 MULTI = """
 import json, sys, warnings
 warnings.simplefilter("ignore")

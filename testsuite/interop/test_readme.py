@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The example in README.md: the program that it quotes, and what it says that the client prints."""
+"""The example in README.md: the program that it quotes, and the output of the client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROGRAM = "examples/test.py"
 
 
 def blocks() -> list[str]:
-    """The indented blocks of the section, dedented."""
+    """Returns the indented blocks of the section, without the indentation."""
     text = (ROOT / "README.md").read_text().partition("## Example\n")[2].partition("\n## ")[0]
     found = re.findall(r"(?:^    [^\n]*\n|^\n)+", text, re.MULTILINE)
     return [
@@ -25,7 +25,7 @@ def blocks() -> list[str]:
 
 
 def matches(shown: list[str], printed: list[str]) -> bool:
-    """Whether these are the lines that the README shows; "..." there stands for any."""
+    """Returns True if these are the lines in README.md; "..." there stands for any lines."""
     if not shown or not printed:
         return not shown and not printed
     if shown[0].strip() == "...":
@@ -34,8 +34,8 @@ def matches(shown: list[str], printed: list[str]) -> bool:
 
 
 def generalized(text: str) -> list[str]:
-    """The lines without what differs: the folder, idents, Python's own files, and names of threads
-    before Python 3.10."""
+    """Returns the lines without the parts that differ: the folder, thread IDs, the files of Python,
+    and the names of threads before Python 3.10."""
     text = text.replace(f'"{ROOT}/', '"')
     text = re.sub(r"started( daemon)? \d+", r"started\1 N", text).replace(" (work)", "")
     return re.sub(r'".*/threading\.py", line \d+', "threading.py", text).splitlines()
@@ -43,7 +43,7 @@ def generalized(text: str) -> list[str]:
 
 @pytest.fixture
 def program() -> Iterator[tuple[Running, int]]:
-    """The example, and its port."""
+    """Starts the example. Yields it and its port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     running = Running([python(), PROGRAM, str(port)], debuggee_environment(), cwd=ROOT)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Objects that change or go away while our code looks at them: by a property, an __eq__, a __del__.
+"""Objects that change or are deleted while the extension uses them: by a property, __eq__ or
+__del__.
 
-Nothing that is freed may be used. The builds with sanitizers and with a debug Python see it where
-the answer does not show it.
+Freed objects must not be used. If the result does not show it, the builds with sanitizers and with
+a debug Python detect it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Connect = Callable[[Debuggee], Any]
 
 @pytest.fixture
 def client(ours: Debuggee, connect: Connect) -> Any:
-    """A stock client, in whose namespace `module` puts code into a module that is imported."""
+    """A stock client. `module` in its namespace puts code into a module that is imported."""
     made = connect(ours)
     made.execute(
         "import gc, sys, types\n"
@@ -33,7 +34,7 @@ def client(ours: Debuggee, connect: Connect) -> Any:
 
 # ---- Docstrings ----------------------------------------------------------------------------------
 
-#: A class whose method is documented by a base class, after one with a property has been asked.
+#: A class whose method is documented by a base class, after another base class with a property.
 DOCUMENTED = """
 import gc, sys
 class Asked:
@@ -73,7 +74,7 @@ def test_a_method_that_changes_while_its_docstring_is_looked_for(client: Any, ac
     assert type(thing).method.__doc__ == "documented"
 
 
-#: A module's name that changes the function while it is turned into a str.
+#: The name of a module, which changes the function while it is converted to str.
 NAMED = """
 class Name:
     def __str__(self):
@@ -92,7 +93,7 @@ def test_a_function_that_changes_when_the_name_of_its_module_is_asked_for(client
     assert type(client.eval("sys.modules['named'].Sub()")).method.__doc__ is None
 
 
-#: A class with a key that looks like a name, and drops all there is when it is compared.
+#: A class with a key that equals a name. When it is compared, it deletes everything.
 KEYED = """
 import gc, sys
 class Key:
@@ -116,7 +117,7 @@ def test_a_class_that_goes_away_while_it_is_looked_into(client: Any) -> None:
 
 # ---- Exceptions ----------------------------------------------------------------------------------
 
-#: Exceptions whose attributes find the lists that our code has made of them, and empty those.
+#: Exceptions whose attributes find the lists that the extension has made for them, and clear them.
 EMPTYING = """
 import gc
 def empty(is_it):
@@ -175,7 +176,8 @@ def test_a_netref_whose_class_is_replaced_when_its_name_is_compared(client: Any)
     assert client.eval("type(found) is str")
 
 
-#: An object that becomes one of another class, the last of its own, when it is asked something.
+#: An object that changes to another class when it is asked something. It is the last object of its
+#: own class.
 TURNING = """
 import gc
 class Meta(type):
@@ -255,7 +257,7 @@ def test_a_namespace_whose_keys_end_the_connection(
         "def make(): return Made()\n"
     )
     client.execute("done = []\nsys.done = done")
-    made = last.namespace["make"]()  # held by the client alone, so until its end
+    made = last.namespace["make"]()  # only the client holds it, so until the client disconnects
     done = last.modules.sys.done
     with pytest.raises(EOFError):
         last.namespace["arm"](last.root.getconn(), made, done)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""testsuite/roots and make check-on. No release is installed: a fake one is this machine's /usr."""
+"""testsuite/roots and make check-on. Nothing is installed: /usr of this machine is the release."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Done = subprocess.CompletedProcess
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """With a cache folder, a home and an archive of the test's own."""
+    """Environment variables with a cache folder, a home folder and an archive for this test."""
     (tmp_path / "home").mkdir()
     env = {k: v for k, v in clean_environment().items() if not k.startswith("PIP_")}
     return {
@@ -41,7 +41,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def run(environment: dict[str, str], *arguments: object, before: str = "") -> Done[str]:
-    """Runs testsuite/roots; in a mount namespace, after the shell commands that are given."""
+    """Runs testsuite/roots. `before`: shell commands to run first, in a mount namespace."""
     command = [str(ROOTS), *map(str, arguments)]
     if before:
         command = ["unshare", "--mount", "sh", "-ec", before + '\nexec "$@"', "sh", *command]
@@ -162,7 +162,8 @@ def test_without_debootstrap_it_says_what_to_install(environment: dict[str, str]
 
 @pytest.fixture
 def broken_debootstrap(environment: dict[str, str], tmp_path: Path) -> Iterator[Path]:
-    """One that mounts, as the real one does, and fails. Gives the file of its arguments."""
+    """A debootstrap that mounts, as the real one does, and fails. Returns the file with its
+    arguments."""
     tool = tmp_path / "bin" / "debootstrap"
     tool.parent.mkdir()
     tool.write_text(
@@ -205,7 +206,7 @@ def test_an_installation_that_fails_leaves_no_release(
 
 @pytest.fixture
 def release(environment: dict[str, str]) -> str:
-    """Makes a release of this machine's files; gives the commands that mount them."""
+    """Makes a release of this machine's files. Returns the commands that mount them."""
     root = Path(environment["PYSTUCK_ROOTS"]) / "trixie"
     mounts = "mount --make-rprivate /\n"
     for folder in ("usr", "bin", "lib", "lib64", "sbin"):
@@ -295,7 +296,7 @@ def test_what_runs_ends_with_the_script(
         assert script.stdout.read(3) == b"in\n"
         script.send_signal(number)
         assert script.wait(PATIENCE) == -number
-        # The command has the fifo open for as long as it lives.
+        # The command keeps the FIFO open while it lives.
         wait_until(lambda: fifo.read() == b"", "the command to end")
     assert run(environment, "--remove", "3.13").returncode == 0
     assert not (Path(environment["PYSTUCK_ROOTS"]) / "trixie").exists()

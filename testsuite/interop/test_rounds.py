@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Everything that clients do, over and over: afterwards the program has what it had before.
+"""Everything that clients do, repeated: afterwards the program has what it had before.
 
-In a debug build of CPython (make check-debug) its references are counted as well.
+In a debug build of CPython (make check-debug), the references are counted as well.
 """
 
 from __future__ import annotations
@@ -19,28 +19,29 @@ from harness import SANITIZED, Debuggee
 
 ROUNDS = int(os.environ.get("PYSTUCK_ROUNDS", "30" if SANITIZED else "100"))
 
-#: Rounds before the first count: Python keeps something of much that it does for the first time.
+#: Rounds before the first count: Python keeps some objects when it does something for the first
+#: time.
 WARM_UP = 6
 
-#: How much more there may be afterwards of what is counted. Each part of a round happens at least
-#: once a round, and so would what it loses; a connection comes and goes in every other round. All
-#: is as many as before with Python 3.11 and 3.12, to the last reference.
+#: How much the counts may grow. Each part of a round runs at least once per round, and so would its
+#: leak; a connection is made and closed in every second round. With Python 3.11 and 3.12 all counts
+#: stay the same, to the last reference.
 TOLERANCE = ROUNDS // 10
 
-#: Python up to 3.10 has some blocks more for each function that it has run 1024 times.
+#: Python up to 3.10 allocates some more blocks for each function that has run 1024 times.
 BLOCKS_FOR_OFTEN_RUN = 60
 
 
 class Counts(NamedTuple):
-    """What the debuggee has."""
+    """The counts of the debuggee."""
 
-    references: int  # 0 but in a debug build
-    blocks: int  # of memory, of Python's allocator; 0 where there is none
-    objects: int  # that the garbage collector knows
+    references: int  # 0 except in a debug build
+    blocks: int  # blocks of Python's allocator; 0 if there is none
+    objects: int  # objects that the garbage collector knows
 
 
 class Rounds:
-    """Rounds on connections to one debuggee, half of them on one that stays, and counting."""
+    """Plays rounds with one debuggee, half of them on one connection that stays, and counts."""
 
     def __init__(self, debuggee: Debuggee) -> None:
         self.debuggee = debuggee
@@ -62,7 +63,7 @@ class Rounds:
                 rounds.run(connection, self.debuggee, parts)
 
     def count(self) -> Counts:
-        gc.collect()  # has the debuggee's objects given back
+        gc.collect()  # gives back the objects of the debuggee
         self.kept.ping()
         self.debuggee.wait_until_back_to(self.before)
         return Counts(*self.observer.eval("__import__('__main__').count()"))
@@ -80,14 +81,14 @@ class Rounds:
 
 @pytest.fixture
 def played(start_debuggee: Callable[..., Debuggee], socket_dir: Path) -> Iterator[Rounds]:
-    """Not over TCP, where what stock clients send piecemeal takes its time."""
+    """Not over TCP: there the small packets of stock clients are slow."""
     debuggee = start_debuggee("counted.py", unix_socket=str(socket_dir / "s"))
     with contextlib.closing(Rounds(debuggee)) as result:
         yield result
 
 
 def blame(played: Rounds) -> dict[str, Counts]:
-    """The parts of a round that lose something, and what in ten rounds."""
+    """Returns the parts of a round that leak something, and what leaks in ten rounds."""
     growths: dict[str, Any] = {}
     for part in rounds.PARTS:
         played.run(2, [part])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""selection.py: whose turn it is, which share, and when stock is tried against stock."""
+"""selection.py: which client has its turn, which share runs, and when stock runs against stock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def item(name: str, *markers: str, **params: Any) -> Any:
-    """What is asked of a test."""
+    """The parts of a test item that selection.py reads."""
     return SimpleNamespace(
         nodeid=name,
         callspec=SimpleNamespace(params=params),

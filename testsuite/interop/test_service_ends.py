@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""At whatever moment a client hangs up: its service ends in order and once, and nothing is left."""
+"""A client may disconnect at any moment: its service ends in order, once, and nothing is left."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from rawpeer import Handler, RawPeer, box, pass_object, raw_connect
 
 Start = Callable[..., Debuggee]
 
-#: What happens to a service from its beginning to its end.
+#: The events of a service from its beginning to its end.
 WHOLE = [
     "authenticator",
     "authenticator ends",
@@ -38,7 +38,7 @@ WHOLE = [
     "on_disconnect ends",
 ]
 
-#: The moments before a client's first message.
+#: The moments before the first message of a client.
 EARLY = ["authenticator", "__init__", "on_connect", "a question in on_connect"]
 
 
@@ -68,14 +68,14 @@ def start() -> Iterator[Start]:
 
 
 def told(debuggee: Debuggee) -> tuple[list[str], int]:
-    """What has happened, and how many of the objects that were made are alive."""
+    """Returns the events, and how many of the created objects are alive."""
     debuggee.write("tell\n")
     events, alive = json.loads(debuggee.read_line())
     return events, alive
 
 
 def assert_ends(debuggee: Debuggee, before: Any, expected: list[str], alive: int = 0) -> None:
-    """Waits for these events, and for the objects, threads and descriptors to be gone."""
+    """Waits for these events, and until the objects, threads and descriptors are gone."""
     wait_until(
         lambda: told(debuggee) == (expected, alive),
         "the service to end",
@@ -119,15 +119,15 @@ def test_events_are_those_of_a_stock_server(moment: str, start: Start) -> None:
 def thread_names(debuggee: Debuggee) -> list[str]:
     names = []
     for thread in debuggee.threads():
-        with contextlib.suppress(OSError):  # it has ended
+        with contextlib.suppress(OSError):  # the thread has ended
             names.append(Path(f"/proc/{debuggee.pid}/task/{thread}/comm").read_text().strip())
     return names
 
 
 @pytest.mark.parametrize("moment", EARLY[:3])
 def test_nothing_is_ended_while_it_is_begun(moment: str, start: Start) -> None:
-    """After a hang-up, a second thread ends a service whose request does not finish. It must not do
-    so while the service is still being made."""
+    """If a client disconnects while a request runs, another thread ends its service. It must not do
+    so while the service is still being created."""
     debuggee = start(moment=moment, run={"max_clients": 20})
     before = debuggee.holdings()
     clients = [raw_connect(debuggee) for _ in range(20)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Signals that come while a thread of the debuggee's has to do with a client that is not reading.
+"""Signals that arrive while a thread of the debuggee uses a client that does not read.
 
-Which signals our own threads leave to the program, test_invisible.py looks at.
+test_invisible.py checks which signals the server's threads leave to the program.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from rawpeer import Handler, RawPeer, give_thing, raw_connect, stop_reading
 
 @pytest.fixture
 def peer(obedient: Debuggee) -> Iterator[RawPeer]:
-    """A client, whose object and connection are `thing` and `conn` in that program, where requests
-    to it may take an hour."""
+    """A client whose object and connection are `thing` and `conn` in the program. Requests to it
+    may take an hour."""
     with raw_connect(obedient) as raw:
         give_thing(raw)
         assert tell(obedient, "import signal, time; conn = thing.____conn__") is None
@@ -34,7 +34,7 @@ def test_a_handler_that_raises_interrupts_a_close(obedient: Debuggee, peer: RawP
         "signal.signal(signal.SIGALRM, fail)\n"
         "signal.setitimer(signal.ITIMER_REAL, 0.2)\n"
         "conn.close()\n"
-        "signal.pause()\n"  # if it came too late
+        "signal.pause()\n"  # if the signal arrived too late
     )
     assert tell(obedient, code) == "LookupError: by the handler"
 
@@ -74,7 +74,7 @@ def test_a_handler_cannot_use_a_client_that_its_thread_is_sending_to(
 
     wait_until(is_handled, "the handler to be done")
     assert json.loads(obedient.read_line()) == "TimeoutError"
-    # What was being sent goes on.
+    # The sending continues.
     message = peer.receive()
     assert message is not None
     assert message.args[0] == Handler.SETATTR

@@ -18,7 +18,7 @@ Connect = Callable[[Debuggee], Any]
 
 @pytest.fixture
 def start() -> Iterator[Callable[[str], Debuggee]]:
-    """Starts the program; at the end of the test it has to go on as if alone."""
+    """Starts the program. At the end of the test it must run as if there were no server."""
     started: list[Debuggee] = []
 
     def start_it(how: str) -> Debuggee:
@@ -50,7 +50,8 @@ def test_requests_run_in_the_interpreter_of_the_server(
 def test_an_interpreter_with_clients_is_not_busy(
     start: Callable[[str], Debuggee], connect: Connect
 ) -> None:
-    """Its own module runs nothing in an interpreter that has more than one thread state."""
+    """Python's module for interpreters runs nothing in an interpreter with more than one thread
+    state."""
     debuggee = start("module")
     c = connect(debuggee)
     for n in range(10):
@@ -86,7 +87,7 @@ def test_the_end_of_an_interpreter_hangs_up_and_lets_go_of_everything(
 
 
 def in_background(function: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
-    """Starts a thread that calls a function; its result, or what that raises, is in the list."""
+    """Calls a function on a new thread. Appends its result, or its exception, to the list."""
     results: list[Any] = []
 
     def run() -> None:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A stock client calls every builtin, and all that the most used modules have: the program lives.
+"""A stock client calls every builtin and every callable of the most used modules. The program
+lives.
 
-Each callable gets no argument, one of every kind, and two and three with every kind in every place.
-Normally a few of them, chosen by the seed that is printed; all of them with PYSTUCK_SLOW=1.
+Each callable is called without arguments, with one argument of each kind, and with two and three
+arguments with each kind in each place. With PYSTUCK_SLOW=1 all are called, else some of them, which
+the printed seed selects.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import pytest
 import rpyc
 from harness import SANITIZED, STRANGER, Debuggee, command, debuggee_environment
 
-#: What ends the program, stops it, or another one, on purpose; or what replaces it.
+#: Callables that end, stop or replace a process, or wait, on purpose.
 ON_PURPOSE = {
     "os": "_exit abort kill killpg fork forkpty pidfd_open plock reboot posix_spawn posix_spawnp "
     "execl execle execlp execlpe execv execve execvp execvpe spawnl spawnle spawnlp spawnlpe "
@@ -37,19 +39,20 @@ ON_PURPOSE = {
     "resource": "setrlimit",
 }
 
-#: What crashes CPython without us, too.
+#: Callables that crash CPython without pystuck, too.
 FAULTS_OF_PYTHON = {
-    "time": "pthread_getcpuclockid",  # of a number that is no thread's: said in its documentation
+    # with a number that identifies no thread, as its documentation says
+    "time": "pthread_getcpuclockid",
 }
 
-#: Seconds for a call. One that takes longer is left to its thread.
+#: Seconds for a call. A call that takes longer continues on its thread.
 TIMEOUT = 1
 
 SLOW = os.environ.get("PYSTUCK_SLOW", "") not in ("", "0", "no")
 
 
 class Sweep:
-    """A program that is swept, and its client."""
+    """A program whose callables are called, and its client."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -59,7 +62,7 @@ class Sweep:
         self.start()
 
     def start(self) -> None:
-        """Starts the program anew."""
+        """Starts a new program."""
         self.end()
         argv = command("swept.py", str(self.folder), self.user)
         self.debuggee = Debuggee(argv, debuggee_environment(PYTHONWARNINGS="ignore"))
@@ -67,12 +70,12 @@ class Sweep:
         self.connect()
 
     def end(self) -> None:
-        """Ends it."""
+        """Ends the program."""
         if self.debuggee:
             self.debuggee.kill()
 
     def connect(self) -> None:
-        """Connects anew: what the client had before is left to its thread."""
+        """Connects again. Calls of the old connection continue on their threads."""
         assert self.debuggee
         self.client = rpyc.classic.connect("127.0.0.1", self.debuggee.port)
         self.client._config["sync_request_timeout"] = TIMEOUT
@@ -85,7 +88,7 @@ class Sweep:
         ]
 
     def look(self, call: str) -> None:
-        """Whether the program lives, which is what this is about; and its client, which may not."""
+        """Checks that the program lives. Starts a new one if the client has lost its connection."""
         assert self.debuggee
         status = self.debuggee.popen.poll()
         if status is not None:
@@ -94,7 +97,7 @@ class Sweep:
             self.start()
 
     def call(self, module: str, name: str, numbers: tuple[int, ...]) -> None:
-        """One call, with arguments of these kinds."""
+        """Makes one call, with arguments of these kinds."""
         try:
             getattr(self.client.modules[module], name)(*(self.kinds[n] for n in numbers))
         except (TimeoutError, rpyc.AsyncResultTimeout):
@@ -108,7 +111,7 @@ class Sweep:
 
 
 def arguments(count: int) -> Iterator[tuple[int, ...]]:
-    """Numbers of kinds: every one in every place."""
+    """Yields tuples of kinds, by number: each kind in each place."""
     yield ()
     for length in (1, 2, 3):
         for n in range(count):
@@ -117,7 +120,7 @@ def arguments(count: int) -> Iterator[tuple[int, ...]]:
 
 @pytest.fixture
 def sweep(tmp_path: Path) -> Iterator[Sweep]:
-    """A program to be swept."""
+    """Starts a program for the test."""
     made = Sweep(tmp_path)
     yield made
     made.end()

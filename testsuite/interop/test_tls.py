@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""librpyc over TLS, on stock servers with rpyc's SSLAuthenticator."""
+"""librpyc over TLS, with stock servers that use rpyc's SSLAuthenticator."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def serve(request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
 
 
 def use(port: str, *arguments: str, host: str = "127.0.0.1") -> str:
-    """What the C program says of a connection."""
+    """Returns the output of the C program."""
     done = subprocess.run(
         c_program("TLS_USER", host, port, *arguments),
         env=clean_environment(LD_LIBRARY_PATH=build_setting("LIBRPYC_SSL_PATH")),
@@ -116,7 +116,8 @@ def test_a_client_certificate_is_shown(serve: Callable[..., str], files: Files) 
 
 
 def test_a_missing_client_certificate_is_named(serve: Callable[..., str], files: Files) -> None:
-    """With TLS 1.3 the server says so after the handshake, and may be gone before we have sent."""
+    """With TLS 1.3 the server reports this after the handshake, perhaps before the client has sent
+    anything."""
     port = serve(files.server_key, files.server_cert, files.ca)
     for _ in range(20):
         answer = use(port, f"ca={files.ca}")

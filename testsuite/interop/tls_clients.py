@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Clients that come over TLS: stock ones, in processes of their own, and bare ones."""
+"""Clients that connect over TLS: stock ones, in processes of their own, and raw ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ needs_tls = pytest.mark.skipif(
 
 
 def client_files(files: Files) -> dict[str, str]:
-    """Arguments of ssl_connect for a client that shows its certificate."""
+    """Returns arguments of ssl_connect for a client with a certificate."""
     return {"keyfile": files.client_key, "certfile": files.client_cert}
 
 
@@ -43,7 +43,7 @@ c.close()
 
 
 def visit(setting: str, port: int | None, **files: str) -> Any:
-    """What a stock client sees as the credentials that it has over there."""
+    """Returns the credentials that the server has for a stock client."""
     done = subprocess.run(
         [python(), "-c", VISIT, str(port), json.dumps(files)],
         env=stock_environment(setting),
@@ -57,8 +57,8 @@ def visit(setting: str, port: int | None, **files: str) -> Any:
 
 
 def try_tls(port: int | None, version: str = "TLSv1_3", **files: str) -> str:
-    """What becomes of a client that asks for the root, with this version of TLS at most: "served",
-    or how it ended."""
+    """Requests the root with at most this version of TLS. Returns "served", or how the connection
+    ended."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

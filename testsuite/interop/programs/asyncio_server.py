@@ -1,7 +1,8 @@
-"""A program whose main thread runs an asyncio loop, with our server in it, or one of stock rpyc.
+"""A program whose main thread runs an asyncio loop, with pystuck's server or a server of stock
+rpyc.
 
-Argument: "" for our server, or the stock service. It prints where that is, and goes on once there
-is a line on stdin.
+Argument: "" for pystuck's server, else the service for stock's. It prints the address, and
+continues after a line on stdin.
 """
 
 import asyncio

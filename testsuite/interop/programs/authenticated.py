@@ -1,9 +1,9 @@
-"""A program whose server has an authenticator, of stock rpyc's or one of its own.
+"""A program whose server has an authenticator, rpyc's SSLAuthenticator or another one.
 
-Argument, as JSON: `ssl`: the arguments of SSLAuthenticator; or `password`: what a client says
-first; or `wrap`: an authenticator that returns another socket. `run`: arguments for run_server. It
-prints where its server is, then what its logger hears from warnings on, and ends once there is a
-line on stdin.
+Argument, as JSON: `ssl`: the arguments of SSLAuthenticator; or `password`: the first bytes that a
+client must send; or `wrap`: an authenticator that returns another socket. `run`: arguments of
+run_server. It prints the address of its server, then the messages of its logger from warnings on,
+and ends after a line on stdin.
 """
 
 import json
@@ -21,7 +21,7 @@ def password(sock: socket.socket) -> tuple[socket.socket, object]:
     sock.settimeout(5)
     if sock.recv(len(wanted["password"])) != wanted["password"].encode():
         raise AuthenticationError("wrong password")
-    return sock, {"name": "whoever knows it"}
+    return sock, {"name": "the password is known"}
 
 
 def wrap(sock: socket.socket) -> tuple[object, object]:

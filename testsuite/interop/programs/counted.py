@@ -1,8 +1,7 @@
-"""A program with two servers, for the classic service and for one of its own, that counts what it
-has.
+"""A program with two servers, for the classic service and for its own, which counts its objects.
 
-Argument: what `run_server` is called with, as JSON: a Unix socket, to whose name the second server
-adds "-service". It prints where it is, and goes on once there is a line on stdin. What is above
+Argument: the arguments of `run_server`, as JSON. They have a Unix socket; the second server adds
+"-service" to its name. It prints the address, and continues after a line on stdin. The code above
 `count` is for its clients, see rounds.py.
 """
 
@@ -15,7 +14,7 @@ import pystuck
 
 
 class Thing:
-    """Has what all objects can have."""
+    """Has everything that objects can have."""
 
     shared = 1
 
@@ -35,7 +34,7 @@ class Thing:
         return args
 
     def me(self) -> object:
-        """Itself."""
+        """Returns itself."""
         return self
 
     def fail(self, *args: object) -> None:
@@ -45,7 +44,7 @@ class Thing:
 
 
 class Guarded:
-    """Decides itself who gets what."""
+    """Decides itself which attributes a client gets."""
 
     def __init__(self) -> None:
         self.kept = None
@@ -63,7 +62,7 @@ class Guarded:
 
 
 class Broken:
-    """An object of which nothing can be asked."""
+    """An object for which every request fails."""
 
     def _fail(self, *args: object) -> None:
         raise RuntimeError("broken")
@@ -73,7 +72,7 @@ class Broken:
 
 
 class Nameless:
-    """An object that cannot say what it is, and so cannot be sent."""
+    """An object that has no type name, and so cannot be sent."""
 
     @property
     def __class__(self) -> type:
@@ -81,7 +80,7 @@ class Nameless:
 
 
 class Unprintable(ValueError):
-    """An exception that cannot be shown."""
+    """An exception that cannot be converted to text."""
 
     def __str__(self) -> str:
         raise RuntimeError("no str")
@@ -94,7 +93,7 @@ class Unprintable(ValueError):
 
 
 class Manager:
-    """A context manager that swallows or not."""
+    """A context manager that swallows the exception or not."""
 
     def __init__(self, answer: object) -> None:
         self.answer = answer
@@ -109,7 +108,8 @@ class Manager:
 
 
 class Service:
-    """What the clients of the second server get. It is no rpyc.Service, for there is no rpyc."""
+    """What the clients of the second server get. It does not derive from rpyc.Service: the program
+    has no rpyc."""
 
     def on_connect(self, conn: object) -> None:
         self.conn = conn
@@ -138,7 +138,7 @@ def generate(count: int, fail: bool = False) -> object:
 
 
 def attempt(function: object, *args: object) -> object:
-    """What comes of a call, or the name of the exception and its arguments."""
+    """Returns the result of a call, or the name of the exception and its arguments."""
     try:
         return function(*args)
     except BaseException as error:
@@ -146,7 +146,7 @@ def attempt(function: object, *args: object) -> object:
 
 
 def in_thread(function: object, *args: object) -> object:
-    """What comes of a call in a thread of its own."""
+    """Returns the result of a call on another thread."""
     results = []
     thread = threading.Thread(target=lambda: results.append(attempt(function, *args)))
     thread.start()
@@ -155,7 +155,7 @@ def in_thread(function: object, *args: object) -> object:
 
 
 def use(thing: object, others: object) -> None:
-    """Does to an object of the client's all that can be done to it."""
+    """Does everything with an object of the client."""
     assert thing.text == "mine"
     assert attempt(lambda: thing.missing)[0] == "AttributeError"
     thing.extra = others
@@ -192,13 +192,14 @@ def use(thing: object, others: object) -> None:
 
 
 def count() -> tuple[int, int, int]:
-    """How many references, blocks of memory and objects with a cycle there are.
+    """Returns the number of references, of memory blocks, and of objects that the garbage collector
+    knows.
 
-    References only in a debug build of Python.
+    References are counted only in a debug build of Python.
     """
-    for _ in range(4):  # what a __del__ or a weakref's callback lets go of, too
+    for _ in range(4):  # __del__ and callbacks of weakrefs release more objects
         gc.collect()
-    # It keeps names that were looked up of late, each under its address.
+    # It keeps recently used names, each by its address.
     sys._clear_type_cache()
     references = getattr(sys, "gettotalrefcount", int)()
     return references, sys.getallocatedblocks(), len(gc.get_objects())

@@ -1,7 +1,8 @@
-"""A program with greenlets of all kinds in two threads, and our server.
+"""A program with greenlets of all kinds in two threads, and pystuck's server.
 
-Arguments: what `run_server` is called with, as JSON. It prints where its server is, and goes on
-once there is a line on stdin. What must not be touched from outside takes a note in `touched`.
+Arguments: the arguments of `run_server`, as JSON. It prints the address of its server, and
+continues after a line on stdin. Objects that must not be touched from outside record it in
+`touched`.
 """
 
 import json
@@ -17,7 +18,7 @@ touched = []
 
 
 class Touchy(greenlet.greenlet):
-    """A greenlet that notices who asks whether it is alive, and where."""
+    """A greenlet that records where its liveness was read."""
 
     def __bool__(self) -> bool:
         touched.append("__bool__")
@@ -30,7 +31,7 @@ class Touchy(greenlet.greenlet):
 
 
 class Pretender:
-    """An object of which isinstance asks what it is."""
+    """An object that is asked for its class by isinstance."""
 
     @property
     def __class__(self) -> type:
@@ -39,7 +40,7 @@ class Pretender:
 
 
 class Nameless(greenlet.greenlet):
-    """A greenlet that cannot be shown."""
+    """A greenlet whose repr fails."""
 
     def __repr__(self) -> str:
         raise RuntimeError

@@ -1,8 +1,8 @@
-"""A program with our server and a logger, which prints what it hears from warnings on.
+"""A program with pystuck's server and a logger. It prints the logger's messages from warnings on.
 
-Arguments: what `run_server` is called with, as JSON; and optionally, as JSON: `user`, to become
-before that, and `umask`. It prints where its server is, or what run_server raised, and ends once
-there is a line on stdin.
+Arguments: the arguments of `run_server`, as JSON; and optionally, as JSON: `user`, to become this
+user first, and `umask`. It prints the address of its server, or the exception of run_server, and
+ends after a line on stdin.
 """
 
 import json

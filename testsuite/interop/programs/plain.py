@@ -1,7 +1,7 @@
-"""A program with our server that runs to its end when there is a line on stdin.
+"""A program with pystuck's server that ends normally after a line on stdin.
 
-Arguments: what `run_server` is called with, as JSON; and what to execute before that line, and
-after it.
+Arguments: the arguments of `run_server`, as JSON; code to execute before this line; and code to
+execute after it.
 """
 
 import json

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Changes the rights of a process: its uids, gids and capabilities. For the programs beside it, and
-for the tests."""
+"""Changes the uids, gids and capabilities of a process. For other programs here, and for tests."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ def _check(result: int) -> None:
 
 
 def set_capabilities(capabilities: int) -> None:
-    """Gives the calling thread, and no other one, these permitted and effective capabilities."""
+    """Gives only the calling thread these permitted and effective capabilities."""
     low, high = capabilities & 0xFFFFFFFF, capabilities >> 32
     head = struct.pack("Ii", _LINUX_CAPABILITY_VERSION_3, 0)
     _check(_libc.capset(head, struct.pack("6I", low, low, 0, high, high, 0)))
@@ -32,7 +31,8 @@ def set_capabilities(capabilities: int) -> None:
 def become(
     uids: Sequence[int], gids: Sequence[int], groups: Sequence[int] = (), capabilities: int = 0
 ) -> None:
-    """Gives the process real, effective and saved ids, and the calling thread capabilities."""
+    """Sets the real, effective and saved ids of the process, and the capabilities of the calling
+    thread."""
     _check(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
     os.setgroups(groups)
     os.setresgid(*gids)
@@ -41,13 +41,13 @@ def become(
 
 
 def be_as_after_exec() -> None:
-    """Lets others of the process's user look into it: not so once a process has changed its user,
-    but again when it has run another program."""
+    """Makes the process readable for other processes of its user: it is not after it has changed
+    its user, but is again after it has executed another program."""
     _check(_libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0))
 
 
 def leave_user_namespace() -> None:
-    """Moves the process, which must have one thread, to a user namespace of its own. There it has
-    all capabilities."""
+    """Moves the process, which must have one thread, to a new user namespace, in which it has all
+    capabilities."""
     clone_newuser = 0x10000000
     _check(_libc.unshare(clone_newuser))

@@ -1,9 +1,9 @@
-"""A program with several servers that does what it is told.
+"""A program with several servers that executes the code it reads.
 
-Arguments, as JSON: a list of what each server's run_server is called with, and code that runs
-before they are started. It prints where the servers are, and what their loggers hear goes to
-stderr. Then it executes each line of stdin, which is code as JSON, and prints the exception, or
-null; and it ends where there are no more.
+Arguments, as JSON: a list with the arguments of run_server for each server, and code to run before
+they are started. It prints the addresses of the servers; the messages of their loggers go to
+stderr. It executes each line of stdin, which is code as JSON, and prints the exception or null. It
+ends at the end of stdin.
 """
 
 import json
@@ -21,7 +21,7 @@ logger.addHandler(logging.StreamHandler())
 
 
 def start_thread(function, *arguments):
-    """Has another thread, which goes on for as long as the program, call a function first."""
+    """Calls a function on a new thread, which then lives as long as the program."""
     called = threading.Event()
 
     def run():

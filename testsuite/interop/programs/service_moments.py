@@ -1,9 +1,9 @@
-"""A program that serves one rpyc.Service and stops at one moment until it is told to go on.
+"""A program that serves one rpyc.Service and stops at one moment until it may continue.
 
 Arguments: "stock" or "ours"; as JSON: `moment`: where to stop; `raises`: where to raise; `forks`:
-where to fork; `instance`: whether the service is an instance. The main thread obeys: "go" ends the
-stop, "close" closes the server, "fork" forks and prints the child's status, "tell" prints the
-events and the number of live objects that were made for clients.
+where to fork; `instance`: whether the service is an instance. The main thread obeys commands: "go"
+ends the stop, "close" closes the server, "fork" forks and prints the child's status, "tell" prints
+the events and the number of live objects that were made for clients.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ going = threading.Event()
 
 
 def say(text: str) -> None:
-    """Without sys.stdout, whose lock a forked child would inherit."""
+    """Prints without sys.stdout, whose lock a forked child would inherit."""
     os.write(1, text.encode() + b"\n")
 
 
@@ -46,11 +46,11 @@ def moment(name: str) -> None:
 
 
 class Credentials:
-    """What the authenticator gives."""
+    """The result of the authenticator."""
 
 
 class TheService(rpyc.Service):
-    """Says what it is told."""
+    """Prints its events."""
 
     def __init__(self) -> None:
         with moment("__init__"):

@@ -1,7 +1,7 @@
-"""A program that serves one rpyc.Service, with stock's ThreadedServer or with our run_server.
+"""A program that serves one rpyc.Service, with stock's ThreadedServer or with pystuck's run_server.
 
-Arguments: "stock" or "ours"; a protocol_config as JSON; and which service, if not TheService. What
-the service is told is printed.
+Arguments: "stock" or "ours"; a protocol_config as JSON; and the service, if not TheService. It
+prints the events of the service.
 """
 
 import json
@@ -15,7 +15,7 @@ from rpyc.utils.server import ThreadedServer
 
 
 class Thing:
-    """Something that is given to clients."""
+    """An object for clients."""
 
     public = 1
     exposed_shown = 2
@@ -38,7 +38,7 @@ class Thing:
 
 
 class Manager:
-    """Something for `with`, which is told of exceptions."""
+    """A context manager that records the exceptions that it gets."""
 
     seen: list = []
 
@@ -50,11 +50,11 @@ class Manager:
 
 
 class Mine(Exception):
-    """An exception that the client has, too."""
+    """An exception class that the client has, too."""
 
 
 class Guarded:
-    """Something that decides itself."""
+    """An object that decides itself about access to its attributes."""
 
     def _rpyc_getattr(self, name: str) -> object:
         if name == "no":
@@ -63,7 +63,7 @@ class Guarded:
 
 
 class TheService(rpyc.Service):
-    """Greets, and gives things away."""
+    """Greets, and gives objects to clients."""
 
     ALIASES = ("the",)
     hidden = 5
@@ -114,21 +114,21 @@ class TheService(rpyc.Service):
 
 
 class EmptyService(TheService):
-    """One with a length, which is 0."""
+    """A service with a length of 0."""
 
     def __len__(self) -> int:
         return 0
 
 
 class FalseService(TheService):
-    """One that says that it is false."""
+    """A service that is false."""
 
     def __bool__(self) -> bool:
         return False
 
 
 class ModestService(TheService):
-    """One that gives its modules, and runs no code."""
+    """A service that gives its modules, and runs no code."""
 
     def exposed_getmodule(self, name: str) -> object:
         return __import__(name, None, None, "*")

@@ -1,8 +1,8 @@
-"""A program that is nothing but a server of stock rpyc, of any kind, and a thread beside it.
+"""A program with a server of stock rpyc of any kind, and one more thread.
 
-Arguments: the server's class, and the arguments for it as JSON; "ssl" in them are those of
-SSLAuthenticator. The server runs on the main thread, as stock's own scripts have it: forking and
-gevent need that. The program prints where the server is.
+Arguments: the server's class, and its arguments as JSON; "ssl" in them are the arguments of
+SSLAuthenticator. The server runs on the main thread, as in stock's scripts: ForkingServer and
+GeventServer need this. The program prints the address of the server.
 """
 
 import json

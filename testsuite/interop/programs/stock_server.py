@@ -1,6 +1,6 @@
-"""The stuck program of the README with a server of stock rpyc, or the original pystuck, in it.
+"""The stuck program of the README with a server of stock rpyc, or with the original pystuck.
 
-Argument: what to serve. It prints where, and goes on once there is a line on stdin.
+Argument: what to serve. It prints the address, and continues after a line on stdin.
 """
 
 import json
@@ -22,7 +22,7 @@ def work() -> None:
 
 
 def serve_stock(service_class: type) -> int:
-    """Serves as rpyc_classic.py does, in a thread."""
+    """Serves as rpyc_classic.py does, on a thread."""
     logging.getLogger().addHandler(logging.NullHandler())
     server = ThreadedServer(service_class, hostname="127.0.0.1", port=0, auto_register=False)
     threading.Thread(target=server.start, daemon=True, name="server").start()
@@ -32,7 +32,7 @@ def serve_stock(service_class: type) -> int:
 
 
 def serve_original() -> int:
-    """Serves as the original pystuck does, which does not say on which port it is."""
+    """Serves as the original pystuck does, which does not tell its port."""
     import pystuck
     import rpyc.utils.server
 
@@ -51,7 +51,7 @@ def serve_original() -> int:
 
 
 def serve(what: str) -> int:
-    """Starts the server that is asked for, and returns its port."""
+    """Starts the requested server, and returns its port."""
     if what == "original":
         return serve_original()
     return serve_stock(getattr(service, what))

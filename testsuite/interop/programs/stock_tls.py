@@ -1,7 +1,7 @@
 """A program with a server of stock rpyc over TLS.
 
-Argument, as JSON: the arguments of SSLAuthenticator, or null: without TLS. It prints where its
-server is, and ends once there is a line on stdin.
+Argument, as JSON: the arguments of SSLAuthenticator, or null: without TLS. It prints the address of
+its server, and ends after a line on stdin.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""The stuck program of the README: the main thread waits for a lock that another one holds.
+"""The stuck program of the README: the main thread waits for a lock that another thread holds.
 
-Arguments: what `run_server` is called with, as JSON; and optionally a user to become before that.
-It prints where its server is, and goes on once there is a line on stdin.
+Arguments: the arguments of `run_server`, as JSON; and optionally a user to become first. It prints
+the address of its server, and continues after a line on stdin.
 """
 
 import importlib.util  # noqa: F401

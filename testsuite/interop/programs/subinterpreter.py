@@ -1,8 +1,8 @@
-"""A program that runs code in a subinterpreter, with our server in that.
+"""A program that runs code with pystuck's server in a subinterpreter.
 
-Argument: how the subinterpreter is run: "module", by the interpreters' own module, line by line as
-stdin has it, each of which is answered with "done" or the failure; or "end", by Py_NewInterpreter,
-which ends it after a line on stdin.
+Argument: how the subinterpreter runs. "module": by Python's module for interpreters, line by line
+from stdin; each line is answered with "done" or the failure. "end": by Py_NewInterpreter, which
+ends it after a line on stdin.
 """
 
 import os

@@ -1,7 +1,8 @@
-"""A program with our server, whose client calls everything: unprivileged, in an empty folder.
+"""A program with pystuck's server, for a client that calls everything: unprivileged, in an empty
+folder.
 
-Arguments: the folder, and a user to become, or nothing. It prints where its server is, and ends
-with its stdin.
+Arguments: the folder, and a user to become, or "". It prints the address of its server, and ends at
+the end of stdin.
 """
 
 import importlib
@@ -20,7 +21,7 @@ queue random re select shlex signal socket statistics string struct sys textwrap
 tokenize traceback types typing unicodedata uuid warnings weakref zlib _thread
 """.split()
 
-for name in MODULES:  # as another user it may not be able to
+for name in MODULES:  # another user may not be able to import them
     importlib.import_module(name)
 server = pystuck.run_server(port=0)
 os.chdir(sys.argv[1])
@@ -32,6 +33,6 @@ if sys.argv[2]:
     os.setresgid(*[int(sys.argv[2])] * 3)
     os.setresuid(*[int(sys.argv[2])] * 3)
 print(json.dumps({"host": server.host, "port": server.port, "modules": MODULES}), flush=True)
-lines = os.dup(0)  # a client may close the other one
+lines = os.dup(0)  # a client may close descriptor 0
 while os.read(lines, 1):
     pass
