@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "interop"))
 
-import stock_cases  # noqa: E402
+import cases  # noqa: E402
 from forwarder import Forwarder  # noqa: E402
 from harness import (  # noqa: E402
     RPYC4,
@@ -305,10 +305,10 @@ def chosen(sessions: Sessions, side: str) -> Iterator[str]:
 def record_cases(client: Stock, server: Stock | None) -> Iterator[tuple[str, Recorder]]:
     """The cases of the interop tests, with one pair of peers."""
     process, debuggee = None, None
-    modules = ("stock_cases", *StockClient.MODULES)
+    modules = StockClient.MODULES
     try:
-        for case in stock_cases.names_of(*modules):
-            if case in stock_cases.ENDLESS or any(
+        for case in cases.names_of(*modules):
+            if case in cases.ENDLESS or any(
                 each.hangs for each in differences(case, client, server)
             ):
                 continue

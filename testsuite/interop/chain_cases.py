@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import rpyc
-from stock_cases import Differs, case, connect, is_netref, raises, wait_until
+from cases import Differs, case, connect, is_netref, raises, wait_until
 
 
 @contextlib.contextmanager

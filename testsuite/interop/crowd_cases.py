@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import rpyc
+from cases import address, case, connect, raises, wait_until
 from chain_cases import Given, serving
 from rpyc.utils.helpers import buffiter
-from stock_cases import address, case, connect, raises, wait_until
 
 #: What a client gets if another client has disconnected or the server has ended.
 ENDINGS = (EOFError, OSError)

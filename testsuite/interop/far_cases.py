@@ -10,7 +10,7 @@ import gc
 from typing import Any
 
 import rpyc
-from stock_cases import Differs, address, case, is_netref, raises, wait_until
+from cases import Differs, address, case, is_netref, raises, wait_until
 
 
 def far(c: Any) -> Any:

@@ -14,8 +14,9 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+from cases import PATIENCE, Differs, case, connect, raises, wait_until
+from client_object_cases import Thing
 from rpyc.utils import helpers
-from stock_cases import PATIENCE, Differs, Thing, case, connect, raises, wait_until
 
 #: How often each thread does it.
 MAY_HANG = Differs("it may hang there, as was reported", server="rpyc*", hangs=True)

@@ -23,9 +23,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+import cases
 import figures
 import pytest
-import stock_cases
 from programs import rights
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -479,12 +479,23 @@ def start_stuck(stock: Stock | None = None, *more_settings: str) -> Debuggee:
 
 
 class StockClient(Running):
-    """A process with one of the stock rpyc versions, in which the cases of stock_cases.py run.
+    """A process with one of the stock rpyc versions, which runs cases (see cases.py).
 
-    `modules` are what else has cases, `more_settings` more of the build's packages for it.
+    `modules` define its cases; `more_settings` name more of the build's packages for it.
     """
 
-    MODULES = ("helper_cases", "object_cases", "hang_cases", "chain_cases")
+    MODULES = (
+        "basic_cases",
+        "value_cases",
+        "exception_cases",
+        "server_object_cases",
+        "client_object_cases",
+        "lifetime_cases",
+        "helper_cases",
+        "object_cases",
+        "hang_cases",
+        "chain_cases",
+    )
 
     def __init__(
         self, stock: Stock, modules: tuple[str, ...] = MODULES, more_settings: tuple[str, ...] = ()
@@ -509,10 +520,10 @@ class StockClient(Running):
             pytest.fail(f"under rpyc {self.version}:\n{answer['failure']}", pytrace=False)
 
 
-def differences(case: str, client: Stock, server: Stock | None) -> list[stock_cases.Differs]:
+def differences(case: str, client: Stock, server: Stock | None) -> list[cases.Differs]:
     """Why a case does not hold with this client at this server."""
     names = str(client), str(server or "ours")
-    return [each for each in stock_cases.DIFFERENCES[case] if each.concerns(*names)]
+    return [each for each in cases.DIFFERENCES[case] if each.concerns(*names)]
 
 
 def expect_difference(

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import rpyc
+from cases import Differs, case, connect, is_netref, raises, wait_until
 from rpyc.core import consts
 from rpyc.utils import classic, helpers
-from stock_cases import Differs, case, connect, is_netref, raises, wait_until
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import pickle
 from typing import Any
 
 import rpyc
-from stock_cases import case, is_netref, raises
+from cases import case, is_netref, raises
 
 with contextlib.suppress(ImportError):  # a process that only lists the cases has no numpy
     import numpy as np

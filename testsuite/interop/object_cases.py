@@ -9,10 +9,10 @@ import sys
 import types
 from typing import Any
 
+from cases import RELEASED_TWICE, Differs, case, connect, raises, wait_until
 from rpyc.core import consts
 from rpyc.core.netref import LOCAL_ATTRS
 from rpyc.lib import get_id_pack, get_methods
-from stock_cases import RELEASED_TWICE, Differs, case, connect, raises, wait_until
 
 # ---- Requests ------------------------------------------------------------------------------------
 

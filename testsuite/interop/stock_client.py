@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The program that runs the cases of stock_cases.py and its like with one stock rpyc.
+"""Runs cases with one stock rpyc, as standard input asks for them; see cases.py.
 
-Arguments: the patience of a case, and the modules that have the cases.
+Arguments: the seconds after which a request of a case counts as lost, and the modules that define
+the cases.
 """
 
 import importlib
 import sys
 
-import stock_cases
+import cases
 
+cases.PATIENCE = float(sys.argv[1])  # before the modules below import it
 for name in sys.argv[2:]:
     importlib.import_module(name)
 
-stock_cases.main()
+cases.main()

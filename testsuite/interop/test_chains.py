@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import cases
 import pytest
-import stock_cases
 from harness import (
     RPYC5,
     RPYC6,
@@ -67,7 +67,7 @@ def chain(request: pytest.FixtureRequest) -> Iterator[tuple[StockClient, Debugge
             process.kill()
 
 
-@pytest.mark.parametrize("case", stock_cases.names_of("far_cases"))
+@pytest.mark.parametrize("case", cases.names_of("far_cases"))
 def test_a_stock_client_finds_at_the_end_of_a_chain_that(
     case: str,
     chain: tuple[StockClient, Debuggee, Debuggee],

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """CTXEXIT with an exception: clients that do not tell the exception, or disconnect.
 
-For the answers of stock clients see stock_cases.py.
+For the answers of stock clients see server_object_cases.py.
 """
 
 from __future__ import annotations

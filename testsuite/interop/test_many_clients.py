@@ -13,8 +13,8 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import cases
 import pytest
-import stock_cases
 from harness import (
     OBEY,
     RPYC4,
@@ -45,7 +45,7 @@ CASES = 12
 #: Four of each of these, and four of pystuck's.
 STOCKS = [RPYC4, RPYC5, RPYC6, RPYC6_BOUND]
 
-MODULES = ("stock_cases", "helper_cases", "object_cases", "chain_cases", "crowd_cases")
+MODULES = tuple(name for name in StockClient.MODULES if name != "hang_cases") + ("crowd_cases",)
 
 #: Cases that work only for a single client, and why.
 ALONE = {
@@ -57,7 +57,7 @@ ALONE = {
     "the_debuggee_has_no_more_threads_than_before": "counts the threads",
     "stdio_is_redirected_to_the_client": "there is one stdout",
     "a_client_works_until_the_server_ends": "the server does not end",
-    **dict.fromkeys(stock_cases.ENDLESS, "does not end"),
+    **dict.fromkeys(cases.ENDLESS, "does not end"),
 }
 if SANITIZED:
     ALONE["a_request_forks"] = "the sanitizers' own locks are not all made anew in a child"
@@ -100,15 +100,15 @@ def crowd() -> Iterator[list[StockClient]]:
 
 
 def cases_of(stock: Stock) -> list[str]:
-    """Returns the cases of a stock client that work beside other clients."""
-    names = stock_cases.names_of(*MODULES)
+    """What a stock client finds at our server, among others."""
+    names = cases.names_of(*MODULES)
     return [name for name in names if name not in ALONE and not differences(name, stock, None)]
 
 
 def run_stock(client: StockClient, debuggee: Debuggee, seed: int) -> None:
     """Runs one round of a stock client."""
     names = random.Random(seed).sample(cases_of(client.stock), CASES - 5)
-    names += [name for name in stock_cases.names_of("crowd_cases") if name not in ALONE]
+    names += [name for name in cases.names_of("crowd_cases") if name not in ALONE]
     random.Random(seed).shuffle(names)
     for name in names:
         client.start(name, debuggee, seed=seed)

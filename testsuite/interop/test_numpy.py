@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import cases
 import pytest
-import stock_cases
 from harness import RPYC4, RPYC5, RPYC6, SANITIZED, Debuggee, StockClient, start_stuck
 
 pytestmark = [
@@ -39,7 +39,7 @@ def peers(request: pytest.FixtureRequest) -> Iterator[tuple[StockClient, Debugge
         server.kill()
 
 
-@pytest.mark.parametrize("case", stock_cases.names_of("numpy_cases"))
+@pytest.mark.parametrize("case", cases.names_of("numpy_cases"))
 def test_a_stock_client_with_numpy_finds_that(
     case: str, peers: tuple[StockClient, Debuggee]
 ) -> None:

@@ -110,6 +110,8 @@ def test_stock_is_tried_against_stock_where_something_has_changed(
     assert is_run(test)
     known.write_text(stock_against_stock.digest() + "\n")
     assert not is_run(test)
+    depends_on.write_text("\n    # a comment\n1\n\n")
+    assert not is_run(test)
     depends_on.write_text("2")
     assert is_run(test)
     monkeypatch.setenv("PYSTUCK_STOCK_AGAINST_STOCK", "no")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Clients of stock rpyc at our server and at stock's: all cases of stock_cases.py and its like."""
+"""Clients of stock rpyc at our server and at stock's: all cases of *_cases.py."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+import cases
 import pytest
-import stock_cases
 from harness import (
     RPYC4,
     RPYC5,
@@ -27,11 +27,7 @@ from harness import (
     wait_until,
 )
 
-CASES = [
-    name
-    for name in stock_cases.names_of("stock_cases", *StockClient.MODULES)
-    if name not in stock_cases.ENDLESS
-]
+CASES = [name for name in cases.names_of(*StockClient.MODULES) if name not in cases.ENDLESS]
 
 
 @pytest.fixture
@@ -69,7 +65,7 @@ def marked(pair: tuple[Stock, Stock | None]) -> Any:
 @pytest.mark.parametrize("case", CASES)
 def test_a_case_says_no_more_than_is_tried_of_where_it_does_not_hold(case: str) -> None:
     tried = {each for pair in PEERS for each in differences(case, *pair)}
-    assert tried == {each for each in stock_cases.DIFFERENCES[case] if each.when}
+    assert tried == {each for each in cases.DIFFERENCES[case] if each.when}
 
 
 def try_at_stock(client: StockClient, case: str, server: Callable[[], Debuggee]) -> None:
