@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The example in README.md: the program that it quotes, and the output of the client."""
+"""README.md: the program that it quotes, the output of the client, and the options that exist."""
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Running, debuggee_environment, pystuck, python, wait_until
+from harness import Running, c_program, debuggee_environment, pystuck, python, wait_until
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "examples/test.py"
@@ -51,6 +53,70 @@ def program() -> Iterator[tuple[Running, int]]:
         yield running, port
     finally:
         running.kill()
+
+
+def helps() -> dict[str, str]:
+    """Returns the help text of each program, by its command."""
+    module = subprocess.run(
+        [python(), "-m", "pystuck", "--help"],
+        env=debuggee_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    texts = {"pystuck": pystuck("--help").stdout, "python": module.stdout}
+    if os.environ.get("PYSTUCK_KEYS"):
+        keys = subprocess.run(c_program("PYSTUCK_KEYS", "--help"), capture_output=True, text=True)
+        texts["pystuck-keys"] = keys.stdout
+    return texts
+
+
+def test_the_readme_names_only_options_that_exist() -> None:
+    text = (ROOT / "README.md").read_text().partition("## Building by hand\n")[0]
+    known = helps()
+    everything = {each for help in known.values() for each in re.findall(r"--[a-z-]+", help)}
+    # The arguments of each command line, up to the end of the line or of the quoted code.
+    for command, rest in re.findall(r"[`%] ?(pystuck-keys|pystuck|python)\b([^`\n]*)", text):
+        for option in re.findall(r"(?<=\s)--[a-z-]+", rest):
+            assert option in known.get(command, option), f"{command} {option}"
+    found = set(re.findall(r"(?<=[\s`(])--[a-z][a-z-]*", text))
+    assert len(found) > 10
+    if "pystuck-keys" in known:
+        assert found <= everything
+
+
+def test_the_readme_names_only_arguments_of_run_server_that_exist() -> None:
+    text = (ROOT / "README.md").read_text().partition("## Who may connect\n")[2]
+    names = set(re.findall(r"\b([a-z_]+)=(?=[\[\".T]|path\b)", text))
+    assert {"allow_users", "unix_socket", "insecure", "authenticator"} <= names
+    code = "import pystuck; print(pystuck.run_server.__doc__)"
+    done = subprocess.run(
+        [python(), "-c", code],
+        env=debuggee_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert names <= set(re.findall("[a-z_]+", done.stdout))
+
+
+def test_the_commands_of_the_readme_show_the_lock(program: tuple[Running, int]) -> None:
+    port = program[1]
+    text = (ROOT / "README.md").read_text()
+    (code,) = re.findall(r'% pystuck -c "(.*)"', text)
+    lock = re.compile(r"<locked _thread\.RLock object owner=\d+ count=1 at 0x[0-9a-f]+>\n")
+
+    def shown() -> bool:
+        return all(
+            lock.fullmatch(done.stdout)
+            for done in (
+                pystuck("-c", code, port),
+                pystuck(port, stdin=code + "\n"),
+                pystuck("--no-exec", "-c", code, f"127.0.0.1:{port}"),
+            )
+        )
+
+    wait_until(shown, "the lock to be shown")
 
 
 def test_the_readme_quotes_the_example() -> None:
