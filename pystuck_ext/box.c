@@ -6,7 +6,9 @@
 
 /* ---- Id packs ------------------------------------------------------------------------------- */
 
-/* The module of a class. One that was made by type() in a namespace without a name has none. */
+/* Returns the __module__ of a class: a new reference. A class that type() made in a namespace
+ * without
+ * __name__ has none. */
 static PyObject *class_module(struct ps_state *state, PyObject *cls)
 {
     PyObject *module = PyObject_GetAttr(cls, state->names.dunder_module);
@@ -17,55 +19,43 @@ static PyObject *class_module(struct ps_state *state, PyObject *cls)
     return PyUnicode_FromString("builtins");
 }
 
-/* "module.name" of a class. */
+/* Returns "module.name" of a class: a new reference. */
 static PyObject *class_name(struct ps_state *state, PyObject *cls)
 {
-    PyObject *module = class_module(state, cls);
-    PyObject *name = module ? PyObject_GetAttr(cls, state->names.dunder_name) : NULL;
-    PyObject *full = name ? PyUnicode_FromFormat("%S.%S", module, name) : NULL;
+    ps_auto PyObject *module = class_module(state, cls);
+    ps_auto PyObject *name = module ? PyObject_GetAttr(cls, state->names.dunder_name) : NULL;
 
-    Py_XDECREF(module);
-    Py_XDECREF(name);
-    return full;
+    return name ? PyUnicode_FromFormat("%S.%S", module, name) : NULL;
 }
 
-/* "module.name" of what obj says its class is, which may not be its type. */
+/* Returns "module.name" of obj.__class__, which may differ from its type: a new reference. */
 static PyObject *instance_name(struct ps_state *state, PyObject *obj)
 {
-    PyObject *cls = PyObject_GetAttr(obj, state->names.dunder_class), *name;
+    ps_auto PyObject *cls = PyObject_GetAttr(obj, state->names.dunder_class);
 
-    if (!cls)
-        return NULL;
-    name = class_name(state, cls);
-    Py_DECREF(cls);
-    return name;
+    return cls ? class_name(state, cls) : NULL;
 }
 
-/* A module's own name if it is imported under it, else "builtins.name". */
+/* Returns the name of a module if it is imported under that name, else the module of its class, a
+ * dot and the name: a new reference. */
 static PyObject *module_name(struct ps_state *state, PyObject *module)
 {
-    PyObject *name = PyObject_GetAttr(module, state->names.dunder_name);
-    PyObject *modules = PyImport_GetModuleDict(), *cls, *prefix, *full;
+    ps_auto PyObject *name = PyObject_GetAttr(module, state->names.dunder_name);
+    ps_auto PyObject *cls = NULL, *prefix = NULL;
 
     if (!name)
         return NULL;
-    if (PyUnicode_Check(name) && PyDict_GetItemWithError(modules, name))
-        return name;
-    if (PyErr_Occurred()) {
-        Py_DECREF(name);
+    if (PyUnicode_Check(name) && PyDict_GetItemWithError(PyImport_GetModuleDict(), name))
+        return ps_steal(&name);
+    if (PyErr_Occurred())
         return NULL;
-    }
     cls = PyObject_GetAttr(module, state->names.dunder_class);
     prefix = cls ? PyObject_GetAttr(cls, state->names.dunder_module) : NULL;
-    full = prefix ? PyUnicode_FromFormat("%S.%S", prefix, name) : NULL;
-    Py_XDECREF(prefix);
-    Py_XDECREF(cls);
-    Py_DECREF(name);
-    return full;
+    return prefix ? PyUnicode_FromFormat("%S.%S", prefix, name) : NULL;
 }
 
-/* Whether the client takes this class for an instance of type, as an rpyc before 6.0 does the class
- * of modules. */
+/* True for the class of modules if the client is an rpyc before 6.0, which treats this class as an
+ * instance of `type`. */
 static bool is_odd_class(struct ps_session *s, PyObject *obj)
 {
     return obj == (PyObject *)&PyModule_Type && ps_session_is_old(s);
@@ -94,13 +84,13 @@ PyObject *ps_id_pack(struct ps_session *s, PyObject *obj)
                          (unsigned long long)instance_id);
 }
 
-/* The fields of an id pack; name points into the tuple. */
+/* Reads the fields of an id pack. pack->name points into the tuple. */
 static int read_id_pack(PyObject *tuple, struct id_pack *pack)
 {
     Py_ssize_t len;
 
     if (!PyTuple_Check(tuple) || PyTuple_GET_SIZE(tuple) != 3) {
-        PyErr_SetString(PyExc_TypeError, "____id_pack__ is not a tuple of three");
+        PyErr_SetString(PyExc_TypeError, "____id_pack__ is not a tuple of three items");
         return -1;
     }
     pack->name = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(tuple, 0), &len);
@@ -114,12 +104,12 @@ static int read_id_pack(PyObject *tuple, struct id_pack *pack)
 
 /* ---- Boxes ---------------------------------------------------------------------------------- */
 
-/* Enters an object that goes by reference in the session's table, and in the list of this
- * message's. */
+/* Adds an object that is boxed by reference to the client's objects, and its id pack to the list of
+ * this message. */
 static int enter(struct ps_boxer *b, PyObject *tuple, const struct id_pack *pack, PyObject *obj)
 {
     if (b->session->ended) {
-        PyErr_SetString(PyExc_EOFError, "the client is gone");
+        PyErr_SetString(PyExc_EOFError, "the connection to the client has ended");
         return -1;
     }
     if (!b->sent)
@@ -134,22 +124,18 @@ static int enter(struct ps_boxer *b, PyObject *tuple, const struct id_pack *pack
 
 static int box_reference(struct ps_boxer *b, PyObject *obj)
 {
-    PyObject *tuple = ps_id_pack(b->session, obj);
+    ps_auto PyObject *tuple = ps_id_pack(b->session, obj);
     struct id_pack pack;
-    int result = -1;
 
-    if (!tuple)
+    if (!tuple || read_id_pack(tuple, &pack) < 0)
         return -1;
-    if (read_id_pack(tuple, &pack) == 0) {
-        box_put(b->out, LABEL_REMOTE_REF);
-        id_pack_put(b->out, &pack);
-        if (b->out->failed)
-            PyErr_NoMemory();
-        else
-            result = enter(b, tuple, &pack, obj);
+    box_put(b->out, LABEL_REMOTE_REF);
+    id_pack_put(b->out, &pack);
+    if (b->out->failed) {
+        PyErr_NoMemory();
+        return -1;
     }
-    Py_DECREF(tuple);
-    return result;
+    return enter(b, tuple, &pack, obj);
 }
 
 static int box_tuple(struct ps_boxer *b, PyObject *obj)
@@ -197,21 +183,20 @@ void ps_boxer_sent(struct ps_boxer *b)
 
 void ps_boxer_undo(struct ps_boxer *b)
 {
-    PyObject *type, *exc, *tb, *list = b->sent, *tuple;
+    ps_auto PyObject *list = ps_steal(&b->sent);
+    PyObject *type, *exc, *tb;
     struct id_pack pack;
     Py_ssize_t i;
 
-    b->sent = NULL;
     PyErr_Fetch(&type, &exc, &tb);
     for (i = 0; list && i < PyList_GET_SIZE(list); i++) {
-        tuple = PyList_GET_ITEM(list, i);
-        Py_INCREF(tuple); /* what is given back may run any code */
+        /* a finalizer of the object may run any code, and change the list */
+        ps_auto PyObject *tuple = ps_new_ref(PyList_GET_ITEM(list, i));
+
         if (read_id_pack(tuple, &pack) == 0)
             ps_objects_give_back(&b->session->objects, &pack, 1);
         PyErr_Clear();
-        Py_DECREF(tuple);
     }
-    Py_XDECREF(list);
     PyErr_Restore(type, exc, tb);
 }
 

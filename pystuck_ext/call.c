@@ -6,7 +6,7 @@
 #include "gil.h"
 #include "vinegar.h"
 
-/* Around a wait for the client, with the GIL before and after. */
+/* A wait for the client. The thread has the GIL before and after it. */
 struct wait {
     PyThreadState *before;
     deadline_t outer_deadline;
@@ -30,7 +30,8 @@ static void end_wait(const struct wait *w)
     ps_waiter()->defer_signals = w->deferred_signals;
 }
 
-/* A short one, until whose end handlers of signals wait: what they raised could not be told. */
+/* Like begin_wait, for a short wait in which no signal handler runs: the caller cannot report an
+ * exception of a handler. */
 static struct wait begin_deferring_wait(void)
 {
     struct wait w = begin_wait(deadline_in(0));
@@ -39,15 +40,13 @@ static struct wait begin_deferring_wait(void)
     return w;
 }
 
-/* Raises what a signal handler raised, or an error of the connection. */
+/* Sets an exception: what a signal handler raised, else one for the error. Returns -1. */
 static int raise_error(const struct rpyc_error *err)
 {
-    PyObject *interrupt = ps_waiter()->interrupt;
+    ps_auto PyObject *interrupt = ps_steal(&ps_waiter()->interrupt);
 
-    ps_waiter()->interrupt = NULL;
     if (interrupt)
         PyErr_SetObject((PyObject *)Py_TYPE(interrupt), interrupt);
-    Py_XDECREF(interrupt);
     if (PyErr_Occurred())
         return -1; /* what a signal handler raised */
     if (err->code == RPYC_ETIMEOUT)
@@ -65,12 +64,12 @@ static int raise_error(const struct rpyc_error *err)
 struct written {
     struct outgoing out;
     int64_t seq;
-    struct ps_boxer boxer; /* the references in it, until it is known whether they went out */
-    bool boxed;            /* else it is to be abandoned, and an exception is set */
+    struct ps_boxer boxer; /* the references in it, until the request was sent or not */
+    bool boxed;            /* false: boxing failed with an exception; abandon the request */
 };
 
-/* A client that has not spoken yet, as a service may meet it in on_connect: how it wants to be
- * spoken to is told by its first message. */
+/* Waits for the client's first message, which says which envelopes the client uses. A service that
+ * sends a request in on_connect may come before that message. */
 static int meet_client(struct ps_session *s, deadline_t deadline)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
@@ -85,7 +84,7 @@ static int write_request(struct ps_session *s, enum handler handler, PyObject *a
                          deadline_t deadline, struct written *w)
 {
     if (!ps_session_alive(s)) {
-        PyErr_SetString(PyExc_EOFError, "the client is gone");
+        PyErr_SetString(PyExc_EOFError, "the connection to the client has ended");
         return -1;
     }
     if (!conn_has_met(s->conn) && meet_client(s, deadline) < 0)
@@ -96,7 +95,7 @@ static int write_request(struct ps_session *s, enum handler handler, PyObject *a
     return 0;
 }
 
-/* With the GIL again: the client holds what it was sent, and nothing else. */
+/* With the GIL: the client holds the references of a request that was sent, else none of them. */
 static void settle_references(struct written *w)
 {
     if (w->boxed && w->out.sent)
@@ -107,8 +106,8 @@ static void settle_references(struct written *w)
 
 /* ---- Results -------------------------------------------------------------------------------- */
 
-/* The result that a reply holds. A plain one is a value: what asks for it is itself the unboxing of
- * a reference, and another reference in the answer would go on for ever. */
+/* Reads the result in a reply. plain: it must be a value. A plain request is sent to unbox a
+ * reference, and a reference in its result would cause another such request, without end. */
 static PyObject *unbox_reply(struct ps_session *s, struct brine_reader *r, bool plain)
 {
     enum label label;
@@ -117,13 +116,13 @@ static PyObject *unbox_reply(struct ps_session *s, struct brine_reader *r, bool 
         return ps_unbox(s, r);
     if (box_next(r, &label) && label == LABEL_VALUE)
         return ps_load(r);
-    brine_fail(r, "a reference where a value has to be");
-    PyErr_SetString(PyExc_ValueError, "a reference where a value has to be");
+    brine_fail(r, "a reference in place of a value");
+    PyErr_SetString(PyExc_ValueError, "the reply has a reference in place of a value");
     return NULL;
 }
 
-/* After a reply that could not be read: if there is just too much in it, that is an exception, and
- * otherwise the end of the connection. */
+/* Handles a reply that could not be read: sets an exception if it exceeds a limit, else closes the
+ * connection. */
 static void refuse_reply(struct ps_session *s, const struct brine_reader *r)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
@@ -131,12 +130,12 @@ static void refuse_reply(struct ps_session *s, const struct brine_reader *r)
 
     if (r->failed == RPYC_ELIMIT) {
         PyErr_Clear();
-        PyErr_Format(PyExc_ValueError, "the client's answer cannot be taken: %s (%zu)", r->problem,
+        PyErr_Format(PyExc_ValueError, "the client's reply was refused: %s (%zu)", r->problem,
                      r->limit);
         return;
     }
     brine_error(r, &why);
-    before = ps_gil_begin_wait(); /* for those who are notified of it */
+    before = ps_gil_begin_wait(); /* closing calls functions that take the GIL */
     conn_close(s->conn, &why);
     ps_gil_end_wait(before);
 }
@@ -173,7 +172,7 @@ static PyObject *request(struct ps_session *s, enum handler handler, PyObject *a
 
     if (write_request(s, handler, args, deadline, &w) < 0)
         return NULL;
-    ps_session_ref(s); /* args may hold the last netref, and a signal handler may drop them */
+    ps_session_ref(s); /* a signal handler may drop args, and with them the last netref */
     wait = begin_wait(deadline);
     if (w.boxed)
         result = conn_request(s->conn, &w.out, w.seq, &reply, deadline, &err);
@@ -243,7 +242,7 @@ PyObject *ps_request_take(struct ps_session *s, struct pending *p)
     if (conn_wait(s->conn, p, &reply, deadline_in(0), &err) == 0 && reply.frame.data)
         return take_reply(s, &reply, false);
     if (err.code == RPYC_OK)
-        PyErr_SetString(PyExc_RuntimeError, "the result has been taken already");
+        PyErr_SetString(PyExc_RuntimeError, "the result of this request was taken before");
     else
         raise_error(&err);
     return NULL;

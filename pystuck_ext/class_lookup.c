@@ -7,31 +7,25 @@
 #include <frameobject.h>
 #endif
 
-/* A module that is imported: a new reference, or NULL. */
+/* Returns an imported module: a new reference, or NULL. */
 static PyObject *find_module(PyObject *name)
 {
     PyObject *module = PyDict_GetItemWithError(PyImport_GetModuleDict(), name);
 
-    if (!module || !PyModule_Check(module))
-        return NULL;
-    Py_INCREF(module);
-    return module;
+    return module && PyModule_Check(module) ? ps_new_ref(module) : NULL;
 }
 
-/* What a module's namespace has under a name: a new reference, or NULL. Asks the namespace, and no
- * __getattr__ of the module's. */
+/* Returns a global variable of an imported module: a new reference, or NULL. Does not call the
+ * __getattr__ of the module. */
 static PyObject *module_global(PyObject *module_name, PyObject *name)
 {
-    PyObject *module = find_module(module_name);
-    PyObject *found = module ? PyDict_GetItemWithError(PyModule_GetDict(module), name) : NULL;
+    ps_auto PyObject *module = find_module(module_name);
 
-    Py_XINCREF(found);
-    Py_XDECREF(module);
-    return found;
+    return module ? ps_new_ref(PyDict_GetItemWithError(PyModule_GetDict(module), name)) : NULL;
 }
 
-/* A class of the interpreter's that builtins does not have under its name, as rpyc knows them:
- * borrowed, or NULL. */
+/* Returns a class of the interpreter that is not in the module builtins, by the name that rpyc uses
+ * for it: borrowed, or NULL. */
 static PyTypeObject *nameless_class(const char *name, size_t len)
 {
     static const struct {
@@ -64,32 +58,24 @@ static PyTypeObject *nameless_class(const char *name, size_t len)
 PyObject *ps_class_by_name(const char *name, size_t len)
 {
     const char *dot = memrchr(name, '.', len);
-    PyObject *module_name, *class_name, *cls = (PyObject *)nameless_class(name, len);
+    ps_auto PyObject *module_name = NULL, *class_name = NULL, *cls = NULL;
 
-    if (cls || !dot) {
-        Py_XINCREF(cls);
-        return cls;
-    }
+    cls = ps_new_ref((PyObject *)nameless_class(name, len));
+    if (cls || !dot)
+        return ps_steal(&cls);
     module_name = PyUnicode_DecodeUTF8(name, dot - name, "replace");
     class_name = PyUnicode_DecodeUTF8(dot + 1, (Py_ssize_t)len - (dot + 1 - name), "replace");
     if (module_name && class_name)
         cls = module_global(module_name, class_name);
-    Py_XDECREF(module_name);
-    Py_XDECREF(class_name);
-    if (cls && !PyType_Check(cls))
-        Py_CLEAR(cls);
     PyErr_Clear();
-    return cls;
+    return cls && PyType_Check(cls) ? ps_steal(&cls) : NULL;
 }
 
 bool ps_is_module_name(const char *name, size_t len)
 {
-    PyObject *text = PyUnicode_DecodeUTF8(name, (Py_ssize_t)len, "replace");
-    PyObject *module = text ? find_module(text) : NULL;
-    bool found = module != NULL;
+    ps_auto PyObject *text = PyUnicode_DecodeUTF8(name, (Py_ssize_t)len, "replace");
+    ps_auto PyObject *module = text ? find_module(text) : NULL;
 
     PyErr_Clear();
-    Py_XDECREF(module);
-    Py_XDECREF(text);
-    return found;
+    return module != NULL;
 }

@@ -18,34 +18,30 @@ static struct ps_state *state_of(PyObject *self)
     return PyType_GetModuleState(Py_TYPE(self));
 }
 
-/* The source of an expression without what eval() skips before it. A new reference. */
+/* Removes the blanks that eval() skips at the start of an expression. A new reference. */
 static PyObject *skip_blanks(PyObject *text)
 {
     return PyObject_CallMethod(text, "lstrip", PyBytes_Check(text) ? "y" : "s", " \t");
 }
 
-/* A code object for source text; other things as they are. A new reference. */
+/* Compiles source text; returns any other object unchanged. A new reference. */
 static PyObject *compiled(struct ps_state *state, PyObject *text, const char *mode)
 {
     if (PyUnicode_Check(text) || PyBytes_Check(text))
         return PyObject_CallFunction(state->compile, "OssiO", text, "<string>", mode, 0, Py_True);
-    Py_INCREF(text);
-    return text;
+    return ps_new_ref(text);
 }
 
-/* Runs a client's code in its namespace, by builtins' exec or eval. They would compile it as well,
- * but leave it noted that a KeyboardInterrupt has come out of it, and then the program ends as if
- * by SIGINT, whatever it has done meanwhile. */
+/* Runs the client's code in its namespace, with builtins.exec or builtins.eval. Compiles it first:
+ * if exec or eval is given source text and a KeyboardInterrupt comes out of it, Python takes a
+ * note, and the program later ends as if by SIGINT, although the exception was handled. */
 static PyObject *run(PyObject *self, PyObject *function, PyObject *text, const char *mode)
 {
-    PyObject *code = compiled(state_of(self), text, mode), *result;
+    ps_auto PyObject *code = compiled(state_of(self), text, mode);
 
     if (!code)
         return NULL;
-    result =
-        PyObject_CallFunctionObjArgs(function, code, ((struct service *)self)->namespace, NULL);
-    Py_DECREF(code);
-    return result;
+    return PyObject_CallFunctionObjArgs(function, code, ((struct service *)self)->namespace, NULL);
 }
 
 PyDoc_STRVAR(execute_doc, "execute arbitrary code (using ``exec``)");
@@ -59,25 +55,23 @@ PyDoc_STRVAR(eval_doc, "evaluate arbitrary code (using ``eval``)");
 
 static PyObject *service_eval(PyObject *self, PyObject *text)
 {
-    PyObject *source, *result;
+    ps_auto PyObject *source = NULL;
 
     if (!PyUnicode_Check(text) && !PyBytes_Check(text))
         return run(self, state_of(self)->eval, text, "eval");
     source = skip_blanks(text);
-    if (!source)
-        return NULL;
-    result = run(self, state_of(self)->eval, source, "eval");
-    Py_DECREF(source);
-    return result;
+    return source ? run(self, state_of(self)->eval, source, "eval") : NULL;
 }
 
 PyDoc_STRVAR(getmodule_doc, "imports an arbitrary module");
 
-/* What stands in for a module that rpyc's helpers want and that is not here: a new reference. NULL
- * with the exception that was set before. */
+/* Call with an ImportError set. Returns a replacement for a module of rpyc that rpyc's helpers use
+ * and that is not installed: a new reference. NULL, with the exception still set, for other
+ * modules. */
 static PyObject *stand_in(PyObject *name)
 {
-    PyObject *type, *exc, *tb, *package, *modules = NULL, *module = NULL;
+    ps_auto PyObject *package = NULL, *modules = NULL;
+    PyObject *type, *exc, *tb, *module = NULL;
 
     PyErr_Fetch(&type, &exc, &tb);
     package = PyImport_ImportModule("pystuck._stand_ins");
@@ -85,23 +79,22 @@ static PyObject *stand_in(PyObject *name)
         modules = PyObject_GetAttrString(package, "MODULES");
     if (modules)
         module = PyObject_GetItem(modules, name);
-    Py_XDECREF(modules);
-    Py_XDECREF(package);
     PyErr_Restore(type, exc, tb);
     if (module)
         PyErr_Clear();
     return module;
 }
 
-/* A module that is there already is looked up without the import lock, which importlib takes in any
- * case up to Python 3.10, and which may be what the program is stuck in. */
+/* Returns a module, imported if necessary. A module that is imported already is looked up without
+ * the import lock, since the program may be stuck with that lock taken. importlib always takes the
+ * lock up to Python 3.10. */
 static PyObject *import_module(PyObject *self, PyObject *name)
 {
-    PyObject *module = PyUnicode_CheckExact(name) ? PyImport_GetModule(name) : NULL;
+    ps_auto PyObject *known = PyUnicode_CheckExact(name) ? PyImport_GetModule(name) : NULL;
+    PyObject *module;
 
-    if (module && module != Py_None)
-        return module;
-    Py_XDECREF(module); /* None: the program does not want it to be imported */
+    if (known && known != Py_None) /* None: the program does not allow the import */
+        return ps_steal(&known);
     if (PyErr_Occurred())
         return NULL;
     module = PyObject_CallFunctionObjArgs(state_of(self)->import_module, name, NULL);
@@ -112,16 +105,13 @@ static PyObject *import_module(PyObject *self, PyObject *name)
 
 static PyObject *service_getmodule(PyObject *self, PyObject *name)
 {
-    PyObject *dot, *joined, *module;
+    ps_auto PyObject *dot = NULL, *joined = NULL;
 
     if (!PyTuple_CheckExact(name))
         return import_module(self, name);
     dot = PyUnicode_FromString(".");
     joined = dot ? PyUnicode_Join(dot, name) : NULL;
-    module = joined ? import_module(self, joined) : NULL;
-    Py_XDECREF(dot);
-    Py_XDECREF(joined);
-    return module;
+    return joined ? import_module(self, joined) : NULL;
 }
 
 PyDoc_STRVAR(getconn_doc, "returns the local connection instance to the other side");
@@ -150,7 +140,7 @@ static PyObject *service_name(PyObject *self, PyObject *unused)
     return PyUnicode_FromString("SLAVE");
 }
 
-/* The root itself cannot be changed from outside; what it gives access to can. */
+/* Refuses to set and delete attributes of the root. */
 static PyObject *service_deny(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -213,7 +203,7 @@ static PyType_Slot service_slots[] = {
     {0, NULL},
 };
 
-/* The name under which clients find the class of their proxy: that of stock rpyc. */
+/* Clients choose the class of their proxy by this name, which is the one of stock rpyc. */
 static PyType_Spec service_spec = {
     .name = "rpyc.core.service.SlaveService",
     .basicsize = sizeof(struct service),
@@ -227,8 +217,9 @@ PyTypeObject *ps_classic_service_make_type(PyObject *module)
 
     if (!type)
         return NULL;
-    ((PyTypeObject *)type)->tp_new = NULL;            /* made by ps_classic_service_new alone */
-    ((PyTypeObject *)type)->tp_name = "SlaveService"; /* what errors call it; __module__ is set */
+    ((PyTypeObject *)type)->tp_new = NULL; /* made by ps_classic_service_new alone */
+    ((PyTypeObject *)type)->tp_name =
+        "SlaveService"; /* the name in error messages; __module__ is set */
     return (PyTypeObject *)type;
 }
 

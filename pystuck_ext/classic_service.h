@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The classic service, the root object that a client gets: eval, execute, getmodule, and a
- * namespace of its own (rpyc.core.service.SlaveService, under whose name clients look for its
- * proxy's class).
+ * The classic service: a root object with eval, execute, getmodule and a namespace for each client.
+ * Clients know it by the name of stock rpyc's, rpyc.core.service.SlaveService.
  */
 #ifndef PS_CLASSIC_SERVICE_H
 #define PS_CLASSIC_SERVICE_H
@@ -11,7 +10,8 @@
 
 PyTypeObject *ps_classic_service_make_type(PyObject *module);
 
-/* A new service for one client, with the session's namespace. */
+/* Makes a service for one client, with the session's namespace. A new reference, or NULL with an
+ * exception. */
 PyObject *ps_classic_service_new(struct ps_session *s);
 
 #endif

@@ -5,29 +5,24 @@
 
 int ps_connection_take(struct ps_session *s, PyObject *connection)
 {
-    PyObject *config = PyObject_GetAttrString(connection, "_config");
+    ps_auto PyObject *owned = connection, *config = PyObject_GetAttrString(connection, "_config");
 
     if (config && !PyDict_Check(config)) {
         PyErr_SetString(PyExc_TypeError, "the _config of a connection is a dict");
         Py_CLEAR(config);
     }
-    if (config && !s->connection && !s->ended) { /* else another thread was faster, or it is late */
-        s->connection = connection;
-        s->config = config;
-        return 0;
+    if (config && !s->connection && !s->ended) { /* Python code ran before: look again */
+        s->connection = ps_steal(&owned);
+        s->config = ps_new_ref(config);
     }
-    Py_DECREF(connection);
-    Py_XDECREF(config);
     return config ? 0 : -1;
 }
 
 PyObject *ps_connection_make(struct ps_session *s, PyObject *callable)
 {
-    PyObject *object = ps_session_object_new(s);
-    PyObject *result = object ? PyObject_CallFunctionObjArgs(callable, object, NULL) : NULL;
+    ps_auto PyObject *object = ps_session_object_new(s);
 
-    Py_XDECREF(object);
-    return result;
+    return object ? PyObject_CallFunctionObjArgs(callable, object, NULL) : NULL;
 }
 
 PyObject *ps_connection_get(struct ps_session *s)
@@ -36,7 +31,8 @@ PyObject *ps_connection_get(struct ps_session *s)
 
     if (!s->connection && !s->ended) {
         if (!s->state->connection_class) {
-            PyErr_SetString(PyExc_ImportError, "pystuck.connection could not be imported");
+            PyErr_SetString(PyExc_ImportError,
+                            "pystuck.connection could not be imported when run_server was called");
             return NULL;
         }
         connection = ps_connection_make(s, s->state->connection_class);
@@ -44,9 +40,8 @@ PyObject *ps_connection_get(struct ps_session *s)
             return NULL;
     }
     if (!s->connection) {
-        PyErr_SetString(PyExc_EOFError, "the client is gone");
+        PyErr_SetString(PyExc_EOFError, "the connection to the client has ended");
         return NULL;
     }
-    Py_INCREF(s->connection);
-    return s->connection;
+    return ps_new_ref(s->connection);
 }

@@ -12,11 +12,11 @@
 #include "pyframe.h"
 #include "vinegar.h"
 
-#define STACKS_VERSION 2 /* of the tuple that STACKS returns */
+#define STACKS_VERSION 2 /* of the tuple that STACKS returns: see report/codec.h */
 
 /* ---- Attributes ----------------------------------------------------------------------------- */
 
-/* A name from the wire as a str: bytes are taken too. A new reference. */
+/* Returns an attribute name from the wire as a str; bytes are allowed, too. A new reference. */
 static PyObject *attribute_name(PyObject *name)
 {
     if (PyBytes_Check(name))
@@ -25,8 +25,7 @@ static PyObject *attribute_name(PyObject *name)
         PyErr_SetString(PyExc_TypeError, "name must be a string");
         return NULL;
     }
-    Py_INCREF(name);
-    return name;
+    return ps_new_ref(name);
 }
 
 static PyObject *none_or_error(int result)
@@ -36,143 +35,130 @@ static PyObject *none_or_error(int result)
     Py_RETURN_NONE;
 }
 
-/* The type of an object: a new reference. Code that runs may set another __class__. */
+/* Returns the type of an object: a new reference, since code that runs may set another __class__.
+ */
 static PyObject *type_of(PyObject *obj)
 {
-    Py_INCREF(Py_TYPE(obj));
-    return (PyObject *)Py_TYPE(obj);
+    return ps_new_ref((PyObject *)Py_TYPE(obj));
 }
 
-/* What the object's type has to say on an access (_rpyc_getattr and its like); NULL, maybe without
- * an exception, if it has none. */
+/* Returns the function of the object's type that replaces an access to attributes (_rpyc_getattr,
+ * _rpyc_setattr, _rpyc_delattr): a new reference. NULL, with or without an exception, if there is
+ * none. */
 static PyObject *accessor(PyObject *obj, PyObject *overrider)
 {
-    PyObject *type, *found;
+    ps_auto PyObject *type = NULL;
 
     if (!ps_type_attribute(Py_TYPE(obj), overrider))
         return NULL;
     type = type_of(obj);
-    found = PyObject_GetAttr(type, overrider);
-    Py_DECREF(type);
-    return found;
+    return PyObject_GetAttr(type, overrider);
 }
 
-/* The name under which the client may use an attribute, where the service does not allow all of
- * them: a new reference in place of the one to name, which it takes. NULL with AttributeError. */
-static PyObject *allowed_name(struct ps_session *s, PyObject *obj, PyObject *name, const char *use)
+/* Replaces *name by the name under which the client may use the attribute, such as exposed_NAME. -1
+ * with AttributeError: the service does not allow the use. */
+static int allow_name(struct ps_session *s, PyObject *obj, PyObject **name, const char *use)
 {
-    PyObject *policy = s->policy, *allowed = NULL;
+    ps_auto PyObject *policy = NULL; /* a reference: the session may end during the call */
 
     if (ps_session_is_classic(s))
-        return name;
-    if (policy) {
-        Py_INCREF(policy); /* the session may end meanwhile */
-        allowed = PyObject_CallFunction(policy, "OOs", obj, name, use);
-        Py_DECREF(policy);
-    } else {
-        PyErr_SetString(PyExc_EOFError, "the service is not there yet, or not any more");
+        return 0;
+    policy = ps_new_ref(s->policy);
+    if (!policy) {
+        PyErr_SetString(PyExc_EOFError,
+                        "the service of this connection has not started, or has ended");
+        return -1;
     }
-    Py_DECREF(name);
-    return allowed;
+    Py_SETREF(*name, PyObject_CallFunction(policy, "OOs", obj, *name, use));
+    return *name ? 0 : -1;
 }
 
 static PyObject *get_attribute(struct ps_session *s, PyObject *obj, PyObject *raw_name)
 {
-    PyObject *name = attribute_name(raw_name), *custom, *result = NULL;
+    ps_auto PyObject *name = attribute_name(raw_name), *custom = NULL;
 
     if (!name)
         return NULL;
     custom = accessor(obj, s->state->names.rpyc_getattr);
     if (custom)
-        result = PyObject_CallFunctionObjArgs(custom, obj, name, NULL);
-    else if (!PyErr_Occurred() && (name = allowed_name(s, obj, name, "allow_getattr")))
-        result = PyObject_GetAttr(obj, name);
-    Py_XDECREF(custom);
-    Py_XDECREF(name);
-    return result;
+        return PyObject_CallFunctionObjArgs(custom, obj, name, NULL);
+    if (PyErr_Occurred() || allow_name(s, obj, &name, "allow_getattr") < 0)
+        return NULL;
+    return PyObject_GetAttr(obj, name);
 }
 
-/* Sets an attribute, or deletes it where value is NULL. */
+/* Sets an attribute; deletes it if value is NULL. Returns a new reference to None. */
 static PyObject *set_attribute(struct ps_session *s, PyObject *obj, PyObject *raw_name,
                                PyObject *value)
 {
-    PyObject *name = attribute_name(raw_name), *custom, *result = NULL;
+    ps_auto PyObject *name = attribute_name(raw_name), *custom = NULL;
 
     if (!name)
         return NULL;
     custom = accessor(obj, value ? s->state->names.rpyc_setattr : s->state->names.rpyc_delattr);
     if (custom)
-        result = PyObject_CallFunctionObjArgs(custom, obj, name, value, NULL);
-    else if (!PyErr_Occurred() &&
-             (name = allowed_name(s, obj, name, value ? "allow_setattr" : "allow_delattr")))
-        result = none_or_error(PyObject_SetAttr(obj, name, value));
-    Py_XDECREF(custom);
-    Py_XDECREF(name);
-    return result;
+        return PyObject_CallFunctionObjArgs(custom, obj, name, value, NULL);
+    if (PyErr_Occurred() ||
+        allow_name(s, obj, &name, value ? "allow_setattr" : "allow_delattr") < 0)
+        return NULL;
+    return none_or_error(PyObject_SetAttr(obj, name, value));
 }
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
-/* Keyword arguments from the wire, a sequence of (name, value), as a dict; *kwargs is NULL for
- * none. */
+/* Converts keyword arguments from the wire, a sequence of (name, value), to a dict. *kwargs: a new
+ * reference; NULL if there are none. 0, or -1 with an exception. */
 static int keyword_arguments(PyObject *pairs, PyObject **kwargs)
 {
-    PyObject *dict, *key, *value;
+    ps_auto PyObject *dict = NULL;
+    PyObject *key, *value;
     Py_ssize_t pos = 0;
 
     *kwargs = NULL;
     if (PyTuple_CheckExact(pairs) && PyTuple_GET_SIZE(pairs) == 0)
         return 0;
     dict = PyDict_New();
-    if (!dict || PyDict_MergeFromSeq2(dict, pairs, 1) < 0) {
-        Py_XDECREF(dict);
+    if (!dict || PyDict_MergeFromSeq2(dict, pairs, 1) < 0)
         return -1;
-    }
     while (PyDict_Next(dict, &pos, &key, &value)) {
         if (!PyUnicode_Check(key)) {
             PyErr_SetString(PyExc_TypeError, "keywords must be strings");
-            Py_DECREF(dict);
             return -1;
         }
     }
-    *kwargs = dict;
+    *kwargs = ps_steal(&dict);
     return 0;
 }
 
 static PyObject *call(PyObject *function, PyObject *args, PyObject *pairs)
 {
-    PyObject *tuple = PySequence_Tuple(args), *kwargs, *result = NULL;
+    ps_auto PyObject *tuple = PySequence_Tuple(args), *kwargs = NULL;
 
-    if (!tuple)
+    if (!tuple || keyword_arguments(pairs, &kwargs) < 0)
         return NULL;
-    if (keyword_arguments(pairs, &kwargs) == 0)
-        result = PyObject_Call(function, tuple, kwargs);
-    Py_XDECREF(kwargs);
-    Py_DECREF(tuple);
-    return result;
+    return PyObject_Call(function, tuple, kwargs);
 }
 
 /* ---- The handlers --------------------------------------------------------------------------- */
 
-/* Each gets its arguments in a tuple whose length has been checked; ARG is the i-th, MORE whether
- * it is there. */
+/* Each handler gets its arguments in a tuple whose length has been checked. ARG(i) is the i-th
+ * argument; MORE(i) is true if there is an i-th argument. A handler returns a new reference, or
+ * NULL with an exception. */
 #define ARG(i)  PyTuple_GET_ITEM(args, i)
 #define MORE(i) (PyTuple_GET_SIZE(args) > (i))
 
 static PyObject *handle_ping(struct ps_session *s, PyObject *args)
 {
     (void)s;
-    Py_INCREF(ARG(0));
-    return ARG(0);
+    return ps_new_ref(ARG(0));
 }
 
 static PyObject *handle_getroot(struct ps_session *s, PyObject *args)
 {
     (void)args;
     if (!s->root)
-        PyErr_SetString(PyExc_EOFError, "the client is gone");
-    Py_XINCREF(s->root);
-    return s->root;
+        PyErr_SetString(PyExc_EOFError, "the connection to the client has ended");
+    return ps_new_ref(s->root);
 }
 
 static PyObject *handle_getattr(struct ps_session *s, PyObject *args)
@@ -190,19 +176,13 @@ static PyObject *handle_setattr(struct ps_session *s, PyObject *args)
     return set_attribute(s, ARG(0), ARG(1), ARG(2));
 }
 
-/* Calls with the keyword arguments at the i-th place, if they are there. */
+/* Calls a function; the i-th argument of the request has the keyword arguments, and may be missing.
+ */
 static PyObject *call_with(PyObject *function, PyObject *positional, PyObject *args, Py_ssize_t i)
 {
-    PyObject *none, *result;
+    ps_auto PyObject *pairs = MORE(i) ? ps_new_ref(ARG(i)) : PyTuple_New(0);
 
-    if (MORE(i))
-        return call(function, positional, ARG(i));
-    none = PyTuple_New(0);
-    if (!none)
-        return NULL;
-    result = call(function, positional, none);
-    Py_DECREF(none);
-    return result;
+    return pairs ? call(function, positional, pairs) : NULL;
 }
 
 static PyObject *handle_call(struct ps_session *s, PyObject *args)
@@ -213,13 +193,9 @@ static PyObject *handle_call(struct ps_session *s, PyObject *args)
 
 static PyObject *handle_callattr(struct ps_session *s, PyObject *args)
 {
-    PyObject *method = get_attribute(s, ARG(0), ARG(1)), *result;
+    ps_auto PyObject *method = get_attribute(s, ARG(0), ARG(1));
 
-    if (!method)
-        return NULL;
-    result = call_with(method, ARG(2), args, 3);
-    Py_DECREF(method);
-    return result;
+    return method ? call_with(method, ARG(2), args, 3) : NULL;
 }
 
 static PyObject *handle_repr(struct ps_session *s, PyObject *args)
@@ -237,21 +213,11 @@ static PyObject *handle_str(struct ps_session *s, PyObject *args)
 /* type(obj).op(obj, other) */
 static PyObject *handle_cmp(struct ps_session *s, PyObject *args)
 {
-    PyObject *op = MORE(2) ? ARG(2) : NULL, *function, *result, *name = NULL, *type;
+    ps_auto PyObject *op = MORE(2) ? ps_new_ref(ARG(2)) : PyUnicode_FromString("__cmp__");
+    ps_auto PyObject *type = type_of(ARG(0));
+    ps_auto PyObject *function = op ? get_attribute(s, type, op) : NULL;
 
-    if (!op)
-        op = name = PyUnicode_FromString("__cmp__");
-    if (!op)
-        return NULL;
-    type = type_of(ARG(0));
-    function = get_attribute(s, type, op);
-    Py_DECREF(type);
-    Py_XDECREF(name);
-    if (!function)
-        return NULL;
-    result = PyObject_CallFunctionObjArgs(function, ARG(0), ARG(1), NULL);
-    Py_DECREF(function);
-    return result;
+    return function ? PyObject_CallFunctionObjArgs(function, ARG(0), ARG(1), NULL) : NULL;
 }
 
 static PyObject *handle_hash(struct ps_session *s, PyObject *args)
@@ -264,48 +230,37 @@ static PyObject *handle_hash(struct ps_session *s, PyObject *args)
 
 static PyObject *handle_dir(struct ps_session *s, PyObject *args)
 {
-    PyObject *names = PyObject_Dir(ARG(0)), *tuple;
+    ps_auto PyObject *names = PyObject_Dir(ARG(0));
 
     (void)s;
-    if (!names)
-        return NULL;
-    tuple = PySequence_Tuple(names);
-    Py_DECREF(names);
-    return tuple;
+    return names ? PySequence_Tuple(names) : NULL;
 }
 
 static PyObject *handle_pickle(struct ps_session *s, PyObject *args)
 {
-    PyObject *pickle, *result;
+    ps_auto PyObject *pickle = NULL;
 
     if (!ps_session_allows(s, "allow_pickle")) {
         PyErr_SetString(PyExc_ValueError, "pickling is disabled");
         return NULL;
     }
     pickle = PyImport_ImportModule("pickle");
-    if (!pickle)
-        return NULL;
-    result = PyObject_CallMethod(pickle, "dumps", "OO", ARG(0), ARG(1));
-    Py_DECREF(pickle);
-    return result;
+    return pickle ? PyObject_CallMethod(pickle, "dumps", "OO", ARG(0), ARG(1)) : NULL;
 }
 
-/* For an object that is itself a netref, the question goes on to where the object is. */
+/* INSPECT of an object that is itself a netref: forwards the request to the process of the object.
+ */
 static PyObject *inspect_elsewhere(struct ps_session *s, PyObject *obj, PyObject *args)
 {
-    PyObject *conn, *result;
+    ps_auto PyObject *conn = NULL;
 
     if (PyObject_TypeCheck(obj, s->state->netref_type))
         return ps_request(((struct ps_netref *)obj)->session, HANDLE_INSPECT, args);
     conn = PyObject_GetAttr(obj, s->state->names.conn);
-    if (!conn)
-        return NULL;
-    result = PyObject_CallMethod(conn, "sync_request", "iO", HANDLE_INSPECT, ARG(0));
-    Py_DECREF(conn);
-    return result;
+    return conn ? PyObject_CallMethod(conn, "sync_request", "iO", HANDLE_INSPECT, ARG(0)) : NULL;
 }
 
-/* An id pack that came by value. */
+/* Reads an id pack that was sent by value. pack->name points into the tuple. */
 static int parse_pack(PyObject *tuple, struct id_pack *pack)
 {
     unsigned long long class_id, instance_id;
@@ -325,7 +280,7 @@ static int parse_pack(PyObject *tuple, struct id_pack *pack)
 
 static PyObject *handle_inspect(struct ps_session *s, PyObject *args)
 {
-    PyObject *obj, *list, *tuple = NULL;
+    ps_auto PyObject *obj = NULL, *list = NULL;
     struct id_pack pack;
 
     if (parse_pack(ARG(0), &pack) < 0)
@@ -334,26 +289,22 @@ static PyObject *handle_inspect(struct ps_session *s, PyObject *args)
     if (!obj)
         return NULL;
     if (ps_type_attribute(Py_TYPE(obj), s->state->names.conn) ||
-        PyObject_TypeCheck(obj, s->state->netref_type)) {
-        tuple = inspect_elsewhere(s, obj, args);
-    } else {
-        list = ps_inspect(s, obj);
-        tuple = list ? PyList_AsTuple(list) : NULL;
-        Py_XDECREF(list);
-    }
-    Py_DECREF(obj);
-    return tuple;
+        PyObject_TypeCheck(obj, s->state->netref_type))
+        return inspect_elsewhere(s, obj, args);
+    list = ps_inspect(s, obj);
+    return list ? PyList_AsTuple(list) : NULL;
 }
 
 static PyObject *handle_buffiter(struct ps_session *s, PyObject *args)
 {
     Py_ssize_t left = PyNumber_AsSsize_t(ARG(1), PyExc_ValueError);
-    PyObject *iterator, *list, *item, *tuple = NULL;
+    ps_auto PyObject *iterator = NULL, *list = NULL;
+    PyObject *item;
 
     (void)s;
     if (left < 0) {
         if (!PyErr_Occurred())
-            PyErr_SetString(PyExc_ValueError, "the count of a BUFFITER is negative");
+            PyErr_Format(PyExc_ValueError, "BUFFITER needs a count of at least 0, got %zd", left);
         return NULL;
     }
     iterator = PyObject_GetIter(ARG(0));
@@ -363,67 +314,53 @@ static PyObject *handle_buffiter(struct ps_session *s, PyObject *args)
             Py_CLEAR(list);
         Py_DECREF(item);
     }
-    if (list && !PyErr_Occurred())
-        tuple = PyList_AsTuple(list);
-    Py_XDECREF(list);
-    Py_XDECREF(iterator);
-    return tuple;
+    return list && !PyErr_Occurred() ? PyList_AsTuple(list) : NULL;
 }
 
 /* obj.method(first, *rest) */
 static PyObject *call_sliced(struct ps_session *s, PyObject *obj, PyObject *method, PyObject *first,
                              PyObject *rest)
 {
-    PyObject *function = get_attribute(s, obj, method);
-    PyObject *all = function ? PySequence_Concat(first, rest) : NULL;
-    PyObject *result = all ? PyObject_CallObject(function, all) : NULL;
+    ps_auto PyObject *function = get_attribute(s, obj, method);
+    ps_auto PyObject *all = function ? PySequence_Concat(first, rest) : NULL;
 
-    Py_XDECREF(function);
-    Py_XDECREF(all);
-    return result;
+    return all ? PyObject_CallObject(function, all) : NULL;
 }
 
-/* First as the attempt says with a slice, then as the fallback says with two numbers (rpyc issue
- * 41). */
+/* Calls the method of the 2nd argument with a slice; if that raises, the method of the 3rd argument
+ * with two numbers (rpyc issue 41). */
 static PyObject *handle_oldslicing(struct ps_session *s, PyObject *args)
 {
-    PyObject *stop = ARG(4), *slice, *first, *rest = PySequence_Tuple(ARG(5)), *result = NULL;
+    ps_auto PyObject *rest = PySequence_Tuple(ARG(5)), *slice = NULL, *first = NULL,
+                     *numbers = NULL;
+    PyObject *stop = ARG(4), *result;
 
     if (!rest)
         return NULL;
     slice = PySlice_New(ARG(3), stop, NULL);
     first = slice ? PyTuple_Pack(1, slice) : NULL;
-    if (first)
-        result = call_sliced(s, ARG(0), ARG(1), first, rest);
-    Py_XDECREF(slice);
-    Py_CLEAR(first);
-    if (!result && PyErr_ExceptionMatches(PyExc_Exception)) {
-        PyErr_Clear();
-        first = stop == Py_None ? Py_BuildValue("(On)", ARG(3), PY_SSIZE_T_MAX)
-                                : PyTuple_Pack(2, ARG(3), stop);
-        if (first)
-            result = call_sliced(s, ARG(0), ARG(2), first, rest);
-        Py_XDECREF(first);
-    }
-    Py_DECREF(rest);
-    return result;
+    result = first ? call_sliced(s, ARG(0), ARG(1), first, rest) : NULL;
+    if (result || !PyErr_ExceptionMatches(PyExc_Exception))
+        return result;
+    PyErr_Clear();
+    numbers = stop == Py_None ? Py_BuildValue("(On)", ARG(3), PY_SSIZE_T_MAX)
+                              : PyTuple_Pack(2, ARG(3), stop);
+    return numbers ? call_sliced(s, ARG(0), ARG(2), numbers, rest) : NULL;
 }
 
 static PyObject *call_exit(PyObject *exit, PyObject *exc)
 {
-    PyObject *type = type_of(exc), *result;
+    ps_auto PyObject *type = type_of(exc);
 
-    result = PyObject_CallFunctionObjArgs(exit, type, exc, Py_None, NULL);
-    Py_DECREF(type);
-    return result;
+    return PyObject_CallFunctionObjArgs(exit, type, exc, Py_None, NULL);
 }
 
-/* What interrupts the question what was raised is raised in turn, but not before what there is to
- * exit has been exited. */
+/* Calls __exit__. An exception that interrupts the requests to the client (ps_raised) is raised
+ * after the call of __exit__. */
 static PyObject *handle_ctxexit(struct ps_session *s, PyObject *args)
 {
-    PyObject *exit = get_attribute(s, ARG(0), s->state->names.dunder_exit), *exc, *result = NULL;
-    PyObject *type = NULL, *value = NULL, *tb = NULL;
+    ps_auto PyObject *exit = get_attribute(s, ARG(0), s->state->names.dunder_exit), *exc = NULL;
+    PyObject *result = NULL, *type = NULL, *value = NULL, *tb = NULL;
 
     if (!exit)
         return NULL;
@@ -440,17 +377,14 @@ static PyObject *handle_ctxexit(struct ps_session *s, PyObject *args)
         Py_CLEAR(result);
         PyErr_Restore(type, value, tb);
     }
-    Py_XDECREF(exc);
-    Py_DECREF(exit);
     return result;
 }
 
-/* Whether what an id pack names is an instance of obj. The pack is that of any netref that the
- * client has: an object of ours, or one of another process, of which only the class's name can
- * tell. */
+/* isinstance() of the object that an id pack names. The client may send the id pack of an object of
+ * this process, or of another process; then only the name of the class is compared. */
 static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
 {
-    PyObject *other, *cls, *type;
+    ps_auto PyObject *other = NULL, *cls = NULL, *type = NULL;
     struct id_pack pack;
     int result;
 
@@ -459,7 +393,6 @@ static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
     other = ps_objects_get(&s->objects, &pack);
     if (other) {
         result = PyObject_IsInstance(other, ARG(0));
-        Py_DECREF(other);
         return result < 0 ? NULL : PyBool_FromLong(result);
     }
     PyErr_Clear();
@@ -468,14 +401,11 @@ static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
         Py_RETURN_FALSE;
     type = type_of(cls);
     result = PyObject_IsSubclass(pack.instance_id ? cls : type, ARG(0));
-    Py_DECREF(type);
-    Py_DECREF(cls);
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
 
-/* The stacks of all threads, as report/codec.h describes them: (2, process). Only for clients of
- * the classic service, which may read all of the program: a service that offers less must not show
- * more by this. */
+/* Returns the stacks of all threads, as report/codec.h describes them: (2, process). Only clients
+ * of the classic service may ask, since they may read everything in the program. */
 static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
 {
     PyObject *collect = s->state->collect;
@@ -489,7 +419,8 @@ static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
         return PyErr_Format(PyExc_ValueError, "STACKS version %ld is not supported: use %d",
                             version, STACKS_VERSION);
     if (!collect)
-        return PyErr_Format(PyExc_ImportError, "pystuck._stacks could not be imported");
+        return PyErr_Format(PyExc_ImportError,
+                            "pystuck._stacks could not be imported when run_server was called");
     return Py_BuildValue("(iN)", STACKS_VERSION, PyObject_CallFunction(collect, "l", flags));
 }
 
@@ -521,8 +452,8 @@ static const struct {
     [HANDLE_STACKS] = {"STACKS", 3, 3, handle_stacks},
 };
 
-/* Gives references back. The object itself is not looked up first, for all that counts is its id
- * pack, and it may be gone already. */
+/* DEL: subtracts from the references that the client holds. Does not unbox the reference: the
+ * object may have been released. */
 static PyObject *handle_del(struct ps_session *s, struct brine_reader *r)
 {
     struct brine_reader start = *r;
@@ -533,12 +464,13 @@ static PyObject *handle_del(struct ps_session *s, struct brine_reader *r)
 
     if (!box_next_del(r, &pack, &count)) {
         *r = start;
-        brine_skip(r, &data, &len); /* is it broken, or just something else? */
+        brine_skip(r, &data, &len); /* sets r->failed if the message is broken */
         PyErr_SetString(PyExc_TypeError, "DEL takes a reference and a count");
         return NULL;
     }
     if (count < 1) {
-        PyErr_SetString(PyExc_ValueError, "the count of a DEL is a number from 1");
+        PyErr_Format(PyExc_ValueError, "DEL needs a count of at least 1, got %lld",
+                     (long long)count);
         return NULL;
     }
     return none_or_error(ps_objects_give_back(&s->objects, &pack, (uint64_t)count));
@@ -561,7 +493,7 @@ static bool is_handler(int64_t number)
            handlers[number].handle;
 }
 
-/* Frees a message once its objects are built: what it asks for may take any time. */
+/* Frees a message once its arguments are objects, before the handler runs, which may take long. */
 static void free_message(struct message *request)
 {
     PyThreadState *before;
@@ -570,19 +502,20 @@ static void free_message(struct message *request)
         message_free(request);
         return;
     }
-    before = ps_gil_begin_wait(); /* it is long */
+    before = ps_gil_begin_wait(); /* the message is long: freeing it takes a while */
     message_free(request);
     ps_gil_end_wait(before);
 }
 
-/* Carries out a request: its result, or NULL with an exception. */
+/* Reads the arguments of a request and runs its handler. A new reference, or NULL with an
+ * exception. */
 static PyObject *carry_out(struct ps_session *s, struct message *request, int64_t number)
 {
     struct brine_reader *r = &request->body;
-    PyObject *args, *result;
+    ps_auto PyObject *args = NULL;
 
     if (s->ended) {
-        PyErr_SetString(PyExc_EOFError, "the client is gone");
+        PyErr_SetString(PyExc_EOFError, "the connection to the client has ended");
         return NULL;
     }
     if (number == HANDLE_DEL)
@@ -590,25 +523,22 @@ static PyObject *carry_out(struct ps_session *s, struct message *request, int64_
     if (!is_handler(number)) {
         args = PyLong_FromLongLong(number);
         if (args)
-            PyErr_SetObject(PyExc_KeyError, args); /* what stock raises */
-        Py_XDECREF(args);
+            PyErr_SetObject(PyExc_KeyError, args); /* like stock rpyc */
         return NULL;
     }
     args = ps_unbox(s, r);
-    if (args && !PyTuple_Check(args)) {
-        PyErr_SetString(PyExc_TypeError, "the arguments of a request are a tuple");
-        Py_CLEAR(args);
-    }
     if (!args)
         return NULL;
+    if (!PyTuple_Check(args)) {
+        PyErr_SetString(PyExc_TypeError, "the arguments of a request must be a tuple");
+        return NULL;
+    }
     free_message(request);
-    result = handle(s, number, args);
-    Py_DECREF(args);
-    return result;
+    return handle(s, number, args);
 }
 
-/* A result as Python's own calls hand it on: never NULL without an exception, nor one with. Much of
- * what is called here is C code of others. Takes the result and returns it. */
+/* Makes a result consistent, like Python's own calls do: NULL with an exception, or an object
+ * without one. Handlers call C code of other modules. Takes the result and returns it. */
 static PyObject *checked(PyObject *result)
 {
     if (!result && !PyErr_Occurred())
@@ -618,8 +548,8 @@ static PyObject *checked(PyObject *result)
     return result;
 }
 
-/* The exception that is set, as the answer, in place of anything that was appended before. A
- * KeyboardInterrupt is kept in *interrupt as well, if that is not NULL. */
+/* Writes the exception that is set as the reply, in place of anything that was appended before, and
+ * clears it. Stores a KeyboardInterrupt in *interrupt as well, unless interrupt is NULL. */
 static void answer_exception(struct ps_session *s, const struct message *request,
                              struct outgoing *out, PyObject **interrupt)
 {
@@ -629,14 +559,10 @@ static void answer_exception(struct ps_session *s, const struct message *request
 
     PyErr_Fetch(&type, &exc, &tb);
     PyErr_NormalizeException(&type, &exc, &tb);
-    if (interrupt && !*interrupt && PyErr_GivenExceptionMatches(type, PyExc_KeyboardInterrupt)) {
-        Py_XINCREF(exc);
-        *interrupt = exc;
-    }
-    if (!s->ended) {
-        Py_XINCREF(tb);
-        Py_XSETREF(s->last_traceback, tb);
-    }
+    if (interrupt && !*interrupt && PyErr_GivenExceptionMatches(type, PyExc_KeyboardInterrupt))
+        *interrupt = ps_new_ref(exc);
+    if (!s->ended)
+        Py_XSETREF(s->last_traceback, ps_new_ref(tb));
     with_traceback = ps_session_allows(s, "include_local_traceback");
     version = ps_session_version(s);
     PyErr_Restore(type, exc, tb);
@@ -644,18 +570,18 @@ static void answer_exception(struct ps_session *s, const struct message *request
     ps_vinegar_put(s->state, &out->buf, with_traceback, version);
 }
 
-/* After a request whose arguments could not be read: an exception for its client where they are
- * just too much, which is no reason to hang up, or -1. */
+/* Handles a request whose arguments could not be read. 0 with an exception for the client if the
+ * arguments exceed a limit; -1 with err if the request is broken. */
 static int refuse_arguments(const struct brine_reader *r, struct rpyc_error *err)
 {
     PyErr_Clear();
     if (r->failed != RPYC_ELIMIT)
         return brine_error(r, err);
-    PyErr_Format(PyExc_ValueError, "the arguments cannot be taken: %s (%zu)", r->problem, r->limit);
+    PyErr_Format(PyExc_ValueError, "the request was refused: %s (%zu)", r->problem, r->limit);
     return 0;
 }
 
-/* A request, and what becomes of it. */
+/* A request and its reply. */
 struct work {
     struct ps_session *s;
     struct message *request;
@@ -664,14 +590,14 @@ struct work {
     PyObject **interrupt;
     struct rpyc_error *err;
     int result;
-    bool done;
+    bool done; /* answer() was called */
 };
 
-/* Carries a request out and writes the answer. */
+/* Runs the handler of a request and writes the reply. */
 static void answer(void *arg)
 {
     struct work *w = arg;
-    PyObject *result = checked(carry_out(w->s, w->request, w->handler));
+    ps_auto PyObject *result = checked(carry_out(w->s, w->request, w->handler));
     struct ps_boxer boxer = {.session = w->s, .out = &w->out->buf, .answers = w->request->sender};
 
     message_free(w->request);
@@ -688,7 +614,7 @@ static void answer(void *arg)
         answer_exception(w->s, w->request, w->out, w->interrupt);
     }
     ps_boxer_sent(&boxer);
-    Py_XDECREF(result);
+    Py_CLEAR(result);
     PyErr_Clear();
 }
 

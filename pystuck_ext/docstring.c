@@ -7,7 +7,7 @@
 
 /* ---- Indentation ---------------------------------------------------------------------------- */
 
-/* How many characters a line starts with that are spaces; -1 if there is nothing else in it. */
+/* Returns the number of spaces at the start of a line; -1 if the line has nothing else. */
 static Py_ssize_t indentation(PyObject *line)
 {
     Py_ssize_t i, len = PyUnicode_GET_LENGTH(line);
@@ -19,7 +19,7 @@ static Py_ssize_t indentation(PyObject *line)
     return -1;
 }
 
-/* What all lines but the first are indented by. */
+/* Returns the smallest indentation of all lines but the first. */
 static Py_ssize_t common_margin(PyObject *lines)
 {
     Py_ssize_t i, here, margin = PY_SSIZE_T_MAX;
@@ -32,7 +32,7 @@ static Py_ssize_t common_margin(PyObject *lines)
     return margin == PY_SSIZE_T_MAX ? 0 : margin;
 }
 
-/* Takes n characters from the start of the i-th line. */
+/* Removes n characters from the start of the i-th line. */
 static int cut(PyObject *lines, Py_ssize_t i, Py_ssize_t n)
 {
     PyObject *line = PyList_GET_ITEM(lines, i);
@@ -61,10 +61,10 @@ static bool is_empty(PyObject *lines, Py_ssize_t i)
     return PyUnicode_GET_LENGTH(PyList_GET_ITEM(lines, i)) == 0;
 }
 
-/* The lines, without empty ones at the start and at the end, as one str. */
+/* Joins the lines, without the empty ones at the start and at the end, to one str. */
 static PyObject *join(PyObject *lines)
 {
-    PyObject *newline = PyUnicode_FromString("\n"), *text = NULL, *slice;
+    ps_auto PyObject *newline = PyUnicode_FromString("\n"), *slice = NULL;
     Py_ssize_t start = 0, end = PyList_GET_SIZE(lines);
 
     while (end > 0 && is_empty(lines, end - 1))
@@ -72,30 +72,21 @@ static PyObject *join(PyObject *lines)
     while (start < end && is_empty(lines, start))
         start++;
     slice = PyList_GetSlice(lines, start, end);
-    if (slice && newline)
-        text = PyUnicode_Join(newline, slice);
-    Py_XDECREF(slice);
-    Py_XDECREF(newline);
-    return text;
+    return slice && newline ? PyUnicode_Join(newline, slice) : NULL;
 }
 
-/* As inspect.cleandoc. */
+/* Does what inspect.cleandoc does. */
 static PyObject *clean(PyObject *doc)
 {
-    PyObject *expanded = PyObject_CallMethod(doc, "expandtabs", NULL), *lines = NULL, *text = NULL;
-    PyObject *newline = PyUnicode_FromString("\n");
+    ps_auto PyObject *expanded = PyObject_CallMethod(doc, "expandtabs", NULL), *lines = NULL;
+    ps_auto PyObject *newline = PyUnicode_FromString("\n");
 
     if (expanded && newline)
         lines = PyUnicode_Split(expanded, newline, -1);
-    if (lines && unindent(lines) == 0)
-        text = join(lines);
-    Py_XDECREF(lines);
-    Py_XDECREF(newline);
-    Py_XDECREF(expanded);
-    return text;
+    return lines && unindent(lines) == 0 ? join(lines) : NULL;
 }
 
-/* Most are of one line and clean. */
+/* True if clean() would not change the text. Most docstrings have one line, and need no work. */
 static bool is_clean(PyObject *doc)
 {
     Py_ssize_t len = PyUnicode_GET_LENGTH(doc);
@@ -107,152 +98,121 @@ static bool is_clean(PyObject *doc)
 
 /* ---- Inheritance ---------------------------------------------------------------------------- */
 
-/* What __doc__ says: a new reference, NULL without an exception if that is None or not to be had.
- */
+/* Returns __doc__: a new reference. NULL, without an exception, if it is None or raises. */
 static PyObject *own_doc(struct ps_state *state, PyObject *attr)
 {
-    PyObject *doc = PyObject_GetAttr(attr, state->names.dunder_doc);
+    ps_auto PyObject *doc = PyObject_GetAttr(attr, state->names.dunder_doc);
 
     if (!doc)
         PyErr_Clear();
-    if (doc != Py_None)
-        return doc;
-    Py_DECREF(doc);
-    return NULL;
+    return doc != Py_None ? ps_steal(&doc) : NULL;
 }
 
-/* What runs Python here, and so may rename a function, change its module or drop a class: __doc__,
- * the str() of a module's name, and a look into the namespace of a class that has a key with an
- * __eq__ of its own. */
+/* The functions below run Python code, which may rename a function, change its module or drop a
+ * class: __doc__ may be a property, a module's name may have a __str__, and a class may have a key
+ * with an __eq__. So they hold references to all that they use. */
 
-/* What a class has under a name, by itself: a new reference, or NULL. */
+/* Returns an attribute of a class or its bases, without the metaclass: a new reference, or NULL. */
 static PyObject *own_attribute(PyTypeObject *cls, PyObject *name)
 {
-    PyObject *found = ps_type_attribute(cls, name);
-
-    Py_XINCREF(found);
-    return found;
+    return ps_new_ref(ps_type_attribute(cls, name));
 }
 
-/* The class in whose body a function was written, as far as its names lead there: a new reference,
- * or NULL. */
+/* Returns the class in whose body a function was written, found by the parts of its __qualname__: a
+ * new reference, or NULL. */
 static PyObject *class_by_path(PyObject *module, PyObject *path)
 {
-    PyObject *found, *full = PyUnicode_FromFormat("%S.%U", module, PyList_GET_ITEM(path, 0));
+    ps_auto PyObject *full = PyUnicode_FromFormat("%S.%U", module, PyList_GET_ITEM(path, 0));
+    ps_auto PyObject *found = NULL;
     Py_ssize_t i, len;
     const char *name = full ? PyUnicode_AsUTF8AndSize(full, &len) : NULL;
 
     found = name ? ps_class_by_name(name, (size_t)len) : NULL;
-    Py_XDECREF(full);
     for (i = 1; found && PyType_Check(found) && i < PyList_GET_SIZE(path) - 1; i++)
         Py_SETREF(found, own_attribute((PyTypeObject *)found, PyList_GET_ITEM(path, i)));
-    if (found && !PyType_Check(found))
-        Py_CLEAR(found);
-    return found;
+    return found && PyType_Check(found) ? ps_steal(&found) : NULL;
 }
 
 static PyObject *class_of_function(PyFunctionObject *function)
 {
-    PyObject *dot = PyUnicode_FromString("."), *path = NULL, *cls = NULL;
-    PyObject *module = function->func_module;
+    ps_auto PyObject *dot = PyUnicode_FromString("."), *path = NULL;
+    ps_auto PyObject *module = ps_new_ref(function->func_module);
 
-    Py_XINCREF(module);
     if (dot && module)
         path = PyUnicode_Split(function->func_qualname, dot, -1);
-    if (path && PyList_GET_SIZE(path) > 1)
-        cls = class_by_path(module, path);
-    Py_XDECREF(path);
-    Py_XDECREF(module);
-    Py_XDECREF(dot);
-    return cls;
+    return path && PyList_GET_SIZE(path) > 1 ? class_by_path(module, path) : NULL;
 }
 
-/* What a class has under a name, by itself or from its metaclass: a new reference, or NULL. */
+/* Returns an attribute of a class, its bases or its metaclass: a new reference, or NULL. */
 static PyObject *class_attribute(PyTypeObject *cls, PyObject *name)
 {
-    PyObject *found = own_attribute(cls, name), *meta;
+    PyObject *found = own_attribute(cls, name);
+    ps_auto PyObject *meta = NULL;
 
     if (found)
         return found;
-    meta = (PyObject *)Py_TYPE(cls);
-    Py_INCREF(meta);
-    found = own_attribute((PyTypeObject *)meta, name);
-    Py_DECREF(meta);
-    return found;
+    meta = ps_new_ref((PyObject *)Py_TYPE(cls));
+    return own_attribute((PyTypeObject *)meta, name);
 }
 
-/* The docstring of the first in the MRO of a class that has one under this name. */
+/* Returns the docstring of an attribute, from the first class of the MRO where it has one. */
 static PyObject *first_doc(struct ps_state *state, PyTypeObject *cls, PyObject *name)
 {
-    PyObject *mro = cls->tp_mro, *found, *doc = NULL;
+    ps_auto PyObject *mro = ps_new_ref(cls->tp_mro);
+    PyObject *doc = NULL;
     Py_ssize_t i;
 
-    if (!mro)
-        return NULL;
-    Py_INCREF(mro);
-    for (i = 0; i < PyTuple_GET_SIZE(mro) && !doc; i++) {
-        found = class_attribute((PyTypeObject *)PyTuple_GET_ITEM(mro, i), name);
+    for (i = 0; mro && i < PyTuple_GET_SIZE(mro) && !doc; i++) {
+        ps_auto PyObject *found = class_attribute((PyTypeObject *)PyTuple_GET_ITEM(mro, i), name);
+
         doc = found ? own_doc(state, found) : NULL;
-        Py_XDECREF(found);
     }
-    Py_DECREF(mro);
     return doc;
 }
 
-/* The docstring of the first base class that has one, object aside. */
+/* Returns the docstring of the first class of the MRO that has one, without `object`. */
 static PyObject *base_doc(struct ps_state *state, PyTypeObject *cls)
 {
-    PyObject *mro = cls->tp_mro, *doc = NULL;
+    ps_auto PyObject *mro = ps_new_ref(cls->tp_mro);
+    PyObject *doc = NULL;
     Py_ssize_t i;
 
-    if (!mro)
-        return NULL;
-    Py_INCREF(mro);
-    for (i = 0; i < PyTuple_GET_SIZE(mro) && !doc; i++) {
+    for (i = 0; mro && i < PyTuple_GET_SIZE(mro) && !doc; i++) {
         if (PyTuple_GET_ITEM(mro, i) != (PyObject *)&PyBaseObject_Type)
             doc = own_doc(state, PyTuple_GET_ITEM(mro, i));
     }
-    Py_DECREF(mro);
     return doc;
 }
 
-/* As inspect._finddoc, for what is in a class's namespace. */
+/* Does what inspect._finddoc does, for objects in the namespace of a class. */
 static PyObject *inherited_doc(struct ps_state *state, PyObject *attr)
 {
-    PyObject *name = NULL, *cls = NULL, *own = NULL, *doc = NULL;
+    ps_auto PyObject *name = NULL, *cls = NULL, *own = NULL;
 
     if (PyType_Check(attr))
         return base_doc(state, (PyTypeObject *)attr);
     if (PyFunction_Check(attr)) {
-        name = ((PyFunctionObject *)attr)->func_name;
-        Py_INCREF(name);
+        name = ps_new_ref(((PyFunctionObject *)attr)->func_name);
         cls = class_of_function((PyFunctionObject *)attr);
     } else if (Py_TYPE(attr) == &PyMethodDescr_Type || Py_TYPE(attr) == &PyWrapperDescr_Type) {
-        name = PyDescr_NAME(attr);
-        Py_INCREF(name);
-        cls = (PyObject *)PyDescr_TYPE(attr);
-        Py_INCREF(cls);
+        name = ps_new_ref(PyDescr_NAME(attr));
+        cls = ps_new_ref((PyObject *)PyDescr_TYPE(attr));
     }
     own = cls ? own_attribute((PyTypeObject *)cls, name) : NULL;
-    if (own && own == attr)
-        doc = first_doc(state, (PyTypeObject *)cls, name);
-    Py_XDECREF(own);
-    Py_XDECREF(cls);
-    Py_XDECREF(name);
-    return doc;
+    return own && own == attr ? first_doc(state, (PyTypeObject *)cls, name) : NULL;
 }
 
 PyObject *ps_docstring(struct ps_state *state, PyObject *attr)
 {
-    PyObject *doc = own_doc(state, attr), *text = NULL;
+    ps_auto PyObject *doc = own_doc(state, attr);
+    PyObject *text = NULL;
 
     if (!doc)
         doc = inherited_doc(state, attr);
     if (doc && PyUnicode_CheckExact(doc) && is_clean(doc))
-        return doc;
+        return ps_steal(&doc);
     if (doc && PyUnicode_Check(doc))
         text = clean(doc);
-    Py_XDECREF(doc);
     PyErr_Clear();
     return text;
 }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Docstrings as inspect.getdoc gives them, which is how stock rpyc tells them: inherited where
- * there is none, and without the indentation of the source. That module is not imported for it: it
- * takes long, and later the import lock may be what the program is stuck in.
+ * Docstrings as inspect.getdoc returns them, which stock rpyc sends: inherited if an object has
+ * none, and without the indentation of the source. The module inspect is not imported for this:
+ * that takes long, and the program may be stuck with the import lock taken.
  */
 #ifndef PS_DOCSTRING_H
 #define PS_DOCSTRING_H
 
 #include "ext.h"
 
-/* The docstring of what a class's namespace holds, a str: a new reference, or NULL without an
- * exception where there is none. */
+/* Returns the docstring of an object from the namespace of a class, a str: a new reference. NULL,
+ * without an exception, if there is none. */
 PyObject *ps_docstring(struct ps_state *state, PyObject *attr);
 
 #endif

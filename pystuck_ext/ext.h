@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What all of the extension that touches Python shares: the module's state. Everything declared
- * here and in the headers that include this one needs the GIL unless its comment says otherwise.
+ * The state of the module, which all files that use Python share. Everything that is declared here,
+ * and in headers that include this one, needs the GIL unless its comment says otherwise.
  */
 #ifndef PS_EXT_H
 #define PS_EXT_H
@@ -11,9 +11,11 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <sys/queue.h>
 
-/* Strings that are looked up often, made once. */
+#include "queue.h"
+#include "reference.h"
+
+/* Strings for frequent look-ups, made once. */
 #define PS_NAMES(X)                                                                                \
     X(dunder_builtins, "__builtins__")                                                             \
     X(dunder_class, "__class__")                                                                   \
@@ -31,40 +33,39 @@
 
 #define PS_NAME_FIELD(field, text) PyObject *field;
 
-struct ps_session;
 struct ps_thread;
 
 struct ps_state {
     PyInterpreterState *interp;
-    unsigned life; /* of Python in this process: see gil */
+    unsigned life; /* ps_gil_life() when the module was imported */
     PyTypeObject *server_type;
     PyTypeObject *netref_type;
     PyTypeObject *service_type;
     PyTypeObject *session_type;
     PyTypeObject *request_type;
-    PyObject *connection_class; /* pystuck.connection.Connection, from run_server on; NULL: none */
-    PyObject *collect;          /* pystuck._stacks.collect, from run_server on; NULL: none */
-    PyObject *local_names;      /* a frozenset: attributes that a netref has of its own */
-    PyObject *remote_classes;   /* of exceptions from clients: what each is derived from -> class */
-    PyObject *compile;          /* builtins', */
-    PyObject *eval, *exec;      /* ... and these */
-    PyObject *import_module;    /* importlib's */
-    PyObject *format_exception; /* traceback's */
-    PyObject *frame_code;       /* see pyframe */
-    PyObject *threading;        /* the module, */
-    PyObject *threads;          /* ... and its _active: ident -> Thread */
-    unsigned long main_thread;  /* the ident of the one that runs handlers of signals */
+    PyObject *connection_class; /* pystuck.connection.Connection; NULL until run_server */
+    PyObject *collect;          /* pystuck._stacks.collect; NULL until run_server */
+    PyObject *local_names;      /* names of a netref's own attributes, a frozenset */
+    PyObject *remote_classes;   /* of exceptions from clients: a dict, see vinegar.c */
+    PyObject *compile;          /* builtins.compile */
+    PyObject *eval, *exec;      /* builtins.eval, builtins.exec */
+    PyObject *import_module;    /* importlib.import_module */
+    PyObject *format_exception; /* traceback.format_exception */
+    PyObject *frame_code;       /* see ps_pyframe_make_code */
+    PyObject *threading;        /* the module threading */
+    PyObject *threads;          /* threading._active, a dict: ident -> Thread */
+    unsigned long main_thread;  /* ident of the thread that runs handlers of signals */
     struct {
         PS_NAMES(PS_NAME_FIELD)
     } names;
-    LIST_HEAD(, ps_thread) own_threads; /* threads of ours that have run Python */
-    atomic_int thread_count;            /* threads of ours that may do so; needs no GIL */
-    bool is_main;                       /* of the main interpreter; else of a subinterpreter, */
-    PyObject *handles;                  /* ... and this is a list of its servers; NULL: none */
+    LIST_HEAD(, ps_thread) own_threads; /* pystuck's threads that have run Python */
+    atomic_int thread_count;            /* pystuck's threads that may run Python; needs no GIL */
+    bool is_main;                       /* the main interpreter, not a subinterpreter */
+    PyObject *handles;                  /* a subinterpreter's Server objects, a list; NULL: none */
 };
 
-/* The attribute of an object's type, without the type's metaclass and without running any code;
- * borrowed, NULL without an exception if there is none. */
+/* Looks an attribute up in a type and its bases, without its metaclass and without running any
+ * code. Borrowed; NULL, without an exception, if there is none. */
 static inline PyObject *ps_type_attribute(PyTypeObject *type, PyObject *name)
 {
     return _PyType_Lookup(type, name);

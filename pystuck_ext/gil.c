@@ -8,36 +8,37 @@
 #include "server.h"
 #include "stream.h"
 
-#define SHARE_STEPS 16 /* before the clock is looked at again */
-#define SHARE_MS    5  /* as sys.getswitchinterval() is unless somebody changes that */
+#define SHARE_STEPS 16 /* calls of ps_gil_share for each look at the clock */
+#define SHARE_MS    5  /* the default of sys.getswitchinterval() */
 
-/* The thread state of a thread that has released the GIL through us; NULL while it has it, or never
- * had one. */
+/* The thread state of this thread while it has released the GIL through this file; NULL while it
+ * has the GIL, and before it has taken it for the first time. */
 static __thread PyThreadState *released;
 
-/* ... and the life that it is of. */
+/* The life of Python in which that thread state was made. */
 static __thread unsigned released_life;
 
 /* ---- Lives of Python ------------------------------------------------------------------------ */
 
-/* Up to 3.13 Python ends threads that ask for the GIL when it is gone, which is waited for.
- * From 3.14 on they hang, and cannot be told from those that are about to ask: they get time for
- * that. */
+/* How long the end of a life waits for threads that are taking the GIL. Up to Python 3.13, Python
+ * ends such threads, and the wait ends with the last of them. From 3.14 on they hang, and cannot be
+ * told from threads that are about to ask for the GIL. */
 #define TAKING_HANGS   (PY_VERSION_HEX >= 0x030e0000)
 #define TAKING_WAIT_MS (TAKING_HANGS ? 50 : 1000)
 
 static atomic_uint life;
-static atomic_int taking; /* threads that ask for the GIL */
-static bool at_exit; /* end_life is going to be called; the GIL of the main interpreter guards it */
+static atomic_int taking; /* number of threads that are taking the GIL */
+static bool at_exit;      /* end_life is registered; guarded by the GIL of the main interpreter */
 
 unsigned ps_gil_life(void)
 {
     return atomic_load(&life);
 }
 
-/* Called by Python when it has ended; its functions must not be used. A thread that has looked at
- * the life before it changed may be about to ask for the GIL with a thread state that is gone.
- * Python ends it, but only until it is started again. */
+/* Begins the next life and closes all servers. Called by Python when it has ended, so Python's
+ * functions must not be used. A thread that compared the life just before it changed may be about
+ * to take the GIL with a thread state that has been freed. Python ends such a thread, but only
+ * until Python is started again: this function waits for them. */
 static void end_life(void)
 {
     at_exit = false;
@@ -47,7 +48,7 @@ static void end_life(void)
         poll(NULL, 0, 1);
 }
 
-/* Those who asked are in the parent. */
+/* The threads that were taking the GIL do not exist in the child. */
 static void after_fork_in_child(void)
 {
     atomic_store(&taking, 0);
@@ -67,8 +68,8 @@ void ps_gil_at_exit(void)
         at_exit = Py_AtExit(end_life) == 0;
 }
 
-/* The end of a thread that is in the middle of what Python runs, of a life that is over. As Python
- * does with threads that ask for the GIL while it ends. */
+/* Ends a thread that must return to Python code of a life that is over. Does what Python does with
+ * threads that take the GIL while it shuts down: ends the thread, from 3.14 on lets it hang. */
 static void __attribute__((noreturn)) end_stranded(void)
 {
     if (!TAKING_HANGS)
@@ -94,11 +95,11 @@ bool ps_gil_is_ending(const struct ps_state *state)
     return state->life != ps_gil_life() || interpreter_is_ending();
 }
 
-/* A new thread state for this thread; NULL where there is no memory. */
+/* Makes a thread state for this thread. NULL: no memory. */
 static PyThreadState *new_state(PyInterpreterState *interp)
 {
 #if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
-    /* What PyThreadState_New does in 3.11, but that one does not look whether there is a state. */
+    /* Does what PyThreadState_New does in 3.11, which crashes if there is no memory. */
     extern void _PyThreadState_SetCurrent(PyThreadState * tstate);
     PyThreadState *tstate = _PyThreadState_Prealloc(interp);
 
@@ -121,7 +122,7 @@ static void stop_taking(void *unused)
     atomic_fetch_sub(&taking, 1);
 }
 
-/* Takes the GIL with the thread state that was released. False if its life is over. */
+/* Takes the GIL with the released thread state. False if the life of that thread state is over. */
 static bool take_again(void)
 {
     PyThreadState *tstate = released;
@@ -138,7 +139,7 @@ static bool take_again(void)
     return is_alive;
 }
 
-/* Makes a thread state where there is none. False: see ps_gil_take. */
+/* Makes sure that this thread has a thread state. False as for ps_gil_take. */
 static bool has_state(const struct ps_state *state)
 {
     volatile bool result = false;

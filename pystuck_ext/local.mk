@@ -28,6 +28,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/policy.c pystuck_ext/policy.h \
 	pystuck_ext/pybrine.c pystuck_ext/pybrine.h \
 	pystuck_ext/pyframe.c pystuck_ext/pyframe.h \
+	pystuck_ext/reference.h \
 	pystuck_ext/serve.c pystuck_ext/serve.h \
 	pystuck_ext/server.c pystuck_ext/server.h \
 	pystuck_ext/service.c pystuck_ext/service.h \
@@ -36,7 +37,8 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/thread.c pystuck_ext/thread.h \
 	pystuck_ext/vinegar.c pystuck_ext/vinegar.h
 pystuck_ext__pystuck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) $(QUEUE_CFLAGS)
-pystuck_ext__pystuck_la_CFLAGS = $(AM_CFLAGS) $(PYSTUCK_TLS_CFLAGS)
+# Python may end a thread in the middle of our functions: see reference.h.
+pystuck_ext__pystuck_la_CFLAGS = $(AM_CFLAGS) $(PYSTUCK_TLS_CFLAGS) -fno-exceptions
 pystuck_ext__pystuck_la_LIBADD = librpyc/librpyc-internal.la
 # The suffix names the Python that it was built for, so that no other one loads it. libpython is not
 # linked: the interpreter that loads the module brings its own. The symbols of librpyc that it

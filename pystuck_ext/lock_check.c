@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * In builds with sanitizers: nobody waits for anything while holding one of our locks, the GIL
- * above all. ThreadSanitizer sees locks that are taken in two orders, but does not know the GIL as
- * one.
+ * In builds with sanitizers: aborts the process if a thread waits for the GIL, a condition or a
+ * descriptor while it holds a lock of pystuck. ThreadSanitizer finds locks that are taken in two
+ * orders, but does not know the GIL.
  *
- * The linker leads this module's calls of these functions here, and no others (--wrap). Condition
- * variables give back the lock that they are waited for with.
+ * The linker (--wrap) makes this module, and no other, call the functions below in place of those
+ * of libc and Python. A wait for a condition releases one lock.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -23,11 +23,11 @@ static void check(const char *call, unsigned allowed)
 {
     if (held <= allowed)
         return;
-    fprintf(stderr, "%s is called with %u of our locks held\n", call, held - allowed);
+    fprintf(stderr, "%s is called with %u locks of pystuck held\n", call, held - allowed);
     abort();
 }
 
-/* A child by fork has what it was forked with: new locks, that nobody holds. */
+/* In the child after a fork no thread holds a lock: the fork handlers make new ones. */
 static void after_fork(void)
 {
     held = 0;

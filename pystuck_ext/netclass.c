@@ -7,16 +7,17 @@
 #include "policy.h"
 #include "netref.h"
 
-/* How many classes a session remembers. A client may make any number of them. */
+/* How many classes a session remembers, since a client may have any number of classes. */
 #define CLASSES_MAX 500
 
 /* ---- Classes of netrefs --------------------------------------------------------------------- */
 
-/* Sends a call of the method `name`, which is __call__ for the object itself. */
+/* Calls a method of the remote object; for the name __call__, the object itself. A new reference.
+ */
 static PyObject *send_call(PyObject *self, PyObject *name, PyObject *args, PyObject *kwargs)
 {
     bool call = PyUnicode_CompareWithASCIIString(name, "__call__") == 0;
-    PyObject *request, *result;
+    ps_auto PyObject *request = NULL;
 
     if (call)
         request = PyTuple_Pack(3, self, args, kwargs);
@@ -24,55 +25,48 @@ static PyObject *send_call(PyObject *self, PyObject *name, PyObject *args, PyObj
         request = PyTuple_Pack(4, self, name, args, kwargs);
     if (!request)
         return NULL;
-    result = ps_request(((struct ps_netref *)self)->session, call ? HANDLE_CALL : HANDLE_CALLATTR,
-                        request);
-    Py_DECREF(request);
-    return result;
+    return ps_request(((struct ps_netref *)self)->session, call ? HANDLE_CALL : HANDLE_CALLATTR,
+                      request);
 }
 
-/* Keyword arguments as the wire has them: a tuple of (name, value). */
+/* Converts keyword arguments to a tuple of (name, value), as on the wire. A new reference. */
 static PyObject *pairs_of(PyObject *kwargs)
 {
-    PyObject *items = kwargs ? PyDict_Items(kwargs) : PyList_New(0), *pairs;
+    ps_auto PyObject *items = kwargs ? PyDict_Items(kwargs) : PyList_New(0);
 
-    if (!items)
-        return NULL;
-    pairs = PyList_AsTuple(items);
-    Py_DECREF(items);
-    return pairs;
+    return items ? PyList_AsTuple(items) : NULL;
 }
 
-/* The netref that a method of its class is called on; NULL with an exception if there is none. */
+/* Returns the first argument of a method, which must be a netref: borrowed. NULL with an exception
+ * if it is not. */
 static PyObject *self_of(PyObject *name, PyObject *args)
 {
     PyObject *self = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : NULL;
 
     if (self && ps_is_netref(self))
         return self;
-    return PyErr_Format(PyExc_TypeError, "%U() is a method of a netref", name);
+    return PyErr_Format(PyExc_TypeError, "%U() must be called on a netref", name);
 }
 
-/* A method of a netref's class: name(netref, *args, **kwargs), which calls the remote one. */
+/* A method of a class of netrefs: name(netref, *args, **kwargs) calls the remote method. */
 static PyObject *call_method(PyObject *name, PyObject *args, PyObject *kwargs)
 {
-    PyObject *self = self_of(name, args), *rest, *pairs, *result = NULL;
+    ps_auto PyObject *rest = NULL, *pairs = NULL;
+    PyObject *self = self_of(name, args);
 
     if (!self)
         return NULL;
     rest = PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args));
     pairs = pairs_of(kwargs);
-    if (rest && pairs)
-        result = send_call(self, name, rest, pairs);
-    Py_XDECREF(rest);
-    Py_XDECREF(pairs);
-    return result;
+    return rest && pairs ? send_call(self, name, rest, pairs) : NULL;
 }
 
-/* A copy of what a netref stands for. The client's word is not unpickled unless that is allowed. */
+/* Returns a copy of the remote object, by pickle: a new reference. Unpickling data of a client runs
+ * any code, so allow_pickle must be set. */
 static PyObject *copy_here(PyObject *self)
 {
     struct ps_session *s = ((struct ps_netref *)self)->session;
-    PyObject *request, *bytes, *pickle, *copy = NULL;
+    ps_auto PyObject *request = NULL, *bytes = NULL, *pickle = NULL;
 
     if (!ps_session_allows(s, "allow_pickle")) {
         PyErr_SetString(PyExc_ValueError, "pickling is disabled");
@@ -81,18 +75,15 @@ static PyObject *copy_here(PyObject *self)
     request = Py_BuildValue("(Oi)", self, -1);
     bytes = request ? ps_request(s, HANDLE_PICKLE, request) : NULL;
     pickle = bytes ? PyImport_ImportModule("pickle") : NULL;
-    if (pickle)
-        copy = PyObject_CallMethod(pickle, "loads", "O", bytes);
-    Py_XDECREF(pickle);
-    Py_XDECREF(bytes);
-    Py_XDECREF(request);
-    return copy;
+    return pickle ? PyObject_CallMethod(pickle, "loads", "O", bytes) : NULL;
 }
 
-/* __array__, by which numpy asks for an array: a netref to one would not do. */
+/* __array__, which numpy calls to get an array. It must be an array of this process, not a netref.
+ */
 static PyObject *call_array(PyObject *name, PyObject *args, PyObject *kwargs)
 {
-    PyObject *self = self_of(name, args), *rest, *copy, *method = NULL, *array = NULL;
+    ps_auto PyObject *rest = NULL, *copy = NULL, *method = NULL;
+    PyObject *self = self_of(name, args);
 
     if (!self)
         return NULL;
@@ -100,12 +91,7 @@ static PyObject *call_array(PyObject *name, PyObject *args, PyObject *kwargs)
     rest = copy ? PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args)) : NULL;
     if (rest)
         method = PyObject_GetAttr(copy, name);
-    if (method)
-        array = PyObject_Call(method, rest, kwargs);
-    Py_XDECREF(method);
-    Py_XDECREF(rest);
-    Py_XDECREF(copy);
-    return array;
+    return method ? PyObject_Call(method, rest, kwargs) : NULL;
 }
 
 static PyMethodDef call_array_def = {"remote_array", (PyCFunction)(void (*)(void))call_array,
@@ -113,38 +99,37 @@ static PyMethodDef call_array_def = {"remote_array", (PyCFunction)(void (*)(void
 static PyMethodDef call_method_def = {"remote_method", (PyCFunction)(void (*)(void))call_method,
                                       METH_VARARGS | METH_KEYWORDS, NULL};
 
-/* Puts one method into a class's namespace, unless netrefs have one of that name of their own. */
+/* Adds one method to the namespace of a class, unless netref_type has an own attribute of that
+ * name. */
 static int add_method(struct ps_state *state, PyObject *ns, PyObject *name)
 {
-    int local = PySet_Contains(state->local_names, name), result;
+    int local = PySet_Contains(state->local_names, name);
     bool array = PyUnicode_CompareWithASCIIString(name, "__array__") == 0;
-    PyObject *function, *method;
+    ps_auto PyObject *function = NULL, *method = NULL;
 
     if (local != 0)
         return local < 0 ? -1 : 0;
     function = PyCFunction_New(array ? &call_array_def : &call_method_def, name);
     method = function ? PyInstanceMethod_New(function) : NULL;
-    result = method ? PyDict_SetItem(ns, name, method) : -1;
-    Py_XDECREF(function);
-    Py_XDECREF(method);
-    return result;
+    return method ? PyDict_SetItem(ns, name, method) : -1;
 }
 
-/* Adds what an answer to INSPECT lists: a tuple of (name, docstring). */
+/* Adds the methods of a reply to INSPECT: a tuple of (name, docstring). */
 static int add_methods(struct ps_state *state, PyObject *ns, PyObject *listing)
 {
     PyObject *pair;
     Py_ssize_t i;
 
     if (!PyTuple_Check(listing)) {
-        PyErr_SetString(PyExc_TypeError, "the answer to INSPECT is not a tuple");
+        PyErr_SetString(PyExc_TypeError, "the client's reply to INSPECT is not a tuple");
         return -1;
     }
     for (i = 0; i < PyTuple_GET_SIZE(listing); i++) {
         pair = PyTuple_GET_ITEM(listing, i);
         if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2 ||
             !PyUnicode_Check(PyTuple_GET_ITEM(pair, 0))) {
-            PyErr_SetString(PyExc_TypeError, "the answer to INSPECT is not one of names");
+            PyErr_SetString(PyExc_TypeError,
+                            "the client's reply to INSPECT is not a tuple of (name, docstring)");
             return -1;
         }
         if (add_method(state, ns, PyTuple_GET_ITEM(pair, 0)) < 0)
@@ -153,53 +138,47 @@ static int add_methods(struct ps_state *state, PyObject *ns, PyObject *listing)
     return 0;
 }
 
-/* Gives a class's namespace the __class__ that its instances show: the one of the same name here.
- * A class that is not known here is still a type, and what has the name of a module a module. */
+/* Adds __class__ to the namespace of a class: the class of this process with the same name. Without
+ * one, a remote class has the __class__ `type`, and an object with the name of a module the class
+ * of modules. */
 static int add_class(struct ps_state *state, PyObject *ns, const struct id_pack *pack)
 {
-    PyObject *cls = ps_class_by_name(pack->name, pack->name_len), *shown = cls;
-    int result;
+    ps_auto PyObject *cls = ps_class_by_name(pack->name, pack->name_len);
+    PyObject *shown = cls;
 
     if (pack->instance_id == 0)
         shown = cls ? (PyObject *)Py_TYPE(cls) : (PyObject *)&PyType_Type;
     else if (!cls && ps_is_module_name(pack->name, pack->name_len))
         shown = (PyObject *)&PyModule_Type;
-    result = shown ? PyDict_SetItem(ns, state->names.dunder_class, shown) : 0;
-    Py_XDECREF(cls);
-    return result;
+    return shown ? PyDict_SetItem(ns, state->names.dunder_class, shown) : 0;
 }
 
-/* A new class for what an id pack names, with the methods listed. */
+/* Makes a class for the netrefs of an id pack, with the listed methods. A new reference. */
 static PyObject *make_class(struct ps_session *s, const struct id_pack *pack, PyObject *listing)
 {
-    PyObject *ns = Py_BuildValue("{O()Os}", s->state->names.dunder_slots,
-                                 s->state->names.dunder_module, "_pystuck"),
-             *cls = NULL;
+    ps_auto PyObject *ns = Py_BuildValue("{O()Os}", s->state->names.dunder_slots,
+                                         s->state->names.dunder_module, "_pystuck");
 
-    if (ns && add_methods(s->state, ns, listing) == 0 && add_class(s->state, ns, pack) == 0)
-        cls = PyObject_CallFunction((PyObject *)&PyType_Type, "s#(O)O", pack->name,
-                                    (Py_ssize_t)pack->name_len, s->state->netref_type, ns);
-    Py_XDECREF(ns);
-    return cls;
+    if (!ns || add_methods(s->state, ns, listing) < 0 || add_class(s->state, ns, pack) < 0)
+        return NULL;
+    return PyObject_CallFunction((PyObject *)&PyType_Type, "s#(O)O", pack->name,
+                                 (Py_ssize_t)pack->name_len, s->state->netref_type, ns);
 }
 
-/* Asks the client for the methods of what an id pack names. */
+/* Asks the client for the methods of the object that an id pack names. A new reference. */
 static PyObject *ask_for_methods(struct ps_session *s, const struct id_pack *pack)
 {
+    ps_auto PyObject *value = NULL, *args = NULL;
     struct brine_reader r;
-    PyObject *value, *args, *listing;
 
     brine_read(&r, pack->raw, pack->raw_len);
     value = ps_load(&r);
     args = value ? PyTuple_Pack(1, value) : NULL;
-    listing = args ? ps_request_value(s, HANDLE_INSPECT, args) : NULL;
-    Py_XDECREF(value);
-    Py_XDECREF(args);
-    return listing;
+    return args ? ps_request_value(s, HANDLE_INSPECT, args) : NULL;
 }
 
-/* What tells the classes of a session apart: the name, the class id, and whether it is the class
- * itself. */
+/* Returns the key of a class in s->classes: the class id, whether the pack names the class itself,
+ * and the name. A new reference. */
 static PyObject *class_key(const struct id_pack *pack)
 {
     PyObject *key = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(9 + pack->name_len));
@@ -214,22 +193,23 @@ static PyObject *class_key(const struct id_pack *pack)
     return key;
 }
 
-/* Remembers a class for the client's next object of it, in place of the one that has been there for
- * the longest where there are many. That one goes on as long as it has instances. */
+/* Remembers a class for the next netref of this class. If there are too many classes, the oldest
+ * one is forgotten; it is freed once it has no instances. */
 static int remember_class(PyObject *classes, PyObject *key, PyObject *cls)
 {
-    PyObject *oldest, *unused;
+    PyObject *first, *unused;
     Py_ssize_t pos = 0;
 
-    if (PyDict_GET_SIZE(classes) >= CLASSES_MAX && PyDict_Next(classes, &pos, &oldest, &unused)) {
-        Py_INCREF(oldest);
+    if (PyDict_GET_SIZE(classes) >= CLASSES_MAX && PyDict_Next(classes, &pos, &first, &unused)) {
+        ps_auto PyObject *oldest = ps_new_ref(first);
+
         PyDict_DelItem(classes, oldest);
-        Py_DECREF(oldest);
     }
     return PyDict_SetItem(classes, key, cls);
 }
 
-/* The classes that a session remembers: a new reference. Until its end it keeps them too. */
+/* Returns the dict of the classes that a session remembers: a new reference. After the end of the
+ * session, a new dict. */
 static PyObject *classes_of(struct ps_session *s)
 {
     PyObject *made;
@@ -240,44 +220,39 @@ static PyObject *classes_of(struct ps_session *s)
             return made;
         s->classes = made;
     }
-    Py_XINCREF(s->classes);
-    return s->classes;
+    return ps_new_ref(s->classes);
 }
 
 /* Returns the class of the netref for an id pack: the session remembers it, or the client is asked
  * for its methods. A new reference, or NULL with an exception. */
 static PyObject *class_for(struct ps_session *s, const struct id_pack *pack)
 {
-    PyObject *classes = classes_of(s), *key = class_key(pack), *cls = NULL, *listing;
+    ps_auto PyObject *classes = classes_of(s), *key = class_key(pack), *listing = NULL, *cls = NULL;
 
     if (classes && key)
-        cls = PyDict_GetItemWithError(classes, key);
-    Py_XINCREF(cls);
-    if (!cls && !PyErr_Occurred()) {
-        listing = ask_for_methods(s, pack);
-        cls = listing ? make_class(s, pack, listing) : NULL;
-        Py_XDECREF(listing);
-        if (cls && remember_class(classes, key, cls) < 0)
-            Py_CLEAR(cls);
-    }
-    Py_XDECREF(key);
-    Py_XDECREF(classes);
-    return cls;
+        cls = ps_new_ref(PyDict_GetItemWithError(classes, key));
+    if (cls || PyErr_Occurred())
+        return ps_steal(&cls);
+    listing = ask_for_methods(s, pack);
+    cls = listing ? make_class(s, pack, listing) : NULL;
+    if (cls && remember_class(classes, key, cls) < 0)
+        return NULL;
+    return ps_steal(&cls);
 }
 
 PyObject *ps_netref_resolve(struct ps_session *s, const struct id_pack *pack)
 {
-    PyObject *netref = ps_netref_known(s, pack), *cls;
+    PyObject *netref = ps_netref_known(s, pack);
+    ps_auto PyObject *cls = NULL;
 
     if (netref)
         return netref;
     cls = class_for(s, pack);
-    netref = ps_netref_known(s, pack); /* another thread may have been faster while we asked */
+    netref = ps_netref_known(s, pack); /* another thread may have made it during the request */
     if (netref)
         PyErr_Clear();
     else if (cls)
         netref = ps_netref_new(s, (PyTypeObject *)cls, pack);
-    Py_XDECREF(cls);
     if (!netref)
         releases_add(&s->releases, pack->raw, pack->raw_len, 1, 0);
     return netref;

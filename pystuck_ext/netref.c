@@ -83,7 +83,7 @@ struct ps_netref *ps_netref_of(struct ps_session *s, PyObject *obj)
     return ref;
 }
 
-/* Classes of netrefs have a tp_dealloc of Python's; their base has the one above. */
+/* The class of a netref has a tp_dealloc that Python made; its base has ps_netref_dealloc. */
 bool ps_is_netref(PyObject *obj)
 {
     const PyTypeObject *type = Py_TYPE(obj);

@@ -10,48 +10,36 @@
 #include "netref.h"
 #include "pybrine.h"
 
-/* ---- Requests on a netref ------------------------------------------------------------------- */
+/* ---- Requests for a netref ------------------------------------------------------------------- */
 
 static PyObject *request0(PyObject *self, enum handler handler)
 {
-    PyObject *args = PyTuple_Pack(1, self), *result;
+    ps_auto PyObject *args = PyTuple_Pack(1, self);
 
-    if (!args)
-        return NULL;
-    result = ps_request(((struct ps_netref *)self)->session, handler, args);
-    Py_DECREF(args);
-    return result;
+    return args ? ps_request(((struct ps_netref *)self)->session, handler, args) : NULL;
 }
 
 static PyObject *request1(PyObject *self, enum handler handler, PyObject *a)
 {
-    PyObject *args = PyTuple_Pack(2, self, a), *result;
+    ps_auto PyObject *args = PyTuple_Pack(2, self, a);
 
-    if (!args)
-        return NULL;
-    result = ps_request(((struct ps_netref *)self)->session, handler, args);
-    Py_DECREF(args);
-    return result;
+    return args ? ps_request(((struct ps_netref *)self)->session, handler, args) : NULL;
 }
 
 static PyObject *request2(PyObject *self, enum handler handler, PyObject *a, PyObject *b)
 {
-    PyObject *args = PyTuple_Pack(3, self, a, b), *result;
+    ps_auto PyObject *args = PyTuple_Pack(3, self, a, b);
 
-    if (!args)
-        return NULL;
-    result = ps_request(((struct ps_netref *)self)->session, handler, args);
-    Py_DECREF(args);
-    return result;
+    return args ? ps_request(((struct ps_netref *)self)->session, handler, args) : NULL;
 }
 
-/* A request whose result has to be a str. */
+/* Sends a request whose result must be a str. */
 static PyObject *request_str(PyObject *self, enum handler handler)
 {
     PyObject *result = request0(self, handler);
 
     if (result && !PyUnicode_Check(result)) {
-        PyErr_Format(PyExc_TypeError, "the other side answered with a %s instead of a str",
+        PyErr_Format(PyExc_TypeError, "the client replied with a %s instead of a str",
                      Py_TYPE(result)->tp_name);
         Py_CLEAR(result);
     }
@@ -70,14 +58,14 @@ static PyObject *netref_str(PyObject *self)
 
 static Py_hash_t netref_hash(PyObject *self)
 {
-    PyObject *result = request0(self, HANDLE_HASH);
+    ps_auto PyObject *result = request0(self, HANDLE_HASH);
     Py_hash_t hash = -1;
 
-    if (result && PyLong_CheckExact(result)) /* a netref would ask again, and so on */
+    if (result &&
+        PyLong_CheckExact(result)) /* hash() of a netref would send another request, without end */
         hash = PyObject_Hash(result);
     else if (result)
         PyErr_SetString(PyExc_TypeError, "__hash__ method should return an integer");
-    Py_XDECREF(result);
     return hash;
 }
 
@@ -87,13 +75,9 @@ static PyObject *netref_richcompare(PyObject *self, PyObject *other, int op)
         [Py_LT] = "__lt__", [Py_LE] = "__le__", [Py_EQ] = "__eq__",
         [Py_NE] = "__ne__", [Py_GT] = "__gt__", [Py_GE] = "__ge__",
     };
-    PyObject *name = PyUnicode_FromString(names[op]), *result;
+    ps_auto PyObject *name = PyUnicode_FromString(names[op]);
 
-    if (!name)
-        return NULL;
-    result = request2(self, HANDLE_CMP, other, name);
-    Py_DECREF(name);
-    return result;
+    return name ? request2(self, HANDLE_CMP, other, name) : NULL;
 }
 
 /* ---- Attributes ----------------------------------------------------------------------------- */
@@ -103,28 +87,24 @@ static PyObject *remote_getattr(PyObject *self, PyObject *name)
     return request1(self, HANDLE_GETATTR, name);
 }
 
-/* __class__: the class of the same name here, where there is one, so that isinstance() sees it. Of
- * a client that is gone it is the netref's: isinstance() is asked of anything, and not prepared for
- * an exception. */
+/* __class__: the class of this process with the same name if there is one, so that isinstance()
+ * works; else the remote class. If the client is gone, the type of the netref: callers of
+ * isinstance() do not expect an exception. */
 static PyObject *class_of(PyObject *self, PyObject *name)
 {
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject *cls;
+    /* name may be of a subclass of str with an __eq__ that changes the type of self */
+    ps_auto PyObject *type = ps_new_ref((PyObject *)Py_TYPE(self));
+    PyObject *cls = ps_new_ref(PyDict_GetItemWithError(((PyTypeObject *)type)->tp_dict, name));
 
-    Py_INCREF(type); /* name may be a str with an __eq__ that sets another one */
-    cls = PyDict_GetItemWithError(type->tp_dict, name);
-    Py_XINCREF(cls);
-    Py_DECREF(type);
     if (!cls && !PyErr_Occurred())
         cls = remote_getattr(self, name);
     if (cls || !PyErr_ExceptionMatches(PyExc_EOFError))
         return cls;
     PyErr_Clear();
-    Py_INCREF(Py_TYPE(self));
-    return (PyObject *)Py_TYPE(self);
+    return ps_new_ref((PyObject *)Py_TYPE(self));
 }
 
-/* What the type has here, else what the object has there. */
+/* Looks an attribute up in the netref, then in the remote object. */
 static PyObject *local_getattr(PyObject *self, PyObject *name)
 {
     PyObject *value = PyObject_GenericGetAttr(self, name);
@@ -133,12 +113,12 @@ static PyObject *local_getattr(PyObject *self, PyObject *name)
         return value;
     if (PyUnicode_CompareWithASCIIString(name, "__array_struct__") == 0 ||
         PyUnicode_CompareWithASCIIString(name, "__array_interface__") == 0)
-        return NULL; /* numpy would read memory of the other process; see rpyc issue 236 */
+        return NULL; /* numpy would read addresses of the client's memory: rpyc issue 236 */
     PyErr_Clear();
     return remote_getattr(self, name);
 }
 
-/* A type's __getattribute__ and __setattr__ may be called with anything. */
+/* Checks the name: __getattribute__ and __setattr__ of a type may be called with any object. */
 static int check_name(PyObject *name)
 {
     if (PyUnicode_Check(name))
@@ -148,7 +128,7 @@ static int check_name(PyObject *name)
     return -1;
 }
 
-/* Whether a name is looked up here: 1, 0, or -1 with an exception. */
+/* 1 if an attribute is looked up in the netref itself, 0 if not, -1 with an exception. */
 static int is_local_name(PyObject *self, PyObject *name)
 {
     struct ps_state *state = ((struct ps_netref *)self)->session->state;
@@ -167,7 +147,7 @@ static PyObject *netref_getattro(PyObject *self, PyObject *name)
         return NULL;
     if (!local || PyUnicode_CompareWithASCIIString(name, "__doc__") == 0 ||
         PyUnicode_CompareWithASCIIString(name, "__module__") == 0)
-        return remote_getattr(self, name); /* what the class here has is its own */
+        return remote_getattr(self, name); /* not those of the netref's class */
     if (PyUnicode_CompareWithASCIIString(name, "__class__") == 0)
         return class_of(self, name);
     return local_getattr(self, name);
@@ -176,7 +156,7 @@ static PyObject *netref_getattro(PyObject *self, PyObject *name)
 static int netref_setattro(PyObject *self, PyObject *name, PyObject *value)
 {
     int local = check_name(name) < 0 ? -1 : is_local_name(self, name);
-    PyObject *result;
+    ps_auto PyObject *result = NULL;
 
     if (local < 0)
         return -1;
@@ -186,7 +166,6 @@ static int netref_setattro(PyObject *self, PyObject *name, PyObject *value)
         result = request2(self, HANDLE_SETATTR, name, value);
     else
         result = request1(self, HANDLE_DELATTR, name);
-    Py_XDECREF(result);
     return result ? 0 : -1;
 }
 
@@ -194,14 +173,10 @@ static int netref_setattro(PyObject *self, PyObject *name, PyObject *value)
 
 static PyObject *netref_dir(PyObject *self, PyObject *unused)
 {
-    PyObject *names = request0(self, HANDLE_DIR), *list;
+    ps_auto PyObject *names = request0(self, HANDLE_DIR);
 
     (void)unused;
-    if (!names)
-        return NULL;
-    list = PySequence_List(names);
-    Py_DECREF(names);
-    return list;
+    return names ? PySequence_List(names) : NULL;
 }
 
 static PyObject *netref_exit(PyObject *self, PyObject *args)
@@ -210,59 +185,51 @@ static PyObject *netref_exit(PyObject *self, PyObject *args)
 
     if (!PyArg_UnpackTuple(args, "__exit__", 3, 3, &type, &value, &traceback))
         return NULL;
-    return request1(self, HANDLE_CTXEXIT, type); /* all that stock clients send */
+    return request1(self, HANDLE_CTXEXIT, type); /* stock clients send no more */
 }
 
 static PyObject *netref_reduce_ex(PyObject *self, PyObject *protocol)
 {
-    PyObject *bytes = request1(self, HANDLE_PICKLE, protocol), *pickle, *loads;
+    ps_auto PyObject *bytes = request1(self, HANDLE_PICKLE, protocol);
+    ps_auto PyObject *pickle = bytes ? PyImport_ImportModule("pickle") : NULL;
+    ps_auto PyObject *loads = pickle ? PyObject_GetAttrString(pickle, "loads") : NULL;
 
-    if (!bytes)
-        return NULL;
-    pickle = PyImport_ImportModule("pickle");
-    loads = pickle ? PyObject_GetAttrString(pickle, "loads") : NULL;
-    Py_XDECREF(pickle);
-    if (!loads) {
-        Py_DECREF(bytes);
-        return NULL;
-    }
-    return Py_BuildValue("(N(N))", loads, bytes);
+    return loads ? Py_BuildValue("(O(O))", loads, bytes) : NULL;
 }
 
-/* Whether an object that has an id pack is an instance of the class self, as the class itself says:
- * type(self).__instancecheck__(self, other). Where the client does not allow that, by its
- * INSTANCECHECK. */
+/* Asks the client whether an object with an id pack is an instance of the class self: by
+ * type(self).__instancecheck__(self, other) or, if the client does not allow that, by
+ * INSTANCECHECK. A new reference. */
 static PyObject *ask_whether_instance(PyObject *self, PyObject *other)
 {
-    PyObject *name = PyUnicode_FromString("__instancecheck__"), *result, *pack;
+    ps_auto PyObject *name = PyUnicode_FromString("__instancecheck__"), *pack = NULL;
+    PyObject *result;
     struct ps_state *state = ((struct ps_netref *)self)->session->state;
 
     if (!name)
         return NULL;
     result = request2(self, HANDLE_CMP, other, name);
-    Py_DECREF(name);
     if (result || !PyErr_ExceptionMatches(PyExc_AttributeError))
         return result;
     PyErr_Clear();
     pack = PyObject_GetAttr(other, state->names.id_pack);
-    result = pack ? request1(self, HANDLE_INSTANCECHECK, pack) : NULL;
-    Py_XDECREF(pack);
-    return result;
+    return pack ? request1(self, HANDLE_INSTANCECHECK, pack) : NULL;
 }
 
-/* isinstance(other, self). What lives here is an instance if the class of the same name here says
- * so; there is nothing that the client could say of it. */
+/* isinstance(other, self). An object of this process is compared with the class of this process
+ * that has the same name as the remote class; the client is not asked. */
 static PyObject *netref_instancecheck(PyObject *self, PyObject *other)
 {
     struct ps_netref *ref = (struct ps_netref *)self;
     struct brine_reader r;
+    ps_auto PyObject *cls = NULL;
     struct id_pack pack;
-    PyObject *cls;
     int result;
 
     brine_read(&r, ref->pack, ref->pack_len);
     if (!id_pack_next(&r, &pack) || pack.instance_id != 0) {
-        PyErr_SetString(PyExc_TypeError, "isinstance() arg 2 must be a class of the client's");
+        PyErr_SetString(PyExc_TypeError,
+                        "isinstance() arg 2 must be a class, and this netref is not a class");
         return NULL;
     }
     if (ps_type_attribute(Py_TYPE(other), ref->session->state->names.id_pack))
@@ -271,7 +238,6 @@ static PyObject *netref_instancecheck(PyObject *self, PyObject *other)
     if (!cls)
         Py_RETURN_FALSE;
     result = PyObject_IsInstance(other, cls);
-    Py_DECREF(cls);
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
 
@@ -293,7 +259,7 @@ static PyObject *netref_id_pack(PyObject *self, void *unused)
     return ps_load(&r);
 }
 
-/* The connection that it came from, as rpyc's own helpers in this process ask for it. */
+/* ____conn__: the connection of the netref. rpyc's helpers in this process use it. */
 static PyObject *netref_conn(PyObject *self, void *unused)
 {
     (void)unused;
@@ -312,7 +278,7 @@ static PyMemberDef netref_members[] = {
 };
 
 static PyType_Slot netref_slots[] = {
-    {Py_tp_doc, "An object in the process of the client."},
+    {Py_tp_doc, "An object in the client's process."},
     {Py_tp_dealloc, ps_netref_dealloc},
     {Py_tp_repr, netref_repr},
     {Py_tp_str, netref_str},
@@ -381,16 +347,14 @@ PyObject *ps_netref_local_names(void)
         "__array_struct__",
         "__array_interface__",
     };
-    PyObject *list = PyList_New(0), *name, *set;
+    ps_auto PyObject *list = PyList_New(0);
     size_t i;
 
     for (i = 0; list && i < sizeof(names) / sizeof(*names); i++) {
-        name = PyUnicode_InternFromString(names[i]);
+        ps_auto PyObject *name = PyUnicode_InternFromString(names[i]);
+
         if (!name || PyList_Append(list, name) < 0)
             Py_CLEAR(list);
-        Py_XDECREF(name);
     }
-    set = list ? PyFrozenSet_New(list) : NULL;
-    Py_XDECREF(list);
-    return set;
+    return list ? PyFrozenSet_New(list) : NULL;
 }

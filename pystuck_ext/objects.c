@@ -7,13 +7,14 @@
 struct held {
     uint64_t instance_id;
     uint64_t class_id;
-    const char *name; /* points behind the entry; a key's, anywhere */
+    const char *name; /* in an entry of the tree: stored behind the entry */
     size_t name_len;
     PyObject *obj; /* a reference */
     uint64_t count;
 };
 
-/* The whole triple counts: an object whose __class__ was changed is another one to the client. */
+/* Compares all three parts: if the __class__ of an object changes, the client has a second netref.
+ */
 static int compare(const void *a, const void *b)
 {
     const struct held *x = a, *y = b;
@@ -58,7 +59,7 @@ int ps_objects_add(struct ps_objects *objects, const struct id_pack *pack, PyObj
 
     if (!e && objects->count >= objects->max) {
         PyErr_Format(PyExc_RuntimeError,
-                     "the client holds %zu objects of this process, and may hold no more "
+                     "the client holds %zu objects of this process, which is the limit "
                      "(max_objects)",
                      objects->count);
         return -1;
@@ -69,8 +70,7 @@ int ps_objects_add(struct ps_objects *objects, const struct id_pack *pack, PyObj
             PyErr_NoMemory();
             return -1;
         }
-        Py_INCREF(obj);
-        e->obj = obj;
+        e->obj = ps_new_ref(obj);
     }
     e->count++;
     return 0;
@@ -78,13 +78,12 @@ int ps_objects_add(struct ps_objects *objects, const struct id_pack *pack, PyObj
 
 static void raise_unknown(const struct id_pack *pack)
 {
-    PyObject *args =
+    ps_auto PyObject *args =
         Py_BuildValue("((s#KK))", pack->name, (Py_ssize_t)pack->name_len,
                       (unsigned long long)pack->class_id, (unsigned long long)pack->instance_id);
 
     if (args)
         PyErr_SetObject(PyExc_KeyError, args);
-    Py_XDECREF(args);
 }
 
 PyObject *ps_objects_get(const struct ps_objects *objects, const struct id_pack *pack)
@@ -95,8 +94,7 @@ PyObject *ps_objects_get(const struct ps_objects *objects, const struct id_pack 
         raise_unknown(pack);
         return NULL;
     }
-    Py_INCREF(e->obj);
-    return e->obj;
+    return ps_new_ref(e->obj);
 }
 
 int ps_objects_give_back(struct ps_objects *objects, const struct id_pack *pack, uint64_t count)
@@ -116,7 +114,7 @@ int ps_objects_give_back(struct ps_objects *objects, const struct id_pack *pack,
     objects->count--;
     obj = e->obj;
     free(e);
-    Py_DECREF(obj); /* last: it may run any code */
+    Py_DECREF(obj); /* last: a finalizer may run any code */
     return 0;
 }
 

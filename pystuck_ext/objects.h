@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The objects that one client holds, by id pack, and how often each was sent to it. All of it needs
- * the GIL.
+ * The objects of this process that one client holds, by id pack, and how often each was sent to the
+ * client. Call all functions with the GIL.
  */
 #ifndef PS_OBJECTS_H
 #define PS_OBJECTS_H
@@ -12,21 +12,21 @@
 struct ps_objects {
     void *tree; /* of tsearch(3) */
     size_t count;
-    size_t max; /* how many there may be */
+    size_t max; /* the limit for count */
 };
 
-/* Counts obj, which pack names, once more; enters it and keeps it alive if it is new. -1:
- * MemoryError, or RuntimeError where there are too many. */
+/* Adds one to the count of obj, whose id pack is given; stores a reference to obj if it is new. -1
+ * with an exception: MemoryError, or RuntimeError at the limit. */
 int ps_objects_add(struct ps_objects *objects, const struct id_pack *pack, PyObject *obj);
 
-/* The object that pack names: a new reference, or NULL with KeyError. */
+/* Returns the object that an id pack names: a new reference, or NULL with KeyError. */
 PyObject *ps_objects_get(const struct ps_objects *objects, const struct id_pack *pack);
 
-/* Gives `count` of the references to obj's pack back, and lets go of it with the last. -1: KeyError
- * if the client does not hold it. */
+/* Subtracts from the count of an object, and releases the object when nothing is left. -1 with
+ * KeyError if the client does not hold it. */
 int ps_objects_give_back(struct ps_objects *objects, const struct id_pack *pack, uint64_t count);
 
-/* Lets go of everything. */
+/* Releases all objects. */
 void ps_objects_clear(struct ps_objects *objects);
 
 #endif

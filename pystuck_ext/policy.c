@@ -6,8 +6,8 @@
 
 #define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
 
-/* While the interpreter goes down, in ms: it flushes sys.stdout several times, and that may be a
- * client's that does not answer. */
+/* The timeout of requests while the interpreter shuts down, in ms. Python then flushes sys.stdout
+ * several times, and sys.stdout may be an object of a client that does not reply. */
 #define LAST_REQUEST_TIMEOUT_MS 500
 
 bool ps_session_is_classic(const struct ps_session *s)
@@ -20,39 +20,29 @@ bool ps_session_is_old(const struct ps_session *s)
     return conn_envelope(s->conn).generation == RPYC_GENERATION_5;
 }
 
-/* What the connection's _config has under a name: a new reference, or NULL. What it has may be
- * anything, and be gone at the end of the session. */
+/* Returns an item of the connection's _config: a new reference, or NULL. The item may be any
+ * object. Code that the look-up runs may end the session, which drops the _config. */
 static PyObject *setting(const struct ps_session *s, const char *name)
 {
-    PyObject *config = s->config, *value;
+    ps_auto PyObject *config = ps_new_ref(s->config);
 
-    if (!config)
-        return NULL;
-    Py_INCREF(config);
-    value = PyDict_GetItemString(config, name);
-    Py_XINCREF(value);
-    Py_DECREF(config);
-    return value;
+    return config ? ps_new_ref(PyDict_GetItemString(config, name)) : NULL;
 }
 
 bool ps_session_allows(struct ps_session *s, const char *what)
 {
-    PyObject *value = setting(s, what);
+    ps_auto PyObject *value = setting(s, what);
     int allowed = value ? PyObject_IsTrue(value) : !s->settings->connect && !s->ended;
 
     PyErr_Clear();
-    Py_XDECREF(value);
     return allowed > 0;
 }
 
 const char *ps_session_version(struct ps_session *s)
 {
-    PyObject *value = s->config ? PyDict_GetItemString(s->config, "include_local_version") : NULL;
-    int told;
+    ps_auto PyObject *value = setting(s, "include_local_version");
+    int told = value ? PyObject_IsTrue(value) : 0;
 
-    Py_XINCREF(value);
-    told = value ? PyObject_IsTrue(value) : 0;
-    Py_XDECREF(value);
     PyErr_Clear();
     if (told <= 0)
         return "<version denied>";
@@ -66,7 +56,8 @@ deadline_t ps_deadline_in(double seconds)
     return seconds <= 0 ? deadline_in(0) : deadline_in(0) + (deadline_t)(seconds * 1e9);
 }
 
-/* A sync_request_timeout as a deadline; NULL is none that makes one. */
+/* Converts a sync_request_timeout to a deadline. The default for NULL, and for anything that is not
+ * a number or None. */
 static deadline_t deadline_of(PyObject *timeout)
 {
     if (timeout == Py_None)
@@ -81,13 +72,10 @@ static deadline_t deadline_of(PyObject *timeout)
 
 deadline_t ps_session_deadline(struct ps_session *s)
 {
-    PyObject *timeout;
-    deadline_t deadline;
+    ps_auto PyObject *timeout = NULL;
 
     if (ps_gil_is_ending(s->state))
         return deadline_in(LAST_REQUEST_TIMEOUT_MS);
     timeout = setting(s, "sync_request_timeout");
-    deadline = deadline_of(timeout);
-    Py_XDECREF(timeout);
-    return deadline;
+    return deadline_of(timeout);
 }

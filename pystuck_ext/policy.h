@@ -1,32 +1,34 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a client may do, and how long requests to it wait. Needs the GIL.
+ * What a client may do, and how long requests to it wait: the configuration of its Connection.
+ * Needs the GIL.
  */
 #ifndef PS_POLICY_H
 #define PS_POLICY_H
 
 #include "session.h"
 
-/* Whether the client may do everything: it has the classic service. */
+/* True if the client has the classic service, and so may use everything. */
 bool ps_session_is_classic(const struct ps_session *s);
 
-/* Whether the client is an rpyc before 6.0. */
+/* True if the client is an rpyc before 6.0. */
 bool ps_session_is_old(const struct ps_session *s);
 
-/* Whether the connection's configuration allows something; true where nobody made one. Not while an
- * exception is set. */
+/* True if the connection's _config allows `what`, a name such as "allow_pickle". Without a _config,
+ * the classic service allows all. Call with no exception set. */
 bool ps_session_allows(struct ps_session *s, const char *what);
 
-/* What the client is told as the version of rpyc: with include_local_version in the configuration
- * the one whose protocol the connection uses, else "<version denied>". Call with no exception set.
- */
+/* Returns the rpyc version that exceptions carry to the client: with include_local_version in the
+ * _config a version with the protocol of this connection, else "<version denied>". Call with no
+ * exception set. */
 const char *ps_session_version(struct ps_session *s);
 
-/* When a request to the client that is made now gives up: the connection's sync_request_timeout, 30
- * s as in stock rpyc where nobody changed it. */
+/* Returns the deadline of a request to the client that is sent now: after the connection's
+ * sync_request_timeout, which is 30 s by default, as in stock rpyc. */
 deadline_t ps_session_deadline(struct ps_session *s);
 
-/* That many seconds from now, which may be no number that makes sense. */
+/* Returns the time that many seconds from now. At most now for a negative number; never for NaN and
+ * for numbers above 1e9. */
 deadline_t ps_deadline_in(double seconds);
 
 #endif

@@ -21,7 +21,7 @@ static int dump_items(struct buffer *out, PyObject *const *items, Py_ssize_t n)
 
 static int dump_int(struct buffer *out, PyObject *obj)
 {
-    PyObject *digits;
+    ps_auto PyObject *digits = NULL;
     const char *text;
     Py_ssize_t len;
     int overflow;
@@ -37,23 +37,21 @@ static int dump_int(struct buffer *out, PyObject *obj)
     text = PyUnicode_AsUTF8AndSize(digits, &len);
     if (text)
         brine_put_digits(out, text, (size_t)len);
-    Py_DECREF(digits);
     return text ? 1 : -1;
 }
 
 static int dump_str(struct buffer *out, PyObject *obj)
 {
-    PyObject *bytes;
+    ps_auto PyObject *bytes = NULL;
 
     if (PyUnicode_IS_COMPACT_ASCII(obj)) {
         brine_put_str(out, PyUnicode_DATA(obj), (size_t)PyUnicode_GET_LENGTH(obj));
         return 1;
     }
-    bytes = PyUnicode_AsUTF8String(obj); /* not the one that the str would keep: it may be large */
+    bytes = PyUnicode_AsUTF8String(obj); /* the str would keep what PyUnicode_AsUTF8 returns */
     if (!bytes)
         return -1;
     brine_put_str(out, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
-    Py_DECREF(bytes);
     return 1;
 }
 
@@ -63,18 +61,15 @@ static int dump_tuple(struct buffer *out, PyObject *obj)
     return dump_items(out, ((PyTupleObject *)obj)->ob_item, PyTuple_GET_SIZE(obj));
 }
 
-/* In the order of iteration, as stock does. */
+/* Appends the items in the order of iteration, like stock rpyc. */
 static int dump_frozenset(struct buffer *out, PyObject *obj)
 {
-    PyObject *items = PySequence_Tuple(obj);
-    int result;
+    ps_auto PyObject *items = PySequence_Tuple(obj);
 
     if (!items)
         return -1;
     brine_put_frozenset(out, (size_t)PyTuple_GET_SIZE(items));
-    result = dump_items(out, ((PyTupleObject *)items)->ob_item, PyTuple_GET_SIZE(items));
-    Py_DECREF(items);
-    return result;
+    return dump_items(out, ((PyTupleObject *)items)->ob_item, PyTuple_GET_SIZE(items));
 }
 
 static int dump_slice(struct buffer *out, PyObject *obj)
@@ -105,7 +100,7 @@ static int dump_container(struct buffer *out, PyObject *obj)
     return result;
 }
 
-/* What can go by value besides containers. 0 where obj is something else. */
+/* Appends a value that is not a container. 0 if obj is anything else. */
 static int dump_simple(struct buffer *out, PyObject *obj)
 {
     PyTypeObject *type = Py_TYPE(obj);
@@ -151,7 +146,6 @@ int ps_dump(struct buffer *out, PyObject *obj)
 
 /* ---- Brine to objects ------------------------------------------------------------------------ */
 
-/* Sets the exception for a reader that failed. */
 PyObject *ps_load_error(const struct brine_reader *r)
 {
     if (!PyErr_Occurred())
@@ -159,22 +153,12 @@ PyObject *ps_load_error(const struct brine_reader *r)
     return NULL;
 }
 
-static PyObject *new_ref(PyObject *obj)
-{
-    Py_INCREF(obj);
-    return obj;
-}
-
 static PyObject *load_bigint(const struct brine_item *item)
 {
-    PyObject *text = PyUnicode_DecodeASCII((const char *)item->data, (Py_ssize_t)item->len, NULL);
-    PyObject *number;
+    ps_auto PyObject *text =
+        PyUnicode_DecodeASCII((const char *)item->data, (Py_ssize_t)item->len, NULL);
 
-    if (!text)
-        return NULL;
-    number = PyLong_FromUnicodeObject(text, 10);
-    Py_DECREF(text);
-    return number;
+    return text ? PyLong_FromUnicodeObject(text, 10) : NULL;
 }
 
 static PyObject *load_plain(void *context, struct brine_reader *r)
@@ -183,19 +167,18 @@ static PyObject *load_plain(void *context, struct brine_reader *r)
     return ps_load(r);
 }
 
-/* A tuple of Nones, to be filled in. The garbage collector shows it to anyone, and what reads an
- * item may run Python: it must hold objects from the start. */
+/* Returns a tuple of Nones, to be filled in. Reading an item may run Python code, which can find
+ * the tuple through the garbage collector: so it must never hold a NULL. */
 static PyObject *new_tuple(size_t count)
 {
     PyObject *tuple = PyTuple_New((Py_ssize_t)count);
     size_t i;
 
     for (i = 0; tuple && i < count; i++)
-        PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, new_ref(Py_None));
+        PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, ps_new_ref(Py_None));
     return tuple;
 }
 
-/* A tuple of `count` items, each read by `load`. */
 PyObject *ps_load_tuple(void *context, struct brine_reader *r, size_t count, ps_load_item load)
 {
     PyObject *tuple = new_tuple(count), *item;
@@ -214,20 +197,20 @@ PyObject *ps_load_tuple(void *context, struct brine_reader *r, size_t count, ps_
     return tuple;
 }
 
-/* Nobody else may see it until it is whole: it could not be added to. Items whose hashes collide
- * take their time. */
+/* Other code must not find the set, through the garbage collector, before all items are in it: with
+ * a second reference PySet_Add fails. ps_gil_share: items whose hashes collide take long. */
 static PyObject *load_frozenset(struct brine_reader *r, size_t count)
 {
-    PyObject *set = PyFrozenSet_New(NULL), *item;
+    PyObject *set = PyFrozenSet_New(NULL);
     size_t i;
 
     if (set)
         PyObject_GC_UnTrack(set);
     for (i = 0; set && i < count; i++) {
-        item = ps_load(r);
+        ps_auto PyObject *item = ps_load(r);
+
         if (!item || PySet_Add(set, item) < 0)
             Py_CLEAR(set);
-        Py_XDECREF(item);
         ps_gil_share();
     }
     if (set)
@@ -237,14 +220,12 @@ static PyObject *load_frozenset(struct brine_reader *r, size_t count)
 
 static PyObject *load_slice(struct brine_reader *r)
 {
-    PyObject *parts = ps_load_tuple(NULL, r, 3, load_plain), *slice;
+    ps_auto PyObject *parts = ps_load_tuple(NULL, r, 3, load_plain);
 
     if (!parts)
         return NULL;
-    slice = PySlice_New(PyTuple_GET_ITEM(parts, 0), PyTuple_GET_ITEM(parts, 1),
-                        PyTuple_GET_ITEM(parts, 2));
-    Py_DECREF(parts);
-    return slice;
+    return PySlice_New(PyTuple_GET_ITEM(parts, 0), PyTuple_GET_ITEM(parts, 1),
+                       PyTuple_GET_ITEM(parts, 2));
 }
 
 PyObject *ps_load(struct brine_reader *r)
@@ -255,13 +236,13 @@ PyObject *ps_load(struct brine_reader *r)
         return ps_load_error(r);
     switch (item.type) {
     case BRINE_NONE:
-        return new_ref(Py_None);
+        return ps_new_ref(Py_None);
     case BRINE_BOOL:
         return PyBool_FromLong(item.boolean);
     case BRINE_NOTIMPLEMENTED:
-        return new_ref(Py_NotImplemented);
+        return ps_new_ref(Py_NotImplemented);
     case BRINE_ELLIPSIS:
-        return new_ref(Py_Ellipsis);
+        return ps_new_ref(Py_Ellipsis);
     case BRINE_INT:
         return PyLong_FromLongLong(item.integer);
     case BRINE_BIGINT:

@@ -3,11 +3,11 @@
 
 #include <stdlib.h>
 
-/* A function that makes a frame, and what it is to run in it. Each is used by one call at a time:
- * requests nest, and greenlets may end them in any order. */
+/* A Python function that is called to make a frame, and what it runs in the frame. Each is used by
+ * one call at a time, since requests nest, and greenlets may end them in any order. */
 struct ps_pyframe {
     PyObject *function; /* a reference */
-    PyObject *capsule;  /* a reference; it frees this, once what the function calls is gone too */
+    PyObject *capsule;  /* a reference; the last one frees this struct */
     void (*run)(void *);
     void *arg;
     SLIST_ENTRY(ps_pyframe) entry;
@@ -15,56 +15,44 @@ struct ps_pyframe {
 
 /* ---- The function --------------------------------------------------------------------------- */
 
-/* Its name and its file are what a client finds where it looks at the frame. */
+/* A client that looks at the frame finds the name of this function and the file name <pystuck>. */
 static const char source[] = "def make(run):\n"
                              "    def request():\n"
                              "        run()\n"
                              "    return request\n";
 
-/* Runs source; the function make. */
+/* Runs source and returns its function make. A new reference, or NULL. */
 static PyObject *run_source(void)
 {
-    PyObject *ns = Py_BuildValue("{sO}", "__builtins__", PyEval_GetBuiltins());
-    PyObject *code = ns ? Py_CompileString(source, "<pystuck>", Py_file_input) : NULL;
-    PyObject *none = code ? PyEval_EvalCode(code, ns, ns) : NULL;
-    PyObject *make = none ? PyDict_GetItemString(ns, "make") : NULL;
+    ps_auto PyObject *ns = Py_BuildValue("{sO}", "__builtins__", PyEval_GetBuiltins());
+    ps_auto PyObject *code = ns ? Py_CompileString(source, "<pystuck>", Py_file_input) : NULL;
+    ps_auto PyObject *none = code ? PyEval_EvalCode(code, ns, ns) : NULL;
 
-    Py_XINCREF(make);
-    Py_XDECREF(none);
-    Py_XDECREF(code);
-    Py_XDECREF(ns);
-    return make;
+    return none ? ps_new_ref(PyDict_GetItemString(ns, "make")) : NULL;
 }
 
-/* The same code, but as that of a module: its locals are its globals. What it calls stays hidden
- * from both, as a variable of the function that it was made in. */
+/* Returns a copy of code that is the code of a module: its locals are its globals. The function
+ * that it calls is in neither of them, as it is a variable of the enclosing function. */
 static PyObject *as_module(PyCodeObject *code)
 {
     int flags = code->co_flags & ~(CO_OPTIMIZED | CO_NEWLOCALS);
-    PyObject *replace = PyObject_GetAttrString((PyObject *)code, "replace"), *result = NULL;
-    PyObject *kwargs = replace ? Py_BuildValue("{si}", "co_flags", flags) : NULL;
-    PyObject *empty = kwargs ? PyTuple_New(0) : NULL;
+    ps_auto PyObject *replace = PyObject_GetAttrString((PyObject *)code, "replace");
+    ps_auto PyObject *kwargs = replace ? Py_BuildValue("{si}", "co_flags", flags) : NULL;
+    ps_auto PyObject *empty = kwargs ? PyTuple_New(0) : NULL;
 
-    if (empty)
-        result = PyObject_Call(replace, empty, kwargs);
-    Py_XDECREF(kwargs);
-    Py_XDECREF(replace);
-    Py_XDECREF(empty);
-    return result;
+    return empty ? PyObject_Call(replace, empty, kwargs) : NULL;
 }
 
 PyObject *ps_pyframe_make_code(void)
 {
-    PyObject *make = run_source(), *function, *code;
+    ps_auto PyObject *make = run_source();
+    ps_auto PyObject *function = make ? PyObject_CallFunctionObjArgs(make, Py_None, NULL) : NULL;
 
-    function = make ? PyObject_CallFunctionObjArgs(make, Py_None, NULL) : NULL;
-    code = function ? as_module((PyCodeObject *)PyFunction_GET_CODE(function)) : NULL;
-    Py_XDECREF(function);
-    Py_XDECREF(make);
-    return code;
+    return function ? as_module((PyCodeObject *)PyFunction_GET_CODE(function)) : NULL;
 }
 
-/* ---- What it calls -------------------------------------------------------------------------- */
+/* ---- What the function calls
+ * -------------------------------------------------------------------------- */
 
 static void free_pyframe(PyObject *capsule)
 {
@@ -78,7 +66,8 @@ static PyObject *run_once(PyObject *capsule, PyObject *unused)
 
     (void)unused;
     if (!run) {
-        PyErr_SetString(PyExc_RuntimeError, "this function is pystuck's own, for requests");
+        PyErr_SetString(PyExc_RuntimeError,
+                        "only pystuck can call this function, to run a request");
         return NULL;
     }
     f->run = NULL;
@@ -88,10 +77,12 @@ static PyObject *run_once(PyObject *capsule, PyObject *unused)
 
 static PyMethodDef run_once_def = {"run", run_once, METH_NOARGS, NULL};
 
-/* run_once for one function, as the cell of its closure. */
+/* Returns a closure for one function whose variable is run_once: a new reference. Sets f->capsule.
+ * NULL with an exception, and then f is freed. */
 static PyObject *make_closure(struct ps_pyframe *f)
 {
-    PyObject *capsule = PyCapsule_New(f, NULL, free_pyframe), *callee, *cell, *closure;
+    ps_auto PyObject *capsule = PyCapsule_New(f, NULL, free_pyframe), *callee = NULL, *cell = NULL;
+    PyObject *closure;
 
     if (!capsule) {
         free(f);
@@ -100,34 +91,30 @@ static PyObject *make_closure(struct ps_pyframe *f)
     callee = PyCFunction_New(&run_once_def, capsule);
     cell = callee ? PyCell_New(callee) : NULL;
     closure = cell ? PyTuple_Pack(1, cell) : NULL;
-    Py_XDECREF(cell);
-    Py_XDECREF(callee);
     if (closure)
-        f->capsule = capsule;
-    else
-        Py_DECREF(capsule);
+        f->capsule = ps_steal(&capsule);
     return closure;
 }
 
-/* Python may have put something else in the place of what the function calls: what frees f is held
- * here as well. */
+/* Releases the function, and frees f once the function is gone. f holds a reference to the capsule
+ * that frees it, since Python code may have replaced the function's closure. */
 static void release(struct ps_pyframe *f)
 {
-    PyObject *function = f->function, *capsule = f->capsule;
+    ps_auto PyObject *capsule = f->capsule;
+    ps_auto PyObject *function = f->function;
 
+    (void)capsule;
+    (void)function;
     f->run = NULL;
-    Py_XDECREF(function);
-    Py_DECREF(capsule);
 }
 
 static struct ps_pyframe *make_pyframe(struct ps_session *s)
 {
-    PyObject *namespace = ps_session_namespace(s), *function, *closure;
+    ps_auto PyObject *namespace = ps_session_namespace(s), *function = NULL, *closure = NULL;
     struct ps_pyframe *f;
 
-    atomic_store(&s->started, true); /* the namespace and the function are to be let go */
+    atomic_store(&s->started, true); /* the end must release the namespace and the function */
     function = namespace ? PyFunction_New(s->state->frame_code, namespace) : NULL;
-    Py_XDECREF(namespace);
     if (!function)
         return NULL;
     f = calloc(1, sizeof(*f));
@@ -135,21 +122,18 @@ static struct ps_pyframe *make_pyframe(struct ps_session *s)
         PyErr_NoMemory();
     closure = f ? make_closure(f) : NULL;
     if (closure && PyFunction_SetClosure(function, closure) == 0) {
-        f->function = function;
-    } else {
-        Py_DECREF(function);
-        if (closure)
-            release(f);
-        f = NULL;
+        f->function = ps_steal(&function);
+        return f;
     }
-    Py_XDECREF(closure);
-    return f;
+    if (closure)
+        release(f);
+    return NULL;
 }
 
 /* ---- For the session ------------------------------------------------------------------------ */
 
-/* Python's own imports by name look for __builtins__ in the globals of the frame, and a client may
- * have emptied its namespace. */
+/* Makes sure that a namespace has __builtins__: a client may have removed all names. Python's
+ * import machinery looks for them in the globals of the frame. */
 static int put_builtins(const struct ps_state *state, PyObject *namespace)
 {
     PyObject *name = state->names.dunder_builtins;
@@ -164,7 +148,7 @@ PyObject *ps_session_namespace(struct ps_session *s)
 
     if (!namespace || s->namespace == namespace) {
         Py_XINCREF(namespace);
-    } else if (s->namespace) { /* another thread was faster */
+    } else if (s->namespace) { /* another thread made one in PyDict_New */
         Py_SETREF(namespace, s->namespace);
         Py_INCREF(namespace);
     } else if (!s->ended) {
@@ -191,7 +175,7 @@ static struct ps_pyframe *take(struct ps_session *s)
 
     if (!f)
         return make_pyframe(s);
-    SLIST_REMOVE_HEAD(&s->pyframes, entry); /* first: the look for __builtins__ may run any code */
+    SLIST_REMOVE_HEAD(&s->pyframes, entry); /* before put_builtins, which may run any code */
     if (put_builtins(s->state, PyFunction_GET_GLOBALS(f->function)) == 0)
         return f;
     give_back(s, f);
@@ -201,22 +185,22 @@ static struct ps_pyframe *take(struct ps_session *s)
 int ps_pyframe_run(struct ps_session *s, void (*run)(void *), void *arg)
 {
     struct ps_pyframe *f = take(s);
-    PyObject *done;
+    ps_auto PyObject *done = NULL;
 
     if (!f)
         return -1;
     f->run = run;
     f->arg = arg;
     done = PyObject_CallNoArgs(f->function);
-    if (f->run) { /* its code or its closure were replaced, or a trace function has raised */
+    if (f->run) { /* not called: its code was replaced, or a trace function raised an exception */
         if (done)
-            PyErr_SetString(PyExc_SystemError, "the function that runs requests was changed");
-        Py_CLEAR(done);
+            PyErr_SetString(
+                PyExc_SystemError,
+                "the function that runs requests was changed: restore its code and closure");
         release(f);
         return -1;
     }
     give_back(s, f);
-    Py_XDECREF(done);
     return done ? 0 : -1;
 }
 

@@ -15,14 +15,14 @@
 #include "tls.h"
 
 #define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
-#define WAITER_REPLY_MS    2000  /* for a client to read what a thread of the debuggee answers */
+#define WAITER_REPLY_MS    2000  /* for a client to read the reply of a thread of the program */
 #define STACK_NEEDED       ((size_t)48 * 1024) /* bytes, for one request */
 
-/* How long a request may go on after the client has hung up, before its objects are let go, in ms:
- * what it had asked for shortly before is done all the same. */
+/* How long a request may run after the client has hung up, before the session's objects are
+ * released, in ms. Short requests finish as if the client were there. */
 #define REAP_AFTER_MS 1000
 
-/* Answers a long PING: what clients have not read of such answers does not add up without limit. */
+/* Replies to a long PING. conn_keep limits the memory of replies that clients have not read yet. */
 static int echo_long(struct conn *c, struct message *request, const uint8_t *data, size_t len,
                      deadline_t deadline, struct rpyc_error *err)
 {
@@ -32,7 +32,8 @@ static int echo_long(struct conn *c, struct message *request, const uint8_t *dat
     if (!conn_keep(c, len)) {
         message_free(request);
         return conn_reply_exception(c, request, "builtins", "MemoryError",
-                                    "too many long answers have not been read", deadline, err);
+                                    "too many long replies wait to be read by clients", deadline,
+                                    err);
     }
     conn_reply_begin(c, &out, request, MESSAGE_REPLY);
     box_put(&out.buf, LABEL_VALUE);
@@ -43,8 +44,8 @@ static int echo_long(struct conn *c, struct message *request, const uint8_t *dat
     return result;
 }
 
-/* Answers a PING of plain data, whose answer is the request's own bytes, without the GIL. 1: done.
- * 0: it has other arguments. */
+/* Replies to a PING of a value with the bytes of the request, without the GIL. 1: done. 0: the
+ * argument is not a value. -1 with err. */
 static int serve_ping(struct conn *c, struct message *request, deadline_t deadline,
                       struct rpyc_error *err)
 {
@@ -65,9 +66,9 @@ static int serve_ping(struct conn *c, struct message *request, deadline_t deadli
     return conn_send(c, &out, deadline, err) < 0 ? -1 : 1;
 }
 
-/* Whether this thread has stack left for a request and the Python that it runs. Threads of the
- * debuggee may have small ones. A stack that is not the thread's own (a coroutine library's) cannot
- * be measured. */
+/* True if this thread has enough stack left for a request and its Python code. Threads of the
+ * program may have small stacks. True also on a stack that is not the thread's own, such as the one
+ * of a coroutine, since its size is not known. */
 static bool has_stack(void)
 {
     static __thread uintptr_t low, high;
@@ -89,8 +90,8 @@ static bool has_stack(void)
     return here < low || here > high || here - low > STACK_NEEDED;
 }
 
-/* A client may take its time to read an answer, but a thread of the debuggee's that serves it while
- * it waits has its own to do. */
+/* Returns the deadline for sending a reply: none on a thread of the session, else the deadline of
+ * the thread's wait, between WAITER_REPLY_MS and REQUEST_TIMEOUT_MS from now. */
 static deadline_t reply_deadline(const struct ps_session *s)
 {
     deadline_t least, most, wait = ps_waiter()->deadline;
@@ -104,10 +105,10 @@ static deadline_t reply_deadline(const struct ps_session *s)
     return wait < most ? wait : most;
 }
 
-/* Says in the log why a client is not served: the exception that is set, which is cleared. */
+/* Logs the exception that is set as the reason for refusing a client, and clears it. */
 static void tell_refusal(const struct ps_session *s)
 {
-    PyObject *type, *exc, *tb, *text;
+    ps_auto PyObject *type = NULL, *exc = NULL, *tb = NULL, *text = NULL;
     const char *words;
 
     PyErr_Fetch(&type, &exc, &tb);
@@ -117,16 +118,12 @@ static void tell_refusal(const struct ps_session *s)
     ps_log_client(s->settings->log, PS_LOG_ERROR, &s->source, "client %llu was refused: %s: %s",
                   s->id, type ? ((PyTypeObject *)type)->tp_name : "no reason", words ? words : "?");
     PyErr_Clear();
-    Py_XDECREF(text);
-    Py_XDECREF(type);
-    Py_XDECREF(exc);
-    Py_XDECREF(tb);
 }
 
-/* A service that is to be made, and told of its client. */
+/* The argument of connect_service. */
 struct introduction {
     struct ps_session *s;
-    int result; /* 1: not tried yet; 0; -1: refused, which is in the log */
+    int result; /* 1: not called yet; 0: connected; -1: refused, and logged */
 };
 
 static void connect_service(void *arg)
@@ -138,11 +135,12 @@ static void connect_service(void *arg)
         tell_refusal(i->s);
 }
 
-/* A service that run_server was given hears of its client before that says anything: with the
- * classic one there is nothing to do that cannot wait for a request.
+/* Connects the service that run_server was given, before the client's first request. The classic
+ * service is made at the first request. -1: the service refused the client.
  *
- * This is not a request: if the client hangs up meanwhile, reap() does not start, and this thread
- * ends the service once on_connect has returned. Requests served meanwhile are nested in it. */
+ * This does not count as a request. So if the client hangs up during on_connect, reap() is not
+ * started, and this thread ends the service after on_connect. Requests that are served during
+ * on_connect are nested in it. */
 static int introduce(struct ps_session *s)
 {
     struct introduction i = {s, 1};
@@ -166,32 +164,30 @@ static bool on_main_thread(const struct ps_session *s)
     return PyThread_get_thread_ident() == s->state->main_thread;
 }
 
-/* Where a KeyboardInterrupt in a request is kept for the program as well: it may have come from a
- * signal, whose handlers the main thread runs and no other. NULL: it is the client's alone. */
+/* Returns where a KeyboardInterrupt of a request is stored for this thread: on the main thread,
+ * which runs the handlers of signals, it may come from Ctrl-C. NULL on other threads: it is the
+ * client's. */
 static PyObject **kept_interrupt(const struct ps_session *s)
 {
     return on_main_thread(s) ? &ps_waiter()->interrupt : NULL;
 }
 
-/* After a request: what a signal's handler raised, or another thread set on this one, when it was
- * done. A thread of the program's gets that once its wait is over; one of ours has no use for it.
- */
+/* Clears an exception that was raised after the reply was written, by a signal handler or by
+ * another thread. A thread of the program raises it after its wait; a thread of the session drops
+ * it. */
 static void keep_late_exception(const struct ps_session *s)
 {
-    PyObject **interrupt = &ps_waiter()->interrupt, *type, *exc, *tb;
+    PyObject **interrupt = &ps_waiter()->interrupt;
+    ps_auto PyObject *type = NULL, *exc = NULL, *tb = NULL;
 
     PyErr_Fetch(&type, &exc, &tb);
     PyErr_NormalizeException(&type, &exc, &tb);
-    if (exc && !ps_session_on_own_thread(s) && !*interrupt) {
-        Py_INCREF(exc);
-        *interrupt = exc;
-    }
-    Py_XDECREF(type);
-    Py_XDECREF(exc);
-    Py_XDECREF(tb);
+    if (exc && !ps_session_on_own_thread(s) && !*interrupt)
+        *interrupt = ps_steal(&exc);
 }
 
-/* Answers a request for which there is no Python: not any more, or for lack of memory. */
+/* Replies to a request that cannot run Python code: the interpreter is shutting down, or there is
+ * no memory. */
 static int refuse_python(const struct ps_session *s, struct conn *c, struct message *request,
                          struct rpyc_error *err)
 {
@@ -199,11 +195,11 @@ static int refuse_python(const struct ps_session *s, struct conn *c, struct mess
     if (ps_gil_is_ending(s->state))
         return conn_reply_exception(c, request, "builtins", "RuntimeError",
                                     "the interpreter is shutting down", reply_deadline(s), err);
-    return conn_reply_exception(c, request, "builtins", "MemoryError", "no thread state",
-                                reply_deadline(s), err);
+    return conn_reply_exception(c, request, "builtins", "MemoryError",
+                                "no memory for a Python thread state", reply_deadline(s), err);
 }
 
-/* Serves a request in Python: -1 if the connection has to end. */
+/* Serves a request with the GIL. -1: the connection must be closed. */
 static int serve_in_python(struct ps_session *s, struct conn *c, struct message *request,
                            int64_t handler, struct rpyc_error *err)
 {
@@ -220,7 +216,7 @@ static int serve_in_python(struct ps_session *s, struct conn *c, struct message 
         return error_nomem(err);
     }
     if (outermost)
-        ps_thread_drop_late_exception(); /* it came between two requests */
+        ps_thread_drop_late_exception(); /* set between two requests */
     ps_thread_set_interruptible(true);
     result = ps_dispatch(s, request, handler, &out, kept_interrupt(s), err);
     if (PyErr_Occurred())
@@ -246,7 +242,7 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
     if (!has_stack()) {
         message_free(request);
         return conn_reply_exception(c, request, "builtins", "RecursionError",
-                                    "requests within requests have used up the stack",
+                                    "too many nested requests: this thread has no stack left",
                                     reply_deadline(s), err);
     }
     ps_session_begin_request(s);
@@ -260,8 +256,8 @@ static bool checks_signals(void *host)
     return on_main_thread(host) && !ps_waiter()->defer_signals;
 }
 
-/* A thread of the debuggee waits for the client. If a signal came, its handler is to run, as it
- * would in any other wait. */
+/* Tells conn whether a thread of the program gives up its wait for the client. If a signal has
+ * arrived, runs its handler, as any other wait of Python does. */
 static bool interrupted(void *host, bool by_signal)
 {
     struct ps_session *s = host;
@@ -273,7 +269,7 @@ static bool interrupted(void *host, bool by_signal)
     return by_signal && checks_signals(s) && ps_gil_signal_raised();
 }
 
-/* Objects of the client's that came in an answer that nobody waits for any more. */
+/* Releases the client's objects in a reply that no thread waits for. */
 static void unclaimed(void *host, struct conn *c, struct message *reply)
 {
     struct releases releases = {0};
@@ -296,7 +292,7 @@ static void drop_objects(void *session)
 
     ps_service_disconnect(s);
     if (s->fork_count != ps_fork_count())
-        _exit(0); /* as in end_python */
+        _exit(0); /* on_disconnect forked: see ps_session_end_python */
     ps_objects_clear(&s->objects);
     Py_CLEAR(s->root);
     Py_CLEAR(s->policy);
@@ -308,9 +304,9 @@ static void drop_objects(void *session)
     PyErr_Clear();
 }
 
-/* With the GIL: lets go of everything that the client held. Once, and never while the service is
- * being connected: see introduce. */
-static void let_go(struct ps_session *s)
+/* With the GIL: ends the service and releases all objects of the session, once. Never runs while
+ * the service is being connected: see introduce. */
+static void release_all(struct ps_session *s)
 {
     if (s->ended)
         return;
@@ -323,8 +319,8 @@ static void let_go(struct ps_session *s)
     ps_pyframe_clear(s);
 }
 
-/* Lets go of what a client held that has hung up, once a request of its has gone on for too long.
- */
+/* Releases the objects of a session whose client has hung up, if a request runs for too long.
+ * Returns without doing so if the session ends by itself. */
 static void reap(void *arg)
 {
     struct ps_session *s = ps_session_this_thread()->session = arg;
@@ -335,23 +331,23 @@ static void reap(void *arg)
         poll(NULL, 0, REAP_AFTER_MS);
     } while (atomic_load(&s->threads) > 0 && atomic_load(&s->served) != before);
     if (atomic_load(&s->threads) > 0 && ps_session_enter_for_cleanup(s)) {
-        let_go(s);
+        release_all(s);
         ps_thread_leave_python(s->state);
     }
     ps_session_end_thread(s);
 }
 
-/* Says in the log that a client has lost its connection by what it did. */
+/* Logs why a connection was closed, unless the client closed it. */
 static void tell_end(const struct ps_session *s, const struct rpyc_error *why)
 {
-    bool is_its_own = why->code == RPYC_ECLOSED || why->code == RPYC_ESYSTEM; /* it hung up */
+    bool client_closed = why->code == RPYC_ECLOSED || why->code == RPYC_ESYSTEM;
 
-    if (conn_gave_up(s->conn) || !is_its_own)
+    if (conn_gave_up(s->conn) || !client_closed)
         ps_log_client(s->settings->log, PS_LOG_WARNING, &s->source,
-                      "client %llu was hung up on: %s", s->id, why->text);
+                      "client %llu was disconnected: %s", s->id, why->text);
 }
 
-/* Serves as long as there is a client. */
+/* Serves requests until the connection ends. */
 static void serve_to_end(struct ps_session *s)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
@@ -361,9 +357,8 @@ static void serve_to_end(struct ps_session *s)
     rpyc_error_clear(&why);
 }
 
-/* Waits for the client's first request and serves it; it may have come while the program asked the
- * client something. Answers that it was not asked for do not count. Hangs up on a client that has
- * not sent a request by the deadline. */
+/* Waits for the client's first request and serves it, unless it was served before, during
+ * on_connect. A reply to no request does not count. Closes the connection at the deadline. */
 static void hear_first(struct ps_session *s, deadline_t deadline)
 {
     struct rpyc_error why = RPYC_ERROR_INIT, silent = RPYC_ERROR_INIT;
@@ -374,14 +369,14 @@ static void hear_first(struct ps_session *s, deadline_t deadline)
         result = conn_serve_one(s->conn, deadline, &why);
     if (result < 0 && why.code == RPYC_ETIMEOUT) {
         waited = conn_awaits_turn(s->conn);
-        error_set(&silent, RPYC_ETIMEOUT, "it has not %s in time (handshake_timeout)",
-                  waited ? "had its turn to send a message of over 1 MB" : "asked for anything");
+        error_set(&silent, RPYC_ETIMEOUT, "the client %s in time (handshake_timeout)",
+                  waited ? "got no turn to send a message over 1 MB" : "sent no request");
         conn_close(s->conn, &silent);
     }
     rpyc_error_clear(&why);
 }
 
-/* One more thread for a client. The objects are let go by the first. */
+/* Runs one more thread for a client. The first thread releases the objects. */
 static void work(void *arg)
 {
     struct ps_session *s = ps_session_this_thread()->session = arg;
@@ -393,22 +388,22 @@ static void work(void *arg)
     ps_session_end_thread(s);
 }
 
-/* Has the files of TLS read again if they have changed. A program lives longer than certificates,
- * and than lists of those that were revoked. */
+/* Reads the files of TLS again if they have changed: a program may run longer than a certificate or
+ * a list of revoked certificates is valid. */
 static void renew_tls(const struct ps_settings *settings)
 {
-    const struct ps_source any = {0}; /* every client may cause this */
+    const struct ps_source any = {0}; /* the limit for log lines counts all clients together */
     struct rpyc_error why = RPYC_ERROR_INIT;
     int result = tls_server_renew(settings->tls, &why);
 
     if (result > 0)
-        ps_log(settings->log, PS_LOG_INFO, "the files of TLS have changed, and were read again");
+        ps_log(settings->log, PS_LOG_INFO, "the TLS files have changed and were read again");
     if (result < 0)
-        ps_log_client(settings->log, PS_LOG_WARNING, &any, "what was read before is still used: %s",
+        ps_log_client(settings->log, PS_LOG_WARNING, &any, "the former TLS files stay in use: %s",
                       why.text);
 }
 
-/* The stream of a client, over TLS where that is spoken. -1, with why in the log. */
+/* Opens the stream of a client, over TLS if the server uses it. -1 after logging the reason. */
 static int open_stream(const struct ps_settings *settings, const struct ps_client *client,
                        struct stream *stream, deadline_t deadline)
 {
@@ -428,19 +423,20 @@ static int open_stream(const struct ps_settings *settings, const struct ps_clien
     return -1;
 }
 
-/* Hangs up on a client that there is no memory for. The listener waits on the socket too, so that
- * the client would not hear of it if it were just closed. */
+/* Disconnects a client if there is no memory for its session. The socket must be shut down, since
+ * the listener polls it, too: closing it alone would not reach the client. Returns NULL. */
 static struct ps_session *hang_up(struct ps_client *client, struct stream *stream)
 {
     ps_client_turn_away(client);
-    stream->fd = -1; /* the client's, which is closed */
+    stream->fd = -1; /* ps_client_turn_away has closed it */
     stream_close(stream);
     return NULL;
 }
 
 static const struct ps_session_ops session_ops = {ps_netref_resolve, work, reap};
 
-/* A session over a stream, which it takes. NULL: the client has been hung up on. */
+/* Makes a session over a stream, which it takes. NULL: no memory, and the client is disconnected.
+ */
 static struct ps_session *session_new(const struct ps_settings *settings, struct ps_client *client,
                                       struct stream *stream)
 {
@@ -471,7 +467,7 @@ static struct ps_session *session_new(const struct ps_settings *settings, struct
         return hang_up(client, stream);
     }
     if (conn_new(&s->conn, stream, &session_callbacks, s, &config, NULL) <
-        0) { /* which has hung up */
+        0) { /* it has closed the stream */
         free(s->certificate);
         free(s);
         return NULL;
@@ -491,7 +487,8 @@ void ps_serve_tell(void *context, bool is_error, const struct ps_source *source,
         ps_log(settings->log, level, "%s", text);
 }
 
-/* Serves a client that has been let in as far as its socket goes. NULL: it was not served. */
+/* Serves a client that the listener has admitted, until the connection ends. Returns the session, a
+ * reference; NULL if the client was refused. */
 static struct ps_session *serve_client(const struct ps_settings *settings, struct ps_client *client)
 {
     deadline_t deadline = deadline_in(settings->limits.handshake_ms);
@@ -508,13 +505,13 @@ static struct ps_session *serve_client(const struct ps_settings *settings, struc
         return NULL;
     ps_log_client(settings->log, PS_LOG_INFO, &s->source, "client %llu: connected", id);
     if (introduce(s) == 0) {
-        if (settings->connect) /* the client may have been kept waiting */
+        if (settings->connect) /* on_connect may have taken long */
             deadline = deadline_in(settings->limits.handshake_ms);
         hear_first(s, deadline);
         serve_to_end(s);
     }
     ps_log_client(settings->log, PS_LOG_INFO, &s->source, "client %llu: gone", id);
-    conn_release(s->conn); /* the client sees the end before we wait for the GIL */
+    conn_release(s->conn); /* disconnect the client before this thread waits for the GIL */
     return s;
 }
 
@@ -522,7 +519,7 @@ static void end_session(struct ps_session *s)
 {
     atomic_fetch_sub(&s->threads, 1);
     if (atomic_load(&s->started) && ps_session_enter_for_cleanup(s)) {
-        let_go(s);
+        release_all(s);
         ps_thread_leave_python(s->state);
     }
     ps_session_unref(s);

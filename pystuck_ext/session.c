@@ -12,10 +12,10 @@
 #define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
 #define THREADS_MAX        32    /* of one client that binds threads */
 
-/* After how long the client's objects are given back where nothing else is sent, in ms. */
+/* How long dropped netrefs are collected before a DEL is sent for them, in ms. */
 #define RELEASE_AFTER_MS 20
 
-/* How long is waited for memory where it cannot be done without, in ms. */
+/* How long to wait before the next attempt when there is no memory, in ms. */
 #define NO_MEMORY_WAIT_MS 200
 
 static __thread struct ps_session_thread this_thread;
@@ -89,7 +89,7 @@ void ps_session_leave(struct ps_session *s)
 void ps_session_end_python(const struct ps_session *s, bool outermost)
 {
     if (s->fork_count != ps_fork_count())
-        _exit(0); /* that forked, and its code is done, in the child; nothing here is its own */
+        _exit(0); /* a request forked, and this is the child after that request */
     if (outermost) {
         ps_thread_set_interruptible(false);
         ps_thread_drop_late_exception();
@@ -109,9 +109,10 @@ void ps_session_leave_and_post(struct ps_session *s)
     releases_post(s->conn, &releases, deadline_in(REQUEST_TIMEOUT_MS));
 }
 
-/* ---- The client's objects that are not needed any more --------------------------------------- */
+/* ---- Dropped netrefs --------------------------------------- */
 
-/* Gives them back, on a thread for that. Many are often dropped at a time. */
+/* Sends a DEL for all dropped netrefs, on a thread of its own. Waits first, since many are often
+ * dropped at a time. */
 static void give_back(void *arg)
 {
     struct ps_session *s = arg;
@@ -128,8 +129,8 @@ static void give_back(void *arg)
     ps_session_end_thread(s);
 }
 
-/* What runs for the client does so at its end; any other thread may be in the middle of anything,
- * and the client may not read. */
+/* A thread that serves the client sends the DEL at the end of the request. Any other thread must
+ * not send it here: it may hold locks of the program, and the client may not read. */
 void ps_session_release_soon(struct ps_session *s)
 {
     if (s->releasing || s->ended || (ps_session_on_own_thread(s) && this_thread.depth > 0) ||
@@ -143,8 +144,8 @@ void ps_session_release_soon(struct ps_session *s)
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
-/* Starts that once, if the client has hung up and is being served. The flags are set by two
- * threads, each before it looks at the other's, so that one of them sees both. */
+/* Starts ops->reap, once, if the client has hung up and a request is running. The listener sets
+ * hung_up, and the session's thread busy, each before it calls this: so one of them sees both. */
 static void reap_if_gone(struct ps_session *s)
 {
     if (!atomic_load(&s->hung_up) || atomic_load(&s->busy) == 0 || ps_gil_is_ending(s->state) ||

@@ -13,14 +13,14 @@ struct session_object {
     struct ps_session *session; /* a reference */
 };
 
-/* A request under way. */
+/* A request that was sent. */
 struct request {
     PyObject_HEAD
     struct ps_session *session; /* a reference */
     struct pending *pending;
     enum { WAITING, SETTLING, SETTLED } state;
-    PyObject *value, *error; /* once it is settled, one of the two */
-    PyObject *callable;      /* to be called once it is done, or NULL */
+    PyObject *value, *error; /* SETTLED: one of the two is set */
+    PyObject *callable;      /* see request_notify; or NULL */
 };
 
 static struct ps_session *session_of(PyObject *self)
@@ -28,7 +28,7 @@ static struct ps_session *session_of(PyObject *self)
     return ((struct session_object *)self)->session;
 }
 
-/* Seconds, or None for ever, as a deadline. 0, or -1 with an exception. */
+/* Converts seconds, or None for no limit, to a deadline. 0, or -1 with an exception. */
 static int parse_timeout(PyObject *timeout, deadline_t *deadline)
 {
     double seconds;
@@ -45,11 +45,12 @@ static int parse_timeout(PyObject *timeout, deadline_t *deadline)
 
 /* ---- Requests ------------------------------------------------------------------------------- */
 
-/* Keeps what a reply that has arrived comes to. While that is read the GIL may be released, and
- * another thread may come for it. */
+/* Reads a reply that has arrived, and stores its value or exception. This may release the GIL, and
+ * another thread may then ask for the result: it waits in wait_for_other. */
 static void settle(struct request *r)
 {
-    PyObject *type, *exc, *tb, *value;
+    ps_auto PyObject *type = NULL, *exc = NULL, *tb = NULL;
+    PyObject *value;
 
     r->state = SETTLING;
     value = ps_request_take(r->session, r->pending);
@@ -60,13 +61,11 @@ static void settle(struct request *r)
     if (tb && exc)
         PyException_SetTraceback(exc, tb);
     r->value = value;
-    r->error = exc;
+    r->error = ps_steal(&exc);
     r->state = SETTLED;
-    Py_XDECREF(type);
-    Py_XDECREF(tb);
 }
 
-/* Waits for the thread that settles it. */
+/* Waits until the thread in settle() is done. */
 static void wait_for_other(const struct request *r)
 {
     PyThreadState *before;
@@ -80,8 +79,8 @@ static void wait_for_other(const struct request *r)
 
 PyDoc_STRVAR(request_wait_doc,
              "wait(timeout)\n--\n\n"
-             "Wait until the result is there. timeout: seconds, or None.\n"
-             "Raises TimeoutError, EOFError, or what a signal handler raised meanwhile.");
+             "Wait until the reply has arrived. timeout: seconds, or None for no limit.\n"
+             "Raises TimeoutError, EOFError, or what a signal handler raised.");
 
 static PyObject *request_wait(PyObject *self, PyObject *timeout)
 {
@@ -109,14 +108,15 @@ static PyObject *request_is_done(PyObject *self, PyObject *unused)
 static void call_back(void *arg)
 {
     struct request *r = arg;
-    PyObject *result = PyObject_CallObject(r->callable, NULL);
+    ps_auto PyObject *result = PyObject_CallObject(r->callable, NULL);
 
-    Py_XDECREF(result);
-    PyErr_Clear(); /* there is nobody to tell */
+    (void)result;
+    PyErr_Clear(); /* no caller could handle an exception */
     Py_CLEAR(r->callable);
 }
 
-/* By whichever thread has read the reply, or closed the connection, without the GIL. */
+/* Called without the GIL by the thread that has read the reply or closed the connection. Takes a
+ * reference to arg. */
 static void notify(void *arg)
 {
     struct request *r = arg;
@@ -130,8 +130,9 @@ static void notify(void *arg)
 
 PyDoc_STRVAR(request_notify_doc,
              "notify(callable)\n--\n\n"
-             "Have callable() called, once, when wait would return at once: now, or by whichever\n"
-             "thread sees the reply. What it raises is dropped. At most once for a request.");
+             "Call callable() once the reply has arrived or the connection has ended: now, or on\n"
+             "the thread that reads the reply. An exception of callable is ignored. Allowed once\n"
+             "for each request.");
 
 static PyObject *request_notify(PyObject *self, PyObject *callable)
 {
@@ -139,12 +140,11 @@ static PyObject *request_notify(PyObject *self, PyObject *callable)
     PyThreadState *before;
 
     if (r->callable) {
-        PyErr_SetString(PyExc_RuntimeError, "somebody is to be notified already");
+        PyErr_SetString(PyExc_RuntimeError, "notify() was called before for this request");
         return NULL;
     }
-    Py_INCREF(callable);
-    r->callable = callable;
-    Py_INCREF(self); /* until then */
+    r->callable = ps_new_ref(callable);
+    Py_INCREF(self); /* for notify() */
     before = ps_gil_begin_wait();
     conn_notify_done(r->session->conn, r->pending, notify, r);
     ps_gil_end_wait(before);
@@ -159,9 +159,8 @@ static PyObject *request_value(PyObject *self, void *unused)
     if (r->error)
         PyErr_SetObject((PyObject *)Py_TYPE(r->error), r->error);
     else if (!r->value)
-        PyErr_SetString(PyExc_RuntimeError, "the result has not been waited for");
-    Py_XINCREF(r->value);
-    return r->value;
+        PyErr_SetString(PyExc_RuntimeError, "the result is not known yet: call wait() first");
+    return ps_new_ref(r->value);
 }
 
 static PyObject *request_error(PyObject *self, void *unused)
@@ -169,10 +168,7 @@ static PyObject *request_error(PyObject *self, void *unused)
     PyObject *error = ((struct request *)self)->error;
 
     (void)unused;
-    if (!error)
-        Py_RETURN_NONE;
-    Py_INCREF(error);
-    return error;
+    return ps_new_ref(error ? error : Py_None);
 }
 
 static void request_dealloc(PyObject *self)
@@ -193,19 +189,20 @@ static void request_dealloc(PyObject *self)
 
 static PyMethodDef request_methods[] = {
     {"wait", request_wait, METH_O, request_wait_doc},
-    {"is_done", request_is_done, METH_NOARGS, "Whether wait would return at once."},
+    {"is_done", request_is_done, METH_NOARGS, "True if wait would return at once."},
     {"notify", request_notify, METH_O, request_notify_doc},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef request_getset[] = {
-    {"value", request_value, NULL, "The result, once it has been waited for, or raises it.", NULL},
+    {"value", request_value, NULL,
+     "The result, after wait. Raises the exception if the result is one.", NULL},
     {"error", request_error, NULL, "The exception that is the result, or None.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot request_slots[] = {
-    {Py_tp_doc, "A request to the client that is under way."},
+    {Py_tp_doc, "A request to the client that was sent."},
     {Py_tp_dealloc, request_dealloc},
     {Py_tp_methods, request_methods},
     {Py_tp_getset, request_getset},
@@ -233,8 +230,9 @@ PyTypeObject *ps_request_make_type(PyObject *module)
 PyDoc_STRVAR(session_request_doc,
              "request(handler, args)\n--\n\n"
              "Send a request to the client and wait for its result.\n\n"
-             "handler: its number; args: a tuple. Raises what the client raised, TimeoutError\n"
-             "after the connection's sync_request_timeout, EOFError when the client is gone.");
+             "handler: a number; args: a tuple. Raises the exception that the client raised,\n"
+             "TimeoutError after the connection's sync_request_timeout, EOFError if the\n"
+             "connection has ended.");
 
 static PyObject *session_request(PyObject *self, PyObject *args)
 {
@@ -247,34 +245,36 @@ static PyObject *session_request(PyObject *self, PyObject *args)
 }
 
 PyDoc_STRVAR(session_start_doc, "start(handler, args)\n--\n\n"
-                                "Send a request to the client and return it, to be waited for.");
+                                "Send a request to the client and return it: call its wait().");
 
 static PyObject *session_start(PyObject *self, PyObject *args)
 {
     struct ps_session *s = session_of(self);
     PyTypeObject *type = s->state->request_type;
+    ps_auto PyObject *self_request = NULL;
     struct request *r;
     PyObject *arguments;
     int handler;
 
     if (!PyArg_ParseTuple(args, "iO!:start", &handler, &PyTuple_Type, &arguments))
         return NULL;
-    r = (struct request *)type->tp_alloc(type, 0);
+    self_request = type->tp_alloc(type, 0);
+    r = (struct request *)self_request;
     if (!r)
         return NULL;
     ps_session_ref(s);
     r->session = s;
     if (ps_request_start(s, (enum handler)handler, arguments, &r->pending) == 0)
-        return (PyObject *)r;
+        return ps_steal(&self_request);
     r->pending = NULL;
-    Py_DECREF(r);
     return NULL;
 }
 
 PyDoc_STRVAR(session_serve_doc,
              "serve(timeout)\n--\n\n"
-             "See to one message of the client's, waiting for it at most timeout seconds, or,\n"
-             "with None, as long as it takes. Whether there was one. Raises EOFError at the end.");
+             "Wait for one message of the client and serve it. timeout: seconds, or None for no\n"
+             "limit. Return True if a message was served. Raises EOFError if the connection has\n"
+             "ended.");
 
 static PyObject *session_serve(PyObject *self, PyObject *timeout)
 {
@@ -331,7 +331,7 @@ static PyMethodDef session_methods[] = {
     {"request", session_request, METH_VARARGS, session_request_doc},
     {"start", session_start, METH_VARARGS, session_start_doc},
     {"serve", session_serve, METH_O, session_serve_doc},
-    {"close", session_close, METH_NOARGS, "Say goodbye to the client and hang up."},
+    {"close", session_close, METH_NOARGS, "Send CLOSE to the client and close the connection."},
     {"fileno", session_fileno, METH_NOARGS,
      "The socket's number; -1 once the connection is closed."},
     {NULL, NULL, 0, NULL},
@@ -342,18 +342,15 @@ static PyObject *session_last_traceback(PyObject *self, void *unused)
     PyObject *tb = session_of(self)->last_traceback;
 
     (void)unused;
-    if (!tb)
-        Py_RETURN_NONE;
-    Py_INCREF(tb);
-    return tb;
+    return ps_new_ref(tb ? tb : Py_None);
 }
 
 static PyGetSetDef session_getset[] = {
     {"last_traceback", session_last_traceback, NULL,
-     "The traceback of the latest exception that went to the client, or None.", NULL},
-    {"closed", session_closed, NULL, "Whether the connection has ended.", NULL},
-    {"certificate", session_certificate, NULL,
-     "The certificate that the client showed, verified, as DER; None without one.", NULL},
+     "The traceback of the latest exception that was sent to the client, or None.", NULL},
+    {"closed", session_closed, NULL, "True if the connection has ended.", NULL},
+    {"certificate", session_certificate, NULL, "The client's verified certificate as DER, or None.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

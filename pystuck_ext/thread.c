@@ -8,14 +8,14 @@
 #include "gil.h"
 #include "server.h"
 
-/* A thread of ours that has run Python. In a forked child it is no more, and its ident may be that
- * of a new thread of the program's. */
+/* A thread of pystuck that has run Python. It does not exist in a forked child, where a new thread
+ * of the program may have its ident. */
 struct ps_thread {
     unsigned long ident;
-    PyObject *number;    /* the same as an int: a reference, or NULL */
-    unsigned fork_count; /* of the process that it is in */
+    PyObject *number;    /* the ident as a Python int: a reference, or NULL */
+    unsigned fork_count; /* ps_fork_count() of the process that the thread is in */
     bool interruptible;
-    bool interrupted; /* for ps_thread_interrupt_all */
+    bool interrupted; /* ps_thread_interrupt_all has done this thread */
     LIST_ENTRY(ps_thread) entry;
 };
 
@@ -30,7 +30,7 @@ void ps_thread_begin(struct ps_state *state)
 
 void ps_thread_end(struct ps_state *state)
 {
-    atomic_fetch_sub(&state->thread_count, 1); /* the state may be no more from here on */
+    atomic_fetch_sub(&state->thread_count, 1); /* the state may be freed from here on */
 }
 
 struct start {
@@ -71,9 +71,10 @@ int ps_thread_start(struct ps_state *state, const char *name, void (*run)(void *
     return result;
 }
 
-/* ---- In Python and out ---------------------------------------------------------------------- */
+/* ---- Entering and leaving Python
+ * ---------------------------------------------------------------------- */
 
-/* With the GIL: enters this thread in the list of those that a stack dump leaves out. */
+/* With the GIL: adds this thread to the list of threads that stacks leave out. */
 static void enter_in_list(struct ps_state *state)
 {
     own_thread = malloc(sizeof(*own_thread));
@@ -81,7 +82,7 @@ static void enter_in_list(struct ps_state *state)
         return;
     own_thread->ident = PyThread_get_thread_ident();
     own_thread->number = PyLong_FromUnsignedLong(own_thread->ident);
-    PyErr_Clear(); /* no memory for it */
+    PyErr_Clear(); /* MemoryError: the thread has no number */
     own_thread->fork_count = ps_fork_count();
     own_thread->interruptible = own_thread->interrupted = false;
     LIST_INSERT_HEAD(&state->own_threads, own_thread, entry);
@@ -97,7 +98,7 @@ bool ps_thread_enter(struct ps_state *state, const sigset_t *mask)
     return true;
 }
 
-/* Takes a thread out of threading's list. */
+/* Removes a thread from threading's list. */
 static void forget_thread(const struct ps_state *state, PyObject *ident)
 {
     if (ident && PyDict_Contains(state->threads, ident) > 0)
@@ -105,24 +106,22 @@ static void forget_thread(const struct ps_state *state, PyObject *ident)
     PyErr_Clear();
 }
 
-/* Without threading's lock, which may be what is stuck. Where gevent has replaced get_ident, the
- * dummy is there under that name. */
+/* Does not take threading's lock, since the program may be stuck in it. If gevent has replaced
+ * get_ident, its result is the key of the dummy thread. */
 void ps_thread_leave_no_dummy(const struct ps_state *state)
 {
-    PyObject *get_ident, *ident;
+    ps_auto PyObject *get_ident = NULL, *ident = NULL;
 
     if (!PyDict_Check(state->threads))
         return;
     if (own_thread)
         forget_thread(state, own_thread->number);
-    get_ident = PyDict_GetItemWithError(PyModule_GetDict(state->threading), state->names.get_ident);
+    get_ident = ps_new_ref(
+        PyDict_GetItemWithError(PyModule_GetDict(state->threading), state->names.get_ident));
     if (!get_ident || PyCFunction_CheckExact(get_ident))
         return;
-    Py_INCREF(get_ident);
     ident = PyObject_CallObject(get_ident, NULL);
     forget_thread(state, ident);
-    Py_XDECREF(ident);
-    Py_DECREF(get_ident);
 }
 
 void ps_thread_leave_python(struct ps_state *state)
@@ -150,20 +149,17 @@ void ps_thread_leave(struct ps_state *state)
 
 PyObject *ps_thread_idents(struct ps_state *state)
 {
-    PyObject *list = PyList_New(0), *ident, *set;
+    ps_auto PyObject *list = PyList_New(0);
     struct ps_thread *t;
 
     LIST_FOREACH (t, &state->own_threads, entry) {
         if (t->fork_count != ps_fork_count())
             continue;
-        ident = list ? PyLong_FromUnsignedLong(t->ident) : NULL;
+        ps_auto PyObject *ident = list ? PyLong_FromUnsignedLong(t->ident) : NULL;
         if (!ident || PyList_Append(list, ident) < 0)
             Py_CLEAR(list);
-        Py_XDECREF(ident);
     }
-    set = list ? PyFrozenSet_New(list) : NULL;
-    Py_XDECREF(list);
-    return set;
+    return list ? PyFrozenSet_New(list) : NULL;
 }
 
 void ps_thread_set_interruptible(bool interruptible)
@@ -189,8 +185,8 @@ static struct ps_thread *next_to_interrupt(const struct ps_state *state)
     return NULL;
 }
 
-/* The exception that is replaced may be the last of its class, whose end may run any code: the list
- * is looked at from its start each time. */
+/* Replacing an exception that is still set may run any code, since it may drop the last reference
+ * to that exception's class. So the search starts at the head of the list each time. */
 void ps_thread_interrupt_all(const struct ps_state *state)
 {
     struct ps_thread *t;

@@ -4,38 +4,39 @@
 #include "message.h"
 #include "pybrine.h"
 
-#define REMOTE_CLASSES_MAX 1000 /* that are remembered */
+#define REMOTE_CLASSES_MAX 1000 /* in state->remote_classes */
 
 /* ---- Sending -------------------------------------------------------------------------------- */
 
-/* Whether what was just done did not fail for lack of memory. */
+/* True unless a MemoryError is set. */
 static bool had_memory(void)
 {
     return !PyErr_Occurred() || !PyErr_ExceptionMatches(PyExc_MemoryError);
 }
 
-/* Appends a str, with what UTF-8 cannot hold as escapes. False where there is no memory for it. */
+/* Appends a str; characters that UTF-8 cannot encode become escapes. NULL: a text that says so.
+ * False if there is no memory. */
 static bool put_text(struct buffer *out, PyObject *text)
 {
     static const char unprintable[] = "<unprintable>";
-    PyObject *bytes = text ? PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace") : NULL;
+    ps_auto PyObject *bytes =
+        text ? PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace") : NULL;
     bool ok = !text || bytes || had_memory();
 
     if (bytes)
         brine_put_str(out, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
     else
         brine_put_str(out, unprintable, sizeof(unprintable) - 1);
-    Py_XDECREF(bytes);
     PyErr_Clear();
     return ok;
 }
 
-/* Appends a value, or its repr where it cannot go by value. False where there is no memory for it.
+/* Appends obj as a value, or its repr if it cannot be sent by value. False if there is no memory.
  */
 static bool put_value(struct buffer *out, PyObject *obj)
 {
+    ps_auto PyObject *text = NULL;
     size_t start = out->len;
-    PyObject *text;
     bool ok;
 
     if (out->failed || ps_dump(out, obj) > 0)
@@ -44,29 +45,24 @@ static bool put_value(struct buffer *out, PyObject *obj)
     PyErr_Clear();
     buffer_truncate(out, start);
     text = PyUnicode_CheckExact(obj) ? NULL : PyObject_Repr(obj);
-    ok = put_text(out, text ? text : PyUnicode_CheckExact(obj) ? obj : NULL) && ok;
-    Py_XDECREF(text);
-    return ok;
+    return put_text(out, text ? text : PyUnicode_CheckExact(obj) ? obj : NULL) && ok;
 }
 
-/* The next two: false where there is no memory for what makes an exception what it is. */
+/* Append the name of an exception's class or module, and its args. False if there is no memory. */
 
 static bool put_attribute_text(struct buffer *out, PyObject *obj, PyObject *name)
 {
-    PyObject *value = PyObject_GetAttr(obj, name);
-    PyObject *text = value ? PyObject_Str(value) : NULL;
+    ps_auto PyObject *value = PyObject_GetAttr(obj, name);
+    ps_auto PyObject *text = value ? PyObject_Str(value) : NULL;
     bool ok = had_memory();
 
-    ok = put_text(out, text) && ok;
-    Py_XDECREF(text);
-    Py_XDECREF(value);
-    return ok;
+    return put_text(out, text) && ok;
 }
 
 static bool put_args(struct buffer *out, PyObject *exc)
 {
-    PyObject *args = PyObject_GetAttrString(exc, "args");
-    PyObject *tuple = args ? PySequence_Tuple(args) : NULL;
+    ps_auto PyObject *args = PyObject_GetAttrString(exc, "args");
+    ps_auto PyObject *tuple = args ? PySequence_Tuple(args) : NULL;
     Py_ssize_t i, n = tuple ? PyTuple_GET_SIZE(tuple) : 0;
     bool ok = had_memory();
 
@@ -74,12 +70,10 @@ static bool put_args(struct buffer *out, PyObject *exc)
     brine_put_tuple(out, (size_t)n);
     for (i = 0; i < n; i++)
         ok = put_value(out, PyTuple_GET_ITEM(tuple, i)) && ok;
-    Py_XDECREF(tuple);
-    Py_XDECREF(args);
     return ok;
 }
 
-/* Whether an attribute of an exception goes along: the public ones do, but for those that stock
+/* True if an attribute of an exception is sent: all public ones are, except those that stock rpyc
  * leaves out. */
 static bool is_sent(PyObject *name)
 {
@@ -90,36 +84,33 @@ static bool is_sent(PyObject *name)
            strcmp(text, "with_traceback") != 0;
 }
 
-/* What dir() says, as a tuple: code that runs meanwhile may find a list, and change it. */
+/* Returns the result of dir() as a tuple: code that runs meanwhile could change a list. */
 static PyObject *dir_of(PyObject *obj)
 {
-    PyObject *list = PyObject_Dir(obj), *tuple = list ? PySequence_Tuple(list) : NULL;
+    ps_auto PyObject *list = PyObject_Dir(obj);
 
-    Py_XDECREF(list);
-    return tuple;
+    return list ? PySequence_Tuple(list) : NULL;
 }
 
-/* The public attributes as a tuple of (name, value), or NULL. */
+/* Returns the public attributes as a tuple of (name, value): a new reference. NULL, without an
+ * exception, if there is no memory. */
 static PyObject *public_attributes(PyObject *exc)
 {
-    PyObject *names = dir_of(exc), *list = PyList_New(0), *name, *value, *pair, *tuple;
+    ps_auto PyObject *names = dir_of(exc), *list = PyList_New(0);
+    PyObject *name, *tuple;
     Py_ssize_t i;
 
     PyErr_Clear();
     for (i = 0; names && list && i < PyTuple_GET_SIZE(names); i++) {
         name = PyTuple_GET_ITEM(names, i);
-        value = is_sent(name) ? PyObject_GetAttr(exc, name) : NULL;
-        pair = value ? PyTuple_Pack(2, name, value) : NULL;
+        ps_auto PyObject *value = is_sent(name) ? PyObject_GetAttr(exc, name) : NULL;
+        ps_auto PyObject *pair = value ? PyTuple_Pack(2, name, value) : NULL;
         if (pair)
             PyList_Append(list, pair);
-        Py_XDECREF(pair);
-        Py_XDECREF(value);
         PyErr_Clear();
     }
     tuple = list ? PyList_AsTuple(list) : NULL;
     PyErr_Clear();
-    Py_XDECREF(names);
-    Py_XDECREF(list);
     return tuple;
 }
 
@@ -130,7 +121,7 @@ static void put_literal(struct buffer *out, const char *text)
 
 static void put_attributes(struct buffer *out, PyObject *exc, const char *version)
 {
-    PyObject *pairs = public_attributes(exc);
+    ps_auto PyObject *pairs = public_attributes(exc);
     Py_ssize_t i, n = pairs ? PyTuple_GET_SIZE(pairs) : 0;
 
     brine_put_tuple(out, (size_t)n + 1);
@@ -142,14 +133,13 @@ static void put_attributes(struct buffer *out, PyObject *exc, const char *versio
     brine_put_tuple(out, 2);
     put_literal(out, "_remote_version");
     put_literal(out, version);
-    Py_XDECREF(pairs);
     PyErr_Clear();
 }
 
 static void put_traceback(struct ps_state *state, struct buffer *out, PyObject *type, PyObject *exc,
                           PyObject *tb)
 {
-    PyObject *lines, *empty, *text = NULL;
+    ps_auto PyObject *lines = NULL, *empty = NULL, *text = NULL;
 
     lines =
         PyObject_CallFunctionObjArgs(state->format_exception, type, exc, tb ? tb : Py_None, NULL);
@@ -160,12 +150,9 @@ static void put_traceback(struct ps_state *state, struct buffer *out, PyObject *
     if (!text)
         text = PyObject_Str(exc);
     put_text(out, text);
-    Py_XDECREF(text);
-    Py_XDECREF(empty);
-    Py_XDECREF(lines);
 }
 
-/* Appends an exception; false where there is no memory for it. */
+/* Appends an exception. False if there is no memory. */
 static bool put_exception(struct ps_state *state, struct buffer *out, PyObject *type, PyObject *exc,
                           PyObject *tb, bool with_traceback, const char *version)
 {
@@ -182,7 +169,7 @@ static bool put_exception(struct ps_state *state, struct buffer *out, PyObject *
     return !out->failed;
 }
 
-/* What takes no memory of Python's, and hardly any of ours. */
+/* Appends a MemoryError. Needs no memory of Python, and few bytes in out. */
 static void put_memory_error(struct buffer *out)
 {
     brine_put_tuple(out, 4);
@@ -197,10 +184,10 @@ static void put_memory_error(struct buffer *out)
 void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceback,
                     const char *version)
 {
+    ps_auto PyObject *type = NULL, *exc = NULL, *tb = NULL;
     size_t start = out->len;
-    PyObject *type, *exc, *tb;
 
-    if (out->failed) { /* not even the start of a message fits */
+    if (out->failed) { /* no memory even for the start of the message */
         PyErr_Clear();
         return;
     }
@@ -214,27 +201,24 @@ void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceb
         buffer_truncate(out, start);
         put_memory_error(out);
     }
-    Py_XDECREF(type);
-    Py_XDECREF(exc);
-    Py_XDECREF(tb);
     PyErr_Clear();
 }
 
 /* ---- Receiving ------------------------------------------------------------------------------ */
 
-/* Forgets an exception, unless it is that there is no memory. */
+/* Clears an exception that is not a MemoryError. */
 static void clear_unless_no_memory(void)
 {
     if (had_memory())
         PyErr_Clear();
 }
 
-/* A class of this process by module and name, if it is one of exceptions: a new reference. NULL,
- * without an exception, if there is none; with MemoryError, if that cannot be told. */
+/* Returns an exception class of this process by module and name: a new reference. NULL without an
+ * exception if there is none or the policy does not allow it; NULL with MemoryError. */
 static PyObject *find_class(PyObject *module_name, PyObject *name,
                             const struct ps_vinegar_policy *policy)
 {
-    PyObject *module = PyImport_GetModule(module_name), *cls;
+    ps_auto PyObject *module = PyImport_GetModule(module_name), *cls = NULL;
 
     if (!module && !PyErr_Occurred() && policy->import)
         module = PyImport_Import(module_name);
@@ -243,57 +227,46 @@ static PyObject *find_class(PyObject *module_name, PyObject *name,
         Py_CLEAR(module);
     cls = module ? PyObject_GetAttr(module, name) : NULL;
     clear_unless_no_memory();
-    Py_XDECREF(module);
-    if (cls && !PyExceptionClass_Check(cls))
-        Py_CLEAR(cls);
-    return cls;
+    return cls && PyExceptionClass_Check(cls) ? ps_steal(&cls) : NULL;
 }
 
-/* What str() shows before a traceback: how often that has gone from one side to the other. */
+/* Returns the line that str() shows before a remote traceback, with a number: how many such lines
+ * the traceback already has, plus one. A new reference. */
 static PyObject *headline(PyObject *traceback)
 {
-    PyObject *start = PyUnicode_FromString("\n\n========= Remote Traceback "), *line = NULL;
+    ps_auto PyObject *start = PyUnicode_FromString("\n\n========= Remote Traceback ");
     Py_ssize_t before = start ? PyUnicode_Count(traceback, start, 0, PY_SSIZE_T_MAX) : -1;
 
-    if (before >= 0)
-        line = PyUnicode_FromFormat("%U(%zd) =========\n", start, before + 1);
-    Py_XDECREF(start);
-    return line;
+    return before >= 0 ? PyUnicode_FromFormat("%U(%zd) =========\n", start, before + 1) : NULL;
 }
 
-/* The text that an exception has as one of the class base. */
+/* Returns the text of an exception by the __str__ of the class base: a new reference. */
 static PyObject *own_text(PyObject *base, PyObject *exc)
 {
-    PyObject *text = PyObject_CallMethod(base, "__str__", "O", exc);
+    ps_auto PyObject *text = PyObject_CallMethod(base, "__str__", "O", exc);
 
     if (text && PyUnicode_Check(text))
-        return text;
-    Py_XDECREF(text);
+        return ps_steal(&text);
     if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
         return NULL;
     PyErr_Clear();
     return PyUnicode_FromString("<Unprintable exception>");
 }
 
-/* __str__ and __repr__ of exceptions that came from the other side: their text, and the traceback
- * from there. */
+/* __str__ and __repr__ of received exceptions: the text, and then the client's traceback. */
 static PyObject *remote_text(PyObject *base, PyObject *exc)
 {
-    PyObject *text = own_text(base, exc), *traceback, *line, *whole = NULL;
+    ps_auto PyObject *text = own_text(base, exc), *traceback = NULL, *line = NULL;
 
-    traceback = text ? PyObject_GetAttrString(exc, "_remote_tb") : NULL;
+    if (!text)
+        return NULL;
+    traceback = PyObject_GetAttrString(exc, "_remote_tb");
     if (!traceback || !PyUnicode_Check(traceback)) {
-        Py_XDECREF(traceback);
         PyErr_Clear();
-        return text;
+        return ps_steal(&text);
     }
     line = headline(traceback);
-    if (line)
-        whole = PyUnicode_FromFormat("%U%U%U", text, line, traceback);
-    Py_XDECREF(line);
-    Py_DECREF(traceback);
-    Py_DECREF(text);
-    return whole;
+    return line ? PyUnicode_FromFormat("%U%U%U", text, line, traceback) : NULL;
 }
 
 static PyMethodDef remote_str_def = {"__str__", remote_text, METH_O, NULL};
@@ -301,28 +274,25 @@ static PyMethodDef remote_repr_def = {"__repr__", remote_text, METH_O, NULL};
 
 static int add_method(PyObject *ns, PyMethodDef *def, PyObject *base)
 {
-    PyObject *function = PyCFunction_New(def, base);
-    PyObject *method = function ? PyInstanceMethod_New(function) : NULL;
-    int result = method ? PyDict_SetItemString(ns, def->ml_name, method) : -1;
+    ps_auto PyObject *function = PyCFunction_New(def, base);
+    ps_auto PyObject *method = function ? PyInstanceMethod_New(function) : NULL;
 
-    Py_XDECREF(method);
-    Py_XDECREF(function);
-    return result;
+    return method ? PyDict_SetItemString(ns, def->ml_name, method) : -1;
 }
 
-/* A class like base for exceptions that came from the other side. */
+/* Makes a subclass of base for received exceptions. A new reference. */
 static PyObject *derive(PyObject *module_name, PyObject *name, PyObject *base)
 {
-    PyObject *ns = Py_BuildValue("{sO}", "__module__", module_name), *cls = NULL;
+    ps_auto PyObject *ns = Py_BuildValue("{sO}", "__module__", module_name);
 
-    if (ns && add_method(ns, &remote_str_def, base) == 0 &&
-        add_method(ns, &remote_repr_def, base) == 0)
-        cls = PyObject_CallFunction((PyObject *)&PyType_Type, "O(O)O", name, base, ns);
-    Py_XDECREF(ns);
-    return cls;
+    if (!ns || add_method(ns, &remote_str_def, base) < 0 ||
+        add_method(ns, &remote_repr_def, base) < 0)
+        return NULL;
+    return PyObject_CallFunction((PyObject *)&PyType_Type, "O(O)O", name, base, ns);
 }
 
-/* Remembers the class that was made from `origin`. A client may come up with any number of them. */
+/* Remembers the class that was made for `origin`. Clients may name any number of classes: when the
+ * dict is full, it is emptied. */
 static void remember(struct ps_state *state, PyObject *origin, PyObject *cls)
 {
     if (PyDict_GET_SIZE(state->remote_classes) >= REMOTE_CLASSES_MAX)
@@ -331,64 +301,60 @@ static void remember(struct ps_state *state, PyObject *origin, PyObject *cls)
     PyErr_Clear();
 }
 
-/* The class of exceptions that came from the other side as module.name, and have a class here. */
+/* Returns the class for received exceptions whose class is `base` in this process: a new reference.
+ */
 static PyObject *remote_class(struct ps_state *state, PyObject *module, PyObject *name,
                               PyObject *base)
 {
     PyObject *cls = PyDict_GetItemWithError(state->remote_classes, base);
 
-    if (cls) {
-        Py_INCREF(cls);
-        return cls;
-    }
+    if (cls)
+        return ps_new_ref(cls);
     cls = PyErr_Occurred() ? NULL : derive(module, name, base);
     if (cls)
         remember(state, base, cls);
     return cls;
 }
 
-/* rpyc's own base of its stand-ins where the program has rpyc, for its `except` to find them. */
+/* Returns the base of stand-in classes: a new reference. If the program has imported rpyc, it is
+ * the one of rpyc, so that `except GenericException` works. */
 static PyObject *stand_in_base(void)
 {
-    PyObject *name = PyUnicode_FromString("rpyc.core.vinegar");
-    PyObject *module = name ? PyImport_GetModule(name) : NULL;
-    PyObject *base = module ? PyObject_GetAttrString(module, "GenericException") : NULL;
+    ps_auto PyObject *name = PyUnicode_FromString("rpyc.core.vinegar");
+    ps_auto PyObject *module = name ? PyImport_GetModule(name) : NULL;
+    ps_auto PyObject *base = module ? PyObject_GetAttrString(module, "GenericException") : NULL;
 
     PyErr_Clear();
-    Py_XDECREF(name);
-    Py_XDECREF(module);
     if (base && PyExceptionClass_Check(base))
-        return base;
-    Py_XDECREF(base);
-    Py_INCREF(PyExc_Exception);
-    return PyExc_Exception;
+        return ps_steal(&base);
+    return ps_new_ref(PyExc_Exception);
 }
 
-/* What stands in for a class that is not to be had here, with the names that stock gives it. */
+/* Returns the stand-in for a class that this process does not have, with the names that stock rpyc
+ * gives it: a new reference. */
 static PyObject *stand_in_class(struct ps_state *state, PyObject *module, PyObject *name)
 {
-    PyObject *full_name = PyUnicode_FromFormat("%U.%U", module, name);
+    ps_auto PyObject *full_name = PyUnicode_FromFormat("%U.%U", module, name);
+    ps_auto PyObject *module_name = NULL, *base = NULL;
     PyObject *cls = full_name ? PyDict_GetItemWithError(state->remote_classes, full_name) : NULL;
-    PyObject *place = NULL, *base = NULL;
 
-    Py_XINCREF(cls);
-    if (full_name && !cls && !PyErr_Occurred()) {
-        place = PyUnicode_FromFormat("rpyc.core.vinegar/%U", module);
-        base = stand_in_base();
-        cls = place ? derive(place, full_name, base) : NULL;
-        if (cls)
-            remember(state, full_name, cls);
-    }
-    Py_XDECREF(full_name);
-    Py_XDECREF(place);
-    Py_XDECREF(base);
+    if (cls)
+        return ps_new_ref(cls);
+    if (!full_name || PyErr_Occurred())
+        return NULL;
+    module_name = PyUnicode_FromFormat("rpyc.core.vinegar/%U", module);
+    base = stand_in_base();
+    cls = module_name ? derive(module_name, full_name, base) : NULL;
+    if (cls)
+        remember(state, full_name, cls);
     return cls;
 }
 
-/* Sets the attributes that came along; those that cannot be set stay away. */
+/* Sets the attributes of a received exception. An attribute that cannot be set is left out. */
 static void set_attributes(PyObject *exc, PyObject *attributes)
 {
-    PyObject *list = PySequence_Fast(attributes, "attributes"), *pair;
+    ps_auto PyObject *list = PySequence_Fast(attributes, "attributes");
+    PyObject *pair;
     Py_ssize_t i;
 
     for (i = 0; list && i < PySequence_Fast_GET_SIZE(list); i++) {
@@ -399,11 +365,11 @@ static void set_attributes(PyObject *exc, PyObject *attributes)
         PyErr_Clear();
     }
     PyErr_Clear();
-    Py_XDECREF(list);
 }
 
-/* A new exception, without its __init__, which may want other arguments. NULL, without an exception
- * or with MemoryError, where its __new__ wants some too, or makes something else. */
+/* Makes an exception by cls.__new__(cls), since __init__ may require arguments. NULL without an
+ * exception if __new__ requires arguments, too, or makes an object of another kind; NULL with
+ * MemoryError. */
 static PyObject *new_exception(PyObject *cls)
 {
     PyObject *exc = PyObject_CallMethod(cls, "__new__", "O", cls);
@@ -414,47 +380,43 @@ static PyObject *new_exception(PyObject *cls)
     return exc;
 }
 
-/* An exception of the other side's class module.name, as one of a class here. */
+/* Makes an exception of a stand-in class. Clears the exception that is set. */
+static PyObject *make_stand_in(struct ps_state *state, PyObject *module, PyObject *name)
+{
+    ps_auto PyObject *cls = NULL;
+
+    PyErr_Clear();
+    cls = stand_in_class(state, module, name);
+    return cls ? new_exception(cls) : NULL;
+}
+
+/* Makes an exception of a subclass for received exceptions, as ps_vinegar_raise describes it. */
 static PyObject *make_exception(struct ps_state *state, PyObject *module, PyObject *name,
                                 const struct ps_vinegar_policy *policy)
 {
-    PyObject *base = find_class(module, name, policy);
-    PyObject *cls = base ? remote_class(state, module, name, base) : NULL;
+    ps_auto PyObject *base = find_class(module, name, policy);
+    ps_auto PyObject *cls = base ? remote_class(state, module, name, base) : NULL;
     PyObject *exc = cls ? new_exception(cls) : NULL;
 
-    Py_XDECREF(base);
-    Py_XDECREF(cls);
-    if (exc || !had_memory())
-        return exc;
-    PyErr_Clear();
-    cls = stand_in_class(state, module, name);
-    exc = cls ? new_exception(cls) : NULL;
-    Py_XDECREF(cls);
-    return exc;
+    return exc || !had_memory() ? exc : make_stand_in(state, module, name);
 }
 
 PyObject *ps_vinegar_new(struct ps_state *state, PyObject *module, PyObject *name,
                          const struct ps_vinegar_policy *policy)
 {
-    PyObject *cls = find_class(module, name, policy), *exc = cls ? new_exception(cls) : NULL;
+    ps_auto PyObject *cls = find_class(module, name, policy);
+    PyObject *exc = cls ? new_exception(cls) : NULL;
 
-    Py_XDECREF(cls);
-    if (exc || !had_memory())
-        return exc;
-    PyErr_Clear();
-    cls = stand_in_class(state, module, name);
-    exc = cls ? new_exception(cls) : NULL;
-    Py_XDECREF(cls);
-    return exc;
+    return exc || !had_memory() ? exc : make_stand_in(state, module, name);
 }
 
-/* Whether a value is a tuple of so many. */
+/* True if a value is a tuple of `length` items. */
 static bool is_tuple(PyObject *value, Py_ssize_t length)
 {
     return PyTuple_CheckExact(value) && PyTuple_GET_SIZE(value) == length;
 }
 
-/* Whether a value is ((module, class name), args, attributes, traceback). */
+/* True if a value is ((module, class name), args, attributes, traceback). */
 static bool is_vinegar(PyObject *value)
 {
     PyObject *cls = is_tuple(value, 4) ? PyTuple_GET_ITEM(value, 0) : NULL;
@@ -465,11 +427,12 @@ static bool is_vinegar(PyObject *value)
            PyTuple_CheckExact(PyTuple_GET_ITEM(value, 2));
 }
 
-/* Raises what a vinegar tuple says. */
+/* Raises the exception of a vinegar tuple. */
 static void raise_tuple(struct ps_state *state, PyObject *vinegar,
                         const struct ps_vinegar_policy *policy)
 {
-    PyObject *cls = PyTuple_GET_ITEM(vinegar, 0), *exc;
+    PyObject *cls = PyTuple_GET_ITEM(vinegar, 0);
+    ps_auto PyObject *exc = NULL;
 
     exc = make_exception(state, PyTuple_GET_ITEM(cls, 0), PyTuple_GET_ITEM(cls, 1), policy);
     if (!exc) {
@@ -477,22 +440,19 @@ static void raise_tuple(struct ps_state *state, PyObject *vinegar,
             PyErr_NoMemory();
         return;
     }
-    if (PyObject_SetAttrString(exc, "args", PyTuple_GET_ITEM(vinegar, 1)) < 0 && !had_memory()) {
-        Py_DECREF(exc);
+    if (PyObject_SetAttrString(exc, "args", PyTuple_GET_ITEM(vinegar, 1)) < 0 && !had_memory())
         return;
-    }
     PyErr_Clear();
     set_attributes(exc, PyTuple_GET_ITEM(vinegar, 2));
     PyObject_SetAttrString(exc, "_remote_tb", PyTuple_GET_ITEM(vinegar, 3));
     PyErr_Clear();
     PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
-    Py_DECREF(exc);
 }
 
 void ps_vinegar_raise(struct ps_state *state, struct brine_reader *r,
                       const struct ps_vinegar_policy *policy)
 {
-    PyObject *vinegar = ps_load(r);
+    ps_auto PyObject *vinegar = ps_load(r);
 
     if (!vinegar)
         return;
@@ -503,6 +463,5 @@ void ps_vinegar_raise(struct ps_state *state, struct brine_reader *r,
     else if (PyUnicode_Check(vinegar))
         PyErr_SetObject(PyExc_RuntimeError, vinegar);
     else
-        PyErr_SetString(PyExc_TypeError, "an exception of an unknown form");
-    Py_DECREF(vinegar);
+        PyErr_SetString(PyExc_TypeError, "the client sent an exception in an unknown form");
 }

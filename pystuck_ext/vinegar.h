@@ -8,26 +8,27 @@
 #include "brine.h"
 #include "ext.h"
 
-/* Takes the exception that is set and appends it as a vinegar tuple, with its traceback as far as
- * that may be told, and with a version of rpyc. What of it cannot be had (a repr that raises, a str
- * that cannot be encoded) is replaced by a text that says so. out fails when memory runs out. */
+/* Clears the exception that is set and appends it as a vinegar tuple. with_traceback: the traceback
+ * is sent, too. version: of rpyc, for the tuple. A part that cannot be sent (a repr that raises, a
+ * str that cannot be encoded) is replaced by a text. Sets out->failed if there is no memory. */
 void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceback,
                     const char *version);
 
-/* Which classes exceptions that come in may have, beside those of builtins. */
+/* Which classes received exceptions may have, beside those of the module builtins. */
 struct ps_vinegar_policy {
-    bool import;      /* modules that are not there yet are imported, */
-    bool instantiate; /* ... and classes of any module are made use of */
+    bool import;      /* modules that are not imported yet are imported */
+    bool instantiate; /* classes of all modules are used */
 };
 
-/* A new exception of the class module.name, without arguments, as the policy lets it be found here
- * and it can be made so, else of a stand-in that has this name. NULL with an exception. */
+/* Makes an exception of the class module.name, without arguments. If the policy does not allow the
+ * class, or it cannot be made without arguments, the exception has a stand-in class of this name.
+ * Returns a new reference, or NULL with an exception. */
 PyObject *ps_vinegar_new(struct ps_state *state, PyObject *module, PyObject *name,
                          const struct ps_vinegar_policy *policy);
 
-/* Reads a vinegar tuple and raises what it says: the class of that name here, where the policy lets
- * it be that and it can be made without arguments, else an Exception that names it. In any case a
- * subclass that shows the traceback of the other side as well. Always sets an exception. */
+/* Reads a vinegar tuple and raises its exception. Its class is a subclass, which also shows the
+ * client's traceback, of the class with the same name in this process, as for ps_vinegar_new; or of
+ * a stand-in. Always sets an exception. */
 void ps_vinegar_raise(struct ps_state *state, struct brine_reader *r,
                       const struct ps_vinegar_policy *policy);
 

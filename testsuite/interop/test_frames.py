@@ -284,7 +284,7 @@ def test_a_client_that_finds_the_function_cannot_call_it(client: Any) -> None:
     )
     assert client.eval("len(found)") > 0
     for function in client.namespace["found"]:
-        with pytest.raises(RuntimeError, match="pystuck's own"):
+        with pytest.raises(RuntimeError, match="only pystuck can call this"):
             function()
     client.execute("found.clear()")
 

@@ -225,7 +225,7 @@ def test_the_rest_of_a_message_that_is_too_long_has_to_come(start: Start) -> Non
         assert_over(peer.answer(), "max_frame", 0)
         assert peer.is_closed()
     assert_told(
-        debuggee, "client 0 was hung up on: the peer has stopped in the middle of a message"
+        debuggee, "client 0 was disconnected: the peer has stopped in the middle of a message"
     )
 
 
@@ -251,7 +251,7 @@ def test_a_bomb_that_is_no_message_ends_the_connection(start: Start) -> None:
     with raw_connect(debuggee) as peer:
         peer.send(frame(zlib_bomb(MIB), compressed=1))
         assert peer.is_closed()
-    assert_told(debuggee, "client 0 was hung up on: the peer does not speak RPyC")
+    assert_told(debuggee, "client 0 was disconnected: the peer does not speak RPyC")
 
 
 @pytest.mark.parametrize("kind", [REPLY, EXCEPTION])
@@ -265,7 +265,7 @@ def test_an_answer_to_the_program_that_is_too_long_is_an_exception_there(
         answer = peer.answer()
         assert answer is not None
         assert error_name(answer) == "ValueError"
-        assert "the client's answer cannot be taken: it is longer than max_frame (10000)" in str(
+        assert "the client's reply was refused: it is longer than max_frame (10000)" in str(
             answer.args[1][0]
         )
         assert peer.works()
@@ -315,11 +315,11 @@ print(c.modules.zlib.crc32(b"x"))
     )
     x = str(zlib.crc32(b"x"))
     assert done.stdout.splitlines() == [
-        "the arguments cannot be taken: it is longer than max_frame (100000)",
+        "the request was refused: it is longer than max_frame (100000)",
         x,
-        "the arguments cannot be taken: it inflates to more than max_decompressed (100000)",
+        "the request was refused: it inflates to more than max_decompressed (100000)",
         x,
-        "the client's answer cannot be taken: it is longer than max_frame (100000)",
+        "the client's reply was refused: it is longer than max_frame (100000)",
         x,
     ], done.stderr
 
@@ -459,7 +459,7 @@ def test_answers_to_the_program_have_the_same_limits(items: int, works: bool, st
             assert answer.args == (VALUE, items)
         else:
             assert error_name(answer) == "ValueError"
-            assert "the client's answer cannot be taken" in answer.args[1][0]
+            assert "the client's reply was refused" in answer.args[1][0]
         assert peer.works()
 
 
@@ -586,7 +586,7 @@ def test_slow_long_messages_do_not_add_up(start: Start) -> None:
             assert_served(other)
         line = debuggee.read_line()
         assert line.endswith(
-            "was hung up on: it sends a message of over 1 MB too slowly, while others wait for "
+            "was disconnected: it sends a message of over 1 MB too slowly, while others wait for "
             "their turn"
         )
         hung_up_on = int(line.split()[2])
@@ -623,7 +623,7 @@ def test_who_holds_others_up_is_hung_up_on(start: Start) -> None:
         assert holder.is_closed()
     assert_told(
         debuggee,
-        "client 0 was hung up on: it does not answer about the objects in its message of over 1 "
+        "client 0 was disconnected: it does not answer about the objects in its message of over 1 "
         "MB, while others wait for their turn",
     )
 
@@ -640,10 +640,10 @@ def test_a_long_message_waits_for_its_turn_only_so_long(first: bool, start: Star
         assert waiter.is_closed()
         assert small.works()
     if first:
-        why = "it has not had its turn to send a message of over 1 MB in time"
+        why = "the client got no turn to send a message over 1 MB in time"
     else:
         why = "its message of over 1 MB has not had its turn in time"
-    assert_told(debuggee, f"client 1 was hung up on: {why} ({timeout})")
+    assert_told(debuggee, f"client 1 was disconnected: {why} ({timeout})")
 
 
 def test_a_client_that_hangs_up_while_it_waits_for_its_turn_is_gone(start: Start) -> None:
@@ -739,7 +739,7 @@ def test_a_fork_leaves_turns_to_the_parent(obedient: Debuggee) -> None:
 
 # ---- handshake_timeout ---------------------------------------------------------------------------
 
-SILENT = "hung up on: it has not asked for anything in time (handshake_timeout)"
+SILENT = "disconnected: the client sent no request in time (handshake_timeout)"
 
 
 def test_a_client_that_says_nothing_is_hung_up_on_and_one_that_has_spoken_is_not(
@@ -883,7 +883,7 @@ def test_a_client_that_holds_more_objects_than_allowed_gets_an_exception(start: 
         held = [peer.eval("[1]") for _ in range(4)]  # and the root
         assert refusal(peer, "[1]") == (
             "RuntimeError",
-            "the client holds 5 objects of this process, and may hold no more (max_objects)",
+            "the client holds 5 objects of this process, which is the limit (max_objects)",
         )
         assert peer.value(Handler.REPR, held[0]) == "[1]"
         assert peer.eval("(1, 'plain', (2.0,))") == (1, "plain", (2.0,))
@@ -920,7 +920,7 @@ def test_a_client_that_does_not_read_is_hung_up_on(
     before = debuggee.holdings()
     with raw_connect(debuggee) as peer:
         stop_reading(peer)
-        assert_told(debuggee, "client 0 was hung up on: the peer does not read what it is sent")
+        assert_told(debuggee, "client 0 was disconnected: the peer does not read what it is sent")
         debuggee.wait_until_back_to(before)
         with raw_connect(debuggee) as other:
             assert other.works()
@@ -935,7 +935,7 @@ def test_a_client_that_does_not_read_over_tls_is_hung_up_on(start: Start, files:
     sock = context.wrap_socket(connect_socket(debuggee), server_hostname="127.0.0.1")
     with RawPeer(sock, Envelope.RPYC6) as peer:
         stop_reading(peer)
-        assert_told(debuggee, "client 0 was hung up on: the peer does not read what it is sent")
+        assert_told(debuggee, "client 0 was disconnected: the peer does not read what it is sent")
 
 
 @pytest.mark.measures
@@ -968,7 +968,7 @@ def test_a_client_that_stops_in_the_middle_of_a_message_is_hung_up_on(
         assert peer.works()
         assert silent.works()
         peer.send(peer.request_frame(Handler.PING, box((b"x" * 1000,)))[:500])
-        told = "client 0 was hung up on: the peer has stopped in the middle of a message"
+        told = "client 0 was disconnected: the peer has stopped in the middle of a message"
         assert_told(debuggee, told)
         assert peer.is_closed()
         assert silent.works()  # there is no time limit between two messages
@@ -994,7 +994,7 @@ def test_a_client_may_take_for_ever_to_read_where_that_is_allowed(start: Start) 
     with raw_connect(patient) as slow, raw_connect(other) as hung_up_on:
         stop_reading(slow)
         stop_reading(hung_up_on)
-        assert_told(other, "client 0 was hung up on: the peer does not read what it is sent")
+        assert_told(other, "client 0 was disconnected: the peer does not read what it is sent")
         answer = slow.answer()
         assert answer is not None
         assert len(answer.args[1]) == 50_000_000

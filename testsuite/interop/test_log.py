@@ -115,8 +115,8 @@ def test_what_is_wrong_with_clients_is_a_line_and_a_count_for_each_kind(start: S
     for _ in range(20):
         send(CLIENT_HELLO)
         send(frame(b"\xff"))
-    tls, nonsense = (f"client {number} was hung up on: .*[^)]" for number in range(2))
-    counts = [r"client [01] was hung up on: .* \(19 times in \d+ s\)"] * 2
+    tls, nonsense = (f"client {number} was disconnected: .*[^)]" for number in range(2))
+    counts = [r"client [01] was disconnected: .* \(19 times in \d+ s\)"] * 2
     assert matches(program.logged(), tls, nonsense, *counts)
 
 
@@ -139,5 +139,5 @@ def test_strangers_who_are_told_by_address_have_counts_too(start: Start) -> None
         with raw_connect(program) as peer:
             peer.send(CLIENT_HELLO)
             assert peer.is_closed()
-    one = "client 0 was hung up on: .*[^)]"
-    assert matches(program.logged(), one, r"client 0 was hung up on: .* \(4 times in \d+ s\)")
+    one = "client 0 was disconnected: .*[^)]"
+    assert matches(program.logged(), one, r"client 0 was disconnected: .* \(4 times in \d+ s\)")

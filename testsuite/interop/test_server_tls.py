@@ -169,7 +169,9 @@ def test_a_plain_client_is_refused(start: Start, files: Files) -> None:
 def test_a_client_of_tls_is_hung_up_on_where_none_is_spoken(start: Start) -> None:
     debuggee = start()
     assert try_tls(debuggee.port) != "served"
-    assert debuggee.read_line() == ("WARNING client 0 was hung up on: not a frame of RPyC, but TLS")
+    assert debuggee.read_line() == (
+        "WARNING client 0 was disconnected: not a frame of RPyC, but TLS"
+    )
     with raw_connect(debuggee) as peer:
         assert peer.works()
 
@@ -445,7 +447,7 @@ def test_requests_go_on_where_the_files_are_gone(
     for path in copies.values():
         os.unlink(path)
     assert try_tls(debuggee.port, **client_files(files)) == "served"
-    assert debuggee.read_line().startswith("WARNING what was read before is still used: TLS: ")
+    assert debuggee.read_line().startswith("WARNING the former TLS files stay in use: TLS: ")
 
 
 def test_each_connection_shows_its_certificate_anew(start: Start, files: Files) -> None:
@@ -492,7 +494,7 @@ def test_a_certificate_that_was_renewed_is_shown(
     os.replace(new_key, key)
     assert serial_of_server(debuggee, files) == old  # for the certificate is of the other key
     assert debuggee.read_line() == (
-        f"WARNING what was read before is still used: TLS: cannot use the key {key}: "
+        f"WARNING the former TLS files stay in use: TLS: cannot use the key {key}: "
         "key values mismatch"
     )
     os.replace(new_cert, cert)
@@ -520,7 +522,7 @@ def test_what_was_read_is_used_while_a_file_is_no_good(
     path = crl_file(tmp_path, files.crl(alice["certfile"]))
     debuggee = start(**strict_files(files), crl=path)
     Path(path).write_text("nothing of the kind\n")
-    used = "WARNING what was read before is still used: TLS: cannot use the list of revoked "
+    used = "WARNING the former TLS files stay in use: TLS: cannot use the list of revoked "
     assert try_tls(debuggee.port, **bob) == "served"
     assert debuggee.read_line().startswith(used)
     assert try_tls(debuggee.port, **alice) != "served"
