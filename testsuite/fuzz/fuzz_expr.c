@@ -26,7 +26,7 @@ static void check(const struct expr *e)
          (e->object != NULL));
     must(e->kind != EXPR_ITEM || (e->parts && !e->parts->next));
     if (e->value)
-        help_show(e->value);
+        look_at(e->value);
     if (e->object)
         check(e->object);
     check_parts(e);

@@ -152,7 +152,7 @@ static int accept_client(void)
     return fds[0];
 }
 
-/* ---- In address of functions of the client and of the C library: see run-fuzz -------------------
+/* ---- In place of functions of the client and of the C library: see run-fuzz -------------------
  */
 
 ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
@@ -390,7 +390,7 @@ enum editor_result editor_read(struct editor *e, const char *prompt, char **line
 
 /* ---- A session ------------------------------------------------------------------------------- */
 
-/* What is printed, and read, in address of the standard streams. */
+/* What is printed, and read, in place of the standard streams. */
 struct streams {
     FILE *in, *out, *err;
     char *text[2];
