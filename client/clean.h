@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * clean: variables that clean up after themselves, so that an early return is the whole error path.
- * They start as NULL, or as RPYC_ERROR_INIT.
+ * clean: attributes of variables that are freed when they go out of scope. Initialise such a
+ * variable to NULL, or to RPYC_ERROR_INIT.
  */
 #ifndef CLIENT_CLEAN_H
 #define CLIENT_CLEAN_H

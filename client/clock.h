@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * clock: what deadlines are reckoned by.
+ * clock: the clock for deadlines.
  */
 #ifndef CLIENT_CLOCK_H
 #define CLIENT_CLOCK_H
@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* CLOCK_MONOTONIC, in ms. */
+/* The time of CLOCK_MONOTONIC in ms. */
 static inline int64_t clock_ms(void)
 {
     struct timespec t;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * collector: pystuck/_stacks.py, for servers that have no pystuck.
+ * collector: the source of pystuck/_stacks.py, to be run on servers without pystuck.
  */
 #ifndef CLIENT_COLLECTOR_H
 #define CLIENT_COLLECTOR_H
 
-/* Its source, Python 3.6 or later. */
+/* Runs on Python 3.6 and later. */
 extern const char collector_source[];
 
 #endif

@@ -33,7 +33,7 @@ bool color_is_on(FILE *stream)
 const char *color_begin(FILE *stream, enum color color)
 {
     static const char *const sequences[] = {
-        [COLOR_IN] = "\033[32m",    /* green, as IPython's */
+        [COLOR_IN] = "\033[32m",    /* green, as in IPython */
         [COLOR_OUT] = "\033[31m",   /* red */
         [COLOR_TITLE] = "\033[1m",  /* bold */
         [COLOR_ERROR] = "\033[31m", /* red */

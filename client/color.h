@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * color: what is printed in colours, and whether it is.
+ * color: decides whether output has colours, and which.
  *
- * They are ours alone: what another process made goes through text_print between them.
+ * Text of another process is printed by text_print() between two colours, so it cannot set any.
  */
 #ifndef CLIENT_COLOR_H
 #define CLIENT_COLOR_H
@@ -18,17 +18,16 @@ enum choice { CHOICE_DEFAULT, CHOICE_YES, CHOICE_NO };
  * CHOICE_DEFAULT: on a terminal, unless NO_COLOR is set and not empty, or TERM is "dumb". */
 void color_choose(enum choice choice);
 
-/* Whether a stream gets colours. */
+/* True if output to this stream has colours. */
 bool color_is_on(FILE *stream);
 
 enum color { COLOR_IN, COLOR_OUT, COLOR_TITLE, COLOR_ERROR };
 
-/* The escape sequences where the stream gets colours, else "". */
+/* Return the escape sequences that begin and end a colour; "" if the stream has no colours. */
 const char *color_begin(FILE *stream, enum color color);
 const char *color_end(FILE *stream);
 
-/* Prints a traceback, or any message of an error, that another process made, with its last line in
- * colour. */
+/* Prints a traceback or another error message of another process, its last line in colour. */
 void color_print_failure(FILE *stream, const char *text, size_t len);
 
 #endif

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * interrupt: Ctrl-C. It ends nothing by itself once it is caught; whoever waits asks for it.
+ * interrupt: catches Ctrl-C. Code that waits must check for it.
  */
 #ifndef CLIENT_INTERRUPT_H
 #define CLIENT_INTERRUPT_H
 
 #include <stdbool.h>
 
-/* Catches SIGINT from now on. once: the second one ends the process, as if it were not caught. */
+/* Catches SIGINT from now on. once: only the first one; the second one ends the process. */
 void interrupt_catch(bool once);
 
-/* Whether there was one that nobody has taken; take is for whoever sees to it. */
+/* True if SIGINT arrived and interrupt_take() has not consumed it yet. */
 bool interrupt_is_pending(void);
+
+/* Consumes a pending SIGINT. Returns true if there was one. */
 bool interrupt_take(void);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * pystuck(1): looks into a Python program that is stuck.
+ * pystuck(1): shows where a Python program is stuck.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -30,10 +30,10 @@
 #include "stacks/print.h"
 #include "text.h"
 
-/* Beside EXIT_SUCCESS, and EXIT_FAILURE for what goes wrong once there is a server. */
+/* Besides EXIT_SUCCESS, and EXIT_FAILURE for errors after a server was found. See pystuck(1). */
 enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2 };
 
-/* How long a script may take to begin before the stacks are shown, in ms. */
+/* How long to wait for a script on standard input before the stacks are printed, in ms. */
 #define SCRIPT_WAIT_MS 1000
 
 static void close_conn(rpyc_conn **conn)
@@ -43,7 +43,7 @@ static void close_conn(rpyc_conn **conn)
 
 static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* One line on stderr. What is said may be quoted from the other side, hence text_print. */
+/* Prints a line on stderr. It may quote text of the debuggee, so text_print() escapes it. */
 static void complain(const char *format, ...)
 {
     char line[1024];
@@ -57,8 +57,7 @@ static void complain(const char *format, ...)
     fprintf(stderr, "%s\n", color_end(stderr));
 }
 
-/* Says what went wrong, after a few words on what was being done; and for a remote exception where
- * over there. */
+/* Prints an error, after the words in doing; and the traceback of a remote exception. */
 static int report_failure(const char *doing, const struct rpyc_error *err)
 {
     const char *traceback;
@@ -73,8 +72,8 @@ static int report_failure(const char *doing, const struct rpyc_error *err)
     return EXIT_FAILURE;
 }
 
-/* There is no server. At the default address that may be because it is elsewhere. */
-static void report_nobody(const struct options *options, const struct rpyc_error *err)
+/* Nothing listens. If the user gave no address, lists the servers on other addresses. */
+static void report_no_server(const struct options *options, const struct rpyc_error *err)
 {
     struct servers found = {0};
 
@@ -87,17 +86,17 @@ static void report_nobody(const struct options *options, const struct rpyc_error
     find_free(&found);
 }
 
-/* There is nobody who speaks RPyC with us. */
+/* Prints why the connection failed. Returns the exit status. */
 static int report_no_connection(const struct options *options, struct rpyc_error *err)
 {
     switch (explain_failure(options, err)) {
-    case EXPLAIN_NOBODY:
-        report_nobody(options, err);
+    case EXPLAIN_NO_SERVER:
+        report_no_server(options, err);
         return EXIT_NO_SERVER;
-    case EXPLAIN_SOMEBODY:
+    case EXPLAIN_REFUSED:
         complain("%s", err->text);
         return EXIT_FAILURE;
-    case EXPLAIN_MISTAKEN:
+    case EXPLAIN_USAGE:
         complain("%s", err->text);
         return EXIT_USAGE;
     case EXPLAIN_OTHER:
@@ -106,9 +105,9 @@ static int report_no_connection(const struct options *options, struct rpyc_error
     return report_failure("", err);
 }
 
-/* Whether all that was printed has arrived. A reader that went away (`pystuck | head`) ends us with
- * SIGPIPE, silently, as a shell user expects; this is for a full disk, and for EPIPE where whoever
- * started us has SIGPIPE ignored. */
+/* Checks that all output was written, and returns the exit status. A reader that ends (`pystuck |
+ * head`) normally kills pystuck by SIGPIPE, silently, as shell users expect. This check is for a
+ * full disk, and for EPIPE if the parent process ignores SIGPIPE. */
 static int flush_stdout(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
@@ -127,37 +126,37 @@ static int show_stacks(rpyc_conn *conn, const struct options *options)
     if (stacks_fetch(conn, &wish, &report, &err) != 0)
         return report_failure("cannot get the stacks: ", &err);
     if (options->format != FORMAT_JSON && report.processes.items[0].threads.count == 0) {
-        /* a server that forks for each client has one thread, which serves this one */
-        complain("there are no threads but the one that answers");
+        /* a server that forks for each client has one thread in the child: the one that serves */
+        complain("the process has no thread except the one that serves pystuck");
         return EXIT_SUCCESS;
     }
     stacks_print(stdout, &report.processes.items[0], options->format);
     return flush_stdout();
 }
 
-/* Whether somebody is there to talk to: the prompt was not declined, and this is no pipeline. */
+/* True if a prompt is to be opened: the options allow it, and pystuck runs on a terminal. */
 static bool is_prompt_wanted(const struct options *options)
 {
     return options->prompt && options->format != FORMAT_JSON && options->code_count == 0 &&
            isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 }
 
-/* Whether standard input may be a script: somebody has put something there. */
+/* True if standard input may contain a script. */
 static bool may_be_script(const struct options *options)
 {
     return options->prompt && options->format != FORMAT_JSON && options->code_count == 0 &&
            !isatty(STDIN_FILENO);
 }
 
-/* What to say before an error of the connection while cells run. */
+/* The words before an error of the connection while cells run. */
 static const char *cause_of(const struct rpyc_error *err)
 {
     bool is_gone = err->code == RPYC_ECLOSED || err->code == RPYC_ESYSTEM;
 
-    return is_gone ? "the debuggee is not there any more: " : "";
+    return is_gone ? "the connection to the debuggee is lost: " : "";
 }
 
-/* Cells that are given, or else the stacks, and whatever of the two is asked for beside. */
+/* Runs the code of -c or the script, or else prints the stacks; or both, with --stacks. */
 static int run_connected(rpyc_conn **conn, const struct options *options, const char *script)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
@@ -186,13 +185,13 @@ static int run(const struct options *given)
     struct options options = *given;
 
     if (options.format == FORMAT_JSON && options.prompt && script_is_there()) {
-        complain("--json goes with neither -c, nor a script, nor --no-stacks");
+        complain("--json cannot be combined with -c, a script or --no-stacks");
         return EXIT_USAGE;
     }
     tls_files_warn(&options);
     if (connect_server(&conn, &options, &err) != 0)
         return report_no_connection(&options, &err);
-    /* Whoever has left a pipe open there waits for the stacks, and maybe for ever. */
+    /* If standard input is a pipe that stays open without a script, print the stacks. */
     if (may_be_script(&options) && options.stacks != CHOICE_NO && !script_comes(SCRIPT_WAIT_MS)) {
         if (show_stacks(conn, &options) != EXIT_SUCCESS)
             return EXIT_FAILURE;
@@ -200,13 +199,13 @@ static int run(const struct options *given)
     }
     if (may_be_script(&options) && script_read(&script) < 0) {
         complain("cannot read standard input: %s",
-                 errno == EILSEQ ? "there is a NUL character in it" : strerror(errno));
+                 errno == EILSEQ ? "it contains a NUL character" : strerror(errno));
         return EXIT_FAILURE;
     }
     return run_connected(&conn, &options, script);
 }
 
-/* Shows the processes that have a server. */
+/* Prints the processes that have a server. */
 static int list(void)
 {
     struct servers found;
@@ -217,19 +216,21 @@ static int list(void)
         listing_print(stdout, &found);
         status = flush_stdout();
     } else {
-        complain("no process here has a server");
+        complain("no process on this machine has a pystuck server");
         options_instructions(stderr);
     }
     if (found.hidden > 0)
-        complain("%zu processes are hidden here (hidepid): only root and their own users can see "
-                 "whether they have a server",
-                 found.hidden);
+        complain(
+            "%zu processes are hidden (/proc has the option hidepid): only root and their users "
+            "can see whether they have a server",
+            found.hidden);
     find_free(&found);
     return status;
 }
 
-/* Puts /dev/null where stdin, stdout or stderr is closed: the socket would get that number, and the
- * debuggee what we print. Opened the wrong way round, so that to use it is still an error. */
+/* Opens /dev/null if stdin, stdout or stderr is closed. Otherwise, the socket would get that
+ * descriptor, and output would be sent to the debuggee. Opened so that reading stdin or writing
+ * stdout still fails. */
 static void occupy_standard_fds(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -239,7 +240,7 @@ static void occupy_standard_fds(void)
 
 int main(int argc, char **argv)
 {
-    static struct options options; /* what it points to is there to the end */
+    static struct options options; /* static: its pointers are used until the end */
 
     occupy_standard_fds();
     switch (options_parse(&options, argc, argv)) {

@@ -15,7 +15,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The options without a letter: numbers that are no character. */
+/* The keys of options without a letter: numbers above all characters. */
 enum {
     KEY_HOST = 256,
     KEY_PORT,
@@ -42,39 +42,39 @@ enum {
     KEY_VERSION
 };
 
-/* Every option, once: getopt_long's table and the help are both made from it. */
+/* All options. The table for getopt_long() and the help are made from this one. */
 static const struct {
     const char *name;
-    const char *argument; /* its name in the help, or NULL: takes none */
-    int key;              /* a letter, or a KEY_ */
+    const char *argument; /* its name in the help; NULL: the option has none */
+    int key;              /* a letter or a KEY_ constant */
     const char *help;
 } known[] = {
     {"help", NULL, 'h', "show this text and exit"},
     {"version", NULL, KEY_VERSION, "show the version and exit"},
-    {"code", "CODE", 'c', "run this in the debuggee; may be given again"},
-    {"stacks", NULL, KEY_STACKS, "show the stacks also where code is run"},
-    {"no-stacks", NULL, KEY_NO_STACKS, "leave out the stacks of the debuggee's threads"},
-    {"format", "FORMAT", KEY_FORMAT, "show the stacks as text, plain text or json"},
+    {"code", "CODE", 'c', "run CODE in the debuggee; may be repeated"},
+    {"stacks", NULL, KEY_STACKS, "print the stacks even if code is run"},
+    {"no-stacks", NULL, KEY_NO_STACKS, "do not print the stacks"},
+    {"format", "FORMAT", KEY_FORMAT, "print the stacks as text, plain (no colours) or json"},
     {"json", NULL, KEY_JSON, "the same as --format json"},
-    {"exclude-greenlets", NULL, KEY_NO_GREENLETS, "leave out the stacks of greenlets"},
-    {"no-ipython", NULL, KEY_NO_PROMPT, "leave out the prompt, and what is on standard input"},
+    {"exclude-greenlets", NULL, KEY_NO_GREENLETS, "do not print the stacks of greenlets"},
+    {"no-ipython", NULL, KEY_NO_PROMPT, "open no prompt and ignore standard input"},
     {"no-repl", NULL, KEY_NO_PROMPT, "the same as --no-ipython"},
-    {"no-exec", NULL, KEY_NO_EXEC, "run no code in the debuggee: use its objects only"},
-    {"color", "WHEN", KEY_COLOR, "in colours: auto (on terminals), always or never"},
-    {"timeout", "SECONDS", KEY_TIMEOUT, "how long to wait for an answer of the debuggee"},
-    {"host", "HOST", KEY_HOST, "the name or address, without a port"},
-    {"port", "PORT", KEY_PORT, "the port of --host, or of a TARGET that has none"},
-    {"unix-socket", "PATH", KEY_UNIX_SOCKET, "the same as unix:PATH (@NAME: an abstract socket)"},
-    {"pid", "PID", KEY_PID, "look into this process, whatever its address"},
-    {"server-user", "USER", KEY_SERVER_USER, "accept this user's server alone, or any"},
-    {"rpyc", "VERSION", KEY_RPYC, "the server's rpyc, if it cannot be found out: 5 or 6"},
-    {"ssl", NULL, KEY_SSL, "over TLS; each of the options below means this as well"},
-    {"ssl-ca", "FILE", KEY_SSL_CA, "who may have signed the server's certificate (PEM)"},
-    {"ssl-cert", "FILE", KEY_SSL_CERT, "show the server this certificate (PEM)"},
-    {"ssl-key", "FILE", KEY_SSL_KEY, "the certificate's key, if it is in another file"},
-    {"ssl-name", "NAME", KEY_SSL_NAME, "the server's name, if it is not the host's"},
-    {"ssl-no-verify", NULL, KEY_SSL_NO_VERIFY, "take any server for the right one"},
-    {"list", NULL, KEY_LIST, "show which processes of this machine can be looked into"},
+    {"no-exec", NULL, KEY_NO_EXEC, "run no code in the debuggee: evaluate chains only"},
+    {"color", "WHEN", KEY_COLOR, "use colours: auto (on terminals), always or never"},
+    {"timeout", "SECONDS", KEY_TIMEOUT, "wait this long for each answer of the debuggee"},
+    {"host", "HOST", KEY_HOST, "connect to this name or address"},
+    {"port", "PORT", KEY_PORT, "connect to this port of --host or TARGET"},
+    {"unix-socket", "PATH", KEY_UNIX_SOCKET, "connect to unix:PATH (@NAME: an abstract socket)"},
+    {"pid", "PID", KEY_PID, "connect to the server of this process"},
+    {"list", NULL, KEY_LIST, "list the processes of this machine that have a server"},
+    {"server-user", "USER", KEY_SERVER_USER, "connect only to this user's server; any: to all"},
+    {"rpyc", "VERSION", KEY_RPYC, "speak rpyc 5 or 6, if pystuck cannot detect it"},
+    {"ssl", NULL, KEY_SSL, "use TLS; each option below implies this one"},
+    {"ssl-ca", "FILE", KEY_SSL_CA, "trust only servers whose CA is in FILE (PEM)"},
+    {"ssl-cert", "FILE", KEY_SSL_CERT, "show this certificate to the server (PEM)"},
+    {"ssl-key", "FILE", KEY_SSL_KEY, "read the key from FILE, if not in --ssl-cert"},
+    {"ssl-name", "NAME", KEY_SSL_NAME, "expect a certificate for NAME, not for the host"},
+    {"ssl-no-verify", NULL, KEY_SSL_NO_VERIFY, "accept any certificate"},
 };
 
 static const char usage[] =
@@ -86,27 +86,25 @@ static const char usage[] =
     "       pystuck --json [--exclude-greenlets] [TARGET]\n";
 
 static const char explanation[] =
-    "Shows where a running Python program is stuck, and why.\n"
+    "Shows where a running Python program is stuck.\n"
     "\n"
-    "The program to look into, the debuggee, has to let pystuck in. For that it runs\n"
-    "this line once, best of all right at its start:\n"
+    "The program, called the debuggee, must have run this line, best at its start:\n"
     "\n"
     "    import pystuck; pystuck.run_server()\n"
     "\n"
-    "pystuck itself is run from the shell while the debuggee is stuck. It prints a\n"
-    "stack for each thread of the debuggee, the innermost call last; often that says\n"
-    "it all. Then it opens a prompt from which every module and every variable of the\n"
-    "debuggee is within reach.\n"
+    "Run pystuck from a shell while the debuggee is stuck. It prints the stack of\n"
+    "each thread, the innermost call last. Then it opens a prompt from which you can\n"
+    "reach every module and variable of the debuggee.\n"
     "\n"
-    "With -c, or a script on standard input, that is run in the debuggee, in a\n"
-    "namespace of its own where 'modules' gives access to its modules, and what it\n"
-    "prints and the values of its expressions are printed here:\n"
+    "With -c, or with a script on standard input, pystuck runs that code in the\n"
+    "debuggee and prints its output and the values of its expressions. The code has\n"
+    "a namespace of its own, where 'modules' holds the debuggee's modules:\n"
     "\n"
     "    pystuck -c \"modules['__main__'].queue.qsize()\"\n";
 
 static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Tells stderr what is wrong with the command line. */
+/* Prints on stderr what is wrong with the command line. */
 static void wrong(const char *format, ...)
 {
     char line[512];
@@ -120,7 +118,7 @@ static void wrong(const char *format, ...)
     fputc('\n', stderr);
 }
 
-/* The next option's key as getopt_long has it: -1 at the end, '?' after a mistake. */
+/* Returns the key of the next option as getopt_long() does: -1 at the end, '?' after a mistake. */
 static int next_option(int argc, char **argv)
 {
     struct option table[COUNT(known) + 1] = {{0}};
@@ -131,11 +129,11 @@ static int next_option(int argc, char **argv)
     return getopt_long(argc, argv, "hc:", table, NULL);
 }
 
-/* The number of a process; 0 for what is none. */
+/* Parses a process ID. 0: invalid. */
 static int pid_of(const char *text)
 {
     size_t digits = strspn(text, "0123456789");
-    unsigned long number = strtoul(text, NULL, 10); /* ULONG_MAX for what does not fit */
+    unsigned long number = strtoul(text, NULL, 10); /* ULONG_MAX: too large */
 
     return digits > 0 && text[digits] == '\0' && number <= INT_MAX ? (int)number : 0;
 }
@@ -155,7 +153,7 @@ static int take_format(struct options *out, const char *name)
     return -1;
 }
 
-/* Takes an option of TLS; false: it is none. */
+/* Stores an option of TLS. False: key is another option. */
 static bool take_tls_option(struct options *out, int key, const char *argument)
 {
     switch (key) {
@@ -183,12 +181,12 @@ static bool take_tls_option(struct options *out, int key, const char *argument)
     return true;
 }
 
-/* The address as it was given, in up to three ways. NULL: not given. */
+/* The options that name an address. NULL: not given. */
 struct given {
     const char *host, *port, *unix_socket;
 };
 
-/* Reads --server-user: a name, a number, or "any". */
+/* Parses the argument of --server-user: a name, a number, or "any". */
 static int take_trust(struct trust *out, const char *text)
 {
     *out = (struct trust){.anyone = strcmp(text, "any") == 0};
@@ -197,11 +195,11 @@ static int take_trust(struct trust *out, const char *text)
     out->has_user = user_parse(&out->user, text);
     if (out->has_user)
         return 0;
-    wrong("invalid --server-user '%s': expected the name or the number of a user, or any", text);
+    wrong("invalid --server-user '%s': expected a user's name or number, or any", text);
     return -1;
 }
 
-/* Takes the options into *out and *given. */
+/* Stores the options in *out and *given. */
 static enum options_action take_options(struct options *out, struct given *given, int argc,
                                         char **argv)
 {
@@ -275,7 +273,7 @@ static enum options_action take_options(struct options *out, struct given *given
             if (take_trust(&out->trust, optarg) < 0)
                 return OPTIONS_WRONG;
             break;
-        default: /* getopt_long has said what is wrong, in one line */
+        default: /* getopt_long() has printed a message */
             return OPTIONS_WRONG;
         }
     }
@@ -289,7 +287,7 @@ static int given_twice(const char *what, const char *one, const char *other)
     return -1;
 }
 
-/* Parses one part of the target, unless it is there already. */
+/* Parses one part of the target. there: its current value, which must be empty. */
 static int take_part(struct target *out, const char *what, const char *text, const char *there,
                      int (*parse)(struct target *, const char *, struct rpyc_error *))
 {
@@ -303,7 +301,7 @@ static int take_part(struct target *out, const char *what, const char *text, con
     return -1;
 }
 
-/* Reads TARGET, or HOST and PORT. */
+/* Parses TARGET, or HOST and PORT. */
 static int take_positionals(struct target *out, int count, char **arguments)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
@@ -325,7 +323,7 @@ static int take_positionals(struct target *out, int count, char **arguments)
     return take_part(out, "port", arguments[1], out->port, target_parse_port);
 }
 
-/* Adds what the options --host, --port and --unix-socket say. */
+/* Adds the options --host, --port and --unix-socket to the target. */
 static int take_given(struct target *out, const struct given *given)
 {
     bool has_target = *out->host || *out->port || *out->path;
@@ -344,7 +342,7 @@ static int take_given(struct target *out, const struct given *given)
     return 0;
 }
 
-/* Fills in the defaults where nothing was given, and notes whether anything was. */
+/* Fills in the default address, and notes whether the user gave another one. */
 static int settle_address(struct options *out)
 {
     struct target *target = &out->target;
@@ -375,7 +373,7 @@ static int settle_color(struct options *out)
     out->color = strcmp(out->when, "always") == 0 ? CHOICE_YES : CHOICE_NO;
     if (out->color == CHOICE_YES || strcmp(out->when, "never") == 0)
         return 0;
-    wrong("--color is auto, always or never, and not '%s'", out->when);
+    wrong("invalid --color '%s': expected auto, always or never", out->when);
     return -1;
 }
 
@@ -398,7 +396,7 @@ static int settle_timeout(struct options *out)
     return 0;
 }
 
-/* "5" or "6", and "-bound" behind it for a server with RPYC_BIND_THREADS=true. */
+/* "5" or "6"; followed by "-bound" for a server that runs with RPYC_BIND_THREADS=true. */
 static int settle_version(struct options *out)
 {
     const char *text = out->version;
@@ -419,33 +417,34 @@ static int check_tls(const struct options *out)
     const struct rpyc_tls *tls = &out->tls;
 
     if (tls->key_file && !tls->cert_file) {
-        wrong("--ssl-key is the key of a certificate: --ssl-cert says of which");
+        wrong("--ssl-key requires --ssl-cert: name the key's certificate");
         return -1;
     }
     if (tls->insecure_no_verify && (tls->ca_file || tls->server_name)) {
-        wrong("--ssl-no-verify goes with neither --ssl-ca nor --ssl-name, which would be verified");
+        wrong("--ssl-no-verify cannot be combined with --ssl-ca or --ssl-name");
         return -1;
     }
     if (tls->server_name &&
         (*tls->server_name == '\0' || strlen(tls->server_name) > TARGET_HOST_MAX)) {
-        wrong("--ssl-name is a name or an address, of up to %d characters", TARGET_HOST_MAX);
+        wrong("invalid --ssl-name '%.64s': expected a name or an address of 1 to %d characters",
+              tls->server_name, TARGET_HOST_MAX);
         return -1;
     }
     if (out->ssl && out->list) {
-        wrong("--list connects to nothing: it goes with no option of TLS");
+        wrong("--list cannot be combined with options of TLS");
         return -1;
     }
     return 0;
 }
 
-/* Checks what was given, and fills in the defaults. */
+/* Checks the options, and fills in the defaults. */
 static int settle(struct options *out)
 {
     if (settle_address(out) < 0 || settle_color(out) < 0 || settle_timeout(out) < 0 ||
         settle_version(out) < 0 || check_tls(out) < 0)
         return -1;
     if (out->format == FORMAT_JSON && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
-        wrong("--json goes with neither -c, nor a script, nor --no-stacks");
+        wrong("--json cannot be combined with -c, a script or --no-stacks");
         return -1;
     }
     return 0;
@@ -458,10 +457,10 @@ enum options_action options_parse(struct options *out, int argc, char **argv)
     static struct rpyc_dialect found;
     enum options_action action;
 
-    /* getopt_long begins its messages with argv[0]: let them look like ours. */
+    /* getopt_long() begins its messages with argv[0]. */
     argv[0] = name;
     *out = (struct options){.prompt = true, .execute = true, .greenlets = true, .found = &found};
-    out->code = calloc((size_t)argc, sizeof(*out->code)); /* for as long as we run */
+    out->code = calloc((size_t)argc, sizeof(*out->code)); /* never freed */
     if (!out->code) {
         wrong("out of memory");
         return OPTIONS_WRONG;
@@ -480,7 +479,7 @@ static void help_line(FILE *stream, const char *left, const char *right)
     fprintf(stream, "  %-21s  %s\n", left, right);
 }
 
-/* An option's letter, as the help shows it before the name. */
+/* The letter of an option, as the help shows it before the name. */
 static const char *letter_of(int key)
 {
     if (key == 'h')
@@ -493,7 +492,7 @@ void options_help(FILE *stream)
     char left[64];
 
     fprintf(stream, "%s\n%s\narguments:\n", usage, explanation);
-    help_line(stream, "TARGET", "where the debuggee listens: host, host:port, [v6]:port,");
+    help_line(stream, "TARGET", "address of the debuggee: host, host:port, [v6]:port,");
     help_line(stream, "", "port or unix:PATH (default: " DEFAULT_HOST ":" DEFAULT_PORT ")");
     help_line(stream, "HOST PORT", "the same as HOST:PORT");
     fputs("\noptions:\n", stream);
@@ -506,11 +505,11 @@ void options_help(FILE *stream)
 
 void options_instructions(FILE *stream)
 {
-    fputs("The program to look into, the debuggee, has to run this line once, at its start:\n"
+    fputs("The program must run this line once, at its start:\n"
           "\n"
           "    import pystuck; pystuck.run_server()\n"
           "\n"
-          "If it did, give its address here: pystuck TARGET (see pystuck -h);\n"
-          "pystuck --list shows the programs of this machine that did.\n",
+          "If it listens on another address, pass it: pystuck TARGET (see pystuck -h).\n"
+          "pystuck --list shows the programs of this machine that have a server.\n",
           stream);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * options: what the user asked for on the command line, and what -h says about it.
+ * options: the command line: its options, their help, and what they mean.
  */
 #ifndef CLIENT_OPTIONS_H
 #define CLIENT_OPTIONS_H
@@ -21,48 +21,49 @@ struct trust {
     uid_t user;
 };
 
-/* How stacks are printed: see stacks/print.h. */
+/* The formats of --format; see stacks/print.h. */
 enum stacks_format { FORMAT_TEXT, FORMAT_PLAIN, FORMAT_JSON };
 
-/* What was asked for. The pointers are argv's or constants: nothing to free. */
+/* The parsed command line. Its pointers lead to argv or constants: nothing to free. */
 struct options {
     struct target target; /* a path, or else a host and a port */
-    struct trust trust;   /* whose servers are accepted */
-    struct rpyc_tls tls;  /* how to speak TLS, if ssl says so */
-    const char **code;    /* to be run there, in this order: argv's memory */
+    struct trust trust;   /* which users' servers are accepted */
+    struct rpyc_tls tls;  /* the options of TLS, if ssl is true */
+    const char **code;    /* the arguments of -c, in order */
     size_t code_count;
-    const char *when;           /* --color as it was given, or NULL */
-    const char *timeout;        /* --timeout as it was given, or NULL */
-    const char *version;        /* --rpyc as it was given, or NULL */
-    struct rpyc_dialect *found; /* what connect_server found: for the next time, and for diagnose */
-    struct rpyc_dialect rpyc;   /* what --rpyc says; AUTO: find out */
-    int timeout_ms;             /* what --timeout says, or 0 */
-    int pid;                    /* of the process whose server is wanted, wherever; 0: not given */
+    const char *when;           /* the argument of --color, or NULL */
+    const char *timeout;        /* the argument of --timeout, or NULL */
+    const char *version;        /* the argument of --rpyc, or NULL */
+    struct rpyc_dialect *found; /* the version of rpyc that connect_server() detected; used again
+                                 * for later connections */
+    struct rpyc_dialect rpyc;   /* the version of --rpyc; AUTO: detect it */
+    int timeout_ms;             /* --timeout in ms, or 0 */
+    int pid;                    /* --pid, or 0 */
     enum choice stacks;         /* print the stacks */
     enum choice color;          /* print in colours */
     enum stacks_format format;
-    bool somewhere; /* an address or a process was given: it is not the default address */
-    bool ssl;       /* over TLS */
-    bool list;      /* show the processes that have a server, and nothing else */
-    bool greenlets; /* also the stacks of greenlets */
-    bool prompt;    /* open the prompt afterwards, or read standard input */
-    bool execute;   /* cells may run code in the program; else only chains are evaluated */
+    bool somewhere; /* the user gave an address or a process */
+    bool ssl;       /* use TLS */
+    bool list;      /* only print the processes that have a server */
+    bool greenlets; /* print also the stacks of greenlets */
+    bool prompt;    /* open the prompt, or read standard input */
+    bool execute;   /* code may be run in the program; else only chains are evaluated */
 };
 
 enum options_action {
     OPTIONS_RUN,     /* connect: *out is filled */
-    OPTIONS_HELP,    /* print the help and be done */
-    OPTIONS_VERSION, /* print the version and be done */
-    OPTIONS_WRONG    /* a mistake, of which stderr has been told already */
+    OPTIONS_HELP,    /* print the help and exit */
+    OPTIONS_VERSION, /* print the version and exit */
+    OPTIONS_WRONG    /* the command line is wrong: a message was printed on stderr */
 };
 
-/* Reads the command line into *out. Permutes argv, and sets argv[0] to "pystuck". */
+/* Parses the command line into *out. Permutes argv, and sets argv[0] to "pystuck". */
 enum options_action options_parse(struct options *out, int argc, char **argv);
 
-/* Prints what -h prints. */
+/* Prints the help. */
 void options_help(FILE *stream);
 
-/* Prints how a program is made a debuggee. */
+/* Prints what a program must do so that pystuck can connect to it. */
 void options_instructions(FILE *stream);
 
 #endif

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define PROC_PATH_SIZE 96
-#define COMMAND_MAX    65536 /* bytes that are read of a command line */
+#define COMMAND_MAX    65536 /* bytes of a command line that are read */
 
 ssize_t process_read(const char *path, char *out, size_t size)
 {
@@ -28,7 +28,8 @@ ssize_t process_read(const char *path, char *out, size_t size)
     return (ssize_t)len;
 }
 
-/* A field of a stat file: 3 is the state. What is before it, a name, may contain anything. */
+/* Returns a field of a stat file by its number in proc(5), from 3 on. The name before it can
+ * contain spaces and brackets, so the search begins at the last bracket. */
 static const char *stat_field(char *stat, int number)
 {
     char *field = strrchr(stat, ')');
@@ -95,7 +96,7 @@ char *process_command(pid_t pid)
         len = snprintf(text, COMMAND_MAX, "[%s]", name);
     }
     for (ssize_t i = 0; i < len; i++)
-        if (strchr("\t\n\v\f\r", text[i])) /* and the zeros between the words */
+        if (strchr("\t\n\v\f\r", text[i])) /* matches the NULs between the words too */
             text[i] = ' ';
     text[len] = '\0';
     shorter = realloc(text, (size_t)len + 1);
@@ -114,7 +115,7 @@ enum process_has process_has_socket(pid_t pid, pid_t tid, unsigned long inode)
     snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
     fds = opendir(path);
     if (!fds)
-        return errno == ENOENT ? PROCESS_HAS_NOT : PROCESS_NOT_TOLD;
+        return errno == ENOENT ? PROCESS_HAS_NOT : PROCESS_UNKNOWN;
     while (has == PROCESS_HAS_NOT && (entry = readdir(fds))) {
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
@@ -123,7 +124,7 @@ enum process_has process_has_socket(pid_t pid, pid_t tid, unsigned long inode)
         if (strcmp(link, wanted) == 0)
             has = PROCESS_HAS;
         else if (len < 0 && (errno == EACCES || errno == EPERM))
-            has = PROCESS_NOT_TOLD;
+            has = PROCESS_UNKNOWN;
     }
     closedir(fds);
     return has;

@@ -15,7 +15,7 @@
 #define UNIX_PREFIX "unix:"
 #define MAX_PORT    65535
 
-/* How much of an argument a message repeats. */
+/* How messages quote an argument: at most 64 bytes of it. */
 #define QUOTED "'%.64s'"
 
 static bool is_number(const char *text)
@@ -23,7 +23,7 @@ static bool is_number(const char *text)
     return *text && text[strspn(text, "0123456789")] == '\0';
 }
 
-/* Whether the bytes may be the name or the number of an interface. */
+/* True if the bytes can be the name or the number of a network interface. */
 static bool is_scope(const char *text, const char *end)
 {
     const char *start = text;
@@ -33,7 +33,7 @@ static bool is_scope(const char *text, const char *end)
     return start < end && text == end;
 }
 
-/* Whether the len bytes are an IPv6 address, which may have a scope: fe80::1%eth0. */
+/* True if the len bytes are an IPv6 address, with or without a scope: fe80::1%eth0. */
 static bool is_ipv6(const char *text, size_t len)
 {
     char address[INET6_ADDRSTRLEN];
@@ -51,7 +51,7 @@ static bool is_ipv6(const char *text, size_t len)
     return inet_pton(AF_INET6, address, &unused) == 1;
 }
 
-/* Whether the bytes could be a name that is looked up: which names there are, others know. */
+/* True if the bytes can be a host name or an IPv4 address. The resolver decides later. */
 static bool may_be_name(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -61,7 +61,7 @@ static bool may_be_name(const char *text, size_t len)
     return len > 0;
 }
 
-/* Whether it looks like the name of a file, or an abstract one. */
+/* True if the text looks like the path of a Unix socket. */
 static bool is_path(const char *text)
 {
     return *text && strchr("/.~@", *text);
@@ -71,13 +71,13 @@ static int bad_host(const char *text, struct rpyc_error *err)
 {
     if (is_path(text))
         return set_error(err, RPYC_EINVAL,
-                         "invalid host " QUOTED ": for a Unix socket type " UNIX_PREFIX "%.64s",
+                         "invalid host " QUOTED ": for a Unix socket, type " UNIX_PREFIX "%.64s",
                          text, text);
     return set_error(err, RPYC_EINVAL,
                      "invalid host " QUOTED ": expected a name or an IPv4 or IPv6 address", text);
 }
 
-/* Takes len bytes as the host; text is the whole argument, for messages. */
+/* Stores len bytes as the host. text: the whole argument, for messages. */
 static int take_host(struct target *out, const char *host, size_t len, const char *text,
                      struct rpyc_error *err)
 {
@@ -108,14 +108,15 @@ int target_parse_path(struct target *out, const char *text, struct rpyc_error *e
     size_t len = strlen(text);
 
     if (len == 0 || strcmp(text, "@") == 0)
-        return set_error(err, RPYC_EINVAL,
-                         "invalid Unix socket '%s': expected a path, or @NAME for an abstract one",
-                         text);
+        return set_error(
+            err, RPYC_EINVAL,
+            "invalid Unix socket '%s': expected a path, or @NAME for an abstract socket", text);
     if (len >= sizeof(out->path))
-        return set_error(err, RPYC_EINVAL,
-                         "invalid Unix socket '%.32s...': a path has at most %zu bytes, and this "
-                         "one has %zu",
-                         text, sizeof(out->path) - 1, len);
+        return set_error(
+            err, RPYC_EINVAL,
+            "invalid Unix socket '%.32s...': expected at most %zu bytes, but the path has "
+            "%zu",
+            text, sizeof(out->path) - 1, len);
     memcpy(out->path, text, len + 1);
     return 0;
 }
@@ -163,7 +164,7 @@ int target_parse(struct target *out, const char *text, struct rpyc_error *err)
         return bad_host(text, err);
     if (strchr(colon + 1, ':'))
         return set_error(err, RPYC_EINVAL,
-                         "invalid address " QUOTED ": an IPv6 address with a port is written "
+                         "invalid address " QUOTED ": write an IPv6 address with a port as "
                          "[::1]:6666",
                          text);
     if (take_host(out, text, (size_t)(colon - text), text, err) < 0)

@@ -16,15 +16,15 @@ void text_escape_always(bool always)
     is_escape_forced = always;
 }
 
-/* A character, or what is in its place. */
+/* A character, or a byte that is not UTF-8. */
 struct character {
-    size_t len;    /* bytes; 1 for what is no UTF-8 */
-    uint32_t code; /* its number; that of the byte for what is no UTF-8 */
-    bool is_whole; /* it is one */
+    size_t len;    /* in bytes */
+    uint32_t code; /* its code point; the byte's value if it is not UTF-8 */
+    bool is_whole; /* it is UTF-8 */
 };
 
-/* Reads the character that the bytes begin with. In the shortest form alone: what a terminal makes
- * of any other is its own affair. */
+/* Decodes the first character of len > 0 bytes. Overlong forms are not UTF-8: terminals differ in
+ * how they show these. */
 static struct character character_at(const char *text, size_t len)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -46,8 +46,9 @@ static struct character character_at(const char *text, size_t len)
     return (struct character){more + 1, code, true};
 }
 
-/* Whether it is not to reach a terminal: controls, what makes text run the other way, so that it
- * reads as something else (see https://trojansource.codes), and ends of lines that are none. */
+/* True if a terminal must not get the character: control characters, characters that change the
+ * direction of text, so that it reads as something else (see https://trojansource.codes), and line
+ * separators. */
 static bool is_harmful(struct character c)
 {
     static const struct {
@@ -73,7 +74,7 @@ static const char *escape_of(struct character c)
     return c.code < 0x100 ? "\\x%02x" : "\\u%04x";
 }
 
-/* How many of the bytes may go out as they are. */
+/* How many bytes at the start of the text need no escape. in_line: newlines and tabs need one. */
 static size_t harmless(const char *text, size_t len, bool in_line)
 {
     struct character c;

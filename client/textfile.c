@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The home directory of a user of that name, or our own for "". NULL: there is none. */
+/* The home directory of the named user; of the current user for "". NULL: there is none. */
 static const char *home_of(const char *user)
 {
-    const char *home = getenv("HOME");
+    const char *home = secure_getenv("HOME");
     const struct passwd *entry;
 
     if (user[0] == '\0' && home && home[0] != '\0')
@@ -35,7 +35,7 @@ char *textfile_path(const char *name)
     return asprintf(&path, "%s%s", home, name + len) < 0 ? NULL : path;
 }
 
-/* Copies a file. 0, or -1 with errno. */
+/* Copies a file. Returns 0, or -1 with errno. */
 static int copy_file(FILE *from, FILE *to)
 {
     char bytes[65536];
@@ -88,7 +88,7 @@ static int say(struct file_error *why, const char *text)
     return -1;
 }
 
-/* Opens the directory of a path; *name is what follows it. */
+/* Opens the directory of a path. *name: the rest of the path. */
 static int open_folder_of(const char *path, const char **name)
 {
     const char *slash = strrchr(path, '/');
@@ -100,7 +100,8 @@ static int open_folder_of(const char *path, const char **name)
     return fd;
 }
 
-/* Whether what is there of that name may be replaced; the mode of the new file goes to *mode. */
+/* Checks that the path does not exist or may be replaced. Stores the mode of the old file in *mode.
+ */
 static int check_place(const struct textfile *file, mode_t *mode, struct file_error *why)
 {
     struct stat st;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * textfile: files of this side that are named at the prompt.
+ * textfile: reads and writes text files on the client's side.
  */
 #ifndef CLIENT_TEXTFILE_H
 #define CLIENT_TEXTFILE_H
@@ -9,30 +9,31 @@
 
 #include "file.h"
 
-/* The path that a name stands for, ~ and ~user expanded, for free(); NULL: out of memory. */
+/* Expands ~ and ~user at the start of a name. Returns a path for free(); NULL: out of memory. */
 char *textfile_path(const char *name);
 
-/* The text of a file, for free(). NULL with errno: EILSEQ if there is a NUL character in it. Does
- * not wait for the other end of a FIFO. */
+/* Reads a file. Returns its text for free(), or NULL with errno: EILSEQ if it contains a NUL
+ * character. Does not wait for the other end of a FIFO. */
 char *textfile_read(const char *path);
 
-/* The same of a descriptor, which is taken; -1: errno says why. */
+/* Like textfile_read(), from a descriptor, which it closes. If fd is -1, returns NULL and keeps
+ * errno. */
 char *textfile_read_fd(int fd);
 
-/* A file that is being written, for its text to new.stream. */
+/* A file that is being written: write its text to new.stream. */
 struct textfile {
     int folder;
-    const char *name; /* the path's */
+    const char *name; /* the last part of the path */
     bool replace;
     struct file_new new;
 };
 
-/* Begins a file; nothing is at the path before textfile_commit. With replace it takes the place of
- * a regular file of the user's, and of nothing else; without, errno is EEXIST where something is
- * there. 0, or -1 with *why. */
+/* Begins to write a file, which appears at the path only in textfile_commit(). Returns 0, or -1
+ * with *why. replace  the file may replace a regular file of the user, but nothing else. If false,
+ * and the path exists, fails with errno EEXIST */
 int textfile_begin(struct textfile *out, const char *path, bool replace, struct file_error *why);
 
-/* Ends it. 0, or -1 with *why and errno, and there is what was there before. */
+/* Puts the file in its place. Returns 0, or -1 with *why and errno; the path is then unchanged. */
 int textfile_commit(struct textfile *file, struct file_error *why);
 
 #endif

@@ -15,14 +15,14 @@
 
 #include "user.h"
 
-#ifndef RENAME_NOREPLACE /* of linux/fs.h, which glibc has in stdio.h as well */
+#ifndef RENAME_NOREPLACE /* from linux/fs.h; glibc has it in stdio.h as well */
 #define RENAME_NOREPLACE 1
 #endif
 
 static int say(struct file_error *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Always -1. */
+/* Returns -1. */
 static int say(struct file_error *why, const char *format, ...)
 {
     va_list args;
@@ -43,7 +43,7 @@ static int say_owner(struct file_error *why, const char *path, uid_t owner)
     return say(why, "%s belongs to %s", path, user_describe(owner).text);
 }
 
-/* ---- Files of the user's own ----------------------------------------------------------------- */
+/* ---- Files of the user ----------------------------------------------------------------------- */
 
 static int check_own(int fd, const char *path, struct file_error *why)
 {
@@ -56,7 +56,7 @@ static int check_own(int fd, const char *path, struct file_error *why)
     if (st.st_uid != geteuid())
         return say_owner(why, path, st.st_uid);
     if (st.st_nlink != 1)
-        return say(why, "%s has another name: it is a hard link", path);
+        return say(why, "%s has more than one hard link", path);
     return 0;
 }
 
@@ -85,8 +85,8 @@ int file_open_to_read(const char *path)
 
 /* ---- Directories ----------------------------------------------------------------------------- */
 
-/* Whether what belongs to that user leads where it is to. In a user namespace, root's directories
- * may show as those of a user who has no number. */
+/* True if this owner of a directory may decide what the path leads to. In a user namespace, the
+ * directories of root can appear to belong to the overflow uid. */
 static bool is_trusted(uid_t owner)
 {
     return owner == geteuid() || owner == 0 || user_is_anyone(owner);
@@ -113,8 +113,8 @@ static bool is_own(int folder)
     return fstat(folder, &st) == 0 && st.st_uid == geteuid();
 }
 
-/* Checks what is there of a name, and makes a directory where there is nothing. path is the path up
- * to it. */
+/* Checks the owner of a name in a directory, and creates a directory if the name does not exist.
+ * path: the path of that name. */
 static int prepare(int folder, const char *name, const char *path, struct file_error *why)
 {
     struct stat st;
@@ -124,13 +124,13 @@ static int prepare(int folder, const char *name, const char *path, struct file_e
     if (errno != ENOENT)
         return say_errno(why, path);
     if (!is_own(folder))
-        return say(why, "there is no %s", path);
+        return say(why, "%s does not exist", path);
     if (mkdirat(folder, name, 0700) < 0 && errno != EEXIST)
         return say_errno(why, path);
     return 0;
 }
 
-/* Opens the directory of that name in a directory, which it closes. */
+/* Opens a directory in the directory folder, and closes folder. */
 static int enter(int folder, const char *name, const char *path, struct file_error *why)
 {
     int next = -1;
@@ -202,8 +202,8 @@ int file_begin(struct file_new *out, int folder, mode_t mode)
     return -1;
 }
 
-/* A rename that replaces nothing, on file systems that cannot do that by themselves, too. musl has
- * no function for it. */
+/* Renames a file, but replaces nothing. Works on file systems without RENAME_NOREPLACE, too. By
+ * syscall(), because musl has no renameat2(). */
 static int move(const struct file_new *file, const char *name)
 {
     if (syscall(SYS_renameat2, file->folder, file->temporary, file->folder, name,
@@ -235,7 +235,7 @@ int file_commit(struct file_new *file, const char *name, int replace)
     if (result < 0)
         file_abandon(file);
     else
-        fsync(file->folder); /* not where it is O_PATH; what can be done has been */
+        fsync(file->folder); /* fails for O_PATH, which does not matter */
     return result;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * file: opening files where other users may have put something else in their place.
+ * file: opens and writes files in directories where another user may have put a link, a FIFO or
+ * another file in their place.
  */
 #ifndef COMMON_FILE_H
 #define COMMON_FILE_H
@@ -9,46 +10,47 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-/* Why a file or a directory is not used: "/home/alice belongs to user alice (uid 1001)". */
+/* Why a file or a directory is not used, for example "/home/alice belongs to user alice (uid
+ * 1001)". */
 struct file_error {
     char text[256];
 };
 
-/* Opens a file of the user's own (geteuid), for O_RDONLY or O_RDWR, with O_APPEND and O_CREAT (mode
- * 0600) where these are in flags: follows no link, waits for nothing, and takes only a regular file
- * that has no other name. folder is a directory's descriptor or AT_FDCWD; path is for messages. The
- * descriptor, or -1 with *why. */
+/* Opens a file that belongs to the effective user. Follows no symbolic link, does not block, and
+ * refuses anything but a regular file without other hard links. folder  the descriptor of a
+ * directory, or AT_FDCWD path    for messages flags   O_RDONLY or O_RDWR, with O_APPEND and O_CREAT
+ * (mode 0600) if wanted Returns a descriptor, or -1 with *why. */
 int file_open_own(int folder, const char *name, const char *path, int flags,
                   struct file_error *why);
 
-/* Opens the directory that a file is in, and makes what is missing of it (mode 0700), but only in
- * directories of the user's own. All directories and links on the way have to be the user's or
- * root's, and the last one the user's. A descriptor (O_PATH), or -1 with *why. */
+/* Opens the directory of a file. Creates missing directories (mode 0700), but only in directories
+ * of the effective user. All directories and links of the path must belong to that user or root,
+ * and the last directory to that user. Returns a descriptor (O_PATH), or -1 with *why. */
 int file_open_folder(const char *path, struct file_error *why);
 
-/* Whether what is to be read there is a regular file of the user's or root's. *why is empty where
- * there is none. */
+/* True if the path is a regular file of the effective user or root. If there is no such file,
+ * returns false with an empty *why. */
 bool file_is_trusted(const char *path, struct file_error *why);
 
-/* Opens any file for reading, but does not wait for the other end of a FIFO: one that nothing
- * writes to is empty. The descriptor, or -1 with errno. */
+/* Opens a file of any kind for reading. Does not wait for the other end of a FIFO: a FIFO without a
+ * writer is empty. Returns a descriptor, or -1 with errno. */
 int file_open_to_read(const char *path);
 
-/* A file that is being written, under another name until it is complete. */
+/* A file that is being written. It has a temporary name until it is complete. */
 struct file_new {
     int folder; /* borrowed */
     char temporary[32];
     FILE *stream;
 };
 
-/* Begins a file of the mode, in a directory. 0, or -1 with errno. */
+/* Creates a file with a temporary name in a directory. Returns 0, or -1 with errno. */
 int file_begin(struct file_new *out, int folder, mode_t mode);
 
-/* Ends it: puts it on the disk and in the place of a file of that name, or, where replace is 0,
- * only where there is none (EEXIST). 0, or -1 with errno, and it is gone. */
+/* Writes the file to the disk and gives it its name. If a file of that name exists, replaces it;
+ * with replace 0, fails with EEXIST. Returns 0, or -1 with errno; the file is then removed. */
 int file_commit(struct file_new *file, const char *name, int replace);
 
-/* Gives it up. Keeps errno. */
+/* Removes the file. Keeps errno. */
 void file_abandon(struct file_new *file);
 
 #endif

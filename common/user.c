@@ -61,10 +61,10 @@ bool user_parse(uid_t *out, const char *text)
     errno = 0;
     number = strtoull(text, NULL, 10);
     *out = (uid_t)number;
-    return errno == 0 && number < UINT32_MAX; /* that one is no user's */
+    return errno == 0 && number < UINT32_MAX; /* (uid_t)-1 is not a user */
 }
 
-/* Reads one number of a file. */
+/* Reads a number from a file; otherwise: the result if that fails. */
 static unsigned long number_in(const char *path, const char *format, unsigned long otherwise)
 {
     FILE *f = fopen(path, "re");
@@ -80,7 +80,7 @@ static unsigned long number_in(const char *path, const char *format, unsigned lo
 
 bool user_is_anyone(uid_t user)
 {
-    /* How many users have a number here: all of them, in the first namespace. */
+    /* How many users have a number in this namespace: all of them in the initial one. */
     if (number_in("/proc/self/uid_map", "%*u %*u %lu", 0) == UINT32_MAX)
         return false;
     return user == number_in("/proc/sys/kernel/overflowuid", "%lu", OVERFLOW_UID);

@@ -15,7 +15,7 @@ struct address connect_address(const struct options *options)
                             .trust = &options->trust};
 }
 
-/* Connects to the servers of a process, which are ours and understand rpyc 6. */
+/* Connects to a server of a process. It is a pystuck server, so it speaks rpyc 6. */
 static int connect_process(rpyc_conn **out, const struct options *options, struct rpyc_options *how,
                            struct rpyc_error *err)
 {
@@ -40,8 +40,8 @@ static int connect_process(rpyc_conn **out, const struct options *options, struc
     return result;
 }
 
-/* Whether a server of ours listens at a address: a silent one is busy. */
-static bool is_ours(void *arg)
+/* True if a pystuck server listens on the address: then no answer means that it is busy. */
+static bool is_pystuck(void *arg)
 {
     const struct address *address = arg;
     struct servers found;
@@ -63,7 +63,7 @@ int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_e
                                .request_timeout_ms = options->timeout_ms,
                                .tls = options->ssl ? &tls : NULL,
                                .remembered = options->found,
-                               .is_certain = is_ours,
+                               .is_certain = is_pystuck,
                                .is_certain_arg = &address};
     int result;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * connect: to the server that the options name.
+ * connect: connects to the server that the options name.
  */
 #ifndef CLIENT_CONNECT_CONNECT_H
 #define CLIENT_CONNECT_CONNECT_H
@@ -10,11 +10,12 @@
 #include "options.h"
 #include "connect/address.h"
 
-/* Connects; to the first server that takes us where a process is named. Errors: those of
- * dial_server, find_of_process and tls_files_check; diagnose makes sentences of them. */
+/* Connects to the server that the options name. If they name a process, tries its servers until one
+ * accepts. Errors: those of dial_server(), find_of_process() and tls_files_check();
+ * explain_failure() turns them into sentences. */
 int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err);
 
-/* The address that they name, if it is not a process. Points into *options. */
+/* The address that the options name, if they do not name a process. Points into *options. */
 struct address connect_address(const struct options *options);
 
 #endif

@@ -15,16 +15,15 @@
 #include <unistd.h>
 
 #define ANSWER_TIMEOUT_S 1
-#define DATAGRAM_SIZE    32768 /* of what the kernel puts into one */
+#define DATAGRAM_SIZE    32768 /* at least what the kernel puts into one */
 
-/* Since Linux 5.3; headers that are older do not have them. */
+/* Since Linux 5.3; older headers do not have them. */
 #define SHOW_UID 0x40
 #define ATTR_UID 7
 
-/* ---- Reading ---------------------------------------------------------------------------------
+/* ---- Parsing ---------------------------------------------------------------------------------
  *
- * Everything is copied out of the datagram before it is looked at: its parts are aligned to 4 bytes
- * only.
+ * The parts of a datagram are aligned to 4 bytes only, so each one is copied before use.
  */
 
 static void set_address(struct sockaddr_storage *out, int family, const uint32_t *address,
@@ -58,8 +57,8 @@ static void add_tcp(struct sockets *to, const char *body, size_t len)
     sockets_add(to, &one);
 }
 
-/* A name as the kernel has it: a path with or without the zero at its end, or an abstract name with
- * a zero in front. Zeros are shown as '@', as in /proc/net/unix. */
+/* Copies a name from the kernel: a path with or without a NUL at its end, or an abstract name,
+ * which begins with NUL. NULs become '@', as in /proc/net/unix. */
 static bool set_name(struct sockaddr_storage *out, const char *name, size_t len)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)out;
@@ -113,7 +112,7 @@ enum diag_state diag_parse(struct sockets *to, const void *datagram, size_t len)
         if (head.nlmsg_type == NLMSG_DONE)
             return DIAG_DONE;
         if (head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
-            return DIAG_FAILED; /* NLMSG_ERROR, that is */
+            return DIAG_FAILED; /* such as NLMSG_ERROR */
         body = bytes + at + NLMSG_HDRLEN;
         body_len = head.nlmsg_len - NLMSG_HDRLEN;
         if (body_len == 0)
@@ -126,9 +125,9 @@ enum diag_state diag_parse(struct sockets *to, const void *datagram, size_t len)
     return DIAG_MORE;
 }
 
-/* ---- Asking ---------------------------------------------------------------------------------- */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
-/* One datagram of the kernel's; its length, or -1. */
+/* Receives one datagram from the kernel. Returns its length, or -1. */
 static ssize_t receive(int fd, void *out, size_t size)
 {
     struct sockaddr_nl from = {0};
@@ -141,7 +140,7 @@ static ssize_t receive(int fd, void *out, size_t size)
     return n >= 0 && (size_t)n <= size && from.nl_pid == 0 ? n : -1;
 }
 
-/* A socket on which that was asked, or -1. */
+/* Sends a request. Returns the socket to read the answer from, or -1. */
 static int ask(const void *request, size_t len)
 {
     struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
@@ -232,8 +231,8 @@ static void get_address(const struct sockaddr_storage *from, __be32 *address, __
     }
 }
 
-/* Where there is no such connection, the kernel answers with the socket that listens there. Its
- * error ENOENT may as well mean that it cannot be asked (tcp_diag is a module). */
+/* Reads the answer. If there is no such connection, the kernel answers with the socket that listens
+ * there. Its error ENOENT is not reliable: it can also mean that the module tcp_diag is missing. */
 static enum diag_found read_owner(int fd, const struct inet_diag_sockid *id,
                                   struct socket_owner *out)
 {
@@ -245,7 +244,7 @@ static enum diag_found read_owner(int fd, const struct inet_diag_sockid *id,
     struct inet_diag_msg m;
 
     if (n < (ssize_t)NLMSG_LENGTH(sizeof(m)) || answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
-        return DIAG_NOT_TOLD;
+        return DIAG_UNKNOWN;
     memcpy(&m, NLMSG_DATA(&answer.head), sizeof(m));
     if (m.id.idiag_sport != id->idiag_sport || m.id.idiag_dport != id->idiag_dport)
         return DIAG_NOT_FOUND;
@@ -276,7 +275,7 @@ enum diag_found diag_owner(struct socket_owner *out, const struct sockaddr_stora
     get_address(remote, id->idiag_dst, &id->idiag_dport);
     fd = ask(&request, sizeof(request));
     if (fd < 0)
-        return DIAG_NOT_TOLD;
+        return DIAG_UNKNOWN;
     found = read_owner(fd, id, out);
     close(fd);
     return found;

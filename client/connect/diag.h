@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * diag: the sockets of our network namespace, as sock_diag(7) tells.
+ * diag: reads the sockets of the client's own network namespace by sock_diag(7).
  */
 #ifndef CLIENT_CONNECT_DIAG_H
 #define CLIENT_CONNECT_DIAG_H
@@ -9,20 +9,21 @@
 
 #include "connect/socket_list.h"
 
-/* Adds the sockets of AF_INET, AF_INET6 or AF_UNIX that are listened on. -1: the kernel has not
- * told, or not all. */
+/* Appends the listening sockets of a family: AF_INET, AF_INET6 or AF_UNIX. Returns 0, or -1 if the
+ * kernel did not report all of them; some may have been appended then. */
 int diag_read(struct sockets *to, int family);
 
-/* Finds the TCP socket that is connected from *local to *remote; with a family of 0 there, the one
- * that accepts connections to *local. */
-enum diag_found { DIAG_FOUND, DIAG_NOT_FOUND, DIAG_NOT_TOLD };
+enum diag_found { DIAG_FOUND, DIAG_NOT_FOUND, DIAG_UNKNOWN };
 
+/* Finds the TCP socket that is connected from *local to *remote. With remote->ss_family 0: the one
+ * that listens on *local. DIAG_UNKNOWN: the kernel cannot be asked. */
 enum diag_found diag_owner(struct socket_owner *out, const struct sockaddr_storage *local,
                            const struct sockaddr_storage *remote);
 
 enum diag_state { DIAG_MORE, DIAG_DONE, DIAG_FAILED };
 
-/* Adds what is in a datagram of the kernel's; len bytes, aligned as for any type. */
+/* Appends the sockets in a datagram from the kernel of len bytes. datagram must be aligned for any
+ * type. */
 enum diag_state diag_parse(struct sockets *to, const void *datagram, size_t len);
 
 #endif

@@ -21,11 +21,15 @@
 #define WHERE_SIZE 128
 #define PLAIN_MS   2000
 
-/* Of what is known while a sentence is made. */
-struct case_of {
+/* A hint for an address that is wrong. */
+#define SEE_LIST "run pystuck --list to see the servers of this machine"
+
+/* What is known about a connection that failed. */
+struct failure {
     const struct options *options;
     const struct address *address;
-    const struct server *server; /* ours that listens there; NULL: none that could be found */
+    const struct server
+        *server; /* the pystuck server that listens at the address; NULL: none found */
     char where[WHERE_SIZE];
     struct rpyc_error *err;
 };
@@ -35,16 +39,16 @@ static struct user_name me(void)
     return user_name(geteuid());
 }
 
-/* Whether a server that belongs to that user lets others in than us. */
+/* True if a server of this user does not admit the user of this process. */
 static bool is_stranger_to(uid_t user)
 {
     return user != SOCKETS_NO_USER && geteuid() != 0 && geteuid() != user;
 }
 
-/* ---- Nobody answers -------------------------------------------------------------------------- */
+/* ---- No server answers ----------------------------------------------------------------------- */
 
-/* Whose a Unix socket is; SOCKETS_NO_USER: not known. */
-static uid_t owner_of_file(const struct case_of *c)
+/* The owner of a Unix socket; SOCKETS_NO_USER: not known. */
+static uid_t owner_of_file(const struct failure *c)
 {
     struct stat st;
 
@@ -53,97 +57,95 @@ static uid_t owner_of_file(const struct case_of *c)
     return stat(c->address->path, &st) == 0 ? st.st_uid : SOCKETS_NO_USER;
 }
 
-/* A Unix socket that we may not connect to. */
-static void say_denied(struct case_of *c)
+/* The user may not connect to the Unix socket. */
+static void say_denied(struct failure *c)
 {
     uid_t owner = owner_of_file(c);
 
     if (!is_stranger_to(owner))
-        set_error(c->err, RPYC_ECLOSED, "%s: permission denied to you, %s", c->where, me().text);
+        set_error(c->err, RPYC_ECLOSED, "%s: permission denied for %s", c->where, me().text);
     else
         set_error(c->err, RPYC_ECLOSED,
-                  "%s: only the program's own user (%s) or root may connect, and you are %s",
-                  c->where, user_name(owner).text, me().text);
+                  "%s: only the program's user (%s) and root may connect, and you are %s", c->where,
+                  user_name(owner).text, me().text);
 }
 
-/* Nobody has a Unix socket of that name open. */
-static enum explanation say_deserted(struct case_of *c)
+/* A Unix socket of this name has no listener. */
+static void say_not_listening(struct failure *c)
 {
     struct stat st;
 
     if (c->address->path[0] == '@')
-        set_error(c->err, RPYC_ESYSTEM, "nothing listens on %s", c->where);
+        set_error(c->err, RPYC_ESYSTEM, "nothing listens on %s: " SEE_LIST, c->where);
     else if (stat(c->address->path, &st) < 0 || S_ISSOCK(st.st_mode))
         set_error(c->err, RPYC_ESYSTEM,
-                  "nothing listens on %s any more: the program that made it has ended", c->where);
-    else {
+                  "nothing listens on %s: the program that created this socket has ended",
+                  c->where);
+    else
         set_error(c->err, RPYC_ESYSTEM, "%s is not a socket", c->where);
-        return EXPLAIN_MISTAKEN;
-    }
-    return EXPLAIN_NOBODY;
 }
 
-static enum explanation explain_unix(struct case_of *c)
+static enum explanation explain_unix(struct failure *c)
 {
     switch (c->err->sys_errno) {
     case ENOENT:
     case ENOTDIR:
-        set_error(c->err, RPYC_ESYSTEM, "there is no socket %s", c->where);
+        set_error(c->err, RPYC_ESYSTEM, "there is no socket %s: " SEE_LIST, c->where);
         break;
     case ECONNREFUSED:
-        return say_deserted(c);
+        say_not_listening(c);
+        break;
     case EPROTOTYPE:
-        set_error(c->err, RPYC_ESYSTEM, "%s is a socket for something else: not a stream",
+        set_error(c->err, RPYC_ESYSTEM, "%s is not a stream socket, so it is not a pystuck server",
                   c->where);
-        return EXPLAIN_MISTAKEN;
+        break;
     case ETIMEDOUT:
         set_error(c->err, RPYC_ESYSTEM,
-                  "%s takes no more connections: the program is stopped, or has too many",
+                  "%s accepts no more connections: the program is stopped, or has too many clients",
                   c->where);
-        return EXPLAIN_SOMEBODY;
+        return EXPLAIN_REFUSED;
     case EACCES:
     case EPERM:
         say_denied(c);
-        return EXPLAIN_SOMEBODY;
+        return EXPLAIN_REFUSED;
     default:
         break;
     }
-    return EXPLAIN_NOBODY;
+    return EXPLAIN_USAGE;
 }
 
-static enum explanation explain_tcp(struct case_of *c)
+static enum explanation explain_tcp(struct failure *c)
 {
     int why = c->err->sys_errno;
 
     switch (why) {
     case ECONNREFUSED:
         set_error(c->err, RPYC_ESYSTEM, "nothing listens on %s", c->where);
-        return EXPLAIN_NOBODY;
+        return EXPLAIN_NO_SERVER;
     case ETIMEDOUT:
         set_error(c->err, RPYC_ESYSTEM,
-                  "%s does not answer: the machine is off, or a firewall is in between", c->where);
+                  "%s does not answer: the machine is off, or a firewall blocks the connection",
+                  c->where);
         break;
     case EHOSTUNREACH:
     case ENETUNREACH:
-        set_error(c->err, RPYC_ESYSTEM, "%s cannot be reached from here: %s", c->where,
-                  strerror(why));
+        set_error(c->err, RPYC_ESYSTEM, "cannot reach %s: %s", c->where, strerror(why));
         break;
     default:
         break;
     }
-    return EXPLAIN_MISTAKEN;
+    return EXPLAIN_USAGE;
 }
 
-/* ---- Somebody is there ----------------------------------------------------------------------- */
+/* ---- A server answers ------------------------------------------------------------------------ */
 
-static void say_something_else(struct case_of *c, const char *what)
+static void say_something_else(struct failure *c, const char *what)
 {
-    set_error(c->err, RPYC_EPROTOCOL, "something else listens on %s: %s, not a pystuck server",
-              c->where, what);
+    set_error(c->err, RPYC_EPROTOCOL, "%s is not a pystuck server: %s", c->where, what);
 }
 
-/* Who owns the socket that is listened on there; SOCKETS_NO_USER: not known. */
-static uid_t owner_of(const struct case_of *c)
+/* The owner of the socket that listens at the address; SOCKETS_NO_USER: not known. */
+static uid_t owner_of(const struct failure *c)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list, *a;
     uid_t owner = SOCKETS_NO_USER;
@@ -163,106 +165,108 @@ static uid_t owner_of(const struct case_of *c)
     return owner;
 }
 
-/* It hangs up before the first answer. */
-static void say_hung_up(struct case_of *c)
+/* The server closed the connection before its first answer. */
+static void say_closed(struct failure *c)
 {
     const struct server *s = c->server;
     uid_t owner = owner_of(c);
 
     if (is_stranger_to(owner))
-        set_error(c->err, RPYC_ECLOSED,
-                  "%s hung up: only the program's own user (%s) or root may connect, and you are "
-                  "%s",
-                  c->where, user_name(owner).text, me().text);
+        set_error(
+            c->err, RPYC_ECLOSED,
+            "%s closed the connection: only the program's user (%s) and root may connect, and "
+            "you are %s",
+            c->where, user_name(owner).text, me().text);
     else if (s)
         set_error(c->err, RPYC_ECLOSED,
-                  "%s hung up: process %d (%.*s) has too many clients, groups or capabilities that "
-                  "you lack, or an authenticator that refuses you",
+                  "%s closed the connection: process %d (%.*s) has too many clients, has groups or "
+                  "capabilities that you lack, or its authenticator refused you",
                   c->where, (int)s->pid, find_brief(s->command), s->command);
     else
         set_error(c->err, RPYC_ECLOSED,
-                  "%s hung up: something else listens there, or it lets nobody in but its own "
-                  "user and root",
+                  "%s closed the connection: it is not a pystuck server, or only its user and root "
+                  "may connect",
                   c->where);
 }
 
-/* It said which rpyc it speaks, by closing the first connection, and did not serve a second one. */
-static void say_one_shot(struct case_of *c)
+/* The server showed its version of rpyc by closing the first connection, and then did not serve a
+ * second one. */
+static void say_one_shot(struct failure *c)
 {
     const struct rpyc_dialect *found = c->options->found;
     const char *bound = found->bind_threads ? "-bound" : "";
     int generation = (int)found->generation;
 
-    set_error(c->err, RPYC_EGENERATION,
-              "%s speaks rpyc %d%s, closed the connection and serves no second one: if it is a "
-              "one-shot server, start it again and use --rpyc %d%s",
-              c->where, generation, found->bind_threads ? " with bind-threads" : "", generation,
-              bound);
+    set_error(
+        c->err, RPYC_EGENERATION,
+        "%s speaks rpyc %d%s, but served only one connection: if it is a OneShotServer, start "
+        "it again and pass --rpyc %d%s",
+        c->where, generation, found->bind_threads ? " with bind-threads" : "", generation, bound);
 }
 
-/* It does not answer as --rpyc says. */
-static void say_other_version(struct case_of *c)
+/* The server does not speak the version that --rpyc names. */
+static void say_other_version(struct failure *c)
 {
     set_error(c->err, c->err->code,
-              "%s does not answer as rpyc %s: leave out --rpyc, and pystuck finds out the version",
+              "%s does not answer like rpyc %s: without --rpyc, pystuck detects the version",
               c->where, c->options->version);
 }
 
-/* It accepts, and that is all. */
-static void say_silent(struct case_of *c)
+/* The server accepted the connection, but does not answer. */
+static void say_silent(struct failure *c)
 {
     const struct server *s = c->server;
 
-    if (!s && c->options->found->generation != RPYC_GENERATION_AUTO) /* it has answered before */
+    if (!s && c->options->found->generation != RPYC_GENERATION_AUTO) /* it answered before */
         set_error(c->err, RPYC_ETIMEOUT,
-                  "no answer in time from %s: it serves one client at a time, or the program is "
-                  "stopped",
+                  "no answer in time from %s: it serves another client, or the program is stopped",
                   c->where);
     else if (!s)
-        set_error(c->err, RPYC_ETIMEOUT,
-                  "no answer in time from %s: something else listens there, or the program is "
-                  "stopped",
-                  c->where);
+        set_error(
+            c->err, RPYC_ETIMEOUT,
+            "no answer in time from %s: it is not a pystuck server, or the program is stopped",
+            c->where);
     else if (process_is_stopped(s->pid))
-        set_error(c->err, RPYC_ETIMEOUT,
-                  "no answer from %s: process %d (%.*s) is stopped, and 'kill -CONT %d' lets it "
-                  "go on",
-                  c->where, (int)s->pid, find_brief(s->command), s->command, (int)s->pid);
+        set_error(
+            c->err, RPYC_ETIMEOUT,
+            "no answer from %s: process %d (%.*s) is stopped: continue it with 'kill -CONT %d'",
+            c->where, (int)s->pid, find_brief(s->command), s->command, (int)s->pid);
     else
         set_error(c->err, RPYC_ETIMEOUT,
                   "no answer in time from %s: process %d (%.*s) is very busy, or runs C code that "
-                  "keeps Python's global lock (GIL)",
+                  "holds the GIL (Python's global lock)",
                   c->where, (int)s->pid, find_brief(s->command), s->command);
 }
 
-/* A TLS server, and we are not through with it. */
-static void say_more_of_tls(struct case_of *c)
+/* A TLS server answers, but the connection failed. */
+static void say_tls(struct failure *c)
 {
     const struct options *o = c->options;
 
     if (!o->ssl)
         set_error(c->err, RPYC_EPROTOCOL,
-                  "%s wants TLS: give --ssl-ca FILE, with the CA of its certificate, or --ssl "
-                  "where this system knows that",
+                  "%s requires TLS: pass --ssl-ca FILE with the certificate of its CA, or --ssl if "
+                  "this system trusts that CA",
                   c->where);
     else if (c->err->code == RPYC_ETIMEOUT)
         say_silent(c);
     else if (c->err->code != RPYC_ECLOSED)
         say_something_else(c, "it speaks TLS, but not RPyC");
     else if (o->tls.cert_file)
-        set_error(c->err, RPYC_ECLOSED,
-                  "%s hung up: it does not let in who shows the certificate %s, or has too many "
-                  "clients",
-                  c->where, o->tls.cert_file);
+        set_error(
+            c->err, RPYC_ECLOSED,
+            "%s closed the connection: it does not accept the certificate %s, or has too many "
+            "clients",
+            c->where, o->tls.cert_file);
     else
         set_error(c->err, RPYC_ECLOSED,
-                  "%s hung up: it does not let in who shows no certificate (--ssl-cert), or has "
-                  "too many clients",
+                  "%s closed the connection: it requires a client certificate (pass --ssl-cert and "
+                  "--ssl-key), or has too many clients",
                   c->where);
 }
 
-/* Whether an RPyC server without TLS is there. */
-static bool speaks_plainly(const struct case_of *c)
+/* True if an RPyC server without TLS listens at the address. */
+static bool speaks_plainly(const struct failure *c)
 {
     const struct rpyc_options how = {.connect_timeout_ms = PLAIN_MS};
     struct rpyc_error err = RPYC_ERROR_INIT;
@@ -274,83 +278,84 @@ static bool speaks_plainly(const struct case_of *c)
     return result;
 }
 
-static enum explanation explain_somebody(struct case_of *c)
+static enum explanation explain_answer(struct failure *c)
 {
     enum rpyc_errcode code = c->err->code;
     enum spoken spoken;
 
     if (code == RPYC_ETIMEOUT &&
-        c->server) { /* ours is not silent for the lack of TLS, or for TLS */
+        c->server) { /* not because of TLS: a pystuck server answers in both cases */
         say_silent(c);
-        return EXPLAIN_SOMEBODY;
+        return EXPLAIN_REFUSED;
     }
     spoken = probe(c->address);
-    if (c->options->ssl && (spoken == SPOKEN_NOTHING || spoken == SPOKEN_GOODBYE) &&
+    if (c->options->ssl && (spoken == SPOKEN_NOTHING || spoken == SPOKEN_CLOSED) &&
         speaks_plainly(c)) {
-        set_error(c->err, RPYC_EPROTOCOL, "%s does not speak TLS: it is for pystuck without --ssl",
+        set_error(c->err, RPYC_EPROTOCOL, "%s does not use TLS: run pystuck without --ssl",
                   c->where);
-        return EXPLAIN_SOMEBODY;
+        return EXPLAIN_REFUSED;
     }
     switch (spoken) {
     case SPOKEN_TLS:
-        say_more_of_tls(c);
+        say_tls(c);
         break;
     case SPOKEN_HTTP:
-        say_something_else(c, "an HTTP server");
+        say_something_else(c, "it is an HTTP server");
         break;
     case SPOKEN_SSH:
-        say_something_else(c, "an SSH server");
+        say_something_else(c, "it is an SSH server");
         break;
     case SPOKEN_NOTHING:
-    case SPOKEN_GOODBYE:
+    case SPOKEN_CLOSED:
         if (code == RPYC_ECLOSED)
-            say_hung_up(c);
+            say_closed(c);
         else if (code == RPYC_ETIMEOUT)
             say_silent(c);
         else
             say_something_else(c, "it does not speak RPyC");
         break;
-    case SPOKEN_ELSE:
+    case SPOKEN_OTHER:
         say_something_else(c, "it does not speak RPyC");
         break;
     }
-    return EXPLAIN_SOMEBODY;
+    return EXPLAIN_REFUSED;
 }
 
-/* ---- All of it ------------------------------------------------------------------------------- */
+/* ---- The entry point ------------------------------------------------------------------------- */
 
-static enum explanation explain(struct case_of *c)
+static enum explanation explain(struct failure *c)
 {
     address_describe(c->where, sizeof(c->where), c->address);
     if (c->err->code == RPYC_EGENERATION) {
         say_one_shot(c);
-        return EXPLAIN_SOMEBODY;
+        return EXPLAIN_REFUSED;
     }
     if (c->options->version && c->options->found->generation == RPYC_GENERATION_AUTO &&
         (c->err->code == RPYC_EPROTOCOL || (c->err->code == RPYC_ETIMEOUT && !c->server))) {
         say_other_version(c);
-        return EXPLAIN_SOMEBODY;
+        return EXPLAIN_REFUSED;
     }
     if (c->err->code == RPYC_ESYSTEM)
         return c->address->path ? explain_unix(c) : explain_tcp(c);
     if (c->err->code != RPYC_ETLS)
-        return explain_somebody(c);
+        return explain_answer(c);
     switch (tls_files_explain(c->options, c->where, c->err)) {
     case TLS_FILES_REFUSED:
-        return EXPLAIN_SOMEBODY;
-    case TLS_FILES_MISTAKEN:
-        return EXPLAIN_MISTAKEN;
+        return EXPLAIN_REFUSED;
+    case TLS_FILES_USAGE:
+        return EXPLAIN_USAGE;
     case TLS_FILES_UNCLEAR:
         break;
     }
-    return explain_somebody(c);
+    return explain_answer(c);
 }
 
-/* Of a process with several servers, what is wrong with the last one: that is the error we have. */
+/* Explains why no server of a process could be reached. If the process has several, *err is the
+ * error of the last one. */
 static enum explanation explain_process(const struct options *options, struct rpyc_error *err)
 {
-    struct case_of c = {.options = options, .err = err};
-    enum explanation diagnosis = EXPLAIN_MISTAKEN;
+    struct failure c = {.options = options, .err = err};
+    enum explanation result = EXPLAIN_USAGE;
     struct address_text text;
     struct servers found;
     struct address address;
@@ -362,25 +367,25 @@ static enum explanation explain_process(const struct options *options, struct rp
         find_address(&address, &text, c.server);
         address.trust = &options->trust;
         c.address = &address;
-        diagnosis = explain(&c);
+        result = explain(&c);
     }
     find_free(&found);
-    return diagnosis;
+    return result;
 }
 
 static enum explanation explain_address(const struct options *options, struct rpyc_error *err)
 {
     struct address address = connect_address(options);
-    struct case_of c = {.options = options, .address = &address, .err = err};
-    enum explanation diagnosis;
+    struct failure c = {.options = options, .address = &address, .err = err};
+    enum explanation result;
     struct servers found = {0};
 
-    if (err->code != RPYC_ESYSTEM) /* somebody is there: it may be one of ours */
+    if (err->code != RPYC_ESYSTEM) /* something answered: it may be a pystuck server */
         find_likely(&found);
     c.server = find_at(&found, &address);
-    diagnosis = explain(&c);
+    result = explain(&c);
     find_free(&found);
-    return diagnosis;
+    return result;
 }
 
 enum explanation explain_failure(const struct options *options, struct rpyc_error *err)
@@ -388,7 +393,7 @@ enum explanation explain_failure(const struct options *options, struct rpyc_erro
     switch (err->code) {
     case RPYC_EINVAL:
     case RPYC_ERESOLVE:
-        return EXPLAIN_MISTAKEN;
+        return EXPLAIN_USAGE;
     case RPYC_ESYSTEM:
     case RPYC_ECLOSED:
     case RPYC_ETIMEOUT:

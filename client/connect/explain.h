@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * explain: why there is no connection, in words that tell the user what to do about it.
+ * explain: explains to the user why a connection failed, and what to do.
  */
 #ifndef CLIENT_CONNECT_EXPLAIN_H
 #define CLIENT_CONNECT_EXPLAIN_H
@@ -10,15 +10,14 @@
 #include "options.h"
 
 enum explanation {
-    EXPLAIN_NOBODY,   /* nothing listens at that address */
-    EXPLAIN_SOMEBODY, /* there is one that does not talk to us */
-    EXPLAIN_MISTAKEN, /* the address or another option is wrong, or cannot be used here */
-    EXPLAIN_OTHER     /* anything else */
+    EXPLAIN_NO_SERVER, /* nothing listens on that TCP port */
+    EXPLAIN_REFUSED,   /* a server answers, or refuses the connection, but cannot be used */
+    EXPLAIN_USAGE, /* the address or another option is wrong, or cannot be used on this machine */
+    EXPLAIN_OTHER  /* anything else: err->text is not changed */
 };
 
-/* Looks into why connect_server has failed, with that error, and writes a sentence to err->text,
- * except where it is EXPLAIN_OTHER. Asks the kernel, and maybe whoever listens there: see
- * probe.h. */
+/* Finds out why connect_server() failed with *err, and writes a sentence to err->text. Asks the
+ * kernel and may connect to the server once more, see probe.h. */
 enum explanation explain_failure(const struct options *options, struct rpyc_error *err);
 
 #endif

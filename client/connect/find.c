@@ -21,9 +21,9 @@
 #define LISTENER_NAME  "pystuck:"
 #define INODE_BASE     36
 #define PROC_PATH_SIZE 96
-#define COMMAND_SHOWN  60 /* columns of it in a sentence */
+#define COMMAND_SHOWN  60 /* columns of a command line in a sentence */
 
-/* ---- Looking --------------------------------------------------------------------------------- */
+/* ---- Processes ------------------------------------------------------------------------------- */
 
 static bool is_known(const struct servers *servers, const struct server *one)
 {
@@ -50,8 +50,9 @@ static void add(struct servers *to, struct server *one)
     to->all[to->count++] = *one;
 }
 
-/* Looks at one thread. One that the listener has started is still called like it for a moment. */
-static void look_at_thread(struct servers *to, pid_t pid, pid_t tid)
+/* Adds the server of a thread if it is a listener. A thread that the listener has just started
+ * still has the listener's name, so servers that are known already are skipped. */
+static void add_thread(struct servers *to, pid_t pid, pid_t tid)
 {
     struct server one = {.pid = pid, .tid = tid};
     char path[PROC_PATH_SIZE], name[64];
@@ -65,14 +66,14 @@ static void look_at_thread(struct servers *to, pid_t pid, pid_t tid)
         add(to, &one);
 }
 
-/* The number that a folder of /proc is called by; 0: none. */
+/* The number in the name of a folder of /proc; 0: it is not a number. */
 static pid_t number_of(const struct dirent *entry)
 {
     return isdigit((unsigned char)entry->d_name[0]) ? (pid_t)strtol(entry->d_name, NULL, 10) : 0;
 }
 
-/* Looks at all threads of a process. */
-static void look_into(struct servers *to, pid_t pid)
+/* Adds the servers of a process. */
+static void add_process(struct servers *to, pid_t pid)
 {
     char path[PROC_PATH_SIZE];
     struct dirent *entry;
@@ -86,13 +87,13 @@ static void look_into(struct servers *to, pid_t pid)
     }
     while ((entry = readdir(threads)))
         if (number_of(entry) > 0)
-            look_at_thread(to, pid, number_of(entry));
+            add_thread(to, pid, number_of(entry));
     closedir(threads);
 }
 
-/* Finds the address of a server: in our own tables, or else in those of the process's network
- * namespace, which is another one then. */
-static void look_up(struct server *s, const struct sockets *ours)
+/* Finds the address of a server: in the tables of the client's own network namespace, or else in
+ * those of the process's. */
+static void find_socket(struct server *s, const struct sockets *ours)
 {
     struct sockets theirs = {0};
     const struct listening *found = sockets_find(ours, s->inode);
@@ -111,7 +112,7 @@ static void look_up(struct server *s, const struct sockets *ours)
     sockets_free(&theirs);
 }
 
-/* Whether another process says that it has the same socket. */
+/* True if a thread of another process has the same socket in its name. */
 static bool is_disputed(const struct servers *servers, const struct server *s)
 {
     for (size_t i = 0; i < servers->count; i++)
@@ -120,10 +121,10 @@ static bool is_disputed(const struct servers *servers, const struct server *s)
     return false;
 }
 
-/* Whether the socket that the thread's name tells of is the process's: a thread may be called
- * anything. Where its descriptors cannot be seen, the socket has to be its user's; or root's, for
- * it may have been root when it made it: for certain only if that process is our own, which would
- * not lie to us. */
+/* Decides whether the socket in the thread's name belongs to the process: a program can give a
+ * thread any name. If the descriptors of the process cannot be read, the socket must belong to the
+ * same user, or to root, because the process may have been root when it created the socket. That is
+ * certain only if the process has the client's user, and else probable. */
 static enum server_is judge(const struct servers *servers, const struct server *s)
 {
     switch (process_has_socket(s->pid, s->tid, s->inode)) {
@@ -131,7 +132,7 @@ static enum server_is judge(const struct servers *servers, const struct server *
         return SERVER_IS_OWN;
     case PROCESS_HAS_NOT:
         return SERVER_IS_NONE;
-    case PROCESS_NOT_TOLD:
+    case PROCESS_UNKNOWN:
         break;
     }
     if (s->owner == SOCKETS_NO_USER || s->user == SOCKETS_NO_USER || user_is_anyone(s->owner))
@@ -143,8 +144,9 @@ static enum server_is judge(const struct servers *servers, const struct server *
     return s->user == geteuid() ? SERVER_IS_OWN : SERVER_IS_LIKELY;
 }
 
-/* Finds the addresses, and drops what is no server of its process, or not as certainly. */
-static void look_all_up(struct servers *servers, enum server_is least)
+/* Finds the addresses, and removes servers that belong to their process less certainly than least.
+ */
+static void find_sockets(struct servers *servers, enum server_is least)
 {
     struct sockets ours;
     struct server *s;
@@ -154,7 +156,7 @@ static void look_all_up(struct servers *servers, enum server_is least)
         return;
     sockets_read_own(&ours);
     for (s = servers->all; s < servers->all + servers->count; s++)
-        look_up(s, &ours);
+        find_socket(s, &ours);
     for (s = servers->all; s < servers->all + servers->count; s++)
         s->is = judge(servers, s);
     for (s = servers->all; s < servers->all + servers->count; s++) {
@@ -178,9 +180,9 @@ static void find(struct servers *out, enum server_is least)
         return;
     while ((entry = readdir(processes)))
         if (number_of(entry) > 0)
-            look_into(out, number_of(entry));
+            add_process(out, number_of(entry));
     closedir(processes);
-    look_all_up(out, least);
+    find_sockets(out, least);
 }
 
 void find_all(struct servers *out)
@@ -193,7 +195,7 @@ void find_likely(struct servers *out)
     find(out, SERVER_IS_LIKELY);
 }
 
-/* Says why nothing was found in a process. Always -1. */
+/* Says why a process has no server. Always returns -1. */
 static int none_in(pid_t pid, struct rpyc_error *err)
 {
     char path[PROC_PATH_SIZE], *command;
@@ -202,15 +204,16 @@ static int none_in(pid_t pid, struct rpyc_error *err)
         return set_error(err, RPYC_EINVAL, "there is no process %d", (int)pid);
     snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
     if (access(path, R_OK | X_OK) < 0)
-        return set_error(err, RPYC_EINVAL,
-                         "process %d is hidden here (hidepid): only root and its own user can see "
-                         "whether it has a server",
-                         (int)pid);
+        return set_error(
+            err, RPYC_EINVAL,
+            "process %d is hidden (/proc has the option hidepid): only root and its user "
+            "can see whether it has a server",
+            (int)pid);
     command = process_command(pid);
     if (!command)
         return set_error(err, RPYC_ENOMEM, "out of memory");
     set_error(err, RPYC_EINVAL,
-              "process %d (%.*s) has no server: it has to run "
+              "process %d (%.*s) has no pystuck server: it must run "
               "'import pystuck; pystuck.run_server()'",
               (int)pid, find_brief(command), command);
     free(command);
@@ -220,20 +223,21 @@ static int none_in(pid_t pid, struct rpyc_error *err)
 int find_of_process(struct servers *out, pid_t pid, struct rpyc_error *err)
 {
     *out = (struct servers){0};
-    look_into(out, pid);
-    look_all_up(out, SERVER_IS_OWN);
+    add_process(out, pid);
+    find_sockets(out, SERVER_IS_OWN);
     if (out->count == 0 && out->dropped > 0)
-        return set_error(err, RPYC_EINVAL,
-                         "process %d has no server that is known to be its own: a thread is called "
-                         "like one, but the socket that it names belongs to another process",
-                         (int)pid);
+        return set_error(
+            err, RPYC_EINVAL,
+            "process %d has no pystuck server: it has a thread that is named like one, "
+            "but the socket in that name belongs to another process",
+            (int)pid);
     if (out->count == 0)
         return none_in(pid, err);
     for (size_t i = 0; i < out->count; i++)
         if (out->all[i].has_address)
             return 0;
     return set_error(err, RPYC_EINVAL,
-                     "process %d has a server, but the kernel's tables do not say where it listens",
+                     "process %d has a server, but its address is not in the kernel's tables",
                      (int)pid);
 }
 
@@ -250,7 +254,7 @@ void find_free(struct servers *servers)
     *servers = (struct servers){0};
 }
 
-/* ---- Places ---------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 void find_address(struct address *out, struct address_text *text, const struct server *server)
 {

@@ -14,7 +14,7 @@ struct address_column {
 
 static struct address_column address_of(const struct server *s)
 {
-    struct address_column address = {"(not known)"};
+    struct address_column address = {"(unknown)"};
     size_t len;
 
     if (s->has_address) {
@@ -72,7 +72,7 @@ static size_t count_processes(const struct servers *servers)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < servers->count; i++) /* they are together */
+    for (size_t i = 0; i < servers->count; i++) /* sorted by pid */
         count += i == 0 || servers->all[i].pid != servers->all[i - 1].pid;
     return count;
 }
@@ -87,11 +87,11 @@ bool listing_suggest(FILE *stream, const char *what_failed, const struct servers
         return false;
     if (count == 1)
         snprintf(line, sizeof(line),
-                 "pystuck: %s, but process %d (%.*s) has a server: pystuck --pid %d\n", what_failed,
-                 (int)s->pid, find_brief(s->command), s->command, (int)s->pid);
+                 "pystuck: %s, but process %d (%.*s) has a server: run pystuck --pid %d\n",
+                 what_failed, (int)s->pid, find_brief(s->command), s->command, (int)s->pid);
     else
         snprintf(line, sizeof(line),
-                 "pystuck: %s, but %zu processes have a server: pystuck --list shows them\n",
+                 "pystuck: %s, but %zu processes have a server: run pystuck --list to see them\n",
                  what_failed, count);
     text_print(stream, line, strlen(line));
     return true;

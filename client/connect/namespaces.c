@@ -55,16 +55,17 @@ static int enter_network(struct namespaces_visit *v, const struct address *addre
     if (result == 0)
         return 0;
     if (why == EACCES || why == EPERM)
-        return set_error(err, RPYC_EINVAL,
-                         "process %d is in a network namespace of its own (a container, say), "
-                         "which only root can enter",
-                         (int)address->pid);
+        return set_error(
+            err, RPYC_EINVAL,
+            "process %d is in another network namespace (a container, for example), which "
+            "only root can enter",
+            (int)address->pid);
     return set_error(err, RPYC_EINVAL, "cannot enter the network namespace of process %d: %s",
                      (int)address->pid, strerror(why));
 }
 
-/* Whether a process sees the same files as we do. Where we may not ask, we could not go there
- * either. */
+/* True if the process has the same mount namespace and root as the client, or if the client may not
+ * find that out: then it may not open the files of the process either. */
 static bool has_our_files(const struct address *address)
 {
     struct stat ours[2], theirs[2];
@@ -81,7 +82,8 @@ static bool has_our_files(const struct address *address)
            theirs[1].st_dev == ours[1].st_dev;
 }
 
-/* Opens a file beneath a folder, which links with absolute paths do not leave if it is a root. */
+/* Opens a path relative to a folder. is_root: the folder is the root of the process, and links with
+ * absolute paths are resolved in it. */
 static int open_beneath(int folder, const char *path, bool is_root)
 {
 #ifdef HAVE_OPENAT2
@@ -94,8 +96,8 @@ static int open_beneath(int folder, const char *path, bool is_root)
     return openat(folder, path + is_root, O_PATH | O_CLOEXEC);
 }
 
-/* Opens the file of a socket as that process sees it. What the visit's path leads to may then be
- * connected to, however long the path is. */
+/* Opens the file of a socket in the file system of the process, if that differs from the client's.
+ * The path of the visit then leads to the file and is short enough for connect(). */
 static int find_file(struct namespaces_visit *v, const struct address *address)
 {
     bool is_absolute = address->path[0] == '/';
@@ -120,7 +122,7 @@ int namespaces_enter(struct namespaces_visit *v, const struct address *address,
     if (address->pid == 0)
         return 0;
     if (address->path && find_file(v, address) < 0)
-        return set_error(err, RPYC_EINVAL, "cannot get at %s, a socket of process %d: %s",
+        return set_error(err, RPYC_EINVAL, "cannot open %s, the socket of process %d: %s",
                          address->path, (int)address->pid, strerror(errno));
     if (address->other_network && (!address->path || address->path[0] == '@'))
         return enter_network(v, address, err);

@@ -17,26 +17,27 @@
 #include "text.h"
 #include "user.h"
 
-/* How long a server may take to accept, before the socket that listens tells whose it is. */
+/* How long to wait for the server to accept. After that, the owner of the listening socket counts.
+ */
 #define ACCEPT_MS 200
 
 #define WHERE_SIZE 160
 
-/* What is known of the other end. */
+/* What is known about the other end. */
 struct peer {
     enum { PEER_KNOWN, PEER_UNKNOWN, PEER_REMOTE, PEER_GONE } kind;
     uid_t user;
-    unsigned long inode; /* TCP: of the socket that has accepted, or else listens */
-    pid_t pid;           /* Unix: who has called listen(), and as whom; 0: not known */
-    uid_t listener;
+    unsigned long inode; /* TCP: the socket that accepted, or else the one that listens */
+    pid_t pid;           /* Unix: the process that called listen(); 0: not known. */
+    uid_t listener;      /* Unix: the user of that process when it called listen() */
 };
 
 /* ---- Finding out ----------------------------------------------------------------------------- */
 
-/* A Unix socket: who has called listen(). Where that was root or we, and the process belongs to
- * another user by now, it is that one's; not the other way round, for the number may be that of
- * another process by now. */
-static struct peer look_unix(int fd)
+/* Unix sockets: the kernel tells which process called listen(), and as which user. If that user was
+ * root or the client's own, and the process has another user now, the server belongs to the new
+ * user. The opposite is not believed, because another process may have the pid now. */
+static struct peer identify_unix(int fd)
 {
     struct peer peer = {.kind = PEER_UNKNOWN};
     struct ucred who;
@@ -61,12 +62,12 @@ static bool is_established(int fd)
            info.tcpi_state == TCP_ESTABLISHED;
 }
 
-/* What was found of the socket at the other end. */
+/* The state of the socket at the other end. */
 enum found {
     FOUND_ACCEPTED,
-    FOUND_WAITING, /* nothing has accepted it yet */
-    FOUND_CLOSED,  /* the server has hung up */
-    FOUND_NOTHING  /* it is not in this network namespace */
+    FOUND_WAITING, /* no process has accepted the connection yet */
+    FOUND_CLOSED,  /* the server closed the connection */
+    FOUND_NOTHING  /* the socket is not in this network namespace */
 };
 
 static enum found find_end(int fd, const struct sockaddr_storage *theirs,
@@ -91,7 +92,8 @@ static enum found find_end(int fd, const struct sockaddr_storage *theirs,
     }
 }
 
-/* A mapped address (::ffff:127.0.0.1) is IPv4's, and that is how the kernel files it. */
+/* Turns an IPv4 address that is mapped to IPv6 (::ffff:127.0.0.1) into IPv4: the kernel lists such
+ * sockets as IPv4. */
 static void unmap(struct sockaddr_storage *address)
 {
     const struct sockaddr_in6 in6 = *(struct sockaddr_in6 *)address;
@@ -103,9 +105,10 @@ static void unmap(struct sockaddr_storage *address)
     memcpy(&in->sin_addr, &in6.sin6_addr.s6_addr[12], sizeof(in->sin_addr));
 }
 
-/* TCP: the socket that has accepted, else the one that listens. What listens here at the address of
- * another machine has nothing to do with that. */
-static struct peer look_tcp(int fd)
+/* TCP: finds the socket that accepted the connection, else the one that listens. If the server is
+ * on another machine, a local socket that listens on the same address and port is not the server.
+ */
+static struct peer identify_tcp(int fd)
 {
     struct sockaddr_storage ours = {0}, theirs = {0}, none = {0};
     socklen_t our_len = sizeof(ours), their_len = sizeof(theirs);
@@ -129,19 +132,19 @@ static struct peer look_tcp(int fd)
     return (struct peer){.kind = found == FOUND_CLOSED ? PEER_GONE : PEER_UNKNOWN};
 }
 
-static struct peer look(int fd)
+static struct peer identify(int fd)
 {
     struct sockaddr_storage ours = {0};
     socklen_t len = sizeof(ours);
 
     if (getsockname(fd, (struct sockaddr *)&ours, &len) < 0)
         return (struct peer){.kind = PEER_UNKNOWN};
-    return ours.ss_family == AF_UNIX ? look_unix(fd) : look_tcp(fd);
+    return ours.ss_family == AF_UNIX ? identify_unix(fd) : identify_tcp(fd);
 }
 
 /* ---- Deciding -------------------------------------------------------------------------------- */
 
-/* Whether the connection leads to the process that the user has named. */
+/* True if the connection leads to the process that the user named. */
 static bool is_of_process(const struct peer *peer, const struct address *address)
 {
     enum process_has has;
@@ -151,10 +154,10 @@ static bool is_of_process(const struct peer *peer, const struct address *address
     if (address->path)
         return (peer->pid == address->pid || peer->pid == 0) &&
                (peer->listener == address->user || peer->listener == 0);
-    if (peer->inode == address->inode) /* it has not accepted yet; find has looked whose that is */
+    if (peer->inode == address->inode) /* the listening socket: find.c checked its owner */
         return true;
     has = process_has_socket(address->pid, address->tid, peer->inode);
-    if (has == PROCESS_NOT_TOLD)
+    if (has == PROCESS_UNKNOWN)
         return peer->user == address->user && !user_is_anyone(peer->user);
     return has == PROCESS_HAS;
 }
@@ -165,11 +168,11 @@ static int check_process(const struct peer *peer, const struct address *address,
     if (is_of_process(peer, address))
         return 0;
     return set_error(err, RPYC_EINVAL,
-                     "%s does not lead to process %d: another process listens there", where,
+                     "%s is not a server of process %d: another process listens there", where,
                      (int)address->pid);
 }
 
-/* --server-user USER */
+/* With --server-user USER. */
 static int check_user(const struct peer *peer, const struct trust *trust, const char *where,
                       struct rpyc_error *err)
 {
@@ -179,29 +182,33 @@ static int check_user(const struct peer *peer, const struct trust *trust, const 
                          "network",
                          where);
     if (peer->kind == PEER_UNKNOWN)
-        return set_error(err, RPYC_EINVAL,
-                         "cannot find out whose server %s is: --server-user cannot be checked",
-                         where);
+        return set_error(
+            err, RPYC_EINVAL,
+            "cannot find out which user the server %s belongs to, so --server-user cannot be "
+            "checked",
+            where);
     if (peer->user == trust->user)
         return 0;
     return set_error(err, RPYC_EINVAL, "%s is a server of %s: --server-user accepts only %s", where,
                      user_describe(peer->user).text, user_describe(trust->user).text);
 }
 
-/* Warns of a server of another user, once for each: a session connects more than once. */
-static void tell(const struct peer *peer, const char *where)
+/* Prints a warning that the server belongs to another user. Only once for each user, because the
+ * client may connect several times. */
+static void warn(const struct peer *peer, const char *where)
 {
-    static struct peer told = {.kind = PEER_REMOTE};
+    static struct peer warned = {.kind = PEER_REMOTE};
     char line[WHERE_SIZE + sizeof(struct user_name) + 64];
 
-    if (told.kind == peer->kind && told.user == peer->user)
+    if (warned.kind == peer->kind && warned.user == peer->user)
         return;
-    told = *peer;
+    warned = *peer;
     if (peer->kind == PEER_KNOWN)
         snprintf(line, sizeof(line), "pystuck: %s is a server of %s", where,
                  user_describe(peer->user).text);
     else
-        snprintf(line, sizeof(line), "pystuck: cannot find out whose server %s is", where);
+        snprintf(line, sizeof(line), "pystuck: cannot find out which user the server %s belongs to",
+                 where);
     fputs(color_begin(stderr, COLOR_ERROR), stderr);
     text_print(stderr, line, strlen(line));
     fprintf(stderr, "%s\n", color_end(stderr));
@@ -216,13 +223,13 @@ static int check_address(const struct peer *peer, const struct trust *trust, con
     if (peer->kind == PEER_REMOTE || (is_known && (peer->user == geteuid() || peer->user == 0)))
         return 0;
     if (geteuid() != 0 || trust->anyone) {
-        tell(peer, where);
+        warn(peer, where);
         return 0;
     }
     if (!is_known)
         return set_error(err, RPYC_EINVAL,
-                         "cannot find out whose server %s is: as root, pass --server-user any to "
-                         "connect",
+                         "cannot find out which user the server %s belongs to: as root, pass "
+                         "--server-user any to connect",
                          where);
     return set_error(err, RPYC_EINVAL,
                      "%s is a server of %s: as root, pass --server-user %s to connect", where,
@@ -234,11 +241,11 @@ int peer_check(int fd, void *data, struct rpyc_error *err)
     static const struct trust none;
     const struct address *address = data;
     const struct trust *trust = address->trust ? address->trust : &none;
-    struct peer peer = look(fd);
+    struct peer peer = identify(fd);
     char where[WHERE_SIZE];
 
     if (peer.kind == PEER_GONE)
-        return set_error(err, RPYC_ECLOSED, "the server hung up at once");
+        return set_error(err, RPYC_ECLOSED, "the server closed the connection at once");
     address_as_target(where, sizeof(where), address);
     if (address->pid != 0 && check_process(&peer, address, where, err) < 0)
         return -1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * peer: whose server a connection leads to, asked before anything is sent.
+ * peer: checks which user the server of a new connection belongs to.
  */
 #ifndef CLIENT_CONNECT_PEER_H
 #define CLIENT_CONNECT_PEER_H
@@ -9,11 +9,11 @@
 
 #include "connect/address.h"
 
-/* Whether the user accepts the server that a socket of this process is connected to: *data, a
- * struct address, says which one it is to be. For rpyc_options. The process of a address with a pid
- * has to have accepted the connection, or be about to. Says on stderr whose server it is, if it is
- * neither the user's own nor root's. Waits up to 200 ms for the server to accept. Errors:
- * RPYC_EINVAL, with a whole sentence. */
+/* Checks the server that the socket fd is connected to, before anything is sent. data is the struct
+ * address that was connected to; its trust says which users' servers are accepted. If it has a pid,
+ * the connection must lead to that process. Prints a line on stderr if the server belongs to
+ * another user who is not root. Waits up to 200 ms for the server to accept the connection. Returns
+ * 0, or -1 with RPYC_EINVAL and a sentence. For the member check of struct rpyc_options. */
 int peer_check(int fd, void *data, struct rpyc_error *err);
 
 #endif

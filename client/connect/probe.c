@@ -11,13 +11,13 @@
 #include "connect/dial.h"
 
 #define CONNECT_MS 500
-#define BANNER_MS  200 /* for those who speak first */
+#define BANNER_MS  200 /* for servers that send first */
 #define ANSWER_MS  1000
-#define ENOUGH     16 /* bytes, to tell who it is */
+#define ENOUGH     16 /* bytes to recognise the protocol */
 
-/* The ClientHello of TLS 1.2, with a few common ciphers and nothing else: whatever a TLS server
- * makes of it, it answers in TLS. The 32 bytes that should be random have an empty line in them,
- * which is what a server of lines of text waits for. */
+/* A ClientHello of TLS 1.2 with a few common ciphers and nothing else: a TLS server accepts or
+ * refuses it, and answers in TLS in both cases. Its 32 random bytes contain an empty line, because
+ * servers of text protocols wait for one. */
 static const char client_hello[] = "\x16\x03\x01\x00\x3b"                 /* a record of 59 bytes */
                                    "\x01\x00\x00\x37"                     /* a ClientHello of 55 */
                                    "\x03\x03"                             /* TLS 1.2 */
@@ -28,7 +28,7 @@ static const char client_hello[] = "\x16\x03\x01\x00\x3b"                 /* a r
                                    "\x00\x9c\x00\x2f\x00\x35\x00\xff"
                                    "\x01\x00"; /* no compression */
 
-/* What the first bytes are that came. */
+/* Recognises a protocol by its first bytes. */
 static enum spoken recognise(const char *bytes, size_t len)
 {
     static const struct {
@@ -44,10 +44,10 @@ static enum spoken recognise(const char *bytes, size_t len)
         if (len >= strlen(known[i].start) &&
             strncasecmp(bytes, known[i].start, strlen(known[i].start)) == 0)
             return known[i].is;
-    return SPOKEN_ELSE;
+    return SPOKEN_OTHER;
 }
 
-/* Reads until it is clear who that is, or the time is over, however slowly it comes. */
+/* Reads until the protocol is recognised or timeout_ms have passed in total. */
 static enum spoken listen_to(int fd, int timeout_ms)
 {
     struct pollfd wait = {.fd = fd, .events = POLLIN};
@@ -60,10 +60,10 @@ static enum spoken listen_to(int fd, int timeout_ms)
     while (len < sizeof(bytes) && left > 0 && poll(&wait, 1, (int)left) > 0) {
         n = recv(fd, bytes + len, sizeof(bytes) - len, 0);
         if (n <= 0)
-            return len > 0 ? spoken : SPOKEN_GOODBYE;
+            return len > 0 ? spoken : SPOKEN_CLOSED;
         len += (size_t)n;
         spoken = recognise(bytes, len);
-        if (spoken != SPOKEN_ELSE)
+        if (spoken != SPOKEN_OTHER)
             break;
         left = deadline - clock_ms();
     }
@@ -76,13 +76,13 @@ enum spoken probe(const struct address *address)
     enum spoken spoken;
 
     if (fd < 0)
-        return SPOKEN_GOODBYE;
+        return SPOKEN_CLOSED;
     spoken = listen_to(fd, BANNER_MS);
     if (spoken == SPOKEN_NOTHING) {
         if (send(fd, client_hello, sizeof(client_hello) - 1, MSG_NOSIGNAL) > 0)
             spoken = listen_to(fd, ANSWER_MS);
         else
-            spoken = SPOKEN_GOODBYE;
+            spoken = SPOKEN_CLOSED;
     }
     close(fd);
     return spoken;

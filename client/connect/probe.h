@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * probe: what is it that listens there, if it is no RPyC server? Asked by a connection of its own.
+ * probe: finds out what kind of server listens on an address, if not an RPyC server.
  */
 #ifndef CLIENT_CONNECT_PROBE_H
 #define CLIENT_CONNECT_PROBE_H
 
 #include "connect/address.h"
 
+/* The protocol that a server speaks, by the first bytes that it sends. */
 enum spoken {
-    SPOKEN_NOTHING, /* it waits for more than it was told */
-    SPOKEN_GOODBYE, /* it hung up without a word, or is not there any more */
+    SPOKEN_NOTHING, /* it sends nothing */
+    SPOKEN_CLOSED,  /* it closed the connection without an answer, or does not listen any more */
     SPOKEN_TLS,
     SPOKEN_HTTP,
     SPOKEN_SSH,
-    SPOKEN_ELSE
+    SPOKEN_OTHER
 };
 
-/* Listens, then says hello as a TLS client does, and hangs up. Takes 1.7 s at most, beside what it
- * takes to look the host's name up. */
+/* Connects, waits for the server to send something, then sends the first message of a TLS client,
+ * and waits for the answer. Takes at most 1.7 s, plus the time to resolve the host's name. */
 enum spoken probe(const struct address *address);
 
 #endif

@@ -11,17 +11,18 @@
 
 #include "connect/diag.h"
 
-/* What the tables say of those that listen: TCP_LISTEN, and __SO_ACCEPTCON. */
+/* The columns of the tables that mark listening sockets: TCP_LISTEN and __SO_ACCEPTCON. */
 #define TCP_IS_LISTENING   0x0A
 #define UNIX_IS_LISTENING  0x10000
 #define DIGITS_OF_WORD     8
 #define PATH_OF_TABLE_SIZE 128
-#define OUR_FOLDER         "/proc/thread-self/net"
+#define OWN_FOLDER         "/proc/thread-self/net"
 
-/* The kernel looks through its whole table for each read(2): no small pieces. */
+/* Large, because the kernel searches its whole table again for each read(2). */
 #define TABLE_BUFFER_SIZE 65536
 
-/* An address as /proc/net/tcp writes it: each 32 bits as a number of this machine's, in hex. */
+/* Parses an address of /proc/net/tcp: hexadecimal numbers of 32 bits in the machine's byte order.
+ */
 static bool parse_address(struct sockaddr_storage *out, const char *hex, unsigned port)
 {
     struct sockaddr_in *in = (struct sockaddr_in *)out;
@@ -44,7 +45,7 @@ static bool parse_address(struct sockaddr_storage *out, const char *hex, unsigne
     return true;
 }
 
-/* A line of tcp or tcp6. */
+/* A line of the table tcp or tcp6. */
 struct tcp_line {
     struct sockaddr_storage local, remote;
     unsigned state;
@@ -75,7 +76,7 @@ static bool add_tcp(void *to, char *line)
     return true;
 }
 
-/* The name is the rest of the line; an abstract one has '@' where the zero is. */
+/* The name is the rest of the line. An abstract name has '@' in place of its NUL. */
 static bool add_unix(void *to, char *line)
 {
     struct listening one = {.user = SOCKETS_NO_USER};
@@ -96,7 +97,7 @@ static bool add_unix(void *to, char *line)
     return true;
 }
 
-/* Calls a function with each line of a table, until it returns false. */
+/* Calls function(data, line) for each line of a table until it returns false. */
 static void read_table(const char *folder, const char *name, bool (*function)(void *, char *),
                        void *data)
 {
@@ -139,21 +140,21 @@ void sockets_read_own(struct sockets *out)
         if (diag_read(out, kinds[i].family) == 0)
             continue;
         out->count = before;
-        read_table(OUR_FOLDER, kinds[i].table, kinds[i].add, out);
+        read_table(OWN_FOLDER, kinds[i].table, kinds[i].add, out);
     }
 }
 
-/* ---- One connection, where sock_diag does not tell ------------------------------------------- */
+/* ---- One connection, if sock_diag is not available ------------------------------------------- */
 
-/* A connection that is looked for in the tables. */
+/* A search for a connection in the tables. */
 struct search {
     const struct sockaddr_storage *local, *remote;
     struct socket_owner *out;
     bool found;
 };
 
-/* Ends at the connection. A listening socket is found as well, if that is looked for, and one that
- * listens on the very address is preferred to one that listens on all. */
+/* Compares a line with the wanted connection, and stops at it. If a listening socket is wanted, one
+ * that listens on exactly this address is preferred to one that listens on all addresses. */
 static bool compare(void *data, char *line)
 {
     struct search *search = data;
@@ -187,11 +188,11 @@ bool sockets_owner(struct socket_owner *out, const struct sockaddr_storage *loca
         return true;
     case DIAG_NOT_FOUND:
         return false;
-    case DIAG_NOT_TOLD:
+    case DIAG_UNKNOWN:
         break;
     }
-    read_table(OUR_FOLDER, "tcp", compare, &search);
+    read_table(OWN_FOLDER, "tcp", compare, &search);
     if (!search.found)
-        read_table(OUR_FOLDER, "tcp6", compare, &search);
+        read_table(OWN_FOLDER, "tcp6", compare, &search);
     return search.found;
 }

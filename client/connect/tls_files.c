@@ -12,14 +12,14 @@
 #include "connect/address.h"
 #include "textfile.h"
 
-/* ---- What was asked for ---------------------------------------------------------------------- */
+/* ---- The options ----------------------------------------------------------------------------- */
 
 struct rpyc_tls tls_files_settings(const struct options *options)
 {
     struct rpyc_tls tls = options->tls;
 
     if (!tls.server_name && (options->pid || *options->target.path))
-        tls.server_name = "localhost"; /* there is no host that was named */
+        tls.server_name = "localhost"; /* the command line names no host */
     return tls;
 }
 
@@ -27,18 +27,20 @@ void tls_files_warn(const struct options *options)
 {
     if (!options->tls.insecure_no_verify)
         return;
-    fprintf(stderr,
-            "%spystuck: --ssl-no-verify: whoever answers is taken for the server, so anyone in "
-            "between can read and change all that is sent%s\n",
-            color_begin(stderr, COLOR_ERROR), color_end(stderr));
+    fprintf(
+        stderr,
+        "%spystuck: --ssl-no-verify: the server's certificate is not checked, so an attacker on "
+        "the network can read and change everything that is sent%s\n",
+        color_begin(stderr, COLOR_ERROR), color_end(stderr));
 }
 
 /* ---- Files -----------------------------------------------------------------------------------
  *
- * Of what OpenSSL says of them ("no start line") nobody gets wiser.
+ * They are checked before OpenSSL reads them, because OpenSSL's messages ("no start line") do not
+ * help the user.
  */
 
-/* Of what is not a file, such as a pipe, nothing is read twice. */
+/* False for a pipe, for example: OpenSSL could not read its text again. */
 static bool can_be_read_twice(const char *path)
 {
     struct stat st;
@@ -46,8 +48,8 @@ static bool can_be_read_twice(const char *path)
     return stat(path, &st) < 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
 }
 
-/* The text of a file that an option names, for free(); NULL with *err. Empty for one that has NUL
- * characters, which is no PEM. */
+/* Returns the text of the file that an option names, for free(), or NULL with *err filled. The text
+ * is empty if the file contains NUL characters, because then it is not PEM. */
 static char *read_pem(const char *option, const char *path, struct rpyc_error *err)
 {
     char *text = textfile_read(path);
@@ -70,7 +72,7 @@ static int check_certificate(const char *option, const char *path, struct rpyc_e
     if (!text)
         return -1;
     if (!strstr(text, "CERTIFICATE-----"))
-        result = set_error(err, RPYC_EINVAL, "there is no certificate in %s (%s): PEM is wanted",
+        result = set_error(err, RPYC_EINVAL, "%s (%s) contains no certificate: expected a PEM file",
                            path, option);
     free(text);
     return result;
@@ -89,15 +91,16 @@ static int check_key(const struct rpyc_tls *tls, struct rpyc_error *err)
         return -1;
     if (strstr(text, "ENCRYPTED PRIVATE KEY-----") || strstr(text, "4,ENCRYPTED"))
         result = set_error(err, RPYC_EINVAL,
-                           "the key in %s has a passphrase: one without is wanted", path);
+                           "the key in %s has a passphrase: expected a key without one", path);
     else if (strstr(text, "PRIVATE KEY-----"))
         result = 0;
     else if (tls->key_file)
-        result =
-            set_error(err, RPYC_EINVAL, "there is no key in %s (--ssl-key): PEM is wanted", path);
+        result = set_error(err, RPYC_EINVAL, "%s (--ssl-key) contains no key: expected a PEM file",
+                           path);
     else
         result =
-            set_error(err, RPYC_EINVAL, "there is no key in %s: --ssl-key says where it is", path);
+            set_error(err, RPYC_EINVAL,
+                      "%s (--ssl-cert) contains no key: name the key's file with --ssl-key", path);
     free(text);
     return result;
 }
@@ -110,18 +113,18 @@ int tls_files_check(const struct rpyc_tls *tls, struct rpyc_error *err)
     return check_key(tls, err);
 }
 
-/* ---- What went wrong -------------------------------------------------------------------------
+/* ---- Errors of a connection ------------------------------------------------------------------
  *
- * librpyc says it in a line that ends with OpenSSL's words, which are known by a part that all
- * versions have in common.
+ * librpyc's text ends with OpenSSL's. A message of OpenSSL is recognised by a part that all
+ * versions of OpenSSL have in common.
  */
 
-/* Of what is known while a sentence is made. */
+/* What is known about a failure of TLS. */
 struct trouble {
     const struct rpyc_tls *tls;
-    const char *name; /* that was checked */
+    const char *name; /* the certificate must be for this name */
     const char *where;
-    char text[sizeof(((struct rpyc_error *)NULL)->text)]; /* librpyc's */
+    char text[sizeof(((struct rpyc_error *)NULL)->text)]; /* librpyc's text */
     struct rpyc_error *err;
 };
 
@@ -130,7 +133,7 @@ static bool has(const struct trouble *t, const char *part)
     return strcasestr(t->text, part) != NULL;
 }
 
-/* What follows a part of the text, which is all of it where that is not there. */
+/* What follows a part of the text; the whole text if it does not contain that part. */
 static const char *after(const struct trouble *t, const char *part)
 {
     const char *found = strstr(t->text, part);
@@ -138,22 +141,23 @@ static const char *after(const struct trouble *t, const char *part)
     return found ? found + strlen(part) : t->text;
 }
 
-/* Fills the error, with the code that it has. */
+/* Replaces the text of the error. */
 #define SAY(t, ...) set_error((t)->err, RPYC_ETLS, __VA_ARGS__)
 
 static enum tls_files_trouble explain_library(const struct trouble *t)
 {
     if (has(t, "librpyc-ssl.so.0: cannot open"))
-        SAY(t, "TLS needs librpyc-ssl, which is not installed here: it is built along with pystuck "
-               "where OpenSSL is there");
+        SAY(t, "TLS needs librpyc-ssl.so, which is not installed: build pystuck with OpenSSL");
     else if (has(t, "of another version"))
-        SAY(t, "TLS needs librpyc-ssl, and the one that is installed is of another version");
+        SAY(t, "TLS needs librpyc-ssl.so of this version of pystuck, but another version is "
+               "installed");
     else
-        SAY(t, "TLS needs librpyc-ssl, which cannot be loaded: %s", after(t, "librpyc-ssl.so.0: "));
+        SAY(t, "TLS needs librpyc-ssl.so, which cannot be loaded: %s",
+            after(t, "librpyc-ssl.so.0: "));
     return TLS_FILES_REFUSED;
 }
 
-/* What was given cannot be used, though the files looked well. */
+/* OpenSSL cannot use the certificate or the key, although the files passed the checks above. */
 static enum tls_files_trouble explain_mistake(const struct trouble *t)
 {
     if (has(t, "mismatch"))
@@ -161,52 +165,53 @@ static enum tls_files_trouble explain_mistake(const struct trouble *t)
             t->tls->key_file ? t->tls->key_file : t->tls->cert_file, t->tls->cert_file);
     else
         SAY(t, "%s", after(t, "TLS: "));
-    return TLS_FILES_MISTAKEN;
+    return TLS_FILES_USAGE;
 }
 
-static bool is_of_unknown_authority(const struct trouble *t)
+static bool is_ca_unknown(const struct trouble *t)
 {
     return has(t, "signed certificate") || has(t, "issuer certificate") ||
            has(t, "verify the first certificate");
 }
 
-/* We do not take the server's certificate. */
+/* The client does not accept the server's certificate. */
 static enum tls_files_trouble explain_verification(const struct trouble *t)
 {
-    if (is_of_unknown_authority(t) && t->tls->ca_file)
-        SAY(t, "the certificate of %s is not one of the CA in %s", t->where, t->tls->ca_file);
-    else if (is_of_unknown_authority(t))
+    if (is_ca_unknown(t) && t->tls->ca_file)
+        SAY(t, "the certificate of %s is not signed by the CA in %s", t->where, t->tls->ca_file);
+    else if (is_ca_unknown(t))
         SAY(t,
-            "the certificate of %s is of no CA that this system trusts: --ssl-ca says of which "
-            "it is",
+            "the certificate of %s is not signed by a CA that this system trusts: name the CA with "
+            "--ssl-ca FILE",
             t->where);
     else if (has(t, "expired"))
-        SAY(t, "the certificate of %s has expired, or that of its CA", t->where);
+        SAY(t, "the certificate of %s, or of its CA, has expired", t->where);
     else if (has(t, "not yet valid"))
-        SAY(t, "the certificate of %s is not valid yet, or the clock is wrong here", t->where);
+        SAY(t, "the certificate of %s is not valid yet, or the clock of this machine is wrong",
+            t->where);
     else if (has(t, "mismatch"))
-        SAY(t, "the certificate of %s is not for %s: --ssl-name says for whom it should be",
+        SAY(t, "the certificate of %s is not for %s: name the expected server with --ssl-name",
             t->where, t->name);
     else if (has(t, "purpose"))
-        SAY(t, "the certificate of %s is not one for servers", t->where);
+        SAY(t, "the certificate of %s is not a server certificate", t->where);
     else
         SAY(t, "the certificate of %s is not accepted: %s", t->where, after(t, "not accepted: "));
     return TLS_FILES_REFUSED;
 }
 
-/* What servers that do not take our certificate say. */
+/* Why a server does not accept the client's certificate, by the alert that it sent. */
 static const char *objection(const struct trouble *t)
 {
     static const struct {
         const char *alert, *words;
     } known[] = {
-        {"alert unknown ca", "it is of no CA that the server trusts"},
+        {"alert unknown ca", "it is not signed by a CA that the server trusts"},
         {"alert certificate expired", "it has expired"},
         {"alert certificate revoked", "it has been revoked"},
-        {"alert bad certificate", "it is damaged, not valid yet, or not allowed there"},
-        {"alert unsupported certificate", "it is not one for clients"},
-        {"alert certificate unknown", "it is not allowed there"},
-        {"alert access denied", "it is not allowed there"},
+        {"alert bad certificate", "it is damaged, not valid yet, or not allowed"},
+        {"alert unsupported certificate", "it is not a client certificate"},
+        {"alert certificate unknown", "the server does not allow it"},
+        {"alert access denied", "the server does not allow it"},
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -215,21 +220,21 @@ static const char *objection(const struct trouble *t)
     return NULL;
 }
 
-/* The two do not come to terms. */
+/* The handshake failed for another reason. */
 static enum tls_files_trouble explain_handshake(const struct trouble *t)
 {
     const char *words = objection(t);
 
     if (has(t, "wants to see a certificate") || (has(t, "handshake failure") && !t->tls->cert_file))
-        SAY(t, "%s wants a certificate of yours: --ssl-cert and --ssl-key", t->where);
+        SAY(t, "%s requires a client certificate: pass --ssl-cert and --ssl-key", t->where);
     else if (words && t->tls->cert_file)
         SAY(t, "%s does not accept the certificate %s: %s", t->where, t->tls->cert_file, words);
     else if (has(t, "handshake failure"))
-        SAY(t, "%s and this side have no kind of TLS in common", t->where);
+        SAY(t, "%s and pystuck have no TLS version and cipher in common", t->where);
     else if (has(t, "protocol version") || has(t, "unsupported protocol"))
-        SAY(t, "%s speaks no TLS of version 1.2 or later", t->where);
+        SAY(t, "%s does not support TLS 1.2 or later", t->where);
     else
-        SAY(t, "TLS with %s fails: %s", t->where, after(t, "TLS: "));
+        SAY(t, "TLS with %s failed: %s", t->where, after(t, "TLS: "));
     return TLS_FILES_REFUSED;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * tls_files: what the options of TLS mean, what is said of them, and of what goes wrong with them.
+ * tls_files: the options of TLS: checks their files, and explains errors of TLS.
  *
- * TLS itself is librpyc's, in a library of its own that is loaded for it.
+ * TLS itself is in librpyc, which loads librpyc-ssl.so for it.
  */
 #ifndef CLIENT_CONNECT_TLS_FILES_H
 #define CLIENT_CONNECT_TLS_FILES_H
@@ -11,23 +11,25 @@
 
 #include "options.h"
 
-/* The settings for a connect: the name that is checked is filled in where it is not the host's. */
+/* The settings for a connection. Without --ssl-name, the certificate must be for the host of the
+ * address; for "localhost" with --pid and on Unix sockets. */
 struct rpyc_tls tls_files_settings(const struct options *options);
 
-/* Looks into the files, so that what is wrong with them is known before anything is connected.
- * Errors: RPYC_EINVAL, with a whole sentence. */
+/* Checks the files before a connection is made. Returns 0, or -1 with RPYC_EINVAL and a sentence.
+ */
 int tls_files_check(const struct rpyc_tls *tls, struct rpyc_error *err);
 
-/* Says on stderr what it means that the server is not verified, if so. */
+/* Prints a warning on stderr if the server's certificate is not verified. */
 void tls_files_warn(const struct options *options);
 
 enum tls_files_trouble {
-    TLS_FILES_UNCLEAR,  /* it may be no TLS server at all: nothing has been written */
-    TLS_FILES_REFUSED,  /* this side or the other does not take what it is shown */
-    TLS_FILES_MISTAKEN, /* what was given cannot be used */
+    TLS_FILES_UNCLEAR, /* the server may not use TLS at all: *err is not changed */
+    TLS_FILES_REFUSED, /* the client or the server does not accept the other's certificate */
+    TLS_FILES_USAGE,   /* the user's files cannot be used */
 };
 
-/* Makes a sentence of an RPYC_ETLS of a connection to where, as address_describe has it. */
+/* Writes a sentence to err->text, whose code is RPYC_ETLS. where: the server, as address_describe()
+ * formats it. */
 enum tls_files_trouble tls_files_explain(const struct options *options, const char *where,
                                          struct rpyc_error *err);
 

@@ -9,19 +9,20 @@
 #include "clean.h"
 #include "shape.h"
 
-/* More frames than a stack has; without a limit, sys.tracebacklimit is one. */
+/* More frames than any stack has. Without an explicit limit, sys.tracebacklimit would apply. */
 #define FRAMES_MAX INT32_MAX
 
-/* What is needed of the other side. */
+/* The objects of the debuggee that are needed, and the report. */
 struct walk {
     struct report *out;
-    rpyc_value *traceback; /* the module */
-    rpyc_value *tuple;     /* the type, */
-    rpyc_value *map;       /* and this one */
-    rpyc_value *known;     /* threading._active: without the lock of threading.enumerate() */
-    rpyc_value *frames;    /* of threads by ident, a dict */
-    rpyc_value *idents;    /* a tuple */
-    int64_t main, own;     /* idents of the main thread, and of the one that serves this client */
+    rpyc_value *traceback; /* the module traceback */
+    rpyc_value *tuple;     /* the type tuple */
+    rpyc_value *map;       /* the type map */
+    rpyc_value *known;     /* threading._active; threading.enumerate() would take a lock */
+    rpyc_value *frames;    /* a dict: the frame of each thread, by ident */
+    rpyc_value *idents;    /* a tuple of the idents */
+    int64_t main,
+        own; /* the idents of the main thread, and of the thread that serves this client */
 };
 
 static void clear(struct walk *w)
@@ -76,7 +77,7 @@ static struct report_text copy_str(const struct walk *w, const rpyc_value *value
     return report_text(w->out, text, len);
 }
 
-/* repr() and name of a thread. What cannot be had is unknown. */
+/* Fills in repr() and the name of a thread. They stay unknown if a request fails. */
 static void name_thread(const struct walk *w, rpyc_value *key, struct report_thread *t)
 {
     CLEAN_VALUE rpyc_value *thread = NULL;
@@ -97,7 +98,7 @@ static void name_thread(const struct walk *w, rpyc_value *key, struct report_thr
     }
 }
 
-/* One of traceback.extract_stack(): (file, line, function, source). */
+/* Fills in a frame from an entry of traceback.extract_stack(): (file, line, function, source). */
 static int take_frame(const struct walk *w, const rpyc_value *entry, struct report_frame *f)
 {
     if (rpyc_length(entry) != 4)
@@ -157,7 +158,7 @@ static int fetch_thread(const struct walk *w, rpyc_value *key, int64_t ident,
     return fetch_frames(w, key, t, err);
 }
 
-/* The main thread, or all others. */
+/* Adds the main thread, or all other threads. */
 static int fetch_threads(const struct walk *w, struct report_process *p, bool main_thread,
                          struct rpyc_error *err)
 {
@@ -187,7 +188,7 @@ static void say_missing(const struct walk *w, struct report_process *p)
     if (!p->missing.items)
         return;
     p->missing.items[0].what = constant("greenlets");
-    p->missing.items[0].why = constant("they are found by code that runs in the process");
+    p->missing.items[0].why = constant("finding them needs code that runs in the process");
     p->missing.count = 1;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * stacks/by_netrefs: the stacks of a process by its objects alone, without compiling code in it.
+ * stacks/by_netrefs: collects the stacks of a process through its objects, without running code in
+ * it.
  */
 #ifndef CLIENT_STACKS_BY_NETREFS_H
 #define CLIENT_STACKS_BY_NETREFS_H
@@ -9,10 +10,10 @@
 
 #include "report.h"
 
-/* Adds the process at the other end to a report, with its threads. Takes several requests for each
- * thread, between which they go on. Greenlets are not found. Errors: those of rpyc_call;
- * AttributeError where the service gives no modules; RPYC_EPROTOCOL for an answer that is not what
- * Python gives. */
+/* Adds the process of the server to a report, with its threads. Sends several requests for each
+ * thread; the threads run on meanwhile. Does not find greenlets. Returns 0, or -1 with the errors
+ * of rpyc_call(): AttributeError if the service has no modules, RPYC_EPROTOCOL if an answer has an
+ * unexpected type. */
 int stacks_by_netrefs(rpyc_conn *conn, struct report *out, struct rpyc_error *err);
 
 #endif

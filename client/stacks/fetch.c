@@ -19,8 +19,8 @@
 /* As in pystuck/_stacks.py. */
 enum { FLAG_REPR = 1, FLAG_SOURCE = 2, FLAG_GREENLETS = 8 };
 
-/* Defines a function that loads the collector into a namespace of its own. The builtins are not
- * used by their names: the user may have given those to something else. */
+/* Defines a function that loads the collector into a namespace of its own. Imports builtins,
+ * because the user may have assigned to the name exec. */
 static const char before_literal[] = "def _pystuck_stacks(flags):\n"
                                      "    import builtins\n"
                                      "    names = {'__name__': '_pystuck_stacks'}\n"
@@ -28,7 +28,7 @@ static const char before_literal[] = "def _pystuck_stacks(flags):\n"
 static const char after_literal[] = ", names)\n"
                                     "    return names['collect'](flags)\n";
 
-/* Takes the function out of the connection's namespace again and calls it. */
+/* Removes the function from the connection's namespace and calls it. */
 #define CALL_COLLECTOR "_pystuck_stacks.__globals__.pop('_pystuck_stacks')(%d)"
 
 static int fail(struct rpyc_error *err, const char *text)
@@ -44,7 +44,7 @@ static int flags_of(const struct stacks_wish *wish)
     return FLAG_REPR | FLAG_SOURCE | (wish->greenlets ? FLAG_GREENLETS : 0);
 }
 
-/* Adds what a collector returned. */
+/* Adds the tuple that a collector returned to the report. */
 static int take(const rpyc_value *process, struct report *out, struct rpyc_error *err)
 {
     void *brine = NULL;
@@ -89,7 +89,7 @@ static void put_literal(FILE *out, const char *text)
     fputc('\'', out);
 }
 
-/* The source to execute, which is allocated; NULL: no memory. */
+/* The source to execute, for free(); NULL: out of memory. */
 static char *make_source(void)
 {
     char *text = NULL;
@@ -107,7 +107,7 @@ static char *make_source(void)
     return NULL;
 }
 
-/* From any classic server. RPYC_EPROTOCOL where its service has no execute. */
+/* Works on any classic server. RPYC_EPROTOCOL: its service has no execute. */
 static int run_source(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
                       struct rpyc_error *err)
 {
@@ -120,17 +120,18 @@ static int run_source(rpyc_conn *conn, const struct stacks_wish *wish, struct re
     snprintf(call, sizeof(call), CALL_COLLECTOR, flags_of(wish));
     if (rpyc_execute(conn, source, err) == 0)
         return rpyc_eval(conn, call, &answer, err) < 0 ? -1 : take(answer, out, err);
-    /* A function was defined, that is all: either there is no execute, or it is None. */
+    /* The source only defines a function, so the error is about execute: there is none, or it is
+     * None. */
     if (!rpyc_error_is(err, "AttributeError") && !rpyc_error_is(err, "TypeError"))
         return -1;
     return fail(err, "the server's service has no execute");
 }
 
-/* From any service that gives its modules. */
+/* Works on any service that exposes modules. */
 static int use_netrefs(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
                        struct rpyc_error *err)
 {
-    (void)wish; /* greenlets are not found without code */
+    (void)wish; /* finding greenlets needs code */
     if (stacks_by_netrefs(conn, out, err) == 0)
         return 0;
     if (!rpyc_error_is(err, "AttributeError"))
@@ -164,7 +165,7 @@ int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, struct report 
     struct report_process *process;
 
     if (!err)
-        err = &own; /* the code is needed here in any case */
+        err = &own; /* fetch() needs the code */
     if (fetch(conn, wish, out, err) < 0)
         return -1;
     process = &out->processes.items[out->processes.count - 1];

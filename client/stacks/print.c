@@ -9,7 +9,7 @@
 #include "json.h"
 #include "text.h"
 
-/* traceback.format_stack() prints a call that recurs so often, and then counts. */
+/* Like traceback.format_stack(): prints a recursive call this many times, and counts the others. */
 #define REPEATED_MAX 3
 
 struct printer {
@@ -58,7 +58,7 @@ static bool same_text(struct report_text a, struct report_text b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-/* Whether two frames are the same call: a function that calls itself, at the same line. */
+/* True if two frames have the same function and line: a recursive call. */
 static bool same_call(const struct report_frame *a, const struct report_frame *b)
 {
     return a->line == b->line && same_text(a->file, b->file) && same_text(a->function, b->function);

@@ -778,7 +778,7 @@ def test_a_debuggee_that_dies_in_a_cell(stock: Stock | None) -> None:
     try:
         done = pystuck(*command_line(debuggee, "print('x'); import os; os._exit(3)", "2"))
         assert (done.returncode, done.stdout) == (1, "x\n")
-        assert done.stderr.startswith("pystuck: the debuggee is not there any more: ")
+        assert done.stderr.startswith("pystuck: the connection to the debuggee is lost: ")
         assert done.stderr.count("\n") == 1
     finally:
         debuggee.kill()

@@ -263,7 +263,7 @@ def test_on_a_terminal_there_is_no_prompt_and_the_document_is_whole(start_debugg
 def test_it_goes_with_nothing_else(options: list[str]) -> None:
     done = pystuck("--json", *options, "127.0.0.1", "1")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("pystuck: --json goes with neither -c, nor a script, nor --no-s")
+    assert done.stderr.startswith("pystuck: --json cannot be combined with -c, a script or --no-s")
 
 
 def test_it_does_not_go_with_a_script(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_it_does_not_go_with_a_script(tmp_path: Path) -> None:
     for stdin in script.open(), reader:
         code, text = status(stdin)
         assert code == 2
-        assert text == b"pystuck: --json goes with neither -c, nor a script, nor --no-stacks\n"
+        assert text == b"pystuck: --json cannot be combined with -c, a script or --no-stacks\n"
         assert b"nothing listens on" in status(stdin, "--no-repl")[1]
     os.read(reader, 2)
     for stdin in subprocess.DEVNULL, reader:

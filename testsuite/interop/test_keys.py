@@ -288,7 +288,7 @@ def test_what_it_says_to_type_works(tmp_path: Path, name: str, stock: bool) -> N
         assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
         bare = pystuck("127.0.0.1", debuggee.port)
         assert bare.returncode == 1
-        assert "wants TLS" in bare.stderr
+        assert "requires TLS" in bare.stderr
 
 
 def test_a_stock_client_gets_in_with_them(folder: Path) -> None:

@@ -358,7 +358,7 @@ def test_it_is_found_out_before_tls_begins(
 def test_a_user_who_does_not_exist_is_an_error(user: str) -> None:
     assert_refused(
         pystuck(f"--server-user={user}", "6666"),
-        f"invalid --server-user '{user}': expected the name or the number of a user, or any",
+        f"invalid --server-user '{user}': expected a user's name or number, or any",
     )
 
 
@@ -435,8 +435,8 @@ def test_a_thread_that_is_called_like_a_listener_is_none(
             if dumpable or user != mimic:
                 assert_refused(
                     done,
-                    f"process {process.pid} has no server that is known to be its own: a thread is "
-                    "called like one, but the socket that it names belongs to another process",
+                    f"process {process.pid} has no pystuck server: it has a thread that is "
+                    "named like one, but the socket in that name belongs to another process",
                 )
             else:  # it could be a program of theirs that was root
                 assert done.returncode in (1, 2)
@@ -464,7 +464,7 @@ def test_a_listener_whose_process_ends_meanwhile_leads_to_no_other(
     done = pystuck("--pid", debuggee.pid)
     assert_refused(
         done,
-        f"unix:{path} does not lead to process {debuggee.pid}: another process listens there",
+        f"unix:{path} is not a server of process {debuggee.pid}: another process listens there",
     )
     assert server.heard() == 0
     os.unlink(path)
@@ -568,9 +568,9 @@ def test_where_nothing_tells_root_is_refused_and_others_are_told(
         arguments = (target, *ASK, *more)
         return without_netlink(*arguments, user=user, prefix=prefix, has_proc=False)
 
-    unknown = f"cannot find out whose server {target} is"
+    unknown = f"cannot find out which user the server {target} belongs to"
     assert_refused(ask(), f"{unknown}: as root, pass --server-user any to connect")
-    assert_refused(ask("--server-user=0"), f"{unknown}: --server-user cannot be checked")
+    assert_refused(ask("--server-user=0"), f"{unknown}, so --server-user cannot be checked")
     assert_answered(ask("--server-user=any"), debuggee, unknown)
     assert_answered(ask(user=SOMEBODY), debuggee, unknown)
 

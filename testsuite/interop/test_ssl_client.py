@@ -38,7 +38,7 @@ from harness import (
 from prompts import Prompt
 from test_authenticators import environment, needs_tls, server_files
 from test_color import on_a_terminal
-from test_diagnose import assert_says, playing, something_else
+from test_explain import assert_says, playing, something_else
 
 Done = subprocess.CompletedProcess
 Start = Callable[..., Debuggee]
@@ -185,8 +185,8 @@ def test_the_authorities_of_the_system_are_trusted_where_no_other_is_named(
 # ---- Without verification ------------------------------------------------------------------------
 
 NO_VERIFY = (
-    "pystuck: --ssl-no-verify: whoever answers is taken for the server, so anyone in between can "
-    "read and change all that is sent"
+    "pystuck: --ssl-no-verify: the server's certificate is not checked, so an attacker on the "
+    "network can read and change everything that is sent"
 )
 
 
@@ -240,15 +240,15 @@ def named(tmp_path: Path) -> Callable[..., dict[str, str]]:
 def test_a_server_of_another_ca(server: str, start: Start, files: Files) -> None:
     debuggee = start(server, **server_files(files))
     done = visit(debuggee, f"--ssl-ca={files.other_ca}")
-    sentence = f"the certificate of {where(debuggee)} is not one of the CA in {files.other_ca}"
+    sentence = f"the certificate of {where(debuggee)} is not signed by the CA in {files.other_ca}"
     assert_says(done, 1, sentence)
 
 
 def test_a_server_of_no_ca_that_the_system_trusts(start: Start, files: Files) -> None:
     debuggee = start(**server_files(files))
     sentence = (
-        f"the certificate of {where(debuggee)} is of no CA that this system trusts: --ssl-ca says "
-        "of which it is"
+        f"the certificate of {where(debuggee)} is not signed by a CA that this system trusts: name "
+        "the CA with --ssl-ca FILE"
     )
     assert_says(visit(debuggee, "--ssl"), 1, sentence)
 
@@ -278,7 +278,7 @@ def test_a_server_with_a_certificate_that_signs_itself(
 ) -> None:
     own = own_certificate(tmp_path / "own.pem", ExtendedKeyUsageOID.SERVER_AUTH)
     debuggee = start(keyfile=own, certfile=own)
-    sentence = f"the certificate of {where(debuggee)} is not one of the CA in {files.ca}"
+    sentence = f"the certificate of {where(debuggee)} is not signed by the CA in {files.ca}"
     assert_says(visit(debuggee, f"--ssl-ca={files.ca}"), 1, sentence)
     done = visit(debuggee, f"--ssl-ca={own}", "-c", "6 * 7")  # it may be trusted by itself
     assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
@@ -290,7 +290,7 @@ def test_a_server_whose_certificate_has_expired(
     past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
     old = named("127.0.0.1", not_after=past.replace(tzinfo=None))
     debuggee = start(server, keyfile=old["key"], certfile=old["cert"])
-    sentence = f"the certificate of {where(debuggee)} has expired, or that of its CA"
+    sentence = f"the certificate of {where(debuggee)}, or of its CA, has expired"
     assert_says(visit(debuggee, f"--ssl-ca={old['ca']}"), 1, sentence)
 
 
@@ -300,7 +300,8 @@ def test_a_server_whose_certificate_is_not_valid_yet(
     tomorrow = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
     new = named("127.0.0.1", not_before=tomorrow.replace(tzinfo=None))
     debuggee = start(keyfile=new["key"], certfile=new["cert"])
-    sentence = f"the certificate of {where(debuggee)} is not valid yet, or the clock is wrong here"
+    why = "is not valid yet, or the clock of this machine is wrong"
+    sentence = f"the certificate of {where(debuggee)} {why}"
     assert_says(visit(debuggee, f"--ssl-ca={new['ca']}"), 1, sentence)
 
 
@@ -312,8 +313,8 @@ def test_a_server_of_another_name(
     debuggee = start(server, keyfile=other["key"], certfile=other["cert"])
     ca = f"--ssl-ca={other['ca']}"
     sentence = (
-        f"the certificate of {where(debuggee)} is not for 127.0.0.1: --ssl-name says for whom it "
-        "should be"
+        f"the certificate of {where(debuggee)} is not for 127.0.0.1: name the expected server with "
+        "--ssl-name"
     )
     assert_says(visit(debuggee, ca), 1, sentence)
     done = visit(debuggee, ca, f"--ssl-name={name}", "-c", "6 * 7")
@@ -323,7 +324,7 @@ def test_a_server_of_another_name(
 def test_a_certificate_that_is_for_clients(start: Start, tmp_path: Path) -> None:
     own = own_certificate(tmp_path / "own.pem", ExtendedKeyUsageOID.CLIENT_AUTH)
     debuggee = start(keyfile=own, certfile=own)
-    sentence = f"the certificate of {where(debuggee)} is not one for servers"
+    sentence = f"the certificate of {where(debuggee)} is not a server certificate"
     assert_says(visit(debuggee, f"--ssl-ca={own}"), 1, sentence)
 
 
@@ -336,7 +337,7 @@ def test_a_server_that_wants_a_certificate(
 ) -> None:
     one = {"ssl_version": int(ssl.PROTOCOL_TLSv1_2)} if version == "TLSv1_2" else {}
     debuggee = start(server, **server_files(files, certified=True), **one)
-    sentence = f"{where(debuggee)} wants a certificate of yours: --ssl-cert and --ssl-key"
+    sentence = f"{where(debuggee)} requires a client certificate: pass --ssl-cert and --ssl-key"
     assert_says(visit(debuggee, f"--ssl-ca={files.ca}"), 1, sentence)
 
 
@@ -344,8 +345,8 @@ def test_a_server_that_does_not_know_our_ca(server: str, start: Start, files: Fi
     debuggee = start(server, **server_files(files, certified=True))
     ours = [f"--ssl-cert={files.stranger_cert}", f"--ssl-key={files.stranger_key}"]
     sentence = (
-        f"{where(debuggee)} does not accept the certificate {files.stranger_cert}: it is of no CA "
-        "that the server trusts"
+        f"{where(debuggee)} does not accept the certificate {files.stranger_cert}: it is not "
+        "signed by a CA that the server trusts"
     )
     assert_says(visit(debuggee, f"--ssl-ca={files.ca}", *ours), 1, sentence)
 
@@ -371,7 +372,7 @@ def test_our_certificate_has_expired(server: str, start: Start, tmp_path: Path) 
 
 def test_a_server_that_speaks_no_tls(server: str, start: Start, files: Files) -> None:
     debuggee = start(server, plain=True, **server_files(files))
-    sentence = f"{where(debuggee)} does not speak TLS: it is for pystuck without --ssl"
+    sentence = f"{where(debuggee)} does not use TLS: run pystuck without --ssl"
     assert_says(visit(debuggee, "--ssl", "--timeout=2", timeout=2 * PATIENCE), 1, sentence)
 
 
@@ -382,7 +383,7 @@ def test_a_web_server_without_tls() -> None:
 
     with playing(serve) as port:
         done = pystuck("--ssl", "127.0.0.1", port, **libraries())
-        assert_says(done, 1, something_else(port, "an HTTP server"))
+        assert_says(done, 1, something_else(port, "it is an HTTP server"))
 
 
 def shake_hands(context: ssl.SSLContext, sock: socket.socket, answer: bytes = b"") -> None:
@@ -411,11 +412,15 @@ def test_a_tls_server_that_hangs_up(context: ssl.SSLContext, files: Files) -> No
     with playing(lambda sock: shake_hands(context, sock)) as port:
         place = f"127.0.0.1 port {port}"
         done = pystuck(f"--ssl-ca={files.ca}", "127.0.0.1", port, **libraries())
-        sentence = "it does not let in who shows no certificate (--ssl-cert), or has too many"
-        assert_says(done, 1, f"{place} hung up: {sentence} clients")
+        sentence = (
+            "it requires a client certificate (pass --ssl-cert and --ssl-key), or has too many"
+        )
+        assert_says(done, 1, f"{place} closed the connection: {sentence} clients")
         done = pystuck(*client_options(files), "127.0.0.1", port, **libraries())
-        sentence = f"it does not let in who shows the certificate {files.client_cert}, or has too"
-        assert_says(done, 1, f"{place} hung up: {sentence} many clients")
+        sentence = (
+            f"it does not accept the certificate {files.client_cert}, or has too many clients"
+        )
+        assert_says(done, 1, f"{place} closed the connection: {sentence}")
 
 
 def test_a_tls_server_that_is_stopped(start: Start, files: Files) -> None:
@@ -426,7 +431,7 @@ def test_a_tls_server_that_is_stopped(start: Start, files: Files) -> None:
     done = visit(debuggee, f"--ssl-ca={files.ca}", "--timeout=0.5")
     assert done.returncode == 1
     assert f"process {debuggee.pid} (" in done.stderr
-    assert done.stderr.endswith(f"is stopped, and 'kill -CONT {debuggee.pid}' lets it go on\n")
+    assert done.stderr.endswith(f"is stopped: continue it with 'kill -CONT {debuggee.pid}'\n")
 
 
 def test_a_server_whose_tls_is_too_old(context: ssl.SSLContext, files: Files) -> None:
@@ -440,7 +445,7 @@ def test_a_server_whose_tls_is_too_old(context: ssl.SSLContext, files: Files) ->
 
     with playing(serve) as port:
         done = pystuck("--ssl", "127.0.0.1", port, **libraries())
-        sentence = f"127.0.0.1 port {port} speaks no TLS of version 1.2 or later"
+        sentence = f"127.0.0.1 port {port} does not support TLS 1.2 or later"
         assert_says(done, 1, sentence)
 
 
@@ -451,18 +456,18 @@ def test_a_server_with_which_there_is_no_common_cipher(files: Files) -> None:
     context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")  # and our key is no RSA key
     with playing(lambda sock: shake_hands(context, sock)) as port:
         done = pystuck(*client_options(files), "127.0.0.1", port, **libraries())
-        sentence = f"127.0.0.1 port {port} and this side have no kind of TLS in common"
+        sentence = f"127.0.0.1 port {port} and pystuck have no TLS version and cipher in common"
         assert_says(done, 1, sentence)
 
 
 @pytest.mark.parametrize(
     ("alert", "words"),
     [
-        (42, "it is damaged, not valid yet, or not allowed there"),
-        (43, "it is not one for clients"),
+        (42, "it is damaged, not valid yet, or not allowed"),
+        (43, "it is not a client certificate"),
         (44, "it has been revoked"),
-        (46, "it is not allowed there"),
-        (49, "it is not allowed there"),
+        (46, "the server does not allow it"),
+        (49, "the server does not allow it"),
     ],
 )
 def test_what_else_a_server_may_say_of_our_certificate(
@@ -488,7 +493,7 @@ def test_whatever_else_goes_wrong_is_told_in_the_words_that_there_are(files: Fil
     with playing(serve) as port:
         done = pystuck(*client_options(files), "127.0.0.1", port, **libraries())
         assert done.returncode == 1
-        assert done.stderr.startswith(f"pystuck: TLS with 127.0.0.1 port {port} fails: ")
+        assert done.stderr.startswith(f"pystuck: TLS with 127.0.0.1 port {port} failed: ")
         assert "internal error" in done.stderr
 
 
@@ -518,7 +523,7 @@ def wrong_files(files: Files, folder: Path) -> dict[str, Wrong]:
         encryption = serialization.BestAvailableEncryption(b"sesame")
         path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, encryption))
     ca, cert = f"--ssl-ca={files.ca}", f"--ssl-cert={files.client_cert}"
-    passphrase = "has a passphrase: one without is wanted"
+    passphrase = "has a passphrase: expected a key without one"
     return {
         "no CA file": Wrong(
             ["--ssl-ca=/no/ca.pem"], "cannot read /no/ca.pem (--ssl-ca): No such file or directory"
@@ -534,18 +539,20 @@ def wrong_files(files: Files, folder: Path) -> dict[str, Wrong]:
             [f"--ssl-ca={folder}"], f"cannot read {folder} (--ssl-ca): Is a directory"
         ),
         "no certificate in it": Wrong(
-            [f"--ssl-ca={empty}"], f"there is no certificate in {empty} (--ssl-ca): PEM is wanted"
+            [f"--ssl-ca={empty}"],
+            f"{empty} (--ssl-ca) contains no certificate: expected a PEM file",
         ),
         "no text in it": Wrong(
             [f"--ssl-cert={binary}"],
-            f"there is no certificate in {binary} (--ssl-cert): PEM is wanted",
+            f"{binary} (--ssl-cert) contains no certificate: expected a PEM file",
         ),
         "no key in it": Wrong(
             [cert, f"--ssl-key={files.ca}"],
-            f"there is no key in {files.ca} (--ssl-key): PEM is wanted",
+            f"{files.ca} (--ssl-key) contains no key: expected a PEM file",
         ),
         "no key beside it": Wrong(
-            [cert], f"there is no key in {files.client_cert}: --ssl-key says where it is"
+            [cert],
+            f"{files.client_cert} (--ssl-cert) contains no key: name the key's file with --ssl-key",
         ),
         "a passphrase": Wrong([cert, f"--ssl-key={locked}"], f"the key in {locked} {passphrase}"),
         "an old passphrase": Wrong(
@@ -608,17 +615,14 @@ def test_where_librpyc_ssl_is_not_installed_that_is_said(
     done = pystuck(f"--ssl-ca={files.ca}", "-c", "6 * 7", "127.0.0.1", debuggee.port)
     if done.returncode == 0:
         pytest.skip("librpyc-ssl is installed where the client looks for it")
-    sentence = (
-        "TLS needs librpyc-ssl, which is not installed here: it is built along with pystuck where "
-        "OpenSSL is there"
-    )
+    sentence = "TLS needs librpyc-ssl.so, which is not installed: build pystuck with OpenSSL"
     assert_says(done, 1, sentence)
     (tmp_path / "librpyc-ssl.so.0").write_text("")
     done = pystuck(
         f"--ssl-ca={files.ca}", "127.0.0.1", debuggee.port, LD_LIBRARY_PATH=str(tmp_path)
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("pystuck: TLS needs librpyc-ssl, which cannot be loaded: ")
+    assert done.stderr.startswith("pystuck: TLS needs librpyc-ssl.so, which cannot be loaded: ")
 
 
 # ---- The command line ----------------------------------------------------------------------------
@@ -627,21 +631,25 @@ def test_where_librpyc_ssl_is_not_installed_that_is_said(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--ssl-key=k"], "--ssl-key is the key of a certificate: --ssl-cert says of which"),
+        (["--ssl-key=k"], "--ssl-key requires --ssl-cert: name the key's certificate"),
         (
             ["--ssl-no-verify", "--ssl-ca=c"],
-            "--ssl-no-verify goes with neither --ssl-ca nor --ssl-name, which would be verified",
+            "--ssl-no-verify cannot be combined with --ssl-ca or --ssl-name",
         ),
         (
             ["--ssl-no-verify", "--ssl-name=n"],
-            "--ssl-no-verify goes with neither --ssl-ca nor --ssl-name, which would be verified",
+            "--ssl-no-verify cannot be combined with --ssl-ca or --ssl-name",
         ),
-        (["--ssl-name="], "--ssl-name is a name or an address, of up to 253 characters"),
+        (
+            ["--ssl-name="],
+            "invalid --ssl-name '': expected a name or an address of 1 to 253 characters",
+        ),
         (
             [f"--ssl-name={'a' * 254}"],
-            "--ssl-name is a name or an address, of up to 253 characters",
+            f"invalid --ssl-name '{'a' * 64}': expected a name or an address of 1 to 253 "
+            "characters",
         ),
-        (["--ssl", "--list"], "--list connects to nothing: it goes with no option of TLS"),
+        (["--ssl", "--list"], "--list cannot be combined with options of TLS"),
         (["--ssl-ca"], "option '--ssl-ca' requires an argument"),
         (["--ssl=yes"], "option '--ssl' doesn't allow an argument"),
     ],

@@ -126,6 +126,8 @@ def test_the_prompt_works_at_a_thread_pool_server(
 def test_a_thread_pool_server_is_found_out_over_tls(
     start: Start, stock: Stock, files: Files
 ) -> None:
+    if stock == RPYC4:
+        pytest.skip("rpyc 4's SSLAuthenticator speaks TLS 1.0 only; pystuck needs 1.2 or later")
     keys = {"keyfile": files.server_key, "certfile": files.server_cert}
     server = start(stock, "ThreadPoolServer", ssl=keys)
     done = pystuck("--ssl-ca", files.ca, "-c", "6 * 7", server.host, server.port)
@@ -174,8 +176,8 @@ def test_a_one_shot_server_needs_to_be_told_unless_it_is_of_rpyc_6(
     bound = " with bind-threads" if stock.bound else ""
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"pystuck: 127.0.0.1 port {server.port} speaks rpyc {version(stock)[0]}{bound}, closed the "
-        "connection and serves no second one: if it is a one-shot server, start it again and use "
+        f"pystuck: 127.0.0.1 port {server.port} speaks rpyc {version(stock)[0]}{bound}, but "
+        "served only one connection: if it is a OneShotServer, start it again and pass "
         f"--rpyc {version(stock)}\n"
     )
     server = start(stock, "OneShotServer")

@@ -27,8 +27,12 @@ def assert_tried(where: str, *arguments: object) -> None:
     """Checks that the client has tried to connect there, where nothing listens."""
     done = pystuck(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"pystuck: nothing listens on {where}\n")
-    assert INSTRUCTIONS in done.stderr
+    if where.startswith("@"):
+        assert done.stderr.startswith(f"pystuck: nothing listens on {where}: run pystuck --list ")
+        assert len(done.stderr.splitlines()) == 1
+    else:
+        assert done.stderr.startswith(f"pystuck: nothing listens on {where}\n")
+        assert INSTRUCTIONS in done.stderr
 
 
 @pytest.fixture
@@ -99,7 +103,7 @@ def test_more_than_one_colon_without_brackets_is_an_address_and_no_port(ipv6: No
 def test_an_ipv6_address_may_have_a_scope(ipv6: None, target: str) -> None:
     done = pystuck(target, "--timeout=2")
     assert done.returncode == 2
-    assert done.stderr.startswith("pystuck: fe80::1%lo port 6666 ")
+    assert done.stderr.startswith("pystuck: cannot reach fe80::1%lo port 6666: ")
 
 
 @pytest.mark.parametrize("spelling", ["unix:{path}", "--unix-socket={path}"])
@@ -114,8 +118,8 @@ def test_unix_sockets(socket_dir: Path, spelling: str) -> None:
     ):
         done = pystuck(spelling.format(path=path))
         assert done.returncode == 2
-        assert done.stderr.startswith(f"pystuck: there is no socket {path}\n")
-    assert_tried("@nobody has this", spelling.format(path="@nobody has this"))
+        assert done.stderr.startswith(f"pystuck: there is no socket {path}: run pystuck --list ")
+    assert_tried("@not in use", spelling.format(path="@not in use"))
     longest = "@" + "x" * 106
     assert_tried(longest, spelling.format(path=longest))
 
@@ -144,16 +148,16 @@ def test_each_kind_of_target_leads_to_its_server(
 
 HOST = "invalid host '{}': expected a name or an IPv4 or IPv6 address"
 BRACKETS = "invalid address '{}': expected [IPv6 address]:port"
-COLONS = "invalid address '{}': an IPv6 address with a port is written [::1]:6666"
+COLONS = "invalid address '{}': write an IPv6 address with a port as [::1]:6666"
 LONG = "invalid host '" + "x" * 32 + "...': expected at most 253 characters"
 EMPTY = "invalid address '': expected host, host:port, [v6]:port, port or unix:PATH"
-NO_PATH = "invalid Unix socket '{}': expected a path, or @NAME for an abstract one"
+NO_PATH = "invalid Unix socket '{}': expected a path, or @NAME for an abstract socket"
 
 
 def too_long(path: str) -> str:
     """What is said of a path that does not fit."""
     return (
-        f"invalid Unix socket '{path[:32]}...': a path has at most 107 bytes, and this one has "
+        f"invalid Unix socket '{path[:32]}...': expected at most 107 bytes, but the path has "
         f"{len(path)}"
     )
 
@@ -211,10 +215,10 @@ def too_long(path: str) -> str:
         ("[::1]:x", "invalid port 'x': expected 1 to 65535"),
         ("x" * 254, LONG),
         ("x" * 254 + ":7101", LONG),
-        ("/run/app.sock", "invalid host '{}': for a Unix socket type unix:{}"),
-        ("./app.sock", "invalid host '{}': for a Unix socket type unix:{}"),
-        ("/run/a:b", "invalid host '{}': for a Unix socket type unix:{}"),
-        ("@name", "invalid host '{}': for a Unix socket type unix:{}"),
+        ("/run/app.sock", "invalid host '{}': for a Unix socket, type unix:{}"),
+        ("./app.sock", "invalid host '{}': for a Unix socket, type unix:{}"),
+        ("/run/a:b", "invalid host '{}': for a Unix socket, type unix:{}"),
+        ("@name", "invalid host '{}': for a Unix socket, type unix:{}"),
         ("unix:", NO_PATH.format("")),
         ("unix:@", NO_PATH.format("@")),
         ("unix:/" + "x" * 107, too_long("/" + "x" * 107)),
@@ -239,7 +243,7 @@ def test_a_wrong_target_is_a_line_that_says_what_is_expected(target: str, told: 
         (["127.0.0.1", "127.0.0.2"], "invalid port '127.0.0.2': expected 1 to 65535"),
         (["--host", ""], HOST.format("")),
         (["--host", "127.0.0.1:7101"], HOST.format("127.0.0.1:7101")),
-        (["--host", "/run/s"], "invalid host '/run/s': for a Unix socket type unix:/run/s"),
+        (["--host", "/run/s"], "invalid host '/run/s': for a Unix socket, type unix:/run/s"),
         (["--unix-socket", ""], NO_PATH.format("")),
         (["--unix-socket", "/" + "x" * 107], too_long("/" + "x" * 107)),
         (["127.0.0.1:7101", "7102"], "the port is given twice: '7101' and '7102'"),

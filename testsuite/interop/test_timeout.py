@@ -123,7 +123,7 @@ def test_a_program_that_is_stopped(stuck: Debuggee) -> None:
     finally:
         os.kill(stuck.pid, signal.SIGCONT)
     assert done.returncode == 1
-    assert " is stopped, and 'kill -CONT " in done.stderr
+    assert " is stopped: continue it with 'kill -CONT " in done.stderr
 
 
 def test_stacks_that_do_not_come(stuck: Debuggee) -> None:

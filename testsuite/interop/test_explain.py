@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What pystuck(1) says where it gets no connection: each sentence is named by a test."""
+"""What pystuck(1) prints if it cannot connect. A test names each sentence."""
 
 from __future__ import annotations
 
@@ -45,17 +45,19 @@ INSTRUCTIONS = "import pystuck; pystuck.run_server()"
 
 
 def assert_says(done: Done[str], status: int, sentence: str) -> None:
-    """Checks that there is this sentence on stderr and nothing else; where nothing listens at the
-    address, instructions as well."""
+    """Checks that this sentence is on stderr and nothing else, except that instructions follow if
+    nothing listens on a TCP port."""
     assert (done.returncode, done.stdout) == (status, "")
     first, *rest = done.stderr.splitlines()
-    is_deserted = sentence.startswith(("nothing listens on ", "there is no socket "))
+    has_instructions = sentence.startswith("nothing listens on ") and " port " in sentence
     assert first == f"pystuck: {sentence}"
-    assert any(INSTRUCTIONS in line for line in rest) == is_deserted
-    assert bool(rest) == is_deserted
+    assert any(INSTRUCTIONS in line for line in rest) == has_instructions
+    assert bool(rest) == has_instructions
 
 
-# ---- Nobody is there -----------------------------------------------------------------------------
+# ---- No server -----------------------------------------------------------------------------------
+
+SEE_LIST = "run pystuck --list to see the servers of this machine"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
@@ -67,14 +69,14 @@ def test_nothing_listens(host: str, ipv6: None) -> None:
 
 def test_no_such_socket(socket_dir: Path) -> None:
     for path in (socket_dir / "none", socket_dir / "none" / "s"):
-        assert_says(pystuck("--unix-socket", path), 2, f"there is no socket {path}")
+        assert_says(pystuck("--unix-socket", path), 2, f"there is no socket {path}: {SEE_LIST}")
 
 
 def test_a_socket_whose_program_has_ended(socket_dir: Path) -> None:
     path = socket_dir / "s"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
-    sentence = f"nothing listens on {path} any more: the program that made it has ended"
+    sentence = f"nothing listens on {path}: the program that created this socket has ended"
     assert_says(pystuck("--unix-socket", path), 2, sentence)
 
 
@@ -88,12 +90,12 @@ def test_a_socket_for_datagrams(socket_dir: Path) -> None:
     path = socket_dir / "s"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(path))
-        sentence = f"{path} is a socket for something else: not a stream"
+        sentence = f"{path} is not a stream socket, so it is not a pystuck server"
         assert_says(pystuck("--unix-socket", path), 2, sentence)
 
 
-def test_an_abstract_name_that_nobody_has() -> None:
-    assert_says(pystuck("--unix-socket", "@nobody"), 2, "nothing listens on @nobody")
+def test_an_abstract_name_that_is_not_used() -> None:
+    assert_says(pystuck("--unix-socket", "@unused"), 2, f"nothing listens on @unused: {SEE_LIST}")
 
 
 def test_a_name_that_no_host_has() -> None:
@@ -116,19 +118,19 @@ def test_a_host_to_which_there_is_no_way() -> None:
         timeout=PATIENCE,
         check=False,
     )
-    sentence = "127.0.0.1 port 6666 cannot be reached from here: Network is unreachable"
+    sentence = "cannot reach 127.0.0.1 port 6666: Network is unreachable"
     assert_says(done, 2, sentence)
 
 
 # ---- Who may connect -----------------------------------------------------------------------------
 
-SOMEBODY = 65532
+OTHER_USER = 65532
 
 
 def may_not(where: str, owner: str, us: int) -> str:
     """What a stranger is told."""
-    who = f"only the program's own user ({owner}) or root may connect, and you are user {us}"
-    return f"{where} hung up: {who}"
+    who = f"only the program's user ({owner}) and root may connect, and you are user {us}"
+    return f"{where} closed the connection: {who}"
 
 
 @needs_root
@@ -140,12 +142,12 @@ def test_a_stranger_is_told_who_may_connect(start_debuggee: Start, host: str, ip
 
 
 def assert_says_who_may(debuggee: Debuggee) -> None:
-    """Checks what SOMEBODY is told at a server of STRANGER: whose it is, unless it hangs up before
-    the client looks, and who may connect."""
+    """Checks what OTHER_USER is told at a server of STRANGER: who may connect; and the server's
+    user, unless the server closes the connection before the client checks that."""
     where = f"127.0.0.1:{debuggee.port}"
-    done = as_user(SOMEBODY, lambda: pystuck(where))
+    done = as_user(OTHER_USER, lambda: pystuck(where))
     done.stderr = done.stderr.replace(f"pystuck: {where} is a server of uid {STRANGER}\n", "")
-    assert_says(done, 1, may_not(where.replace(":", " port "), f"user {STRANGER}", SOMEBODY))
+    assert_says(done, 1, may_not(where.replace(":", " port "), f"user {STRANGER}", OTHER_USER))
 
 
 @needs_root
@@ -176,7 +178,7 @@ def test_a_stranger_is_told_who_may_connect_to_a_unix_socket(
 def test_a_unix_socket_whose_mode_keeps_us_out(start_debuggee: Start, socket_dir: Path) -> None:
     path = str(socket_dir / "s")
     start_debuggee(unix_socket=path)
-    who = f"only the program's own user (root) or root may connect, and you are user {STRANGER}"
+    who = f"only the program's user (root) and root may connect, and you are user {STRANGER}"
     done = as_user(STRANGER, lambda: pystuck("--unix-socket", path))
     assert_says(done, 1, f"{path}: {who}")
 
@@ -187,7 +189,7 @@ def test_a_folder_that_we_may_not_look_into(start_debuggee: Start, socket_dir: P
     start_debuggee(unix_socket=path)
     os.chmod(socket_dir, 0o700)
     done = as_user(STRANGER, lambda: pystuck("--unix-socket", path))
-    assert_says(done, 1, f"{path}: permission denied to you, user {STRANGER}")
+    assert_says(done, 1, f"{path}: permission denied for user {STRANGER}")
 
 
 @needs_root
@@ -205,10 +207,11 @@ def test_a_server_whose_authenticator_refuses() -> None:
     try:
         done = pystuck("127.0.0.1", debuggee.port)
         assert done.returncode == 1
-        start = f"pystuck: 127.0.0.1 port {debuggee.port} hung up: process {debuggee.pid} ("
+        where = f"127.0.0.1 port {debuggee.port}"
+        start = f"pystuck: {where} closed the connection: process {debuggee.pid} ("
         assert done.stderr.startswith(start)
-        end = ") has too many clients, groups or capabilities that you lack, or an authenticator "
-        end += "that refuses you\n"
+        end = ") has too many clients, has groups or capabilities that you lack, or its "
+        end += "authenticator refused you\n"
         assert done.stderr.endswith(end)
     finally:
         debuggee.kill()
@@ -230,8 +233,8 @@ def test_a_server_that_has_too_many_clients(start_debuggee: Start) -> None:
 
 def wants_tls(port: int | None) -> str:
     """What is said of a TLS server."""
-    what = "with the CA of its certificate, or --ssl where this system knows that"
-    return f"127.0.0.1 port {port} wants TLS: give --ssl-ca FILE, {what}"
+    what = "with the certificate of its CA, or --ssl if this system trusts that CA"
+    return f"127.0.0.1 port {port} requires TLS: pass --ssl-ca FILE {what}"
 
 
 def tls_works(port: int | None) -> bool:
@@ -329,7 +332,7 @@ def playing(function: Callable[[socket.socket], Any], *, on_all: bool = False) -
 
 def something_else(port: int, what: str) -> str:
     """What is said of a server of another kind."""
-    return f"something else listens on 127.0.0.1 port {port}: {what}, not a pystuck server"
+    return f"127.0.0.1 port {port} is not a pystuck server: {what}"
 
 
 class Quiet(http.server.BaseHTTPRequestHandler):
@@ -352,7 +355,7 @@ def web_server() -> Iterator[int]:
 
 def test_a_web_server(web_server: int) -> None:
     done = pystuck("127.0.0.1", web_server)
-    assert_says(done, 1, something_else(web_server, "an HTTP server"))
+    assert_says(done, 1, something_else(web_server, "it is an HTTP server"))
     with pytest.raises(urllib.error.HTTPError, match="501"):  # it goes on
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
             f"http://127.0.0.1:{web_server}/", timeout=PATIENCE
@@ -365,7 +368,7 @@ def test_a_web_server_that_says_so_at_once() -> None:
         sock.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
     with playing(serve) as port:
-        assert_says(pystuck("127.0.0.1", port), 1, something_else(port, "an HTTP server"))
+        assert_says(pystuck("127.0.0.1", port), 1, something_else(port, "it is an HTTP server"))
 
 
 def test_an_ssh_server() -> None:
@@ -374,7 +377,7 @@ def test_an_ssh_server() -> None:
         sock.recv(100)
 
     with playing(serve) as port:
-        assert_says(pystuck("127.0.0.1", port), 1, something_else(port, "an SSH server"))
+        assert_says(pystuck("127.0.0.1", port), 1, something_else(port, "it is an SSH server"))
 
 
 def test_what_cannot_be_told() -> None:
@@ -424,8 +427,8 @@ def test_what_hangs_up(how: str) -> None:
 
     with playing(serve) as port:
         sentence = (
-            f"127.0.0.1 port {port} hung up: something else listens there, or it lets nobody in "
-            "but its own user and root"
+            f"127.0.0.1 port {port} closed the connection: it is not a pystuck server, or only its "
+            "user and root may connect"
         )
         assert_says(pystuck("127.0.0.1", port), 1, sentence)
 
@@ -516,7 +519,7 @@ def test_a_program_that_is_stopped(unanswered: dict[str, Any]) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     start = f"no answer from 127.0.0.1 port {stopped.port}: process {stopped.pid} ("
     assert done.stderr.startswith(f"pystuck: {start}")
-    end = f") is stopped, and 'kill -CONT {stopped.pid}' lets it go on\n"
+    end = f") is stopped: continue it with 'kill -CONT {stopped.pid}'\n"
     assert done.stderr.endswith(end)
 
 
@@ -526,22 +529,22 @@ def test_a_program_that_keeps_the_gil(unanswered: dict[str, Any]) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     start = f"no answer in time from 127.0.0.1 port {holding.port}: process {holding.pid} ("
     assert done.stderr.startswith(f"pystuck: {start}")
-    end = ") is very busy, or runs C code that keeps Python's global lock (GIL)\n"
+    end = ") is very busy, or runs C code that holds the GIL (Python's global lock)\n"
     assert done.stderr.endswith(end)
 
 
 def test_what_says_nothing(unanswered: dict[str, Any]) -> None:
     where = f"127.0.0.1 port {unanswered['ports'][0]}"
-    why = "something else listens there, or the program is stopped"
+    why = "it is not a pystuck server, or the program is stopped"
     assert_says(unanswered["silent"], 1, f"no answer in time from {where}: {why}")
 
 
 def test_a_host_that_does_not_answer(unanswered: dict[str, Any]) -> None:
     where = f"127.0.0.1 port {unanswered['ports'][1]}"
-    sentence = f"{where} does not answer: the machine is off, or a firewall is in between"
+    sentence = f"{where} does not answer: the machine is off, or a firewall blocks the connection"
     assert_says(unanswered["full"], 2, sentence)
 
 
-def test_a_unix_socket_that_takes_nobody_more(unanswered: dict[str, Any]) -> None:
-    why = "takes no more connections: the program is stopped, or has too many"
+def test_a_unix_socket_that_accepts_no_more(unanswered: dict[str, Any]) -> None:
+    why = "accepts no more connections: the program is stopped, or has too many clients"
     assert_says(unanswered["full unix"], 1, f"{unanswered['path']} {why}")
