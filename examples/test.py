@@ -1,4 +1,4 @@
-"""A program that is stuck: the main thread waits for a lock that another thread keeps."""
+"""A program that is stuck: the main thread waits for a lock that another thread holds."""
 
 import sys
 import threading
