@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A server that lies to pystuck(1): honest as far as it goes, and then not.
+"""A server that sends wrong data to pystuck(1): correct answers up to one stage, then a wrong one.
 
-It speaks as a classic server does, by hand, and knows what the client asks of a server
-(client/eval/cell.h, client/stacks/fetch.c): the stacks, cells, completion, inspection. A lie takes
-the place of one answer.
+It implements a classic server by hand, and knows what the client requests (client/eval/cell.h,
+client/stacks/fetch.c): the stacks, cells, completion, inspection. A lie replaces one answer.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ MIB = 1 << 20
 
 
 class Object(NamedTuple):
-    """An object of the server's."""
+    """An object of the server."""
 
     name: str
     class_name: str = "builtins.function"
@@ -49,14 +48,14 @@ class Object(NamedTuple):
 ROOT = Object("root", "hostile.Root")
 NAMESPACE = Object("namespace", "builtins.dict")
 
-#: The report of a process in which one thread is honest: see report/shape.c.
+#: The report of a process with one thread, with correct values: see report/shape.c.
 FRAME = ("x.py", 1, "honestly", None, "work()", "ok")
 THREAD = ("thread:1", 1, 1, None, "honest", "threading", False, True, "<Thread(honest, 1)>", "ok",
           None, None, None, None, (FRAME,))  # fmt: skip
 STACKS = (2, 1.5, *[None] * 15, (THREAD,))
 
-#: What the client asks for: the root, then the stacks, or the function that starts cells, which is
-#: called, and cells; and how it is told to. At the prompt, Tab leads to "complete" and `x?` to
+#: The stages of a client: it requests the root, then the stacks, or the function that starts cells;
+#: it calls this function, and runs cells. At the prompt, Tab leads to "complete" and `x?` to
 #: "inspect".
 LEADS_TO = {
     "root": [],
@@ -66,13 +65,13 @@ LEADS_TO = {
     "cell": ["-c", "x"],
 }
 
-#: Takes the place of an answer.
+#: A lie: replaces an answer.
 Lie = Callable[["Liar", Message], None]
 
 
 class Liar(RawPeer):
-    """One connection of a client. `functions` are those that it has shown: to write to its stdout,
-    to its stderr, to read a line, and to tell on which thread it is served."""
+    """One connection of a client. `functions` are those that the client has passed: to write to its
+    stdout, to write to its stderr, to read a line, and to tell the thread that serves it."""
 
     def __init__(self, sock: socket.socket, lies: dict[str, Lie]) -> None:
         super().__init__(sock, Envelope.RPYC6)
@@ -84,7 +83,7 @@ class Liar(RawPeer):
     # What is said.
 
     def box(self, value: Any) -> tuple[int, Any]:
-        """Boxes a value with objects of ours in it."""
+        """Boxes a value that may contain objects of the server."""
         if isinstance(value, Object):
             if value not in self._objects:
                 self._objects.append(value)
@@ -98,7 +97,7 @@ class Liar(RawPeer):
         self.send_frame(payload(self.envelope, kind, brine.dump(seq), brine.dump(args)))
 
     def give(self, message: Message, value: Any) -> None:
-        """Replies with a value that may have objects of ours in it."""
+        """Replies with a value that may contain objects of the server."""
         self.say(REPLY, message.seq, self.box(value))
 
     def fail(self, message: Message, name: str, text: str = "", traceback: str = "") -> None:
@@ -106,36 +105,36 @@ class Liar(RawPeer):
         self.say(EXCEPTION, message.seq, (("builtins", name), (text,), (), traceback))
 
     def call_frame(self, function: int, *arguments: Any) -> bytes:
-        """The request that calls one of the client's functions."""
+        """Returns the request that calls a function of the client."""
         boxed = (TUPLE, ((LOCAL_REF, self.functions[function]), self.box(arguments)))
         return self.request_frame(Handler.CALL, boxed)
 
     def ask(self, request: bytes) -> Message | None:
-        """Sends a request and returns its answer; serves nothing meanwhile."""
+        """Sends a request and returns its answer. Serves no requests meanwhile."""
         self.send(request)
         while (answer := self.receive()) and answer.kind == REQUEST:
             pass
         return answer
 
     def call(self, function: int, *arguments: Any) -> Message | None:
-        """Calls one of the client's functions."""
+        """Calls a function of the client."""
         return self.ask(self.call_frame(function, *arguments))
 
     def take_functions(self, message: Message) -> None:
-        """Keeps the functions that the client shows, with what begins its cells."""
+        """Keeps the functions that the client passes when it starts cells."""
         self.functions = [pack for _, pack in message.args[1][1][1][1]]
 
     # What is asked.
 
     def serve(self) -> None:
-        """Answers until the client hangs up."""
+        """Answers until the client disconnects."""
         while (message := self.receive()) and message.args[0] != Handler.CLOSE:
             if message.kind == REQUEST:
                 self.answer_to(message)
 
     def answer_to(self, message: Message) -> None:
         """Answers a request, or lies."""
-        stage, value = self._what_is_wanted(*message.args)
+        stage, value = self._what_is_requested(*message.args)
         if stage == "begin":
             self.take_functions(message)
         if stage in self.lies:
@@ -145,14 +144,14 @@ class Liar(RawPeer):
         else:
             self.give(message, value)
 
-    def _what_is_wanted(self, handler: int, boxed: Any) -> tuple[str, Any]:
-        """At which stage this is, or "", and the honest answer."""
+    def _what_is_requested(self, handler: int, boxed: Any) -> tuple[str, Any]:
+        """Returns the stage, or "", and the correct answer."""
         if handler == Handler.GETROOT:
             return "root", ROOT
         arguments = boxed[1] if boxed[0] == TUPLE else ()
         what = self._named(arguments)
         if handler == Handler.STACKS and "source" in self.lies:
-            return "", KeyError(handler)  # as stock, which is then sent the source
+            return "", KeyError(handler)  # as stock; the client then sends the source
         if handler == Handler.STACKS:
             return "stacks", (2, STACKS)
         if handler == Handler.CALLATTR and arguments[2][1][0].startswith("_pystuck_stacks."):
@@ -174,7 +173,7 @@ class Liar(RawPeer):
         return "getattr" if handler == Handler.GETATTR else "", None
 
     def _named(self, arguments: Any) -> str | None:
-        """Which object of ours the first argument is."""
+        """Returns the object of the server that the first argument refers to."""
         label, value = arguments[0] if arguments else (VALUE, None)
         return self._objects[value[2] - 1000].name if label == LOCAL_REF else None
 
@@ -201,7 +200,7 @@ class Liar(RawPeer):
 
 
 class Server:
-    """Listens, and serves each client with these lies by stage."""
+    """Listens, and serves each client with the lies for each stage."""
 
     def __init__(self, kind: type[Liar] = Liar, **lies: Lie) -> None:
         self.kind, self.lies = kind, lies
@@ -236,23 +235,24 @@ class Server:
             thread.start()
 
     def _serve(self, client: Liar) -> None:
-        with client, contextlib.suppress(Exception):  # such as a probe that is no client of RPyC
+        # for instance of a probe that is not an RPyC client
+        with client, contextlib.suppress(Exception):
             client.sock.settimeout(3 * PATIENCE)
             client.serve()
 
 
 class Done(NamedTuple):
-    """What came of a client."""
+    """The result of a client."""
 
     status: int
     stdout: str
     stderr: str
-    peak: int  # the most memory that it was seen to have, in bytes
+    peak: int  # the most memory that it used, in bytes
 
 
 def most_memory(pid: int) -> int:
-    """The most resident memory that a process has had, in bytes; 0 if it has ended. What wait4 says
-    is no less than what we had when we started it."""
+    """Returns the largest resident memory of a process so far, in bytes; 0 if it has ended. The
+    value of wait4 is at least that of this process when it started the client."""
     with contextlib.suppress(OSError):
         for line in (Path("/proc") / str(pid) / "status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -263,7 +263,7 @@ def most_memory(pid: int) -> int:
 def run_client(
     *arguments: object, stdin: bytes = b"", patience: float = PATIENCE, **environment: str
 ) -> Done:
-    """Runs the client, in so many seconds at most."""
+    """Runs the client, for at most this many seconds."""
     peak, deadline = 0, time.monotonic() + patience
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(
@@ -303,20 +303,20 @@ def reset(liar: Liar, message: Message) -> None:
 
 
 def say_nothing(liar: Liar, message: Message) -> None:
-    """And nothing from now on."""
+    """Sends nothing from now on."""
     while liar.receive():
         pass
 
 
 def read_nothing(liar: Liar, message: Message) -> None:
-    """Asks, without end, and reads no answer."""
+    """Sends requests without end, and reads no answer."""
     ping = liar.request_frame(Handler.PING, (TUPLE, ((VALUE, "x" * 1000),)), seq=7)
     while True:
         liar.sock.sendall(ping * 100)
 
 
 def raw(data: bytes) -> Lie:
-    """Says these bytes, and nothing more."""
+    """Sends these bytes, and nothing more."""
 
     def lie(liar: Liar, message: Message) -> None:
         liar.send(data)
@@ -326,7 +326,7 @@ def raw(data: bytes) -> Lie:
 
 
 def flood(liar: Liar, data: bytes) -> None:
-    """Says these bytes again and again, and reads what comes of it, until the client is gone."""
+    """Sends these bytes again and again, and reads the answers, until the client disconnects."""
 
     def drain() -> None:
         with contextlib.suppress(OSError):
@@ -347,7 +347,7 @@ def without_end(data: bytes) -> Lie:
 
 
 def slowly(liar: Liar, message: Message) -> None:
-    """An answer of a byte now and then, which never comes to its end."""
+    """An answer of a byte now and then, which never ends."""
     liar.send(b"\0\1\0\0\0")
     event = threading.Event()
     while not event.wait(0.05):
@@ -355,7 +355,7 @@ def slowly(liar: Liar, message: Message) -> None:
 
 
 def reply(args: Any) -> Lie:
-    """Replies with what need not be a box."""
+    """Replies with data that need not be a valid box."""
     return lambda liar, message: liar.say(REPLY, message.seq, args)
 
 
@@ -365,12 +365,12 @@ def value(given: Any) -> Lie:
 
 
 def vinegar(args: Any) -> Lie:
-    """Raises what need not be an exception."""
+    """Replies with an exception that need not be valid."""
     return lambda liar, message: liar.say(EXCEPTION, message.seq, args)
 
 
 def in_brine(data: bytes, *, compressed: bool = False) -> Lie:
-    """Replies with this brine, whatever it is."""
+    """Replies with this brine, valid or not."""
 
     def lie(liar: Liar, message: Message) -> None:
         said = payload(liar.envelope, REPLY, brine.dump(message.seq), data)

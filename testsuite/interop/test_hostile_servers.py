@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""pystuck(1) and servers that lie: it ends, or comes back to its prompt, and says why."""
+"""pystuck(1) with servers that lie: it ends, or returns to its prompt, and says why."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ from rpyc.core import brine
 from test_authenticators import needs_tls
 from test_ssl_client import libraries
 
-#: What the client may take where nothing long was said. The sanitizers take more on their own.
+#: The memory that the client may use if nothing long was sent. The sanitizers use more.
 MODEST = (512 if SANITIZED else 24) * MIB
 
 Lying = Callable[..., Server]
@@ -84,7 +84,7 @@ def wrong_seq(liar: Liar, message: Message) -> None:
 
 
 def answer_to_nothing(*kinds: int) -> bytes:
-    """Answers that nobody waits for."""
+    """Sends answers to requests that the client did not make."""
     said = [payload(Envelope.RPYC6, kind, brine.dump(5000), b"\x11\x51\x50") for kind in kinds]
     return b"".join(map(frame, said))
 
@@ -103,7 +103,7 @@ VINEGAR = {
     "a list of attributes": (("m", "E"), ("x",), ((1, 2), "y", None), "t"),
 }
 
-#: What is said in place of any answer.
+#: Data that is sent in place of any answer.
 ANYWHERE: dict[str, Lie] = {
     "hangs up": hang_up,
     "hangs up in the middle": hang_up_in_the_middle,
@@ -138,7 +138,7 @@ ANYWHERE: dict[str, Lie] = {
 
 
 def assert_told(done: Done, *, peak: int = MODEST) -> None:
-    """Checks that the client ended as its manual says, with a sentence, and in little memory."""
+    """Checks that the client ended as its manual says, with a sentence, and with little memory."""
     assert done.status == 1, done
     assert re.match(r"pystuck: .*\w.*\n", done.stderr), done.stderr
     assert len(done.stderr.splitlines()) < 5
@@ -152,7 +152,7 @@ def test_what_is_no_answer_is_told(lying: Lying, stage: str, lie: Lie) -> None:
     figures.add("bad inputs")
     done = run_client("--timeout=0.3", *LEADS_TO[stage], *server.address)
     if stage == "stacks" and lie is ANYWHERE["as an exception, a list of attributes"]:
-        assert "honest" in done.stdout  # as a server that has no STACKS answers
+        assert "honest" in done.stdout  # as a server without STACKS answers
         return
     assert_told(done)
     assert done.stdout == ""
@@ -162,13 +162,13 @@ def test_what_is_no_answer_is_told(lying: Lying, stage: str, lie: Lie) -> None:
 
 
 def netrefs(count: int) -> bytes:
-    """The box of a tuple of that many objects, all others."""
+    """Returns the box of a tuple of this many different objects."""
     head = b"\x11\x52\x15" + count.to_bytes(4, "big")
     each = b"\x11\x54\x12\x08\x0d\x61\x2e\x62\x63\x51\x16\x07%07d"
     return head + b"".join(each % i for i in range(count))
 
 
-#: Said in place of an outcome; the peak is what a limit allows for.
+#: Data that is sent in place of an outcome; the limit permits the peak.
 TOO_MUCH: dict[str, tuple[Callable[[], Lie], int]] = {
     "bytes that inflate": (lambda: raw(frame(zlib_bomb(1 << 30), compressed=1)), 320 * MIB),
     "numbers": (lambda: in_brine(b"\x11\x51\x15\x01\0\0\0" + b"\x50" * 2**24), 900 * MIB),
@@ -199,7 +199,7 @@ def test_a_hundred_megabytes_are_shown_if_one_wants_them(lying: Lying) -> None:
 
 
 @pytest.mark.measures
-@pytest.mark.parametrize("kind", ["objects that nobody asked for", "our functions' attributes"])
+@pytest.mark.parametrize("kind", ["objects that were not requested", "our functions' attributes"])
 def test_a_flood_takes_no_memory(lying: Lying, kind: str) -> None:
     def lie(liar: Liar, message: Message) -> None:
         if kind == "our functions' attributes":
@@ -219,7 +219,7 @@ def test_a_flood_takes_no_memory(lying: Lying, kind: str) -> None:
 
 # ---- The prompt ----------------------------------------------------------------------------------
 
-#: What a terminal is to be sent by libedit and by us alone.
+#: The sequences that libedit and pystuck themselves send to a terminal.
 OWN = re.compile(r"\x1b\[\?2004[hl]|\x1b\[[0-9;]*[CDGJKPHm@]|\x08|\r")
 
 NASTY = "a\x1b[2J\x9b1m\x07\r\x7f\0\u202eb\u2066c\u200f\u2028d\x85"
@@ -228,19 +228,19 @@ HARMFUL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u20
 
 
 class Watched(Prompt):
-    """A prompt that keeps all that its terminal is sent."""
+    """A prompt that keeps everything that is sent to its terminal."""
 
     def __init__(self, server: Server, home: Path, *options: str) -> None:
         self.sent = io.StringIO()
         super().__init__([*options, *server.address], home)
 
     def expect(self, pattern: str) -> str:
-        if self.child.logfile_read is None:  # before anything was read
+        if self.child.logfile_read is None:  # before any output was read
             self.child.logfile_read = self.sent
         return super().expect(pattern)
 
     def leave(self) -> int:
-        """Checks also that the terminal was sent nothing harmful, and is as it was."""
+        """Also checks that the terminal got nothing harmful and is in its first modes."""
         self.type("\x04")
         self.expect_end()
         assert termios.tcgetattr(self.child.child_fd) == fresh_modes()
@@ -256,7 +256,7 @@ class Watched(Prompt):
 
 
 def fresh_modes() -> list[Any]:
-    """The modes that a terminal begins with."""
+    """Returns the modes of a new terminal."""
     ends = pty.openpty()
     try:
         return termios.tcgetattr(ends[1])
@@ -270,7 +270,8 @@ Start = Callable[..., Watched]
 
 @pytest.fixture
 def start(lying: Lying, tmp_path: Path) -> Iterator[Start]:
-    """Starts a server that lies so, and a prompt at it, which can be left in the end."""
+    """Starts a server with these lies, and a prompt that is connected to it. The test ends by
+    leaving the prompt."""
     prompts: list[Watched] = []
 
     def start_it(*options: str, **lies: Lie) -> Watched:
@@ -288,7 +289,7 @@ def start(lying: Lying, tmp_path: Path) -> Iterator[Start]:
 
 
 def honestly_but(then: Callable[[Liar], None]) -> Lie:
-    """The honest outcome of a cell, and then something more."""
+    """Sends the correct outcome of a cell, and then something more."""
 
     def lie(liar: Liar, message: Message) -> None:
         liar.give(message, (True, "'a value'"))
@@ -455,7 +456,7 @@ def test_half_a_message_at_the_prompt_does_not_keep_the_keys(start: Start) -> No
 
 
 def test_calls_within_calls_end(start: Start) -> None:
-    """Each answer of the client's is answered by one more request."""
+    """Each answer of the client is followed by one more request."""
 
     def lie(liar: Liar, message: Message) -> None:
         for _ in range(1000):
@@ -474,7 +475,7 @@ def test_calls_within_calls_end(start: Start) -> None:
 
 
 def everything_asked(liar: Liar) -> Iterator[bytes]:
-    """Requests for what is none of the server's business."""
+    """Sends requests for everything that a server has no right to get."""
     strange = [(REMOTE_REF, ("builtins.object", 1, 1)), (LOCAL_REF, ("builtins.object", 1, 1))]
     ours = [(LOCAL_REF, pack) for pack in liar.functions]
     names = ("__globals__", "__class__", "__dict__", "eval", "open", "environ", "_pystuck", "x\0y")
@@ -511,7 +512,7 @@ def test_nothing_of_the_clients_can_be_reached(lying: Lying) -> None:
 
 
 def test_the_service_of_the_client_has_nothing_in_it(lying: Lying) -> None:
-    """A symmetric server asks for a few names: each is there, and does nothing."""
+    """A symmetric server requests a few names: each exists, and does nothing."""
     answers: dict[str, Message | None] = {}
 
     def lie(liar: Liar, message: Message) -> None:
@@ -534,7 +535,7 @@ def test_the_service_of_the_client_has_nothing_in_it(lying: Lying) -> None:
 
 
 def test_standard_input_is_read_for_cells_alone(lying: Lying) -> None:
-    """What is piped into it is for the cell, and not for whoever starts one."""
+    """Standard input is for the cell, not for a server that starts one."""
     answers: list[Message | None] = []
 
     def lie(liar: Liar, message: Message) -> None:
@@ -549,7 +550,8 @@ def test_standard_input_is_read_for_cells_alone(lying: Lying) -> None:
 
 
 def test_functions_of_a_session_that_did_not_begin_do_nothing(lying: Lying) -> None:
-    """Chains go on without cells; the server still has the functions of those that were to be."""
+    """Chains work without cells; the server still has the functions of the cells that did not
+    start."""
     answers: list[Message | None] = []
 
     def refuse(liar: Liar, message: Message) -> None:
@@ -588,7 +590,7 @@ def half_a_record(sock: ssl.SSLSocket) -> None:
 
 
 def renegotiation(sock: ssl.SSLSocket) -> None:
-    """A HelloRequest that is not sealed."""
+    """A HelloRequest that is not encrypted."""
     os.write(sock.fileno(), b"\x16\x03\x03\x00\x04\x00\x00\x00\x00")
 
 
