@@ -43,23 +43,15 @@ static int serve(struct conn *c, struct serving *s, struct message *m, int64_t h
     return result;
 }
 
-/* Serves one request that another thread read and queued for this one. nested: only if it belongs
- * to a request that this thread is serving. False: there is none. Call with c->lock held; it is
- * released meanwhile. */
-static bool serve_queued(struct conn *c, bool nested)
+/* Serves a request that was queued for this thread. Call with c->lock held; it is released
+ * meanwhile. */
+static void serve_dequeued(struct conn *c, struct queued *q)
 {
-    struct queued *q = NULL;
     struct rpyc_error why = RPYC_ERROR_INIT;
-    struct serving *s;
-    bool full;
+    bool full = serving_is_full(&c->serving);
+    struct serving *s = serving_enter(&c->serving, q->request.sender);
     int result;
 
-    if (!c->closed && c->serving.queued_bytes > 0)
-        q = serving_dequeue_own(&c->serving, nested);
-    if (!q)
-        return false;
-    full = serving_is_full(&c->serving);
-    s = serving_enter(&c->serving, q->request.sender);
     pthread_mutex_unlock(&c->lock);
     if (s)
         result = serve(c, s, &q->request, q->handler, &why);
@@ -69,7 +61,21 @@ static bool serve_queued(struct conn *c, bool nested)
     if (result < 0)
         conn_close(c, &why);
     pthread_mutex_lock(&c->lock);
-    return true;
+}
+
+/* Serves one request that another thread read and queued for this one. nested: only if it belongs
+ * to a request that this thread is serving. False: there is none. Call with c->lock held; it is
+ * released meanwhile. */
+static bool serve_queued(struct conn *c, bool nested)
+{
+    struct queued *q;
+
+    if (c->closed || c->serving.queued_bytes == 0)
+        return false;
+    q = serving_dequeue_own(&c->serving, nested);
+    if (q)
+        serve_dequeued(c, q);
+    return q != NULL;
 }
 
 /* ---- The read role -------------------------------------------------------------------------- */
@@ -140,10 +146,10 @@ static void pass_on(struct conn *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* Reads one message and handles it. Call with the read role, which is released in any case. -1: the
- * wait ended before a message arrived (RPYC_ETIMEOUT, RPYC_EINTERRUPT). Any other error closes the
- * connection, and the result is 0. */
-static int read_and_handle(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+/* Reads one message and handles it. Call with the read role, which is released in any case.
+ * RPYC_ETIMEOUT, RPYC_EINTERRUPT: the wait ended before a message arrived. Any other error closes
+ * the connection, and the result is RPYC_OK. */
+static enum rpyc_errcode read_and_handle(struct conn *c, deadline_t deadline)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
     struct message m = {0};
@@ -151,7 +157,7 @@ static int read_and_handle(struct conn *c, deadline_t deadline, struct rpyc_erro
 
     if (result < 0 && conn_may_retry(&why)) {
         pass_on(c);
-        return error_set(err, why.code, "%s", why.text);
+        return why.code;
     }
     if (result == 0) {
         pthread_mutex_lock(&c->lock);
@@ -161,7 +167,7 @@ static int read_and_handle(struct conn *c, deadline_t deadline, struct rpyc_erro
     }
     if (result == 0 && m.kind != MESSAGE_REQUEST) {
         deliver(c, &m);
-        return 0;
+        return RPYC_OK;
     }
     if (result == 0)
         result = handle_request(c, &m, &why);
@@ -170,24 +176,23 @@ static int read_and_handle(struct conn *c, deadline_t deadline, struct rpyc_erro
     message_free(&m);
     if (result < 0)
         conn_close(c, &why);
-    return 0;
+    return RPYC_OK;
 }
 
 /* Takes the read role and reads one message. Call with c->lock held; it is released meanwhile. */
 static int take_role_and_read(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
-    struct rpyc_error why = RPYC_ERROR_INIT;
-    bool by_signal, stop;
+    enum rpyc_errcode ended;
+    bool stop;
 
     c->reading = true;
     pthread_mutex_unlock(&c->lock);
-    read_and_handle(c, deadline, &why);
-    by_signal = conn_may_retry(&why);
-    stop = conn_interrupted(c, by_signal);
+    ended = read_and_handle(c, deadline);
+    stop = conn_interrupted(c, ended != RPYC_OK);
     pthread_mutex_lock(&c->lock);
     if (stop)
         return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
-    if (why.code == RPYC_ETIMEOUT)
+    if (ended == RPYC_ETIMEOUT)
         return error_set(err, RPYC_ETIMEOUT, "no answer in time");
     return 0;
 }
