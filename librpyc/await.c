@@ -151,10 +151,12 @@ static void pass_on(struct conn *c)
  * the connection, and the result is RPYC_OK. */
 static enum rpyc_errcode read_and_handle(struct conn *c, deadline_t deadline)
 {
-    struct rpyc_error why = RPYC_ERROR_INIT;
+    struct rpyc_error why;
     struct message m = {0};
-    int result = conn_receive(c, &m, deadline, &why);
+    int result;
 
+    error_init(&why);
+    result = conn_receive(c, &m, deadline, &why);
     if (result < 0 && conn_may_retry(&why)) {
         pass_on(c);
         return why.code;

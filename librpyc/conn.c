@@ -268,9 +268,12 @@ static bool checks_signals(const struct conn *c)
 
 deadline_t conn_next_check(const struct conn *c, deadline_t deadline, bool cancellable)
 {
-    deadline_t soon = deadline_in(SIGNAL_CHECK_MS);
+    deadline_t soon;
 
-    return (cancellable || checks_signals(c)) && soon < deadline ? soon : deadline;
+    if (!cancellable && !checks_signals(c))
+        return deadline;
+    soon = deadline_in(SIGNAL_CHECK_MS);
+    return soon < deadline ? soon : deadline;
 }
 
 /* Waits for c->changed until the deadline. Call with c->lock held. */

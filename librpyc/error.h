@@ -19,6 +19,15 @@ struct rpyc_exception {
     rpyc_value *attributes; /* a tuple of (name, value) tuples */
 };
 
+/* Makes err empty, like RPYC_ERROR_INIT, without filling all of its text with zeros. */
+static inline void error_init(struct rpyc_error *err)
+{
+    err->code = RPYC_OK;
+    err->sys_errno = 0;
+    err->text[0] = '\0';
+    err->remote = NULL;
+}
+
 /* Fills err (NULL is allowed) with a code and a printf text. Returns -1, so that a caller can write
  * `return error_set(...)`. */
 int error_set(struct rpyc_error *err, enum rpyc_errcode code, const char *format, ...)

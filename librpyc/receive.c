@@ -111,11 +111,12 @@ static int receive(struct conn *c, deadline_t deadline, struct rpyc_error *err)
     deadline_t rest_due = frame_pending(&c->reader) ? c->rest_due : DEADLINE_NEVER;
     deadline_t until = earlier(rest_due, deadline);
     bool in_turn = atomic_load(&c->turn.has);
-    struct rpyc_error why = RPYC_ERROR_INIT;
+    struct rpyc_error why;
     uint8_t *room;
     ssize_t got;
     size_t n;
 
+    error_init(&why);
     room = frame_room(&c->reader, &n);
     if (!room)
         return error_nomem(err);

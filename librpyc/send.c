@@ -173,11 +173,12 @@ static size_t end_of_send(const struct conn *c, const struct buffer *frames, siz
 static int transmit(struct conn *c, const struct buffer *frames, deadline_t deadline,
                     struct rpyc_error *err)
 {
-    struct rpyc_error why = RPYC_ERROR_INIT;
     deadline_t last = conn_stalled_at(c, deadline);
+    struct rpyc_error why;
     size_t sent = 0, end = 0;
     ssize_t n;
 
+    error_init(&why);
     while (sent < frames->len) {
         end = end_of_send(c, frames, sent, end);
         n = stream_send_some(&c->stream, frames->data + sent, end - sent,
