@@ -454,7 +454,7 @@ enum options_action options_parse(struct options *out, int argc, char **argv)
 {
     static char name[] = "pystuck";
     struct given given = {0};
-    static struct rpyc_dialect found;
+    static struct rpyc_envelope found;
     enum options_action action;
 
     /* getopt_long() begins its messages with argv[0]. */

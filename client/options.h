@@ -31,16 +31,16 @@ struct options {
     struct rpyc_tls tls;  /* the options of TLS, if ssl is true */
     const char **code;    /* the arguments of -c, in order */
     size_t code_count;
-    const char *when;           /* the argument of --color, or NULL */
-    const char *timeout;        /* the argument of --timeout, or NULL */
-    const char *version;        /* the argument of --rpyc, or NULL */
-    struct rpyc_dialect *found; /* the version of rpyc that connect_server() detected; used again
-                                 * for later connections */
-    struct rpyc_dialect rpyc;   /* the version of --rpyc; AUTO: detect it */
-    int timeout_ms;             /* --timeout in ms, or 0 */
-    int pid;                    /* --pid, or 0 */
-    enum choice stacks;         /* print the stacks */
-    enum choice color;          /* print in colours */
+    const char *when;            /* the argument of --color, or NULL */
+    const char *timeout;         /* the argument of --timeout, or NULL */
+    const char *version;         /* the argument of --rpyc, or NULL */
+    struct rpyc_envelope *found; /* the version of rpyc that connect_server() detected; used again
+                                  * for later connections */
+    struct rpyc_envelope rpyc;   /* the version of --rpyc; AUTO: detect it */
+    int timeout_ms;              /* --timeout in ms, or 0 */
+    int pid;                     /* --pid, or 0 */
+    enum choice stacks;          /* print the stacks */
+    enum choice color;           /* print in colours */
     enum stacks_format format;
     bool somewhere; /* the user gave an address or a process */
     bool ssl;       /* use TLS */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Requests without waiting for the reply; rpyc.h says what each function does.
+ * Requests without waiting for the reply. rpyc.h describes each function.
  */
 #include "request.h"
 
@@ -11,7 +11,7 @@ struct rpyc_pending {
     struct pending *p;
 };
 
-/* Sends a request that is written, and keeps it for later. */
+/* Sends a complete request. *out: for rpyc_pending_wait. */
 static int start(struct request *r, rpyc_pending **out)
 {
     rpyc_pending *pending = calloc(1, sizeof(*pending));

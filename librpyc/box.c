@@ -16,7 +16,7 @@ rpyc_value *box_find_local(rpyc_conn *conn, const struct id_pack *pack, struct r
         rpyc_ref(v);
     pthread_mutex_unlock(&conn->lock);
     if (!v)
-        error_set(err, RPYC_EPROTOCOL, "a reference to an object that we do not have");
+        error_set(err, RPYC_EPROTOCOL, "the peer named an object that it does not hold");
     return v;
 }
 
@@ -82,11 +82,12 @@ rpyc_value *box_read_value(rpyc_conn *conn, struct brine_reader *r, struct rpyc_
 int box_check_value(const rpyc_conn *conn, const rpyc_value *v, struct rpyc_error *err)
 {
     if (v->type == RPYC_NETREF && v->ref.conn != conn)
-        return error_set(err, RPYC_EINVAL, "a netref of another connection as an argument");
+        return error_set(err, RPYC_EINVAL, "an argument is a netref of another connection");
     if (!value_is_container(v))
         return 0;
     if (v->type != RPYC_TUPLE && !value_is_plain(v))
-        return error_set(err, RPYC_EINVAL, "a frozenset or slice with a reference in it");
+        return error_set(err, RPYC_EINVAL,
+                         "a frozenset or slice contains a netref or a local object");
     for (size_t i = 0; i < v->count; i++) {
         if (box_check_value(conn, v->items[i], err) < 0)
             return -1;

@@ -10,7 +10,7 @@ enum tag {
     TAG_NOTIMPLEMENTED = 0x05,
     TAG_ELLIPSIS = 0x06,
     TAG_STR = 0x08,
-    TAG_LONG = 0x09, /* from Python 2 peers: a tagged int follows */
+    TAG_LONG = 0x09, /* sent by Python 2 peers; an int with its own tag follows */
     TAG_BYTES1 = 0x0a,
     TAG_BYTES4 = 0x0d,
     TAG_BYTES_L1 = 0x0e,
@@ -25,7 +25,7 @@ enum tag {
     TAG_SLICE = 0x19,
     TAG_FROZENSET = 0x1a,
     TAG_COMPLEX = 0x1b,
-    TAG_IMMEDIATE_FIRST = 0x20, /* one byte an int: the tag less 0x50 */
+    TAG_IMMEDIATE_FIRST = 0x20, /* an int in one byte: the tag minus 0x50 */
     TAG_IMMEDIATE_LAST = 0xef
 };
 
@@ -55,7 +55,7 @@ void brine_put_ellipsis(struct buffer *b)
     buffer_put_u8(b, TAG_ELLIPSIS);
 }
 
-/* The head of something that has a length: one tag for lengths below 256, another above. */
+/* Appends a tag and a length: tag_l1 and one byte for lengths below 256, else tag_l4 and four. */
 static void put_length(struct buffer *b, enum tag tag_l1, enum tag tag_l4, size_t len)
 {
     if (len > UINT32_MAX) {
@@ -77,7 +77,7 @@ void brine_put_digits(struct buffer *b, const char *digits, size_t len)
     buffer_put(b, digits, len);
 }
 
-/* A number in decimal. snprintf() takes several times as long, and every message has one. */
+/* Writes a number in decimal. Every message has one, and snprintf() is several times slower. */
 static void put_decimal(struct buffer *b, uint64_t magnitude, bool negative)
 {
     char digits[24], *p = digits + sizeof(digits);
@@ -220,20 +220,20 @@ bool brine_at_end(const struct brine_reader *r)
 int brine_error(const struct brine_reader *r, struct rpyc_error *err)
 {
     if (r->failed == RPYC_OK)
-        return error_set(err, RPYC_EPROTOCOL, "bad brine: bytes behind the value");
+        return error_set(err, RPYC_EPROTOCOL, "bad brine: bytes after the value");
     if (r->failed == RPYC_ELIMIT)
         return error_set(err, RPYC_ELIMIT, "a message cannot be taken: %s (%zu)", r->problem,
                          r->limit);
     return error_set(err, r->failed, "bad brine: %s", r->problem);
 }
 
-/* Takes n bytes of the input. */
+/* Returns the next n bytes of the input; NULL if there are fewer. */
 static const uint8_t *take(struct brine_reader *r, size_t n)
 {
     const uint8_t *p = r->pos;
 
     if ((size_t)(r->end - p) < n) {
-        brine_fail(r, "it ends in the middle of a value");
+        brine_fail(r, "the data ends inside a value");
         return NULL;
     }
     r->pos = p + n;
@@ -267,7 +267,7 @@ static double load_double(const uint8_t *p)
     return value;
 }
 
-/* Bytes, given their tag. */
+/* Reads a bytes, after its tag. */
 static bool take_bytes(struct brine_reader *r, size_t tag, struct brine_item *item)
 {
     size_t len;
@@ -300,7 +300,7 @@ static bool take_str(struct brine_reader *r, struct brine_item *item)
     return true;
 }
 
-/* Opens a container, given the tag of its tuple. */
+/* Starts a container, after the tag of its tuple. */
 static bool take_tuple(struct brine_reader *r, size_t tag, enum brine_type type,
                        struct brine_item *item)
 {
@@ -319,7 +319,7 @@ static bool take_tuple(struct brine_reader *r, size_t tag, enum brine_type type,
     } else
         return brine_fail(r, "a frozenset or slice that is not made of a tuple");
     if (r->owed + count > (size_t)(r->end - r->pos))
-        return brine_fail(r, "more items than there are bytes for them");
+        return brine_fail(r, "it has more items than bytes");
     if (type == BRINE_SLICE && count != 3)
         return brine_fail(r, "a slice that does not have three parts");
     if (count > 0) {
@@ -343,7 +343,7 @@ static bool take_wrapped_tuple(struct brine_reader *r, enum brine_type type,
     return take_u8(r, &tag) && take_tuple(r, tag, type, item);
 }
 
-/* ASCII digits with an optional sign. Whatever fits an int64_t becomes one. */
+/* Reads ASCII digits with an optional sign: an INT if the number fits an int64_t, else a BIGINT. */
 static bool parse_digits(struct brine_reader *r, const uint8_t *text, size_t len,
                          struct brine_item *item)
 {
@@ -360,7 +360,7 @@ static bool parse_digits(struct brine_reader *r, const uint8_t *text, size_t len
         int digit = text[i] - '0';
 
         if (digit < 0 || digit > 9)
-            return brine_fail(r, "an int with something else than digits");
+            return brine_fail(r, "an int with characters other than digits");
         if (negative)
             digit = -digit;
         fits = fits && !__builtin_mul_overflow(value, 10, &value) &&
@@ -461,7 +461,7 @@ static bool take_value(struct brine_reader *r, struct brine_item *item)
     }
 }
 
-/* Leaves the containers whose last item was just taken. */
+/* Ends the containers whose last item was read. */
 static void close_finished(struct brine_reader *r)
 {
     while (r->depth > 0 && r->open[r->depth - 1] == 0)
@@ -473,7 +473,7 @@ bool brine_next(struct brine_reader *r, struct brine_item *item)
     if (r->failed != RPYC_OK)
         return false;
     if (r->depth == 0)
-        return brine_fail(r, "it ends too early");
+        return brine_fail(r, "the data ends too early");
     r->open[r->depth - 1]--;
     r->owed--;
     r->taken++;
@@ -510,7 +510,7 @@ bool brine_expect_tuple(struct brine_reader *r, size_t count)
     if (!brine_next(r, &item))
         return false;
     if (item.type != BRINE_TUPLE || item.count != count)
-        return brine_fail(r, "a tuple of another length, or none, where the protocol has one");
+        return brine_fail(r, "expected a tuple of another length");
     return true;
 }
 
@@ -521,13 +521,13 @@ bool brine_expect_int(struct brine_reader *r, int64_t *value)
     if (!brine_next(r, &item))
         return false;
     if (item.type != BRINE_INT)
-        return brine_fail(r, "something else where the protocol has a small int");
+        return brine_fail(r, "expected a small int");
     *value = item.integer;
     return true;
 }
 
-/* The length of the character at p, of which n > 0 bytes are there; 0 if it is none. Table 3-7 of
- * the Unicode standard. */
+/* Returns the length of the UTF-8 character at p, where n > 0 bytes are left; 0 if it is invalid.
+ * See table 3-7 of the Unicode standard. */
 static size_t utf8_length(const uint8_t *p, size_t n)
 {
     uint8_t low = 0x80, high = 0xbf;

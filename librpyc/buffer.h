@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A growing byte buffer. Its error is sticky: once memory ran out, every further put does nothing
- * and `failed` stays set, so that a caller writes ten puts and checks once.
+ * A growing byte buffer. If there is no memory, it sets `failed`, and all later puts do nothing. So
+ * a caller may put many times and check once.
  */
 #ifndef RPYC_BUFFER_H
 #define RPYC_BUFFER_H
@@ -22,15 +22,15 @@ struct buffer {
 
 void buffer_free(struct buffer *b);
 
-/* Forgets the content and the error. Keeps up to BUFFER_KEEP bytes of memory for the next use. */
+/* Removes the content and the error. Keeps up to BUFFER_KEEP bytes of memory for the next use. */
 void buffer_clear(struct buffer *b);
 #define BUFFER_KEEP ((size_t)256 * 1024)
 
-/* Makes room for n more bytes behind the content, which does not grow. False if there is no memory.
- */
+/* Allocates room for n more bytes after the content. Returns false if there is no memory. */
 bool buffer_reserve(struct buffer *b, size_t n);
 
-/* Grows the content by n > 0 bytes that the caller has to fill; NULL if there is no memory. */
+/* Adds n > 0 bytes to the content. Returns them for the caller to fill; NULL if there is no memory.
+ */
 static inline uint8_t *buffer_extend(struct buffer *b, size_t n)
 {
     uint8_t *end;
@@ -60,15 +60,15 @@ static inline void buffer_put_u8(struct buffer *b, uint8_t byte)
         *end = byte;
 }
 
-/* Big-endian, as everything on the wire. */
+/* Append an integer in big-endian byte order, as used on the wire. */
 void buffer_put_u32(struct buffer *b, uint32_t n);
 void buffer_put_u64(struct buffer *b, uint64_t n);
 
-/* Cuts the content back to its first len bytes and clears the error: what was written behind them
- * is given up. len must not be more than the content has. */
+/* Truncates the content to its first len bytes and clears the error. len must not exceed the length
+ * of the content. */
 void buffer_truncate(struct buffer *b, size_t len);
 
-/* Reading the same from a plain pointer. */
+/* Read or write an integer in big-endian byte order. */
 static inline uint32_t load_u32(const uint8_t *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];

@@ -64,8 +64,7 @@ int rpyc_namespace(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err)
     return rpyc_getattr(conn->root, "namespace", out, err);
 }
 
-/* Whether find_spec, from importlib.util, finds a module. It imports the parents of one with dots.
- */
+/* Sets *out to true if importlib.util.find_spec finds a module. Imports its parent packages. */
 static int find_spec(rpyc_conn *conn, const char *name, bool *out, struct rpyc_error *err)
 {
     AUTO_VALUE *util = NULL;
@@ -85,7 +84,7 @@ int rpyc_has_module(rpyc_conn *conn, const char *name, bool *out, struct rpyc_er
     *out = false;
     if (find_spec(conn, name, out, &why) == 0)
         return 0;
-    if (rpyc_error_is(&why, "ModuleNotFoundError")) { /* a parent of it is not there */
+    if (rpyc_error_is(&why, "ModuleNotFoundError")) { /* a parent package does not exist */
         rpyc_error_clear(&why);
         return 0;
     }

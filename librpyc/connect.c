@@ -413,7 +413,7 @@ static int find_out(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
     rpyc_error_clear(err);
     learnt_way = a->learnt;
     if (a->options->remembered)
-        *a->options->remembered = (struct rpyc_dialect){learnt_way.generation, learnt_way.bound};
+        *a->options->remembered = (struct rpyc_envelope){learnt_way.generation, learnt_way.bound};
     if (find(out, a, learnt_way, false, err) == 0)
         return 0;
     a->learnt = learnt_way;
@@ -425,7 +425,7 @@ static int find_out(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
 /* In the way that was remembered; if another server has taken its place since, finds out anew. */
 static int find_remembered(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
 {
-    const struct rpyc_dialect *known = a->options->remembered;
+    const struct rpyc_envelope *known = a->options->remembered;
     struct envelope way = {known->generation, known->bind_threads};
 
     if (find(out, a, way, true, err) == 0)
@@ -438,7 +438,7 @@ static int find_remembered(rpyc_conn **out, struct attempt *a, struct rpyc_error
 
 static int try_all(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
 {
-    struct rpyc_dialect *remembered = a->options->remembered;
+    struct rpyc_envelope *remembered = a->options->remembered;
     struct envelope given = {a->options->generation, a->options->bind_threads};
     int result;
 
@@ -449,7 +449,7 @@ static int try_all(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
     else
         result = find_out(out, a, err);
     if (result == 0 && remembered)
-        *remembered = rpyc_conn_dialect(*out);
+        *remembered = rpyc_conn_envelope(*out);
     return result;
 }
 

@@ -29,7 +29,8 @@ void describe_put_int(struct buffer *out, int64_t n)
     describe_put(out, text);
 }
 
-/* Appends one byte of a quoted text: escaped unless it is printable, or part of a character. */
+/* Appends one byte of a quoted text. Escapes it unless it is printable or part of a UTF-8
+ * character. */
 static void put_quoted_byte(struct buffer *out, uint8_t byte, char quote, bool is_ascii)
 {
     char text[8];
@@ -63,8 +64,8 @@ static void put_quoted(struct buffer *out, const char *data, size_t len, bool is
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
-/* The fewest digits that give the number again: how many, and the exponent of ten behind the first
- * one. The decimal point may be any character, which depends on the locale. */
+/* Finds the fewest digits that strtod converts back to d. Returns how many there are; *exponent:
+ * the decimal exponent of the first digit. The decimal point depends on the locale. */
 static int shortest_digits(double d, char digits[20], int *exponent)
 {
     char text[40];
@@ -80,7 +81,7 @@ static int shortest_digits(double d, char digits[20], int *exponent)
     return n;
 }
 
-/* Appends digits with a point behind `point` of them, filled up with zeros. */
+/* Appends digits, with a point after the first `point` of them. Fills missing places with zeros. */
 static void put_fixed(struct buffer *out, const char *digits, int n, int point)
 {
     if (point <= 0)
@@ -96,7 +97,7 @@ static void put_fixed(struct buffer *out, const char *digits, int n, int point)
         describe_put(out, ".0");
 }
 
-/* Appends repr() of a float; within a complex number an integral one has no point. */
+/* Appends repr(d). is_part: d is a part of a complex, which has no point if it is an integer. */
 static void put_float(struct buffer *out, double d, bool is_part)
 {
     char digits[20], text[16];
@@ -159,7 +160,7 @@ static void put_container(struct buffer *out, const rpyc_value *v)
     describe_put(out, v->type == RPYC_FROZENSET && v->count > 0 ? "})" : ")");
 }
 
-/* What stays in its process has no text here but its class. */
+/* Appends the class of an object whose repr would need a request. */
 static void put_reference(struct buffer *out, const rpyc_value *v)
 {
     describe_put(out, "<");

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Makes a text one line, and cuts off a character that did not fit whole. */
+/* Replaces control characters by blanks, and removes an incomplete UTF-8 character at the end. */
 static void tidy(char *text, size_t size)
 {
     size_t len = strlen(text), start = len;
@@ -85,4 +85,10 @@ void rpyc_error_clear(struct rpyc_error *err)
     if (err->remote)
         err->remote->free(err->remote);
     *err = (struct rpyc_error)RPYC_ERROR_INIT;
+}
+
+bool rpyc_error_is_fatal(const struct rpyc_error *err)
+{
+    return err->code == RPYC_ESYSTEM || err->code == RPYC_ECLOSED || err->code == RPYC_EPROTOCOL ||
+           err->code == RPYC_ETLS;
 }

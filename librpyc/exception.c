@@ -130,7 +130,7 @@ int exception_raise(struct brine_reader *r, struct rpyc_error *err)
     if (!exc->attributes)
         return -1;
     exception_describe(&text, exc);
-    if (text.failed) /* the class alone needs no memory */
+    if (text.failed) /* no memory: report the class only */
         return error_remote(err, take(&exc), "%.*s", (int)v.name.len, v.name.data);
     return error_remote(err, take(&exc), "%.*s", (int)text.len, (char *)text.data);
 }
@@ -178,7 +178,7 @@ static bool is_builtin(const struct rpyc_exception *exc, const char *name)
     return strcmp(exc->module, "builtins") == 0 && strcmp(exc->name, name) == 0;
 }
 
-/* What BaseException.__str__ gives. */
+/* Appends what BaseException.__str__ returns. */
 static void put_arguments(struct buffer *out, const struct rpyc_exception *exc)
 {
     size_t count = rpyc_length(exc->args);
@@ -189,7 +189,8 @@ static void put_arguments(struct buffer *out, const struct rpyc_exception *exc)
         describe_repr(out, exc->args);
 }
 
-/* msg (file, line N): text */
+/* Appends "invalid syntax (file.py, line 3): text". Returns false, as do the next functions, if the
+ * exception has another class or form. */
 static bool put_syntax_error(struct buffer *out, const struct rpyc_exception *exc)
 {
     const rpyc_value *where = argument(exc, 1), *file, *line, *text;
@@ -230,7 +231,7 @@ static bool put_syntax_error(struct buffer *out, const struct rpyc_exception *ex
     return true;
 }
 
-/* [Errno 2] No such file or directory: 'a' -> 'b' */
+/* Appends "[Errno 2] No such file or directory: 'a' -> 'b'". */
 static bool put_os_error(struct buffer *out, const struct rpyc_exception *exc)
 {
     const rpyc_value *number = rpyc_exception_attribute(exc, "errno");
@@ -257,7 +258,7 @@ static bool put_os_error(struct buffer *out, const struct rpyc_exception *exc)
     return true;
 }
 
-/* The code point that is the i-th one of a text in UTF-8; 0 if it has less. */
+/* Returns the i-th code point of a str; 0 beyond the end. */
 static uint32_t code_point(const rpyc_value *text, int64_t i)
 {
     const uint8_t *p = (const uint8_t *)text->data, *end = p + text->len;
@@ -274,7 +275,7 @@ static uint32_t code_point(const rpyc_value *text, int64_t i)
     return c;
 }
 
-/* The byte or the character that a codec stumbled over. */
+/* Appends the byte or the character at which a codec failed. */
 static void put_culprit(struct buffer *out, const rpyc_value *object, int64_t at)
 {
     char text[24];
@@ -294,7 +295,7 @@ static void put_culprit(struct buffer *out, const rpyc_value *object, int64_t at
     describe_put(out, text);
 }
 
-/* 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte */
+/* Appends "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte". */
 static bool put_unicode_error(struct buffer *out, const struct rpyc_exception *exc)
 {
     bool decodes = is_builtin(exc, "UnicodeDecodeError");
@@ -333,7 +334,7 @@ static bool put_key_error(struct buffer *out, const struct rpyc_exception *exc)
     return true;
 }
 
-/* Whether a line of a traceback says "module.Name: text"; *text is what follows the colon. */
+/* True if a line of a traceback is "module.Name: text". Sets *text to the part after the colon. */
 static bool names_class(const char *line, const char *name, const char **text)
 {
     size_t len = strcspn(line, ": \n"), n = strlen(name);
@@ -345,8 +346,8 @@ static bool names_class(const char *line, const char *name, const char **text)
     return true;
 }
 
-/* What Python itself says at the end of the traceback: only there is what a class of its own makes
- * of its arguments. Of a group, what it says before it shows what is in it. */
+/* Appends the last line of the traceback, which has the result of the class's own __str__; of an
+ * exception group the line before the exceptions in the group. */
 static bool put_from_traceback(struct buffer *out, const struct rpyc_exception *exc)
 {
     bool is_group = strstr(exc->name, "Group") != NULL;

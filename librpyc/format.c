@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DEPTH_MAX 50 /* brackets in brackets */
+#define DEPTH_MAX 50 /* of nested brackets */
 
 struct parser {
     const char *pos;
@@ -14,7 +14,7 @@ struct parser {
     struct rpyc_error *err;
 };
 
-/* Values that are being collected. */
+/* The items of a container that is being read. */
 struct list {
     rpyc_value **items;
     size_t count, room;
@@ -27,7 +27,7 @@ static void free_list(struct list *list)
     free(list->items);
 }
 
-/* Takes v, also when it fails; NULL is a failure before. */
+/* Appends v. Takes the reference, also at failure. v NULL: the caller has failed to create it. */
 static int append(struct list *list, rpyc_value *v, struct rpyc_error *err)
 {
     size_t room = list->room ? list->room * 2 : 8;
@@ -48,7 +48,7 @@ static int append(struct list *list, rpyc_value *v, struct rpyc_error *err)
     return 0;
 }
 
-/* A container of what is in the list, which is empty afterwards. */
+/* Creates a container of the items in the list. The list is empty afterwards. */
 static rpyc_value *wrap(enum rpyc_type type, struct list *list, struct rpyc_error *err)
 {
     size_t count = list->count;
@@ -95,7 +95,7 @@ static rpyc_value *make_int(struct parser *p, int64_t n)
     return v;
 }
 
-/* An int from digits, in brine's own way: what fits an int64_t becomes one. */
+/* Creates an int from its decimal digits, by reading them from brine. */
 static rpyc_value *make_digits(struct parser *p, const char *digits)
 {
     struct buffer brine = BUFFER_INIT;
@@ -157,11 +157,11 @@ static rpyc_value *make_object(struct parser *p, rpyc_value *v)
 {
     if (v)
         return rpyc_ref(v);
-    error_set(p->err, RPYC_EINVAL, "NULL for an 'O' in a format");
+    error_set(p->err, RPYC_EINVAL, "format 'O': the value is NULL");
     return NULL;
 }
 
-/* What one letter stands for, with its C arguments. */
+/* Creates the value for one letter from its C arguments. */
 static rpyc_value *make_value(struct parser *p, char letter)
 {
     const void *data;
@@ -200,7 +200,7 @@ static rpyc_value *make_value(struct parser *p, char letter)
     case 'O':
         return make_object(p, va_arg(*p->ap, rpyc_value *));
     default:
-        error_set(p->err, RPYC_EINVAL, "no argument format '%c'", letter);
+        error_set(p->err, RPYC_EINVAL, "unknown format letter '%c'", letter);
         return NULL;
     }
 }
@@ -214,18 +214,18 @@ static void skip_blanks(struct parser *p)
 
 static rpyc_value *parse_item(struct parser *p);
 
-/* The items up to a closing bracket. */
+/* Reads the items up to the closing bracket. */
 static rpyc_value *parse_container(struct parser *p, enum rpyc_type type, char closing)
 {
     _cleanup_(free_list) struct list list = {0};
 
     if (++p->depth > DEPTH_MAX) {
-        error_set(p->err, RPYC_EINVAL, "a format that is nested too deep");
+        error_set(p->err, RPYC_EINVAL, "the format is nested too deeply");
         return NULL;
     }
     for (skip_blanks(p); *p->pos != closing; skip_blanks(p)) {
         if (*p->pos == '\0') {
-            error_set(p->err, RPYC_EINVAL, "a format without its '%c'", closing);
+            error_set(p->err, RPYC_EINVAL, "the format lacks a closing '%c'", closing);
             return NULL;
         }
         if (append(&list, parse_item(p), p->err) < 0)
@@ -234,13 +234,13 @@ static rpyc_value *parse_container(struct parser *p, enum rpyc_type type, char c
     p->pos++;
     p->depth--;
     if (type == RPYC_SLICE && list.count != 3) {
-        error_set(p->err, RPYC_EINVAL, "a slice has three parts in a format");
+        error_set(p->err, RPYC_EINVAL, "a slice in a format must have three items");
         return NULL;
     }
     return wrap(type, &list, p->err);
 }
 
-/* One letter or one bracket with all that is in it. */
+/* Reads one letter, or one bracket with its items. */
 static rpyc_value *parse_item(struct parser *p)
 {
     char letter = *p->pos++;
@@ -294,7 +294,7 @@ int rpyc_pack(rpyc_value **out, rpyc_value *const *items, size_t count, struct r
 
 /* ---- Arguments of a call --------------------------------------------------------------------- */
 
-/* The length of a keyword's name, which ends at a '='; 0 where there is none. */
+/* Returns the length of the name before a '='; 0 if there is no keyword here. */
 static size_t keyword_length(const char *format)
 {
     size_t n = 0;
@@ -304,7 +304,7 @@ static size_t keyword_length(const char *format)
     return format[n] == '=' ? n : 0;
 }
 
-/* name=item, as a pair. */
+/* Reads "name=item". Returns a tuple (name, value). */
 static rpyc_value *parse_keyword(struct parser *p, size_t length)
 {
     rpyc_value *pair[2];
@@ -321,7 +321,7 @@ static rpyc_value *parse_keyword(struct parser *p, size_t length)
     return value_container(RPYC_TUPLE, pair, 2, p->err);
 }
 
-/* Appends the items of a tuple: for "*" positional arguments, for "**" pairs. */
+/* Appends the items of a tuple: positional arguments, or (name, value) tuples if pairs is true. */
 static int append_items(struct parser *p, struct list *list, bool pairs)
 {
     const rpyc_value *tuple = va_arg(*p->ap, rpyc_value *);
@@ -329,25 +329,25 @@ static int append_items(struct parser *p, struct list *list, bool pairs)
     size_t i;
 
     if (rpyc_type_of(tuple) != RPYC_TUPLE)
-        return error_set(p->err, RPYC_EINVAL, "a '*' in a format is for a tuple");
+        return error_set(p->err, RPYC_EINVAL, "format '*' needs a tuple");
     for (i = 0; i < rpyc_length(tuple); i++) {
         item = rpyc_item(tuple, i);
         if (pairs && (rpyc_length(item) != 2 || rpyc_type_of(rpyc_item(item, 0)) != RPYC_STR))
-            return error_set(p->err, RPYC_EINVAL, "a '**' in a format is for (name, value) pairs");
+            return error_set(p->err, RPYC_EINVAL, "format '**' needs (name, value) tuples");
         if (append(list, rpyc_ref(item), p->err) < 0)
             return -1;
     }
     return 0;
 }
 
-/* "*" or "**", with its tuple. */
+/* Reads "*" or "**", which takes a tuple. */
 static int parse_unpacking(struct parser *p, struct list *args, struct list *kwargs)
 {
     bool pairs = p->pos[1] == '*';
 
     p->pos += pairs ? 2 : 1;
     if (!pairs && kwargs->count > 0)
-        return error_set(p->err, RPYC_EINVAL, "a positional argument behind a keyword");
+        return error_set(p->err, RPYC_EINVAL, "a positional argument follows a keyword argument");
     return append_items(p, pairs ? kwargs : args, pairs);
 }
 
@@ -363,7 +363,8 @@ static int parse_arguments(struct parser *p, struct list *args, struct list *kwa
         }
         length = keyword_length(p->pos);
         if (length == 0 && kwargs->count > 0)
-            return error_set(p->err, RPYC_EINVAL, "a positional argument behind a keyword");
+            return error_set(p->err, RPYC_EINVAL,
+                             "a positional argument follows a keyword argument");
         if (length > 0 && append(kwargs, parse_keyword(p, length), p->err) < 0)
             return -1;
         if (length == 0 && append(args, parse_item(p), p->err) < 0)

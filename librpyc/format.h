@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Values from a format string and C arguments; the letters are in rpyc.h.
+ * Creates values from a format string and C arguments. rpyc.h describes the letters.
  */
 #ifndef RPYC_FORMAT_H
 #define RPYC_FORMAT_H
@@ -9,8 +9,8 @@
 
 #include "value.h"
 
-/* The arguments of a call: *args gets a tuple, *kwargs a tuple of (name, value), both new
- * references. */
+/* Creates the arguments of a call: in *args a tuple, in *kwargs a tuple of (name, value) tuples.
+ * Both are new references. format may be NULL. */
 int format_arguments(rpyc_value **args, rpyc_value **kwargs, const char *format, va_list *ap,
                      struct rpyc_error *err);
 

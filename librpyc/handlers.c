@@ -5,13 +5,12 @@
 #include "exception.h"
 #include "local.h"
 
-/* Objects that are given back with the next request: more of them do not wait for one. */
+/* How many objects may wait for the next request to be released. */
 #define UNCLAIMED_MAX 1000
 
 /* ---- The service ----------------------------------------------------------------------------- */
 
-/* What a symmetric server gets for the names that it installs. getmodule is called as it does so;
- * the rest it only keeps. */
+/* The value of getmodule. A symmetric server calls it once and keeps the result. */
 static int return_none(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
                        struct rpyc_error *err)
 {
@@ -21,7 +20,7 @@ static int return_none(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_val
     return rpyc_build(out, err, "N");
 }
 
-/* self is the stand-in for getmodule: one, however often it is asked for. */
+/* self is the value of getmodule. */
 static int service_getattr(void *self, const char *name, rpyc_value **out, struct rpyc_error *err)
 {
     if (strcmp(name, "getmodule") == 0) {
@@ -38,7 +37,7 @@ static void service_destroy(void *self)
     rpyc_unref(self);
 }
 
-/* The class is one that every stock peer knows: it does not ask for its methods. */
+/* All stock peers know this class, and do not request its methods. */
 static const struct rpyc_ops service_ops = {
     .class_name = "builtins.object", .getattr = service_getattr, .destroy = service_destroy};
 
@@ -54,20 +53,20 @@ static int service_new(rpyc_value **out, struct rpyc_error *err)
     return -1;
 }
 
-/* ---- Requests on objects of ours ------------------------------------------------------------- */
+/* ---- Requests on local objects --------------------------------------------------------------- */
 
-/* An answer of a handler, or an error, goes back. */
+/* Executes one request on obj. Sets *out to the result. */
 typedef int (*handler_fn)(rpyc_value *obj, rpyc_value *args, rpyc_value **out,
                           struct rpyc_error *err);
 
-/* The name of an attribute: the i-th argument. */
+/* Returns the i-th argument, which must be the name of an attribute. */
 static const char *name_at(rpyc_value *args, size_t i, struct rpyc_error *err)
 {
     rpyc_value *v = rpyc_item(args, i);
     const char *name = rpyc_str(v, NULL);
 
     if (!name)
-        name = rpyc_bytes(v, NULL); /* 4.1 sends bytes */
+        name = rpyc_bytes(v, NULL); /* rpyc 4.1 sends bytes */
     if (!name)
         rpyc_raise(err, "TypeError", "name must be a string");
     return name;
@@ -103,7 +102,7 @@ static int handle_delattr(rpyc_value *obj, rpyc_value *args, rpyc_value **out,
     return set_or_delete(obj, args, NULL, out, err);
 }
 
-/* Whether v is a tuple of (name, value). */
+/* True if v is a tuple of (name, value) tuples. */
 static bool are_keywords(const rpyc_value *v)
 {
     size_t i;
@@ -117,8 +116,8 @@ static bool are_keywords(const rpyc_value *v)
     return v->type == RPYC_TUPLE;
 }
 
-/* Calls with the positional arguments at the i-th place, and keywords behind them if there are
- * some. */
+/* Calls obj. The i-th argument has the positional arguments; the one after it, if it exists, the
+ * keyword arguments. */
 static int call_with(rpyc_value *obj, const char *method, rpyc_value *args, size_t i,
                      rpyc_value **out, struct rpyc_error *err)
 {
@@ -130,7 +129,7 @@ static int call_with(rpyc_value *obj, const char *method, rpyc_value *args, size
     if (!kwargs)
         kwargs = none;
     if (positional->type != RPYC_TUPLE || !are_keywords(kwargs))
-        return rpyc_raise(err, "TypeError", "the arguments of a call are tuples");
+        return rpyc_raise(err, "TypeError", "the arguments of a call must be tuples");
     return local_call(obj, method, positional, kwargs, out, err);
 }
 
@@ -168,7 +167,7 @@ static int handle_hash(rpyc_value *obj, rpyc_value *args, rpyc_value **out, stru
     return rpyc_build(out, err, "l", (int64_t)((uintptr_t)obj >> 4));
 }
 
-/* Objects of ours are equal to themselves alone, and have no order. */
+/* A local object equals only itself, and has no order. */
 static int handle_cmp(rpyc_value *obj, rpyc_value *args, rpyc_value **out, struct rpyc_error *err)
 {
     const char *op = rpyc_length(args) > 2 ? rpyc_str(rpyc_item(args, 2), NULL) : NULL;
@@ -189,7 +188,7 @@ static int handle_dir(rpyc_value *obj, rpyc_value *args, rpyc_value **out, struc
 
 static const struct {
     handler_fn handle;
-    size_t least, most; /* arguments, the object included */
+    size_t least, most; /* the number of arguments, including the object */
 } object_handlers[] = {
     [HANDLE_GETATTR] = {handle_getattr, 2, 2},   [HANDLE_DELATTR] = {handle_delattr, 2, 2},
     [HANDLE_SETATTR] = {handle_setattr, 3, 3},   [HANDLE_CALL] = {handle_call, 2, 3},
@@ -198,7 +197,7 @@ static const struct {
     [HANDLE_HASH] = {handle_hash, 1, 1},         [HANDLE_DIR] = {handle_dir, 1, 1},
 };
 
-/* A request on an object of ours: the result, or an error. */
+/* Executes a request on a local object. */
 static int handle_object(rpyc_conn *conn, struct message *request, int64_t handler,
                          rpyc_value **out, struct rpyc_error *err)
 {
@@ -206,21 +205,22 @@ static int handle_object(rpyc_conn *conn, struct message *request, int64_t handl
 
     if (handler < 0 || (size_t)handler >= sizeof(object_handlers) / sizeof(*object_handlers) ||
         !object_handlers[handler].handle)
-        return rpyc_raise(err, "PermissionError", "a C program serves no such request");
+        return rpyc_raise(err, "PermissionError", "a C program does not serve this request");
     args = box_read_value(conn, &request->body, err);
     if (!args)
         return -1;
     if (rpyc_length(args) < object_handlers[handler].least ||
         rpyc_length(args) > object_handlers[handler].most)
-        return rpyc_raise(err, "TypeError", "a wrong number of arguments");
+        return rpyc_raise(err, "TypeError", "wrong number of arguments");
     if (rpyc_item(args, 0)->type != RPYC_OBJECT)
-        return rpyc_raise(err, "TypeError", "a request on something that is no object of ours");
+        return rpyc_raise(err, "TypeError",
+                          "the first argument must be an object of the C program");
     return object_handlers[handler].handle(rpyc_item(args, 0), args, out, err);
 }
 
 /* ---- Requests on the connection -------------------------------------------------------------- */
 
-/* Data goes back as it came. */
+/* Returns the data unchanged. */
 static int handle_ping(rpyc_conn *conn, struct message *request, rpyc_value **out,
                        struct rpyc_error *err)
 {
@@ -261,11 +261,11 @@ static int handle_del(rpyc_conn *conn, struct message *request, rpyc_value **out
     held = held_remove(&conn->locals, pack.instance_id, (uint64_t)count, &gone);
     pthread_mutex_unlock(&conn->lock);
     if (!held)
-        return rpyc_raise(err, "KeyError", "no object of ours");
+        return rpyc_raise(err, "KeyError", "the C program has no such object");
     return rpyc_build(out, err, "N");
 }
 
-/* The argument is an id pack that comes by value. */
+/* The argument is an id pack, boxed as a value. */
 static int handle_inspect(rpyc_conn *conn, struct message *request, rpyc_value **out,
                           struct rpyc_error *err)
 {
@@ -297,7 +297,7 @@ static int handle(rpyc_conn *conn, struct message *request, int64_t handler, rpy
     }
 }
 
-/* The class of exception that an error of ours becomes over there. */
+/* Returns the class of the exception that the peer gets for an error. */
 static const char *exception_class(const struct rpyc_error *err)
 {
     switch (err->code) {
@@ -312,14 +312,13 @@ static const char *exception_class(const struct rpyc_error *err)
     case RPYC_ECLOSED:
         return "EOFError";
     case RPYC_EPROTOCOL:
-        return "KeyError"; /* a reference to what we do not have */
+        return "KeyError"; /* the peer named an object that it does not hold */
     default:
         return "RuntimeError";
     }
 }
 
-/* An exception that came from the other side, or was made by rpyc_raise, goes back as what it is.
- */
+/* Replies with an exception: one that the peer raised before, or one made by rpyc_raise. */
 static int reply_remote(const rpyc_conn *conn, const struct message *request,
                         const struct rpyc_exception *exc, struct rpyc_error *err)
 {
@@ -355,8 +354,8 @@ static int reply_value(rpyc_conn *conn, const struct message *request, rpyc_valu
     return result;
 }
 
-/* While the generation is a guess, the first request of the peer tells that it was wrong: the peer
- * would not understand an answer to what it never got. */
+/* True if the generation was a guess, and the first request of the peer shows that the guess was
+ * wrong. The peer does not understand replies in the wrong envelope. */
 static bool guessed_wrong(const rpyc_conn *conn)
 {
     struct envelope env;
@@ -367,8 +366,8 @@ static bool guessed_wrong(const rpyc_conn *conn)
     return env.generation != RPYC_GENERATION_6 || env.bound;
 }
 
-/* After a request that could not be read: an exception where it is over a limit, which is no reason
- * to hang up, or -1. */
+/* Handles a request that cannot be read. Replies with an exception if it exceeds a limit; returns
+ * -1, to close the connection, for any other error. */
 static int refuse(const rpyc_conn *conn, const struct message *request, struct rpyc_error *err)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
@@ -390,7 +389,7 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
 
     (void)c;
     if (guessed_wrong(conn))
-        return error_set(err, RPYC_ECLOSED, "the peer is of another generation of rpyc");
+        return error_set(err, RPYC_ECLOSED, "the peer uses another generation of rpyc");
     result = handle(conn, request, handler, &v, &why);
     if (result == 0 && !v)
         result = rpyc_build(&v, &why, "N");
@@ -405,8 +404,8 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
     return result;
 }
 
-/* What a reply that nobody waits for refers to goes back with the next request; or now, where a
- * peer sends such replies one after the other. */
+/* Releases the objects in a reply for which no thread waits: with the next request, or at once if
+ * there are many. */
 static void unclaimed(void *host, struct conn *c, struct message *reply)
 {
     struct releases many = {0};

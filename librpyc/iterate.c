@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Iteration over objects of the peer; rpyc.h says what each function does.
+ * Iteration over objects of the peer. rpyc.h describes each function.
  */
 #include "builtins.h"
 #include "request.h"
@@ -13,8 +13,8 @@
 struct rpyc_iter {
     rpyc_value *iterator; /* a netref */
     rpyc_value *chunk;    /* a tuple, or NULL */
-    size_t next;          /* in chunk */
-    int64_t size;         /* of the chunk to ask for */
+    size_t next;          /* index in chunk */
+    int64_t size;         /* how many items to request next */
 };
 
 int rpyc_iterate(rpyc_value *obj, rpyc_iter **out, struct rpyc_error *err)
@@ -32,7 +32,7 @@ int rpyc_iterate(rpyc_value *obj, rpyc_iter **out, struct rpyc_error *err)
     return 0;
 }
 
-/* Requests the next items, more each time. */
+/* Requests the next items; twice as many as before, up to CHUNK_MOST. */
 static int fetch_chunk(rpyc_iter *iter, struct rpyc_error *err)
 {
     struct request r;

@@ -64,8 +64,7 @@ void *rpyc_object_self(const rpyc_value *v)
 
 /* ---- Id packs -------------------------------------------------------------------------------- */
 
-/* A function has the class name that every stock peer knows and takes for something to be called.
- */
+/* Returns the class name. All stock peers know builtins.function, and that it can be called. */
 static const char *class_name(const struct local *l)
 {
     if (l->function || l->method_of)
@@ -86,7 +85,7 @@ struct id_pack local_id_pack(const rpyc_value *v)
 
 /* ---- What they do ---------------------------------------------------------------------------- */
 
-/* The name of a method as it stands in the table of ops; NULL if it is none. */
+/* Returns the entry of ops->methods that equals name; NULL if there is none. */
 static const char *find_method(const struct rpyc_ops *ops, const char *name)
 {
     const char *const *m;
@@ -152,7 +151,7 @@ int local_str(rpyc_value *v, rpyc_value **out, struct rpyc_error *err)
     return rpyc_build(out, err, "s", text);
 }
 
-/* Adds (name, None), or just the name, to a list that has room for it. */
+/* Appends (name, None), or name if pair is false, to a list that has room for one more item. */
 static int add_name(rpyc_value **list, size_t *n, const char *name, bool pair,
                     struct rpyc_error *err)
 {
@@ -162,7 +161,7 @@ static int add_name(rpyc_value **list, size_t *n, const char *name, bool pair,
     return 0;
 }
 
-/* The names of all methods: __call__ where there is a call, and those of ops. */
+/* Creates a tuple of all methods: __call__ if the object can be called, and ops->methods. */
 static int list_methods(rpyc_value *v, bool pairs, rpyc_value **out, struct rpyc_error *err)
 {
     const struct local *l = &v->local;

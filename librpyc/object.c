@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What can be done with an object of the other side; rpyc.h says what each function does.
+ * Requests on an object of the peer. rpyc.h describes each function.
  */
 #include "request.h"
 

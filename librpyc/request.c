@@ -142,7 +142,8 @@ int request_take_reply(rpyc_conn *conn, struct message *reply, rpyc_value **resu
 
 int request_wrong_result(const rpyc_value *v, const char *wanted, struct rpyc_error *err)
 {
-    return error_set(err, RPYC_ETYPE, "the answer is not %s but %s", wanted, value_type_name(v));
+    return error_set(err, RPYC_ETYPE, "expected %s as the result, got %s", wanted,
+                     value_type_name(v));
 }
 
 int request_wait_typed(struct request *r, enum rpyc_type type, const char *name,
@@ -197,6 +198,6 @@ int rpyc_ping(rpyc_conn *conn, const void *data, size_t len, struct rpyc_error *
         return -1;
     bytes = rpyc_bytes(back, &back_len);
     if (!bytes || back_len != len || (len && memcmp(bytes, data, len) != 0))
-        return error_set(err, RPYC_EPROTOCOL, "a ping came back with other data");
+        return error_set(err, RPYC_EPROTOCOL, "the reply to a ping has other data");
     return 0;
 }

@@ -2,8 +2,8 @@
  *
  * librpyc: Python objects in another process, from C.
  *
- * A Python program that runs an RPyC classic server (rpyc_classic.py, or `import pystuck;
- * pystuck.run_server()`) can be reached from C:
+ * Uses a Python program that runs an RPyC classic server (rpyc_classic.py, or `import pystuck;
+ * pystuck.run_server()`):
  *
  *     struct rpyc_error err = RPYC_ERROR_INIT;
  *     rpyc_conn *conn = NULL;
@@ -21,13 +21,13 @@
  *     rpyc_close(conn);
  *     rpyc_error_clear(&err);
  *
- * Values (None, numbers, strings, tuples of such) are copied; everything else stays where it is,
- * and what C holds is a *netref*, a counted reference to an object in the other process. Both are
- * an rpyc_value.
+ * An rpyc_value is either a copy or a reference. None, numbers, strings, and tuples of these are
+ * copied. Every other object stays in the peer, the process at the other end of the connection: C
+ * then has a *netref*, a counted reference to the object.
  *
- * Every function that can fail returns 0 or -1 and, on -1, fills the rpyc_error that it was given
- * (which may be NULL). No function prints, exits, or raises a signal. A connection and its values
- * may be used by several threads at once; each waits for its own replies.
+ * Every function that can fail returns 0 or -1. On -1 it fills its rpyc_error argument, which may
+ * be NULL. No function prints, exits or raises a signal. Several threads may use a connection and
+ * its values at the same time; each waits for its own replies.
  */
 #ifndef RPYC_H
 #define RPYC_H
@@ -49,36 +49,36 @@ extern "C" {
 typedef struct rpyc_conn rpyc_conn;
 typedef struct rpyc_value rpyc_value;
 
-/* ---- Errors --------------------------------------------------------------------------------- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 enum rpyc_errcode {
     RPYC_OK = 0,
-    RPYC_ESYSTEM,    /* a system call failed: sys_errno says how */
+    RPYC_ESYSTEM,    /* a system call failed; sys_errno is its errno */
     RPYC_ERESOLVE,   /* the host name could not be resolved */
-    RPYC_ECLOSED,    /* the connection is closed, by the peer or by us */
-    RPYC_EPROTOCOL,  /* the peer sent what the protocol does not allow */
-    RPYC_ELIMIT,     /* a limit on size or depth was passed */
-    RPYC_ETIMEOUT,   /* the deadline passed */
-    RPYC_ENOMEM,     /* out of memory */
-    RPYC_EREMOTE,    /* the other side raised an exception: see remote */
-    RPYC_ETYPE,      /* the value is not of the type that was asked for */
-    RPYC_EINVAL,     /* an argument makes no sense */
-    RPYC_EINTERRUPT, /* the wait was given up on a signal */
-    RPYC_ECANCELED,  /* the wait was cancelled */
-    RPYC_ETLS,       /* TLS: a certificate, a key, or what the peer makes of it */
-    RPYC_EGENERATION /* the server speaks another rpyc than it was asked in, and then failed on a
-                      * second connection: give the generation */
+    RPYC_ECLOSED,    /* either side has closed the connection */
+    RPYC_EPROTOCOL,  /* the peer violated the protocol */
+    RPYC_ELIMIT,     /* a message exceeds a limit on its size or depth */
+    RPYC_ETIMEOUT,   /* the timeout expired */
+    RPYC_ENOMEM,     /* there is not enough memory */
+    RPYC_EREMOTE,    /* the peer raised an exception; see remote */
+    RPYC_ETYPE,      /* a value has another type than the function needs */
+    RPYC_EINVAL,     /* an argument is invalid */
+    RPYC_EINTERRUPT, /* a signal interrupted the wait */
+    RPYC_ECANCELED,  /* rpyc_pending_cancel ended the wait */
+    RPYC_ETLS,       /* TLS failed: a certificate, a key, or the handshake */
+    RPYC_EGENERATION /* the server did not understand the first request and then accepted no second
+                      * connection: set generation in rpyc_options */
 };
 
-/* An exception that was raised in the other process. */
+/* An exception that the peer raised. */
 struct rpyc_exception;
 
-/* What went wrong. Starts as RPYC_ERROR_INIT, is filled by the function that fails, and owns
- * remote: give it to rpyc_error_clear before it is used again or goes out of scope. */
+/* Why a function failed. Initialize it with RPYC_ERROR_INIT. The function that fails fills it. It
+ * owns remote: call rpyc_error_clear before you use it again and before it goes out of scope. */
 struct rpyc_error {
     enum rpyc_errcode code;
     int sys_errno;                 /* with RPYC_ESYSTEM, else 0 */
-    char text[256];                /* one line for a person, no newline; cut off if longer */
+    char text[256];                /* one line without newline, truncated if it is longer */
     struct rpyc_exception *remote; /* with RPYC_EREMOTE, else NULL; owned */
 };
 
@@ -86,133 +86,149 @@ struct rpyc_error {
 #define RPYC_ERROR_INIT {RPYC_OK, 0, "", NULL}
 /* clang-format on */
 
-/* Frees what err owns and makes it RPYC_ERROR_INIT again. NULL is allowed. */
+/* Frees what err owns and sets it to RPYC_ERROR_INIT. err may be NULL. */
 RPYC_API void rpyc_error_clear(struct rpyc_error *err);
 
-/* The remote exception's module ("builtins"), class name ("KeyError"), and traceback text as the
- * other side formatted it. Borrowed from exc, UTF-8, never NULL. */
+/* Returns true if the connection is lost: its later requests fail as well. True for RPYC_ESYSTEM,
+ * RPYC_ECLOSED, RPYC_EPROTOCOL and RPYC_ETLS. */
+RPYC_API bool rpyc_error_is_fatal(const struct rpyc_error *err);
+
+/* Returns true if err is a remote exception of exactly this class. "KeyError" means
+ * builtins.KeyError; name other classes with their module, "binascii.Error". Returns false for a
+ * subclass: this process does not know the base classes. */
+RPYC_API bool rpyc_error_is(const struct rpyc_error *err, const char *class_name);
+
+/* Return the exception's module ("builtins"), its class name ("KeyError"), and its traceback as the
+ * peer formatted it. UTF-8, owned by exc, never NULL. */
 RPYC_API const char *rpyc_exception_module(const struct rpyc_exception *exc);
 RPYC_API const char *rpyc_exception_name(const struct rpyc_exception *exc);
 RPYC_API const char *rpyc_exception_traceback(const struct rpyc_exception *exc);
 
-/* Its arguments, a tuple (of what could not go by value, the repr), and the value of an attribute,
- * NULL if it has none of that name. Borrowed from exc. */
+/* Return the exception's arguments, a tuple, and the value of one of its attributes, NULL if it has
+ * none of this name. An object that cannot be copied is replaced by its repr. Owned by exc. */
 RPYC_API rpyc_value *rpyc_exception_args(const struct rpyc_exception *exc);
 RPYC_API rpyc_value *rpyc_exception_attribute(const struct rpyc_exception *exc, const char *name);
 
-/* Whether err is a remote exception of just this class: "KeyError" means builtins.KeyError, any
- * other is named in full, "binascii.Error". Base classes are not known on this side. */
-RPYC_API bool rpyc_error_is(const struct rpyc_error *err, const char *class_name);
+/* ---- Connections ----------------------------------------------------------------------------- */
 
-/* ---- Connections ---------------------------------------------------------------------------- */
-
-/* The generation of rpyc on the other side; the two cannot understand each other. */
+/* The generation of the peer's rpyc. The two generations cannot understand each other. */
 enum rpyc_generation {
-    RPYC_GENERATION_AUTO = 0, /* find out; costs more connects where the peer is a 5 */
+    RPYC_GENERATION_AUTO = 0, /* find out; needs a second connection if the peer has generation 5 */
     RPYC_GENERATION_5 = 5,    /* rpyc 4.1 to 5.3 */
     RPYC_GENERATION_6 = 6     /* rpyc 6.0 and later */
 };
 
-/* How a server was found to speak. Starts as zeros: not known. */
-struct rpyc_dialect {
+/* The envelope of a connection's messages. All zeros: not known. */
+struct rpyc_envelope {
     enum rpyc_generation generation;
-    bool bind_threads; /* it runs with RPYC_BIND_THREADS: messages carry thread ids */
+    bool bind_threads; /* the peer runs with RPYC_BIND_THREADS: messages carry thread ids */
 };
 
-/* TLS. Zero is the default of each. The server's certificate and its name are checked, unless told
- * otherwise. */
+/* How to use TLS. All zeros: verify the server's certificate and its name, with the CAs that the
+ * system trusts. */
 struct rpyc_tls {
-    const char *ca_file;     /* who may have signed it, PEM; NULL: whom the system trusts */
-    const char *cert_file;   /* ours, PEM, with its chain; NULL: none */
-    const char *key_file;    /* its key, PEM, without a passphrase; NULL: in cert_file */
-    const char *server_name; /* what it must be called; NULL: the host that is connected to */
-    bool insecure_no_verify; /* take any certificate: anyone in between can read and change all */
+    const char *ca_file;     /* the CAs that may have signed the server's certificate, PEM; NULL:
+                              * those that the system trusts */
+    const char *cert_file;   /* the client's certificate with its chain, PEM; NULL: none */
+    const char *key_file;    /* the client's key, PEM, without passphrase; NULL: in cert_file */
+    const char *server_name; /* the name in the server's certificate; NULL: the host name */
+    bool insecure_no_verify; /* accept any certificate: an attacker between client and server can
+                              * read and change all data */
 };
 
-/* How to connect. Zero is the default of each; a NULL pointer is all zeros. */
+/* How to connect. All zeros, or a NULL pointer: the defaults. */
 struct rpyc_options {
     enum rpyc_generation generation;
-    bool bind_threads;      /* with a generation given: it runs with RPYC_BIND_THREADS */
-    int connect_timeout_ms; /* for all of connecting; 0: 10 s; negative: none */
-    int request_timeout_ms; /* for the reply to one request, and for the other side to read some of
-                             * what it is sent; 0: 30 s; negative: none */
-    size_t max_frame;       /* bytes in one message, before and after decompression; 0: 256 MiB. A
-                             * longer reply is RPYC_ELIMIT for its request; the connection lives */
-    const struct rpyc_tls *tls; /* NULL: none. Needs librpyc-ssl to be installed */
+    bool bind_threads;      /* with a generation: the server runs with RPYC_BIND_THREADS */
+    int connect_timeout_ms; /* timeout of connecting as a whole; 0: 10 s; negative: none */
+    int request_timeout_ms; /* timeout of the reply to a request, and of the peer's next read while
+                             * a request is sent; 0: 30 s; negative: none */
+    size_t max_frame;       /* the most bytes in a message, before and after decompression; 0: 256
+                             * MiB. A request whose reply is longer fails with RPYC_ELIMIT; the
+                             * connection remains usable */
+    const struct rpyc_tls *tls; /* NULL: no TLS. Needs the library librpyc-ssl */
 
-    /* With AUTO, the caller's memory of one address, or NULL: what is in it is tried first, and
-     * what was found is put there. A wrong guess costs a second connect, and a traceback in the log
-     * of a stock server. One for each address; not for two threads at once. */
-    struct rpyc_dialect *remembered;
+    /* With RPYC_GENERATION_AUTO: where the caller stores the envelope of one server address, or
+     * NULL. librpyc tries a known envelope first, and stores the one that it found. A wrong one
+     * costs a second connection, and a stock server logs a traceback. Use one for each address, and
+     * not from two threads at the same time. */
+    struct rpyc_envelope *remembered;
 
-    /* Called with each socket that was connected, before anything is sent on it: to find out who
-     * listens there, say. The socket is borrowed. 0: go on; -1 with *err filled: hang up, and
-     * connecting fails with that error. NULL: none. Not for rpyc_connect_fd. */
+    /* Called with the socket of each connection before data is sent, for instance to find out which
+     * process listens there. The callback must not close the socket. Returns 0, or -1 with *err
+     * filled: then the connection is closed, and connecting fails with this error. RPYC_ECLOSED
+     * means that the server has closed the connection. NULL: not called. rpyc_connect_fd does not
+     * call it. */
     int (*check)(int fd, void *check_data, struct rpyc_error *err);
     void *check_data;
 
-    /* With AUTO, may be NULL. A server that is silent for 300 ms may be busy, or one that ignores
-     * what it does not understand, such as a stock ThreadPoolServer: librpyc then asks in the other
-     * ways, on up to three more connections, and takes the first answer. Before it does so it calls
-     * is_certain(is_certain_arg), once: true if the server is known to understand rpyc 6, as a
-     * pystuck server does, or what was remembered. Then the one connection is waited for. */
+    /* With RPYC_GENERATION_AUTO; may be NULL. A server that sends nothing for 300 ms may be busy,
+     * or may ignore requests in an unknown envelope, as the stock ThreadPoolServer does. librpyc
+     * then calls is_certain(is_certain_arg) once. True: the server is known to understand rpyc 6
+     * (as all pystuck servers do), or the remembered envelope; librpyc waits for the first
+     * connection. False: librpyc tries the other envelopes on up to three more connections, and
+     * uses the one that answers first. */
     bool (*is_certain)(void *arg);
     void *is_certain_arg;
 };
 
-/* Connects to a server and finds out which rpyc it speaks.
- *   out      gets the connection, owned by the caller: rpyc_close
- *   host     a name or an address, IPv4 or IPv6; every address of a name is tried in turn
+/* Connects to a server and finds out its envelope.
+ *   out      receives the connection; free it with rpyc_close
+ *   host     a name or an IPv4 or IPv6 address; all addresses of a name are tried in turn
  *   port     a number or a service name
  *   options  may be NULL
- * Errors: RPYC_ERESOLVE, RPYC_ESYSTEM (sys_errno is connect's), RPYC_ETIMEOUT, RPYC_ECLOSED when
- * the server accepts and hangs up, RPYC_EPROTOCOL when it does not speak RPyC, RPYC_EGENERATION
- * when it serves one connection only (OneShotServer), which the guess has used up, RPYC_ENOMEM. */
+ * Errors: RPYC_ERESOLVE; RPYC_ESYSTEM, with the errno of connect(2); RPYC_ETIMEOUT; RPYC_ECLOSED if
+ * the server accepts and closes the connection; RPYC_EPROTOCOL if it does not speak RPyC;
+ * RPYC_EGENERATION if it accepts one connection only (OneShotServer), and that one was used for an
+ * unsuccessful try; RPYC_ENOMEM. */
 RPYC_API int rpyc_connect_tcp(rpyc_conn **out, const char *host, const char *port,
                               const struct rpyc_options *options, struct rpyc_error *err);
 
-/* The same over a Unix socket. path is a file's name, or "@name" for the abstract name. */
+/* Like rpyc_connect_tcp, over a Unix socket. path is the name of a file, or "@name" for an abstract
+ * socket. */
 RPYC_API int rpyc_connect_unix(rpyc_conn **out, const char *path,
                                const struct rpyc_options *options, struct rpyc_error *err);
 
-/* Says goodbye, hangs up, and gives up the caller's hold. NULL is allowed. Values of the connection
- * that are still held stay valid to unref, and every request on them fails with RPYC_ECLOSED. */
-RPYC_API void rpyc_close(rpyc_conn *conn);
-
-/* Which generation the other side was found to be, and how else it speaks. */
-RPYC_API enum rpyc_generation rpyc_conn_generation(const rpyc_conn *conn);
-RPYC_API struct rpyc_dialect rpyc_conn_dialect(const rpyc_conn *conn);
-
-/* Sends data there and back. Fails with RPYC_EPROTOCOL when something else comes back. */
-RPYC_API int rpyc_ping(rpyc_conn *conn, const void *data, size_t len, struct rpyc_error *err);
-
-/* The same over a socket that is connected already, which is taken, also at failure. There is no
- * second try on it, so options->generation has to say what is there, and bind_threads too:
- * RPYC_EINVAL for AUTO. */
+/* Like rpyc_connect_tcp, over a connected socket. Takes the socket, also at failure. Cannot try a
+ * second time: options must give the generation, and bind_threads if it is used. Errors: also
+ * RPYC_EINVAL for RPYC_GENERATION_AUTO. */
 RPYC_API int rpyc_connect_fd(rpyc_conn **out, int fd, const struct rpyc_options *options,
                              struct rpyc_error *err);
 
-/* From now on, how long a request waits for its reply; ms as in rpyc_options. */
+/* Tells the peer that the connection ends, closes it, and drops the caller's reference to it. conn
+ * may be NULL. Values of the connection must still be released with rpyc_unref; requests on them
+ * fail with RPYC_ECLOSED. */
+RPYC_API void rpyc_close(rpyc_conn *conn);
+
+/* Return the generation and the envelope of the connection. */
+RPYC_API enum rpyc_generation rpyc_conn_generation(const rpyc_conn *conn);
+RPYC_API struct rpyc_envelope rpyc_conn_envelope(const rpyc_conn *conn);
+
+/* Sends data and waits until the peer sends it back. Fails with RPYC_EPROTOCOL if the peer sends
+ * other data. */
+RPYC_API int rpyc_ping(rpyc_conn *conn, const void *data, size_t len, struct rpyc_error *err);
+
+/* Sets the timeout of later requests, as request_timeout_ms in rpyc_options. */
 RPYC_API void rpyc_set_timeout(rpyc_conn *conn, int request_timeout_ms);
 
-/* How long that is now, in ms; negative: for ever. */
+/* Returns the timeout of requests in ms; negative: none. */
 RPYC_API int rpyc_timeout(const rpyc_conn *conn);
 
-/* For callers with a loop of their own: the socket, to be polled for POLLIN, and what is to be
- * called when it is readable: sees to all that has arrived (replies, requests of the other side)
- * and waits for more at most timeout_ms (0: not at all; negative: until something comes). Call it
- * with 0 before each poll too: a request that waits may have read more than its own reply. Returns
- * how many messages it was; 0 when the time was over; -1 at an error or at the end, RPYC_ECLOSED.
- */
+/* For programs with an event loop. rpyc_fd returns the socket, to be polled for POLLIN.
+ * rpyc_process handles all messages that have arrived (replies, and requests of the peer). If there
+ * are none, it waits for one for timeout_ms; 0: does not wait; negative: no timeout. Call it with 0
+ * also before each poll, since a request may have read more than its own reply. Returns the number
+ * of messages; 0 after the timeout; -1 at an error, and at the end of the connection, with
+ * RPYC_ECLOSED. */
 RPYC_API int rpyc_fd(const rpyc_conn *conn);
 RPYC_API int rpyc_process(rpyc_conn *conn, int timeout_ms, struct rpyc_error *err);
 
-/* The same, but sees to so many messages at most (1 or more), for a peer that never stops sending
- * would keep rpyc_process for ever. Where it returns that many there may be more, which the socket
- * need not tell of: call it again before the next poll. */
+/* Like rpyc_process, but handles at most `most` messages (1 or more). rpyc_process does not return
+ * while a peer never stops sending. If this function returns `most`, call it again before the next
+ * poll: there may be messages left that poll does not show. */
 RPYC_API int rpyc_process_some(rpyc_conn *conn, int most, int timeout_ms, struct rpyc_error *err);
 
-/* Serves the other side until it hangs up (0) or something goes wrong (-1). */
+/* Serves requests of the peer until the peer closes the connection (0) or an error occurs (-1). */
 RPYC_API int rpyc_serve(rpyc_conn *conn, struct rpyc_error *err);
 
 /* ---- Values and netrefs ---------------------------------------------------------------------- */
@@ -230,93 +246,93 @@ enum rpyc_type {
     RPYC_SLICE,
     RPYC_ELLIPSIS,
     RPYC_NOTIMPLEMENTED,
-    RPYC_NETREF, /* an object of the other side */
-    RPYC_OBJECT  /* an object of ours: rpyc_object */
+    RPYC_NETREF, /* an object of the peer */
+    RPYC_OBJECT  /* a local object, made by rpyc_object or rpyc_function */
 };
 
-/* One more reference; returns value. */
+/* Adds a reference to value. Returns value. */
 RPYC_API rpyc_value *rpyc_ref(rpyc_value *value);
 
-/* One reference less. With the last one a netref gives its object back to the other side (with the
- * next request that is sent: freeing 10,000 of them is one message). NULL is allowed. */
+/* Drops a reference to value, which may be NULL. The last one frees value. The peer may free the
+ * object of a netref then; it is told so with the next request, for all freed netrefs at once. */
 RPYC_API void rpyc_unref(rpyc_value *value);
 
-/* The type of a value. It and all that look at values, and requests, take NULL, as rpyc_item gives
- * it beyond the end: that is an RPYC_NONE, and neither a str nor a number nor anything else. */
+/* Returns the type of value. This and the next functions, and requests, treat NULL, which rpyc_item
+ * returns beyond the end, as an RPYC_NONE. */
 RPYC_API enum rpyc_type rpyc_type_of(const rpyc_value *value);
 
-/* The text of a str, the bytes of a bytes: NUL-terminated, borrowed from value, and its length in
- * bytes in *len unless len is NULL (the content may hold NULs). NULL for any other type. */
+/* Return the text of a str or the content of a bytes, owned by value; NULL for any other type. It
+ * is followed by a NUL and may contain NULs. *len is its length in bytes; len may be NULL. */
 RPYC_API const char *rpyc_str(const rpyc_value *value, size_t *len);
 RPYC_API const void *rpyc_bytes(const rpyc_value *value, size_t *len);
 
-/* The number in *out. Fails with RPYC_ETYPE where value is not an int (a bool is one, as in Python)
- * or does not fit. */
+/* Sets *out to the value of an int or a bool. Fails with RPYC_ETYPE for any other type, and for an
+ * int that does not fit an int64_t. */
 RPYC_API int rpyc_int64(const rpyc_value *value, int64_t *out, struct rpyc_error *err);
 
-/* The decimal digits of an int that does not fit an int64_t, with its sign; NULL for any other
- * value. */
+/* Returns the decimal digits, with "-" if negative, of an int that does not fit an int64_t; NULL
+ * for any other value. Owned by value. */
 RPYC_API const char *rpyc_int_digits(const rpyc_value *value);
 
-/* The number in *out; an int is taken too where a double holds it exactly. Else RPYC_ETYPE. */
+/* Sets *out to the value of a float, or of an int that a double can represent exactly. Fails with
+ * RPYC_ETYPE for any other value. */
 RPYC_API int rpyc_double(const rpyc_value *value, double *out, struct rpyc_error *err);
 
-/* Both parts of a complex; a float or an int is one too, as above. Else RPYC_ETYPE. */
+/* Sets *real and *imag to the parts of a complex. Accepts what rpyc_double accepts, too. */
 RPYC_API int rpyc_complex(const rpyc_value *value, double *real, double *imag,
                           struct rpyc_error *err);
 
-/* How many items a tuple, frozenset or slice (3) has, else 0; and the i-th one, borrowed, NULL
- * beyond. */
+/* Return the number of items of a tuple, frozenset or slice (3), 0 for any other type; and the item
+ * at index i, owned by value, NULL beyond the end. */
 RPYC_API size_t rpyc_length(const rpyc_value *value);
 RPYC_API rpyc_value *rpyc_item(const rpyc_value *value, size_t i);
 
-/* The class of a netref as the other side names it ("builtins.list"), borrowed; NULL for a value.
- */
+/* Returns the class name of a netref as the peer sent it ("builtins.list"), owned by value; NULL
+ * for any other type. */
 RPYC_API const char *rpyc_class_name(const rpyc_value *value);
 
-/* ---- Formats ----------------------------------------------------------------------------------
- */
+/* ---- Formats --------------------------------------------------------------------------------- */
 
-/* Values are made, and arguments given, by a format: one letter for each, and its C arguments.
+/* A format string describes values: one letter for each, which takes these C arguments.
  *
- *     s  const char *: a str, which must be UTF-8, or None for NULL   N  nothing: None
- *     z  const char *, size_t: a str that may hold NULs               E  nothing: Ellipsis
- *     y  const void *, size_t: a bytes                                X  nothing: NotImplemented
- *     i  int   l  int64_t   u  uint64_t: an int                       O  rpyc_value *, borrowed
- *     n  const char *: an int of any size, its decimal digits
- *     d  double: a float   c  double, double: a complex   b  int: a bool
+ *     s  const char *: a str, or None for NULL; must be UTF-8         N  no argument: None
+ *     z  const char *, size_t: a str that may contain NULs            E  no argument: Ellipsis
+ *     y  const void *, size_t: a bytes                                X  no argument:
+ * NotImplemented i  int   l  int64_t   u  uint64_t: an int                       O  rpyc_value *,
+ * borrowed n  const char *: an int of any size, from its decimal digits d  double: a float   c
+ * double, double: a complex   b  int: a bool
  *
- *     ( )  a tuple    { }  a frozenset    [ ]  a slice, of three: "[iiN]"
+ *     ( )  a tuple    { }  a frozenset    [ ]  a slice, with three items: "[iiN]"
  *
- * Blanks and commas between them are passed over. In the format of a call, what follows the
- * positional arguments may be keywords, "name=letter":
+ * Blanks and commas are ignored. In the format of a call, keyword arguments "name=letter" may
+ * follow the positional arguments:
  *
  *     rpyc_callattr(list, "sort", NULL, &err, "key=O, reverse=b", key, 1)
  *
- * and arguments that are collected already come as in Python, by a "*" for a tuple of them and a
- * "**" for a tuple of (name, value) pairs, both rpyc_value *, borrowed.
+ * "*" passes a tuple of positional arguments, and "**" a tuple of (name, value) tuples of keyword
+ * arguments. Both take an rpyc_value *, borrowed.
  *
- * Errors: RPYC_EINVAL for a format that makes no sense, a str that is not UTF-8, digits that are
- * none, or a netref of another connection. */
+ * Errors: RPYC_EINVAL for an invalid format, a str that is not UTF-8, invalid digits, or a netref
+ * of another connection. */
 
-/* Makes a value: None for an empty format, one value for one item, a tuple for several. */
+/* Creates a value: None for an empty format, one value for one item, a tuple for several items. */
 RPYC_API int rpyc_build(rpyc_value **out, struct rpyc_error *err, const char *format, ...);
 
-/* Encodes a plain value as brine. *data is allocated: free() it. Errors: RPYC_ETYPE for a netref or
- * a local object, or a tuple that contains one; RPYC_ENOMEM. */
+/* Encodes a value as brine. The caller frees *data with free(). Errors: RPYC_ETYPE for a netref, a
+ * local object, or a container with one of them; RPYC_ENOMEM. */
 RPYC_API int rpyc_dump(const rpyc_value *value, void **data, size_t *len, struct rpyc_error *err);
 
-/* Makes a tuple of count values, which are borrowed. */
+/* Creates a tuple of `count` values, which are borrowed. */
 RPYC_API int rpyc_pack(rpyc_value **out, rpyc_value *const *items, size_t count,
                        struct rpyc_error *err);
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
-/* Each asks for something to be done with the object that a netref stands for, and waits. out gets
- * a new reference; NULL drops the result. Names and values are borrowed.
+/* Each function sends one request, or a few, on the object of a netref and waits for the reply. out
+ * receives a new reference; out NULL drops the result. Names and values are borrowed.
  *
- * Errors, beside those of the connection: RPYC_EREMOTE with the exception; RPYC_ETYPE where obj is
- * not a netref, or where the answer is not of the type that it must have. */
+ * Errors: those of the connection; RPYC_EREMOTE, with the exception; RPYC_ETYPE if obj is not a
+ * netref, or if the result has not the type that this operation has in Python. */
 RPYC_API int rpyc_getattr(rpyc_value *obj, const char *name, rpyc_value **out,
                           struct rpyc_error *err);
 RPYC_API int rpyc_setattr(rpyc_value *obj, const char *name, rpyc_value *value,
@@ -328,53 +344,52 @@ RPYC_API int rpyc_call(rpyc_value *obj, rpyc_value **out, struct rpyc_error *err
 RPYC_API int rpyc_callattr(rpyc_value *obj, const char *name, rpyc_value **out,
                            struct rpyc_error *err, const char *format, ...);
 
-/* obj[key], obj[key] = value, del obj[key]; a key may be a slice. */
+/* obj[key]; obj[key] = value; del obj[key]. key may be a slice. */
 RPYC_API int rpyc_getitem(rpyc_value *obj, rpyc_value *key, rpyc_value **out,
                           struct rpyc_error *err);
 RPYC_API int rpyc_setitem(rpyc_value *obj, rpyc_value *key, rpyc_value *value,
                           struct rpyc_error *err);
 RPYC_API int rpyc_delitem(rpyc_value *obj, rpyc_value *key, struct rpyc_error *err);
 
-/* len(obj), and value in obj. */
+/* len(obj); value in obj. */
 RPYC_API int rpyc_len(rpyc_value *obj, size_t *out, struct rpyc_error *err);
 RPYC_API int rpyc_contains(rpyc_value *obj, rpyc_value *value, bool *out, struct rpyc_error *err);
 
-/* obj <op> other, where op is one of < <= == != > >=. */
+/* The comparison `obj op other`. op is one of < <= == != > >=. */
 RPYC_API int rpyc_compare(rpyc_value *obj, const char *op, rpyc_value *other, bool *out,
                           struct rpyc_error *err);
 
-/* hash(obj); isinstance(obj, cls), both netrefs of one connection; bool(obj), of any value. */
+/* hash(obj); isinstance(obj, cls), where both are netrefs of one connection; bool(obj), where obj
+ * may be any value. */
 RPYC_API int rpyc_hash(rpyc_value *obj, int64_t *out, struct rpyc_error *err);
 RPYC_API int rpyc_isinstance(rpyc_value *obj, rpyc_value *cls, bool *out, struct rpyc_error *err);
 RPYC_API int rpyc_truth(rpyc_value *obj, bool *out, struct rpyc_error *err);
 
-/* repr(obj) and str(obj) as a str; dir(obj) as a tuple of str; pickle.dumps(obj, protocol) as a
- * bytes. */
+/* repr(obj) and str(obj), a str; dir(obj), a tuple of str; pickle.dumps(obj, protocol), a bytes. */
 RPYC_API int rpyc_repr(rpyc_value *obj, rpyc_value **out, struct rpyc_error *err);
 RPYC_API int rpyc_tostr(rpyc_value *obj, rpyc_value **out, struct rpyc_error *err);
 RPYC_API int rpyc_dir(rpyc_value *obj, rpyc_value **out, struct rpyc_error *err);
 RPYC_API int rpyc_pickle(rpyc_value *obj, int protocol, rpyc_value **out, struct rpyc_error *err);
 
-/* A context manager: enter gives what `with obj as x` would. exit leaves it, with an exception or,
- * where that is NULL, without one: a netref, made for instance by calling a class of rpyc_builtin.
- * *suppressed, which may be NULL: whether `with` would go on after it as if nothing had happened.
- */
+/* Enter and leave a context manager. *out is what `with obj as name` assigns to name. exception: a
+ * netref to an exception, made for instance by calling a class of rpyc_builtin; NULL: none.
+ * *suppressed: true if __exit__ suppresses the exception; suppressed may be NULL. */
 RPYC_API int rpyc_enter(rpyc_value *obj, rpyc_value **out, struct rpyc_error *err);
 RPYC_API int rpyc_exit(rpyc_value *obj, rpyc_value *exception, bool *suppressed,
                        struct rpyc_error *err);
 
-/* Iteration: `for item in obj`. Items are fetched many at a time. */
+/* Starts an iteration over obj. Each request gets several items. */
 typedef struct rpyc_iter rpyc_iter;
 RPYC_API int rpyc_iterate(rpyc_value *obj, rpyc_iter **out, struct rpyc_error *err);
 
-/* 1: *item is the next one, a new reference. 0: there is none. -1: an error. */
+/* Returns 1, and the next item in *item, a new reference; 0 at the end; -1 at an error. */
 RPYC_API int rpyc_next(rpyc_iter *iter, rpyc_value **item, struct rpyc_error *err);
 RPYC_API void rpyc_iter_free(rpyc_iter *iter);
 
-/* ---- Requests without waiting -----------------------------------------------------------------
- */
+/* ---- Requests without waiting ---------------------------------------------------------------- */
 
-/* A request under way. Any number may be; their replies come in any order. */
+/* A request that was sent and whose result has not been fetched. A connection may have any number;
+ * their replies arrive in any order. */
 typedef struct rpyc_pending rpyc_pending;
 
 RPYC_API int rpyc_start_getattr(rpyc_value *obj, const char *name, rpyc_pending **out,
@@ -384,93 +399,109 @@ RPYC_API int rpyc_start_call(rpyc_value *obj, rpyc_pending **out, struct rpyc_er
 RPYC_API int rpyc_start_callattr(rpyc_value *obj, const char *name, rpyc_pending **out,
                                  struct rpyc_error *err, const char *format, ...);
 
-/* Waits for the result at most timeout_ms (0: the connection's request timeout; negative: for
- * ever). It can be fetched once. RPYC_ETIMEOUT leaves the request as it is: wait again.
- * RPYC_ECANCELED: by rpyc_pending_cancel. */
+/* Waits for the result. timeout_ms: 0: the timeout of requests; negative: none. The result can be
+ * fetched once. After RPYC_ETIMEOUT the caller may wait again. RPYC_ECANCELED: rpyc_pending_cancel
+ * was called. */
 RPYC_API int rpyc_pending_wait(rpyc_pending *pending, int timeout_ms, rpyc_value **out,
                                struct rpyc_error *err);
 
-/* Whether rpyc_pending_wait would return at once. Reads nothing: rpyc_process does. */
+/* Returns true if rpyc_pending_wait would return at once. Does not read from the connection;
+ * rpyc_process does. */
 RPYC_API bool rpyc_pending_is_done(rpyc_pending *pending);
 
-/* Has notify(arg) called once the result is there or the connection is closed: now, or by whichever
- * thread reads the reply, which it must not keep; rpyc_pending_wait is allowed in it. */
+/* Calls notify(arg) once, when the result has arrived or the connection is closed: at once if it
+ * has, else from the thread that reads the reply. notify must return quickly. It may call
+ * rpyc_pending_wait. */
 RPYC_API void rpyc_pending_notify(rpyc_pending *pending, void (*notify)(void *arg), void *arg);
 
-/* Makes a wait in another thread return RPYC_ECANCELED. What was asked for is done over there all
- * the same. */
+/* Ends the wait of another thread with RPYC_ECANCELED. The peer executes the request nevertheless.
+ */
 RPYC_API void rpyc_pending_cancel(rpyc_pending *pending);
 
-/* Gives the request up, done or not. Nobody may be waiting for it. NULL is allowed. */
+/* Frees a request, with or without its result. No thread may be waiting for it. pending may be
+ * NULL.
+ */
 RPYC_API void rpyc_pending_free(rpyc_pending *pending);
 
-/* ---- Objects of ours ---------------------------------------------------------------------------
- */
+/* ---- Local objects --------------------------------------------------------------------------- */
 
-/* What an object that C shows to the other side can do. Results go to *out, which is NULL before:
- * left alone, it means None. Each function but destroy returns 0, or -1 with err filled: an
- * exception by rpyc_raise, any other error as a RuntimeError. NULL functions raise what Python
- * would. They are called while a request of ours waits, from rpyc_process and from rpyc_serve. */
+/* The operations of a local object, an object of this program that the peer can use. librpyc calls
+ * them while a request waits, in rpyc_process and in rpyc_serve. A result goes to *out; *out is
+ * NULL before the call, and NULL as a result means None. All functions but destroy return 0, or -1
+ * with err filled: by rpyc_raise, or by any other function; the peer then gets a RuntimeError. An
+ * operation that is NULL raises the exception that Python raises. */
 struct rpyc_ops {
-    const char *class_name;     /* what its class is called there; NULL: "librpyc.Object" */
-    const char *const *methods; /* names that call answers, ended by NULL; or NULL */
+    const char *class_name;     /* the class name that the peer sees; NULL: "librpyc.Object" */
+    const char *const *methods; /* the methods that call implements, ended by NULL; or NULL */
 
     int (*getattr)(void *self, const char *name, rpyc_value **out, struct rpyc_error *err);
-    /* value is borrowed; NULL: delete the attribute */
+    /* value: borrowed; NULL deletes the attribute */
     int (*setattr)(void *self, const char *name, rpyc_value *value, struct rpyc_error *err);
-    /* method: one of methods, or NULL for the object itself. args: a tuple, kwargs: a tuple of
-     * (name, value) */
+    /* method: one of methods; NULL: a call of the object itself. args: a tuple. kwargs: a tuple of
+     * (name, value) tuples. */
     int (*call)(void *self, const char *method, rpyc_value *args, rpyc_value *kwargs,
                 rpyc_value **out, struct rpyc_error *err);
-    /* str() and repr() of it: a str */
+    /* str() and repr(); the result must be a str */
     int (*str)(void *self, rpyc_value **out, struct rpyc_error *err);
-    /* the last reference, of either side, is gone */
+    /* called when neither side has a reference any more */
     void (*destroy)(void *self);
 };
 
-/* A value for an object of ours, to be given as an argument or as a result. ops must stay. */
+/* Creates a value for a local object, which may be an argument or a result. ops must remain valid.
+ */
 RPYC_API int rpyc_object(rpyc_value **out, const struct rpyc_ops *ops, void *self,
                          struct rpyc_error *err);
 
-/* A value for a function of ours. */
+/* Creates a value for a function of this program. arg is its first argument. */
 typedef int (*rpyc_function_fn)(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
                                 struct rpyc_error *err);
 RPYC_API int rpyc_function(rpyc_value **out, rpyc_function_fn function, void *arg,
                            struct rpyc_error *err);
 
-/* What rpyc_object was made with; NULL for any other value. */
+/* Returns the self that rpyc_object was called with; NULL for any other value. */
 RPYC_API void *rpyc_object_self(const rpyc_value *value);
 
-/* Fills err with an exception for the other side: "ValueError", "KeyError", ... Always returns -1.
- */
+/* Fills err with an exception of the module builtins ("ValueError") for the peer. Returns -1. */
 RPYC_API int rpyc_raise(struct rpyc_error *err, const char *class_name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Sends a request by the number of its handler, with the arguments that a format makes, and waits:
- * for handlers that have no function here. Errors: as above; a server that does not know the number
- * answers with an exception. */
+/* ---- Requests by number ---------------------------------------------------------------------- */
+
+/* Sends a request to the handler with a number, with the arguments that a format describes, and
+ * waits for the reply. For handlers that have no function in this header. Errors: as above;
+ * RPYC_EREMOTE if the server does not know the number. */
 RPYC_API int rpyc_request(rpyc_conn *conn, int handler, rpyc_value **out, struct rpyc_error *err,
                           const char *format, ...);
 
 /* ---- The classic service --------------------------------------------------------------------- */
 
-/* The root object: the service. A new reference. */
+/* The root object of the connection: the server's service. */
 RPYC_API int rpyc_root(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err);
 
-/* Imports a module there ("os.path") and gives a netref to it; and whether it could be imported. */
+/* Imports a module in the peer ("os.path"). *out: a netref to the module. */
 RPYC_API int rpyc_module(rpyc_conn *conn, const char *name, rpyc_value **out,
                          struct rpyc_error *err);
+
+/* Sets *out to true if the peer can find a module of this name. */
 RPYC_API int rpyc_has_module(rpyc_conn *conn, const char *name, bool *out, struct rpyc_error *err);
 
-/* One of the builtins there: "len", "ValueError". */
+/* An attribute of the peer's module builtins: "len", "ValueError". */
 RPYC_API int rpyc_builtin(rpyc_conn *conn, const char *name, rpyc_value **out,
                           struct rpyc_error *err);
 
-/* Evaluates an expression, or executes statements, in the connection's own namespace there; and
- * that namespace, a netref to a dict. */
+/* Evaluate an expression, or execute statements, in the connection's own namespace in the peer. */
 RPYC_API int rpyc_eval(rpyc_conn *conn, const char *text, rpyc_value **out, struct rpyc_error *err);
 RPYC_API int rpyc_execute(rpyc_conn *conn, const char *text, struct rpyc_error *err);
+
+/* This namespace. *out: a netref to a dict. */
 RPYC_API int rpyc_namespace(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err);
+
+/* ---- Deprecated names ------------------------------------------------------------------------ */
+
+/* The names that version 0.9 had, kept for one release. */
+#define rpyc_dialect rpyc_envelope
+RPYC_API struct rpyc_envelope rpyc_conn_dialect(const rpyc_conn *conn)
+    __attribute__((deprecated("use rpyc_conn_envelope")));
 
 #ifdef __cplusplus
 }

@@ -91,11 +91,16 @@ enum rpyc_generation rpyc_conn_generation(const rpyc_conn *conn)
     return conn_envelope(conn->conn).generation;
 }
 
-struct rpyc_dialect rpyc_conn_dialect(const rpyc_conn *conn)
+struct rpyc_envelope rpyc_conn_envelope(const rpyc_conn *conn)
 {
     struct envelope env = conn_envelope(conn->conn);
 
-    return (struct rpyc_dialect){env.generation, env.bound};
+    return (struct rpyc_envelope){env.generation, env.bound};
+}
+
+struct rpyc_envelope rpyc_conn_dialect(const rpyc_conn *conn)
+{
+    return rpyc_conn_envelope(conn);
 }
 
 void rpyc_set_timeout(rpyc_conn *conn, int request_timeout_ms)

@@ -133,7 +133,7 @@ static enum rpyc_type type_of_item(enum brine_type type)
     return types[type];
 }
 
-/* Fills v, of the right type already, from an item and what follows it. */
+/* Fills v, whose type is set, from an item, and a container from the items that follow. */
 static int fill_value(rpyc_value *v, const struct brine_item *item, struct brine_reader *r,
                       struct rpyc_error *err)
 {
@@ -269,7 +269,7 @@ int rpyc_dump(const rpyc_value *value, void **data, size_t *len, struct rpyc_err
     struct buffer out = BUFFER_INIT;
 
     if (!value_is_plain(value))
-        return error_set(err, RPYC_ETYPE, "only plain values can be encoded");
+        return error_set(err, RPYC_ETYPE, "cannot encode a netref or a local object");
     value_put(&out, value);
     if (out.failed) {
         buffer_free(&out);
@@ -357,10 +357,10 @@ int rpyc_int64(const rpyc_value *v, int64_t *out, struct rpyc_error *err)
     return 0;
 }
 
-/* rpyc_double, for what is asked for as a float or as a complex. */
+/* Implements rpyc_double. `wanted` is the type for the error text. */
 static int get_double(const rpyc_value *v, double *out, const char *wanted, struct rpyc_error *err)
 {
-    volatile double d; /* not wider than 64 bits, in any register */
+    volatile double d; /* so that x87 rounds it to 64 bits */
     int64_t n = 0;
 
     if (v && v->type == RPYC_FLOAT) {

@@ -74,6 +74,6 @@ int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_e
     else
         result = dial_server(out, &address, &how, err);
     if (result == 0)
-        *options->found = rpyc_conn_dialect(*out);
+        *options->found = rpyc_conn_envelope(*out);
     return result;
 }

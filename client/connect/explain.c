@@ -193,7 +193,7 @@ static void say_closed(struct failure *c)
  * second one. */
 static void say_one_shot(struct failure *c)
 {
-    const struct rpyc_dialect *found = c->options->found;
+    const struct rpyc_envelope *found = c->options->found;
     const char *bound = found->bind_threads ? "-bound" : "";
     int generation = (int)found->generation;
 

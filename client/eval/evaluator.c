@@ -152,11 +152,10 @@ static void begin_chain(void *arg)
 
 /* ---- Chains, and cells ----------------------------------------------------------------------- */
 
-/* Whether an error is one of the connection, and not of what was asked for. */
-static bool is_fatal(const struct rpyc_error *err)
+/* True if the session ends: the connection is lost, or the caller has given the cell up. */
+static bool ends_session(const struct rpyc_error *err)
 {
-    return err->code == RPYC_ECLOSED || err->code == RPYC_ESYSTEM || err->code == RPYC_EPROTOCOL ||
-           err->code == RPYC_ECANCELED;
+    return rpyc_error_is_fatal(err) || err->code == RPYC_ECANCELED;
 }
 
 /* The traceback of what went wrong is what came of it; *why is empty then. */
@@ -189,7 +188,7 @@ static int run_chain(struct evaluator *s, const char *source, const struct state
                                err);
     if (*unknown)
         return 0;
-    if (is_fatal(&why)) {
+    if (ends_session(&why)) {
         *err = why;
         why = (struct rpyc_error)RPYC_ERROR_INIT;
         return -1;
@@ -305,7 +304,7 @@ static int run_statement(struct evaluator *s, const char *source, const struct s
     if (proxies_run(s->proxies, statement, &host, &value, err) == 0 &&
         show(s, value, statement->quiet, width, &host, result, err) == 0)
         return 0;
-    return is_fatal(err) ? -1 : fail(s, source, err, result);
+    return ends_session(err) ? -1 : fail(s, source, err, result);
 }
 
 /* Runs one statement. */

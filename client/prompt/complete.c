@@ -376,13 +376,6 @@ static bool is_passing(const struct rpyc_error *err)
     return err->code == RPYC_ETIMEOUT || err->code == RPYC_EINTERRUPT;
 }
 
-/* Whether an error is the end of the connection. */
-static bool is_loss(const struct rpyc_error *err)
-{
-    return err->code == RPYC_ECLOSED || err->code == RPYC_ESYSTEM || err->code == RPYC_EPROTOCOL ||
-           err->code == RPYC_ELIMIT || err->code == RPYC_ETLS;
-}
-
 /* Asks for candidates. What comes too late is dropped. */
 static int ask(const struct complete_cells *c, const char *text, const char *rest,
                rpyc_value **answer, struct rpyc_error *err)
@@ -446,7 +439,7 @@ int complete_in_cells(const void *arg, const char *text, const char *rest, struc
         return 0;
     }
     interrupt_take();
-    if (is_loss(&why)) {
+    if (rpyc_error_is_fatal(&why)) {
         *err = why;
         return -1;
     }

@@ -156,7 +156,7 @@ int complete_netrefs_find(const void *arg, const char *text, const char *rest,
     rpyc_set_timeout(s->conn, PATIENCE_MS);
     find(s, text, &w, &why);
     rpyc_set_timeout(s->conn, timeout);
-    if (why.code != RPYC_ECLOSED && why.code != RPYC_ESYSTEM && why.code != RPYC_EPROTOCOL)
+    if (!rpyc_error_is_fatal(&why))
         return 0;
     *err = why; /* it owns nothing then */
     why = (struct rpyc_error)RPYC_ERROR_INIT;

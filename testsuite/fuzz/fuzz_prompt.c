@@ -412,7 +412,7 @@ static void swap_streams(struct streams *s)
 static int run_session(const struct session_of_user *session)
 {
     const char *code[sizeof(session->code) / sizeof(*session->code)];
-    struct rpyc_dialect found = {0};
+    struct rpyc_envelope found = {0};
     struct options options = {
         .prompt = session->typed[0] != NULL,
         .execute = !session->no_execute,

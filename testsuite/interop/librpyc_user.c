@@ -199,7 +199,7 @@ CASE(finds_out_the_generation)
     enum rpyc_generation found = rpyc_conn_generation(conn);
     const struct rpyc_options options = {
         .generation = found,
-        .bind_threads = rpyc_conn_dialect(conn).bind_threads,
+        .bind_threads = rpyc_conn_envelope(conn).bind_threads,
     };
     rpyc_conn *second = NULL;
     rpyc_value *v;
@@ -223,8 +223,8 @@ CASE(finds_out_the_generation)
 /* The first connect finds out; the next ones know. What is no longer true is found out anew. */
 CASE(remembers_how_a_server_speaks)
 {
-    const struct rpyc_dialect here = rpyc_conn_dialect(conn);
-    struct rpyc_dialect memory = {0}, found;
+    const struct rpyc_envelope here = rpyc_conn_envelope(conn);
+    struct rpyc_envelope memory = {0}, found;
     const struct rpyc_options options = {.remembered = &memory};
     enum rpyc_generation g;
     rpyc_conn *second = NULL;
@@ -236,10 +236,10 @@ CASE(remembers_how_a_server_speaks)
     rpyc_close(second);
     for (g = RPYC_GENERATION_5; g <= RPYC_GENERATION_6; g++) {
         for (bound = 0; bound <= 1; bound++) {
-            memory = (struct rpyc_dialect){g, bound};
+            memory = (struct rpyc_envelope){g, bound};
             OK(connect_anew(&second, &options));
             OK(rpyc_ping(second, "x", 1, &err));
-            found = rpyc_conn_dialect(second);
+            found = rpyc_conn_envelope(second);
             CHECK(memory.generation == found.generation);
             CHECK(memory.bind_threads == found.bind_threads);
             rpyc_close(second);
@@ -263,7 +263,7 @@ CASE(takes_a_socket_that_is_connected)
     fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     OK(connect(fd, (struct sockaddr *)&address, len));
     options.generation = rpyc_conn_generation(conn);
-    options.bind_threads = rpyc_conn_dialect(conn).bind_threads;
+    options.bind_threads = rpyc_conn_envelope(conn).bind_threads;
     OK(rpyc_connect_fd(&second, fd, &options, &err));
     CHECK(rpyc_fd(second) == fd);
     OK(rpyc_eval(second, "6 * 7", &v, &err));

@@ -269,7 +269,7 @@ def test_every_truncation_is_an_error(echo: Echo, value: Any, data: st.DataObjec
 @checked
 @given(values, st.binary(min_size=1, max_size=4))
 def test_bytes_behind_a_value_are_an_error(echo: Echo, value: Any, more: bytes) -> None:
-    assert echo(brine.dump(value) + more) == (EPROTOCOL, b"bad brine: bytes behind the value")
+    assert echo(brine.dump(value) + more) == (EPROTOCOL, b"bad brine: bytes after the value")
 
 
 @checked

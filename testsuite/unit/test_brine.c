@@ -144,8 +144,8 @@ static void assert_fails(const struct bytes *brine, enum rpyc_errcode code, cons
         assert_fails(&brine_, RPYC_EPROTOCOL, problem);                                            \
     } while (0)
 
-#define ENDS_EARLY "it ends in the middle of a value"
-#define TOO_MANY   "more items than there are bytes for them"
+#define ENDS_EARLY "the data ends inside a value"
+#define TOO_MANY   "it has more items than bytes"
 
 /* The example in the documentation of rpyc.core.brine, as Python 3 dumps it. */
 #define DOC_EXAMPLE                                                                                \
@@ -551,16 +551,16 @@ TEST(ints_of_anything_but_digits_fail)
     FAILS("17 00000000", "an int without digits");
     FAILS("1601 2d", "an int without digits");
     FAILS("1601 2b", "an int without digits");
-    FAILS("1602 2d2d", "an int with something else than digits");
-    FAILS("1603 2d2b31", "an int with something else than digits");
-    FAILS("1603 315f30", "an int with something else than digits");
-    FAILS("1602 2031", "an int with something else than digits");
-    FAILS("1602 3100", "an int with something else than digits");
-    FAILS("1602 312f", "an int with something else than digits");
-    FAILS("1602 313a", "an int with something else than digits");
-    FAILS("1602 31b1", "an int with something else than digits");
+    FAILS("1602 2d2d", "an int with characters other than digits");
+    FAILS("1603 2d2b31", "an int with characters other than digits");
+    FAILS("1603 315f30", "an int with characters other than digits");
+    FAILS("1602 2031", "an int with characters other than digits");
+    FAILS("1602 3100", "an int with characters other than digits");
+    FAILS("1602 312f", "an int with characters other than digits");
+    FAILS("1602 313a", "an int with characters other than digits");
+    FAILS("1602 31b1", "an int with characters other than digits");
     FAILS("1616 39393939393939393939393939393939393939393941", /* also where it no longer fits */
-          "an int with something else than digits");
+          "an int with characters other than digits");
 }
 
 TEST(every_truncation_fails)
@@ -817,10 +817,10 @@ TEST(a_caller_may_fail_the_reader)
 
     brine_read(&r, brine.data, brine.len);
     assert_true(brine_next(&r, &item));
-    assert_false(brine_fail(&r, "a wrong number of arguments"));
+    assert_false(brine_fail(&r, "wrong number of arguments"));
     assert_false(brine_next(&r, &item));
     assert_int_equal(brine_error(&r, &err), -1);
-    assert_error(&err, RPYC_EPROTOCOL, "bad brine: a wrong number of arguments");
+    assert_error(&err, RPYC_EPROTOCOL, "bad brine: wrong number of arguments");
     assert_int_equal(brine_error(&r, NULL), -1);
 }
 
@@ -834,7 +834,7 @@ TEST(asking_for_more_than_one_value_fails)
     assert_true(brine_next(&r, &item));
     assert_false(brine_next(&r, &item));
     assert_int_equal(r.failed, RPYC_EPROTOCOL);
-    assert_string_equal(r.problem, "it ends too early");
+    assert_string_equal(r.problem, "the data ends too early");
 }
 
 TEST(asking_for_more_than_a_tuple_holds_fails)
@@ -847,7 +847,7 @@ TEST(asking_for_more_than_a_tuple_holds_fails)
     assert_true(brine_next(&r, &item));
     assert_true(brine_next(&r, &item));
     assert_false(brine_next(&r, &item));
-    assert_string_equal(r.problem, "it ends too early");
+    assert_string_equal(r.problem, "the data ends too early");
 }
 
 TEST(bytes_behind_the_value_are_not_the_end)
@@ -864,7 +864,7 @@ TEST(bytes_behind_the_value_are_not_the_end)
     assert_false(brine_at_end(&r));
     assert_int_equal(r.failed, RPYC_OK);
     brine_error(&r, &err);
-    assert_error(&err, RPYC_EPROTOCOL, "bad brine: bytes behind the value");
+    assert_error(&err, RPYC_EPROTOCOL, "bad brine: bytes after the value");
 }
 
 TEST(a_value_half_read_is_not_at_its_end)
@@ -920,7 +920,7 @@ TEST(a_skip_takes_just_one_value)
     assert_bytes(data, len, "1a115556");
     assert_true(brine_at_end(&r));
     assert_false(brine_skip(&r, &data, &len));
-    assert_string_equal(r.problem, "it ends too early");
+    assert_string_equal(r.problem, "the data ends too early");
 }
 
 TEST(a_tuple_of_just_that_length_is_expected)
@@ -942,8 +942,7 @@ TEST(a_tuple_of_just_that_length_is_expected)
         brine_read(&r, other.data, other.len);
         assert_false(brine_expect_tuple(&r, 1));
         assert_int_equal(r.failed, RPYC_EPROTOCOL);
-        assert_string_equal(r.problem,
-                            "a tuple of another length, or none, where the protocol has one");
+        assert_string_equal(r.problem, "expected a tuple of another length");
     }
 }
 
@@ -980,7 +979,7 @@ TEST(an_int_is_expected_and_nothing_else)
         brine_read(&r, other.data, other.len);
         assert_false(brine_expect_int(&r, &n));
         assert_int_equal(r.failed, RPYC_EPROTOCOL);
-        assert_string_equal(r.problem, "something else where the protocol has a small int");
+        assert_string_equal(r.problem, "expected a small int");
     }
 }
 

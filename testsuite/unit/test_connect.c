@@ -422,7 +422,7 @@ TEST(a_generation_that_is_given_wrongly_is_an_error)
 /* ---- How a server was found to speak, remembered -------------------------------------------- */
 
 /* Connects, with this remembered, to a server that plays these acts. */
-static void assert_remembers(struct rpyc_dialect *remembered, const struct act *acts, size_t count,
+static void assert_remembers(struct rpyc_envelope *remembered, const struct act *acts, size_t count,
                              enum rpyc_generation found, const char *heard)
 {
     const struct rpyc_options options = {.remembered = remembered};
@@ -433,8 +433,8 @@ static void assert_remembers(struct rpyc_dialect *remembered, const struct act *
     server_start(&s, acts, count);
     assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
     assert_int_equal(err.code, RPYC_OK);
-    assert_int_equal(rpyc_conn_dialect(conn).generation, remembered->generation);
-    assert_int_equal(rpyc_conn_dialect(conn).bind_threads, remembered->bind_threads);
+    assert_int_equal(rpyc_conn_envelope(conn).generation, remembered->generation);
+    assert_int_equal(rpyc_conn_envelope(conn).bind_threads, remembered->bind_threads);
     assert_connected(conn, found);
     server_end(&s, heard);
 }
@@ -444,7 +444,7 @@ TEST(what_was_found_is_remembered_and_tried_first)
     const struct act found[] = {{.answers = {GOODBYE_5}, .hangs_up = true},
                                 {.answers = {ANSWER_5}}};
     const struct act known[] = {{.answers = {ANSWER_5}}};
-    struct rpyc_dialect remembered = {0};
+    struct rpyc_envelope remembered = {0};
 
     assert_remembers(&remembered, ACTS(found), RPYC_GENERATION_5,
                      "[" GETROOT_6 " ][" GETROOT_5 " " CLOSE_5 " end]");
@@ -458,7 +458,7 @@ TEST(bind_threads_is_remembered_too)
 {
     const struct act found[] = {{.answers = {THREADS GOODBYE_6}}, {.answers = {THREADS ANSWER_6}}};
     const struct act known[] = {{.answers = {THREADS ANSWER_6}}};
-    struct rpyc_dialect remembered = {0};
+    struct rpyc_envelope remembered = {0};
     char heard[512], bound[256];
 
     snprintf(bound, sizeof(bound), "[%016lx%016x" GETROOT_6 " %016lx%016x" CLOSE_6 " end]",
@@ -480,7 +480,7 @@ TEST(bind_threads_is_an_option_with_a_generation)
 
     server_start(&s, ACTS(acts));
     assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
-    assert_true(rpyc_conn_dialect(conn).bind_threads);
+    assert_true(rpyc_conn_envelope(conn).bind_threads);
     assert_connected(conn, RPYC_GENERATION_5);
     snprintf(heard, sizeof(heard), "[%016lx%016x" GETROOT_5 " %016lx%016x" CLOSE_5 " end]",
              (unsigned long)pthread_self(), 0, (unsigned long)pthread_self(), 0);
@@ -491,7 +491,7 @@ TEST(another_server_in_the_place_of_the_remembered_one_is_found_out)
 {
     const struct act acts[] = {{.answers = {GOODBYE_6}}, {.answers = {ANSWER_6}}};
     const struct act hangs_up[] = {{.answers = {""}, .hangs_up = true}, {.answers = {ANSWER_6}}};
-    struct rpyc_dialect remembered = {.generation = RPYC_GENERATION_5};
+    struct rpyc_envelope remembered = {.generation = RPYC_GENERATION_5};
 
     assert_remembers(&remembered, ACTS(acts), RPYC_GENERATION_6,
                      "[" GETROOT_5 " end][" GETROOT_6 " " CLOSE_6 " end]");
@@ -505,7 +505,7 @@ TEST(another_server_in_the_place_of_the_remembered_one_is_found_out)
 TEST(what_is_remembered_stays_where_no_answer_comes)
 {
     const struct act silent[] = {{0}};
-    struct rpyc_dialect remembered = {.generation = RPYC_GENERATION_5};
+    struct rpyc_envelope remembered = {.generation = RPYC_GENERATION_5};
     const struct rpyc_options options = {.remembered = &remembered, .connect_timeout_ms = 40};
     AUTO_ERROR err = RPYC_ERROR_INIT;
     rpyc_conn *conn = NULL;
@@ -521,7 +521,7 @@ TEST(what_is_remembered_stays_where_no_answer_comes)
 TEST(what_is_remembered_is_not_asked_where_a_generation_is_given)
 {
     const struct act acts[] = {{.answers = {ANSWER_6}}};
-    struct rpyc_dialect remembered = {.generation = RPYC_GENERATION_5};
+    struct rpyc_envelope remembered = {.generation = RPYC_GENERATION_5};
     const struct rpyc_options options = {.generation = RPYC_GENERATION_6,
                                          .remembered = &remembered};
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -653,7 +653,7 @@ TEST(a_server_that_is_known_for_certain_is_waited_for_on_one_connection)
 TEST(a_remembered_way_that_meets_silence_is_followed_by_the_others)
 {
     const struct act acts[] = {{0}, {.answers = {ANSWER_6}}};
-    struct rpyc_dialect remembered = {.generation = RPYC_GENERATION_5};
+    struct rpyc_envelope remembered = {.generation = RPYC_GENERATION_5};
 
     assert_remembers(&remembered, ACTS(acts), RPYC_GENERATION_6,
                      "[" GETROOT_5 " end][" GETROOT_6 " " CLOSE_6 " end]");
@@ -680,7 +680,7 @@ TEST(a_server_that_tells_its_generation_and_serves_no_more_is_an_error)
 {
     const struct act acts[] = {{.answers = {GOODBYE_5}, .hangs_up = true}};
     struct server s = {.acts = acts, .count = 1, .deaf = true};
-    struct rpyc_dialect remembered = {0};
+    struct rpyc_envelope remembered = {0};
     const struct rpyc_options options = {.remembered = &remembered};
     AUTO_ERROR err = RPYC_ERROR_INIT;
     rpyc_conn *conn = NULL;

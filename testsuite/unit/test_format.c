@@ -157,7 +157,7 @@ TEST(other_letters_are_refused)
     for (c = others; *c; c++) {
         const char format[] = {'N', *c, '\0'};
 
-        assert_refuses("no argument format '", format);
+        assert_refuses("unknown format letter '", format);
     }
 }
 
@@ -192,21 +192,21 @@ TEST(square_brackets_are_slices)
 {
     assert_builds("19 12 515200", "[iiN]", 1, 2);
     assert_builds("19 12 000000", "[NNN]");
-    assert_refuses("a slice has three parts", "[]");
-    assert_refuses("a slice has three parts", "[ii]", 1, 2);
-    assert_refuses("a slice has three parts", "[iiii]", 1, 2, 3, 4);
+    assert_refuses("a slice in a format must have three", "[]");
+    assert_refuses("a slice in a format must have three", "[ii]", 1, 2);
+    assert_refuses("a slice in a format must have three", "[iiii]", 1, 2, 3, 4);
 }
 
 TEST(brackets_have_to_be_closed_by_their_own_kind)
 {
-    assert_refuses("a format without its ')'", "(");
-    assert_refuses("a format without its ')'", "i(ii", 1, 2, 3);
-    assert_refuses("a format without its '}'", "{i", 1);
-    assert_refuses("a format without its ']'", "[iii", 1, 2, 3);
-    assert_refuses("a format without its ')'", "(()");
-    assert_refuses("no argument format ']'", "(i]", 1);
-    assert_refuses("no argument format ')'", "(i))", 1);
-    assert_refuses("no argument format '}'", "}");
+    assert_refuses("the format lacks a closing ')'", "(");
+    assert_refuses("the format lacks a closing ')'", "i(ii", 1, 2, 3);
+    assert_refuses("the format lacks a closing '}'", "{i", 1);
+    assert_refuses("the format lacks a closing ']'", "[iii", 1, 2, 3);
+    assert_refuses("the format lacks a closing ')'", "(()");
+    assert_refuses("unknown format letter ']'", "(i]", 1);
+    assert_refuses("unknown format letter ')'", "(i))", 1);
+    assert_refuses("unknown format letter '}'", "}");
 }
 
 TEST(brackets_nest_up_to_a_limit)
@@ -222,9 +222,9 @@ TEST(brackets_nest_up_to_a_limit)
     assert_builds(hex, format);
     memset(format, '(', 51);
     memset(format + 51, ')', 51);
-    assert_refuses("a format that is nested too deep", format);
+    assert_refuses("the format is nested too deeply", format);
     memset(format, '(', sizeof(format) - 1);
-    assert_refuses("a format that is nested too deep", format);
+    assert_refuses("the format is nested too deeply", format);
 }
 
 /* The limit is on depth, not on how many there are. */
@@ -297,10 +297,10 @@ TEST(collected_arguments_come_with_stars)
     assert_arguments("02", "11 11 080a61 51 11 080a62 52", "**", kwargs);
     assert_arguments("11 51 080a61", "12 11 080a63 53 11 080a61 51 11 080a62 52", "*, c=i, **",
                      args, 3, kwargs);
-    assert_no_arguments("behind a keyword", "**, *", kwargs, args);
-    assert_no_arguments("a '*' in a format is for a tuple", "*", one);
-    assert_no_arguments("a '*' in a format is for a tuple", "**", (rpyc_value *)NULL);
-    assert_no_arguments("(name, value) pairs", "**", args);
+    assert_no_arguments("follows a keyword argument", "**, *", kwargs, args);
+    assert_no_arguments("format '*' needs a tuple", "*", one);
+    assert_no_arguments("format '*' needs a tuple", "**", (rpyc_value *)NULL);
+    assert_no_arguments("(name, value) tuples", "**", args);
 }
 
 TEST(values_are_packed_into_a_tuple)
@@ -327,18 +327,18 @@ TEST(keywords_follow_positional_arguments)
 
 TEST(keywords_that_make_no_sense_are_refused)
 {
-    assert_no_arguments("a positional argument behind a keyword", "a=i, i", 1, 2);
-    assert_no_arguments("no argument format '='", "=i", 1);
-    assert_no_arguments("no argument format '?'", "a=?");
+    assert_no_arguments("a positional argument follows a keyword argument", "a=i, i", 1, 2);
+    assert_no_arguments("unknown format letter '='", "=i", 1);
+    assert_no_arguments("unknown format letter '?'", "a=?");
     assert_no_arguments("", "a=");
     assert_no_arguments("", "a=i, b=", 1);
     assert_no_arguments("not UTF-8", "i, a=s", 1, "\377");
-    assert_no_arguments("no argument format 'a'", "(a=i)", 1);
+    assert_no_arguments("unknown format letter 'a'", "(a=i)", 1);
 }
 
 TEST(keywords_are_for_calls_alone)
 {
-    assert_refuses("no argument format '", "a=i", 1);
+    assert_refuses("unknown format letter '", "a=i", 1);
 }
 
 int main(void)

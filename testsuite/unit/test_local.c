@@ -675,7 +675,7 @@ TEST(what_is_raised_has_a_class_and_a_text)
 TEST(unknown_objects_are_key_errors)
 {
     AUTO_LINK l = link_open();
-    const char *text = "a reference to an object that we do not have";
+    const char *text = "the peer named an object that it does not hold";
 
     assert_raises("KeyError", text, &l, HANDLE_GETATTR, "1152 11 1153" UNKNOWN SIZE);
     assert_raises("KeyError", text, &l, HANDLE_CALL, "1152 11 1153" UNKNOWN "1151 02");
@@ -735,7 +735,7 @@ TEST(a_wrong_number_of_arguments_is_a_type_error)
         {HANDLE_HASH, NULL, "1151 00"},
         {HANDLE_DIR, NULL, "1151 00"},
     };
-    const char *text = "a wrong number of arguments";
+    const char *text = "wrong number of arguments";
     AUTO_LINK l = link_open();
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t);
@@ -771,8 +771,8 @@ TEST(arguments_of_a_wrong_type_are_type_errors)
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
-    const char *name = "name must be a string", *tuple = "the arguments of a call are";
-    const char *strange = "a request on something that is no object of ours";
+    const char *name = "name must be a string", *tuple = "the arguments of a call must";
+    const char *strange = "the first argument must be an object of the C program";
 
     assert_raises("TypeError", name, &l, HANDLE_GETATTR, "1152 11" OBJ "1151 50", pack.hex);
     assert_raises("TypeError", name, &l, HANDLE_GETATTR, "1152 11" OBJ "1154" LIST, pack.hex);
@@ -830,7 +830,7 @@ TEST(all_other_requests_are_refused)
         case HANDLE_INSPECT:
             break;
         default:
-            assert_raises("PermissionError", "a C program serves no such request", &l, handler,
+            assert_raises("PermissionError", "a C program does not serve this request", &l, handler,
                           "1151 02");
         }
     }

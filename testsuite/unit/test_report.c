@@ -278,7 +278,7 @@ TEST(what_is_not_a_report_is_refused)
         assert_int_equal(err.code, RPYC_EPROTOCOL);
         report_free(&r);
     }
-    assert_null(report_read(&r, "\x02\x02", 2, &err)); /* bytes behind the value */
+    assert_null(report_read(&r, "\x02\x02", 2, &err)); /* bytes after the value */
     assert_int_equal(err.code, RPYC_EPROTOCOL);
     assert_null(report_read(&r, "\x08\x0b\x00\xff\xff", 5, &err));
     assert_error(&err, RPYC_EPROTOCOL, "process is not a tuple");
