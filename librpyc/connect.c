@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Connecting, and finding out which rpyc the server speaks.
+ * Connects to a server, and finds out the envelope of its messages.
  *
- * A client sends first, so it has to guess: it asks for the root in the envelope of rpyc 6. A
- * server of that generation answers. Most others send CLOSE in their own envelope, which tells;
- * then we connect once more and use that. A ThreadPoolServer sends nothing in answer to the wrong
- * envelope, and neither does a busy program: after SILENCE_MS we ask in the next envelope on one
- * more connection, and go on waiting on all of them, since a busy program has one thread for one
- * client, or one connection, and answers late. See "Finding out which" in doc/protocol.md.
+ * A client sends first, so it has to guess: it requests the root in the envelope of rpyc 6. A
+ * server of that generation replies. Most others send CLOSE in their own envelope: the client then
+ * connects again and uses that envelope. A ThreadPoolServer sends nothing after a request in the
+ * wrong envelope. Neither does a busy program. After SILENCE_MS the client requests the root in the
+ * next envelope on one more connection. It keeps waiting on all connections, because a busy program
+ * replies late, and only on the first one if it has a single thread for clients. See "Finding out
+ * which" in doc/protocol.md.
  */
 #include "classic.h"
 #include "handlers.h"
@@ -17,18 +18,17 @@
 
 #define CONNECT_TIMEOUT_MS 10000
 
-/* How long a server may be silent, on top of the time that connecting took, before it is asked in
- * another way. */
+/* How long a server may send nothing before the client tries another envelope, in ms. The time that
+ * connecting took is added. */
 #define SILENCE_MS 300
 
-/* Where to connect: either of two. */
+/* Where to connect: host and port, or path. All NULL: the caller has connected. */
 struct target {
     const char *host, *port;
     const char *path;
 };
 
-/* Opens a stream. A deadline that passes here counts as connect(2)'s own: nobody answered at all.
- */
+/* Opens a stream. If the deadline passes here, reports it as connect(2) does, with ETIMEDOUT. */
 static int open_stream(struct stream *s, const struct target *to, deadline_t deadline,
                        struct rpyc_error *err)
 {
@@ -61,7 +61,7 @@ static void forget(rpyc_conn *conn)
     rpyc_close(conn);
 }
 
-/* Somebody accepted us and then did not talk as a server does: says so. Always -1. */
+/* Adds the target to an error of a connection that was accepted. Returns -1. */
 static int explain(const struct target *to, struct rpyc_error *err)
 {
     struct rpyc_error why = *err;
@@ -69,7 +69,7 @@ static int explain(const struct target *to, struct rpyc_error *err)
 
     if (err->code == RPYC_EREMOTE || (!to->path && !to->host))
         return -1;
-    if (err->code == RPYC_ELIMIT) { /* the first bytes of another protocol, taken for a length */
+    if (err->code == RPYC_ELIMIT) { /* the length of a frame was a part of another protocol */
         why.code = RPYC_EPROTOCOL;
         what = "it does not speak RPyC: ";
     }
@@ -79,38 +79,39 @@ static int explain(const struct target *to, struct rpyc_error *err)
                      why.text);
 }
 
-/* Which envelopes there are, the likeliest first. */
-static const struct envelope ways[] = {
+/* All envelopes, the most probable first. */
+static const struct envelope envelopes[] = {
     {RPYC_GENERATION_6, false},
     {RPYC_GENERATION_5, false},
     {RPYC_GENERATION_6, true},
     {RPYC_GENERATION_5, true},
 };
 
-#define WAYS (sizeof(ways) / sizeof(*ways))
+#define ENVELOPES (sizeof(envelopes) / sizeof(*envelopes))
 
-_Static_assert(WAYS <= STREAM_WATCH_MAX, "all connections can be watched");
+_Static_assert(ENVELOPES <= STREAM_WATCH_MAX, "all connections can be watched");
 
-/* A connection on which the root was asked for. */
+/* A connection on which the client has requested the root. */
 struct asked {
-    struct envelope way; /* AUTO: as rpyc 6, and the first message tells what it should have been */
-    rpyc_conn *conn;     /* NULL once it is over */
+    struct envelope env;  /* AUTO: that of rpyc 6; the first message from the server corrects it */
+    rpyc_conn *conn;      /* NULL after it has ended */
     struct pending *root; /* the request */
 };
 
-/* A connect under way. */
+/* One call of rpyc_connect_*. */
 struct attempt {
     const struct target *to;
     const struct rpyc_options *options;
     deadline_t deadline;
-    struct sockaddr_storage peer; /* TCP: the address that took the first connection */
-    struct asked asked[WAYS];     /* in the order of asking */
+    struct sockaddr_storage peer;  /* TCP: the address that accepted the first connection */
+    struct asked asked[ENVELOPES]; /* in the order of the requests */
     size_t count;
-    deadline_t next;        /* when to ask in one more way; DEADLINE_NEVER: not any more */
-    struct envelope learnt; /* what the server speaks, where the first guess was wrong */
+    deadline_t next;        /* when to try another envelope; DEADLINE_NEVER: no others */
+    struct envelope learnt; /* the server's envelope, if its first message showed another one */
+    bool refused;           /* options->check has refused a connection */
 };
 
-/* Gives up a connection that has not been answered: see stream_reset. */
+/* Closes a connection without waiting for its reply, with stream_reset. */
 static void drop(struct asked *asked)
 {
     if (!asked->conn)
@@ -128,7 +129,7 @@ static void drop_all(struct attempt *a)
     a->count = 0;
 }
 
-/* Whether a guess has brought out that the server speaks otherwise. */
+/* True if the server has shown that it does not use the envelope that was guessed. */
 static bool learnt(const struct envelope *env)
 {
     return env->generation == RPYC_GENERATION_5 ||
@@ -137,22 +138,22 @@ static bool learnt(const struct envelope *env)
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
 
-/* Sends the request for the root over a stream, which it takes. */
-static int ask_over(struct attempt *a, const struct stream *s, struct envelope way,
+/* Requests the root over a stream. Takes the stream. */
+static int ask_over(struct attempt *a, const struct stream *s, struct envelope env,
                     struct rpyc_error *err)
 {
     const struct rpyc_options *options = a->options;
     int request_ms = timeout_or(options->request_timeout_ms, REQUEST_TIMEOUT_MS);
     struct conn_config config = {
         .max_frame = options->max_frame,
-        .generation = way.generation,
-        .bound = way.bound,
+        .generation = env.generation,
+        .bound = env.bound,
         .stall_ms = request_ms > 0 ? request_ms : 0,
     };
-    bool guessing = way.generation == RPYC_GENERATION_AUTO;
+    bool guessing = env.generation == RPYC_GENERATION_AUTO;
     struct asked *asked = &a->asked[a->count];
 
-    *asked = (struct asked){.way = way};
+    *asked = (struct asked){.env = env};
     if (rpyc_conn_new(&asked->conn, s, &handlers, &config, guessing, -1, err) < 0)
         return -1;
     asked->conn->deadline = a->deadline;
@@ -165,7 +166,7 @@ static int ask_over(struct attempt *a, const struct stream *s, struct envelope w
     return 0;
 }
 
-/* Connects for the first time, which gives the address for the others. */
+/* Opens the first connection, and notes the address for the others. */
 static int open_first(struct stream *s, struct attempt *a, struct rpyc_error *err)
 {
     socklen_t len = sizeof(a->peer);
@@ -177,7 +178,7 @@ static int open_first(struct stream *s, struct attempt *a, struct rpyc_error *er
     return 0;
 }
 
-/* Connects, and has the caller look at the socket. */
+/* Opens a connection and calls options->check. */
 static int open_checked(struct stream *s, struct attempt *a, const struct stream_watch *watch,
                         struct rpyc_error *err)
 {
@@ -191,6 +192,7 @@ static int open_checked(struct stream *s, struct attempt *a, const struct stream
         return -1;
     if (!a->options->check || a->options->check(s->fd, a->options->check_data, err) == 0)
         return 0;
+    a->refused = err->code != RPYC_ECLOSED;
     stream_close(s);
     return -1;
 }
@@ -205,9 +207,9 @@ static struct stream_watch watch_all(const struct attempt *a)
     return watch;
 }
 
-/* Connects, and asks in one way. Where the server was asked before, an answer to that ends the
- * attempt: RPYC_ECANCELED. */
-static int ask(struct attempt *a, struct envelope way, struct rpyc_error *err)
+/* Opens a connection and requests the root in one envelope. RPYC_ECANCELED if data arrives on one
+ * of the earlier connections meanwhile. */
+static int ask(struct attempt *a, struct envelope env, struct rpyc_error *err)
 {
     struct stream_watch watch = watch_all(a);
     deadline_t start = deadline_in(0);
@@ -221,68 +223,73 @@ static int ask(struct attempt *a, struct envelope way, struct rpyc_error *err)
         return explain(a->to, err);
     }
     s.watch = NULL;
-    if (ask_over(a, &s, way, err) < 0)
+    if (ask_over(a, &s, env, err) < 0)
         return explain(a->to, err);
     if (a->next != DEADLINE_NEVER)
         a->next = deadline_in(SILENCE_MS) + (deadline_in(0) - start);
     return 0;
 }
 
-/* The connection on which the server was asked in a way; NULL: it was not. */
-static const struct asked *asked_in(const struct attempt *a, struct envelope way)
+/* Returns the connection with an envelope; NULL if there was none. */
+static const struct asked *asked_in(const struct attempt *a, struct envelope env)
 {
     for (size_t i = 0; i < a->count; i++) {
-        struct envelope one = a->asked[i].way;
+        struct envelope one = a->asked[i].env;
 
         if (one.generation == RPYC_GENERATION_AUTO)
             one.generation = RPYC_GENERATION_6;
-        if (one.generation == way.generation && one.bound == way.bound)
+        if (one.generation == env.generation && one.bound == env.bound)
             return &a->asked[i];
     }
     return NULL;
 }
 
-static bool is_waiting(const struct attempt *a, struct envelope way)
+static bool is_waiting(const struct attempt *a, struct envelope env)
 {
-    const struct asked *asked = asked_in(a, way);
+    const struct asked *asked = asked_in(a, env);
 
     return asked && asked->conn;
 }
 
-/* Whether there is no point in asking a silent server otherwise: the caller knows what it speaks,
- * or its first message is being waited for no more. */
+/* True if the envelope of a silent server is known: from its first message, or from the caller. */
 static bool is_certain(const struct attempt *a)
 {
     const struct rpyc_options *o = a->options;
     const struct asked *first = &a->asked[0];
 
-    if (first->way.generation == RPYC_GENERATION_AUTO && conn_has_met(first->conn->conn))
+    if (first->env.generation == RPYC_GENERATION_AUTO && conn_has_met(first->conn->conn))
         return true;
     return a->count == 1 && o->is_certain && o->is_certain(o->is_certain_arg);
 }
 
-/* Asks a silent server in the next way, if there is one. A connection that cannot be opened now is
- * tried again later. */
-static void ask_otherwise(struct attempt *a)
+/* Requests the root of a silent server in the next envelope, if there is one. If the connection
+ * cannot be opened now, wait_for_root calls again later. Returns -1 if options->check refuses it.
+ */
+static int ask_otherwise(struct attempt *a, struct rpyc_error *err)
 {
-    struct rpyc_error unused = RPYC_ERROR_INIT;
+    struct rpyc_error why = RPYC_ERROR_INIT;
     size_t i = 0;
 
-    while (i < WAYS && asked_in(a, ways[i]))
+    while (i < ENVELOPES && asked_in(a, envelopes[i]))
         i++;
-    if (i == WAYS || is_certain(a)) {
+    if (i == ENVELOPES || is_certain(a)) {
         a->next = DEADLINE_NEVER;
-        return;
+        return 0;
     }
     a->next = deadline_in(SILENCE_MS);
-    ask(a, ways[i], &unused);
-    rpyc_error_clear(&unused);
+    if (ask(a, envelopes[i], &why) < 0 && a->refused) {
+        rpyc_error_clear(err);
+        *err = why;
+        return -1;
+    }
+    rpyc_error_clear(&why);
+    return 0;
 }
 
 /* ---- Waiting for an answer ------------------------------------------------------------------- */
 
-/* Takes what came in place of the root, or why the connection has ended; the connection is over
- * unless it was the root. */
+/* Takes the reply to the request for the root. Closes the connection if there is none, or if it is
+ * not a root. */
 static int take_root(struct asked *asked, struct rpyc_error *err)
 {
     rpyc_conn *conn = asked->conn;
@@ -294,7 +301,8 @@ static int take_root(struct asked *asked, struct rpyc_error *err)
     return -1;
 }
 
-/* Reads what has come on a connection. Whether that is all: the answer, or the end. */
+/* Reads the messages that have arrived. True if the request for the root has a reply, or the
+ * connection has ended. */
 static bool is_answered(const struct asked *asked, deadline_t deadline)
 {
     struct conn *c = asked->conn->conn;
@@ -308,8 +316,8 @@ static bool is_answered(const struct asked *asked, deadline_t deadline)
     return conn_is_done(c, asked->root);
 }
 
-/* Looks at all connections. 1: *out is the one that gave the root. 0: none has yet. -1: there is
- * nothing to wait for, and err says what became of the first one. */
+/* Looks at all connections. Returns 1, and in *out the connection that received the root; 0 if none
+ * has received it yet; -1 if none will, with the error of the first connection. */
 static int look(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
 {
     size_t waiting = 0;
@@ -324,7 +332,7 @@ static int look(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
             waiting++;
             continue;
         }
-        if (i == 0 && asked->way.generation == RPYC_GENERATION_AUTO)
+        if (i == 0 && asked->env.generation == RPYC_GENERATION_AUTO)
             a->learnt = conn_envelope(asked->conn->conn);
         if (take_root(asked, &why) == 0) {
             *out = asked->conn;
@@ -344,7 +352,7 @@ static int look(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
     return waiting > 0 ? 0 : -1;
 }
 
-/* Waits until something comes on a connection, or it is time to ask otherwise. */
+/* Waits until data arrives on a connection, or it is time to try another envelope. */
 static void wait_for_input(const struct attempt *a)
 {
     struct stream_watch watch = watch_all(a);
@@ -364,71 +372,76 @@ static int wait_for_root(rpyc_conn **out, struct attempt *a, struct rpyc_error *
             result = -1;
             break;
         }
-        if (has_passed(a->next))
-            ask_otherwise(a);
+        if (has_passed(a->next) && ask_otherwise(a, err) < 0) {
+            result = -1;
+            break;
+        }
         wait_for_input(a);
     }
     drop_all(a);
     if (result < 0)
-        return explain(a->to, err);
-    rpyc_error_clear(err); /* of the first connection, where another one was answered */
+        return a->refused ? -1 : explain(a->to, err);
+    rpyc_error_clear(err); /* the first connection may have failed */
     (*out)->deadline = DEADLINE_NEVER;
     (*out)->guessing = false;
     rpyc_set_timeout(*out, a->options->request_timeout_ms);
     return 0;
 }
 
-/* Connects, asks in one way, and in the others too if the server is silent. */
-static int find(rpyc_conn **out, struct attempt *a, struct envelope way, bool others,
+/* Connects in one envelope. others: tries the other envelopes if the server sends nothing. */
+static int find(rpyc_conn **out, struct attempt *a, struct envelope env, bool others,
                 struct rpyc_error *err)
 {
     a->next = others ? 0 : DEADLINE_NEVER;
     a->learnt = (struct envelope){0};
-    return ask(a, way, err) < 0 ? -1 : wait_for_root(out, a, err);
+    return ask(a, env, err) < 0 ? -1 : wait_for_root(out, a, err);
 }
 
 /* ---- Finding out ----------------------------------------------------------------------------- */
 
-/* Says that the guess has used up the one connection that the server serves. Always -1. */
+/* Reports that the only connection that the server accepts was used for a wrong guess. Returns -1.
+ */
 static int explain_one_shot(const struct attempt *a, struct rpyc_error *err)
 {
     struct rpyc_error why = *err;
 
     return error_set(err, RPYC_EGENERATION,
-                     "the server speaks rpyc %d%s and serves no second connection (%s): set the "
-                     "generation, so that the first one is enough",
+                     "the server speaks rpyc %d%s and accepts no second connection (%s): set the "
+                     "generation, so that the first connection is enough",
                      (int)a->learnt.generation, a->learnt.bound ? " with bind-threads" : "",
                      why.text);
 }
 
-/* Speaks as the server does, found out by a guess and, where that was wrong, once more. */
+/* Connects with a guess; if the guess is wrong, again with the envelope that the server showed. */
 static int find_out(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
 {
-    struct envelope learnt_way;
+    struct envelope learnt_env;
 
     if (find(out, a, (struct envelope){0}, true, err) == 0)
         return 0;
     if (!learnt(&a->learnt))
         return -1;
     rpyc_error_clear(err);
-    learnt_way = a->learnt;
+    learnt_env = a->learnt;
     if (a->options->remembered)
-        *a->options->remembered = (struct rpyc_envelope){learnt_way.generation, learnt_way.bound};
-    if (find(out, a, learnt_way, false, err) == 0)
+        *a->options->remembered = (struct rpyc_envelope){learnt_env.generation, learnt_env.bound};
+    if (find(out, a, learnt_env, false, err) == 0)
         return 0;
-    a->learnt = learnt_way;
-    if (err->code == RPYC_ESYSTEM || err->code == RPYC_ECLOSED || err->code == RPYC_ETIMEOUT)
+    a->learnt = learnt_env;
+    if (!a->refused &&
+        (err->code == RPYC_ESYSTEM || err->code == RPYC_ECLOSED || err->code == RPYC_ETIMEOUT))
         return explain_one_shot(a, err);
     return -1;
 }
 
-/* In the way that was remembered; if another server has taken its place since, finds out anew. */
+/* Connects with the remembered envelope. If it is wrong, the address has another server now: finds
+ * out its envelope. */
 static int find_remembered(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
 {
     const struct rpyc_envelope *known = a->options->remembered;
-    struct envelope way = {known->generation, known->bind_threads};
+    struct envelope env = {known->generation, known->bind_threads};
 
-    if (find(out, a, way, true, err) == 0)
+    if (find(out, a, env, true, err) == 0)
         return 0;
     if (err->code != RPYC_ECLOSED && err->code != RPYC_EPROTOCOL)
         return -1;

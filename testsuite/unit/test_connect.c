@@ -689,7 +689,7 @@ TEST(a_server_that_tells_its_generation_and_serves_no_more_is_an_error)
     thread_start(&s.thread, run_server, &s);
     assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
     assert_error(&err, RPYC_EGENERATION,
-                 "the server speaks rpyc 5 and serves no second connection (");
+                 "the server speaks rpyc 5 and accepts no second connection (");
     assert_error(&err, RPYC_EGENERATION, "Connection refused): set the generation");
     assert_int_equal(remembered.generation, RPYC_GENERATION_5);
     server_end(&s, "[" GETROOT_6 " ]");
@@ -909,7 +909,7 @@ TEST(the_limit_of_a_frame_is_an_option)
     assert_error(&err, RPYC_ELIMIT, "a message cannot be taken: it is longer than max_frame (30)");
     rpyc_error_clear(&err);
     rpyc_ping(conn, "x", 1, &err);
-    assert_error(&err, RPYC_EPROTOCOL, "a ping came back with other data");
+    assert_error(&err, RPYC_EPROTOCOL, "the reply to a ping has other data");
     rpyc_close(conn);
     server_end(&s,
                "[" GETROOT_6 " 01115111511151100a78 01115211511151100a78 0111531152115102 end]");
@@ -958,69 +958,78 @@ TEST(a_socket_that_is_connected_already_needs_a_generation)
     }
 }
 
-/* ---- Who listens there ---------------------------------------------------------------------- */
+/* ---- The check of each connection ------------------------------------------------------------ */
 
-/* How often it was asked, and the time that it says no. */
-struct doubt {
-    int asked, refused;
+/* Refuses one of the connections. */
+struct check {
+    int calls;
+    int refused;             /* the connection with this number; 0: none */
+    enum rpyc_errcode error; /* the code of the refusal */
 };
 
 static int check(int fd, void *data, struct rpyc_error *err)
 {
     struct sockaddr_un peer;
     socklen_t len = sizeof(peer);
-    struct doubt *doubt = data;
+    struct check *c = data;
 
     assert_int_equal(getpeername(fd, (struct sockaddr *)&peer, &len), 0);
     assert_int_equal(peer.sun_family, AF_UNIX);
-    if (++doubt->asked != doubt->refused)
+    if (++c->calls != c->refused)
         return 0;
-    err->code = RPYC_EINVAL;
-    snprintf(err->text, sizeof(err->text), "not that one");
-    return -1;
+    return error_set(err, c->error, "not that one");
 }
 
-/* A slow server is not asked otherwise. */
-static bool is_known(void *unused)
+static bool is_certain(void *unused)
 {
     (void)unused;
     return true;
 }
 
-TEST(each_connection_is_checked_before_anything_is_sent)
+/* Connects to a server that plays these acts. Checks the calls of check, and what the server heard.
+ */
+static void assert_checks(const struct act *acts, size_t count, struct check c, bool certain,
+                          int calls, const char *heard)
 {
-    const struct {
-        int refused, asked;
-        size_t acts;
-        const char *heard;
-    } cases[] = {
-        {0, 2, 2, "[" GETROOT_6 " ][" GETROOT_5 " " CLOSE_5 " end]"},
-        {1, 1, 1, "[]"},
-        {2, 2, 2, "[" GETROOT_6 " ][]"},
-    };
+    const struct rpyc_options options = {
+        .check = check, .check_data = &c, .is_certain = certain ? is_certain : NULL};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+    struct server s;
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct act acts[] = {{.answers = {GOODBYE_5}, .hangs_up = true},
-                                   {.answers = {ANSWER_5}, .hangs_up = cases[i].refused == 2}};
-        struct doubt doubt = {.refused = cases[i].refused};
-        const struct rpyc_options options = {
-            .check = check, .check_data = &doubt, .is_certain = is_known};
-        AUTO_ERROR err = RPYC_ERROR_INIT;
-        rpyc_conn *conn = NULL;
-        struct server s;
-
-        server_start(&s, acts, cases[i].acts);
-        if (cases[i].refused) {
-            assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
-            assert_error(&err, RPYC_EINVAL, "not that one");
-            assert_null(conn);
-        } else {
-            assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
-            assert_connected(conn, RPYC_GENERATION_5);
-        }
-        server_end(&s, cases[i].heard);
-        assert_int_equal(doubt.asked, cases[i].asked);
+    server_start(&s, acts, count);
+    if (c.refused) {
+        assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
+        assert_error(&err, c.error, "not that one");
+        assert_null(conn);
+    } else {
+        assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
+        assert_connected(conn, RPYC_GENERATION_5);
     }
+    server_end(&s, heard);
+    assert_int_equal(c.calls, calls);
+}
+
+TEST(each_connection_is_checked_before_data_is_sent)
+{
+    const struct act accepted[] = {{.answers = {GOODBYE_5}, .hangs_up = true},
+                                   {.answers = {ANSWER_5}}};
+    const struct act refused[] = {{.answers = {GOODBYE_5}, .hangs_up = true}, {.hangs_up = true}};
+    const enum rpyc_errcode codes[] = {RPYC_EINVAL, RPYC_ESYSTEM, RPYC_ETIMEOUT};
+
+    assert_checks(ACTS(accepted), (struct check){0}, true, 2,
+                  "[" GETROOT_6 " ][" GETROOT_5 " " CLOSE_5 " end]");
+    for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+        assert_checks(refused, 1, (struct check){0, 1, codes[i]}, true, 1, "[]");
+        assert_checks(ACTS(refused), (struct check){0, 2, codes[i]}, true, 2, "[" GETROOT_6 " ][]");
+    }
+}
+
+TEST(a_refused_second_connection_to_a_silent_server_is_the_error)
+{
+    const struct act acts[] = {{0}, {.hangs_up = true}};
+
+    assert_checks(ACTS(acts), (struct check){0, 2, RPYC_EINVAL}, false, 2, "[" GETROOT_6 " end][]");
 }
 
 int main(void)
@@ -1071,7 +1080,8 @@ int main(void)
         cmocka_unit_test(the_limit_of_a_frame_is_an_option),
         cmocka_unit_test(a_socket_that_is_connected_already_is_taken),
         cmocka_unit_test(a_socket_that_is_connected_already_needs_a_generation),
-        cmocka_unit_test(each_connection_is_checked_before_anything_is_sent),
+        cmocka_unit_test(each_connection_is_checked_before_data_is_sent),
+        cmocka_unit_test(a_refused_second_connection_to_a_silent_server_is_the_error),
     };
 
     return RUN(tests);
