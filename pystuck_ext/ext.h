@@ -71,4 +71,16 @@ static inline PyObject *ps_type_attribute(PyTypeObject *type, PyObject *name)
     return _PyType_Lookup(type, name);
 }
 
+/* Imports a module and returns one of its attributes, a new reference; NULL with an exception. */
+static inline PyObject *ps_import_from(const char *module_name, const char *name)
+{
+    PyObject *module = PyImport_ImportModule(module_name), *value;
+
+    if (!module)
+        return NULL;
+    value = PyObject_GetAttrString(module, name);
+    Py_DECREF(module);
+    return value;
+}
+
 #endif

@@ -5,12 +5,10 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdlib.h>
 
 #include "gil.h"
 #include "log.h"
 #include "thread.h"
-#include "tls.h"
 
 /* How often the end of an interpreter looks for threads that are left, and how often it interrupts
  * their requests, in ms. */
@@ -183,16 +181,6 @@ PyTypeObject *ps_handle_make_type(PyObject *module)
     if (type)
         type->tp_new = NULL; /* made by ps_handle_new alone */
     return type;
-}
-
-void ps_settings_free(struct ps_settings *settings)
-{
-    tls_server_free(settings->tls);
-    turns_unref(settings->turns);
-    ps_log_free(settings->log);
-    Py_XDECREF(settings->connect);
-    free(settings->users);
-    free(settings);
 }
 
 /* ---- The end of a subinterpreter ------------------------------------------------------------ */

@@ -19,7 +19,4 @@ PyTypeObject *ps_handle_make_type(PyObject *module);
  * now on. NULL with an exception: the server is closed. */
 PyObject *ps_handle_new(PyObject *module, struct ps_server *server, struct ps_settings *settings);
 
-/* Frees what no server has, or none any more. */
-void ps_settings_free(struct ps_settings *settings);
-
 #endif

@@ -25,15 +25,18 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/netref.c pystuck_ext/netref.h \
 	pystuck_ext/netref_type.c pystuck_ext/netref_type.h \
 	pystuck_ext/objects.c pystuck_ext/objects.h \
+	pystuck_ext/options.c pystuck_ext/options.h \
 	pystuck_ext/policy.c pystuck_ext/policy.h \
 	pystuck_ext/pybrine.c pystuck_ext/pybrine.h \
 	pystuck_ext/pyframe.c pystuck_ext/pyframe.h \
 	pystuck_ext/reference.h \
+	pystuck_ext/run_server.c pystuck_ext/run_server.h \
 	pystuck_ext/serve.c pystuck_ext/serve.h \
 	pystuck_ext/server.c pystuck_ext/server.h \
 	pystuck_ext/service.c pystuck_ext/service.h \
 	pystuck_ext/session.c pystuck_ext/session.h \
 	pystuck_ext/session_object.c pystuck_ext/session_object.h \
+	pystuck_ext/settings.c pystuck_ext/settings.h \
 	pystuck_ext/thread.c pystuck_ext/thread.h \
 	pystuck_ext/vinegar.c pystuck_ext/vinegar.h
 pystuck_ext__pystuck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) $(QUEUE_CFLAGS)
@@ -61,12 +64,13 @@ dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/_authenticators.py \
 	pystuck_ext/pystuck/_client.py \
 	pystuck_ext/pystuck/_environment.py \
-	pystuck_ext/pystuck/_limits.py \
+	pystuck_ext/pystuck/_options.py \
 	pystuck_ext/pystuck/_preload.py \
+	pystuck_ext/pystuck/_run.py \
 	pystuck_ext/pystuck/_runtime.py \
-	pystuck_ext/pystuck/_serving.py \
 	pystuck_ext/pystuck/_stacks.py \
 	pystuck_ext/pystuck/_stand_ins.py \
+	pystuck_ext/pystuck/_values.py \
 	pystuck_ext/pystuck/connection.py \
 	pystuck_ext/pystuck/greenlets.py \
 	pystuck_ext/pystuck/thread_probe.py

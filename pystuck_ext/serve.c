@@ -441,13 +441,6 @@ static struct ps_session *session_new(const struct ps_settings *settings, struct
                                       struct stream *stream)
 {
     struct ps_session *s = calloc(1, sizeof(*s));
-    const struct ps_limits *limits = &settings->limits;
-    struct conn_config config = {.max_frame = limits->max_frame,
-                                 .max_inflated = limits->max_decompressed,
-                                 .max_depth = limits->max_depth,
-                                 .max_items = limits->max_items,
-                                 .turns = settings->turns,
-                                 .stall_ms = limits->send_ms};
 
     if (!s)
         return hang_up(client, stream);
@@ -461,12 +454,12 @@ static struct ps_session *session_new(const struct ps_settings *settings, struct
     s->fork_count = ps_fork_count();
     s->id = client->id;
     s->source = client->source;
-    s->objects.max = limits->max_objects;
+    s->objects.max = settings->max_objects;
     if (tls_peer_cert(stream, &s->certificate, &s->certificate_len) < 0) {
         free(s);
         return hang_up(client, stream);
     }
-    if (conn_new(&s->conn, stream, &session_callbacks, s, &config, NULL) <
+    if (conn_new(&s->conn, stream, &session_callbacks, s, &settings->conn, NULL) <
         0) { /* it has closed the stream */
         free(s->certificate);
         free(s);
@@ -491,7 +484,7 @@ void ps_serve_tell(void *context, bool is_error, const struct ps_source *source,
  * reference; NULL if the client was refused. */
 static struct ps_session *serve_client(const struct ps_settings *settings, struct ps_client *client)
 {
-    deadline_t deadline = deadline_in(settings->limits.handshake_ms);
+    deadline_t deadline = deadline_in(settings->handshake_ms);
     unsigned long long id = client->id;
     struct ps_session *s;
     struct stream stream;
@@ -506,7 +499,7 @@ static struct ps_session *serve_client(const struct ps_settings *settings, struc
     ps_log_client(settings->log, PS_LOG_INFO, &s->source, "client %llu: connected", id);
     if (introduce(s) == 0) {
         if (settings->connect) /* on_connect may have taken long */
-            deadline = deadline_in(settings->limits.handshake_ms);
+            deadline = deadline_in(settings->handshake_ms);
         hear_first(s, deadline);
         serve_to_end(s);
     }

@@ -19,31 +19,7 @@
 #include "releases.h"
 #include "ext.h"
 #include "objects.h"
-#include "server.h"
-
-/* Limits for what a client may send and hold, and for how long it may be silent. */
-struct ps_limits {
-    size_t max_clients;      /* connections at a time */
-    size_t max_frame;        /* bytes of one message, as received */
-    size_t max_decompressed; /* bytes of one message after decompression */
-    unsigned max_depth;      /* nested tuples in one message */
-    size_t max_items;        /* values in one message, tuples included */
-    size_t max_objects;      /* objects of this process that one client holds */
-    int handshake_ms;        /* time for the TLS handshake and the first message; -1: no limit */
-    int send_ms;             /* time in which the client must read a part of a reply; 0: no limit */
-};
-
-/* What all sessions of one server share. Never freed in the main interpreter: sessions use it after
- * the Server object is gone. */
-struct ps_settings {
-    struct ps_state *state;
-    struct ps_log *log;     /* or NULL */
-    PyObject *connect;      /* makes the Connection from a session object; NULL: classic service */
-    struct tls_server *tls; /* NULL: connections without TLS */
-    struct turns *turns;    /* for long messages */
-    uid_t *users;           /* the allowed users, beside root and the program's own */
-    struct ps_limits limits;
-};
+#include "settings.h"
 
 struct ps_session;
 

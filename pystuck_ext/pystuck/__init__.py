@@ -21,24 +21,25 @@ import os
 import _pystuck
 
 from . import (
-    _serving,
+    _options,
+    _run,
     thread_probe,  # noqa: F401
 )
 
-TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this
+TYPE_CHECKING = False  # as typing.TYPE_CHECKING; importing typing takes longer than this package
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
 __all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "main", "run_client", "run_server", "stop_server"]
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 6666
+DEFAULT_HOST: str = _options.default("host")
+DEFAULT_PORT: int = _options.default("port")
 
-#: What run_server has started, oldest first: a server goes on when its handle is dropped.
+#: The servers that run_server has started, oldest first. They run until they are closed.
 _servers: list[_pystuck.Server] = []
 
-#: The one of them that PYSTUCK in the environment asked for.
+#: The one of them that the variable PYSTUCK has started.
 _by_environment: _pystuck.Server | None = None
 
 
@@ -52,88 +53,73 @@ def run_server(
     follow_fork: bool = False,
     **server_args: Any,
 ) -> _pystuck.Server:
-    """Let `pystuck`, and any stock rpyc classic client, look into this process.
+    """Serve clients of this process: `pystuck`, and every client of stock rpyc's classic server.
 
-    Starts native threads that do nothing while nobody is connected, and returns once clients can
-    connect. Only processes of this machine that belong to this process's user, or to root, are let
-    in, unless more is asked for; and that user only if it could do all that this process can, by
-    the kernel's rule for ptrace (see doc/security.md).
+    Starts native threads, which do nothing while no client is connected, and returns once clients
+    can connect. Only root and the program's own user, on this machine, may connect, unless options
+    admit more; the program's own user only if it could already do all that the program can, by the
+    kernel's rule for ptrace (see doc/security.md).
 
-    host: a loopback address or name. port: a TCP port; 0 lets the kernel choose one.
-    unix_socket: the path of a Unix socket, or "@name" for an abstract one, in place of both; with
-    the number of this process for "{pid}" in it.
-    patch_greenlet: for programs written for the original pystuck. Nothing is patched.
-    service_class_getter: returns the rpyc.Service, or a class of such, that clients get in place
-    of the classic service.
-    follow_fork: have each child that this process forks serve as well: at its own "{pid}", or at
-    the next TCP port that is free. A child has no server otherwise, and may start one.
-    server_args: those of rpyc.utils.server.Server: backlog, reuse_addr, ipv6 ("::" is IPv6 alone),
-    protocol_config, and logger, which hears of clients, of those that are refused, and of errors;
-    and authenticator, which gets each client's socket and returns it, with credentials, or raises.
-    With rpyc's SSLAuthenticator clients are talked to over TLS, and if it has their CA's
-    certificate, then those with a certificate are let in, whoever's they are, and nobody else.
-    auto_register and registrar may be given as None or False, and listener_timeout as anything, for
-    nothing here waits so.
+    Options, host to service_class_getter also by position:
 
-    Who comes in: allow_users: a list of names or ids of users who are let in beside root and this
-    process's own, whatever this process may do. unix_mode: the mode of the Unix socket's file
-    (0600; 0666 with allow_users, whom the kernel names); unix_group: its group, a name or an id,
-    whose members are let in, with mode 0660. insecure: True lets anyone in over TCP, on any
-    address: for a network of your own.
-    certfile, keyfile: TLS alone is spoken, with this certificate and key (PEM). ca_certs: clients
-    need a certificate of this CA, whoever's they are, and the server may listen on any address.
-    crl: the certificates that the CA has revoked (PEM), a list for each CA of a chain. Files that
-    have changed are read again when a client comes. allow_subjects: a list of names: these
-    certificates alone are good, by common name ("alice") or whole subject ("CN=alice,O=Example").
-    ciphers: for TLS 1.2, as OpenSSL has them.
+    {options}
 
-    Limits: max_clients at a time (128); max_frame: bytes of a message (256 MiB); max_decompressed:
-    the same once it is decompressed (as max_frame); max_depth: tuples in tuples in a message (200,
-    which is the most there can be); max_items: values in a message, tuples among them (16,777,216);
-    max_objects that one client holds (1,000,000), beyond which its requests fail;
-    handshake_timeout: seconds for TLS and a client's first request together (10); send_timeout:
-    seconds in which a client has to read something of what it is being sent, and to send something
-    more of a message that it has begun (120). A time of None is for ever. A client that exceeds
-    a time, or max_clients, is hung up on, and the logger hears why; one that exceeds another limit
-    gets an exception that names it, and keeps its connection. Messages of over 1 MB are taken one
-    at a time; the next one waits for at most handshake_timeout (a client's first) or send_timeout.
+    A client that exceeds max_clients or a time is hung up on, and the logger gets the reason. A
+    client that exceeds another limit gets an exception that names it, and stays connected. Messages
+    of more than 1 MB are received one at a time: the next one waits at most handshake_timeout (a
+    client's first message) or send_timeout. Files of TLS that have changed are read again when a
+    client connects.
 
-    Returns a handle with `host`, `port`, `unix_socket`, `clients` and `close()`; it may be dropped.
+    Returns a Server with `host`, `port`, `unix_socket`, `clients`, `closed` and `close()`. It keeps
+    running if the object is dropped.
 
-    Raises ValueError for an address that others than this machine can reach, unless clients have to
-    show a certificate or insecure says so, for a user or group that is not known, for files of TLS
-    that cannot be used, and for arguments that do not go together; OSError for a file that cannot
-    be read, or with the errno of bind() where it cannot listen; OverflowError for a port beyond
-    65535; TypeError for an argument that is not known or asks for what is not done.
+    Raises TypeError for an argument that does not exist or has the wrong type; OverflowError for a
+    port beyond 65535; ValueError for other values that are not allowed, for options that cannot be
+    combined, for TLS files that cannot be used, and for an address that other machines can reach,
+    unless ca_certs or insecure is given; OSError for a file that cannot be read, and with bind()'s
+    errno where the server cannot listen.
     """
-    # A program may have become another user, who cannot read where its Python is.
+    arguments = {**locals()}
+    arguments.update(arguments.pop("server_args"))
+    # The program may later be a user who cannot read Python's library.
     with contextlib.suppress(ImportError):
         from . import _preload  # noqa: F401  the imports that answers need
 
-    options = _serving.native_options(service_class_getter, server_args, unix_socket)
-    if follow_fork:
-        _serving.check_followable(unix_socket)
+    values = _options.check(arguments)
+    settings = _run.native_settings(values)
     try:
-        server = _serving.listen(host, port, unix_socket, options)
+        server = _run.listen(settings)
     except OSError as error:
-        if error.errno != errno.EADDRINUSE or not _give_way(port, unix_socket):
+        if error.errno != errno.EADDRINUSE or not _give_way(values["port"], values["unix_socket"]):
             raise
-        server = _serving.listen(host, port, unix_socket, options)
+        server = _run.listen(settings)
     try:
         _servers[:] = [each for each in _servers if not each.closed]
         _servers.append(server)
-        if follow_fork:
-            _serving.follow_forks(_servers, server, (host, port, unix_socket, options))
-    except BaseException:  # there is no memory, say, and nobody would ever close it
+        if values["follow_fork"]:
+            _run.follow_forks(_servers, server, settings)
+    except BaseException:  # such as MemoryError: no caller gets the server and could close it
         server.close()
         raise
     return server
 
 
-def _give_way(port: int, unix_socket: str | bytes | os.PathLike | None) -> bool:
-    """Close the server that the environment asked for if the program wants its address.
+def _complete_docstring() -> None:
+    """Put the options of the table into run_server's docstring, in place of "{options}"."""
+    text = run_server.__doc__
+    if text:  # not with python -OO
+        margin = text.partition("{options}")[0].rpartition("\n")[2]  # Python 3.13 strips it
+        options = _options.documentation(margin)
+        run_server.__doc__ = text.replace(f"{margin}{{options}}", options)
 
-    The variable must not make a program fail that does without it.
+
+_complete_docstring()
+
+
+def _give_way(port: int, unix_socket: str | bytes | os.PathLike | None) -> bool:
+    """Close the server that PYSTUCK has started if it has the address that the program asks for.
+
+    Returns whether it was closed. A program that works without the variable must work with it.
     """
     server = _by_environment
     if server is None:
@@ -155,12 +141,12 @@ def _forget(server: _pystuck.Server) -> None:
 
 
 def stop_server() -> None:
-    """Close all servers that run_server started in this process, the newest first.
+    """Close all servers of this process, the newest first.
 
-    That of PYSTUCK in the environment is one of them. Does nothing where there are none. A child by
-    fork has none of its parent's.
+    This includes the server that PYSTUCK in the environment has started. In a forked child the
+    servers of its parent stay open. Without servers this does nothing.
     """
-    with contextlib.suppress(IndexError):  # and not "while _servers": two threads may do this
+    with contextlib.suppress(IndexError):  # not "while _servers": two threads may be here
         while True:
             _servers.pop().close()
 
@@ -172,13 +158,13 @@ def run_client(
     ipython: bool = True,
     greenlets: bool = True,
 ) -> int:
-    """Run the native client, `pystuck`, on this terminal, and return its exit status.
+    """Run the native client, `pystuck`, on this terminal and return its exit status.
 
-    stacks: print the stacks of the program that listens on host and port. ipython: open a prompt.
-    greenlets: accepted and not used; the native client shows greenlets where there are any.
+    host, port: the address of the program's server. stacks: print the stacks of all threads.
+    ipython: open a prompt. greenlets: has no effect; the client always shows greenlets.
 
-    Raises FileNotFoundError where the client is neither beside this package nor on the PATH, and
-    KeyboardInterrupt where Ctrl-C ended it.
+    Raises FileNotFoundError if the client is neither installed beside this package nor in the PATH,
+    and KeyboardInterrupt if Ctrl-C has ended the client.
     """
     from . import _client
 
@@ -189,7 +175,7 @@ def run_client(
 
 
 def main() -> NoReturn:
-    """Become the native client, `pystuck`, with the arguments that this process has."""
+    """Replace this process by the native client, `pystuck`, with the same arguments."""
     from . import _client
 
     _client.become()

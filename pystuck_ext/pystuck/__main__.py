@@ -1,6 +1,6 @@
 """Run a Python program with pystuck's server in it.
 
-The program is given, and run, as python itself has it.
+The program is named, and runs, as with python itself.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import runpy
 import sys
 import textwrap
 from types import ModuleType, TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pystuck
-from pystuck import _admission, _environment
+from pystuck import _environment, _options
 
 _USAGE = """\
 python -m pystuck [options] script.py [arguments]
@@ -24,47 +24,18 @@ python -m pystuck [options] script.py [arguments]
        python -m pystuck [options] -c code [arguments]
 """
 
-#: Options of argparse for who comes in, and their names among the arguments of run_server.
-_ADMISSION = {
-    "--certfile": ("certfile", {"metavar": "FILE"}, "speak TLS, with this certificate (PEM)"),
-    "--keyfile": ("keyfile", {"metavar": "FILE"}, "its key, if that is not in the same file"),
-    "--ca-certs": (
-        "ca_certs",
-        {"metavar": "FILE"},
-        "let in who has a certificate of this CA, from any address",
-    ),
-    "--crl": ("crl", {"metavar": "FILE"}, "... that is not in this list of revoked ones"),
-    "--allow-subject": (
-        "allow_subjects",
-        {"metavar": "NAME", "action": "append"},
-        "... and is for this common name, or whole subject; may be given several times",
-    ),
-    "--ciphers": ("ciphers", {"metavar": "LIST"}, "the ciphers of TLS 1.2, as OpenSSL has them"),
-    "--allow-user": (
-        "allow_users",
-        {"metavar": "USER", "action": "append"},
-        "let in this user, a name or an id, beside root and this process's own; may be given "
-        "several times",
-    ),
-    "--unix-mode": ("unix_mode", {"metavar": "MODE"}, "the mode of the Unix socket, such as 0660"),
-    "--unix-group": (
-        "unix_group",
-        {"metavar": "GROUP"},
-        "its group, a name or an id, whose members are let in",
-    ),
-    "--insecure": (
-        "insecure",
-        {"action": "store_const", "const": "1"},
-        "let everyone in, from everywhere, to run any code: for a network of your own",
-    ),
-}
+_EPILOG = """\
+Without --host, --port and --unix-socket, the server listens at the address in the variable PYSTUCK.
+Variables set options that are not on the command line: {variables}.
+"""
 
-_WITH_VALUE = (
-    "--host",
-    "--port",
-    "--unix-socket",
-    *(option for option, (_, how, _) in _ADMISSION.items() if "metavar" in how),
-)
+_WITH_VALUE = tuple(option.command for option in _options.COMMANDS if option.kind.metavar)
+
+
+def _help(option: _options.Option) -> str:
+    more = "; may be given several times" if option.kind.is_list else ""
+    shown = f" (default: {option.default})" if option.default else ""
+    return f"{option.help}{more}{shown}".replace("%", "%%")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,31 +43,25 @@ def _parser() -> argparse.ArgumentParser:
         "python -m pystuck",
         _USAGE,
         description=__doc__,
-        epilog="Without --host, --port and --unix-socket, PYSTUCK in the environment says where "
-        "the server listens. PYSTUCK_CERTFILE and so on stand in for the options that say who "
-        "comes in.",
+        epilog=_EPILOG.format(variables=", ".join(_options.VARIABLES)),
         allow_abbrev=False,  # _split() does not know abbreviations either
     )
-    parser.add_argument(
-        "--host", help=f"a loopback address to listen on (default: {pystuck.DEFAULT_HOST})"
-    )
-    parser.add_argument(
-        "--port", type=int, help=f"the TCP port (default: {pystuck.DEFAULT_PORT}; 0: any)"
-    )
-    parser.add_argument(
-        "--unix-socket",
-        metavar="PATH",
-        help="listen on a Unix socket instead, @NAME for an abstract one; {pid} is the process's",
-    )
-    for option, (name, how, text) in _ADMISSION.items():
-        parser.add_argument(option, dest=name, help=text, **how)
+    for option in _options.COMMANDS:
+        how: dict[str, Any] = {"action": "store_const", "const": "1"}
+        if option.kind.metavar:
+            how = {
+                "action": "append" if option.kind.is_list else "store",
+                "metavar": option.kind.metavar,
+            }
+        parser.add_argument(option.command, dest=option.name, help=_help(option), **how)
     return parser
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Our options, and the program with its arguments, which begins with "-m" or "-c" or a name.
+    """Divide the command line into the server's options and the program with its arguments.
 
-    argparse would look for options of ours among the program's.
+    The second list begins with "-m", "-c", or "" for a script. argparse would look for the server's
+    options among the program's arguments.
     """
     at = 0
     while at < len(arguments):
@@ -115,35 +80,45 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 # ---- The server ----------------------------------------------------------------------------------
 
 
-def _address(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict:
-    """Where the server is to listen, as arguments of run_server()."""
-    if options.unix_socket is not None:
-        if options.host is not None or options.port is not None:
-            parser.error("--unix-socket goes with neither --host nor --port")
-        return {"unix_socket": options.unix_socket}
-    given = {name: getattr(options, name) for name in ("host", "port")}
-    given = {name: value for name, value in given.items() if value is not None}
-    if given or not _environment.value():
-        return given
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of run_server that the command line sets. Raises as Option.check."""
+    given = {}
+    for option in _options.COMMANDS:
+        text = getattr(options, option.name)
+        if text is not None:
+            parse = option.kind.parse_list if option.kind.is_list else option.kind.parse
+            given[option.name] = parse(option.command, text)
+    return given
+
+
+def _check_address(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.unix_socket is not None and (options.host, options.port) != (None, None):
+        parser.error("--unix-socket cannot be combined with --host or --port")
+
+
+def _address(parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """The arguments of run_server for the address in PYSTUCK; {} if it gives none."""
+    if not _environment.value():
+        return {}
     try:
         return _environment.address(_environment.value())
     except ValueError as error:
-        parser.error(f"PYSTUCK={_environment.value()!a}: {error}")
+        parser.error(f"invalid PYSTUCK={_environment.value()!a}: {error}")
 
 
 def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Starts the server. One that our own import started for PYSTUCK gives way to options."""
+    """Start the server. It replaces the one that PYSTUCK has started if there are options."""
     started = pystuck._by_environment
     if started is not None and all(value is None for value in vars(options).values()):
         return
-    names = [name for name, _, _ in _ADMISSION.values()]
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    _check_address(parser, options)
     try:
-        admission = _admission.from_texts({**_environment.admission(), **given})
-        address = _address(parser, options)
+        arguments = {**_environment.options(), **_given(options)}
+        if not arguments.keys() & {"host", "port", "unix_socket"}:
+            arguments.update(_address(parser))
         if started is not None:
             pystuck._forget(started)
-        pystuck.run_server(**address, **admission)
+        pystuck.run_server(**arguments)
     except (ValueError, OverflowError) as error:
         parser.error(str(error))
     except OSError as error:
@@ -154,25 +129,27 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
 
 
 def _new_main(**names: object) -> dict[str, object]:
-    """The namespace of a new __main__ module, for the program."""
+    """Install a new module __main__ for the program and return its namespace."""
     ours = sys.modules["__main__"]
     main = ModuleType("__main__")
     main.__dict__.update(names)
     main.__dict__["__builtins__"] = sys.modules["builtins"]
-    if "__annotations__" in vars(ours):  # as Python makes it, up to 3.13
+    if "__annotations__" in vars(ours):  # Python up to 3.13 sets it
         main.__annotations__ = {}
     sys.modules["__main__"] = main
     return main.__dict__
 
 
 def _set_first_path(path: str) -> None:
-    """Sets the entry of sys.path that comes before all others, where `-m pystuck` put the current
-    directory. An interpreter that is to be safe from that has none."""
+    """Replace the first entry of sys.path, which is the current directory with `-m pystuck`.
+
+    An interpreter with -P or -I has no such entry and gets none.
+    """
     if getattr(sys.flags, "safe_path", False) or sys.flags.isolated:
         return
     try:
         has_entry = sys.path[:1] == [os.getcwd()]
-    except OSError:  # a directory that is gone has no name
+    except OSError:  # the directory was deleted
         has_entry = False
     sys.path[: int(has_entry)] = [path]
 
@@ -186,7 +163,7 @@ def _run_code(text: str) -> None:
 
 
 def _run_main_of(path: str) -> None:
-    """Runs a directory or a zip file with a __main__ in it."""
+    """Run a directory or a zip file that contains a __main__."""
     _set_first_path(path)
     if sys.path[0] != path:
         sys.path.insert(0, path)
@@ -213,7 +190,7 @@ def _run_script(name: str) -> None:
         sys.exit(2)
     _set_first_path(os.path.dirname(os.path.realpath(path)))
     names = {"__file__": path, "__loader__": loader}
-    if "__cached__" in globals():  # as Python has it, up to 3.14
+    if "__cached__" in globals():  # Python up to 3.14 sets it
         names["__cached__"] = None
     main = _new_main(**names)
     if compiled:
@@ -235,13 +212,14 @@ def _run(kind: str, name: str, arguments: list[str]) -> None:
 
 
 def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
+    """The traceback without its first entries, which are of this module."""
     while traceback is not None and traceback.tb_frame.f_globals is globals():
         traceback = traceback.tb_next
     return traceback
 
 
 def _report(error: BaseException) -> None:
-    """Does what Python does with an exception that nobody has caught."""
+    """Handle an exception that the program did not catch, as Python does."""
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
     if sys.version_info >= (3, 12):
         sys.last_exc = error
@@ -259,7 +237,7 @@ def main() -> NoReturn | None:
     try:
         _run(program[0], program[1], program[2:])
         return None
-    except (SystemExit, KeyboardInterrupt):  # for these Python's own end of the process is wanted
+    except (SystemExit, KeyboardInterrupt):  # Python ends the process as these say
         raise
     except BaseException as exception:
         error = exception.with_traceback(_without_ours(exception.__traceback__))

@@ -1,6 +1,6 @@
-"""The authenticators of rpyc's servers: callables that get a client's socket and say who it is.
+"""The authenticators of rpyc's servers: callables that get a client's socket and identify it.
 
-One that is rpyc's SSLAuthenticator is not called: TLS is done natively, as it says.
+rpyc's SSLAuthenticator is not called: the native server speaks TLS with its files.
 """
 
 from __future__ import annotations
@@ -12,19 +12,14 @@ import sys
 
 import _pystuck
 
-from ._admission import readable
+from . import _values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    #: What the native server takes for tls=.
-    Tls = tuple[
-        str, str | None, str | None, str | None, int, bool, str | None, tuple[str, ...] | None
-    ]
-
-#: The ssl.PROTOCOL_* constants that can be had: those that leave the choice to OpenSSL (TLS and
+#: The ssl.PROTOCOL_* constants that can be used: those that leave the version to OpenSSL (TLS and
 #: TLS_SERVER), and TLSv1_2.
 _ANY_VERSION = (None, 2, 17)
 _ONLY_TLS_1_2 = 5
@@ -40,33 +35,32 @@ def _is_ssl_authenticator(authenticator: Any) -> bool:
     )
 
 
-def native_tls(authenticator: Any) -> Tls | None:
-    """What an SSLAuthenticator wants, for the native server; None for any other authenticator.
+def native_settings(authenticator: Any) -> dict[str, Any]:
+    """The settings of the native server for an SSLAuthenticator; {} for other authenticators.
 
-    Raises OSError for a file that cannot be read, and ValueError for a version of TLS before 1.2.
+    Raises ValueError for a version of TLS before 1.2.
     """
     if not _is_ssl_authenticator(authenticator):
-        if not callable(authenticator):
-            raise TypeError(
-                f"run_server() got an authenticator that cannot be called: {authenticator!r}"
-            )
-        return None
+        return {}
     version = authenticator.ssl_version
     if version not in (*_ANY_VERSION, _ONLY_TLS_1_2):
-        wanted = getattr(version, "name", version)
+        shown = getattr(version, "name", version)
         raise ValueError(
-            f"authenticator wants {wanted}: TLS 1.2 is the oldest version that is spoken here"
+            f"invalid authenticator with ssl_version {shown}: expected TLS 1.2 or later"
         )
-    files = (
-        readable(name, getattr(authenticator, name) or None)
+    file = _values.File()
+    settings: dict[str, Any] = {
+        name: file.check(f"{name} of the authenticator", getattr(authenticator, name) or None)
         for name in ("certfile", "keyfile", "ca_certs")
-    )
-    only_tls_1_2 = version == _ONLY_TLS_1_2
-    return (*files, authenticator.ciphers, int(authenticator.cert_reqs), only_tls_1_2, None, None)
+    }
+    settings["ciphers"] = authenticator.ciphers
+    settings["client_certificate"] = int(authenticator.cert_reqs)
+    settings["only_tls_1_2"] = version == _ONLY_TLS_1_2
+    return settings
 
 
-def for_link(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Session], Any]:
-    """A function that authenticates the client of a link and returns its credentials.
+def for_session(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Session], Any]:
+    """A function that authenticates the client of a session and returns its credentials.
 
     It raises what the authenticator raises, and TypeError where that wants to talk to the client
     over something else than the socket that it was given.
@@ -74,10 +68,10 @@ def for_link(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Session]
     if _is_ssl_authenticator(authenticator):
         import ssl  # noqa: F401  now, for later the import lock may be what is stuck
 
-        return lambda link: _certificate(link.certificate)
+        return lambda session: _certificate(session.certificate)
 
-    def authenticate(link: _pystuck.Session) -> Any:
-        with socket.socket(fileno=os.dup(link.fileno())) as sock:
+    def authenticate(session: _pystuck.Session) -> Any:
+        with socket.socket(fileno=os.dup(session.fileno())) as sock:
             answer, credentials = authenticator(sock)
             if answer is not sock:
                 raise TypeError(

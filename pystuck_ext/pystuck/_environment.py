@@ -1,11 +1,12 @@
 """PYSTUCK in the environment: a server in any program that imports pystuck.
 
-PYSTUCK=1 is a socket for each process, see _runtime; otherwise it is an address: "port",
-"host:port", "[::1]:port" or "unix:/path/{pid}.sock". Empty and 0 turn nothing on. Who comes in is
-what PYSTUCK_CERTFILE and so on say, see VARIABLES: there is no server where one of them is wrong.
+With PYSTUCK=1 each process listens on a Unix socket of its own, see _runtime. Other values are
+addresses: "port", "host:port", "[::1]:port" or "unix:/path/{pid}.sock". An empty value and 0 start
+no server. Variables such as PYSTUCK_CERTFILE set options of run_server; the table in _options names
+them. If one of them is wrong, no server starts.
 
-Child processes inherit the variable, and most of those that import pystuck were not thought of when
-it was set. So it never makes a program fail, nor print anything: what goes wrong is logged.
+Child processes inherit the variables, and most programs that import pystuck know nothing of them.
+So they never make a program fail, and nothing is printed: errors are logged.
 """
 
 from __future__ import annotations
@@ -16,25 +17,23 @@ import sys
 
 import _pystuck
 
-from . import _admission
+from . import _options
 
-__all__ = ["address", "admission", "turn_on", "value"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-#: Arguments of run_server by the variables that mean them.
-VARIABLES = {
-    f"PYSTUCK_{name.upper()}": name
-    for name in (*_admission.TLS_ARGUMENTS, *_admission.USER_ARGUMENTS)
-}
+__all__ = ["address", "options", "turn_on", "value"]
 
-#: How a variable begins, and what is in it, that somebody has misspelt: it would go unheeded, and
-#: let more clients in.
+#: A variable that begins or contains one of these is meant for pystuck. If it is misspelt, ignoring
+#: it could admit more clients than its user wants.
 _MEANT = ("PYSTUCK_CA", "PYSTUCK_CR")
 _MEANT_WORDS = "ALLOW ALOW CERT CIPHER CRL GROUP MODE REVO SECUR SUBJ UNIX USER".split()
 
 
 def _is_ignored() -> bool:
-    """Whether Python was told to ignore the environment, or the user who has set it may have fewer
-    rights than this process: as secure_getenv() decides, or the ids that it has now."""
+    """True if Python ignores the environment (python -E), or this process has more rights than the
+    user who started it: by secure_getenv()'s rule, or by its ids now."""
     return bool(
         sys.flags.ignore_environment
         or _pystuck.is_secure()
@@ -44,44 +43,52 @@ def _is_ignored() -> bool:
 
 
 def value() -> str:
-    """What PYSTUCK is, or "" if it turns nothing on."""
+    """The value of PYSTUCK; "" if it starts no server."""
     text = os.environ.get("PYSTUCK", "")
     return "" if _is_ignored() or text == "0" else text
 
 
 def _is_meant(variable: str) -> bool:
-    """Whether a variable that there is not can only have been meant to say who comes in."""
+    """True if a variable that does not exist looks like a misspelt one of pystuck."""
     return variable.startswith("PYSTUCK_") and (
         variable.startswith(_MEANT) or any(word in variable for word in _MEANT_WORDS)
     )
 
 
-def admission() -> dict[str, str | list[str]]:
-    """Who comes in, by the arguments of run_server, for _admission.from_texts. Raises ValueError
-    for what cannot have been meant: a variable that is empty, or misspelt."""
-    texts: dict[str, str | list[str]] = {}
+def _parse(option: _options.Option, text: str) -> Any:
+    """The value that a variable's text gives to an option. Raises as Option.check."""
+    if option.kind.metavar is None:  # a flag, which may be empty
+        return option.kind.parse(option.variable, text)
+    if not text:
+        raise ValueError(f"{option.variable} is empty: set it to {option.kind.expected}")
+    if option.kind.is_list:
+        return option.kind.parse_list(option.variable, option.kind.split(option.variable, text))
+    return option.kind.parse(option.variable, text)
+
+
+def options() -> dict[str, Any]:
+    """The arguments of run_server that variables set.
+
+    Raises ValueError for a variable that is wrong, empty or misspelt.
+    """
     if _is_ignored():
-        return texts
+        return {}
+    values = {}
     for variable, text in os.environ.items():
-        name = VARIABLES.get(variable)
-        if name is None:
-            if _is_meant(variable):
-                raise ValueError(f"{variable} is no variable of pystuck's")
-        elif name == "insecure":
-            if text not in ("", "0", "1"):
-                raise ValueError(f"{variable} is 1 or 0, not {text!r}")
-            if text == "1":
-                texts[name] = text
-        elif not text:
-            raise ValueError(f"{variable} is empty")
-        else:
-            is_list = name.startswith("allow_")
-            texts[name] = _admission.split(name, text) if is_list else text
-    return texts
+        option = _options.VARIABLES.get(variable)
+        if option is not None:
+            values[option.name] = _parse(option, text)
+        elif _is_meant(variable):
+            raise ValueError(f"unknown variable {variable}: is its name misspelt?")
+    return values
 
 
 def address(text: str) -> dict[str, str | int]:
-    """The arguments for run_server() that a value of PYSTUCK means. Raises ValueError, OSError."""
+    """The arguments of run_server for the address that PYSTUCK gives.
+
+    Raises ValueError for a value that is no address, and OSError if there is no directory for the
+    socket of PYSTUCK=1.
+    """
     if text == "1":
         from . import _runtime
 
@@ -90,11 +97,11 @@ def address(text: str) -> dict[str, str | int]:
         return {"unix_socket": text[len("unix:") :]}
     host, colon, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit()):
-        raise ValueError("neither 1, nor a port, host:port, [host]:port, or unix:path")
+        raise ValueError("expected 1, port, host:port, [host]:port or unix:path")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise ValueError("an IPv6 address goes in brackets: [::1]:port")
+        raise ValueError("put the IPv6 address in brackets: [::1]:port")
     return {"host": host, "port": int(port)} if colon else {"port": int(port)}
 
 
@@ -102,19 +109,19 @@ def _warn(text: str, error: Exception) -> None:
     import logging
 
     logger = logging.getLogger("pystuck")
-    if not logger.handlers:  # or logging would print it where nobody has configured it
+    if not logger.handlers:  # without one, logging prints to stderr if it is not configured
         logger.addHandler(logging.NullHandler())
     logger.warning("PYSTUCK=%a: no server: %s", text, error)
 
 
 def turn_on(text: str) -> _pystuck.Server | None:
-    """Start the server that a value of PYSTUCK means. Logs what goes wrong."""
+    """Start a server at the address that PYSTUCK gives. Errors are logged; None: no server."""
     from . import run_server
 
     try:
-        server = run_server(**address(text), **_admission.from_texts(admission()))
+        server = run_server(**address(text), **options())
     except Exception as error:
-        with contextlib.suppress(Exception):  # a handler of the program's that raises
+        with contextlib.suppress(Exception):  # the program's log handler may raise
             _warn(text, error)
         return None
     if text == "1":

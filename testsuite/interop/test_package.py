@@ -101,7 +101,7 @@ def test_stop_server_closes_the_newest_first() -> None:
         "closed = []\n"
         "class Server:\n"
         "    closed = False\n"
-        "    def __init__(self, *args, **kwargs): self.port = args[1]\n"
+        "    def __init__(self, *args, **kwargs): self.port = args[0]['port']\n"
         "    def close(self): closed.append(self.port)\n"
         "_pystuck.run_server = Server\n"
         "for port in range(3): pystuck.run_server(port=port)\n"

@@ -1,0 +1,136 @@
+"""Starting native servers for checked options, in this process and in its forked children."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import _pystuck
+
+from . import _admission, _options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+#: How many ports a forked child tries.
+_PORTS_TRIED = 1000
+
+#: Whether a client has to show a certificate, as the ssl module numbers it.
+_CERTIFICATE_NONE, _CERTIFICATE_REQUIRED = 0, 2
+
+
+def native_settings(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings, by name, with which _pystuck.run_server() starts a server for these options.
+
+    These are the native options, and what several options decide together: `client_certificate`
+    and `only_tls_1_2`; `connect`, which makes a client's connection; `log`, which logs a line.
+
+    Raises TypeError, ValueError or OSError, which names the option.
+    """
+    _admission.check(values)
+    settings = _options.native(values)
+    settings["unix_mode"] = _admission.unix_mode(values)
+    has_ca = values["ca_certs"] is not None
+    settings["client_certificate"] = _CERTIFICATE_REQUIRED if has_ca else _CERTIFICATE_NONE
+    settings["only_tls_1_2"] = False
+    authenticate = None
+    if values["authenticator"]:
+        from . import _authenticators
+
+        settings.update(_authenticators.native_settings(values["authenticator"]))
+        authenticate = _authenticators.for_session(values["authenticator"])
+    _options.check_files(settings)
+    certified = settings["client_certificate"] == _CERTIFICATE_REQUIRED
+    _admission.check_certificates(values, certified=certified)
+    settings["log"] = _log_function(values["logger"])
+    settings["connect"] = _connect_function(
+        values["service_class_getter"], values["protocol_config"] or {}, authenticate
+    )
+    return settings
+
+
+def _log_function(logger: Any) -> Callable[[int, str], None] | None:
+    if logger is None:
+        return None
+    return lambda level, text: logger.log(level, "%s", text)
+
+
+def _connect_function(
+    service_class_getter: Callable[[], Any] | None,
+    config: dict[str, Any],
+    authenticate: Callable[[_pystuck.Session], Any] | None,
+) -> Callable[[_pystuck.Session], Any] | None:
+    """A function that makes the connection of a client, with a service of its own.
+
+    None: the native server does that, with the classic service.
+    """
+    if service_class_getter is None and not config and not authenticate:
+        return None
+    from .connection import Connection
+
+    service = service_class_getter() if service_class_getter is not None else None
+
+    def connect(session: _pystuck.Session) -> Connection:
+        credentials = authenticate(session) if authenticate else None
+        root = service() if isinstance(service, type) else service
+        return Connection(session, root, {**config, "credentials": credentials})
+
+    return connect
+
+
+def listen(settings: dict[str, Any]) -> _pystuck.Server:
+    """Start a server; "{pid}" in the name of its Unix socket becomes the id of this process.
+
+    Raises as run_server does.
+    """
+    path = settings["unix_socket"]
+    if path is not None:
+        path = os.fsdecode(path).replace("{pid}", str(os.getpid()))
+    return _pystuck.run_server({**settings, "unix_socket": path})
+
+
+# ---- Forked children -----------------------------------------------------------------------------
+
+#: The servers that each child of this process starts as well: the list of servers that a new one is
+#: added to, the server of this process, and its settings.
+_followed: list[tuple[list[_pystuck.Server], _pystuck.Server, dict[str, Any]]] = []
+
+#: Whether Python calls _serve_in_child after a fork.
+_registered = False
+
+
+def follow_forks(
+    servers: list[_pystuck.Server], server: _pystuck.Server, settings: dict[str, Any]
+) -> None:
+    """Have each forked child start a server like `server`, which has these settings."""
+    global _registered
+    if not _registered:
+        os.register_at_fork(after_in_child=_serve_in_child)
+        _registered = True
+    _followed[:] = [entry for entry in _followed if not entry[1].closed]
+    _followed.append((servers, server, settings))
+
+
+def _serve_in_child() -> None:
+    """Start the servers of this child. Ignores errors: os.fork() must not fail because of them."""
+    followed = [entry for entry in _followed if not entry[1].closed]
+    for servers, _, _ in _followed:
+        servers.clear()
+    _followed.clear()
+    for servers, server, settings in followed:
+        with contextlib.suppress(Exception):
+            mine = _listen_next_to(server, settings)
+            servers.append(mine)
+            _followed.append((servers, mine, settings))
+
+
+def _listen_next_to(server: _pystuck.Server, settings: dict[str, Any]) -> _pystuck.Server:
+    """Start this child's server: at its own "{pid}", or at the next free port after server's."""
+    if settings["unix_socket"] is not None or settings["port"] == 0:
+        return listen(settings)
+    for port in range(server.port + 1, min(server.port + _PORTS_TRIED, 65536)):
+        with contextlib.suppress(OSError):
+            return listen({**settings, "port": port})
+    raise OSError("no port is free")
