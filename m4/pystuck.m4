@@ -70,6 +70,20 @@ AC_DEFUN([PYSTUCK_PYTHON], [
 ]])], [AC_MSG_RESULT([yes])],
     [AC_MSG_RESULT([no])
      AC_MSG_ERROR([Python.h is that of another Python than $PYTHON, or it is broken: see config.log])])
+
+  # Where its structs have their members, for the stack reader: it is left out where these headers
+  # are not installed.
+  AC_MSG_CHECKING([for the internal headers of $PYTHON])
+  AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
+#define Py_BUILD_CORE 1
+#include <Python.h>
+#include <internal/pycore_interp.h>
+#include <internal/pycore_runtime.h>
+]])], [python_internals=yes
+     AC_DEFINE([HAVE_PYTHON_INTERNALS], [1], [Python's internal headers are installed.])],
+    [python_internals=no])
+  AC_MSG_RESULT([$python_internals])
+  AM_CONDITIONAL([PYTHON_INTERNALS], [test $python_internals = yes])
   CPPFLAGS=$pystuck_save_CPPFLAGS
 
   AC_MSG_CHECKING([for Python's site directory under the prefix])

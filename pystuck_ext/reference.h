@@ -21,6 +21,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <stddef.h>
+
 #ifdef __EXCEPTIONS
 #error "compile the extension with -fno-exceptions (at the end of CFLAGS): see reference.h"
 #endif

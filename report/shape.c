@@ -53,7 +53,7 @@ static const struct field gil_fields[] = {
     INT(gil, at_least_ms),
     TEXT(gil, evidence),
 };
-static const struct shape shape_gil = SHAPE(gil);
+const struct shape shape_gil = SHAPE(gil);
 
 static const struct field local_fields[] = {
     TEXT(local, name),

@@ -52,11 +52,24 @@ testsuite_interop_librpyc_user_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 
 # Makes calls of the C library fail in a debuggee, for the interop tests. The sanitizers have functions
 # of their own in these places.
+check_LTLIBRARIES =
 if !SANITIZED
-check_LTLIBRARIES = testsuite/interop/faults.la
+check_LTLIBRARIES += testsuite/interop/faults.la
 testsuite_interop_faults_la_SOURCES = testsuite/interop/faults.c
 testsuite_interop_faults_la_LIBADD =
 testsuite_interop_faults_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
+	-rpath $(abs_builddir)
+endif
+
+# Reads the stacks of its own process, for the interop tests.
+if PYTHON_INTERNALS
+check_LTLIBRARIES += testsuite/interop/stackreader_module.la
+testsuite_interop_stackreader_module_la_SOURCES = testsuite/interop/stackreader_module.c \
+	pystuck_ext/own_offsets.c pystuck_ext/own_offsets.h report/arena.c report/shape.c
+testsuite_interop_stackreader_module_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) -I$(srcdir)/pystuck_ext \
+	-I$(srcdir)/stackreader
+testsuite_interop_stackreader_module_la_LIBADD = stackreader/libstackreader.la
+testsuite_interop_stackreader_module_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
 	-rpath $(abs_builddir)
 endif
 

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Uses CPython's internal headers, for offsetof and sizeof alone.
+ */
+#include "own_offsets.h"
+
+#ifndef HAVE_PYTHON_INTERNALS
+
+const struct offsets ps_own_offsets = {.minor = 0};
+
+#else
+
+#define Py_BUILD_CORE 1
+#include <Python.h>
+
+#include <stddef.h>
+
+#if PY_VERSION_HEX < 0x030B0000
+#include <frameobject.h>
+#include <internal/pycore_interp.h>
+#include <internal/pycore_runtime.h>
+#else
+#include <internal/pycore_code.h>
+#include <internal/pycore_dict.h>
+#include <internal/pycore_frame.h>
+#include <internal/pycore_interp.h>
+#include <internal/pycore_runtime.h>
+#endif
+#if PY_VERSION_HEX >= 0x030E0000
+#include <internal/pycore_interpframe.h>
+#endif
+
+#define AT(type, member) ((int)offsetof(type, member))
+
+/* Names of members that have changed. */
+
+#if PY_VERSION_HEX >= 0x030C0000
+#define RUNTIME_GIL        -1
+#define INTERPRETER_GIL    AT(PyInterpreterState, ceval.gil)
+#define DIGITS             AT(PyLongObject, long_value.ob_digit)
+#define INTEGER_TAG        AT(PyLongObject, long_value.lv_tag)
+#define INTERPRETER_MODULE AT(PyInterpreterState, imports.modules)
+#else
+#define RUNTIME_GIL        AT(_PyRuntimeState, ceval.gil)
+#define INTERPRETER_GIL    -1
+#define DIGITS             AT(PyLongObject, ob_digit)
+#define INTEGER_TAG        AT(PyLongObject, ob_base.ob_size)
+#define INTERPRETER_MODULE AT(PyInterpreterState, modules)
+#endif
+
+#if PY_VERSION_HEX >= 0x030B0000
+#define THREADS        AT(PyInterpreterState, threads.head)
+#define NATIVE_ID      AT(PyThreadState, native_thread_id)
+#define CHUNK          AT(PyThreadState, datastack_chunk)
+#define CHUNK_TOP      AT(PyThreadState, datastack_top)
+#define FRAME_PREVIOUS AT(_PyInterpreterFrame, previous)
+#define FRAME_OWNER    AT(_PyInterpreterFrame, owner)
+#define QUALNAME       AT(PyCodeObject, co_qualname)
+#define LINES          AT(PyCodeObject, co_linetable)
+#define INSTRUCTIONS   AT(PyCodeObject, co_code_adaptive)
+#define TRACEABLE      AT(PyCodeObject, _co_firsttraceable)
+#else
+#define THREADS        AT(PyInterpreterState, tstate_head)
+#define NATIVE_ID      -1
+#define CHUNK          -1
+#define CHUNK_TOP      -1
+#define FRAME_PREVIOUS AT(PyFrameObject, f_back)
+#define FRAME_CODE     AT(PyFrameObject, f_code)
+#define FRAME_AT       AT(PyFrameObject, f_lasti)
+#define FRAME_OWNER    -1
+#define THREAD_FRAME   AT(PyThreadState, frame)
+#define FRAME_WITHIN   -1
+#define QUALNAME       -1
+#define INSTRUCTIONS   -1
+#define TRACEABLE      -1
+#if PY_VERSION_HEX >= 0x030A0000
+#define LINES AT(PyCodeObject, co_linetable)
+#else
+#define LINES AT(PyCodeObject, co_lnotab)
+#endif
+#endif
+
+#if PY_VERSION_HEX >= 0x030D0000
+#define FRAME_CODE   AT(_PyInterpreterFrame, f_executable)
+#define FRAME_AT     AT(_PyInterpreterFrame, instr_ptr)
+#define THREAD_FRAME AT(PyThreadState, current_frame)
+#define FRAME_WITHIN -1
+#elif PY_VERSION_HEX >= 0x030B0000
+#define FRAME_CODE   AT(_PyInterpreterFrame, f_code)
+#define FRAME_AT     AT(_PyInterpreterFrame, prev_instr)
+#define THREAD_FRAME AT(PyThreadState, cframe)
+#define FRAME_WITHIN AT(_PyCFrame, current_frame)
+#endif
+
+#ifdef Py_GIL_DISABLED
+#define FREE_THREADED true
+#else
+#define FREE_THREADED false
+#endif
+
+const struct offsets ps_own_offsets = {
+    .minor = PY_MINOR_VERSION,
+    .free_threaded = FREE_THREADED,
+    .runtime = {.interpreters = AT(_PyRuntimeState, interpreters.head), .gil = RUNTIME_GIL},
+    .interpreter = {.next = AT(PyInterpreterState, next),
+                    .id = AT(PyInterpreterState, id),
+                    .threads = THREADS,
+                    .gil = INTERPRETER_GIL,
+                    .modules = INTERPRETER_MODULE},
+    .gil = {.locked = AT(struct _gil_runtime_state, locked),
+            .holder = AT(struct _gil_runtime_state, last_holder),
+            .switches = AT(struct _gil_runtime_state, switch_number)},
+    .thread = {.next = AT(PyThreadState, next),
+               .ident = AT(PyThreadState, thread_id),
+               .native_id = NATIVE_ID,
+               .frame = THREAD_FRAME,
+               .frame_within = FRAME_WITHIN,
+               .chunk = CHUNK,
+               .top = CHUNK_TOP},
+    .frame = {.previous = FRAME_PREVIOUS, .code = FRAME_CODE, .owner = FRAME_OWNER, .at = FRAME_AT},
+    .code = {.file = AT(PyCodeObject, co_filename),
+             .name = AT(PyCodeObject, co_name),
+             .qualname = QUALNAME,
+             .first_line = AT(PyCodeObject, co_firstlineno),
+             .lines = LINES,
+             .instructions = INSTRUCTIONS,
+             .first_traceable = TRACEABLE},
+    .object = {.type = AT(PyObject, ob_type)},
+    .type = {.name = AT(PyTypeObject, tp_name),
+             .basicsize = AT(PyTypeObject, tp_basicsize),
+             .dictoffset = AT(PyTypeObject, tp_dictoffset),
+             .flags = AT(PyTypeObject, tp_flags),
+             .cached_keys = AT(PyHeapTypeObject, ht_cached_keys)},
+    .module = {.dict = sizeof(PyObject)}, /* its first member; up to 3.9 in no header */
+    .text = {.length = AT(PyASCIIObject, length),
+             .state = AT(PyASCIIObject, state),
+             .ascii = sizeof(PyASCIIObject),
+             .compact = sizeof(PyCompactUnicodeObject)},
+    .bytes = {.size = AT(PyVarObject, ob_size), .data = AT(PyBytesObject, ob_sval)},
+    .integer = {.digits = DIGITS, .tag = INTEGER_TAG, .digit_size = sizeof(digit)},
+    .dict = {.keys = AT(PyDictObject, ma_keys), .values = AT(PyDictObject, ma_values)},
+};
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The offsets of the CPython that the extension was built for, from its own headers.
+ */
+#ifndef PYSTUCK_OWN_OFFSETS_H
+#define PYSTUCK_OWN_OFFSETS_H
+
+#include "offsets.h"
+
+/* minor is 0 where CPython's internal headers were not installed when the extension was built, or
+ * where its version is not known. */
+extern const struct offsets ps_own_offsets;
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "code.h"
+
+#include "linetable.h"
+#include "objects.h"
+
+/* True if the object at an address is a code object: its type is called so. */
+static bool is_code(const struct python *py, struct code_cache *cache, uint64_t address)
+{
+    uint64_t type = object_type(py, address), name;
+    char text[5];
+
+    if (type && type == cache->type)
+        return true;
+    if (!type || !read_member(py, type, py->offsets->type.name, &name) ||
+        !memory_read(&py->memory, name, text, sizeof(text)) ||
+        memcmp(text, "code", sizeof(text)) != 0)
+        return false;
+    cache->type = type;
+    return true;
+}
+
+static bool read_int(const struct python *py, uint64_t address, int offset, int *to)
+{
+    int32_t value;
+
+    if (!memory_read(&py->memory, address + (uint64_t)offset, &value, sizeof(value)))
+        return false;
+    *to = value;
+    return true;
+}
+
+static bool read_code(const struct python *py, struct code_cache *cache, struct arena *arena,
+                      struct code *c)
+{
+    const struct offsets *o = py->offsets;
+    uint64_t file, name, qualname = 0;
+
+    if (!is_code(py, cache, c->address) || !read_member(py, c->address, o->code.file, &file) ||
+        !read_member(py, c->address, o->code.name, &name) ||
+        !read_member(py, c->address, o->code.lines, &c->lines) ||
+        !read_int(py, c->address, o->code.first_line, &c->first_line))
+        return false;
+    c->first_traceable = 0;
+    if (o->code.first_traceable >= 0 &&
+        !read_int(py, c->address, o->code.first_traceable, &c->first_traceable))
+        return false;
+    c->file = object_text(py, arena, file);
+    c->name = object_text(py, arena, name);
+    c->qualname = (struct report_text){NULL, 0};
+    if (o->code.qualname >= 0 && read_member(py, c->address, o->code.qualname, &qualname))
+        c->qualname = qualname == name ? c->name : object_text(py, arena, qualname);
+    return c->file.data && c->name.data;
+}
+
+const struct code *code_read(const struct python *py, struct code_cache *cache, struct arena *arena,
+                             uint64_t address)
+{
+    uint64_t hash = (address >> 4) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
+    struct code *c = &cache->codes[hash >> 54 & (CODE_CACHE_SIZE - 1)];
+
+    if (c->address == address && c->valid)
+        return c;
+    c->address = address;
+    c->valid = read_code(py, cache, arena, c);
+    return c;
+}
+
+void code_fill(const struct python *py, struct code_cache *cache, const struct code *code,
+               const struct raw_frame *from, struct report_frame *frame)
+{
+    ssize_t size;
+    int64_t line;
+
+    frame->source_status = STATUS_SKIPPED;
+    if (!code->valid)
+        return;
+    frame->file = code->file;
+    frame->function = code->name;
+    frame->qualname = code->qualname;
+    size = object_bytes(py, code->lines, cache->lines, LINES_ROOM);
+    if (size < 0)
+        return;
+    line = linetable_line(py->offsets->minor, cache->lines, (size_t)size, code->first_line,
+                          frame_address(py, from));
+    frame->line = line == LINE_UNKNOWN ? REPORT_UNKNOWN : line;
+}

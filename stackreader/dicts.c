@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The layouts are those of Objects/dictobject.c and Include/internal/pycore_dict.h. They are in no
+ * table of offsets: the members have kept their places since 3.11.
+ */
+#include "dicts.h"
+
+#include "objects.h"
+
+/* The keys of a dict, up to 3.10 and then. */
+#define OLD_KEYS_SIZE    8  /* of the hash table; a power of 2 */
+#define OLD_KEYS_COUNT   32 /* of the entries */
+#define OLD_KEYS_INDICES 40
+#define KEYS_LOG2_INDEX  9 /* log2 of the bytes of the hash table */
+#define KEYS_KIND        10
+#define KEYS_COUNT       24
+#define KEYS_INDICES     32
+#define KEYS_BYTES       40
+
+enum keys_kind { KEYS_GENERAL, KEYS_UNICODE, KEYS_SPLIT };
+
+#define ENTRY_GENERAL 24 /* hash, key, value */
+#define ENTRY_UNICODE 16 /* key, value */
+
+/* What struct _dictvalues has before the values. */
+#define VALUES_HEAD(minor) ((minor) >= 13 ? 8 : 0)
+
+/* Bits of tp_flags. */
+#define FLAG_INLINE_VALUES (UINT64_C(1) << 2) /* from 3.13 on */
+#define FLAG_MANAGED_DICT  (UINT64_C(1) << 4) /* from 3.11 on */
+
+static bool open_old_keys(const unsigned char *keys, uint64_t address, struct dict *d)
+{
+    uint64_t size = pointer_at(keys, OLD_KEYS_SIZE), width;
+
+    if (size > UINT32_MAX)
+        return false;
+    width = size <= 0xff ? 1 : size <= 0xffff ? 2 : 4;
+    d->count = pointer_at(keys, OLD_KEYS_COUNT);
+    d->entries = address + OLD_KEYS_INDICES + size * width;
+    d->entry_size = ENTRY_GENERAL;
+    d->key_offset = 8;
+    return d->count <= DICT_ENTRIES_MAX;
+}
+
+static bool open_keys(const struct python *py, uint64_t address, struct dict *d)
+{
+    unsigned char keys[KEYS_BYTES];
+
+    if (!address || !memory_read(&py->memory, address, keys, sizeof(keys)))
+        return false;
+    if (py->offsets->minor <= 10)
+        return open_old_keys(keys, address, d);
+    if (keys[KEYS_LOG2_INDEX] > 40 || keys[KEYS_KIND] > KEYS_SPLIT)
+        return false;
+    d->count = pointer_at(keys, KEYS_COUNT);
+    d->entries = address + KEYS_INDICES + (UINT64_C(1) << keys[KEYS_LOG2_INDEX]);
+    d->entry_size = keys[KEYS_KIND] == KEYS_GENERAL ? ENTRY_GENERAL : ENTRY_UNICODE;
+    d->key_offset = keys[KEYS_KIND] == KEYS_GENERAL ? 8 : 0;
+    return d->count <= DICT_ENTRIES_MAX;
+}
+
+bool dict_open(const struct python *py, uint64_t address, struct dict *d)
+{
+    const struct offsets *o = py->offsets;
+    uint64_t keys, values;
+
+    if (!address || !read_member(py, address, o->dict.keys, &keys) ||
+        !read_member(py, address, o->dict.values, &values) || !open_keys(py, keys, d))
+        return false;
+    d->values = values ? values + VALUES_HEAD(o->minor) : 0;
+    return true;
+}
+
+/* Values that an object has without a dict, for the keys of its type. */
+static bool open_values(const struct python *py, uint64_t type, uint64_t values, struct dict *d)
+{
+    uint64_t keys;
+
+    if (!values || !read_member(py, type, py->offsets->type.cached_keys, &keys) ||
+        !open_keys(py, keys, d))
+        return false;
+    d->values = values + VALUES_HEAD(py->offsets->minor);
+    return true;
+}
+
+/* 3.11: values and dict stand before the object. */
+static bool open_managed_3_11(const struct python *py, uint64_t object, uint64_t type,
+                              struct dict *d)
+{
+    uint64_t words[2]; /* values, dict */
+
+    if (!memory_read(&py->memory, object - 32, words, sizeof(words)))
+        return false;
+    return words[1] ? dict_open(py, words[1], d) : open_values(py, type, words[0], d);
+}
+
+/* 3.12: one word, which is odd if it leads to values. */
+static bool open_managed_3_12(const struct python *py, uint64_t object, uint64_t type,
+                              struct dict *d)
+{
+    uint64_t word;
+
+    if (!memory_pointer(&py->memory, object - 24, &word))
+        return false;
+    return word & 1 ? open_values(py, type, word + 1, d) : dict_open(py, word, d);
+}
+
+/* From 3.13 on: the dict before the object, or else the values behind it. */
+static bool open_managed(const struct python *py, uint64_t object, uint64_t type, uint64_t flags,
+                         struct dict *d)
+{
+    uint64_t dict, size;
+
+    if (!memory_pointer(&py->memory, object - 24, &dict))
+        return false;
+    if (dict)
+        return dict_open(py, dict, d);
+    return (flags & FLAG_INLINE_VALUES) &&
+           read_member(py, type, py->offsets->type.basicsize, &size) && size < 0x10000 &&
+           open_values(py, type, object + size, d);
+}
+
+bool dict_open_attributes(const struct python *py, uint64_t object, struct dict *d)
+{
+    const struct offsets *o = py->offsets;
+    uint64_t type = object_type(py, object), flags, offset, dict;
+
+    if (!type || !read_member(py, type, o->type.flags, &flags))
+        return false;
+    if (o->minor >= 11 && (flags & FLAG_MANAGED_DICT)) {
+        if (o->minor == 11)
+            return open_managed_3_11(py, object, type, d);
+        if (o->minor == 12)
+            return open_managed_3_12(py, object, type, d);
+        return open_managed(py, object, type, flags, d);
+    }
+    return read_member(py, type, o->type.dictoffset, &offset) && offset > 0 && offset < 0x10000 &&
+           memory_pointer(&py->memory, object + offset, &dict) && dict_open(py, dict, d);
+}
+
+bool dict_entry(const struct python *py, const struct dict *d, size_t i, uint64_t *key,
+                uint64_t *value)
+{
+    uint64_t entry[2]; /* key, value */
+
+    if (!memory_read(&py->memory, d->entries + i * d->entry_size + d->key_offset, entry,
+                     sizeof(entry)))
+        return false;
+    *key = entry[0];
+    *value = entry[1];
+    return !d->values || memory_pointer(&py->memory, d->values + i * sizeof(*value), value);
+}
+
+bool dict_find(const struct python *py, const struct dict *d, const char *key, uint64_t *value)
+{
+    uint64_t found;
+    size_t i;
+
+    for (i = 0; i < d->count; i++) {
+        if (!dict_entry(py, d, i, &found, value))
+            return false;
+        if (found && *value && object_is_text(py, found, key))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The GIL of an interpreter.
+ */
+#ifndef STACKREADER_GIL_H
+#define STACKREADER_GIL_H
+
+#include "python_process.h"
+
+struct gil {
+    bool locked;
+    uint64_t holder; /* the thread state that holds it or held it last; may be freed */
+    uint64_t switches;
+};
+
+/* Reads the GIL of an interpreter. Up to 3.11 all interpreters have the same one. */
+bool gil_read(const struct python *py, uint64_t interpreter, struct gil *gil);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "linetable.h"
+
+#include <stdbool.h>
+
+#define CODE_UNIT 2 /* bytes */
+
+/* Up to 3.9: pairs of (bytes of code, signed lines); a line begins where its pair says. */
+static int64_t line_in_lnotab(const uint8_t *p, const uint8_t *end, int64_t line, int64_t address)
+{
+    int64_t start = 0;
+
+    for (; end - p >= 2; p += 2) {
+        start += p[0];
+        if (start > address)
+            break;
+        line += (int8_t)p[1];
+    }
+    return line;
+}
+
+/* 3.10: pairs of (bytes of code, signed lines) for each range of code; -128: it has no line. */
+static int64_t line_in_ranges(const uint8_t *p, const uint8_t *end, int64_t line, int64_t address)
+{
+    int64_t start = 0, stop;
+    int change;
+
+    for (; end - p >= 2; p += 2) {
+        stop = start + p[0];
+        change = (int8_t)p[1];
+        if (change != -128)
+            line += change;
+        if (address >= start && address < stop)
+            return change == -128 ? LINE_UNKNOWN : line;
+        start = stop;
+    }
+    return LINE_UNKNOWN;
+}
+
+/* A signed number: 6 bits in each byte, the lowest first; bit 6: more follow. The lowest bit of the
+ * result is the sign. Returns false if the table ends, or the number is too long. */
+static bool read_signed(const uint8_t **p, const uint8_t *end, int64_t *to)
+{
+    uint64_t value = 0;
+    unsigned shift = 0;
+    uint8_t byte;
+
+    do {
+        if (*p == end || shift > 30)
+            return false;
+        byte = *(*p)++;
+        value |= (uint64_t)(byte & 0x3f) << shift;
+        shift += 6;
+    } while (byte & 0x40);
+    *to = value & 1 ? -(int64_t)(value >> 1) : (int64_t)(value >> 1);
+    return true;
+}
+
+/* What the first byte of an entry says about its line, in bits 3 to 6. */
+enum { ONE_LINE_0 = 10, ONE_LINE_2 = 12, NO_COLUMNS = 13, LONG = 14, NO_LOCATION = 15 };
+
+/* From 3.11 on: entries, each of which begins with a byte that has bit 7. */
+static int64_t line_in_locations(const uint8_t *p, const uint8_t *end, int64_t line,
+                                 int64_t address)
+{
+    int64_t stop = 0, change;
+    int kind;
+
+    while (p < end) {
+        kind = *p >> 3 & 15;
+        stop += ((*p & 7) + 1) * CODE_UNIT;
+        p++;
+        change = 0;
+        if (kind >= ONE_LINE_0 && kind <= ONE_LINE_2)
+            change = kind - ONE_LINE_0;
+        else if ((kind == NO_COLUMNS || kind == LONG) && !read_signed(&p, end, &change))
+            return LINE_UNKNOWN;
+        line += change;
+        if (address < stop)
+            return kind == NO_LOCATION ? LINE_UNKNOWN : line;
+        while (p < end && !(*p & 0x80)) /* columns */
+            p++;
+    }
+    return LINE_UNKNOWN;
+}
+
+int64_t linetable_line(int minor, const uint8_t *table, size_t size, int first_line,
+                       int64_t address)
+{
+    if (address < 0)
+        return first_line;
+    if (minor <= 9)
+        return line_in_lnotab(table, table + size, first_line, address);
+    if (minor == 10)
+        return line_in_ranges(table, table + size, first_line, address);
+    return line_in_locations(table, table + size, first_line, address);
+}

@@ -1,0 +1,14 @@
+# Python stacks from raw memory: a convenience library.
+
+noinst_LTLIBRARIES += stackreader/libstackreader.la
+stackreader_libstackreader_la_SOURCES = \
+	stackreader/code.c stackreader/code.h \
+	stackreader/dicts.c stackreader/dicts.h \
+	stackreader/frames.c stackreader/frames.h \
+	stackreader/gil.c stackreader/gil.h \
+	stackreader/linetable.c stackreader/linetable.h \
+	stackreader/memory.h stackreader/memory_self.c \
+	stackreader/names.c stackreader/names.h \
+	stackreader/objects.c stackreader/objects.h \
+	stackreader/offsets.h stackreader/python_process.h \
+	stackreader/stackreader.c stackreader/stackreader.h

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "names.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "dicts.h"
+#include "objects.h"
+
+static bool find_module_dict(const struct python *py, uint64_t interpreter, const char *name,
+                             struct dict *d)
+{
+    struct dict modules;
+    uint64_t address, module, dict;
+
+    return read_member(py, interpreter, py->offsets->interpreter.modules, &address) &&
+           dict_open(py, address, &modules) && dict_find(py, &modules, name, &module) &&
+           read_member(py, module, py->offsets->module.dict, &dict) && dict_open(py, dict, d);
+}
+
+void names_find(const struct python *py, uint64_t interpreter, struct names *names)
+{
+    struct dict module;
+
+    names->next = 0;
+    names->known = find_module_dict(py, interpreter, "threading", &module) &&
+                   dict_find(py, &module, "_active", &names->active);
+}
+
+/* Finds the Thread object of an ident. */
+static bool find_thread(const struct python *py, struct names *names, uint64_t ident,
+                        uint64_t *object)
+{
+    struct dict active;
+    uint64_t key, number;
+    size_t i, at;
+
+    if (!names->known || !dict_open(py, names->active, &active))
+        return false;
+    for (i = 0; i < active.count; i++) {
+        at = (names->next + i) % active.count;
+        if (!dict_entry(py, &active, at, &key, object))
+            return false;
+        if (*object && object_integer(py, key, &number) && number == ident) {
+            names->next = at + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The attributes of a Thread object that are used here. 0: there is none. */
+struct thread_attributes {
+    uint64_t name, ident, daemon, native_id;
+};
+
+static const struct {
+    const char *name;
+    size_t offset;
+} attribute_names[] = {
+    {"_name", offsetof(struct thread_attributes, name)},
+    {"_ident", offsetof(struct thread_attributes, ident)},
+    {"_daemonic", offsetof(struct thread_attributes, daemon)},
+    {"_native_id", offsetof(struct thread_attributes, native_id)},
+};
+
+#define ATTRIBUTES_MAX 4096 /* of one object that are looked through */
+
+static void read_attributes(const struct python *py, uint64_t object, struct thread_attributes *to)
+{
+    struct dict d;
+    uint64_t key, value;
+    size_t i, j;
+
+    *to = (struct thread_attributes){0};
+    if (!dict_open_attributes(py, object, &d))
+        return;
+    for (i = 0; i < d.count && i < ATTRIBUTES_MAX; i++) {
+        if (!dict_entry(py, &d, i, &key, &value))
+            return;
+        for (j = 0; value && j < sizeof(attribute_names) / sizeof(*attribute_names); j++) {
+            if (object_is_text(py, key, attribute_names[j].name))
+                memcpy((char *)to + attribute_names[j].offset, &value, sizeof(value));
+        }
+    }
+}
+
+/* As threading.Thread.__repr__ has it. */
+static struct report_text make_repr(struct arena *arena, struct report_text type,
+                                    const struct report_thread *t)
+{
+    static const char format[] = "<%.*s(%.*s, started%s %" PRId64 ")>";
+    const char *daemon = t->daemon == BOOL_TRUE ? " daemon" : "";
+    int len = snprintf(NULL, 0, format, (int)type.len, type.data, (int)t->name.len, t->name.data,
+                       daemon, t->ident);
+    char *text = len > 0 ? arena_alloc(arena, (size_t)len + 1) : NULL;
+
+    if (!text)
+        return (struct report_text){NULL, 0};
+    snprintf(text, (size_t)len + 1, format, (int)type.len, type.data, (int)t->name.len,
+             t->name.data, daemon, t->ident);
+    return (struct report_text){text, (size_t)len};
+}
+
+void names_fill(const struct python *py, struct names *names, struct arena *arena,
+                struct report_thread *thread)
+{
+    struct thread_attributes found;
+    struct report_text type;
+    uint64_t object, number;
+
+    if (!find_thread(py, names, (uint64_t)thread->ident, &object))
+        return;
+    read_attributes(py, object, &found);
+    /* Memory that is not a Thread any more would hardly say so. */
+    if (!object_integer(py, found.ident, &number) || number != (uint64_t)thread->ident)
+        return;
+    thread->name = object_text(py, arena, found.name);
+    if (!thread->name.data)
+        return;
+    thread->name_from = NAME_FROM_THREADING;
+    if (object_integer(py, found.daemon, &number))
+        thread->daemon = number ? BOOL_TRUE : BOOL_FALSE;
+    if (thread->native_id == REPORT_UNKNOWN && object_integer(py, found.native_id, &number))
+        thread->native_id = (int64_t)number;
+    type = object_type_name(py, arena, object_type(py, object));
+    if (type.data)
+        thread->repr = make_repr(arena, type, thread);
+    thread->repr_status = STATUS_SKIPPED;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "objects.h"
+
+/* In the state of a str: how many bytes a character has, and where the characters are. */
+#define STATE_KIND(state)    ((state) >> 2 & 7)
+#define STATE_COMPACT(state) ((state) >> 5 & 1)
+#define STATE_ASCII(state)   ((state) >> 6 & 1)
+
+/* Writes a character as UTF-8, a lone surrogate as \udcXX. Returns the number of bytes, at most 6;
+ * 0 if it is no character. */
+static size_t put_character(char *to, uint32_t c)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    if (c < 0x80) {
+        to[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        to[0] = (char)(0xc0 | c >> 6);
+        to[1] = (char)(0x80 | (c & 0x3f));
+        return 2;
+    }
+    if (c >= 0xd800 && c < 0xe000) {
+        memcpy(to, "\\u", 2);
+        to[2] = digits[c >> 12];
+        to[3] = digits[c >> 8 & 15];
+        to[4] = digits[c >> 4 & 15];
+        to[5] = digits[c & 15];
+        return 6;
+    }
+    if (c < 0x10000) {
+        to[0] = (char)(0xe0 | c >> 12);
+        to[1] = (char)(0x80 | (c >> 6 & 0x3f));
+        to[2] = (char)(0x80 | (c & 0x3f));
+        return 3;
+    }
+    if (c > 0x10ffff)
+        return 0;
+    to[0] = (char)(0xf0 | c >> 18);
+    to[1] = (char)(0x80 | (c >> 12 & 0x3f));
+    to[2] = (char)(0x80 | (c >> 6 & 0x3f));
+    to[3] = (char)(0x80 | (c & 0x3f));
+    return 4;
+}
+
+static uint32_t character_at(const unsigned char *data, unsigned kind, size_t i)
+{
+    uint16_t two;
+    uint32_t four;
+
+    if (kind == 1)
+        return data[i];
+    if (kind == 2) {
+        memcpy(&two, data + 2 * i, sizeof(two));
+        return two;
+    }
+    memcpy(&four, data + 4 * i, sizeof(four));
+    return four;
+}
+
+static struct report_text convert(struct arena *arena, const unsigned char *data, unsigned kind,
+                                  size_t count)
+{
+    char character[6], *text;
+    size_t i, len, total = 0;
+
+    for (i = 0; i < count; i++) {
+        len = put_character(character, character_at(data, kind, i));
+        if (len == 0)
+            return (struct report_text){NULL, 0};
+        total += len;
+    }
+    text = arena_alloc(arena, total + 1);
+    if (!text)
+        return (struct report_text){NULL, 0};
+    for (i = 0, len = 0; i < count; i++)
+        len += put_character(text + len, character_at(data, kind, i));
+    return (struct report_text){text, total};
+}
+
+struct report_text object_text(const struct python *py, struct arena *arena, uint64_t address)
+{
+    static const struct report_text unknown = {NULL, 0};
+    const struct offsets *o = py->offsets;
+    unsigned char head[128], data[4 * TEXT_MAX];
+    uint64_t count, at;
+    uint32_t state;
+    unsigned kind;
+
+    if (!address || (size_t)o->text.compact > sizeof(head) ||
+        !memory_read(&py->memory, address, head, (size_t)o->text.ascii))
+        return unknown;
+    count = pointer_at(head, o->text.length);
+    state = (uint32_t)int_at(head, o->text.state);
+    kind = STATE_KIND(state);
+    if (!STATE_COMPACT(state) || (kind != 1 && kind != 2 && kind != 4) || count > INT32_MAX ||
+        (STATE_ASCII(state) && kind != 1))
+        return unknown;
+    if (count > TEXT_MAX)
+        count = TEXT_MAX;
+    at = address + (uint64_t)(STATE_ASCII(state) ? o->text.ascii : o->text.compact);
+    if (count > 0 && !memory_read(&py->memory, at, data, count * kind))
+        return unknown;
+    return convert(arena, data, kind, count);
+}
+
+ssize_t object_bytes(const struct python *py, uint64_t address, void *to, size_t room)
+{
+    const struct offsets *o = py->offsets;
+    uint64_t size;
+
+    if (!address || !read_member(py, address, o->bytes.size, &size) || size > room ||
+        size > BYTES_MAX)
+        return -1;
+    if (size > 0 && !memory_read(&py->memory, address + (uint64_t)o->bytes.data, to, size))
+        return -1;
+    return (ssize_t)size;
+}
+
+bool object_integer(const struct python *py, uint64_t address, uint64_t *to)
+{
+    const struct offsets *o = py->offsets;
+    unsigned bits = o->integer.digit_size == 4 ? 30 : 15;
+    uint64_t tag, count, i;
+    uint32_t digit;
+
+    if (!address || !read_member(py, address, o->integer.tag, &tag))
+        return false;
+    if (o->minor >= 12 && (tag & 3) == 2) /* negative */
+        return false;
+    count = o->minor >= 12 ? tag >> 3 : tag;
+    if (count * bits > 64 + bits || count > 5) /* a negative count is a large one here */
+        return false;
+    *to = 0;
+    for (i = 0; i < count; i++) {
+        digit = 0;
+        if (!memory_read(&py->memory,
+                         address + (uint64_t)o->integer.digits +
+                             i * (uint64_t)o->integer.digit_size,
+                         &digit, (size_t)o->integer.digit_size))
+            return false;
+        if (i * bits >= 64 || (i * bits > 0 && (uint64_t)digit >> (64 - i * bits)))
+            return digit == 0;
+        *to |= (uint64_t)digit << (i * bits);
+    }
+    return true;
+}
+
+uint64_t object_type(const struct python *py, uint64_t address)
+{
+    uint64_t type;
+
+    return address && read_member(py, address, py->offsets->object.type, &type) ? type : 0;
+}
+
+#define TYPE_NAME_MAX 256
+
+struct report_text object_type_name(const struct python *py, struct arena *arena, uint64_t type)
+{
+    static const struct report_text unknown = {NULL, 0};
+    char name[TYPE_NAME_MAX], *end, *start, *copy;
+    uint64_t address, room;
+
+    if (!type || !read_member(py, type, py->offsets->type.name, &address))
+        return unknown;
+    /* It may end just before a page that cannot be read. */
+    room = 4096 - address % 4096;
+    if (!memory_read(&py->memory, address, name, room < sizeof(name) ? room : sizeof(name)))
+        return unknown;
+    if (room < sizeof(name) && !memchr(name, 0, room) &&
+        !memory_read(&py->memory, address + room, name + room, sizeof(name) - room))
+        return unknown;
+    end = memchr(name, 0, sizeof(name));
+    if (!end)
+        return unknown;
+    start = memrchr(name, '.', (size_t)(end - name));
+    start = start ? start + 1 : name;
+    copy = arena_alloc(arena, (size_t)(end - start) + 1);
+    if (!copy)
+        return unknown;
+    memcpy(copy, start, (size_t)(end - start));
+    return (struct report_text){copy, (size_t)(end - start)};
+}
+
+#define SHORT_MAX 32
+
+bool object_is_text(const struct python *py, uint64_t address, const char *text)
+{
+    const struct offsets *o = py->offsets;
+    size_t len = strlen(text), ascii = (size_t)o->text.ascii;
+    unsigned char bytes[64 + SHORT_MAX];
+
+    if (!address || len > SHORT_MAX || ascii > 64 ||
+        !memory_read(&py->memory, address, bytes, ascii + len))
+        return false;
+    return pointer_at(bytes, o->text.length) == len &&
+           STATE_ASCII((uint32_t)int_at(bytes, o->text.state)) &&
+           STATE_COMPACT((uint32_t)int_at(bytes, o->text.state)) &&
+           memcmp(bytes + ascii, text, len) == 0;
+}

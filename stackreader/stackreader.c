@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stackreader.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "code.h"
+#include "frames.h"
+#include "gil.h"
+#include "names.h"
+#include "objects.h"
+#include "python_process.h"
+#include "shape.h"
+
+#define FRAMES_MAX       100000
+#define CHUNK_MAX        0x100000
+#define THREADS_MAX      100000
+#define INTERPRETERS_MAX 1000
+
+struct stackreader {
+    struct python python;
+    struct raw_stack stack;
+    struct code_cache cache;
+    uint64_t *states, *states_after; /* each has room for THREADS_MAX addresses */
+    size_t size;                     /* of the mapping that all of this is in */
+};
+
+static size_t page_up(size_t size)
+{
+    return (size + 4095) & ~(size_t)4095;
+}
+
+struct stackreader *stackreader_new(const struct memory *memory, const struct offsets *offsets,
+                                    uint64_t runtime, const char **why)
+{
+    size_t self = page_up(sizeof(struct stackreader));
+    size_t frames = page_up(FRAMES_MAX * sizeof(struct raw_frame));
+    size_t states = page_up(THREADS_MAX * sizeof(uint64_t));
+    size_t size = self + frames + 2 * states + CHUNK_MAX + LINES_ROOM;
+    struct stackreader *r;
+    char *at;
+
+    *why = NULL;
+    if (offsets->minor < OFFSETS_MINOR_MIN || offsets->minor > OFFSETS_MINOR_MAX)
+        *why = "this version of Python is not known: known are 3.9 to 3.15";
+    else if (offsets->free_threaded)
+        *why = "free-threaded builds of Python are not supported";
+    if (*why)
+        return NULL;
+    at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+              0);
+    if (at == MAP_FAILED) {
+        *why = "no memory";
+        return NULL;
+    }
+    r = (struct stackreader *)(void *)at;
+    r->size = size;
+    r->python = (struct python){*memory, offsets, runtime};
+    r->stack.frames = (struct raw_frame *)(void *)(at + self);
+    r->stack.room = FRAMES_MAX;
+    r->states = (uint64_t *)(void *)(at + self + frames);
+    r->states_after = r->states + states / sizeof(uint64_t);
+    r->stack.chunk = (unsigned char *)at + self + frames + 2 * states;
+    r->stack.chunk_room = CHUNK_MAX;
+    r->cache.lines = r->stack.chunk + CHUNK_MAX;
+    return r;
+}
+
+void stackreader_free(struct stackreader *r)
+{
+    if (r)
+        munmap(r, r->size);
+}
+
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+/* Collects the addresses of an interpreter's thread states, the newest first. Others may come and
+ * go meanwhile. Returns their number. */
+static size_t list_states(const struct stackreader *r, uint64_t interpreter, uint64_t *states,
+                          size_t room)
+{
+    const struct python *py = &r->python;
+    uint64_t state;
+    size_t count = 0;
+
+    if (!read_member(py, interpreter, py->offsets->interpreter.threads, &state))
+        return 0;
+    while (state && count < room) {
+        states[count++] = state;
+        if (!read_member(py, state, py->offsets->thread.next, &state))
+            break;
+    }
+    return count;
+}
+
+static void set_ids(struct stackreader *r, struct arena *arena, struct report_thread *t,
+                    uint64_t state)
+{
+    const struct python *py = &r->python;
+    uint64_t value;
+    char id[32];
+    int len;
+
+    if (read_member(py, state, py->offsets->thread.ident, &value)) {
+        t->ident = (int64_t)value;
+        len = snprintf(id, sizeof(id), "thread:%" PRIu64, value);
+        t->id.data = arena_alloc(arena, (size_t)len + 1);
+        if (t->id.data) {
+            memcpy((char *)t->id.data, id, (size_t)len);
+            t->id.len = (size_t)len;
+        }
+    }
+    if (read_member(py, state, py->offsets->thread.native_id, &value))
+        t->native_id = (int64_t)value;
+}
+
+/* Copies the frames that were read into the report, the outermost first. */
+static bool set_frames(struct stackreader *r, struct arena *arena, struct report_thread *t)
+{
+    const struct python *py = &r->python;
+    const struct raw_stack *stack = &r->stack;
+    const struct code *code;
+    struct report_frame *frame;
+    size_t i, shown = 0;
+
+    for (i = 0; i < stack->count; i++) {
+        code = code_read(py, &r->cache, arena, stack->frames[i].code);
+        shown += frame_is_shown(py, &stack->frames[i], code->valid ? code->first_traceable : 0);
+    }
+    t->frames.items = shape_make(arena, &shape_frame, shown);
+    if (!t->frames.items)
+        return false;
+    t->frames.count = shown;
+    for (i = 0, frame = t->frames.items + shown; i < stack->count && frame > t->frames.items; i++) {
+        code = code_read(py, &r->cache, arena, stack->frames[i].code);
+        if (!frame_is_shown(py, &stack->frames[i], code->valid ? code->first_traceable : 0))
+            continue;
+        code_fill(py, &r->cache, code, &stack->frames[i], --frame);
+        if (!code->valid)
+            t->exact = BOOL_FALSE;
+    }
+    return !arena->failed;
+}
+
+/* A thread state of another interpreter than the main one may have the native id of the thread that
+ * made it (3.12), which says nothing about whether this one runs. */
+static pid_t clock_of(const struct report_thread *t)
+{
+    return t->interpreter == 0 && t->native_id != REPORT_UNKNOWN ? (pid_t)t->native_id : 0;
+}
+
+static bool set_thread(struct stackreader *r, struct arena *arena, struct report_thread *t,
+                       struct names *names, uint64_t state)
+{
+    set_ids(r, arena, t, state);
+    names_fill(&r->python, names, arena, t);
+    t->main = BOOL_FALSE;
+    if (t->native_id != REPORT_UNKNOWN)
+        t->main =
+            t->native_id == r->python.memory.pid && t->interpreter == 0 ? BOOL_TRUE : BOOL_FALSE;
+    frames_read(&r->python, state, clock_of(t), &r->stack);
+    if (r->stack.state == FRAMES_UNREADABLE)
+        return !arena->failed;
+    t->exact = r->stack.state == FRAMES_EXACT && !r->stack.cut ? BOOL_TRUE : BOOL_FALSE;
+    return set_frames(r, arena, t);
+}
+
+/* ---- Interpreters ---------------------------------------------------------------------------- */
+
+static size_t list_interpreters(const struct stackreader *r, uint64_t *list, size_t room)
+{
+    const struct python *py = &r->python;
+    uint64_t interpreter;
+    size_t count = 0;
+
+    if (!read_member(py, py->runtime, py->offsets->runtime.interpreters, &interpreter))
+        return 0;
+    while (interpreter && count < room) {
+        list[count++] = interpreter;
+        if (!read_member(py, interpreter, py->offsets->interpreter.next, &interpreter))
+            break;
+    }
+    return count;
+}
+
+static bool is_skipped(int64_t native_id, const int64_t *skip, size_t skipped)
+{
+    size_t i;
+
+    for (i = 0; i < skipped; i++) {
+        if (skip[i] == native_id)
+            return true;
+    }
+    return false;
+}
+
+/* What is read of one interpreter, for the functions below. */
+struct reading {
+    struct stackreader *reader;
+    struct arena *arena;
+    struct report_process *process;
+    uint64_t gil_holder; /* a thread state, or 0 */
+};
+
+/* Removes the threads that ended while they were read, from number `first` on: what was read of
+ * them may be memory that is used for something else by now. states: theirs, the newest first, as
+ * they were listed before. Lists grow at their head, so the states that are left have kept their
+ * order. */
+static void remove_ended(struct reading *from, uint64_t interpreter, const uint64_t *states,
+                         size_t count, size_t first)
+{
+    struct stackreader *r = from->reader;
+    struct report_process *p = from->process;
+    size_t left = list_states(r, interpreter, r->states_after, THREADS_MAX), i;
+    size_t kept = first, read = first;
+    uint64_t ident;
+
+    for (i = count; i > 0; i--, read++) {
+        if (left == 0 || r->states_after[left - 1] != states[i - 1])
+            continue;
+        left--;
+        if (read_member(&r->python, states[i - 1], r->python.offsets->thread.ident, &ident) &&
+            (int64_t)ident == p->threads.items[read].ident)
+            p->threads.items[kept++] = p->threads.items[read];
+    }
+    p->threads.count = kept;
+}
+
+static bool add_threads(struct reading *from, uint64_t interpreter, const uint64_t *states,
+                        size_t count)
+{
+    struct report_process *p = from->process;
+    struct report_thread *t;
+    struct names names;
+    uint64_t id = 0;
+    size_t first = p->threads.count, i;
+
+    names_find(&from->reader->python, interpreter, &names);
+    read_member(&from->reader->python, interpreter, from->reader->python.offsets->interpreter.id,
+                &id);
+    for (i = count; i > 0; i--) {
+        t = &p->threads.items[p->threads.count];
+        memset(t, 0, sizeof(*t));
+        shape_init(&shape_thread, t);
+        t->interpreter = (int64_t)id;
+        if (!set_thread(from->reader, from->arena, t, &names, states[i - 1]))
+            return false;
+        if (p->gil && states[i - 1] == from->gil_holder)
+            p->gil->holder = t->id;
+        p->threads.count++;
+    }
+    remove_ended(from, interpreter, states, count, first);
+    return true;
+}
+
+static void remove_skipped(struct report_process *p, const int64_t *skip, size_t skipped)
+{
+    size_t kept = 0, i;
+
+    for (i = 0; i < p->threads.count; i++) {
+        if (!is_skipped(p->threads.items[i].native_id, skip, skipped))
+            p->threads.items[kept++] = p->threads.items[i];
+    }
+    p->threads.count = kept;
+}
+
+/* The GIL of the main interpreter. */
+static void set_gil(struct reading *from, uint64_t interpreter)
+{
+    struct report_gil *to = shape_make(from->arena, &shape_gil, 1);
+    struct gil gil;
+
+    from->process->gil = to;
+    if (!to)
+        return;
+    to->state = GIL_UNKNOWN;
+    if (!gil_read(&from->reader->python, interpreter, &gil))
+        return;
+    to->state = gil.locked ? GIL_HELD : GIL_FREE;
+    from->gil_holder = gil.locked ? gil.holder : 0;
+}
+
+bool stackreader_read(struct stackreader *r, struct arena *arena, struct report_process *process,
+                      const int64_t *skip, size_t skipped)
+{
+    struct reading reading = {r, arena, process, 0};
+    uint64_t interpreters[INTERPRETERS_MAX];
+    size_t counts[INTERPRETERS_MAX], count, total = 0, i;
+
+    memset(r->cache.codes, 0, sizeof(r->cache.codes)); /* its texts are another arena's */
+    count = list_interpreters(r, interpreters, INTERPRETERS_MAX);
+    for (i = count; i > 0; i--) {
+        counts[i - 1] = list_states(r, interpreters[i - 1], r->states + total, THREADS_MAX - total);
+        total += counts[i - 1];
+    }
+    process->threads.items = shape_make(arena, &shape_thread, total);
+    if (count == 0 || !process->threads.items)
+        return false;
+    set_gil(&reading, interpreters[count - 1]);
+    for (i = count, total = 0; i > 0; i--) {
+        if (!add_threads(&reading, interpreters[i - 1], r->states + total, counts[i - 1]))
+            return false;
+        total += counts[i - 1];
+    }
+    remove_skipped(process, skip, skipped);
+    return !arena->failed;
+}
+
+bool stackreader_gil(const struct stackreader *r, uint64_t *switches, bool *held)
+{
+    uint64_t interpreters[INTERPRETERS_MAX];
+    size_t count = list_interpreters(r, interpreters, INTERPRETERS_MAX);
+    struct gil gil;
+
+    if (count == 0 || !gil_read(&r->python, interpreters[count - 1], &gil))
+        return false;
+    *switches = gil.switches;
+    *held = gil.locked;
+    return true;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A Python module for the tests of the stack reader: reads the stacks of its own process on a
+ * native thread, while the GIL is held, or while Python runs.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "own_offsets.h"
+#include "stackreader.h"
+
+extern char _PyRuntime[];
+
+static struct stackreader *reader;
+static struct arena arena;
+static struct report_process process;
+
+static PyObject *text_object(struct report_text text)
+{
+    if (!text.data)
+        Py_RETURN_NONE;
+    return PyUnicode_DecodeUTF8(text.data, (Py_ssize_t)text.len, NULL);
+}
+
+static PyObject *int_object(int64_t value)
+{
+    if (value == REPORT_UNKNOWN)
+        Py_RETURN_NONE;
+    return PyLong_FromLongLong(value);
+}
+
+static PyObject *bool_object(int value)
+{
+    if (!value)
+        Py_RETURN_NONE;
+    return PyBool_FromLong(value == BOOL_TRUE);
+}
+
+/* (file, line, function, qualname) of each frame. */
+static PyObject *frames_object(const struct report_thread *t)
+{
+    PyObject *list, *item;
+    size_t i;
+
+    if (!t->frames.items)
+        Py_RETURN_NONE;
+    list = PyList_New(0);
+    for (i = 0; list && i < t->frames.count; i++) {
+        const struct report_frame *f = &t->frames.items[i];
+
+        item = Py_BuildValue("(NNNN)", text_object(f->file), int_object(f->line),
+                             text_object(f->function), text_object(f->qualname));
+        if (!item || PyList_Append(list, item) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    return list;
+}
+
+static PyObject *thread_object(const struct report_thread *t)
+{
+    return Py_BuildValue(
+        "{sNsNsNsNsNsNsNsNsNsN}", "id", text_object(t->id), "ident", int_object(t->ident),
+        "native_id", int_object(t->native_id), "interpreter", int_object(t->interpreter), "name",
+        text_object(t->name), "repr", text_object(t->repr), "main", bool_object(t->main), "daemon",
+        bool_object(t->daemon), "exact", bool_object(t->exact), "frames", frames_object(t));
+}
+
+/* ([thread, ...], state of the GIL, id of its holder or None) */
+static PyObject *process_object(void)
+{
+    PyObject *list = PyList_New(0), *item;
+    size_t i;
+
+    for (i = 0; list && i < process.threads.count; i++) {
+        item = thread_object(&process.threads.items[i]);
+        if (!item || PyList_Append(list, item) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    return Py_BuildValue("(NiN)", list, process.gil->state, text_object(process.gil->holder));
+}
+
+static bool open_reader(void)
+{
+    struct memory memory = memory_self();
+    const char *why;
+
+    if (reader)
+        return true;
+    reader = stackreader_new(&memory, &ps_own_offsets, (uint64_t)(uintptr_t)_PyRuntime, &why);
+    if (!reader)
+        PyErr_SetString(PyExc_RuntimeError, why);
+    return reader;
+}
+
+static bool read_all(void)
+{
+    arena_free(&arena);
+    arena.max = 64 << 20;
+    memset(&process, 0, sizeof(process));
+    return stackreader_read(reader, &arena, &process, NULL, 0);
+}
+
+static void *read_on_thread(void *result)
+{
+    *(bool *)result = read_all();
+    return NULL;
+}
+
+/* read(): reads on a native thread, while this one keeps the GIL. */
+static PyObject *read_held(PyObject *self, PyObject *none)
+{
+    pthread_t thread;
+    bool done = false;
+
+    (void)self;
+    (void)none;
+    if (!open_reader())
+        return NULL;
+    if (pthread_create(&thread, NULL, read_on_thread, &done) != 0)
+        return PyErr_NoMemory();
+    pthread_join(thread, NULL);
+    if (!done)
+        return PyErr_Format(PyExc_RuntimeError, "cannot read");
+    return process_object();
+}
+
+/* ---- While Python runs ----------------------------------------------------------------------- */
+
+#define SEEN_MAX 0x40000 /* a power of 2 */
+
+static char *seen[SEEN_MAX];
+static size_t counts[3]; /* exact, moving, unreadable */
+
+/* "function:line" of each frame, the outermost first, with blanks between. */
+static char *stack_text(const struct report_thread *t)
+{
+    char *text = NULL;
+    size_t size, i;
+    FILE *out = open_memstream(&text, &size);
+
+    for (i = 0; i < t->frames.count; i++) {
+        const struct report_frame *f = &t->frames.items[i];
+
+        fprintf(out, "%s%.*s:%lld", i > 0 ? " " : "", (int)f->function.len, f->function.data,
+                (long long)f->line);
+    }
+    fclose(out);
+    return text;
+}
+
+static void remember(char *text)
+{
+    uint64_t hash = 0;
+    const char *c;
+    size_t i;
+
+    for (c = text; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+    for (i = hash % SEEN_MAX; seen[i]; i = (i + 1) % SEEN_MAX) {
+        if (strcmp(seen[i], text) == 0) {
+            free(text);
+            return;
+        }
+    }
+    seen[i] = text;
+}
+
+static void count_threads(long long skip)
+{
+    const struct report_thread *t;
+
+    for (t = process.threads.items; t < process.threads.items + process.threads.count; t++) {
+        if (t->ident == skip)
+            continue;
+        if (!t->frames.items) {
+            counts[2]++;
+        } else if (t->exact != BOOL_TRUE) {
+            counts[1]++;
+        } else {
+            counts[0]++;
+            remember(stack_text(t));
+        }
+    }
+}
+
+/* churn(walks, ident) -> (exact, moving, unreadable, [text of each exact stack]): reads, without
+ * the GIL, until so many stacks of other threads than `ident` were read. */
+static PyObject *churn(PyObject *self, PyObject *args)
+{
+    unsigned long long walks;
+    long long skip;
+    PyObject *list;
+    size_t i;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "KL", &walks, &skip) || !open_reader())
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    while (counts[0] + counts[1] + counts[2] < walks) {
+        if (read_all())
+            count_threads(skip);
+    }
+    Py_END_ALLOW_THREADS
+    list = PyList_New(0);
+    for (i = 0; list && i < SEEN_MAX; i++) {
+        PyObject *text = seen[i] ? PyUnicode_FromString(seen[i]) : NULL;
+
+        if (text)
+            PyList_Append(list, text);
+        Py_XDECREF(text);
+    }
+    return Py_BuildValue("(nnnN)", (Py_ssize_t)counts[0], (Py_ssize_t)counts[1],
+                         (Py_ssize_t)counts[2], list);
+}
+
+/* ---- Memory that is wrong -------------------------------------------------------------------- */
+
+static uint32_t noise;      /* the state of a generator of random numbers */
+static uint32_t noise_rate; /* how many reads of 2^16 are changed */
+
+static uint32_t next_number(void)
+{
+    noise = noise * 1664525 + 1013904223;
+    return noise >> 8;
+}
+
+/* Reads, and changes bytes at random: to any others, or to a word that is 0 or all ones. */
+static bool read_changed(const struct memory *m, const struct memory_piece *pieces, size_t count)
+{
+    static const uint64_t words[] = {0, UINT64_MAX, 1, 0x7fffffffffffffff, 0x10000};
+    struct memory self = memory_self();
+    unsigned char *to;
+    size_t i;
+
+    if (!self.read(m, pieces, count))
+        return false;
+    for (i = 0; i < count; i++) {
+        if (pieces[i].size == 0 || (next_number() & 0xffff) >= noise_rate)
+            continue;
+        to = (unsigned char *)pieces[i].to + next_number() % pieces[i].size;
+        if (next_number() % 2 || (size_t)(to - (unsigned char *)pieces[i].to) + 8 > pieces[i].size)
+            *to = (unsigned char)next_number();
+        else
+            memcpy(to, &words[next_number() % 5], 8);
+    }
+    return true;
+}
+
+/* disturb(seed, rate, times): reads so often from memory that is wrong. Returns how many times a
+ * list of threads was read. */
+static PyObject *disturb(PyObject *self, PyObject *args)
+{
+    unsigned long seed, rate, times, i, done = 0;
+    struct memory memory = memory_self();
+    const char *why;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "kkk", &seed, &rate, &times))
+        return NULL;
+    noise = (uint32_t)seed;
+    noise_rate = (uint32_t)rate;
+    memory.read = read_changed;
+    reader = stackreader_new(&memory, &ps_own_offsets, (uint64_t)(uintptr_t)_PyRuntime, &why);
+    for (i = 0; reader && i < times; i++)
+        done += read_all();
+    stackreader_free(reader);
+    reader = NULL;
+    return PyLong_FromUnsignedLong(done);
+}
+
+static PyMethodDef methods[] = {{"read", read_held, METH_NOARGS, NULL},
+                                {"disturb", disturb, METH_VARARGS, NULL},
+                                {"churn", churn, METH_VARARGS, NULL},
+                                {NULL, NULL, 0, NULL}};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "stackreader_module", NULL, -1, methods, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit_stackreader_module(void)
+{
+    return PyModule_Create(&module);
+}
