@@ -13,10 +13,10 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* The CA holds for as long as anybody may add to what it has signed. */
+/* The CA is valid for longer than its certificates, so that it can sign new ones. */
 #define CA_DAYS 3650
 
-/* From when on, in seconds: clocks differ. */
+/* Certificates are valid from an hour ago, because clocks differ. In seconds. */
 #define SINCE (-3600)
 
 #define SERIAL_BITS 127
@@ -73,7 +73,7 @@ static EVP_PKEY *make_key(void)
     return key;
 }
 
-/* ---- What is in a certificate ---------------------------------------------------------------- */
+/* ---- The fields of a certificate ------------------------------------------------------------- */
 
 static int set_serial(X509 *cert)
 {
@@ -84,7 +84,7 @@ static int set_serial(X509 *cert)
     return BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert)) ? 0 : -1;
 }
 
-/* From now on for some days, and not for longer than the CA. */
+/* Makes the certificate valid for so many days, but not longer than the CA. */
 static int set_times(X509 *cert, int days, const struct certificate *ca)
 {
     ASN1_TIME *end = X509_getm_notAfter(cert);
@@ -106,7 +106,7 @@ static int set_name(X509 *cert, const char *name)
                : -1;
 }
 
-/* An extension, in the words of OpenSSL's configuration: they are ours alone. */
+/* Adds an extension. value: as in OpenSSL's configuration files. It must not come from the user. */
 static int add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 {
     X509_EXTENSION *extension CLEAN(free_extension) = NULL;
@@ -118,7 +118,8 @@ static int add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
     return extension && X509_add_ext(cert, extension, -1) ? 0 : -1;
 }
 
-/* What kind of certificate it is: usage is the extended one, NULL for a CA. */
+/* Adds the extensions for the purpose of a certificate. usage: its extended key usage; NULL: a CA.
+ */
 static int add_kind(X509 *cert, X509 *issuer, const char *usage)
 {
     if (!usage)
@@ -165,7 +166,7 @@ bool certificate_is_name(const char *name)
     return label > 0;
 }
 
-/* Adds a name that is text: a host's or a mail address. */
+/* Adds a host name or a mail address. */
 static int add_text_name(GENERAL_NAMES *to, int type, const char *text)
 {
     ASN1_IA5STRING *string = ASN1_IA5STRING_new();
@@ -224,22 +225,23 @@ static int add_mail_address(X509 *cert, const char *address)
 
 /* ---- Certificates ---------------------------------------------------------------------------- */
 
-/* Makes one up to what differs, and leaves it unsigned. A CA that is empty: it is one itself. */
+/* Makes an unsigned certificate with the fields that all kinds have. If ca is empty, it is a CA
+ * itself. */
 static int begin(struct certificate *out, const char *name, const char *usage, int days,
                  const struct certificate *ca)
 {
     X509 *cert = X509_new(), *issuer = ca->cert ? ca->cert : cert;
 
     *out = (struct certificate){cert, make_key()};
-    if (!cert || !out->key || !X509_set_version(cert, 2) /* that is 3 */ || set_serial(cert) < 0 ||
-        set_times(cert, days, ca) < 0 || set_name(cert, name) < 0 ||
+    if (!cert || !out->key || !X509_set_version(cert, 2) /* means version 3 */ ||
+        set_serial(cert) < 0 || set_times(cert, days, ca) < 0 || set_name(cert, name) < 0 ||
         !X509_set_issuer_name(cert, X509_get_subject_name(issuer)) ||
         !X509_set_pubkey(cert, out->key))
         return -1;
     return add_kind(cert, issuer, usage);
 }
 
-/* Signs it, or clears it if something has gone wrong. */
+/* Signs the certificate. If that fails or result is -1, clears it. */
 static int end(struct certificate *out, int result, EVP_PKEY *key)
 {
     if (result == 0 && X509_sign(out->cert, key, EVP_sha256()) > 0)
@@ -284,7 +286,7 @@ int certificate_make_client(struct certificate *out, const char *name, int days,
     return end(out, result, ca->key);
 }
 
-/* ---- Certificates that hold no more ---------------------------------------------------------- */
+/* ---- Revoked certificates -------------------------------------------------------------------- */
 
 static X509_CRL *make_list(const struct certificate *ca)
 {
@@ -295,7 +297,7 @@ static X509_CRL *make_list(const struct certificate *ca)
     X509V3_set_ctx_nodb(&ctx);
     X509V3_set_ctx(&ctx, ca->cert, NULL, NULL, list, 0);
     extension = X509V3_EXT_conf_nid(NULL, &ctx, NID_authority_key_identifier, "keyid:always");
-    if (list && extension && X509_CRL_set_version(list, 1) /* that is 2 */ &&
+    if (list && extension && X509_CRL_set_version(list, 1) /* means version 2 */ &&
         X509_CRL_set_issuer_name(list, X509_get_subject_name(ca->cert)) &&
         X509_CRL_add_ext(list, extension, -1))
         return list;
@@ -303,7 +305,7 @@ static X509_CRL *make_list(const struct certificate *ca)
     return NULL;
 }
 
-/* Each edition of a list has a number, one more than the one before. */
+/* Increments the number of the list. */
 static int count_up(X509_CRL *list)
 {
     ASN1_INTEGER *was CLEAN(free_integer) = X509_CRL_get_ext_d2i(list, NID_crl_number, NULL, NULL);

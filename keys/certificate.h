@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * certificate: a CA, certificates that it signs for servers and clients, and its list of those that
- * hold no more. By OpenSSL 1.1.1 and later; for pystuck-keys(1).
+ * certificate: makes a CA, certificates for servers and clients, and lists of revoked certificates,
+ * with OpenSSL 1.1.1 or later.
  *
- * All keys are on the curve P-256. What fails leaves OpenSSL's error queue to tell why.
+ * All keys are on the curve P-256. The functions return 0, or -1 with the reason in OpenSSL's error
+ * queue.
  */
 #ifndef KEYS_CERTIFICATE_H
 #define KEYS_CERTIFICATE_H
@@ -13,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A certificate and its key, both owned: certificate_clear. */
+/* A certificate and its key. Free both with certificate_clear(). */
 struct certificate {
     X509 *cert;
     EVP_PKEY *key;
@@ -21,30 +22,31 @@ struct certificate {
 
 void certificate_clear(struct certificate *c);
 
-/* How much of a name fits: X.520's ub-common-name. */
+/* The longest common name, in bytes: ub-common-name of X.520. */
 #define CERTIFICATE_NAME_MAX 64
 
-/* A CA of its own name. */
+/* Makes a CA with a random name. It is valid for at least ten years. */
 int certificate_make_ca(struct certificate *out, int days);
 
-/* Names and addresses that a server is reached by; which of the two each is shows. */
+/* The host names and IP addresses of a server. */
 struct names {
     const char **all;
     size_t count;
 };
 
-/* Whether it can be in a server's certificate. */
+/* True if the text is a host name or an IP address that can be in a certificate. */
 bool certificate_is_name(const char *name);
 
-/* For a server with these names, and for a client that is called name. Neither holds for longer
- * than the CA. */
+/* Make a certificate for a server with these names, or for a client with this name, signed by the
+ * CA. It is valid for so many days, but not longer than the CA. */
 int certificate_make_server(struct certificate *out, const struct names *names, int days,
                             const struct certificate *ca);
 int certificate_make_client(struct certificate *out, const char *name, int days,
                             const struct certificate *ca);
 
-/* Puts a certificate on the CA's list, which is made if *list is NULL. Returns 1, or 0: it was
- * there already; -1. The list holds for as long as the CA. */
+/* Adds a certificate to the CA's list of revoked certificates, and signs the list. Creates the list
+ * if *list is NULL. The list is valid for as long as the CA. Returns 1; 0 if the certificate was on
+ * the list already; or -1. */
 int certificate_revoke(X509_CRL **list, X509 *cert, const struct certificate *ca);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * pystuck-keys(1): certificates and keys for TLS between pystuck and the programs that it looks
- * into.
+ * pystuck-keys(1): makes certificates and keys for TLS between pystuck and its debuggees.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,19 +32,20 @@ static const char usage[] = "usage: pystuck-keys [--days N] DIR [NAME...]\n"
                             "       pystuck-keys --revoke FILE DIR\n";
 
 static const char explanation[] =
-    "Makes what pystuck and the programs that it looks into need for TLS: a CA, a\n"
-    "certificate for the programs, one for whoever looks into them, and their keys.\n"
+    "Makes certificates and keys for pystuck over TLS: a CA, a certificate for the\n"
+    "programs (debuggees), and a certificate for the client, pystuck.\n"
     "\n"
-    "  DIR            where the files go; it is made if need be. None is overwritten\n"
-    "  NAME           more names and addresses by which the programs' machine is\n"
-    "                 reached, beside localhost and the names that it has\n"
-    "  --client NAME  one more certificate for a client, of the CA that is there\n"
-    "  --revoke FILE  put a certificate of that CA on its list of revoked ones\n"
-    "  --days N       how long the certificates hold (default: 825)\n"
+    "  DIR            write the files to this directory, which is created if needed;\n"
+    "                 existing files are never overwritten\n"
+    "  NAME           add this name or address of the programs' machine to their\n"
+    "                 certificate, besides localhost and the names of this machine\n"
+    "  --client NAME  make one more client certificate, signed by the CA in DIR\n"
+    "  --revoke FILE  add the certificate in FILE to the revocation list in DIR\n"
+    "  --days N       make certificates valid for N days (default: 825)\n"
     "  -h, --help     show this text and exit\n"
     "  --version      show the version and exit\n";
 
-/* ---- Failing --------------------------------------------------------------------------------- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 static void fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)))
 __attribute__((noreturn));
@@ -62,7 +62,7 @@ static void fail(int status, const char *format, ...)
     exit(status);
 }
 
-/* What OpenSSL says went wrong. */
+/* The last error of OpenSSL. */
 static const char *reason(void)
 {
     const char *text = ERR_reason_error_string(ERR_peek_last_error());
@@ -74,10 +74,10 @@ static const char *reason(void)
 
 struct wish {
     const char *folder;
-    const char *client; /* one more of them, and nothing else */
-    const char *revoke; /* a file, and nothing else */
+    const char *client; /* --client NAME */
+    const char *revoke; /* --revoke FILE */
     int days;           /* 0: not given */
-    char **names;       /* of the server: argv's */
+    char **names;       /* of the server; in argv */
     size_t name_count;
 };
 
@@ -91,7 +91,7 @@ static int days_of(const char *text)
     return (int)days;
 }
 
-/* Whether it can be a file's name, and nothing that is there for something else. */
+/* True if the name can be a file name and is not the name of another file of the directory. */
 static bool is_client_name(const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -107,19 +107,21 @@ static void check(const struct wish *wish)
     if (wish->folder[0] == '\0')
         fail(EXIT_USAGE, "no directory given: pystuck-keys DIR");
     if (wish->client && wish->revoke)
-        fail(EXIT_USAGE, "--client and --revoke do not go together");
+        fail(EXIT_USAGE, "--client cannot be combined with --revoke");
     if ((wish->client || wish->revoke) && wish->name_count > 0)
         fail(EXIT_USAGE, "one argument too many: '%s'", wish->names[0]);
     if (wish->revoke && wish->days)
-        fail(EXIT_USAGE, "--days is how long a certificate holds: it does not go with --revoke");
+        fail(EXIT_USAGE, "--days cannot be combined with --revoke");
     if (wish->client && !is_client_name(wish->client))
         fail(EXIT_USAGE,
-             "'%s' cannot be a client's name: 1 to %d letters, digits and any of @_.- can, but not "
-             "ca, server and crl",
+             "invalid client name '%s': expected 1 to %d letters, digits and @_.- but not ca, "
+             "server "
+             "or crl",
              wish->client, CERTIFICATE_NAME_MAX);
     for (size_t i = 0; i < wish->name_count; i++)
         if (!certificate_is_name(wish->names[i]))
-            fail(EXIT_USAGE, "'%s' is neither the name of a host nor an address", wish->names[i]);
+            fail(EXIT_USAGE, "invalid name '%s': expected a host name or an IP address",
+                 wish->names[i]);
 }
 
 static struct wish parse(int argc, char **argv)
@@ -153,7 +155,7 @@ static struct wish parse(int argc, char **argv)
         case KEY_VERSION:
             puts("pystuck-keys " PACKAGE_VERSION);
             exit(fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
-        default: /* getopt_long has said what is wrong */
+        default: /* getopt_long() has printed a message */
             exit(EXIT_USAGE);
         }
     }
@@ -167,12 +169,12 @@ static struct wish parse(int argc, char **argv)
 /* ---- The directory --------------------------------------------------------------------------- */
 
 struct folder {
-    const char *name; /* as it was given, for messages */
-    char *path;       /* absolute, for what is to be typed elsewhere */
+    const char *name; /* as the user typed it, for messages */
+    char *path;       /* absolute, for the commands that are printed */
     int fd;
 };
 
-/* What is in the directory is believed, and keys are put there. */
+/* Checks that no other user can replace files in the directory. */
 static void check_folder(const struct folder *folder)
 {
     struct stat st;
@@ -184,17 +186,17 @@ static void check_folder(const struct folder *folder)
              folder->name, (unsigned)st.st_uid);
     if (st.st_mode & (S_IWGRP | S_IWOTH))
         fail(EXIT_FAILURE,
-             "other users may write to %s, and could replace the keys in it: chmod go-w %s",
+             "other users may write to %s and could replace the keys in it: run chmod go-w %s",
              folder->name, folder->name);
 }
 
-/* make: if it is not there. */
+/* make: creates the directory if it does not exist. */
 static struct folder open_folder(const char *name, bool make)
 {
     struct folder folder = {.name = name};
 
     if (make && mkdir(name, 0700) < 0 && errno != EEXIST)
-        fail(EXIT_FAILURE, "cannot make %s: %s", name, strerror(errno));
+        fail(EXIT_FAILURE, "cannot create %s: %s", name, strerror(errno));
     folder.fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder.fd >= 0)
         folder.path = realpath(name, NULL);
@@ -204,17 +206,19 @@ static struct folder open_folder(const char *name, bool make)
     return folder;
 }
 
-static void refuse_what_is_there(const struct folder *folder, const char *file)
+static void check_not_there(const struct folder *folder, const char *file)
 {
     struct stat st;
 
     if (fstatat(folder->fd, file, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        fail(EXIT_FAILURE, "%s/%s is there already: nothing was made", folder->name, file);
+        fail(EXIT_FAILURE, "%s/%s exists already: nothing was written", folder->name, file);
     if (errno != ENOENT)
-        fail(EXIT_FAILURE, "cannot look for %s/%s: %s", folder->name, file, strerror(errno));
+        fail(EXIT_FAILURE, "cannot check whether %s/%s exists: %s", folder->name, file,
+             strerror(errno));
 }
 
-/* Opens a file of the directory for reading. Waits for nothing: NULL with errno. */
+/* Opens a regular file of the directory for reading. Returns NULL with errno. Does not block on a
+ * FIFO. */
 static FILE *open_file(const struct folder *folder, const char *file)
 {
     int fd = openat(folder->fd, file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -230,7 +234,7 @@ static FILE *open_file(const struct folder *folder, const char *file)
     return stream;
 }
 
-/* A file to be written: one of the two. */
+/* A file to write: a certificate or a key. */
 struct file {
     char name[MAX_FILE_NAME];
     const X509 *cert;
@@ -253,13 +257,13 @@ static int write_pem(const struct folder *folder, const struct file *file)
     return -1;
 }
 
-/* Writes files that are new, all of them or none. */
+/* Writes new files: all of them or, if one fails, none. */
 static void write_files(const struct folder *folder, const struct file *files, size_t count)
 {
     int why;
 
     for (size_t i = 0; i < count; i++)
-        refuse_what_is_there(folder, files[i].name);
+        check_not_there(folder, files[i].name);
     for (size_t i = 0; i < count; i++) {
         if (write_pem(folder, &files[i]) == 0)
             continue;
@@ -270,7 +274,7 @@ static void write_files(const struct folder *folder, const struct file *files, s
     }
 }
 
-/* The two files of a certificate. */
+/* Names the two files of a certificate. */
 static void name_files(struct file *files, const char *name, const struct certificate *c)
 {
     files[0] = (struct file){.cert = c->cert};
@@ -288,14 +292,14 @@ static FILE *open_to_read(const struct folder *folder, const char *file)
     return stream;
 }
 
-/* The CA that is there. Where somebody has given its key a passphrase, OpenSSL asks for it. */
+/* Reads the CA of the directory. If its key has a passphrase, OpenSSL asks for it. */
 static struct certificate read_ca(const struct folder *folder)
 {
     FILE *cert = open_to_read(folder, "ca.pem"), *key = open_to_read(folder, "ca.key");
     struct certificate ca = {PEM_read_X509(cert, NULL, NULL, NULL), NULL};
 
     if (!ca.cert)
-        fail(EXIT_FAILURE, "there is no certificate in %s/ca.pem: %s", folder->name, reason());
+        fail(EXIT_FAILURE, "%s/ca.pem contains no certificate: %s", folder->name, reason());
     ca.key = PEM_read_PrivateKey(key, NULL, NULL, NULL);
     if (!ca.key)
         fail(EXIT_FAILURE, "cannot use the key in %s/ca.key: %s", folder->name, reason());
@@ -308,9 +312,9 @@ static struct certificate read_ca(const struct folder *folder)
     return ca;
 }
 
-/* ---- What is to be typed --------------------------------------------------------------------- */
+/* ---- The commands that are printed ----------------------------------------------------------- */
 
-/* A path as Python, or else the shell, reads it. */
+/* Prints a path, quoted for Python or else for the shell. */
 static void print_path(const struct folder *folder, const char *file, bool python)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -362,9 +366,9 @@ static void print_call(const struct folder *folder, const char *more, const char
     puts(")");
 }
 
-/* ---- What is made ---------------------------------------------------------------------------- */
+/* ---- Making certificates --------------------------------------------------------------------- */
 
-/* This machine's names, if it has any: up to two. */
+/* The names of this machine. "": none. */
 struct host_names {
     char short_name[MAX_HOST], full_name[MAX_HOST];
 };
@@ -396,7 +400,7 @@ static void add_name(struct names *names, const char *name)
         names->all[names->count++] = name;
 }
 
-/* All names of the server; for free(). */
+/* All names of the server. Free names.all. */
 static struct names server_names(const struct wish *wish, const struct host_names *host)
 {
     static const char *const always[] = {"localhost", "127.0.0.1", "::1"};
@@ -413,7 +417,8 @@ static struct names server_names(const struct wish *wish, const struct host_name
     return names;
 }
 
-/* By which of its names a client elsewhere may reach the server. */
+/* The name for the printed command: one by which a client on another machine may reach the server.
+ */
 static const char *best_name(const struct wish *wish, const struct host_names *host)
 {
     for (size_t i = 0; i < wish->name_count; i++)
@@ -426,15 +431,15 @@ static const char *best_name(const struct wish *wish, const struct host_names *h
 
 static void tell(const struct folder *folder, const char *host)
 {
-    printf("In %s there are now\n\n"
-           "    ca.pem      the CA's certificate, by which each side knows the other\n"
-           "    ca.key      its key, for more certificates: whoever has it can make some\n"
-           "    server.pem  and server.key: for the program, beside ca.pem\n"
-           "    client.pem  and client.key: for whoever looks into it, beside ca.pem\n\n"
-           "In the program:\n\n",
+    printf("Created in %s:\n\n"
+           "    ca.pem                  the CA's certificate: copy it to both sides\n"
+           "    ca.key                  its key, which signs new certificates: keep it secret\n"
+           "    server.pem, server.key  for the program\n"
+           "    client.pem, client.key  for pystuck\n\n"
+           "Run this in the program:\n\n",
            folder->path);
     print_call(folder, NULL, NULL);
-    fputs("\nand to look into it:\n\n", stdout);
+    fputs("\nThen run this to connect to it:\n\n", stdout);
     print_command(folder, "client", host);
 }
 
@@ -450,7 +455,7 @@ static void make_all(const struct wish *wish)
     if (certificate_make_ca(&ca, days) < 0 ||
         certificate_make_server(&server, &names, days, &ca) < 0 ||
         certificate_make_client(&client, "client", days, &ca) < 0)
-        fail(EXIT_FAILURE, "cannot make certificates: %s", reason());
+        fail(EXIT_FAILURE, "cannot create the certificates: %s", reason());
     folder = open_folder(wish->folder, true);
     name_files(files, "ca", &ca);
     name_files(files + 2, "server", &server);
@@ -473,11 +478,11 @@ static void add_client(const struct wish *wish)
     struct file files[2];
 
     if (certificate_make_client(&client, wish->client, days, &ca) < 0)
-        fail(EXIT_FAILURE, "cannot make a certificate: %s", reason());
+        fail(EXIT_FAILURE, "cannot create the certificate: %s", reason());
     name_files(files, wish->client, &client);
     write_files(&folder, files, 2);
-    printf("In %s there are now %s and %s, for a client beside ca.pem:\n\n", folder.path,
-           files[0].name, files[1].name);
+    printf("Created in %s: %s and %s. Copy them and ca.pem to the client, and run there:\n\n",
+           folder.path, files[0].name, files[1].name);
     print_command(&folder, wish->client, "HOST");
     certificate_clear(&ca);
     certificate_clear(&client);
@@ -485,12 +490,12 @@ static void add_client(const struct wish *wish)
     close(folder.fd);
 }
 
-/* ---- What is taken back ---------------------------------------------------------------------- */
+/* ---- Revoking certificates ------------------------------------------------------------------- */
 
 #define LIST "crl.pem"
 
-/* The certificate in a file, which has to be one that the CA has signed. */
-static X509 *read_signed(const char *path, const struct certificate *ca)
+/* Reads a certificate, which the CA must have signed. */
+static X509 *read_signed(const char *path, const struct certificate *ca, const char *folder)
 {
     int fd = file_open_to_read(path);
     FILE *stream = fd < 0 ? NULL : fdopen(fd, "r");
@@ -501,15 +506,15 @@ static X509 *read_signed(const char *path, const struct certificate *ca)
     cert = PEM_read_X509(stream, NULL, NULL, NULL);
     fclose(stream);
     if (!cert)
-        fail(EXIT_FAILURE, "there is no certificate in %s", path);
+        fail(EXIT_FAILURE, "%s contains no certificate", path);
     if (X509_cmp(cert, ca->cert) == 0)
-        fail(EXIT_FAILURE, "%s is the CA itself, which cannot revoke itself", path);
+        fail(EXIT_FAILURE, "%s is the certificate of the CA itself, which it cannot revoke", path);
     if (X509_verify(cert, ca->key) != 1)
-        fail(EXIT_FAILURE, "%s is not a certificate of that CA", path);
+        fail(EXIT_FAILURE, "%s is not signed by the CA in %s", path, folder);
     return cert;
 }
 
-/* The list that is there, or NULL. */
+/* Reads the revocation list. NULL: there is none yet. */
 static X509_CRL *read_list(const struct folder *folder, const struct certificate *ca)
 {
     FILE *stream = open_file(folder, LIST);
@@ -522,11 +527,11 @@ static X509_CRL *read_list(const struct folder *folder, const struct certificate
     list = PEM_read_X509_CRL(stream, NULL, NULL, NULL);
     fclose(stream);
     if (!list || X509_CRL_verify(list, ca->key) != 1)
-        fail(EXIT_FAILURE, "%s/" LIST " is not a list of that CA", folder->name);
+        fail(EXIT_FAILURE, "%s/" LIST " is not a revocation list of this CA", folder->name);
     return list;
 }
 
-/* Puts it in the place of the old one, at once. */
+/* Writes the list, and replaces the old one in one step. */
 static void write_list(const struct folder *folder, X509_CRL *list)
 {
     struct file_new new;
@@ -546,17 +551,18 @@ static void revoke_client(const struct wish *wish)
 {
     const struct folder folder = open_folder(wish->folder, false);
     struct certificate ca = read_ca(&folder);
-    X509 *cert = read_signed(wish->revoke, &ca);
+    X509 *cert = read_signed(wish->revoke, &ca, wish->folder);
     X509_CRL *list = read_list(&folder, &ca);
     int added = certificate_revoke(&list, cert, &ca);
 
     if (added < 0)
-        fail(EXIT_FAILURE, "cannot make the list: %s", reason());
+        fail(EXIT_FAILURE, "cannot create the revocation list: %s", reason());
     if (added > 0)
         write_list(&folder, list);
-    printf("%s is on the list in %s/" LIST "%s. A program that has it reads it again when a client "
-           "comes:\n\n",
-           wish->revoke, folder.path, added > 0 ? "" : " already");
+    printf("%s is %s the revocation list %s/" LIST
+           ". Programs that were started with this list read it "
+           "again for each client:\n\n",
+           wish->revoke, added > 0 ? "now on" : "already on", folder.path);
     print_call(&folder, "crl", LIST);
     X509_CRL_free(list);
     X509_free(cert);
