@@ -82,7 +82,7 @@ def assert_prompts(server: Debuggee, home: Path, *options: object) -> None:
     """Checks that the prompt opens, runs a cell, and interrupts one."""
     prompt = Prompt([*options, server.host, server.port], home)
     assert "42" in prompt.cell("6 * 7")
-    prompt.type("print('beg' + 'ins'); any(iter(int, 1))\r")
+    prompt.type("print('beg' + 'ins'); sum(x for x in iter(int, 1))\r")
     prompt.expect("begins\r\n")
     prompt.type("\x03")
     assert "KeyboardInterrupt" in prompt.next()
