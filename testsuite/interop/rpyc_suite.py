@@ -78,7 +78,8 @@ def results(version: str, tests: Path, *, ours: bool) -> dict[str, str]:
     """Runs the tests with one kind of server. Returns PASSED, FAILED, ... for each test."""
     here = Path(__file__).parent
     path = [os.environ[INSTALLED[version]], "."]
-    argv = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    argv = [sys.executable, "-m", "pytest", "-v", "--continue-on-collection-errors"]
+    argv += ["-p", "no:cacheprovider", "-p", "no:randomly"]
     if ours:
         path = [str(here), os.environ["PYSTUCK_PYTHONPATH"], *path]
         argv += ["-p", "pystuck_servers"]
