@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define ROOM           ((size_t)32 * 1024) /* bytes asked for at a time */
-#define PROBE          ((size_t)64 * 1024) /* compressed first, to see whether it is worth it */
+#define ROOM           ((size_t)32 * 1024) /* bytes to receive at a time */
+#define PROBE          ((size_t)64 * 1024) /* compressed first, as a sample */
 #define LEVEL          1                   /* what stock peers use */
 #define ZLIB_MAX_RATIO 1032                /* deflate cannot expand more than this */
 #define HEAD_DEFLATED                                                                              \
@@ -23,8 +23,8 @@ size_t frame_begin(struct buffer *out)
     return start;
 }
 
-/* Compresses len bytes; the result, owned by the caller and at most len - 1 bytes, or NULL where it
- * would not be smaller or there is no memory for it: then the frame just goes out as it is. */
+/* Compresses len bytes. Returns a buffer that the caller owns, with at most len - 1 bytes; NULL:
+ * the result would not be smaller, or memory ran out. Then the frame is sent uncompressed. */
 static uint8_t *deflate_smaller(struct libdeflate_compressor *z, const uint8_t *bytes, size_t len,
                                 size_t *smaller)
 {
@@ -45,7 +45,8 @@ static void free_compressor(struct libdeflate_compressor **z)
     libdeflate_free_compressor(*z);
 }
 
-/* Replaces the payload behind the header at `start` by its compressed form. False if it stays. */
+/* Replaces the payload of the frame at `start` by its compressed form. False: it was not replaced.
+ * */
 static bool compress_payload(struct buffer *out, size_t start)
 {
     _cleanup_(free_compressor) struct libdeflate_compressor *z = libdeflate_alloc_compressor(LEVEL);
@@ -118,7 +119,8 @@ void frame_reader_free(struct frame_reader *r)
     r->head = r->skip = 0;
 }
 
-/* How many bytes to ask for: as many as there are, but little more than the frame needs. */
+/* Returns how many bytes to make room for: as many as have arrived, but little more than the frame
+ * needs. */
 static size_t room_for(const struct frame_reader *r)
 {
     size_t have = r->in.len - r->head, n = have > ROOM ? have : ROOM, need;
@@ -161,7 +163,8 @@ bool frame_pending(const struct frame_reader *r)
     return r->skip > 0 || r->head < r->in.len;
 }
 
-/* Keeps the n bytes at the start of a mapping: a copy, or the mapping where that is long. */
+/* Stores the n bytes at the start of a mapping in f: as a copy, or as the mapping itself if they
+ * are many. */
 static int keep_inflated(void *map, size_t size, size_t n, struct frame *f, struct rpyc_error *err)
 {
     if (n > FRAME_LONG && mremap(map, size, n, 0) != MAP_FAILED) {
@@ -174,8 +177,9 @@ static int keep_inflated(void *map, size_t size, size_t n, struct frame *f, stru
     return f->store.failed ? error_nomem(err) : 1;
 }
 
-/* Inflates. How large the result gets is not known before, so it goes to a mapping as large as it
- * may be, whose pages cost nothing until they are written. 1; 0: it is longer than max. */
+/* Inflates a payload. The size of the result is not known before, so the output is a mapping of the
+ * largest allowed size, whose pages cost nothing until they are written. 1: done. 0: the result is
+ * longer than max. */
 static int inflate_payload(const uint8_t *bytes, size_t len, size_t max, struct frame *f,
                            struct rpyc_error *err)
 {
@@ -202,13 +206,12 @@ static int inflate_payload(const uint8_t *bytes, size_t len, size_t max, struct 
     munmap(map, bound + 1);
     if (result == LIBDEFLATE_INSUFFICIENT_SPACE && bound == max)
         return 0;
-    return error_set(err, RPYC_EPROTOCOL, "a frame that is badly compressed");
+    return error_set(err, RPYC_EPROTOCOL, "a frame with invalid compressed data");
 }
 
-/* Inflates the first FRAME_HEAD bytes, of the start of a stream. libdeflate has no interface for a
- * part of one. It inflates straight into the output, without a window of its own, and so leaves
- * there what it had when the output was full or the input at its end. Where it should not, there
- * are zeros, which are no message's head. */
+/* Inflates the first FRAME_HEAD bytes of a zlib stream. libdeflate cannot inflate a part of one.
+ * But it writes directly to the output and leaves there what it had when the output was full or the
+ * input ended. If it ever does not, the output is zeros, which are no valid head of a message. */
 static int inflate_head(const uint8_t *bytes, size_t len, struct buffer *out,
                         struct rpyc_error *err)
 {
@@ -226,8 +229,8 @@ static int inflate_head(const uint8_t *bytes, size_t len, struct buffer *out,
     return out->len == 0 ? error_nomem(err) : 0;
 }
 
-/* Hands out the payload of `len` bytes behind the header at head, uncompressed. A long one that
- * ends the input is not copied: it keeps the memory that it was received in. */
+/* Returns the uncompressed payload of `len` bytes. A long one at the end of the input is not
+ * copied: it keeps the memory that it was received in. */
 static int take_plain(struct frame_reader *r, size_t len, struct frame *f, struct rpyc_error *err)
 {
     const uint8_t *payload = r->in.data + r->head + FRAME_HEADER_SIZE;
@@ -263,22 +266,22 @@ static int take_compressed(struct frame_reader *r, size_t len, struct frame *f,
     if (result < 0)
         return -1;
     r->head += FRAME_HEADER_SIZE + len + 1;
-    if (r->head == r->in.len) { /* it may be long, and the next one may not come soon */
+    if (r->head == r->in.len) { /* the input may be large, and the next frame may come late */
         buffer_clear(&r->in);
         r->head = 0;
     }
     return 1;
 }
 
-/* A record of TLS: an alert, or of a handshake. */
+/* A TLS record: an alert or a part of a handshake. */
 static bool looks_like_tls(const uint8_t *header)
 {
     return (header[0] == 0x15 || header[0] == 0x16) && header[1] == 3;
 }
 
-/* Whether the first bytes behind a header may be those of a message (see message.c), or of what
- * zlib makes of one. Other protocols are not waited for because of the length in their first bytes.
- */
+/* True if the first bytes of a payload may be those of a message (see message.c), or of a
+ * compressed one. For other protocols, the first bytes are no length, and waiting for that many
+ * bytes would be wrong. */
 static bool looks_like_payload(const uint8_t *bytes, size_t n, bool compressed)
 {
     if (n == 0)
@@ -288,7 +291,8 @@ static bool looks_like_payload(const uint8_t *bytes, size_t n, bool compressed)
     return (bytes[0] & 0x0f) == 8 && (n == 1 || (bytes[0] * 256 + bytes[1]) % 31 == 0);
 }
 
-/* Takes the head of a payload that is longer than allowed, of which `have` bytes are there. */
+/* Returns the head of a payload that is longer than allowed. `have`: how many bytes of the payload
+ * have arrived. */
 static int take_head(struct frame_reader *r, size_t len, size_t have, struct frame *f,
                      struct rpyc_error *err)
 {
@@ -296,8 +300,7 @@ static int take_head(struct frame_reader *r, size_t len, size_t have, struct fra
     size_t need = header[4] ? HEAD_DEFLATED : FRAME_HEAD;
 
     if (header[4] > 1 || !looks_like_payload(payload, have, header[4]))
-        return error_set(err, RPYC_ELIMIT, "a frame of %zu bytes, and %zu are allowed", len,
-                         r->max);
+        return error_set(err, RPYC_ELIMIT, "a frame of %zu bytes; the limit is %zu", len, r->max);
     need = len < need ? len : need;
     if (have < need)
         return 0;
@@ -315,7 +318,7 @@ static int take_head(struct frame_reader *r, size_t len, size_t have, struct fra
     return 1;
 }
 
-/* Drops what has arrived of a payload over a limit. */
+/* Drops the bytes that have arrived of a payload over a limit. */
 static void skip(struct frame_reader *r)
 {
     size_t have = r->in.len - r->head;
@@ -325,7 +328,7 @@ static void skip(struct frame_reader *r)
     r->skip -= n;
 }
 
-/* Takes the next frame, as frame_next does, but for f->data and f->len. */
+/* Does what frame_next does, except setting f->data and f->len. */
 static int take_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err)
 {
     const uint8_t *header;
@@ -339,11 +342,11 @@ static int take_next(struct frame_reader *r, struct frame *f, struct rpyc_error 
     header = r->in.data + r->head;
     len = load_u32(header);
     if (len > r->max && looks_like_tls(header))
-        return error_set(err, RPYC_EPROTOCOL, "not a frame of RPyC, but TLS");
+        return error_set(err, RPYC_EPROTOCOL, "not an RPyC frame, but TLS");
     if (len > r->max)
         return take_head(r, len, have, f, err);
     if (header[4] > 1)
-        return error_set(err, RPYC_EPROTOCOL, "not a frame of RPyC");
+        return error_set(err, RPYC_EPROTOCOL, "not an RPyC frame");
     if (r->short_only && len > FRAME_LONG && have > FRAME_LONG)
         return 2;
     if (have < len + 1)
@@ -359,7 +362,7 @@ int frame_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err)
     result = take_next(r, f, err);
     if (result < 0)
         buffer_free(&f->store);
-    if (!f->data) { /* else it is in the memory that it was received in */
+    if (!f->data) { /* else it points into the memory that it was received in */
         f->data = f->store.data;
         f->len = f->store.len;
     }

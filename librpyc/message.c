@@ -2,7 +2,7 @@
 #include "message.h"
 
 #define THREAD_IDS_SIZE 16
-#define TAG_TUPLE3      0x12 /* how brine starts a tuple of three: an envelope of rpyc 4.1 to 5.3 */
+#define TAG_TUPLE3      0x12 /* the brine tag of a tuple of three: an envelope of rpyc 4.1 to 5.3 */
 
 void message_free(struct message *m)
 {
@@ -19,7 +19,7 @@ void message_give_turn(struct message *m)
 
 /* ---- The envelope --------------------------------------------------------------------------- */
 
-/* The generation that a payload's first byte tells, or AUTO for neither. */
+/* Returns the generation that a payload's first byte tells; AUTO: neither. */
 static enum rpyc_generation generation_of(uint8_t first)
 {
     if (first == TAG_TUPLE3)
@@ -29,21 +29,21 @@ static enum rpyc_generation generation_of(uint8_t first)
     return RPYC_GENERATION_AUTO;
 }
 
-/* Learns from the first payload of a connection how the peer wraps its messages. A thread id of
- * bind-threads is an address in the user's half, so its first byte is 0. */
+/* Learns from a connection's first payload how the peer wraps its messages. With bind-threads a
+ * thread id comes first; it is a user-space address, so its first byte is 0. */
 static int detect(const uint8_t *payload, size_t len, struct envelope *env, struct rpyc_error *err)
 {
     size_t at = len > THREAD_IDS_SIZE && payload[0] == 0 ? THREAD_IDS_SIZE : 0;
     enum rpyc_generation generation = len > 0 ? generation_of(payload[at]) : RPYC_GENERATION_AUTO;
 
     if (generation == RPYC_GENERATION_AUTO)
-        return error_set(err, RPYC_EPROTOCOL, "the peer does not speak RPyC");
+        return error_set(err, RPYC_EPROTOCOL, "the peer does not use the RPyC protocol");
     env->generation = generation;
     env->bound = at != 0;
     return 0;
 }
 
-/* Takes the thread ids of bind-threads off the front, where they are in use. */
+/* Reads the thread ids of bind-threads, if in use, and advances *payload. */
 static int take_threads(struct message *m, const struct envelope *env, const uint8_t **payload,
                         size_t *len, struct rpyc_error *err)
 {
@@ -52,7 +52,7 @@ static int take_threads(struct message *m, const struct envelope *env, const uin
     if (!env->bound)
         return 0;
     if (*len < THREAD_IDS_SIZE)
-        return error_set(err, RPYC_EPROTOCOL, "a message without the thread ids it should have");
+        return error_set(err, RPYC_EPROTOCOL, "a message without the thread ids of bind-threads");
     m->sender = load_u64(*payload);
     m->recipient = load_u64(*payload + 8);
     *payload += THREAD_IDS_SIZE;
@@ -60,7 +60,8 @@ static int take_threads(struct message *m, const struct envelope *env, const uin
     return 0;
 }
 
-/* Reads (msg, seq, args) of one generation, or msg and (seq, args) of the other, up to args. */
+/* Reads the envelope up to the arguments: (kind, seq, args) for generation 5, or kind and (seq,
+ * args) for generation 6. */
 static bool read_head(struct message *m, const struct envelope *env, const uint8_t *payload,
                       size_t len, int64_t *kind)
 {
@@ -80,14 +81,15 @@ static bool read_head(struct message *m, const struct envelope *env, const uint8
     return brine_expect_tuple(r, 2) && brine_expect_int(r, &m->seq);
 }
 
-/* What is behind the head of a message over a limit has been dropped. */
+/* Makes reading past the head fail if the message is over a limit: the rest was dropped. */
 static void refuse_rest(struct message *m)
 {
     if (m->frame.over)
         brine_fail_limit(&m->body, m->frame.over, m->frame.limit);
 }
 
-/* What cannot be read in one envelope may be whole in another: says so. Always -1. */
+/* Explains why a message cannot be read, if it would be readable with the other envelope. Returns
+ * -1. */
 static int wrong_envelope(const struct message *m, const struct envelope *env,
                           struct rpyc_error *err)
 {
@@ -97,7 +99,8 @@ static int wrong_envelope(const struct message *m, const struct envelope *env,
     if (detect(m->frame.data, m->frame.len, &seen, &unused) < 0 ||
         (seen.generation == env->generation && seen.bound == env->bound))
         return -1;
-    return error_set(err, RPYC_EPROTOCOL, "the peer speaks rpyc %d%s and not rpyc %d%s",
+    return error_set(err, RPYC_EPROTOCOL,
+                     "the peer uses the protocol of rpyc %d%s, expected rpyc %d%s",
                      (int)seen.generation, seen.bound ? " with bind-threads" : "",
                      (int)env->generation, env->bound ? " with bind-threads" : "");
 }
@@ -117,7 +120,7 @@ int message_parse(struct message *m, struct envelope *env, struct rpyc_error *er
         return wrong_envelope(m, env, err);
     }
     if (kind < MESSAGE_REQUEST || kind > MESSAGE_EXCEPTION) {
-        error_set(err, RPYC_EPROTOCOL, "a message of the unknown kind %lld", (long long)kind);
+        error_set(err, RPYC_EPROTOCOL, "a message of unknown kind %lld", (long long)kind);
         return wrong_envelope(m, env, err);
     }
     m->kind = (enum message_kind)kind;
@@ -182,8 +185,8 @@ void id_pack_put(struct buffer *out, const struct id_pack *pack)
     brine_put_uint(out, pack->instance_id);
 }
 
-/* The number that digits stand for; UINT64_MAX, which no object has for an id, if it is larger or
- * negative. */
+/* Converts decimal digits. Returns UINT64_MAX, which is no object's id, if the number is negative
+ * or too large. */
 static uint64_t parse_u64(const uint8_t *digits, size_t len)
 {
     uint64_t n = 0;
@@ -197,7 +200,7 @@ static uint64_t parse_u64(const uint8_t *digits, size_t len)
     return n;
 }
 
-/* An id: any int of 64 bits. A negative one, as PyPy has them, keeps its bits. */
+/* Reads an id: any int of 64 bits. A negative one (PyPy) keeps its bits. */
 static bool next_id(struct brine_reader *r, uint64_t *id)
 {
     struct brine_item item;
@@ -222,7 +225,7 @@ bool id_pack_next(struct brine_reader *r, struct id_pack *pack)
         return false;
     if (name.type != BRINE_STR && name.type != BRINE_BYTES)
         return brine_fail(r, "an id pack whose name is not a str");
-    /* It will be sent back as it came, which a peer would give up the connection over. */
+    /* The name is sent back unchanged, and a peer would close the connection on invalid UTF-8. */
     if (name.type == BRINE_STR && !brine_utf8(name.data, name.len))
         return brine_fail(r, "an id pack whose name is not UTF-8");
     if (!next_id(r, &pack->class_id) || !next_id(r, &pack->instance_id))
@@ -233,7 +236,7 @@ bool id_pack_next(struct brine_reader *r, struct id_pack *pack)
     return true;
 }
 
-/* The count of a DEL: one if it is left out, at most all that there are. */
+/* Reads the count of a DEL: 1 if it is missing; a huge one becomes INT64_MAX. */
 static bool read_del_count(struct brine_reader *r, bool given, int64_t *count)
 {
     struct brine_item item;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Messages: what is in a frame. Two generations of envelopes, and what both wrap: requests to a
- * handler with boxed arguments, boxed replies, exceptions. See doc/protocol.md.
+ * Messages, the payload of frames. There are two generations of envelopes. Both contain requests to
+ * a handler with boxed arguments, boxed replies, or exceptions. See doc/protocol.md.
  */
 #ifndef RPYC_MESSAGE_H
 #define RPYC_MESSAGE_H
@@ -36,45 +36,46 @@ enum handler {
     HANDLE_STACKS = 0x70 /* pystuck's own: see doc/protocol.md */
 };
 
-/* What a boxed value is: the first half of the pair (label, value). */
+/* The kind of a boxed value: the first half of the pair (label, value). */
 enum label { LABEL_VALUE = 1, LABEL_TUPLE = 2, LABEL_LOCAL_REF = 3, LABEL_REMOTE_REF = 4 };
 
-#define EXCEPTION_STOP_ITERATION 1 /* instead of a vinegar tuple */
+#define EXCEPTION_STOP_ITERATION 1 /* sent in place of a vinegar tuple */
 
-/* How a connection's messages are wrapped. Starts as zeros, "not known"; message_parse finds it out
- * from the first message that comes in. */
+/* How the messages of a connection are wrapped. Zeros mean "not known"; message_parse learns it
+ * from the first message that arrives. */
 struct envelope {
     enum rpyc_generation generation;
-    bool bound; /* bind-threads: 16 bytes of thread ids before every message */
+    bool bound; /* bind-threads: each message starts with 16 bytes of thread ids */
 };
 
-/* One message that came in. Owns its frame; body points into it. Of one that is over a limit there
- * is the head alone, and body fails with RPYC_ELIMIT. */
+/* One received message. Owns its frame, and body points into it. A message over a limit has only
+ * its head, and reading further from body fails with RPYC_ELIMIT. */
 struct message {
     enum message_kind kind;
     int64_t seq;
-    uint64_t sender;          /* the peer's thread that sent it, with bind-threads; else 0 */
-    uint64_t recipient;       /* our thread that it is for; 0: none in particular */
-    struct brine_reader body; /* at the first of what is left of the envelope: args */
+    uint64_t sender;          /* the peer's thread that sent it; 0 without bind-threads */
+    uint64_t recipient;       /* the thread of this process that it is for; 0: any */
+    struct brine_reader body; /* at the rest of the envelope: the arguments or the result */
     struct frame frame;
-    struct turn *turn; /* that it has, and gives back once it is freed; or NULL */
+    struct turn *turn; /* the turn that the message has and releases when freed; NULL: none */
 };
 
-/* Frees what it owns, and gives its turn back. Its numbers stay; twice is allowed. */
+/* Frees the message's memory and releases its turn. Its numbers stay readable. May be called twice.
+ * */
 void message_free(struct message *m);
 
-/* Gives its turn back before: what happens to it next may take any time. */
+/* Releases the message's turn early. Call before anything that may take long. */
 void message_give_turn(struct message *m);
 
-/* Reads the envelope of the payload that is in m->frame, and learns or checks env; of a request
- * that is over a limit message_handler can still be read. Errors: RPYC_EPROTOCOL, RPYC_ELIMIT. */
+/* Reads the envelope of the payload in m->frame, and learns or checks env. If a request is over a
+ * limit, message_handler still works. Errors: RPYC_EPROTOCOL, RPYC_ELIMIT. */
 int message_parse(struct message *m, struct envelope *env, struct rpyc_error *err);
 
-/* The handler of a request, which is read off its body and leaves it at the boxed arguments. */
+/* Reads the handler's number of a request; body is then at the boxed arguments. */
 int message_handler(struct message *m, int64_t *handler, struct rpyc_error *err);
 
-/* Starts a frame with a message's envelope; its args are to be appended, then frame_end. `to` says
- * which threads the ids of bind-threads name; NULL where that is off. */
+/* Starts a frame with a message's envelope. Append the arguments, then call frame_end. `to`: the
+ * thread ids, with bind-threads; NULL otherwise. */
 struct thread_pair {
     uint64_t sender;
     uint64_t recipient;
@@ -84,29 +85,29 @@ size_t message_begin(struct buffer *out, const struct envelope *env, enum messag
 
 /* ---- Boxing --------------------------------------------------------------------------------- */
 
-/* The head of a box: the tuple of two and its label. What follows is the value: brine for
- * LABEL_VALUE, a tuple of boxes for LABEL_TUPLE, an id pack for the refs. */
+/* Appends the head of a box: the tuple of two and its label. Append the value after it: brine for
+ * LABEL_VALUE, a tuple of boxes for LABEL_TUPLE, an id pack for references. */
 void box_put(struct buffer *out, enum label label);
 
-/* Reads the head of a box; any other label fails the reader. */
+/* Reads the head of a box. An unknown label fails the reader. */
 bool box_next(struct brine_reader *r, enum label *label);
 
-/* An id pack, which names one object of one side: (class name, class id, instance id). Points into
- * what it was read from. */
+/* An id pack, which identifies an object of one side: (class name, class id, instance id). Its
+ * pointers point into the memory that it was read from. */
 struct id_pack {
     const char *name;
     size_t name_len;
     uint64_t class_id;
     uint64_t instance_id; /* 0 for a class */
-    const uint8_t *raw;   /* the whole of it as brine, to be sent back as it came */
+    const uint8_t *raw;   /* the complete id pack as brine, to be sent back unchanged */
     size_t raw_len;
 };
 
 void id_pack_put(struct buffer *out, const struct id_pack *pack);
 bool id_pack_next(struct brine_reader *r, struct id_pack *pack);
 
-/* The boxed arguments of a DEL: (reference, count=1). False where they are anything else, which the
- * reader need not notice. *count is below 1 where it is no number to give back. */
+/* Reads the boxed arguments of a DEL: (reference, count=1). False: they are anything else; the
+ * reader may not have failed. *count is below 1 if it is not a valid number of references. */
 bool box_next_del(struct brine_reader *r, struct id_pack *pack, int64_t *count);
 
 #endif

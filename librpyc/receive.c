@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "conn_internal.h"
 
-/* While others wait for the turn, so many bytes of a long message have to come in so much time. */
+/* While other connections wait for the turn, a connection that has it must receive this many bytes
+ * of its long message in each slice of time, or it loses the turn. */
 #define SLICE_BYTES ((size_t)64 * 1024)
 #define SLICE_MS    250
 
-/* ... and so many slices may pass in which nothing comes for a message that has been received: the
- * peer is asked about the objects in it. */
+/* This many slices in a row may pass in which nothing is received for a message that is complete:
+ * the peer is being asked about the objects in it. */
 #define IDLE_SLICES_MAX 20
 
 static deadline_t earlier(deadline_t a, deadline_t b)
@@ -22,14 +23,14 @@ static void begin_slice(struct conn *c)
     c->slice_bytes = 0;
 }
 
-/* Why the wait for the turn is over. */
+/* Fills err with the reason why the wait for the turn ended. */
 static int give_up_turn(struct conn *c, deadline_t due, deadline_t deadline, struct rpyc_error *err)
 {
     if (atomic_load(&c->turn.stopped))
         return error_set(err, RPYC_ECLOSED, "the peer hung up while its message waited");
     if (conn_deadline_passed(due))
         return error_set(err, RPYC_ELIMIT,
-                         "its message of over 1 MB has not had its turn in time (send_timeout)");
+                         "its message of over 1 MB waited too long for its turn (send_timeout)");
     if (conn_deadline_passed(deadline))
         return error_set(err, RPYC_ETIMEOUT, "no answer in time");
     return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
@@ -52,12 +53,13 @@ static int wait_for_turn(struct conn *c, deadline_t deadline, struct rpyc_error 
     turn_unkeep(&c->turn, c->kept);
     c->kept = 0;
     c->reads_in_turn = true;
-    c->rest_due = conn_stalled_at(c, DEADLINE_NEVER); /* it was we who did not read */
+    c->rest_due =
+        conn_stalled_at(c, DEADLINE_NEVER); /* the peer was not slow: this side did not read */
     begin_slice(c);
     return 0;
 }
 
-/* Gives up the turn with a message that is not complete. */
+/* Releases the turn before the message is complete, and keeps its bytes. */
 static int park(struct conn *c, struct rpyc_error *err)
 {
     size_t n = c->reader.in.len;
@@ -73,8 +75,8 @@ static int park(struct conn *c, struct rpyc_error *err)
                      "wait for their turn");
 }
 
-/* At the end of a slice: lets others have the turn, if they wait and this connection does not get
- * on. */
+/* At the end of a slice of time: releases the turn if other connections wait for it and this one
+ * made too little progress. */
 static int end_slice(struct conn *c, struct rpyc_error *err)
 {
     bool gets_on = c->slice_bytes >= SLICE_BYTES;
@@ -97,7 +99,7 @@ static int end_slice(struct conn *c, struct rpyc_error *err)
 
 /* ---- Receiving ------------------------------------------------------------------------------ */
 
-/* The end of file, in the middle of a message or between two. */
+/* Fills err at the end of the stream. */
 static int end_of_stream(const struct conn *c, struct rpyc_error *err)
 {
     if (frame_pending(&c->reader))
@@ -105,7 +107,7 @@ static int end_of_stream(const struct conn *c, struct rpyc_error *err)
     return error_set(err, RPYC_ECLOSED, "the peer hung up");
 }
 
-/* Receives what there is. A peer that stops in the middle of a message is given up. */
+/* Receives some bytes. Fails if the peer stopped in the middle of a message. */
 static int receive(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
     deadline_t rest_due = frame_pending(&c->reader) ? c->rest_due : DEADLINE_NEVER;
@@ -160,7 +162,7 @@ int conn_receive(struct conn *c, struct message *m, deadline_t deadline, struct 
     if (!c->reads_in_turn)
         return result;
     if (result < 0)
-        return park(c, err) < 0 ? -1 : result; /* nobody may read on for long */
+        return park(c, err) < 0 ? -1 : result; /* the next read may be a long time away */
     c->reads_in_turn = false;
     m->turn = &c->turn;
     return 0;

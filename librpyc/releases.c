@@ -75,13 +75,13 @@ static void put_arguments(struct buffer *out, const struct release *d)
     brine_put_uint(out, d->count);
 }
 
-/* Whom a request is for that gives back what is in the list, or else, at its end, any other. */
+/* Returns the thread for which the DEL for d is, or the usual one. */
 static uint64_t recipient_of(const struct release *d, uint64_t usual)
 {
     return d && d->thread ? d->thread : usual;
 }
 
-/* Writes a DEL for everything in the list into a message that was begun with one, and begins a
+/* Writes a DEL for each object in the list into a message that was begun with a DEL, and begins a
  * request behind them. Empties the list. */
 static void put_all(struct conn *c, struct releases *list, struct outgoing *out,
                     enum handler handler, int64_t *seq)

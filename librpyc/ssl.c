@@ -2,9 +2,9 @@
  *
  * librpyc-ssl: streams over OpenSSL.
  *
- * One thread may receive while another sends, and an SSL object is not made for that: a mutex goes
- * around each call of OpenSSL, which never waits, and the waiting is done outside of it. The BIO is
- * our own, for OpenSSL's raises SIGPIPE.
+ * One thread may receive while another sends, but an SSL object does not support that. So a mutex
+ * is held during each call of OpenSSL, which never blocks; threads wait without the mutex. The BIO
+ * is defined here because OpenSSL's socket BIO raises SIGPIPE.
  */
 #include "subject.h"
 #include "tls.h"
@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* OpenSSL 1.1.1 has no such reason: there it is a failed system call without an errno. */
+/* OpenSSL 1.1.1 lacks this reason: it reports a failed system call without an errno. */
 #ifndef SSL_R_UNEXPECTED_EOF_WHILE_READING
 #define SSL_R_UNEXPECTED_EOF_WHILE_READING 294
 #endif
@@ -31,10 +31,9 @@ struct state {
     pthread_mutex_t lock; /* held during each call of OpenSSL on ssl */
 };
 
-/* ---- The socket as a BIO -----------------------------------------------------------------------
- */
+/* ---- The socket as a BIO -------------------------------------------------------------------- */
 
-/* The fd, and not the stream: that is copied about. */
+/* The BIO has the fd and not the stream, because streams are copied. */
 static int fd_of(BIO *bio)
 {
     return (int)(intptr_t)BIO_get_data(bio);
@@ -80,12 +79,11 @@ static BIO_METHOD *make_method(void)
 
 static BIO_METHOD *method;
 
-/* ---- The end of the process --------------------------------------------------------------------
- *
- * exit() has OpenSSL put its things away while other threads go on. Held for reading during each
- * call of OpenSSL, and for writing from then on, for good.
- */
+/* ---- The end of the process ----------------------------------------------------------------- */
 
+/* exit(3) makes OpenSSL free its data while other threads still run. So this lock is held for
+ * reading during each call of OpenSSL, and for writing from exit(3) on. It is never released then.
+ */
 static pthread_rwlock_t in_use = PTHREAD_RWLOCK_INITIALIZER;
 
 static bool begin_call(void)
@@ -103,13 +101,13 @@ static void at_exit(void)
     pthread_rwlock_wrlock(&in_use);
 }
 
-/* In a child by fork nobody is in a call. */
+/* No thread is in a call in the child of a fork. */
 static void after_fork(void)
 {
     pthread_rwlock_init(&in_use, NULL);
 }
 
-/* OpenSSL's own handler is registered before ours, which is called before it. */
+/* OpenSSL registered its handler before; exit(3) calls this one first. */
 static void set_up(void)
 {
     OPENSSL_init_ssl(0, NULL);
@@ -118,10 +116,9 @@ static void set_up(void)
     pthread_atfork(NULL, NULL, after_fork);
 }
 
-/* ---- Errors ------------------------------------------------------------------------------------
- */
+/* ---- Errors --------------------------------------------------------------------------------- */
 
-/* What OpenSSL says went wrong last, in words. */
+/* Returns the text of OpenSSL's last error. */
 static const char *reason(void)
 {
     const char *text = ERR_reason_error_string(ERR_peek_last_error());
@@ -129,8 +126,8 @@ static const char *reason(void)
     return text ? text : "unknown reason";
 }
 
-/* Whether it is that there was no memory, whatever came of it in the end: "invalid certificate",
- * say. Forgets the errors. */
+/* True if memory ran out, even if OpenSSL reports something else as a result ("invalid
+ * certificate"). Clears the errors. */
 static bool lacked_memory(void)
 {
     unsigned long code;
@@ -141,7 +138,7 @@ static bool lacked_memory(void)
     return lacked;
 }
 
-/* A file that could not be used, or other options that do not fit. */
+/* Fills err for a file or an option that cannot be used. */
 static int bad_option(const char *what, const char *file, struct rpyc_error *err)
 {
     bool is_no_pem = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_PEM_LIB;
@@ -152,14 +149,14 @@ static int bad_option(const char *what, const char *file, struct rpyc_error *err
     return error_set(err, RPYC_ETLS, "TLS: cannot use the %s %s: %s", what, file, why);
 }
 
-/* Whether the peer does not speak TLS at all. */
+/* True if the peer does not use TLS. */
 static bool is_plain(int code)
 {
     return code == SSL_R_WRONG_VERSION_NUMBER || code == SSL_R_HTTP_REQUEST ||
            code == SSL_R_HTTPS_PROXY_REQUEST;
 }
 
-/* The handshake or the stream broke. */
+/* Fills err after a failed handshake or call. */
 static int tls_failed(struct state *state, struct rpyc_error *err)
 {
     const char *peer = SSL_is_server(state->ssl) ? "client" : "server";
@@ -170,18 +167,17 @@ static int tls_failed(struct state *state, struct rpyc_error *err)
         return error_set(err, RPYC_ETLS, "the %s's certificate is not accepted: %s", peer,
                          X509_verify_cert_error_string(verified));
     if (code == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED)
-        return error_set(err, RPYC_ETLS, "the server wants to see a certificate of ours");
+        return error_set(err, RPYC_ETLS, "the server requires a client certificate");
     if (code == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
-        return error_set(err, RPYC_ETLS, "the client has shown no certificate");
+        return error_set(err, RPYC_ETLS, "the client showed no certificate");
     if (is_plain(code))
         return error_set(err, RPYC_ETLS, "the %s does not speak TLS", peer);
     return error_set(err, RPYC_ETLS, "TLS: %s", reason());
 }
 
-/* ---- Calls -------------------------------------------------------------------------------------
- */
+/* ---- Calls ---------------------------------------------------------------------------------- */
 
-/* One call of OpenSSL on the stream; its result as SSL_read's. */
+/* Makes one call of OpenSSL on the stream; the result is that of SSL_read. */
 typedef int (*ssl_call)(SSL *ssl, void *bytes, size_t n, size_t *done);
 
 static int call_handshake(SSL *ssl, void *bytes, size_t n, size_t *done)
@@ -202,8 +198,8 @@ static int call_write(SSL *ssl, void *bytes, size_t n, size_t *done)
     return SSL_write_ex(ssl, bytes, n, done);
 }
 
-/* The peer closed the connection, which a call found by sending. What it said before, as an alert
- * that nobody has read yet, may tell why. */
+/* Fills err after sending failed because the peer closed the connection. An alert that was not read
+ * yet may have the reason. */
 static int peer_closed(struct state *state, struct rpyc_error *err)
 {
     char byte;
@@ -218,8 +214,8 @@ static int peer_closed(struct state *state, struct rpyc_error *err)
     return error_set(err, RPYC_ECLOSED, "the peer closed the connection");
 }
 
-/* What a call that failed wants: events to poll for, 0 for the end of the stream, -1 for an error.
- */
+/* Decides what to do after a failed call. Returns events to poll for; 0: the end of the stream; -1:
+ * an error. */
 static int wants(struct state *state, int result, struct rpyc_error *err)
 {
     int saved = errno;
@@ -239,13 +235,14 @@ static int wants(struct state *state, int result, struct rpyc_error *err)
         return error_system(err, saved, "TLS");
     default:
         if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-            return 0; /* hung up without a goodbye, as stock peers do; a frame tells whether it is
-                         whole */
+            return 0; /* hung up without close_notify, as stock peers do; frame.c finds truncated
+                         messages */
         return tls_failed(state, err);
     }
 }
 
-/* Calls until it is done. Returns how many bytes; 0 at the end of the stream; -1. */
+/* Repeats the call until it succeeds. Returns the number of bytes; 0 at the end of the stream; -1.
+ * */
 static ssize_t run(struct stream *s, struct state *state, ssl_call call, void *bytes, size_t n,
                    deadline_t deadline, struct rpyc_error *err)
 {
@@ -254,7 +251,7 @@ static ssize_t run(struct stream *s, struct state *state, ssl_call call, void *b
 
     for (;;) {
         if (!stream_is_ours(s))
-            return error_set(err, RPYC_ECLOSED, "the socket was closed behind our back");
+            return error_set(err, RPYC_ECLOSED, "other code of this process closed the socket");
         if (!begin_call())
             return error_set(err, RPYC_ECLOSED, "the process is ending");
         pthread_mutex_lock(&state->lock);
@@ -290,8 +287,7 @@ static ssize_t send_some(struct stream *s, const void *bytes, size_t n, deadline
     return sent;
 }
 
-/* ---- Setting up --------------------------------------------------------------------------------
- */
+/* ---- Setting up ----------------------------------------------------------------------------- */
 
 static void free_state(void *p)
 {
@@ -306,7 +302,7 @@ static void free_state(void *p)
     free(state);
 }
 
-/* Nobody is asked for a passphrase: a library does not read from the terminal. */
+/* Asks for no passphrase: a library must not read from the terminal. */
 static int no_passphrase(char *buffer, int size, int writing, void *arg)
 {
     (void)buffer;
@@ -340,7 +336,7 @@ static int load_certificate(SSL_CTX *ctx, const char *cert_file, const char *key
     return 0;
 }
 
-/* What clients and servers have in common. */
+/* Makes a context with the settings that clients and servers share. */
 static SSL_CTX *new_context(const SSL_METHOD *role, struct rpyc_error *err)
 {
     SSL_CTX *ctx = SSL_CTX_new(role);
@@ -374,8 +370,8 @@ static bool is_address(const char *host)
     return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
-/* Says which server is wanted: in the handshake (SNI, for names), and for the check of its
- * certificate. */
+/* Sets the server's name: for the handshake (SNI, unless it is an IP address) and for the check of
+ * its certificate. */
 static int name_server(SSL *ssl, const char *host, struct rpyc_error *err)
 {
     bool ok;
@@ -384,7 +380,7 @@ static int name_server(SSL *ssl, const char *host, struct rpyc_error *err)
         ok = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
     else
         ok = SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
-    return ok ? 0 : error_set(err, RPYC_ETLS, "TLS: '%s' is not the name of a server", host);
+    return ok ? 0 : error_set(err, RPYC_ETLS, "TLS: '%s' is not a valid server name", host);
 }
 
 static int make_ssl(struct state *state, const struct stream *s, struct rpyc_error *err)
@@ -418,7 +414,7 @@ static int make_client(struct state *state, const struct stream *s, const struct
                : error_set(err, RPYC_EINVAL, "TLS needs the server's name to check: server_name");
 }
 
-/* The handshake, whatever signals come, as with connecting. */
+/* Performs the handshake and ignores signals, as connecting does. */
 static int shake_hands(struct stream *s, struct state *state, deadline_t deadline,
                        struct rpyc_error *err)
 {
@@ -434,7 +430,7 @@ static int shake_hands(struct stream *s, struct state *state, deadline_t deadlin
     if (result == 0)
         return error_set(err, RPYC_ECLOSED, "the peer hung up during the TLS handshake");
     if (err)
-        *err = why; /* it owns nothing */
+        *err = why; /* `why` owns nothing */
     return -1;
 }
 
@@ -445,7 +441,8 @@ static void set_up_once(void)
     pthread_once(&once, set_up);
 }
 
-/* A state that is being made: no call on it has to wait. NULL, or a state and begin_call. */
+/* Creates a stream's TLS state, which no other thread uses yet. Between the call and finish,
+ * OpenSSL may be called, as after begin_call. NULL: an error. */
 static struct state *begin_state(struct rpyc_error *err)
 {
     struct state *state;
@@ -465,7 +462,7 @@ static struct state *begin_state(struct rpyc_error *err)
     return state;
 }
 
-/* It has been made, or not (made < 0): the handshake. Takes it. */
+/* Completes a state and performs the handshake. made < 0: creating it failed. Takes the state. */
 static int end_state(struct stream *s, struct state *state, int made, deadline_t deadline,
                      struct rpyc_error *err)
 {
@@ -486,17 +483,16 @@ static int connect_stream(struct stream *s, const struct rpyc_tls *o, const char
     return state ? end_state(s, state, make_client(state, s, o, host, err), deadline, err) : -1;
 }
 
-/* ---- Servers -----------------------------------------------------------------------------------
- */
+/* ---- Servers -------------------------------------------------------------------------------- */
 
-/* A server's side: the context, and whose certificates are good. */
+/* A server's context, and the clients that may connect. */
 struct server {
     SSL_CTX *ctx;
-    const char *const *subjects; /* the options' */
+    const char *const *subjects; /* borrowed from the options */
 };
 
-/* Every certificate of a client's chain needs a list that its issuer has signed and that has not
- * expired: where there is none, nobody can say that it is still good. */
+/* Requires a current revocation list from the issuer of every certificate in a client's chain:
+ * without one, the certificate may have been revoked. */
 static int load_revocations(SSL_CTX *ctx, const char *file, struct rpyc_error *err)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
@@ -511,7 +507,7 @@ static int load_revocations(SSL_CTX *ctx, const char *file, struct rpyc_error *e
     return 0;
 }
 
-/* Whom a server wants to see a certificate of. */
+/* Sets which client certificates are asked for. */
 static int ask_for_certificates(SSL_CTX *ctx, const struct tls_server_options *o,
                                 struct rpyc_error *err)
 {
@@ -526,14 +522,15 @@ static int ask_for_certificates(SSL_CTX *ctx, const struct tls_server_options *o
         return 0;
     if (load_authorities(ctx, o->ca_file, err) < 0 || load_revocations(ctx, o->crl_file, err) < 0)
         return -1;
-    SSL_CTX_set_client_CA_list(ctx,
-                               SSL_load_client_CA_file(o->ca_file)); /* for them to choose by */
+    SSL_CTX_set_client_CA_list(
+        ctx, SSL_load_client_CA_file(
+                 o->ca_file)); /* the client selects its certificate by these names */
     return 0;
 }
 
 static int set_up_server(SSL_CTX *ctx, const struct tls_server_options *o, struct rpyc_error *err)
 {
-    /* Each connection shows its certificate anew. */
+    /* Disables session resumption, so that each connection shows its certificate. */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -558,14 +555,15 @@ static void free_server(void *context)
     free(server);
 }
 
-/* Between begin_call and end_call. */
+/* Call between begin_call and end_call. */
 static int make_server_context(struct server *server, const struct tls_server_options *o,
                                struct rpyc_error *err)
 {
     server->ctx = new_context(TLS_server_method(), err);
     if (server->ctx && set_up_server(server->ctx, o, err) == 0)
         return 0;
-    ERR_clear_error(); /* the caller's thread may use OpenSSL too, and is not to find ours */
+    ERR_clear_error(); /* the calling thread may use OpenSSL itself and must not find these errors
+                        */
     SSL_CTX_free(server->ctx);
     return -1;
 }
@@ -603,7 +601,7 @@ static int make_server(struct state *state, const struct stream *s, SSL_CTX *ctx
     return 0;
 }
 
-/* Whether the certificate that the client has shown is for one of those who are let in. */
+/* Checks that the client's certificate is for one of the allowed subjects. */
 static int check_subject(const struct state *state, const char *const *subjects,
                          struct rpyc_error *err)
 {
@@ -621,7 +619,7 @@ static int check_subject(const struct state *state, const char *const *subjects,
     end_call();
     if (is_good)
         return 0;
-    return error_set(err, RPYC_ETLS, "the client's certificate is for '%s', who is not let in",
+    return error_set(err, RPYC_ETLS, "the client's certificate is for '%s', which is not allowed",
                      text);
 }
 

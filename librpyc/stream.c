@@ -34,7 +34,7 @@ deadline_t deadline_in(int ms)
     return ms < 0 ? DEADLINE_NEVER : now() + ms * NS_PER_MS;
 }
 
-/* Milliseconds until the deadline for poll(2), rounded up; -1 for never. */
+/* Returns the milliseconds until the deadline for poll(2), rounded up; -1: no limit. */
 static int time_left(deadline_t deadline)
 {
     int64_t left;
@@ -86,8 +86,8 @@ static bool is_loopback(const struct sockaddr_storage *a)
            (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && in6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
 }
 
-/* A peer whose machine is gone without a word is noticed after two minutes: an idle one by probes,
- * one that owes us an acknowledgement by its lack. Fails on what is not TCP, and does no harm. */
+/* Detects a peer whose machine disappeared, within two minutes: by probes on an idle connection, by
+ * a missing acknowledgement otherwise. Fails harmlessly if the socket is not TCP. */
 static void keep_alive(int fd)
 {
     int on = 1, idle = 60, interval = 15, probes = 4, unanswered_ms = 120000;
@@ -128,10 +128,10 @@ void stream_acknowledge(const struct stream *s)
         setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
-/* What a call on an fd that is no longer ours comes to. */
+/* The error of a call on an fd that is not the stream's any more. */
 static int lost(struct rpyc_error *err)
 {
-    return error_set(err, RPYC_ECLOSED, "the socket was closed behind our back");
+    return error_set(err, RPYC_ECLOSED, "other code of this process closed the socket");
 }
 
 ssize_t stream_receive(struct stream *s, void *bytes, size_t n, deadline_t deadline,
@@ -156,7 +156,7 @@ ssize_t stream_receive(struct stream *s, void *bytes, size_t n, deadline_t deadl
             return error_set(err, RPYC_ECLOSED, "the peer reset the connection");
         if (errno != EAGAIN)
             return error_system(err, errno, "receiving");
-        flags = MSG_DONTWAIT; /* the fd is non-blocking: poll it */
+        flags = MSG_DONTWAIT; /* non-blocking for this call; poll before the next one */
     }
 }
 
@@ -247,7 +247,7 @@ static int set_blocking(int fd, bool blocking)
     return fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
 }
 
-/* Waits for a connect that is in progress; its outcome is left in errno. */
+/* Waits for a connect in progress and sets errno to its result. */
 static int finish_connect(int fd, const struct stream_watch *watch, deadline_t deadline,
                           struct rpyc_error *err)
 {
@@ -266,7 +266,7 @@ static int finish_connect(int fd, const struct stream_watch *watch, deadline_t d
     return result == 0 ? 0 : error_system(err, result, "connect");
 }
 
-/* Connects a TCP socket, which is non-blocking until then. */
+/* Connects a TCP socket. It is non-blocking until then. */
 static int connect_tcp(int fd, const struct sockaddr *address, socklen_t len,
                        const struct stream_watch *watch, deadline_t deadline,
                        struct rpyc_error *err)
@@ -282,7 +282,7 @@ static int connect_tcp(int fd, const struct sockaddr *address, socklen_t len,
     return set_blocking(fd, true) < 0 ? error_system(err, errno, "fcntl") : 0;
 }
 
-/* Lets calls that send give up at the deadline; -1 if it has passed. */
+/* Sets the send timeout from the deadline; -1: the deadline has passed. */
 static int set_send_timeout(int fd, deadline_t deadline)
 {
     int ms = time_left(deadline);
@@ -293,8 +293,8 @@ static int set_send_timeout(int fd, deadline_t deadline)
     return ms == 0 ? -1 : setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left));
 }
 
-/* Connects a Unix socket. Where the backlog is full it has to wait in connect itself: a
- * non-blocking one just fails, and there is nothing to poll. */
+/* Connects a Unix socket. If the backlog is full, connect(2) itself must wait: on a non-blocking
+ * socket it would fail at once, and poll(2) cannot wait for room in a backlog. */
 static int connect_unix(int fd, const struct sockaddr *address, socklen_t len, deadline_t deadline,
                         struct rpyc_error *err)
 {
@@ -312,7 +312,7 @@ static int connect_unix(int fd, const struct sockaddr *address, socklen_t len, d
     return 0;
 }
 
-/* Connects a Unix socket if the server's backlog has room now. */
+/* Connects a Unix socket; fails at once if the server's backlog is full. */
 static int connect_unix_now(int fd, const struct sockaddr *address, socklen_t len,
                             struct rpyc_error *err)
 {
@@ -326,7 +326,7 @@ static int connect_unix_now(int fd, const struct sockaddr *address, socklen_t le
     return set_blocking(fd, true) < 0 ? error_system(err, errno, "fcntl") : 0;
 }
 
-/* Connects to one address. On failure err is just the reason; the caller adds what it tried. */
+/* Connects to one address. On failure err has only the reason; the caller adds the address. */
 static int connect_address(struct stream *s, const struct sockaddr *address, socklen_t len,
                            const struct stream_watch *watch, deadline_t deadline,
                            struct rpyc_error *err)
@@ -349,11 +349,11 @@ static int connect_address(struct stream *s, const struct sockaddr *address, soc
     return result;
 }
 
-/* Fills err with what was tried and how it went wrong. */
+/* Fills err with the address and the reason. */
 static int connect_error(const char *where, const struct rpyc_error *why, struct rpyc_error *err)
 {
     if (why->code == RPYC_ESYSTEM && why->sys_errno == ECONNRESET)
-        return error_set(err, RPYC_ECLOSED, "%s hung up at once", where);
+        return error_set(err, RPYC_ECLOSED, "%s closed the connection at once", where);
     if (why->code == RPYC_ESYSTEM)
         return error_system(err, why->sys_errno, "cannot connect to %s", where);
     return error_set(err, why->code, "cannot connect to %s: %s", where, why->text);
@@ -365,7 +365,8 @@ static void free_addresses(struct addrinfo **list)
         freeaddrinfo(*list);
 }
 
-/* Whether a port is a number that fits or a name: getaddrinfo takes 65536 for 0, and "" too. */
+/* True if port is a service name or a number from 1 to 65535. getaddrinfo accepts 65536 as 0, and
+ * also "". */
 static bool is_port(const char *port)
 {
     size_t digits = strspn(port, "0123456789");
@@ -386,7 +387,10 @@ int stream_connect_tcp(struct stream *s, const char *host, const char *port, dea
     *s = STREAM_INIT;
     snprintf(where, sizeof(where), "%s port %s", host, port);
     if (!is_port(port))
-        return error_set(err, RPYC_EINVAL, "cannot connect to %s: not a port", where);
+        return error_set(
+            err, RPYC_EINVAL,
+            "cannot connect to %s: the port must be a number from 1 to 65535 or a service name",
+            where);
     result = getaddrinfo(host, port, &hints, &list);
     if (result == EAI_SYSTEM)
         return error_system(err, errno, "cannot connect to %s", where);
@@ -451,9 +455,8 @@ int stream_connect_again(struct stream *s, const struct stream_watch *watch,
 
 /* ---- Listening ------------------------------------------------------------------------------ */
 
-/* Gives a socket's file the group and the mode that it is to have, through a descriptor of its own:
- * where others may write to the directory, the name may lead elsewhere from one call to the next.
- */
+/* Sets the group and the mode of a socket's file through a descriptor: if other users may write to
+ * the directory, the name may refer to another file from one call to the next. */
 static int set_rights(int file, const struct stream_listening *how)
 {
     mode_t mode = how->unix_mode ? how->unix_mode : 0600;
@@ -465,20 +468,22 @@ static int set_rights(int file, const struct stream_listening *how)
     if ((st.st_mode & 0777) == mode && !how->has_unix_group)
         return 0;
     if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid()) {
-        errno = EACCES; /* not what was bound */
+        errno = EACCES; /* not the socket that was bound */
         return -1;
     }
     if (how->has_unix_group && fchownat(file, "", (uid_t)-1, how->unix_group, AT_EMPTY_PATH) < 0)
         return -1;
     if ((st.st_mode & 0777) == mode)
         return 0;
-    snprintf(name, sizeof(name), "/proc/self/fd/%d", file); /* fchmod takes no such descriptor */
+    snprintf(name, sizeof(name), "/proc/self/fd/%d",
+             file); /* fchmod does not accept an O_PATH descriptor */
     return chmod(name, mode);
 }
 
-/* A socket's file is its owner's alone at first, whatever the umask: the mode that the socket has
- * before bind keeps others out from the first moment. But bind takes the umask off, and one of 0777
- * would keep us out too. Nobody can connect before the caller listens. */
+/* Binds a Unix socket whose file only the owner can use at first, independent of the umask. The
+ * mode that the socket has before bind(2) excludes other users from the start. bind(2) subtracts
+ * the umask, and a umask of 0777 would exclude the owner too. No client can connect before the
+ * caller listens. */
 static int bind_unix(int fd, const struct sockaddr *address, socklen_t len,
                      const struct stream_listening *how)
 {
@@ -519,7 +524,7 @@ static bool is_bound(int fd)
            address.sun_family == AF_UNIX && len > offsetof(struct sockaddr_un, sun_path);
 }
 
-/* Takes away the file of a socket that was bound and is of no use. */
+/* Removes the file of a socket that was bound but cannot be used. */
 static void unbind(const struct sockaddr *address)
 {
     const char *path = ((const struct sockaddr_un *)address)->sun_path;

@@ -6,7 +6,7 @@
 
 #define SUBJECT_MAX 1024
 
-/* Returns false, with what fits, where that is not all of it. */
+/* Returns false and the part that fits if the text is too long. */
 static bool whole_subject(const X509 *cert, char *out, size_t size)
 {
     BIO *bio = BIO_new(BIO_s_mem());
@@ -28,8 +28,8 @@ void subject_text(const X509 *cert, char *out, size_t size)
     whole_subject(cert, out, size);
 }
 
-/* The common name, the last one if there are several. False if there is none, or it does not fit,
- * or has a NUL in it, which would end the comparison early. */
+/* Returns the common name; the last one if there are several. False: there is none, it does not
+ * fit, or it contains a NUL, which would end the comparison early. */
 static bool common_name(const X509 *cert, char *out, size_t size)
 {
     const X509_NAME *name = X509_get_subject_name(cert);
@@ -53,8 +53,8 @@ static bool common_name(const X509 *cert, char *out, size_t size)
     return fits;
 }
 
-/* A common name may look like a subject: what has a "=" is compared with the whole subject alone.
- */
+/* A common name may look like a subject: an item with a "=" is compared with the whole subject
+ * only. */
 bool subject_is_one_of(const X509 *cert, const char *const *allowed)
 {
     char whole[SUBJECT_MAX], name[SUBJECT_MAX];

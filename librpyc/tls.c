@@ -16,8 +16,8 @@
 #define RPYC_LIBDIR "/usr/local/lib"
 #endif
 
-/* The directory of the file that this code is in: a program, whose name may be anything, or a
- * module. False if that is not known for sure. */
+/* Finds the directory of the file that contains this code: a program, with any name, or a shared
+ * object. False: not known for certain. */
 static bool own_directory(char *path, size_t size)
 {
     ssize_t len;
@@ -34,7 +34,7 @@ static bool own_directory(char *path, size_t size)
     return true;
 }
 
-/* The library of the build tree that this code is in, where it has not been installed. */
+/* Returns the library in the build tree, if this code has not been installed. */
 static void *open_uninstalled(const char *up)
 {
     char own[PATH_MAX], path[PATH_MAX + sizeof("/../../librpyc/.libs/" TLS_LIBRARY)];
@@ -45,7 +45,8 @@ static void *open_uninstalled(const char *up)
     return dlopen(path, RTLD_NOW | RTLD_LOCAL);
 }
 
-/* The library from where it was installed, or from wherever the system looks. It stays loaded. */
+/* Loads the library from where it was installed, or else from where the system searches. It stays
+ * loaded. */
 static void *open_library(void)
 {
     void *library = dlopen(RPYC_LIBDIR "/" TLS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
@@ -57,7 +58,7 @@ static void *open_library(void)
     return library ? library : dlopen(TLS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
 }
 
-/* What the library gives; NULL with RPYC_ETLS. */
+/* Returns the library's functions; NULL with RPYC_ETLS. */
 static const struct stream_tls *load(struct rpyc_error *err)
 {
     void *library = open_library();
@@ -70,7 +71,9 @@ static const struct stream_tls *load(struct rpyc_error *err)
     tls = dlsym(library, TLS_SYMBOL);
     if (tls && tls->version == TLS_VERSION)
         return tls;
-    error_set(err, RPYC_ETLS, TLS_LIBRARY " is of another version of librpyc");
+    error_set(err, RPYC_ETLS,
+              TLS_LIBRARY
+              " does not belong to this version of librpyc: install both from one build");
     return NULL;
 }
 
@@ -85,12 +88,11 @@ int tls_connect(struct stream *s, const struct rpyc_tls *options, const char *ho
     return 0;
 }
 
-/* ---- Servers --------------------------------------------------------------------------------- */
+/* ---- Servers -------------------------------------------------------------------------------- */
 
 #define FILES 4
 
-/* What a file was when it was read: it is another one, or was changed, where any of this differs.
- */
+/* Identifies the contents of a file: if one of these differs, the file was replaced or changed. */
 struct stamp {
     dev_t device;
     ino_t inode;
@@ -98,18 +100,18 @@ struct stamp {
     struct timespec modified, changed;
 };
 
-/* What was made of the files. */
+/* The context that was made of the files. */
 struct context {
-    atomic_int refs; /* the server's, and those of handshakes under way */
-    void *made;      /* tls's */
+    atomic_int refs; /* of the server and of running handshakes */
+    void *made;      /* owned by librpyc-ssl */
 };
 
 struct tls_server {
     const struct stream_tls *tls;
-    struct tls_server_options options; /* with memory of their own */
-    pthread_mutex_t renewing;          /* held while the files are read; guards seen */
+    struct tls_server_options options; /* copies */
+    pthread_mutex_t renewing;          /* held while the files are read; guards `seen` */
     struct stamp seen[FILES];
-    pthread_mutex_t lock; /* guards context; nothing is waited for with it held */
+    pthread_mutex_t lock; /* guards `context`; no thread waits while it holds this */
     struct context *context;
 };
 
@@ -121,7 +123,7 @@ static void context_unref(const struct stream_tls *tls, struct context *context)
     free(context);
 }
 
-/* The context as it is now: a reference. */
+/* Returns a new reference to the current context. */
 static struct context *current_context(struct tls_server *server)
 {
     struct context *context;
@@ -133,7 +135,7 @@ static struct context *current_context(struct tls_server *server)
     return context;
 }
 
-/* What the files are now; zeros for one that is not there. */
+/* Identifies the current files; zeros for a missing one. */
 static void stamp_files(const struct tls_server_options *o, struct stamp stamps[FILES])
 {
     const char *files[FILES] = {o->cert_file, o->key_file, o->ca_file, o->crl_file};
@@ -152,7 +154,7 @@ static void stamp_files(const struct tls_server_options *o, struct stamp stamps[
     }
 }
 
-/* Reads the files, and has what was made of them used from now on. */
+/* Reads the files and makes the result the current context. */
 static int read_files(struct tls_server *server, struct rpyc_error *err)
 {
     struct context *context = calloc(1, sizeof(*context)), *former;
@@ -177,7 +179,8 @@ int tls_server_renew(struct tls_server *server, struct rpyc_error *err)
     struct stamp now[FILES];
     int result = 0;
 
-    if (pthread_mutex_trylock(&server->renewing) != 0) /* a file may be where reading takes long */
+    if (pthread_mutex_trylock(&server->renewing) !=
+        0) /* reading may be slow: skip if another thread does it */
         return 0;
     stamp_files(&server->options, now);
     if (memcmp(now, server->seen, sizeof(now)) != 0)
@@ -215,7 +218,7 @@ static char **copy_subjects(const char *const *subjects)
     return copy;
 }
 
-/* Copies a text of the options; false where there is no memory. NULL stays NULL. */
+/* Copies a string of the options. False: out of memory. NULL stays NULL. */
 static bool copy_text(const char **to, const char *from)
 {
     *to = from ? strdup(from) : NULL;

@@ -7,9 +7,10 @@ struct turns {
     atomic_int refs;
     size_t kept_max;
 
-    pthread_mutex_t lock;   /* guards what follows; nothing is waited for with it but `changed` */
-    pthread_cond_t changed; /* the turn is free, or somebody is to stop waiting */
-    struct turn *owner;     /* NULL: nobody has the turn */
+    pthread_mutex_t lock;   /* guards the members below; no thread waits while it holds this, except
+                               for `changed` */
+    pthread_cond_t changed; /* the turn became free, or turn_stop was called */
+    struct turn *owner;     /* NULL: the turn is free */
     TAILQ_HEAD(turn_queue, turn) queue;
     size_t kept;
 };
@@ -91,7 +92,7 @@ void turn_end(struct turn *t)
     t->turns = NULL;
 }
 
-/* Whoever had the lock or the turn is in the parent. */
+/* The threads that had the lock or the turn exist in the parent only. */
 void turn_forked(struct turn *t)
 {
     struct turns *turns = t->turns;
@@ -107,8 +108,9 @@ void turn_forked(struct turn *t)
     atomic_store(&t->has, false);
 }
 
-/* With the lock held: whether anybody waits, before t in the queue or, for NULL, at all. */
-static bool somebody_waits(const struct turns *turns, const struct turn *before)
+/* True if a connection waits: before t in the queue, or anywhere if t is NULL. Call with the lock
+ * held. */
+static bool any_waits(const struct turns *turns, const struct turn *before)
 {
     const struct turn *t;
 
@@ -121,14 +123,15 @@ static bool somebody_waits(const struct turns *turns, const struct turn *before)
     return false;
 }
 
-/* With the lock held: waits until the turn is free, and it is t's. False at the deadline. */
+/* Waits until the turn is free and t is next. False: the deadline passed. Call with the lock held.
+ * */
 static bool wait_until_free(struct turn *t, deadline_t until)
 {
     struct turns *turns = t->turns;
     struct timespec end = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
     int result = 0;
 
-    while (turns->owner || somebody_waits(turns, t)) {
+    while (turns->owner || any_waits(turns, t)) {
         if (result != 0 || atomic_load(&t->stopped))
             return false;
         if (until == DEADLINE_NEVER)
@@ -158,7 +161,7 @@ bool turn_take(struct turn *t, deadline_t until)
         turns->owner = t;
         atomic_store(&t->has, true);
     } else {
-        pthread_cond_broadcast(&turns->changed); /* the next one need not wait for this one */
+        pthread_cond_broadcast(&turns->changed); /* t blocks the queue no longer */
     }
     pthread_mutex_unlock(&turns->lock);
     return has;
@@ -190,7 +193,7 @@ bool turn_is_wanted(struct turn *t)
     if (!t->turns)
         return false;
     pthread_mutex_lock(&t->turns->lock);
-    wanted = somebody_waits(t->turns, NULL);
+    wanted = any_waits(t->turns, NULL);
     pthread_mutex_unlock(&t->turns->lock);
     return wanted;
 }

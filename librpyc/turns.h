@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Long messages, one at a time: what several connections share so that together they do not take
- * more memory than one of them may. A connection takes the turn before it receives or inflates more
- * than FRAME_LONG bytes, and gives it up once the message's memory is free.
+ * Long messages, one at a time. Connections that share turns do not use more memory together than
+ * one of them may. A connection takes the turn before it receives or inflates more than FRAME_LONG
+ * bytes of a message, and releases it when the message's memory has been freed.
  */
 #ifndef RPYC_TURNS_H
 #define RPYC_TURNS_H
@@ -15,49 +15,50 @@
 
 struct turns;
 
-/* A connection's part in it. One thread at a time may be in turn_take. */
+/* A connection's place in the turns. Only one thread at a time may call turn_take for it. */
 struct turn {
-    struct turns *turns; /* a reference; NULL: there are no turns, and it always has one */
+    struct turns *turns; /* a reference; NULL: no turns are needed, and turn_take always succeeds */
     atomic_bool has;
 
-    /* turns->lock guards the rest. */
+    /* turns->lock guards the members below. */
     bool queued, waiting;
     atomic_bool stopped;
-    size_t kept; /* bytes without the turn */
+    size_t kept; /* bytes that the connection keeps without having the turn */
     TAILQ_ENTRY(turn) entry;
 };
 
-/* kept_max: the bytes that all connections together may keep without the turn. NULL: no memory. One
- * reference. */
+/* Creates turns with one reference. kept_max: how many bytes all connections together may keep
+ * without the turn. NULL: out of memory. */
 struct turns *turns_new(size_t kept_max);
 struct turns *turns_ref(struct turns *turns);
 void turns_unref(struct turns *turns);
 
-/* turns may be NULL. */
+/* Call turn_init before all functions below, and turn_end when done. turns may be NULL. */
 void turn_init(struct turn *t, struct turns *turns);
 void turn_end(struct turn *t);
 
-/* In a child after a fork, where the connection goes no further. Async-signal-safe. */
+/* For the child of a fork, where the connection is not used any more. Async-signal-safe. */
 void turn_forked(struct turn *t);
 
-/* Waits for the turn: true if it has it, or had it before. Who waits first has it first; a place in
- * the queue is kept from one call to the next, but does not hold up others meanwhile. */
+/* Waits for the turn. True: this connection has it, or had it before. The connection that waits
+ * longest is next. A place in the queue is kept between calls, but does not delay others meanwhile.
+ * */
 bool turn_take(struct turn *t, deadline_t until);
 
-/* Gives up the place in the queue. */
+/* Removes the connection from the queue. */
 void turn_leave(struct turn *t);
 
-/* From now on turn_take does not wait. */
+/* Makes turn_take fail at once instead of waiting, from now on. */
 void turn_stop(struct turn *t);
 
-/* Whether others wait. */
+/* True if another connection waits for the turn. */
 bool turn_is_wanted(struct turn *t);
 
-/* Gives up the turn, if it has it. */
+/* Releases the turn, if this connection has it. */
 void turn_give(struct turn *t);
 
-/* Counts n bytes that the connection keeps without the turn. False where that is too much for all
- * connections together: then they are not counted. */
+/* Counts n bytes that the connection keeps without the turn. False, and not counted, if all
+ * connections together would keep too many. */
 bool turn_keep(struct turn *t, size_t n);
 void turn_unkeep(struct turn *t, size_t n);
 

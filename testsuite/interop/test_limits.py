@@ -251,7 +251,7 @@ def test_a_bomb_that_is_no_message_ends_the_connection(start: Start) -> None:
     with raw_connect(debuggee) as peer:
         peer.send(frame(zlib_bomb(MIB), compressed=1))
         assert peer.is_closed()
-    assert_told(debuggee, "client 0 was disconnected: the peer does not speak RPyC")
+    assert_told(debuggee, "client 0 was disconnected: the peer does not use the RPyC protocol")
 
 
 @pytest.mark.parametrize("kind", [REPLY, EXCEPTION])
@@ -642,7 +642,7 @@ def test_a_long_message_waits_for_its_turn_only_so_long(first: bool, start: Star
     if first:
         why = "the client got no turn to send a message over 1 MB in time"
     else:
-        why = "its message of over 1 MB has not had its turn in time"
+        why = "its message of over 1 MB waited too long for its turn"
     assert_told(debuggee, f"client 1 was disconnected: {why} ({timeout})")
 
 

@@ -134,7 +134,7 @@ def test_a_client_without_a_certificate_is_refused(
 ) -> None:
     debuggee = start(**strict_files(files))
     assert try_tls(debuggee.port, version) != "served"
-    assert refusal(debuggee) == "the client has shown no certificate"
+    assert refusal(debuggee) == "the client showed no certificate"
 
 
 @versions
@@ -170,7 +170,7 @@ def test_a_client_of_tls_is_hung_up_on_where_none_is_spoken(start: Start) -> Non
     debuggee = start()
     assert try_tls(debuggee.port) != "served"
     assert debuggee.read_line() == (
-        "WARNING client 0 was disconnected: not a frame of RPyC, but TLS"
+        "WARNING client 0 was disconnected: not an RPyC frame, but TLS"
     )
     with raw_connect(debuggee) as peer:
         assert peer.works()
@@ -228,7 +228,7 @@ def assert_only(debuggee: Debuggee, files: Files, *expected: str, version: str =
         if not served:
             subject = subject_of(shown["certfile"])
             assert refusal(debuggee) == (
-                f"the client's certificate is for '{subject}', who is not let in"
+                f"the client's certificate is for '{subject}', which is not allowed"
             )
 
 

@@ -121,7 +121,7 @@ def test_a_missing_client_certificate_is_named(serve: Callable[..., str], files:
     port = serve(files.server_key, files.server_cert, files.ca)
     for _ in range(20):
         answer = use(port, f"ca={files.ca}")
-        assert "the server wants to see a certificate of ours" in answer
+        assert "the server requires a client certificate" in answer
 
 
 def test_a_file_that_cannot_be_used_is_named(tls_port: str, files: Files) -> None:

@@ -502,7 +502,7 @@ TEST(what_is_not_rpyc_ends_the_connection)
     AUTO_LINK http = link_new(RPYC_GENERATION_AUTO, false);
 
     say(&garbage->peer, "ffffffff");
-    assert_no_answer(garbage->c, SOON, RPYC_EPROTOCOL, "the peer does not speak RPyC");
+    assert_no_answer(garbage->c, SOON, RPYC_EPROTOCOL, "the peer does not use the RPyC protocol");
     hears(&garbage->peer, "011150 1153" NO_ARGS);
     hears_the_end(&garbage->peer);
     say_raw(&http->peer, "485454502f312e3120343030204261642052657175657374");
@@ -516,7 +516,8 @@ TEST(the_other_generation_in_the_middle_ends_the_connection)
     say(&l->peer, "125250 115193");
     assert_answer(l->c, MESSAGE_REPLY, "115193");
     say(&l->peer, "021151 115193");
-    assert_no_answer(l->c, SOON, RPYC_EPROTOCOL, "the peer speaks rpyc 6 and not rpyc 5");
+    assert_no_answer(l->c, SOON, RPYC_EPROTOCOL,
+                     "the peer uses the protocol of rpyc 6, expected rpyc 5");
     assert_true(conn_closed(l->c));
 }
 
@@ -588,7 +589,7 @@ TEST(a_frame_over_the_limit_that_is_no_message_ends_the_connection)
     AUTO_LINK cut_off = link_with_limit(RPYC_GENERATION_6);
 
     say_raw(&garbage->peer, "00000065 00 ff");
-    assert_no_answer(garbage->c, SOON, RPYC_ELIMIT, "a frame of 101 bytes, and 100 are allowed");
+    assert_no_answer(garbage->c, SOON, RPYC_ELIMIT, "a frame of 101 bytes; the limit is 100");
     say_raw(&broken->peer, OVER_100("02ffffffff"));
     assert_no_answer(broken->c, SOON, RPYC_EPROTOCOL, "bad brine");
     say_raw(&cut_off->peer, "00000065 00 021159" FILL_32 FILL_32 FILL_32);
@@ -1550,9 +1551,9 @@ TEST(serving_bad_input_is_an_error)
         enum rpyc_errcode code;
         const char *text;
     } cases[] = {
-        {"00000004 00 00000000 0a", RPYC_EPROTOCOL, "the peer does not speak RPyC"},
-        {"00000004 02 00000000 0a", RPYC_EPROTOCOL, "not a frame of RPyC"},
-        {"00000004 01 00000000 0a", RPYC_EPROTOCOL, "a frame that is badly compressed"},
+        {"00000004 00 00000000 0a", RPYC_EPROTOCOL, "the peer does not use the RPyC protocol"},
+        {"00000004 02 00000000 0a", RPYC_EPROTOCOL, "not an RPyC frame"},
+        {"00000004 01 00000000 0a", RPYC_EPROTOCOL, "a frame with invalid compressed data"},
         {"20000000 00 ff", RPYC_ELIMIT, "a frame of 536870912 bytes"},
         {"00000008 00 0111", RPYC_EPROTOCOL, "the peer hung up in the middle of a message"},
         {"00000003 00 011107 0a", RPYC_EPROTOCOL, "bad brine: "},

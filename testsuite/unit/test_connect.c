@@ -414,9 +414,11 @@ TEST(a_generation_that_is_given_wrongly_is_an_error)
     const struct act six[] = {{.answers = {GOODBYE_6}}};
 
     assert_connects_not(ACTS(five), 0, RPYC_GENERATION_6, RPYC_EPROTOCOL,
-                        "the peer speaks rpyc 5 and not rpyc 6", "[" GETROOT_6 " ]");
+                        "the peer uses the protocol of rpyc 5, expected rpyc 6",
+                        "[" GETROOT_6 " ]");
     assert_connects_not(ACTS(six), 0, RPYC_GENERATION_5, RPYC_EPROTOCOL,
-                        "the peer speaks rpyc 6 and not rpyc 5", "[" GETROOT_5 " end]");
+                        "the peer uses the protocol of rpyc 6, expected rpyc 5",
+                        "[" GETROOT_5 " end]");
 }
 
 /* ---- How a server was found to speak, remembered -------------------------------------------- */
@@ -743,8 +745,8 @@ TEST(a_server_that_does_not_speak_rpyc_is_an_error)
     assert_connects_not(ACTS(ssh), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL,
                         "it does not speak RPyC: ", "[" GETROOT_6 " end]");
     assert_connects_not(ACTS(frames), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL,
-                        "the peer does not speak RPyC", "[" GETROOT_6 " end]");
-    assert_connects_not(ACTS(flag), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL, "not a frame of RPyC",
+                        "the peer does not use the RPyC protocol", "[" GETROOT_6 " end]");
+    assert_connects_not(ACTS(flag), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL, "not an RPyC frame",
                         "[" GETROOT_6 " end]");
 }
 

@@ -478,12 +478,12 @@ TEST(nothing_is_pending_behind_a_long_or_compressed_frame)
 /* Over the limit, only what may be a message is waited for. */
 TEST(a_length_over_the_limit_is_refused_if_no_message_follows)
 {
-    refuses("00000011 00 04", 16, RPYC_ELIMIT, "a frame of 17 bytes, and 16 are allowed");
-    refuses("00000011 00 11", 16, RPYC_ELIMIT, "a frame of 17 bytes, and 16 are allowed");
-    refuses("00000011 01 79", 16, RPYC_ELIMIT, "a frame of 17 bytes, and 16 are allowed");
-    refuses("00000011 01 7802", 16, RPYC_ELIMIT, "a frame of 17 bytes, and 16 are allowed");
-    refuses("00000011 02", 16, RPYC_ELIMIT, "a frame of 17 bytes, and 16 are allowed");
-    refuses("ffffffff 00 ff", 16, RPYC_ELIMIT, "a frame of 4294967295 bytes, and 16 are allowed");
+    refuses("00000011 00 04", 16, RPYC_ELIMIT, "a frame of 17 bytes; the limit is 16");
+    refuses("00000011 00 11", 16, RPYC_ELIMIT, "a frame of 17 bytes; the limit is 16");
+    refuses("00000011 01 79", 16, RPYC_ELIMIT, "a frame of 17 bytes; the limit is 16");
+    refuses("00000011 01 7802", 16, RPYC_ELIMIT, "a frame of 17 bytes; the limit is 16");
+    refuses("00000011 02", 16, RPYC_ELIMIT, "a frame of 17 bytes; the limit is 16");
+    refuses("ffffffff 00 ff", 16, RPYC_ELIMIT, "a frame of 4294967295 bytes; the limit is 16");
 }
 
 /* Feeds a frame that is over a limit, and the frame "brine" behind it: of the one there is the
@@ -568,7 +568,7 @@ TEST(a_length_at_the_limit_is_taken)
     frame_reader_free(&r);
     frame_reader_init(&r, 4);
     feed_hex(&r, "00000005 00 6272696e65 0a");
-    assert_refused(&r, RPYC_ELIMIT, "a frame of 5 bytes, and 4 are allowed"); /* for it is "b" */
+    assert_refused(&r, RPYC_ELIMIT, "a frame of 5 bytes; the limit is 4"); /* for it is "b" */
 }
 
 TEST(a_header_that_is_not_complete_says_nothing_yet)
@@ -620,7 +620,7 @@ TEST(an_unknown_compression_is_refused_with_the_header)
 
     for (flag = 2; flag < 256; flag++) {
         snprintf(hex, sizeof(hex), "00000001 %02x", flag);
-        refuses(hex, 0, RPYC_EPROTOCOL, "not a frame of RPyC");
+        refuses(hex, 0, RPYC_EPROTOCOL, "not an RPyC frame");
     }
 }
 
@@ -629,14 +629,14 @@ TEST(what_other_protocols_send_is_refused)
     /* "GET / HTTP/1.1", "SSH-2.0-", a ClientHello, an alert and data of TLS */
     refuses("474554202f20485454502f312e310d0a", 0, RPYC_ELIMIT, "a frame of");
     refuses("5353482d322e302d", 0, RPYC_ELIMIT, "a frame of");
-    refuses("160301020001", 0, RPYC_EPROTOCOL, "not a frame of RPyC, but TLS");
-    refuses("15030300020228", 0, RPYC_EPROTOCOL, "not a frame of RPyC, but TLS");
+    refuses("160301020001", 0, RPYC_EPROTOCOL, "not an RPyC frame, but TLS");
+    refuses("15030300020228", 0, RPYC_EPROTOCOL, "not an RPyC frame, but TLS");
     refuses("170303002000ff", 0, RPYC_ELIMIT, "a frame of");
 }
 
 TEST(bytes_that_are_not_zlib_are_refused)
 {
-    const char *text = "a frame that is badly compressed";
+    const char *text = "a frame with invalid compressed data";
 
     refuses("00000005 01 6272696e65 0a", 0, RPYC_EPROTOCOL, text);
     refuses("00000000 01 0a", 0, RPYC_EPROTOCOL, text);
@@ -657,7 +657,7 @@ TEST(truncated_zlib_is_refused)
         frame_reader_init(&r, 0);
         store_u32(whole.data, (uint32_t)n);
         feed(&r, whole.data, FRAME_HEADER_SIZE + n + 1);
-        assert_refused(&r, RPYC_EPROTOCOL, "a frame that is badly compressed");
+        assert_refused(&r, RPYC_EPROTOCOL, "a frame with invalid compressed data");
     }
 }
 

@@ -166,9 +166,9 @@ TEST(the_other_generation_is_refused_later)
 TEST(thread_ids_that_come_or_go_are_refused_later)
 {
     assert_refused("125150" GETROOT_ARGS, five_bound, RPYC_EPROTOCOL,
-                   "the peer speaks rpyc 5 and not rpyc 5 with bind-threads");
+                   "the peer uses the protocol of rpyc 5, expected rpyc 5 with bind-threads");
     assert_refused("011150" GETROOT_ARGS, six_bound, RPYC_EPROTOCOL,
-                   "the peer speaks rpyc 6 and not rpyc 6 with bind-threads");
+                   "the peer uses the protocol of rpyc 6, expected rpyc 6 with bind-threads");
     REFUSES("125150" PING_ARGS "0000000000", five_bound);
     REFUSES("011150" PING_ARGS "0000000000", six_bound);
     REFUSES(THREADS "125150" GETROOT_ARGS, five);
@@ -187,7 +187,7 @@ TEST(a_mismatch_does_not_change_what_is_known)
 
 TEST(what_does_not_begin_as_either_generation_is_not_rpyc)
 {
-    const char *text = "the peer does not speak RPyC";
+    const char *text = "the peer does not use the RPyC protocol";
     char hex[64];
     unsigned first;
 
@@ -206,12 +206,12 @@ TEST(what_does_not_begin_as_either_generation_is_not_rpyc)
 
 TEST(an_unknown_kind_is_refused)
 {
-    assert_refused("1250 50 115102", five, RPYC_EPROTOCOL, "a message of the unknown kind 0");
-    assert_refused("1254 50 115102", unknown, RPYC_EPROTOCOL, "a message of the unknown kind 4");
-    assert_refused("124f 50 115102", unknown, RPYC_EPROTOCOL, "a message of the unknown kind -1");
-    assert_refused("00 1150 115102", six, RPYC_EPROTOCOL, "a message of the unknown kind 0");
-    assert_refused("04 1150 115102", six, RPYC_EPROTOCOL, "a message of the unknown kind 4");
-    assert_refused("ff 1150 115102", six, RPYC_EPROTOCOL, "a message of the unknown kind 255");
+    assert_refused("1250 50 115102", five, RPYC_EPROTOCOL, "a message of unknown kind 0");
+    assert_refused("1254 50 115102", unknown, RPYC_EPROTOCOL, "a message of unknown kind 4");
+    assert_refused("124f 50 115102", unknown, RPYC_EPROTOCOL, "a message of unknown kind -1");
+    assert_refused("00 1150 115102", six, RPYC_EPROTOCOL, "a message of unknown kind 0");
+    assert_refused("04 1150 115102", six, RPYC_EPROTOCOL, "a message of unknown kind 4");
+    assert_refused("ff 1150 115102", six, RPYC_EPROTOCOL, "a message of unknown kind 255");
 }
 
 TEST(an_empty_message_is_refused)

@@ -361,7 +361,7 @@ TEST(a_library_that_is_not_installed_is_named)
 TEST(a_library_of_another_version_is_not_used)
 {
     const struct stream_tls other = {.version = TLS_VERSION + 1};
-    const char *why = "librpyc-ssl.so.0 is of another version of librpyc";
+    const char *why = "librpyc-ssl.so.0 does not belong to this version of librpyc";
 
     library_as_is = false;
     other_library = &other;
@@ -508,7 +508,7 @@ TEST(a_name_that_no_server_can_have_is_refused)
 
     memset(name, 'x', sizeof(name));
     name[sizeof(name) - 1] = '\0';
-    assert_bad_options(&empty, "server.test", RPYC_ETLS, "TLS: '' is not the name of a server");
+    assert_bad_options(&empty, "server.test", RPYC_ETLS, "TLS: '' is not a valid server name");
     assert_bad_options(&trusting_ca, name, RPYC_ETLS, "TLS: 'xxxx");
 }
 
@@ -563,7 +563,7 @@ TEST(a_missing_certificate_of_ours_is_named_to_who_receives)
     AUTO_STREAM c = server_start(&s, echo);
     assert_ok(tls_connect(&c, &trusting_ca, "server.test", SOON, &err), &err);
     assert_int_equal(stream_receive(&c, &byte, 1, SOON, &err), -1);
-    assert_error(&err, RPYC_ETLS, "the server wants to see a certificate of ours");
+    assert_error(&err, RPYC_ETLS, "the server requires a client certificate");
     server_end(&s);
     assert_false(s.shook);
 }
@@ -578,7 +578,7 @@ TEST(a_missing_certificate_of_ours_is_named_to_who_sends)
     assert_ok(tls_connect(&c, &trusting_ca, "server.test", SOON, &err), &err);
     server_end(&s);
     assert_int_equal(stream_send(&c, "x", 1, SOON, &err), -1);
-    assert_error(&err, RPYC_ETLS, "the server wants to see a certificate of ours");
+    assert_error(&err, RPYC_ETLS, "the server requires a client certificate");
 }
 
 /* ---- Files --------------------------------------------------------------------------------- */
@@ -948,9 +948,9 @@ TEST(a_socket_that_was_closed_behind_our_back_is_left_alone)
     server_end(&s);
     assert_int_equal(write(fds[1], "x", 1), 1);
     assert_int_equal(stream_receive(&c, &byte, 1, SOON, &err), -1);
-    assert_error(&err, RPYC_ECLOSED, "the socket was closed behind our back");
+    assert_error(&err, RPYC_ECLOSED, "other code of this process closed the socket");
     assert_int_equal(stream_send(&c, "y", 1, SOON, &err), -1);
-    assert_error(&err, RPYC_ECLOSED, "the socket was closed behind our back");
+    assert_error(&err, RPYC_ECLOSED, "other code of this process closed the socket");
     stream_close(&c);
     assert_int_equal(read(number, &byte, 1), 1); /* it still is open, and nothing was taken */
     assert_int_equal(recv(fds[1], &byte, 1, MSG_DONTWAIT), -1);
