@@ -272,12 +272,12 @@ static bool refuse(char *why, size_t size, const char *format, ...)
     return false;
 }
 
-static bool is_guest(const struct ps_guests *guests, uid_t uid)
+static bool is_allowed_user(const struct ps_allowed *allowed, uid_t uid)
 {
     size_t i;
 
-    for (i = 0; i < guests->count; i++)
-        if (guests->users[i] == uid)
+    for (i = 0; i < allowed->count; i++)
+        if (allowed->users[i] == uid)
             return true;
     return false;
 }
@@ -310,12 +310,12 @@ static bool is_in_more_groups(int fd, gid_t group)
     return found;
 }
 
-/* Whether the peer is in the guests' group, by its main group or another one. */
-static bool is_in_group(int fd, const struct ps_guests *guests, const struct ucred *peer)
+/* Whether the peer is in the allowed' group, by its main group or another one. */
+static bool is_in_group(int fd, const struct ps_allowed *allowed, const struct ucred *peer)
 {
-    if (!guests->has_group || guests->group == overflow_gid())
+    if (!allowed->has_group || allowed->group == overflow_gid())
         return false;
-    return peer->gid == guests->group || is_in_more_groups(fd, guests->group);
+    return peer->gid == allowed->group || is_in_more_groups(fd, allowed->group);
 }
 
 /* Whether a gid of the peer's and one of ours are of the same group. */
@@ -391,19 +391,19 @@ static bool admit_own(int fd, uid_t uid, const struct ucred *unix_peer, char *wh
 }
 
 /* The rule: the first line that says yes or no decides. */
-static bool admit(int fd, const struct ps_guests *guests, uid_t uid, const struct ucred *unix_peer,
-                  char *why, size_t size)
+static bool admit(int fd, const struct ps_allowed *allowed, uid_t uid,
+                  const struct ucred *unix_peer, char *why, size_t size)
 {
     if (uid == overflow_uid())
         return refuse(why, size, "the peer's user is not known here");
-    if (uid == 0 || is_guest(guests, uid))
+    if (uid == 0 || is_allowed_user(allowed, uid))
         return true;
-    if (unix_peer && is_in_group(fd, guests, unix_peer))
+    if (unix_peer && is_in_group(fd, allowed, unix_peer))
         return true;
     return admit_own(fd, uid, unix_peer, why, size);
 }
 
-static bool admit_unix(int fd, const struct ps_guests *guests, struct ps_peer *who, char *why,
+static bool admit_unix(int fd, const struct ps_allowed *allowed, struct ps_peer *who, char *why,
                        size_t size)
 {
     struct ucred peer;
@@ -412,10 +412,10 @@ static bool admit_unix(int fd, const struct ps_guests *guests, struct ps_peer *w
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return refuse(why, size, "the kernel does not say who the peer is");
     *who = (struct ps_peer){true, peer.uid};
-    return admit(fd, guests, peer.uid, &peer, why, size);
+    return admit(fd, allowed, peer.uid, &peer, why, size);
 }
 
-static bool admit_tcp(int fd, const struct ps_guests *guests, struct ps_peer *who, char *why,
+static bool admit_tcp(int fd, const struct ps_allowed *allowed, struct ps_peer *who, char *why,
                       size_t size)
 {
     struct tcp_pair pair;
@@ -428,10 +428,10 @@ static bool admit_tcp(int fd, const struct ps_guests *guests, struct ps_peer *wh
     if (owner.inode == 0 || !is_established(fd))
         return refuse(why, size, "the peer has gone already");
     *who = (struct ps_peer){true, owner.uid};
-    return admit(fd, guests, owner.uid, NULL, why, size);
+    return admit(fd, allowed, owner.uid, NULL, why, size);
 }
 
-bool ps_admit(int fd, const struct ps_guests *guests, struct ps_peer *who, char *why,
+bool ps_admit(int fd, const struct ps_allowed *allowed, struct ps_peer *who, char *why,
               size_t why_size)
 {
     struct sockaddr_storage ours = {0};
@@ -441,6 +441,6 @@ bool ps_admit(int fd, const struct ps_guests *guests, struct ps_peer *who, char 
     if (getsockname(fd, (struct sockaddr *)&ours, &len) < 0)
         return refuse(why, why_size, "the connection has no address");
     if (ours.ss_family == AF_UNIX)
-        return admit_unix(fd, guests, who, why, why_size);
-    return admit_tcp(fd, guests, who, why, why_size);
+        return admit_unix(fd, allowed, who, why, why_size);
+    return admit_tcp(fd, allowed, who, why, why_size);
 }

@@ -16,7 +16,7 @@ bool ps_is_local_address(const struct sockaddr *address);
 
 /* Who is let in beside root and the debuggee's own user. Zero: nobody. The overflow uid and gid,
  * which stand for everyone that has no number in this user namespace, are never let in. */
-struct ps_guests {
+struct ps_allowed {
     const uid_t *users;
     size_t count;
     bool has_group;
@@ -32,8 +32,8 @@ struct ps_peer {
 /* Decides whether the peer of a connected socket is let in. The first line that applies counts:
  *
  *     the peer's uid is the overflow uid                                      no
- *     the peer's uid is 0, or one of guests->users                            yes
- *     Unix socket: the peer is in guests->group                               yes
+ *     the peer's uid is 0, or one of allowed->users                            yes
+ *     Unix socket: the peer is in allowed->group                               yes
  *     the peer's uid is not each uid of the program: real, effective, saved   no
  *     the program's gids differ: real, effective, saved                       no
  *     Unix socket: the peer's gid is not that gid                             no
@@ -41,12 +41,12 @@ struct ps_peer {
  *     TCP: the program has a capability                                       no
  *     else                                                                    yes
  *
- * The program's ids and capabilities are those of all its threads together. guests is borrowed.
+ * The program's ids and capabilities are those of all its threads together. allowed is borrowed.
  * Asks before a byte has been read, and only the kernel: SO_PEERCRED and SO_PEERPIDFD for a Unix
  * socket, the owner of the other end for loopback TCP. What cannot be found out is a no; it takes
  * PS_ADMIT_DESCRIPTORS descriptors for a moment. who is filled in in any case; why gets the reason,
  * one line, when the answer is no. */
-bool ps_admit(int fd, const struct ps_guests *guests, struct ps_peer *who, char *why,
+bool ps_admit(int fd, const struct ps_allowed *allowed, struct ps_peer *who, char *why,
               size_t why_size);
 
 #define PS_ADMIT_DESCRIPTORS 2

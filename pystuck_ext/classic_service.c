@@ -74,7 +74,7 @@ static PyObject *stand_in(PyObject *name)
     PyObject *type, *exc, *tb, *module = NULL;
 
     PyErr_Fetch(&type, &exc, &tb);
-    package = PyImport_ImportModule("pystuck._stand_ins");
+    package = PyImport_ImportModule("pystuck._rpyc_compat");
     if (package)
         modules = PyObject_GetAttrString(package, "MODULES");
     if (modules)

@@ -16,7 +16,6 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/docstring.c pystuck_ext/docstring.h \
 	pystuck_ext/ext.h \
 	pystuck_ext/gil.c pystuck_ext/gil.h \
-	pystuck_ext/handle.c pystuck_ext/handle.h \
 	pystuck_ext/inspect.c pystuck_ext/inspect.h \
 	pystuck_ext/log.c pystuck_ext/log.h \
 	pystuck_ext/log_limit.c pystuck_ext/log_limit.h \
@@ -33,6 +32,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/run_server.c pystuck_ext/run_server.h \
 	pystuck_ext/serve.c pystuck_ext/serve.h \
 	pystuck_ext/server.c pystuck_ext/server.h \
+	pystuck_ext/server_object.c pystuck_ext/server_object.h \
 	pystuck_ext/service.c pystuck_ext/service.h \
 	pystuck_ext/session.c pystuck_ext/session.h \
 	pystuck_ext/session_object.c pystuck_ext/session_object.h \
@@ -66,10 +66,10 @@ dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/_environment.py \
 	pystuck_ext/pystuck/_options.py \
 	pystuck_ext/pystuck/_preload.py \
+	pystuck_ext/pystuck/_rpyc_compat.py \
 	pystuck_ext/pystuck/_run.py \
 	pystuck_ext/pystuck/_runtime.py \
 	pystuck_ext/pystuck/_stacks.py \
-	pystuck_ext/pystuck/_stand_ins.py \
 	pystuck_ext/pystuck/_values.py \
 	pystuck_ext/pystuck/connection.py \
 	pystuck_ext/pystuck/greenlets.py \

@@ -9,7 +9,7 @@
 
 #include "classic_service.h"
 #include "gil.h"
-#include "handle.h"
+#include "server_object.h"
 #include "netref_type.h"
 #include "pyframe.h"
 #include "run_server.h"
@@ -85,7 +85,7 @@ static int module_exec(PyObject *module)
     LIST_INIT(&state->own_threads);
     if (make_names(state) < 0)
         return -1;
-    state->server_type = ps_handle_make_type(module);
+    state->server_type = ps_server_object_make_type(module);
     state->netref_type = ps_netref_make_type(module);
     state->service_type = ps_classic_service_make_type(module);
     state->session_type = ps_session_make_type(module);

@@ -8,7 +8,7 @@
 
 #include "admission.h"
 #include "gil.h"
-#include "handle.h"
+#include "server_object.h"
 #include "serve.h"
 
 /* ---- The address ---------------------------------------------------------------------------- */
@@ -177,8 +177,8 @@ static PyObject *start(PyObject *module, struct ps_settings *settings,
                              options, &err);
     ps_gil_end_wait(before);
     if (result == 0)
-        return ps_handle_new(module, server, settings);
-    raise_cannot_listen(&err, address->text, options->guests.has_group);
+        return ps_server_object_new(module, server, settings);
+    raise_cannot_listen(&err, address->text, options->allowed.has_group);
     ps_settings_free(settings);
     return NULL;
 }

@@ -267,7 +267,7 @@ static bool admit(const struct ps_server *s, struct ps_client *client)
         client->source = source_of_address(client->stream.fd);
         return true;
     }
-    if (ps_admit(client->stream.fd, &s->options.guests, &peer, why, sizeof(why))) {
+    if (ps_admit(client->stream.fd, &s->options.allowed, &peer, why, sizeof(why))) {
         client->source = ps_source_of_user(peer.uid);
         return true;
     }

@@ -54,8 +54,8 @@ struct ps_server_options {
     void *context; /* for serve and tell */
     struct stream_listening listening;
     bool anyone; /* TCP: clients of every user are served; who they are, serve finds out */
-    struct ps_guests guests; /* its users are borrowed, for good */
-    size_t max_clients;      /* at a time; as many who have hung up may still be served */
+    struct ps_allowed allowed; /* its users are borrowed, for good */
+    size_t max_clients;        /* at a time; as many who have hung up may still be served */
 };
 
 /* Starts to listen on one address (loopback or Unix, or else with anyone; the caller has made sure)

@@ -23,7 +23,8 @@ static void read_limits(struct ps_settings *settings, struct ps_options *o)
 }
 
 /* The users that are allowed besides root and the program's own: their ids stay with settings. */
-static void read_users(struct ps_settings *settings, struct ps_options *o, struct ps_guests *guests)
+static void read_users(struct ps_settings *settings, struct ps_options *o,
+                       struct ps_allowed *allowed)
 {
     PyObject *users = ps_option_tuple(o, "allow_users");
     Py_ssize_t i, n = users ? PyTuple_GET_SIZE(users) : 0;
@@ -37,8 +38,8 @@ static void read_users(struct ps_settings *settings, struct ps_options *o, struc
     }
     for (i = 0; i < n; i++)
         settings->users[i] = (uid_t)PyLong_AsUnsignedLong(PyTuple_GET_ITEM(users, i));
-    guests->users = settings->users;
-    guests->count = (size_t)n;
+    allowed->users = settings->users;
+    allowed->count = (size_t)n;
 }
 
 static void read_group(struct ps_options *o, struct ps_server_options *server)
@@ -47,9 +48,9 @@ static void read_group(struct ps_options *o, struct ps_server_options *server)
 
     if (!group)
         return;
-    server->guests.group = (gid_t)PyLong_AsUnsignedLong(group);
-    server->listening.unix_group = server->guests.group;
-    server->guests.has_group = server->listening.has_unix_group = true;
+    server->allowed.group = (gid_t)PyLong_AsUnsignedLong(group);
+    server->listening.unix_group = server->allowed.group;
+    server->allowed.has_group = server->listening.has_unix_group = true;
 }
 
 static void read_listening(struct ps_options *o, struct ps_server_options *server)
@@ -124,7 +125,7 @@ struct ps_settings *ps_settings_new(struct ps_state *state, struct ps_options *o
     settings->state = state;
     read_limits(settings, o);
     read_listening(o, server);
-    read_users(settings, o, &server->guests);
+    read_users(settings, o, &server->allowed);
     read_group(o, server);
     read_tls(settings, o, server);
     make_shared(settings, o);

@@ -535,10 +535,10 @@ def start(directory: str) -> None:
     import pickle  # noqa: F401
 
     import pystuck
-    import pystuck._stand_ins
+    import pystuck._rpyc_compat
     import pystuck.connection
 
-    pystuck._stand_ins.MODULES = {}
+    pystuck._rpyc_compat.MODULES = {}
     limits = {"max_frame": 1 << 20, "max_objects": 300, "max_clients": 16, "send_timeout": 2}
     service = make_service()
     servers.append(pystuck.run_server(unix_socket=f"{directory}/0", **limits))

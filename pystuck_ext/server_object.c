@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "handle.h"
+#include "server_object.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -15,7 +15,7 @@
 #define END_STEP_MS      2
 #define END_INTERRUPT_MS 200
 
-struct handle {
+struct server_object {
     PyObject_HEAD
     struct ps_server *server;     /* a reference */
     struct ps_settings *settings; /* owned where the interpreter's end frees it: then NULL */
@@ -23,15 +23,15 @@ struct handle {
 
 static struct ps_server *server_of(PyObject *self)
 {
-    return ((struct handle *)self)->server;
+    return ((struct server_object *)self)->server;
 }
 
 PyDoc_STRVAR(close_doc, "close()\n--\n\n"
                         "Stop listening and hang up on every client. Closing twice is allowed.");
 
-static PyObject *handle_close(PyObject *self, PyObject *unused)
+static PyObject *object_close(PyObject *self, PyObject *unused)
 {
-    struct ps_settings *settings = ((struct handle *)self)->settings;
+    struct ps_settings *settings = ((struct server_object *)self)->settings;
     PyThreadState *before;
 
     (void)unused;
@@ -43,20 +43,20 @@ static PyObject *handle_close(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-static PyObject *handle_enter(PyObject *self, PyObject *unused)
+static PyObject *object_enter(PyObject *self, PyObject *unused)
 {
     (void)unused;
     Py_INCREF(self);
     return self;
 }
 
-static PyObject *handle_exit(PyObject *self, PyObject *args)
+static PyObject *object_exit(PyObject *self, PyObject *args)
 {
     (void)args;
-    return handle_close(self, NULL);
+    return object_close(self, NULL);
 }
 
-static PyObject *handle_host(PyObject *self, void *unused)
+static PyObject *object_host(PyObject *self, void *unused)
 {
     struct sockaddr_storage address;
     socklen_t len = ps_server_address(server_of(self), &address);
@@ -69,7 +69,7 @@ static PyObject *handle_host(PyObject *self, void *unused)
     return PyUnicode_FromString(host);
 }
 
-static PyObject *handle_port(PyObject *self, void *unused)
+static PyObject *object_port(PyObject *self, void *unused)
 {
     struct sockaddr_storage address;
 
@@ -82,7 +82,7 @@ static PyObject *handle_port(PyObject *self, void *unused)
     Py_RETURN_NONE;
 }
 
-static PyObject *handle_unix_socket(PyObject *self, void *unused)
+static PyObject *object_unix_socket(PyObject *self, void *unused)
 {
     struct sockaddr_storage address;
     struct sockaddr_un *un = (struct sockaddr_un *)&address;
@@ -100,21 +100,21 @@ static PyObject *handle_unix_socket(PyObject *self, void *unused)
     return PyUnicode_DecodeFSDefaultAndSize(un->sun_path, (Py_ssize_t)n);
 }
 
-static PyObject *handle_clients(PyObject *self, void *unused)
+static PyObject *object_clients(PyObject *self, void *unused)
 {
     (void)unused;
     return PyLong_FromSize_t(ps_server_clients(server_of(self)));
 }
 
-static PyObject *handle_closed(PyObject *self, void *unused)
+static PyObject *object_closed(PyObject *self, void *unused)
 {
     (void)unused;
     return PyBool_FromLong(ps_server_is_closed(server_of(self)));
 }
 
-static PyObject *handle_repr(PyObject *self)
+static PyObject *object_repr(PyObject *self)
 {
-    PyObject *path = handle_unix_socket(self, NULL), *host, *port, *text;
+    PyObject *path = object_unix_socket(self, NULL), *host, *port, *text;
 
     if (!path || path != Py_None) {
         text = path ? PyUnicode_FromFormat("<pystuck server on %U>", path) : NULL;
@@ -122,8 +122,8 @@ static PyObject *handle_repr(PyObject *self)
         return text;
     }
     Py_DECREF(path);
-    host = handle_host(self, NULL);
-    port = handle_port(self, NULL);
+    host = object_host(self, NULL);
+    port = object_port(self, NULL);
     text = host && port ? PyUnicode_FromFormat("<pystuck server on %S port %S>", host, port) : NULL;
     Py_XDECREF(host);
     Py_XDECREF(port);
@@ -132,7 +132,7 @@ static PyObject *handle_repr(PyObject *self)
 
 /* Dropping the handle does not stop the server: `pystuck.run_server()` is all that a program says.
  */
-static void handle_dealloc(PyObject *self)
+static void object_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
 
@@ -142,44 +142,44 @@ static void handle_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-static PyMethodDef handle_methods[] = {
-    {"close", handle_close, METH_NOARGS, close_doc},
-    {"__enter__", handle_enter, METH_NOARGS, NULL},
-    {"__exit__", handle_exit, METH_VARARGS, NULL},
+static PyMethodDef object_methods[] = {
+    {"close", object_close, METH_NOARGS, close_doc},
+    {"__enter__", object_enter, METH_NOARGS, NULL},
+    {"__exit__", object_exit, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
-static PyGetSetDef handle_getset[] = {
-    {"host", handle_host, NULL, "The address that it listens on; None for a Unix socket.", NULL},
-    {"port", handle_port, NULL, "The TCP port; None for a Unix socket.", NULL},
-    {"unix_socket", handle_unix_socket, NULL, "The Unix socket's name; None for TCP.", NULL},
-    {"clients", handle_clients, NULL, "How many clients are connected.", NULL},
-    {"closed", handle_closed, NULL, "Whether close() has been called.", NULL},
+static PyGetSetDef object_getset[] = {
+    {"host", object_host, NULL, "The address that it listens on; None for a Unix socket.", NULL},
+    {"port", object_port, NULL, "The TCP port; None for a Unix socket.", NULL},
+    {"unix_socket", object_unix_socket, NULL, "The Unix socket's name; None for TCP.", NULL},
+    {"clients", object_clients, NULL, "How many clients are connected.", NULL},
+    {"closed", object_closed, NULL, "Whether close() has been called.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-static PyType_Slot handle_slots[] = {
+static PyType_Slot object_slots[] = {
     {Py_tp_doc, "A running server. Goes on running when this object is dropped."},
-    {Py_tp_dealloc, handle_dealloc},
-    {Py_tp_repr, handle_repr},
-    {Py_tp_methods, handle_methods},
-    {Py_tp_getset, handle_getset},
+    {Py_tp_dealloc, object_dealloc},
+    {Py_tp_repr, object_repr},
+    {Py_tp_methods, object_methods},
+    {Py_tp_getset, object_getset},
     {0, NULL},
 };
 
-static PyType_Spec handle_spec = {
+static PyType_Spec object_spec = {
     .name = "_pystuck.Server",
-    .basicsize = sizeof(struct handle),
+    .basicsize = sizeof(struct server_object),
     .flags = Py_TPFLAGS_DEFAULT,
-    .slots = handle_slots,
+    .slots = object_slots,
 };
 
-PyTypeObject *ps_handle_make_type(PyObject *module)
+PyTypeObject *ps_server_object_make_type(PyObject *module)
 {
-    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &handle_spec, NULL);
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &object_spec, NULL);
 
     if (type)
-        type->tp_new = NULL; /* made by ps_handle_new alone */
+        type->tp_new = NULL; /* made by ps_server_object_new alone */
     return type;
 }
 
@@ -223,12 +223,12 @@ static PyObject *end(PyObject *module, PyObject *unused)
     for (i = 0; i < PyList_GET_SIZE(state->handles); i++) {
         handle = PyList_GET_ITEM(state->handles, i);
         Py_INCREF(handle); /* other threads run meanwhile */
-        Py_XDECREF(handle_close(handle, unused));
+        Py_XDECREF(object_close(handle, unused));
         Py_DECREF(handle);
     }
     wait_for_threads(state);
     for (i = 0; i < PyList_GET_SIZE(state->handles); i++) {
-        settings = &((struct handle *)PyList_GET_ITEM(state->handles, i))->settings;
+        settings = &((struct server_object *)PyList_GET_ITEM(state->handles, i))->settings;
         ps_settings_free(*settings);
         *settings = NULL;
     }
@@ -266,10 +266,12 @@ static int remember(PyObject *module, PyObject *handle)
 
 /* ---- Making one ----------------------------------------------------------------------------- */
 
-PyObject *ps_handle_new(PyObject *module, struct ps_server *server, struct ps_settings *settings)
+PyObject *ps_server_object_new(PyObject *module, struct ps_server *server,
+                               struct ps_settings *settings)
 {
     struct ps_state *state = PyModule_GetState(module);
-    struct handle *self = (struct handle *)state->server_type->tp_alloc(state->server_type, 0);
+    struct server_object *self =
+        (struct server_object *)state->server_type->tp_alloc(state->server_type, 0);
 
     if (!self) {
         ps_server_close(server);

@@ -7,16 +7,17 @@
  * stuck in its last functions can still be asked. Its servers are closed once it is gone (gil). A
  * subinterpreter closes its servers, and waits.
  */
-#ifndef PS_HANDLE_H
-#define PS_HANDLE_H
+#ifndef PS_SERVER_OBJECT_H
+#define PS_SERVER_OBJECT_H
 
 #include "session.h"
 
 /* A new type; NULL with an exception. */
-PyTypeObject *ps_handle_make_type(PyObject *module);
+PyTypeObject *ps_server_object_make_type(PyObject *module);
 
 /* The handle of a server that runs, of whose reference and whose `settings` it is the owner from
  * now on. NULL with an exception: the server is closed. */
-PyObject *ps_handle_new(PyObject *module, struct ps_server *server, struct ps_settings *settings);
+PyObject *ps_server_object_new(PyObject *module, struct ps_server *server,
+                               struct ps_settings *settings);
 
 #endif
