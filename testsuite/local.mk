@@ -3,20 +3,29 @@
 # Some interop tests:      PYTEST_ADDOPTS='-k unix' make check TESTS=testsuite/run-interop
 
 unit_tests = \
+	testsuite/unit/test_async \
+	testsuite/unit/test_box \
 	testsuite/unit/test_brine \
 	testsuite/unit/test_buffer \
+	testsuite/unit/test_builtins \
+	testsuite/unit/test_classic \
 	testsuite/unit/test_conn \
 	testsuite/unit/test_connect \
 	testsuite/unit/test_describe \
 	testsuite/unit/test_exception \
 	testsuite/unit/test_format \
 	testsuite/unit/test_frame \
+	testsuite/unit/test_iterate \
 	testsuite/unit/test_local \
 	testsuite/unit/test_log_limit \
 	testsuite/unit/test_message \
+	testsuite/unit/test_netref \
 	testsuite/unit/test_nomem \
+	testsuite/unit/test_object \
 	testsuite/unit/test_releases \
 	testsuite/unit/test_report \
+	testsuite/unit/test_request \
+	testsuite/unit/test_rpyc_conn \
 	testsuite/unit/test_serving \
 	testsuite/unit/test_stream \
 	testsuite/unit/test_turns \
@@ -115,7 +124,7 @@ AM_TESTS_ENVIRONMENT = \
 	LIBRPYC_CFLAGS='$(PYSTUCK_CFLAGS) $(CFLAGS)'; export LIBRPYC_CFLAGS; \
 	LIBRPYC_LIBS='$(PYSTUCK_LDFLAGS) $(LDFLAGS) $(LIBDEFLATE_LIBS) $(LIBS)'; export LIBRPYC_LIBS;
 
-EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h testsuite/unit/identities.h \
+EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h testsuite/unit/identities.h testsuite/unit/link.h \
 	testsuite/requirements.txt testsuite/requirements-rpyc4.txt \
 	testsuite/requirements-rpyc5.txt testsuite/requirements-rpyc6.txt \
 	testsuite/requirements-original.txt testsuite/requirements-gevent.txt \

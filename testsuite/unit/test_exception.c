@@ -2,7 +2,7 @@
  *
  * Remote exceptions: from the wire, to the wire, and as the text that Python 3.11 prints.
  */
-#include "unit.h"
+#include "link.h"
 
 #include "exception.h"
 #include "value.h"
@@ -172,6 +172,200 @@ TEST(a_group_says_how_many_are_in_it)
                  "", "ExceptionGroup: ('several', \"[ValueError('a')]\")");
 }
 
+/* Asks, and is answered with this exception. */
+static void raise_remote(const char *vinegar, struct rpyc_error *err)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT);
+    AUTO_BUFFER reply = BUFFER_INIT;
+    AUTO_BYTES bytes = from_hex(vinegar);
+    rpyc_value *result = NULL;
+
+    buffer_put_u32(&reply, (uint32_t)bytes.len + 3);
+    buffer_put(&reply, "\0\3\x11\x50", 4);
+    buffer_put(&reply, bytes.data, bytes.len);
+    buffer_put_u8(&reply, '\n');
+    say_bytes(&l.peer, reply.data, reply.len);
+    assert_int_equal(rpyc_repr(root, &result, err), -1);
+    assert_null(result);
+}
+
+TEST(an_exception_says_what_and_where)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    raise_remote("13" KEY_ERROR "10 080a78 10 11 080a61 51 080b7462", &err);
+    assert_error(&err, RPYC_EREMOTE, "KeyError: 'x'");
+    assert_string_equal(err.text, "KeyError: 'x'");
+    assert_int_equal(err.sys_errno, 0);
+    assert_non_null(err.remote);
+    assert_string_equal(rpyc_exception_module(err.remote), "builtins");
+    assert_string_equal(rpyc_exception_name(err.remote), "KeyError");
+    assert_string_equal(rpyc_exception_traceback(err.remote), "tb");
+    assert_int_equal(rpyc_length(err.remote->args), 1);
+    assert_int_equal(rpyc_length(err.remote->attributes), 1);
+}
+
+TEST(an_exception_says_its_arguments)
+{
+    const struct {
+        const char *args, *text;
+    } cases[] = {{"02", "KeyError"},
+                 {"11 080a61 080a62", "KeyError: ('a', 'b')"},
+                 {"10 51", "KeyError: 1"},
+                 {"10 0a61", "KeyError: b'a'"}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        char vinegar[256];
+
+        snprintf(vinegar, sizeof(vinegar), "13 %s %s 02 0801", KEY_ERROR, cases[i].args);
+        raise_remote(vinegar, &err);
+        assert_int_equal(err.code, RPYC_EREMOTE);
+        assert_string_equal(err.text, cases[i].text);
+    }
+}
+
+TEST(stop_iteration_is_an_exception)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    raise_remote("51", &err);
+    assert_error(&err, RPYC_EREMOTE, "StopIteration");
+    assert_true(rpyc_error_is(&err, "StopIteration"));
+    assert_string_equal(rpyc_exception_module(err.remote), "builtins");
+    assert_string_equal(rpyc_exception_traceback(err.remote), "");
+}
+
+TEST(an_exception_is_known_by_its_class)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT, other = RPYC_ERROR_INIT, none = RPYC_ERROR_INIT;
+
+    raise_remote("13" KEY_ERROR "02 02 0801", &err);
+    assert_true(rpyc_error_is(&err, "KeyError"));
+    assert_true(rpyc_error_is(&err, "builtins.KeyError"));
+    assert_false(rpyc_error_is(&err, "LookupError"));
+    assert_false(rpyc_error_is(&err, "Key"));
+    assert_false(rpyc_error_is(&err, "builtin.KeyError"));
+    assert_false(rpyc_error_is(&err, "builtinss.KeyError"));
+    assert_false(rpyc_error_is(&err, ""));
+
+    raise_remote("13 11 080c612e62 080a43 02 02 0801", &other); /* a.b.C */
+    assert_true(rpyc_error_is(&other, "a.b.C"));
+    assert_false(rpyc_error_is(&other, "C"));
+    assert_false(rpyc_error_is(&other, "b.C"));
+    assert_false(rpyc_error_is(&none, "KeyError"));
+}
+
+TEST(the_text_of_an_exception_is_one_line)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    raise_remote("13 11 080e086275696c74696e73 080e0a56616c75654572726f72 10 080e05 610a620d63"
+                 "02 0801",
+                 &err);
+    assert_error(&err, RPYC_EREMOTE, "ValueError: a b c");
+    assert_null(strchr(err.text, '\r'));
+}
+
+TEST(a_long_text_of_an_exception_is_cut_off_between_characters)
+{
+    size_t shift;
+
+    for (shift = 0; shift < 4; shift++) { /* before 100 snakes, which take four bytes each */
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+        char vinegar[2048];
+        FILE *f = fmemopen(vinegar, sizeof(vinegar), "w");
+        size_t i;
+
+        fprintf(f, "13" KEY_ERROR "10 080f %08zx", shift + 400);
+        for (i = 0; i < shift; i++)
+            fputs("61", f);
+        for (i = 0; i < 100; i++)
+            fputs("f09f908d", f);
+        fputs("02 0801", f);
+        fclose(f);
+        raise_remote(vinegar, &err);
+        assert_int_equal(err.code, RPYC_EREMOTE);
+        assert_true(strlen(err.text) > 200);
+        assert_true(strlen(err.text) < sizeof(err.text));
+        assert_true(brine_utf8((const uint8_t *)err.text, strlen(err.text)));
+    }
+}
+
+TEST(an_exception_has_arguments_and_attributes)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    int64_t n = 0;
+
+    raise_remote("13" KEY_ERROR "11 080a78 53 12 11 080a61 51 11 080a62 52 51 0801", &err);
+    assert_int_equal(err.code, RPYC_EREMOTE);
+    assert_int_equal(rpyc_length(rpyc_exception_args(err.remote)), 2);
+    assert_string_equal(rpyc_str(rpyc_item(rpyc_exception_args(err.remote), 0), NULL), "x");
+    assert_ok(rpyc_int64(rpyc_exception_attribute(err.remote, "b"), &n, NULL), &err);
+    assert_true(n == 2);
+    assert_null(rpyc_exception_attribute(err.remote, "c"));
+    assert_null(rpyc_exception_attribute(err.remote, ""));
+}
+
+TEST(an_exception_of_another_form_is_an_error)
+{
+    const char *forms[] = {
+        "00",
+        "080a78",
+        "02",
+        "12" KEY_ERROR "02 02",
+        "1405" KEY_ERROR "02 02 0801 00",
+        "13" KEY_ERROR "00 02 0801",
+        "13" KEY_ERROR "02 00 0801",
+        "13" KEY_ERROR "02 02 00",
+        "13 00 02 02 0801",
+        "13 10 080a61 02 02 0801",
+        "13 11 080a61 00 02 02 0801",
+        "13 11 0a61 0a62 02 02 0801",
+        "13 11 00 080a61 02 02 0801",
+        "13" KEY_ERROR "02 02",
+        "1a 13" KEY_ERROR "02 02 0801",
+        "07",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+        AUTO_ERROR err = RPYC_ERROR_INIT;
+
+        raise_remote(forms[i], &err);
+        if (err.code != RPYC_EPROTOCOL)
+            fail_msg("%s: %d %s", forms[i], err.code, err.text);
+        assert_null(err.remote);
+    }
+}
+
+TEST(an_exception_need_not_be_asked_for)
+{
+    raise_remote("13" KEY_ERROR "10 080a78 02 080b7462", NULL);
+    raise_remote("51", NULL);
+    raise_remote("00", NULL);
+}
+
+TEST(an_error_is_cleared_before_it_is_used_again)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+
+    say(&l.peer, "031150 13" KEY_ERROR "10 080a78 02 0801");
+    assert_int_equal(rpyc_repr(root, NULL, &err), -1);
+    say(&l.peer, "031151 13" KEY_ERROR "10 080a79 02 0801");
+    assert_int_equal(rpyc_repr(root, NULL, &err), -1);
+    assert_string_equal(err.text, "KeyError: 'y'");
+    rpyc_error_clear(&err);
+    assert_int_equal(err.code, RPYC_OK);
+    assert_string_equal(err.text, "");
+    assert_null(err.remote);
+    rpyc_error_clear(&err);
+    rpyc_error_clear(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +376,16 @@ int main(void)
         cmocka_unit_test(a_unicode_error_has_its_place),
         cmocka_unit_test(a_class_of_the_programs_says_itself_what_happened),
         cmocka_unit_test(a_group_says_how_many_are_in_it),
+        cmocka_unit_test(an_exception_says_what_and_where),
+        cmocka_unit_test(an_exception_says_its_arguments),
+        cmocka_unit_test(stop_iteration_is_an_exception),
+        cmocka_unit_test(an_exception_is_known_by_its_class),
+        cmocka_unit_test(the_text_of_an_exception_is_one_line),
+        cmocka_unit_test(a_long_text_of_an_exception_is_cut_off_between_characters),
+        cmocka_unit_test(an_exception_has_arguments_and_attributes),
+        cmocka_unit_test(an_exception_of_another_form_is_an_error),
+        cmocka_unit_test(an_exception_need_not_be_asked_for),
+        cmocka_unit_test(an_error_is_cleared_before_it_is_used_again),
     };
 
     return RUN(tests);

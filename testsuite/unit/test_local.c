@@ -2,45 +2,11 @@
  *
  * C functions and objects, as a peer by script sees them: what it asks of them, and what goes back.
  */
-#include "unit.h"
+#include "link.h"
 
-#include "box.h"
-#include "handlers.h"
 #include "local.h"
 
-/* ---- A connection, and what its peer was shown ---------------------------------------------- */
-
-struct link {
-    rpyc_conn *conn;
-    struct peer peer;
-};
-
-static struct link link_configured(const struct conn_config *config)
-{
-    AUTO_ERROR err = RPYC_ERROR_INIT;
-    struct stream s;
-    struct link l;
-    int fds[2];
-
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    stream_open(&s, fds[0]);
-    l.peer.fd = fds[1];
-    assert_ok(rpyc_conn_new(&l.conn, &s, &handlers, config, false, -1, &err), &err);
-    return l;
-}
-
-static struct link link_open(void)
-{
-    return link_configured(&(struct conn_config){.generation = RPYC_GENERATION_6});
-}
-
-static void link_close(struct link *l)
-{
-    peer_close(&l->peer);
-    rpyc_close(l->conn);
-}
-
-#define AUTO_LINK _cleanup_(link_close) struct link
+/* ---- What the peer was shown ----------------------------------------------------------------- */
 
 /* An id pack in hex, as it goes over the wire. */
 struct pack {
@@ -128,7 +94,7 @@ static struct pack pack_in(const struct bytes *answer)
 #define SIZE  "1151 080d 73697a65" /* "size" */
 #define OTHER "1151 080a 78"       /* "x" */
 
-/* ---- An object ------------------------------------------------------------------------------ */
+/* ---- An object ------------------------------------------------------------------------------- */
 
 struct thing {
     int64_t size;
@@ -232,7 +198,7 @@ static int nothing(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value *
     return 0;
 }
 
-/* ---- What they are -------------------------------------------------------------------------- */
+/* ---- What they are --------------------------------------------------------------------------- */
 
 TEST(an_object_is_a_value_with_what_it_was_made_with)
 {
@@ -251,7 +217,7 @@ TEST(an_object_is_a_value_with_what_it_was_made_with)
 
 TEST(an_object_goes_over_by_its_class_and_two_ids)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0}, u = {0};
     AUTO_VALUE *a = object(&thing_ops, &t), *b = object(&thing_ops, &u);
     AUTO_VALUE *bare = object(&bare_ops, NULL), *f = function(nothing, NULL);
@@ -266,7 +232,7 @@ TEST(an_object_goes_over_by_its_class_and_two_ids)
 
 TEST(an_object_that_comes_back_is_itself)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     AUTO_VALUE *v = object(&bare_ops, NULL), *back = NULL;
     struct pack pack = show(&l, v);
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -282,7 +248,7 @@ TEST(an_object_that_comes_back_is_itself)
 
 TEST(an_object_is_for_several_connections)
 {
-    AUTO_LINK a = link_open(), b = link_open();
+    AUTO_LINK a = link_open(-1), b = link_open(-1);
     struct thing t = {.size = 5};
     rpyc_value *v = object(&thing_ops, &t);
     struct pack in_a = show(&a, v), in_b = show(&b, v);
@@ -296,11 +262,11 @@ TEST(an_object_is_for_several_connections)
     assert_int_equal(t.destroyed, 1);
 }
 
-/* ---- Attributes ----------------------------------------------------------------------------- */
+/* ---- Attributes ------------------------------------------------------------------------------ */
 
 TEST(attributes_are_got_set_and_deleted)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {.size = 3};
     AUTO_VALUE *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -316,7 +282,7 @@ TEST(attributes_are_got_set_and_deleted)
 
 TEST(an_op_that_gives_nothing_gives_none)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -326,7 +292,7 @@ TEST(an_op_that_gives_nothing_gives_none)
 
 TEST(attributes_that_do_not_exist_are_what_the_op_raises)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -341,7 +307,7 @@ TEST(attributes_that_do_not_exist_are_what_the_op_raises)
 
 TEST(an_object_without_ops_has_no_attributes_and_cannot_be_called)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     AUTO_VALUE *v = object(&bare_ops, NULL);
     struct pack pack = show(&l, v);
     const char *text = "'librpyc.Object' object has no attribute 'x'";
@@ -354,11 +320,11 @@ TEST(an_object_without_ops_has_no_attributes_and_cannot_be_called)
                   "1152 11" OBJ "1151 02", pack.hex);
 }
 
-/* ---- Calls ---------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 TEST(an_object_is_called_with_its_arguments)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -377,7 +343,7 @@ TEST(an_object_is_called_with_its_arguments)
 
 TEST(references_among_the_arguments_go_back_as_what_they_are)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -392,7 +358,7 @@ TEST(references_among_the_arguments_go_back_as_what_they_are)
 
 TEST(methods_are_called_by_name)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -415,7 +381,7 @@ TEST(methods_are_called_by_name)
 
 TEST(a_method_is_an_object_that_keeps_its_own_alive)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     rpyc_value *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v), method;
@@ -444,7 +410,7 @@ static int add(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out
 
 TEST(a_function_is_called)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     int three = 3;
     AUTO_VALUE *f = function(add, &three);
     struct pack pack = show(&l, f);
@@ -458,11 +424,11 @@ TEST(a_function_is_called)
                   HANDLE_GETATTR, "1152 11" OBJ OTHER, pack.hex);
 }
 
-/* ---- Everything else that is asked of them -------------------------------------------------- */
+/* ---- Everything else that is asked of them --------------------------------------------------- */
 
 TEST(str_and_repr_are_the_op_s)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t), *bare = object(&bare_ops, NULL);
     struct pack pack = show(&l, v), bare_pack = show(&l, bare);
@@ -476,7 +442,7 @@ TEST(str_and_repr_are_the_op_s)
 
 TEST(inspect_and_dir_list_methods)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t), *bare = object(&bare_ops, NULL);
     AUTO_VALUE *f = function(add, &t);
@@ -494,7 +460,7 @@ TEST(inspect_and_dir_list_methods)
 
 TEST(an_object_has_a_hash_of_its_own)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     AUTO_VALUE *a = object(&bare_ops, NULL), *b = object(&bare_ops, NULL);
     struct pack a_pack = show(&l, a), b_pack = show(&l, b);
     AUTO_BYTES first = ask(&l, HANDLE_HASH, "1152 10" OBJ, a_pack.hex);
@@ -513,7 +479,7 @@ TEST(an_object_has_a_hash_of_its_own)
 
 TEST(an_object_is_equal_to_itself_alone)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     AUTO_VALUE *a = object(&bare_ops, NULL), *b = object(&bare_ops, NULL);
     struct pack x = show(&l, a), y = show(&l, b);
 
@@ -527,11 +493,11 @@ TEST(an_object_is_equal_to_itself_alone)
     assert_answers("1151 05", &l, HANDLE_CMP, "1152 12" OBJ OBJ "1151 50", x.hex, y.hex);
 }
 
-/* ---- Lifetime ------------------------------------------------------------------------------- */
+/* ---- Lifetime -------------------------------------------------------------------------------- */
 
 TEST(an_object_lives_as_long_as_either_side_holds_it)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     rpyc_value *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -550,7 +516,7 @@ TEST(an_object_lives_as_long_as_either_side_holds_it)
 
 TEST(an_object_that_is_held_here_survives_being_given_back)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     rpyc_value *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -571,7 +537,7 @@ TEST(giving_back_too_much_is_giving_back)
     size_t i;
 
     for (i = 0; i < 2; i++) {
-        AUTO_LINK l = link_open();
+        AUTO_LINK l = link_open(-1);
         struct thing t = {0};
         rpyc_value *v = object(&thing_ops, &t);
         struct pack pack = show(&l, v);
@@ -584,7 +550,7 @@ TEST(giving_back_too_much_is_giving_back)
 
 TEST(giving_back_without_a_count_is_giving_back_once)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     rpyc_value *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -599,7 +565,7 @@ TEST(giving_back_without_a_count_is_giving_back_once)
 
 TEST(giving_back_makes_sense_or_is_refused)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -617,7 +583,7 @@ TEST(giving_back_makes_sense_or_is_refused)
 
 TEST(a_close_lets_go_of_all_objects)
 {
-    struct link l = link_open();
+    struct link l = link_open(-1);
     struct thing t = {0}, u = {0};
     rpyc_value *v = object(&thing_ops, &t), *held = object(&thing_ops, &u);
 
@@ -631,7 +597,7 @@ TEST(a_close_lets_go_of_all_objects)
     assert_int_equal(u.destroyed, 1);
 }
 
-/* ---- Errors --------------------------------------------------------------------------------- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 TEST(an_error_without_an_exception_becomes_one)
 {
@@ -645,7 +611,7 @@ TEST(an_error_without_an_exception_becomes_one)
         {RPYC_ECLOSED, "EOFError"},        {RPYC_ERESOLVE, "RuntimeError"},
         {RPYC_EINTERRUPT, "RuntimeError"}, {RPYC_ECANCELED, "RuntimeError"},
     };
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -674,7 +640,7 @@ TEST(what_is_raised_has_a_class_and_a_text)
 
 TEST(unknown_objects_are_key_errors)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     const char *text = "the peer named an object that it does not hold";
 
     assert_raises("KeyError", text, &l, HANDLE_GETATTR, "1152 11 1153" UNKNOWN SIZE);
@@ -693,7 +659,7 @@ TEST(a_request_over_a_limit_is_answered_with_an_exception)
     static const char too_long[] = "00000065 00 011157 1151 1151 10";
     const struct conn_config config = {.generation = RPYC_GENERATION_6, .max_frame = 100};
     AUTO_ERROR err = RPYC_ERROR_INIT;
-    AUTO_LINK l = link_configured(&config);
+    AUTO_LINK l = link_configured(&config, -1);
     char frame[sizeof(too_long) + 2 * 94] = "";
     AUTO_BYTES answer = {0};
     size_t i;
@@ -712,7 +678,7 @@ TEST(a_request_over_a_limit_is_answered_with_an_exception)
 
 TEST(values_of_a_request_that_are_nested_too_deep_are_an_exception)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
 
     assert_raises("ValueError", "it is nested deeper than max_depth (200)", &l, HANDLE_PING,
                   "1151 10 " OPEN_64 OPEN_64 OPEN_64 OPEN_64 "02");
@@ -736,7 +702,7 @@ TEST(a_wrong_number_of_arguments_is_a_type_error)
         {HANDLE_DIR, NULL, "1151 00"},
     };
     const char *text = "wrong number of arguments";
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -767,7 +733,7 @@ TEST(a_wrong_number_of_arguments_is_a_type_error)
 
 TEST(arguments_of_a_wrong_type_are_type_errors)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -794,7 +760,7 @@ TEST(arguments_of_a_wrong_type_are_type_errors)
 TEST(keywords_that_are_none_are_type_errors)
 {
     const char *others[] = {"10 50", "10 10 080a6b", "10 11 50 51", "10 12 080a6b 51 52"};
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     struct thing t = {0};
     AUTO_VALUE *v = object(&thing_ops, &t);
     struct pack pack = show(&l, v);
@@ -808,7 +774,7 @@ TEST(keywords_that_are_none_are_type_errors)
 
 TEST(all_other_requests_are_refused)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     int handler;
 
     for (handler = -1; handler <= 25; handler++) {
@@ -836,11 +802,11 @@ TEST(all_other_requests_are_refused)
     }
 }
 
-/* ---- The connection's own ------------------------------------------------------------------- */
+/* ---- The connection's own -------------------------------------------------------------------- */
 
 TEST(a_peer_may_ping_us)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
 
     assert_answers("1151 0c616263", &l, HANDLE_PING, "1151 10 0c616263");
     assert_answers("1151 12 50 00 080a61", &l, HANDLE_PING, "1151 10 12 50 00 080a61");
@@ -853,7 +819,7 @@ TEST(a_peer_may_ping_us)
 /* What a server with a ClassicService or MasterService of its own does when one connects. */
 TEST(a_symmetric_server_is_given_a_service)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     AUTO_BYTES answer = ask(&l, HANDLE_GETROOT, "1151 02");
     AUTO_BYTES again = ask(&l, HANDLE_GETROOT, "1151 02"), function_answer = {NULL, 0};
     AUTO_BYTES function_again = {NULL, 0};
@@ -879,7 +845,7 @@ TEST(a_symmetric_server_is_given_a_service)
     assert_answers(NONE, &l, HANDLE_DEL, "1152 11" OBJ "1151 52", root.hex);
 }
 
-/* ---- Nested calls --------------------------------------------------------------------------- */
+/* ---- Nested calls ---------------------------------------------------------------------------- */
 
 /* Asks the object in its first argument for its attribute x. */
 static int ask_back(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
@@ -902,7 +868,7 @@ static void serve_one(void *arg)
 
 TEST(a_function_may_ask_the_peer_while_it_is_called)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     AUTO_VALUE *f = function(ask_back, NULL);
     struct pack pack = show(&l, f);
     struct thread thread;
@@ -922,7 +888,7 @@ TEST(a_function_may_ask_the_peer_while_it_is_called)
 
 TEST(an_exception_of_the_peer_goes_back_as_it_was)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     AUTO_VALUE *f = function(ask_back, NULL);
     struct pack pack = show(&l, f);
     AUTO_BYTES answer = {NULL, 0};
@@ -944,7 +910,7 @@ TEST(an_exception_of_the_peer_goes_back_as_it_was)
 TEST(calls_nest)
 {
     enum { DEPTH = 20 };
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     AUTO_VALUE *f = function(ask_back, NULL);
     struct pack pack = show(&l, f);
     struct thread thread;
@@ -970,7 +936,7 @@ TEST(calls_nest)
 /* Served while a request of ours waits for its reply. */
 TEST(a_function_is_called_while_we_wait)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     AUTO_ERROR err = RPYC_ERROR_INIT;
     int three = 3;
     AUTO_VALUE *f = function(add, &three);
@@ -985,11 +951,11 @@ TEST(a_function_is_called_while_we_wait)
     hears(&l.peer, "021157 1151 55");
 }
 
-/* ---- Processing and serving ----------------------------------------------------------------- */
+/* ---- Processing and serving ------------------------------------------------------------------ */
 
 TEST(what_has_arrived_is_processed_at_once)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     AUTO_ERROR err = RPYC_ERROR_INIT;
 
     assert_int_equal(rpyc_process(l.conn, 0, &err), 0);
@@ -1006,7 +972,7 @@ TEST(what_has_arrived_is_processed_at_once)
 
 TEST(no_more_is_processed_than_one_wants)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     AUTO_ERROR err = RPYC_ERROR_INIT;
 
     say(&l.peer, "011151 1151 1151 10 51");
@@ -1047,7 +1013,7 @@ TEST(a_peer_that_reads_no_replies_is_given_up)
 
 TEST(processing_what_is_not_rpyc_is_an_error)
 {
-    AUTO_LINK l = link_open();
+    AUTO_LINK l = link_open(-1);
     AUTO_ERROR err = RPYC_ERROR_INIT;
 
     say_raw(&l.peer, "ffffffff00ff");
@@ -1058,7 +1024,7 @@ TEST(processing_what_is_not_rpyc_is_an_error)
 
 TEST(serving_ends_well_when_the_peer_does)
 {
-    AUTO_LINK l = link_open(), other = link_open(), broken = link_open();
+    AUTO_LINK l = link_open(-1), other = link_open(-1), broken = link_open(-1);
     AUTO_ERROR err = RPYC_ERROR_INIT;
 
     say(&l.peer, "011151 1151 1151 10 51");
