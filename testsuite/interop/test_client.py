@@ -534,7 +534,7 @@ def play_server() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
 
 
 def assert_is_no_pystuck(done: Done[str], port: int) -> None:
-    """Checks that the client says, in one line, what is wrong with whoever answered."""
+    """Checks that the client says, in one line, what is wrong with the server."""
     assert done.returncode == 1
     assert done.stdout == ""
     first = done.stderr.splitlines()[0]
@@ -597,7 +597,7 @@ def test_a_server_that_says_nothing_is_given_up_after_ten_seconds(
 def test_a_debuggee_of_another_user_is_told_to_be_one(
     play_server: Callable[..., int],
 ) -> None:
-    # What somebody sees who is not let in: it is closed at once.
+    # What a user sees who is not admitted: the server closes the connection at once.
     port = play_server(lambda sock: None)
     done = pystuck("127.0.0.1", port)
     assert "user" in done.stderr

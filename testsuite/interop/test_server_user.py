@@ -42,7 +42,7 @@ Done = subprocess.CompletedProcess
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be other users")
 
-SOMEBODY = 65532
+OTHER_USER = 65532
 
 KINDS = ["ipv4", "ipv6", "mapped", "unix", "abstract"]
 
@@ -165,11 +165,11 @@ def test_root_sends_nothing_to_a_server_of_another_user(
     address, call = where
     server = count(STRANGER, address)
     target = call(server.port)
-    for more in ([], ["--ssl"], ["--json"], ["-c", "1"], ["--server-user", str(SOMEBODY)]):
+    for more in ([], ["--ssl"], ["--json"], ["-c", "1"], ["--server-user", str(OTHER_USER)]):
         done = pystuck(target, *more)
         sentence = f"{target} is a server of {named(STRANGER)}: "
         if "--server-user" in more:
-            sentence += f"--server-user accepts only {named(SOMEBODY)}"
+            sentence += f"--server-user accepts only {named(OTHER_USER)}"
         else:
             sentence += f"as root, pass --server-user {STRANGER} to connect"
         assert_refused(done, sentence)
@@ -216,16 +216,17 @@ def test_other_users_are_told_before_anything_is_sent(
     address, call = where
     server = count(STRANGER, address)
     target = call(server.port)
-    done = as_user(SOMEBODY, lambda: pystuck(target, "--timeout=5"))
+    done = as_user(OTHER_USER, lambda: pystuck(target, "--timeout=5"))
     first, *rest = done.stderr.splitlines()
     assert first == f"pystuck: {target} is a server of {named(STRANGER)}"
     assert server.heard() > 0
     assert not any("is a server of" in line for line in rest)
     # What looks for the cause connects again, and is refused as well.
-    done = as_user(SOMEBODY, lambda: pystuck(target, f"--server-user={SOMEBODY}"))
+    done = as_user(OTHER_USER, lambda: pystuck(target, f"--server-user={OTHER_USER}"))
     assert_refused(
         done,
-        f"{target} is a server of {named(STRANGER)}: --server-user accepts only {named(SOMEBODY)}",
+        f"{target} is a server of {named(STRANGER)}: --server-user accepts only "
+        f"{named(OTHER_USER)}",
     )
 
 
@@ -236,8 +237,8 @@ def test_other_users_are_told_before_anything_is_sent(
 def strangers(
     request: pytest.FixtureRequest, start_debuggee: Start, socket_dir: Path
 ) -> tuple[Debuggee, str]:
-    """A program of STRANGER with a server on each kind of address, which lets SOMEBODY in, and how
-    that is written."""
+    """A program of STRANGER with a server on each kind of address, which admits OTHER_USER; and
+    the address as a target."""
     os.chmod(socket_dir, 0o777)
     if request.param == "ipv6":
         request.getfixturevalue("ipv6")
@@ -248,7 +249,7 @@ def strangers(
         "unix": {"unix_socket": path, "unix_mode": 0o666},
         "abstract": {"unix_socket": f"@whose {os.getpid()}"},
     }[request.param]
-    debuggee = start_debuggee(arguments=(str(STRANGER),), allow_users=[SOMEBODY], **options)
+    debuggee = start_debuggee(arguments=(str(STRANGER),), allow_users=[OTHER_USER], **options)
     if debuggee.unix_socket:
         return debuggee, f"unix:{debuggee.unix_socket}"
     host = f"[{debuggee.host}]" if request.param == "ipv6" else debuggee.host
@@ -259,9 +260,13 @@ def test_a_server_of_another_user_is_named(strangers: tuple[Debuggee, str]) -> N
     debuggee, target = strangers
     ask = (target, *ASK)
     whose = f"{target} is a server of {named(STRANGER)}"
-    assert_answered(as_user(SOMEBODY, lambda: pystuck(*ask)), debuggee, whose)
-    assert_answered(as_user(SOMEBODY, lambda: pystuck(*ask, "--server-user=any")), debuggee, whose)
-    assert_answered(as_user(SOMEBODY, lambda: pystuck(*ask, f"--server-user={STRANGER}")), debuggee)
+    assert_answered(as_user(OTHER_USER, lambda: pystuck(*ask)), debuggee, whose)
+    assert_answered(
+        as_user(OTHER_USER, lambda: pystuck(*ask, "--server-user=any")), debuggee, whose
+    )
+    assert_answered(
+        as_user(OTHER_USER, lambda: pystuck(*ask, f"--server-user={STRANGER}")), debuggee
+    )
     assert_answered(as_user(STRANGER, lambda: pystuck(*ask)), debuggee)
     assert_answered(pystuck(*ask, "--server-user=any"), debuggee, whose)
     assert_answered(pystuck(*ask, f"--server-user={STRANGER}"), debuggee)
@@ -275,11 +280,11 @@ def test_root_gets_into_a_process_that_it_names(strangers: tuple[Debuggee, str])
     assert_answered(pystuck(*ask), debuggee)
     assert_answered(pystuck(*ask, f"--server-user={STRANGER}"), debuggee)
     assert_answered(as_user(STRANGER, lambda: pystuck(*ask)), debuggee)
-    assert_answered(as_user(SOMEBODY, lambda: pystuck(*ask)), debuggee)
-    done = pystuck(*ask, f"--server-user={SOMEBODY}")
+    assert_answered(as_user(OTHER_USER, lambda: pystuck(*ask)), debuggee)
+    done = pystuck(*ask, f"--server-user={OTHER_USER}")
     assert done.returncode == 2
     assert done.stderr.endswith(
-        f"is a server of {named(STRANGER)}: --server-user accepts only {named(SOMEBODY)}\n"
+        f"is a server of {named(STRANGER)}: --server-user accepts only {named(OTHER_USER)}\n"
     )
 
 
@@ -288,12 +293,12 @@ def test_a_server_of_root_and_one_of_ones_own_are_not_spoken_of(
     start_debuggee: Start, socket_dir: Path, kind: str
 ) -> None:
     options = {"unix": {"unix_socket": str(socket_dir / "s"), "unix_mode": 0o666}}
-    debuggee = start_debuggee(allow_users=[SOMEBODY], **options.get(kind, {}))
+    debuggee = start_debuggee(allow_users=[OTHER_USER], **options.get(kind, {}))
     target = f"unix:{debuggee.unix_socket}" if kind == "unix" else debuggee.port
     assert_answered(pystuck(target, *ASK), debuggee)
     assert_answered(pystuck(target, *ASK, "--server-user=root"), debuggee)
-    assert_answered(as_user(SOMEBODY, lambda: pystuck(target, *ASK)), debuggee)
-    assert_answered(as_user(SOMEBODY, lambda: pystuck(target, *ASK, "--server-user=0")), debuggee)
+    assert_answered(as_user(OTHER_USER, lambda: pystuck(target, *ASK)), debuggee)
+    assert_answered(as_user(OTHER_USER, lambda: pystuck(target, *ASK, "--server-user=0")), debuggee)
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
@@ -403,7 +408,7 @@ def mimicking(user: int, name: str, dumpable: bool = True) -> Iterator[Running]:
 
 
 @pytest.mark.parametrize("dumpable", [True, False])
-@pytest.mark.parametrize("mimic", [0, STRANGER, SOMEBODY])
+@pytest.mark.parametrize("mimic", [0, STRANGER, OTHER_USER])
 @pytest.mark.parametrize("owner", [0, STRANGER])
 @pytest.mark.parametrize("kind", ["ipv4", "ipv6", "unix", "abstract"])
 def test_a_thread_that_is_called_like_a_listener_is_none(
@@ -425,7 +430,7 @@ def test_a_thread_that_is_called_like_a_listener_is_none(
     }
     debuggee = start_debuggee(arguments=(str(owner),), **options.get(kind, {}))
     # Who may not look into either cannot tell two processes of the same user apart.
-    users = {0} if owner == mimic else {0, STRANGER, SOMEBODY}
+    users = {0} if owner == mimic else {0, STRANGER, OTHER_USER}
     with mimicking(mimic, listener_name(debuggee), dumpable) as process:
         for user in users:
             listed = as_user(user, lambda: pystuck("--list").stdout)
@@ -446,7 +451,7 @@ def test_a_thread_that_is_called_like_a_listener_is_none(
 @pytest.mark.parametrize("number", ["", "0", "zzzzzz", "not-one"])
 def test_a_thread_that_is_called_like_no_listener_at_all_is_none(number: str) -> None:
     with mimicking(STRANGER, f"pystuck:{number}") as process:
-        for user in (0, STRANGER, SOMEBODY):
+        for user in (0, STRANGER, OTHER_USER):
             assert not as_user(user, lambda: addresses(process.pid))
             assert as_user(user, lambda: pystuck("--pid", process.pid)).returncode == 2
 
@@ -536,7 +541,7 @@ def test_without_netlink_the_tables_in_proc_are_read(strangers: tuple[Debuggee, 
     done = without_netlink(*ask)
     assert_refused(done, f"{whose}: as root, pass --server-user {STRANGER} to connect")
     assert_answered(without_netlink(*ask, f"--server-user={STRANGER}"), debuggee)
-    assert_answered(without_netlink(*ask, user=SOMEBODY), debuggee, whose)
+    assert_answered(without_netlink(*ask, user=OTHER_USER), debuggee, whose)
     assert_answered(without_netlink("--pid", debuggee.pid, *ASK), debuggee)
     listed = without_netlink("--list").stdout
     assert re.search(
@@ -561,7 +566,7 @@ def test_where_nothing_tells_root_is_refused_and_others_are_told(
     in_namespaces: Callable[..., list[str]],  # noqa: F811
     start_debuggee: Start,
 ) -> None:
-    debuggee = start_debuggee(allow_users=[SOMEBODY])
+    debuggee = start_debuggee(allow_users=[OTHER_USER])
     target, prefix = f"127.0.0.1:{debuggee.port}", tuple(in_namespaces("-m"))
 
     def ask(*more: str, user: int = 0) -> Done[str]:
@@ -572,7 +577,7 @@ def test_where_nothing_tells_root_is_refused_and_others_are_told(
     assert_refused(ask(), f"{unknown}: as root, pass --server-user any to connect")
     assert_refused(ask("--server-user=0"), f"{unknown}, so --server-user cannot be checked")
     assert_answered(ask("--server-user=any"), debuggee, unknown)
-    assert_answered(ask(user=SOMEBODY), debuggee, unknown)
+    assert_answered(ask(user=OTHER_USER), debuggee, unknown)
 
 
 # ---- Other machines ------------------------------------------------------------------------------
@@ -615,7 +620,7 @@ def test_on_another_machine_there_is_no_user_to_speak_of(
 ) -> None:
     debuggee, target = other_machine
     # A server here on all addresses, at the same port, is not taken for the other machine's.
-    count(SOMEBODY, ["0.0.0.0", debuggee.port])
+    count(OTHER_USER, ["0.0.0.0", debuggee.port])
     ask = (target, *ASK)
     assert_answered(pystuck(*ask), debuggee)
     assert_answered(pystuck(*ask, "--server-user=any"), debuggee)

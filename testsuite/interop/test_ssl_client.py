@@ -45,7 +45,7 @@ Start = Callable[..., Debuggee]
 
 pytestmark = needs_tls
 
-#: What is over there: our server, and stock ones of both generations, and the environment of each.
+#: The servers: pystuck's, and stock ones of both generations; and the environment of each.
 SERVERS = {"ours": "PYSTUCK_RPYC6", "rpyc5": "PYSTUCK_RPYC5", "rpyc6": "PYSTUCK_RPYC6"}
 
 
