@@ -21,14 +21,18 @@ static const char source[] = "def make(run):\n"
                              "        run()\n"
                              "    return request\n";
 
-/* Runs source and returns its function make. A new reference, or NULL. */
+/* Runs source and returns its function make. A new reference, or NULL. Removes the function from
+ * its own globals: such a cycle would stay until the program's garbage collector runs. */
 static PyObject *run_source(void)
 {
     ps_auto PyObject *ns = Py_BuildValue("{sO}", "__builtins__", PyEval_GetBuiltins());
     ps_auto PyObject *code = ns ? Py_CompileString(source, "<pystuck>", Py_file_input) : NULL;
     ps_auto PyObject *none = code ? PyEval_EvalCode(code, ns, ns) : NULL;
+    PyObject *make = none ? ps_new_ref(PyDict_GetItemString(ns, "make")) : NULL;
 
-    return none ? ps_new_ref(PyDict_GetItemString(ns, "make")) : NULL;
+    if (ns)
+        PyDict_Clear(ns);
+    return make;
 }
 
 /* Returns a copy of code that is the code of a module: its locals are its globals. The function

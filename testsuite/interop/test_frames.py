@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from harness import (
     debuggee_environment,
     order,
     pystuck,
+    python,
     tell,
     wait_until,
 )
@@ -287,6 +289,25 @@ def test_a_client_that_finds_the_function_cannot_call_it(client: Any) -> None:
         with pytest.raises(RuntimeError, match="only pystuck can call this"):
             function()
     client.execute("found.clear()")
+
+
+def test_the_code_of_the_frame_leaves_nothing_for_the_garbage_collector() -> None:
+    code = (
+        "import gc; gc.disable()\n"
+        "import pystuck\n"
+        "server = pystuck.run_server(port=0)\n"
+        "found = [f for f in gc.get_objects() if type(f).__name__ == 'function'\n"
+        "         and f.__code__.co_filename == '<pystuck>']\n"
+        "print(found)"
+    )
+    done = subprocess.run(
+        [python(), "-c", code],
+        env=debuggee_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
 
 
 #: Code that replaces the function of the frame, or a function that it calls.
