@@ -42,28 +42,20 @@ static PyObject *type_of(PyObject *obj)
     return ps_new_ref((PyObject *)Py_TYPE(obj));
 }
 
-/* Returns the function of the object's type that replaces an access to attributes (_rpyc_getattr,
- * _rpyc_setattr, _rpyc_delattr): a new reference. NULL, with or without an exception, if there is
- * none. */
-static PyObject *accessor(PyObject *obj, PyObject *overrider)
+/* Calls the function of the object's type that replaces an access to attributes: _rpyc_getattr,
+ * _rpyc_setattr or _rpyc_delattr. value: NULL for none. A new reference. */
+static PyObject *call_overrider(PyObject *obj, PyObject *overrider, PyObject *name, PyObject *value)
 {
-    ps_auto PyObject *type = NULL;
+    ps_auto PyObject *type = type_of(obj), *function = PyObject_GetAttr(type, overrider);
 
-    if (!ps_type_attribute(Py_TYPE(obj), overrider))
-        return NULL;
-    type = type_of(obj);
-    return PyObject_GetAttr(type, overrider);
+    return function ? PyObject_CallFunctionObjArgs(function, obj, name, value, NULL) : NULL;
 }
 
-/* Replaces *name by the name under which the client may use the attribute, such as exposed_NAME. -1
- * with AttributeError: the service does not allow the use. */
-static int allow_name(struct ps_session *s, PyObject *obj, PyObject **name, const char *use)
+/* allow_name for a service with a policy. */
+static int ask_policy(struct ps_session *s, PyObject *obj, PyObject **name, const char *use)
 {
-    ps_auto PyObject *policy = NULL; /* a reference: the session may end during the call */
+    ps_auto PyObject *policy = ps_new_ref(s->policy); /* the session may end during the call */
 
-    if (ps_session_is_classic(s))
-        return 0;
-    policy = ps_new_ref(s->policy);
     if (!policy) {
         PyErr_SetString(PyExc_EOFError,
                         "the service of this connection has not started, or has ended");
@@ -73,16 +65,23 @@ static int allow_name(struct ps_session *s, PyObject *obj, PyObject **name, cons
     return *name ? 0 : -1;
 }
 
+/* Replaces *name by the name under which the client may use the attribute, such as exposed_NAME. -1
+ * with AttributeError: the service does not allow the use. */
+static int allow_name(struct ps_session *s, PyObject *obj, PyObject **name, const char *use)
+{
+    return ps_session_is_classic(s) ? 0 : ask_policy(s, obj, name, use);
+}
+
 static PyObject *get_attribute(struct ps_session *s, PyObject *obj, PyObject *raw_name)
 {
-    ps_auto PyObject *name = attribute_name(raw_name), *custom = NULL;
+    ps_auto PyObject *name = attribute_name(raw_name);
+    PyObject *overrider = s->state->names.rpyc_getattr;
 
     if (!name)
         return NULL;
-    custom = accessor(obj, s->state->names.rpyc_getattr);
-    if (custom)
-        return PyObject_CallFunctionObjArgs(custom, obj, name, NULL);
-    if (PyErr_Occurred() || allow_name(s, obj, &name, "allow_getattr") < 0)
+    if (ps_type_attribute(Py_TYPE(obj), overrider))
+        return call_overrider(obj, overrider, name, NULL);
+    if (allow_name(s, obj, &name, "allow_getattr") < 0)
         return NULL;
     return PyObject_GetAttr(obj, name);
 }
@@ -91,15 +90,14 @@ static PyObject *get_attribute(struct ps_session *s, PyObject *obj, PyObject *ra
 static PyObject *set_attribute(struct ps_session *s, PyObject *obj, PyObject *raw_name,
                                PyObject *value)
 {
-    ps_auto PyObject *name = attribute_name(raw_name), *custom = NULL;
+    ps_auto PyObject *name = attribute_name(raw_name);
+    PyObject *overrider = value ? s->state->names.rpyc_setattr : s->state->names.rpyc_delattr;
 
     if (!name)
         return NULL;
-    custom = accessor(obj, value ? s->state->names.rpyc_setattr : s->state->names.rpyc_delattr);
-    if (custom)
-        return PyObject_CallFunctionObjArgs(custom, obj, name, value, NULL);
-    if (PyErr_Occurred() ||
-        allow_name(s, obj, &name, value ? "allow_setattr" : "allow_delattr") < 0)
+    if (ps_type_attribute(Py_TYPE(obj), overrider))
+        return call_overrider(obj, overrider, name, value);
+    if (allow_name(s, obj, &name, value ? "allow_setattr" : "allow_delattr") < 0)
         return NULL;
     return none_or_error(PyObject_SetAttr(obj, name, value));
 }

@@ -192,7 +192,8 @@ PyObject *ps_load_tuple(void *context, struct brine_reader *r, size_t count, ps_
         } else {
             Py_CLEAR(tuple);
         }
-        ps_gil_share();
+        if (i > 0)
+            ps_gil_share();
     }
     return tuple;
 }

@@ -203,7 +203,8 @@ static int refuse_python(const struct ps_session *s, struct conn *c, struct mess
 static int serve_in_python(struct ps_session *s, struct conn *c, struct message *request,
                            int64_t handler, struct rpyc_error *err)
 {
-    bool outermost = ps_session_on_own_thread(s) && ps_session_this_thread()->depth == 1;
+    const struct ps_session_thread *t = ps_session_this_thread();
+    bool is_own = t->session == s, is_outermost = is_own && t->depth == 1;
     struct outgoing out;
     struct releases releases;
     int result;
@@ -215,18 +216,18 @@ static int serve_in_python(struct ps_session *s, struct conn *c, struct message 
         ps_session_leave(s);
         return error_nomem(err);
     }
-    if (outermost)
+    if (is_outermost)
         ps_thread_drop_late_exception(); /* set between two requests */
     ps_thread_set_interruptible(true);
     result = ps_dispatch(s, request, handler, &out, kept_interrupt(s), err);
     if (PyErr_Occurred())
         keep_late_exception(s);
-    if (ps_session_on_own_thread(s))
-        ps_session_end_python(s, outermost);
+    if (is_own)
+        ps_session_end_python(s, is_outermost);
     releases = releases_take(&s->releases);
     ps_session_leave(s);
     if (result == 0)
-        result = conn_send(c, &out, reply_deadline(s), err);
+        result = conn_send(c, &out, is_own ? DEADLINE_NEVER : reply_deadline(s), err);
     releases_post(c, &releases, deadline_in(REQUEST_TIMEOUT_MS));
     return result;
 }

@@ -80,7 +80,9 @@ bool ps_session_enter_for_cleanup(struct ps_session *s)
 
 void ps_session_leave(struct ps_session *s)
 {
-    if (ps_session_on_own_thread(s) && this_thread.depth <= 1)
+    const struct ps_session_thread *t = &this_thread;
+
+    if (t->session == s && t->depth <= 1)
         ps_thread_leave(s->state);
     else
         ps_gil_release();
@@ -180,7 +182,9 @@ static void start_worker(struct ps_session *s)
 
 void ps_session_begin_request(struct ps_session *s)
 {
-    if (!ps_session_on_own_thread(s) || this_thread.depth++ > 0)
+    struct ps_session_thread *t = &this_thread;
+
+    if (t->session != s || t->depth++ > 0)
         return;
     atomic_fetch_add(&s->busy, 1);
     atomic_fetch_add(&s->served, 1);
@@ -191,7 +195,9 @@ void ps_session_begin_request(struct ps_session *s)
 
 void ps_session_end_request(struct ps_session *s)
 {
-    if (!ps_session_on_own_thread(s) || --this_thread.depth > 0)
+    struct ps_session_thread *t = &this_thread;
+
+    if (t->session != s || --t->depth > 0)
         return;
     atomic_fetch_add(&s->idle, 1);
     atomic_fetch_add(&s->served, 1);

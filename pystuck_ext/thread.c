@@ -106,22 +106,27 @@ static void forget_thread(const struct ps_state *state, PyObject *ident)
     PyErr_Clear();
 }
 
+/* Removes the thread that a get_ident of gevent names. Takes get_ident. */
+static void forget_replaced_ident(const struct ps_state *state, PyObject *get_ident)
+{
+    ps_auto PyObject *owned = get_ident, *ident = PyObject_CallObject(owned, NULL);
+
+    forget_thread(state, ident);
+}
+
 /* Does not take threading's lock, since the program may be stuck in it. If gevent has replaced
  * get_ident, its result is the key of the dummy thread. */
 void ps_thread_leave_no_dummy(const struct ps_state *state)
 {
-    ps_auto PyObject *get_ident = NULL, *ident = NULL;
+    PyObject *get_ident;
 
     if (!PyDict_Check(state->threads))
         return;
     if (own_thread)
         forget_thread(state, own_thread->number);
-    get_ident = ps_new_ref(
-        PyDict_GetItemWithError(PyModule_GetDict(state->threading), state->names.get_ident));
-    if (!get_ident || PyCFunction_CheckExact(get_ident))
-        return;
-    ident = PyObject_CallObject(get_ident, NULL);
-    forget_thread(state, ident);
+    get_ident = PyDict_GetItemWithError(PyModule_GetDict(state->threading), state->names.get_ident);
+    if (get_ident && !PyCFunction_CheckExact(get_ident))
+        forget_replaced_ident(state, ps_new_ref(get_ident));
 }
 
 void ps_thread_leave_python(struct ps_state *state)
@@ -166,12 +171,6 @@ void ps_thread_set_interruptible(bool interruptible)
 {
     if (own_thread)
         own_thread->interruptible = interruptible;
-}
-
-void ps_thread_drop_late_exception(void)
-{
-    if (PyThreadState_Get()->async_exc)
-        PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), NULL);
 }
 
 static struct ps_thread *next_to_interrupt(const struct ps_state *state)

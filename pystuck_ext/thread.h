@@ -46,6 +46,10 @@ void ps_thread_interrupt_all(const struct ps_state *state);
 /* With the GIL: drops an exception that another thread set on this one (PyThreadState_SetAsyncExc)
  * and that has not been raised yet. It came too late for the request that it was meant for, and
  * must not be raised in the next request. */
-void ps_thread_drop_late_exception(void);
+static inline void ps_thread_drop_late_exception(void)
+{
+    if (PyThreadState_Get()->async_exc)
+        PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), NULL);
+}
 
 #endif
