@@ -6,7 +6,7 @@
 
 #include "conn.h"
 
-#define SOON deadline_in(10000)
+#define SOON deadline_in(60000)
 
 /* ---- What the kernel is told ----------------------------------------------------------------- */
 

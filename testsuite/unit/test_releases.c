@@ -3,7 +3,7 @@
 
 #include "releases.h"
 
-#define SOON deadline_in(10000)
+#define SOON deadline_in(60000)
 
 /* Id packs: ("a", 1, 1) and ("b", 2, 0). */
 #define PACK_A "12 080a61 51 51"

@@ -7,7 +7,7 @@
 #include "releases.h"
 #include "serving.h"
 
-#define SOON deadline_in(10000)
+#define SOON deadline_in(60000)
 
 /* Threads of the peer's, as in front of every message. */
 #define A       "000000000000000a"

@@ -15,7 +15,7 @@
 #define AUTO_STREAM _cleanup_(stream_close) struct stream
 
 /* Long enough for anything that shall work, short enough for what shall not. */
-#define SOON deadline_in(10000)
+#define SOON deadline_in(60000)
 
 /* ---- Servers to connect to ------------------------------------------------------------------ */
 

@@ -18,7 +18,7 @@
 #define AUTO_STREAM _cleanup_(stream_close) struct stream
 
 /* Long enough for anything that shall work. */
-#define SOON deadline_in(10000)
+#define SOON deadline_in(60000)
 
 /* ---- The library --------------------------------------------------------------------------- */
 

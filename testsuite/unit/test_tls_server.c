@@ -16,7 +16,7 @@
 #define AUTO_TLS_SERVER _cleanup_(free_tls_server) struct tls_server
 
 /* Long enough for anything that shall work. */
-#define SOON deadline_in(10000)
+#define SOON deadline_in(60000)
 
 static void free_tls_server(struct tls_server **made)
 {
