@@ -775,7 +775,10 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t 
     struct script one, other;
     size_t len = 0;
 
-    if (script_read(&one, a, a_size) & script_read(&other, b, b_size) && other.count > 0) {
+    bool one_is_whole = script_read(&one, a, a_size);
+    bool other_is_whole = script_read(&other, b, b_size);
+
+    if (one_is_whole && other_is_whole && other.count > 0) {
         script_cross(&one, &other, seed);
         len = write_script(&one, out, max_size);
     }
