@@ -52,6 +52,8 @@ class Options(NamedTuple):
     only: str = ""
     right_only: bool = False
     enough: int = 30
+    #: The number of a share of the probes with bad input, and how many shares there are.
+    share: tuple[int, int] = (0, 1)
 
 
 class Report:
@@ -129,7 +131,7 @@ class Prober:
 
     def groups(self) -> Iterator[tuple[str, Envelope, list[Probe]]]:
         """All probes, by group and envelope."""
-        spoken = self.spoken()
+        spoken, (share, shares) = self.spoken(), self.options.share
         for envelope in spoken:
             for group, probes in prober_right.GROUPS.items():
                 yield group, envelope, [Probe.of(function) for function in probes]
@@ -141,7 +143,7 @@ class Prober:
             for group, make in prober_wrong.GROUPS.items():
                 if group in prober_wrong.ONCE and envelope != spoken[0]:
                     continue
-                yield group, envelope, list(make())
+                yield group, envelope, list(make())[share::shares]
         for envelope in spoken:
             yield "mutations", envelope, list(self.mutations())
 

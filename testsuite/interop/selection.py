@@ -6,10 +6,11 @@ Environment variables:
 PYSTUCK_TEST_PART: "together" selects the tests that run beside others, "measures" those that
 measure and run alone. run-interop runs one part after the other. Not set: both.
 
-PYSTUCK_TURN: a number. Each turn tries another one of the five stock clients with our server.
-run-interop uses the number of commits.
+PYSTUCK_TURN: a number. Each turn selects another one of the five stock rpycs: the tests that exist
+once for each stock client or server run with that one only. run-interop uses the number of
+commits.
 
-PYSTUCK_STOCK_CLIENTS: clients that are always tried, as in rpyc4,rpyc6-bound; all: each of them.
+PYSTUCK_STOCK_CLIENTS: the stock rpycs to select instead, as in rpyc4,rpyc6-bound; all: each one.
 
 PYSTUCK_STOCK_AGAINST_STOCK: yes or no: whether to run the tests in which pystuck has no part. Not
 set: they run if the hash of everything that they depend on differs from the hash in
@@ -31,12 +32,15 @@ import pytest
 import stock_against_stock
 from harness import Stock
 
-#: In the order of the turns.
+#: The stock rpycs, in the order of the turns.
 CLIENTS = ["rpyc6", "rpyc5-bound", "rpyc4", "rpyc6-bound", "rpyc5"]
+
+#: The parameters that give a test its stock client or server.
+PEERS = ("stock_clients", "server", "anywhere", "program", "generation", "stock")
 
 
 def wanted_clients() -> list[str]:
-    """Returns the stock clients of this turn."""
+    """Returns the stock rpycs of this turn."""
     names = os.environ.get("PYSTUCK_STOCK_CLIENTS")
     if names == "all":
         return CLIENTS
@@ -66,11 +70,18 @@ def share() -> tuple[int, int]:
     return int(number), int(of)
 
 
-def client_of(item: pytest.Item) -> str | None:
-    """Returns the stock client of a test that exists once for each stock client, else ""."""
+def peer_of(item: pytest.Item) -> str | None:
+    """Returns the stock rpyc of a test that exists once for each of them, else None."""
     callspec = getattr(item, "callspec", None)
-    client = callspec.params.get("stock_clients") if callspec else None
-    return str(client) if isinstance(client, Stock) else None
+    for name in PEERS if callspec else ():
+        peer = callspec.params.get(name)
+        if isinstance(peer, Stock):
+            return str(peer)
+        if isinstance(peer, str):  # such as "PYSTUCK_RPYC5", "rpyc6-bind-threads", "ours"
+            peer = peer.lower().replace("pystuck_", "").replace("-bind-threads", "-bound")
+            peer = peer.replace("-symmetric", "")
+            return peer if peer in CLIENTS else None
+    return None
 
 
 def conditions() -> list[Callable[[pytest.Item], bool]]:
@@ -88,8 +99,8 @@ def conditions() -> list[Callable[[pytest.Item], bool]]:
     def is_of_the_turn(item: pytest.Item) -> bool:
         if item.get_closest_marker("stock_against_stock"):
             return stock_too
-        client = client_of(item)
-        return client is None or client in clients
+        peer = peer_of(item)
+        return peer is None or peer in clients
 
     def is_of_the_share(item: pytest.Item) -> bool:
         return zlib.crc32(item.nodeid.encode()) % of == number - 1
@@ -110,7 +121,7 @@ def pytest_report_header() -> list[str]:
     """Reports what is left out."""
     number, of = share()
     lines = [
-        f"stock clients: {', '.join(wanted_clients())} (PYSTUCK_STOCK_CLIENTS=all: all five)",
+        f"stock rpyc: {', '.join(wanted_clients())} (PYSTUCK_STOCK_CLIENTS=all: all five)",
         "stock against stock: "
         + (
             "tried"

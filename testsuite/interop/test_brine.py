@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from faults import SLOW
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rpyc.core import brine
@@ -26,7 +27,7 @@ DIGITS_MAX = 4300  # CPython converts ints up to this length to str and back
 Echo = Callable[[bytes], "tuple[int, bytes]"]
 
 checked = settings(
-    max_examples=300,
+    max_examples=300 if SLOW else 100,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

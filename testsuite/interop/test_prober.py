@@ -6,6 +6,7 @@ By hand it also does more rounds, see prober.py.
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import subprocess
@@ -19,8 +20,10 @@ import figures
 import prober
 import prober_mutation
 import prober_peer
+import prober_right
 import prober_wrong
 import pytest
+from faults import SLOW
 from harness import PATIENCE, RPYC4, RPYC5, RPYC6, SANITIZED, Debuggee, Stock
 from rawpeer import assert_no_leaks
 
@@ -48,17 +51,41 @@ def address_of(debuggee: Debuggee) -> tuple[str, int]:
     return debuggee.host, debuggee.port
 
 
-def test_our_server_answers_as_the_protocol_says_whatever_it_is_sent(
-    start_debuggee: Callable[..., Debuggee],
+#: Each run sends a share of the bad input, by turns; PYSTUCK_SLOW=1 sends all of it.
+SHARES = 1 if SLOW else 4
+
+#: The share of this run.
+SHARE = (int(os.environ.get("PYSTUCK_TURN") or 0) % SHARES, SHARES)
+
+GROUPS = [*prober_right.GROUPS, *prober_wrong.GROUPS, "mutations"]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_our_server_answers_any_input_as_the_protocol_says(
+    start_debuggee: Callable[..., Debuggee], group: str
 ) -> None:
     stuck = start_debuggee(env=MALLOC)
     holdings = stuck.holdings()
-    report = probe(address_of(stuck))
+    report = probe(address_of(stuck), only=f"{group} [", rounds=100 // SHARES, share=SHARE)
     assert report.failures == []
-    assert report.bad_inputs > 10_000
+    assert report.probes > 0
+    assert (report.bad_inputs > 0) == (group not in prober_right.GROUPS)
     stuck.wait_until_back_to(holdings)
     if SANITIZED:
         assert_no_leaks(stuck)
+
+
+def test_the_shares_of_the_prober_are_all_of_its_bad_input(ours: Debuggee) -> None:
+    def names(*share: int) -> list[str]:
+        options = prober.Options(address_of(ours), rounds=0, share=share)
+        groups = prober.Prober(options).groups()
+        return [f"{name} {envelope} {each.name}" for name, envelope, all in groups for each in all]
+
+    right = prober.Prober(prober.Options(address_of(ours), right_only=True)).groups()
+    count = sum(len(probes) for _, _, probes in right)
+    shared = [name for share in range(4) for name in names(share, 4)[count:]]
+    assert sorted(shared) == sorted(names(0, 1)[count:])
+    assert len(shared) > 10_000
 
 
 @pytest.mark.measures

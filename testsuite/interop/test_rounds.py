@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 import pytest
 import rounds
+from faults import SLOW
 from harness import SANITIZED, Debuggee
 
-ROUNDS = int(os.environ.get("PYSTUCK_ROUNDS", "30" if SANITIZED else "100"))
+ROUNDS = int(os.environ.get("PYSTUCK_ROUNDS", "30" if SANITIZED else "100" if SLOW else "50"))
 
 #: Rounds before the first count: Python keeps some objects when it does something for the first
 #: time.

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import selection
 import stock_against_stock
-from harness import RPYC4, RPYC6_BOUND, clean_environment
+from harness import RPYC4, RPYC5, RPYC6_BOUND, clean_environment
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +35,25 @@ def is_run(test: Any) -> bool:
     return all(condition(test) for condition in selection.conditions())
 
 
+@pytest.mark.parametrize(
+    ("params", "peer"),
+    [
+        ({"stock_clients": RPYC4}, "rpyc4"),
+        ({"stock_clients": RPYC5, "server": None}, "rpyc5"),
+        ({"server": RPYC6_BOUND, "lines": "rpyc4"}, "rpyc6-bound"),
+        ({"server": "PYSTUCK_RPYC5"}, "rpyc5"),
+        ({"server": "rpyc6-bind-threads"}, "rpyc6-bound"),
+        ({"server": "rpyc6-symmetric"}, "rpyc6"),
+        ({"server": "ours"}, None),
+        ({"server": None}, None),
+        ({"anywhere": "original"}, None),
+        ({"text": "rpyc4"}, None),
+    ],
+)
+def test_the_stock_rpyc_of_a_test_is_known(params: dict[str, Any], peer: str | None) -> None:
+    assert selection.peer_of(item("x", **params)) == peer
+
+
 def test_each_client_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     for turn in range(255, 260):
@@ -43,6 +62,8 @@ def test_each_client_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append(client)
         assert is_run(item("x", stock_clients=RPYC4)) == (client == "rpyc4")
         assert is_run(item("x", stock_clients=RPYC6_BOUND)) == (client == "rpyc6-bound")
+        assert is_run(item("x", server=RPYC4)) == (client == "rpyc4")
+        assert is_run(item("x", server=None))
         assert is_run(item("x"))
     assert sorted(seen) == sorted(selection.CLIENTS)
 
