@@ -22,15 +22,16 @@
 struct editor {
     EditLine *el;
     History *memory;
-    char *path; /* of the history's file, or NULL */
+    char *path; /* of the history file, or NULL */
     struct editor_watch watch;
     editor_complete_fn complete; /* or NULL */
     void *complete_arg;
     const char *prompt;
-    int columns;                           /* of the terminal, when the line was last shown */
-    enum { MAY_WRAP, WRAPS, LEAVES } rows; /* what the terminal does with rows when it is resized */
-    bool typing;                           /* a line is on the screen */
-    bool left_line;                        /* ... and has to be shown anew */
+    int columns; /* of the terminal when the line was last shown */
+    /* When the window is resized, the terminal wraps long rows anew, or leaves them unchanged. */
+    enum { MAY_WRAP, WRAPS, LEAVES } rows;
+    bool typing;    /* a line is on the screen */
+    bool left_line; /* text was printed over that line: it must be shown again */
     mbstate_t decoder;
 };
 
@@ -49,18 +50,18 @@ static char *prompt_of(EditLine *el)
 
 /* ---- The line on the screen ------------------------------------------------------------------ */
 
-/* Where the cursor is: rows down from where the prompt begins, and columns. */
-struct address {
+/* A position of the cursor: rows below the start of the prompt, and columns. */
+struct position {
     int row, column;
 };
 
-/* Goes on by what libedit shows of a character. */
-static void pass_character(struct address *at, wchar_t c, int width)
+/* Moves `at` behind a character, as libedit shows it. */
+static void pass_character(struct position *at, wchar_t c, int width)
 {
     int columns = wcwidth(c);
 
     if (c == L'\n') {
-        *at = (struct address){at->row + 1, 0};
+        *at = (struct position){at->row + 1, 0};
         return;
     }
     if (c == L'\t')
@@ -68,13 +69,13 @@ static void pass_character(struct address *at, wchar_t c, int width)
     else if (columns < 0)
         columns = 2; /* ^X */
     if (at->column + columns > width)
-        *at = (struct address){at->row + 1, 0};
+        *at = (struct position){at->row + 1, 0};
     at->column += columns;
     if (at->column >= width)
-        *at = (struct address){at->row + 1, 0};
+        *at = (struct position){at->row + 1, 0};
 }
 
-/* The columns of a prompt, which is ASCII but for what is hidden in it. */
+/* The width of a prompt in columns, without its hidden parts. The other parts are ASCII. */
 static int prompt_width(const char *prompt)
 {
     bool is_hidden = false;
@@ -89,17 +90,16 @@ static int prompt_width(const char *prompt)
     return width;
 }
 
-/* Where the cursor is in the line that is being typed, from where the prompt begins, and where the
- * line ends. */
+/* The positions of the cursor and of the end of the typed line. */
 struct extent {
-    struct address cursor, end;
+    struct position cursor, end;
 };
 
-/* The extent on a terminal that is so wide. */
+/* The extent on a terminal with `width` columns. */
 static struct extent extent_of_line(const struct editor *e, int width)
 {
     const LineInfoW *line = el_wline(e->el);
-    struct address at = {0, 0};
+    struct position at = {0, 0};
     struct extent found;
     const wchar_t *c;
 
@@ -117,8 +117,7 @@ static struct extent extent_of_line(const struct editor *e, int width)
     return found;
 }
 
-/* Moves the cursor to where the prompt begins, so many rows up, and clears the screen from there
- * on. */
+/* Moves the cursor `rows` rows up, to the start of the prompt, and clears the screen from there. */
 static void clear_from_prompt(int rows)
 {
     if (terminal_is_dumb()) {
@@ -139,21 +138,21 @@ void editor_leave_line(struct editor *e)
     fflush(stdout);
 }
 
-/* Shows the line, from the beginning of the row that the cursor is in. */
+/* Shows the line, starting in the row of the cursor. */
 static void show_line(struct editor *e)
 {
     e->left_line = false;
     el_set(e->el, EL_REFRESH);
 }
 
-/* Shows the line anew after something was printed in its place. */
+/* Shows the line again if text was printed in its place. */
 static void return_to_line(struct editor *e)
 {
     if (e->left_line)
         show_line(e);
 }
 
-/* Moves the cursor behind the line, for what is printed there. Returns over how many characters. */
+/* Moves the cursor to the end of the line. Returns the number of characters it has passed. */
 static int go_to_end(struct editor *e)
 {
     const LineInfoW *line = el_wline(e->el);
@@ -169,13 +168,13 @@ static int go_to_end(struct editor *e)
 
 /* ---- The window ------------------------------------------------------------------------------ */
 
-/* How many rows the cursor is below the prompt's beginning after the window was resized. Some
- * terminals wrap the text anew, and some leave it as it is: the cursor's column tells which,
- * mostly. */
+/* The cursor's row, counted from the start of the prompt, after the window was resized. Some
+ * terminals wrap long rows anew, others leave them unchanged. The cursor's column usually tells
+ * which. */
 static int cursor_row_after_resize(struct editor *e, int width)
 {
-    const struct address left = extent_of_line(e, e->columns).cursor;
-    const struct address wrapped = extent_of_line(e, width).cursor;
+    const struct position left = extent_of_line(e, e->columns).cursor;
+    const struct position wrapped = extent_of_line(e, width).cursor;
     int column;
 
     if (left.row == wrapped.row)
@@ -202,7 +201,7 @@ static void show_resized(struct editor *e)
     show_line(e);
 }
 
-/* Ctrl-Z: stops the client until it is continued. */
+/* Ctrl-Z: stops the client until SIGCONT. */
 static void stop(struct editor *e)
 {
     const int moved = go_to_end(e);
@@ -213,7 +212,7 @@ static void stop(struct editor *e)
     el_cursor(e->el, -moved);
 }
 
-/* Shows the line anew after the client was stopped, and others have used the terminal. */
+/* Shows the line again after the client was stopped and other programs have used the terminal. */
 static void show_continued(struct editor *e)
 {
     terminal_restore();
@@ -224,7 +223,7 @@ static void show_continued(struct editor *e)
     show_line(e);
 }
 
-/* Does what signals ask for. False: Ctrl-C. */
+/* Handles Ctrl-Z, SIGCONT and SIGWINCH. False: Ctrl-C was pressed. */
 static bool handle_signals(struct editor *e)
 {
     while (terminal_is_signalled()) {
@@ -242,8 +241,8 @@ static bool handle_signals(struct editor *e)
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
-/* Polls, unless there is a signal to be handled, which is not missed if it comes right before that:
- * -1 then. */
+/* Polls, unless a signal is waiting to be handled: then returns -1. A signal that arrives directly
+ * before the poll is not missed. */
 static int poll_unless_signalled(struct pollfd *fds, nfds_t count, bool at_once)
 {
     static const struct timespec none = {0};
@@ -257,7 +256,7 @@ static int poll_unless_signalled(struct pollfd *fds, nfds_t count, bool at_once)
     return status;
 }
 
-/* Waits for a key, and handles what is watched meanwhile. False: Ctrl-C. */
+/* Waits for a key, and calls the watch meanwhile. False: Ctrl-C was pressed. */
 static bool wait_for_key(struct editor *e)
 {
     struct pollfd fds[2] = {{.events = POLLIN}, {.events = POLLIN}};
@@ -273,23 +272,28 @@ static bool wait_for_key(struct editor *e)
             is_more = e->watch.ready(e->watch.arg);
             return_to_line(e);
         }
-        /* What the terminal has got after a Ctrl-C is for the next line. */
+        /* Keys that were typed after a Ctrl-C belong to the next line. */
         if ((keyboard_has_byte() || fds[0].revents) && !terminal_is_signalled())
             return true;
     }
     return false;
 }
 
-/* The next byte that is typed: -1 at the end, or for Ctrl-C. */
+/* Returns the next byte; -1 at the end of the input, or for Ctrl-C. */
 static int next_byte(struct editor *e)
 {
-    int byte = wait_for_key(e) ? keyboard_byte() : -1;
-
-    /* One that came with a Ctrl-C was typed before it: the terminal keeps what comes after that. */
-    return interrupt_is_pending() ? -1 : byte;
+    while (wait_for_key(e)) {
+        if (!keyboard_has_byte() && !keyboard_read() && !terminal_is_signalled())
+            break;
+        if (interrupt_is_pending()) /* the kernel keeps only what is typed after Ctrl-C */
+            break;
+        if (keyboard_has_byte())
+            return keyboard_byte();
+    }
+    return -1;
 }
 
-/* libedit's way of asking for a character: 1, 0 at the end, -1 on an error. */
+/* Called by libedit to read a character. Returns 1, 0 at the end of the input, -1 on an error. */
 static int get_char(EditLine *el, wchar_t *c)
 {
     struct editor *e = editor_of(el);
@@ -305,7 +309,7 @@ static int get_char(EditLine *el, wchar_t *c)
         next = next_byte(e);
         if (interrupt_is_pending()) {
             go_to_end(e);
-            errno = 0; /* libedit would take EINTR for an error of the next line, too */
+            errno = 0; /* with EINTR, libedit would fail on the next line, too */
             return -1;
         }
         if (next < 0)
@@ -316,11 +320,11 @@ static int get_char(EditLine *el, wchar_t *c)
             continue;
         if (n != (size_t)-1)
             return 1;
-        memset(&e->decoder, 0, sizeof(e->decoder)); /* no character at all: pass it over */
+        memset(&e->decoder, 0, sizeof(e->decoder)); /* an invalid byte: ignore it */
     }
 }
 
-/* Takes what is pasted, newlines and all, as if it had been typed in one line. */
+/* Inserts pasted text, with its newlines, as one line. */
 static unsigned char paste(EditLine *el, int unused)
 {
     struct editor *e = editor_of(el);
@@ -343,7 +347,7 @@ static unsigned char paste(EditLine *el, int unused)
     fclose(copy);
     if (len >= strlen(PASTE_END) && strcmp(text + len - strlen(PASTE_END), PASTE_END) == 0)
         len -= strlen(PASTE_END);
-    while (len > 0 && text[len - 1] == '\n') /* Enter is for the user to press */
+    while (len > 0 && text[len - 1] == '\n') /* the user presses Enter to run it */
         len--;
     text[len] = '\0';
     if (len > 0)
@@ -352,8 +356,8 @@ static unsigned char paste(EditLine *el, int unused)
     return CC_REFRESH;
 }
 
-/* The same with vi's keys, where the escape has led to the command mode, and a character back. In
- * that mode the cursor does not stay behind the last one. */
+/* The same with the keys of vi: the escape has switched to command mode and moved the cursor back.
+ * In that mode the cursor cannot be behind the last character. */
 static unsigned char paste_in_vi(EditLine *el, int unused)
 {
     const LineInfoW *line;
@@ -387,7 +391,7 @@ void editor_go_below(struct editor *e)
     fputc('\r', stdout);
 }
 
-/* What Tab is bound to. */
+/* Called by libedit for Tab. */
 static unsigned char complete(EditLine *el, int unused)
 {
     struct editor *e = editor_of(el);
@@ -410,7 +414,7 @@ static unsigned char complete(EditLine *el, int unused)
 
 /* ---- Opening and closing --------------------------------------------------------------------- */
 
-/* libedit shows what the locale can: one that knows no more than ASCII gives way to UTF-8. */
+/* libedit shows the characters of the locale. Uses UTF-8 if the locale is ASCII. */
 static void set_locale(void)
 {
     setlocale(LC_CTYPE, "");
@@ -418,7 +422,7 @@ static void set_locale(void)
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-/* A ~/.editrc that says `bind -v` has all keys bound anew. */
+/* Binds our keys again if ~/.editrc has selected the keys of vi, which resets them. */
 static void bind_in_vi(EditLine *el)
 {
     const char *keys;
@@ -429,8 +433,8 @@ static void bind_in_vi(EditLine *el)
     el_set(el, EL_BIND, "-a", &PASTE_BEGIN[1], "paste-in-vi", NULL);
 }
 
-/* Reads what editrc(5) says of keys, if it is the user's or root's: a key may stand for whole
- * lines, and sudo may leave HOME that of another user. */
+/* Reads the key bindings of editrc(5), if the file belongs to the user or root: a key may be bound
+ * to whole lines, and with sudo, HOME may be the directory of another user. */
 static void read_editrc(EditLine *el)
 {
     const char *named = getenv("EDITRC"), *home = getenv("HOME");
@@ -444,11 +448,11 @@ static void read_editrc(EditLine *el)
     if (path && file_is_trusted(path, &why))
         el_source(el, path);
     else if (path && *why.text)
-        fprintf(stderr, "pystuck: keys are not set: %s\n", why.text);
+        fprintf(stderr, "pystuck: ignored key bindings: %s\n", why.text);
     free(path);
 }
 
-/* An end of a paste whose beginning is not known, or was dropped by Ctrl-C. */
+/* Called by libedit for the end of a paste whose beginning was dropped by Ctrl-C. */
 static unsigned char pass_over(EditLine *el, int unused)
 {
     (void)el;
@@ -456,9 +460,9 @@ static unsigned char pass_over(EditLine *el, int unused)
     return CC_NORM;
 }
 
-/* Has libedit leave the terminal as it is for keys that are typed, between two lines: what is typed
- * there would be echoed, and be on the screen twice. */
-static void magic_files_modes(EditLine *el)
+/* Makes libedit keep its modes between two lines. Otherwise the terminal would echo keys that are
+ * typed then, and libedit would show them again. */
+static void keep_modes(EditLine *el)
 {
     int edits = 1;
 
@@ -476,7 +480,7 @@ static void set_up(struct editor *e)
     el_set(e->el, EL_SIGNAL, 0);
     el_set(e->el, EL_EDITOR, "emacs");
     el_set(e->el, EL_GETCFN, get_char);
-    el_wset(e->el, EL_ADDFN, L"paste", L"Take what is pasted as it is", paste); /* no copies */
+    el_wset(e->el, EL_ADDFN, L"paste", L"Insert pasted text", paste); /* no copies */
     el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
     el_wset(e->el, EL_ADDFN, L"paste-in-vi", L"The same with vi's keys", paste_in_vi);
     el_wset(e->el, EL_ADDFN, L"pass-over", L"Do nothing", pass_over);
@@ -493,7 +497,7 @@ static void set_up(struct editor *e)
     }
     read_editrc(e->el);
     bind_in_vi(e->el);
-    magic_files_modes(e->el);
+    keep_modes(e->el);
 }
 
 struct editor *editor_open(const struct editor_watch *watch)

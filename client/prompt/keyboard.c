@@ -16,43 +16,53 @@
 #include "prompt/terminal.h"
 #include "text.h"
 
-/* How much is kept at the most of what was typed and not asked for yet. */
-#define MOST (1 << 20)
+/* The longest input that is stored, in bytes. */
+#define STORED_MAX (1 << 20)
 
-/* More bytes than this at once, with a line's end among them, are pasted, and not typed. */
+/* The most bytes that one read returns. */
+#define READ_MAX 4096
+
+/* More bytes than this at once, with a line end among them, were pasted and not typed. */
 #define TYPED_AT_ONCE 64
 
-/* The longest pause within what is pasted, in ms: a person types the next key later. The same where
- * the terminal marks the end, and so it is known that there is more to come. */
-#define PASTE_PAUSE_MS  30
-#define MARKED_PAUSE_MS 300
+/* So many bytes at once may be keys that were pressed quickly, even with Enter among them. */
+#define KEYS_AT_ONCE 3
 
-/* For so long after it was seen, in ms, a paste may go on. */
+/* The longest pause between two parts of one burst, in ms. */
+#define BURST_PAUSE_MS 30
+
+/* For so long, in ms, after pasted text was read, the paste may not be complete. */
 #define PASTE_RECENT_MS 100
 
-/* How long the terminal may take to tell where the cursor is, in ms. */
+/* For so long, in ms, after Ctrl-C and after each dropped burst, more of a paste may arrive. A
+ * burst of one line may also be typed by a program, so for it the time is shorter. */
+#define REST_MS      500
+#define REST_LINE_MS 100
+
+/* How long the terminal may take to report the cursor's position, in ms. */
 #define REPORT_MS 250
 
-/* What the terminal tells then: ESC [ row ; column R. */
-#define REPORT_WANTED "\033[6n"
+/* The request for a report. The report is ESC [ row ; column R. */
+#define REPORT_REQUEST "\033[6n"
 
-/* Ctrl-D, as it is when the terminal passes on each key. */
+/* Ctrl-D, when the terminal passes on each key. */
 #define END_KEY '\004'
 
 static struct {
-    char *bytes; /* or NULL */
+    char *bytes; /* or NULL; bytes[at] to bytes[end - 1] were read and not used yet */
     size_t at, end, size;
-    size_t silent;     /* where those end that the terminal has not echoed */
-    int64_t pasted_ms; /* when text was last seen to be pasted, by clock_ms; 0: it was not */
-    int pause_ms;      /* the longest pause within that */
-    int reports_due;   /* of the terminal, which were asked for */
-    int column;        /* of the last report; -1: none came since it was asked for */
+    size_t silent;     /* the end of the bytes that the terminal has not echoed */
+    int64_t pasted_ms; /* clock_ms when pasted text was read last; 0: no paste */
+    bool is_marked;    /* the terminal marks the end of that paste */
+    int64_t rest_ms; /* clock_ms of the Ctrl-C in a paste, or of the burst dropped last; 0: none */
+    int reports_due; /* reports that were requested and have not arrived */
+    int column;      /* in the report that arrived last; -1: none since the request */
     bool has_reported, does_not_report;
 } keys = {.column = -1};
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* Makes room for so many bytes more. */
+/* Makes room for `count` more bytes. False: out of memory. */
 static bool make_room(size_t count)
 {
     char *longer;
@@ -75,7 +85,7 @@ static bool make_room(size_t count)
     return true;
 }
 
-/* The length of the report that text begins with; 0: it does not begin with one. */
+/* Returns the length of the report at the start of text and its column; 0 if there is none. */
 static size_t report_length(const char *text, size_t len, int *column)
 {
     int row, n = 0;
@@ -89,7 +99,7 @@ static size_t report_length(const char *text, size_t len, int *column)
     return sscanf(copy, "\033[%4d;%4dR%n", &row, column, &n) == 2 ? (size_t)n : 0;
 }
 
-/* Takes a report that was asked for out of what was typed. */
+/* Removes requested reports from the bytes that were read. */
 static void take_report(void)
 {
     size_t i, n;
@@ -112,39 +122,9 @@ static bool has_line_end(const char *text, size_t len)
     return memchr(text, '\r', len) || memchr(text, '\n', len);
 }
 
-static bool is_paste_recent(void)
+static bool is_recent(int64_t event_ms, int64_t within_ms)
 {
-    return keys.pasted_ms > 0 && clock_ms() < keys.pasted_ms + PASTE_RECENT_MS;
-}
-
-static void note_paste(int pause_ms)
-{
-    keys.pasted_ms = clock_ms();
-    keys.pause_ms = pause_ms;
-}
-
-/* Reads what is there, or waits for it: how much that was; 0 at the end, -1 with errno. */
-static ssize_t fill(void)
-{
-    const bool was_empty = !keyboard_has_byte();
-    ssize_t n;
-
-    if (!make_room(4096)) {
-        errno = ENOMEM;
-        return -1;
-    }
-    n = read(STDIN_FILENO, keys.bytes + keys.end, 4096);
-    if (n <= 0)
-        return n;
-    keys.end += (size_t)n;
-    if (n > TYPED_AT_ONCE && has_line_end(keys.bytes + keys.end - n, (size_t)n))
-        note_paste(PASTE_PAUSE_MS);
-    else if (was_empty && !is_paste_recent())
-        keys.pasted_ms = 0;
-    take_report();
-    if (!terminal_is_running())
-        keys.silent = keys.end;
-    return n;
+    return event_ms > 0 && clock_ms() < event_ms + within_ms;
 }
 
 static bool is_readable(int ms)
@@ -159,62 +139,171 @@ bool keyboard_has_byte(void)
     return keys.at < keys.end;
 }
 
-int keyboard_byte(void)
+/* Reads what the terminal has, or waits for it. Returns the number of bytes, 0 at the end of the
+ * input, -1 with errno. */
+static ssize_t read_terminal(void)
 {
+    const bool was_empty = !keyboard_has_byte();
     ssize_t n;
 
-    while (!keyboard_has_byte()) {
-        n = fill();
-        if (n < 0 && errno == EINTR && !terminal_is_signalled())
-            continue;
-        if (n <= 0)
-            return -1;
+    if (!make_room(READ_MAX)) {
+        errno = ENOMEM;
+        return -1;
     }
-    return (unsigned char)keys.bytes[keys.at++];
+    n = read(STDIN_FILENO, keys.bytes + keys.end, READ_MAX);
+    if (n <= 0)
+        return n;
+    keys.end += (size_t)n;
+    if (n > TYPED_AT_ONCE && has_line_end(keys.bytes + keys.end - n, (size_t)n)) {
+        keys.pasted_ms = clock_ms();
+        keys.is_marked = false;
+    } else if (was_empty && !is_recent(keys.pasted_ms, PASTE_RECENT_MS)) {
+        keys.pasted_ms = 0;
+    }
+    take_report();
+    if (!terminal_is_running())
+        keys.silent = keys.end;
+    return n;
 }
 
-void keyboard_note_paste(void)
+/* ---- The rest of a paste after Ctrl-C -------------------------------------------------------- */
+
+/* True if a burst is a part of a paste rather than keys. age_ms: since the Ctrl-C, or since the
+ * burst that was dropped last. */
+static bool is_rest_of_paste(const char *text, size_t len, int64_t age_ms)
 {
-    note_paste(MARKED_PAUSE_MS);
+    const bool has_end = has_line_end(text, len);
+
+    if (len <= KEYS_AT_ONCE || age_ms >= REST_MS)
+        return false;
+    if (len > TYPED_AT_ONCE)
+        return true;
+    if (has_end && (keys.is_marked || has_line_end(text, len - 1)))
+        return true;
+    return has_end && age_ms < REST_LINE_MS;
 }
 
-/* Drops the end of a paste whose beginning was dropped: Ctrl-C was within it. */
+/* The number of bytes up to the end of a marked paste whose beginning was dropped; 0: none. */
+static size_t length_to_paste_end(const char *text, size_t len)
+{
+    const char *end = memmem(text, len, PASTE_END, strlen(PASTE_END));
+    const char *begin = memmem(text, len, PASTE_BEGIN, strlen(PASTE_BEGIN));
+
+    return end && (!begin || begin > end) ? (size_t)(end - text) + strlen(PASTE_END) : 0;
+}
+
+/* Removes bytes from those that were read and not used yet. */
+static void remove_bytes(size_t from, size_t count)
+{
+    memmove(keys.bytes + from, keys.bytes + from + count, keys.end - from - count);
+    keys.end -= count;
+    if (keys.silent > keys.end)
+        keys.silent = keys.end;
+}
+
+/* Reads the rest of the burst that begins `used` bytes behind keys.at, and removes it if it belongs
+ * to the paste. A long burst is removed piece by piece. */
+static void drop_burst(size_t used, int64_t age_ms)
+{
+    bool is_dropped = false;
+    size_t len, ended;
+
+    do {
+        len = keys.end - keys.at - used;
+        if (memmem(keys.bytes + keys.at + used, len, PASTE_BEGIN, strlen(PASTE_BEGIN))) {
+            keys.rest_ms = 0; /* another paste */
+            return;
+        }
+        ended = length_to_paste_end(keys.bytes + keys.at + used, len);
+        if (ended == 0 && len > TYPED_AT_ONCE) {
+            remove_bytes(keys.at + used, len);
+            is_dropped = true;
+        }
+    } while (is_readable(BURST_PAUSE_MS) && !interrupt_is_pending() && read_terminal() > 0);
+
+    len = keys.end - keys.at - used;
+    if (ended > 0) {
+        remove_bytes(keys.at + used, ended);
+        keys.rest_ms = 0;
+    } else if (is_dropped || is_rest_of_paste(keys.bytes + keys.at + used, len, age_ms)) {
+        remove_bytes(keys.at + used, len);
+        keys.rest_ms = clock_ms();
+    }
+}
+
+/* As read_terminal, but drops what belongs to a paste in which Ctrl-C was pressed: nothing may have
+ * been added then. */
+static ssize_t fill(void)
+{
+    const size_t used = keys.end - keys.at;
+    const ssize_t n = read_terminal();
+
+    if (n <= 0)
+        return n;
+    if (is_recent(keys.rest_ms, REST_MS))
+        drop_burst(used, clock_ms() - keys.rest_ms);
+    else
+        keys.rest_ms = 0;
+    return n;
+}
+
+/* Drops the end of a marked paste whose beginning was dropped by Ctrl-C. */
 static void drop_end_of_paste(void)
 {
-    const char *end, *begin;
-
-    if (!is_readable(0) || fill() <= 0)
-        return;
-    end = memmem(keys.bytes, keys.end, PASTE_END, strlen(PASTE_END));
-    begin = memmem(keys.bytes, keys.end, PASTE_BEGIN, strlen(PASTE_BEGIN));
-    if (end && (!begin || begin > end))
-        keys.at = (size_t)(end + strlen(PASTE_END) - keys.bytes);
+    if (is_readable(0) && fill() > 0)
+        keys.at += length_to_paste_end(keys.bytes + keys.at, keys.end - keys.at);
 }
 
 void keyboard_interrupt(void)
 {
-    const bool is_pasted = is_paste_recent() || (keyboard_has_byte() && keys.pasted_ms > 0);
+    const bool is_pasted = is_recent(keys.pasted_ms, PASTE_RECENT_MS) ||
+                           (keyboard_has_byte() && keys.pasted_ms > 0) ||
+                           is_recent(keys.rest_ms, REST_MS);
 
     keys.at = keys.end = keys.silent = 0;
+    keys.pasted_ms = 0;
     if (!is_pasted) {
         drop_end_of_paste();
         return;
     }
-    /* The kernel has dropped what it had when Ctrl-C was pressed; more may be on its way. */
+    /* The kernel has dropped what it had stored when Ctrl-C was pressed. More may arrive. */
+    keys.rest_ms = clock_ms();
     terminal_type();
-    do {
-        tcflush(STDIN_FILENO, TCIFLUSH);
-    } while (is_readable(keys.pause_ms));
-    keys.pasted_ms = 0;
+    if (is_readable(BURST_PAUSE_MS))
+        fill();
+}
+
+/* ---- Bytes ----------------------------------------------------------------------------------- */
+
+bool keyboard_read(void)
+{
+    ssize_t n;
+
+    do
+        n = fill();
+    while (n < 0 && errno == EINTR && !terminal_is_signalled());
+    return n > 0;
+}
+
+int keyboard_byte(void)
+{
+    return keyboard_has_byte() ? (unsigned char)keys.bytes[keys.at++] : -1;
+}
+
+void keyboard_note_paste(void)
+{
+    keys.pasted_ms = clock_ms();
+    keys.is_marked = true;
 }
 
 void keyboard_drain(void)
 {
     ssize_t n;
 
-    while (keys.end - keys.at < MOST && is_readable(0)) {
+    while (keys.end - keys.at < STORED_MAX && is_readable(0)) {
         n = fill();
-        if (n == 0 && make_room(1)) /* Ctrl-D, or the terminal is gone, which is seen again */
+        if (n == 0 &&
+            make_room(1)) /* Ctrl-D; or the terminal is gone, and then so is the next read */
             keys.bytes[keys.end++] = END_KEY;
         if (n <= 0)
             return;
@@ -223,7 +312,7 @@ void keyboard_drain(void)
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
 
-/* The length of the first line, with its end; 0: it has none yet. */
+/* Returns the length of the first line with its end; 0 if no line is complete. */
 static size_t line_length(void)
 {
     size_t i;
@@ -234,7 +323,7 @@ static size_t line_length(void)
     return 0;
 }
 
-/* Takes so many bytes as a line, and shows it if the terminal has not echoed it. */
+/* Returns the next `len` bytes as a line, and prints it if the terminal has not echoed it. */
 static ssize_t take_line(char **line, size_t len)
 {
     const bool is_silent = keys.at < keys.silent;
@@ -260,7 +349,7 @@ static ssize_t take_line(char **line, size_t len)
     return (ssize_t)len;
 }
 
-/* Waits until there is something to be read. -1 with EINTR: Ctrl-C was pressed. */
+/* Waits until the terminal has input. -1 with EINTR: Ctrl-C was pressed. */
 static int wait_for_line(void)
 {
     struct pollfd readable = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -305,7 +394,7 @@ int keyboard_cursor_column(void)
     const int64_t end = clock_ms() + REPORT_MS;
 
     if (keys.does_not_report || terminal_is_dumb() ||
-        write(STDOUT_FILENO, REPORT_WANTED, strlen(REPORT_WANTED)) < 0)
+        write(STDOUT_FILENO, REPORT_REQUEST, strlen(REPORT_REQUEST)) < 0)
         return -1;
     keys.reports_due++;
     keys.column = -1;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * keyboard: what is typed or pasted, from the terminal on standard input to who wants it: the
- * prompt, or input() in a cell.
+ * keyboard: reads the bytes that are typed or pasted at the terminal on standard input. The prompt
+ * and input() in a cell get them from here.
  *
- * It is read from the kernel as soon as it is there: the kernel keeps 4 KB, and does not look at a
- * Ctrl-C that comes after more than that.
+ * Call keyboard_drain often: the kernel stores 4 KB, and ignores a Ctrl-C that comes after more
+ * than that.
  */
 #ifndef CLIENT_PROMPT_KEYBOARD_H
 #define CLIENT_PROMPT_KEYBOARD_H
@@ -12,32 +12,42 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* What terminals with bracketed paste send around what is pasted. */
+/* What terminals with bracketed paste send before and after pasted text. */
 #define PASTE_BEGIN "\033[200~"
 #define PASTE_END   "\033[201~"
 
-/* True if keyboard_byte returns at once. */
+/* True if a byte was read that keyboard_byte has not returned yet. */
 bool keyboard_has_byte(void);
 
-/* The next byte; if there is none, waits for it. -1 at the end: the terminal is gone. */
+/* Reads what the terminal has, or waits for it. There may still be no byte afterwards: see
+ * keyboard_interrupt. False if the terminal is gone, or if terminal_is_signalled. */
+bool keyboard_read(void);
+
+/* Returns the next byte that was read; -1 if there is none. */
 int keyboard_byte(void);
 
-/* Call this as soon as interrupt_take has told of a Ctrl-C: drops all that was typed before it, and
- * if text is being pasted, the rest of it. What is typed after the Ctrl-C is kept. */
+/* Call this directly after interrupt_take has returned true: drops all input from before the
+ * Ctrl-C. Keys that are typed after it are kept.
+ *
+ * If Ctrl-C was pressed in a paste, the rest of the paste is dropped, too, as it arrives. Where the
+ * terminal does not mark pastes, the rest is recognized by its speed: a burst, that is, input
+ * without a pause of 30 ms, is dropped if it is longer than 64 bytes, or has text behind a line
+ * end, and begins within 500 ms after the Ctrl-C or after the burst that was dropped last; a burst
+ * of one line, if it begins within 100 ms. Up to 3 bytes, and text without a line end, are keys. */
 void keyboard_interrupt(void);
 
-/* Tells that what comes now is pasted, and that the terminal marks its end. */
+/* Call this while pasted text is read whose end the terminal marks. */
 void keyboard_note_paste(void);
 
-/* Reads what the terminal has while a cell runs, for later. */
+/* Reads and stores what the terminal has, without waiting. */
 void keyboard_drain(void);
 
-/* The next line, with its newline, as getline(3): *line is for free(). 0 at the end of the input
- * (Ctrl-D); -1 with EINTR for Ctrl-C, with ENOMEM, or with an error of read(2). For terminal_run.
- */
+/* Returns the next line as getline(3) does: its length with the newline, and in *line memory for
+ * free(). 0 at the end of the input (Ctrl-D); -1 with EINTR for Ctrl-C, with ENOMEM, or with an
+ * error of read(2). Call after terminal_run. */
 ssize_t keyboard_line(char **line);
 
-/* Asks the terminal for the column of the cursor, from 0. -1: it does not tell. */
+/* Asks the terminal for the column of the cursor. Returns it, counted from 0; -1: no answer. */
 int keyboard_cursor_column(void);
 
 #endif

@@ -409,6 +409,42 @@ def test_ctrl_c_drops_what_of_a_paste_comes_after_it(pasting: OnScreen) -> None:
     assert 2 <= ask(pasting, "max(ran)") < 20
 
 
+def interrupt_a_paste(prompt: OnScreen) -> None:
+    """Pastes lines that set `ran`, and presses Ctrl-C while they run."""
+    prompt.type("import time; ran = []\r")
+    prompt.wait_for(["In [1]:"])
+    prompt.type("".join(f"ran.append({n}); time.sleep(0.05)\r" for n in range(20)))
+    wait_for_cells(prompt)
+    prompt.type("\x03")
+
+
+def test_keys_typed_right_after_ctrl_c_in_a_paste_are_kept(pasting: OnScreen) -> None:
+    interrupt_a_paste(pasting)
+    for pause, key in zip((0.005, 0.015, 0.02, 0.1), "wxyz"):
+        time.sleep(pause)
+        pasting.type(key)
+    pasting.wait(lambda: pasting.rows()[-1].endswith("]: wxyz"), "waited for the keys")
+
+
+#: How the rest of a paste arrives after Ctrl-C: pieces, and seconds between them.
+RESTS = {
+    "slow pieces": (["ran.append(100); x = 1\rran.append(101)\r"] * 5, 0.12),
+    "cut lines": (["pend(100)\rran.append(101); time.sle"] * 5, 0.2),
+    "single lines": (["ran.append(100)\r"] * 8, 0.06),
+    "single characters": (list("ran.append(100)\rran.append(101)\r"), 0.002),
+}
+
+
+@pytest.mark.parametrize("rest", RESTS)
+def test_pieces_of_a_paste_after_ctrl_c_are_not_run(pasting: OnScreen, rest: str) -> None:
+    interrupt_a_paste(pasting)
+    pieces, pause = RESTS[rest]
+    for piece in pieces:
+        time.sleep(pause)
+        pasting.type(piece)
+    assert 2 <= ask(pasting, "\x15max(ran)") < 20
+
+
 def test_ctrl_c_in_a_bracketed_paste_drops_all_of_it(prompt_on: OpenPrompt) -> None:
     prompt = prompt_on()
     prompt.type("\x1b[200~print('pasted')\n\x03print('after')\n\x1b[201~")
