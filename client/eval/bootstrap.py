@@ -1,7 +1,8 @@
-"""What the client runs in the debuggee to have its cells run there: see client/cell.h.
+"""Runs the client's cells in the debuggee. cell.h describes the other half.
 
-Sent as text through the service's execute, to any server, so: Python 3.6, the standard library, one
-name in the connection's namespace, and nothing of the debuggee's changed while no cell runs.
+The client sends this source to the server, which may be any classic RPyC server, and runs it with
+the service's execute. So it works with Python 3.6, imports only the standard library, and defines
+one name in the connection's namespace. While no cell runs, it changes nothing in the debuggee.
 """
 
 
@@ -24,7 +25,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     import traceback
     import warnings
 
-    # By names of our own: the namespace is the user's, who may call something `list` there.
+    # Local names for the builtins: the user may assign to `list` in the namespace.
     from builtins import (  # noqa: UP029
         AttributeError,
         BaseException,
@@ -70,14 +71,15 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     namespace = globals()
     cut_items, cut_text = 1000, 1 << 20
 
-    # ---- What a cell prints, and reads -----------------------------------------------------------
+    # ---- Output and input of cells ---------------------------------------------------------------
 
     class Replaced:
-        """What takes the place of a stream of sys: for the thread of a cell the client's, and for
-        all others what it was.
+        """Replaces a stream of sys while a cell runs.
 
-        Cells of several clients may overlap, and the last one to begin need not be the last to end.
-        What a cell awaits runs on another thread, and is told by its context.
+        For the cell's thread it is the client's stream; for all other threads it is the stream that
+        was there before. Cells of several clients may overlap and end in any order. Code that a
+        cell awaits runs on the thread of an asyncio loop; the context variable `awaited_by`
+        identifies it.
         """
 
         _pystuck_stream = True
@@ -91,13 +93,13 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             setattr(sys, self._name, self)
 
         def end(self):
-            """Puts back what was there. Called again, it does what an exception kept it from."""
+            """Restores the stream. Call it again if an exception has interrupted it."""
             if getattr(sys, self._name) is self:
                 setattr(sys, self._name, self._outer())
-            self._thread = None  # whoever still holds this has what was there before
+            self._thread = None  # from now on, all calls go to the stream that was there before
 
         def _outer(self):
-            """What was there before, but for those of cells that have ended since."""
+            """The stream that was there before, without streams of cells that have ended."""
             outer = self._before
             while getattr(type(outer), "_pystuck_stream", False) and outer._thread is None:
                 outer = outer._before
@@ -126,7 +128,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             return getattr(self._before, name)
 
     class Stream(Replaced):
-        """sys.stdout and its like. Lines are passed on when they are complete, as to a terminal."""
+        """sys.stdout or sys.stderr. Sends each line to the client once it is complete."""
 
         def __init__(self, name, number, send):
             super().__init__(name, number)
@@ -166,10 +168,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 return
             wake.set()
             while self._length > cut_text and self._is_mine():
-                time.sleep(0.01)  # nobody reads that fast
+                time.sleep(0.01)  # until the cell's thread has sent it
 
         def _send_pending(self):
-            texts = self._pending[:]  # and more may come meanwhile, from what is awaited
+            texts = self._pending[:]  # code that is awaited may append more at the same time
             del self._pending[: len(texts)]
             self._length = 0
             if texts:
@@ -214,11 +216,11 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
 
         def fileno(self):
             if self._is_mine():
-                raise OSError("the client's standard input is no file of this process")
+                raise OSError("the client's standard input has no file descriptor here")
             return self._before.fileno()
 
     def read_elsewhere():
-        """A line of the client's, for what a cell awaits: the cell's thread fetches it."""
+        """Has the cell's thread read a line from the client, for code that the cell awaits."""
         lines, there = [], threading.Event()
         questions.append((lines, there))
         wake.set()
@@ -226,21 +228,21 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return lines[0] if lines else None
 
     def wait_for_client(function):
-        """Lets prints wait while their reader reads, and input() while the user thinks.
+        """Removes the time limit of requests to the client.
 
-        Else both would end after the seconds that a request may take.
+        input() waits until the user has typed a line, and print() until the client has printed.
         """
-        with contextlib.suppress(Exception):  # a server that is made otherwise has it otherwise
+        with contextlib.suppress(Exception):  # other servers may not have this attribute
             function.____conn__._config["sync_request_timeout"] = None
 
-    # ---- What is shown of values and exceptions --------------------------------------------------
+    # ---- Values and exceptions as text -----------------------------------------------------------
 
     def sendable(text):
-        """Without lone surrogates, which the wire cannot carry."""
+        """The text with lone surrogates escaped: RPyC cannot send them."""
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def shortened(value):
-        """A copy of a large container's first items, and what to say of the rest."""
+        """A copy of a large container's first items, and a note on how many there are in all."""
         if type(value) not in (list, tuple, set, frozenset, dict) or len(value) <= cut_items:
             return value, ""
         items = value.items() if type(value) is dict else value
@@ -264,7 +266,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return sendable(text + rest)
 
     def codes_within(code):
-        """The code objects of a function and of all that is defined in it."""
+        """The code objects of a function and of all functions and classes inside it."""
         yield code
         for const in code.co_consts:
             if isinstance(const, type(code)):
@@ -276,14 +278,14 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return tb
 
     def without_ours(tb):
-        """The traceback, without our frames."""
+        """The traceback, without frames of this file."""
         entry = first = next_not_ours(tb)
         while entry is not None:
             later = next_not_ours(entry.tb_next)
             if later is not entry.tb_next:
                 try:
                     entry.tb_next = later
-                except AttributeError:  # Python 3.6: only those at the beginning can go
+                except AttributeError:  # Python 3.6 can only drop entries at the beginning
                     break
             entry = later
         return first
@@ -296,13 +298,13 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return text[:half] + left_out + text[-half:]
 
     class SourcesShown:
-        """While it is entered, linecache has the source of the cells."""
+        """A context manager: inside it, linecache knows the source of the cells."""
 
         def __enter__(self):
             self._before = {name: linecache.cache.get(name) for name in sources}
             for name, source in sources.items():
-                # Each line has an end, the last one too: traceback counts on it. Lines as Python
-                # has them, which str.splitlines does not.
+                # The traceback module requires a newline after each line, also after the last one.
+                # str.splitlines would split at more characters than Python does.
                 lines = io.StringIO(source + "\n", None).readlines()
                 linecache.cache[name] = (len(source), None, lines, name)
 
@@ -314,7 +316,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                     linecache.cache[name] = entry
 
     def failure(error):
-        """The traceback, with the source of the cells that it goes through."""
+        """The traceback as text, with source lines of the cells."""
         try:
             with SourcesShown():
                 error = error.with_traceback(without_ours(error.__traceback__))
@@ -323,21 +325,21 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             text = f"{type(error).__name__} (its traceback raised {type(other).__name__})\n"
         return sendable(cut_in_the_middle(text))
 
-    # ---- What a cell awaits ----------------------------------------------------------------------
+    # ---- Cells with await ------------------------------------------------------------------------
 
     def running_loop():
-        """A loop that runs in this process: if there are several, that of the main thread.
+        """The asyncio loop that runs in this process; the main thread's, if there are several.
 
-        Found by the garbage collector. Only the loops themselves are asked anything.
+        Searches the garbage collector's list of objects. Calls methods of loops only.
         """
         asyncio = sys.modules.get("asyncio")
         base = getattr(asyncio, "AbstractEventLoop", None)
         if base is None:
             return None
-        own = asyncio._get_running_loop()  # where this thread waits for the client, amid its loop
+        own = asyncio._get_running_loop()  # this thread serves the client inside a callback of it
         main = threading.main_thread().ident
 
-        def rank(loop):  # uvloop does not tell its thread
+        def rank(loop):  # uvloop has no _thread_id
             return {main: 0, None: 1}.get(getattr(loop, "_thread_id", None), 2)
 
         found = [thing for thing in gc.get_objects() if issubclass(type(thing), base)]
@@ -345,10 +347,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return min(running, key=rank, default=None)
 
     class Awaited:
-        """Code that awaits something, as a task of a loop of the program's.
+        """Code with await, run as a task of the program's asyncio loop.
 
-        The cell's thread waits for it and sees to its output and input, so that the loop does not
-        stand still while somebody reads or types.
+        The cell's thread waits for the task and exchanges its output and input with the client, so
+        that the loop is not blocked while the user reads or types.
         """
 
         def __init__(self, code, streams, number):
@@ -360,7 +362,9 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             self._is_given_up = False
 
         def wait(self):
-            """The value. KeyboardInterrupt cancels the task, which may have a value even so."""
+            """Waits for the task and returns its value. KeyboardInterrupt cancels the task; if the
+            task returns a value all the same, that is the result.
+            """
             context = contextvars.copy_context()
             context.run(awaited_by.set, self._number)
             try:
@@ -377,7 +381,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 while questions:
                     questions.pop()[1].set()
             if self._outcome is None:
-                raise KeyboardInterrupt("the asyncio loop has not ended what it was to run")
+                raise KeyboardInterrupt("the asyncio task did not end after it was cancelled")
             value, error = self._outcome
             if error is None:
                 return value
@@ -385,7 +389,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 error = KeyboardInterrupt().with_traceback(error.__traceback__)
             raise error
 
-        # On the loop's thread.
+        # These run on the loop's thread.
 
         def _start(self):
             if not self._is_given_up:
@@ -393,14 +397,14 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 self._task = self._loop.create_task(self._coroutine)
 
         async def _run(self):
-            # It may raise what would end the loop.
+            # SystemExit and KeyboardInterrupt would end the loop if they left the task.
             try:
                 self._outcome = await eval(self._code, namespace), None
             except BaseException as error:
                 self._outcome = None, error
             wake.set()
 
-        # On the cell's.
+        # These run on the cell's thread.
 
         def _wait_for_outcome(self, seconds=None):
             until = seconds and time.monotonic() + seconds
@@ -408,7 +412,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 if self._loop.is_closed():
                     self._forget()
                     raise RuntimeError("the asyncio loop was closed")
-                wake.wait(0.05)  # a lock that is waited for is deaf to KeyboardInterrupt
+                wake.wait(0.05)  # KeyboardInterrupt is not raised while the thread waits for a lock
                 wake.clear()
                 self._talk_to_client()
 
@@ -423,7 +427,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                     there.set()
 
         def _forget(self):
-            """Lets a task that will not be ended go, without the warnings that the program got."""
+            """Drops a task that cannot end any more, so that asyncio prints no warning about it."""
             if self._task is not None:
                 self._task._log_destroy_pending = False
                 self._coroutine.close()
@@ -434,7 +438,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                     self._task.cancel()
 
             self._is_given_up = True
-            with contextlib.suppress(RuntimeError):  # it was closed
+            with contextlib.suppress(RuntimeError):  # the loop was closed
                 self._loop.call_soon_threadsafe(cancel)
 
     # ---- Cells -----------------------------------------------------------------------------------
@@ -465,8 +469,9 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             return "<the modules of this process: modules['os'], modules.os>"
 
     def remember(number, value):
-        """Enters a value in Out, and names it _: unless the user has given a value to _, __ or ___,
-        which then all stay as they are.
+        """Adds a value to Out, and assigns it to _ (the values before it to __ and ___).
+
+        If the user has assigned to one of these three names, all three are left unchanged.
         """
         names["Out"][number] = value
         names["___"], names["__"], names["_"] = names["__"], names["_"], value
@@ -476,11 +481,11 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         namespace[f"_{number}"] = value
 
     def compiled(source, filename):
-        """The code objects of a cell's statements, each with whether it has a value to show."""
+        """Yields (code, whether it has a value, whether that is hidden) for each statement."""
         try:
             tree = ast.parse(source, filename)
         except SyntaxError as error:
-            raise error.with_traceback(None) from None  # the parser's frames say nothing
+            raise error.with_traceback(None) from None  # without frames of the parser
         quiet = quiet_lines(source)
         for node in tree.body:
             has_value = isinstance(node, ast.Expr)
@@ -495,7 +500,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             yield code, has_value, node.lineno in quiet
 
     def quiet_lines(source):
-        """The numbers of the lines that end with a semicolon: their values are not to be shown."""
+        """The numbers of lines of statements that end with a semicolon: their values are hidden."""
         lines, first, last = set(), 0, ""
         for token in tokenize.generate_tokens(io.StringIO(source, None).readline):
             if token.type in (tokenize.NEWLINE, tokenize.ENDMARKER):
@@ -507,7 +512,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return lines
 
     def cleaned(source):
-        """Without what comes along when one pastes: other prompts, and indentation of the whole."""
+        """Removes what may be pasted with code: prompts (>>>, In [1]:) and common indentation."""
         lines = source.split("\n")
         if re.match(r"\s*(>>> |In \[\d+\]: )", lines[0]):
             lines = [re.sub(r"^\s*(>>>|\.\.\.:?|In \[\d+\]:) ?", "", line) for line in lines]
@@ -516,9 +521,9 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return "\n".join(line[indent * line.startswith(first[:indent]) :] for line in lines)
 
     def is_incomplete(source):
-        """Whether there is more to be typed: something is open, or a block has not been ended.
+        """Whether the user must type more: a bracket or string is open, or a block is not finished.
 
-        A block ends with an empty line.
+        An empty line finishes a block.
         """
         try:
             with warnings.catch_warnings():
@@ -534,11 +539,11 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return is_block and bool(source.rpartition("\n")[2].strip())
 
     def run(number, source, width, mode):
-        """Run a cell. Returns (whether it went well, the text to show or None).
+        """Runs a cell. Returns (True without an exception, the text to show or None).
 
-        mode: "each": show the value of each expression statement as it comes; "last": that of the
-        last is the text; "typed": the same, but if there is more to be typed, nothing is run and
-        (None, None) returned.
+        mode: "each" prints the value of each expression statement; "last" returns the value of the
+        last statement as the text; "typed" is like "last", but if the user must type more, it runs
+        nothing and returns (None, None).
         """
         source = without_mark(source)
         source = source if mode == "each" else cleaned(source)
@@ -553,16 +558,16 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         )
 
     def without_mark(source):
-        """Without what some editors begin a file in UTF-8 with."""
+        """Removes the byte order mark that some editors write at the start of a file."""
         return source[source.startswith("\ufeff") :]
 
     def enter(typed, filename, source):
-        """Enters a cell in In, and its source for tracebacks."""
+        """Adds a cell to In, and its source to those that tracebacks show."""
         names["In"].append(typed)
         sources[filename] = source
 
     def tell():
-        """Tells the client on which thread this is, if that has changed."""
+        """Sends the ident of this thread to the client, if it has changed."""
         if threading.get_ident() != told[0]:
             told[0] = threading.get_ident()
             tell_thread(told[0])
@@ -575,21 +580,23 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         )
 
     def interruptibly(number, function, streams=()):
-        """(whether it went well, the text to show) of a function, or of the exception it raises.
+        """Calls function(streams) with sys.stdout, sys.stderr and sys.stdin connected to the
+        client.
 
-        It has the client's streams, which it gets, and the client can interrupt it.
+        The client can interrupt it. Returns what it returns: (True without an exception, the text
+        to show); or (False, traceback) if it raises an exception.
         """
         tell()
         streams = streams or replaced_streams(number)
         try:
             return _pystuck_cell(streams, function)
-        except KeyboardInterrupt as error:  # it came when the cell had just ended
+        except KeyboardInterrupt as error:  # it arrived when the cell had just ended
             return False, failure(error)
         finally:
             for stream in streams:
                 stream.end()
 
-    # The client looks for this name when it is to interrupt a cell.
+    # To interrupt a cell, the client looks for a frame with this name.
     def _pystuck_cell(streams, function):
         try:
             for stream in streams:
@@ -601,10 +608,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             for stream in streams:
                 stream.end()
 
-    # ---- Chains, which the client evaluates by itself --------------------------------------------
+    # ---- Chains: expressions that the client evaluates with netrefs ------------------------------
 
     class Chain:
-        """Ends the streams of a chain when the client lets go of it, or is gone."""
+        """Ends the streams of a chain when the client releases this object or disconnects."""
 
         def __init__(self, streams):
             self._streams = streams
@@ -615,7 +622,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                     stream.end()
 
     def begin_chain(number):
-        """What this thread prints from now on, in a call of the client's, is the client's."""
+        """Connects the streams of this thread to the client, for the calls of a chain."""
         tell()
         streams = chain_streams[:] = replaced_streams(number)
         for stream in streams:
@@ -623,7 +630,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return Chain(streams)
 
     def end_chain(number, source, width, is_quiet, value):
-        """The value of a chain, as that of a cell: remembered, and its text."""
+        """Stores the value of a chain like that of a cell. Returns the same as run."""
         names["In"].append(source)
         streams, chain_streams[:] = chain_streams[:], ()
         return interruptibly(
@@ -631,7 +638,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         )
 
     def fail_chain(source):
-        """A chain has raised an exception."""
+        """Ends a chain that has raised an exception."""
         names["In"].append(source)
         streams, chain_streams[:] = chain_streams[:], ()
         for stream in streams:
@@ -643,7 +650,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return None if every else result(number, value, is_quiet, width)
 
     def execute(streams, number, codes, width, every):
-        """Runs the code of a cell. Returns its value, and whether that is not to be shown."""
+        """Runs the code of a cell. Returns its value, and whether that is hidden."""
         value, has_value, is_quiet = None, False, False
         for code, has_value, is_quiet in codes:
             if code.co_flags & is_coroutine:
@@ -657,13 +664,13 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return value if has_value else None, is_quiet
 
     def result(number, value, is_quiet, width):
-        """What is shown of a cell's value, which is remembered."""
+        """Stores a cell's value. Returns the text to show, or None."""
         if value is None:
             return None
         remember(number, value)
         return None if is_quiet else shown(value, width)
 
-    # Python 3.6 and 3.7 have no such thing.
+    # Python 3.6 and 3.7 have no await outside of functions.
     try:
         import contextvars
 
@@ -687,7 +694,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     namespace.setdefault("__builtins__", builtins)
     namespace.update(names, modules=Modules())
     wait_for_client(write_out)
-    # For what else comes over here: the helpers of client/cell.h.
+    # Used by completion.py and inspection.py.
     run.namespace, run.modules_type = namespace, Modules
     run.shown, run.failure, run.sendable = shown, failure, sendable
     run.given, run.shortened, run.sources = dict(namespace), shortened, sources

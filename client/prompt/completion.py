@@ -1,8 +1,9 @@
-"""What the client runs in the debuggee to complete what is typed: see client/complete.h.
+"""Finds completions in the debuggee, for the Tab key.
 
-As bootstrap.py: Python 3.6, the standard library, one name in the connection's namespace. Nothing
-of the user's is run and nothing imported: objects are looked at as they lie there, without their
-properties, __getattr__, __dir__, __eq__, and the like.
+The client sends this source as it sends bootstrap.py: it works with Python 3.6, imports only the
+standard library, and defines one name in the connection's namespace. It runs no code of the program
+and imports no module of it: it reads objects without their properties, __getattr__, __dir__, __eq__
+and so on.
 """
 
 
@@ -18,7 +19,7 @@ def _pystuck_completion(run):
     import sys
     import types
 
-    # By names of our own: see bootstrap.py.
+    # Local names for the builtins: see bootstrap.py.
     from builtins import (  # noqa: UP029
         BaseException,
         OSError,
@@ -55,7 +56,7 @@ def _pystuck_completion(run):
     unknown = object()
     most_keys, most_shown, longest = 100000, 500, 500
 
-    # ---- What is typed, in pieces ----------------------------------------------------------------
+    # ---- Tokens of the typed text ----------------------------------------------------------------
 
     pieces = re.compile(
         r"""(?P<blank>(?:[ \t\f\r]|\\\r?\n)+)
@@ -76,11 +77,12 @@ def _pystuck_completion(run):
     opening = {")": "(", "]": "[", "}": "{"}
 
     class Typed:
-        """What is typed before the cursor.
+        """The text before the cursor, as tokens.
 
-        tokens: (kind, text) each, without blanks, comments, and newlines within brackets; opened:
-        where in them the brackets are that are not closed; string: what the cursor is in, if it is
-        in a string: (prefix, quote, text); touches: whether the cursor is right after a token.
+        tokens: a list of (kind, text), without blanks, comments, and newlines inside brackets.
+        opened: the indices in tokens of brackets that are not closed.
+        string: (prefix, quote, text) of the string that the cursor is in, or None.
+        touches: whether the cursor is directly behind a token.
         """
 
         def __init__(self, text):
@@ -104,7 +106,7 @@ def _pystuck_completion(run):
                 return piece + match.group(), match.end()
             end = text.find("\n", at)
             if len(quote) == 1 and end >= 0 and text[end - 1] != "\\":
-                return piece, end  # an error: it ends with its line
+                return piece, end  # a syntax error: the string has no closing quote
             self.string = piece[: -len(quote)].lower(), quote, text[at:]
             return piece, len(text)
 
@@ -121,14 +123,14 @@ def _pystuck_completion(run):
         return depth + (token[1] in opening.values()) - (token[1] in opening)
 
     def is_end(token):
-        """Whether it may be the end of an operand: a bracket after it is a call or a subscript."""
+        """Whether an operand may end here: then a bracket that follows is a call or a subscript."""
         kind, text = token
         if kind == "name":
             return not keyword.iskeyword(text) or text in ("None", "True", "False")
         return kind == "string" or text in opening
 
     def start_of_operand(tokens, end):
-        """Where the operand begins that ends before `end`, as a.b[c](d). `end`: there is none."""
+        """The index at which the operand before `end` begins, as a.b[c](d); `end` if there is none."""
         i = end
         while i > 0 and is_end(tokens[i - 1]):
             i -= 1
@@ -162,7 +164,7 @@ def _pystuck_completion(run):
         return parts
 
     def statement(tokens):
-        """The tokens of the statement that the cursor is in."""
+        """The tokens of the statement with the cursor."""
         depth = 0
         for i in range(len(tokens) - 1, -1, -1):
             depth = max(0, depth - depth_after(tokens[i], 0))
@@ -170,18 +172,18 @@ def _pystuck_completion(run):
                 return tokens[i + 1 :]
         return tokens
 
-    # ---- Looking at objects ----------------------------------------------------------------------
+    # ---- Reading objects without running their code ----------------------------------------------
 
-    # What is asked of an object is asked by these and by type(), never by the object's own class;
-    # isinstance() would ask its __class__, `==` and `in` its __eq__, or that of its class's class.
+    # Objects are read with these functions and type(). isinstance() would call a __class__
+    # property, `==` and `in` would call __eq__.
     classes_of = type.__dict__["__mro__"].__get__
     dict_of_class = type.__dict__["__dict__"].__get__
     module_of_class = type.__dict__["__module__"].__get__
     member, getset = types.MemberDescriptorType, types.GetSetDescriptorType
     builtin_methods = type(str.join), type(object.__init__), type(dict.__dict__["fromkeys"])
     plain_types = str, bytes, int, float, bool, type(None)
-    frame_locals = type(sys._getframe().f_locals)  # a type of its own from Python 3.13 on
-    # What is computed in C may still run Python: of the built-in types these do not.
+    frame_locals = type(sys._getframe().f_locals)  # FrameLocalsProxy from Python 3.13 on
+    # Getters in C may run Python code. These getters of the built-in types do not.
     harmless = {
         "__bases__",
         "__cause__",
@@ -211,7 +213,7 @@ def _pystuck_completion(run):
         return in_classes(classes_of(type(value)), name) is not unknown
 
     def variables_of(value):
-        """The __dict__ of an object; an empty one where it has none."""
+        """The __dict__ of an object, or an empty dict."""
         for cls in classes_of(type(value)):
             found = dict_of_class(cls).get("__dict__")
             if is_one_of(type(found), (member, getset)):
@@ -226,14 +228,14 @@ def _pystuck_completion(run):
         return all(is_plain(key) for key in keys)
 
     def look_up(variables, key):
-        """The value of a plain key."""
+        """The value of a plain key, or `unknown`."""
         for each, value in list(dict.items(variables)):
             if type(each) is type(key) and is_plain(each) and each == key:
                 return value
         return unknown
 
     def computed(descriptor, value):
-        """What a descriptor that is written in C gives."""
+        """The value that a descriptor in C returns, or `unknown` if calling it might run Python."""
         if descriptor.__name__ == "__dict__":
             return descriptor.__get__(value)
         module = module_of_class(descriptor.__objclass__)
@@ -244,7 +246,9 @@ def _pystuck_completion(run):
         return descriptor.__get__(value)
 
     def bound(found, value, cls):
-        """What an object found in a class is as the attribute of a value, or of the class."""
+        """The attribute that `found`, an object in a class's __dict__, becomes for value; if value
+        is `unknown`, for the class itself.
+        """
         kind = type(found)
         if kind is staticmethod:
             return found.__func__
@@ -263,7 +267,7 @@ def _pystuck_completion(run):
         return unknown if has(found, "__get__") else found
 
     def attribute(value, name):
-        """What value.name is, or `unknown`."""
+        """The value of the attribute, or `unknown`."""
         if type(value) is modules_type:
             return sys.modules.get(name, unknown)
         in_type = in_classes(classes_of(type(value)), name)
@@ -284,7 +288,7 @@ def _pystuck_completion(run):
         return found if found is not unknown else look_up(members(cls), name)
 
     def members(cls):
-        """Those of an enum."""
+        """The members of an enum; an empty dict for other classes."""
         found = dict_of_class(cls).get("_member_map_")
         return found if issubclass(type(found), dict) else {}
 
@@ -303,7 +307,7 @@ def _pystuck_completion(run):
         return [key for key in list(keys) if type(key) is str]
 
     def keys_of(value):
-        """The plain keys of a dict and its like."""
+        """The plain keys of a dict, of `modules` or of a frame's locals."""
         keys = ()
         if type(value) is modules_type:
             keys = chosen(top_modules(""), "")
@@ -314,7 +318,7 @@ def _pystuck_completion(run):
         return [key for key in keys if is_plain(key)]
 
     def item(value, key):
-        """What value[key] is for a plain key, or `unknown`."""
+        """The value of value[key] for a plain key, or `unknown`."""
         kind = type(value)
         if kind is modules_type or kind is frame_locals and kind is not dict:
             if type(key) is not str:
@@ -328,10 +332,10 @@ def _pystuck_completion(run):
                 return base.__getitem__(value, key) if -size <= key < size else unknown
         return unknown
 
-    # ---- What expressions are --------------------------------------------------------------------
+    # ---- Values of expressions -------------------------------------------------------------------
 
     number = re.compile("0|[1-9][0-9]{0,99}|0[xX][0-9a-fA-F]{1,99}")
-    # Of others Python might warn, over there.
+    # Only strings for which Python prints no SyntaxWarning in the debuggee.
     string = re.compile(
         r"""(?:[^\\]|\\(?:[\\'"abfnrtv]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U000[0-9a-fA-F]{5}))*""",
         re.DOTALL,
@@ -352,7 +356,7 @@ def _pystuck_completion(run):
         return ast.literal_eval(text)
 
     def value_of(tokens):
-        """What an expression is, if that can be said without running anything, or `unknown`."""
+        """The value of an expression, or `unknown` if finding it would run code."""
         parts = split_at_commas(tokens)
         if len(parts) > 1:
             values = [value_of(part) for part in (parts if parts[-1] else parts[:-1])]
@@ -379,7 +383,7 @@ def _pystuck_completion(run):
         return value
 
     def first_value(tokens):
-        """The value of the name, literal or bracket that an operand begins with, and its end."""
+        """(value of the name, literal or bracket at the start of an operand, index behind it)."""
         kind, text = tokens[0]
         if kind == "name":
             return variable(text), 1
@@ -396,7 +400,7 @@ def _pystuck_completion(run):
     suffixes = importlib.machinery.all_suffixes()
 
     def modules_in(directory, prefix):
-        """The names of the modules in a directory that begin so."""
+        """Yields the names of the modules in a directory that begin with prefix."""
         try:
             names = os.listdir(directory or ".")
         except (OSError, ValueError):
@@ -412,7 +416,7 @@ def _pystuck_completion(run):
                     yield name[: -len(suffix)]
 
     def imported(prefix):
-        """The last parts of the names of modules that are imported already and begin so."""
+        """The last parts of the names of imported modules that begin with prefix."""
         dot = prefix.rfind(".") + 1
         names = strings(sys.modules)
         return [n[dot:] for n in names if n.startswith(prefix) and "." not in n[dot:]]
@@ -424,7 +428,7 @@ def _pystuck_completion(run):
         return found
 
     def modules(package, prefix):
-        """The names of the modules in a package; "": of all that are in none."""
+        """The names of the modules in a package; for "", of the top-level modules."""
         if not package:
             return top_modules(prefix)
         found = set(imported(package + "." + prefix))
@@ -437,7 +441,7 @@ def _pystuck_completion(run):
         if package in sys.modules:
             path = attribute(sys.modules[package], "__path__")
             if path is not unknown and type(path) is not list:
-                path = attribute(path, "_path")  # that of a namespace package
+                path = attribute(path, "_path")  # of a namespace package
             return strings(path) if type(path) is list else []
         parent, _, name = package.rpartition(".")
         outer = places_of(parent) if parent else strings(sys.path)
@@ -445,13 +449,13 @@ def _pystuck_completion(run):
 
     # ---- Names -----------------------------------------------------------------------------------
 
-    # Candidates are returned with that part of the text before the cursor which they begin with,
-    # and with what comes after one that is the only one.
+    # The functions below return (candidates, the text before the cursor with which each of them
+    # begins, the text to insert after a candidate if it is the only one).
 
     nothing = (), "", ""
 
     def chosen(names, word):
-        """Those that begin with a word; private ones only if that begins so."""
+        """The names that begin with word; private names only if word begins with an underscore."""
         return sorted(
             name
             for name in set(names)
@@ -462,11 +466,11 @@ def _pystuck_completion(run):
         )
 
     def ordered(names, word):
-        """The same, private ones last."""
+        """As chosen, with private names last."""
         return sorted(chosen(names, word), key=lambda n: min(2, len(n) - len(n.lstrip("_"))))
 
     def names_typed(tokens):
-        """The names in the text: that of a parameter or a loop, say."""
+        """Yields the names in the typed text, such as parameters and loop variables."""
         for i, (kind, text) in enumerate(tokens):
             if kind == "name" and (i == 0 or tokens[i - 1][1] != "."):
                 yield text
@@ -481,9 +485,9 @@ def _pystuck_completion(run):
     # ---- Keyword arguments -----------------------------------------------------------------------
 
     def arguments(typed):
-        """Of the call that the cursor is in: the keywords that are given, and those that are not.
+        """(keywords given, keywords that may follow) of the call that the cursor is in.
 
-        The latter only where one may begin.
+        The second set is empty where no argument can begin.
         """
         tokens = typed.tokens
         if not typed.opened or tokens[typed.opened[-1]][1] != "(":
@@ -499,7 +503,7 @@ def _pystuck_completion(run):
         return given, set(parameters(value_of(tokens[start:bracket]))) - given
 
     def parameters(function):
-        """The names of those that may be given by name."""
+        """The names of the parameters that can be passed by keyword."""
         skipped = 0
         for _ in range(20):
             kind = type(function)
@@ -526,7 +530,7 @@ def _pystuck_completion(run):
         return []
 
     def maker(cls):
-        """The function that gets the arguments of a class that is called."""
+        """The __init__ or __new__ of a class, if it is a Python function; or `unknown`."""
         for name in "__init__", "__new__":
             found = in_classes(classes_of(cls), name)
             found = found.__func__ if type(found) is staticmethod else found
@@ -539,7 +543,7 @@ def _pystuck_completion(run):
         return code.co_varnames[first : code.co_argcount + code.co_kwonlyargcount]
 
     def parameters_in(signature):
-        """Those in a text as "($self, a, /, b=1, *, c)"."""
+        """The same, from a __text_signature__ such as "($self, a, /, b=1, *, c)"."""
         if type(signature) is not str:
             return []
         found = []
@@ -553,7 +557,7 @@ def _pystuck_completion(run):
     # ---- Keys ------------------------------------------------------------------------------------
 
     def subscript(typed):
-        """The object whose key is typed, the key's items before this one, and its tokens."""
+        """(object whose key is typed, items before the cursor in a tuple key, tokens of this item)."""
         if not typed.opened or typed.tokens[typed.opened[-1]][1] != "[":
             return unknown, (), []
         bracket = typed.opened[-1]
@@ -564,7 +568,7 @@ def _pystuck_completion(run):
         return (value if all_plain(items) else unknown), items, last
 
     def next_items(value, before):
-        """What may follow in the subscript, each with what comes after it."""
+        """Yields (key or next item of a tuple key, text that follows it)."""
         count = len(before)
         for key in keys_of(value):
             if type(key) is tuple and len(key) > max(1, count) and key[:count] == before:
@@ -573,7 +577,7 @@ def _pystuck_completion(run):
                 yield key, "]"
 
     def with_rest(items, word, quote, rest):
-        """Candidates, and what comes after one, but for what is there already."""
+        """Adds the closing quote and bracket to candidates, unless they are in rest already."""
         endings = {ending for _, ending in items}
         ending = endings.pop() if len(endings) == 1 else ""
         if rest.startswith(quote):
@@ -583,17 +587,17 @@ def _pystuck_completion(run):
         return sorted({text for text, _ in items}), word, quote + ending
 
     def source_of(key):
-        """A key as it is typed; None where that is hard to type."""
+        """The source of a key; None if it is too long."""
         if type(key) in (str, bytes) and len(key) > longest:
             return None
         try:
             text = repr(key)
-        except ValueError:  # an int that is too long
+        except ValueError:  # an int with too many digits
             return None
         return text if len(text) <= longest and text not in ("nan", "inf", "-inf") else None
 
     def keys_for(typed, word, rest):
-        """Keys that are typed without a quote."""
+        """Keys, where no quote is typed yet."""
         value, before, last = subscript(typed)
         if value is unknown or last and not typed.touches:
             return nothing
@@ -604,10 +608,10 @@ def _pystuck_completion(run):
         return with_rest([i for i in items if i[0] and i[0].startswith(word)], word, "", rest)
 
     def within_quotes(key, prefix, quote):
-        """A key as it is typed after a quote; None where it is none for it."""
+        """The source of a key behind a typed prefix and quote; None if they do not fit."""
         if type(key) is not (bytes if "b" in prefix else str) or source_of(key) is None:
             return None
-        # So it is within single quotes, whatever it holds.
+        # The double quote makes repr() use single quotes.
         text = repr(b'"' + key)[3:-1] if "b" in prefix else repr('"' + key)[2:-1]
         if quote[0] == '"':
             text = text.replace("\\'", "'").replace('"', '\\"')
@@ -636,7 +640,7 @@ def _pystuck_completion(run):
     # ---- Imports ---------------------------------------------------------------------------------
 
     def module_names(tokens, word, what_follows):
-        """Names of modules, after the tokens of a name up to a dot."""
+        """Names of modules, where tokens is a dotted name up to the last dot."""
         if tokens and tokens[-1][1] != ".":
             return chosen([what_follows], word), word, ""
         if tokens and tokens[0][0] != "name":
@@ -645,7 +649,7 @@ def _pystuck_completion(run):
         return chosen(modules(package, word), word), word, ""
 
     def names_to_import(tokens, word):
-        """What a statement goes on with that imports."""
+        """Candidates in an import statement."""
         if tokens[0][1] == "import":
             return module_names(split_at_commas(tokens[1:])[-1], word, "as")
         texts = [text for _, text in tokens]
@@ -660,7 +664,7 @@ def _pystuck_completion(run):
             found.update(attributes(sys.modules[package]))
         return ordered(found, word), word, ""
 
-    # ---- All of it -------------------------------------------------------------------------------
+    # ---- The interface to the client -------------------------------------------------------------
 
     def candidates(text, rest):
         typed = Typed(text)
@@ -697,16 +701,17 @@ def _pystuck_completion(run):
         return "".join(pair[0] for pair in same)
 
     def complete(text, rest):
-        """What may follow text, with rest after it.
+        """Finds candidates for the cursor between text and rest.
 
-        Returns (how many characters before the cursor are the beginning of each candidate, what all
-        candidates begin with, what comes after a single one, how many there are, the first ones).
+        Returns (number of characters before the cursor that each candidate begins with, longest
+        common prefix of the candidates, text to insert after a single candidate, number of
+        candidates, the first of them).
         """
         try:
             found, word, ending = candidates(text, rest)
             shown = tuple(found[:most_shown])
             return len(word), common_to(found), ending, len(found), shown
-        except BaseException:  # whatever is over there: Tab does not hurt
+        except BaseException:  # the Tab key must never raise an exception in the debuggee
             return 0, "", "", 0, ()
 
     return complete

@@ -1,6 +1,7 @@
-"""What the client runs in the debuggee to look at objects and frames: see client/cell.h.
+"""Inspects objects and frames in the debuggee, for `x?` and for magics such as %thread.
 
-As bootstrap.py: Python 3.6, the standard library, one name in the connection's namespace.
+The client sends this source as it sends bootstrap.py: it works with Python 3.6, imports only the
+standard library, and defines one name in the connection's namespace.
 """
 
 
@@ -59,10 +60,10 @@ def _pystuck_inspection(run, collector):
     heap_type = 1 << 9  # of __flags__: a class that is not built in
 
     class Refused(Exception):
-        """What keeps us from doing what is wanted: a line for the user."""
+        """Something cannot be done. The text is one line for the user."""
 
     def guarded(function, otherwise):
-        """What the program's own code gives, whatever it may raise."""
+        """Calls function, which may run the program's code; if it raises, calls otherwise."""
         try:
             return function()
         except KeyboardInterrupt:
@@ -71,7 +72,7 @@ def _pystuck_inspection(run, collector):
             return otherwise()
 
     class Cell:
-        """What is done as a cell takes its number, once it is clear that it can be done."""
+        """A call of the Inspector. Once begin is called, it counts as a cell and has a number."""
 
         def __init__(self, number, width):
             self.number, self.width, self.begun = number, width, False
@@ -89,7 +90,7 @@ def _pystuck_inspection(run, collector):
     # ---- Source ----------------------------------------------------------------------------------
 
     def lines_of(filename, names):
-        """The lines of a file, or a cell. None of them where they cannot be had."""
+        """The lines of a file or a cell; an empty list if they cannot be read."""
 
         def lines():
             linecache.checkcache(filename)
@@ -99,12 +100,12 @@ def _pystuck_inspection(run, collector):
             return guarded(lines, list)
 
     def file_of(code, names):
-        """The file of some code. That of a frozen module of Python's is there as well."""
+        """The file of a code object. Frozen modules of Python have a file, too."""
         is_frozen = code.co_filename.startswith("<frozen ") and names is not None
         return is_frozen and names.get("__file__") or code.co_filename
 
     def without_wrapping(thing):
-        """The function that a method, a property or a decorator's result was made from."""
+        """The function inside a method, a property, a partial or a decorated function."""
         while True:
             if isinstance(thing, (types.MethodType, classmethod, staticmethod)):
                 thing = thing.__func__
@@ -120,7 +121,7 @@ def _pystuck_inspection(run, collector):
                 return thing
 
     def code_of(thing):
-        """The code that a function, a frame and so on runs, or None."""
+        """The code object of a function, a frame, a generator and so on; or None."""
         if isinstance(thing, types.TracebackType):
             thing = thing.tb_frame
         kinds = (
@@ -136,7 +137,7 @@ def _pystuck_inspection(run, collector):
         return thing if isinstance(thing, types.CodeType) else None
 
     def names_of(thing):
-        """The names of the module that something is from, through which linecache finds more."""
+        """The globals of a frame or function: with them linecache finds more source files."""
         if isinstance(thing, types.TracebackType):
             thing = thing.tb_frame
         if isinstance(thing, types.FrameType):
@@ -149,7 +150,7 @@ def _pystuck_inspection(run, collector):
         return min([node.lineno] + [decorator.lineno for decorator in node.decorator_list])
 
     def class_lines(lines, qualname):
-        """The numbers of the lines at which classes of this name begin."""
+        """The numbers of the lines at which classes with this name begin."""
         nodes = [(guarded(lambda: ast.parse("".join(lines)), lambda: ast.parse("")), "")]
         found = []
         while nodes:
@@ -166,7 +167,7 @@ def _pystuck_inspection(run, collector):
         return sorted(found)
 
     def methods_of(cls):
-        """A class's own methods, rather than functions that it was given."""
+        """The methods that were defined in the class body, not functions assigned later."""
         for thing in dict(vars(cls)).values():
             function = without_wrapping(thing)
             if isinstance(function, types.FunctionType) and function.__qualname__.startswith(
@@ -181,7 +182,7 @@ def _pystuck_inspection(run, collector):
         return thing is cls
 
     def class_files(cls):
-        """The files that may have the source of a class, the likeliest first."""
+        """The files that may have the source of a class, the most likely first."""
         for function in methods_of(cls):
             yield file_of(function.__code__, function.__globals__)
         if cls.__module__ == namespace["__name__"] and not is_in_module(cls):
@@ -191,7 +192,7 @@ def _pystuck_inspection(run, collector):
             yield module.__file__
 
     def class_place(cls):
-        """The file of a class, its lines, and at which of them the class begins."""
+        """(file, its lines, number of the line at which the class begins), or None."""
         names = vars(sys.modules[cls.__module__]) if cls.__module__ in sys.modules else None
         starts = [function.__code__.co_firstlineno for function in methods_of(cls)]
         for filename in dict.fromkeys(class_files(cls)):
@@ -209,7 +210,7 @@ def _pystuck_inspection(run, collector):
         return code_of(thing) is None and not cls.__flags__ & heap_type
 
     def place_of(thing):
-        """The file of something, its lines, and the first that is its own: 0 for all of them."""
+        """(file, its lines, number of the first line of thing; 0 if the whole file is its source)."""
         thing = without_wrapping(thing)
         if is_built_in(thing):
             return getattr(thing, "__file__", None), [], 0
@@ -236,7 +237,7 @@ def _pystuck_inspection(run, collector):
     # ---- Objects ---------------------------------------------------------------------------------
 
     def found(text):
-        """The value of an expression."""
+        """The value of an expression. Raises Refused if a name in it does not exist."""
         missing = f"Object `{text}` not found."
         try:
             code = compile(text, "<object>", "eval", 0, True)
@@ -250,19 +251,19 @@ def _pystuck_inspection(run, collector):
             raise
 
     def is_raised_by_itself(error):
-        """Whether an expression has raised that, and nothing of the program's that it called."""
+        """Whether the expression itself raised the error, and no function that it called."""
         traced = error.__traceback__.tb_next.tb_next
         while traced is not None:
             frame = traced.tb_frame
             module = str(frame.f_globals.get("__name__")).partition(".")[0]
-            is_ours = frame.f_code in run.our_codes  # `modules` is
+            is_ours = frame.f_code in run.our_codes  # a method of `modules`
             if not is_ours and module not in ("importlib", "_frozen_importlib"):
                 return False
             traced = traced.tb_next
         return True
 
     def signature_of(thing):
-        """For people: annotations are wanted as they were written."""
+        """The signature, with annotations as they were written."""
         if sys.version_info >= (3, 14):
             import annotationlib
 
@@ -284,7 +285,7 @@ def _pystuck_inspection(run, collector):
             yield "/"
 
     def call_of(text, thing, width):
-        """A signature, with a line for each parameter where it is too long for one."""
+        """A call signature, with one line for each parameter if it is too long for one line."""
         signature = signature_of(thing)
         if not isinstance(ast.parse(text, mode="eval").body, (ast.Name, ast.Attribute)):
             text = getattr(thing, "__qualname__", type(thing).__name__)
@@ -296,7 +297,7 @@ def _pystuck_inspection(run, collector):
 
     def string_form(thing, limit):
         def plain():
-            return f"{object.__repr__(thing)} (its str cannot be had)"
+            return f"{object.__repr__(thing)} (its str raised an exception)"
 
         if type(thing) in (str, bytes, bytearray):
             value, rest = thing[:limit], "" if len(thing) <= limit else " <...>"
@@ -318,7 +319,7 @@ def _pystuck_inspection(run, collector):
         return inspect.cleandoc(init.__doc__)
 
     def fields_of(text, thing, with_source, width):
-        """What there is to say of something, as (title, function), in IPython's order."""
+        """A list of (title, function that returns the text), in IPython's order."""
         limit = 1 << 20 if with_source else 200
         source = [("Source", lambda: source_of(thing))] if with_source else []
         doc = ("Docstring", lambda: docstring(thing))
@@ -337,7 +338,7 @@ def _pystuck_inspection(run, collector):
         return [signature, kind, form, length, file, doc, *source]
 
     def laid_out(fields):
-        """One below the other; what has several lines begins on a line of its own."""
+        """The fields as text: short ones after their title, long ones on the lines below it."""
         wide = max(len(title) for title, _ in fields) + 2
         return "\n".join(
             f"{title}:\n{text}" if "\n" in text else f"{title + ':':<{wide}}{text}"
@@ -359,7 +360,7 @@ def _pystuck_inspection(run, collector):
     threads, thread_title = stacks["threads"], stacks["thread_title"]
 
     def calls_from(frame):
-        """A frame and those that it was called by."""
+        """The frame, its caller, the caller of that, and so on."""
         while frame is not None:
             yield frame
             frame = frame.f_back
@@ -378,7 +379,7 @@ def _pystuck_inspection(run, collector):
         return f"{number:>4}  {where(frame)}\n" + (f"        {line}\n" if line else "")
 
     def source_around(frame):
-        """The lines around the one that a frame is at, with an arrow there."""
+        """The source lines around the current one, which is marked with an arrow."""
         lines = lines_of(file_of(frame.f_code, frame.f_globals), frame.f_globals)
         at = frame.f_lineno or 0
         if not 0 < at <= len(lines):
@@ -394,7 +395,7 @@ def _pystuck_inspection(run, collector):
         )
 
     def locals_of(frame):
-        """The names of a frame, without those that every module has."""
+        """The locals of a frame; of a module, without names such as __file__."""
         names = dict(frame.f_locals)
         if frame.f_locals is frame.f_globals:
             names = {name: names[name] for name in names if not str(name).startswith("__")}
@@ -416,8 +417,8 @@ def _pystuck_inspection(run, collector):
             text += f"... ({len(names) - len(chosen)} more: %locals shows them)\n"
         return text or "(no locals)\n"
 
-    class Picked:
-        """A thread's stack, as it was when it was picked."""
+    class Selected:
+        """The thread that %thread N selected, with its stack at that time."""
 
         def __init__(self, ident, title, frame):
             self.ident, self.title, self.at = ident, title, 0
@@ -433,16 +434,16 @@ def _pystuck_inspection(run, collector):
             calls = reversed(list(enumerate(self._calls)))
             return self.title + "\n" + "".join(call(number, frame) for number, (frame, _) in calls)
 
-        def news(self):
-            """What has become of the picked frame since then, where that is something."""
+        def changes(self):
+            """A line that says how the selected frame has changed since then; "" if it has not."""
             frame, before = self._calls[self.at]
             innermost = {ident: each for ident, _, each in threads()}.get(self.ident)
             if innermost is None:
-                return "(the thread has ended since)\n"
+                return "(the thread has ended)\n"
             if not [each for each in calls_from(innermost) if each is frame]:
-                return f"(this call has ended since: %thread {self.ident} looks again)\n"
+                return f"(this call has ended: type %thread {self.ident} for the current stack)\n"
             if frame.f_lasti != before:
-                return f"(the thread has moved on since: %thread {self.ident} looks again)\n"
+                return f"(this frame has run on: type %thread {self.ident} for the current stack)\n"
             return ""
 
         def view(self, width):
@@ -456,7 +457,7 @@ def _pystuck_inspection(run, collector):
     # ---- Time ------------------------------------------------------------------------------------
 
     def processor_time():
-        """What this thread has used, in user and system mode: the program's others go on."""
+        """CPU seconds of this thread in user mode and in system mode."""
         try:
             import resource
 
@@ -466,7 +467,7 @@ def _pystuck_inspection(run, collector):
         return usage.ru_utime, usage.ru_stime
 
     def duration(seconds):
-        """Three digits of a time, and its unit; from a minute on, each unit that there is."""
+        """A duration: three digits and a unit; from one minute on, as 1h 2min 3s."""
         if seconds >= 60:
             parts, rest = [], int(seconds)
             for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
@@ -482,7 +483,7 @@ def _pystuck_inspection(run, collector):
     # ---- Files -----------------------------------------------------------------------------------
 
     class Script:
-        """What a file finds that is run as a script: sys.argv and __file__, until it has ended."""
+        """Sets sys.argv and __file__ while a file is run as a script."""
 
         def __init__(self, argv):
             self._argv = argv
@@ -493,7 +494,7 @@ def _pystuck_inspection(run, collector):
 
         def __exit__(self, *error):
             if getattr(sys, "argv", None) is not self._argv:
-                # Another client's script has come meanwhile, and puts this back at its end.
+                # Another client's script has begun since, and restores this list when it ends.
                 self._argv[:] = self._before or ()
             sys.argv, namespace["__file__"] = self._before, self._file
             if self._before is None:
@@ -501,18 +502,22 @@ def _pystuck_inspection(run, collector):
             if self._file is None:
                 del namespace["__file__"]
 
-    # ---- What the client asks for ----------------------------------------------------------------
+    # ---- The interface to the client -------------------------------------------------------------
 
     class Inspector:
-        """What the client calls: an object, and nothing that it holds leads back to it, so that the
-        frames of the thread that is picked go when the client's reference does.
+        """The object that the client calls.
+
+        Nothing that it holds refers back to it. So when the client releases its reference, the
+        frames of the selected thread are released as well.
         """
 
         def __init__(self):
-            self._picked, self._listed = None, []
+            self._selected, self._listed = None, []
 
         def __call__(self, what, number, width, argument, source):
-            """(whether that was a cell, whether it went well, the text to show or None)"""
+            """Calls do_ + what. Returns (whether it is a cell with a number, True without an
+            exception, the text to show or None).
+            """
             cell = Cell(number, width)
 
             def act(streams):
@@ -525,7 +530,8 @@ def _pystuck_inspection(run, collector):
             ok, text = run.interruptibly(number, act)
             return cell.begun, ok, None if text is None else run.sendable(text)
 
-        # Each of these gets the cell that it may become, its argument, and the text of a file.
+        # Arguments of each do_ method: the cell, the argument of the magic, and with %run the text
+        # of the file.
 
         def do_object(self, cell, argument, source):
             return described(argument, False, cell.width)
@@ -546,7 +552,7 @@ def _pystuck_inspection(run, collector):
 
         def do_time(self, cell, argument, source):
             if not argument:
-                raise Refused("%time needs code to run")
+                raise Refused("%time needs code: %time CODE")
             cell.begin(argument, source=argument)
             codes = list(run.compiled(argument, cell.filename))
             before, wall = processor_time(), time.perf_counter()
@@ -571,7 +577,7 @@ def _pystuck_inspection(run, collector):
                     raise
 
         def _list(self):
-            """(ident, title, where it is) of each thread, the main thread first."""
+            """(ident, title, current line) of each thread, the main thread first."""
             listed = [
                 (ident, thread_title(ident, thread)[0], where(frame))
                 for ident, thread, frame in threads()
@@ -583,78 +589,82 @@ def _pystuck_inspection(run, collector):
 
         def do_thread(self, cell, argument, source):
             if argument:
-                return self._pick(argument)
-            picked = self._picked.ident if self._picked else None
+                return self._select(argument)
+            selected = self._selected.ident if self._selected else None
             return "".join(
-                f"{'*' if ident == picked else '':>2}{number:>3}  {title}\n         {place}\n"
+                f"{'*' if ident == selected else '':>2}{number:>3}  {title}\n         {place}\n"
                 for number, (ident, title, place) in enumerate(self._list())
             )
 
-        def _pick(self, argument):
+        def _select(self, argument):
             number = number_in(argument)
             if number is None:
-                raise Refused("%thread takes a thread's number or ident: %thread lists them")
+                raise Refused(
+                    f"invalid thread '{argument}': expected a number or ident that %thread lists"
+                )
             if not self._listed:
                 self._list()
             is_listed = number < len(self._listed)
             ident = self._listed[number] if is_listed else number
             for each, thread, frame in threads():
                 if each == ident:
-                    self._picked = Picked(ident, thread_title(ident, thread)[0], frame)
-                    return self._picked.stack()
+                    self._selected = Selected(ident, thread_title(ident, thread)[0], frame)
+                    return self._selected.stack()
             if ident in stacks["known_threads"]():
                 raise Refused(f"thread {number} has no Python frame")
             if is_listed:
-                raise Refused(f"thread {number} has ended: %thread lists those that there are")
-            raise Refused(f"there is no thread {number}: %thread lists those that there are")
+                raise Refused(f"thread {number} has ended: type %thread for a new list")
+            raise Refused(f"there is no thread {number}: type %thread for a list")
 
         def _need(self):
-            if self._picked is None:
-                raise Refused("no thread is picked: %thread lists them, %thread N picks one")
-            return self._picked
+            if self._selected is None:
+                raise Refused("no thread is selected: %thread lists them, %thread N selects one")
+            return self._selected
 
         def _show(self, cell, typed, number):
-            picked = self._need()
+            selected = self._need()
             cell.begin(typed)
-            picked.at = number
-            print(picked.news() + picked.view(cell.width), end="")
-            return cell.result(picked.frame())
+            selected.at = number
+            print(selected.changes() + selected.view(cell.width), end="")
+            return cell.result(selected.frame())
 
         def do_frame(self, cell, argument, source):
-            picked = self._need()
-            number = number_in(argument) if argument else picked.at
+            selected = self._need()
+            number = number_in(argument) if argument else selected.at
             if number is None:
-                raise Refused("%frame takes the number of a frame: %thread N lists them")
-            if number >= len(picked):
-                raise Refused(f"there is no frame {number}: there are 0 to {len(picked) - 1}")
+                raise Refused(
+                    f"invalid frame '{argument}': expected a number from 0 to {len(selected) - 1}"
+                )
+            if number >= len(selected):
+                raise Refused(f"there is no frame {number}: the last one is {len(selected) - 1}")
             return self._show(cell, f"%frame {number}", number)
 
         def do_up(self, cell, argument, source):
-            picked = self._need()
-            if picked.at + 1 == len(picked):
-                raise Refused("this is the outermost frame: %up leads nowhere")
-            return self._show(cell, "%up", picked.at + 1)
+            selected = self._need()
+            if selected.at + 1 == len(selected):
+                raise Refused("cannot go up: this is the outermost frame")
+            return self._show(cell, "%up", selected.at + 1)
 
         def do_down(self, cell, argument, source):
-            picked = self._need()
-            if picked.at == 0:
-                raise Refused("this is the innermost frame: %down leads nowhere")
-            return self._show(cell, "%down", picked.at - 1)
+            selected = self._need()
+            if selected.at == 0:
+                raise Refused("cannot go down: this is the innermost frame")
+            return self._show(cell, "%down", selected.at - 1)
 
         def do_locals(self, cell, argument, source):
-            picked = self._need()
-            return picked.news() + shown_locals(picked.frame(), cell.width)
+            selected = self._need()
+            return selected.changes() + shown_locals(selected.frame(), cell.width)
 
         def do_eval(self, cell, argument, source):
-            picked = self._need()
+            selected = self._need()
             if not argument:
-                raise Refused("%eval needs an expression")
-            frame = picked.frame()
+                raise Refused("%eval needs an expression: %eval EXPR")
+            frame = selected.frame()
             cell.begin("%eval " + argument, source=argument)
-            print(picked.news(), end="")
+            print(selected.changes(), end="")
             flags = frame.f_code.co_flags & run.future_flags
             code = compile(argument, cell.filename, "eval", flags, True)
-            # As globals, or the lambdas and comprehensions in it would not see the locals.
+            # Locals are passed as globals so that lambdas and comprehensions see them.
             scope = {**frame.f_globals, **frame.f_locals, "__builtins__": frame.f_builtins}
             return cell.result(eval(code, scope))
 

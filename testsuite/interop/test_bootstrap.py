@@ -457,7 +457,7 @@ def test_an_interruption_gets_out_where_the_loop_is_blocked(
     finally:
         going_on.set()
     assert not ok
-    assert text == "KeyboardInterrupt: the asyncio loop has not ended what it was to run\n"
+    assert text == "KeyboardInterrupt: the asyncio task did not end after it was cancelled\n"
     assert session.run("import asyncio\nawait asyncio.sleep(0, 1)") == (True, "1")
     assert session.sent == []  # what was given up does not begin later
 

@@ -206,7 +206,7 @@ def test_what_cannot_be_had_costs_its_field_alone(session: Inspection) -> None:
     titles = [line.partition(":")[0] for line in text.splitlines() if line[:1].isupper()]
     assert titles == ["Type", "String form", "File", "Source"]
     assert "object at 0x" in text
-    assert "(its str cannot be had)" in text
+    assert "(its str raised an exception)" in text
     assert "File:        <cell 1>\nSource:\nclass Spiteful:\n    def fail" in text
 
 
@@ -395,12 +395,12 @@ def test_the_ends_of_the_stack(session: Inspection) -> None:
         count = session.pick(each.thread).count("  File ")
         assert session.ask("down")[::2] == (
             False,
-            "this is the innermost frame: %down leads nowhere",
+            "cannot go down: this is the innermost frame",
         )
         session.text("frame", str(count - 1))
-        assert session.ask("up")[::2] == (False, "this is the outermost frame: %up leads nowhere")
+        assert session.ask("up")[::2] == (False, "cannot go up: this is the outermost frame")
         assert session.error("frame", str(count)) == (
-            f"there is no frame {count}: there are 0 to {count - 1}"
+            f"there is no frame {count}: the last one is {count - 1}"
         )
 
 
@@ -409,7 +409,7 @@ def test_a_thread_has_to_be_picked_first(session: Inspection, what: str) -> None
     assert session.ask(what, "1") == (
         False,
         False,
-        "no thread is picked: %thread lists them, %thread N picks one",
+        "no thread is selected: %thread lists them, %thread N selects one",
     )
 
 
@@ -418,12 +418,12 @@ def test_numbers_that_are_none(session: Inspection) -> None:
         session.pick(each.thread)
         for text in ("x", "-1", "1.5", "\N{SUPERSCRIPT TWO}"):
             assert session.error("thread", text) == (
-                "%thread takes a thread's number or ident: %thread lists them"
+                f"invalid thread '{text}': expected a number or ident that %thread lists"
             )
-            assert session.error("frame", text) == (
-                "%frame takes the number of a frame: %thread N lists them"
+            assert session.error("frame", text).startswith(
+                f"invalid frame '{text}': expected a number from 0 to "
             )
-        assert session.error("eval") == "%eval needs an expression"
+        assert session.error("eval") == "%eval needs an expression: %eval EXPR"
 
 
 def test_threads_that_are_not_there(session: Inspection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -433,11 +433,9 @@ def test_threads_that_are_not_there(session: Inspection, monkeypatch: pytest.Mon
         number = line.split()[0]
     wait_until(lambda: each.thread.ident not in sys._current_frames(), "the end of the thread")
     assert session.error("thread", number) == (
-        f"thread {number} has ended: %thread lists those that there are"
+        f"thread {number} has ended: type %thread for a new list"
     )
-    assert session.error("thread", "12345") == (
-        "there is no thread 12345: %thread lists those that there are"
-    )
+    assert session.error("thread", "12345") == ("there is no thread 12345: type %thread for a list")
     monkeypatch.setitem(threading._active, 12345, each.thread)  # type: ignore[attr-defined]
     assert session.error("thread", "12345") == "thread 12345 has no Python frame"
 
@@ -526,12 +524,12 @@ def test_a_thread_that_moves_on_is_told(session: Inspection) -> None:
     with waiting() as each:
         session.pick(each.thread)
         assert "since" not in session.text("locals")
-        again = f"%thread {each.thread.ident} looks again)\n"
+        again = f"type %thread {each.thread.ident} for the current stack)\n"
         each.go_on()
-        assert session.text("locals").startswith("(this call has ended since: " + again)
-        assert session.text("eval", "number").startswith("(this call has ended since: " + again)
-        assert session.text("frame", "1").startswith("(the thread has moved on since: " + again)
-    assert session.text("locals").startswith("(the thread has ended since)\n")
+        assert session.text("locals").startswith("(this call has ended: " + again)
+        assert session.text("eval", "number").startswith("(this call has ended: " + again)
+        assert session.text("frame", "1").startswith("(this frame has run on: " + again)
+    assert session.text("locals").startswith("(the thread has ended)\n")
 
 
 class Kept:
@@ -591,7 +589,7 @@ def test_no_time_of_what_fails(session: Inspection) -> None:
     assert session.error("time", "1 / 0").endswith("ZeroDivisionError: division by zero\n")
     assert session.error("time", "1 +").endswith("SyntaxError: invalid syntax\n")
     assert session.sent == []
-    assert session.ask("time") == (False, False, "%time needs code to run")
+    assert session.ask("time") == (False, False, "%time needs code: %time CODE")
 
 
 @pytest.mark.parametrize(
