@@ -37,17 +37,23 @@ client_pystuck_SOURCES = \
 	client/eval/proxy.c client/eval/proxy.h \
 	client/eval/script.c client/eval/script.h \
 	client/eval/traceback.c client/eval/traceback.h \
+	client/eval/wait.c client/eval/wait.h \
 	client/prompt/cell_history.c client/prompt/cell_history.h \
 	client/prompt/complete.c client/prompt/complete.h \
+	client/prompt/complete_cells.c client/prompt/complete_cells.h \
 	client/prompt/complete_netrefs.c client/prompt/complete_netrefs.h \
 	client/prompt/edit.c client/prompt/edit.h \
 	client/prompt/editor.c client/prompt/editor.h \
 	client/prompt/help.c client/prompt/help.h \
 	client/prompt/history_file.c client/prompt/history_file.h \
+	client/prompt/inspection.c client/prompt/inspection.h \
 	client/prompt/keyboard.c client/prompt/keyboard.h \
 	client/prompt/magic.c client/prompt/magic.h \
 	client/prompt/magic_files.c client/prompt/magic_files.h \
+	client/prompt/magic_reconnect.c client/prompt/magic_reconnect.h \
+	client/prompt/magic_stacks.c client/prompt/magic_stacks.h \
 	client/prompt/repl.c client/prompt/repl.h \
+	client/prompt/shell.c client/prompt/shell.h \
 	client/prompt/terminal.c client/prompt/terminal.h \
 	client/prompt/words.c client/prompt/words.h
 client_pystuck_LDADD = common/libcommon.la report/libreport.la librpyc/librpyc-internal.la $(LIBEDIT_LIBS)
@@ -66,6 +72,7 @@ $(client_remote:%=client/%.inc): client/%.inc: client/%.py
 client/stacks.inc: pystuck_ext/pystuck/_stacks.py
 	$(make_inc)
 client_pystuck_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -I$(srcdir)/common -I$(srcdir)/client -Iclient
-client/eval/pystuck-cell.$(OBJEXT) client/pystuck-collector.$(OBJEXT): $(client_inc)
+client/eval/pystuck-cell.$(OBJEXT) client/prompt/pystuck-complete_cells.$(OBJEXT) \
+client/prompt/pystuck-inspection.$(OBJEXT) client/pystuck-collector.$(OBJEXT): $(client_inc)
 
 dist_man_MANS = doc/pystuck.1

@@ -7,64 +7,53 @@
 #include <stdlib.h>
 
 #include "clean.h"
-#include "collector.h"
-
-/* How often a cell that runs is asked about, in ms. */
-#define LOOK_EVERY_MS 50
+#include "eval/wait.h"
+#include "queue.h"
 
 static const char bootstrap[] =
 #include "eval/bootstrap.inc"
     ;
-static const char completion[] =
-#include "prompt/completion.inc"
-    ;
-static const char inspection[] =
-#include "prompt/inspection.inc"
-    ;
 
-/* Takes the function that a source defines out of the connection's namespace again. The name of no
- * builtin is used for that: the user may have given it to something else there. */
-#define TAKE(name) name ".__globals__.pop('" name "')"
+/* The name of the function that bootstrap.py defines. */
+#define BOOTSTRAP_NAME "_pystuck_cells"
 
-static const struct {
-    const char *source;
-    const char *take;
-    const char *argument; /* of the function, a second one; NULL: none */
-} helpers[CELLS_HELPERS] = {
-    [CELLS_COMPLETION] = {completion, TAKE("_pystuck_completion"), NULL},
-    [CELLS_INSPECTION] = {inspection, TAKE("_pystuck_inspection"), collector_source},
+/* What the client's functions that the server holds have in common. The server may call and release
+ * them after cells_close. */
+struct callbacks {
+    int count;           /* of functions that the server holds */
+    struct cells *cells; /* NULL after cells_close */
 };
 
-/* What functions of ours that the other side holds have in common: they may be called when there
- * are no cells any more, for it gives them back when it likes. */
-struct link {
-    int functions;       /* how many there are */
-    struct cells *cells; /* NULL: no more */
+/* A helper that was sent to the server. */
+struct sent_helper {
+    const struct cell_helper *helper;
+    rpyc_value *object;
+    SLIST_ENTRY(sent_helper) next;
 };
 
 struct cells {
     rpyc_conn *conn; /* borrowed */
     struct cell_io io;
-    struct link *link;
-    int waiting;                        /* for what was typed: input is read for it, and else not */
-    rpyc_value *begun;                  /* what the bootstrap returned */
-    rpyc_value *run;                    /* the function over there, of it */
-    rpyc_pending *beginning;            /* of a chain */
-    rpyc_value *helpers[CELLS_HELPERS]; /* more of them; NULL: not wanted yet */
-    int number;                         /* of the next cell */
-    int64_t thread;                     /* over there, on which cells run: its ident */
+    struct callbacks *callbacks;
+    int waiting;             /* number of cells_wait calls that run: only then input is read */
+    rpyc_value *begun;       /* the tuple that the bootstrap returned */
+    rpyc_value *run;         /* its function run; borrowed from begun */
+    rpyc_pending *beginning; /* the request that begins a chain, or NULL */
+    SLIST_HEAD(, sent_helper) helpers;
+    int number;     /* of the next cell */
+    int64_t thread; /* ident of the server's thread that runs the cells */
 };
 
-/* ---- What a cell asks of us ------------------------------------------------------------------ */
+/* ---- The client's functions, which the server calls ------------------------------------------ */
 
-/* The cells that a function is of; NULL with err filled: there are none any more. */
+/* The cells of a function; NULL with err after cells_close. */
 static struct cells *cells_of(void *self, struct rpyc_error *err)
 {
-    const struct link *link = self;
+    const struct callbacks *callbacks = self;
 
-    if (!link->cells)
-        rpyc_raise(err, "EOFError", "the client has ended this session");
-    return link->cells;
+    if (!callbacks->cells)
+        rpyc_raise(err, "EOFError", "the client has ended");
+    return callbacks->cells;
 }
 
 static int pass_on(struct cells *c, rpyc_value *args, bool is_error, struct rpyc_error *err)
@@ -75,7 +64,7 @@ static int pass_on(struct cells *c, rpyc_value *args, bool is_error, struct rpyc
     if (!c)
         return -1;
     if (!text)
-        return rpyc_raise(err, "TypeError", "a str is wanted");
+        return rpyc_raise(err, "TypeError", "expected a str");
     c->io.write(c->io.arg, is_error, text, len);
     return 0;
 }
@@ -98,7 +87,7 @@ static int write_err(void *self, const char *method, rpyc_value *args, rpyc_valu
     return pass_on(cells_of(self, err), args, true, err);
 }
 
-/* What is typed at the prompt, or is on standard input for others, is nobody's over there. */
+/* Only a running cell may read the client's standard input. */
 static int read_line(void *self, const char *method, rpyc_value *args, rpyc_value *kwargs,
                      rpyc_value **out, struct rpyc_error *err)
 {
@@ -113,10 +102,11 @@ static int read_line(void *self, const char *method, rpyc_value *args, rpyc_valu
     if (!c)
         return -1;
     if (c->waiting == 0)
-        return rpyc_raise(err, "OSError", "no cell runs that could read the client's input");
+        return rpyc_raise(err, "OSError",
+                          "only a running cell may read the client's standard input");
     len = c->io.read_line(c->io.arg, &line);
     if (len < 0 && errno == EINTR)
-        result = 0; /* None: it raises KeyboardInterrupt itself */
+        result = 0; /* returns None: bootstrap.py raises KeyboardInterrupt */
     else if (len < 0)
         result = rpyc_raise(err, "OSError", "the client cannot read its standard input");
     else
@@ -136,18 +126,18 @@ static int tell_thread(void *self, const char *method, rpyc_value *args, rpyc_va
     return c ? rpyc_int64(rpyc_item(args, 0), &c->thread, err) : -1;
 }
 
-static void unlink_function(void *self)
+static void release_function(void *self)
 {
-    struct link *link = self;
+    struct callbacks *callbacks = self;
 
-    if (--link->functions == 0 && !link->cells)
-        free(link);
+    if (--callbacks->count == 0 && !callbacks->cells)
+        free(callbacks);
 }
 
-/* A class that every stock peer knows and takes for something to be called. */
+/* Every rpyc knows this class, and that its objects can be called. */
 #define FUNCTION(function)                                                                         \
     {                                                                                              \
-        .class_name = "builtins.function", .call = (function), .destroy = unlink_function          \
+        .class_name = "builtins.function", .call = (function), .destroy = release_function         \
     }
 
 enum { WRITE_OUT, WRITE_ERR, READ_LINE, TELL_THREAD, FUNCTIONS };
@@ -161,15 +151,15 @@ static const struct rpyc_ops functions[FUNCTIONS] = {
 
 static int make_function(struct cells *c, int which, rpyc_value **out, struct rpyc_error *err)
 {
-    if (rpyc_object(out, &functions[which], c->link, err) < 0)
+    if (rpyc_object(out, &functions[which], c->callbacks, err) < 0)
         return -1;
-    c->link->functions++;
+    c->callbacks->count++;
     return 0;
 }
 
-/* ---- A session ------------------------------------------------------------------------------- */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
-/* What the bootstrap returns, in this order. */
+/* The items of the tuple that the bootstrap returns. */
 enum begun {
     BEGUN_RUN,
     BEGUN_THREAD,
@@ -184,7 +174,18 @@ static rpyc_value *begun(const struct cells *c, enum begun which)
     return rpyc_item(c->begun, which);
 }
 
-/* Calls the function that the bootstrap defines, with functions of ours. */
+/* Removes a function that some source has defined from the connection's namespace, and returns it.
+ * Uses no builtin, since the user may have assigned to its name in the namespace. */
+static int take_function(rpyc_conn *conn, const char *name, rpyc_value **out,
+                         struct rpyc_error *err)
+{
+    char code[100];
+
+    snprintf(code, sizeof(code), "%s.__globals__.pop('%s')", name, name);
+    return rpyc_eval(conn, code, out, err);
+}
+
+/* Calls the function of bootstrap.py with the client's functions. */
 static int begin(struct cells *c, rpyc_value *function, struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *to_out = NULL;
@@ -205,17 +206,18 @@ static int begin(struct cells *c, rpyc_value *function, struct rpyc_error *err)
 static struct cells *new_cells(rpyc_conn *conn, const struct cell_io *io)
 {
     struct cells *c = calloc(1, sizeof(*c));
-    struct link *link = calloc(1, sizeof(*link));
+    struct callbacks *callbacks = calloc(1, sizeof(*callbacks));
 
-    if (!c || !link) {
+    if (!c || !callbacks) {
         free(c);
-        free(link);
+        free(callbacks);
         return NULL;
     }
     c->conn = conn;
     c->io = *io;
-    c->link = link;
-    link->cells = c;
+    c->callbacks = callbacks;
+    callbacks->cells = c;
+    SLIST_INIT(&c->helpers);
     return c;
 }
 
@@ -226,7 +228,7 @@ int cells_open(struct cells **out, rpyc_conn *conn, const struct cell_io *io,
     struct cells *c;
 
     if (rpyc_execute(conn, bootstrap, err) < 0 ||
-        rpyc_eval(conn, TAKE("_pystuck_cells"), &function, err) < 0)
+        take_function(conn, BOOTSTRAP_NAME, &function, err) < 0)
         return -1;
     c = new_cells(conn, io);
     if (!c)
@@ -241,46 +243,66 @@ int cells_open(struct cells **out, rpyc_conn *conn, const struct cell_io *io,
 
 void cells_close(struct cells *c)
 {
-    size_t i;
+    struct sent_helper *sent;
 
     if (!c)
         return;
-    for (i = 0; i < CELLS_HELPERS; i++)
-        rpyc_unref(c->helpers[i]);
+    while ((sent = SLIST_FIRST(&c->helpers))) {
+        SLIST_REMOVE_HEAD(&c->helpers, next);
+        rpyc_unref(sent->object);
+        free(sent);
+    }
     rpyc_pending_free(c->beginning);
     rpyc_unref(c->begun);
-    c->link->cells = NULL;
-    if (c->link->functions == 0)
-        free(c->link);
+    c->callbacks->cells = NULL;
+    if (c->callbacks->count == 0)
+        free(c->callbacks);
     free(c);
 }
 
-/* Has a helper made: its source defines a function that makes it. */
-static int make_helper(struct cells *c, enum cells_helper which, struct rpyc_error *err)
+/* ---- Helpers --------------------------------------------------------------------------------- */
+
+/* Sends the source of a helper and calls its function. */
+static int make_helper(struct cells *c, const struct cell_helper *helper, rpyc_value **out,
+                       struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *make = NULL;
 
-    if (rpyc_execute(c->conn, helpers[which].source, err) < 0 ||
-        rpyc_eval(c->conn, helpers[which].take, &make, err) < 0)
+    if (rpyc_execute(c->conn, helper->source, err) < 0 ||
+        take_function(c->conn, helper->name, &make, err) < 0)
         return -1;
-    if (!helpers[which].argument)
-        return rpyc_call(make, &c->helpers[which], err, "O", c->run);
-    return rpyc_call(make, &c->helpers[which], err, "Os", c->run, helpers[which].argument);
+    if (!helper->argument)
+        return rpyc_call(make, out, err, "O", c->run);
+    return rpyc_call(make, out, err, "Os", c->run, helper->argument);
 }
 
-rpyc_value *cells_helper(struct cells *c, enum cells_helper which, struct rpyc_error *err)
+rpyc_value *cells_helper(struct cells *c, const struct cell_helper *helper, struct rpyc_error *err)
 {
-    if (!c->helpers[which] && make_helper(c, which, err) < 0)
+    struct sent_helper *sent;
+
+    SLIST_FOREACH (sent, &c->helpers, next)
+        if (sent->helper == helper)
+            return sent->object;
+    sent = calloc(1, sizeof(*sent));
+    if (!sent) {
+        rpyc_raise(err, "MemoryError", "out of memory");
         return NULL;
-    return c->helpers[which];
+    }
+    sent->helper = helper;
+    if (make_helper(c, helper, &sent->object, err) < 0) {
+        free(sent);
+        return NULL;
+    }
+    SLIST_INSERT_HEAD(&c->helpers, sent, next);
+    return sent->object;
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-/* Raises KeyboardInterrupt on a thread, if it is in a cell or in a call by a proxy: it might have
- * been done with it just now, and a stock server does not survive what comes then; nor does it a
- * KeyboardInterrupt from a call, but one of a derived class. Our own server lets none through that
- * comes late. */
+/* Raises KeyboardInterrupt on a thread that runs a cell or a call of a chain. Does nothing if that
+ * has just ended: on a stock server the exception would end the thread. A KeyboardInterrupt in the
+ * call of a chain would do so as well, so that one gets a derived class. A pystuck server drops an
+ * exception that comes late. */
 static const char interrupt_thread[] =
     "def _pystuck_interrupt(ident):\n"
     "    import ctypes, sys\n"
@@ -315,42 +337,37 @@ static void interrupt_cell(const struct cells *c, const struct cell_interrupt *i
     rpyc_close(conn);
 }
 
-static int wait_for(struct cells *c, rpyc_pending *pending, const struct cell_interrupt *interrupt,
-                    rpyc_value **answer, struct rpyc_error *err)
-{
-    struct rpyc_error why = RPYC_ERROR_INIT;
-    int wait_ms = interrupt ? LOOK_EVERY_MS : -1;
+/* A request that is waited for, and how to interrupt it. */
+struct waiting {
+    const struct cells *cells;
+    const struct cell_interrupt *interrupt;
+};
 
-    while (rpyc_pending_wait(pending, wait_ms, answer, &why) < 0) {
-        if (why.code != RPYC_ETIMEOUT && why.code != RPYC_EINTERRUPT) {
-            *err = why;
-            return -1;
-        }
-        rpyc_error_clear(&why);
-        if (!interrupt)
-            continue;
-        if (interrupt->given_up && interrupt->given_up(interrupt->arg)) {
-            err->code = RPYC_ECANCELED;
-            return -1;
-        }
-        if (interrupt->wanted(interrupt->arg))
-            interrupt_cell(c, interrupt);
-    }
-    return 0;
+/* False: the cell is given up. */
+static bool goes_on(void *arg)
+{
+    const struct waiting *w = arg;
+
+    if (w->interrupt->given_up && w->interrupt->given_up(w->interrupt->arg))
+        return false;
+    if (w->interrupt->wanted(w->interrupt->arg))
+        interrupt_cell(w->cells, w->interrupt);
+    return true;
 }
 
 int cells_wait(struct cells *c, rpyc_pending *pending, const struct cell_interrupt *interrupt,
                rpyc_value **answer, struct rpyc_error *err)
 {
+    struct waiting waiting = {c, interrupt};
     int status;
 
     c->waiting++;
-    status = wait_for(c, pending, interrupt, answer, err);
+    status = wait_for_reply(pending, interrupt ? goes_on : NULL, &waiting, answer, err);
     c->waiting--;
     return status;
 }
 
-/* Reads whether it went well, and the text. */
+/* Reads (True without an exception, text or None). */
 static int read_outcome(rpyc_value *ok, rpyc_value *text, struct cell_result *result,
                         struct rpyc_error *err)
 {
@@ -363,17 +380,18 @@ static int read_outcome(rpyc_value *ok, rpyc_value *text, struct cell_result *re
     return 0;
 }
 
-/* Checks that an answer is a tuple of so many. */
+/* Checks that an answer is a tuple with `count` items. */
 static int check_answer(rpyc_value *answer, size_t count, struct rpyc_error *err)
 {
     if (rpyc_type_of(answer) == RPYC_TUPLE && rpyc_length(answer) == count)
         return 0;
     err->code = RPYC_EPROTOCOL;
-    snprintf(err->text, sizeof(err->text), "the server's answer to a cell makes no sense");
+    snprintf(err->text, sizeof(err->text),
+             "invalid answer to a cell: expected a tuple of %zu items", count);
     return -1;
 }
 
-/* Reads (whether it went well, the text): None for both, where there is more to be typed. */
+/* Reads the result of bootstrap.py's run. (None, None): the user must type more lines. */
 static int read_answer(struct cells *c, rpyc_value *answer, struct cell_result *result,
                        struct rpyc_error *err)
 {
@@ -388,9 +406,9 @@ static int read_answer(struct cells *c, rpyc_value *answer, struct cell_result *
     return read_outcome(rpyc_item(answer, 0), rpyc_item(answer, 1), result, err);
 }
 
-/* Reads (whether it has taken a number, whether it went well, the text). */
-static int read_inspection(struct cells *c, rpyc_value *answer, struct cell_result *result,
-                           struct rpyc_error *err)
+/* Reads the answer of a helper, see cells_call_helper. */
+static int read_helper_answer(struct cells *c, rpyc_value *answer, struct cell_result *result,
+                              struct rpyc_error *err)
 {
     *result = (struct cell_result){0};
     if (check_answer(answer, 3, err) < 0 ||
@@ -400,7 +418,7 @@ static int read_inspection(struct cells *c, rpyc_value *answer, struct cell_resu
     return read_outcome(rpyc_item(answer, 1), rpyc_item(answer, 2), result, err);
 }
 
-/* Waits for what comes of a cell, and takes pending. */
+/* Waits for the result of a cell. Takes pending. */
 static int finish(struct cells *c, rpyc_pending *pending, const struct cell_interrupt *interrupt,
                   struct cell_result *result, struct rpyc_error *err)
 {
@@ -429,21 +447,22 @@ int cells_run(struct cells *c, const char *source, int width, enum cell_mode mod
     return finish(c, pending, interrupt, result, err);
 }
 
-int cells_inspect(struct cells *c, const char *function, const char *argument, const char *source,
-                  int width, const struct cell_interrupt *interrupt, struct cell_result *result,
-                  struct rpyc_error *err)
+int cells_call_helper(struct cells *c, const struct cell_helper *helper, const char *function,
+                      const char *argument, const char *source, int width,
+                      const struct cell_interrupt *interrupt, struct cell_result *result,
+                      struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *answer = NULL;
-    rpyc_value *inspect = cells_helper(c, CELLS_INSPECTION, err);
+    rpyc_value *object = cells_helper(c, helper, err);
     rpyc_pending *pending;
     int status;
 
-    if (!inspect || rpyc_start_call(inspect, &pending, err, "siiss", function, c->number, width,
-                                    argument, source) < 0)
+    if (!object || rpyc_start_call(object, &pending, err, "siiss", function, c->number, width,
+                                   argument, source) < 0)
         return -1;
     status = cells_wait(c, pending, interrupt, &answer, err);
     rpyc_pending_free(pending);
-    return status < 0 ? -1 : read_inspection(c, answer, result, err);
+    return status < 0 ? -1 : read_helper_answer(c, answer, result, err);
 }
 
 /* ---- Chains ---------------------------------------------------------------------------------- */
@@ -459,7 +478,7 @@ void cells_begin_chain(struct cells *c)
         rpyc_start_call(begun(c, BEGUN_BEGIN_CHAIN), &c->beginning, NULL, "i", c->number);
 }
 
-/* There is nothing to be said of how a chain has begun. */
+/* Ignores the result of the request that has begun a chain. */
 static void forget_beginning(struct cells *c)
 {
     rpyc_pending_free(c->beginning);

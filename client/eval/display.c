@@ -9,14 +9,14 @@
 
 #include "clean.h"
 
-/* How much of a long text is shown, in characters. */
-#define CUT_TEXT (1 << 20)
+/* The longest text that is shown, in characters. */
+#define SHOWN_MAX (1 << 20)
 
-/* ---- Values that are here, as repr() has them ------------------------------------------------ */
+/* ---- Plain values, formatted like repr() ----------------------------------------------------- */
 
 static void put_value(FILE *out, const rpyc_value *value);
 
-/* The character, if it is one of those that have a letter in repr(). */
+/* The escape sequence of a character for which repr() has a letter, else NULL. */
 static const char *letter_escape(unsigned char c)
 {
     switch (c) {
@@ -33,7 +33,7 @@ static const char *letter_escape(unsigned char c)
     }
 }
 
-/* A str or bytes in quotes. Of a str, what is beyond ASCII stays, but for C1 controls. */
+/* Prints a str or bytes in quotes. In a str, only control characters are escaped. */
 static void put_quoted(FILE *out, const char *text, size_t len, bool is_bytes)
 {
     char quote = memchr(text, '\'', len) && !memchr(text, '"', len) ? '"' : '\'';
@@ -58,7 +58,7 @@ static void put_quoted(FILE *out, const char *text, size_t len, bool is_bytes)
     fputc(quote, out);
 }
 
-/* The shortest digits that give the same number again. */
+/* Prints a float with the fewest digits that are read back as the same number. */
 static void put_double(FILE *out, double number, bool is_part)
 {
     char text[40];
@@ -180,13 +180,13 @@ static void put_value(FILE *out, const rpyc_value *value)
     case RPYC_NOTIMPLEMENTED:
         fputs("NotImplemented", out);
         break;
-    default: /* an object over there, in a tuple */
+    default: /* a netref in a tuple */
         text = rpyc_class_name(value);
-        fprintf(out, "<%s object over there>", text ? text : "an");
+        fprintf(out, "<%s object>", text ? text : "unknown");
     }
 }
 
-/* Where a text grows, and the str of it, which closes that. */
+/* Closes the stream and makes a str of its text. */
 static int finish(FILE *copy, char **text, size_t *len, rpyc_value **out, struct rpyc_error *err)
 {
     int status = fclose(copy) == 0 ? rpyc_build(out, err, "z", *text, *len)
@@ -208,10 +208,9 @@ static int repr_here(const rpyc_value *value, rpyc_value **out, struct rpyc_erro
     return finish(copy, &text, &len, out, err);
 }
 
-/* ---- Objects over there ---------------------------------------------------------------------- */
+/* ---- Netrefs --------------------------------------------------------------------------------- */
 
-/* Has the value printed into a file in memory over there: only as much of it is fetched as is
- * shown. */
+/* Prints the value with pprint into a StringIO of the server, and fetches only what is shown. */
 static int print_there(rpyc_conn *conn, rpyc_value *value, int width, const struct proxy_host *host,
                        rpyc_value **out, struct rpyc_error *err)
 {
@@ -231,10 +230,10 @@ static int print_there(rpyc_conn *conn, rpyc_value *value, int width, const stru
     rpyc_pending_free(pending);
     if (status < 0 || rpyc_callattr(file, "seek", NULL, err, "i", 0) < 0)
         return -1;
-    return rpyc_callattr(file, "read", out, err, "i", CUT_TEXT + 1);
+    return rpyc_callattr(file, "read", out, err, "i", SHOWN_MAX + 1);
 }
 
-/* What was printed, without the newline at its end, or with a word on what was left out. */
+/* The printed text without the last newline; or with a note if it was cut off. */
 static int tidy(const rpyc_value *printed, rpyc_value **out, struct rpyc_error *err)
 {
     size_t printed_len = 0, len = 0;
@@ -252,14 +251,14 @@ static int tidy(const rpyc_value *printed, rpyc_value **out, struct rpyc_error *
     return finish(copy, &text, &len, out, err);
 }
 
-/* What is left to be said of an object whose repr() raises. */
+/* The text for an object whose repr() raises an exception. */
 static int describe(rpyc_value *value, rpyc_value **out, struct rpyc_error *err)
 {
     const char *class = rpyc_class_name(value);
     const char *exception = rpyc_exception_name(err->remote);
     char text[256];
 
-    snprintf(text, sizeof(text), "<%s object> (its repr raised %s)", class ? class : "an",
+    snprintf(text, sizeof(text), "<%s object> (its repr raised %s)", class ? class : "unknown",
              exception);
     rpyc_error_clear(err);
     return rpyc_build(out, err, "s", text);
@@ -287,7 +286,7 @@ int display_value(rpyc_conn *conn, rpyc_value *value, int width, const struct pr
 {
     enum rpyc_type type = rpyc_type_of(value);
 
-    /* A container or a long text is folded over there; all else has one form. */
+    /* pprint on the server folds containers and long texts. Other values need no pprint. */
     if (type == RPYC_NETREF || type == RPYC_TUPLE || type == RPYC_STR || type == RPYC_BYTES ||
         type == RPYC_FROZENSET)
         return show_object(conn, value, width, host, out, err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * display: the text of a value where no code is run over there.
+ * display: the text of a value, for servers on which no code may run.
  */
 #ifndef CLIENT_EVAL_DISPLAY_H
 #define CLIENT_EVAL_DISPLAY_H
@@ -9,10 +9,10 @@
 
 #include "eval/proxy.h"
 
-/* Its text as Python's pprint would have it at so many columns, cut off where it is very long; its
- * repr() where the other side gives no pprint. *out gets a new reference to a str. Errors: those of
- * the connection, and of the host's wait for what runs the program's code; an exception of its repr
- * is part of the text. */
+/* Formats a value as Python's pprint does, for lines of `width` columns. Uses repr() if the server
+ * refuses pprint. Very long text is cut off. If repr() of the value raises an exception, the text
+ * says so. *out gets a new reference to a str. Errors: those of the connection and of host->wait.
+ */
 int display_value(rpyc_conn *conn, rpyc_value *value, int width, const struct proxy_host *host,
                   rpyc_value **out, struct rpyc_error *err);
 

@@ -8,30 +8,28 @@
 #include "clean.h"
 #include "eval/expr.h"
 #include "eval/traceback.h"
+#include "eval/wait.h"
 #include "eval/proxy.h"
 #include "eval/display.h"
 
 #define CLEAN_STATEMENT __attribute__((cleanup(statement_free)))
 
-/* How often it is asked whether a wait is to be given up, in ms. */
-#define LOOK_EVERY_MS 50
-
 struct evaluator {
-    rpyc_conn *conn;      /* borrowed */
-    struct cells *cells;  /* NULL: no code is run over there, and then this is here: */
-    int number;           /* of the next cell */
-    rpyc_value *in;       /* a list over there, */
-    rpyc_value *out;      /* ... a dict, or NULL where there are none to be had, */
-    rpyc_value *last[3];  /* ... and the latest values, or NULL, */
-    rpyc_value *named[3]; /* ... and those that _, __ and ___ were given */
+    rpyc_conn *conn;     /* borrowed */
+    struct cells *cells; /* NULL: the server runs no code; the next five members are used instead */
+    int number;          /* of the next cell */
+    rpyc_value *in;      /* In, a list on the server, */
+    rpyc_value *out;     /* and Out, a dict; NULL if the server refuses to create them */
+    rpyc_value *last[3]; /* the latest values, or NULL */
+    rpyc_value *named[3]; /* the values that this file has assigned to _, __ and ___ */
 
     struct proxies *proxies;
-    const struct cell_interrupt *interrupt; /* of the one that runs, or NULL */
+    const struct cell_interrupt *interrupt; /* of the cell that runs, or NULL */
 };
 
-/* ---- Beginning and end ----------------------------------------------------------------------- */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
-/* Has an empty list and an empty dict made, if such are to be had. */
+/* Creates an empty list and an empty dict on the server, unless the server refuses. */
 static void make_containers(struct evaluator *s)
 {
     CLEAN_VALUE rpyc_value *list = NULL;
@@ -49,7 +47,7 @@ static int open_cells(struct evaluator *s, const struct cell_io *io, struct rpyc
 {
     if (cells_open(&s->cells, s->conn, io, err) == 0)
         return 0;
-    /* A service that runs no code has no execute, or one that is None. */
+    /* The service has no execute, or its execute is None: it runs no code. */
     if (!rpyc_error_is(err, "AttributeError") && !rpyc_error_is(err, "TypeError"))
         return -1;
     rpyc_error_clear(err);
@@ -109,40 +107,26 @@ int evaluator_number(const struct evaluator *s)
 
 /* ---- Waiting for the steps of a chain -------------------------------------------------------- */
 
-static bool is_given_up(const struct cell_interrupt *interrupt)
+static bool goes_on(void *arg)
 {
-    if (!interrupt)
-        return false;
-    return interrupt->wanted(interrupt->arg) ||
-           (interrupt->given_up && interrupt->given_up(interrupt->arg));
+    const struct cell_interrupt *interrupt = arg;
+
+    return !interrupt->wanted(interrupt->arg) &&
+           !(interrupt->given_up && interrupt->given_up(interrupt->arg));
 }
 
-/* Where no code is run over there, nothing is interrupted there either. */
-static int wait_or_give_up(struct evaluator *s, rpyc_pending *pending, rpyc_value **out,
-                           struct rpyc_error *err)
-{
-    while (rpyc_pending_wait(pending, LOOK_EVERY_MS, out, err) < 0) {
-        if (err->code != RPYC_ETIMEOUT && err->code != RPYC_EINTERRUPT)
-            return -1;
-        rpyc_error_clear(err);
-        if (is_given_up(s->interrupt)) {
-            err->code = RPYC_ECANCELED;
-            snprintf(err->text, sizeof(err->text), "interrupted");
-            return -1;
-        }
-    }
-    return 0;
-}
-
+/* Waits for a step of a chain. Without cells, an interruption stops the wait at once: nothing can
+ * be interrupted on the server. */
 static int wait_for_step(void *arg, rpyc_pending *pending, rpyc_value **out, struct rpyc_error *err)
 {
     struct evaluator *s = arg;
 
-    return s->cells ? cells_wait(s->cells, pending, s->interrupt, out, err)
-                    : wait_or_give_up(s, pending, out, err);
+    if (s->cells)
+        return cells_wait(s->cells, pending, s->interrupt, out, err);
+    return wait_for_reply(pending, s->interrupt ? goes_on : NULL, (void *)s->interrupt, out, err);
 }
 
-/* What a call prints is to come here. */
+/* Connects the output of calls to the client. */
 static void begin_chain(void *arg)
 {
     const struct evaluator *s = arg;
@@ -150,15 +134,15 @@ static void begin_chain(void *arg)
     cells_begin_chain(s->cells);
 }
 
-/* ---- Chains, and cells ----------------------------------------------------------------------- */
+/* ---- Chains and cells ------------------------------------------------------------------------ */
 
-/* True if the session ends: the connection is lost, or the caller has given the cell up. */
-static bool ends_session(const struct rpyc_error *err)
+/* True if no further request is possible, or the wait was stopped. */
+static bool is_final(const struct rpyc_error *err)
 {
     return rpyc_error_is_fatal(err) || err->code == RPYC_ECANCELED;
 }
 
-/* The traceback of what went wrong is what came of it; *why is empty then. */
+/* Makes a result of an error: its traceback. Clears *why. */
 static int fail(struct evaluator *s, const char *source, struct rpyc_error *why,
                 struct cell_result *result)
 {
@@ -171,7 +155,7 @@ static int fail(struct evaluator *s, const char *source, struct rpyc_error *why,
     return 0;
 }
 
-/* Runs a chain on the namespace of the cells. *unknown: nothing has been done, it is a cell. */
+/* Runs a chain in the namespace of the cells. If *unknown, nothing was done: run it as a cell. */
 static int run_chain(struct evaluator *s, const char *source, const struct statement *chain,
                      int width, bool *unknown, struct cell_result *result, struct rpyc_error *err)
 {
@@ -188,7 +172,7 @@ static int run_chain(struct evaluator *s, const char *source, const struct state
                                err);
     if (*unknown)
         return 0;
-    if (ends_session(&why)) {
+    if (is_final(&why)) {
         *err = why;
         why = (struct rpyc_error)RPYC_ERROR_INIT;
         return -1;
@@ -206,8 +190,8 @@ static bool is_chain(const char *source, struct statement *statement)
            expr_is_chain(statement->value) && !expr_needs_caller(statement->value);
 }
 
-static int run_there(struct evaluator *s, const char *source, int width, enum cell_mode mode,
-                     struct cell_result *result, struct rpyc_error *err)
+static int run_with_cells(struct evaluator *s, const char *source, int width, enum cell_mode mode,
+                          struct cell_result *result, struct rpyc_error *err)
 {
     CLEAN_STATEMENT struct statement statement;
     bool unknown = !is_chain(source, &statement) || mode == CELL_EACH;
@@ -221,10 +205,10 @@ static int run_there(struct evaluator *s, const char *source, int width, enum ce
 
 /* ---- Without cells --------------------------------------------------------------------------- */
 
-/* The names of the latest values. */
+/* The names of the latest values, the latest first. */
 static const char *const latest[] = {"_", "__", "___"};
 
-/* True if the user has given a value to one of these names: they all stay as they are, then. */
+/* True if the user has assigned to one of these names: then none of them changes. */
 static bool are_names_taken(const struct evaluator *s)
 {
     rpyc_value *value;
@@ -288,8 +272,8 @@ static int refuse(struct evaluator *s, const char *source, struct cell_result *r
     CLEAN_ERROR struct rpyc_error why = RPYC_ERROR_INIT;
 
     rpyc_raise(&why, "SyntaxError",
-               "no code is run over there: there are names, attributes, items, calls, assignments "
-               "to such, del and import");
+               "cannot run code in the program: only names, attributes, items, calls, "
+               "assignment, del and import work");
     return fail(s, source, &why, result);
 }
 
@@ -304,12 +288,13 @@ static int run_statement(struct evaluator *s, const char *source, const struct s
     if (proxies_run(s->proxies, statement, &host, &value, err) == 0 &&
         show(s, value, statement->quiet, width, &host, result, err) == 0)
         return 0;
-    return ends_session(err) ? -1 : fail(s, source, err, result);
+    return is_final(err) ? -1 : fail(s, source, err, result);
 }
 
 /* Runs one statement. */
-static int run_here(struct evaluator *s, const char *source, int width, enum cell_mode mode,
-                    struct cell_result *result, struct rpyc_error *err)
+static int run_without_cells(struct evaluator *s, const char *source, int width,
+                             enum cell_mode mode, struct cell_result *result,
+                             struct rpyc_error *err)
 {
     CLEAN_STATEMENT struct statement statement;
     enum parse_result parsed = statement_parse(&statement, source);
@@ -331,6 +316,6 @@ int evaluator_run(struct evaluator *s, const char *source, int width, enum cell_
                   struct rpyc_error *err)
 {
     s->interrupt = interrupt;
-    return s->cells ? run_there(s, source, width, mode, result, err)
-                    : run_here(s, source, width, mode, result, err);
+    return s->cells ? run_with_cells(s, source, width, mode, result, err)
+                    : run_without_cells(s, source, width, mode, result, err);
 }

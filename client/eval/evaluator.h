@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * evaluator: what is typed or given, evaluated on one connection: by proxies where it is a chain,
- * in the debuggee where it is more. One namespace, one numbering, one history of values for both.
+ * evaluator: evaluates what the user types or passes, on one connection: a chain in the client
+ * (proxy.h), other Python in the debuggee (cell.h). Both share one namespace and one numbering.
  *
- * A service that runs no code, or a user who wants none run, gets chains alone.
+ * If the service or the user allows no code in the debuggee, only chains and a few statements work.
  */
 #ifndef CLIENT_EVAL_EVALUATOR_H
 #define CLIENT_EVAL_EVALUATOR_H
@@ -13,26 +13,26 @@
 struct proxies;
 struct evaluator;
 
-/* Starts one. conn is borrowed, io is copied.
- *   may_execute  code may be run over there; a service that has no execute goes without
+/* conn is borrowed, io is copied.
+ *   may_execute  false: run no code in the debuggee, although the service may have execute
  * Errors: those of the connection; out of memory. */
 int evaluator_open(struct evaluator **out, rpyc_conn *conn, const struct cell_io *io,
                    bool may_execute, struct rpyc_error *err);
-void evaluator_close(struct evaluator *session);
+void evaluator_close(struct evaluator *evaluator);
 
-/* Its cells; NULL where no code is run over there. */
-struct cells *evaluator_cells(struct evaluator *session);
+/* The cells; NULL if no code is run in the debuggee. */
+struct cells *evaluator_cells(struct evaluator *evaluator);
 
-/* The chains' names. */
-struct proxies *evaluator_proxies(struct evaluator *session);
+/* The names that chains can use. */
+struct proxies *evaluator_proxies(struct evaluator *evaluator);
 
-/* As cells_run. Without cells it is chains and what netrefs can do beside, and an interruption
- * gives up at once. */
-int evaluator_run(struct evaluator *session, const char *source, int width, enum cell_mode mode,
+/* As cells_run. Without cells, source may be a chain, an assignment, del or import, and an
+ * interruption stops waiting at once (RPYC_ECANCELED). */
+int evaluator_run(struct evaluator *evaluator, const char *source, int width, enum cell_mode mode,
                   const struct cell_interrupt *interrupt, struct cell_result *result,
                   struct rpyc_error *err);
 
 /* The number of the next cell, from 0. */
-int evaluator_number(const struct evaluator *session);
+int evaluator_number(const struct evaluator *evaluator);
 
 #endif

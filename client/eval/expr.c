@@ -6,30 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 100 /* brackets in brackets */
+#define DEPTH_MAX 100 /* nested brackets */
 
 struct parser {
     const char *pos;
-    unsigned brackets; /* that are open */
+    unsigned brackets; /* number of open brackets */
     enum parse_result result;
 };
 
 static void free_expr(struct expr *e)
 {
-    struct expr *next;
+    struct expr *part;
 
-    for (; e; e = next) {
-        next = e->next;
-        rpyc_unref(e->value);
-        free(e->name);
-        free(e->keyword);
-        free_expr(e->object);
-        free_expr(e->parts);
-        free(e);
+    if (!e)
+        return;
+    while ((part = STAILQ_FIRST(&e->parts))) {
+        STAILQ_REMOVE_HEAD(&e->parts, next);
+        free_expr(part);
     }
+    rpyc_unref(e->value);
+    free(e->name);
+    free(e->keyword);
+    free_expr(e->object);
+    free(e);
 }
 
-/* Gives up what has been read. The first reason counts. */
+/* Frees e and sets the result of the parser, unless it is set already. Returns NULL. */
 static struct expr *give_up(struct parser *p, struct expr *e)
 {
     free_expr(e);
@@ -38,7 +40,7 @@ static struct expr *give_up(struct parser *p, struct expr *e)
     return NULL;
 }
 
-/* Takes object, also when it fails. */
+/* Creates a node. Takes object, also on failure. */
 static struct expr *make(struct parser *p, enum expr_kind kind, struct expr *object)
 {
     struct expr *e = calloc(1, sizeof(*e));
@@ -47,12 +49,13 @@ static struct expr *make(struct parser *p, enum expr_kind kind, struct expr *obj
         return give_up(p, object);
     e->kind = kind;
     e->object = object;
+    STAILQ_INIT(&e->parts);
     return e;
 }
 
 /* ---- Tokens ---------------------------------------------------------------------------------- */
 
-/* In brackets a newline is a blank, and so is a comment. */
+/* Skips blanks; inside brackets also newlines and comments. */
 static void skip_blanks(struct parser *p)
 {
     const char *blanks = p->brackets > 0 ? " \t\f\r\n" : " \t\f";
@@ -90,7 +93,8 @@ static bool close_bracket(struct parser *p, char c)
     return true;
 }
 
-/* How long the identifier is that begins here. Beyond ASCII Python has rules of its own. */
+/* The length of the identifier at text; 0 if there is none, or if it is not ASCII: then Python's
+ * rules are needed. */
 static size_t identifier_length(const char *text)
 {
     size_t n = 0;
@@ -126,7 +130,7 @@ static bool is_keyword(const char *text, size_t len)
     return is_one_of(text, len, keywords);
 }
 
-/* A name that is none of the keywords: a copy, or NULL. */
+/* Reads a name that is not a keyword. Returns a copy, or NULL. */
 static char *take_name(struct parser *p)
 {
     size_t len;
@@ -141,7 +145,7 @@ static char *take_name(struct parser *p)
     return name;
 }
 
-/* Takes a keyword, as a whole word. */
+/* Reads this keyword. False if the next word is another one. */
 static bool takes_word(struct parser *p, const char *word)
 {
     skip_blanks(p);
@@ -153,7 +157,7 @@ static bool takes_word(struct parser *p, const char *word)
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
-/* The literal, of which rpyc_build has made a value, which is taken, or not. */
+/* Creates a literal. built is the result of rpyc_build for *value, which is taken. */
 static struct expr *literal(struct parser *p, int built, rpyc_value **value)
 {
     struct expr *e = built == 0 ? make(p, EXPR_LITERAL, NULL) : give_up(p, NULL);
@@ -165,7 +169,7 @@ static struct expr *literal(struct parser *p, int built, rpyc_value **value)
     return e;
 }
 
-/* Copies what belongs to a number, without underscores. How long it is in the source; 0: none. */
+/* Copies a number without underscores. Returns its length in the source; 0: it is not a number. */
 static size_t copy_number(const char *text, char *out, size_t room)
 {
     bool is_hex = text[0] == '0' && strchr("xXoObB", text[1]) && text[1];
@@ -200,7 +204,7 @@ static struct expr *parse_real(struct parser *p, const char *digits, bool negati
     return give_up(p, NULL);
 }
 
-/* An int in hexadecimal, octal or binary, if it is not too long. */
+/* A hexadecimal, octal or binary int that fits into 64 bits. */
 static struct expr *parse_other_base(struct parser *p, const char *digits, bool negative)
 {
     static const char letters[] = "xob";
@@ -219,7 +223,8 @@ static struct expr *parse_other_base(struct parser *p, const char *digits, bool 
                    &value);
 }
 
-/* Whether a step may follow here. To that of a negative number the minus does not belong. */
+/* True if an attribute, call or subscript follows. The minus of a negative number applies to its
+ * result. */
 static bool begins_step(struct parser *p)
 {
     skip_blanks(p);
@@ -256,7 +261,7 @@ static bool begins_number(const char *text)
 
 /* ---- Strings --------------------------------------------------------------------------------- */
 
-/* The prefix of a string that begins here, and its quote. */
+/* True if a string literal begins at text. *len is the length of its prefix. */
 static bool begins_string(const char *text, bool *is_bytes, bool *is_raw, size_t *len)
 {
     size_t n;
@@ -270,7 +275,7 @@ static bool begins_string(const char *text, bool *is_bytes, bool *is_raw, size_t
     return text[n] == '\'' || text[n] == '"';
 }
 
-/* Appends a character as UTF-8, or a byte. False: it is none. */
+/* Appends a character as UTF-8, or a byte. False: c is not valid. */
 static bool put_char(FILE *out, unsigned long c, bool is_bytes)
 {
     if (is_bytes || c < 0x80) {
@@ -288,7 +293,8 @@ static bool put_char(FILE *out, unsigned long c, bool is_bytes)
     return true;
 }
 
-/* A character by its number: exactly, or at most, so many digits. */
+/* Reads the number of a character: exactly `digits` hexadecimal digits, or up to `digits` octal
+ * digits. */
 static bool put_number(struct parser *p, FILE *out, int base, size_t digits, bool is_bytes)
 {
     char text[9] = "";
@@ -306,7 +312,7 @@ static bool put_number(struct parser *p, FILE *out, int base, size_t digits, boo
     return put_char(out, c, is_bytes);
 }
 
-/* What comes after a backslash. */
+/* Reads the rest of an escape sequence, behind the backslash. */
 static bool put_escape(struct parser *p, FILE *out, bool is_bytes)
 {
     static const char letters[] = "\\'\"abfnrtv", meanings[] = "\\'\"\a\b\f\n\r\t\v";
@@ -315,7 +321,7 @@ static bool put_escape(struct parser *p, FILE *out, bool is_bytes)
 
     if (c >= '0' && c < '8')
         return put_number(p, out, 8, 3, is_bytes);
-    if (!c) /* the end of all, which is not to be passed */
+    if (!c) /* the end of the source */
         return false;
     p->pos++;
     if (letter)
@@ -327,17 +333,17 @@ static bool put_escape(struct parser *p, FILE *out, bool is_bytes)
     else if (c == 'U' && !is_bytes)
         return put_number(p, out, 16, 8, false);
     else
-        return false; /* a character by its name, the end of a line, or one that Python warns of */
+        return false; /* \N{name}, a line end, or an escape for which Python prints a warning */
     return true;
 }
 
-/* Appends what is between two quotes. */
+/* Appends the text between two quotes. */
 static bool put_string(struct parser *p, FILE *out, bool is_bytes, bool is_raw)
 {
     char quote = *p->pos++;
 
     if (p->pos[0] == quote && p->pos[1] == quote)
-        return false; /* a long one, which may have more than one line */
+        return false; /* a triple-quoted string may have several lines */
     while (*p->pos != quote) {
         if (*p->pos == '\0' || *p->pos == '\n' || (is_bytes && (*p->pos & 0x80)))
             return false;
@@ -347,7 +353,7 @@ static bool put_string(struct parser *p, FILE *out, bool is_bytes, bool is_raw)
                 return false;
             continue;
         }
-        if (*p->pos == '\\') { /* raw: it stays, and what comes after it */
+        if (*p->pos == '\\') { /* raw: the backslash and the next character are kept */
             fputc(*p->pos++, out);
             if (*p->pos == '\0' || *p->pos == '\n')
                 return false;
@@ -358,7 +364,7 @@ static bool put_string(struct parser *p, FILE *out, bool is_bytes, bool is_raw)
     return true;
 }
 
-/* One or more strings side by side, of one kind. */
+/* Reads adjacent string literals, all str or all bytes. */
 static struct expr *parse_string(struct parser *p)
 {
     bool is_bytes, is_raw, first_is_bytes, good = true;
@@ -384,7 +390,7 @@ static struct expr *parse_string(struct parser *p)
     e = literal(p, built, &value);
     free(text);
     if (!e && p->result == PARSE_INCOMPLETE)
-        p->result = PARSE_OTHER; /* a string that is open at the end of its line never ends */
+        p->result = PARSE_OTHER; /* typing more lines cannot close the quote */
     return e;
 }
 
@@ -395,14 +401,10 @@ static struct expr *parse_expr(struct parser *p);
 /* Appends a part; takes it. */
 static void append(struct expr *e, struct expr *part)
 {
-    struct expr **end = &e->parts;
-
-    while (*end)
-        end = &(*end)->next;
-    *end = part;
+    STAILQ_INSERT_TAIL(&e->parts, part, next);
 }
 
-/* Parts up to a closing bracket, each of them read by parse. Whether there was a comma. */
+/* Reads parts up to a closing bracket, each with the function parse. *comma: there was a comma. */
 static struct expr *parse_parts(struct parser *p, struct expr *e, char closing,
                                 bool (*parse)(struct parser *p, struct expr *e), bool *comma)
 {
@@ -427,7 +429,7 @@ static bool parse_part(struct parser *p, struct expr *e)
     return part != NULL;
 }
 
-/* A value, or name=value. */
+/* Reads value or name=value. */
 static bool parse_argument(struct parser *p, struct expr *e)
 {
     const char *start = p->pos;
@@ -449,10 +451,10 @@ static bool parse_argument(struct parser *p, struct expr *e)
     return true;
 }
 
-/* A member of a set, or key: value. */
+/* Reads a member of a set, or key: value. */
 static bool parse_entry(struct parser *p, struct expr *e)
 {
-    bool is_first = !e->parts;
+    bool is_first = STAILQ_EMPTY(&e->parts);
 
     if (!parse_part(p, e))
         return false;
@@ -463,7 +465,7 @@ static bool parse_entry(struct parser *p, struct expr *e)
     return e->kind == EXPR_DICT && parse_part(p, e);
 }
 
-/* One of the three of a slice: nothing is None. */
+/* Reads start, stop or step of a slice; None if it is left out. */
 static bool parse_bound(struct parser *p, struct expr *e)
 {
     struct expr *none;
@@ -478,7 +480,7 @@ static bool parse_bound(struct parser *p, struct expr *e)
     return none != NULL;
 }
 
-/* What stands in square brackets: a value, or start:stop:step. */
+/* Reads a subscript: a value, or start:stop:step. */
 static bool parse_subscript(struct parser *p, struct expr *e)
 {
     struct expr *slice = make(p, EXPR_SLICE, NULL);
@@ -490,8 +492,7 @@ static bool parse_subscript(struct parser *p, struct expr *e)
     }
     is_value = !takes(p, ':');
     if (is_value) {
-        append(e, slice->parts);
-        slice->parts = NULL;
+        STAILQ_CONCAT(&e->parts, &slice->parts);
         free_expr(slice);
         return true;
     }
@@ -506,22 +507,22 @@ static bool parse_subscript(struct parser *p, struct expr *e)
     return true;
 }
 
-/* Makes several parts one tuple, which is what x[1, 2] means. */
+/* Makes a tuple of several subscripts, as in x[1, 2]. */
 static struct expr *fold_subscripts(struct parser *p, struct expr *e, bool comma)
 {
     struct expr *tuple;
 
     if (!e || !comma)
-        return e && !e->parts ? give_up(p, e) : e;
+        return e && STAILQ_EMPTY(&e->parts) ? give_up(p, e) : e;
     tuple = make(p, EXPR_TUPLE, NULL);
     if (!tuple)
         return give_up(p, e);
-    tuple->parts = e->parts;
-    e->parts = tuple;
+    STAILQ_CONCAT(&tuple->parts, &e->parts);
+    append(e, tuple);
     return e;
 }
 
-/* Round brackets: a tuple, or just what is in them. */
+/* Reads parentheses: a tuple, or one expression. */
 static struct expr *parse_group(struct parser *p)
 {
     struct expr *e = make(p, EXPR_TUPLE, NULL);
@@ -529,10 +530,10 @@ static struct expr *parse_group(struct parser *p)
     bool comma;
 
     e = e ? parse_parts(p, e, ')', parse_part, &comma) : NULL;
-    if (!e || comma || !e->parts)
+    if (!e || comma || STAILQ_EMPTY(&e->parts))
         return e;
-    only = e->parts;
-    e->parts = NULL;
+    only = STAILQ_FIRST(&e->parts);
+    STAILQ_REMOVE_HEAD(&e->parts, next);
     free_expr(e);
     return only;
 }
@@ -545,12 +546,12 @@ static struct expr *parse_display(struct parser *p, enum expr_kind kind, char cl
     if (!e)
         return NULL;
     e = parse_parts(p, e, closing, kind == EXPR_LIST ? parse_part : parse_entry, &comma);
-    if (e && e->kind == EXPR_SET && !e->parts)
+    if (e && e->kind == EXPR_SET && STAILQ_EMPTY(&e->parts))
         e->kind = EXPR_DICT;
     return e;
 }
 
-/* None and its like. */
+/* Reads None, True, False or `...`. */
 static struct expr *parse_constant(struct parser *p)
 {
     rpyc_value *value = NULL;
@@ -567,7 +568,7 @@ static struct expr *parse_constant(struct parser *p)
     return literal(p, rpyc_build(&value, NULL, "E"), &value);
 }
 
-/* What stands before all dots and brackets. */
+/* Reads the expression before the first step of a chain. */
 static struct expr *parse_atom(struct parser *p)
 {
     bool is_bytes, is_raw;
@@ -597,7 +598,8 @@ static struct expr *parse_atom(struct parser *p)
     return e;
 }
 
-/* One step from object, which it takes: NULL at the end of the chain too, and then *end. */
+/* Reads one step of a chain: an attribute, a call or a subscript. Takes object and returns the new
+ * node. Without a further step, returns object and sets *end. */
 static struct expr *parse_step(struct parser *p, struct expr *object, bool *end)
 {
     struct expr *e = NULL;
@@ -641,7 +643,7 @@ static bool is_target(const struct expr *e)
     return e->kind == EXPR_NAME || e->kind == EXPR_ATTRIBUTE || e->kind == EXPR_ITEM;
 }
 
-/* A module's name with its dots. */
+/* Reads the dotted name of a module. Returns a copy, or NULL. */
 static char *take_dotted(struct parser *p)
 {
     const char *start;
@@ -670,7 +672,7 @@ static bool parse_import(struct parser *p, struct statement *s)
     return s->name != NULL;
 }
 
-/* An expression, or an assignment to one. */
+/* Reads an expression or an assignment. */
 static bool parse_value(struct parser *p, struct statement *s)
 {
     s->kind = STATEMENT_VALUE;
@@ -696,7 +698,7 @@ static bool parse_any(struct parser *p, struct statement *s)
     return s->target && is_target(s->target);
 }
 
-/* Whether there is nothing more but blanks and a comment. */
+/* True if only blanks and comments follow. */
 static bool is_at_end(const char *text)
 {
     for (;;) {
@@ -733,11 +735,15 @@ bool expr_is_chain(const struct expr *e)
     return e->object || e->kind == EXPR_NAME;
 }
 
-/* Whether it or anything in it is so. */
+/* True if the function is true for a node or any node inside it. */
 static bool has_any(const struct expr *e, bool (*is_so)(const struct expr *e))
 {
-    for (; e; e = e->next)
-        if (is_so(e) || has_any(e->object, is_so) || has_any(e->parts, is_so))
+    const struct expr *part;
+
+    if (is_so(e) || (e->object && has_any(e->object, is_so)))
+        return true;
+    STAILQ_FOREACH (part, &e->parts, next)
+        if (has_any(part, is_so))
             return true;
     return false;
 }

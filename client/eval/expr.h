@@ -1,42 +1,46 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * expr: the part of Python that is evaluated on this side, as a tree: chains of names, attributes,
- * items and calls, whose arguments are literals or such chains; and the statements that netrefs can
- * do. No more of Python than that, and nothing that would mean something else than it does there.
+ * expr: parses the part of Python that the client evaluates itself, into a tree: chains of names,
+ * attributes, items and calls, whose arguments are literals or chains; and the statements that work
+ * with netrefs. Refuses all other Python, and text that could have another meaning in Python.
  */
 #ifndef CLIENT_EVAL_EXPR_H
 #define CLIENT_EVAL_EXPR_H
 
 #include <rpyc.h>
 
+#include "queue.h"
+
 enum expr_kind {
     EXPR_LITERAL,   /* value */
     EXPR_NAME,      /* name */
     EXPR_ATTRIBUTE, /* object.name */
     EXPR_ITEM,      /* object[parts], one part */
-    EXPR_CALL,      /* object(parts): those with a name are keywords */
-    EXPR_TUPLE,     /* of parts, as are the following */
+    EXPR_CALL,      /* object(parts); parts with a keyword are keyword arguments */
+    EXPR_TUPLE,     /* the parts are the items, as in the next three */
     EXPR_LIST,
     EXPR_SET,
-    EXPR_DICT, /* keys and values in turn */
-    EXPR_SLICE /* start, stop, step */
+    EXPR_DICT, /* parts: key, value, key, value, ... */
+    EXPR_SLICE /* parts: start, stop, step */
 };
+
+STAILQ_HEAD(expr_list, expr);
 
 struct expr {
     enum expr_kind kind;
     rpyc_value *value;
     char *name;
-    struct expr *object; /* what the step is done to */
-    struct expr *parts;  /* the first of them, in order */
-    struct expr *next;   /* among the parts of another one */
-    char *keyword;       /* of an argument, or NULL */
+    struct expr *object; /* the operand of an attribute, item or call; else NULL */
+    struct expr_list parts;
+    STAILQ_ENTRY(expr) next; /* in the parts of another node */
+    char *keyword;           /* of an argument, or NULL */
 };
 
 enum statement_kind {
     STATEMENT_VALUE,  /* value */
     STATEMENT_ASSIGN, /* target = value */
     STATEMENT_DELETE, /* del target */
-    STATEMENT_IMPORT  /* import module as name; the name is NULL where there is none */
+    STATEMENT_IMPORT  /* import module as name; without "as", name is NULL */
 };
 
 struct statement {
@@ -45,29 +49,28 @@ struct statement {
     struct expr *value;
     char *module;
     char *name;
-    bool quiet; /* it ends with a semicolon: its value is not to be shown */
+    bool quiet; /* it ends with a semicolon: the value is not shown */
 };
 
 enum parse_result {
     PARSE_OK,
-    PARSE_NOTHING,    /* there are blanks and comments alone */
+    PARSE_NOTHING,    /* only blanks and comments */
     PARSE_INCOMPLETE, /* a bracket is open */
-    PARSE_OTHER       /* it is something else; or out of memory */
+    PARSE_OTHER       /* other Python, or out of memory */
 };
 
-/* Reads one statement, which begins in the first column. *out is to be given to statement_free
- * whatever comes of it. */
+/* Parses one statement, which begins in the first column. Always free *out with statement_free. */
 enum parse_result statement_parse(struct statement *out, const char *source);
 void statement_free(struct statement *statement);
 
-/* Whether it takes at least one step, or is a name. */
+/* True if the expression is a name, or has an attribute, item or call as its last step. */
 bool expr_is_chain(const struct expr *expr);
 
-/* Whether there is a call in it. */
+/* True if the expression contains a call. */
 bool expr_has_call(const struct expr *expr);
 
-/* Whether there is a call in it of a builtin that looks at whoever calls it, such as locals(), or
- * that reads and prints: those are not the same when they are called from elsewhere. */
+/* True if the expression calls a builtin that depends on its caller's frame, such as locals(), or
+ * on the cell's streams, such as print(): these must run as a cell. */
 bool expr_needs_caller(const struct expr *expr);
 
 #endif

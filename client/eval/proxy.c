@@ -14,20 +14,20 @@ struct binding {
 
 struct proxies {
     rpyc_conn *conn;       /* borrowed */
-    rpyc_value *namespace; /* borrowed; NULL: names are here */
-    rpyc_value *modules;   /* an object of ours */
+    rpyc_value *namespace; /* borrowed; NULL: the names are in `names` */
+    rpyc_value *modules;   /* a local object that stands for `modules` */
     struct binding *names;
     size_t count;
-    /* Functions over there for values that are here, or NULL as long as nobody wanted them. */
+    /* Functions of the server that are applied to plain values; NULL before the first use. */
     rpyc_value *getattr, *getitem;
 };
 
-/* One evaluation. */
+/* The state of one evaluation. */
 struct evaluation {
     struct proxies *p;
     const struct proxy_host *host;
-    bool begun;   /* something has been asked for already */
-    bool unknown; /* nothing had been, when a name was not found */
+    bool begun;   /* a request was sent */
+    bool unknown; /* the first name was not found */
     struct rpyc_error *err;
 };
 
@@ -36,7 +36,7 @@ static int no_memory(struct rpyc_error *err)
     return rpyc_raise(err, "MemoryError", "out of memory");
 }
 
-/* ---- Names that are kept here ---------------------------------------------------------------- */
+/* ---- Names that the client stores ------------------------------------------------------------ */
 
 static struct binding *find_binding(const struct proxies *p, const char *name)
 {
@@ -95,7 +95,8 @@ int proxies_bind(struct proxies *p, const char *name, rpyc_value *value, struct 
 
 /* ---- Steps ----------------------------------------------------------------------------------- */
 
-/* Waits for a step, which was begun or not: *pending is looked at after that. */
+/* Waits for the request of a step and frees *pending. begun: the result of the function that
+ * started it. */
 static int await(struct evaluation *e, int begun, rpyc_pending **pending, rpyc_value **out)
 {
     int status;
@@ -108,7 +109,7 @@ static int await(struct evaluation *e, int begun, rpyc_pending **pending, rpyc_v
     return status;
 }
 
-/* Has the value of a function over there, which is kept. */
+/* Gets a function of a module on the server, and stores it in *kept. */
 static int find_function(struct evaluation *e, rpyc_value **kept, const char *module,
                          const char *name)
 {
@@ -121,7 +122,7 @@ static int find_function(struct evaluation *e, rpyc_value **kept, const char *mo
     return rpyc_getattr(there, name, kept, e->err);
 }
 
-/* What is here by value has its attributes and items over there all the same. */
+/* Gets an attribute or item of a plain value by calling a function on the server. */
 static int step_of_plain(struct evaluation *e, rpyc_value **function, const char *module,
                          const char *name, rpyc_value *object, rpyc_value *argument,
                          rpyc_value **out)
@@ -135,7 +136,7 @@ static int step_of_plain(struct evaluation *e, rpyc_value **function, const char
     return await(e, begun, &pending, out);
 }
 
-/* Imports a module over there. */
+/* Imports a module on the server. */
 static int import_module(struct evaluation *e, const char *name, rpyc_value **out)
 {
     CLEAN_VALUE rpyc_value *root = NULL;
@@ -147,7 +148,7 @@ static int import_module(struct evaluation *e, const char *name, rpyc_value **ou
                  out);
 }
 
-/* A module, for `modules.name`, where it is an AttributeError if there is none. */
+/* Imports a module for `modules.name`: raises AttributeError if it does not exist. */
 static int import_attribute(struct evaluation *e, const char *name, rpyc_value **out)
 {
     if (import_module(e, name, out) == 0)
@@ -180,14 +181,15 @@ static int item(struct evaluation *e, rpyc_value *object, rpyc_value *key, rpyc_
     if (object == e->p->modules && rpyc_str(key, NULL))
         return import_module(e, rpyc_str(key, NULL), out);
     if (object == e->p->modules)
-        return rpyc_raise(e->err, "TypeError", "a module's name is wanted, as in modules['os']");
+        return rpyc_raise(e->err, "TypeError",
+                          "expected the name of a module, as in modules['os']");
     if (rpyc_type_of(object) != RPYC_NETREF)
         return step_of_plain(e, &e->p->getitem, "operator", "getitem", object, key, out);
     begun = rpyc_start_callattr(object, "__getitem__", &pending, e->err, "O", key);
     return await(e, begun, &pending, out);
 }
 
-/* ---- Values that are made of others ---------------------------------------------------------- */
+/* ---- Arguments, tuples, lists, sets, dicts and slices ---------------------------------------- */
 
 static int evaluate(struct evaluation *e, const struct expr *expr, rpyc_value **out);
 
@@ -203,12 +205,12 @@ static size_t count_parts(const struct expr *expr)
     const struct expr *part;
     size_t n = 0;
 
-    for (part = expr->parts; part; part = part->next)
+    STAILQ_FOREACH (part, &expr->parts, next)
         n++;
     return n;
 }
 
-/* An argument with its name. */
+/* Replaces the value of a keyword argument by (keyword, value). */
 static int pair_of(const struct expr *part, rpyc_value **value, struct rpyc_error *err)
 {
     rpyc_value *pair = NULL;
@@ -220,14 +222,14 @@ static int pair_of(const struct expr *part, rpyc_value **value, struct rpyc_erro
     return 0;
 }
 
-/* Collects the parts that have a keyword, each with it, or those that have none. How many they are
- * in *count, also at failure. */
+/* Evaluates the parts with a keyword, as (keyword, value), or those without. *count is set to the
+ * number of values, also on failure. */
 static int collect_parts(struct evaluation *e, const struct expr *expr, bool keywords,
                          rpyc_value **values, size_t *count)
 {
     const struct expr *part;
 
-    for (part = expr->parts; part; part = part->next) {
+    STAILQ_FOREACH (part, &expr->parts, next) {
         if ((part->keyword != NULL) != keywords)
             continue;
         if (evaluate(e, part, &values[*count]) < 0)
@@ -239,7 +241,7 @@ static int collect_parts(struct evaluation *e, const struct expr *expr, bool key
     return 0;
 }
 
-/* The tuple of such parts. */
+/* The same as a tuple. */
 static int evaluate_parts(struct evaluation *e, const struct expr *expr, bool keywords,
                           rpyc_value **out)
 {
@@ -256,7 +258,7 @@ static int evaluate_parts(struct evaluation *e, const struct expr *expr, bool ke
     return status;
 }
 
-/* list((1, 2)), which has to be made over there. */
+/* Creates a list, set or dict on the server, as list((1, 2)) does. */
 static int make_there(struct evaluation *e, const char *type, rpyc_value *parts, rpyc_value **out)
 {
     CLEAN_VALUE rpyc_value *class = NULL;
@@ -269,7 +271,7 @@ static int make_there(struct evaluation *e, const char *type, rpyc_value *parts,
     return await(e, begun, &pending, out);
 }
 
-/* Keys and values in turn, as pairs. */
+/* Makes ((key, value), ...) of (key, value, key, value, ...). */
 static int pairs_of(rpyc_value *parts, rpyc_value **out, struct rpyc_error *err)
 {
     size_t i, n = rpyc_length(parts) / 2;
@@ -283,7 +285,7 @@ static int pairs_of(rpyc_value *parts, rpyc_value **out, struct rpyc_error *err)
             rpyc_build(&pairs[i], err, "OO", rpyc_item(parts, 2 * i), rpyc_item(parts, 2 * i + 1));
     if (status == 0)
         status = rpyc_pack(out, pairs, n, err);
-    free_values(pairs, i); /* NULL where one could not be made */
+    free_values(pairs, i); /* the last one is NULL if rpyc_build failed */
     return status;
 }
 
@@ -318,7 +320,7 @@ static int no_such_name(struct evaluation *e, const char *name)
     return rpyc_raise(e->err, "NameError", "name '%s' is not defined", name);
 }
 
-/* A builtin, if it is one. */
+/* Gets a builtin. NameError if it does not exist. */
 static int find_builtin(struct evaluation *e, const char *name, rpyc_value **out)
 {
     e->begun = true;
@@ -360,7 +362,7 @@ static int evaluate_name(struct evaluation *e, const char *name, rpyc_value **ou
     return 0;
 }
 
-/* object(...), or object.method(...) in one request. */
+/* Calls object(...), or object.method(...), in one request. */
 static int call(struct evaluation *e, rpyc_value *object, const char *method, rpyc_value *args,
                 rpyc_value *kwargs, rpyc_value **out)
 {
@@ -368,7 +370,7 @@ static int call(struct evaluation *e, rpyc_value *object, const char *method, rp
     int begun;
 
     if (rpyc_type_of(object) != RPYC_NETREF)
-        return rpyc_raise(e->err, "TypeError", "that is a value, and cannot be called");
+        return rpyc_raise(e->err, "TypeError", "a plain value is not callable");
     if (method)
         begun = rpyc_start_callattr(object, method, &pending, e->err, "*, **", args, kwargs);
     else
@@ -376,7 +378,7 @@ static int call(struct evaluation *e, rpyc_value *object, const char *method, rp
     return await(e, begun, &pending, out);
 }
 
-/* What is to be called: a function, or the object of a method where that is over there. */
+/* Evaluates the function of a call; if it is a method of a netref, the netref and *method. */
 static int evaluate_callee(struct evaluation *e, const struct expr *function, rpyc_value **object,
                            const char **method)
 {
@@ -416,7 +418,7 @@ static int evaluate_step(struct evaluation *e, const struct expr *expr, rpyc_val
         return -1;
     if (expr->kind == EXPR_ATTRIBUTE)
         return attribute(e, object, expr->name, out);
-    return evaluate(e, expr->parts, &key) < 0 ? -1 : item(e, object, key, out);
+    return evaluate(e, STAILQ_FIRST(&expr->parts), &key) < 0 ? -1 : item(e, object, key, out);
 }
 
 static int evaluate(struct evaluation *e, const struct expr *expr, rpyc_value **out)
@@ -447,7 +449,7 @@ int proxies_evaluate(struct proxies *p, const struct expr *expr, const struct pr
     return status;
 }
 
-/* ---- Looking, and running nothing ------------------------------------------------------------ */
+/* ---- Evaluation without running the program's code ------------------------------------------- */
 
 void proxies_names(const struct proxies *p, void (*each)(void *arg, const char *name), void *arg)
 {
@@ -468,7 +470,7 @@ static bool is_class(const rpyc_value *value, const char *const *names)
     return false;
 }
 
-/* Whether it may be asked for its items, which runs nothing of the program's. */
+/* True if getting its items runs none of the program's code. */
 static bool is_plain_container(const rpyc_value *value)
 {
     static const char *const names[] = {"builtins.dict", "builtins.list", NULL};
@@ -476,7 +478,7 @@ static bool is_plain_container(const rpyc_value *value)
     return is_class(value, names);
 }
 
-/* Whether it gives something else when it is asked for by getattr. */
+/* True for descriptors: getattr() would call them. */
 static bool is_computed(const rpyc_value *value)
 {
     static const char *const names[] = {"builtins.property",          "builtins.getset_descriptor",
@@ -489,7 +491,8 @@ static bool is_computed(const rpyc_value *value)
 
 static int look_refused(struct rpyc_error *err)
 {
-    return rpyc_raise(err, "LookupError", "that cannot be told without running it");
+    return rpyc_raise(err, "LookupError",
+                      "cannot be evaluated without running code of the program");
 }
 
 static int look_module(struct proxies *p, rpyc_value *key, rpyc_value **out, struct rpyc_error *err)
@@ -526,6 +529,7 @@ int proxies_look(struct proxies *p, const struct expr *expr, rpyc_value **out,
 {
     CLEAN_VALUE rpyc_value *object = NULL;
     const struct binding *b;
+    const struct expr *key;
 
     if (expr->kind == EXPR_NAME) {
         b = find_binding(p, expr->name);
@@ -539,10 +543,11 @@ int proxies_look(struct proxies *p, const struct expr *expr, rpyc_value **out,
         return look_refused(err);
     if (expr->kind == EXPR_ATTRIBUTE)
         return look_attribute(p, object, expr->name, out, err);
-    if (expr->parts->kind == EXPR_LITERAL && object == p->modules)
-        return look_module(p, expr->parts->value, out, err);
-    if (expr->parts->kind == EXPR_LITERAL && is_plain_container(object))
-        return rpyc_getitem(object, expr->parts->value, out, err);
+    key = STAILQ_FIRST(&expr->parts);
+    if (key->kind == EXPR_LITERAL && object == p->modules)
+        return look_module(p, key->value, out, err);
+    if (key->kind == EXPR_LITERAL && is_plain_container(object))
+        return rpyc_getitem(object, key->value, out, err);
     return look_refused(err);
 }
 
@@ -563,12 +568,13 @@ static int set_item(struct evaluation *e, const struct expr *target, rpyc_value 
     CLEAN_VALUE rpyc_value *object = NULL;
     CLEAN_VALUE rpyc_value *key = NULL;
 
-    if (evaluate(e, target->object, &object) < 0 || evaluate(e, target->parts, &key) < 0)
+    if (evaluate(e, target->object, &object) < 0 ||
+        evaluate(e, STAILQ_FIRST(&target->parts), &key) < 0)
         return -1;
     return value ? rpyc_setitem(object, key, value, e->err) : rpyc_delitem(object, key, e->err);
 }
 
-/* target = value, or del target where that is NULL. */
+/* Does target = value; if value is NULL, del target. */
 static int assign(struct evaluation *e, const struct expr *target, rpyc_value *value)
 {
     if (target->kind == EXPR_ATTRIBUTE)
@@ -580,7 +586,7 @@ static int assign(struct evaluation *e, const struct expr *target, rpyc_value *v
     return proxies_bind(e->p, target->name, value, e->err);
 }
 
-/* import a.b binds a; import a.b as c binds c to a.b. */
+/* `import a.b` binds a; `import a.b as c` binds c to a.b. */
 static int import(struct evaluation *e, const struct statement *s)
 {
     CLEAN_VALUE rpyc_value *module = NULL;
@@ -621,7 +627,7 @@ int proxies_run(struct proxies *p, const struct statement *s, const struct proxy
     return 0;
 }
 
-/* ---- A session ------------------------------------------------------------------------------- */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
 int proxies_open(struct proxies **out, rpyc_conn *conn, rpyc_value *namespace,
                  struct rpyc_error *err)

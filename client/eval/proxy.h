@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * proxy: chains of names, attributes, items and calls, evaluated on this side: each step is one
- * request for a netref, and no code is compiled over there. It works on services that have neither
- * eval nor execute.
+ * proxy: evaluates chains of names, attributes, items and calls in the client. Each step is one
+ * request; the server compiles no code. Works on services without eval and execute.
  */
 #ifndef CLIENT_EVAL_PROXY_H
 #define CLIENT_EVAL_PROXY_H
@@ -11,50 +10,50 @@
 
 #include "eval/expr.h"
 
-/* Where names are looked up, on one connection. */
+/* The names of chains on one connection. */
 struct proxies;
 
-/* What the evaluation asks of whoever wants it. */
+/* Functions that the caller of an evaluation provides. */
 struct proxy_host {
-    /* Waits for the result of a step, as rpyc_pending_wait. */
+    /* Waits for the result of a step. As rpyc_pending_wait. */
     int (*wait)(void *arg, rpyc_pending *pending, rpyc_value **out, struct rpyc_error *err);
-    /* The first name has been found, and steps come next. May be NULL. */
+    /* Called when the first name was found, before the steps. May be NULL. */
     void (*begin)(void *arg);
     void *arg;
 };
 
-/* namespace is a dict over there, borrowed, in which names are looked up. NULL: they are kept here,
- * and beside them there are `modules`, the modules of the other side, and `root`, its service.
+/* namespace: a dict on the server in which names are looked up; borrowed. NULL: the client stores
+ * the names; then `modules` stands for the modules of the server and `root` for its service.
  * Errors: out of memory. */
 int proxies_open(struct proxies **out, rpyc_conn *conn, rpyc_value *namespace,
                  struct rpyc_error *err);
 void proxies_close(struct proxies *proxies);
 
-/* Gives a name kept here another value, which is borrowed; NULL takes the name away. */
+/* Assigns a value, which is borrowed, to a name that the client stores. NULL deletes the name. */
 int proxies_bind(struct proxies *proxies, const char *name, rpyc_value *value,
                  struct rpyc_error *err);
 
-/* The value of a name kept here, borrowed; NULL: it has none. */
+/* The value of a name that the client stores, borrowed; NULL: no such name. */
 rpyc_value *proxies_value(const struct proxies *proxies, const char *name);
 
-/* Calls each with every name that is kept here. */
+/* Calls `each` for every name that the client stores. */
 void proxies_names(const struct proxies *proxies, void (*each)(void *arg, const char *name),
                    void *arg);
 
-/* What a chain stands for, found without running anything of the program's: no calls, no imports,
- * no properties, items of builtin containers alone. -1 where that cannot be told, and with errors
- * as below. For names that are kept here. */
+/* Evaluates a chain without running code of the program: without calls, imports and properties, and
+ * with items of builtin containers only. For names that the client stores. LookupError if the chain
+ * needs more; other errors as below. */
 int proxies_look(struct proxies *proxies, const struct expr *expr, rpyc_value **out,
                  struct rpyc_error *err);
 
-/* Evaluates. *unknown: its first name is not in the namespace, and nothing has been done.
- *   out  gets a new reference
- * Errors: of the requests; RPYC_EREMOTE also for what is raised here, NameError for instance. */
+/* Evaluates a chain. *out gets a new reference. On failure, *unknown tells that the first name is
+ * not in the namespace, and that no step was done. Errors: those of the requests; RPYC_EREMOTE also
+ * for exceptions of the client, such as NameError. */
 int proxies_evaluate(struct proxies *proxies, const struct expr *expr,
                      const struct proxy_host *host, bool *unknown, rpyc_value **out,
                      struct rpyc_error *err);
 
-/* Does a statement, with names that are kept here. *out is NULL where it has no value. */
+/* Runs a statement, with names that the client stores. *out is NULL if it has no value. */
 int proxies_run(struct proxies *proxies, const struct statement *statement,
                 const struct proxy_host *host, rpyc_value **out, struct rpyc_error *err);
 

@@ -22,13 +22,15 @@
 
 static bool interrupted;
 
-/* What --timeout does to a cell: it is interrupted, and given up if that does not help. */
+/* The time limit of a cell (--timeout). At `end` the cell is interrupted, at `last` it is
+ * abandoned. Times are those of clock_ms. */
 static struct {
-    bool is_over;      /* it was interrupted */
-    int64_t end, last; /* when, and when it is given up, in ms of CLOCK_MONOTONIC; 0: never */
+    bool is_over; /* the cell was interrupted */
+    int64_t end;  /* 0: no limit */
+    int64_t last; /* valid if is_over */
 } limit;
 
-/* How long a cell that was interrupted may go on before it is given up, in ms. */
+/* How long an interrupted cell may run before it is abandoned, in ms. */
 #define PATIENCE_MS 2000
 
 static void start_limit(const struct options *options)
@@ -59,14 +61,14 @@ static bool is_given_up(void *arg)
 
 /* ---- Standard input -------------------------------------------------------------------------- */
 
-/* What was read of it and is not used yet. */
+/* Bytes that were read from standard input and not used yet. */
 static struct {
     char bytes[65536];
     size_t at, end;
 } input;
 
-/* Waits until standard input can be read, or there is an interruption: -1 with EINTR then. It is
- * not missed if it comes right before that. */
+/* Waits until standard input is readable. On an interruption: -1 with EINTR. A SIGINT that arrives
+ * directly before the wait is not missed. */
 static int wait_for_input(void)
 {
     const struct timespec short_while = {.tv_nsec = 50000000};
@@ -86,7 +88,7 @@ static int wait_for_input(void)
     return -1;
 }
 
-/* Reads more of standard input: how much, 0 at its end, -1 with errno. */
+/* Reads more of standard input. Returns the number of bytes, 0 at its end, -1 with errno. */
 static ssize_t fill_input(void)
 {
     ssize_t n;
@@ -101,8 +103,8 @@ static ssize_t fill_input(void)
     return n;
 }
 
-/* Copies standard input to its end. An error is one if there was something before it: half a script
- * is not to be run. */
+/* Copies standard input to its end. Returns -1 if reading fails after the first byte, since half a
+ * script must not be run. */
 static int copy_input(FILE *copy)
 {
     bool is_empty = true;
@@ -165,7 +167,7 @@ static void write_text(void *arg, bool is_error, const char *text, size_t len)
     fflush(stream);
 }
 
-/* Copies what there is of a line. Whether that was all of it. */
+/* Copies the stored part of a line. True if the line is complete. */
 static bool copy_line(FILE *copy)
 {
     const char *start = input.bytes + input.at;
@@ -203,7 +205,7 @@ static int reconnect(void *arg, rpyc_conn **out, struct rpyc_error *err)
     return connect_server(out, arg, err);
 }
 
-/* Prints what came of a cell. */
+/* Prints the result of a cell. Returns the exit status. */
 static int show(const struct cell_result *result)
 {
     size_t len;
@@ -229,8 +231,9 @@ static int report_timeout(const struct options *options)
     return EXIT_FAILURE;
 }
 
-/* *incomplete: where mode is CELL_TYPED and nothing came of it. May be NULL elsewhere. */
-static int run_cell(struct evaluator *session, const struct options *options, const char *source,
+/* Runs a cell and prints its result. Returns the exit status. *incomplete is set as in struct
+ * cell_result; it may be NULL unless mode is CELL_TYPED. */
+static int run_cell(struct evaluator *evaluator, const struct options *options, const char *source,
                     enum cell_mode mode, bool *incomplete, struct rpyc_error *err)
 {
     const struct cell_interrupt interrupt = {is_interruption_wanted, is_given_up, reconnect,
@@ -239,7 +242,7 @@ static int run_cell(struct evaluator *session, const struct options *options, co
     int status;
 
     start_limit(options);
-    status = evaluator_run(session, source, text_width(), mode, &interrupt, &result, err);
+    status = evaluator_run(evaluator, source, text_width(), mode, &interrupt, &result, err);
     if (status < 0 && (!limit.is_over || err->code != RPYC_ECANCELED))
         return interrupted ? 128 + SIGINT : EXIT_FAILURE;
     rpyc_error_clear(err);
@@ -251,9 +254,9 @@ static int run_cell(struct evaluator *session, const struct options *options, co
     return limit.is_over ? report_timeout(options) : status;
 }
 
-/* Runs a script statement by statement, where all of it cannot be run over there: they end with
- * their line, or with the line where their last bracket is closed. */
-static int run_lines(struct evaluator *session, const struct options *options, const char *script,
+/* Runs a script statement by statement, if the server may not run code. A statement ends with its
+ * line, or with the line in which its last bracket is closed. */
+static int run_lines(struct evaluator *evaluator, const struct options *options, const char *script,
                      struct rpyc_error *err)
 {
     int status = EXIT_SUCCESS;
@@ -269,7 +272,7 @@ static int run_lines(struct evaluator *session, const struct options *options, c
             rpyc_raise(err, "MemoryError", "out of memory");
             return EXIT_FAILURE;
         }
-        status = run_cell(session, options, source, script[len] ? CELL_TYPED : CELL_LAST,
+        status = run_cell(evaluator, options, source, script[len] ? CELL_TYPED : CELL_LAST,
                           &incomplete, err);
         free(source);
         if (incomplete)
@@ -285,18 +288,18 @@ int script_run(rpyc_conn *conn, const struct options *options, const char *scrip
 {
     static const struct cell_io io = {write_text, read_line, NULL};
     int status = EXIT_SUCCESS;
-    struct evaluator *session;
+    struct evaluator *evaluator;
     size_t i;
 
-    if (evaluator_open(&session, conn, &io, options->execute, err) < 0)
+    if (evaluator_open(&evaluator, conn, &io, options->execute, err) < 0)
         return EXIT_FAILURE;
     interrupt_catch(true);
     for (i = 0; status == EXIT_SUCCESS && i < options->code_count; i++)
-        status = run_cell(session, options, options->code[i], CELL_LAST, NULL, err);
-    if (status == EXIT_SUCCESS && script && evaluator_cells(session))
-        status = run_cell(session, options, script, CELL_EACH, NULL, err);
+        status = run_cell(evaluator, options, options->code[i], CELL_LAST, NULL, err);
+    if (status == EXIT_SUCCESS && script && evaluator_cells(evaluator))
+        status = run_cell(evaluator, options, script, CELL_EACH, NULL, err);
     else if (status == EXIT_SUCCESS && script)
-        status = run_lines(session, options, script, err);
-    evaluator_close(session);
+        status = run_lines(evaluator, options, script, err);
+    evaluator_close(evaluator);
     return status;
 }

@@ -12,14 +12,15 @@ static bool begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* The line after this one. */
+/* The start of the next line. */
 static const char *next_line(const char *line)
 {
     line += strcspn(line, "\n");
     return *line ? line + 1 : line;
 }
 
-/* Whether a frame is the server's: rpyc's, or those of `modules` (see bootstrap.py), which imports.
+/* True for a frame of the server: of rpyc, of the import system, or of class Modules in
+ * bootstrap.py.
  */
 static bool is_servers(const char *line)
 {
@@ -34,7 +35,7 @@ static bool is_servers(const char *line)
             (strstr(text, ", in __getitem__") || strstr(text, ", in __getattr__")));
 }
 
-/* Copies a traceback, but for the server's frames; the last heading is followed by first. */
+/* Copies a traceback without frames of the server. Adds `first` behind the last heading. */
 static void copy_traceback(FILE *out, const char *text, const char *first)
 {
     const char *last = NULL, *line, *found;
@@ -57,7 +58,7 @@ static void copy_traceback(FILE *out, const char *text, const char *first)
         fputc('\n', out);
 }
 
-/* The frame of the chain itself. */
+/* The lines of the frame that stands for the chain. For free(); NULL: out of memory. */
 static char *frame_of(int number, const char *source)
 {
     size_t len = strcspn(source, "\n");

@@ -10,40 +10,31 @@
 #include <wchar.h>
 
 #include "clean.h"
-#include "clock.h"
-#include "interrupt.h"
 #include "prompt/magic.h"
 #include "text.h"
 #include "prompt/words.h"
 
-/* How many candidates are kept, and how many bytes one may have: more than anybody reads. */
+/* The most candidates that are stored, and the longest one in bytes. */
 #define KEPT         500
 #define LONGEST_NAME 1000
-
-/* How long Tab waits for the debuggee, in ms; and for each of the requests before the first time.
- */
-#define PATIENCE_MS      1000
-#define PATIENCE_EACH_MS 400
-
-/* How often Ctrl-C is looked for meanwhile. */
-#define LOOK_EVERY_MS 50
 
 /* Columns between two candidates. */
 #define GAP 2
 
-/* How many columns an indentation is. */
+/* Columns of an indentation. */
 #define INDENTATION 4
 
 /* ---- Candidates ------------------------------------------------------------------------------ */
 
-/* Whether a text may be typed for the user, in the middle of what is on the screen. */
+/* True if a text can be inserted into the line and shown there. */
 static bool can_be_typed(const char *text)
 {
     return strnlen(text, LONGEST_NAME + 1) <= LONGEST_NAME && text_is_harmless(text) &&
            !strpbrk(text, "\n\t");
 }
 
-/* Its characters, for free(); NULL if it is not UTF-8, or has control characters. */
+/* The text as wide characters, for free(); NULL if it is not UTF-8 or contains control characters.
+ */
 static wchar_t *printable(const char *text)
 {
     size_t len = can_be_typed(text) ? mbstowcs(NULL, text, 0) : (size_t)-1;
@@ -65,7 +56,7 @@ static size_t characters_in(const char *text)
     return len == (size_t)-1 ? 0 : len;
 }
 
-/* How many columns a text takes that is printable. */
+/* The number of columns of a printable text. */
 static int columns_of(const char *text)
 {
     wchar_t *wide = printable(text);
@@ -75,7 +66,7 @@ static int columns_of(const char *text)
     return columns;
 }
 
-/* Cuts common off where other differs, between two characters. */
+/* Shortens `common` to the prefix that it shares with `other`, in whole UTF-8 characters. */
 static void cut_to_common(char *common, const char *other)
 {
     size_t i = 0;
@@ -115,6 +106,21 @@ void completions_add(struct completions *c, const char *text)
         keep(c, text);
 }
 
+void completions_finish(struct completions *c, size_t typed, const char *common, const char *ending,
+                        size_t total)
+{
+    if (!can_be_typed(ending))
+        completions_clear(c);
+    if (c->total == 0)
+        return;
+    c->typed = typed;
+    c->ending = strdup(ending);
+    if (total > c->total) {
+        c->total = total;
+        cut_to_common(c->common, common);
+    }
+}
+
 void completions_clear(struct completions *c)
 {
     size_t i;
@@ -149,7 +155,8 @@ char *completions_insertion(const struct completions *c)
 
 /* ---- The screen ------------------------------------------------------------------------------ */
 
-/* How many bytes of a printable text fit into so many columns; those that they take in *columns. */
+/* The number of bytes of a printable text that fit into `width` columns; *columns: the columns that
+ * they take. */
 static size_t fitting(const char *text, int width, int *columns)
 {
     mbstate_t state = {0};
@@ -166,7 +173,7 @@ static size_t fitting(const char *text, int width, int *columns)
     return at;
 }
 
-/* Prints a candidate, cut off if it is wider than that; the columns that it took. */
+/* Prints a candidate, cut off at `width` columns. Returns the number of columns. */
 static int print_candidate(const char *text, int width)
 {
     static const char cut[] = "...";
@@ -196,7 +203,7 @@ static int widest(const struct completions *c)
     return width;
 }
 
-/* One row: of each column, which are so long, the candidate there. */
+/* Prints one row. A column has `rows` candidates. */
 static void print_row(const struct completions *c, size_t row, size_t rows, size_t shown, int width,
                       int column_width)
 {
@@ -213,7 +220,7 @@ static void print_row(const struct completions *c, size_t row, size_t rows, size
 
 void completions_show(const struct completions *c, int width, int height)
 {
-    /* The last column of the screen stays free: a terminal may go on to the next line there. */
+    /* Leaves the last column free: some terminals move to the next row after it. */
     int candidate_width = widest(c) < width ? widest(c) : width - 1;
     int column_width = candidate_width + GAP;
     size_t columns = width + 1 > column_width ? (size_t)((width - 1 + GAP) / column_width) : 1;
@@ -233,9 +240,9 @@ void completions_show(const struct completions *c, int width, int height)
     fflush(stdout);
 }
 
-/* ---- What is known here ---------------------------------------------------------------------- */
+/* ---- Files and magics ------------------------------------------------------------------------ */
 
-/* Adds a file, as it is typed within quotes or without. */
+/* Adds the name of a file, escaped for the open quote (0: none). */
 static void add_file(struct completions *out, const char *name, char quote)
 {
     CLEAN_TEXT char *escaped = quote ? NULL : words_escape(name);
@@ -246,7 +253,7 @@ static void add_file(struct completions *out, const char *name, char quote)
         completions_add(out, name);
 }
 
-/* Adds the files whose names begin so; directories have a slash. */
+/* Adds the files whose names begin with prefix, with a slash behind directories. */
 static void add_files(struct completions *out, const char *directory, const char *prefix,
                       char quote)
 {
@@ -271,7 +278,8 @@ static void add_files(struct completions *out, const char *directory, const char
     free(entries);
 }
 
-/* Unquotes what is typed of a word. NULL: it cannot be gone on with as it was begun. */
+/* The meaning of a word that is partly typed, for free(). NULL: it is quoted in a way that cannot
+ * be completed. */
 static char *unquote(const char *typed, char quote)
 {
     CLEAN_WORDS struct words words = {0};
@@ -285,7 +293,7 @@ static char *unquote(const char *typed, char quote)
     return escaped && strcmp(escaped, typed) == 0 ? strdup(words.count ? words.list[0] : "") : NULL;
 }
 
-/* The last of the words that are typed is a file's name. */
+/* Finds files for the last word of the argument. */
 static void find_files(struct completions *out, const char *argument)
 {
     char quote;
@@ -316,32 +324,30 @@ static void find_files(struct completions *out, const char *argument)
 
 static void find_magics(struct completions *out, const char *typed)
 {
-    const char *name;
-    size_t i;
+    const struct magic *magic;
 
     out->typed = characters_in(typed);
-    for (i = 0; (name = magic_name(i)); i++)
-        if (strncmp(name, typed, strlen(typed)) == 0)
-            completions_add(out, name);
+    for (magic = magic_next(NULL); magic; magic = magic_next(magic))
+        if (strncmp(magic->name, typed, strlen(typed)) == 0)
+            completions_add(out, magic->name);
 }
 
-/* Whether the argument of a magic is a file's name. */
-static bool takes_file(const char *name, size_t len)
-{
-    static const char *const names[] = {"run", "save"};
-    size_t i;
-
-    for (i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (strlen(names[i]) == len && strncmp(names[i], name, len) == 0)
-            return true;
-    return false;
-}
-
-/* Spaces up to the next step of indentation. */
+/* Inserts spaces up to the next step of indentation. */
 static void indent(struct completions *out, size_t column)
 {
     out->common = strndup("    ", INDENTATION - column % INDENTATION);
     out->total = 1;
+}
+
+int complete_nothing(const void *arg, const char *text, const char *rest, struct completions *out,
+                     struct rpyc_error *err)
+{
+    (void)arg;
+    (void)text;
+    (void)rest;
+    (void)out;
+    (void)err;
+    return 0;
 }
 
 int complete_find(const struct complete_source *source, const char *text, const char *rest,
@@ -349,6 +355,7 @@ int complete_find(const struct complete_source *source, const char *text, const 
 {
     const char *newline = strrchr(text, '\n');
     const char *line = newline ? newline + 1 : text;
+    const struct magic *magic;
     const char *argument;
 
     if (line[strspn(line, " \t")] == '\0') {
@@ -362,87 +369,9 @@ int complete_find(const struct complete_source *source, const char *text, const 
     if (out->total > 0 || *argument == '\0')
         return 0;
     argument += strspn(argument, " ");
-    if (!takes_file(text + 1, strcspn(text + 1, " ")))
+    magic = magic_find(text);
+    if (!magic || magic->takes != MAGIC_FILE)
         return source->find(source->arg, argument, rest, out, err);
     find_files(out, argument);
-    return 0;
-}
-
-/* ---- Cells ----------------------------------------------------------------------------------- */
-
-/* Whether to wait on may help. */
-static bool is_passing(const struct rpyc_error *err)
-{
-    return err->code == RPYC_ETIMEOUT || err->code == RPYC_EINTERRUPT;
-}
-
-/* Asks for candidates. What comes too late is dropped. */
-static int ask(const struct complete_cells *c, const char *text, const char *rest,
-               rpyc_value **answer, struct rpyc_error *err)
-{
-    rpyc_value *complete = cells_helper(c->cells, CELLS_COMPLETION, err);
-    int64_t deadline = clock_ms() + PATIENCE_MS;
-    rpyc_pending *pending;
-    int status;
-
-    if (!complete || rpyc_start_call(complete, &pending, err, "ss", text, rest) < 0)
-        return -1;
-    while ((status = rpyc_pending_wait(pending, LOOK_EVERY_MS, answer, err)) < 0 &&
-           is_passing(err) && !interrupt_is_pending() && clock_ms() < deadline)
-        rpyc_error_clear(err);
-    rpyc_pending_free(pending);
-    return status;
-}
-
-/* Reads (characters typed, what all have in common, what comes after one, how many, the first). */
-static void read_answer(struct completions *out, rpyc_value *answer)
-{
-    rpyc_value *names = rpyc_item(answer, 4);
-    const char *common = rpyc_str(rpyc_item(answer, 1), NULL);
-    const char *ending = rpyc_str(rpyc_item(answer, 2), NULL);
-    int64_t typed, total;
-    size_t i;
-
-    if (!common || !ending || !can_be_typed(ending) ||
-        rpyc_int64(rpyc_item(answer, 0), &typed, NULL) < 0 || typed < 0 ||
-        rpyc_int64(rpyc_item(answer, 3), &total, NULL) < 0 || total < 0)
-        return;
-    for (i = 0; i < rpyc_length(names); i++)
-        if (rpyc_str(rpyc_item(names, i), NULL))
-            completions_add(out, rpyc_str(rpyc_item(names, i), NULL));
-    if (out->total == 0)
-        return;
-    out->typed = (size_t)typed;
-    out->ending = strdup(ending);
-    if ((size_t)total > rpyc_length(names)) {
-        out->total += (size_t)total - rpyc_length(names);
-        cut_to_common(out->common, common);
-    }
-}
-
-int complete_in_cells(const void *arg, const char *text, const char *rest, struct completions *out,
-                      struct rpyc_error *err)
-{
-    const struct complete_cells *c = arg;
-    struct rpyc_error why = RPYC_ERROR_INIT;
-    CLEAN_VALUE rpyc_value *answer = NULL;
-    int timeout, status;
-
-    if (!c->cells)
-        return 0;
-    timeout = rpyc_timeout(c->conn);
-    rpyc_set_timeout(c->conn, PATIENCE_EACH_MS);
-    status = ask(c, text, rest, &answer, &why);
-    rpyc_set_timeout(c->conn, timeout);
-    if (status == 0) {
-        read_answer(out, answer);
-        return 0;
-    }
-    interrupt_take();
-    if (rpyc_error_is_fatal(&why)) {
-        *err = why;
-        return -1;
-    }
-    rpyc_error_clear(&why);
     return 0;
 }

@@ -1,57 +1,58 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * complete: what could be typed next, at the prompt.
+ * complete: finds completions for the Tab key, and shows them.
  *
- * Magics and files are known here; all else comes from a source, such as the namespace of cells.
+ * This file knows magics and files. Other candidates come from a source, such as complete_cells.
  */
 #ifndef CLIENT_PROMPT_COMPLETE_H
 #define CLIENT_PROMPT_COMPLETE_H
 
 #include <stddef.h>
 
-#include "eval/cell.h"
+#include <rpyc.h>
 
-/* Candidates. Starts as zeros; texts are UTF-8 without control characters. */
+/* The candidates. Initialize with zeros. All texts are UTF-8 without control characters. */
 struct completions {
-    size_t typed; /* how many characters before the cursor are the beginning of each */
-    char *common; /* what all begin with; NULL: there are none */
-    char *ending; /* what comes after one that is the only one, or NULL */
-    size_t total; /* how many there are, */
-    char **shown; /* ... and the first of them */
-    size_t count; /* how many those are */
+    size_t typed; /* number of characters before the cursor with which each candidate begins */
+    char *common; /* the longest common prefix of the candidates; NULL: there are none */
+    char *ending; /* to insert behind the candidate if it is the only one; or NULL */
+    size_t total; /* number of candidates */
+    char **shown; /* the first of them */
+    size_t count; /* number of items in shown */
 };
 
-/* Adds a candidate, after the others in their order; leaves it out if it cannot be typed. */
+/* Adds a candidate behind the others. Ignores it if it cannot be inserted into a line. */
 void completions_add(struct completions *c, const char *text);
+/* Call after the last completions_add. total: the number of candidates, of which only the first may
+ * have been added; common: their longest common prefix. typed and ending: see struct completions.
+ */
+void completions_finish(struct completions *c, size_t typed, const char *common, const char *ending,
+                        size_t total);
+
 void completions_clear(struct completions *c);
 
-/* What goes on with what is typed, as far as that is certain, for free(); NULL where it is not. */
+/* The text to insert at the cursor, for free(): what is common to all candidates. NULL: nothing. */
 char *completions_insertion(const struct completions *c);
 
-/* Prints them in columns, as many as a screen of that size has place for above the line. */
+/* Prints the candidates in columns, as many as fit on a screen of this size. */
 void completions_show(const struct completions *c, int width, int height);
 
-/* Where candidates come from. */
+/* A source of candidates. */
 struct complete_source {
-    /* Those that may follow text, which is all of the cell up to the cursor, and may have several
-     * lines; rest is what is right of it. -1 with err where the connection is lost; whatever else
-     * goes wrong means that there are none. */
+    /* Adds candidates that may follow text. text is the cell up to the cursor and may have several
+     * lines; rest is the text behind the cursor. Returns -1 with err if the connection is lost.
+     * After other errors there are no candidates. */
     int (*find)(const void *arg, const char *text, const char *rest, struct completions *out,
                 struct rpyc_error *err);
     const void *arg;
 };
 
-/* Finds candidates, as a source does; out is empty before. */
+/* The find function of a source without candidates. */
+int complete_nothing(const void *arg, const char *text, const char *rest, struct completions *out,
+                     struct rpyc_error *err);
+
+/* Finds candidates. Arguments and result are those of a source's find function; out is empty. */
 int complete_find(const struct complete_source *source, const char *text, const char *rest,
                   struct completions *out, struct rpyc_error *err);
-
-/* The source for cells: waits for the debuggee, but not for long, and Ctrl-C, which is taken, ends
- * that. */
-struct complete_cells {
-    struct cells *cells; /* or NULL: there are no candidates */
-    rpyc_conn *conn;
-};
-int complete_in_cells(const void *arg, const char *text, const char *rest, struct completions *out,
-                      struct rpyc_error *err);
 
 #endif

@@ -9,18 +9,19 @@
 
 #define CLEAN_STATEMENT __attribute__((cleanup(statement_free)))
 
-/* How long each request may take, in ms: somebody waits with a finger on the key. */
+/* The time limit of each request, in ms. */
 #define PATIENCE_MS 400
 
 /* ---- Candidates ------------------------------------------------------------------------------ */
 
+/* The names to add to out: those with this prefix. */
 struct wanted {
     const char *prefix;
     size_t len;
     struct completions *out;
 };
 
-/* Adds a name that begins as is wanted; one with an underscore only where one was typed. */
+/* Adds a name that begins with the prefix. Names with an underscore need one in the prefix. */
 static void add(void *arg, const char *name)
 {
     const struct wanted *w = arg;
@@ -40,8 +41,7 @@ static void add_all(struct wanted *w, rpyc_value *names)
 
 /* ---- Names, attributes, modules -------------------------------------------------------------- */
 
-static int add_names(const struct complete_netrefs_source *s, struct wanted *w,
-                     struct rpyc_error *err)
+static int add_names(const struct complete_netrefs *s, struct wanted *w, struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *builtins = NULL;
     CLEAN_VALUE rpyc_value *names = NULL;
@@ -53,9 +53,8 @@ static int add_names(const struct complete_netrefs_source *s, struct wanted *w,
     return 0;
 }
 
-/* The modules that there are already, those of the top level: sys.modules as a tuple. */
-static int add_modules(const struct complete_netrefs_source *s, struct wanted *w,
-                       struct rpyc_error *err)
+/* Adds the imported top-level modules. */
+static int add_modules(const struct complete_netrefs *s, struct wanted *w, struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *sys = NULL;
     CLEAN_VALUE rpyc_value *modules = NULL;
@@ -77,7 +76,7 @@ static int add_modules(const struct complete_netrefs_source *s, struct wanted *w
     return 0;
 }
 
-static int add_attributes(const struct complete_netrefs_source *s, struct wanted *w,
+static int add_attributes(const struct complete_netrefs *s, struct wanted *w,
                           const struct expr *expr, struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *object = NULL;
@@ -92,9 +91,9 @@ static int add_attributes(const struct complete_netrefs_source *s, struct wanted
     return 0;
 }
 
-/* ---- What is wanted -------------------------------------------------------------------------- */
+/* ---- The text before the cursor -------------------------------------------------------------- */
 
-/* Where the identifier begins that the text ends with. */
+/* The index of the identifier at the end of text. */
 static size_t prefix_start(const char *text)
 {
     size_t at = strlen(text);
@@ -104,7 +103,7 @@ static size_t prefix_start(const char *text)
     return at;
 }
 
-/* Reads the longest chain that the text ends with. */
+/* Parses the longest chain at the end of text. */
 static bool parse_end(struct statement *out, const char *text)
 {
     for (; *text; text++) {
@@ -117,8 +116,8 @@ static bool parse_end(struct statement *out, const char *text)
     return false;
 }
 
-/* The candidates for a text, whose last characters are the prefix. */
-static int find(const struct complete_netrefs_source *s, const char *text, struct wanted *w,
+/* Finds candidates for text, which ends with w->prefix. */
+static int find(const struct complete_netrefs *s, const char *text, struct wanted *w,
                 struct rpyc_error *err)
 {
     CLEAN_STATEMENT struct statement chain = {0};
@@ -144,7 +143,7 @@ static int find(const struct complete_netrefs_source *s, const char *text, struc
 int complete_netrefs_find(const void *arg, const char *text, const char *rest,
                           struct completions *out, struct rpyc_error *err)
 {
-    const struct complete_netrefs_source *s = arg;
+    const struct complete_netrefs *s = arg;
     CLEAN_ERROR struct rpyc_error why = RPYC_ERROR_INIT;
     struct wanted w = {.out = out};
     int timeout = rpyc_timeout(s->conn);
@@ -158,7 +157,7 @@ int complete_netrefs_find(const void *arg, const char *text, const char *rest,
     rpyc_set_timeout(s->conn, timeout);
     if (!rpyc_error_is_fatal(&why))
         return 0;
-    *err = why; /* it owns nothing then */
+    *err = why; /* takes what why owns */
     why = (struct rpyc_error)RPYC_ERROR_INIT;
     return -1;
 }

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * complete_netrefs: what could be typed next where no code is run over there: candidates found on
- * netrefs.
+ * complete_netrefs: a source of candidates for Tab that runs no code in the program.
  *
- * Nothing of the program's is run for it, as far as netrefs can tell: attributes are looked up
- * statically, properties are not asked, no module is imported.
+ * Reads attributes with inspect.getattr_static, calls no properties, and imports no modules.
  */
 #ifndef CLIENT_PROMPT_COMPLETE_NETREFS_H
 #define CLIENT_PROMPT_COMPLETE_NETREFS_H
 
-#include "prompt/complete.h"
 #include "eval/proxy.h"
+#include "prompt/complete.h"
 
-/* A source of candidates: see struct complete_source. */
-struct complete_netrefs_source {
+/* The argument of complete_netrefs_find. */
+struct complete_netrefs {
     rpyc_conn *conn;
     struct proxies *proxies;
 };
+
+/* See struct complete_source. */
 int complete_netrefs_find(const void *arg, const char *text, const char *rest,
                           struct completions *out, struct rpyc_error *err);
 

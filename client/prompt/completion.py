@@ -130,7 +130,7 @@ def _pystuck_completion(run):
         return kind == "string" or text in opening
 
     def start_of_operand(tokens, end):
-        """The index at which the operand before `end` begins, as a.b[c](d); `end` if there is none."""
+        """The index of the start of the operand before `end`, as a.b[c](d); `end` if none."""
         i = end
         while i > 0 and is_end(tokens[i - 1]):
             i -= 1
@@ -557,7 +557,7 @@ def _pystuck_completion(run):
     # ---- Keys ------------------------------------------------------------------------------------
 
     def subscript(typed):
-        """(object whose key is typed, items before the cursor in a tuple key, tokens of this item)."""
+        """(object whose key is typed, finished items of a tuple key, tokens of the next item)."""
         if not typed.opened or typed.tokens[typed.opened[-1]][1] != "[":
             return unknown, (), []
         bracket = typed.opened[-1]

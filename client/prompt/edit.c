@@ -33,8 +33,8 @@ static const char *editor_command(void)
     return "vi";
 }
 
-/* Writes to a file, and lets it look as if that had been long ago: whatever saves it after us is
- * seen. */
+/* Writes text to a new file and sets an old modification time, so that is_saved can tell whether
+ * the editor has written the file. */
 static int write_old(int fd, const char *text)
 {
     const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
@@ -54,7 +54,7 @@ static int write_old(int fd, const char *text)
     return fclose(file);
 }
 
-/* Makes the file: its name, for free(), or NULL with errno. */
+/* Creates the file. Returns its path, for free(); NULL with errno. */
 static char *make_file(const char *text)
 {
     const char *dir = getenv("TMPDIR");
@@ -74,7 +74,7 @@ static char *make_file(const char *text)
     return NULL;
 }
 
-/* Runs the editor, whose command may have arguments, on a file: what waitpid says of it. */
+/* Runs the editor on a file. Its command may have arguments. Returns the status of waitpid. */
 static int run_editor(const char *path)
 {
     char *command = NULL;
@@ -91,7 +91,7 @@ static int run_editor(const char *path)
     free(command);
     if (errno == 0) {
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-            ; /* Ctrl-C is the editor's */
+            ; /* the editor handles Ctrl-C */
     }
     terminal_lend(false);
     interrupt_take();
@@ -105,8 +105,8 @@ static bool is_saved(const char *path)
     return lstat(path, &file) == 0 && file.st_mtim.tv_sec > 1;
 }
 
-/* The text that the editor has left in a file, or has put in its place: it has to be ours, for the
- * directory may be one that others write to. NULL: that is said. */
+/* Reads the file that the editor has saved. It must belong to the user, since other users may write
+ * to its directory. NULL with a printed error. */
 static char *saved_text(const char *path)
 {
     struct file_error why;
@@ -114,23 +114,23 @@ static char *saved_text(const char *path)
     char *text;
 
     if (fd < 0) {
-        fprintf(stderr, "cannot read what was saved: %s\n", why.text);
+        fprintf(stderr, "cannot read the file that the editor saved: %s\n", why.text);
         return NULL;
     }
     text = textfile_read_fd(fd);
     if (!text)
-        fprintf(stderr, "cannot read what was saved: %s\n", strerror(errno));
+        fprintf(stderr, "cannot read the file that the editor saved: %s\n", strerror(errno));
     return text;
 }
 
 static char *edited(const char *path)
 {
     if (run_editor(path) != 0) {
-        fputs("the editor has failed: nothing is run\n", stderr);
+        fputs("the editor failed: nothing is run\n", stderr);
         return NULL;
     }
     if (!is_saved(path)) {
-        fputs("nothing was saved: nothing is run\n", stderr);
+        fputs("the editor saved nothing: nothing is run\n", stderr);
         return NULL;
     }
     return saved_text(path);
@@ -142,7 +142,7 @@ char *edit_text(const char *text)
     char *saved;
 
     if (!path) {
-        fprintf(stderr, "cannot make a file to be edited: %s\n", strerror(errno));
+        fprintf(stderr, "cannot create a file for the editor: %s\n", strerror(errno));
         return NULL;
     }
     saved = edited(path);

@@ -1,10 +1,68 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "prompt/help.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "prompt/inspection.h"
 #include "prompt/magic.h"
+
+/* ---- %help ----------------------------------------------------------------------------------- */
+
+/* The width of a magic and its arguments in the list, in columns. */
+#define WIDTH 15
+
+/* Prints the line of one magic. */
+static void explain(const struct magic *magic)
+{
+    char left[64];
+
+    snprintf(left, sizeof(left), "%s%s%s", magic->name, magic->arguments ? " " : "",
+             magic->arguments ? magic->arguments : "");
+    if (strlen(left) > WIDTH)
+        printf("  %%%s\n   %-*s %s\n", left, WIDTH, "", magic->help);
+    else
+        printf("  %%%-*s %s\n", WIDTH, left, magic->help);
+}
+
+static void show_list(struct shell *shell, const struct magic *self, const char *argument)
+{
+    const struct magic *magic;
+
+    (void)shell;
+    (void)self;
+    (void)argument;
+    printf("Type Python to run it in the program; 'modules' contains the program's modules.\n"
+           "Ctrl-C interrupts the running code, Ctrl-D exits. Type x? to see what x is, x??\n"
+           "to see its source, too. Commands of the prompt:\n\n");
+    for (magic = magic_next(NULL); magic; magic = magic_next(magic))
+        explain(magic);
+}
+
+static struct magic magics[] = {
+    {
+        .name = "help",
+        .help = "show this list",
+        .run = show_list,
+    },
+};
+
+void help_register(void)
+{
+    magic_register(magics, sizeof(magics) / sizeof(*magics));
+}
+
+/* Shows the line of a magic, such as "%run". */
+static void explain_name(const char *name)
+{
+    const struct magic *magic = magic_find(name);
+
+    if (magic)
+        explain(magic);
+    else
+        magic_unknown(name);
+}
 
 /* ---- x? -------------------------------------------------------------------------------------- */
 
@@ -27,7 +85,7 @@ static struct piece trimmed(struct piece p)
     return p;
 }
 
-/* Passes over a string literal, whose quote p is at. NULL: the line ends within it. */
+/* The end of the string literal whose quote is at p. NULL: the line ends inside it. */
 static const char *after_string(const char *p)
 {
     const char quote = *p;
@@ -43,7 +101,7 @@ static const char *after_string(const char *p)
     return seen == quotes ? p : NULL;
 }
 
-/* Whether the last character of a line is Python's, and not in a comment or a string. */
+/* True if the last character of a line is not in a comment or a string. */
 static bool ends_in_code(const char *line)
 {
     while (line && *line) {
@@ -54,7 +112,7 @@ static bool ends_in_code(const char *line)
     return line;
 }
 
-/* Takes up to two question marks off one end. How many that were. */
+/* Removes up to two question marks from one end. Returns their number. */
 static int take_marks(struct piece *p, bool at_the_end)
 {
     int marks = 0;
@@ -67,8 +125,8 @@ static int take_marks(struct piece *p, bool at_the_end)
     return marks;
 }
 
-/* What a cell asks about, and with how many question marks: 0 if it does not. Python has no use for
- * them outside of strings and comments. */
+/* Returns the number of question marks of a cell, and in *what the text without them. 0: the cell
+ * is not a question. Python uses question marks only in strings and comments. */
 static int question(const char *cell, struct piece *what)
 {
     int before, after;
@@ -79,7 +137,7 @@ static int question(const char *cell, struct piece *what)
     before = take_marks(what, false);
     after = before == 0 && ends_in_code(cell) ? take_marks(what, true) : 0;
     *what = trimmed(*what);
-    /* `%run file?` is for %run. */
+    /* `%run file?` is not a question. */
     if (what->len > 0 && what->start[0] == '%' && memchr(what->start, ' ', what->len))
         return 0;
     return before + after;
@@ -92,17 +150,17 @@ bool help_is_asked(const char *cell)
     return question(cell, &what) > 0;
 }
 
-void help_show(struct repl *repl, const char *cell)
+void help_show(struct shell *shell, const char *cell)
 {
     struct piece what;
     int marks = question(cell, &what);
     char *text = strndup(what.start, what.len);
 
     if (text && text[0] == '\0')
-        magic_run(repl, "%help");
+        magic_run(shell, "%help");
     else if (text && text[0] == '%')
-        magic_explain(text);
+        explain_name(text);
     else if (text)
-        repl_inspect(repl, marks > 1 ? "source" : "object", text, "");
+        inspection_call(shell, marks > 1 ? "source" : "object", text, "");
     free(text);
 }

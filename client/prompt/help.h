@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * help: `x?` at the prompt.
+ * help: %help, and questions such as `x?`, `x??` and `%run?`.
  */
 #ifndef CLIENT_PROMPT_HELP_H
 #define CLIENT_PROMPT_HELP_H
 
 #include <stdbool.h>
 
-struct repl;
+struct shell;
 
-/* Whether a cell asks what something is: x?, ?x, x??, ??x. */
+/* Registers %help. */
+void help_register(void);
+
+/* True if a cell is a question: x?, ?x, x??, ??x. */
 bool help_is_asked(const char *cell);
 
 /* Answers it. */
-void help_show(struct repl *repl, const char *cell);
+void help_show(struct shell *shell, const char *cell);
 
 #endif

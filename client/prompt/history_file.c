@@ -17,7 +17,7 @@
 
 #define NO_HISTORY "no history"
 
-/* How long a lock is waited for. */
+/* How long to wait for the lock, and the pause between two attempts, in ms. */
 #define LOCK_MS       200
 #define LOCK_PAUSE_MS 10
 
@@ -41,7 +41,7 @@ char *history_file_path(void)
 
 /* ---- Lines of the file ----------------------------------------------------------------------- */
 
-/* A cell as a line of the file, for free(). */
+/* Encodes a cell as a line of the file, for free(). */
 static char *to_line(const char *cell)
 {
     char *line = malloc(2 * strlen(cell) + 2), *p = line;
@@ -58,7 +58,7 @@ static char *to_line(const char *cell)
     return line;
 }
 
-/* Makes a line of the file a cell again. */
+/* Decodes a line of the file in place. */
 static void from_line(char *line)
 {
     char *p = line;
@@ -74,8 +74,7 @@ static void from_line(char *line)
 
 /* ---- Reading and writing --------------------------------------------------------------------- */
 
-/* Drops the oldest half of the lines from the file, which is locked and has been read to its end.
- */
+/* Keeps the latest HISTORY_MAX / 2 of the lines. The file must be locked and read to its end. */
 static void shorten(FILE *file, size_t lines)
 {
     char *line = NULL, *kept = NULL;
@@ -103,7 +102,7 @@ static void enter(History *memory, const char *cell)
         history(memory, &event, H_ENTER, cell);
 }
 
-/* Waits for the lock, but not for long: what holds it may be stopped. */
+/* Locks the file. Waits LOCK_MS at most: the process that holds the lock may be stopped. */
 static int lock(int fd, const char *path, struct file_error *why)
 {
     int64_t deadline = clock_ms() + LOCK_MS;
@@ -122,7 +121,7 @@ static int lock(int fd, const char *path, struct file_error *why)
     return 0;
 }
 
-/* Opens the file in its directory, and has it alone until it is closed. */
+/* Opens the file and locks it until it is closed. NULL with *why. */
 static FILE *open_locked(const char *path, struct file_error *why)
 {
     int folder = file_open_folder(path, why), fd = -1;
@@ -144,7 +143,7 @@ static FILE *open_locked(const char *path, struct file_error *why)
     return file;
 }
 
-/* Says why there is no history, and does without from then on. */
+/* Prints why there is no history, and turns it off. */
 static void give_up(char **path, const char *what, const struct file_error *why)
 {
     fprintf(stderr, "pystuck: %s: %s\n", what, why->text);
@@ -182,7 +181,7 @@ void history_file_load(History *memory, char **path)
     fclose(file);
 }
 
-/* Whether the latest cell is this one. */
+/* True if this is the latest cell of the history. */
 static bool is_latest(History *memory, const char *cell)
 {
     HistEvent event;
@@ -200,7 +199,7 @@ void history_file_add(History *memory, char **path, const char *cell)
     if (!cell[0] || is_latest(memory, cell))
         return;
     enter(memory, cell);
-    file = open_or_give_up(path, NO_HISTORY " from here on");
+    file = open_or_give_up(path, NO_HISTORY " from now on");
     if (!file)
         return;
     line = to_line(cell);
@@ -209,5 +208,5 @@ void history_file_add(History *memory, char **path, const char *cell)
     if (fclose(file) == 0 && is_written)
         return;
     snprintf(why.text, sizeof(why.text), "%s: %s", *path, strerror(errno));
-    give_up(path, NO_HISTORY " from here on", &why);
+    give_up(path, NO_HISTORY " from now on", &why);
 }

@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * history_file: the cells that were typed, in $XDG_STATE_HOME/pystuck/history, for libedit.
+ * history_file: stores the cells that were typed in $XDG_STATE_HOME/pystuck/history, for libedit.
  *
- * One cell a line, its own newlines as "\n" and backslashes doubled. Each one is appended as it is
- * entered, so that several prompts at once do not lose each other's.
+ * Each line of the file is one cell, with newlines as "\n" and backslashes doubled. Each cell is
+ * appended when it is typed, so that several prompts can use the file at the same time.
  */
 #ifndef CLIENT_PROMPT_HISTORY_FILE_H
 #define CLIENT_PROMPT_HISTORY_FILE_H
 
 #include <histedit.h>
 
-/* How many cells are kept. */
+/* The longest history, in cells. */
 #define HISTORY_FILE_MAX 10000
 
-/* Where it is: a path for free(). NULL, which is said on stderr: there is no home directory. */
+/* Returns the path of the file, for free(). Without a home directory: NULL, and a line on stderr.
+ */
 char *history_file_path(void);
 
-/* Reads the file into libedit's memory, and shortens it if it has become too long. Makes it, and
- * its directory, if need be. Both have to be the user's own, see file.h. Where that is not so, or
- * another process keeps it locked for 200 ms, says why in a line on stderr, frees *path and makes
- * it NULL. */
+/* Reads the file into libedit's history, and shortens the file if it is too long. Creates the file
+ * and its directory if they do not exist. Both must belong to the user, see file.h. If they do not,
+ * or another process holds the lock for 200 ms: prints the reason on stderr, frees *path and sets
+ * it to NULL. */
 void history_file_load(History *memory, char **path);
 
-/* Enters a cell in libedit's memory and in the file (mode 0600), unless it is the same as the one
- * before. *path may be NULL; it becomes so as above. */
+/* Adds a cell to libedit's history and to the file (mode 0600), unless it equals the previous cell.
+ * *path may be NULL: then only to libedit's. Errors are handled as in history_file_load. */
 void history_file_add(History *memory, char **path, const char *cell);
 
 #endif

@@ -210,7 +210,7 @@ def _pystuck_inspection(run, collector):
         return code_of(thing) is None and not cls.__flags__ & heap_type
 
     def place_of(thing):
-        """(file, its lines, number of the first line of thing; 0 if the whole file is its source)."""
+        """(file, its lines, number of thing's first line; 0 if the source is the whole file)."""
         thing = without_wrapping(thing)
         if is_built_in(thing):
             return getattr(thing, "__file__", None), [], 0

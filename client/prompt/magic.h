@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * magic: lines at the prompt that begin with %, which are for the prompt and no Python.
+ * magic: the table of magics, that is, of commands to the prompt that begin with %. The files that
+ * implement magics register their rows.
  */
 #ifndef CLIENT_PROMPT_MAGIC_H
 #define CLIENT_PROMPT_MAGIC_H
@@ -8,44 +9,50 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct cell_history;
-struct repl;
+#include "queue.h"
 
-/* Whether a cell is one of these. */
+struct shell;
+
+/* What the argument of a magic is, for Tab and the history. */
+enum magic_argument {
+    MAGIC_TEXT,
+    MAGIC_CODE, /* Python that is run as a cell */
+    MAGIC_FILE  /* the name of a local file */
+};
+
+/* A row of the table. */
+struct magic {
+    const char *name;      /* without the % */
+    const char *arguments; /* in the help; NULL: takes no argument */
+    const char *help;      /* one line */
+    /* argument: the text behind the name, without blanks around it; "" if there is none. */
+    void (*run)(struct shell *shell, const struct magic *magic, const char *argument);
+    enum magic_argument takes;
+    SLIST_ENTRY(magic) next; /* used by the table */
+};
+
+/* Adds rows to the table, which is sorted by name. The rows must be static. */
+void magic_register(struct magic *rows, size_t count);
+
+/* The row behind this one; the first row for NULL; NULL behind the last row. */
+const struct magic *magic_next(const struct magic *magic);
+
+/* Finds the magic of a line that begins with %. NULL: there is none. */
+const struct magic *magic_find(const char *line);
+
+/* True if a cell is a line that begins with %. */
 bool magic_is(const char *cell);
 
-/* Does what it says, or says why not. */
-void magic_run(struct repl *repl, const char *cell);
+/* Runs such a line, or prints why it cannot. */
+void magic_run(struct shell *shell, const char *line);
 
-/* The name of the i-th of them, without the %; NULL beyond the last. */
-const char *magic_name(size_t i);
+/* The Python code in such a line; NULL: none. */
+const char *magic_code(const char *line);
 
-/* The Python in it that is run as a cell; NULL: there is none. */
-const char *magic_code(const char *cell);
+/* Prints that a name, such as "%run", is unknown. */
+void magic_unknown(const char *name);
 
-/* Says what one does: "%help". */
-void magic_explain(const char *name);
-
-/* Says what is wrong with the argument of one, and how it is used: "%run needs a file: %run FILE".
- */
-void magic_misused(const char *name, const char *what);
-
-/* Magics that are the prompt's own: of repl.c. */
-void repl_show_stacks(struct repl *repl, const char *argument);
-void repl_reconnect(struct repl *repl, const char *argument);
-
-/* ... and what the others do with it: ... */
-
-/* Whether there is a session to do something with. Says so if it is gone. */
-bool repl_is_connected(struct repl *repl);
-
-/* cells_inspect, with its result shown. */
-void repl_inspect(struct repl *repl, const char *function, const char *argument,
-                  const char *source);
-
-/* Runs a cell as if it had been typed. */
-void repl_run_code(struct repl *repl, const char *code);
-
-const struct cell_history *repl_journal(const struct repl *repl);
+/* Prints what is wrong with an argument, and the usage: "%run needs a file: %run FILE [ARG]...". */
+void magic_misused(const struct magic *magic, const char *what);
 
 #endif

@@ -12,25 +12,27 @@
 #include "clean.h"
 #include "prompt/edit.h"
 #include "prompt/cell_history.h"
+#include "prompt/inspection.h"
 #include "prompt/magic.h"
+#include "prompt/shell.h"
 #include "textfile.h"
 #include "prompt/words.h"
 
 /* ---- Arguments ------------------------------------------------------------------------------- */
 
-/* Splits the argument of a magic. Says what is wrong if that cannot be done. */
-static bool split(struct words *out, const char *name, const char *argument)
+/* Splits the argument of a magic. Prints an error if that fails. */
+static bool split(struct words *out, const struct magic *magic, const char *argument)
 {
     if (words_split(out, argument) == 0)
         return true;
     if (errno == EINVAL)
-        magic_misused(name, "a quote is not closed, or nothing follows a backslash");
+        magic_misused(magic, "has an unclosed quote, or a backslash at the end");
     else
         fputs("out of memory\n", stderr);
     return false;
 }
 
-/* The number of a cell at text, and where it ends. -1: there is none. */
+/* Reads the number of a cell at text. *end: the text behind it. -1: no valid number. */
 static int cell_number(const char *text, const char **end)
 {
     long number = -1;
@@ -42,7 +44,7 @@ static int cell_number(const char *text, const char **end)
     return number >= 0 && number < INT_MAX ? (int)number : -1;
 }
 
-/* The cells that a word names: 3, or 3-5. */
+/* Parses N or N-M. */
 static bool parse_cells(const char *word, struct cell_history_range *out)
 {
     const char *end;
@@ -55,29 +57,29 @@ static bool parse_cells(const char *word, struct cell_history_range *out)
 
 /* ---- %edit ----------------------------------------------------------------------------------- */
 
-/* The cell that %edit means; "" for the latest where there is none yet; NULL: there is no such. */
-static const char *cell_to_edit(struct repl *repl, const char *argument)
+/* The text for %edit: a cell, or "" if no cell was run yet. NULL with a printed error. */
+static const char *cell_to_edit(struct shell *shell, const struct magic *magic,
+                                const char *argument)
 {
-    const struct cell_history *journal = repl_journal(repl);
     const char *code, *end;
     int number;
 
     if (argument[0] == '\0') {
-        code = cell_history_code(journal, CELL_HISTORY_NO_CELL);
+        code = cell_history_code(&shell->history, CELL_HISTORY_NO_CELL);
         return code ? code : "";
     }
     if (argument[strspn(argument, "0123456789")] != '\0') {
-        magic_misused("edit", "takes the number of a cell");
+        magic_misused(magic, "takes the number of a cell");
         return NULL;
     }
     number = cell_number(argument, &end);
-    code = number >= 0 ? cell_history_code(journal, number) : NULL;
+    code = number >= 0 ? cell_history_code(&shell->history, number) : NULL;
     if (!code)
         fprintf(stderr, "there is no cell %s\n", argument);
     return code;
 }
 
-/* Those at the end, which editors put there. */
+/* Removes newlines at the end, which editors add. */
 static void drop_newlines(char *text)
 {
     size_t len = strlen(text);
@@ -86,28 +88,28 @@ static void drop_newlines(char *text)
         text[--len] = '\0';
 }
 
-void magic_files_edit(struct repl *repl, const char *argument)
+static void run_edit(struct shell *shell, const struct magic *magic, const char *argument)
 {
     const char *code;
     char *text;
 
-    if (!repl_is_connected(repl))
+    if (!shell_is_connected(shell))
         return;
-    code = cell_to_edit(repl, argument);
+    code = cell_to_edit(shell, magic, argument);
     text = code ? edit_text(code) : NULL;
     if (text)
         drop_newlines(text);
     if (text && text[strspn(text, " \t\r\n")] == '\0')
-        fputs("there is nothing in it: nothing is run\n", stderr);
+        fputs("nothing to run: the saved file is empty\n", stderr);
     else if (text)
-        repl_run_code(repl, text);
+        shell_run_code(shell, text);
     free(text);
 }
 
 /* ---- %run ------------------------------------------------------------------------------------ */
 
-/* The words as a list in Python, for free(): NULL if out of memory. path takes the place of the
- * first. */
+/* The words as source of a Python list, with path in place of the first word. For free(); NULL: out
+ * of memory. */
 static char *python_list(const struct words *words, const char *path)
 {
     char *text = NULL;
@@ -141,16 +143,16 @@ static void report_unreadable(const struct words *words)
     const char *name = words->list[0];
 
     if (errno == EILSEQ)
-        fprintf(stderr, "cannot run %s: there is a NUL character in it\n", name);
+        fprintf(stderr, "cannot run %s: the file contains a NUL character\n", name);
     else if (errno == ENOENT && words->count > 1)
-        fprintf(stderr, "cannot run %s: %s (a name with blanks in it needs quotes)\n", name,
+        fprintf(stderr, "cannot run %s: %s (put quotes around a name that contains spaces)\n", name,
                 strerror(errno));
     else
         fprintf(stderr, "cannot run %s: %s\n", name, strerror(errno));
 }
 
-/* Takes all of the argument as the name of the file, which may have blanks that are not quoted, if
- * there is such a file. */
+/* Uses the whole argument as the name of the file, if such a file exists: then a name with spaces
+ * needs no quotes. */
 static bool take_whole(struct words *words, const char *argument)
 {
     CLEAN_TEXT char *path = textfile_path(argument);
@@ -165,8 +167,8 @@ static bool take_whole(struct words *words, const char *argument)
     return true;
 }
 
-/* The text of the file that the first word names, and its path; both for free(). NULL with errno.
- */
+/* Reads the file that the first word names. Returns its text, and its path in *path; both for
+ * free(). NULL with errno. */
 static char *read_file(const struct words *words, char **path)
 {
     free(*path);
@@ -174,17 +176,17 @@ static char *read_file(const struct words *words, char **path)
     return *path ? textfile_read(*path) : NULL;
 }
 
-void magic_files_run(struct repl *repl, const char *argument)
+static void run_run(struct shell *shell, const struct magic *magic, const char *argument)
 {
     CLEAN_WORDS struct words words = {0};
     CLEAN_TEXT char *path = NULL;
     CLEAN_TEXT char *text = NULL;
     CLEAN_TEXT char *argv = NULL;
 
-    if (!repl_is_connected(repl) || !split(&words, "run", argument))
+    if (!shell_is_connected(shell) || !split(&words, magic, argument))
         return;
     if (words.count == 0) {
-        magic_misused("run", "needs a file");
+        magic_misused(magic, "needs a file");
         return;
     }
     text = read_file(&words, &path);
@@ -192,23 +194,23 @@ void magic_files_run(struct repl *repl, const char *argument)
         text = read_file(&words, &path);
     argv = text ? python_list(&words, path) : NULL;
     if (argv)
-        repl_inspect(repl, "run", argv, text);
+        inspection_call(shell, "run", argv, text);
     else
         report_unreadable(&words);
 }
 
 /* ---- %save ----------------------------------------------------------------------------------- */
 
-/* What is to be saved, and where. */
+/* The arguments of %save. */
 struct saving {
-    const struct cell_history *journal;
-    const char *name; /* as it was typed */
+    const struct cell_history *history;
+    const char *name; /* of the file, as it was typed */
     bool overwrite;
-    struct cell_history_range *cells; /* NULL: all of them */
+    struct cell_history_range *cells; /* NULL: all cells */
     size_t count;
 };
 
-/* Writes the cells to a file, and says so. -1 with *why. */
+/* Writes the cells to a file and prints their number. -1 with *why. */
 static int write_cells(const struct saving *s, const char *path, struct file_error *why)
 {
     struct textfile file;
@@ -217,9 +219,9 @@ static int write_cells(const struct saving *s, const char *path, struct file_err
     if (textfile_begin(&file, path, s->overwrite, why) < 0)
         return -1;
     if (!s->cells)
-        count = cell_history_write(s->journal, NULL, file.new.stream);
+        count = cell_history_write(s->history, NULL, file.new.stream);
     for (i = 0; i < s->count; i++)
-        count += cell_history_write(s->journal, &s->cells[i], file.new.stream);
+        count += cell_history_write(s->history, &s->cells[i], file.new.stream);
     if (textfile_commit(&file, why) < 0)
         return -1;
     printf("%zu cell%s written to %s\n", count, count == 1 ? "" : "s", s->name);
@@ -236,13 +238,13 @@ static void save(const struct saving *s)
     if (path && write_cells(s, path, &why) == 0)
         return;
     if (errno == EEXIST)
-        fprintf(stderr, "%s is there already: %%save -f %s overwrites it\n", s->name,
+        fprintf(stderr, "%s exists already: type %%save -f %s to overwrite it\n", s->name,
                 typed ? typed : s->name);
     else
         fprintf(stderr, "cannot write %s: %s\n", s->name, why.text);
 }
 
-/* Reads which cells are to be saved. Says what is wrong. */
+/* Parses the numbers of cells. False with a printed error. */
 static bool parse_saved(struct saving *s, char **words, size_t count)
 {
     size_t i;
@@ -250,14 +252,13 @@ static bool parse_saved(struct saving *s, char **words, size_t count)
 
     for (i = 0; i < count; i++) {
         if (!parse_cells(words[i], &s->cells[i])) {
-            fprintf(
-                stderr,
-                "'%s' is neither a cell, such as 3, nor several, such as 3-5; a file's name with "
-                "blanks in it needs quotes\n",
-                words[i]);
+            fprintf(stderr,
+                    "invalid cell number '%s': expected N or N-M (put quotes around a file name "
+                    "that contains spaces)\n",
+                    words[i]);
             return false;
         }
-        missing = cell_history_missing(s->journal, &s->cells[i]);
+        missing = cell_history_missing(s->history, &s->cells[i]);
         if (missing != CELL_HISTORY_NO_CELL) {
             fprintf(stderr, "there is no cell %d\n", missing);
             return false;
@@ -267,25 +268,25 @@ static bool parse_saved(struct saving *s, char **words, size_t count)
     return true;
 }
 
-void magic_files_save(struct repl *repl, const char *argument)
+static void run_save(struct shell *shell, const struct magic *magic, const char *argument)
 {
-    struct saving s = {.journal = repl_journal(repl)};
+    struct saving s = {.history = &shell->history};
     CLEAN_WORDS struct words words = {0};
     struct cell_history_range cells;
     char **rest;
     size_t left;
 
-    if (!split(&words, "save", argument))
+    if (!split(&words, magic, argument))
         return;
     s.overwrite = words.count > 0 && strcmp(words.list[0], "-f") == 0;
     rest = words.list + s.overwrite;
     left = words.count - s.overwrite;
     if (left == 0 || rest[0][0] == '\0' || parse_cells(rest[0], &cells)) {
-        magic_misused("save", "needs a file");
+        magic_misused(magic, "needs a file");
         return;
     }
-    if (!cell_history_code(s.journal, CELL_HISTORY_NO_CELL)) {
-        fputs("there is nothing to save yet\n", stderr);
+    if (!cell_history_code(s.history, CELL_HISTORY_NO_CELL)) {
+        fputs("nothing to save: no cell was run yet\n", stderr);
         return;
     }
     s.name = rest[0];
@@ -297,12 +298,48 @@ void magic_files_save(struct repl *repl, const char *argument)
 
 /* ---- %history -------------------------------------------------------------------------------- */
 
-void magic_files_history(struct repl *repl, const char *argument)
+static void run_history(struct shell *shell, const struct magic *magic, const char *argument)
 {
     bool with_numbers = strcmp(argument, "-n") == 0;
 
     if (argument[0] != '\0' && !with_numbers)
-        magic_misused("history", "takes -n, for the numbers, or nothing");
+        magic_misused(magic, "takes no argument except -n");
     else
-        cell_history_show(repl_journal(repl), with_numbers);
+        cell_history_show(&shell->history, with_numbers);
+}
+
+/* ---- The table ------------------------------------------------------------------------------- */
+
+static struct magic magics[] = {
+    {
+        .name = "edit",
+        .arguments = "[N]",
+        .help = "edit the last cell, or cell N, and run the result",
+        .run = run_edit,
+    },
+    {
+        .name = "history",
+        .arguments = "[-n]",
+        .help = "list what was typed (-n: with the numbers of cells)",
+        .run = run_history,
+    },
+    {
+        .name = "run",
+        .arguments = "FILE [ARG]...",
+        .help = "run a local file in the program, in this namespace",
+        .run = run_run,
+        .takes = MAGIC_FILE,
+    },
+    {
+        .name = "save",
+        .arguments = "[-f] FILE [N|N-M]...",
+        .help = "write cells to a file (-f: overwrite it)",
+        .run = run_save,
+        .takes = MAGIC_FILE,
+    },
+};
+
+void magic_files_register(void)
+{
+    magic_register(magics, sizeof(magics) / sizeof(*magics));
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * repl: the prompt. Reads a cell from the terminal, has it run in the debuggee, shows what came of
- * it, and so on, as IPython does.
+ * repl: the loop of the prompt: reads a cell from the terminal, runs it, prints the result.
  */
 #ifndef CLIENT_PROMPT_REPL_H
 #define CLIENT_PROMPT_REPL_H
@@ -10,8 +9,8 @@
 
 #include "options.h"
 
-/* Goes on until the user leaves. *conn may be another connection in the end, or NULL. The exit
- * status. */
+/* Opens a prompt and returns the exit status when the user leaves it. Takes *conn; sets it to the
+ * connection that is open at the end, or NULL. */
 int repl_run(rpyc_conn **conn, const struct options *options);
 
 #endif

@@ -14,19 +14,19 @@
 #define BRACKETS_OFF "\033[?2004l"
 
 static struct {
-    struct termios found;         /* the modes before the prompt, */
-    struct termios typing;        /* ... those that terminal_run has replaced, */
-    struct termios editing;       /* ... and those of terminal_begin */
-    bool is_known;                /* found is filled in */
-    struct sigaction before_lent; /* of SIGTSTP */
+    struct termios found;         /* the modes when terminal_open was called */
+    struct termios typing;        /* the modes that terminal_run has replaced */
+    struct termios editing;       /* the modes when terminal_begin was called */
+    bool is_known;                /* found is valid */
+    struct sigaction before_lent; /* the action of SIGTSTP before terminal_lend */
     volatile sig_atomic_t is_running, brackets;
     volatile sig_atomic_t stop_wanted, continued, resized;
 } terminal;
 
 /* ---- Modes ----------------------------------------------------------------------------------- */
 
-/* Sets modes. Interrupted by a signal, it tries again: SIGTTOU stops a process in the background
- * here, until it is in the foreground. Safe in a signal handler. */
+/* Sets modes, and tries again if a signal interrupts it. In a background process, SIGTTOU stops the
+ * process here until it is in the foreground. Safe in a signal handler. */
 static void set_modes(const struct termios *modes)
 {
     while (tcsetattr(STDIN_FILENO, TCSADRAIN, modes) < 0 && errno == EINTR)
@@ -38,7 +38,7 @@ static void send(const char *sequence)
 {
     ssize_t n = write(STDOUT_FILENO, sequence, strlen(sequence));
 
-    (void)n; /* the terminal may be gone, which is noticed elsewhere */
+    (void)n; /* if the terminal is gone, the next read fails */
 }
 
 bool terminal_is_dumb(void)
@@ -93,8 +93,9 @@ void terminal_restore(void)
 
 /* ---- Signals --------------------------------------------------------------------------------- */
 
-/* Stops the client, with the terminal as it was found, until it is continued. Safe in a signal
- * handler. */
+/* Stops the client until SIGCONT, with the modes that terminal_open found. Safe in a signal
+ * handler.
+ */
 static void stop(void)
 {
     const struct sigaction standard = {.sa_handler = SIG_DFL};
@@ -111,10 +112,10 @@ static void stop(void)
     sigaddset(&stopping, SIGTSTP);
     sigaction(SIGTSTP, &standard, &ours);
     raise(SIGTSTP);
-    sigprocmask(SIG_UNBLOCK, &stopping, &before); /* it is stopped in here */
+    sigprocmask(SIG_UNBLOCK, &stopping, &before); /* the process is stopped in this call */
     sigprocmask(SIG_SETMASK, &before, NULL);
     sigaction(SIGTSTP, &ours, NULL);
-    /* A cell may go on in the background; keys can be typed in the foreground alone. */
+    /* A cell may run in the background; the modes for typing are needed only in the foreground. */
     if (!terminal.is_running || tcgetpgrp(STDIN_FILENO) == getpgrp())
         set_modes(&modes);
     if (terminal.brackets)
@@ -142,7 +143,7 @@ static void note(int number)
         terminal.continued = true;
 }
 
-/* Catches a signal, unless it is ignored: a shell without job control has SIGTSTP ignored. */
+/* Catches a signal, unless it is ignored: a shell without job control ignores SIGTSTP. */
 static void catch_signal(int number, void (*handler)(int))
 {
     const struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
@@ -174,7 +175,7 @@ bool terminal_is_signalled(void)
     return interrupt_is_pending() || terminal.stop_wanted || terminal.continued || terminal.resized;
 }
 
-/* Returns a flag, and clears it. */
+/* Returns a flag and clears it. */
 static bool take(volatile sig_atomic_t *flag)
 {
     const bool was = *flag;

@@ -2,8 +2,9 @@
  *
  * terminal: the modes of the terminal on standard input, and stopping the client with Ctrl-Z.
  *
- * While keys are typed at the prompt, the terminal passes on each key and echoes none; libedit does
- * that. While a cell runs, the terminal is as the client found it: it echoes, and passes on lines.
+ * At the prompt, the terminal passes on each key and does not echo it; libedit shows the line.
+ * While a cell runs, the terminal has the modes that the client found: it echoes keys and passes on
+ * lines.
  */
 #ifndef CLIENT_PROMPT_TERMINAL_H
 #define CLIENT_PROMPT_TERMINAL_H
@@ -11,52 +12,52 @@
 #include <signal.h>
 #include <stdbool.h>
 
-/* Keeps the modes of the terminal, and catches SIGTSTP, SIGCONT and SIGWINCH. */
+/* Saves the modes of the terminal, and catches SIGTSTP, SIGCONT and SIGWINCH. */
 void terminal_open(void);
 
 /* Sets the modes that terminal_open found. */
 void terminal_close(void);
 
-/* For what runs: sets the modes that terminal_open found. The next key that is typed is echoed. */
+/* Before a cell runs: sets the modes that terminal_open found. */
 void terminal_run(void);
 bool terminal_is_running(void);
 
-/* For keys that are typed: sets the modes again that terminal_run has replaced. */
+/* Before keys are read: restores the modes that terminal_run has replaced. */
 void terminal_type(void);
 
-/* Tells that libedit has set its modes, and waits for the first key of a line. */
+/* Call when libedit has set its modes and waits for the first key of a line. */
 void terminal_begin(void);
 
-/* For another program, which runs in the foreground and sets modes itself: SIGTSTP stops the client
- * without touching the terminal. */
+/* While another program, such as the user's editor, runs in the foreground: SIGTSTP stops the
+ * client and leaves the modes to that program. */
 void terminal_lend(bool is_lent);
 
-/* Turns bracketed paste on or off: the terminal marks what is pasted. */
+/* Turns bracketed paste on or off. If it is on, the terminal marks pasted text. */
 void terminal_bracket_pastes(bool on);
 
-/* True if the terminal does not know the escape sequences that move the cursor and clear lines. */
+/* True if the terminal has no escape sequences that move the cursor and clear lines. */
 bool terminal_is_dumb(void);
 
-/* While keys are typed, SIGTSTP is only noted: true if it has come. terminal_stop then stops the
- * client with the modes that terminal_open found, and returns when it is continued. */
+/* At the prompt, SIGTSTP only sets a flag: true if it was sent. Then call terminal_stop, which
+ * stops the client with the modes that terminal_open found, and returns after SIGCONT. */
 bool terminal_is_stop_wanted(void);
 void terminal_stop(void);
 
-/* True if the client was stopped and continued since the last call, or terminal_begin. Another
- * process may have printed something, and changed the modes: terminal_restore sets those of
- * terminal_begin. */
+/* True if the client was stopped and continued since the last call or terminal_begin. Another
+ * process may have printed text and changed the modes. Then call terminal_restore, which sets the
+ * modes of terminal_begin. */
 bool terminal_take_continued(void);
 void terminal_restore(void);
 
 /* True if the size of the window may have changed since the last call. */
 bool terminal_take_resized(void);
 
-/* The signals that the above tell of are blocked between these two; mask is for ppoll, which lets
- * them through. The second one lets them through again. */
+/* Block and unblock SIGINT, SIGTSTP, SIGCONT and SIGWINCH. mask is the signal mask for ppoll, with
+ * which they are not blocked. */
 void terminal_block_signals(sigset_t *mask);
 void terminal_unblock_signals(const sigset_t *mask);
 
-/* True if one of these signals, or SIGINT, has come and nothing was done about it yet. */
+/* True if one of these signals was sent and is not handled yet. */
 bool terminal_is_signalled(void);
 
 #endif

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What ends a word where it is not quoted, and what else has a meaning in one. */
+/* Characters that end a word, and characters with a meaning in a word, unless they are quoted. */
 static const char blanks[] = " \t\r\n";
 static const char special[] = " \t\r\n'\"\\";
 
-/* Reads one character of a word at *p, and goes on behind it. *quote: the one that is open, or 0.
- * The character; 0 for a quote that opens or closes, -1 if the text ends behind a backslash. */
+/* Reads one character at *p and moves *p behind it. *quote: the open quote, or 0; is updated.
+ * Returns the character; 0 for a quote that opens or closes; -1 if the text ends with a backslash.
+ */
 static int next_character(const char **p, char *quote)
 {
     const char c = *(*p)++;
@@ -28,7 +29,7 @@ static int next_character(const char **p, char *quote)
     return (unsigned char)c;
 }
 
-/* Takes a word from *p, which is at its beginning. NULL with errno. */
+/* Reads the word at *p and moves *p behind it. For free(); NULL with errno. */
 static char *take_word(const char **p)
 {
     char *word = malloc(strlen(*p) + 1), *end = word;

@@ -434,7 +434,7 @@ def test_a_script_may_be_long(ours: Debuggee) -> None:
 def test_a_script_with_a_nul_character_is_refused(ours: Debuggee) -> None:
     done = pystuck(*command_line(ours), stdin="print(1)\n\0print(2)\n")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "pystuck: cannot read standard input: there is a NUL character in it\n"
+    assert done.stderr == "pystuck: cannot read standard input: it contains a NUL character\n"
 
 
 def test_code_that_is_not_utf_8_is_refused(ours: Debuggee) -> None:
@@ -792,7 +792,7 @@ def test_a_service_without_execute(whose: str) -> None:
     try:
         done = pystuck(*command_line(debuggee, "1", "1 + 1"))
         assert (done.returncode, done.stdout) == (1, "1\n")
-        assert "SyntaxError: no code is run over there: " in done.stderr
+        assert "SyntaxError: cannot run code in the program: " in done.stderr
     finally:
         debuggee.kill()
 

@@ -770,8 +770,8 @@ def test_a_program_that_ends_meanwhile_is_told_once(stopped: tuple[Debuggee, Pro
     debuggee, prompt = stopped
     os.kill(debuggee.pid, signal.SIGKILL)
     debuggee.ended = True
-    prompt.expect("the debuggee is gone \\(%reconnect tries again\\): ")
-    assert "the debuggee is gone" not in prompt.expect("gone> ")
+    prompt.expect("lost the connection \\(type %reconnect to connect again\\): ")
+    assert "lost the connection" not in prompt.expect("gone> ")
     prompt.type("\x15%rec\t 1 modules.o\t\r")
     prompt.expect("%reconnect takes no argument")
 

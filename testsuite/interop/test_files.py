@@ -163,7 +163,7 @@ def test_a_lock_that_is_held_is_not_waited_for(
     prompt.cell("1")
     with locked(history):
         said = prompt.cell("2") + prompt.cell("3")
-    assert said.replace("\n", "").count("no history from here on: another process has locked") == 1
+    assert said.replace("\n", "").count("no history from now on: another process has locked") == 1
     prompt.cell("4")
     assert prompt.leave() == 0
     assert history.read_text() == "'before'\n1\n"
@@ -217,18 +217,18 @@ def test_keys_of_another_user_are_not_set(ours: Debuggee, tmp_path: Path) -> Non
     path = tmp_path / ".editrc"
     path.write_text("bind -s z 6*8\n")
     prompt, said = start(ours, tmp_path)
-    assert "keys are not set" not in said
+    assert "ignored key bindings" not in said
     assert prompt.cell("z") == "Out[0]: 48\n\n"
     assert prompt.leave() == 0
     os.chown(path, STRANGER, STRANGER)
     prompt, said = start(ours, tmp_path)
-    assert f"pystuck: keys are not set: {path} belongs to uid {STRANGER}\n" in said
+    assert f"pystuck: ignored key bindings: {path} belongs to uid {STRANGER}\n" in said
     assert "NameError" in prompt.cell("z")
     assert prompt.leave() == 0
     path.unlink()
     os.mkfifo(path)
     prompt, said = start(ours, tmp_path)
-    assert f"pystuck: keys are not set: {path} is not a regular file\n" in said
+    assert f"pystuck: ignored key bindings: {path} is not a regular file\n" in said
     assert prompt.leave() == 0
 
 
@@ -257,7 +257,7 @@ def test_a_file_is_saved_in_the_place_of_a_regular_file_of_ones_own_alone(
     target.write_text("mine\n")
     before = snapshot(target)
     path.symlink_to(target)
-    there = f"{path} is there already: %save -f {path} overwrites it\n"
+    there = f"{path} exists already: type %save -f {path} to overwrite it\n"
     assert ask(prompt, f"%save {path}") == there
     assert ask(prompt, f"%save -f {path}") == f"cannot write {path}: it is a symbolic link\n"
     assert snapshot(target) == before
@@ -355,7 +355,7 @@ def test_what_does_not_fit_on_the_disk_leaves_what_was_there(
             filler.write(b"x" * 4096)
     # A cell so long that it does not fit into the page that the history has.
     said = prompt.cell(f"'{'x' * 5000}' and 7")
-    assert "no history from here on: " in said
+    assert "no history from now on: " in said
     assert "No space left on device" in said
     said = ask(prompt, f"%save -f {small}/saved.py")
     assert said == f"cannot write {small}/saved.py: No space left on device\n"

@@ -710,5 +710,5 @@ def test_reconnect_connects_to_the_process_again(obedient: Debuggee, tmp_path: P
     assert tell(obedient, "server.close()") is None
     prompt.expect("gone> ")
     prompt.type("%reconnect\r")
-    prompt.expect(f"no new session: process {obedient.pid} ")
+    prompt.expect(f"cannot reconnect: process {obedient.pid} ")
     prompt.child.close(force=True)

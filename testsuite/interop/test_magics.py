@@ -40,8 +40,8 @@ echo "$file" >"$0.file"
 
 
 #: What is said of arguments.
-UNCLOSED = "a quote is not closed, or nothing follows a backslash"
-QUOTES = "(a name with blanks in it needs quotes)"
+UNCLOSED = "has an unclosed quote, or a backslash at the end"
+QUOTES = "(put quotes around a name that contains spaces)"
 SAVE = "%save [-f] FILE [N|N-M]..."
 
 
@@ -159,8 +159,11 @@ def test_a_question_mark_in_a_string_or_a_comment_asks_nothing(prompt: Magical, 
 
 
 def test_a_question_about_a_magic_is_answered(prompt: Magical) -> None:
-    assert prompt.ask("%who?") == "  %who             the names that you have made\n"
-    assert prompt.ask("%no?") == "there is no %no: %help lists what there is\n"
+    assert (
+        prompt.ask("%who?")
+        == "  %who             list the names that were assigned in this namespace\n"
+    )
+    assert prompt.ask("%no?") == "unknown command %no: type %help for a list\n"
     assert "  %help " in prompt.ask("?")
 
 
@@ -183,10 +186,10 @@ def test_frames_can_be_walked(prompt: Magical) -> None:
     prompt.ask(f"%thread {number[1]}")
     assert "> 1  File " in prompt.cell("%up")
     assert "> 0  File " in prompt.cell("%down")
-    assert prompt.ask("%down") == "this is the innermost frame: %down leads nowhere\n"
+    assert prompt.ask("%down") == "cannot go down: this is the innermost frame\n"
     while not (text := prompt.cell("%up")).endswith("code _bootstrap>\n\n"):
         assert "Out[" in text
-    assert prompt.ask("%up") == "this is the outermost frame: %up leads nowhere\n"
+    assert prompt.ask("%up") == "cannot go up: this is the outermost frame\n"
     assert "self = <Thread(Thread-1" in prompt.ask("%locals")
     assert "Thread-1" in prompt.cell("%eval self.name")
     text = prompt.cell("%eval 1 / 0")
@@ -204,14 +207,14 @@ def test_a_thread_can_be_picked_by_its_ident(prompt: Magical) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("%frame 0", "no thread is picked: %thread lists them, %thread N picks one"),
-        ("%up", "no thread is picked: %thread lists them, %thread N picks one"),
-        ("%down", "no thread is picked: %thread lists them, %thread N picks one"),
-        ("%locals", "no thread is picked: %thread lists them, %thread N picks one"),
-        ("%eval 1", "no thread is picked: %thread lists them, %thread N picks one"),
-        ("%thread x", "%thread takes a thread's number or ident: %thread lists them"),
-        ("%thread 99", "there is no thread 99: %thread lists those that there are"),
-        ("%time", "%time needs code to run"),
+        ("%frame 0", "no thread is selected: %thread lists them, %thread N selects one"),
+        ("%up", "no thread is selected: %thread lists them, %thread N selects one"),
+        ("%down", "no thread is selected: %thread lists them, %thread N selects one"),
+        ("%locals", "no thread is selected: %thread lists them, %thread N selects one"),
+        ("%eval 1", "no thread is selected: %thread lists them, %thread N selects one"),
+        ("%thread x", "invalid thread 'x': expected a number or ident that %thread lists"),
+        ("%thread 99", "there is no thread 99: type %thread for a list"),
+        ("%time", "%time needs code: %time CODE"),
         ("%edit x", "%edit takes the number of a cell: %edit [N]"),
         ("%edit 0 1", "%edit takes the number of a cell: %edit [N]"),
         ("%edit 99999999999", "there is no cell 99999999999"),
@@ -227,13 +230,13 @@ def test_a_thread_can_be_picked_by_its_ident(prompt: Magical) -> None:
         ("%save 0-1", f"%save needs a file: {SAVE}"),
         ("%save ''", f"%save needs a file: {SAVE}"),
         ("%save 'x", f"%save {UNCLOSED}: {SAVE}"),
-        ("%show", "there is no %show: %help lists what there is"),
+        ("%show", "unknown command %show: type %help for a list"),
         ("%show threads x", "%show threads takes no argument"),
         ("%threads 1", "%threads takes no argument"),
-        ("%thread 1 2", "%thread takes a thread's number or ident: %thread lists them"),
-        ("%save /tmp/x", "there is nothing to save yet"),
-        ("%history 5", "%history takes -n, for the numbers, or nothing: %history [-n]"),
-        ("%history -n 5", "%history takes -n, for the numbers, or nothing: %history [-n]"),
+        ("%thread 1 2", "invalid thread '1 2': expected a number or ident that %thread lists"),
+        ("%save /tmp/x", "nothing to save: no cell was run yet"),
+        ("%history 5", "%history takes no argument except -n: %history [-n]"),
+        ("%history -n 5", "%history takes no argument except -n: %history [-n]"),
         *[(f"%{name} x", f"%{name} takes no argument") for name in ("up", "down", "locals", "who")],
     ],
 )
@@ -243,9 +246,9 @@ def test_what_is_wrong_is_said_in_one_line(prompt: Magical, line: str, message: 
 
 def test_what_is_wrong_with_a_picked_thread_is_said_in_one_line(prompt: Magical) -> None:
     prompt.ask("%thread 0")
-    assert prompt.ask("%frame 99") == "there is no frame 99: there are 0 to 0\n"
-    assert prompt.ask("%frame x") == "%frame takes the number of a frame: %thread N lists them\n"
-    assert prompt.ask("%eval") == "%eval needs an expression\n"
+    assert prompt.ask("%frame 99") == "there is no frame 99: the last one is 0\n"
+    assert prompt.ask("%frame x") == "invalid frame 'x': expected a number from 0 to 0\n"
+    assert prompt.ask("%eval") == "%eval needs an expression: %eval EXPR\n"
 
 
 # ---- Cells ---------------------------------------------------------------------------------------
@@ -285,9 +288,9 @@ def test_a_file_is_run_over_there(prompt: Magical, tmp_path: Path) -> None:
 def test_a_file_that_is_no_text_is_not_run(prompt: Magical, tmp_path: Path) -> None:
     path = tmp_path / "script.py"
     path.write_bytes(b"x = '\xff'\n")
-    assert prompt.ask(f"%run {path}") == "that cannot be run: a str that is not UTF-8\n"
+    assert prompt.ask(f"%run {path}") == "cannot run this cell: a str that is not UTF-8\n"
     path.write_bytes(b"x = '\0'\n")
-    assert prompt.ask(f"%run {path}") == f"cannot run {path}: there is a NUL character in it\n"
+    assert prompt.ask(f"%run {path}") == f"cannot run {path}: the file contains a NUL character\n"
     assert prompt.cell("1") == "Out[0]: 1\n\n"
 
 
@@ -308,13 +311,13 @@ def test_a_cell_can_be_edited(editor: Path, prompt: Magical) -> None:
 
 
 def test_nothing_is_run_where_nothing_was_edited(editor: Path, prompt: Magical) -> None:
-    assert prompt.ask("%edit") == "nothing was saved: nothing is run\n"
+    assert prompt.ask("%edit") == "the editor saved nothing: nothing is run\n"
     assert beside(editor, ".given").read_text() == ""
     beside(editor, ".text").write_text(" \n\n")
-    assert prompt.ask("%edit") == "there is nothing in it: nothing is run\n"
+    assert prompt.ask("%edit") == "nothing to run: the saved file is empty\n"
     beside(editor, ".text").write_text("1\n")
     beside(editor, ".status").write_text("1")
-    assert prompt.ask("%edit") == "the editor has failed: nothing is run\n"
+    assert prompt.ask("%edit") == "the editor failed: nothing is run\n"
     assert prompt.cell("2") == "Out[0]: 2\n\n"
 
 
@@ -335,7 +338,7 @@ def test_the_editor_is_visual_or_editor(
     assert each.leave() == 0
     monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
     each = Magical([debuggee.host, debuggee.port], tmp_path)
-    assert each.ask("%edit") == "cannot make a file to be edited: No such file or directory\n"
+    assert each.ask("%edit") == "cannot create a file for the editor: No such file or directory\n"
     assert each.leave() == 0
 
 
@@ -351,7 +354,7 @@ def test_the_cells_can_be_saved(prompt: Magical, tmp_path: Path) -> None:
     assert path.read_text() == script
     path.write_text("something")
     assert prompt.ask(f"%save {path}") == (
-        f"{path} is there already: %save -f {path} overwrites it\n"
+        f"{path} exists already: type %save -f {path} to overwrite it\n"
     ).replace("\n", "\n")
     assert path.read_text() == "something"
     assert prompt.ask(f"%save -f {path}") == f"3 cells written to {path}\n"
@@ -371,12 +374,12 @@ def test_some_of_the_cells_can_be_saved(prompt: Magical, tmp_path: Path) -> None
     assert prompt.ask("%save -f ~/f.py 3  1-2 4") == "4 cells written to ~/f.py\n"
     assert path.read_text() == "x = 3\nx = 1\nx = 2\nx = 4\n"
     assert prompt.ask("%save ~/f.py 0") == (
-        "~/f.py is there already: %save -f ~/f.py overwrites it\n"
+        "~/f.py exists already: type %save -f ~/f.py to overwrite it\n"
     )
     assert prompt.ask("%save -f ~/f.py 3-5") == "there is no cell 5\n"
     for wrong in ("1-", "-1", "1-0", "x", "1,2", "99999999999999999999"):
         said = prompt.ask(f"%save -f ~/f.py {wrong}").replace("\n", "")
-        assert said.startswith(f"'{wrong}' is neither a cell, such as 3, nor several, such as 3-5")
+        assert said.startswith(f"invalid cell number '{wrong}': expected N or N-M")
     assert path.read_text() == "x = 3\nx = 1\nx = 2\nx = 4\n"
     assert sorted(os.listdir(tmp_path)) == ["f.py", "state"]
 
@@ -387,7 +390,7 @@ def test_the_name_of_a_file_may_have_blanks(prompt: Magical, tmp_path: Path, typ
     assert prompt.ask(f"%save ~/{typed} 0") == "1 cell written to ~/a b.py\n"
     assert (tmp_path / "a b.py").read_text() == "x = 1\n"
     assert prompt.ask(f"%save ~/{typed} 0") == (
-        "~/a b.py is there already: %save -f ~/a\\ b.py overwrites it\n"
+        "~/a b.py exists already: type %save -f ~/a\\ b.py to overwrite it\n"
     )
     for number, run in enumerate((typed, "a b.py")):
         prompt.cell("x = 2")
@@ -417,7 +420,7 @@ def test_a_fifo_that_nothing_writes_to_is_not_waited_for(prompt: Magical, tmp_pa
     os.mkfifo(tmp_path / "fifo")
     assert prompt.cell("%run ~/fifo") == "\n"
     prompt.cell("x = 1")
-    assert "is there already" in prompt.ask("%save ~/fifo")
+    assert "exists already" in prompt.ask("%save ~/fifo")
     assert "cannot write ~/fifo: " in prompt.ask("%save -f ~/fifo")
 
 
@@ -470,13 +473,13 @@ def test_what_needs_the_program_says_that_it_is_gone(
     each.cell("x = 1")
     os.kill(debuggee.pid, signal.SIGKILL)
     debuggee.ended = True
-    each.expect("the debuggee is gone \\(%reconnect tries again\\): ")
+    each.expect("lost the connection \\(type %reconnect to connect again\\): ")
     each.expect("gone> ")
     lines = ["x?", "%thread", "%frame 0", "%up", "%down", "%locals", "%eval 1", "%time 1", "%who"]
     for line in [*lines, "%edit", f"%run {os.devnull}", "%threads"]:
         each.type(line + "\r")
         each.expect(re.escape("\n"))
-        assert "the debuggee is gone" in each.expect("gone> "), line
+        assert "not connected" in each.expect("gone> "), line
     each.type("%history\r")
     each.expect("x = 1\r\n")
     each.type("%save ~/saved.py\r")

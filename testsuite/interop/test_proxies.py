@@ -148,7 +148,7 @@ def is_literal(text: str) -> bool:
 
 @pytest.mark.parametrize("text", [each for each in LITERALS if not is_literal(each)])
 def test_what_is_no_literal_is_refused(ours: Debuggee, text: str) -> None:
-    assert "\nSyntaxError: no code is run over there: " in failure(
+    assert "\nSyntaxError: cannot run code in the program: " in failure(
         ours, "--no-exec", "-c", f"({text},)"
     )
 
@@ -194,7 +194,7 @@ def test_more_of_python_than_chains_is_refused_without_code(ours: Debuggee, text
     line = text.splitlines()[0]
     assert error.startswith(
         f'Traceback (most recent call last):\n  File "<cell 0>", line 1, in <module>\n    {line}\n'
-        "SyntaxError: no code is run over there: "
+        "SyntaxError: cannot run code in the program: "
     )
 
 
@@ -581,7 +581,7 @@ def test_a_service_without_execute_gets_chains_by_itself(service: Callable[..., 
     pid = f"{debuggee.pid}\n"
     assert run(debuggee, "--no-repl").startswith("<_MainThread(MainThread, started ")
     assert run(debuggee, *codes("modules['os'].getpid()", "x = _", "x")) == pid + pid
-    assert "SyntaxError: no code is run over there" in failure(debuggee, "-c", "1 + 1")
+    assert "SyntaxError: cannot run code in the program" in failure(debuggee, "-c", "1 + 1")
 
 
 def test_a_service_without_modules_has_its_root(service: Callable[..., Debuggee]) -> None:

@@ -342,7 +342,7 @@ def test_a_session_that_connects_again_looks_again(
     server = count(STRANGER, ["127.0.0.1", obedient.port])
     prompt.type("%reconnect\r")
     whose = f"127.0.0.1:{obedient.port} is a server of {named(STRANGER)}"
-    prompt.expect(f"no new session: {whose}: as root, pass --server-user {STRANGER} to connect")
+    prompt.expect(f"cannot reconnect: {whose}: as root, pass --server-user {STRANGER} to connect")
     assert server.heard() == 0
     prompt.child.close(force=True)
 

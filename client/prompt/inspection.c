@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "prompt/inspection.h"
+
+#include "collector.h"
+#include "eval/cell.h"
+#include "prompt/shell.h"
+
+static const char inspection[] =
+#include "prompt/inspection.inc"
+    ;
+
+static const struct cell_helper helper = {inspection, "_pystuck_inspection", collector_source};
+
+void inspection_call(struct shell *shell, const char *function, const char *argument,
+                     const char *source)
+{
+    shell_call_helper(shell, &helper, function, argument, source);
+}
+
+/* Calls the function of inspection.py with the name of the magic. */
+static void run(struct shell *shell, const struct magic *magic, const char *argument)
+{
+    inspection_call(shell, magic->name, argument, "");
+}
+
+static struct magic magics[] = {
+    {
+        .name = "down",
+        .help = "go to the frame that the selected frame has called",
+        .run = run,
+    },
+    {
+        .name = "eval",
+        .arguments = "EXPR",
+        .help = "evaluate an expression in the selected frame",
+        .run = run,
+    },
+    {
+        .name = "frame",
+        .arguments = "[N]",
+        .help = "select a frame of the thread (0: the innermost) as _",
+        .run = run,
+    },
+    {
+        .name = "locals",
+        .help = "show all local variables of the selected frame",
+        .run = run,
+    },
+    {
+        .name = "thread",
+        .arguments = "[N]",
+        .help = "list the threads, or select one by its number or ident",
+        .run = run,
+    },
+    {
+        .name = "time",
+        .arguments = "CODE",
+        .help = "run a cell and show the CPU and wall time it took",
+        .run = run,
+        .takes = MAGIC_CODE,
+    },
+    {
+        .name = "up",
+        .help = "go to the caller of the selected frame",
+        .run = run,
+    },
+    {
+        .name = "who",
+        .help = "list the names that were assigned in this namespace",
+        .run = run,
+    },
+};
+
+void inspection_register(void)
+{
+    magic_register(magics, sizeof(magics) / sizeof(*magics));
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "prompt/magic_stacks.h"
+
+#include <stdio.h>
+
+#include "clean.h"
+#include "prompt/magic.h"
+#include "prompt/shell.h"
+#include "prompt/terminal.h"
+#include "stacks/fetch.h"
+#include "stacks/print.h"
+
+static void run(struct shell *shell, const struct magic *magic, const char *argument)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    const struct stacks_wish wish = {.greenlets = shell->options->greenlets,
+                                     .execute = shell->options->execute};
+    struct report report __attribute__((cleanup(report_free)));
+
+    (void)magic;
+    (void)argument;
+    report_init(&report, STACKS_MEMORY_MAX);
+    if (!shell_is_connected(shell))
+        return;
+    terminal_run();
+    if (stacks_fetch(shell->conn, &wish, &report, &err) < 0)
+        shell_complain("cannot get the stacks: ", &err);
+    else
+        stacks_print(stdout, &report.processes.items[0], shell->options->format);
+}
+
+static struct magic magics[] = {
+    {
+        .name = "show threads",
+        .help = "the same as %threads",
+        .run = run,
+    },
+    {
+        .name = "threads",
+        .help = "show the stacks of all threads",
+        .run = run,
+    },
+};
+
+void magic_stacks_register(void)
+{
+    magic_register(magics, sizeof(magics) / sizeof(*magics));
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "prompt/shell.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clean.h"
+#include "clock.h"
+#include "color.h"
+#include "connect/connect.h"
+#include "connect/explain.h"
+#include "connect/tls_files.h"
+#include "interrupt.h"
+#include "prompt/keyboard.h"
+#include "prompt/terminal.h"
+#include "text.h"
+
+/* How long a cell may run after Ctrl-C before it is given up, in ms. */
+#define PATIENCE_MS 2000
+
+/* How long to wait for answers on a second connection while the user waits for the prompt, in ms.
+ */
+#define SOON_MS 2000
+
+/* The most messages that one call of shell_serve handles. */
+#define SERVED_AT_A_TIME 1000
+
+/* ---- Output ---------------------------------------------------------------------------------- */
+
+void shell_complain(const char *what, const struct rpyc_error *err)
+{
+    fprintf(stderr, "%s%s", color_begin(stderr, COLOR_ERROR), what);
+    text_print(stderr, err->text, strlen(err->text));
+    fprintf(stderr, "%s\n", color_end(stderr));
+}
+
+static void write_text(void *arg, bool is_error, const char *text, size_t len)
+{
+    struct shell *sh = arg;
+    FILE *stream = is_error ? stderr : stdout;
+
+    if (sh->editor)
+        editor_leave_line(sh->editor);
+    text_print(stream, text, len);
+    fflush(stream);
+}
+
+/* Prints Out[n] and the value: on the same line if the value has one line. */
+static void print_value(int number, const char *text, size_t len)
+{
+    printf("%sOut[%d]:%s%c", color_begin(stdout, COLOR_OUT), number, color_end(stdout),
+           memchr(text, '\n', len) ? '\n' : ' ');
+    text_print(stdout, text, len);
+    putchar('\n');
+}
+
+/* Prints the value or the traceback of cell `number`. */
+static void print_result(const struct cell_result *result, int number)
+{
+    size_t len;
+    const char *text = rpyc_str(result->text, &len);
+
+    if (text && result->failed)
+        color_print_failure(stderr, text, len);
+    else if (text)
+        print_value(number, text, len);
+    putchar('\n');
+    fflush(stdout);
+}
+
+/* Prints the answer of a helper that is not the value of a cell: text, or one line with an error.
+ */
+static void print_answer(const struct cell_result *result)
+{
+    FILE *stream = result->failed ? stderr : stdout;
+    size_t len;
+    const char *text = rpyc_str(result->text, &len);
+
+    if (!text)
+        return;
+    text_print(stream, text, len);
+    if (len == 0 || text[len - 1] != '\n')
+        fputc('\n', stream);
+    if (!result->failed)
+        putchar('\n');
+    fflush(stream);
+}
+
+/* ---- Ctrl-C ---------------------------------------------------------------------------------- */
+
+/* Handles a Ctrl-C, if one was pressed: drops the input before it, and moves to a new line. */
+static bool take_interruption(void)
+{
+    const bool is_echoed = terminal_is_running();
+
+    if (!interrupt_take())
+        return false;
+    keyboard_interrupt();
+    fputs(is_echoed ? "\n" : "^C\n", stdout);
+    fflush(stdout);
+    return true;
+}
+
+/* Called often while a cell runs, so it also reads the keys that are typed meanwhile. */
+static bool is_interruption_wanted(void *arg)
+{
+    struct shell *sh = arg;
+
+    if (!interrupt_is_pending())
+        keyboard_drain();
+    terminal_run();
+    if (sh->interrupted || !take_interruption())
+        return false;
+    sh->interrupted = true;
+    sh->interrupted_at = clock_ms();
+    return true;
+}
+
+static bool is_given_up(void *arg)
+{
+    const struct shell *sh = arg;
+
+    return sh->interrupted &&
+           (take_interruption() || clock_ms() > sh->interrupted_at + PATIENCE_MS);
+}
+
+/* Ctrl-C in input(): the cell gets KeyboardInterrupt. If it calls input() again and Ctrl-C is
+ * pressed again, the cell is given up. */
+static void leave_input(struct shell *sh)
+{
+    if (sh->left_input) {
+        sh->interrupted = true;
+        sh->interrupted_at = 0;
+    }
+    sh->left_input = true;
+    errno = EINTR;
+}
+
+/* Reads a line for input() in a cell, see struct cell_io. */
+static ssize_t read_line(void *arg, char **line)
+{
+    struct shell *sh = arg;
+    const ssize_t len = keyboard_line(line);
+
+    if (len >= 0) {
+        sh->left_input = false;
+        return len;
+    }
+    if (errno != EINTR)
+        return 0;
+    take_interruption(); /* EINTR interrupts the cell; the Ctrl-C must not interrupt it again */
+    leave_input(sh);
+    return -1;
+}
+
+/* ---- The connection -------------------------------------------------------------------------- */
+
+static void lose_connection(struct shell *sh)
+{
+    evaluator_close(sh->evaluator);
+    rpyc_close(sh->conn);
+    sh->evaluator = NULL;
+    sh->conn = NULL;
+}
+
+static int open_evaluator(struct shell *sh, struct rpyc_error *err)
+{
+    const struct cell_io io = {write_text, read_line, sh};
+
+    return evaluator_open(&sh->evaluator, sh->conn, &io, sh->options->execute, err);
+}
+
+/* The options with a timeout of SOON_MS at most. */
+static struct options soon(const struct shell *sh)
+{
+    struct options options = *sh->options;
+
+    if (options.timeout_ms == 0 || options.timeout_ms > SOON_MS)
+        options.timeout_ms = SOON_MS;
+    return options;
+}
+
+/* Replaces the connection. Prints an error if that fails. */
+static bool reconnect(struct shell *sh, const struct options *options)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+
+    lose_connection(sh);
+    terminal_run();
+    tls_files_warn(sh->options);
+    if (connect_server(&sh->conn, options, &err) < 0) {
+        explain_failure(options, &err);
+    } else if (open_evaluator(sh, &err) == 0) {
+        rpyc_set_timeout(sh->conn, sh->options->timeout_ms);
+        return true;
+    }
+    shell_complain("cannot reconnect: ", &err);
+    lose_connection(sh);
+    return false;
+}
+
+void shell_reconnect(struct shell *sh)
+{
+    reconnect(sh, sh->options);
+}
+
+/* Opens a second connection, to interrupt a cell. */
+static int connect_again(void *arg, rpyc_conn **out, struct rpyc_error *err)
+{
+    const struct options options = soon(arg);
+
+    return connect_server(out, &options, err);
+}
+
+bool shell_is_connected(const struct shell *sh)
+{
+    if (!sh->evaluator)
+        fputs("not connected: type %reconnect to connect again, or Ctrl-D to exit\n", stderr);
+    return sh->evaluator;
+}
+
+void shell_report_loss(struct shell *sh, const struct rpyc_error *err)
+{
+    if (sh->editor)
+        editor_leave_line(sh->editor);
+    shell_complain("lost the connection (type %reconnect to connect again): ", err);
+    lose_connection(sh);
+}
+
+bool shell_serve(struct shell *sh)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    int count = rpyc_process_some(sh->conn, SERVED_AT_A_TIME, 0, &err);
+
+    if (count < 0)
+        shell_report_loss(sh, &err);
+    return count == SERVED_AT_A_TIME;
+}
+
+int shell_open(struct shell *sh, rpyc_conn *conn, const struct options *options,
+               struct rpyc_error *err)
+{
+    *sh = (struct shell){.options = options, .conn = conn};
+    return open_evaluator(sh, err);
+}
+
+void shell_close(struct shell *sh)
+{
+    evaluator_close(sh->evaluator);
+    cell_history_clear(&sh->history);
+}
+
+/* ---- Running a cell -------------------------------------------------------------------------- */
+
+void shell_remember(struct shell *sh, const char *typed, const char *code)
+{
+    char *copy = strdup(typed);
+    size_t len = strlen(typed);
+
+    if (!copy)
+        return;
+    while (len > 0 && copy[len - 1] == '\n') /* the empty line that has ended a block */
+        copy[--len] = '\0';
+    editor_remember(sh->editor, copy);
+    cell_history_add(&sh->history, copy, code == typed ? copy : code, sh->ran);
+    free(copy);
+}
+
+/* Reports a cell without a result: it was given up, it could not be sent, or the connection is
+ * lost.
+ */
+static void report_failure(struct shell *sh, const struct rpyc_error *err)
+{
+    const struct options options = soon(sh);
+
+    if (err->code == RPYC_EINVAL || err->code == RPYC_EREMOTE) {
+        shell_complain("cannot run this cell: ", err);
+        return;
+    }
+    if (err->code != RPYC_ECANCELED) {
+        shell_report_loss(sh, err);
+        return;
+    }
+    fprintf(stderr, "could not interrupt In [%d]: it keeps running in the program\n",
+            evaluator_number(sh->evaluator));
+    if (reconnect(sh, &options))
+        fputs("connected again, with a new namespace (%threads shows what the program does)\n",
+              stderr);
+}
+
+static struct cell_interrupt begin_cell(struct shell *sh)
+{
+    sh->interrupted = false;
+    sh->left_input = false;
+    return (struct cell_interrupt){is_interruption_wanted, is_given_up, connect_again, sh};
+}
+
+/* Prints the result of a cell or helper whose number would be `number`. */
+static void finish_cell(struct shell *sh, const struct cell_result *result, int number)
+{
+    take_interruption(); /* a Ctrl-C that came too late */
+    terminal_type();
+    if (result->numbered) {
+        sh->ran = number;
+        print_result(result, number);
+    } else if (!result->incomplete) {
+        print_answer(result);
+    }
+    rpyc_unref(result->text);
+}
+
+bool shell_run(struct shell *sh, const char *cell, enum cell_mode mode)
+{
+    const struct cell_interrupt interrupt = begin_cell(sh);
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    int number = evaluator_number(sh->evaluator);
+    struct cell_result result;
+
+    if (evaluator_run(sh->evaluator, cell, text_width(), mode, &interrupt, &result, &err) < 0) {
+        report_failure(sh, &err);
+        return true;
+    }
+    finish_cell(sh, &result, number);
+    return !result.incomplete;
+}
+
+void shell_run_code(struct shell *sh, const char *code)
+{
+    sh->ran = evaluator_number(sh->evaluator);
+    shell_remember(sh, code, code);
+    shell_run(sh, code, CELL_LAST);
+    sh->ran = CELL_HISTORY_NO_CELL; /* the typed line, such as %edit, is not a cell */
+}
+
+void shell_call_helper(struct shell *sh, const struct cell_helper *helper, const char *function,
+                       const char *argument, const char *source)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    struct cell_interrupt interrupt;
+    struct cell_result result;
+    struct cells *cells;
+    int number;
+
+    if (!shell_is_connected(sh))
+        return;
+    cells = evaluator_cells(sh->evaluator);
+    if (!cells) {
+        fputs("this command needs code in the program, which is not allowed here\n", stderr);
+        return;
+    }
+    number = evaluator_number(sh->evaluator);
+    interrupt = begin_cell(sh);
+    if (cells_call_helper(cells, helper, function, argument, source, text_width(), &interrupt,
+                          &result, &err) < 0)
+        report_failure(sh, &err);
+    else
+        finish_cell(sh, &result, number);
+}
