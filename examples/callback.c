@@ -4,7 +4,7 @@
  *
  *     callback localhost 6666
  *
- * With numpy over there it is numpy.vectorize(f)(numpy.linspace(0, 1, 5)), else map(f, ...).
+ * If that process has numpy, it runs numpy.vectorize(f)(numpy.linspace(0, 1, 5)), else map(f, ...).
  */
 #include <stdio.h>
 
@@ -14,8 +14,9 @@ struct tally {
     int calls;
 };
 
-/* f(x) = x**2 + 1. Called on the thread of ours that waits for an answer. args is a tuple; *out
- * is a new reference for the library; -1 with err filled is raised over there. */
+/* f(x) = x**2 + 1. librpyc calls it on the thread that waits for a reply. args is a tuple. Returns
+ * 0 and sets *out to a new reference, which the library takes; or returns -1 and fills err, which
+ * becomes an exception in the Python program. */
 static int polynomial(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
                       struct rpyc_error *err)
 {
@@ -26,12 +27,12 @@ static int polynomial(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_valu
     if (rpyc_length(args) != 1 || rpyc_length(kwargs) != 0)
         return rpyc_raise(err, "TypeError", "polynomial takes one number");
     if (rpyc_double(rpyc_item(args, 0), &x, err) < 0)
-        return -1; /* what is no number is a TypeError there already */
+        return -1; /* if the argument is not a number, err is a TypeError already */
     return rpyc_build(out, err, "d", x * x + 1);
 }
 
-/* A list of results. What runs there is told in Python, which needs fewer round trips than to call
- * every piece from here; our function goes in as an argument. */
+/* Sets *out to a list of results. Sends the work as Python code, which needs fewer round trips than
+ * one call for each step. The function is an argument of this code. */
 static int apply(rpyc_conn *conn, rpyc_value *function, rpyc_value **out, struct rpyc_error *err)
 {
     static const char *const with_numpy =
@@ -90,7 +91,7 @@ int main(int argc, char **argv)
     }
     rpyc_unref(results);
     rpyc_unref(function);
-    rpyc_close(conn); /* nobody can call polynomial any more: tally may go */
+    rpyc_close(conn); /* after this, polynomial is not called any more: tally may end */
     rpyc_error_clear(&err);
     return status;
 }

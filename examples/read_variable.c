@@ -4,15 +4,16 @@
  *
  *     read_variable localhost 6666 '__import__("__main__").jobs'
  *
- * A value that was copied is printed as what it is, an object that stayed there as its class and
- * its repr.
+ * Prints a copied value itself, and an object that stays in the other process by its class and
+ * repr.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include <rpyc.h>
 
-/* Prints what a netref stands for: repr runs over there, and so it can fail like any request. */
+/* Prints the object of a netref. repr runs in the other process, so it may fail like any request.
+ */
 static int print_object(rpyc_value *object, struct rpyc_error *err)
 {
     rpyc_value *text = NULL;
@@ -34,7 +35,7 @@ static int print_value(rpyc_value *value, struct rpyc_error *err)
         puts("None");
         return 0;
     case RPYC_STR:
-        printf("str: %s\n", rpyc_str(value, NULL)); /* borrowed: it lives as long as value */
+        printf("str: %s\n", rpyc_str(value, NULL)); /* borrowed: valid as long as value */
         return 0;
     case RPYC_BOOL:
     case RPYC_INT:
@@ -51,7 +52,7 @@ static int print_value(rpyc_value *value, struct rpyc_error *err)
     case RPYC_TUPLE:
         printf("tuple of %zu:\n", rpyc_length(value));
         for (size_t i = 0; i < rpyc_length(value); i++) {
-            if (print_value(rpyc_item(value, i), err) < 0) /* an item is borrowed, too */
+            if (print_value(rpyc_item(value, i), err) < 0) /* an item is borrowed as well */
                 return -1;
         }
         return 0;
@@ -74,15 +75,15 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s HOST PORT EXPRESSION\n", argv[0]);
         return 2;
     }
-    /* Each step is taken only if those before it went well; err is the one that did not. */
+    /* Each step runs only if the earlier steps succeeded; err describes the step that failed. */
     if (rpyc_connect_tcp(&conn, argv[1], argv[2], NULL, &err) < 0 ||
         rpyc_eval(conn, argv[3], &value, &err) < 0 || print_value(value, &err) < 0) {
         fprintf(stderr, "%s\n", err.text);
-        if (err.code == RPYC_EREMOTE) /* Python's own traceback, from the other process */
+        if (err.code == RPYC_EREMOTE) /* the Python traceback of the other process */
             fputs(rpyc_exception_traceback(err.remote), stderr);
         status = 1;
     }
-    /* NULL is allowed in all of these, so one end serves every case. */
+    /* All of these accept NULL, so one end is enough for every case. */
     rpyc_unref(value);
     rpyc_close(conn);
     rpyc_error_clear(&err);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Prints what a Python program logs, as it does so, until SIGINT or SIGTERM:
+ * Prints the log messages of a Python program as they are logged, until SIGINT or SIGTERM:
  *
  *     tail_log localhost 6666 [LOGGER]
  *
- * The program gets a logging.StreamHandler whose stream is an object of ours. Should we be killed
- * before we could take it away, logging itself deals with the stream that fails, and the program's
- * own calls do not.
+ * It adds a logging.StreamHandler to the program, whose stream is a C object of tail_log. If
+ * tail_log is killed before it removes the handler, logging handles the errors of the stream; the
+ * program's own calls do not fail.
  */
 #include <poll.h>
 #include <signal.h>
@@ -17,7 +17,7 @@
 
 #include <rpyc.h>
 
-/* What logging calls on its stream. */
+/* The methods that logging calls on a stream. */
 static const char *const methods[] = {"write", "flush", NULL};
 
 static int stream_call(void *self, const char *method, rpyc_value *args, rpyc_value *kwargs,
@@ -26,7 +26,7 @@ static int stream_call(void *self, const char *method, rpyc_value *args, rpyc_va
     const char *text;
 
     (void)kwargs;
-    if (!method) /* the object itself, and not one of its methods */
+    if (!method) /* the object itself is called, not a method */
         return rpyc_raise(err, "TypeError", "a stream cannot be called");
     if (strcmp(method, "flush") == 0) {
         fflush(self);
@@ -42,8 +42,9 @@ static int stream_call(void *self, const char *method, rpyc_value *args, rpyc_va
 static const struct rpyc_ops stream_ops = {
     .class_name = "tail_log.Stream", .methods = methods, .call = stream_call};
 
-/* Serves the program until a signal comes (0) or the program goes away (-1). What a request read
- * along with its answer is not in the socket any more, hence process before poll. */
+/* Serves the program's requests. Returns 0 when a signal arrives, -1 when the connection is lost.
+ * Calls rpyc_process before poll: an earlier request may have read more than its reply, and such
+ * data is no longer in the socket. */
 static int tail(rpyc_conn *conn, int signals, struct rpyc_error *err)
 {
     struct pollfd polled[] = {{.fd = rpyc_fd(conn), .events = POLLIN},
@@ -72,14 +73,14 @@ static int run(rpyc_conn *conn, const char *name, int signals, struct rpyc_error
         rpyc_callattr(logger, "addHandler", NULL, err, "O", handler) == 0) {
         fprintf(stderr, "tailing\n");
         result = tail(conn, signals, err);
-        if (result == 0) /* while this waits, what is still logged is served */
+        if (result == 0) /* serves messages that are still logged while it waits */
             result = rpyc_callattr(logger, "removeHandler", NULL, err, "O", handler);
     }
     rpyc_unref(format);
     rpyc_unref(handler);
     rpyc_unref(logger);
     rpyc_unref(logging);
-    rpyc_unref(stream); /* the handler may hold it longer than we do */
+    rpyc_unref(stream); /* the handler may keep the stream longer */
     return result;
 }
 
@@ -97,7 +98,7 @@ int main(int argc, char **argv)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    sigprocmask(SIG_BLOCK, &set, NULL); /* they come through a descriptor instead */
+    sigprocmask(SIG_BLOCK, &set, NULL); /* read from a descriptor instead */
     signals = signalfd(-1, &set, SFD_CLOEXEC);
     if (signals < 0) {
         perror("signalfd");

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""rpyc over rpyc: a stock client, a server, and from there a stock rpyc to one more server.
+"""rpyc over rpyc: a stock client uses a server, which is itself a stock client of another server.
 
-The one in the middle is ours or stock's, and the far one, too.
+The middle server and the far server are each pystuck's or stock's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness import (
     start_stuck,
 )
 
-#: The rpyc of the client, of what serves in the middle, and of what serves far away; None: ours.
+#: The rpyc of the client, of the middle server and of the far server; None: pystuck.
 CHAINS: list[tuple[Stock, Stock | None, Stock | None]] = [
     (RPYC5, None, None),
     (RPYC6, None, None),
@@ -43,14 +43,14 @@ def chain_id(chain: tuple[Any, ...]) -> str:
 
 
 def marked(chain: tuple[Stock, Stock | None, Stock | None]) -> Any:
-    """A parameter, with a mark if nothing of ours is in it."""
+    """Returns a parameter, marked if pystuck has no part in it."""
     marks = [] if None in chain else [pytest.mark.stock_against_stock]
     return pytest.param(chain, id=chain_id(chain), marks=marks)
 
 
 @pytest.fixture(scope="module", params=map(marked, CHAINS))
 def chain(request: pytest.FixtureRequest) -> Iterator[tuple[StockClient, Debuggee, Debuggee]]:
-    """A client, and two programs; those with our server in it have to end well."""
+    """A client and two programs. A program with pystuck's server must end normally."""
     client_kind, middle_kind, far_kind = request.param
     rpyc = f"PYSTUCK_{client_kind.generation.upper()}"
     far = start_stuck(far_kind, rpyc)
