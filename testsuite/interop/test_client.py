@@ -35,7 +35,7 @@ Done = subprocess.CompletedProcess
 
 
 def stacks_of(debuggee: Debuggee) -> str:
-    """What the client prints of a debuggee once its main thread is stuck."""
+    """The output of the client for a debuggee, once its main thread is stuck."""
     where = ["--unix-socket", debuggee.unix_socket]
     if debuggee.port:
         where = [debuggee.host, debuggee.port]
@@ -73,7 +73,7 @@ def test_the_stacks_are_those_of_the_readme(stuck: Debuggee) -> None:
     assert re.fullmatch(main + worker, stacks_of(stuck))
 
 
-#: What Python itself says of its threads.
+#: #: Prints the stacks of the program's threads as Python formats them.
 EXPECTED = """
 import sys, threading, traceback
 def expected():
@@ -131,7 +131,7 @@ def test_threads_of_all_kinds_are_shown(start_debuggee: Start, connect: Connect)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
-    # A thread says that it has started right before it waits, so that this may take a moment, too.
+    # A thread reports that it has started just before it waits, so poll until it waits.
     text = wait_until(
         lambda: (text := printed()) == expected_stacks(debuggee, connect) and text,
         "the stacks to be what Python says",
@@ -161,7 +161,8 @@ def test_no_thread_of_ours_is_shown_whatever_clients_do(stuck: Debuggee, connect
         assert called is not None
         assert called.args[0] == Handler.CALL
         idle.execute("import sys, threading")
-        # The program's two threads, the two that are in the middle of a request, and this one.
+        # The program's two threads, two threads that serve a request, and the one that serves this
+        # client.
         wait_until(lambda: idle.eval("len(sys._current_frames())") >= 5, "requests to be served")
         assert stacks_of(stuck) == before
 
@@ -277,7 +278,8 @@ def start_stock(request: pytest.FixtureRequest) -> Iterator[Callable[..., Runnin
 
 
 def assert_shows_stock_program(printed: str) -> None:
-    """Checks that both threads of stock_server.py are there, and every block is as it should be."""
+    """Checks that both threads of stock_server.py are printed, and each block in the right
+    format."""
     blocks = printed.split("\n\n")
     assert blocks.pop() == ""
     for block in blocks:
@@ -436,7 +438,7 @@ def test_no_stacks_leaves_out_the_stacks(stuck: Debuggee) -> None:
 
 
 def on_a_terminal(*arguments: object) -> tuple[int, str]:
-    """Runs the client on a terminal: its status and all that it printed there."""
+    """Runs the client on a terminal. Returns its status and its output."""
     import pexpect
 
     argv = c_program("PYSTUCK_BIN", *arguments)

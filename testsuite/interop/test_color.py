@@ -18,7 +18,7 @@ COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def on_a_terminal(*arguments: object, **environment: str) -> str:
-    """What the client prints on a terminal."""
+    """The output of the client on a terminal."""
     argv = c_program("PYSTUCK_BIN", *arguments)
     env = clean_environment(**{"NO_COLOR": "", "TERM": "xterm"} | environment)
     client = pexpect.spawn(argv[0], argv[1:], env=env, timeout=PATIENCE, encoding="utf-8")
@@ -103,8 +103,8 @@ def test_colours_of_the_other_side_do_not_come_through(stuck: Debuggee) -> None:
     assert done.stderr.endswith(f"\n{RED}ValueError: \\x1b[36my{END}\n")
 
 
-#: A byte that is a control on some terminals, half a character, a slash in two bytes, and so on: as
-#: printf has them.
+#: Invalid UTF-8, as arguments of printf: a byte that controls some terminals, half a character, an
+#: overlong slash, and so on.
 NO_TEXT = r"\2331m \303 \300\257 \355\240\200 \364\220\200\200 \370 \342\200"
 
 
@@ -123,7 +123,7 @@ LINES = ["'a long line that goes on, on a small terminal' * 1", "1 / 0", "[", "2
 
 
 def typed(debuggee: Debuggee, home: Path, columns: int, **environment: str) -> str:
-    """What a terminal is sent while LINES are typed."""
+    """The output to a terminal while LINES are typed."""
     argv = c_program("PYSTUCK_BIN", "--no-stacks", debuggee.host, debuggee.port)
     env: dict[str, Any] = clean_environment(
         **{"HOME": str(home), "TERM": "xterm", "LC_ALL": "C.UTF-8", "NO_COLOR": ""} | environment

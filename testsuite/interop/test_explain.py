@@ -128,7 +128,7 @@ OTHER_USER = 65532
 
 
 def may_not(where: str, owner: str, us: int) -> str:
-    """What a stranger is told."""
+    """The message to a user who may not connect."""
     who = f"only the program's user ({owner}) and root may connect, and you are user {us}"
     return f"{where} closed the connection: {who}"
 
@@ -232,13 +232,13 @@ def test_a_server_that_has_too_many_clients(start_debuggee: Start) -> None:
 
 
 def wants_tls(port: int | None) -> str:
-    """What is said of a TLS server."""
+    """The message about a server that requires TLS."""
     what = "with the certificate of its CA, or --ssl if this system trusts that CA"
     return f"127.0.0.1 port {port} requires TLS: pass --ssl-ca FILE {what}"
 
 
 def tls_works(port: int | None) -> bool:
-    """Whether a TLS server still serves."""
+    """True if a TLS server still serves clients."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with (
@@ -307,8 +307,8 @@ def test_any_tls_server(files: Files, version: str) -> None:
 
 @contextlib.contextmanager
 def playing(function: Callable[[socket.socket], Any], *, on_all: bool = False) -> Iterator[int]:
-    """Serves each connection with a function, in a thread; gives the port. on_all: by IPv6 and IPv4
-    on all addresses, else on 127.0.0.1."""
+    """Calls a function with each connection, in a thread; yields the port. on_all: listens on all
+    addresses by IPv6 and IPv4, else on 127.0.0.1."""
     everywhere = {"family": socket.AF_INET6, "dualstack_ipv6": True} if on_all else {}
     with socket.create_server(("::" if on_all else "127.0.0.1", 0), **everywhere) as listener:
 
@@ -331,20 +331,20 @@ def playing(function: Callable[[socket.socket], Any], *, on_all: bool = False) -
 
 
 def something_else(port: int, what: str) -> str:
-    """What is said of a server of another kind."""
+    """The message about a server that is not a pystuck server."""
     return f"127.0.0.1 port {port} is not a pystuck server: {what}"
 
 
 class Quiet(http.server.BaseHTTPRequestHandler):
-    """A web server with nothing on it."""
+    """A web server that answers each request with an error."""
 
     def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        """Logs nothing."""
 
 
 @pytest.fixture
 def web_server() -> Iterator[int]:
-    """The port of one."""
+    """The port of a web server."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -455,7 +455,7 @@ sleep(900_000_000)
 
 @pytest.fixture(scope="module")
 def unanswered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """What the client says of those who do not answer, and where they are."""
+    """The results of clients of servers that do not answer, and the servers' addresses."""
     folder = tmp_path_factory.mktemp("s")
     with contextlib.ExitStack() as stack:
 
@@ -474,7 +474,7 @@ def unanswered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, A
         wait_until(lambda: holding.status("State").startswith("S"), "it to sleep")
 
         silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        # Those whose backlog is full: TCP drops who comes then, a Unix socket makes him wait.
+        # Listeners whose backlog is full: TCP drops new connections, a Unix socket lets them wait.
         full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         stack.enter_context(socket.create_connection(full.getsockname()))
         full_unix = stack.enter_context(socket.socket(socket.AF_UNIX))

@@ -48,7 +48,7 @@ INSTRUCTIONS = "import pystuck; pystuck.run_server()"
 
 
 def listed(pid: int, **env: str) -> list[dict[str, str]]:
-    """What --list shows of a process: a row for each server."""
+    """The rows of --list for a process: one for each server."""
     done = pystuck("--list", **env)
     if done.returncode == 2:  # there is not one
         return []
@@ -59,7 +59,7 @@ def listed(pid: int, **env: str) -> list[dict[str, str]]:
     rows = []
     for line in lines:
         number, rest = line.split(maxsplit=1)
-        # The columns are as wide as what is in them.
+        # The columns are as wide as their text.
         column = header.index("COMMAND")
         since, address = rest[:19], line[header.index("ADDRESS") : column].rstrip()
         if int(number) == pid:
@@ -68,17 +68,17 @@ def listed(pid: int, **env: str) -> list[dict[str, str]]:
 
 
 def addresses(pid: int) -> list[str]:
-    """The addresses that --list shows of a process."""
+    """The addresses of a process in --list."""
     return [row["ADDRESS"] for row in listed(pid)]
 
 
 def wait_until_listed(pid: int, *expected: str) -> None:
-    """Waits until a process is listed with just these addresses."""
+    """Waits until --list shows exactly these addresses for a process."""
     wait_until(lambda: sorted(addresses(pid)) == sorted(expected), f"{pid} to be at {expected}")
 
 
 def shows_the_stacks(*arguments: object) -> bool:
-    """Whether the client gets the stacks of stuck.py."""
+    """True if the client gets the stacks of stuck.py."""
     done = pystuck("--no-ipython", *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     return "MainThread" in done.stdout and "stuck.py" in done.stdout
@@ -102,7 +102,7 @@ KINDS = ["ipv4", "ipv6", "unix", "abstract"]
 def somewhere(
     request: pytest.FixtureRequest, start_debuggee: Start, socket_dir: Path
 ) -> tuple[Debuggee, str]:
-    """The stuck program with a server on each kind of address, and how that is written."""
+    """The stuck program with a server on each kind of address, and the address as a target."""
     if request.param == "ipv6":
         request.getfixturevalue("ipv6")
     debuggee = start_debuggee(
@@ -120,7 +120,7 @@ def somewhere(
 
 
 def test_a_server_can_be_found_as_soon_as_it_has_started() -> None:
-    # On one processor, where a new thread comes last.
+    # On one processor, a new thread runs last.
     code = """
 import json, os, pathlib, pystuck
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -153,7 +153,7 @@ def test_pid_connects_whatever_the_address(somewhere: tuple[Debuggee, str]) -> N
 
 
 def test_a_process_is_listed_since_its_server_listens_in_local_time(obedient: Debuggee) -> None:
-    time.sleep(1)  # so that it is not the process's start
+    time.sleep(1)  # so that this differs from the start of the process
     before = int(time.time())
     assert tell(obedient, "server.close(); server = pystuck.run_server(port=0)") is None
     wait_until(lambda: listed(obedient.pid), "the new server")
@@ -161,7 +161,7 @@ def test_a_process_is_listed_since_its_server_listens_in_local_time(obedient: De
     for zone, hours in (("UTC", 0), ("XYZ-5", 5)):
         (row,) = listed(obedient.pid, TZ=zone)
         since = time.strptime(row["SINCE"] + " UTC", "%Y-%m-%d %H:%M:%S %Z")
-        # The kernel counts in ticks from the boot, whose time is known to the second.
+        # The kernel counts ticks since boot, and the time of boot is known to one second.
         assert before - 1 <= calendar.timegm(since) - hours * 3600 <= after
 
 
@@ -176,7 +176,7 @@ def test_a_unix_socket_with_a_relative_path(socket_dir: Path) -> None:
         debuggee.kill()
 
 
-#: A stock server on all addresses, whose listener is called like ours.
+#: A stock server on all addresses, whose listening thread has the name of a pystuck listener.
 EVERYWHERE = """
 import json, sys, threading
 from rpyc.core.service import SlaveService
@@ -275,7 +275,8 @@ def test_a_socket_that_takes_the_place_of_one_that_was_closed_is_not_listed(
         "assert web.fileno() == fd[0]"
     )
     assert tell(obedient, code) is None
-    # Ours is still there, because its listener waits on it, but it is no descriptor any more.
+    # The server's socket still exists, because its listener waits on it, but no descriptor leads to
+    # it.
     assert addresses(obedient.pid) == []
 
 
@@ -323,7 +324,7 @@ def test_processes_that_vanish_meanwhile_are_no_trouble(stuck: Debuggee) -> None
 
 
 def list_on_a_terminal(columns: int) -> list[str]:
-    """What --list shows on a terminal."""
+    """The output of --list on a terminal."""
     argv = c_program("PYSTUCK_BIN", "--list")
     client = pexpect.spawn(
         argv[0], argv[1:], env=clean_environment(), timeout=PATIENCE, dimensions=(24, columns)
@@ -423,7 +424,7 @@ def test_a_stranger_is_told_who_may_connect_to_a_unix_socket(
 
 @pytest.fixture
 def in_namespaces() -> Iterator[Callable[..., list[str]]]:
-    """Gives the start of a command line that runs the rest in new namespaces."""
+    """Returns the start of a command line; it runs the rest of the command in new namespaces."""
 
     def prefix(*options: str) -> list[str]:
         argv = ["unshare", *options]
@@ -436,7 +437,7 @@ def in_namespaces() -> Iterator[Callable[..., list[str]]]:
     yield prefix
 
 
-#: Runs the rest as another user where /proc shows nothing, or not much, of others' processes.
+#: Runs the rest of the command as another user, with a /proc that hides other users' processes.
 HIDDEN = """
 import os, subprocess, sys
 subprocess.run(["mount", "-t", "proc", "-o", sys.argv[1], "proc", "/proc"], check=True)
@@ -448,7 +449,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 def run_hidden(prefix: list[str], how: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Runs the client there."""
+    """Runs the client in these namespaces, with such a /proc."""
     return subprocess.run(
         [*prefix, python(), "-c", HIDDEN, how, str(STRANGER)]
         + c_program("PYSTUCK_BIN", *arguments),
@@ -494,7 +495,7 @@ def test_a_stranger_is_told_who_may_connect_where_proc_hides_the_process(
 
 # ---- Containers ----------------------------------------------------------------------------------
 
-#: Brings up the loopback of a new network namespace, and runs the rest.
+#: Brings up the loopback interface of a new network namespace, and runs the rest of the command.
 LOOPBACK_UP = """
 import fcntl, os, socket, struct, sys
 with socket.socket() as s:
@@ -526,7 +527,7 @@ def test_root_gets_into_another_network_namespace(
         shown = debuggee.unix_socket or f"127.0.0.1:{debuggee.port}"
         assert address == f"{shown} (other network)"
         assert shows_the_stacks("--pid", debuggee.pid)
-        # And comes back: what a prompt starts here runs in the network that we have here.
+        # The client returns to its own namespace: what a prompt starts runs in that network.
         prompt = Prompt(["--pid", debuggee.pid], tmp_path)
         ours, theirs = (os.readlink(f"/proc/{n}/ns/net") for n in (os.getpid(), debuggee.pid))
         assert os.readlink(f"/proc/{prompt.child.pid}/ns/net") == ours != theirs
@@ -577,7 +578,7 @@ def test_a_socket_that_only_the_process_can_see_and_has_lost(
 
 # ---- The default address -------------------------------------------------------------------------
 
-#: In a machine of its own, so to speak: starts some programs, runs the client, says what it said.
+#: Runs in new namespaces: starts some programs, runs the client, and prints its output.
 MACHINE = """
 import json, os, subprocess, sys
 programs, client, env = map(json.loads, sys.argv[1:4])
@@ -595,7 +596,7 @@ print(json.dumps([done.returncode, done.stdout, done.stderr, [p.pid for p in sta
 
 
 def on_a_machine(prefix: list[str], count: int, *arguments: str) -> tuple[int, str, str, list[int]]:
-    """Runs the client where so many programs have a server: its status, what it printed, their
+    """Runs the client where `count` programs have a server. Returns its status, output and their
     pids."""
     programs = [
         command("stuck.py", json.dumps({"unix_socket": f"@program {i}"})) for i in range(count)
@@ -617,7 +618,7 @@ def on_a_machine(prefix: list[str], count: int, *arguments: str) -> tuple[int, s
 
 @pytest.fixture
 def machine(in_namespaces: Callable[..., list[str]]) -> list[str]:
-    """Namespaces in which there are no other processes, and nothing listens."""
+    """Namespaces without other processes, and where nothing listens."""
     more = [] if os.geteuid() == 0 else ["-r"]
     return in_namespaces(*more, "-n", "-p", "-f", "--mount-proc", "--kill-child")
 

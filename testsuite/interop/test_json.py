@@ -65,7 +65,7 @@ def assert_members(value: Any, shape: dict[str, Any]) -> None:
 
 
 def document(debuggee: Debuggee, *options: str) -> dict[str, Any]:
-    """What --json prints, which has to be as the schema says."""
+    """The output of --json, checked by the schema."""
     done = pystuck("--json", *options, debuggee.host, debuggee.port)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""pystuck-keys(1): the certificates that it makes, and that they are of use."""
+"""pystuck-keys(1): the certificates that it makes, and connections that use them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ALL = ["ca.key", "ca.pem", "client.key", "client.pem", "server.key", "server.pem
 
 
 def keys(*arguments: object, **more: Any) -> Done[str]:
-    """Runs the program."""
+    """Runs pystuck-keys."""
     return subprocess.run(
         c_program("PYSTUCK_KEYS", *arguments),
         env=clean_environment(),
@@ -62,7 +62,7 @@ def keys(*arguments: object, **more: Any) -> Done[str]:
 
 
 def make(*arguments: object) -> str:
-    """Runs it where it has to work; what it prints."""
+    """Runs pystuck-keys, which must succeed. Returns its output."""
     done = keys(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -70,7 +70,7 @@ def make(*arguments: object) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A directory with everything in it."""
+    """A directory with all files of pystuck-keys."""
     make(tmp_path / "keys", "db1.example.org", "10.1.2.3", "fe80::1")
     return tmp_path / "keys"
 
@@ -84,7 +84,7 @@ def certificate(path: Path) -> x509.Certificate:
 
 
 def extension(cert: x509.Certificate, kind: type) -> Any:
-    """What an extension says, and whether it is critical."""
+    """The value of an extension, and whether it is critical."""
     found = cert.extensions.get_extension_for_class(kind)
     return found.value, found.critical
 
@@ -156,7 +156,7 @@ def test_the_server_is_called_by_all_its_names(folder: Path) -> None:
 
 
 def days_of(path: Path) -> int:
-    """How many days are left of a certificate, and some minutes."""
+    """How many days a certificate is still valid, rounded down."""
     cert = certificate(path)
     end = cert.not_valid_after_utc
     assert cert.not_valid_before_utc < datetime.now(timezone.utc) - timedelta(minutes=30)
@@ -197,7 +197,7 @@ def test_openssl_accepts_them_strictly(folder: Path) -> None:
 
 
 def context_of(folder: Path, name: str, purpose: ssl.Purpose) -> ssl.SSLContext:
-    """Python's strictest, for one side."""
+    """The strictest TLS context of Python, for one side."""
     context = ssl.create_default_context(purpose, cafile=str(folder / "ca.pem"))
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -229,7 +229,7 @@ def test_python_accepts_them_strictly(folder: Path, name: str) -> None:
 
 
 def lines_in(text: str) -> list[str]:
-    """What is to be typed, of what it prints."""
+    """The lines of the output that the user shall type."""
     return [
         line.strip()
         for line in text.splitlines()
@@ -247,7 +247,7 @@ def arguments_of(call: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def serving(files: dict[str, str], *, stock: bool = False) -> Iterator[Debuggee]:
-    """A program with a server that has these files."""
+    """A program with a server that uses these files."""
     wanted = {name: files[name] for name in ("certfile", "keyfile", "ca_certs")}
     if stock:
         argv, env = command("stock_tls.py", json.dumps(wanted)), stock_environment("PYSTUCK_RPYC6")
@@ -263,7 +263,7 @@ def serving(files: dict[str, str], *, stock: bool = False) -> Iterator[Debuggee]
 
 
 def typed(line: str, debuggee: Debuggee, *more: str) -> Done[str]:
-    """What comes of the command, on that server."""
+    """Runs the printed command on that server."""
     program, *options, host = shlex.split(line)
     assert program == "pystuck"
     libraries = {"LD_LIBRARY_PATH": os.environ["LIBRPYC_SSL_PATH"]}
@@ -364,7 +364,7 @@ def test_a_certificate_is_put_on_the_list(folder: Path) -> None:
         assert extension(listed, x509.CRLNumber)[0].crl_number == count
         assert listed.next_update_utc == ca.not_valid_after_utc
     assert "crl.pem.new" not in names_in(folder)
-    text = make("--revoke", folder / "you.pem", folder)  # once more changes nothing
+    text = make("--revoke", folder / "you.pem", folder)  # revoking it again changes nothing
     assert "on the revocation list" in text
     assert "already" in text
     assert len(list(revoked(folder))) == 2
@@ -386,7 +386,7 @@ def test_openssl_goes_by_the_list(folder: Path) -> None:
 
 
 def assert_fails(done: Done[str], status: int, sentence: str) -> None:
-    """Checks that it says in one line why it does nothing."""
+    """Checks that pystuck-keys fails with one line, which says why."""
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr == f"pystuck-keys: {sentence}\n"
 
@@ -420,7 +420,7 @@ def test_a_directory_that_cannot_be_written_to(socket_dir: Path) -> None:
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
-    """As far as a limit on the size of files is one."""
+    """A limit on the size of files acts like a full disk."""
     argv = c_program("PYSTUCK_KEYS", tmp_path)
     done = subprocess.run(
         ["sh", "-c", 'ulimit -f 0; trap "" XFSZ; exec "$@"', "sh", *argv],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""No part of the server is in other programs and worker processes that the program starts."""
+"""Programs and worker processes that the debuggee starts inherit no part of the server."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ def test_a_request_may_make_another_program_of_the_process(
 
 # ---- multiprocessing and its like ----------------------------------------------------------------
 
-#: Runs argv[1], which finds the sockets of other processes: SOCKETS is an expression for this. None
-#: of them may be a socket of this process.
+#: Runs argv[1], in which SOCKETS is an expression for the sockets of other processes. None of these
+#: may be a socket of this process.
 MULTI = """
 import json, sys, warnings
 warnings.simplefilter("ignore")

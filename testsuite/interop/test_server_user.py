@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whose server the client connects to: found out, and said or refused, before anything is sent."""
+"""The user of the server: the client finds it out, and prints it or refuses it, before it sends
+anything."""
 
 from __future__ import annotations
 
@@ -48,29 +49,29 @@ KINDS = ["ipv4", "ipv6", "mapped", "unix", "abstract"]
 
 
 def named(user: int) -> str:
-    """How the client names a user: these have no entry in the passwd database."""
+    """A user as the client prints it. These users are not in the passwd database."""
     return "user root (uid 0)" if user == 0 else f"uid {user}"
 
 
 def assert_refused(done: Done[str], sentence: str) -> None:
-    """Checks that there is this sentence on stderr, and nothing else anywhere."""
+    """Checks that this sentence is the only output."""
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"pystuck: {sentence}\n")
 
 
-#: Asks without code that is run there: a user who may not read Python's library cannot run some.
+#: A request that needs no code: a program whose user may not read Python's library cannot run code.
 ASK = ("--no-exec", "-c", "modules['os'].getpid()")
 
 
 def assert_answered(done: Done[str], debuggee: Debuggee, *warnings: str) -> None:
-    """Checks that the client got the answer to ASK, and what it said beside."""
+    """Checks that the client got the answer to ASK, and its other output."""
     assert done.stderr.splitlines() == [f"pystuck: {warning}" for warning in warnings]
     assert (done.returncode, done.stdout) == (0, f"{debuggee.pid}\n")
 
 
 # ---- A server that counts ------------------------------------------------------------------------
 
-#: Listens as another user, and prints what each client has sent. Arguments: the user, the address
-#: as JSON, and whether it accepts.
+#: Listens as another user, and prints how much each client sent. Arguments: the user, the address
+#: as JSON, and whether to accept connections.
 COUNTING = """
 import json, os, socket, sys
 user, address, accepts = json.loads(sys.argv[1])
@@ -102,7 +103,7 @@ while True:
 """
 
 
-#: Accepts and closes, as another user.
+#: Accepts and closes connections, as another user.
 HANGING_UP = """
 import os, socket
 os.setgroups([])
@@ -116,7 +117,7 @@ while True:
 
 
 class Counting(Running):
-    """A server of another user that hears what it is sent, and speaks no RPyC."""
+    """A server of another user that counts received bytes, and does not speak RPyC."""
 
     def __init__(self, user: int, address: Any, accepts: bool = True) -> None:
         wish = json.dumps([user, address, accepts])
@@ -124,13 +125,13 @@ class Counting(Running):
         self.port = json.loads(self.read_line())
 
     def heard(self) -> int:
-        """How many bytes its next client has sent."""
+        """How many bytes the next client sent."""
         return json.loads(self.read_line())
 
 
 @pytest.fixture(params=KINDS)
 def where(request: pytest.FixtureRequest, socket_dir: Path) -> tuple[Any, Callable[[int], str]]:
-    """An address of each kind, and what the client calls it, given the port."""
+    """An address of each kind, and how the client prints it, for a port."""
     os.chmod(socket_dir, 0o777)
     if request.param in ("ipv6", "mapped"):
         request.getfixturevalue("ipv6")
@@ -147,7 +148,7 @@ def where(request: pytest.FixtureRequest, socket_dir: Path) -> tuple[Any, Callab
 
 @pytest.fixture
 def count() -> Iterator[Callable[..., Counting]]:
-    """Starts such servers."""
+    """Starts a Counting server."""
     started: list[Counting] = []
 
     def start(*arguments: Any, **more: Any) -> Counting:
@@ -221,7 +222,7 @@ def test_other_users_are_told_before_anything_is_sent(
     assert first == f"pystuck: {target} is a server of {named(STRANGER)}"
     assert server.heard() > 0
     assert not any("is a server of" in line for line in rest)
-    # What looks for the cause connects again, and is refused as well.
+    # The client connects again to find the reason, and the server refuses that, too.
     done = as_user(OTHER_USER, lambda: pystuck(target, f"--server-user={OTHER_USER}"))
     assert_refused(
         done,
@@ -314,7 +315,7 @@ def test_a_program_that_is_not_roots_any_more_is_its_users(
     assert_refused(pystuck(target), f"{sentence} to connect")
     wait_until(lambda: addresses(debuggee.pid), "the program to be listed")
     assert_answered(pystuck("--pid", debuggee.pid, *ASK), debuggee)
-    # Its own user cannot see its descriptors, and finds it nevertheless.
+    # Its user cannot see its descriptors, but must find it.
     assert as_user(STRANGER, lambda: addresses(debuggee.pid))
     if kind == "tcp":
         ask = ("--pid", debuggee.pid, *ASK)
@@ -369,8 +370,8 @@ def test_a_user_who_does_not_exist_is_an_error(user: str) -> None:
 
 # ---- Threads that are called like a listener -----------------------------------------------------
 
-#: Calls its main thread like a server's listener, and becomes another user before. It may be such a
-#: process as may be looked into by its user (PR_SET_DUMPABLE), or not.
+#: Becomes another user, and then names its main thread like a listener. With PR_SET_DUMPABLE, its
+#: user may read its descriptors.
 MIMIC = """
 import ctypes, os, sys
 user, name = int(sys.argv[1]), sys.argv[2].encode()
@@ -385,7 +386,7 @@ sys.stdin.readline()
 
 
 def listener_name(debuggee: Debuggee) -> str:
-    """What the listener's thread of a program is called."""
+    """The name of the listening thread of a program."""
     wait_until(lambda: addresses(debuggee.pid), "the program to be listed")
     names = [
         (Path("/proc") / str(debuggee.pid) / "task" / str(thread) / "comm").read_text().strip()
@@ -397,7 +398,7 @@ def listener_name(debuggee: Debuggee) -> str:
 
 @contextlib.contextmanager
 def mimicking(user: int, name: str, dumpable: bool = True) -> Iterator[Running]:
-    """A process of that user with a thread of that name."""
+    """A process of this user with a thread of this name."""
     argv = [python(), "-c", MIMIC, str(user), name, str(int(dumpable))]
     process = Running(argv, clean_environment())
     try:
@@ -429,7 +430,7 @@ def test_a_thread_that_is_called_like_a_listener_is_none(
         "abstract": {"unix_socket": f"@mimic {os.getpid()}"},
     }
     debuggee = start_debuggee(arguments=(str(owner),), **options.get(kind, {}))
-    # Who may not look into either cannot tell two processes of the same user apart.
+    # A user who may read neither process cannot distinguish two processes of one user.
     users = {0} if owner == mimic else {0, STRANGER, OTHER_USER}
     with mimicking(mimic, listener_name(debuggee), dumpable) as process:
         for user in users:
@@ -443,7 +444,7 @@ def test_a_thread_that_is_called_like_a_listener_is_none(
                     f"process {process.pid} has no pystuck server: it has a thread that is "
                     "named like one, but the socket in that name belongs to another process",
                 )
-            else:  # it could be a program of theirs that was root
+            else:  # it could be a program of this user that was root before
                 assert done.returncode in (1, 2)
                 assert done.stdout == ""
 
@@ -459,7 +460,7 @@ def test_a_thread_that_is_called_like_no_listener_at_all_is_none(number: str) ->
 def test_a_listener_whose_process_ends_meanwhile_leads_to_no_other(
     start_debuggee: Start, socket_dir: Path, count: Callable[..., Counting]
 ) -> None:
-    """The path of a server's socket may be another's by the time the client connects."""
+    """Another server may have the path of the server's socket when the client connects."""
     os.chmod(socket_dir, 0o777)
     path = str(socket_dir / "s")
     debuggee = start_debuggee(arguments=(str(STRANGER),), unix_socket=path)
@@ -478,8 +479,8 @@ def test_a_listener_whose_process_ends_meanwhile_leads_to_no_other(
 
 # ---- Where sock_diag does not tell ---------------------------------------------------------------
 
-#: Runs the rest where there are no netlink sockets, with no /proc where that is asked for, and as
-#: another user.
+#: Runs the rest of the command as another user without netlink sockets and, if wanted, without
+#: /proc.
 WITHOUT_NETLINK = """
 import ctypes, json, os, platform, struct, subprocess, sys
 user, has_proc = json.loads(sys.argv[1])
@@ -513,7 +514,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 def without_netlink(
     *arguments: object, user: int = 0, prefix: tuple[str, ...] = (), has_proc: bool = True
 ) -> Done[str]:
-    """Runs the client there."""
+    """Runs the client without netlink sockets."""
     wish = json.dumps([user, has_proc])
     return subprocess.run(
         [*prefix, python(), "-c", WITHOUT_NETLINK, wish, *c_program("PYSTUCK_BIN", *arguments)],
@@ -587,7 +588,7 @@ def test_where_nothing_tells_root_is_refused_and_others_are_told(
 def other_machine(
     in_namespaces: Callable[..., list[str]],  # noqa: F811
 ) -> Iterator[tuple[Debuggee, str]]:
-    """A program in a network of its own, which is reached by an address of that."""
+    """A program in a network namespace of its own, and its address in that network."""
     argv = [python(), "-c", LOOPBACK_UP, *command("stuck.py", "{}", str(STRANGER))]
     argv[-2] = json.dumps({"host": "0.0.0.0", "port": 0, "insecure": True})
     debuggee = Debuggee([*in_namespaces("-n"), *argv], debuggee_environment())
@@ -619,7 +620,8 @@ def test_on_another_machine_there_is_no_user_to_speak_of(
     other_machine: tuple[Debuggee, str], count: Callable[..., Counting]
 ) -> None:
     debuggee, target = other_machine
-    # A server here on all addresses, at the same port, is not taken for the other machine's.
+    # A local server on all addresses with the same port must not be mistaken for the other
+    # machine's.
     count(OTHER_USER, ["0.0.0.0", debuggee.port])
     ask = (target, *ASK)
     assert_answered(pystuck(*ask), debuggee)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""pystuck(1) over TLS: on our server and on stock ones with rpyc's SSLAuthenticator; and each
-sentence that it has for what goes wrong."""
+"""pystuck(1) over TLS, with pystuck's server and stock servers with rpyc's SSLAuthenticator; and
+each of its messages about errors of TLS."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ def visit(debuggee: Debuggee, *arguments: object, **more: str) -> Done[str]:
 
 
 def where(debuggee: Debuggee) -> str:
-    """How the client calls its place."""
+    """The server's address as the client prints it."""
     return f"127.0.0.1 port {debuggee.port}"
 
 
 def client_options(files: Files) -> list[str]:
-    """Those of a client that shows its certificate."""
+    """The options of a client with a certificate."""
     return [
         f"--ssl-ca={files.ca}",
         f"--ssl-cert={files.client_cert}",
@@ -120,7 +120,7 @@ def test_code_is_run_over_tls_with_a_certificate(server: str, start: Start, file
 def test_the_prompt_works_over_tls(
     server: str, start: Start, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also Ctrl-C, for which there is a second connection, and a new session."""
+    """Ctrl-C, which uses a second connection, and a new session, too."""
     monkeypatch.setenv("LD_LIBRARY_PATH", os.environ["LIBRPYC_SSL_PATH"])
     debuggee = start(server, **server_files(files, certified=True))
     prompt = Prompt([*client_options(files), "127.0.0.1", debuggee.port], tmp_path)
@@ -223,7 +223,8 @@ def test_no_verify_is_said_again_for_a_new_session(
 
 @pytest.fixture
 def named(tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """Makes a certificate for a server of some name; the paths of it, its key, and its CA."""
+    """Makes a certificate for a server name. Returns the paths of the certificate, its key and its
+    CA."""
 
     def make(name: str, **options: Any) -> dict[str, str]:
         ca = trustme.CA()
@@ -254,7 +255,7 @@ def test_a_server_of_no_ca_that_the_system_trusts(start: Start, files: Files) ->
 
 
 def own_certificate(path: Path, usage: x509.ObjectIdentifier) -> str:
-    """Writes a certificate for 127.0.0.1 that signs itself, and its key."""
+    """Writes a self-signed certificate for 127.0.0.1, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "alone")])
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -280,7 +281,9 @@ def test_a_server_with_a_certificate_that_signs_itself(
     debuggee = start(keyfile=own, certfile=own)
     sentence = f"the certificate of {where(debuggee)} is not signed by the CA in {files.ca}"
     assert_says(visit(debuggee, f"--ssl-ca={files.ca}"), 1, sentence)
-    done = visit(debuggee, f"--ssl-ca={own}", "-c", "6 * 7")  # it may be trusted by itself
+    done = visit(
+        debuggee, f"--ssl-ca={own}", "-c", "6 * 7"
+    )  # a self-signed certificate can be its own CA
     assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
 
 
@@ -387,7 +390,7 @@ def test_a_web_server_without_tls() -> None:
 
 
 def shake_hands(context: ssl.SSLContext, sock: socket.socket, answer: bytes = b"") -> None:
-    """Serves a connection: a handshake, and maybe a word, and that is all."""
+    """Serves a connection: does a handshake, sends some text, and closes the connection."""
     with context.wrap_socket(sock, server_side=True) as tls:
         tls.recv(1000)
         tls.sendall(answer)
@@ -395,7 +398,7 @@ def shake_hands(context: ssl.SSLContext, sock: socket.socket, answer: bytes = b"
 
 @pytest.fixture
 def context(files: Files) -> ssl.SSLContext:
-    """For servers that this process plays."""
+    """The context of servers in this process."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.server_cert, files.server_key)
     return context
@@ -435,7 +438,7 @@ def test_a_tls_server_that_is_stopped(start: Start, files: Files) -> None:
 
 
 def test_a_server_whose_tls_is_too_old(context: ssl.SSLContext, files: Files) -> None:
-    """It understands us, and says what it thinks of our versions."""
+    """The server refuses all TLS versions of the client by an alert."""
     alert = b"\x15\x03\x01\x00\x02\x02\x46"  # fatal: protocol_version
 
     def serve(sock: socket.socket) -> None:
@@ -453,7 +456,7 @@ def test_a_server_with_which_there_is_no_common_cipher(files: Files) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.server_cert, files.server_key)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")  # and our key is no RSA key
+    context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")  # the server's key is not an RSA key
     with playing(lambda sock: shake_hands(context, sock)) as port:
         done = pystuck(*client_options(files), "127.0.0.1", port, **libraries())
         sentence = f"127.0.0.1 port {port} and pystuck have no TLS version and cipher in common"
@@ -501,14 +504,14 @@ def test_whatever_else_goes_wrong_is_told_in_the_words_that_there_are(files: Fil
 
 
 class Wrong(NamedTuple):
-    """Options that name files which cannot be used, and what is said of them."""
+    """Options that name unusable files, and the message."""
 
     options: list[str]
     sentence: str
 
 
 def wrong_files(files: Files, folder: Path) -> dict[str, Wrong]:
-    """Cases, by what they are."""
+    """The cases, by their names."""
     empty, binary = folder / "empty", folder / "binary"
     empty.write_text("")
     binary.write_bytes(bytes(100))
@@ -572,7 +575,7 @@ def test_files_that_cannot_be_used_are_named(start: Start, files: Files, tmp_pat
         done = visit(debuggee, *case.options)
         assert (done.returncode, done.stdout) == (2, ""), what
         assert len(done.stderr.splitlines()) == 1, what
-        if what == "a damaged file":  # what follows is in OpenSSL's words
+        if what == "a damaged file":  # followed by OpenSSL's text
             assert done.stderr.startswith(f"pystuck: {case.sentence}"), what
         else:
             assert done.stderr == f"pystuck: {case.sentence}\n", what
@@ -587,7 +590,8 @@ def test_files_are_looked_at_before_anything_is_connected() -> None:
 def test_a_certificate_that_comes_by_a_pipe_is_not_waited_for_twice(
     start: Start, files: Files, tmp_path: Path
 ) -> None:
-    """As from <(...) of a shell: what we have read OpenSSL would not get any more."""
+    """For example by <(...) of a shell: text that the client reads from a pipe is lost for
+    OpenSSL."""
     debuggee = start(**server_files(files))
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

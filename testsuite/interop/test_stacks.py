@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The stacks as text and plain text: names, titles, recursion, and what a program may have set."""
+"""The stacks as text and plain text: names, titles, recursion, and settings of the program."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness import (
 
 Start = Callable[..., Debuggee]
 
-#: Starts threads that wait until `ending` is set, each with an odd name or stack.
+#: Starts threads that wait until `ending` is set. Each has an unusual name or stack.
 ODD = r"""
 import _thread, threading
 started, ending = [], threading.Event()
@@ -82,7 +82,7 @@ def test_plain_text_has_names_as_they_are(odd: Debuggee) -> None:
 @pytest.mark.parametrize("options", [[], ["--no-exec"], ["--format", "plain"]], ids=str)
 def test_a_call_that_recurs_is_counted(odd: Debuggee, options: list[str]) -> None:
     (deep,) = (each for each in shown(odd, *options).split("\n\n") if "(deep," in each)
-    assert deep.count(", in recurse\n") == 4  # three, and the last, which is at another line
+    assert deep.count(", in recurse\n") == 4  # three, and the last one, which is at another line
     assert "  [Previous line repeated 47 more times]\n" in deep
 
 
@@ -101,7 +101,7 @@ def test_the_original_client_sees_all_frames_too(
 
 
 def test_a_thread_has_one_title(odd: Debuggee) -> None:
-    """A thread that was not started by threading, in each of the ways to look at it."""
+    """A thread that was not started by threading, printed in each way."""
 
     def title(text: str) -> str:
         (line,) = (line for line in text.splitlines() if "<thread " in line)
@@ -119,7 +119,7 @@ def test_a_thread_has_one_title(odd: Debuggee) -> None:
     assert titles.pop().endswith(" (not started by threading)>")
 
 
-#: A program that looks at itself: the stacks that the original prints, and this package's.
+#: A program that prints its own stacks: by the original pystuck, and by this package.
 ITSELF = """
 import json, sys, threading
 from importlib import util
@@ -161,7 +161,7 @@ def test_plain_text_is_the_originals(start_debuggee: Start) -> None:
         plain = wait_until(waits, "the thread to wait")
         debuggee.write("go on\n")
         said = json.loads(debuggee.read_line())
-        # The main thread has gone on; the other one is as it was.
+        # The main thread has run on; the other thread has not.
         assert said.split("\n\n")[1].strip() == plain.split("\n\n")[1].strip()
         assert said.count("\n") > 5
     finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The address of the debuggee on the command line: how it is written, and what is wrong with it."""
+"""The address of the debuggee on the command line: its forms, and messages about wrong ones."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ INSTRUCTIONS = "import pystuck; pystuck.run_server()"
 
 
 def assert_wrong(told: str, *arguments: object) -> None:
-    """Checks that the client connects to nothing, and says in one line what is wrong."""
+    """Checks that the client does not connect, and says in one line what is wrong."""
     done = pystuck(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"pystuck: {told}\n"
 
 
 def assert_tried(where: str, *arguments: object) -> None:
-    """Checks that the client has tried to connect there, where nothing listens."""
+    """Checks that the client tried to connect to this address, on which nothing listens."""
     done = pystuck(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     if where.startswith("@"):
@@ -155,7 +155,7 @@ NO_PATH = "invalid Unix socket '{}': expected a path, or @NAME for an abstract s
 
 
 def too_long(path: str) -> str:
-    """What is said of a path that does not fit."""
+    """The message about a path that is too long."""
     return (
         f"invalid Unix socket '{path[:32]}...': expected at most 107 bytes, but the path has "
         f"{len(path)}"

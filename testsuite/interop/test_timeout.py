@@ -24,16 +24,16 @@ from harness import (
 )
 from test_prompt import Prompt
 
-#: For `lasting`.
+#: The tests hold frames of the program: the fixture `lasting` does not check it for leaks then.
 LOOKS_AT_FRAMES = True
 
-#: More than what is waited for may take, and little enough to wait for.
+#: Longer than any answer takes, in seconds, and short enough for a test.
 SOON = "0.7" if PATIENCE == 10 else "4"
 
 
 @pytest.fixture(params=[None, RPYC5, RPYC6], ids=lambda stock: str(stock or "ours"))
 def server(request: pytest.FixtureRequest, lasting: Callable[..., Debuggee]) -> Debuggee:
-    """A stuck program with a server of each kind, used again by the next test."""
+    """A stuck program with a server of each kind, shared by the tests."""
     stock: Stock | None = request.param
     return lasting(stock)
 
@@ -115,7 +115,7 @@ def test_a_cell_that_waits_for_input(stuck: Debuggee) -> None:
 
 
 def test_a_program_that_is_stopped(stuck: Debuggee) -> None:
-    """It does not answer, but the kernel accepts for it."""
+    """The program does not answer, but the kernel accepts the connection."""
     os.kill(stuck.pid, signal.SIGSTOP)
     try:
         wait_until(lambda: stuck.status("State").startswith("T"), "it to stop")
