@@ -28,9 +28,9 @@ struct textfile {
     struct file_new new;
 };
 
-/* Begins to write a file, which appears at the path only in textfile_commit(). Returns 0, or -1
- * with *why. replace  the file may replace a regular file of the user, but nothing else. If false,
- * and the path exists, fails with errno EEXIST */
+/* Begins to write a file, which appears at the path only in textfile_commit(). With replace, the
+ * file may replace a regular file of the user, but nothing else. Without replace, fails with errno
+ * EEXIST if the path exists. Returns 0, or -1 with *why. */
 int textfile_begin(struct textfile *out, const char *path, bool replace, struct file_error *why);
 
 /* Puts the file in its place. Returns 0, or -1 with *why and errno; the path is then unchanged. */

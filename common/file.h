@@ -17,9 +17,11 @@ struct file_error {
 };
 
 /* Opens a file that belongs to the effective user. Follows no symbolic link, does not block, and
- * refuses anything but a regular file without other hard links. folder  the descriptor of a
- * directory, or AT_FDCWD path    for messages flags   O_RDONLY or O_RDWR, with O_APPEND and O_CREAT
- * (mode 0600) if wanted Returns a descriptor, or -1 with *why. */
+ * refuses anything but a regular file without other hard links.
+ *   - folder: the descriptor of a directory, or AT_FDCWD
+ *   - path: for messages
+ *   - flags: O_RDONLY or O_RDWR, with O_APPEND and O_CREAT (mode 0600) if wanted
+ * Returns a descriptor, or -1 with *why. */
 int file_open_own(int folder, const char *name, const char *path, int flags,
                   struct file_error *why);
 

@@ -137,7 +137,7 @@ static struct wish parse(int argc, char **argv)
     struct wish wish = {0};
     int key;
 
-    argv[0] = name; /* getopt_long begins its messages with it */
+    argv[0] = name; /* getopt_long() begins its messages with argv[0] */
     while ((key = getopt_long(argc, argv, "h", table, NULL)) != -1) {
         switch (key) {
         case KEY_DAYS:

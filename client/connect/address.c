@@ -29,7 +29,8 @@ void address_of_socket(struct address *out, struct address_text *text,
             ip6 = in6addr_loopback;
         inet_ntop(AF_INET6, &ip6, text->host, sizeof(text->host));
     }
-    snprintf(text->port, sizeof(text->port), "%u", /* at the same address in both */
+    snprintf(text->port, sizeof(text->port),
+             "%u", /* IPv4 and IPv6 have the port at the same offset */
              (unsigned)ntohs(in->sin_port));
 }
 
