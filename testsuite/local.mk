@@ -4,6 +4,8 @@
 
 unit_tests = \
 	testsuite/unit/test_async \
+	testsuite/unit/test_await \
+	testsuite/unit/test_await_requests \
 	testsuite/unit/test_box \
 	testsuite/unit/test_brine \
 	testsuite/unit/test_buffer \
@@ -22,10 +24,12 @@ unit_tests = \
 	testsuite/unit/test_netref \
 	testsuite/unit/test_nomem \
 	testsuite/unit/test_object \
+	testsuite/unit/test_receive \
 	testsuite/unit/test_releases \
 	testsuite/unit/test_report \
 	testsuite/unit/test_request \
 	testsuite/unit/test_rpyc_conn \
+	testsuite/unit/test_send \
 	testsuite/unit/test_serving \
 	testsuite/unit/test_stream \
 	testsuite/unit/test_turns \
@@ -106,8 +110,8 @@ LDADD = librpyc/librpyc-internal.la $(CMOCKA_LIBS)
 testsuite_unit_test_log_limit_SOURCES = testsuite/unit/test_log_limit.c pystuck_ext/log_limit.c
 testsuite_unit_test_log_limit_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/pystuck_ext
 
-# What TCP is told.
-testsuite_unit_test_conn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=setsockopt
+# Counts how often TCP_QUICKACK is set.
+testsuite_unit_test_await_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=setsockopt
 
 testsuite_unit_test_report_LDADD = report/libreport.la $(LDADD)
 
@@ -124,7 +128,8 @@ AM_TESTS_ENVIRONMENT = \
 	LIBRPYC_CFLAGS='$(PYSTUCK_CFLAGS) $(CFLAGS)'; export LIBRPYC_CFLAGS; \
 	LIBRPYC_LIBS='$(PYSTUCK_LDFLAGS) $(LDFLAGS) $(LIBDEFLATE_LIBS) $(LIBS)'; export LIBRPYC_LIBS;
 
-EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h testsuite/unit/identities.h testsuite/unit/link.h \
+EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h testsuite/unit/identities.h \
+	testsuite/unit/conn_link.h testsuite/unit/link.h \
 	testsuite/requirements.txt testsuite/requirements-rpyc4.txt \
 	testsuite/requirements-rpyc5.txt testsuite/requirements-rpyc6.txt \
 	testsuite/requirements-original.txt testsuite/requirements-gevent.txt \
