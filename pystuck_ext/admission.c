@@ -35,7 +35,7 @@ bool ps_is_local_address(const struct sockaddr *address)
     return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
 }
 
-/* ---- Who owns the other end of a loopback connection ---------------------------------------- */
+/* ---- The owner of the other end of a loopback connection ------------------------------------- */
 
 /* One end of a TCP connection. */
 struct end {
@@ -48,10 +48,10 @@ struct tcp_pair {
     struct end ours, theirs;
 };
 
-/* What the kernel knows of a socket. */
+/* The owner of a socket, as the kernel shows it. */
 struct owner {
     uid_t uid;
-    unsigned long inode; /* 0: nobody has it open any more, and then uid is 0 too */
+    unsigned long inode; /* 0: no process has the socket open; uid is 0 then, too */
 };
 
 static struct end end_of(const struct sockaddr_storage *a)
@@ -70,7 +70,7 @@ static struct end end_of(const struct sockaddr_storage *a)
     return e;
 }
 
-/* Asks for just the peer's socket: its source is our destination. */
+/* Asks the kernel about the peer's socket, whose source is the destination of our socket. */
 static bool ask_diag(int fd, const struct tcp_pair *pair)
 {
     struct {
@@ -95,7 +95,7 @@ static bool ask_diag(int fd, const struct tcp_pair *pair)
            (ssize_t)sizeof(request);
 }
 
-/* Whether an answer is about the socket that was asked for. */
+/* True if an answer is about the socket that ask_diag() asked about. */
 static bool is_about(const struct inet_diag_msg *m, const struct tcp_pair *pair)
 {
     return m->id.idiag_sport == pair->theirs.port && m->id.idiag_dport == pair->ours.port;
@@ -152,7 +152,7 @@ static void format_end(char *out, size_t size, const struct end *e, int words)
     snprintf(out + n, size - (size_t)n, ":%04X", ntohs(e->port));
 }
 
-/* Looks for the peer's socket in one of the kernel's lists. */
+/* Looks for the peer's socket in one of the kernel's lists in /proc/net. */
 static bool owner_in_file(const char *path, const char *theirs, const char *ours,
                           struct owner *owner)
 {
@@ -171,7 +171,8 @@ static bool owner_in_file(const char *path, const char *theirs, const char *ours
     return found;
 }
 
-/* An IPv4 pair as it looks where the peer's socket is an IPv6 one: ::ffff:a.b.c.d. */
+/* Returns an IPv4 end as the kernel lists it if the peer's socket is an IPv6 one: ::ffff:a.b.c.d.
+ */
 static struct end mapped(const struct end *e)
 {
     return (struct end){{0, 0, htonl(0xffff), e->address[0]}, e->port};
@@ -195,8 +196,8 @@ static bool read_proc(const struct tcp_pair *pair, struct owner *owner)
     return owner_in_file("/proc/net/tcp6", their_text, our_text, owner);
 }
 
-/* The files are read line by line while sockets change, and uid and inode of one that was closed in
- * between may not belong together: two readings have to agree. */
+/* Reads the kernel's list twice, until both results are equal. The kernel writes the list while
+ * sockets change, so the uid and inode of a socket that is being closed may not belong together. */
 static bool owner_by_proc(const struct tcp_pair *pair, struct owner *owner)
 {
     struct owner again;
@@ -205,7 +206,7 @@ static bool owner_by_proc(const struct tcp_pair *pair, struct owner *owner)
            owner->inode == again.inode;
 }
 
-/* Both ends of fd. A v4-mapped pair counts as IPv4, for that is how the kernel files it. */
+/* Returns the addresses of both ends of fd. False if the peer is not on this machine. */
 static bool pair_of(int fd, struct tcp_pair *pair)
 {
     struct sockaddr_storage ours = {0}, theirs = {0};
@@ -221,8 +222,8 @@ static bool pair_of(int fd, struct tcp_pair *pair)
     return true;
 }
 
-/* Whether our end is still connected. Once the peer has closed, its end is an orphan that shows as
- * root's; asking this after the owner was read makes sure that it was none. */
+/* True if the connection is established. Call after the owner was read: when the peer closes its
+ * socket, the kernel shows root as the owner. */
 static bool is_established(int fd)
 {
     struct tcp_info info;
@@ -234,8 +235,7 @@ static bool is_established(int fd)
 
 /* ---- The decision --------------------------------------------------------------------------- */
 
-/* The number that stands for users, or groups, that this user namespace has no number for: nobody
- * in particular. */
+/* Returns the id that the kernel shows for users or groups without an id in this namespace. */
 static unsigned overflow_id(const char *file)
 {
     FILE *f = fopen(file, "re");
@@ -292,8 +292,8 @@ static bool has_group(const gid_t *groups, socklen_t len, gid_t group)
     return false;
 }
 
-/* Whether the peer has the group beside its main one. There may be 65536 of them, far more than fit
- * on a stack: the kernel says how many where the room for the usual number is not enough. */
+/* True if the group is one of the peer's supplementary groups. There may be 65536 of them: if the
+ * array on the stack is too small, the kernel tells the size that is needed. */
 static bool is_in_more_groups(int fd, gid_t group)
 {
     gid_t usual[GROUPS_USUAL], *all;
@@ -310,7 +310,7 @@ static bool is_in_more_groups(int fd, gid_t group)
     return found;
 }
 
-/* Whether the peer is in the allowed' group, by its main group or another one. */
+/* True if the peer is in the allowed group, by its primary or a supplementary group. */
 static bool is_in_group(int fd, const struct ps_allowed *allowed, const struct ucred *peer)
 {
     if (!allowed->has_group || allowed->group == overflow_gid())
@@ -318,17 +318,16 @@ static bool is_in_group(int fd, const struct ps_allowed *allowed, const struct u
     return peer->gid == allowed->group || is_in_more_groups(fd, allowed->group);
 }
 
-/* Whether a gid of the peer's and one of ours are of the same group. */
+/* True if two gids are of the same group. The overflow gid stands for many groups. */
 static bool is_same_group(gid_t one, gid_t other)
 {
     return one == other && (one != overflow_gid() || ps_every_gid_has_a_number());
 }
 
-/* What the refusals end with that only concern the program's own user. */
-#define OTHERS_ONLY "; only root and users of allow_users are let in"
+/* The end of the reason if the peer has the program's uid but not all of its rights. */
+#define OTHERS_ONLY "; only root and allow_users are admitted"
 
-/* Whether the program is that user's and no other's, with one group: the ids of all its threads,
- * real, effective and saved. */
+/* True if all ids of all threads (real, effective, saved) are this uid, and all gids are equal. */
 static bool is_all_of(uid_t uid, const struct ps_credentials *program, char *why, size_t size)
 {
     if (program->uids.low != uid || program->uids.high != uid)
@@ -342,8 +341,7 @@ static bool is_all_of(uid_t uid, const struct ps_credentials *program, char *why
     return true;
 }
 
-/* The part of the rule for which a Unix socket is needed: whether the peer has the program's group
- * and capabilities. */
+/* True if the peer of a Unix socket has the program's group and all of its capabilities. */
 static bool has_rights_of(const struct ps_credentials *program, int fd, const struct ucred *peer,
                           char *why, size_t size)
 {
@@ -363,20 +361,20 @@ static bool has_rights_of(const struct ps_credentials *program, int fd, const st
     return true;
 }
 
-/* The program's own user, by the kernel's rule for ptrace: a client can do all that the program
- * can, so it must be able to do that already. What is found here stays true: a program with one uid
- * (real, effective and saved) and without capabilities cannot change to another user any more.
- * unix_peer is NULL over TCP, where the peer's uid is all that is known. */
+/* Decides about the program's own user, by the kernel's rule for ptrace: a client can do all that
+ * the program can, so its user must already be able to do that. The answer stays right later: a
+ * program with one uid (real, effective and saved) and without capabilities cannot become another
+ * user. unix_peer is NULL over TCP, where only the peer's uid is known. */
 static bool admit_own(int fd, uid_t uid, const struct ucred *unix_peer, char *why, size_t size)
 {
     struct ps_credentials program;
 
-    if (uid != geteuid()) /* so that a stranger does not make us read what every thread has */
+    if (uid != geteuid()) /* other users must not be able to make the server read all of /proc */
         return refuse(why, size, "the peer belongs to uid %u", uid);
     if (!ps_credentials_of_program(&program))
         return refuse(why, size,
-                      "the peer belongs to uid %u, and /proc does not say what the program may "
-                      "do" OTHERS_ONLY,
+                      "the peer belongs to uid %u, and the rights of the program cannot be read "
+                      "from /proc" OTHERS_ONLY,
                       uid);
     if (!is_all_of(uid, &program, why, size))
         return false;
@@ -390,12 +388,12 @@ static bool admit_own(int fd, uid_t uid, const struct ucred *unix_peer, char *wh
     return true;
 }
 
-/* The rule: the first line that says yes or no decides. */
+/* Applies the table in admission.h. */
 static bool admit(int fd, const struct ps_allowed *allowed, uid_t uid,
                   const struct ucred *unix_peer, char *why, size_t size)
 {
     if (uid == overflow_uid())
-        return refuse(why, size, "the peer's user is not known here");
+        return refuse(why, size, "the peer's user has no id in this user namespace");
     if (uid == 0 || is_allowed_user(allowed, uid))
         return true;
     if (unix_peer && is_in_group(fd, allowed, unix_peer))
@@ -410,7 +408,7 @@ static bool admit_unix(int fd, const struct ps_allowed *allowed, struct ps_peer 
     socklen_t len = sizeof(peer);
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-        return refuse(why, size, "the kernel does not say who the peer is");
+        return refuse(why, size, "the kernel does not tell the peer's user");
     *who = (struct ps_peer){true, peer.uid};
     return admit(fd, allowed, peer.uid, &peer, why, size);
 }
@@ -424,9 +422,9 @@ static bool admit_tcp(int fd, const struct ps_allowed *allowed, struct ps_peer *
     if (!pair_of(fd, &pair))
         return refuse(why, size, "the peer is not on the loopback interface");
     if (!owner_by_diag(&pair, &owner) && !owner_by_proc(&pair, &owner))
-        return refuse(why, size, "the kernel does not say who the peer is");
+        return refuse(why, size, "the kernel does not tell the peer's user");
     if (owner.inode == 0 || !is_established(fd))
-        return refuse(why, size, "the peer has gone already");
+        return refuse(why, size, "the peer has already closed the connection");
     *who = (struct ps_peer){true, owner.uid};
     return admit(fd, allowed, owner.uid, NULL, why, size);
 }

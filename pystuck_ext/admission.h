@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Who may come in: the debuggee's own user and root, and who is named, by what the kernel says of
- * the peer. Knows no Python.
+ * Decides whether a client may connect, by what the kernel says about the peer of its socket.
+ * Does not use Python.
  */
 #ifndef PS_ADMISSION_H
 #define PS_ADMISSION_H
@@ -11,25 +11,26 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-/* Whether an address is one that only this machine can reach: loopback or a Unix socket. */
+/* True for addresses that only this machine can reach: loopback addresses and Unix sockets. */
 bool ps_is_local_address(const struct sockaddr *address);
 
-/* Who is let in beside root and the debuggee's own user. Zero: nobody. The overflow uid and gid,
- * which stand for everyone that has no number in this user namespace, are never let in. */
+/* The users that are allowed besides root and the program's own user; all zero: none. The overflow
+ * uid and gid, which stand for every user and group without an id in this user namespace, are never
+ * allowed. */
 struct ps_allowed {
     const uid_t *users;
     size_t count;
     bool has_group;
-    gid_t group; /* over a Unix socket: whoever is in it */
+    gid_t group; /* its members are allowed over a Unix socket */
 };
 
-/* Who the peer is, as far as the kernel has said so. */
+/* The peer's user, if the kernel has told it. */
 struct ps_peer {
     bool is_known;
     uid_t uid;
 };
 
-/* Decides whether the peer of a connected socket is let in. The first line that applies counts:
+/* Decides whether the peer of a connected socket is admitted. The first line that applies decides:
  *
  *     the peer's uid is the overflow uid                                      no
  *     the peer's uid is 0, or one of allowed->users                            yes
@@ -41,11 +42,11 @@ struct ps_peer {
  *     TCP: the program has a capability                                       no
  *     else                                                                    yes
  *
- * The program's ids and capabilities are those of all its threads together. allowed is borrowed.
- * Asks before a byte has been read, and only the kernel: SO_PEERCRED and SO_PEERPIDFD for a Unix
- * socket, the owner of the other end for loopback TCP. What cannot be found out is a no; it takes
- * PS_ADMIT_DESCRIPTORS descriptors for a moment. who is filled in in any case; why gets the reason,
- * one line, when the answer is no. */
+ * The program's ids and capabilities are those of all its threads together. Reads nothing from the
+ * socket and asks only the kernel: SO_PEERCRED and SO_PEERPIDFD for a Unix socket, the owner of the
+ * other end for loopback TCP. If the kernel does not tell, the answer is no. Uses up to
+ * PS_ADMIT_DESCRIPTORS descriptors while it runs. Always fills *who; fills why with the reason, one
+ * line, if the answer is no. */
 bool ps_admit(int fd, const struct ps_allowed *allowed, struct ps_peer *who, char *why,
               size_t why_size);
 

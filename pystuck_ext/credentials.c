@@ -17,8 +17,8 @@
 
 #define PATH_SIZE 64
 
-/* Capabilities that are not compared: CAP_WAKE_ALARM alone, which sets a clock that wakes the
- * machine up. Since systemd 254 every program of a desktop's user has it. */
+/* Capabilities that are not compared: CAP_WAKE_ALARM, which sets a timer that wakes the machine.
+ * Since systemd 254 every program of a desktop user has it. */
 #define HARMLESS (UINT64_C(1) << CAP_WAKE_ALARM)
 
 static void widen(struct ps_id_range *range, const unsigned *ids, size_t count)
@@ -29,8 +29,7 @@ static void widen(struct ps_id_range *range, const unsigned *ids, size_t count)
     }
 }
 
-/* Adds what one line of a status file says. Returns how many of the three lines that count it is.
- */
+/* Adds one line of a status file. Returns 1 if it is one of the three lines that are needed. */
 static int add_line(struct ps_credentials *all, const char *line)
 {
     uint64_t capabilities;
@@ -47,8 +46,8 @@ static int add_line(struct ps_credentials *all, const char *line)
     return 1;
 }
 
-/* Adds what a thread or a process has. A line may be longer than the buffer (65536 groups), and
- * what follows in it is no line of its own. */
+/* Adds the rights in a status file. A line may be longer than the buffer (65536 groups); its rest
+ * must not be taken for another line. */
 static bool add_status(struct ps_credentials *all, FILE *status)
 {
     bool at_start = true;
@@ -67,7 +66,7 @@ static const struct ps_credentials nothing = {.uids = {UINT32_MAX, 0}, .gids = {
 
 /* ---- This process --------------------------------------------------------------------------- */
 
-/* Adds what one thread has; nothing for one that has ended. */
+/* Adds the rights of one thread; true as well if the thread has ended. */
 static bool add_thread(struct ps_credentials *all, const char *name)
 {
     char path[PATH_SIZE];
@@ -84,7 +83,7 @@ static bool add_thread(struct ps_credentials *all, const char *name)
     return added;
 }
 
-/* The next thread of a list that has been read up to there; NULL at its end, with errno 0. */
+/* Returns the next entry of /proc/self/task; NULL at the end, with errno 0, or on error. */
 static const struct dirent *next_thread(DIR *threads)
 {
     const struct dirent *entry;
@@ -116,7 +115,7 @@ bool ps_credentials_of_program(struct ps_credentials *all)
 
 /* ---- The process at the other end ----------------------------------------------------------- */
 
-/* The pid that a pidfd's process has now; 0 if it has ended, or has none here. */
+/* Returns the pid of a pidfd's process; 0 if it has ended, or has no pid in this namespace. */
 static int pid_of(int pidfd)
 {
     char path[PATH_SIZE], line[256];
@@ -133,8 +132,8 @@ static int pid_of(int pidfd)
     return pid > 0 ? pid : 0;
 }
 
-/* Whether a user namespace has a number for every id, each the same as outside: the initial one, or
- * one that a privileged process made so. */
+/* True if a user namespace maps every id to itself: the initial namespace, or one that a privileged
+ * process has made like it. */
 static bool is_whole_map(const char *path)
 {
     unsigned inside = 1, outside = 1, count = 0;
@@ -154,9 +153,9 @@ bool ps_every_gid_has_a_number(void)
     return is_whole_map("/proc/self/gid_map");
 }
 
-/* Whether a process is in this one's user namespace: in another one, its capabilities are about
- * other things. The kernel tells the namespace only of a process that has no capabilities that this
- * one lacks. */
+/* True if a process is in the user namespace of this one. Capabilities in another namespace give
+ * rights over other objects. The kernel tells the namespace only if this process has all
+ * capabilities of the other one. */
 static bool is_in_our_namespace(int pid)
 {
     struct stat ours, theirs;
@@ -169,9 +168,9 @@ static bool is_in_our_namespace(int pid)
     return is_whole_map("/proc/self/uid_map") && is_whole_map(path);
 }
 
-/* Whether a user's process has been given no rights by the file of its program (a set-user-ID bit,
- * file capabilities): it may have run that program after it had connected. The kernel gives such a
- * process's files in /proc to root. */
+/* True if a process has got no rights from the file of its program (set-user-ID bit, file
+ * capabilities), which it may have executed after it had connected. In that case root owns the
+ * process's files in /proc. */
 static bool has_own_rights_only(int pid, uid_t uid)
 {
     char path[PATH_SIZE];
@@ -198,7 +197,7 @@ static bool read_capabilities(int pid, uint64_t *capabilities)
     return known;
 }
 
-/* A pid that is the pidfd's process's at the end has been that all the time. */
+/* The pid belonged to the process all the time if the pidfd still shows it at the end. */
 bool ps_capabilities_of_peer(int fd, uid_t uid, uint64_t *capabilities)
 {
     socklen_t len = sizeof(int);

@@ -11,7 +11,7 @@
 
 #define QUEUE_MAX   1000 /* messages */
 #define LIMITS      2
-#define USUAL_BURST 20 /* clients of one source that come, or go, in a minute */
+#define USUAL_BURST 20 /* lines about clients of one source that connect, or leave, in a minute */
 
 struct entry {
     enum ps_log_level level;
@@ -22,15 +22,15 @@ struct entry {
 struct ps_log {
     struct ps_state *state;
     PyObject *callable;
-    unsigned fork_count; /* of the process that it belongs to */
-    sigset_t mask;       /* for the callable: that of run_server's caller */
+    unsigned fork_count; /* ps_fork_count() of the process that the log belongs to */
+    sigset_t mask; /* signals blocked while the logger runs: the mask of run_server's caller */
 
     pthread_mutex_t lock; /* guards what follows */
     STAILQ_HEAD(, entry) queue;
     size_t count;
-    bool running; /* there is a thread */
+    bool running; /* a thread calls the logger */
     struct ps_log_limit
-        limits[LIMITS]; /* of what is wrong with clients; of their coming and going */
+        limits[LIMITS]; /* of warnings and errors; of clients that connect and leave */
 };
 
 struct ps_log *ps_log_new(struct ps_state *state, PyObject *callable)
@@ -58,7 +58,7 @@ void ps_log_free(struct ps_log *log)
     free(log);
 }
 
-/* The next message; NULL once there is none, which is the end of the thread. */
+/* Takes the next message. NULL if there is none: then the thread must end. */
 static struct entry *take(struct ps_log *log)
 {
     struct entry *e;
@@ -75,9 +75,9 @@ static struct entry *take(struct ps_log *log)
     return e;
 }
 
-/* Passes one message on. It has the GIL. What the logger raises is nobody's business. A client may
- * have a hand in the text: it is one line, and what is no UTF-8, or was cut off, does not hide it.
- */
+/* Calls the logger with one message. Needs the GIL. Ignores exceptions of the logger. The text may
+ * contain bytes that a client chose: control characters become spaces, so that it is one line, and
+ * bytes that are not UTF-8 are replaced. */
 static void pass_on(struct ps_log *log, struct entry *e)
 {
     PyObject *text, *result;
@@ -107,14 +107,14 @@ static void run(void *arg)
     }
 }
 
-/* With the lock held. */
+/* Call with the lock held. Starts the thread that calls the logger, unless it runs. */
 static void start(struct ps_log *log)
 {
     if (!log->running && ps_thread_start(log->state, "pystuck-log", run, log) == 0)
         log->running = true;
 }
 
-/* With the lock held: queues a message, unless those before it are not passed on. */
+/* Call with the lock held. Queues a message. False if the queue is full or memory is short. */
 static bool enqueue(struct ps_log *log, enum ps_log_level level, const char *text)
 {
     struct entry *e = log->count < QUEUE_MAX ? malloc(sizeof(*e)) : NULL;
@@ -137,8 +137,8 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* With the lock held: queues the counts of messages that were not logged, of those whose time is
- * over or of all. */
+/* Call with the lock held. Queues the counts of messages that were not logged: of kinds whose
+ * period is over, or of all kinds. */
 static void enqueue_counts(struct ps_log *log, bool at_once)
 {
     char text[PS_LOG_LINE_SIZE];
@@ -150,7 +150,7 @@ static void enqueue_counts(struct ps_log *log, bool at_once)
     }
 }
 
-/* Whether there is a log, of this process. */
+/* True if there is a log and it was made in this process, not in the parent of a fork. */
 static bool is_used(const struct ps_log *log)
 {
     return log && log->fork_count == ps_fork_count();

@@ -55,7 +55,7 @@ static bool is_same_source(const struct ps_source *one, const struct ps_source *
     return one->family == other->family && memcmp(one->id, other->id, sizeof(one->id)) == 0;
 }
 
-/* Appends a count, for which the end of a long line gives way. */
+/* Appends a count to a line; cuts the end of a line that is too long for that. */
 static void append_count(char *text, unsigned long count, int64_t ms)
 {
     size_t len = strlen(text);
@@ -68,8 +68,8 @@ static void append_count(char *text, unsigned long count, int64_t ms)
     memcpy(text + len, more, (size_t)n + 1);
 }
 
-/* The entry for a kind of line: its own, else a free one. An entry is free whose time is over, once
- * its count has been taken. NULL: there is no room. */
+/* Returns the entry of a kind, else a free one; NULL if there is none. An entry becomes free when
+ * its period is over and its count has been taken. */
 static struct ps_log_kind *find_kind(struct ps_log_limit *limit, const struct ps_source *source,
                                      uint64_t hash, int64_t now)
 {
@@ -141,7 +141,7 @@ bool ps_log_limit_take(struct ps_log_limit *limit, bool at_once, int64_t now, in
     if (limit->others == 0 || (!at_once && !is_over(limit->others_since, now)))
         return false;
     *level = limit->others_level;
-    snprintf(text, PS_LOG_LINE_SIZE, "more lines about clients were left out");
+    snprintf(text, PS_LOG_LINE_SIZE, "more lines about clients were not logged");
     append_count(text, limit->others, now - limit->others_since);
     limit->others = 0;
     return true;

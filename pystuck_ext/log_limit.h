@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Which of the lines that clients cause are logged, and which are only counted: a client must not
- * fill a log. Knows no Python and no clock, waits for nothing, and has a fixed size.
+ * Limits the log lines that clients cause, so that a client cannot fill the log: decides which
+ * lines are logged and which are only counted. Does not use Python or a clock, never waits, and has
+ * a fixed size.
  *
- * A line is known by who has caused it and by its text without numbers. It is logged `burst` times
- * in PS_LOG_PERIOD_MS and counted after that. The count is logged with the next line of that kind,
- * or when another line is logged after that time. There is room for PS_LOG_KINDS kinds of lines,
- * and for PS_LOG_KINDS_OF_ONE of one source: of more, only the number is logged.
+ * Lines are of one kind if they have the same source and the same text, numbers aside. A kind is
+ * logged `burst` times in PS_LOG_PERIOD_MS; further lines are counted. The count is logged with the
+ * next line of that kind, or with any other line, after the period. PS_LOG_KINDS kinds are counted
+ * apart, PS_LOG_KINDS_OF_ONE of them for one source; of all further lines only the number is
+ * logged.
  */
 #ifndef PS_LOG_LIMIT_H
 #define PS_LOG_LIMIT_H
@@ -22,9 +24,9 @@
 #define PS_LOG_KINDS_OF_ONE 10
 #define PS_LOG_LINE_SIZE    256
 
-/* Who has caused a line: a user, or an address without its port. All zero: not known. */
+/* The source of a line: a user, or an address without its port. All zero: unknown. */
 struct ps_source {
-    uint16_t family; /* AF_UNIX: a user of this machine, on whatever socket */
+    uint16_t family; /* AF_UNIX: a user of this machine, over TCP as well */
     uint8_t id[16];
 };
 
@@ -32,36 +34,36 @@ struct ps_source {
 struct ps_log_kind {
     struct ps_source source;
     uint64_t hash;      /* of the text without numbers */
-    int64_t since;      /* when the first of those that count was logged, in ms */
-    unsigned told;      /* how often it was logged since; 0: this entry is free */
-    unsigned long more; /* ... and how often it was not */
+    int64_t since;      /* when the first line of this period was logged, in ms */
+    unsigned told;      /* lines logged in this period; 0: this entry is free */
+    unsigned long more; /* lines not logged in this period */
     int level;
     char text[PS_LOG_LINE_SIZE];
 };
 
-/* All zero: nothing has been logged yet. */
+/* All zero at the start. */
 struct ps_log_limit {
     struct ps_log_kind kinds[PS_LOG_KINDS];
-    unsigned long others; /* lines for whose kind there was no room, */
-    int64_t others_since; /* ... since then, */
-    int others_level;     /* ... and the highest of their levels */
+    unsigned long others; /* lines of kinds that are not counted apart */
+    int64_t others_since; /* when the first of them came, in ms */
+    int others_level;     /* the highest of their levels */
 };
 
 struct ps_source ps_source_of_user(uid_t uid);
 
-/* Of IPv6 the first 64 bits count: who has one such address has all of them. */
+/* Uses the first 64 bits of an IPv6 address: a client can have all addresses that begin so. */
 struct ps_source ps_source_of_address(const struct sockaddr *address);
 
-/* Whether a line is to be logged now, a time in ms. If lines like it have been counted, `text` (of
- * PS_LOG_LINE_SIZE bytes) says so from now on. */
+/* True if a line must be logged; now is the time in ms. Appends the count of the former period to
+ * text, which has PS_LOG_LINE_SIZE bytes. */
 bool ps_log_limit_admits(struct ps_log_limit *limit, const struct ps_source *source, int level,
                          unsigned burst, char *text, int64_t now);
 
-/* Counts a line that was admitted and could not be logged. */
+/* Counts a line that could not be logged although ps_log_limit_admits() returned true. */
 void ps_log_limit_left_out(struct ps_log_limit *limit, int level, int64_t now);
 
-/* Takes a count that is to be logged: of a kind whose time is over, or of any if `at_once`. False
- * if there is none. text has PS_LOG_LINE_SIZE bytes. */
+/* Takes a count that must be logged: of a kind whose period is over, or of any kind if at_once.
+ * False if there is none. text has PS_LOG_LINE_SIZE bytes. */
 bool ps_log_limit_take(struct ps_log_limit *limit, bool at_once, int64_t now, int *level,
                        char *text);
 

@@ -18,8 +18,8 @@
 
 PyDoc_STRVAR(own_threads_doc,
              "own_threads()\n--\n\n"
-             "The idents of the threads that serve clients, as a frozenset: those\n"
-             "that a list of the program's threads leaves out.");
+             "Return a frozenset of the idents of pystuck's own threads, which serve\n"
+             "clients and are in no list of the program's threads.");
 
 static PyObject *own_threads(PyObject *module, PyObject *unused)
 {
@@ -28,9 +28,9 @@ static PyObject *own_threads(PyObject *module, PyObject *unused)
 }
 
 PyDoc_STRVAR(is_secure_doc, "is_secure()\n--\n\n"
-                            "Whether the kernel has given this process more rights when it was\n"
-                            "executed than who executed it has: by a set-user-ID or set-group-ID\n"
-                            "bit, file capabilities, or a security module (AT_SECURE).");
+                            "Return True if execve() has given this process more rights than its\n"
+                            "caller has (AT_SECURE): by a set-user-ID or set-group-ID bit, file\n"
+                            "capabilities, or a security module.");
 
 static PyObject *is_secure(PyObject *module, PyObject *unused)
 {
@@ -62,7 +62,7 @@ static int make_names(struct ps_state *state)
     return 0;
 }
 
-/* Which thread runs handlers of signals. -1 with an exception. */
+/* Finds the thread that runs signal handlers. -1 with an exception. */
 static int find_main_thread(struct ps_state *state)
 {
     PyObject *thread = PyObject_CallMethod(state->threading, "main_thread", NULL);

@@ -21,40 +21,40 @@
 #define NAMED_TRIES        1000
 #define LISTENER_NAME      "pystuck:" /* client/connect/find.c looks for it */
 #define THREAD_NAME_SIZE   16         /* as the kernel keeps it */
-#define GONE_SERVED        2 /* max_clients times this are served, with those who have gone */
+#define GONE_SERVED        2 /* times max_clients: clients served, with those that have hung up */
 #define BASE               36
 
 struct ps_server {
-    atomic_int refs; /* the handle, the listener, each client */
+    atomic_int refs; /* held by the Server object, the listener, each client */
     struct stream listener;
     struct sockaddr_storage address;
     socklen_t address_len;
     sigset_t caller_mask;
-    ino_t file; /* the inode of a Unix socket's file */
+    ino_t file; /* the inode of the Unix socket's file; 0: none */
     struct ps_server_options options;
-    uint64_t next_id; /* of a client; the listener's */
+    uint64_t next_id; /* the number of the next client; only the listener uses it */
     pthread_t thread;
-    atomic_bool named;   /* the thread, after its socket */
-    unsigned fork_count; /* of the process that started it */
+    atomic_bool named;   /* the thread has been named after its socket */
+    unsigned fork_count; /* ps_fork_count() of the process that started the server */
     LIST_ENTRY(ps_server) entry;
 
     pthread_mutex_t lock; /* guards what follows, and the clients' streams */
     bool closed;
-    size_t client_count; /* that have not hung up */
-    size_t served_count; /* and those that have, until what was begun for them is done */
+    size_t client_count; /* clients that have not hung up */
+    size_t served_count; /* clients before ps_client_done(), also those that have hung up */
     LIST_HEAD(, ps_client) clients;
 };
 
-/* Every server of the process, for a fork to find. Lock order: servers_lock, then a server's own.
- */
+/* Every server of the process, for a forked child to close. Lock order: servers_lock, then the lock
+ * of a server. */
 static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER;
 static LIST_HEAD(, ps_server) servers = LIST_HEAD_INITIALIZER(servers);
 static atomic_uint fork_count;
 
 /* ---- Fork ----------------------------------------------------------------------------------- */
 
-/* Before a fork: takes all locks, so that the child finds the lists whole. None is ever held for
- * long, nor while waiting for the GIL. */
+/* Before a fork: takes all locks, so that the lists are consistent in the child. No thread holds
+ * one of them for long, or while it waits for the GIL. */
 static void before_fork(void)
 {
     struct ps_server *s;
@@ -73,8 +73,8 @@ static void after_fork_in_parent(void)
     pthread_mutex_unlock(&servers_lock);
 }
 
-/* In the child: our sockets are the parent's. Only closes, and makes the locks new
- * (async-signal-safe); frees nothing, for a request that forked is still running here. */
+/* In the child: closes the sockets, which belong to the parent, and makes the locks new. Must be
+ * async-signal-safe. Frees nothing: the request that has forked still runs in the child. */
 static void after_fork_in_child(void)
 {
     struct ps_client *client;
@@ -106,7 +106,7 @@ unsigned ps_fork_count(void)
 
 /* ---- Threads -------------------------------------------------------------------------------- */
 
-/* The signals of the debuggee are not for our threads; what they do wrong themselves is. */
+/* The program's signals must not be handled on the server's threads. */
 void ps_block_signals(sigset_t *old)
 {
     sigset_t all;
@@ -141,12 +141,12 @@ static void *client_main(void *arg)
 {
     struct ps_client *client = arg;
 
-    pthread_setname_np(pthread_self(), "pystuck-client"); /* for whoever looks with ps or gdb */
+    pthread_setname_np(pthread_self(), "pystuck-client"); /* for ps and gdb */
     client->server->options.serve(client->server->options.context, client);
     return NULL;
 }
 
-/* Enters a client in the list; false if the server is closed or full. */
+/* Adds a client to the list. False if the server is closed or full. */
 static bool enter_client(struct ps_server *s, struct ps_client *client)
 {
     bool fits;
@@ -171,12 +171,13 @@ void ps_client_set_conn(struct ps_client *client, struct conn *conn, void *sessi
     pthread_mutex_lock(&s->lock);
     client->conn = conn_ref(conn);
     client->session = session;
-    if (client->hung_up) /* before there was anyone to tell */
+    if (client->hung_up) /* before it had a session */
         s->options.hung_up(session);
     pthread_mutex_unlock(&s->lock);
 }
 
-/* With the lock held: the client counts no more, although what it has asked for may go on. */
+/* Call with the lock held. The client no longer counts towards max_clients, although its requests
+ * may still run. */
 static void note_hang_up(struct ps_client *client)
 {
     if (!client->hung_up)
@@ -184,11 +185,11 @@ static void note_hang_up(struct ps_client *client)
     client->hung_up = true;
 }
 
-/* With the lock: a server that is closed uses the socket as well, and a fork closes it. */
+/* Takes the lock: ps_server_close() and a fork use the socket, too. */
 void ps_client_turn_away(struct ps_client *client)
 {
     pthread_mutex_lock(&client->server->lock);
-    stream_shutdown(&client->stream); /* also where an earlier child still has it */
+    stream_shutdown(&client->stream); /* a forked child may still have the socket open */
     stream_close(&client->stream);
     pthread_mutex_unlock(&client->server->lock);
 }
@@ -230,7 +231,7 @@ static void tell(const struct ps_server *s, bool is_error, const struct ps_sourc
     s->options.tell(s->options.context, is_error, source, text);
 }
 
-/* Gives a client that has been let in a thread. */
+/* Starts the thread of a client that is admitted. */
 static int start_client(struct ps_client *client)
 {
     pthread_t thread;
@@ -241,13 +242,13 @@ static int start_client(struct ps_client *client)
     return 0;
 }
 
-/* Whether the kernel is asked who a client is. */
+/* True if the kernel must tell the user of each client. */
 static bool asks_who(const struct ps_server *s)
 {
     return !s->options.anyone || s->address.ss_family == AF_UNIX;
 }
 
-/* Where the kernel is not asked who a client is: it is known by its address. */
+/* Returns the source, for the log, of a client whose user is not asked for: its address. */
 static struct ps_source source_of_address(int fd)
 {
     struct sockaddr_storage address = {0};
@@ -257,7 +258,7 @@ static struct ps_source source_of_address(int fd)
     return ps_source_of_address((struct sockaddr *)&address);
 }
 
-/* Whether a client is let in, and who it is. Tells why not. */
+/* Decides whether a client is admitted, and sets its source. Logs the reason if not. */
 static bool admit(const struct ps_server *s, struct ps_client *client)
 {
     char why[PS_ADMIT_WHY_SIZE];
@@ -277,8 +278,8 @@ static bool admit(const struct ps_server *s, struct ps_client *client)
     return false;
 }
 
-/* Lets a client in, or closes its socket. It is in the list from the first moment, for a fork to
- * find. */
+/* Starts to serve an accepted socket, or closes it. The client is in the list before it is checked,
+ * so that a forked child closes its socket. */
 static void welcome(struct ps_server *s, int fd)
 {
     struct ps_client *client = calloc(1, sizeof(*client));
@@ -291,7 +292,8 @@ static void welcome(struct ps_server *s, int fd)
     client->id = s->next_id++;
     stream_open(&client->stream, fd);
     if (!enter_client(s, client)) {
-        tell(s, false, &client->source, "a client was refused: there are too many");
+        tell(s, false, &client->source,
+             "a client was refused: too many clients (max_clients is %zu)", s->options.max_clients);
         stream_close(&client->stream);
         free(client);
         return;
@@ -313,12 +315,12 @@ static bool is_shortage(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* Errors of one connection, or none at all, and not of the listener. */
+/* True for errors of accept() that concern one connection and not the listener. */
 static bool is_passing(int error)
 {
     switch (error) {
     case EINTR:
-    case EAGAIN: /* it came and went */
+    case EAGAIN: /* the client has already hung up */
     case ECONNABORTED:
     case EPROTO:
     case EPERM:
@@ -345,17 +347,19 @@ static bool is_closed(struct ps_server *s)
     return closed;
 }
 
-/* What the listener waits for: a client that comes, and any that goes. */
+/* What the listener polls: its own socket for new clients, and the clients' sockets for hang-ups.
+ */
 struct watch {
     struct pollfd *fds; /* the listener first */
-    uint64_t *ids;      /* of the clients */
+    uint64_t *ids;      /* the clients' numbers; ids[0] is not used */
     size_t count, room;
 };
 
 #define WATCH_ROOM_LEAST 16
 
-/* Makes room for the listener and all clients: no more come before it is filled. Where there is no
- * memory for that, those that do not fit are watched later. False if not even the listener fits. */
+/* Makes room for the listener and all clients; no client is added before watch_all(). If memory is
+ * short, clients without room are not watched for now. False if there is no room for the listener.
+ */
 static bool make_room(struct watch *w, size_t clients)
 {
     size_t room = w->room ? w->room : WATCH_ROOM_LEAST;
@@ -400,7 +404,7 @@ static void watch_all(struct ps_server *s, struct watch *w)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* With the lock held: the client of that number; NULL if it is no more. */
+/* Call with the lock held. Returns the client with a number; NULL if it has left. */
 static struct ps_client *find_client(struct ps_server *s, uint64_t id)
 {
     struct ps_client *client;
@@ -412,9 +416,8 @@ static struct ps_client *find_client(struct ps_server *s, uint64_t id)
     return NULL;
 }
 
-/* Tells the sessions whose clients have hung up: they may be busy and not look, and another thread
- * of the session may know already. One whose fd is no longer ours (the debuggee has closed it) is
- * not looked at any more. */
+/* Calls hung_up() for each client that has hung up. Its session may be busy and not notice. A
+ * client whose descriptor the program has closed is no longer watched. */
 static void tell_sessions(struct ps_server *s, const struct watch *w)
 {
     struct ps_client *client;
@@ -433,9 +436,8 @@ static void tell_sessions(struct ps_server *s, const struct watch *w)
 }
 
 /* Names the listener's thread after its socket: "pystuck:" and the inode in base 36, of which 32
- * bits fit. By that `pystuck --list` knows which of the program's sockets is ours, for /proc shows
- * names of threads to everyone; and it stays true where the program closes our fd and the number
- * becomes another socket's. */
+ * bits fit. `pystuck --list` finds the socket by this name, which /proc shows to every user. An
+ * inode, unlike a descriptor, stays right if the program closes the socket. */
 static void name_listener(const struct ps_server *s)
 {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -450,15 +452,15 @@ static void name_listener(const struct ps_server *s)
     pthread_setname_np(pthread_self(), name);
 }
 
-/* A server that has started can be found, even if the program is stopped then: its thread has its
- * name. Waits for that, a second at most: a debugger may let nothing run but this thread. */
+/* Waits until the listener's thread has its name, so that a program that is stopped right after
+ * run_server() can be found. Waits for at most a second: a debugger may run only this thread. */
 static void wait_for_name(struct ps_server *s)
 {
     for (int tries = 0; tries < NAMED_TRIES && !atomic_load(&s->named); tries++)
         poll(NULL, 0, 1);
 }
 
-/* Whether there are descriptors for one client more, and for ps_admit to find out who it is. */
+/* True if there are enough free descriptors to accept a client and to call ps_admit(). */
 static bool has_descriptors(void)
 {
     int fds[1 + PS_ADMIT_DESCRIPTORS];
@@ -471,8 +473,8 @@ static bool has_descriptors(void)
     return got == n || !is_shortage(errno);
 }
 
-/* Accepts a client, which has to wait while there are too few descriptors to ask the kernel who it
- * is. -1 with errno. */
+/* Accepts a client. -1 with errno: EMFILE also if there are too few descriptors to ask the kernel
+ * for its user. */
 static int accept_client(const struct ps_server *s)
 {
     if (asks_who(s) && !has_descriptors()) {
@@ -482,7 +484,7 @@ static int accept_client(const struct ps_server *s)
     return accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC);
 }
 
-/* Accepts until the listener is shut down, or is no longer ours. */
+/* Accepts clients until the server is closed, or the program has closed the socket. */
 static void *listener_main(void *arg)
 {
     struct ps_server *s = arg;
@@ -511,13 +513,13 @@ static void *listener_main(void *arg)
             break;
     }
     if (!is_closed(s))
-        tell(s, true, NULL, "no more clients are let in: the socket was closed, or failed");
+        tell(s, true, NULL, "the server accepts no more clients: its socket was closed or failed");
     free_watch(&w);
     ps_server_unref(s);
     return NULL;
 }
 
-/* Whether address is the name of a file. */
+/* True if the address is the path of a file. */
 static bool is_unix_path(const struct sockaddr_storage *address)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)address;
@@ -525,7 +527,7 @@ static bool is_unix_path(const struct sockaddr_storage *address)
     return address->ss_family == AF_UNIX && un->sun_path[0] != '\0';
 }
 
-/* Whether somebody listens on a Unix socket. */
+/* True if a process listens on a Unix socket, or if that cannot be found out. */
 static bool is_live(const struct sockaddr *address, socklen_t len)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -538,9 +540,10 @@ static bool is_live(const struct sockaddr *address, socklen_t len)
     return live;
 }
 
-/* Waits its turn to make a socket in a directory: what another server has bound, and does not
- * listen on yet, looks dead. A descriptor that has to be closed; -1 where that cannot be had, or is
- * kept by somebody who does something else with it: then it is done without. */
+/* Locks the directory of a Unix socket while it is made: a socket that another server has bound,
+ * but on which it does not listen yet, looks like a dead one. Goes on without the lock if another
+ * process keeps it for a second. Returns a descriptor for the caller to close; -1: the directory
+ * cannot be opened. */
 static int lock_directory(const char *path)
 {
     char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
@@ -553,7 +556,7 @@ static int lock_directory(const char *path)
     return fd;
 }
 
-/* Listens; in the way may be a socket that a dead server left behind. */
+/* Listens on an address; replaces a Unix socket that a dead server has left. */
 static int replace_and_listen(const struct sockaddr *address, socklen_t len,
                               const struct ps_server_options *options, struct rpyc_error *err)
 {
@@ -584,7 +587,7 @@ static int listen_on(const struct sockaddr *address, socklen_t len,
     return fd;
 }
 
-/* The inode of the file that a Unix socket's name leads to; 0 for none. */
+/* Returns the inode of the file at the path of the Unix socket; 0: there is no socket. */
 static ino_t socket_file(const struct ps_server *s)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)&s->address;
@@ -601,14 +604,14 @@ static struct ps_server *server_new(int fd, const struct ps_server_options *opti
 
     if (!s)
         return NULL;
-    atomic_init(&s->refs, 2); /* the caller, the listener */
+    atomic_init(&s->refs, 2); /* for the caller and the listener */
     stream_open(&s->listener, fd);
     s->address_len = sizeof(s->address);
     getsockname(fd, (struct sockaddr *)&s->address, &s->address_len);
     s->file = socket_file(s);
     pthread_sigmask(SIG_SETMASK, NULL, &s->caller_mask);
     s->options = *options;
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* who comes may be gone when we accept */
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* a client may be gone before accept() */
     s->fork_count = ps_fork_count();
     pthread_mutex_init(&s->lock, NULL);
     LIST_INIT(&s->clients);
@@ -622,7 +625,7 @@ static void forget_server(struct ps_server *s)
     pthread_mutex_unlock(&servers_lock);
 }
 
-/* Removes the file of a Unix socket, unless another one has taken its place. */
+/* Removes the file of the Unix socket, unless another file is in its place. */
 static void remove_socket_file(const struct ps_server *s)
 {
     if (s->file != 0 && socket_file(s) == s->file)
@@ -661,9 +664,9 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
     return 0;
 }
 
-/* Ends the listener, and then closes its socket. Where the debuggee has done that (os.closerange),
- * the listener still waits on the socket behind it, which can be woken up only by a client: then we
- * are that, and do not wait for it. */
+/* Ends the listener's thread and closes its socket. If the program has closed the descriptor
+ * (os.closerange), the thread still waits on the socket: connects to it, which wakes the thread up,
+ * and does not wait for it. */
 static void stop_listener(struct ps_server *s)
 {
     int fd;
@@ -682,12 +685,12 @@ static void stop_listener(struct ps_server *s)
     close(fd);
 }
 
-/* With the lock held: ends a connection. Its session may be busy and not look, and nobody watches
- * it for that any more. */
+/* Call with the lock held. Ends a connection and tells its session, which may be busy; the listener
+ * no longer watches it. */
 static void hang_up(struct ps_client *client)
 {
     if (client->conn)
-        conn_shutdown(client->conn); /* which knows whether the socket is still there */
+        conn_shutdown(client->conn); /* checks whether the socket is still open */
     else
         stream_shutdown(&client->stream);
     note_hang_up(client);
@@ -695,7 +698,7 @@ static void hang_up(struct ps_client *client)
         client->server->options.hung_up(client->session);
 }
 
-/* False if that has been done, or the server is the parent's. */
+/* Closes all sockets. False if that was done before, or if the server belongs to the parent. */
 static bool close_sockets(struct ps_server *s)
 {
     struct ps_client *client;
@@ -722,7 +725,7 @@ void ps_server_close(struct ps_server *s)
         remove_socket_file(s);
 }
 
-/* A server that is not closed, with a reference; NULL: there is none. */
+/* Returns a new reference to a server that is not closed; NULL: there is none. */
 static struct ps_server *any_open_server(void)
 {
     struct ps_server *s;
@@ -782,7 +785,7 @@ size_t ps_server_clients(struct ps_server *s)
     size_t n;
 
     if (s->fork_count != ps_fork_count())
-        return 0; /* the parent's */
+        return 0; /* they belong to the parent */
     pthread_mutex_lock(&s->lock);
     n = s->client_count;
     pthread_mutex_unlock(&s->lock);

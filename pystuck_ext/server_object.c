@@ -10,15 +10,15 @@
 #include "log.h"
 #include "thread.h"
 
-/* How often the end of an interpreter looks for threads that are left, and how often it interrupts
- * their requests, in ms. */
+/* At the end of a subinterpreter: how often to check for threads that are left, and how often to
+ * interrupt their requests, in ms. */
 #define END_STEP_MS      2
 #define END_INTERRUPT_MS 200
 
 struct server_object {
     PyObject_HEAD
-    struct ps_server *server;     /* a reference */
-    struct ps_settings *settings; /* owned where the interpreter's end frees it: then NULL */
+    struct ps_server *server;     /* a reference, owned */
+    struct ps_settings *settings; /* freed at the end of a subinterpreter; then NULL */
 };
 
 static struct ps_server *server_of(PyObject *self)
@@ -27,7 +27,7 @@ static struct ps_server *server_of(PyObject *self)
 }
 
 PyDoc_STRVAR(close_doc, "close()\n--\n\n"
-                        "Stop listening and hang up on every client. Closing twice is allowed.");
+                        "Stop listening and hang up on every client. May be called twice.");
 
 static PyObject *object_close(PyObject *self, PyObject *unused)
 {
@@ -130,8 +130,7 @@ static PyObject *object_repr(PyObject *self)
     return text;
 }
 
-/* Dropping the handle does not stop the server: `pystuck.run_server()` is all that a program says.
- */
+/* Does not stop the server: programs call `pystuck.run_server()` and drop the result. */
 static void object_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
@@ -150,16 +149,17 @@ static PyMethodDef object_methods[] = {
 };
 
 static PyGetSetDef object_getset[] = {
-    {"host", object_host, NULL, "The address that it listens on; None for a Unix socket.", NULL},
+    {"host", object_host, NULL,
+     "The IP address on which the server listens; None for a Unix socket.", NULL},
     {"port", object_port, NULL, "The TCP port; None for a Unix socket.", NULL},
     {"unix_socket", object_unix_socket, NULL, "The Unix socket's name; None for TCP.", NULL},
-    {"clients", object_clients, NULL, "How many clients are connected.", NULL},
-    {"closed", object_closed, NULL, "Whether close() has been called.", NULL},
+    {"clients", object_clients, NULL, "The number of connected clients.", NULL},
+    {"closed", object_closed, NULL, "True after close().", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot object_slots[] = {
-    {Py_tp_doc, "A running server. Goes on running when this object is dropped."},
+    {Py_tp_doc, "A running server. It keeps running if this object is dropped."},
     {Py_tp_dealloc, object_dealloc},
     {Py_tp_repr, object_repr},
     {Py_tp_methods, object_methods},
@@ -185,7 +185,7 @@ PyTypeObject *ps_server_object_make_type(PyObject *module)
 
 /* ---- The end of a subinterpreter ------------------------------------------------------------ */
 
-/* Whether a thread of ours may still run Python. */
+/* True if a thread of pystuck may still run Python. */
 static bool anyone_is_left(const struct ps_state *state)
 {
     Py_ssize_t i;
@@ -211,8 +211,8 @@ static void wait_for_threads(const struct ps_state *state)
     }
 }
 
-/* Called at the end of a subinterpreter, which must not have any other thread then: it aborts the
- * process. A request that cannot be interrupted is waited for, as threading's own threads are. */
+/* Called at the end of a subinterpreter. Python aborts the process if it has other threads then, so
+ * this waits for them, also for a request that cannot be interrupted, as threading does. */
 static PyObject *end(PyObject *module, PyObject *unused)
 {
     struct ps_state *state = PyModule_GetState(module);
@@ -238,7 +238,7 @@ static PyObject *end(PyObject *module, PyObject *unused)
 
 static PyMethodDef end_method = {"end", end, METH_NOARGS, NULL};
 
-/* Has end() called when the interpreter ends. */
+/* Registers end() to be called when the interpreter ends. */
 static int register_end(PyObject *module)
 {
     PyObject *function = PyCFunction_New(&end_method, module);
@@ -251,7 +251,7 @@ static int register_end(PyObject *module)
     return done ? 0 : -1;
 }
 
-/* In a subinterpreter: remembers the handle for its end. */
+/* In a subinterpreter: keeps the object for end(). */
 static int remember(PyObject *module, PyObject *handle)
 {
     struct ps_state *state = PyModule_GetState(module);
@@ -281,7 +281,7 @@ PyObject *ps_server_object_new(PyObject *module, struct ps_server *server,
     self->server = server;
     self->settings = settings;
     if (state->is_main) {
-        Py_INCREF(module); /* for good: the server's threads use the module's state */
+        Py_INCREF(module); /* never released: the server's threads use the module's state */
     } else if (remember(module, (PyObject *)self) < 0) {
         ps_server_close(server);
         Py_CLEAR(self);

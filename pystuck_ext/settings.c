@@ -22,7 +22,8 @@ static void read_limits(struct ps_settings *settings, struct ps_options *o)
     settings->handshake_ms = ps_option_ms(o, "handshake_timeout", -1);
 }
 
-/* The users that are allowed besides root and the program's own: their ids stay with settings. */
+/* Reads the users that are allowed besides root and the program's own. Their ids belong to
+ * settings. */
 static void read_users(struct ps_settings *settings, struct ps_options *o,
                        struct ps_allowed *allowed)
 {

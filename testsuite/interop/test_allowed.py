@@ -157,7 +157,7 @@ def test_users_without_a_number_in_a_user_namespace_are_refused(
     debuggee = start(prefix=namespace, **place, allow_users=[FRIEND])
     assert is_let_in(debuggee)
     assert keeps_out(debuggee, FRIEND)
-    assert_refused(debuggee, "the peer's user is not known here")
+    assert_refused(debuggee, "the peer's user has no id in this user namespace")
 
 
 @needs_root
@@ -167,7 +167,7 @@ def test_users_without_a_number_are_refused_though_their_group_has_one(
     path = str(socket_dir / "s")
     debuggee = start(prefix=namespace, unix_socket=path, unix_group=0, unix_mode=0o666)
     assert keeps_out(debuggee, FRIEND, gid=0)
-    assert_refused(debuggee, "the peer's user is not known here")
+    assert_refused(debuggee, "the peer's user has no id in this user namespace")
 
 
 # ---- unix_mode and unix_group --------------------------------------------------------------------

@@ -52,7 +52,7 @@ UNIX = "abstract"
 #: The number of the system call setresuid.
 SETRESUID = {"x86_64": 117, "aarch64": 147, "riscv64": 147}
 
-OTHERS_ONLY = "; only root and users of allow_users are let in"
+OTHERS_ONLY = "; only root and allow_users are admitted"
 
 
 def knows_peers_by_descriptor() -> bool:
@@ -445,5 +445,5 @@ def test_without_proc_only_root_is_let_in(start: Start, socket_dir: Path) -> Non
     program = start(f"os.chroot({str(socket_dir)!r}); {become()}")
     assert program.keeps_out(STRANGER)
     assert program.lets_in(0) == program.every()
-    why = f"the peer belongs to uid {STRANGER}, and /proc does not say what the program may do"
+    why = f"the peer belongs to uid {STRANGER}, and the rights of the program cannot be read from /proc"
     program.assert_logged(why + OTHERS_ONLY)

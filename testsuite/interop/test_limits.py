@@ -99,7 +99,7 @@ def test_more_clients_than_are_allowed_are_refused(most: int, start: Start) -> N
         assert all(peer.works() for peer in peers)
         with raw_connect(debuggee) as refused:
             assert refused.is_closed()
-        assert_told(debuggee, "a client was refused: there are too many")
+        assert_told(debuggee, f"a client was refused: too many clients (max_clients is {most})")
         peers[0].sock.close()
 
         def is_let_in() -> bool:
@@ -165,7 +165,7 @@ def test_clients_that_have_gone_are_counted_while_they_are_served(start: Start) 
     debuggee.write("go on\n")
     told = debuggee.read_rest().splitlines()
     assert told.pop() == "went on"
-    assert told == ["WARNING a client was refused: there are too many"]
+    assert told == ["WARNING a client was refused: too many clients (max_clients is 3)"]
     assert (debuggee.wait(), debuggee.stderr()) == (0, "")
 
 

@@ -165,7 +165,7 @@ TEST(many_addresses_log_no_more_lines_than_there_is_room_for)
     assert_int_equal(logged, PS_LOG_KINDS);
     assert_none_to_take(&limit, false, MINUTE + PS_LOG_KINDS - 1);
     assert_taken(&limit, false, MINUTE + PS_LOG_KINDS, WARNING,
-                 "more lines about clients were left out (940 times in 60 s)");
+                 "more lines about clients were not logged (940 times in 60 s)");
     assert_none_to_take(&limit, true, MINUTE + PS_LOG_KINDS);
 }
 
@@ -252,7 +252,7 @@ TEST(what_could_not_be_logged_is_counted)
     ps_log_limit_left_out(&limit, ERROR, 10);
     ps_log_limit_left_out(&limit, WARNING, 20);
     assert_taken(&limit, true, 3000, ERROR,
-                 "more lines about clients were left out (3 times in 3 s)");
+                 "more lines about clients were not logged (3 times in 3 s)");
 }
 
 int main(void)
