@@ -3,12 +3,48 @@
  * A C program that embeds Python, for test_embedding.py. For each argument it starts Python, runs
  * the argument as code, and ends Python. Then it prints "life N is over" and waits for a line on
  * stdin.
+ *
+ * With HOLD_CLIENTS in its environment, threads that serve clients notice the end of Python late: a
+ * poll() of such a thread that returns after Python was told to end waits until Python has started
+ * again.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#define HOLD_STEP_US 1000
+
+static atomic_bool holds; /* Python is ending, or has not started again */
+
+static int is_client_thread(void)
+{
+    char name[16] = "";
+
+    pthread_getname_np(pthread_self(), name, sizeof(name));
+    return strcmp(name, "pystuck-client") == 0;
+}
+
+/* Replaces the function of libc also for the libraries of this program, which is linked with
+ * -rdynamic. */
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+    int (*real)(struct pollfd *, nfds_t, int) = dlsym(RTLD_NEXT, "poll");
+    int result = real(fds, count, timeout), error = errno;
+
+    while (is_client_thread() && atomic_load(&holds))
+        usleep(HOLD_STEP_US);
+    errno = error;
+    return result;
+}
 
 static int wait_for_line(void)
 {
@@ -27,7 +63,9 @@ int main(int argc, char **argv)
 
     for (i = 1; i < argc; i++) {
         Py_Initialize();
+        atomic_store(&holds, 0);
         failed = PyRun_SimpleString(argv[i]);
+        atomic_store(&holds, getenv("HOLD_CLIENTS") != NULL);
         if (Py_FinalizeEx() < 0 || failed)
             return 1;
         printf("life %d is over\n", i);

@@ -39,6 +39,9 @@ while os.read(0, 1) not in (b"\\n", b""):
 #: Returns how many threads run Python.
 FRAMES = "len(__import__('sys')._current_frames())"
 
+#: Numbers of the system calls pause and, where there is no pause, ppoll, as /proc shows them.
+PAUSE = {"34", "73"}
+
 Connect = Callable[[Any], Any]
 
 
@@ -86,7 +89,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> str:
     source = str(HERE / "embedding.c")
     cc = shlex.split(build_setting("CC"))
     built = subprocess.run(
-        [*cc, f"-I{include}", source, "-o", path, *shlex.split(found.stdout)],
+        [*cc, "-D_GNU_SOURCE", f"-I{include}", source, "-o", path, "-rdynamic"]
+        + shlex.split(found.stdout),
         capture_output=True,
         text=True,
         check=False,
@@ -183,6 +187,43 @@ def test_a_thread_that_waits_for_a_client_stays_in_its_life(
             embedding.end(life)
             expect_end(peer)
         if life < 3:
+            embedding.go_on()
+    embedding.end_well()
+
+
+def clients_in_python(embedding: Embedding) -> list[str]:
+    """Returns the ids of the threads that serve clients and have not noticed that their life is
+    over. Such a thread ends; from Python 3.14 on it waits in pause(2) forever."""
+    found = []
+    for task in Path(f"/proc/{embedding.pid}/task").iterdir():
+        try:
+            name = (task / "comm").read_text().strip()
+            is_paused = (task / "syscall").read_text().split()[0] in PAUSE
+        except OSError:  # the thread has ended
+            continue
+        if name == "pystuck-client" and not is_paused:
+            found.append(task.name)
+    return found
+
+
+def test_a_thread_that_wakes_in_the_next_life_does_not_run_python(
+    start: Callable[..., Embedding], connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread waits for a client's reply in our code while Python ends, and goes on after Python
+    was started again: its thread state was freed."""
+    monkeypatch.setenv("HOLD_CLIENTS", "1")
+    monkeypatch.setenv("MALLOC_PERTURB_", "165")
+    embedding = start(3, port=free_port())
+    for life in (1, 2, 3):
+        embedding.begin()
+        wait_until(lambda: not clients_in_python(embedding), "the thread to end")
+        assert connect(embedding).eval("1 + 1") == 2
+        with raw_connect(embedding) as peer:
+            call_back(peer, peer.eval("lambda f: f()"))
+            embedding.end(life)
+            expect_end(peer)
+        if life < 3:
+            assert clients_in_python(embedding)
             embedding.go_on()
     embedding.end_well()
 
