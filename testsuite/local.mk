@@ -59,6 +59,15 @@ endif
 
 # Uses librpyc as any C program would, by rpyc.h alone, for the interop tests.
 check_PROGRAMS += testsuite/interop/librpyc_user
+testsuite_interop_librpyc_user_SOURCES = testsuite/interop/librpyc_user.c \
+	testsuite/interop/librpyc_user.h \
+	testsuite/interop/librpyc_user_async.c \
+	testsuite/interop/librpyc_user_builtins.c \
+	testsuite/interop/librpyc_user_callbacks.c \
+	testsuite/interop/librpyc_user_connect.c \
+	testsuite/interop/librpyc_user_errors.c \
+	testsuite/interop/librpyc_user_objects.c \
+	testsuite/interop/librpyc_user_values.c
 testsuite_interop_librpyc_user_CPPFLAGS = -I$(top_srcdir)/librpyc
 testsuite_interop_librpyc_user_LDADD = librpyc/librpyc.la
 testsuite_interop_librpyc_user_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs

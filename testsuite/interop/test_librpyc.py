@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""librpyc from C: each case of librpyc_user.c against stock servers and our own."""
+"""librpyc from C: each case of librpyc_user against stock servers and our own."""
 
 from __future__ import annotations
 
@@ -23,8 +23,12 @@ from harness import (
     stock_environment,
 )
 
-SOURCE = Path(__file__).with_name("librpyc_user.c")
-CASES = re.findall(r"^CASE\((\w+)\)$", SOURCE.read_text(), re.MULTILINE)
+SOURCES = sorted(Path(__file__).parent.glob("librpyc_user_*.c"))
+CASES = [
+    case
+    for source in SOURCES
+    for case in re.findall(r"^CASE\((\w+)\)$", source.read_text(), re.MULTILINE)
+]
 
 #: Each server by its name: whose packages it gets, None for our own; the service it runs; and more
 #: of its environment.
@@ -133,7 +137,7 @@ def serve_at(request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
 
 def assert_connects(*address: str) -> None:
     """That a C program is served at this address."""
-    for case in ("says_hello", "finds_out_the_generation", "takes_a_socket_that_is_connected"):
+    for case in ("says_hello", "finds_out_the_generation", "takes_a_connected_socket"):
         assert run_user(case, *address) == f"ok {case}\n"
 
 
