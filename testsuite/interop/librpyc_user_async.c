@@ -67,7 +67,7 @@ CASE(polls_for_a_result)
 
     OK(rpyc_start_call(gate.wait, &pending, &err, "i", 7));
     rpyc_pending_notify(pending, count_up, &told);
-    CHECK(rpyc_process(conn, 0, &err) >= 0); /* a symmetric server may have something to say */
+    CHECK(rpyc_process(conn, 0, &err) >= 0); /* a symmetric server may have sent requests */
     CHECK(!rpyc_pending_is_done(pending) && told == 0);
     gate_open(&gate);
     while (!rpyc_pending_is_done(pending)) {
@@ -106,12 +106,12 @@ CASE(waits_again_after_a_timeout)
     OK(rpyc_pending_wait(pending, -1, &v, &err));
     CHECK(take_int(v) == 8);
     rpyc_pending_free(pending);
-    OK(rpyc_ping(conn, "y", 1, &err)); /* what came late is not taken for it */
+    OK(rpyc_ping(conn, "y", 1, &err)); /* the late reply is not taken for this one */
     gate_free(&gate);
 }
 
-/* Objects in a result that nobody fetches: because it came after its wait was given up, or because
- * it was not wanted after all. */
+/* Objects in a result that is not fetched: because it arrived after the timeout, or because the
+ * request was freed. */
 CASE(releases_results_that_were_not_fetched)
 {
     struct gate gate = gate_new();

@@ -20,7 +20,7 @@ CASE(iterates_over_5000_items)
         while ((result = rpyc_next(iter, &item, &err)) == 1)
             CHECK(take_int(item) == n++);
         CHECK(result == 0 && n == 5000);
-        CHECK(rpyc_next(iter, &item, &err) == 0); /* and that stays so */
+        CHECK(rpyc_next(iter, &item, &err) == 0); /* also the next time */
         rpyc_iter_free(iter);
         rpyc_unref(obj);
     }

@@ -4,7 +4,7 @@
  */
 #include "librpyc_user.h"
 
-/* Its arguments, as they came: ((...), ((name, value), ...)). */
+/* Returns its arguments: ((...), ((name, value), ...)). */
 static int echo(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
                 struct rpyc_error *e)
 {
@@ -69,8 +69,8 @@ CASE(raises_in_both_directions)
     rpyc_unref(f);
 }
 
-/* What raises an exception, and the text is what the last line of Python's traceback is, but for
- * the module of the class; and for what of a SyntaxError that shows in lines of its own. */
+/* Code that raises an exception, and the text of the error: the last line of Python's traceback
+ * without the module of the class, and of a SyntaxError also what is on other lines. */
 static const char *const raising[] = {
     "1 / 0",
     "{}['x']",
@@ -139,7 +139,7 @@ CASE(exceptions_have_the_text_that_python_gives_them)
     rpyc_unref(say);
 }
 
-/* Calls the Python function in its first argument with itself and one less than its second. */
+/* Calls the Python function args[0] with two arguments: itself, and args[1] - 1. */
 static int descend(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
                    struct rpyc_error *e)
 {
@@ -298,12 +298,12 @@ CASE(is_destroyed_when_the_connection_is_closed)
     CHECK(box.destroyed == 0);
     rpyc_close(second);
     CHECK(box.destroyed == 1);
-    OK(rpyc_object(&obj, &box_ops, &box, &err)); /* one that nobody was shown */
+    OK(rpyc_object(&obj, &box_ops, &box, &err)); /* an object that was not sent */
     rpyc_unref(obj);
     CHECK(box.destroyed == 2);
 }
 
-/* Calls f from a thread of the server's own. */
+/* Calls f from a new thread of the server. */
 static void call_from_a_thread(rpyc_value *f)
 {
     rpyc_value *start;
@@ -335,7 +335,7 @@ CASE(is_called_back_while_it_polls)
     rpyc_unref(f);
 }
 
-/* Ends the connection for the other side once the callback was there. */
+/* Ends the server's side of the connection after the callback was called. */
 static void *hang_up_once_called(void *called)
 {
     int64_t deadline = now_ms() + PATIENCE_MS;

@@ -14,7 +14,7 @@ CASE(says_hello)
     OK(rpyc_ping(conn, NULL, 0, NULL));
 }
 
-/* What is there is asked of rpyc itself, where the server is a stock one. */
+/* A stock server's rpyc tells its own version. */
 CASE(finds_out_the_generation)
 {
     enum rpyc_generation found = rpyc_conn_generation(conn);
@@ -41,7 +41,7 @@ CASE(finds_out_the_generation)
     rpyc_close(second);
 }
 
-/* The first connect finds out; the next ones know. What is no longer true is found out anew. */
+/* The first connect finds out the envelope, the next ones use it. A wrong one is corrected. */
 CASE(remembers_how_a_server_speaks)
 {
     const struct rpyc_envelope here = rpyc_conn_envelope(conn);
@@ -100,7 +100,7 @@ CASE(says_why_it_cannot_connect)
 
     FAILS(rpyc_connect_unix(&none, "/nonexistent/socket", NULL, &err), RPYC_ESYSTEM);
     CHECK(err.sys_errno == ENOENT);
-    FAILS(rpyc_connect_unix(&none, "@librpyc-user-nobody", NULL, &err), RPYC_ESYSTEM);
+    FAILS(rpyc_connect_unix(&none, "@librpyc-user-no-listener", NULL, &err), RPYC_ESYSTEM);
     CHECK(err.sys_errno == ECONNREFUSED);
     FAILS(rpyc_connect_tcp(&none, "127.0.0.1", "no-such-service", NULL, &err), RPYC_ERESOLVE);
     OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));

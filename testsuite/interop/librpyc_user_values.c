@@ -121,7 +121,7 @@ CASE(gives_back_what_came_more_than_once)
     first = eval("thing");
     OK(rpyc_call(get, &second, &err, NULL));
     CHECK(first == second);
-    OK(rpyc_call(get, NULL, &err, NULL)); /* a result that nobody wants */
+    OK(rpyc_call(get, NULL, &err, NULL)); /* drops the result */
     execute("del thing");
     rpyc_unref(first);
     CHECK(is_true("not gone"));

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""librpyc from C: each case of librpyc_user against stock servers and our own."""
+"""librpyc from C: each case of librpyc_user against stock servers and pystuck's."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CASE_TIMEOUT = 60 + PATIENCE
 
 
 def start_server(name: str) -> Debuggee:
-    """The program that hangs, with one of the servers in it."""
+    """Starts the stuck program with one of the servers."""
     setting, service, more = SERVERS[name]
     if setting is None:
         return Debuggee(command("stuck.py", '{"port": 0}'), debuggee_environment())
@@ -56,7 +56,7 @@ def start_server(name: str) -> Debuggee:
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
-    """One server of each kind, for all cases; ours has to end as if nothing had been.
+    """Starts one server of each kind for all cases. Checks that ours ends normally.
 
     A stock one complains about clients that hang up while it talks to them.
     """
@@ -70,7 +70,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
 
 
 def run_user(*arguments: str) -> str:
-    """What librpyc_user prints; fails with it unless it ends with 0."""
+    """Returns what librpyc_user prints. Fails the test unless its status is 0."""
     done = subprocess.run(
         c_program("LIBRPYC_USER", *arguments),
         env=clean_environment(),
@@ -89,9 +89,9 @@ def test_every_case_of_the_program_is_known() -> None:
     assert run_user().split() == CASES
 
 
-def test_a_case_fails_where_nobody_listens(tmp_path: Path) -> None:
+def test_a_case_fails_without_a_listener(tmp_path: Path) -> None:
     with pytest.raises(pytest.fail.Exception, match="No such file or directory"):
-        run_user("says_hello", str(tmp_path / "nobody"))
+        run_user("says_hello", str(tmp_path / "no-listener"))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -122,7 +122,7 @@ sys.stdin.readline()
 
 @pytest.fixture(params=["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"], ids=["rpyc5", "rpyc6"])
 def serve_at(request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
-    """Starts a stock server with these arguments of ThreadedServer's; gives its port."""
+    """Starts a stock ThreadedServer with these arguments. Returns its port."""
     started: list[Running] = []
 
     def start(**where: object) -> str:
@@ -136,13 +136,13 @@ def serve_at(request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
 
 
 def assert_connects(*address: str) -> None:
-    """That a C program is served at this address."""
+    """Checks that a C program can use the server at this address."""
     for case in ("says_hello", "finds_out_the_generation", "takes_a_connected_socket"):
         assert run_user(case, *address) == f"ok {case}\n"
 
 
 def test_a_server_is_connected_to_by_its_name(server: Debuggee) -> None:
-    """The name may have an address of IPv6 too, where nobody listens."""
+    """The name may also have an IPv6 address without a listener."""
     assert_connects("localhost", str(server.port))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The programs of doc/librpyc.md and of examples/, on stock servers and on our own."""
+"""The programs of doc/librpyc.md and of examples/, on stock servers and on pystuck's."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MAIN = "__import__('sys').modules['__main__']."
     ids=["rpyc5", "rpyc6", "ours"],
 )
 def server(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
-    """The stuck program with a server of either stock rpyc, or ours; the same for all tests.
+    """Starts the stuck program with a stock server or ours, once for all tests.
 
     A stock one of generation 5 has complained of the first try at connecting, so that only ours
     has to end well.
@@ -55,7 +55,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
 
 
 def run(program: Path, server: Debuggee, *arguments: str) -> tuple[int, str, str]:
-    """Runs a program on a server: its status and what it prints."""
+    """Runs a program on a server. Returns its status, output and error output."""
     done = subprocess.run(
         [program, str(server.host), str(server.port), *arguments],
         env=clean_environment(),
@@ -72,7 +72,7 @@ def run(program: Path, server: Debuggee, *arguments: str) -> tuple[int, str, str
 
 
 def tutorial_programs() -> list[tuple[str, str, str]]:
-    """Each program of the tutorial: its heading, its text, and what it prints."""
+    """Returns the heading, the code and the output of each program in the tutorial."""
     text = (ROOT / "doc" / "librpyc.md").read_text()
     found = []
     for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
@@ -88,7 +88,7 @@ def tutorial_programs() -> list[tuple[str, str, str]]:
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Compiles a program against the librpyc that was built, once."""
+    """Compiles a program with the librpyc of the build directory, once."""
     directory = tmp_path_factory.mktemp("tutorial")
     built: dict[str, Path] = {}
 
@@ -131,7 +131,7 @@ def test_a_program_of_the_tutorial_prints_what_is_said_there(
 
 
 def example(name: str) -> Path:
-    """A program of examples/."""
+    """Returns the path of a program in examples/."""
     return Path(build_setting("PYSTUCK_EXAMPLES")) / name
 
 
@@ -169,7 +169,7 @@ def test_read_variable_shows_the_traceback_of_a_failure(server: Debuggee) -> Non
     assert traceback[0] == "Traceback (most recent call last):"
 
 
-def test_read_variable_says_that_nobody_listens() -> None:
+def test_read_variable_reports_that_there_is_no_listener() -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))  # and does not listen
         argv = [example("read_variable"), "127.0.0.1", str(deaf.getsockname()[1]), "1"]
@@ -247,7 +247,7 @@ def test_tail_log_ends_when_the_program_does(start_debuggee: Callable[..., Debug
 
 
 def exported(library: Path, *options: str) -> set[str]:
-    """The names that a library defines for others, without those of compilers and sanitizers."""
+    """Returns the names that a library exports, without those of compilers and sanitizers."""
     argv = ["nm", "--defined-only", "--extern-only", "--format=posix", *options, library]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     names = {line.split()[0] for line in done.stdout.splitlines() if len(line.split()) > 1}
@@ -255,20 +255,20 @@ def exported(library: Path, *options: str) -> set[str]:
 
 
 def libraries() -> Path:
-    """The directory of the libraries that were built."""
+    """Returns the directory of the built libraries."""
     static = next(each for each in shlex.split(build_setting("LIBRPYC_LIBS")) if ".a" in each)
     return Path(static).parent
 
 
 def declared() -> set[str]:
-    """The functions of rpyc.h."""
+    """Returns the names of the functions in rpyc.h."""
     text = re.sub(r"/\*.*?\*/", "", (ROOT / "librpyc/rpyc.h").read_text(), flags=re.DOTALL)
     return set(re.findall(r"^RPYC_API[^;(]*?\b(rpyc_\w+)\(", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize(("name", "options"), [("librpyc.a", []), ("librpyc.so", ["--dynamic"])])
 def test_a_library_exports_the_functions_of_rpyc_h(name: str, options: list[str]) -> None:
-    """A name more would be one that a program cannot use for a function of its own."""
+    """Any other exported name could collide with a function of a program."""
     assert len(declared()) > 70
     assert exported(libraries() / name, *options) == declared()
 

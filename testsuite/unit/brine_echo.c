@@ -5,14 +5,14 @@
  *     stdin   records of  u32 length, big-endian | one value as brine
  *     stdout  for each    u8 status | u32 length | the value as we write it, or a text
  *
- * status is 0, or the rpyc_errcode of what was wrong with the value. Ends with its input.
+ * status is 0, or the rpyc_errcode for an invalid value. The program ends with its input.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "brine.h"
 
-/* Writes one item; its own items, where it is a container, come next. False where it cannot be. */
+/* Appends one item; the items of a container follow. Returns false at an error. */
 static bool put_item(struct buffer *out, const struct brine_item *item)
 {
     switch (item->type) {
@@ -64,7 +64,7 @@ static bool is_container(const struct brine_item *item)
     return item->type == BRINE_TUPLE || item->type == BRINE_FROZENSET || item->type == BRINE_SLICE;
 }
 
-/* Copies the one value that the input holds. */
+/* Copies the value in the input. */
 static int copy_value(struct brine_reader *r, struct buffer *out, struct rpyc_error *err)
 {
     struct brine_item item;
@@ -110,7 +110,7 @@ int main(void)
 
     while (fread(head, 1, sizeof(head), stdin) == sizeof(head)) {
         size_t len = load_u32(head);
-        uint8_t *brine = malloc(len + 1); /* of just its size, for AddressSanitizer */
+        uint8_t *brine = malloc(len + 1); /* of exactly this size, for AddressSanitizer */
         bool done = brine && fread(brine + 1, 1, len, stdin) == len && echo(brine + 1, len);
 
         free(brine);

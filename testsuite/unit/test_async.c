@@ -46,7 +46,7 @@ static void wait_for_pending(void *arg)
     w->result = rpyc_pending_wait(w->pending, -1, NULL, &w->err);
 }
 
-/* Another thread reads, so that this one waits for it and not for the socket. */
+/* Another thread has the read role, so this one waits for that thread and not for the socket. */
 
 TEST(a_wait_is_cancelled_from_another_thread)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Every golden byte here is what rpyc 6.0.2's rpyc.core.brine.dump() made.
+ * All expected bytes were made by rpyc.core.brine.dump() of rpyc 6.0.2.
  */
 #include "unit.h"
 
@@ -8,7 +8,7 @@
 
 #include "brine.h"
 
-/* ---- Values as text, so that a test can say what it wants to read --------------------------- */
+/* ---- Values as text, so that a test can say what it wants to read ---------------------------- */
 
 static void show(struct brine_reader *r, FILE *out);
 
@@ -94,14 +94,14 @@ static void assert_reads(const struct bytes *brine, const char *text)
     free(shown);
 }
 
-/* That the hex bytes are read as this text. */
+/* Checks that the hex bytes are read as a text. */
 #define READS(hex, text)                                                                           \
     do {                                                                                           \
         AUTO_BYTES brine_ = from_hex(hex);                                                         \
         assert_reads(&brine_, text);                                                               \
     } while (0)
 
-/* That these puts into `b` make the hex bytes, and that they are read as this text. */
+/* Checks that puts into `b` append the hex bytes, and that these are read as a text. */
 #define BOTH(hex, text, ...)                                                                       \
     do {                                                                                           \
         AUTO_BUFFER b = BUFFER_INIT;                                                               \
@@ -137,7 +137,7 @@ static void assert_fails(const struct bytes *brine, enum rpyc_errcode code, cons
     assert_error(&err, code, problem);
 }
 
-/* That reading the hex bytes fails, and why. */
+/* Checks that reading the hex bytes fails, and the reason. */
 #define FAILS(hex, problem)                                                                        \
     do {                                                                                           \
         AUTO_BYTES brine_ = from_hex(hex);                                                         \
@@ -152,7 +152,7 @@ static void assert_fails(const struct bytes *brine, enum rpyc_errcode code, cons
     "140e 080b6865 57 080c6c6c6f 58 02 1603393030 00 03 06 184032333333333333 "                    \
     "1b402a0000000000004032333333333333 19 12515253 1a 12555657 05"
 
-/* ---- Every tag, both ways ------------------------------------------------------------------- */
+/* ---- Every tag, both ways -------------------------------------------------------------------- */
 
 TEST(singletons_take_one_byte)
 {
@@ -205,7 +205,7 @@ TEST(ints_one_beyond_int64_are_digits)
          brine_put_digits(&b, "-9223372036854775809", 20));
 }
 
-/* 2**64 * 10: the last digit would fit again, had the others been forgotten. */
+/* 2**64 * 10: an overflow that wraps around would make the last digit fit. */
 TEST(an_int_that_did_not_fit_does_not_fit_later)
 {
     BOTH("1615 313834343637343430373337303935353136313630", "big:184467440737095516160",
@@ -430,7 +430,7 @@ TEST(data_points_into_the_input)
     assert_int_equal(item.len, 2);
 }
 
-/* ---- Errors --------------------------------------------------------------------------------- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 TEST(what_cannot_be_written_fails_the_buffer)
 {
@@ -559,7 +559,8 @@ TEST(ints_of_anything_but_digits_fail)
     FAILS("1602 312f", "an int with characters other than digits");
     FAILS("1602 313a", "an int with characters other than digits");
     FAILS("1602 31b1", "an int with characters other than digits");
-    FAILS("1616 39393939393939393939393939393939393939393941", /* also where it no longer fits */
+    FAILS("1616 39393939393939393939393939393939393939393941", /* also if it does not fit an int64_t
+                                                                */
           "an int with characters other than digits");
 }
 
@@ -607,7 +608,7 @@ TEST(every_truncation_fails)
     }
 }
 
-/* Reads all of it with these limits: RPYC_OK, or how that failed. */
+/* Reads all values with limits. Returns RPYC_OK or the error. */
 static enum rpyc_errcode read_limited(const char *hex, unsigned max_depth, size_t max_items)
 {
     AUTO_BYTES brine = from_hex(hex);
@@ -710,8 +711,7 @@ TEST(counts_that_fit_alone_but_not_together_fail_at_once)
     READS("11 10 10 00 00", "(((None)) None)");
 }
 
-/* `depth` times the hex of a container of one, around None; for a slice, the others are None too.
- */
+/* Returns None in `depth` nested containers, in hex. The other items of a slice are None, too. */
 static struct bytes nested(size_t depth, const char *before, const char *after)
 {
     AUTO_BYTES open = from_hex(before), close = from_hex(after);
@@ -885,7 +885,7 @@ TEST(a_value_half_read_is_not_at_its_end)
 
 TEST(a_value_that_lacks_an_item_is_not_at_its_end)
 {
-    AUTO_BYTES brine = from_hex("11 0a61"); /* a tuple of two, of which one is there */
+    AUTO_BYTES brine = from_hex("11 0a61"); /* a tuple of two with one item */
     struct brine_reader r;
     struct brine_item item;
 
@@ -897,7 +897,7 @@ TEST(a_value_that_lacks_an_item_is_not_at_its_end)
     assert_string_equal(r.problem, ENDS_EARLY);
 }
 
-/* ---- Skipping and expecting ----------------------------------------------------------------- */
+/* ---- Skipping and expecting ------------------------------------------------------------------ */
 
 TEST(a_skip_takes_just_one_value)
 {
@@ -997,7 +997,7 @@ TEST(expecting_fails_on_what_cannot_be_read)
     assert_string_equal(r.problem, "an unknown tag");
 }
 
-/* ---- UTF-8 ---------------------------------------------------------------------------------- */
+/* ---- UTF-8 ----------------------------------------------------------------------------------- */
 
 static bool utf8(const char *hex)
 {
@@ -1024,13 +1024,13 @@ TEST(utf_8_is_what_python_takes_for_it)
 TEST(anything_else_is_not_utf_8)
 {
     const char *bad[] = {
-        "80",           "bf",           "61bf",     "8080",               /* continuations alone */
+        "80",           "bf",           "61bf",     "8080", /* continuation bytes only */
         "c0af",         "c1bf",         "c080",     "e08080",   "e09fbf", /* longer than needed */
         "f0808080",     "f08fbfbf",     "f08080af",                       /* the same */
         "eda080",       "edbfbf",       "edafbf",   "edb080",             /* surrogates */
         "eda080edb080",                                                   /* a pair of them */
         "f4908080",     "f5808080",     "f6808080", "f7bfbfbf",           /* beyond U+10FFFF */
-        "f888808080",   "fc8480808080", "fe",       "ff",                 /* not in UTF-8 at all */
+        "f888808080",   "fc8480808080", "fe",       "ff", /* bytes that UTF-8 never has */
         "c2",           "e0",           "e0a0",     "f0",       "f090",     "f09080", /* cut off */
         "61c2",         "c2c2",         "c261",     "c27f",     "c2c0", /* followed by the wrong
                                                                            byte */

@@ -155,7 +155,7 @@ TEST(an_exception_on_the_way_to_an_answer_is_that_exception)
 {
     int seq;
 
-    for (seq = 1; seq <= 2; seq++) { /* when the module is asked for, and what is in it */
+    for (seq = 1; seq <= 2; seq++) { /* the module, and its attribute */
         AUTO_LINK l = link_with_root();
         AUTO_VALUE *root = NULL;
         AUTO_ERROR err = RPYC_ERROR_INIT;

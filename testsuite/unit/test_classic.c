@@ -50,7 +50,7 @@ TEST(modules_and_evaluation_are_methods_of_the_root)
 TEST(a_module_is_there_or_not)
 {
     const struct {
-        const char *find_spec; /* what it comes to */
+        const char *find_spec; /* what rpyc_has_module returns */
         int result;
         bool has;
         enum rpyc_errcode code;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Connecting, and finding out what is on the other side, against servers by script. What servers of
- * each kind say is in doc/protocol.md, "Finding out which".
+ * Connecting, and finding out the envelope, with servers that play scripts. doc/protocol.md,
+ * "Finding out which", has what servers of each kind send.
  */
 #include "unit.h"
 
@@ -12,27 +12,27 @@
 
 #include "rpyc.h"
 
-/* ---- A server by script --------------------------------------------------------------------- */
+/* ---- A server by script ---------------------------------------------------------------------- */
 
 #define ANSWERS_MAX 4
 #define ACTS_MAX    4
 
-/* What happens on one connection. Frames are said as the hex of their payloads with "/" between
- * them; "!" before means raw bytes. */
+/* What the server does on one connection. It sends frames: the hex of their payloads, with "/"
+ * between them; or raw bytes, with "!" before the hex. */
 struct act {
-    const char *greeting;             /* said first, or NULL */
-    const char *answers[ANSWERS_MAX]; /* the n-th is said once the n-th frame was heard */
-    bool hangs_up;                    /* in the end, else it listens until the client does */
-    int after; /* the first answer waits until so many steps were done: see step() */
+    const char *greeting;             /* sent first, or NULL */
+    const char *answers[ANSWERS_MAX]; /* the n-th is sent after the n-th frame was received */
+    bool hangs_up;                    /* closes at the end; else waits until the client closes */
+    int after; /* the first answer waits for this number of steps: see step() */
 };
 
-/* A connection, on a thread of its own. */
+/* One connection, which has its own thread. */
 struct played {
     struct server *server;
     struct thread thread;
     const struct act *act;
     int fd;
-    char heard[512]; /* the payloads, in hex, and "end" where the client hung up; in brackets */
+    char heard[512]; /* in brackets: the payloads in hex, and "end" if the client closed */
 };
 
 struct server {
@@ -42,10 +42,10 @@ struct server {
     struct played played[ACTS_MAX];
     atomic_int steps;
     int listener;
-    bool deaf; /* stops listening once all acts have begun */
+    bool deaf; /* stops listening after all acts have started */
     char name[64];
     char port[8];
-    char heard[2048]; /* what all connections heard */
+    char heard[2048]; /* what all connections received */
 };
 
 static void note(struct played *p, const char *text)
@@ -55,7 +55,7 @@ static void note(struct played *p, const char *text)
     snprintf(p->heard + len, sizeof(p->heard) - len, "%s", text);
 }
 
-/* One more connection has heard its first frame, or has ended. */
+/* Counts a connection that has received its first frame, or has ended. */
 static void step(struct server *s)
 {
     atomic_fetch_add(&s->steps, 1);
@@ -113,7 +113,7 @@ static void put_frame(struct buffer *out, const char *hex, size_t digits)
     buffer_put_u8(out, '\n');
 }
 
-/* A client that has hung up does not hear it, which is no error. */
+/* Sends an answer. It is not an error if the client has closed. */
 static void answer(int fd, const char *script)
 {
     AUTO_BUFFER out = BUFFER_INIT;
@@ -220,7 +220,7 @@ static void server_start(struct server *s, const struct act *acts, size_t count)
     thread_start(&s->thread, run_server, s);
 }
 
-/* A * in a pattern stands for the rest of a payload: ids that are not the same each time. */
+/* A * in a pattern matches the rest of a payload: ids differ each time. */
 static bool matches(const char *pattern, const char *text)
 {
     if (*pattern == '*')
@@ -229,7 +229,7 @@ static bool matches(const char *pattern, const char *text)
     return *pattern == *text && (*pattern == '\0' || matches(pattern + 1, text + 1));
 }
 
-/* Waits until the script is over, and checks what was heard in it. */
+/* Waits for the end of the script, and checks what the server received. */
 static void server_end(struct server *s, const char *heard)
 {
     thread_join(&s->thread);
@@ -240,7 +240,7 @@ static void server_end(struct server *s, const char *heard)
 
 #define ACTS(acts) acts, sizeof(acts) / sizeof(*(acts))
 
-/* Payloads, without spaces, for they are compared with what was heard. */
+/* Payloads in hex, without spaces, as in struct played. */
 #define GETROOT_6 "0111501153115102"
 #define GETROOT_5 "1251501153115102"
 #define CLOSE_6   "0111511152115102" /* the second request */
@@ -253,7 +253,7 @@ static void server_end(struct server *s, const char *heard)
 #define GOODBYE_5 "1251501152115102" /* the first of the server's */
 #define GOODBYE_6 "0111501152115102"
 
-/* That the connection works, and which generation it is; then closes it. */
+/* Checks that the connection works, and its generation. Then closes it. */
 static void assert_connected(rpyc_conn *conn, enum rpyc_generation generation)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -282,8 +282,8 @@ static void assert_connects(const struct act *acts, size_t count, enum rpyc_gene
     server_end(&s, heard);
 }
 
-/* Fails to connect to a server that plays these acts; the error's text is "connected to @name, but"
- * and this. */
+/* Checks that connecting to a server that plays these acts fails. The error's text is "connected to
+ * @name, but" and a text. */
 static void assert_connects_not(const struct act *acts, size_t count, int timeout_ms,
                                 enum rpyc_generation given, enum rpyc_errcode code,
                                 const char *text, const char *heard)
@@ -302,7 +302,7 @@ static void assert_connects_not(const struct act *acts, size_t count, int timeou
     server_end(&s, heard);
 }
 
-/* ---- Which generation ----------------------------------------------------------------------- */
+/* ---- Which generation ------------------------------------------------------------------------ */
 
 TEST(a_server_of_generation_6_is_found_with_one_connection)
 {
@@ -320,7 +320,7 @@ TEST(a_server_of_generation_5_is_found_with_a_second_connection)
                     "[" GETROOT_6 " ][" GETROOT_5 " " CLOSE_5 " end]");
 }
 
-/* It decides by the first byte, without waiting for the end of file. */
+/* The first byte decides, without waiting for the end of file. */
 TEST(a_server_that_says_goodbye_and_stays_is_hung_up_on)
 {
     const struct act acts[] = {{.answers = {GOODBYE_5}}, {.answers = {ANSWER_5}}};
@@ -374,7 +374,7 @@ TEST(a_symmetric_server_of_generation_5_asks_first)
                     "[" GETROOT_6 " ][" GETROOT_5 " 125250" SERVICE " " CLOSE_5 " end]");
 }
 
-/* Whatever it asks first tells, and gets no answer that it would not understand. */
+/* The server's first request shows its envelope. It gets no reply in another one. */
 TEST(a_symmetric_server_of_another_kind_is_hung_up_on)
 {
     const struct act five[] = {{.greeting = GETROOT_5}, {.answers = {ANSWER_5}}};
@@ -421,9 +421,9 @@ TEST(a_generation_that_is_given_wrongly_is_an_error)
                         "[" GETROOT_5 " end]");
 }
 
-/* ---- How a server was found to speak, remembered -------------------------------------------- */
+/* ---- How a server was found to speak, remembered --------------------------------------------- */
 
-/* Connects, with this remembered, to a server that plays these acts. */
+/* Connects with a remembered envelope to a server that plays these acts. */
 static void assert_remembers(struct rpyc_envelope *remembered, const struct act *acts, size_t count,
                              enum rpyc_generation found, const char *heard)
 {
@@ -537,8 +537,7 @@ TEST(what_is_remembered_is_not_asked_where_a_generation_is_given)
     server_end(&s, "[" GETROOT_6 " " CLOSE_6 " end]");
 }
 
-/* ---- Servers that are silent ------------------------------------------------------------------
- */
+/* ---- Servers that are silent ----------------------------------------------------------------- */
 
 TEST(a_silent_server_is_asked_in_the_other_envelope_on_a_second_connection)
 {
@@ -586,7 +585,7 @@ TEST(a_second_connection_that_ends_leaves_the_first_one)
                     "[" GETROOT_6 " " CLOSE_6 " end][" GETROOT_5 " ]");
 }
 
-/* Its way may be the right one. */
+/* The second envelope may be the right one. */
 TEST(a_second_connection_outlives_the_first)
 {
     const struct act ends[] = {{.answers = {""}, .after = 2, .hangs_up = true},
@@ -608,7 +607,7 @@ TEST(what_became_of_the_first_connection_is_the_error)
                         "[" GETROOT_6 " ][" GETROOT_5 " ]");
 }
 
-/* Counts as a step of the server, so that it answers only now. */
+/* An is_certain callback that is a step, for which the server's answer waits. */
 struct hook {
     struct server *server;
     bool is_certain;
@@ -624,7 +623,7 @@ static bool call_hook(void *arg)
     return hook->is_certain;
 }
 
-/* Connects to a server that answers once is_certain was called, which is once. */
+/* Connects to a server that answers after is_certain was called. Checks that it is called once. */
 static void assert_asks_whether_it_is_certain(bool is_certain, bool deaf)
 {
     const struct act acts[] = {{.answers = {ANSWER_6}, .after = 2}};
@@ -677,7 +676,7 @@ TEST(a_server_that_is_silent_in_every_way_is_waited_for_until_the_deadline)
     server_end(&s, "[" GETROOT_6 " end][" GETROOT_5 " end]");
 }
 
-/* A server for one connection, which the guess has used up. */
+/* The server accepts one connection, and the guess is wrong. */
 TEST(a_server_that_tells_its_generation_and_serves_no_more_is_an_error)
 {
     const struct act acts[] = {{.answers = {GOODBYE_5}, .hangs_up = true}};
@@ -697,7 +696,7 @@ TEST(a_server_that_tells_its_generation_and_serves_no_more_is_an_error)
     server_end(&s, "[" GETROOT_6 " ]");
 }
 
-/* ---- What goes wrong ------------------------------------------------------------------------ */
+/* ---- What goes wrong ------------------------------------------------------------------------- */
 
 TEST(a_server_that_hangs_up_is_an_error)
 {
@@ -787,7 +786,7 @@ TEST(an_exception_instead_of_the_root_is_that_exception)
     server_end(&s, "[" GETROOT_6 " end]");
 }
 
-TEST(a_socket_that_nobody_listens_on_is_what_connect_says)
+TEST(a_socket_without_a_listener_is_the_error_of_connect)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;
     rpyc_conn *conn = NULL;
@@ -803,7 +802,7 @@ TEST(a_socket_that_nobody_listens_on_is_what_connect_says)
     assert_null(conn);
 }
 
-/* A backlog that is full: nobody answered, which is connect's own error and no ETIMEOUT. */
+/* The backlog is full: the error is that of connect(2), not RPYC_ETIMEOUT. */
 TEST(a_server_that_does_not_accept_is_what_connect_says)
 {
     const struct rpyc_options options = {.connect_timeout_ms = 40};
@@ -844,7 +843,7 @@ TEST(errors_need_not_be_asked_for)
     assert_int_equal(rpyc_connect_unix(&conn, "/nonexistent/socket", NULL, NULL), -1);
 }
 
-/* ---- TCP and options ------------------------------------------------------------------------ */
+/* ---- TCP and options ------------------------------------------------------------------------- */
 
 TEST(a_server_is_connected_to_over_tcp)
 {
@@ -917,7 +916,7 @@ TEST(the_limit_of_a_frame_is_an_option)
                "[" GETROOT_6 " 01115111511151100a78 01115211511151100a78 0111531152115102 end]");
 }
 
-/* ---- Over a socket that is connected already ------------------------------------------------ */
+/* ---- Over a socket that is connected already ------------------------------------------------- */
 
 TEST(a_socket_that_is_connected_already_is_taken)
 {
@@ -1073,7 +1072,7 @@ int main(void)
         cmocka_unit_test(a_server_that_says_nothing_is_waited_for_until_the_deadline),
         cmocka_unit_test(a_root_that_is_not_an_object_is_an_error),
         cmocka_unit_test(an_exception_instead_of_the_root_is_that_exception),
-        cmocka_unit_test(a_socket_that_nobody_listens_on_is_what_connect_says),
+        cmocka_unit_test(a_socket_without_a_listener_is_the_error_of_connect),
         cmocka_unit_test(a_server_that_does_not_accept_is_what_connect_says),
         cmocka_unit_test(errors_need_not_be_asked_for),
         cmocka_unit_test(a_server_is_connected_to_over_tcp),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Values and exceptions as text: what Python 3.11 prints for the same.
+ * Values as text: what Python 3.11 prints for them.
  */
 #include "unit.h"
 

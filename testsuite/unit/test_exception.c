@@ -41,7 +41,7 @@ static void assert_shown(const char *module, const char *name, rpyc_value *args,
     assert_text(&out, text);
 }
 
-/* rpyc_build, for a value that the next function takes. */
+/* Returns a new value, made by rpyc_build. */
 #define VALUE(...)                                                                                 \
     ({                                                                                             \
         rpyc_value *built = NULL;                                                                  \
@@ -128,7 +128,7 @@ TEST(a_unicode_error_has_its_place)
     assert_shown("builtins", "UnicodeEncodeError", VALUE("ssiis", "ascii", "ab", 0, 2, "no"), NULL,
                  "",
                  "UnicodeEncodeError: 'ascii' codec can't encode characters in position 0-1: no");
-    /* Numbers beyond the text, as a peer may send them. */
+    /* Positions beyond the end of the text, which a peer may send. */
     assert_shown("builtins", "UnicodeDecodeError",
                  VALUE("syiis", "utf-8", "a", (size_t)1, 7, 8, "bad"), NULL, "",
                  "UnicodeDecodeError: 'utf-8' codec can't decode byte 0x00 in position 7: bad");
@@ -172,7 +172,7 @@ TEST(a_group_says_how_many_are_in_it)
                  "", "ExceptionGroup: ('several', \"[ValueError('a')]\")");
 }
 
-/* Asks, and is answered with this exception. */
+/* Sends a request; the peer replies with an exception. */
 static void raise_remote(const char *vinegar, struct rpyc_error *err)
 {
     AUTO_LINK l = link_open(-1);
@@ -272,7 +272,7 @@ TEST(a_long_text_of_an_exception_is_cut_off_between_characters)
 {
     size_t shift;
 
-    for (shift = 0; shift < 4; shift++) { /* before 100 snakes, which take four bytes each */
+    for (shift = 0; shift < 4; shift++) { /* before 100 characters of four bytes each */
         AUTO_ERROR err = RPYC_ERROR_INIT;
         char vinegar[2048];
         FILE *f = fmemopen(vinegar, sizeof(vinegar), "w");

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Values and arguments from format strings: what each letter makes, seen as brine.
+ * Values and arguments from format strings: the brine of the value for each letter.
  */
 #include "unit.h"
 
 #include "format.h"
 
-/* That a value, which it takes, is this in brine. */
+/* Checks the brine of a value. Drops the reference. */
 static void assert_value(rpyc_value *v, const char *hex)
 {
     AUTO_BUFFER brine = BUFFER_INIT;
@@ -17,7 +17,7 @@ static void assert_value(rpyc_value *v, const char *hex)
     rpyc_unref(v);
 }
 
-/* That rpyc_build of these arguments makes this. */
+/* Checks the brine of what rpyc_build creates. */
 #define assert_builds(hex, ...)                                                                    \
     do {                                                                                           \
         AUTO_ERROR err_ = RPYC_ERROR_INIT;                                                         \
@@ -26,7 +26,7 @@ static void assert_value(rpyc_value *v, const char *hex)
         assert_value(v_, hex);                                                                     \
     } while (0)
 
-/* That it refuses them, with this in the text. */
+/* Checks that rpyc_build fails, with a text in the error. */
 #define assert_refuses(text, ...)                                                                  \
     do {                                                                                           \
         AUTO_ERROR err_ = RPYC_ERROR_INIT;                                                         \
@@ -37,7 +37,7 @@ static void assert_value(rpyc_value *v, const char *hex)
         assert_int_equal(rpyc_build(&v_, NULL, __VA_ARGS__), -1);                                  \
     } while (0)
 
-/* ---- Letters -------------------------------------------------------------------------------- */
+/* ---- Letters --------------------------------------------------------------------------------- */
 
 TEST(s_is_a_str_or_none)
 {
@@ -161,7 +161,7 @@ TEST(other_letters_are_refused)
     }
 }
 
-/* ---- Several, and brackets ------------------------------------------------------------------ */
+/* ---- Several, and brackets ------------------------------------------------------------------- */
 
 TEST(nothing_is_none_one_is_itself_and_several_are_a_tuple)
 {
@@ -227,7 +227,7 @@ TEST(brackets_nest_up_to_a_limit)
     assert_refuses("the format is nested too deeply", format);
 }
 
-/* The limit is on depth, not on how many there are. */
+/* The limit is on the depth, not on the number of brackets. */
 TEST(many_brackets_may_stand_side_by_side)
 {
     char format[121] = {0};
@@ -245,7 +245,7 @@ TEST(a_failure_frees_what_was_made_before)
     assert_refuses("not UTF-8", "s(zy{n})s", "a", "b", (size_t)1, "c", (size_t)1, "7", "\377");
 }
 
-/* ---- Arguments of a call -------------------------------------------------------------------- */
+/* ---- Arguments of a call --------------------------------------------------------------------- */
 
 static int arguments(rpyc_value **args, rpyc_value **kwargs, struct rpyc_error *err,
                      const char *format, ...)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * C functions and objects, as a peer by script sees them: what it asks of them, and what goes back.
+ * Local objects: the requests that a peer sends, and the replies.
  */
 #include "link.h"
 
@@ -8,7 +8,7 @@
 
 /* ---- What the peer was shown ----------------------------------------------------------------- */
 
-/* An id pack in hex, as it goes over the wire. */
+/* An id pack in hex, as it is on the wire. */
 struct pack {
     char hex[256];
 };
@@ -21,7 +21,7 @@ static void to_hex(char *hex, const uint8_t *bytes, size_t len)
         snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
 }
 
-/* Shows an object to the peer, once; gives the pack by which it knows it. */
+/* Sends an object to the peer once. Returns its id pack. */
 static struct pack show(struct link *l, rpyc_value *v)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -29,13 +29,13 @@ static struct pack show(struct link *l, rpyc_value *v)
     struct pack pack = {""};
 
     assert_ok(box_put_value(l->conn, &b, v, &err), &err);
-    assert_bytes(b.data, 2, "1154"); /* a reference to what is not the peer's */
+    assert_bytes(b.data, 2, "1154"); /* a reference to an object of the sender */
     assert_true(b.len < sizeof(pack.hex) / 2);
     to_hex(pack.hex, b.data + 2, b.len - 2);
     return pack;
 }
 
-/* The peer sends a request, seq 7, with these arguments; the payload of what goes back. */
+/* The peer sends a request, seq 7, with arguments. Returns the payload of the reply. */
 static struct bytes ask(struct link *l, int handler, const char *format, ...)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -52,7 +52,7 @@ static struct bytes ask(struct link *l, int handler, const char *format, ...)
     return next_frame(&l->peer);
 }
 
-/* That a request is answered with this box. */
+/* Checks that the reply to a request is a box. */
 #define assert_answers(box, l, ...)                                                                \
     do {                                                                                           \
         AUTO_BYTES answer_ = ask(l, __VA_ARGS__);                                                  \
@@ -60,7 +60,7 @@ static struct bytes ask(struct link *l, int handler, const char *format, ...)
         hears_no_more(&(l)->peer);                                                                 \
     } while (0)
 
-/* That a request is answered with an exception of this class, and this in it. */
+/* Checks that the reply to a request is an exception of a class, with a text in it. */
 #define assert_raises(class_name, text, l, ...)                                                    \
     do {                                                                                           \
         AUTO_BYTES answer_ = ask(l, __VA_ARGS__);                                                  \
@@ -70,7 +70,7 @@ static struct bytes ask(struct link *l, int handler, const char *format, ...)
         hears_no_more(&(l)->peer);                                                                 \
     } while (0)
 
-/* The pack of the object that a request is answered with. */
+/* Returns the id pack of the object in the reply to a request. */
 static struct pack pack_in(const struct bytes *answer)
 {
     struct pack pack = {""};
@@ -86,7 +86,7 @@ static struct pack pack_in(const struct bytes *answer)
 
 #define assert_begins(text, beginning) assert_memory_equal(text, beginning, strlen(beginning))
 
-/* Boxes with formats for ask: a reference to an object of ours, a name in hex. */
+/* Formats of boxes for ask: a reference to a local object, a name in hex. */
 #define OBJ     "1153 %s"
 #define UNKNOWN "12 080a61 51 51"
 #define LIST    "12 080e0d6275696c74696e732e6c697374 5155"
@@ -101,8 +101,8 @@ struct thing {
     bool deleted;
     int destroyed;
     int called;
-    enum rpyc_errcode fails; /* how setattr does */
-    char method[8];          /* that was called last */
+    enum rpyc_errcode fails; /* the result of setattr */
+    char method[8];          /* the method that was called last */
     size_t args, kwargs;     /* how many it got */
 };
 
@@ -524,7 +524,7 @@ TEST(an_object_that_is_held_here_survives_being_given_back)
     assert_answers(NONE, &l, HANDLE_DEL, "1152 11" OBJ "1151 51", pack.hex);
     assert_raises("KeyError", "", &l, HANDLE_STR, "1152 10" OBJ, pack.hex);
     assert_int_equal(t.destroyed, 0);
-    assert_string_equal(show(&l, v).hex, pack.hex); /* and may be shown again */
+    assert_string_equal(show(&l, v).hex, pack.hex); /* and may be sent again */
     assert_answers("1151 080a54", &l, HANDLE_STR, "1152 10" OBJ, pack.hex);
     assert_answers(NONE, &l, HANDLE_DEL, "1152 11" OBJ "1151 51", pack.hex);
     rpyc_unref(v);
@@ -650,7 +650,7 @@ TEST(unknown_objects_are_key_errors)
     assert_raises("KeyError", text, &l, HANDLE_GETATTR, "1152 11 1153 12 080a61 51 50" SIZE);
 }
 
-/* Containers in containers. */
+/* Nested containers. */
 #define OPEN_16 "10101010101010101010101010101010"
 #define OPEN_64 OPEN_16 OPEN_16 OPEN_16 OPEN_16
 
@@ -756,7 +756,7 @@ TEST(arguments_of_a_wrong_type_are_type_errors)
     assert_int_equal(t.called, 0);
 }
 
-/* A list of keywords is one of (name, value): whoever walks it need not look twice. */
+/* A callback may rely on it that kwargs is a tuple of (name, value) tuples. */
 TEST(keywords_that_are_none_are_type_errors)
 {
     const char *others[] = {"10 50", "10 10 080a6b", "10 11 50 51", "10 12 080a6b 51 52"};
@@ -816,7 +816,7 @@ TEST(a_peer_may_ping_us)
     assert_raises("TypeError", "PING takes one argument", &l, HANDLE_PING, "1151 50");
 }
 
-/* What a server with a ClassicService or MasterService of its own does when one connects. */
+/* Sends the requests of a server with a ClassicService or MasterService at the start. */
 TEST(a_symmetric_server_is_given_a_service)
 {
     AUTO_LINK l = link_open(-1);
@@ -847,7 +847,7 @@ TEST(a_symmetric_server_is_given_a_service)
 
 /* ---- Nested calls ---------------------------------------------------------------------------- */
 
-/* Asks the object in its first argument for its attribute x. */
+/* Gets the attribute x of its first argument. */
 static int ask_back(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
                     struct rpyc_error *err)
 {
@@ -906,7 +906,7 @@ TEST(an_exception_of_the_peer_goes_back_as_it_was)
     assert_bytes(answer.data, 17, "031157 13" EXCEPTION);
 }
 
-/* The peer calls f within f, again and again; the answers go back from the innermost. */
+/* The peer calls f again while f runs, several times; the innermost call returns first. */
 TEST(calls_nest)
 {
     enum { DEPTH = 20 };
@@ -933,7 +933,7 @@ TEST(calls_nest)
     thread_join(&thread);
 }
 
-/* Served while a request of ours waits for its reply. */
+/* The request is served while another one waits for its reply. */
 TEST(a_function_is_called_while_we_wait)
 {
     AUTO_LINK l = link_open(-1);
@@ -989,7 +989,7 @@ TEST(no_more_is_processed_than_one_wants)
     assert_int_equal(err.code, RPYC_ECLOSED);
 }
 
-/* One that sends and does not read. */
+/* The peer sends and does not read. */
 TEST(a_peer_that_reads_no_replies_is_given_up)
 {
     const struct rpyc_options options = {.generation = RPYC_GENERATION_6, .request_timeout_ms = 50};

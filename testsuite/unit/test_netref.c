@@ -72,7 +72,7 @@ TEST(an_object_is_released_as_often_as_it_was_sent)
     rpyc_value *b = unbox(&l, "1154" LIST);
     rpyc_value *c = unbox(&l, "1154" LIST);
 
-    rpyc_ref(a); /* our own references do not count */
+    rpyc_ref(a); /* references of the C program do not count */
     rpyc_unref(a);
     rpyc_unref(a);
     rpyc_unref(b);
@@ -164,7 +164,7 @@ TEST(an_exception_in_reply_to_a_release_is_ignored)
     flush(&l, 1);
 }
 
-/* Such as one that keeps sending them. */
+/* The peer sends many objects in a reply that no thread waits for. */
 
 TEST(many_objects_in_unclaimed_replies_are_released_at_once)
 {

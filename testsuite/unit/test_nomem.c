@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Every allocation failing in turn. A scenario is run over and over, the first allocation failing,
- * then the second, until it needs no more; each time it has to end, in an error or not, and give
- * back all that it took. The linker puts the functions below in the place of malloc and its kin.
+ * Lets each allocation fail. A scenario runs many times: the first allocation fails, then the
+ * second, and so on, until the scenario has no further allocation. It must end each time, with or
+ * without an error, and must free all memory. The linker replaces malloc and similar functions by
+ * those below.
  */
 #include "unit.h"
 
@@ -15,7 +16,7 @@
 #include "message.h"
 #include "request.h"
 
-/* ---- Allocations that fail ------------------------------------------------------------------ */
+/* ---- Allocations that fail ------------------------------------------------------------------- */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -35,10 +36,10 @@ void __wrap_free(void *p);
 void *__wrap_mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset);
 void *__wrap_tsearch(const void *key, void **root, int (*compare)(const void *, const void *));
 
-/* The one thread that fails: the client. 0: none does; else it is this many allocations away. */
+/* In the client's thread: the number of the allocation that fails, counted from now; 0: none. */
 static __thread unsigned long countdown;
 
-/* Blocks that the client took and that are not free yet; blocks of its peer do not count. */
+/* The number of blocks that the client has allocated and not freed; without those of its peer. */
 static atomic_long alive;
 static __thread bool counts;
 
@@ -98,9 +99,9 @@ void *__wrap_tsearch(const void *key, void **root, int (*compare)(const void *, 
     return fails() ? NULL : __real_tsearch(key, root, compare);
 }
 
-/* ---- The server ----------------------------------------------------------------------------- */
+/* ---- The server ------------------------------------------------------------------------------ */
 
-/* Id packs, as in test_value.c; how brine starts a str of that many bytes. */
+/* Id packs, as in link.h. */
 #define LIST "12 080e0d6275696c74696e732e6c697374 5155"
 #define DICT "12 080e0d6275696c74696e732e64696374 5256"
 #define ROOT "12 080e06612e526f6f74 5357"
@@ -112,7 +113,7 @@ void *__wrap_tsearch(const void *key, void **root, int (*compare)(const void *, 
 
 #define LONG_TEXT 100000
 
-/* What a request is answered with: by its handler, and by a text that is in it if there is one. */
+/* The reply to a request, by its handler and by a text in it, if there is one. */
 static const struct answer {
     enum handler handler;
     const char *text;
@@ -146,7 +147,7 @@ struct server {
     struct thread thread;
 };
 
-/* A frame around a message, whose args are hex. */
+/* Sends a message. args: in hex. */
 static void send_message(struct server *s, enum message_kind kind, int64_t seq, const char *args)
 {
     const struct envelope env = {RPYC_GENERATION_6, false};
@@ -159,7 +160,7 @@ static void send_message(struct server *s, enum message_kind kind, int64_t seq, 
     send(s->peer.fd, out.data, out.len, MSG_NOSIGNAL);
 }
 
-/* A reply that is long enough to be compressed. */
+/* Sends a reply that is long enough to be compressed. */
 static void send_long(struct server *s, int64_t seq, bool compress)
 {
     const struct envelope env = {RPYC_GENERATION_6, false};
@@ -173,14 +174,14 @@ static void send_long(struct server *s, int64_t seq, bool compress)
     send(s->peer.fd, out.data, out.len, MSG_NOSIGNAL);
 }
 
-/* Whether a message has a text in it. */
+/* True if a message has a text in it. */
 static bool has(const struct message *m, const char *text)
 {
     return memmem(m->frame.data, m->frame.len, text, strlen(text)) != NULL;
 }
 
-/* A request on the object of ours that a message has as an argument. `args`: of the request, after
- * the object; `count`: of both together. */
+/* Sends a request on the local object that is an argument of a message. `args`: the arguments after
+ * the object. `count`: the number of all arguments. */
 static void ask(struct server *s, const struct message *m, enum handler handler, unsigned count,
                 const char *args)
 {
@@ -205,7 +206,7 @@ static void ask(struct server *s, const struct message *m, enum handler handler,
     send_message(s, MESSAGE_REQUEST, 90, hex);
 }
 
-/* Does with an object of ours all that can be done. */
+/* Sends all requests on a local object. */
 static void ask_everything(struct server *s, const struct message *m)
 {
     ask(s, m, HANDLE_INSPECT, 1, "");
@@ -255,7 +256,7 @@ static void answer(struct server *s, struct message *m, int64_t handler)
     send_message(s, MESSAGE_REPLY, m->seq, NONE);
 }
 
-/* Reads n bytes. False at the end. */
+/* Reads n bytes. Returns false at the end. */
 static bool take(struct server *s, void *bytes, size_t n)
 {
     return n == 0 || recv(s->peer.fd, bytes, n, MSG_WAITALL) == (ssize_t)n;
@@ -291,9 +292,10 @@ static void serve(void *arg)
     shutdown(s->peer.fd, SHUT_RDWR);
 }
 
-/* ---- Running a scenario --------------------------------------------------------------------- */
+/* ---- Running a scenario ---------------------------------------------------------------------- */
 
-/* What an allocation that failed may end in: no memory, or a connection that is given up for it. */
+/* True for the errors that a failed allocation may cause: no memory, or the end of the connection.
+ */
 static void assert_went(int result, struct rpyc_error *err)
 {
     if (result >= 0) {
@@ -306,8 +308,8 @@ static void assert_went(int result, struct rpyc_error *err)
     rpyc_error_clear(err);
 }
 
-/* A scenario has a connection, or NULL, if it could not be made or there is none; and says whether
- * all went well. */
+/* A scenario gets a connection, or NULL if there is none. It returns true if all calls succeeded.
+ */
 typedef void (*scenario)(rpyc_conn *conn);
 
 static void connect_and_run(scenario run, unsigned long n)
@@ -359,7 +361,7 @@ static void fail_each(void (*with)(scenario, unsigned long), scenario run)
 
 #define TRY(call) assert_went(call, &err)
 
-/* ---- Scenarios without a connection --------------------------------------------------------- */
+/* ---- Scenarios without a connection ---------------------------------------------------------- */
 
 static void build_values(rpyc_conn *conn)
 {
@@ -403,7 +405,7 @@ TEST(raising_exceptions)
     fail_each(run_alone, raise_exceptions);
 }
 
-/* ---- Scenarios over a connection ------------------------------------------------------------ */
+/* ---- Scenarios over a connection ------------------------------------------------------------- */
 
 static void do_nothing(rpyc_conn *conn)
 {
@@ -542,7 +544,7 @@ static void use_pending(rpyc_conn *conn)
         rpyc_pending_free(p[i]);
 }
 
-/* Each of them gives its object back with the next request. */
+/* The next request releases the objects of all of them. */
 static void drop_many(rpyc_conn *conn)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
@@ -557,7 +559,7 @@ static void drop_many(rpyc_conn *conn)
     TRY(rpyc_ping(conn, "data", 4, &err));
 }
 
-/* ---- Objects of ours ------------------------------------------------------------------------ */
+/* ---- Local objects --------------------------------------------------------------------------- */
 
 static int get(void *self, const char *name, rpyc_value **out, struct rpyc_error *err)
 {
@@ -621,7 +623,7 @@ static void show_objects(rpyc_conn *conn)
     if (!object)
         objects = 0;
     rpyc_unref(object);
-    /* a server that still holds it lets go of it here */
+    /* releases the object if the server still holds it */
     held_clear(&conn->locals);
     assert_int_equal(objects, 0);
 }
@@ -640,7 +642,7 @@ OVER_A_CONNECTION(exceptions_of_the_other_side, meet_exceptions)
 OVER_A_CONNECTION(iteration, iterate)
 OVER_A_CONNECTION(requests_without_waiting, use_pending)
 OVER_A_CONNECTION(giving_objects_back, drop_many)
-OVER_A_CONNECTION(objects_of_ours, show_objects)
+OVER_A_CONNECTION(local_objects, show_objects)
 
 int main(void)
 {
@@ -655,7 +657,7 @@ int main(void)
         cmocka_unit_test(iteration),
         cmocka_unit_test(requests_without_waiting),
         cmocka_unit_test(giving_objects_back),
-        cmocka_unit_test(objects_of_ours),
+        cmocka_unit_test(local_objects),
     };
 
     return RUN(tests);
