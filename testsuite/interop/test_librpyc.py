@@ -58,7 +58,7 @@ def start_server(name: str) -> Debuggee:
 def server(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
     """Starts one server of each kind for all cases. Checks that ours ends normally.
 
-    A stock one complains about clients that hang up while it talks to them.
+    A stock server logs an error if a client closes the connection while the server sends.
     """
     debuggee = start_server(request.param)
     try:
