@@ -55,7 +55,7 @@ static int compare_entries(const void *left, const void *right)
     return (a->thread > b->thread) - (a->thread < b->thread);
 }
 
-/* ---- Hashes ---------------------------------------------------------------------------------- */
+/* ---- Hashes --------------------------------------------------------------------------------- */
 
 /* FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
 static void hash_bytes(uint64_t *hash, const void *data, size_t len)
@@ -95,7 +95,7 @@ static uint64_t hash_stack(const report_frames *frames)
     return hash;
 }
 
-/* ---- The tree -------------------------------------------------------------------------------- */
+/* ---- The tree ------------------------------------------------------------------------------- */
 
 /* How many frames all stacks of a group have in common, from `depth` on. The stacks are sorted, so
  * what the first and the last one have in common, all have. */
@@ -219,7 +219,7 @@ static bool fill_list(struct report *r, report_merged_list *list, struct group g
     return true;
 }
 
-/* ---- A process ------------------------------------------------------------------------------- */
+/* ---- A process ------------------------------------------------------------------------------ */
 
 /* The threads whose frames are known, as an array of *count entries. */
 static struct entry *make_entries(const struct report_process *process, size_t *count)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What the fuzz targets share. Each is a program of its own, run by `make fuzz`; what its input
- * means is said at its top, and make_seeds.py writes inputs to start from.
+ * Shared by the fuzz targets. Each target is a program that `make fuzz` runs. The comment at the
+ * top of its file describes its input, and make_seeds.py writes the first inputs.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -18,27 +18,27 @@
 #include "handlers.h"
 #include "request.h"
 
-/* libFuzzer's entry. */
+/* The function that libFuzzer calls. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define AUTO_BUFFER _cleanup_(buffer_free) struct buffer
 #define AUTO_ERROR  _cleanup_(rpyc_error_clear) struct rpyc_error
 
-/* A finding of ours, which libFuzzer takes for a crash. */
+/* Reports a finding of this target: libFuzzer treats it as a crash. */
 static inline void must(bool holds)
 {
     if (!holds)
         abort();
 }
 
-/* That a call's result and what it left in err agree. */
+/* Checks that a call's result matches the contents of err. */
 static inline void must_agree(int result, const struct rpyc_error *err)
 {
     must((result < 0) == (err->code != RPYC_OK));
     must(!strchr(err->text, '\n') && (err->remote != NULL) == (err->code == RPYC_EREMOTE));
 }
 
-/* Looks at everything that a value holds. */
+/* Reads everything in a value. */
 static inline void look_at(const rpyc_value *v)
 {
     double real, imag;
@@ -57,7 +57,7 @@ static inline void look_at(const rpyc_value *v)
         look_at(rpyc_item(v, i));
 }
 
-/* And at an exception. */
+/* Reads everything in an exception. */
 static inline void look_at_error(const struct rpyc_error *err)
 {
     const struct rpyc_exception *exc = err->remote;
@@ -73,16 +73,15 @@ static inline void look_at_error(const struct rpyc_error *err)
     rpyc_error_is(err, "binascii.Error");
 }
 
-/* ---- Objects of the client's ------------------------------------------------------------------
- */
+/* ---- Objects of the client's ---------------------------------------------------------------- */
 
-/* Their ids, which are others each time: those that were shown to the server. */
+/* The ids of objects that were shown to the server; they differ in each run. */
 struct shown {
     uint64_t ids[10];
     size_t count;
 };
 
-/* Notes those that are in a payload of the client's. */
+/* Records the ids in a payload of the client. */
 static inline void shown_note(struct shown *shown, const uint8_t *payload, size_t len)
 {
     static const char box[] = {0x11, 0x50 + LABEL_REMOTE_REF};
@@ -98,8 +97,8 @@ static inline void shown_note(struct shown *shown, const uint8_t *payload, size_
     }
 }
 
-/* Puts their ids, in as many digits, in all the places that are kept for them: '@'s, and a digit
- * that says which of them; one more '@' is the first. */
+/* Replaces each placeholder with an id of the same number of digits: a placeholder is a run of '@'
+ * and a digit that selects the id; one more '@' selects the first. */
 static inline void shown_put(const struct shown *shown, struct buffer *said)
 {
     static const char place[] = "@@@@@@@@@@@@@@";

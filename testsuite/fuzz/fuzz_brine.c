@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-/* Pulls items until the value is complete, touching what they point to. */
+/* Reads items until the value is complete, and reads the memory they point to. */
 static void pull(const uint8_t *data, size_t size)
 {
     struct brine_reader r;
@@ -34,7 +34,7 @@ static void skip(const uint8_t *data, size_t size)
         must(start == data && len <= size);
 }
 
-/* Reads the value at data and appends it to out. False where it is none. */
+/* Reads the value at data and appends it to out. False: it is not a value. */
 static bool copy(const uint8_t *data, size_t size, struct buffer *out)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;

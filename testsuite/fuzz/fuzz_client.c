@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Input: two bytes, then all that a server says. Bit 0 of the first byte is the generation of rpyc
- * (6, or 5); the second one tells with which of the calls below the program starts. The server says
- * it before it is asked, then hangs up: nothing here waits. Fifteen '@' in it stand for the id of
- * the client's object, which is another one each time.
+ * Input: two bytes, then everything that the server sends. Bit 0 of the first byte is the
+ * generation of rpyc (6, or 5); the second byte selects the call below with which the program
+ * starts. The server sends everything before it gets a request, then hangs up: so nothing here
+ * waits. Fifteen
+ * '@' in the input stand for the id of the client's object, which differs in each run.
  */
 #include "fuzz.h"
 
@@ -11,12 +12,12 @@
 
 struct client {
     rpyc_conn *conn;
-    rpyc_value *obj;   /* what the last call gave, to be worked with by the next; or NULL */
-    rpyc_value *local; /* an object of ours */
+    rpyc_value *obj;   /* the result of the last call, used by the next one; or NULL */
+    rpyc_value *local; /* an object of the client */
     struct rpyc_error err;
 };
 
-/* ---- An object of ours ---------------------------------------------------------------------- */
+/* ---- An object of the client ----------------------------------------------------------------- */
 
 static int local_get(void *self, const char *name, rpyc_value **out, struct rpyc_error *err)
 {
@@ -33,7 +34,7 @@ static int local_set(void *self, const char *name, rpyc_value *value, struct rpy
     return strcmp(name, "client") == 0 ? 0 : rpyc_raise(err, "AttributeError", "no %s", name);
 }
 
-/* Gives back what it got, and asks the other side while it does. */
+/* Returns its argument, and sends a request to the server meanwhile. */
 static int local_do(void *self, const char *method, rpyc_value *args, rpyc_value *kwargs,
                     rpyc_value **out, struct rpyc_error *err)
 {
@@ -68,7 +69,7 @@ static const struct rpyc_ops ops = {
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
-/* Keeps a new object for what comes next; ends what a call left. */
+/* Keeps a new object for the next call, and frees what the last call left. */
 static void keep(struct client *c, int result, rpyc_value *v)
 {
     must_agree(result, &c->err);
@@ -81,13 +82,13 @@ static void keep(struct client *c, int result, rpyc_value *v)
     c->obj = v;
 }
 
-/* Ends a call that gave no object. */
+/* Ends a call that returned no object. */
 static void end(struct client *c, int result)
 {
     keep(c, result, NULL);
 }
 
-/* What to work with: the last object, or else the root. */
+/* Returns the object to use: the last result, or else the root. */
 static rpyc_value *object(struct client *c)
 {
     rpyc_value *root = NULL;
@@ -246,8 +247,8 @@ static void (*const calls[])(struct client *) = {
 
 /* ---- The connection ------------------------------------------------------------------------- */
 
-/* A socket whose other end has said this and hung up. What is sent to it is taken, up to a limit
- * far above what such an input brings forth, and never read. */
+/* Returns a socket whose other end has sent this and hung up. Data sent to it is accepted but never
+ * read, up to a limit that no such input reaches. */
 static int server_that_says(const struct buffer *said, int *server)
 {
     int room = 4 * 1024 * 1024;
@@ -266,7 +267,7 @@ static void run(struct client *c, size_t first)
     size_t i;
 
     for (i = 0; i < CALLS; i++) {
-        /* Without a root there is no object to do anything with. */
+        /* Nothing can be called without a root. */
         if (!object(c) || rpyc_type_of(c->obj) != RPYC_NETREF)
             return;
         calls[(first + i) % CALLS](c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Input: what somebody types at the prompt of the client. What is read of it has to be whole.
+ * Input: a line typed at the prompt of the client. The parsed chain must be complete.
  */
 #include "fuzz.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Input: a byte, then a stream of frames. The byte says in pieces of how many bytes the stream
- * comes in. What comes out goes through a frame of ours and must come out the same.
+ * Input: a byte, then a stream of frames. The byte is the size of the pieces in which the stream
+ * arrives. Each payload is written as a frame and read again, and must be the same.
  */
 #include "fuzz.h"
 
 #define PAYLOAD_MAX ((size_t)256 * 1024)
 
-/* Hands n bytes to the reader, in as many goes as it has room for. */
+/* Passes n bytes to the reader, in as many parts as it has room for. */
 static void receive(struct frame_reader *r, const uint8_t *data, size_t n)
 {
     while (n > 0) {
@@ -50,7 +50,7 @@ static void there_and_back(const struct frame *f, bool compress)
     must(!frame_pending(&r));
 }
 
-/* Takes all frames that are complete. False at the end of the stream. */
+/* Reads all complete frames. False at the end of the stream. */
 static bool take_frames(struct frame_reader *r)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;

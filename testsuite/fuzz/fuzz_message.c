@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Input: a byte, then a payload. The byte says what is known about the connection: bits 0 and 1 the
- * generation (nothing, 5, 6), bit 2 whether it is bind-threads.
+ * Input: a byte, then a payload. The byte tells what is known about the connection: bits 0 and 1
+ * are the generation (unknown, 5, 6), bit 2 is bind-threads.
  */
 #include "fuzz.h"
 
@@ -14,7 +14,7 @@ static struct envelope envelope_of(uint8_t byte)
     return (struct envelope){generation, generation != RPYC_GENERATION_AUTO && (byte & 4)};
 }
 
-/* Everything that may be read from the arguments of a request, each from a copy of the reader. */
+/* Reads the arguments of a request in all ways, each from a copy of the reader. */
 static void read_arguments(const struct brine_reader *at)
 {
     struct brine_reader box = *at, del = *at, skip = *at;
@@ -36,7 +36,7 @@ static void read_arguments(const struct brine_reader *at)
     brine_skip(&skip, &data, &len);
 }
 
-/* An envelope of ours, of the same kind, must be understood. */
+/* Checks that an envelope written by this library, of the same kind, can be read. */
 static void answer(const struct message *m, const struct envelope *env)
 {
     struct thread_pair threads = {m->recipient & INT64_MAX >> 8, m->sender & INT64_MAX >> 8};

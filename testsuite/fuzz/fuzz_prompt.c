@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * pystuck(1) and a server that lies: all of the client but the terminal, which is played here, and
- * the search for servers.
+ * pystuck(1) with a malicious server. Tests the whole client except the terminal, which is
+ * simulated here, and the search for servers.
  *
  * Input: two bytes, then frames. Bit 0 of the first byte is the generation of rpyc (6, or 5); the
- * second one is what the user does: see sessions. Each request of the client's is answered by the
- * frames that come next, up to a reply or an exception, which gets the request's seq; one of 100
- * and more stays what it is, and answers nothing. DELs are not answered, unless bit 1 of the first
- * byte is set, as in what was recorded. After the last frame the server hangs up, so nothing here
- * waits. What is no frame is sent as it is, with all that comes after it. Fourteen '@' and a digit
- * stand for the id of an object of the client's, in the order in which they were shown to the
- * server.
+ * second byte selects what the user does: see `sessions`. Each request of the client is answered
+ * with the next frames, up to a reply or an exception, whose seq is replaced by that of the
+ * request; a seq of 100 or more is not replaced, and that frame answers nothing. DELs are not
+ * answered, unless bit 1 of the first byte is set, as it is in recorded inputs. After the last
+ * frame the server hangs up, so nothing here waits. From the first invalid frame on, the rest is
+ * sent unchanged. Fourteen
+ * '@' and a digit stand for the id of an object of the client, in the order in which the objects
+ * were shown to the server.
  *
- * What it finds beside crashes: output that a terminal would act on. With FUZZ_SHOW in the
- * environment it shows the output.
+ * Besides crashes it finds output with control characters that a terminal would execute. Set
+ * FUZZ_SHOW in the environment to print the output.
  */
 #include "fuzz.h"
 
@@ -32,17 +33,17 @@ int pystuck_main(int argc, char **argv);
 #include "main.c" /* NOLINT(bugprone-suspicious-include) */
 #undef main
 
-/* A seq that no session gets to. */
+/* A sequence number that no session reaches. */
 #define FIRST_STRANGE_SEQ 100
 
-/* ---- The server ------------------------------------------------------------------------------ */
+/* ---- The server ----------------------------------------------------------------------------- */
 
 static struct {
     struct envelope env;
-    struct frame_reader said;  /* what is left of the input */
-    struct frame_reader heard; /* what is left of what the client sent */
+    struct frame_reader said;  /* the rest of the input */
+    struct frame_reader heard; /* the unread rest of what the client sent */
     int fd;                    /* the server's end of the connection, or -1 */
-    int client_fd;             /* the client's: what it sends comes to hear() */
+    int client_fd;             /* the client's end; hear() gets what is sent to it */
     bool answers_dels;
     struct shown shown;
 } server = {.fd = -1, .client_fd = -1};
@@ -52,7 +53,7 @@ static void say(const uint8_t *bytes, size_t len)
     (void)!send(server.fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Sends all that is left of the input, and hangs up. */
+/* Sends the rest of the input and hangs up. */
 static void say_rest(void)
 {
     if (server.fd < 0)
@@ -62,7 +63,7 @@ static void say_rest(void)
     shutdown(server.fd, SHUT_WR);
 }
 
-/* Sends a message with another seq. */
+/* Sends a message with a different sequence number. */
 static void say_message(const struct message *m, int64_t seq)
 {
     AUTO_BUFFER out = BUFFER_INIT;
@@ -105,7 +106,7 @@ static void answer(struct message *m)
         ;
 }
 
-/* Takes what the client sends, and answers it at once. */
+/* Reads what the client sends and answers it at once. */
 static void hear(const void *bytes, size_t len)
 {
     struct envelope env = server.env;
@@ -152,8 +153,7 @@ static int accept_client(void)
     return fds[0];
 }
 
-/* ---- In place of functions of the client and of the C library: see run-fuzz -------------------
- */
+/* ---- In place of functions of the client and of the C library: see run-fuzz ----------------- */
 
 ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
 ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
@@ -184,7 +184,7 @@ int __wrap_dial_server(rpyc_conn **out, const struct address *address,
     return rpyc_connect_fd(out, server.client_fd, &options, err);
 }
 
-/* For the probe, to which it may say what it likes. */
+/* Serves the probe; any answer is valid for it. */
 int __wrap_dial_socket(const struct address *address, int timeout_ms)
 {
     int fd = accept_client();
@@ -205,19 +205,19 @@ void __wrap_find_likely(struct servers *out)
     __wrap_find_all(out);
 }
 
-/* A terminal gets nothing but text, and that is what is looked at. */
+/* Checks that only plain text reaches the terminal. */
 int __wrap_isatty(int fd)
 {
     (void)fd;
     return 1;
 }
 
-/* ---- The user -------------------------------------------------------------------------------- */
+/* ---- The user ------------------------------------------------------------------------------- */
 
-/* At the prompt: lines, of which some are no text. */
-#define TAB       "\t" /* at the end: asks for what could follow */
-#define INTERRUPT "^C" /* while the next line is being done */
-#define IDLE      ""   /* the server says something by itself */
+/* What is typed at the prompt. Some lines have a special meaning. */
+#define TAB       "\t" /* at the end of a line: asks for completion */
+#define INTERRUPT "^C" /* pressed while the next line runs */
+#define IDLE      ""   /* the server sends something without a request */
 
 static const struct session_of_user {
     const char *typed[24]; /* NULL: no prompt */
@@ -259,7 +259,7 @@ struct editor {
 };
 
 static struct editor editor;
-static const char *const *typed; /* what is typed next */
+static const char *const *typed; /* the next line to type */
 
 struct editor *editor_open(const struct editor_watch *watch)
 {
@@ -293,7 +293,7 @@ void editor_go_below(struct editor *e)
     must(e);
 }
 
-/* The keyboard is the standard input of the session, and the terminal has no modes. */
+/* The session's standard input is the keyboard; there are no terminal modes. */
 
 ssize_t keyboard_line(char **line)
 {
@@ -329,7 +329,7 @@ void terminal_lend(bool is_lent)
     (void)is_lent;
 }
 
-/* Serves what the server says while nobody types. */
+/* Handles what the server sends while nothing is typed. */
 static void idle(struct editor *e)
 {
     struct pollfd fd = {.fd = e->watch.fd(e->watch.arg), .events = POLLIN};
@@ -341,7 +341,7 @@ static void idle(struct editor *e)
         e->watch.ready(e->watch.arg);
 }
 
-/* That this can be shown, and typed for the user. */
+/* Checks that a candidate can be shown, and typed for the user. */
 static void must_be_harmless(const char *text, size_t len, bool in_a_line)
 {
     const uint8_t *p = (const uint8_t *)text, *end = p + len;
@@ -388,9 +388,9 @@ enum editor_result editor_read(struct editor *e, const char *prompt, char **line
     return EDITOR_END;
 }
 
-/* ---- A session ------------------------------------------------------------------------------- */
+/* ---- A session ------------------------------------------------------------------------------ */
 
-/* What is printed, and read, in place of the standard streams. */
+/* Replacements for the standard streams. */
 struct streams {
     FILE *in, *out, *err;
     char *text[2];

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The whole server: the extension in an interpreter of this very program, serving on Unix sockets
- * as it always does, and clients that say what the input says.
+ * The whole server: the extension, in an interpreter embedded in this program, serves on Unix
+ * sockets, and clients send what the input contains.
  *
- * Input: as script.h says. Bit 0 of its first byte is which server (classic, or a service with a
- * policy), bit 1 whether the clients hang up in the middle of everything. A step is sent once the
- * other side has answered the one before, or has asked something itself, which the next step
- * answers; what the input does not answer gets an answer of no consequence.
+ * Input: see script.h. Bit 0 of the first byte selects the server (classic, or a service with a
+ * policy), bit 1 makes the clients hang up while requests run. A step is sent after the server has
+ * answered the previous one, or has sent a request, which the next step answers. A request that the
+ * input does not answer gets a minimal answer.
  *
- * After each input the servers must be as good as new: a fresh client is answered, no thread of an
- * old one is left, and now and then no object and no memory either.
+ * After each input the servers must work as before: they answer a new client, and no thread of an
+ * old client is left. From time to time it also checks that no object and no memory is left.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -29,15 +29,16 @@
 #include "script.h"
 #include "server.h"
 
-#ifndef FUZZ_PYTHON /* run-fuzz says where they are */
+#ifndef FUZZ_PYTHON /* run-fuzz passes these paths */
 #define FUZZ_PYTHON "python3"
 #define FUZZ_SRCDIR "."
 #endif
 
-#define PATIENCE_MS  20000 /* beyond which it is a hang */
-#define STALL_MS     150   /* for an answer, which a mutated input may never get */
-#define OBJECTS      256   /* of the server's that a client remembers */
-#define FAVOURS      32  /* requests of the server's that are answered though the input does not */
+#define PATIENCE_MS 20000 /* after this time it is a hang */
+#define STALL_MS    150   /* the wait for an answer, which a mutated input may never get */
+#define OBJECTS     256   /* of the server, remembered by one client */
+#define FAVOURS                                                                                    \
+    32 /* requests of the server that are answered although the input does not answer them */
 #define CENSUS_EVERY 256 /* inputs */
 
 PyMODINIT_FUNC PyInit__pystuck(void);
@@ -48,8 +49,8 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t 
                                  uint8_t *out, size_t max_size, unsigned seed);
 const char *__asan_default_options(void);
 
-/* Quarantine and largest allocation are small: what a client wants may be large. A thread that
- * Python ends keeps its alternate stack, so there are none. */
+/* The quarantine and the largest allocation are small, because clients may ask for large objects.
+ * There are no alternate signal stacks, because a thread that Python ends keeps its own. */
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1:max_allocation_size_mb=32:quarantine_size_mb=16:"
@@ -60,9 +61,10 @@ static char directory[] = "/tmp/pystuck-fuzz-XXXXXX";
 static PyThreadState *main_state;
 static PyObject *program; /* fuzz_server.py */
 static long objects_at_start;
-static atomic_bool armed; /* nobody but a client wants anything of the system */
+static atomic_bool armed; /* while set, only clients cause system calls */
 
-/* Ends it all with a sentence. Where the GIL itself is what hangs, there are no stacks. */
+/* Ends the program with a message. If the GIL is the cause of the hang, no stacks can be printed.
+ * */
 static _Noreturn void finding(const char *what)
 {
     static const char stacks[] = "import faulthandler; faulthandler.dump_traceback()";
@@ -76,7 +78,7 @@ static _Noreturn void finding(const char *what)
     abort();
 }
 
-/* ---- Servers --------------------------------------------------------------------------------- */
+/* ---- Servers -------------------------------------------------------------------------------- */
 
 static struct ps_server *servers[2];
 static size_t server_count;
@@ -96,7 +98,7 @@ int __wrap_ps_server_start(struct ps_server **out, const struct sockaddr *addres
     return 0;
 }
 
-/* A module that is loaded: to clients, those that fuzz_server.py has made. */
+/* Returns a loaded module. Clients see only the modules that fuzz_server.py made. */
 PyObject *__real_PyImport_GetModule(PyObject *name);
 PyObject *__wrap_PyImport_GetModule(PyObject *name);
 
@@ -148,26 +150,26 @@ static int connect_to(unsigned which)
     return fd;
 }
 
-/* ---- A client -------------------------------------------------------------------------------- */
+/* ---- A client ------------------------------------------------------------------------------- */
 
-/* A request of the server's that waits for its answer. */
+/* A request of the server that waits for its answer. */
 struct asked {
     int64_t seq, handler;
     uint64_t sender;
 };
 
 struct client {
-    int fd; /* -1: not connected, or not any more */
+    int fd; /* -1: not connected */
     bool ended, stalled;
     struct frame_reader in;
-    struct envelope heard; /* as the server speaks */
-    struct step manner;    /* ... and as the client last did */
+    struct envelope heard; /* the server's envelope */
+    struct step manner;    /* how the client sent its last message */
     uint8_t *objects[OBJECTS];
     size_t object_len[OBJECTS];
     size_t object_count;
     struct asked asked[64];
     size_t asked_count;
-    size_t outstanding; /* its own requests */
+    size_t outstanding; /* its own requests without a reply */
     unsigned favours;
 };
 
@@ -197,7 +199,7 @@ static void send_bytes(struct client *c, const uint8_t *data, size_t len)
         n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EAGAIN && poll(&(struct pollfd){c->fd, POLLOUT, 0}, 1, STALL_MS) > 0)
             continue;
-        if (n <= 0) { /* it has hung up, or does not read while it is sending itself */
+        if (n <= 0) { /* the server hung up, or does not read while it sends */
             c->ended = true;
             return;
         }
@@ -206,7 +208,7 @@ static void send_bytes(struct client *c, const uint8_t *data, size_t len)
     }
 }
 
-/* Names that lead from an object to all that there is in the process. */
+/* Attributes that lead from an object to everything in the process. */
 static const char *const leading[] = {
     "__subclasses__", "__globals__", "__builtins__", "__self__",       "__loader__",    "__spec__",
     "__code__",       "tb_frame",    "gi_frame",     "gi_code",        "cr_frame",      "ag_frame",
@@ -255,9 +257,10 @@ static void send_payload(struct client *c, const struct buffer *payload, uint8_t
     send_bytes(c, out.data, out.len);
 }
 
-/* ---- Listening ------------------------------------------------------------------------------- */
+/* ---- Listening ------------------------------------------------------------------------------ */
 
-/* The next message. 1; 0: not in time; -1: the end. What a server says can always be read. */
+/* Reads the next message. 1: done; 0: none in time; -1: the end. A message of the server must be
+ * readable. */
 static int hear(struct client *c, struct message *m, int timeout_ms)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
@@ -304,7 +307,7 @@ static void remember(struct client *c, const struct id_pack *pack)
     c->object_count++;
 }
 
-/* Remembers the objects in a box. */
+/* Records the objects in a box. */
 static void look_into(struct client *c, struct brine_reader *r)
 {
     struct brine_item item;
@@ -327,7 +330,7 @@ static void look_into(struct client *c, struct brine_reader *r)
     }
 }
 
-/* Takes a message in. Whether it is a request. */
+/* Handles a message. True: it is a request. */
 static bool take_in(struct client *c, struct message *m)
 {
     int64_t handler;
@@ -347,7 +350,7 @@ static bool take_in(struct client *c, struct message *m)
     return false;
 }
 
-/* Waits until one of the client's requests has been answered, or the server asks something. */
+/* Waits until a request of the client was answered, or the server sends a request. */
 static void listen_to(struct client *c)
 {
     struct message m;
@@ -364,7 +367,7 @@ static void listen_to(struct client *c)
     }
 }
 
-/* ---- Speaking -------------------------------------------------------------------------------- */
+/* ---- Speaking ------------------------------------------------------------------------------- */
 
 static bool is_place(const struct node *node)
 {
@@ -373,7 +376,7 @@ static bool is_place(const struct node *node)
            node->items[1]->type == BRINE_INT;
 }
 
-/* What places in the input stand for. */
+/* Writes what a placeholder in the input stands for. */
 static bool fill_in(void *arg, const struct step *step, const struct node *node, struct buffer *out)
 {
     struct client *c = arg;
@@ -411,7 +414,7 @@ static void say(struct client *c, const struct step *step)
         c->manner = *step;
 }
 
-/* Answers the server's last request with next to nothing. */
+/* Answers the server's last request with a minimal reply. */
 static void do_favour(struct client *c)
 {
     const struct asked *asked = &c->asked[--c->asked_count];
@@ -426,7 +429,7 @@ static void do_favour(struct client *c)
     }
     start = message_begin(&out, &envelope, MESSAGE_REPLY, asked->seq, &threads);
     box_put(&out, LABEL_VALUE);
-    if (asked->handler == HANDLE_INSPECT) { /* it can be called */
+    if (asked->handler == HANDLE_INSPECT) { /* it is callable */
         brine_put_tuple(&out, 1);
         brine_put_tuple(&out, 2);
         brine_put_str(&out, "__call__", 8);
@@ -440,7 +443,7 @@ static void do_favour(struct client *c)
     send_bytes(c, out.data, out.len);
 }
 
-/* Answers what the server has asked, until it has answered itself. */
+/* Answers the server's requests until the server has answered. */
 static void do_favours(struct client *c, size_t outstanding)
 {
     while (!c->ended && !c->stalled && (c->asked_count > 0 || c->outstanding > outstanding)) {
@@ -486,7 +489,7 @@ static void play(const struct script *s)
     }
 }
 
-/* ---- Judging --------------------------------------------------------------------------------- */
+/* ---- Judging -------------------------------------------------------------------------------- */
 
 static void ask_plainly(struct client *c, enum handler handler, int64_t seq)
 {
@@ -541,7 +544,8 @@ static long call_program(const char *function)
     return number;
 }
 
-/* Objects of clients that are gone are gone, some after a moment on another thread. */
+/* Checks that the objects of disconnected clients are freed, some of them later on another thread.
+ * */
 static void count_objects(void)
 {
     uint64_t end = now_ms() + PATIENCE_MS;
@@ -553,8 +557,7 @@ static void count_objects(void)
     }
 }
 
-/* Whether a native thread is one of the server's that serves a client, or ends what one has begun.
- */
+/* True if a native thread of the server serves a client, or ends a session. */
 static bool is_for_client(const char *thread)
 {
     char path[64], name[16] = "";
@@ -562,7 +565,7 @@ static bool is_for_client(const char *thread)
 
     snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", thread);
     file = fopen(path, "re");
-    if (!file) /* it has ended meanwhile */
+    if (!file) /* the thread has ended meanwhile */
         return false;
     must(fgets(name, sizeof(name), file) || !name[0]);
     fclose(file);
@@ -582,7 +585,7 @@ static bool any_is_for_client(void)
     return found;
 }
 
-/* A session may be let go of by a thread of its own, a second after its client has gone. */
+/* A thread of its own may end a session, a second after its client disconnected. */
 static void wait_for_threads(void)
 {
     uint64_t end = now_ms() + PATIENCE_MS;
@@ -594,8 +597,8 @@ static void wait_for_threads(void)
     }
 }
 
-/* All memory is in somebody's hands. What a thread alone has in its hands that is about to end
- * LeakSanitizer takes for a leak, so there must be none. */
+/* Checks that all memory is referenced. LeakSanitizer takes memory that only an ending thread
+ * refers to for a leak, so no thread may be ending. */
 static void look_for_leaks(void)
 {
     wait_for_threads();
@@ -618,10 +621,10 @@ static void at_exit(void)
     rmdir(directory);
 }
 
-/* ---- The interpreter ------------------------------------------------------------------------- */
+/* ---- The interpreter ------------------------------------------------------------------------ */
 
-/* What Python asks the system for on behalf of a client is refused. An OSError is what those who
- * format tracebacks are prepared for. */
+/* Refuses what Python asks of the system for a client. Code that formats tracebacks handles an
+ * OSError. */
 static int refuse(const char *event, PyObject *args, void *unused)
 {
     static const char *const harmless[] = {
@@ -657,7 +660,7 @@ static void check(PyStatus status)
         Py_ExitStatusException(status);
 }
 
-/* malloc beneath every object, so that the sanitizer sees each. */
+/* Makes Python use malloc for each object, so that the sanitizer checks each. */
 static void start_python(void)
 {
     PyPreConfig before;
@@ -714,8 +717,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-/* ---- libFuzzer's entries ----------------------------------------------------------------------
- */
+/* ---- libFuzzer's entries -------------------------------------------------------------------- */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -756,7 +758,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 
     if (seed % 50 == 0)
         return LLVMFuzzerMutate(data, size, max_size);
-    copy = malloc(size + 1); /* the script points into it, and data is written */
+    copy = malloc(size + 1); /* the script points into the copy; the original cannot be changed */
     must(copy);
     memcpy(copy, data, size);
     if (size == 0)

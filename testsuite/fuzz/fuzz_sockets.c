@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Input: "T" and the kernel's tables of sockets, tcp, tcp6 and unix, with a NUL after each of the
- * first two; or "N" and datagrams of sock_diag, each after its length in two bytes. Whoever binds a
- * Unix socket writes its name into both.
+ * first two; or "N" and datagrams of sock_diag, each after its length in two bytes. Both contain
+ * names of Unix sockets, which any process that binds one can choose.
  */
 #include "fuzz.h"
 
@@ -28,7 +28,7 @@ static void make_folder(void)
     atexit(remove_folder);
 }
 
-/* Writes a table up to the NUL; returns what is behind that. */
+/* Writes a table up to the NUL; returns a pointer behind it. */
 static const uint8_t *write_table(const char *name, const uint8_t *data, const uint8_t *end)
 {
     const uint8_t *nul = memchr(data, 0, (size_t)(end - data));
@@ -50,7 +50,7 @@ static void read_tables(struct sockets *out, const uint8_t *data, const uint8_t 
     sockets_read(out, folder);
 }
 
-/* Each datagram in memory of its own, as long as it is. */
+/* Copies each datagram to memory of exactly its size. */
 static void read_datagrams(struct sockets *out, const uint8_t *data, const uint8_t *end)
 {
     enum diag_state state = DIAG_MORE;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Input: an address as it is written on the command line.
+ * Input: an address on the command line.
  */
 #include "fuzz.h"
 
 #include "target.h"
 
-/* Whether a member is a string that fits. */
+/* Checks that a member is a string that fits. */
 #define IS_STRING(member) (memchr(member, 0, sizeof(member)) != NULL)
 
 static void check_same(const struct target *a, const struct target *b)
@@ -15,7 +15,7 @@ static void check_same(const struct target *a, const struct target *b)
          strcmp(a->path, b->path) == 0);
 }
 
-/* What was parsed can be written again, and is the same then. */
+/* Checks that the parsed target can be written and parsed again with the same result. */
 static void check_round(const struct target *target)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;

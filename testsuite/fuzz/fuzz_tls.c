@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * TLS: the server's end, with the fuzzer as client, and the client's end, with the fuzzer as
- * server; and certificates, for what subject.c reads in them.
+ * TLS: the server's end, with the fuzzer as client; the client's end, with the fuzzer as server;
+ * and certificates, which subject.c reads.
  *
- * The input's first byte says which of these, with which options (see enum); the second how many
- * bytes arrive at a time, 0 for all; the rest is what the peer sends, or a certificate as DER.
- * After a handshake the two ends talk: what is sent is read, and something is said.
+ * The first byte of the input selects one of these and its options (see the enum); the second is
+ * how many bytes arrive at a time, 0 for all; the rest is what the peer sends, or a certificate as
+ * DER. After a handshake the tested end reads everything and sends something.
  *
- * The random numbers are the same each time, and so a recorded handshake goes through to its end,
- * on whatever is encrypted too. With FUZZ_RECORD=DIRECTORY the program has handshakes with OpenSSL
- * itself, over each version and with each kind of certificate, and writes them down as inputs.
+ * The random numbers are the same in each run, so a recorded handshake can be replayed up to its
+ * end, including the encrypted part. With FUZZ_RECORD=DIRECTORY the program performs handshakes
+ * with OpenSSL itself, for each version and each kind of certificate, and records them as inputs.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED /* RAND_set_rand_method */
 
@@ -28,25 +28,24 @@
 
 /* The first byte of the input. */
 enum {
-    WHAT = 0x03, /* one of these: */
+    WHAT = 0x03, /* one of the following: */
     SERVER = 0x00,
     CLIENT = 0x01,
     SUBJECT = 0x02,
     ONLY_TLS_1_2 = 0x04,
-    CERTIFICATES = 0x18, /* of the server's end: enum tls_client_cert, and one more for */
-    ALLOWED = 0x18,      /* ... required, and of certain names alone */
-    UNVERIFIED = 0x08,   /* of the client's end: takes any certificate; */
-    CERTIFIED = 0x10,    /* ... has one itself */
-    STOPS = 0x20,        /* after the last byte there is silence, and not the end */
-    INTERRUPTED = 0x40   /* each wait is interrupted by a signal once */
+    CERTIFICATES = 0x18, /* for the server's end: a value of enum tls_client_cert, or */
+    ALLOWED = 0x18,      /* ... required, and only for certain names */
+    UNVERIFIED = 0x08,   /* for the client's end: accepts any certificate; */
+    CERTIFIED = 0x10,    /* ... shows a certificate */
+    STOPS = 0x20,        /* the peer goes silent after the last byte, without closing */
+    INTERRUPTED = 0x40   /* a signal interrupts each wait once */
 };
 
 #define KINDS (ALLOWED + ONLY_TLS_1_2 + 1)
 
 extern const struct stream_tls rpyc_ssl;
 
-/* ---- Random numbers ---------------------------------------------------------------------------
- */
+/* ---- Random numbers ------------------------------------------------------------------------- */
 
 static __thread uint64_t random_state;
 
@@ -69,8 +68,7 @@ static int random_status(void)
 static const RAND_METHOD random_method = {
     .bytes = random_bytes, .pseudorand = random_bytes, .status = random_status};
 
-/* ---- Certificates -----------------------------------------------------------------------------
- */
+/* ---- Certificates --------------------------------------------------------------------------- */
 
 struct identity {
     EVP_PKEY *key;
@@ -178,16 +176,15 @@ static void make_world(void)
     atexit(remove_files);
 }
 
-/* ---- What the peer sends ----------------------------------------------------------------------
- */
+/* ---- What the peer sends -------------------------------------------------------------------- */
 
-/* The socket is filled where our end waits for it: see --wrap in run-fuzz. */
+/* The wrappers (--wrap in run-fuzz) fill the socket when the tested end waits for it. */
 static struct {
     int fd;
     const uint8_t *data;
     size_t left, piece;
     unsigned kind;
-    bool live; /* the peer is a thread, for a recording */
+    bool live; /* the peer is a thread: this is a recording */
     bool interrupted, ended;
 } peer;
 
@@ -199,7 +196,7 @@ static void drain(void)
         ;
 }
 
-/* Sends the next piece, or the end. False if there is nothing left to send. */
+/* Sends the next piece, or closes the socket after the last. False: nothing is left to send. */
 static bool feed(void)
 {
     size_t n = peer.piece && peer.piece < peer.left ? peer.piece : peer.left;
@@ -213,13 +210,14 @@ static bool feed(void)
         return true;
     }
     sent = send(peer.fd, peer.data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-    must(sent > 0); /* our end has read all before it waits */
+    must(sent > 0); /* the tested end has read everything before it waits */
     peer.data += sent;
     peer.left -= (size_t)sent;
     return true;
 }
 
-/* With the type of what they replace, so that a change of that is an error here. */
+/* Declared with the types of the functions they replace, so that a changed type is an error here.
+ * */
 __typeof__(stream_wait) __real_stream_wait, __wrap_stream_wait;
 int __wrap_stream_wait(int fd, short events, const struct stream_watch *watch, deadline_t deadline,
                        struct rpyc_error *err)
@@ -238,12 +236,11 @@ int __wrap_stream_wait(int fd, short events, const struct stream_watch *watch, d
     return 0;
 }
 
-/* ---- Our end ----------------------------------------------------------------------------------
- */
+/* ---- Our end -------------------------------------------------------------------------------- */
 
-static bool shook_hands; /* the last input did */
+static bool shook_hands; /* set by the last input */
 
-/* Whether a stream's peer has shown the one certificate that is good. */
+/* Checks whether the peer has shown the one valid certificate. */
 static void must_be(const struct stream *s, const X509 *expected)
 {
     uint8_t *der = NULL, *good = NULL;
@@ -257,7 +254,7 @@ static void must_be(const struct stream *s, const X509 *expected)
     OPENSSL_free(good);
 }
 
-/* Reads to the end, and says something. */
+/* Reads until the end and sends something. */
 static void talk(struct stream *s)
 {
     static const uint8_t word[20000];
@@ -289,7 +286,7 @@ static int shake_hands(struct stream *s, unsigned kind, struct rpyc_error *err)
     return rpyc_ssl.accept(s, contexts[kind & (CERTIFICATES | ONLY_TLS_1_2)], DEADLINE_NEVER, err);
 }
 
-/* One connection, to a peer at the other end of fd. Closes fd. */
+/* Runs one connection with a peer at the other end of fd. Closes fd. */
 static void be_our_end(int fd, unsigned kind)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -364,10 +361,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* ---- Recording --------------------------------------------------------------------------------
- */
+/* ---- Recording ------------------------------------------------------------------------------ */
 
-/* A peer that is OpenSSL's, on a thread of its own. */
+/* A peer that uses OpenSSL on a thread of its own. */
 struct recorded {
     int fd;
     unsigned kind;
@@ -375,7 +371,7 @@ struct recorded {
     struct buffer said;
 };
 
-/* Sends what the SSL has written, and keeps it. */
+/* Sends what the SSL object wrote, and records it. */
 static void pass_on(struct recorded *r, BIO *out)
 {
     char bytes[4096];
@@ -453,7 +449,7 @@ static void write_input(const char *to, const char *name, const struct buffer *i
     fclose(f);
 }
 
-/* Records one handshake, and has it again as an input. False if that does not come to the same. */
+/* Records one handshake and repeats it as an input. False: the result differs. */
 static bool record(const char *to, unsigned kind, bool certified)
 {
     struct recorded r = {.kind = kind, .certified = certified, .said = BUFFER_INIT};
@@ -498,7 +494,7 @@ static void record_all(const char *to)
     unsigned kind, certified, all = 0, again = 0, round;
 
     mkdir(to, 0777);
-    for (round = 0; round < 2; round++) { /* what is random the first time alone is so then */
+    for (round = 0; round < 2; round++) { /* some values are random only in the first round */
         all = again = 0;
         for (kind = 0; kind < KINDS; kind++) {
             if (kind & SUBJECT)

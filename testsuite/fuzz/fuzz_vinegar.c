@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-/* A connection for netrefs to belong to. Nothing is sent on it, and it is never closed. */
+/* The connection that netrefs belong to. Nothing is sent on it, and it is never closed. */
 static rpyc_conn *connection(void)
 {
     static rpyc_conn *conn;

@@ -12,7 +12,7 @@ struct chunk {
     max_align_t content[];
 };
 
-/* Memory that is freed with the script. */
+/* Allocates memory that is freed with the script. */
 static void *take(struct script *s, size_t size)
 {
     struct chunk *chunk = calloc(1, sizeof(*chunk) + size);
@@ -112,7 +112,7 @@ static struct node *new_int(struct script *s, int64_t value)
     return node;
 }
 
-/* (kind, seq, args) of what is a pair behind a byte on the wire. */
+/* Makes (kind, seq, args) from a kind byte and a pair (seq, args). */
 static struct node *with_kind(struct script *s, uint8_t kind, const struct node *pair)
 {
     struct node *tree = new_container(s, BRINE_TUPLE, 3);
@@ -322,7 +322,7 @@ static unsigned below(struct mutation *m, size_t n)
 /* One of the items of an array. */
 #define ANY_OF(m, array) ((array)[below(m, sizeof(array) / sizeof(*(array)))])
 
-/* What objects of fuzz_server.py and of rpyc's users are asked for. */
+/* Attribute names of objects of fuzz_server.py and of what users of rpyc ask for. */
 static const char *const words[] = {
     "getmodule",
     "eval",
@@ -491,7 +491,7 @@ static struct node *new_place(struct mutation *m)
     return TUPLE(m->script, new_str(m->script, "@"), new_int(m->script, n), new_int(m->script, 0));
 }
 
-/* An object of the client's own. */
+/* An object of the client. */
 static struct node *new_own(struct mutation *m)
 {
     static const char *const classes[] = {
@@ -572,7 +572,7 @@ static struct node *new_box(struct mutation *m)
     }
 }
 
-/* The boxed arguments of a call. */
+/* Makes the boxed arguments of a call. */
 static struct node *new_arguments(struct mutation *m)
 {
     struct node *tuple = new_container(m->script, BRINE_TUPLE, below(m, 4));
@@ -583,31 +583,31 @@ static struct node *new_arguments(struct mutation *m)
     return boxed(m, LABEL_TUPLE, tuple);
 }
 
-/* One boxed argument of a request, as its letter says. */
+/* Makes one boxed argument of a request, of the kind that its letter names. */
 static struct node *new_argument(struct mutation *m, char letter)
 {
     struct script *s = m->script;
 
     switch (letter) {
-    case 'o': /* an object of the server's, */
+    case 'o': /* an object of the server */
         return object_box(m);
-    case 'n': /* a name, */
+    case 'n': /* a name */
         return boxed(m, LABEL_VALUE, new_str(s, ANY_OF(m, words)));
-    case 'p': /* an id pack by value, */
+    case 'p': /* an id pack by value */
         return boxed(m, LABEL_VALUE, below(m, 4) ? new_place(m) : new_own(m));
-    case 'a': /* positional arguments, */
+    case 'a': /* positional arguments */
         return new_arguments(m);
-    case 'k': /* ... and named ones, */
+    case 'k': /* keyword arguments */
         return boxed(m, LABEL_TUPLE,
                      TUPLE(s, boxed(m, LABEL_TUPLE, TUPLE(s, new_argument(m, 'n'), new_box(m)))));
-    case 'i': /* a number, */
+    case 'i': /* a number */
         return boxed(m, LABEL_VALUE, new_int(s, ANY_OF(m, numbers)));
     default: /* anything */
         return new_box(m);
     }
 }
 
-/* What each handler takes. */
+/* The arguments of each handler. */
 static const char *const takes[] = {
     [HANDLE_PING] = "b",     [HANDLE_CLOSE] = "",           [HANDLE_GETROOT] = "",
     [HANDLE_GETATTR] = "on", [HANDLE_DELATTR] = "on",       [HANDLE_SETATTR] = "onb",
@@ -652,7 +652,7 @@ static struct node *new_answer(struct mutation *m)
                  new_int(m->script, -1), args);
 }
 
-/* A copy with all that is below, for a tree must not get into itself. */
+/* Copies a node and all nodes below it: a tree must not contain itself. */
 static struct node *copy_of(struct script *s, const struct node *node)
 {
     struct node *copy = take(s, sizeof(*copy));
@@ -667,7 +667,7 @@ static struct node *copy_of(struct script *s, const struct node *node)
     return copy;
 }
 
-/* A step like the others, with a message of its own. */
+/* Makes a step that is sent like the others, with a new message. */
 static struct step new_step(struct mutation *m)
 {
     const struct script *s = m->script;
@@ -699,9 +699,9 @@ static void remove_step(struct script *s, size_t at)
     memmove(&s->steps[at], &s->steps[at + 1], (s->count - at) * sizeof(*s->steps));
 }
 
-/* ---- ... of trees ---- */
+/* ---- ... of trees --------------------------------------------------------------------------- */
 
-/* Where a node is kept, so that another one can take its place. */
+/* A pointer to where a node is stored, so that it can be replaced. */
 struct slots {
     struct node **list[4096];
     size_t count;
@@ -720,7 +720,7 @@ static void add_slots(struct slots *slots, struct node **slot)
     }
 }
 
-/* Those of a step's message, without its outermost tuple. */
+/* Lists the nodes of a step's message, except for its outermost tuple. */
 static void find_slots(struct slots *slots, const struct step *step)
 {
     slots->count = 0;
@@ -746,7 +746,7 @@ static struct node *mutate_bytes(struct mutation *m, const struct node *node)
     memcpy(data, node->data, len);
     copy->data = data;
     copy->len = LLVMFuzzerMutate(data, len, len + 16);
-    if (node->type == BRINE_BIGINT) /* anything else would not be read again */
+    if (node->type == BRINE_BIGINT) /* other bytes could not be read back */
         return new_int(m->script, ANY_OF(m, numbers));
     return copy;
 }
@@ -808,7 +808,7 @@ static struct node *mutate_node(struct mutation *m, const struct node *node)
     return new_atom(m);
 }
 
-/* One with another step's argument in place of one of its own. */
+/* Replaces an argument of one step by an argument of another. */
 static void mutate_tree(struct mutation *m, struct step *step)
 {
     struct step *other = &m->script->steps[below(m, m->script->count)];
@@ -826,9 +826,9 @@ static void mutate_tree(struct mutation *m, struct step *step)
         *slot = mutate_node(m, *slot);
 }
 
-/* ---- ... of steps ---- */
+/* ---- ... of steps --------------------------------------------------------------------------- */
 
-/* The raw bytes of a step, changed. */
+/* Changes the raw bytes of a step. */
 static void mutate_raw(struct mutation *m, struct step *step)
 {
     struct buffer out = BUFFER_INIT;
@@ -866,7 +866,7 @@ static void mutate_envelope(struct mutation *m, struct step *step)
     }
 }
 
-/* The same for all steps, so that they still fit together. */
+/* Makes the same change in all steps, so that they still match. */
 static void mutate_envelopes(struct mutation *m)
 {
     bool bound = below(m, 2), newer = below(m, 2);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a client says, as input of a fuzz target: read into trees, which can be changed and written
- * again. One byte for the target, then steps, each like a frame:
+ * Scripts: what a client sends, as the input of a fuzz target. A script is read into trees, which
+ * can be changed and written again. It has one byte for the target, then steps like frames:
  *
  *     u32 length | u8 how | payload | u8 end
  *
- * In a payload ("@", n, 0) stands for the id pack of an object that the other side has sent: the
- * n-th, or with a negative n the n-th from the last. An answer's seq of -1 is that of the request
- * that it answers, and a bind-threads recipient of all ones the thread that has sent that.
+ * In a payload, ("@", n, 0) stands for the id pack of an object that the other side has sent:
+ * number n, or the n-th from the last if n is negative. A seq of -1 in an answer stands for the seq
+ * of its request; a bind-threads recipient of all ones stands for the thread that sent that
+ * request.
  */
 #ifndef FUZZ_SCRIPT_H
 #define FUZZ_SCRIPT_H
@@ -16,11 +17,12 @@
 
 /* How a step is sent. */
 #define STEP_COMPRESS   0x01
-#define STEP_CONNECTION 0x06 /* ... on which of the connections */
-#define STEP_NESTED     0x08 /* a request within one of the other side's, which is answered later */
-#define STEP_NO_WAIT    0x10 /* its answer is not waited for */
-#define STEP_RAW        0x80 /* with this very byte, and the payload as it is */
-#define CONNECTIONS     4
+#define STEP_CONNECTION 0x06 /* ... on which connection */
+#define STEP_NESTED     0x08 /* a request inside a request of the other side, which is answered later \
+                              */
+#define STEP_NO_WAIT 0x10    /* do not wait for its answer */
+#define STEP_RAW     0x80    /* send this byte and the payload unchanged */
+#define CONNECTIONS  4
 
 #define STEPS_MAX 128
 
@@ -48,7 +50,7 @@ struct step {
     enum rpyc_generation generation; /* AUTO: raw is the payload */
     bool bound;
     struct thread_pair threads;
-    struct node *tree; /* (kind, seq, args), whichever the generation */
+    struct node *tree; /* (kind, seq, args), for either generation */
     const uint8_t *raw;
     size_t raw_len;
 };
@@ -57,34 +59,34 @@ struct script {
     uint8_t head;
     size_t count;
     struct step steps[STEPS_MAX];
-    const uint8_t *tail; /* what is no step any more */
+    const uint8_t *tail; /* the bytes after the last step */
     size_t tail_len;
-    void *memory; /* of the trees */
+    void *memory; /* for the trees */
 };
 
-/* Reads an input, which has to stay. False where it is empty. To be freed in any case. */
+/* Reads an input, which must stay valid. False: it is empty. Free the script in either case. */
 bool script_read(struct script *s, const uint8_t *data, size_t size);
 void script_free(struct script *s);
 
-/* Writes it as it was read. */
+/* Writes the script in the form in which it was read. */
 void script_write(const struct script *s, struct buffer *out);
 
-/* Changes something. */
+/* Makes a random change. */
 void script_mutate(struct script *s, unsigned seed);
 
-/* Takes over some steps of another one, which has to stay. */
+/* Copies some steps of another script, which must stay valid. */
 void script_cross(struct script *s, const struct script *other, unsigned seed);
 
-/* Writes the payload of a step. `special` is asked for each node first, and returns true where it
- * has written something in its place; NULL: none. */
+/* Writes the payload of a step. `special` is called for each node first; it returns true if it
+ * wrote something in place of the node. NULL: none. */
 typedef bool (*put_special)(void *arg, const struct step *step, const struct node *node,
                             struct buffer *out);
 void step_put(const struct step *step, struct buffer *out, put_special special, void *arg);
 
-/* The kind of message, or 0 if it is none. */
+/* Returns the kind of the message; 0: it is not a message. */
 int step_kind(const struct step *step);
 
-/* The parts of a message; NULL where it is none. */
+/* Returns the parts of a message; NULL: it is not a message. */
 const struct node *step_seq(const struct step *step);
 const struct node *step_args(const struct step *step);
 

@@ -9,7 +9,7 @@
 #include "conn.h"
 #include "unit.h"
 
-#define SOON deadline_in(10000)
+#define SOON deadline_in(60000)
 
 struct owner {
     int (*serve)(struct owner *owner, struct conn *c, struct message *m, struct rpyc_error *err);
@@ -188,8 +188,7 @@ static inline void asker_join(struct asker *a)
     thread_join(&a->thread);
 }
 
-/* ---- Serve callbacks --------------------------------------------------------------------------
- */
+/* ---- Serve callbacks ------------------------------------------------------------------------ */
 
 /* Sends a request to the peer and answers with its reply. */
 static inline int serve_by_asking(struct owner *owner, struct conn *c, struct message *m,

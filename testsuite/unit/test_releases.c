@@ -9,7 +9,7 @@
 #define PACK_A "12 080a61 51 51"
 #define PACK_B "12 080a62 52 50"
 
-/* ---- A connection, and the script at its other end ------------------------------------------- */
+/* ---- A connection, and the script at its other end ------------------------------------------ */
 
 struct link {
     struct conn *c;

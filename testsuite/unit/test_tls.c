@@ -20,7 +20,7 @@
 /* Long enough for anything that shall work. */
 #define SOON deadline_in(60000)
 
-/* ---- The library --------------------------------------------------------------------------- */
+/* ---- The library ---------------------------------------------------------------------------- */
 
 /* tls.c looks in the place of installation first; here only the one that was just built counts. */
 void *__real_dlopen(const char *file, int mode);
@@ -47,7 +47,7 @@ void *__wrap_dlsym(void *library, const char *name)
     return library_as_is ? found : (void *)other_library;
 }
 
-/* ---- A server ------------------------------------------------------------------------------ */
+/* ---- A server ------------------------------------------------------------------------------- */
 
 struct server {
     struct thread thread;
@@ -172,7 +172,7 @@ static void server_end(struct server *s)
     close_fd(&s->listener);
 }
 
-/* ---- What servers do after the handshake --------------------------------------------------- */
+/* ---- What servers do after the handshake ---------------------------------------------------- */
 
 static uint8_t pattern(size_t i)
 {
@@ -268,7 +268,7 @@ static void serve_root(struct server *s, SSL *ssl)
         echo(s, ssl);
 }
 
-/* ---- What clients do ----------------------------------------------------------------------- */
+/* ---- What clients do ------------------------------------------------------------------------ */
 
 static const struct rpyc_tls trusting_ca = {.ca_file = "ca.pem"};
 
@@ -348,7 +348,7 @@ static void assert_bad_options(const struct rpyc_tls *options, const char *host,
     peer_close(&p);
 }
 
-/* ---- The library is found ------------------------------------------------------------------ */
+/* ---- The library is found ------------------------------------------------------------------- */
 
 TEST(a_library_that_is_not_installed_is_named)
 {
@@ -371,7 +371,7 @@ TEST(a_library_of_another_version_is_not_used)
     library_as_is = true;
 }
 
-/* ---- Handshakes ---------------------------------------------------------------------------- */
+/* ---- Handshakes ----------------------------------------------------------------------------- */
 
 TEST(tls_1_2_and_1_3_are_spoken)
 {
@@ -512,7 +512,7 @@ TEST(a_name_that_no_server_can_have_is_refused)
     assert_bad_options(&trusting_ca, name, RPYC_ETLS, "TLS: 'xxxx");
 }
 
-/* ---- Certificates of ours ------------------------------------------------------------------ */
+/* ---- Certificates of ours ------------------------------------------------------------------- */
 
 TEST(a_certificate_of_ours_is_shown_to_a_server_that_asks)
 {
@@ -581,7 +581,7 @@ TEST(a_missing_certificate_of_ours_is_named_to_who_sends)
     assert_error(&err, RPYC_ETLS, "the server requires a client certificate");
 }
 
-/* ---- Files --------------------------------------------------------------------------------- */
+/* ---- Files ---------------------------------------------------------------------------------- */
 
 TEST(a_file_that_cannot_be_used_is_named)
 {
@@ -633,7 +633,7 @@ TEST(a_key_with_a_passphrase_is_refused_without_a_question)
     close(fds[1]);
 }
 
-/* ---- Servers that do not do their part ----------------------------------------------------- */
+/* ---- Servers that do not do their part ------------------------------------------------------ */
 
 TEST(a_handshake_gives_up_at_its_deadline)
 {
@@ -733,7 +733,7 @@ TEST(a_socket_that_is_not_connected_is_an_error)
     assert_int_equal(err.sys_errno, ENOTCONN);
 }
 
-/* ---- Streams ------------------------------------------------------------------------------- */
+/* ---- Streams -------------------------------------------------------------------------------- */
 
 TEST(the_end_is_the_end_with_a_goodbye_and_without)
 {
@@ -959,7 +959,7 @@ TEST(a_socket_that_was_closed_behind_our_back_is_left_alone)
     close(fds[1]);
 }
 
-/* ---- Connections --------------------------------------------------------------------------- */
+/* ---- Connections ---------------------------------------------------------------------------- */
 
 static void assert_has_root(rpyc_conn *conn)
 {

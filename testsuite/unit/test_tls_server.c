@@ -23,7 +23,7 @@ static void free_tls_server(struct tls_server **made)
     tls_server_free(*made);
 }
 
-/* ---- The library --------------------------------------------------------------------------- */
+/* ---- The library ---------------------------------------------------------------------------- */
 
 /* Only the one that was just built counts. */
 void *__real_dlopen(const char *file, int mode);
@@ -36,7 +36,7 @@ void *__wrap_dlopen(const char *file, int mode)
     return __real_dlopen(library_missing || strchr(file, '/') ? "/nonexistent/ssl.so" : file, mode);
 }
 
-/* ---- A client ------------------------------------------------------------------------------ */
+/* ---- A client ------------------------------------------------------------------------------- */
 
 /* One that connects, says hello, and waits for the end, in another thread. */
 struct visitor {
@@ -102,7 +102,7 @@ static struct stream start_visitor(struct visitor *v)
     return s;
 }
 
-/* ---- Servers ------------------------------------------------------------------------------- */
+/* ---- Servers -------------------------------------------------------------------------------- */
 
 static struct tls_server_options plain_options(void)
 {
@@ -192,7 +192,7 @@ static void assert_unusable(const struct tls_server_options *options, const char
     assert_null(made);
 }
 
-/* ---- What it needs ------------------------------------------------------------------------- */
+/* ---- What it needs -------------------------------------------------------------------------- */
 
 TEST(a_library_that_is_not_installed_is_named)
 {
@@ -231,7 +231,7 @@ TEST(a_certificate_and_its_key_may_be_in_one_file)
     tls_server_free(NULL);
 }
 
-/* ---- Who is let in ------------------------------------------------------------------------- */
+/* ---- Who is let in -------------------------------------------------------------------------- */
 
 TEST(a_client_needs_no_certificate_where_nobody_asks_for_one)
 {
@@ -308,7 +308,7 @@ TEST(a_client_that_does_not_trust_us_is_told_of)
     assert_keeps_out(&o, &v, "unknown ca");
 }
 
-/* ---- Whose certificates -------------------------------------------------------------------- */
+/* ---- Whose certificates --------------------------------------------------------------------- */
 
 static struct visitor known_visitor(const char *cert_file)
 {
@@ -435,7 +435,7 @@ TEST(a_subject_without_a_common_name_has_none)
     unlink("odd.pem");
 }
 
-/* ---- What was revoked ---------------------------------------------------------------------- */
+/* ---- What was revoked ----------------------------------------------------------------------- */
 
 TEST(a_certificate_that_was_revoked_is_no_good)
 {
@@ -461,7 +461,7 @@ TEST(a_list_that_cannot_be_used_is_named)
     assert_unusable(&o, "cannot use the list of revoked certificates ca.pem: ");
 }
 
-/* ---- Files that change --------------------------------------------------------------------- */
+/* ---- Files that change ---------------------------------------------------------------------- */
 
 /* Has a file of this name be what another one is, in one moment. */
 static void replace(const char *name, const char *by)
@@ -545,7 +545,7 @@ TEST(the_options_of_a_server_need_not_stay)
     }
 }
 
-/* ---- Versions ------------------------------------------------------------------------------ */
+/* ---- Versions ------------------------------------------------------------------------------- */
 
 TEST(tls_1_2_and_1_3_are_spoken_and_nothing_older)
 {
@@ -571,7 +571,7 @@ TEST(tls_1_2_alone_is_spoken_where_that_is_asked_for)
     assert_int_equal(v.version, TLS1_2_VERSION);
 }
 
-/* ---- Who is no client ---------------------------------------------------------------------- */
+/* ---- Who is no client ----------------------------------------------------------------------- */
 
 /* What comes of a peer that says this and no more. */
 static void assert_accept_fails(const char *text, bool hang_up, enum rpyc_errcode code,
@@ -612,7 +612,7 @@ TEST(a_client_that_hangs_up_is_one_that_hung_up)
     assert_accept_fails("\x16\x03\x01", true, RPYC_ECLOSED, "hung up during the TLS handshake");
 }
 
-/* ---- Lifetime ------------------------------------------------------------------------------ */
+/* ---- Lifetime ------------------------------------------------------------------------------- */
 
 TEST(connections_go_on_without_their_server)
 {
