@@ -120,6 +120,12 @@ def test_a_planted_arrow_is_found(project: Path, file: str, call: str, message: 
     assert call in output
 
 
+def test_an_object_file_of_a_removed_source_is_ignored(project: Path) -> None:
+    compile_file(project, "library/new", ["low", "middle"])
+    (project / "library/new.c").unlink()
+    assert check(project) == (0, "")
+
+
 def test_a_file_that_is_not_listed_is_found(project: Path) -> None:
     compile_file(project, "library/new", ["low"])
     assert check(project) == (1, "check-arrows: library/new: not listed in 'The house'\n")
