@@ -198,8 +198,8 @@ def test_a_cell_at_a_one_shot_server_cannot_be_interrupted(
     said = prompt.expect("gone> ")
     assert "it keeps running in the program" in said
     assert (
-        f"cannot reconnect: no answer in time from 127.0.0.1 port {server.port}: it serves one "
-        "client at a time, or the program is stopped" in said
+        f"cannot reconnect: no answer in time from 127.0.0.1 port {server.port}: it serves "
+        "another client, or the program is stopped" in said
     )
     assert prompt.leave() == 0
 
