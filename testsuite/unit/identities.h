@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Certificates for the tests of TLS, made when they begin, in files of a directory that is then the
- * current one: make_world and end_world are for cmocka.
+ * Certificates for the tests of TLS. make_world, a setup function for cmocka, writes them to a new
+ * directory and makes that the current one; end_world removes it.
  */
 #ifndef IDENTITIES_H
 #define IDENTITIES_H
@@ -16,7 +16,7 @@ struct identity {
     X509 *cert;
 };
 
-/* Who is there. The directory is the current one, and has their files. */
+/* The identities. Their files are in the current directory. */
 static struct identity ca, other_ca, server, expired, stranger, client;
 static char directory[] = "/tmp/pystuck-test-XXXXXX";
 
@@ -41,7 +41,7 @@ static inline void add_extension(X509 *cert, int nid, const char *value)
     X509_EXTENSION_free(extension);
 }
 
-/* A certificate that is good for days from yesterday on. Without an issuer it is a CA. */
+/* Makes a certificate that is valid from yesterday on, for `days`. Without an issuer it is a CA. */
 static inline struct identity make_identity(const char *name, const struct identity *issuer,
                                             int days, const char *alternative_names)
 {
@@ -70,7 +70,7 @@ static inline void free_identity(struct identity *i)
     X509_free(i->cert);
 }
 
-/* Writes what is not NULL; the key with a passphrase where there is one. */
+/* Writes the parts that are not NULL; encrypts the key if there is a passphrase. */
 static inline void write_pem(const char *file, X509 *cert, EVP_PKEY *key, const char *passphrase)
 {
     FILE *f = fopen(file, "w");
@@ -86,7 +86,7 @@ static inline void write_pem(const char *file, X509 *cert, EVP_PKEY *key, const 
     fclose(f);
 }
 
-/* Writes the list of what the CA has revoked: this certificate, or nothing for NULL. */
+/* Writes the CA's revocation list, with this certificate; with none if NULL. */
 static inline void write_crl(const char *file, X509 *revoked)
 {
     FILE *f = fopen(file, "w");

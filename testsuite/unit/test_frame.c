@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The golden frames are what rpyc 6.0.2's Channel.send() made.
+ * The golden frames were made by Channel.send() of rpyc 6.0.2.
  */
 #include "unit.h"
 
@@ -43,7 +43,7 @@ static void feed_hex(struct frame_reader *r, const char *hex)
     feed(r, bytes.data, bytes.len);
 }
 
-/* That the next frame is complete and has this payload. */
+/* Checks that the next frame is complete and has this payload. */
 static void assert_next(struct frame_reader *r, const void *payload, size_t len)
 {
     AUTO_FRAME f = {0};
@@ -77,7 +77,7 @@ static void assert_refused(struct frame_reader *r, enum rpyc_errcode code, const
     assert_null(f.store.data);
 }
 
-/* Refuses these bytes, of which not one has to follow, with this limit. */
+/* Checks that these bytes are refused with this limit, before any more arrive. */
 static void refuses(const char *hex, size_t max, enum rpyc_errcode code, const char *text)
 {
     AUTO_READER r;
@@ -87,7 +87,7 @@ static void refuses(const char *hex, size_t max, enum rpyc_errcode code, const c
     assert_refused(&r, code, text);
 }
 
-/* Bytes that look random and always are the same (xorshift). */
+/* Bytes that look random and are the same in each run (xorshift). */
 static struct bytes noise(size_t len)
 {
     struct bytes b = {malloc(len), len};
@@ -108,7 +108,7 @@ static struct bytes zeros(size_t len)
     return (struct bytes){calloc(1, len), len};
 }
 
-/* A whole frame made of the payload by the writer. */
+/* A frame that the writer makes of the payload. */
 static struct buffer written(const struct bytes *payload, bool compress)
 {
     struct buffer out = BUFFER_INIT;
@@ -120,7 +120,7 @@ static struct buffer written(const struct bytes *payload, bool compress)
     return out;
 }
 
-/* A whole frame with a payload compressed here. */
+/* A frame with a payload that is compressed here. */
 static struct buffer deflated(const struct bytes *payload, int level)
 {
     struct libdeflate_compressor *z = libdeflate_alloc_compressor(level);
@@ -143,7 +143,7 @@ static struct buffer compressed(const struct bytes *payload)
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
-TEST(a_short_payload_goes_out_as_it_is)
+TEST(a_short_payload_is_not_compressed)
 {
     struct bytes payload = {(uint8_t *)"brine", 5};
     AUTO_BUFFER with = written(&payload, true);
@@ -161,7 +161,7 @@ TEST(an_empty_payload_is_a_frame)
     assert_bytes(out.data, out.len, "00000000 00 0a");
 }
 
-TEST(frames_are_written_one_behind_the_other)
+TEST(several_frames_are_written_to_one_buffer)
 {
     AUTO_BUFFER out = BUFFER_INIT;
     AUTO_BYTES long_one = zeros(4000);
@@ -227,7 +227,7 @@ TEST(nothing_is_compressed_unless_asked_for)
     assert_int_equal(out.len, 100006);
 }
 
-TEST(what_does_not_shrink_goes_out_as_it_is)
+TEST(a_payload_that_does_not_shrink_is_not_compressed)
 {
     const size_t lengths[] = {3001, 60000, 70000, 1000000};
     size_t i;
@@ -308,7 +308,7 @@ TEST(an_empty_frame_is_read)
     assert_next(&r, "*", 1);
 }
 
-TEST(a_frame_may_come_one_byte_at_a_time)
+TEST(a_frame_may_arrive_byte_by_byte)
 {
     const char *hex = "00000005 00 6272696e65 0a 0000000d 01" ZLIB_OF_BRINE "0a";
     AUTO_BYTES bytes = from_hex(hex);
@@ -365,13 +365,13 @@ TEST(long_payloads_survive_whatever_follows_them)
         AUTO_READER r;
 
         frame_reader_init(&r, 0);
-        feed(&r, frame.data, frame.len); /* alone: its memory is handed over */
+        feed(&r, frame.data, frame.len); /* alone: the frame takes over the input's memory */
         assert_next(&r, payload.data, payload.len);
-        feed(&r, frame.data, frame.len); /* with a part of the next */
+        feed(&r, frame.data, frame.len); /* with a part of the next frame */
         feed_hex(&r, "00000001");
         assert_next(&r, payload.data, payload.len);
         feed_hex(&r, "00 61 0a");
-        feed(&r, frame.data, frame.len); /* behind another */
+        feed(&r, frame.data, frame.len); /* behind another frame */
         assert_next(&r, "a", 1);
         assert_next(&r, payload.data, payload.len);
         assert_incomplete(&r);
@@ -391,7 +391,7 @@ TEST(a_long_compressed_payload_is_read)
     assert_next(&r, payload.data, payload.len);
 }
 
-/* Frames of many lengths, cut into pieces that have nothing to do with them. */
+/* Frames of many lengths, cut into pieces at other places than their ends. */
 TEST(frames_come_out_whole_however_they_are_cut)
 {
     AUTO_BYTES random = noise(100000);
@@ -475,7 +475,7 @@ TEST(nothing_is_pending_behind_a_long_or_compressed_frame)
 
 /* ---- Bad input ------------------------------------------------------------------------------ */
 
-/* Over the limit, only what may be a message is waited for. */
+/* Over the limit, the reader waits only for what may be a message. */
 TEST(a_length_over_the_limit_is_refused_if_no_message_follows)
 {
     refuses("00000011 00 04", 16, RPYC_ELIMIT, "a frame of 17 bytes; the limit is 16");
@@ -486,8 +486,8 @@ TEST(a_length_over_the_limit_is_refused_if_no_message_follows)
     refuses("ffffffff 00 ff", 16, RPYC_ELIMIT, "a frame of 4294967295 bytes; the limit is 16");
 }
 
-/* Feeds a frame that is over a limit, and the frame "brine" behind it: of the one there is the
- * head, as soon as that is possible, and nothing of the rest; the other one is whole. */
+/* Feeds a frame that is over a limit, and the frame "brine" behind it. Checks that the head of the
+ * first is returned as early as possible without its rest, and that the second is complete. */
 static void assert_head_alone(struct frame_reader *r, const struct buffer *over,
                               const struct bytes *payload, const char *limit)
 {
@@ -542,11 +542,11 @@ TEST(of_a_compressed_frame_over_the_limit_there_is_the_head_alone)
         assert_true(frame.len > 400000);
         frame_reader_init(&r, 1000);
         assert_head_alone(&r, &frame, &payload, "it is longer than max_frame");
-        memset(payload.data, 1, payload.len / 13); /* less and less of it is noise */
+        memset(payload.data, 1, payload.len / 13); /* a decreasing part of it is random */
     }
 }
 
-TEST(without_a_limit_there_is_one_of_256_mib)
+TEST(the_default_limit_is_256_mib)
 {
     AUTO_READER r;
 
@@ -568,7 +568,8 @@ TEST(a_length_at_the_limit_is_taken)
     frame_reader_free(&r);
     frame_reader_init(&r, 4);
     feed_hex(&r, "00000005 00 6272696e65 0a");
-    assert_refused(&r, RPYC_ELIMIT, "a frame of 5 bytes; the limit is 4"); /* for it is "b" */
+    assert_refused(&r, RPYC_ELIMIT,
+                   "a frame of 5 bytes; the limit is 4"); /* the payload is read as "b" */
 }
 
 TEST(a_header_that_is_not_complete_says_nothing_yet)
@@ -624,7 +625,7 @@ TEST(an_unknown_compression_is_refused_with_the_header)
     }
 }
 
-TEST(what_other_protocols_send_is_refused)
+TEST(other_protocols_are_refused)
 {
     /* "GET / HTTP/1.1", "SSH-2.0-", a ClientHello, an alert and data of TLS */
     refuses("474554202f20485454502f312e310d0a", 0, RPYC_ELIMIT, "a frame of");
@@ -679,7 +680,7 @@ TEST(of_what_inflates_beyond_the_limit_there_is_the_head_alone)
     r = (struct frame_reader){0};
 }
 
-TEST(what_is_behind_the_head_is_not_looked_at)
+TEST(bytes_after_the_head_are_not_checked)
 {
     AUTO_BYTES payload = zeros(1000000);
     AUTO_BUFFER frame = deflated(&payload, 1);
@@ -691,7 +692,7 @@ TEST(what_is_behind_the_head_is_not_looked_at)
     assert_head_alone(&r, &frame, &payload, "it inflates to more than max_decompressed");
 }
 
-TEST(what_inflates_to_the_limit_is_taken)
+TEST(a_payload_that_inflates_to_the_limit_is_accepted)
 {
     AUTO_BYTES payload = zeros(100000);
     AUTO_BUFFER frame = compressed(&payload);
@@ -702,7 +703,7 @@ TEST(what_inflates_to_the_limit_is_taken)
     assert_next(&r, payload.data, payload.len);
 }
 
-/* Deflate's best: 1032 bytes out of one. The reader counts on its being the best. */
+/* The best ratio of deflate: 1032 to 1, on which the reader relies. */
 TEST(the_best_compression_there_is_is_read)
 {
     AUTO_BYTES payload = zeros(8000000);
@@ -728,19 +729,19 @@ TEST(errors_need_not_be_asked_for)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_short_payload_goes_out_as_it_is),
+        cmocka_unit_test(a_short_payload_is_not_compressed),
         cmocka_unit_test(an_empty_payload_is_a_frame),
-        cmocka_unit_test(frames_are_written_one_behind_the_other),
+        cmocka_unit_test(several_frames_are_written_to_one_buffer),
         cmocka_unit_test(a_payload_of_3000_bytes_is_not_compressed),
         cmocka_unit_test(a_payload_of_3001_bytes_is_compressed_as_zlib),
         cmocka_unit_test(nothing_is_compressed_unless_asked_for),
-        cmocka_unit_test(what_does_not_shrink_goes_out_as_it_is),
+        cmocka_unit_test(a_payload_that_does_not_shrink_is_not_compressed),
         cmocka_unit_test(a_frame_in_a_buffer_that_failed_is_an_error),
         cmocka_unit_test(a_frame_of_4_gib_is_an_error),
         cmocka_unit_test(a_golden_frame_is_read),
         cmocka_unit_test(golden_compressed_frames_are_read),
         cmocka_unit_test(an_empty_frame_is_read),
-        cmocka_unit_test(a_frame_may_come_one_byte_at_a_time),
+        cmocka_unit_test(a_frame_may_arrive_byte_by_byte),
         cmocka_unit_test(several_frames_may_come_at_once),
         cmocka_unit_test(a_payload_stays_when_more_is_read),
         cmocka_unit_test(long_payloads_survive_whatever_follows_them),
@@ -752,18 +753,18 @@ int main(void)
         cmocka_unit_test(a_length_over_the_limit_is_refused_if_no_message_follows),
         cmocka_unit_test(of_a_frame_over_the_limit_there_is_the_head_alone),
         cmocka_unit_test(of_a_compressed_frame_over_the_limit_there_is_the_head_alone),
-        cmocka_unit_test(without_a_limit_there_is_one_of_256_mib),
+        cmocka_unit_test(the_default_limit_is_256_mib),
         cmocka_unit_test(a_length_at_the_limit_is_taken),
         cmocka_unit_test(a_header_that_is_not_complete_says_nothing_yet),
         cmocka_unit_test(a_length_alone_takes_no_memory),
         cmocka_unit_test(memory_is_given_back_after_a_long_frame),
         cmocka_unit_test(an_unknown_compression_is_refused_with_the_header),
-        cmocka_unit_test(what_other_protocols_send_is_refused),
+        cmocka_unit_test(other_protocols_are_refused),
         cmocka_unit_test(bytes_that_are_not_zlib_are_refused),
         cmocka_unit_test(truncated_zlib_is_refused),
         cmocka_unit_test(of_what_inflates_beyond_the_limit_there_is_the_head_alone),
-        cmocka_unit_test(what_is_behind_the_head_is_not_looked_at),
-        cmocka_unit_test(what_inflates_to_the_limit_is_taken),
+        cmocka_unit_test(bytes_after_the_head_are_not_checked),
+        cmocka_unit_test(a_payload_that_inflates_to_the_limit_is_accepted),
         cmocka_unit_test(the_best_compression_there_is_is_read),
         cmocka_unit_test(errors_need_not_be_asked_for),
     };

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The golden messages are what Connection._send() of rpyc 5.3.1 and 6.0.2 put on a socket.
+ * The golden messages were sent by Connection._send() of rpyc 5.3.1 and 6.0.2.
  */
 #include "unit.h"
 
 #include "message.h"
 
-/* After the head of an envelope: the args of each golden message. */
+/* The arguments of each golden message, which follow the head of the envelope. */
 #define GETROOT_ARGS "1153115102"            /* (3, (1, ())) */
 #define PING_ARGS    "1151 1151 10 0c616263" /* (1, (1, (b"abc",))) */
 #define EXCEPTION_ARGS                                                                             \
@@ -29,7 +29,7 @@ static struct message message_of(const char *hex)
     AUTO_BYTES payload = from_hex(hex);
 
     buffer_put(&m.frame.store, payload.data, payload.len);
-    /* Of just its size, for AddressSanitizer. */
+    /* In memory of exactly its size, for AddressSanitizer. */
     m.frame.store.data = realloc(m.frame.store.data, payload.len + !payload.len);
     m.frame.store.cap = payload.len;
     m.frame.data = m.frame.store.data;
@@ -42,7 +42,7 @@ static void assert_rest(const struct message *m, const char *hex)
     assert_bytes(m->body.pos, (size_t)(m->body.end - m->body.pos), hex);
 }
 
-/* Parses a payload that is well, and checks all that the envelope says. */
+/* Parses a valid payload and checks all members of the envelope. */
 static void assert_parses(const char *hex, struct envelope env, struct envelope wanted,
                           enum message_kind kind, int64_t seq, const char *args)
 {
@@ -99,7 +99,7 @@ TEST(the_first_message_tells_of_bind_threads)
     assert_parses(THREADS "031157 51", unknown, six_bound, MESSAGE_EXCEPTION, 7, "51");
 }
 
-/* What a stock server sends instead of an answer where the generation is not its own. */
+/* What a stock server sends in answer to a message of another generation. */
 TEST(a_close_tells_the_generation)
 {
     assert_parses("125150 1152115102", unknown, five, MESSAGE_REQUEST, 0, "1152115102");
@@ -108,7 +108,7 @@ TEST(a_close_tells_the_generation)
                   "1152115102");
 }
 
-TEST(what_is_known_is_not_guessed_again)
+TEST(a_known_generation_is_not_detected_again)
 {
     assert_parses("125150" GETROOT_ARGS, five, five, MESSAGE_REQUEST, 0, GETROOT_ARGS);
     assert_parses("011150" GETROOT_ARGS, six, six, MESSAGE_REQUEST, 0, GETROOT_ARGS);
@@ -135,7 +135,7 @@ TEST(thread_ids_are_read_where_they_are_bound)
     assert_int_equal(plain.recipient, 0);
 }
 
-TEST(thread_ids_of_64_bits_are_read_once_it_is_known_that_there_are_some)
+TEST(thread_ids_of_64_bits_are_read_if_bind_threads_is_known)
 {
     struct envelope env = five_bound;
     AUTO_MESSAGE m = message_of("ffffffffffffffff 8000000000000001 125250 1151 00");
@@ -145,7 +145,7 @@ TEST(thread_ids_of_64_bits_are_read_once_it_is_known_that_there_are_some)
     assert_int_equal(m.recipient, 0x8000000000000001);
 }
 
-TEST(sequence_numbers_go_beyond_one_byte)
+TEST(sequence_numbers_may_be_longer_than_one_byte)
 {
     assert_parses("0111 1603333030 115f11511155 52", unknown, six, MESSAGE_REQUEST, 300,
                   "115f1151115552");
@@ -185,7 +185,7 @@ TEST(a_mismatch_does_not_change_what_is_known)
     assert_false(env.bound);
 }
 
-TEST(what_does_not_begin_as_either_generation_is_not_rpyc)
+TEST(a_payload_of_neither_generation_is_refused)
 {
     const char *text = "the peer does not use the RPyC protocol";
     char hex[64];
@@ -322,7 +322,7 @@ TEST(a_request_that_is_not_a_handler_and_its_arguments_is_refused)
 
 /* ---- Writing envelopes ---------------------------------------------------------------------- */
 
-/* Writes a message with the args in hex, and checks the frame. */
+/* Writes a message with these arguments and checks the frame. */
 static void assert_writes(struct envelope env, enum message_kind kind, int64_t seq,
                           const struct thread_pair *threads, const char *args, const char *frame)
 {
@@ -371,13 +371,13 @@ TEST(thread_ids_are_written_where_they_are_bound)
     assert_writes(six, MESSAGE_REPLY, 7, &pair, "51", "00000004 00 02115751 0a");
 }
 
-TEST(before_it_is_known_the_envelope_is_that_of_6)
+TEST(an_unknown_generation_writes_envelopes_of_generation_6)
 {
     assert_writes(unknown, MESSAGE_REQUEST, 0, NULL, GETROOT_ARGS,
                   "00000008 00 011150 1153115102 0a");
 }
 
-TEST(what_is_written_is_read_again)
+TEST(written_messages_can_be_read)
 {
     const struct envelope envelopes[] = {five, six, five_bound, six_bound};
     const int64_t seqs[] = {0, 1, 159, 160, 100000, INT64_MAX};
@@ -467,7 +467,7 @@ TEST(unknown_labels_are_refused)
     }
 }
 
-TEST(what_is_not_a_pair_is_not_a_box)
+TEST(a_box_must_be_a_pair)
 {
     const char *boxes[] = {"", "51", "1051", "12 51 50 50", "11 00 50", "11 0a31 50", "1a 11 5150"};
     size_t i;
@@ -524,7 +524,7 @@ TEST(the_id_pack_of_a_class_has_no_instance)
     assert_bytes(b.data, b.len, "12 080e0d6275696c74696e732e74797065 160739353233343536 50");
 }
 
-TEST(the_raw_bytes_of_an_id_pack_are_those_it_came_in)
+TEST(an_id_pack_keeps_its_raw_bytes)
 {
     AUTO_BYTES brine = from_hex("11 1403 0f00000001 61 160131 17000000023032 51");
     struct brine_reader r;
@@ -598,7 +598,7 @@ TEST(ids_beyond_int64_are_written)
                  "16143138343436373434303733373039353531363135");
 }
 
-TEST(what_is_not_an_id_pack_is_refused)
+TEST(an_invalid_id_pack_is_refused)
 {
     const char *packs[] = {
         "",
@@ -661,14 +661,14 @@ int main(void)
         cmocka_unit_test(the_first_message_tells_generation_6),
         cmocka_unit_test(the_first_message_tells_of_bind_threads),
         cmocka_unit_test(a_close_tells_the_generation),
-        cmocka_unit_test(what_is_known_is_not_guessed_again),
+        cmocka_unit_test(a_known_generation_is_not_detected_again),
         cmocka_unit_test(thread_ids_are_read_where_they_are_bound),
-        cmocka_unit_test(thread_ids_of_64_bits_are_read_once_it_is_known_that_there_are_some),
-        cmocka_unit_test(sequence_numbers_go_beyond_one_byte),
+        cmocka_unit_test(thread_ids_of_64_bits_are_read_if_bind_threads_is_known),
+        cmocka_unit_test(sequence_numbers_may_be_longer_than_one_byte),
         cmocka_unit_test(the_other_generation_is_refused_later),
         cmocka_unit_test(thread_ids_that_come_or_go_are_refused_later),
         cmocka_unit_test(a_mismatch_does_not_change_what_is_known),
-        cmocka_unit_test(what_does_not_begin_as_either_generation_is_not_rpyc),
+        cmocka_unit_test(a_payload_of_neither_generation_is_refused),
         cmocka_unit_test(an_unknown_kind_is_refused),
         cmocka_unit_test(an_empty_message_is_refused),
         cmocka_unit_test(garbage_in_the_envelope_is_refused),
@@ -679,21 +679,21 @@ int main(void)
         cmocka_unit_test(requests_are_written_as_either_generation_does),
         cmocka_unit_test(replies_and_exceptions_are_written_as_either_generation_does),
         cmocka_unit_test(thread_ids_are_written_where_they_are_bound),
-        cmocka_unit_test(before_it_is_known_the_envelope_is_that_of_6),
-        cmocka_unit_test(what_is_written_is_read_again),
+        cmocka_unit_test(an_unknown_generation_writes_envelopes_of_generation_6),
+        cmocka_unit_test(written_messages_can_be_read),
         cmocka_unit_test(a_box_is_a_pair_of_label_and_value),
         cmocka_unit_test(boxes_within_boxes_are_read),
         cmocka_unit_test(unknown_labels_are_refused),
-        cmocka_unit_test(what_is_not_a_pair_is_not_a_box),
+        cmocka_unit_test(a_box_must_be_a_pair),
         cmocka_unit_test(an_id_pack_is_the_same_both_ways),
         cmocka_unit_test(the_id_pack_of_a_class_has_no_instance),
-        cmocka_unit_test(the_raw_bytes_of_an_id_pack_are_those_it_came_in),
+        cmocka_unit_test(an_id_pack_keeps_its_raw_bytes),
         cmocka_unit_test(the_name_of_an_id_pack_may_be_bytes),
         cmocka_unit_test(ids_may_be_negative),
         cmocka_unit_test(ids_beyond_int64_are_read),
         cmocka_unit_test(ids_beyond_64_bits_name_nothing_and_can_be_sent_back),
         cmocka_unit_test(ids_beyond_int64_are_written),
-        cmocka_unit_test(what_is_not_an_id_pack_is_refused),
+        cmocka_unit_test(an_invalid_id_pack_is_refused),
         cmocka_unit_test(the_refusal_of_an_id_pack_says_why),
     };
 

@@ -23,7 +23,7 @@ static int serve_nothing(void *host, struct conn *c, struct message *m, int64_t 
     (void)c;
     (void)m;
     (void)handler;
-    return error_set(err, RPYC_EPROTOCOL, "nobody asks anything here");
+    return error_set(err, RPYC_EPROTOCOL, "no request is expected here");
 }
 
 static struct link link_new(void)
@@ -50,7 +50,7 @@ static void link_free(struct link *l)
 
 #define AUTO_LINK _cleanup_(link_free) struct link
 
-/* Adds what this box refers to. Whether the box could be read is in the reader. */
+/* Adds the objects that this box refers to. The reader tells whether the box could be read. */
 static struct brine_reader add_box(struct releases *list, const struct bytes *box)
 {
     struct brine_reader r;
@@ -62,7 +62,7 @@ static struct brine_reader add_box(struct releases *list, const struct bytes *bo
 
 /* ---- Tests ---------------------------------------------------------------------------------- */
 
-TEST(what_is_dropped_is_given_back_before_the_next_request)
+TEST(objects_are_released_before_the_next_request)
 {
     AUTO_LINK l = link_new();
     AUTO_BYTES a = from_hex(PACK_A), b = from_hex(PACK_B);
@@ -82,7 +82,7 @@ TEST(what_is_dropped_is_given_back_before_the_next_request)
     assert_int_equal(seq, 2);
 }
 
-TEST(what_is_dropped_is_given_back_without_a_request)
+TEST(objects_are_released_without_a_request)
 {
     AUTO_LINK l = link_new();
     AUTO_BYTES a = from_hex(PACK_A), b = from_hex(PACK_B);
@@ -101,7 +101,7 @@ TEST(what_is_dropped_is_given_back_without_a_request)
 TEST(every_reference_in_a_box_is_dropped)
 {
     AUTO_LINK l = link_new();
-    /* (a, (7, b, ()), reference to one of ours, a) */
+    /* (a, (7, b, ()), reference to a local object, a) */
     AUTO_BYTES box = from_hex("1152 13"
                               "  1154 " PACK_A "  1152 12  1151 57  1154 " PACK_B "  1152 02"
                               "  1153 " PACK_B "  1154 " PACK_A);
@@ -127,13 +127,13 @@ TEST(a_value_has_nothing_to_drop)
     assert_null(list.first);
 }
 
-TEST(what_came_before_a_broken_part_of_a_box_is_dropped)
+TEST(references_before_an_invalid_part_of_a_box_are_released)
 {
     static const char *const boxes[] = {
         "1152 11  1154 " PACK_A "  1154",           /* ends too early */
-        "1152 11  1154 " PACK_A "  1155 00",        /* no such label */
-        "1152 11  1154 " PACK_A "  1154 57",        /* no id pack */
-        "1152 11  1154 " PACK_A "  1152 57",        /* no tuple */
+        "1152 11  1154 " PACK_A "  1155 00",        /* unknown label */
+        "1152 11  1154 " PACK_A "  1154 57",        /* not an id pack */
+        "1152 11  1154 " PACK_A "  1152 57",        /* not a tuple */
         "1152 11  1154 " PACK_A "  1151 080b c0af", /* not UTF-8 */
     };
     size_t i;
@@ -166,11 +166,11 @@ TEST(a_box_of_boxes_of_boxes_ends)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_dropped_is_given_back_before_the_next_request),
-        cmocka_unit_test(what_is_dropped_is_given_back_without_a_request),
+        cmocka_unit_test(objects_are_released_before_the_next_request),
+        cmocka_unit_test(objects_are_released_without_a_request),
         cmocka_unit_test(every_reference_in_a_box_is_dropped),
         cmocka_unit_test(a_value_has_nothing_to_drop),
-        cmocka_unit_test(what_came_before_a_broken_part_of_a_box_is_dropped),
+        cmocka_unit_test(references_before_an_invalid_part_of_a_box_are_released),
         cmocka_unit_test(a_box_of_boxes_of_boxes_ends),
     };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Two threads of ours serve one connection of a peer that binds threads.
+ * Two threads of this process serve one connection of a peer that uses bind-threads.
  */
 #include "unit.h"
 
@@ -9,37 +9,37 @@
 
 #define SOON deadline_in(60000)
 
-/* Threads of the peer's, as in front of every message. */
+/* Ids of threads of the peer, as they precede each message. */
 #define A       "000000000000000a"
 #define B       "000000000000000b"
-#define NOBODY  "0000000000000000"
+#define ANYONE  "0000000000000000"
 #define NO_ARGS "115102"
 
-/* What the host does with a request is told by the handler. */
-#define WAIT HANDLE_REPR /* 0x59: until the gate is open */
-#define NOTE HANDLE_STR  /* 0x5a: nothing but to take note of the thread */
-#define ASK  HANDLE_DIR  /* 0x5d: asks the peer for its root before it answers */
-#define DROP HANDLE_HASH /* 0x5c: gives an object of the peer's back once it has answered */
-#define BACK HANDLE_CMP  /* 0x5b: the same, and one that was in the answer */
+/* What the owner does with a request, selected by the handler. */
+#define WAIT HANDLE_REPR /* 0x59: waits until the gate is open */
+#define NOTE HANDLE_STR  /* 0x5a: only records the thread */
+#define ASK  HANDLE_DIR  /* 0x5d: requests the peer's root before it answers */
+#define DROP HANDLE_HASH /* 0x5c: releases an object of the peer after it has answered */
+#define BACK HANDLE_CMP  /* 0x5b: also releases one that was in the answer */
 
 #define SEQ_MAX 8
 
-struct host {
+struct owner {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool open;
     int begun;
-    pthread_t by[SEQ_MAX]; /* who served which request */
+    pthread_t by[SEQ_MAX]; /* the thread that served each request */
 };
 
 struct link {
     struct conn *c;
     struct peer peer;
-    struct host host;
+    struct owner owner;
     struct thread threads[2];
 };
 
-static void begin(struct host *h, const struct message *m, bool wait)
+static void begin(struct owner *h, const struct message *m, bool wait)
 {
     pthread_mutex_lock(&h->lock);
     h->by[m->seq] = pthread_self();
@@ -50,7 +50,7 @@ static void begin(struct host *h, const struct message *m, bool wait)
     pthread_mutex_unlock(&h->lock);
 }
 
-static void wait_begun(struct host *h, int count)
+static void wait_begun(struct owner *h, int count)
 {
     pthread_mutex_lock(&h->lock);
     while (h->begun < count)
@@ -58,7 +58,7 @@ static void wait_begun(struct host *h, int count)
     pthread_mutex_unlock(&h->lock);
 }
 
-static void open_gate(struct host *h)
+static void open_gate(struct owner *h)
 {
     pthread_mutex_lock(&h->lock);
     h->open = true;
@@ -79,8 +79,8 @@ static void ask_for_root(struct conn *c)
         message_free(&reply);
 }
 
-/* What has the id pack ("a", 1, 1); and, where there was one in the answer to a thread, ("b", 1,
- * 1). */
+/* Releases the object with the id pack ("a", 1, 1); and ("b", 1, 1), if that was in an answer to
+ * the thread `answered`. */
 static void give_back(struct conn *c, uint64_t answered)
 {
     AUTO_BYTES pack = from_hex("12 080a61 51 51"), other = from_hex("12 080a62 51 51");
@@ -94,13 +94,13 @@ static void give_back(struct conn *c, uint64_t answered)
     releases_post(c, &list, SOON);
 }
 
-static int serve(void *host, struct conn *c, struct message *m, int64_t handler,
+static int serve(void *owner, struct conn *c, struct message *m, int64_t handler,
                  struct rpyc_error *err)
 {
     struct outgoing out;
     int result;
 
-    begin(host, m, handler == WAIT);
+    begin(owner, m, handler == WAIT);
     if (handler == ASK)
         ask_for_root(c);
     conn_reply_begin(c, &out, m, MESSAGE_REPLY);
@@ -129,9 +129,9 @@ static struct link *link_new(void)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     stream_open(&s, fds[0]);
     l->peer.fd = fds[1];
-    pthread_mutex_init(&l->host.lock, NULL);
-    pthread_cond_init(&l->host.changed, NULL);
-    assert_ok(conn_new(&l->c, &s, &ops, &l->host, &config, &err), &err);
+    pthread_mutex_init(&l->owner.lock, NULL);
+    pthread_cond_init(&l->owner.changed, NULL);
+    assert_ok(conn_new(&l->c, &s, &ops, &l->owner, &config, &err), &err);
     thread_start(&l->threads[0], serve_to_end, l->c);
     thread_start(&l->threads[1], serve_to_end, l->c);
     return l;
@@ -139,21 +139,21 @@ static struct link *link_new(void)
 
 static void link_free(struct link **l)
 {
-    open_gate(&(*l)->host);
+    open_gate(&(*l)->owner);
     conn_close((*l)->c, NULL);
     thread_join(&(*l)->threads[0]);
     thread_join(&(*l)->threads[1]);
     peer_close(&(*l)->peer);
     conn_unref((*l)->c);
-    pthread_mutex_destroy(&(*l)->host.lock);
-    pthread_cond_destroy(&(*l)->host.changed);
+    pthread_mutex_destroy(&(*l)->owner.lock);
+    pthread_cond_destroy(&(*l)->owner.changed);
     free(*l);
 }
 
 #define AUTO_LINK _cleanup_(link_free) struct link *
 
-/* That the next frame is the reply to request `seq` of the peer's thread `to`: whose hex digit that
- * is. */
+/* Checks that the next frame is the reply to request `seq` of the peer's thread `to`, given as its
+ * last hex digit. */
 static void hears_reply(struct peer *p, int seq, uint8_t to)
 {
     AUTO_BYTES heard = next_frame(p);
@@ -170,32 +170,33 @@ TEST(threads_of_the_peer_are_served_side_by_side)
 {
     AUTO_LINK l = link_new();
 
-    say(&l->peer, A NOBODY "01 1150 1159" NO_ARGS);
-    wait_begun(&l->host, 1);
-    say(&l->peer, B NOBODY "01 1151 115a" NO_ARGS);
+    say(&l->peer, A ANYONE "01 1150 1159" NO_ARGS);
+    wait_begun(&l->owner, 1);
+    say(&l->peer, B ANYONE "01 1151 115a" NO_ARGS);
     hears_reply(&l->peer, 1, 0x0b);
-    open_gate(&l->host);
+    open_gate(&l->owner);
     hears_reply(&l->peer, 0, 0x0a);
-    assert_false(pthread_equal(l->host.by[0], l->host.by[1]));
+    assert_false(pthread_equal(l->owner.by[0], l->owner.by[1]));
 }
 
-TEST(requests_of_one_thread_of_the_peer_are_served_in_order_and_by_one)
+TEST(requests_of_one_peer_thread_are_served_in_order_by_one_thread)
 {
     AUTO_LINK l = link_new();
 
-    say(&l->peer, A NOBODY "01 1150 1159" NO_ARGS);
-    wait_begun(&l->host, 1);
-    say(&l->peer, A NOBODY "01 1151 115a" NO_ARGS);
-    say(&l->peer, A NOBODY "01 1152 115a" NO_ARGS);
-    say(&l->peer, B NOBODY "01 1153 115a" NO_ARGS); /* once this is done, those have been read */
+    say(&l->peer, A ANYONE "01 1150 1159" NO_ARGS);
+    wait_begun(&l->owner, 1);
+    say(&l->peer, A ANYONE "01 1151 115a" NO_ARGS);
+    say(&l->peer, A ANYONE "01 1152 115a" NO_ARGS);
+    say(&l->peer,
+        B ANYONE "01 1153 115a" NO_ARGS); /* its reply shows that the earlier ones were read */
     hears_reply(&l->peer, 3, 0x0b);
     hears_no_more(&l->peer);
-    open_gate(&l->host);
+    open_gate(&l->owner);
     hears_reply(&l->peer, 0, 0x0a);
     hears_reply(&l->peer, 1, 0x0a);
     hears_reply(&l->peer, 2, 0x0a);
-    assert_true(pthread_equal(l->host.by[0], l->host.by[1]));
-    assert_true(pthread_equal(l->host.by[0], l->host.by[2]));
+    assert_true(pthread_equal(l->owner.by[0], l->owner.by[1]));
+    assert_true(pthread_equal(l->owner.by[0], l->owner.by[2]));
 }
 
 TEST(a_request_within_a_request_is_served_by_the_thread_that_waits)
@@ -210,8 +211,8 @@ TEST(a_request_within_a_request_is_served_by_the_thread_that_waits)
         char reply[128];
         size_t i;
 
-        say(&l->peer, A NOBODY "01 1150 115d" NO_ARGS);
-        asked = next_frame(&l->peer); /* sender: our thread; recipient: A */
+        say(&l->peer, A ANYONE "01 1150 115d" NO_ARGS);
+        asked = next_frame(&l->peer); /* sender: the serving thread; recipient: A */
         assert_int_equal(asked.data[15], 0x0a);
         buffer_clear(&nested);
         buffer_put_u32(&nested, (uint32_t)(16 + request.len));
@@ -222,7 +223,7 @@ TEST(a_request_within_a_request_is_served_by_the_thread_that_waits)
         buffer_put_u8(&nested, '\n');
         say_bytes(&l->peer, nested.data, nested.len);
         hears_reply(&l->peer, 1, 0x0a);
-        assert_true(pthread_equal(l->host.by[0], l->host.by[1]));
+        assert_true(pthread_equal(l->owner.by[0], l->owner.by[1]));
         strcpy(reply, A);
         for (i = 0; i < 8; i++)
             snprintf(reply + 16 + 2 * i, 3, "%02x", asked.data[i]);
@@ -234,44 +235,44 @@ TEST(a_request_within_a_request_is_served_by_the_thread_that_waits)
 
 static void hears_del(struct peer *peer, const char *hex)
 {
-    AUTO_BYTES heard = next_frame(peer); /* sender: our thread */
+    AUTO_BYTES heard = next_frame(peer); /* the first 8 bytes are the sender */
 
     assert_true(heard.len > 8);
     assert_bytes(heard.data + 8, heard.len - 8, hex);
 }
 
-/* The one that asked has its answer, and may not read for a long time. */
-TEST(what_a_request_drops_is_given_back_to_whichever_thread_of_the_peer_reads)
+/* The thread that sent the request has its answer, and may not read for a long time. */
+TEST(a_release_during_a_request_may_be_read_by_any_peer_thread)
 {
     AUTO_LINK l = link_new();
 
-    say(&l->peer, A NOBODY "01 1150 115c" NO_ARGS);
+    say(&l->peer, A ANYONE "01 1150 115c" NO_ARGS);
     hears_reply(&l->peer, 0, 0x0a);
-    hears_del(&l->peer, NOBODY "011150 115f 1152 11 1153 12 080a61 51 51 1151 51");
+    hears_del(&l->peer, ANYONE "011150 115f 1152 11 1153 12 080a61 51 51 1151 51");
 }
 
-TEST(what_was_in_an_answer_is_given_back_to_the_thread_that_reads_that)
+TEST(an_object_in_an_answer_is_released_to_the_thread_of_that_answer)
 {
     AUTO_LINK l = link_new();
 
-    say(&l->peer, A NOBODY "01 1150 115b" NO_ARGS);
+    say(&l->peer, A ANYONE "01 1150 115b" NO_ARGS);
     hears_reply(&l->peer, 0, 0x0a);
-    hears_del(&l->peer, NOBODY "011150 115f 1152 11 1153 12 080a61 51 51 1151 51");
+    hears_del(&l->peer, ANYONE "011150 115f 1152 11 1153 12 080a61 51 51 1151 51");
     hears_del(&l->peer, A "011151 115f 1152 11 1153 12 080a62 51 51 1151 51");
     hears_del(&l->peer, A "011152 115f 1152 11 1153 12 080a62 51 51 1151 52");
 }
 
-TEST(what_is_too_much_for_one_thread_is_answered_with_an_exception)
+TEST(too_many_queued_requests_are_answered_with_an_exception)
 {
     enum { SIZE = 1 << 20 };
     AUTO_LINK l = link_new();
-    AUTO_BYTES head = from_hex(A NOBODY "01 1151 115a 1151 0f00100000");
+    AUTO_BYTES head = from_hex(A ANYONE "01 1151 115a 1151 0f00100000");
     AUTO_BUFFER frame = BUFFER_INIT;
     AUTO_BYTES answer = {0};
     int i;
 
-    say(&l->peer, A NOBODY "01 1150 1159" NO_ARGS);
-    wait_begun(&l->host, 1);
+    say(&l->peer, A ANYONE "01 1150 1159" NO_ARGS);
+    wait_begun(&l->owner, 1);
     buffer_put_u32(&frame, (uint32_t)(head.len + SIZE));
     buffer_put_u8(&frame, 0);
     buffer_put(&frame, head.data, head.len);
@@ -319,7 +320,7 @@ static void claim_elsewhere(void *arg)
     assert_null(s);
 }
 
-TEST(a_request_may_end_before_one_that_came_within_it)
+TEST(a_request_may_end_before_a_request_within_it)
 {
     struct serving_table t = {.count = 0};
     struct serving *first, *second, *third;
@@ -352,12 +353,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_of_the_peer_are_served_side_by_side),
-        cmocka_unit_test(requests_of_one_thread_of_the_peer_are_served_in_order_and_by_one),
+        cmocka_unit_test(requests_of_one_peer_thread_are_served_in_order_by_one_thread),
         cmocka_unit_test(a_request_within_a_request_is_served_by_the_thread_that_waits),
-        cmocka_unit_test(what_a_request_drops_is_given_back_to_whichever_thread_of_the_peer_reads),
-        cmocka_unit_test(what_was_in_an_answer_is_given_back_to_the_thread_that_reads_that),
-        cmocka_unit_test(what_is_too_much_for_one_thread_is_answered_with_an_exception),
-        cmocka_unit_test(a_request_may_end_before_one_that_came_within_it),
+        cmocka_unit_test(a_release_during_a_request_may_be_read_by_any_peer_thread),
+        cmocka_unit_test(an_object_in_an_answer_is_released_to_the_thread_of_that_answer),
+        cmocka_unit_test(too_many_queued_requests_are_answered_with_an_exception),
+        cmocka_unit_test(a_request_may_end_before_a_request_within_it),
     };
 
     return RUN(tests);

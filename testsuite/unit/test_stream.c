@@ -14,12 +14,12 @@
 
 #define AUTO_STREAM _cleanup_(stream_close) struct stream
 
-/* Long enough for anything that shall work, short enough for what shall not. */
+/* Deadlines: long enough for what must succeed, short for what must fail. */
 #define SOON deadline_in(60000)
 
 /* ---- Servers to connect to ------------------------------------------------------------------ */
 
-/* A listening socket on a port that the kernel picked. */
+/* Returns a listening socket on a port that the kernel selects. */
 struct server {
     int fd;
     char port[8];
@@ -51,7 +51,7 @@ static uint16_t port_of(int fd)
     socklen_t len = sizeof(a);
 
     assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-    return ntohs(a.sin6_port); /* at the same place in an IPv4 address */
+    return ntohs(a.sin6_port); /* at the same offset in an IPv4 address */
 }
 
 static struct server serve(const char *address, int backlog)
@@ -65,7 +65,7 @@ static struct server serve(const char *address, int backlog)
     return s;
 }
 
-/* A port that nobody listens on, held so that nobody else gets it. */
+/* A port without a listener, reserved so that no other program can use it. */
 static struct server hold_port(void)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -85,7 +85,7 @@ static bool have_ipv6(void)
     return fd >= 0;
 }
 
-/* Two connected streams. */
+/* Makes two connected streams. */
 struct pair {
     struct stream a, b;
 };
@@ -120,7 +120,7 @@ static struct pair tcp_pair(void)
     return p;
 }
 
-/* That what goes in at one end comes out at the other. */
+/* Checks that bytes sent at one end arrive at the other. */
 static void assert_connected(struct stream *a, struct stream *b)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -188,7 +188,7 @@ static const char *abstract_name(void)
     return name;
 }
 
-/* The resolver, so that a name has several addresses without any network. */
+/* Replaces the resolver, so that a name has several addresses without a network. */
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
                 struct addrinfo **list)
 {
@@ -292,7 +292,7 @@ TEST(an_abstract_name_can_be_connected_to)
     assert_accepts(listener, &c);
 }
 
-TEST(a_port_that_nobody_listens_on_refuses)
+TEST(a_port_without_a_listener_refuses)
 {
     AUTO_SERVER s = hold_port();
     AUTO_STREAM c = {.fd = 7, .local = true};
@@ -348,7 +348,7 @@ TEST(a_service_that_does_not_exist_is_not_resolved)
     }
 }
 
-/* The C library takes 65536 + n for n, and nothing for 0. */
+/* The C library treats 65536 + n as n, and "" as 0. */
 TEST(a_port_beyond_65535_is_refused)
 {
     AUTO_SERVER s = serve("127.0.0.1", 1);
@@ -404,7 +404,7 @@ TEST(the_longest_name_of_a_unix_socket_fits)
     assert_string_equal(address.sun_path, name);
 }
 
-TEST(an_abstract_name_is_as_long_as_it_says)
+TEST(an_abstract_name_has_its_exact_length)
 {
     struct sockaddr_un address;
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -416,7 +416,7 @@ TEST(an_abstract_name_is_as_long_as_it_says)
     assert_int_equal(address.sun_family, AF_UNIX);
 }
 
-/* Connects until no more fit, which leaves nobody an answer. */
+/* Connects until the backlog is full; the next client gets no answer. */
 struct crowd {
     int fds[64];
     size_t count;
@@ -518,8 +518,8 @@ static int listen_unix_crowded(struct crowd *crowd)
     return listener;
 }
 
-/* The connection that is watched gets its answer while another one is being opened. */
-TEST(another_connect_gives_up_when_the_first_one_has_input)
+/* The watched connection gets its answer while another one is being opened. */
+TEST(a_second_connect_ends_when_the_first_connection_has_input)
 {
     AUTO_SERVER s = serve("127.0.0.1", 0);
     AUTO_CROWD crowd = {0};
@@ -629,7 +629,7 @@ TEST(a_full_backlog_of_a_unix_socket_is_waited_for)
 
     thread_start(&t, connect_unix, &c);
     thread_wait_asleep(&t);
-    for (i = 1; i < crowd.count; i++) /* the last of them did not get in */
+    for (i = 1; i < crowd.count; i++) /* the last one did not fit in the backlog */
         close(accept(listener, NULL, NULL));
     thread_join(&t);
     assert_ok(c.result, &c.err);
@@ -710,7 +710,7 @@ TEST(loopback_and_unix_sockets_are_local)
     assert_true(local.a.local && local.b.local);
 }
 
-TEST(ipv4_in_ipv6_is_local_where_it_is_loopback)
+TEST(a_mapped_ipv4_loopback_address_is_local)
 {
     AUTO_SERVER s = serve("127.0.0.1", 1);
     AUTO_STREAM c = STREAM_INIT;
@@ -722,7 +722,7 @@ TEST(ipv4_in_ipv6_is_local_where_it_is_loopback)
     assert_true(c.local);
 }
 
-/* A datagram socket has a peer without any packet being sent. */
+/* A datagram socket has a peer before any packet is sent. */
 TEST(another_machine_is_not_local)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(9)};
@@ -764,7 +764,7 @@ TEST(a_closed_stream_gives_errors)
     stream_shutdown(&p.a);
 }
 
-/* The program closed all fds that it does not know, and opened a file of its own. */
+/* The program has closed all fds, and opened a file of its own. */
 TEST(an_fd_that_became_another_is_left_alone)
 {
     AUTO_PAIR p = unix_pair();
@@ -806,7 +806,7 @@ TEST(an_fd_that_became_a_file_is_left_alone)
 
 /* ---- Receiving ------------------------------------------------------------------------------ */
 
-TEST(what_is_there_is_received_and_no_more_is_waited_for)
+TEST(receive_returns_available_bytes_without_waiting_for_more)
 {
     AUTO_PAIR p = unix_pair();
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -819,7 +819,7 @@ TEST(what_is_there_is_received_and_no_more_is_waited_for)
     assert_int_equal(got[0], 'c');
 }
 
-TEST(what_is_there_is_received_after_the_deadline_too)
+TEST(available_bytes_are_received_after_the_deadline_too)
 {
     AUTO_PAIR p = unix_pair();
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -926,7 +926,7 @@ static void receive_one(void *arg)
     r->got = stream_receive(r->stream, &c, 1, r->deadline, &r->err);
 }
 
-TEST(a_shutdown_wakes_who_receives)
+TEST(a_shutdown_wakes_a_receiving_thread)
 {
     const deadline_t deadlines[] = {DEADLINE_NEVER, SOON};
     size_t i;
@@ -947,7 +947,7 @@ TEST(a_shutdown_wakes_who_receives)
 
 /* ---- Sending -------------------------------------------------------------------------------- */
 
-#define MUCH ((size_t)4 << 20) /* more than any socket buffers */
+#define MUCH ((size_t)4 << 20) /* more than a socket buffers */
 
 struct drain {
     struct stream *stream;
@@ -955,7 +955,7 @@ struct drain {
     bool intact;
 };
 
-/* Receives in small pieces until the end of file, and looks whether the bytes count up. */
+/* Receives in small pieces until the end, and checks that the bytes are those of a counter. */
 static void drain(void *arg)
 {
     struct drain *d = arg;
@@ -1033,7 +1033,7 @@ static void send_all(void *arg)
     s->result = stream_send(s->stream, s->bytes->data, s->bytes->len, DEADLINE_NEVER, &s->err);
 }
 
-TEST(signals_do_not_end_a_send_that_gets_nowhere)
+TEST(signals_do_not_end_a_blocked_send)
 {
     AUTO_PAIR p = unix_pair();
     AUTO_BYTES bytes = much();
@@ -1057,7 +1057,7 @@ TEST(signals_do_not_end_a_send_that_gets_nowhere)
     assert_true(d.intact);
 }
 
-TEST(some_bytes_are_sent_and_it_says_how_many)
+TEST(send_some_returns_how_many_bytes_it_sent)
 {
     const deadline_t deadlines[] = {DEADLINE_NEVER, SOON};
     AUTO_BYTES bytes = much();
@@ -1162,7 +1162,7 @@ TEST(a_peer_that_is_gone_is_an_error_and_no_signal)
 
         stream_close(&p.b);
         while (stream_send(&p.a, "x", 1, deadlines[i % 2], &err) == 0)
-            assert_true(tries++ < 1000000); /* over TCP the reset takes its time */
+            assert_true(tries++ < 1000000); /* over TCP the reset arrives later */
         assert_error(&err, RPYC_ECLOSED, "the peer closed the connection");
         assert_int_equal(stream_send(&p.a, "x", 1, deadlines[i % 2], &err), -1);
         assert_int_equal(err.code, RPYC_ECLOSED);
@@ -1171,7 +1171,7 @@ TEST(a_peer_that_is_gone_is_an_error_and_no_signal)
     assert_int_equal(signals_at_start, 0);
 }
 
-TEST(a_shutdown_wakes_who_sends)
+TEST(a_shutdown_wakes_a_sending_thread)
 {
     AUTO_BYTES bytes = much();
     size_t i;
@@ -1202,7 +1202,7 @@ TEST(a_port_in_use_is_what_bind_says)
     assert_int_equal(err.sys_errno, EADDRINUSE);
 }
 
-TEST(an_address_that_is_not_ours_is_what_bind_says)
+TEST(an_address_of_another_machine_is_an_error_of_bind)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;
 
@@ -1257,7 +1257,7 @@ TEST(a_socket_file_is_for_its_owner_whatever_the_umask)
         assert_int_equal(after, masks[i]);
         assert_int_equal(stat(d.file, &st), 0);
         assert_int_equal(st.st_mode & 0777, 0600);
-        assert_int_equal(fstat(fd, &st), 0); /* what the file is made with, before any chmod */
+        assert_int_equal(fstat(fd, &st), 0); /* the mode at creation, before any chmod */
         assert_int_equal(st.st_mode & 0777, 0600);
     }
 }
@@ -1330,18 +1330,18 @@ int main(void)
         cmocka_unit_test(a_name_none_of_whose_addresses_answers_is_an_error),
         cmocka_unit_test(a_socket_file_can_be_connected_to),
         cmocka_unit_test(an_abstract_name_can_be_connected_to),
-        cmocka_unit_test(a_port_that_nobody_listens_on_refuses),
+        cmocka_unit_test(a_port_without_a_listener_refuses),
         cmocka_unit_test(a_socket_file_that_does_not_exist_is_an_error),
         cmocka_unit_test(a_socket_file_that_was_left_behind_refuses),
         cmocka_unit_test(a_service_that_does_not_exist_is_not_resolved),
         cmocka_unit_test(a_port_beyond_65535_is_refused),
         cmocka_unit_test(names_of_unix_sockets_that_do_not_fit_are_refused),
         cmocka_unit_test(the_longest_name_of_a_unix_socket_fits),
-        cmocka_unit_test(an_abstract_name_is_as_long_as_it_says),
+        cmocka_unit_test(an_abstract_name_has_its_exact_length),
         cmocka_unit_test(a_connect_gives_up_at_its_deadline),
         cmocka_unit_test(the_deadline_of_a_connect_is_for_all_addresses),
         cmocka_unit_test(signals_do_not_end_a_connect),
-        cmocka_unit_test(another_connect_gives_up_when_the_first_one_has_input),
+        cmocka_unit_test(a_second_connect_ends_when_the_first_connection_has_input),
         cmocka_unit_test(another_connect_does_not_wait_for_a_full_backlog_of_a_unix_socket),
         cmocka_unit_test(a_stream_that_is_reset_is_an_error_for_its_peer_and_not_the_end_of_input),
         cmocka_unit_test(a_connect_to_a_unix_socket_gives_up_at_its_deadline),
@@ -1352,32 +1352,32 @@ int main(void)
         cmocka_unit_test(a_connected_socket_blocks_and_does_not_wait_to_fill_packets),
         cmocka_unit_test(a_peer_that_is_gone_without_a_word_is_noticed_after_two_minutes),
         cmocka_unit_test(loopback_and_unix_sockets_are_local),
-        cmocka_unit_test(ipv4_in_ipv6_is_local_where_it_is_loopback),
+        cmocka_unit_test(a_mapped_ipv4_loopback_address_is_local),
         cmocka_unit_test(another_machine_is_not_local),
         cmocka_unit_test(a_stream_can_be_closed_twice),
         cmocka_unit_test(a_closed_stream_gives_errors),
         cmocka_unit_test(an_fd_that_became_another_is_left_alone),
         cmocka_unit_test(an_fd_that_became_a_file_is_left_alone),
-        cmocka_unit_test(what_is_there_is_received_and_no_more_is_waited_for),
-        cmocka_unit_test(what_is_there_is_received_after_the_deadline_too),
+        cmocka_unit_test(receive_returns_available_bytes_without_waiting_for_more),
+        cmocka_unit_test(available_bytes_are_received_after_the_deadline_too),
         cmocka_unit_test(the_end_of_file_is_zero),
         cmocka_unit_test(a_receive_gives_up_at_its_deadline),
         cmocka_unit_test(a_reset_is_the_end_of_the_connection),
         cmocka_unit_test(a_signal_interrupts_a_receive_which_can_go_on),
         cmocka_unit_test(a_non_blocking_socket_is_waited_for_all_the_same),
-        cmocka_unit_test(a_shutdown_wakes_who_receives),
+        cmocka_unit_test(a_shutdown_wakes_a_receiving_thread),
         cmocka_unit_test(all_bytes_are_sent_however_slowly_they_go),
         cmocka_unit_test(signals_do_not_end_a_send),
-        cmocka_unit_test(signals_do_not_end_a_send_that_gets_nowhere),
-        cmocka_unit_test(some_bytes_are_sent_and_it_says_how_many),
+        cmocka_unit_test(signals_do_not_end_a_blocked_send),
+        cmocka_unit_test(send_some_returns_how_many_bytes_it_sent),
         cmocka_unit_test(a_signal_interrupts_the_sending_of_some_bytes),
         cmocka_unit_test(sending_nothing_is_no_error),
         cmocka_unit_test(a_send_gives_up_at_its_deadline),
         cmocka_unit_test(signals_do_not_lengthen_the_deadline_of_a_send),
         cmocka_unit_test(a_peer_that_is_gone_is_an_error_and_no_signal),
-        cmocka_unit_test(a_shutdown_wakes_who_sends),
+        cmocka_unit_test(a_shutdown_wakes_a_sending_thread),
         cmocka_unit_test(a_port_in_use_is_what_bind_says),
-        cmocka_unit_test(an_address_that_is_not_ours_is_what_bind_says),
+        cmocka_unit_test(an_address_of_another_machine_is_an_error_of_bind),
         cmocka_unit_test(a_port_can_be_listened_on_again_at_once),
         cmocka_unit_test(ipv6_does_not_take_the_port_of_ipv4),
         cmocka_unit_test(a_socket_file_is_for_its_owner_whatever_the_umask),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Streams and connections over TLS, against OpenSSL's own server in another thread. Certificates
- * are made here.
+ * Streams and connections over TLS, with OpenSSL's server in another thread. The certificates are
+ * made here.
  */
 #include "unit.h"
 
@@ -17,21 +17,22 @@
 
 #define AUTO_STREAM _cleanup_(stream_close) struct stream
 
-/* Long enough for anything that shall work. */
+/* Long enough for what must succeed. */
 #define SOON deadline_in(60000)
 
 /* ---- The library ---------------------------------------------------------------------------- */
 
-/* tls.c looks in the place of installation first; here only the one that was just built counts. */
+/* tls.c tries the installed library first; the test must use the one that was just built. */
 void *__real_dlopen(const char *file, int mode);
 void *__real_dlsym(void *library, const char *name);
 
-/* Visible, for the linker wraps what AddressSanitizer's library asks for as well. */
+/* Visible, because the linker also wraps the calls of AddressSanitizer's library. */
 void *__wrap_dlopen(const char *file, int mode) __attribute__((visibility("default")));
 void *__wrap_dlsym(void *library, const char *name) __attribute__((visibility("default")));
 
 static bool library_missing;
-static const struct stream_tls *other_library; /* found in its place, unless library_as_is */
+static const struct stream_tls
+    *other_library; /* found instead of the library, unless library_as_is */
 static bool library_as_is = true;
 
 void *__wrap_dlopen(const char *file, int mode)
@@ -52,18 +53,18 @@ void *__wrap_dlsym(void *library, const char *name)
 struct server {
     struct thread thread;
     SSL_CTX *ctx;
-    int fd;       /* the other end of a socket pair, or -1: */
-    int listener; /* one connection is accepted from it */
+    int fd;       /* the other end of a socket pair, or -1 */
+    int listener; /* accepts one connection; used if fd is -1 */
     char port[8];
     void (*talk)(struct server *s, SSL *ssl);
-    atomic_bool go; /* what sink waits for */
+    atomic_bool go; /* sink waits for this */
 
-    /* What it has seen, once it has ended. */
-    bool shook; /* the handshake went well */
+    /* Results, valid after the end of the thread. */
+    bool shook; /* the handshake succeeded */
     int version;
     char sni[64];
     char client[64]; /* the name in the client's certificate */
-    size_t received; /* so many bytes as pattern() gives them */
+    size_t received; /* how many bytes of pattern() were received */
 };
 
 static void look(struct server *s, SSL *ssl)
@@ -78,8 +79,8 @@ static void look(struct server *s, SSL *ssl)
                                   s->client, sizeof(s->client));
 }
 
-/* OpenSSL's own socket raises SIGPIPE, in the thread that writes: that is this one's business, and
- * not to hide whether a client of ours raises it. */
+/* OpenSSL's own socket BIO raises SIGPIPE in the thread that writes. The server thread blocks it,
+ * so that the signal can only come from the tested client. */
 static void block_sigpipe(void)
 {
     sigset_t set;
@@ -107,7 +108,7 @@ static void run_server(void *arg)
     close(s->fd);
 }
 
-/* A server that shows this certificate. */
+/* Makes a server that shows this certificate. */
 static struct server server_make(const struct identity *who)
 {
     struct server s = {.ctx = SSL_CTX_new(TLS_server_method()), .fd = -1, .listener = -1};
@@ -117,7 +118,7 @@ static struct server server_make(const struct identity *who)
     return s;
 }
 
-/* It asks clients for a certificate of our CA. */
+/* Makes the server ask clients for a certificate of the tests' CA. */
 static void server_demands_certificate(struct server *s)
 {
     SSL_CTX_set_verify(s->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
@@ -130,7 +131,7 @@ static void server_only_speaks(struct server *s, int version)
     assert_int_equal(SSL_CTX_set_max_proto_version(s->ctx, version), 1);
 }
 
-/* Starts it at one end of a socket pair; returns the other. */
+/* Starts the server at one end of a socket pair; returns the other end. */
 static int server_start_fd(struct server *s, void (*talk)(struct server *, SSL *))
 {
     int fds[2];
@@ -164,7 +165,7 @@ static void server_start_tcp(struct server *s, void (*talk)(struct server *, SSL
     thread_start(&s->thread, run_server, s);
 }
 
-/* Waits until it has ended, which it does when the client hangs up, if not before. */
+/* Waits for the end of the server, which ends at the latest when the client hangs up. */
 static void server_end(struct server *s)
 {
     thread_join(&s->thread);
@@ -199,7 +200,7 @@ static void echo(struct server *s, SSL *ssl)
         ;
 }
 
-/* Echoes, under new keys for each piece. */
+/* Echoes, with new keys for each piece. */
 static void echo_with_new_keys(struct server *s, SSL *ssl)
 {
     char bytes[4096];
@@ -211,7 +212,7 @@ static void echo_with_new_keys(struct server *s, SSL *ssl)
         ;
 }
 
-/* Reads nothing until it may, then all there is. */
+/* Reads nothing until `go` is set, then everything. */
 static void sink(struct server *s, SSL *ssl)
 {
     uint8_t bytes[1000];
@@ -225,7 +226,7 @@ static void sink(struct server *s, SSL *ssl)
     }
 }
 
-/* Says and reads nothing until the client hangs up. */
+/* Sends and reads nothing until the client hangs up. */
 static void be_silent(struct server *s, SSL *ssl)
 {
     struct pollfd p = {.fd = s->fd, .events = POLLRDHUP};
@@ -246,7 +247,7 @@ static void say_goodbye(struct server *s, SSL *ssl)
     SSL_shutdown(ssl);
 }
 
-/* A record that nobody with the keys has made. */
+/* Sends a record that was not made with the session's keys. */
 static void forge(struct server *s, SSL *ssl)
 {
     static const char record[5 + 40] = {0x17, 3, 3, 0, 40};
@@ -255,7 +256,7 @@ static void forge(struct server *s, SSL *ssl)
         be_silent(s, ssl);
 }
 
-/* Answers the first request of generation 6, which is for the root. */
+/* Answers the first request, GETROOT of generation 6. */
 static void serve_root(struct server *s, SSL *ssl)
 {
     static const char reply[] = "\0\0\0\21\0\x02\x11\x50\x11\x54\x12\x08\x0e\x06"
@@ -290,7 +291,7 @@ static void assert_echoes(struct stream *c, const char *text)
     assert_memory_equal(back, text, len);
 }
 
-/* That a handshake with this server goes well and bytes go both ways. */
+/* Checks that a handshake with this server succeeds and that bytes go both ways. */
 static void assert_connects(struct server *s, const struct rpyc_tls *options, const char *host)
 {
     AUTO_STREAM c = server_start(s, echo);
@@ -306,7 +307,7 @@ static void assert_connects(struct server *s, const struct rpyc_tls *options, co
     assert_true(s->shook);
 }
 
-/* That this server is not accepted, and why. */
+/* Checks that this server is refused, and the reason. */
 static void assert_refuses(struct server *s, const struct rpyc_tls *options, const char *host,
                            const char *why)
 {
@@ -320,7 +321,7 @@ static void assert_refuses(struct server *s, const struct rpyc_tls *options, con
     server_end(s);
 }
 
-/* A stream with nobody at its other end but the test. */
+/* A stream whose other end the test holds. */
 static struct stream alone(struct peer *p)
 {
     struct stream c;
@@ -332,7 +333,7 @@ static struct stream alone(struct peer *p)
     return c;
 }
 
-/* That options are refused before anything is sent. */
+/* Checks that options are refused before anything is sent. */
 static void assert_bad_options(const struct rpyc_tls *options, const char *host,
                                enum rpyc_errcode code, const char *why)
 {
@@ -395,11 +396,11 @@ TEST(the_best_that_both_speak_is_spoken)
     assert_int_equal(s.version, TLS1_3_VERSION);
 }
 
-TEST(a_server_without_a_cipher_of_ours_is_an_error)
+TEST(a_server_without_a_common_cipher_is_an_error)
 {
     struct server s = server_make(&server);
 
-    /* these need a key of RSA */
+    /* these need an RSA key */
     server_only_speaks(&s, TLS1_2_VERSION);
     assert_int_equal(SSL_CTX_set_cipher_list(s.ctx, "AES128-GCM-SHA256"), 1);
     assert_refuses(&s, &trusting_ca, "server.test", "alert handshake failure");
@@ -438,7 +439,7 @@ TEST(a_certificate_of_another_name_is_not_accepted)
     struct server s = server_make(&server), t = server_make(&server), u = server_make(&server);
     char why[128];
 
-    /* OpenSSL 1.1.1 begins it with a capital letter. */
+    /* In OpenSSL 1.1.1 the text begins with a capital letter. */
     snprintf(why, sizeof(why), "the server's certificate is not accepted: %s",
              X509_verify_cert_error_string(X509_V_ERR_HOSTNAME_MISMATCH));
     assert_refuses(&s, &trusting_ca, "other.test", why);
@@ -484,7 +485,7 @@ TEST(whom_the_system_trusts_is_trusted_where_no_ca_is_given)
 TEST(any_certificate_is_taken_where_nothing_is_verified)
 {
     const struct rpyc_tls options = {.insecure_no_verify = true};
-    /* the CA that is named does not count then, nor whether it is there */
+    /* the CA is ignored then, even if its file is missing */
     const struct rpyc_tls with_ca = {.insecure_no_verify = true, .ca_file = "missing.pem"};
     struct server s = server_make(&stranger), t = server_make(&expired), u = server_make(&server);
 
@@ -512,9 +513,9 @@ TEST(a_name_that_no_server_can_have_is_refused)
     assert_bad_options(&trusting_ca, name, RPYC_ETLS, "TLS: 'xxxx");
 }
 
-/* ---- Certificates of ours ------------------------------------------------------------------- */
+/* ---- Certificates of the client ------------------------------------------------------------- */
 
-TEST(a_certificate_of_ours_is_shown_to_a_server_that_asks)
+TEST(the_clients_certificate_is_shown_to_a_server_that_asks)
 {
     const struct rpyc_tls two = {
         .ca_file = "ca.pem", .cert_file = "client.pem", .key_file = "client.key"};
@@ -533,7 +534,7 @@ TEST(a_certificate_of_ours_is_shown_to_a_server_that_asks)
     }
 }
 
-TEST(a_certificate_of_ours_is_kept_where_nobody_asks)
+TEST(the_clients_certificate_is_not_shown_unasked)
 {
     const struct rpyc_tls options = {.ca_file = "ca.pem", .cert_file = "both.pem"};
     struct server s = server_make(&server);
@@ -542,7 +543,7 @@ TEST(a_certificate_of_ours_is_kept_where_nobody_asks)
     assert_string_equal(s.client, "");
 }
 
-TEST(a_missing_certificate_of_ours_breaks_the_handshake_of_tls_1_2)
+TEST(a_missing_client_certificate_breaks_the_handshake_of_tls_1_2)
 {
     struct server s = server_make(&server);
 
@@ -552,8 +553,8 @@ TEST(a_missing_certificate_of_ours_breaks_the_handshake_of_tls_1_2)
     assert_false(s.shook);
 }
 
-/* TLS 1.3 is through with the handshake before the server looks at our certificate. */
-TEST(a_missing_certificate_of_ours_is_named_to_who_receives)
+/* In TLS 1.3 the client's handshake ends before the server checks the client's certificate. */
+TEST(receiving_reports_a_missing_client_certificate)
 {
     struct server s = server_make(&server);
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -568,7 +569,7 @@ TEST(a_missing_certificate_of_ours_is_named_to_who_receives)
     assert_false(s.shook);
 }
 
-TEST(a_missing_certificate_of_ours_is_named_to_who_sends)
+TEST(sending_reports_a_missing_client_certificate)
 {
     struct server s = server_make(&server);
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -610,8 +611,8 @@ TEST(a_file_that_cannot_be_used_is_named)
         assert_bad_options(&cases[i].options, "server.test", RPYC_ETLS, cases[i].why);
 }
 
-/* A passphrase is not read from the terminal, nor from where there is none: what stands ready on
- * standard input would open the key. */
+/* A passphrase is never read from the terminal or from standard input: the bytes that are ready
+ * there would decrypt the key. */
 TEST(a_key_with_a_passphrase_is_refused_without_a_question)
 {
     const struct rpyc_tls options = {
@@ -678,7 +679,7 @@ TEST(a_server_that_is_gone_before_the_handshake_is_an_error)
     assert_error(&err, RPYC_ECLOSED, "the peer closed the connection");
 }
 
-/* Hears the first message of a handshake, and hangs up. */
+/* Reads the first message of a handshake and hangs up. */
 static void hear_hello_and_hang_up(void *arg)
 {
     struct peer *p = arg;
@@ -691,7 +692,7 @@ static void hear_hello_and_hang_up(void *arg)
     peer_close(p);
 }
 
-/* Hangs up on a message that it has not read, which resets the connection. */
+/* Hangs up without reading a message, which resets the connection. */
 static void reset(void *arg)
 {
     struct peer *p = arg;
@@ -758,7 +759,7 @@ TEST(the_end_is_the_end_with_a_goodbye_and_without)
     }
 }
 
-TEST(sending_to_who_has_hung_up_is_an_error)
+TEST(sending_to_a_peer_that_hung_up_is_an_error)
 {
     struct server s = server_make(&server);
     AUTO_STREAM c = server_start(&s, hang_up);
@@ -831,7 +832,7 @@ TEST(a_signal_interrupts_receiving_and_not_the_stream)
     server_end(&s);
 }
 
-TEST(sending_to_who_does_not_read_gives_up_at_its_deadline)
+TEST(sending_to_a_peer_that_does_not_read_times_out)
 {
     struct server s = server_make(&server);
     AUTO_STREAM c = server_start(&s, be_silent);
@@ -849,7 +850,7 @@ TEST(sending_to_who_does_not_read_gives_up_at_its_deadline)
     server_end(&s);
 }
 
-/* One side of a stream, in a thread of its own. */
+/* One side of a stream, used by a thread of its own. */
 struct side {
     struct thread thread;
     struct stream *stream;
@@ -892,7 +893,7 @@ TEST(much_is_sent_to_a_slow_reader)
     assert_int_equal(s.received, much.len);
 }
 
-/* An echo that is not read does not come to an end: whoever sends needs the other who receives. */
+/* An echo that is not read blocks: the sending thread needs the receiving one. */
 TEST(one_thread_sends_while_another_receives)
 {
     struct server s = server_make(&server);
@@ -917,7 +918,7 @@ TEST(one_thread_sends_while_another_receives)
     server_end(&s);
 }
 
-TEST(a_shutdown_wakes_up_who_receives)
+TEST(a_shutdown_wakes_a_receiving_thread)
 {
     struct server s = server_make(&server);
     AUTO_STREAM c = server_start(&s, be_silent);
@@ -952,7 +953,7 @@ TEST(a_socket_that_was_closed_behind_our_back_is_left_alone)
     assert_int_equal(stream_send(&c, "y", 1, SOON, &err), -1);
     assert_error(&err, RPYC_ECLOSED, "other code of this process closed the socket");
     stream_close(&c);
-    assert_int_equal(read(number, &byte, 1), 1); /* it still is open, and nothing was taken */
+    assert_int_equal(read(number, &byte, 1), 1); /* it is still open, and nothing was read */
     assert_int_equal(recv(fds[1], &byte, 1, MSG_DONTWAIT), -1);
     close(number);
     close(fds[0]);
@@ -1036,7 +1037,7 @@ int main(void)
         cmocka_unit_test(a_library_of_another_version_is_not_used),
         cmocka_unit_test(tls_1_2_and_1_3_are_spoken),
         cmocka_unit_test(the_best_that_both_speak_is_spoken),
-        cmocka_unit_test(a_server_without_a_cipher_of_ours_is_an_error),
+        cmocka_unit_test(a_server_without_a_common_cipher_is_an_error),
         cmocka_unit_test(the_name_of_the_server_is_told_to_it),
         cmocka_unit_test(an_address_is_checked_and_not_told),
         cmocka_unit_test(a_certificate_of_another_name_is_not_accepted),
@@ -1046,11 +1047,11 @@ int main(void)
         cmocka_unit_test(any_certificate_is_taken_where_nothing_is_verified),
         cmocka_unit_test(a_server_whose_name_is_not_known_cannot_be_verified),
         cmocka_unit_test(a_name_that_no_server_can_have_is_refused),
-        cmocka_unit_test(a_certificate_of_ours_is_shown_to_a_server_that_asks),
-        cmocka_unit_test(a_certificate_of_ours_is_kept_where_nobody_asks),
-        cmocka_unit_test(a_missing_certificate_of_ours_breaks_the_handshake_of_tls_1_2),
-        cmocka_unit_test(a_missing_certificate_of_ours_is_named_to_who_receives),
-        cmocka_unit_test(a_missing_certificate_of_ours_is_named_to_who_sends),
+        cmocka_unit_test(the_clients_certificate_is_shown_to_a_server_that_asks),
+        cmocka_unit_test(the_clients_certificate_is_not_shown_unasked),
+        cmocka_unit_test(a_missing_client_certificate_breaks_the_handshake_of_tls_1_2),
+        cmocka_unit_test(receiving_reports_a_missing_client_certificate),
+        cmocka_unit_test(sending_reports_a_missing_client_certificate),
         cmocka_unit_test(a_file_that_cannot_be_used_is_named),
         cmocka_unit_test(a_key_with_a_passphrase_is_refused_without_a_question),
         cmocka_unit_test(a_handshake_gives_up_at_its_deadline),
@@ -1059,15 +1060,15 @@ int main(void)
         cmocka_unit_test(a_server_that_hangs_up_during_the_handshake_is_an_error),
         cmocka_unit_test(a_socket_that_is_not_connected_is_an_error),
         cmocka_unit_test(the_end_is_the_end_with_a_goodbye_and_without),
-        cmocka_unit_test(sending_to_who_has_hung_up_is_an_error),
+        cmocka_unit_test(sending_to_a_peer_that_hung_up_is_an_error),
         cmocka_unit_test(a_forged_record_is_an_error),
         cmocka_unit_test(keys_may_change_on_the_way),
         cmocka_unit_test(receiving_gives_up_at_its_deadline_and_goes_on_later),
         cmocka_unit_test(a_signal_interrupts_receiving_and_not_the_stream),
-        cmocka_unit_test(sending_to_who_does_not_read_gives_up_at_its_deadline),
+        cmocka_unit_test(sending_to_a_peer_that_does_not_read_times_out),
         cmocka_unit_test(much_is_sent_to_a_slow_reader),
         cmocka_unit_test(one_thread_sends_while_another_receives),
-        cmocka_unit_test(a_shutdown_wakes_up_who_receives),
+        cmocka_unit_test(a_shutdown_wakes_a_receiving_thread),
         cmocka_unit_test(a_socket_that_was_closed_behind_our_back_is_left_alone),
         cmocka_unit_test(rpyc_is_spoken_over_tls),
         cmocka_unit_test(a_connection_over_tls_that_fails_says_where_to),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The server's side of TLS, with our own client in another thread, and OpenSSL's where that cannot
- * do what is to be tried.
+ * The server's side of TLS, with librpyc's client in another thread, or with OpenSSL's client for
+ * what librpyc's cannot do.
  */
 #include "unit.h"
 
@@ -15,7 +15,7 @@
 #define AUTO_STREAM     _cleanup_(stream_close) struct stream
 #define AUTO_TLS_SERVER _cleanup_(free_tls_server) struct tls_server
 
-/* Long enough for anything that shall work. */
+/* Long enough for what must succeed. */
 #define SOON deadline_in(60000)
 
 static void free_tls_server(struct tls_server **made)
@@ -25,7 +25,7 @@ static void free_tls_server(struct tls_server **made)
 
 /* ---- The library ---------------------------------------------------------------------------- */
 
-/* Only the one that was just built counts. */
+/* Only the library that was just built is used. */
 void *__real_dlopen(const char *file, int mode);
 void *__wrap_dlopen(const char *file, int mode) __attribute__((visibility("default")));
 
@@ -38,17 +38,17 @@ void *__wrap_dlopen(const char *file, int mode)
 
 /* ---- A client ------------------------------------------------------------------------------- */
 
-/* One that connects, says hello, and waits for the end, in another thread. */
+/* A client in another thread that connects, sends hello, and waits for the end. */
 struct visitor {
     struct thread thread;
     struct rpyc_tls options;
-    int max_version; /* 0: as the library has it, which is our client; else OpenSSL's */
+    int max_version; /* 0: use librpyc's client; else the highest version for OpenSSL's client */
     struct stream stream;
-    int version;    /* of TLS, with OpenSSL's */
-    bool connected; /* what it has seen */
+    int version;    /* of TLS, with OpenSSL's client */
+    bool connected; /* the result */
 };
 
-/* Says hello, and hears its echo. */
+/* Sends hello and reads the echo. */
 static bool exchange(struct stream *s)
 {
     char text[5];
@@ -89,7 +89,7 @@ static void visit_with_openssl(void *arg)
     stream_close(&v->stream);
 }
 
-/* Starts it; returns our end of the socket pair. */
+/* Starts the client; returns the server's end of the socket pair. */
 static struct stream start_visitor(struct visitor *v)
 {
     struct stream s;
@@ -136,7 +136,8 @@ static void echo(struct stream *s)
         assert_int_equal(stream_send(s, text, (size_t)n, SOON, NULL), 0);
 }
 
-/* That a server lets the visitor in. The certificate that it showed, as DER. */
+/* Checks that a server accepts the client. Returns the certificate that the client showed, as DER.
+ * */
 static struct bytes assert_accepts(struct tls_server *made, struct visitor *v)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -151,7 +152,7 @@ static struct bytes assert_accepts(struct tls_server *made, struct visitor *v)
     return der;
 }
 
-/* That one with these options does. */
+/* Checks that a server with these options accepts the client. */
 static struct bytes assert_lets_in(const struct tls_server_options *options, struct visitor *v)
 {
     AUTO_TLS_SERVER *made = new_server(options);
@@ -159,7 +160,7 @@ static struct bytes assert_lets_in(const struct tls_server_options *options, str
     return assert_accepts(made, v);
 }
 
-/* That it does not, and why. */
+/* Checks that it refuses the client, and the reason. */
 static void assert_refuses(struct tls_server *made, struct visitor *v, const char *why)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -173,8 +174,8 @@ static void assert_refuses(struct tls_server *made, struct visitor *v, const cha
     assert_false(v->connected);
 }
 
-static void assert_keeps_out(const struct tls_server_options *options, struct visitor *v,
-                             const char *why)
+static void assert_options_refuse(const struct tls_server_options *options, struct visitor *v,
+                                  const char *why)
 {
     AUTO_TLS_SERVER *made = new_server(options);
 
@@ -203,7 +204,7 @@ TEST(a_library_that_is_not_installed_is_named)
     library_missing = false;
 }
 
-TEST(what_cannot_be_used_is_named)
+TEST(errors_name_the_unusable_file)
 {
     struct tls_server_options o = plain_options();
 
@@ -223,7 +224,7 @@ TEST(what_cannot_be_used_is_named)
     assert_unusable(&o, "cannot use the ciphers NONSENSE: ");
 }
 
-TEST(a_certificate_and_its_key_may_be_in_one_file)
+TEST(a_file_may_contain_both_certificate_and_key)
 {
     struct tls_server_options o = {.cert_file = "both.pem"};
 
@@ -233,7 +234,7 @@ TEST(a_certificate_and_its_key_may_be_in_one_file)
 
 /* ---- Who is let in -------------------------------------------------------------------------- */
 
-TEST(a_client_needs_no_certificate_where_nobody_asks_for_one)
+TEST(a_client_needs_no_certificate_by_default)
 {
     struct visitor v = {.options = {.ca_file = "ca.pem"}};
     struct tls_server_options o = plain_options();
@@ -262,15 +263,15 @@ TEST(a_certificate_that_is_asked_for_is_known_afterwards)
     OPENSSL_free(expected);
 }
 
-TEST(a_client_without_a_certificate_is_kept_out_where_it_needs_one)
+TEST(a_client_without_a_required_certificate_is_refused)
 {
     struct visitor v = {.options = {.ca_file = "ca.pem"}};
     struct tls_server_options o = demanding_options();
 
-    assert_keeps_out(&o, &v, "the client showed no certificate");
+    assert_options_refuse(&o, &v, "the client showed no certificate");
 }
 
-TEST(a_client_without_a_certificate_is_let_in_where_one_is_only_welcome)
+TEST(a_client_without_an_optional_certificate_is_accepted)
 {
     struct visitor v = {.options = {.ca_file = "ca.pem"}};
     struct tls_server_options o = demanding_options();
@@ -294,18 +295,19 @@ TEST(a_certificate_that_is_no_good_keeps_a_client_out)
         struct visitor one = {.options = old}, other = {.options = strange};
 
         o.client_cert = kinds[i];
-        assert_keeps_out(&o, &one,
-                         "the client's certificate is not accepted: certificate has expired");
-        assert_keeps_out(&o, &other, "the client's certificate is not accepted: unable to get");
+        assert_options_refuse(&o, &one,
+                              "the client's certificate is not accepted: certificate has expired");
+        assert_options_refuse(&o, &other,
+                              "the client's certificate is not accepted: unable to get");
     }
 }
 
-TEST(a_client_that_does_not_trust_us_is_told_of)
+TEST(a_client_that_rejects_the_server_is_reported)
 {
     struct visitor v = {.options = {.ca_file = "other-ca.pem"}};
     struct tls_server_options o = plain_options();
 
-    assert_keeps_out(&o, &v, "unknown ca");
+    assert_options_refuse(&o, &v, "unknown ca");
 }
 
 /* ---- Whose certificates --------------------------------------------------------------------- */
@@ -318,7 +320,7 @@ static struct visitor known_visitor(const char *cert_file)
 TEST(a_client_is_let_in_by_its_common_name_or_its_whole_subject)
 {
     const char *const lists[][3] = {
-        {"a client"}, {"CN=a client"}, {"somebody", "a client"}, {"O=x", "CN=a client"}};
+        {"a client"}, {"CN=a client"}, {"another", "a client"}, {"O=x", "CN=a client"}};
     struct tls_server_options o = demanding_options();
     size_t i;
 
@@ -343,8 +345,8 @@ TEST(a_client_that_is_in_no_list_is_kept_out)
         struct visitor v = known_visitor("both.pem");
 
         o.subjects = lists[i];
-        assert_keeps_out(&o, &v,
-                         "the client's certificate is for 'CN=a client', which is not allowed");
+        assert_options_refuse(
+            &o, &v, "the client's certificate is for 'CN=a client', which is not allowed");
     }
 }
 
@@ -356,10 +358,10 @@ TEST(a_client_that_shows_nothing_is_in_no_list)
 
     o.client_cert = TLS_CLIENT_CERT_WELCOME;
     o.subjects = list;
-    assert_keeps_out(&o, &v, "the client's certificate is for '', which is not allowed");
+    assert_options_refuse(&o, &v, "the client's certificate is for '', which is not allowed");
 }
 
-/* Writes odd.pem: a certificate whose common names are these. */
+/* Writes odd.pem, a certificate with these common names. */
 static void write_odd(const char *const *names, const int *lengths, int n)
 {
     struct identity odd = make_identity("x", &ca, 30, NULL);
@@ -377,13 +379,13 @@ static void write_odd(const char *const *names, const int *lengths, int n)
     free_identity(&odd);
 }
 
-static void assert_odd_is_kept_out(const char *const *list, const char *why)
+static void assert_refuses_odd(const char *const *list, const char *why)
 {
     struct tls_server_options o = demanding_options();
     struct visitor v = known_visitor("odd.pem");
 
     o.subjects = list;
-    assert_keeps_out(&o, &v, why);
+    assert_options_refuse(&o, &v, why);
 }
 
 static void assert_odd_is_let_in(const char *const *list)
@@ -401,7 +403,7 @@ TEST(a_common_name_does_not_end_at_a_nul)
     const char *const list[] = {"alice", "CN=alice", "", NULL};
 
     write_odd((const char *[]){"alice\0evil"}, (int[]){10}, 1);
-    assert_odd_is_kept_out(list, "is for 'CN=alice\\00evil', which is not allowed");
+    assert_refuses_odd(list, "is for 'CN=alice\\00evil', which is not allowed");
     unlink("odd.pem");
 }
 
@@ -411,17 +413,17 @@ TEST(a_common_name_that_looks_like_a_subject_is_no_subject)
     const char *const escaped[] = {"CN=CN=alice\\,O=Example", NULL};
 
     write_odd((const char *[]){"CN=alice,O=Example"}, (int[]){18}, 1);
-    assert_odd_is_kept_out(list, "which is not allowed");
+    assert_refuses_odd(list, "which is not allowed");
     assert_odd_is_let_in(escaped);
     unlink("odd.pem");
 }
 
-TEST(of_several_common_names_the_last_one_counts)
+TEST(the_last_of_several_common_names_is_used)
 {
     const char *const first[] = {"alice", NULL}, *const last[] = {"bob", NULL};
 
     write_odd((const char *[]){"alice", "bob"}, (int[]){5, 3}, 2);
-    assert_odd_is_kept_out(first, "is for 'CN=bob,CN=alice', which is not allowed");
+    assert_refuses_odd(first, "is for 'CN=bob,CN=alice', which is not allowed");
     assert_odd_is_let_in(last);
     unlink("odd.pem");
 }
@@ -431,7 +433,7 @@ TEST(a_subject_without_a_common_name_has_none)
     const char *const list[] = {"", "x", NULL};
 
     write_odd(NULL, NULL, 0);
-    assert_odd_is_kept_out(list, "is for '', which is not allowed");
+    assert_refuses_odd(list, "is for '', which is not allowed");
     unlink("odd.pem");
 }
 
@@ -443,7 +445,7 @@ TEST(a_certificate_that_was_revoked_is_no_good)
     struct visitor v = known_visitor("both.pem"), other = v;
 
     o.crl_file = "crl.pem";
-    assert_keeps_out(&o, &v, "the client's certificate is not accepted: certificate revoked");
+    assert_options_refuse(&o, &v, "the client's certificate is not accepted: certificate revoked");
     o.crl_file = "empty-crl.pem";
     AUTO_BYTES der = assert_lets_in(&o, &other);
     assert_true(der.len > 0);
@@ -463,7 +465,7 @@ TEST(a_list_that_cannot_be_used_is_named)
 
 /* ---- Files that change ---------------------------------------------------------------------- */
 
-/* Has a file of this name be what another one is, in one moment. */
+/* Replaces a file by a copy of another one, atomically. */
 static void replace(const char *name, const char *by)
 {
     char command[200];
@@ -497,7 +499,7 @@ TEST(files_that_have_changed_are_read_again)
     }
 }
 
-TEST(what_was_read_is_used_while_the_files_are_no_good)
+TEST(the_old_files_stay_in_use_while_the_new_ones_are_invalid)
 {
     struct tls_server_options o = demanding_options();
     struct visitor v = known_visitor("both.pem"), again = v;
@@ -557,7 +559,7 @@ TEST(tls_1_2_and_1_3_are_spoken_and_nothing_older)
     assert_int_equal(new.version, TLS1_3_VERSION);
     assert_null(assert_lets_in(&o, &old).data);
     assert_int_equal(old.version, TLS1_2_VERSION);
-    assert_keeps_out(&o, &ancient, "TLS: ");
+    assert_options_refuse(&o, &ancient, "TLS: ");
 }
 
 TEST(tls_1_2_alone_is_spoken_where_that_is_asked_for)
@@ -571,9 +573,9 @@ TEST(tls_1_2_alone_is_spoken_where_that_is_asked_for)
     assert_int_equal(v.version, TLS1_2_VERSION);
 }
 
-/* ---- Who is no client ----------------------------------------------------------------------- */
+/* ---- Peers that are not TLS clients --------------------------------------------------------- */
 
-/* What comes of a peer that says this and no more. */
+/* Returns the error for a peer that sends only this. */
 static void assert_accept_fails(const char *text, bool hang_up, enum rpyc_errcode code,
                                 const char *why)
 {
@@ -606,7 +608,7 @@ TEST(a_client_that_says_nothing_is_given_up_at_the_deadline)
     assert_accept_fails("\x16\x03\x01", false, RPYC_ETIMEOUT, "timed out");
 }
 
-TEST(a_client_that_hangs_up_is_one_that_hung_up)
+TEST(a_client_that_hangs_up_is_reported)
 {
     assert_accept_fails("", true, RPYC_ECLOSED, "hung up during the TLS handshake");
     assert_accept_fails("\x16\x03\x01", true, RPYC_ECLOSED, "hung up during the TLS handshake");
@@ -647,31 +649,31 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_library_that_is_not_installed_is_named),
-        cmocka_unit_test(what_cannot_be_used_is_named),
-        cmocka_unit_test(a_certificate_and_its_key_may_be_in_one_file),
-        cmocka_unit_test(a_client_needs_no_certificate_where_nobody_asks_for_one),
+        cmocka_unit_test(errors_name_the_unusable_file),
+        cmocka_unit_test(a_file_may_contain_both_certificate_and_key),
+        cmocka_unit_test(a_client_needs_no_certificate_by_default),
         cmocka_unit_test(a_certificate_that_is_asked_for_is_known_afterwards),
-        cmocka_unit_test(a_client_without_a_certificate_is_kept_out_where_it_needs_one),
-        cmocka_unit_test(a_client_without_a_certificate_is_let_in_where_one_is_only_welcome),
+        cmocka_unit_test(a_client_without_a_required_certificate_is_refused),
+        cmocka_unit_test(a_client_without_an_optional_certificate_is_accepted),
         cmocka_unit_test(a_certificate_that_is_no_good_keeps_a_client_out),
-        cmocka_unit_test(a_client_that_does_not_trust_us_is_told_of),
+        cmocka_unit_test(a_client_that_rejects_the_server_is_reported),
         cmocka_unit_test(a_client_is_let_in_by_its_common_name_or_its_whole_subject),
         cmocka_unit_test(a_client_that_is_in_no_list_is_kept_out),
         cmocka_unit_test(a_client_that_shows_nothing_is_in_no_list),
         cmocka_unit_test(a_common_name_does_not_end_at_a_nul),
         cmocka_unit_test(a_common_name_that_looks_like_a_subject_is_no_subject),
-        cmocka_unit_test(of_several_common_names_the_last_one_counts),
+        cmocka_unit_test(the_last_of_several_common_names_is_used),
         cmocka_unit_test(a_subject_without_a_common_name_has_none),
         cmocka_unit_test(a_certificate_that_was_revoked_is_no_good),
         cmocka_unit_test(a_list_that_cannot_be_used_is_named),
         cmocka_unit_test(files_that_have_changed_are_read_again),
-        cmocka_unit_test(what_was_read_is_used_while_the_files_are_no_good),
+        cmocka_unit_test(the_old_files_stay_in_use_while_the_new_ones_are_invalid),
         cmocka_unit_test(the_options_of_a_server_need_not_stay),
         cmocka_unit_test(tls_1_2_and_1_3_are_spoken_and_nothing_older),
         cmocka_unit_test(tls_1_2_alone_is_spoken_where_that_is_asked_for),
         cmocka_unit_test(a_client_that_does_not_speak_tls_is_named),
         cmocka_unit_test(a_client_that_says_nothing_is_given_up_at_the_deadline),
-        cmocka_unit_test(a_client_that_hangs_up_is_one_that_hung_up),
+        cmocka_unit_test(a_client_that_hangs_up_is_reported),
         cmocka_unit_test(connections_go_on_without_their_server),
         cmocka_unit_test(a_stream_without_tls_has_no_certificate),
     };

@@ -94,7 +94,7 @@ TEST(without_turns_everyone_has_one)
     turn_end(&t);
 }
 
-TEST(who_waits_first_has_it_first)
+TEST(the_turn_is_given_in_the_order_of_waiting)
 {
     AUTO_CROWD c = crowd_new();
     struct waiter first, second;
@@ -111,13 +111,13 @@ TEST(who_waits_first_has_it_first)
     assert_true(waiter_end(&second));
 }
 
-TEST(a_place_in_the_queue_is_kept_and_holds_up_nobody)
+TEST(a_place_in_the_queue_is_kept_and_delays_no_other)
 {
     AUTO_CROWD c = crowd_new();
     struct waiter w;
 
     assert_true(turn_take(&c->each[0], NOW));
-    assert_false(turn_take(&c->each[1], NOW)); /* which is first from now on */
+    assert_false(turn_take(&c->each[1], NOW)); /* which is now first in the queue */
     assert_false(turn_is_wanted(&c->each[0]));
     assert_false(turn_take(&c->each[2], NOW));
     turn_give(&c->each[0]);
@@ -144,7 +144,7 @@ TEST(a_stop_ends_the_wait_and_not_the_turn)
     turn_stop(&c->each[0]);
     assert_false(turn_take(&c->each[2], NOW));
     turn_give(&c->each[0]);
-    assert_true(turn_take(&c->each[1], NOW)); /* it is free */
+    assert_true(turn_take(&c->each[1], NOW)); /* the turn is free */
 }
 
 TEST(the_end_of_a_connection_frees_the_turn)
@@ -160,7 +160,7 @@ TEST(the_end_of_a_connection_frees_the_turn)
     assert_true(turn_keep(&c->each[1], KEPT_MAX));
 }
 
-TEST(what_is_kept_has_a_limit)
+TEST(kept_bytes_have_a_limit)
 {
     AUTO_CROWD c = crowd_new();
 
@@ -173,7 +173,7 @@ TEST(what_is_kept_has_a_limit)
     assert_true(turn_keep(&c->each[2], 60));
 }
 
-TEST(a_child_by_fork_has_nobody_elses_turns)
+TEST(the_child_of_a_fork_has_no_turns_of_its_parent)
 {
     AUTO_CROWD c = crowd_new();
     size_t i;
@@ -192,12 +192,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_connection_has_the_turn),
         cmocka_unit_test(without_turns_everyone_has_one),
-        cmocka_unit_test(who_waits_first_has_it_first),
-        cmocka_unit_test(a_place_in_the_queue_is_kept_and_holds_up_nobody),
+        cmocka_unit_test(the_turn_is_given_in_the_order_of_waiting),
+        cmocka_unit_test(a_place_in_the_queue_is_kept_and_delays_no_other),
         cmocka_unit_test(a_stop_ends_the_wait_and_not_the_turn),
         cmocka_unit_test(the_end_of_a_connection_frees_the_turn),
-        cmocka_unit_test(what_is_kept_has_a_limit),
-        cmocka_unit_test(a_child_by_fork_has_nobody_elses_turns),
+        cmocka_unit_test(kept_bytes_have_a_limit),
+        cmocka_unit_test(the_child_of_a_fork_has_no_turns_of_its_parent),
     };
 
     return RUN(tests);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What the unit tests share. A test is a sentence; what it needs of files, sockets and threads it
- * makes itself, and gives back.
+ * Shared by the unit tests. The name of a test is a sentence. A test creates the files, sockets and
+ * threads that it needs, and removes them.
  */
 #ifndef UNIT_H
 #define UNIT_H
@@ -32,20 +32,21 @@
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
-/* AddressSanitizer hands out NULL for absurd sizes, as malloc does, instead of ending the test. Its
- * library looks for this name in the program. */
+/* Makes AddressSanitizer return NULL for absurd sizes, as malloc does, instead of ending the test.
+ * Its library searches for this name in the program. */
 const char *__asan_default_options(void) __attribute__((visibility("default")));
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1";
 }
 
-/* A test that hangs is a test that fails: SIGALRM ends the program. Seconds, for all its tests. */
+/* A test that hangs fails: SIGALRM ends the program after this many seconds for all its tests. */
 #define WATCHDOG 60
 
 #define RUN(tests) (alarm(WATCHDOG), cmocka_run_group_tests(tests, NULL, NULL))
 
-/* Bytes in memory of just their size, so that AddressSanitizer sees a step beyond. */
+/* Bytes in memory of exactly their size, so that AddressSanitizer reports each access beyond them.
+ * */
 struct bytes {
     uint8_t *data;
     size_t len;
@@ -69,7 +70,7 @@ static inline struct bytes bytes_copy(const void *data, size_t len)
     return b;
 }
 
-/* Reads hex digits; spaces between them are for the eye. */
+/* Converts hex digits; spaces between them are ignored. */
 static inline struct bytes from_hex(const char *text)
 {
     struct bytes b = {malloc(strlen(text) / 2 + 1), 0};
@@ -101,10 +102,10 @@ static inline void assert_bytes_at(const void *data, size_t len, const char *hex
     _fail(file, line);
 }
 
-/* That len bytes at data are those of the hex text. */
+/* Checks that the len bytes at data are those of the hex text. */
 #define assert_bytes(data, len, hex) assert_bytes_at(data, len, hex, __FILE__, __LINE__)
 
-/* That err has this code, and this piece of text in its one line. */
+/* Checks err's code, and that its line contains this text. */
 #define assert_error(err, errcode, piece)                                                          \
     do {                                                                                           \
         assert_int_equal((err)->code, errcode);                                                    \
@@ -113,7 +114,7 @@ static inline void assert_bytes_at(const void *data, size_t len, const char *hex
         assert_null(strchr((err)->text, '\n'));                                                    \
     } while (0)
 
-/* That a call went well; says err if not. */
+/* Checks that a call succeeded; prints err if not. */
 #define assert_ok(call, err)                                                                       \
     do {                                                                                           \
         if ((call) != 0)                                                                           \
@@ -122,10 +123,10 @@ static inline void assert_bytes_at(const void *data, size_t len, const char *hex
 
 /* ---- Threads -------------------------------------------------------------------------------- */
 
-/* A thread of the test, which runs `run(arg)`. */
+/* A thread of the test that runs `run(arg)`. */
 struct thread {
     pthread_t id;
-    atomic_int tid; /* the kernel's number of it, once it runs */
+    atomic_int tid; /* the kernel's thread id, set when it runs */
     void (*run)(void *arg);
     void *arg;
 };
@@ -152,7 +153,7 @@ static inline void thread_join(struct thread *t)
     assert_int_equal(pthread_join(t->id, NULL), 0);
 }
 
-/* Waits until the thread sleeps in the kernel: in the call, that is, that is expected to block. */
+/* Waits until the thread sleeps in the kernel: in the call that is expected to block. */
 static inline void thread_wait_asleep(struct thread *t)
 {
     char path[64], line[256];
@@ -167,15 +168,16 @@ static inline void thread_wait_asleep(struct thread *t)
         snprintf(path, sizeof(path), "/proc/self/task/%d/stat", atomic_load(&t->tid));
         f = fopen(path, "r");
         if (f == NULL)
-            return; /* its call has ended already */
+            return; /* the call has ended already */
         if (fgets(line, sizeof(line), f))
             sscanf(strrchr(line, ')'), ") %c", &state);
         fclose(f);
     }
 }
 
-/* Sends a thread signal after signal, without SA_RESTART, so that every call of it that can be
- * interrupted is. The handler stays: the thread may receive the last signal after nagger_stop(). */
+/* Sends signals to a thread until nagger_stop(), without SA_RESTART, so that each of its calls that
+ * can be interrupted is. The handler stays installed: the thread may receive the last signal after
+ * nagger_stop(). */
 struct nagger {
     struct thread thread;
     pthread_t target;
@@ -196,7 +198,7 @@ static inline void nag(void *arg)
 
     while (!atomic_load(&n->stop)) {
         pthread_kill(n->target, SIGUSR1);
-        poll(NULL, 0, 1); /* the pace, not a wait for anything */
+        poll(NULL, 0, 1); /* the rate of the signals, not a wait for a condition */
     }
 }
 
@@ -209,12 +211,12 @@ static inline void nagger_start(struct nagger *n, pthread_t target)
     n->target = target;
     sigaction(SIGUSR1, &action, NULL);
     thread_start(&n->thread, nag, n);
-    /* A call with a short deadline may end before the new thread first gets a processor. */
+    /* A call with a short deadline may end before the new thread starts to run. */
     while (atomic_load(&signals_seen) == 0)
         sched_yield();
 }
 
-/* Returns how many signals came. */
+/* Returns how many signals were received. */
 static inline int nagger_stop(struct nagger *n)
 {
     atomic_store(&n->stop, true);
@@ -222,7 +224,7 @@ static inline int nagger_stop(struct nagger *n)
     return atomic_load(&signals_seen);
 }
 
-/* Milliseconds of a clock that only goes forward. */
+/* Milliseconds of a monotonic clock. */
 static inline int64_t clock_ms(void)
 {
     struct timespec t;
@@ -239,7 +241,7 @@ static inline void close_fd(int *fd)
 
 #define AUTO_FD _cleanup_(close_fd) int
 
-/* How many fds this process has open. */
+/* Returns how many fds this process has open. */
 static inline int open_fds(void)
 {
     int fd, count = 0;
@@ -251,8 +253,8 @@ static inline int open_fds(void)
 
 /* ---- A peer by script ----------------------------------------------------------------------- */
 
-/* The other end of a socket pair. What it says may be written down before it is asked, for nothing
- * is read that nobody waits for. */
+/* The other end of a socket pair. Its messages may be sent before the request, because the
+ * connection reads nothing that no thread waits for. */
 struct peer {
     int fd;
 };
@@ -306,7 +308,7 @@ static inline void read_exactly(struct peer *p, void *bytes, size_t len)
     }
 }
 
-/* The payload of the next frame that comes. */
+/* Returns the payload of the next frame. */
 static inline struct bytes next_frame(struct peer *p)
 {
     struct bytes payload;
@@ -322,7 +324,7 @@ static inline struct bytes next_frame(struct peer *p)
     return payload;
 }
 
-/* That the payload of the next frame is this. */
+/* Checks the payload of the next frame. */
 #define hears(p, hex)                                                                              \
     do {                                                                                           \
         AUTO_BYTES heard_ = next_frame(p);                                                         \
