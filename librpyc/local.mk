@@ -1,5 +1,5 @@
-# The protocol. Built once as a convenience library, which the extension and the unit tests link;
-# what is installed is the same with only the names of rpyc.h to be seen.
+# The protocol, as a convenience library that the extension and the unit tests link. The installed
+# library has the same objects, and exports only the names in rpyc.h.
 
 noinst_LTLIBRARIES += librpyc/librpyc-internal.la
 librpyc_librpyc_internal_la_SOURCES = \
@@ -38,20 +38,20 @@ librpyc_librpyc_internal_la_SOURCES = \
 	librpyc/value.c librpyc/value.h \
 	librpyc/vinegar.c librpyc/vinegar.h
 librpyc_librpyc_internal_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBDEFLATE_CFLAGS) -DRPYC_LIBDIR='"$(libdir)"'
-# libtool compiles each file twice, and keeps the second time to itself unless told not to.
+# libtool compiles each file twice. Without -no-suppress it hides the warnings of the second time.
 librpyc_librpyc_internal_la_CFLAGS = $(AM_CFLAGS) -no-suppress
 librpyc_librpyc_internal_la_LIBADD = $(LIBDEFLATE_LIBS)
 
-# -version-info is current:revision:age of the interface, see "Updating version info" in libtool's
-# manual; not the package's version.
+# -version-info is current:revision:age of the interface, not the version of the package. See "Updating
+# version info" in the manual of libtool.
 lib_LTLIBRARIES += librpyc/librpyc.la
 librpyc_librpyc_la_SOURCES =
 librpyc_librpyc_la_LIBADD = librpyc/librpyc-whole.lo $(LIBDEFLATE_LIBS)
 librpyc_librpyc_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
 
-# A static library cannot hide a name of one of its objects from its user: so it has a single object,
-# in which they are local. What LTO keeps beside the code (-ffat-lto-objects) would still have them.
-# The last lines are what libtool wants to know of an object, which is the same for both libraries.
+# A static library cannot hide the names that its objects use from each other. So it has one object,
+# in which all internal names are local. The sections of LTO (-ffat-lto-objects) would still have them:
+# they are removed. The last lines write the file that libtool needs for an object.
 librpyc/librpyc-whole.lo: $(librpyc_librpyc_internal_la_OBJECTS)
 	$(AM_V_CCLD)$(LIBTOOL) $(AM_V_lt) --tag=CC --mode=link $(CC) -o librpyc/librpyc-whole.o \
 		$(librpyc_librpyc_internal_la_OBJECTS)
@@ -64,14 +64,14 @@ CLEANFILES += librpyc/librpyc-whole.lo librpyc/librpyc-whole.o
 include_HEADERS = librpyc/rpyc.h
 pkgconfig_DATA = librpyc/librpyc.pc
 
-# TLS, loaded when it is asked for.
+# TLS. librpyc loads this library when a program uses TLS.
 if HAVE_OPENSSL
 lib_LTLIBRARIES += librpyc/librpyc-ssl.la
 librpyc_librpyc_ssl_la_SOURCES = librpyc/ssl.c librpyc/subject.c librpyc/subject.h
 librpyc_librpyc_ssl_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
 librpyc_librpyc_ssl_la_LIBADD = librpyc/librpyc-internal.la $(OPENSSL_LIBS)
-# It has librpyc's own functions in it, which only it calls. It is loaded at run time, also by a program
-# that has librpyc.a: so there is no static one, which could not hide them.
+# It contains its own copy of librpyc's functions. There is no static version: a program with librpyc.a
+# loads this library at run time, too, and a static library could not hide the copy.
 librpyc_librpyc_ssl_la_LDFLAGS = $(AM_LDFLAGS) -shared -no-undefined -version-info 0:0:0 \
 	-export-symbols-regex '^rpyc_ssl$$'
 endif
