@@ -106,7 +106,7 @@ bool conn_lost_fd(struct conn *c);
 /* The fd, for poll(2); -1 once it is closed. */
 int conn_fd(struct conn *c);
 
-/* How the messages of this connection are wrapped, as far as it is known. */
+/* How the messages of this connection are wrapped; zeros while that is unknown. */
 struct envelope conn_envelope(struct conn *c);
 
 /* conn_has_met: true if the generation of the peer's messages is known. conn_meet waits until the

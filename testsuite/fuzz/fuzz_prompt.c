@@ -7,7 +7,7 @@
  * second byte selects what the user does: see `sessions`. Each request of the client is answered
  * with the next frames, up to a reply or an exception, whose seq is replaced by that of the
  * request; a seq of 100 or more is not replaced, and that frame answers nothing. DELs are not
- * answered, unless bit 1 of the first byte is set, as it is in recorded inputs. After the last
+ * answered, unless bit 1 of the first byte is set, like in recorded inputs. After the last
  * frame the server hangs up, so nothing here waits. From the first invalid frame on, the rest is
  * sent unchanged. Fourteen
  * '@' and a digit stand for the id of an object of the client, in the order in which the objects

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The program that fuzz_server.c fuzzes: two servers, and objects that can do no harm.
+"""The program that fuzz_server.c fuzzes: two servers, and harmless objects.
 
 A client may do anything that this process can, so there must be nothing that it can do. `compile`,
-`eval`, `exec` and the import are taken from builtins and importlib by the extension as it is
+`eval`, `exec` and the import are taken from builtins and importlib when the extension is
 loaded, and before that they are replaced here: code that runs for a client is made of harmless
 syntax and harmless names, and the modules that it gets are made here. An audit hook, which is in
 fuzz_server.c, refuses what the system is asked for nevertheless, and names that lead from an object
@@ -24,13 +24,13 @@ import queue
 import sys
 import threading
 import time
-import traceback  # noqa: F401  the extension wants it as it is loaded
+import traceback  # noqa: F401  the extension needs it at import
 import types
 import weakref
 
 # ---- What clients may run ------------------------------------------------------------------------
 
-#: Builtins that come to an end, whatever they are given, and touch nothing outside.
+#: Builtins that end for any argument and have no effect outside of the process.
 HARMLESS = """
     ArithmeticError AssertionError AttributeError BaseException Ellipsis Exception False
     GeneratorExit IndexError KeyError KeyboardInterrupt LookupError NameError None NotImplemented
@@ -55,14 +55,14 @@ real_compile, real_eval, real_exec = compile, eval, exec
 
 
 def names_in(node: ast.AST) -> list[str]:
-    """The names that a piece of syntax uses."""
+    """Returns the names that a syntax tree uses."""
     return [
         str(getattr(node, field)) for field in ("id", "attr", "arg", "name") if hasattr(node, field)
     ]
 
 
 def compile_harmless(text, name, mode, flags=0, dont_inherit=False):
-    """compile() for what is made of harmless syntax and names."""
+    """compile() for code with harmless syntax and names only."""
     if len(text) > 2000:
         raise MemoryError
     tree = real_compile(text, name, mode, ast.PyCF_ONLY_AST | flags, dont_inherit)
@@ -97,7 +97,7 @@ def confined(function):
 
 
 def import_fake(name, package=None):
-    """importlib.import_module for the modules that there are here."""
+    """importlib.import_module for the modules defined here."""
     if not isinstance(name, str):
         raise TypeError(f"a module's name is a str, not {type(name).__name__}")
     if name not in MODULES:
@@ -106,7 +106,7 @@ def import_fake(name, package=None):
 
 
 def fake_import(name, *unused):
-    """__import__ of clients' code."""
+    """__import__ for code of clients."""
     return import_fake(name)
 
 
@@ -125,7 +125,7 @@ def fake_module(name: str, members: dict[str, object]) -> types.ModuleType:
 
 
 class Thing:
-    """Something with a bit of everything."""
+    """An object with an attribute or method of each kind."""
 
     exposed_shown = 2
     _private = 3
@@ -134,7 +134,7 @@ class Thing:
         self.value = value
 
     def method(self, *args: object, **kwargs: object) -> object:
-        """Gives back what it gets."""
+        """Returns its arguments."""
         return args, tuple(kwargs.items())
 
     exposed_method = method
@@ -171,7 +171,7 @@ class Thing:
 
 
 class Guarded:
-    """Decides itself."""
+    """Decides itself about access to its attributes."""
 
     def _rpyc_getattr(self, name: str) -> object:
         if name == "no":
@@ -186,7 +186,7 @@ class Guarded:
 
 
 class Liar:
-    """Says that it is something else, and that badly."""
+    """Reports a wrong class and wrong attributes."""
 
     __slots__ = ("what",)
 
@@ -214,28 +214,28 @@ class Liar:
 
 
 class Packed:
-    """Has an id pack of its own."""
+    """Defines its own id pack."""
 
     def __init__(self, pack: object = ("some.thing", 1, 2)) -> None:
         self.____id_pack__ = pack
 
 
 class Meta(type):
-    """A class of classes."""
+    """A metaclass."""
 
     def method(cls) -> None:
-        """Of the metaclass."""
+        """A method of the metaclass."""
 
     def __instancecheck__(cls, other: object) -> bool:
         return bool(other)
 
 
 class Classy(metaclass=Meta):
-    """A class that says itself what its instances are."""
+    """A class that defines isinstance() for itself."""
 
 
 class OddError(Exception):
-    """An exception with things in it that do not go over the wire."""
+    """An exception with contents that cannot be sent."""
 
     public = Thing
 
@@ -267,7 +267,7 @@ def count(n: int = 10):
         yield i, [i]
 
 
-#: What is tried with objects of clients.
+#: Operations for objects of clients.
 USES = [
     repr,
     str,
@@ -307,7 +307,7 @@ USES = [
 
 
 def use(obj: object, which: object = None, *more: object) -> object:
-    """Does one thing with an object, or everything; what comes of it."""
+    """Performs one operation on an object, or all; returns the result."""
     if isinstance(which, int):
         return USES[which % len(USES)](obj)
     done = []
@@ -322,7 +322,7 @@ def use(obj: object, which: object = None, *more: object) -> object:
 
 
 def catch(function: object, *args: object) -> object:
-    """Calls it; the exception, if one comes."""
+    """Calls the function; returns the exception, if it raises one."""
     try:
         return function(*args)
     except Exception as error:
@@ -330,7 +330,7 @@ def catch(function: object, *args: object) -> object:
 
 
 def wait(ms: object = 1) -> object:
-    """A request that takes its time."""
+    """A slow request."""
     time.sleep(min(max(ms, 0), 20) / 1000)
     return ms
 
@@ -342,7 +342,7 @@ errands_open = threading.Semaphore(64)
 
 
 def run_errands() -> None:
-    """A thread of the program's that uses objects of clients."""
+    """A thread of the program that uses objects of clients."""
     while True:
         function, args = errands.get()
         with contextlib.suppress(BaseException):
@@ -352,13 +352,13 @@ def run_errands() -> None:
 
 
 def later(function: object, *args: object) -> None:
-    """Has a thread of the program's call it."""
+    """Makes a thread of the program call the function."""
     if errands_open.acquire(blocking=False):
         errands.put((function, args))
 
 
 def meanwhile(function: object, *args: object) -> object:
-    """Has a thread of the program's call it, and waits a little for the end of that."""
+    """Makes a thread of the program call the function, and waits a short time for its end."""
     done = threading.Event()
     found: list[object] = []
 
@@ -377,18 +377,18 @@ kept: list[object] = []
 
 
 def keep(*objects: object) -> int:
-    """Keeps objects beyond the end of the session."""
+    """Keeps objects after the end of the session."""
     kept.extend(objects[: max(0, 50 - len(kept))])
     return len(kept)
 
 
 def given(n: object = -1) -> object:
-    """One of those that were kept, maybe of another client."""
+    """Returns an object that was kept, perhaps of another client."""
     return kept[n]
 
 
 def drop() -> None:
-    """Keeps none of them any more, as seen by a thread of the program's."""
+    """Drops all kept objects, on a thread of the program."""
     later(kept.clear)
 
 
@@ -415,7 +415,7 @@ CORNERS["loop"].append(CORNERS["loop"])
 
 
 def corner(name: object) -> object:
-    """A value that is special."""
+    """Returns a special value."""
     return CORNERS[name]
 
 
@@ -439,11 +439,11 @@ FUZZ = {
 
 
 def attributes(module: types.ModuleType, names: str) -> dict[str, object]:
-    """Some of a module's attributes."""
+    """Returns some attributes of a module."""
     return {name: getattr(module, name) for name in names.split()}
 
 
-#: What stands for a module; sys.version_info is a tuple so that it goes by value.
+#: Replacements for modules; sys.version_info is a tuple, so it is sent by value.
 MODULES = {
     name: fake_module(name, members)
     for name, members in {
@@ -463,10 +463,10 @@ vars(MODULES["os"])["path"] = MODULES["os.path"]
 
 
 def make_service() -> type:
-    """An rpyc.Service by its methods: there is no rpyc here."""
+    """Has the methods of an rpyc.Service: rpyc is not available here."""
 
     class Service:
-        """Gives things away."""
+        """Exposes objects."""
 
         hidden = 5
 
@@ -506,7 +506,7 @@ def make_service() -> type:
 servers: list[object] = []
 unchanged: list[tuple[object, dict[str, object]]] = []
 
-#: How the second server serves.
+#: The options of the second server.
 CONFIG = {
     "allow_public_attrs": False,
     "allow_setattr": True,
@@ -527,11 +527,11 @@ def start(directory: str) -> None:
     builtins.compile = compile_harmless
     builtins.eval, builtins.exec = confined(real_eval), confined(real_exec)
     real_import, importlib.import_module = importlib.import_module, import_fake
-    import _pystuck  # noqa: F401  which takes these
+    import _pystuck  # noqa: F401  which uses these
 
     builtins.compile, builtins.eval, builtins.exec = real_compile, real_eval, real_exec
     importlib.import_module = real_import
-    import inspect  # noqa: F401  what may be wanted later is imported now
+    import inspect  # noqa: F401  imported now, because later imports are refused
     import pickle  # noqa: F401
 
     import pystuck
@@ -573,7 +573,7 @@ def put_back(owner: object, before: dict[str, object]) -> None:
 
 
 def reset() -> None:
-    """Lets the next input find everything as it was."""
+    """Restores the initial state for the next input."""
     kept.clear()
     for owner, before in unchanged:
         if differs(members_of(owner), before):
@@ -581,7 +581,7 @@ def reset() -> None:
 
 
 def census() -> int:
-    """How many objects there are of those that must be gone once sessions are."""
+    """Counts the objects that must be freed when sessions end."""
     reset()
     gc.collect()
     return sum(type(each) is Thing for each in gc.get_objects())

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Prints what a C program that has this Python in it is linked with; says why where that cannot be.
+"""Prints the linker flags for a C program that embeds this Python, or why it cannot be embedded.
 
 Not by python3-config, which is not always there and of another Python if one is not careful.
 """

@@ -1,7 +1,6 @@
-# What `make check` has no time for, each in a directory of its own.
+# Checks that are too slow for `make check`. Each uses a directory of its own.
 
-# make fuzz FUZZ_SECONDS=60: runs each fuzz target that long; with clang, whatever else is built
-# with.
+# make fuzz FUZZ_SECONDS=60: runs each fuzz target for that time. Always compiled with clang.
 FUZZ_SECONDS = 60
 FUZZ_CC = clang
 fuzz_client = $(filter-out client/main.c client/prompt/editor.c client/prompt/history_file.c \
@@ -24,7 +23,7 @@ check-hardening: all
 	abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
 		$(srcdir)/testsuite/run-hardening
 
-# make fuzz-record: records sessions of stock rpyc anew, as inputs to start from.
+# make fuzz-record: records sessions of stock rpyc again, as first inputs.
 fuzz-record: all
 	$(AM_TESTS_ENVIRONMENT) $(srcdir)/testsuite/run-interop \
 		'$(abs_srcdir)/testsuite/fuzz/record_seeds.py' '$(abs_srcdir)/testsuite/fuzz/corpus'
@@ -56,7 +55,7 @@ check-on: config.h
 	@abs_srcdir='$(abs_srcdir)' UNIT_TESTS='$(unit_tests)' \
 		ON='$(if $(filter command%,$(origin PYTHON)),$(PYTHON))' $(srcdir)/testsuite/run-on
 
-# make check-portable: whether the sources compile with other C libraries.
+# make check-portable: checks that the sources compile with other C libraries.
 check-portable: config.h $(client_inc)
 	@abs_srcdir='$(abs_srcdir)' CC='$(CC)' PYTHON='$(PYTHON)' CPPFLAGS='$(PYTHON_CPPFLAGS) $(JSON_CFLAGS)' \
 		LIBS='$(LIBDEFLATE_LIBS) $(CMOCKA_LIBS) $(LIBS)' $(srcdir)/testsuite/run-portable
@@ -82,8 +81,8 @@ stock-against-stock: all
 check-rpyc: all
 	$(AM_TESTS_ENVIRONMENT) $(srcdir)/testsuite/run-rpyc '$(RPYC_SOURCES)'
 
-# make check-soak SOAK=small SOAK_FLAGS='--seed 1': very many clients of one program, which then has to
-# have what it had before. Without SOAK= it takes minutes.
+# make check-soak SOAK=small SOAK_FLAGS='--seed 1': very many clients of one program, which must
+# not keep any of their resources. Without SOAK= it takes minutes.
 SOAK =
 SOAK_FLAGS =
 check-soak: all

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes inputs for the fuzz targets to start from: make_seeds.py DIRECTORY.
+"""Writes the first inputs of the fuzz targets: make_seeds.py DIRECTORY.
 
 Each target gets a directory of its own. What an input means is said at the top of its C file, and
 what the bytes mean in doc/protocol.md. Beside those that are written here there are the recorded
@@ -45,7 +45,7 @@ BOXES = [
     "1154" + ROOT,
 ]
 
-# The arguments of requests, each behind its handler.
+# Requests: each has a handler and its arguments.
 REQUESTS = [
     "51 1151 10 0b6869",
     "52 1151 02",
@@ -58,7 +58,7 @@ REQUESTS = [
     "60 1151 10" + LIST,
 ]
 
-# The same on the object that a client of fuzz_client shows: see there.
+# The same for the object that the client of fuzz_client shows: see there.
 OURS = "12 080e0e 6c6962727079632e4f626a656374 51 160f" + "40" * 15
 OWN_REQUESTS = [
     "54 1152 11 1153" + OURS + "1151 080e06636c69656e74",
@@ -84,7 +84,7 @@ EXCEPTIONS = [
 ]  # fmt: skip
 
 
-#: What is typed at the prompt.
+#: Lines for the prompt.
 TYPED = [
     "modules['sys'].x(1, a=[2.5, {3: b'x', **y}], *z)[1:2, ::3];",
     "x.y[0] = (1, 'a\\x41\\N', -2j, {1, 2}, None, 0x1f, r'\\')",
@@ -122,19 +122,19 @@ TABLES = [
 
 
 def raw(text: str) -> bytes:
-    """The bytes that hex digits stand for."""
+    """Converts hex digits to bytes."""
     return bytes.fromhex(text.replace(" ", ""))
 
 
 def frame(payload: bytes, *, compress: bool = False) -> bytes:
-    """A payload as it goes over the wire."""
+    """Returns the frame of a payload."""
     if compress:
         payload = zlib.compress(payload, 1)
     return len(payload).to_bytes(4, "big") + bytes([compress]) + payload + b"\n"
 
 
 def message(kind: int, seq: int, args: str, generation: int) -> bytes:
-    """A payload: one envelope around args."""
+    """Returns a payload: an envelope with args."""
     number = bytes([0x50 + seq]) if seq < 100 else raw("1603") + str(seq).encode()
     if generation == 5:
         return bytes([0x12, 0x50 + kind]) + number + raw(args)
@@ -142,14 +142,14 @@ def message(kind: int, seq: int, args: str, generation: int) -> bytes:
 
 
 def messages(generation: int) -> list[bytes]:
-    """One of each kind, and with every kind of argument."""
+    """Messages of each kind, and with each kind of argument."""
     found = [message(1, 7, "11" + request, generation) for request in REQUESTS]
     found += [message(2, 7, box, generation) for box in BOXES]
     return found + [message(3, 7, exception, generation) for exception in EXCEPTIONS]
 
 
 def client_seeds() -> list[bytes]:
-    """Servers that answer in time, and with something to work with, whatever the first call is."""
+    """Servers that answer each possible first call with a usable object."""
     bound = bytes(7) + b"\1" + bytes(8)
     answers = {
         "objects": ["1154" + ROOT] + ["1154" + LIST, "1154" + DICT] * 40,
@@ -177,29 +177,29 @@ def client_seeds() -> list[bytes]:
     return seeds
 
 
-#: What prompt_seeds answers with: boxes. Objects are netrefs, of which any will do.
+#: Boxes, the answers of prompt_seeds. Any netref can stand for an object.
 FUNCTION = "1154 12 080e11 6275696c74696e732e66756e6374696f6e 5151"
 DICT_BOX = "1154" + DICT
 TEXT = "1151 080a61"
 
 
 def brine_str(text: str) -> str:
-    """A str, as hex digits."""
+    """Encodes a str as hex digits of brine."""
     data = text.encode()
     return f"08 0f {len(data):08x} {data.hex()}"
 
 
 def a_tuple(*boxes: str) -> str:
-    """The box of a tuple of boxes."""
+    """Returns the box of a tuple of boxes."""
     return f"1152 14 {len(boxes):02x} " + " ".join(boxes)
 
 
 def of_text(text: str) -> str:
-    """The box of a str."""
+    """Returns the box of a str."""
     return "1151 " + brine_str(text)
 
 
-#: Three requests begin a session of cells, and an answer to each begins it well.
+#: The answers to the three requests that begin a session of cells.
 BEGUN = [
     "1151" + NONE,
     FUNCTION,
@@ -215,7 +215,7 @@ STACKS = "1151 11 52" + "14 12 52 18 3ff8000000000000" + "00" * 15 + "11" + "".j
     ]
 )  # fmt: skip
 NASTY = "\x1b]0;x\x07\x9b\r\u202ex\u2066\x7f\0\n"
-#: What a cell, a magic, and Tab may be answered with, over and over.
+#: Repeated answers to a cell, a magic command, and Tab.
 OUTCOMES = {
     "values": "1151 11 03 " + brine_str("'a value'\n" + NASTY),
     "failures": "1151 11 04 " + brine_str(f"Traceback:\n  {NASTY}\nError: {NASTY}"),
@@ -234,13 +234,13 @@ OUTCOMES = {
 
 
 def call_back(which: int, *arguments: str) -> str:
-    """The request that calls a function of the client's."""
+    """Returns the request that calls a function of the client."""
     function = "12 080e11 6275696c74696e732e66756e6374696f6e 51 160f" + "40" * 14 + f"3{which}"
     return "11 57 " + a_tuple("1153" + function, a_tuple(*arguments) if arguments else "1151 02")
 
 
 def prompt_seeds() -> list[bytes]:
-    """Servers that answer a client as it wants, and then lie."""
+    """Servers that first answer a client correctly, and then maliciously."""
     key_error = "13 11" + brine_str("builtins") + brine_str("KeyError") + f"10 {brine_str('x')} 02"
     traceback = 'Traceback (most recent call last):\n  File "x", line 1\n' + NASTY
     exceptions = [key_error + brine_str(traceback), *EXCEPTIONS]
@@ -274,13 +274,13 @@ def prompt_seeds() -> list[bytes]:
 
 
 def recorded(name: str) -> dict[str, bytes]:
-    """The files of an archive in corpus/."""
+    """Reads the files of an archive in corpus/."""
     with zipfile.ZipFile(CORPUS / f"{name}.zip") as archive:
         return {member: archive.read(member) for member in archive.namelist()}
 
 
 def frames(stream: bytes) -> Iterator[bytes]:
-    """The frames of a stream."""
+    """Divides a stream into its frames."""
     while stream:
         end = 4 + 1 + int.from_bytes(stream[:4], "big") + 1
         yield stream[:end]
@@ -288,7 +288,7 @@ def frames(stream: bytes) -> Iterator[bytes]:
 
 
 def beginning(stream: bytes, size: int) -> bytes:
-    """As many whole frames of a stream as there is room for."""
+    """Returns as many complete frames of a stream as fit."""
     kept = b""
     for each in frames(stream):
         if len(kept) + len(each) > size:
@@ -298,11 +298,11 @@ def beginning(stream: bytes, size: int) -> bytes:
 
 
 def recorded_seeds() -> dict[str, list[bytes]]:
-    """The inputs for each target that come from recorded sessions."""
+    """Returns each target's inputs from recorded sessions."""
     sessions, replies = recorded("sessions"), recorded("replies")
     streams = [session[1:] for session in sessions.values()] + list(replies.values())
     payloads = {each[5:-1] for stream in streams for each in frames(stream) if len(each) < 2000}
-    shortest: dict[bytes, bytes] = {}  # of those that begin in the same way
+    shortest: dict[bytes, bytes] = {}  # of those with the same beginning
     for payload in sorted(payloads, key=lambda each: (len(each), each)):
         shortest.setdefault(payload[:24], payload)
     return {
@@ -313,7 +313,7 @@ def recorded_seeds() -> dict[str, list[bytes]]:
             bytes([stream[5] == 0x12, first]) + beginning(stream, 3000)
             for stream in replies.values()
             for first in (0, 2, 9)
-            if stream[5] != 0  # with bind-threads, which its client does not speak
+            if stream[5] != 0  # bind-threads, which the client of that target does not use
         ],
         "prompt": [
             bytes([2 | (stream[5] == 0x12), session]) + beginning(stream, 12000)
@@ -325,13 +325,13 @@ def recorded_seeds() -> dict[str, list[bytes]]:
 
 
 def netlink(kind: int, body: bytes) -> bytes:
-    """A message of the kernel's."""
+    """Returns a netlink message of the kernel."""
     message = struct.pack("=IHHII", 16 + len(body), kind, 2, 0, 0) + body
     return message + bytes(-len(message) % 4)
 
 
 def diag_seeds() -> list[bytes]:
-    """Answers of sock_diag: sockets that are listened on, and the end."""
+    """Answers of sock_diag: listening sockets, and the end."""
     addresses = bytes([127, 0, 0, 1]) + bytes(28)
     ports = struct.pack(">HH", 6666, 0)
     tail = struct.pack("=IIIII", 0, 0, 128, 1000, 4711)
@@ -351,7 +351,7 @@ def diag_seeds() -> list[bytes]:
 
 
 def all_seeds() -> dict[str, list[bytes]]:
-    """The inputs for each target."""
+    """Returns all inputs of each target."""
     seeds = written_seeds()
     for target, more in recorded_seeds().items():
         seeds[target] = seeds.get(target, []) + more
@@ -359,7 +359,7 @@ def all_seeds() -> dict[str, list[bytes]]:
 
 
 def written_seeds() -> dict[str, list[bytes]]:
-    """Those that are written here."""
+    """Returns the inputs that are written in this file."""
     both = messages(6) + messages(5)
     stream = b"".join(frame(m) for m in both)
     long = b"a" * 5000
@@ -381,7 +381,7 @@ def written_seeds() -> dict[str, list[bytes]]:
 
 
 def main() -> None:
-    """Writes them."""
+    """Writes all inputs."""
     for target, seeds in all_seeds().items():
         directory = Path(sys.argv[1], target)
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Records sessions of stock rpyc and of ours as inputs for the fuzz targets: make fuzz-record.
+"""Records sessions of stock rpyc and of pystuck as inputs of the fuzz targets: make fuzz-record.
 
 Writes `sessions.zip` and `replies.zip` in the directory that it is given: see corpus/README there.
 Needs what the interop tests need, stock rpyc of each generation among it.
@@ -48,16 +48,16 @@ REQUEST, REPLY, EXCEPTION = 1, 2, 3
 LOCAL_REF, REMOTE_REF = 3, 4
 DEL, INSPECT = 15, 16
 
-#: Of fuzz_server: this request is sent while one of the server's waits for its answer.
+#: For fuzz_server: send this request while a request of the server waits for its answer.
 NESTED = 0x08
 
-#: Seconds that one case may take: one that waits for what a recording changes is given up.
+#: Seconds that one case may take. Recording changes some behaviour, so a case may wait in vain.
 PATIENCE = 6.0
 
-#: The longest session that is kept, in bytes.
+#: The size of the longest session that is kept, in bytes.
 LONGEST = 12_000
 
-#: Who is recorded: clients and servers; None is ours.
+#: The clients and servers to record; None is that of pystuck.
 PEERS: list[tuple[Stock, Stock | None]] = [
     (RPYC4, None),
     (RPYC5, None),
@@ -68,7 +68,7 @@ PEERS: list[tuple[Stock, Stock | None]] = [
     (RPYC6, RPYC6),
 ]
 
-#: What our client does at every server: its arguments behind the address, and its stdin.
+#: What pystuck(1) does with every server: its arguments after the address, and its stdin.
 COMMANDS: list[tuple[list[str], str]] = [
     ([], ""),
     (["--json"], ""),
@@ -85,7 +85,7 @@ COMMANDS: list[tuple[list[str], str]] = [
 
 
 class Message(NamedTuple):
-    """What is in a payload; `ids` are those of bind-threads."""
+    """The contents of a payload; `ids` are those of bind-threads."""
 
     generation: int
     ids: tuple[int, int] | None
@@ -95,7 +95,7 @@ class Message(NamedTuple):
 
 
 def decode(payload: bytes) -> Message:
-    """Reads a payload, as either side sends it."""
+    """Parses a payload of either side."""
     ids = None
     if payload[0] == 0:
         ids = int.from_bytes(payload[:8], "big"), int.from_bytes(payload[8:16], "big")
@@ -106,7 +106,7 @@ def decode(payload: bytes) -> Message:
 
 
 def encode(m: Message, how: int = 0) -> bytes:
-    """A frame of the message, not compressed; `how` is for fuzz_server, which sends it so."""
+    """Returns an uncompressed frame of the message; fuzz_server sends it as `how` says."""
     if m.generation == 6:
         payload = bytes([m.kind]) + brine.dump((m.seq, m.args))
     else:
@@ -117,7 +117,7 @@ def encode(m: Message, how: int = 0) -> bytes:
 
 
 class Recorder(Forwarder):
-    """Keeps what is said: for each connection, who said it and what."""
+    """Records the traffic: for each connection, the sender and the bytes."""
 
     def __init__(self, debuggee: Debuggee) -> None:
         self.said: defaultdict[int, list[tuple[str, bytes]]] = defaultdict(list)
@@ -126,7 +126,7 @@ class Recorder(Forwarder):
 
     @property
     def address(self) -> dict[str, Any]:
-        """As a debuggee has it."""
+        """Has the attributes of a debuggee."""
         return {"host": self.host, "port": self.port, "unix_socket": None}
 
     def note(self, connection: int, direction: str, payload: bytes) -> None:
@@ -134,17 +134,17 @@ class Recorder(Forwarder):
             self.said[connection].append((direction, payload))
 
     def sessions(self) -> Iterator[list[tuple[str, Message]]]:
-        """Each connection's messages."""
+        """Returns the messages of each connection."""
         for said in self.said.values():
-            with contextlib.suppress(Exception):  # what brine of stock does not take
+            with contextlib.suppress(Exception):  # stock brine does not accept every payload
                 yield [(direction, decode(payload)) for direction, payload in said]
 
 
-# ---- What is of this machine or of this moment alone ---------------------------------------------
+# ---- Values that depend on this machine or this run ----------------------------------------------
 
 
 def places() -> list[tuple[str, str]]:
-    """Names of directories here, and what stands for them."""
+    """Returns names of directories on this machine, and their replacements."""
     here = {
         str(HERE.parent.parent): "/src",
         build_setting("abs_top_builddir"): "/build",
@@ -158,7 +158,7 @@ def places() -> list[tuple[str, str]]:
 
 
 def scrubbed(value: Any, here: list[tuple[str, str]]) -> Any:
-    """The value with general names in place of those of this machine."""
+    """Replaces the names of this machine in a value by general ones."""
     if type(value) is tuple:
         return tuple(scrubbed(item, here) for item in value)
     if type(value) is frozenset:
@@ -174,7 +174,7 @@ def scrubbed(value: Any, here: list[tuple[str, str]]) -> Any:
 
 
 def boxed_refs(box: Any, label: int) -> Iterator[tuple]:
-    """The id packs in a boxed value that have this label."""
+    """Finds the id packs with this label in a boxed value."""
     if type(box) is not tuple or len(box) != 2:
         return
     if box[0] == label:
@@ -185,7 +185,7 @@ def boxed_refs(box: Any, label: int) -> Iterator[tuple]:
 
 
 def refs_of(m: Message, label: int) -> Iterator[tuple]:
-    """The id packs in a message that have this label."""
+    """Finds the id packs with this label in a message."""
     if m.kind == REQUEST:
         yield from boxed_refs(m.args[1], label)
     elif m.kind == REPLY:
@@ -193,7 +193,7 @@ def refs_of(m: Message, label: int) -> Iterator[tuple]:
 
 
 def replaced(value: Any, packs: dict[Any, Any]) -> Any:
-    """The value with other id packs."""
+    """Replaces the id packs in a value."""
     if type(value) is not tuple:
         return value
     if len(value) == 3 and type(value[0]) is str and type(value[2]) is int and value in packs:
@@ -202,7 +202,7 @@ def replaced(value: Any, packs: dict[Any, Any]) -> Any:
 
 
 class Numbers:
-    """Small numbers in place of what is another one in each run."""
+    """Replaces numbers that differ in each run by small ones."""
 
     def __init__(self) -> None:
         self._given: dict[int, int] = {0: 0}
@@ -218,11 +218,11 @@ class Numbers:
 
 
 def client_frames(session: list[tuple[str, Message]]) -> list[bytes]:
-    """What the client says, as fuzz_server takes it: its top says what stands for what."""
-    theirs: list[tuple] = []  # objects of the server's, in the order in which they came
+    """Returns the client's messages as input of fuzz_server: see script.h for placeholders."""
+    theirs: list[tuple] = []  # objects of the server, in the order of their arrival
     ours, threads, frames = {}, Numbers(), []
     numbers = Numbers()
-    asked: set[int] = set()  # requests of the server that wait for the client, who may ask back
+    asked: set[int] = set()  # requests of the server that wait for the client
     for direction, m in session:
         if direction == "from":
             if m.kind == REQUEST and m.args[0] not in (INSPECT, DEL):
@@ -245,7 +245,7 @@ def client_frames(session: list[tuple[str, Message]]) -> list[bytes]:
 
 
 def server_frames(session: list[tuple[str, Message]]) -> list[bytes]:
-    """What the server says, with small numbers for its own objects and for the client's."""
+    """Returns the server's messages, with small numbers for the objects of both sides."""
     numbers, threads, frames = Numbers(), Numbers(), []
     for direction, m in session:
         if direction == "to":
@@ -258,7 +258,7 @@ def server_frames(session: list[tuple[str, Message]]) -> list[bytes]:
 
 
 def shape(box: Any, depth: int = 0) -> Any:
-    """What a boxed value is made of, down to some depth, its names included."""
+    """Lists the parts of a boxed value, with names, down to some depth."""
     if type(box) is tuple and len(box) == 2 and box[0] == 2 and type(box[1]) is tuple and depth < 3:
         return tuple(shape(item, depth + 1) for item in box[1][:4])
     if type(box) is tuple and len(box) == 2 and box[0] == 1:
@@ -272,7 +272,7 @@ def shape(box: Any, depth: int = 0) -> Any:
 
 
 def features(session: list[tuple[str, Message]], side: str) -> Iterator[Any]:
-    """What the messages of one side try."""
+    """Lists the features that the messages of one side use."""
     before = None
     for direction, m in session:
         if direction == side:
@@ -290,7 +290,7 @@ Sessions = dict[str, list[tuple[str, Message]]]
 
 
 def chosen(sessions: Sessions, side: str) -> Iterator[str]:
-    """Names of sessions that together try everything that all of them try."""
+    """Selects sessions that together use all features."""
     seen: set[Any] = set()
     for name in sorted(sessions, key=lambda name: (-len(sessions[name]), name)):
         mine = set(features(sessions[name], side)) - seen
@@ -303,7 +303,7 @@ def chosen(sessions: Sessions, side: str) -> Iterator[str]:
 
 
 def record_cases(client: Stock, server: Stock | None) -> Iterator[tuple[str, Recorder]]:
-    """The cases of the interop tests, with one pair of peers."""
+    """Records the cases of the interop tests with one pair of peers."""
     process, debuggee = None, None
     modules = StockClient.MODULES
     try:
@@ -332,7 +332,7 @@ def record_cases(client: Stock, server: Stock | None) -> Iterator[tuple[str, Rec
 
 
 def record_commands(server: Stock | None) -> Iterator[tuple[str, Recorder]]:
-    """What our client does."""
+    """Records pystuck(1)."""
     debuggee = start_stuck(server)
     try:
         for number, (arguments, stdin) in enumerate(COMMANDS):
@@ -352,7 +352,7 @@ def record_commands(server: Stock | None) -> Iterator[tuple[str, Recorder]]:
 
 
 def collect(found: Sessions, who: str, recordings: Iterable[tuple[str, Recorder]]) -> None:
-    """Adds what was recorded."""
+    """Adds the recorded sessions."""
     here, start, before = places(), time.monotonic(), len(found)
     for name, recorder in recordings:
         for number, session in enumerate(recorder.sessions()):
@@ -364,7 +364,7 @@ def collect(found: Sessions, who: str, recordings: Iterable[tuple[str, Recorder]
 
 
 def write(path: Path, seeds: dict[str, bytes]) -> None:
-    """A zip file that depends on nothing but what is in it."""
+    """Writes a zip file that depends only on its contents."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in sorted(seeds.items()):
             archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED, 9)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the clients of a soak do: fast ones, those of stock rpyc, and those that get killed.
+"""The clients of the soak test: fast ones, those of stock rpyc, and those that are killed.
 
-Each of these functions runs in a process of its own, which soak.py forks. It gets the place of the
-debuggee's servers and a random number generator. Those that come to an end return how many requests
-they made.
+soak.py forks a process for each of these functions. Their arguments are the addresses of the
+debuggee's servers and a random number generator. A function that ends returns the number of its
+requests.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from rpyc.core import brine
 
 
 class Place(NamedTuple):
-    """Where the debuggee listens."""
+    """The addresses of the debuggee's servers."""
 
     port: int
     path: str
 
     def connect(self, rng: Random) -> socket.socket:
-        """A socket to one of the two."""
+        """Returns a socket connected to one of the two servers."""
         if rng.random() < 0.5:
             sock = socket.socket(socket.AF_UNIX)
             sock.connect(self.path)
@@ -43,12 +43,12 @@ class Place(NamedTuple):
 
 
 def raw_client(place: Place, rng: Random) -> RawPeer:
-    """A connection whose messages are made by hand, of either generation."""
+    """Returns a connection of either generation that sends raw messages."""
     return RawPeer(place.connect(rng), rng.choice(list(Envelope)))
 
 
 def stock_rpyc(rng: Random) -> ModuleType:
-    """Stock rpyc of either generation, in this process from now on."""
+    """Imports stock rpyc of either generation into this process."""
     if rng.random() < 0.5:
         for name in [name for name in sys.modules if name.split(".")[0] in ("rpyc", "plumbum")]:
             del sys.modules[name]
@@ -59,7 +59,7 @@ def stock_rpyc(rng: Random) -> ModuleType:
 
 
 def stock_client(place: Place, rng: Random, rpyc: ModuleType, **config: Any) -> Any:
-    """A connection of stock rpyc, as rpyc.classic.connect makes it."""
+    """Returns a connection of stock rpyc, like rpyc.classic.connect."""
     stream = rpyc.SocketStream(place.connect(rng))
     return rpyc.utils.factory.connect_stream(stream, rpyc.ClassicService, config)
 
@@ -68,7 +68,7 @@ def stock_client(place: Place, rng: Random, rpyc: ModuleType, **config: Any) -> 
 
 
 def leave(sock: socket.socket, rng: Random) -> None:
-    """Ends a connection in one of the ways that there are."""
+    """Ends a connection in a random way."""
     way = rng.randrange(4)
     if way == 0:
         sock.sendall(b"\0\0\1\0\0half a frame")
@@ -80,7 +80,7 @@ def leave(sock: socket.socket, rng: Random) -> None:
 
 
 def connect_often(place: Place, rng: Random, times: int) -> int:
-    """Connects, asks for objects that it does not give back, and leaves."""
+    """Connects, gets objects that it does not release, and disconnects."""
     rpyc = stock_rpyc(rng)
     for number in range(times):
         if number % 20 == 0:
@@ -105,7 +105,7 @@ def references_in(value: Any) -> Iterator[Ref]:
 
 
 class Pipeline:
-    """Sends the same requests over and over, all of them before it reads the first answer."""
+    """Sends the same requests repeatedly, all of them before it reads the first answer."""
 
     def __init__(self, peer: RawPeer) -> None:
         self.peer = peer
@@ -149,7 +149,7 @@ class Pipeline:
         )
 
     def _receive(self) -> bytes:
-        """The next message, as it came."""
+        """Returns the next message unparsed."""
         while True:
             if len(self.unread) > 5:
                 length, compressed = struct.unpack_from("!LB", self.unread)
@@ -167,15 +167,15 @@ class Pipeline:
         return Message(*brine.load(payload))
 
     def _same_each_time(self, payload: bytes) -> bytes | None:
-        """How an answer begins each time. None: there are objects in it, which are others."""
+        """Returns the constant start of an answer. None: it contains objects, which differ."""
         answer = self._decode(payload)
         if answer.kind == EXCEPTION:
-            return payload[: payload.index(b"AttributeError") + 50]  # then there are addresses
+            return payload[: payload.index(b"AttributeError") + 50]  # addresses follow
         assert answer.kind == REPLY
         return None if any(references_in(unbox(answer.args))) else payload
 
     def run(self) -> int:
-        """All requests once. Gives back what came of them, and returns how many there were."""
+        """Sends all requests once, releases the results, and returns the number of requests."""
         drops: list[tuple[Any, ...]] = []
         self.peer.sock.sendall(self.batch)
         for expected in self.expected:
@@ -192,7 +192,7 @@ class Pipeline:
 
 
 def request_fast(place: Place, rng: Random, times: int) -> int:
-    """Makes `times` requests or some more, a hundred thousand on a connection."""
+    """Makes at least `times` requests, a hundred thousand on each connection."""
     made = 0
     while made < times:
         with raw_client(place, rng) as peer:
@@ -207,7 +207,7 @@ def request_fast(place: Place, rng: Random, times: int) -> int:
 
 
 class Tool:
-    """What a client of stock rpyc has, and does with it."""
+    """A client of stock rpyc, and its objects."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -258,12 +258,12 @@ class Tool:
 
 
 def requests_of(client: Any) -> int:
-    """How many requests a client of stock rpyc has made. This takes a number itself."""
+    """Returns how many requests a client of stock rpyc has made. The call itself uses a number."""
     return next(client._seqcounter)
 
 
 def request_stock(place: Place, rng: Random, times: int) -> int:
-    """Makes `times` requests or some more with stock rpyc, some thousand on a connection."""
+    """Makes at least `times` requests with stock rpyc, some thousand on each connection."""
     rpyc = stock_rpyc(rng)
     made = 0
     while made < times:
@@ -281,7 +281,7 @@ def request_stock(place: Place, rng: Random, times: int) -> int:
 
 
 def work_when_told(place: Place, rng: Random, connected: int, go: int) -> int:
-    """Connects, says so, and works once there is the end of file to read."""
+    """Connects, reports that, and works when it reads the end of file."""
     rpyc = stock_rpyc(rng)
     with contextlib.closing(stock_client(place, rng, rpyc)) as client:
         tool = Tool(client)
@@ -317,7 +317,7 @@ def work_on_in_threads(place: Place, rng: Random, rpyc: ModuleType) -> None:
 
 
 def be_called(place: Place, rng: Random, rpyc: ModuleType) -> None:
-    """Has threads of the debuggee call this client, over and over."""
+    """Makes threads of the debuggee call this client repeatedly."""
     client = stock_client(place, rng, rpyc)
     client.execute(
         "import threading\n"
@@ -336,7 +336,7 @@ def be_called(place: Place, rng: Random, rpyc: ModuleType) -> None:
 
 
 def block(place: Place, rng: Random, rpyc: ModuleType) -> None:
-    """Waits for what soak.py gives it once it has been killed: `gate`, in the debuggee."""
+    """Waits in the debuggee for `gate`, which soak.py opens after it has killed this client."""
     client = stock_client(place, rng, rpyc, bind_threads=rng.random() < 0.5)
     tool = Tool(client)
     held = [client.eval("main.Thing()") for _ in range(3)]
@@ -352,7 +352,7 @@ def be_large(place: Place, rng: Random, rpyc: ModuleType) -> None:
 
 
 def be_half(place: Place, rng: Random, _: ModuleType) -> None:
-    """Stops in the middle of a frame."""
+    """Sends a part of a frame and stops."""
     peer = raw_client(place, rng)
     request = peer.request_frame(Handler.CALLATTR, box((peer.root(), "eval", ("[" * 500,))))
     peer.sock.sendall(request[: rng.randrange(1, len(request))])
@@ -360,7 +360,7 @@ def be_half(place: Place, rng: Random, _: ModuleType) -> None:
 
 
 def not_listen(place: Place, rng: Random, _: ModuleType) -> None:
-    """Reads no answers: the server is stuck in sending."""
+    """Reads no answers, so that the server blocks while it sends."""
     peer = raw_client(place, rng)
     data = peer.request_frame(Handler.CALLATTR, box((peer.root(), "eval", ("'x' * 100000",))))
     while True:
@@ -385,7 +385,7 @@ DOOMED: list[Callable[..., None]] = [
 
 
 def wait_for_death(place: Place, rng: Random, number: int) -> int:
-    """Does one of these things until it is killed."""
+    """Does one of these at random until it is killed."""
     rpyc = stock_rpyc(rng)
     DOOMED[number % len(DOOMED)](place, rng, rpyc)
     while True:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""make check-soak: very many clients of one debuggee, which then has to have what it had before.
+"""make check-soak: very many clients of one debuggee. It must not keep any of their resources.
 
-SOAK=small in the environment makes it a minute's work. Prints a table; the exit status is 0 if all
-of it is as it was.
+With SOAK=small in the environment it takes a minute. Prints a table. Exit status: 0 if the
+resources of the debuggee are the same as before.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ import rpyc  # noqa: E402
 from harness import SANITIZED, Debuggee, command, debuggee_environment  # noqa: E402
 from rawpeer import assert_no_leaks  # noqa: E402
 
-#: Run in the debuggee before it says where it is: what rounds.py has as well, another server, and
-#: what blocks requests of clients that are killed meanwhile.
+#: The debuggee runs this before it reports its address: what rounds.py also has, a second server,
+#: and a gate that blocks requests of clients that are killed meanwhile.
 BEFORE = """
 import ctypes, threading
 from counted import *
@@ -52,31 +52,31 @@ def heap_in_use():
         return 0
     libc.mallinfo2.restype = Heap
     info = libc.mallinfo2()
-    return info.u + info.m  # in arenas, and mapped
-# Python's table of interned strings doubles once it has seen enough, also of those that are gone.
+    return info.u + info.m  # in arenas and in mappings
+# Python's table of interned strings doubles after enough strings, also after they were freed.
 for number in range(10_000):
     sys.intern(f"name {number}")
 """
 
-#: With what the debuggee's malloc gives back what is free. By itself it keeps some megabytes of it
-#: for each of its arenas, of which it makes eight for each processor; those that it mapped are
-#: counted among them once they have been free.
+#: Makes the debuggee's malloc return free memory to the system. By default it keeps some megabytes
+#: for each arena, and there are eight arenas for each processor; memory that was mapped counts too
+#: after it was freed once.
 MALLOC = {
     "MALLOC_ARENA_MAX": "8",
     "MALLOC_MMAP_THRESHOLD_": "131072",
     "MALLOC_TRIM_THRESHOLD_": "131072",
 }
 
-#: How many processes work at a time, but for the phase that is about many of them.
+#: How many processes work at a time, except in the phase with many of them.
 WORKERS = 4
 
-#: How many of those that get killed live at a time. A server takes 128 clients.
+#: How many of the clients that are killed live at a time. A server accepts 128 clients.
 DOOMED_AT_A_TIME = 10
 
-#: By how much what is counted may grow: memory, in bytes, since it comes in pages, in some of which
-#: there is room. The rest of it is as it was, for what Python keeps it keeps since the warm-up. The
-#: sanitizers have an allocator of their own, and can tell what is lost. Python up to 3.10 has some
-#: blocks more for each function that it has run 1024 times.
+#: By how much each count may grow. Memory, in bytes, is allocated in pages, some of which have free
+#: room. The other counts must not grow, because Python's caches were filled during the warm-up. The
+#: sanitizers have an allocator of their own, and report lost memory themselves. Python up to 3.10
+#: allocates some blocks more for each function that has run 1024 times.
 TOLERANCES = {
     "clients": 0,
     "resident": 64_000_000 if SANITIZED else 1_000_000,
@@ -87,7 +87,7 @@ TOLERANCES = {
 
 
 class Sizes(NamedTuple):
-    """How much of each there is."""
+    """How many clients and requests each phase has."""
 
     connects: int
     requests: int
@@ -95,7 +95,7 @@ class Sizes(NamedTuple):
     killed: int
 
     def for_warming_up(self) -> Sizes:
-        """Less of all, but as much at a time."""
+        """Fewer of all, with the same number at a time."""
         return Sizes(self.connects // 2, self.requests // 4, self.at_once, self.killed // 2)
 
 
@@ -106,7 +106,7 @@ SIZES = {"full": Sizes(10_000, 1_000_000, 100, 200), "small": Sizes(1000, 100_00
 
 
 class Crew:
-    """The clients: children of this process, each with a number, and what they have counted."""
+    """The clients: child processes, each with a number, and their counts."""
 
     def __init__(self, place: clients.Place, seed: str) -> None:
         self.place, self.seed = place, seed
@@ -133,7 +133,7 @@ class Crew:
         os._exit(status)
 
     def wait(self) -> int:
-        """Waits for all children, and returns what they have counted together."""
+        """Waits for all children and returns the sum of their counts."""
         numbers = list(self.pids.values())
         while self.pids:
             pid, status = os.waitpid(next(iter(self.pids)), 0)
@@ -156,11 +156,11 @@ class Crew:
 
 
 def shares(total: int, parts: int) -> list[int]:
-    """`total` in so many parts."""
+    """Divides `total` into `parts` parts."""
     return [total // parts + (number < total % parts) for number in range(parts)]
 
 
-# ---- Phases: each returns how often it has done what it is about ---------------------------------
+# ---- Phases. Each returns the number of its operations -------------------------------------------
 
 
 def connects(crew: Crew, times: int, _: Any) -> int:
@@ -170,7 +170,7 @@ def connects(crew: Crew, times: int, _: Any) -> int:
 
 
 def requests(crew: Crew, times: int, _: Any) -> int:
-    """A twentieth of them by stock rpyc, which takes its time."""
+    """A twentieth of the requests is made by stock rpyc, which is slower."""
     stock = times // 20
     for number, share in enumerate(shares(stock, 2)):
         crew.start(number, clients.request_stock, share)
@@ -193,7 +193,7 @@ def at_once(crew: Crew, times: int, observer: Any) -> int:
 
 
 def when_others_are_there(place: clients.Place, rng: random.Random, mine: int, *fds: int) -> int:
-    os.close(mine)  # or nobody would see the end of file
+    os.close(mine)  # otherwise no client would read the end of file
     return clients.work_when_told(place, rng, *fds)
 
 
@@ -205,7 +205,7 @@ def killed(crew: Crew, times: int, observer: Any) -> int:
             pid = crew.start(number, clients.wait_for_death, number)
             deaths.append((time.monotonic() + rng.uniform(0, 0.6), pid))
         for when, pid in sorted(deaths):
-            # A random moment is what is wanted here, and not that something has happened.
+            # Kills it at a random moment; this waits for no condition.
             time.sleep(max(0, when - time.monotonic()))
             crew.kill(pid)
         observer.eval("open_gate()")
@@ -215,22 +215,22 @@ def killed(crew: Crew, times: int, observer: Any) -> int:
 PHASES = {"connects": connects, "requests": requests, "at_once": at_once, "killed": killed}
 
 
-# ---- What the debuggee has -----------------------------------------------------------------------
+# ---- Resources of the debuggee -------------------------------------------------------------------
 
 
 class Holdings(NamedTuple):
-    """All that the debuggee has."""
+    """The resources of the debuggee."""
 
     descriptors: dict[int, str]
     threads: dict[int, str]
     clients: int
-    resident: int  # memory, in bytes, all of it
-    heap: int  # ... and what of it malloc has given away
-    blocks: int  # of Python's own allocator
-    objects: int  # that the garbage collector knows
+    resident: int  # resident memory, in bytes
+    heap: int  # bytes of it that malloc has allocated
+    blocks: int  # in Python's own allocator
+    objects: int  # tracked by the garbage collector
 
     def differences(self, before: Holdings, *fields: str) -> list[str]:
-        """What is not as before, of these fields or of all, in words."""
+        """Describes the differences from before, in these fields or in all."""
         found = []
         for what in fields or self._fields:
             mine, theirs = getattr(self, what), getattr(before, what)
@@ -252,7 +252,7 @@ def threads_of(debuggee: Debuggee) -> dict[int, str]:
 
 
 def resident(pid: int) -> int:
-    """Resident memory in bytes, counted page by page: VmRSS may be off by some hundred."""
+    """Resident memory in bytes, counted page by page: VmRSS is less exact."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Rss:"):
             return int(line.split()[1]) * 1024
@@ -266,14 +266,14 @@ def look(debuggee: Debuggee, observer: Any) -> Holdings:
         threads=threads_of(debuggee),
         clients=observer.eval("server.clients + other.clients"),
         heap=observer.eval("heap_in_use()"),
-        resident=resident(debuggee.pid),  # once malloc has given back what it can
+        resident=resident(debuggee.pid),  # after malloc has returned free memory
         blocks=blocks,
         objects=objects,
     )
 
 
 def look_again(debuggee: Debuggee, observer: Any, before: Holdings, *fields: str) -> Holdings:
-    """The same, once what has to end has ended; or after a while, if it does not."""
+    """Returns the resources when the clients' threads have ended, or after a deadline."""
     deadline = time.monotonic() + 20
     while True:
         now = look(debuggee, observer)
@@ -302,7 +302,7 @@ def running_debuggee() -> Iterator[tuple[Debuggee, clients.Place]]:
 
 
 def play(place: clients.Place, seed: str, sizes: Sizes, observer: Any, title: str = "") -> None:
-    """All phases, one after the other."""
+    """Runs all phases in order."""
     for name, phase in PHASES.items():
         started = time.monotonic()
         wanted = getattr(sizes, name)
@@ -324,7 +324,7 @@ def report(before: Holdings, now: Holdings) -> None:
 
 
 def soak(sizes: Sizes, seed: str) -> list[str]:
-    """Returns what is not as before."""
+    """Returns the differences from before."""
     with running_debuggee() as (debuggee, place):
         client = rpyc.utils.factory.unix_connect(place.path, rpyc.ClassicService)
         with contextlib.closing(client) as observer:

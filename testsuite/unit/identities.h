@@ -113,10 +113,10 @@ static inline void write_crl(const char *file, X509 *revoked)
     fclose(f);
 }
 
-static const char *const files[] = {"ca.pem",       "other-ca.pem", "client.pem",   "client.key",
-                                    "server.pem",   "server.key",   "locked.key",   "both.pem",
-                                    "empty.pem",    "expired.pem",  "expired.key",  "stranger.pem",
-                                    "stranger.key", "crl.pem",      "empty-crl.pem"};
+static const char *const files[] = {"ca.pem",     "other-ca.pem", "client.pem",  "client.key",
+                                    "server.pem", "server.key",   "locked.key",  "both.pem",
+                                    "empty.pem",  "expired.pem",  "expired.key", "stranger.pem",
+                                    "list.pem",   "stranger.key", "crl.pem",     "empty-crl.pem"};
 
 static inline int make_world(void **state)
 {
