@@ -36,7 +36,7 @@ static PyObject *run_source(void)
 }
 
 /* Returns a copy of code that is the code of a module: its locals are its globals. The function
- * that it calls is in neither of them, as it is a variable of the enclosing function. */
+ * that it calls is in neither of them: it is a variable of the enclosing function. */
 static PyObject *as_module(PyCodeObject *code)
 {
     int flags = code->co_flags & ~(CO_OPTIMIZED | CO_NEWLOCALS);
