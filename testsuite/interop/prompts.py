@@ -11,12 +11,12 @@ import pexpect
 import pytest
 from harness import PATIENCE, c_program, clean_environment
 
-#: What a terminal is told, and what it does not show: colours, movements, modes.
+#: Control sequences, which a terminal does not show: colours, movements of the cursor, modes.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 
 
 class Prompt:
-    """The client on a terminal, and somebody who types."""
+    """The client on a terminal, with a user who types."""
 
     def __init__(self, where: list[object], home: Path, columns: int = 80) -> None:
         argv = c_program("PYSTUCK_BIN", "--no-stacks", *where)
@@ -35,7 +35,7 @@ class Prompt:
         self.next()
 
     def expect(self, pattern: str) -> str:
-        """Waits for what matches; what came before it, as a terminal would show it."""
+        """Waits for text that matches. Returns the text before it, without control sequences."""
         try:
             self.child.expect(pattern)
         except (pexpect.TIMEOUT, pexpect.EOF) as error:
@@ -43,7 +43,7 @@ class Prompt:
         return CONTROL.sub("", self.child.before)
 
     def next(self) -> str:
-        """Waits for the next prompt; what was printed before it."""
+        """Waits for the next prompt. Returns the text before it."""
         self.number += 1
         return self.expect(rf"In \[{self.number}\]: ")
 
@@ -52,14 +52,14 @@ class Prompt:
         self.child.send(text)
 
     def cell(self, *lines: str) -> str:
-        """Types a cell, line by line, and returns what is printed on it, without the typing."""
+        """Types a cell, line by line. Returns its output."""
         for line in lines:
             self.type(line + "\r")
             self.expect(re.escape("\n"))
         return self.next()
 
     def leave(self) -> int:
-        """Leaves, and returns the exit status."""
+        """Ends the client and returns its exit status."""
         self.type("\x04")
         self.child.expect(pexpect.EOF)
         self.child.close()
@@ -71,6 +71,6 @@ PPOLL = {"x86_64": "271", "aarch64": "73"}
 
 
 def reads_input(prompt: Prompt) -> bool:
-    """Whether the client waits for a line of input, and for nothing else, however long."""
+    """Whether the client waits only for a line of input, without a time limit."""
     call = Path(f"/proc/{prompt.child.pid}/syscall").read_text().split()
     return call[:1] == [PPOLL[platform.machine()]] and call[2:4] == ["0x1", "0x0"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""pystuck(1) on a terminal whose screen is known: what stands where, and where the cursor is."""
+"""pystuck(1) on an emulated terminal: the text on its screen and the position of its cursor."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ BRACKETED_PASTE = 2004 << 5
 
 
 class WrappingScreen(pyte.Screen):
-    """A screen that wraps the text of full rows anew when it is resized, as many terminals do.
+    """A screen that wraps long rows anew when it is resized, as many terminals do.
 
-    It knows characters of one column.
+    Supports only characters with one column.
     """
 
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
@@ -41,7 +41,7 @@ class WrappingScreen(pyte.Screen):
         self.cursor.y, self.cursor.x = place[0] - gone, place[1]
 
     def _texts(self) -> tuple[list[str], tuple[int, int]]:
-        """The texts that fill rows, and in which of them and where in it the cursor is."""
+        """The lines before they were wrapped, and the cursor in them (line, column)."""
         texts: list[str] = []
         place, goes_on = (0, 0), False
         for y, row in enumerate(self.display[: self.cursor.y + 1]):
@@ -55,9 +55,9 @@ class WrappingScreen(pyte.Screen):
 
 
 class OnScreen:
-    """A program on a terminal, and somebody who types.
+    """A program on a terminal, with a user who types.
 
-    `tells` says whether the terminal tells where its cursor is.
+    tells: the terminal answers when it is asked for the position of the cursor.
     """
 
     def __init__(
@@ -86,13 +86,13 @@ class OnScreen:
         self.child.send(text)
 
     def resize(self, columns: int) -> None:
-        """Makes the window as wide as that."""
+        """Sets the width of the window."""
         self.look()
         self.screen.resize(columns=columns)
         self.child.setwinsize(self.screen.lines, columns)
 
     def look(self, timeout: float = 0.0) -> bool:
-        """Shows what has come; whether that was anything."""
+        """Processes the output of the program. Returns whether there was any."""
         try:
             self._stream.feed(self.child.read_nonblocking(65536, timeout))
         except (pexpect.TIMEOUT, pexpect.EOF):
@@ -100,11 +100,11 @@ class OnScreen:
         return True
 
     def rows(self) -> list[str]:
-        """What stands on the screen, without blanks at the ends."""
+        """The rows of the screen, without blanks at their ends."""
         return "\n".join(row.rstrip() for row in self.screen.display).rstrip("\n").split("\n")
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
-        """Waits until something is so."""
+        """Waits until the condition is true."""
         patience, now = PATIENCE, time.monotonic()
         while not condition():
             if patience < 0:
@@ -117,7 +117,7 @@ class OnScreen:
             patience -= min(now - before, LOOK)
 
     def wait_for(self, rows: Iterable[str], cursor: tuple[int, int] | None = None) -> None:
-        """Waits until these are the last rows, the cursor in that row of theirs and column."""
+        """Waits for these last rows, with the cursor at this row of them and column."""
         rows = list(rows)
 
         def are_there() -> bool:
@@ -129,12 +129,12 @@ class OnScreen:
         self.wait(are_there, f"waited for {rows} and {cursor}")
 
     def modes(self) -> tuple[bool, bool]:
-        """Whether the terminal passes on lines, and whether it echoes what is typed."""
+        """Whether the terminal passes on whole lines, and whether it echoes keys."""
         flags = termios.tcgetattr(self.child.child_fd)[3]
         return bool(flags & termios.ICANON), bool(flags & termios.ECHO)
 
     def brackets_pastes(self) -> bool:
-        """Whether it marks what is pasted."""
+        """Whether bracketed paste is on."""
         return BRACKETED_PASTE in self.screen.mode
 
     def close(self) -> None:
@@ -148,7 +148,7 @@ def client_command(debuggee_host: str | None, port: int | None) -> list[str]:
 
 
 def write_all(fd: int, text: str) -> None:
-    """Writes text that may be longer than what the terminal takes at once."""
+    """Writes text that may be too long for one write."""
     data = text.encode()
     while data:
         data = data[os.write(fd, data) :]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the client sends to have its cells run, called without a client."""
+"""bootstrap.py, called without a client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SOURCE = (Path(__file__).parents[2] / "client" / "eval" / "bootstrap.py").read_t
 
 
 class Session:
-    """A session of cells in this process; `sent` is what came for stdout."""
+    """Cells in this process. `sent`: the text that was sent to the client's stdout."""
 
     def __init__(self, send: Callable[[str], None] | None = None) -> None:
         self.sent: list[str] = []
@@ -44,13 +44,13 @@ class Session:
         return self._run(next(self._numbers), source, 80, "each" if every else "last")
 
     def is_incomplete(self, source: str) -> bool:
-        """Whether there is more to be typed. Runs the cell if not."""
+        """Whether more lines must be typed. Otherwise runs the cell."""
         return self._run(next(self._numbers), source, 80, "typed") == (None, None)
 
 
 @contextlib.contextmanager
 def own_streams() -> Iterator[dict[str, io.StringIO]]:
-    """Streams of the program, which have to be there again afterwards."""
+    """Streams of the program, which must be restored afterwards."""
     before = sys.stdin, sys.stdout, sys.stderr
     own = {name: io.StringIO("theirs\n") for name in ("stdin", "stdout", "stderr")}
     sys.stdin, sys.stdout, sys.stderr = own.values()
@@ -82,7 +82,7 @@ def codes_within(code: CodeType) -> Iterator[CodeType]:
             yield from codes_within(const)
 
 
-def test_no_name_is_looked_up_where_the_users_are() -> None:
+def test_no_name_is_looked_up_in_the_namespace_of_the_user() -> None:
     function = next(c for c in compile(SOURCE, "x", "exec").co_consts if isinstance(c, CodeType))
     looked_up = {
         instruction.argval
@@ -93,14 +93,14 @@ def test_no_name_is_looked_up_where_the_users_are() -> None:
     assert looked_up == {"globals"}  # once, at the beginning
 
 
-def test_it_takes_nothing_but_one_name() -> None:
+def test_it_defines_one_name() -> None:
     namespace: dict[str, Any] = {}
     exec(SOURCE, namespace)
     assert set(namespace) - {"__builtins__", "__doc__"} == {"_pystuck_cells"}
 
 
 @pytest.mark.parametrize("error", [EOFError, KeyboardInterrupt, TimeoutError])
-def test_the_streams_are_put_back_when_the_client_cannot_be_told(error: type) -> None:
+def test_the_streams_are_restored_when_sending_to_the_client_fails(error: type) -> None:
     def send(text: str) -> None:
         raise error
 
@@ -164,7 +164,7 @@ def test_other_threads_find_their_own_streams() -> None:
     assert session.sent == []
 
 
-def test_what_still_holds_a_stream_of_a_cell_has_the_programs() -> None:
+def test_a_stream_of_a_cell_that_has_ended_is_the_programs() -> None:
     session = Session()
     with own_streams():
         session.run("import sys; kept = sys.stdout")
@@ -172,7 +172,7 @@ def test_what_still_holds_a_stream_of_a_cell_has_the_programs() -> None:
     assert session.sent == []
 
 
-def test_closing_the_streams_closes_nothing_of_the_program() -> None:
+def test_closing_a_stream_of_a_cell_closes_none_of_the_program() -> None:
     session = Session()
     with own_streams():
         ok, text = session.run("import sys; sys.stdin.close(); sys.stdout.close(); print('still')")
@@ -219,17 +219,17 @@ def test_a_semicolon_suppresses_the_values_of_its_line_in_a_script(
         "\ufeff  2",
     ],
 )
-def test_what_is_pasted_may_have_prompts_and_be_indented(source: str) -> None:
+def test_prompts_and_indentation_of_pasted_code_are_removed(source: str) -> None:
     assert Session().run(source) == (True, "2")
 
 
-def test_a_script_is_taken_as_it_is() -> None:
+def test_a_script_is_not_changed() -> None:
     ok, text = Session().run("  1", every=True)
     assert not ok
     assert "IndentationError" in str(text)
 
 
-def test_only_what_is_common_to_all_lines_is_indentation() -> None:
+def test_only_common_indentation_is_removed() -> None:
     assert Session().run("if 1:\n    x = '''a\n  b'''\nx") == (True, "'a\\n  b'")
 
 
@@ -253,7 +253,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def interrupt_when(condition: Callable[[], Any]) -> threading.Thread:
-    """Raises KeyboardInterrupt on this thread, from another one, when something is so."""
+    """Raises KeyboardInterrupt on this thread when the condition is true."""
     ident = threading.get_ident()
 
     def interrupt() -> None:
@@ -290,7 +290,7 @@ class Manager:
 
 
 @pytest.mark.parametrize(("code", "expected"), AWAITING.values(), ids=AWAITING)
-def test_what_awaits_runs_on_the_loop(
+def test_await_runs_on_the_loop(
     loop: asyncio.AbstractEventLoop, code: str, expected: str | None
 ) -> None:
     session = Session()
@@ -307,7 +307,7 @@ def test_await_without_a_loop_is_an_error_and_leaves_no_warning() -> None:
     assert (ok, text) == (False, "RuntimeError: no asyncio loop runs in this program\n")
 
 
-def test_a_loop_that_does_not_run_is_none() -> None:
+def test_a_loop_that_does_not_run_is_ignored() -> None:
     stopped = asyncio.new_event_loop()
     ok, text = Session().run("import asyncio; await asyncio.sleep(0)")
     stopped.close()
@@ -328,7 +328,7 @@ def test_the_loop_of_the_main_thread_is_preferred(loop: asyncio.AbstractEventLoo
         del builtins.hook  # type: ignore[attr-defined]
 
 
-def test_what_is_awaited_prints_to_the_client_and_reads_from_it(
+def test_a_task_prints_to_the_client_and_reads_from_it(
     loop: asyncio.AbstractEventLoop,
 ) -> None:
     session = Session()
@@ -371,7 +371,7 @@ def test_a_task_that_outlives_its_cell_prints_to_the_program(
     assert (session.sent, streams["stdout"].getvalue()) == (["now\n"], "later\n\n")
 
 
-def test_the_loop_does_not_wait_for_whoever_reads(loop: asyncio.AbstractEventLoop) -> None:
+def test_the_loop_does_not_wait_for_the_client_to_read(loop: asyncio.AbstractEventLoop) -> None:
     reading, went_on = threading.Event(), threading.Event()
     sent = []
 
@@ -395,14 +395,14 @@ def test_the_loop_does_not_wait_for_whoever_reads(loop: asyncio.AbstractEventLoo
     assert "".join(sent) == "first\nsecond\n"
 
 
-def test_what_nobody_reads_is_waited_for_at_last(loop: asyncio.AbstractEventLoop) -> None:
+def test_a_task_with_much_unread_output_waits(loop: asyncio.AbstractEventLoop) -> None:
     session = Session()
     code = "import asyncio\nfor i in range(60): print('x' * 99999, await asyncio.sleep(0, ''))"
     assert session.run(code) == (True, None)
     assert len("".join(session.sent)) == 60 * 100001
 
 
-def test_exceptions_of_what_is_awaited_are_shown_without_our_frames(
+def test_exceptions_of_a_task_are_shown_without_frames_of_the_client(
     loop: asyncio.AbstractEventLoop,
 ) -> None:
     session = Session()
@@ -418,7 +418,7 @@ def test_exceptions_of_what_is_awaited_are_shown_without_our_frames(
     assert session.run("import asyncio; await asyncio.sleep(0, 'still')") == (True, "'still'")
 
 
-def test_an_interruption_cancels_what_is_awaited(loop: asyncio.AbstractEventLoop) -> None:
+def test_an_interruption_cancels_the_task(loop: asyncio.AbstractEventLoop) -> None:
     thread = interrupt_when(lambda: asyncio.all_tasks(loop))
     ok, text = Session().run("import asyncio\nawait asyncio.sleep(3600)")
     thread.join()
@@ -431,7 +431,7 @@ def test_an_interruption_cancels_what_is_awaited(loop: asyncio.AbstractEventLoop
     assert not asyncio.all_tasks(loop)
 
 
-def test_what_is_awaited_may_catch_the_interruption(loop: asyncio.AbstractEventLoop) -> None:
+def test_a_task_may_catch_its_cancellation(loop: asyncio.AbstractEventLoop) -> None:
     session = Session()
     thread = interrupt_when(lambda: asyncio.all_tasks(loop))
     code = (
@@ -444,7 +444,7 @@ def test_what_is_awaited_may_catch_the_interruption(loop: asyncio.AbstractEventL
     assert session.sent == ["caught\n"]
 
 
-def test_an_interruption_gets_out_where_the_loop_is_blocked(
+def test_an_interruption_works_while_the_loop_is_blocked(
     loop: asyncio.AbstractEventLoop,
 ) -> None:
     going_on = threading.Event()
@@ -459,11 +459,11 @@ def test_an_interruption_gets_out_where_the_loop_is_blocked(
     assert not ok
     assert text == "KeyboardInterrupt: the asyncio task did not end after it was cancelled\n"
     assert session.run("import asyncio\nawait asyncio.sleep(0, 1)") == (True, "1")
-    assert session.sent == []  # what was given up does not begin later
+    assert session.sent == []  # the task does not start later
 
 
 @pytest.mark.parametrize("has_begun", [False, True])
-def test_a_loop_that_is_closed_is_waited_for_no_longer(
+def test_a_cell_does_not_wait_for_a_closed_loop(
     caplog: pytest.LogCaptureFixture, has_begun: bool
 ) -> None:
     ending = asyncio.new_event_loop()
@@ -502,5 +502,5 @@ def test_a_loop_that_is_closed_is_waited_for_no_longer(
         ("def f(): await x\n", False),
     ],
 )
-def test_what_awaits_can_be_typed_line_by_line(source: str, expected: bool) -> None:
+def test_await_can_be_typed_line_by_line(source: str, expected: bool) -> None:
     assert Session().is_incomplete(source) is expected

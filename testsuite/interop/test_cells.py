@@ -36,7 +36,7 @@ from harness import (
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
 
-#: For `lasting`: to interrupt a cell is to look for its thread's frames.
+#: For `lasting`: interrupting a cell reads the frames of its thread.
 LOOKS_AT_FRAMES = True
 
 
@@ -47,14 +47,14 @@ def command_line(debuggee: Debuggee, *codes: str) -> list[str]:
 
 
 def cells(debuggee: Debuggee, *codes: str, stdin: str = "", **more: Any) -> str:
-    """What cells print that go well."""
+    """The output of cells without an exception."""
     done = pystuck(*command_line(debuggee, *codes), stdin=stdin, **more)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
 def failure(debuggee: Debuggee, *codes: str, stdin: str = "", printed: str = "") -> str:
-    """The traceback of cells that fail."""
+    """The traceback of cells that raise an exception."""
     done = pystuck(*command_line(debuggee, *codes), stdin=stdin)
     assert (done.returncode, done.stdout) == (1, printed)
     return done.stderr
@@ -67,7 +67,7 @@ def start_client(debuggee: Debuggee, *codes: str, **options: Any) -> subprocess.
         env=clean_environment(),
         **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE),
         text=True,
-        # Whoever runs the tests in the background may have it ignored.
+        # SIGINT may be ignored if the tests run in the background.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         **options,
     )
@@ -75,7 +75,7 @@ def start_client(debuggee: Debuggee, *codes: str, **options: Any) -> subprocess.
 
 @contextlib.contextmanager
 def client_in_a_cell(debuggee: Debuggee, code: str) -> Iterator[subprocess.Popen[str]]:
-    """A client whose cell has printed "go" and now goes on with `code`."""
+    """A client whose cell has printed "go" and now runs `code`."""
     with start_client(debuggee, f"import sys; print('go')\n{code}") as client:
         watchdog = threading.Timer(PATIENCE, client.kill)
         watchdog.start()
@@ -91,7 +91,7 @@ def client_in_a_cell(debuggee: Debuggee, code: str) -> Iterator[subprocess.Popen
 # ---- Values --------------------------------------------------------------------------------------
 
 
-def test_values_are_printed_as_pprint_would_at_80_columns(server: Debuggee) -> None:
+def test_values_are_printed_by_pprint_at_80_columns(server: Debuggee) -> None:
     values = [
         1,
         "text",
@@ -109,7 +109,7 @@ def test_values_are_printed_as_pprint_would_at_80_columns(server: Debuggee) -> N
     assert cells(server, *map(ascii, values)) == expected
 
 
-def test_names_stay_from_cell_to_cell(server: Debuggee) -> None:
+def test_cells_share_a_namespace(server: Debuggee) -> None:
     text = cells(
         server,
         "x = 20; import os.path as p",
@@ -122,7 +122,7 @@ def test_names_stay_from_cell_to_cell(server: Debuggee) -> None:
     assert text == "42\n'b'\n20\n[20, 20]\n"
 
 
-def test_what_has_no_value_prints_nothing(server: Debuggee) -> None:
+def test_a_cell_without_a_value_prints_nothing(server: Debuggee) -> None:
     assert cells(server, "None", "x = 1", "pass", "", "# comment", "print", "if 1: 2") == (
         "<built-in function print>\n"
     )
@@ -248,14 +248,14 @@ def test_large_values_are_cut(ours: Debuggee, code: str, start: str, end: str) -
     assert len(text) < 5 << 20
 
 
-def test_a_large_value_stays_whole_over_there(ours: Debuggee) -> None:
+def test_a_large_value_is_not_cut_in_the_program(ours: Debuggee) -> None:
     assert cells(ours, "list(range(10**6));", "len(_)") == "1000000\n"
 
 
 # ---- Exceptions ----------------------------------------------------------------------------------
 
 
-def test_the_first_exception_is_the_end(server: Debuggee) -> None:
+def test_the_first_exception_ends_the_client(server: Debuggee) -> None:
     text = failure(server, "1", "print('p')\n1/0", "2", printed="1\np\n")
     assert text.startswith(
         'Traceback (most recent call last):\n  File "<cell 1>", line 2, in <module>\n    1/0\n'
@@ -268,7 +268,7 @@ def without_carets(text: str) -> str:
     return "".join(line for line in text.splitlines(True) if line.strip(" ^~\n"))
 
 
-def test_a_traceback_shows_the_source_of_earlier_cells_and_nothing_of_ours(
+def test_a_traceback_shows_source_of_cells_and_no_frames_of_the_client(
     server: Debuggee,
 ) -> None:
     code = "def f(x):\n    # a\x0c comment\n    return 1 / x"
@@ -286,7 +286,7 @@ def test_a_traceback_shows_the_source_of_earlier_cells_and_nothing_of_ours(
     )
 
 
-def test_our_frames_are_left_out_in_the_middle_too(server: Debuggee) -> None:
+def test_frames_of_the_client_inside_a_traceback_are_left_out(server: Debuggee) -> None:
     text = failure(server, "modules['no_such'] or 1")
     assert '"<string>"' not in text
     assert "importlib" in text
@@ -298,7 +298,7 @@ def test_our_frames_are_left_out_in_the_middle_too(server: Debuggee) -> None:
     )
 
 
-def test_carets_are_below_what_is_meant(ours: Debuggee) -> None:
+def test_carets_are_below_the_failing_expression(ours: Debuggee) -> None:
     lines = failure(ours, "len([1]) + (1 / 0)").splitlines()
     if len(lines) == 5:  # from Python 3.11 on
         assert lines[3].rstrip() == "                ~~^~~"
@@ -315,13 +315,13 @@ def test_bad_syntax_is_shown_with_its_caret(server: Debuggee) -> None:
 @pytest.mark.parametrize(
     "code", ["return 5", "def f(): await x", "def f():\nx", "'unclosed", "(", "\\"]
 )
-def test_nothing_of_a_cell_with_bad_syntax_is_run(ours: Debuggee, code: str) -> None:
+def test_a_cell_with_bad_syntax_is_not_run(ours: Debuggee, code: str) -> None:
     text = failure(ours, f"print('run')\n{code}")
     assert '"<cell 0>", line ' in text
     assert "Traceback" not in text
 
 
-def test_what_an_exception_came_from_is_told(ours: Debuggee) -> None:
+def test_the_cause_of_an_exception_is_shown(ours: Debuggee) -> None:
     text = failure(ours, "try:\n    1/0\nexcept Exception as e:\n    raise KeyError(5) from e")
     assert "\nThe above exception was the direct cause" in text
     assert text.endswith("\nKeyError: 5\n")
@@ -476,11 +476,11 @@ def test_stdin_may_be_non_blocking(ours: Debuggee) -> None:
     assert client.returncode == 0
 
 
-# ---- Which of the things to do -------------------------------------------------------------------
+# ---- Scripts, -c or the prompt -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("redirection", ["</dev/null", "<&-", "</", "< /proc/self/mem"])
-def test_a_stdin_with_nothing_to_read_is_no_script(ours: Debuggee, redirection: str) -> None:
+def test_a_stdin_with_nothing_to_read_is_not_a_script(ours: Debuggee, redirection: str) -> None:
     done = subprocess.run(
         ["sh", "-c", f'exec "$@" {redirection}', "sh"]
         + c_program("PYSTUCK_BIN", *command_line(ours)),
@@ -494,7 +494,7 @@ def test_a_stdin_with_nothing_to_read_is_no_script(ours: Debuggee, redirection: 
 
 
 @pytest.mark.parametrize("stdin", ["", " ", "\n\n \t\r\n\x0c"])
-def test_blanks_are_no_script(server: Debuggee, stdin: str) -> None:
+def test_blanks_are_not_a_script(server: Debuggee, stdin: str) -> None:
     assert cells(server, stdin=stdin).startswith("<_MainThread(")
 
 
@@ -564,12 +564,12 @@ print('of the cell')
 """
 
 
-def test_only_what_the_cell_itself_prints_comes_here(server: Debuggee) -> None:
+def test_output_of_other_threads_does_not_reach_the_client(server: Debuggee) -> None:
     assert cells(server, OTHER_THREAD) == "of the cell\n"
     assert [server.read_line(), server.read_line()] == ["of a thread", "flushed"]
 
 
-def test_threads_of_the_debuggee_print_where_they_did(start_debuggee: Start) -> None:
+def test_threads_of_the_debuggee_print_to_its_own_stdout(start_debuggee: Start) -> None:
     code = (
         "import threading\n"
         "asked, done = threading.Event(), threading.Event()\n"
@@ -585,7 +585,7 @@ def test_threads_of_the_debuggee_print_where_they_did(start_debuggee: Start) -> 
     assert debuggee.read_line() == "theirs 0 False"
 
 
-def test_a_program_without_a_stream_may_go_on_printing_to_it(stuck: Debuggee) -> None:
+def test_a_program_whose_stdout_is_none_may_print(stuck: Debuggee) -> None:
     code = (
         "import sys, threading\n"
         "def work(): print('nowhere', flush=True); print('nowhere'); done.append(1)\n"
@@ -606,21 +606,19 @@ IS_AS_BEFORE = (
 @pytest.mark.parametrize(
     "code", ["1", "1/0", "(", "raise SystemExit", "import sys; sys.stdout.write(1)"]
 )
-def test_the_streams_are_what_they_were_afterwards(
-    ours: Debuggee, connect: Connect, code: str
-) -> None:
+def test_the_streams_are_restored(ours: Debuggee, connect: Connect, code: str) -> None:
     pystuck(*command_line(ours, code))
     assert connect(ours).eval(IS_AS_BEFORE)
 
 
-def test_a_stream_that_the_cell_puts_there_stays(ours: Debuggee, connect: Connect) -> None:
+def test_a_stream_that_the_cell_assigns_is_kept(ours: Debuggee, connect: Connect) -> None:
     assert cells(ours, "import sys, io; sys.stdout = io.StringIO()", "print(1)", "2") == "1\n2\n"
     client = connect(ours)
     assert client.eval("type(__import__('sys').stdout).__name__") == "StringIO"
     client.execute("import sys; sys.stdout = sys.__stdout__")
 
 
-def test_the_streams_are_what_they_were_after_the_client_was_killed(
+def test_the_streams_are_restored_after_the_client_was_killed(
     ours: Debuggee, connect: Connect
 ) -> None:
     other = connect(ours)
@@ -630,9 +628,7 @@ def test_the_streams_are_what_they_were_after_the_client_was_killed(
         wait_until(lambda: other.eval(IS_AS_BEFORE), "the cell to end")
 
 
-def test_the_streams_are_what_they_were_when_cells_have_overlapped(
-    ours: Debuggee, connect: Connect
-) -> None:
+def test_the_streams_are_restored_when_cells_overlap(ours: Debuggee, connect: Connect) -> None:
     with (
         client_in_a_cell(ours, "input(); print('first')") as first,
         client_in_a_cell(ours, "input(); print('second')") as second,
@@ -665,10 +661,10 @@ def test_the_programs_own_stdin_is_not_read_by_a_cell(ours: Debuggee) -> None:
 
 
 @pytest.mark.parametrize("stock", [None, RPYC5, RPYC6], ids=lambda stock: str(stock or "ours"))
-def test_a_cell_waits_for_its_client_however_long(
+def test_a_cell_waits_for_its_client_without_a_time_limit(
     lasting: Callable[..., Debuggee], stock: Stock | None
 ) -> None:
-    # The seconds that requests to a client may take are 30; nobody wants to wait for that here.
+    # The time limit of requests to a client is 30 s, which is too long for a test.
     code = "import sys; print(sys.stdout._send.____conn__._config['sync_request_timeout'])"
     assert cells(lasting(stock), code) == "None\n"
 
@@ -677,7 +673,7 @@ def test_a_cell_waits_for_its_client_however_long(
 
 
 def on_a_terminal(*arguments: str, columns: int = 80) -> str:
-    """What the client prints on a terminal."""
+    """The output of the client on a terminal."""
     import pexpect
 
     argv = c_program("PYSTUCK_BIN", *arguments)
@@ -695,7 +691,7 @@ def test_control_characters_do_not_reach_a_terminal(ours: Debuggee) -> None:
     assert on_a_terminal(*command_line(ours, code)) == "a\\x1b[31m\\x07\\x9b\tb\xfc\n\\x7f\n"
 
 
-def test_what_turns_the_direction_of_text_does_not_reach_a_terminal(ours: Debuggee) -> None:
+def test_characters_that_change_the_text_direction_do_not_reach_a_terminal(ours: Debuggee) -> None:
     code = "print('user\\u202ecod.exe \\u2066x\\u2069 \\u200f\\u061c \\u2028 \\u05d0\\U0001f600')"
     expected = "user\\u202ecod.exe \\u2066x\\u2069 \\u200f\\u061c \\u2028 \u05d0\U0001f600\n"
     assert on_a_terminal(*command_line(ours, code)) == expected
@@ -718,7 +714,7 @@ INTERRUPTIBLE = {
 
 
 @pytest.mark.parametrize("code", INTERRUPTIBLE.values(), ids=INTERRUPTIBLE)
-def test_ctrl_c_interrupts_the_cell_over_there(server: Debuggee, code: str) -> None:
+def test_ctrl_c_interrupts_the_cell_in_the_program(server: Debuggee, code: str) -> None:
     with client_in_a_cell(server, code) as client:
         assert client.stderr is not None
         if "print" in code:
@@ -828,7 +824,7 @@ def test_cells_run_where_nothing_can_be_imported(obedient: Debuggee) -> None:
     assert tell(obedient, "_imp.release_lock()") is None
 
 
-# ---- What is left --------------------------------------------------------------------------------
+# ---- What cells leave in the program -------------------------------------------------------------
 
 LEFT = """
 import gc, linecache, sys, threading
@@ -847,7 +843,7 @@ def left():
 """
 
 
-def test_nothing_of_ours_is_left(ours: Debuggee, connect: Connect) -> None:
+def test_cells_leave_nothing_in_the_program(ours: Debuggee, connect: Connect) -> None:
     client = connect(ours)
     client.execute(LEFT)
     client.eval("left()")
@@ -867,7 +863,7 @@ def test_nothing_of_ours_is_left(ours: Debuggee, connect: Connect) -> None:
     ours.wait_until_back_to(holdings)
 
 
-def test_what_linecache_had_before_is_there_again(ours: Debuggee, connect: Connect) -> None:
+def test_linecache_is_restored(ours: Debuggee, connect: Connect) -> None:
     client = connect(ours)
     client.execute("import linecache; linecache.cache['<cell 0>'] = (3, None, ['abc'], 'x')")
     assert "1/0" in failure(ours, "1/0")
@@ -879,7 +875,7 @@ def test_clients_do_not_see_each_others_names(server: Debuggee) -> None:
     assert "\nNameError: name 'mine' is not defined" in failure(server, "mine")
 
 
-def test_what_is_imported_from_future_holds_in_later_cells(server: Debuggee) -> None:
+def test_an_import_from_future_holds_in_later_cells(server: Debuggee) -> None:
     later = "def f(x: not_defined): pass\nf.__annotations__"
     assert cells(server, "from __future__ import annotations", later) == "{'x': 'not_defined'}\n"
 

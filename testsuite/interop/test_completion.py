@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Completion with Tab: what runs in the debuggee, called without a client; and all of it typed."""
+"""Completion with Tab: completion.py, called without a client; and Tab at a prompt."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Complete = Callable[..., "tuple[int, str, str, int, tuple[str, ...]]"]
 LOOKS_AT_FRAMES = True
 
 
-# ---- What runs over there ------------------------------------------------------------------------
+# ---- completion.py -------------------------------------------------------------------------------
 
 
 def completer(source: str = "", **names: Any) -> tuple[Complete, dict[str, Any]]:
@@ -56,7 +56,7 @@ def codes_within(code: CodeType) -> Iterator[CodeType]:
             yield from codes_within(const)
 
 
-def test_no_name_is_looked_up_where_the_users_are() -> None:
+def test_no_name_is_looked_up_in_the_namespace_of_the_user() -> None:
     function = next(c for c in compile(SOURCE, "x", "exec").co_consts if isinstance(c, CodeType))
     looked_up = {
         instruction.argval
@@ -68,7 +68,7 @@ def test_no_name_is_looked_up_where_the_users_are() -> None:
     assert looked_up <= {"__name__"}
 
 
-def test_it_takes_nothing_but_one_name() -> None:
+def test_it_defines_one_name() -> None:
     namespace: dict[str, Any] = {}
     exec(SOURCE, namespace)
     assert set(namespace) - {"__builtins__", "__doc__"} == {"_pystuck_completion"}
@@ -103,8 +103,8 @@ def variables(module): return sys._getframe()
 import signal; inner = variables(signal)
 """
 
-#: What is typed, what all candidates have in common, what comes after a single one, and some of the
-#: candidates; None: there are no others.
+#: The typed text, the common prefix of the candidates, the ending of a single one, and some of the
+#: candidates; None: all of them are listed.
 COMPLETED: dict[str, tuple[str, str, tuple[str, ...], bool]] = {
     "thi": ("thing", "", ("thing",), True),
     "print(thi": ("thing", "", ("thing",), True),
@@ -227,7 +227,7 @@ NOT_COMPLETED = [
 
 
 @pytest.mark.parametrize("text", COMPLETED)
-def test_what_is_typed_is_completed(text: str) -> None:
+def test_text_is_completed(text: str) -> None:
     complete, _ = completer(NAMES)
     common, ending, expected, is_all = COMPLETED[text]
     typed, found_common, found_ending, total, shown = complete(text, "")
@@ -240,7 +240,7 @@ def test_what_is_typed_is_completed(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", NOT_COMPLETED)
-def test_what_is_not_known_has_no_candidates(text: str) -> None:
+def test_unknown_objects_have_no_candidates(text: str) -> None:
     complete, _ = completer(NAMES)
     assert complete(text, "")[3:] == (0, ())
 
@@ -256,19 +256,19 @@ def test_what_is_not_known_has_no_candidates(text: str) -> None:
         ("pairs['", "', 2]", ""),
     ],
 )
-def test_what_is_right_of_the_cursor_is_not_typed_twice(text: str, rest: str, ending: str) -> None:
+def test_text_behind_the_cursor_is_not_inserted_again(text: str, rest: str, ending: str) -> None:
     complete, _ = completer(NAMES)
     assert complete(text, rest)[2] == ending
 
 
-def test_a_keyword_that_is_given_already_is_not_offered_again() -> None:
+def test_a_keyword_argument_is_not_offered_twice() -> None:
     complete, _ = completer(NAMES)
     names = complete("thing.method(alpha=1, ", "")[4]
     assert "beta=" in names
     assert not {"alpha", "alpha="} & set(names)
 
 
-def test_private_names_are_offered_only_to_who_asks_for_them() -> None:
+def test_private_names_are_offered_only_after_an_underscore() -> None:
     complete, namespace = completer("class C: __very = _a = b = 1")
     assert complete("C.", "")[4] == ("b",)
     names = complete("C._", "")[4]
@@ -277,7 +277,7 @@ def test_private_names_are_offered_only_to_who_asks_for_them() -> None:
     assert "__builtins__" in namespace
 
 
-def test_of_many_names_the_first_ones_are_sent_and_what_all_have_in_common() -> None:
+def test_of_many_names_the_first_and_the_common_prefix_are_sent() -> None:
     names = {f"name_{i:04}": i for i in range(5000)}
     big = ModuleType("big")
     vars(big).update(names, name_9=1)
@@ -288,7 +288,7 @@ def test_of_many_names_the_first_ones_are_sent_and_what_all_have_in_common() -> 
 
 
 def traps(sprung: list[str]) -> dict[str, Any]:
-    """Objects with Python code in all places that a look at them might run."""
+    """Objects with Python code wherever reading them might run it."""
 
     def spring(name: str) -> Callable[..., Any]:
         def sprung_by(*args: object, **kwargs: object) -> Any:
@@ -398,7 +398,7 @@ TRAPPED = [
 
 
 @pytest.mark.parametrize(("text", "offered"), TRAPPED, ids=[text for text, _ in TRAPPED])
-def test_nothing_of_the_users_is_run(
+def test_no_code_of_the_user_is_run(
     monkeypatch: pytest.MonkeyPatch, text: str, offered: str | None
 ) -> None:
     sprung: list[str] = []
@@ -410,8 +410,8 @@ def test_nothing_of_the_users_is_run(
     assert offered in shown if offered else shown == ()
 
 
-def test_a_computed_attribute_of_another_module_is_not_asked_for() -> None:
-    """Of a type written in C too: it may run Python. A text stream asks its buffer, say."""
+def test_a_getter_in_c_of_another_module_is_not_called() -> None:
+    """A getter of a type in C may run Python: that of a text stream calls its buffer."""
     complete, _ = completer("import io; stream = io.TextIOWrapper(io.BytesIO())")
     assert "name" in complete("stream.", "")[4]
     assert complete("stream.closed.", "")[3] == 0
@@ -433,7 +433,7 @@ def test_nothing_is_changed() -> None:
     assert warned == []
 
 
-def test_what_is_odd_over_there_is_passed_over(
+def test_odd_objects_in_the_program_are_ignored(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("okay_one.py", "not-one.py", "okay.txt", "__init__.py"):
@@ -493,7 +493,7 @@ def anywhere(
 
 
 def line_after(prompt: Prompt, keys: str) -> str:
-    """The line that is there when these keys have been pressed: it is kept, as a comment."""
+    """The line after these keys were typed. It is entered as a comment."""
     prompt.type(keys + "\x01#\r")
     prompt.next()
     text = prompt.cell(f"In[{prompt.number - 1}]")
@@ -501,7 +501,7 @@ def line_after(prompt: Prompt, keys: str) -> str:
 
 
 def offered(prompt: Prompt, keys: str) -> list[str]:
-    """The lines that Tab shows below the one typed, which is dropped then."""
+    """The lines that Tab shows below the typed line, which is dropped then."""
     prompt.type(keys + "\t")
     prompt.expect("\n")
     prompt.number -= 1
@@ -536,7 +536,7 @@ def test_tab_completes(anywhere: Prompt, keys: str, line: str) -> None:
     assert anywhere.cell(left).endswith(": []\n\n")
 
 
-def test_what_is_right_of_the_cursor_stays(prompt: Prompt) -> None:
+def test_text_behind_the_cursor_is_kept(prompt: Prompt) -> None:
     assert line_after(prompt, "modules.os. + 1" + "\x02" * 4 + "getpi\t") == (
         "modules.os.getpid + 1"
     )
@@ -545,7 +545,7 @@ def test_what_is_right_of_the_cursor_stays(prompt: Prompt) -> None:
     )
 
 
-def test_the_lines_before_belong_to_the_text(prompt: Prompt) -> None:
+def test_earlier_lines_of_the_cell_are_used(prompt: Prompt) -> None:
     prompt.type("for some_thing in [modules,\r")
     prompt.expect(r"\.\.\.: ")
     prompt.type("  modules.antigrav\t")
@@ -563,7 +563,7 @@ def test_tab_indents_where_nothing_is_typed(prompt: Prompt) -> None:
     assert line_after(prompt, "  \t1") == "    1"
 
 
-def test_builtins_that_are_hidden_do_not_matter(prompt: Prompt) -> None:
+def test_completion_works_when_builtins_are_hidden(prompt: Prompt) -> None:
     prompt.cell("globals = list = len = dict = type = str = 1")
     assert line_after(prompt, "modules.os.getpi\t") == "modules.os.getpid"
 
@@ -574,7 +574,7 @@ def test_several_candidates_are_shown_at_once(prompt: Prompt) -> None:
     assert line_after(prompt, "C._h\t") == "C._hidden"
 
 
-def test_only_what_all_candidates_have_in_common_is_inserted(prompt: Prompt) -> None:
+def test_the_common_prefix_is_inserted(prompt: Prompt) -> None:
     prompt.cell("d = {'once': 1, 'one': 2}")
     assert line_after(prompt, "d['o\t") == "d['on"
     prompt.cell("d = {'\xe9\xe8': 1, '\xe9\xe9': 2}")  # the same first byte
@@ -590,7 +590,7 @@ def test_the_line_is_shown_again_below_the_candidates(prompt: Prompt) -> None:
     prompt.expect(re.escape("modules.os.path.joi(modules.os.path"))
 
 
-def test_what_is_left_of_the_line_is_measured_without_the_prompts_colours(prompt: Prompt) -> None:
+def test_the_colours_of_the_prompt_take_no_columns(prompt: Prompt) -> None:
     prompt.type("x" * 20 + " = open, o + " + "y" * 36)  # all of it on one row of 80
     prompt.expect("y{36}")
     prompt.type("\x01" + "\x06" * 30 + "\t")
@@ -677,7 +677,7 @@ def test_python_is_completed_after_other_magics(prompt: Prompt) -> None:
     assert line_after(prompt, "%help modules.os.getpi\t") == "%help modules.os.getpid"
 
 
-# ---- The other side ------------------------------------------------------------------------------
+# ---- The connection ------------------------------------------------------------------------------
 
 
 def test_a_tab_is_one_round_trip_after_the_first(
@@ -698,7 +698,7 @@ def test_a_tab_is_one_round_trip_after_the_first(
 
 
 def is_asked(debuggee: Debuggee) -> bool:
-    """Whether something has come that a stopped process has not read."""
+    """Whether a stopped process has unread input on its connection."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, _, state, queues, *_ = line.split()
         if state == "01" and int(local.partition(":")[2], 16) == debuggee.port:
@@ -708,7 +708,7 @@ def is_asked(debuggee: Debuggee) -> bool:
 
 @pytest.fixture
 def stopped(stuck: Debuggee, tmp_path: Path) -> Iterator[tuple[Debuggee, Prompt]]:
-    """A program that does not answer, whose prompt has just been told to complete something."""
+    """A program that does not answer, and its prompt, at which Tab was pressed."""
     prompt = Prompt([stuck.host, stuck.port], tmp_path)
     assert line_after(prompt, "modules.os.getpi\t") == "modules.os.getpid"
     os.kill(stuck.pid, signal.SIGSTOP)
@@ -743,7 +743,9 @@ def test_tab_gives_up_before_it_has_asked_for_the_first_time(
     assert prompt.leave() == 0
 
 
-def test_other_requests_are_waited_for_as_long_as_before(stuck: Debuggee, tmp_path: Path) -> None:
+def test_tab_does_not_change_the_time_limit_of_other_requests(
+    stuck: Debuggee, tmp_path: Path
+) -> None:
     prompt = Prompt([stuck.host, stuck.port], tmp_path)
     assert line_after(prompt, "modules.os.getpi\t") == "modules.os.getpid"
     os.kill(stuck.pid, signal.SIGSTOP)
@@ -766,7 +768,9 @@ def test_ctrl_c_ends_the_completion_and_keeps_the_line(
     assert line_after(prompt, "") == "modules.os.getppid"
 
 
-def test_a_program_that_ends_meanwhile_is_told_once(stopped: tuple[Debuggee, Prompt]) -> None:
+def test_the_end_of_the_program_during_tab_is_reported_once(
+    stopped: tuple[Debuggee, Prompt],
+) -> None:
     debuggee, prompt = stopped
     os.kill(debuggee.pid, signal.SIGKILL)
     debuggee.ended = True
@@ -776,7 +780,7 @@ def test_a_program_that_ends_meanwhile_is_told_once(stopped: tuple[Debuggee, Pro
     prompt.expect("%reconnect takes no argument")
 
 
-# ---- Without code over there ---------------------------------------------------------------------
+# ---- With --no-exec ------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the client sends to look at objects and frames, called without a client."""
+"""inspection.py, called without a client."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ class Inspection(Session):
         self.inspector = self.names.pop("_pystuck_inspection")(self._run, COLLECTOR)
 
     def cell(self, source: str) -> None:
-        """Runs a cell that goes well."""
+        """Runs a cell that raises no exception."""
         ok, text = self.run(source)
         assert ok, text
 
     def ask(self, what: str, argument: str = "", source: str = "") -> tuple[bool, bool, str]:
-        """Asks the inspector: (whether that was a cell, whether it went well, the text)."""
+        """Calls the inspector: (whether that was a cell, True without an exception, the text)."""
         self.sent.clear()
         return self.inspector(what, next(self._numbers), 80, argument, source)
 
     def text(self, what: str, argument: str = "", source: str = "") -> str:
-        """The text of what goes well, what it prints included."""
+        """The output and text of a call that succeeds."""
         _, ok, text = self.ask(what, argument, source)
         assert ok, text
         return "".join(self.sent) + (text or "")
 
     def error(self, what: str, argument: str = "", source: str = "") -> str:
-        """The text of what fails."""
+        """The text of a call that fails."""
         _, ok, text = self.ask(what, argument, source)
         assert not ok
         return text
@@ -66,7 +66,7 @@ def session() -> Inspection:
 
 
 class Waiting:
-    """A thread that waits, in a function that holds `kept`, until it is told to go on."""
+    """A thread that waits in a function with the local variable `kept`, until go_on is called."""
 
     def __init__(self, kept: object = None) -> None:
         self.turns = [threading.Lock(), threading.Lock()]
@@ -77,7 +77,7 @@ class Waiting:
         self.wait_for("inner")
 
     def wait_for(self, name: str) -> None:
-        """Waits until it waits in that function."""
+        """Waits until the thread waits in this function."""
 
         def waits() -> bool:
             frame = sys._current_frames()[self.thread.ident or 0]
@@ -114,14 +114,14 @@ def waiting(kept: object = None) -> Iterator[Waiting]:
         each.end()
 
 
-# ---- What is sent --------------------------------------------------------------------------------
+# ---- The source ----------------------------------------------------------------------------------
 
 
 def test_it_is_python_3_6() -> None:
     ast.parse(SOURCE, feature_version=(3, 6))
 
 
-def test_no_name_is_looked_up_where_the_users_are() -> None:
+def test_no_name_is_looked_up_in_the_namespace_of_the_user() -> None:
     function = next(c for c in compile(SOURCE, "x", "exec").co_consts if isinstance(c, CodeType))
     looked_up = [
         instruction.argval
@@ -132,7 +132,7 @@ def test_no_name_is_looked_up_where_the_users_are() -> None:
     assert looked_up == []
 
 
-def test_it_takes_nothing_but_one_name() -> None:
+def test_it_defines_one_name() -> None:
     namespace: dict[str, Any] = {}
     exec(SOURCE, namespace)
     assert set(namespace) - {"__builtins__", "__doc__"} == {"_pystuck_inspection"}
@@ -200,7 +200,7 @@ x = Spiteful()
 """
 
 
-def test_what_cannot_be_had_costs_its_field_alone(session: Inspection) -> None:
+def test_an_object_that_raises_loses_only_that_field(session: Inspection) -> None:
     session.cell(SPITEFUL)
     text = session.text("source", "x")
     titles = [line.partition(":")[0] for line in text.splitlines() if line[:1].isupper()]
@@ -210,7 +210,7 @@ def test_what_cannot_be_had_costs_its_field_alone(session: Inspection) -> None:
     assert "File:        <cell 1>\nSource:\nclass Spiteful:\n    def fail" in text
 
 
-def test_large_values_do_not_hurt(session: Inspection) -> None:
+def test_large_values_are_cut(session: Inspection) -> None:
     session.cell("text, items = 'x' * 10**7, list(range(10**6))")
     assert len(session.text("object", "text")) < 3000
     assert "Length:      10000000\n" in session.text("object", "text")
@@ -221,11 +221,11 @@ def test_large_values_do_not_hurt(session: Inspection) -> None:
     "text",
     ["nothing", "modules.nothing", "modules['no_such']", "x y", "5 = 5", "''.x", "{}[1]", "\0"],
 )
-def test_what_is_not_there_is_not_found(session: Inspection, text: str) -> None:
+def test_undefined_names_are_not_found(session: Inspection, text: str) -> None:
     assert session.ask("object", text) == (False, False, f"Object `{text}` not found.")
 
 
-def test_what_the_programs_own_code_raises_is_shown(session: Inspection) -> None:
+def test_an_exception_of_the_programs_code_is_shown(session: Inspection) -> None:
     session.cell("def f(): return missing")
     text = session.error("object", "f()")
     assert text.startswith("Traceback (most recent call last):\n  File ")
@@ -300,7 +300,7 @@ def test_the_source_of(session: Inspection, text: str, source: str) -> None:
     assert session.text("source", text).count("Source:") == 1
 
 
-def test_a_class_that_is_defined_twice_is_told_by_its_methods(session: Inspection) -> None:
+def test_a_class_that_is_defined_twice_is_found_by_its_methods(session: Inspection) -> None:
     session.cell(
         "class C:\n  def f(self): return 1\nfirst = C\nclass C:\n  def f(self): return 2\n"
     )
@@ -317,18 +317,18 @@ def test_the_source_of_the_programs_own_modules(session: Inspection) -> None:
 
 
 @pytest.mark.parametrize("text", ["len", "5", "int", "''.join", "modules.sys", "str.join"])
-def test_what_is_built_in_has_no_source(session: Inspection, text: str) -> None:
+def test_built_in_objects_have_no_source(session: Inspection, text: str) -> None:
     assert re.search("^Source: +none, it is built in$", session.text("source", text), re.M)
 
 
-def test_source_that_is_not_there_is_not_available(session: Inspection) -> None:
+def test_missing_source_is_not_available(session: Inspection) -> None:
     session.cell("exec(compile('def f(): pass', 'gone.py', 'exec'))")
     text = session.text("source", "f")
     assert "Source:      not available\n" in text
     assert "File:        gone.py\n" in text
 
 
-def test_linecache_is_as_it_was(session: Inspection) -> None:
+def test_linecache_is_restored(session: Inspection) -> None:
     session.cell("def f(): pass")
     assert "def f(): pass" in session.text("source", "f")
     assert not [name for name in linecache.cache if name.startswith("<cell")]
@@ -337,7 +337,7 @@ def test_linecache_is_as_it_was(session: Inspection) -> None:
 # ---- Threads and frames --------------------------------------------------------------------------
 
 
-def test_threads_are_listed_with_numbers_but_for_this_one(session: Inspection) -> None:
+def test_threads_are_listed_with_numbers_except_this_one(session: Inspection) -> None:
     with waiting() as each:
         text = session.text("thread")
         line = next(line for line in text.splitlines() if "waiting" in line)
@@ -349,7 +349,7 @@ def test_threads_are_listed_with_numbers_but_for_this_one(session: Inspection) -
         assert marked.split()[:2] == ["*", number]
 
 
-def test_the_innermost_frame_is_0_and_the_last(session: Inspection) -> None:
+def test_the_innermost_frame_is_0_and_shown_last(session: Inspection) -> None:
     with waiting() as each:
         lines = session.pick(each.thread).splitlines()
     assert lines[0] == repr(each.thread).replace("stopped", "started")
@@ -380,7 +380,7 @@ def test_a_frame_becomes_a_value(session: Inspection) -> None:
     session.names["Out"].clear()
 
 
-def test_up_is_towards_the_caller_and_down_away_from_it(session: Inspection) -> None:
+def test_up_selects_the_caller_and_down_the_called_frame(session: Inspection) -> None:
     with waiting() as each:
         session.pick(each.thread)
         assert ", in inner\n" in session.text("frame")
@@ -405,7 +405,7 @@ def test_the_ends_of_the_stack(session: Inspection) -> None:
 
 
 @pytest.mark.parametrize("what", ["frame", "up", "down", "locals", "eval"])
-def test_a_thread_has_to_be_picked_first(session: Inspection, what: str) -> None:
+def test_a_thread_must_be_selected_first(session: Inspection, what: str) -> None:
     assert session.ask(what, "1") == (
         False,
         False,
@@ -413,7 +413,7 @@ def test_a_thread_has_to_be_picked_first(session: Inspection, what: str) -> None
     )
 
 
-def test_numbers_that_are_none(session: Inspection) -> None:
+def test_invalid_numbers_are_refused(session: Inspection) -> None:
     with waiting() as each:
         session.pick(each.thread)
         for text in ("x", "-1", "1.5", "\N{SUPERSCRIPT TWO}"):
@@ -426,7 +426,7 @@ def test_numbers_that_are_none(session: Inspection) -> None:
         assert session.error("eval") == "%eval needs an expression: %eval EXPR"
 
 
-def test_threads_that_are_not_there(session: Inspection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_do_not_exist(session: Inspection, monkeypatch: pytest.MonkeyPatch) -> None:
     with waiting() as each:
         text = session.text("thread")
         line = next(line for line in text.splitlines() if "waiting" in line)
@@ -440,7 +440,7 @@ def test_threads_that_are_not_there(session: Inspection, monkeypatch: pytest.Mon
     assert session.error("thread", "12345") == "thread 12345 has no Python frame"
 
 
-def test_a_thread_whose_repr_fails_is_shown_nevertheless(session: Inspection) -> None:
+def test_a_thread_whose_repr_fails_is_shown(session: Inspection) -> None:
     class Bad(threading.Thread):
         def __repr__(self) -> str:
             raise BaseException("no")
@@ -456,7 +456,7 @@ def test_a_thread_whose_repr_fails_is_shown_nevertheless(session: Inspection) ->
         thread.join()
 
 
-def test_no_lock_of_threadings_is_taken(session: Inspection) -> None:
+def test_no_lock_of_threading_is_acquired(session: Inspection) -> None:
     lock = threading._active_limbo_lock  # type: ignore[attr-defined]
     with waiting() as each, lock:
         assert "waiting" in session.text("thread")
@@ -520,7 +520,7 @@ def test_a_frame_with_many_locals_shows_some(session: Inspection) -> None:
     assert "(its source is not available)" in text
 
 
-def test_a_thread_that_moves_on_is_told(session: Inspection) -> None:
+def test_a_thread_that_runs_on_is_reported(session: Inspection) -> None:
     with waiting() as each:
         session.pick(each.thread)
         assert "since" not in session.text("locals")
@@ -533,12 +533,12 @@ def test_a_thread_that_moves_on_is_told(session: Inspection) -> None:
 
 
 class Kept:
-    """Something whose end can be seen."""
+    """An object whose end a weak reference can observe."""
 
 
 @pytest.fixture
 def no_collection() -> Iterator[None]:
-    """What is let go of has to go by itself."""
+    """Turns the garbage collector off: objects must be freed by their reference count."""
     gc.collect()
     gc.disable()
     yield
@@ -550,7 +550,7 @@ def end_of(session: Inspection) -> None:
 
 
 @pytest.mark.parametrize("let_go", [lambda s, other: s.pick(other), lambda s, _: end_of(s)])
-def test_frames_are_let_go(
+def test_frames_are_released(
     session: Inspection, no_collection: None, let_go: Callable[[Inspection, Any], Any]
 ) -> None:
     kept = Kept()
@@ -585,7 +585,7 @@ def test_the_time_of_a_cell_is_shown_before_its_value(session: Inspection) -> No
     assert session.names["x"] == 7
 
 
-def test_no_time_of_what_fails(session: Inspection) -> None:
+def test_a_cell_that_fails_has_no_time(session: Inspection) -> None:
     assert session.error("time", "1 / 0").endswith("ZeroDivisionError: division by zero\n")
     assert session.error("time", "1 +").endswith("SyntaxError: invalid syntax\n")
     assert session.sent == []

@@ -28,7 +28,7 @@ MAGICS = [
     "show threads", "thread", "threads", "time", "up", "who",
 ]  # fmt: skip
 
-#: What stands in for the user's editor: it is given the file last, and says what it was given.
+#: The editor of these tests. The last argument is the file; it copies the file and its mode.
 EDITOR = """#!/bin/sh
 for file; do :; done
 stat -c %a "$file" >"$0.mode"
@@ -39,20 +39,20 @@ echo "$file" >"$0.file"
 """
 
 
-#: What is said of arguments.
+#: Messages about arguments.
 UNCLOSED = "has an unclosed quote, or a backslash at the end"
 QUOTES = "(put quotes around a name that contains spaces)"
 SAVE = "%save [-f] FILE [N|N-M]..."
 
 
 class Magical(Prompt):
-    """... who also types what is no cell. Names of files, however long, fit into its lines."""
+    """A prompt whose user also types magics. Its lines are wide enough for long file names."""
 
     def __init__(self, where: list[object], home: Path) -> None:
         super().__init__(where, home, columns=400)
 
     def ask(self, line: str) -> str:
-        """Types what takes no number, and returns what is printed on it."""
+        """Types a line that is not a cell. Returns its output."""
         self.type(line + "\r")
         self.expect(re.escape("\n"))
         self.number -= 1
@@ -61,7 +61,7 @@ class Magical(Prompt):
 
 @pytest.fixture
 def prompt(lasting: Callable[..., Debuggee], tmp_path: Path) -> Iterator[Magical]:
-    """A prompt on a stuck program with our server."""
+    """A prompt on a stuck program with pystuck."""
     debuggee = lasting()
     opened = Magical([debuggee.host, debuggee.port], tmp_path)
     yield opened
@@ -81,7 +81,7 @@ def anywhere(
 
 @pytest.fixture
 def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's editor: what it writes is in the file of this name with .text."""
+    """The path of the editor. It writes the text of the file with this name and .text."""
     path = tmp_path / "the editor"
     path.write_text(EDITOR)
     path.chmod(0o755)
@@ -96,7 +96,7 @@ def beside(editor: Path, ending: str) -> Path:
 # ---- Everywhere ----------------------------------------------------------------------------------
 
 
-def test_they_work_on_every_server(anywhere: Magical, tmp_path: Path) -> None:
+def test_questions_and_magics_work_on_every_server(anywhere: Magical, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("def f():\n    '''Of the file.'''\n    return 1 / 0\nprint('runs')\nf()\n")
     text = anywhere.ask("modules['os'].path.join?")
@@ -121,7 +121,7 @@ def test_they_work_on_every_server(anywhere: Magical, tmp_path: Path) -> None:
     assert f"'%run {script}'\n" in anywhere.cell("In[4]")
 
 
-def test_they_work_on_the_original(tmp_path: Path) -> None:
+def test_questions_and_magics_work_on_the_original(tmp_path: Path) -> None:
     env = stock_environment("PYSTUCK_ORIGINAL", "PYSTUCK_RPYC5")
     original = Debuggee(command("stock_server.py", "original"), env)
     try:
@@ -137,7 +137,7 @@ def test_they_work_on_the_original(tmp_path: Path) -> None:
 # ---- x? ------------------------------------------------------------------------------------------
 
 
-def test_a_question_mark_asks_what_something_is(prompt: Magical) -> None:
+def test_a_question_mark_describes_an_object(prompt: Magical) -> None:
     prompt.cell("def f(a):", "    'Does it.'", "")
     text = prompt.ask("f?")
     assert text.startswith("Signature:   f(a)\nDocstring:   Does it.\nFile:        <cell 0>\n")
@@ -149,12 +149,12 @@ def test_a_question_mark_asks_what_something_is(prompt: Magical) -> None:
     assert "Type:        str\n" in prompt.ask("'#' + \"?'\" ?")
 
 
-def test_what_is_not_there_is_not_found(prompt: Magical) -> None:
+def test_an_undefined_name_is_not_found(prompt: Magical) -> None:
     assert prompt.ask("nothing?") == "Object `nothing` not found.\n"
 
 
 @pytest.mark.parametrize("line", ["'x?'", '"a\\"b?"', "1 # x?", "'''a?'''"])
-def test_a_question_mark_in_a_string_or_a_comment_asks_nothing(prompt: Magical, line: str) -> None:
+def test_a_question_mark_in_a_string_or_a_comment_is_python(prompt: Magical, line: str) -> None:
     assert prompt.cell(line) == f"Out[0]: {eval(line)!r}\n\n"
 
 
@@ -167,7 +167,7 @@ def test_a_question_about_a_magic_is_answered(prompt: Magical) -> None:
     assert "  %help " in prompt.ask("?")
 
 
-def test_what_a_question_runs_can_be_interrupted(prompt: Magical) -> None:
+def test_code_run_by_a_question_can_be_interrupted(prompt: Magical) -> None:
     prompt.cell("def f():", "    print('begun')", "    while True: pass", "")
     prompt.type("f()?\r")
     prompt.expect("begun\r\n")
@@ -179,7 +179,7 @@ def test_what_a_question_runs_can_be_interrupted(prompt: Magical) -> None:
 # ---- Threads and frames --------------------------------------------------------------------------
 
 
-def test_frames_can_be_walked(prompt: Magical) -> None:
+def test_up_and_down_select_frames(prompt: Magical) -> None:
     threads = prompt.ask("%thread")
     number = re.search(r"(\d+)  <Thread\(Thread-1", threads)
     assert number
@@ -198,7 +198,7 @@ def test_frames_can_be_walked(prompt: Magical) -> None:
     assert f" *{int(number[1]):>3}  <Thread(Thread-1" in prompt.ask("%thread")
 
 
-def test_a_thread_can_be_picked_by_its_ident(prompt: Magical) -> None:
+def test_a_thread_can_be_selected_by_its_ident(prompt: Magical) -> None:
     ident = re.search(r"started (\d+)", prompt.ask("%thread"))
     assert ident
     assert prompt.ask(f"%thread {ident[1]}").startswith("<_MainThread(MainThread, started ")
@@ -240,11 +240,11 @@ def test_a_thread_can_be_picked_by_its_ident(prompt: Magical) -> None:
         *[(f"%{name} x", f"%{name} takes no argument") for name in ("up", "down", "locals", "who")],
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(prompt: Magical, line: str, message: str) -> None:
+def test_an_invalid_magic_prints_one_line(prompt: Magical, line: str, message: str) -> None:
     assert prompt.ask(line) == message + "\n"
 
 
-def test_what_is_wrong_with_a_picked_thread_is_said_in_one_line(prompt: Magical) -> None:
+def test_an_invalid_magic_for_a_selected_thread_prints_one_line(prompt: Magical) -> None:
     prompt.ask("%thread 0")
     assert prompt.ask("%frame 99") == "there is no frame 99: the last one is 0\n"
     assert prompt.ask("%frame x") == "invalid frame 'x': expected a number from 0 to 0\n"
@@ -264,7 +264,7 @@ def test_time(prompt: Magical) -> None:
 
 
 @pytest.mark.parametrize("magic", ["%time", "%eval", "%run", "%edit"])
-def test_what_runs_can_be_interrupted(editor: Path, prompt: Magical, magic: str) -> None:
+def test_a_magic_can_be_interrupted(editor: Path, prompt: Magical, magic: str) -> None:
     loop = "[print('begun'), [0 for number in iter(int, 1) if number]]"
     script = beside(editor, ".text")
     script.write_text(loop)
@@ -278,14 +278,14 @@ def test_what_runs_can_be_interrupted(editor: Path, prompt: Magical, magic: str)
     assert "inspection" not in text
 
 
-def test_a_file_is_run_over_there(prompt: Magical, tmp_path: Path) -> None:
+def test_run_runs_a_local_file_in_the_program(prompt: Magical, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text("x = 6\n'not shown'\n")
     assert prompt.cell("%run ~/script.py") == "\n"
     assert prompt.cell("x * 7") == "Out[1]: 42\n\n"
     assert prompt.cell(f"In[0] == '%run {tmp_path}/script.py'") == "Out[2]: True\n\n"
 
 
-def test_a_file_that_is_no_text_is_not_run(prompt: Magical, tmp_path: Path) -> None:
+def test_a_binary_file_is_not_run(prompt: Magical, tmp_path: Path) -> None:
     path = tmp_path / "script.py"
     path.write_bytes(b"x = '\xff'\n")
     assert prompt.ask(f"%run {path}") == "cannot run this cell: a str that is not UTF-8\n"
@@ -310,7 +310,7 @@ def test_a_cell_can_be_edited(editor: Path, prompt: Magical) -> None:
     assert prompt.cell("%edit").endswith("ZeroDivisionError: division by zero\n\n")
 
 
-def test_nothing_is_run_where_nothing_was_edited(editor: Path, prompt: Magical) -> None:
+def test_edit_runs_nothing_unless_the_file_was_saved(editor: Path, prompt: Magical) -> None:
     assert prompt.ask("%edit") == "the editor saved nothing: nothing is run\n"
     assert beside(editor, ".given").read_text() == ""
     beside(editor, ".text").write_text(" \n\n")
@@ -321,7 +321,7 @@ def test_nothing_is_run_where_nothing_was_edited(editor: Path, prompt: Magical) 
     assert prompt.cell("2") == "Out[0]: 2\n\n"
 
 
-def test_the_editor_is_visual_or_editor(
+def test_edit_uses_visual_or_editor(
     lasting: Callable[..., Debuggee],
     tmp_path: Path,
     editor: Path,
@@ -342,7 +342,7 @@ def test_the_editor_is_visual_or_editor(
     assert each.leave() == 0
 
 
-def test_the_cells_can_be_saved(prompt: Magical, tmp_path: Path) -> None:
+def test_save_writes_all_cells(prompt: Magical, tmp_path: Path) -> None:
     path = tmp_path / "saved.py"
     prompt.cell("x = 1")
     prompt.cell("for i in range(2):", "    x += i", "")
@@ -365,7 +365,7 @@ def test_the_cells_can_be_saved(prompt: Magical, tmp_path: Path) -> None:
     )
 
 
-def test_some_of_the_cells_can_be_saved(prompt: Magical, tmp_path: Path) -> None:
+def test_save_writes_some_cells(prompt: Magical, tmp_path: Path) -> None:
     for number in range(5):
         prompt.cell(f"x = {number}")
     path = tmp_path / "f.py"
@@ -385,7 +385,7 @@ def test_some_of_the_cells_can_be_saved(prompt: Magical, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("typed", ["'a b.py'", '"a b.py"', "a\\ b.py", "a' b'.py"])
-def test_the_name_of_a_file_may_have_blanks(prompt: Magical, tmp_path: Path, typed: str) -> None:
+def test_the_name_of_a_file_may_contain_blanks(prompt: Magical, tmp_path: Path, typed: str) -> None:
     prompt.cell("x = 1")
     assert prompt.ask(f"%save ~/{typed} 0") == "1 cell written to ~/a b.py\n"
     assert (tmp_path / "a b.py").read_text() == "x = 1\n"
@@ -416,7 +416,7 @@ def test_a_file_is_run_with_arguments(anywhere: Magical, tmp_path: Path) -> None
     assert anywhere.cell("x") == "Out[10]: []\n\n"
 
 
-def test_a_fifo_that_nothing_writes_to_is_not_waited_for(prompt: Magical, tmp_path: Path) -> None:
+def test_run_and_save_do_not_wait_for_a_fifo(prompt: Magical, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     assert prompt.cell("%run ~/fifo") == "\n"
     prompt.cell("x = 1")
@@ -424,7 +424,7 @@ def test_a_fifo_that_nothing_writes_to_is_not_waited_for(prompt: Magical, tmp_pa
     assert "cannot write ~/fifo: " in prompt.ask("%save -f ~/fifo")
 
 
-def test_a_magic_with_a_blank_in_its_name_may_have_more(prompt: Magical) -> None:
+def test_a_magic_with_a_blank_in_its_name_may_have_several(prompt: Magical) -> None:
     assert "with lock:" in prompt.ask("%show   threads")
 
 
@@ -462,10 +462,10 @@ def test_the_man_page_explains_the_same_magics_and_arguments(prompt: Magical) ->
     assert {each.lower() for each in told} == {each.lower() for each in shown}
 
 
-# ---- The other side is gone ----------------------------------------------------------------------
+# ---- A lost connection ---------------------------------------------------------------------------
 
 
-def test_what_needs_the_program_says_that_it_is_gone(
+def test_magics_report_that_the_connection_is_lost(
     start_debuggee: Callable[..., Debuggee], tmp_path: Path, editor: Path
 ) -> None:
     debuggee = start_debuggee()

@@ -38,11 +38,11 @@ def test_values_are_shown_with_their_numbers(prompt: Prompt) -> None:
     assert prompt.cell("In[0]") == "Out[3]: '6 * 7'\n\n"
 
 
-def test_what_has_several_lines_begins_on_a_line_of_its_own(prompt: Prompt) -> None:
+def test_a_value_with_several_lines_begins_on_a_new_line(prompt: Prompt) -> None:
     assert prompt.cell("list(range(30))").startswith("Out[0]:\n[0,\n 1,\n")
 
 
-def test_modules_are_those_of_the_program(prompt: Prompt, stuck: Debuggee) -> None:
+def test_modules_contains_the_modules_of_the_program(prompt: Prompt, stuck: Debuggee) -> None:
     assert prompt.cell("modules['os'].getpid()") == f"Out[0]: {stuck.pid}\n\n"
     assert "locked _thread.RLock" in prompt.cell("modules.__main__.lock")
 
@@ -58,7 +58,9 @@ def test_a_block_ends_with_an_empty_line(prompt: Prompt) -> None:
 
 
 @pytest.mark.parametrize("lines", [("(1 +", "2)"), ("'''a", "", "b'''"), ("@property", "")])
-def test_what_is_open_goes_on(prompt: Prompt, lines: tuple[str, ...]) -> None:
+def test_an_open_bracket_string_or_decorator_needs_more_lines(
+    prompt: Prompt, lines: tuple[str, ...]
+) -> None:
     prompt.type(lines[0] + "\r")
     prompt.expect(r"\.\.\.: ")
     if lines[0] != "@property":
@@ -67,14 +69,14 @@ def test_what_is_open_goes_on(prompt: Prompt, lines: tuple[str, ...]) -> None:
         assert "Out[0]: " in prompt.next()
 
 
-def test_an_exception_is_shown_with_its_traceback_and_no_frames_of_ours(prompt: Prompt) -> None:
+def test_a_traceback_contains_no_frames_of_the_client(prompt: Prompt) -> None:
     text = prompt.cell("1 / 0")
     assert text.startswith('Traceback (most recent call last):\n  File "<cell 0>", line 1')
     assert text.endswith("ZeroDivisionError: division by zero\n\n")
     assert prompt.cell("x = = 1").endswith("SyntaxError: invalid syntax\n\n")
 
 
-def test_what_a_cell_prints_comes_here_at_once(prompt: Prompt) -> None:
+def test_output_of_a_cell_is_shown_while_it_runs(prompt: Prompt) -> None:
     prompt.type("import time; print('first'); time.sleep(3600)\r")
     prompt.expect("first\r\n")
     prompt.type("\x03")
@@ -83,20 +85,20 @@ def test_what_a_cell_prints_comes_here_at_once(prompt: Prompt) -> None:
 def test_input_reads_from_the_terminal(prompt: Prompt) -> None:
     prompt.type("input('name? ')\r")
     prompt.expect(r"name\? ")
-    prompt.type("somebody\r")
-    assert "Out[0]: 'somebody'" in prompt.next()
+    prompt.type("Ada\r")
+    assert "Out[0]: 'Ada'" in prompt.next()
 
 
-def test_a_window_that_is_resized_while_input_reads_changes_nothing(prompt: Prompt) -> None:
+def test_input_goes_on_when_the_window_is_resized(prompt: Prompt) -> None:
     prompt.type("input('name? ')\r")
     prompt.expect(r"name\? ")
     wait_until(lambda: reads_input(prompt), "the client's reading")
     prompt.child.setwinsize(20, 60)
-    prompt.type("somebody\r")
-    assert "Out[0]: 'somebody'" in prompt.next()
+    prompt.type("Ada\r")
+    assert "Out[0]: 'Ada'" in prompt.next()
 
 
-def test_the_end_of_the_input_ends_what_is_read_and_not_the_prompt(prompt: Prompt) -> None:
+def test_ctrl_d_ends_input_and_not_the_prompt(prompt: Prompt) -> None:
     prompt.type("input('name? ')\r")
     prompt.expect(r"name\? ")
     prompt.type("\x04")
@@ -104,13 +106,13 @@ def test_the_end_of_the_input_ends_what_is_read_and_not_the_prompt(prompt: Promp
     assert prompt.cell("1") == "Out[1]: 1\n\n"
 
 
-def test_text_beyond_ascii_can_be_typed(prompt: Prompt) -> None:
+def test_characters_beyond_ascii_can_be_typed(prompt: Prompt) -> None:
     assert prompt.cell("'h\N{LATIN SMALL LETTER E WITH ACUTE}' '\N{SNOWMAN}'") == (
         "Out[0]: 'h\N{LATIN SMALL LETTER E WITH ACUTE}\N{SNOWMAN}'\n\n"
     )
 
 
-def test_what_is_pasted_is_one_cell(prompt: Prompt) -> None:
+def test_pasted_text_is_one_cell(prompt: Prompt) -> None:
     block = "for i in range(2):\n\tprint('line', i)\n\n\nprint('end')\n"
     prompt.type(f"\x1b[200~{block}\x1b[201~")
     prompt.expect("end")
@@ -118,7 +120,7 @@ def test_what_is_pasted_is_one_cell(prompt: Prompt) -> None:
     assert "\nline 0\nline 1\nend\n" in prompt.next()
 
 
-def test_tab_and_pasting_work_with_the_keys_of_vi_too(stuck: Debuggee, tmp_path: Path) -> None:
+def test_tab_and_paste_work_with_the_keys_of_vi(stuck: Debuggee, tmp_path: Path) -> None:
     (tmp_path / ".editrc").write_text("bind -v\n")
     prompt = Prompt([stuck.host, stuck.port], tmp_path)
     prompt.type("modules['sys'].maxsi\t")
@@ -185,14 +187,14 @@ def test_a_cell_that_cannot_be_interrupted_is_given_up(prompt: Prompt) -> None:
 
 
 @pytest.mark.parametrize("words", ["exit", "quit", "exit()", " quit() ", "\x04"])
-def test_one_leaves_with(prompt: Prompt, words: str) -> None:
+def test_the_prompt_ends_with(prompt: Prompt, words: str) -> None:
     prompt.type(words if words == "\x04" else words + "\r")
     prompt.child.expect(pexpect.EOF)
     prompt.child.close()
     assert prompt.child.exitstatus == 0
 
 
-def test_a_prompt_without_code_over_there(stuck: Debuggee, tmp_path: Path) -> None:
+def test_a_prompt_with_no_exec(stuck: Debuggee, tmp_path: Path) -> None:
     each = Prompt(["--no-exec", stuck.host, stuck.port], tmp_path)
     assert each.cell("modules['sys']._current_frames();") == "\n"
     assert "locked _thread.RLock" in each.cell("modules.__main__.lock")
@@ -227,7 +229,7 @@ def test_the_history_is_kept_for_the_next_time(stuck: Debuggee, tmp_path: Path) 
     assert second.leave() == 0
 
 
-def test_a_history_that_others_could_read_is_closed_to_them(
+def test_the_mode_of_a_history_that_others_can_read_is_changed(
     stuck: Debuggee, tmp_path: Path
 ) -> None:
     path = tmp_path / "state" / "pystuck" / "history"
@@ -240,7 +242,7 @@ def test_a_history_that_others_could_read_is_closed_to_them(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_prompts_do_not_lose_each_others_history(stuck: Debuggee, tmp_path: Path) -> None:
+def test_two_prompts_append_to_one_history(stuck: Debuggee, tmp_path: Path) -> None:
     prompts = [Prompt([stuck.host, stuck.port], tmp_path) for _ in range(2)]
     for n in range(2):
         for each, name in zip(prompts, "ab"):
@@ -251,7 +253,7 @@ def test_prompts_do_not_lose_each_others_history(stuck: Debuggee, tmp_path: Path
     assert lines == ["'a0'", "'b0'", "'a1'", "'b1'"]
 
 
-def test_a_place_for_the_history_that_cannot_be_had_is_done_without(
+def test_a_prompt_works_without_a_directory_for_the_history(
     stuck: Debuggee, tmp_path: Path
 ) -> None:
     (tmp_path / "state").write_text("a file")
@@ -284,17 +286,17 @@ def test_a_magic_that_does_not_exist_is_an_error(prompt: Prompt) -> None:
     prompt.expect("unknown command %nothing: type %help for a list")
 
 
-def test_the_cells_of_the_session_are_listed(prompt: Prompt) -> None:
+def test_history_lists_the_cells(prompt: Prompt) -> None:
     prompt.cell("first = 1")
     prompt.type("%history\r")
     prompt.expect("first = 1\r\n")
 
 
-# ---- The other side ------------------------------------------------------------------------------
+# ---- The connection ------------------------------------------------------------------------------
 
 
-def test_what_comes_from_the_program_is_shown_above_the_line(prompt: Prompt) -> None:
-    """A thread that the cell started has got the cell's sys.stdout.write, as the client's."""
+def test_output_of_the_program_is_shown_above_the_typed_line(prompt: Prompt) -> None:
+    """A thread that the cell has started calls the client's write function."""
     prompt.cell(
         "import sys, threading; write = sys.stdout._send",
     )
@@ -306,7 +308,7 @@ def test_what_comes_from_the_program_is_shown_above_the_line(prompt: Prompt) -> 
 
 
 @pytest.mark.parametrize(("text", "rows"), [("short", 0), ("a" * 30, 1), ("é" * 12 + "漢" * 20, 3)])
-def test_what_comes_takes_the_place_of_all_rows_of_a_line_that_wraps(
+def test_output_replaces_all_rows_of_a_typed_line_that_wraps(
     text: str, rows: int, stuck: Debuggee, tmp_path: Path
 ) -> None:
     narrow = Prompt([stuck.host, stuck.port], tmp_path, columns=20)
@@ -322,7 +324,7 @@ def test_what_comes_takes_the_place_of_all_rows_of_a_line_that_wraps(
     assert narrow.leave() == 0
 
 
-def test_a_program_that_ends_is_told_and_can_be_reconnected(
+def test_the_end_of_the_program_is_reported_and_reconnect_works(
     start_debuggee: Start, tmp_path: Path
 ) -> None:
     first = start_debuggee()
@@ -345,7 +347,7 @@ def test_a_program_that_ends_is_told_and_can_be_reconnected(
     assert each.leave() == 0
 
 
-def test_the_program_is_as_it_was_afterwards(
+def test_a_prompt_leaves_nothing_in_the_program(
     stuck: Debuggee, tmp_path: Path, connect: Connect
 ) -> None:
     before = stuck.holdings()

@@ -37,7 +37,7 @@ LOOKS_AT_FRAMES = True
 
 @pytest.fixture(params=[(), ("--no-exec",)], ids=["cells", "no-exec"])
 def how(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    """Whether code may be run over there."""
+    """Options: with code in the program, or without."""
     return request.param
 
 
@@ -47,7 +47,7 @@ def where(debuggee: Debuggee) -> list[str]:
 
 
 def run(debuggee: Debuggee, *arguments: str, **more: Any) -> str:
-    """What the client prints when all goes well."""
+    """The output of the client, which must succeed."""
     done = pystuck(*where(debuggee), *arguments, **more)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     return done.stdout
@@ -59,13 +59,13 @@ def codes(*lines: str) -> list[str]:
 
 
 def failure(debuggee: Debuggee, *arguments: str) -> str:
-    """The traceback of what fails."""
+    """The traceback of a client that fails."""
     done = pystuck(*where(debuggee), *arguments)
     assert done.returncode == 1
     return done.stderr
 
 
-# ---- What comes of them --------------------------------------------------------------------------
+# ---- Values --------------------------------------------------------------------------------------
 
 
 def test_the_chains_of_the_readme(server: Debuggee, how: tuple[str, ...]) -> None:
@@ -136,7 +136,7 @@ def test_literals_are_what_they_are_in_python(ours: Debuggee) -> None:
 
 
 def is_literal(text: str) -> bool:
-    """Whether it is a literal that the client knows: the others are left to Python."""
+    """Whether the client accepts the text as a literal."""
     if text.startswith("0xfffffffffffffffff") or "\\q" in text:
         return False
     try:
@@ -147,7 +147,7 @@ def is_literal(text: str) -> bool:
 
 
 @pytest.mark.parametrize("text", [each for each in LITERALS if not is_literal(each)])
-def test_what_is_no_literal_is_refused(ours: Debuggee, text: str) -> None:
+def test_text_that_is_not_a_literal_is_refused(ours: Debuggee, text: str) -> None:
     assert "\nSyntaxError: cannot run code in the program: " in failure(
         ours, "--no-exec", "-c", f"({text},)"
     )
@@ -189,7 +189,7 @@ def test_what_is_no_literal_is_refused(ours: Debuggee, text: str) -> None:
         "modules.os.getpid(a=1, a==2)",
     ],
 )
-def test_more_of_python_than_chains_is_refused_without_code(ours: Debuggee, text: str) -> None:
+def test_python_beyond_chains_is_refused_without_code(ours: Debuggee, text: str) -> None:
     error = failure(ours, "--no-exec", "-c", text)
     line = text.splitlines()[0]
     assert error.startswith(
@@ -198,7 +198,7 @@ def test_more_of_python_than_chains_is_refused_without_code(ours: Debuggee, text
     )
 
 
-def test_displays_are_made_over_there(ours: Debuggee) -> None:
+def test_lists_sets_and_dicts_are_created_in_the_program(ours: Debuggee) -> None:
     lines = ["[1, [2]]", "{1: 'a', 2: [3]}", "{3}", "{}", "[]", "modules.builtins.len([1, 2])"]
     text = run(ours, "--no-exec", *codes(*lines))
     assert text.splitlines() == ["[1, [2]]", "{1: 'a', 2: [3]}", "{3}", "{}", "[]", "2"]
@@ -245,7 +245,7 @@ def test_statements_without_code(server: Debuggee) -> None:
     )
 
 
-def test_a_script_without_code_goes_statement_by_statement(ours: Debuggee) -> None:
+def test_a_script_without_code_runs_statement_by_statement(ours: Debuggee) -> None:
     script = "import os\nos.path.join('a',\n  # comment\n  'b')\n\nx = os.sep\nx\nx;\n"
     assert run(ours, "--no-exec", stdin=script) == "'a/b'\n'/'\n"
     done = pystuck(*where(ours), "--no-exec", stdin="1\nmodules.os.path.join('a',\n")
@@ -261,7 +261,7 @@ def test_a_script_without_code_goes_statement_by_statement(ours: Debuggee) -> No
         (("1", "_ = 'mine'", "2", "del _", "3", "_"), ["1", "2", "3", "3"]),
     ],
 )
-def test_the_latest_value_takes_no_name_that_the_user_has_given(
+def test_the_latest_value_does_not_replace_a_variable_of_the_user(
     server: Debuggee, how: tuple[str, ...], lines: tuple[str, ...], printed: list[str]
 ) -> None:
     assert run(server, *how, *codes(*lines)).splitlines() == printed
@@ -299,9 +299,7 @@ def test_a_namespace_is_shared_by_chains_and_cells(server: Debuggee) -> None:
 # ---- Frames, and round trips ---------------------------------------------------------------------
 
 
-def test_the_frames_have_that_of_the_request_alone_of_ours(
-    ours: Debuggee, how: tuple[str, ...]
-) -> None:
+def test_the_request_adds_one_frame(ours: Debuggee, how: tuple[str, ...]) -> None:
     text = run(ours, *how, *codes("modules['sys']._current_frames()"))
     assert text.count("<frame at ") == 3
     assert text.count("file '<pystuck>', line 3, code request>") == 1
@@ -309,18 +307,18 @@ def test_the_frames_have_that_of_the_request_alone_of_ours(
     assert "code <module>" in text
 
 
-#: Requests whose replies nobody waits for.
+#: Requests for whose replies the client does not wait.
 NOT_WAITED_FOR = (consts.HANDLE_DEL, consts.HANDLE_CLOSE)
 
 
 def is_waited_for(payload: bytes) -> bool:
-    """Whether it is a request of the client's that waits; our server speaks as a 6.0."""
+    """Whether the client waits for the reply to this request, in the envelope of rpyc 6.0."""
     _, arguments = brine.load(payload[1:])
     return payload[0] == consts.MSG_REQUEST and arguments[0] not in NOT_WAITED_FOR
 
 
 def messages(debuggee: Debuggee, *lines: str) -> int:
-    """How many requests the client waits for in these cells, beyond those of an empty one."""
+    """The number of requests that the client waits for in these cells, minus those of no cell."""
 
     def count(*all_lines: str) -> int:
         with Forwarder(debuggee) as between:
@@ -347,10 +345,10 @@ def test_a_cell_costs_one_round_trip(ours: Debuggee) -> None:
         ("modules.os.environ['PATH']", 4),
     ],
 )
-def test_a_chain_costs_one_message_a_step_and_one_to_show(
+def test_a_chain_costs_one_message_for_each_step_and_one_to_show(
     ours: Debuggee, chain: str, steps: int
 ) -> None:
-    begins = chain.count("(")  # a message without waiting: what is printed is to come here
+    begins = chain.count("(")  # a message without waiting, which connects the streams
     assert messages(ours, chain) == steps + begins + 1
 
 
@@ -359,7 +357,7 @@ def test_a_chain_costs_one_message_a_step_and_one_to_show(
 
 def test_the_stacks_need_no_code(server: Debuggee) -> None:
     def stacks(*options: str) -> set[str]:
-        """Those of the program itself: threads of stock's servers come and go."""
+        """The stacks of the program's own threads, without those of stock servers."""
         text = run(server, "--no-repl", *options)
         each = {each.strip("\n") for each in text.split("\n\n")}
         return {one for one in each if "could block" in one or "readline()" in one}
@@ -372,7 +370,7 @@ def test_the_stacks_need_no_code(server: Debuggee) -> None:
     assert "get_ident" not in text
 
 
-def test_the_stacks_as_json_take_no_code(server: Debuggee) -> None:
+def test_the_stacks_as_json_need_no_code(server: Debuggee) -> None:
     found = json.loads(run(server, "--no-exec", "--json"))
     (main,) = (each for each in found["threads"] if each["main"])
     assert main["name"] == "MainThread"
@@ -384,7 +382,7 @@ def test_the_stacks_as_json_take_no_code(server: Debuggee) -> None:
 # ---- What is printed -----------------------------------------------------------------------------
 
 
-def test_what_a_call_prints_comes_here(server: Debuggee) -> None:
+def test_output_of_a_call_reaches_the_client(server: Debuggee) -> None:
     text = run(
         server,
         *codes(
@@ -405,7 +403,7 @@ IS_AS_BEFORE = "(lambda s: s.stdout is s.__stdout__ and s.stdin is s.__stdin__)(
 
 
 @pytest.mark.parametrize("stock", [None, RPYC6], ids=lambda stock: str(stock or "ours"))
-def test_the_streams_are_put_back_when_the_client_dies_in_a_call(
+def test_the_streams_are_restored_when_the_client_dies_in_a_call(
     lasting: Callable[..., Debuggee], connect: Connect, stock: Stock | None
 ) -> None:
     server = lasting(stock)
@@ -438,7 +436,7 @@ def test_exceptions_have_no_frames_of_the_server(server: Debuggee, how: tuple[st
 
 
 def json_frames() -> list[str]:
-    """The first frame within json.loads."""
+    """The first frame inside json.loads."""
     try:
         json.loads("{")
     except ValueError as error:
@@ -466,7 +464,7 @@ def json_frames() -> list[str]:
         ("modules.os.getpid(1)", "TypeError: "),
     ],
 )
-def test_what_a_chain_raises_is_shown_as_of_a_cell(
+def test_an_exception_of_a_chain_is_shown_like_that_of_a_cell(
     server: Debuggee, how: tuple[str, ...], chain: str, error: str
 ) -> None:
     text = failure(server, *how, *codes(chain))
@@ -477,7 +475,7 @@ def test_what_a_chain_raises_is_shown_as_of_a_cell(
     assert text.count("File ") == 1 + ("environ" in chain)
 
 
-def test_what_cannot_be_called_is_a_type_error(ours: Debuggee) -> None:
+def test_calling_a_plain_value_is_a_type_error(ours: Debuggee) -> None:
     text = failure(ours, "--no-exec", *codes("modules.os.sep()()"))
     assert "TypeError: " in text
 
@@ -518,7 +516,7 @@ def test_ctrl_c_interrupts_a_call(server: Debuggee) -> None:
     assert run(server, "-c", "1") == "1\n"
 
 
-def test_ctrl_c_gives_a_call_up_where_no_code_is_run(ours: Debuggee, connect: Connect) -> None:
+def test_ctrl_c_stops_waiting_for_a_call_without_code(ours: Debuggee, connect: Connect) -> None:
     other = connect(ours)
     other.execute(
         "import __main__, threading; __main__.begun, __main__.go = False, threading.Event()"
@@ -537,7 +535,7 @@ def test_ctrl_c_gives_a_call_up_where_no_code_is_run(ours: Debuggee, connect: Co
     assert errors == "pystuck: interrupted\n"
 
 
-def test_ctrl_c_gives_a_repr_up_where_no_code_is_run(ours: Debuggee, connect: Connect) -> None:
+def test_ctrl_c_stops_waiting_for_a_repr_without_code(ours: Debuggee, connect: Connect) -> None:
     other = connect(ours)
     other.execute(
         "import __main__, threading; __main__.begun, __main__.go = False, threading.Event()\n"
@@ -576,7 +574,9 @@ def service(request: pytest.FixtureRequest) -> Iterator[Callable[..., Debuggee]]
         debuggee.kill()
 
 
-def test_a_service_without_execute_gets_chains_by_itself(service: Callable[..., Debuggee]) -> None:
+def test_a_service_without_execute_gets_chains_automatically(
+    service: Callable[..., Debuggee],
+) -> None:
     debuggee = service("ModestService", allow_all_attrs=True)
     pid = f"{debuggee.pid}\n"
     assert run(debuggee, "--no-repl").startswith("<_MainThread(MainThread, started ")
@@ -599,7 +599,9 @@ def test_a_service_without_modules_has_its_root(service: Callable[..., Debuggee]
 # ---- Values that are hard to show ----------------------------------------------------------------
 
 
-def test_a_repr_that_raises_or_is_long_does_not_hurt(ours: Debuggee, how: tuple[str, ...]) -> None:
+def test_a_repr_that_raises_or_is_long_is_shown_shortened(
+    ours: Debuggee, how: tuple[str, ...]
+) -> None:
     setting = (
         "class Bad:\n    def __repr__(self): 1 / 0\n"
         "class Worse:\n    def __repr__(self): raise SystemExit\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The debuggee's sys.stdout is a file of the client's: who prints, and what if the client goes."""
+"""The debuggee's sys.stdout is an object of a client: printing, and the end of the client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness import Debuggee, Running, order, python, stock_environment, tell, w
 
 Connect = Callable[[Debuggee], Any]
 
-#: A client that has the debuggee print to it, and says what was printed.
+#: A client that replaces the debuggee's sys.stdout and prints what is written to it.
 READER = """
 import sys
 import rpyc
@@ -45,7 +45,7 @@ c.serve_all()
     ids=["rpyc5", "rpyc6", "rpyc5-bound", "rpyc6-bound"],
 )
 def reader(request: pytest.FixtureRequest, obedient: Debuggee) -> Iterator[Running]:
-    """A client to which that program prints."""
+    """A client to which the program prints."""
     setting, bound = request.param
     argv = [python(), "-c", READER, str(obedient.port)]
     client = Running(argv, stock_environment(setting, RPYC_BIND_THREADS=bound))
@@ -57,7 +57,7 @@ def reader(request: pytest.FixtureRequest, obedient: Debuggee) -> Iterator[Runni
 
 
 def restore(debuggee: Debuggee) -> None:
-    """Gives the program its stdout back, and sees it go on to a good end."""
+    """Restores the program's stdout, and checks that the program runs on and ends with status 0."""
     assert tell(debuggee, "sys.stdout = sys.__stdout__") is None
     order(debuggee, "print('printed')")
     assert debuggee.read_line() == "printed"
@@ -67,7 +67,7 @@ def restore(debuggee: Debuggee) -> None:
     assert (debuggee.wait(), debuggee.stderr()) == (0, "")
 
 
-# ---- Who prints ----------------------------------------------------------------------------------
+# ---- Printing ------------------------------------------------------------------------------------
 
 
 def test_the_main_thread_prints_to_the_client(obedient: Debuggee, reader: Running) -> None:
@@ -88,7 +88,7 @@ for thread in threads: thread.join()
 """
 
 
-def test_other_threads_print_to_the_client_all_at_once(obedient: Debuggee, reader: Running) -> None:
+def test_other_threads_print_to_the_client_in_parallel(obedient: Debuggee, reader: Running) -> None:
     assert tell(obedient, WRITE_IN_THREADS) is None
     lines = [reader.read_line() for _ in range(6 * 30)]
     for n in range(6):
@@ -111,7 +111,7 @@ def test_the_program_prints_while_requests_of_another_client_run(
 
 
 class File:
-    """A file of this very process's."""
+    """A file of this process."""
 
     def __init__(self) -> None:
         self.written: list[str] = []
@@ -149,27 +149,27 @@ def test_the_program_prints_while_the_same_clients_request_runs(
     restore(obedient)
 
 
-# ---- The client is gone, or does not answer ------------------------------------------------------
+# ---- A client that has ended, or does not answer -------------------------------------------------
 
 
-def test_printing_to_a_client_that_has_gone_is_an_eof_error(
+def test_printing_to_a_client_that_has_ended_is_an_eof_error(
     obedient: Debuggee, reader: Running, connect: Connect
 ) -> None:
     observer = connect(obedient)
     observer.execute("import threading, sys")
     reader.kill()
-    answer = tell(obedient, "print('to nobody')")
+    answer = tell(obedient, "print('unread')")
     assert answer is not None
     assert answer.startswith("EOFError: ")
-    # Other threads, and requests, are no better off; and it does not change.
+    # Other threads and requests get the same error, each time.
     for _ in range(3):
         with pytest.raises(EOFError):
-            observer.execute("print('to nobody')")
+            observer.execute("print('unread')")
         observer.execute(
             "failures = []\n"
             "def write():\n"
             "    try:\n"
-            "        sys.stdout.write('to nobody')\n"
+            "        sys.stdout.write('unread')\n"
             "    except EOFError:\n"
             "        failures.append(1)\n"
             "threads = [threading.Thread(target=write) for _ in range(4)]\n"
@@ -232,7 +232,7 @@ def test_a_client_that_does_not_answer_is_a_timeout_error(
 
 
 @pytest.mark.parametrize("connected", [True, False], ids=["connected", "gone"])
-def test_the_program_ends_though_its_stdout_is_not_its_own(
+def test_the_program_ends_while_its_stdout_is_an_object_of_the_client(
     obedient: Debuggee, reader: Running, connected: bool
 ) -> None:
     if not connected:
@@ -246,6 +246,6 @@ def test_the_program_ends_though_its_stdout_is_not_its_own(
         assert reader.read_line() == "went on"
         assert reader.read_line() == "at exit"
     else:
-        # Python's own word for a stdout that cannot be written to, and what print() raised.
+        # Python's status if stdout cannot be flushed, or that of an exception of print().
         assert status in (1, 120)
         assert "EOFError" in obedient.stderr()
