@@ -1,4 +1,4 @@
-"""Running pystuck(1), the native client, from Python."""
+"""Runs pystuck(1), the native client, from Python."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _beside_the_package() -> Iterator[str]:
 
 
 def _is_program(path: str) -> bool:
-    """Whether that is a program and no script: a script called pystuck would call us again."""
+    """True if path is a native program. A script named pystuck would call this module again."""
     if not os.path.isfile(path) or not os.access(path, os.X_OK):
         return False
     try:
@@ -38,35 +38,38 @@ def find() -> str:
         if _is_program(path):
             return path
     raise FileNotFoundError(
-        "the native client, the program 'pystuck', is neither where this package was installed, "
-        f"{os.path.dirname(os.path.abspath(__file__))}, nor in a directory of the PATH"
+        "cannot find the native client, the program 'pystuck': it is neither installed beside this "
+        f"package, {os.path.dirname(os.path.abspath(__file__))}, nor in a directory of the PATH"
     )
 
 
 def become() -> NoReturn:
-    """Become the client, with this process's arguments."""
+    """Replace this process by the client, with the same arguments."""
     try:
         path = find()
     except FileNotFoundError as error:
         sys.exit(f"pystuck: {error}")
     sys.stdout.flush()
     sys.stderr.flush()
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, which execv hands on
+    for number in (
+        signal.SIGPIPE,
+        signal.SIGXFSZ,
+    ):  # Python ignores them, and execv would keep that
         signal.signal(number, signal.SIG_DFL)
     os.execv(path, ["pystuck", *sys.argv[1:]])
 
 
 @contextlib.contextmanager
 def _sigint_for_the_child() -> Iterator[None]:
-    """Leaves Ctrl-C to a child process that is started and waited for within.
+    """Let only the child process react to Ctrl-C while the block runs.
 
-    A handler, and not SIG_IGN: that the child would inherit.
+    Sets a handler that does nothing, and not SIG_IGN, which the child would inherit.
     """
     handler = signal.getsignal(signal.SIGINT)
     try:
         if handler not in (None, signal.SIG_IGN):
             signal.signal(signal.SIGINT, lambda number, frame: None)
-    except ValueError:  # not the main thread, which is the one that is interrupted
+    except ValueError:  # not on the main thread, which handles signals
         handler = None
     try:
         yield
@@ -76,7 +79,7 @@ def _sigint_for_the_child() -> Iterator[None]:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the client on this terminal and return its status, negative if a signal ended it."""
+    """Run the client on this terminal. Returns its exit status; negative if a signal ended it."""
     path = find()
     sys.stdout.flush()
     with _sigint_for_the_child():

@@ -1,20 +1,19 @@
-"""Imported when a server starts: brings in what its answers need, for later the import lock may be
-what is stuck.
+"""Imports the modules that answers to clients need, when a server starts.
 
-Formatting a traceback imports more on first use, in each version of Python something else: so one
-is formatted here, of each kind.
+Later the program may be stuck with the import lock. Formatting a traceback imports further modules,
+which differ between versions of Python, so one traceback of each kind is formatted here.
 """
 
 from __future__ import annotations
 
-import ast  # noqa: F401  the carets below a part of a line
-import codeop  # noqa: F401  cells of pystuck(1), and so are contextvars, linecache and pprint
+import ast  # noqa: F401  for the carets below a part of a line
+import codeop  # noqa: F401  for cells of pystuck(1), like contextvars, linecache, pprint
 import contextvars  # noqa: F401
-import json  # noqa: F401  pystuck --json
+import json  # noqa: F401  for pystuck --json
 import linecache  # noqa: F401
 import pprint  # noqa: F401
 import sys
-import tokenize  # noqa: F401  reading source
+import tokenize  # noqa: F401  for reading source
 import traceback
 from collections.abc import Callable
 
@@ -26,7 +25,7 @@ def _format_failure(function: Callable[[], object]) -> None:
         traceback.format_exception(*sys.exc_info())
 
 
-traceback.format_stack(limit=1)  # of this module: the program's own frames are not looked at
+traceback.format_stack(limit=1)  # only the frame of this module
 _format_failure(lambda: 1 + [][0] + 1)
 _format_failure(lambda: sys.versoin)  # type: ignore[attr-defined]  # did you mean?
 _format_failure(lambda: traceabck)  # type: ignore[name-defined]  # noqa: F821

@@ -1,8 +1,7 @@
-"""What the helpers of stock clients import in a debuggee that has no rpyc.
+"""Modules that the helpers of stock clients import here, for programs that have no rpyc.
 
-`rpyc.classic.deliver` asks for the pickle of rpyc.lib.compat, and `teleport` for the
-import_function of rpyc.utils.teleportation. Neither is put into sys.modules: for the debuggee there
-is no rpyc.
+`rpyc.classic.deliver` uses pickle of rpyc.lib.compat, and `teleport` uses import_function of
+rpyc.utils.teleportation. These modules are not added to sys.modules: the program has no rpyc.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ import sys
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-#: What stands before a code object among the constants of another one.
+#: Marks a code object among the constants of another one.
 _CODE_MARK = "MAg1c J0hNNzo0hn ZqhuBP17LQk8"
 
-#: The fields of a code object as each generation of Python sends them: 3.8 to 3.10, 3.11 on.
+#: The fields of a code object that Python 3.8 to 3.10 sends, and those of 3.11 and later.
 _FIELDS_3_8 = (
     "argcount posonlyargcount kwonlyargcount nlocals stacksize flags code consts names varnames "
     "filename name firstlineno lines freevars cellvars"
@@ -25,16 +24,15 @@ _FIELDS_3_11 = (
     "filename name qualname firstlineno lines exceptiontable freevars cellvars"
 ).split()
 
-#: How CodeType takes them here.
+#: The arguments of CodeType in this Python.
 _FIELDS_HERE = _FIELDS_3_11 if sys.version_info >= (3, 11) else _FIELDS_3_8
 
 
 def _import_code(fields: tuple) -> CodeType:
-    """The code object that was sent as these fields.
+    """Return the code object for the fields that a client has sent.
 
-    The bytecode of another Python means something else here, if anything: as with stock rpyc, it is
-    for the client to see that both are of one version. Raises ValueError for fields that are not
-    known, which those of Python 3.7 are.
+    As with stock rpyc, the client must run the same version of Python: bytecode of another version
+    cannot be run. Raises ValueError for another number of fields, such as that of Python 3.7.
     """
     if len(fields) == len(_FIELDS_3_11):
         sent = dict(zip(_FIELDS_3_11, fields))
@@ -54,7 +52,7 @@ def _import_code(fields: tuple) -> CodeType:
 
 
 def _globals_of(module: str) -> dict[str, Any]:
-    """The globals of a module here, or of __main__ where there is none of that name."""
+    """The globals of a module of this process, or of __main__ if it cannot be imported."""
     try:
         __import__(module)
     except ImportError:
@@ -65,16 +63,16 @@ def _globals_of(module: str) -> dict[str, Any]:
 def import_function(
     function: tuple, globals: dict[str, Any] | None = None, def_: bool = True
 ) -> FunctionType:
-    """Make a function of what a client's `teleport` sent.
+    """Return the function that a client's `teleport` has sent.
 
-    function: (name, module, defaults, keyword defaults, code), from rpyc 4.1 without the fourth.
-    globals: what it is to run in; a dict of the client's is copied. def_: whether it is entered
-    there.
+    function: (name, module, defaults, keyword defaults, code); rpyc 4.1 sends no keyword defaults.
+    globals: the function's globals; a dict of the client is copied. def_: add the function to the
+    globals.
     """
     name, module, defaults, *keyword_defaults, code = function
     if globals is None:
         globals = _globals_of(module)
-    elif type(globals) is not dict:  # FunctionType takes no other
+    elif type(globals) is not dict:  # FunctionType accepts only a dict
         globals = dict(globals.items())
     globals.setdefault("__builtins__", __builtins__)
     made = FunctionType(_import_code(code), globals, name, defaults)

@@ -1,8 +1,8 @@
-"""Where the sockets of a user's programs are: $XDG_RUNTIME_DIR/pystuck/PID.sock, for PYSTUCK=1.
+"""The directory for the sockets of PYSTUCK=1: $XDG_RUNTIME_DIR/pystuck, with PID.sock in it.
 
-Where there is no such directory, /tmp/pystuck-UID stands in for it. Everyone may write to /tmp, so
-somebody else may have put something there with that name, to see who connects, or to have us write
-where we would not. Once a directory of ours is there, the sticky bit of /tmp keeps it there.
+Without XDG_RUNTIME_DIR it is /tmp/pystuck-UID. Every user can write to /tmp, so another user may
+have made a file or directory with that name. It is used only if it is private; the sticky bit of
+/tmp then keeps other users from renaming it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ __all__ = ["directory", "remove_stale", "socket_path"]
 
 TMP = "/tmp"
 
-#: Names that are ours to remove. A pid has no more digits than that.
+#: Names of sockets that may be removed. A pid has at most nine digits.
 _NAME = re.compile(r"([1-9][0-9]{0,8})\.sock")
 
-#: Seconds between bind() and listen() for which a socket looks like one that was left behind.
+#: Seconds for which a new socket is kept: between bind() and listen() it looks like a stale one.
 _STARTING = 2.0
 
-#: How many sockets one start looks at: it is to be over soon, and the next one goes on from there.
+#: The most sockets that one start checks, so that it does not take long.
 _LOOKED_AT = 200
 
 
@@ -33,12 +33,12 @@ def _others_write(info: os.stat_result) -> bool:
 
 
 def _is_private(info: os.stat_result) -> bool:
-    """Whether that is a directory of this user in which nobody else can do anything."""
+    """True for a directory of this user that no other user can write to."""
     return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and not _others_write(info)
 
 
 def _runtime_dir() -> str | None:
-    """XDG_RUNTIME_DIR if it is what it should be: su and sudo leave it that of another user."""
+    """XDG_RUNTIME_DIR, or None if it is not private: su and sudo keep that of another user."""
     path = os.environ.get("XDG_RUNTIME_DIR", "")
     with contextlib.suppress(OSError):
         if os.path.isabs(path) and _is_private(os.stat(path)):
@@ -47,7 +47,7 @@ def _runtime_dir() -> str | None:
 
 
 def _check_tmp() -> None:
-    """Raises PermissionError where others could rename what is ours."""
+    """Raise PermissionError if other users could rename this user's directories in /tmp."""
     info = os.stat(TMP)
     if info.st_uid not in (0, os.geteuid()) or (
         _others_write(info) and not info.st_mode & stat.S_ISVTX
@@ -56,9 +56,9 @@ def _check_tmp() -> None:
 
 
 def directory() -> str:
-    """The directory for the sockets of this user's programs, made if need be.
+    """Return the directory for the sockets of this user's programs; make it if it is missing.
 
-    Raises OSError where it cannot be made, and PermissionError where it is not this user's alone.
+    Raises OSError if it cannot be made, and PermissionError if other users can write to it.
     """
     parent = _runtime_dir()
     if parent is None:
@@ -68,17 +68,17 @@ def directory() -> str:
         path = os.path.join(parent, "pystuck")
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
-        os.chmod(path, 0o700)  # whatever the umask is
+        os.chmod(path, 0o700)  # the umask may have removed bits
     if not _is_private(os.lstat(path)):
         raise PermissionError(
-            f"{path} is not used: it has to be a directory of user {os.geteuid()}, and writable by "
-            "nobody else"
+            f"cannot use {path}: it must be a directory of user {os.geteuid()} that no other user "
+            "can write to"
         )
     return path
 
 
 def socket_path() -> str:
-    """The path for this process's socket."""
+    """The path of this process's socket."""
     return os.path.join(directory(), f"{os.getpid()}.sock")
 
 
@@ -93,12 +93,12 @@ def _is_alive(pid: int) -> bool:
 
 
 def _is_listened_on(path: str) -> bool:
-    """Whether somebody listens, perhaps in a container whose processes are not seen from here."""
-    import _socket  # what nobody patches, and what is fast to import
+    """True if a process listens, perhaps in a container whose processes are not visible here."""
+    import _socket  # fast to import, and gevent does not patch it
 
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     try:
-        sock.setblocking(False)  # or it would wait where the queue is full
+        sock.setblocking(False)  # otherwise connect() waits while the queue is full
         sock.connect(path)
     except ConnectionRefusedError:
         return False
@@ -123,9 +123,9 @@ def _is_stale(entry: os.DirEntry) -> bool:
 
 
 def remove_stale(path: str) -> None:
-    """Remove what processes left in the directory that have ended: they cannot at their end.
+    """Remove the sockets that ended processes have left in the directory.
 
-    Removes only sockets of this user with a dead process's name, on which nobody listens.
+    Removes only sockets of this user that are named after an ended process and have no listener.
     """
     with os.scandir(path) as entries:
         for entry in itertools.islice(entries, _LOOKED_AT):

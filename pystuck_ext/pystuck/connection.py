@@ -1,7 +1,7 @@
-"""The connection to one client, as Python code in this process may use it.
+"""The connection to one client, for Python code in this process.
 
-What `conn.root.getconn()` gives to a stock client, and what the methods of an `rpyc.Service` get:
-the part of `rpyc.core.protocol.Connection` that its users touch, over the native `_pystuck.Session`.
+`conn.root.getconn()` of a stock client returns it, and the methods of an `rpyc.Service` get it. It
+is the public part of `rpyc.core.protocol.Connection`, over the native `_pystuck.Session`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-# Of rpyc.core.consts.
+# As in rpyc.core.consts.
 HANDLE_PING = 1
 HANDLE_GETROOT = 3
 
@@ -47,7 +47,7 @@ DEFAULT_CONFIG: dict[str, Any] = {
     "allow_setattr": False,
     "allow_delattr": False,
     "include_local_traceback": True,
-    "include_local_version": False,  # stock's is True: clients of another rpyc warn about it
+    "include_local_version": False,  # True in stock; clients with another version of rpyc warn
     "instantiate_custom_exceptions": False,
     "import_custom_exceptions": False,
     "instantiate_oldstyle_exceptions": False,
@@ -65,7 +65,7 @@ DEFAULT_CONFIG: dict[str, Any] = {
     "bind_threads": False,
 }
 
-#: What the classic service allows.
+#: The values of the classic service that differ from DEFAULT_CONFIG.
 CLASSIC_CONFIG: dict[str, Any] = {
     "allow_all_attrs": True,
     "allow_pickle": True,
@@ -82,11 +82,11 @@ _connection_ids = itertools.count(1)
 
 
 class PingError(Exception):
-    """A ping came back with other data."""
+    """The answer to a ping has other data than the ping."""
 
 
 class AsyncResult:
-    """The result of a request that nobody waits for yet; see rpyc.core.async_.AsyncResult."""
+    """The result of a request that may not have come yet; see rpyc.core.async_.AsyncResult."""
 
     def __init__(
         self, link: _pystuck.Session, request: _pystuck.Request, timeout: float | None
@@ -98,18 +98,18 @@ class AsyncResult:
         self.set_expiry(timeout)
 
     def set_expiry(self, timeout: float | None) -> None:
-        """Let the result expire in so many seconds, or, with None, never."""
+        """Let the result expire in timeout seconds; with None, never."""
         self._expires = None if timeout is None else time.monotonic() + timeout
 
     def _left(self) -> float | None:
         return None if self._expires is None else max(0.0, self._expires - time.monotonic())
 
     def wait(self) -> None:
-        """Wait for the result. Raises TimeoutError where it expires before."""
+        """Wait for the result. Raises TimeoutError if it expires first."""
         self._request.wait(self._left())
 
     def add_callback(self, callback: Callable[[AsyncResult], object]) -> None:
-        """Have callback(self) called when the result is there, by whichever thread sees it come."""
+        """Call callback(self) when the result has come, on the thread that receives it."""
         self._callbacks.append(callback)
         if not self._notified:
             self._notified = True
@@ -124,19 +124,19 @@ class AsyncResult:
 
     @property
     def ready(self) -> bool:
-        """Whether the result is there. Sees to the client's messages that are."""
+        """True if the result has come. Serves the client's messages that have arrived."""
         if not self._request.is_done() and not self.expired:
             _serve_all(self._link, 0)
         return self._request.is_done()
 
     @property
     def expired(self) -> bool:
-        """Whether the time is over and the result is not there."""
+        """True if the time is over and the result has not come."""
         return not self._request.is_done() and self._left() == 0
 
     @property
     def error(self) -> bool:
-        """Whether the result is there, and is an exception."""
+        """True if the result has come and is an exception."""
         if not self.ready:
             return False
         self.wait()
@@ -144,13 +144,13 @@ class AsyncResult:
 
     @property
     def value(self) -> Any:
-        """The result, waited for. Raises what the other side raised."""
+        """Wait for the result and return it, or raise the exception that the client raised."""
         self.wait()
         return self._request.value
 
 
 def _serve_all(link: _pystuck.Session, timeout: float) -> bool:
-    """See to all messages that come within timeout seconds; whether there was one."""
+    """Serve all messages that come within timeout seconds. Returns True if there was one."""
     end = time.monotonic() + timeout
     served = False
     try:
@@ -162,29 +162,29 @@ def _serve_all(link: _pystuck.Session, timeout: float) -> bool:
 
 
 class Channel:
-    """What is left of rpyc.core.channel.Channel: the native code does the rest."""
+    """The part of rpyc.core.channel.Channel that is not native."""
 
     def __init__(self, link: _pystuck.Session) -> None:
         self._link = link
-        #: Whether long messages may be compressed. A receiver takes either; here it says nothing.
+        #: As in rpyc; it has no effect here.
         self.compress = True
 
     @property
     def closed(self) -> bool:
-        """Whether the connection has ended."""
+        """True if the connection has ended."""
         return self._link.closed
 
     def fileno(self) -> int:
-        """The number of the socket; -1 once it is closed."""
+        """The descriptor of the socket; -1 after the connection has ended."""
         return self._link.fileno()
 
     def close(self) -> None:
-        """Say goodbye and hang up."""
+        """Send CLOSE and hang up."""
         self._link.close()
 
 
 class Modules:
-    """The modules of the other side, by name or as attributes: rpyc's ModuleNamespace."""
+    """The client's modules, by name or as attributes; see rpyc's ModuleNamespace."""
 
     def __init__(self, getmodule: Callable[[str], Any]) -> None:
         self._getmodule = getmodule
@@ -212,10 +212,10 @@ class Modules:
 
 
 class Connection:
-    """The connection to one client: see rpyc.core.protocol.Connection, whose part for users it is.
+    """The connection to one client: the public part of rpyc.core.protocol.Connection.
 
-    link: the native side. root: the service that the client gets; None for the classic one.
-    config: what is to differ from DEFAULT_CONFIG, or from what the classic service allows.
+    link: the native session. root: the service of the client; None: the classic service. config:
+    values that differ from DEFAULT_CONFIG, or from those of the classic service.
     """
 
     def __init__(
@@ -242,24 +242,24 @@ class Connection:
         first, rest = object.__repr__(self).split(" object ")
         return f"{first} {self._config['connid']!r} object {rest}"
 
-    # ---- For the native side -------------------------------------------------------------------
+    # ---- Called by the native server -----------------------------------------------------------
 
     def _connected(self) -> None:
-        """The client has come: tell the service, which may raise if it does not want it."""
+        """Tell the service that the client has connected. The service may raise to refuse it."""
         if self._local_root is not None:
             self._local_root.on_connect(self)
 
     def _disconnected(self) -> None:
-        """The client has gone: tell the service."""
+        """Tell the service that the connection has ended."""
         root, self._local_root, self._remote_root = self._local_root, None, None
         if root is not None:
             root.on_disconnect(self)
 
     def _check_attr(self, obj: Any, name: str, use: str) -> str:
-        """The name under which the client may use an attribute of obj.
+        """Return the name of the attribute that the client may use when it asks for `name`.
 
-        use: "allow_getattr", "allow_setattr" or "allow_delattr". Raises AttributeError where it
-        may not.
+        use: "allow_getattr", "allow_setattr" or "allow_delattr". Raises AttributeError if the
+        client may not use the attribute.
         """
         config = self._config
         if not config[use]:
@@ -281,7 +281,7 @@ class Connection:
     # ---- The connection ------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Say goodbye and hang up."""
+        """Send CLOSE and hang up."""
         if self.closed:
             return
         if self._config.get("before_closed"):
@@ -290,7 +290,7 @@ class Connection:
 
     @property
     def closed(self) -> bool:
-        """Whether the connection has ended."""
+        """True if the connection has ended."""
         return self._link.closed
 
     @property
@@ -298,7 +298,7 @@ class Connection:
         return self._link.closed
 
     def fileno(self) -> int:
-        """The number of the socket. Raises EOFError once the connection is closed."""
+        """The descriptor of the socket. Raises EOFError after the connection has ended."""
         number = self._link.fileno()
         if number < 0:
             raise EOFError("connection closed by peer")
@@ -307,19 +307,19 @@ class Connection:
     # ---- Serving -------------------------------------------------------------------------------
 
     def serve(self, timeout: float | None = 1, wait_for_lock: bool = True) -> bool:
-        """See to one message of the client's; whether there was one within timeout seconds."""
+        """Serve one message of the client. Returns True if one came within timeout seconds."""
         return self._link.serve(timeout)
 
     def poll(self, timeout: float = 0) -> bool:
-        """See to one message of the client's, if there is one."""
+        """Serve one message of the client, if one has come."""
         return self._link.serve(timeout)
 
     def poll_all(self, timeout: float = 0) -> bool:
-        """See to all messages that come within timeout seconds; whether there was one."""
+        """Serve all messages that come within timeout seconds. Returns True if there was one."""
         return _serve_all(self._link, timeout)
 
     def serve_all(self) -> None:
-        """Serve the client until it goes."""
+        """Serve the client until the connection ends."""
         try:
             while True:
                 self._link.serve(None)
@@ -329,7 +329,7 @@ class Connection:
             self.close()
 
     def serve_threaded(self, thread_count: int = 10) -> None:
-        """Serve the client with several threads until it goes."""
+        """Serve the client with several threads until the connection ends."""
         import threading
 
         threads = [threading.Thread(target=self.serve_all) for _ in range(thread_count)]
@@ -341,18 +341,18 @@ class Connection:
     # ---- Requests ------------------------------------------------------------------------------
 
     def ping(self, data: Any = None, timeout: float = 3) -> None:
-        """See whether the client answers within timeout seconds."""
+        """Check that the client answers within timeout seconds. Raises PingError, TimeoutError."""
         if data is None:
             data = "abcdefghijklmnopqrstuvwxyz" * 20
         if self.async_request(HANDLE_PING, data, timeout=timeout).value != data:
             raise PingError("echo mismatches sent data")
 
     def sync_request(self, handler: int, *args: Any) -> Any:
-        """Send a request and wait for its result, as long as sync_request_timeout says."""
+        """Send a request and wait up to sync_request_timeout seconds for its result."""
         return self._link.request(handler, args)
 
     def async_request(self, handler: int, *args: Any, timeout: float | None = None) -> AsyncResult:
-        """Send a request; its result is for later."""
+        """Send a request and return its AsyncResult at once."""
         return AsyncResult(self._link, self._link.start(handler, args), timeout)
 
     @property
@@ -364,15 +364,15 @@ class Connection:
 
     @property
     def _last_traceback(self) -> TracebackType | None:
-        """The traceback of the latest exception that went to the client, for rpyc.classic.pm."""
+        """The traceback of the last exception that was sent to the client, for rpyc.classic.pm."""
         return self._link.last_traceback
 
-    # ---- The client's classic service, where it has one ------------------------------------------
+    # ---- The client's classic service, if it has one ---------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
-        """modules, builtins, eval, execute, namespace: what a symmetric client lets us use.
+        """modules, builtins, eval, execute, namespace of a client that offers the classic service.
 
-        A service's on_connect may set them too, as rpyc's MasterService does.
+        A service's on_connect may set these attributes, as rpyc's MasterService does.
         """
         if name == "modules":
             return Modules(self.root.getmodule)
@@ -384,10 +384,10 @@ class Connection:
 
 
 def _endpoints(link: _pystuck.Session) -> tuple[Any, Any] | None:
-    """The addresses of both ends, as getsockname() and getpeername() have them."""
+    """The addresses of both ends, from getsockname() and getpeername(); None if unknown."""
     try:
         fd = os.dup(link.fileno())
-    except OSError:  # the client is gone already
+    except OSError:  # the client has already hung up
         return None
     try:
         sock = _socket.socket(fileno=fd)
@@ -402,13 +402,13 @@ def _endpoints(link: _pystuck.Session) -> tuple[Any, Any] | None:
         sock.close()
 
 
-# It is found under stock's name by a client that asks what it is.
+# Clients that inspect the class find stock's name.
 Connection.__module__ = "rpyc.core.protocol"
 
 
 def _has_static(obj: Any, name: str) -> bool:
-    """Whether obj has an attribute of that name, without running its code."""
-    import inspect  # 5 ms, which the classic service does not need
+    """True if obj has an attribute of that name; does not run code of obj."""
+    import inspect  # takes 5 ms, and the classic service does not need it
 
     try:
         inspect.getattr_static(obj, name)

@@ -20,7 +20,7 @@ def greenlet_frame_generator() -> Iterator[tuple[object, FrameType | None]]:
     The frame is None for a greenlet that runs now: it has that of its thread. Nothing is yielded in
     a program that has not imported greenlet.
     """
-    # A subclass may say something else, in code of its own.
+    # Not greenlet.gr_frame: a subclass may replace it with code of its own.
     base = getattr(sys.modules.get("greenlet"), "greenlet", None)
     if not isinstance(base, type):
         return

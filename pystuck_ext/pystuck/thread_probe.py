@@ -1,6 +1,6 @@
 """The stacks of all threads and greenlets of this process, as text.
 
-Takes no lock of Python's: the program is stuck, and so may its locks be.
+Takes no lock of Python's threading module: the program may be stuck with it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["probe", "stacks_repr", "stacks_repr_generator"]
 
 
 class _UnknownThread:
-    """A thread with a Python frame and no threading.Thread: started through _thread, or by C."""
+    """A thread with a Python frame and without a threading.Thread: started by _thread or by C."""
 
     def __init__(self, ident: int) -> None:
         self.ident = ident
@@ -27,7 +27,7 @@ class _UnknownThread:
 
 
 def _caller(frame: FrameType) -> FrameType:
-    """The innermost frame that is not one of this module's."""
+    """The innermost frame that does not belong to this module."""
     while frame.f_globals is globals() and frame.f_back is not None:
         frame = frame.f_back
     return frame
@@ -41,11 +41,11 @@ def thread_frame_generator() -> Iterator[tuple[object, FrameType]]:
 
 def _calls(frame: FrameType) -> str:
     try:
-        # Without a limit, sys.tracebacklimit is one.
+        # Without an explicit limit, sys.tracebacklimit applies.
         return "".join(traceback.format_stack(frame, sys.maxsize))
     except KeyboardInterrupt:
         raise
-    except BaseException:  # a module's loader that raises when asked for its source
+    except BaseException:  # the loader of a module may raise when it is asked for the source
         return "".join(
             f'  File "{each.f_code.co_filename}", line {each.f_lineno}, in {each.f_code.co_name}\n'
             for each in _stacks.calls(frame)

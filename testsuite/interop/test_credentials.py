@@ -445,5 +445,6 @@ def test_without_proc_only_root_is_let_in(start: Start, socket_dir: Path) -> Non
     program = start(f"os.chroot({str(socket_dir)!r}); {become()}")
     assert program.keeps_out(STRANGER)
     assert program.lets_in(0) == program.every()
-    why = f"the peer belongs to uid {STRANGER}, and the rights of the program cannot be read from /proc"
+    rights = "the rights of the program cannot be read from /proc"
+    why = f"the peer belongs to uid {STRANGER}, and {rights}"
     program.assert_logged(why + OTHERS_ONLY)
