@@ -12,7 +12,7 @@ static void check_parts(const struct expr *e)
 {
     const struct expr *part;
 
-    for (part = e->parts; part; part = part->next) {
+    STAILQ_FOREACH (part, &e->parts, next) {
         must(!part->keyword || e->kind == EXPR_CALL);
         check(part);
     }
@@ -20,11 +20,13 @@ static void check_parts(const struct expr *e)
 
 static void check(const struct expr *e)
 {
+    const struct expr *first = STAILQ_FIRST(&e->parts);
+
     must((e->kind == EXPR_LITERAL) == (e->value != NULL));
     must((e->kind == EXPR_NAME || e->kind == EXPR_ATTRIBUTE) == (e->name != NULL));
     must((e->kind == EXPR_ATTRIBUTE || e->kind == EXPR_ITEM || e->kind == EXPR_CALL) ==
          (e->object != NULL));
-    must(e->kind != EXPR_ITEM || (e->parts && !e->parts->next));
+    must(e->kind != EXPR_ITEM || (first && !STAILQ_NEXT(first, next)));
     if (e->value)
         look_at(e->value);
     if (e->object)

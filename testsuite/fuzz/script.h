@@ -18,10 +18,11 @@
 /* How a step is sent. */
 #define STEP_COMPRESS   0x01
 #define STEP_CONNECTION 0x06 /* ... on which connection */
-#define STEP_NESTED     0x08 /* a request inside a request of the other side, which is answered later \
-                              */
-#define STEP_NO_WAIT 0x10    /* do not wait for its answer */
-#define STEP_RAW     0x80    /* send this byte and the payload unchanged */
+#define STEP_NESTED                                                                                \
+    0x08                  /* a request inside a request of the other side, which is answered later \
+                           */
+#define STEP_NO_WAIT 0x10 /* do not wait for its answer */
+#define STEP_RAW     0x80 /* send this byte and the payload unchanged */
 #define CONNECTIONS  4
 
 #define STEPS_MAX 128
