@@ -55,7 +55,7 @@ AC_DEFUN([PYSTUCK_PYTHON], [
   AC_CHECK_HEADER([Python.h], [],
     [AC_MSG_ERROR([Python.h of $PYTHON is missing: install python3-dev (Debian, Ubuntu) or python3-devel (Fedora), or choose another interpreter with PYTHON=])])
 
-  # Those of another one, with other settings, would do without a word what nobody wants.
+  # With the headers of another Python, or of a debug build, the extension would compile and crash.
   AC_MSG_CHECKING([whether Python.h is that of $PYTHON])
   AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
 #include <Python.h>

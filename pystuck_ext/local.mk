@@ -75,8 +75,8 @@ dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/greenlets.py \
 	pystuck_ext/pystuck/thread_probe.py
 
-# The .la file is of no use to Python. The .pyc files are made here, with the names they will have
-# once installed, for whoever imports the package may not write there.
+# Python does not use the .la file. The .pyc files are made here, with the names that they have once
+# installed: the users who import the package may not be allowed to write there.
 install-data-hook:
 	rm -f '$(DESTDIR)$(pythondir)/_pystuck.la'
 	cd '$(DESTDIR)$(pystuckpkgdir)' && \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "options.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define MS_PER_S 1000

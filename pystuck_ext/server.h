@@ -12,11 +12,11 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/queue.h>
 
 #include "admission.h"
 #include "conn.h"
 #include "log_limit.h"
+#include "queue.h"
 
 struct ps_server;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "settings.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "gil.h"

@@ -153,8 +153,9 @@ struct search {
     bool found;
 };
 
-/* Compares a line with the wanted connection, and stops at it. If a listening socket is wanted, one
- * that listens on exactly this address is preferred to one that listens on all addresses. */
+/* Compares a line with the connection that is searched for, and stops at it. In a search for a
+ * listening socket, one that listens on exactly this address is preferred to one that listens on all
+ * addresses. */
 static bool compare(void *data, char *line)
 {
     struct search *search = data;

@@ -43,7 +43,7 @@ starts_threads_in_a_child = pytest.mark.skipif(
     reason="ThreadSanitizer ends a child whose threads have the idents of the parent's",
 )
 
-#: What comes before the command line of a C program of ours, such as valgrind with its options.
+#: A prefix for the command lines of pystuck's C programs, such as valgrind with its options.
 WRAPPER = shlex.split(os.environ.get("PYSTUCK_WRAPPER", ""))
 
 #: Seconds that anything here may take before it counts as a hang.
@@ -55,7 +55,7 @@ LOOK = 0.5
 #: Signals of a program that is broken.
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
-#: A user who is nobody's: neither root, nor ours, nor the kernel's overflow uid (65534).
+#: A uid that no user has: neither root, nor the tests' own, nor the kernel's overflow uid (65534).
 STRANGER = 65533
 
 #: ... and one whose program starts a shell.
@@ -78,7 +78,7 @@ def build_setting(name: str) -> str:
 
 
 def c_program(name: str, *arguments: object) -> list[str]:
-    """The command line of a C program of ours, which an environment variable of the build names."""
+    """The command line of a C program that was built; an environment variable has its path."""
     return [*WRAPPER, build_setting(name), *map(str, arguments)]
 
 
@@ -342,7 +342,7 @@ class Debuggee(Running):
         )
 
     def describe_threads(self, threads: set[int]) -> str:
-        """What these native threads are at, for whoever reads of a failure."""
+        """What these native threads are doing, for the message of a failure."""
         lines = []
         for thread in sorted(threads):
             with contextlib.suppress(OSError):  # it has ended, or only root may see that
@@ -408,7 +408,7 @@ BUSY = {
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended, whoever has to wait for it."""
+    """Whether a process has ended. It may be a zombie."""
     try:
         text = (Path("/proc") / str(pid) / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
