@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Answers of prober.py's that are wrong: to what the server asks, and to what it did not ask."""
+"""Invalid answers of prober.py: to requests of the server, and answers without a request."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ from prober_wrong import FUNCTION, SEQ, group, sends
 
 Answer = Callable[[Peer, Message], bytes]
 
-#: Names of Python's that are no exception, or one that is not for this.
+#: Names in builtins that are not exceptions, or exceptions that a client must not raise.
 NAMES = [
     *("", "int", "list", "type", "print", "__import__", "x" * 9999, "BaseException", "SystemExit"),
     *("KeyboardInterrupt", "GeneratorExit", "StopAsyncIteration", "MemoryError"),
 ]
 
+#: Names of modules that have no exception `Error`.
 MODULES = ["", "os", "no.such", "..", "a" * 9999, "os\0", "__main__"]
 
-#: Names that an exception's attributes should not have.
+#: Names of attributes that an exception from a client must not set.
 ATTRIBUTES = [
     *("__class__", "__dict__", "__cause__", "__traceback__", "__init__", "args", "with_traceback"),
     *("", "a b", "\0", "_remote_tb"),
 ]
 
-#: What is no vinegar, or strange.
+#: Values that are not vinegar, or unusual vinegar.
 VINEGARS: list[Any] = [
     *(value for value in ANY if value != 1 or value is True),
     ("builtins", "ValueError"),
@@ -65,13 +66,13 @@ VINEGARS: list[Any] = [
     ),
 ]
 
-#: What is no box, or holds nothing that is there.
+#: Values that are not boxes, or boxes of unknown objects.
 BOXES: list[Any] = [
     *(value for value in ANY),
     *((label, 1) for label in ANY if label is not True),
     *((TUPLE, value) for value in ANY if not nothing(value)),
     *((LOCAL_REF, value) for value in ANY),
-    (LOCAL_REF, ("prober.Nobody", 1, 2)),
+    (LOCAL_REF, ("prober.Unknown", 1, 2)),
     (VALUE,),
     (VALUE, 1, 2),
     (TUPLE, ((VALUE, 1), (99, 1))),
@@ -80,13 +81,13 @@ BOXES: list[Any] = [
     Raw(b"\x10" * 100_000),
 ]
 
-#: Names that no method of a netref should have.
+#: Names that a method of a netref must not have.
 METHOD_NAMES = [
     *("__class__", "__del__", "__init__", "____conn__", "____id_pack__", "__getattribute__"),
     *("__hash__", "__slots__", "__new__", "mro", "\0", "\ud7ff", "a b", "x" * 100_000),
 ]
 
-#: What is no answer to INSPECT, or strange.
+#: Values that are not results of INSPECT, or unusual results.
 METHODS: list[Any] = [
     *(value for value in ANY),
     *((value,) for value in ANY),
@@ -98,7 +99,10 @@ METHODS: list[Any] = [
 
 
 def answered_with(name: str, handler: int, answer: Answer, allowed: Iterable[str] = BAD) -> Probe:
-    """A probe that has the server use an object of ours, and answers one of its requests so."""
+    """Returns a probe that makes the server use an object of the prober.
+
+    The probe answers the request `handler` of the server with what `answer` returns.
+    """
 
     def run(peer: Peer) -> None:
         caller = peer.eval("lambda f: (f(), f.attribute)")
@@ -110,7 +114,7 @@ def answered_with(name: str, handler: int, answer: Answer, allowed: Iterable[str
 
 
 def answers(kind: int, args: Any, to: Any = ...) -> Answer:
-    """An answer of this kind, to the request or to something else."""
+    """Returns an answer of this kind to the request, or to the request number `to`."""
 
     def answer(peer: Peer, message: Message) -> bytes:
         return peer.message(kind, message.seq if to is ... else to, args, message.thread)
@@ -119,7 +123,7 @@ def answers(kind: int, args: Any, to: Any = ...) -> Answer:
 
 
 def both(first: Answer, second: Answer) -> Answer:
-    """One answer after the other."""
+    """Returns one answer after the other."""
     return lambda peer, message: first(peer, message) + second(peer, message)
 
 
@@ -145,22 +149,22 @@ def bad_answers() -> Iterator[Probe]:
 
 
 def untimely_answers() -> Iterator[Probe]:
-    """Answers that come twice, never, or to something else."""
+    """Yields probes with answers that come twice, never, or for another request."""
     good, bad = answers(REPLY, box(5)), answers(EXCEPTION, vinegar())
     for name, more in (("comes twice", good), ("an exception follows", bad)):
         yield answered_with(f"an answer that {name}", CALL, both(good, more), {ANSWERED, CLOSED})
     for seq in (-1, 1 << 31, 1 << 70, None, "x", (), 1.5):
         stray = both(answers(REPLY, box(6), seq), good)
         yield answered_with(f"an answer to {seq!r} first", CALL, stray, ODD)
-    # It is our turn: the server waits, and serves us meanwhile.
+    # The server waits for the answer, and serves requests of the prober meanwhile.
     yield answered_with("no answer", CALL, lambda peer, message: b"", {SILENT, CLOSED})
     yield answered_with("no answer to INSPECT", INSPECT, lambda peer, message: b"", {SILENT, *ODD})
     for handler in (CALL, INSPECT):
-        yield Probe(f"{handler}: a reset for an answer", functools.partial(reset_at, handler))
+        yield Probe(f"{handler}: a reset as the answer", functools.partial(reset_at, handler))
 
 
 def reset_at(handler: int, peer: Peer) -> None:
-    """Is gone when the server asks."""
+    """Resets the connection when the server sends a request for `handler`."""
     caller = peer.eval("lambda f: f()")
     peer.send(peer.frame_of(CALL, caller, (FUNCTION,)))
     message = peer.receive()
@@ -172,7 +176,7 @@ def reset_at(handler: int, peer: Peer) -> None:
 
 @group("answers to nothing")
 def answers_to_nothing() -> Iterator[Probe]:
-    # Silence is right: an answer asks for none.
+    # The server must not answer an answer.
     messages = [
         *((REPLY, seq, box(1)) for seq in (1, 5, SEQ, *ANY)),
         *((EXCEPTION, seq, vinegar()) for seq in (1, 5, SEQ, *ANY)),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Messages that prober.py sends and no client would: their brine is right, what it says is not."""
+"""Invalid messages of prober.py: their brine is valid, their content is not."""
 
 from __future__ import annotations
 
@@ -47,63 +47,63 @@ from prober_wrong import FUNCTION, SEQ, asks, group, ping_payload, sends
 
 # ---- Types ---------------------------------------------------------------------------------------
 
-#: Something of each type, for where another one belongs.
+#: Values of each type, which are put where a value of another type is expected.
 ANY: list[Any] = [
     *(None, True, NotImplemented, Ellipsis, 1.5, float("nan"), 2j, b"", b"x", "", "x"),
     *((), (1,), (None, None), (1, 2, 3), ("a", "b", "c"), (1, 2, 3, 4), slice(1), frozenset()),
     *(frozenset({1}), -1, 0, 1 << 31, 1 << 63, 1 << 64, -(1 << 63) - 1, 10**400),
 ]
 
-# Which of them may be somewhere.
+# These functions return True if a value of ANY may be valid in some place.
 
 
 def none_of_them(value: Any) -> bool:
-    """Where all are wrong."""
+    """All values are invalid."""
     return False
 
 
 def anything(value: Any) -> bool:
-    """Where there is nothing wrong, or the server need not look."""
+    """All values may be valid, because the server need not check them."""
     return True
 
 
 def one(value: Any) -> bool:
-    """What Python may take for 1."""
+    """The value equals 1."""
     return value is True
 
 
 def nothing(value: Any) -> bool:
-    """Something without items."""
+    """The value is an iterable without items."""
     return value in ((), "", b"", frozenset())
 
 
 def many(value: Any) -> bool:
-    """Something with items."""
+    """The value is an iterable."""
     return isinstance(value, (tuple, str, bytes, frozenset))
 
 
 def number(value: Any) -> bool:
-    """What Python may take for a number."""
+    """The value is a real number; bool is one, too."""
     return isinstance(value, (int, float))
 
 
 def integer(value: Any) -> bool:
-    """What is an int, and no bool."""
+    """The value is an int, but not a bool."""
     return type(value) is int
 
 
 def text(value: Any) -> bool:
-    """What a name may be."""
+    """The value may be a name."""
     return isinstance(value, (str, bytes))
 
 
 def index(value: Any) -> bool:
-    """Where something begins or ends."""
+    """The value may be the start or the end of a slice."""
     return value is None or isinstance(value, int)
 
 
 class Place(NamedTuple):
-    """A place in a request: what is there, and which of ANY may be there."""
+    """A place in a request: `put` makes the request with a value there; `takes` is the test."""
 
     name: str
     put: Callable[[Peer, Any], Any]
@@ -111,21 +111,24 @@ class Place(NamedTuple):
 
 
 def raw_box(label: Any, value: Any) -> Any:
-    """A request whose only argument is in this box."""
+    """Returns a PING request whose argument has this label and value as its box."""
     return PING, (TUPLE, ((label, value),))
 
 
 def with_part(label: int | None, at: int, peer: Peer, value: Any) -> Any:
-    """A request with the id pack of an object that is there, but for one part; None: INSPECT's."""
+    """Returns a request with the id pack of peer.thing, of which one part is `value`.
+
+    The id pack is in a box with the label; with None it is the argument of INSPECT.
+    """
     pack: list[Any] = list(peer.thing.pack)
     pack[at] = value
     return (INSPECT, box((tuple(pack),))) if label is None else raw_box(label, tuple(pack))
 
 
 def request(handler: int, *args: Any, at: int) -> Callable[[Peer, Any], Any]:
-    """A request for `thing` with something else for one of its arguments.
+    """Returns a function that makes a request in which argument number `at` is another value.
 
-    Where an argument is a function, it is what that makes of the peer.
+    Of `args`, functions are called with the peer; the results are the arguments.
     """
 
     def put(peer: Peer, value: Any) -> Any:
@@ -137,48 +140,48 @@ def request(handler: int, *args: Any, at: int) -> Callable[[Peer, Any], Any]:
 
 
 def thing(peer: Peer) -> Theirs:
-    """A list."""
+    """Returns a list of the server."""
     return peer.thing
 
 
 def function(peer: Peer) -> Any:
-    """What can be called with anything."""
+    """Returns a function of the server that takes any arguments."""
     return peer.eval("lambda *args, **kwargs: None")
 
 
 def iterator(peer: Peer) -> Any:
-    """What has an end."""
+    """Returns an iterator of the server."""
     return peer.eval("iter('abc')")
 
 
 def context(peer: Peer) -> Any:
-    """What can be left."""
+    """Returns a context manager of the server."""
     return peer.eval("open('/dev/null')")
 
 
 MESSAGE_PLACES = [
     Place("handler", lambda peer, it: (it, box((1,))), one),
-    Place("all after the number", lambda peer, it: it),
+    Place("the handler and its arguments", lambda peer, it: it),
     Place("the box of the arguments", lambda peer, it: (PING, it)),
     Place("the arguments", lambda peer, it: (PING, (VALUE, it)), many),
     Place("the arguments, boxed one by one", lambda peer, it: (PING, (TUPLE, it))),
     Place("label", lambda peer, it: raw_box(it, 5), one),
     Place("label of the arguments", lambda peer, it: (PING, (it, (5,))), one),
-    Place("an id pack of the server's", lambda peer, it: raw_box(LOCAL_REF, it)),
-    Place("an id pack of ours", lambda peer, it: raw_box(REMOTE_REF, it)),
+    Place("an id pack of the server", lambda peer, it: raw_box(LOCAL_REF, it)),
+    Place("an id pack of the prober", lambda peer, it: raw_box(REMOTE_REF, it)),
     Place("INSPECT's id pack", lambda peer, it: (INSPECT, box((it,)))),
 ]
 
-#: The parts of an id pack, and what they may be in one of ours.
+#: The parts of an id pack, and the test for valid values in an id pack of the prober's objects.
 PARTS = {"name": text, "class id": integer, "instance id": integer}
 
 PACK_PLACES = [
     place
     for at, (part, takes) in enumerate(PARTS.items())
     for place in (
-        Place(f"{part} of ours", functools.partial(with_part, REMOTE_REF, at), takes),
-        Place(f"{part} of the server's", functools.partial(with_part, LOCAL_REF, at)),
-        Place(f"{part} of INSPECT's", functools.partial(with_part, None, at)),
+        Place(f"{part} of the prober", functools.partial(with_part, REMOTE_REF, at), takes),
+        Place(f"{part} of the server", functools.partial(with_part, LOCAL_REF, at)),
+        Place(f"{part} of INSPECT", functools.partial(with_part, None, at)),
     )
 ]
 
@@ -227,15 +230,15 @@ def wrong_types() -> Iterator[Probe]:
             name = f"{place.name}: {value!r:.40}"
             allowed = ODD if place.takes(value) else BAD
             yield asks(name, lambda peer, p=place.put, v=value: p(peer, v), allowed)
-    for value in ANY:  # what is no number may be one that is only given back
+    for value in ANY:  # a server may accept any request number, since it only sends it back
         way = Raw(dump(value))
-        name = f"the number: {value!r:.40}"
+        name = f"the request number: {value!r:.40}"
         yield sends(name, lambda peer, w=way: peer.frame_of(PING, 1, seq=w), ODD, value)
 
 
 # ---- Counts and envelopes ------------------------------------------------------------------------
 
-#: How many arguments each handler takes.
+#: The smallest and the largest number of arguments of each handler.
 COUNTS = {
     **dict.fromkeys((CLOSE, GETROOT), (0, 0)),
     **dict.fromkeys((PING, REPR, STR, HASH, DIR, INSPECT), (1, 1)),
@@ -264,33 +267,35 @@ def envelopes() -> Iterator[Probe]:
         yield sends(f"kind {kind}", lambda peer, k=kind: peer.message(k, *whole[1:]))
     for kind in ANY:
         if kind is not True:
-            yield sends(f"the kind of 5.3's: {kind!r:.40}", frame(dump((kind, *whole[1:]))))
+            yield sends(
+                f"the kind in the envelope of 5.3: {kind!r:.40}", frame(dump((kind, *whole[1:])))
+            )
     for byte in range(256):
         yield sends(f"a payload of {byte:#04x}", raw_frame(bytes([byte]), 0), seq=...)
     for count in (0, 1, 2, 4, 5):
         data = frame(dump((*whole, None, None)[:count]))
-        yield sends(f"{count} of 5.3's three parts", data)
+        yield sends(f"{count} of the three parts of 5.3", data)
     for count in (0, 1, 3, 4, 5):
         data = frame(b"\x01" + dump((*whole[1:], None, None, None)[:count]))
-        yield sends(f"{count} of 6.0's two parts", data)
+        yield sends(f"{count} of the two parts of 6.0", data)
     for extra in (b"\0", b"\x50", b"\n", b"\xff" * 100):
         name = f"bytes after the message: {extra!r:.20}"
         yield sends(name, lambda peer, e=extra: frame(ping_payload(peer) + e), ODD)
     for size in (1, 8, 15, 16, 17):
         name = f"{size} zeros before the message"
         yield sends(name, lambda peer, n=size: frame(bytes(n) + ping_payload(peer)), ODD)
-    yield sends("the other generation's", other_generation)
+    yield sends("the envelope of the other generation", other_generation)
 
 
 def other_generation(peer: Peer) -> bytes:
-    """A request in an envelope that is not the one of this connection."""
+    """Returns a request in the envelope of the generation that this connection does not use."""
     other = Envelope(11 - peer.envelope.generation)
     return frame(other.payload(REQUEST, SEQ, (PING, box((1,)))))
 
 
 # ---- References ----------------------------------------------------------------------------------
 
-#: Requests for an object, and the rest of their arguments.
+#: Handlers whose first argument is an object, and their other arguments.
 OF_AN_OBJECT: dict[int, tuple[Any, ...]] = {
     **dict.fromkeys((PING, REPR, STR, HASH, DIR, DEL), ()),
     GETATTR: ("append",),
@@ -308,13 +313,13 @@ OF_AN_OBJECT: dict[int, tuple[Any, ...]] = {
 
 
 def given_back(peer: Peer) -> Theirs:
-    """An object that was held once."""
+    """Returns an object after the deletion of its only reference."""
     peer.value(DEL, peer.thing)
     return peer.thing
 
 
 def another_connections(peer: Peer) -> Theirs:
-    """An object that another connection holds."""
+    """Returns an object that only another connection holds."""
     with peer.another() as other:
         return other.thing
 
@@ -322,9 +327,9 @@ def another_connections(peer: Peer) -> Theirs:
 #: Objects that this connection does not hold.
 NOT_HELD: dict[str, Callable[[Peer], Theirs]] = {
     "after DEL": given_back,
-    "another's": another_connections,
-    "nobody's": lambda peer: Theirs(("builtins.list", 1, 2)),
-    "ours, as if it were the server's": lambda peer: Theirs(FUNCTION.pack),
+    "of another connection": another_connections,
+    "no object": lambda peer: Theirs(("builtins.list", 1, 2)),
+    "an object of the prober": lambda peer: Theirs(FUNCTION.pack),
 }
 
 DEL_COUNTS = (0, -1, 2, 1 << 31, 1 << 32, (1 << 63) - 1, 1 << 63, -(1 << 63), 1 << 64, 10**400)
@@ -342,7 +347,7 @@ def not_held() -> Iterator[Probe]:
 
 
 def give_the_root_back(count: int, peer: Peer) -> None:
-    """Gives the root back more often than it was had: there is still one to be had."""
+    """Deletes `count` references to the root: other connections can still get the root."""
     peer.expect(peer.frame_of(DEL, peer.root, count, seq=SEQ), ODD, SEQ)
     with peer.another():
         pass

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What prober.py sends at random: sessions as a client has them, with something changed.
+"""The random input of prober.py: sessions of a client, with random changes.
 
-A round changes values, their spelling, bytes, frames, and its answers to the server's requests. The
-prober reads what came of it by protocol.md: each request that is still whole has to be answered, or
-the connection closed.
+A round changes values, their spelling, bytes, frames, and the answers to the server's requests.
+The server must answer each request that is still valid according to doc/protocol.md, or close the
+connection.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from prober_wire import (
 
 FUNCTION = Mine(("prober.Function", 71, 72))
 
-#: What something may become. Nothing that does any harm where it is carried out.
+#: The values that replace others. No request with one of them does harm if the server executes it.
 POOL: list[Any] = [
     *(None, True, False, NotImplemented, Ellipsis, 1.5, float("nan"), 2j, b"", b"x", "", "x"),
     *("append", "__class__", "__call__", (), (1,), (1, 1), (2, ()), nested(20), slice(1, 2)),
@@ -64,7 +64,7 @@ Tree = Any
 
 
 def session(peer: Peer) -> list[tuple[Any, Any, Any]]:
-    """Messages that are as they should be."""
+    """Returns the valid messages of a session: (kind, number, arguments)."""
     thing, pack = peer.thing, peer.thing.pack
     function, iterator = peer.eval("(lambda *args: args, iter('abcdef'))")
     caller = peer.eval("lambda f, *args: f(*args)")
@@ -86,17 +86,17 @@ def session(peer: Peer) -> list[tuple[Any, Any, Any]]:
 
 
 def other(chance: random.Random, value: Tree) -> Tree:
-    """Something else."""
+    """Returns a value of POOL."""
     return chance.choice(POOL)
 
 
 def wrapped(chance: random.Random, value: Tree) -> Tree:
-    """It, in a tuple."""
+    """Returns a tuple that contains the value, once or several times."""
     return (value,) * chance.choice((1, 1, 2, 3))
 
 
 def with_more_or_less(chance: random.Random, value: Tree) -> Tree:
-    """It without an item, with one twice, or with another one."""
+    """Returns a tuple without one of its items, with one item twice, or with one more item."""
     if type(value) is not tuple or not value:
         return other(chance, value)
     at = chance.randrange(len(value))
@@ -105,12 +105,12 @@ def with_more_or_less(chance: random.Random, value: Tree) -> Tree:
 
 
 def respelled(chance: random.Random, value: Tree) -> Tree:
-    """It, written in another way."""
+    """Returns the value in another spelling."""
     return Raw(chance.choice(spellings(value)))
 
 
 def garbled(chance: random.Random, value: Tree) -> Tree:
-    """Its bytes, changed."""
+    """Returns the value's brine with changed bytes."""
     return Raw(with_other_bytes(chance, dump(value)))
 
 
@@ -120,7 +120,7 @@ CHANGES: list[Callable[[random.Random, Tree], Tree]] = [
 
 
 def changed(chance: random.Random, value: Tree) -> Tree:
-    """A tree with one change somewhere in it."""
+    """Returns the value with one change, at a random depth of its tuples."""
     if type(value) is tuple and value and chance.random() < 0.85:
         at = chance.randrange(len(value))
         return (*value[:at], changed(chance, value[at]), *value[at + 1 :])
@@ -128,7 +128,7 @@ def changed(chance: random.Random, value: Tree) -> Tree:
 
 
 def with_other_bytes(chance: random.Random, data: bytes) -> bytes:
-    """Bytes with some of them replaced, left out, repeated or added."""
+    """Returns the data with some bytes replaced, removed, repeated or added."""
     for _ in range(chance.choice((1, 1, 1, 2, 5))):
         start = chance.randrange(len(data) + 1)
         end = min(len(data), start + chance.choice((0, 1, 1, 2, 4, 50)))
@@ -140,7 +140,7 @@ def with_other_bytes(chance: random.Random, data: bytes) -> bytes:
 
 
 def in_some_frame(chance: random.Random, payload: bytes) -> bytes:
-    """A payload in a frame that may be wrong."""
+    """Returns the payload in a frame that may be invalid."""
     if chance.random() < 0.8:
         return frame(payload, chance.choice((None, 0, 1)))
     size = len(payload) + chance.choice((-1, 1, 5, 1000, 1 << 20, -len(payload)))
@@ -152,7 +152,7 @@ def in_some_frame(chance: random.Random, payload: bytes) -> bytes:
 def on_the_wire(
     chance: random.Random, peer: Peer, message: tuple[Any, Any, Any], to: int = 0
 ) -> bytes:
-    """A message with something changed, in a frame."""
+    """Returns a frame with the message, with random changes."""
     kind, seq, args = message
     if chance.random() < 0.6:
         args = changed(chance, args)
@@ -168,11 +168,11 @@ def on_the_wire(
 
 
 class Owed:
-    """Which answers are owed for bytes, by protocol.md."""
+    """The answers that doc/protocol.md requires for the data that was sent."""
 
     def __init__(self, peer: Peer, data: bytes) -> None:
         self.seqs: Counter[bytes] = Counter()
-        #: Whether all of it can be read, so that there is nothing else to be answered.
+        #: True if all of the data is valid, so that no other answers are allowed.
         self.all_is_clear = True
         for flag, content in split_frames(data)[0]:
             try:
@@ -182,25 +182,25 @@ class Owed:
                 return
 
     def add(self, message: Message) -> None:
-        """Counts a message in."""
+        """Counts the answer to a message, if it is a request."""
         if message.kind not in (REQUEST, REPLY, EXCEPTION) or type(message.kind) is not int:
-            raise Malformed("a message of no known kind")
+            raise Malformed("a message of an unknown kind")
         if (message.thread, message.to) not in ((0, 0), (THREAD, 0)):
-            self.all_is_clear = False  # it may be answered later, or never
+            self.all_is_clear = False  # a request for another thread may never be answered
         elif message.kind == REQUEST:
             self.seqs[dump(message.seq)] += 1
 
     def lacking(self, answers: list[Message]) -> Counter[bytes]:
-        """Those that have not come."""
+        """Returns the numbers of the requests that have no answer in `answers`."""
         return self.seqs - Counter(dump(message.seq) for message in answers)
 
     def unasked(self, answers: list[Message]) -> Counter[bytes]:
-        """Those that came and that nobody asked for."""
+        """Returns the numbers of the answers to which there is no request."""
         return Counter(dump(message.seq) for message in answers) - self.seqs
 
 
 def answer_at_random(chance: random.Random, peer: Peer, message: Message) -> bytes:
-    """An answer to a request of the server's, which may be wrong."""
+    """Returns an answer to a request of the server, which may be invalid."""
     good = (REPLY, message.seq, box((("__call__", None),) if message.args[0] == INSPECT else 5))
     answer = chance.choice((good, (EXCEPTION, message.seq, vinegar())))
     if chance.random() < 0.3:
@@ -210,7 +210,7 @@ def answer_at_random(chance: random.Random, peer: Peer, message: Message) -> byt
 
 
 def some_messages(chance: random.Random, peer: Peer) -> bytes:
-    """Some messages of a session, most of them changed, and perhaps cut off."""
+    """Returns some messages of a session, most of them changed; the last may be incomplete."""
     messages = session(peer)
     parts = []
     for message in chance.choices(messages, k=chance.choice((1, 1, 2, 3, 6))):
@@ -221,7 +221,7 @@ def some_messages(chance: random.Random, peer: Peer) -> bytes:
 
 
 def play(seed: int, number: int, peer: Peer) -> None:
-    """Plays a round."""
+    """Runs a round: sends some_messages() and checks the answers."""
     chance = random.Random(f"{seed}:{number}")
     for handler in (CALL, GETATTR, INSPECT):
         peer.raw_answers[handler] = functools.partial(answer_at_random, chance, peer)
@@ -234,10 +234,10 @@ def play(seed: int, number: int, peer: Peer) -> None:
     if closed or peer.may_wait:
         return
     lacking, unasked = owed.lacking(answers), owed.unasked(answers)
-    require(not lacking, f"no answer to {lacking}, nor closed: {answers!r:.300}")
-    require(not (unasked and owed.all_is_clear), f"answers that nobody asked for: {answers!r:.300}")
+    require(not lacking, f"neither answers to {lacking} nor closed: {answers!r:.300}")
+    require(not (unasked and owed.all_is_clear), f"answers without a request: {answers!r:.300}")
 
 
 def probe(seed: int, number: int) -> Probe:
-    """One round."""
+    """Returns the probe of a round."""
     return Probe(f"round {number} of seed {seed}", functools.partial(play, seed, number))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A connection of prober.py's, and what may come of what is sent over it.
+"""A connection of prober.py, and the checks of what the server sends.
 
-Whatever the server sends is checked in full: frames, envelopes, boxes, vinegar. What is not as
-protocol.md has it raises Wrong, and so does a server that says nothing for too long.
+All parts of the server's messages are checked: frames, envelopes, boxes, vinegar. Wrong is raised
+for anything that doc/protocol.md does not allow, and for a server that sends nothing for too long.
 """
 
 from __future__ import annotations
@@ -41,35 +41,36 @@ from prober_wire import (
 
 Address = Union[str, tuple[str, int]]
 
-#: What may come of something that was sent.
-ANSWERED, REFUSED, CLOSED, SILENT = "answered", "refused", "closed", "passed over in silence"
+#: The reactions of a server: it sends a reply, sends an exception, closes the connection, or does
+#: nothing.
+ANSWERED, REFUSED, CLOSED, SILENT = "answered", "refused", "closed", "ignored"
 
-#: What has to come of nonsense ...
+#: The allowed reactions to invalid data.
 BAD = frozenset({REFUSED, CLOSED})
-#: ... of what some would understand ...
+#: The allowed reactions to unusual data, which a server may understand.
 ODD = BAD | {ANSWERED}
-#: ... and of what asks for no answer.
+#: The allowed reactions to messages that require no answer.
 UNANSWERABLE = frozenset({SILENT, CLOSED})
-#: What may also come of them at a stock server, which "looks at little of what it is sent".
+#: Additional reactions of stock servers, which check little of what they receive.
 STOCK_TOO = frozenset({ANSWERED, SILENT})
 
-#: The number of the last request after something bad: its answer says that no other is to come. It
-#: is GETROOT, since a PING may overtake what takes longer.
+#: The number of the request that is sent after bad data: its answer shows that no other answer will
+#: come. The request is GETROOT, because a PING may be answered before requests that take longer.
 LAST = 0x5EED
 
 GREETING = b"still there?"
 
 
 class Wrong(Exception):
-    """The server did what it must not, or nothing for too long."""
+    """The server did something that the protocol does not allow, or nothing for too long."""
 
 
 class Dead(Exception):
-    """Nobody listens any more."""
+    """The server does not accept connections any more."""
 
 
 class Refusal(Exception):
-    """To be raised where the server asks for something: sends this vinegar, whatever it is."""
+    """Raised by functions of Peer.serving: the server gets `vinegar` as an exception."""
 
     def __init__(self, vinegar: Any) -> None:
         super().__init__(vinegar)
@@ -77,12 +78,12 @@ class Refusal(Exception):
 
 
 def vinegar(name: str = "ValueError", *args: Any) -> tuple[Any, ...]:
-    """An exception of Python's own, well-formed."""
+    """Returns valid vinegar for a built-in exception."""
     return ("builtins", name), args, (("_remote_version", "<version denied>"),), "a traceback\n"
 
 
 def open_socket(address: Address, patience: float) -> socket.socket:
-    """Connects to a host and port, or to a Unix socket, abstract if it begins with @."""
+    """Connects to a host and port, or to a Unix socket; @name is an abstract socket."""
     try:
         if not isinstance(address, str):
             sock = socket.create_connection(address, patience)
@@ -97,12 +98,12 @@ def open_socket(address: Address, patience: float) -> socket.socket:
 
 
 def is_whole(data: bytes) -> bool:
-    """Whether the last frame ends where the data does."""
+    """Returns True if the data ends at the end of a frame."""
     return not split_frames(data)[1] and data[-1:] in (b"", b"\n")
 
 
 class Peer:
-    """One connection, and the requests that it makes and serves."""
+    """One connection. Sends requests to the server, and answers its requests."""
 
     def __init__(
         self, address: Address, envelope: Envelope, patience: float = 10.0, stock: bool = False
@@ -112,18 +113,19 @@ class Peer:
         self.sent = b""
         self.unread = b""
         self.seqs = itertools.count()
-        #: How many requests of the server's were answered.
+        #: The number of requests of the server that were answered.
         self.served = 0
-        #: How the server's requests are answered, by handler; others get an exception.
+        #: Functions that return the results of the server's requests, by handler. Other requests
+        #: get an exception.
         self.serving: dict[int, Callable[..., Any]] = {
             INSPECT: lambda pack: (("__call__", None),),
             DEL: lambda mine, count=1: None,
         }
-        #: ... and how they are where not a result is sent but whole frames.
+        #: Functions that return the frames of an answer, by handler; used in place of `serving`.
         self.raw_answers: dict[int, Callable[[Message], bytes]] = {}
-        #: The thread that answers are for; None where the requests are of any.
+        #: The thread id that answers must have; None if any thread id is correct.
         self.thread: int | None = THREAD if envelope.bound else 0
-        #: Whether a request of the server's was answered so that it may still wait.
+        #: True if the server may still wait for the answer to one of its requests.
         self.may_wait = False
         self.serves_thread = 0
         self.sock = open_socket(address, patience)
@@ -135,11 +137,11 @@ class Peer:
         self.sock.close()
 
     def newcomer(self) -> Peer:
-        """One more connection, on which nothing has been said."""
+        """Opens another connection, and sends nothing."""
         return Peer(self.address, self.envelope, self.patience, self.stock)
 
     def another(self) -> Peer:
-        """One more connection of the same kind."""
+        """Opens another connection, and asks for its root."""
         peer = self.newcomer()
         peer.ask_for_root()
         return peer
@@ -147,59 +149,59 @@ class Peer:
     # ---- Bytes and messages ----
 
     def send(self, data: bytes) -> None:
-        """Sends bytes, if the server still takes them."""
+        """Sends bytes; ignores a connection that the server has closed."""
         self.sent += data
         try:
             self.sock.sendall(data)
         except socket.timeout as error:
-            raise Wrong(f"takes no more bytes for {self.patience:g} s") from error
+            raise Wrong(f"the server reads nothing for {self.patience:g} s") from error
         except ConnectionError:
             return
 
     def half_close(self) -> None:
-        """Says that nothing more will come."""
+        """Shuts down the sending side of the connection."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
-        """Closes the connection as a crashed machine would."""
+        """Closes the connection with a TCP reset."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
     def read(self) -> bytes:
-        """More bytes; none at the end."""
+        """Reads bytes; returns b"" at the end of the connection."""
         try:
             return self.sock.recv(1 << 20)
         except socket.timeout as error:
-            raise Wrong(f"says nothing for {self.patience:g} s") from error
+            raise Wrong(f"the server sends nothing for {self.patience:g} s") from error
         except ConnectionError:
-            self.unread = b""  # a reset takes with it what was on its way
+            self.unread = b""  # after a reset a frame may be incomplete
             return b""
 
     def next_payload(self) -> bytes | None:
-        """The payload of the next frame; None at the end."""
+        """Returns the payload of the next frame; None at the end of the connection."""
         while len(self.unread) < 5 or len(self.unread) < self.frame_size():
             data = self.read()
             if not data and self.unread:
-                raise Wrong(f"a frame that is cut off: {self.unread!r:.80}")
+                raise Wrong(f"an incomplete frame: {self.unread!r:.80}")
             if not data:
                 return None
             self.unread += data
         size = self.frame_size()
         whole, self.unread = self.unread[:size], self.unread[size:]
         if not whole.endswith(b"\n"):
-            raise Wrong(f"a frame without newline: {whole!r:.80}")
+            raise Wrong(f"a frame without a newline: {whole!r:.80}")
         try:
             return payload_of(whole[4], whole[5:-1])
         except Malformed as error:
             raise Wrong(f"{whole!r:.80}: {error}") from error
 
     def frame_size(self) -> int:
-        """How long the frame is that begins what is unread."""
+        """Returns the size of the first frame in `unread`."""
         return struct.unpack(">I", self.unread[:4])[0] + 6
 
     def receive(self) -> Message | None:
-        """The next message; None at the end, or where the server says CLOSE."""
+        """Returns the next message; None at the end, or if the server sends CLOSE."""
         payload = self.next_payload()
         if payload is None:
             return None
@@ -212,58 +214,58 @@ class Peer:
             raise Wrong(f"{payload!r:.80}: {error}") from error
 
     def is_close(self, message: Message) -> bool:
-        """Whether it is the server's CLOSE; raises if it is a request that is none."""
+        """Returns True for a CLOSE request; raises Malformed for an invalid request."""
         if message.kind != REQUEST:
             return False
         if type(message.args) is not tuple or len(message.args) != 2:
-            raise Malformed("no request")
+            raise Malformed("a request that is not a pair")
         if type(unbox(message.args[1])) is not tuple:
-            raise Malformed("arguments that are no tuple")
+            raise Malformed("arguments that are not a tuple")
         return message.args[0] == CLOSE
 
     def message(self, kind: Any, seq: Any, args: Any, to: int = 0) -> bytes:
-        """A message in its frame."""
+        """Returns a message in a frame."""
         return frame(self.envelope.payload(kind, seq, args, to))
 
     # ---- Requests ----
 
     def frame_of(self, handler: Any, *args: Any, seq: Any = None) -> bytes:
-        """A request in its frame."""
+        """Returns a request in a frame."""
         seq = next(self.seqs) if seq is None else seq
         return self.message(REQUEST, seq, (handler, box(args)), self.serves_thread)
 
     def request(self, handler: Any, *args: Any) -> Message:
-        """The answer to a request."""
+        """Sends a request and returns its answer."""
         seq = next(self.seqs)
         self.send(self.frame_of(handler, *args, seq=seq))
         return self.answer(seq)
 
     def request_or_none(self, handler: Any, *args: Any) -> Message | None:
-        """The answer to a request; None where the server hangs up, and may."""
+        """Sends a request and returns its answer; None if the server closes the connection."""
         self.send(self.frame_of(handler, *args))
         return self.next_answer()
 
     def answer(self, seq: Any) -> Message:
-        """The answer with this number, which has to be the next one; serves what comes before."""
+        """Returns the next answer, which must have this number; answers requests before it."""
         message = self.next_answer()
         if message is None:
-            raise Wrong("hangs up, and owes an answer")
+            raise Wrong(f"the server closes the connection, without an answer to {seq!r}")
         if dump(message.seq) != dump(seq):
             raise Wrong(f"an answer to {message.seq!r}, not to {seq!r}: {message!r:.200}")
         return message
 
     def next_answer(self) -> Message | None:
-        """The next message that is no request; None at the end. Serves what comes before."""
+        """Returns the next answer; None at the end. Answers the requests before it."""
         while True:
             message = self.receive()
             if message is None or message.kind in (REPLY, EXCEPTION):
                 return message
             if message.kind != REQUEST:
-                raise Wrong(f"a message of no known kind: {message!r:.200}")
+                raise Wrong(f"a message of an unknown kind: {message!r:.200}")
             self.serve(message)
 
     def serve(self, message: Message) -> None:
-        """Answers a request of the server's."""
+        """Answers a request of the server."""
         self.served += 1
         if message.args[0] in self.raw_answers:
             self.send_raw(self.raw_answers[message.args[0]](message))
@@ -278,64 +280,63 @@ class Peer:
         self.send(self.message(kind, message.seq, args, message.thread))
 
     def result_for(self, message: Message) -> Any:
-        """The boxed result of a request of the server's."""
+        """Returns the boxed result of a request of the server."""
         handler, args = message.args[0], unbox(message.args[1])
         if handler not in self.serving:
             raise Refusal(vinegar("NotImplementedError"))
         return box(self.serving[handler](*args))
 
     def send_raw(self, answer: bytes) -> None:
-        """Sends an answer that may be wrong.
+        """Sends an answer that may be invalid.
 
-        Where the server then waits for the rest of it, or for one that will not come, there is the
-        end: of a thread that is bound it serves nothing else meanwhile.
+        Shuts down the sending side if the server would wait for the rest of a frame, or if it would
+        wait for a valid answer on a bound thread, where it serves nothing else.
         """
         self.send(answer)
         if not is_whole(answer) or (self.may_wait and self.envelope.bound):
             self.half_close()
 
     def value(self, handler: int, *args: Any) -> Any:
-        """The result of a request."""
+        """Sends a request and returns its result; raises Wrong if the answer is an exception."""
         message = self.request(handler, *args)
         if message.kind != REPLY:
-            raise Wrong(f"an exception for an answer: {message.args!r:.500}")
+            raise Wrong(f"an exception instead of a reply: {message.args!r:.500}")
         return result_of(message)
 
     def error(self, handler: int, *args: Any) -> Any:
-        """The vinegar that a request gets."""
+        """Sends a request and returns the vinegar of its answer; raises Wrong if it is a reply."""
         message = self.request(handler, *args)
         if message.kind != EXCEPTION:
-            raise Wrong(f"an answer for an exception: {message.args!r:.500}")
+            raise Wrong(f"a reply instead of an exception: {message.args!r:.500}")
         return vinegar_of(message)
 
     def ask_for_root(self) -> None:
-        """Does what every client begins with, and something that Python has to do."""
+        """Asks for the root as every client does; then has the server evaluate an expression."""
         self.root = self.value(GETROOT)
-        require(type(self.root) is Theirs, f"a root that is {self.root!r}")
+        require(type(self.root) is Theirs, f"the root is {self.root!r}")
         self.thing = self.eval("[1, 'two']")
-        require(type(self.thing) is Theirs, f"a list that is {self.thing!r}")
+        require(type(self.thing) is Theirs, f"a list is sent as {self.thing!r}")
         same(self.value(PING, GREETING), GREETING)
 
     def eval(self, text: str, of: Any = None) -> Any:
-        """An expression's value; `of` is what it calls `it`."""
+        """Returns the value of an expression, in which the name `it` stands for `of`."""
         if of is None:
             return self.value(CALLATTR, self.root, "eval", (text,))
         return self.value(CALLATTR, self.eval(f"lambda it: {text}"), "__call__", (of,))
 
     def execute(self, text: str) -> None:
-        """Has the server run statements."""
+        """Executes statements in the server."""
         same(self.value(CALLATTR, self.root, "execute", (text,)), None)
 
-    # ---- What comes of things ----
+    # ---- The reactions of the server ----
 
     def provoke(
         self, data: bytes, lacks: Callable[[list[Message]], bool] = lambda answers: False
     ) -> tuple[list[Message], bool]:
-        """All answers to what is sent, and whether the connection was closed.
+        """Sends data. Returns all answers, and True if the server closed the connection.
 
-        If the frames are whole, another request follows whose answer says that all have come, once
-        nothing is lacking. Else the server waits for the rest, as it should, and is told that there
-        is none.
+        If the frames are whole, sends the request LAST until it is answered and lacks(answers) is
+        false. Otherwise the server waits for the rest of a frame: shuts down the sending side.
         """
         last = self.message(REQUEST, LAST, (GETROOT, box(())))
         self.send(data + last)
@@ -350,7 +351,7 @@ class Peer:
             check_answer(message)
             if message[:2] != (REPLY, LAST):
                 answers.append(message)
-            elif served != self.served:  # it was answered while the server waited for us
+            elif served != self.served:  # the server may have waited for the prober
                 served = self.served
                 self.send(last)
             elif lacks(answers) and time.monotonic() < deadline:
@@ -360,20 +361,23 @@ class Peer:
                 return answers, False
 
     def expect(self, data: bytes, allowed: Iterable[str], seq: Any = ...) -> None:
-        """Sends something, of which one of `allowed` has to come, for the number `seq` if given."""
+        """Sends data and raises Wrong if the reaction is not in `allowed`.
+
+        With `seq` all answers must have this number.
+        """
         answers, closed = self.provoke(data)
         for message in answers:
             if seq is not ... and dump(message.seq) != dump(seq):
-                raise Wrong(f"an answer to what nobody asked: {message!r:.200}")
+                raise Wrong(f"an answer without a request: {message!r:.200}")
         came = CLOSED if closed else SILENT
         if answers:
             came = ANSWERED if answers[0].kind == REPLY else REFUSED
         if came not in allowed and not (self.stock and came in STOCK_TOO):
-            raise Wrong(f"{came}, which has to be {' or '.join(sorted(allowed))}: {answers!r:.200}")
+            raise Wrong(f"{came}, expected {' or '.join(sorted(allowed))}: {answers!r:.200}")
 
 
 def result_of(message: Message) -> Any:
-    """What a reply has in its box."""
+    """Returns the unboxed value of a reply; raises Wrong if it is malformed."""
     try:
         return unbox(message.args)
     except Malformed as error:
@@ -381,11 +385,11 @@ def result_of(message: Message) -> Any:
 
 
 def vinegar_of(message: Message) -> Any:
-    """The arguments of an exception, which have to be as protocol.md has them."""
+    """Returns the vinegar of an exception; raises Wrong if it is not as in doc/protocol.md."""
     sour = message.args
     if type(sour) is int and sour == 1:
         return sour
-    require(type(sour) is tuple and len(sour) == 4, f"no vinegar: {sour!r:.200}")
+    require(type(sour) is tuple and len(sour) == 4, f"invalid vinegar: {sour!r:.200}")
     name, args, attributes, text = sour
     require(type(name) is tuple and [type(part) for part in name] == [str, str], f"name {name!r}")
     require(type(args) is tuple and is_dumpable(args), f"args {args!r}")
@@ -396,12 +400,12 @@ def vinegar_of(message: Message) -> Any:
     require(all(type(name) is str for name in names), f"attributes {attributes!r}")
     require("args" not in names and "with_traceback" not in names, f"attributes {attributes!r}")
     require("_remote_version" in names, f"no _remote_version: {attributes!r}")
-    require(type(text) is str, f"a traceback that is {text!r}")
+    require(type(text) is str, f"the traceback is {text!r}")
     return sour
 
 
 def check_answer(message: Message) -> None:
-    """Checks the form of an answer whose content can be anything."""
+    """Raises Wrong if an answer is malformed."""
     (result_of if message.kind == REPLY else vinegar_of)(message)
 
 
@@ -412,7 +416,7 @@ def require(condition: bool, otherwise: str) -> None:
 
 
 def same(got: Any, expected: Any) -> None:
-    """Raises Wrong unless two values are the same, NaNs and zeros included."""
+    """Raises Wrong unless two values are the same. NaN is the same as NaN; 0.0 is not -0.0."""
     try:
         equal = dump(got) == dump(expected)
     except TypeError:  # objects, or a list of results
@@ -421,7 +425,7 @@ def same(got: Any, expected: Any) -> None:
 
 
 class Probe(NamedTuple):
-    """Something to try over a new connection."""
+    """A function that is run with a new connection, and its name."""
 
     name: str
     run: Callable[[Peer], Any]
@@ -429,5 +433,5 @@ class Probe(NamedTuple):
 
     @classmethod
     def of(cls, function: Callable[[Peer], Any]) -> Probe:
-        """What a client may do, by a function whose name says what holds."""
+        """Makes a probe with valid requests from a function; its name becomes the probe's name."""
         return cls(function.__name__.replace("_", " "), function, is_bad=False)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What prober.py asks as a client should, and what the answer has to be.
+"""The valid requests of prober.py, and the checks of their answers.
 
-A probe is a function: its name says what holds. Where a stock server differs, and protocol.md says
-so, the probe asks for `peer.stock` and gives the reason.
+Each probe is a function, and its name is the rule that it checks. Where stock servers differ
+according to doc/protocol.md, the probe tests `peer.stock` and quotes the reason.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from prober_wire import (
     spellings,
 )
 
-#: The probes, by what they are about.
+#: The probes, by the name of their group.
 GROUPS: dict[str, list[Callable[[Peer], None]]] = {}
 
 FUNCTION = Mine(("prober.Function", 71, 72))
@@ -81,7 +81,7 @@ class Probed(Base):
 
 
 def probe(group: str) -> Callable[[Callable[[Peer], None]], Callable[[Peer], None]]:
-    """Puts a probe into its group."""
+    """Adds the decorated function to a group of probes."""
 
     def add(function: Callable[[Peer], None]) -> Callable[[Peer], None]:
         GROUPS.setdefault(group, []).append(function)
@@ -91,14 +91,14 @@ def probe(group: str) -> Callable[[Callable[[Peer], None]], Callable[[Peer], Non
 
 
 def probed(peer: Peer) -> Any:
-    """An instance of a class that is made for this connection."""
+    """Defines the classes in the namespace of the connection; returns an instance of Probed."""
     peer.execute(CLASSES)
     return peer.eval("Probed()")
 
 
 def raises(sour: Any, name: str, *args: Any) -> None:
-    """Checks that an exception is this one of Python's."""
-    require(type(sour) is tuple, f"{sour!r} is no {name}")
+    """Checks that vinegar is of the built-in exception `name`, and its arguments if given."""
+    require(type(sour) is tuple, f"{sour!r} is not a {name}")
     same(sour[0], ("builtins", name))
     if args:
         same(sour[1], args)
@@ -164,7 +164,7 @@ def call_and_callattr_pass_arguments_and_keywords(peer: Peer) -> None:
 
 
 @probe("handlers")
-def repr_str_hash_and_dir_are_pythons(peer: Peer) -> None:
+def repr_str_hash_and_dir_give_the_same_as_in_python(peer: Peer) -> None:
     it = probed(peer)
     same(peer.value(REPR, it), "Probed()")
     same(peer.value(STR, it), "a thing")
@@ -183,7 +183,7 @@ def cmp_calls_the_operator_of_the_type(peer: Peer) -> None:
 
 
 @probe("handlers")
-def pickle_gives_the_bytes(peer: Peer) -> None:
+def pickle_returns_the_pickled_bytes(peer: Peer) -> None:
     for protocol in (0, 2, 4):
         pickled = peer.eval(f"__import__('pickle').dumps(it, {protocol})", peer.thing)
         same(peer.value(PICKLE, peer.thing, protocol), pickled)
@@ -195,32 +195,32 @@ def inspect_lists_methods_with_their_docstrings(peer: Peer) -> None:
     methods = "n: __import__('inspect').getdoc(getattr(list, n)) for n in dir(list) if n[0] != '_'"
     expected = peer.eval(f"tuple(sorted({{{methods}}}.items()))")
     same(tuple(sorted(pair for pair in found if not pair[0].startswith("_"))), expected)
-    require("__call__" not in dict(found), "a list that can be called")
+    require("__call__" not in dict(found), "__call__ among the methods of a list")
 
 
 @probe("handlers")
-def inspect_tells_what_can_be_called(peer: Peer) -> None:
+def inspect_lists_only_callable_attributes(peer: Peer) -> None:
     found = dict(peer.value(INSPECT, probed(peer).pack))
     same(found.get("method"), "Adds.")
-    require("__call__" in found, "no __call__ where there is one")
+    require("__call__" in found, "no __call__ among the methods of a callable object")
     require("data" not in found, "data among the methods")
-    require(("Inner" in found) == (peer.envelope.generation == 5), f"a class inside: {found!r}")
+    require(("Inner" in found) == (peer.envelope.generation == 5), f"the class Inner: {found!r}")
 
 
 @probe("handlers")
-def inspect_of_a_class_begins_with_its_metaclass(peer: Peer) -> None:
+def inspect_of_a_class_includes_the_methods_of_its_metaclass(peer: Peer) -> None:
     probed(peer)
     found = dict(peer.value(INSPECT, peer.eval("Probed").pack))
     require({"method", "__call__", "mro"} <= set(found), f"missing in {found!r:.500}")
 
 
 @probe("handlers")
-def inspect_of_what_nobody_has_is_an_exception(peer: Peer) -> None:
+def inspect_of_an_unknown_object_is_an_exception(peer: Peer) -> None:
     peer.error(INSPECT, ("builtins.list", 1, 2))
 
 
 @probe("handlers")
-def buffiter_gives_up_to_so_many_items(peer: Peer) -> None:
+def buffiter_returns_at_most_count_items(peer: Peer) -> None:
     it = peer.eval("iter(range(5))")
     same([peer.value(BUFFITER, it, count) for count in (2, 10, 3)], [(0, 1), (2, 3, 4), ()])
     both = peer.value(BUFFITER, peer.eval("iter([1, it])", peer.thing), 5)
@@ -228,20 +228,20 @@ def buffiter_gives_up_to_so_many_items(peer: Peer) -> None:
 
 
 @probe("handlers")
-def oldslicing_slices(peer: Peer) -> None:
+def oldslicing_returns_a_slice(peer: Peer) -> None:
     part = peer.value(OLDSLICING, peer.thing, "__getitem__", "__getslice__", 1, 2, ())
     same(peer.value(REPR, part), "['two']")
 
 
 @probe("handlers")
-def ctxexit_leaves_a_context_without_an_exception(peer: Peer) -> None:
+def ctxexit_calls_exit_without_an_exception(peer: Peer) -> None:
     it = probed(peer)
     same(peer.value(CTXEXIT, it, None), "left")
     same(peer.value(GETATTR, it, "seen"), (None, None, None))
 
 
 @probe("handlers")
-def ctxexit_leaves_a_context_with_an_exception(peer: Peer) -> None:
+def ctxexit_calls_exit_with_an_exception(peer: Peer) -> None:
     it = probed(peer)
     peer.request(CTXEXIT, it, Mine(("builtins.ValueError", 75, 0)))
     seen = "isinstance(it.seen[1], BaseException) and it.seen[0] is type(it.seen[1])"
@@ -249,7 +249,7 @@ def ctxexit_leaves_a_context_with_an_exception(peer: Peer) -> None:
 
 
 @probe("handlers")
-def instancecheck_says_what_is_true(peer: Peer) -> None:
+def instancecheck_gives_the_result_of_isinstance(peer: Peer) -> None:
     it, classes = probed(peer), peer.eval("Probed, Base, int")
     for cls, truth in zip(classes, (True, True, False)):
         got = peer.value(INSTANCECHECK, cls, it.pack)
@@ -258,17 +258,17 @@ def instancecheck_says_what_is_true(peer: Peer) -> None:
 
 
 @probe("handlers")
-def unknown_handlers_are_exceptions(peer: Peer) -> None:
+def requests_for_unknown_handlers_get_exceptions(peer: Peer) -> None:
     for handler in (0, 21, 99, 255, -1, 1 << 40):
         peer.error(handler)
         peer.error(handler, 1, 2)
 
 
-# ---- What is in a box ----------------------------------------------------------------------------
+# ---- Boxes and id packs --------------------------------------------------------------------------
 
 
 @probe("boxes and id packs")
-def instances_and_classes_are_named_as_stock_does(peer: Peer) -> None:
+def the_id_packs_of_instances_and_classes_are_those_of_stock(peer: Peer) -> None:
     probed(peer)
     pack = "(type(it).__module__ + '.' + type(it).__name__, id(type(it)), id(it))"
     for text in ("[]", "{}", "Probed()", "lambda: 1", "iter([])", "object()", "1 .__add__"):
@@ -281,7 +281,7 @@ def instances_and_classes_are_named_as_stock_does(peer: Peer) -> None:
 
 
 @probe("boxes and id packs")
-def modules_have_names_of_their_own(peer: Peer) -> None:
+def the_id_pack_of_a_module_has_the_name_of_the_module(peer: Peer) -> None:
     made_up = "type(__import__('sys'))('made_up')"
     for text, name in (("__import__('sys')", "sys"), (made_up, "builtins.made_up")):
         it = peer.eval(text)
@@ -300,16 +300,16 @@ def the_class_of_an_instance_has_its_class_id(peer: Peer) -> None:
 
 
 @probe("boxes and id packs")
-def an_object_may_bring_its_id_pack(peer: Peer) -> None:
+def the_attribute_id_pack_of_an_object_is_its_id_pack(peer: Peer) -> None:
     peer.execute("class Named:\n    ____id_pack__ = ('some.Name', 5, 6)\n")
     same(peer.eval("Named()").pack, ("some.Name", 5, 6))
 
 
 @probe("boxes and id packs")
-def subclasses_of_plain_types_go_by_reference(peer: Peer) -> None:
+def instances_of_subclasses_of_plain_types_are_sent_by_reference(peer: Peer) -> None:
     for kind in ("int", "float", "bytes", "str", "tuple", "frozenset", "complex"):
         it = peer.eval(f"type('Sub', ({kind},), {{'__module__': 'made.up'}})()")
-        require(type(it) is Theirs, f"a {kind} that is {it!r}")
+        require(type(it) is Theirs, f"a {kind} is sent as {it!r}")
     for text in ("bytearray(b'x')", "memoryview(b'x')", "set()", "range(3)", "object"):
         require(type(peer.eval(text)) is Theirs, text)
 
@@ -337,7 +337,7 @@ def raise_it(error):
 
 
 @probe("exceptions")
-def exceptions_of_python_come_with_name_arguments_and_traceback(peer: Peer) -> None:
+def vinegar_has_the_name_arguments_and_traceback_of_an_exception(peer: Peer) -> None:
     peer.execute(RAISING)
     for text, name, *args in (
         ("1 / 0", "ZeroDivisionError", "division by zero"),
@@ -351,11 +351,11 @@ def exceptions_of_python_come_with_name_arguments_and_traceback(peer: Peer) -> N
     ):
         sour = peer.error(CALLATTR, peer.root, "eval", (text,))
         raises(sour, name, *args)
-        require(name in sour[3], f"a traceback that does not say {name}: {sour[3]!r}")
+        require(name in sour[3], f"the traceback does not contain {name}: {sour[3]!r}")
 
 
 @probe("exceptions")
-def attributes_come_along_as_values_or_their_repr(peer: Peer) -> None:
+def vinegar_has_attributes_as_values_or_as_their_repr(peer: Peer) -> None:
     peer.execute(RAISING)
     name, args, attributes, text = peer.error(CALL, peer.eval("raise_custom"), (1, peer.thing))
     same(name, (peer.eval("Custom.__module__"), "Custom"))
@@ -365,17 +365,17 @@ def attributes_come_along_as_values_or_their_repr(peer: Peer) -> None:
     require("_private" not in dict(attributes), f"private attributes: {attributes!r}")
     # "send '<version denied>', which no client warns about"
     version = dict(attributes)["_remote_version"]
-    require(version == "<version denied>" or peer.stock, f"its version is {version!r}")
-    require("raise_custom" in text, f"a traceback that is {text!r}")
+    require(version == "<version denied>" or peer.stock, f"the version is {version!r}")
+    require("raise_custom" in text, f"the traceback is {text!r}")
 
 
 @probe("exceptions")
-def stopiteration_is_a_plain_1(peer: Peer) -> None:
+def stopiteration_is_sent_as_the_int_1(peer: Peer) -> None:
     same(peer.error(CALLATTR, peer.eval("iter(())"), "__next__", ()), 1)
 
 
 @probe("exceptions")
-def what_cannot_be_sent_is_an_exception(peer: Peer) -> None:
+def a_result_that_cannot_be_sent_is_an_exception(peer: Peer) -> None:
     peer.execute(RAISING)
     for text in ("10 ** 5000", "'\\ud800'", "(1, ('\\udfff',))", "raise_it(KeyError('\\ud800'))"):
         message = peer.request_or_none(CALLATTR, peer.root, "eval", (text,))
@@ -396,18 +396,18 @@ def values_come_back(peer: Peer, spell: Callable[[Any], list[bytes]]) -> None:
         for way in spell(value):
             same(peer.value(PING, Raw(way)), value)
             same(peer.value(CALL, identity, (Raw(way),)), (value,))
-        if type(value) is not frozenset:  # whose order is its own
+        if type(value) is not frozenset:  # the order of its items is not defined
             shown = peer.value(CALL, described, (value,))
             same(shown, (type(value).__name__, repr(value)))
 
 
 @probe("values")
-def every_value_comes_back_as_it_was(peer: Peer) -> None:
+def every_value_comes_back_unchanged(peer: Peer) -> None:
     values_come_back(peer, lambda value: spellings(value)[:1])
 
 
 @probe("values")
-def every_spelling_of_a_value_is_read(peer: Peer) -> None:
+def every_spelling_of_a_value_is_understood(peer: Peer) -> None:
     def others(value: Any) -> list[bytes]:
         # "only from Python 2 peers": stock reads it in 4.1 alone
         return [way for way in spellings(value)[1:] if not (peer.stock and way[0] == 0x09)]
@@ -419,7 +419,7 @@ def every_spelling_of_a_value_is_read(peer: Peer) -> None:
 
 
 @probe("references")
-def an_object_is_held_as_often_as_it_was_sent(peer: Peer) -> None:
+def an_object_is_held_until_each_reference_was_deleted(peer: Peer) -> None:
     it = peer.eval("[7]")
     same([peer.value(PING, it) for _ in range(3)], [it] * 3)
     same(peer.value(DEL, it, 2), None)
@@ -439,7 +439,7 @@ def id_packs_are_compared_as_a_whole(peer: Peer) -> None:
 
 
 @probe("references")
-def objects_of_another_connection_are_nobodys(peer: Peer) -> None:
+def objects_of_another_connection_are_unknown(peer: Peer) -> None:
     with peer.another() as other:
         raises(peer.error(REPR, other.thing), "KeyError")
         raises(peer.error(INSPECT, other.thing.pack), "KeyError")
@@ -447,7 +447,7 @@ def objects_of_another_connection_are_nobodys(peer: Peer) -> None:
 
 
 @probe("references")
-def objects_of_ours_are_given_back_as_often_as_they_were_sent(peer: Peer) -> None:
+def the_server_deletes_each_reference_to_an_object_of_the_client(peer: Peer) -> None:
     returned = {FUNCTION: 0, THING: 0}
 
     def give_back(mine: Mine, count: int = 1) -> None:
@@ -459,14 +459,14 @@ def objects_of_ours_are_given_back_as_often_as_they_were_sent(peer: Peer) -> Non
     deadline = time.monotonic() + peer.patience
     while returned != {FUNCTION: 2, THING: 3}:
         peer.eval("__import__('gc').collect()")
-        require(time.monotonic() < deadline, f"gave back {returned}")
+        require(time.monotonic() < deadline, f"the server deleted {returned}")
 
 
 # ---- The classic service -------------------------------------------------------------------------
 
 
 @probe("the classic service")
-def modules_are_got_by_name(peer: Peer) -> None:
+def getmodule_returns_modules_by_name(peer: Peer) -> None:
     path = peer.eval("__import__('os').path")
     same(peer.value(CALLATTR, peer.root, "getmodule", ("os.path",)), path)
     raises(peer.error(CALLATTR, peer.root, "getmodule", ("no_such",)), "ModuleNotFoundError")
@@ -475,7 +475,7 @@ def modules_are_got_by_name(peer: Peer) -> None:
 
 
 @probe("the classic service")
-def each_connection_has_a_namespace(peer: Peer) -> None:
+def each_connection_has_its_own_namespace(peer: Peer) -> None:
     peer.execute("number = 5")
     space = peer.value(GETATTR, peer.root, "namespace")
     same(peer.value(CALLATTR, space, "__getitem__", ("number",)), 5)
@@ -485,18 +485,18 @@ def each_connection_has_a_namespace(peer: Peer) -> None:
 
 
 @probe("the classic service")
-def the_root_knows_its_connection(peer: Peer) -> None:
+def getconn_returns_the_connection(peer: Peer) -> None:
     connection = peer.value(CALLATTR, peer.root, "getconn", ())
     require(type(peer.value(GETATTR, connection, "_config")) is Theirs, "no _config")
     raises(peer.error(CALLATTR, peer.root, "eval", ("1 / 0",)), "ZeroDivisionError")
     require(peer.value(GETATTR, connection, "_last_traceback") is not None, "no _last_traceback")
 
 
-# ---- What the server asks of us ------------------------------------------------------------------
+# ---- Requests of the server ----------------------------------------------------------------------
 
 
 def calling(peer: Peer, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Serves calls of FUNCTION; gives what has the server make one."""
+    """Serves calls of FUNCTION with `function`; returns what makes the server call FUNCTION."""
     peer.serving[CALL] = lambda mine, args, kwargs=(): function(*args, **dict(kwargs))
     caller = peer.eval("lambda f, *args, **kwargs: f(*args, **kwargs)")
 
@@ -507,14 +507,14 @@ def calling(peer: Peer, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @probe("callbacks")
-def the_server_calls_functions_of_ours(peer: Peer) -> None:
+def the_server_calls_functions_of_the_client(peer: Peer) -> None:
     call = calling(peer, lambda *args, **kwargs: (args, tuple(kwargs.items())))
     same(call(1, "a", key=(None,)), ((1, "a"), (("key", (None,)),)))
     same(call(peer.thing, THING), ((peer.thing, THING), ()))
 
 
 @probe("callbacks")
-def the_server_serves_while_it_waits_for_us(peer: Peer) -> None:
+def the_server_answers_requests_while_it_waits_for_the_client(peer: Peer) -> None:
     def nested(depth: int) -> Any:
         return peer.eval("6 * 7") if depth == 0 else call(depth - 1)
 
@@ -532,7 +532,7 @@ def caught(f, *args):
 
 
 @probe("callbacks")
-def exceptions_of_ours_are_raised_there(peer: Peer) -> None:
+def exceptions_of_the_client_are_raised_in_the_server(peer: Peer) -> None:
     def refuse(sour: Any) -> None:
         raise Refusal(vinegar("ValueError", "no", 5) if sour is None else sour)
 
@@ -545,21 +545,21 @@ def exceptions_of_ours_are_raised_there(peer: Peer) -> None:
 
 
 @probe("callbacks")
-def the_server_reads_attributes_of_ours(peer: Peer) -> None:
+def the_server_reads_attributes_of_objects_of_the_client(peer: Peer) -> None:
     peer.serving[GETATTR] = lambda mine, name: (mine, name)
     same(peer.eval("it.some_name", THING), (THING, "some_name"))
 
 
-# ---- How requests arrive -------------------------------------------------------------------------
+# ---- Delivery ------------------------------------------------------------------------------------
 
 
 def pings(peer: Peer, count: int) -> list[bytes]:
-    """Frames, numbered from 0."""
+    """Returns frames of PING requests, numbered from 0."""
     return [peer.frame_of(PING, number, seq=number) for number in range(count)]
 
 
 def pings_are_answered(peer: Peer, count: int) -> None:
-    """Reads the answers to `pings`, in order."""
+    """Reads the answers to pings(), in order."""
     for number in range(count):
         same(peer.answer(number)[:3], (REPLY, number, box(number)))
 
@@ -597,7 +597,7 @@ def frames_may_be_compressed_or_not(peer: Peer) -> None:
 
 
 @probe("delivery")
-def each_request_is_answered_by_its_number(peer: Peer) -> None:
+def each_answer_has_the_number_of_its_request(peer: Peer) -> None:
     for seq in (5, 5, 4, 0, 255, 256, 1 << 16, 1 << 31, (1 << 32) - 1, 5):
         peer.send(peer.frame_of(PING, "data", seq=seq))
         same(peer.answer(seq).args, box("data"))

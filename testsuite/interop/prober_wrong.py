@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What prober.py sends that no client would: frames, compression, brine, first frames, ends.
+"""Invalid input of prober.py: frames, compression, brine, first frames; connections that end.
 
-Each gets an exception or a closed connection (BAD). Where a server may as well make sense of it, it
-is ODD; where silence is right, because a reply asks for no answer, it is UNANSWERABLE.
+The allowed reactions are an exception or a closed connection (BAD). They include a reply if a
+server may understand the input (ODD). A server need not react to input that requires no answer
+(UNANSWERABLE).
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ from prober_wire import (
     zlib_bomb,
 )
 
-#: All groups of such probes: prober_messages.py and prober_answers.py add theirs.
+#: All groups of probes with invalid input. prober_messages.py and prober_answers.py add groups.
 GROUPS: dict[str, Callable[[], Iterator[Probe]]] = {}
 
-#: Those of what is the same in every envelope.
+#: The groups that are run only once, because they do not depend on the envelope.
 ONCE = ("first frames",)
 
-#: The number of a request that is wrong.
+#: The number of the invalid request.
 SEQ = 77
 
 MIB = 1 << 20
@@ -51,7 +52,7 @@ Sent = Union[bytes, Callable[[Peer], bytes]]
 
 
 def group(name: str) -> Callable[[Callable[[], Iterator[Probe]]], Callable[[], Iterator[Probe]]]:
-    """Names a group of probes."""
+    """Adds the decorated function, which yields probes, to GROUPS."""
 
     def add(function: Callable[[], Iterator[Probe]]) -> Callable[[], Iterator[Probe]]:
         GROUPS[name] = function
@@ -61,7 +62,7 @@ def group(name: str) -> Callable[[Callable[[], Iterator[Probe]]], Callable[[], I
 
 
 def sends(name: str, data: Sent, allowed: Iterable[str] = BAD, seq: Any = SEQ) -> Probe:
-    """A probe that sends bytes."""
+    """Returns a probe that sends `data` and checks the reaction."""
 
     def run(peer: Peer) -> None:
         peer.expect(data(peer) if callable(data) else data, allowed, seq)
@@ -70,7 +71,7 @@ def sends(name: str, data: Sent, allowed: Iterable[str] = BAD, seq: Any = SEQ) -
 
 
 def asks(name: str, args: Callable[[Peer], Any], allowed: Iterable[str] = BAD) -> Probe:
-    """A probe that sends a request: all that comes after its number."""
+    """Returns a probe that sends a request; args(peer) makes the handler and its arguments."""
     return sends(name, lambda peer: peer.message(REQUEST, SEQ, args(peer)), allowed)
 
 
@@ -78,23 +79,25 @@ def asks(name: str, args: Callable[[Peer], Any], allowed: Iterable[str] = BAD) -
 
 
 def ping_payload(peer: Peer, data: Any = b"abc" * 20) -> bytes:
-    """The payload of a request that is as it should be."""
+    """Returns the payload of a valid PING request."""
     return peer.envelope.payload(REQUEST, SEQ, (PING, box((data,))))
 
 
 def framed(name: str, make: Callable[[bytes], bytes], allowed: Iterable[str] = BAD) -> Probe:
-    """A probe with something wrong in the frame around a good payload."""
+    """Returns a probe that sends a valid payload in the frame that `make` returns."""
     return sends(name, lambda peer: make(ping_payload(peer)), allowed)
 
 
 def closes_at_once(size: int) -> Probe:
-    """A frame that is longer than any may be, and no message: the server does not wait for the rest
-    to come."""
+    """Returns a probe that sends the header of a frame with an invalid length.
+
+    The server must close the connection without waiting for the payload.
+    """
 
     def run(peer: Peer) -> None:
         if not peer.stock:  # "Stock has no limit on length"
             peer.send(struct.pack(">IB", size, 0) + b"\xff")
-            require(peer.next_answer() is None, "it is answered")
+            require(peer.next_answer() is None, "the server sends an answer")
 
     return Probe(f"a length of {size}", run)
 
@@ -105,11 +108,11 @@ def frames() -> Iterator[Probe]:
     yield sends("an empty payload", raw_frame(b"", 0))
     yield sends("an empty payload, compressed", frame(b"", 1))
     for more in (1, 2, 255, 1 << 16, 1 << 20):
-        # Of what follows, one or two bytes are then bytes after the message.
+        # One or two bytes of the next frame then become bytes after the message.
         allowed = ODD if more <= 2 else BAD
-        yield framed(f"{more} too long", lambda it, n=more: frame(it, 0, len(it) + n), allowed)
+        yield framed(f"size + {more}", lambda it, n=more: frame(it, 0, len(it) + n), allowed)
     for less in (1, 2, 10, 60):
-        yield framed(f"{less} too short", lambda it, n=less: frame(it, 0, len(it) - n))
+        yield framed(f"size - {less}", lambda it, n=less: frame(it, 0, len(it) - n))
     for flag in (2, 3, 0x0A, 0x7F, 0x80, 0xFF):
         yield framed(f"flag {flag}", lambda it, n=flag: raw_frame(it, n), ODD)
         name = f"flag {flag}, compressed"
@@ -124,10 +127,12 @@ def compression() -> Iterator[Probe]:
     yield framed("raw deflate", lambda it: raw_frame(zlib.compress(it)[2:-4], 1))
     yield framed("a gzip stream", lambda it: raw_frame(gzipped(it), 1))
     yield framed("a dictionary", lambda it: raw_frame(b"\x78\xbb\0\0\0\1" + it, 1))
-    yield framed("bytes after it", lambda it: raw_frame(zlib.compress(it) + b"x", 1), ODD)
-    yield framed("twice", lambda it: raw_frame(zlib.compress(it) * 2, 1), ODD)
-    yield framed("a block of no type", lambda it: raw_frame(b"\x78\x01\x07" + it, 1))
-    yield framed("a stored block that lies", lambda it: raw_frame(b"\x78\x01\x01\xff\xff\0\0", 1))
+    yield framed("bytes after the stream", lambda it: raw_frame(zlib.compress(it) + b"x", 1), ODD)
+    yield framed("two streams", lambda it: raw_frame(zlib.compress(it) * 2, 1), ODD)
+    yield framed("a block of an invalid type", lambda it: raw_frame(b"\x78\x01\x07" + it, 1))
+    yield framed(
+        "a stored block that is too long", lambda it: raw_frame(b"\x78\x01\x01\xff\xff\0\0", 1)
+    )
     for at in range(40):
         yield framed(f"cut off at {at}", lambda it, n=at: raw_frame(cut(it, n), 1))
         yield framed(f"byte {at} inverted", lambda it, n=at: raw_frame(inverted(it, n), 1))
@@ -136,33 +141,33 @@ def compression() -> Iterator[Probe]:
 
 
 def gzipped(data: bytes) -> bytes:
-    """Another form of zlib's."""
+    """Returns the data in gzip format."""
     deflate = zlib.compressobj(wbits=31)
     return deflate.compress(data) + deflate.flush()
 
 
 def cut(data: bytes, at: int) -> bytes:
-    """Compressed data that is cut off."""
+    """Returns the first `at` bytes of the compressed data, but never all of it."""
     whole = zlib.compress(data)
     return whole[: min(at, len(whole) - 1)]
 
 
 def inverted(data: bytes, at: int) -> bytes:
-    """Compressed data with a wrong byte."""
+    """Returns compressed data in which all bits of one byte are inverted."""
     whole = bytearray(zlib.compress(data))
     whole[at % len(whole)] ^= 0xFF
     return bytes(whole)
 
 
 def bomb(size: int, peer: Peer) -> None:
-    """Sends zeros that are more than the limit when they are decompressed."""
-    if not peer.stock:  # it has no limit
+    """Sends compressed zeros that are longer than the limit when they are decompressed."""
+    if not peer.stock:  # stock has no limit
         peer.expect(raw_frame(zlib_bomb(size * MIB), 1), BAD)
 
 
 # ---- Brine ---------------------------------------------------------------------------------------
 
-#: One value of each form, and of each length that has a form of its own.
+#: Values that together use each tag of brine.
 EXAMPLES: list[Any] = [
     *(b"", b"a", b"ab", b"abc", b"abcd", b"abcde", "", "a", "é", "abcdef", (), (1,), (1, None)),
     *((1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 4, 5), 0, 159, 160, -49, 1 << 70, 1.5, 2j, slice(1, 2, 3)),
@@ -170,14 +175,14 @@ EXAMPLES: list[Any] = [
 ]
 
 INT_TEXTS = [b"", b"-", b"+", b"1.0", b"0x1", b"1e5", b"a", b"1 2", b"\xb2", b"1\0", b"--1", b"1L"]
-#: These are ints for Python.
+#: Python's int() accepts these.
 ODD_INT_TEXTS = [b"+1", b" 1", b"1 ", b"1\n", b"1_0", b"007", b"-0", "\u0661".encode()]
 
 BAD_UTF8 = [b"\x80", b"\xff", b"\xc0\x80", b"\xe2\x82", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"]
 
 
 def truncations() -> Iterator[tuple[str, bytes]]:
-    """Values that end before they should."""
+    """Yields the names and bytes of incomplete values."""
     for value in EXAMPLES:
         for way in spellings(value):
             for end in range(len(way)):
@@ -185,7 +190,7 @@ def truncations() -> Iterator[tuple[str, bytes]]:
 
 
 def lies() -> Iterator[tuple[str, bytes]]:
-    """Lengths of more than there is."""
+    """Yields names and bytes with lengths that are larger than the rest of the data."""
     for tag in (0x0F, 0x15, 0x17):
         for before in (b"", b"\x08", b"\x19", b"\x1a", b"\x09"):
             for size in (4, 255, 1 << 16, 1 << 28, (1 << 31) - 1, 1 << 31, (1 << 32) - 1):
@@ -195,35 +200,41 @@ def lies() -> Iterator[tuple[str, bytes]]:
         for size in (4, 127, 128, 255):
             way = bytes([tag, size]) + b"123"
             yield f"{size} items in {way.hex(' ')}", way
-    yield "tuples of 2**32 - 1 in each other", b"\x15\xff\xff\xff\xff" * 10
+    yield "nested tuples of 2**32 - 1 items", b"\x15\xff\xff\xff\xff" * 10
 
 
 def nonsense() -> Iterator[tuple[str, bytes]]:
-    """What is no value."""
+    """Yields names and bytes of invalid values."""
     for tag in (0x07, *range(0x1C, 0x20), *range(0xF0, 0x100)):
         yield f"tag {tag:#04x}", bytes([tag])
-        yield f"tag {tag:#04x} with something after it", bytes([tag]) + b"\x0b\x01\x01\x01"
+        yield f"tag {tag:#04x} with bytes after it", bytes([tag]) + b"\x0b\x01\x01\x01"
         yield f"tag {tag:#04x} in a tuple", bytes([0x10, tag])
     yield from misplaced()
     for text in INT_TEXTS:
         yield f"an int that is {text!r}", bytes([0x16, len(text)]) + text
-        yield f"an int that is {text!r}, long", struct.pack(">BI", 0x17, len(text)) + text
+        yield (
+            f"an int that is {text!r}, with a long length",
+            struct.pack(">BI", 0x17, len(text)) + text,
+        )
     for text in BAD_UTF8:
         yield f"a str that is {text!r}", b"\x08" + dump(text)
-        yield f"a str that is {text!r}, among others", b"\x10\x08" + dump(b"abcd" + text + b"efgh")
+        yield (
+            f"a str that is {text!r}, between valid text",
+            b"\x10\x08" + dump(b"abcd" + text + b"efgh"),
+        )
     for item in ("08 50", "19 10 50", "1a 50", "1a 10 1a 50", "19 12 50 50 07", "10 10 10 10 07"):
         yield item, bytes.fromhex(item)
 
 
 def misplaced() -> Iterator[tuple[str, bytes]]:
-    """Values of a type that the tag before them cannot have."""
+    """Yields names and bytes with a value of a type that is invalid after the tag."""
     for tag, kind in ((0x08, bytes), (0x09, int), (0x19, tuple), (0x1A, tuple)):
         for value in (None, True, 5, 1 << 70, 1.5, b"ab", "ab", (1, 2), (1, 2, 3), frozenset({1})):
             if type(value) is not kind or (tag == 0x19 and len(value) != 3):
                 yield f"tag {tag:#04x} before {value!r}", bytes([tag]) + dump(value)
 
 
-#: Where a value that is none may be, and which number the answer has to be for, if that is clear.
+#: The places for an invalid value, and the number that the answer must have; ...: any number.
 PLACES: dict[str, tuple[Callable[[Peer, Raw], bytes], Any]] = {
     "as data": (lambda peer, raw: peer.message(REQUEST, SEQ, (PING, box((raw,)))), SEQ),
     "as the message": (lambda peer, raw: frame(message_of(peer.envelope, raw)), ...),
@@ -231,7 +242,7 @@ PLACES: dict[str, tuple[Callable[[Peer, Raw], bytes], Any]] = {
 
 
 def message_of(envelope: Envelope, raw: bytes) -> bytes:
-    """A request's payload of which only the kind is there, where that is outside of the brine."""
+    """Returns a payload with `raw` in place of the brine; 6.0 has the kind before the brine."""
     return raw if envelope.generation == 5 else bytes([REQUEST]) + raw
 
 
@@ -241,10 +252,10 @@ def bad_brine() -> Iterator[Probe]:
         for name, way in (*truncations(), *lies(), *nonsense()):
             yield sends(f"{name} {place}", lambda peer, p=put, w=way: p(peer, Raw(w)), BAD, seq)
     for name, way in nonsense():
-        yield sends(f"{name} as the number", functools.partial(numbered, way), seq=...)
+        yield sends(f"{name} as the request number", functools.partial(numbered, way), seq=...)
     for text in BAD_UTF8:
         pack = Raw(b"\x12\x08" + dump(b"prober." + text) + dump(71) + dump(72))
-        name = f"{text!r} in the name of an object of ours"
+        name = f"{text!r} in the name of an object of the prober"
         yield asks(name, lambda peer, p=pack: (PING, (TUPLE, ((REMOTE_REF, p),))))
     for text in ODD_INT_TEXTS:
         way = Raw(bytes([0x16, len(text)]) + text)
@@ -252,11 +263,11 @@ def bad_brine() -> Iterator[Probe]:
 
 
 def numbered(way: bytes, peer: Peer) -> bytes:
-    """A request with something for its number."""
+    """Returns a request whose number is the given brine."""
     return peer.message(REQUEST, Raw(way), (PING, box((1,))))
 
 
-#: Forms that nest: start, middle, and end.
+#: Brine of nested values: the start and the end of each level, and the innermost value.
 NESTS = {
     "tuples": (b"\x10", b"\x50", b""),
     "tuples with n8": (b"\x14\x01", b"\x02", b""),
@@ -265,7 +276,7 @@ NESTS = {
     "slices": (b"\x19\x12", b"\x50", b"\x00\x00"),
 }
 
-#: How many levels every server takes; security.md has the number that ours does not.
+#: The number of nested levels that every server accepts. doc/security.md has the limit of pystuck.
 SHALLOW = 150
 
 
@@ -300,21 +311,21 @@ def first_frames() -> Iterator[Probe]:
         yield newcomer_sends(f"{size} zeros, compressed", frame(bytes(size), 1))
     for text in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01", b"SSH-2.0-x\r\n"):
         yield newcomer_sends(repr(text), text)
-        yield newcomer_sends(f"{text!r}, much of it", text * 1000)
+        yield newcomer_sends(f"{text!r}, 1000 times", text * 1000)
     for size in range(1, 16):
         yield newcomer_sends(f"{size} zeros", bytes(size))
         yield newcomer_sends(f"{size} times ff", b"\xff" * size)
 
 
 def newcomer_sends(name: str, data: bytes) -> Probe:
-    """A probe of a connection on which nothing else was said: it gets an answer, or the end."""
+    """Returns a probe that sends data on a new connection, and waits for an answer or the end."""
 
     def run(peer: Peer) -> None:
         with peer.newcomer() as newcomer:
             newcomer.send(data)
             peer.sent = data
-            asks_nothing = data[5:6] in (b"\x02", b"\x03")  # a reply, for 6.0
-            is_empty = data.startswith(bytes(4))  # which "stock passes over"
+            asks_nothing = data[5:6] in (b"\x02", b"\x03")  # a reply or an exception of 6.0
+            is_empty = data.startswith(bytes(4))  # stock ignores empty frames
             if split_frames(data)[1] or asks_nothing or (peer.stock and is_empty):
                 newcomer.half_close()
                 while newcomer.read():
@@ -328,7 +339,7 @@ def newcomer_sends(name: str, data: bytes) -> Probe:
 
 
 def session(envelope: Envelope, root: Any) -> bytes:
-    """What a client begins with."""
+    """Returns the first requests of a client."""
     requests = ((GETROOT, ()), (CALLATTR, (root, "eval", ("[1]",))), (PING, ("x" * 20,)))
     return b"".join(
         frame(envelope.payload(REQUEST, seq, (handler, box(args))))
@@ -337,7 +348,7 @@ def session(envelope: Envelope, root: Any) -> bytes:
 
 
 def end(peer: Peer, way: str) -> None:
-    """Ends a connection."""
+    """Ends a connection in this way."""
     if way == "half a close":
         peer.half_close()
         while peer.read():
@@ -356,14 +367,14 @@ def ends() -> Iterator[Probe]:
 
 
 def end_at(at: int, way: str, peer: Peer) -> None:
-    """Ends a connection after so many bytes of a session."""
+    """Ends a connection after the first `at` bytes of a session."""
     with peer.newcomer() as newcomer:
         newcomer.send(session(peer.envelope, peer.root)[:at])
         end(newcomer, way)
 
 
 def end_in_an_answer(way: str, peer: Peer) -> None:
-    """Ends a connection of whose answer a bit was read."""
+    """Ends a connection after reading a part of an answer."""
     peer.send(peer.frame_of(CALLATTR, peer.root, "eval", ("b'x' * 10_000_000",)) * 3)
     require(peer.sock.recv(10) != b"", "no answer")
     end(peer, way)

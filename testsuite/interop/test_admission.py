@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Who is let in: the debuggee's own user and root, and nobody else. See design.md, Security."""
+"""Only the debuggee's own user and root are admitted. See doc/security.md."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="needs root, to be another user: run the tests as root for these"
 )
 
-#: Another one, so that the debuggee's user is not root and the client's is neither of the two.
-SOMEBODY = 65532
+#: The uid of a client that is neither root nor the debuggee's user, if that is STRANGER.
+THIRD_USER = 65532
 
 
 @pytest.fixture(params=["ipv4", "ipv6", "unix"])
@@ -97,8 +97,8 @@ def test_a_third_user_is_not_let_in_to_a_debuggee_of_another_user(
     serve: Callable[..., Debuggee],
 ) -> None:
     debuggee = serve(STRANGER)
-    assert keeps_out(debuggee, SOMEBODY)
-    assert as_user(SOMEBODY, lambda: is_hung_up_on(debuggee)) is True
+    assert keeps_out(debuggee, THIRD_USER)
+    assert as_user(THIRD_USER, lambda: is_hung_up_on(debuggee)) is True
 
 
 def test_many_strangers_do_not_keep_others_out(serve: Callable[..., Debuggee]) -> None:
@@ -133,7 +133,7 @@ def test_a_program_that_gives_up_root_later_belongs_to_its_new_user(
     }
     assert uids == {str(STRANGER)}
     assert lets_in(debuggee, STRANGER)
-    assert keeps_out(debuggee, SOMEBODY)
+    assert keeps_out(debuggee, THIRD_USER)
     assert is_let_in(debuggee)
 
 
@@ -205,7 +205,7 @@ def root_of(debuggee: Debuggee) -> Ref:
 
 @contextlib.contextmanager
 def stopped(debuggee: Debuggee) -> Iterator[None]:
-    """Holds the debuggee up, so that whoever connects has left again when it looks."""
+    """Stops the debuggee, so that clients have disconnected when it accepts their connections."""
     os.kill(debuggee.pid, signal.SIGSTOP)
     try:
         wait_until(lambda: debuggee.status("State").startswith("T"), "the debuggee to stop")

@@ -34,10 +34,10 @@ needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="needs root, to be another user: run the tests as root for these"
 )
 
-#: Somebody else who is neither root nor the stranger, nor has a name.
+#: A uid without a name, which is neither root nor STRANGER.
 FRIEND = 65532
 
-#: A group of nobody's.
+#: A group id without a name.
 GROUP = 65531
 
 
@@ -104,15 +104,15 @@ def test_users_that_are_allowed_are_let_in_and_no_others(
 
 @needs_root
 def test_users_are_allowed_by_name_too(start: Start, place: dict[str, Any]) -> None:
-    somebody = next(user for user in pwd.getpwall() if 0 < user.pw_uid < 60000)
-    debuggee = start(**place, allow_users=[somebody.pw_name])
-    assert lets_in(debuggee, somebody.pw_uid)
+    user = next(entry for entry in pwd.getpwall() if 0 < entry.pw_uid < 60000)
+    debuggee = start(**place, allow_users=[user.pw_name])
+    assert lets_in(debuggee, user.pw_uid)
     assert keeps_out(debuggee, FRIEND)
     assert_refused(debuggee, f"the peer belongs to uid {FRIEND}")
 
 
 @needs_root
-def test_nobody_else_is_let_in_where_the_list_is_empty(start: Start, place: dict[str, Any]) -> None:
+def test_an_empty_list_admits_no_other_user(start: Start, place: dict[str, Any]) -> None:
     debuggee = start(**place, allow_users=[])
     if Path(str(debuggee.unix_socket)).exists():
         assert mode_of(debuggee) == 0o600
@@ -183,7 +183,7 @@ def test_a_unix_socket_has_the_mode_that_was_asked_for_whatever_the_umask(
 
 
 @needs_root
-def test_a_mode_alone_lets_nobody_in(start: Start, socket_dir: Path) -> None:
+def test_a_mode_alone_admits_no_other_user(start: Start, socket_dir: Path) -> None:
     debuggee = start(unix_socket=str(socket_dir / "s"), unix_mode=0o666)
     assert keeps_out(debuggee)
     assert_refused(debuggee, f"the peer belongs to uid {STRANGER}")
@@ -247,7 +247,7 @@ print("went on", flush=True)
 
 
 @needs_root
-def test_the_group_of_all_that_have_no_number_is_nobodys(socket_dir: Path) -> None:
+def test_the_group_of_all_groups_without_an_id_is_not_admitted(socket_dir: Path) -> None:
     argv = [python(), "-c", BARE, str(socket_dir / "s")]
     debuggee = Debuggee(argv, debuggee_environment())
     try:
@@ -330,7 +330,7 @@ def test_a_server_that_is_not_insecure_is_as_ever(start: Start) -> None:
 
 def test_a_refused_client_gets_nothing_but_the_end(start: Start, socket_dir: Path) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can be somebody else")
+        pytest.skip("only root can become another user")
     debuggee = start(unix_socket=str(socket_dir / "s"), allow_users=[FRIEND])
 
     def reads() -> bytes:
@@ -357,6 +357,9 @@ else:
 
 SOCKET = "'unix_socket': '@pystuck-test-{pid}'"
 
+#: The name of the user who stands for all users without an id in a user namespace.
+OVERFLOW_USER = pwd.getpwuid(65534).pw_name
+
 REFUSED = {
     "{'host': '0.0.0.0'}": "ValueError: 0.0.0.0 is not a loopback address.",
     "{'host': '0.0.0.0', 'insecure': False}": "ValueError: 0.0.0.0 is not a loopback address.",
@@ -370,13 +373,15 @@ REFUSED = {
     "{'allow_users': [True]}": "TypeError: invalid item of allow_users True: expected the name or",
     "{'allow_users': [1.5]}": "TypeError: invalid item of allow_users 1.5: expected the name or id",
     "{'allow_users': [None]}": "TypeError: invalid item of allow_users None: expected the name or",
-    "{'allow_users': ['nobody at all']}": (
-        "ValueError: invalid item of allow_users 'nobody at all': expected the name or id of a user"
+    "{'allow_users': ['no such user']}": (
+        "ValueError: invalid item of allow_users 'no such user': expected the name or id of a user"
     ),
     "{'allow_users': [-1]}": "ValueError: invalid item of allow_users -1: expected the name or i",
     "{'allow_users': [2**32 - 1]}": "ValueError: invalid item of allow_users 4294967295: expected",
     "{'allow_users': [65534]}": "ValueError: invalid item of allow_users 65534: expected another",
-    "{'allow_users': ['nobody']}": "ValueError: invalid item of allow_users 'nobody': expected a",
+    f"{{'allow_users': [{OVERFLOW_USER!r}]}}": (
+        f"ValueError: invalid item of allow_users {OVERFLOW_USER!r}: expected another"
+    ),
     "{'unix_mode': 0o660}": "ValueError: unix_mode needs unix_socket: it is for the file of",
     "{'unix_group': 5}": "ValueError: unix_group needs unix_socket: it is for the file of",
     f"{{{SOCKET}, 'insecure': True}}": "ValueError: insecure cannot be combined with unix_socket: ",

@@ -147,7 +147,7 @@ def test_a_plain_client_is_refused(start: Start, files: Files) -> None:
 
 
 @needs_tls
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_another_user_is_let_in_with_a_certificate_and_not_without(
     start: Start, files: Files
 ) -> None:

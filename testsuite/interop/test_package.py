@@ -51,7 +51,7 @@ def pystuck(debuggee: Debuggee) -> Done[str]:
 
 # ---- stop_server ---------------------------------------------------------------------------------
 
-#: Says of addresses, each a port or a path, whether somebody listens there.
+#: Defines a function that tells if a server listens on an address, which is a port or a path.
 LISTENS = """
 import json, os, socket, sys
 import pystuck

@@ -20,7 +20,7 @@ from harness import PATIENCE, STRANGER, Running, as_user, debuggee_environment, 
 from rawpeer import Envelope, RawPeer
 from tls_clients import client_files, needs_tls, try_tls
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 FRIEND, GROUP = 65532, 65531
 
@@ -236,8 +236,8 @@ def test_ciphers_are_chosen(serve: Serve, files: Files) -> None:
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         "127.0.0.1:0",
-        {"allow_users": "nobody-at-all"},
-        "invalid item of NAME 'nobody-at-all': expected the name or id of a user",
+        {"allow_users": "no-such-user"},
+        "invalid item of NAME 'no-such-user': expected the name or id of a user",
     ),
     ("127.0.0.1:0", {"allow_users": "65534"}, "invalid item of NAME 65534: expected another user"),
     ("127.0.0.1:0", {"unix_mode": "0660"}, "unix_mode needs unix_socket"),

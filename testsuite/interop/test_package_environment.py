@@ -74,14 +74,14 @@ def stacks(*where: object) -> str:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port on which nobody listens."""
+    """Returns a port on which no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return sock.getsockname()[1]
 
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    """A port on which somebody listens."""
+    """Returns a port on which a server listens."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         yield sock.getsockname()[1]
 
@@ -93,7 +93,7 @@ def runtime(socket_dir: Path) -> Path:
     return socket_dir
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
 # ---- Its values ----------------------------------------------------------------------------------
@@ -514,7 +514,7 @@ def test_a_tmp_of_another_user_is_refused(tmp: Path) -> None:
 
 
 def leave_socket(path: Path, age: float = 3600) -> None:
-    """Makes a Unix socket on which nobody listens."""
+    """Creates the file of a Unix socket on which no server listens."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(path))
     os.utime(path, (time.time() - age,) * 2)

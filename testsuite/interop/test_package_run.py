@@ -318,7 +318,7 @@ def stacks(*where: object) -> str:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port on which nobody listens."""
+    """Returns a port on which no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return sock.getsockname()[1]
 
@@ -344,7 +344,7 @@ def test_a_unix_socket_can_be_chosen(tmp_path: Path) -> None:
 
 def test_the_default_is_that_of_run_server() -> None:
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):  # where somebody else has it, that serves as well
+        with contextlib.suppress(OSError):  # it may be in use already
             stack.enter_context(socket.create_server(("127.0.0.1", 6666)))
         done = run("-c", "print('not run')", options=[])
     assert (done.returncode, done.stdout) == (1, "")

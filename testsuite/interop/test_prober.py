@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The independent prober: our server under it, and that it notices what is wrong.
+"""Runs prober.py with our server and with stock servers; checks that it finds wrong answers.
 
-By hand it also does more rounds, see prober.py.
+prober.py can also be run from the command line, with more rounds.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from rawpeer import assert_no_leaks
 
 MIB = 1 << 20
 
-#: What memory may go up by without a reason.
+#: The number of bytes by which the memory of the debuggee may grow during a test.
 NOISE = (64 if SANITIZED else 16) * MIB
 
-#: Once large blocks were freed, malloc keeps much of what is freed, for each thread's arena. With
-#: this it keeps little, so that what is kept is a leak.
+#: After large blocks were freed, malloc does not return all free memory to the system. With these
+#: settings it returns nearly all, so that memory that is still in use is a leak.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 
 
 def probe(address: prober.Address, **options: Any) -> prober.Report:
-    """Runs the prober, and counts what it tried."""
+    """Runs the prober, and adds the number of its bad inputs to the figures of the test run."""
     chosen = {"address": address, "patience": PATIENCE, "rounds": 100} | options
     report = prober.Prober(prober.Options(**chosen)).run()
     figures.add("bad inputs", report.bad_inputs)
@@ -51,17 +51,17 @@ def address_of(debuggee: Debuggee) -> tuple[str, int]:
     return debuggee.host, debuggee.port
 
 
-#: Each run sends a share of the bad input, by turns; PYSTUCK_SLOW=1 sends all of it.
+#: Each run of the tests sends a quarter of the bad input; PYSTUCK_SLOW=1 sends all of it.
 SHARES = 1 if SLOW else 4
 
-#: The share of this run.
+#: The part of the bad input that this run sends.
 SHARE = (int(os.environ.get("PYSTUCK_TURN") or 0) % SHARES, SHARES)
 
 GROUPS = [*prober_right.GROUPS, *prober_wrong.GROUPS, "mutations"]
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_our_server_answers_any_input_as_the_protocol_says(
+def test_the_server_answers_any_input_as_the_protocol_requires(
     start_debuggee: Callable[..., Debuggee], group: str
 ) -> None:
     stuck = start_debuggee(env=MALLOC)
@@ -75,7 +75,7 @@ def test_our_server_answers_any_input_as_the_protocol_says(
         assert_no_leaks(stuck)
 
 
-def test_the_shares_of_the_prober_are_all_of_its_bad_input(ours: Debuggee) -> None:
+def test_the_shares_of_the_prober_add_up_to_all_bad_input(ours: Debuggee) -> None:
     def names(*share: int) -> list[str]:
         options = prober.Options(address_of(ours), rounds=0, share=share)
         groups = prober.Prober(options).groups()
@@ -89,7 +89,7 @@ def test_the_shares_of_the_prober_are_all_of_its_bad_input(ours: Debuggee) -> No
 
 
 @pytest.mark.measures
-def test_our_server_keeps_no_memory_of_what_it_was_sent(
+def test_the_server_leaks_no_memory_when_it_gets_bad_input(
     start_debuggee: Callable[..., Debuggee],
 ) -> None:
     stuck = start_debuggee(env=MALLOC)
@@ -100,7 +100,7 @@ def test_our_server_keeps_no_memory_of_what_it_was_sent(
     assert stuck.rss() - rss < NOISE
 
 
-def test_our_server_answers_over_a_unix_socket(
+def test_the_prober_can_use_a_unix_socket(
     start_debuggee: Callable[..., Debuggee], socket_dir: Path
 ) -> None:
     path = str(socket_dir / "socket")
@@ -113,23 +113,25 @@ def test_our_server_answers_over_a_unix_socket(
 
 
 @pytest.mark.parametrize("stock", [RPYC4, RPYC5, RPYC6], ids=str)
-def test_what_stock_answers_is_not_called_wrong(
+def test_the_prober_accepts_the_answers_of_stock_servers(
     lasting: Callable[..., Debuggee], stock: Stock
 ) -> None:
     report = probe(address_of(lasting(stock)), stock=True, right_only=True)
     assert (report.failures, report.probes > 40) == ([], True)
 
 
-def test_what_stock_takes_without_a_look_is_noticed(lasting: Callable[..., Debuggee]) -> None:
+def test_invalid_brine_that_a_stock_server_accepts_is_noticed(
+    lasting: Callable[..., Debuggee],
+) -> None:
     report = probe(address_of(lasting(RPYC6)), only="brine [6.0-]", enough=3)
     assert len(report.failures) == 3
 
 
-#: What may happen to a payload on its way from the server, which has to be noticed.
+#: Changes to the payloads of the server. The prober has to notice each of them.
 LIES: dict[str, Callable[[bytes], bytes]] = {
     "a byte that is left out": lambda payload: payload[:-1],
     "a byte too many": lambda payload: payload + b"\0",
-    "another number": lambda payload: payload.replace(b"\x02\x11\x53", b"\x02\x11\x54", 1),
+    "another request number": lambda payload: payload.replace(b"\x02\x11\x53", b"\x02\x11\x54", 1),
     "an exception for an answer": lambda payload: payload.replace(b"\x02\x11", b"\x03\x11", 1),
     "another value": lambda payload: payload.replace(b"there?", b"there!", 1),
     "another name": lambda payload: payload.replace(b"builtins.list", b"builtins.lost", 1),
@@ -140,7 +142,7 @@ LIES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_a_server_that_answers_otherwise_is_noticed(
+def test_wrong_answers_are_noticed(
     lasting: Callable[..., Debuggee], monkeypatch: pytest.MonkeyPatch, lie: str
 ) -> None:
     truth = prober_peer.Peer.next_payload
@@ -153,7 +155,7 @@ def test_a_server_that_answers_otherwise_is_noticed(
     assert probe(address_of(lasting()), only="6.0-]", right_only=True, enough=1).failures
 
 
-def test_a_server_that_passes_over_what_is_wrong_is_noticed(
+def test_a_server_that_ignores_invalid_requests_is_noticed(
     lasting: Callable[..., Debuggee], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     truth = prober_peer.Peer.next_answer
@@ -174,7 +176,7 @@ def silent(sock: socket.socket) -> None:
         pass
 
 
-def hanging_up(sock: socket.socket) -> None:
+def closing(sock: socket.socket) -> None:
     sock.recv(65536)
 
 
@@ -183,14 +185,17 @@ def echoing(sock: socket.socket) -> None:
         sock.sendall(data)
 
 
-def saying_what_it_likes(sock: socket.socket) -> None:
+def answering_nonsense(sock: socket.socket) -> None:
     while sock.recv(65536):
         sock.sendall(struct.pack(">IB", 6, 0) + b"\x02\x11\x50abc\n")
 
 
 @pytest.fixture
 def serving() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
-    """Serves each connection with a function, on a port."""
+    """Returns a function that starts a server and returns its port.
+
+    The server passes each connection to the function that it is given.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve(function: Callable[[socket.socket], None]) -> None:
@@ -211,8 +216,8 @@ def serving() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
     listener.close()
 
 
-def by_hand(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Runs the prober as a program."""
+def run_prober(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Runs prober.py with the arguments."""
     return subprocess.run(
         [sys.executable, prober.__file__, *map(str, arguments)],
         capture_output=True,
@@ -222,33 +227,33 @@ def by_hand(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("function", [silent, hanging_up, echoing, saying_what_it_likes])
+@pytest.mark.parametrize("function", [silent, closing, echoing, answering_nonsense])
 def test_a_server_that_does_not_answer_is_noticed(
     serving: Callable[[Callable[[socket.socket], None]], int],
     function: Callable[[socket.socket], None],
 ) -> None:
     port = serving(function)
-    done = by_hand("127.0.0.1", port, "--patience", 0.1, "--enough", 2)
+    done = run_prober("127.0.0.1", port, "--patience", 0.1, "--enough", 2)
     assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout.endswith("2 answered wrongly\n")
+    assert done.stdout.endswith(" 2 failures\n")
 
 
-def test_a_server_that_is_gone_is_noticed() -> None:
+def test_a_port_without_a_server_is_noticed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    done = by_hand("127.0.0.1", port)
+    done = run_prober("127.0.0.1", port)
     assert (done.returncode, done.stderr) == (1, "")
-    assert "the server is gone" in done.stdout
+    assert "the server does not run any more" in done.stdout
 
 
-def test_the_prober_run_by_hand_says_what_it_tried(stuck: Debuggee) -> None:
-    done = by_hand(*address_of(stuck), "--only", "frames [6.0-]", "--seed", 5)
+def test_the_output_of_the_prober_tells_the_number_of_failures(stuck: Debuggee) -> None:
+    done = run_prober(*address_of(stuck), "--only", "frames [6.0-]", "--seed", 5)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("seed 5\nframes [6.0-]: ")
-    assert done.stdout.endswith(" 0 answered wrongly\n")
+    assert done.stdout.endswith(" 0 failures\n")
 
 
-def test_a_round_of_mutations_can_be_played_again(stuck: Debuggee) -> None:
+def test_a_round_of_mutations_can_be_repeated(stuck: Debuggee) -> None:
     sent = []
     for _ in range(2):
         with prober_peer.Peer(address_of(stuck), prober.ENVELOPES[1], PATIENCE) as peer:

@@ -229,7 +229,7 @@ def test_the_logger_has_the_signals_that_requests_have(connect: Connect) -> None
 
 def test_the_logger_hears_of_who_is_refused() -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can be somebody else")
+        pytest.skip("only root can become another user")
     debuggee = Debuggee([python(), "-c", LOGGED], debuggee_environment())
     try:
         as_user(STRANGER, lambda: socket.create_connection(("127.0.0.1", debuggee.port)).recv(1))

@@ -67,7 +67,7 @@ def attempt(**arguments: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    """A port on which somebody listens."""
+    """Returns a port on which a server listens."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         yield sock.getsockname()[1]
 
@@ -90,7 +90,7 @@ def test_a_port_of_the_kernels_choice_is_told(stuck: Debuggee) -> None:
 
 def test_the_default_port_is_6666() -> None:
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):  # where somebody else has it, that serves as well
+        with contextlib.suppress(OSError):  # it may be in use already
             stack.enter_context(socket.create_server(("127.0.0.1", 6666)))
         answer = attempt()
     assert answer["errno"] == errno.EADDRINUSE

@@ -174,7 +174,7 @@ def test_a_client_of_tls_is_hung_up_on_where_none_is_spoken(start: Start) -> Non
         assert peer.works()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_tls_alone_lets_no_other_user_in(start: Start, files: Files) -> None:
     debuggee = start(**plain_files(files))
     assert as_user(STRANGER, lambda: try_tls(debuggee.port)) != "served"
@@ -185,7 +185,7 @@ def test_tls_alone_lets_no_other_user_in(start: Start, files: Files) -> None:
     assert as_user(STRANGER, lambda: try_tls(debuggee.port)) == "served"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_unix_socket_asks_for_the_user_as_well_as_the_certificate(
     start: Start, files: Files, socket_dir: Path
 ) -> None:

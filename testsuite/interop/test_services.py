@@ -271,7 +271,7 @@ class Named(rpyc.Service):
     """What a client gives to the server."""
 
     def exposed_name(self) -> str:
-        return "somebody"
+        return "a name"
 
 
 def version_seen(kind: str, setting: str, config: dict[str, Any]) -> str:
@@ -340,7 +340,7 @@ def test_a_service_may_ask_its_client_as_it_meets_it(connecting: Debuggee) -> No
     serving = rpyc.BgServingThread(c)
     assert c.root.answer() == 42
     assert connecting.read_line() == "on_connect"
-    assert connecting.read_line() == "told somebody"
+    assert connecting.read_line() == "told a name"
     serving.stop()
     c.close()
 

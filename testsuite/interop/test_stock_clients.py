@@ -45,7 +45,7 @@ PEERS: list[tuple[Stock, Stock | None]] = [
     (RPYC5_BOUND, None),
     (RPYC6_BOUND, None),
 ]
-if not SANITIZED:  # there is nothing of ours in the others
+if not SANITIZED:  # a sanitizer sees nothing of pystuck in the other pairs
     PEERS += [
         (RPYC4, RPYC5),
         (RPYC5, RPYC5),
@@ -55,7 +55,7 @@ if not SANITIZED:  # there is nothing of ours in the others
 
 
 def marked(pair: tuple[Stock, Stock | None]) -> Any:
-    """The parameters of a pair, with a mark if nothing of ours is in it."""
+    """Returns the parameters of a pair, with a mark if its server is a stock server, too."""
     client, server = pair
     marks = [pytest.mark.stock_against_stock] if server else []
     return pytest.param(*pair, id=f"{client}-{server or 'ours'}", marks=marks)
