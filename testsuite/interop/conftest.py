@@ -39,11 +39,11 @@ from rawpeer import assert_no_leaks  # noqa: E402
 
 @pytest.fixture
 def start_debuggee() -> Iterator[Callable[..., Debuggee]]:
-    """Starts programs with our server in them: `start_debuggee("stuck.py", port=0, ...)`.
+    """Starts programs with pystuck's server: `start_debuggee("stuck.py", port=0, ...)`.
 
-    Keyword arguments go to `run_server`; `arguments` to the program. At the end of the test each
-    one that is still running has to end well: status 0, nothing on stderr, and on stdout what it
-    prints itself.
+    The program gets `arguments`, and `run_server` gets the other keyword arguments. At the end of
+    the test each program that still runs must end with status 0, nothing on stderr, and only its
+    own output on stdout.
     """
     started: list[Debuggee] = []
 
@@ -72,26 +72,27 @@ def start_debuggee() -> Iterator[Callable[..., Debuggee]]:
 
 @pytest.fixture
 def stuck(start_debuggee: Callable[..., Debuggee]) -> Debuggee:
-    """The README's stuck program with our server on a TCP port."""
+    """The README's stuck program with pystuck's server on a TCP port."""
     return start_debuggee()
 
 
 @pytest.fixture
 def obedient(start_debuggee: Callable[..., Debuggee]) -> Debuggee:
-    """A program whose main thread does what it is told."""
+    """A program with pystuck's server whose main thread executes the code that `tell` sends."""
     debuggee = start_debuggee("plain.py", arguments=("", OBEY))
-    debuggee.ended = True  # it prints more than "went on"
+    debuggee.ended = True  # end_well() expects other output than this program's
     debuggee.write("\n")
     return debuggee
 
 
 @pytest.fixture(scope="module")
 def lasting(request: pytest.FixtureRequest) -> Iterator[Callable[..., Debuggee]]:
-    """Gives the same stuck program to all tests of a module, and another one if a test killed it.
+    """Returns the same stuck program for all tests of a module; a new one if a test killed it.
 
-    That is faster than one for each, and harder for the program, which has to end well even so.
-    With an argument, the server in the program is that of a stock rpyc. A module whose tests look
-    at frames says so by LOOKS_AT_FRAMES: they are then held from where LeakSanitizer does not look.
+    This is faster than one program for each test, and checks that the program still ends well after
+    many tests. With an argument, the program has the server of that stock rpyc. A module whose
+    tests read frames sets LOOKS_AT_FRAMES: LeakSanitizer does not find the references that frames
+    hold, so leaks are not checked.
     """
     started: dict[Stock | None, Debuggee] = {}
 
@@ -115,20 +116,20 @@ def lasting(request: pytest.FixtureRequest) -> Iterator[Callable[..., Debuggee]]
 
 @pytest.fixture(params=SERVERS, ids=lambda stock: str(stock or "ours"))
 def server(request: pytest.FixtureRequest, lasting: Callable[..., Debuggee]) -> Debuggee:
-    """A stuck program with a server of each kind, used again by the next test."""
+    """A stuck program with a server of each kind. The next test gets the same program."""
     stock: Stock | None = request.param
     return lasting(stock)
 
 
 @pytest.fixture
 def ours(lasting: Callable[..., Debuggee]) -> Debuggee:
-    """A stuck program with our server, for what does not depend on the server."""
+    """A stuck program with pystuck's server, for tests that need no other kind of server."""
     return lasting()
 
 
 @pytest.fixture
 def connect() -> Iterator[Callable[[Debuggee], Any]]:
-    """Connects the stock rpyc of this very process to a debuggee."""
+    """Connects to a debuggee with the stock rpyc of the process that runs the tests."""
     connections = []
 
     def connect_to(debuggee: Debuggee) -> Any:
@@ -151,9 +152,9 @@ def connect() -> Iterator[Callable[[Debuggee], Any]]:
     ids=str,
 )
 def stock_clients(request: pytest.FixtureRequest) -> Iterator[Callable[[], StockClient]]:
-    """Gives a client process of each stock rpyc, with and without bind-threads.
+    """Returns a client process of each stock rpyc, with and without bind-threads.
 
-    It is used again for the next test as long as it is well.
+    The next test gets the same process if it still runs.
     """
     client: StockClient | None = None
 
@@ -170,7 +171,7 @@ def stock_clients(request: pytest.FixtureRequest) -> Iterator[Callable[[], Stock
 
 @pytest.fixture
 def stock_client(stock_clients: Callable[[], StockClient]) -> Iterator[StockClient]:
-    """A client process for one test; not used again if the test left it in the middle of a case."""
+    """A client process for one test. It is killed if the test ends while a case is running."""
     client = stock_clients()
     yield client
     if client.busy:
@@ -179,7 +180,7 @@ def stock_client(stock_clients: Callable[[], StockClient]) -> Iterator[StockClie
 
 @pytest.fixture
 def socket_dir() -> Iterator[Path]:
-    """A directory for Unix sockets: its name is short enough, and everyone may look into it."""
+    """A directory for Unix sockets, with a short name, which all users may enter."""
     with tempfile.TemporaryDirectory(prefix="pystuck-") as name:
         os.chmod(name, 0o755)
         yield Path(name)
@@ -187,7 +188,7 @@ def socket_dir() -> Iterator[Path]:
 
 @pytest.fixture
 def ipv6() -> None:
-    """Skips the test where there is no IPv6 loopback."""
+    """Skips the test on a machine without the IPv6 loopback address."""
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError as error:

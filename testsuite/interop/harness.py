@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Real processes for the interop tests: started, watched, and gone when the test is."""
+"""Real processes for the interop tests: starts them, reads their output, kills them at the end."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 SANITIZED = os.environ.get("PYSTUCK_SANITIZED", "") not in ("", "0", "no")
 
-#: With ThreadSanitizer, that is, and not with the others.
+#: True in a build with ThreadSanitizer.
 THREAD_SANITIZED = os.environ.get("PYSTUCK_SANITIZED") == "thread"
 
 ADDRESS_SANITIZED = SANITIZED and not THREAD_SANITIZED
 
-#: Marks a test whose program forks while it has threads, and has the child start some.
+#: Skips, with ThreadSanitizer, a test whose program forks while it has threads, if the child starts
+#: threads.
 starts_threads_in_a_child = pytest.mark.skipif(
     THREAD_SANITIZED,
     reason="ThreadSanitizer ends a child whose threads have the idents of the parent's",
@@ -46,31 +47,31 @@ starts_threads_in_a_child = pytest.mark.skipif(
 #: A prefix for the command lines of pystuck's C programs, such as valgrind with its options.
 WRAPPER = shlex.split(os.environ.get("PYSTUCK_WRAPPER", ""))
 
-#: Seconds that anything here may take before it counts as a hang.
+#: Seconds after which a step of a test counts as a hang.
 PATIENCE = 40.0 if SANITIZED or WRAPPER else 10.0
 
-#: The most seconds that `wait_until` counts for one look.
+#: The most seconds that `wait_until` counts between two calls of the condition.
 LOOK = 0.5
 
-#: Signals of a program that is broken.
+#: Signals that end a program because of a fault in it.
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
 #: A uid that no user has: neither root, nor the tests' own, nor the kernel's overflow uid (65534).
 STRANGER = 65533
 
-#: ... and one whose program starts a shell.
+#: Skips, with ThreadSanitizer, a test whose program starts a shell.
 starts_a_shell = pytest.mark.skipif(
     THREAD_SANITIZED, reason="shells do not run with ThreadSanitizer's library in them"
 )
 
-#: ... and one that looks at every thread of a program.
+#: Skips, with ThreadSanitizer, a test that checks every thread of a program.
 looks_at_every_thread = pytest.mark.skipif(
     THREAD_SANITIZED, reason="one thread is ThreadSanitizer's, which wakes up all the time"
 )
 
 
 def build_setting(name: str) -> str:
-    """The value of an environment variable that the build gives to the tests."""
+    """Returns the value of an environment variable that the build sets for the tests."""
     value = os.environ.get(name)
     if not value:
         pytest.fail(f"{name} is not set: these tests are run by `make check`", pytrace=False)
@@ -78,7 +79,7 @@ def build_setting(name: str) -> str:
 
 
 def c_program(name: str, *arguments: object) -> list[str]:
-    """The command line of a C program that was built; an environment variable has its path."""
+    """Returns the command line of a C program; the environment variable `name` has its path."""
     return [*WRAPPER, build_setting(name), *map(str, arguments)]
 
 
@@ -89,10 +90,10 @@ def wait_until(
     counts_as: figures.Figure = "hangs",
     details: Callable[[], str] = str,
 ) -> Any:
-    """Polls `condition` until it returns something true, and returns that.
+    """Polls `condition` until its result is true, and returns the result.
 
-    `details` says what to add where it waited in vain. A machine that stands still for a while, and
-    all its programs with it, has not waited for longer than one look takes.
+    Fails the test after `timeout` seconds, with the text that `details` returns. If the machine is
+    suspended, or too busy to run this process, at most LOOK seconds of that time are counted.
     """
     patience, now = timeout, time.monotonic()
     while not (result := condition()):
@@ -106,7 +107,7 @@ def wait_until(
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """Our environment without what would change a Python or an rpyc that is started in it."""
+    """Returns the environment without the variables that change the behaviour of Python or rpyc."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -116,16 +117,16 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 def debuggee_environment(**more: str) -> dict[str, str]:
-    """The environment in which `import pystuck` finds the one that was built."""
+    """Returns the environment in which `import pystuck` imports the package of the build."""
     environment = clean_environment(PYTHONPATH=build_setting("PYSTUCK_PYTHONPATH"))
     if preload := os.environ.get("PYSTUCK_PRELOAD"):
         environment["LD_PRELOAD"] = preload
     if SANITIZED:
-        # With malloc beneath Python's objects the sanitizers see each of them. Python does not give
-        # all back at its end, so there is no look for leaks then: `assert_no_leaks` is for that. A
-        # quarantine of freed memory would look like memory that is not given back. And a thread
-        # that Python ends with pthread_exit leaves its stack marked as in use, which the sanitizer
-        # itself falls over when it puts away its sigaltstack.
+        # With PYTHONMALLOC=malloc the sanitizers check each Python object. Python does not free all
+        # memory at its end, so leaks are not checked there, but by `assert_no_leaks`. A large
+        # quarantine of freed memory would look like a leak. When Python ends a thread with
+        # pthread_exit, its stack stays marked as in use, and the sanitizer crashes when it frees
+        # its alternate signal stack: so it must not use one.
         options = "leak_check_at_exit=0:quarantine_size_mb=4:use_sigaltstack=0"
         environment["ASAN_OPTIONS"] = f"{environment.get('ASAN_OPTIONS', '')}:{options}"
         environment["PYTHONMALLOC"] = "malloc"
@@ -133,13 +134,14 @@ def debuggee_environment(**more: str) -> dict[str, str]:
 
 
 def stock_environment(*settings: str, **more: str) -> dict[str, str]:
-    """An environment with stock packages: `settings` name the build's variables, in order."""
+    """Returns an environment with stock packages. `settings`: the build's variables with their
+    directories, in the order of the search."""
     path = os.pathsep.join(build_setting(name) for name in settings)
     return clean_environment(PYTHONPATH=path) | more
 
 
 def python() -> str:
-    """The interpreter that the module was built for."""
+    """Returns the path of the interpreter that the extension was built for."""
     return build_setting("PYSTUCK_PYTHON")
 
 
@@ -160,7 +162,7 @@ def pystuck(
 
 
 class Running:
-    """A process and what it prints; in a session of its own, all of which `kill` ends."""
+    """A process and its output. It has its own process group, which `kill` ends as a whole."""
 
     def __init__(self, argv: list[str], env: dict[str, str], **options: Any) -> None:
         self._errors = tempfile.TemporaryFile()
@@ -182,7 +184,7 @@ class Running:
         return self.popen.pid
 
     def is_alive(self) -> bool:
-        """Whether the process has not ended."""
+        """Returns True if the process has not ended."""
         return self.popen.poll() is None
 
     def write(self, text: str) -> None:
@@ -192,7 +194,7 @@ class Running:
         self.popen.stdin.flush()
 
     def has_printed(self) -> bool:
-        """Whether there is something to be read from stdout."""
+        """Returns True if data from stdout can be read, or stdout has ended."""
         assert self.popen.stdout is not None
         return bool(self._unread or select.select([self.popen.stdout], [], [], 0)[0])
 
@@ -207,7 +209,7 @@ class Running:
         return bool(data)
 
     def read_line(self, timeout: float = PATIENCE) -> str:
-        """The next line of stdout, without its end."""
+        """Waits for the next line of stdout and returns it without the newline."""
         deadline = time.monotonic() + timeout
         while b"\n" not in self._unread:
             if not self._read_more(deadline):
@@ -217,7 +219,7 @@ class Running:
         return line.decode()
 
     def read_rest(self, timeout: float = PATIENCE) -> str:
-        """What is left of stdout, up to its end."""
+        """Reads stdout to its end and returns the text that was not read before."""
         deadline = time.monotonic() + timeout
         while self._read_more(deadline):
             pass
@@ -225,7 +227,7 @@ class Running:
         return rest.decode()
 
     def stderr(self) -> str:
-        """All that the process has written to stderr up to now."""
+        """Returns all that the process has written to stderr until now."""
         return os.pread(self._errors.fileno(), 1 << 20, 0).decode(errors="replace")
 
     def wait(self, timeout: float = PATIENCE) -> int:
@@ -237,12 +239,12 @@ class Running:
             pytest.fail(f"pid {self.pid} does not end; stderr: {self.stderr()!r}")
 
     def has_crashed(self) -> bool:
-        """Whether it has ended as no program should."""
+        """Returns True if a signal of CRASHES or a sanitizer has ended the process."""
         status = self.popen.poll()
         return status is not None and (-status in CRASHES or "Sanitizer" in self.stderr())
 
     def kill(self) -> None:
-        """Ends the process and its children, and frees what belongs to it here."""
+        """Kills the process and its children, and closes its pipes."""
         if self._killed:
             return
         self._killed = True
@@ -259,10 +261,10 @@ class Running:
 
 
 class Debuggee(Running):
-    """A program that has called `pystuck.run_server` and printed where, as JSON.
+    """A program that has called `pystuck.run_server` and printed the server's address as JSON.
 
-    Everything that a test does to it has to leave it as it was: `end_well` says so, and the
-    fixture that made it calls that for every test.
+    A test must not damage the program: the fixture that started the program calls `end_well`, which
+    checks this.
     """
 
     def __init__(self, argv: list[str], env: dict[str, str], **options: Any) -> None:
@@ -279,26 +281,26 @@ class Debuggee(Running):
 
     @property
     def address(self) -> dict[str, Any]:
-        """Where its server is, in a form that can be sent to another process."""
+        """The address of the program's server, as a dict that can be sent to another process."""
         return {"host": self.host, "port": self.port, "unix_socket": self.unix_socket}
 
     def end_well(self) -> None:
-        """Gives the program what it is stuck for, and checks that it ends as if alone."""
+        """Lets the program continue, and checks that it ends as it does without clients."""
         self.ended = True
-        with contextlib.suppress(BrokenPipeError):  # it has gone on to its end already
+        with contextlib.suppress(BrokenPipeError):  # the program has ended already
             self.write("go on\n")
         status = self.wait()
         if status != 0 or self.stderr():
             pytest.fail(f"ended with {status}, and on stderr: {self.stderr()}", pytrace=False)
         assert self.read_rest() == "went on\n"
 
-    # What the kernel knows of it.
+    # Data about the process from /proc.
 
     def _proc(self, name: str) -> Path:
         return Path("/proc") / str(self.pid) / name
 
     def status(self, field: str) -> str:
-        """One field of /proc/PID/status."""
+        """Returns one field of /proc/PID/status."""
         for line in self._proc("status").read_text().splitlines():
             name, _, value = line.partition(":")
             if name == field:
@@ -314,20 +316,20 @@ class Debuggee(Running):
         return int(self.status("VmHWM").split()[0]) * 1024
 
     def reset_peak_rss(self) -> None:
-        """Lets `peak_rss` start anew, where the kernel allows it; else at the process's start."""
+        """Sets the peak to the current value. If the kernel does not allow this, does nothing."""
         with contextlib.suppress(OSError):
             self._proc("clear_refs").write_text("5")
 
     def threads(self) -> set[int]:
-        """The ids of its native threads."""
+        """Returns the ids of the process's native threads."""
         return {int(name) for name in os.listdir(self._proc("task"))}
 
     def holdings(self) -> tuple[dict[int, str], set[int]]:
-        """What it has now, for `wait_until_back_to`."""
+        """Returns the current descriptors and threads, for `wait_until_back_to`."""
         return self.descriptors(), self.threads()
 
     def wait_until_back_to(self, before: tuple[dict[int, str], set[int]]) -> None:
-        """Waits until it has no descriptors and native threads that it did not have before."""
+        """Waits until the process has only descriptors and native threads that are in `before`."""
         descriptors, threads = before
         wait_until(
             lambda: self.descriptors().items() <= descriptors.items(),
@@ -342,10 +344,10 @@ class Debuggee(Running):
         )
 
     def describe_threads(self, threads: set[int]) -> str:
-        """What these native threads are doing, for the message of a failure."""
+        """Returns the states and stacks of these native threads, for the message of a failure."""
         lines = []
         for thread in sorted(threads):
-            with contextlib.suppress(OSError):  # it has ended, or only root may see that
+            with contextlib.suppress(OSError):  # the thread has ended, or only root may read this
                 name, state, call = (
                     self._proc(f"task/{thread}/{file}").read_text()
                     for file in ("comm", "stat", "syscall")
@@ -359,7 +361,7 @@ class Debuggee(Running):
         return "\n".join(lines)
 
     def descriptors(self) -> dict[int, str]:
-        """Its open file descriptors and what they are."""
+        """Returns the process's open descriptors with the targets of their links in /proc."""
         found = {}
         for name in os.listdir(self._proc("fd")):
             with contextlib.suppress(FileNotFoundError):
@@ -368,12 +370,12 @@ class Debuggee(Running):
 
 
 def command(program: str, *arguments: str) -> list[str]:
-    """The command line for one of the programs beside the tests."""
+    """Returns the command line for a program in the folder programs."""
     return [python(), str(PROGRAMS / program), *arguments]
 
 
-#: What the main thread does: the code that stdin gives, as JSON, line by line. The answer, on the
-#: program's own stdout, is the exception, or None.
+#: The code of a main thread that executes lines of Python from stdin, each as JSON. For each line
+#: it prints the exception, or null, as JSON on the program's own stdout.
 OBEY = """
 for line in sys.stdin:
     try:
@@ -388,17 +390,17 @@ for line in sys.stdin:
 
 
 def order(debuggee: Debuggee, code: str) -> None:
-    """Has the main thread do something, and does not wait for it."""
+    """Makes the main thread execute `code` (see OBEY), and does not wait until it is done."""
     debuggee.write(json.dumps(code) + "\n")
 
 
 def tell(debuggee: Debuggee, code: str) -> str | None:
-    """Has the main thread do something; the exception that comes of it, if one does."""
+    """Makes the main thread execute `code`. Returns the text of its exception, or None."""
     order(debuggee, code)
     return json.loads(debuggee.read_line())
 
 
-#: What a request may be in the middle of: expressions that do not come to an end.
+#: Expressions that do not end, to keep a request busy.
 BUSY = {
     "sleeping": "__import__('time').sleep(1000)",
     "computing": "sum(x for x in iter(int, 1))",
@@ -417,7 +419,7 @@ def is_gone(pid: int) -> bool:
 
 
 def links(pid: int) -> list[str]:
-    """What the descriptors of a process are."""
+    """Returns the targets of the links in /proc/PID/fd."""
     fds, found = Path("/proc") / str(pid) / "fd", []
     for name in os.listdir(fds):
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
@@ -428,7 +430,7 @@ def links(pid: int) -> list[str]:
 def run_python(
     code: str, *arguments: str, timeout: float = PATIENCE, **more: str
 ) -> dict[str, Any]:
-    """Runs `code` where pystuck can be imported; returns the JSON that it prints last."""
+    """Runs `code` in a new Python that can import pystuck. Returns the JSON that it prints."""
     done = subprocess.run(
         [python(), "-c", code, *arguments],
         env=debuggee_environment(**more),
@@ -443,7 +445,7 @@ def run_python(
 
 
 class Stock(NamedTuple):
-    """A stock rpyc: which of them, and whether it binds threads."""
+    """A version of stock rpyc, with or without bind-threads."""
 
     generation: str
     bound: bool = False
@@ -452,7 +454,8 @@ class Stock(NamedTuple):
         return self.generation + "-bound" * self.bound
 
     def environment(self, *more_settings: str) -> dict[str, str]:
-        """The environment of a process that uses it, with more of the build's packages."""
+        """Returns the environment of a process that uses this rpyc. `more_settings`: the build's
+        variables with the directories of further packages."""
         more = {"RPYC_BIND_THREADS": "true"} if self.bound else {}
         return stock_environment(f"PYSTUCK_{self.generation.upper()}", *more_settings, **more)
 
@@ -461,14 +464,14 @@ RPYC4, RPYC5, RPYC6 = Stock("rpyc4"), Stock("rpyc5"), Stock("rpyc6")
 RPYC5_BOUND, RPYC6_BOUND = Stock("rpyc5", True), Stock("rpyc6", True)
 
 
-#: The servers that the client is tried at: ours, and stock's.
+#: The servers with which the client is tested: None is pystuck's own server.
 SERVERS = [None, RPYC4, RPYC5, RPYC6, RPYC5_BOUND, RPYC6_BOUND]
 
 
 def start_stuck(stock: Stock | None = None, *more_settings: str) -> Debuggee:
-    """The stuck program, with our server in it or one of a stock rpyc.
+    """Starts the stuck program, with pystuck's server or the server of a stock rpyc.
 
-    `more_settings` are more of the build's packages for it.
+    more_settings: the build's variables with the directories of further packages.
     """
     if stock is None:
         env = debuggee_environment()
@@ -481,7 +484,8 @@ def start_stuck(stock: Stock | None = None, *more_settings: str) -> Debuggee:
 class StockClient(Running):
     """A process with one of the stock rpyc versions, which runs cases (see cases.py).
 
-    `modules` define its cases; `more_settings` name more of the build's packages for it.
+    modules: the modules that define the cases. more_settings: the build's variables with the
+    directories of further packages.
     """
 
     MODULES = (
@@ -508,12 +512,12 @@ class StockClient(Running):
         self.version = self.read_line()
 
     def start(self, case: str, debuggee: Debuggee, **more: Any) -> None:
-        """Starts a case and does not wait for it; it may be told more than the address."""
+        """Starts a case and does not wait for its end. `more` is added to the address."""
         self.busy = True
         self.write(json.dumps({"case": case, "address": debuggee.address | more}) + "\n")
 
     def finish(self) -> None:
-        """Waits for the case that was started; fails as it did."""
+        """Waits until the started case has ended. If the case has failed, fails with its text."""
         answer = json.loads(self.read_line())
         self.busy = False
         if answer["failure"]:
@@ -521,7 +525,7 @@ class StockClient(Running):
 
 
 def differences(case: str, client: Stock, server: Stock | None) -> list[cases.Differs]:
-    """Why a case does not hold with this client at this server."""
+    """Returns the reasons why a case fails with this client and server; empty if it must pass."""
     names = str(client), str(server or "ours")
     return [each for each in cases.DIFFERENCES[case] if each.concerns(*names)]
 
@@ -529,7 +533,7 @@ def differences(case: str, client: Stock, server: Stock | None) -> list[cases.Di
 def expect_difference(
     request: pytest.FixtureRequest, case: str, client: Stock, server: Stock | None
 ) -> None:
-    """Has the test fail unless the case fails, where it says that it does not hold."""
+    """Marks the test as one that must fail, if the case differs for this client and server."""
     for difference in differences(case, client, server):
         if difference.hangs:
             pytest.skip(difference.why)
@@ -555,8 +559,11 @@ def as_user(
     groups: Sequence[int] = (),
     capabilities: int = 0,
 ) -> Any:
-    """The result of `function`, called in a forked child that has become another user, in the
-    group `gid` (the one with the user's number) and in `groups`, with `capabilities`."""
+    """Calls `function` in a forked child that has become another user, and returns its result.
+
+    The child has the group `gid` (default: the group with the user's number), `groups` as further
+    groups, and `capabilities`.
+    """
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
