@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Run by configure with the interpreter in question; prints shell assignments.
+"""Prints facts about the interpreter that runs it, as shell assignments, for configure.
 
-Without an argument: which interpreter it is. With a prefix: where under it modules go. automake's
-own macro does not know that Debian's python3 has its modules in dist-packages, and in another place
-under /usr than under /usr/local; the interpreter's site module does.
+Without an argument: the version, and how to compile for it. With a prefix: the directory for
+modules below this prefix. automake's own macro does not know the directories of Debian's python3,
+which differ between /usr and /usr/local; the interpreter's module site knows them.
 """
 
 import os
@@ -18,9 +18,9 @@ def show(name, value):
 
 
 def include_option(directory):
-    # -isystem: warnings about its headers are not ours to mend. But gcc takes the real names of
-    # such headers, and with them what lies beside the real ones: where only links are, as for
-    # Debian's debug build, it would find the pyconfig.h of another Python.
+    # With -isystem there are no warnings about Python's headers. But gcc resolves links to headers
+    # in such a directory, and then searches the directory of the real file. If Python.h is a link,
+    # as in Debian's debug build, gcc would find the pyconfig.h of another Python there.
     header = os.path.join(directory, "Python.h")
     return ("-I" if os.path.islink(header) else "-isystem ") + directory
 
@@ -39,13 +39,13 @@ def describe():
 
 def locate(prefix):
     prefix = os.path.normpath(prefix)
-    # "lib" keeps /usr/local/lib/... out when the prefix is /usr.
+    # With "lib", the prefix /usr does not match /usr/local/lib/....
     inside = os.path.join(prefix, "lib")
     under = [path for path in site.getsitepackages() if path.startswith(inside)]
     bases = {"base": prefix, "platbase": prefix, "installed_base": prefix}
     found = under[0] if under else sysconfig.get_path("platlib", "posix_prefix", bases)
     show("python_searched", "yes" if found in sys.path else "no")
-    # ${prefix} is left to make, so that `make prefix=...` takes the module along.
+    # make expands ${prefix}, so that `make prefix=...` also moves the modules.
     show("pythondir", "${prefix}/" + os.path.relpath(found, prefix))
 
 

@@ -1,8 +1,8 @@
 dnl SPDX-License-Identifier: BSD-3-Clause
 
 # PYSTUCK_CHECK_FLAG(FLAG, [IF-SUPPORTED], [IF-NOT])
-# Whether the compiler takes FLAG both to compile and to link. -Werror, for clang only warns of a flag
-# that it does not know.
+# Checks that the compiler accepts FLAG for compiling and linking. Uses -Werror, because clang only
+# warns about unknown flags.
 AC_DEFUN([PYSTUCK_CHECK_FLAG], [
   AC_MSG_CHECKING([whether $CC accepts $1])
   pystuck_save_CFLAGS=$CFLAGS
@@ -14,16 +14,16 @@ AC_DEFUN([PYSTUCK_CHECK_FLAG], [
 ])
 
 # PYSTUCK_SANITIZER_RUNTIME
-# Sets SANITIZER_PRELOAD to the shared runtime of $CC for the sanitizers in $enable_sanitizers, to be
-# put in LD_PRELOAD.
+# Sets SANITIZER_PRELOAD to the value of LD_PRELOAD for the sanitizers in $enable_sanitizers: the path
+# of the shared runtime of $CC.
 AC_DEFUN([PYSTUCK_SANITIZER_RUNTIME], [
   AC_MSG_CHECKING([for the shared sanitizer runtime])
   AS_CASE([$enable_sanitizers], [*thread*], [pystuck_san=tsan], [pystuck_san=asan])
-  # clang's first: clang finds gcc's as well.
+  # The names of clang come first, because clang also finds the library of gcc.
   for pystuck_lib in libclang_rt.$pystuck_san-$host_cpu.so libclang_rt.$pystuck_san.so \
     lib$pystuck_san.so; do
     SANITIZER_PRELOAD=`$CC -print-file-name=$pystuck_lib`
-    # A name that the compiler does not find comes back as it was.
+    # If the compiler does not find the library, it prints the name without a directory.
     AS_CASE([$SANITIZER_PRELOAD], [/*], [break], [SANITIZER_PRELOAD=])
   done
   AC_MSG_RESULT([${SANITIZER_PRELOAD:-not found}])
@@ -33,18 +33,19 @@ AC_DEFUN([PYSTUCK_SANITIZER_RUNTIME], [
 ])
 
 # PYSTUCK_PYTHON
-# Chooses the interpreter that the extension is built for, and asks it for what we need. Sets PYTHON
-# (the real executable, also where a shim was given), PYTHON_VERSION, PYTHON_CPPFLAGS,
-# PYTHON_EXT_SUFFIX, pythondir, and python_shown, the same for the summary.
+# Chooses the interpreter that the extension is built for, and runs ask_python.py with it. Sets PYTHON
+# (the path of the real executable, also if PYTHON was a wrapper script such as pyenv's),
+# PYTHON_VERSION, PYTHON_CPPFLAGS, PYTHON_EXT_SUFFIX, pythondir, and python_shown (pythondir as the
+# summary shows it).
 AC_DEFUN([PYSTUCK_PYTHON], [
   AC_ARG_VAR([PYTHON], [the Python interpreter (3.9 or later) to build the extension for])
   AC_ARG_VAR([pythondir], [where to install the Python package and the extension])
-  # Not a search for what was given: AC_PATH_PROGS would ignore a name without a directory.
+  # Only if PYTHON is not set: AC_PATH_PROGS ignores a value without a directory.
   AS_IF([test -z "$PYTHON"], [AC_PATH_PROGS([PYTHON], [python3 python])])
   AS_IF([test -z "$PYTHON"],
     [AC_MSG_ERROR([no Python found: install python3-dev (Debian, Ubuntu) or python3-devel (Fedora), or set PYTHON=])])
 
-  AC_MSG_CHECKING([for the Python that $PYTHON is])
+  AC_MSG_CHECKING([for the version of $PYTHON])
   pystuck_python=`"$PYTHON" "$srcdir/m4/ask_python.py"` ||
     AC_MSG_ERROR([$PYTHON cannot be used: it must be CPython 3.9 or later])
   eval "$pystuck_python"
@@ -55,8 +56,8 @@ AC_DEFUN([PYSTUCK_PYTHON], [
   AC_CHECK_HEADER([Python.h], [],
     [AC_MSG_ERROR([Python.h of $PYTHON is missing: install python3-dev (Debian, Ubuntu) or python3-devel (Fedora), or choose another interpreter with PYTHON=])])
 
-  # With the headers of another Python, or of a debug build, the extension would compile and crash.
-  AC_MSG_CHECKING([whether Python.h is that of $PYTHON])
+  # An extension that was compiled with the headers of another Python, or of a debug build, would crash.
+  AC_MSG_CHECKING([whether Python.h belongs to $PYTHON])
   AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
 #include <Python.h>
 #ifdef Py_DEBUG
@@ -65,14 +66,14 @@ AC_DEFUN([PYSTUCK_PYTHON], [
 #define DEBUG_BUILD 0
 #endif
 #if PY_VERSION_HEX >> 16 != $python_hexversion >> 16 || DEBUG_BUILD != $python_debug
-#error another one
+#error Python.h belongs to another Python
 #endif
 ]])], [AC_MSG_RESULT([yes])],
     [AC_MSG_RESULT([no])
-     AC_MSG_ERROR([Python.h is that of another Python than $PYTHON, or it is broken: see config.log])])
+     AC_MSG_ERROR([Python.h does not belong to $PYTHON, or cannot be compiled: see config.log])])
 
-  # Where its structs have their members, for the stack reader: it is left out where these headers
-  # are not installed.
+  # The stack reader needs the layout of CPython's internal structs. Without these headers it is not
+  # built.
   AC_MSG_CHECKING([for the internal headers of $PYTHON])
   AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
 #define Py_BUILD_CORE 1
@@ -92,7 +93,7 @@ AC_DEFUN([PYSTUCK_PYTHON], [
   python_note=
   AS_IF([test -z "$pythondir"], [
     eval "`"$PYTHON" "$srcdir/m4/ask_python.py" "$pystuck_prefix"`"
-    AS_IF([test $python_searched = no], [python_note=" (only with PYTHONPATH will Python look there)"])
+    AS_IF([test $python_searched = no], [python_note=" (add it to PYTHONPATH: Python does not search there)"])
   ])
   python_shown=`prefix=$pystuck_prefix; eval echo "$pythondir"`$python_note
   AC_MSG_RESULT([$python_shown])

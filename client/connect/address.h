@@ -21,7 +21,7 @@ struct address {
     uid_t user;              /* the effective user of the process, */
     unsigned long inode;     /* the socket that listens, */
     bool other_network;      /* and true if the process is in another network namespace */
-    const struct trust *trust; /* which users' servers are accepted; NULL: as without options */
+    const struct trust *trust; /* the accepted users, from --server-user; NULL: default */
 };
 
 /* The strings of an address. */

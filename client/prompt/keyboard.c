@@ -22,20 +22,20 @@
 /* The most bytes that one read returns. */
 #define READ_MAX 4096
 
-/* More bytes than this at once, with a line end among them, were pasted and not typed. */
+/* Input of more bytes than this in one burst, with a line end, was pasted and not typed. */
 #define TYPED_AT_ONCE 64
 
-/* So many bytes at once may be keys that were pressed quickly, even with Enter among them. */
+/* A burst of up to this many bytes may be keys that were pressed quickly, even with Enter. */
 #define KEYS_AT_ONCE 3
 
 /* The longest pause between two parts of one burst, in ms. */
 #define BURST_PAUSE_MS 30
 
-/* For so long, in ms, after pasted text was read, the paste may not be complete. */
+/* The time after a read of pasted text in which the rest of the paste may arrive, in ms. */
 #define PASTE_RECENT_MS 100
 
-/* For so long, in ms, after Ctrl-C and after each dropped burst, more of a paste may arrive. A
- * burst of one line may also be typed by a program, so for it the time is shorter. */
+/* The time after Ctrl-C, and after each dropped burst, in which the rest of the paste may arrive,
+ * in ms. A burst of one line may also come from a program that types, so its time is shorter. */
 #define REST_MS      500
 #define REST_LINE_MS 100
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Prints the linker flags for a C program that embeds this Python, or why it cannot be embedded.
 
-Not by python3-config, which is not always there and of another Python if one is not careful.
+Does not use python3-config, which may be missing or belong to another Python.
 """
 
 import os

@@ -17,24 +17,24 @@ fuzz: config.h $(client_inc)
 		$(srcdir)/testsuite/fuzz/run-fuzz \
 		$(addprefix $(srcdir)/,$(filter %.c,$(librpyc_librpyc_internal_la_SOURCES)))
 
-# make check-hardening FUZZ_SECONDS=60: bad input, faults, other users, with the sanitizers and without,
-# and the fuzzers, that long each.
+# make check-hardening FUZZ_SECONDS=60: the tests of bad input, of faults and of other users, with and
+# without sanitizers; then each fuzz target for 60 seconds.
 check-hardening: all
 	abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
 		$(srcdir)/testsuite/run-hardening
 
-# make fuzz-record: records sessions of stock rpyc again, as first inputs.
+# make fuzz-record: records sessions of stock rpyc again, as first inputs of the fuzz targets.
 fuzz-record: all
 	$(AM_TESTS_ENVIRONMENT) $(srcdir)/testsuite/run-interop \
 		'$(abs_srcdir)/testsuite/fuzz/record_seeds.py' '$(abs_srcdir)/testsuite/fuzz/corpus'
 
-# make coverage: how many lines of librpyc its tests run.
+# make coverage: prints how many lines of librpyc the tests execute.
 COVERAGE_TESTS = $(unit_tests) testsuite/run-interop
 coverage:
 	srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' COVERAGE_TESTS='$(COVERAGE_TESTS)' \
 		$(srcdir)/testsuite/run-coverage
 
-# make check-valgrind, make check-tsan: the tests of librpyc with one of the two.
+# make check-valgrind, make check-tsan: run the tests of librpyc with valgrind or ThreadSanitizer.
 check-valgrind: $(check_PROGRAMS) all
 	$(AM_TESTS_ENVIRONMENT) UNIT_TESTS='$(unit_tests)' LIBTOOL='$(LIBTOOL)' \
 		$(srcdir)/testsuite/run-valgrind
@@ -66,23 +66,24 @@ interop: all $(check_PROGRAMS) $(check_LTLIBRARIES)
 	$(AM_TESTS_ENVIRONMENT) $(srcdir)/testsuite/run-interop -m pytest -p no:cacheprovider \
 		'$(abs_srcdir)/testsuite/interop' $(ARGS)
 
-# make check-full: all that there is, for nights and releases. In builds of its own, in the source
-# directory, and with what it installs; see .ci/run, which runs a part of it for each change.
+# make check-full: runs all tests and checks in full, for example before a release. Builds in separate
+# directories and installs missing packages. .ci/run, without --full, runs a part of it.
 check-full:
 	PYTHON='$(PYTHON)' $(srcdir)/.ci/run --full
 
-# make stock-against-stock: tries what stock clients do at stock servers, which make check does only
-# where the cases are others than those that passed here last. Writes down that these have.
+# make stock-against-stock: runs the cases of stock clients with stock servers, and records that they
+# have passed. make check runs these cases only if they have changed since then.
 stock-against-stock: all
 	$(AM_TESTS_ENVIRONMENT) \
 		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/interop/stock_against_stock.py'
 
-# make check-rpyc RPYC_SOURCES=DIRECTORY: rpyc's own tests with our server. See testsuite/run-rpyc.
+# make check-rpyc RPYC_SOURCES=DIRECTORY: runs rpyc's own tests with pystuck's server. See
+# testsuite/run-rpyc.
 check-rpyc: all
 	$(AM_TESTS_ENVIRONMENT) $(srcdir)/testsuite/run-rpyc '$(RPYC_SOURCES)'
 
-# make check-soak SOAK=small SOAK_FLAGS='--seed 1': very many clients of one program, which must
-# not keep any of their resources. Without SOAK= it takes minutes.
+# make check-soak SOAK=small SOAK_FLAGS='--seed 1': connects very many clients to one program, which
+# must free all of their resources. Without SOAK= it takes minutes.
 SOAK =
 SOAK_FLAGS =
 check-soak: all

@@ -17,7 +17,7 @@
 
 /* How a step is sent. */
 #define STEP_COMPRESS   0x01
-#define STEP_CONNECTION 0x06 /* ... on which connection */
+#define STEP_CONNECTION 0x06 /* the bits with the number of the connection */
 #define STEP_NESTED                                                                                \
     0x08                  /* a request inside a request of the other side, which is answered later \
                            */

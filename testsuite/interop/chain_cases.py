@@ -35,7 +35,7 @@ def serving(c: Any) -> Iterator[None]:
 
 
 class Shelf:
-    """Gives what one client puts into the server to the other client."""
+    """Passes objects of one client, the giver, through the server to another client, the taker."""
 
     def __init__(self, giver: Any, taker: Any) -> None:
         self.giver, self.taker = giver, taker
@@ -49,18 +49,18 @@ class Shelf:
         taker.execute(f"from __main__ import {name} as shelf")
 
     def put(self, thing: Any) -> None:
-        """Puts a thing of the giver's client on the shelf. The giver serves from then on."""
+        """Stores an object of the giver in the server, and serves the giver's connection."""
         self.serving.close()
         self.giver.namespace["shelf"].thing = thing
         self.serving.enter_context(serving(self.giver))
 
     def pass_on(self, thing: Any) -> Any:
-        """Returns the giver's thing as the taker receives it."""
+        """Stores an object of the giver, and returns it as the taker receives it."""
         self.put(thing)
         return self.taker.eval("shelf.thing")
 
     def close(self) -> None:
-        """Removes the thing and closes the giver's connection."""
+        """Removes the object from the server and closes the giver's connection."""
         self.serving.close()
         self.taker.execute("vars(shelf).clear()")
         self.giver.close()
@@ -68,7 +68,7 @@ class Shelf:
 
 @contextlib.contextmanager
 def shelf(c: Any) -> Iterator[Shelf]:
-    """Makes a shelf between another connection and the connection of the case."""
+    """Makes a shelf: the giver is a new connection, the taker is the connection of the case."""
     between = Shelf(connect(), c)
     try:
         yield between
@@ -132,7 +132,7 @@ def an_object_of_one_connection_can_be_used_on_the_other(c: Any) -> None:
 
 
 class Given:
-    """An object of the client that gives it."""
+    """An object that the giver passes to the taker."""
 
     def __init__(self) -> None:
         self.n = 1

@@ -104,7 +104,7 @@ def an_iterator_of_the_client_is_iterated_on_the_server(c: Any) -> None:
 
 
 class Thing:
-    """An object of the client, with all that the server may use."""
+    """An object of the client with an attribute or method for each operation of the server."""
 
     def __init__(self) -> None:
         self.text = "mine"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The requests that comparison.py makes. The names are those of compared_objects.py and its own."""
+"""The requests that comparison.py makes, with names from compared_objects.py and comparison.py."""
 
-#: Objects of the server. The client asks each of them everything.
+#: Objects of the server. The client performs every operation on each of them.
 OBJECTS = """
 [1, 'two', (3,)]
 {'a': 1, (2, 3): [4]}

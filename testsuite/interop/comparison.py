@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Records what a server answers to a stock client. test_comparison.py runs it with both servers.
 
-Argument: the port. It does everything that compared.py lists and prints the results as JSON. It
-judges nothing: the test compares the results of the two servers word for word.
+Argument: the port. Makes all requests that compared.py lists and prints the results as JSON. Does
+not check them: the test compares the results of the two servers.
 """
 
 from __future__ import annotations

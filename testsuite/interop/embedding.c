@@ -23,7 +23,7 @@
 
 #define HOLD_STEP_US 1000
 
-static atomic_bool holds; /* Python is ending, or has not started again */
+static atomic_bool holds; /* true from the start of Python's end until Python has started again */
 
 static int is_client_thread(void)
 {

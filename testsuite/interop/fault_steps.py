@@ -155,8 +155,8 @@ def passes_objects_to_threads(client: Bearing) -> None:
     assert client.request_boxed(Handler.CALL, *arguments) in (7, NO_MEMORY)
 
 
-#: Steps that make CPython's threading start a thread. Without memory, threading may keep its locks
-#: held.
+#: Steps in which the module threading starts a thread. If memory is missing, threading may not
+#: release its locks.
 IN_THREADS = [passes_objects_to_threads]
 
 

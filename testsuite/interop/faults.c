@@ -44,7 +44,7 @@ enum whose {
 /* The layout of the file: 64 bits each. */
 static struct control {
     atomic_long kinds, whose;
-    atomic_long from, to;     /* where the extension's code is */
+    atomic_long from, to;     /* the address range of the extension's code */
     atomic_long first, count; /* the calls that fail: the first one, counted from 1, and how many */
     atomic_long every;        /* every n-th call fails; 0: first and count apply */
     atomic_long error;        /* the errno of a call that fails */

@@ -111,7 +111,7 @@ class Faults:
         return struct.unpack_from("q", self._map, BEATS)[0]
 
     def find_code(self, debuggee: Debuggee) -> None:
-        """Finds out where the extension's code is in the program."""
+        """Finds out the address range of the extension's code in the program."""
         for line in Path(f"/proc/{debuggee.pid}/maps").read_text().splitlines():
             fields = line.split()
             if "x" in fields[1] and "/_pystuck" in fields[-1]:

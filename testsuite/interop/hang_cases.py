@@ -18,7 +18,7 @@ from cases import PATIENCE, Differs, case, connect, raises, wait_until
 from client_object_cases import Thing
 from rpyc.utils import helpers
 
-#: How often each thread does it.
+#: The reason for the cases that hang with a stock server, as users have reported.
 MAY_HANG = Differs("it may hang there, as was reported", server="rpyc*", hangs=True)
 
 #: Runs f(n) in this many threads at once and returns the errors.
@@ -83,7 +83,7 @@ def threads_share_a_dictionary_of_the_client_over_one_connection(c: Any) -> None
     assert c.namespace["fill_all"](shared) == ()
     assert all(shared[n][i][1] == i for n in range(6) for i in range(10))
 
-    # Then also with threads of the client, on this connection and on others.
+    # Repeats this, and lets threads of the client use this connection and others at the same time.
     failures: list[BaseException] = []
 
     def work(connection: Any) -> None:
@@ -120,7 +120,7 @@ def a_reply_that_another_thread_reads_wakes_the_thread_that_waits_for_it(c: Any)
         "        for i in range(60):\n"
         "            assert f(n, i) == (n, i)\n"
         "    processors, interval = os.sched_getaffinity(0), sys.getswitchinterval()\n"
-        # of this thread, and of the threads that it starts
+        # sched_setaffinity: for this thread and for the threads that it starts
         "    os.sched_setaffinity(0, {min(processors)})\n"
         "    sys.setswitchinterval(1e-5)\n"
         "    try:\n"

@@ -388,7 +388,7 @@ def a_request_that_blocks_does_not_block_other_clients(c: Any) -> None:
             other.modules.sys.held.release()
     finally:
         other.close()
-    # Its own connection is busy, except with bind-threads, where other threads are served.
+    # The connection c is busy. Only with bind-threads does the server serve c's other threads.
     if bound():
         answers: list[Any] = []
         thread = threading.Thread(target=lambda: answers.append(c.eval("lock.release()")))

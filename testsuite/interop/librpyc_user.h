@@ -90,7 +90,7 @@ bool take_str_is(rpyc_value *v, const char *wanted);
 /* True if an expression is true in the server's process. */
 bool is_true(const char *text);
 
-/* Waits until it is. */
+/* Waits until an expression is true in the server's process. */
 void wait_until_true(const char *text);
 
 int64_t now_ms(void);
@@ -104,9 +104,9 @@ int twice(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out, str
 /* Adds 1 to the atomic_int at arg. */
 void count_up(void *arg);
 
-/* A function in the server's process, g.wait(n), that returns n after the gate is opened. */
+/* wait(n) in the server's process returns n after `other` has opened the gate (sets the event). */
 struct gate {
-    rpyc_conn *other; /* the connection that opens the gate */
+    rpyc_conn *other; /* a second connection, with which the case sets the event */
     rpyc_value *event, *wait;
 };
 struct gate gate_new(void);

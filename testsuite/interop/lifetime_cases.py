@@ -68,7 +68,8 @@ def objects_die_with_the_connection(c: Any) -> None:
     held = [other.eval("Mortal()") for _ in range(5)]
     other.execute("mine = Mortal()")
     other.close()
-    # What the namespace held is a circle, for the class is in it: that takes a garbage collector.
+    # The namespace holds the class, and the class's functions hold the namespace as their globals.
+    # Only the garbage collector frees such a cycle.
     wait_until(lambda: c.eval("(gc.collect(), len(buried))")[1] == 6, "all six __del__")
     assert len(held) == 5
 
@@ -138,7 +139,7 @@ def signals_are_not_blocked_around_a_request_within_a_request(c: Any) -> None:
 
 @case
 def wait_forever_in_a_callback(c: Any) -> None:
-    """For a test that kills this client meanwhile."""
+    """Never ends: a test kills this client while it waits."""
 
     def forever() -> None:
         print(json.dumps("in the callback"), flush=True)

@@ -44,7 +44,7 @@ The end.
 More text.
 """
 
-# What each file calls; each file defines a function of its name.
+# The functions that each file calls. Each file defines one function, which has the file's name.
 CALLS = {
     "library/low": [],
     "library/middle": ["low"],
@@ -57,7 +57,7 @@ CALLS = {
 
 
 def compile_file(root: Path, file: str, calls: list[str]) -> None:
-    """Writes a file and compiles it to where automake would put its object file."""
+    """Writes and compiles a file. The object file has the same path as in a build by automake."""
     source = root / f"{file}.c"
     target = root / "build" / Path(file).parent / f"program-{source.stem}.o"
     for path in (source, target):
@@ -78,7 +78,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(compiled: Path, tmp_path: Path) -> Path:
-    """A project of this test's own, in which all is right."""
+    """A copy of the compiled project, in which check-arrows finds no fault."""
     shutil.copytree(compiled, tmp_path, dirs_exist_ok=True)
     (tmp_path / "doc").mkdir()
     (tmp_path / "doc" / "architecture.md").write_text(HOUSE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Cells: pystuck -c CODE, and a script on the client's stdin, on our server and on stock's."""
+"""Cells: pystuck -c CODE, and a script on stdin, with pystuck's server and stock servers."""
 
 from __future__ import annotations
 
@@ -849,7 +849,7 @@ def test_cells_leave_nothing_in_the_program(ours: Debuggee, connect: Connect) ->
     client.eval("left()")
     wait_until(lambda: client.eval("left()").endswith(", 0, True)"), "earlier cells to be gone")
     before, holdings = client.eval("left()"), ours.holdings()
-    assert before.startswith("([], ")  # no source of earlier cells
+    assert before.startswith("([], ")  # linecache has no source of earlier cells
     cells(
         ours,
         "class Thing: pass",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""pystuck(1) on our server, on stock servers of both generations, and where there is none."""
+"""pystuck(1) with pystuck's server, with stock servers of both generations, with no server."""
 
 from __future__ import annotations
 
@@ -467,8 +467,8 @@ def free_port() -> int:
 
 
 def assert_no_server(done: Done[str], told: str) -> None:
-    """Checks that the client says what it has tried, and ends with 2. For a TCP port, it also says
-    what the program must do."""
+    """Checks that the client ends with status 2 and a message that contains `told`. For a TCP port,
+    instructions for the program must follow."""
     assert done.returncode == 2
     assert done.stdout == ""
     first, *rest = done.stderr.splitlines()

@@ -218,7 +218,7 @@ NOT_COMPLETED = [
     "from .x",
     "import .x",
     "import xml.no_such.",
-    "modules.colorsys.",  # it is not imported
+    "modules.colorsys.",  # colorsys is not imported
     "modules['colorsys'].",
     "from colorsys import ",
     ")]}.x",
@@ -288,7 +288,10 @@ def test_of_many_names_the_first_and_the_common_prefix_are_sent() -> None:
 
 
 def traps(sprung: list[str]) -> dict[str, Any]:
-    """Objects with Python code wherever reading them might run it."""
+    """Returns objects that run Python code when they are read in the wrong way.
+
+    Each such access appends its name to `sprung`.
+    """
 
     def spring(name: str) -> Callable[..., Any]:
         def sprung_by(*args: object, **kwargs: object) -> Any:
@@ -577,7 +580,7 @@ def test_several_candidates_are_shown_at_once(prompt: Prompt) -> None:
 def test_the_common_prefix_is_inserted(prompt: Prompt) -> None:
     prompt.cell("d = {'once': 1, 'one': 2}")
     assert line_after(prompt, "d['o\t") == "d['on"
-    prompt.cell("d = {'\xe9\xe8': 1, '\xe9\xe9': 2}")  # the same first byte
+    prompt.cell("d = {'\xe9\xe8': 1, '\xe9\xe9': 2}")  # both keys begin with the same byte in UTF-8
     assert line_after(prompt, "d['\t") == "d['\xe9"
     prompt.cell("class Big: pass", "")
     prompt.cell("for i in range(5000): setattr(Big, 'name_%04d' % i, i)", "")
@@ -591,7 +594,7 @@ def test_the_line_is_shown_again_below_the_candidates(prompt: Prompt) -> None:
 
 
 def test_the_colours_of_the_prompt_take_no_columns(prompt: Prompt) -> None:
-    prompt.type("x" * 20 + " = open, o + " + "y" * 36)  # all of it on one row of 80
+    prompt.type("x" * 20 + " = open, o + " + "y" * 36)  # fits on one row of 80 columns
     prompt.expect("y{36}")
     prompt.type("\x01" + "\x06" * 30 + "\t")
     shown = prompt.expect("oct")

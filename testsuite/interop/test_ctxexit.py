@@ -47,7 +47,7 @@ def ask(peer: RawPeer) -> Any:
 def test_a_client_that_refuses_gets_the_class_alone(ours: Debuggee) -> None:
     with raw_connect(ours) as peer:
         send_exit(peer)
-        answer = peer.answer()  # which rejects the requests before it
+        answer = peer.answer()  # rejects the server's requests before the answer
         assert answer is not None
         assert (answer.kind, answer.args) == (REPLY, (VALUE, True))
         assert peer.eval("sys.seen") == ("ValueError", ())

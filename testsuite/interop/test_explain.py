@@ -142,8 +142,11 @@ def test_a_stranger_is_told_who_may_connect(start_debuggee: Start, host: str, ip
 
 
 def assert_says_who_may(debuggee: Debuggee) -> None:
-    """Checks what OTHER_USER is told at a server of STRANGER: who may connect; and the server's
-    user, unless the server closes the connection before the client checks that."""
+    """Checks the message for OTHER_USER at a server of STRANGER: it names who may connect.
+
+    It may begin with a line that names the server's user. This line is missing if the server closes
+    the connection before the client has found out the user.
+    """
     where = f"127.0.0.1:{debuggee.port}"
     done = as_user(OTHER_USER, lambda: pystuck(where))
     done.stderr = done.stderr.replace(f"pystuck: {where} is a server of uid {STRANGER}\n", "")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The files that our programs write: what another user has put in their place is not used."""
+"""The files that pystuck's programs write. A file that another user has put there is not used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be ano
 
 
 def snapshot(path: Path) -> tuple[int, int, int, str]:
-    """What must stay as it is of a file."""
+    """Returns what must not change of a file: inode, mode, owner and text."""
     info = path.stat()
     return info.st_ino, info.st_mode, info.st_uid, path.read_text()
 
@@ -34,20 +34,20 @@ def snapshot(path: Path) -> tuple[int, int, int, str]:
 
 @pytest.fixture
 def history(tmp_path: Path) -> Path:
-    """Where the history is, in a directory that is made."""
+    """The path of the history file. Its directory exists, the file does not."""
     path = tmp_path / "state" / "pystuck" / "history"
     path.parent.mkdir(parents=True)
     return path
 
 
 def start(debuggee: Debuggee, home: Path) -> tuple[Prompt, str]:
-    """A prompt, and what was said before it came."""
+    """Starts a prompt. Returns it, and the text that was printed before its first line."""
     prompt = Prompt([debuggee.host, debuggee.port], home)
     return prompt, prompts.CONTROL.sub("", prompt.child.before)
 
 
 def assert_no_history(debuggee: Debuggee, home: Path, why: str) -> None:
-    """Checks that the prompt says in one line why it has no history, and works without."""
+    """Checks that the prompt prints one line about the missing history, and then works."""
     prompt, said = start(debuggee, home)
     assert [line for line in said.split("\n") if "history" in line] == [
         f"pystuck: no history: {why}"
@@ -172,7 +172,7 @@ def test_a_lock_that_is_held_is_not_waited_for(
 def test_a_lock_that_is_held_for_a_moment_is_waited_for(
     ours: Debuggee, tmp_path: Path, history: Path
 ) -> None:
-    """Prompts do so to each other."""
+    """Other prompts hold the lock for a short time when they write the history."""
     for _ in range(5):
         prompts_ = [start(ours, tmp_path) for _ in range(2)]
         for prompt, said in prompts_:
@@ -237,7 +237,7 @@ def test_keys_of_another_user_are_not_set(ours: Debuggee, tmp_path: Path) -> Non
 
 @pytest.fixture
 def prompt(ours: Debuggee, tmp_path: Path) -> Iterator[Prompt]:
-    """A prompt with a cell to be saved."""
+    """A prompt in which one cell has run, for %save."""
     prompt = Prompt([ours.host, ours.port], tmp_path, columns=250)
     prompt.cell("6 * 7")
     yield prompt
@@ -245,7 +245,7 @@ def prompt(ours: Debuggee, tmp_path: Path) -> Iterator[Prompt]:
 
 
 def ask(prompt: Prompt, line: str) -> str:
-    """What a line that is no cell prints."""
+    """Types a line that gets no cell number. Returns its output."""
     prompt.number -= 1
     return prompt.cell(line)
 
@@ -330,7 +330,7 @@ def test_what_an_editor_has_put_in_the_place_of_its_file_has_to_be_ones_own(
 
 # ---- A disk that is full -------------------------------------------------------------------------
 
-#: Runs the rest where a directory is a file system with room for not much.
+#: Mounts a file system of 16 KB on the directory $1, then runs the rest of the arguments.
 SMALL = 'mount -t tmpfs -o size=16k none "$1" && shift && exec "$@"'
 
 

@@ -50,7 +50,7 @@ INSTRUCTIONS = "import pystuck; pystuck.run_server()"
 def listed(pid: int, **env: str) -> list[dict[str, str]]:
     """The rows of --list for a process: one for each server."""
     done = pystuck("--list", **env)
-    if done.returncode == 2:  # there is not one
+    if done.returncode == 2:  # no process has a server
         return []
     assert (done.returncode, done.stderr) == (0, "")
     header, *lines = done.stdout.splitlines()
@@ -247,7 +247,7 @@ def test_each_server_of_a_process_is_listed_and_the_first_that_accepts_is_taken(
     assert pystuck(*ask).stdout == "[1, 0]\n"
     os.rename(path, path + "-away")
     assert pystuck(*ask).stdout == "[0, 1]\n"
-    os.rename(path + "-away", path)  # for its server to remove
+    os.rename(path + "-away", path)  # the server removes this file when it ends
 
 
 def test_a_server_that_is_stopped_is_not_listed(obedient: Debuggee) -> None:

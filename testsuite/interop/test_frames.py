@@ -128,7 +128,7 @@ LOOKING = {
 @pytest.mark.parametrize("call", LOOKING)
 def test_what_looks_for_a_frame_finds_one(client: Any, call: str) -> None:
     names = {name: client.modules[name] for name in ("builtins", call.partition(".")[0])}
-    if call.startswith("warnings"):  # a debug build shows these
+    if call.startswith("warnings"):  # a debug build of Python shows ResourceWarnings
         names["warnings"].simplefilter("ignore", client.builtins.ResourceWarning)
     try:
         eval(call, names)

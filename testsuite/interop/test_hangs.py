@@ -75,9 +75,11 @@ def test_an_interruption_that_comes_late_hits_no_other_request(
         return False
 
     for _ in range(50):
-        is_hit(c, "interrupt(threading.get_ident())")  # at its very end
+        is_hit(
+            c, "interrupt(threading.get_ident())"
+        )  # the request ends just when it is interrupted
         assert not is_hit(c, "[n for n in range(100)][-1]")
-        assert not is_hit(other, f"interrupt({ident})")  # while there is no request
+        assert not is_hit(other, f"interrupt({ident})")  # interrupts a thread that runs no request
         assert not is_hit(c, "[n for n in range(100)][-1]")
 
 

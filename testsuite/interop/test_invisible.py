@@ -190,7 +190,7 @@ def test_nothing_that_a_request_does_leaves_a_thread_of_ours_behind(
     clients = [connect(debuggee) for _ in range(3)]
     for client in clients:
         client.execute("from __main__ import *; import asyncio\ndef call(f): return tell(f)")
-        client.namespace["tell"] = lambda f: f()  # a request within a request
+        client.namespace["tell"] = lambda f: f()  # the server calls the client in a request
 
     def is_alone() -> bool:
         debuggee.write("\n")
@@ -318,7 +318,7 @@ def test_classes_of_a_client_are_not_kept_for_ever(
 
 
 def switches(debuggee: Debuggee) -> list[str]:
-    """Returns how often each native thread has gone to sleep."""
+    """Returns the number of context switches of each native thread."""
     found = []
     for thread in sorted(debuggee.threads()):
         status = Path(f"/proc/{debuggee.pid}/task/{thread}/status").read_text()
@@ -342,7 +342,7 @@ def test_nothing_happens_while_no_client_is_connected(stuck: Debuggee, connect: 
 
 @looks_at_every_thread
 def test_nothing_happens_while_clients_say_nothing(stuck: Debuggee) -> None:
-    """The number of threads that the clients needed before does not matter."""
+    """This is true for any number of threads that served the clients before."""
     config = {"bind_threads": True}
     with rpyc.connect("127.0.0.1", stuck.port, service=rpyc.SlaveService, config=config) as c:
         c.root.execute("import threading; barrier = threading.Barrier(8)")
@@ -372,7 +372,7 @@ def test_a_program_without_free_descriptors_is_left_in_peace(
     client.execute(
         "import os, resource\n"
         "limits = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
-        "fd = os.dup(0); os.close(fd)\n"  # the lowest free number
+        "fd = os.dup(0); os.close(fd)\n"  # fd is the lowest free descriptor
         "def limit(): resource.setrlimit(resource.RLIMIT_NOFILE, (fd, limits[1]))\n"
         "def unlimit(): resource.setrlimit(resource.RLIMIT_NOFILE, limits)\n"
     )

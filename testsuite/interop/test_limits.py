@@ -154,7 +154,7 @@ def test_clients_that_have_gone_are_counted_while_they_are_served(start: Start) 
             peer.sock.shutdown(socket.SHUT_WR)
             return True
 
-        for _ in range(6):  # three, and as many again when the listener knows that they have gone
+        for _ in range(6):  # three; three more after the listener knows that those left
             wait_until(ask_and_leave, "room for another one")
         assert not any(ask_and_leave() for _ in range(20))
         wait_until(lambda: len(debuggee.threads()) == len(before[1]) + 6, "one thread for each")
@@ -883,7 +883,7 @@ def refusal(peer: RawPeer, text: str) -> tuple[str, str]:
 def test_a_client_that_holds_more_objects_than_allowed_gets_an_exception(start: Start) -> None:
     debuggee = start(max_objects=5)
     with raw_connect(debuggee) as peer, raw_connect(debuggee) as other:
-        held = [peer.eval("[1]") for _ in range(4)]  # and the root
+        held = [peer.eval("[1]") for _ in range(4)]  # the root is the fifth object
         assert refusal(peer, "[1]") == (
             "RuntimeError",
             "the client holds 5 objects of this process, which is the limit (max_objects)",

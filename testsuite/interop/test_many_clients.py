@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Sixteen clients at once, stock ones and librpyc's and pystuck's, each with other work.
+"""Sixteen clients at the same time: stock rpyc, librpyc and pystuck(1), with different work.
 
 Whatever they do to one program in any order, the program continues, keeps nothing, and prints
 nothing. With sanitizers, this means that these have found nothing.
@@ -36,13 +36,13 @@ from harness import (
 from test_librpyc import CASES as C_CASES
 from test_librpyc import run_user
 
-#: How many rounds.
+#: The number of rounds.
 ROUNDS = int(os.environ.get("PYSTUCK_CROWD", "1"))
 
-#: Cases of each client in a round.
+#: The number of cases that each client runs in a round.
 CASES = 12
 
-#: Four of each of these, and four of pystuck's.
+#: The stock clients: four processes of each. librpyc and pystuck(1) have four more.
 STOCKS = [RPYC4, RPYC5, RPYC6, RPYC6_BOUND]
 
 MODULES = tuple(name for name in StockClient.MODULES if name != "hang_cases") + ("crowd_cases",)
@@ -68,7 +68,7 @@ QUIET = "import warnings; warnings.simplefilter('ignore')\n"
 #: Replaces the first server by another one.
 RESTART = "pystuck.stop_server()\nserver = pystuck.run_server(port={port}, reuse_addr=True)"
 
-#: Works until then.
+#: Code for pystuck(1) that works until the first server is closed.
 OWN_WORK = """
 import __main__
 print("at work")
@@ -100,7 +100,7 @@ def crowd() -> Iterator[list[StockClient]]:
 
 
 def cases_of(stock: Stock) -> list[str]:
-    """What a stock client finds at our server, among others."""
+    """Returns the cases that a stock client can run while others use the same server."""
     names = cases.names_of(*MODULES)
     return [name for name in names if name not in ALONE and not differences(name, stock, None)]
 

@@ -37,7 +37,7 @@ def test_it():
     assert run > {failures}, f"run {{run}}"
 """
 
-#: More microseconds than any test takes.
+#: Microseconds: longer than any test runs.
 LONG = 3_600_000_000
 
 Run = Callable[..., pytest.RunResult]
@@ -45,7 +45,7 @@ Run = Callable[..., pytest.RunResult]
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a test that fails this often before it passes."""
+    """Returns a function that runs pytest on a test which fails some times before it passes."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
 

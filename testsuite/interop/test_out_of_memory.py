@@ -186,7 +186,7 @@ def test_a_client_that_binds_threads_bears_it(victim: Victim, count: int) -> Non
         ):
             assert c.eval("6 * 7") == 42
             assert c.eval("lambda f: f() + 1")(lambda: 41) == 42
-        gc.collect()  # a connect that failed
+        gc.collect()  # frees what a failed connect() has left in this process
 
     assert victim.run_out(visit, Whose.CODE, count) > 10
     assert victim.own_blocks() == before

@@ -172,7 +172,7 @@ def test_ctrl_c_gives_up_a_cell_that_keeps_the_gil(prompt: Prompt, stuck: Debugg
     prompt.type("\x03")
     prompt.expect("cannot reconnect: ")
     prompt.expect("gone> ")
-    stuck.ended = True  # it does not by itself
+    stuck.ended = True  # the program does not end by itself
 
 
 def test_a_cell_that_cannot_be_interrupted_is_given_up(prompt: Prompt) -> None:

@@ -82,7 +82,7 @@ class Rounds:
 
 @pytest.fixture
 def played(start_debuggee: Callable[..., Debuggee], socket_dir: Path) -> Iterator[Rounds]:
-    """Not over TCP: there the small packets of stock clients are slow."""
+    """Rounds with a new debuggee, on a Unix socket: TCP delays the short packets of rpyc."""
     debuggee = start_debuggee("counted.py", unix_socket=str(socket_dir / "s"))
     with contextlib.closing(Rounds(debuggee)) as result:
         yield result

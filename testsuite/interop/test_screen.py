@@ -377,7 +377,7 @@ def ask(prompt: OnScreen, code: str) -> int:
         nonlocal shown
         if prompt.rows()[-1].startswith("In [") and time.monotonic() > shown + 1:
             shown = time.monotonic()
-            prompt.type("\x15" + code + "\r")  # ^U: without a piece that looks like keys
+            prompt.type("\x15" + code + "\r")  # ^U (0x15) clears what a dropped piece has left
         answers = [row for row in prompt.rows() if row.startswith("Out[")]
         return answers[-1] if answers else None
 

@@ -175,7 +175,7 @@ def test_root_sends_nothing_to_a_server_of_another_user(
             sentence += f"as root, pass --server-user {STRANGER} to connect"
         assert_refused(done, sentence)
         assert server.heard() == 0
-    # And does where it may, so that the server can tell.
+    # Without the check the client sends something: so server.heard() can detect it.
     assert pystuck(target, "--server-user=any", "--timeout=2").returncode != 0
     assert server.heard() > 0
 
@@ -315,7 +315,7 @@ def test_a_program_that_is_not_roots_any_more_is_its_users(
     assert_refused(pystuck(target), f"{sentence} to connect")
     wait_until(lambda: addresses(debuggee.pid), "the program to be listed")
     assert_answered(pystuck("--pid", debuggee.pid, *ASK), debuggee)
-    # Its user cannot see its descriptors, but must find it.
+    # STRANGER cannot read the program's descriptors, but --list must show the program.
     assert as_user(STRANGER, lambda: addresses(debuggee.pid))
     if kind == "tcp":
         ask = ("--pid", debuggee.pid, *ASK)

@@ -34,7 +34,7 @@ def test_a_handler_that_raises_interrupts_a_close(obedient: Debuggee, peer: RawP
         "signal.signal(signal.SIGALRM, fail)\n"
         "signal.setitimer(signal.ITIMER_REAL, 0.2)\n"
         "conn.close()\n"
-        "signal.pause()\n"  # if the signal arrived too late
+        "signal.pause()\n"  # waits for the signal if close() was faster
     )
     assert tell(obedient, code) == "LookupError: by the handler"
 

@@ -18,7 +18,7 @@ touched = []
 
 
 class Touchy(greenlet.greenlet):
-    """A greenlet that records where its liveness was read."""
+    """A greenlet that records each access to __bool__ and gr_frame, which tell whether it lives."""
 
     def __bool__(self) -> bool:
         touched.append("__bool__")
@@ -31,7 +31,7 @@ class Touchy(greenlet.greenlet):
 
 
 class Pretender:
-    """An object that is asked for its class by isinstance."""
+    """An object whose __class__ is a greenlet's; records each access to it, as by isinstance()."""
 
     @property
     def __class__(self) -> type:

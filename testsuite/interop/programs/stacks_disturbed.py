@@ -1,7 +1,7 @@
-"""Has its own stacks read from memory in which bytes are changed at random.
+"""Reads its own stacks from memory in which bytes are changed at random.
 
-Arguments: how many reads of 2^16 are changed; how often all stacks are read. Prints a JSON object:
-`times`, as said, and `read`, how often there was a list of threads.
+Arguments: how many of 65536 reads are changed; how often all stacks are read. Prints a JSON object:
+`times`, the second argument, and `read`, how often the reader returned a list of threads.
 """
 
 import json
