@@ -18,7 +18,8 @@ static size_t round_up(size_t size)
     return (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
 }
 
-/* Adds a chunk with room for at least size bytes. */
+/* Adds a chunk with room for at least size bytes. Returns false if there is no memory, or at the
+ * limit. */
 static bool grow(struct arena *a, size_t size)
 {
     size_t room = size < CHUNK_SIZE ? CHUNK_SIZE : size;
@@ -45,7 +46,8 @@ void *arena_alloc(struct arena *a, size_t size)
         a->failed = true;
         return NULL;
     }
-    /* Pieces are cut from the end of a chunk, so that `free` is all there is to know. */
+    /* Pieces are taken from the end of a chunk: then the number of free bytes is also the place of
+     * the next piece. */
     a->free -= need;
     piece = a->chunks ? a->chunks->bytes + a->free : NULL;
     return piece;

@@ -11,20 +11,21 @@
 struct arena_chunk;
 
 struct arena {
-    struct arena_chunk *chunks; /* the newest first */
-    size_t free;                /* bytes left in it */
-    size_t taken, max;          /* bytes of all chunks; a limit on them, 0: none */
-    bool failed;                /* sticky: no memory, or past the limit */
+    struct arena_chunk *chunks; /* the newest chunk first */
+    size_t free;                /* bytes left in the newest chunk */
+    size_t taken, max;          /* bytes of all chunks, and the limit for them; max 0: no limit */
+    bool failed;                /* an allocation has failed, so all later ones fail, too */
 };
 
 /* Returns size zeroed bytes, aligned for any type, that live until arena_free. NULL if there is no
  * memory, if size would exceed the limit, or if an earlier call failed. */
 void *arena_alloc(struct arena *a, size_t size);
 
-/* The same for an array; NULL also where count * size overflows. Not NULL for an empty array. */
+/* Like arena_alloc, for an array of `count` items of `size` bytes. Returns NULL also if count *
+ * size overflows. Does not return NULL for an empty array, unless an earlier call failed. */
 void *arena_array(struct arena *a, size_t count, size_t size);
 
-/* Frees all that was allocated. The arena is empty then, its limit stays. */
+/* Frees all pieces. The arena is empty afterwards and keeps its limit. */
 void arena_free(struct arena *a);
 
 #endif

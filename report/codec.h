@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A process's part of a report as brine: what request HANDLE_STACKS returns and pystuck/_stacks.py
- * makes.
+ * Encodes one process of a report as brine. This is the format of the reply to a STACKS request
+ * (HANDLE_STACKS) and of the result of pystuck/_stacks.py.
  *
- * A struct is a tuple of its members in the order of shape.c, a list is a tuple, an enum its word,
- * a map a tuple of (name, value), and what is unknown is None. A tuple may be shorter than the
- * table: the rest is unknown; or longer: a newer writer's members are passed over.
+ * A struct is a tuple of its members in the order of shape.c; a list is a tuple; an enum is its
+ * word, a str; a map is a tuple of (name, value); an unknown value is None. If a tuple is shorter
+ * than the table in shape.c, the missing members are unknown. If a tuple is longer (a newer program
+ * wrote it), the reader skips the additional members.
  */
 #ifndef REPORT_CODEC_H
 #define REPORT_CODEC_H
@@ -15,12 +16,12 @@
 
 struct rpyc_error;
 
-/* Appends a process. Errors are the buffer's. */
+/* Appends a process to out. Errors are stored in out->failed. */
 void report_write(struct buffer *out, const struct report_process *process);
 
-/* Reads one process from len bytes of brine, which it copies from, and adds it to the report.
- * Returns it, or NULL with err: RPYC_EPROTOCOL names the member that is wrong, RPYC_ELIMIT and
- * RPYC_ENOMEM as the arena says. */
+/* Reads one process from `len` bytes of brine and adds it to the report. Copies the bytes that it
+ * keeps. Returns the process, which r owns, or NULL with err: RPYC_EPROTOCOL with the name of the
+ * invalid member, RPYC_ELIMIT if the report exceeds its limit of memory, RPYC_ENOMEM. */
 struct report_process *report_read(struct report *r, const void *brine, size_t len,
                                    struct rpyc_error *err);
 

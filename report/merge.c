@@ -9,13 +9,13 @@
 
 #include "shape.h"
 
-/* A thread's stack, and its place in the list of threads. */
+/* A thread's stack, and the index of the thread in the list of threads. */
 struct entry {
     const report_frames *frames;
     size_t thread;
 };
 
-/* The entries [first, end) of a sorted array. */
+/* A part of a sorted array: the entries from first up to, but not including, end. */
 struct group {
     const struct entry *first, *end;
 };
@@ -38,7 +38,8 @@ static int compare_frames(const struct report_frame *a, const struct report_fram
     return order != 0 ? order : compare_texts(a->file, b->file);
 }
 
-/* Compares stacks from the outermost frame on, then threads by their place, for qsort(3). */
+/* A comparison function for qsort(3): compares stacks from the outermost frame on, then the indices
+ * of the threads. */
 static int compare_entries(const void *left, const void *right)
 {
     const struct entry *a = left, *b = right;
@@ -66,7 +67,7 @@ static void hash_bytes(uint64_t *hash, const void *data, size_t len)
         *hash = (*hash ^ *byte++) * UINT64_C(0x100000001b3);
 }
 
-/* UTF-8 has no byte 0xff, so it separates texts. */
+/* The byte 0xff separates two texts, since it does not occur in UTF-8. */
 static void hash_text(uint64_t *hash, struct report_text text)
 {
     if (text.len > 0)
@@ -74,7 +75,8 @@ static void hash_text(uint64_t *hash, struct report_text text)
     hash_bytes(hash, "\xff", 1);
 }
 
-/* As text, so that the hash is the same on machines of any byte order. */
+/* Adds a number to a hash. The number is hashed as text, so that the byte order of the machine does
+ * not change the hash. */
 static void hash_number(uint64_t *hash, int64_t number)
 {
     char digits[24];
@@ -97,8 +99,8 @@ static uint64_t hash_stack(const report_frames *frames)
 
 /* ---- The tree ------------------------------------------------------------------------------- */
 
-/* How many frames all stacks of a group have in common, from `depth` on. The stacks are sorted, so
- * what the first and the last one have in common, all have. */
+/* Returns how many frames from `depth` on are equal in all stacks of a group. The stacks are
+ * sorted, so comparing the first and the last one is enough. */
 static size_t common_frames(const struct group *g, size_t depth)
 {
     const report_frames *a = g->first->frames, *b = (g->end - 1)->frames;
@@ -109,7 +111,8 @@ static size_t common_frames(const struct group *g, size_t depth)
     return i - depth;
 }
 
-/* The entries from *next on whose frames at `depth` are equal; advances *next past them. */
+/* Returns the group of entries, starting with *next, whose frames at `depth` are equal. Sets *next
+ * to the entry after the group. */
 static struct group next_group(const struct entry **next, const struct entry *end, size_t depth)
 {
     struct group g = {*next, *next};
@@ -128,8 +131,8 @@ static int compare_sizes(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* Writes numbers, which are sorted, as "0-16,18". Returns the length without the NUL. to may be
- * NULL if size is 0. */
+/* Writes sorted numbers as "0-16,18". Returns the length without the NUL. `to` may be NULL if size
+ * is 0. */
 static size_t format_numbers(char *to, size_t size, const size_t *numbers, size_t count)
 {
     size_t len = 0, i = 0, last;
@@ -169,7 +172,7 @@ static size_t first_member(const struct report_merged *node)
     return (size_t)strtoull(node->members.data, NULL, 10);
 }
 
-/* The calls of few threads come first: they are the odd ones. */
+/* For qsort(3): sorts calls with few threads first, since these are the unusual ones. */
 static int compare_nodes(const void *left, const void *right)
 {
     const struct report_merged *a = left, *b = right;
@@ -193,9 +196,10 @@ static bool fill_node(struct report *r, struct report_merged *node, const struct
     return node->members.data && fill_list(r, &node->children, *g, depth + common);
 }
 
-/* Fills a list with the calls at a depth. The stacks of the group are equal up to there; those
- * that end there are the first ones, and are in none of the calls. Recurses at most once for each
- * stack that is different. */
+/* Fills a list with the different calls of a group at `depth`. The stacks of the group have the
+ * same frames before index `depth`. Stacks that end there come first in the group, and belong to
+ * none of the calls. The recursion is at most as deep as the number of different stacks. Returns
+ * false if there is no memory. */
 static bool fill_list(struct report *r, report_merged_list *list, struct group g, size_t depth)
 {
     const struct entry *next;
@@ -221,7 +225,8 @@ static bool fill_list(struct report *r, report_merged_list *list, struct group g
 
 /* ---- A process ------------------------------------------------------------------------------ */
 
-/* The threads whose frames are known, as an array of *count entries. */
+/* Returns an array of the threads whose frames are known, to be freed with free(); *count is its
+ * length. NULL if there is no memory. */
 static struct entry *make_entries(const struct report_process *process, size_t *count)
 {
     struct entry *entries = calloc(process->threads.count + 1, sizeof(*entries));

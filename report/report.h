@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What is known about one or more Python processes: their threads and stacks, what these wait for
- * and hold, and what follows from it. A collector fills a report (facts), diagnosis adds findings
- * (conclusions), and writers print it. The members are those of doc/stacks.schema.json, under the
- * same names; shape.c lists them once, for every reader and writer.
+ * A report: the facts about one or more Python processes, such as their threads and stacks, what
+ * these wait for and what they hold; and findings, which are conclusions from the facts. A
+ * collector fills a report with facts, the diagnosis adds findings, and writers print the report.
+ * The members have the names that doc/stacks.schema.json describes; shape.c lists them for all
+ * readers and writers.
  *
- * Nothing here opens a file or a connection, and nothing needs Python.
+ * No function here opens a file or a connection, or needs Python.
  *
- * Ownership: everything that a report points to lives until report_free, in its arena or as a
- * constant. Reports are not locked: one thread at a time may use one.
+ * Ownership: everything that a report points to is in its arena, or is a constant, and stays valid
+ * until report_free. There is no lock: only one thread at a time may use a report.
  *
  * Unknown values: a text without data, REPORT_UNKNOWN, NAN, 0 for an enum, NULL for a struct. A
- * list that is unknown has items == NULL; an empty one has items and count == 0. shape_make
- * (shape.h) returns structs in which everything is unknown.
+ * list that is unknown has items == NULL; an empty list has items != NULL and count == 0.
+ * shape_make (shape.h) returns structs in which everything is unknown.
  */
 #ifndef REPORT_H
 #define REPORT_H
@@ -40,7 +41,7 @@ struct report_text {
         size_t count;                                                                              \
     }
 
-/* A name and a value, where the names are not fixed. */
+/* A name and its value, for names that are not known in advance. */
 struct report_pair {
     struct report_text name, value;
 };
@@ -51,8 +52,8 @@ typedef REPORT_LIST(int64_t) report_ints;
 
 enum report_bool { BOOL_FALSE = 1, BOOL_TRUE };
 
-/* How sure a fact is: KNOWN was read from the object or confirmed by the kernel; SEEN follows from
- * the frames, which may have released it since; LIKELY is a guess. */
+/* How certain a fact is. KNOWN: read from the object, or confirmed by the kernel. SEEN: concluded
+ * from the frames; the thread may have released the object since. LIKELY: a guess. */
 enum report_certainty { CERTAINTY_KNOWN = 1, CERTAINTY_SEEN, CERTAINTY_LIKELY };
 
 enum report_source {
@@ -63,13 +64,13 @@ enum report_source {
     SOURCE_NETREFS     /* proxy objects alone: no code was run in the process */
 };
 
-/* What became of something that may block or fail. */
+/* The result of an operation that may block or fail. */
 enum report_status { STATUS_OK = 1, STATUS_STUCK, STATUS_ERROR, STATUS_SKIPPED };
 
 enum report_name_from { NAME_FROM_THREADING = 1, NAME_FROM_KERNEL };
 
-/* As in /proc/PID/stat: running, sleeping, in uninterruptible sleep, stopped by a signal or tracer.
- */
+/* The state of a thread as in /proc/PID/stat: running, sleeping, in uninterruptible sleep, stopped
+ * by a signal or by a tracer. */
 enum report_state { STATE_RUNNING = 1, STATE_SLEEPING, STATE_DISK, STATE_STOPPED };
 
 enum report_gil_state { GIL_FREE = 1, GIL_HELD, GIL_UNKNOWN, GIL_NONE };
@@ -84,7 +85,7 @@ enum report_holder_status {
     HOLDER_INHERITED
 };
 
-/* A fact that could not be had: "greenlets", "the GIL is held". */
+/* A fact that could not be found out ("greenlets"), and the reason ("the GIL is held"). */
 struct report_missing {
     struct report_text what, why;
 };
@@ -99,7 +100,7 @@ struct report_shortage {
 struct report_gil {
     int state;                 /* enum report_gil_state */
     struct report_text holder; /* the id of a thread */
-    int64_t at_least_ms;       /* held for so long, measured; never an estimate */
+    int64_t at_least_ms;       /* the GIL has been held for at least this time, as measured */
     struct report_text evidence;
 };
 
@@ -109,8 +110,8 @@ struct report_local {
 };
 
 struct report_frame {
-    struct report_text file; /* as the code object has it */
-    int64_t line;            /* from 1 */
+    struct report_text file; /* as in the code object */
+    int64_t line;            /* the first line is 1 */
     struct report_text function, qualname;
     struct report_text source;  /* the line, without blanks around it */
     int source_status;          /* enum report_status */
@@ -124,7 +125,7 @@ struct report_cpu {
     int64_t over_ms;
 };
 
-/* What a descriptor of a system call leads to. */
+/* What a descriptor in a system call refers to. */
 struct report_target {
     struct report_text kind; /* "file", "pipe", "tcp", "unix", ... */
     struct report_text path, local, remote, tcp_state;
@@ -137,14 +138,14 @@ struct report_syscall {
     report_ints args;
     int64_t fd;
     struct report_target *target;
-    int64_t left_ms; /* of a sleep */
+    int64_t left_ms; /* the rest of a sleep */
 };
 
 struct report_wait {
     struct report_text object; /* the id of an object */
     struct report_text kind, words;
     int certainty; /* enum report_certainty */
-    int64_t frame; /* which of the frames waits, from 0 */
+    int64_t frame; /* the index of the frame that waits, from 0 */
 };
 
 struct report_since {
@@ -163,8 +164,8 @@ struct report_hold {
 struct report_thread {
     struct report_text id; /* "thread:IDENT" */
     int64_t ident;         /* threading.get_ident() in the thread */
-    int64_t native_id;     /* the kernel's */
-    int64_t interpreter;   /* 0: the main one */
+    int64_t native_id;     /* the kernel's thread id */
+    int64_t interpreter;   /* 0: the main interpreter */
     struct report_text name;
     int name_from;    /* enum report_name_from */
     int daemon, main; /* enum report_bool */
@@ -172,10 +173,10 @@ struct report_thread {
     int repr_status; /* enum report_status */
     int state;       /* enum report_state */
     struct report_cpu *cpu;
-    int exact; /* enum report_bool: the frames are those of one moment */
+    int exact; /* enum report_bool; true: all frames were on the stack at the same moment */
     int64_t unchanged_ms;
     report_frames frames;
-    struct report_text stack; /* a hash of the frames: equal for equal stacks (merge.h) */
+    struct report_text stack; /* a hash of the frames; the same for equal stacks (merge.h) */
     struct report_syscall *syscall;
     struct report_wait *waits;
     REPORT_LIST(struct report_hold) holds;
@@ -196,7 +197,7 @@ struct report_task {
     report_frames frames;
 };
 
-/* A lock, queue, future, ... that is waited for or held. */
+/* An object that a thread, greenlet or task waits for or holds: a lock, a queue, a future. */
 struct report_object {
     struct report_text id;   /* "obj:0x..." */
     struct report_text kind; /* "lock", "rlock", "queue", ... */
@@ -217,26 +218,26 @@ typedef REPORT_LIST(struct report_finding) report_findings; /* the worst first *
 struct report_merged;
 typedef REPORT_LIST(struct report_merged) report_merged_list;
 
-/* A node of a tree of the calls of all threads: the calls that the same threads are in. */
+/* A node of the tree of calls: a sequence of frames that several threads have in common. */
 struct report_merged {
-    report_frames frames;        /* each calls the next one */
-    int64_t count;               /* of the threads */
-    struct report_text members;  /* their places in the list of threads, from 0: "0-16,18" */
-    report_merged_list children; /* the calls from the last frame; few threads first */
+    report_frames frames;        /* each frame calls the next one */
+    int64_t count;               /* the number of threads */
+    struct report_text members;  /* their indices in the list of threads, from 0: "0-16,18" */
+    report_merged_list children; /* the calls of the last frame, those of few threads first */
 };
 
 struct report_process {
     int64_t schema;
-    double time;             /* when it was asked, in seconds since 1970 (UTC), by its clock */
-    struct report_text tool; /* the writer: "pystuck 0.9.0" */
+    double time; /* when the report was made, in seconds since 1970 (UTC), by the local clock */
+    struct report_text tool; /* the program that wrote the report: "pystuck 0.9.0" */
     struct report_text id;   /* "PID@HOST" */
-    int64_t pid, ppid;       /* in its own PID namespace */
+    int64_t pid, ppid;       /* in the process's own PID namespace */
     struct report_text host, name;
-    report_pairs labels;       /* "rank": "17" */
+    report_pairs labels;       /* a name and a value: "rank": "17" */
     struct report_text python; /* "3.11.7" */
     report_texts argv;
     struct report_text exe;
-    double started; /* as time */
+    double started; /* when the process was started, in the unit of `time` */
     int source;     /* enum report_source */
     REPORT_LIST(struct report_missing) missing;
     REPORT_LIST(struct report_shortage) shortage;
@@ -253,7 +254,7 @@ struct report_failure {
     struct report_text target, why;
 };
 
-/* What one look at one or more processes found. */
+/* All results of one look at one or more processes. */
 struct report {
     struct arena arena;
     int64_t schema;
@@ -264,18 +265,18 @@ struct report {
     REPORT_LIST(struct report_failure) failed;
 };
 
-/* Empties a report: all is unknown, nothing is allocated. max: the most bytes that it may take, 0
- * for no limit. */
+/* Initializes a report: all members are unknown. max: the limit for the memory of the report, in
+ * bytes; 0: no limit. */
 void report_init(struct report *r, size_t max);
 
-/* Frees all that the report points to, and empties it. */
+/* Frees everything that the report points to. The report is empty afterwards. */
 void report_free(struct report *r);
 
-/* Adds an empty process and returns it; NULL: no memory. Pointers to processes that were added
- * before are not valid any more. */
+/* Adds an empty process to the report and returns it; NULL if there is no memory. Makes pointers to
+ * processes that were added before invalid. */
 struct report_process *report_add_process(struct report *r);
 
-/* Copies a text into the report. Unknown if data is NULL or there is no memory. */
+/* Copies a text into the report. Returns an unknown text if data is NULL or there is no memory. */
 struct report_text report_text(struct report *r, const char *data, size_t len);
 
 #endif

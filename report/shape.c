@@ -13,7 +13,7 @@ static const char *const hold_origins[] = {"", "with", "owner", "frame", NULL};
 static const char *const holder_statuses[] = {"",      "known",     "free", "not-known",
                                               "ended", "inherited", NULL};
 
-/* One line of a table: the member's name in C is its name in JSON. */
+/* A row of a table. The member has the same name in C and in JSON. */
 #define MEMBER(type, member_kind, member, more)                                                    \
     {                                                                                              \
         .name = #member, .kind = FIELD_##member_kind,                                              \
@@ -195,7 +195,7 @@ const struct shape shape_process = SHAPE(process);
 static const struct field failure_fields[] = {TEXT(failure, target), TEXT(failure, why)};
 static const struct shape shape_failure = SHAPE(failure);
 
-/* struct report itself has no word behind the prefix. */
+/* The macros put "report_" before the name of a struct; this struct is only called `report`. */
 #define report_report report
 static const struct field report_fields[] = {
     INT(report, schema),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The members of each struct in report.h, as tables. Codec, JSON and printing follow the tables, so
- * a new fact is one member in report.h and one line in shape.c.
+ * The members of each struct in report.h, as tables. The codec, JSON and the printing use the
+ * tables: a new fact needs only a member in report.h and a row in shape.c.
  */
 #ifndef REPORT_SHAPE_H
 #define REPORT_SHAPE_H
@@ -26,13 +26,14 @@ struct field {
     enum field_kind kind;
     size_t offset;
     const struct shape *of;
-    const char *const *words; /* [0] is not used; NULL ends them */
+    const char *const *words; /* the words of an enum: words[0] is not used, NULL is the last one */
 };
 
 struct shape {
     const char *name; /* for error messages */
     size_t size;
-    const struct field *fields; /* in the order of the wire: new ones go to the end */
+    const struct field
+        *fields; /* in the order in which they are sent: add new members at the end */
     size_t count;
 };
 
@@ -45,13 +46,13 @@ struct any_list {
     size_t count;
 };
 
-/* Sets all members of a struct to unknown; its memory must be zeroed. */
+/* Sets all members of a struct to unknown. The struct must be filled with zeros before. */
 void shape_init(const struct shape *shape, void *item);
 
-/* Allocates count structs in which everything is unknown. NULL as with arena_array. */
+/* Allocates an array of structs in which everything is unknown. NULL as for arena_array. */
 void *shape_make(struct arena *a, const struct shape *shape, size_t count);
 
-/* The member of a struct that a field describes. */
+/* Return a pointer to the member of a struct that a field describes. */
 static inline void *field_at(const struct field *f, void *base)
 {
     return (char *)base + f->offset;
@@ -62,8 +63,8 @@ static inline const void *field_of(const struct field *f, const void *base)
     return (const char *)base + f->offset;
 }
 
-/* The word of an enum's value, or NULL if it is unknown; and the value of a word, 0 if it has
- * none. */
+/* field_word returns the word for an enum's value, NULL if the value is unknown. field_value
+ * returns the value for a word, 0 if no value has this word. */
 const char *field_word(const struct field *f, int value);
 int field_value(const struct field *f, const char *word, size_t len);
 

@@ -4,7 +4,7 @@
 #include "linetable.h"
 #include "objects.h"
 
-/* True if the object at an address is a code object: its type is called so. */
+/* True if the object at an address is a code object: the name of its type is "code". */
 static bool is_code(const struct python *py, struct code_cache *cache, uint64_t address)
 {
     uint64_t type = object_type(py, address), name;

@@ -11,23 +11,25 @@
 /* A code object that was read. */
 struct code {
     uint64_t address;
-    bool valid; /* it is a code object */
+    bool valid; /* the object is a code object */
     struct report_text file, name, qualname;
     int first_line, first_traceable;
-    uint64_t lines; /* a bytes object */
+    uint64_t lines; /* the address of a bytes object: the table of lines */
 };
 
 #define CODE_CACHE_SIZE 1024 /* a power of 2 */
 #define LINES_ROOM      BYTES_MAX
 
-/* Code objects that have been read while one answer is made, whose texts are in its arena. */
+/* A cache of the code objects that were read for one report. The arena of the report owns their
+ * texts. */
 struct code_cache {
     struct code codes[CODE_CACHE_SIZE];
-    unsigned char *lines; /* a copy of a table of lines: LINES_ROOM bytes */
-    uint64_t type;        /* of code objects; 0: not known yet */
+    unsigned char *lines; /* LINES_ROOM bytes, for a copy of a table of lines */
+    uint64_t type;        /* the address of the type of code objects; 0: not known yet */
 };
 
-/* Returns a code object, which is valid until the next call; it may not be `valid`. */
+/* Returns the code object at an address, from the cache if possible. The result is valid until the
+ * next call. If the object cannot be read or is not a code object, its member `valid` is false. */
 const struct code *code_read(const struct python *py, struct code_cache *cache, struct arena *arena,
                              uint64_t address);
 

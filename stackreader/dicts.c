@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The layouts are those of Objects/dictobject.c and Include/internal/pycore_dict.h. They are in no
- * table of offsets: the members have kept their places since 3.11.
+ * The layouts are those of Objects/dictobject.c and Include/internal/pycore_dict.h in CPython.
+ * struct offsets does not contain them: they have not changed since 3.11.
  */
 #include "dicts.h"
 
 #include "objects.h"
 
-/* The keys of a dict, up to 3.10 and then. */
-#define OLD_KEYS_SIZE    8  /* of the hash table; a power of 2 */
-#define OLD_KEYS_COUNT   32 /* of the entries */
+/* Offsets in PyDictKeysObject: OLD_KEYS_ up to 3.10, KEYS_ from 3.11 on. */
+#define OLD_KEYS_SIZE    8  /* the size of the hash table, a power of 2 */
+#define OLD_KEYS_COUNT   32 /* the number of entries */
 #define OLD_KEYS_INDICES 40
-#define KEYS_LOG2_INDEX  9 /* log2 of the bytes of the hash table */
+#define KEYS_LOG2_INDEX  9 /* the base-2 logarithm of the size of the hash table, in bytes */
 #define KEYS_KIND        10
 #define KEYS_COUNT       24
 #define KEYS_INDICES     32
@@ -19,10 +19,10 @@
 
 enum keys_kind { KEYS_GENERAL, KEYS_UNICODE, KEYS_SPLIT };
 
-#define ENTRY_GENERAL 24 /* hash, key, value */
-#define ENTRY_UNICODE 16 /* key, value */
+#define ENTRY_GENERAL 24 /* bytes of an entry: hash, key, value */
+#define ENTRY_UNICODE 16 /* bytes of an entry: key, value */
 
-/* What struct _dictvalues has before the values. */
+/* The size of the members of struct _dictvalues that precede the values, in bytes. */
 #define VALUES_HEAD(minor) ((minor) >= 13 ? 8 : 0)
 
 /* Bits of tp_flags. */
@@ -72,7 +72,8 @@ bool dict_open(const struct python *py, uint64_t address, struct dict *d)
     return true;
 }
 
-/* Values that an object has without a dict, for the keys of its type. */
+/* Opens the attributes of an object that has an array of values and no dict. The keys are in its
+ * type. */
 static bool open_values(const struct python *py, uint64_t type, uint64_t values, struct dict *d)
 {
     uint64_t keys;
@@ -84,18 +85,19 @@ static bool open_values(const struct python *py, uint64_t type, uint64_t values,
     return true;
 }
 
-/* 3.11: values and dict stand before the object. */
+/* 3.11: two pointers precede the object: to the array of values, and to the dict. */
 static bool open_managed_3_11(const struct python *py, uint64_t object, uint64_t type,
                               struct dict *d)
 {
-    uint64_t words[2]; /* values, dict */
+    uint64_t words[2]; /* the array of values, the dict */
 
     if (!memory_read(&py->memory, object - 32, words, sizeof(words)))
         return false;
     return words[1] ? dict_open(py, words[1], d) : open_values(py, type, words[0], d);
 }
 
-/* 3.12: one word, which is odd if it leads to values. */
+/* 3.12: one pointer precedes the object. If it is odd, the array of values is at the pointer + 1,
+ * else it is the pointer to the dict. */
 static bool open_managed_3_12(const struct python *py, uint64_t object, uint64_t type,
                               struct dict *d)
 {
@@ -106,7 +108,8 @@ static bool open_managed_3_12(const struct python *py, uint64_t object, uint64_t
     return word & 1 ? open_values(py, type, word + 1, d) : dict_open(py, word, d);
 }
 
-/* From 3.13 on: the dict before the object, or else the values behind it. */
+/* From 3.13 on: a pointer to the dict precedes the object. If it is NULL, the array of values
+ * follows the object. */
 static bool open_managed(const struct python *py, uint64_t object, uint64_t type, uint64_t flags,
                          struct dict *d)
 {

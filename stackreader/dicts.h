@@ -7,27 +7,30 @@
 
 #include "python_process.h"
 
-/* The entries of a dict. */
+/* A dict that was opened for reading. */
 struct dict {
     uint64_t entries;
     size_t count, entry_size;
     size_t key_offset;
-    uint64_t values; /* an array of them; 0: they stand behind the keys */
+    uint64_t values; /* the address of the array of values; 0: each value is in its entry */
 };
 
 #define DICT_ENTRIES_MAX 1000000
 
-/* Opens a dict object. Returns false if it cannot be read, or is no dict. */
+/* Opens a dict object. Returns false if it cannot be read or is not a dict. */
 bool dict_open(const struct python *py, uint64_t address, struct dict *d);
 
-/* Opens the attributes of an object, wherever its type keeps them. Returns false if it has none. */
+/* Opens the attributes of an object, for every way in which CPython stores them. Returns false if
+ * the object has no attributes, or if they cannot be read. */
 bool dict_open_attributes(const struct python *py, uint64_t object, struct dict *d);
 
-/* Reads entry i, below d->count. An entry that was deleted has value 0. */
+/* Reads entry i, which must be less than d->count. The value of a deleted entry is 0. Returns false
+ * if it cannot be read. */
 bool dict_entry(const struct python *py, const struct dict *d, size_t i, uint64_t *key,
                 uint64_t *value);
 
-/* Finds the value of a key that is a str with these ASCII characters. */
+/* Sets *value to the value of `key`, an ASCII str. Returns false if the dict does not have this
+ * key. */
 bool dict_find(const struct python *py, const struct dict *d, const char *key, uint64_t *value);
 
 #endif

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Reading the frames of a running thread one by one gives stacks that never were, up to a quarter
- * of all, and reading twice and comparing does not find all of those: a loop comes by again. What
- * is called exact here was never found to be impossible in 10^5 stacks of threads that call,
- * recurse, raise and run generators, on 3.9 to 3.15:
+ * If the frames of a running thread are read one by one, up to a quarter of the resulting stacks
+ * never existed. Reading twice and comparing does not find all of these: a loop may have reached
+ * the same frames again. So a stack is FRAMES_EXACT only if:
  *
- *  1. the thread's data stack is copied by one system call, with the pointer to the current frame;
- *  2. the outermost frame must be one that can be outermost;
- *  3. the thread has not run since, by its CPU time; or else
- *  4. three further readings at random distances all give the same.
+ *  1. one system call copied the thread's data stack and the pointer to the innermost frame;
+ *  2. the outermost frame is one that can be outermost;
+ *  3. the thread has not run since the copy, as its CPU time shows; or else
+ *  4. three more readings, at random intervals, have the same result.
+ *
+ * A test with 10^5 stacks of threads that call, recurse, raise and run generators, on 3.9 to 3.15,
+ * found no impossible stack that was marked as exact.
  */
 #include "frames.h"
 
 #define RECHECKS 3
 
-/* The end of what is read of a thread state and of a frame. */
+/* Returns the number of bytes to read of a struct: up to the end of the last of the four members
+ * whose offsets are given. */
 static size_t end_of(int a, int b, int c, int d)
 {
     int last = a;
@@ -39,7 +42,7 @@ static void parse_frame(const struct python *py, uint64_t address, const unsigne
     const struct offsets *o = py->offsets;
 
     f->address = address;
-    /* From 3.14 on the low bits say how the reference is counted. */
+    /* From 3.14 on the low bits of the pointer are flags for reference counting. */
     f->code = pointer_at(bytes, o->frame.code) & ~UINT64_C(7);
     f->previous = pointer_at(bytes, o->frame.previous);
     f->owner = o->frame.owner < 0 ? OWNER_OBJECT : bytes[o->frame.owner];
@@ -49,20 +52,21 @@ static void parse_frame(const struct python *py, uint64_t address, const unsigne
         f->at = (uint64_t)(int64_t)int_at(bytes, o->frame.at);
 }
 
-/* Where a thread keeps the pointer to its innermost frame, and its data stack. */
+/* The addresses of a thread's stack, as its thread state contains them. */
 struct place {
-    uint64_t current; /* the address of the pointer */
-    uint64_t chunk;   /* the newest chunk, or 0 */
-    uint64_t top;     /* the end of what is in use of it */
-    size_t size;      /* from chunk to top, at most chunk_room */
+    uint64_t current; /* the address of the pointer to the innermost frame */
+    uint64_t chunk;   /* the newest chunk of the data stack; 0: none */
+    uint64_t top;     /* the end of the used part of the chunk */
+    size_t size;      /* bytes from chunk to top, at most chunk_room */
 };
 
-/* The head of a chunk. */
+/* Offsets and sizes in a chunk of the data stack, in bytes. */
 #define CHUNK_SIZE_OFFSET 8
 #define CHUNK_HEAD        24
-#define CHUNK_EMPTY       32 /* the first chunk leaves out a word */
+#define CHUNK_EMPTY       32 /* the head, and one word that the first chunk does not use */
 
-/* Finds it in a copy of the thread state. */
+/* Fills *p from `bytes`, a copy of the thread state at address `thread`. Returns false if the
+ * values contradict each other. */
 static bool find_place(const struct python *py, uint64_t thread, const unsigned char *bytes,
                        size_t chunk_room, struct place *p)
 {
@@ -77,7 +81,7 @@ static bool find_place(const struct python *py, uint64_t thread, const unsigned 
         return true;
     p->top = pointer_at(bytes, o->thread.top);
     p->chunk = pointer_at(bytes, o->thread.chunk);
-    if (!p->chunk) /* no frame yet */
+    if (!p->chunk) /* the thread has no frame yet */
         return true;
     if (p->top < p->chunk || p->top - p->chunk < CHUNK_HEAD)
         return false;
@@ -90,15 +94,15 @@ static bool same_place(const struct place *a, const struct place *b)
     return a->current == b->current && a->chunk == b->chunk && a->top == b->top;
 }
 
-/* The end of the memory that belongs to the newest chunk. */
+/* Returns the address of the end of the newest chunk; 0 if there is none. */
 static uint64_t chunk_end(const struct place *p, const struct raw_stack *stack)
 {
     return p->size > 0 ? p->chunk + pointer_at(stack->chunk, CHUNK_SIZE_OFFSET) : 0;
 }
 
-/* Whether a frame can be where it is. On the data stack callers are below those whom they call, and
- * nothing is above the top; but a pointer that C code is just about to set may lead there. `above`:
- * the lowest frame so far that is in the newest chunk, or its top. */
+/* True if the address of a frame is possible: on the data stack the frame of a caller is below the
+ * frame of its callee, and all frames are below the top. A frame elsewhere is always possible.
+ * *above: the lowest frame so far in the newest chunk, or its top; updated. */
 static bool is_in_order(const struct place *p, uint64_t end, const struct raw_frame *f,
                         uint64_t *above)
 {
@@ -110,7 +114,8 @@ static bool is_in_order(const struct place *p, uint64_t end, const struct raw_fr
     return true;
 }
 
-/* The bytes of a frame: in the copy of the chunk, or read into `bytes`. NULL: cannot be read. */
+/* Returns the bytes of a frame: from the copy of the chunk, or read into `bytes`. NULL: it cannot
+ * be read. */
 static const unsigned char *frame_at(const struct python *py, const struct place *p,
                                      const struct raw_stack *stack, uint64_t address,
                                      unsigned char *bytes)
@@ -122,8 +127,8 @@ static const unsigned char *frame_at(const struct python *py, const struct place
     return memory_read(&py->memory, address, bytes, size) ? bytes : NULL;
 }
 
-/* Follows the frames from the innermost one on. Returns false if one cannot be read, or if they
- * cannot be a stack. */
+/* Reads the frames from the innermost one (at `address`) to the outermost one into stack. Returns
+ * false if a frame cannot be read, or if the frames cannot be a stack. */
 static bool follow(const struct python *py, const struct place *p, struct raw_stack *stack,
                    uint64_t address)
 {
@@ -141,7 +146,8 @@ static bool follow(const struct python *py, const struct place *p, struct raw_st
         }
         if (address == seen || !(found = frame_at(py, p, stack, address, bytes)))
             return false;
-        if (stack->count == next_seen) { /* Brent's algorithm: compare with powers of two */
+        /* Brent's algorithm for cycles: `seen` is the latest frame whose number is a power of 2. */
+        if (stack->count == next_seen) {
             seen = address;
             next_seen *= 2;
         }
@@ -152,8 +158,9 @@ static bool follow(const struct python *py, const struct place *p, struct raw_st
     return true;
 }
 
-/* Reads the thread state, then at once the pointer to the innermost frame and the data stack, with
- * the thread state again, which must not have changed. */
+/* Reads the thread state. Then reads it again, in one system call with the pointer to the innermost
+ * frame and the data stack. FRAMES_MOVING: the two copies of the thread state differ, or the frames
+ * are not a possible stack. */
 static enum frames_state read_once(const struct python *py, uint64_t thread,
                                    struct raw_stack *stack, struct place *p)
 {
@@ -179,8 +186,8 @@ static enum frames_state read_once(const struct python *py, uint64_t thread,
     return FRAMES_EXACT;
 }
 
-/* Whether the outermost frame can be one. In a torn reading it is often a frame whose caller was
- * not set yet: a generator's. */
+/* True if the outermost frame of the stack can be outermost. If the thread ran during the reading,
+ * the last frame is often that of a generator whose caller was not set yet. */
 static bool has_root(const struct python *py, const struct raw_stack *stack)
 {
     const struct raw_frame *last;
@@ -201,8 +208,8 @@ static bool same_frame(const struct raw_frame *a, const struct raw_frame *b)
 
 #define BATCH 128
 
-/* Reads the pointer to the innermost frame and `count` frames again, at most BATCH, and compares.
- */
+/* Reads the pointer to the innermost frame and `count` frames (at most BATCH) again. True if they
+ * have not changed. */
 static bool same_frames(const struct python *py, const struct place *p, uint64_t innermost,
                         const struct raw_frame *frames, size_t count)
 {
@@ -241,14 +248,14 @@ static bool same_stack(const struct python *py, const struct place *p,
     return true;
 }
 
-/* Waits for some microseconds, a different number each time, so as not to keep in step with a loop
+/* Waits for some microseconds: a random time, so that the readings are not synchronous with a loop
  * of the thread. */
 static void wait_a_moment(void)
 {
     static _Thread_local uint32_t state = 12345;
     unsigned i;
 
-    state = state * 1664525 + 1013904223; /* Numerical Recipes' generator */
+    state = state * 1664525 + 1013904223; /* the random number generator of Numerical Recipes */
     for (i = (state >> 16) % 4000; i > 0; i--)
         __asm__ volatile("");
 }
@@ -266,7 +273,7 @@ static bool stays_the_same(const struct python *py, const struct place *p,
     return true;
 }
 
-/* One try: FRAMES_EXACT, or why not. */
+/* Reads the frames once. Returns FRAMES_EXACT, FRAMES_MOVING or FRAMES_UNREADABLE. */
 static enum frames_state try_to_read(const struct python *py, uint64_t thread, pid_t native_id,
                                      struct raw_stack *stack)
 {

@@ -25,6 +25,6 @@ bool gil_read(const struct python *py, uint64_t interpreter, struct gil *gil)
                                       sizeof(gil->switches)};
     if (!py->memory.read(&py->memory, pieces, 3))
         return false;
-    gil->locked = locked == 1; /* -1: not made yet */
+    gil->locked = locked == 1; /* -1: the GIL was not created yet */
     return true;
 }

@@ -9,11 +9,12 @@
 
 struct gil {
     bool locked;
-    uint64_t holder; /* the thread state that holds it or held it last; may be freed */
+    uint64_t holder; /* the address of the thread state that holds the GIL or held it last; it may
+                        have been freed */
     uint64_t switches;
 };
 
-/* Reads the GIL of an interpreter. Up to 3.11 all interpreters have the same one. */
+/* Reads the GIL of an interpreter. Up to 3.11 all interpreters share one GIL. */
 bool gil_read(const struct python *py, uint64_t interpreter, struct gil *gil);
 
 #endif

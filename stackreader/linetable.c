@@ -5,7 +5,8 @@
 
 #define CODE_UNIT 2 /* bytes */
 
-/* Up to 3.9: pairs of (bytes of code, signed lines); a line begins where its pair says. */
+/* Up to 3.9: pairs of (bytes of code, signed change of the line). The line changes after these
+ * bytes. */
 static int64_t line_in_lnotab(const uint8_t *p, const uint8_t *end, int64_t line, int64_t address)
 {
     int64_t start = 0;
@@ -19,7 +20,8 @@ static int64_t line_in_lnotab(const uint8_t *p, const uint8_t *end, int64_t line
     return line;
 }
 
-/* 3.10: pairs of (bytes of code, signed lines) for each range of code; -128: it has no line. */
+/* 3.10: one pair (bytes of code, signed change of the line) for each range of code. A change of
+ * -128: the range has no line. */
 static int64_t line_in_ranges(const uint8_t *p, const uint8_t *end, int64_t line, int64_t address)
 {
     int64_t start = 0, stop;
@@ -37,8 +39,9 @@ static int64_t line_in_ranges(const uint8_t *p, const uint8_t *end, int64_t line
     return LINE_UNKNOWN;
 }
 
-/* A signed number: 6 bits in each byte, the lowest first; bit 6: more follow. The lowest bit of the
- * result is the sign. Returns false if the table ends, or the number is too long. */
+/* Reads a signed number: each byte has 6 bits of it, the lowest first. Bit 6 of a byte: another
+ * byte follows. Bit 0 of the number: it is negative. Returns false if the table ends, or the number
+ * is too long. */
 static bool read_signed(const uint8_t **p, const uint8_t *end, int64_t *to)
 {
     uint64_t value = 0;
@@ -56,10 +59,10 @@ static bool read_signed(const uint8_t **p, const uint8_t *end, int64_t *to)
     return true;
 }
 
-/* What the first byte of an entry says about its line, in bits 3 to 6. */
+/* The kinds of entries, in bits 3 to 6 of the first byte. The kind says how the line is encoded. */
 enum { ONE_LINE_0 = 10, ONE_LINE_2 = 12, NO_COLUMNS = 13, LONG = 14, NO_LOCATION = 15 };
 
-/* From 3.11 on: entries, each of which begins with a byte that has bit 7. */
+/* From 3.11 on: entries of several bytes. Bit 7 is set in the first byte of an entry only. */
 static int64_t line_in_locations(const uint8_t *p, const uint8_t *end, int64_t line,
                                  int64_t address)
 {
@@ -78,7 +81,7 @@ static int64_t line_in_locations(const uint8_t *p, const uint8_t *end, int64_t l
         line += change;
         if (address < stop)
             return kind == NO_LOCATION ? LINE_UNKNOWN : line;
-        while (p < end && !(*p & 0x80)) /* columns */
+        while (p < end && !(*p & 0x80)) /* skips the columns */
             p++;
     }
     return LINE_UNKNOWN;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The line of an instruction, from a code object's table of lines.
+ * Finds the line of an instruction in the table of lines of a code object.
  */
 #ifndef STACKREADER_LINETABLE_H
 #define STACKREADER_LINETABLE_H
@@ -10,11 +10,12 @@
 
 #define LINE_UNKNOWN INT64_MIN
 
-/* Returns the line of the instruction at `address`, in bytes from the first instruction, or
- * LINE_UNKNOWN if it has none or the table is not valid. minor: of the CPython that made the table,
- * which has one of three formats: co_lnotab up to 3.9 (Objects/lnotab_notes.txt in its sources),
- * co_linetable of 3.10 (PEP 626), locations from 3.11 on (InternalDocs/code_objects.md).
- * first_line: co_firstlineno, which is the line of an address before the first instruction. */
+/* Returns the line of the instruction at `address`, the offset from the first instruction in bytes.
+ * LINE_UNKNOWN if the instruction has no line, or the table is invalid. minor: the minor version of
+ * the CPython that made the table. There are three formats: co_lnotab up to 3.9
+ * (Objects/lnotab_notes.txt in CPython's sources), co_linetable of 3.10 (PEP 626), and the
+ * locations from 3.11 on (InternalDocs/code_objects.md). first_line: co_firstlineno, the result for
+ * a negative address. */
 int64_t linetable_line(int minor, const uint8_t *table, size_t size, int first_line,
                        int64_t address);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The memory of a process that is looked at. Its contents may change at any time, and any address
- * may be wrong: each read says whether it worked.
+ * Reads the memory of the inspected process. The process may change its memory at any time, and any
+ * address may be wrong: so each read can fail.
  */
 #ifndef STACKREADER_MEMORY_H
 #define STACKREADER_MEMORY_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A piece to read: size bytes at address, to `to`. */
+/* One part of a read: copies `size` bytes at `address` in the process to `to`. */
 struct memory_piece {
     uint64_t address;
     void *to;
@@ -21,11 +21,13 @@ struct memory_piece {
 /* A source of memory. */
 struct memory {
     /* Reads all pieces, at most MEMORY_PIECES_MAX, as close to each other in time as possible.
-     * Returns false if any of them cannot be read whole; `to` is undefined then. */
+     * Returns false if a piece cannot be read completely; the contents of all `to` are undefined
+     * then. */
     bool (*read)(const struct memory *m, const struct memory_piece *pieces, size_t count);
 
-    /* The CPU time of a thread so far, in ns, or -1 if it is not known. If it is the same before
-     * and after, the thread has not run in between. */
+    /* Returns the CPU time that a thread has used, in ns; -1 if it is not known. If two calls
+     * return the same value, the thread has not run between them. NULL: no thread has a known CPU
+     * time. */
     int64_t (*cpu_time)(const struct memory *m, pid_t thread);
 
     pid_t pid;
@@ -33,17 +35,18 @@ struct memory {
 
 #define MEMORY_PIECES_MAX 256
 
-/* The own process. Works without privilege, in containers and if the process is not dumpable. Not
- * where a seccomp filter forbids process_vm_readv(2). After fork(2) make a new one. */
+/* Returns the memory of the calling process. Needs no privilege, and works in containers and in a
+ * process that is not dumpable. Fails under a seccomp filter that forbids process_vm_readv(2). Call
+ * it again in the child after fork(2). */
 struct memory memory_self(void);
 
-/* Reads size bytes at address. */
+/* Reads size bytes at address. Returns false if they cannot be read completely. */
 static inline bool memory_read(const struct memory *m, uint64_t address, void *to, size_t size)
 {
     return m->read(m, &(struct memory_piece){address, to, size}, 1);
 }
 
-/* Reads a pointer. */
+/* Reads a pointer. Returns false if it cannot be read. */
 static inline bool memory_pointer(const struct memory *m, uint64_t address, uint64_t *to)
 {
     return memory_read(m, address, to, sizeof(*to));

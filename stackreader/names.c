@@ -27,7 +27,7 @@ void names_find(const struct python *py, uint64_t interpreter, struct names *nam
                    dict_find(py, &module, "_active", &names->active);
 }
 
-/* Finds the Thread object of an ident. */
+/* Finds the Thread object with this ident in threading._active. Returns false if there is none. */
 static bool find_thread(const struct python *py, struct names *names, uint64_t ident,
                         uint64_t *object)
 {
@@ -49,7 +49,7 @@ static bool find_thread(const struct python *py, struct names *names, uint64_t i
     return false;
 }
 
-/* The attributes of a Thread object that are used here. 0: there is none. */
+/* The addresses of the attribute values of a Thread object; 0: it does not have the attribute. */
 struct thread_attributes {
     uint64_t name, ident, daemon, native_id;
 };
@@ -64,7 +64,7 @@ static const struct {
     {"_native_id", offsetof(struct thread_attributes, native_id)},
 };
 
-#define ATTRIBUTES_MAX 4096 /* of one object that are looked through */
+#define ATTRIBUTES_MAX 4096 /* limit for one object, against garbage */
 
 static void read_attributes(const struct python *py, uint64_t object, struct thread_attributes *to)
 {
@@ -85,7 +85,7 @@ static void read_attributes(const struct python *py, uint64_t object, struct thr
     }
 }
 
-/* As threading.Thread.__repr__ has it. */
+/* Returns the text that threading.Thread.__repr__ returns. */
 static struct report_text make_repr(struct arena *arena, struct report_text type,
                                     const struct report_thread *t)
 {
@@ -112,7 +112,7 @@ void names_fill(const struct python *py, struct names *names, struct arena *aren
     if (!find_thread(py, names, (uint64_t)thread->ident, &object))
         return;
     read_attributes(py, object, &found);
-    /* Memory that is not a Thread any more would hardly say so. */
+    /* If the Thread object was freed, this memory very probably does not contain the ident. */
     if (!object_integer(py, found.ident, &number) || number != (uint64_t)thread->ident)
         return;
     thread->name = object_text(py, arena, found.name);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "objects.h"
 
-/* In the state of a str: how many bytes a character has, and where the characters are. */
+/* Fields in the state of a str: how many bytes each character has, and where the characters are
+ * stored. */
 #define STATE_KIND(state)    ((state) >> 2 & 7)
 #define STATE_COMPACT(state) ((state) >> 5 & 1)
 #define STATE_ASCII(state)   ((state) >> 6 & 1)
 
 /* Writes a character as UTF-8, a lone surrogate as \udcXX. Returns the number of bytes, at most 6;
- * 0 if it is no character. */
+ * 0 if code is not a valid character. */
 static size_t put_character(char *to, uint32_t c)
 {
     static const char digits[] = "0123456789abcdef";
@@ -127,10 +128,11 @@ bool object_integer(const struct python *py, uint64_t address, uint64_t *to)
 
     if (!address || !read_member(py, address, o->integer.tag, &tag))
         return false;
-    if (o->minor >= 12 && (tag & 3) == 2) /* negative */
+    if (o->minor >= 12 && (tag & 3) == 2) /* the int is negative */
         return false;
     count = o->minor >= 12 ? tag >> 3 : tag;
-    if (count * bits > 64 + bits || count > 5) /* a negative count is a large one here */
+    if (count * bits > 64 + bits ||
+        count > 5) /* a negative count appears as a large number, since count is unsigned */
         return false;
     *to = 0;
     for (i = 0; i < count; i++) {
@@ -164,7 +166,8 @@ struct report_text object_type_name(const struct python *py, struct arena *arena
 
     if (!type || !read_member(py, type, py->offsets->type.name, &address))
         return unknown;
-    /* It may end just before a page that cannot be read. */
+    /* The name may end just before a page that cannot be read, so read up to the end of the page
+     * first. */
     room = 4096 - address % 4096;
     if (!memory_read(&py->memory, address, name, room < sizeof(name) ? room : sizeof(name)))
         return unknown;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Python objects in the memory of a process. An address that is not of an object of the right type
- * gives false or an unknown text, or contents that do not make sense; no more is read than the
- * limits below.
+ * Reads Python objects in the memory of a process. The functions accept any address. If there is no
+ * object of the right type at it, they return false, an unknown text, or arbitrary contents; they
+ * never read more than the limits below allow.
  */
 #ifndef STACKREADER_OBJECTS_H
 #define STACKREADER_OBJECTS_H
@@ -10,23 +10,25 @@
 #include "python_process.h"
 #include "report.h"
 
-#define TEXT_MAX  4096     /* characters of a str; a longer one is cut */
-#define BYTES_MAX 0x100000 /* bytes of a table of lines */
+#define TEXT_MAX  4096     /* characters of a str; a longer str is truncated */
+#define BYTES_MAX 0x100000 /* the size of a table of lines */
 
-/* Copies a str into the arena as UTF-8. Lone surrogates become \udcXX. Unknown if it cannot be
- * read. */
+/* Copies a str into the arena as UTF-8. Lone surrogates become \udcXX. Returns an unknown text if
+ * the str cannot be read or the arena is full. */
 struct report_text object_text(const struct python *py, struct arena *arena, uint64_t address);
 
-/* Reads an int that is not negative and fits. */
+/* Sets *to to the value of an int. Returns false if it is negative, does not fit, or cannot be
+ * read. */
 bool object_integer(const struct python *py, uint64_t address, uint64_t *to);
 
-/* The address of an object's type, or 0. */
+/* Returns the address of an object's type; 0 if it cannot be read. */
 uint64_t object_type(const struct python *py, uint64_t address);
 
-/* Copies the name of a type, without its module, into the arena. */
+/* Copies the name of a type, without its module, into the arena. Returns an unknown text on
+ * failure. */
 struct report_text object_type_name(const struct python *py, struct arena *arena, uint64_t type);
 
-/* Whether an object is a str with just these ASCII characters. */
+/* True if an object is a str and equal to an ASCII text. */
 bool object_is_text(const struct python *py, uint64_t address, const char *text);
 
 /* Reads the contents of a bytes object into a buffer of `room` bytes. Returns their number, or -1

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Where the members of CPython's structs are, for one build of CPython. Offsets and sizes are in
- * bytes; -1: this version has no such member.
+ * The offsets of the members of CPython's structs, for one build of CPython. Offsets and sizes are
+ * in bytes; -1: this version has no such member.
  */
 #ifndef STACKREADER_OFFSETS_H
 #define STACKREADER_OFFSETS_H
@@ -11,39 +11,41 @@
 
 #include "memory.h"
 
-/* The versions that the reader knows: 3.9 to 3.15. */
+/* The versions that the reader supports: 3.9 to 3.15. */
 #define OFFSETS_MINOR_MIN 9
 #define OFFSETS_MINOR_MAX 15
 
 struct offsets {
-    int minor; /* of 3.minor; 0: nothing is known */
+    int minor; /* the minor version, x in 3.x; 0: no offset is known */
     bool free_threaded;
 
     struct {
-        int interpreters; /* PyInterpreterState *, the newest first */
-        int gil;          /* the GIL itself, up to 3.11 */
+        int interpreters; /* the list of PyInterpreterState, the newest first */
+        int gil;          /* the GIL (not a pointer), up to 3.11 */
     } runtime;
     struct {
-        int next, id, threads; /* PyThreadState *, the newest first */
+        int next, id, threads; /* threads: the list of PyThreadState, the newest first */
         int gil;               /* a pointer to the GIL, from 3.12 on */
         int modules;           /* sys.modules, a dict */
     } interpreter;
     struct {
-        int locked, holder, switches; /* int, PyThreadState *, unsigned long */
+        int locked, holder, switches; /* their types: int, PyThreadState *, unsigned long */
     } gil;
     struct {
-        int next, ident, native_id; /* native_id from 3.11 on */
-        int frame; /* the innermost frame; 3.11 and 3.12: a pointer to a struct that has it */
-        int frame_within; /* ... and where in that struct */
-        int chunk, top;   /* the newest chunk of the data stack, and its end; from 3.11 on */
+        int next, ident, native_id; /* native_id exists from 3.11 on */
+        /* frame: a pointer to the innermost frame. In 3.11 and 3.12: a pointer to a struct, which
+         * has the pointer to the innermost frame at frame_within (-1 in other versions). */
+        int frame, frame_within;
+        int chunk, top; /* from 3.11 on: the newest chunk of the data stack, the end of its use */
     } thread;
     struct {
-        int previous, code, owner; /* owner from 3.11 on */
-        int at; /* 3.9, 3.10: int, bytes or code units; then a pointer to an instruction */
+        int previous, code, owner; /* owner exists from 3.11 on */
+        int at; /* the instruction. 3.9: an int, bytes; 3.10: an int, code units; 3.11: a pointer */
     } frame;
     struct {
-        int file, name, qualname, first_line, lines; /* qualname from 3.11 on */
-        int instructions, first_traceable; /* from 3.11 on; first_traceable counts code units */
+        int file, name, qualname, first_line, lines; /* qualname exists from 3.11 on */
+        /* Both from 3.11 on. first_traceable is an index, in code units. */
+        int instructions, first_traceable;
     } code;
     struct {
         int type;
@@ -55,13 +57,14 @@ struct offsets {
         int dict;
     } module;
     struct {
-        int length, state, ascii, compact; /* the last two: where the characters begin */
+        /* ascii, compact: where the characters of an ASCII str and of any other str begin. */
+        int length, state, ascii, compact;
     } text;
     struct {
         int size, data;
     } bytes;
     struct {
-        int digits, tag; /* tag: the number of digits, and the sign */
+        int digits, tag; /* tag: contains the number of digits and the sign */
         int digit_size;
     } integer;
     struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The Python in a process: its memory, and how to read it. Every file of the stack reader uses
- * this.
+ * An inspected Python process: its memory, and the offsets to read it with. Every file of the stack
+ * reader uses this header.
  */
 #ifndef STACKREADER_PYTHON_PROCESS_H
 #define STACKREADER_PYTHON_PROCESS_H
@@ -17,7 +17,7 @@ struct python {
     uint64_t runtime; /* the address of _PyRuntime */
 };
 
-/* Members of a struct that was copied to `bytes`. */
+/* Read a member of a struct from `bytes`, a copy of the struct. */
 static inline uint64_t pointer_at(const void *bytes, int offset)
 {
     uint64_t value;
@@ -34,7 +34,8 @@ static inline int32_t int_at(const void *bytes, int offset)
     return value;
 }
 
-/* Reads the pointer that a struct of the process has as a member. */
+/* Reads a member, a pointer, of the struct at an address in the process. Returns false if it cannot
+ * be read. */
 static inline bool read_member(const struct python *py, uint64_t address, int offset, uint64_t *to)
 {
     return offset >= 0 && memory_pointer(&py->memory, address + (uint64_t)offset, to);

@@ -24,7 +24,7 @@ struct stackreader {
     struct raw_stack stack;
     struct code_cache cache;
     uint64_t *states, *states_after; /* each has room for THREADS_MAX addresses */
-    size_t size;                     /* of the mapping that all of this is in */
+    size_t size; /* bytes of the mapping that contains this struct and all its arrays */
 };
 
 static size_t page_up(size_t size)
@@ -76,8 +76,8 @@ void stackreader_free(struct stackreader *r)
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
-/* Collects the addresses of an interpreter's thread states, the newest first. Others may come and
- * go meanwhile. Returns their number. */
+/* Writes the addresses of an interpreter's thread states, the newest first, to `states`, at most
+ * `room` of them. Threads may start and end meanwhile. Returns the number of addresses. */
 static size_t list_states(const struct stackreader *r, uint64_t interpreter, uint64_t *states,
                           size_t room)
 {
@@ -116,7 +116,8 @@ static void set_ids(struct stackreader *r, struct arena *arena, struct report_th
         t->native_id = (int64_t)value;
 }
 
-/* Copies the frames that were read into the report, the outermost first. */
+/* Copies the frames in r->stack into the report, the outermost first. Returns false if the arena is
+ * full. */
 static bool set_frames(struct stackreader *r, struct arena *arena, struct report_thread *t)
 {
     const struct python *py = &r->python;
@@ -144,8 +145,9 @@ static bool set_frames(struct stackreader *r, struct arena *arena, struct report
     return !arena->failed;
 }
 
-/* A thread state of another interpreter than the main one may have the native id of the thread that
- * made it (3.12), which says nothing about whether this one runs. */
+/* Returns the thread's id for its CPU clock; 0 if it is not reliable. In 3.12 a thread state of a
+ * subinterpreter may have the native id of the thread that created it, which need not be the thread
+ * that runs it. */
 static pid_t clock_of(const struct report_thread *t)
 {
     return t->interpreter == 0 && t->native_id != REPORT_UNKNOWN ? (pid_t)t->native_id : 0;
@@ -196,18 +198,18 @@ static bool is_skipped(int64_t native_id, const int64_t *skip, size_t skipped)
     return false;
 }
 
-/* What is read of one interpreter, for the functions below. */
+/* The arguments that the functions below share. */
 struct reading {
     struct stackreader *reader;
     struct arena *arena;
     struct report_process *process;
-    uint64_t gil_holder; /* a thread state, or 0 */
+    uint64_t gil_holder; /* the address of a thread state, or 0 */
 };
 
-/* Removes the threads that ended while they were read, from number `first` on: what was read of
- * them may be memory that is used for something else by now. states: theirs, the newest first, as
- * they were listed before. Lists grow at their head, so the states that are left have kept their
- * order. */
+/* Removes the threads that ended during the reading, from index `first` of the report's threads on:
+ * their memory may have been reused before it was read. states: the `count` thread states as they
+ * were listed before the reading, the newest first. New thread states are inserted at the head of
+ * the list, so the remaining ones keep their order. */
 static void remove_ended(struct reading *from, uint64_t interpreter, const uint64_t *states,
                          size_t count, size_t first)
 {
@@ -266,7 +268,7 @@ static void remove_skipped(struct report_process *p, const int64_t *skip, size_t
     p->threads.count = kept;
 }
 
-/* The GIL of the main interpreter. */
+/* Sets the GIL of the process: that of the main interpreter. */
 static void set_gil(struct reading *from, uint64_t interpreter)
 {
     struct report_gil *to = shape_make(from->arena, &shape_gil, 1);
@@ -289,7 +291,8 @@ bool stackreader_read(struct stackreader *r, struct arena *arena, struct report_
     uint64_t interpreters[INTERPRETERS_MAX];
     size_t counts[INTERPRETERS_MAX], count, total = 0, i;
 
-    memset(r->cache.codes, 0, sizeof(r->cache.codes)); /* its texts are another arena's */
+    memset(r->cache.codes, 0, sizeof(r->cache.codes)); /* the texts of cached code objects belong to
+                                                          the arena of an earlier report */
     count = list_interpreters(r, interpreters, INTERPRETERS_MAX);
     for (i = count; i > 0; i--) {
         counts[i - 1] = list_states(r, interpreters[i - 1], r->states + total, THREADS_MAX - total);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * libstackreader: the stacks of a Python process out of its raw memory, without its help: while C
- * code keeps the GIL, or from another process. CPython 3.9 to 3.15 with a GIL, 64-bit Linux.
+ * libstackreader: reads the stacks of a Python process from its raw memory, without running Python
+ * in it. So it works while C code holds the GIL, and from another process. Supports CPython 3.9 to
+ * 3.15 with a GIL on 64-bit Linux.
  *
- * Nothing here runs Python, needs the GIL, takes a lock or, while it reads, allocates memory: all
- * that is needed comes from the report's arena and from a workspace that stackreader_new makes.
- * Reading is safe whatever the process does meanwhile, also if it ends or its memory is garbage.
+ * No function runs Python, needs the GIL or takes a lock. Reading allocates no memory: it uses the
+ * report's arena and a workspace that stackreader_new allocates. Reading is safe even if the
+ * process changes its memory, contains garbage, or ends.
  */
 #ifndef STACKREADER_H
 #define STACKREADER_H
@@ -16,27 +17,27 @@
 
 struct stackreader;
 
-/* Makes a reader. runtime: the address of _PyRuntime in the process. offsets: of its CPython; must
- * live as long as the reader. Returns NULL, with a sentence in *why (a constant), if the version is
- * not supported, or there is no memory. */
+/* Creates a reader; free it with stackreader_free. runtime: the address of _PyRuntime in the
+ * process. offsets: those of its CPython; they must stay valid as long as the reader. Returns NULL,
+ * and in *why a constant sentence, if the version is not supported or memory is short. */
 struct stackreader *stackreader_new(const struct memory *memory, const struct offsets *offsets,
                                     uint64_t runtime, const char **why);
 
 void stackreader_free(struct stackreader *r);
 
-/* Reads all threads of all interpreters. Sets `threads` (id, ident, native_id, interpreter, name,
- * name_from, daemon, main, repr, exact, frames) and `gil` of a process in a report, which must be
- * empty. The main thread comes first, then the threads in the order in which they were started.
- * skip: native ids of threads to leave out, `skipped` of them.
+/* Reads all threads of all interpreters. Sets `gil` and `threads` of a process in a report, which
+ * must be empty; of each thread id, ident, native_id, interpreter, name, name_from, daemon, main,
+ * repr, exact and frames. The main thread comes first, then the others in the order in which they
+ * were started. skip: the native ids of threads to leave out; skipped: how many.
  *
- * Returns false if not even a list of threads can be read, or the arena is used up. One thread at a
- * time may use a reader. */
+ * Returns false if no thread can be read, or if the arena is full. One thread at a time may use a
+ * reader. */
 bool stackreader_read(struct stackreader *r, struct arena *arena, struct report_process *process,
                       const int64_t *skip, size_t skipped);
 
-/* The number of times that the GIL has changed hands, and whether it is held. While a thread waits
- * for it, the number grows if Python runs, and stands still if C code keeps the GIL. Returns false
- * if it cannot be read. */
+/* Reads how often the GIL has changed hands, and whether it is held. If another thread waits for
+ * the GIL, the number grows while Python code runs, and does not change while C code keeps the GIL.
+ * Returns false if it cannot be read. */
 bool stackreader_gil(const struct stackreader *r, uint64_t *switches, bool *held);
 
 #endif
