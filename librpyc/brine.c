@@ -222,8 +222,7 @@ int brine_error(const struct brine_reader *r, struct rpyc_error *err)
     if (r->failed == RPYC_OK)
         return error_set(err, RPYC_EPROTOCOL, "bad brine: bytes after the value");
     if (r->failed == RPYC_ELIMIT)
-        return error_set(err, RPYC_ELIMIT, "a message cannot be taken: %s (%zu)", r->problem,
-                         r->limit);
+        return error_set(err, RPYC_ELIMIT, "a message was refused: %s (%zu)", r->problem, r->limit);
     return error_set(err, r->failed, "bad brine: %s", r->problem);
 }
 
@@ -283,7 +282,7 @@ static bool take_bytes(struct brine_reader *r, size_t tag, struct brine_item *it
         if (!take_u32(r, &len))
             return false;
     } else
-        return brine_fail(r, "a str that is not made of bytes");
+        return brine_fail(r, "the tag of a str is not followed by bytes");
     item->type = BRINE_BYTES;
     item->data = take(r, len);
     item->len = len;
@@ -317,11 +316,11 @@ static bool take_tuple(struct brine_reader *r, size_t tag, enum brine_type type,
         if (!take_u32(r, &count))
             return false;
     } else
-        return brine_fail(r, "a frozenset or slice that is not made of a tuple");
+        return brine_fail(r, "the tag of a frozenset or slice is not followed by a tuple");
     if (r->owed + count > (size_t)(r->end - r->pos))
-        return brine_fail(r, "it has more items than bytes");
+        return brine_fail(r, "a container has more items than there are bytes left");
     if (type == BRINE_SLICE && count != 3)
-        return brine_fail(r, "a slice that does not have three parts");
+        return brine_fail(r, "a slice does not have three items");
     if (count > 0) {
         if (r->depth > r->max_depth)
             return brine_fail_limit(r, "it is nested deeper than max_depth", r->max_depth);
@@ -510,7 +509,7 @@ bool brine_expect_tuple(struct brine_reader *r, size_t count)
     if (!brine_next(r, &item))
         return false;
     if (item.type != BRINE_TUPLE || item.count != count)
-        return brine_fail(r, "expected a tuple of another length");
+        return brine_fail(r, "a tuple has the wrong number of items");
     return true;
 }
 

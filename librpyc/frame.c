@@ -342,7 +342,7 @@ static int take_next(struct frame_reader *r, struct frame *f, struct rpyc_error 
     header = r->in.data + r->head;
     len = load_u32(header);
     if (len > r->max && looks_like_tls(header))
-        return error_set(err, RPYC_EPROTOCOL, "not an RPyC frame, but TLS");
+        return error_set(err, RPYC_EPROTOCOL, "received TLS instead of an RPyC frame");
     if (len > r->max)
         return take_head(r, len, have, f, err);
     if (header[4] > 1)

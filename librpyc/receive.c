@@ -93,7 +93,7 @@ static int end_slice(struct conn *c, struct rpyc_error *err)
     if (++c->idle_slices <= IDLE_SLICES_MAX)
         return 0;
     return error_set(err, RPYC_ELIMIT,
-                     "it does not answer about the objects in its message of "
+                     "it does not answer requests about the objects in its message of "
                      "over 1 MB, while others wait for their turn");
 }
 
@@ -130,7 +130,8 @@ static int receive(struct conn *c, deadline_t deadline, struct rpyc_error *err)
         c->rest_due = conn_stalled_at(c, DEADLINE_NEVER);
         c->slice_bytes += (size_t)got;
     } else if (why.code == RPYC_ETIMEOUT && conn_deadline_passed(rest_due)) {
-        return error_set(err, RPYC_EPROTOCOL, "the peer has stopped in the middle of a message");
+        return error_set(err, RPYC_EPROTOCOL,
+                         "the peer stopped sending in the middle of a message");
     } else if (why.code != RPYC_ETIMEOUT || conn_deadline_passed(until)) {
         return error_set(err, why.code, "%s", why.text);
     }

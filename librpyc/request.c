@@ -198,6 +198,7 @@ int rpyc_ping(rpyc_conn *conn, const void *data, size_t len, struct rpyc_error *
         return -1;
     bytes = rpyc_bytes(back, &back_len);
     if (!bytes || back_len != len || (len && memcmp(bytes, data, len) != 0))
-        return error_set(err, RPYC_EPROTOCOL, "the reply to a ping has other data");
+        return error_set(err, RPYC_EPROTOCOL,
+                         "the reply to a ping differs from the data that was sent");
     return 0;
 }

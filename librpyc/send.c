@@ -117,7 +117,7 @@ static int wait_to_send(struct conn *c, deadline_t deadline, struct rpyc_error *
 {
     while (c->sending && !c->closed) {
         if (pthread_equal(c->sender, pthread_self()))
-            return error_set(err, RPYC_ETIMEOUT, "this thread is in the middle of a message");
+            return error_set(err, RPYC_ETIMEOUT, "this thread is already sending a message");
         if (conn_wait_for_change(c, deadline, err) < 0)
             return -1;
     }
@@ -185,7 +185,8 @@ static int transmit(struct conn *c, const struct buffer *frames, deadline_t dead
                              conn_next_check(c, last, false), &why);
         if (n < 0 && !goes_on(c, &why, last)) {
             if (last < deadline && conn_deadline_passed(last))
-                error_set(&why, RPYC_ETIMEOUT, "the peer does not read what it is sent");
+                error_set(&why, RPYC_ETIMEOUT,
+                          "the peer does not read the data that was sent to it");
             break;
         }
         if (n >= 0) {

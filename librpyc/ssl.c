@@ -169,7 +169,7 @@ static int tls_failed(struct state *state, struct rpyc_error *err)
     if (code == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED)
         return error_set(err, RPYC_ETLS, "the server requires a client certificate");
     if (code == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
-        return error_set(err, RPYC_ETLS, "the client showed no certificate");
+        return error_set(err, RPYC_ETLS, "the client sent no certificate");
     if (is_plain(code))
         return error_set(err, RPYC_ETLS, "the %s does not speak TLS", peer);
     return error_set(err, RPYC_ETLS, "TLS: %s", reason());

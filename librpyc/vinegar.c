@@ -93,7 +93,7 @@ static bool next_class(struct brine_reader *r, struct vinegar *v)
     if (!next_text(r, &v->module) || !next_text(r, &v->name))
         return false;
     if (v->name.len == 0 || v->name.data[0] == '\0')
-        return brine_fail(r, "an exception without a class");
+        return brine_fail(r, "an exception without a class name");
     return true;
 }
 

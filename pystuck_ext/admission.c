@@ -331,13 +331,15 @@ static bool is_same_group(gid_t one, gid_t other)
 static bool is_all_of(uid_t uid, const struct ps_credentials *program, char *why, size_t size)
 {
     if (program->uids.low != uid || program->uids.high != uid)
-        return refuse(why, size,
-                      "the peer belongs to uid %u, the program to uids from %u to %u" OTHERS_ONLY,
-                      uid, program->uids.low, program->uids.high);
+        return refuse(
+            why, size,
+            "the peer belongs to uid %u, and the program has uids from %u to %u" OTHERS_ONLY, uid,
+            program->uids.low, program->uids.high);
     if (program->gids.low != program->gids.high)
-        return refuse(why, size,
-                      "the peer belongs to uid %u, the program to gids from %u to %u" OTHERS_ONLY,
-                      uid, program->gids.low, program->gids.high);
+        return refuse(
+            why, size,
+            "the peer belongs to uid %u, and the program has gids from %u to %u" OTHERS_ONLY, uid,
+            program->gids.low, program->gids.high);
     return true;
 }
 
@@ -348,9 +350,10 @@ static bool has_rights_of(const struct ps_credentials *program, int fd, const st
     uint64_t theirs = 0;
 
     if (!is_same_group(peer->gid, program->gids.low))
-        return refuse(why, size,
-                      "the peer belongs to uid %u and gid %u, the program to gid %u" OTHERS_ONLY,
-                      peer->uid, peer->gid, program->gids.low);
+        return refuse(
+            why, size,
+            "the peer belongs to uid %u and gid %u, and the program has gid %u" OTHERS_ONLY,
+            peer->uid, peer->gid, program->gids.low);
     if (program->capabilities != 0 && !ps_capabilities_of_peer(fd, peer->uid, &theirs))
         theirs = 0;
     if (program->capabilities & ~theirs)
@@ -408,7 +411,7 @@ static bool admit_unix(int fd, const struct ps_allowed *allowed, struct ps_peer 
     socklen_t len = sizeof(peer);
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-        return refuse(why, size, "the kernel does not tell the peer's user");
+        return refuse(why, size, "the kernel does not report the peer's user");
     *who = (struct ps_peer){true, peer.uid};
     return admit(fd, allowed, peer.uid, &peer, why, size);
 }
@@ -422,7 +425,7 @@ static bool admit_tcp(int fd, const struct ps_allowed *allowed, struct ps_peer *
     if (!pair_of(fd, &pair))
         return refuse(why, size, "the peer is not on the loopback interface");
     if (!owner_by_diag(&pair, &owner) && !owner_by_proc(&pair, &owner))
-        return refuse(why, size, "the kernel does not tell the peer's user");
+        return refuse(why, size, "the kernel does not report the peer's user");
     if (owner.inode == 0 || !is_established(fd))
         return refuse(why, size, "the peer has already closed the connection");
     *who = (struct ps_peer){true, owner.uid};

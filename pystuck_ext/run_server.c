@@ -68,7 +68,7 @@ static int refuse_host(const char *host)
                  "%s is not a loopback address. A client can run any code in this process. "
                  "Listen on 127.0.0.1, ::1 or unix_socket=..., and use an SSH tunnel from other "
                  "machines; or require client certificates (certfile=..., ca_certs=...); or pass "
-                 "insecure=True in a network without other people",
+                 "insecure=True in a network where all users are trusted",
                  host[0] ? host : "the empty host (every address)");
     return -1;
 }

@@ -418,7 +418,7 @@ static int open_stream(const struct ps_settings *settings, const struct ps_clien
     if (tls_accept(stream, settings->tls, deadline, &why) == 0)
         return 0;
     if (why.code == RPYC_ETIMEOUT)
-        error_set(&why, RPYC_ETIMEOUT, "no TLS handshake in time (handshake_timeout)");
+        error_set(&why, RPYC_ETIMEOUT, "the TLS handshake took longer than handshake_timeout");
     ps_log_client(settings->log, PS_LOG_WARNING, &client->source, "client %llu was refused: %s", id,
                   why.text);
     return -1;

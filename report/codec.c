@@ -5,7 +5,7 @@
 #include "error.h"
 #include "shape.h"
 
-/* Writing. */
+/* ---- Writing -------------------------------------------------------------------------------- */
 
 static void put_text(struct buffer *out, const struct report_text *text)
 {
@@ -31,7 +31,8 @@ static void put_word(struct buffer *out, const char *word)
         brine_put_none(out);
 }
 
-/* The head of a list; false if the list is unknown, or empty. */
+/* Appends the start of a list. Returns true if the list has items, which the caller then appends.
+ */
 static bool put_head(struct buffer *out, const struct any_list *list)
 {
     if (!list->items)
@@ -124,17 +125,17 @@ void report_write(struct buffer *out, const struct report_process *process)
     put_struct(out, &shape_process, process);
 }
 
-/* Reading. */
+/* ---- Reading -------------------------------------------------------------------------------- */
 
 struct decoder {
     struct brine_reader in;
     struct report *report;
-    const struct shape *shape; /* of the member that is wrong, once one is */
-    const struct field *field;
-    const char *expected;
+    const struct shape *shape; /* the struct with the first error; NULL: no error yet */
+    const struct field *field; /* the member with the first error; NULL: the struct itself */
+    const char *expected;      /* what was expected there */
 };
 
-/* Remembers what is wrong, where. Returns false. */
+/* Stores where the first error is, and what was expected there. Returns false. */
 static bool wrong(struct decoder *d, const struct shape *shape, const struct field *f,
                   const char *expected)
 {
@@ -172,7 +173,7 @@ static bool take_float(const struct brine_item *item, double *value)
     return item->type == BRINE_FLOAT || item->type == BRINE_INT || item->type == BRINE_NONE;
 }
 
-/* A word that this version does not know is unknown. */
+/* A word that this version does not know makes the member unknown. */
 static bool take_enum(const struct field *f, const struct brine_item *item, int *value)
 {
     if (item->type == BRINE_STR)
@@ -189,7 +190,7 @@ static bool take_bool(const struct brine_item *item, int *value)
 
 static bool take_struct(struct decoder *d, const struct shape *shape, size_t given, void *base);
 
-/* One of a list: a tuple with the members of a struct. */
+/* Reads one struct of a list: a tuple of its members. Returns false on error. */
 static bool take_item(struct decoder *d, const struct shape *shape, void *base)
 {
     struct brine_item item;
@@ -224,7 +225,7 @@ static size_t item_size(const struct field *f)
     }
 }
 
-/* The i-th item of a list. */
+/* Reads one item of a list to `base`. Returns false on error. */
 static bool take_listed(struct decoder *d, const struct field *f, void *base)
 {
     struct brine_item item;
@@ -269,7 +270,7 @@ static bool take_pointer(struct decoder *d, const struct field *f, size_t given,
     return take_struct(d, f->of, given, item);
 }
 
-/* What goes into a tuple of its own: false if that fails. */
+/* Reads a member that is a tuple: a struct or a list. Returns false on error. */
 static bool take_container(struct decoder *d, const struct field *f, const struct brine_item *item,
                            void *at)
 {
@@ -330,7 +331,7 @@ static bool take_struct(struct decoder *d, const struct shape *shape, size_t giv
     return true;
 }
 
-/* Fills err from what went wrong first. */
+/* Fills err with the first error. */
 static void explain(const struct decoder *d, struct rpyc_error *err)
 {
     const struct arena *arena = &d->report->arena;
@@ -340,12 +341,12 @@ static void explain(const struct decoder *d, struct rpyc_error *err)
     else if (arena->failed)
         error_nomem(err);
     else if (d->in.failed != RPYC_OK || !d->expected)
-        brine_error(&d->in, err); /* which also says that there are bytes behind the value */
+        brine_error(&d->in, err); /* also reports bytes after the value */
     else if (d->field)
-        error_set(err, RPYC_EPROTOCOL, "the report is wrong: %s.%s is not %s", d->shape->name,
+        error_set(err, RPYC_EPROTOCOL, "invalid report: %s.%s is not %s", d->shape->name,
                   d->field->name, d->expected);
     else
-        error_set(err, RPYC_EPROTOCOL, "the report is wrong: a %s is not %s", d->shape->name,
+        error_set(err, RPYC_EPROTOCOL, "invalid report: a %s is not %s", d->shape->name,
                   d->expected);
 }
 

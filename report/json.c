@@ -11,7 +11,7 @@
 #include "error.h"
 #include "shape.h"
 
-#define DEPTH_MAX 4096 /* trees of calls are deep */
+#define DEPTH_MAX 4096 /* nested containers; high, since the tree of calls is deep */
 
 static void put_object(struct json_object **object)
 {
@@ -20,7 +20,9 @@ static void put_object(struct json_object **object)
 
 #define AUTO_OBJECT _cleanup_(put_object) struct json_object
 
-/* Writing. NULL stands for null in json-c, so a lack of memory is kept in *failed. */
+/* ---- Writing --------------------------------------------------------------------------------
+ *
+ * In json-c, NULL stands for null. So a lack of memory is stored in *failed. */
 
 static struct json_object *checked(struct json_object *object, bool *failed)
 {
@@ -45,7 +47,8 @@ static struct json_object *int_object(int64_t value, bool *failed)
     return value == REPORT_UNKNOWN ? NULL : checked(json_object_new_int64(value), failed);
 }
 
-/* Adds a member to an object that takes it over. */
+/* Adds a member to an object, which takes ownership of value. Sets *failed if there is no memory.
+ */
 static void add(struct json_object *to, const char *name, struct json_object *value, bool *failed)
 {
     if (!to || json_object_object_add(to, name, value) != 0) {
@@ -60,7 +63,7 @@ static struct json_object *map_object(const struct any_list *list, bool *failed)
     const struct report_pair *pairs = list->items;
     size_t i;
 
-    /* A name is copied by the arena with a NUL behind it. */
+    /* The arena adds a NUL to each text that it copies, so a name can be used as a C string. */
     for (i = 0; object && i < list->count; i++) {
         if (pairs[i].name.data)
             add(object, pairs[i].name.data, text_object(&pairs[i].value, failed), failed);
@@ -145,7 +148,7 @@ static struct json_object *struct_object(const struct shape *shape, const void *
     return object;
 }
 
-/* The character that valid UTF-8 begins with; returns what is behind it. */
+/* Decodes the first character of a valid UTF-8 text. Returns a pointer to the next character. */
 static const char *decode(const char *text, const char *end, uint32_t *code)
 {
     unsigned char c = (unsigned char)*text++;
@@ -156,7 +159,7 @@ static const char *decode(const char *text, const char *end, uint32_t *code)
     return text;
 }
 
-/* Writes a character as JSON escapes: one, or two surrogates. Returns their length. */
+/* Writes a character as one JSON escape, or as two (surrogates). Returns the length in bytes. */
 static size_t escape(char *to, size_t size, uint32_t code)
 {
     if (code < 0x10000)
@@ -166,8 +169,8 @@ static size_t escape(char *to, size_t size, uint32_t code)
                             0xdc00 + (code & 0x3ff));
 }
 
-/* Appends JSON with all that is not ASCII as \uXXXX, and DEL, so that it may go to any terminal. In
- * JSON these are in strings alone. */
+/* Appends JSON text. Writes DEL and each character outside of ASCII as \uXXXX, so that the text can
+ * be printed to any terminal. In JSON such characters only occur in strings. */
 static void put_ascii(struct buffer *out, const char *text, size_t len)
 {
     const char *end = text + len, *start = text;
@@ -217,7 +220,7 @@ void report_write_json_all(struct buffer *out, const struct report *r)
     write_document(out, &shape_report, r);
 }
 
-/* Reading. */
+/* ---- Reading -------------------------------------------------------------------------------- */
 
 static struct report_text take_text(struct report *r, struct json_object *value)
 {
@@ -340,11 +343,12 @@ static bool take_member(struct report *r, const struct field *f, struct json_obj
     }
 }
 
-/* Says what is wrong, unless that was said already. */
+/* Fills err with the member that has the wrong type, unless err has an error already. Returns
+ * false. */
 static bool wrong(struct rpyc_error *err, const struct shape *shape, const struct field *f)
 {
     if (err->code == RPYC_OK)
-        error_set(err, RPYC_EPROTOCOL, "the report is wrong: %s.%s has the wrong type", shape->name,
+        error_set(err, RPYC_EPROTOCOL, "invalid report: %s.%s has the wrong type", shape->name,
                   f->name);
     return false;
 }
@@ -357,8 +361,7 @@ static bool take_struct(struct report *r, const struct shape *shape, struct json
 
     if (!json_object_is_type(object, json_type_object)) {
         if (err->code == RPYC_OK)
-            error_set(err, RPYC_EPROTOCOL, "the report is wrong: a %s is not an object",
-                      shape->name);
+            error_set(err, RPYC_EPROTOCOL, "invalid report: a %s is not an object", shape->name);
         return false;
     }
     for (f = shape->fields; f < shape->fields + shape->count; f++) {

@@ -194,8 +194,8 @@ OPTIONS = (
         "insecure",
         _values.Flag(strict=True),
         False,
-        "admit everyone over TCP, on any address, to run any code in this process; for a network "
-        "without other people only",
+        "admit everyone over TCP, on any address, to run any code in this process; only for a "
+        "network where all users are trusted",
         command="--insecure",
         variable=True,
     ),

@@ -39,7 +39,9 @@ def _import_code(fields: tuple) -> CodeType:
     elif len(fields) == len(_FIELDS_3_8):
         sent = dict(zip(_FIELDS_3_8, fields))
     else:
-        raise ValueError(f"a code object of {len(fields)} fields, from an unknown Python")
+        raise ValueError(
+            f"a code object of {len(fields)} fields: its version of Python is not supported"
+        )
     sent.setdefault("qualname", sent["name"])
     sent.setdefault("exceptiontable", b"")
     sent["consts"] = tuple(

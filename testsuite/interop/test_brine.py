@@ -186,7 +186,7 @@ def test_a_depth_of_200_comes_back_and_201_is_beyond_the_limit(echo: Echo) -> No
     assert (status, out) == (0, brine.dump(nested(200)))
     assert echo(brine.dump(nested(201))) == (
         ELIMIT,
-        b"a message cannot be taken: it is nested deeper than max_depth (200)",
+        b"a message was refused: it is nested deeper than max_depth (200)",
     )
     assert echo(b"\x10" * 100000 + b"\x00")[0] == ELIMIT
 

@@ -177,7 +177,7 @@ def test_a_program_that_is_another_user_for_a_moment_does_not_let_that_user_in(
         assert program.lets_in(0) == program.every()
         assert tell(program, "os.seteuid(0)") is None
         assert program.keeps_out(STRANGER)
-    why = f"the peer belongs to uid {STRANGER}, the program to uids from 0 to {STRANGER}"
+    why = f"the peer belongs to uid {STRANGER}, and the program has uids from 0 to {STRANGER}"
     program.assert_logged(f"the peer belongs to uid {STRANGER}", why + OTHERS_ONLY)
     assert tell(program, become()) is None
     assert program.lets_in(STRANGER) == program.every()
@@ -192,7 +192,7 @@ def test_a_program_that_is_in_another_group_for_a_moment_does_not_let_that_group
     assert tell(program, f"os.setegid({OTHER})") is None
     assert program.keeps_out(STRANGER)
     assert program.keeps_out(STRANGER, gid=OTHER)
-    why = f"the peer belongs to uid {STRANGER}, the program to gids from {OTHER} to {STRANGER}"
+    why = f"the peer belongs to uid {STRANGER}, and the program has gids from {OTHER} to {STRANGER}"
     program.assert_logged(why + OTHERS_ONLY)
 
 
@@ -221,7 +221,7 @@ def test_each_gid_of_the_program_has_to_be_the_same_and_over_unix_the_peers(
 def test_the_log_names_the_group_that_is_missing(start: Start) -> None:
     program = start(become())
     assert program.keeps_out(STRANGER, [UNIX], gid=OTHER, groups=[STRANGER])
-    why = f"the peer belongs to uid {STRANGER} and gid {OTHER}, the program to gid {STRANGER}"
+    why = f"the peer belongs to uid {STRANGER} and gid {OTHER}, and the program has gid {STRANGER}"
     program.assert_logged(why + OTHERS_ONLY)
 
 
@@ -434,7 +434,7 @@ def test_a_thread_that_is_still_root_counts(start: Start) -> None:
     program = start(f"import ctypes; {gids}; start_thread(lambda: None); {alone}")
     assert program.keeps_out(STRANGER)
     assert program.lets_in(0) == program.every()
-    why = f"the peer belongs to uid {STRANGER}, the program to uids from 0 to {STRANGER}"
+    why = f"the peer belongs to uid {STRANGER}, and the program has uids from 0 to {STRANGER}"
     program.assert_logged(why + OTHERS_ONLY)
 
 

@@ -225,7 +225,7 @@ def test_the_rest_of_a_message_that_is_too_long_has_to_come(start: Start) -> Non
         assert_over(peer.answer(), "max_frame", 0)
         assert peer.is_closed()
     assert_told(
-        debuggee, "client 0 was disconnected: the peer has stopped in the middle of a message"
+        debuggee, "client 0 was disconnected: the peer stopped sending in the middle of a message"
     )
 
 
@@ -626,8 +626,8 @@ def test_who_holds_others_up_is_hung_up_on(start: Start) -> None:
         assert holder.is_closed()
     assert_told(
         debuggee,
-        "client 0 was disconnected: it does not answer about the objects in its message of over 1 "
-        "MB, while others wait for their turn",
+        "client 0 was disconnected: it does not answer requests about the objects in its message "
+        "of over 1 MB, while others wait for their turn",
     )
 
 
@@ -826,7 +826,9 @@ def test_a_client_that_does_not_shake_hands_is_hung_up_on(start: Start, files: F
     debuggee = start(**server, handshake_timeout=SHORT)
     with contextlib.closing(connect_socket(debuggee)) as sock:
         assert sock.recv(1) == b""
-    assert_told(debuggee, "client 0 was refused: no TLS handshake in time (handshake_timeout)")
+    assert_told(
+        debuggee, "client 0 was refused: the TLS handshake took longer than handshake_timeout"
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(files.ca)
     with context.wrap_socket(connect_socket(debuggee), server_hostname="127.0.0.1") as sock:
@@ -923,7 +925,10 @@ def test_a_client_that_does_not_read_is_hung_up_on(
     before = debuggee.holdings()
     with raw_connect(debuggee) as peer:
         stop_reading(peer)
-        assert_told(debuggee, "client 0 was disconnected: the peer does not read what it is sent")
+        assert_told(
+            debuggee,
+            "client 0 was disconnected: the peer does not read the data that was sent to it",
+        )
         debuggee.wait_until_back_to(before)
         with raw_connect(debuggee) as other:
             assert other.works()
@@ -938,7 +943,10 @@ def test_a_client_that_does_not_read_over_tls_is_hung_up_on(start: Start, files:
     sock = context.wrap_socket(connect_socket(debuggee), server_hostname="127.0.0.1")
     with RawPeer(sock, Envelope.RPYC6) as peer:
         stop_reading(peer)
-        assert_told(debuggee, "client 0 was disconnected: the peer does not read what it is sent")
+        assert_told(
+            debuggee,
+            "client 0 was disconnected: the peer does not read the data that was sent to it",
+        )
 
 
 @pytest.mark.measures
@@ -971,7 +979,7 @@ def test_a_client_that_stops_in_the_middle_of_a_message_is_hung_up_on(
         assert peer.works()
         assert silent.works()
         peer.send(peer.request_frame(Handler.PING, box((b"x" * 1000,)))[:500])
-        told = "client 0 was disconnected: the peer has stopped in the middle of a message"
+        told = "client 0 was disconnected: the peer stopped sending in the middle of a message"
         assert_told(debuggee, told)
         assert peer.is_closed()
         assert silent.works()  # there is no time limit between two messages
@@ -997,7 +1005,9 @@ def test_a_client_may_take_for_ever_to_read_where_that_is_allowed(start: Start) 
     with raw_connect(patient) as slow, raw_connect(other) as hung_up_on:
         stop_reading(slow)
         stop_reading(hung_up_on)
-        assert_told(other, "client 0 was disconnected: the peer does not read what it is sent")
+        assert_told(
+            other, "client 0 was disconnected: the peer does not read the data that was sent to it"
+        )
         answer = slow.answer()
         assert answer is not None
         assert len(answer.args[1]) == 50_000_000

@@ -134,7 +134,7 @@ def test_a_client_without_a_certificate_is_refused(
 ) -> None:
     debuggee = start(**strict_files(files))
     assert try_tls(debuggee.port, version) != "served"
-    assert refusal(debuggee) == "the client showed no certificate"
+    assert refusal(debuggee) == "the client sent no certificate"
 
 
 @versions
@@ -169,7 +169,9 @@ def test_a_plain_client_is_refused(start: Start, files: Files) -> None:
 def test_a_client_of_tls_is_hung_up_on_where_none_is_spoken(start: Start) -> None:
     debuggee = start()
     assert try_tls(debuggee.port) != "served"
-    assert debuggee.read_line() == ("WARNING client 0 was disconnected: not an RPyC frame, but TLS")
+    assert debuggee.read_line() == (
+        "WARNING client 0 was disconnected: received TLS instead of an RPyC frame"
+    )
     with raw_connect(debuggee) as peer:
         assert peer.works()
 

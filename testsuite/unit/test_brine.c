@@ -145,7 +145,7 @@ static void assert_fails(const struct bytes *brine, enum rpyc_errcode code, cons
     } while (0)
 
 #define ENDS_EARLY "the data ends inside a value"
-#define TOO_MANY   "it has more items than bytes"
+#define TOO_MANY   "a container has more items than there are bytes left"
 
 /* The example in the documentation of rpyc.core.brine, as Python 3 dumps it. */
 #define DOC_EXAMPLE                                                                                \
@@ -519,30 +519,30 @@ TEST(unknown_tags_within_a_value_fail)
 
 TEST(a_str_of_anything_but_bytes_fails)
 {
-    FAILS("08 00", "a str that is not made of bytes");
-    FAILS("08 08 01", "a str that is not made of bytes");
-    FAILS("08 51", "a str that is not made of bytes");
-    FAILS("08 02", "a str that is not made of bytes");
-    FAILS("08 09 51", "a str that is not made of bytes");
-    FAILS("08 10 01", "a str that is not made of bytes");
+    FAILS("08 00", "the tag of a str is not followed by bytes");
+    FAILS("08 08 01", "the tag of a str is not followed by bytes");
+    FAILS("08 51", "the tag of a str is not followed by bytes");
+    FAILS("08 02", "the tag of a str is not followed by bytes");
+    FAILS("08 09 51", "the tag of a str is not followed by bytes");
+    FAILS("08 10 01", "the tag of a str is not followed by bytes");
 }
 
 TEST(a_frozenset_or_slice_of_anything_but_a_tuple_fails)
 {
-    FAILS("1a 00", "a frozenset or slice that is not made of a tuple");
-    FAILS("1a 01", "a frozenset or slice that is not made of a tuple");
-    FAILS("1a 1a 02", "a frozenset or slice that is not made of a tuple");
-    FAILS("19 0c 616263", "a frozenset or slice that is not made of a tuple");
-    FAILS("19 19 12 000000", "a frozenset or slice that is not made of a tuple");
-    FAILS("19 53 000000", "a frozenset or slice that is not made of a tuple");
+    FAILS("1a 00", "the tag of a frozenset or slice is not followed by a tuple");
+    FAILS("1a 01", "the tag of a frozenset or slice is not followed by a tuple");
+    FAILS("1a 1a 02", "the tag of a frozenset or slice is not followed by a tuple");
+    FAILS("19 0c 616263", "the tag of a frozenset or slice is not followed by a tuple");
+    FAILS("19 19 12 000000", "the tag of a frozenset or slice is not followed by a tuple");
+    FAILS("19 53 000000", "the tag of a frozenset or slice is not followed by a tuple");
 }
 
 TEST(a_slice_has_three_parts)
 {
-    FAILS("19 02", "a slice that does not have three parts");
-    FAILS("19 11 0000", "a slice that does not have three parts");
-    FAILS("19 13 00000000", "a slice that does not have three parts");
-    FAILS("19 15 00000004 00000000", "a slice that does not have three parts");
+    FAILS("19 02", "a slice does not have three items");
+    FAILS("19 11 0000", "a slice does not have three items");
+    FAILS("19 13 00000000", "a slice does not have three items");
+    FAILS("19 15 00000004 00000000", "a slice does not have three items");
 }
 
 TEST(ints_of_anything_but_digits_fail)
@@ -942,7 +942,7 @@ TEST(a_tuple_of_just_that_length_is_expected)
         brine_read(&r, other.data, other.len);
         assert_false(brine_expect_tuple(&r, 1));
         assert_int_equal(r.failed, RPYC_EPROTOCOL);
-        assert_string_equal(r.problem, "expected a tuple of another length");
+        assert_string_equal(r.problem, "a tuple has the wrong number of items");
     }
 }
 

@@ -907,10 +907,10 @@ TEST(the_limit_of_a_frame_is_an_option)
     server_start(&s, ACTS(acts));
     assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
     assert_int_equal(rpyc_ping(conn, "x", 1, &err), -1);
-    assert_error(&err, RPYC_ELIMIT, "a message cannot be taken: it is longer than max_frame (30)");
+    assert_error(&err, RPYC_ELIMIT, "a message was refused: it is longer than max_frame (30)");
     rpyc_error_clear(&err);
     rpyc_ping(conn, "x", 1, &err);
-    assert_error(&err, RPYC_EPROTOCOL, "the reply to a ping has other data");
+    assert_error(&err, RPYC_EPROTOCOL, "the reply to a ping differs from the data that was sent");
     rpyc_close(conn);
     server_end(&s,
                "[" GETROOT_6 " 01115111511151100a78 01115211511151100a78 0111531152115102 end]");

@@ -630,8 +630,8 @@ TEST(other_protocols_are_refused)
     /* "GET / HTTP/1.1", "SSH-2.0-", a ClientHello, an alert and data of TLS */
     refuses("474554202f20485454502f312e310d0a", 0, RPYC_ELIMIT, "a frame of");
     refuses("5353482d322e302d", 0, RPYC_ELIMIT, "a frame of");
-    refuses("160301020001", 0, RPYC_EPROTOCOL, "not an RPyC frame, but TLS");
-    refuses("15030300020228", 0, RPYC_EPROTOCOL, "not an RPyC frame, but TLS");
+    refuses("160301020001", 0, RPYC_EPROTOCOL, "received TLS instead of an RPyC frame");
+    refuses("15030300020228", 0, RPYC_EPROTOCOL, "received TLS instead of an RPyC frame");
     refuses("170303002000ff", 0, RPYC_ELIMIT, "a frame of");
 }
 

@@ -1006,7 +1006,7 @@ TEST(a_peer_that_reads_no_replies_is_given_up)
         say(&peer, "011151 1151 1151 10 51");
         rpyc_process(conn, 0, &err);
     }
-    assert_error(&err, RPYC_ECLOSED, "the peer does not read what it is sent");
+    assert_error(&err, RPYC_ECLOSED, "the peer does not read the data that was sent to it");
     peer_close(&peer);
     rpyc_close(conn);
 }

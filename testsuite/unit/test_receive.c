@@ -84,8 +84,7 @@ TEST(a_reply_over_the_limit_fails_and_the_connection_stays_open)
         say(&l->peer, cases[i].next);
         assert_ok(ask(l->c, HANDLE_GETROOT, &m, SOON, &err), &err);
         assert_int_equal(brine_error(&m.body, &err), -1);
-        assert_error(&err, RPYC_ELIMIT,
-                     "a message cannot be taken: it is longer than max_frame (100)");
+        assert_error(&err, RPYC_ELIMIT, "a message was refused: it is longer than max_frame (100)");
         message_free(&m);
         assert_answer(l->c, MESSAGE_REPLY, "115193");
     }

@@ -186,7 +186,8 @@ TEST(a_ping_with_other_data_is_an_error)
         snprintf(reply, sizeof(reply), "021150 %s", others[i]);
         say(&l.peer, reply);
         assert_int_equal(rpyc_ping(l.conn, "abc", 3, &err), -1);
-        assert_error(&err, RPYC_EPROTOCOL, "the reply to a ping has other data");
+        assert_error(&err, RPYC_EPROTOCOL,
+                     "the reply to a ping differs from the data that was sent");
     }
 }
 

@@ -204,10 +204,10 @@ TEST(a_peer_that_does_not_read_is_disconnected)
     conn_request_begin(l->c, &out, HANDLE_PING, &seq);
     memset(buffer_extend(&out.buf, LARGE), 0, LARGE);
     assert_int_equal(conn_send(l->c, &out, DEADLINE_NEVER, &err), -1);
-    assert_error(&err, RPYC_ETIMEOUT, "the peer does not read what it is sent");
+    assert_error(&err, RPYC_ETIMEOUT, "the peer does not read the data that was sent to it");
     assert_true(conn_closed(l->c));
     assert_int_equal(conn_serve_one(l->c, DEADLINE_NEVER, &why), -1);
-    assert_error(&why, RPYC_ECLOSED, "the peer does not read what it is sent");
+    assert_error(&why, RPYC_ECLOSED, "the peer does not read the data that was sent to it");
 }
 
 TEST(a_deadline_before_the_stall_limit_is_kept)

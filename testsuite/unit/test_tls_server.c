@@ -268,7 +268,7 @@ TEST(a_client_without_a_required_certificate_is_refused)
     struct visitor v = {.options = {.ca_file = "ca.pem"}};
     struct tls_server_options o = demanding_options();
 
-    assert_options_refuse(&o, &v, "the client showed no certificate");
+    assert_options_refuse(&o, &v, "the client sent no certificate");
 }
 
 TEST(a_client_without_an_optional_certificate_is_accepted)

@@ -288,9 +288,8 @@ TEST(deep_values_are_read_up_to_the_limit)
             memcpy(hex + 2 * i, "10", 2);
         memcpy(hex + 2 * depth, "00", 3);
         if (depth > 200) {
-            assert_read_fails(
-                hex, RPYC_ELIMIT,
-                "a message cannot be taken: it is nested deeper than max_depth (200)");
+            assert_read_fails(hex, RPYC_ELIMIT,
+                              "a message was refused: it is nested deeper than max_depth (200)");
             continue;
         }
         v = read_value(hex);
