@@ -13,8 +13,8 @@
 #include "color.h"
 #include "target.h"
 
-/* Which servers the user accepts: option --server-user. Zeros: servers of the user and of root;
- * those of other users with a warning, or not at all if the user is root. */
+/* The servers that the user accepts, from --server-user. All zeros: servers of the user and of
+ * root; those of other users with a warning, or not at all if the user is root. */
 struct trust {
     bool anyone;   /* accept the servers of all users */
     bool has_user; /* accept only the servers of this user: */
@@ -27,7 +27,7 @@ enum stacks_format { FORMAT_TEXT, FORMAT_PLAIN, FORMAT_JSON };
 /* The parsed command line. Its pointers lead to argv or constants: nothing to free. */
 struct options {
     struct target target; /* a path, or else a host and a port */
-    struct trust trust;   /* which users' servers are accepted */
+    struct trust trust;   /* the users whose servers are accepted */
     struct rpyc_tls tls;  /* the options of TLS, if ssl is true */
     const char **code;    /* the arguments of -c, in order */
     size_t code_count;

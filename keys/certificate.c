@@ -84,7 +84,7 @@ static int set_serial(X509 *cert)
     return BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert)) ? 0 : -1;
 }
 
-/* Makes the certificate valid for so many days, but not longer than the CA. */
+/* Makes the certificate valid for this number of days, but not longer than the CA. */
 static int set_times(X509 *cert, int days, const struct certificate *ca)
 {
     ASN1_TIME *end = X509_getm_notAfter(cert);

@@ -38,7 +38,7 @@ struct names {
 bool certificate_is_name(const char *name);
 
 /* Make a certificate for a server with these names, or for a client with this name, signed by the
- * CA. It is valid for so many days, but not longer than the CA. */
+ * CA. It is valid for this number of days, but not longer than the CA. */
 int certificate_make_server(struct certificate *out, const struct names *names, int days,
                             const struct certificate *ca);
 int certificate_make_client(struct certificate *out, const char *name, int days,

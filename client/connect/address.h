@@ -12,15 +12,16 @@
 
 #include "options.h"
 
-/* A host and a port, or the path of a Unix socket; with pid, as that process sees them. */
+/* A host and a port, or the path of a Unix socket, in the namespaces of the process pid if pid is
+ * not 0. */
 struct address {
     const char *host, *port; /* a name or an IP address; decimal digits */
     const char *path;        /* of a Unix socket, or "@name" for an abstract one; NULL: TCP */
     pid_t pid, tid;          /* the process of the server and the thread that listens; 0: not known.
-                              * With pid: */
-    uid_t user;              /* the effective user of the process, */
-    unsigned long inode;     /* the socket that listens, */
-    bool other_network;      /* and true if the process is in another network namespace */
+                              * The next three are valid if pid is set: */
+    uid_t user;              /* the effective user of the process */
+    unsigned long inode;     /* the socket that listens */
+    bool other_network;      /* the process is in another network namespace */
     const struct trust *trust; /* the accepted users, from --server-user; NULL: default */
 };
 

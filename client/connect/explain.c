@@ -24,7 +24,7 @@
 /* A hint for an address that is wrong. */
 #define SEE_LIST "run pystuck --list to see the servers of this machine"
 
-/* What is known about a connection that failed. */
+/* The facts about a connection that failed. */
 struct failure {
     const struct options *options;
     const struct address *address;
@@ -217,7 +217,8 @@ static void say_silent(struct failure *c)
 {
     const struct server *s = c->server;
 
-    if (!s && c->options->found->generation != RPYC_GENERATION_AUTO) /* it answered before */
+    /* the server answered an earlier connection */
+    if (!s && c->options->found->generation != RPYC_GENERATION_AUTO)
         set_error(c->err, RPYC_ETIMEOUT,
                   "no answer in time from %s: it serves another client, or the program is stopped",
                   c->where);

@@ -9,7 +9,7 @@
 
 #include "connect/address.h"
 
-/* What namespaces_leave() needs to undo namespaces_enter(). */
+/* The state that namespaces_leave() restores. */
 struct namespaces_visit {
     int home;      /* the client's own network namespace; -1: the thread never left it */
     int file;      /* the file of the Unix socket; -1: the address's path is used */

@@ -23,7 +23,7 @@
 
 #define WHERE_SIZE 160
 
-/* What is known about the other end. */
+/* The facts about the other end of a connection. */
 struct peer {
     enum { PEER_KNOWN, PEER_UNKNOWN, PEER_REMOTE, PEER_GONE } kind;
     uid_t user;

@@ -9,8 +9,8 @@
 
 /* The protocol that a server speaks, by the first bytes that it sends. */
 enum spoken {
-    SPOKEN_NOTHING, /* it sends nothing */
-    SPOKEN_CLOSED,  /* it closed the connection without an answer, or does not listen any more */
+    SPOKEN_NOTHING, /* the server sends nothing */
+    SPOKEN_CLOSED,  /* the server closed the connection without an answer, or has ended */
     SPOKEN_TLS,
     SPOKEN_HTTP,
     SPOKEN_SSH,

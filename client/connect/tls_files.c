@@ -119,7 +119,7 @@ int tls_files_check(const struct rpyc_tls *tls, struct rpyc_error *err)
  * versions of OpenSSL have in common.
  */
 
-/* What is known about a failure of TLS. */
+/* The facts about a failure of TLS. */
 struct trouble {
     const struct rpyc_tls *tls;
     const char *name; /* the certificate must be for this name */
@@ -133,7 +133,7 @@ static bool has(const struct trouble *t, const char *part)
     return strcasestr(t->text, part) != NULL;
 }
 
-/* What follows a part of the text; the whole text if it does not contain that part. */
+/* Returns the text behind `part`; the whole text if it does not contain part. */
 static const char *after(const struct trouble *t, const char *part)
 {
     const char *found = strstr(t->text, part);

@@ -389,7 +389,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 error = KeyboardInterrupt().with_traceback(error.__traceback__)
             raise error
 
-        # These run on the loop's thread.
+        # The next methods run on the loop's thread.
 
         def _start(self):
             if not self._is_given_up:
@@ -404,7 +404,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 self._outcome = None, error
             wake.set()
 
-        # These run on the cell's thread.
+        # The next methods run on the cell's thread.
 
         def _wait_for_outcome(self, seconds=None):
             until = seconds and time.monotonic() + seconds
@@ -590,7 +590,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         streams = streams or replaced_streams(number)
         try:
             return _pystuck_cell(streams, function)
-        except KeyboardInterrupt as error:  # it arrived when the cell had just ended
+        except KeyboardInterrupt as error:  # Ctrl-C arrived when the cell had just ended
             return False, failure(error)
         finally:
             for stream in streams:

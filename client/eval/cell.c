@@ -17,8 +17,8 @@ static const char bootstrap[] =
 /* The name of the function that bootstrap.py defines. */
 #define BOOTSTRAP_NAME "_pystuck_cells"
 
-/* What the client's functions that the server holds have in common. The server may call and release
- * them after cells_close. */
+/* The state that the client's functions share which the server holds. The server may call and
+ * release them after cells_close. */
 struct callbacks {
     int count;           /* of functions that the server holds */
     struct cells *cells; /* NULL after cells_close */

@@ -241,7 +241,7 @@ static int collect_parts(struct evaluation *e, const struct expr *expr, bool key
     return 0;
 }
 
-/* The same as a tuple. */
+/* Like collect_parts(), but makes a tuple of the values. */
 static int evaluate_parts(struct evaluation *e, const struct expr *expr, bool keywords,
                           rpyc_value **out)
 {
@@ -470,7 +470,7 @@ static bool is_class(const rpyc_value *value, const char *const *names)
     return false;
 }
 
-/* True if getting its items runs none of the program's code. */
+/* True for containers whose items can be read without running code of the program. */
 static bool is_plain_container(const rpyc_value *value)
 {
     static const char *const names[] = {"builtins.dict", "builtins.list", NULL};

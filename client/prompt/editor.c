@@ -422,7 +422,7 @@ static void set_locale(void)
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-/* Binds our keys again if ~/.editrc has selected the keys of vi, which resets them. */
+/* Binds pystuck's keys again if ~/.editrc has selected the keys of vi, which resets them. */
 static void bind_in_vi(EditLine *el)
 {
     const char *keys;

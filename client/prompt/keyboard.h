@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* What terminals with bracketed paste send before and after pasted text. */
+/* The sequences that a terminal with bracketed paste sends before and after pasted text. */
 #define PASTE_BEGIN "\033[200~"
 #define PASTE_END   "\033[201~"
 

@@ -13,7 +13,7 @@
 
 struct shell;
 
-/* What the argument of a magic is, for Tab and the history. */
+/* The kind of argument that a magic takes, for Tab and the history. */
 enum magic_argument {
     MAGIC_TEXT,
     MAGIC_CODE, /* Python that is run as a cell */

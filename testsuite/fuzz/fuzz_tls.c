@@ -34,9 +34,9 @@ enum {
     SUBJECT = 0x02,
     ONLY_TLS_1_2 = 0x04,
     CERTIFICATES = 0x18, /* for the server's end: a value of enum tls_client_cert, or */
-    ALLOWED = 0x18,      /* ... required, and only for certain names */
+    ALLOWED = 0x18,      /* a client certificate with certain names is required */
     UNVERIFIED = 0x08,   /* for the client's end: accepts any certificate; */
-    CERTIFIED = 0x10,    /* ... shows a certificate */
+    CERTIFIED = 0x10,    /* the client's end shows a certificate */
     STOPS = 0x20,        /* the peer goes silent after the last byte, without closing */
     INTERRUPTED = 0x40   /* a signal interrupts each wait once */
 };

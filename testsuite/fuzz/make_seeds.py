@@ -58,7 +58,7 @@ REQUESTS = [
     "60 1151 10" + LIST,
 ]
 
-# The same for the object that the client of fuzz_client shows: see there.
+# Requests to the object that the client in fuzz_client.c passes to the server.
 OURS = "12 080e0e 6c6962727079632e4f626a656374 51 160f" + "40" * 15
 OWN_REQUESTS = [
     "54 1152 11 1153" + OURS + "1151 080e06636c69656e74",

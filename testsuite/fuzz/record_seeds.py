@@ -68,7 +68,7 @@ PEERS: list[tuple[Stock, Stock | None]] = [
     (RPYC6, RPYC6),
 ]
 
-#: What pystuck(1) does with every server: its arguments after the address, and its stdin.
+#: Runs of pystuck(1) with every server: the arguments after the address, and stdin.
 COMMANDS: list[tuple[list[str], str]] = [
     ([], ""),
     (["--json"], ""),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the modules *_cases.py share: how a case is declared, run and reported.
+"""Declares, runs and reports cases, for the modules *_cases.py.
 
-A case is a function that does with a connection what users of stock rpyc do; its name is a sentence
-that says what has to be true. test_stock_clients.py runs the cases in processes of stock_client.py,
+A case is a function that uses a connection as users of stock rpyc do; its name is a sentence that
+says what must be true. test_stock_clients.py runs the cases in processes of stock_client.py,
 under every stock version, at our server and at stock's own servers. So this module and the cases
 import nothing but rpyc and the standard library. `@case(Differs(...))` declares where a case fails.
 """

@@ -56,8 +56,10 @@ def an_exception_in_a_callback_reaches_the_server(c: Any) -> None:
 
 @case
 def a_method_of_the_client_is_called_without_waiting_for_the_kernel(c: Any) -> None:
-    """Each call drops a bound method: that is a DEL, and two replies of the client's in a row. Its
-    kernel holds the second one back until the first is acknowledged, which can take 40 ms."""
+    """After each call the server releases the bound method by DEL. The client then sends two
+    replies in a row, and its kernel may delay the second one by up to 40 ms, until the first is
+    acknowledged.
+    """
     c.execute("def call(thing):\n    for n in range(400): thing.method(n)\n")
     c.namespace["call"](Thing())
 

@@ -24,7 +24,7 @@
 
 #define PUBLIC __attribute__((visibility("default")))
 
-/* Which calls may fail, as bits. */
+/* The kinds of calls that may fail, as bits. */
 enum kind {
     KIND_MEMORY = 1,
     KIND_THREAD = 2, /* pthread_create */
@@ -33,7 +33,7 @@ enum kind {
     KIND_WAIT = 16, /* calls that a signal may interrupt */
 };
 
-/* Who makes the calls that fail. */
+/* The callers whose calls fail. */
 enum whose {
     WHOSE_ANY,
     WHOSE_THREADS, /* calls on a native thread of the server, by any code */

@@ -46,14 +46,14 @@ FIELDS = (
     *("calls", "failed", "blocks", "own_blocks", "clock", "clock_use"),
 )
 
-#: Where the program's own thread counts, see BEAT.
+#: The variable in the program that the thread of BEAT counts up.
 BEATS = 2048
 
 SIZE = 4096
 
 
 class Kind(enum.IntFlag):
-    """Which calls may fail."""
+    """The kinds of calls that may fail."""
 
     MEMORY = 1
     THREAD = 2
@@ -63,7 +63,7 @@ class Kind(enum.IntFlag):
 
 
 class Whose(enum.IntEnum):
-    """Who makes the calls that fail."""
+    """The callers whose calls fail."""
 
     ANY = 0
     THREADS = 1  # calls on the server's native threads, by any code

@@ -80,7 +80,7 @@ class Liar(RawPeer):
         self.answers: list[Message] = []
         self._objects: list[Object] = []
 
-    # What is said.
+    # Sending.
 
     def box(self, value: Any) -> tuple[int, Any]:
         """Boxes a value that may contain objects of the server."""
@@ -124,7 +124,7 @@ class Liar(RawPeer):
         """Keeps the functions that the client passes when it starts cells."""
         self.functions = [pack for _, pack in message.args[1][1][1][1]]
 
-    # What is asked.
+    # Requests of the client.
 
     def serve(self) -> None:
         """Answers until the client disconnects."""

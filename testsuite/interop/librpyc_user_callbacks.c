@@ -33,7 +33,7 @@ CASE(is_called_back)
     rpyc_unref(use);
     use = eval("lambda f: f");
     OK(rpyc_call(use, &v, &err, "O", f));
-    CHECK(v == f); /* and not a netref */
+    CHECK(v == f); /* f itself, not a netref */
     rpyc_unref(v);
     rpyc_unref(list);
     rpyc_unref(use);

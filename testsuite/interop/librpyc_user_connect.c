@@ -80,7 +80,7 @@ CASE(takes_a_connected_socket)
     OK(getpeername(rpyc_fd(conn), (struct sockaddr *)&address, &len));
     fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     FAILS(rpyc_connect_fd(&second, fd, &options, &err), RPYC_EINVAL);
-    CHECK(close(fd) == -1 && errno == EBADF); /* it was taken */
+    CHECK(close(fd) == -1 && errno == EBADF); /* the connection owns fd and has closed it */
     fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     OK(connect(fd, (struct sockaddr *)&address, len));
     options.generation = rpyc_conn_generation(conn);
@@ -120,7 +120,7 @@ CASE(keeps_to_its_options)
     rpyc_unref(v);
     v = NULL;
     FAILS(rpyc_eval(small, "__import__('os').urandom(200000)", &v, &err), RPYC_ELIMIT);
-    OK(rpyc_ping(small, "x", 1, &err)); /* it lives */
+    OK(rpyc_ping(small, "x", 1, &err)); /* the connection still works */
     CHECK(v == NULL);
     rpyc_close(small);
     rpyc_close(NULL);

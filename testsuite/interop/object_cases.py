@@ -44,7 +44,7 @@ class Base:
 
 
 class Derived(Base):
-    """A class that derives from it."""
+    """A class that derives from Base."""
 
 
 class Meta(type):

@@ -419,7 +419,7 @@ def same(got: Any, expected: Any) -> None:
     """Raises Wrong unless two values are the same. NaN is the same as NaN; 0.0 is not -0.0."""
     try:
         equal = dump(got) == dump(expected)
-    except TypeError:  # objects, or a list of results
+    except TypeError:  # brine has no objects and lists
         equal = got == expected
     require(equal, f"{got!r:.200} is not {expected!r:.200}")
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The wire of doc/protocol.md for prober.py, written from that page alone.
+"""Writes and reads the wire format for prober.py. It is written from doc/protocol.md only.
 
-Nothing here may come from the C code, from rpyc, or from the other tests: what they all have wrong
-would not show.
+Nothing here may be copied from the C code, from rpyc or from the other tests. Otherwise prober.py
+would not find an error that all of them share.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ PING, CLOSE, GETROOT, GETATTR, DELATTR, SETATTR, CALL, CALLATTR, REPR, STR = ran
 CMP, HASH, DIR, PICKLE, DEL, INSPECT, BUFFITER, OLDSLICING, CTXEXIT, INSTANCECHECK = range(11, 21)
 STACKS = 0x70
 
-#: The thread that a client with bind-threads says it is.
+#: The id of the thread that sends all requests of the prober, with bind-threads.
 THREAD = 0x7A7A
 
 Pack = tuple[str, int, int]
 
 
 class Malformed(Exception):
-    """Bytes that are not what protocol.md says."""
+    """Raised for bytes that protocol.md does not allow."""
 
 
 class Raw(bytes):
-    """Bytes that stand for themselves where a value is to be encoded."""
+    """Encoded bytes in place of a value: dump() writes them unchanged."""
 
 
 @dataclass(frozen=True)
 class Theirs:
-    """An object of the server's."""
+    """An object of the server."""
 
     pack: Pack
 
 
 @dataclass(frozen=True)
 class Mine:
-    """An object of the prober's."""
+    """An object of the prober."""
 
     pack: Pack
 
@@ -57,26 +57,26 @@ SINGLE |= {0x05: NotImplemented, 0x06: Ellipsis}
 
 
 def sized(n8: int, size: int) -> list[bytes]:
-    """The ways to write a tag and a length, where the tag for a long one is the next number."""
+    """Returns the encodings of a length: tag n8 with one byte, and tag n8 + 1 with four bytes."""
     short = [struct.pack(">BB", n8, size)] if size < 256 else []
     return [*short, struct.pack(">BI", n8 + 1, size)]
 
 
 def bytes_spellings(value: bytes) -> list[bytes]:
-    """All ways to write a bytes value, the shortest first."""
+    """Returns all encodings of a bytes value, the shortest first."""
     fixed = [bytes([(0x01, 0x0A, 0x0B, 0x0C, 0x0D)[len(value)]])] if len(value) <= 4 else []
     return [head + value for head in fixed + sized(0x0E, len(value))]
 
 
 def tuple_spellings(value: tuple[Any, ...]) -> list[bytes]:
-    """All ways to write a tuple, its items in their shortest, the shortest first."""
+    """Returns all encodings of a tuple, the shortest first. Each item has its shortest encoding."""
     fixed = [bytes([(0x02, 0x10, 0x11, 0x12, 0x13)[len(value)]])] if len(value) <= 4 else []
     items = b"".join(map(dump, value))
     return [head + items for head in fixed + sized(0x14, len(value))]
 
 
 def int_spellings(value: int) -> list[bytes]:
-    """All ways to write an int, the shortest first, those of Python 2 last."""
+    """Returns all encodings of an int, the shortest first; those of Python 2 are the last ones."""
     text = b"%d" % value
     short = [bytes([value + 0x50])] if -48 <= value <= 159 else []
     ways = short + [head + text for head in sized(0x16, len(text))]
@@ -84,7 +84,7 @@ def int_spellings(value: int) -> list[bytes]:
 
 
 def spellings(value: Any) -> list[bytes]:
-    """All ways to write a value, the shortest first."""
+    """Returns all encodings of a value, the shortest first."""
     kind = type(value)
     if kind is Raw:
         return [bytes(value)]
@@ -111,25 +111,25 @@ def spellings(value: Any) -> list[bytes]:
 
 
 def dump(value: Any) -> bytes:
-    """A value in its shortest spelling: two values are the same if this is."""
+    """Returns the shortest encoding of a value. Only equal values have the same one."""
     return spellings(value)[0]
 
 
 def is_dumpable(value: Any) -> bool:
-    """Whether it goes by value."""
+    """Returns True if the value can be sent as brine: it contains no objects."""
     if type(value) in (tuple, frozenset):
         return all(map(is_dumpable, value))
     return not isinstance(value, (Theirs, Mine))
 
 
 class Reader:
-    """Takes values from bytes, and nothing that protocol.md does not have."""
+    """Reads values from brine. Raises Malformed for all that protocol.md does not allow."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.position = data, 0
 
     def take(self, size: int) -> bytes:
-        """The next bytes."""
+        """Returns the next `size` bytes."""
         taken = self.data[self.position : self.position + size]
         if len(taken) < size:
             raise Malformed(f"{size} bytes where {len(taken)} are left")
@@ -137,22 +137,22 @@ class Reader:
         return taken
 
     def number(self, layout: str) -> Any:
-        """The next number, as `struct` calls it."""
+        """Returns the next number. layout: its format for the module struct."""
         return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
 
     def items(self, count: int) -> tuple[Any, ...]:
-        """The next `count` values."""
+        """Returns the next `count` values."""
         return tuple(self.value() for _ in range(count))
 
     def of_type(self, kind: type) -> Any:
-        """The next value, which has to be of this type."""
+        """Returns the next value, which must be of this type."""
         value = self.value()
         if type(value) is not kind:
             raise Malformed(f"{value!r:.80} where there should be a {kind.__name__}")
         return value
 
     def value(self) -> Any:
-        """The next value, whatever it is."""
+        """Returns the next value, of any type."""
         tag = self.number(">B")
         if tag in SINGLE:
             return SINGLE[tag]
@@ -167,28 +167,28 @@ class Reader:
         raise Malformed(f"no value begins with {tag:#04x}")
 
     def read_str(self) -> str:
-        """What follows 08."""
+        """Reads a str, behind its tag 08."""
         try:
             return self.of_type(bytes).decode()
         except UnicodeDecodeError as error:
             raise Malformed(str(error)) from error
 
     def read_int(self, size: int) -> int:
-        """What follows 16 or 17, and the length."""
+        """Reads an int of `size` digits, behind its tag (16 or 17) and length."""
         digits = self.take(size)
         if not re.fullmatch(rb"[+-]?[0-9]+", digits):
             raise Malformed(f"{digits!r:.80} is no int")
         return parse_int(digits)
 
     def read_slice(self) -> slice:
-        """What follows 19."""
+        """Reads a slice, behind its tag 19."""
         ends = self.of_type(tuple)
         if len(ends) != 3:
             raise Malformed(f"a slice of {len(ends)} items")
         return slice(*ends)
 
     def read_frozenset(self) -> frozenset[Any]:
-        """What follows 1a."""
+        """Reads a frozenset, behind its tag 1a."""
         try:
             return frozenset(self.of_type(tuple))
         except TypeError as error:
@@ -211,7 +211,7 @@ class Reader:
 
 
 def parse_int(digits: bytes) -> int:
-    """An int of any size, also where Python refuses to read more than some thousand digits."""
+    """Converts digits to an int. Unlike int(), has no limit of 4300 digits."""
     if len(digits) < 4000:
         return int(digits)
     sign, digits = (-1, digits[1:]) if digits.startswith(b"-") else (1, digits.lstrip(b"+"))
@@ -223,7 +223,7 @@ def parse_int(digits: bytes) -> int:
 
 
 def load(data: bytes) -> Any:
-    """The value that bytes are, all of them."""
+    """Returns the value that the bytes encode. There must be no bytes after the value."""
     reader = Reader(data)
     try:
         value = reader.value()
@@ -238,7 +238,7 @@ def load(data: bytes) -> Any:
 
 
 def box(value: Any) -> tuple[int, Any]:
-    """A value with the label that says how it goes."""
+    """Returns the box of a value: its label, and the value or id pack."""
     if isinstance(value, Theirs):
         return LOCAL_REF, value.pack
     if isinstance(value, Mine):
@@ -249,12 +249,12 @@ def box(value: Any) -> tuple[int, Any]:
 
 
 def is_pack(pack: Any) -> bool:
-    """Whether it is (name, class id, instance id)."""
+    """Returns True if pack is a tuple (name, class id, instance id)."""
     return type(pack) is tuple and [type(part) for part in pack] == [str, int, int]
 
 
 def unbox(boxed: Any) -> Any:
-    """What is in a box that the server sent, which has to be one as protocol.md has it."""
+    """Returns the value in a box from the server. Raises Malformed for an invalid box."""
     if type(boxed) is not tuple or len(boxed) != 2:
         raise Malformed(f"{boxed!r:.80} is no box")
     label, value = boxed
@@ -266,7 +266,7 @@ def unbox(boxed: Any) -> Any:
             raise Malformed(f"{boxed!r:.80} has nothing in it that is not dumpable")
         return items
     if label == LOCAL_REF and type(value) is tuple and len(value) == 3:
-        return Mine(value)  # as it was sent, whatever is in it
+        return Mine(value)  # the prober has sent this id pack; it may be invalid
     if label == REMOTE_REF and is_pack(value):
         return Theirs(value)
     raise Malformed(f"{boxed!r:.80} is no box")
@@ -276,7 +276,11 @@ def unbox(boxed: Any) -> Any:
 
 
 def frame(payload: bytes, flag: int | None = None, length: int | None = None) -> bytes:
-    """A frame; `flag` 1 compresses, others and `length` are set against the truth."""
+    """Returns the frame of a payload.
+
+    flag 1 compresses the payload. Other flags, and a length, are written into the header although
+    they are wrong.
+    """
     if flag is None:
         flag = int(len(payload) > 3000)
     if flag == 1:
@@ -285,12 +289,12 @@ def frame(payload: bytes, flag: int | None = None, length: int | None = None) ->
 
 
 def raw_frame(content: bytes, flag: int, length: int | None = None, end: bytes = b"\n") -> bytes:
-    """A frame whose content is compressed already, or not, or does not fit."""
+    """Returns a frame with this content and header, which need not match."""
     return struct.pack(">IB", len(content) if length is None else length, flag) + content + end
 
 
 def split_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
-    """The frames in a stream, as flag and content, and what is left of it."""
+    """Splits a stream. Returns (flag, content) of each whole frame, and the other bytes."""
     frames = []
     while len(data) >= 5:
         length, flag = struct.unpack(">IB", data[:5])
@@ -302,7 +306,7 @@ def split_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
 
 
 def payload_of(flag: int, content: bytes) -> bytes:
-    """The payload in a frame."""
+    """Returns the payload in a frame."""
     if flag == 0:
         return content
     if flag != 1:
@@ -318,17 +322,17 @@ def payload_of(flag: int, content: bytes) -> bytes:
 
 
 def zlib_bomb(size: int) -> bytes:
-    """Zeros that are a thousand times as many when they are decompressed, in next to no time."""
+    """Returns `size` zeros, compressed to about a thousandth. Is fast for any size."""
     block = 1 << 20
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = deflate.compress(bytes(block)) + deflate.flush(zlib.Z_FULL_FLUSH)
     count = -(-size // block)
-    adler = (count * block % 65521) << 16 | 1  # of zeros alone
+    adler = (count * block % 65521) << 16 | 1  # the checksum of zeros
     return b"\x78\xda" + packed * count + b"\x03\x00" + struct.pack(">I", adler)
 
 
 class Message(NamedTuple):
-    """A message; where threads are bound, the sender's and the one that it is for."""
+    """A message. With bind-threads, thread is the sender's thread and to is the recipient's."""
 
     kind: Any
     seq: Any
@@ -338,7 +342,7 @@ class Message(NamedTuple):
 
 
 class Envelope(NamedTuple):
-    """The form of messages: 5 is that of 4.1 to 5.3.1, 6 that from 6.0."""
+    """The form of messages. generation: 5 for rpyc 4.1 to 5.3.1, 6 from rpyc 6.0 on."""
 
     generation: int
     bound: bool = False
@@ -347,14 +351,14 @@ class Envelope(NamedTuple):
         return f"{'4.1-5.3' if self.generation == 5 else '6.0-'}{', bound' * self.bound}"
 
     def payload(self, kind: Any, seq: Any, args: Any, to: int = 0) -> bytes:
-        """A message on the wire, without its frame."""
+        """Returns the payload of a message."""
         prefix = struct.pack(">QQ", THREAD, to) if self.bound else b""
         if self.generation == 5:
             return prefix + dump((kind, seq, args))
         return prefix + (kind if type(kind) is Raw else bytes([kind])) + dump((seq, args))
 
     def message(self, payload: bytes) -> Message:
-        """The message in a payload."""
+        """Returns the message in a payload."""
         thread = recipient = 0
         if self.bound:
             head, payload = payload[:16], payload[16:]
@@ -378,7 +382,7 @@ ENVELOPES = [Envelope(5), Envelope(6), Envelope(5, True), Envelope(6, True)]
 
 
 def interesting_values() -> Iterator[Any]:
-    """Values at each edge of each form that brine has."""
+    """Yields values of all types: the smallest and largest of each encoding, and neighbours."""
     yield from (None, True, False, NotImplemented, Ellipsis)
     sizes = (0, 1, 2, 3, 4, 5, 254, 255, 256, 257, 2990, 3010, 65535, 65536)
     yield from ((b"\x00\xff\n" * 30000)[:size] for size in sizes)
@@ -403,7 +407,7 @@ def interesting_values() -> Iterator[Any]:
 
 
 def nested(depth: int) -> tuple[Any, ...]:
-    """Tuples in tuples."""
+    """Returns an empty tuple inside `depth` other tuples."""
     value: tuple[Any, ...] = ()
     for _ in range(depth):
         value = (value,)

@@ -38,7 +38,7 @@ if not SANITIZED:
 
 
 def chain_id(chain: tuple[Any, ...]) -> str:
-    """Its name."""
+    """Returns the name of a chain for pytest."""
     return "-".join(str(each or "ours") for each in chain)
 
 

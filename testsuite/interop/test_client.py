@@ -599,7 +599,7 @@ def test_a_server_that_says_nothing_is_given_up_after_ten_seconds(
 def test_a_debuggee_of_another_user_is_told_to_be_one(
     play_server: Callable[..., int],
 ) -> None:
-    # What a user sees who is not admitted: the server closes the connection at once.
+    # A user who is not admitted: the server closes the connection at once.
     port = play_server(lambda sock: None)
     done = pystuck("127.0.0.1", port)
     assert "user" in done.stderr

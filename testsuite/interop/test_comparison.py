@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from harness import PATIENCE, RPYC4, RPYC5, RPYC6, SANITIZED, Stock, python, start_stuck
 
-#: Where the answers differ, and why. Each of these differences must exist.
+#: The answers that differ, and the reasons. Each of these differences must exist.
 DIFFERENT = {
     # Stock loses the connection.
     "c.builtins.type([]).__name__": "stock cannot send the class of a netref",

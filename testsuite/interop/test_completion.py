@@ -730,7 +730,7 @@ def test_tab_gives_up_on_a_program_that_does_not_answer(
     prompt.type("id, 1")
     prompt.expect("id, 1")  # while nothing answers
     os.kill(debuggee.pid, signal.SIGCONT)
-    # What comes too late is dropped.
+    # An answer that arrives after Tab has given up is dropped.
     assert line_after(prompt, "\x15modules.os.getui\t") == "modules.os.getuid"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What pystuck(1) prints if it cannot connect. A test names each sentence."""
+"""The messages of pystuck(1) if it cannot connect. Each message has a test."""
 
 from __future__ import annotations
 
@@ -359,7 +359,7 @@ def web_server() -> Iterator[int]:
 def test_a_web_server(web_server: int) -> None:
     done = pystuck("127.0.0.1", web_server)
     assert_says(done, 1, something_else(web_server, "it is an HTTP server"))
-    with pytest.raises(urllib.error.HTTPError, match="501"):  # it goes on
+    with pytest.raises(urllib.error.HTTPError, match="501"):  # the web server still works
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
             f"http://127.0.0.1:{web_server}/", timeout=PATIENCE
         )

@@ -152,7 +152,7 @@ def test_what_is_no_answer_is_told(lying: Lying, stage: str, lie: Lie) -> None:
     figures.add("bad inputs")
     done = run_client("--timeout=0.3", *LEADS_TO[stage], *server.address)
     if stage == "stacks" and lie is ANYWHERE["as an exception, a list of attributes"]:
-        assert "honest" in done.stdout  # as a server without STACKS answers
+        assert "honest" in done.stdout  # the client then uses other requests than STACKS
         return
     assert_told(done)
     assert done.stdout == ""

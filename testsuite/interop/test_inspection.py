@@ -468,7 +468,7 @@ def test_expressions_see_the_scope_of_the_frame(session: Inspection) -> None:
     with waiting("kept") as each:
         session.pick(each.thread)
         for expression, value in [
-            ("kept", "'kept'"),  # of the function around it
+            ("kept", "'kept'"),  # a variable of the enclosing function
             ("number", "0"),
             ("[kept for _ in range(2) if number == 0]", "['kept', 'kept']"),
             ("(lambda: (kept, self.thread.name))()", "('kept', 'waiting')"),

@@ -171,7 +171,7 @@ def test_read_variable_shows_the_traceback_of_a_failure(server: Debuggee) -> Non
 
 def test_read_variable_reports_that_there_is_no_listener() -> None:
     with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # and does not listen
+        deaf.bind(("127.0.0.1", 0))  # bound, but does not listen
         argv = [example("read_variable"), "127.0.0.1", str(deaf.getsockname()[1]), "1"]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (done.returncode, done.stdout) == (1, "")
@@ -276,4 +276,4 @@ def test_a_library_exports_the_functions_of_rpyc_h(name: str, options: list[str]
 @pytest.mark.skipif("LIBRPYC_SSL_PATH" not in os.environ, reason="built without OpenSSL")
 def test_librpyc_ssl_exports_what_librpyc_loads_and_nothing_else() -> None:
     assert exported(libraries() / "librpyc-ssl.so", "--dynamic") == {"rpyc_ssl"}
-    assert not (libraries() / "librpyc-ssl.a").exists()  # it would export all of librpyc
+    assert not (libraries() / "librpyc-ssl.a").exists()  # a static library would export all symbols

@@ -185,7 +185,7 @@ def assert_over(answer: Message | None, limit: str, seq: int) -> None:
 def test_a_message_that_is_longer_than_allowed_is_answered_with_an_exception(
     envelope: Envelope, compressed: bool, start: Start
 ) -> None:
-    """Also if it is the first message, which tells the envelope."""
+    """The first message of a client, which shows the envelope, gets an exception, too."""
     debuggee = start(max_frame=10_000)
     noise = os.urandom(200_000)
     with raw_connect(debuggee, envelope) as peer:
@@ -579,7 +579,7 @@ def test_a_slow_long_message_does_not_hold_up_others(slow: str, start: Start) ->
 
 
 def test_slow_long_messages_do_not_add_up(start: Start) -> None:
-    """One of them may wait with a decoded message. There is no memory for two."""
+    """At most one slow client may have a long message in memory at a time."""
     debuggee = start(max_frame=3 * MIB)
     with contextlib.ExitStack() as stack:
         senders = [stack.enter_context(raw_connect(debuggee)) for _ in range(3)]
@@ -599,7 +599,7 @@ def test_slow_long_messages_do_not_add_up(start: Start) -> None:
 
 
 def test_what_a_client_had_sent_does_not_count_once_it_is_gone(start: Start) -> None:
-    """Also if the program holds an object of the client."""
+    """The program may still hold an object of the client."""
     keep = "lambda f: vars(__import__('__main__')).setdefault('kept', []).append(f)"
     debuggee = start(max_frame=3 * MIB)
     with raw_connect(debuggee) as other:

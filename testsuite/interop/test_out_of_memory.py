@@ -38,8 +38,8 @@ counts = pytest.mark.parametrize("count", [1, 1 << 40], ids=["one", "all later"]
 #: Of the allocations of CPython's code on the server's threads, one in this many is tried.
 STRIDE = 1 if SLOW else 11
 
-#: What CPython's code does with a MemoryError. 3.11 sets no exception if there is no memory for the
-#: frame of a function, and reports this itself.
+#: Exceptions that CPython's own code raises in place of a MemoryError. 3.11 sets no exception if
+#: there is no memory for the frame of a function, and then raises a SystemError.
 MADE_OF_IT = {
     "PicklingError",
     "RuntimeError: can't allocate read lock",

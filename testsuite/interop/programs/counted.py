@@ -108,7 +108,7 @@ class Manager:
 
 
 class Service:
-    """What the clients of the second server get. It does not derive from rpyc.Service: the program
+    """The service of the second server. It does not derive from rpyc.Service: the program
     has no rpyc."""
 
     def on_connect(self, conn: object) -> None:
