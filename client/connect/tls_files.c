@@ -148,7 +148,7 @@ static enum tls_files_trouble explain_library(const struct trouble *t)
 {
     if (has(t, "librpyc-ssl.so.0: cannot open"))
         SAY(t, "TLS needs librpyc-ssl.so, which is not installed: build pystuck with OpenSSL");
-    else if (has(t, "of another version"))
+    else if (has(t, "does not belong to this version"))
         SAY(t, "TLS needs librpyc-ssl.so of this version of pystuck, but another version is "
                "installed");
     else
@@ -225,7 +225,8 @@ static enum tls_files_trouble explain_handshake(const struct trouble *t)
 {
     const char *words = objection(t);
 
-    if (has(t, "wants to see a certificate") || (has(t, "handshake failure") && !t->tls->cert_file))
+    if (has(t, "requires a client certificate") ||
+        (has(t, "handshake failure") && !t->tls->cert_file))
         SAY(t, "%s requires a client certificate: pass --ssl-cert and --ssl-key", t->where);
     else if (words && t->tls->cert_file)
         SAY(t, "%s does not accept the certificate %s: %s", t->where, t->tls->cert_file, words);
@@ -248,7 +249,7 @@ enum tls_files_trouble tls_files_explain(const struct options *options, const ch
     memcpy(t.text, err->text, sizeof(t.text));
     if (has(&t, "does not speak TLS"))
         return TLS_FILES_UNCLEAR;
-    if (has(&t, "TLS needs librpyc-ssl") || has(&t, "of another version"))
+    if (has(&t, "TLS needs librpyc-ssl") || has(&t, "does not belong to this version"))
         return explain_library(&t);
     if (has(&t, "TLS: cannot use the "))
         return explain_mistake(&t);

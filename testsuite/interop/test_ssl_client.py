@@ -627,6 +627,16 @@ def test_where_librpyc_ssl_is_not_installed_that_is_said(
     )
     assert done.returncode == 1
     assert done.stderr.startswith("pystuck: TLS needs librpyc-ssl.so, which cannot be loaded: ")
+    # A library without the symbol of librpyc-ssl.
+    shutil.copy(f"{os.environ['LIBRPYC_SSL_PATH']}/librpyc.so", tmp_path / "librpyc-ssl.so.0")
+    done = pystuck(
+        f"--ssl-ca={files.ca}", "127.0.0.1", debuggee.port, LD_LIBRARY_PATH=str(tmp_path)
+    )
+    assert_says(
+        done,
+        1,
+        "TLS needs librpyc-ssl.so of this version of pystuck, but another version is installed",
+    )
 
 
 # ---- The command line ----------------------------------------------------------------------------
