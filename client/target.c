@@ -94,7 +94,7 @@ static int take_host(struct target *out, const char *host, size_t len, const cha
 
 int target_parse_port(struct target *out, const char *text, struct rpyc_error *err)
 {
-    unsigned long port = is_number(text) ? strtoul(text, NULL, 10) : 0; /* or ULONG_MAX */
+    unsigned long port = is_number(text) ? strtoul(text, NULL, 10) : 0; /* too large: ULONG_MAX */
 
     if (port == 0 || port > MAX_PORT)
         return set_error(err, RPYC_EINVAL, "invalid port " QUOTED ": expected 1 to %d", text,

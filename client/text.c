@@ -18,9 +18,9 @@ void text_escape_always(bool always)
 
 /* A character, or a byte that is not UTF-8. */
 struct character {
-    size_t len;    /* in bytes */
+    size_t len;    /* length in bytes */
     uint32_t code; /* its code point; the byte's value if it is not UTF-8 */
-    bool is_whole; /* it is UTF-8 */
+    bool is_whole; /* it is a whole character in UTF-8 */
 };
 
 /* Decodes the first character of len > 0 bytes. Overlong forms are not UTF-8: terminals differ in

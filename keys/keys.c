@@ -74,10 +74,10 @@ static const char *reason(void)
 
 struct wish {
     const char *folder;
-    const char *client; /* --client NAME */
+    const char *client; /* the NAME of --client */
     const char *revoke; /* --revoke FILE */
     int days;           /* 0: not given */
-    char **names;       /* of the server; in argv */
+    char **names;       /* the names of the server; they point into argv */
     size_t name_count;
 };
 

@@ -20,7 +20,7 @@ static const char bootstrap[] =
 /* The state that the client's functions share which the server holds. The server may call and
  * release them after cells_close. */
 struct callbacks {
-    int count;           /* of functions that the server holds */
+    int count;           /* number of functions that the server holds */
     struct cells *cells; /* NULL after cells_close */
 };
 
@@ -40,7 +40,7 @@ struct cells {
     rpyc_value *run;         /* its function run; borrowed from begun */
     rpyc_pending *beginning; /* the request that begins a chain, or NULL */
     SLIST_HEAD(, sent_helper) helpers;
-    int number;     /* of the next cell */
+    int number;     /* the number of the next cell */
     int64_t thread; /* ident of the server's thread that runs the cells */
 };
 

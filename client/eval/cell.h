@@ -101,7 +101,7 @@ int cells_fail_chain(struct cells *cells, const char *source, struct rpyc_error 
  * call is kept. */
 struct cell_helper {
     const char *source;
-    const char *name;     /* of the function */
+    const char *name;     /* the name of that function */
     const char *argument; /* a second argument of the function, a str; NULL: none */
 };
 

@@ -17,7 +17,7 @@
 struct evaluator {
     rpyc_conn *conn;     /* borrowed */
     struct cells *cells; /* NULL: the server runs no code; the next five members are used instead */
-    int number;          /* of the next cell */
+    int number;          /* the number of the next cell */
     rpyc_value *in;      /* In, a list on the server, */
     rpyc_value *out;     /* and Out, a dict; NULL if the server refuses to create them */
     rpyc_value *last[3]; /* the latest values, or NULL */

@@ -9,7 +9,7 @@
 struct cell_history_entry {
     char *typed;
     char *code; /* the Python in it; NULL: none */
-    int number; /* of the cell, or CELL_HISTORY_NO_CELL */
+    int number; /* number of the cell, or CELL_HISTORY_NO_CELL */
 };
 
 void cell_history_add(struct cell_history *j, const char *typed, const char *code, int number)

@@ -15,7 +15,7 @@
 struct completions {
     size_t typed; /* number of characters before the cursor with which each candidate begins */
     char *common; /* the longest common prefix of the candidates; NULL: there are none */
-    char *ending; /* to insert behind the candidate if it is the only one; or NULL */
+    char *ending; /* the text to insert behind the candidate if there is only one; or NULL */
     size_t total; /* number of candidates */
     char **shown; /* the first of them */
     size_t count; /* number of items in shown */

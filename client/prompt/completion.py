@@ -441,7 +441,7 @@ def _pystuck_completion(run):
         if package in sys.modules:
             path = attribute(sys.modules[package], "__path__")
             if path is not unknown and type(path) is not list:
-                path = attribute(path, "_path")  # of a namespace package
+                path = attribute(path, "_path")  # __path__ of a namespace package is not a list
             return strings(path) if type(path) is list else []
         parent, _, name = package.rpartition(".")
         outer = places_of(parent) if parent else strings(sys.path)

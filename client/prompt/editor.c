@@ -22,12 +22,12 @@
 struct editor {
     EditLine *el;
     History *memory;
-    char *path; /* of the history file, or NULL */
+    char *path; /* the path of the history file, or NULL */
     struct editor_watch watch;
     editor_complete_fn complete; /* or NULL */
     void *complete_arg;
     const char *prompt;
-    int columns; /* of the terminal when the line was last shown */
+    int columns; /* width of the terminal when the line was last shown */
     /* When the window is resized, the terminal wraps long rows anew, or leaves them unchanged. */
     enum { MAY_WRAP, WRAPS, LEAVES } rows;
     bool typing;    /* a line is on the screen */

@@ -56,8 +56,9 @@ def _pystuck_inspection(run, collector):
 
     namespace = run.namespace
     around = 5  # lines of source above and below that of a frame
-    most_lines, most_text, most_locals = 10, 2000, 20  # of a local; and with %frame
-    heap_type = 1 << 9  # of __flags__: a class that is not built in
+    # The most lines and characters of a local variable, and the most locals that %frame shows.
+    most_lines, most_text, most_locals = 10, 2000, 20
+    heap_type = 1 << 9  # the bit of __flags__ for classes that are not built in
 
     class Refused(Exception):
         """Something cannot be done. The text is one line for the user."""

@@ -56,7 +56,7 @@ static struct {
     bool is_marked;    /* the terminal marks the end of that paste */
     int64_t rest_ms; /* clock_ms of the Ctrl-C in a paste, or of the burst dropped last; 0: none */
     int reports_due; /* reports that were requested and have not arrived */
-    int column;      /* in the report that arrived last; -1: none since the request */
+    int column;      /* the column in the latest report; -1: none since the request */
     bool has_reported, does_not_report;
 } keys = {.column = -1};
 

@@ -204,7 +204,7 @@ static void run_run(struct shell *shell, const struct magic *magic, const char *
 /* The arguments of %save. */
 struct saving {
     const struct cell_history *history;
-    const char *name; /* of the file, as it was typed */
+    const char *name; /* name of the file, as it was typed */
     bool overwrite;
     struct cell_history_range *cells; /* NULL: all cells */
     size_t count;

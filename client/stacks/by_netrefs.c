@@ -12,7 +12,7 @@
 /* More frames than any stack has. Without an explicit limit, sys.tracebacklimit would apply. */
 #define FRAMES_MAX INT32_MAX
 
-/* The objects of the debuggee that are needed, and the report. */
+/* The objects of the debuggee that the functions below use, and the report. */
 struct walk {
     struct report *out;
     rpyc_value *traceback; /* the module traceback */

@@ -131,7 +131,7 @@ static int run_source(rpyc_conn *conn, const struct stacks_wish *wish, struct re
 static int use_netrefs(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
                        struct rpyc_error *err)
 {
-    (void)wish; /* finding greenlets needs code */
+    (void)wish; /* greenlets can only be found by running code */
     if (stacks_by_netrefs(conn, out, err) == 0)
         return 0;
     if (!rpyc_error_is(err, "AttributeError"))

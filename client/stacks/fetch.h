@@ -12,7 +12,7 @@
 #include "report.h"
 
 struct stacks_wish {
-    bool greenlets; /* also of greenlets, for which all objects of the process are searched */
+    bool greenlets; /* also get greenlets: searches all objects of the process */
     bool execute;   /* code may be run in the process; else only netrefs are used */
 };
 

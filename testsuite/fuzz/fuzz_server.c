@@ -36,7 +36,7 @@
 
 #define PATIENCE_MS 20000 /* after this time it is a hang */
 #define STALL_MS    150   /* the wait for an answer, which a mutated input may never get */
-#define OBJECTS     256   /* of the server, remembered by one client */
+#define OBJECTS     256   /* objects of the server that one client remembers */
 #define FAVOURS                                                                                    \
     32 /* requests of the server that are answered although the input does not answer them */
 #define CENSUS_EVERY 256 /* inputs */
@@ -429,7 +429,7 @@ static void do_favour(struct client *c)
     }
     start = message_begin(&out, &envelope, MESSAGE_REPLY, asked->seq, &threads);
     box_put(&out, LABEL_VALUE);
-    if (asked->handler == HANDLE_INSPECT) { /* it is callable */
+    if (asked->handler == HANDLE_INSPECT) { /* says that the object is callable */
         brine_put_tuple(&out, 1);
         brine_put_tuple(&out, 2);
         brine_put_str(&out, "__call__", 8);

@@ -302,7 +302,7 @@ def recorded_seeds() -> dict[str, list[bytes]]:
     sessions, replies = recorded("sessions"), recorded("replies")
     streams = [session[1:] for session in sessions.values()] + list(replies.values())
     payloads = {each[5:-1] for stream in streams for each in frames(stream) if len(each) < 2000}
-    shortest: dict[bytes, bytes] = {}  # of those with the same beginning
+    shortest: dict[bytes, bytes] = {}  # the shortest input for each beginning
     for payload in sorted(payloads, key=lambda each: (len(each), each)):
         shortest.setdefault(payload[:24], payload)
     return {

@@ -57,7 +57,7 @@ PATIENCE = 6.0
 #: The size of the longest session that is kept, in bytes.
 LONGEST = 12_000
 
-#: The clients and servers to record; None is that of pystuck.
+#: The clients and servers to record; None is pystuck's server.
 PEERS: list[tuple[Stock, Stock | None]] = [
     (RPYC4, None),
     (RPYC5, None),

@@ -483,7 +483,7 @@ static struct node *new_tuple(struct script *s, size_t count, struct node *const
     new_tuple(s, sizeof((struct node *[]){__VA_ARGS__}) / sizeof(struct node *),                   \
               (struct node *[]){__VA_ARGS__})
 
-/* ("@", n, 0) */
+/* Makes a placeholder: ("@", n, 0), see script.h. */
 static struct node *new_place(struct mutation *m)
 {
     int64_t n = (int64_t)below(m, 6) - 4;

@@ -159,7 +159,7 @@ WORK: list[Callable[[Any], None]] = [
     *(_call, _call_back, _fail, _iterate, _run_in_a_thread),
     *(the_clients_use_what_the_others_have, connections_come_and_go),
 ]
-if not os.environ.get("PYSTUCK_SANITIZED"):  # whose own locks are not all reset in a forked child
+if not os.environ.get("PYSTUCK_SANITIZED"):  # not all of a sanitizer's locks are reset in a child
     WORK.append(a_request_forks)
 
 

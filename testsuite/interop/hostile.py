@@ -65,7 +65,7 @@ LEADS_TO = {
     "cell": ["-c", "x"],
 }
 
-#: A lie: replaces an answer.
+#: A lie: a function that sends something in place of an answer.
 Lie = Callable[["Liar", Message], None]
 
 
@@ -151,7 +151,7 @@ class Liar(RawPeer):
         arguments = boxed[1] if boxed[0] == TUPLE else ()
         what = self._named(arguments)
         if handler == Handler.STACKS and "source" in self.lies:
-            return "", KeyError(handler)  # as stock; the client then sends the source
+            return "", KeyError(handler)  # the client then sends source, as to a stock server
         if handler == Handler.STACKS:
             return "stacks", (2, STACKS)
         if handler == Handler.CALLATTR and arguments[2][1][0].startswith("_pystuck_stacks."):
@@ -342,12 +342,12 @@ def flood(liar: Liar, data: bytes) -> None:
 
 
 def without_end(data: bytes) -> Lie:
-    """A flood in place of an answer."""
+    """Returns a lie that sends this data without end."""
     return lambda liar, message: flood(liar, data)
 
 
 def slowly(liar: Liar, message: Message) -> None:
-    """An answer of a byte now and then, which never ends."""
+    """Sends one byte of an endless answer every 50 ms."""
     liar.send(b"\0\1\0\0\0")
     event = threading.Event()
     while not event.wait(0.05):

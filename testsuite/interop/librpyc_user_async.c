@@ -41,7 +41,7 @@ CASE(starts_requests_of_each_kind)
     OK(rpyc_pending_wait(call, 0, &v, &err));
     CHECK(take_int(v) == 0);
     CHECK(rpyc_pending_is_done(call));
-    FAILS(rpyc_pending_wait(call, 0, &v, &err), RPYC_EINVAL); /* once only */
+    FAILS(rpyc_pending_wait(call, 0, &v, &err), RPYC_EINVAL); /* a result is returned only once */
     v = NULL;
     RAISES(rpyc_pending_wait(bad, 0, &v, &err), "ValueError");
     CHECK(v == NULL);
@@ -78,7 +78,7 @@ CASE(polls_for_a_result)
         CHECK(n >= 0);
     }
     CHECK(told == 1);
-    rpyc_pending_notify(pending, count_up, &told); /* at once */
+    rpyc_pending_notify(pending, count_up, &told); /* calls count_up at once */
     CHECK(told == 2);
     OK(rpyc_pending_wait(pending, 0, &v, &err));
     CHECK(take_int(v) == 7);

@@ -14,7 +14,7 @@ CASE(says_hello)
     OK(rpyc_ping(conn, NULL, 0, NULL));
 }
 
-/* A stock server's rpyc tells its own version. */
+/* Compares the detected version with the version that rpyc in the stock server reports. */
 CASE(finds_out_the_generation)
 {
     enum rpyc_generation found = rpyc_conn_generation(conn);

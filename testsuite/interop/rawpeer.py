@@ -383,7 +383,7 @@ def zlib_bomb(size: int) -> bytes:
 def assert_no_leaks(debuggee: Debuggee) -> None:
     """Checks that no memory has leaked, in a debuggee with the sanitizers."""
     if THREAD_SANITIZED:
-        return  # which does not detect leaks
+        return  # ThreadSanitizer does not detect leaks
     with raw_connect(debuggee) as peer:
         check = "__import__('ctypes').CDLL(None).__lsan_do_recoverable_leak_check()"
         leaks = peer.eval(check)

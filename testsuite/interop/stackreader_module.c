@@ -224,7 +224,7 @@ static PyObject *churn(PyObject *self, PyObject *args)
 /* ---- Memory that is wrong -------------------------------------------------------------------- */
 
 static uint32_t noise;      /* the state of a generator of random numbers */
-static uint32_t noise_rate; /* how many reads of 2^16 are changed */
+static uint32_t noise_rate; /* of 65536 reads, this many are changed */
 
 static uint32_t next_number(void)
 {
@@ -232,7 +232,7 @@ static uint32_t next_number(void)
     return noise >> 8;
 }
 
-/* Reads, and changes bytes at random: to any others, or to a word that is 0 or all ones. */
+/* Reads memory and changes some of the bytes: one byte at random, or eight to an unusual number. */
 static bool read_changed(const struct memory *m, const struct memory_piece *pieces, size_t count)
 {
     static const uint64_t words[] = {0, UINT64_MAX, 1, 0x7fffffffffffffff, 0x10000};
@@ -254,8 +254,8 @@ static bool read_changed(const struct memory *m, const struct memory_piece *piec
     return true;
 }
 
-/* disturb(seed, rate, times): reads so often from memory that is wrong. Returns how many times a
- * list of threads was read. */
+/* disturb(seed, rate, times): reads all stacks `times` times from changed memory. Returns how often
+ * a list of threads was found. */
 static PyObject *disturb(PyObject *self, PyObject *args)
 {
     unsigned long seed, rate, times, i, done = 0;

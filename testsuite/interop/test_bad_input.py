@@ -45,7 +45,7 @@ from rpyc.core import brine
 
 MIB = 1 << 20
 
-#: Resident memory may change by this much without a reason.
+#: The tolerance for changes of the resident memory, in bytes.
 NOISE = (64 if SANITIZED else 16) * MIB
 
 #: The id pack of an object that does not exist.
@@ -460,7 +460,7 @@ BAD_NAMES = [
 def test_an_exception_whose_class_has_no_name(
     start_debuggee: Callable[..., Debuggee], name: Any
 ) -> None:
-    # The freed memory is not used.
+    # With PYTHONMALLOC=debug a use of freed memory has visible effects.
     debuggee = start_debuggee(env={"PYTHONMALLOC": "debug"})
     for envelope in ENVELOPES:
         with raw_connect(debuggee, envelope) as peer:

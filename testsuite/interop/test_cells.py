@@ -36,7 +36,7 @@ from harness import (
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
 
-#: For `lasting`: interrupting a cell reads the frames of its thread.
+#: For the fixture `lasting`: these tests keep frames of the program, so leaks cannot be checked.
 LOOKS_AT_FRAMES = True
 
 

@@ -50,7 +50,7 @@ def stacks_of(debuggee: Debuggee) -> str:
 
 MAIN_THREAD = r"<_MainThread\(MainThread, started \d+\)>\n"
 WORKER = r"<Thread\(Thread-\d+ \(work\), started daemon \d+\)>\n"
-OLD_WORKER = r"<Thread\(Thread-\d+, started daemon \d+\)>\n"  # of Python 3.9
+OLD_WORKER = r"<Thread\(Thread-\d+, started daemon \d+\)>\n"  # the title in Python 3.9
 FRAME = r'  File "[^"\n]+", line \d+, in [^\n]+\n(?:    [^\n]+\n)?'
 
 

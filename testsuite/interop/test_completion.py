@@ -27,7 +27,7 @@ SOURCE = (CLIENT / "prompt" / "completion.py").read_text()
 Start = Callable[..., Debuggee]
 Complete = Callable[..., "tuple[int, str, str, int, tuple[str, ...]]"]
 
-#: For `lasting`, as in test_cells.py.
+#: For the fixture `lasting`: these tests keep frames of the program, so leaks cannot be checked.
 LOOKS_AT_FRAMES = True
 
 
@@ -468,7 +468,7 @@ def test_an_exception_means_that_there_are_no_candidates() -> None:
 
 @pytest.fixture
 def prompt(lasting: Callable[..., Debuggee], tmp_path: Path) -> Iterator[Prompt]:
-    """A prompt on the stuck program, with our server."""
+    """A prompt on the stuck program, with pystuck's server."""
     debuggee = lasting()
     opened = Prompt([debuggee.host, debuggee.port], tmp_path)
     yield opened

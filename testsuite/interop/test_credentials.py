@@ -43,7 +43,7 @@ pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="needs root, to be another user: run the tests as root for these"
 )
 
-#: Another user, and another group.
+#: The ids of a user and a group other than those of the tests and of STRANGER.
 OTHER = 65532
 
 TCP = ("ipv4", "mapped", "ipv6")

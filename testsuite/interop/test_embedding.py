@@ -46,7 +46,7 @@ Connect = Callable[[Any], Any]
 
 
 class Embedding(Running):
-    """The program: Python runs in it, or has ended."""
+    """A running program of embedding.c, which starts and ends Python several times."""
 
     host: str | None
     port: int | None

@@ -446,7 +446,7 @@ def test_what_hangs_up_and_belongs_to_another_user(on_all: bool, ipv6: None) -> 
 
 # ---- No answer -----------------------------------------------------------------------------------
 #
-# Each takes the ten seconds that a connection is given: so all of them wait at once.
+# Each client waits ten seconds for an answer. So all of them run at the same time.
 
 HOLDS_THE_GIL = """
 import ctypes
@@ -458,7 +458,7 @@ sleep(900_000_000)
 
 @pytest.fixture(scope="module")
 def unanswered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """The results of clients of servers that do not answer, and the servers' addresses."""
+    """The results of clients whose servers do not answer, and the addresses of these servers."""
     folder = tmp_path_factory.mktemp("s")
     with contextlib.ExitStack() as stack:
 

@@ -228,7 +228,7 @@ def test_run_server_says_what_there_is_none_of(faults: Faults, socket_dir: Path)
 # ---- Signals -------------------------------------------------------------------------------------
 
 
-# Not every second call: calls of one kind would always fail if two kinds alternate.
+# Not every second call: if two kinds of calls alternate, only one kind would be interrupted.
 @needs_faults
 @pytest.mark.parametrize("every", [3, 5])
 def test_every_call_that_a_signal_may_interrupt_is_interrupted(
@@ -428,5 +428,5 @@ def test_a_deadline_is_kept_although_the_wall_clock_jumps(
         stop_reading(slow)
         faults["clock"] = jump
         assert silent.is_closed()
-        strict.wait_until_back_to(before)  # the other connection was closed, too
+        strict.wait_until_back_to(before)  # the connection `slow` was closed, too
     figures.add("faults")

@@ -111,7 +111,7 @@ def test_a_history_of_another_user_is_not_used(
 def test_root_writes_nothing_in_a_users_directory(
     ours: Debuggee, tmp_path: Path, whose: str, is_made: bool
 ) -> None:
-    """As with `sudo pystuck` where HOME is still the user's."""
+    """`sudo pystuck` may run with the HOME of the user."""
     theirs = tmp_path / "home" / whose
     (tmp_path / "home" / "state" / "pystuck" if is_made else theirs).mkdir(parents=True)
     os.chown(theirs, STRANGER, STRANGER)

@@ -31,7 +31,7 @@ from rpyc.core import consts
 
 Connect = Callable[[Debuggee], Any]
 
-#: For `lasting`: the clients hold frames.
+#: For the fixture `lasting`: these tests keep frames of the program, so leaks cannot be checked.
 LOOKS_AT_FRAMES = True
 
 

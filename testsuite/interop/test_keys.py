@@ -229,7 +229,7 @@ def test_python_accepts_them_strictly(folder: Path, name: str) -> None:
 
 
 def lines_in(text: str) -> list[str]:
-    """The lines of the output that the user shall type."""
+    """Returns the lines of the output that the user can type or copy."""
     return [
         line.strip()
         for line in text.splitlines()

@@ -30,8 +30,8 @@ CASES = [
     for case in re.findall(r"^CASE\((\w+)\)$", source.read_text(), re.MULTILINE)
 ]
 
-#: Each server by its name: whose packages it gets, None for our own; the service it runs; and more
-#: of its environment.
+#: The servers by name: (the variable with the packages of rpyc, or None for pystuck's server; the
+#: service; more environment variables).
 SERVERS: dict[str, tuple[str | None, str, dict[str, str]]] = {
     "rpyc5": ("PYSTUCK_RPYC5", "SlaveService", {}),
     "rpyc6": ("PYSTUCK_RPYC6", "SlaveService", {}),
@@ -42,7 +42,7 @@ SERVERS: dict[str, tuple[str | None, str, dict[str, str]]] = {
     "ours": (None, "", {}),
 }
 
-#: What a case may take, in seconds; it has deadlines of 30 s of its own.
+#: The time limit of a case, in seconds. Cases have deadlines of up to 30 s of their own.
 CASE_TIMEOUT = 60 + PATIENCE
 
 
@@ -56,7 +56,7 @@ def start_server(name: str) -> Debuggee:
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
-    """Starts one server of each kind for all cases. Checks that ours ends normally.
+    """Starts one server of each kind for all cases. Checks that the program with pystuck's server ends normally.
 
     A stock server logs an error if a client closes the connection while the server sends.
     """

@@ -35,10 +35,10 @@ MAIN = "__import__('sys').modules['__main__']."
     ids=["rpyc5", "rpyc6", "ours"],
 )
 def server(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
-    """Starts the stuck program with a stock server or ours, once for all tests.
+    """Starts the stuck program with a stock server or pystuck's, once for all tests.
 
-    Checks that ours ends normally. A stock server of generation 5 does not: it has logged an error
-    about the first connection, which used the wrong envelope.
+    Checks that the program with pystuck's server ends normally. A stock server of generation 5 does
+    not: it has logged an error about the first connection, which used the wrong envelope.
     """
     if request.param == "ours":
         argv, environment = command("stuck.py", '{"port": 0}'), debuggee_environment()

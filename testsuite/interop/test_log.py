@@ -27,7 +27,7 @@ from rawpeer import connect_socket, frame, raw_connect
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
-#: Another user.
+#: The id of a user other than the one who runs the tests.
 OTHER = 65532
 
 #: The first bytes of a TLS message.
@@ -76,7 +76,7 @@ Start = Callable[..., Program]
 
 
 def matches(lines: list[str], *patterns: str) -> bool:
-    """Returns True if these are the lines, in any order: a pattern for each."""
+    """Returns True if each line matches one of the patterns, and each pattern one line."""
     left = list(patterns)
     for line in lines:
         found = [pattern for pattern in left if re.fullmatch(pattern, line)]

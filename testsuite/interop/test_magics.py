@@ -19,7 +19,7 @@ from harness import (
 )
 from prompts import Prompt
 
-#: For `lasting`.
+#: For the fixture `lasting`: these tests keep frames of the program, so leaks cannot be checked.
 LOOKS_AT_FRAMES = True
 
 

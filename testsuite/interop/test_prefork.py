@@ -120,10 +120,9 @@ os.waitpid(pid, 0)
 def test_a_child_by_fork_does_not_serve_for_a_server_that_was_closed(
     follow_fork: bool, how: str
 ) -> None:
-    """The child must not keep that server for ever if no handle to it exists: only until the next
-    server is started."""
+    """A forked child keeps the closed server in memory at most until it starts the next server."""
     sockets, kept = run_python(CLOSED, json.dumps({"follow_fork": follow_fork}), how)
-    assert sockets == (2 if follow_fork else 0)  # those of the other servers
+    assert sockets == (2 if follow_fork else 0)  # the sockets of the other servers
     assert kept == 0
 
 

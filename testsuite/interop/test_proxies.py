@@ -31,7 +31,7 @@ from rpyc.core import brine, consts
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
 
-#: For `lasting`: chains look at frames.
+#: For the fixture `lasting`: these tests keep frames of the program, so leaks cannot be checked.
 LOOKS_AT_FRAMES = True
 
 

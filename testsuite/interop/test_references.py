@@ -74,7 +74,7 @@ def test_a_method_that_changes_while_its_docstring_is_looked_for(client: Any, ac
     assert type(thing).method.__doc__ == "documented"
 
 
-#: The name of a module, which changes the function while it is converted to str.
+#: An object as the name of a module. Its __str__ changes the function that it belongs to.
 NAMED = """
 class Name:
     def __str__(self):

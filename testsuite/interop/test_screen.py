@@ -218,7 +218,7 @@ def test_a_line_of_a_block_is_shown_once_after_a_resize(prompt_on: OpenPrompt) -
     prompt.wait_for(["In [0]: def f():", "   ...:     return 10"], (1, 21))
     prompt.type("\r\r")
     prompt.wait_for(["In [1]:"])
-    # From the history it is one line with a newline in it.
+    # The history returns the cell as one line that contains a newline.
     prompt.type("\x1b[A")
     prompt.wait_for(["In [1]: def f():", "    return 10"], (1, 13))
     prompt.resize(70)
