@@ -229,8 +229,9 @@ static PyObject *class_for(struct ps_session *s, const struct id_pack *pack)
 {
     ps_auto PyObject *classes = classes_of(s), *key = class_key(pack), *listing = NULL, *cls = NULL;
 
-    if (classes && key)
-        cls = ps_new_ref(PyDict_GetItemWithError(classes, key));
+    if (!classes || !key)
+        return NULL;
+    cls = ps_new_ref(PyDict_GetItemWithError(classes, key));
     if (cls || PyErr_Occurred())
         return ps_steal(&cls);
     listing = ask_for_methods(s, pack);

@@ -35,14 +35,14 @@ const struct offsets ps_own_offsets = {.minor = 0};
 /* Names of members that have changed. */
 
 #if PY_VERSION_HEX >= 0x030C0000
-#define RUNTIME_GIL        -1
+#define RUNTIME_GIL        (-1)
 #define INTERPRETER_GIL    AT(PyInterpreterState, ceval.gil)
 #define DIGITS             AT(PyLongObject, long_value.ob_digit)
 #define INTEGER_TAG        AT(PyLongObject, long_value.lv_tag)
 #define INTERPRETER_MODULE AT(PyInterpreterState, imports.modules)
 #else
 #define RUNTIME_GIL        AT(_PyRuntimeState, ceval.gil)
-#define INTERPRETER_GIL    -1
+#define INTERPRETER_GIL    (-1)
 #define DIGITS             AT(PyLongObject, ob_digit)
 #define INTEGER_TAG        AT(PyLongObject, ob_base.ob_size)
 #define INTERPRETER_MODULE AT(PyInterpreterState, modules)
@@ -61,18 +61,18 @@ const struct offsets ps_own_offsets = {.minor = 0};
 #define TRACEABLE      AT(PyCodeObject, _co_firsttraceable)
 #else
 #define THREADS        AT(PyInterpreterState, tstate_head)
-#define NATIVE_ID      -1
-#define CHUNK          -1
-#define CHUNK_TOP      -1
+#define NATIVE_ID      (-1)
+#define CHUNK          (-1)
+#define CHUNK_TOP      (-1)
 #define FRAME_PREVIOUS AT(PyFrameObject, f_back)
 #define FRAME_CODE     AT(PyFrameObject, f_code)
 #define FRAME_AT       AT(PyFrameObject, f_lasti)
-#define FRAME_OWNER    -1
+#define FRAME_OWNER    (-1)
 #define THREAD_FRAME   AT(PyThreadState, frame)
-#define FRAME_WITHIN   -1
-#define QUALNAME       -1
-#define INSTRUCTIONS   -1
-#define TRACEABLE      -1
+#define FRAME_WITHIN   (-1)
+#define QUALNAME       (-1)
+#define INSTRUCTIONS   (-1)
+#define TRACEABLE      (-1)
 #if PY_VERSION_HEX >= 0x030A0000
 #define LINES AT(PyCodeObject, co_linetable)
 #else
@@ -84,7 +84,7 @@ const struct offsets ps_own_offsets = {.minor = 0};
 #define FRAME_CODE   AT(_PyInterpreterFrame, f_executable)
 #define FRAME_AT     AT(_PyInterpreterFrame, instr_ptr)
 #define THREAD_FRAME AT(PyThreadState, current_frame)
-#define FRAME_WITHIN -1
+#define FRAME_WITHIN (-1)
 #elif PY_VERSION_HEX >= 0x030B0000
 #define FRAME_CODE   AT(_PyInterpreterFrame, f_code)
 #define FRAME_AT     AT(_PyInterpreterFrame, prev_instr)

@@ -154,8 +154,8 @@ struct search {
 };
 
 /* Compares a line with the connection that is searched for, and stops at it. In a search for a
- * listening socket, one that listens on exactly this address is preferred to one that listens on all
- * addresses. */
+ * listening socket, one that listens on exactly this address is preferred to one that listens on
+ * all addresses. */
 static bool compare(void *data, char *line)
 {
     struct search *search = data;

@@ -79,7 +79,7 @@ def test_a_history_that_is_a_hard_link_is_not_used(
     target.chmod(0o644)
     before = snapshot(target)
     history.hardlink_to(target)
-    assert_no_history(ours, tmp_path, f"{history} has another name: it is a hard link")
+    assert_no_history(ours, tmp_path, f"{history} has more than one hard link")
     assert snapshot(target) == before
 
 
@@ -321,7 +321,7 @@ def test_what_an_editor_has_put_in_the_place_of_its_file_has_to_be_ones_own(
         assert prompt.cell("%edit") == "Out[0]: 48\n\n"
     else:
         said = ask(prompt, "%edit")
-        assert said.startswith(f"cannot read what was saved: {tmp_path}/pystuck-")
+        assert said.startswith(f"cannot read the file that the editor saved: {tmp_path}/pystuck-")
         why = {"link": "is a symbolic link", "fifo": "is not a regular file"}
         assert why.get(how, f"belongs to uid {STRANGER}") in said
     assert prompt.leave() == 0
@@ -402,7 +402,7 @@ def test_a_file_that_was_planted_is_not_followed(folder: Path, tmp_path: Path) -
         done = keys("--revoke", folder / "client.pem", folder)
         assert snapshot(target) == before
         if name == "crl.pem":  # what is there is read, and is no list
-            assert "is not a list of that CA" in done.stderr
+            assert "is not a revocation list of this CA" in done.stderr
         else:
             assert done.returncode == 0
             assert (folder / "crl.pem").read_text().startswith("-----BEGIN X509 CRL-----")
@@ -411,7 +411,7 @@ def test_a_file_that_was_planted_is_not_followed(folder: Path, tmp_path: Path) -
     assert not list(folder.glob(".pystuck*"))
     (folder / "alice.key").symlink_to(tmp_path / "nothing")
     done = keys("--client", "alice", folder)
-    assert done.stderr == (f"pystuck-keys: {folder}/alice.key is there already: nothing was made\n")
+    assert done.stderr == (f"pystuck-keys: {folder}/alice.key exists already: nothing was written\n")
     assert not (tmp_path / "nothing").exists()
     assert not (folder / "alice.pem").exists()
 
@@ -434,8 +434,8 @@ def test_a_directory_that_others_write_to_is_not_used(tmp_path: Path, mode: int)
         done = keys(tmp_path)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == (
-            f"pystuck-keys: other users may write to {tmp_path}, and could replace the keys in it: "
-            f"chmod go-w {tmp_path}\n"
+            f"pystuck-keys: other users may write to {tmp_path} and could replace the keys in it: "
+            f"run chmod go-w {tmp_path}\n"
         )
         assert list(tmp_path.iterdir()) == []
     finally:
