@@ -228,7 +228,7 @@ def test_a_compressed_request_is_answered_whatever_its_size(peer: RawPeer) -> No
 
 @pytest.mark.measures
 def test_a_frame_that_inflates_without_end_is_not_followed(stuck: Debuggee, peer: RawPeer) -> None:
-    """It is rejected because its first bytes are no message."""
+    """The server rejects the frame because its first bytes are not those of a message."""
     before = stuck.peak_rss()
     peer.send_frame(zlib_bomb(2048 * MIB), compressed=1)
     assert_refused(peer)
@@ -437,7 +437,7 @@ def test_a_broken_answer_to_a_request_of_the_server(peer: RawPeer, kind: int) ->
         assert message.kind == EXCEPTION, (data, message)
 
 
-#: In place of the names of an exception's module and class.
+#: Invalid names, for the module and the class of an exception.
 BAD_NAMES = [
     "\N{CJK UNIFIED IDEOGRAPH-4E00}\N{CJK UNIFIED IDEOGRAPH-4E8C}",
     "ab",
@@ -840,7 +840,7 @@ def test_random_bytes(stuck: Debuggee) -> None:
     for _ in range(300):
         with raw_connect(stuck) as peer:
             data = chance.randbytes(chance.choice([1, 5, 6, 20, 100, 4000]))
-            if chance.random() < 0.7:  # as a frame, which is processed further
+            if chance.random() < 0.7:  # in a valid frame
                 start = chance.choice([b"", b"\x01\x11\x50\x11", b"\x12\x51\x50\x11"])
                 data = frame(start + data)
             peer.send(data)
@@ -854,11 +854,11 @@ def test_valid_frames_with_some_bytes_changed(stuck: Debuggee) -> None:
         envelope = chance.choice(ENVELOPES)
         with raw_connect(stuck, envelope) as peer:
             root = peer.root()
-            # Only PING, repr, dir and hash: the server may execute the changed request.
+            # Only harmless handlers, because the server may execute the changed request.
             handler = chance.choice([Handler.PING, Handler.REPR, Handler.DIR, Handler.HASH])
             whole = bytearray(peer.request_frame(handler, box((root,))))
             for _ in range(chance.randint(1, 4)):
-                # Not in the length: the server would wait for more data, as it should.
+                # Does not change the length: the server would rightly wait for more data.
                 whole[chance.randrange(5, len(whole) - 1)] = chance.randrange(256)
             peer.send(bytes(whole))
             drain(peer)

@@ -227,7 +227,7 @@ def assert_no_disagreement(echo: Echo, data: bytes) -> None:
     try:
         value = brine.load(data)
     except TypeError as error:
-        # librpyc does not require it of the items of a frozenset
+        # librpyc does not check that the items of a frozenset are hashable
         if "unhashable" not in str(error):
             raise
         return

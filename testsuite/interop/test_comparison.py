@@ -16,14 +16,14 @@ from harness import PATIENCE, RPYC4, RPYC5, RPYC6, SANITIZED, Stock, python, sta
 
 #: The answers that differ, and the reasons. Each of these differences must exist.
 DIFFERENT = {
-    # Stock loses the connection.
+    # Requests with which stock loses the connection.
     "c.builtins.type([]).__name__": "stock cannot send the class of a netref",
     "raising e = KeyError(1); e.thing = Failing(); raise e": "stock cannot send what has no repr",
-    # Stock is wrong.
+    # Requests to which stock returns a wrong result.
     'isinstance(c.eval("Thing"), c.eval("type"))': "stock says that no class is a type",
-    # Exceptions keep their class when pystuck passes them on.
+    # An exception of the client that comes back: pystuck keeps its class.
     'c.eval("caught")(fail, HereError("mine", [1]))': "stock derives from its stand-in once more",
-    # Classes of netrefs.
+    # Questions about the classes of netrefs.
     'c.eval("lambda x: (type(x).__module__, type(x).__mro__[-1].__name__)")([])': "made elsewhere",
     'c.eval("lambda x: repr(type(x))")(HERE)': "no metaclass that shows them in another way",
     'c.eval("lambda x: repr(type(x))")([])': "no metaclass that shows them in another way",
@@ -35,7 +35,7 @@ DIFFERENT = {
     "req(consts.HANDLE_GETATTR)": "stock names the arguments of its method",
 }
 
-#: With clients of rpyc before 6.0. In errors, netrefs have the names of 6.0.
+#: More answers that differ for clients before rpyc 6.0. Errors of pystuck name netrefs as 6.0 does.
 DIFFERENT_BEFORE_6 = {
     'c.eval("[1]") + [2]': "its name in an error",
     'c.eval("generator()").throw(KeyError)': "its name in an error",
@@ -48,7 +48,7 @@ DIFFERENT_BEFORE_6 = {
     'c.eval("lambda x: isinstance(5, x)")(Here)': "stock fails with a class that it does not know",
 }
 
-#: With clients of 6.0.
+#: More answers that differ for clients of rpyc 6.0.
 DIFFERENT_SINCE_6 = {
     'c.eval("lambda x: (x.n, x.__class__.__name__, type(x).__name__, repr(x), str(x))")(HERE)': (
         "stock takes what it does not know, of a module that it does, for a module"

@@ -104,7 +104,7 @@ class Program(Debuggee):
         return not found
 
     def every(self, *places: str) -> set[str]:
-        """Returns these addresses, or all; only those that exist."""
+        """Returns those of `places`, by default of all addresses, that this program has."""
         return set(self.places) & set(places or self.places)
 
     def assert_logged(self, *reasons: str) -> None:
@@ -332,8 +332,7 @@ def test_capabilities_in_another_user_namespace_do_not_count(start: Start) -> No
 
 @needs_pidfd
 def test_capabilities_of_a_peer_that_has_changed_its_user_itself_do_not_count(start: Start) -> None:
-    """The server cannot distinguish it from a peer that got capabilities from the file of its
-    program."""
+    """The server cannot distinguish this peer from one with capabilities of its program's file."""
     program = start(become(capabilities=NET_BIND_SERVICE))
     place = program.places[UNIX]
     assert as_user(STRANGER, lambda: works(place), capabilities=NET_BIND_SERVICE) is False
@@ -341,7 +340,7 @@ def test_capabilities_of_a_peer_that_has_changed_its_user_itself_do_not_count(st
 
 @contextlib.contextmanager
 def stopped(program: Debuggee) -> Iterator[None]:
-    """Stops the program, so that it checks the peer after more has happened."""
+    """Stops the program in the block, so that it checks the peer only after the block."""
     os.kill(program.pid, signal.SIGSTOP)
     try:
         wait_until(lambda: program.status("State").startswith("T"), "the program to stop")

@@ -192,8 +192,10 @@ def test_a_thread_that_waits_for_a_client_stays_in_its_life(
 
 
 def clients_in_python(embedding: Embedding) -> list[str]:
-    """Returns the ids of the threads that serve clients and have not noticed that their life is
-    over. Such a thread ends; from Python 3.14 on it waits in pause(2) forever."""
+    """Returns the ids of threads that serve clients and have not noticed the end of their Python.
+
+    When a thread notices, it ends; from Python 3.14 on it waits in pause(2) forever.
+    """
     found = []
     for task in Path(f"/proc/{embedding.pid}/task").iterdir():
         try:

@@ -106,7 +106,7 @@ def test_a_name_that_no_host_has() -> None:
 
 
 def test_a_host_to_which_there_is_no_way() -> None:
-    # In a network namespace whose loopback is not up.
+    # Runs in a network namespace in which the loopback interface is down.
     prefix = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-r", "-n"]
     if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no namespaces can be made here")

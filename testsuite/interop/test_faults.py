@@ -334,12 +334,11 @@ def test_who_says_nothing_more_gets_the_answers_to_what_was_said(
 ) -> None:
     for cut in (0, 3):  # after complete requests, or in the middle of the next one
         with way.connect(envelope) as peer:
-            # a client that has half closed its connection before it is admitted is not admitted
+            # the server does not admit a client whose connection is half closed already
             assert peer.works()
             frames = requests_of(peer)
             peer.send(b"".join(frames) + frames[0][:cut])
-            # With TLS this is the end of the socket without a message of TLS, as with stock
-            # clients.
+            # With TLS this ends the socket without a message of TLS, as stock clients do.
             socket.socket.shutdown(peer.sock, socket.SHUT_WR)
             assert [peer.answer() for _ in frames] == [(REPLY, n, (VALUE, n)) for n in range(3)]
             assert peer.is_closed()

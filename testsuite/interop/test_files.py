@@ -353,7 +353,7 @@ def test_what_does_not_fit_on_the_disk_leaves_what_was_there(
     with contextlib.suppress(OSError), (inside / "filler").open("wb", buffering=0) as filler:
         while True:
             filler.write(b"x" * 4096)
-    # A cell so long that it does not fit into the page that the history has.
+    # The cell does not fit into the last page of the history file, and the disk has no free page.
     said = prompt.cell(f"'{'x' * 5000}' and 7")
     assert "no history from now on: " in said
     assert "No space left on device" in said
@@ -401,7 +401,7 @@ def test_a_file_that_was_planted_is_not_followed(folder: Path, tmp_path: Path) -
         (folder / name).symlink_to(target)
         done = keys("--revoke", folder / "client.pem", folder)
         assert snapshot(target) == before
-        if name == "crl.pem":  # what is there is read, and is no list
+        if name == "crl.pem":  # pystuck-keys reads the file, which is not a list
             assert "is not a revocation list of this CA" in done.stderr
         else:
             assert done.returncode == 0
@@ -411,7 +411,9 @@ def test_a_file_that_was_planted_is_not_followed(folder: Path, tmp_path: Path) -
     assert not list(folder.glob(".pystuck*"))
     (folder / "alice.key").symlink_to(tmp_path / "nothing")
     done = keys("--client", "alice", folder)
-    assert done.stderr == (f"pystuck-keys: {folder}/alice.key exists already: nothing was written\n")
+    assert done.stderr == (
+        f"pystuck-keys: {folder}/alice.key exists already: nothing was written\n"
+    )
     assert not (tmp_path / "nothing").exists()
     assert not (folder / "alice.pem").exists()
 

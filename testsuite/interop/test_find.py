@@ -120,7 +120,7 @@ def somewhere(
 
 
 def test_a_server_can_be_found_as_soon_as_it_has_started() -> None:
-    # On one processor, a new thread runs last.
+    # On one processor, a new thread runs after the threads that exist.
     code = """
 import json, os, pathlib, pystuck
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -153,7 +153,7 @@ def test_pid_connects_whatever_the_address(somewhere: tuple[Debuggee, str]) -> N
 
 
 def test_a_process_is_listed_since_its_server_listens_in_local_time(obedient: Debuggee) -> None:
-    time.sleep(1)  # so that this differs from the start of the process
+    time.sleep(1)  # the server starts in a later second than the process
     before = int(time.time())
     assert tell(obedient, "server.close(); server = pystuck.run_server(port=0)") is None
     wait_until(lambda: listed(obedient.pid), "the new server")

@@ -240,7 +240,7 @@ class Watched(Prompt):
         return super().expect(pattern)
 
     def leave(self) -> int:
-        """Also checks that the terminal got nothing harmful and is in its first modes."""
+        """Leaves the prompt. Checks what the terminal got, and that its modes are restored."""
         self.type("\x04")
         self.expect_end()
         assert termios.tcgetattr(self.child.child_fd) == fresh_modes()

@@ -56,9 +56,10 @@ def start_server(name: str) -> Debuggee:
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
-    """Starts one server of each kind for all cases. Checks that the program with pystuck's server ends normally.
+    """Starts one server of each kind for all cases.
 
-    A stock server logs an error if a client closes the connection while the server sends.
+    Checks that the program with pystuck's server ends normally. A stock server logs an error if a
+    client closes the connection while the server sends.
     """
     debuggee = start_server(request.param)
     try:

@@ -279,7 +279,7 @@ def test_a_close_that_is_too_long_closes(start: Start) -> None:
 
 
 def test_the_objects_in_an_answer_that_is_too_long_do_no_harm(start: Start) -> None:
-    """No thread waits for the reply, and the objects in it are not known."""
+    """The reply is discarded: no thread waits for it, and the server does not know its objects."""
     with raw_connect(start(max_frame=10_000)) as peer:
         assert peer.works()
         boxed = (TUPLE, tuple((REMOTE_REF, ("a.b", 1, n)) for n in range(2000)))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Sixteen clients at the same time: stock rpyc, librpyc and pystuck(1), with different work.
 
-Whatever they do to one program in any order, the program continues, keeps nothing, and prints
-nothing. With sanitizers, this means that these have found nothing.
+Afterwards the program must continue, keep no resources of the clients, and have printed nothing: no
+warning, and no report of a sanitizer.
 """
 
 from __future__ import annotations

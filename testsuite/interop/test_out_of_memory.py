@@ -32,10 +32,10 @@ Start = Callable[..., Debuggee]
 
 pytestmark = needs_faults
 
-#: How many allocations fail: one, or all from then on.
+#: How many allocations fail: only one, or that one and all later ones.
 counts = pytest.mark.parametrize("count", [1, 1 << 40], ids=["one", "all later"])
 
-#: Of the allocations of CPython's code on the server's threads, one in this many is tried.
+#: Only each n-th allocation of CPython's code on the server's threads is made to fail: this is n.
 STRIDE = 1 if SLOW else 11
 
 #: Exceptions that CPython's own code raises in place of a MemoryError. 3.11 sets no exception if
@@ -156,7 +156,7 @@ def assert_only_python_complains(debuggee: Debuggee) -> None:
         assert line.startswith(("Exception ignored in", "Traceback", "  ", "MemoryError")), line
 
 
-# Only one: a `finally` in CPython 3.11 tries for ever to get memory, with the GIL.
+# Not all later ones: a `finally` in CPython 3.11 would then retry for ever, with the GIL.
 @pytest.mark.parametrize("count", [1, 20], ids=["one", "twenty"])
 def test_allocations_of_pythons_code_fail_on_the_servers_threads(
     victim: Victim, count: int

@@ -312,13 +312,13 @@ NOT_WAITED_FOR = (consts.HANDLE_DEL, consts.HANDLE_CLOSE)
 
 
 def is_waited_for(payload: bytes) -> bool:
-    """Whether the client waits for the reply to this request, in the envelope of rpyc 6.0."""
+    """Returns True if the client waits for the reply to this request. Envelope: rpyc 6.0."""
     _, arguments = brine.load(payload[1:])
     return payload[0] == consts.MSG_REQUEST and arguments[0] not in NOT_WAITED_FOR
 
 
 def messages(debuggee: Debuggee, *lines: str) -> int:
-    """The number of requests that the client waits for in these cells, minus those of no cell."""
+    """Returns the number of requests that the client waits for because of these cells."""
 
     def count(*all_lines: str) -> int:
         with Forwarder(debuggee) as between:

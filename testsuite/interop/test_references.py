@@ -257,7 +257,7 @@ def test_a_namespace_whose_keys_end_the_connection(
         "def make(): return Made()\n"
     )
     client.execute("done = []\nsys.done = done")
-    made = last.namespace["make"]()  # only the client holds it, so until the client disconnects
+    made = last.namespace["make"]()  # only the client holds it; it is freed when the client ends
     done = last.modules.sys.done
     with pytest.raises(EOFError):
         last.namespace["arm"](last.root.getconn(), made, done)

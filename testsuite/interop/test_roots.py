@@ -296,7 +296,7 @@ def test_what_runs_ends_with_the_script(
         assert script.stdout.read(3) == b"in\n"
         script.send_signal(number)
         assert script.wait(PATIENCE) == -number
-        # The command keeps the FIFO open while it lives.
+        # The command keeps the FIFO open until it ends.
         wait_until(lambda: fifo.read() == b"", "the command to end")
     assert run(environment, "--remove", "3.13").returncode == 0
     assert not (Path(environment["PYSTUCK_ROOTS"]) / "trixie").exists()

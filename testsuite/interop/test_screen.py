@@ -104,7 +104,7 @@ def test_ctrl_c_right_after_a_cell_loses_no_key(prompt_on: OpenPrompt) -> None:
         prompt.type("1\r")
         time.sleep(pause)
         prompt.type("\x03")
-        # Ctrl-C reached the line, the cell or the next line. All of these end at a prompt.
+        # Ctrl-C arrives at the first line, in its cell or at the next line. A prompt must follow.
         prompt.type("\x15'next'")
         prompt.wait(lambda: prompt.rows()[-1].endswith("]: 'next'"), f"round {number}")
         assert prompt.rows()[-1].startswith("In [")

@@ -199,7 +199,7 @@ def count() -> tuple[int, int, int]:
     """
     for _ in range(4):  # __del__ and callbacks of weakrefs release more objects
         gc.collect()
-    # It keeps recently used names, each by its address.
+    # The cache keeps references to names that were used recently.
     sys._clear_type_cache()
     references = getattr(sys, "gettotalrefcount", int)()
     return references, sys.getallocatedblocks(), len(gc.get_objects())

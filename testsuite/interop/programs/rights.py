@@ -41,8 +41,10 @@ def become(
 
 
 def be_as_after_exec() -> None:
-    """Makes the process readable for other processes of its user: it is not after it has changed
-    its user, but is again after it has executed another program."""
+    """Lets other processes of its user read this process, as after an exec.
+
+    The kernel forbids this when a process changes its user, until it executes another program.
+    """
     _check(_libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0))
 
 

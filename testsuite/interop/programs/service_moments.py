@@ -1,7 +1,7 @@
 """A program that serves one rpyc.Service and stops at one moment until it may continue.
 
 Arguments: "stock" or "ours"; as JSON: `moment`: where to stop; `raises`: where to raise; `forks`:
-where to fork; `instance`: whether the service is an instance. The main thread obeys commands: "go"
+where to fork; `instance`: whether the service is an instance. The main thread reads commands: "go"
 ends the stop, "close" closes the server, "fork" forks and prints the child's status, "tell" prints
 the events and the number of live objects that were made for clients.
 """
