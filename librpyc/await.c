@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-/* How long the peer may take to read that a request is refused, in ms. */
+/* The time limit for sending a reply that refuses a request, in ms. */
 #define REFUSAL_MS 10000
 
 /* ---- Serving requests ----------------------------------------------------------------------- */
@@ -63,9 +63,9 @@ static void serve_dequeued(struct conn *c, struct queued *q)
     pthread_mutex_lock(&c->lock);
 }
 
-/* Serves one request that another thread read and queued for this one. nested: only if it belongs
- * to a request that this thread is serving. False: there is none. Call with c->lock held; it is
- * released meanwhile. */
+/* Serves one request that another thread read and queued for this one. nested: serves only a
+ * request that belongs to a request which this thread is serving. Returns false if there is no such
+ * request in the queue. Call with c->lock held; it is released meanwhile. */
 static bool serve_queued(struct conn *c, bool nested)
 {
     struct queued *q;
@@ -94,9 +94,10 @@ static void unclaimed(struct conn *c, struct message *reply)
     message_free(reply);
 }
 
-/* Delivers a reply and releases the read role. Takes m. If no request claims it (it answers a DEL),
- * or if other requests wait, then more replies may follow while this thread sends nothing: so it
- * acknowledges at once, or the peer's kernel may delay them. */
+/* Delivers a reply and releases the read role. Takes m. A TCP peer may delay further replies until
+ * this side acknowledges the received data or sends something. So acknowledges at once if more
+ * replies may follow: no request claims this reply (it answers a DEL), or other requests wait for
+ * theirs. */
 static void deliver(struct conn *c, struct message *m)
 {
     struct completion done;
@@ -267,8 +268,9 @@ int conn_start(struct conn *c, struct outgoing *out, int64_t seq, struct pending
     return -1;
 }
 
-/* Waits until p is done. An owner that ends the wait succeeds even if the reply has arrived; and
- * requests of the peer, however many, do not extend the deadline. Call with c->lock held. */
+/* Waits until p is done. If the owner ends the wait, returns RPYC_EINTERRUPT even if the reply has
+ * arrived. The deadline does not move if the peer sends requests meanwhile. Call with c->lock held.
+ */
 static int wait_done(struct conn *c, const struct pending *p, deadline_t deadline,
                      struct rpyc_error *err)
 {

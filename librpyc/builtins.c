@@ -103,7 +103,8 @@ int rpyc_contains(rpyc_value *obj, rpyc_value *value, bool *out, struct rpyc_err
     return call_operator("contains", obj, value, out, err);
 }
 
-/* Returns the name of the function for a comparison, or NULL. */
+/* Returns the name of the function in the module operator for a comparison; NULL if op is not one.
+ */
 static const char *operator_name(const char *op)
 {
     static const char *const names[][2] = {{"<", "lt"},  {"<=", "le"}, {"==", "eq"},

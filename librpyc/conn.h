@@ -20,7 +20,8 @@
 
 struct conn;
 
-/* What a connection asks of its owner. All but checks_signals are called without any lock held. */
+/* The functions of a connection's owner that the connection calls. No lock is held during the
+ * calls, except for checks_signals. */
 struct conn_callbacks {
     /* Serves a request; the handler's number was already read from the message. Must reply once,
      * with conn_reply_begin and conn_send. Not called for HANDLE_CLOSE. The connection owns the
@@ -29,16 +30,17 @@ struct conn_callbacks {
     int (*serve)(void *owner, struct conn *conn, struct message *request, int64_t handler,
                  struct rpyc_error *err);
 
-    /* Called while a thread waits, after everything that it did. True: end the wait with
-     * RPYC_EINTERRUPT. by_signal: a signal may have arrived. NULL: no wait is ended. */
+    /* Called repeatedly while a thread waits. Returns true to end the wait with RPYC_EINTERRUPT.
+     * by_signal: a signal may have arrived. NULL: no wait is ended. */
     bool (*interrupted)(void *owner, bool by_signal);
 
-    /* True if this thread has to check for signals. False: it is not woken up for that. NULL: every
-     * thread checks, if `interrupted` is set. The connection's lock may be held. */
+    /* True if this thread has to check for signals while it waits. False: it does not wake up for
+     * such checks. NULL: every thread checks, if `interrupted` is set. The connection's lock may be
+     * held. */
     bool (*checks_signals)(void *owner);
 
-    /* A reply that no request waits for. It may contain references, for which the peer keeps
-     * objects. The connection owns the message. NULL: the reply is ignored. */
+    /* Called with a reply that no request waits for. The reply may contain references, for which
+     * the peer keeps objects. The connection owns the message. NULL: such replies are ignored. */
     void (*unclaimed)(void *owner, struct conn *conn, struct message *reply);
 };
 
@@ -140,9 +142,9 @@ struct outgoing {
  * conn_start or conn_abandon; or conn_send, if the reply does not matter. */
 void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq);
 
-/* The same, for a request that does not belong to what this thread is serving. With bind-threads,
- * any thread of the peer may read it. (The peer thread that this thread is serving may have its
- * answer already, and not read again.) */
+/* Like conn_request_begin, for a request that does not belong to the request which this thread is
+ * serving. With bind-threads, any thread of the peer may read it. Use it if the peer's thread may
+ * have received its reply already and may not read again. */
 void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler handler,
                               int64_t *seq);
 

@@ -36,8 +36,8 @@ struct conn {
     struct serving_table serving; /* requests of the peer without a reply */
     struct buffer spare;          /* memory for the next outgoing message */
     bool reading;                 /* a thread has the read role */
-    bool sending;                 /* a thread has the send role: ... */
-    pthread_t sender;             /* ... this one */
+    bool sending;                 /* a thread has the send role */
+    pthread_t sender;             /* the thread that has the send role, if `sending` is true */
 
     /* Used by the thread that has the read role. */
     struct frame_reader reader;

@@ -98,7 +98,7 @@ struct asked {
     struct pending *root; /* the request */
 };
 
-/* One call of rpyc_connect_*. */
+/* The state of one call of rpyc_connect_tcp or rpyc_connect_unix. */
 struct attempt {
     const struct target *to;
     const struct rpyc_options *options;

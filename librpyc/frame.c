@@ -209,9 +209,10 @@ static int inflate_payload(const uint8_t *bytes, size_t len, size_t max, struct 
     return error_set(err, RPYC_EPROTOCOL, "a frame with invalid compressed data");
 }
 
-/* Inflates the first FRAME_HEAD bytes of a zlib stream. libdeflate cannot inflate a part of one.
- * But it writes directly to the output and leaves there what it had when the output was full or the
- * input ended. If it ever does not, the output is zeros, which are no valid head of a message. */
+/* Decompresses the first FRAME_HEAD bytes of a zlib stream. libdeflate has no function for a part
+ * of a stream. But when the output is full or the input ends, it leaves the bytes that it has
+ * decompressed in the output buffer. A version that did not would leave zeros there, which are not
+ * the head of a valid message. */
 static int inflate_head(const uint8_t *bytes, size_t len, struct buffer *out,
                         struct rpyc_error *err)
 {
@@ -273,15 +274,15 @@ static int take_compressed(struct frame_reader *r, size_t len, struct frame *f,
     return 1;
 }
 
-/* A TLS record: an alert or a part of a handshake. */
+/* True if the header looks like that of a TLS record: an alert or a part of a handshake. */
 static bool looks_like_tls(const uint8_t *header)
 {
     return (header[0] == 0x15 || header[0] == 0x16) && header[1] == 3;
 }
 
-/* True if the first bytes of a payload may be those of a message (see message.c), or of a
- * compressed one. For other protocols, the first bytes are no length, and waiting for that many
- * bytes would be wrong. */
+/* True if the payload may be a message (see message.c), as its first bytes show. False if the peer
+ * uses another protocol: then the first bytes of the stream are not a length, and the reader must
+ * not wait for that many bytes. */
 static bool looks_like_payload(const uint8_t *bytes, size_t n, bool compressed)
 {
     if (n == 0)
@@ -291,8 +292,8 @@ static bool looks_like_payload(const uint8_t *bytes, size_t n, bool compressed)
     return (bytes[0] & 0x0f) == 8 && (n == 1 || (bytes[0] * 256 + bytes[1]) % 31 == 0);
 }
 
-/* Returns the head of a payload that is longer than allowed. `have`: how many bytes of the payload
- * have arrived. */
+/* Fills f with the head of a payload that is longer than allowed. `have`: how many bytes of the
+ * payload have arrived. Results as of frame_next. */
 static int take_head(struct frame_reader *r, size_t len, size_t have, struct frame *f,
                      struct rpyc_error *err)
 {

@@ -19,7 +19,8 @@ int local_call(rpyc_value *v, const char *method, rpyc_value *args, rpyc_value *
                rpyc_value **out, struct rpyc_error *err);
 int local_str(rpyc_value *v, rpyc_value **out, struct rpyc_error *err);
 
-/* The methods: for INSPECT a tuple of (name, None) tuples, for DIR a tuple of names. */
+/* Create a tuple of the methods: for INSPECT a tuple of (name, None) tuples, for DIR a tuple of
+ * names. */
 int local_inspect(rpyc_value *v, rpyc_value **out, struct rpyc_error *err);
 int local_dir(rpyc_value *v, rpyc_value **out, struct rpyc_error *err);
 

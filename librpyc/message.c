@@ -19,7 +19,8 @@ void message_give_turn(struct message *m)
 
 /* ---- The envelope --------------------------------------------------------------------------- */
 
-/* Returns the generation that a payload's first byte tells; AUTO: neither. */
+/* Returns the generation for the first byte of a payload; RPYC_GENERATION_AUTO if it is not RPyC.
+ */
 static enum rpyc_generation generation_of(uint8_t first)
 {
     if (first == TAG_TUPLE3)

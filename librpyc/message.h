@@ -53,8 +53,8 @@ struct envelope {
 struct message {
     enum message_kind kind;
     int64_t seq;
-    uint64_t sender;          /* the peer's thread that sent it; 0 without bind-threads */
-    uint64_t recipient;       /* the thread of this process that it is for; 0: any */
+    uint64_t sender;    /* the peer's thread that sent it; 0 without bind-threads */
+    uint64_t recipient; /* the thread of this process that must serve the message; 0: any thread */
     struct brine_reader body; /* at the rest of the envelope: the arguments or the result */
     struct frame frame;
     struct turn *turn; /* the turn that the message has and releases when freed; NULL: none */

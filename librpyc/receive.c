@@ -6,8 +6,8 @@
 #define SLICE_BYTES ((size_t)64 * 1024)
 #define SLICE_MS    250
 
-/* This many slices in a row may pass in which nothing is received for a message that is complete:
- * the peer is being asked about the objects in it. */
+/* The limit for slices in a row in which no bytes arrive, because the message is complete and the
+ * peer is being asked about the objects in it. The connection is closed after that. */
 #define IDLE_SLICES_MAX 20
 
 static deadline_t earlier(deadline_t a, deadline_t b)

@@ -75,7 +75,7 @@ static void put_arguments(struct buffer *out, const struct release *d)
     brine_put_uint(out, d->count);
 }
 
-/* Returns the thread for which the DEL for d is, or the usual one. */
+/* Returns the peer's thread to which the DEL for d is sent: d->thread, or `usual` if that is 0. */
 static uint64_t recipient_of(const struct release *d, uint64_t usual)
 {
     return d && d->thread ? d->thread : usual;

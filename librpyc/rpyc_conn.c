@@ -139,7 +139,7 @@ int rpyc_process_some(rpyc_conn *conn, int most, int timeout_ms, struct rpyc_err
 
     do {
         result = conn_serve_one(conn->conn, deadline, &why);
-        deadline = deadline_in(0); /* what has arrived as well, but no more */
+        deadline = deadline_in(0); /* handle the messages that have arrived without a wait */
     } while (result > 0 && ++count < most);
     if (result > 0)
         return count;
@@ -148,7 +148,7 @@ int rpyc_process_some(rpyc_conn *conn, int most, int timeout_ms, struct rpyc_err
     if (result == 0)
         return error_set(err, RPYC_ECLOSED, "the connection is closed");
     if (err)
-        *err = why; /* with its sys_errno; it owns nothing */
+        *err = why; /* copies sys_errno, too; `why` owns no memory */
     return -1;
 }
 

@@ -2,7 +2,7 @@
 #include "conn_internal.h"
 #include "vinegar.h"
 
-/* How long conn_goodbye tries to send, in ms. */
+/* The time limit of conn_goodbye for sending, in ms. */
 #define GOODBYE_MS 1000
 
 /* ---- Writing a message ---------------------------------------------------------------------- */
@@ -39,7 +39,7 @@ static void end(struct conn *c, struct outgoing *out)
     buffer_free(&out->buf);
 }
 
-/* Appends what stands before the arguments of a request. */
+/* Appends the part of a request before the arguments. */
 static void put_handler(struct outgoing *out, enum handler handler)
 {
     brine_put_tuple(&out->buf, 2);

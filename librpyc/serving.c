@@ -97,7 +97,8 @@ static size_t size_of(const struct message *m)
     return sizeof(struct queued) + m->frame.len;
 }
 
-/* 0: m is queued, and empty. 1: there is no room for it. -1: RPYC_ENOMEM. */
+/* Queues m at s. Returns 0 if m is queued, which is empty then; 1 if the limit of queued bytes is
+ * exceeded; -1 with RPYC_ENOMEM. */
 static int enqueue(struct serving_table *t, struct serving *s, struct message *m, int64_t handler,
                    struct rpyc_error *err)
 {

@@ -6,7 +6,8 @@
 
 #define SUBJECT_MAX 1024
 
-/* Returns false and the part that fits if the text is too long. */
+/* Writes the subject of a certificate to `out`. If it is too long, writes the part that fits and
+ * returns false. */
 static bool whole_subject(const X509 *cert, char *out, size_t size)
 {
     BIO *bio = BIO_new(BIO_s_mem());

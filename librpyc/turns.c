@@ -61,7 +61,7 @@ void turn_init(struct turn *t, struct turns *turns)
     atomic_init(&t->stopped, false);
 }
 
-/* With the lock held. */
+/* Removes t from the queue. Call with the lock held. */
 static void leave(struct turn *t)
 {
     if (t->queued)
@@ -69,7 +69,7 @@ static void leave(struct turn *t)
     t->queued = false;
 }
 
-/* With the lock held. */
+/* Releases the turn if t has it. Call with the lock held. */
 static void give(struct turn *t)
 {
     if (t->turns->owner != t)

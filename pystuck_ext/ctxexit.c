@@ -7,8 +7,8 @@
 #include "netref.h"
 #include "vinegar.h"
 
-#define ASK_MS         2000 /* for all requests about one exception */
-#define ATTRIBUTES_MAX 32   /* of one exception */
+#define ASK_MS         2000 /* time limit of all requests about one exception, in ms */
+#define ATTRIBUTES_MAX 32   /* the most attributes that are copied of one exception */
 
 /* ---- By the class alone --------------------------------------------------------------------- */
 

@@ -35,10 +35,11 @@ unsigned ps_gil_life(void)
     return atomic_load(&life);
 }
 
-/* Begins the next life and closes all servers. Called by Python when it has ended, so Python's
- * functions must not be used. A thread that compared the life just before it changed may be about
- * to take the GIL with a thread state that has been freed. Python ends such a thread, but only
- * until Python is started again: this function waits for them. */
+/* Python calls this function when it has ended, so no function of Python may be called. Changes
+ * `life` and closes all servers. A thread that has compared `life` just before the change may still
+ * be about to take the GIL with a thread state that was freed. Python ends such a thread, but only
+ * as long as Python is not started again: so this function waits until no thread is taking the GIL.
+ */
 static void end_life(void)
 {
     at_exit = false;

@@ -33,25 +33,26 @@ struct ps_source {
 /* One kind of line. */
 struct ps_log_kind {
     struct ps_source source;
-    uint64_t hash;      /* of the text without numbers */
-    int64_t since;      /* when the first line of this period was logged, in ms */
-    unsigned told;      /* lines logged in this period; 0: this entry is free */
-    unsigned long more; /* lines not logged in this period */
+    uint64_t hash; /* of the text without numbers */
+    int64_t since; /* when the first line of this period was logged, in ms */
+    unsigned told; /* lines of this kind that were logged in this period; 0: this entry is free */
+    unsigned long more; /* further lines of this kind in this period, which were not logged */
     int level;
     char text[PS_LOG_LINE_SIZE];
 };
 
-/* All zero at the start. */
+/* The state of the limits. Valid when filled with zeros. */
 struct ps_log_limit {
     struct ps_log_kind kinds[PS_LOG_KINDS];
-    unsigned long others; /* lines of kinds that are not counted apart */
+    unsigned long others; /* lines that were not logged, of kinds without an entry in `kinds` */
     int64_t others_since; /* when the first of them came, in ms */
-    int others_level;     /* the highest of their levels */
+    int others_level;     /* the highest level among them */
 };
 
 struct ps_source ps_source_of_user(uid_t uid);
 
-/* Uses the first 64 bits of an IPv6 address: a client can have all addresses that begin so. */
+/* Returns the source for an address; of an IPv6 address only the first 64 bits, because a client
+ * can use all addresses that begin with them. */
 struct ps_source ps_source_of_address(const struct sockaddr *address);
 
 /* True if a line must be logged; now is the time in ms. Appends the count of the former period to

@@ -60,7 +60,7 @@ void ps_netref_dealloc(PyObject *self)
     struct ps_session *s = ref->session;
     PyTypeObject *type = Py_TYPE(self);
 
-    if (s) { /* first: callbacks of weakrefs may bring the same id pack in again */
+    if (s) { /* before the callbacks of weakrefs, which may receive the same id pack again */
         tdelete(ref, &s->netrefs, compare_packs);
         releases_add(&s->releases, ref->pack, ref->pack_len, ref->count, ref->answered);
         ps_session_release_soon(s);

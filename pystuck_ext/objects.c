@@ -7,7 +7,7 @@
 struct held {
     uint64_t instance_id;
     uint64_t class_id;
-    const char *name; /* in an entry of the tree: stored behind the entry */
+    const char *name; /* in the tree: stored in the same memory block, after the struct */
     size_t name_len;
     PyObject *obj; /* a reference */
     uint64_t count;

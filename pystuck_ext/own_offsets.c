@@ -32,7 +32,7 @@ const struct offsets ps_own_offsets = {.minor = 0};
 
 #define AT(type, member) ((int)offsetof(type, member))
 
-/* Names of members that have changed. */
+/* Members whose names differ between versions. */
 
 #if PY_VERSION_HEX >= 0x030C0000
 #define RUNTIME_GIL        (-1)

@@ -7,8 +7,8 @@
 
 #include "offsets.h"
 
-/* minor is 0 where CPython's internal headers were not installed when the extension was built, or
- * where its version is not known. */
+/* The member `minor` is 0 if CPython's internal headers were not installed when the extension was
+ * built, or if its version is not supported. */
 extern const struct offsets ps_own_offsets;
 
 #endif

@@ -55,8 +55,7 @@ PyObject *ps_pyframe_make_code(void)
     return function ? as_module((PyCodeObject *)PyFunction_GET_CODE(function)) : NULL;
 }
 
-/* ---- What the function calls
- * -------------------------------------------------------------------------- */
+/* ---- The call of the function -------------------------------------------------------------- */
 
 static void free_pyframe(PyObject *capsule)
 {

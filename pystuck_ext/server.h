@@ -53,8 +53,8 @@ struct ps_server_options {
     void *context; /* for serve and tell */
     struct stream_listening listening;
     bool anyone;               /* TCP: admits clients without asking the kernel for their user */
-    struct ps_allowed allowed; /* its users are borrowed until the process ends */
-    size_t max_clients;        /* at a time; as many that have hung up may still be served */
+    struct ps_allowed allowed; /* allowed.users is borrowed until the process ends */
+    size_t max_clients; /* at a time; as many clients again that have hung up may still be served */
 };
 
 /* Listens on an address and returns when clients can connect. The caller has checked that it is a

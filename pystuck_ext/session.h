@@ -53,8 +53,8 @@ struct ps_session {
     atomic_int busy;     /* those of them that serve a request */
     atomic_uint served;  /* counts each start and each end of a request */
     atomic_bool hung_up; /* the client has hung up; the thread that serves it may not know yet */
-    atomic_bool reaping; /* a thread runs ops->reap, or has */
-    atomic_bool started; /* there may be Python objects to release at the end */
+    atomic_bool reaping; /* ops->reap was started */
+    atomic_bool started; /* Python objects may exist, which must be released at the end */
 
     /* The GIL guards the rest. */
     bool met;   /* the service's on_connect was called: on_disconnect must be called, too */

@@ -101,7 +101,7 @@ static void read_tls(struct ps_settings *settings, struct ps_options *o,
     PyMem_Free(subjects);
 }
 
-/* Makes the objects that the sessions share. */
+/* Makes the members of settings that are Python objects or are shared by all sessions. */
 static void make_shared(struct ps_settings *settings, struct ps_options *o)
 {
     PyObject *log = ps_option_or_null(o, "log");

@@ -14,17 +14,18 @@
  * in the main interpreter is for the rest of the process. */
 struct ps_settings {
     struct ps_state *state;
-    struct ps_log *log; /* or NULL */
-    PyObject *connect;  /* makes a client's connection from its link; NULL: the classic service */
+    struct ps_log *log;      /* or NULL */
+    PyObject *connect;       /* makes the connection of a session; NULL: the classic service */
     struct tls_server *tls;  /* NULL: without TLS */
-    struct conn_config conn; /* of each connection; its turns are owned */
-    uid_t *users;            /* allowed besides root and the program's own user */
-    size_t max_objects;      /* that one client holds */
-    int handshake_ms;        /* for TLS and the first request; -1: no limit */
+    struct conn_config conn; /* for each connection; conn.turns is owned */
+    uid_t *users;            /* allowed to connect, besides root and the program's own user */
+    size_t max_objects;      /* the most objects that one client may hold */
+    int handshake_ms;        /* time limit for TLS and the first request, in ms; -1: no limit */
 };
 
-/* Reads all options but the address, and makes what the sessions share. `server` gets the settings
- * of the listener, which point into the result. Owned by the caller. NULL with an exception. */
+/* Creates the settings from all options except the address. Fills `server` with the settings of the
+ * listener; its pointers point into the result, which the caller owns. Returns NULL with an
+ * exception. */
 struct ps_settings *ps_settings_new(struct ps_state *state, struct ps_options *o,
                                     struct ps_server_options *server);
 

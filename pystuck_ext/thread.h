@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Threads of pystuck that run Python. None is a threading.Thread, and no list of the program has
- * them. Each has one Python thread state, which it makes when it first runs Python and keeps until
- * it ends. A subinterpreter counts as busy while it has more than one thread state, so there the
- * thread state is made anew each time.
+ * Threads of pystuck that run Python. They are not threading.Thread objects, and functions such as
+ * threading.enumerate() do not return them. Each has one Python thread state, which it makes when
+ * it first runs Python and keeps until it ends. In a subinterpreter, which counts as busy while it
+ * has more than one thread state, the thread makes a new thread state each time.
  */
 #ifndef PS_THREAD_H
 #define PS_THREAD_H

@@ -117,9 +117,10 @@ _complete_docstring()
 
 
 def _give_way(port: int, unix_socket: str | bytes | os.PathLike | None) -> bool:
-    """Close the server that PYSTUCK has started if it has the address that the program asks for.
+    """Close the server that PYSTUCK has started if it uses the address of the new server.
 
-    Returns whether it was closed. A program that works without the variable must work with it.
+    Returns True if the server was closed. Without this, a program that starts a server itself would
+    fail if the variable is set.
     """
     server = _by_environment
     if server is None:

@@ -212,7 +212,7 @@ def _run(kind: str, name: str, arguments: list[str]) -> None:
 
 
 def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
-    """The traceback without its first entries, which are of this module."""
+    """The traceback without its first entries, which belong to this module."""
     while traceback is not None and traceback.tb_frame.f_globals is globals():
         traceback = traceback.tb_next
     return traceback

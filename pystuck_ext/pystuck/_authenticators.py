@@ -62,11 +62,11 @@ def native_settings(authenticator: Any) -> dict[str, Any]:
 def for_session(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Session], Any]:
     """A function that authenticates the client of a session and returns its credentials.
 
-    It raises what the authenticator raises, and TypeError where that wants to talk to the client
-    over something else than the socket that it was given.
+    It raises what the authenticator raises, and TypeError if the authenticator returns another
+    socket than the one that it was given.
     """
     if _is_ssl_authenticator(authenticator):
-        import ssl  # noqa: F401  now, for later the import lock may be what is stuck
+        import ssl  # noqa: F401  imported now: later the import lock may be stuck
 
         return lambda session: _certificate(session.certificate)
 
@@ -84,9 +84,10 @@ def for_session(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Sessi
 
 
 def _certificate(der: bytes | None) -> dict[str, Any] | None:
-    """A certificate as ssl.SSLSocket.getpeercert() has it; {} where that cannot be had.
+    """A certificate in the form of ssl.SSLSocket.getpeercert(); {} if it cannot be decoded.
 
-    The ssl module has it of its own live connections alone, and, for its tests, of a file.
+    The ssl module decodes only certificates of its own connections. It also has a function for its
+    tests, which decodes a certificate in a file: this function uses it.
     """
     if der is None:
         return None

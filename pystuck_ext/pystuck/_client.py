@@ -12,7 +12,7 @@ from typing import NoReturn
 
 
 def _beside_the_package() -> Iterator[str]:
-    """PREFIX/bin/pystuck, where the package is in PREFIX/lib/python3.x/site-packages."""
+    """Yield PREFIX/bin/pystuck if the package is in PREFIX/lib/python3.x/site-packages."""
     library = os.path.dirname(os.path.abspath(__file__))
     for _ in range(3):
         library = os.path.dirname(library)

@@ -49,14 +49,14 @@ def value() -> str:
 
 
 def _is_meant(variable: str) -> bool:
-    """True if a variable that does not exist looks like a misspelt one of pystuck."""
+    """True if an unknown variable looks like a misspelt variable of pystuck."""
     return variable.startswith("PYSTUCK_") and (
         variable.startswith(_MEANT) or any(word in variable for word in _MEANT_WORDS)
     )
 
 
 def _parse(option: _options.Option, text: str) -> Any:
-    """The value that a variable's text gives to an option. Raises as Option.check."""
+    """The value of an option for the text of its variable. Raises the errors of Option.check."""
     if option.kind.metavar is None:  # a flag, which may be empty
         return option.kind.parse(option.variable, text)
     if not text:

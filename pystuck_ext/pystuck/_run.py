@@ -62,9 +62,9 @@ def _connect_function(
     config: dict[str, Any],
     authenticate: Callable[[_pystuck.Session], Any] | None,
 ) -> Callable[[_pystuck.Session], Any] | None:
-    """A function that makes the connection of a client, with a service of its own.
+    """A function that makes the connection of a session; each connection has its own service.
 
-    None: the native server does that, with the classic service.
+    None if the native server makes the connections, with the classic service.
     """
     if service_class_getter is None and not config and not authenticate:
         return None

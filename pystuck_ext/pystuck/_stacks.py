@@ -1,20 +1,22 @@
-"""The one collector of threads, greenlets and their frames, as plain tuples.
+"""Collects all threads, greenlets and their frames as plain tuples.
 
-Part of the package, and sent as source to servers that have no pystuck: Python 3.6, nothing of
-pystuck's is imported, and no module is imported once this one has been loaded, for the import lock
-may be what the program is stuck on. The rest of what a stuck program needs:
+This module is a part of the package. The client also sends its source to servers that have no
+pystuck. So it must run in Python 3.6 and must not import other modules of pystuck. After it has been
+loaded, it imports nothing: the program may be stuck with the import lock taken. The other rules for
+running in a program that is stuck:
 
 * threading._active is read without the lock that threading.enumerate() takes. It is read before and
   after the frames, so that a thread which starts or ends meanwhile keeps its name.
 * A thread that has ended by the time its frames have been read is left out: it was not stuck.
-* The frame that runs this is told by its code and not by get_ident(), which gevent replaces. It is
-  not kept: it would keep itself alive, and all other threads' frames with it.
-* Greenlets are found without running code of the program: isinstance() asks an object for its
-  __class__, which may be a remote one.
-* An object that cannot be shown (its __repr__ or its module's loader raises) costs one title or one
-  source line, not the whole answer.
-* Lone surrogates, which a file's name may contain, are escaped: stock rpyc hangs up rather than
-  send one.
+* The frame of this module's own function is recognized by its code and not by get_ident(), which
+  gevent replaces. No variable keeps this frame: it would be in a reference cycle, which would keep
+  the frames of all threads alive.
+* Greenlets are found without running code of the program. So isinstance() is not used: it reads the
+  __class__ of an object, which may be a remote object.
+* If an object cannot be shown (its __repr__ or its module's loader raises), only one title or one
+  source line is missing in the answer.
+* Lone surrogates, which a file's name may contain, are escaped: stock rpyc closes the connection
+  when it has to send one.
 """
 
 import gc
@@ -56,7 +58,7 @@ def known_threads():
 
 
 def _outside(frame):
-    """The innermost frame that is not one of this module's."""
+    """The innermost frame that does not belong to this module."""
     while frame.f_globals is globals() and frame.f_back is not None:
         frame = frame.f_back
     return frame
@@ -65,7 +67,8 @@ def _outside(frame):
 def _frames(with_caller):
     """The innermost frame of each thread of the program, by ident."""
     own = sys._getframe().f_code
-    # In comprehensions: a variable with this very frame would keep all frames alive.
+    # Comprehensions: a local variable with the frame of this function would be a reference cycle
+    # that keeps all frames alive.
     frames = {
         ident: frame if frame.f_code is not own else _outside(frame) if with_caller else None
         for ident, frame in sys._current_frames().items()
@@ -103,12 +106,12 @@ def greenlets():
         return
     for thing in [thing for thing in gc.get_objects() if issubclass(type(thing), base)]:
         frame = base.gr_frame.__get__(thing) if base.__bool__(thing) else None
-        if frame is not None:  # else it is its thread's
+        if frame is not None:  # else the greenlet is running, and its thread has the frame
             yield thing, frame
 
 
 def title(thing):
-    """(the repr() of a thread or greenlet, whether that is "ok" or an "error")"""
+    """Return (text, status): the repr() of a thread or greenlet, and "ok" or "error"."""
     try:
         return sendable(repr(thing)), "ok"
     except KeyboardInterrupt:
@@ -119,7 +122,7 @@ def title(thing):
 
 
 def thread_title(ident, thread):
-    """The same for a thread of threads()."""
+    """Return title() for an (ident, thread object) of threads()."""
     if thread is None:
         return f"<thread {ident} (not started by threading)>", "ok"
     return title(thread)
@@ -135,7 +138,7 @@ def calls(frame):
 
 
 class _Sources:
-    """Source lines, each file looked at once."""
+    """Reads source lines. Checks only once whether a file has changed."""
 
     def __init__(self):
         self._checked = set()
@@ -167,7 +170,7 @@ def _frame_tuples(frame, sources):
 
 
 def _thread_attribute(thread, name, kind):
-    """An attribute of a thread object, read past subclasses; None if it is not of that type."""
+    """An attribute of threading.Thread, not of a subclass; None if its type is not `kind`."""
     value = _attempt(lambda: getattr(threading.Thread, name).__get__(thread))
     return value if type(value) is kind else None
 

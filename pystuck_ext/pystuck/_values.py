@@ -33,11 +33,12 @@ def error(name: str, value: Any, expected: str, kind: type[Exception] = ValueErr
 
 
 class Kind:
-    """One kind of values. This one accepts and keeps everything.
+    """A kind of values. This base class accepts every value and does not change it.
 
-    expected: what values are accepted, for errors and help. none_is_default: whether None stands
-    for the option's default. is_list: whether the command line may give the option several times.
-    metavar: what stands for the value in the help of the command line; None: the option takes none.
+    expected: what values are accepted, for errors and help. none_is_default: whether None means
+    the option's default. is_list: whether the command line may give the option several times.
+    metavar: the placeholder for the value in the help of the command line; None: the option takes
+    no value.
     """
 
     metavar: str | None = "VALUE"
@@ -55,11 +56,17 @@ class Kind:
         return value
 
     def parse(self, name: str, text: str) -> Any:
-        """Return the value for a text of the command line or the environment; errors as check."""
+        """Return the value for a text of the command line or the environment.
+
+        Raises the same errors as check().
+        """
         return self.check(name, text)
 
     def parse_list(self, name: str, texts: list[str]) -> Any:
-        """Return the value for several texts, for a kind with is_list; errors as check."""
+        """Return the value for several texts, for a kind with is_list.
+
+        Raises the same errors as check().
+        """
         return self.check(name, texts)
 
     def split(self, name: str, text: str) -> list[str]:
@@ -82,7 +89,7 @@ class Text(Kind):
         self.metavar = metavar
 
     def check(self, name: str, value: Any) -> str:
-        """As of Kind."""
+        """Implement Kind.check."""
         if not isinstance(value, str):
             raise error(name, value, self.expected, TypeError)
         if "\0" in value:
@@ -104,7 +111,7 @@ class Integer(Kind):
         self._out_of_range = out_of_range
 
     def check(self, name: str, value: Any) -> int:
-        """As of Kind."""
+        """Implement Kind.check."""
         try:
             number = operator.index(value)
         except TypeError:
@@ -116,7 +123,7 @@ class Integer(Kind):
         return number
 
     def parse(self, name: str, text: str) -> int:
-        """As of Kind."""
+        """Implement Kind.parse."""
         try:
             number = int(text)
         except ValueError:
@@ -142,7 +149,7 @@ class Seconds(Kind):
         super().__init__(f"seconds above 0 and up to {self._MOST}, or None for no limit")
 
     def check(self, name: str, value: Any) -> float | None:
-        """As of Kind."""
+        """Implement Kind.check."""
         if value is None:
             return None
         if not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -163,13 +170,13 @@ class Flag(Kind):
         self._strict = strict
 
     def check(self, name: str, value: Any) -> bool:
-        """As of Kind."""
+        """Implement Kind.check."""
         if not isinstance(value, bool if self._strict else int) or value not in (0, 1):
             raise error(name, value, self.expected, TypeError)
         return bool(value)
 
     def parse(self, name: str, text: str) -> bool:
-        """As of Kind."""
+        """Implement Kind.parse."""
         if text not in ("", "0", "1"):
             raise error(name, text, "1 or 0")
         return text == "1"
@@ -184,7 +191,7 @@ class Path(Kind):
     metavar = "PATH"
 
     def check(self, name: str, value: Any) -> Any:
-        """As of Kind; None stays None."""
+        """Implement Kind.check; None stays None."""
         if value is None:
             return None
         if not isinstance(value, (str, bytes, os.PathLike)):
@@ -208,7 +215,7 @@ class File(Path):
         super().__init__("the path of a file")
 
     def check(self, name: str, value: Any) -> Any:
-        """As of Kind; None stays None."""
+        """Implement Kind.check; None stays None."""
         path = super().check(name, value)
         return None if path is None else os.path.abspath(path)
 
@@ -222,7 +229,7 @@ class Mode(Kind):
         super().__init__("a file mode from 0o600 to 0o777 that lets the owner read and write")
 
     def check(self, name: str, value: Any) -> int:
-        """As of Kind."""
+        """Implement Kind.check."""
         if not isinstance(value, int) or isinstance(value, bool):
             raise error(name, value, f"{self.expected}, an int such as 0o660", TypeError)
         if not 0 <= value <= 0o777 or value & 0o600 != 0o600:
@@ -230,7 +237,7 @@ class Mode(Kind):
         return value
 
     def parse(self, name: str, text: str) -> int:
-        """As of Kind."""
+        """Implement Kind.parse."""
         try:
             mode = int(text, 8)
         except ValueError:
@@ -275,7 +282,7 @@ class Id(Kind):
         self._look_up = _user_number if kind == "user" else _group_number
 
     def check(self, name: str, value: Any) -> int:
-        """As of Kind."""
+        """Implement Kind.check."""
         if isinstance(value, str):
             try:
                 number = self._look_up(value)
@@ -293,7 +300,7 @@ class Id(Kind):
         return number
 
     def parse(self, name: str, text: str) -> int:
-        """As of Kind."""
+        """Implement Kind.parse."""
         return self.check(name, int(text) if text.isascii() and text.isdigit() else text)
 
 
@@ -317,22 +324,22 @@ class List(Kind):
         return tuple(convert(f"item of {name}", value) for value in values)
 
     def check(self, name: str, value: Any) -> tuple[Any, ...] | None:
-        """As of Kind."""
+        """Implement Kind.check."""
         return self._check_all(name, value, self._item.check)
 
     def parse_list(self, name: str, texts: list[str]) -> tuple[Any, ...] | None:
-        """As of Kind."""
+        """Implement Kind.parse_list."""
         return self._check_all(name, texts, self._item.parse)
 
 
 class Subject(Text):
-    """Whose certificate is accepted: a common name, or a whole subject with a "=" in it."""
+    """The subject of an accepted certificate: a common name, or a whole subject with "=" in it."""
 
     def __init__(self) -> None:
         super().__init__("a common name, or a whole subject such as 'CN=alice,O=Example'", "NAME")
 
     def check(self, name: str, value: Any) -> str:
-        """As of Kind."""
+        """Implement Kind.check."""
         if super().check(name, value) == "":
             raise error(name, value, self.expected)
         return value
@@ -345,7 +352,10 @@ class Subjects(List):
         super().__init__("a list of names of certificates", Subject())
 
     def separate(self, text: str) -> list[str]:
-        """As of Kind: between semicolons if an item is a whole subject, which contains commas."""
+        """Implement Kind.separate.
+
+        If an item is a whole subject, which contains commas, semicolons separate the items.
+        """
         import re
 
         return re.split(r"(?<!\\);" if ";" in text or "=" in text else ",", text)
@@ -355,27 +365,27 @@ class Subjects(List):
 
 
 class Object(Kind):
-    """An object that can do something: has(value) is true. None stays None."""
+    """An object with certain methods: has(value) must be true. None stays None."""
 
     def __init__(self, expected: str, has: Callable[[Any], bool]) -> None:
         super().__init__(expected)
         self._has = has
 
     def check(self, name: str, value: Any) -> Any:
-        """As of Kind."""
+        """Implement Kind.check."""
         if value is not None and not self._has(value):
             raise error(name, value, self.expected, TypeError)
         return value
 
 
 class Unsupported(Kind):
-    """An argument of rpyc's Server that is accepted only if it asks for nothing."""
+    """An argument of rpyc's Server that has no effect here: only None and False are accepted."""
 
     def __init__(self) -> None:
         super().__init__("None or False")
 
     def check(self, name: str, value: Any) -> None:
-        """As of Kind."""
+        """Implement Kind.check."""
         if value:
             raise TypeError(
                 f"run_server() does not support {name}={_shown(value)}: expected {self.expected}"

@@ -1,7 +1,8 @@
 """The greenlets of this process.
 
-There is no list of them, so the garbage collector is asked. Runs no code of the program's: not even
-isinstance(), which asks an object for its __class__, perhaps a remote one.
+There is no list of greenlets, so they are searched among the objects of the garbage collector. No
+code of the program runs. So isinstance() is not used: it reads the __class__ of an object, which
+may be a remote object.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ __all__ = ["greenlet_frame_generator"]
 def greenlet_frame_generator() -> Iterator[tuple[object, FrameType | None]]:
     """Yield (greenlet, its innermost frame) for each greenlet that has begun and not ended.
 
-    The frame is None for a greenlet that runs now: it has that of its thread. Nothing is yielded in
-    a program that has not imported greenlet.
+    The frame is None for a greenlet that is running: its frame is that of its thread. If the
+    program has not imported greenlet, there are no greenlets.
     """
     # Not greenlet.gr_frame: a subclass may replace it with code of its own.
     base = getattr(sys.modules.get("greenlet"), "greenlet", None)

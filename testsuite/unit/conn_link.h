@@ -14,11 +14,11 @@
 struct owner {
     int (*serve)(struct owner *owner, struct conn *c, struct message *m, struct rpyc_error *err);
     atomic_int served, result;
-    int64_t handler;            /* of the latest request */
-    atomic_bool give_up;        /* the result of `interrupted`, ... */
-    _Atomic(pthread_t) quitter; /* ... for this thread only, unless it is 0 */
-    struct conn *to_ask;        /* by a signal handler, which then sets NULL */
-    struct rpyc_error why;      /* the error of that request */
+    int64_t handler;            /* the handler of the latest request */
+    atomic_bool give_up;        /* what the `interrupted` callback returns */
+    _Atomic(pthread_t) quitter; /* the only thread for which give_up counts; 0: all threads */
+    struct conn *to_ask;   /* a signal handler sends a request to it and sets NULL; see `why` */
+    struct rpyc_error why; /* the error of the signal handler's request */
     int nested;
 };
 

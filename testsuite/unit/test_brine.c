@@ -1026,7 +1026,7 @@ TEST(anything_else_is_not_utf_8)
     const char *bad[] = {
         "80",           "bf",           "61bf",     "8080", /* continuation bytes only */
         "c0af",         "c1bf",         "c080",     "e08080",   "e09fbf", /* longer than needed */
-        "f0808080",     "f08fbfbf",     "f08080af",                       /* the same */
+        "f0808080",     "f08fbfbf",     "f08080af",                       /* longer than needed */
         "eda080",       "edbfbf",       "edafbf",   "edb080",             /* surrogates */
         "eda080edb080",                                                   /* a pair of them */
         "f4908080",     "f5808080",     "f6808080", "f7bfbfbf",           /* beyond U+10FFFF */

@@ -42,7 +42,7 @@ struct server {
     struct played played[ACTS_MAX];
     atomic_int steps;
     int listener;
-    bool deaf; /* stops listening after all acts have started */
+    bool stops_listening; /* closes the listening socket after all acts have started */
     char name[64];
     char port[8];
     char heard[2048]; /* what all connections received */
@@ -177,7 +177,7 @@ static void run_server(void *arg)
     for (i = 0; i < s->count && has_client(s); i++, begun++) {
         s->played[i] = (struct played){.server = s, .act = &s->acts[i]};
         s->played[i].fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
-        if (s->deaf && i + 1 == s->count)
+        if (s->stops_listening && i + 1 == s->count)
             shutdown(s->listener, SHUT_RDWR);
         thread_start(&s->played[i].thread, play, &s->played[i]);
     }
@@ -624,10 +624,10 @@ static bool call_hook(void *arg)
 }
 
 /* Connects to a server that answers after is_certain was called. Checks that it is called once. */
-static void assert_asks_whether_it_is_certain(bool is_certain, bool deaf)
+static void assert_asks_whether_it_is_certain(bool is_certain, bool stops_listening)
 {
     const struct act acts[] = {{.answers = {ANSWER_6}, .after = 2}};
-    struct server s = {.acts = acts, .count = 1, .deaf = deaf};
+    struct server s = {.acts = acts, .count = 1, .stops_listening = stops_listening};
     struct hook hook = {.server = &s, .is_certain = is_certain};
     const struct rpyc_options options = {.is_certain = call_hook, .is_certain_arg = &hook};
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -680,7 +680,7 @@ TEST(a_server_that_is_silent_in_every_way_is_waited_for_until_the_deadline)
 TEST(a_server_that_tells_its_generation_and_serves_no_more_is_an_error)
 {
     const struct act acts[] = {{.answers = {GOODBYE_5}, .hangs_up = true}};
-    struct server s = {.acts = acts, .count = 1, .deaf = true};
+    struct server s = {.acts = acts, .count = 1, .stops_listening = true};
     struct rpyc_envelope remembered = {0};
     const struct rpyc_options options = {.remembered = &remembered};
     AUTO_ERROR err = RPYC_ERROR_INIT;

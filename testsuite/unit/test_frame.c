@@ -365,7 +365,7 @@ TEST(long_payloads_survive_whatever_follows_them)
         AUTO_READER r;
 
         frame_reader_init(&r, 0);
-        feed(&r, frame.data, frame.len); /* alone: the frame takes over the input's memory */
+        feed(&r, frame.data, frame.len); /* the only one: it takes over the input's memory */
         assert_next(&r, payload.data, payload.len);
         feed(&r, frame.data, frame.len); /* with a part of the next frame */
         feed_hex(&r, "00000001");

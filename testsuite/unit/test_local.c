@@ -103,7 +103,7 @@ struct thing {
     int called;
     enum rpyc_errcode fails; /* the result of setattr */
     char method[8];          /* the method that was called last */
-    size_t args, kwargs;     /* how many it got */
+    size_t args, kwargs;     /* how many arguments the method got */
 };
 
 static int thing_getattr(void *self, const char *name, rpyc_value **out, struct rpyc_error *err)
@@ -756,7 +756,7 @@ TEST(arguments_of_a_wrong_type_are_type_errors)
     assert_int_equal(t.called, 0);
 }
 
-/* A callback may rely on it that kwargs is a tuple of (name, value) tuples. */
+/* A callback may assume that kwargs is a tuple of (name, value) tuples. */
 TEST(keywords_that_are_none_are_type_errors)
 {
     const char *others[] = {"10 50", "10 10 080a6b", "10 11 50 51", "10 12 080a6b 51 52"};

@@ -21,7 +21,8 @@ static struct ps_source address(const char *text)
     return ps_source_of_address((struct sockaddr *)&in6);
 }
 
-/* Whether a line of that source is logged at that time, and that it is logged so. */
+/* Returns true if a line from this source is logged at this time. Then checks the text that is
+ * logged. */
 static bool admits_as(struct ps_log_limit *limit, struct ps_source source, const char *line,
                       int64_t now, const char *logged)
 {
@@ -40,7 +41,7 @@ static bool admits(struct ps_log_limit *limit, struct ps_source source, const ch
     return admits_as(limit, source, line, now, line);
 }
 
-/* That there is a count to be logged, and that it is logged so. */
+/* Takes a count that must be logged, and checks its text and level. */
 static void assert_taken(struct ps_log_limit *limit, bool at_once, int64_t now, int level,
                          const char *logged)
 {

@@ -29,7 +29,8 @@ static struct message message_of(const char *hex)
     AUTO_BYTES payload = from_hex(hex);
 
     buffer_put(&m.frame.store, payload.data, payload.len);
-    /* In memory of exactly its size, for AddressSanitizer. */
+    /* Copies the bytes to memory of exactly their size, so that AddressSanitizer finds reads beyond
+     * the end. */
     m.frame.store.data = realloc(m.frame.store.data, payload.len + !payload.len);
     m.frame.store.cap = payload.len;
     m.frame.data = m.frame.store.data;

@@ -39,7 +39,8 @@ void *__wrap_tsearch(const void *key, void **root, int (*compare)(const void *, 
 /* In the client's thread: the number of the allocation that fails, counted from now; 0: none. */
 static __thread unsigned long countdown;
 
-/* The number of blocks that the client has allocated and not freed; without those of its peer. */
+/* The number of memory blocks that the client has allocated and not freed. Blocks of its peer,
+ * which runs in the same process, are not counted. */
 static atomic_long alive;
 static __thread bool counts;
 

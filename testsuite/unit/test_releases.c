@@ -50,7 +50,7 @@ static void link_free(struct link *l)
 
 #define AUTO_LINK _cleanup_(link_free) struct link
 
-/* Adds the objects that this box refers to. The reader tells whether the box could be read. */
+/* Adds the objects in a box to the list. The result shows whether the box could be read. */
 static struct brine_reader add_box(struct releases *list, const struct bytes *box)
 {
     struct brine_reader r;

@@ -108,7 +108,7 @@ static void run_server(void *arg)
     close(s->fd);
 }
 
-/* Makes a server that shows this certificate. */
+/* Makes a server with this certificate. */
 static struct server server_make(const struct identity *who)
 {
     struct server s = {.ctx = SSL_CTX_new(TLS_server_method()), .fd = -1, .listener = -1};

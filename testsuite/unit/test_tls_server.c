@@ -136,8 +136,7 @@ static void echo(struct stream *s)
         assert_int_equal(stream_send(s, text, (size_t)n, SOON, NULL), 0);
 }
 
-/* Checks that a server accepts the client. Returns the certificate that the client showed, as DER.
- * */
+/* Checks that a server accepts the client. Returns the client's certificate as DER. */
 static struct bytes assert_accepts(struct tls_server *made, struct visitor *v)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;
@@ -160,7 +159,7 @@ static struct bytes assert_lets_in(const struct tls_server_options *options, str
     return assert_accepts(made, v);
 }
 
-/* Checks that it refuses the client, and the reason. */
+/* Checks that a server with these options refuses the client, and the reason. */
 static void assert_refuses(struct tls_server *made, struct visitor *v, const char *why)
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;
