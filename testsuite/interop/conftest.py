@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Fixtures: debuggees, stock clients and servers, as real processes on ports the kernel picks."""
+"""Fixtures that start debuggees, stock clients and stock servers as processes."""
 
 from __future__ import annotations
 
@@ -192,10 +192,10 @@ def ipv6() -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError as error:
-        pytest.skip(f"no IPv6 here: {error}")
+        pytest.skip(f"no IPv6: {error}")
 
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    """Certificates for TLS."""
+    """Creates certificates for TLS."""
     return Files(tmp_path_factory.mktemp("certificates"))

@@ -41,7 +41,7 @@ ADDRESS_SANITIZED = SANITIZED and not THREAD_SANITIZED
 #: threads.
 starts_threads_in_a_child = pytest.mark.skipif(
     THREAD_SANITIZED,
-    reason="ThreadSanitizer ends a child whose threads have the idents of the parent's",
+    reason="ThreadSanitizer ends a child whose threads have the idents of its parent's threads",
 )
 
 #: A prefix for the command lines of pystuck's C programs, such as valgrind with its options.
@@ -56,17 +56,18 @@ LOOK = 0.5
 #: Signals that end a program because of a fault in it.
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
-#: A uid that no user has: neither root, nor the tests' own, nor the kernel's overflow uid (65534).
+#: A uid without a user. It differs from root, from the tests' own uid, and from the kernel's
+#: overflow uid (65534).
 STRANGER = 65533
 
 #: Skips, with ThreadSanitizer, a test whose program starts a shell.
 starts_a_shell = pytest.mark.skipif(
-    THREAD_SANITIZED, reason="shells do not run with ThreadSanitizer's library in them"
+    THREAD_SANITIZED, reason="shells do not run with the preloaded library of ThreadSanitizer"
 )
 
 #: Skips, with ThreadSanitizer, a test that checks every thread of a program.
 looks_at_every_thread = pytest.mark.skipif(
-    THREAD_SANITIZED, reason="one thread is ThreadSanitizer's, which wakes up all the time"
+    THREAD_SANITIZED, reason="ThreadSanitizer has a thread of its own, which often wakes up"
 )
 
 
@@ -74,7 +75,7 @@ def build_setting(name: str) -> str:
     """Returns the value of an environment variable that the build sets for the tests."""
     value = os.environ.get(name)
     if not value:
-        pytest.fail(f"{name} is not set: these tests are run by `make check`", pytrace=False)
+        pytest.fail(f"{name} is not set: run the tests with `make check`", pytrace=False)
     return value
 
 
@@ -99,7 +100,7 @@ def wait_until(
     while not (result := condition()):
         if patience < 0:
             figures.add(counts_as)
-            pytest.fail(f"waited {timeout:g} s in vain: {what}\n{details()}".rstrip())
+            pytest.fail(f"waited {timeout:g} s in vain for {what}\n{details()}".rstrip())
         time.sleep(0.005)
         before, now = now, time.monotonic()
         patience -= min(now - before, LOOK)
@@ -148,7 +149,7 @@ def python() -> str:
 def pystuck(
     *arguments: object, stdin: str = "", timeout: float = PATIENCE, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the client."""
+    """Runs the client with these arguments."""
     return subprocess.run(
         c_program("PYSTUCK_BIN", *arguments),
         env=clean_environment(**environment),
@@ -308,11 +309,11 @@ class Debuggee(Running):
         raise KeyError(field)
 
     def rss(self) -> int:
-        """Resident memory, in bytes."""
+        """Returns the resident memory, in bytes."""
         return int(self.status("VmRSS").split()[0]) * 1024
 
     def peak_rss(self) -> int:
-        """The most resident memory since `reset_peak_rss`, in bytes."""
+        """Returns the largest resident memory since `reset_peak_rss`, in bytes."""
         return int(self.status("VmHWM").split()[0]) * 1024
 
     def reset_peak_rss(self) -> None:
@@ -333,7 +334,7 @@ class Debuggee(Running):
         descriptors, threads = before
         wait_until(
             lambda: self.descriptors().items() <= descriptors.items(),
-            "sockets to be closed",
+            "the program to close sockets",
             counts_as="leaks",
         )
         wait_until(
@@ -410,7 +411,7 @@ BUSY = {
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended. It may be a zombie."""
+    """Returns True if a process has ended. It may be a zombie."""
     try:
         text = (Path("/proc") / str(pid) / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -482,7 +483,7 @@ def start_stuck(stock: Stock | None = None, *more_settings: str) -> Debuggee:
 
 
 class StockClient(Running):
-    """A process with one of the stock rpyc versions, which runs cases (see cases.py).
+    """A process with a version of stock rpyc, which runs cases (see cases.py).
 
     modules: the modules that define the cases. more_settings: the build's variables with the
     directories of further packages.
@@ -542,7 +543,7 @@ def expect_difference(
 
 
 def make_capable(path: Path, capabilities: int) -> None:
-    """Gives a program's file capabilities, or skips the test."""
+    """Sets the capabilities of a program's file, or skips the test."""
     vfs_cap_revision_2, effective = 0x02000000, 1
     low, high = capabilities & 0xFFFFFFFF, capabilities >> 32
     value = struct.pack("<5I", vfs_cap_revision_2 | effective, low, 0, high, 0)

@@ -22,7 +22,7 @@ Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
 
 pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0, reason="needs root, to be another user: run the tests as root for these"
+    os.geteuid() != 0, reason="only root can become another user: run these tests as root"
 )
 
 #: The uid of a client that is neither root nor the debuggee's user, if that is STRANGER.
@@ -33,7 +33,7 @@ THIRD_USER = 65532
 def serve(
     request: pytest.FixtureRequest, start_debuggee: Start, socket_dir: Path
 ) -> Callable[..., Debuggee]:
-    """Starts a debuggee on each kind of address; `serve(user)` makes it another user's."""
+    """Starts a debuggee on each kind of address. serve(uid) runs it as this user."""
     if request.param == "ipv6":
         request.getfixturevalue("ipv6")
 
@@ -48,15 +48,15 @@ def serve(
         arguments = (str(user),) if user else ()
         debuggee = start_debuggee(arguments=arguments, **options)
         if debuggee.unix_socket:
-            # Past the mode of the file, it is the server's own check that counts.
+            # The mode of the file must not keep users out: the test is for the server's own check.
             os.chmod(debuggee.unix_socket, 0o666)
         return debuggee
 
     return start
 
 
-def is_hung_up_on(debuggee: Debuggee) -> bool:
-    """Whether this user, saying nothing, is hung up on."""
+def is_disconnected(debuggee: Debuggee) -> bool:
+    """Connects as the present user; returns True if the server closes the connection at once."""
     with contextlib.closing(connect_socket(debuggee)) as sock:
         try:
             return sock.recv(1) == b""
@@ -64,44 +64,44 @@ def is_hung_up_on(debuggee: Debuggee) -> bool:
             return True
 
 
-def test_root_is_let_in(serve: Callable[..., Debuggee]) -> None:
+def test_root_is_admitted(serve: Callable[..., Debuggee]) -> None:
     assert is_let_in(serve())
 
 
-def test_another_user_is_not_let_in(serve: Callable[..., Debuggee]) -> None:
+def test_another_user_is_refused(serve: Callable[..., Debuggee]) -> None:
     debuggee = serve()
     assert keeps_out(debuggee)
     assert is_let_in(debuggee)
 
 
-def test_another_user_is_refused_before_a_byte_of_his_is_read(
+def test_another_user_is_refused_without_reading_its_data(
     serve: Callable[..., Debuggee],
 ) -> None:
     debuggee = serve()
     before = debuggee.holdings()
-    assert as_user(STRANGER, lambda: is_hung_up_on(debuggee)) is True
+    assert as_user(STRANGER, lambda: is_disconnected(debuggee)) is True
     debuggee.wait_until_back_to(before)
 
 
-def test_the_debuggees_own_user_is_let_in(serve: Callable[..., Debuggee]) -> None:
+def test_the_debuggees_own_user_is_admitted(serve: Callable[..., Debuggee]) -> None:
     debuggee = serve(STRANGER)
     assert debuggee.status("Uid").split() == [str(STRANGER)] * 4
     assert lets_in(debuggee, STRANGER)
 
 
-def test_root_is_let_in_to_a_debuggee_of_another_user(serve: Callable[..., Debuggee]) -> None:
+def test_root_is_admitted_by_a_debuggee_of_another_user(serve: Callable[..., Debuggee]) -> None:
     assert is_let_in(serve(STRANGER))
 
 
-def test_a_third_user_is_not_let_in_to_a_debuggee_of_another_user(
+def test_a_third_user_is_refused_by_a_debuggee_of_another_user(
     serve: Callable[..., Debuggee],
 ) -> None:
     debuggee = serve(STRANGER)
     assert keeps_out(debuggee, THIRD_USER)
-    assert as_user(THIRD_USER, lambda: is_hung_up_on(debuggee)) is True
+    assert as_user(THIRD_USER, lambda: is_disconnected(debuggee)) is True
 
 
-def test_many_strangers_do_not_keep_others_out(serve: Callable[..., Debuggee]) -> None:
+def test_many_refused_users_do_not_keep_root_out(serve: Callable[..., Debuggee]) -> None:
     debuggee = serve()
     before = debuggee.holdings()
 
@@ -137,16 +137,14 @@ def test_a_program_that_gives_up_root_later_belongs_to_its_new_user(
     assert is_let_in(debuggee)
 
 
-def test_an_ipv6_socket_that_speaks_ipv4_is_told_by_its_user_too(
-    start_debuggee: Start, ipv6: None
-) -> None:
+def test_the_user_of_an_ipv4_mapped_ipv6_socket_is_found(start_debuggee: Start, ipv6: None) -> None:
     debuggee = start_debuggee()
     debuggee.host = "::ffff:127.0.0.1"
     assert is_let_in(debuggee)
     assert keeps_out(debuggee)
 
 
-def test_a_unix_socket_keeps_strangers_out_by_its_mode_already(
+def test_the_mode_of_a_unix_socket_keeps_other_users_out(
     start_debuggee: Start, socket_dir: Path
 ) -> None:
     debuggee = start_debuggee(unix_socket=str(socket_dir / "s"))
@@ -163,12 +161,12 @@ def test_a_unix_socket_keeps_strangers_out_by_its_mode_already(
 
 # ---- The orphaned socket -------------------------------------------------------------------------
 #
-# A connection whose client has closed it belongs, as the kernel tells it, to uid 0. What the client
-# had sent before is still there to be read.
+# For a connection that its client has closed, the kernel reports uid 0. The data that the client
+# had sent can still be read.
 
 
 def blind_session(peer: RawPeer, root: Ref, path: Path) -> bytes:
-    """Requests that create a file, to be sent without waiting for an answer in between."""
+    """Returns requests that create a file, which can be sent without waiting for an answer."""
     text = f"open({str(path)!r}, 'w').close()"
     return b"".join(
         [
@@ -180,7 +178,7 @@ def blind_session(peer: RawPeer, root: Ref, path: Path) -> bytes:
 
 
 def send_and_leave(debuggee: Debuggee, root: Ref, path: Path, how: str) -> None:
-    """Connects, says all that, and closes at once in one of several ways."""
+    """Connects, sends blind_session(), and closes the connection at once, in the way `how`."""
     with raw_connect(debuggee) as peer:
         data = blind_session(peer, root, path)
         with contextlib.suppress(ConnectionError, OSError):
@@ -198,7 +196,7 @@ WAYS_TO_LEAVE = ("close", "half", "both", "reset")
 
 
 def root_of(debuggee: Debuggee) -> Ref:
-    """The id pack of the service, as a client before us has seen it."""
+    """Returns the id pack of the service in a new connection."""
     with raw_connect(debuggee) as peer:
         return peer.root()
 
@@ -215,7 +213,7 @@ def stopped(debuggee: Debuggee) -> Iterator[None]:
 
 
 def has_left(debuggee: Debuggee) -> bool:
-    """Whether the kernel is done with clients that have closed: no FIN of theirs is on its way."""
+    """Returns True if no closed connection to the debuggee still waits for the ACK of its FIN."""
     fin_wait_1 = "04"
     for path in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         for line in path.read_text().splitlines()[1:]:
@@ -225,15 +223,15 @@ def has_left(debuggee: Debuggee) -> bool:
     return True
 
 
-def test_a_stranger_who_leaves_at_once_gets_nothing_done(
+def test_requests_of_a_refused_user_who_disconnects_at_once_are_not_executed(
     serve: Callable[..., Debuggee], tmp_path: Path
 ) -> None:
     debuggee = serve()
     before = debuggee.holdings()
     path = tmp_path / "created"
 
-    # Without reading a reply, one has to guess where the service is. That can be done: root can.
-    def root_does_it() -> bool:
+    # Without a reply, a client has to guess the id pack of the service. Root shows that this works.
+    def root_can_guess() -> bool:
         with raw_connect(debuggee) as peer:
             peer.send(blind_session(peer, root, path))
             for _ in range(3):
@@ -244,10 +242,10 @@ def test_a_stranger_who_leaves_at_once_gets_nothing_done(
     for _ in range(20):
         root = root_of(debuggee)
         debuggee.wait_until_back_to(before)
-        if root_does_it():
+        if root_can_guess():
             break
     else:
-        pytest.skip("where the service is cannot be guessed, so that this test shows nothing")
+        pytest.skip("the id pack of the service cannot be guessed, so this test shows nothing")
     path.unlink()
 
     for how in WAYS_TO_LEAVE * 4:
@@ -255,15 +253,15 @@ def test_a_stranger_who_leaves_at_once_gets_nothing_done(
         debuggee.wait_until_back_to(before)
         with stopped(debuggee):
             as_user(STRANGER, lambda root=root, how=how: send_and_leave(debuggee, root, path, how))
-            wait_until(lambda: has_left(debuggee), "the stranger to be gone")
+            wait_until(lambda: has_left(debuggee), "the kernel to close the user's connection")
         debuggee.wait_until_back_to(before)
-    # The last one's may still wait to be accepted: it is before us in the queue.
+    # The last connection may still be in the queue; the server accepts it before the next one.
     assert is_let_in(debuggee)
     strangers.count(len(WAYS_TO_LEAVE) * 4, are_in=path.exists())
     assert not path.exists()
 
 
-def test_strangers_who_leave_at_once_in_a_crowd_get_nothing_done(
+def test_requests_of_many_refused_connections_are_not_executed(
     serve: Callable[..., Debuggee], tmp_path: Path
 ) -> None:
     debuggee = serve()

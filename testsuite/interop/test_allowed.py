@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Who is let in beside root and the debuggee's own user: allow_users, unix_mode, unix_group and
-insecure of run_server."""
+"""The arguments of run_server that admit more users: allow_users, unix_mode, unix_group, insecure.
+
+Without them only root and the debuggee's own user are admitted.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ from strangers import is_let_in, keeps_out, lets_in
 Start = Callable[..., Debuggee]
 
 needs_root = pytest.mark.skipif(
-    os.geteuid() != 0, reason="needs root, to be another user: run the tests as root for these"
+    os.geteuid() != 0, reason="only root can become another user: run these tests as root"
 )
 
 #: A uid without a name, which is neither root nor STRANGER.
@@ -43,8 +45,11 @@ GROUP = 65531
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a program that tells what its logger hears: start(user=..., umask=..., **options). At
-    the end it has to go on as if alone, and to have told no more than the test has read."""
+    """Starts a program that prints what it logs: start(user=..., umask=..., **options).
+
+    After the test the program must go on as if there were no server. It must not have printed more
+    records than the test has read.
+    """
     started: list[Debuggee] = []
 
     def start_it(
@@ -67,7 +72,7 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture(params=["ipv4", "ipv6", "unix", "abstract"])
 def place(request: pytest.FixtureRequest, socket_dir: Path) -> dict[str, Any]:
-    """The arguments of run_server for each kind of address."""
+    """Returns the arguments of run_server for each kind of address."""
     if request.param == "ipv6":
         request.getfixturevalue("ipv6")
     return {
@@ -83,7 +88,7 @@ def mode_of(debuggee: Debuggee) -> int:
 
 
 def assert_refused(debuggee: Debuggee, why: str) -> None:
-    """That the logger has heard of it, and once for the two of is_let_in."""
+    """Checks that the program logged this reason."""
     assert debuggee.read_line() == f"WARNING a client was refused: {why}"
 
 
@@ -91,9 +96,7 @@ def assert_refused(debuggee: Debuggee, why: str) -> None:
 
 
 @needs_root
-def test_users_that_are_allowed_are_let_in_and_no_others(
-    start: Start, place: dict[str, Any]
-) -> None:
+def test_only_allowed_users_are_admitted(start: Start, place: dict[str, Any]) -> None:
     debuggee = start(**place, allow_users=[FRIEND, 12345])
     assert lets_in(debuggee, FRIEND)
     assert lets_in(debuggee, 12345)
@@ -103,7 +106,7 @@ def test_users_that_are_allowed_are_let_in_and_no_others(
 
 
 @needs_root
-def test_users_are_allowed_by_name_too(start: Start, place: dict[str, Any]) -> None:
+def test_users_can_be_allowed_by_name(start: Start, place: dict[str, Any]) -> None:
     user = next(entry for entry in pwd.getpwall() if 0 < entry.pw_uid < 60000)
     debuggee = start(**place, allow_users=[user.pw_name])
     assert lets_in(debuggee, user.pw_uid)
@@ -122,7 +125,7 @@ def test_an_empty_list_admits_no_other_user(start: Start, place: dict[str, Any])
 
 
 @needs_root
-def test_the_debuggees_own_user_stays_one_of_those(
+def test_the_debuggees_own_user_is_admitted_though_allow_users_does_not_name_it(
     start: Start, place: dict[str, Any], socket_dir: Path
 ) -> None:
     os.chown(socket_dir, STRANGER, STRANGER)
@@ -131,7 +134,7 @@ def test_the_debuggees_own_user_stays_one_of_those(
         assert lets_in(debuggee, user)
 
 
-def test_a_unix_socket_is_open_to_all_where_the_kernel_says_who_connects(
+def test_with_allow_users_the_default_mode_of_a_unix_socket_is_0666(
     start: Start, socket_dir: Path
 ) -> None:
     assert mode_of(start(unix_socket=str(socket_dir / "a"), allow_users=[FRIEND])) == 0o666
@@ -141,7 +144,7 @@ def test_a_unix_socket_is_open_to_all_where_the_kernel_says_who_connects(
 
 @pytest.fixture
 def namespace() -> tuple[str, ...]:
-    """What starts a program in a user namespace where root alone has a number."""
+    """Returns a command that runs a program in a user namespace where only root has an id."""
     command = ("unshare", "--user", "--map-root-user")
     if not shutil.which("unshare"):
         pytest.skip("unshare is not installed")
@@ -151,7 +154,7 @@ def namespace() -> tuple[str, ...]:
 
 
 @needs_root
-def test_users_without_a_number_in_a_user_namespace_are_refused(
+def test_users_without_an_id_in_a_user_namespace_are_refused(
     start: Start, place: dict[str, Any], namespace: tuple[str, ...]
 ) -> None:
     debuggee = start(prefix=namespace, **place, allow_users=[FRIEND])
@@ -161,7 +164,7 @@ def test_users_without_a_number_in_a_user_namespace_are_refused(
 
 
 @needs_root
-def test_users_without_a_number_are_refused_though_their_group_has_one(
+def test_users_without_an_id_are_refused_though_their_group_has_one(
     start: Start, namespace: tuple[str, ...], socket_dir: Path
 ) -> None:
     path = str(socket_dir / "s")
@@ -175,7 +178,7 @@ def test_users_without_a_number_are_refused_though_their_group_has_one(
 
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o666, 0o777, 0o700])
 @pytest.mark.parametrize("umask", [0, 0o022, 0o777], ids=oct)
-def test_a_unix_socket_has_the_mode_that_was_asked_for_whatever_the_umask(
+def test_the_umask_does_not_change_unix_mode(
     mode: int, umask: int, start: Start, socket_dir: Path
 ) -> None:
     debuggee = start(umask=umask, unix_socket=str(socket_dir / "s"), unix_mode=mode)
@@ -203,7 +206,7 @@ STRANGERS = {"none": {}, "another": {"groups": [GROUP - 1]}, "many others": {"gr
 @needs_root
 @pytest.mark.parametrize("member", MEMBERS)
 @pytest.mark.parametrize("where", ["file", "abstract"])
-def test_members_of_the_group_are_let_in(
+def test_members_of_unix_group_are_admitted(
     member: str, where: str, start: Start, socket_dir: Path
 ) -> None:
     path = str(socket_dir / "s") if where == "file" else f"@pystuck-test-{os.getpid()}"
@@ -216,7 +219,7 @@ def test_members_of_the_group_are_let_in(
 
 @needs_root
 @pytest.mark.parametrize("stranger", STRANGERS)
-def test_others_are_not_let_in_whatever_the_mode(
+def test_users_outside_unix_group_are_refused_in_spite_of_the_mode(
     stranger: str, start: Start, socket_dir: Path
 ) -> None:
     debuggee = start(unix_socket=str(socket_dir / "s"), unix_group=GROUP, unix_mode=0o666)
@@ -225,7 +228,7 @@ def test_others_are_not_let_in_whatever_the_mode(
 
 
 @needs_root
-def test_a_group_has_a_name_too(start: Start, socket_dir: Path) -> None:
+def test_unix_group_can_be_a_name(start: Start, socket_dir: Path) -> None:
     debuggee = start(unix_socket=str(socket_dir / "s"), unix_group="daemon", allow_users=[FRIEND])
     gid = os.stat(str(debuggee.unix_socket)).st_gid
     assert lets_in(debuggee, STRANGER, groups=[gid])
@@ -233,7 +236,7 @@ def test_a_group_has_a_name_too(start: Start, socket_dir: Path) -> None:
     assert mode_of(debuggee) == 0o666
 
 
-#: A server as run_server would not start it.
+#: Starts a server with unix_group 65534, which pystuck.run_server does not accept.
 BARE = """
 import json, sys
 import _pystuck
@@ -260,7 +263,7 @@ def test_the_group_of_all_groups_without_an_id_is_not_admitted(socket_dir: Path)
 
 
 @needs_root
-def test_a_group_that_the_socket_cannot_be_given_to_is_an_error(
+def test_a_unix_group_that_chown_does_not_permit_is_an_error(
     start: Start, socket_dir: Path
 ) -> None:
     os.chown(socket_dir, STRANGER, STRANGER)
@@ -274,7 +277,7 @@ def test_a_group_that_the_socket_cannot_be_given_to_is_an_error(
 
 
 @needs_root
-def test_a_unix_socket_that_is_dead_is_replaced_by_one_with_its_own_rights(
+def test_the_replacement_of_a_dead_unix_socket_has_the_requested_mode_and_group(
     start: Start, socket_dir: Path
 ) -> None:
     path = str(socket_dir / "s")
@@ -293,25 +296,25 @@ def test_a_unix_socket_that_is_dead_is_replaced_by_one_with_its_own_rights(
 
 
 def outer_address() -> str:
-    """An address of this machine that is not the loopback one."""
+    """Returns an address of this machine that is not a loopback address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
             sock.connect(("192.0.2.1", 9))  # sends nothing
         except OSError:
-            pytest.skip("this machine has no address but the loopback one")
+            pytest.skip("this machine has only loopback addresses")
         return sock.getsockname()[0]
 
 
 @needs_root
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "", "localhost"])
-def test_an_insecure_server_lets_everyone_in(host: str, start: Start) -> None:
+def test_an_insecure_server_admits_every_user(host: str, start: Start) -> None:
     debuggee = start(host=host, insecure=True)
     debuggee.host = "127.0.0.1"
     assert lets_in(debuggee, STRANGER)
     assert is_let_in(debuggee)
 
 
-def test_an_insecure_server_may_be_reached_from_elsewhere(start: Start) -> None:
+def test_an_insecure_server_may_listen_on_an_outer_address(start: Start) -> None:
     address = outer_address()
     debuggee = start(host="0.0.0.0", insecure=True)
     debuggee.host = address
@@ -322,13 +325,13 @@ def test_an_insecure_server_may_be_reached_from_elsewhere(start: Start) -> None:
 
 
 @needs_root
-def test_a_server_that_is_not_insecure_is_as_ever(start: Start) -> None:
+def test_insecure_false_is_the_default(start: Start) -> None:
     debuggee = start(insecure=False)
     assert keeps_out(debuggee)
     assert_refused(debuggee, f"the peer belongs to uid {STRANGER}")
 
 
-def test_a_refused_client_gets_nothing_but_the_end(start: Start, socket_dir: Path) -> None:
+def test_a_refused_client_gets_no_bytes(start: Start, socket_dir: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     debuggee = start(unix_socket=str(socket_dir / "s"), allow_users=[FRIEND])
@@ -342,7 +345,7 @@ def test_a_refused_client_gets_nothing_but_the_end(start: Start, socket_dir: Pat
     assert line == f"WARNING a client was refused: the peer belongs to uid {STRANGER}"
 
 
-# ---- What is no argument -------------------------------------------------------------------------
+# ---- Invalid arguments ---------------------------------------------------------------------------
 
 ATTEMPT = """
 import json, sys
@@ -405,13 +408,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("arguments", REFUSED)
-def test_an_argument_that_is_wrong_is_named(arguments: str, tmp_path: Path) -> None:
+def test_the_error_names_the_invalid_argument(arguments: str, tmp_path: Path) -> None:
     error = run_python(f"import os; os.chdir({str(tmp_path)!r})\n" + ATTEMPT, arguments)
     assert str(error).startswith(REFUSED[arguments]), error
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_error_says_what_to_do_about_an_address_of_others() -> None:
+def test_the_error_for_an_outer_address_names_the_alternatives() -> None:
     error = str(run_python(ATTEMPT, "{'host': '0.0.0.0'}"))
     for word in ("127.0.0.1", "unix_socket", "SSH", "certfile", "ca_certs", "insecure=True"):
         assert word in error

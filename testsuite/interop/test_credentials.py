@@ -40,7 +40,7 @@ from programs.rights import NET_ADMIN, NET_BIND_SERVICE, WAKE_ALARM
 from rawpeer import connect_socket, raw_connect
 
 pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0, reason="needs root, to be another user: run the tests as root for these"
+    os.geteuid() != 0, reason="only root can become another user: run these tests as root"
 )
 
 #: The ids of a user and a group other than those of the tests and of STRANGER.
@@ -166,7 +166,7 @@ def become(
 # ---- Uids ----------------------------------------------------------------------------------------
 
 
-def test_a_program_that_is_another_user_for_a_moment_does_not_let_that_user_in(
+def test_a_program_that_changes_its_effective_uid_does_not_admit_that_user(
     start: Start,
 ) -> None:
     program = start()
@@ -184,7 +184,7 @@ def test_a_program_that_is_another_user_for_a_moment_does_not_let_that_user_in(
     assert program.keeps_out(OTHER)
 
 
-def test_a_program_that_is_in_another_group_for_a_moment_does_not_let_that_group_in(
+def test_a_program_that_changes_its_effective_gid_does_not_admit_that_group(
     start: Start,
 ) -> None:
     program = start(become(gids=(STRANGER, STRANGER, OTHER)))
@@ -197,7 +197,9 @@ def test_a_program_that_is_in_another_group_for_a_moment_does_not_let_that_group
 
 
 @pytest.mark.parametrize("uids", itertools.product((0, STRANGER, OTHER), repeat=3))
-def test_each_uid_of_the_program_has_to_be_the_peers(uids: tuple[int, ...], start: Start) -> None:
+def test_the_peers_uid_must_equal_each_uid_of_the_program(
+    uids: tuple[int, ...], start: Start
+) -> None:
     program = start(become(uids))
     for user in (STRANGER, OTHER):
         places = program.every() if set(uids) == {user} else set()
@@ -206,7 +208,7 @@ def test_each_uid_of_the_program_has_to_be_the_peers(uids: tuple[int, ...], star
 
 
 @pytest.mark.parametrize("gids", itertools.product((STRANGER, OTHER), repeat=3))
-def test_each_gid_of_the_program_has_to_be_the_same_and_over_unix_the_peers(
+def test_the_gids_of_the_program_must_be_equal_and_over_unix_equal_the_peers_gid(
     gids: tuple[int, ...], start: Start
 ) -> None:
     program = start(become(gids=gids))
@@ -225,7 +227,7 @@ def test_the_log_names_the_group_that_is_missing(start: Start) -> None:
     program.assert_logged(why + OTHERS_ONLY)
 
 
-def test_the_client_says_what_its_user_may_lack(start: Start, socket_dir: Path) -> None:
+def test_the_client_tells_what_its_user_may_lack(start: Start, socket_dir: Path) -> None:
     client = Path(shutil.copy(build_setting("PYSTUCK_BIN"), socket_dir / "pystuck"))
     program = start(become())
     done = subprocess.run(
@@ -244,21 +246,23 @@ def test_the_client_says_what_its_user_may_lack(start: Start, socket_dir: Path) 
     assert "groups or capabilities that you lack" in done.stderr
 
 
-def test_users_that_are_allowed_come_in_whatever_the_program_is(start: Start) -> None:
+def test_allowed_users_are_admitted_whatever_the_programs_uids_and_capabilities(
+    start: Start,
+) -> None:
     mixed = (STRANGER, 0, STRANGER)
     program = start(become(mixed, mixed, NET_ADMIN), allow_users=[STRANGER])
     assert program.lets_in(STRANGER, gid=OTHER) == program.every()
     assert program.keeps_out(OTHER)
 
 
-def test_the_group_of_users_without_one_is_a_group(start: Start) -> None:
+def test_gid_65534_counts_like_any_other_gid(start: Start) -> None:
     nogroup = 65534
     program = start(become(gids=(nogroup,) * 3))
     assert program.lets_in(STRANGER, gid=nogroup) == program.every()
     assert program.keeps_out(STRANGER, [UNIX])
 
 
-def test_who_was_let_in_stays_when_the_program_becomes_another_user(start: Start) -> None:
+def test_a_client_stays_connected_when_the_program_becomes_another_user(start: Start) -> None:
     program = start()
     with raw_connect(program.places[UNIX]) as inside:
         assert inside.works()
@@ -270,7 +274,7 @@ def test_who_was_let_in_stays_when_the_program_becomes_another_user(start: Start
 # ---- Capabilities --------------------------------------------------------------------------------
 
 
-def test_over_tcp_a_program_with_capabilities_does_not_let_its_own_user_in(start: Start) -> None:
+def test_over_tcp_a_program_with_capabilities_does_not_admit_its_own_user(start: Start) -> None:
     program = start(become(capabilities=NET_BIND_SERVICE))
     assert program.keeps_out(STRANGER, TCP)
     assert program.keeps_out(STRANGER, TCP, capabilities=NET_BIND_SERVICE)
@@ -279,7 +283,7 @@ def test_over_tcp_a_program_with_capabilities_does_not_let_its_own_user_in(start
     program.assert_logged(why + OTHERS_ONLY)
 
 
-def test_a_program_that_gives_its_capabilities_up_lets_its_own_user_in(start: Start) -> None:
+def test_a_program_that_has_dropped_its_capabilities_admits_its_own_user(start: Start) -> None:
     program = start(f"{become(capabilities=NET_ADMIN)}; rights.set_capabilities(0)")
     assert program.lets_in(STRANGER) == program.every()
 
@@ -331,7 +335,7 @@ def test_capabilities_in_another_user_namespace_do_not_count(start: Start) -> No
 
 
 @needs_pidfd
-def test_capabilities_of_a_peer_that_has_changed_its_user_itself_do_not_count(start: Start) -> None:
+def test_capabilities_of_a_peer_that_has_changed_its_own_uid_do_not_count(start: Start) -> None:
     """The server cannot distinguish this peer from one with capabilities of its program's file."""
     program = start(become(capabilities=NET_BIND_SERVICE))
     place = program.places[UNIX]
@@ -350,7 +354,7 @@ def stopped(program: Debuggee) -> Iterator[None]:
 
 
 @needs_pidfd
-def test_a_peer_that_has_ended_has_no_capabilities(start: Start) -> None:
+def test_a_peer_process_that_has_ended_has_no_capabilities(start: Start) -> None:
     program = start(become(capabilities=NET_BIND_SERVICE))
     ours, theirs = socket.socketpair()
 
@@ -381,7 +385,7 @@ def connect_and_run(place: Any, program: Path, writer: int) -> None:
 
 
 @needs_pidfd
-def test_capabilities_that_a_peer_has_got_after_it_had_connected_do_not_count(
+def test_capabilities_that_a_peer_got_after_it_connected_do_not_count(
     start: Start, socket_dir: Path
 ) -> None:
     program = start(become(capabilities=NET_BIND_SERVICE))
@@ -437,10 +441,10 @@ def test_a_thread_that_is_still_root_counts(start: Start) -> None:
     program.assert_logged(why + OTHERS_ONLY)
 
 
-# ---- What cannot be found out --------------------------------------------------------------------
+# ---- Without /proc -------------------------------------------------------------------------------
 
 
-def test_without_proc_only_root_is_let_in(start: Start, socket_dir: Path) -> None:
+def test_without_proc_only_root_is_admitted(start: Start, socket_dir: Path) -> None:
     program = start(f"os.chroot({str(socket_dir)!r}); {become()}")
     assert program.keeps_out(STRANGER)
     assert program.lets_in(0) == program.every()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The number of messages about clients is limited: a client cannot fill a log.
 
-See also test_log_limit.c, in which minutes pass.
+See also test_log_limit.c, which tests what happens after minutes.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def knock(program: Program, times: int) -> None:
 
 
 @needs_root
-def test_a_user_who_is_refused_is_a_line_and_a_count(start: Start) -> None:
+def test_refusals_of_a_user_are_logged_as_one_line_and_a_count(start: Start) -> None:
     program = start()
     refused = "a client was refused: the peer belongs to uid {}"
     as_user(STRANGER, lambda: knock(program, 200))
@@ -104,7 +104,7 @@ def test_a_user_who_is_refused_is_a_line_and_a_count(start: Start) -> None:
     assert matches(program.logged(), *map(refused.format, (STRANGER, OTHER)), counted)
 
 
-def test_what_is_wrong_with_clients_is_a_line_and_a_count_for_each_kind(start: Start) -> None:
+def test_each_kind_of_client_error_is_logged_as_one_line_and_a_count(start: Start) -> None:
     program = start()
 
     def send(data: bytes) -> None:
@@ -120,7 +120,7 @@ def test_what_is_wrong_with_clients_is_a_line_and_a_count_for_each_kind(start: S
     assert matches(program.logged(), tls, nonsense, *counts)
 
 
-def test_clients_that_come_and_go_are_some_lines_and_a_count(start: Start) -> None:
+def test_connections_are_logged_as_20_lines_and_a_count(start: Start) -> None:
     program = start("INFO")
     for _ in range(30):
         with raw_connect(program) as peer:
@@ -133,7 +133,7 @@ def test_clients_that_come_and_go_are_some_lines_and_a_count(start: Start) -> No
     assert matches(program.logged(), *come, *gone, *counts)
 
 
-def test_strangers_who_are_told_by_address_have_counts_too(start: Start) -> None:
+def test_clients_that_are_known_only_by_address_are_counted(start: Start) -> None:
     program = start(insecure=True)
     for _ in range(5):
         with raw_connect(program) as peer:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""run_server as the original and rpyc's Server take arguments; and clients that come and go."""
+"""The arguments of run_server that the original pystuck and rpyc's Server have; its logger.
+
+Also clients that disappear during a request.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ else:
 
 
 def attempt(**arguments: Any) -> str | None:
-    """The exception that run_server raises, if it does."""
+    """Calls run_server in another process; returns the exception, or None."""
     return run_python(ATTEMPT, json.dumps(arguments))["error"]
 
 
@@ -61,7 +64,7 @@ def attempt(**arguments: Any) -> str | None:
     ],
     ids=lambda arguments: "-".join(arguments),
 )
-def test_an_argument_of_stock_is_taken(arguments: dict[str, Any]) -> None:
+def test_an_argument_of_stock_servers_is_accepted(arguments: dict[str, Any]) -> None:
     assert attempt(**arguments) is None
 
 
@@ -70,18 +73,18 @@ def test_an_argument_of_stock_is_taken(arguments: dict[str, Any]) -> None:
     [{"auto_register": True}, {"registrar": "x"}, {"socket_path": "x"}, {"hostname": "x"}],
     ids=lambda arguments: "-".join(arguments),
 )
-def test_an_argument_for_what_is_not_done_is_named(arguments: dict[str, Any]) -> None:
+def test_the_error_names_an_argument_that_is_not_supported(arguments: dict[str, Any]) -> None:
     error = attempt(**arguments)
     assert error is not None
     assert error.startswith("TypeError: run_server() ")
     assert next(iter(arguments)) in error
 
 
-def test_a_host_can_be_taken_for_one_of_ipv6(ipv6: None) -> None:
+def test_the_argument_ipv6_is_accepted(ipv6: None) -> None:
     assert run_python(ATTEMPT, json.dumps({"host": "::1", "ipv6": True}))["host"] == "::1"
 
 
-def test_the_configuration_is_that_of_each_connection(
+def test_protocol_config_is_the_configuration_of_each_connection(
     start_debuggee: Start, connect: Connect
 ) -> None:
     config = {"sync_request_timeout": 7, "allow_pickle": False}
@@ -92,7 +95,7 @@ def test_the_configuration_is_that_of_each_connection(
     assert c.eval("1 + 1") == 2
 
 
-# ---- Clients that vanish -------------------------------------------------------------------------
+# ---- Clients that disappear ----------------------------------------------------------------------
 
 VANISH = """
 import rpyc, sys
@@ -115,7 +118,7 @@ blocked.wait()
 
 @pytest.mark.parametrize("setting", ["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"])
 @pytest.mark.parametrize("bound", ["false", "true"])
-def test_a_client_that_vanishes_while_its_request_blocks_holds_nothing(
+def test_the_references_of_a_killed_client_are_deleted_though_its_request_blocks(
     setting: str, bound: str, start_debuggee: Start, connect: Connect
 ) -> None:
     stuck = start_debuggee()
@@ -125,7 +128,7 @@ def test_a_client_that_vanishes_while_its_request_blocks_holds_nothing(
         "sys.things_gone, sys.asked, sys.held_lock = 0, [], threading.Lock()\n"
         "sys.held_lock.acquire()"
     )
-    count = 4  # who notices first, the listener or a thread of the client, is for chance to say
+    count = 4  # either the listener or a thread of the client may notice first
     argv = [python(), "-c", VANISH, str(stuck.port)]
     env = stock_environment(setting, RPYC_BIND_THREADS=bound)
     clients = [Running(argv, env) for _ in range(count)]
@@ -136,8 +139,8 @@ def test_a_client_that_vanishes_while_its_request_blocks_holds_nothing(
     finally:
         for client in clients:
             client.kill()
-    wait_until(lambda: observer.eval("sys.things_gone") == 3 * count, "the objects to go")
-    for _ in range(count):  # and the requests still block
+    wait_until(lambda: observer.eval("sys.things_gone") == 3 * count, "the objects to be deleted")
+    for _ in range(count):  # the requests still block
         wait_until(lambda: observer.eval("sys.held_lock.locked()"), "a request to take the lock")
         observer.execute("sys.held_lock.release()")
 
@@ -165,7 +168,7 @@ for line in sys.stdin:
 """
 
 
-def test_the_logger_hears_of_clients(connect: Connect) -> None:
+def test_the_logger_gets_records_about_clients(connect: Connect) -> None:
     debuggee = Debuggee([python(), "-c", LOGGED], debuggee_environment())
     try:
         c = connect(debuggee)
@@ -177,13 +180,13 @@ def test_the_logger_hears_of_clients(connect: Connect) -> None:
             debuggee.write("\n")
             return debuggee.read_line()
 
-        # It is one for as long as the logger is told.
-        wait_until(lambda: threads() == "['MainThread']", "the logger's thread to be none")
+        # The thread that calls the logger is in threading.enumerate() until it ends.
+        wait_until(lambda: threads() == "['MainThread']", "the thread of the logger to end")
     finally:
         debuggee.kill()
 
 
-def test_a_logger_that_is_stuck_keeps_nobody_from_being_served(connect: Connect) -> None:
+def test_clients_are_served_while_the_logger_is_stuck(connect: Connect) -> None:
     debuggee = Debuggee([python(), "-c", LOGGED], debuggee_environment())
     try:
         debuggee.write("hold\n")
@@ -212,8 +215,9 @@ sys.stdin.readline()
 """
 
 
-def test_the_logger_has_the_signals_that_requests_have(connect: Connect) -> None:
-    """Those of the thread that started the server: it may start processes, which inherit them."""
+def test_the_logger_is_called_with_the_same_blocked_signals_as_requests(connect: Connect) -> None:
+    """These are the signals that the thread of run_server blocks: processes that the logger starts
+    inherit them."""
     debuggee = Debuggee([python(), "-c", SIGNALS], debuggee_environment())
     try:
         c = connect(debuggee)
@@ -227,7 +231,7 @@ def test_the_logger_has_the_signals_that_requests_have(connect: Connect) -> None
         debuggee.kill()
 
 
-def test_the_logger_hears_of_who_is_refused() -> None:
+def test_the_logger_gets_a_record_about_a_refused_client() -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     debuggee = Debuggee([python(), "-c", LOGGED], debuggee_environment())

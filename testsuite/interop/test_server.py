@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""run_server: where it listens, its errors, and its handle."""
+"""run_server: the addresses where it listens, its errors, and the Server object it returns."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from rawpeer import (
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
 
-#: Calls run_server with the arguments in argv[1] and prints the exception that comes of it.
+#: Calls run_server with the arguments in argv[1], and prints the exception or the addresses.
 ATTEMPT = """
 import json, sys
 import pystuck
@@ -61,7 +61,7 @@ print(json.dumps(answer))
 
 
 def attempt(**arguments: Any) -> dict[str, Any]:
-    """What `run_server` answers, in a process of its own."""
+    """Calls run_server in another process; returns what ATTEMPT prints."""
     return run_python(ATTEMPT, json.dumps(arguments))
 
 
@@ -72,7 +72,7 @@ def taken_port() -> Iterator[int]:
         yield sock.getsockname()[1]
 
 
-# ---- Where it listens ----------------------------------------------------------------------------
+# ---- Addresses -----------------------------------------------------------------------------------
 
 
 def test_a_port_in_use_is_an_oserror_with_the_errno_of_bind(taken_port: int) -> None:
@@ -82,7 +82,7 @@ def test_a_port_in_use_is_an_oserror_with_the_errno_of_bind(taken_port: int) -> 
     assert str(taken_port) in answer["text"]
 
 
-def test_a_port_of_the_kernels_choice_is_told(stuck: Debuggee) -> None:
+def test_port_0_is_replaced_by_the_port_that_the_kernel_chose(stuck: Debuggee) -> None:
     assert stuck.host == "127.0.0.1"
     assert stuck.port
     connect_socket(stuck).close()
@@ -100,19 +100,23 @@ def test_the_default_port_is_6666() -> None:
 @pytest.mark.parametrize(
     "host", ["192.0.2.1", "0.0.0.0", "", "::", "224.0.0.1", "2001:db8::1", "::ffff:192.0.2.1"]
 )
-def test_an_address_that_is_not_of_this_machine_alone_is_a_value_error(host: str) -> None:
+def test_an_address_that_is_not_a_loopback_address_is_a_value_error(host: str) -> None:
     answer = attempt(host=host, port=0)
     assert answer["classes"] is not None
     assert "ValueError" in answer["classes"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "127.255.255.254", "localhost"])
-def test_every_loopback_address_is_good(host: str, start_debuggee: Start, connect: Connect) -> None:
+def test_the_server_listens_on_every_loopback_address(
+    host: str, start_debuggee: Start, connect: Connect
+) -> None:
     debuggee = start_debuggee(host=host)
     assert connect(debuggee).eval("1+1") == 2
 
 
-def test_ipv6_loopback_is_good(start_debuggee: Start, connect: Connect, ipv6: None) -> None:
+def test_the_server_listens_on_the_ipv6_loopback_address(
+    start_debuggee: Start, connect: Connect, ipv6: None
+) -> None:
     debuggee = start_debuggee(host="::1")
     assert debuggee.host == "::1"
     assert connect(debuggee).eval("1+1") == 2
@@ -143,13 +147,13 @@ def test_a_host_that_does_not_exist_is_an_error() -> None:
         ("nonsense", 1, {"TypeError"}),
     ],
 )
-def test_an_argument_that_makes_no_sense(name: str, value: Any, classes: set[str]) -> None:
+def test_an_invalid_argument_is_an_error(name: str, value: Any, classes: set[str]) -> None:
     answer = attempt(**{"port": 0, name: value})
     assert answer["classes"] is not None
     assert classes & set(answer["classes"])
 
 
-def test_the_server_accepts_when_run_server_returns() -> None:
+def test_the_server_accepts_connections_when_run_server_returns() -> None:
     answer = run_python(
         "import json, socket, pystuck\n"
         "for _ in range(20):\n"
@@ -184,7 +188,7 @@ def test_a_unix_socket_is_served(start_debuggee: Start, connect: Connect, socket
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
-def test_a_unix_socket_is_for_its_owner_alone(socket_dir: Path, umask: int) -> None:
+def test_only_the_owner_may_connect_to_a_unix_socket(socket_dir: Path, umask: int) -> None:
     path = socket_dir / "s"
     answer = run_python(
         "import json, os, sys, pystuck\n"
@@ -201,19 +205,19 @@ def test_a_unix_socket_is_for_its_owner_alone(socket_dir: Path, umask: int) -> N
     assert umask_after == umask
 
 
-def test_a_unix_socket_in_a_directory_that_is_not_there(socket_dir: Path) -> None:
+def test_a_unix_socket_in_a_missing_directory_is_an_error(socket_dir: Path) -> None:
     answer = attempt(unix_socket=str(socket_dir / "missing" / "s"))
     assert "FileNotFoundError" in answer["classes"]
     assert answer["errno"] == errno.ENOENT
     assert "missing" in answer["text"]
 
 
-def test_a_unix_socket_whose_name_is_too_long(socket_dir: Path) -> None:
+def test_a_unix_socket_with_a_too_long_name_is_an_error(socket_dir: Path) -> None:
     answer = attempt(unix_socket=str(socket_dir / ("x" * 200)))
     assert {"OSError", "ValueError"} & set(answer["classes"])
 
 
-def test_a_unix_socket_where_there_is_a_file(socket_dir: Path) -> None:
+def test_a_unix_socket_does_not_replace_a_file(socket_dir: Path) -> None:
     path = socket_dir / "precious"
     path.write_text("data")
     answer = attempt(unix_socket=str(path))
@@ -234,7 +238,7 @@ def test_a_unix_socket_that_is_in_use_is_not_replaced(
     assert connect(debuggee).eval("1+1") == 2
 
 
-def test_a_unix_socket_that_somebody_left_behind_is_replaced(
+def test_a_unix_socket_of_a_dead_process_is_replaced(
     start_debuggee: Start, connect: Connect, socket_dir: Path
 ) -> None:
     path = socket_dir / "s"
@@ -246,10 +250,10 @@ def test_a_unix_socket_that_somebody_left_behind_is_replaced(
     assert connect(debuggee).eval("1+1") == 2
 
 
-def test_a_unix_socket_is_not_taken_for_dead_by_one_of_two_that_start_at_once(
+def test_of_two_servers_that_start_at_once_none_replaces_the_others_unix_socket(
     socket_dir: Path,
 ) -> None:
-    """What is bound and not yet listened on looks dead: so they wait for one another."""
+    """A socket that is bound but does not listen yet looks dead: a server must wait for the lock."""
     path = socket_dir / "s"
     code = "import pystuck, sys\npystuck.run_server(unix_socket=sys.argv[1])"
     with socket.socket(socket.AF_UNIX) as other:
@@ -268,7 +272,7 @@ def test_a_unix_socket_is_not_taken_for_dead_by_one_of_two_that_start_at_once(
                     return any(os.readlink(fd) == str(socket_dir) for fd in fds.iterdir())
                 return process.poll() is not None
 
-            wait_until(has_come, "it to look at the directory")
+            wait_until(has_come, "the server to open the directory")
             other.listen()
         finally:
             os.close(lock)
@@ -290,7 +294,7 @@ def test_close_removes_the_unix_socket(socket_dir: Path) -> None:
     assert answer == [True, False]
 
 
-def test_close_does_not_remove_the_socket_of_somebody_else(socket_dir: Path) -> None:
+def test_close_does_not_remove_the_socket_of_another_process(socket_dir: Path) -> None:
     path = socket_dir / "s"
     answer = run_python(
         "import json, os, socket, sys, pystuck\n"
@@ -305,10 +309,10 @@ def test_close_does_not_remove_the_socket_of_somebody_else(socket_dir: Path) -> 
     assert answer is True
 
 
-# ---- The handle ----------------------------------------------------------------------------------
+# ---- The Server object ---------------------------------------------------------------------------
 
 
-def test_two_servers_serve_side_by_side(start_debuggee: Start, connect: Connect) -> None:
+def test_a_process_can_have_two_servers(start_debuggee: Start, connect: Connect) -> None:
     debuggee = start_debuggee("plain.py", arguments=("other = pystuck.run_server(port=0)",))
     first = connect(debuggee)
     first.execute("x = 1")
@@ -326,7 +330,7 @@ def test_two_servers_serve_side_by_side(start_debuggee: Start, connect: Connect)
         socket.create_connection(("127.0.0.1", port))
 
 
-def test_close_ends_the_port_and_the_connections(start_debuggee: Start) -> None:
+def test_close_closes_the_port_and_the_connections(start_debuggee: Start) -> None:
     debuggee = start_debuggee("plain.py", arguments=("", "server.close(); sys.stdin.readline()"))
     threads = len(debuggee.threads())
     with raw_connect(debuggee) as peer:
@@ -337,9 +341,7 @@ def test_close_ends_the_port_and_the_connections(start_debuggee: Start) -> None:
     wait_until(lambda: len(debuggee.threads()) < threads, "the listener to end")
 
 
-def test_close_can_be_called_twice_and_by_the_client_itself(
-    start_debuggee: Start, connect: Connect
-) -> None:
+def test_close_can_be_called_twice_and_by_a_client(start_debuggee: Start, connect: Connect) -> None:
     debuggee = start_debuggee("plain.py", arguments=("", "server.close(); server.close()"))
     client = connect(debuggee)
     with contextlib.suppress(EOFError, ConnectionError):
@@ -361,14 +363,16 @@ def test_a_closed_port_can_be_used_again() -> None:
     assert answer is True
 
 
-def test_the_server_goes_on_when_nobody_keeps_its_handle(
+def test_the_server_goes_on_when_its_object_is_deleted(
     start_debuggee: Start, connect: Connect
 ) -> None:
     debuggee = start_debuggee("plain.py", arguments=("del server; __import__('gc').collect()",))
     assert connect(debuggee).eval("1+1") == 2
 
 
-def test_the_handle_counts_its_clients(start_debuggee: Start, connect: Connect) -> None:
+def test_the_attribute_clients_is_the_number_of_clients(
+    start_debuggee: Start, connect: Connect
+) -> None:
     debuggee = start_debuggee("plain.py")
     observer = connect(debuggee)
     observer.execute("from __main__ import server")
@@ -377,16 +381,19 @@ def test_the_handle_counts_its_clients(start_debuggee: Start, connect: Connect) 
         for n in range(10):
             stack.enter_context(raw_connect(debuggee)).root()
             assert observer.eval("server.clients") == 2 + n
-    wait_until(lambda: observer.eval("server.clients") == 1, "the clients to be gone")
+    wait_until(
+        lambda: observer.eval("server.clients") == 1,
+        "the server to notice that the clients have disconnected",
+    )
 
 
 BLOCK = "import threading\nblocked, lock = [], threading.Lock()\nlock.acquire()"
 
-#: How many clients a server has at a time.
+#: The largest number of clients that a server has at a time.
 CLIENTS_MAX = 128
 
 
-def test_clients_that_have_gone_do_not_count_though_their_requests_block(
+def test_clients_that_have_disconnected_do_not_count_though_their_requests_block(
     obedient: Debuggee,
 ) -> None:
     assert tell(obedient, BLOCK) is None
@@ -400,7 +407,9 @@ def test_clients_that_have_gone_do_not_count_though_their_requests_block(
         wait_until(lambda: tell(obedient, check) is None, "the requests to block")
         with raw_connect(obedient) as refused:
             assert refused.is_closed()
-    wait_until(lambda: tell(obedient, "assert server.clients == 0") is None, "them to be gone")
+    wait_until(
+        lambda: tell(obedient, "assert server.clients == 0") is None, "the clients to be gone"
+    )
     with raw_connect(obedient) as peer:
         assert peer.works()
     obedient.popen.stdin.close()
@@ -408,7 +417,7 @@ def test_clients_that_have_gone_do_not_count_though_their_requests_block(
     assert (obedient.wait(), obedient.stderr()) == (0, "")
 
 
-def test_the_handle_is_a_context_manager() -> None:
+def test_the_server_object_is_a_context_manager() -> None:
     answer = run_python(
         "import json, pystuck, socket\n"
         "ports = []\n"
@@ -431,7 +440,9 @@ def test_the_handle_is_a_context_manager() -> None:
 @pytest.mark.parametrize(
     "close", ["server.close()", "pystuck.stop_server()", "server.__exit__(None, None, None)"]
 )
-def test_a_server_may_be_closed_under_busy_clients(start_debuggee: Start, close: str) -> None:
+def test_a_server_can_be_closed_while_its_clients_send_requests(
+    start_debuggee: Start, close: str
+) -> None:
     code = f"{close}; print(server.clients >= 0, flush=True); sys.stdin.readline()"
     debuggee = start_debuggee("plain.py", arguments=("", code))
     with twenty_busy_clients(debuggee) as peers:
@@ -457,7 +468,7 @@ blocked = []
 """
 
 
-def test_a_server_that_is_closed_lets_go_of_what_its_busy_clients_held(
+def test_close_deletes_the_references_of_clients_whose_requests_block(
     start_debuggee: Start,
 ) -> None:
     code = "server.close()\nfor line in sys.stdin: print(len(gone), flush=True)"
@@ -476,7 +487,7 @@ def test_a_server_that_is_closed_lets_go_of_what_its_busy_clients_held(
             debuggee.write("how many?\n")
             return int(debuggee.read_line())
 
-        wait_until(lambda: gone() == len(held), "the objects to go")
+        wait_until(lambda: gone() == len(held), "the objects to be deleted")
     debuggee.ended = True
     debuggee.popen.stdin.close()
     assert (debuggee.wait(), debuggee.stderr()) == (0, "")

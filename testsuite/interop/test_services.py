@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""run_server with a service of one's own: it does what stock's ThreadedServer does with it."""
+"""run_server with a service class of the program gives the same results as stock ThreadedServer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from harness import (
 )
 from rawpeer import Handler, box, raw_connect
 
-#: Tried on the root, a thing and a thing that guards itself: reading, setting, deleting.
+#: Expressions of a client: they read, set and delete attributes of the root, of a plain object, and
+#: of an object that defines its own access rules.
 EXPRESSIONS = """
 c.root.greet('you')
 c.root.exposed_greet('you')
@@ -64,7 +65,7 @@ c.root.getmodule
 c.root.eval
 """.strip().splitlines()
 
-#: What a client finds in an exception of the service: the version, and whether it warns about it.
+#: Prints the version in an exception of the service, and True if the client warns about it.
 PRINT_VERSION = """
 import sys, rpyc
 c = rpyc.connect("127.0.0.1", int(sys.argv[1]))
@@ -89,7 +90,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 
 def start(kind: str, setting: str, config: dict[str, Any], *service: str) -> Debuggee:
-    """The program with one of the two servers, and stock rpyc in any case."""
+    """Starts service_server.py with a server of this kind; `setting` selects the stock rpyc."""
     env = stock_environment(setting)
     if kind == "ours":
         mine = debuggee_environment()
@@ -98,14 +99,14 @@ def start(kind: str, setting: str, config: dict[str, Any], *service: str) -> Deb
 
 
 def shown(value: Any) -> Any:
-    """What is to be compared of a result."""
+    """Returns a result if it can be compared, else the name of its type."""
     if isinstance(value, (str, int, tuple, type(None))) and type(value).__module__ == "builtins":
         return value
     return type(value).__name__
 
 
 class ArrayLike:
-    """Something of the client that numpy takes for an array; a copy of it is another one."""
+    """An object of the client with __array__, whose result tells if it is called on a copy."""
 
     def __array__(self, *args: Any) -> Any:
         return "here", args
@@ -116,7 +117,7 @@ class ArrayLike:
 
 
 def outcome(c: Any, expression: str) -> Any:
-    """The result of an expression, or the exception, without where it happened."""
+    """Returns the result of an expression, or its exception without the traceback."""
     try:
         return shown(eval(expression, {"c": c, "rpyc": rpyc, "ArrayLike": ArrayLike}))
     except Exception as error:
@@ -125,7 +126,7 @@ def outcome(c: Any, expression: str) -> Any:
 
 
 def connect(server: Debuggee) -> Any:
-    """Connects with a service of the client's own that has eval, as stock's classic clients do."""
+    """Connects with a SlaveService for the server, as stock's classic clients do."""
     return rpyc.connect("127.0.0.1", server.port, service=rpyc.SlaveService)
 
 
@@ -133,7 +134,7 @@ def connect(server: Debuggee) -> Any:
 def start_both(
     request: pytest.FixtureRequest,
 ) -> Iterator[Callable[..., tuple[Debuggee, Debuggee]]]:
-    """Starts both servers with a configuration, and a service that is not the usual one."""
+    """Starts a stock server and a server of pystuck, with the same configuration and service."""
     started: list[Debuggee] = []
     build_setting(request.param)
 
@@ -147,22 +148,21 @@ def start_both(
         server.kill()
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_a_service_is_served_as_stock_does(
-    start_both: Callable[..., tuple[Debuggee, Debuggee]], config: dict[str, Any]
-) -> None:
-    stock, ours = start_both(config)
-    with connect(stock) as theirs, connect(ours) as mine:
-        expected = {text: outcome(theirs, text) for text in EXPRESSIONS}
-        found = {text: outcome(mine, text) for text in EXPRESSIONS}
-    assert found == expected
+#: Services whose instances are false in a condition.
+FALSE_SERVICES = ["EmptyService", "FalseService"]
 
 
-@pytest.mark.parametrize("service", ["EmptyService", "FalseService"])
-def test_a_service_that_is_false_is_served_as_stock_does(
-    start_both: Callable[..., tuple[Debuggee, Debuggee]], service: str
+@pytest.mark.parametrize(
+    ("config", "service"),
+    [*((config, ()) for config in CONFIGS.values()), *(({}, (name,)) for name in FALSE_SERVICES)],
+    ids=[*CONFIGS, *FALSE_SERVICES],
+)
+def test_a_service_gives_the_same_results_as_with_a_stock_server(
+    start_both: Callable[..., tuple[Debuggee, Debuggee]],
+    config: dict[str, Any],
+    service: tuple[str, ...],
 ) -> None:
-    stock, ours = start_both({}, service)
+    stock, ours = start_both(config, *service)
     with connect(stock) as theirs, connect(ours) as mine:
         expected = {text: outcome(theirs, text) for text in EXPRESSIONS}
         found = {text: outcome(mine, text) for text in EXPRESSIONS}
@@ -170,11 +170,11 @@ def test_a_service_that_is_false_is_served_as_stock_does(
 
 
 def make(name: str, module: str) -> BaseException:
-    """An exception of a class that says that it has this name in this module."""
+    """Returns an exception of a new class with this __name__ and this __module__."""
     return type(name, (Exception,), {"__module__": module})("text", 5)
 
 
-#: What a client raises in a call of the service's. The service does not import wave.
+#: Exceptions that a client raises when the service calls it. The service does not import wave.
 RAISED: dict[str, BaseException] = {
     "builtin": ValueError("text", 5),
     "builtin, not derived from Exception": GeneratorExit("text"),
@@ -191,7 +191,7 @@ RAISED: dict[str, BaseException] = {
 
 @pytest.mark.parametrize("instantiate", [False, True])
 @pytest.mark.parametrize("import_", [False, True])
-def test_exceptions_of_the_client_are_those_that_stock_makes_of_them(
+def test_exceptions_of_the_client_are_the_same_as_in_a_stock_server(
     start_both: Callable[..., tuple[Debuggee, Debuggee]], import_: bool, instantiate: bool
 ) -> None:
     def caught(server: Debuggee) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def test_exceptions_of_the_client_are_those_that_stock_makes_of_them(
     assert found == expected
 
 
-def test_a_service_is_told_of_its_clients(
+def test_on_connect_and_on_disconnect_are_called_for_a_client(
     start_both: Callable[..., tuple[Debuggee, Debuggee]],
 ) -> None:
     for server in start_both({}):
@@ -222,7 +222,7 @@ def test_a_service_is_told_of_its_clients(
         assert server.read_line() == "disconnected True True"
 
 
-def test_each_client_has_a_service_of_its_own(
+def test_each_client_has_its_own_instance_of_the_service(
     start_both: Callable[..., tuple[Debuggee, Debuggee]],
 ) -> None:
     for server in start_both({"allow_all_attrs": True}):
@@ -268,14 +268,14 @@ threading.Event().wait(60)
 
 
 class Named(rpyc.Service):
-    """What a client gives to the server."""
+    """The service of a client."""
 
     def exposed_name(self) -> str:
         return "a name"
 
 
 def version_seen(kind: str, setting: str, config: dict[str, Any]) -> str:
-    """Runs PRINT_VERSION with the rpyc of that setting on a server of that kind."""
+    """Runs PRINT_VERSION with the rpyc of `setting` and a server of this kind."""
     server = start(kind, setting, config)
     try:
         return subprocess.run(
@@ -292,20 +292,22 @@ def version_seen(kind: str, setting: str, config: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("setting", ["PYSTUCK_RPYC4", "PYSTUCK_RPYC5", "PYSTUCK_RPYC6"])
 @pytest.mark.parametrize("config", [{}, {"include_local_version": False}], ids=["default", "no"])
-def test_no_client_is_warned_of_another_version(setting: str, config: dict[str, Any]) -> None:
+def test_no_client_warns_about_the_version_of_the_server(
+    setting: str, config: dict[str, Any]
+) -> None:
     assert version_seen("ours", setting, config) == "<version denied> False\n"
 
 
 @pytest.mark.parametrize("kind", ["stock", "ours"])
 @pytest.mark.parametrize("version", ["5.3.1", "6.0.2"])
-def test_a_client_may_be_told_the_version_of_its_protocol(kind: str, version: str) -> None:
+def test_the_server_can_send_the_version_of_the_clients_protocol(kind: str, version: str) -> None:
     setting = f"PYSTUCK_RPYC{version[0]}"
     assert version_seen(kind, setting, {"include_local_version": True}) == f"{version} False\n"
 
 
 @pytest.fixture(params=["stock", "ours"])
 def connecting(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
-    """A service whose on_connect waits for what the test wants of it."""
+    """Starts a service whose on_connect waits for a command on stdin."""
     mine = debuggee_environment()
     path = mine["PYTHONPATH"] + ":" + build_setting("PYSTUCK_RPYC" + rpyc.__version__[0])
     argv = [python(), "-c", CONNECTING, request.param]
@@ -314,7 +316,7 @@ def connecting(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
     debuggee.kill()
 
 
-def test_a_service_hears_of_a_client_that_says_nothing(connecting: Debuggee) -> None:
+def test_on_connect_is_called_for_a_client_that_sends_nothing(connecting: Debuggee) -> None:
     with raw_connect(connecting) as peer:
         assert connecting.read_line() == "on_connect"
         connecting.write("go on\n")
@@ -322,7 +324,7 @@ def test_a_service_hears_of_a_client_that_says_nothing(connecting: Debuggee) -> 
     assert connecting.read_line() == "on_disconnect"
 
 
-def test_requests_wait_until_the_service_has_met_its_client(connecting: Debuggee) -> None:
+def test_requests_wait_for_the_end_of_on_connect(connecting: Debuggee) -> None:
     with raw_connect(connecting) as peer:
         assert connecting.read_line() == "on_connect"
         peer.send(peer.request_frame(Handler.PING, box(("x",))))
@@ -333,8 +335,8 @@ def test_requests_wait_until_the_service_has_met_its_client(connecting: Debuggee
         assert answer.args == (1, "x")
 
 
-def test_a_service_may_ask_its_client_as_it_meets_it(connecting: Debuggee) -> None:
-    """Which of rpyc's generations the client is of, it has not said yet."""
+def test_on_connect_can_call_the_client(connecting: Debuggee) -> None:
+    """The server does not know the client's envelope yet."""
     connecting.write("ask\n")
     c = rpyc.connect("127.0.0.1", connecting.port, service=Named)
     serving = rpyc.BgServingThread(c)
@@ -345,7 +347,7 @@ def test_a_service_may_ask_its_client_as_it_meets_it(connecting: Debuggee) -> No
     c.close()
 
 
-def test_a_service_may_refuse_its_client(connecting: Debuggee) -> None:
+def test_on_connect_can_refuse_the_client(connecting: Debuggee) -> None:
     with raw_connect(connecting) as peer:
         assert connecting.read_line() == "on_connect"
         connecting.write("refuse\n")

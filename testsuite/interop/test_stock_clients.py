@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Clients of stock rpyc at our server and at stock's: all cases of *_cases.py."""
+"""Runs all cases of *_cases.py with stock clients, at pystuck's server and at stock servers."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ CASES = [name for name in cases.names_of(*StockClient.MODULES) if name not in ca
 
 @pytest.fixture
 def stuck(lasting: Callable[[], Debuggee]) -> Debuggee:
-    """One debuggee for all tests here."""
+    """Returns the debuggee that all tests of this module share."""
     return lasting()
 
 
-#: Which client is tried at which server; None is ours. Of stock's own, only neighbours in age
-#: understand each other.
+#: The pairs of client and server; None is pystuck's server. The stock servers are of a version that
+#: understands the client's version.
 PEERS: list[tuple[Stock, Stock | None]] = [
     (RPYC4, None),
     (RPYC5, None),
@@ -61,18 +61,18 @@ def marked(pair: tuple[Stock, Stock | None]) -> Any:
     return pytest.param(*pair, id=f"{client}-{server or 'ours'}", marks=marks)
 
 
-@pytest.mark.skipif(SANITIZED, reason="not all pairs are tried")
+@pytest.mark.skipif(SANITIZED, reason="not all pairs are run")
 @pytest.mark.parametrize("case", CASES)
-def test_a_case_says_no_more_than_is_tried_of_where_it_does_not_hold(case: str) -> None:
+def test_each_difference_of_a_case_concerns_a_pair_that_is_run(case: str) -> None:
     tried = {each for pair in PEERS for each in differences(case, *pair)}
     assert tried == {each for each in cases.DIFFERENCES[case] if each.when}
 
 
 def try_at_stock(client: StockClient, case: str, server: Callable[[], Debuggee]) -> None:
-    """Tries a case where both sides are stock's: it holds if it does so once in three times.
+    """Runs a case with a stock client and a stock server; it must pass once in three attempts.
 
-    It is the case that is tried there. Stock has races, in which one of its threads closes what
-    another one is about to use, and what comes of that is some exception or other.
+    This tests the case. Stock has races, in which one thread closes what another thread is about to
+    use, and which end in different exceptions.
     """
     for _ in range(2):
         client.start(case, server())
@@ -108,7 +108,7 @@ def test_a_stock_client_finds_that(
     server.wait_until_back_to(before)
 
 
-def test_a_client_that_is_killed_within_a_request_hurts_nobody_else(
+def test_killing_a_client_during_a_request_does_not_affect_other_clients(
     stock_clients: Callable[[], StockClient],
     stuck: Debuggee,
     connect: Callable[[Debuggee], Any],
@@ -129,7 +129,7 @@ def test_a_client_that_is_killed_within_a_request_hurts_nobody_else(
     assert connect(stuck).modules["os.path"].join("a", "b") == "a/b"
 
 
-def test_ten_client_processes_at_once_all_find_what_they_look_for(
+def test_ten_client_processes_can_run_cases_at_once(
     stock_clients: Callable[[], StockClient], stuck: Debuggee
 ) -> None:
     first = stock_clients()
@@ -153,12 +153,12 @@ text = repr(stacks())
 """
 
 
-def test_the_program_is_as_stuck_as_before(
+def test_clients_do_not_change_the_stacks_of_the_program(
     stock_client: StockClient,
     start_debuggee: Callable[..., Debuggee],
     connect: Callable[[Debuggee], Any],
 ) -> None:
-    # One of its own: frames that were looked at are held from where LeakSanitizer does not look.
+    # Not a shared program: LeakSanitizer does not find the references to frames that were read.
     stuck = start_debuggee()
 
     def stacks() -> str:
@@ -174,8 +174,8 @@ def test_the_program_is_as_stuck_as_before(
     assert stacks() == before
 
 
-def test_nothing_is_printed_where_python_looks_closely() -> None:
-    """Warnings are errors, bytes are not compared with str, memory is checked."""
+def test_a_python_with_all_checks_prints_no_warning() -> None:
+    """Warnings and comparisons of bytes with str are errors, and memory is checked."""
     options = ["-X", "dev", "-W", "error", "-bb"]
     argv = [python(), *options, *command("stuck.py", '{"port": 0}')[1:]]
     debuggee = Debuggee(argv, debuggee_environment())

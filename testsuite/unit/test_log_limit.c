@@ -46,11 +46,11 @@ static void assert_taken(struct ps_log_limit *limit, bool at_once, int64_t now, 
                          const char *logged)
 {
     char text[PS_LOG_LINE_SIZE];
-    int its_level;
+    int taken_level;
 
-    assert_true(ps_log_limit_take(limit, at_once, now, &its_level, text));
+    assert_true(ps_log_limit_take(limit, at_once, now, &taken_level, text));
     assert_string_equal(text, logged);
-    assert_int_equal(its_level, level);
+    assert_int_equal(taken_level, level);
 }
 
 static void assert_none_to_take(struct ps_log_limit *limit, bool at_once, int64_t now)
@@ -75,7 +75,7 @@ TEST(a_line_is_logged_once_in_a_minute_and_then_with_a_count)
         admits_as(&limit, user, "refused", 1000 + 3 * MINUTE, "refused (2 times in 120 s)"));
 }
 
-TEST(a_line_that_comes_seldom_has_no_count)
+TEST(a_line_that_is_repeated_after_a_minute_has_no_count)
 {
     struct ps_source user = ps_source_of_user(5001);
     struct ps_log_limit limit = {0};
@@ -85,7 +85,7 @@ TEST(a_line_that_comes_seldom_has_no_count)
     assert_none_to_take(&limit, true, 6 * MINUTE);
 }
 
-TEST(the_count_of_a_line_that_comes_no_more_is_logged_with_others)
+TEST(the_count_of_a_line_that_is_not_repeated_is_logged_after_a_minute)
 {
     struct ps_source user = ps_source_of_user(5001);
     struct ps_log_limit limit = {0};
@@ -129,7 +129,7 @@ TEST(each_source_and_each_line_has_a_count_of_its_own)
     assert_false(admits(&limit, ps_source_of_user(1), "hung up on", 1));
 }
 
-TEST(numbers_make_no_other_line)
+TEST(lines_that_differ_only_in_numbers_are_counted_together)
 {
     struct ps_source user = ps_source_of_user(1);
     struct ps_log_limit limit = {0};
@@ -139,7 +139,7 @@ TEST(numbers_make_no_other_line)
     assert_true(admits(&limit, user, "client 19 was hung up on: not a frame", 1));
 }
 
-TEST(an_address_counts_without_its_port_and_the_last_half_of_ipv6)
+TEST(an_address_counts_without_its_port_and_without_the_last_64_bits_of_ipv6)
 {
     struct ps_log_limit limit = {0};
 
@@ -153,7 +153,7 @@ TEST(an_address_counts_without_its_port_and_the_last_half_of_ipv6)
     assert_true(admits(&limit, address("::ffff:192.0.2.2"), "refused", 0));
 }
 
-TEST(many_addresses_log_no_more_lines_than_there_is_room_for)
+TEST(the_number_of_lines_of_many_addresses_is_limited)
 {
     struct ps_log_limit limit = {0};
     size_t logged = 0;
@@ -170,7 +170,7 @@ TEST(many_addresses_log_no_more_lines_than_there_is_room_for)
     assert_none_to_take(&limit, true, MINUTE + PS_LOG_KINDS);
 }
 
-TEST(there_is_room_again_after_a_minute)
+TEST(new_lines_are_logged_again_after_a_minute)
 {
     struct ps_log_limit limit = {0};
     char text[32];
@@ -184,7 +184,7 @@ TEST(there_is_room_again_after_a_minute)
     }
 }
 
-TEST(a_count_keeps_its_room_until_it_is_taken)
+TEST(an_entry_with_a_count_is_not_replaced_before_the_count_is_taken)
 {
     struct ps_source user = ps_source_of_user(5001);
     struct ps_log_limit limit = {0};
@@ -199,7 +199,7 @@ TEST(a_count_keeps_its_room_until_it_is_taken)
     assert_taken(&limit, false, 2 * MINUTE, WARNING, "refused (8 times in 120 s)");
 }
 
-TEST(one_source_does_not_take_all_the_room)
+TEST(one_source_cannot_use_all_entries)
 {
     struct ps_log_limit limit = {0};
     char text[PS_LOG_LINE_SIZE];
@@ -213,7 +213,7 @@ TEST(one_source_does_not_take_all_the_room)
     assert_true(admits(&limit, address("192.0.2.2"), "refused: z", 0));
 }
 
-TEST(a_burst_is_logged_as_a_whole)
+TEST(a_burst_of_lines_is_logged_before_counting_begins)
 {
     struct ps_source user = ps_source_of_user(1);
     struct ps_log_limit limit = {0};
@@ -228,7 +228,7 @@ TEST(a_burst_is_logged_as_a_whole)
     assert_taken(&limit, true, 2000, 20, "client 0: connected (30 times in 2 s)");
 }
 
-TEST(the_end_of_a_long_line_gives_way_to_the_count)
+TEST(a_long_line_is_cut_off_to_append_the_count)
 {
     struct ps_source user = ps_source_of_user(1);
     struct ps_log_limit limit = {0};
@@ -245,7 +245,7 @@ TEST(the_end_of_a_long_line_gives_way_to_the_count)
     assert_string_equal(taken + strlen(taken) - strlen(count), count);
 }
 
-TEST(what_could_not_be_logged_is_counted)
+TEST(lines_that_could_not_be_logged_are_counted)
 {
     struct ps_log_limit limit = {0};
 
@@ -260,19 +260,19 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_logged_once_in_a_minute_and_then_with_a_count),
-        cmocka_unit_test(a_line_that_comes_seldom_has_no_count),
-        cmocka_unit_test(the_count_of_a_line_that_comes_no_more_is_logged_with_others),
+        cmocka_unit_test(a_line_that_is_repeated_after_a_minute_has_no_count),
+        cmocka_unit_test(the_count_of_a_line_that_is_not_repeated_is_logged_after_a_minute),
         cmocka_unit_test(at_the_end_all_counts_are_logged),
         cmocka_unit_test(each_source_and_each_line_has_a_count_of_its_own),
-        cmocka_unit_test(numbers_make_no_other_line),
-        cmocka_unit_test(an_address_counts_without_its_port_and_the_last_half_of_ipv6),
-        cmocka_unit_test(many_addresses_log_no_more_lines_than_there_is_room_for),
-        cmocka_unit_test(there_is_room_again_after_a_minute),
-        cmocka_unit_test(a_count_keeps_its_room_until_it_is_taken),
-        cmocka_unit_test(one_source_does_not_take_all_the_room),
-        cmocka_unit_test(a_burst_is_logged_as_a_whole),
-        cmocka_unit_test(the_end_of_a_long_line_gives_way_to_the_count),
-        cmocka_unit_test(what_could_not_be_logged_is_counted),
+        cmocka_unit_test(lines_that_differ_only_in_numbers_are_counted_together),
+        cmocka_unit_test(an_address_counts_without_its_port_and_without_the_last_64_bits_of_ipv6),
+        cmocka_unit_test(the_number_of_lines_of_many_addresses_is_limited),
+        cmocka_unit_test(new_lines_are_logged_again_after_a_minute),
+        cmocka_unit_test(an_entry_with_a_count_is_not_replaced_before_the_count_is_taken),
+        cmocka_unit_test(one_source_cannot_use_all_entries),
+        cmocka_unit_test(a_burst_of_lines_is_logged_before_counting_begins),
+        cmocka_unit_test(a_long_line_is_cut_off_to_append_the_count),
+        cmocka_unit_test(lines_that_could_not_be_logged_are_counted),
     };
 
     return RUN(tests);
