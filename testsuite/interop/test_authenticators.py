@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""run_server(authenticator=...), as rpyc.utils.server.Server takes it."""
+"""run_server(authenticator=...), with the authenticators of rpyc.utils.server.Server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Start = Callable[..., Debuggee]
 
 
 def environment(setting: str = "PYSTUCK_RPYC6") -> dict[str, str]:
-    """That of a debuggee with stock rpyc, which finds librpyc-ssl."""
+    """Returns the environment for a debuggee with stock rpyc and librpyc-ssl."""
     mine = debuggee_environment()
     path = mine["PYTHONPATH"] + ":" + build_setting(setting)
     return mine | {"PYTHONPATH": path, "LD_LIBRARY_PATH": os.environ.get("LIBRPYC_SSL_PATH", "")}
@@ -42,7 +42,7 @@ def environment(setting: str = "PYSTUCK_RPYC6") -> dict[str, str]:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts the program with an authenticator; at the end it has to go on as if alone."""
+    """Starts a program with an authenticator. It must end as if there were no server."""
     started: list[Debuggee] = []
 
     def start_it(setting: str = "PYSTUCK_RPYC6", **wanted: Any) -> Debuggee:
@@ -61,7 +61,7 @@ def start() -> Iterator[Start]:
 
 
 def server_files(files: Files, *, certified: bool = False, **more: Any) -> dict[str, Any]:
-    """Arguments of SSLAuthenticator."""
+    """Returns arguments of SSLAuthenticator; `certified`: clients need a certificate."""
     ca = {"ca_certs": files.ca} if certified else {}
     return {"keyfile": files.server_key, "certfile": files.server_cert, **ca, **more}
 
@@ -81,7 +81,7 @@ def test_a_stock_client_is_served_over_tls(setting: str, start: Start, files: Fi
 
 @needs_tls
 @both
-def test_a_client_certificate_is_seen_as_stock_shows_it(
+def test_the_certificate_of_a_client_has_the_form_of_stock(
     setting: str, start: Start, files: Files
 ) -> None:
     port = start(setting, ssl=server_files(files, certified=True)).port
@@ -111,13 +111,11 @@ def test_many_clients_are_served_over_tls_at_once(start: Start, files: Files) ->
     debuggee.wait_until_back_to(before)
 
 
-# ---- Who is refused ------------------------------------------------------------------------------
+# ---- Refused clients -----------------------------------------------------------------------------
 
 
 @needs_tls
-def test_a_client_without_a_certificate_is_refused_where_one_is_wanted(
-    start: Start, files: Files
-) -> None:
+def test_a_client_without_a_required_certificate_is_refused(start: Start, files: Files) -> None:
     debuggee = start(ssl=server_files(files, certified=True))
     assert try_tls(debuggee.port) != "served"
     assert debuggee.read_line() == ("WARNING client 0 was refused: the client sent no certificate")
@@ -146,9 +144,7 @@ def test_a_plain_client_is_refused(start: Start, files: Files) -> None:
 
 @needs_tls
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_another_user_is_let_in_with_a_certificate_and_not_without(
-    start: Start, files: Files
-) -> None:
+def test_another_user_is_admitted_only_with_a_certificate(start: Start, files: Files) -> None:
     for path in (files.client_key, files.client_cert):
         os.chmod(path, 0o644)
         folder = os.path.dirname(path)
@@ -167,7 +163,7 @@ def test_another_user_is_let_in_with_a_certificate_and_not_without(
 
 
 @needs_tls
-def test_every_address_may_be_listened_on_where_certificates_are_wanted(
+def test_a_server_that_requires_certificates_may_listen_on_any_address(
     start: Start, files: Files
 ) -> None:
     everywhere = start(ssl=server_files(files, certified=True), run={"host": "0.0.0.0"})
@@ -188,7 +184,7 @@ except Exception as error:
 
 
 def attempt(wanted: Any, **options: Any) -> str:
-    """The exception that run_server raises, or nothing."""
+    """Calls run_server in another process; returns its exception as text, or ""."""
     done = subprocess.run(
         [python(), "-c", ATTEMPT, json.dumps(wanted), json.dumps(options)],
         env=environment(),
@@ -202,14 +198,14 @@ def attempt(wanted: Any, **options: Any) -> str:
 
 
 @needs_tls
-def test_an_address_of_others_needs_certificates(files: Files) -> None:
+def test_an_outer_address_requires_client_certificates(files: Files) -> None:
     error = attempt(server_files(files), host="0.0.0.0")
     assert error.startswith("ValueError: 0.0.0.0 is not a loopback address")
     assert attempt(server_files(files, certified=True), host="") == ""
 
 
 @needs_tls
-def test_files_that_cannot_be_used_are_named_when_the_server_starts(files: Files) -> None:
+def test_run_server_names_a_file_that_cannot_be_used(files: Files) -> None:
     error = attempt(server_files(files, certfile="/nowhere.pem"))
     assert error == "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere.pem'\n"
     error = attempt(server_files(files, keyfile=files.client_key))
@@ -228,7 +224,7 @@ def test_versions_of_tls_before_1_2_are_refused(files: Files) -> None:
 
 
 @needs_tls
-def test_tls_1_2_alone_is_spoken_where_that_is_asked_for(start: Start, files: Files) -> None:
+def test_ssl_version_can_select_tls_1_2_only(start: Start, files: Files) -> None:
     only = server_files(files, ssl_version=int(ssl.PROTOCOL_TLSv1_2))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(files.ca)
@@ -239,7 +235,7 @@ def test_tls_1_2_alone_is_spoken_where_that_is_asked_for(start: Start, files: Fi
             assert sock.version() == version
 
 
-def test_what_cannot_be_called_is_no_authenticator() -> None:
+def test_an_authenticator_that_is_not_callable_is_an_error() -> None:
     error = attempt("x")
     assert error.startswith("TypeError: invalid authenticator 'x': expected a callable")
 
@@ -258,8 +254,8 @@ sys.stdin.readline()
 
 
 @needs_tls
-def test_a_program_ends_well_while_clients_talk_to_it_over_tls(files: Files) -> None:
-    """OpenSSL puts its things away in exit(), and our threads are still there."""
+def test_a_program_ends_well_while_clients_send_requests_over_tls(files: Files) -> None:
+    """OpenSSL frees its memory in exit(), while the threads of the server still run."""
     argv = [python(), "-c", ENDING, files.server_key, files.server_cert]
     for _ in range(2 if SANITIZED else 5):
         debuggee = Debuggee(argv, environment())
@@ -277,7 +273,10 @@ def test_a_program_ends_well_while_clients_talk_to_it_over_tls(files: Files) -> 
         try:
             for thread in threads:
                 thread.start()
-            wait_until(lambda debuggee=debuggee: len(debuggee.threads()) > 5, "clients to talk")
+            wait_until(
+                lambda debuggee=debuggee: len(debuggee.threads()) > 5,
+                "the clients to send requests",
+            )
             debuggee.write("\n")
             assert debuggee.wait() == 0
             assert debuggee.stderr() == ""
@@ -288,10 +287,10 @@ def test_a_program_ends_well_while_clients_talk_to_it_over_tls(files: Files) -> 
                 thread.join(PATIENCE)
 
 
-# ---- Authenticators of one's own -----------------------------------------------------------------
+# ---- Other authenticators ------------------------------------------------------------------------
 
 
-def test_an_authenticator_is_called_before_anything_is_read(start: Start) -> None:
+def test_an_authenticator_is_called_before_the_server_reads_data(start: Start) -> None:
     debuggee = start(password="sesame")
     with socket.create_connection(("127.0.0.1", debuggee.port), PATIENCE) as sock:
         sock.sendall(b"sesame")
@@ -301,7 +300,7 @@ def test_an_authenticator_is_called_before_anything_is_read(start: Start) -> Non
         assert rpyc.classic.obtain(credentials) == {"name": "the password is known"}
 
 
-def test_who_fails_to_authenticate_is_refused(start: Start) -> None:
+def test_a_client_that_fails_to_authenticate_is_refused(start: Start) -> None:
     debuggee = start(password="sesame")
     before = debuggee.holdings()
     with socket.create_connection(("127.0.0.1", debuggee.port), PATIENCE) as sock:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The Python package around the server: what `import pystuck` gives beside run_server."""
+"""The functions of the package pystuck except run_server: stop_server, stacks, run_client, main."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Done = subprocess.CompletedProcess
 
 
 def pystuck(debuggee: Debuggee) -> Done[str]:
-    """Runs the client on a debuggee."""
+    """Runs the client with a debuggee."""
     where = [debuggee.host, debuggee.port]
     if debuggee.unix_socket:
         where = ["--unix-socket", debuggee.unix_socket]
@@ -83,7 +83,7 @@ def test_stop_server_closes_every_server_of_the_process(socket_dir: Path) -> Non
     assert answer == [[True] * 3, None, [False] * 3, False]
 
 
-def test_stop_server_may_come_before_run_server_and_twice_after_it() -> None:
+def test_stop_server_may_be_called_before_run_server_and_twice_after_it() -> None:
     answer = run_python(
         LISTENS + "results = [pystuck.stop_server()]\n"
         "port = pystuck.run_server(port=0).port\n"
@@ -111,7 +111,7 @@ def test_stop_server_closes_the_newest_first() -> None:
     assert answer == [2, 1, 0]
 
 
-def test_stop_server_in_a_forked_child_leaves_the_parents_servers(
+def test_stop_server_in_a_forked_child_does_not_stop_the_parents_servers(
     start_debuggee: Start, connect: Connect, socket_dir: Path
 ) -> None:
     code = (
@@ -153,7 +153,7 @@ def test_patch_greenlet_is_accepted_and_patches_nothing() -> None:
     assert answer is False
 
 
-def test_the_import_brings_in_nothing_that_is_slow_to_import() -> None:
+def test_import_pystuck_imports_no_slow_module() -> None:
     answer = run_python(
         "import json, sys\n"
         "before = set(sys.modules)\n"
@@ -165,10 +165,8 @@ def test_the_import_brings_in_nothing_that_is_slow_to_import() -> None:
 
 
 @pytest.mark.parametrize("path", ["sys.path", "pystuck.__path__"])
-def test_run_server_works_where_nothing_can_be_imported_any_more(
-    connect: Connect, path: str
-) -> None:
-    # In a chroot, say, or as a user who may not read Python's library.
+def test_run_server_needs_no_import(connect: Connect, path: str) -> None:
+    # Imports fail in a chroot, for example, or for a user who may not read Python's library.
     code = (
         "import json, sys\n"
         "import pystuck\n"
@@ -187,7 +185,7 @@ def test_run_server_works_where_nothing_can_be_imported_any_more(
         debuggee.end_well()
 
 
-#: Takes the lock without which nothing can be imported that is not there already.
+#: Holds the import lock, so that other threads cannot import modules.
 STUCK_IMPORT = """
 import _imp
 _imp.acquire_lock()
@@ -197,7 +195,7 @@ _imp.release_lock()
 """
 
 
-def test_stacks_come_while_the_import_lock_is_taken(start_debuggee: Start) -> None:
+def test_the_client_prints_the_stacks_while_the_import_lock_is_held(start_debuggee: Start) -> None:
     debuggee = start_debuggee("plain.py", arguments=("", STUCK_IMPORT))
     debuggee.write("take it\n")
     assert debuggee.read_line() == "taken"
@@ -206,7 +204,7 @@ def test_stacks_come_while_the_import_lock_is_taken(start_debuggee: Start) -> No
     assert "exec(after)" in done.stdout
 
 
-def test_errors_come_while_the_import_lock_is_taken(
+def test_exceptions_are_sent_while_the_import_lock_is_held(
     start_debuggee: Start, connect: Connect
 ) -> None:
     debuggee = start_debuggee("plain.py", arguments=("", STUCK_IMPORT))
@@ -223,7 +221,7 @@ def test_errors_come_while_the_import_lock_is_taken(
 
 @pytest.fixture
 def greenlets(start_debuggee: Start) -> Debuggee:
-    """A program with greenlets in it."""
+    """Starts a program with greenlets."""
     path = [build_setting("PYSTUCK_PYTHONPATH"), build_setting("PYSTUCK_GREENLET")]
     return start_debuggee("greenlets.py", env={"PYTHONPATH": os.pathsep.join(path)})
 
@@ -241,13 +239,15 @@ def test_greenlets_are_shown_with_the_threads(greenlets: Debuggee) -> None:
     assert "its repr raised RuntimeError" in done.stdout
 
 
-def test_a_greenlet_that_runs_is_shown_where_its_thread_is(greenlets: Debuggee) -> None:
+def test_the_frames_of_a_running_greenlet_are_shown_in_the_stack_of_its_thread(
+    greenlets: Debuggee,
+) -> None:
     done = pystuck(greenlets)
     (stack,) = re.findall(r"(<.*>)\n(?:  .*\n)*  .*, in running_in_thread\n", done.stdout)
     assert stack.startswith("<Thread(")
 
 
-def test_looking_for_greenlets_runs_none_of_the_programs_code(
+def test_the_search_for_greenlets_runs_no_code_of_the_program(
     greenlets: Debuggee, connect: Connect
 ) -> None:
     assert pystuck(greenlets).stdout.count(", in suspended_in_main") == 3
@@ -306,7 +306,7 @@ def test_greenlet_frame_generator_gives_greenlets_and_their_frames(
     assert client.namespace["answer"] == (True, False, False, 2)
 
 
-def test_greenlets_are_no_reason_to_import_greenlet() -> None:
+def test_the_search_for_greenlets_does_not_import_greenlet() -> None:
     answer = run_python(
         "import json, sys\n"
         "from pystuck import greenlets, thread_probe\n"
@@ -320,7 +320,7 @@ def test_greenlets_are_no_reason_to_import_greenlet() -> None:
     assert answer == ["", [], False]
 
 
-#: Loads the original package beside ours and compares what they say of greenlets.
+#: Loads the original pystuck beside this one, and prints the stacks of greenlets from both.
 COMPARE = """
 import importlib.util, json, sys
 spec = importlib.util.spec_from_file_location(
@@ -328,7 +328,7 @@ spec = importlib.util.spec_from_file_location(
     submodule_search_locations=[sys.argv[1] + "/pystuck"],
 )
 sys.modules["original"] = importlib.util.module_from_spec(spec)
-sys.modules["pystuck.rpyc_tools"] = type(sys)("its server, which is not wanted here")
+sys.modules["pystuck.rpyc_tools"] = type(sys)("replaces the original server")
 sys.modules["pystuck.rpyc_tools"].__dict__.update(run_server=0, DEFAULT_HOST=0, DEFAULT_PORT=0)
 spec.loader.exec_module(sys.modules["original"])
 import greenlet, original.thread_probe, pystuck.thread_probe
@@ -344,7 +344,7 @@ for how in ({"threads": False}, {"threads": False, "greenlets": False}):
 """
 
 
-def test_greenlets_are_shown_as_the_original_shows_them() -> None:
+def test_the_stacks_of_greenlets_are_the_same_as_from_the_original() -> None:
     path = [build_setting("PYSTUCK_PYTHONPATH"), build_setting("PYSTUCK_GREENLET")]
     done = subprocess.run(
         [python(), "-c", COMPARE, build_setting("PYSTUCK_ORIGINAL")],
@@ -383,13 +383,13 @@ def test_the_originals_client_shows_the_stacks(
     assert ("suspended_deeply" in done.stdout) is not bool(more)
 
 
-# ---- Our client, from Python ---------------------------------------------------------------------
+# ---- The client, from Python ---------------------------------------------------------------------
 
 BIN = os.path.dirname(build_setting("PYSTUCK_BIN"))
 
 
 def run_code(code: str, *arguments: object, **more: str) -> Done[str]:
-    """Runs `code` where the client is on the PATH."""
+    """Runs `code` in a process that has the client in its PATH."""
     environment = {"PATH": f"{BIN}:{os.environ['PATH']}", **more}
     return subprocess.run(
         [python(), "-c", code, *map(str, arguments)],
@@ -405,7 +405,7 @@ def run_code(code: str, *arguments: object, **more: str) -> Done[str]:
 MAIN = "import pystuck; pystuck.main()"
 
 
-def test_main_is_the_client(stuck: Debuggee) -> None:
+def test_main_runs_the_client(stuck: Debuggee) -> None:
     done = run_code(MAIN, "--no-ipython", stuck.host, stuck.port)
     direct = pystuck(stuck)
     assert (done.returncode, done.stderr, done.stdout) == (0, "", direct.stdout)
@@ -446,13 +446,13 @@ def test_run_client_prints_the_stacks_and_returns_the_status(stuck: Debuggee) ->
     assert done.stdout == f"before\n{pystuck(stuck).stdout}after 0\n"
 
 
-def test_run_client_leaves_out_the_stacks_if_it_is_not_told_otherwise(stuck: Debuggee) -> None:
+def test_run_client_prints_no_stacks_by_default(stuck: Debuggee) -> None:
     code = "import pystuck, sys; print(pystuck.run_client(port=int(sys.argv[1]), ipython=False))"
     done = run_code(code, stuck.port)
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "0\n")
 
 
-def test_run_client_returns_the_status_where_there_is_no_server() -> None:
+def test_run_client_returns_status_2_if_there_is_no_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
     code = "import pystuck, sys; print(pystuck.run_client(port=int(sys.argv[1])))"
@@ -481,7 +481,7 @@ def test_ctrl_c_ends_the_client_and_then_run_client(tmp_path: Path) -> None:
         assert (program.wait(), program.stderr()) == (0, "")
 
 
-def test_a_client_that_is_not_there_is_an_error_that_says_so(tmp_path: Path) -> None:
+def test_a_missing_client_is_an_error_that_names_the_path(tmp_path: Path) -> None:
     done = run_code(MAIN, PATH=str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("pystuck: ")
@@ -492,7 +492,7 @@ def test_a_client_that_is_not_there_is_an_error_that_says_so(tmp_path: Path) -> 
     assert "FileNotFoundError" in done.stderr
 
 
-def test_a_script_that_calls_main_is_not_taken_for_the_client(tmp_path: Path) -> None:
+def test_main_does_not_run_a_script_that_calls_main(tmp_path: Path) -> None:
     script = tmp_path / "pystuck"
     script.write_text(f"#!{python()}\n{MAIN}\n")
     script.chmod(0o755)
@@ -502,11 +502,11 @@ def test_a_script_that_calls_main_is_not_taken_for_the_client(tmp_path: Path) ->
     assert run_code(MAIN, PATH=str(tmp_path)).returncode == 1
 
 
-def test_the_client_beside_the_package_comes_before_that_of_the_path(tmp_path: Path) -> None:
+def test_the_client_beside_the_package_is_preferred_to_the_one_in_the_path(tmp_path: Path) -> None:
     source, extension = build_setting("PYSTUCK_PYTHONPATH").split(os.pathsep)
     site = tmp_path / "lib" / "python3" / "site-packages"
     shutil.copytree(os.path.join(source, "pystuck"), site / "pystuck")
     (tmp_path / "bin").mkdir()
     shutil.copy(shutil.which("echo") or "/bin/echo", tmp_path / "bin" / "pystuck")
-    done = run_code(MAIN, "said by echo", PYTHONPATH=f"{site}:{extension}")
-    assert (done.returncode, done.stderr, done.stdout) == (0, "", "said by echo\n")
+    done = run_code(MAIN, "printed by echo", PYTHONPATH=f"{site}:{extension}")
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "printed by echo\n")

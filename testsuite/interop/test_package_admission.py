@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Who is let in, as the options of python -m pystuck and PYSTUCK_CERTFILE and so on say it."""
+"""The options of python -m pystuck and the variables, such as PYSTUCK_CERTFILE, for admission."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become 
 
 FRIEND, GROUP = 65532, 65531
 
-#: Tells which servers there are, and before that what was logged.
+#: Prints what the import of pystuck logs, then the addresses of the servers.
 TELL = """
 import json, logging, sys
 logging.basicConfig(stream=sys.stdout, format="%(message)s")
@@ -36,12 +36,12 @@ sys.stdin.readline()
 
 Serve = Callable[..., "Served"]
 
-#: What the arguments of run_server are called, as options and as variables.
+#: The names of options that differ from the arguments of run_server.
 LISTS = {"allow_subjects": "allow_subject", "allow_users": "allow_user"}
 
 
 def as_options(arguments: dict[str, Any]) -> list[str]:
-    """The options of python -m pystuck for these arguments of run_server."""
+    """Returns the options of python -m pystuck for these arguments of run_server."""
     options = []
     for name, value in arguments.items():
         option = "--" + LISTS.get(name, name).replace("_", "-")
@@ -54,7 +54,7 @@ def as_options(arguments: dict[str, Any]) -> list[str]:
 
 
 def as_variables(arguments: dict[str, Any]) -> dict[str, str]:
-    """... and the variables."""
+    """Returns the environment variables for these arguments of run_server."""
     return {
         "PYSTUCK_" + name.upper(): ",".join(value) if isinstance(value, list) else str(value)
         for name, value in arguments.items()
@@ -62,7 +62,7 @@ def as_variables(arguments: dict[str, Any]) -> dict[str, str]:
 
 
 class Served(Running):
-    """A program with a server, or without one."""
+    """A program that runs TELL. `servers` are the addresses, `logged` the lines of the log."""
 
     def __init__(self, argv: list[str], env: dict[str, str]) -> None:
         super().__init__(argv, env)
@@ -79,7 +79,7 @@ class Served(Running):
         return port
 
     def is_let_in(self) -> bool:
-        """Whether this user gets an answer."""
+        """Returns True if the present user gets an answer from the server."""
         ((_, port, path),) = self.servers
         if path is None:
             sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
@@ -92,8 +92,10 @@ class Served(Running):
 
 @contextlib.contextmanager
 def served(*options: str, **variables: str) -> Iterator[Served]:
-    """A program with these in its environment, and run by python -m pystuck if there are options.
-    It has to end well."""
+    """Runs a program with these variables, and with python -m pystuck if there are options.
+
+    The program must end with status 0 and an empty stderr.
+    """
     environment = debuggee_environment(
         LD_LIBRARY_PATH=os.environ.get("LIBRPYC_SSL_PATH", ""), **variables
     )
@@ -109,7 +111,10 @@ def served(*options: str, **variables: str) -> Iterator[Served]:
 
 @pytest.fixture(params=["options", "variables"])
 def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
-    """Starts such a program: serve("host:port" or "unix:path", name=value, ...)."""
+    """Starts a program: serve("host:port" or "unix:path", name=value, ...).
+
+    The arguments become options of python -m pystuck, or environment variables.
+    """
     with contextlib.ExitStack() as stack:
 
         def start(address: str, **arguments: Any) -> Served:
@@ -127,7 +132,7 @@ def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
 
 
 @needs_root
-def test_users_are_allowed(serve: Serve) -> None:
+def test_allow_users_admits_users_by_id_and_by_name(serve: Serve) -> None:
     program = serve("127.0.0.1:0", allow_users=[str(FRIEND), "daemon"])
     assert as_user(FRIEND, program.is_let_in) is True
     assert as_user(1, program.is_let_in) is True
@@ -135,7 +140,7 @@ def test_users_are_allowed(serve: Serve) -> None:
 
 
 @needs_root
-def test_a_unix_socket_has_a_mode_and_a_group(serve: Serve, socket_dir: Path) -> None:
+def test_unix_mode_and_unix_group_are_set(serve: Serve, socket_dir: Path) -> None:
     path = socket_dir / "s"
     program = serve(f"unix:{path}", unix_mode="0666", unix_group=str(GROUP))
     found = path.stat()
@@ -145,12 +150,12 @@ def test_a_unix_socket_has_a_mode_and_a_group(serve: Serve, socket_dir: Path) ->
 
 
 @needs_root
-def test_a_group_has_a_name(serve: Serve, socket_dir: Path) -> None:
+def test_unix_group_can_be_a_name(serve: Serve, socket_dir: Path) -> None:
     program = serve(f"unix:{socket_dir}/s", unix_group="daemon")
     assert as_user(FRIEND, program.is_let_in, gid=1) is True
 
 
-def test_a_mode_is_octal_with_or_without_its_prefix(serve: Serve, socket_dir: Path) -> None:
+def test_unix_mode_is_octal_with_or_without_a_prefix(serve: Serve, socket_dir: Path) -> None:
     for text in ("0660", "660", "0o660"):
         path = socket_dir / f"s{text}"
         assert serve(f"unix:{path}", unix_mode=text).logged == []
@@ -158,7 +163,7 @@ def test_a_mode_is_octal_with_or_without_its_prefix(serve: Serve, socket_dir: Pa
 
 
 @needs_root
-def test_an_insecure_server_lets_everyone_in(serve: Serve) -> None:
+def test_an_insecure_server_admits_every_user(serve: Serve) -> None:
     program = serve("0.0.0.0:0", insecure=1)
     assert as_user(STRANGER, program.is_let_in) is True
 
@@ -167,7 +172,7 @@ def test_an_insecure_server_lets_everyone_in(serve: Serve) -> None:
 
 
 @needs_tls
-def test_certificates_are_asked_for(serve: Serve, files: Files) -> None:
+def test_with_ca_certs_clients_need_a_certificate(serve: Serve, files: Files) -> None:
     program = serve(
         "0.0.0.0:0", certfile=files.server_cert, keyfile=files.server_key, ca_certs=files.ca
     )
@@ -178,7 +183,9 @@ def test_certificates_are_asked_for(serve: Serve, files: Files) -> None:
 
 
 @needs_tls
-def test_names_and_revocations_count(serve: Serve, files: Files, tmp_path: Path) -> None:
+def test_allow_subjects_and_crl_refuse_certificates(
+    serve: Serve, files: Files, tmp_path: Path
+) -> None:
     alice, bob, mallory = (files.person(name) for name in ("alice", "bob", "mallory"))
     crl = tmp_path / "crl.pem"
     crl.write_bytes(files.crl(bob["certfile"]))
@@ -196,7 +203,7 @@ def test_names_and_revocations_count(serve: Serve, files: Files, tmp_path: Path)
 
 
 @needs_tls
-def test_a_whole_subject_has_commas(files: Files) -> None:
+def test_allow_subjects_can_be_whole_subjects_separated_by_semicolons(files: Files) -> None:
     strict = {
         "certfile": files.server_cert,
         "keyfile": files.server_key,
@@ -217,7 +224,7 @@ def test_a_whole_subject_has_commas(files: Files) -> None:
 
 
 @needs_tls
-def test_ciphers_are_chosen(serve: Serve, files: Files) -> None:
+def test_ciphers_are_set(serve: Serve, files: Files) -> None:
     name = "ECDHE-ECDSA-CHACHA20-POLY1305"
     program = serve(
         "127.0.0.1:0", certfile=files.server_cert, keyfile=files.server_key, ciphers=name
@@ -230,9 +237,10 @@ def test_ciphers_are_chosen(serve: Serve, files: Files) -> None:
         assert sock.cipher()[0] == name
 
 
-# ---- What is wrong -------------------------------------------------------------------------------
+# ---- Invalid values ------------------------------------------------------------------------------
 
-#: Where the server is to listen, what is wrong, and the error. NAME is the option, or the variable.
+#: An address, arguments of which one is invalid, and the error. NAME stands for the name of the
+#: option or of the variable.
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         "127.0.0.1:0",
@@ -266,7 +274,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("127.0.0.1:0", {"certfile": "/nowhere.pem"}, "No such file or directory: '/nowhere.pem'"),
 ]
 
-#: ... and what can be wrong with variables alone.
+#: Invalid values that only variables can have, and the errors.
 WRONG_VARIABLES = {
     "PYSTUCK_ALLOW_USERS": "PYSTUCK_ALLOW_USERS is empty: set it to a list of names and ids of u",
     "PYSTUCK_ALLOW_SUBJECTS": "PYSTUCK_ALLOW_SUBJECTS is empty: set it to a list of names of cer",
@@ -290,7 +298,7 @@ WRONG_VARIABLES = {
 
 
 def run(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """python -m pystuck, which is to fail."""
+    """Runs python -m pystuck with code that prints "ran"."""
     return subprocess.run(
         [python(), "-m", "pystuck", *options, "-c", "print('ran')"],
         env=debuggee_environment(**variables),
@@ -303,7 +311,7 @@ def run(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(("address", "wrong", "why"), WRONG, ids=str)
-def test_no_server_is_started_where_a_variable_is_wrong(
+def test_no_server_is_started_if_the_value_of_an_argument_is_invalid(
     address: str, wrong: dict[str, Any], why: str, socket_dir: Path
 ) -> None:
     address = address.replace("SOCKET", str(socket_dir / "s"))
@@ -317,7 +325,7 @@ def test_no_server_is_started_where_a_variable_is_wrong(
 
 
 @pytest.mark.parametrize("variable", WRONG_VARIABLES)
-def test_no_server_is_started_where_a_variable_cannot_have_been_meant(variable: str) -> None:
+def test_no_server_is_started_if_a_variable_is_invalid(variable: str) -> None:
     name, _, value = variable.partition("=")
     with served(PYSTUCK="127.0.0.1:0", **{name: value}) as program:
         assert program.servers == []
@@ -327,7 +335,7 @@ def test_no_server_is_started_where_a_variable_cannot_have_been_meant(variable: 
 
 
 @pytest.mark.parametrize(("address", "wrong", "why"), WRONG, ids=str)
-def test_the_program_is_not_run_where_an_option_is_wrong(
+def test_the_program_is_not_run_if_an_option_is_invalid(
     address: str, wrong: dict[str, Any], why: str, socket_dir: Path
 ) -> None:
     kind, _, path = address.replace("SOCKET", str(socket_dir / "s")).partition(":")
@@ -341,7 +349,7 @@ def test_the_program_is_not_run_where_an_option_is_wrong(
 
 
 @pytest.mark.parametrize("variable", WRONG_VARIABLES)
-def test_the_program_is_not_run_where_a_variable_is_wrong(variable: str) -> None:
+def test_the_program_is_not_run_if_a_variable_is_invalid(variable: str) -> None:
     name, _, value = variable.partition("=")
     for more in ({}, {"PYSTUCK": "127.0.0.1:0"}):
         done = run("--port", "0", **{name: value}, **more)
@@ -349,7 +357,7 @@ def test_the_program_is_not_run_where_a_variable_is_wrong(variable: str) -> None
         assert f"error: {WRONG_VARIABLES[variable]}" in done.stderr.splitlines()[-1]
 
 
-def test_insecure_may_be_off() -> None:
+def test_pystuck_insecure_can_be_0_or_empty() -> None:
     for value in ("", "0"):
         with served(PYSTUCK="0.0.0.0:0", PYSTUCK_INSECURE=value) as program:
             assert program.servers == []
@@ -357,7 +365,7 @@ def test_insecure_may_be_off() -> None:
             assert len(program.servers) == 1
 
 
-def test_variables_alone_turn_nothing_on() -> None:
+def test_without_pystuck_the_other_variables_start_no_server() -> None:
     with served(PYSTUCK_INSECURE="1", PYSTUCK_CERTFILE="/nowhere") as program:
         assert (program.servers, program.logged) == ([], [])
 
@@ -366,7 +374,7 @@ def test_variables_alone_turn_nothing_on() -> None:
 
 
 @needs_root
-def test_options_are_added_to_the_variables_and_come_before_them(socket_dir: Path) -> None:
+def test_options_are_added_to_the_variables_and_override_them(socket_dir: Path) -> None:
     first, second = socket_dir / "first", socket_dir / "second"
     variables = {"PYSTUCK": f"unix:{first}", "PYSTUCK_UNIX_GROUP": str(GROUP)}
     with served("--unix-mode", "0666", **variables, PYSTUCK_UNIX_MODE="0600") as program:
@@ -380,7 +388,7 @@ def test_options_are_added_to_the_variables_and_come_before_them(socket_dir: Pat
 
 
 @needs_root
-def test_variables_say_who_comes_in_where_options_say_where(serve: Serve) -> None:
+def test_variables_for_admission_apply_to_an_address_from_options(serve: Serve) -> None:
     with served("--port", "0", PYSTUCK_ALLOW_USERS=str(FRIEND)) as program:
         assert as_user(FRIEND, program.is_let_in) is True
         assert as_user(STRANGER, program.is_let_in) is False

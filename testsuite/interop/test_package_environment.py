@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""PYSTUCK in the environment turns the server on, and never gets in the way."""
+"""The variable PYSTUCK makes `import pystuck` start a server, and never makes the import fail."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from harness import (
     run_python,
 )
 
-#: Tells which servers there are, and what was imported for them.
+#: Prints the addresses of the servers, and ends after a line on stdin.
 TELL = """
 import json, os, sys
 import pystuck
@@ -42,11 +42,11 @@ sys.stdin.readline()
 
 @contextlib.contextmanager
 def turned_on(value: str, code: str = TELL, **more: str) -> Iterator[Running]:
-    """A program with PYSTUCK=value in its environment, which has to end well."""
+    """Runs a program with PYSTUCK=value. It must end with status 0 and an empty stderr."""
     program = Running([python(), "-c", code], debuggee_environment(PYSTUCK=value, **more))
     try:
         yield program
-        with contextlib.suppress(BrokenPipeError):  # it has gone on to its end already
+        with contextlib.suppress(BrokenPipeError):  # the program may have ended already
             program.write("go on\n")
         assert (program.wait(), program.stderr()) == (0, "")
     finally:
@@ -54,13 +54,13 @@ def turned_on(value: str, code: str = TELL, **more: str) -> Iterator[Running]:
 
 
 def servers(value: str, **more: str) -> list[list]:
-    """What servers a program has with PYSTUCK=value in its environment."""
+    """Returns the addresses of the servers of a program with PYSTUCK=value."""
     with turned_on(value, **more) as program:
         return json.loads(program.read_line())
 
 
 def stacks(*where: object) -> str:
-    """What the client prints."""
+    """Returns the stacks that the client prints for this address."""
     return subprocess.run(
         [build_setting("PYSTUCK_BIN"), "--no-ipython", *map(str, where)],
         env=clean_environment(),
@@ -88,7 +88,7 @@ def taken_port() -> Iterator[int]:
 
 @pytest.fixture
 def runtime(socket_dir: Path) -> Path:
-    """A directory as XDG_RUNTIME_DIR should be."""
+    """Returns a valid directory for XDG_RUNTIME_DIR."""
     socket_dir.chmod(0o700)
     return socket_dir
 
@@ -96,31 +96,31 @@ def runtime(socket_dir: Path) -> Path:
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
-# ---- Its values ----------------------------------------------------------------------------------
+# ---- Valid values --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", ["", "0"])
-def test_nothing_and_zero_turn_nothing_on(value: str) -> None:
+def test_an_empty_value_and_zero_start_no_server(value: str) -> None:
     assert servers(value) == []
 
 
-def test_a_port_is_listened_on(free_port: int) -> None:
+def test_the_value_can_be_a_port(free_port: int) -> None:
     with turned_on(str(free_port)) as program:
         assert json.loads(program.read_line()) == [["127.0.0.1", free_port, None]]
         assert "<_MainThread" in stacks("127.0.0.1", free_port)
 
 
-def test_a_host_and_a_port_are_listened_on() -> None:
+def test_the_value_can_be_a_host_and_a_port() -> None:
     ((host, port, path),) = servers("127.0.0.2:0")
     assert (host, port > 0, path) == ("127.0.0.2", True, None)
 
 
-def test_ipv6_has_brackets(ipv6: None) -> None:
+def test_an_ipv6_address_has_brackets(ipv6: None) -> None:
     ((host, port, _),) = servers("[::1]:0")
     assert (host, port > 0) == ("::1", True)
 
 
-def test_a_unix_socket_may_have_the_pid_in_its_name(socket_dir: Path) -> None:
+def test_pid_in_the_path_of_a_unix_socket_is_replaced(socket_dir: Path) -> None:
     with turned_on(f"unix:{socket_dir}/x-{{pid}}-{{pid}}.sock") as program:
         path = f"{socket_dir}/x-{program.pid}-{program.pid}.sock"
         assert json.loads(program.read_line()) == [[None, None, path]]
@@ -133,7 +133,7 @@ def test_a_unix_socket_may_be_abstract() -> None:
         assert json.loads(program.read_line()) == [[None, None, path]]
 
 
-def test_one_is_a_socket_for_each_process_in_the_runtime_directory(runtime: Path) -> None:
+def test_1_means_a_unix_socket_for_each_process_in_the_runtime_directory(runtime: Path) -> None:
     with turned_on("1", XDG_RUNTIME_DIR=str(runtime)) as program:
         path = runtime / "pystuck" / f"{program.pid}.sock"
         assert json.loads(program.read_line()) == [[None, None, str(path)]]
@@ -144,7 +144,7 @@ def test_one_is_a_socket_for_each_process_in_the_runtime_directory(runtime: Path
             assert json.loads(other.read_line()) == [[None, None, str(path)]]
 
 
-# ---- What goes wrong -----------------------------------------------------------------------------
+# ---- Errors --------------------------------------------------------------------------------------
 
 BAD = [
     "yes",
@@ -184,7 +184,7 @@ print(pystuck._servers)
 
 
 @pytest.mark.parametrize("value", BAD)
-def test_a_value_that_cannot_be_used_is_logged_and_no_more(value: str) -> None:
+def test_an_invalid_value_is_only_logged(value: str) -> None:
     quiet = run_python(TELL, PYSTUCK=value)
     assert quiet == []
     with turned_on(value, LOGGED) as program:
@@ -194,13 +194,13 @@ def test_a_value_that_cannot_be_used_is_logged_and_no_more(value: str) -> None:
         assert program.read_line() == "[]"
 
 
-def test_a_port_in_use_is_logged_and_no_more(taken_port: int) -> None:
+def test_a_port_in_use_is_only_logged(taken_port: int) -> None:
     assert servers(str(taken_port)) == []
     with turned_on(str(taken_port), LOGGED) as program:
         assert "Address already in use" in program.read_line()
 
 
-def test_nothing_is_printed_where_warnings_are_errors(taken_port: int) -> None:
+def test_nothing_is_printed_if_warnings_are_errors(taken_port: int) -> None:
     done = subprocess.run(
         [python(), "-X", "dev", "-W", "error", "-c", "import pystuck"],
         env=debuggee_environment(PYSTUCK=str(taken_port)),
@@ -210,7 +210,7 @@ def test_nothing_is_printed_where_warnings_are_errors(taken_port: int) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-def test_a_handler_that_raises_is_no_reason_to_fail(taken_port: int) -> None:
+def test_the_import_succeeds_though_a_logging_handler_raises(taken_port: int) -> None:
     code = (
         "import logging\n"
         "class Bad(logging.Handler):\n"
@@ -222,7 +222,7 @@ def test_a_handler_that_raises_is_no_reason_to_fail(taken_port: int) -> None:
     assert run_python(code, PYSTUCK=str(taken_port)) is True
 
 
-def test_turning_on_imports_nothing_that_is_slow_to_import(runtime: Path) -> None:
+def test_starting_the_server_imports_no_slow_module(runtime: Path) -> None:
     code = (
         "import json, sys\n"
         "before = set(sys.modules)\n"
@@ -235,7 +235,7 @@ def test_turning_on_imports_nothing_that_is_slow_to_import(runtime: Path) -> Non
 
 
 @pytest.mark.parametrize("option", ["-E", "-I"])
-def test_it_is_off_in_an_interpreter_that_ignores_its_environment(option: str) -> None:
+def test_an_interpreter_that_ignores_its_environment_starts_no_server(option: str) -> None:
     code = (
         "import sys; sys.path[:0] = sys.argv[1].split(':'); import pystuck; print(pystuck._servers)"
     )
@@ -253,13 +253,13 @@ def test_it_is_off_in_an_interpreter_that_ignores_its_environment(option: str) -
 
 @needs_root
 @pytest.mark.parametrize("call", ["os.setresuid(65533, 0, 0)", "os.setresgid(65533, 0, 0)"])
-def test_it_is_off_where_a_program_has_more_rights_than_its_caller(call: str) -> None:
+def test_a_program_with_more_rights_than_its_caller_starts_no_server(call: str) -> None:
     code = f"import os, json; {call}; import pystuck; print(json.dumps(len(pystuck._servers)))"
     assert run_python(code, PYSTUCK="127.0.0.1:0") == 0
 
 
-#: A program that is told by the environment to have a server, and tells whether the kernel has
-#: said that it has more rights than its caller.
+#: Prints the kernel's flag AT_SECURE, which is 1 if the program has more rights than its caller,
+#: and the number of servers.
 SECURE = """
 import ctypes, json
 import pystuck
@@ -267,10 +267,10 @@ AT_SECURE = 23
 print(json.dumps([ctypes.CDLL(None).getauxval(AT_SECURE), len(pystuck._servers)]))
 """
 
-#: The number of the capability to read all files: a stranger's Python is where it cannot look.
+#: The number of the capability to read all files: STRANGER needs it to read this Python's library.
 DAC_READ_SEARCH = 2
 
-#: What becomes of a copy of the interpreter: its mode, and the capabilities of its file.
+#: The mode and the capabilities of the file of a copied interpreter.
 RIGHTS = {
     "none": (0o755, 0),
     "set-user-ID": (0o4755, 0),
@@ -280,7 +280,7 @@ RIGHTS = {
 
 
 def copy_interpreter(directory: Path, mode: int, capabilities: int) -> Path:
-    """A copy of the interpreter with these rights. Skips the test where it cannot be made."""
+    """Copies the interpreter, with this mode and these capabilities; skips the test on failure."""
     copy = Path(shutil.copy(os.path.realpath(python()), directory / "python"))
     copy.chmod(mode)
     if capabilities:
@@ -289,9 +289,12 @@ def copy_interpreter(directory: Path, mode: int, capabilities: int) -> Path:
 
 
 @needs_root
-@pytest.mark.skipif(SANITIZED, reason="such a program is not given the sanitizers' library")
+@pytest.mark.skipif(
+    SANITIZED,
+    reason="the dynamic linker does not preload the sanitizers' library into such a program",
+)
 @pytest.mark.parametrize("rights", RIGHTS)
-def test_it_is_off_where_the_interpreter_has_more_rights_than_its_caller(
+def test_an_interpreter_with_more_rights_than_its_caller_starts_no_server(
     rights: str, socket_dir: Path
 ) -> None:
     if not shutil.which("setpriv"):
@@ -314,11 +317,11 @@ def test_it_is_off_where_the_interpreter_has_more_rights_than_its_caller(
     assert (done.returncode, done.stderr) == (0, "")
     is_secure, servers = json.loads(done.stdout)
     if rights != "none" and not is_secure:
-        pytest.skip("the file system gives programs no rights (nosuid)")
+        pytest.skip("the file system is mounted with nosuid")
     assert (is_secure, servers) == ((0, 1) if rights == "none" else (1, 0))
 
 
-# ---- Beside a server of the program's own --------------------------------------------------------
+# ---- With servers that the program starts --------------------------------------------------------
 
 
 def test_run_server_adds_a_server_to_that_of_the_environment(free_port: int) -> None:
@@ -329,14 +332,14 @@ def test_run_server_adds_a_server_to_that_of_the_environment(free_port: int) -> 
         assert second[1] not in (0, free_port)
 
 
-def test_run_server_takes_over_the_port_of_the_environments(free_port: int) -> None:
+def test_run_server_takes_over_the_port_of_the_environments_server(free_port: int) -> None:
     code = f"import pystuck; own = pystuck.run_server(port={free_port})\n" + TELL
     with turned_on(str(free_port), code + "assert pystuck._servers == [own]") as program:
         assert json.loads(program.read_line()) == [["127.0.0.1", free_port, None]]
         assert "<_MainThread" in stacks("127.0.0.1", free_port)
 
 
-def test_run_server_takes_over_the_unix_socket_of_the_environments(socket_dir: Path) -> None:
+def test_run_server_takes_over_the_unix_socket_of_the_environments_server(socket_dir: Path) -> None:
     path = socket_dir / "s"
     code = f"import os, pystuck; pystuck.run_server(unix_socket={os.fsencode(path)!r})\n" + TELL
     with turned_on(f"unix:{path}", code) as program:
@@ -344,7 +347,7 @@ def test_run_server_takes_over_the_unix_socket_of_the_environments(socket_dir: P
         assert "<_MainThread" in stacks("--unix-socket", path)
 
 
-def test_a_port_that_somebody_else_has_is_an_error_as_ever(taken_port: int) -> None:
+def test_run_server_fails_for_a_port_of_another_process(taken_port: int) -> None:
     code = (
         f"import pystuck\n"
         f"try: pystuck.run_server(port={taken_port})\n"
@@ -356,7 +359,7 @@ def test_a_port_that_somebody_else_has_is_an_error_as_ever(taken_port: int) -> N
         assert "<_MainThread" in stacks("127.0.0.1", port)
 
 
-def test_stop_server_stops_that_of_the_environment_too() -> None:
+def test_stop_server_stops_the_environments_server() -> None:
     code = "import pystuck; pystuck.stop_server()\n" + TELL
     with turned_on("127.0.0.1:0", code) as program:
         assert json.loads(program.read_line()) == []
@@ -374,14 +377,14 @@ if pid:
 """
 
 
-def test_a_forked_child_that_imports_first_has_its_own_server(runtime: Path) -> None:
+def test_a_forked_child_that_imports_pystuck_first_has_its_own_server(runtime: Path) -> None:
     with turned_on("1", FORK + TELL, XDG_RUNTIME_DIR=str(runtime)) as program:
         ((_, _, path),) = json.loads(program.read_line())
         assert path != str(runtime / "pystuck" / f"{program.pid}.sock")
         assert "<_MainThread" in stacks("--unix-socket", path)
 
 
-def test_a_forked_child_can_turn_a_server_on_itself(runtime: Path) -> None:
+def test_a_forked_child_can_start_its_own_server(runtime: Path) -> None:
     code = "import pystuck\n" + FORK + "pystuck.stop_server(); pystuck.run_server(port=0)\n" + TELL
     with turned_on("1", code, XDG_RUNTIME_DIR=str(runtime)) as program:
         ((_, port, _),) = json.loads(program.read_line())
@@ -392,7 +395,7 @@ def test_a_forked_child_can_turn_a_server_on_itself(runtime: Path) -> None:
 
 # ---- The runtime directory -----------------------------------------------------------------------
 
-#: Prints the directory that is used if argv[1] stands for /tmp, or what is wrong.
+#: Prints the directory for sockets, or the error. argv[1] is used in place of /tmp.
 DIRECTORY = """
 import json, sys
 from pystuck import _runtime
@@ -406,14 +409,14 @@ print(json.dumps(answer))
 
 
 def directory(tmp: Path, xdg: object = "", umask: int = 0o022) -> str | list[str]:
-    """The directory for sockets, or the error."""
+    """Returns the directory for sockets, or the class and the text of the exception."""
     code = f"import os; os.umask({umask})\n" + DIRECTORY
     return run_python(code, str(tmp), XDG_RUNTIME_DIR=str(xdg))
 
 
 @pytest.fixture
 def tmp(socket_dir: Path) -> Path:
-    """A directory like /tmp."""
+    """Creates a directory with the mode of /tmp."""
     path = socket_dir / "tmp"
     path.mkdir()
     path.chmod(0o1777)
@@ -422,12 +425,12 @@ def tmp(socket_dir: Path) -> Path:
 
 @pytest.fixture
 def fallback(tmp: Path) -> Path:
-    """The directory that is used where there is no XDG_RUNTIME_DIR."""
+    """Returns the directory that is used without XDG_RUNTIME_DIR."""
     return tmp / f"pystuck-{os.geteuid()}"
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
-def test_without_a_runtime_directory_there_is_one_in_tmp(
+def test_without_a_runtime_directory_a_directory_in_tmp_is_used(
     tmp: Path, fallback: Path, umask: int
 ) -> None:
     for _ in range(2):
@@ -435,7 +438,7 @@ def test_without_a_runtime_directory_there_is_one_in_tmp(
         assert stat.S_IMODE(fallback.stat().st_mode) == 0o700
 
 
-def test_the_runtime_directory_comes_first(tmp: Path, runtime: Path) -> None:
+def test_the_runtime_directory_is_preferred_to_tmp(tmp: Path, runtime: Path) -> None:
     xdg = runtime / "xdg"
     xdg.mkdir(mode=0o700)
     assert directory(tmp, xdg) == str(xdg / "pystuck")
@@ -443,7 +446,7 @@ def test_the_runtime_directory_comes_first(tmp: Path, runtime: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770, 0o720])
-def test_a_runtime_directory_that_others_write_to_is_not_used(
+def test_a_runtime_directory_that_other_users_may_write_to_is_not_used(
     tmp: Path, fallback: Path, runtime: Path, mode: int
 ) -> None:
     xdg = runtime / "xdg"
@@ -454,7 +457,7 @@ def test_a_runtime_directory_that_others_write_to_is_not_used(
 
 
 @pytest.mark.parametrize("xdg", ["relative", "/nowhere/at/all", "/dev/null", "."])
-def test_a_runtime_directory_that_is_none_is_not_used(tmp: Path, fallback: Path, xdg: str) -> None:
+def test_an_invalid_runtime_directory_is_not_used(tmp: Path, fallback: Path, xdg: str) -> None:
     assert directory(tmp, xdg) == str(fallback)
 
 
@@ -469,23 +472,25 @@ def test_a_runtime_directory_of_another_user_is_not_used(
 
 
 def is_refused(answer: str | list[str], path: Path) -> bool:
-    """Whether a directory was refused, with its name in the message."""
+    """Returns True if a directory was refused and the message names it."""
     return isinstance(answer, list) and str(path) in answer[1]
 
 
-def test_a_link_is_not_followed(tmp: Path, fallback: Path, socket_dir: Path) -> None:
+def test_a_symbolic_link_is_refused(tmp: Path, fallback: Path, socket_dir: Path) -> None:
     (socket_dir / "target").mkdir(mode=0o700)
     fallback.symlink_to(socket_dir / "target")
     assert is_refused(directory(tmp), fallback)
 
 
-def test_a_file_is_no_directory(tmp: Path, fallback: Path) -> None:
+def test_a_file_in_place_of_the_directory_is_refused(tmp: Path, fallback: Path) -> None:
     fallback.write_text("")
     assert is_refused(directory(tmp), fallback)
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o702, 0o720, 0o1777])
-def test_a_directory_that_others_write_to_is_refused(tmp: Path, fallback: Path, mode: int) -> None:
+def test_a_directory_that_other_users_may_write_to_is_refused(
+    tmp: Path, fallback: Path, mode: int
+) -> None:
     fallback.mkdir()
     fallback.chmod(mode)
     assert is_refused(directory(tmp), fallback)
@@ -498,7 +503,7 @@ def test_a_directory_of_another_user_is_refused(tmp: Path, fallback: Path) -> No
     assert is_refused(directory(tmp), fallback)
 
 
-def test_a_tmp_in_which_others_may_rename_is_refused(tmp: Path, fallback: Path) -> None:
+def test_a_tmp_without_the_sticky_bit_is_refused(tmp: Path, fallback: Path) -> None:
     tmp.chmod(0o777)
     assert is_refused(directory(tmp), tmp)
     assert list(tmp.iterdir()) == []
@@ -510,7 +515,7 @@ def test_a_tmp_of_another_user_is_refused(tmp: Path) -> None:
     assert is_refused(directory(tmp), tmp)
 
 
-# ---- What dead processes leave -------------------------------------------------------------------
+# ---- Sockets of dead processes -------------------------------------------------------------------
 
 
 def leave_socket(path: Path, age: float = 3600) -> None:
@@ -522,7 +527,7 @@ def leave_socket(path: Path, age: float = 3600) -> None:
 
 @pytest.fixture
 def sockets(runtime: Path) -> Path:
-    """The directory that PYSTUCK=1 uses."""
+    """Creates the directory that PYSTUCK=1 uses."""
     path = runtime / "pystuck"
     path.mkdir(mode=0o700)
     return path
@@ -530,7 +535,7 @@ def sockets(runtime: Path) -> Path:
 
 @pytest.fixture
 def dead() -> int:
-    """The pid of a process that has ended."""
+    """Returns the pid of a process that has ended."""
     child = subprocess.Popen(["true"])
     child.wait()
     return child.pid
@@ -543,20 +548,20 @@ def start_and_end(runtime: Path) -> int:
     return program.pid
 
 
-def test_what_dead_processes_left_is_removed(runtime: Path, sockets: Path, dead: int) -> None:
+def test_sockets_of_dead_processes_are_removed(runtime: Path, sockets: Path, dead: int) -> None:
     leave_socket(sockets / f"{dead}.sock")
     pid = start_and_end(runtime)
     assert [path.name for path in sockets.iterdir()] == [f"{pid}.sock"]
 
 
-def test_a_socket_of_a_process_that_lives_is_kept(runtime: Path, sockets: Path) -> None:
+def test_a_socket_of_a_running_process_is_kept(runtime: Path, sockets: Path) -> None:
     path = sockets / f"{os.getpid()}.sock"
     leave_socket(path)
     start_and_end(runtime)
     assert path.exists()
 
 
-def test_a_socket_on_which_somebody_listens_is_kept(
+def test_a_socket_on_which_a_server_listens_is_kept(
     runtime: Path, sockets: Path, dead: int
 ) -> None:
     path = sockets / f"{dead}.sock"
@@ -576,7 +581,7 @@ def test_a_socket_on_which_somebody_listens_is_kept(
         assert path.exists()
 
 
-def test_a_socket_that_is_new_is_kept(runtime: Path, sockets: Path, dead: int) -> None:
+def test_a_new_socket_is_kept(runtime: Path, sockets: Path, dead: int) -> None:
     path = sockets / f"{dead}.sock"
     leave_socket(path, age=-60)
     start_and_end(runtime)
@@ -595,7 +600,7 @@ def test_a_socket_with_another_name_is_kept(
     assert path.exists()
 
 
-def test_what_is_no_socket_is_kept(runtime: Path, sockets: Path, dead: int) -> None:
+def test_files_and_links_are_kept(runtime: Path, sockets: Path, dead: int) -> None:
     target = runtime / "target.sock"
     leave_socket(target)
     link = sockets / f"{dead}.sock"

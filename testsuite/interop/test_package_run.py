@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""python -m pystuck runs a program as python itself does, with the server on."""
+"""python -m pystuck starts a server, and runs a program as python itself does."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from harness import (
 
 Done = subprocess.CompletedProcess
 
-#: Where no port is fixed.
+#: The options for a port that the kernel chooses.
 ANYWHERE = ["--port", "0"]
 
 
 def run(*arguments: object, options: list[str] | None = None, **more: Any) -> Done[str]:
-    """Runs python, or python -m pystuck if there are options for it."""
+    """Runs python, or python -m pystuck if `options` is not None."""
     pystuck = [] if options is None else ["-m", "pystuck", *options]
     python_options = more.pop("python_options", [])
     environment = debuggee_environment(**more.pop("env", {}))
@@ -49,7 +49,10 @@ def run(*arguments: object, options: list[str] | None = None, **more: Any) -> Do
 
 
 def assert_same(*arguments: object, **more: Any) -> Done[str]:
-    """Runs a program with and without the server, and compares. Returns what came of it."""
+    """Runs a program with and without python -m pystuck, and checks that both give the same result.
+
+    Returns the result.
+    """
     plain = run(*arguments, **more)
     ours = run(*arguments, options=ANYWHERE, **more)
     assert (ours.returncode, ours.stdout, ours.stderr) == (
@@ -60,7 +63,7 @@ def assert_same(*arguments: object, **more: Any) -> Done[str]:
     return plain
 
 
-#: Prints what a program can see of how it was started.
+#: Prints everything through which a program can notice how it was started.
 SHOW = """\
 import json, pickle, sys
 class Thing: pass
@@ -89,14 +92,14 @@ print(json.dumps({
 
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
-    """A script that shows how it was started, in a directory that is not the current one."""
+    """Creates the script SHOW, in a directory that is not the current directory."""
     path = tmp_path / "scripts" / "show.py"
     path.parent.mkdir()
     path.write_text(SHOW)
     return path
 
 
-# ---- What is run ---------------------------------------------------------------------------------
+# ---- Scripts, modules and code -------------------------------------------------------------------
 
 
 def test_a_script_is_run_as_python_runs_it(script: Path) -> None:
@@ -112,7 +115,7 @@ def test_a_script_may_have_a_relative_name(script: Path, name: str) -> None:
     assert_same(name, cwd=script.parent.parent)
 
 
-def test_a_script_may_be_a_link_to_one(script: Path, tmp_path: Path) -> None:
+def test_a_script_may_be_a_symbolic_link(script: Path, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "show").symlink_to("../scripts/show.py")
     assert_same("bin/show", "x", cwd=tmp_path)
@@ -144,7 +147,7 @@ def test_a_directory_without_a_main_is_an_error(tmp_path: Path) -> None:
     assert "__main__" in assert_same(tmp_path).stderr
 
 
-def test_a_script_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_script_is_an_error(tmp_path: Path) -> None:
     assert assert_same("missing.py", cwd=tmp_path).returncode == 2
 
 
@@ -171,8 +174,10 @@ def test_code_is_run_as_python_runs_it() -> None:
     assert_same(f"-c{SHOW}", "-c", "x")
 
 
-def test_an_isolated_interpreter_stays_so(script: Path) -> None:
-    # It would not find us, so that needs some help.
+def test_an_isolated_interpreter_does_not_add_the_scripts_directory_to_its_path(
+    script: Path,
+) -> None:
+    # With -I the interpreter ignores PYTHONPATH, so this code adds the path of pystuck.
     code = (
         "import runpy, sys\n"
         "sys.path += sys.argv.pop(1).split(':')\n"
@@ -200,7 +205,7 @@ def test_processes_that_multiprocessing_spawns_find_the_script(tmp_path: Path) -
     assert assert_same("-m", "spawns", cwd=tmp_path).stdout == "Thing __mp_main__\n0\n"
 
 
-def test_what_goes_on_after_the_end_of_the_script_finds_it_too(tmp_path: Path) -> None:
+def test_atexit_functions_and_threads_still_see_the_script_as_main(tmp_path: Path) -> None:
     path = tmp_path / "goes_on.py"
     path.write_text(
         "import atexit, sys, threading\n"
@@ -217,7 +222,7 @@ def test_what_goes_on_after_the_end_of_the_script_finds_it_too(tmp_path: Path) -
     assert assert_same(path, "y").stdout == "x x ['y']\n" * 2
 
 
-# ---- Its end -------------------------------------------------------------------------------------
+# ---- The end of the program ----------------------------------------------------------------------
 
 ENDINGS = {
     "exit with a status": "import sys; sys.exit(7)",
@@ -241,18 +246,18 @@ ENDINGS = {
 
 @pytest.mark.parametrize("code", ENDINGS.values(), ids=ENDINGS.keys())
 @pytest.mark.parametrize("how", ["script", "module", "code"])
-def test_it_ends_as_python_does_with(tmp_path: Path, how: str, code: str) -> None:
+def test_the_program_ends_as_with_python_after(tmp_path: Path, how: str, code: str) -> None:
     (tmp_path / "ends.py").write_text(code)
     arguments = {"script": ["ends.py"], "module": ["-m", "ends"], "code": ["-c", code]}[how]
     if how == "code" and sys.version_info >= (3, 13):
         plain, ours = run(*arguments), run(*arguments, options=ANYWHERE)
         assert (ours.returncode, ours.stdout) == (plain.returncode, plain.stdout)
-        assert "pystuck" not in ours.stderr  # but the lines of the source are not shown
+        assert "pystuck" not in ours.stderr  # the traceback does not show the lines of the source
         return
     assert_same(*arguments, cwd=tmp_path)
 
 
-def test_the_last_exception_can_be_looked_at_afterwards(tmp_path: Path) -> None:
+def test_sys_last_value_is_the_exception_that_ended_the_program(tmp_path: Path) -> None:
     path = tmp_path / "fails.py"
     path.write_text(
         "import atexit, sys\n"
@@ -265,7 +270,7 @@ def test_the_last_exception_can_be_looked_at_afterwards(tmp_path: Path) -> None:
     assert_same(path)
 
 
-def test_ctrl_c_ends_it_by_the_signal(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_program_with_sigint(tmp_path: Path) -> None:
     path = tmp_path / "waits.py"
     path.write_text("import signal\nprint('waits', flush=True)\nsignal.pause()\n")
     argv = [python(), "-m", "pystuck", *ANYWHERE, str(path)]
@@ -280,7 +285,7 @@ def test_ctrl_c_ends_it_by_the_signal(tmp_path: Path) -> None:
 
 # ---- The server ----------------------------------------------------------------------------------
 
-#: Says where the servers are, and ends when there is a line on stdin.
+#: Prints the addresses of the servers, and ends after a line on stdin.
 TELL = """
 import json, sys
 import pystuck
@@ -292,7 +297,7 @@ sys.stdin.readline()
 
 @contextlib.contextmanager
 def running(*options: object, **more: str) -> Iterator[tuple[Running, list[list]]]:
-    """A program with the server on, and where that is."""
+    """Runs TELL with python -m pystuck; gives the program and the addresses of its servers."""
     argv = [python(), "-m", "pystuck", *map(str, options), "-c", TELL]
     program = Running(argv, debuggee_environment(**more))
     try:
@@ -304,7 +309,7 @@ def running(*options: object, **more: str) -> Iterator[tuple[Running, list[list]
 
 
 def stacks(*where: object) -> str:
-    """What the client prints."""
+    """Returns the stacks that the client prints for this address."""
     return subprocess.run(
         [build_setting("PYSTUCK_BIN"), "--no-ipython", *map(str, where)],
         env=debuggee_environment(),
@@ -323,7 +328,7 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
-def test_the_server_is_on(free_port: int) -> None:
+def test_the_server_listens_on_the_port(free_port: int) -> None:
     with running("--port", free_port) as (_, servers):
         assert servers == [["127.0.0.1", free_port, None]]
         assert re.search(
@@ -342,7 +347,7 @@ def test_a_unix_socket_can_be_chosen(tmp_path: Path) -> None:
         assert "<_MainThread" in stacks("--unix-socket", f"@pystuck-test-{program.pid}")
 
 
-def test_the_default_is_that_of_run_server() -> None:
+def test_the_default_port_is_that_of_run_server() -> None:
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # it may be in use already
             stack.enter_context(socket.create_server(("127.0.0.1", 6666)))
@@ -370,14 +375,14 @@ def test_the_default_is_that_of_run_server() -> None:
         (["-x", "x.py"], "-x"),
     ],
 )
-def test_an_option_that_is_wrong_is_an_error(options: list[str], what: str) -> None:
+def test_an_invalid_option_is_an_error(options: list[str], what: str) -> None:
     done = run(options=options)
     assert (done.returncode, done.stdout) == (2, "")
     assert what in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
-def test_the_options_are_explained() -> None:
+def test_help_describes_the_options() -> None:
     for option in ("-h", "--help"):
         done = run(options=["--port", "0", option, "x.py"])
         assert (done.returncode, done.stderr) == (0, "")
@@ -396,14 +401,14 @@ def test_the_address_can_come_from_the_environment(tmp_path: Path) -> None:
         assert [host for host, _, _ in servers] == ["127.0.0.3"]
 
 
-def test_options_come_before_the_environment(free_port: int) -> None:
+def test_options_override_the_environment(free_port: int) -> None:
     with running("--port", free_port, PYSTUCK=str(free_port)) as (_, servers):
         assert servers == [["127.0.0.1", free_port, None]]
     with running("--port", 0, PYSTUCK="127.0.0.3:0") as (_, servers):
         assert [host for host, _, _ in servers] == ["127.0.0.1"]
 
 
-def test_an_environment_that_cannot_be_used_is_an_error_here() -> None:
+def test_an_invalid_pystuck_variable_is_an_error() -> None:
     done = run("-c", "print('not run')", options=[], env={"PYSTUCK": "nonsense"})
     assert (done.returncode, done.stdout) == (2, "")
     assert "PYSTUCK" in done.stderr

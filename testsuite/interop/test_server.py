@@ -253,7 +253,7 @@ def test_a_unix_socket_of_a_dead_process_is_replaced(
 def test_of_two_servers_that_start_at_once_none_replaces_the_others_unix_socket(
     socket_dir: Path,
 ) -> None:
-    """A socket that is bound but does not listen yet looks dead: a server must wait for the lock."""
+    """A socket that is bound but does not listen looks dead: a server must wait for the lock."""
     path = socket_dir / "s"
     code = "import pystuck, sys\npystuck.run_server(unix_socket=sys.argv[1])"
     with socket.socket(socket.AF_UNIX) as other:

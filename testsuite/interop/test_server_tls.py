@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""TLS without rpyc's authenticators: run_server's certfile, keyfile, ca_certs, ciphers, crl and
-allow_subjects."""
+"""run_server's arguments for TLS: certfile, keyfile, ca_certs, ciphers, crl, allow_subjects."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ versions = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 
 @pytest.fixture
 def start(start_debuggee: Start) -> Start:
-    """Starts a program that tells what its logger hears, with these arguments of run_server."""
+    """Starts a program that prints what it logs, with these arguments of run_server."""
     path = os.environ["LIBRPYC_SSL_PATH"]
 
     def start_it(**options: Any) -> Debuggee:
@@ -39,24 +38,24 @@ def start(start_debuggee: Start) -> Start:
 
 
 def plain_files(files: Files) -> dict[str, str]:
-    """Arguments of run_server for a server that wants no certificates."""
+    """Returns the arguments of run_server for TLS without client certificates."""
     return {"certfile": files.server_cert, "keyfile": files.server_key}
 
 
 def strict_files(files: Files) -> dict[str, str]:
-    """... and for one that does."""
+    """Returns the arguments of run_server for TLS with client certificates."""
     return {**plain_files(files), "ca_certs": files.ca}
 
 
 def refusal(debuggee: Debuggee) -> str:
-    """Why a client was refused, as the logger has heard."""
+    """Reads a log record about a refused client; returns the reason."""
     line = debuggee.read_line()
     start, _, why = line.partition(" was refused: ")
     assert start.startswith("WARNING client "), line
     return why
 
 
-# ---- Who is served -------------------------------------------------------------------------------
+# ---- Clients that are served ---------------------------------------------------------------------
 
 
 @both
@@ -84,12 +83,12 @@ def test_a_stock_client_in_the_list_of_names_is_served(
 
 
 @versions
-def test_both_versions_of_tls_are_spoken(version: str, start: Start, files: Files) -> None:
+def test_both_versions_of_tls_work(version: str, start: Start, files: Files) -> None:
     debuggee = start(**strict_files(files), allow_subjects=["alice"])
     assert try_tls(debuggee.port, version, **files.person("alice")) == "served"
 
 
-def test_the_key_may_be_in_the_certificates_file(
+def test_the_key_may_be_in_the_file_of_the_certificate(
     start: Start, files: Files, tmp_path: Path
 ) -> None:
     both_in_one = tmp_path / "both.pem"
@@ -97,7 +96,7 @@ def test_the_key_may_be_in_the_certificates_file(
     assert try_tls(start(certfile=str(both_in_one)).port) == "served"
 
 
-def test_a_unix_socket_speaks_tls_too(start: Start, files: Files, socket_dir: Path) -> None:
+def test_tls_works_over_a_unix_socket(start: Start, files: Files, socket_dir: Path) -> None:
     debuggee = start(**strict_files(files), unix_socket=str(socket_dir / "s"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(files.ca)
@@ -108,7 +107,7 @@ def test_a_unix_socket_speaks_tls_too(start: Start, files: Files, socket_dir: Pa
         assert RawPeer(sock, Envelope.RPYC6).works()
 
 
-def test_the_ciphers_of_tls_1_2_are_those_that_were_asked_for(start: Start, files: Files) -> None:
+def test_the_argument_ciphers_sets_the_ciphers_of_tls_1_2(start: Start, files: Files) -> None:
     name = "ECDHE-ECDSA-CHACHA20-POLY1305"
     debuggee = start(**plain_files(files), ciphers=name)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -117,7 +116,7 @@ def test_the_ciphers_of_tls_1_2_are_those_that_were_asked_for(start: Start, file
     plain = socket.create_connection(("127.0.0.1", debuggee.port), PATIENCE)
     with plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as sock:
         assert sock.cipher()[0] == name
-    # That is a client which hung up.
+    # The client and the server have no common cipher.
     context.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
     plain = socket.create_connection(("127.0.0.1", debuggee.port), PATIENCE)
     with plain, pytest.raises(ssl.SSLError):
@@ -125,7 +124,7 @@ def test_the_ciphers_of_tls_1_2_are_those_that_were_asked_for(start: Start, file
     assert refusal(debuggee) == "TLS: no shared cipher"
 
 
-# ---- Who is refused ------------------------------------------------------------------------------
+# ---- Clients that are refused --------------------------------------------------------------------
 
 
 @versions
@@ -166,7 +165,7 @@ def test_a_plain_client_is_refused(start: Start, files: Files) -> None:
     assert refusal(debuggee) == "the client does not speak TLS"
 
 
-def test_a_client_of_tls_is_hung_up_on_where_none_is_spoken(start: Start) -> None:
+def test_a_server_without_tls_disconnects_a_tls_client(start: Start) -> None:
     debuggee = start()
     assert try_tls(debuggee.port) != "served"
     assert debuggee.read_line() == (
@@ -177,7 +176,7 @@ def test_a_client_of_tls_is_hung_up_on_where_none_is_spoken(start: Start) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_tls_alone_lets_no_other_user_in(start: Start, files: Files) -> None:
+def test_tls_without_client_certificates_admits_no_other_user(start: Start, files: Files) -> None:
     debuggee = start(**plain_files(files))
     assert as_user(STRANGER, lambda: try_tls(debuggee.port)) != "served"
     assert debuggee.read_line() == (
@@ -188,18 +187,18 @@ def test_tls_alone_lets_no_other_user_in(start: Start, files: Files) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_unix_socket_asks_for_the_user_as_well_as_the_certificate(
+def test_over_a_unix_socket_both_the_user_and_the_certificate_are_checked(
     start: Start, files: Files, socket_dir: Path
 ) -> None:
     path = str(socket_dir / "s")
     debuggee = start(**strict_files(files), unix_socket=path, unix_mode=0o666)
 
-    def is_hung_up_on() -> bool:
+    def is_disconnected() -> bool:
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(path)
             return sock.recv(1) == b""
 
-    assert as_user(STRANGER, is_hung_up_on)
+    assert as_user(STRANGER, is_disconnected)
     assert debuggee.read_line() == (
         f"WARNING a client was refused: the peer belongs to uid {STRANGER}"
     )
@@ -209,7 +208,7 @@ def test_a_unix_socket_asks_for_the_user_as_well_as_the_certificate(
 
 
 def names(files: Files) -> dict[str, dict[str, str]]:
-    """Whose certificates there are: all of the same CA."""
+    """Returns the files of client certificates, by name; all are of the server's CA."""
     return {
         "alice": files.person("alice"),
         "mallory": files.person("mallory"),
@@ -221,7 +220,7 @@ def names(files: Files) -> dict[str, dict[str, str]]:
 
 
 def assert_only(debuggee: Debuggee, files: Files, *expected: str, version: str = "TLSv1_3") -> None:
-    """That these of `names` are let in, and of the others the logger hears who they are."""
+    """Checks that only these of names() are served, and that the log has the others' subjects."""
     for who, shown in names(files).items():
         served = try_tls(debuggee.port, version, **shown) == "served"
         assert served == (who in expected), who
@@ -233,29 +232,31 @@ def assert_only(debuggee: Debuggee, files: Files, *expected: str, version: str =
 
 
 @versions
-def test_a_common_name_is_let_in_and_no_other(version: str, start: Start, files: Files) -> None:
+def test_only_an_allowed_common_name_is_admitted(version: str, start: Start, files: Files) -> None:
     debuggee = start(**strict_files(files), allow_subjects=["alice"])
     assert_only(debuggee, files, "alice", "alice's twin", version=version)
 
 
-def test_a_whole_subject_is_let_in_and_no_other(start: Start, files: Files) -> None:
+def test_only_an_allowed_subject_is_admitted(start: Start, files: Files) -> None:
     subject = subject_of(files.person("alice")["certfile"])
     assert subject == "CN=alice,OU=Tests,O=Example"
     assert_only(start(**strict_files(files), allow_subjects=[subject]), files, "alice")
 
 
-def test_nobody_is_let_in_where_the_list_of_names_is_empty(start: Start, files: Files) -> None:
+def test_an_empty_allow_subjects_admits_no_client(start: Start, files: Files) -> None:
     assert_only(start(**strict_files(files), allow_subjects=[]), files)
 
 
-def test_a_common_name_that_looks_like_a_subject_is_none(start: Start, files: Files) -> None:
+def test_a_common_name_that_looks_like_an_allowed_subject_is_refused(
+    start: Start, files: Files
+) -> None:
     subject = "CN=alice,OU=Tests,O=Example"
     debuggee = start(**strict_files(files), allow_subjects=[subject])
     assert try_tls(debuggee.port, **files.person(subject, organization="Guests")) != "served"
     assert refusal(debuggee).startswith(r"the client's certificate is for 'CN=CN=alice\,OU=Tests\,")
 
 
-def test_names_may_be_in_any_script(start: Start, files: Files) -> None:
+def test_names_may_have_non_ascii_characters(start: Start, files: Files) -> None:
     debuggee = start(**strict_files(files), allow_subjects=["Zoë Müller"])
     assert try_tls(debuggee.port, **files.person("Zoë Müller")) == "served"
     assert try_tls(debuggee.port, **files.person("Žofie")) != "served"
@@ -263,11 +264,11 @@ def test_names_may_be_in_any_script(start: Start, files: Files) -> None:
 
 
 @pytest.mark.parametrize("filler", ["é", "\U0001f40d", "x\n"])
-def test_a_name_that_is_long_or_odd_is_logged_all_the_same(
+def test_the_log_has_long_names_and_names_with_newlines(
     filler: str, start: Start, files: Files
 ) -> None:
     debuggee = start(**strict_files(files), allow_subjects=["alice"])
-    for length in range(4):  # cut off at every byte of a character
+    for length in range(4):  # the log line is cut off at each byte of a character
         long = "a" * length + filler * ((64 - length) // len(filler.encode()))
         assert try_tls(debuggee.port, **files.person(long, organization=long)) != "served"
         assert refusal(debuggee).startswith(f"the client's certificate is for 'CN={long[0]}")
@@ -283,7 +284,7 @@ def crl_file(tmp_path: Path, *lists: bytes) -> str:
 
 
 @versions
-def test_a_revoked_certificate_is_refused_and_others_are_not(
+def test_only_a_revoked_certificate_is_refused(
     version: str, start: Start, files: Files, tmp_path: Path
 ) -> None:
     good, bad = files.person("good"), files.person("bad")
@@ -309,7 +310,7 @@ def test_a_certificate_is_refused_if_its_ca_was_revoked(
     assert refusal(bad) == "the client's certificate is not accepted: certificate revoked"
 
 
-def test_nobody_is_let_in_where_no_list_tells_whether_they_are_good(
+def test_without_a_valid_crl_of_its_ca_a_certificate_is_refused(
     start: Start, files: Files, tmp_path: Path
 ) -> None:
     shown = files.person("good")
@@ -323,7 +324,7 @@ def test_nobody_is_let_in_where_no_list_tells_whether_they_are_good(
     assert refusal(debuggee) == "the client's certificate is not accepted: CRL has expired"
 
 
-# ---- What is no argument -------------------------------------------------------------------------
+# ---- Invalid arguments ---------------------------------------------------------------------------
 
 ATTEMPT = """
 import json, sys
@@ -338,14 +339,14 @@ else:
 
 
 def attempt(arguments: dict[str, Any]) -> str | None:
-    """The exception that run_server raises, if it does."""
+    """Calls run_server in another process; returns the exception as text, or None."""
     path = os.environ["LIBRPYC_SSL_PATH"]
     text = repr(arguments).replace(repr(print), "print")
     return run_python(ATTEMPT, text, LD_LIBRARY_PATH=path)  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("name", ["keyfile", "ca_certs", "ciphers", "crl", "allow_subjects"])
-def test_what_is_about_tls_needs_a_certificate_of_the_server(name: str) -> None:
+def test_arguments_for_tls_require_certfile(name: str) -> None:
     value = ["x"] if name == "allow_subjects" else "x"
     assert attempt({name: value}) == (
         f"ValueError: {name} needs certfile: without a certificate there is no TLS"
@@ -353,7 +354,7 @@ def test_what_is_about_tls_needs_a_certificate_of_the_server(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["crl", "allow_subjects"])
-def test_what_is_about_certificates_of_clients_needs_their_ca(name: str, files: Files) -> None:
+def test_arguments_for_client_certificates_require_ca_certs(name: str, files: Files) -> None:
     value = ["x"] if name == "allow_subjects" else "x"
     assert attempt({**plain_files(files), name: value}) == (
         f"ValueError: {name} needs ca_certs: without it clients show no certificate"
@@ -361,7 +362,9 @@ def test_what_is_about_certificates_of_clients_needs_their_ca(name: str, files: 
 
 
 @pytest.mark.parametrize("name", ["certfile", "keyfile", "ca_certs", "crl"])
-def test_a_file_that_cannot_be_used_is_named(name: str, files: Files, tmp_path: Path) -> None:
+def test_the_error_names_a_file_that_cannot_be_used(
+    name: str, files: Files, tmp_path: Path
+) -> None:
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("nonsense")
     what = {
@@ -382,7 +385,7 @@ def test_a_file_that_cannot_be_used_is_named(name: str, files: Files, tmp_path: 
         assert error == f"TypeError: invalid {name} {wrong!r}: expected the path of a file"
 
 
-def test_a_list_of_revoked_certificates_may_not_be_empty(files: Files, tmp_path: Path) -> None:
+def test_an_empty_crl_file_is_an_error(files: Files, tmp_path: Path) -> None:
     crl = crl_file(tmp_path)
     error = str(attempt({**strict_files(files), "crl": crl}))
     assert error.startswith(f"ValueError: TLS: cannot use the list of revoked certificates {crl}: ")
@@ -412,11 +415,15 @@ def test_a_list_of_revoked_certificates_may_not_be_empty(files: Files, tmp_path:
     ],
     ids=str,
 )
-def test_an_argument_that_is_wrong_is_named(more: dict[str, Any], error: str, files: Files) -> None:
+def test_the_error_names_the_invalid_argument(
+    more: dict[str, Any], error: str, files: Files
+) -> None:
     assert str(attempt({**strict_files(files), **more})).startswith(error)
 
 
-def test_an_address_of_others_needs_certificates(start: Start, files: Files) -> None:
+def test_an_outer_address_requires_client_certificates_or_insecure(
+    start: Start, files: Files
+) -> None:
     for given in ({}, plain_files(files)):
         error = str(attempt({**given, "host": "0.0.0.0"}))
         assert error.startswith("ValueError: 0.0.0.0 is not a loopback address")
@@ -426,7 +433,7 @@ def test_an_address_of_others_needs_certificates(start: Start, files: Files) -> 
     assert try_tls(debuggee.port) == "served"
 
 
-def test_a_failure_leaves_nothing_behind_for_others_who_use_openssl(files: Files) -> None:
+def test_a_failure_leaves_no_error_in_the_queue_of_openssl(files: Files) -> None:
     code = """
 import ctypes, json, sys
 import pystuck
@@ -444,7 +451,7 @@ except ValueError as error:
     assert left
 
 
-def test_requests_go_on_where_the_files_are_gone(
+def test_the_server_works_when_its_files_are_deleted(
     start: Start, files: Files, tmp_path: Path
 ) -> None:
     copies = {}
@@ -458,7 +465,7 @@ def test_requests_go_on_where_the_files_are_gone(
     assert debuggee.read_line().startswith("WARNING the former TLS files stay in use: TLS: ")
 
 
-def test_each_connection_shows_its_certificate_anew(start: Start, files: Files) -> None:
+def test_tls_sessions_are_not_resumed(start: Start, files: Files) -> None:
     debuggee = start(**strict_files(files))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(files.ca)
@@ -481,7 +488,7 @@ def test_each_connection_shows_its_certificate_anew(start: Start, files: Files) 
 
 
 def serial_of_server(debuggee: Debuggee, files: Files) -> int:
-    """The number of the certificate that a server shows."""
+    """Returns the serial number of the server's certificate."""
     context = ssl.create_default_context(cafile=files.ca)
     plain = socket.create_connection(("127.0.0.1", debuggee.port), PATIENCE)
     with plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as sock:
@@ -489,9 +496,7 @@ def serial_of_server(debuggee: Debuggee, files: Files) -> int:
         return int(sock.getpeercert()["serialNumber"], 16)
 
 
-def test_a_certificate_that_was_renewed_is_shown(
-    start: Start, files: Files, tmp_path: Path
-) -> None:
+def test_a_renewed_certificate_is_used(start: Start, files: Files, tmp_path: Path) -> None:
     key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
     key.write_text(Path(files.server_key).read_text())
     cert.write_text(Path(files.server_cert).read_text())
@@ -500,7 +505,9 @@ def test_a_certificate_that_was_renewed_is_shown(
     old = serial_of_server(debuggee, files)
     new_key, new_cert = files.renewed_server()
     os.replace(new_key, key)
-    assert serial_of_server(debuggee, files) == old  # for the certificate is of the other key
+    assert (
+        serial_of_server(debuggee, files) == old
+    )  # the new key does not belong to the old certificate
     assert debuggee.read_line() == (
         f"WARNING the former TLS files stay in use: TLS: cannot use the key {key}: "
         "key values mismatch"
@@ -510,7 +517,7 @@ def test_a_certificate_that_was_renewed_is_shown(
     debuggee.wait_until_back_to(before)
 
 
-def test_a_certificate_that_was_revoked_later_is_refused(
+def test_a_certificate_that_is_revoked_later_is_refused(
     start: Start, files: Files, tmp_path: Path
 ) -> None:
     alice, bob = files.person("alice"), files.person("bob")
@@ -523,13 +530,13 @@ def test_a_certificate_that_was_revoked_later_is_refused(
     assert try_tls(debuggee.port, **bob) == "served"
 
 
-def test_what_was_read_is_used_while_a_file_is_no_good(
+def test_the_former_files_stay_in_use_while_a_file_is_invalid(
     start: Start, files: Files, tmp_path: Path
 ) -> None:
     alice, bob = files.person("alice"), files.person("bob")
     path = crl_file(tmp_path, files.crl(alice["certfile"]))
     debuggee = start(**strict_files(files), crl=path)
-    Path(path).write_text("nothing of the kind\n")
+    Path(path).write_text("nonsense\n")
     used = "WARNING the former TLS files stay in use: TLS: cannot use the list of revoked "
     assert try_tls(debuggee.port, **bob) == "served"
     assert debuggee.read_line().startswith(used)
@@ -537,7 +544,7 @@ def test_what_was_read_is_used_while_a_file_is_no_good(
     assert "certificate revoked" in refusal(debuggee)
 
 
-def test_files_are_found_again_wherever_the_program_has_gone(files: Files, tmp_path: Path) -> None:
+def test_relative_names_of_files_are_still_valid_after_chdir(files: Files, tmp_path: Path) -> None:
     options = {"port": 0, "certfile": "cert.pem", "keyfile": "key.pem"}
     (tmp_path / "key.pem").write_text(Path(files.server_key).read_text())
     (tmp_path / "cert.pem").write_text(Path(files.server_cert).read_text())

@@ -94,17 +94,17 @@ while not accepts:
     accepts = True
 while True:
     client, _ = listener.accept()
-    heard = b""
+    received = b""
     while data := client.recv(4096):
-        heard += data
+        received += data
         client.close()
         break
-    print(json.dumps(len(heard)), flush=True)
+    print(json.dumps(len(received)), flush=True)
 """
 
 
 #: Accepts and closes connections, as another user.
-HANGING_UP = """
+CLOSING = """
 import os, socket
 os.setgroups([])
 os.setresgid(USER, USER, USER)
@@ -124,14 +124,14 @@ class Counting(Running):
         super().__init__([python(), "-c", COUNTING, wish], clean_environment())
         self.port = json.loads(self.read_line())
 
-    def heard(self) -> int:
-        """How many bytes the next client sent."""
+    def received(self) -> int:
+        """Returns the number of bytes that the next client sent."""
         return json.loads(self.read_line())
 
 
 @pytest.fixture(params=KINDS)
 def where(request: pytest.FixtureRequest, socket_dir: Path) -> tuple[Any, Callable[[int], str]]:
-    """An address of each kind, and how the client prints it, for a port."""
+    """Returns an address of each kind, and a function that makes the client's target of a port."""
     os.chmod(socket_dir, 0o777)
     if request.param in ("ipv6", "mapped"):
         request.getfixturevalue("ipv6")
@@ -174,14 +174,14 @@ def test_root_sends_nothing_to_a_server_of_another_user(
         else:
             sentence += f"as root, pass --server-user {STRANGER} to connect"
         assert_refused(done, sentence)
-        assert server.heard() == 0
-    # Without the check the client sends something: so server.heard() can detect it.
+        assert server.received() == 0
+    # Without the check the client sends data, so server.received() can detect a missing check.
     assert pystuck(target, "--server-user=any", "--timeout=2").returncode != 0
-    assert server.heard() > 0
+    assert server.received() > 0
 
 
 @pytest.mark.parametrize("how", ["not accepted", "stopped"])
-def test_a_server_that_does_not_accept_is_known_by_its_listener(
+def test_the_user_of_a_server_that_does_not_accept_is_found_by_its_listener(
     count: Callable[..., Counting], where: tuple[Any, Callable[[int], str]], how: str
 ) -> None:
     address, call = where
@@ -194,11 +194,11 @@ def test_a_server_that_does_not_accept_is_known_by_its_listener(
     assert_refused(done, f"{sentence} to connect")
     os.kill(server.pid, signal.SIGCONT)
     server.write("accept\n")
-    assert server.heard() == 0
+    assert server.received() == 0
 
 
-def test_a_server_that_hangs_up_at_once_is_refused_as_well() -> None:
-    code = HANGING_UP.replace("USER", str(STRANGER))
+def test_a_server_of_another_user_that_closes_connections_at_once_is_refused() -> None:
+    code = CLOSING.replace("USER", str(STRANGER))
     server = Running([python(), "-c", code], clean_environment())
     try:
         port = int(server.read_line())
@@ -211,7 +211,7 @@ def test_a_server_that_hangs_up_at_once_is_refused_as_well() -> None:
         server.kill()
 
 
-def test_other_users_are_told_before_anything_is_sent(
+def test_for_other_users_the_client_prints_the_servers_user_before_it_sends_data(
     count: Callable[..., Counting], where: tuple[Any, Callable[[int], str]]
 ) -> None:
     address, call = where
@@ -220,7 +220,7 @@ def test_other_users_are_told_before_anything_is_sent(
     done = as_user(OTHER_USER, lambda: pystuck(target, "--timeout=5"))
     first, *rest = done.stderr.splitlines()
     assert first == f"pystuck: {target} is a server of {named(STRANGER)}"
-    assert server.heard() > 0
+    assert server.received() > 0
     assert not any("is a server of" in line for line in rest)
     # The client connects again to find the reason, and the server refuses that, too.
     done = as_user(OTHER_USER, lambda: pystuck(target, f"--server-user={OTHER_USER}"))
@@ -257,7 +257,9 @@ def strangers(
     return debuggee, f"{host}:{debuggee.port}"
 
 
-def test_a_server_of_another_user_is_named(strangers: tuple[Debuggee, str]) -> None:
+def test_the_client_prints_the_user_of_another_users_server(
+    strangers: tuple[Debuggee, str],
+) -> None:
     debuggee, target = strangers
     ask = (target, *ASK)
     whose = f"{target} is a server of {named(STRANGER)}"
@@ -274,7 +276,9 @@ def test_a_server_of_another_user_is_named(strangers: tuple[Debuggee, str]) -> N
     assert_refused(pystuck(*ask), f"{whose}: as root, pass --server-user {STRANGER} to connect")
 
 
-def test_root_gets_into_a_process_that_it_names(strangers: tuple[Debuggee, str]) -> None:
+def test_with_pid_root_may_connect_to_a_program_of_another_user(
+    strangers: tuple[Debuggee, str],
+) -> None:
     debuggee, _ = strangers
     wait_until(lambda: addresses(debuggee.pid), "the program to be listed")
     ask = ("--pid", debuggee.pid, *ASK)
@@ -290,7 +294,7 @@ def test_root_gets_into_a_process_that_it_names(strangers: tuple[Debuggee, str])
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
-def test_a_server_of_root_and_one_of_ones_own_are_not_spoken_of(
+def test_the_client_does_not_print_the_user_of_a_server_of_root_or_of_its_own_user(
     start_debuggee: Start, socket_dir: Path, kind: str
 ) -> None:
     options = {"unix": {"unix_socket": str(socket_dir / "s"), "unix_mode": 0o666}}
@@ -303,7 +307,7 @@ def test_a_server_of_root_and_one_of_ones_own_are_not_spoken_of(
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
-def test_a_program_that_is_not_roots_any_more_is_its_users(
+def test_the_server_of_a_program_that_gave_up_root_belongs_to_its_new_user(
     start_debuggee: Start, socket_dir: Path, kind: str
 ) -> None:
     os.chmod(socket_dir, 0o777)
@@ -322,7 +326,9 @@ def test_a_program_that_is_not_roots_any_more_is_its_users(
         assert_answered(as_user(STRANGER, lambda: pystuck(*ask)), debuggee)
 
 
-def test_a_session_that_connects_again_says_it_once(start_debuggee: Start, tmp_path: Path) -> None:
+def test_reconnect_does_not_print_the_servers_user_again(
+    start_debuggee: Start, tmp_path: Path
+) -> None:
     debuggee = start_debuggee(arguments=(str(STRANGER),))
     prompt = Prompt(["--server-user", "any", "--no-exec", str(debuggee.port)], tmp_path)
     whose = f"127.0.0.1:{debuggee.port} is a server of {named(STRANGER)}"
@@ -334,7 +340,7 @@ def test_a_session_that_connects_again_says_it_once(start_debuggee: Start, tmp_p
     assert prompt.leave() == 0
 
 
-def test_a_session_that_connects_again_looks_again(
+def test_reconnect_checks_the_servers_user_again(
     obedient: Debuggee, tmp_path: Path, count: Callable[..., Counting]
 ) -> None:
     prompt = Prompt(["--no-exec", str(obedient.port)], tmp_path, columns=200)
@@ -344,12 +350,12 @@ def test_a_session_that_connects_again_looks_again(
     prompt.type("%reconnect\r")
     whose = f"127.0.0.1:{obedient.port} is a server of {named(STRANGER)}"
     prompt.expect(f"cannot reconnect: {whose}: as root, pass --server-user {STRANGER} to connect")
-    assert server.heard() == 0
+    assert server.received() == 0
     prompt.child.close(force=True)
 
 
 @needs_tls
-def test_it_is_found_out_before_tls_begins(
+def test_the_user_is_checked_before_tls_begins(
     start_debuggee: Start, files: Files, count: Callable[..., Counting]
 ) -> None:
     server = count(STRANGER, ["127.0.0.1", 0])
@@ -357,7 +363,7 @@ def test_it_is_found_out_before_tls_begins(
     whose = f"127.0.0.1:{server.port} is a server of {named(STRANGER)}"
     assert done.returncode == 2
     assert f"{whose}: as root, pass --server-user {STRANGER} to connect\n" in done.stderr
-    assert server.heard() == 0
+    assert server.received() == 0
 
 
 @pytest.mark.parametrize("user", ["", "no-such-user", "-1", "4294967295", "99999999999", "0x0"])
@@ -368,7 +374,7 @@ def test_a_user_who_does_not_exist_is_an_error(user: str) -> None:
     )
 
 
-# ---- Threads that are called like a listener -----------------------------------------------------
+# ---- Threads with the name of a listener ---------------------------------------------------------
 
 #: Becomes another user, and then names its main thread like a listener. With PR_SET_DUMPABLE, its
 #: user may read its descriptors.
@@ -412,7 +418,7 @@ def mimicking(user: int, name: str, dumpable: bool = True) -> Iterator[Running]:
 @pytest.mark.parametrize("mimic", [0, STRANGER, OTHER_USER])
 @pytest.mark.parametrize("owner", [0, STRANGER])
 @pytest.mark.parametrize("kind", ["ipv4", "ipv6", "unix", "abstract"])
-def test_a_thread_that_is_called_like_a_listener_is_none(
+def test_a_thread_with_the_name_of_a_listener_is_not_mistaken_for_one(
     request: pytest.FixtureRequest,
     start_debuggee: Start,
     socket_dir: Path,
@@ -450,14 +456,14 @@ def test_a_thread_that_is_called_like_a_listener_is_none(
 
 
 @pytest.mark.parametrize("number", ["", "0", "zzzzzz", "not-one"])
-def test_a_thread_that_is_called_like_no_listener_at_all_is_none(number: str) -> None:
+def test_a_thread_name_with_an_invalid_number_is_ignored(number: str) -> None:
     with mimicking(STRANGER, f"pystuck:{number}") as process:
         for user in (0, STRANGER, OTHER_USER):
             assert not as_user(user, lambda: addresses(process.pid))
             assert as_user(user, lambda: pystuck("--pid", process.pid)).returncode == 2
 
 
-def test_a_listener_whose_process_ends_meanwhile_leads_to_no_other(
+def test_if_the_listeners_process_ends_the_client_uses_no_other_server(
     start_debuggee: Start, socket_dir: Path, count: Callable[..., Counting]
 ) -> None:
     """Another server may have the path of the server's socket when the client connects."""
@@ -472,12 +478,12 @@ def test_a_listener_whose_process_ends_meanwhile_leads_to_no_other(
         done,
         f"unix:{path} is not a server of process {debuggee.pid}: another process listens there",
     )
-    assert server.heard() == 0
+    assert server.received() == 0
     os.unlink(path)
     os.rename(path + "-away", path)
 
 
-# ---- Where sock_diag does not tell ---------------------------------------------------------------
+# ---- Without sock_diag ---------------------------------------------------------------------------
 
 #: Runs the rest of the command as another user without netlink sockets and, if wanted, without
 #: /proc.
@@ -498,7 +504,7 @@ program = b"".join([
     op(0x20, 0, 0, 16),           # its first argument
     op(0x15, 0, 1, 16),           # AF_NETLINK
     op(0x06, 0, 0, 0x00050001),   # EPERM
-    op(0x06, 0, 0, 0x7fff0000),   # else it is done
+    op(0x06, 0, 0, 0x7fff0000),   # all other calls are allowed
 ])
 buffer = ctypes.create_string_buffer(program)
 class Program(ctypes.Structure):
@@ -551,7 +557,7 @@ def test_without_netlink_the_tables_in_proc_are_read(strangers: tuple[Debuggee, 
 
 
 @needs_seccomp
-def test_without_netlink_a_server_that_does_not_accept_is_known(
+def test_without_netlink_the_user_of_a_server_that_does_not_accept_is_found(
     count: Callable[..., Counting], ipv6: None
 ) -> None:
     for host, target in (("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("::", "127.0.0.1")):
@@ -563,7 +569,7 @@ def test_without_netlink_a_server_that_does_not_accept_is_known(
 
 @needs_seccomp
 @pytest.mark.skipif(SANITIZED, reason="the sanitizers need /proc")
-def test_where_nothing_tells_root_is_refused_and_others_are_told(
+def test_if_the_user_cannot_be_found_root_is_refused_and_others_get_a_message(
     in_namespaces: Callable[..., list[str]],  # noqa: F811
     start_debuggee: Start,
 ) -> None:
@@ -588,7 +594,7 @@ def test_where_nothing_tells_root_is_refused_and_others_are_told(
 def other_machine(
     in_namespaces: Callable[..., list[str]],  # noqa: F811
 ) -> Iterator[tuple[Debuggee, str]]:
-    """A program in a network namespace of its own, and its address in that network."""
+    """Starts a program in another network namespace; returns it and its address."""
     argv = [python(), "-c", LOOPBACK_UP, *command("stuck.py", "{}", str(STRANGER))]
     argv[-2] = json.dumps({"host": "0.0.0.0", "port": 0, "insecure": True})
     debuggee = Debuggee([*in_namespaces("-n"), *argv], debuggee_environment())
@@ -606,22 +612,22 @@ def other_machine(
             try:
                 subprocess.run(line, check=True, capture_output=True)
             except (OSError, subprocess.CalledProcessError) as error:
-                pytest.skip(f"no network can be made here: {error}")
+                pytest.skip(f"cannot create a network: {error}")
         yield debuggee, f"198.18.{net}.2:{debuggee.port}"
         debuggee.end_well()
     finally:
         debuggee.kill()
         with contextlib.suppress(OSError):
             subprocess.run(["ip", "link", "del", link], capture_output=True, check=False)
-        wait_until(lambda: is_gone(debuggee.pid), "it to be gone")
+        wait_until(lambda: is_gone(debuggee.pid), "the program to be gone")
 
 
-def test_on_another_machine_there_is_no_user_to_speak_of(
+def test_no_user_is_printed_for_a_server_on_another_machine(
     other_machine: tuple[Debuggee, str], count: Callable[..., Counting]
 ) -> None:
     debuggee, target = other_machine
-    # A local server on all addresses with the same port must not be mistaken for the other
-    # machine's.
+    # A local server that listens on all addresses, on the same port, must not be mistaken for the
+    # server on the other machine.
     count(OTHER_USER, ["0.0.0.0", debuggee.port])
     ask = (target, *ASK)
     assert_answered(pystuck(*ask), debuggee)
@@ -632,7 +638,7 @@ def test_on_another_machine_there_is_no_user_to_speak_of(
     )
 
 
-def test_an_address_of_this_machine_is_as_its_loopback(
+def test_an_outer_address_of_this_machine_is_checked_like_a_loopback_address(
     other_machine: tuple[Debuggee, str], count: Callable[..., Counting]
 ) -> None:
     _, target = other_machine
