@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import builtins
 import contextlib
 import ctypes
-import dis
 import gc
 import io
 import itertools
@@ -17,7 +15,6 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 import pytest
@@ -69,34 +66,6 @@ def on_another_thread(function: Callable[[], Any]) -> Any:
     thread.start()
     thread.join()
     return results[0]
-
-
-def test_it_is_python_3_6() -> None:
-    ast.parse(SOURCE, feature_version=(3, 6))
-
-
-def codes_within(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for const in code.co_consts:
-        if isinstance(const, CodeType):
-            yield from codes_within(const)
-
-
-def test_no_name_is_looked_up_in_the_namespace_of_the_user() -> None:
-    function = next(c for c in compile(SOURCE, "x", "exec").co_consts if isinstance(c, CodeType))
-    looked_up = {
-        instruction.argval
-        for code in codes_within(function)
-        for instruction in dis.get_instructions(code)
-        if instruction.opname == "LOAD_GLOBAL"
-    }
-    assert looked_up == {"globals"}  # once, at the beginning
-
-
-def test_it_defines_one_name() -> None:
-    namespace: dict[str, Any] = {}
-    exec(SOURCE, namespace)
-    assert set(namespace) - {"__builtins__", "__doc__"} == {"_pystuck_cells"}
 
 
 @pytest.mark.parametrize("error", [EOFError, KeyboardInterrupt, TimeoutError])

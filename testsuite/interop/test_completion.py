@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ast
-import dis
 import os
 import re
 import signal
@@ -12,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import pexpect
@@ -43,35 +42,6 @@ def completer(source: str = "", **names: Any) -> tuple[Complete, dict[str, Any]]
     complete = namespace.pop("_pystuck_completion")(run)
     assert run(0, source, 80, "last") == (True, None)
     return complete, namespace
-
-
-def test_it_is_python_3_6() -> None:
-    ast.parse(SOURCE, feature_version=(3, 6))
-
-
-def codes_within(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for const in code.co_consts:
-        if isinstance(const, CodeType):
-            yield from codes_within(const)
-
-
-def test_no_name_is_looked_up_in_the_namespace_of_the_user() -> None:
-    function = next(c for c in compile(SOURCE, "x", "exec").co_consts if isinstance(c, CodeType))
-    looked_up = {
-        instruction.argval
-        for code in codes_within(function)
-        for instruction in dis.get_instructions(code)
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-    }
-    # The body of a class begins with its module's name.
-    assert looked_up <= {"__name__"}
-
-
-def test_it_defines_one_name() -> None:
-    namespace: dict[str, Any] = {}
-    exec(SOURCE, namespace)
-    assert set(namespace) - {"__builtins__", "__doc__"} == {"_pystuck_completion"}
 
 
 NAMES = """

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import dis
 import gc
 import linecache
 import re
@@ -14,12 +12,11 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 import pytest
 from harness import wait_until
-from test_bootstrap import Session, codes_within
+from test_bootstrap import Session
 
 ROOT = Path(__file__).parents[2]
 SOURCE = (ROOT / "client" / "prompt" / "inspection.py").read_text()
@@ -112,30 +109,6 @@ def waiting(kept: object = None) -> Iterator[Waiting]:
         yield each
     finally:
         each.end()
-
-
-# ---- The source ----------------------------------------------------------------------------------
-
-
-def test_it_is_python_3_6() -> None:
-    ast.parse(SOURCE, feature_version=(3, 6))
-
-
-def test_no_name_is_looked_up_in_the_namespace_of_the_user() -> None:
-    function = next(c for c in compile(SOURCE, "x", "exec").co_consts if isinstance(c, CodeType))
-    looked_up = [
-        instruction.argval
-        for code in codes_within(function)
-        for instruction in dis.get_instructions(code)
-        if instruction.opname == "LOAD_GLOBAL"
-    ]
-    assert looked_up == []
-
-
-def test_it_defines_one_name() -> None:
-    namespace: dict[str, Any] = {}
-    exec(SOURCE, namespace)
-    assert set(namespace) - {"__builtins__", "__doc__"} == {"_pystuck_inspection"}
 
 
 # ---- x? ------------------------------------------------------------------------------------------
