@@ -518,7 +518,9 @@ int rpyc_connect_fd(rpyc_conn **out, int fd, const struct rpyc_options *options,
     stream_open(&s, fd);
     if (!options || options->generation == RPYC_GENERATION_AUTO) {
         stream_close(&s);
-        return error_set(err, RPYC_EINVAL, "a socket that is connected already needs a generation");
+        return error_set(
+            err, RPYC_EINVAL,
+            "cannot detect the version of rpyc on a given socket: set options.generation");
     }
     result = connect_fd(out, &s, options, err ? err : &unused);
     rpyc_error_clear(&unused);

@@ -18,8 +18,7 @@
 
 #include "connect/address.h"
 
-/* True if the socket in a thread's name belongs to the process of that thread: no, probably, yes.
- */
+/* How certain it is that the socket in a thread's name belongs to the process of that thread. */
 enum server_is { SERVER_IS_NONE, SERVER_IS_LIKELY, SERVER_IS_OWN };
 
 /* A server. A process may have several. */

@@ -23,7 +23,7 @@ int tls_files_check(const struct rpyc_tls *tls, struct rpyc_error *err);
 void tls_files_warn(const struct options *options);
 
 enum tls_files_trouble {
-    TLS_FILES_UNCLEAR, /* the server may not use TLS at all: *err is not changed */
+    TLS_FILES_UNCLEAR, /* perhaps the server does not use TLS: *err is not changed */
     TLS_FILES_REFUSED, /* the client or the server does not accept the other's certificate */
     TLS_FILES_USAGE,   /* the user's files cannot be used */
 };

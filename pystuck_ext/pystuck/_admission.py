@@ -40,8 +40,8 @@ def check_certificates(values: dict[str, Any], *, certified: bool) -> None:
     """Check what does not fit together where clients need a certificate. Raises ValueError."""
     if certified and values["unix_socket"] is None and values["allow_users"] is not None:
         raise ValueError(
-            "allow_users cannot be combined with client certificates over TCP, which admit in "
-            "place of the user; use allow_subjects"
+            "allow_users cannot be combined with client certificates over TCP, where the "
+            "certificate decides and not the user: use allow_subjects"
         )
 
 

@@ -75,8 +75,8 @@ def for_session(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Sessi
             answer, credentials = authenticator(sock)
             if answer is not sock:
                 raise TypeError(
-                    f"the authenticator returned another socket, a {type(answer).__name__}: of "
-                    "those that do, rpyc's SSLAuthenticator alone can be used"
+                    f"the authenticator returned another socket, a {type(answer).__name__}: only "
+                    "rpyc's SSLAuthenticator may do that"
                 )
         return credentials
 

@@ -348,7 +348,7 @@ def test_a_cell_costs_one_round_trip(ours: Debuggee) -> None:
 def test_a_chain_costs_one_message_for_each_step_and_one_to_show(
     ours: Debuggee, chain: str, steps: int
 ) -> None:
-    begins = chain.count("(")  # a message without waiting, which connects the streams
+    begins = chain.count("(")  # each call has one more request: it connects the streams
     assert messages(ours, chain) == steps + begins + 1
 
 

@@ -952,7 +952,8 @@ TEST(a_socket_that_is_connected_already_needs_a_generation)
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
         p.fd = fds[1];
         assert_int_equal(rpyc_connect_fd(&conn, fds[0], options[i], &err), -1);
-        assert_error(&err, RPYC_EINVAL, "a socket that is connected already needs a generation");
+        assert_error(&err, RPYC_EINVAL,
+                     "cannot detect the version of rpyc on a given socket: set options.generation");
         assert_null(conn);
         hears_the_end(&p);
         peer_close(&p);
