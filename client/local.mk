@@ -42,7 +42,7 @@ client_pystuck_SOURCES = \
 	client/prompt/complete.c client/prompt/complete.h \
 	client/prompt/complete_cells.c client/prompt/complete_cells.h \
 	client/prompt/complete_netrefs.c client/prompt/complete_netrefs.h \
-	client/prompt/edit.c client/prompt/edit.h \
+	client/prompt/external_editor.c client/prompt/external_editor.h \
 	client/prompt/editor.c client/prompt/editor.h \
 	client/prompt/help.c client/prompt/help.h \
 	client/prompt/history_file.c client/prompt/history_file.h \

@@ -24,7 +24,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/netref.c pystuck_ext/netref.h \
 	pystuck_ext/netref_type.c pystuck_ext/netref_type.h \
 	pystuck_ext/objects.c pystuck_ext/objects.h \
-	pystuck_ext/options.c pystuck_ext/options.h \
+	pystuck_ext/settings_dict.c pystuck_ext/settings_dict.h \
 	pystuck_ext/policy.c pystuck_ext/policy.h \
 	pystuck_ext/pybrine.c pystuck_ext/pybrine.h \
 	pystuck_ext/pyframe.c pystuck_ext/pyframe.h \

@@ -121,14 +121,14 @@ static int unix_address(struct address *address, const char *path)
 }
 
 /* Reads the address from the options. -1 with an exception. */
-static int find_address(struct address *address, struct ps_options *o, bool anyone)
+static int find_address(struct address *address, struct ps_settings_dict *o, bool anyone)
 {
-    const char *path = ps_option_path(o, "unix_socket");
-    const char *host = ps_option_text(o, "host");
-    int port = (int)ps_option_int(o, "port", 0, UINT16_MAX);
-    bool ipv6 = ps_option_bool(o, "ipv6");
+    const char *path = ps_setting_path(o, "unix_socket");
+    const char *host = ps_setting_text(o, "host");
+    int port = (int)ps_setting_int(o, "port", 0, UINT16_MAX);
+    bool ipv6 = ps_setting_bool(o, "ipv6");
 
-    if (ps_options_end(o) < 0)
+    if (ps_settings_dict_end(o) < 0)
         return -1;
     return path ? unix_address(address, path) : tcp_address(address, host, port, ipv6, anyone);
 }
@@ -184,7 +184,7 @@ static PyObject *start(PyObject *module, struct ps_settings *settings,
 }
 
 /* ps_run_server() with the options opened. */
-static PyObject *run(PyObject *module, struct ps_options *o)
+static PyObject *run(PyObject *module, struct ps_settings_dict *o)
 {
     struct ps_server_options options = {
         .serve = ps_serve_run,
@@ -214,11 +214,11 @@ const char ps_run_server_doc[] =
 
 PyObject *ps_run_server(PyObject *module, PyObject *settings)
 {
-    struct ps_options o;
+    struct ps_settings_dict o;
     PyObject *server = NULL;
 
-    if (ps_options_begin(&o, settings) == 0)
+    if (ps_settings_dict_begin(&o, settings) == 0)
         server = run(module, &o);
-    ps_options_free(&o);
+    ps_settings_dict_free(&o);
     return server;
 }

@@ -10,25 +10,25 @@
 #include "turns.h"
 
 /* What a client may send, and how long it may take. */
-static void read_limits(struct ps_settings *settings, struct ps_options *o)
+static void read_limits(struct ps_settings *settings, struct ps_settings_dict *o)
 {
     struct conn_config *conn = &settings->conn;
 
-    conn->max_frame = (size_t)ps_option_int(o, "max_frame", 1, UINT32_MAX);
-    conn->max_inflated = (size_t)ps_option_int(o, "max_decompressed", 1, PY_SSIZE_T_MAX);
-    conn->max_depth = (unsigned)ps_option_int(o, "max_depth", 1, UINT_MAX);
-    conn->max_items = (size_t)ps_option_int(o, "max_items", 1, PY_SSIZE_T_MAX);
-    conn->stall_ms = ps_option_ms(o, "send_timeout", 0);
-    settings->max_objects = (size_t)ps_option_int(o, "max_objects", 1, PY_SSIZE_T_MAX);
-    settings->handshake_ms = ps_option_ms(o, "handshake_timeout", -1);
+    conn->max_frame = (size_t)ps_setting_int(o, "max_frame", 1, UINT32_MAX);
+    conn->max_inflated = (size_t)ps_setting_int(o, "max_decompressed", 1, PY_SSIZE_T_MAX);
+    conn->max_depth = (unsigned)ps_setting_int(o, "max_depth", 1, UINT_MAX);
+    conn->max_items = (size_t)ps_setting_int(o, "max_items", 1, PY_SSIZE_T_MAX);
+    conn->stall_ms = ps_setting_ms(o, "send_timeout", 0);
+    settings->max_objects = (size_t)ps_setting_int(o, "max_objects", 1, PY_SSIZE_T_MAX);
+    settings->handshake_ms = ps_setting_ms(o, "handshake_timeout", -1);
 }
 
 /* Reads the users that are allowed besides root and the program's own. Their ids belong to
  * settings. */
-static void read_users(struct ps_settings *settings, struct ps_options *o,
+static void read_users(struct ps_settings *settings, struct ps_settings_dict *o,
                        struct ps_allowed *allowed)
 {
-    PyObject *users = ps_option_tuple(o, "allow_users");
+    PyObject *users = ps_setting_tuple(o, "allow_users");
     Py_ssize_t i, n = users ? PyTuple_GET_SIZE(users) : 0;
 
     if (n == 0)
@@ -44,9 +44,9 @@ static void read_users(struct ps_settings *settings, struct ps_options *o,
     allowed->count = (size_t)n;
 }
 
-static void read_group(struct ps_options *o, struct ps_server_options *server)
+static void read_group(struct ps_settings_dict *o, struct ps_server_options *server)
 {
-    PyObject *group = ps_option_or_null(o, "unix_group");
+    PyObject *group = ps_setting_or_null(o, "unix_group");
 
     if (!group)
         return;
@@ -55,13 +55,13 @@ static void read_group(struct ps_options *o, struct ps_server_options *server)
     server->allowed.has_group = server->listening.has_unix_group = true;
 }
 
-static void read_listening(struct ps_options *o, struct ps_server_options *server)
+static void read_listening(struct ps_settings_dict *o, struct ps_server_options *server)
 {
-    server->listening.backlog = (int)ps_option_int(o, "backlog", INT_MIN, INT_MAX);
-    server->listening.reuse = ps_option_bool(o, "reuse_addr");
-    server->listening.unix_mode = (mode_t)ps_option_int(o, "unix_mode", 0, 0777);
-    server->max_clients = (size_t)ps_option_int(o, "max_clients", 1, PY_SSIZE_T_MAX);
-    server->anyone = ps_option_bool(o, "insecure");
+    server->listening.backlog = (int)ps_setting_int(o, "backlog", INT_MIN, INT_MAX);
+    server->listening.reuse = ps_setting_bool(o, "reuse_addr");
+    server->listening.unix_mode = (mode_t)ps_setting_int(o, "unix_mode", 0, 0777);
+    server->max_clients = (size_t)ps_setting_int(o, "max_clients", 1, PY_SSIZE_T_MAX);
+    server->anyone = ps_setting_bool(o, "insecure");
 }
 
 /* Loads the TLS files without the GIL. Sets ValueError, which names the file. */
@@ -78,19 +78,19 @@ static void load_tls(struct ps_settings *settings, const struct tls_server_optio
         PyErr_SetString(PyExc_ValueError, err.text);
 }
 
-static void read_tls(struct ps_settings *settings, struct ps_options *o,
+static void read_tls(struct ps_settings *settings, struct ps_settings_dict *o,
                      struct ps_server_options *server)
 {
-    const char **subjects = ps_option_texts(o, "allow_subjects");
+    const char **subjects = ps_setting_texts(o, "allow_subjects");
     struct tls_server_options tls = {
-        .cert_file = ps_option_path(o, "certfile"),
-        .key_file = ps_option_path(o, "keyfile"),
-        .ca_file = ps_option_path(o, "ca_certs"),
-        .crl_file = ps_option_path(o, "crl"),
-        .ciphers = ps_option_text(o, "ciphers"),
-        .client_cert = (enum tls_client_cert)ps_option_int(
+        .cert_file = ps_setting_path(o, "certfile"),
+        .key_file = ps_setting_path(o, "keyfile"),
+        .ca_file = ps_setting_path(o, "ca_certs"),
+        .crl_file = ps_setting_path(o, "crl"),
+        .ciphers = ps_setting_text(o, "ciphers"),
+        .client_cert = (enum tls_client_cert)ps_setting_int(
             o, "client_certificate", TLS_CLIENT_CERT_UNASKED, TLS_CLIENT_CERT_REQUIRED),
-        .only_tls_1_2 = ps_option_bool(o, "only_tls_1_2"),
+        .only_tls_1_2 = ps_setting_bool(o, "only_tls_1_2"),
         .subjects = subjects,
     };
 
@@ -102,11 +102,11 @@ static void read_tls(struct ps_settings *settings, struct ps_options *o,
 }
 
 /* Makes the members of settings that are Python objects or are shared by all sessions. */
-static void make_shared(struct ps_settings *settings, struct ps_options *o)
+static void make_shared(struct ps_settings *settings, struct ps_settings_dict *o)
 {
-    PyObject *log = ps_option_or_null(o, "log");
+    PyObject *log = ps_setting_or_null(o, "log");
 
-    settings->connect = ps_option_or_null(o, "connect");
+    settings->connect = ps_setting_or_null(o, "connect");
     Py_XINCREF(settings->connect);
     if (PyErr_Occurred())
         return;
@@ -117,7 +117,7 @@ static void make_shared(struct ps_settings *settings, struct ps_options *o)
         settings->log = ps_log_new(settings->state, log);
 }
 
-struct ps_settings *ps_settings_new(struct ps_state *state, struct ps_options *o,
+struct ps_settings *ps_settings_new(struct ps_state *state, struct ps_settings_dict *o,
                                     struct ps_server_options *server)
 {
     struct ps_settings *settings = calloc(1, sizeof(*settings));

@@ -7,7 +7,7 @@
 #define PS_SETTINGS_H
 
 #include "ext.h"
-#include "options.h"
+#include "settings_dict.h"
 #include "server.h"
 
 /* What the sessions of one server share. Never freed while the server's threads may use it, which
@@ -26,7 +26,7 @@ struct ps_settings {
 /* Creates the settings from all options except the address. Fills `server` with the settings of the
  * listener; its pointers point into the result, which the caller owns. Returns NULL with an
  * exception. */
-struct ps_settings *ps_settings_new(struct ps_state *state, struct ps_options *o,
+struct ps_settings *ps_settings_new(struct ps_state *state, struct ps_settings_dict *o,
                                     struct ps_server_options *server);
 
 /* Frees the settings of a server that has no threads. NULL is allowed. Needs the GIL. */

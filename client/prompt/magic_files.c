@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "clean.h"
-#include "prompt/edit.h"
+#include "prompt/external_editor.h"
 #include "prompt/cell_history.h"
 #include "prompt/inspection.h"
 #include "prompt/magic.h"
@@ -96,7 +96,7 @@ static void run_edit(struct shell *shell, const struct magic *magic, const char 
     if (!shell_is_connected(shell))
         return;
     code = cell_to_edit(shell, magic, argument);
-    text = code ? edit_text(code) : NULL;
+    text = code ? external_editor_run(code) : NULL;
     if (text)
         drop_newlines(text);
     if (text && text[strspn(text, " \t\r\n")] == '\0')

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "prompt/edit.h"
+#include "prompt/external_editor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,7 +136,7 @@ static char *edited(const char *path)
     return saved_text(path);
 }
 
-char *edit_text(const char *text)
+char *external_editor_run(const char *text)
 {
     char *path = make_file(text);
     char *saved;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "options.h"
+#include "settings_dict.h"
 
 #include <limits.h>
 #include <string.h>
 
 #define MS_PER_S 1000
 
-int ps_options_begin(struct ps_options *o, PyObject *dict)
+int ps_settings_dict_begin(struct ps_settings_dict *o, PyObject *dict)
 {
-    *o = (struct ps_options){.dict = dict};
+    *o = (struct ps_settings_dict){.dict = dict};
     if (!PyDict_Check(dict)) {
         PyErr_SetString(PyExc_TypeError, "run_server() expects a dict of settings");
         return -1;
@@ -17,7 +17,7 @@ int ps_options_begin(struct ps_options *o, PyObject *dict)
     return o->kept ? 0 : -1;
 }
 
-int ps_options_end(struct ps_options *o)
+int ps_settings_dict_end(struct ps_settings_dict *o)
 {
     if (PyErr_Occurred())
         return -1;
@@ -28,12 +28,12 @@ int ps_options_end(struct ps_options *o)
     return -1;
 }
 
-void ps_options_free(struct ps_options *o)
+void ps_settings_dict_free(struct ps_settings_dict *o)
 {
     Py_CLEAR(o->kept);
 }
 
-PyObject *ps_option(struct ps_options *o, const char *name)
+PyObject *ps_setting(struct ps_settings_dict *o, const char *name)
 {
     PyObject *key, *value;
 
@@ -49,16 +49,16 @@ PyObject *ps_option(struct ps_options *o, const char *name)
     return value;
 }
 
-PyObject *ps_option_or_null(struct ps_options *o, const char *name)
+PyObject *ps_setting_or_null(struct ps_settings_dict *o, const char *name)
 {
-    PyObject *value = ps_option(o, name);
+    PyObject *value = ps_setting(o, name);
 
     return value == Py_None ? NULL : value;
 }
 
-PyObject *ps_option_tuple(struct ps_options *o, const char *name)
+PyObject *ps_setting_tuple(struct ps_settings_dict *o, const char *name)
 {
-    PyObject *value = ps_option_or_null(o, name);
+    PyObject *value = ps_setting_or_null(o, name);
 
     if (!value || PyTuple_Check(value))
         return value;
@@ -79,9 +79,10 @@ static void name_in_error(const char *name)
     Py_XDECREF(tb);
 }
 
-long long ps_option_int(struct ps_options *o, const char *name, long long least, long long most)
+long long ps_setting_int(struct ps_settings_dict *o, const char *name, long long least,
+                         long long most)
 {
-    PyObject *value = ps_option(o, name);
+    PyObject *value = ps_setting(o, name);
     long long number;
 
     if (!value)
@@ -98,16 +99,16 @@ long long ps_option_int(struct ps_options *o, const char *name, long long least,
     return 0;
 }
 
-bool ps_option_bool(struct ps_options *o, const char *name)
+bool ps_setting_bool(struct ps_settings_dict *o, const char *name)
 {
-    PyObject *value = ps_option(o, name);
+    PyObject *value = ps_setting(o, name);
 
     return value && PyObject_IsTrue(value) > 0;
 }
 
-int ps_option_ms(struct ps_options *o, const char *name, int never)
+int ps_setting_ms(struct ps_settings_dict *o, const char *name, int never)
 {
-    PyObject *value = ps_option(o, name);
+    PyObject *value = ps_setting(o, name);
     double seconds;
     int ms;
 
@@ -144,16 +145,16 @@ static const char *whole_text(PyObject *str, const char *name)
     return NULL;
 }
 
-const char *ps_option_text(struct ps_options *o, const char *name)
+const char *ps_setting_text(struct ps_settings_dict *o, const char *name)
 {
-    PyObject *value = ps_option_or_null(o, name);
+    PyObject *value = ps_setting_or_null(o, name);
 
     return value ? whole_text(value, name) : NULL;
 }
 
-const char *ps_option_path(struct ps_options *o, const char *name)
+const char *ps_setting_path(struct ps_settings_dict *o, const char *name)
 {
-    PyObject *value = ps_option_or_null(o, name), *path = NULL;
+    PyObject *value = ps_setting_or_null(o, name), *path = NULL;
     int kept;
 
     if (!value)
@@ -167,9 +168,9 @@ const char *ps_option_path(struct ps_options *o, const char *name)
     return kept == 0 ? PyBytes_AS_STRING(path) : NULL;
 }
 
-const char **ps_option_texts(struct ps_options *o, const char *name)
+const char **ps_setting_texts(struct ps_settings_dict *o, const char *name)
 {
-    PyObject *tuple = ps_option_tuple(o, name);
+    PyObject *tuple = ps_setting_tuple(o, name);
     Py_ssize_t i, n = tuple ? PyTuple_GET_SIZE(tuple) : 0;
     const char **texts;
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * edit: runs the user's editor on a text.
+ * external_editor: runs the user's editor on a text.
  */
-#ifndef CLIENT_PROMPT_EDIT_H
-#define CLIENT_PROMPT_EDIT_H
+#ifndef CLIENT_PROMPT_EXTERNAL_EDITOR_H
+#define CLIENT_PROMPT_EXTERNAL_EDITOR_H
 
 /* Runs $VISUAL, else $EDITOR, else vi, on a temporary file with this text, which only the user can
  * read. Returns the saved text, for free(). NULL with a printed line if nothing was saved. */
-char *edit_text(const char *text);
+char *external_editor_run(const char *text);
 
 #endif
