@@ -195,6 +195,20 @@ def ipv6() -> None:
         pytest.skip(f"no IPv6: {error}")
 
 
+@pytest.fixture
+def free_port() -> int:
+    """Returns a port on which no server listens."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """Returns a port on which a server listens."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        yield sock.getsockname()[1]
+
+
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """Creates certificates for TLS."""

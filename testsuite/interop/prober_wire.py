@@ -107,7 +107,7 @@ def spellings(value: Any) -> list[bytes]:
     for tag, single in SINGLE.items():
         if value is single:
             return [bytes([tag])]
-    raise TypeError(f"not to be written: {value!r}")
+    raise TypeError(f"cannot be encoded: {value!r}")
 
 
 def dump(value: Any) -> bytes:
@@ -132,7 +132,7 @@ class Reader:
         """Returns the next `size` bytes."""
         taken = self.data[self.position : self.position + size]
         if len(taken) < size:
-            raise Malformed(f"{size} bytes where {len(taken)} are left")
+            raise Malformed(f"a length of {size} bytes, but only {len(taken)} bytes are left")
         self.position += size
         return taken
 
@@ -148,7 +148,7 @@ class Reader:
         """Returns the next value, which must be of this type."""
         value = self.value()
         if type(value) is not kind:
-            raise Malformed(f"{value!r:.80} where there should be a {kind.__name__}")
+            raise Malformed(f"{value!r:.80} in place of a {kind.__name__}")
         return value
 
     def value(self) -> Any:
@@ -177,7 +177,7 @@ class Reader:
         """Reads an int of `size` digits, behind its tag (16 or 17) and length."""
         digits = self.take(size)
         if not re.fullmatch(rb"[+-]?[0-9]+", digits):
-            raise Malformed(f"{digits!r:.80} is no int")
+            raise Malformed(f"{digits!r:.80} is not an int")
         return parse_int(digits)
 
     def read_slice(self) -> slice:
@@ -256,20 +256,20 @@ def is_pack(pack: Any) -> bool:
 def unbox(boxed: Any) -> Any:
     """Returns the value in a box from the server. Raises Malformed for an invalid box."""
     if type(boxed) is not tuple or len(boxed) != 2:
-        raise Malformed(f"{boxed!r:.80} is no box")
+        raise Malformed(f"{boxed!r:.80} is not a pair")
     label, value = boxed
     if label == VALUE:
         return value
     if label == TUPLE and type(value) is tuple:
         items = tuple(map(unbox, value))
         if is_dumpable(items):
-            raise Malformed(f"{boxed!r:.80} has nothing in it that is not dumpable")
+            raise Malformed(f"{boxed!r:.80} has only items that are sent by value")
         return items
     if label == LOCAL_REF and type(value) is tuple and len(value) == 3:
         return Mine(value)  # the prober has sent this id pack; it may be invalid
     if label == REMOTE_REF and is_pack(value):
         return Theirs(value)
-    raise Malformed(f"{boxed!r:.80} is no box")
+    raise Malformed(f"{boxed!r:.80} has an unknown label or invalid content")
 
 
 # ---- Frames and envelopes ------------------------------------------------------------------------
@@ -317,7 +317,7 @@ def payload_of(flag: int, content: bytes) -> bytes:
     except zlib.error as error:
         raise Malformed(str(error)) from error
     if not inflate.eof or inflate.unused_data:
-        raise Malformed("compressed data that is cut off, or longer than it should be")
+        raise Malformed("incomplete compressed data, or bytes after it")
     return payload
 
 
@@ -363,7 +363,7 @@ class Envelope(NamedTuple):
         if self.bound:
             head, payload = payload[:16], payload[16:]
             if len(head) < 16:
-                raise Malformed(f"{len(head)} bytes where there should be thread ids")
+                raise Malformed(f"{len(head)} bytes in place of thread ids")
             thread, recipient = struct.unpack(">QQ", head)
         if self.generation == 5:
             parts = load(payload)
@@ -371,7 +371,7 @@ class Envelope(NamedTuple):
             parts = load(payload[1:])
             parts = (payload[0], *parts) if type(parts) is tuple else None
         if type(parts) is not tuple or len(parts) != 3:
-            raise Malformed(f"{payload!r:.80} is no message")
+            raise Malformed(f"{payload!r:.80} is not a message")
         return Message(*parts, thread, recipient)
 
 

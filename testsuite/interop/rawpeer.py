@@ -12,8 +12,9 @@ import itertools
 import select
 import socket
 import struct
+import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import figures
@@ -367,6 +368,33 @@ def twenty_busy_clients(debuggee: Debuggee) -> Iterator[list[RawPeer]]:
         frames = "len(__import__('sys')._current_frames())"
         wait_until(lambda: observer.eval(frames) == 17, "the requests to be served")
         yield peers
+
+
+@contextlib.contextmanager
+def playing(function: Callable[[socket.socket], Any], *, on_all: bool = False) -> Iterator[int]:
+    """Starts a server that passes each connection to `function`, in a thread; yields its port.
+
+    on_all: the server listens on all addresses, with IPv6 and IPv4; else on 127.0.0.1.
+    """
+    everywhere = {"family": socket.AF_INET6, "dualstack_ipv6": True} if on_all else {}
+    with socket.create_server(("::" if on_all else "127.0.0.1", 0), **everywhere) as listener:
+
+        def accept() -> None:
+            while True:
+                try:
+                    sock, _ = listener.accept()
+                except OSError:
+                    return
+                with sock, contextlib.suppress(OSError):
+                    function(sock)
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(PATIENCE)
 
 
 def zlib_bomb(size: int) -> bytes:

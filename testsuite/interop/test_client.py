@@ -8,7 +8,6 @@ import os
 import re
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ from harness import (
     stock_environment,
     wait_until,
 )
-from rawpeer import Handler, box, raw_connect
+from rawpeer import Handler, box, playing, raw_connect
 
 Start = Callable[..., Debuggee]
 Connect = Callable[[Debuggee], Any]
@@ -92,7 +91,9 @@ def expected_stacks(debuggee: Debuggee, connect: Connect) -> str:
     return client.eval("expected()")
 
 
-def test_the_stacks_are_what_python_says_itself(stuck: Debuggee, connect: Connect) -> None:
+def test_the_stacks_are_the_same_as_from_the_module_traceback(
+    stuck: Debuggee, connect: Connect
+) -> None:
     printed = stacks_of(stuck)
     assert printed == expected_stacks(stuck, connect)
 
@@ -142,7 +143,7 @@ def test_threads_of_all_kinds_are_shown(start_debuggee: Start, connect: Connect)
     assert text.count("started daemon") == 2
 
 
-def test_no_thread_of_ours_is_shown_whatever_clients_do(stuck: Debuggee, connect: Connect) -> None:
+def test_no_thread_of_the_server_is_shown(stuck: Debuggee, connect: Connect) -> None:
     before = stacks_of(stuck)
     idle = connect(stuck)
     idle.eval("__import__('threading').current_thread()")
@@ -226,7 +227,7 @@ def test_ten_clients_at_once(stuck: Debuggee) -> None:
         assert client.returncode == 0
 
 
-def test_a_reader_that_goes_away_is_no_complaint(start_debuggee: Start) -> None:
+def test_a_closed_output_pipe_is_not_reported(start_debuggee: Start) -> None:
     debuggee = start_debuggee("plain.py", arguments=(MANY_THREADS, "ending.set()"))
     read_end, write_end = os.pipe()
     os.close(read_end)
@@ -309,7 +310,9 @@ def test_stacks_of_a_program_with_the_original_pystuck(
 
 
 @pytest.mark.measures
-def test_a_stock_server_is_quick_to_be_asked(start_stock: Callable[..., Debuggee]) -> None:
+def test_the_stacks_of_a_stock_server_come_soon(
+    start_stock: Callable[..., Debuggee],
+) -> None:
     debuggee = start_stock("SlaveService")
     stacks_of(debuggee)
     started = time.monotonic()
@@ -317,7 +320,7 @@ def test_a_stock_server_is_quick_to_be_asked(start_stock: Callable[..., Debuggee
     assert time.monotonic() - started < PATIENCE / 4
 
 
-def test_a_server_that_exposes_nothing_is_an_error_that_says_so(
+def test_a_server_that_exposes_nothing_is_an_error(
     start_stock: Callable[..., Debuggee],
 ) -> None:
     debuggee = start_stock("VoidService")
@@ -331,7 +334,7 @@ def test_a_server_that_exposes_nothing_is_an_error_that_says_so(
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
-def test_help_says_what_it_is_and_what_the_options_do(option: str) -> None:
+def test_help_describes_the_client_and_its_options(option: str) -> None:
     done = pystuck(option)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: pystuck [-h] [--no-stacks] [--no-ipython] [TARGET")
@@ -379,7 +382,7 @@ def test_the_help_and_the_man_page_have_the_same_options() -> None:
     assert in_synopsis == set(re.findall(r"(?<![\w-])--?\w[\w-]*", usage))
 
 
-def test_version_is_told() -> None:
+def test_version_prints_the_version() -> None:
     done = pystuck("--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"pystuck \d+\.\d+(\.\d+)?\S*\n", done.stdout)
@@ -421,7 +424,7 @@ def test_version_is_told() -> None:
     ],
     ids=" ".join,
 )
-def test_a_wrong_command_line_is_status_2_and_a_line_that_says_what(arguments: list[str]) -> None:
+def test_an_invalid_command_line_is_status_2_with_one_line(arguments: list[str]) -> None:
     done = pystuck(*arguments)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -448,7 +451,7 @@ def on_a_terminal(*arguments: object) -> tuple[int, str]:
     return status, text.decode().replace("\r\n", "\n")
 
 
-def test_with_no_ipython_no_prompt_is_spoken_of(stuck: Debuggee) -> None:
+def test_with_no_ipython_the_output_does_not_mention_a_prompt(stuck: Debuggee) -> None:
     status, text = on_a_terminal("--no-ipython", stuck.host, stuck.port)
     assert status == 0
     assert "MainThread" in text
@@ -496,7 +499,7 @@ def test_no_unix_socket_is_status_2_with_a_hint(socket_dir: Path) -> None:
     )
 
 
-def test_a_unix_socket_that_was_left_behind_is_status_2(socket_dir: Path) -> None:
+def test_a_unix_socket_of_a_dead_process_is_status_2(socket_dir: Path) -> None:
     path = socket_dir / "s"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
@@ -511,28 +514,9 @@ def test_a_unix_socket_whose_name_is_too_long_is_an_error(socket_dir: Path) -> N
 
 @pytest.fixture
 def play_server() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
-    """Serves each connection with a function, in threads; gives the port."""
+    """Returns a function that starts a server with rawpeer.playing() and returns its port."""
     with contextlib.ExitStack() as stack:
-
-        def serve(function: Callable[[socket.socket], None]) -> int:
-            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-
-            def accept() -> None:
-                while True:
-                    try:
-                        sock, _ = listener.accept()
-                    except OSError:
-                        return
-                    with sock, contextlib.suppress(OSError):
-                        function(sock)
-
-            thread = threading.Thread(target=accept, daemon=True)
-            thread.start()
-            stack.callback(thread.join, PATIENCE)
-            stack.callback(listener.shutdown, socket.SHUT_RDWR)
-            return listener.getsockname()[1]
-
-        yield serve
+        yield lambda function: stack.enter_context(playing(function))
 
 
 def assert_is_no_pystuck(done: Done[str], port: int) -> None:
@@ -544,13 +528,11 @@ def assert_is_no_pystuck(done: Done[str], port: int) -> None:
     assert str(port) in first
 
 
-def test_a_server_that_hangs_up(play_server: Callable[..., int]) -> None:
-    port = play_server(lambda sock: None)
-    assert_is_no_pystuck(pystuck("127.0.0.1", port), port)
-
-
-def test_a_server_that_hangs_up_having_heard_us(play_server: Callable[..., int]) -> None:
-    port = play_server(lambda sock: sock.recv(100))
+@pytest.mark.parametrize("size", [0, 100], ids=["at once", "after a request"])
+def test_a_server_that_closes_the_connection_is_an_error(
+    play_server: Callable[..., int], size: int
+) -> None:
+    port = play_server(lambda sock: sock.recv(size))
     assert_is_no_pystuck(pystuck("127.0.0.1", port), port)
 
 
@@ -569,7 +551,9 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE.keys())
-def test_a_server_that_speaks_nonsense(play_server: Callable[..., int], nonsense: bytes) -> None:
+def test_a_server_that_sends_nonsense_is_an_error(
+    play_server: Callable[..., int], nonsense: bytes
+) -> None:
     def answer(sock: socket.socket) -> None:
         sock.recv(100)
         sock.sendall(nonsense)
@@ -581,7 +565,7 @@ def test_a_server_that_speaks_nonsense(play_server: Callable[..., int], nonsense
     assert_is_no_pystuck(pystuck("127.0.0.1", port), port)
 
 
-def test_a_server_that_says_nothing_is_given_up_after_ten_seconds(
+def test_a_server_that_sends_nothing_is_an_error_after_ten_seconds(
     play_server: Callable[..., int],
 ) -> None:
     def listen(sock: socket.socket) -> None:

@@ -33,7 +33,7 @@ from harness import (
     pystuck,
     wait_until,
 )
-from rawpeer import raw_connect
+from rawpeer import playing, raw_connect
 from test_authenticators import environment, needs_tls, server_files
 
 Done = subprocess.CompletedProcess
@@ -80,7 +80,7 @@ def test_a_socket_whose_program_has_ended(socket_dir: Path) -> None:
     assert_says(pystuck("--unix-socket", path), 2, sentence)
 
 
-def test_a_file_that_is_no_socket(socket_dir: Path) -> None:
+def test_a_file_that_is_not_a_socket(socket_dir: Path) -> None:
     path = socket_dir / "s"
     path.write_text("")
     assert_says(pystuck("--unix-socket", path), 2, f"{path} is not a socket")
@@ -98,14 +98,14 @@ def test_an_abstract_name_that_is_not_used() -> None:
     assert_says(pystuck("--unix-socket", "@unused"), 2, f"nothing listens on @unused: {SEE_LIST}")
 
 
-def test_a_name_that_no_host_has() -> None:
+def test_an_unknown_host_name() -> None:
     done = pystuck("no-such-host.invalid", 6666)
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
     assert line.startswith("pystuck: cannot connect to no-such-host.invalid port 6666: ")
 
 
-def test_a_host_to_which_there_is_no_way() -> None:
+def test_a_host_without_a_route() -> None:
     # Runs in a network namespace in which the loopback interface is down.
     prefix = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-r", "-n"]
     if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
@@ -135,7 +135,9 @@ def may_not(where: str, owner: str, us: int) -> str:
 
 @needs_root
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_stranger_is_told_who_may_connect(start_debuggee: Start, host: str, ipv6: None) -> None:
+def test_the_message_to_a_refused_user_names_who_may_connect(
+    start_debuggee: Start, host: str, ipv6: None
+) -> None:
     debuggee = start_debuggee(host=host)
     done = as_user(STRANGER, lambda: pystuck(host, debuggee.port))
     assert_says(done, 1, may_not(f"{host} port {debuggee.port}", "root", STRANGER))
@@ -154,19 +156,21 @@ def assert_says_who_may(debuggee: Debuggee) -> None:
 
 
 @needs_root
-def test_a_stranger_is_told_of_a_user_who_is_not_root(start_debuggee: Start) -> None:
+def test_the_message_to_a_refused_user_names_a_user_who_is_not_root(start_debuggee: Start) -> None:
     assert_says_who_may(start_debuggee(arguments=(str(STRANGER),)))
 
 
 @needs_root
-def test_the_user_is_the_one_that_a_program_has_become_later(start_debuggee: Start) -> None:
+def test_the_message_names_the_user_that_the_program_has_become_later(
+    start_debuggee: Start,
+) -> None:
     code = f"import os; os.setgroups([]); os.setgid({STRANGER}); os.setuid({STRANGER})"
     assert_says_who_may(start_debuggee("plain.py", arguments=(code,)))
 
 
 @needs_root
 @pytest.mark.parametrize("name", ["s", "@"])
-def test_a_stranger_is_told_who_may_connect_to_a_unix_socket(
+def test_the_message_to_a_user_refused_at_a_unix_socket_names_who_may_connect(
     start_debuggee: Start, socket_dir: Path, name: str
 ) -> None:
     path = f"@pystuck test {os.getpid()}" if name == "@" else str(socket_dir / name)
@@ -178,7 +182,9 @@ def test_a_stranger_is_told_who_may_connect_to_a_unix_socket(
 
 
 @needs_root
-def test_a_unix_socket_whose_mode_keeps_us_out(start_debuggee: Start, socket_dir: Path) -> None:
+def test_a_unix_socket_whose_mode_does_not_allow_the_connection(
+    start_debuggee: Start, socket_dir: Path
+) -> None:
     path = str(socket_dir / "s")
     start_debuggee(unix_socket=path)
     who = f"only the program's user (root) and root may connect, and you are user {STRANGER}"
@@ -187,7 +193,9 @@ def test_a_unix_socket_whose_mode_keeps_us_out(start_debuggee: Start, socket_dir
 
 
 @needs_root
-def test_a_folder_that_we_may_not_look_into(start_debuggee: Start, socket_dir: Path) -> None:
+def test_a_unix_socket_in_a_directory_without_permission(
+    start_debuggee: Start, socket_dir: Path
+) -> None:
     path = str(socket_dir / "s")
     start_debuggee(unix_socket=path)
     os.chmod(socket_dir, 0o700)
@@ -196,7 +204,7 @@ def test_a_folder_that_we_may_not_look_into(start_debuggee: Start, socket_dir: P
 
 
 @needs_root
-def test_a_stranger_hurts_nothing(start_debuggee: Start) -> None:
+def test_a_refused_user_does_not_affect_the_server(start_debuggee: Start) -> None:
     debuggee = start_debuggee()
     before = debuggee.holdings()
     done = as_user(STRANGER, lambda: pystuck("127.0.0.1", debuggee.port))
@@ -253,7 +261,7 @@ def tls_works(port: int | None) -> bool:
 
 @needs_tls
 @pytest.mark.parametrize("certified", [False, True])
-def test_a_tls_server_of_ours(files: Files, certified: bool) -> None:
+def test_a_tls_server_of_pystuck(files: Files, certified: bool) -> None:
     wanted = {"ssl": server_files(files, certified=certified)}
     debuggee = Debuggee(command("authenticated.py", json.dumps(wanted)), environment())
     try:
@@ -308,31 +316,6 @@ def test_any_tls_server(files: Files, version: str) -> None:
 # ---- Something else ------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def playing(function: Callable[[socket.socket], Any], *, on_all: bool = False) -> Iterator[int]:
-    """Calls a function with each connection, in a thread; yields the port. on_all: listens on all
-    addresses by IPv6 and IPv4, else on 127.0.0.1."""
-    everywhere = {"family": socket.AF_INET6, "dualstack_ipv6": True} if on_all else {}
-    with socket.create_server(("::" if on_all else "127.0.0.1", 0), **everywhere) as listener:
-
-        def accept() -> None:
-            while True:
-                try:
-                    sock, _ = listener.accept()
-                except OSError:
-                    return
-                with sock, contextlib.suppress(OSError):
-                    function(sock)
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(PATIENCE)
-
-
 def something_else(port: int, what: str) -> str:
     """The message about a server that is not a pystuck server."""
     return f"127.0.0.1 port {port} is not a pystuck server: {what}"
@@ -365,7 +348,7 @@ def test_a_web_server(web_server: int) -> None:
         )
 
 
-def test_a_web_server_that_says_so_at_once() -> None:
+def test_a_web_server_that_refuses_the_first_bytes() -> None:
     def serve(sock: socket.socket) -> None:
         sock.recv(100)
         sock.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
@@ -383,13 +366,13 @@ def test_an_ssh_server() -> None:
         assert_says(pystuck("127.0.0.1", port), 1, something_else(port, "it is an SSH server"))
 
 
-def test_what_cannot_be_told() -> None:
+def test_a_server_of_an_unknown_kind() -> None:
     with playing(lambda sock: sock.sendall(b"220 mail.example.org ESMTP\r\n" * 9)) as port:
         sentence = something_else(port, "it does not speak RPyC")
         assert_says(pystuck("127.0.0.1", port), 1, sentence)
 
 
-def test_what_talks_for_ever_one_byte_at_a_time() -> None:
+def test_a_server_that_sends_single_bytes_without_end() -> None:
     heard = threading.Event()
 
     def serve(sock: socket.socket) -> None:
@@ -407,7 +390,7 @@ def test_what_talks_for_ever_one_byte_at_a_time() -> None:
         ending.set()
 
 
-def test_what_understood_us_not_and_waits() -> None:
+def test_a_server_that_answers_nonsense_and_waits() -> None:
     heard = threading.Event()
 
     def serve(sock: socket.socket) -> None:
@@ -423,7 +406,7 @@ def test_what_understood_us_not_and_waits() -> None:
 
 
 @pytest.mark.parametrize("how", ["at once", "having heard us"])
-def test_what_hangs_up(how: str) -> None:
+def test_a_server_that_closes_the_connection(how: str) -> None:
     def serve(sock: socket.socket) -> None:
         if how != "at once":
             sock.recv(100)
@@ -438,7 +421,7 @@ def test_what_hangs_up(how: str) -> None:
 
 @needs_root
 @pytest.mark.parametrize("on_all", [False, True])
-def test_what_hangs_up_and_belongs_to_another_user(on_all: bool, ipv6: None) -> None:
+def test_a_server_of_another_user_that_closes_the_connection(on_all: bool, ipv6: None) -> None:
     with playing(lambda sock: None, on_all=on_all) as port:
         done = as_user(STRANGER, lambda: pystuck("127.0.0.1", port))
         assert_says(done, 1, may_not(f"127.0.0.1 port {port}", "root", STRANGER))
@@ -526,7 +509,7 @@ def test_a_program_that_is_stopped(unanswered: dict[str, Any]) -> None:
     assert done.stderr.endswith(end)
 
 
-def test_a_program_that_keeps_the_gil(unanswered: dict[str, Any]) -> None:
+def test_a_program_that_holds_the_gil(unanswered: dict[str, Any]) -> None:
     _, holding = unanswered["debuggees"]
     done = unanswered["holding"]
     assert (done.returncode, done.stdout) == (1, "")
@@ -536,7 +519,7 @@ def test_a_program_that_keeps_the_gil(unanswered: dict[str, Any]) -> None:
     assert done.stderr.endswith(end)
 
 
-def test_what_says_nothing(unanswered: dict[str, Any]) -> None:
+def test_a_server_that_sends_nothing(unanswered: dict[str, Any]) -> None:
     where = f"127.0.0.1 port {unanswered['ports'][0]}"
     why = "it is not a pystuck server, or the program is stopped"
     assert_says(unanswered["silent"], 1, f"no answer in time from {where}: {why}")
@@ -548,6 +531,6 @@ def test_a_host_that_does_not_answer(unanswered: dict[str, Any]) -> None:
     assert_says(unanswered["full"], 2, sentence)
 
 
-def test_a_unix_socket_that_accepts_no_more(unanswered: dict[str, Any]) -> None:
+def test_a_unix_socket_with_a_full_queue(unanswered: dict[str, Any]) -> None:
     why = "accepts no more connections: the program is stopped, or has too many clients"
     assert_says(unanswered["full unix"], 1, f"{unanswered['path']} {why}")

@@ -16,14 +16,12 @@ from pathlib import Path
 
 import pytest
 from harness import (
-    PATIENCE,
     SANITIZED,
     STRANGER,
     Running,
-    build_setting,
-    clean_environment,
     debuggee_environment,
     make_capable,
+    pystuck,
     python,
     run_python,
 )
@@ -61,29 +59,9 @@ def servers(value: str, **more: str) -> list[list]:
 
 def stacks(*where: object) -> str:
     """Returns the stacks that the client prints for this address."""
-    return subprocess.run(
-        [build_setting("PYSTUCK_BIN"), "--no-ipython", *map(str, where)],
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    ).stdout
-
-
-@pytest.fixture
-def free_port() -> int:
-    """Returns a port on which no server listens."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
-
-
-@pytest.fixture
-def taken_port() -> Iterator[int]:
-    """Returns a port on which a server listens."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        yield sock.getsockname()[1]
+    done = pystuck("--no-ipython", *where)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture

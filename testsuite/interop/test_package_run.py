@@ -22,6 +22,7 @@ from harness import (
     Running,
     build_setting,
     debuggee_environment,
+    pystuck,
     python,
 )
 
@@ -33,11 +34,11 @@ ANYWHERE = ["--port", "0"]
 
 def run(*arguments: object, options: list[str] | None = None, **more: Any) -> Done[str]:
     """Runs python, or python -m pystuck if `options` is not None."""
-    pystuck = [] if options is None else ["-m", "pystuck", *options]
+    module = [] if options is None else ["-m", "pystuck", *options]
     python_options = more.pop("python_options", [])
     environment = debuggee_environment(**more.pop("env", {}))
     return subprocess.run(
-        [python(), *python_options, *pystuck, *map(str, arguments)],
+        [python(), *python_options, *module, *map(str, arguments)],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -310,22 +311,9 @@ def running(*options: object, **more: str) -> Iterator[tuple[Running, list[list]
 
 def stacks(*where: object) -> str:
     """Returns the stacks that the client prints for this address."""
-    return subprocess.run(
-        [build_setting("PYSTUCK_BIN"), "--no-ipython", *map(str, where)],
-        env=debuggee_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    ).stdout
-
-
-@pytest.fixture
-def free_port() -> int:
-    """Returns a port on which no server listens."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
+    done = pystuck("--no-ipython", *where)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_the_server_listens_on_the_port(free_port: int) -> None:

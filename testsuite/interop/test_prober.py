@@ -11,8 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ import prober_wrong
 import pytest
 from faults import SLOW
 from harness import PATIENCE, RPYC4, RPYC5, RPYC6, SANITIZED, Debuggee, Stock
-from rawpeer import assert_no_leaks
+from rawpeer import assert_no_leaks, playing
 
 MIB = 1 << 20
 
@@ -190,32 +189,6 @@ def answering_nonsense(sock: socket.socket) -> None:
         sock.sendall(struct.pack(">IB", 6, 0) + b"\x02\x11\x50abc\n")
 
 
-@pytest.fixture
-def serving() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
-    """Returns a function that starts a server and returns its port.
-
-    The server passes each connection to the function that it is given.
-    """
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve(function: Callable[[socket.socket], None]) -> None:
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            with sock:
-                function(sock)
-
-    def start(function: Callable[[socket.socket], None]) -> int:
-        threading.Thread(target=serve, args=(function,), daemon=True).start()
-        return listener.getsockname()[1]
-
-    yield start
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-
-
 def run_prober(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Runs prober.py with the arguments."""
     return subprocess.run(
@@ -229,11 +202,10 @@ def run_prober(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("function", [silent, closing, echoing, answering_nonsense])
 def test_a_server_that_does_not_answer_is_noticed(
-    serving: Callable[[Callable[[socket.socket], None]], int],
     function: Callable[[socket.socket], None],
 ) -> None:
-    port = serving(function)
-    done = run_prober("127.0.0.1", port, "--patience", 0.1, "--enough", 2)
+    with playing(function) as port:
+        done = run_prober("127.0.0.1", port, "--patience", 0.1, "--enough", 2)
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.endswith(" 2 failures\n")
 

@@ -11,7 +11,7 @@ import os
 import socket
 import stat
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +63,6 @@ print(json.dumps(answer))
 def attempt(**arguments: Any) -> dict[str, Any]:
     """Calls run_server in another process; returns what ATTEMPT prints."""
     return run_python(ATTEMPT, json.dumps(arguments))
-
-
-@pytest.fixture
-def taken_port() -> Iterator[int]:
-    """Returns a port on which a server listens."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        yield sock.getsockname()[1]
 
 
 # ---- Addresses -----------------------------------------------------------------------------------

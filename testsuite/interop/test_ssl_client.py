@@ -36,9 +36,10 @@ from harness import (
     wait_until,
 )
 from prompts import Prompt
+from rawpeer import playing
 from test_authenticators import environment, needs_tls, server_files
 from test_color import on_a_terminal
-from test_explain import assert_says, playing, something_else
+from test_explain import assert_says, something_else
 
 Done = subprocess.CompletedProcess
 Start = Callable[..., Debuggee]
