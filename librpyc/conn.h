@@ -85,8 +85,8 @@ void conn_shutdown(struct conn *c);
  * connection that no other thread uses. */
 void conn_reset(struct conn *c);
 
-/* Ends the wait of a thread for its turn to read a long message, since the peer has hung up: such a
- * thread does not read, so it does not notice that. Does not wait. */
+/* Ends the wait of a thread for its turn to read a long message, because the peer has hung up. That
+ * thread does not read meanwhile, so it does not notice the end itself. Does not wait. */
 void conn_hung_up(struct conn *c);
 
 /* For the child of a fork, where the threads that held locks do not exist: marks the connection as
@@ -111,9 +111,9 @@ int conn_fd(struct conn *c);
 /* How the messages of this connection are wrapped; zeros while that is unknown. */
 struct envelope conn_envelope(struct conn *c);
 
-/* conn_has_met: true if the generation of the peer's messages is known. conn_meet waits until the
- * first message tells it, which must be known before a request can be sent; it serves requests
- * meanwhile. Errors are those of conn_request. */
+/* conn_has_met: true if the generation of the peer's messages is known. A request can only be sent
+ * if it is known. conn_meet waits for the first message, which shows the generation, and serves
+ * requests meanwhile. Errors are those of conn_request. */
 bool conn_has_met(struct conn *c);
 int conn_meet(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 

@@ -65,7 +65,7 @@ int conn_closed_error(const struct conn *c, struct rpyc_error *err);
 
 bool conn_deadline_passed(deadline_t deadline);
 
-/* Returns when a message is given up if no more of it is sent or received before. */
+/* Returns the deadline by which more bytes of an incomplete message must be sent or received. */
 deadline_t conn_stalled_at(const struct conn *c, deadline_t deadline);
 
 /* Returns the end of the next part of a wait. It comes soon if the wait can be cancelled or if the

@@ -5,7 +5,7 @@
 #include "exception.h"
 #include "local.h"
 
-/* How many objects may wait for the next request to be released. */
+/* The most objects of unclaimed replies that are kept until the next request releases them. */
 #define UNCLAIMED_MAX 1000
 
 /* ---- The service ----------------------------------------------------------------------------- */

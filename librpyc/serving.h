@@ -30,7 +30,7 @@ struct serving {
     LIST_ENTRY(serving) entry;
     pthread_t thread;
     uint64_t peer_thread;      /* 0 without bind-threads */
-    struct serving *within;    /* the request that the same thread is also serving, further out */
+    struct serving *within;    /* the request of the same thread that contains this one, or NULL */
     struct queued_list queued; /* used in a thread's outermost entry only */
 };
 
@@ -69,7 +69,8 @@ void serving_leave(struct serving_table *t, struct serving *s);
  * NULL: there is none. */
 struct queued *serving_dequeue(struct serving_table *t, struct serving *s, bool nested);
 
-/* The same for the calling thread, at its outermost entry. NULL also if it serves nothing. */
+/* Like serving_dequeue, for the outermost entry of the calling thread. Returns NULL also if the
+ * thread serves no request. */
 struct queued *serving_dequeue_own(struct serving_table *t, bool nested);
 
 void queued_free(struct queued *q);

@@ -101,7 +101,7 @@ static void at_exit(void)
     pthread_rwlock_wrlock(&in_use);
 }
 
-/* No thread is in a call in the child of a fork. */
+/* In the child of a fork: makes the lock new. The threads that held the lock do not exist there. */
 static void after_fork(void)
 {
     pthread_rwlock_init(&in_use, NULL);

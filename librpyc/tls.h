@@ -14,7 +14,7 @@ enum tls_client_cert { TLS_CLIENT_CERT_UNASKED, TLS_CLIENT_CERT_WELCOME, TLS_CLI
 
 /* Options of a server's TLS. */
 struct tls_server_options {
-    const char *cert_file; /* PEM: the certificate, and those between it and the CA's */
+    const char *cert_file; /* PEM: the certificate, and the certificates between it and the CA's */
     const char *key_file;  /* PEM; NULL: the key is in cert_file */
     const char *ca_file;   /* PEM: CAs for client certificates; NULL: none */
     const char *ciphers;   /* for TLS 1.2, in the syntax of ciphers(1); NULL: OpenSSL's default */

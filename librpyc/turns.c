@@ -92,7 +92,7 @@ void turn_end(struct turn *t)
     t->turns = NULL;
 }
 
-/* The threads that had the lock or the turn exist in the parent only. */
+/* In the child of a fork: resets the lock and the turn. The threads that had them do not exist. */
 void turn_forked(struct turn *t)
 {
     struct turns *turns = t->turns;

@@ -89,8 +89,8 @@ rpyc_value *value_read(struct brine_reader *r, struct rpyc_error *err);
 /* Appends a plain value as brine. */
 void value_put(struct buffer *out, const rpyc_value *value);
 
-/* Returns the name of a value's type as Python shows it: "int", "NoneType", of a netref that of its
- * class: "list", "numpy.float64". Borrowed from value. "no value" for NULL. */
+/* Returns the name of a value's type as Python shows it: "int", "NoneType". Of a netref, returns
+ * the name of its class: "list", "numpy.float64". Borrowed from value. "no value" for NULL. */
 const char *value_type_name(const rpyc_value *value);
 
 #endif

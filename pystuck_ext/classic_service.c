@@ -203,7 +203,7 @@ static PyType_Slot service_slots[] = {
     {0, NULL},
 };
 
-/* Clients choose the class of their proxy by this name, which is the one of stock rpyc. */
+/* The name is that of stock rpyc, by which clients choose the class of their proxy. */
 static PyType_Spec service_spec = {
     .name = "rpyc.core.service.SlaveService",
     .basicsize = sizeof(struct service),

@@ -20,9 +20,9 @@ static __thread unsigned released_life;
 
 /* ---- Lives of Python ------------------------------------------------------------------------ */
 
-/* How long the end of a life waits for threads that are taking the GIL. Up to Python 3.13, Python
- * ends such threads, and the wait ends with the last of them. From 3.14 on they hang, and cannot be
- * told from threads that are about to ask for the GIL. */
+/* How long the end of Python waits for threads that are taking the GIL. Up to Python 3.13, Python
+ * ends these threads, and the wait ends with the last of them. From 3.14 on, these threads hang,
+ * and look like threads that are about to take the GIL. */
 #define TAKING_HANGS   (PY_VERSION_HEX >= 0x030e0000)
 #define TAKING_WAIT_MS (TAKING_HANGS ? 50 : 1000)
 

@@ -147,7 +147,7 @@ static PyObject *netref_getattro(PyObject *self, PyObject *name)
         return NULL;
     if (!local || PyUnicode_CompareWithASCIIString(name, "__doc__") == 0 ||
         PyUnicode_CompareWithASCIIString(name, "__module__") == 0)
-        return remote_getattr(self, name); /* not those of the netref's class */
+        return remote_getattr(self, name); /* the class of the netref has its own values */
     if (PyUnicode_CompareWithASCIIString(name, "__class__") == 0)
         return class_of(self, name);
     return local_getattr(self, name);

@@ -21,8 +21,9 @@ static const char source[] = "def make(run):\n"
                              "        run()\n"
                              "    return request\n";
 
-/* Runs source and returns its function make. A new reference, or NULL. Removes the function from
- * its own globals: such a cycle would stay until the program's garbage collector runs. */
+/* Runs source and returns its function `make`: a new reference, or NULL. Removes the function from
+ * its own globals: otherwise there is a reference cycle until the program's garbage collector runs.
+ */
 static PyObject *run_source(void)
 {
     ps_auto PyObject *ns = Py_BuildValue("{sO}", "__builtins__", PyEval_GetBuiltins());

@@ -21,7 +21,7 @@
 #define NAMED_TRIES        1000
 #define LISTENER_NAME      "pystuck:" /* client/connect/find.c looks for it */
 #define THREAD_NAME_SIZE   16         /* as the kernel keeps it */
-#define GONE_SERVED        2 /* times max_clients: clients served, with those that have hung up */
+#define GONE_SERVED        2 /* times max_clients: the limit that counts clients that hung up, too */
 #define BASE               36
 
 struct ps_server {
@@ -242,7 +242,7 @@ static int start_client(struct ps_client *client)
     return 0;
 }
 
-/* True if the kernel must tell the user of each client. */
+/* True if a client is only admitted after the kernel has reported its user. */
 static bool asks_who(const struct ps_server *s)
 {
     return !s->options.anyone || s->address.ss_family == AF_UNIX;

@@ -111,7 +111,7 @@ void ps_session_leave_and_post(struct ps_session *s)
     releases_post(s->conn, &releases, deadline_in(REQUEST_TIMEOUT_MS));
 }
 
-/* ---- Dropped netrefs --------------------------------------- */
+/* ---- Dropped netrefs ------------------------------------------------------------------------ */
 
 /* Sends a DEL for all dropped netrefs, on a thread of its own. Waits first, since many are often
  * dropped at a time. */

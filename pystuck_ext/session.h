@@ -49,8 +49,8 @@ struct ps_session {
     uint8_t *certificate;  /* the client's, as DER, or NULL */
     size_t certificate_len;
     atomic_int threads;  /* the session's threads */
-    atomic_int idle;     /* those of them that wait for a request */
-    atomic_int busy;     /* those of them that serve a request */
+    atomic_int idle;     /* the session's threads that wait for a request */
+    atomic_int busy;     /* the session's threads that serve a request */
     atomic_uint served;  /* counts each start and each end of a request */
     atomic_bool hung_up; /* the client has hung up; the thread that serves it may not know yet */
     atomic_bool reaping; /* ops->reap was started */
@@ -88,7 +88,7 @@ bool ps_session_alive(struct ps_session *s);
 /* The calling thread as a thread of a session. */
 struct ps_session_thread {
     struct ps_session *session; /* NULL: the thread does not belong to a session */
-    unsigned depth;             /* how many requests it serves, each within the one before */
+    unsigned depth;             /* how many nested requests the thread serves */
 };
 struct ps_session_thread *ps_session_this_thread(void);
 

@@ -23,7 +23,7 @@ int ps_settings_dict_end(struct ps_settings_dict *o)
         return -1;
     if (o->read == PyDict_Size(o->dict))
         return 0;
-    PyErr_Format(PyExc_TypeError, "run_server() got %zd settings and knows %zd",
+    PyErr_Format(PyExc_TypeError, "run_server() got %zd settings, but only %zd are known",
                  PyDict_Size(o->dict), o->read);
     return -1;
 }

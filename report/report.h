@@ -60,7 +60,7 @@ enum report_source {
     SOURCE_SERVER = 1, /* a pystuck server in the process */
     SOURCE_SELF,       /* the stack reader on its own process */
     SOURCE_PID,        /* the stack reader on another process */
-    SOURCE_CORE,       /* ... on a core file */
+    SOURCE_CORE,       /* the stack reader on a core file */
     SOURCE_NETREFS     /* proxy objects alone: no code was run in the process */
 };
 

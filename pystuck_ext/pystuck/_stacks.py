@@ -1,9 +1,9 @@
 """Collects all threads, greenlets and their frames as plain tuples.
 
 This module is a part of the package. The client also sends its source to servers that have no
-pystuck. So it must run in Python 3.6 and must not import other modules of pystuck. After it has been
-loaded, it imports nothing: the program may be stuck with the import lock taken. The other rules for
-running in a program that is stuck:
+pystuck. So it must run in Python 3.6 and must not import other modules of pystuck. After it has
+been loaded, it imports nothing: the program may be stuck with the import lock taken. The other
+rules for running in a program that is stuck:
 
 * threading._active is read without the lock that threading.enumerate() takes. It is read before and
   after the frames, so that a thread which starts or ends meanwhile keeps its name.

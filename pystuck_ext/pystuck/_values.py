@@ -295,7 +295,7 @@ class Id(Kind):
         if not 0 <= number < 2**32 - 1:
             raise error(name, value, self.expected)
         if number == _overflow_id(self._kind):
-            others = f"{self._kind} without an id here"
+            others = f"{self._kind} without an id in this user namespace"
             raise error(name, value, f"another {self._kind}: {number} stands for every {others}")
         return number
 
