@@ -80,7 +80,8 @@ static unsigned long number_in(const char *path, const char *format, unsigned lo
 
 bool user_is_anyone(uid_t user)
 {
-    /* How many users have a number in this namespace: all of them in the initial one. */
+    /* In the initial user namespace all users have a number, so none is shown as the overflow uid.
+     */
     if (number_in("/proc/self/uid_map", "%*u %*u %lu", 0) == UINT32_MAX)
         return false;
     return user == number_in("/proc/sys/kernel/overflowuid", "%lu", OVERFLOW_UID);

@@ -290,8 +290,8 @@ OPTIONS = (
         "send_timeout",
         _values.Seconds(),
         120.0,
-        "hang up on a client that for this time reads nothing of what is sent to it, or sends "
-        "nothing more of a message that it has begun",
+        "hang up on a client that for this long does not read its answers, or does not continue a "
+        "message that it has begun to send",
     ),
     # ---- Accepted for other programs ---------------------------------------------------------
     Option(

@@ -527,7 +527,8 @@ def test_root_gets_into_another_network_namespace(
         shown = debuggee.unix_socket or f"127.0.0.1:{debuggee.port}"
         assert address == f"{shown} (other network)"
         assert shows_the_stacks("--pid", debuggee.pid)
-        # The client returns to its own namespace: what a prompt starts runs in that network.
+        # After it has connected, the client returns to its own network namespace, in which the
+        # programs run that a prompt starts.
         prompt = Prompt(["--pid", debuggee.pid], tmp_path)
         ours, theirs = (os.readlink(f"/proc/{n}/ns/net") for n in (os.getpid(), debuggee.pid))
         assert os.readlink(f"/proc/{prompt.child.pid}/ns/net") == ours != theirs
