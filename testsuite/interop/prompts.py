@@ -71,6 +71,6 @@ PPOLL = {"x86_64": "271", "aarch64": "73"}
 
 
 def reads_input(prompt: Prompt) -> bool:
-    """Whether the client waits only for a line of input, without a time limit."""
+    """Returns True if the client waits only for a line of input, without a time limit."""
     call = Path(f"/proc/{prompt.child.pid}/syscall").read_text().split()
     return call[:1] == [PPOLL[platform.machine()]] and call[2:4] == ["0x1", "0x0"]

@@ -232,14 +232,14 @@ class RawPeer:
     def value(self, handler: int, *arguments: Any) -> Any:
         """Returns the unboxed result of a request that must succeed; references are `Ref`."""
         answer = self.request(handler, *arguments)
-        assert answer is not None, "the server hung up"
+        assert answer is not None, "the server closed the connection"
         assert answer.kind == REPLY, answer
         return unbox(answer.args)
 
     def error(self, handler: int, *arguments: Any) -> str:
         """Returns the name of the builtin exception that answers a request."""
         answer = self.request(handler, *arguments)
-        assert answer is not None, "the server hung up"
+        assert answer is not None, "the server closed the connection"
         return error_name(answer)
 
     def eval(self, text: str) -> Any:

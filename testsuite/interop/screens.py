@@ -129,12 +129,12 @@ class OnScreen:
         self.wait(are_there, f"waited for {rows} and {cursor}")
 
     def modes(self) -> tuple[bool, bool]:
-        """Whether the terminal passes on whole lines, and whether it echoes keys."""
+        """Returns (canonical mode, echo) of the terminal."""
         flags = termios.tcgetattr(self.child.child_fd)[3]
         return bool(flags & termios.ICANON), bool(flags & termios.ECHO)
 
     def brackets_pastes(self) -> bool:
-        """Whether bracketed paste is on."""
+        """Returns True if bracketed paste is on."""
         return BRACKETED_PASTE in self.screen.mode
 
     def close(self) -> None:

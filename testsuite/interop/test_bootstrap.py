@@ -41,7 +41,7 @@ class Session:
         return self._run(next(self._numbers), source, 80, "each" if every else "last")
 
     def is_incomplete(self, source: str) -> bool:
-        """Whether more lines must be typed. Otherwise runs the cell."""
+        """Returns True if more lines must be typed. Otherwise runs the cell."""
         return self._run(next(self._numbers), source, 80, "typed") == (None, None)
 
 

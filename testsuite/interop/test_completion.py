@@ -671,7 +671,7 @@ def test_a_tab_is_one_round_trip_after_the_first(
 
 
 def is_asked(debuggee: Debuggee) -> bool:
-    """Whether a stopped process has unread input on its connection."""
+    """Returns True if a stopped process has unread input on its connection."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, _, state, queues, *_ = line.split()
         if state == "01" and int(local.partition(":")[2], 16) == debuggee.port:

@@ -83,7 +83,7 @@ def test_a_history_that_is_a_hard_link_is_not_used(
     assert snapshot(target) == before
 
 
-def test_a_history_that_is_no_file_is_not_waited_for(
+def test_a_history_that_is_not_a_regular_file_is_not_used(
     ours: Debuggee, tmp_path: Path, history: Path
 ) -> None:
     os.mkfifo(history)
@@ -121,7 +121,7 @@ def test_root_writes_nothing_in_a_users_directory(
 
 
 @needs_root
-def test_a_link_of_another_user_leads_nowhere(ours: Debuggee, tmp_path: Path) -> None:
+def test_a_symbolic_link_of_another_user_is_not_followed(ours: Debuggee, tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     link = tmp_path / "home" / "state"
@@ -132,7 +132,9 @@ def test_a_link_of_another_user_leads_nowhere(ours: Debuggee, tmp_path: Path) ->
     assert list(mine.iterdir()) == []
 
 
-def test_links_of_ones_own_to_directories_are_followed(ours: Debuggee, tmp_path: Path) -> None:
+def test_the_users_own_symbolic_links_to_directories_are_followed(
+    ours: Debuggee, tmp_path: Path
+) -> None:
     real = tmp_path / "real"
     real.mkdir()
     (tmp_path / "state").symlink_to(real)
@@ -152,7 +154,7 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def test_a_lock_that_is_held_is_not_waited_for(
+def test_the_prompt_does_not_wait_for_a_lock_that_stays_held(
     ours: Debuggee, tmp_path: Path, history: Path
 ) -> None:
     history.write_text("'before'\n")
@@ -169,7 +171,7 @@ def test_a_lock_that_is_held_is_not_waited_for(
     assert history.read_text() == "'before'\n1\n"
 
 
-def test_a_lock_that_is_held_for_a_moment_is_waited_for(
+def test_the_prompt_waits_for_a_lock_that_is_held_for_a_moment(
     ours: Debuggee, tmp_path: Path, history: Path
 ) -> None:
     """Other prompts hold the lock for a short time when they write the history."""
@@ -250,9 +252,7 @@ def ask(prompt: Prompt, line: str) -> str:
     return prompt.cell(line)
 
 
-def test_a_file_is_saved_in_the_place_of_a_regular_file_of_ones_own_alone(
-    prompt: Prompt, tmp_path: Path
-) -> None:
+def test_save_replaces_only_regular_files_of_the_user(prompt: Prompt, tmp_path: Path) -> None:
     target, path = tmp_path / "target", tmp_path / "saved.py"
     target.write_text("mine\n")
     before = snapshot(target)
@@ -297,7 +297,7 @@ def test_a_fifo_that_nothing_writes_to_is_an_empty_script(prompt: Prompt, tmp_pa
 
 
 @pytest.mark.parametrize("how", ["renamed", "link", "fifo", "theirs"])
-def test_what_an_editor_has_put_in_the_place_of_its_file_has_to_be_ones_own(
+def test_the_file_of_the_editor_is_read_only_if_it_belongs_to_the_user(
     ours: Debuggee, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     if how == "theirs" and os.geteuid() != 0:
@@ -335,7 +335,7 @@ SMALL = 'mount -t tmpfs -o size=16k none "$1" && shift && exec "$@"'
 
 
 @needs_root
-def test_what_does_not_fit_on_the_disk_leaves_what_was_there(
+def test_on_a_full_disk_the_old_file_is_kept(
     in_namespaces: Callable[..., list[str]],  # noqa: F811
     ours: Debuggee,
     tmp_path: Path,
@@ -393,7 +393,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @needs_keys
-def test_a_file_that_was_planted_is_not_followed(folder: Path, tmp_path: Path) -> None:
+def test_pystuck_keys_does_not_write_through_symbolic_links(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("mine\n")
     before = snapshot(target)
@@ -420,7 +420,7 @@ def test_a_file_that_was_planted_is_not_followed(folder: Path, tmp_path: Path) -
 
 @needs_keys
 @pytest.mark.parametrize("name", ["ca.pem", "ca.key", "crl.pem"])
-def test_a_fifo_in_the_place_of_a_file_is_not_waited_for(folder: Path, name: str) -> None:
+def test_pystuck_keys_does_not_wait_for_a_fifo_in_place_of_a_file(folder: Path, name: str) -> None:
     (folder / name).unlink(missing_ok=True)
     os.mkfifo(folder / name)
     done = keys("--revoke", folder / "client.pem", folder)
@@ -430,7 +430,7 @@ def test_a_fifo_in_the_place_of_a_file_is_not_waited_for(folder: Path, name: str
 
 @needs_keys
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777, 0o1777])
-def test_a_directory_that_others_write_to_is_not_used(tmp_path: Path, mode: int) -> None:
+def test_a_directory_that_other_users_may_write_to_is_not_used(tmp_path: Path, mode: int) -> None:
     tmp_path.chmod(mode)
     try:
         done = keys(tmp_path)
@@ -456,7 +456,7 @@ def test_a_directory_of_another_user_is_not_used(tmp_path: Path) -> None:
 
 @needs_keys
 @needs_root
-def test_keys_that_do_not_fit_on_the_disk_are_not_half_there(
+def test_on_a_full_disk_no_incomplete_keys_are_left(
     in_namespaces: Callable[..., list[str]],  # noqa: F811
     tmp_path: Path,
 ) -> None:

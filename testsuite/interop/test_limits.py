@@ -1013,7 +1013,7 @@ def test_a_client_may_take_for_ever_to_read_where_that_is_allowed(start: Start) 
         assert len(answer.args[1]) == 50_000_000
 
 
-# ---- What is no limit ----------------------------------------------------------------------------
+# ---- Without a limit -----------------------------------------------------------------------------
 
 ATTEMPT = """
 import json, sys

@@ -136,7 +136,7 @@ def test_literals_are_what_they_are_in_python(ours: Debuggee) -> None:
 
 
 def is_literal(text: str) -> bool:
-    """Whether the client accepts the text as a literal."""
+    """Returns True if the client accepts the text as a literal."""
     if text.startswith("0xfffffffffffffffff") or "\\q" in text:
         return False
     try:

@@ -158,7 +158,7 @@ class Pipeline:
                     payload, self.unread = self.unread[5 : 5 + length], self.unread[6 + length :]
                     return payload
             data = self.peer.sock.recv(1 << 16)
-            assert data, "the server hung up"
+            assert data, "the server closed the connection"
             self.unread += data
 
     def _decode(self, payload: bytes) -> Message:
