@@ -39,7 +39,7 @@ int main(int argc, char **argv)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
     struct rpyc_tls tls = {0};
-    struct rpyc_options options = {.tls = &tls, .connect_timeout_ms = 5000};
+    struct rpyc_options options = {.tls = &tls, .connect_timeout_ms = 60000};
     rpyc_conn *conn = NULL;
     rpyc_value *text = NULL;
     size_t len;
