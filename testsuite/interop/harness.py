@@ -108,13 +108,19 @@ def wait_until(
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """Returns the environment without the variables that change the behaviour of Python or rpyc."""
+    """Returns the environment without the variables that change the behaviour of Python or rpyc.
+
+    The tests start thousands of programs: compiled modules are kept where run-interop says, since
+    nothing may be written beside the sources.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("PYTHON", "RPYC_")) and name not in ("LD_PRELOAD", "PYSTUCK")
     }
-    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"} | more
+    prefix = os.environ.get("PYTHONPYCACHEPREFIX")
+    cache = {"PYTHONPYCACHEPREFIX": prefix} if prefix else {"PYTHONDONTWRITEBYTECODE": "1"}
+    return kept | cache | {"NO_COLOR": "1"} | more
 
 
 def debuggee_environment(**more: str) -> dict[str, str]:

@@ -36,7 +36,7 @@ pytestmark = needs_faults
 counts = pytest.mark.parametrize("count", [1, 1 << 40], ids=["one", "all later"])
 
 #: Only each n-th allocation of CPython's code on the server's threads is made to fail: this is n.
-STRIDE = 1 if SLOW else 11
+STRIDE = 1 if SLOW else 23
 
 #: Exceptions that CPython's own code raises in place of a MemoryError. 3.11 sets no exception if
 #: there is no memory for the frame of a function, and then raises a SystemError.

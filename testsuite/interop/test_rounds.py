@@ -27,7 +27,7 @@ WARM_UP = 6
 #: How much the counts may grow. Each part of a round runs at least once per round, and so would its
 #: leak; a connection is made and closed in every second round. With Python 3.11 and 3.12 all counts
 #: stay the same, to the last reference.
-TOLERANCE = ROUNDS // 10
+TOLERANCE = max(10, ROUNDS // 10)
 
 #: Python up to 3.10 allocates some more blocks for each function that has run 1024 times.
 BLOCKS_FOR_OFTEN_RUN = 60

@@ -138,4 +138,4 @@ def test_a_plain_client_gets_nothing_from_a_tls_server(tls_port: str) -> None:
 
 
 def test_a_plain_server_is_given_up(serve: Callable[..., str]) -> None:
-    assert use(serve(), "no-verify").startswith("error ")
+    assert use(serve(), "no-verify", "timeout=2").startswith("error ")

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Connects over TLS by librpyc's public API, for test_tls.py:
- *     tls_user HOST PORT [ca=FILE] [cert=FILE] [key=FILE] [name=NAME] [no-verify] [plain]
+ *     tls_user HOST PORT [ca=FILE] [cert=FILE] [key=FILE] [name=NAME] [timeout=SECONDS]
+ *              [no-verify] [plain]
  * Prints "ok" and how long a str of 5,000,000 characters came out, or "error", its code and text.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rpyc.h>
@@ -29,6 +31,8 @@ static void take_argument(struct rpyc_tls *tls, struct rpyc_options *options, co
         tls->key_file = value;
     else if ((value = value_of(argument, "name")))
         tls->server_name = value;
+    else if ((value = value_of(argument, "timeout")))
+        options->connect_timeout_ms = 1000 * (int)strtol(value, NULL, 10);
     else if (strcmp(argument, "no-verify") == 0)
         tls->insecure_no_verify = true;
     else if (strcmp(argument, "plain") == 0)
