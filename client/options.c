@@ -199,83 +199,101 @@ static int take_trust(struct trust *out, const char *text)
     return -1;
 }
 
+/* What became of an option. */
+enum taken { TAKEN, NOT_TAKEN, TAKEN_WRONG };
+
+/* Stores an option that says where the server is, and whose it may be. */
+static enum taken take_server_option(struct options *out, struct given *given, int key)
+{
+    switch (key) {
+    case KEY_HOST:
+        given->host = optarg;
+        return TAKEN;
+    case KEY_PORT:
+        given->port = optarg;
+        return TAKEN;
+    case KEY_UNIX_SOCKET:
+        given->unix_socket = optarg;
+        return TAKEN;
+    case KEY_PID:
+        out->pid = pid_of(optarg);
+        if (out->pid != 0)
+            return TAKEN;
+        wrong("invalid process ID '%s': expected 1 to %d", optarg, INT_MAX);
+        return TAKEN_WRONG;
+    case KEY_LIST:
+        out->list = true;
+        return TAKEN;
+    case KEY_RPYC:
+        out->version = optarg;
+        return TAKEN;
+    case KEY_SERVER_USER:
+        return take_trust(&out->trust, optarg) < 0 ? TAKEN_WRONG : TAKEN;
+    default:
+        return NOT_TAKEN;
+    }
+}
+
+/* Stores an option that says what to run and what to print. */
+static enum taken take_output_option(struct options *out, int key)
+{
+    switch (key) {
+    case 'c':
+        out->code[out->code_count++] = optarg;
+        return TAKEN;
+    case KEY_STACKS:
+        out->stacks = CHOICE_YES;
+        return TAKEN;
+    case KEY_NO_STACKS:
+        out->stacks = CHOICE_NO;
+        return TAKEN;
+    case KEY_FORMAT:
+        return take_format(out, optarg) != 0 ? TAKEN_WRONG : TAKEN;
+    case KEY_JSON:
+        out->format = FORMAT_JSON;
+        return TAKEN;
+    case KEY_NO_GREENLETS:
+        out->greenlets = false;
+        return TAKEN;
+    case KEY_NO_PROMPT:
+        out->prompt = false;
+        return TAKEN;
+    case KEY_NO_EXEC:
+        out->execute = false;
+        return TAKEN;
+    case KEY_COLOR:
+        out->when = optarg;
+        return TAKEN;
+    case KEY_TIMEOUT:
+        out->timeout = optarg;
+        return TAKEN;
+    default:
+        return NOT_TAKEN;
+    }
+}
+
 /* Stores the options in *out and *given. */
 static enum options_action take_options(struct options *out, struct given *given, int argc,
                                         char **argv)
 {
+    enum taken taken;
     int key;
 
     for (;;) {
         key = next_option(argc, argv);
+        if (key == -1)
+            return OPTIONS_RUN;
+        if (key == 'h')
+            return OPTIONS_HELP;
+        if (key == KEY_VERSION)
+            return OPTIONS_VERSION;
         if (take_tls_option(out, key, optarg))
             continue;
-        switch (key) {
-        case -1:
-            return OPTIONS_RUN;
-        case 'h':
-            return OPTIONS_HELP;
-        case KEY_VERSION:
-            return OPTIONS_VERSION;
-        case 'c':
-            out->code[out->code_count++] = optarg;
-            break;
-        case KEY_STACKS:
-            out->stacks = CHOICE_YES;
-            break;
-        case KEY_NO_STACKS:
-            out->stacks = CHOICE_NO;
-            break;
-        case KEY_FORMAT:
-            if (take_format(out, optarg) != 0)
-                return OPTIONS_WRONG;
-            break;
-        case KEY_JSON:
-            out->format = FORMAT_JSON;
-            break;
-        case KEY_NO_GREENLETS:
-            out->greenlets = false;
-            break;
-        case KEY_NO_PROMPT:
-            out->prompt = false;
-            break;
-        case KEY_NO_EXEC:
-            out->execute = false;
-            break;
-        case KEY_COLOR:
-            out->when = optarg;
-            break;
-        case KEY_TIMEOUT:
-            out->timeout = optarg;
-            break;
-        case KEY_RPYC:
-            out->version = optarg;
-            break;
-        case KEY_HOST:
-            given->host = optarg;
-            break;
-        case KEY_PORT:
-            given->port = optarg;
-            break;
-        case KEY_UNIX_SOCKET:
-            given->unix_socket = optarg;
-            break;
-        case KEY_PID:
-            out->pid = pid_of(optarg);
-            if (out->pid == 0) {
-                wrong("invalid process ID '%s': expected 1 to %d", optarg, INT_MAX);
-                return OPTIONS_WRONG;
-            }
-            break;
-        case KEY_LIST:
-            out->list = true;
-            break;
-        case KEY_SERVER_USER:
-            if (take_trust(&out->trust, optarg) < 0)
-                return OPTIONS_WRONG;
-            break;
-        default: /* getopt_long() has printed a message */
+        taken = take_server_option(out, given, key);
+        if (taken == NOT_TAKEN)
+            taken = take_output_option(out, key);
+        if (taken != TAKEN) /* getopt_long() has printed a message if the option is unknown */
             return OPTIONS_WRONG;
-        }
     }
 }
 
