@@ -10,7 +10,8 @@
 
 #define OVERFLOW_UID 65534
 
-struct user_name user_name(uid_t user)
+/* Returns the user's name; if there is none, the uid behind a prefix. */
+static struct user_name name_or_uid(uid_t user, const char *prefix)
 {
     const struct passwd *entry = getpwuid(user);
     struct user_name name;
@@ -18,8 +19,13 @@ struct user_name user_name(uid_t user)
     if (entry)
         snprintf(name.text, sizeof(name.text), "%s", entry->pw_name);
     else
-        snprintf(name.text, sizeof(name.text), "user %u", (unsigned)user);
+        snprintf(name.text, sizeof(name.text), "%s%u", prefix, (unsigned)user);
     return name;
+}
+
+struct user_name user_name(uid_t user)
+{
+    return name_or_uid(user, "user ");
 }
 
 struct user_name user_describe(uid_t user)
@@ -37,14 +43,7 @@ struct user_name user_describe(uid_t user)
 
 struct user_name user_argument(uid_t user)
 {
-    const struct passwd *entry = getpwuid(user);
-    struct user_name name;
-
-    if (entry)
-        snprintf(name.text, sizeof(name.text), "%s", entry->pw_name);
-    else
-        snprintf(name.text, sizeof(name.text), "%u", (unsigned)user);
-    return name;
+    return name_or_uid(user, "");
 }
 
 bool user_parse(uid_t *out, const char *text)

@@ -310,16 +310,3 @@ bool stackreader_read(struct stackreader *r, struct arena *arena, struct report_
     remove_skipped(process, skip, skipped);
     return !arena->failed;
 }
-
-bool stackreader_gil(const struct stackreader *r, uint64_t *switches, bool *held)
-{
-    uint64_t interpreters[INTERPRETERS_MAX];
-    size_t count = list_interpreters(r, interpreters, INTERPRETERS_MAX);
-    struct gil gil;
-
-    if (count == 0 || !gil_read(&r->python, interpreters[count - 1], &gil))
-        return false;
-    *switches = gil.switches;
-    *held = gil.locked;
-    return true;
-}

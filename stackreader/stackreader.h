@@ -35,9 +35,4 @@ void stackreader_free(struct stackreader *r);
 bool stackreader_read(struct stackreader *r, struct arena *arena, struct report_process *process,
                       const int64_t *skip, size_t skipped);
 
-/* Reads how often the GIL has changed hands, and whether it is held. If another thread waits for
- * the GIL, the number grows while Python code runs, and does not change while C code keeps the GIL.
- * Returns false if it cannot be read. */
-bool stackreader_gil(const struct stackreader *r, uint64_t *switches, bool *held);
-
 #endif
