@@ -196,10 +196,16 @@ def ipv6() -> None:
 
 
 @pytest.fixture
-def free_port() -> int:
-    """Returns a port on which no server listens."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
+def free_port() -> Iterator[int]:
+    """Returns a port on which no server listens. A server may be started on it.
+
+    Until the end of the test the kernel gives the port to no other socket: a socket is bound to it,
+    which does not listen. A server that sets SO_REUSEADDR, as all do here, can be bound to it, too.
+    """
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("0.0.0.0", 0))
+        yield sock.getsockname()[1]
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ PYSTUCK_TEST_PART: "together" selects the tests that run beside others, "measure
 measure and run alone. run-interop runs one part after the other. Not set: both.
 
 PYSTUCK_TURN: a number. Each turn selects another one of the five stock rpycs: the tests that exist
-once for each stock client or server run with that one only. run-interop uses the number of
-commits.
+once for each stock client or server run with that one only. Each turn also selects another part of
+the tests with the marker rotates(n), which need much CPU time: the cases of each such test are
+divided into n parts. Without a turn, with pytest's option -k, and in a share, all of them run.
+run-interop uses the number of commits.
 
 PYSTUCK_STOCK_CLIENTS: the stock rpycs to select instead, as in rpyc4,rpyc6-bound; all: each one.
 
@@ -24,6 +26,7 @@ appended.
 
 from __future__ import annotations
 
+import collections
 import os
 import zlib
 from collections.abc import Callable
@@ -84,6 +87,35 @@ def peer_of(item: pytest.Item) -> str | None:
     return None
 
 
+def parts(items: list[pytest.Item]) -> dict[str, int]:
+    """Returns the part of each test with the marker rotates(n), from 0 to n - 1, by its id.
+
+    The cases of a test are dealt to the parts one by one. The first case's part depends on the
+    test's name: so tests with a single case are spread over the turns.
+    """
+    dealt: collections.Counter[str] = collections.Counter()
+    found = {}
+    for item in items:
+        if marker := item.get_closest_marker("rotates"):
+            test = item.nodeid.partition("[")[0]
+            found[item.nodeid] = (zlib.crc32(test.encode()) + dealt[test]) % marker.args[0]
+            dealt[test] += 1
+    return found
+
+
+def rotation(items: list[pytest.Item]) -> Callable[[pytest.Item], bool]:
+    """Returns the condition that a test with the marker rotates(n) has its turn."""
+    turn, part_of = os.environ.get("PYSTUCK_TURN"), parts(items)
+    if not turn:
+        return lambda item: True
+
+    def has_its_turn(item: pytest.Item) -> bool:
+        marker = item.get_closest_marker("rotates")
+        return marker is None or part_of[item.nodeid] == int(turn) % marker.args[0]
+
+    return has_its_turn
+
+
 def conditions() -> list[Callable[[pytest.Item], bool]]:
     """Returns the conditions that a test must meet to be run."""
     part = os.environ.get("PYSTUCK_TEST_PART", "")
@@ -111,6 +143,8 @@ def conditions() -> list[Callable[[pytest.Item], bool]]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Removes the tests that are not run now."""
     wanted = conditions()
+    if not config.getoption("keyword") and share() == (1, 1):
+        wanted.append(rotation(items))
     left_out = [item for item in items if not all(condition(item) for condition in wanted)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

@@ -60,6 +60,7 @@ def main() -> int:
     before = digest()
     environment = {name: value for name, value in os.environ.items() if name not in CHOICES}
     environment |= {"PYSTUCK_STOCK_AGAINST_STOCK": "yes", "PYSTUCK_STOCK_CLIENTS": "all"}
+    environment["PYSTUCK_TURN"] = ""
     jobs = environment.get("PYSTUCK_TEST_JOBS", "6")
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q"]
     argv += ["-n", jobs, "--dist", "worksteal", "-m", "stock_against_stock", str(HERE)]

@@ -178,6 +178,7 @@ def test_users_without_an_id_are_refused_though_their_group_has_one(
 
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o666, 0o777, 0o700])
 @pytest.mark.parametrize("umask", [0, 0o022, 0o777], ids=oct)
+@pytest.mark.rotates(3)
 def test_the_umask_does_not_change_unix_mode(
     mode: int, umask: int, start: Start, socket_dir: Path
 ) -> None:
@@ -408,6 +409,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("arguments", REFUSED)
+@pytest.mark.rotates(4)
 def test_the_error_names_the_invalid_argument(arguments: str, tmp_path: Path) -> None:
     error = run_python(f"import os; os.chdir({str(tmp_path)!r})\n" + ATTEMPT, arguments)
     assert str(error).startswith(REFUSED[arguments]), error

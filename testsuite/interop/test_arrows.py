@@ -112,6 +112,7 @@ def test_a_project_in_which_all_is_right_passes(project: Path) -> None:
         ("client/base", "find", "client/base -> client/connect/find: an arrow that"),
     ],
 )
+@pytest.mark.rotates(4)
 def test_a_planted_arrow_is_found(project: Path, file: str, call: str, message: str) -> None:
     compile_file(project, file, [*CALLS[file], call])
     status, output = check(project)

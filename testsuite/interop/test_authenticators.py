@@ -93,6 +93,7 @@ def test_the_certificate_of_a_client_has_the_form_of_stock(
 
 
 @needs_tls
+@pytest.mark.rotates(4)
 def test_many_clients_are_served_over_tls_at_once(start: Start, files: Files) -> None:
     debuggee = start(ssl=server_files(files))
     before = debuggee.holdings()
@@ -254,6 +255,7 @@ sys.stdin.readline()
 
 
 @needs_tls
+@pytest.mark.rotates(4)
 def test_a_program_ends_well_while_clients_send_requests_over_tls(files: Files) -> None:
     """OpenSSL frees its memory in exit(), while the threads of the server still run."""
     argv = [python(), "-c", ENDING, files.server_key, files.server_cert]

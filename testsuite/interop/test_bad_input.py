@@ -457,6 +457,7 @@ BAD_NAMES = [
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=repr)
+@pytest.mark.rotates(3)
 def test_an_exception_whose_class_has_no_name(
     start_debuggee: Callable[..., Debuggee], name: Any
 ) -> None:
@@ -848,6 +849,7 @@ def test_random_bytes(stuck: Debuggee) -> None:
     assert_works(stuck)
 
 
+@pytest.mark.rotates(3)
 def test_valid_frames_with_some_bytes_changed(stuck: Debuggee) -> None:
     chance = random.Random(21)
     for _ in range(300):

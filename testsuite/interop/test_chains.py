@@ -68,6 +68,7 @@ def chain(request: pytest.FixtureRequest) -> Iterator[tuple[StockClient, Debugge
 
 
 @pytest.mark.parametrize("case", cases.names_of("far_cases"))
+@pytest.mark.rotates(4)
 def test_a_stock_client_finds_at_the_end_of_a_chain_that(
     case: str,
     chain: tuple[StockClient, Debuggee, Debuggee],

@@ -463,12 +463,6 @@ def test_with_no_ipython_the_output_does_not_mention_a_prompt(stuck: Debuggee) -
 INSTRUCTIONS = "import pystuck; pystuck.run_server()"
 
 
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
-
-
 def assert_no_server(done: Done[str], told: str) -> None:
     """Checks that the client ends with status 2 and a message that contains `told`. For a TCP port,
     instructions for the program must follow."""
@@ -482,14 +476,13 @@ def assert_no_server(done: Done[str], told: str) -> None:
         assert not rest
 
 
-def test_no_server_is_status_2_with_instructions() -> None:
-    port = free_port()
-    assert_no_server(pystuck("127.0.0.1", port), f"nothing listens on 127.0.0.1 port {port}")
+def test_no_server_is_status_2_with_instructions(free_port: int) -> None:
+    done = pystuck("127.0.0.1", free_port)
+    assert_no_server(done, f"nothing listens on 127.0.0.1 port {free_port}")
 
 
-def test_no_server_on_ipv6_is_status_2_with_instructions(ipv6: None) -> None:
-    port = free_port()
-    assert_no_server(pystuck("::1", port), f"nothing listens on ::1 port {port}")
+def test_no_server_on_ipv6_is_status_2_with_instructions(ipv6: None, free_port: int) -> None:
+    assert_no_server(pystuck("::1", free_port), f"nothing listens on ::1 port {free_port}")
 
 
 def test_no_unix_socket_is_status_2_with_a_hint(socket_dir: Path) -> None:

@@ -99,6 +99,7 @@ def differences(ours: Any, theirs: Any, path: str = "") -> list[str]:
     SANITIZED, reason="takes long, and the cases of test_stock_clients.py do it too"
 )
 @pytest.mark.parametrize("generation", [RPYC4, RPYC5, RPYC6], ids=str)
+@pytest.mark.rotates(4)
 def test_our_server_says_what_stock_says(generation: Stock) -> None:
     ours, theirs = answers(generation, None), answers(generation, generation)
     assert ours.keys() == theirs.keys()

@@ -197,6 +197,7 @@ def test_a_program_that_changes_its_effective_gid_does_not_admit_that_group(
 
 
 @pytest.mark.parametrize("uids", itertools.product((0, STRANGER, OTHER), repeat=3))
+@pytest.mark.rotates(3)
 def test_the_peers_uid_must_equal_each_uid_of_the_program(
     uids: tuple[int, ...], start: Start
 ) -> None:
@@ -208,6 +209,7 @@ def test_the_peers_uid_must_equal_each_uid_of_the_program(
 
 
 @pytest.mark.parametrize("gids", itertools.product((STRANGER, OTHER), repeat=3))
+@pytest.mark.rotates(2)
 def test_the_gids_of_the_program_must_be_equal_and_over_unix_equal_the_peers_gid(
     gids: tuple[int, ...], start: Start
 ) -> None:

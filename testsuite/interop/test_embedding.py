@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,14 +120,6 @@ def start(program: str) -> Iterator[Callable[..., Embedding]]:
         one.kill()
 
 
-def free_port() -> int:
-    """Returns a port on which no process listens, and which the kernel will not choose for another
-    socket soon."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def expect_end(peer: RawPeer) -> None:
     """Checks that the client gets the end of the connection, whatever it has sent before."""
     try:
@@ -139,9 +130,9 @@ def expect_end(peer: RawPeer) -> None:
 
 
 def test_the_port_is_free_when_python_has_ended(
-    start: Callable[..., Embedding], connect: Connect
+    start: Callable[..., Embedding], connect: Connect, free_port: int
 ) -> None:
-    embedding = start(3, port=free_port())
+    embedding = start(3, port=free_port)
     for life in (1, 2, 3):
         embedding.begin()
         client = connect(embedding)
@@ -158,9 +149,9 @@ def test_the_port_is_free_when_python_has_ended(
 
 @pytest.mark.parametrize("text", BUSY.values(), ids=BUSY.keys())
 def test_a_request_of_a_former_life_does_no_harm(
-    start: Callable[..., Embedding], text: str
+    start: Callable[..., Embedding], text: str, free_port: int
 ) -> None:
-    embedding = start(3, port=free_port())
+    embedding = start(3, port=free_port)
     for life in (1, 2, 3):
         embedding.begin()
         with raw_connect(embedding) as peer, raw_connect(embedding) as other:
@@ -177,9 +168,10 @@ def test_a_request_of_a_former_life_does_no_harm(
 
 def test_a_thread_that_waits_for_a_client_stays_in_its_life(
     start: Callable[..., Embedding],
+    free_port: int,
 ) -> None:
     """The thread gets the end when Python has ended, or has been started again."""
-    embedding = start(3, port=free_port())
+    embedding = start(3, port=free_port)
     for life in (1, 2, 3):
         embedding.begin()
         with raw_connect(embedding) as peer:
@@ -209,13 +201,16 @@ def clients_in_python(embedding: Embedding) -> list[str]:
 
 
 def test_a_thread_that_wakes_in_the_next_life_does_not_run_python(
-    start: Callable[..., Embedding], connect: Connect, monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Embedding],
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    free_port: int,
 ) -> None:
     """The thread waits for a client's reply in our code while Python ends, and goes on after Python
     was started again: its thread state was freed."""
     monkeypatch.setenv("HOLD_CLIENTS", "1")
     monkeypatch.setenv("MALLOC_PERTURB_", "165")
-    embedding = start(3, port=free_port())
+    embedding = start(3, port=free_port)
     for life in (1, 2, 3):
         embedding.begin()
         wait_until(lambda: not clients_in_python(embedding), "the thread to end")
@@ -231,10 +226,10 @@ def test_a_thread_that_wakes_in_the_next_life_does_not_run_python(
 
 
 def test_what_python_runs_while_it_ends_is_still_served(
-    start: Callable[..., Embedding], connect: Connect
+    start: Callable[..., Embedding], connect: Connect, free_port: int
 ) -> None:
     at_end = "import atexit; atexit.register(lambda: (os.write(1, b'atexit\\n'), os.read(0, 100)))"
-    embedding = start(2, at_end, port=free_port())
+    embedding = start(2, at_end, port=free_port)
     for life in (1, 2):
         embedding.begin()
         client = connect(embedding)

@@ -228,6 +228,7 @@ MODES = {
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES.keys())
 @pytest.mark.parametrize(("code", "status", "output"), ENDINGS.values(), ids=ENDINGS.keys())
+@pytest.mark.rotates(4)
 def test_the_program_ends_as_if_alone_with_many_busy_clients(
     start_debuggee: Start, code: str, status: int, output: str, mode: dict[str, str]
 ) -> None:

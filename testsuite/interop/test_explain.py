@@ -61,10 +61,8 @@ SEE_LIST = "run pystuck --list to see the servers of this machine"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
-def test_nothing_listens(host: str, ipv6: None) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port = sock.getsockname()[1]
-    assert_says(pystuck(host, port), 2, f"nothing listens on {host} port {port}")
+def test_nothing_listens(host: str, ipv6: None, free_port: int) -> None:
+    assert_says(pystuck(host, free_port), 2, f"nothing listens on {host} port {free_port}")
 
 
 def test_no_such_socket(socket_dir: Path) -> None:

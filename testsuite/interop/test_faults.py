@@ -286,6 +286,7 @@ def test_a_program_that_gets_a_signal_each_millisecond_is_served(
 
 
 @pytest.mark.parametrize("kind", WAYS)
+@pytest.mark.rotates(3)
 def test_a_program_that_sigpipe_would_end_goes_on(
     kind: str, request: pytest.FixtureRequest, start_debuggee: Start
 ) -> None:
@@ -390,6 +391,7 @@ def test_a_client_whose_machine_is_gone_is_missed_within_two_minutes(
 
 @needs_faults
 @pytest.mark.parametrize("jump", [DAY, -DAY], ids=["forward", "back"])
+@pytest.mark.rotates(2)
 def test_a_jump_of_the_wall_clock_is_nothing_to_the_server(
     start_debuggee: Start, faults: Faults, jump: int
 ) -> None:

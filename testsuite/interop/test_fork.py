@@ -233,6 +233,7 @@ for line in sys.stdin:
 
 @pytest.mark.skipif(SANITIZED, reason="the sanitizers' own locks are not all made anew in a child")
 @pytest.mark.parametrize("threads", [0, 4], ids=["main-thread", "other-threads"])
+@pytest.mark.rotates(2)
 def test_forks_while_clients_are_busy_hurt_neither_side(connect: Connect, threads: int) -> None:
     debuggee = Debuggee([python(), "-c", FORK_OFTEN], debuggee_environment())
     over, failures = threading.Event(), []

@@ -242,6 +242,7 @@ c.serve_all()
 @pytest.mark.parametrize("setting", ["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"])
 @pytest.mark.parametrize("bound", ["true", "false"])
 @pytest.mark.parametrize("text", ["time.sleep(1000)", "[0 for _ in iter(int, 1)]"], ids=["c", "py"])
+@pytest.mark.rotates(4)
 def test_ctrl_c_interrupts_the_main_thread_within_a_call_to_the_client(
     start_debuggee: Start, setting: str, bound: str, text: str
 ) -> None:

@@ -147,6 +147,7 @@ def assert_told(done: Done, *, peak: int = MODEST) -> None:
 
 @pytest.mark.parametrize("stage", LEADS_TO)
 @pytest.mark.parametrize("lie", ANYWHERE.values(), ids=ANYWHERE)
+@pytest.mark.rotates(4)
 def test_what_is_no_answer_is_told(lying: Lying, stage: str, lie: Lie) -> None:
     server = lying(**{stage: lie})
     figures.add("bad inputs")
@@ -396,6 +397,7 @@ def test_a_flood_at_the_prompt_does_not_keep_the_keys(start: Start, what: str) -
 
 
 @pytest.mark.parametrize("what", ["prints", "pings", "answers to nothing", "nothing"])
+@pytest.mark.rotates(4)
 def test_a_cell_is_given_up_in_a_flood(start: Start, what: str) -> None:
     def lie(liar: Liar, message: Message) -> None:
         begun = liar.call_frame(0, "begun\n")

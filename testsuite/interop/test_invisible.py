@@ -438,6 +438,7 @@ threading.Thread(target=count, daemon=True).start()
 """
 
 
+@pytest.mark.rotates(4)
 def test_the_program_goes_on_while_a_message_that_takes_long_is_read(
     start_debuggee: Start,
 ) -> None:

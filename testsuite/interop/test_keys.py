@@ -273,6 +273,7 @@ def typed(line: str, debuggee: Debuggee, *more: str) -> Done[str]:
 
 @pytest.mark.parametrize("name", ["keys", 'it\'s \\ odd "$HOME"', "\N{SNOWMAN}"])
 @pytest.mark.parametrize("stock", [False, True])
+@pytest.mark.rotates(3)
 def test_what_it_says_to_type_works(tmp_path: Path, name: str, stock: bool) -> None:
     text = make(tmp_path / name)
     call, line = lines_in(text)

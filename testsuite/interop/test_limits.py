@@ -288,6 +288,7 @@ def test_the_objects_in_an_answer_that_is_too_long_do_no_harm(start: Start) -> N
 
 
 @pytest.mark.parametrize("client", [RPYC4, RPYC5, RPYC6, RPYC5_BOUND, RPYC6_BOUND], ids=str)
+@pytest.mark.rotates(5)
 def test_a_stock_client_is_told_what_was_too_long(client: Stock, start: Start) -> None:
     debuggee = start(max_frame=100_000)
     code = """
@@ -329,6 +330,7 @@ def test_what_a_client_is_sent_may_be_longer(start: Start) -> None:
         assert peer.eval("b'x' * 100_000") == b"x" * 100_000
 
 
+@pytest.mark.rotates(6)
 def test_longer_messages_than_usual_may_be_allowed(start: Start) -> None:
     if SANITIZED:
         pytest.skip("takes too much memory")
@@ -1062,6 +1064,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("arguments", REFUSED)
+@pytest.mark.rotates(4)
 def test_a_limit_that_is_wrong_is_named(arguments: str) -> None:
     error = str(run_python(ATTEMPT, arguments))
     assert error.startswith(REFUSED[arguments]), error

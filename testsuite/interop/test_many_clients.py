@@ -130,6 +130,7 @@ def run_own(debuggee: Debuggee, seed: int) -> None:
         assert (done.stdout, done.stderr) == (f"{seed + 1}\n[0, 1, 2]\n", "")
 
 
+@pytest.mark.rotates(4)
 def test_sixteen_clients_at_once_all_find_what_they_look_for(
     crowded: Debuggee, crowd: list[StockClient]
 ) -> None:
@@ -148,6 +149,7 @@ def test_sixteen_clients_at_once_all_find_what_they_look_for(
     crowded.wait_until_back_to(before)
 
 
+@pytest.mark.rotates(6)
 def test_a_server_is_stopped_and_started_under_sixteen_clients(
     crowded: Debuggee, crowd: list[StockClient]
 ) -> None:

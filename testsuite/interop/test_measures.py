@@ -11,6 +11,8 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
+pytestmark = pytest.mark.rotates(4)
+
 #: Stands for the kernel's file; the tests below write it.
 CONFTEST = """
 from pathlib import Path

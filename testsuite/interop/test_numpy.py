@@ -40,6 +40,7 @@ def peers(request: pytest.FixtureRequest) -> Iterator[tuple[StockClient, Debugge
 
 
 @pytest.mark.parametrize("case", cases.names_of("numpy_cases"))
+@pytest.mark.rotates(5)
 def test_a_stock_client_with_numpy_finds_that(
     case: str, peers: tuple[StockClient, Debuggee]
 ) -> None:

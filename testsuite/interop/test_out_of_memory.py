@@ -30,7 +30,7 @@ from tls_clients import needs_tls
 
 Start = Callable[..., Debuggee]
 
-pytestmark = needs_faults
+pytestmark = [needs_faults, pytest.mark.rotates(8)]
 
 #: How many allocations fail: only one, or that one and all later ones.
 counts = pytest.mark.parametrize("count", [1, 1 << 40], ids=["one", "all later"])

@@ -452,11 +452,9 @@ def test_run_client_prints_no_stacks_by_default(stuck: Debuggee) -> None:
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "0\n")
 
 
-def test_run_client_returns_status_2_if_there_is_no_server() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port = sock.getsockname()[1]
+def test_run_client_returns_status_2_if_there_is_no_server(free_port: int) -> None:
     code = "import pystuck, sys; print(pystuck.run_client(port=int(sys.argv[1])))"
-    done = run_code(code, port)
+    done = run_code(code, free_port)
     assert (done.returncode, done.stdout) == (0, "2\n")
     assert "import pystuck; pystuck.run_server()" in done.stderr
 

@@ -311,6 +311,7 @@ def run(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(("address", "wrong", "why"), WRONG, ids=str)
+@pytest.mark.rotates(4)
 def test_no_server_is_started_if_the_value_of_an_argument_is_invalid(
     address: str, wrong: dict[str, Any], why: str, socket_dir: Path
 ) -> None:
@@ -325,6 +326,7 @@ def test_no_server_is_started_if_the_value_of_an_argument_is_invalid(
 
 
 @pytest.mark.parametrize("variable", WRONG_VARIABLES)
+@pytest.mark.rotates(4)
 def test_no_server_is_started_if_a_variable_is_invalid(variable: str) -> None:
     name, _, value = variable.partition("=")
     with served(PYSTUCK="127.0.0.1:0", **{name: value}) as program:
@@ -335,6 +337,7 @@ def test_no_server_is_started_if_a_variable_is_invalid(variable: str) -> None:
 
 
 @pytest.mark.parametrize(("address", "wrong", "why"), WRONG, ids=str)
+@pytest.mark.rotates(4)
 def test_the_program_is_not_run_if_an_option_is_invalid(
     address: str, wrong: dict[str, Any], why: str, socket_dir: Path
 ) -> None:
@@ -349,6 +352,7 @@ def test_the_program_is_not_run_if_an_option_is_invalid(
 
 
 @pytest.mark.parametrize("variable", WRONG_VARIABLES)
+@pytest.mark.rotates(4)
 def test_the_program_is_not_run_if_a_variable_is_invalid(variable: str) -> None:
     name, _, value = variable.partition("=")
     for more in ({}, {"PYSTUCK": "127.0.0.1:0"}):

@@ -162,6 +162,7 @@ print(pystuck._servers)
 
 
 @pytest.mark.parametrize("value", BAD)
+@pytest.mark.rotates(5)
 def test_an_invalid_value_is_only_logged(value: str) -> None:
     quiet = run_python(TELL, PYSTUCK=value)
     assert quiet == []

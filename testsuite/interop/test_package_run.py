@@ -247,6 +247,7 @@ ENDINGS = {
 
 @pytest.mark.parametrize("code", ENDINGS.values(), ids=ENDINGS.keys())
 @pytest.mark.parametrize("how", ["script", "module", "code"])
+@pytest.mark.rotates(4)
 def test_the_program_ends_as_with_python_after(tmp_path: Path, how: str, code: str) -> None:
     (tmp_path / "ends.py").write_text(code)
     arguments = {"script": ["ends.py"], "module": ["-m", "ends"], "code": ["-c", code]}[how]
@@ -363,6 +364,7 @@ def test_the_default_port_is_that_of_run_server() -> None:
         (["-x", "x.py"], "-x"),
     ],
 )
+@pytest.mark.rotates(3)
 def test_an_invalid_option_is_an_error(options: list[str], what: str) -> None:
     done = run(options=options)
     assert (done.returncode, done.stdout) == (2, "")

@@ -60,6 +60,7 @@ GROUPS = [*prober_right.GROUPS, *prober_wrong.GROUPS, "mutations"]
 
 
 @pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.rotates(7)
 def test_the_server_answers_any_input_as_the_protocol_requires(
     start_debuggee: Callable[..., Debuggee], group: str
 ) -> None:
@@ -74,6 +75,7 @@ def test_the_server_answers_any_input_as_the_protocol_requires(
         assert_no_leaks(stuck)
 
 
+@pytest.mark.rotates(4)
 def test_the_shares_of_the_prober_add_up_to_all_bad_input(ours: Debuggee) -> None:
     def names(*share: int) -> list[str]:
         options = prober.Options(address_of(ours), rounds=0, share=share)
@@ -112,6 +114,7 @@ def test_the_prober_can_use_a_unix_socket(
 
 
 @pytest.mark.parametrize("stock", [RPYC4, RPYC5, RPYC6], ids=str)
+@pytest.mark.rotates(4)
 def test_the_prober_accepts_the_answers_of_stock_servers(
     lasting: Callable[..., Debuggee], stock: Stock
 ) -> None:
@@ -210,10 +213,8 @@ def test_a_server_that_does_not_answer_is_noticed(
     assert done.stdout.endswith(" 2 failures\n")
 
 
-def test_a_port_without_a_server_is_noticed() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    done = run_prober("127.0.0.1", port)
+def test_a_port_without_a_server_is_noticed(free_port: int) -> None:
+    done = run_prober("127.0.0.1", free_port)
     assert (done.returncode, done.stderr) == (1, "")
     assert "the server does not run any more" in done.stdout
 
@@ -225,6 +226,7 @@ def test_the_output_of_the_prober_tells_the_number_of_failures(stuck: Debuggee) 
     assert done.stdout.endswith(" 0 failures\n")
 
 
+@pytest.mark.rotates(4)
 def test_a_round_of_mutations_can_be_repeated(stuck: Debuggee) -> None:
     sent = []
     for _ in range(2):

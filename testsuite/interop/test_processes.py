@@ -174,6 +174,7 @@ WORKERS = {
 
 
 @pytest.mark.parametrize("code", WORKERS.values(), ids=WORKERS.keys())
+@pytest.mark.rotates(3)
 def test_worker_processes_work_and_have_nothing_of_the_server(connect: Connect, code: str) -> None:
     debuggee = Debuggee([python(), "-c", MULTI, code], debuggee_environment())
     try:

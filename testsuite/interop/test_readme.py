@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,13 +43,11 @@ def generalized(text: str) -> list[str]:
 
 
 @pytest.fixture
-def program() -> Iterator[tuple[Running, int]]:
+def program(free_port: int) -> Iterator[tuple[Running, int]]:
     """Starts the example. Yields it and its port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    running = Running([python(), PROGRAM, str(port)], debuggee_environment(), cwd=ROOT)
+    running = Running([python(), PROGRAM, str(free_port)], debuggee_environment(), cwd=ROOT)
     try:
-        yield running, port
+        yield running, free_port
     finally:
         running.kill()
 

@@ -99,6 +99,7 @@ def blame(played: Rounds) -> dict[str, Counts]:
     return growths
 
 
+@pytest.mark.rotates(4)
 def test_rounds_of_everything_leave_nothing_behind(played: Rounds) -> None:
     played.run(WARM_UP)
     growth = played.growth(ROUNDS)

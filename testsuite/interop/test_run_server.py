@@ -118,6 +118,7 @@ blocked.wait()
 
 @pytest.mark.parametrize("setting", ["PYSTUCK_RPYC5", "PYSTUCK_RPYC6"])
 @pytest.mark.parametrize("bound", ["false", "true"])
+@pytest.mark.rotates(4)
 def test_the_references_of_a_killed_client_are_deleted_though_its_request_blocks(
     setting: str, bound: str, start_debuggee: Start, connect: Connect
 ) -> None:

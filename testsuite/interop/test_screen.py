@@ -386,6 +386,7 @@ def ask(prompt: OnScreen, code: str) -> int:
 
 
 @pytest.mark.parametrize("lines", [40, 1500])
+@pytest.mark.rotates(2)
 def test_ctrl_c_drops_the_rest_of_what_is_pasted(pasting: OnScreen, lines: int) -> None:
     pasting.type("import time; ran = []\r")
     pasting.wait_for(["In [1]:"])
@@ -436,6 +437,7 @@ RESTS = {
 
 
 @pytest.mark.parametrize("rest", RESTS)
+@pytest.mark.rotates(4)
 def test_pieces_of_a_paste_after_ctrl_c_are_not_run(pasting: OnScreen, rest: str) -> None:
     interrupt_a_paste(pasting)
     pieces, pause = RESTS[rest]

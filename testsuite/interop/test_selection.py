@@ -31,6 +31,16 @@ def item(name: str, *markers: str, **params: Any) -> Any:
     )
 
 
+def rotating(name: str, n: int) -> Any:
+    """A test item with the marker rotates(n)."""
+    return SimpleNamespace(
+        nodeid=name,
+        get_closest_marker=lambda marker: (
+            SimpleNamespace(args=(n,)) if marker == "rotates" else None
+        ),
+    )
+
+
 def is_run(test: Any) -> bool:
     return all(condition(test) for condition in selection.conditions())
 
@@ -75,6 +85,57 @@ def test_without_turns_every_client_is_tried(
     if turn is not None:
         monkeypatch.setenv("PYSTUCK_TURN", turn)
     assert selection.wanted_clients() == selection.CLIENTS
+
+
+def test_each_case_of_a_rotating_test_has_one_of_n_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = [rotating(f"x.py::test_a[{case}]", 3) for case in range(8)]
+    single, other = rotating("x.py::test_b", 4), item("x.py::test_c")
+    ran: list[str] = []
+    for turn in range(60, 72):
+        monkeypatch.setenv("PYSTUCK_TURN", str(turn))
+        has_its_turn = selection.rotation([*cases, single, other])
+        mine = [case.nodeid for case in cases if has_its_turn(case)]
+        assert 2 <= len(mine) <= 3  # of 8 cases in 3 turns
+        assert has_its_turn(other)
+        ran += mine + [single.nodeid] * has_its_turn(single)
+    assert {name: ran.count(name) for name in ran} == {
+        **{case.nodeid: 4 for case in cases},
+        single.nodeid: 3,
+    }
+
+
+def test_tests_with_a_single_case_are_spread_over_the_turns() -> None:
+    found = selection.parts([rotating(f"x.py::test_{number}", 4) for number in range(40)])
+    assert set(found.values()) == {0, 1, 2, 3}
+
+
+def test_without_a_turn_each_rotating_test_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    tests = [rotating(f"x.py::test_{number}", 4) for number in range(8)]
+    monkeypatch.setenv("PYSTUCK_TURN", "")
+    assert all(map(selection.rotation(tests), tests))
+
+
+@pytest.mark.parametrize(
+    ("options", "share", "ran"), [([], "", 1), (["-k", "test_it"], "", 4), ([], "1/2", 2)]
+)
+def test_named_tests_and_shares_do_not_rotate(
+    tmp_path: Path, options: list[str], share: str, ran: int
+) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["selection"]\n')
+    markers = "measures\n  stock_against_stock\n  rotates(n)\n"
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\nmarkers =\n  {markers}")
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.rotates(4)\n"
+        "@pytest.mark.parametrize('x', range(4))\n"
+        "def test_it(x): pass\n"
+    )
+    environment = clean_environment(PYSTUCK_TURN="1", PYTHONPATH=str(Path(__file__).parent))
+    environment |= {"PYSTUCK_TEST_SHARE": share, "PYSTUCK_COUNTS": str(tmp_path / "counts")}
+    environment.pop("PYTEST_ADDOPTS", None)
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(tmp_path)]
+    subprocess.run(argv, env=environment, cwd=tmp_path, capture_output=True, check=False)
+    assert (tmp_path / "counts").read_text() == f"{ran} 0 0\n"
 
 
 def test_clients_can_be_chosen_in_any_turn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +225,7 @@ def test_the_hash_is_written_only_if_all_have_passed(
     def run(argv: list[str], env: dict[str, str], check: bool) -> Any:
         assert "stock_against_stock" in argv
         assert not set(stock_against_stock.CHOICES) & set(env)
-        assert env["PYSTUCK_STOCK_CLIENTS"] == "all"
+        assert (env["PYSTUCK_STOCK_CLIENTS"], env["PYSTUCK_TURN"]) == ("all", "")
         if changes:
             depends_on.write_text("2")
         return SimpleNamespace(returncode=status)
@@ -175,6 +236,7 @@ def test_the_hash_is_written_only_if_all_have_passed(
 
 
 @pytest.mark.parametrize("jobs", ["0", "2"])
+@pytest.mark.rotates(6)
 def test_each_test_is_counted_once(tmp_path: Path, jobs: str) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["selection"]\n')
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  measures\n  stock_against_stock\n")

@@ -140,6 +140,7 @@ def test_a_host_that_does_not_exist_is_an_error() -> None:
         ("nonsense", 1, {"TypeError"}),
     ],
 )
+@pytest.mark.rotates(3)
 def test_an_invalid_argument_is_an_error(name: str, value: Any, classes: set[str]) -> None:
     answer = attempt(**{"port": 0, name: value})
     assert answer["classes"] is not None

@@ -362,6 +362,7 @@ def test_arguments_for_client_certificates_require_ca_certs(name: str, files: Fi
 
 
 @pytest.mark.parametrize("name", ["certfile", "keyfile", "ca_certs", "crl"])
+@pytest.mark.rotates(4)
 def test_the_error_names_a_file_that_cannot_be_used(
     name: str, files: Files, tmp_path: Path
 ) -> None:
@@ -415,6 +416,7 @@ def test_an_empty_crl_file_is_an_error(files: Files, tmp_path: Path) -> None:
     ],
     ids=str,
 )
+@pytest.mark.rotates(3)
 def test_the_error_names_the_invalid_argument(
     more: dict[str, Any], error: str, files: Files
 ) -> None:

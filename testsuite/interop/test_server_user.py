@@ -418,6 +418,7 @@ def mimicking(user: int, name: str, dumpable: bool = True) -> Iterator[Running]:
 @pytest.mark.parametrize("mimic", [0, STRANGER, OTHER_USER])
 @pytest.mark.parametrize("owner", [0, STRANGER])
 @pytest.mark.parametrize("kind", ["ipv4", "ipv6", "unix", "abstract"])
+@pytest.mark.rotates(6)
 def test_a_thread_with_the_name_of_a_listener_is_not_mistaken_for_one(
     request: pytest.FixtureRequest,
     start_debuggee: Start,
@@ -540,6 +541,7 @@ needs_seccomp = pytest.mark.skipif(
 
 
 @needs_seccomp
+@pytest.mark.rotates(2)
 def test_without_netlink_the_tables_in_proc_are_read(strangers: tuple[Debuggee, str]) -> None:
     debuggee, target = strangers
     wait_until(lambda: addresses(debuggee.pid), "the program to be listed")

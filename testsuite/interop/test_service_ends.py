@@ -93,6 +93,7 @@ def hang_up(peer: RawPeer, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize("moment", EARLY)
+@pytest.mark.rotates(3)
 def test_a_client_that_goes_before_it_has_said_anything(
     moment: str, how: str, start: Start
 ) -> None:
@@ -154,6 +155,7 @@ def test_nothing_is_ended_while_it_is_begun(moment: str, start: Start) -> None:
 
 @pytest.mark.parametrize("kind", ["stock", "ours"])
 @pytest.mark.parametrize("where", ["authenticator", "__init__", "on_connect", "on_disconnect"])
+@pytest.mark.rotates(3)
 def test_what_raises_ends_what_was_begun(where: str, kind: str, start: Start) -> None:
     debuggee = start(kind, raises=where)
     before = debuggee.holdings()
@@ -171,6 +173,7 @@ def test_what_raises_ends_what_was_begun(where: str, kind: str, start: Start) ->
 
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize("moment", ["request", "nested request", "a callback"])
+@pytest.mark.rotates(3)
 def test_a_client_that_goes_in_the_middle_of_a_request(moment: str, how: str, start: Start) -> None:
     debuggee = start(moment=moment)
     before = debuggee.holdings()

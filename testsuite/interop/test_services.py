@@ -157,6 +157,7 @@ FALSE_SERVICES = ["EmptyService", "FalseService"]
     [*((config, ()) for config in CONFIGS.values()), *(({}, (name,)) for name in FALSE_SERVICES)],
     ids=[*CONFIGS, *FALSE_SERVICES],
 )
+@pytest.mark.rotates(4)
 def test_a_service_gives_the_same_results_as_with_a_stock_server(
     start_both: Callable[..., tuple[Debuggee, Debuggee]],
     config: dict[str, Any],
@@ -191,6 +192,7 @@ RAISED: dict[str, BaseException] = {
 
 @pytest.mark.parametrize("instantiate", [False, True])
 @pytest.mark.parametrize("import_", [False, True])
+@pytest.mark.rotates(4)
 def test_exceptions_of_the_client_are_the_same_as_in_a_stock_server(
     start_both: Callable[..., tuple[Debuggee, Debuggee]], import_: bool, instantiate: bool
 ) -> None:
@@ -292,6 +294,7 @@ def version_seen(kind: str, setting: str, config: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("setting", ["PYSTUCK_RPYC4", "PYSTUCK_RPYC5", "PYSTUCK_RPYC6"])
 @pytest.mark.parametrize("config", [{}, {"include_local_version": False}], ids=["default", "no"])
+@pytest.mark.rotates(3)
 def test_no_client_warns_about_the_version_of_the_server(
     setting: str, config: dict[str, Any]
 ) -> None:

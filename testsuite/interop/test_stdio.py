@@ -232,6 +232,7 @@ def test_a_client_that_does_not_answer_is_a_timeout_error(
 
 
 @pytest.mark.parametrize("connected", [True, False], ids=["connected", "gone"])
+@pytest.mark.rotates(4)
 def test_the_program_ends_while_its_stdout_is_an_object_of_the_client(
     obedient: Debuggee, reader: Running, connected: bool
 ) -> None:

@@ -108,6 +108,7 @@ def test_a_stock_client_finds_that(
     server.wait_until_back_to(before)
 
 
+@pytest.mark.rotates(4)
 def test_killing_a_client_during_a_request_does_not_affect_other_clients(
     stock_clients: Callable[[], StockClient],
     stuck: Debuggee,
@@ -129,6 +130,7 @@ def test_killing_a_client_during_a_request_does_not_affect_other_clients(
     assert connect(stuck).modules["os.path"].join("a", "b") == "a/b"
 
 
+@pytest.mark.rotates(4)
 def test_ten_client_processes_can_run_cases_at_once(
     stock_clients: Callable[[], StockClient], stuck: Debuggee
 ) -> None:
@@ -174,6 +176,7 @@ def test_clients_do_not_change_the_stacks_of_the_program(
     assert stacks() == before
 
 
+@pytest.mark.rotates(6)
 def test_a_python_with_all_checks_prints_no_warning() -> None:
     """Warnings and comparisons of bytes with str are errors, and memory is checked."""
     options = ["-X", "dev", "-W", "error", "-bb"]

@@ -127,6 +127,7 @@ def sweep(tmp_path: Path) -> Iterator[Sweep]:
 
 
 @pytest.mark.skipif(SANITIZED, reason="what is called has faults of its own, and limits of memory")
+@pytest.mark.rotates(4)
 def test_a_client_that_calls_everything_does_not_end_the_program(sweep: Sweep) -> None:
     assert sweep.debuggee
     seed = random.randrange(1 << 32)

@@ -35,14 +35,6 @@ def assert_tried(where: str, *arguments: object) -> None:
         assert INSTRUCTIONS in done.stderr
 
 
-@pytest.fixture
-def port() -> int:
-    """A port on which nothing listens, on any address."""
-    with socket.socket(socket.AF_INET) as sock:
-        sock.bind(("0.0.0.0", 0))
-        return sock.getsockname()[1]
-
-
 # ---- What is right -------------------------------------------------------------------------------
 
 
@@ -72,9 +64,9 @@ def port() -> int:
     ],
 )
 def test_a_host_and_a_port_can_be_written_in_many_ways(
-    ipv6: None, port: int, arguments: str, host: str
+    ipv6: None, free_port: int, arguments: str, host: str
 ) -> None:
-    assert_tried(f"{host} port {port}", *arguments.format(port=port).split())
+    assert_tried(f"{host} port {free_port}", *arguments.format(port=free_port).split())
 
 
 @pytest.mark.parametrize("target", ["127.0.0.77", "127.0.0.77:6666"])
