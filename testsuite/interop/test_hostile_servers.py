@@ -181,6 +181,7 @@ TOO_MUCH: dict[str, tuple[Callable[[], Lie], int]] = {
 @pytest.mark.measures
 @pytest.mark.parametrize("stage", ["stacks", "cell"])
 @pytest.mark.parametrize(("make", "peak"), TOO_MUCH.values(), ids=TOO_MUCH)
+@pytest.mark.rotates(4)
 def test_too_much_is_refused(lying: Lying, stage: str, make: Callable[[], Lie], peak: int) -> None:
     server = lying(**{stage: make()})
     figures.add("bad inputs")
@@ -201,6 +202,7 @@ def test_a_hundred_megabytes_are_shown_if_one_wants_them(lying: Lying) -> None:
 
 @pytest.mark.measures
 @pytest.mark.parametrize("kind", ["objects that were not requested", "our functions' attributes"])
+@pytest.mark.rotates(2)
 def test_a_flood_takes_no_memory(lying: Lying, kind: str) -> None:
     def lie(liar: Liar, message: Message) -> None:
         if kind == "our functions' attributes":

@@ -204,6 +204,7 @@ def test_a_message_that_is_longer_than_allowed_is_answered_with_an_exception(
 
 
 @pytest.mark.measures
+@pytest.mark.rotates(3)
 def test_a_message_that_is_longer_than_allowed_takes_no_memory(start: Start) -> None:
     debuggee = start(max_frame=MIB)
     with raw_connect(debuggee) as peer:

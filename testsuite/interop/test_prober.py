@@ -90,6 +90,7 @@ def test_the_shares_of_the_prober_add_up_to_all_bad_input(ours: Debuggee) -> Non
 
 
 @pytest.mark.measures
+@pytest.mark.rotates(2)
 def test_the_server_leaks_no_memory_when_it_gets_bad_input(
     start_debuggee: Callable[..., Debuggee],
 ) -> None:
