@@ -56,7 +56,8 @@ client_pystuck_SOURCES = \
 	client/prompt/shell.c client/prompt/shell.h \
 	client/prompt/terminal.c client/prompt/terminal.h \
 	client/prompt/words.c client/prompt/words.h
-client_pystuck_LDADD = common/libcommon.la report/libreport.la librpyc/librpyc-internal.la $(LIBEDIT_LIBS)
+client_pystuck_LDADD = common/libcommon.la procfs/libprocfs.la report/libreport.la \
+	librpyc/librpyc-internal.la $(LIBEDIT_LIBS)
 client_pystuck_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 
 # The Python source that the client sends to the program, as C strings. The collector of stacks is

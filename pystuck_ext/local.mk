@@ -42,7 +42,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 pystuck_ext__pystuck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) $(QUEUE_CFLAGS)
 # Python may end a thread in the middle of our functions: see reference.h.
 pystuck_ext__pystuck_la_CFLAGS = $(AM_CFLAGS) $(PYSTUCK_TLS_CFLAGS) -fno-exceptions
-pystuck_ext__pystuck_la_LIBADD = librpyc/librpyc-internal.la
+pystuck_ext__pystuck_la_LIBADD = procfs/libprocfs.la report/libfacts.la librpyc/librpyc-internal.la
 # The suffix names the Python that it was built for, so that no other one loads it. libpython is not
 # linked: the interpreter that loads the module brings its own. The symbols of librpyc that it
 # contains are hidden from a librpyc.so in the same process.

@@ -1,13 +1,16 @@
-# What is known about a process, as data: a convenience library, which the client links. It uses
-# brine and buffers of librpyc, and json-c.
+# What is known about a process, as data. Two convenience libraries: libfacts is the model and its
+# codec, which the extension links; libreport is all of it, which the client links. They use brine and
+# buffers of librpyc. libreport uses json-c.
 
-noinst_LTLIBRARIES += report/libreport.la
-report_libreport_la_SOURCES = \
+noinst_LTLIBRARIES += report/libfacts.la report/libreport.la
+report_libfacts_la_SOURCES = \
 	report/arena.c report/arena.h \
 	report/codec.c report/codec.h \
-	report/json.c report/json.h \
-	report/merge.c report/merge.h \
 	report/report.c report/report.h \
 	report/shape.c report/shape.h
+report_libreport_la_SOURCES = \
+	report/json.c report/json.h \
+	report/merge.c report/merge.h \
+	report/shortage_text.c report/shortage_text.h
 report_libreport_la_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
-report_libreport_la_LIBADD = $(JSON_LIBS)
+report_libreport_la_LIBADD = report/libfacts.la $(JSON_LIBS)

@@ -31,6 +31,7 @@ unit_tests = \
 	testsuite/unit/test_rpyc_conn \
 	testsuite/unit/test_send \
 	testsuite/unit/test_serving \
+	testsuite/unit/test_shortage \
 	testsuite/unit/test_stream \
 	testsuite/unit/test_turns \
 	testsuite/unit/test_value
@@ -122,6 +123,7 @@ testsuite_unit_test_log_limit_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/pystuck_
 # Counts how often TCP_QUICKACK is set.
 testsuite_unit_test_await_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=setsockopt
 
+testsuite_unit_test_shortage_LDADD = procfs/libprocfs.la report/libreport.la $(LDADD)
 testsuite_unit_test_report_LDADD = report/libreport.la $(LDADD)
 
 # Where allocations fail.

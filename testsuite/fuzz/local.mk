@@ -5,12 +5,14 @@ FUZZ_SECONDS = 60
 FUZZ_CC = clang
 fuzz_client = $(filter-out client/main.c client/prompt/editor.c client/prompt/history_file.c \
 	client/prompt/keyboard.c client/prompt/terminal.c, \
-	$(filter %.c,$(common_libcommon_la_SOURCES) $(client_pystuck_SOURCES)) $(filter %.c,$(report_libreport_la_SOURCES)))
+	$(filter %.c,$(common_libcommon_la_SOURCES) $(client_pystuck_SOURCES) $(procfs_libprocfs_la_SOURCES) \
+	$(report_libfacts_la_SOURCES) $(report_libreport_la_SOURCES)))
 fuzz: config.h $(client_inc)
 	srcdir='$(srcdir)' PYTHON='$(PYTHON)' FUZZ_CC='$(FUZZ_CC)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
 		FUZZ_CLIENT='$(addprefix $(srcdir)/,$(fuzz_client))' \
 		FUZZ_CPPFLAGS='$(LIBDEFLATE_CFLAGS) $(JSON_CFLAGS)' PYTHON_CPPFLAGS='$(PYTHON_CPPFLAGS)' \
-		FUZZ_SERVER_SOURCES='$(addprefix $(abs_srcdir)/,$(filter %.c,$(pystuck_ext__pystuck_la_SOURCES)))' \
+		FUZZ_SERVER_SOURCES='$(addprefix $(abs_srcdir)/,$(filter %.c,$(pystuck_ext__pystuck_la_SOURCES) \
+			$(procfs_libprocfs_la_SOURCES) $(report_libfacts_la_SOURCES)))' \
 		FUZZ_SSL_SOURCES='$(addprefix $(srcdir)/,$(filter %.c,$(librpyc_librpyc_ssl_la_SOURCES)))' \
 		OPENSSL_CFLAGS='$(OPENSSL_CFLAGS)' OPENSSL_LIBS='$(OPENSSL_LIBS)' \
 		FUZZ_LIBS='$(librpyc_librpyc_internal_la_LIBADD) $(JSON_LIBS) $(LIBS)' \

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * clock: the clock of the deadlines in this folder.
+ */
+#ifndef PROCFS_CLOCK_H
+#define PROCFS_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* Returns the time of CLOCK_MONOTONIC in ms. */
+static inline int64_t procfs_now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+#endif

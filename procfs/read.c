@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "procfs/read.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+ssize_t procfs_read(const char *path, char *out, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t len = 0;
+    ssize_t n = 0;
+
+    out[0] = '\0';
+    if (fd < 0)
+        return -1;
+    while (len < size - 1) {
+        n = read(fd, out + len, size - 1 - len);
+        if (n > 0)
+            len += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            break;
+    }
+    close(fd);
+    out[len] = '\0';
+    return n < 0 && len == 0 ? -1 : (ssize_t)len;
+}
+
+ssize_t procfs_read_in(const char *folder, const char *name, char *out, size_t size)
+{
+    char path[PROCFS_PATH_SIZE];
+    int n = snprintf(path, sizeof(path), "%s/%s", folder, name);
+
+    out[0] = '\0';
+    return n < (int)sizeof(path) ? procfs_read(path, out, size) : -1;
+}
+
+/* Parses a number that is not negative. */
+static int64_t number(const char *text)
+{
+    long long value;
+
+    while (*text == ' ' || *text == '\t')
+        text++;
+    if (!isdigit((unsigned char)*text))
+        return PROCFS_NONE;
+    errno = 0;
+    value = strtoll(text, NULL, 10);
+    return errno == 0 ? value : PROCFS_NONE;
+}
+
+int64_t procfs_value(const char *text, const char *label)
+{
+    size_t len = strlen(label);
+
+    while (text && strncmp(text, label, len) != 0) {
+        text = strchr(text, '\n');
+        text = text ? text + 1 : NULL;
+    }
+    return text ? number(text + len) : PROCFS_NONE;
+}
+
+int64_t procfs_number_in(const char *folder, const char *name)
+{
+    char text[64];
+
+    return procfs_read_in(folder, name, text, sizeof(text)) > 0 ? number(text) : PROCFS_NONE;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "procfs/shortage.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "procfs/descriptors.h"
+#include "procfs/read.h"
+#include "procfs/clock.h"
+
+#define STATUS_SIZE  4096
+#define RESOURCES    8  /* at most so many are reported */
+#define GROUPS_ABOVE 16 /* control groups above one another */
+#define BYTES_IN_KB  1024
+
+/* The search for one process. */
+struct search {
+    struct report *report;
+    const char *folder;
+    int64_t deadline; /* ms of CLOCK_MONOTONIC */
+    char limits[STATUS_SIZE], status[STATUS_SIZE];
+    struct report_shortage found[RESOURCES];
+    size_t count;
+};
+
+/* True if a limit is nearly used up. An unknown number or limit is not. */
+static bool is_short(int64_t used, int64_t limit)
+{
+    if (used == PROCFS_NONE || limit == PROCFS_NONE || used < 0)
+        return false;
+    return used >= limit - limit / SHORTAGE_LEFT;
+}
+
+/* Adds a resource. resource is a constant; detail is copied. */
+static void add(struct search *s, const char *resource, int64_t used, int64_t limit,
+                const char *detail)
+{
+    struct report_shortage *new = &s->found[s->count];
+
+    if (s->count == RESOURCES)
+        return;
+    s->count++;
+    new->resource = (struct report_text){resource, strlen(resource)};
+    new->used = used;
+    new->limit = limit;
+    new->detail = (struct report_text){NULL, 0};
+    if (detail && detail[0])
+        new->detail = report_text(s->report, detail, strlen(detail));
+}
+
+static void add_if_short(struct search *s, const char *resource, int64_t used, int64_t limit)
+{
+    if (is_short(used, limit))
+        add(s, resource, used, limit, NULL);
+}
+
+/* ---- Descriptors ----------------------------------------------------------------------------- */
+
+static void find_descriptors(struct search *s)
+{
+    int64_t limit = procfs_value(s->limits, "Max open files");
+    char detail[DESCRIPTORS_DETAIL_SIZE];
+    int64_t used;
+
+    /* Nothing needs to be counted if there is no room for so many in the process's table. */
+    if (!is_short(procfs_value(s->status, "FDSize:"), limit))
+        return;
+    used = descriptors_count(s->folder, s->deadline);
+    if (!is_short(used, limit))
+        return;
+    descriptors_describe(s->folder, s->deadline, detail);
+    add(s, "file descriptors", used, limit, detail);
+}
+
+/* True if the effective capabilities of the process have this one. */
+static bool has_capability(const struct search *s, int capability)
+{
+    const char *line = strstr(s->status, "\nCapEff:");
+    uint64_t set;
+
+    return line && sscanf(line, "\nCapEff: %" SCNx64, &set) == 1 && set >> capability & 1;
+}
+
+static void find_open_files(struct search *s)
+{
+    char text[128];
+    int64_t used, limit;
+
+    if (has_capability(s, CAP_SYS_ADMIN) ||
+        procfs_read("/proc/sys/fs/file-nr", text, sizeof(text)) < 0)
+        return;
+    if (sscanf(text, "%" SCNd64 " %*d %" SCNd64, &used, &limit) == 2)
+        add_if_short(s, "open files of the machine", used, limit);
+}
+
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+static int64_t user_of(const char *status)
+{
+    const char *line = strstr(status, "\nUid:");
+
+    return line ? procfs_value(line + 1, "Uid:") : PROCFS_NONE;
+}
+
+/* Reads some entries of /proc, from a position on, with one descriptor that is open for a moment.
+ * Returns their length, 0 at the end. */
+static long read_processes(off_t *position, char *out, size_t size)
+{
+    int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    long n = 0;
+
+    if (proc < 0)
+        return 0;
+    if (lseek(proc, *position, SEEK_SET) >= 0)
+        n = syscall(SYS_getdents64, proc, out, size);
+    *position = lseek(proc, 0, SEEK_CUR);
+    close(proc);
+    return n;
+}
+
+/* Returns the number of threads of a process, if it belongs to the user. */
+static int64_t threads_of_process(const char *pid, int64_t user)
+{
+    char path[PROCFS_PATH_SIZE], status[STATUS_SIZE];
+    int64_t threads;
+
+    snprintf(path, sizeof(path), "/proc/%.20s", pid);
+    if (procfs_read_in(path, "status", status, sizeof(status)) < 0 || user_of(status) != user)
+        return 0;
+    threads = procfs_value(status, "Threads:");
+    return threads == PROCFS_NONE ? 0 : threads;
+}
+
+/* Returns the number of threads of all processes of a user, as far as /proc shows them and the
+ * deadline allows. */
+static int64_t threads_of_user(int64_t user, int64_t deadline)
+{
+    char bytes[4096] __attribute__((aligned(8)));
+    const struct dirent64 *e;
+    off_t position = 0;
+    int64_t sum = 0;
+    long n, at;
+
+    while (procfs_now_ms() < deadline && (n = read_processes(&position, bytes, sizeof(bytes))) > 0)
+        for (at = 0; at < n && procfs_now_ms() < deadline; at += e->d_reclen) {
+            e = (const struct dirent64 *)(bytes + at);
+            if (isdigit((unsigned char)e->d_name[0]))
+                sum += threads_of_process(e->d_name, user);
+        }
+    return sum;
+}
+
+/* Returns the number of threads of the whole machine. */
+static int64_t threads_of_machine(void)
+{
+    char text[128];
+    int64_t all;
+
+    if (procfs_read("/proc/loadavg", text, sizeof(text)) < 0 ||
+        sscanf(text, "%*s %*s %*s %*d/%" SCNd64, &all) != 1)
+        return PROCFS_NONE;
+    return all;
+}
+
+static void find_threads(struct search *s)
+{
+    int64_t limit = procfs_value(s->limits, "Max processes"), user = user_of(s->status);
+
+    if (user == 0 || user == PROCFS_NONE || has_capability(s, CAP_SYS_RESOURCE) ||
+        has_capability(s, CAP_SYS_ADMIN))
+        return;
+    /* Nothing needs to be counted if the whole machine does not have so many. */
+    if (is_short(threads_of_machine(), limit))
+        add_if_short(s, "threads of the user", threads_of_user(user, s->deadline), limit);
+}
+
+/* ---- Control groups -------------------------------------------------------------------------- */
+
+/* Copies the path of the process in a hierarchy: the line "N:pids:/path", or "0::/path" if
+ * controller is "". False: there is none, or it is too long. */
+static bool group_of(const char *all, const char *controller, char *path, size_t size)
+{
+    const char *line, *names, *start;
+    size_t len;
+
+    for (line = all; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        names = line + strcspn(line, ":\n");
+        if (*names != ':')
+            continue;
+        len = strcspn(++names, ":\n");
+        if (names[len] != ':' || len != strlen(controller) || strncmp(names, controller, len) != 0)
+            continue;
+        start = names + len + 1;
+        len = strcspn(start, "\n");
+        if (len >= size)
+            return false;
+        memcpy(path, start, len);
+        path[len] = '\0';
+        return true;
+    }
+    return false;
+}
+
+/* The caches of files in memory.stat, which the kernel frees when memory is short. */
+static int64_t caches_of(const char *folder)
+{
+    char text[STATUS_SIZE];
+    int64_t active, inactive;
+
+    if (procfs_read_in(folder, "memory.stat", text, sizeof(text)) < 0)
+        return 0;
+    active = procfs_value(text, "active_file ");
+    inactive = procfs_value(text, "inactive_file ");
+    return (active == PROCFS_NONE ? 0 : active) + (inactive == PROCFS_NONE ? 0 : inactive);
+}
+
+/* A limit of control groups, with the names of both versions. */
+struct group_limit {
+    const char *resource, *controller;
+    const char *used, *limit;
+    bool has_caches;
+};
+
+/* Looks at one folder. True if it has the files. */
+static bool find_in_group(struct search *s, const struct group_limit *l, const char *folder)
+{
+    int64_t limit = procfs_number_in(folder, l->limit), used;
+
+    if (limit == PROCFS_NONE)
+        return false;
+    used = procfs_number_in(folder, l->used);
+    if (used != PROCFS_NONE && l->has_caches && is_short(used, limit))
+        used -= caches_of(folder);
+    add_if_short(s, l->resource, used, limit);
+    return is_short(used, limit);
+}
+
+/* Looks at the group of the process and at those above it. root: where the hierarchy is mounted. */
+static void find_in_groups(struct search *s, const struct group_limit *l, const char *root,
+                           char *path)
+{
+    char folder[PROCFS_PATH_SIZE], *slash;
+
+    for (int i = 0; i < GROUPS_ABOVE; i++) {
+        if (snprintf(folder, sizeof(folder), "%s%s", root, path) < (int)sizeof(folder) &&
+            find_in_group(s, l, folder))
+            return;
+        slash = strrchr(path, '/');
+        if (!slash || path[1] == '\0')
+            return;
+        slash[slash == path] = '\0';
+    }
+}
+
+static void find_group_limits(struct search *s)
+{
+    static const struct group_limit v2[] = {
+        {"threads of the control group", "", "pids.current", "pids.max", false},
+        {"memory of the control group", "", "memory.current", "memory.max", true},
+    };
+    static const struct group_limit v1[] = {
+        {"threads of the control group", "pids", "pids.current", "pids.max", false},
+        {"memory of the control group", "memory", "memory.usage_in_bytes", "memory.limit_in_bytes",
+         true},
+    };
+    char all[STATUS_SIZE], path[PROCFS_PATH_SIZE], root[64];
+    size_t i;
+
+    if (procfs_read_in(s->folder, "cgroup", all, sizeof(all)) < 0)
+        return;
+    for (i = 0; i < sizeof(v2) / sizeof(*v2); i++)
+        if (group_of(all, "", path, sizeof(path)))
+            find_in_groups(s, &v2[i], "/sys/fs/cgroup", path);
+    for (i = 0; i < sizeof(v1) / sizeof(*v1); i++) {
+        snprintf(root, sizeof(root), "/sys/fs/cgroup/%s", v1[i].controller);
+        if (group_of(all, v1[i].controller, path, sizeof(path)))
+            find_in_groups(s, &v1[i], root, path);
+    }
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+static int64_t in_bytes(int64_t kb)
+{
+    return kb == PROCFS_NONE || kb > INT64_MAX / BYTES_IN_KB ? PROCFS_NONE : kb * BYTES_IN_KB;
+}
+
+static void find_memory(struct search *s)
+{
+    add_if_short(s, "address space", in_bytes(procfs_value(s->status, "VmSize:")),
+                 procfs_value(s->limits, "Max address space"));
+    add_if_short(s, "data memory", in_bytes(procfs_value(s->status, "VmData:")),
+                 procfs_value(s->limits, "Max data size"));
+}
+
+/* ---- The entry point ------------------------------------------------------------------------- */
+
+void shortage_find(struct report *r, struct report_process *process, const char *folder)
+{
+    struct search s = {
+        .report = r, .folder = folder, .deadline = procfs_now_ms() + SHORTAGE_BUDGET_MS};
+    struct report_shortage *items;
+
+    if (procfs_read_in(folder, "limits", s.limits, sizeof(s.limits)) < 0 ||
+        procfs_read_in(folder, "status", s.status, sizeof(s.status)) < 0)
+        return;
+    find_descriptors(&s);
+    find_threads(&s);
+    find_group_limits(&s);
+    find_memory(&s);
+    find_open_files(&s);
+    items = arena_array(&r->arena, s.count, sizeof(*items));
+    if (!items)
+        return;
+    memcpy(items, s.found, s.count * sizeof(*items));
+    process->shortage.items = items;
+    process->shortage.count = s.count;
+}

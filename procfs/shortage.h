@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * shortage: which resources a process has used up. Uses no heap memory beside the report's arena,
+ * and one descriptor at a time.
+ */
+#ifndef PROCFS_SHORTAGE_H
+#define PROCFS_SHORTAGE_H
+
+#include "report.h"
+
+/* A resource is reported if at most one SHORTAGE_LEFT-th of its limit is left: 3 %. */
+#define SHORTAGE_LEFT 32
+
+/* How long shortage_find() may take, in ms. */
+#define SHORTAGE_BUDGET_MS 300
+
+/* Fills process->shortage with the resources that the process has (nearly) used up; an empty list
+ * if there are none. folder: "/proc/self", or "/proc/PID" for another process. The texts are in the
+ * arena of r. The resources:
+ *
+ *     file descriptors              RLIMIT_NOFILE; detail says what most of them are
+ *     open files of the machine     /proc/sys/fs/file-max; not for privileged processes
+ *     threads of the user           RLIMIT_NPROC, for all processes of the user that /proc shows;
+ *                                   not for privileged processes, which it does not limit
+ *     threads of the control group  pids.max of the cgroup, or of one above it
+ *     address space                 RLIMIT_AS, in bytes
+ *     data memory                   RLIMIT_DATA, in bytes
+ *     memory of the control group   memory.max without the caches of files, in bytes
+ *
+ * What cannot be read is left out. If r has no memory left, the list stays unknown. */
+void shortage_find(struct report *r, struct report_process *process, const char *folder);
+
+#endif
