@@ -37,30 +37,37 @@ int rpyc_start_getattr(rpyc_value *obj, const char *name, rpyc_pending **out,
     return request_getattr(&r, obj, name, err) < 0 ? -1 : start(&r, out);
 }
 
+/* Starts a call of obj, or of its method `name` if name is not NULL. */
+static int start_call(rpyc_value *obj, const char *name, rpyc_pending **out, const char *format,
+                      va_list *ap, struct rpyc_error *err)
+{
+    struct request r;
+
+    return request_call(&r, obj, name, format, ap, err) < 0 ? -1 : start(&r, out);
+}
+
 int rpyc_start_call(rpyc_value *obj, rpyc_pending **out, struct rpyc_error *err, const char *format,
                     ...)
 {
-    struct request r;
     va_list ap;
     int result;
 
     va_start(ap, format);
-    result = request_call(&r, obj, NULL, format, &ap, err);
+    result = start_call(obj, NULL, out, format, &ap, err);
     va_end(ap);
-    return result < 0 ? -1 : start(&r, out);
+    return result;
 }
 
 int rpyc_start_callattr(rpyc_value *obj, const char *name, rpyc_pending **out,
                         struct rpyc_error *err, const char *format, ...)
 {
-    struct request r;
     va_list ap;
     int result;
 
     va_start(ap, format);
-    result = request_call(&r, obj, name, format, &ap, err);
+    result = start_call(obj, name, out, format, &ap, err);
     va_end(ap);
-    return result < 0 ? -1 : start(&r, out);
+    return result;
 }
 
 int rpyc_pending_wait(rpyc_pending *pending, int timeout_ms, rpyc_value **out,

@@ -211,19 +211,6 @@ static int step(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 
 /* ---- Serving while nothing is awaited ------------------------------------------------------- */
 
-int conn_meet(struct conn *c, deadline_t deadline, struct rpyc_error *err)
-{
-    int result = 0;
-
-    pthread_mutex_lock(&c->lock);
-    while (result == 0 && !c->closed && c->env.generation == RPYC_GENERATION_AUTO)
-        result = serve_queued(c, false) ? 0 : step(c, deadline, err);
-    if (result == 0 && c->closed)
-        result = conn_closed_error(c, err);
-    pthread_mutex_unlock(&c->lock);
-    return result;
-}
-
 int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
     int result = 1;
@@ -268,28 +255,46 @@ int conn_start(struct conn *c, struct outgoing *out, int64_t seq, struct pending
     return -1;
 }
 
-/* Waits until p is done. If the owner ends the wait, returns RPYC_EINTERRUPT even if the reply has
- * arrived. The deadline does not move if the peer sends requests meanwhile. Call with c->lock held.
- */
-static int wait_done(struct conn *c, const struct pending *p, deadline_t deadline,
-                     struct rpyc_error *err)
+/* True if a reply to p has arrived; without p, if the peer's generation is known. Call with c->lock
+ * held. */
+static bool has_come(const struct conn *c, const struct pending *p)
 {
+    return p ? p->done : c->env.generation != RPYC_GENERATION_AUTO;
+}
+
+/* Waits until has_come(c, p). If the owner ends the wait, returns RPYC_EINTERRUPT even if the reply
+ * has arrived. The deadline does not move if the peer sends requests meanwhile. Call with c->lock
+ * held. */
+static int wait_for(struct conn *c, const struct pending *p, deadline_t deadline,
+                    struct rpyc_error *err)
+{
+    bool cancellable = p && p->cancellable;
     struct rpyc_error why = RPYC_ERROR_INIT;
 
-    while (!p->done) {
-        if (p->cancelled)
+    while (!has_come(c, p)) {
+        if (p && p->cancelled)
             return error_set(err, RPYC_ECANCELED, "the wait was cancelled");
         if (c->closed)
             return conn_closed_error(c, err);
-        if (serve_queued(c, true))
+        if (serve_queued(c, p != NULL))
             continue;
-        if (step(c, conn_next_check(c, deadline, p->cancellable), &why) < 0 &&
+        if (step(c, conn_next_check(c, deadline, cancellable), &why) < 0 &&
             why.code == RPYC_EINTERRUPT)
             return error_set(err, why.code, "%s", why.text);
-        if (!p->done && conn_deadline_passed(deadline))
+        if (!has_come(c, p) && conn_deadline_passed(deadline))
             return error_set(err, RPYC_ETIMEOUT, "no answer in time");
     }
     return 0;
+}
+
+int conn_meet(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    int result;
+
+    pthread_mutex_lock(&c->lock);
+    result = wait_for(c, NULL, deadline, err);
+    pthread_mutex_unlock(&c->lock);
+    return result;
 }
 
 int conn_wait(struct conn *c, struct pending *p, struct message *reply, deadline_t deadline,
@@ -299,7 +304,7 @@ int conn_wait(struct conn *c, struct pending *p, struct message *reply, deadline
 
     pthread_mutex_lock(&c->lock);
     p->awaited = reply != NULL;
-    result = wait_done(c, p, deadline, err);
+    result = wait_for(c, p, deadline, err);
     p->awaited = false;
     if (result == 0 && reply) {
         *reply = p->reply;

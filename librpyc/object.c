@@ -36,29 +36,36 @@ int rpyc_delattr(rpyc_value *obj, const char *name, struct rpyc_error *err)
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
-int rpyc_call(rpyc_value *obj, rpyc_value **out, struct rpyc_error *err, const char *format, ...)
+/* Calls obj, or its method `name` if name is not NULL. */
+static int call(rpyc_value *obj, const char *name, rpyc_value **out, const char *format,
+                va_list *ap, struct rpyc_error *err)
 {
     struct request r;
+
+    return request_call(&r, obj, name, format, ap, err) < 0 ? -1 : request_wait(&r, out);
+}
+
+int rpyc_call(rpyc_value *obj, rpyc_value **out, struct rpyc_error *err, const char *format, ...)
+{
     va_list ap;
     int result;
 
     va_start(ap, format);
-    result = request_call(&r, obj, NULL, format, &ap, err);
+    result = call(obj, NULL, out, format, &ap, err);
     va_end(ap);
-    return result < 0 ? -1 : request_wait(&r, out);
+    return result;
 }
 
 int rpyc_callattr(rpyc_value *obj, const char *name, rpyc_value **out, struct rpyc_error *err,
                   const char *format, ...)
 {
-    struct request r;
     va_list ap;
     int result;
 
     va_start(ap, format);
-    result = request_call(&r, obj, name, format, &ap, err);
+    result = call(obj, name, out, format, &ap, err);
     va_end(ap);
-    return result < 0 ? -1 : request_wait(&r, out);
+    return result;
 }
 
 /* ---- Items ----------------------------------------------------------------------------------- */
