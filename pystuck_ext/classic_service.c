@@ -213,14 +213,11 @@ static PyType_Spec service_spec = {
 
 PyTypeObject *ps_classic_service_make_type(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &service_spec, NULL);
+    PyTypeObject *type = ps_make_type(module, &service_spec);
 
-    if (!type)
-        return NULL;
-    ((PyTypeObject *)type)->tp_new = NULL; /* made by ps_classic_service_new alone */
-    ((PyTypeObject *)type)->tp_name =
-        "SlaveService"; /* the name in error messages; __module__ is set */
-    return (PyTypeObject *)type;
+    if (type)
+        type->tp_name = "SlaveService"; /* the name in error messages; __module__ is set */
+    return type;
 }
 
 PyObject *ps_classic_service_new(struct ps_session *s)

@@ -46,9 +46,9 @@ static int add_line(struct ps_credentials *all, const char *line)
     return 1;
 }
 
-/* Adds the rights in a status file. A line may be longer than the buffer (65536 groups); its rest
- * must not be taken for another line. */
-static bool add_status(struct ps_credentials *all, FILE *status)
+/* Adds the rights in an open status file. A line may be longer than the buffer (65536 groups); its
+ * rest must not be taken for another line. */
+static bool add_lines(struct ps_credentials *all, FILE *status)
 {
     bool at_start = true;
     char line[256];
@@ -62,6 +62,24 @@ static bool add_status(struct ps_credentials *all, FILE *status)
     return found == 3;
 }
 
+/* Adds the rights in a status file. False, with errno: ENOENT or ESRCH if the thread has ended, 0
+ * if a line is missing. */
+static bool add_status(struct ps_credentials *all, const char *path)
+{
+    FILE *status = fopen(path, "re");
+    bool added;
+    int why;
+
+    if (!status)
+        return false;
+    errno = 0;
+    added = add_lines(all, status);
+    why = errno;
+    fclose(status);
+    errno = why;
+    return added;
+}
+
 static const struct ps_credentials nothing = {.uids = {UINT32_MAX, 0}, .gids = {UINT32_MAX, 0}};
 
 /* ---- This process --------------------------------------------------------------------------- */
@@ -70,17 +88,9 @@ static const struct ps_credentials nothing = {.uids = {UINT32_MAX, 0}, .gids = {
 static bool add_thread(struct ps_credentials *all, const char *name)
 {
     char path[PATH_SIZE];
-    FILE *status;
-    bool added;
 
     snprintf(path, sizeof(path), "/proc/self/task/%.20s/status", name);
-    status = fopen(path, "re");
-    if (!status)
-        return errno == ENOENT || errno == ESRCH;
-    errno = 0;
-    added = add_status(all, status) || errno == ESRCH;
-    fclose(status);
-    return added;
+    return add_status(all, path) || errno == ENOENT || errno == ESRCH;
 }
 
 /* Returns the next entry of /proc/self/task; NULL at the end, with errno 0, or on error. */
@@ -184,15 +194,10 @@ static bool read_capabilities(int pid, uint64_t *capabilities)
 {
     struct ps_credentials all = nothing;
     char path[PATH_SIZE];
-    FILE *status;
     bool known;
 
     snprintf(path, sizeof(path), "/proc/%d/status", pid);
-    status = fopen(path, "re");
-    if (!status)
-        return false;
-    known = add_status(&all, status);
-    fclose(status);
+    known = add_status(&all, path);
     *capabilities = all.capabilities;
     return known;
 }

@@ -71,6 +71,16 @@ static inline PyObject *ps_type_attribute(PyTypeObject *type, PyObject *name)
     return _PyType_Lookup(type, name);
 }
 
+/* Makes a type of the module, whose objects only C code creates. NULL with an exception. */
+static inline PyTypeObject *ps_make_type(PyObject *module, PyType_Spec *spec)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+
+    if (type)
+        type->tp_new = NULL;
+    return type;
+}
+
 /* Imports a module and returns one of its attributes, a new reference; NULL with an exception. */
 static inline PyObject *ps_import_from(const char *module_name, const char *name)
 {

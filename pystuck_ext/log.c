@@ -156,42 +156,56 @@ static bool is_used(const struct ps_log *log)
     return log && log->fork_count == ps_fork_count();
 }
 
-void ps_log(struct ps_log *log, enum ps_log_level level, const char *format, ...)
+/* Queues a message that a client causes, unless its limit is reached; then counts it. Call with the
+ * lock held. */
+static void enqueue_limited(struct ps_log *log, enum ps_log_level level,
+                            const struct ps_source *source, char *text)
+{
+    bool is_usual = level <= PS_LOG_INFO;
+    struct ps_log_limit *limit = &log->limits[is_usual];
+
+    if (ps_log_limit_admits(limit, source, level, is_usual ? USUAL_BURST : 1, text, now_ms()) &&
+        !enqueue(log, level, text))
+        ps_log_limit_left_out(limit, level, now_ms());
+}
+
+/* source: the client that causes the message; NULL: none. */
+static void add(struct ps_log *log, enum ps_log_level level, const struct ps_source *source,
+                const char *format, va_list ap)
 {
     char text[PS_LOG_LINE_SIZE];
+
+    vsnprintf(text, sizeof(text), format, ap);
+    pthread_mutex_lock(&log->lock);
+    if (source)
+        enqueue_limited(log, level, source, text);
+    else
+        enqueue(log, level, text);
+    enqueue_counts(log, false);
+    pthread_mutex_unlock(&log->lock);
+}
+
+void ps_log(struct ps_log *log, enum ps_log_level level, const char *format, ...)
+{
     va_list ap;
 
     if (!is_used(log))
         return;
     va_start(ap, format);
-    vsnprintf(text, sizeof(text), format, ap);
+    add(log, level, NULL, format, ap);
     va_end(ap);
-    pthread_mutex_lock(&log->lock);
-    enqueue(log, level, text);
-    enqueue_counts(log, false);
-    pthread_mutex_unlock(&log->lock);
 }
 
 void ps_log_client(struct ps_log *log, enum ps_log_level level, const struct ps_source *source,
                    const char *format, ...)
 {
-    bool is_usual = level <= PS_LOG_INFO;
-    struct ps_log_limit *limit;
-    char text[PS_LOG_LINE_SIZE];
     va_list ap;
 
     if (!is_used(log))
         return;
     va_start(ap, format);
-    vsnprintf(text, sizeof(text), format, ap);
+    add(log, level, source, format, ap);
     va_end(ap);
-    limit = &log->limits[is_usual];
-    pthread_mutex_lock(&log->lock);
-    if (ps_log_limit_admits(limit, source, level, is_usual ? USUAL_BURST : 1, text, now_ms()) &&
-        !enqueue(log, level, text))
-        ps_log_limit_left_out(limit, level, now_ms());
-    enqueue_counts(log, false);
-    pthread_mutex_unlock(&log->lock);
 }
 
 void ps_log_counts(struct ps_log *log)

@@ -301,11 +301,7 @@ static PyType_Spec netref_spec = {
 
 PyTypeObject *ps_netref_make_type(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &netref_spec, NULL);
-
-    if (type)
-        ((PyTypeObject *)type)->tp_new = NULL; /* made by ps_netref_new alone */
-    return (PyTypeObject *)type;
+    return ps_make_type(module, &netref_spec);
 }
 
 PyObject *ps_netref_local_names(void)

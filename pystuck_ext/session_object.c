@@ -218,11 +218,7 @@ static PyType_Spec request_spec = {
 
 PyTypeObject *ps_request_make_type(PyObject *module)
 {
-    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &request_spec, NULL);
-
-    if (type)
-        type->tp_new = NULL;
-    return type;
+    return ps_make_type(module, &request_spec);
 }
 
 /* ---- The session ---------------------------------------------------------------------------- */
@@ -371,11 +367,7 @@ static PyType_Spec session_spec = {
 
 PyTypeObject *ps_session_make_type(PyObject *module)
 {
-    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &session_spec, NULL);
-
-    if (type)
-        type->tp_new = NULL;
-    return type;
+    return ps_make_type(module, &session_spec);
 }
 
 PyObject *ps_session_object_new(struct ps_session *s)

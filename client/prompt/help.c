@@ -41,11 +41,7 @@ static void show_list(struct shell *shell, const struct magic *self, const char 
 }
 
 static struct magic magics[] = {
-    {
-        .name = "help",
-        .help = "show this list",
-        .run = show_list,
-    },
+    MAGIC("help", NULL, "show this list", show_list),
 };
 
 void help_register(void)

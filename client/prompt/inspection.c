@@ -24,51 +24,15 @@ static void run(struct shell *shell, const struct magic *magic, const char *argu
 }
 
 static struct magic magics[] = {
-    {
-        .name = "down",
-        .help = "go to the frame that the selected frame has called",
-        .run = run,
-    },
-    {
-        .name = "eval",
-        .arguments = "EXPR",
-        .help = "evaluate an expression in the selected frame",
-        .run = run,
-    },
-    {
-        .name = "frame",
-        .arguments = "[N]",
-        .help = "select a frame of the thread (0: the innermost) as _",
-        .run = run,
-    },
-    {
-        .name = "locals",
-        .help = "show all local variables of the selected frame",
-        .run = run,
-    },
-    {
-        .name = "thread",
-        .arguments = "[N]",
-        .help = "list the threads, or select one by its number or ident",
-        .run = run,
-    },
-    {
-        .name = "time",
-        .arguments = "CODE",
-        .help = "run a cell and show the CPU and wall time it took",
-        .run = run,
-        .takes = MAGIC_CODE,
-    },
-    {
-        .name = "up",
-        .help = "go to the caller of the selected frame",
-        .run = run,
-    },
-    {
-        .name = "who",
-        .help = "list the names that were assigned in this namespace",
-        .run = run,
-    },
+    MAGIC("down", NULL, "go to the frame that the selected frame has called", run),
+    MAGIC("eval", "EXPR", "evaluate an expression in the selected frame", run),
+    MAGIC("frame", "[N]", "select a frame of the thread (0: the innermost) as _", run),
+    MAGIC("locals", NULL, "show all local variables of the selected frame", run),
+    MAGIC("thread", "[N]", "list the threads, or select one by its number or ident", run),
+    MAGIC("time", "CODE", "run a cell and show the CPU and wall time it took", run,
+          .takes = MAGIC_CODE),
+    MAGIC("up", NULL, "go to the caller of the selected frame", run),
+    MAGIC("who", NULL, "list the names that were assigned in this namespace", run),
 };
 
 void inspection_register(void)

@@ -31,6 +31,13 @@ struct magic {
     SLIST_ENTRY(magic) next; /* used by the table */
 };
 
+/* A row: its name, arguments, help and function; behind them `.takes = ...` if it does not take
+ * MAGIC_TEXT. */
+#define MAGIC(name_, arguments_, help_, run_, ...)                                                 \
+    {                                                                                              \
+        .name = (name_), .arguments = (arguments_), .help = (help_), .run = (run_), __VA_ARGS__    \
+    }
+
 /* Adds rows to the table, which is sorted by name. The rows must be static. */
 void magic_register(struct magic *rows, size_t count);
 

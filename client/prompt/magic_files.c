@@ -311,32 +311,12 @@ static void run_history(struct shell *shell, const struct magic *magic, const ch
 /* ---- The table ------------------------------------------------------------------------------- */
 
 static struct magic magics[] = {
-    {
-        .name = "edit",
-        .arguments = "[N]",
-        .help = "edit the last cell, or cell N, and run the result",
-        .run = run_edit,
-    },
-    {
-        .name = "history",
-        .arguments = "[-n]",
-        .help = "list what was typed (-n: with the numbers of cells)",
-        .run = run_history,
-    },
-    {
-        .name = "run",
-        .arguments = "FILE [ARG]...",
-        .help = "run a local file in the program, in this namespace",
-        .run = run_run,
-        .takes = MAGIC_FILE,
-    },
-    {
-        .name = "save",
-        .arguments = "[-f] FILE [N|N-M]...",
-        .help = "write cells to a file (-f: overwrite it)",
-        .run = run_save,
-        .takes = MAGIC_FILE,
-    },
+    MAGIC("edit", "[N]", "edit the last cell, or cell N, and run the result", run_edit),
+    MAGIC("history", "[-n]", "list what was typed (-n: with the numbers of cells)", run_history),
+    MAGIC("run", "FILE [ARG]...", "run a local file in the program, in this namespace", run_run,
+          .takes = MAGIC_FILE),
+    MAGIC("save", "[-f] FILE [N|N-M]...", "write cells to a file (-f: overwrite it)", run_save,
+          .takes = MAGIC_FILE),
 };
 
 void magic_files_register(void)

@@ -12,11 +12,7 @@ static void run(struct shell *shell, const struct magic *magic, const char *argu
 }
 
 static struct magic magics[] = {
-    {
-        .name = "reconnect",
-        .help = "connect to the program again, with a new namespace",
-        .run = run,
-    },
+    MAGIC("reconnect", NULL, "connect to the program again, with a new namespace", run),
 };
 
 void magic_reconnect_register(void)

@@ -30,16 +30,8 @@ static void run(struct shell *shell, const struct magic *magic, const char *argu
 }
 
 static struct magic magics[] = {
-    {
-        .name = "show threads",
-        .help = "the same as %threads",
-        .run = run,
-    },
-    {
-        .name = "threads",
-        .help = "show the stacks of all threads",
-        .run = run,
-    },
+    MAGIC("show threads", NULL, "the same as %threads", run),
+    MAGIC("threads", NULL, "show the stacks of all threads", run),
 };
 
 void magic_stacks_register(void)
