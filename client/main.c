@@ -72,13 +72,13 @@ static int report_failure(const char *doing, const struct rpyc_error *err)
     return EXIT_FAILURE;
 }
 
-/* Nothing listens. If the user gave no address, lists the servers on other addresses. */
-static void report_no_server(const struct options *options, const struct rpyc_error *err)
+/* Nothing listens on the default address. Names the servers on other addresses, or says how to
+ * start one. */
+static void report_no_server(const struct rpyc_error *err)
 {
-    struct servers found = {0};
+    struct servers found;
 
-    if (!options->somewhere)
-        find_all(&found);
+    find_all(&found);
     if (!listing_suggest(stderr, err->text, &found)) {
         complain("%s", err->text);
         options_instructions(stderr);
@@ -91,7 +91,7 @@ static int report_no_connection(const struct options *options, struct rpyc_error
 {
     switch (explain_failure(options, err)) {
     case EXPLAIN_NO_SERVER:
-        report_no_server(options, err);
+        report_no_server(err);
         return EXIT_NO_SERVER;
     case EXPLAIN_REFUSED:
         complain("%s", err->text);

@@ -65,6 +65,7 @@ static void forget(rpyc_conn *conn)
 static int explain(const struct target *to, struct rpyc_error *err)
 {
     struct rpyc_error why = *err;
+    char where[STREAM_WHERE_SIZE];
     const char *what = "";
 
     if (err->code == RPYC_EREMOTE || (!to->path && !to->host))
@@ -74,9 +75,10 @@ static int explain(const struct target *to, struct rpyc_error *err)
         what = "it does not speak RPyC: ";
     }
     if (to->path)
-        return error_set(err, why.code, "connected to %s, but %s%s", to->path, what, why.text);
-    return error_set(err, why.code, "connected to %s port %s, but %s%s", to->host, to->port, what,
-                     why.text);
+        snprintf(where, sizeof(where), "%s", to->path);
+    else
+        stream_describe_tcp(where, sizeof(where), to->host, to->port);
+    return error_set(err, why.code, "connected to %s, but %s%s", where, what, why.text);
 }
 
 /* All envelopes, the most probable first. */

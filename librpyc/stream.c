@@ -375,17 +375,22 @@ static bool is_port(const char *port)
            (port[digits] != '\0' || (digits < 10 && strtol(port, NULL, 10) <= 65535));
 }
 
+void stream_describe_tcp(char *out, size_t size, const char *host, const char *port)
+{
+    snprintf(out, size, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+}
+
 int stream_connect_tcp(struct stream *s, const char *host, const char *port, deadline_t deadline,
                        struct rpyc_error *err)
 {
     _cleanup_(free_addresses) struct addrinfo *list = NULL;
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *a;
     struct rpyc_error why = RPYC_ERROR_INIT;
-    char where[200];
+    char where[STREAM_WHERE_SIZE];
     int result;
 
     *s = STREAM_INIT;
-    snprintf(where, sizeof(where), "%s port %s", host, port);
+    stream_describe_tcp(where, sizeof(where), host, port);
     if (!is_port(port))
         return error_set(
             err, RPYC_EINVAL,

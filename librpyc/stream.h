@@ -58,6 +58,10 @@ bool stream_is_ours(const struct stream *s);
 int stream_wait(int fd, short events, const struct stream_watch *watch, deadline_t deadline,
                 struct rpyc_error *err);
 
+/* Formats the address of a TCP server for messages: "127.0.0.1:6666", "[::1]:6666". */
+#define STREAM_WHERE_SIZE 200
+void stream_describe_tcp(char *out, size_t size, const char *host, const char *port);
+
 /* Connects. host and port are those of getaddrinfo; each address is tried in turn. path is a file
  * name, or "@name" for an abstract socket. Errors: RPYC_ERESOLVE, RPYC_ESYSTEM, RPYC_ETIMEOUT. */
 int stream_connect_tcp(struct stream *s, const char *host, const char *port, deadline_t deadline,

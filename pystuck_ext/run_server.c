@@ -101,7 +101,7 @@ static int tcp_address(struct address *address, const char *host, int port, bool
     freeaddrinfo(list);
     if (!local && !anyone)
         return refuse_host(host);
-    address->text = PyUnicode_FromFormat("%s port %d", host, port);
+    address->text = PyUnicode_FromFormat(strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
     return address->text ? 0 : -1;
 }
 

@@ -56,15 +56,22 @@ static PyObject *object_exit(PyObject *self, PyObject *args)
     return object_close(self, NULL);
 }
 
-static PyObject *object_host(PyObject *self, void *unused)
+/* Formats the IP address on which the server listens. False for a Unix socket. */
+static bool numeric_host(PyObject *self, char *host, socklen_t size)
 {
     struct sockaddr_storage address;
     socklen_t len = ps_server_address(server_of(self), &address);
+
+    return address.ss_family != AF_UNIX &&
+           getnameinfo((struct sockaddr *)&address, len, host, size, NULL, 0, NI_NUMERICHOST) == 0;
+}
+
+static PyObject *object_host(PyObject *self, void *unused)
+{
     char host[NI_MAXHOST];
 
     (void)unused;
-    if (address.ss_family == AF_UNIX || getnameinfo((struct sockaddr *)&address, len, host,
-                                                    sizeof(host), NULL, 0, NI_NUMERICHOST) != 0)
+    if (!numeric_host(self, host, sizeof(host)))
         Py_RETURN_NONE;
     return PyUnicode_FromString(host);
 }
@@ -114,20 +121,20 @@ static PyObject *object_closed(PyObject *self, void *unused)
 
 static PyObject *object_repr(PyObject *self)
 {
-    PyObject *path = object_unix_socket(self, NULL), *host, *port, *text;
+    ps_auto PyObject *path = object_unix_socket(self, NULL);
+    ps_auto PyObject *port = NULL;
+    char host[NI_MAXHOST];
 
-    if (!path || path != Py_None) {
-        text = path ? PyUnicode_FromFormat("<pystuck server on %U>", path) : NULL;
-        Py_XDECREF(path);
-        return text;
-    }
-    Py_DECREF(path);
-    host = object_host(self, NULL);
+    if (!path || path != Py_None)
+        return path ? PyUnicode_FromFormat("<pystuck server on %U>", path) : NULL;
+    if (!numeric_host(self, host, sizeof(host)))
+        return PyErr_NoMemory();
     port = object_port(self, NULL);
-    text = host && port ? PyUnicode_FromFormat("<pystuck server on %S port %S>", host, port) : NULL;
-    Py_XDECREF(host);
-    Py_XDECREF(port);
-    return text;
+    if (!port)
+        return NULL;
+    return PyUnicode_FromFormat(strchr(host, ':') ? "<pystuck server on [%s]:%S>"
+                                                  : "<pystuck server on %s:%S>",
+                                host, port);
 }
 
 /* Does not stop the server: programs call `pystuck.run_server()` and drop the result. */
@@ -176,11 +183,7 @@ static PyType_Spec object_spec = {
 
 PyTypeObject *ps_server_object_make_type(PyObject *module)
 {
-    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &object_spec, NULL);
-
-    if (type)
-        type->tp_new = NULL; /* made by ps_server_object_new alone */
-    return type;
+    return ps_make_type(module, &object_spec);
 }
 
 /* ---- The end of a subinterpreter ------------------------------------------------------------ */

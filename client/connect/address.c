@@ -39,14 +39,6 @@ void address_describe(char *out, size_t size, const struct address *address)
     if (address->path)
         snprintf(out, size, "%s", address->path);
     else
-        snprintf(out, size, "%s port %s", address->host, address->port);
-}
-
-void address_as_target(char *out, size_t size, const struct address *address)
-{
-    if (address->path)
-        snprintf(out, size, "unix:%s", address->path);
-    else
         snprintf(out, size, strchr(address->host, ':') ? "[%s]:%s" : "%s:%s", address->host,
                  address->port);
 }

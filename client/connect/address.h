@@ -35,10 +35,7 @@ struct address_text {
 void address_of_socket(struct address *out, struct address_text *text,
                        const struct sockaddr_storage *socket);
 
-/* Formats an address for messages: "127.0.0.1 port 6666", or a path. */
+/* Formats an address for messages: "127.0.0.1:6666", "[::1]:6666", or a path. */
 void address_describe(char *out, size_t size, const struct address *address);
-
-/* Formats an address as a user types it: "127.0.0.1:6666", "[::1]:6666", "unix:/path". */
-void address_as_target(char *out, size_t size, const struct address *address);
 
 #endif

@@ -114,14 +114,23 @@ static enum explanation explain_unix(struct failure *c)
     return EXPLAIN_USAGE;
 }
 
+/* Nothing listens on the TCP port. */
+static void say_port_unused(struct failure *c)
+{
+    const char *advice = ": run pystuck --list on that machine to see its servers";
+
+    set_error(c->err, RPYC_ESYSTEM, "nothing listens on %s%s", c->where,
+              c->options->somewhere ? advice : "");
+}
+
 static enum explanation explain_tcp(struct failure *c)
 {
     int why = c->err->sys_errno;
 
     switch (why) {
     case ECONNREFUSED:
-        set_error(c->err, RPYC_ESYSTEM, "nothing listens on %s", c->where);
-        return EXPLAIN_NO_SERVER;
+        say_port_unused(c);
+        return c->options->somewhere ? EXPLAIN_USAGE : EXPLAIN_NO_SERVER;
     case ETIMEDOUT:
         set_error(c->err, RPYC_ESYSTEM,
                   "%s does not answer: the machine is off, or a firewall blocks the connection",

@@ -10,7 +10,7 @@
 #include "options.h"
 
 enum explanation {
-    EXPLAIN_NO_SERVER, /* nothing listens on that TCP port */
+    EXPLAIN_NO_SERVER, /* the user gave no address, and nothing listens on the default one */
     EXPLAIN_REFUSED,   /* a server answers, or refuses the connection, but cannot be used */
     EXPLAIN_USAGE, /* the address or another option is wrong, or cannot be used on this machine */
     EXPLAIN_OTHER  /* anything else: err->text is not changed */

@@ -246,7 +246,7 @@ int peer_check(int fd, void *data, struct rpyc_error *err)
 
     if (peer.kind == PEER_GONE)
         return set_error(err, RPYC_ECLOSED, "the server closed the connection at once");
-    address_as_target(where, sizeof(where), address);
+    address_describe(where, sizeof(where), address);
     if (address->pid != 0 && check_process(&peer, address, where, err) < 0)
         return -1;
     if (peer.kind == PEER_KNOWN && user_is_anyone(peer.user))

@@ -221,7 +221,7 @@ def test_a_server_of_ours_on_all_addresses_is_found(files: Files) -> None:
         wait_until_listed(debuggee.pid, f"0.0.0.0:{debuggee.port}")
         done = pystuck("--pid", debuggee.pid)
         assert done.returncode == 1
-        assert f"127.0.0.1 port {debuggee.port} requires TLS" in done.stderr
+        assert f"127.0.0.1:{debuggee.port} requires TLS" in done.stderr
     finally:
         debuggee.kill()
 
@@ -627,14 +627,14 @@ def machine(in_namespaces: Callable[..., list[str]]) -> list[str]:
 def test_nothing_at_the_default_address_and_nowhere_else(machine: list[str]) -> None:
     status, out, err, _ = on_a_machine(machine, 0)
     assert (status, out) == (2, "")
-    assert err.startswith("pystuck: nothing listens on 127.0.0.1 port 6666\n")
+    assert err.startswith("pystuck: nothing listens on 127.0.0.1:6666\n")
     assert INSTRUCTIONS in err
 
 
 def test_nothing_at_the_default_address_but_one_process_is_found(machine: list[str]) -> None:
     status, out, err, (pid,) = on_a_machine(machine, 1)
     assert (status, out) == (2, "")
-    start = f"pystuck: nothing listens on 127.0.0.1 port 6666, but process {pid} ("
+    start = f"pystuck: nothing listens on 127.0.0.1:6666, but process {pid} ("
     assert err.startswith(start)
     assert err.endswith(f") has a server: run pystuck --pid {pid}\n")
     assert err.count("\n") == 1
@@ -646,7 +646,7 @@ def test_nothing_at_the_default_address_but_several_processes_are_found(
     status, out, err, _ = on_a_machine(machine, 3)
     assert (status, out) == (2, "")
     assert err == (
-        "pystuck: nothing listens on 127.0.0.1 port 6666, but 3 processes have a server: "
+        "pystuck: nothing listens on 127.0.0.1:6666, but 3 processes have a server: "
         "run pystuck --list to see them\n"
     )
 
@@ -658,7 +658,7 @@ def test_other_processes_are_not_named_if_an_address_was_given(
     status, out, err, _ = on_a_machine(machine, 1, *where)
     assert (status, out) == (2, "")
     assert "has a server" not in err
-    assert (INSTRUCTIONS in err) == ("--unix-socket" not in where)
+    assert err.count("\n") == 1
 
 
 def test_a_list_of_nothing_is_status_2_with_instructions(machine: list[str]) -> None:

@@ -342,7 +342,7 @@ def test_the_default_port_is_that_of_run_server() -> None:
             stack.enter_context(socket.create_server(("127.0.0.1", 6666)))
         done = run("-c", "print('not run')", options=[])
     assert (done.returncode, done.stdout) == (1, "")
-    assert re.fullmatch(r"python -m pystuck: .*in use.* 6666\n", done.stderr)
+    assert re.fullmatch(r"python -m pystuck: .*in use.*127\.0\.0\.1:6666.*\n", done.stderr)
 
 
 @pytest.mark.parametrize(

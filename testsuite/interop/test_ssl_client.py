@@ -88,7 +88,7 @@ def visit(debuggee: Debuggee, *arguments: object, **more: str) -> Done[str]:
 
 def where(debuggee: Debuggee) -> str:
     """The server's address as the client prints it."""
-    return f"127.0.0.1 port {debuggee.port}"
+    return f"127.0.0.1:{debuggee.port}"
 
 
 def client_options(files: Files) -> list[str]:
@@ -155,7 +155,7 @@ def test_a_process_and_a_unix_socket_are_called_localhost(
 
 def test_the_default_port_is_the_same_as_without_tls() -> None:
     done = pystuck("--ssl", "127.0.0.9", **libraries())
-    assert_says(done, 2, "nothing listens on 127.0.0.9 port 6666")
+    assert done.stderr.startswith("pystuck: nothing listens on 127.0.0.9:6666: ")
 
 
 def test_the_name_can_be_given(start: Start, files: Files) -> None:
@@ -414,7 +414,7 @@ def test_a_tls_server_that_is_no_rpyc_server(context: ssl.SSLContext, files: Fil
 
 def test_a_tls_server_that_hangs_up(context: ssl.SSLContext, files: Files) -> None:
     with playing(lambda sock: shake_hands(context, sock)) as port:
-        place = f"127.0.0.1 port {port}"
+        place = f"127.0.0.1:{port}"
         done = pystuck(f"--ssl-ca={files.ca}", "127.0.0.1", port, **libraries())
         sentence = (
             "it requires a client certificate (pass --ssl-cert and --ssl-key), or has too many"
@@ -449,7 +449,7 @@ def test_a_server_whose_tls_is_too_old(context: ssl.SSLContext, files: Files) ->
 
     with playing(serve) as port:
         done = pystuck("--ssl", "127.0.0.1", port, **libraries())
-        sentence = f"127.0.0.1 port {port} does not support TLS 1.2 or later"
+        sentence = f"127.0.0.1:{port} does not support TLS 1.2 or later"
         assert_says(done, 1, sentence)
 
 
@@ -460,7 +460,7 @@ def test_a_server_with_which_there_is_no_common_cipher(files: Files) -> None:
     context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")  # the server's key is not an RSA key
     with playing(lambda sock: shake_hands(context, sock)) as port:
         done = pystuck(*client_options(files), "127.0.0.1", port, **libraries())
-        sentence = f"127.0.0.1 port {port} and pystuck have no TLS version and cipher in common"
+        sentence = f"127.0.0.1:{port} and pystuck have no TLS version and cipher in common"
         assert_says(done, 1, sentence)
 
 
@@ -484,7 +484,7 @@ def test_what_else_a_server_may_say_of_our_certificate(
 
     with playing(serve) as port:
         done = pystuck(*client_options(files), "127.0.0.1", port, **libraries())
-        start = f"127.0.0.1 port {port} does not accept the certificate {files.client_cert}"
+        start = f"127.0.0.1:{port} does not accept the certificate {files.client_cert}"
         assert_says(done, 1, f"{start}: {words}")
 
 
@@ -497,7 +497,7 @@ def test_whatever_else_goes_wrong_is_told_in_the_words_that_there_are(files: Fil
     with playing(serve) as port:
         done = pystuck(*client_options(files), "127.0.0.1", port, **libraries())
         assert done.returncode == 1
-        assert done.stderr.startswith(f"pystuck: TLS with 127.0.0.1 port {port} failed: ")
+        assert done.stderr.startswith(f"pystuck: TLS with 127.0.0.1:{port} failed: ")
         assert "internal error" in done.stderr
 
 

@@ -177,7 +177,7 @@ def test_a_one_shot_server_needs_to_be_told_unless_it_is_of_rpyc_6(
     bound = " with bind-threads" if stock.bound else ""
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"pystuck: 127.0.0.1 port {server.port} speaks rpyc {version(stock)[0]}{bound}, but "
+        f"pystuck: 127.0.0.1:{server.port} speaks rpyc {version(stock)[0]}{bound}, but "
         "served only one connection: if it is a OneShotServer, start it again and pass "
         f"--rpyc {version(stock)}\n"
     )
@@ -199,7 +199,7 @@ def test_a_cell_at_a_one_shot_server_cannot_be_interrupted(
     said = prompt.expect("gone> ")
     assert "it keeps running in the program" in said
     assert (
-        f"cannot reconnect: no answer in time from 127.0.0.1 port {server.port}: it serves "
+        f"cannot reconnect: no answer in time from 127.0.0.1:{server.port}: it serves "
         "another client, or the program is stopped" in said
     )
     assert prompt.leave() == 0

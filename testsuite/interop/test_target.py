@@ -13,8 +13,6 @@ from harness import Debuggee, pystuck
 
 Start = Callable[..., Debuggee]
 
-INSTRUCTIONS = "import pystuck; pystuck.run_server()"
-
 
 def assert_wrong(told: str, *arguments: object) -> None:
     """Checks that the client does not connect, and says in one line what is wrong."""
@@ -27,12 +25,8 @@ def assert_tried(where: str, *arguments: object) -> None:
     """Checks that the client tried to connect to this address, on which nothing listens."""
     done = pystuck(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    if where.startswith("@"):
-        assert done.stderr.startswith(f"pystuck: nothing listens on {where}: run pystuck --list ")
-        assert len(done.stderr.splitlines()) == 1
-    else:
-        assert done.stderr.startswith(f"pystuck: nothing listens on {where}\n")
-        assert INSTRUCTIONS in done.stderr
+    assert done.stderr.startswith(f"pystuck: nothing listens on {where}: run pystuck --list ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 # ---- What is right -------------------------------------------------------------------------------
@@ -46,27 +40,27 @@ def assert_tried(where: str, *arguments: object) -> None:
         ("127.0.0.2:{port}", "127.0.0.2"),
         ("localhost:{port}", "localhost"),
         ("LOCALHOST:{port}", "LOCALHOST"),
-        ("[::1]:{port}", "::1"),
-        ("[::ffff:127.0.0.1]:{port}", "::ffff:127.0.0.1"),
+        ("[::1]:{port}", "[::1]"),
+        ("[::ffff:127.0.0.1]:{port}", "[::ffff:127.0.0.1]"),
         ("127.0.0.2 {port}", "127.0.0.2"),
         ("localhost {port}", "localhost"),
-        ("::1 {port}", "::1"),
-        ("[::1] {port}", "::1"),
+        ("::1 {port}", "[::1]"),
+        ("[::1] {port}", "[::1]"),
         ("--port {port}", "127.0.0.1"),
         ("--port {port} 127.0.0.2", "127.0.0.2"),
         ("127.0.0.2 --port {port}", "127.0.0.2"),
-        ("--port {port} ::1", "::1"),
+        ("--port {port} ::1", "[::1]"),
         ("--host 127.0.0.2 --port {port}", "127.0.0.2"),
         ("--host 127.0.0.2 {port}", "127.0.0.2"),
-        ("--host ::1 --port {port}", "::1"),
-        ("--host [::1] --port {port}", "::1"),
+        ("--host ::1 --port {port}", "[::1]"),
+        ("--host [::1] --port {port}", "[::1]"),
         ("--host localhost {port}", "localhost"),
     ],
 )
 def test_a_host_and_a_port_can_be_written_in_many_ways(
     ipv6: None, free_port: int, arguments: str, host: str
 ) -> None:
-    assert_tried(f"{host} port {free_port}", *arguments.format(port=free_port).split())
+    assert_tried(f"{host}:{free_port}", *arguments.format(port=free_port).split())
 
 
 @pytest.mark.parametrize("target", ["127.0.0.77", "127.0.0.77:6666"])
@@ -74,7 +68,7 @@ def test_a_host_alone_has_the_default_port(target: str) -> None:
     with socket.socket() as sock:
         if sock.connect_ex(("127.0.0.77", 6666)) == 0:
             pytest.skip("something listens on port 6666 here")
-    assert_tried("127.0.0.77 port 6666", target)
+    assert_tried("127.0.0.77:6666", target)
 
 
 @pytest.mark.parametrize("target", ["::1", "[::1]", "::0:1", "0:0:0:0:0:0:0:1"])
@@ -82,20 +76,20 @@ def test_an_ipv6_address_alone_has_the_default_port(ipv6: None, target: str) -> 
     with socket.socket(socket.AF_INET6) as sock:
         if sock.connect_ex(("::1", 6666)) == 0:
             pytest.skip("something listens on port 6666 here")
-    assert_tried(f"{target.strip('[]')} port 6666", target)
+    assert_tried(f"[{target.strip('[]')}]:6666", target)
 
 
 def test_more_than_one_colon_without_brackets_is_an_address_and_no_port(ipv6: None) -> None:
     done = pystuck("2001:db8::1:7101", "--timeout=2")
     assert done.returncode in (1, 2)
-    assert "2001:db8::1:7101 port 6666" in done.stderr
+    assert "[2001:db8::1:7101]:6666" in done.stderr
 
 
 @pytest.mark.parametrize("target", ["fe80::1%lo", "[fe80::1%lo]", "[fe80::1%lo]:6666"])
 def test_an_ipv6_address_may_have_a_scope(ipv6: None, target: str) -> None:
     done = pystuck(target, "--timeout=2")
     assert done.returncode == 2
-    assert done.stderr.startswith("pystuck: cannot reach fe80::1%lo port 6666: ")
+    assert done.stderr.startswith("pystuck: cannot reach [fe80::1%lo]:6666: ")
 
 
 @pytest.mark.parametrize("spelling", ["unix:{path}", "--unix-socket={path}"])
@@ -281,4 +275,4 @@ def test_a_host_that_does_not_exist_is_one_line() -> None:
     for arguments in (["no-such-host.invalid"], ["no-such-host.invalid:7101"]):
         done = pystuck(*arguments)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-        assert done.stderr.startswith("pystuck: cannot connect to no-such-host.invalid port ")
+        assert done.stderr.startswith("pystuck: cannot connect to no-such-host.invalid:")

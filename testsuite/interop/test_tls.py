@@ -89,7 +89,7 @@ def test_a_server_of_a_known_authority_is_talked_to(tls_port: str, files: Files)
 
 
 def test_a_server_of_an_unknown_authority_is_not_talked_to(tls_port: str, files: Files) -> None:
-    refused = f"error {ETLS} connected to 127.0.0.1 port {tls_port}, but the server's certificate"
+    refused = f"error {ETLS} connected to 127.0.0.1:{tls_port}, but the server's certificate"
     assert use(tls_port, f"ca={files.other_ca}").startswith(refused)
     assert use(tls_port).startswith(refused)
 

@@ -870,7 +870,7 @@ TEST(an_error_over_tcp_says_host_and_port)
     server_listen_tcp(&s);
     thread_start(&s.thread, run_server, &s);
     assert_int_equal(rpyc_connect_tcp(&conn, "127.0.0.1", s.port, NULL, &err), -1);
-    snprintf(text, sizeof(text), "connected to 127.0.0.1 port %s, but the peer hung up", s.port);
+    snprintf(text, sizeof(text), "connected to 127.0.0.1:%s, but the peer hung up", s.port);
     assert_error(&err, RPYC_ECLOSED, text);
     server_end(&s, "[" GETROOT_6 " ]");
 }

@@ -1006,9 +1006,8 @@ TEST(a_connection_over_tls_that_fails_says_where_to)
 
     server_start_tcp(&s, serve_root);
     assert_int_equal(rpyc_connect_tcp(&conn, "127.0.0.1", s.port, &options, &err), -1);
-    snprintf(
-        text, sizeof(text),
-        "connected to 127.0.0.1 port %s, but the server's certificate is not accepted: ", s.port);
+    snprintf(text, sizeof(text),
+             "connected to 127.0.0.1:%s, but the server's certificate is not accepted: ", s.port);
     assert_error(&err, RPYC_ETLS, text);
     assert_null(conn);
     server_end(&s);
