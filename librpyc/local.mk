@@ -38,14 +38,13 @@ librpyc_librpyc_internal_la_SOURCES = \
 	librpyc/value.c librpyc/value.h \
 	librpyc/vinegar.c librpyc/vinegar.h
 librpyc_librpyc_internal_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBDEFLATE_CFLAGS) -DRPYC_LIBDIR='"$(libdir)"'
-# libtool compiles each file twice. Without -no-suppress it hides the warnings of the second time.
-librpyc_librpyc_internal_la_CFLAGS = $(AM_CFLAGS) -no-suppress
 librpyc_librpyc_internal_la_LIBADD = $(LIBDEFLATE_LIBS)
 
 # -version-info is current:revision:age of the interface, not the version of the package. See "Updating
 # version info" in the manual of libtool.
 lib_LTLIBRARIES += librpyc/librpyc.la
 librpyc_librpyc_la_SOURCES =
+librpyc_librpyc_la_LIBTOOLFLAGS =
 librpyc_librpyc_la_LIBADD = librpyc/librpyc-whole.lo $(LIBDEFLATE_LIBS)
 librpyc_librpyc_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
 

@@ -57,9 +57,15 @@ CALLS = {
 
 
 def compile_file(root: Path, file: str, calls: list[str]) -> None:
-    """Writes and compiles a file. The object file has the same path as in a build by automake."""
+    """Writes and compiles a file. The object file has the same path as in a build by automake.
+
+    Those of a library are in .libs, where libtool writes them.
+    """
     source = root / f"{file}.c"
-    target = root / "build" / Path(file).parent / f"program-{source.stem}.o"
+    folder = root / "build" / Path(file).parent
+    if file.startswith("library/"):
+        folder /= ".libs"
+    target = folder / f"program-{source.stem}.o"
     for path in (source, target):
         path.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"void {name}(void);" for name in [source.stem, *calls]]
