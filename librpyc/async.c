@@ -11,22 +11,55 @@ struct rpyc_pending {
     struct pending *p;
 };
 
+static rpyc_pending *new_pending(rpyc_conn *conn)
+{
+    rpyc_pending *pending = calloc(1, sizeof(*pending));
+
+    if (pending)
+        pending->conn = rpyc_conn_ref(conn);
+    return pending;
+}
+
 /* Sends a complete request. *out: for rpyc_pending_wait. */
 static int start(struct request *r, rpyc_pending **out)
 {
-    rpyc_pending *pending = calloc(1, sizeof(*pending));
+    rpyc_pending *pending = new_pending(r->conn);
 
     if (!pending) {
         request_abandon(r);
         return error_nomem(r->err);
     }
     if (request_start(r, &pending->p) < 0) {
+        rpyc_conn_unref(pending->conn);
         free(pending);
         return -1;
     }
-    pending->conn = rpyc_conn_ref(r->conn);
     *out = pending;
     return 0;
+}
+
+rpyc_pending *rpyc_take_early(rpyc_conn *conn)
+{
+    rpyc_pending *pending = conn->early ? new_pending(conn) : NULL;
+
+    if (!pending)
+        return NULL;
+    pending->p = conn->early;
+    conn->early = NULL;
+    return pending;
+}
+
+int rpyc_start_request(rpyc_conn *conn, int handler, rpyc_pending **out, struct rpyc_error *err,
+                       const char *format, ...)
+{
+    struct request r;
+    va_list ap;
+    int result;
+
+    va_start(ap, format);
+    result = request_by_number(&r, conn, handler, format, &ap, err);
+    va_end(ap);
+    return result < 0 ? -1 : start(&r, out);
 }
 
 int rpyc_start_getattr(rpyc_value *obj, const char *name, rpyc_pending **out,

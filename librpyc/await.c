@@ -237,17 +237,26 @@ int conn_serve(struct conn *c, struct rpyc_error *err)
 
 /* ---- Awaiting replies ----------------------------------------------------------------------- */
 
+struct pending *conn_expect(struct conn *c, int64_t seq)
+{
+    struct pending *p = pending_new(seq);
+
+    if (!p)
+        return NULL;
+    pthread_mutex_lock(&c->lock);
+    LIST_INSERT_HEAD(&c->pending, p, entry);
+    pthread_mutex_unlock(&c->lock);
+    return p;
+}
+
 int conn_start(struct conn *c, struct outgoing *out, int64_t seq, struct pending **p,
                deadline_t deadline, struct rpyc_error *err)
 {
-    *p = pending_new(seq);
+    *p = conn_expect(c, seq);
     if (!*p) {
         conn_abandon(c, out, deadline);
         return error_nomem(err);
     }
-    pthread_mutex_lock(&c->lock);
-    LIST_INSERT_HEAD(&c->pending, *p, entry);
-    pthread_mutex_unlock(&c->lock);
     if (conn_send(c, out, deadline, err) == 0)
         return 0;
     conn_forget(c, *p);
@@ -343,6 +352,16 @@ bool conn_is_done(struct conn *c, const struct pending *p)
     done = is_done(c, p);
     pthread_mutex_unlock(&c->lock);
     return done;
+}
+
+bool conn_has_result(struct conn *c, const struct pending *p)
+{
+    bool result;
+
+    pthread_mutex_lock(&c->lock);
+    result = p->done && p->reply.frame.data && p->reply.kind == MESSAGE_REPLY;
+    pthread_mutex_unlock(&c->lock);
+    return result;
 }
 
 void conn_notify_done(struct conn *c, struct pending *p, void (*notify)(void *arg), void *arg)

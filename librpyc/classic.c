@@ -3,33 +3,73 @@
 
 #include "request.h"
 
-int classic_ask_root(rpyc_conn *conn, struct pending **request, struct rpyc_error *err)
+static void put_no_arguments(struct request *r)
+{
+    box_put(&r->out.buf, LABEL_VALUE);
+    brine_put_tuple(&r->out.buf, 0);
+}
+
+int classic_ask_root(rpyc_conn *conn, const struct rpyc_options *options, struct rpyc_error *err)
 {
     struct request r;
 
     request_begin(&r, conn, HANDLE_GETROOT, err);
-    box_put(&r.out.buf, LABEL_VALUE);
-    brine_put_tuple(&r.out.buf, 0);
-    return request_start(&r, request);
+    put_no_arguments(&r);
+    if (options->early_handler == 0)
+        return request_start(&r, &conn->root_request);
+    if (request_next(&r, (enum handler)options->early_handler, &conn->root_request) < 0)
+        return -1;
+    if (options->early_args)
+        request_value(&r, options->early_args);
+    else
+        put_no_arguments(&r);
+    return request_start(&r, &conn->early);
 }
 
-int classic_take_root(rpyc_conn *conn, struct pending *request, struct rpyc_error *err)
+int classic_take_root(rpyc_conn *conn, deadline_t deadline, struct rpyc_error *err)
 {
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    AUTO_VALUE *root = NULL;
     struct message reply;
-    int result = conn_wait(conn->conn, request, &reply, rpyc_conn_deadline(conn), err);
 
-    conn_forget(conn->conn, request);
-    if (result < 0 || request_take_reply(conn, &reply, &conn->root, err) < 0)
+    if (conn_wait(conn->conn, conn->root_request, &reply, deadline, &why) < 0) {
+        if (why.code != RPYC_ETIMEOUT && why.code != RPYC_EINTERRUPT) {
+            conn_forget(conn->conn, conn->root_request);
+            conn->root_request = NULL;
+        }
+        if (err)
+            *err = why; /* `why` owns no memory */
         return -1;
-    if (rpyc_type_of(conn->root) != RPYC_NETREF)
+    }
+    conn_forget(conn->conn, conn->root_request);
+    conn->root_request = NULL;
+    if (request_take_reply(conn, &reply, &root, err) < 0)
+        return -1;
+    if (rpyc_type_of(root) != RPYC_NETREF)
         return error_set(err, RPYC_EPROTOCOL, "the server's root is not an object");
+    conn->root = rpyc_ref(root);
     return 0;
+}
+
+bool rpyc_has_root(const rpyc_conn *conn)
+{
+    return conn->root;
+}
+
+int rpyc_await_root(rpyc_conn *conn, int timeout_ms, struct rpyc_error *err)
+{
+    if (conn->root)
+        return 0;
+    if (!conn->root_request)
+        return error_set(err, RPYC_ECLOSED, "the connection is closed");
+    return classic_take_root(
+        conn, timeout_ms == 0 ? rpyc_conn_deadline(conn) : deadline_in(timeout_ms), err);
 }
 
 int rpyc_root(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err)
 {
-    if (!conn->root)
-        return error_set(err, RPYC_ECLOSED, "the connection is closed");
+    if (rpyc_await_root(conn, 0, err) < 0)
+        return -1;
     *out = rpyc_ref(conn->root);
     return 0;
 }
@@ -37,8 +77,8 @@ int rpyc_root(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err)
 static int call_root(rpyc_conn *conn, const char *method, const char *text, rpyc_value **out,
                      struct rpyc_error *err)
 {
-    if (!conn->root)
-        return error_set(err, RPYC_ECLOSED, "the connection is closed");
+    if (rpyc_await_root(conn, 0, err) < 0)
+        return -1;
     return rpyc_callattr(conn->root, method, out, err, "s", text);
 }
 
@@ -59,8 +99,8 @@ int rpyc_execute(rpyc_conn *conn, const char *text, struct rpyc_error *err)
 
 int rpyc_namespace(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err)
 {
-    if (!conn->root)
-        return error_set(err, RPYC_ECLOSED, "the connection is closed");
+    if (rpyc_await_root(conn, 0, err) < 0)
+        return -1;
     return rpyc_getattr(conn->root, "namespace", out, err);
 }
 

@@ -8,9 +8,12 @@
 
 #include "rpyc_conn.h"
 
-/* classic_ask_root requests the root object. classic_take_root waits for the reply, stores the root
- * in the connection, and frees the request. */
-int classic_ask_root(rpyc_conn *conn, struct pending **request, struct rpyc_error *err);
-int classic_take_root(rpyc_conn *conn, struct pending *request, struct rpyc_error *err);
+/* Requests the root object. Sends options->early_handler in the same message, unless it is 0.
+ * Stores the requests in the connection. */
+int classic_ask_root(rpyc_conn *conn, const struct rpyc_options *options, struct rpyc_error *err);
+
+/* Waits for the root and stores it in the connection. RPYC_ETIMEOUT and RPYC_EINTERRUPT: call again
+ * to go on waiting. After other errors the connection has no root. */
+int classic_take_root(rpyc_conn *conn, deadline_t deadline, struct rpyc_error *err);
 
 #endif

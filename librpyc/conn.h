@@ -172,6 +172,12 @@ struct pending;
 int conn_start(struct conn *c, struct outgoing *out, int64_t seq, struct pending **p,
                deadline_t deadline, struct rpyc_error *err);
 
+/* For a request in `out` behind which another one is started: registers the wait for its reply.
+ * Call before the message is sent. Returns what conn_start stores in *p, or NULL if there is no
+ * memory.
+ */
+struct pending *conn_expect(struct conn *c, int64_t seq);
+
 /* Waits for the reply and moves it to *reply; or leaves it in p if reply is NULL. It can be moved
  * once. After RPYC_ETIMEOUT or RPYC_EINTERRUPT, call again to go on waiting. RPYC_ECANCELED:
  * conn_cancel was called. */
@@ -180,6 +186,9 @@ int conn_wait(struct conn *c, struct pending *p, struct message *reply, deadline
 
 /* True if conn_wait would not block. */
 bool conn_is_done(struct conn *c, const struct pending *p);
+
+/* True if a reply has arrived that is not an exception, and it was not moved yet. */
+bool conn_has_result(struct conn *c, const struct pending *p);
 
 /* Calls notify(arg) once, when conn_wait would not block any more: now, or later on the thread that
  * reads the reply or closes the connection. No lock is held. */

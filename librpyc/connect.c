@@ -95,9 +95,8 @@ _Static_assert(ENVELOPES <= STREAM_WATCH_MAX, "all connections can be watched");
 
 /* A connection on which the client has requested the root. */
 struct asked {
-    struct envelope env;  /* AUTO: that of rpyc 6; the first message from the server corrects it */
-    rpyc_conn *conn;      /* NULL after it has ended */
-    struct pending *root; /* the request */
+    struct envelope env; /* AUTO: that of rpyc 6; the first message from the server corrects it */
+    rpyc_conn *conn;     /* NULL after it has ended */
 };
 
 /* The state of one call of rpyc_connect_tcp or rpyc_connect_unix. */
@@ -118,7 +117,6 @@ static void drop(struct asked *asked)
 {
     if (!asked->conn)
         return;
-    conn_forget(asked->conn->conn, asked->root);
     conn_reset(asked->conn->conn);
     rpyc_close(asked->conn);
     asked->conn = NULL;
@@ -159,7 +157,7 @@ static int ask_over(struct attempt *a, const struct stream *s, struct envelope e
     if (rpyc_conn_new(&asked->conn, s, &handlers, &config, guessing, -1, err) < 0)
         return -1;
     asked->conn->deadline = a->deadline;
-    if (classic_ask_root(asked->conn, &asked->root, err) < 0) {
+    if (classic_ask_root(asked->conn, options, err) < 0) {
         forget(asked->conn);
         asked->conn = NULL;
         return -1;
@@ -290,36 +288,44 @@ static int ask_otherwise(struct attempt *a, struct rpyc_error *err)
 
 /* ---- Waiting for an answer ------------------------------------------------------------------- */
 
-/* Takes the reply to the request for the root. Closes the connection if there is none, or if it is
- * not a root. */
+static bool has_root_reply(const rpyc_conn *conn)
+{
+    return conn_is_done(conn->conn, conn->root_request);
+}
+
+/* Takes the reply to the request for the root, if it has come. Closes the connection if it is not a
+ * root. */
 static int take_root(struct asked *asked, struct rpyc_error *err)
 {
     rpyc_conn *conn = asked->conn;
 
-    if (classic_take_root(conn, asked->root, err) == 0)
+    if (!has_root_reply(conn)) /* the early request has a result */
+        return 0;
+    if (classic_take_root(conn, rpyc_conn_deadline(conn), err) == 0)
         return 0;
     asked->conn = NULL;
     forget(conn);
     return -1;
 }
 
-/* Reads the messages that have arrived. True if the request for the root has a reply, or the
- * connection has ended. */
+/* Reads the messages that have arrived. True if the request for the root has a reply, the early
+ * request has a result, or the connection has ended. */
 static bool is_answered(const struct asked *asked, deadline_t deadline)
 {
-    struct conn *c = asked->conn->conn;
+    const rpyc_conn *conn = asked->conn;
 
-    while (!conn_is_done(c, asked->root)) {
-        if (conn_serve_one(c, deadline_in(0), NULL) <= 0)
+    while (!has_root_reply(conn)) {
+        if (conn_serve_one(conn->conn, deadline_in(0), NULL) <= 0)
             break;
         if (has_passed(deadline))
             break;
     }
-    return conn_is_done(c, asked->root);
+    return has_root_reply(conn) || (conn->early && conn_has_result(conn->conn, conn->early));
 }
 
-/* Looks at all connections. Returns 1, and in *out the connection that received the root; 0 if none
- * has received it yet; -1 if none will, with the error of the first connection. */
+/* Looks at all connections. Returns 1, and in *out the connection that received the root or the
+ * result of the early request; 0 if there is none yet; -1 if none will receive it, with the error
+ * of the first connection. */
 static int look(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
 {
     size_t waiting = 0;

@@ -99,6 +99,21 @@ void request_abandon(struct request *r)
     conn_abandon(r->conn->conn, &r->out, rpyc_conn_deadline(r->conn));
 }
 
+int request_next(struct request *r, enum handler handler, struct pending **p)
+{
+    struct conn *c = r->conn->conn;
+
+    *p = conn_expect(c, r->seq);
+    if (*p && conn_request_next(c, &r->out, handler, &r->seq, r->err) == 0)
+        return 0;
+    if (*p)
+        conn_forget(c, *p);
+    else
+        error_nomem(r->err);
+    request_abandon(r);
+    return -1;
+}
+
 int request_start(struct request *r, struct pending **p)
 {
     if (!r->failed)
@@ -162,25 +177,32 @@ int request_wait_typed(struct request *r, enum rpyc_type type, const char *name,
 
 /* ---- By number of the handler ---------------------------------------------------------------- */
 
-int rpyc_request(rpyc_conn *conn, int handler, rpyc_value **out, struct rpyc_error *err,
-                 const char *format, ...)
+int request_by_number(struct request *r, rpyc_conn *conn, int handler, const char *format,
+                      va_list *ap, struct rpyc_error *err)
 {
     AUTO_VALUE *args = NULL;
     AUTO_VALUE *kwargs = NULL;
+
+    if (format_arguments(&args, &kwargs, format, ap, err) < 0)
+        return -1;
+    if (rpyc_length(kwargs) > 0)
+        return error_set(err, RPYC_EINVAL, "a request takes no keyword arguments");
+    request_begin(r, conn, (enum handler)handler, err);
+    request_value(r, args);
+    return 0;
+}
+
+int rpyc_request(rpyc_conn *conn, int handler, rpyc_value **out, struct rpyc_error *err,
+                 const char *format, ...)
+{
     struct request r;
     va_list ap;
     int result;
 
     va_start(ap, format);
-    result = format_arguments(&args, &kwargs, format, &ap, err);
+    result = request_by_number(&r, conn, handler, format, &ap, err);
     va_end(ap);
-    if (result < 0)
-        return -1;
-    if (rpyc_length(kwargs) > 0)
-        return error_set(err, RPYC_EINVAL, "a request takes no keyword arguments");
-    request_begin(&r, conn, (enum handler)handler, err);
-    request_value(&r, args);
-    return request_wait(&r, out);
+    return result < 0 ? -1 : request_wait(&r, out);
 }
 
 int rpyc_ping(rpyc_conn *conn, const void *data, size_t len, struct rpyc_error *err)

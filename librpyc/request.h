@@ -40,6 +40,11 @@ int request_getattr(struct request *r, rpyc_value *obj, const char *name, struct
 int request_call(struct request *r, rpyc_value *obj, const char *name, const char *format,
                  va_list *ap, struct rpyc_error *err);
 
+/* Starts a request with the number of its handler and the arguments that a format makes. Errors:
+ * those of the format, RPYC_EINVAL for keyword arguments. */
+int request_by_number(struct request *r, rpyc_conn *conn, int handler, const char *format,
+                      va_list *ap, struct rpyc_error *err);
+
 /* Gives the request up without sending it. */
 void request_abandon(struct request *r);
 
@@ -49,6 +54,10 @@ int request_wait(struct request *r, rpyc_value **result);
 /* Like request_wait; RPYC_ETYPE if the result is not of a type, which `name` names: "a str". */
 int request_wait_typed(struct request *r, enum rpyc_type type, const char *name,
                        rpyc_value **result);
+
+/* Ends the request and starts another one behind it, in the same message. *p is for the reply to
+ * the ended request; after an error there is none, and the request has been given up. */
+int request_next(struct request *r, enum handler handler, struct pending **p);
 
 /* Sends the request. *p is for conn_wait and conn_forget. */
 int request_start(struct request *r, struct pending **p);

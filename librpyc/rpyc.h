@@ -170,6 +170,14 @@ struct rpyc_options {
      * uses the one that answers first. */
     bool (*is_certain)(void *arg);
     void *is_certain_arg;
+
+    /* A request that is sent directly behind the first one, which asks for the root object of the
+     * server's service: its handler (0: none) and its arguments, a tuple of plain values or NULL.
+     * Connecting succeeds as soon as one of the two requests has a result. So a server may answer
+     * the early request although it cannot run Python now. rpyc_take_early gives the early request,
+     * rpyc_has_root says whether the root has come. */
+    int early_handler;
+    rpyc_value *early_args;
 };
 
 /* Connects to a server and finds out its envelope.
@@ -199,6 +207,15 @@ RPYC_API int rpyc_connect_fd(rpyc_conn **out, int fd, const struct rpyc_options 
  * may be NULL. Values of the connection must still be released with rpyc_unref; requests on them
  * fail with RPYC_ECLOSED. */
 RPYC_API void rpyc_close(rpyc_conn *conn);
+
+/* rpyc_has_root returns false if connecting succeeded because of the early request alone, and the
+ * root object of the server's service has not been received since. rpyc_await_root waits for it;
+ * timeout_ms: 0: the timeout of requests; negative: none. After RPYC_ETIMEOUT or RPYC_EINTERRUPT
+ * the caller may wait again. Functions that need the root (rpyc_root, rpyc_module, rpyc_eval,
+ * rpyc_execute, rpyc_namespace and those that use a module) wait for it themselves. Until it has
+ * been received, only one thread at a time may call any of these functions. */
+RPYC_API bool rpyc_has_root(const rpyc_conn *conn);
+RPYC_API int rpyc_await_root(rpyc_conn *conn, int timeout_ms, struct rpyc_error *err);
 
 /* Return the generation and the envelope of the connection. */
 RPYC_API enum rpyc_generation rpyc_conn_generation(const rpyc_conn *conn);
@@ -398,6 +415,13 @@ RPYC_API int rpyc_start_call(rpyc_value *obj, rpyc_pending **out, struct rpyc_er
                              const char *format, ...);
 RPYC_API int rpyc_start_callattr(rpyc_value *obj, const char *name, rpyc_pending **out,
                                  struct rpyc_error *err, const char *format, ...);
+
+/* As rpyc_request. */
+RPYC_API int rpyc_start_request(rpyc_conn *conn, int handler, rpyc_pending **out,
+                                struct rpyc_error *err, const char *format, ...);
+
+/* Returns the early request of rpyc_options, once. NULL: there is none, or no memory. */
+RPYC_API rpyc_pending *rpyc_take_early(rpyc_conn *conn);
 
 /* Waits for the result. timeout_ms: 0: the timeout of requests; negative: none. The result can be
  * fetched once. After RPYC_ETIMEOUT the caller may wait again. RPYC_ECANCELED: rpyc_pending_cancel

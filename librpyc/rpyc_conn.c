@@ -64,6 +64,13 @@ void rpyc_conn_unref(rpyc_conn *conn)
     free(conn);
 }
 
+static void forget(rpyc_conn *conn, struct pending **request)
+{
+    if (*request)
+        conn_forget(conn->conn, *request);
+    *request = NULL;
+}
+
 void rpyc_close(rpyc_conn *conn)
 {
     rpyc_value *root, *service;
@@ -72,6 +79,8 @@ void rpyc_close(rpyc_conn *conn)
         return;
     conn_goodbye(conn->conn);
     conn_release(conn->conn);
+    forget(conn, &conn->root_request);
+    forget(conn, &conn->early);
     clear_locals(conn);
     pthread_mutex_lock(&conn->lock);
     root = conn->root;

@@ -18,7 +18,9 @@ struct rpyc_conn {
     int request_timeout_ms;
     deadline_t deadline; /* of all requests while connecting; DEADLINE_NEVER afterwards */
     bool guessing;       /* the peer's generation is a guess until its first message arrives */
-    rpyc_value *root;    /* set while connecting, before other threads have the connection */
+    rpyc_value *root;    /* NULL until the request for it has a result: see classic.h */
+    struct pending *root_request; /* the request for the root; NULL: there is none any more */
+    struct pending *early;        /* the request behind it, until rpyc_take_early; or NULL */
 
     pthread_mutex_t lock;     /* guards the members below; taken last */
     rpyc_value *service;      /* the object that the peer gets for GETROOT; NULL until it asks */

@@ -126,9 +126,11 @@ static inline void flush(struct link *l, int seq)
 
 static inline int fetch_root(rpyc_conn *conn, struct rpyc_error *err)
 {
-    struct pending *request;
+    const struct rpyc_options options = {0};
 
-    return classic_ask_root(conn, &request, err) < 0 ? -1 : classic_take_root(conn, request, err);
+    return classic_ask_root(conn, &options, err) < 0
+               ? -1
+               : classic_take_root(conn, rpyc_conn_deadline(conn), err);
 }
 
 static inline struct link link_with_root(void)
