@@ -9,6 +9,11 @@ report_libfacts_la_SOURCES = \
 	report/report.c report/report.h \
 	report/shape.c report/shape.h
 report_libreport_la_SOURCES = \
+	report/diagnosis/diagnose.c report/diagnosis/diagnose.h \
+	report/diagnosis/finding.c report/diagnosis/finding.h \
+	report/diagnosis/gil.c report/diagnosis/gil.h \
+	report/diagnosis/place.c report/diagnosis/place.h \
+	report/diagnosis/sentence.c report/diagnosis/sentence.h \
 	report/json.c report/json.h \
 	report/merge.c report/merge.h \
 	report/shortage_text.c report/shortage_text.h

@@ -155,7 +155,7 @@ static const struct field finding_fields[] = {
     TEXTS(finding, members),  ENUM(finding, certainty, certainties),
     TEXTS(finding, evidence),
 };
-static const struct shape shape_finding = SHAPE(finding);
+const struct shape shape_finding = SHAPE(finding);
 
 static const struct field merged_fields[] = {
     LIST(merged, frames, frame),

@@ -14,6 +14,7 @@ unit_tests = \
 	testsuite/unit/test_conn \
 	testsuite/unit/test_connect \
 	testsuite/unit/test_describe \
+	testsuite/unit/test_diagnosis \
 	testsuite/unit/test_exception \
 	testsuite/unit/test_format \
 	testsuite/unit/test_frame \
@@ -125,6 +126,7 @@ testsuite_unit_test_await_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=setsockopt
 
 testsuite_unit_test_shortage_LDADD = procfs/libprocfs.la report/libreport.la $(LDADD)
 testsuite_unit_test_report_LDADD = report/libreport.la $(LDADD)
+testsuite_unit_test_diagnosis_LDADD = report/libreport.la $(LDADD)
 
 # Where allocations fail.
 testsuite_unit_test_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * diagnose: draws all conclusions from the facts about a process.
+ */
+#ifndef REPORT_DIAGNOSIS_DIAGNOSE_H
+#define REPORT_DIAGNOSIS_DIAGNOSE_H
+
+#include "report.h"
+
+/* Replaces the findings of a process, which r owns, by those that its facts allow: the worst first.
+ * Returns false if there is no memory. */
+bool diagnose(struct report *r, struct report_process *process);
+
+/* Returns the first finding of a kind, or NULL. */
+const struct report_finding *diagnose_find(const struct report_process *process, const char *kind);
+
+#endif

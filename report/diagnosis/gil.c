@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "diagnosis/gil.h"
+
+#include <string.h>
+
+#include "buffer.h"
+#include "diagnosis/finding.h"
+#include "diagnosis/place.h"
+#include "diagnosis/sentence.h"
+
+/* Finds the thread with an id; NULL: there is none. */
+static const struct report_thread *find_thread(const struct report_process *p,
+                                               struct report_text id)
+{
+    size_t i;
+
+    for (i = 0; id.data && i < p->threads.count; i++) {
+        const struct report_thread *t = &p->threads.items[i];
+
+        if (t->id.data && t->id.len == id.len && memcmp(t->id.data, id.data, id.len) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+/* The threads that serve clients are left out of the list of threads. */
+static void put_holder(struct buffer *out, const struct report_gil *gil,
+                       const struct report_thread *holder)
+{
+    if (holder)
+        sentence_put_thread(out, holder);
+    else if (gil->holder.data)
+        sentence_put(out, "a thread that serves a client of pystuck");
+    else
+        sentence_put(out, "a thread that is not known");
+}
+
+/* What the thread does in the kernel's view: ", running". */
+static void put_native_state(struct buffer *out, const struct report_thread *t)
+{
+    static const char *const words[] = {
+        [STATE_RUNNING] = ", running",
+        [STATE_SLEEPING] = ", sleeping",
+        [STATE_DISK] = ", in an uninterruptible sleep",
+        [STATE_STOPPED] = ", stopped",
+    };
+
+    if (t->syscall && t->syscall->name.data) {
+        sentence_put(out, ", in the system call ");
+        sentence_put_text(out, t->syscall->name);
+    } else if (t->state) {
+        sentence_put(out, words[t->state]);
+    }
+}
+
+static bool is_moving(const struct report_thread *t)
+{
+    return t->exact == BOOL_FALSE;
+}
+
+static void put_c_code(struct buffer *out, const struct report_thread *t)
+{
+    if (!t->frames.items) {
+        sentence_put(out, ", in C code");
+    } else if (t->frames.count == 0) {
+        sentence_put(out, ", in C code without a Python function below it");
+    } else {
+        sentence_put(out, ", in C code called from ");
+        place_put(out, &t->frames, is_moving(t));
+    }
+}
+
+static void put_held(struct buffer *out, const struct report_gil *gil,
+                     const struct report_thread *holder)
+{
+    sentence_put(out, "GIL held for at least ");
+    sentence_put_duration(out, gil->at_least_ms);
+    sentence_put(out, " by ");
+    put_holder(out, gil, holder);
+    if (holder) {
+        put_c_code(out, holder);
+        put_native_state(out, holder);
+    }
+}
+
+static void put_busy(struct buffer *out, const struct report_gil *gil,
+                     const struct report_thread *holder)
+{
+    sentence_put(out, "GIL not available: held by ");
+    put_holder(out, gil, holder);
+    sentence_put(out, " when the stacks were read");
+    if (!holder || !holder->frames.items || holder->frames.count == 0)
+        return;
+    sentence_put(out, ", in ");
+    place_put(out, &holder->frames, is_moving(holder));
+}
+
+static bool add(struct report *r, struct report_process *process, const struct buffer *text,
+                enum report_certainty certainty)
+{
+    static const char gil[] = "gil";
+    const struct report_text self = {gil, sizeof(gil) - 1}, holder = process->gil->holder;
+    struct report_finding *finding = finding_add(r, process, FINDING_GIL, text, certainty);
+
+    if (!finding)
+        return false;
+    if (!holder.data)
+        return finding_set_one(r, &finding->evidence, self);
+    return finding_set_one(r, &finding->members, holder) &&
+           finding_set_two(r, &finding->evidence, self, holder);
+}
+
+bool diagnose_gil(struct report *r, struct report_process *process)
+{
+    struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+    const struct report_gil *gil = process->gil;
+    const struct report_thread *holder;
+
+    if (!gil || gil->state != GIL_HELD)
+        return true;
+    holder = find_thread(process, gil->holder);
+    if (gil->at_least_ms != REPORT_UNKNOWN && gil->at_least_ms > 0)
+        put_held(&text, gil, holder);
+    else
+        put_busy(&text, gil, holder);
+    return add(r, process, &text, gil->holder.data && !holder ? CERTAINTY_LIKELY : CERTAINTY_KNOWN);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "diagnosis/place.h"
+
+#include <string.h>
+
+#include "diagnosis/sentence.h"
+
+static bool begins(struct report_text text, const char *start)
+{
+    return text.len >= strlen(start) && memcmp(text.data, start, strlen(start)) == 0;
+}
+
+static bool is(struct report_text text, const char *other)
+{
+    return text.len == strlen(other) && begins(text, other);
+}
+
+static struct report_text without(struct report_text text, size_t start, size_t end)
+{
+    return (struct report_text){text.data + start, text.len - start - end};
+}
+
+/* Removes a first part like "python3.11/" or "python3.13t/". Returns false if there is none. */
+static bool take_version(struct report_text *path)
+{
+    const char *slash = memchr(path->data, '/', path->len);
+    size_t len = slash ? (size_t)(slash - path->data) : 0;
+
+    if (!slash || !begins(*path, "python") || len <= strlen("python"))
+        return false;
+    if (strspn(path->data + strlen("python"), "0123456789.t") < len - strlen("python"))
+        return false;
+    *path = without(*path, len + 1, 0);
+    return true;
+}
+
+/* Removes everything up to the last folder of installed packages. */
+static bool take_packages(struct report_text *path)
+{
+    static const char *const folders[] = {"/site-packages/", "/dist-packages/"};
+    size_t i, k, len;
+
+    for (i = path->len; i > 0; i--) {
+        for (k = 0; k < 2; k++) {
+            len = strlen(folders[k]);
+            if (path->len - (i - 1) > len && memcmp(path->data + i - 1, folders[k], len) == 0) {
+                *path = without(*path, i - 1 + len, 0);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Removes everything up to the first lib/pythonX.Y/. */
+static bool take_standard(struct report_text *path)
+{
+    struct report_text rest;
+    size_t i;
+
+    for (i = 0; i < path->len; i++) {
+        rest = without(*path, i, 0);
+        if (!begins(rest, "/lib/") && !begins(rest, "/lib64/"))
+            continue;
+        rest = without(rest, begins(rest, "/lib/") ? 5 : 7, 0);
+        if (rest.len > 0 && take_version(&rest)) {
+            *path = rest;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Removes an end. */
+static void drop_end(struct report_text *text, const char *end)
+{
+    size_t len = strlen(end);
+
+    if (text->len > len && memcmp(text->data + text->len - len, end, len) == 0)
+        text->len -= len;
+}
+
+/* Finds the module of a library's file: as a path, such as "xml/dom". Returns false if the file is
+ * not a library's. */
+static bool find_module(struct report_text file, struct report_text *module)
+{
+    *module = file;
+    if (!file.data)
+        return false;
+    if (begins(file, "<frozen ") && file.len > strlen("<frozen >")) {
+        *module = without(file, strlen("<frozen "), 1);
+        return true;
+    }
+    if (!take_packages(module) && !take_standard(module))
+        return false;
+    drop_end(module, ".py");
+    drop_end(module, "/__init__");
+    return module->len > 0;
+}
+
+static bool is_own(const struct report_frame *f)
+{
+    struct report_text unused;
+
+    return f->file.data && !find_module(f->file, &unused);
+}
+
+/* The innermost frame of the program's own code, or else the innermost frame. */
+static const struct report_frame *find_own(const report_frames *frames)
+{
+    size_t i;
+
+    for (i = frames->count; i > 0; i--) {
+        if (is_own(&frames->items[i - 1]))
+            return &frames->items[i - 1];
+    }
+    return &frames->items[frames->count - 1];
+}
+
+static void put_module(struct buffer *out, struct report_text module)
+{
+    size_t i;
+
+    for (i = 0; i < module.len; i++)
+        buffer_put_u8(out, module.data[i] == '/' ? '.' : (uint8_t)module.data[i]);
+}
+
+/* Appends the name of a frame's function. Returns false if there is none to show. */
+static bool put_function(struct buffer *out, const struct report_frame *f)
+{
+    struct report_text name = f->qualname.data ? f->qualname : f->function, module;
+    bool in_library = find_module(f->file, &module);
+    bool is_module = !name.data || is(name, "<module>");
+
+    if (in_library)
+        put_module(out, module);
+    if (in_library && !is_module)
+        buffer_put_u8(out, '.');
+    if (!is_module)
+        sentence_put_text(out, name);
+    return in_library || !is_module;
+}
+
+/* The last part of a path; the last two for the files that exist in many folders. */
+static struct report_text file_name(struct report_text file)
+{
+    static const char *const common[] = {"__init__.py", "__main__.py"};
+    struct report_text name = file;
+    size_t start = file.len, i;
+
+    while (start > 0 && file.data[start - 1] != '/')
+        start--;
+    name = without(file, start, 0);
+    for (i = 0; i < 2 && start > 1; i++) {
+        if (!is(name, common[i]))
+            continue;
+        for (start--; start > 0 && file.data[start - 1] != '/'; start--)
+            ;
+        return without(file, start, 0);
+    }
+    return name;
+}
+
+static void put_line(struct buffer *out, const struct report_frame *f, bool is_about)
+{
+    if (is_about)
+        sentence_put(out, "about ");
+    sentence_put_text(out, file_name(f->file));
+    if (f->line == REPORT_UNKNOWN)
+        return;
+    buffer_put_u8(out, ':');
+    sentence_put_number(out, f->line);
+}
+
+void place_put(struct buffer *out, const report_frames *frames, bool is_about)
+{
+    const struct report_frame *own = find_own(frames);
+    bool has_function = put_function(out, &frames->items[frames->count - 1]);
+
+    if (!own->file.data) {
+        if (!has_function)
+            sentence_put(out, "code without a file");
+        return;
+    }
+    if (has_function)
+        sentence_put(out, " (");
+    put_line(out, own, is_about);
+    if (has_function)
+        sentence_put(out, ")");
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "diagnosis/sentence.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void sentence_put(struct buffer *out, const char *text)
+{
+    buffer_put(out, text, strlen(text));
+}
+
+void sentence_put_text(struct buffer *out, struct report_text text)
+{
+    if (text.data)
+        buffer_put(out, text.data, text.len);
+}
+
+void sentence_put_number(struct buffer *out, int64_t number)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRId64, number);
+    sentence_put(out, text);
+}
+
+void sentence_put_duration(struct buffer *out, int64_t ms)
+{
+    sentence_put_number(out, ms < 100 ? ms : ms / 1000);
+    if (ms >= 100 && ms < 10000) {
+        buffer_put_u8(out, '.');
+        sentence_put_number(out, ms % 1000 / 100);
+    }
+    sentence_put(out, ms < 100 ? " ms" : " s");
+}
+
+void sentence_put_thread(struct buffer *out, const struct report_thread *thread)
+{
+    if (thread->name.data && thread->name.len > 0) {
+        sentence_put_text(out, thread->name);
+        return;
+    }
+    sentence_put(out, "thread ");
+    sentence_put_number(out,
+                        thread->native_id != REPORT_UNKNOWN ? thread->native_id : thread->ident);
+}

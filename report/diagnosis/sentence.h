@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * sentence: appends the parts of a finding's sentence to a buffer.
+ */
+#ifndef REPORT_DIAGNOSIS_SENTENCE_H
+#define REPORT_DIAGNOSIS_SENTENCE_H
+
+#include "buffer.h"
+#include "report.h"
+
+/* An unknown text appends nothing. */
+void sentence_put(struct buffer *out, const char *text);
+void sentence_put_text(struct buffer *out, struct report_text text);
+void sentence_put_number(struct buffer *out, int64_t number);
+
+/* Appends a duration, rounded down: "87 ms", "0.1 s", "12 s". */
+void sentence_put_duration(struct buffer *out, int64_t ms);
+
+/* Appends the name of a thread: its name, or else its native id or ident: "thread 4711". */
+void sentence_put_thread(struct buffer *out, const struct report_thread *thread);
+
+#endif
