@@ -5,6 +5,7 @@
 python_LTLIBRARIES = pystuck_ext/_pystuck.la
 pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/admission.c pystuck_ext/admission.h \
+	pystuck_ext/aside.c pystuck_ext/aside.h \
 	pystuck_ext/box.c pystuck_ext/box.h \
 	pystuck_ext/call.c pystuck_ext/call.h \
 	pystuck_ext/class_lookup.c pystuck_ext/class_lookup.h \

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sys/auxv.h>
 
+#include "aside.h"
 #include "classic_service.h"
 #include "gil.h"
 #include "server_object.h"
@@ -47,6 +48,7 @@ static PyObject *is_secure(PyObject *module, PyObject *unused)
 
 static PyMethodDef module_methods[] = {
     {"run_server", ps_run_server, METH_O, ps_run_server_doc},
+    {"run_aside", ps_run_aside, METH_VARARGS, ps_run_aside_doc},
     {"own_threads", own_threads, METH_NOARGS, own_threads_doc},
     {"is_secure", is_secure, METH_NOARGS, is_secure_doc},
     {NULL, NULL, 0, NULL},

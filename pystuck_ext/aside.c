@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "aside.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gil.h"
+#include "server.h"
+#include "stream.h"
+#include "thread.h"
+
+#define MS_PER_SECOND 1000
+#define WAIT_MAX_S    3600 /* of one wait: keeps the conversion to ms in range */
+
+/* A call. Its thread and the thread that waits for it each have a reference. */
+struct aside {
+    atomic_int refs;
+    struct ps_state *state;
+    PyObject *function;  /* a reference of the thread's */
+    unsigned fork_count; /* ps_fork_count() of the process of the call */
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    bool done; /* the function has returned, or could not be called */
+};
+
+static struct aside *aside_new(struct ps_state *state, PyObject *function)
+{
+    struct aside *a = calloc(1, sizeof(*a));
+    pthread_condattr_t attr;
+
+    if (!a)
+        return NULL;
+    atomic_init(&a->refs, 2);
+    a->state = state;
+    a->function = ps_new_ref(function);
+    a->fork_count = ps_fork_count();
+    pthread_mutex_init(&a->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&a->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    return a;
+}
+
+/* Needs no GIL: the thread has released the function before, or Python is ending. */
+static void aside_unref(struct aside *a)
+{
+    if (atomic_fetch_sub(&a->refs, 1) > 1)
+        return;
+    pthread_cond_destroy(&a->changed);
+    pthread_mutex_destroy(&a->lock);
+    free(a);
+}
+
+static void set_done(struct aside *a)
+{
+    pthread_mutex_lock(&a->lock);
+    a->done = true;
+    pthread_cond_signal(&a->changed);
+    pthread_mutex_unlock(&a->lock);
+}
+
+/* With the GIL: calls the function. Ends the process if the function has forked and this is the
+ * child, as the child of a request that forks does. */
+static void call(struct aside *a)
+{
+    PyObject *result;
+
+    ps_thread_set_interruptible(true);
+    result = PyObject_CallObject(a->function, NULL);
+    ps_thread_set_interruptible(false);
+    if (a->fork_count != ps_fork_count())
+        _exit(0);
+    Py_XDECREF(result);
+    PyErr_Clear();
+    Py_CLEAR(a->function);
+    ps_thread_drop_late_exception();
+}
+
+/* The thread of a call. The function may block for ever, so all signals are left to the program's
+ * threads. */
+static void aside_main(void *arg)
+{
+    struct aside *a = arg;
+    sigset_t blocked;
+
+    pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+    if (ps_thread_enter(a->state, &blocked)) {
+        call(a);
+        ps_thread_leave_python(a->state);
+    }
+    set_done(a);
+    aside_unref(a);
+}
+
+/* Waits without the GIL. True if the call is done. */
+static bool wait_for(struct aside *a, double seconds)
+{
+    deadline_t until = deadline_in((int)(seconds * MS_PER_SECOND) + 1);
+    struct timespec end = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+    PyThreadState *before = ps_gil_begin_wait();
+    int result = 0;
+    bool done;
+
+    pthread_mutex_lock(&a->lock);
+    while (!a->done && result == 0)
+        result = pthread_cond_timedwait(&a->changed, &a->lock, &end);
+    done = a->done;
+    pthread_mutex_unlock(&a->lock);
+    ps_gil_end_wait(before);
+    return done;
+}
+
+/* Waits as long as patience() says. 1: the call is done. 0: it is not. -1 with an exception. */
+static int wait_patiently(struct aside *a, PyObject *patience)
+{
+    ps_auto PyObject *answer = NULL;
+    double seconds;
+
+    while (true) {
+        Py_XSETREF(answer, PyObject_CallObject(patience, NULL));
+        seconds = answer ? PyFloat_AsDouble(answer) : -1;
+        if (seconds < 0)
+            return PyErr_Occurred() ? -1 : 0;
+        if (wait_for(a, seconds < WAIT_MAX_S ? seconds : WAIT_MAX_S))
+            return 1;
+    }
+}
+
+const char ps_run_aside_doc[] =
+    "run_aside(function, patience)\n--\n\n"
+    "Call function() on a thread of pystuck, and wait until it has returned.\n\n"
+    "patience() returns the seconds to wait before it is called again. If it is\n"
+    "negative, the wait ends and the thread is left behind. Returns True if\n"
+    "function() has returned. Raises RuntimeError if no thread can be started.";
+
+PyObject *ps_run_aside(PyObject *module, PyObject *args)
+{
+    struct ps_state *state = PyModule_GetState(module);
+    PyObject *function, *patience;
+    struct aside *a;
+    int result;
+
+    if (!PyArg_ParseTuple(args, "OO:run_aside", &function, &patience))
+        return NULL;
+    a = aside_new(state, function);
+    if (!a)
+        return PyErr_NoMemory();
+    result = ps_thread_start(state, "pystuck-aside", aside_main, a);
+    if (result != 0) {
+        Py_CLEAR(a->function);
+        aside_unref(a);
+        aside_unref(a);
+        return PyErr_Format(PyExc_RuntimeError, "cannot start a thread: %s", strerror(result));
+    }
+    result = wait_patiently(a, patience);
+    aside_unref(a);
+    return result < 0 ? NULL : PyBool_FromLong(result);
+}

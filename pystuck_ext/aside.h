@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * aside: calls Python code that may block, on a thread that is left behind if it does.
+ */
+#ifndef PS_ASIDE_H
+#define PS_ASIDE_H
+
+#include "ext.h"
+
+/* The function run_aside(function, patience) of the module. Starts a thread of pystuck, which calls
+ * function() with all signals blocked; its result and its exception are dropped. Meanwhile the
+ * caller waits without the GIL. patience() returns the number of seconds to wait before it is
+ * called again; a negative number ends the wait. Returns True when function() has returned, False
+ * when the wait has ended before. In that case the thread runs on until function() returns. NULL
+ * with RuntimeError if no thread can be started, or with the exception of patience(). */
+PyObject *ps_run_aside(PyObject *module, PyObject *args);
+extern const char ps_run_aside_doc[];
+
+#endif
