@@ -408,6 +408,7 @@ static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
 {
     PyObject *collect = s->state->collect;
     long version = PyLong_AsLong(ARG(0)), flags = PyLong_AsLong(ARG(1));
+    long budget_ms = PyLong_AsLong(ARG(2));
 
     if (PyErr_Occurred())
         return NULL;
@@ -419,7 +420,8 @@ static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
     if (!collect)
         return PyErr_Format(PyExc_ImportError,
                             "pystuck._stacks could not be imported when run_server was called");
-    return Py_BuildValue("(iN)", STACKS_VERSION, PyObject_CallFunction(collect, "l", flags));
+    return Py_BuildValue("(iN)", STACKS_VERSION,
+                         PyObject_CallFunction(collect, "ll", flags, budget_ms));
 }
 
 /* ---- Dispatch ------------------------------------------------------------------------------- */

@@ -358,7 +358,8 @@ def _pystuck_inspection(run, collector):
 
     stacks = {"__name__": "_pystuck_stacks"}
     eval(compile(collector, "<pystuck._stacks>", "exec"), stacks)
-    threads, thread_title = stacks["threads"], stacks["thread_title"]
+    stacks["_HAS_FROZEN_SOURCE"] = True  # before Python 3.14, too
+    threads, titles = stacks["threads"], stacks["titles"]
 
     def calls_from(frame):
         """The frame, its caller, the caller of that, and so on."""
@@ -370,26 +371,35 @@ def _pystuck_inspection(run, collector):
         code = frame.f_code
         return f'File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}'
 
-    def source_line(frame):
-        lines = lines_of(file_of(frame.f_code, frame.f_globals), frame.f_globals)
-        number = frame.f_lineno or 0
-        return lines[number - 1].strip() if 0 < number <= len(lines) else ""
+    def fetched(wanted):
+        """Source lines for (frame, line numbers), as an object with a method line(file, number).
 
-    def call(number, frame):
-        line = source_line(frame)
+        What blocks is left out: see the collector.
+        """
+        sources = stacks["Sources"]()
+        with run.SourcesShown():
+            for frame, numbers in wanted:
+                sources.want(frame.f_code, numbers, frame.f_globals)
+            sources.fetch()
+        return sources
+
+    def call(number, frame, sources):
+        line = (sources.line(frame.f_code.co_filename, frame.f_lineno)[0] or "").strip()
         return f"{number:>4}  {where(frame)}\n" + (f"        {line}\n" if line else "")
 
     def source_around(frame):
         """The source lines around the current one, which is marked with an arrow."""
-        lines = lines_of(file_of(frame.f_code, frame.f_globals), frame.f_globals)
-        at = frame.f_lineno or 0
-        if not 0 < at <= len(lines):
+        name, at = frame.f_code.co_filename, frame.f_lineno or 0
+        numbers = range(max(1, at - around), at + around + 1)
+        sources = fetched([(frame, numbers)])
+        lines = {number: sources.line(name, number)[0] for number in numbers}
+        if lines.get(at) is None:
             return "      (its source is not available)\n"
-        numbers = range(max(1, at - around), min(len(lines), at + around) + 1)
+        numbers = [number for number in numbers if lines[number] is not None]
         return "".join(
             "{} {}".format(
                 f"{'-' * (5 - len(str(number)))}> {number}" if number == at else f"{number:>7}",
-                lines[number - 1].rstrip("\r\n"),
+                lines[number].rstrip("\r\n"),
             ).rstrip()
             + "\n"
             for number in numbers
@@ -432,8 +442,9 @@ def _pystuck_inspection(run, collector):
             return len(self._calls)
 
         def stack(self):
-            calls = reversed(list(enumerate(self._calls)))
-            return self.title + "\n" + "".join(call(number, frame) for number, (frame, _) in calls)
+            calls = [(number, frame) for number, (frame, _) in enumerate(self._calls)][::-1]
+            sources = fetched([(frame, (frame.f_lineno,)) for _, frame in calls])
+            return self.title + "\n" + "".join(call(*each, sources) for each in calls)
 
         def changes(self):
             """A line that says how the selected frame has changed since then; "" if it has not."""
@@ -579,12 +590,11 @@ def _pystuck_inspection(run, collector):
 
         def _list(self):
             """(ident, title, current line) of each thread, the main thread first."""
-            listed = [
-                (ident, thread_title(ident, thread)[0], where(frame))
-                for ident, thread, frame in threads()
-            ]
-            alive = stacks["alive"]()
-            listed = [each for each in listed if each[0] in alive]
+            found = threads()
+            places = {ident: where(frame) for ident, _, frame in found}
+            found, alive = [each[:2] for each in found], stacks["alive"]()
+            names = titles([each for each in found if each[0] in alive])
+            listed = [(ident, names[ident], places[ident]) for ident in names]
             self._listed = [ident for ident, _, _ in listed]
             return listed
 
@@ -609,7 +619,7 @@ def _pystuck_inspection(run, collector):
             ident = self._listed[number] if is_listed else number
             for each, thread, frame in threads():
                 if each == ident:
-                    self._selected = Selected(ident, thread_title(ident, thread)[0], frame)
+                    self._selected = Selected(ident, titles([(ident, thread)])[ident], frame)
                     return self._selected.stack()
             if ident in stacks["known_threads"]():
                 raise Refused(f"thread {number} has no Python frame")

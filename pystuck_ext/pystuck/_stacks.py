@@ -2,29 +2,42 @@
 
 This module is a part of the package. The client also sends its source to servers that have no
 pystuck. So it must run in Python 3.6 and must not import other modules of pystuck. After it has
-been loaded, it imports nothing: the program may be stuck with the import lock taken. The other
-rules for running in a program that is stuck:
+been loaded, it imports nothing: the program may be stuck with the import lock taken.
 
-* threading._active is read without the lock that threading.enumerate() takes. It is read before and
-  after the frames, so that a thread which starts or ends meanwhile keeps its name.
-* A thread that has ended by the time its frames have been read is left out: it was not stuck.
-* The frame of this module's own function is recognized by its code and not by get_ident(), which
-  gevent replaces. No variable keeps this frame: it would be in a reference cycle, which would keep
-  the frames of all threads alive.
-* Greenlets are found without running code of the program. So isinstance() is not used: it reads the
-  __class__ of an object, which may be a remote object.
-* If an object cannot be shown (its __repr__ or its module's loader raises), only one title or one
-  source line is missing in the answer.
+An answer is made in two steps:
+
+* First what needs no code and no file of the program. Threads, names and titles are read from
+  threading._active and from the thread objects' own dicts, without a lock, a property or a method
+  of a subclass. Greenlets are found by their type, not with isinstance(), which reads __class__.
+* Then what may block: a __repr__ of the program, the loader of a module, a source file on a dead
+  file server. That runs on a thread of its own, with a budget of time for each item and for all
+  together. An item that blocks leaves its thread behind; it is not tried again until it returns.
+
+The functions of the system are taken once, into _system, since a program may replace those in the
+modules (gevent, freezegun, pyfakefs). No thread is started if the second step has no items.
+
+Other rules for running in a program that is stuck:
+
+* threading._active is read before and after the frames, so that a thread which starts or ends
+  meanwhile keeps its name. A thread that has ended after that is left out: it was not stuck.
+* No variable keeps the frame of a function of this module: it would be in a reference cycle, which
+  would keep the frames of all threads alive.
 * Lone surrogates, which a file's name may contain, are escaped: stock rpyc closes the connection
   when it has to send one.
 """
 
+import _thread
+import contextlib
+import functools
 import gc
 import linecache
 import os
+import re
+import stat
 import sys
 import threading
 import time
+import types
 
 #: The version of the tuples: see collect().
 SCHEMA = 2
@@ -34,10 +47,73 @@ REPR = 1  #: repr() of threads and greenlets
 SOURCE = 2  #: source lines
 GREENLETS = 8  #: greenlets; all objects that the garbage collector knows are looked through
 
+BUDGET_MS = 500  #: for all items that may block
+_ITEM = 0.05  #: seconds for one of them
+_SAME_KIND = 3  #: how many threads are left behind for items of one kind: a class, a directory
+_LEFT_BEHIND = 32  #: how many threads are left behind in all
+
+
+# ---- The system, as it was before the program changed it -----------------------------------------
+
+
+class _Kept:
+    """Functions of the system. Their holder is an object, since some libraries for tests replace
+    the global variables of all modules.
+    """
+
+
+def _original(module, name):
+    """A function of C; if gevent has replaced it, the one that gevent has saved; or None."""
+    value = vars(module).get(name)
+    if type(value) is not types.BuiltinFunctionType:
+        monkey = sys.modules.get("gevent.monkey")
+        value = getattr(monkey, "saved", {}).get(module.__name__, {}).get(name)
+    return value if type(value) is types.BuiltinFunctionType else None
+
+
+def _keep():
+    kept = _Kept()
+    system = sys.modules.get("posix", os)  # os has the functions that libraries replace
+    for name in "open close read stat fstat getpid getppid uname readlink".split():
+        setattr(kept, name, _original(system, name) or getattr(os, name, None))
+    for name in "allocate_lock start_new_thread get_ident get_native_id".split():
+        setattr(kept, name, _original(_thread, name))
+    kept.main_ident = _original(_thread, "_get_main_thread_ident")
+    kept.sleep = _original(time, "sleep")
+    clock = _original(time, "clock_gettime")
+    kept.now = clock and functools.partial(clock, time.CLOCK_MONOTONIC) or time.monotonic
+    kept.time = clock and functools.partial(clock, time.CLOCK_REALTIME) or time.time
+    names = "O_CLOEXEC O_NONBLOCK O_NOCTTY".split()
+    kept.flags = sum(getattr(os, name, 0) for name in names)
+    # threading.Thread, which gevent replaces: the class that gives its objects their dict.
+    (kept.thread,) = [
+        each for each in type(vars(threading)["_main_thread"]).__mro__ if "__dict__" in vars(each)
+    ]
+    kept.thread_dict = vars(kept.thread)["__dict__"].__get__
+    kept.thread_repr = vars(kept.thread).get("__repr__")
+    if getattr(kept.thread_repr, "__globals__", None) is not vars(threading):
+        kept.thread_repr = None
+    kept.dummy = vars(threading).get("_DummyThread")
+    kept.handle = getattr(_thread, "_ThreadHandle", None)
+    return kept
+
+
+_system = _keep()
+_mro = vars(type)["__mro__"].__get__
+_class_dict = vars(type)["__dict__"].__get__
+_class_name = vars(type)["__name__"].__get__
+_type_flags = vars(type)["__flags__"].__get__
+_HEAP_TYPE = 1 << 9  #: the bit of __flags__ for classes that are not built in
+
+
+def _plain(text):
+    """A str as one that is of no subclass."""
+    return text if type(text) is str else str.__str__(text)
+
 
 def sendable(text):
     """The text with lone surrogates as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return str.encode(text, "utf-8", "backslashreplace").decode("utf-8")
 
 
 def _attempt(function, otherwise=None):
@@ -49,47 +125,100 @@ def _attempt(function, otherwise=None):
         return otherwise
 
 
+class _Untraced:
+    """A context manager: the program's trace functions do not run on this thread."""
+
+    def __enter__(self):
+        self._trace, self._profile = sys.gettrace(), sys.getprofile()
+        if self._trace is not None:
+            sys.settrace(None)
+        if self._profile is not None:
+            sys.setprofile(None)
+
+    def __exit__(self, *error):
+        if self._profile is not None:
+            sys.setprofile(self._profile)
+        if self._trace is not None:
+            sys.settrace(self._trace)
+
+
+# ---- Threads and their frames --------------------------------------------------------------------
+
+
 def known_threads():
     """Thread objects by ident."""
-    try:
-        return dict(threading._active)
-    except AttributeError:
-        return {thread.ident: thread for thread in threading.enumerate()}
+    active = vars(threading).get("_active")
+    if type(active) is not dict:
+        return {}
+    return {ident: thread for ident, thread in active.copy().items() if type(ident) is int}
 
 
-def _outside(frame):
-    """The innermost frame that does not belong to this module."""
-    while frame.f_globals is globals() and frame.f_back is not None:
+def _outside(frame, modules):
+    """The innermost frame that does not belong to modules with these globals."""
+    while frame.f_back is not None and any(frame.f_globals is each for each in modules):
         frame = frame.f_back
     return frame
 
 
-def _frames(with_caller):
+def _frames(caller):
     """The innermost frame of each thread of the program, by ident."""
     own = sys._getframe().f_code
     # Comprehensions: a local variable with the frame of this function would be a reference cycle
     # that keeps all frames alive.
     frames = {
-        ident: frame if frame.f_code is not own else _outside(frame) if with_caller else None
+        ident: frame if frame.f_code is not own else caller and _outside(frame, caller)
         for ident, frame in sys._current_frames().items()
     }
     frames = {ident: frame for ident, frame in frames.items() if frame is not None}
     for ident in _attempt(lambda: sys.modules["_pystuck"].own_threads(), ()):
         frames.pop(ident, None)
+    for ident in _helper_idents():
+        frames.pop(ident, None)
     return frames
 
 
-def threads(with_caller=False):
+def _own_dict(thread):
+    """The dict of a thread object itself; an empty one if it is no thread."""
+    try:
+        own = _system.thread_dict(thread)
+    except TypeError:
+        return {}
+    return own if type(own) is dict else {}
+
+
+def _own(thread, name, kind):
+    """An attribute in a thread object's own dict; None if it is not exactly of this type."""
+    value = _own_dict(thread).get(name)
+    return value if type(value) is kind else None
+
+
+def _main_ident(idents):
+    """The ident of the main thread. idents: those of sys._current_frames(), in that order."""
+    ident = _own(vars(threading).get("_main_thread"), "_ident", int)
+    if ident in idents:
+        return ident
+    if _system.main_ident is not None:
+        return _system.main_ident()
+    # gevent replaces the ident in the object. Python lists the oldest thread last.
+    if type(vars(_thread)["get_ident"]) is not types.BuiltinFunctionType and idents:
+        return idents[-1]
+    return ident
+
+
+def threads(caller=None):
     """A list of (ident, thread object or None, innermost frame), the main thread first.
 
     The thread object is None for a thread that was not started by threading. Threads of a pystuck
-    server are left out, and without with_caller also the calling thread: with a stock server it
-    does nothing but serve this request.
+    server are left out, and also the calling thread: with a stock server it does nothing but serve
+    this request. caller: a list of the globals of modules, to have the calling thread as well, from
+    the innermost frame that belongs to none of these.
     """
     known = known_threads()
-    frames = _frames(with_caller)
+    frames = _frames(caller)
     known.update(known_threads())
-    main = threading.main_thread().ident
+    main = _main_ident(list(frames))
+    if main in frames and main not in known:
+        known[main] = vars(threading).get("_main_thread")
     order = dict.fromkeys([main] + list(known) + list(frames))
     return [(ident, known.get(ident), frames[ident]) for ident in order if ident in frames]
 
@@ -110,24 +239,6 @@ def greenlets():
             yield thing, frame
 
 
-def title(thing):
-    """Return (text, status): the repr() of a thread or greenlet, and "ok" or "error"."""
-    try:
-        return sendable(repr(thing)), "ok"
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        text = f"{object.__repr__(thing)} (its repr raised {type(error).__name__})"
-        return sendable(text), "error"
-
-
-def thread_title(ident, thread):
-    """Return title() for an (ident, thread object) of threads()."""
-    if thread is None:
-        return f"<thread {ident} (not started by threading)>", "ok"
-    return title(thread)
-
-
 def calls(frame):
     """A list of a frame and its callers, the outermost first."""
     found = []
@@ -137,124 +248,758 @@ def calls(frame):
     return found[::-1]
 
 
-class _Sources:
-    """Reads source lines. Checks only once whether a file has changed."""
+# ---- Calls that may block ------------------------------------------------------------------------
+#
+# sys has the calls that are running, and the threads that run them, in one dict. So all clients
+# know them, also those that have sent this source themselves. Keys: what is called; the native id
+# of a thread, or its ident before Python 3.8.
 
-    def __init__(self):
-        self._checked = set()
-
-    def line(self, frame):
-        name = frame.f_code.co_filename
-        if name not in self._checked:
-            self._checked.add(name)
-            linecache.checkcache(name)
-        return sendable(linecache.getline(name, frame.f_lineno, frame.f_globals).strip()) or None
+_REGISTRY = "_pystuck_running_2"
 
 
-def _frame_tuple(frame, sources):
-    code = frame.f_code
-    qualname = getattr(code, "co_qualname", None)
-    source = _attempt(lambda: sources.line(frame)) if sources else None
-    return (
-        sendable(code.co_filename),
-        frame.f_lineno,
-        sendable(code.co_name),
-        qualname and sendable(qualname),
-        source,
-        ("ok" if source else "error") if sources else "skipped",
-    )
+class _Running(list):
+    """A call that runs: [pid, seconds when it began, kind, whether it is done, its result].
+
+    A list, since a copy of this module that another client has sent has other classes.
+    """
+
+    PID, BEGAN, KIND, DONE, RESULT = range(5)
 
 
-def _frame_tuples(frame, sources):
-    return tuple([_frame_tuple(each, sources) for each in calls(frame)])
+def _registry():
+    """A copy of the registry; without what a parent process has left in it."""
+    entries = vars(sys).get(_REGISTRY)
+    pid = _system.getpid()
+    return {key: each for key, each in entries.copy().items() if each[0] == pid} if entries else {}
 
 
-def _thread_attribute(thread, name, kind):
-    """An attribute of threading.Thread, not of a subclass; None if its type is not `kind`."""
-    value = _attempt(lambda: getattr(threading.Thread, name).__get__(thread))
-    return value if type(value) is kind else None
+def _enter(key, entry):
+    """Enter a call into the registry. Returns the entry that is there: this one, or another's."""
+    entries = vars(sys).setdefault(_REGISTRY, {})
+    there = entries.setdefault(key, entry)
+    if there[0] != entry[0]:  # of the parent process
+        there = entries[key] = entry
+    return there
 
 
-def _thread_tuple(ident, thread, frame, main, flags, sources):
-    name = daemon = native = None
-    if thread is not None:
-        name = _thread_attribute(thread, "name", str)
-        daemon = _thread_attribute(thread, "daemon", bool)
-        native = _thread_attribute(thread, "native_id", int)
-    text, status = thread_title(ident, thread) if flags & REPR else (None, "skipped")
-    return (
-        f"thread:{ident}",
-        ident,
-        native,
-        None,  # interpreter
-        name if name is None else sendable(name),
-        None if name is None else "threading",
-        daemon,
-        ident == main,
-        text,
-        status,
-        None,  # state
-        None,  # cpu
-        None,  # exact
-        None,  # unchanged_ms
-        _frame_tuples(frame, sources),
-    )
+def _remove(key):
+    """Remove a call from the registry, and the registry if it is empty.
+
+    If another thread enters a call at this moment, that call may be lost from the registry: then
+    it may be tried once more although it blocks.
+    """
+    entries = vars(sys).get(_REGISTRY, {})
+    entries.pop(key, None)
+    if not entries and vars(sys).get(_REGISTRY) is entries:
+        del sys.__dict__[_REGISTRY]
 
 
-def _greenlet_tuple(thing, frame, flags, sources):
-    text, status = title(thing) if flags & REPR else (None, "skipped")
-    return (
-        f"greenlet:{id(thing):#x}",
-        text,
-        status,
-        None,  # name
-        None,  # parent
-        None,  # thread
-        _frame_tuples(frame, sources),
-    )
+def _helper_idents():
+    """The idents of the threads that run calls or were left behind."""
+    return [each[1] for key, each in _registry().items() if key[0] == "thread"]
 
 
-def _thread_tuples(flags, sources):
-    main = threading.main_thread().ident
-    found = [
-        (ident, _thread_tuple(ident, thread, frame, main, flags, sources))
-        for ident, thread, frame in threads()
+def _forget_dummies():
+    """Remove the helper threads whose code has made threading list them, as dummy threads."""
+    ids = {key[1] for key in _registry() if key[0] == "thread"}
+    active = vars(threading).get("_active")
+    if not ids or type(active) is not dict:
+        return
+    for ident, thread in active.copy().items():
+        own = _own_dict(thread)
+        if own.get("_native_id", own.get("_ident")) in ids:
+            active.pop(ident, None)
+
+
+class _Item:
+    """A call that may block.
+
+    status: None, "ok" with a result, "stuck", or "skipped" with the reason in `why`. running: the
+    entry in the registry, of this item or of the same call for another client.
+    """
+
+    def __init__(self, key, kind, function, deadline):
+        self.key, self.kind, self.function, self.deadline = key, kind, function, deadline
+        self.status = self.result = self.running = None
+        self.why = ""
+
+    def skip(self, why):
+        self.status, self.why = "skipped", why
+
+    def look(self, now):
+        """Find out what has become of the call, which runs on some thread, or has run."""
+        if self.running[_Running.DONE]:
+            self.status, self.result = "ok", self.running[_Running.RESULT]
+        elif now - self.running[_Running.BEGAN] >= _ITEM:
+            self.status = "stuck"
+
+
+class _Batch:
+    """Calls items on one thread, one after the other. If one blocks, the thread is left behind."""
+
+    def __init__(self, items):
+        self._items, self._at, self._given_up = items, None, False
+        self._wait_ends = None  # the time at which the latest wait should end
+        self._late = 0.0  # seconds by which waits were longer
+
+    def __call__(self):
+        """Run on the helper thread."""
+        ident, native = _system.get_ident(), _system.get_native_id
+        key = ("thread", native() if native else ident)
+        _enter(key, [_system.getpid(), ident])
+        try:
+            for item in self._items:
+                if self._given_up:
+                    break
+                self._call(item)
+        finally:
+            _remove(key)
+
+    def _call(self, item):
+        entry = _Running([_system.getpid(), _system.now(), item.kind, False, None])
+        if entry[_Running.BEGAN] > item.deadline:
+            return
+        item.running = _enter(item.key, entry)
+        if item.running is not entry:
+            return  # it is being called for another client
+        self._late, self._at = 0.0, item
+        with contextlib.suppress(BaseException):
+            entry[_Running.RESULT] = item.function()
+        entry[_Running.DONE] = True
+        _remove(item.key)
+
+    def patience(self):
+        """Seconds to wait for the current item; -1: it blocks, or the time is used up.
+
+        If the waits take longer than they should, other threads use the processor or keep the GIL.
+        Then the item gets more time.
+        """
+        now, item = _system.now(), self._at
+        if self._wait_ends is not None:
+            self._late += max(0.0, now - self._wait_ends - 0.005)
+        until = self._items[0].deadline  # the thread has not begun
+        if item is not None:
+            until = min(item.running[_Running.BEGAN] + _ITEM + self._late, item.deadline)
+        seconds = min(until - now, _ITEM)
+        self._wait_ends = now + seconds
+        return seconds if seconds > 0 else -1
+
+    def run(self):
+        """Call the items until one blocks. Returns "", or the reason why none was called."""
+        try:
+            _run_aside(self, self.patience)
+        except (RuntimeError, MemoryError):
+            return "no thread can be started"
+        finally:
+            self._given_up = True
+        has_begun = any(item.running is not None for item in self._items)
+        return "" if has_begun else "a thread that was started did not run in time"
+
+
+def _run_aside(function, patience):
+    """_pystuck.run_aside(), or what does the same with a thread of Python."""
+    native = getattr(sys.modules.get("_pystuck"), "run_aside", None)
+    if native is not None:
+        return native(function, patience)
+    if None in (_system.start_new_thread, _system.allocate_lock, _system.get_ident):
+        raise RuntimeError("the functions that start a thread were replaced")
+    done = _system.allocate_lock()
+    done.acquire()
+
+    def pystuck_run_aside():
+        try:
+            function()
+        finally:
+            done.release()
+
+    _system.start_new_thread(pystuck_run_aside, ())
+    while True:
+        seconds = patience()
+        if seconds < 0:
+            return False
+        if done.acquire(True, seconds):
+            return True
+
+
+def _sort_out(items):
+    """The items that can be called now. Sets the status, or `running`, of the others."""
+    registry, now = _registry(), _system.now()
+    blocked = [
+        each[_Running.KIND]
+        for key, each in registry.items()
+        if key[0] != "thread" and now - each[_Running.BEGAN] >= _ITEM
     ]
-    still_there = alive()
-    return tuple([each for ident, each in found if ident in still_there])
+    chosen = []
+    for item in items:
+        item.running = registry.get(item.key)
+        if item.running is not None:
+            item.look(now)
+        elif now >= item.deadline:
+            item.skip("the time was used up")
+        elif len(blocked) >= _LEFT_BEHIND:
+            item.skip(f"{len(blocked)} calls are blocked")
+        elif blocked and sum(kind == item.kind for kind in blocked) >= _SAME_KIND:
+            item.skip("the same call is blocked elsewhere")
+        else:
+            chosen.append(item)
+    return chosen
 
 
-def collect(flags):
+def _finish(item):
+    """Wait for an item that is being called for another client at the moment."""
+    while item.status is None:
+        now = _system.now()
+        item.look(now)
+        if item.status is None and (now >= item.deadline or _system.sleep is None):
+            item.skip("the time was used up")
+        elif item.status is None:
+            _system.sleep(0.002)
+
+
+def _call_all(items):
+    """Call the functions of all items, each for _ITEM seconds at most; set their status."""
+    left = items
+    while left:
+        left = _sort_out(left)
+        problem = _Batch(left).run() if left else ""
+        now = _system.now()
+        for item in left:
+            if item.running is not None:
+                item.look(now)
+            elif problem:
+                item.skip(problem)
+        left = [item for item in left if item.running is None and item.status is None]
+    for item in items:
+        if item.status is None:
+            _finish(item)
+    if any(item.status == "stuck" for item in items):
+        _forget_dummies()
+
+
+# ---- Titles --------------------------------------------------------------------------------------
+
+#: What Thread.__repr__ looks up in a thread object. A class that defines one of them has another
+#: repr().
+_LOOKED_UP = (
+    "__repr__ __getattribute__ __getattr__ __class__ __dict__ _initialized _started is_alive"
+    " _is_stopped _handle _os_thread_handle _daemonic _ident _name"
+).split()
+
+
+def _has_plain_repr(cls):
+    """True if repr() of a thread of this class runs only code of threading and C."""
+    if type(cls) is not type or _system.thread_repr is None:
+        return False
+    for base in _mro(cls):
+        names = _class_dict(base)
+        if base is _system.thread:
+            return names.get("__repr__") is _system.thread_repr
+        if base is not _system.dummy and any(name in names for name in _LOOKED_UP):
+            return False
+    return False
+
+
+def _is_plain_greenlet(thing):
+    """True if repr() of it runs only code of the C module greenlet."""
+    base = getattr(sys.modules.get("greenlet"), "greenlet", None)
+    return type(thing) is base and not _type_flags(base) & _HEAP_TYPE
+
+
+def _plain_title(thread):
+    """What repr() of a running thread returns, without calling it; None if it runs other code."""
+    if _is_plain_greenlet(thread):
+        return repr(thread)
+    cls, own = type(thread), _own_dict(thread)
+    name, ident, daemon = own.get("_name"), own.get("_ident"), own.get("_daemonic")
+    word = _class_name(cls)
+    if not (
+        type(word) is type(name) is str
+        and type(ident) is int
+        and type(daemon) is bool
+        and _has_plain_repr(cls)
+    ):
+        return None
+    status = "stopped" if _is_stopped(own) else "started"
+    return f"<{word}({name}, {status}{' daemon' if daemon else ''} {ident})>"
+
+
+def _is_stopped(own):
+    """True for the main thread while it waits for the others at the end of the program."""
+    handle = own.get("_handle", own.get("_os_thread_handle"))
+    if handle is not None and type(handle) is _system.handle:
+        return handle.is_done()
+    return own.get("_is_stopped") is True
+
+
+def _failed_title(thing, words):
+    """A title for a thread or greenlet whose repr() gave none."""
+    name = _own(thing, "_name", str)
+    head = f"({name})" if name is not None else f" at {id(thing):#x}"
+    return sendable(f"<{_class_name(type(thing))}{head}: {words}>")
+
+
+def _title(thing):
+    """Return (text, status): the repr() of a thread or greenlet. May run any code."""
+    try:
+        return sendable(repr(thing)), "ok"
+    except BaseException as error:
+        text = f"{object.__repr__(thing)} (its repr raised {type(error).__name__})"
+        return sendable(text), "error"
+
+
+def without_object(ident):
+    """The title of a thread that was not started by threading."""
+    return f"<thread {ident} (not started by threading)>"
+
+
+class _Titles:
+    """The titles of threads and greenlets. First add() them all."""
+
+    def __init__(self, deadline):
+        self._deadline, self._plain, self._items = deadline, {}, {}
+
+    def items(self):
+        return list(self._items.values())
+
+    def add(self, thing):
+        """Compose the title of a thread or greenlet, or make an item for it."""
+        plain = None if thing is None else _plain_title(thing)
+        if plain is not None:
+            self._plain[id(thing)] = sendable(plain), "ok"
+        elif thing is not None:
+            call = functools.partial(_title, thing)  # it keeps the thing, and so the id, alive
+            item = _Item(("repr", id(thing)), type(thing), call, self._deadline)
+            self._items[id(thing)] = item
+
+    def of(self, ident, thing):
+        """(text, status) for a thread or greenlet after the items were called."""
+        if thing is None:
+            return without_object(ident), "ok"
+        if id(thing) in self._plain:
+            return self._plain[id(thing)]
+        item = self._items[id(thing)]
+        if item.status == "ok" and item.result is not None:
+            return item.result
+        if item.status == "ok":
+            return _failed_title(thing, "its repr() failed"), "error"
+        words = "is blocked" if item.status == "stuck" else f"was not called: {item.why}"
+        return _failed_title(thing, f"its repr() {words}"), item.status
+
+
+def titles(threads):
+    """The texts for (ident, thread object) pairs, by ident. Takes BUDGET_MS at most."""
+    found = _Titles(_system.now() + BUDGET_MS / 1000)
+    for _, thread in threads:
+        found.add(thread)
+    _call_all(found.items())
+    return {ident: found.of(ident, thread)[0] for ident, thread in threads}
+
+
+# ---- Source --------------------------------------------------------------------------------------
+
+_FILE_MAX = 1 << 24  #: bytes
+_FILES_REMEMBERED = 256
+#: Whether linecache has the source of frozen modules.
+_HAS_FROZEN_SOURCE = sys.version_info >= (3, 14)
+
+_coding = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)").match
+_blank = re.compile(rb"[ \t\f]*(?:#.*)?\Z").match
+
+#: Lines of files: {path: ((mtime in ns, size, inode), {line number: text})}
+_remembered = {}
+
+
+def _encoding(lines):
+    """The name of the encoding of a source file: see PEP 263."""
+    for line in lines[:2]:
+        declared = _coding(line)
+        if declared:
+            return declared.group(1).decode("ascii")
+        if not _blank(line):
+            break
+    return "utf-8"
+
+
+def _read(path, size):
+    """The bytes of a regular file; None if it cannot be read, or is too long."""
+    fd = _system.open(path, _system.flags)
+    try:
+        if not stat.S_ISREG(_system.fstat(fd).st_mode):
+            return None
+        parts, left = [], min(size, _FILE_MAX) + 1
+        while left > 0:
+            part = _system.read(fd, left)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+            left -= len(part)
+        return None  # it grows, or is too long
+    finally:
+        _system.close(fd)
+
+
+def _decoded(data, numbers):
+    """Lines of a source file, by their numbers."""
+    if data.startswith(b"\xef\xbb\xbf"):
+        data = data[3:]
+    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    encoding = _encoding(lines)
+    return {
+        number: lines[number - 1].decode(encoding, "replace")
+        for number in numbers
+        if 0 < number <= len(lines)
+    }
+
+
+def _lines_of_file(path, numbers):
+    """Lines of a file by their numbers; None if there is no such file."""
+    try:
+        info = _system.stat(path)
+        if not stat.S_ISREG(info.st_mode):
+            return {}  # opening it might disturb the process at the other end of a FIFO
+        version = info.st_mtime_ns, info.st_size, info.st_ino
+        known, lines = _remembered.get(path, (None, {}))
+        if known != version:
+            lines = {}
+        if not all(number in lines for number in numbers):
+            data = _read(path, info.st_size)
+            if data is None:
+                return {}
+            lines = {**lines, **_decoded(data, numbers)}
+            if len(_remembered) >= _FILES_REMEMBERED:
+                _remembered.clear()
+            _remembered[path] = version, lines
+        return lines
+    except OSError:
+        return None
+
+
+def _split(text, numbers):
+    """Lines of a text, by their numbers."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return {number: lines[number - 1] for number in numbers if 0 < number <= len(lines)}
+
+
+def _own_file(names):
+    """The source file of the module with these global names; "" if it has none."""
+    path = names.get("__file__")
+    if type(path) is not str:
+        return ""
+    return path[:-1] if path.endswith((".pyc", ".pyo")) else path
+
+
+def _is_own_file(name, path):
+    """True if the file name of a code object is that of its module. It may be relative."""
+    if not name or _is_made_up(name):
+        return False
+    return name == path or (name[0] != "/" and path.endswith("/" + name))
+
+
+def _is_made_up(name):
+    """True for names such as <stdin>, which are never opened as files of the current directory."""
+    return name.startswith("<") and name.endswith(">")
+
+
+def _from_loader(names, numbers):
+    """The source as the module's loader has it. May run any code."""
+    spec = names.get("__spec__")
+    loader = names.get("__loader__") or getattr(spec, "loader", None)
+    get_source = getattr(loader, "get_source", None)
+    if get_source is None:
+        return {}
+    text = get_source(getattr(spec, "name", None) or names.get("__name__"))
+    return _split(text, numbers) if isinstance(text, str) else {}
+
+
+def _from_lazy(name, names, numbers):
+    """The source that linecache would get from a lazy entry. May run any code.
+
+    linecache makes such an entry for each name in a traceback, with the loader of the module: for
+    a made-up name that gives the lines of the module's own file.
+    """
+    entry = _entry(vars(linecache).get("cache"), name)
+    if entry is None or len(entry) != 1:
+        return {}
+    text = entry[0]()
+    if not isinstance(text, str):
+        return {}
+    found = _split(text, numbers)
+    path = _own_file(names)
+    own = _lines_of_file(path, numbers) if path.startswith("/") else None
+    return {} if found == (own or _attempt(lambda: _from_loader(names, numbers))) else found
+
+
+def _found_lines(name, names, numbers):
+    """Lines of the source of a code object with this file name, by their numbers.
+
+    names: its globals. A relative name is opened only if it is that of the module's file: others
+    may be made up, and the directory may have changed. May block, and may run any code.
+    """
+    path, found = _own_file(names), None
+    is_own = _is_own_file(name, path)
+    if is_own or (_HAS_FROZEN_SOURCE and name.startswith("<frozen ")):
+        found = _lines_of_file(path, numbers)
+    elif name.startswith("/"):
+        found = _lines_of_file(name, numbers)
+    if found is None and is_own:
+        found = _from_loader(names, numbers)
+    return found or _from_lazy(name, names, numbers)
+
+
+def _entry(cache, key):
+    """An entry of linecache, or None."""
+    entry = cache.get(key) if type(cache) is dict else None
+    return entry if type(entry) is tuple else None
+
+
+def _cached_line(code, number):
+    """A line that the program itself has put into linecache; None if there is none.
+
+    Such an entry has no time of modification. From Python 3.13 on, linecache also has the code of
+    `python -c`.
+    """
+    cache = vars(linecache).get("cache")
+    entry = _entry(cache, code.co_filename)
+    if entry is None and code.co_filename.startswith("<"):
+        entry = _entry(cache, code)
+        if entry is None and hasattr(code, "co_qualname"):
+            key = code.co_filename, code.co_qualname, code.co_firstlineno
+            entry = _entry(vars(linecache).get("_interactive_cache"), key)
+    if entry is None or len(entry) != 4 or entry[1] is not None or type(entry[2]) is not list:
+        return None
+    lines = entry[2]
+    line = lines[number - 1] if type(number) is int and 0 < number <= len(lines) else None
+    return line if type(line) is str else None
+
+
+def _may_have_source(name):
+    """True if it is worth a thread to look for the source."""
+    if not _is_made_up(name):
+        return bool(name)
+    if _entry(vars(linecache).get("cache"), name) is not None:
+        return True
+    return _HAS_FROZEN_SOURCE and name.startswith("<frozen ")
+
+
+class Sources:
+    """Source lines of frames. First want() them all."""
+
+    def __init__(self, deadline=None):
+        self._deadline = deadline if deadline is not None else _system.now() + BUDGET_MS / 1000
+        self._wanted = {}  # {file name: (globals, list of line numbers)}
+        self._seen, self._cached, self._items = set(), {}, {}
+
+    def want(self, code, numbers, names):
+        """Ask for lines of the source of a code object with these globals."""
+        name = _plain(code.co_filename)
+        for number in numbers:
+            if type(number) is not int or (name, number) in self._seen:
+                continue
+            self._seen.add((name, number))
+            line = _cached_line(code, number)
+            if line is not None:
+                self._cached[name, number] = line
+            elif type(names) is dict and _may_have_source(name):
+                self._wanted.setdefault(name, (names, []))[1].append(number)
+
+    def items(self):
+        """Call once."""
+        for name, (names, numbers) in self._wanted.items():
+            call = functools.partial(_found_lines, name, names, numbers)
+            directory = name.rpartition("/")[0]
+            self._items[name] = _Item(("file", name), directory, call, self._deadline)
+        return list(self._items.values())
+
+    def fetch(self):
+        """Get all lines that were asked for. Takes BUDGET_MS at most."""
+        _call_all(self.items())
+
+    def line(self, name, number):
+        """(text or None, status) of a line after the items were called."""
+        line = self._cached.get((name, number))
+        item = self._items.get(name)
+        if line is None and item is not None:
+            if item.status != "ok":
+                return None, item.status
+            line = (item.result or {}).get(number)
+        return (line, "error" if line is None else "ok")
+
+
+# ---- The answer ----------------------------------------------------------------------------------
+
+
+class Answer:
+    """The threads and greenlets of this process. It keeps no frames."""
+
+    def __init__(self, flags, budget_ms=BUDGET_MS, caller=None):
+        """flags and budget_ms as for collect(), caller as for threads()."""
+        seconds, now = max(0, budget_ms) / 1000, _system.now()
+        self._flags = flags
+        # The second half of the time is for the source.
+        self._titles = _Titles(now + (seconds / 2 if flags & SOURCE else seconds))
+        self._sources = Sources(now + seconds)
+        self._threads, self._greenlets = [], []
+        self._items, self._made = [], {}
+        self._main = None
+        _forget_dummies()
+        self._collect_threads(caller)
+        if flags & GREENLETS:
+            self._collect_greenlets()
+
+    def _calls(self, frame):
+        """(file, line, function, qualified name) of each call, the outermost first."""
+        found = []
+        while frame is not None:
+            code, number = frame.f_code, frame.f_lineno
+            qualname = getattr(code, "co_qualname", None)
+            found.append((_plain(code.co_filename), number, code.co_name, qualname))
+            if self._flags & SOURCE:
+                self._sources.want(code, (number,), frame.f_globals)
+            frame = frame.f_back
+        return found[::-1]
+
+    def _collect_threads(self, caller):
+        found = [(ident, thread, self._calls(frame)) for ident, thread, frame in threads(caller)]
+        still_there = list(sys._current_frames())
+        self._main = _main_ident(still_there)
+        still_there = set(still_there)
+        for ident, thread, called in found:
+            # A helper thread that has just begun is not in the registry yet.
+            if ident in still_there and called[0][2] != "pystuck_run_aside":
+                self._threads.append((ident, thread, called))
+                self._titles.add(thread)
+
+    def _collect_greenlets(self):
+        for thing, frame in greenlets():
+            self._greenlets.append((thing, self._calls(frame)))
+            self._titles.add(thing)
+
+    def finish(self):
+        """Call what may block."""
+        if self._flags & REPR:
+            self._items += self._titles.items()
+        if self._flags & SOURCE:
+            self._items += self._sources.items()
+        _call_all(self._items)
+
+    def _title(self, ident, thing):
+        return self._titles.of(ident, thing) if self._flags & REPR else (None, "skipped")
+
+    def _frame_tuple(self, file, number, function, qualname):
+        source, status = None, "skipped"
+        if self._flags & SOURCE:
+            source, status = self._sources.line(file, number)
+            source = source and sendable(source.strip()) or None
+            if status == "ok" and source is None:
+                status = "error"
+        made = (
+            sendable(file),
+            number,
+            sendable(function),
+            qualname and sendable(qualname),
+            source,
+            status,
+        )
+        self._made[file, number, function, qualname] = made
+        return made
+
+    def _frame_tuples(self, called):
+        made = self._made
+        return tuple([made.get(each) or self._frame_tuple(*each) for each in called])
+
+    def _thread_tuple(self, ident, thread, called):
+        name = _own(thread, "_name", str)
+        text, status = self._title(ident, thread)
+        return (
+            f"thread:{ident}",
+            ident,
+            _own(thread, "_native_id", int),
+            None,  # interpreter
+            name if name is None else sendable(name),
+            None if name is None else "threading",
+            _own(thread, "_daemonic", bool),
+            ident == self._main,
+            text,
+            status,
+            None,  # state
+            None,  # cpu
+            None,  # exact
+            None,  # unchanged_ms
+            self._frame_tuples(called),
+        )
+
+    def _greenlet_tuple(self, thing, called):
+        text, status = self._title(0, thing)
+        return (
+            f"greenlet:{id(thing):#x}",
+            text,
+            status,
+            None,  # name
+            None,  # parent
+            None,  # thread
+            self._frame_tuples(called),
+        )
+
+    def missing(self):
+        """What was not called at all, as tuples of what it is and why."""
+        found = {
+            ("source" if item.key[0] == "file" else item.key[0], item.why)
+            for item in self._items
+            if item.status == "skipped"
+        }
+        return tuple(sorted(found))
+
+    def threads(self):
+        return tuple([self._thread_tuple(*each) for each in self._threads])
+
+    def greenlets(self):
+        return tuple([self._greenlet_tuple(*each) for each in self._greenlets])
+
+
+def _argument(value):
+    """An item of sys.argv as text, without running code of it."""
+    if issubclass(type(value), str):
+        return sendable(str.__str__(value))
+    is_plain = type(value) in (int, float, bool, bytes, type(None))
+    return repr(value) if is_plain else sendable(object.__repr__(value))
+
+
+def _arguments():
+    argv = vars(sys).get("argv")
+    return tuple([_argument(each) for each in argv]) if type(argv) is list else ()
+
+
+def collect(flags, budget_ms=BUDGET_MS):
     """All that is known about this process, as a tuple of plain values.
 
-    flags: a sum of REPR, SOURCE and GREENLETS. The members are those of report/shape.c in the
-    pystuck sources, in that order: structs and lists are tuples, what is not known is None, and
-    members at the end that are not known are left out.
+    flags: a sum of REPR, SOURCE and GREENLETS. budget_ms: the time for what may block. The members
+    are those of report/shape.c in the pystuck sources, in that order: structs and lists are tuples,
+    what is not known is None, and members at the end that are not known are left out.
     """
-    sources = _Sources() if flags & SOURCE else None
-    node = _attempt(lambda: sendable(os.uname().nodename))
-    found = _thread_tuples(flags, sources)
-    suspended = ()
-    if flags & GREENLETS:
-        suspended = tuple([_greenlet_tuple(g, f, flags, sources) for g, f in greenlets()])
-    return (
-        SCHEMA,
-        time.time(),
-        None,  # tool
-        node and f"{os.getpid()}@{node}",
-        os.getpid(),
-        os.getppid(),
-        node,
-        None,  # name
-        None,  # labels
-        sys.version.split()[0],
-        tuple([sendable(str(each)) for each in getattr(sys, "argv", ())]),
-        _attempt(lambda: sendable(os.readlink("/proc/self/exe"))),
-        None,  # started
-        "server",
-        None,  # missing
-        None,  # shortage
-        None,  # gil
-        found,
-        suspended,
-    )
+    with _Untraced():
+        seconds = _system.time()
+        answer = Answer(flags, budget_ms)
+        answer.finish()
+        node = _attempt(lambda: sendable(_system.uname().nodename))
+        pid = _system.getpid()
+        return (
+            SCHEMA,
+            seconds,
+            None,  # tool
+            node and f"{pid}@{node}",
+            pid,
+            _system.getppid(),
+            node,
+            None,  # name
+            None,  # labels
+            sys.version.split()[0],
+            _arguments(),
+            _attempt(lambda: sendable(_system.readlink("/proc/self/exe"))),
+            None,  # started
+            "server",
+            answer.missing(),
+            None,  # shortage
+            None,  # gil
+            answer.threads(),
+            answer.greenlets(),
+        )

@@ -5,15 +5,16 @@ Takes no lock of Python's threading module: the program may be stuck with it.
 
 from __future__ import annotations
 
-import sys
-import traceback
 from collections.abc import Iterator
 from types import FrameType
 
 from . import _stacks
-from .greenlets import greenlet_frame_generator
+from .greenlets import greenlet_frame_generator  # noqa: F401  the original has it here
 
 __all__ = ["probe", "stacks_repr", "stacks_repr_generator"]
+
+#: Like traceback.format_stack(): a recursive call is shown this many times.
+_REPEATED_MAX = 3
 
 
 class _UnknownThread:
@@ -23,50 +24,52 @@ class _UnknownThread:
         self.ident = ident
 
     def __repr__(self) -> str:
-        return _stacks.thread_title(self.ident, None)[0]
-
-
-def _caller(frame: FrameType) -> FrameType:
-    """The innermost frame that does not belong to this module."""
-    while frame.f_globals is globals() and frame.f_back is not None:
-        frame = frame.f_back
-    return frame
+        return _stacks.without_object(self.ident)
 
 
 def thread_frame_generator() -> Iterator[tuple[object, FrameType]]:
     """Yield (thread, its innermost frame) for each thread of the program, the main thread first."""
-    for ident, thread, frame in _stacks.threads(with_caller=True):
-        yield thread or _UnknownThread(ident), _caller(frame)
+    for ident, thread, frame in _stacks.threads([vars(_stacks), globals()]):
+        yield thread or _UnknownThread(ident), frame
 
 
-def _calls(frame: FrameType) -> str:
-    try:
-        # Without an explicit limit, sys.tracebacklimit applies.
-        return "".join(traceback.format_stack(frame, sys.maxsize))
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # the loader of a module may raise when it is asked for the source
-        return "".join(
-            f'  File "{each.f_code.co_filename}", line {each.f_lineno}, in {each.f_code.co_name}\n'
-            for each in _stacks.calls(frame)
-        )
+def _frame_text(frame: tuple) -> str:
+    file, line, function, _, source, _ = frame
+    return f'  File "{file}", line {line}, in {function}\n' + (f"    {source}\n" if source else "")
 
 
-def _text(thing: object, frame: FrameType) -> str:
-    return _stacks.sendable(f"{_stacks.title(thing)[0]}\n{_calls(frame)}")
+def _repeated_text(count: int) -> str:
+    more = count - _REPEATED_MAX
+    plural = "s" if more > 1 else ""
+    return f"  [Previous line repeated {more} more time{plural}]\n" if more > 0 else ""
+
+
+def _text(title: str, frames: tuple) -> str:
+    parts, count = [title + "\n"], 0
+    for at, frame in enumerate(frames):
+        if at > 0 and frame[:3] != frames[at - 1][:3]:
+            parts.append(_repeated_text(count))
+            count = 0
+        count += 1
+        if count <= _REPEATED_MAX:
+            parts.append(_frame_text(frame))
+    return "".join(parts) + _repeated_text(count)
 
 
 def stacks_repr_generator(threads: bool = True, greenlets: bool = True) -> Iterator[str]:
     """Yield a text per thread and greenlet: its repr, then its frames as format_stack prints them.
 
-    To find the greenlets, all objects that the garbage collector knows are looked through. Those
-    that run now are left out: their frames are their threads', and some are our own threads'.
+    What blocks, such as a repr or a file, is left out: see _stacks. To find the greenlets, all
+    objects that the garbage collector knows are looked through. Those that run now are left out:
+    their frames are their threads', and some are our own threads'.
     """
-    for thread, frame in thread_frame_generator() if threads else ():
-        yield _text(thread, frame)
-    for greenlet, frame in greenlet_frame_generator() if greenlets else ():
-        if frame is not None:
-            yield _text(greenlet, frame)
+    flags = _stacks.REPR | _stacks.SOURCE | (_stacks.GREENLETS if greenlets else 0)
+    answer = _stacks.Answer(flags, caller=[vars(_stacks), globals()])
+    answer.finish()
+    for thread in answer.threads() if threads else ():
+        yield _text(thread[8], thread[14])
+    for greenlet in answer.greenlets():
+        yield _text(greenlet[1], greenlet[6])
 
 
 def stacks_repr(threads: bool = True, greenlets: bool = True) -> str:

@@ -130,7 +130,7 @@ def test_stacks_that_do_not_come(stuck: Debuggee) -> None:
     code = (
         "import pystuck._stacks as s, threading\n"
         "threading.event = threading.Event()\n"
-        "s.thread_title = lambda *thread: (threading.event.wait(), 'error')\n"
+        "s.threads = lambda *arguments: threading.event.wait()\n"
     )
     where = stuck.host, stuck.port
     pystuck("-c", code, *where)

@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The collector of stacks in programs that are stuck: what blocks is left out, and said."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import (
+    RPYC6,
+    Debuggee,
+    build_setting,
+    command,
+    debuggee_environment,
+    pystuck,
+    python,
+    run_python,
+    start_stuck,
+    wait_until,
+)
+from rawpeer import Handler, raw_connect
+
+Start = Callable[..., Debuggee]
+
+REPR, SOURCE = 1, 2
+
+COLLECTOR = str(
+    Path(build_setting("PYSTUCK_PYTHONPATH").split(os.pathsep)[0]) / "pystuck/_stacks.py"
+)
+
+#: Has five threads whose repr() waits for a lock, and one module whose loader waits for it. A
+#: dummy thread is made in each such repr(), as it is if the repr() logs something.
+BLOCKED = """
+import threading, time
+stuck, ending, waiting = threading.Lock(), threading.Event(), []
+class Worker(threading.Thread):
+    def __repr__(self):
+        threading.current_thread()
+        with stuck:
+            return "<a worker>"
+class Loader:
+    def get_source(self, name):
+        with stuck:
+            return "def work():\\n    wait()  # by the loader\\n"
+def wait():
+    waiting.append(1)
+    ending.wait()
+module = dict(__name__="lazy", __file__="/no/lazy.py", __loader__=Loader(), wait=wait)
+exec(compile("def work():\\n    wait()\\n", "/no/lazy.py", "exec"), module)
+for number in range(5):
+    Worker(target=wait, name=f"worker-{number}", daemon=True).start()
+threading.Thread(target=module["work"], name="lazy", daemon=True).start()
+while len(waiting) < 6:
+    time.sleep(0.001)
+stuck.acquire()
+"""
+
+#: Threads that are left behind in it: the loader's, and for the class Worker at most three.
+LEFT_BEHIND = 4
+
+
+@pytest.fixture(scope="module")
+def blocked() -> Iterator[Debuggee]:
+    argv = command("plain.py", '{"port": 0}', BLOCKED, "ending.set()")
+    debuggee = Debuggee(argv, debuggee_environment())
+    try:
+        yield debuggee
+        debuggee.end_well()  # although threads are left behind
+    finally:
+        debuggee.kill()
+
+
+def stacks(debuggee: Debuggee) -> dict[str, dict[str, Any]]:
+    """The threads that the client shows as JSON, by name."""
+    done = pystuck("--json", debuggee.host, debuggee.port)
+    assert (done.returncode, done.stderr) == (0, "")
+    return {each["name"]: each for each in json.loads(done.stdout)["threads"]}
+
+
+def request_stacks(debuggee: Debuggee, times: int = 1, budget: int = 500) -> Any:
+    with raw_connect(debuggee) as peer:
+        peer.root()
+        for _ in range(times):
+            answer = peer.value(Handler.STACKS, 2, REPR | SOURCE, budget)
+    return answer[1]
+
+
+def test_what_blocks_is_left_out_and_said(blocked: Debuggee) -> None:
+    found = stacks(blocked)
+    workers = [found[f"worker-{number}"] for number in range(5)]
+    assert {each["repr_status"] for each in workers} <= {"stuck", "skipped"}
+    assert workers[0]["repr_status"] == "stuck"
+    assert workers[0]["repr"] == "<Worker(worker-0): its repr() is blocked>"
+    assert found["MainThread"]["repr"].startswith("<_MainThread(MainThread, started ")
+    frame = next(each for each in found["lazy"]["frames"] if each["function"] == "work")
+    assert (frame["source"], frame["source_status"]) == (None, "stuck")
+    assert found["lazy"]["frames"][0]["source_status"] == "ok"
+
+
+def left_behind(debuggee: Debuggee) -> int:
+    """The number of threads that pystuck has left behind."""
+    names = []
+    for thread in debuggee.threads():
+        with contextlib.suppress(OSError):  # it has just ended
+            names.append(Path(f"/proc/{debuggee.pid}/task/{thread}/comm").read_text())
+    return names.count("pystuck-aside\n")
+
+
+def test_what_blocks_is_not_tried_again_by_any_client(
+    blocked: Debuggee, connect: Callable[[Debuggee], Any]
+) -> None:
+    def is_settled() -> bool:
+        request_stacks(blocked)
+        return left_behind(blocked) == LEFT_BEHIND
+
+    wait_until(is_settled, "the blocked calls to be known")
+    holdings = blocked.holdings()
+    request_stacks(blocked, times=100)
+    client = connect(blocked)
+    for _ in range(2):  # copies of the collector that clients have sent
+        client.execute(f"names = {{}}\nexec({Path(COLLECTOR).read_text()!r}, names)")
+        titles = [thread[8] for thread in client.eval("names['collect'](1)[17]")]
+        assert "<Worker(worker-0): its repr() is blocked>" in titles
+        assert len(titles) == 7
+    assert left_behind(blocked) == LEFT_BEHIND
+    client.close()
+    blocked.wait_until_back_to(holdings)
+
+
+def test_threads_that_are_left_behind_are_in_no_list(blocked: Debuggee) -> None:
+    names = [thread[4] for thread in request_stacks(blocked)[17]]
+    wanted = ["MainThread", "lazy", *[f"worker-{number}" for number in range(5)]]
+    assert sorted(names, key=str) == sorted(wanted)
+    code = "import threading\nsorted(threading._active[ident]._name for ident in threading._active)"
+    done = pystuck("--no-stacks", blocked.host, blocked.port, stdin=code)
+    assert ast.literal_eval(done.stdout) == sorted(wanted)
+
+
+def test_a_budget_of_nothing_calls_nothing(blocked: Debuggee) -> None:
+    for budget in (0, -5):
+        answer = request_stacks(blocked, budget=budget)
+        assert ("source", "the time was used up") in answer[14]
+        (main,) = (each for each in answer[17] if each[7])
+        assert (main[9], main[14][-1][5]) == ("ok", "skipped")
+
+
+def test_what_has_blocked_is_shown_when_it_works_again(start_debuggee: Start) -> None:
+    debuggee = start_debuggee("plain.py", arguments=(BLOCKED, "ending.set()"))
+    request_stacks(debuggee)
+    assert stacks(debuggee)["worker-0"]["repr_status"] == "stuck"
+    assert left_behind(debuggee) == LEFT_BEHIND
+    pystuck("-c", "import __main__; __main__.stuck.release()", debuggee.host, debuggee.port)
+    wait_until(lambda: left_behind(debuggee) == 0, "threads to end")
+    found = stacks(debuggee)
+    assert {found[f"worker-{number}"]["repr"] for number in range(5)} == {"<a worker>"}
+    frame = next(each for each in found["lazy"]["frames"] if each["function"] == "work")
+    assert frame["source"] == "wait()  # by the loader"
+    state = pystuck(
+        "--no-stacks", debuggee.host, debuggee.port, stdin="[x for x in dir(sys) if 'stuck' in x]"
+    )
+    assert "running" not in state.stdout
+
+
+def test_clients_of_a_stock_server_leave_one_thread_behind_for_each_call() -> None:
+    debuggee = start_stuck(RPYC6)
+    try:
+        code = BLOCKED.replace("range(5)", "range(1)").replace("< 6", "< 2")
+        done = pystuck("--no-stacks", debuggee.host, debuggee.port, stdin=f"exec({code!r}, {{}})")
+        assert (done.returncode, done.stderr) == (0, "")
+        found = stacks(debuggee)
+        assert found["worker-0"]["repr"] == "<Worker(worker-0): its repr() is blocked>"
+        before = len(debuggee.threads())
+        for _ in range(3):
+            again = stacks(debuggee)
+            assert again["worker-0"]["repr_status"] == "stuck"
+            assert len(again) == len(found)
+        wait_until(lambda: len(debuggee.threads()) <= before, "the threads of clients to end")
+    finally:
+        debuggee.kill()
+
+
+#: Loads the collector as a program without pystuck does, and compares titles with repr().
+PLAIN = """
+import _thread, json, sys, threading, types
+collector = types.ModuleType("collector")
+sys.setswitchinterval(0.001)
+exec(open(sys.argv[1]).read(), vars(collector))
+started, ending, objects = [], threading.Event(), []
+def wait(*unused):
+    objects.append(threading.current_thread())
+    started.append(1)
+    ending.wait()
+class Mine(threading.Thread):
+    extra = 5
+class Other(threading.Thread):
+    def __repr__(self): return "<other>"
+class Named(threading.Thread):
+    __class__ = property(lambda self: Other)
+class Meta(type):
+    __name__ = property(lambda self: "foreign")
+class OfMeta(threading.Thread, metaclass=Meta): pass
+kinds = [
+    threading.Thread(target=wait, daemon=True),
+    threading.Thread(target=wait, name="gr\\xfcn \\udcff\\n", daemon=False),
+    Mine(target=wait, daemon=True),
+    Other(target=wait, daemon=True),
+    Named(target=wait, daemon=True),
+    OfMeta(target=wait, daemon=True),
+    threading.Timer(0, wait),
+]
+kinds[-1].daemon = True
+for each in kinds: each.start()
+_thread.start_new_thread(wait, ())
+while len(started) < 8:
+    threading.Event().wait(0.001)
+called = []
+threading.Thread.isDaemon = lambda self: called.append(1)
+items = vars(collector)["_call_all"]
+def call_all(all_items):
+    called.extend(item.key[0] for item in all_items)
+    items(all_items)
+vars(collector)["_call_all"] = call_all
+found = collector.collect(1)[17]
+titles = {each[1]: each[8] for each in found}
+pairs = [(titles[ident], collector.sendable(repr(thread)))
+         for ident, thread in list(threading._active.items()) if ident in titles]
+print(json.dumps({"pairs": pairs, "called": called}))
+ending.set()
+"""
+
+
+def test_plain_titles_are_those_of_repr_without_calling_it() -> None:
+    answer = run_python(PLAIN, COLLECTOR)
+    assert len(answer["pairs"]) == 8  # and the calling thread, which is left out
+    assert [title for title, _ in answer["pairs"]] == [text for _, text in answer["pairs"]]
+    assert answer["called"] == ["repr"] * 3  # Other, Named, OfMeta
+
+
+#: A program that has replaced all that it could, before or after it loads the collector.
+PATCHED = """
+import json, os, sys, threading, types, warnings
+if sys.argv[1] == "before": import pystuck._stacks
+import _thread, builtins, io, linecache, posix, stat, time, tokenize, traceback
+def refuse(*args, **kwargs):
+    raise RuntimeError("patched")
+ending, started = threading.Event(), threading.Event()
+def wait():
+    started.set()
+    ending.wait()  # the line
+class Worker(threading.Thread):
+    def __repr__(self): return "<own>"
+Worker(target=wait, daemon=True).start()
+started.wait()
+main, start = threading.main_thread(), _thread.start_new_thread
+if sys.argv[2] == "gevent":  # what its monkey-patching does
+    real = _thread.get_ident()
+    saved = {"_thread": {}}
+    for name in ("get_ident", "start_new_thread", "allocate_lock"):
+        saved["_thread"][name] = vars(_thread)[name]
+    _thread.get_ident, _thread.start_new_thread = lambda: 5, refuse
+    _thread.allocate_lock = lambda: saved["_thread"]["allocate_lock"]()
+    threading.get_ident = _thread.get_ident
+    main._ident = 5
+    threading._active[5] = threading._active.pop(real)
+    monkey = sys.modules["gevent.monkey"] = types.ModuleType("gevent.monkey")
+    monkey.saved = saved
+else:
+    threading.get_ident = threading.main_thread = threading.current_thread = refuse
+if sys.argv[1] == "after": import pystuck._stacks
+for module, names in [
+    (builtins, "open"), (io, "open"),
+    (os, "stat open fstat read getpid uname readlink fspath"),
+    (linecache, "getline getlines checkcache updatecache lazycache"),
+    (tokenize, "open detect_encoding"), (traceback, "format_stack extract_stack"),
+    (time, "time monotonic perf_counter sleep"), (threading, "enumerate Thread"),
+    (os.path, "isabs join"), (stat, "S_ISDIR"),
+]:
+    for name in names.split(): setattr(module, name, refuse)
+warnings.simplefilter("error")
+traced = []
+def trace(frame, event, arg):
+    if frame.f_code.co_filename.endswith("_stacks.py"): traced.append(frame.f_code.co_name)
+    return trace
+collect = pystuck._stacks.collect
+def answer():
+    sys.settrace(trace)
+    found = collect(3)
+    assert sys.gettrace() is trace
+    sys.settrace(None)
+    threads = [(each[8], [f[4] for f in each[14] if f[2] == "wait"]) for each in found[17]]
+    print(json.dumps([threads, [each[7] for each in found[17]], traced, found[14]]), flush=True)
+    os._exit(0)
+sys.setrecursionlimit(60)
+start(answer, ())
+ending.wait()
+"""
+
+
+@pytest.mark.parametrize("how", [("before", "gevent"), ("after", "gevent"), ("before", "others")])
+def test_settings_of_the_program_do_not_matter(how: tuple[str, str], tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(PATCHED)
+    done = subprocess.run(
+        [python(), str(script), *how],
+        env=debuggee_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    threads, main, traced, missing = json.loads(done.stdout)
+    assert [title.partition(", started ")[0] for title, _ in threads] == [
+        "<_MainThread(MainThread",
+        "<own>",
+    ]
+    assert ["ending.wait()  # the line" in lines for _, lines in threads] == [False, True]
+    assert (main, missing) == ([True, False], [])
+    assert set(traced) <= {"collect", "__enter__", "__exit__"}
