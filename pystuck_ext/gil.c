@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "gil.h"
 
+#include <dlfcn.h>
 #include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -60,11 +61,20 @@ static void install_fork_handler(void)
     pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
+/* Loads the library that glibc's pthread_exit needs. glibc would load it at the first call, and ends
+ * the process if it does not find it: after chroot(2), or if there is no free descriptor then. Python
+ * calls pthread_exit on threads that take the GIL while it shuts down. */
+static void load_unwinder(void)
+{
+    dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
+}
+
 void ps_gil_at_exit(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static pthread_once_t once = PTHREAD_ONCE_INIT, loaded = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, install_fork_handler);
+    pthread_once(&loaded, load_unwinder);
     if (!at_exit)
         at_exit = Py_AtExit(end_life) == 0;
 }

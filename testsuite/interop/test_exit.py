@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +68,32 @@ def test_the_exit_status_is_the_programs_own(
     debuggee.write("go on\n")
     assert debuggee.wait() == 7
     assert debuggee.stderr() == ""
+
+
+#: Makes the end of Python take long enough for each thread to take the GIL during it.
+LONG_END = """
+import time
+class Last:
+    def __del__(self, sleep=time.sleep):
+        sleep(0.5)
+sys.modules["last"] = Last()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can call chroot")
+def test_a_program_without_files_ends_well_during_a_request(
+    start_debuggee: Start, tmp_path: Path
+) -> None:
+    """Up to 3.13, Python ends a thread that takes the GIL at its end with pthread_exit, for which
+    glibc loads a library."""
+    root = f"import os; os.chroot({str(tmp_path)!r})\n"
+    debuggee = start_debuggee("plain.py", arguments=(root + LONG_END,))
+    with raw_connect(debuggee) as peer, raw_connect(debuggee) as other:
+        sleep = "[__import__('time').sleep(0.01) for _ in iter(int, 1)]"
+        peer.send(peer.request_frame(Handler.CALLATTR, box((peer.root(), "eval", (sleep,)))))
+        frames = "len(__import__('sys')._current_frames())"
+        wait_until(lambda: other.eval(frames) == 3, "the request to be served")
+        debuggee.end_well()
 
 
 def test_a_program_that_hangs_in_atexit_can_still_be_asked(
