@@ -1,52 +1,111 @@
-# make check: each unit test is a program of its own (cmocka); all interop tests are one (pytest).
-# One of them alone:       make check TESTS=testsuite/unit/test_brine
+# make check: the unit tests are a few programs (cmocka), one for each part of librpyc and one each for
+# other code; all interop tests are one (pytest).
+# One program alone:       make check TESTS=testsuite/unit/test_conn
+# Some tests of it:        make check-units && testsuite/unit/test_conn test_send 'a_reply_*'
 # Some interop tests:      PYTEST_ADDOPTS='-k unix' make check TESTS=testsuite/run-interop
 
 unit_tests = \
-	testsuite/unit/test_async \
-	testsuite/unit/test_await \
-	testsuite/unit/test_await_requests \
-	testsuite/unit/test_box \
-	testsuite/unit/test_brine \
-	testsuite/unit/test_buffer \
-	testsuite/unit/test_builtins \
-	testsuite/unit/test_classic \
+	testsuite/unit/test_api \
 	testsuite/unit/test_conn \
 	testsuite/unit/test_connect \
-	testsuite/unit/test_describe \
-	testsuite/unit/test_diagnosis \
-	testsuite/unit/test_exception \
-	testsuite/unit/test_format \
-	testsuite/unit/test_frame \
-	testsuite/unit/test_iterate \
-	testsuite/unit/test_local \
 	testsuite/unit/test_log_limit \
-	testsuite/unit/test_message \
-	testsuite/unit/test_netref \
 	testsuite/unit/test_nomem \
-	testsuite/unit/test_object \
-	testsuite/unit/test_receive \
-	testsuite/unit/test_releases \
 	testsuite/unit/test_report \
-	testsuite/unit/test_request \
-	testsuite/unit/test_rpyc_conn \
-	testsuite/unit/test_send \
-	testsuite/unit/test_serving \
 	testsuite/unit/test_shortage \
 	testsuite/unit/test_stream \
-	testsuite/unit/test_turns \
-	testsuite/unit/test_value
+	testsuite/unit/test_wire
+
+# The main function of these programs, and what all of them share.
+check_LIBRARIES =
+if HAVE_CMOCKA
+check_LIBRARIES += testsuite/unit/libunit.a
+endif
+testsuite_unit_libunit_a_SOURCES = testsuite/unit/unit.c testsuite/unit/unit.h
+testsuite_unit_libunit_a_AR = $(AR) cr
+
+# Bytes on the wire, without connections.
+testsuite_unit_test_wire_SOURCES = \
+	testsuite/unit/test_brine.c \
+	testsuite/unit/test_buffer.c \
+	testsuite/unit/test_frame.c \
+	testsuite/unit/test_message.c
+
+# Sockets.
+testsuite_unit_test_stream_SOURCES = testsuite/unit/test_stream.c
+
+# One connection, without objects. Counts how often TCP_QUICKACK is set.
+testsuite_unit_test_conn_SOURCES = \
+	testsuite/unit/conn_link.c testsuite/unit/conn_link.h \
+	testsuite/unit/test_await.c \
+	testsuite/unit/test_await_requests.c \
+	testsuite/unit/test_conn.c \
+	testsuite/unit/test_receive.c \
+	testsuite/unit/test_send.c \
+	testsuite/unit/test_serving.c \
+	testsuite/unit/test_turns.c
+testsuite_unit_test_conn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=setsockopt
+
+# What C callers use: values, objects, requests.
+testsuite_unit_test_api_SOURCES = \
+	testsuite/unit/link.c testsuite/unit/link.h \
+	testsuite/unit/test_async.c \
+	testsuite/unit/test_box.c \
+	testsuite/unit/test_builtins.c \
+	testsuite/unit/test_classic.c \
+	testsuite/unit/test_describe.c \
+	testsuite/unit/test_exception.c \
+	testsuite/unit/test_format.c \
+	testsuite/unit/test_iterate.c \
+	testsuite/unit/test_local.c \
+	testsuite/unit/test_netref.c \
+	testsuite/unit/test_object.c \
+	testsuite/unit/test_releases.c \
+	testsuite/unit/test_request.c \
+	testsuite/unit/test_rpyc_conn.c \
+	testsuite/unit/test_value.c
+
+# Connecting, and finding out which rpyc the server speaks.
+testsuite_unit_test_connect_SOURCES = testsuite/unit/test_connect.c
+
+# Where allocations fail.
+testsuite_unit_test_nomem_SOURCES = testsuite/unit/test_nomem.c
+testsuite_unit_test_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
+	-Wl,--wrap=strdup,--wrap=strndup,--wrap=free,--wrap=mmap,--wrap=tsearch
+
+# Reports, and what is concluded from them.
+testsuite_unit_test_report_SOURCES = \
+	testsuite/unit/test_diagnosis.c \
+	testsuite/unit/test_report.c
+testsuite_unit_test_report_LDADD = report/libreport.la $(LDADD)
+
+# Processes that use up their resources. Alone, because its own memory counts.
+testsuite_unit_test_shortage_SOURCES = testsuite/unit/test_shortage.c
+testsuite_unit_test_shortage_LDADD = procfs/libprocfs.la report/libreport.la $(LDADD)
+
+# Of the extension, what knows no Python.
+testsuite_unit_test_log_limit_SOURCES = testsuite/unit/test_log_limit.c pystuck_ext/log_limit.c
+testsuite_unit_test_log_limit_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/pystuck_ext
 
 # TLS, with librpyc-ssl linked: nothing that is installed is loaded instead.
 if HAVE_OPENSSL
-unit_tests += testsuite/unit/test_tls testsuite/unit/test_tls_server
+unit_tests += testsuite/unit/test_tls
+testsuite_unit_test_tls_SOURCES = \
+	testsuite/unit/identities.c testsuite/unit/identities.h \
+	testsuite/unit/tls_library.c testsuite/unit/tls_library.h \
+	testsuite/unit/test_tls.c \
+	testsuite/unit/test_tls_server.c
 testsuite_unit_test_tls_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
 testsuite_unit_test_tls_LDADD = librpyc/librpyc-ssl.la $(LDADD) $(OPENSSL_LIBS)
 testsuite_unit_test_tls_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=dlopen,--wrap=dlsym
-testsuite_unit_test_tls_server_CPPFLAGS = $(testsuite_unit_test_tls_CPPFLAGS)
-testsuite_unit_test_tls_server_LDADD = $(testsuite_unit_test_tls_LDADD)
-testsuite_unit_test_tls_server_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=dlopen
 endif
+
+# The compiler needs three times as long to optimize the tests, and they run no faster.
+testsuite/unit/%.$(OBJEXT) testsuite/interop/%.$(OBJEXT): override CFLAGS += -O0 -U_FORTIFY_SOURCE
+
+# make check-units: builds and runs the unit tests alone.
+check-units: $(unit_tests)
+	@$(MAKE) $(AM_MAKEFLAGS) $(TEST_SUITE_LOG) TEST_LOGS='$(unit_tests:=.log)'
+.PHONY: check-units
 
 # Decodes brine and encodes it again, for the interop tests.
 check_PROGRAMS += testsuite/unit/brine_echo
@@ -115,22 +174,7 @@ endif
 
 # For every program that does not say otherwise, which is the unit tests.
 AM_CPPFLAGS += $(CMOCKA_CFLAGS)
-LDADD = librpyc/librpyc-internal.la $(CMOCKA_LIBS)
-
-# Of the extension, what knows no Python.
-testsuite_unit_test_log_limit_SOURCES = testsuite/unit/test_log_limit.c pystuck_ext/log_limit.c
-testsuite_unit_test_log_limit_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/pystuck_ext
-
-# Counts how often TCP_QUICKACK is set.
-testsuite_unit_test_await_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=setsockopt
-
-testsuite_unit_test_shortage_LDADD = procfs/libprocfs.la report/libreport.la $(LDADD)
-testsuite_unit_test_report_LDADD = report/libreport.la $(LDADD)
-testsuite_unit_test_diagnosis_LDADD = report/libreport.la $(LDADD)
-
-# Where allocations fail.
-testsuite_unit_test_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
-	-Wl,--wrap=strdup,--wrap=strndup,--wrap=free,--wrap=mmap,--wrap=tsearch
+LDADD = testsuite/unit/libunit.a librpyc/librpyc-internal.la $(CMOCKA_LIBS)
 
 AM_TESTS_ENVIRONMENT = \
 	PYTHON='$(PYTHON)'; export PYTHON; \
@@ -141,8 +185,7 @@ AM_TESTS_ENVIRONMENT = \
 	LIBRPYC_CFLAGS='$(PYSTUCK_CFLAGS) $(CFLAGS)'; export LIBRPYC_CFLAGS; \
 	LIBRPYC_LIBS='$(PYSTUCK_LDFLAGS) $(LDFLAGS) $(LIBDEFLATE_LIBS) $(LIBS)'; export LIBRPYC_LIBS;
 
-EXTRA_DIST += testsuite/.clang-tidy testsuite/unit/unit.h testsuite/unit/identities.h \
-	testsuite/unit/conn_link.h testsuite/unit/link.h \
+EXTRA_DIST += testsuite/.clang-tidy \
 	testsuite/requirements.txt testsuite/requirements-rpyc4.txt \
 	testsuite/requirements-rpyc5.txt testsuite/requirements-rpyc6.txt \
 	testsuite/requirements-original.txt testsuite/requirements-gevent.txt \

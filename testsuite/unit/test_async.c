@@ -87,14 +87,3 @@ TEST(a_request_that_cannot_be_written_is_not_started)
     assert_null(pending);
     hears_no_more(&l.peer);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_pending_request_is_done_once_its_reply_was_read),
-        cmocka_unit_test(a_wait_is_cancelled_from_another_thread),
-        cmocka_unit_test(a_request_that_cannot_be_written_is_not_started),
-    };
-
-    return RUN(tests);
-}

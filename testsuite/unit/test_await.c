@@ -343,29 +343,3 @@ TEST(many_threads_use_one_connection)
     }
     hears_no_more(&l->peer);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_request_of_generation_6_gets_its_reply),
-        cmocka_unit_test(a_request_of_generation_5_gets_its_reply),
-        cmocka_unit_test(an_exception_is_a_reply),
-        cmocka_unit_test(requests_are_numbered_from_0),
-        cmocka_unit_test(replies_without_a_waiting_request_are_dropped),
-        cmocka_unit_test(a_reply_that_causes_no_answer_is_acknowledged_at_once),
-        cmocka_unit_test(a_request_times_out_and_the_connection_stays_open),
-        cmocka_unit_test(a_thread_that_waits_for_the_reader_keeps_its_own_deadline),
-        cmocka_unit_test(a_reader_that_times_out_releases_the_read_role),
-        cmocka_unit_test(requests_of_the_peer_do_not_extend_a_deadline),
-        cmocka_unit_test(signals_do_not_end_a_wait_without_an_interrupted_callback),
-        cmocka_unit_test(a_signal_ends_a_wait_if_the_callback_agrees),
-        cmocka_unit_test(a_signal_does_not_end_a_wait_if_the_callback_declines),
-        cmocka_unit_test(the_callback_may_end_a_wait_after_a_message),
-        cmocka_unit_test(a_thread_that_waits_for_the_reader_checks_signals_too),
-        cmocka_unit_test(replies_out_of_order_reach_their_requests),
-        cmocka_unit_test(a_reader_with_its_reply_releases_the_read_role),
-        cmocka_unit_test(many_threads_use_one_connection),
-    };
-
-    return RUN(tests);
-}

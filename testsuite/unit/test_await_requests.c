@@ -361,30 +361,3 @@ TEST(the_first_request_tells_the_generation_of_the_reply)
         assert_int_equal(conn_envelope(l->c).bound, cases[i].env.bound);
     }
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_request_is_served_during_a_wait),
-        cmocka_unit_test(the_first_message_tells_the_generation_and_is_handled),
-        cmocka_unit_test(without_a_message_the_generation_stays_unknown),
-        cmocka_unit_test(unknown_handlers_are_passed_to_the_owner),
-        cmocka_unit_test(requests_nest),
-        cmocka_unit_test(the_reply_to_the_outer_request_may_come_first),
-        cmocka_unit_test(a_request_that_joins_a_thread_which_asks_the_peer_does_not_deadlock),
-        cmocka_unit_test(requests_within_requests_have_a_limit),
-        cmocka_unit_test(the_limit_is_for_requests_at_a_time),
-        cmocka_unit_test(an_exception_with_one_text_is_sent_as_vinegar),
-        cmocka_unit_test(a_reply_can_become_an_exception_half_way),
-        cmocka_unit_test(a_request_without_a_handler_closes_the_connection),
-        cmocka_unit_test(a_serve_callback_that_fails_closes_the_connection),
-        cmocka_unit_test(a_serve_callback_that_fails_ends_the_wait_around_it),
-        cmocka_unit_test(serving_goes_on_until_the_peer_hangs_up),
-        cmocka_unit_test(serving_ends_with_a_goodbye_and_sends_no_reply),
-        cmocka_unit_test(serving_one_message_has_a_deadline),
-        cmocka_unit_test(a_request_is_answered_while_another_thread_serves),
-        cmocka_unit_test(the_first_request_tells_the_generation_of_the_reply),
-    };
-
-    return RUN(tests);
-}

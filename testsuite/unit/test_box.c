@@ -83,16 +83,3 @@ TEST(a_netref_goes_back_in_the_bytes_it_came_in)
     snprintf(box, sizeof(box), "1153 %s", pack);
     assert_bytes(b.data, b.len, box);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_boxed_value_is_that_value),
-        cmocka_unit_test(a_tuple_of_boxes_may_hold_anything),
-        cmocka_unit_test(what_is_not_a_box_is_an_error_and_leaves_nothing),
-        cmocka_unit_test(plain_values_are_boxed_by_value_and_netrefs_by_reference),
-        cmocka_unit_test(a_netref_goes_back_in_the_bytes_it_came_in),
-    };
-
-    return RUN(tests);
-}

@@ -189,26 +189,3 @@ TEST(a_clear_gives_back_much_memory)
     buffer_put_u8(&b, 'z');
     assert_bytes(b.data, b.len, "7a");
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_buffer_owns_nothing),
-        cmocka_unit_test(puts_append_in_order),
-        cmocka_unit_test(numbers_are_big_endian),
-        cmocka_unit_test(numbers_with_the_highest_bit_set_come_back),
-        cmocka_unit_test(nothing_is_appended_by_a_put_of_nothing),
-        cmocka_unit_test(the_content_survives_growing),
-        cmocka_unit_test(growing_takes_few_steps),
-        cmocka_unit_test(a_reserve_makes_room_and_leaves_the_content),
-        cmocka_unit_test(an_extend_hands_out_the_new_end),
-        cmocka_unit_test(a_length_that_overflows_fails_the_buffer),
-        cmocka_unit_test(running_out_of_memory_fails_the_buffer_and_leaves_the_content),
-        cmocka_unit_test(a_failed_buffer_takes_nothing_more),
-        cmocka_unit_test(a_truncation_gives_up_what_follows_and_the_error),
-        cmocka_unit_test(a_clear_forgets_content_and_error_and_keeps_the_memory),
-        cmocka_unit_test(a_clear_gives_back_much_memory),
-    };
-
-    return RUN(tests);
-}

@@ -211,20 +211,3 @@ TEST(an_exception_to_leave_with_is_a_netref)
     assert_true(suppressed);
     hears_no_more(&l.peer);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_isinstance_is_asked_for),
-        cmocka_unit_test(the_truth_of_a_netref_is_asked_for),
-        cmocka_unit_test(a_truth_is_a_bool),
-        cmocka_unit_test(the_truth_of_a_plain_value_is_python_s),
-        cmocka_unit_test(comparisons_and_contains_are_functions_of_operator),
-        cmocka_unit_test(other_comparisons_are_refused_before_anything_is_sent),
-        cmocka_unit_test(an_exception_on_the_way_to_an_answer_is_that_exception),
-        cmocka_unit_test(a_context_manager_is_entered_and_left),
-        cmocka_unit_test(an_exception_to_leave_with_is_a_netref),
-    };
-
-    return RUN(tests);
-}

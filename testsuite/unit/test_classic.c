@@ -118,18 +118,3 @@ TEST(without_a_root_there_is_no_classic_service)
     assert_int_equal(rpyc_namespace(l.conn, &v, NULL), -1);
     assert_null(v);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_root_is_kept),
-        cmocka_unit_test(a_root_that_is_not_an_object_is_an_error),
-        cmocka_unit_test(modules_and_evaluation_are_methods_of_the_root),
-        cmocka_unit_test(a_module_is_there_or_not),
-        cmocka_unit_test(a_module_is_not_looked_for_without_importlib),
-        cmocka_unit_test(the_namespace_is_an_attribute_of_the_root),
-        cmocka_unit_test(without_a_root_there_is_no_classic_service),
-    };
-
-    return RUN(tests);
-}

@@ -146,21 +146,3 @@ TEST(the_fd_can_be_read_while_it_is_being_closed)
     thread_join(&t);
     assert_int_equal(conn_fd(l->c), -1);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(close_instead_of_a_reply_ends_the_wait),
-        cmocka_unit_test(sending_to_a_peer_that_hung_up_is_an_error_without_a_signal),
-        cmocka_unit_test(every_call_on_a_closed_connection_fails),
-        cmocka_unit_test(the_first_close_sets_the_reason),
-        cmocka_unit_test(a_close_wakes_all_waiting_threads),
-        cmocka_unit_test(a_goodbye_is_a_close_request_and_the_end),
-        cmocka_unit_test(a_second_goodbye_sends_nothing),
-        cmocka_unit_test(the_last_reference_closes_the_socket),
-        cmocka_unit_test(a_release_closes_the_socket_while_references_exist),
-        cmocka_unit_test(the_fd_can_be_read_while_it_is_being_closed),
-    };
-
-    return RUN(tests);
-}

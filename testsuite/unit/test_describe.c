@@ -154,16 +154,3 @@ TEST(types_have_pythons_names)
     }
     assert_string_equal(value_type_name(NULL), "no value");
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_are_shown_as_python_shows_them),
-        cmocka_unit_test(floats_have_as_many_digits_as_they_need),
-        cmocka_unit_test(floats_have_a_point_in_every_locale),
-        cmocka_unit_test(a_long_value_is_cut_off),
-        cmocka_unit_test(types_have_pythons_names),
-    };
-
-    return RUN(tests);
-}

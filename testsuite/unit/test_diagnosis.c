@@ -336,22 +336,3 @@ TEST(a_finding_that_does_not_fit_into_memory_is_an_error)
     r.arena.free = 0;
     assert_false(diagnose(&r, p));
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_place_is_the_innermost_function_and_the_line_of_the_program),
-        cmocka_unit_test(a_place_in_a_stack_that_moves_is_about_that_line),
-        cmocka_unit_test(a_qualified_name_is_shown_if_it_is_known),
-        cmocka_unit_test(a_duration_is_never_longer_than_it_was_measured),
-        cmocka_unit_test(a_gil_that_is_held_is_a_finding),
-        cmocka_unit_test(the_native_state_of_the_holder_is_said_if_it_is_known),
-        cmocka_unit_test(a_holder_may_have_no_name_and_no_frames),
-        cmocka_unit_test(a_holder_may_be_unknown_or_serve_a_client),
-        cmocka_unit_test(busy_threads_are_not_called_c_code),
-        cmocka_unit_test(a_gil_that_is_not_held_is_no_finding),
-        cmocka_unit_test(a_finding_that_does_not_fit_into_memory_is_an_error),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

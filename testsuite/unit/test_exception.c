@@ -365,28 +365,3 @@ TEST(an_error_is_cleared_before_it_is_used_again)
     rpyc_error_clear(&err);
     rpyc_error_clear(NULL);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_exception_is_shown_with_its_arguments),
-        cmocka_unit_test(the_key_of_a_key_error_is_quoted),
-        cmocka_unit_test(a_syntax_error_has_its_file_line_and_text),
-        cmocka_unit_test(an_os_error_has_its_number_and_files),
-        cmocka_unit_test(a_unicode_error_has_its_place),
-        cmocka_unit_test(a_class_of_the_programs_says_itself_what_happened),
-        cmocka_unit_test(a_group_says_how_many_are_in_it),
-        cmocka_unit_test(an_exception_says_what_and_where),
-        cmocka_unit_test(an_exception_says_its_arguments),
-        cmocka_unit_test(stop_iteration_is_an_exception),
-        cmocka_unit_test(an_exception_is_known_by_its_class),
-        cmocka_unit_test(the_text_of_an_exception_is_one_line),
-        cmocka_unit_test(a_long_text_of_an_exception_is_cut_off_between_characters),
-        cmocka_unit_test(an_exception_has_arguments_and_attributes),
-        cmocka_unit_test(an_exception_of_another_form_is_an_error),
-        cmocka_unit_test(an_exception_need_not_be_asked_for),
-        cmocka_unit_test(an_error_is_cleared_before_it_is_used_again),
-    };
-
-    return RUN(tests);
-}

@@ -340,38 +340,3 @@ TEST(keywords_are_for_calls_alone)
 {
     assert_refuses("unknown format letter '", "a=i", 1);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(s_is_a_str_or_none),
-        cmocka_unit_test(z_is_a_str_that_may_hold_nuls),
-        cmocka_unit_test(y_is_bytes),
-        cmocka_unit_test(i_l_and_u_are_ints),
-        cmocka_unit_test(an_int_of_a_format_is_one_that_can_be_read),
-        cmocka_unit_test(n_is_an_int_from_its_digits),
-        cmocka_unit_test(digits_that_are_none_are_refused),
-        cmocka_unit_test(d_and_c_are_floats),
-        cmocka_unit_test(b_is_a_bool),
-        cmocka_unit_test(n_e_and_x_take_no_arguments),
-        cmocka_unit_test(o_borrows_a_value),
-        cmocka_unit_test(a_str_has_to_be_utf_8),
-        cmocka_unit_test(other_letters_are_refused),
-        cmocka_unit_test(nothing_is_none_one_is_itself_and_several_are_a_tuple),
-        cmocka_unit_test(round_brackets_are_tuples),
-        cmocka_unit_test(curly_brackets_are_frozensets),
-        cmocka_unit_test(square_brackets_are_slices),
-        cmocka_unit_test(brackets_have_to_be_closed_by_their_own_kind),
-        cmocka_unit_test(brackets_nest_up_to_a_limit),
-        cmocka_unit_test(many_brackets_may_stand_side_by_side),
-        cmocka_unit_test(a_failure_frees_what_was_made_before),
-        cmocka_unit_test(arguments_are_always_a_tuple),
-        cmocka_unit_test(collected_arguments_come_with_stars),
-        cmocka_unit_test(values_are_packed_into_a_tuple),
-        cmocka_unit_test(keywords_follow_positional_arguments),
-        cmocka_unit_test(keywords_that_make_no_sense_are_refused),
-        cmocka_unit_test(keywords_are_for_calls_alone),
-    };
-
-    return RUN(tests);
-}

@@ -70,14 +70,3 @@ TEST(an_iterator_that_is_a_plain_value_is_an_error)
     assert_error(&err, RPYC_ETYPE, "expected a netref, got ");
     rpyc_iter_free(iter);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(items_come_in_pieces_until_there_are_no_more),
-        cmocka_unit_test(pieces_that_are_no_tuples_are_an_error),
-        cmocka_unit_test(an_iterator_that_is_a_plain_value_is_an_error),
-    };
-
-    return RUN(tests);
-}

@@ -255,25 +255,3 @@ TEST(lines_that_could_not_be_logged_are_counted)
     assert_taken(&limit, true, 3000, ERROR,
                  "more lines about clients were not logged (3 times in 3 s)");
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_line_is_logged_once_in_a_minute_and_then_with_a_count),
-        cmocka_unit_test(a_line_that_is_repeated_after_a_minute_has_no_count),
-        cmocka_unit_test(the_count_of_a_line_that_is_not_repeated_is_logged_after_a_minute),
-        cmocka_unit_test(at_the_end_all_counts_are_logged),
-        cmocka_unit_test(each_source_and_each_line_has_a_count_of_its_own),
-        cmocka_unit_test(lines_that_differ_only_in_numbers_are_counted_together),
-        cmocka_unit_test(an_address_counts_without_its_port_and_without_the_last_64_bits_of_ipv6),
-        cmocka_unit_test(the_number_of_lines_of_many_addresses_is_limited),
-        cmocka_unit_test(new_lines_are_logged_again_after_a_minute),
-        cmocka_unit_test(an_entry_with_a_count_is_not_replaced_before_the_count_is_taken),
-        cmocka_unit_test(one_source_cannot_use_all_entries),
-        cmocka_unit_test(a_burst_of_lines_is_logged_before_counting_begins),
-        cmocka_unit_test(a_long_line_is_cut_off_to_append_the_count),
-        cmocka_unit_test(lines_that_could_not_be_logged_are_counted),
-    };
-
-    return RUN(tests);
-}

@@ -188,23 +188,3 @@ TEST(many_objects_in_unclaimed_replies_are_released_at_once)
     }
     hears_no_more(&l.peer);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_object_of_the_peer_is_a_netref),
-        cmocka_unit_test(one_object_is_one_netref),
-        cmocka_unit_test(many_objects_are_told_apart),
-        cmocka_unit_test(an_object_is_released_with_the_next_request),
-        cmocka_unit_test(an_object_is_released_as_often_as_it_was_sent),
-        cmocka_unit_test(an_object_that_comes_again_is_counted_anew),
-        cmocka_unit_test(several_objects_are_released_with_one_request),
-        cmocka_unit_test(objects_in_a_reply_that_cannot_be_read_are_released),
-        cmocka_unit_test(a_result_that_the_caller_drops_is_released),
-        cmocka_unit_test(objects_are_released_even_if_the_request_is_abandoned),
-        cmocka_unit_test(an_exception_in_reply_to_a_release_is_ignored),
-        cmocka_unit_test(many_objects_in_unclaimed_replies_are_released_at_once),
-    };
-
-    return RUN(tests);
-}

@@ -644,22 +644,3 @@ OVER_A_CONNECTION(iteration, iterate)
 OVER_A_CONNECTION(requests_without_waiting, use_pending)
 OVER_A_CONNECTION(giving_objects_back, drop_many)
 OVER_A_CONNECTION(local_objects, show_objects)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(building_values),
-        cmocka_unit_test(raising_exceptions),
-        cmocka_unit_test(connecting),
-        cmocka_unit_test(the_classic_service),
-        cmocka_unit_test(netrefs_and_what_calls_return),
-        cmocka_unit_test(answers_of_one_type),
-        cmocka_unit_test(exceptions_of_the_other_side),
-        cmocka_unit_test(iteration),
-        cmocka_unit_test(requests_without_waiting),
-        cmocka_unit_test(giving_objects_back),
-        cmocka_unit_test(local_objects),
-    };
-
-    return RUN(tests);
-}

@@ -162,20 +162,3 @@ TEST(texts_tuples_and_bytes_are_nothing_else)
     assert_string_equal(rpyc_bytes(pickled, NULL), ".");
     assert_ok(rpyc_repr(list, NULL, &err), &err);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_attribute_is_asked_for),
-        cmocka_unit_test(a_call_has_its_arguments_in_a_tuple),
-        cmocka_unit_test(a_call_may_have_no_arguments),
-        cmocka_unit_test(a_method_is_called_with_one_request),
-        cmocka_unit_test(repr_and_str_are_asked_for),
-        cmocka_unit_test(items_are_got_set_and_deleted),
-        cmocka_unit_test(a_length_is_a_number_that_is_not_negative),
-        cmocka_unit_test(a_hash_is_an_int),
-        cmocka_unit_test(texts_tuples_and_bytes_are_nothing_else),
-    };
-
-    return RUN(tests);
-}

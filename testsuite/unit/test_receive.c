@@ -164,20 +164,3 @@ TEST(serving_bad_input_is_an_error)
         hears_the_end(&l->peer);
     }
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_end_of_file_between_messages_ends_the_wait),
-        cmocka_unit_test(the_end_of_file_within_a_message_is_an_error),
-        cmocka_unit_test(input_of_another_protocol_closes_the_connection),
-        cmocka_unit_test(a_message_of_the_other_generation_closes_the_connection),
-        cmocka_unit_test(a_reply_over_the_limit_fails_and_the_connection_stays_open),
-        cmocka_unit_test(a_request_over_the_limit_can_be_answered),
-        cmocka_unit_test(a_frame_over_the_limit_without_a_message_closes_the_connection),
-        cmocka_unit_test(a_message_that_was_half_received_at_the_deadline_is_not_lost),
-        cmocka_unit_test(serving_bad_input_is_an_error),
-    };
-
-    return RUN(tests);
-}

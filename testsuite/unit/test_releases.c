@@ -162,17 +162,3 @@ TEST(a_box_of_boxes_of_boxes_ends)
     assert_int_equal(add_box(&list, &box).failed, RPYC_ELIMIT);
     assert_null(list.first);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(objects_are_released_before_the_next_request),
-        cmocka_unit_test(objects_are_released_without_a_request),
-        cmocka_unit_test(every_reference_in_a_box_is_dropped),
-        cmocka_unit_test(a_value_has_nothing_to_drop),
-        cmocka_unit_test(references_before_an_invalid_part_of_a_box_are_released),
-        cmocka_unit_test(a_box_of_boxes_of_boxes_ends),
-    };
-
-    return RUN(tests);
-}

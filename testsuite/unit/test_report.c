@@ -516,35 +516,3 @@ TEST(merging_without_memory_fails_and_says_so)
     }
     assert_true(limit > 100);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_new_process_is_unknown_in_every_member),
-        cmocka_unit_test(every_member_comes_back_from_brine),
-        cmocka_unit_test(every_member_comes_back_from_json),
-        cmocka_unit_test(json_is_printable_ascii),
-        cmocka_unit_test(several_processes_are_one_document),
-        cmocka_unit_test(an_unknown_list_is_not_an_empty_one),
-        cmocka_unit_test(a_shorter_tuple_leaves_the_rest_unknown),
-        cmocka_unit_test(members_of_a_newer_writer_are_passed_over),
-        cmocka_unit_test(a_word_that_is_not_known_is_unknown),
-        cmocka_unit_test(a_member_of_the_wrong_type_is_named),
-        cmocka_unit_test(what_is_not_a_report_is_refused),
-        cmocka_unit_test(a_report_takes_no_more_memory_than_it_may),
-        cmocka_unit_test(each_word_of_an_enum_is_read_as_its_value),
-        cmocka_unit_test(a_text_is_copied),
-        cmocka_unit_test(equal_stacks_are_one_node),
-        cmocka_unit_test(stacks_share_their_outer_calls),
-        cmocka_unit_test(a_thread_may_end_where_others_go_on),
-        cmocka_unit_test(the_calls_of_few_threads_come_first),
-        cmocka_unit_test(threads_without_known_frames_are_in_no_tree),
-        cmocka_unit_test(a_tree_of_no_threads_is_empty_and_not_unknown),
-        cmocka_unit_test(equal_stacks_have_equal_hashes_and_others_do_not),
-        cmocka_unit_test(stacks_differ_in_file_line_and_function),
-        cmocka_unit_test(a_deep_stack_is_one_node),
-        cmocka_unit_test(merging_without_memory_fails_and_says_so),
-    };
-
-    return RUN(tests);
-}

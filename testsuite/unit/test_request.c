@@ -260,25 +260,3 @@ TEST(nothing_can_be_asked_of_what_is_not_there)
     assert_false(answer);
     hears_no_more(&l.peer);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_letter_of_a_format_is_an_argument),
-        cmocka_unit_test(a_letter_that_does_not_exist_is_refused_before_anything_is_sent),
-        cmocka_unit_test(a_netref_of_another_connection_is_refused),
-        cmocka_unit_test(references_stand_in_tuples_only),
-        cmocka_unit_test(requests_are_made_of_netrefs),
-        cmocka_unit_test(all_other_requests_are_made_of_netrefs_too),
-        cmocka_unit_test(a_ping_comes_back),
-        cmocka_unit_test(a_request_by_the_number_of_its_handler),
-        cmocka_unit_test(a_request_has_no_keyword_arguments),
-        cmocka_unit_test(a_ping_with_other_data_is_an_error),
-        cmocka_unit_test(a_request_has_a_timeout),
-        cmocka_unit_test(close_instead_of_a_reply_is_an_error),
-        cmocka_unit_test(a_reply_that_is_not_a_box_is_an_error),
-        cmocka_unit_test(nothing_can_be_asked_of_what_is_not_there),
-    };
-
-    return RUN(tests);
-}

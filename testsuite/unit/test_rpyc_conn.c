@@ -63,16 +63,3 @@ TEST(a_forked_child_closes_the_socket_and_sends_nothing)
     assert_int_equal(err.code, RPYC_ECLOSED);
     link_close(&l);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(netrefs_outlive_their_connection),
-        cmocka_unit_test(a_close_gives_the_socket_back_while_netrefs_are_held),
-        cmocka_unit_test(what_is_closed_may_be_nothing),
-        cmocka_unit_test(a_close_says_goodbye),
-        cmocka_unit_test(a_forked_child_closes_the_socket_and_sends_nothing),
-    };
-
-    return RUN(tests);
-}

@@ -507,33 +507,3 @@ TEST(a_bound_goodbye_names_its_sender)
     hears_bound(&l->peer, pthread_self(), NO_THREAD, "125150 1152" NO_ARGS);
     hears_the_end(&l->peer);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_posted_request_needs_no_reply),
-        cmocka_unit_test(one_send_carries_several_requests),
-        cmocka_unit_test(several_requests_keep_their_thread_ids),
-        cmocka_unit_test(a_request_that_cannot_be_written_leaves_the_connection),
-        cmocka_unit_test(an_abandoned_request_is_not_sent),
-        cmocka_unit_test(complete_requests_before_an_abandoned_one_are_sent),
-        cmocka_unit_test(large_messages_go_there_and_back_uncompressed_on_a_local_socket),
-        cmocka_unit_test(a_send_that_times_out_closes_the_connection),
-        cmocka_unit_test(a_peer_that_does_not_read_is_disconnected),
-        cmocka_unit_test(a_deadline_before_the_stall_limit_is_kept),
-        cmocka_unit_test(a_send_that_times_out_before_its_first_byte_closes_nothing),
-        cmocka_unit_test(a_thread_that_waits_to_send_keeps_its_own_deadline),
-        cmocka_unit_test(a_close_wakes_a_thread_that_waits_to_send),
-        cmocka_unit_test(signals_do_not_end_a_send_without_an_interrupted_callback),
-        cmocka_unit_test(a_signal_handler_cannot_send_during_a_send_of_its_thread),
-        cmocka_unit_test(messages_of_several_threads_are_not_mixed),
-        cmocka_unit_test(a_bound_request_names_its_sender_and_no_recipient),
-        cmocka_unit_test(a_bound_reply_names_the_thread_of_the_request),
-        cmocka_unit_test(a_bound_request_during_serving_names_the_served_thread),
-        cmocka_unit_test(a_bound_request_of_another_thread_names_no_recipient),
-        cmocka_unit_test(a_bound_exception_names_the_thread_of_the_request),
-        cmocka_unit_test(a_bound_goodbye_names_its_sender),
-    };
-
-    return RUN(tests);
-}

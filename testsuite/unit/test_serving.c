@@ -348,18 +348,3 @@ TEST(a_request_may_end_before_a_request_within_it)
     assert_int_equal(t.count, 0);
     assert_int_equal(t.queued_bytes, 0);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads_of_the_peer_are_served_side_by_side),
-        cmocka_unit_test(requests_of_one_peer_thread_are_served_in_order_by_one_thread),
-        cmocka_unit_test(a_request_within_a_request_is_served_by_the_thread_that_waits),
-        cmocka_unit_test(a_release_during_a_request_may_be_read_by_any_peer_thread),
-        cmocka_unit_test(an_object_in_an_answer_is_released_to_the_thread_of_that_answer),
-        cmocka_unit_test(too_many_queued_requests_are_answered_with_an_exception),
-        cmocka_unit_test(a_request_may_end_before_a_request_within_it),
-    };
-
-    return RUN(tests);
-}

@@ -330,21 +330,3 @@ TEST(a_sentence_has_the_numbers_and_the_detail)
     assert_sentence((struct report_shortage){text("patience"), REPORT_UNKNOWN, 7, text("x")}, "");
     assert_sentence((struct report_shortage){text(NULL), 7, 7, text("x")}, "");
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sockets_are_grouped_by_their_remote_address),
-        cmocka_unit_test(sockets_of_many_clients_are_grouped_by_the_local_address),
-        cmocka_unit_test(files_are_grouped_by_path),
-        cmocka_unit_test(files_with_different_paths_are_grouped_by_folder),
-        cmocka_unit_test(several_groups_are_named_if_none_has_most_descriptors),
-        cmocka_unit_test(descriptors_are_reported_if_few_are_left),
-        cmocka_unit_test(nothing_fails_if_no_file_can_be_opened),
-        cmocka_unit_test(address_space_is_reported),
-        cmocka_unit_test(threads_are_reported_unless_the_process_is_privileged),
-        cmocka_unit_test(a_sentence_has_the_numbers_and_the_detail),
-    };
-
-    return RUN(tests);
-}

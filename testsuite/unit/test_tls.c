@@ -6,7 +6,6 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
-#include <dlfcn.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -14,39 +13,12 @@
 #include "identities.h"
 #include "rpyc.h"
 #include "tls.h"
+#include "tls_library.h"
 
 #define AUTO_STREAM _cleanup_(stream_close) struct stream
 
 /* Long enough for what must succeed. */
 #define SOON deadline_in(60000)
-
-/* ---- The library ---------------------------------------------------------------------------- */
-
-/* tls.c tries the installed library first; the test must use the one that was just built. */
-void *__real_dlopen(const char *file, int mode);
-void *__real_dlsym(void *library, const char *name);
-
-/* Visible, because the linker also wraps the calls of AddressSanitizer's library. */
-void *__wrap_dlopen(const char *file, int mode) __attribute__((visibility("default")));
-void *__wrap_dlsym(void *library, const char *name) __attribute__((visibility("default")));
-
-static bool library_missing;
-static const struct stream_tls
-    *other_library; /* found instead of the library, unless library_as_is */
-static bool library_as_is = true;
-
-void *__wrap_dlopen(const char *file, int mode)
-{
-    return __real_dlopen(library_missing || strchr(file, '/') ? "/nonexistent/ssl.so" : file, mode);
-}
-
-void *__wrap_dlsym(void *library, const char *name)
-{
-    void *found = __real_dlsym(library, name);
-
-    assert_string_equal(name, TLS_SYMBOL);
-    return library_as_is ? found : (void *)other_library;
-}
 
 /* ---- A server ------------------------------------------------------------------------------- */
 
@@ -364,12 +336,12 @@ TEST(a_library_of_another_version_is_not_used)
     const struct stream_tls other = {.version = TLS_VERSION + 1};
     const char *why = "librpyc-ssl.so.0 does not belong to this version of librpyc";
 
-    library_as_is = false;
+    library_replaced = true;
     other_library = &other;
     assert_bad_options(&trusting_ca, "server.test", RPYC_ETLS, why);
     other_library = NULL;
     assert_bad_options(&trusting_ca, "server.test", RPYC_ETLS, why);
-    library_as_is = true;
+    library_replaced = false;
 }
 
 /* ---- Handshakes ----------------------------------------------------------------------------- */
@@ -1027,53 +999,4 @@ TEST(a_socket_is_taken_although_tls_fails)
     assert_null(conn);
     hears_the_end(&p);
     peer_close(&p);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_library_that_is_not_installed_is_named),
-        cmocka_unit_test(a_library_of_another_version_is_not_used),
-        cmocka_unit_test(tls_1_2_and_1_3_are_spoken),
-        cmocka_unit_test(the_best_that_both_speak_is_spoken),
-        cmocka_unit_test(a_server_without_a_common_cipher_is_an_error),
-        cmocka_unit_test(the_name_of_the_server_is_told_to_it),
-        cmocka_unit_test(an_address_is_checked_and_not_told),
-        cmocka_unit_test(a_certificate_of_another_name_is_not_accepted),
-        cmocka_unit_test(a_certificate_of_another_ca_is_not_accepted),
-        cmocka_unit_test(a_certificate_that_has_expired_is_not_accepted),
-        cmocka_unit_test(whom_the_system_trusts_is_trusted_where_no_ca_is_given),
-        cmocka_unit_test(any_certificate_is_taken_where_nothing_is_verified),
-        cmocka_unit_test(a_server_whose_name_is_not_known_cannot_be_verified),
-        cmocka_unit_test(a_name_that_no_server_can_have_is_refused),
-        cmocka_unit_test(the_clients_certificate_is_shown_to_a_server_that_asks),
-        cmocka_unit_test(the_clients_certificate_is_not_shown_unasked),
-        cmocka_unit_test(a_missing_client_certificate_breaks_the_handshake_of_tls_1_2),
-        cmocka_unit_test(receiving_reports_a_missing_client_certificate),
-        cmocka_unit_test(sending_reports_a_missing_client_certificate),
-        cmocka_unit_test(a_file_that_cannot_be_used_is_named),
-        cmocka_unit_test(a_key_with_a_passphrase_is_refused_without_a_question),
-        cmocka_unit_test(a_handshake_gives_up_at_its_deadline),
-        cmocka_unit_test(a_server_that_does_not_speak_tls_is_an_error),
-        cmocka_unit_test(a_server_that_is_gone_before_the_handshake_is_an_error),
-        cmocka_unit_test(a_server_that_hangs_up_during_the_handshake_is_an_error),
-        cmocka_unit_test(a_socket_that_is_not_connected_is_an_error),
-        cmocka_unit_test(the_end_is_the_end_with_a_goodbye_and_without),
-        cmocka_unit_test(sending_to_a_peer_that_hung_up_is_an_error),
-        cmocka_unit_test(a_forged_record_is_an_error),
-        cmocka_unit_test(keys_may_change_on_the_way),
-        cmocka_unit_test(receiving_gives_up_at_its_deadline_and_goes_on_later),
-        cmocka_unit_test(a_signal_interrupts_receiving_and_not_the_stream),
-        cmocka_unit_test(sending_to_a_peer_that_does_not_read_times_out),
-        cmocka_unit_test(much_is_sent_to_a_slow_reader),
-        cmocka_unit_test(one_thread_sends_while_another_receives),
-        cmocka_unit_test(a_shutdown_wakes_a_receiving_thread),
-        cmocka_unit_test(a_socket_that_was_closed_behind_our_back_is_left_alone),
-        cmocka_unit_test(rpyc_is_spoken_over_tls),
-        cmocka_unit_test(a_connection_over_tls_that_fails_says_where_to),
-        cmocka_unit_test(a_socket_is_taken_although_tls_fails),
-    };
-
-    alarm(WATCHDOG);
-    return cmocka_run_group_tests(tests, make_world, end_world);
 }

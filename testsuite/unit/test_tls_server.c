@@ -5,12 +5,12 @@
  */
 #include "unit.h"
 
-#include <dlfcn.h>
 #include <openssl/ssl.h>
 
 #include "identities.h"
 #include "rpyc.h"
 #include "tls.h"
+#include "tls_library.h"
 
 #define AUTO_STREAM     _cleanup_(stream_close) struct stream
 #define AUTO_TLS_SERVER _cleanup_(free_tls_server) struct tls_server
@@ -21,19 +21,6 @@
 static void free_tls_server(struct tls_server **made)
 {
     tls_server_free(*made);
-}
-
-/* ---- The library ---------------------------------------------------------------------------- */
-
-/* Only the library that was just built is used. */
-void *__real_dlopen(const char *file, int mode);
-void *__wrap_dlopen(const char *file, int mode) __attribute__((visibility("default")));
-
-static bool library_missing;
-
-void *__wrap_dlopen(const char *file, int mode)
-{
-    return __real_dlopen(library_missing || strchr(file, '/') ? "/nonexistent/ssl.so" : file, mode);
 }
 
 /* ---- A client ------------------------------------------------------------------------------- */
@@ -642,41 +629,4 @@ TEST(a_stream_without_tls_has_no_certificate)
     assert_int_equal(tls_peer_cert(&s, &der.data, &der.len), 0);
     assert_null(der.data);
     assert_int_equal(der.len, 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_library_that_is_not_installed_is_named),
-        cmocka_unit_test(errors_name_the_unusable_file),
-        cmocka_unit_test(a_file_may_contain_both_certificate_and_key),
-        cmocka_unit_test(a_client_needs_no_certificate_by_default),
-        cmocka_unit_test(a_certificate_that_is_asked_for_is_known_afterwards),
-        cmocka_unit_test(a_client_without_a_required_certificate_is_refused),
-        cmocka_unit_test(a_client_without_an_optional_certificate_is_accepted),
-        cmocka_unit_test(a_certificate_that_is_no_good_keeps_a_client_out),
-        cmocka_unit_test(a_client_that_rejects_the_server_is_reported),
-        cmocka_unit_test(a_client_is_let_in_by_its_common_name_or_its_whole_subject),
-        cmocka_unit_test(a_client_that_is_in_no_list_is_kept_out),
-        cmocka_unit_test(a_client_that_shows_nothing_is_in_no_list),
-        cmocka_unit_test(a_common_name_does_not_end_at_a_nul),
-        cmocka_unit_test(a_common_name_that_looks_like_a_subject_is_no_subject),
-        cmocka_unit_test(the_last_of_several_common_names_is_used),
-        cmocka_unit_test(a_subject_without_a_common_name_has_none),
-        cmocka_unit_test(a_certificate_that_was_revoked_is_no_good),
-        cmocka_unit_test(a_list_that_cannot_be_used_is_named),
-        cmocka_unit_test(files_that_have_changed_are_read_again),
-        cmocka_unit_test(the_old_files_stay_in_use_while_the_new_ones_are_invalid),
-        cmocka_unit_test(the_options_of_a_server_need_not_stay),
-        cmocka_unit_test(tls_1_2_and_1_3_are_spoken_and_nothing_older),
-        cmocka_unit_test(tls_1_2_alone_is_spoken_where_that_is_asked_for),
-        cmocka_unit_test(a_client_that_does_not_speak_tls_is_named),
-        cmocka_unit_test(a_client_that_says_nothing_is_given_up_at_the_deadline),
-        cmocka_unit_test(a_client_that_hangs_up_is_reported),
-        cmocka_unit_test(connections_go_on_without_their_server),
-        cmocka_unit_test(a_stream_without_tls_has_no_certificate),
-    };
-
-    alarm(WATCHDOG);
-    return cmocka_run_group_tests(tests, make_world, end_world);
 }

@@ -186,19 +186,3 @@ TEST(the_child_of_a_fork_has_no_turns_of_its_parent)
     assert_true(turn_keep(&c->each[0], KEPT_MAX));
     assert_true(turn_take(&c->each[2], NOW));
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_connection_has_the_turn),
-        cmocka_unit_test(without_turns_everyone_has_one),
-        cmocka_unit_test(the_turn_is_given_in_the_order_of_waiting),
-        cmocka_unit_test(a_place_in_the_queue_is_kept_and_delays_no_other),
-        cmocka_unit_test(a_stop_ends_the_wait_and_not_the_turn),
-        cmocka_unit_test(the_end_of_a_connection_frees_the_turn),
-        cmocka_unit_test(kept_bytes_have_a_limit),
-        cmocka_unit_test(the_child_of_a_fork_has_no_turns_of_its_parent),
-    };
-
-    return RUN(tests);
-}

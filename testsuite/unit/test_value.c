@@ -328,30 +328,3 @@ TEST(a_netref_is_not_dumped)
     assert_null(data);
     rpyc_unref(tuple);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_plain_type_is_read),
-        cmocka_unit_test(a_value_is_written_as_it_was_read),
-        cmocka_unit_test(text_and_bytes_are_told_apart),
-        cmocka_unit_test(empty_text_is_text),
-        cmocka_unit_test(ints_and_bools_are_numbers),
-        cmocka_unit_test(an_int_that_does_not_fit_has_digits),
-        cmocka_unit_test(what_is_not_a_number_is_none),
-        cmocka_unit_test(a_float_is_not_an_int),
-        cmocka_unit_test(every_number_is_a_complex),
-        cmocka_unit_test(nothing_is_no_value_of_any_type),
-        cmocka_unit_test(an_int_is_a_double_where_a_double_holds_it_exactly),
-        cmocka_unit_test(items_are_counted_and_borrowed),
-        cmocka_unit_test(an_item_can_outlive_its_container),
-        cmocka_unit_test(nothing_can_be_unreferenced),
-        cmocka_unit_test(what_is_not_a_value_is_an_error_and_leaves_nothing),
-        cmocka_unit_test(text_that_is_not_utf_8_is_an_error),
-        cmocka_unit_test(deep_values_are_read_up_to_the_limit),
-        cmocka_unit_test(a_plain_value_is_dumped_as_brine),
-        cmocka_unit_test(a_netref_is_not_dumped),
-    };
-
-    return RUN(tests);
-}
