@@ -61,9 +61,9 @@ static void install_fork_handler(void)
     pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
-/* Loads the library that glibc's pthread_exit needs. glibc would load it at the first call, and ends
- * the process if it does not find it: after chroot(2), or if there is no free descriptor then. Python
- * calls pthread_exit on threads that take the GIL while it shuts down. */
+/* Loads the library that glibc's pthread_exit needs. glibc would load it at the first call, and
+ * ends the process if it does not find it: after chroot(2), or if there is no free descriptor then.
+ * Python calls pthread_exit on threads that take the GIL while it shuts down. */
 static void load_unwinder(void)
 {
     dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
