@@ -723,10 +723,11 @@ def _from_lazy(name, names, numbers):
     text = entry[0]()
     if not isinstance(text, str):
         return {}
-    found = _split(text, numbers)
-    path = _own_file(names)
+    found, path = _split(text, numbers), _own_file(names)
     own = _lines_of_file(path, numbers) if path.startswith("/") else None
-    return {} if found == (own or _attempt(lambda: _from_loader(names, numbers))) else found
+    if own is not None and found == {number: own[number] for number in numbers if number in own}:
+        return {}
+    return {} if found == _attempt(lambda: _from_loader(names, numbers)) else found
 
 
 def _found_lines(name, names, numbers):
@@ -798,7 +799,7 @@ class Sources:
             self._seen.add((name, number))
             line = _cached_line(code, number)
             if line is not None:
-                self._cached[name, number] = line
+                self._cached[name, number] = line.rstrip("\r\n")
             elif type(names) is dict and _may_have_source(name):
                 self._wanted.setdefault(name, (names, []))[1].append(number)
 

@@ -323,3 +323,151 @@ def test_settings_of_the_program_do_not_matter(how: tuple[str, str], tmp_path: P
     assert ["ending.wait()  # the line" in lines for _, lines in threads] == [False, True]
     assert (main, missing) == ([True, False], [])
     assert set(traced) <= {"collect", "__enter__", "__exit__"}
+
+
+#: Asks the collector for source lines. `lines(name, source, **globals)` are those of a function
+#: that was compiled with this file name.
+LINES = r"""
+import json, linecache, os, sys, threading, types
+collector = types.ModuleType("collector")
+exec(open(sys.argv[1]).read(), vars(collector))
+os.chdir(sys.argv[2])
+class Loader:
+    def get_source(self, name): return f"# source of {name}\nline 2\n"
+def line(name, number=2, **names):
+    code = compile("\n" * (number - 1) + "1", name, "exec")
+    sources = collector.Sources()
+    sources.want(code, [number], names)
+    sources.fetch()
+    return sources.line(name, number)
+def write(name, data):
+    with open(name, "wb") as file: file.write(data)
+    return os.path.abspath(name)
+found = {}
+path = write("plain.py", b"first\n  second \x0c x\n")
+found["absolute"] = line(path)
+found["beyond"] = line(path, 9)
+found["latin"] = line(write("latin.py", "# -*- coding: latin-1 -*-\ngr\xfcn".encode("latin-1")))
+found["gbk"] = line(write("gbk.py", "#!x\r\n# coding=gbk\r\n\u4e2d\r\n".encode("gbk")), 3)
+found["mark"] = line(write("mark.py", b"\xef\xbb\xbfone\rtwo\r"), 1)
+found["invalid"] = line(write("invalid.py", b"a\n\xff\n"))
+write("plain.py", b"first\nchanged\n")
+found["changed"] = line(path)
+# Names that are not files of the current directory.
+write("<stdin>", b"1\nwrong\n"), write("rules", b"1\nwrong\n"), write("-", b"1\nwrong\n")
+main = dict(__name__="__main__", __file__=write("main.py", b"1\nwrong\n"), __loader__=Loader())
+found["stdin"] = line("<stdin>", **main)
+found["made up"] = line("rules", **main)
+linecache.lazycache("rules", main), linecache.lazycache("/no/such.py", main)
+found["after a traceback"] = line("rules", **main)
+found["made up, absolute"] = line("/no/such.py", **main)
+found["of the module"] = line("main.py", **main)
+# Sources that are not files.
+zipped = dict(__name__="m", __file__="/x.zip/m.py", __loader__=Loader())
+found["from a loader"] = line("/x.zip/m.py", **zipped)
+linecache.cache["<ipython-1>"] = (5, None, ["a\n", "cell\n"], "<ipython-1>")
+found["cell"] = line("<ipython-1>")
+linecache.cache["generated"] = (lambda: "a\nlazy\n",)
+found["lazy"] = line("generated", **main)
+found["lazy file"] = line("main.py", **dict(main, __file__="main.py"))
+# A process that waits for a reader of a FIFO goes on waiting.
+os.mkfifo("fifo.py")
+writer = threading.Thread(target=lambda: os.open("fifo.py", os.O_WRONLY), daemon=True)
+writer.start()
+found["fifo"] = line(os.path.abspath("fifo.py"))
+found["writer waits"] = writer.is_alive()
+found["directory"] = line(os.getcwd())
+print(json.dumps(found))
+"""
+
+
+def test_source_lines_are_those_of_the_code(tmp_path: Path) -> None:
+    found = run_python(LINES, COLLECTOR, str(tmp_path))
+    nothing, failed = [None, "error"], [None, "error"]
+    assert found == {
+        "absolute": ["  second \x0c x", "ok"],
+        "beyond": nothing,
+        "latin": ["gr\xfcn", "ok"],
+        "gbk": ["\u4e2d", "ok"],
+        "mark": ["one", "ok"],
+        "invalid": ["\ufffd", "ok"],
+        "changed": ["changed", "ok"],
+        "stdin": nothing,
+        "made up": nothing,
+        "after a traceback": nothing,
+        "made up, absolute": nothing,
+        "of the module": ["wrong", "ok"],
+        "from a loader": ["line 2", "ok"],
+        "cell": ["cell", "ok"],
+        "lazy": ["lazy", "ok"],
+        "lazy file": ["wrong", "ok"],
+        "fifo": failed,
+        "writer waits": True,
+        "directory": failed,
+    }
+
+
+#: A program without the extension, in which a repr() blocks.
+ALONE = """
+import json, os, sys, threading, types, warnings
+warnings.simplefilter("ignore")  # of a fork with threads
+sys.modules["_pystuck"] = None
+collector = types.ModuleType("collector")
+exec(open(sys.argv[1]).read(), vars(collector))
+stuck, ending, started = threading.Lock(), threading.Event(), threading.Event()
+class Worker(threading.Thread):
+    def __repr__(self):
+        threading.current_thread()
+        with stuck: return "<worker>"
+def wait():
+    started.set()
+    ending.wait()
+worker = Worker(target=wait, name="w", daemon=True)
+worker.start()
+started.wait()
+stuck.acquire()
+def tasks(): return len(os.listdir("/proc/self/task"))
+def titles(): return [(thread[8], thread[9]) for thread in collector.collect(1)[17]]
+found = {"first": titles()}
+before = tasks()
+found["again"] = [titles() for _ in range(20)][-1]
+found["growth"] = tasks() - before
+found["listed"] = len(threading.enumerate())
+reading, writing = os.pipe()
+child = os.fork()
+if child == 0:  # only this thread is there, and nothing blocks
+    worker = Worker(name="child")
+    threading._active[threading.get_ident() + 1] = worker
+    found["child"] = [collector._registry(), collector.titles([(1, threading.main_thread())])]
+    stuck.release()
+    found["child"].append(collector.titles([(2, worker)]))
+    os.write(writing, json.dumps(found["child"]).encode())
+    os._exit(0)
+found["child"] = json.loads(os.read(reading, 4096))
+os.waitpid(child, 0)
+real = collector._run_aside
+def no_thread(*args): raise RuntimeError("can't start new thread")
+collector._run_aside = no_thread
+other = Worker(target=ending.wait, name="x", daemon=True)
+other.start()
+found["no thread"] = collector.collect(3)
+found["no thread"] = [found["no thread"][14], [thread[8] for thread in found["no thread"][17]],
+    [thread[14][-1][5] for thread in found["no thread"][17]]]
+print(json.dumps(found))
+"""
+
+
+def test_the_collector_works_alone() -> None:
+    """Without the extension, as on a stock server. The program ends although a call blocks."""
+    found = run_python(ALONE, COLLECTOR)
+    blocked = ["<Worker(w): its repr() is blocked>", "stuck"]
+    assert (found["first"], found["again"], found["growth"]) == ([blocked], [blocked], 0)
+    assert found["listed"] == 2
+    registry, main, worker = found["child"]
+    assert (registry, worker) == ({}, {"2": "<worker>"})
+    assert main["1"].startswith("<_MainThread(MainThread, started ")
+    missing, titles, sources = found["no thread"]
+    why = "no thread can be started"
+    assert missing == [["repr", why], ["source", why]]
+    assert titles == [blocked[0], f"<Worker(x): its repr() was not called: {why}>"]
+    assert set(sources) == {"skipped"}
