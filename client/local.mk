@@ -30,6 +30,7 @@ client_pystuck_SOURCES = \
 	client/stacks/by_netrefs.c client/stacks/by_netrefs.h \
 	client/stacks/fetch.c client/stacks/fetch.h \
 	client/stacks/print.c client/stacks/print.h \
+	client/stacks/sources.c client/stacks/sources.h \
 	client/eval/cell.c client/eval/cell.h \
 	client/eval/display.c client/eval/display.h \
 	client/eval/evaluator.c client/eval/evaluator.h \

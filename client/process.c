@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define PROC_PATH_SIZE 96
+#define NS_PER_S       1000000000
 #define COMMAND_MAX    65536 /* bytes of a command line that are read */
 
 ssize_t process_read(const char *path, char *out, size_t size)
@@ -41,18 +42,42 @@ static const char *stat_field(char *stat, int number)
     return field ? field : "";
 }
 
-time_t process_started(pid_t pid, pid_t tid)
+/* The time at which a thread was started, in ns after the boot; 0: not known. */
+static int64_t started_after_boot(pid_t pid, pid_t tid)
 {
     char path[PROC_PATH_SIZE], text[1024];
-    struct timespec since_boot;
     long ticks = sysconf(_SC_CLK_TCK);
 
     snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
     if (process_read(path, text, sizeof(text)) < 0 || ticks <= 0)
         return 0;
+    return (int64_t)strtoull(stat_field(text, 22), NULL, 10) * (NS_PER_S / ticks);
+}
+
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+time_t process_started(pid_t pid, pid_t tid)
+{
+    struct timespec since_boot;
+    int64_t started = started_after_boot(pid, tid);
+
+    if (started == 0)
+        return 0;
     clock_gettime(CLOCK_BOOTTIME, &since_boot);
-    return time(NULL) - since_boot.tv_sec +
-           (time_t)(strtoull(stat_field(text, 22), NULL, 10) / (unsigned long)ticks);
+    return time(NULL) - since_boot.tv_sec + (time_t)(started / NS_PER_S);
+}
+
+int64_t process_started_ns(pid_t pid)
+{
+    int64_t started = started_after_boot(pid, pid);
+
+    return started == 0 ? 0 : clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) + started;
 }
 
 bool process_is_stopped(pid_t pid)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -15,6 +16,11 @@ ssize_t process_read(const char *path, char *out, size_t size);
 
 /* The time at which a thread was started; 0: not known. */
 time_t process_started(pid_t pid, pid_t tid);
+
+/* The time at which a process was started, in ns since 1970 by the present clock, rounded down to a
+ * tick of the kernel (PROCESS_TICK_NS); 0: not known. */
+int64_t process_started_ns(pid_t pid);
+#define PROCESS_TICK_NS 10000000
 
 /* True if the process is stopped, by SIGSTOP or Ctrl-Z, and so cannot answer. */
 bool process_is_stopped(pid_t pid);

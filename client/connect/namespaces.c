@@ -96,6 +96,18 @@ static int open_beneath(int folder, const char *path, bool is_root)
     return openat(folder, path + is_root, O_PATH | O_CLOEXEC);
 }
 
+int namespaces_open_root(pid_t pid)
+{
+    const struct address address = {.pid = pid, .tid = pid};
+
+    return open_of(&address, "root", O_PATH | O_DIRECTORY);
+}
+
+int namespaces_open_in_root(int root, const char *path)
+{
+    return open_beneath(root, path, true);
+}
+
 /* Opens the file of a socket in the file system of the process, if that differs from the client's.
  * The path of the visit then leads to the file and is short enough for connect(). */
 static int find_file(struct namespaces_visit *v, const struct address *address)

@@ -32,6 +32,13 @@ int namespaces_enter(struct namespaces_visit *visit, const struct address *addre
  */
 const char *namespaces_path(const struct namespaces_visit *visit, const struct address *address);
 
+/* Opens the root directory of a process (O_PATH). -1 with errno. */
+int namespaces_open_root(pid_t pid);
+
+/* Finds a file (O_PATH) by its absolute path in such a directory; links with absolute paths are
+ * resolved in it. -1 with errno. */
+int namespaces_open_in_root(int root, const char *path);
+
 /* Returns to the client's own network namespace. */
 void namespaces_leave(struct namespaces_visit *visit);
 

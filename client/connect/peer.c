@@ -142,6 +142,15 @@ static struct peer identify(int fd)
     return ours.ss_family == AF_UNIX ? identify_unix(fd) : identify_tcp(fd);
 }
 
+bool peer_is_process(int fd, pid_t pid)
+{
+    struct peer peer = identify(fd);
+
+    if (peer.kind != PEER_KNOWN || pid <= 0)
+        return false;
+    return peer.inode ? process_has_socket(pid, pid, peer.inode) == PROCESS_HAS : peer.pid == pid;
+}
+
 /* ---- Deciding -------------------------------------------------------------------------------- */
 
 /* True if the connection leads to the process that the user named. */

@@ -6,6 +6,8 @@
 #define CLIENT_CONNECT_PEER_H
 
 #include <rpyc.h>
+#include <stdbool.h>
+#include <sys/types.h>
 
 #include "connect/address.h"
 
@@ -15,5 +17,9 @@
  * another user who is not root. Waits up to 200 ms for the server to accept the connection. Returns
  * 0, or -1 with RPYC_EINVAL and a sentence. For the member check of struct rpyc_options. */
 int peer_check(int fd, void *data, struct rpyc_error *err);
+
+/* True if the socket at the other end of the connection fd certainly belongs to the process, on
+ * this machine and in this PID namespace. */
+bool peer_is_process(int fd, pid_t pid);
 
 #endif

@@ -10,6 +10,7 @@
 #include "collector.h"
 #include "merge.h"
 #include "stacks/by_netrefs.h"
+#include "stacks/sources.h"
 
 /* Request STACKS: see doc/protocol.md. */
 #define HANDLE_STACKS  0x70
@@ -170,5 +171,6 @@ int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, struct report 
         return -1;
     process = &out->processes.items[out->processes.count - 1];
     process->tool = (struct report_text){tool, sizeof(tool) - 1};
+    sources_fill(out, process, rpyc_fd(conn));
     return report_merge(out, process) ? 0 : rpyc_raise(err, "MemoryError", "out of memory");
 }

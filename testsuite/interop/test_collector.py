@@ -471,3 +471,66 @@ def test_the_collector_works_alone() -> None:
     assert missing == [["repr", why], ["source", why]]
     assert titles == [blocked[0], f"<Worker(x): its repr() was not called: {why}>"]
     assert set(sources) == {"skipped"}
+
+
+#: Waits in a file of its own. Its server finds no source lines.
+NO_SOURCE = """
+import os, threading
+import pystuck._stacks
+pystuck._stacks._found_lines = lambda *arguments: {}
+ending, started = threading.Event(), threading.Event()
+def start(path):
+    names = dict(ending=ending, started=started)
+    exec(compile(open(path, "rb").read(), path, "exec"), names)
+    threading.Thread(target=names["work"], name=os.path.basename(path), daemon=True).start()
+    started.wait()
+"""
+
+WORK = "# coding: latin-1\nstarted.set()\ndef work():\n    ending.wait()  # gr\xfcn\n"
+
+
+@pytest.fixture(scope="module")
+def sourceless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Debuggee, Path]]:
+    """A program that cannot read its source, and the directory with its files."""
+    folder = tmp_path_factory.mktemp("sources")
+    for name in ("right.py", "newer.py", "fifo.py", "link.py", "utf8.py"):
+        (folder / name).write_text(WORK, encoding="latin-1")
+    (folder / "utf8.py").write_text(WORK.replace("latin-1", "utf_8"), encoding="utf-8")
+    code = NO_SOURCE + f"for name in os.listdir({str(folder)!r}):\n"
+    code += f"    start(os.path.join({str(folder)!r}, name))\n"
+    argv = command("plain.py", '{"port": 0}', code, "ending.set()")
+    debuggee = Debuggee(argv, debuggee_environment())
+    try:
+        yield debuggee, folder
+        debuggee.end_well()
+    finally:
+        debuggee.kill()
+
+
+def client_lines(debuggee: Debuggee, *options: str) -> dict[str, Any]:
+    done = pystuck("--json", *options, debuggee.host, debuggee.port)
+    assert (done.returncode, done.stderr) == (0, "")
+    return {
+        each["name"]: (frame["source"], frame["source_status"])
+        for each in json.loads(done.stdout)["threads"]
+        for frame in each["frames"]
+        if frame["function"] == "work"
+    }
+
+
+def test_the_client_reads_source_that_the_program_cannot_read(
+    sourceless: tuple[Debuggee, Path],
+) -> None:
+    debuggee, folder = sourceless
+    (folder / "newer.py").write_text(WORK.replace("# gr", "# another line"), encoding="latin-1")
+    (folder / "fifo.py").unlink()
+    os.mkfifo(folder / "fifo.py")
+    (folder / "link.py").unlink()
+    (folder / "link.py").symlink_to("/dev/zero")
+    assert client_lines(debuggee) == {
+        "right.py": ("ending.wait()  # gr\xfcn", "ok"),
+        "utf8.py": ("ending.wait()  # gr\xfcn", "ok"),
+        "newer.py": (None, "error"),
+        "fifo.py": (None, "error"),
+        "link.py": (None, "error"),
+    }

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stacks/sources.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <search.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "brine.h"
+#include "connect/namespaces.h"
+#include "connect/peer.h"
+#include "process.h"
+
+#define WAIT_MS   300
+#define FILE_MAX  ((off_t)16 << 20)
+#define FILES_MAX 1000
+#define NS_PER_S  1000000000
+#define BLANKS    " \t\v\f\r\n"
+
+/* ---- Reading, on a thread of its own --------------------------------------------------------- */
+
+struct file {
+    char *path;
+    char *data; /* NULL: the file cannot be used */
+    size_t len;
+};
+
+/* Files to read. The thread that reads them and the one that waits have a reference each. */
+struct job {
+    atomic_int refs;
+    int root;        /* the root directory of the process */
+    uid_t user;      /* the user of the process */
+    int64_t started; /* when the process was started, in ns since 1970 */
+    struct file *files;
+    size_t count;
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    size_t ready; /* the number of files that are read; from there on the thread uses them */
+};
+
+static void job_unref(struct job *job)
+{
+    if (atomic_fetch_sub(&job->refs, 1) > 1)
+        return;
+    for (size_t i = 0; i < job->count; i++) {
+        free(job->files[i].path);
+        free(job->files[i].data);
+    }
+    free(job->files);
+    if (job->root >= 0)
+        close(job->root);
+    pthread_cond_destroy(&job->changed);
+    pthread_mutex_destroy(&job->lock);
+    free(job);
+}
+
+static bool is_not_newer(const struct timespec *t, int64_t than)
+{
+    return (int64_t)t->tv_sec * NS_PER_S + t->tv_nsec <= than;
+}
+
+/* True if the file is probably what the process has compiled. Its times and the start of the
+ * process are rounded to ticks of the kernel. */
+static bool is_usable(const struct job *job, const struct stat *st)
+{
+    int64_t latest = job->started + 2 * PROCESS_TICK_NS;
+
+    return S_ISREG(st->st_mode) && st->st_size <= FILE_MAX && is_not_newer(&st->st_mtim, latest) &&
+           is_not_newer(&st->st_ctim, latest);
+}
+
+/* Opens a file of the process. Checks first that it is a regular file, since opening a FIFO
+ * disturbs the process at its other end. -1: it cannot be used. */
+static int open_file(const struct job *job, const char *path, struct stat *st)
+{
+    char link[32];
+    int found = namespaces_open_in_root(job->root, path), fd = -1;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
+    if (found >= 0 && fstat(found, st) == 0 && is_usable(job, st))
+        fd = open(link, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (found >= 0)
+        close(found);
+    return fd;
+}
+
+static void read_file(const struct job *job, struct file *file)
+{
+    struct stat st;
+    int fd = open_file(job, file->path, &st);
+    size_t len = 0;
+    ssize_t n = 1;
+    char *data;
+
+    if (fd < 0)
+        return;
+    data = malloc((size_t)st.st_size + 1);
+    while (data && len < (size_t)st.st_size && n > 0) {
+        n = read(fd, data + len, (size_t)st.st_size - len);
+        len += n > 0 ? (size_t)n : 0;
+    }
+    close(fd);
+    if (data && len == (size_t)st.st_size) {
+        file->data = data;
+        file->len = len;
+        return;
+    }
+    free(data);
+}
+
+static void *read_files(void *arg)
+{
+    struct job *job = arg;
+
+    if (geteuid() == 0 && job->user != 0)
+        syscall(SYS_setfsuid, job->user); /* of this thread alone */
+    for (size_t i = 0; i < job->count; i++) {
+        read_file(job, &job->files[i]);
+        pthread_mutex_lock(&job->lock);
+        job->ready++;
+        pthread_cond_signal(&job->changed);
+        pthread_mutex_unlock(&job->lock);
+    }
+    job_unref(job);
+    return NULL;
+}
+
+/* Starts the thread; signals are for the client's other threads. False: it cannot be started. */
+static bool start_reading(struct job *job)
+{
+    sigset_t all, before;
+    pthread_t thread;
+    int result;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    atomic_fetch_add(&job->refs, 1);
+    result = pthread_create(&thread, NULL, read_files, job);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (result != 0)
+        atomic_fetch_sub(&job->refs, 1);
+    else
+        pthread_detach(thread);
+    return result == 0;
+}
+
+/* Waits for the files. Returns how many of them are there. */
+static size_t await_files(struct job *job)
+{
+    struct timespec until;
+    int result = 0;
+    size_t ready;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += WAIT_MS * 1000000;
+    until.tv_sec += until.tv_nsec / NS_PER_S;
+    until.tv_nsec %= NS_PER_S;
+    pthread_mutex_lock(&job->lock);
+    while (job->ready < job->count && result == 0)
+        result = pthread_cond_timedwait(&job->changed, &job->lock, &until);
+    ready = job->ready;
+    pthread_mutex_unlock(&job->lock);
+    return ready;
+}
+
+static struct job *job_new(const struct report_process *p)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    pthread_condattr_t attr;
+
+    if (!job)
+        return NULL;
+    atomic_init(&job->refs, 1);
+    pthread_mutex_init(&job->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&job->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    job->root = namespaces_open_root((pid_t)p->pid);
+    job->user = process_user((pid_t)p->pid);
+    job->started = process_started_ns((pid_t)p->pid);
+    return job;
+}
+
+/* ---- Lines ----------------------------------------------------------------------------------- */
+
+enum encoding { ENCODING_UTF8, ENCODING_LATIN1, ENCODING_OTHER };
+
+/* A file that some frames need. */
+struct source {
+    struct report_text path; /* the text of the first frame */
+    struct file *file;
+    enum encoding encoding;
+    size_t *starts; /* where each line begins, and the end of the last one; NULL: not known yet */
+    size_t lines;
+    struct report_text *texts; /* of the lines that were used before */
+};
+
+static int compare_sources(const void *a, const void *b)
+{
+    const struct report_text *x = &((const struct source *)a)->path,
+                             *y = &((const struct source *)b)->path;
+
+    if (x->len != y->len)
+        return x->len < y->len ? -1 : 1;
+    return memcmp(x->data, y->data, x->len);
+}
+
+/* The length of the end of line at data[i]: \n, \r\n, \r; 0: there is none. */
+static size_t line_end(const struct file *file, size_t i)
+{
+    if (file->data[i] == '\r')
+        return i + 1 < file->len && file->data[i + 1] == '\n' ? 2 : 1;
+    return file->data[i] == '\n';
+}
+
+static size_t count_lines(const struct file *file)
+{
+    size_t count = 1, i = 0, n;
+
+    for (; i < file->len; i += n ? n : 1) {
+        n = line_end(file, i);
+        count += n > 0;
+    }
+    return count;
+}
+
+/* Reads the declaration in a line, as Python's tokenizer does (PEP 263). False: there is none. */
+static bool find_declaration(const char *line, size_t len, enum encoding *out)
+{
+    static const char *const utf8[] = {"utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii"};
+    static const char *const latin1[] = {"latin-1", "latin1", "iso-8859-1", "iso8859-1"};
+    char text[128], name[32];
+    const char *at;
+
+    snprintf(text, sizeof(text), "%.*s", (int)(len < sizeof(text) ? len : sizeof(text) - 1), line);
+    at = strstr(text, "coding");
+    if (text[strspn(text, " \t\f")] != '#' || !at || (at[6] != ':' && at[6] != '=') ||
+        sscanf(at + 7, " %31[-a-zA-Z0-9_.]", name) != 1)
+        return false;
+    for (at = name; (at = strchr(at, '_'));)
+        name[at - name] = '-';
+    *out = ENCODING_OTHER;
+    for (size_t i = 0; i < sizeof(utf8) / sizeof(*utf8); i++)
+        if (strcasecmp(name, utf8[i]) == 0)
+            *out = ENCODING_UTF8;
+    for (size_t i = 0; i < sizeof(latin1) / sizeof(*latin1); i++)
+        if (strcasecmp(name, latin1[i]) == 0)
+            *out = ENCODING_LATIN1;
+    return true;
+}
+
+/* The bytes of a line without blanks around it. */
+static const char *stripped_line(const struct source *s, size_t line, size_t *len)
+{
+    const char *text = s->file->data + s->starts[line - 1];
+
+    *len = s->starts[line] - s->starts[line - 1];
+    while (*len > 0 && strchr(BLANKS, text[*len - 1]) && text[*len - 1])
+        --*len;
+    while (*len > 0 && strchr(BLANKS, *text) && *text) {
+        text++;
+        --*len;
+    }
+    return text;
+}
+
+static void find_encoding(struct source *s)
+{
+    const char *text;
+    size_t len;
+
+    s->encoding = ENCODING_UTF8;
+    for (size_t line = 1; line <= 2 && line <= s->lines; line++) {
+        text = stripped_line(s, line, &len);
+        if (find_declaration(text, len, &s->encoding) || (len > 0 && *text != '#'))
+            return;
+    }
+}
+
+/* Finds the lines of a file. False if it cannot be used. */
+static bool index_lines(struct source *s)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    const struct file *file = s->file;
+    size_t i, line = 0, n;
+
+    if (s->starts)
+        return true;
+    if (!file->data)
+        return false;
+    s->lines = count_lines(file);
+    s->starts = calloc(s->lines + 1, sizeof(*s->starts));
+    s->texts = calloc(s->lines + 1, sizeof(*s->texts));
+    if (!s->starts || !s->texts)
+        return false;
+    i = file->len >= 3 && memcmp(file->data, mark, 3) == 0 ? 3 : 0;
+    s->starts[line++] = i;
+    for (; i < file->len; i += n ? n : 1) {
+        n = line_end(file, i);
+        if (n > 0)
+            s->starts[line++] = i + n;
+    }
+    s->starts[s->lines] = file->len;
+    find_encoding(s);
+    return true;
+}
+
+/* Copies a line into the report as UTF-8. An unknown text if it is empty or not valid. */
+static struct report_text copy_line(struct report *r, const struct source *s, size_t line)
+{
+    size_t len, out = 0;
+    const char *text = stripped_line(s, line, &len);
+    char *copy;
+
+    if (len == 0 || s->encoding == ENCODING_OTHER)
+        return (struct report_text){NULL, 0};
+    if (s->encoding == ENCODING_UTF8)
+        return report_text(r, brine_utf8((const uint8_t *)text, len) ? text : NULL, len);
+    copy = arena_array(&r->arena, len, 2);
+    for (size_t i = 0; copy && i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c >= 0x80)
+            copy[out++] = (char)(0xc0 | c >> 6);
+        copy[out++] = (char)(c < 0x80 ? c : (0x80 | (c & 0x3f)));
+    }
+    return (struct report_text){copy, copy ? out : 0};
+}
+
+/* ---- Frames ---------------------------------------------------------------------------------- */
+
+struct filler {
+    struct report *report;
+    struct job *job;
+    bool needed; /* a frame lacks its source */
+    void *tree;  /* tsearch tree of sources, by path */
+    struct source sources[FILES_MAX];
+};
+
+/* Calls a function for each frame that lacks its source and whose file has an absolute name. */
+static void each_frame(struct filler *filler, report_frames *frames,
+                       void (*call)(struct filler *filler, struct report_frame *f))
+{
+    for (size_t i = 0; i < frames->count; i++) {
+        struct report_frame *f = &frames->items[i];
+
+        if (!f->source.data && f->line > 0 && f->file.data && f->file.len > 0 &&
+            f->file.data[0] == '/' && !memchr(f->file.data, '\0', f->file.len))
+            call(filler, f);
+    }
+}
+
+static void each_stack(struct filler *filler, struct report_process *p,
+                       void (*call)(struct filler *filler, struct report_frame *f))
+{
+    for (size_t i = 0; i < p->threads.count; i++)
+        each_frame(filler, &p->threads.items[i].frames, call);
+    for (size_t i = 0; i < p->greenlets.count; i++)
+        each_frame(filler, &p->greenlets.items[i].frames, call);
+}
+
+static void ask_for(struct filler *filler, struct report_frame *f)
+{
+    struct job *job = filler->job;
+    struct source *source = &filler->sources[job->count], **node;
+
+    if (job->count == FILES_MAX)
+        return;
+    source->path = f->file;
+    node = tsearch(source, &filler->tree, compare_sources);
+    if (!node || *node != source)
+        return;
+    source->file = &job->files[job->count];
+    source->file->path = strndup(f->file.data, f->file.len);
+    if (source->file->path)
+        job->count++;
+    else
+        tdelete(source, &filler->tree, compare_sources);
+}
+
+static void fill_in(struct filler *filler, struct report_frame *f)
+{
+    const struct source key = {.path = f->file};
+    struct source **node = tfind(&key, &filler->tree, compare_sources), *source;
+    struct report_text *text;
+
+    if (!node)
+        return;
+    source = *node;
+    if (!index_lines(source) || (uint64_t)f->line > source->lines)
+        return;
+    text = &source->texts[f->line];
+    if (!text->data)
+        *text = copy_line(filler->report, source, (size_t)f->line);
+    if (!text->data)
+        return;
+    f->source = *text;
+    f->source_status = STATUS_OK;
+}
+
+static void keep(void *unused)
+{
+    (void)unused;
+}
+
+/* Forgets the files from number `ready` on: the thread still uses them. */
+static void leave_out(struct filler *filler, size_t ready)
+{
+    for (size_t i = ready; i < filler->job->count; i++)
+        tdelete(&filler->sources[i], &filler->tree, compare_sources);
+}
+
+static void fill(struct filler *filler, struct report_process *p)
+{
+    struct job *job = filler->job;
+
+    job->files = calloc(FILES_MAX, sizeof(*job->files));
+    if (!job->files || job->root < 0 || job->started == 0 || job->user == (uid_t)-1)
+        return;
+    each_stack(filler, p, ask_for);
+    if (job->count == 0 || !start_reading(job))
+        return;
+    leave_out(filler, await_files(job));
+    each_stack(filler, p, fill_in);
+}
+
+static void note_need(struct filler *filler, struct report_frame *f)
+{
+    (void)f;
+    filler->needed = true;
+}
+
+static void filler_free(struct filler *filler)
+{
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        free(filler->sources[i].starts);
+        free(filler->sources[i].texts);
+    }
+    tdestroy(filler->tree, keep);
+    if (filler->job)
+        job_unref(filler->job);
+    free(filler);
+}
+
+void sources_fill(struct report *r, struct report_process *p, int fd)
+{
+    struct filler *filler = calloc(1, sizeof(*filler));
+
+    if (!filler)
+        return;
+    filler->report = r;
+    each_stack(filler, p, note_need);
+    if (filler->needed && p->pid > 0 && p->pid <= INT32_MAX && peer_is_process(fd, (pid_t)p->pid))
+        filler->job = job_new(p);
+    if (filler->job)
+        fill(filler, p);
+    filler_free(filler);
+}
