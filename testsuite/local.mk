@@ -25,13 +25,30 @@ testsuite_unit_libunit_a_AR = $(AR) cr
 
 # Bytes on the wire, without connections.
 testsuite_unit_test_wire_SOURCES = \
-	testsuite/unit/test_brine.c \
+	testsuite/unit/brine_text.c testsuite/unit/brine_text.h \
+	testsuite/unit/frames.c testsuite/unit/frames.h \
+	testsuite/unit/test_brine_invalid.c \
+	testsuite/unit/test_brine_limits.c \
+	testsuite/unit/test_brine_reader.c \
+	testsuite/unit/test_brine_utf8.c \
+	testsuite/unit/test_brine_values.c \
 	testsuite/unit/test_buffer.c \
-	testsuite/unit/test_frame.c \
-	testsuite/unit/test_message.c
+	testsuite/unit/test_envelope.c \
+	testsuite/unit/test_frame_invalid.c \
+	testsuite/unit/test_frame_over.c \
+	testsuite/unit/test_frame_read.c \
+	testsuite/unit/test_frame_write.c \
+	testsuite/unit/test_id_pack.c
 
 # Sockets.
-testsuite_unit_test_stream_SOURCES = testsuite/unit/test_stream.c
+testsuite_unit_test_stream_SOURCES = \
+	testsuite/unit/sockets.c testsuite/unit/sockets.h \
+	testsuite/unit/test_stream_connect.c \
+	testsuite/unit/test_stream_connect_waits.c \
+	testsuite/unit/test_stream_fd.c \
+	testsuite/unit/test_stream_listen.c \
+	testsuite/unit/test_stream_receive.c \
+	testsuite/unit/test_stream_send.c
 
 # One connection, without objects. Counts how often TCP_QUICKACK is set.
 testsuite_unit_test_conn_SOURCES = \
@@ -48,6 +65,7 @@ testsuite_unit_test_conn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=setsockopt
 # What C callers use: values, objects, requests.
 testsuite_unit_test_api_SOURCES = \
 	testsuite/unit/link.c testsuite/unit/link.h \
+	testsuite/unit/local_object.c testsuite/unit/local_object.h \
 	testsuite/unit/test_async.c \
 	testsuite/unit/test_box.c \
 	testsuite/unit/test_builtins.c \
@@ -56,16 +74,28 @@ testsuite_unit_test_api_SOURCES = \
 	testsuite/unit/test_exception.c \
 	testsuite/unit/test_format.c \
 	testsuite/unit/test_iterate.c \
-	testsuite/unit/test_local.c \
+	testsuite/unit/test_local_errors.c \
+	testsuite/unit/test_local_lifetime.c \
+	testsuite/unit/test_local_nested.c \
+	testsuite/unit/test_local_requests.c \
+	testsuite/unit/test_local_service.c \
 	testsuite/unit/test_netref.c \
 	testsuite/unit/test_object.c \
+	testsuite/unit/test_process.c \
 	testsuite/unit/test_releases.c \
 	testsuite/unit/test_request.c \
 	testsuite/unit/test_rpyc_conn.c \
 	testsuite/unit/test_value.c
 
 # Connecting, and finding out which rpyc the server speaks.
-testsuite_unit_test_connect_SOURCES = testsuite/unit/test_connect.c
+testsuite_unit_test_connect_SOURCES = \
+	testsuite/unit/fake_server.c testsuite/unit/fake_server.h \
+	testsuite/unit/test_connect_early.c \
+	testsuite/unit/test_connect_errors.c \
+	testsuite/unit/test_connect_generation.c \
+	testsuite/unit/test_connect_options.c \
+	testsuite/unit/test_connect_remembered.c \
+	testsuite/unit/test_connect_silent.c
 
 # Where allocations fail.
 testsuite_unit_test_nomem_SOURCES = testsuite/unit/test_nomem.c
