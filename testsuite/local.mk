@@ -98,18 +98,25 @@ testsuite_unit_test_connect_SOURCES = \
 	testsuite/unit/test_connect_silent.c
 
 # Where allocations fail.
-testsuite_unit_test_nomem_SOURCES = testsuite/unit/test_nomem.c
+testsuite_unit_test_nomem_SOURCES = \
+	testsuite/unit/failing_alloc.c testsuite/unit/failing_alloc.h \
+	testsuite/unit/nomem_server.c testsuite/unit/nomem_server.h \
+	testsuite/unit/test_nomem.c
 testsuite_unit_test_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
 	-Wl,--wrap=strdup,--wrap=strndup,--wrap=free,--wrap=mmap,--wrap=tsearch
 
 # Reports, and what is concluded from them.
 testsuite_unit_test_report_SOURCES = \
+	testsuite/unit/reports.c testsuite/unit/reports.h \
 	testsuite/unit/test_diagnosis.c \
+	testsuite/unit/test_merge.c \
 	testsuite/unit/test_report.c
 testsuite_unit_test_report_LDADD = report/libreport.la $(LDADD)
 
 # Processes that use up their resources. Alone, because its own memory counts.
-testsuite_unit_test_shortage_SOURCES = testsuite/unit/test_shortage.c
+testsuite_unit_test_shortage_SOURCES = \
+	testsuite/unit/reports.c testsuite/unit/reports.h \
+	testsuite/unit/test_shortage.c
 testsuite_unit_test_shortage_LDADD = procfs/libprocfs.la report/libreport.la $(LDADD)
 
 # Of the extension, what knows no Python.
@@ -121,9 +128,17 @@ if HAVE_OPENSSL
 unit_tests += testsuite/unit/test_tls
 testsuite_unit_test_tls_SOURCES = \
 	testsuite/unit/identities.c testsuite/unit/identities.h \
+	testsuite/unit/openssl_server.c testsuite/unit/openssl_server.h \
 	testsuite/unit/tls_library.c testsuite/unit/tls_library.h \
-	testsuite/unit/test_tls.c \
-	testsuite/unit/test_tls_server.c
+	testsuite/unit/tls_visitor.c testsuite/unit/tls_visitor.h \
+	testsuite/unit/test_tls_admission.c \
+	testsuite/unit/test_tls_client_cert.c \
+	testsuite/unit/test_tls_connect.c \
+	testsuite/unit/test_tls_faults.c \
+	testsuite/unit/test_tls_handshake.c \
+	testsuite/unit/test_tls_renewal.c \
+	testsuite/unit/test_tls_server.c \
+	testsuite/unit/test_tls_stream.c
 testsuite_unit_test_tls_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
 testsuite_unit_test_tls_LDADD = librpyc/librpyc-ssl.la $(LDADD) $(OPENSSL_LIBS)
 testsuite_unit_test_tls_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=dlopen,--wrap=dlsym

@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "unit.h"
+#include "reports.h"
 
 #include "diagnosis/diagnose.h"
 #include "diagnosis/place.h"
 #include "diagnosis/sentence.h"
 #include "shape.h"
-
-#define AUTO_REPORT _cleanup_(report_free) struct report
-
-static struct report_text literal(const char *text)
-{
-    return text ? (struct report_text){text, strlen(text)} : (struct report_text){NULL, 0};
-}
 
 static void assert_buffer(const struct buffer *text, const char *wanted)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "unit.h"
+#include "reports.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -11,13 +11,10 @@
 #include "procfs/descriptors.h"
 #include "procfs/peers.h"
 #include "procfs/shortage.h"
-#include "report.h"
 #include "shortage_text.h"
 
 #define LIMIT 128
 #define MANY  80
-
-#define AUTO_REPORT _cleanup_(report_free) struct report
 
 /* Runs a test in a child, whose limits it may lower. */
 static void in_child(void (*run)(void))
@@ -44,7 +41,7 @@ static void in_child(void (*run)(void))
         }                                                                                          \
     while (0)
 
-static void limit(__rlimit_resource_t resource, rlim_t to)
+static void limit(int resource, rlim_t to)
 {
     struct rlimit r = {to, to};
 
@@ -297,11 +294,6 @@ TEST(threads_are_reported_unless_the_process_is_privileged)
 
 /* ---- Sentences ------------------------------------------------------------------------------- */
 
-static struct report_text text(const char *s)
-{
-    return (struct report_text){s, s ? strlen(s) : 0};
-}
-
 static void assert_sentence(struct report_shortage s, const char *wanted)
 {
     struct buffer line = BUFFER_INIT;
@@ -317,16 +309,20 @@ TEST(a_sentence_has_the_numbers_and_the_detail)
 {
     const int64_t mb = 1 << 20;
 
-    assert_sentence((struct report_shortage){text("file descriptors"), 1024, 1024,
-                                             text("most of them: 1,003 sockets to 10.0.0.5:5432")},
-                    "out of file descriptors: 1024 of 1024 open, most of them: 1,003 sockets to "
-                    "10.0.0.5:5432");
-    assert_sentence((struct report_shortage){text("threads of the user"), 99, 100, text(NULL)},
-                    "nearly out of threads of the user: 99 of 100 running");
-    assert_sentence((struct report_shortage){text("address space"), 510 * mb, 512 * mb, text("")},
-                    "nearly out of address space: 510 MB of 512 MB in use");
-    assert_sentence((struct report_shortage){text("patience"), 7, 7, text("x")},
+    assert_sentence(
+        (struct report_shortage){literal("file descriptors"), 1024, 1024,
+                                 literal("most of them: 1,003 sockets to 10.0.0.5:5432")},
+        "out of file descriptors: 1024 of 1024 open, most of them: 1,003 sockets to "
+        "10.0.0.5:5432");
+    assert_sentence(
+        (struct report_shortage){literal("threads of the user"), 99, 100, literal(NULL)},
+        "nearly out of threads of the user: 99 of 100 running");
+    assert_sentence(
+        (struct report_shortage){literal("address space"), 510 * mb, 512 * mb, literal("")},
+        "nearly out of address space: 510 MB of 512 MB in use");
+    assert_sentence((struct report_shortage){literal("patience"), 7, 7, literal("x")},
                     "out of patience: 7 of 7 in use, x");
-    assert_sentence((struct report_shortage){text("patience"), REPORT_UNKNOWN, 7, text("x")}, "");
-    assert_sentence((struct report_shortage){text(NULL), 7, 7, text("x")}, "");
+    assert_sentence((struct report_shortage){literal("patience"), REPORT_UNKNOWN, 7, literal("x")},
+                    "");
+    assert_sentence((struct report_shortage){literal(NULL), 7, 7, literal("x")}, "");
 }
