@@ -2,6 +2,7 @@
 #include "stacks/by_netrefs.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -9,30 +10,40 @@
 #include "clean.h"
 #include "shape.h"
 
-/* More frames than any stack has. Without an explicit limit, sys.tracebacklimit would apply. */
-#define FRAMES_MAX INT32_MAX
-
 /* The objects of the debuggee that the functions below use, and the report. */
 struct walk {
     struct report *out;
     rpyc_value *traceback; /* the module traceback */
+    rpyc_value *operator;  /* the module operator */
     rpyc_value *tuple;     /* the type tuple */
     rpyc_value *map;       /* the type map */
+    rpyc_value *type;      /* the type type */
+    rpyc_value *vars;      /* the function vars */
+    rpyc_value *repr;      /* threading.Thread.__repr__ */
     rpyc_value *known;     /* threading._active; threading.enumerate() would take a lock */
     rpyc_value *frames;    /* a dict: the frame of each thread, by ident */
     rpyc_value *idents;    /* a tuple of the idents */
+    rpyc_value *first;     /* operator.itemgetter(0): the frame in an item of walk_stack() */
+    rpyc_value *call;      /* operator.attrgetter(): file, line and function of a frame */
     int64_t main,
         own; /* the idents of the main thread, and of the thread that serves this client */
+    int64_t pid;
 };
 
 static void clear(struct walk *w)
 {
     rpyc_unref(w->traceback);
+    rpyc_unref(w->operator);
     rpyc_unref(w->tuple);
     rpyc_unref(w->map);
+    rpyc_unref(w->type);
+    rpyc_unref(w->vars);
+    rpyc_unref(w->repr);
     rpyc_unref(w->known);
     rpyc_unref(w->frames);
     rpyc_unref(w->idents);
+    rpyc_unref(w->first);
+    rpyc_unref(w->call);
 }
 
 static int find_idents(struct walk *w, rpyc_value *threading, rpyc_value *thread,
@@ -50,23 +61,51 @@ static int find_idents(struct walk *w, rpyc_value *threading, rpyc_value *thread
     return rpyc_int64(own_ident, &w->own, err);
 }
 
-static int begin(struct walk *w, rpyc_conn *conn, struct rpyc_error *err)
+/* Gets the modules and builtins that the walk needs. */
+static int begin_modules(struct walk *w, rpyc_conn *conn, struct rpyc_error *err)
+{
+    if (rpyc_module(conn, "traceback", &w->traceback, err) < 0 ||
+        rpyc_module(conn, "operator", &w->operator, err) < 0 ||
+        rpyc_builtin(conn, "tuple", &w->tuple, err) < 0 ||
+        rpyc_builtin(conn, "map", &w->map, err) < 0 ||
+        rpyc_builtin(conn, "type", &w->type, err) < 0 ||
+        rpyc_builtin(conn, "vars", &w->vars, err) < 0 ||
+        rpyc_callattr(w->operator, "itemgetter", &w->first, err, "i", 0) < 0)
+        return -1;
+    return rpyc_callattr(w->operator, "attrgetter", &w->call, err, "sss", "f_code.co_filename",
+                         "f_lineno", "f_code.co_name");
+}
+
+static int begin_threads(struct walk *w, rpyc_conn *conn, struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *sys = NULL;
     CLEAN_VALUE rpyc_value *threading = NULL;
     CLEAN_VALUE rpyc_value *thread = NULL;
+    CLEAN_VALUE rpyc_value *class = NULL;
 
     if (rpyc_module(conn, "sys", &sys, err) < 0 ||
-        rpyc_module(conn, "traceback", &w->traceback, err) < 0 ||
         rpyc_module(conn, "threading", &threading, err) < 0 ||
         rpyc_module(conn, "_thread", &thread, err) < 0 ||
-        rpyc_builtin(conn, "tuple", &w->tuple, err) < 0 ||
-        rpyc_builtin(conn, "map", &w->map, err) < 0 ||
+        rpyc_getattr(threading, "Thread", &class, err) < 0 ||
+        rpyc_getattr(class, "__repr__", &w->repr, err) < 0 ||
         rpyc_getattr(threading, "_active", &w->known, err) < 0 ||
         rpyc_callattr(sys, "_current_frames", &w->frames, err, "") < 0 ||
         rpyc_call(w->tuple, &w->idents, err, "O", w->frames) < 0)
         return -1;
     return find_idents(w, threading, thread, err);
+}
+
+static int begin(struct walk *w, rpyc_conn *conn, struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *os = NULL;
+    CLEAN_VALUE rpyc_value *pid = NULL;
+
+    w->pid = REPORT_UNKNOWN;
+    if (begin_modules(w, conn, err) < 0 || begin_threads(w, conn, err) < 0)
+        return -1;
+    if (rpyc_module(conn, "os", &os, NULL) == 0 && rpyc_callattr(os, "getpid", &pid, NULL, "") == 0)
+        rpyc_int64(pid, &w->pid, NULL);
+    return 0;
 }
 
 static struct report_text copy_str(const struct walk *w, const rpyc_value *value)
@@ -77,42 +116,91 @@ static struct report_text copy_str(const struct walk *w, const rpyc_value *value
     return report_text(w->out, text, len);
 }
 
-/* Fills in repr() and the name of a thread. They stay unknown if a request fails. */
+/* Fills in what the own dict of a thread has. It stays unknown if a request fails. */
+static void read_dict(const struct walk *w, rpyc_value *thread, struct report_thread *t)
+{
+    CLEAN_VALUE rpyc_value *dict = NULL;
+    CLEAN_VALUE rpyc_value *get = NULL;
+    CLEAN_VALUE rpyc_value *values = NULL;
+    CLEAN_VALUE rpyc_value *members = NULL;
+    int64_t daemon;
+
+    if (rpyc_call(w->vars, &dict, NULL, "O", thread) < 0 ||
+        rpyc_getattr(dict, "get", &get, NULL) < 0 ||
+        rpyc_call(w->map, &values, NULL, "O(sss)", get, "_name", "_daemonic", "_native_id") < 0 ||
+        rpyc_call(w->tuple, &members, NULL, "O", values) < 0)
+        return;
+    t->name = copy_str(w, rpyc_item(members, 0));
+    t->name_from = t->name.data ? NAME_FROM_THREADING : 0;
+    if (rpyc_int64(rpyc_item(members, 1), &daemon, NULL) == 0)
+        t->daemon = daemon ? BOOL_TRUE : BOOL_FALSE;
+    rpyc_int64(rpyc_item(members, 2), &t->native_id, NULL);
+}
+
+/* True if repr() of a thread is that of threading.Thread, which does not block. */
+static bool has_plain_repr(const struct walk *w, rpyc_value *thread)
+{
+    CLEAN_VALUE rpyc_value *class = NULL;
+    CLEAN_VALUE rpyc_value *repr = NULL;
+    CLEAN_VALUE rpyc_value *is_same = NULL;
+    int64_t result = 0;
+
+    return rpyc_call(w->type, &class, NULL, "O", thread) == 0 &&
+           rpyc_getattr(class, "__repr__", &repr, NULL) == 0 &&
+           rpyc_callattr(w->operator, "is_", &is_same, NULL, "OO", repr, w->repr) == 0 &&
+           rpyc_int64(is_same, &result, NULL) == 0 && result != 0;
+}
+
+/* The title of a thread with a repr() of its own, which might block the connection. */
+static void name_without_repr(const struct walk *w, const rpyc_value *thread,
+                              struct report_thread *t)
+{
+    const char *class = rpyc_class_name(thread), *dot = strrchr(class, '.');
+    char title[256];
+
+    snprintf(title, sizeof(title), "<%.100s(%.*s): its repr() was not called>",
+             dot ? dot + 1 : class, (int)(t->name.len < 100 ? t->name.len : 100),
+             t->name.data ? t->name.data : "");
+    t->repr = report_text(w->out, title, strlen(title));
+    t->repr_status = STATUS_SKIPPED;
+}
+
+/* Fills in the title of a thread, and what the thread object says. Runs no code of the program. */
 static void name_thread(const struct walk *w, rpyc_value *key, struct report_thread *t)
 {
     CLEAN_VALUE rpyc_value *thread = NULL;
     CLEAN_VALUE rpyc_value *repr = NULL;
-    CLEAN_VALUE rpyc_value *name = NULL;
     char title[80];
 
-    t->repr_status = STATUS_ERROR;
-    if (rpyc_callattr(w->known, "get", &thread, NULL, "O", key) == 0 &&
-        rpyc_type_of(thread) == RPYC_NETREF && rpyc_repr(thread, &repr, NULL) == 0) {
-        t->repr = copy_str(w, repr);
-        t->repr_status = STATUS_OK;
-        if (rpyc_getattr(thread, "name", &name, NULL) == 0)
-            t->name = copy_str(w, name);
-    } else {
+    if (rpyc_callattr(w->known, "get", &thread, NULL, "O", key) < 0 ||
+        rpyc_type_of(thread) != RPYC_NETREF) {
         snprintf(title, sizeof(title), "<thread %" PRId64 " (not started by threading)>", t->ident);
         t->repr = report_text(w->out, title, strlen(title));
+        t->repr_status = STATUS_OK;
+        return;
+    }
+    read_dict(w, thread, t);
+    if (has_plain_repr(w, thread) && rpyc_repr(thread, &repr, NULL) == 0) {
+        t->repr = copy_str(w, repr);
+        t->repr_status = STATUS_OK;
+    } else {
+        name_without_repr(w, thread, t);
     }
 }
 
-/* Fills in a frame from an entry of traceback.extract_stack(): (file, line, function, source). */
+/* Fills in a frame from (file, line, function). */
 static int take_frame(const struct walk *w, const rpyc_value *entry, struct report_frame *f)
 {
-    if (rpyc_length(entry) != 4)
+    if (rpyc_length(entry) != 3)
         return -1;
     f->file = copy_str(w, rpyc_item(entry, 0));
     rpyc_int64(rpyc_item(entry, 1), &f->line, NULL);
     f->function = copy_str(w, rpyc_item(entry, 2));
-    f->source = copy_str(w, rpyc_item(entry, 3));
-    if (f->source.len == 0)
-        f->source.data = NULL;
-    f->source_status = f->source.data ? STATUS_OK : STATUS_ERROR;
+    f->source_status = STATUS_SKIPPED;
     return 0;
 }
 
+/* Takes the frames, which are in the order of the walk: the innermost first. */
 static int take_frames(const struct walk *w, const rpyc_value *entries, report_frames *frames,
                        struct rpyc_error *err)
 {
@@ -123,23 +211,27 @@ static int take_frames(const struct walk *w, const rpyc_value *entries, report_f
         return rpyc_raise(err, "MemoryError", "out of memory");
     memcpy(frames, &list, sizeof(list));
     for (i = 0; i < count; i++) {
-        if (take_frame(w, rpyc_item(entries, i), &frames->items[i]) < 0)
-            return rpyc_raise(err, "ValueError", "extract_stack() returned something else");
+        if (take_frame(w, rpyc_item(entries, count - 1 - i), &frames->items[i]) < 0)
+            return rpyc_raise(err, "ValueError", "walk_stack() returned something else");
     }
     return 0;
 }
 
+/* Walks the stack with functions of C and Python's own library. They read no file: source lines may
+ * block, and the client reads those on this machine itself. */
 static int fetch_frames(const struct walk *w, rpyc_value *key, struct report_thread *t,
                         struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *frame = NULL;
-    CLEAN_VALUE rpyc_value *summary = NULL;
+    CLEAN_VALUE rpyc_value *walked = NULL;
+    CLEAN_VALUE rpyc_value *frames = NULL;
     CLEAN_VALUE rpyc_value *tuples = NULL;
     CLEAN_VALUE rpyc_value *entries = NULL;
 
     if (rpyc_getitem(w->frames, key, &frame, err) < 0 ||
-        rpyc_callattr(w->traceback, "extract_stack", &summary, err, "Oi", frame, FRAMES_MAX) < 0 ||
-        rpyc_call(w->map, &tuples, err, "OO", w->tuple, summary) < 0 ||
+        rpyc_callattr(w->traceback, "walk_stack", &walked, err, "O", frame) < 0 ||
+        rpyc_call(w->map, &frames, err, "OO", w->first, walked) < 0 ||
+        rpyc_call(w->map, &tuples, err, "OO", w->call, frames) < 0 ||
         rpyc_call(w->tuple, &entries, err, "O", tuples) < 0)
         return -1;
     return take_frames(w, entries, &t->frames, err);
@@ -203,6 +295,7 @@ static int fetch_process(const struct walk *w, struct rpyc_error *err)
     p->schema = REPORT_SCHEMA;
     p->time = (double)time(NULL);
     p->source = SOURCE_NETREFS;
+    p->pid = w->pid;
     say_missing(w, p);
     if (fetch_threads(w, p, true, err) < 0)
         return -1;

@@ -11,7 +11,8 @@
 #include "report.h"
 
 /* Adds the process of the server to a report, with its threads. Sends several requests for each
- * thread; the threads run on meanwhile. Does not find greenlets. Returns 0, or -1 with the errors
+ * thread; the threads run on meanwhile. Does not find greenlets. Calls no __repr__ of the program
+ * and reads no source lines: they might block the connection. Returns 0, or -1 with the errors
  * of rpyc_call(): AttributeError if the service has no modules, RPYC_EPROTOCOL if an answer has an
  * unexpected type. */
 int stacks_by_netrefs(rpyc_conn *conn, struct report *out, struct rpyc_error *err);

@@ -77,9 +77,9 @@ def blocked() -> Iterator[Debuggee]:
         debuggee.kill()
 
 
-def stacks(debuggee: Debuggee) -> dict[str, dict[str, Any]]:
+def stacks(debuggee: Debuggee, *options: str) -> dict[str, dict[str, Any]]:
     """The threads that the client shows as JSON, by name."""
-    done = pystuck("--json", debuggee.host, debuggee.port)
+    done = pystuck("--json", *options, debuggee.host, debuggee.port)
     assert (done.returncode, done.stderr) == (0, "")
     return {each["name"]: each for each in json.loads(done.stdout)["threads"]}
 
@@ -182,6 +182,12 @@ def test_clients_of_a_stock_server_leave_one_thread_behind_for_each_call() -> No
             assert again["worker-0"]["repr_status"] == "stuck"
             assert len(again) == len(found)
         wait_until(lambda: len(debuggee.threads()) <= before, "the threads of clients to end")
+        found = stacks(debuggee, "--no-exec")
+        assert found["worker-0"]["repr"] == "<Worker(worker-0): its repr() was not called>"
+        assert found["lazy"]["repr"].startswith("<Thread(lazy, started daemon ")
+        frames = found["lazy"]["frames"]
+        assert [frame["function"] for frame in frames][-4:] == ["work", "wait", "wait", "wait"]
+        assert frames[0]["source"] == "self._bootstrap_inner()"
     finally:
         debuggee.kill()
 
@@ -407,6 +413,49 @@ def test_source_lines_are_those_of_the_code(tmp_path: Path) -> None:
     }
 
 
+#: Greenlets of several classes, whose repr() is called or not.
+GREENLETS = """
+import json, sys, threading, types
+import greenlet
+collector = types.ModuleType("collector")
+exec(open(sys.argv[1]).read(), vars(collector))
+stuck, called, keys = threading.Lock(), [], []
+class Mine(greenlet.greenlet):
+    def __repr__(self):
+        with stuck: return "<mine>"
+class Bad(greenlet.greenlet):
+    def __repr__(self): raise ValueError
+def wait(): greenlet.getcurrent().parent.switch()
+all_greenlets = [cls(wait) for cls in (greenlet.greenlet, Mine, Bad)]
+for each in all_greenlets: each.switch()
+call_all = collector._call_all
+def note(items):
+    keys.extend(item.kind.__name__ for item in items)
+    call_all(items)
+collector._call_all = note
+def titles(): return {each[0]: each[1:3] for each in collector.collect(9)[18]}
+ids = [f"greenlet:{id(each):#x}" for each in all_greenlets]
+stuck.acquire()
+found = titles()
+stuck.release()
+threading.Event().wait(0.01)
+again = titles()
+print(json.dumps([[found[each] for each in ids], [again[each] for each in ids], sorted(keys),
+    repr(all_greenlets[0])]))
+"""
+
+
+def test_titles_of_greenlets() -> None:
+    path = [build_setting("PYSTUCK_PYTHONPATH"), build_setting("PYSTUCK_GREENLET")]
+    found, again, keys, plain = run_python(GREENLETS, COLLECTOR, PYTHONPATH=os.pathsep.join(path))
+    assert found[0] == again[0] == [plain, "ok"]
+    assert found[1][0].startswith("<Mine at 0x")
+    assert found[1][0].endswith(": its repr() is blocked>")
+    assert (found[1][1], again[1]) == ("stuck", ["<mine>", "ok"])
+    assert found[2][0].endswith(" (its repr raised ValueError)")
+    assert keys == ["Bad", "Bad", "Mine", "Mine"]
+
+
 #: A program without the extension, in which a repr() blocks.
 ALONE = """
 import json, os, sys, threading, types, warnings
@@ -507,13 +556,11 @@ def sourceless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Debug
         debuggee.kill()
 
 
-def client_lines(debuggee: Debuggee, *options: str) -> dict[str, Any]:
-    done = pystuck("--json", *options, debuggee.host, debuggee.port)
-    assert (done.returncode, done.stderr) == (0, "")
+def client_lines(debuggee: Debuggee) -> dict[str, Any]:
     return {
-        each["name"]: (frame["source"], frame["source_status"])
-        for each in json.loads(done.stdout)["threads"]
-        for frame in each["frames"]
+        name: (frame["source"], frame["source_status"])
+        for name, thread in stacks(debuggee).items()
+        for frame in thread["frames"]
         if frame["function"] == "work"
     }
 
