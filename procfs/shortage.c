@@ -292,17 +292,21 @@ static int64_t in_bytes(int64_t kb)
     return kb == PROCFS_NONE || kb > INT64_MAX / BYTES_IN_KB ? PROCFS_NONE : kb * BYTES_IN_KB;
 }
 
-static void find_memory(struct search *s)
+static void find_memory(struct search *s, int64_t given)
 {
-    add_if_short(s, "address space", in_bytes(procfs_value(s->status, "VmSize:")),
+    int64_t all = in_bytes(procfs_value(s->status, "VmSize:"));
+    int64_t data = in_bytes(procfs_value(s->status, "VmData:"));
+
+    add_if_short(s, "address space", all == PROCFS_NONE ? all : all + given,
                  procfs_value(s->limits, "Max address space"));
-    add_if_short(s, "data memory", in_bytes(procfs_value(s->status, "VmData:")),
+    add_if_short(s, "data memory", data == PROCFS_NONE ? data : data + given,
                  procfs_value(s->limits, "Max data size"));
 }
 
 /* ---- The entry point ------------------------------------------------------------------------- */
 
-void shortage_find(struct report *r, struct report_process *process, const char *folder)
+void shortage_find(struct report *r, struct report_process *process, const char *folder,
+                   int64_t given)
 {
     struct search s = {
         .report = r, .folder = folder, .deadline = procfs_now_ms() + SHORTAGE_BUDGET_MS};
@@ -314,7 +318,7 @@ void shortage_find(struct report *r, struct report_process *process, const char 
     find_descriptors(&s);
     find_threads(&s);
     find_group_limits(&s);
-    find_memory(&s);
+    find_memory(&s, given);
     find_open_files(&s);
     items = arena_array(&r->arena, s.count, sizeof(*items));
     if (!items)

@@ -27,7 +27,11 @@
  *     data memory                   RLIMIT_DATA, in bytes
  *     memory of the control group   memory.max without the caches of files, in bytes
  *
- * What cannot be read is left out. If r has no memory left, the list stays unknown. */
-void shortage_find(struct report *r, struct report_process *process, const char *folder);
+ * What cannot be read is left out. If r has no memory left, the list stays unknown.
+ *
+ * given: bytes of address space that this process has given back so that it can answer; they count
+ * as used. */
+void shortage_find(struct report *r, struct report_process *process, const char *folder,
+                   int64_t given);
 
 #endif

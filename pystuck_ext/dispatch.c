@@ -6,10 +6,12 @@
 #include "policy.h"
 #include "class_lookup.h"
 #include "ctxexit.h"
+#include "facts.h"
 #include "gil.h"
 #include "inspect.h"
 #include "netref.h"
 #include "pyframe.h"
+#include "reserve.h"
 #include "vinegar.h"
 
 #define STACKS_VERSION 2 /* of the tuple that STACKS returns: see report/codec.h */
@@ -406,7 +408,8 @@ static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
  * of the classic service may ask, since they may read everything in the program. */
 static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
 {
-    PyObject *collect = s->state->collect;
+    ps_auto PyObject *shortage = NULL;
+    PyObject *collect = s->state->collect, *process;
     long version = PyLong_AsLong(ARG(0)), flags = PyLong_AsLong(ARG(1));
     long budget_ms = PyLong_AsLong(ARG(2));
 
@@ -420,8 +423,11 @@ static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
     if (!collect)
         return PyErr_Format(PyExc_ImportError,
                             "pystuck._stacks could not be imported when run_server was called");
-    return Py_BuildValue("(iN)", STACKS_VERSION,
-                         PyObject_CallFunction(collect, "ll", flags, budget_ms));
+    ps_reserve_lend(1);
+    shortage = ps_facts_shortage();
+    process = shortage ? PyObject_CallFunction(collect, "ll", flags, budget_ms) : NULL;
+    ps_reserve_take_back();
+    return Py_BuildValue("(iN)", STACKS_VERSION, ps_facts_add(process, shortage));
 }
 
 /* ---- Dispatch ------------------------------------------------------------------------------- */

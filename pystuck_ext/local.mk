@@ -17,10 +17,12 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/docstring.c pystuck_ext/docstring.h \
 	pystuck_ext/ext.h \
 	pystuck_ext/gil.c pystuck_ext/gil.h \
+	pystuck_ext/facts.c pystuck_ext/facts.h \
 	pystuck_ext/inspect.c pystuck_ext/inspect.h \
 	pystuck_ext/log.c pystuck_ext/log.h \
 	pystuck_ext/log_limit.c pystuck_ext/log_limit.h \
 	pystuck_ext/module.c \
+	pystuck_ext/native_thread.c pystuck_ext/native_thread.h \
 	pystuck_ext/netclass.c pystuck_ext/netclass.h \
 	pystuck_ext/netref.c pystuck_ext/netref.h \
 	pystuck_ext/netref_type.c pystuck_ext/netref_type.h \
@@ -30,6 +32,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/pybrine.c pystuck_ext/pybrine.h \
 	pystuck_ext/pyframe.c pystuck_ext/pyframe.h \
 	pystuck_ext/reference.h \
+	pystuck_ext/reserve.c pystuck_ext/reserve.h \
 	pystuck_ext/run_server.c pystuck_ext/run_server.h \
 	pystuck_ext/serve.c pystuck_ext/serve.h \
 	pystuck_ext/server.c pystuck_ext/server.h \

@@ -529,6 +529,7 @@ void ps_serve_run(void *context, struct ps_client *client)
     ps_client_left(client);
     if (s)
         end_session(s);
+    ps_session_this_thread()->session = NULL; /* the thread may serve another client */
     ps_client_done(client);
     tls_thread_end(settings->tls);
     ps_thread_end(settings->state);

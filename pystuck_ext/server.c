@@ -10,10 +10,11 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "reserve.h"
 
 #define OUT_OF_FDS_WAIT_MS 200
 #define LOCK_TRIES         20
@@ -62,12 +63,14 @@ static void before_fork(void)
     pthread_mutex_lock(&servers_lock);
     LIST_FOREACH (s, &servers, entry)
         pthread_mutex_lock(&s->lock);
+    ps_reserve_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
     struct ps_server *s;
 
+    ps_reserve_after_fork_in_parent();
     LIST_FOREACH (s, &servers, entry)
         pthread_mutex_unlock(&s->lock);
     pthread_mutex_unlock(&servers_lock);
@@ -92,6 +95,7 @@ static void after_fork_in_child(void)
     }
     LIST_INIT(&servers);
     pthread_mutex_init(&servers_lock, NULL);
+    ps_reserve_after_fork_in_child();
 }
 
 static void install_fork_handlers(void)
@@ -102,32 +106,6 @@ static void install_fork_handlers(void)
 unsigned ps_fork_count(void)
 {
     return atomic_load(&fork_count);
-}
-
-/* ---- Threads -------------------------------------------------------------------------------- */
-
-/* The program's signals must not be handled on the server's threads. */
-void ps_block_signals(sigset_t *old)
-{
-    sigset_t all;
-
-    sigfillset(&all);
-    sigdelset(&all, SIGSEGV);
-    sigdelset(&all, SIGBUS);
-    sigdelset(&all, SIGFPE);
-    sigdelset(&all, SIGILL);
-    pthread_sigmask(SIG_SETMASK, &all, old);
-}
-
-int ps_start_thread(pthread_t *thread, void *(*run)(void *), void *arg)
-{
-    sigset_t old;
-    int result;
-
-    ps_block_signals(&old);
-    result = pthread_create(thread, NULL, run, arg);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return result;
 }
 
 const sigset_t *ps_server_caller_mask(const struct ps_server *server)
@@ -214,6 +192,7 @@ void ps_client_done(struct ps_client *client)
     pthread_mutex_unlock(&s->lock);
     free(client);
     ps_server_unref(s);
+    ps_reserve_left();
 }
 
 static void tell(const struct ps_server *s, bool is_error, const struct ps_source *source,
@@ -229,17 +208,6 @@ static void tell(const struct ps_server *s, bool is_error, const struct ps_sourc
     vsnprintf(text, sizeof(text), format, ap);
     va_end(ap);
     s->options.tell(s->options.context, is_error, source, text);
-}
-
-/* Starts the thread of a client that is admitted. */
-static int start_client(struct ps_client *client)
-{
-    pthread_t thread;
-
-    if (ps_start_thread(&thread, client_main, client) != 0)
-        return -1;
-    pthread_detach(thread);
-    return 0;
 }
 
 /* True if a client is only admitted after the kernel has reported its user. */
@@ -263,12 +231,16 @@ static bool admit(const struct ps_server *s, struct ps_client *client)
 {
     char why[PS_ADMIT_WHY_SIZE];
     struct ps_peer peer;
+    bool admitted;
 
     if (!asks_who(s)) {
         client->source = source_of_address(client->stream.fd);
         return true;
     }
-    if (ps_admit(client->stream.fd, &s->options.allowed, &peer, why, sizeof(why))) {
+    ps_reserve_lend(PS_ADMIT_DESCRIPTORS);
+    admitted = ps_admit(client->stream.fd, &s->options.allowed, &peer, why, sizeof(why));
+    ps_reserve_take_back();
+    if (admitted) {
         client->source = ps_source_of_user(peer.uid);
         return true;
     }
@@ -282,10 +254,13 @@ static bool admit(const struct ps_server *s, struct ps_client *client)
  * so that a forked child closes its socket. */
 static void welcome(struct ps_server *s, int fd)
 {
-    struct ps_client *client = calloc(1, sizeof(*client));
+    struct ps_client *client;
 
+    ps_reserve_came();
+    client = calloc(1, sizeof(*client));
     if (!client) {
         close(fd);
+        ps_reserve_left();
         return;
     }
     client->server = s;
@@ -296,10 +271,11 @@ static void welcome(struct ps_server *s, int fd)
              "a client was refused: too many clients (max_clients is %zu)", s->options.max_clients);
         stream_close(&client->stream);
         free(client);
+        ps_reserve_left();
         return;
     }
     if (admit(s, client)) {
-        if (start_client(client) == 0)
+        if (ps_reserve_run(client_main, client) == 0)
             return;
         tell(s, true, &client->source, "a client was refused: no thread could be started");
     }
@@ -460,30 +436,6 @@ static void wait_for_name(struct ps_server *s)
         poll(NULL, 0, 1);
 }
 
-/* True if there are enough free descriptors to accept a client and to call ps_admit(). */
-static bool has_descriptors(void)
-{
-    int fds[1 + PS_ADMIT_DESCRIPTORS];
-    size_t i, n = sizeof(fds) / sizeof(*fds), got = 0;
-
-    while (got < n && (fds[got] = eventfd(0, EFD_CLOEXEC)) >= 0)
-        got++;
-    for (i = 0; i < got; i++)
-        close(fds[i]);
-    return got == n || !is_shortage(errno);
-}
-
-/* Accepts a client. -1 with errno: EMFILE also if there are too few descriptors to ask the kernel
- * for its user. */
-static int accept_client(const struct ps_server *s)
-{
-    if (asks_who(s) && !has_descriptors()) {
-        errno = EMFILE;
-        return -1;
-    }
-    return accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC);
-}
-
 /* Accepts clients until the server is closed, or the program has closed the socket. */
 static void *listener_main(void *arg)
 {
@@ -504,7 +456,7 @@ static void *listener_main(void *arg)
         tell_sessions(s, &w);
         if (!w.fds[0].revents || !stream_is_ours(&s->listener))
             continue;
-        fd = accept_client(s);
+        fd = ps_reserve_accept(s->listener.fd);
         if (fd >= 0)
             welcome(s, fd);
         else if (is_shortage(errno))
@@ -659,6 +611,7 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
         free(s);
         return error_system(err, result, "cannot start a thread");
     }
+    ps_reserve_begin();
     wait_for_name(s);
     *out = s;
     return 0;
@@ -716,6 +669,7 @@ static bool close_sockets(struct ps_server *s)
         return false;
     stop_listener(s);
     forget_server(s);
+    ps_reserve_end();
     return true;
 }
 

@@ -10,12 +10,10 @@
 #ifndef PS_SERVER_H
 #define PS_SERVER_H
 
-#include <pthread.h>
-#include <signal.h>
-
 #include "admission.h"
 #include "conn.h"
 #include "log_limit.h"
+#include "native_thread.h"
 #include "queue.h"
 
 struct ps_server;
@@ -104,13 +102,6 @@ void ps_client_left(struct ps_client *client);
 
 /* Frees a client for which nothing runs any more. Call after ps_client_left(). */
 void ps_client_done(struct ps_client *client);
-
-/* Blocks all signals except those of faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL), as the server's
- * threads do while they run no Python. old, which may be NULL, gets the former mask. */
-void ps_block_signals(sigset_t *old);
-
-/* Starts a thread with these signals blocked. Returns 0 or an errno. */
-int ps_start_thread(pthread_t *thread, void *(*run)(void *), void *arg);
 
 /* Returns the number of forks between the process that started the first server and this one. An
  * object that was made with another count belongs to the parent and must not be used: the parent

@@ -7,6 +7,7 @@
 #include "buffer.h"
 #include "color.h"
 #include "json.h"
+#include "shortage_text.h"
 #include "text.h"
 
 /* Like traceback.format_stack(): prints a recursive call this many times, and counts the others. */
@@ -96,10 +97,29 @@ static void put_stack(const struct printer *p, struct report_text title,
     fputc('\n', p->stream);
 }
 
+/* Prints which resources are used up, one on each line. */
+static void put_shortage(const struct printer *p, const struct report_process *process)
+{
+    struct buffer line __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+
+    for (size_t i = 0; i < process->shortage.count; i++) {
+        buffer_clear(&line);
+        report_put_shortage(&line, &process->shortage.items[i]);
+        if (line.failed || line.len == 0)
+            continue;
+        text_print_name(p->stream, (const char *)line.data, line.len);
+        fputc('\n', p->stream);
+    }
+    if (process->shortage.count > 0)
+        fputc('\n', p->stream);
+}
+
 static void print_text(const struct printer *p, const struct report_process *process)
 {
     size_t i;
 
+    if (p->in_color) /* not in the format of the original pystuck */
+        put_shortage(p, process);
     for (i = 0; i < process->threads.count; i++)
         put_stack(p, process->threads.items[i].repr, &process->threads.items[i].frames);
     for (i = 0; i < process->greenlets.count; i++)

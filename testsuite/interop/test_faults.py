@@ -8,7 +8,6 @@ test_out_of_memory.py tests allocations that fail.
 from __future__ import annotations
 
 import errno
-import resource
 import socket
 import ssl
 import struct
@@ -114,27 +113,6 @@ def way(request: pytest.FixtureRequest, start_debuggee: Start) -> Iterator[Way]:
 # ---- No descriptors, no threads ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("free", [0, 1, 2])
-def test_a_program_whose_descriptors_run_out_serves_those_who_are_in(
-    stuck: Debuggee, free: int
-) -> None:
-    """One descriptor would be enough to accept a client, but two more are needed to ask the kernel
-    for its user."""
-    with raw_connect(stuck) as inside:
-        held = inside.eval("[1]")
-        before = stuck.holdings()
-        limits = resource.prlimit(stuck.pid, resource.RLIMIT_NOFILE)
-        lowest = len(stuck.descriptors()) + free
-        resource.prlimit(stuck.pid, resource.RLIMIT_NOFILE, (lowest, limits[1]))
-        with raw_connect(stuck) as waiting:
-            waiting.send(waiting.request_frame(Handler.PING, box(("in time",)), 5))
-            assert inside.value(Handler.REPR, held) == "[1]"
-            wait_until(lambda: stuck.holdings() == before, "all clients to be refused")
-            resource.prlimit(stuck.pid, resource.RLIMIT_NOFILE, limits)
-            assert waiting.answer() == (REPLY, 5, (VALUE, "in time"))
-    figures.add("faults")
-
-
 @pytest.mark.measures
 @needs_faults
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
@@ -162,21 +140,6 @@ def test_a_client_that_is_gone_before_it_is_let_in_is_none_of_the_others_busines
             with raw_connect(failing) as peer:
                 assert peer.works()
             assert faults["failed"] == 3
-
-
-@needs_faults
-def test_a_client_for_whom_there_is_no_thread_is_hung_up_on(
-    failing: Debuggee, faults: Faults
-) -> None:
-    before = failing.holdings()
-    with faults.failing(Kind.THREAD, Whose.CODE, count=3, error=errno.EAGAIN):
-        for _ in range(3):
-            with raw_connect(failing) as peer:
-                assert peer.is_closed()
-        with raw_connect(failing) as peer:
-            assert peer.works()
-        assert faults["failed"] == 3
-    failing.wait_until_back_to(before)
 
 
 @needs_faults

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Starts native threads that do not handle the program's signals. Does not use Python.
+ */
+#ifndef PS_NATIVE_THREAD_H
+#define PS_NATIVE_THREAD_H
+
+#include <pthread.h>
+#include <signal.h>
+
+/* Blocks all signals except those of faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL), as the server's
+ * threads do while they run no Python. old, which may be NULL, gets the former mask. */
+void ps_block_signals(sigset_t *old);
+
+/* Starts a thread with these signals blocked. Returns 0 or an errno. */
+int ps_start_thread(pthread_t *thread, void *(*run)(void *), void *arg);
+
+#endif

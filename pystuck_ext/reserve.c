@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "reserve.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "native_thread.h"
+#include "queue.h"
+
+#define SPARE_NAME "pystuck-spare"
+
+/* A function that waits for the thread of the reserve. */
+struct job {
+    void *(*run)(void *);
+    void *arg;
+    STAILQ_ENTRY(job) entry;
+};
+
+/* The thread of the reserve. */
+struct spare {
+    pthread_t thread;
+    pthread_cond_t changed;
+    STAILQ_HEAD(, job) jobs;
+    bool is_busy; /* it runs a function */
+    bool ends;    /* it ends when it has nothing to run; no other thread uses it any more */
+};
+
+/* A descriptor of the reserve: a socket, because each socket has an inode of its own. */
+struct kept {
+    int fd; /* -1: none */
+    ino_t inode;
+};
+
+static struct {
+    pthread_mutex_t lock; /* guards the rest */
+    unsigned servers, clients;
+    struct kept kept[PS_RESERVE_DESCRIPTORS];
+    void *memory;         /* NULL: none */
+    bool short_of_memory; /* the memory was given back because there was no other */
+    struct spare *spare;  /* NULL: none */
+} reserve = {
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .kept = {{.fd = -1}, {.fd = -1}, {.fd = -1}},
+};
+
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+/* Call with the lock held, which is released meanwhile. Runs the first job, and frees it. */
+static void run_job(struct spare *spare)
+{
+    struct job *job = STAILQ_FIRST(&spare->jobs);
+
+    STAILQ_REMOVE_HEAD(&spare->jobs, entry);
+    spare->is_busy = true;
+    pthread_mutex_unlock(&reserve.lock);
+    job->run(job->arg);
+    free(job);
+    ps_block_signals(NULL);
+    pthread_setname_np(pthread_self(), SPARE_NAME);
+    pthread_mutex_lock(&reserve.lock);
+    spare->is_busy = false;
+}
+
+static void *spare_main(void *arg)
+{
+    struct spare *spare = arg;
+
+    pthread_setname_np(pthread_self(), SPARE_NAME);
+    pthread_mutex_lock(&reserve.lock);
+    while (!STAILQ_EMPTY(&spare->jobs) || !spare->ends) {
+        if (STAILQ_EMPTY(&spare->jobs))
+            pthread_cond_wait(&spare->changed, &reserve.lock);
+        else
+            run_job(spare);
+    }
+    pthread_mutex_unlock(&reserve.lock);
+    pthread_cond_destroy(&spare->changed);
+    free(spare);
+    return NULL;
+}
+
+/* Call with the lock held. */
+static void refill_thread(void)
+{
+    struct spare *spare = reserve.spare ? NULL : calloc(1, sizeof(*spare));
+
+    if (!spare)
+        return;
+    pthread_cond_init(&spare->changed, NULL);
+    STAILQ_INIT(&spare->jobs);
+    if (ps_start_thread(&spare->thread, spare_main, spare) == 0)
+        reserve.spare = spare;
+    else
+        free(spare);
+}
+
+/* Call with the lock held. */
+static bool is_idle(const struct spare *spare)
+{
+    return !spare->is_busy && STAILQ_EMPTY(&spare->jobs);
+}
+
+/* Lets the thread of the reserve run a function: at once if it is idle, else when it has run all
+ * earlier ones, unless at_once is set. False: it will not run it. */
+static bool hand_over(void *(*run)(void *), void *arg, bool at_once)
+{
+    struct job *job = malloc(sizeof(*job));
+    bool taken;
+
+    if (!job)
+        return false;
+    *job = (struct job){.run = run, .arg = arg};
+    pthread_mutex_lock(&reserve.lock);
+    taken = reserve.spare && (!at_once || is_idle(reserve.spare));
+    if (taken) {
+        STAILQ_INSERT_TAIL(&reserve.spare->jobs, job, entry);
+        pthread_cond_signal(&reserve.spare->changed);
+    }
+    pthread_mutex_unlock(&reserve.lock);
+    if (!taken)
+        free(job);
+    return taken;
+}
+
+int ps_reserve_run(void *(*run)(void *), void *arg)
+{
+    pthread_t thread;
+    int result;
+
+    /* If address space is short, a thread that has its stack already is better than a new one. */
+    if (ps_reserve_given() > 0 && hand_over(run, arg, true))
+        return 0;
+    result = ps_start_thread(&thread, run, arg);
+    if (result == 0)
+        pthread_detach(thread);
+    else if (hand_over(run, arg, false))
+        result = 0;
+    return result;
+}
+
+/* Call with the lock held; releases it. Ends the thread of the reserve: waits for it, or lets it
+ * end after what it runs. */
+static void end_thread(void)
+{
+    struct spare *spare = reserve.spare;
+    pthread_t thread;
+    bool waits;
+
+    reserve.spare = NULL;
+    if (!spare) {
+        pthread_mutex_unlock(&reserve.lock);
+        return;
+    }
+    thread = spare->thread;
+    waits = is_idle(spare);
+    spare->ends = true;
+    pthread_cond_signal(&spare->changed);
+    pthread_mutex_unlock(&reserve.lock);
+    if (waits)
+        pthread_join(thread, NULL);
+    else
+        pthread_detach(thread);
+}
+
+/* ---- Descriptors ----------------------------------------------------------------------------- */
+
+/* True if the descriptor still is the socket that was opened: the program may have closed it
+ * (os.closerange), and its number may have been used again. */
+static bool is_ours(const struct kept *k)
+{
+    struct stat st;
+
+    return k->fd >= 0 && fstat(k->fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == k->inode;
+}
+
+static void drop(struct kept *k)
+{
+    if (is_ours(k))
+        close(k->fd);
+    k->fd = -1;
+}
+
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE;
+}
+
+/* Call with the lock held. Opens the descriptors that are missing. 0, or an errno: not all of them
+ * could be opened. */
+static int refill_descriptors(void)
+{
+    struct kept *k;
+    struct stat st;
+
+    for (k = reserve.kept; k < reserve.kept + PS_RESERVE_DESCRIPTORS; k++) {
+        if (is_ours(k))
+            continue;
+        k->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (k->fd < 0)
+            return errno;
+        k->inode = fstat(k->fd, &st) == 0 ? st.st_ino : 0;
+    }
+    return 0;
+}
+
+/* Call with the lock held. Closes so many descriptors, for others to be opened. */
+static void give(unsigned count)
+{
+    struct kept *k;
+
+    for (k = reserve.kept; k < reserve.kept + PS_RESERVE_DESCRIPTORS && count > 0; k++) {
+        if (!is_ours(k))
+            continue;
+        drop(k);
+        count--;
+    }
+}
+
+/* The reserve must be full before it is used to accept a client: the other descriptors are needed
+ * to admit and to answer that client. A reserve that cannot be filled for another reason than a
+ * shortage, such as a filter of system calls, does not keep clients out. */
+int ps_reserve_accept(int listener)
+{
+    int fd = -1, error;
+
+    pthread_mutex_lock(&reserve.lock);
+    error = refill_descriptors();
+    if (is_shortage(error)) {
+        pthread_mutex_unlock(&reserve.lock);
+        errno = error;
+        return -1;
+    }
+    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    error = errno;
+    if (fd < 0 && is_shortage(error)) {
+        give(1);
+        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        error = errno;
+        if (fd < 0)
+            refill_descriptors();
+    }
+    pthread_mutex_unlock(&reserve.lock);
+    errno = error;
+    return fd;
+}
+
+/* True if so many descriptors can be opened. */
+static bool are_free(unsigned count)
+{
+    int fds[PS_RESERVE_DESCRIPTORS];
+    unsigned i, got = 0;
+
+    while (got < count && (fds[got] = eventfd(0, EFD_CLOEXEC)) >= 0)
+        got++;
+    for (i = 0; i < got; i++)
+        close(fds[i]);
+    return got == count || !is_shortage(errno);
+}
+
+void ps_reserve_lend(unsigned count)
+{
+    pthread_mutex_lock(&reserve.lock);
+    if (!are_free(count))
+        give(count);
+    pthread_mutex_unlock(&reserve.lock);
+}
+
+/* ---- Address space --------------------------------------------------------------------------- */
+
+static void *map_memory(void)
+{
+    void *memory =
+        mmap(NULL, PS_RESERVE_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED)
+        return NULL;
+    madvise(memory, PS_RESERVE_MEMORY, MADV_DONTFORK);
+    return memory;
+}
+
+static bool has_limit(__rlimit_resource_t resource)
+{
+    struct rlimit limit;
+
+    return getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
+/* True if there is less address space than the reserve has. */
+static bool is_memory_short(void)
+{
+    void *memory;
+
+    if (!has_limit(RLIMIT_AS) && !has_limit(RLIMIT_DATA))
+        return false;
+    memory = map_memory();
+    if (memory)
+        munmap(memory, PS_RESERVE_MEMORY);
+    return !memory;
+}
+
+/* Call with the lock held. */
+static void give_memory(void)
+{
+    if (reserve.memory)
+        munmap(reserve.memory, PS_RESERVE_MEMORY);
+    reserve.memory = NULL;
+}
+
+/* Call with the lock held. The clients that are connected may need the memory. */
+static void refill_memory(void)
+{
+    if (reserve.memory || reserve.clients > 0)
+        return;
+    reserve.memory = map_memory();
+    reserve.short_of_memory = false;
+}
+
+/* ---- Filling --------------------------------------------------------------------------------- */
+
+/* Call with the lock held. */
+static void refill(void)
+{
+    if (reserve.servers == 0)
+        return;
+    refill_descriptors();
+    refill_thread();
+    refill_memory();
+}
+
+void ps_reserve_take_back(void)
+{
+    pthread_mutex_lock(&reserve.lock);
+    if (reserve.servers > 0)
+        refill_descriptors();
+    pthread_mutex_unlock(&reserve.lock);
+}
+
+void ps_reserve_came(void)
+{
+    pthread_mutex_lock(&reserve.lock);
+    if (reserve.clients++ == 0)
+        reserve.short_of_memory = is_memory_short();
+    if (reserve.short_of_memory)
+        give_memory();
+    else
+        refill_thread();
+    pthread_mutex_unlock(&reserve.lock);
+}
+
+void ps_reserve_left(void)
+{
+    pthread_mutex_lock(&reserve.lock);
+    if (reserve.clients > 0)
+        reserve.clients--;
+    refill();
+    pthread_mutex_unlock(&reserve.lock);
+}
+
+int64_t ps_reserve_given(void)
+{
+    int64_t given;
+
+    pthread_mutex_lock(&reserve.lock);
+    given = reserve.short_of_memory ? PS_RESERVE_MEMORY : 0;
+    pthread_mutex_unlock(&reserve.lock);
+    return given;
+}
+
+void ps_reserve_begin(void)
+{
+    pthread_mutex_lock(&reserve.lock);
+    reserve.servers++;
+    refill();
+    pthread_mutex_unlock(&reserve.lock);
+}
+
+void ps_reserve_end(void)
+{
+    struct kept *k;
+
+    pthread_mutex_lock(&reserve.lock);
+    if (reserve.servers == 0 || --reserve.servers > 0) {
+        pthread_mutex_unlock(&reserve.lock);
+        return;
+    }
+    for (k = reserve.kept; k < reserve.kept + PS_RESERVE_DESCRIPTORS; k++)
+        drop(k);
+    give_memory();
+    end_thread();
+}
+
+/* ---- Fork ------------------------------------------------------------------------------------ */
+
+void ps_reserve_before_fork(void)
+{
+    pthread_mutex_lock(&reserve.lock);
+}
+
+void ps_reserve_after_fork_in_parent(void)
+{
+    pthread_mutex_unlock(&reserve.lock);
+}
+
+/* The child has neither the thread nor the memory (MADV_DONTFORK). Does not free the thread's
+ * struct, since free() is not async-signal-safe. */
+void ps_reserve_after_fork_in_child(void)
+{
+    struct kept *k;
+
+    for (k = reserve.kept; k < reserve.kept + PS_RESERVE_DESCRIPTORS; k++)
+        drop(k);
+    reserve.memory = NULL;
+    reserve.spare = NULL;
+    reserve.servers = reserve.clients = 0;
+    pthread_mutex_init(&reserve.lock, NULL);
+}
