@@ -48,6 +48,11 @@ OTHER_USER = 65532
 KINDS = ["ipv4", "ipv6", "mapped", "unix", "abstract"]
 
 
+def shown(target: str) -> str:
+    """Returns how messages show the address of a target."""
+    return str(target).removeprefix("unix:")
+
+
 def named(user: int) -> str:
     """A user as the client prints it. These users are not in the passwd database."""
     return "user root (uid 0)" if user == 0 else f"uid {user}"
@@ -168,7 +173,7 @@ def test_root_sends_nothing_to_a_server_of_another_user(
     target = call(server.port)
     for more in ([], ["--ssl"], ["--json"], ["-c", "1"], ["--server-user", str(OTHER_USER)]):
         done = pystuck(target, *more)
-        sentence = f"{target} is a server of {named(STRANGER)}: "
+        sentence = f"{shown(target)} is a server of {named(STRANGER)}: "
         if "--server-user" in more:
             sentence += f"--server-user accepts only {named(OTHER_USER)}"
         else:
@@ -190,7 +195,9 @@ def test_the_user_of_a_server_that_does_not_accept_is_found_by_its_listener(
     if how == "stopped":
         os.kill(server.pid, signal.SIGSTOP)
     done = pystuck(target)
-    sentence = f"{target} is a server of {named(STRANGER)}: as root, pass --server-user {STRANGER}"
+    sentence = (
+        f"{shown(target)} is a server of {named(STRANGER)}: as root, pass --server-user {STRANGER}"
+    )
     assert_refused(done, f"{sentence} to connect")
     os.kill(server.pid, signal.SIGCONT)
     server.write("accept\n")
@@ -219,14 +226,14 @@ def test_for_other_users_the_client_prints_the_servers_user_before_it_sends_data
     target = call(server.port)
     done = as_user(OTHER_USER, lambda: pystuck(target, "--timeout=5"))
     first, *rest = done.stderr.splitlines()
-    assert first == f"pystuck: {target} is a server of {named(STRANGER)}"
+    assert first == f"pystuck: {shown(target)} is a server of {named(STRANGER)}"
     assert server.received() > 0
     assert not any("is a server of" in line for line in rest)
     # The client connects again to find the reason, and the server refuses that, too.
     done = as_user(OTHER_USER, lambda: pystuck(target, f"--server-user={OTHER_USER}"))
     assert_refused(
         done,
-        f"{target} is a server of {named(STRANGER)}: --server-user accepts only "
+        f"{shown(target)} is a server of {named(STRANGER)}: --server-user accepts only "
         f"{named(OTHER_USER)}",
     )
 
@@ -262,7 +269,7 @@ def test_the_client_prints_the_user_of_another_users_server(
 ) -> None:
     debuggee, target = strangers
     ask = (target, *ASK)
-    whose = f"{target} is a server of {named(STRANGER)}"
+    whose = f"{shown(target)} is a server of {named(STRANGER)}"
     assert_answered(as_user(OTHER_USER, lambda: pystuck(*ask)), debuggee, whose)
     assert_answered(
         as_user(OTHER_USER, lambda: pystuck(*ask, "--server-user=any")), debuggee, whose
@@ -315,7 +322,9 @@ def test_the_server_of_a_program_that_gave_up_root_belongs_to_its_new_user(
     code = f"import os; os.setgroups([]); os.setgid({STRANGER}); os.setuid({STRANGER})"
     debuggee = start_debuggee("plain.py", arguments=(code,), **options.get(kind, {}))
     target = f"unix:{debuggee.unix_socket}" if kind == "unix" else f"127.0.0.1:{debuggee.port}"
-    sentence = f"{target} is a server of {named(STRANGER)}: as root, pass --server-user {STRANGER}"
+    sentence = (
+        f"{shown(target)} is a server of {named(STRANGER)}: as root, pass --server-user {STRANGER}"
+    )
     assert_refused(pystuck(target), f"{sentence} to connect")
     wait_until(lambda: addresses(debuggee.pid), "the program to be listed")
     assert_answered(pystuck("--pid", debuggee.pid, *ASK), debuggee)
@@ -477,7 +486,7 @@ def test_if_the_listeners_process_ends_the_client_uses_no_other_server(
     done = pystuck("--pid", debuggee.pid)
     assert_refused(
         done,
-        f"unix:{path} is not a server of process {debuggee.pid}: another process listens there",
+        f"{path} is not a server of process {debuggee.pid}: another process listens there",
     )
     assert server.received() == 0
     os.unlink(path)
@@ -545,7 +554,7 @@ needs_seccomp = pytest.mark.skipif(
 def test_without_netlink_the_tables_in_proc_are_read(strangers: tuple[Debuggee, str]) -> None:
     debuggee, target = strangers
     wait_until(lambda: addresses(debuggee.pid), "the program to be listed")
-    whose = f"{target} is a server of {named(STRANGER)}"
+    whose = f"{shown(target)} is a server of {named(STRANGER)}"
     ask = (target, *ASK)
     done = without_netlink(*ask)
     assert_refused(done, f"{whose}: as root, pass --server-user {STRANGER} to connect")
