@@ -22,7 +22,7 @@
 
 /* The search for one process. */
 struct search {
-    struct report *report;
+    struct arena *arena;
     const char *folder;
     int64_t deadline; /* ms of CLOCK_MONOTONIC */
     char limits[STATUS_SIZE], status[STATUS_SIZE];
@@ -36,6 +36,17 @@ static bool is_short(int64_t used, int64_t limit)
     if (used == PROCFS_NONE || limit == PROCFS_NONE || used < 0)
         return false;
     return used >= limit - limit / SHORTAGE_LEFT;
+}
+
+static struct report_text copy(struct arena *arena, const char *text)
+{
+    size_t len = strlen(text);
+    char *data = arena_alloc(arena, len + 1);
+
+    if (!data)
+        return (struct report_text){NULL, 0};
+    memcpy(data, text, len);
+    return (struct report_text){data, len};
 }
 
 /* Adds a resource. resource is a constant; detail is copied. */
@@ -52,7 +63,7 @@ static void add(struct search *s, const char *resource, int64_t used, int64_t li
     new->limit = limit;
     new->detail = (struct report_text){NULL, 0};
     if (detail && detail[0])
-        new->detail = report_text(s->report, detail, strlen(detail));
+        new->detail = copy(s->arena, detail);
 }
 
 static void add_if_short(struct search *s, const char *resource, int64_t used, int64_t limit)
@@ -305,11 +316,11 @@ static void find_memory(struct search *s, int64_t given)
 
 /* ---- The entry point ------------------------------------------------------------------------- */
 
-void shortage_find(struct report *r, struct report_process *process, const char *folder,
+void shortage_find(struct arena *arena, struct report_process *process, const char *folder,
                    int64_t given)
 {
     struct search s = {
-        .report = r, .folder = folder, .deadline = procfs_now_ms() + SHORTAGE_BUDGET_MS};
+        .arena = arena, .folder = folder, .deadline = procfs_now_ms() + SHORTAGE_BUDGET_MS};
     struct report_shortage *items;
 
     if (procfs_read_in(folder, "limits", s.limits, sizeof(s.limits)) < 0 ||
@@ -320,7 +331,7 @@ void shortage_find(struct report *r, struct report_process *process, const char 
     find_group_limits(&s);
     find_memory(&s, given);
     find_open_files(&s);
-    items = arena_array(&r->arena, s.count, sizeof(*items));
+    items = arena_array(arena, s.count, sizeof(*items));
     if (!items)
         return;
     memcpy(items, s.found, s.count * sizeof(*items));

@@ -16,7 +16,7 @@
 
 /* Fills process->shortage with the resources that the process has (nearly) used up; an empty list
  * if there are none. folder: "/proc/self", or "/proc/PID" for another process. The texts are in the
- * arena of r. The resources:
+ * arena. The resources:
  *
  *     file descriptors              RLIMIT_NOFILE; detail says what most of them are
  *     open files of the machine     /proc/sys/fs/file-max; not for privileged processes
@@ -27,11 +27,11 @@
  *     data memory                   RLIMIT_DATA, in bytes
  *     memory of the control group   memory.max without the caches of files, in bytes
  *
- * What cannot be read is left out. If r has no memory left, the list stays unknown.
+ * What cannot be read is left out. If the arena has no memory left, the list stays unknown.
  *
  * given: bytes of address space that this process has given back so that it can answer; they count
  * as used. */
-void shortage_find(struct report *r, struct report_process *process, const char *folder,
+void shortage_find(struct arena *arena, struct report_process *process, const char *folder,
                    int64_t given);
 
 #endif

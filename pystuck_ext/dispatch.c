@@ -423,8 +423,8 @@ static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
     if (!collect)
         return PyErr_Format(PyExc_ImportError,
                             "pystuck._stacks could not be imported when run_server was called");
-    ps_reserve_lend(1);
     shortage = ps_facts_shortage();
+    ps_reserve_lend(1); /* for source lines */
     process = shortage ? PyObject_CallFunction(collect, "ll", flags, budget_ms) : NULL;
     ps_reserve_take_back();
     return Py_BuildValue("(iN)", STACKS_VERSION, ps_facts_add(process, shortage));

@@ -3,9 +3,8 @@
 
 #include <string.h>
 
-#include "procfs/shortage.h"
-#include "reserve.h"
 #include "shape.h"
+#include "shortage.h"
 
 #define MEMORY_MAX ((size_t)64 * 1024)
 
@@ -53,7 +52,7 @@ PyObject *ps_facts_shortage(void)
     report_init(&report, MEMORY_MAX);
     process = report_add_process(&report);
     if (process)
-        shortage_find(&report, process, "/proc/self", ps_reserve_given());
+        ps_shortage_find(&report.arena, process);
     Py_END_ALLOW_THREADS
     result = make_tuple(process);
     report_free(&report);

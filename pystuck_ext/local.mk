@@ -41,6 +41,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/session.c pystuck_ext/session.h \
 	pystuck_ext/session_object.c pystuck_ext/session_object.h \
 	pystuck_ext/settings.c pystuck_ext/settings.h \
+	pystuck_ext/shortage.c pystuck_ext/shortage.h \
 	pystuck_ext/thread.c pystuck_ext/thread.h \
 	pystuck_ext/vinegar.c pystuck_ext/vinegar.h
 pystuck_ext__pystuck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) $(QUEUE_CFLAGS)

@@ -58,7 +58,7 @@ static const char *sentence(const char *resource)
 
     report_init(&r, 1 << 20);
     p = report_add_process(&r);
-    shortage_find(&r, p, "/proc/self", 0);
+    shortage_find(&r.arena, p, "/proc/self", 0);
     REQUIRE(p->shortage.items);
     text[0] = '\0';
     for (size_t i = 0; i < p->shortage.count; i++) {
@@ -248,7 +248,7 @@ TEST(nothing_fails_if_no_file_can_be_opened)
 
     report_init(&r, 0);
     p = report_add_process(&r);
-    shortage_find(&r, p, "/proc/no such process", 0);
+    shortage_find(&r.arena, p, "/proc/no such process", 0);
     assert_null(p->shortage.items);
     report_free(&r);
 }
