@@ -9,6 +9,12 @@
 #include "brine.h"
 #include "unit.h"
 
+/* Declares a reader of hex bytes. They are in r_bytes, if the reader is called r. */
+#define READER(r, hex)                                                                             \
+    AUTO_BYTES r##_bytes = from_hex(hex);                                                          \
+    struct brine_reader r;                                                                         \
+    brine_read(&(r), r##_bytes.data, r##_bytes.len)
+
 /* Checks that the bytes are read as a text, in which (a b) is a tuple, {a b} a frozenset and [a b
  * c] a slice. */
 void assert_reads(const struct bytes *brine, const char *text);

@@ -37,13 +37,10 @@ void link_open(struct link *l, const struct conn_callbacks *ops, const struct co
 {
     AUTO_ERROR err = RPYC_ERROR_INIT;
     struct stream s;
-    int fds[2];
 
     *l = (struct link){.owner.serve = serve_42};
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    stream_open(&s, fds[0]);
-    l->fd = fds[0];
-    l->peer.fd = fds[1];
+    l->fd = peer_open(&l->peer);
+    stream_open(&s, l->fd);
     assert_ok(conn_new(&l->c, &s, ops, &l->owner, config, &err), &err);
 }
 

@@ -84,6 +84,22 @@ void asker_start_reading(struct asker *a, struct link *l, enum handler handler, 
                          const char *request);
 void asker_join(struct asker *a);
 
+/* Waits for the end of the thread. Checks that the reply was an int. */
+#define asker_gets(a, number)                                                                      \
+    do {                                                                                           \
+        asker_join(a);                                                                             \
+        assert_int_equal((a)->result, 0);                                                          \
+        assert_int_equal((a)->answer, number);                                                     \
+    } while (0)
+
+/* Waits for the end of the thread. Checks that the request failed. */
+#define asker_fails(a, errcode)                                                                    \
+    do {                                                                                           \
+        asker_join(a);                                                                             \
+        assert_int_equal((a)->result, -1);                                                         \
+        assert_int_equal((a)->err.code, errcode);                                                  \
+    } while (0)
+
 /* ---- Serve callbacks ------------------------------------------------------------------------ */
 
 /* Sends a request to the peer and answers with its reply. */

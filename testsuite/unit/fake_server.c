@@ -206,18 +206,56 @@ void assert_connected(rpyc_conn *conn, enum rpyc_generation generation)
     rpyc_close(conn);
 }
 
+/* Starts a server with these acts, and connects to it. */
+static rpyc_conn *connect_to(struct server *s, const struct act *acts, size_t count,
+                             const struct rpyc_options *options)
+{
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+
+    server_start(s, acts, count);
+    assert_ok(rpyc_connect_unix(&conn, s->name, options, &err), &err);
+    assert_int_equal(err.code, RPYC_OK);
+    return conn;
+}
+
 void assert_connects(const struct act *acts, size_t count, enum rpyc_generation given,
                      enum rpyc_generation found, const char *heard)
 {
     const struct rpyc_options options = {.generation = given};
+    struct server s;
+
+    assert_connected(connect_to(&s, acts, count, &options), found);
+    server_end(&s, heard);
+}
+
+void assert_remembers(struct rpyc_envelope *remembered, const struct act *acts, size_t count,
+                      enum rpyc_generation found, const char *heard)
+{
+    const struct rpyc_options options = {.remembered = remembered};
+    struct server s;
+    rpyc_conn *conn = connect_to(&s, acts, count, &options);
+
+    assert_int_equal(rpyc_conn_envelope(conn).generation, remembered->generation);
+    assert_int_equal(rpyc_conn_envelope(conn).bind_threads, remembered->bind_threads);
+    assert_connected(conn, found);
+    server_end(&s, heard);
+}
+
+/* Checks that connecting fails. The error's text contains "connected to @name, but" and a text. */
+static void assert_fails(const struct act *acts, size_t count, const struct rpyc_options *options,
+                         enum rpyc_errcode code, const char *text, const char *heard)
+{
     AUTO_ERROR err = RPYC_ERROR_INIT;
     rpyc_conn *conn = NULL;
     struct server s;
+    char whole[256];
 
     server_start(&s, acts, count);
-    assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
-    assert_int_equal(err.code, RPYC_OK);
-    assert_connected(conn, found);
+    assert_int_equal(rpyc_connect_unix(&conn, s.name, options, &err), -1);
+    snprintf(whole, sizeof(whole), "connected to %s, but %s", s.name, text);
+    assert_error(&err, code, whole);
+    assert_null(conn);
     server_end(&s, heard);
 }
 
@@ -226,32 +264,12 @@ void assert_connects_not(const struct act *acts, size_t count, int timeout_ms,
                          const char *heard)
 {
     const struct rpyc_options options = {.generation = given, .connect_timeout_ms = timeout_ms};
-    AUTO_ERROR err = RPYC_ERROR_INIT;
-    rpyc_conn *conn = NULL;
-    struct server s;
-    char whole[256];
 
-    server_start(&s, acts, count);
-    assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
-    snprintf(whole, sizeof(whole), "connected to %s, but %s", s.name, text);
-    assert_error(&err, code, whole);
-    assert_null(conn);
-    server_end(&s, heard);
+    assert_fails(acts, count, &options, code, text, heard);
 }
 
-void assert_remembers(struct rpyc_envelope *remembered, const struct act *acts, size_t count,
-                      enum rpyc_generation found, const char *heard)
+void assert_no_answer(const struct act *acts, size_t count, const struct rpyc_options *options,
+                      const char *heard)
 {
-    const struct rpyc_options options = {.remembered = remembered};
-    AUTO_ERROR err = RPYC_ERROR_INIT;
-    rpyc_conn *conn = NULL;
-    struct server s;
-
-    server_start(&s, acts, count);
-    assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
-    assert_int_equal(err.code, RPYC_OK);
-    assert_int_equal(rpyc_conn_envelope(conn).generation, remembered->generation);
-    assert_int_equal(rpyc_conn_envelope(conn).bind_threads, remembered->bind_threads);
-    assert_connected(conn, found);
-    server_end(&s, heard);
+    assert_fails(acts, count, options, RPYC_ETIMEOUT, "no answer in time", heard);
 }

@@ -87,6 +87,10 @@ void assert_connects_not(const struct act *acts, size_t count, int timeout_ms,
                          enum rpyc_generation given, enum rpyc_errcode code, const char *text,
                          const char *heard);
 
+/* Checks that connecting with these options times out. */
+void assert_no_answer(const struct act *acts, size_t count, const struct rpyc_options *options,
+                      const char *heard);
+
 /* Connects with a remembered envelope to a server that plays these acts. */
 void assert_remembers(struct rpyc_envelope *remembered, const struct act *acts, size_t count,
                       enum rpyc_generation found, const char *heard);

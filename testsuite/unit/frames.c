@@ -21,6 +21,15 @@ void feed(struct frame_reader *r, const void *data, size_t len)
     }
 }
 
+struct frame_reader reader_of(size_t max, const char *hex)
+{
+    struct frame_reader r;
+
+    frame_reader_init(&r, max);
+    feed_hex(&r, hex);
+    return r;
+}
+
 void feed_hex(struct frame_reader *r, const char *hex)
 {
     AUTO_BYTES bytes = from_hex(hex);

@@ -18,6 +18,9 @@
 #define AUTO_READER _cleanup_(frame_reader_free) struct frame_reader
 #define AUTO_FRAME  _cleanup_(frame_free) struct frame
 
+/* Returns a reader with a limit that has received hex bytes. */
+struct frame_reader reader_of(size_t max, const char *hex);
+
 /* Give the reader bytes. */
 void feed(struct frame_reader *r, const void *data, size_t len);
 void feed_hex(struct frame_reader *r, const char *hex);

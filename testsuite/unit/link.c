@@ -6,11 +6,8 @@ struct link link_configured(const struct conn_config *config, int request_timeou
     AUTO_ERROR err = RPYC_ERROR_INIT;
     struct stream s;
     struct link l;
-    int fds[2];
 
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    stream_open(&s, fds[0]);
-    l.peer.fd = fds[1];
+    stream_open(&s, peer_open(&l.peer));
     assert_ok(rpyc_conn_new(&l.conn, &s, &handlers, config, false, request_timeout_ms, &err), &err);
     return l;
 }

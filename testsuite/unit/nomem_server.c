@@ -194,13 +194,12 @@ void connect_and_run(scenario run, unsigned long n)
     struct rpyc_error err = RPYC_ERROR_INIT;
     struct server s = {0};
     rpyc_conn *conn = NULL;
-    int fds[2];
+    int fd;
 
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    s.peer.fd = fds[1];
+    fd = peer_open(&s.peer);
     thread_start(&s.thread, serve, &s);
     allocations_count(n);
-    assert_went(rpyc_connect_fd(&conn, fds[0], &options, &err), &err);
+    assert_went(rpyc_connect_fd(&conn, fd, &options, &err), &err);
     if (conn)
         run(conn);
     rpyc_close(conn);

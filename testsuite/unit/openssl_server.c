@@ -246,11 +246,8 @@ void assert_refuses(struct server *s, const struct rpyc_tls *options, const char
 struct stream alone(struct peer *p)
 {
     struct stream c;
-    int fds[2];
 
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    stream_open(&c, fds[0]);
-    p->fd = fds[1];
+    stream_open(&c, peer_open(p));
     return c;
 }
 

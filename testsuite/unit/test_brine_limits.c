@@ -51,11 +51,9 @@ TEST(limits_can_be_lowered_alone)
 
 TEST(too_many_items_are_refused_before_any_is_read)
 {
-    AUTO_BYTES brine = from_hex("13 50 50 50 50");
-    struct brine_reader r;
+    READER(r, "13 50 50 50 50");
     struct brine_item item;
 
-    brine_read(&r, brine.data, brine.len);
     brine_limit(&r, 0, 4);
     assert_false(brine_next(&r, &item));
     assert_int_equal(r.failed, RPYC_ELIMIT);

@@ -6,14 +6,12 @@
 
 TEST(an_error_stays_what_it_was_first)
 {
-    AUTO_BYTES brine = from_hex("13 07 50 50 50");
-    struct brine_reader r;
+    READER(r, "13 07 50 50 50");
     struct brine_item item;
     const uint8_t *data;
     size_t len;
     int64_t n;
 
-    brine_read(&r, brine.data, brine.len);
     assert_true(brine_next(&r, &item));
     assert_false(brine_next(&r, &item));
     assert_false(brine_next(&r, &item));
@@ -28,12 +26,10 @@ TEST(an_error_stays_what_it_was_first)
 
 TEST(a_caller_may_fail_the_reader)
 {
-    AUTO_BYTES brine = from_hex("11 50 50");
-    struct brine_reader r;
+    READER(r, "11 50 50");
     struct brine_item item;
     AUTO_ERROR err = RPYC_ERROR_INIT;
 
-    brine_read(&r, brine.data, brine.len);
     assert_true(brine_next(&r, &item));
     assert_false(brine_fail(&r, "wrong number of arguments"));
     assert_false(brine_next(&r, &item));
@@ -44,11 +40,9 @@ TEST(a_caller_may_fail_the_reader)
 
 TEST(asking_for_more_than_one_value_fails)
 {
-    AUTO_BYTES brine = from_hex("50 51");
-    struct brine_reader r;
+    READER(r, "50 51");
     struct brine_item item;
 
-    brine_read(&r, brine.data, brine.len);
     assert_true(brine_next(&r, &item));
     assert_false(brine_next(&r, &item));
     assert_int_equal(r.failed, RPYC_EPROTOCOL);
@@ -57,11 +51,9 @@ TEST(asking_for_more_than_one_value_fails)
 
 TEST(asking_for_more_than_a_tuple_holds_fails)
 {
-    AUTO_BYTES brine = from_hex("10 50 51");
-    struct brine_reader r;
+    READER(r, "10 50 51");
     struct brine_item item;
 
-    brine_read(&r, brine.data, brine.len);
     assert_true(brine_next(&r, &item));
     assert_true(brine_next(&r, &item));
     assert_false(brine_next(&r, &item));
@@ -70,13 +62,11 @@ TEST(asking_for_more_than_a_tuple_holds_fails)
 
 TEST(bytes_behind_the_value_are_not_the_end)
 {
-    AUTO_BYTES brine = from_hex("10 50 51");
-    struct brine_reader r;
+    READER(r, "10 50 51");
     const uint8_t *data;
     size_t len;
     AUTO_ERROR err = RPYC_ERROR_INIT;
 
-    brine_read(&r, brine.data, brine.len);
     assert_true(brine_skip(&r, &data, &len));
     assert_int_equal(len, 2);
     assert_false(brine_at_end(&r));
@@ -87,11 +77,9 @@ TEST(bytes_behind_the_value_are_not_the_end)
 
 TEST(a_value_half_read_is_not_at_its_end)
 {
-    AUTO_BYTES brine = from_hex("11 50 50");
-    struct brine_reader r;
+    READER(r, "11 50 50");
     struct brine_item item;
 
-    brine_read(&r, brine.data, brine.len);
     assert_false(brine_at_end(&r));
     assert_true(brine_next(&r, &item));
     assert_false(brine_at_end(&r));
@@ -103,11 +91,9 @@ TEST(a_value_half_read_is_not_at_its_end)
 
 TEST(a_value_that_lacks_an_item_is_not_at_its_end)
 {
-    AUTO_BYTES brine = from_hex("11 0a61"); /* a tuple of two with one item */
-    struct brine_reader r;
+    READER(r, "11 0a61"); /* a tuple of two with one item */
     struct brine_item item;
 
-    brine_read(&r, brine.data, brine.len);
     assert_true(brine_next(&r, &item));
     assert_true(brine_next(&r, &item));
     assert_false(brine_at_end(&r));
@@ -117,19 +103,17 @@ TEST(a_value_that_lacks_an_item_is_not_at_its_end)
 
 TEST(a_skip_takes_just_one_value)
 {
-    AUTO_BYTES brine = from_hex("13 51 11 10 00 1912000000 080b6865 1a1155 56");
-    struct brine_reader r;
+    READER(r, "13 51 11 10 00 1912000000 080b6865 1a1155 56");
     struct brine_item item;
     const uint8_t *data;
     size_t len;
 
-    brine_read(&r, brine.data, brine.len);
     assert_true(brine_next(&r, &item));
     assert_true(brine_skip(&r, &data, &len));
     assert_bytes(data, len, "51");
     assert_true(brine_skip(&r, &data, &len));
     assert_bytes(data, len, "11 10 00 1912000000");
-    assert_ptr_equal(data, brine.data + 2);
+    assert_ptr_equal(data, r_bytes.data + 2);
     assert_true(brine_skip(&r, &data, &len));
     assert_bytes(data, len, "080b6865");
     assert_true(brine_skip(&r, &data, &len));
@@ -142,12 +126,10 @@ TEST(a_skip_takes_just_one_value)
 TEST(a_tuple_of_just_that_length_is_expected)
 {
     const char *others[] = {"11 5050", "02", "00", "50", "1a 10 50", "08 01", "1912 000000"};
-    AUTO_BYTES brine = from_hex("10 50");
-    struct brine_reader r;
+    READER(r, "10 50");
     int64_t n;
     size_t i;
 
-    brine_read(&r, brine.data, brine.len);
     assert_true(brine_expect_tuple(&r, 1));
     assert_true(brine_expect_int(&r, &n));
     assert_int_equal(n, 0);
@@ -181,12 +163,10 @@ TEST(an_int_is_expected_and_nothing_else)
     const char *others[] = {"03",   "00",     "18 0000000000000000",
                             "0a61", "080a35", "1613 39323233333732303336383534373735383038",
                             "02",   "10 50"};
-    AUTO_BYTES brine = from_hex("16142d39323233333732303336383534373735383038");
-    struct brine_reader r;
+    READER(r, "16142d39323233333732303336383534373735383038");
     int64_t n;
     size_t i;
 
-    brine_read(&r, brine.data, brine.len);
     assert_true(brine_expect_int(&r, &n));
     assert_true(n == INT64_MIN);
     for (i = 0; i < sizeof(others) / sizeof(*others); i++) {
@@ -201,14 +181,12 @@ TEST(an_int_is_expected_and_nothing_else)
 
 TEST(expecting_fails_on_what_cannot_be_read)
 {
-    AUTO_BYTES brine = from_hex("07");
-    struct brine_reader r;
+    READER(r, "07");
     int64_t n;
 
-    brine_read(&r, brine.data, brine.len);
     assert_false(brine_expect_int(&r, &n));
     assert_string_equal(r.problem, "an unknown tag");
-    brine_read(&r, brine.data, brine.len);
+    brine_read(&r, r_bytes.data, r_bytes.len);
     assert_false(brine_expect_tuple(&r, 2));
     assert_string_equal(r.problem, "an unknown tag");
 }

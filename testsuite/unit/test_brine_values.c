@@ -268,17 +268,15 @@ TEST(lengths_are_read_in_any_of_their_forms)
 
 TEST(data_points_into_the_input)
 {
-    AUTO_BYTES brine = from_hex("11 0c616263 080b6465");
-    struct brine_reader r;
+    READER(r, "11 0c616263 080b6465");
     struct brine_item item;
 
-    brine_read(&r, brine.data, brine.len);
     assert_true(brine_next(&r, &item));
     assert_true(brine_next(&r, &item));
-    assert_ptr_equal(item.data, brine.data + 2);
+    assert_ptr_equal(item.data, r_bytes.data + 2);
     assert_true(brine_next(&r, &item));
     assert_int_equal(item.type, BRINE_STR);
-    assert_ptr_equal(item.data, brine.data + 7);
+    assert_ptr_equal(item.data, r_bytes.data + 7);
     assert_int_equal(item.len, 2);
 }
 

@@ -121,9 +121,7 @@ TEST(a_release_closes_the_socket_while_references_exist)
 
     asker_start_reading(&a, l, HANDLE_GETROOT, DEADLINE_NEVER, "011150 1153" NO_ARGS);
     conn_release(l->c);
-    asker_join(&a);
-    assert_int_equal(a.result, -1);
-    assert_int_equal(a.err.code, RPYC_ECLOSED);
+    asker_fails(&a, RPYC_ECLOSED);
     hears_the_end(&l->peer);
     assert_int_equal(open_fds(), before + 1);
     assert_no_answer(l->c, SOON, RPYC_ECLOSED, "");

@@ -123,12 +123,6 @@ TEST(connecting_fails_without_the_root_and_an_early_result)
 {
     const struct act acts[] = {{.answers = {"", ""}}};
     const struct rpyc_options options = {.early_handler = 112, .connect_timeout_ms = 40};
-    AUTO_ERROR err = RPYC_ERROR_INIT;
-    rpyc_conn *conn = NULL;
-    struct server s;
 
-    server_start(&s, ACTS(acts));
-    assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
-    assert_error(&err, RPYC_ETIMEOUT, "no answer in time");
-    server_end(&s, "[" GETROOT_6 " 01115111c0115102 end]");
+    assert_no_answer(ACTS(acts), &options, "[" GETROOT_6 " 01115111c0115102 end]");
 }

@@ -65,7 +65,7 @@ TEST(a_server_that_says_nothing_is_waited_for_until_the_deadline)
     assert_true(clock_ms() - start >= 39);
     assert_connects_not(ACTS(silent_later), 40, RPYC_GENERATION_AUTO, RPYC_EGENERATION,
                         "no answer in time", "[" GETROOT_6 " end][" GETROOT_5 " end]");
-    assert_true(clock_ms() - start < 5000);
+    assert_took(start, 0);
 }
 
 TEST(a_root_that_is_not_an_object_is_an_error)

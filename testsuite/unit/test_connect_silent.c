@@ -130,15 +130,8 @@ TEST(a_server_that_is_silent_in_every_way_is_waited_for_until_the_deadline)
 {
     const struct act acts[] = {{0}, {0}};
     struct rpyc_options options = {.connect_timeout_ms = 1000};
-    AUTO_ERROR err = RPYC_ERROR_INIT;
-    rpyc_conn *conn = NULL;
-    struct server s;
 
-    server_start(&s, ACTS(acts));
-    assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
-    assert_error(&err, RPYC_ETIMEOUT, "no answer in time");
-    assert_null(conn);
-    server_end(&s, "[" GETROOT_6 " end][" GETROOT_5 " end]");
+    assert_no_answer(ACTS(acts), &options, "[" GETROOT_6 " end][" GETROOT_5 " end]");
 }
 
 /* The server accepts one connection, and the guess is wrong. */

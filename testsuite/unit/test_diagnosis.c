@@ -42,6 +42,18 @@ static report_frames make_frames(struct report *r, const struct written *written
 #define SOCKET "/root/.pyenv/versions/3.9.18/lib/python3.9/socket.py"
 #define NUMPY  "/venv/lib/python3.13/site-packages/numpy/linalg/_linalg.py"
 
+static void assert_place(const struct written *written, bool moves, const char *place)
+{
+    AUTO_REPORT r;
+    AUTO_BUFFER text = BUFFER_INIT;
+    report_frames frames;
+
+    report_init(&r, 0);
+    frames = make_frames(&r, written);
+    place_put(&text, &frames, moves);
+    assert_buffer(&text, place);
+}
+
 TEST(a_place_is_the_innermost_function_and_the_line_of_the_program)
 {
     static const struct {
@@ -90,34 +102,23 @@ TEST(a_place_is_the_innermost_function_and_the_line_of_the_program)
     };
     size_t i;
 
-    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        AUTO_REPORT r;
-        AUTO_BUFFER text = BUFFER_INIT;
-        report_frames frames;
-
-        report_init(&r, 0);
-        frames = make_frames(&r, cases[i].frames);
-        place_put(&text, &frames, false);
-        assert_buffer(&text, cases[i].place);
-    }
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        assert_place(cases[i].frames, false, cases[i].place);
 }
 
 TEST(a_place_in_a_stack_that_moves_is_about_that_line)
 {
-    const struct written called[] = {{OWN, 41, "check"}, {RE, 166, "match"}, {0}};
-    const struct written module[] = {{OWN, 41, "<module>"}, {0}};
-    AUTO_REPORT r;
-    AUTO_BUFFER text = BUFFER_INIT;
-    report_frames frames;
+    static const struct {
+        struct written frames[FRAMES_MAX];
+        const char *place;
+    } cases[] = {
+        {{{OWN, 41, "check"}, {RE, 166, "match"}}, "re.match (about rules.py:41)"},
+        {{{OWN, 41, "<module>"}}, "about rules.py:41"},
+    };
+    size_t i;
 
-    report_init(&r, 0);
-    frames = make_frames(&r, called);
-    place_put(&text, &frames, true);
-    assert_buffer(&text, "re.match (about rules.py:41)");
-    buffer_clear(&text);
-    frames = make_frames(&r, module);
-    place_put(&text, &frames, true);
-    assert_buffer(&text, "about rules.py:41");
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        assert_place(cases[i].frames, true, cases[i].place);
 }
 
 TEST(a_qualified_name_is_shown_if_it_is_known)

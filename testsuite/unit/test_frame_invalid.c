@@ -29,10 +29,8 @@ TEST(the_default_limit_is_256_mib)
 
 TEST(a_length_at_the_limit_is_taken)
 {
-    AUTO_READER r;
+    AUTO_READER r = reader_of(5, "00000005 00 6272696e65 0a");
 
-    frame_reader_init(&r, 5);
-    feed_hex(&r, "00000005 00 6272696e65 0a");
     assert_next(&r, "brine", 5);
     frame_reader_free(&r);
     frame_reader_init(&r, 4);
@@ -43,21 +41,17 @@ TEST(a_length_at_the_limit_is_taken)
 
 TEST(a_header_that_is_not_complete_says_nothing_yet)
 {
-    AUTO_READER r;
+    AUTO_READER r = reader_of(16, "ffffffff");
 
-    frame_reader_init(&r, 16);
-    feed_hex(&r, "ffffffff");
     assert_incomplete(&r);
 }
 
 TEST(a_length_alone_takes_no_memory)
 {
     AUTO_BYTES piece = noise(4096);
-    AUTO_READER r;
+    AUTO_READER r = reader_of(0, HEADER_OF_MAX);
     size_t got, n;
 
-    frame_reader_init(&r, 0);
-    feed_hex(&r, HEADER_OF_MAX);
     assert_incomplete(&r);
     for (got = 0; got < (size_t)2 << 20; got += piece.len) {
         assert_non_null(frame_room(&r, &n));
@@ -117,11 +111,9 @@ TEST(truncated_zlib_is_refused)
 
 TEST(errors_need_not_be_asked_for)
 {
-    AUTO_READER r;
+    AUTO_READER r = reader_of(16, "00000011 00 ff");
     AUTO_FRAME f = {0};
 
-    frame_reader_init(&r, 16);
-    feed_hex(&r, "00000011 00 ff");
     assert_int_equal(frame_next(&r, &f, NULL), -1);
     assert_int_equal(frame_next(&r, &f, NULL), -1);
 }

@@ -3,10 +3,8 @@
 
 TEST(a_golden_frame_is_read)
 {
-    AUTO_READER r;
+    AUTO_READER r = reader_of(0, "00000005 00 6272696e65 0a");
 
-    frame_reader_init(&r, 0);
-    feed_hex(&r, "00000005 00 6272696e65 0a");
     assert_next(&r, "brine", 5);
     assert_incomplete(&r);
 }
@@ -31,10 +29,8 @@ TEST(golden_compressed_frames_are_read)
 
 TEST(an_empty_frame_is_read)
 {
-    AUTO_READER r;
+    AUTO_READER r = reader_of(0, "00000000 00 0a 00000001 00 2a 0a");
 
-    frame_reader_init(&r, 0);
-    feed_hex(&r, "00000000 00 0a 00000001 00 2a 0a");
     assert_next(&r, "", 0);
     assert_next(&r, "*", 1);
 }
@@ -58,10 +54,9 @@ TEST(a_frame_may_arrive_byte_by_byte)
 
 TEST(several_frames_may_come_at_once)
 {
-    AUTO_READER r;
+    AUTO_READER r =
+        reader_of(0, "00000001 00 61 0a 00000002 00 6263 0a 00000003 00 646566 0a 000000");
 
-    frame_reader_init(&r, 0);
-    feed_hex(&r, "00000001 00 61 0a 00000002 00 6263 0a 00000003 00 646566 0a 000000");
     assert_next(&r, "a", 1);
     assert_next(&r, "bc", 2);
     assert_next(&r, "def", 3);
@@ -72,13 +67,11 @@ TEST(several_frames_may_come_at_once)
 
 TEST(a_payload_stays_when_more_is_read)
 {
-    AUTO_READER r;
+    AUTO_READER r = reader_of(0, "00000005 00 6272696e65 0a");
     AUTO_FRAME first = {0};
     AUTO_BYTES more = noise(300000);
     AUTO_BUFFER frame = written(&more, false);
 
-    frame_reader_init(&r, 0);
-    feed_hex(&r, "00000005 00 6272696e65 0a");
     assert_int_equal(frame_next(&r, &first, NULL), 1);
     feed(&r, frame.data, frame.len);
     assert_next(&r, more.data, more.len);
@@ -159,10 +152,8 @@ TEST(frames_come_out_whole_however_they_are_cut)
 
 TEST(the_newline_is_not_looked_at)
 {
-    AUTO_READER r;
+    AUTO_READER r = reader_of(0, "00000001 00 61 ff 00000001 00 62 0a");
 
-    frame_reader_init(&r, 0);
-    feed_hex(&r, "00000001 00 61 ff 00000001 00 62 0a");
     assert_next(&r, "a", 1);
     assert_next(&r, "b", 1);
 }

@@ -2,7 +2,7 @@
  *
  * Boxes and id packs on the wire.
  */
-#include "unit.h"
+#include "brine_text.h"
 
 #include "message.h"
 
@@ -20,13 +20,11 @@ TEST(a_box_is_a_pair_of_label_and_value)
 
 TEST(boxes_within_boxes_are_read)
 {
-    AUTO_BYTES brine = from_hex("1152 12 1151 55 1153 12080a61 5152 1154 12080a62 5350");
-    struct brine_reader r;
+    READER(r, "1152 12 1151 55 1153 12080a61 5152 1154 12080a62 5350");
     struct brine_item item;
     struct id_pack pack;
     enum label label;
 
-    brine_read(&r, brine.data, brine.len);
     assert_true(box_next(&r, &label));
     assert_int_equal(label, LABEL_TUPLE);
     assert_true(brine_expect_tuple(&r, 3));
@@ -120,12 +118,10 @@ TEST(the_id_pack_of_a_class_has_no_instance)
 
 TEST(an_id_pack_keeps_its_raw_bytes)
 {
-    AUTO_BYTES brine = from_hex("11 1403 0f00000001 61 160131 17000000023032 51");
-    struct brine_reader r;
+    READER(r, "11 1403 0f00000001 61 160131 17000000023032 51");
     struct id_pack pack;
     int64_t after;
 
-    brine_read(&r, brine.data, brine.len);
     assert_true(brine_expect_tuple(&r, 2));
     assert_true(id_pack_next(&r, &pack));
     assert_bytes(pack.raw, pack.raw_len, "1403 0f00000001 61 160131 17000000023032");

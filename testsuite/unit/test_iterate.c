@@ -37,7 +37,9 @@ TEST(items_come_in_pieces_until_there_are_no_more)
     hears(&l.peer, "011156 1161 1152 11 1153" DICT "1151 70");
 }
 
-TEST(pieces_that_are_no_tuples_are_an_error)
+/* Checks that iter() of the root succeeds and that the first next() fails. piece: the reply to its
+ * request, or NULL if it sends none. */
+static void assert_next_fails(const char *iterator, const char *piece, const char *text)
 {
     AUTO_LINK l = link_with_root();
     AUTO_VALUE *root = NULL;
@@ -46,27 +48,22 @@ TEST(pieces_that_are_no_tuples_are_an_error)
     rpyc_iter *iter = NULL;
 
     assert_ok(rpyc_root(l.conn, &root, &err), &err);
-    say_builtin(&l, "1154" DICT);
+    say_builtin(&l, iterator);
     assert_ok(rpyc_iterate(root, &iter, &err), &err);
-    say_reply(&l, 5, "1151 080a78");
+    if (piece)
+        say_reply(&l, 5, piece);
     assert_int_equal(rpyc_next(iter, &item, &err), -1);
-    assert_error(&err, RPYC_ETYPE, "expected a tuple as the result");
+    assert_error(&err, RPYC_ETYPE, text);
     assert_null(item);
     rpyc_iter_free(iter);
 }
 
+TEST(pieces_that_are_no_tuples_are_an_error)
+{
+    assert_next_fails("1154" DICT, "1151 080a78", "expected a tuple as the result");
+}
+
 TEST(an_iterator_that_is_a_plain_value_is_an_error)
 {
-    AUTO_LINK l = link_with_root();
-    AUTO_VALUE *root = NULL;
-    AUTO_ERROR err = RPYC_ERROR_INIT;
-    rpyc_value *item = NULL;
-    rpyc_iter *iter = NULL;
-
-    assert_ok(rpyc_root(l.conn, &root, &err), &err);
-    say_builtin(&l, "1151 51");
-    assert_ok(rpyc_iterate(root, &iter, &err), &err);
-    assert_int_equal(rpyc_next(iter, &item, &err), -1);
-    assert_error(&err, RPYC_ETYPE, "expected a netref, got ");
-    rpyc_iter_free(iter);
+    assert_next_fails("1151 51", NULL, "expected a netref, got ");
 }

@@ -33,11 +33,8 @@ static struct link link_new(void)
     AUTO_ERROR err = RPYC_ERROR_INIT;
     struct stream s;
     struct link l;
-    int fds[2];
 
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    stream_open(&s, fds[0]);
-    l.peer.fd = fds[1];
+    stream_open(&s, peer_open(&l.peer));
     assert_ok(conn_new(&l.c, &s, &host, NULL, &config, &err), &err);
     return l;
 }

@@ -270,9 +270,7 @@ TEST(a_thread_that_waits_to_send_keeps_its_own_deadline)
     assert_false(conn_closed(l->c));
     empty(l);
     say(&l->peer, "021150 115160");
-    asker_join(&first);
-    assert_int_equal(first.result, 0);
-    assert_int_equal(first.answer, 16);
+    asker_gets(&first, 16);
 }
 
 TEST(a_close_wakes_a_thread_that_waits_to_send)
@@ -286,12 +284,8 @@ TEST(a_close_wakes_a_thread_that_waits_to_send)
     asker_start(&waiter, l->c, HANDLE_REPR, DEADLINE_NEVER);
     thread_wait_asleep(&waiter.thread);
     conn_release(l->c);
-    asker_join(&sender);
-    asker_join(&waiter);
-    assert_int_equal(sender.result, -1);
-    assert_int_equal(sender.err.code, RPYC_ECLOSED);
-    assert_int_equal(waiter.result, -1);
-    assert_int_equal(waiter.err.code, RPYC_ECLOSED);
+    asker_fails(&sender, RPYC_ECLOSED);
+    asker_fails(&waiter, RPYC_ECLOSED);
 }
 
 TEST(signals_do_not_end_a_send_without_an_interrupted_callback)

@@ -17,8 +17,7 @@ TEST(a_connect_gives_up_at_its_deadline)
     assert_int_equal(stream_connect_tcp(&c, "127.0.0.1", s.port, deadline_in(60), &err), -1);
     assert_error(&err, RPYC_ETIMEOUT, "cannot connect to 127.0.0.1:");
     assert_error(&err, RPYC_ETIMEOUT, "timed out");
-    assert_true(clock_ms() - start >= 59);
-    assert_true(clock_ms() - start < 5000);
+    assert_took(start, 60);
     assert_int_equal(c.fd, -1);
 }
 
@@ -34,7 +33,7 @@ TEST(the_deadline_of_a_connect_is_for_all_addresses)
     start = clock_ms();
     assert_int_equal(stream_connect_tcp(&c, "three-addresses.test", s.port, deadline_in(60), &err),
                      -1);
-    assert_true(clock_ms() - start < 5000);
+    assert_took(start, 0);
 }
 
 TEST(signals_do_not_end_a_connect)
@@ -100,8 +99,7 @@ TEST(a_connect_to_a_unix_socket_gives_up_at_its_deadline)
     assert_int_equal(stream_connect_unix(&c, abstract_name(), deadline_in(60), &err), -1);
     assert_error(&err, RPYC_ETIMEOUT, "cannot connect to @pystuck-test-");
     assert_error(&err, RPYC_ETIMEOUT, "timed out");
-    assert_true(clock_ms() - start >= 59);
-    assert_true(clock_ms() - start < 5000);
+    assert_took(start, 60);
     assert_int_equal(stream_connect_unix(&c, abstract_name(), 0, &err), -1);
     assert_int_equal(err.code, RPYC_ETIMEOUT);
 }
@@ -120,7 +118,7 @@ TEST(signals_do_not_lengthen_the_deadline_of_a_connect_to_a_unix_socket)
     assert_int_equal(stream_connect_unix(&c, abstract_name(), deadline_in(60), &err), -1);
     assert_true(nagger_stop(&n) > 0);
     assert_int_equal(err.code, RPYC_ETIMEOUT);
-    assert_true(clock_ms() - start < 5000);
+    assert_took(start, 0);
 }
 
 struct connector {

@@ -64,8 +64,7 @@ TEST(a_receive_gives_up_at_its_deadline)
 
     assert_int_equal(stream_receive(&p.a, &c, 1, deadline_in(30), &err), -1);
     assert_error(&err, RPYC_ETIMEOUT, "timed out");
-    assert_true(clock_ms() - start >= 29);
-    assert_true(clock_ms() - start < 5000);
+    assert_took(start, 30);
     assert_int_equal(stream_receive(&p.a, &c, 1, 0, &err), -1);
     assert_int_equal(err.code, RPYC_ETIMEOUT);
     assert_connected(&p.a, &p.b);

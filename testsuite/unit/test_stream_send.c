@@ -175,8 +175,7 @@ TEST(a_send_gives_up_at_its_deadline)
 
     assert_int_equal(stream_send(&p.a, bytes.data, bytes.len, deadline_in(30), &err), -1);
     assert_error(&err, RPYC_ETIMEOUT, "sending: timed out");
-    assert_true(clock_ms() - start >= 29);
-    assert_true(clock_ms() - start < 5000);
+    assert_took(start, 30);
 }
 
 TEST(signals_do_not_lengthen_the_deadline_of_a_send)
@@ -191,7 +190,7 @@ TEST(signals_do_not_lengthen_the_deadline_of_a_send)
     assert_int_equal(stream_send(&p.a, bytes.data, bytes.len, deadline_in(50), &err), -1);
     assert_true(nagger_stop(&n) > 0);
     assert_int_equal(err.code, RPYC_ETIMEOUT);
-    assert_true(clock_ms() - start < 5000);
+    assert_took(start, 0);
 }
 
 static int signals_at_start;

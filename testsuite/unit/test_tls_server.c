@@ -19,22 +19,25 @@ TEST(a_library_that_is_not_installed_is_named)
 
 TEST(errors_name_the_unusable_file)
 {
-    struct tls_server_options o = plain_options();
+    const struct {
+        struct tls_server_options options;
+        const char *why;
+    } cases[] = {
+        {{.cert_file = "nowhere.pem"}, "cannot use the certificate nowhere.pem: "},
+        {{.cert_file = "server.pem", .key_file = "client.key"}, "cannot use the key client.key: "},
+        {{.cert_file = "server.pem", .key_file = "locked.key"}, "cannot use the key locked.key: "},
+        {{.cert_file = "server.pem",
+          .key_file = "server.key",
+          .ca_file = "empty.pem",
+          .client_cert = TLS_CLIENT_CERT_REQUIRED},
+         "cannot use the CA file empty.pem: "},
+        {{.cert_file = "server.pem", .key_file = "server.key", .ciphers = "NONSENSE"},
+         "cannot use the ciphers NONSENSE: "},
+    };
+    size_t i;
 
-    o.cert_file = "nowhere.pem";
-    assert_unusable(&o, "cannot use the certificate nowhere.pem: ");
-    o = plain_options();
-    o.key_file = "client.key";
-    assert_unusable(&o, "cannot use the key client.key: ");
-    o = plain_options();
-    o.key_file = "locked.key";
-    assert_unusable(&o, "cannot use the key locked.key: ");
-    o = demanding_options();
-    o.ca_file = "empty.pem";
-    assert_unusable(&o, "cannot use the CA file empty.pem: ");
-    o = plain_options();
-    o.ciphers = "NONSENSE";
-    assert_unusable(&o, "cannot use the ciphers NONSENSE: ");
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        assert_unusable(&cases[i].options, cases[i].why);
 }
 
 TEST(a_file_may_contain_both_certificate_and_key)

@@ -285,6 +285,15 @@ int open_fds(void)
 
 /* ---- A peer by script ----------------------------------------------------------------------- */
 
+int peer_open(struct peer *p)
+{
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    p->fd = fds[1];
+    return fds[0];
+}
+
 void peer_close(struct peer *p)
 {
     close_fd(&p->fd);

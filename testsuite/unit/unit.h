@@ -122,6 +122,14 @@ int nagger_stop(struct nagger *n);
 
 /* Milliseconds of a monotonic clock. */
 int64_t clock_ms(void);
+
+/* Checks that at least these milliseconds have passed since start, within the clock's precision,
+ * and no more than five seconds. */
+#define assert_took(start, ms)                                                                     \
+    do {                                                                                           \
+        assert_true(clock_ms() - (start) >= (ms)-1);                                               \
+        assert_true(clock_ms() - (start) < 5000);                                                  \
+    } while (0)
 void close_fd(int *fd);
 
 #define AUTO_FD _cleanup_(close_fd) int
@@ -136,6 +144,8 @@ int open_fds(void);
 struct peer {
     int fd;
 };
+/* Makes a socket pair: the peer is one end. Returns the other. */
+int peer_open(struct peer *p);
 void peer_close(struct peer *p);
 void say_bytes(struct peer *p, const void *data, size_t len);
 void say_raw(struct peer *p, const char *hex);
