@@ -29,6 +29,7 @@ client_pystuck_SOURCES = \
 	client/connect/tls_files.c client/connect/tls_files.h \
 	client/stacks/by_netrefs.c client/stacks/by_netrefs.h \
 	client/stacks/fetch.c client/stacks/fetch.h \
+	client/stacks/gil.c client/stacks/gil.h \
 	client/stacks/print.c client/stacks/print.h \
 	client/stacks/sources.c client/stacks/sources.h \
 	client/eval/cell.c client/eval/cell.h \

@@ -27,6 +27,7 @@
 #include "eval/script.h"
 #include "connect/tls_files.h"
 #include "stacks/fetch.h"
+#include "stacks/gil.h"
 #include "stacks/print.h"
 #include "text.h"
 
@@ -35,6 +36,9 @@ enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2 };
 
 /* How long to wait for a script on standard input before the stacks are printed, in ms. */
 #define SCRIPT_WAIT_MS 1000
+
+/* How long to wait, without --timeout, until the program can run code, in ms. */
+#define ROOT_WAIT_MS 10000
 
 static void close_conn(rpyc_conn **conn)
 {
@@ -86,6 +90,18 @@ static void report_no_server(const struct rpyc_error *err)
     find_free(&found);
 }
 
+/* Prints that code could not be run in time, and why if the server says so: the GIL is held. */
+static int report_timeout(const struct options *options, const char *what)
+{
+    struct gil_words gil;
+
+    if (stacks_ask_gil(options, &gil))
+        complain("%s: %s", what, gil.text);
+    else
+        complain("%s", what);
+    return EXIT_FAILURE;
+}
+
 /* Prints why the connection failed. Returns the exit status. */
 static int report_no_connection(const struct options *options, struct rpyc_error *err)
 {
@@ -116,14 +132,33 @@ static int flush_stdout(void)
     return EXIT_FAILURE;
 }
 
+/* Without an early request, no server answers while the GIL is held: prints so if that is why there
+ * is no connection. */
+static bool report_gil(const struct options *options, const struct rpyc_error *err)
+{
+    struct gil_words gil;
+
+    if (err->code != RPYC_ETIMEOUT || !stacks_ask_gil(options, &gil))
+        return false;
+    complain("cannot run code: %s", gil.text);
+    return true;
+}
+
+static struct stacks_wish wish_of(const struct options *options)
+{
+    return (struct stacks_wish){.greenlets = options->greenlets,
+                                .execute = options->execute,
+                                .bare = options->stacks == CHOICE_NO};
+}
+
 static int show_stacks(rpyc_conn *conn, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     struct report report __attribute__((cleanup(report_free)));
-    const struct stacks_wish wish = {.greenlets = options->greenlets, .execute = options->execute};
+    const struct stacks_wish wish = wish_of(options);
 
     report_init(&report, STACKS_MEMORY_MAX);
-    if (stacks_fetch(conn, &wish, &report, &err) != 0)
+    if (stacks_fetch(conn, &wish, 0, &report, &err) != 0)
         return report_failure("cannot get the stacks: ", &err);
     if (options->format != FORMAT_JSON && report.processes.items[0].threads.count == 0) {
         /* a server that forks for each client has one thread in the child: the one that serves */
@@ -156,41 +191,80 @@ static const char *cause_of(const struct rpyc_error *err)
     return is_gone ? "the connection to the debuggee is lost: " : "";
 }
 
+/* Runs the code of -c and the script. Returns the exit status. */
+static int run_cells(rpyc_conn *conn, const struct options *options, const char *script)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    int status = EXIT_FAILURE;
+
+    if (rpyc_await_root(conn, options->timeout_ms > 0 ? options->timeout_ms : ROOT_WAIT_MS, &err) ==
+        0)
+        status = script_run(conn, options, script, &err);
+    else if (err.code == RPYC_ETIMEOUT)
+        return report_timeout(options, "cannot run code");
+    if (err.code == RPYC_ETIMEOUT)
+        report_timeout(options, err.text);
+    else if (err.code != RPYC_OK)
+        report_failure(cause_of(&err), &err);
+    return status == EXIT_SUCCESS ? flush_stdout() : status;
+}
+
 /* Runs the code of -c or the script, or else prints the stacks; or both, with --stacks. */
 static int run_connected(rpyc_conn **conn, const struct options *options, const char *script)
 {
-    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     bool has_cells = options->code_count > 0 || script;
     int status = EXIT_SUCCESS;
 
     if (options->stacks == CHOICE_YES || (options->stacks == CHOICE_DEFAULT && !has_cells))
         status = show_stacks(*conn, options);
-    if (status == EXIT_SUCCESS && has_cells) {
-        status = script_run(*conn, options, script, &err);
-        if (err.code != RPYC_OK)
-            report_failure(cause_of(&err), &err);
-        if (status == EXIT_SUCCESS)
-            status = flush_stdout();
-    }
+    if (status == EXIT_SUCCESS && has_cells)
+        status = run_cells(*conn, options, script);
     if (status == EXIT_SUCCESS && is_prompt_wanted(options))
         status = repl_run(conn, options);
     return status;
 }
 
-static int run(const struct options *given)
+/* True if the stacks will probably be printed, or a prompt will be opened: both are possible while
+ * the program cannot run Python, if the request for the stacks is sent early. */
+static bool is_early(const struct options *options)
+{
+    bool has_cells = options->code_count > 0 || (options->prompt && script_is_there());
+
+    return options->stacks == CHOICE_YES || (options->stacks == CHOICE_DEFAULT && !has_cells) ||
+           is_prompt_wanted(options);
+}
+
+/* Connects, or prints why that failed. Returns the exit status. */
+static int open_connection(rpyc_conn **conn, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    const struct stacks_wish wish = wish_of(options);
+    bool early = is_early(options);
+    int result = early ? stacks_connect(conn, options, &wish, &err)
+                       : connect_server(conn, options, NULL, &err);
+
+    if (result == 0)
+        return EXIT_SUCCESS;
+    if (!early && report_gil(options, &err))
+        return EXIT_FAILURE;
+    return report_no_connection(options, &err);
+}
+
+static int run(const struct options *given)
+{
     rpyc_conn *conn __attribute__((cleanup(close_conn))) = NULL;
     char *script __attribute__((cleanup(clean_text))) = NULL;
     struct options options = *given;
+    int status;
 
     if (options.format == FORMAT_JSON && options.prompt && script_is_there()) {
         complain("--json cannot be combined with -c, a script or --no-stacks");
         return EXIT_USAGE;
     }
     tls_files_warn(&options);
-    if (connect_server(&conn, &options, &err) != 0)
-        return report_no_connection(&options, &err);
+    status = open_connection(&conn, &options);
+    if (status != EXIT_SUCCESS)
+        return status;
     /* If standard input is a pipe that stays open without a script, print the stacks. */
     if (may_be_script(&options) && options.stacks != CHOICE_NO && !script_comes(SCRIPT_WAIT_MS)) {
         if (show_stacks(conn, &options) != EXIT_SUCCESS)

@@ -14,6 +14,7 @@ report_libreport_la_SOURCES = \
 	report/diagnosis/gil.c report/diagnosis/gil.h \
 	report/diagnosis/place.c report/diagnosis/place.h \
 	report/diagnosis/sentence.c report/diagnosis/sentence.h \
+	report/diagnosis/shortage.c report/diagnosis/shortage.h \
 	report/json.c report/json.h \
 	report/merge.c report/merge.h \
 	report/shortage_text.c report/shortage_text.h

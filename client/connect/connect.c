@@ -53,7 +53,8 @@ static bool is_pystuck(void *arg)
     return result;
 }
 
-int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_error *err)
+int connect_server(rpyc_conn **out, const struct options *options,
+                   const struct early_request *early, struct rpyc_error *err)
 {
     struct address address = connect_address(options);
     const struct rpyc_tls tls = tls_files_settings(options);
@@ -64,7 +65,9 @@ int connect_server(rpyc_conn **out, const struct options *options, struct rpyc_e
                                .tls = options->ssl ? &tls : NULL,
                                .remembered = options->found,
                                .is_certain = is_pystuck,
-                               .is_certain_arg = &address};
+                               .is_certain_arg = &address,
+                               .early_handler = early ? early->handler : 0,
+                               .early_args = early ? early->args : NULL};
     int result;
 
     if (options->ssl && tls_files_check(&tls, err) < 0)

@@ -200,9 +200,14 @@ static ssize_t read_line(void *arg, char **line)
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
+/* Opens a second connection, to interrupt a cell. */
 static int reconnect(void *arg, rpyc_conn **out, struct rpyc_error *err)
 {
-    return connect_server(out, arg, err);
+    struct options soon = *(const struct options *)arg;
+
+    if (soon.timeout_ms == 0 || soon.timeout_ms > PATIENCE_MS)
+        soon.timeout_ms = PATIENCE_MS;
+    return connect_server(out, &soon, NULL, err);
 }
 
 /* Prints the result of a cell. Returns the exit status. */
@@ -224,10 +229,11 @@ static int show(const struct cell_result *result)
     return EXIT_SUCCESS;
 }
 
-static int report_timeout(const struct options *options)
+static int fail_by_timeout(const struct options *options, struct rpyc_error *err)
 {
-    fprintf(stderr, "%spystuck: no answer within %s s%s\n", color_begin(stderr, COLOR_ERROR),
-            options->timeout, color_end(stderr));
+    rpyc_error_clear(err);
+    err->code = RPYC_ETIMEOUT;
+    snprintf(err->text, sizeof(err->text), "no answer within %s s", options->timeout);
     return EXIT_FAILURE;
 }
 
@@ -251,7 +257,7 @@ static int run_cell(struct evaluator *evaluator, const struct options *options, 
     if (status == 0)
         status = show(&result);
     rpyc_unref(result.text);
-    return limit.is_over ? report_timeout(options) : status;
+    return limit.is_over ? fail_by_timeout(options, err) : status;
 }
 
 /* Runs a script statement by statement, if the server may not run code. A statement ends with its

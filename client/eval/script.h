@@ -26,8 +26,8 @@ int script_read(char **script);
 /* Runs the cells of -c and then, if it is not NULL, the script; in the script, the value of each
  * expression statement is printed. The first Ctrl-C interrupts the cell, the second ends the
  * client. Returns the exit status: 0, 1 after an exception, 128 + SIGINT after an interruption.
- * *err is filled if the connection failed, or if a step of a chain was interrupted and the server
- * runs no code. */
+ * *err is filled if the connection failed, if a cell took longer than --timeout (RPYC_ETIMEOUT), or
+ * if a step of a chain was interrupted and the server runs no code. */
 int script_run(rpyc_conn *conn, const struct options *options, const char *script,
                struct rpyc_error *err);
 

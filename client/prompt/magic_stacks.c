@@ -10,20 +10,38 @@
 #include "stacks/fetch.h"
 #include "stacks/print.h"
 
+/* How long to wait for the answer on the connection of the prompt, in ms. Its thread in the program
+ * may be blocked. */
+#define PATIENCE_MS 1000
+
+/* Gets the stacks on the connection of the prompt, or else on another one. */
+static int fetch(const struct shell *shell, struct report *report, struct rpyc_error *err)
+{
+    const struct stacks_wish wish = {.greenlets = shell->options->greenlets,
+                                     .execute = shell->options->execute};
+
+    if (!shell_is_blocked(shell)) {
+        if (stacks_fetch(shell->conn, &wish, PATIENCE_MS, report, err) == 0)
+            return 0;
+        if (err->code != RPYC_ETIMEOUT)
+            return -1;
+        rpyc_error_clear(err);
+    }
+    return stacks_fetch_apart(shell->options, &wish, report, err);
+}
+
 static void run(struct shell *shell, const struct magic *magic, const char *argument)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
-    const struct stacks_wish wish = {.greenlets = shell->options->greenlets,
-                                     .execute = shell->options->execute};
     struct report report __attribute__((cleanup(report_free)));
 
     (void)magic;
     (void)argument;
     report_init(&report, STACKS_MEMORY_MAX);
-    if (!shell_is_connected(shell))
+    if (!shell->conn && !shell_is_connected(shell))
         return;
     terminal_run();
-    if (stacks_fetch(shell->conn, &wish, &report, &err) < 0)
+    if (fetch(shell, &report, &err) < 0)
         shell_complain("cannot get the stacks: ", &err);
     else
         stacks_print(stdout, &report.processes.items[0], shell->options->format);

@@ -37,7 +37,7 @@ static void make_prompt(struct repl *r, bool is_first)
         snprintf(text, sizeof(text), "In [%d]:", evaluator ? evaluator_number(evaluator) : 0);
 
     if (!evaluator)
-        snprintf(text, sizeof(text), "gone>");
+        snprintf(text, sizeof(text), "%s", shell_is_blocked(&r->shell) ? "held>" : "gone>");
     else if (!is_first)
         snprintf(text, sizeof(text), "%*s", width, "...:");
     snprintf(r->prompt, sizeof(r->prompt),
@@ -54,13 +54,14 @@ static int fd_of(void *arg)
     return r->shell.conn ? rpyc_fd(r->shell.conn) : -1;
 }
 
-/* Handles a callback of the server, or the end of the connection. */
+/* Handles a callback of the server, the end of the connection, or that the GIL is free again. */
 static bool serve(void *arg)
 {
     struct repl *r = arg;
+    const bool could_run = r->shell.evaluator;
     bool is_more = shell_serve(&r->shell);
 
-    if (!r->shell.conn)
+    if ((bool)r->shell.evaluator != could_run || !r->shell.conn)
         make_prompt(r, true);
     return is_more;
 }
@@ -207,6 +208,11 @@ static void register_magics(void)
 static void greet(const struct shell *shell)
 {
     puts("use the 'modules' dictionary to access remote modules (like 'os', or '__main__')\n");
+    if (shell_is_blocked(shell)) {
+        puts("The program cannot run code now: cells work as soon as it can. %threads, %help and "
+             "Ctrl-D work meanwhile.\n");
+        return;
+    }
     if (!evaluator_cells(shell->evaluator))
         printf("%s: only names, attributes, items, calls, assignment, del and import work\n",
                shell->options->execute ? "this server runs no code" : "--no-exec");

@@ -15,6 +15,8 @@
 #include "interrupt.h"
 #include "prompt/keyboard.h"
 #include "prompt/terminal.h"
+#include "stacks/fetch.h"
+#include "stacks/gil.h"
 #include "text.h"
 
 /* How long a cell may run after Ctrl-C before it is given up, in ms. */
@@ -23,6 +25,12 @@
 /* How long to wait for answers on a second connection while the user waits for the prompt, in ms.
  */
 #define SOON_MS 2000
+
+/* How long to wait for Python before the prompt is opened without it, in ms. */
+#define GIL_WAIT_MS 300
+
+/* What is asked for when connecting: the state of the GIL. */
+static const struct stacks_wish bare = {.bare = true};
 
 /* The most messages that one call of shell_serve handles. */
 #define SERVED_AT_A_TIME 1000
@@ -160,8 +168,10 @@ static ssize_t read_line(void *arg, char **line)
 static void lose_connection(struct shell *sh)
 {
     evaluator_close(sh->evaluator);
+    rpyc_pending_free(sh->probe);
     rpyc_close(sh->conn);
     sh->evaluator = NULL;
+    sh->probe = NULL;
     sh->conn = NULL;
 }
 
@@ -170,6 +180,65 @@ static int open_evaluator(struct shell *sh, struct rpyc_error *err)
     const struct cell_io io = {write_text, read_line, sh};
 
     return evaluator_open(&sh->evaluator, sh->conn, &io, sh->options->execute, err);
+}
+
+bool shell_is_blocked(const struct shell *sh)
+{
+    return sh->conn && !sh->evaluator;
+}
+
+/* Waits until the program has run some Python. RPYC_ETIMEOUT: it has not. */
+static int await_python(struct shell *sh, int wait_ms, struct rpyc_error *err)
+{
+    if (rpyc_await_root(sh->conn, wait_ms, err) < 0)
+        return -1;
+    if (!sh->probe)
+        return 0;
+    if (rpyc_pending_wait(sh->probe, wait_ms, NULL, err) < 0 && err->code != RPYC_EREMOTE)
+        return -1;
+    rpyc_error_clear(err);
+    rpyc_pending_free(sh->probe);
+    sh->probe = NULL;
+    return 0;
+}
+
+/* Sends a request that needs Python. */
+static int send_probe(struct shell *sh, struct rpyc_error *err)
+{
+    CLEAN_VALUE rpyc_value *root = NULL;
+
+    if (rpyc_root(sh->conn, &root, err) < 0)
+        return -1;
+    return rpyc_start_getattr(root, "__class__", &sh->probe, err);
+}
+
+/* Prepares the connection for cells, if the program runs Python within wait_ms. Else the shell is
+ * blocked, which is no error. */
+static int begin(struct shell *sh, int wait_ms, struct rpyc_error *err)
+{
+    int result = await_python(sh, wait_ms, err);
+    bool had_root = result == 0;
+
+    if (had_root) {
+        rpyc_set_timeout(sh->conn, SOON_MS);
+        result = open_evaluator(sh, err);
+        rpyc_set_timeout(sh->conn, sh->options->timeout_ms);
+    }
+    if (result == 0 || (err->code != RPYC_ETIMEOUT && err->code != RPYC_EINTERRUPT))
+        return result;
+    rpyc_error_clear(err);
+    return had_root ? send_probe(sh, err) : 0;
+}
+
+/* Prints why the program cannot run code now. */
+static void say_blocked(const struct shell *sh, const char *what)
+{
+    struct gil_words gil;
+    bool is_known = stacks_ask_gil(sh->options, &gil);
+
+    fprintf(stderr, "%s%s: ", color_begin(stderr, COLOR_ERROR), what);
+    fputs(is_known ? gil.text : "the program does not run Python code", stderr);
+    fprintf(stderr, "%s\n", color_end(stderr));
 }
 
 /* The options with a timeout of SOON_MS at most. */
@@ -190,11 +259,12 @@ static bool reconnect(struct shell *sh, const struct options *options)
     lose_connection(sh);
     terminal_run();
     tls_files_warn(sh->options);
-    if (connect_server(&sh->conn, options, &err) < 0) {
+    if (stacks_connect(&sh->conn, options, &bare, &err) < 0) {
         explain_failure(options, &err);
-    } else if (open_evaluator(sh, &err) == 0) {
-        rpyc_set_timeout(sh->conn, sh->options->timeout_ms);
-        return true;
+    } else {
+        rpyc_pending_free(rpyc_take_early(sh->conn));
+        if (begin(sh, GIL_WAIT_MS, &err) == 0)
+            return true;
     }
     shell_complain("cannot reconnect: ", &err);
     lose_connection(sh);
@@ -203,7 +273,8 @@ static bool reconnect(struct shell *sh, const struct options *options)
 
 void shell_reconnect(struct shell *sh)
 {
-    reconnect(sh, sh->options);
+    if (reconnect(sh, sh->options) && shell_is_blocked(sh))
+        say_blocked(sh, "connected, but cannot run code now");
 }
 
 /* Opens a second connection, to interrupt a cell. */
@@ -211,12 +282,23 @@ static int connect_again(void *arg, rpyc_conn **out, struct rpyc_error *err)
 {
     const struct options options = soon(arg);
 
-    return connect_server(out, &options, err);
+    if (stacks_connect(out, &options, &bare, err) < 0)
+        return -1;
+    if (rpyc_await_root(*out, GIL_WAIT_MS, err) == 0)
+        return 0;
+    rpyc_close(*out);
+    *out = NULL;
+    say_blocked(arg, "cannot interrupt the cell");
+    return -1;
 }
 
-bool shell_is_connected(const struct shell *sh)
+bool shell_is_connected(struct shell *sh)
 {
-    if (!sh->evaluator)
+    if (shell_is_blocked(sh))
+        shell_serve(sh); /* the program may run Python again */
+    if (shell_is_blocked(sh))
+        say_blocked(sh, "cannot run code now");
+    else if (!sh->conn)
         fputs("not connected: type %reconnect to connect again, or Ctrl-D to exit\n", stderr);
     return sh->evaluator;
 }
@@ -229,6 +311,20 @@ void shell_report_loss(struct shell *sh, const struct rpyc_error *err)
     lose_connection(sh);
 }
 
+/* Prepares the connection for cells if the program runs Python again, and says so. */
+static void unblock(struct shell *sh)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+
+    if (begin(sh, 1, &err) < 0) {
+        shell_report_loss(sh, &err);
+    } else if (sh->evaluator) {
+        if (sh->editor)
+            editor_leave_line(sh->editor);
+        puts("the program runs Python code again: cells work now");
+    }
+}
+
 bool shell_serve(struct shell *sh)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
@@ -236,6 +332,8 @@ bool shell_serve(struct shell *sh)
 
     if (count < 0)
         shell_report_loss(sh, &err);
+    else if (shell_is_blocked(sh))
+        unblock(sh);
     return count == SERVED_AT_A_TIME;
 }
 
@@ -243,12 +341,14 @@ int shell_open(struct shell *sh, rpyc_conn *conn, const struct options *options,
                struct rpyc_error *err)
 {
     *sh = (struct shell){.options = options, .conn = conn};
-    return open_evaluator(sh, err);
+    rpyc_pending_free(rpyc_take_early(conn)); /* without --no-stacks it has been taken */
+    return begin(sh, GIL_WAIT_MS, err);
 }
 
 void shell_close(struct shell *sh)
 {
     evaluator_close(sh->evaluator);
+    rpyc_pending_free(sh->probe);
     cell_history_clear(&sh->history);
 }
 
@@ -285,7 +385,11 @@ static void report_failure(struct shell *sh, const struct rpyc_error *err)
     }
     fprintf(stderr, "could not interrupt In [%d]: it keeps running in the program\n",
             evaluator_number(sh->evaluator));
-    if (reconnect(sh, &options))
+    if (!reconnect(sh, &options))
+        return;
+    if (shell_is_blocked(sh))
+        say_blocked(sh, "connected again, but cannot run code now");
+    else
         fputs("connected again, with a new namespace (%threads shows what the program does)\n",
               stderr);
 }

@@ -17,8 +17,9 @@
 struct shell {
     const struct options *options;
     rpyc_conn *conn;             /* NULL: the connection is lost */
-    struct evaluator *evaluator; /* NULL: the connection is lost */
-    struct editor *editor;       /* borrowed; NULL before the first line is read */
+    struct evaluator *evaluator; /* NULL: the connection is lost, or shell_is_blocked() */
+    rpyc_pending *probe;   /* if blocked: a request that needs Python; NULL: the one for the root */
+    struct editor *editor; /* borrowed; NULL before the first line is read */
     struct cell_history history; /* since the prompt was opened */
     int ran; /* number of the cell that the last typed line has run; CELL_HISTORY_NO_CELL: none */
     /* The interruption of the cell that runs. */
@@ -27,14 +28,19 @@ struct shell {
     bool left_input;        /* Ctrl-C was pressed in input() */
 };
 
-/* Prepares the connection for cells. *shell must stay at its address. Borrows conn until
- * shell_close; shell->conn may be another connection then, which the caller has to close. */
+/* Prepares the connection for cells, if the program runs Python code now. *shell must stay at its
+ * address. Borrows conn until shell_close; shell->conn may be another connection then, which the
+ * caller has to close. */
 int shell_open(struct shell *shell, rpyc_conn *conn, const struct options *options,
                struct rpyc_error *err);
 void shell_close(struct shell *shell);
 
-/* True if there is a connection. Else prints what to do. */
-bool shell_is_connected(const struct shell *shell);
+/* True if there is a connection, but the program cannot run Python code: another thread holds the
+ * GIL. shell_serve() prepares the connection when it can. */
+bool shell_is_blocked(const struct shell *shell);
+
+/* True if the program can run code. Else prints why not, or what to do. */
+bool shell_is_connected(struct shell *shell);
 
 /* Closes the connection and opens another one, with a new namespace. Prints errors. */
 void shell_reconnect(struct shell *shell);

@@ -8,6 +8,8 @@
 #include "clean.h"
 #include "codec.h"
 #include "collector.h"
+#include "connect/connect.h"
+#include "diagnosis/diagnose.h"
 #include "merge.h"
 #include "stacks/by_netrefs.h"
 #include "stacks/sources.h"
@@ -42,7 +44,22 @@ static int fail(struct rpyc_error *err, const char *text)
 
 static int flags_of(const struct stacks_wish *wish)
 {
+    if (wish->bare)
+        return 0;
     return FLAG_REPR | FLAG_SOURCE | (wish->greenlets ? FLAG_GREENLETS : 0);
+}
+
+int stacks_connect(rpyc_conn **out, const struct options *options, const struct stacks_wish *wish,
+                   struct rpyc_error *err)
+{
+    struct early_request early = {.handler = HANDLE_STACKS};
+    int result;
+
+    if (rpyc_build(&early.args, err, "(iii)", STACKS_VERSION, flags_of(wish), BUDGET_MS) < 0)
+        return -1;
+    result = connect_server(out, options, &early, err);
+    rpyc_unref(early.args);
+    return result;
 }
 
 /* Adds the tuple that a collector returned to the report. */
@@ -61,13 +78,19 @@ static int take(const rpyc_value *process, struct report *out, struct rpyc_error
     return result;
 }
 
-static int request_stacks(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
-                          struct rpyc_error *err)
+static int request_stacks(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms,
+                          struct report *out, struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *answer = NULL;
+    rpyc_pending *pending = rpyc_take_early(conn);
+    int result;
 
-    if (rpyc_request(conn, HANDLE_STACKS, &answer, err, "iii", STACKS_VERSION, flags_of(wish),
-                     BUDGET_MS) < 0)
+    if (!pending && rpyc_start_request(conn, HANDLE_STACKS, &pending, err, "iii", STACKS_VERSION,
+                                       flags_of(wish), BUDGET_MS) < 0)
+        return -1;
+    result = rpyc_pending_wait(pending, timeout_ms, &answer, err);
+    rpyc_pending_free(pending);
+    if (result < 0)
         return -1;
     if (rpyc_type_of(answer) != RPYC_TUPLE || rpyc_length(answer) != 2)
         return fail(err, "the server's answer is not a report");
@@ -140,12 +163,12 @@ static int use_netrefs(rpyc_conn *conn, const struct stacks_wish *wish, struct r
     return fail(err, "this RPyC server is not a classic (SlaveService) server");
 }
 
-static int fetch(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
-                 struct rpyc_error *err)
+static int fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms,
+                 struct report *out, struct rpyc_error *err)
 {
-    if (request_stacks(conn, wish, out, err) == 0)
+    if (request_stacks(conn, wish, timeout_ms, out, err) == 0)
         return 0;
-    if (err->code != RPYC_EREMOTE)
+    if (err->code != RPYC_EREMOTE || wish->bare)
         return -1;
     rpyc_error_clear(err);
     if (wish->execute) {
@@ -158,8 +181,8 @@ static int fetch(rpyc_conn *conn, const struct stacks_wish *wish, struct report 
     return use_netrefs(conn, wish, out, err);
 }
 
-int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
-                 struct rpyc_error *err)
+int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms,
+                 struct report *out, struct rpyc_error *err)
 {
     CLEAN_ERROR struct rpyc_error own = RPYC_ERROR_INIT;
     static const char tool[] = "pystuck " PACKAGE_VERSION;
@@ -167,10 +190,26 @@ int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, struct report 
 
     if (!err)
         err = &own; /* fetch() needs the code */
-    if (fetch(conn, wish, out, err) < 0)
+    if (fetch(conn, wish, timeout_ms, out, err) < 0)
         return -1;
     process = &out->processes.items[out->processes.count - 1];
     process->tool = (struct report_text){tool, sizeof(tool) - 1};
-    sources_fill(out, process, rpyc_fd(conn));
-    return report_merge(out, process) ? 0 : rpyc_raise(err, "MemoryError", "out of memory");
+    if (!wish->bare)
+        sources_fill(out, process, rpyc_fd(conn));
+    return diagnose(out, process) && report_merge(out, process)
+               ? 0
+               : rpyc_raise(err, "MemoryError", "out of memory");
+}
+
+int stacks_fetch_apart(const struct options *options, const struct stacks_wish *wish,
+                       struct report *out, struct rpyc_error *err)
+{
+    rpyc_conn *conn = NULL;
+    int result;
+
+    if (stacks_connect(&conn, options, wish, err) < 0)
+        return -1;
+    result = stacks_fetch(conn, wish, 0, out, err);
+    rpyc_close(conn);
+    return result;
 }

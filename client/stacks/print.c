@@ -7,7 +7,6 @@
 #include "buffer.h"
 #include "color.h"
 #include "json.h"
-#include "shortage_text.h"
 #include "text.h"
 
 /* Like traceback.format_stack(): prints a recursive call this many times, and counts the others. */
@@ -16,7 +15,7 @@
 struct printer {
     FILE *stream;
     void (*name)(FILE *stream, const char *text, size_t len);
-    bool in_color;
+    bool is_plain; /* the format of the original pystuck: no colours, and nothing but the stacks */
 };
 
 static void put_name(const struct printer *p, struct report_text text)
@@ -27,14 +26,14 @@ static void put_name(const struct printer *p, struct report_text text)
         fputs("?", p->stream);
 }
 
-static void put_title(const struct printer *p, struct report_text title)
+static void put_title(const struct printer *p, struct report_text title, const char *remark)
 {
-    if (p->in_color)
+    if (!p->is_plain)
         fputs(color_begin(p->stream, COLOR_TITLE), p->stream);
     put_name(p, title);
-    if (p->in_color)
+    if (!p->is_plain)
         fputs(color_end(p->stream), p->stream);
-    fputc('\n', p->stream);
+    fprintf(p->stream, "%s\n", remark);
 }
 
 static void put_frame(const struct printer *p, const struct report_frame *f)
@@ -88,42 +87,87 @@ static void put_frames(const struct printer *p, const report_frames *frames)
     put_repeated(p, repeated);
 }
 
-static void put_stack(const struct printer *p, struct report_text title,
+static void put_stack(const struct printer *p, struct report_text title, const char *remark,
                       const report_frames *frames)
 {
-    put_title(p, title);
+    put_title(p, title, remark);
     if (frames->items)
         put_frames(p, frames);
     fputc('\n', p->stream);
 }
 
-/* Prints which resources are used up, one on each line. */
-static void put_shortage(const struct printer *p, const struct report_process *process)
+/* Each finding on a line of its own, then an empty line. */
+static void put_findings(const struct printer *p, const report_findings *findings)
 {
-    struct buffer line __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+    size_t i;
 
-    for (size_t i = 0; i < process->shortage.count; i++) {
-        buffer_clear(&line);
-        report_put_shortage(&line, &process->shortage.items[i]);
-        if (line.failed || line.len == 0)
-            continue;
-        text_print_name(p->stream, (const char *)line.data, line.len);
-        fputc('\n', p->stream);
+    for (i = 0; i < findings->count; i++) {
+        fputs(color_begin(p->stream, COLOR_ERROR), p->stream);
+        put_name(p, findings->items[i].text);
+        fprintf(p->stream, "%s\n", color_end(p->stream));
     }
-    if (process->shortage.count > 0)
+    if (findings->count > 0)
         fputc('\n', p->stream);
+}
+
+/* The words for what is missing. */
+static void put_missing_words(const struct printer *p, struct report_text what)
+{
+    static const char *const words[][2] = {
+        {"source", "source lines"},
+        {"repr", "the repr() of threads and greenlets"},
+        {"locals", "local variables"},
+        {"tasks", "asyncio tasks"},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        if (same_text(what, (struct report_text){words[i][0], strlen(words[i][0])})) {
+            fputs(words[i][1], p->stream);
+            return;
+        }
+    }
+    put_name(p, what);
+}
+
+/* One line: "not shown: source lines, greenlets (the GIL is held)". */
+static void put_missing(const struct printer *p, const struct report_missing *missing, size_t count)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        fputs(i == 0 ? "not shown: " : ", ", p->stream);
+        put_missing_words(p, missing[i].what);
+        if (missing[i].why.data &&
+            (i + 1 == count || !same_text(missing[i].why, missing[i + 1].why))) {
+            fputs(" (", p->stream);
+            put_name(p, missing[i].why);
+            fputc(')', p->stream);
+        }
+    }
+    if (count > 0)
+        fputc('\n', p->stream);
+}
+
+static const char *remark_of(const struct printer *p, const struct report_thread *t)
+{
+    return t->exact == BOOL_FALSE && !p->is_plain ? " (moving)" : "";
 }
 
 static void print_text(const struct printer *p, const struct report_process *process)
 {
+    const struct report_thread *t = process->threads.items;
+    const struct report_greenlet *g = process->greenlets.items;
     size_t i;
 
-    if (p->in_color) /* not in the format of the original pystuck */
-        put_shortage(p, process);
+    if (!p->is_plain)
+        put_findings(p, &process->findings);
     for (i = 0; i < process->threads.count; i++)
-        put_stack(p, process->threads.items[i].repr, &process->threads.items[i].frames);
+        put_stack(p, t[i].repr, remark_of(p, &t[i]), &t[i].frames);
     for (i = 0; i < process->greenlets.count; i++)
-        put_stack(p, process->greenlets.items[i].repr, &process->greenlets.items[i].frames);
+        put_stack(p, g[i].repr, "", &g[i].frames);
+    if (!p->is_plain)
+        put_missing(p, process->missing.items, process->missing.count);
 }
 
 static void print_json(FILE *stream, const struct report_process *process)
@@ -141,10 +185,10 @@ void stacks_print(FILE *stream, const struct report_process *process, enum stack
 {
     switch (format) {
     case FORMAT_TEXT:
-        print_text(&(struct printer){stream, text_print_name, true}, process);
+        print_text(&(struct printer){stream, text_print_name, false}, process);
         return;
     case FORMAT_PLAIN:
-        print_text(&(struct printer){stream, text_print, false}, process);
+        print_text(&(struct printer){stream, text_print, true}, process);
         return;
     case FORMAT_JSON:
         print_json(stream, process);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stacks/gil.h"
+
+#include <stdio.h>
+
+#include "clean.h"
+#include "diagnosis/diagnose.h"
+#include "diagnosis/gil.h"
+#include "stacks/fetch.h"
+#include "stacks/print.h"
+#include "text.h"
+
+/* How long to wait for the connection, and then for the answer, in ms. */
+#define ANSWER_MS 1000
+
+/* Copies a text that another process made, escaped. */
+static bool copy(struct gil_words *out, struct report_text text)
+{
+    FILE *stream = fmemopen(out->text, sizeof(out->text), "w");
+
+    if (!stream)
+        return false;
+    text_print_name(stream, text.data, text.len);
+    fclose(stream);
+    out->text[sizeof(out->text) - 1] = '\0';
+    return true;
+}
+
+bool stacks_ask_gil(const struct options *options, struct gil_words *out)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    struct report report __attribute__((cleanup(report_free)));
+    const struct stacks_wish wish = {.execute = false, .bare = true};
+    const struct report_finding *finding;
+    struct options soon = *options;
+
+    if (soon.timeout_ms == 0 || soon.timeout_ms > ANSWER_MS)
+        soon.timeout_ms = ANSWER_MS;
+    report_init(&report, STACKS_MEMORY_MAX);
+    if (stacks_fetch_apart(&soon, &wish, &report, &err) < 0)
+        return false;
+    finding = diagnose_find(&report.processes.items[0], FINDING_GIL);
+    return finding && copy(out, finding->text);
+}

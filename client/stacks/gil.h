@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * stacks/gil: asks a server why its process does not run Python code.
+ */
+#ifndef CLIENT_STACKS_GIL_H
+#define CLIENT_STACKS_GIL_H
+
+#include <stdbool.h>
+
+#include "options.h"
+
+/* The finding about the GIL, cut if it is longer. */
+struct gil_words {
+    char text[512];
+};
+
+/* Asks the server that the options name on a connection of its own. Returns true, and the sentence,
+ * if the GIL is not available; false if it is, or if the server does not say within a second. */
+bool stacks_ask_gil(const struct options *options, struct gil_words *out);
+
+#endif

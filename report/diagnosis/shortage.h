@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * shortage: a finding for each resource that the process has run out of.
+ */
+#ifndef REPORT_DIAGNOSIS_SHORTAGE_H
+#define REPORT_DIAGNOSIS_SHORTAGE_H
+
+#include "report.h"
+
+/* The kind of the findings. */
+#define FINDING_SHORTAGE "shortage"
+
+/* Adds the findings. Returns false if there is no memory. */
+bool diagnose_shortage(struct report *r, struct report_process *process);
+
+#endif
