@@ -317,6 +317,30 @@ TEST(a_gil_that_is_not_held_is_no_finding)
     assert_null(diagnose_find(p, "gil"));
 }
 
+/* ---- Shortages ------------------------------------------------------------------------------- */
+
+TEST(a_resource_that_is_used_up_is_a_finding_behind_the_gil)
+{
+    AUTO_REPORT r;
+    struct report_process *p;
+    struct report_shortage shortage[2] = {
+        {.resource = literal("threads"), .used = 5, .limit = REPORT_UNKNOWN},
+        {.resource = literal("file descriptors"), .used = 1024, .limit = 1024},
+    };
+
+    report_init(&r, 0);
+    p = make_process(&r, "thread:1", 100);
+    p->shortage.items = shortage;
+    p->shortage.count = 2;
+    assert_true(diagnose(&r, p));
+    assert_int_equal(p->findings.count, 2);
+    assert_ptr_equal(diagnose_find(p, "gil"), &p->findings.items[0]);
+    assert_ptr_equal(diagnose_find(p, "shortage"), &p->findings.items[1]);
+    assert_string_equal(p->findings.items[1].text.data,
+                        "out of file descriptors: 1024 of 1024 open");
+    assert_string_equal(p->findings.items[1].evidence.items[0].data, "shortage");
+}
+
 TEST(a_finding_that_does_not_fit_into_memory_is_an_error)
 {
     AUTO_REPORT r;
