@@ -235,6 +235,48 @@ int conn_serve(struct conn *c, struct rpyc_error *err)
     return result;
 }
 
+/* ---- Serving while something else is awaited ------------------------------------------------- */
+
+/* conn_attend reads no further message while the queued ones take more than this, in bytes. */
+#define ATTEND_MAX ((size_t)1 << 20)
+
+int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    struct serving *s;
+    int result = 0;
+
+    pthread_mutex_lock(&c->lock);
+    s = serving_outermost(&c->serving);
+    if (s)
+        s->attending = true;
+    if (!c->closed && (!s || c->serving.queued_bytes > ATTEND_MAX))
+        conn_wait_for_change(c, deadline, &why);
+    else if (!c->closed)
+        step(c, deadline, &why);
+    if (s)
+        s->attending = false;
+    if (c->closed)
+        result = conn_closed_error(c, err);
+    pthread_mutex_unlock(&c->lock);
+    rpyc_error_clear(&why);
+    return result;
+}
+
+bool conn_take_queued(struct conn *c, int64_t handler, struct message *request)
+{
+    struct queued *q;
+
+    pthread_mutex_lock(&c->lock);
+    q = serving_dequeue_handler(&c->serving, handler);
+    pthread_mutex_unlock(&c->lock);
+    if (!q)
+        return false;
+    *request = q->request;
+    free(q);
+    return true;
+}
+
 /* ---- Awaiting replies ----------------------------------------------------------------------- */
 
 struct pending *conn_expect(struct conn *c, int64_t seq)

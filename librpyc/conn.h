@@ -225,6 +225,17 @@ int conn_reply_exception(struct conn *c, const struct message *request, const ch
  * messages. -1: any other reason, in err. */
 int conn_serve(struct conn *c, struct rpyc_error *err);
 
+/* For a thread that serves a request, not a nested one, and waits for something else than the peer,
+ * before the request has begun to run: reads at most one message, so that a hang-up is noticed. A
+ * request is queued; it will be served behind the present one, in order, on the same thread. Reads
+ * nothing, and only waits, while many requests are queued. Returns at the deadline at the latest.
+ * -1: the connection has ended. */
+int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err);
+
+/* Moves the first request to a handler that is queued for this thread to *request, which the caller
+ * then owns. False: there is none. */
+bool conn_take_queued(struct conn *c, int64_t handler, struct message *request);
+
 /* Reads and handles at most one message. 1: one was handled. 0: the connection ended as above.
  * -1: an error. */
 int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err);

@@ -118,6 +118,16 @@ static int enqueue(struct serving_table *t, struct serving *s, struct message *m
     return 0;
 }
 
+/* Removes q, which may be NULL, from the queue of s. Returns it. */
+static struct queued *take(struct serving_table *t, struct serving *s, struct queued *q)
+{
+    if (!q)
+        return NULL;
+    TAILQ_REMOVE(&s->queued, q, entry);
+    t->queued_bytes -= size_of(&q->request);
+    return q;
+}
+
 struct queued *serving_dequeue(struct serving_table *t, struct serving *s, bool nested)
 {
     struct queued *q;
@@ -126,18 +136,33 @@ struct queued *serving_dequeue(struct serving_table *t, struct serving *s, bool 
         if (!nested || q->request.recipient)
             break;
     }
-    if (!q)
-        return NULL;
-    TAILQ_REMOVE(&s->queued, q, entry);
-    t->queued_bytes -= size_of(&q->request);
-    return q;
+    return take(t, s, q);
+}
+
+struct serving *serving_outermost(const struct serving_table *t)
+{
+    return outermost(serving_of_thread(t, pthread_self()));
 }
 
 struct queued *serving_dequeue_own(struct serving_table *t, bool nested)
 {
-    struct serving *s = outermost(serving_of_thread(t, pthread_self()));
+    struct serving *s = serving_outermost(t);
 
     return s ? serving_dequeue(t, s, nested) : NULL;
+}
+
+struct queued *serving_dequeue_handler(struct serving_table *t, int64_t handler)
+{
+    struct serving *s = serving_outermost(t);
+    struct queued *q;
+
+    if (!s)
+        return NULL;
+    TAILQ_FOREACH (q, &s->queued, entry) {
+        if (q->handler == handler)
+            break;
+    }
+    return take(t, s, q);
 }
 
 void queued_free(struct queued *q)
@@ -149,11 +174,13 @@ void queued_free(struct queued *q)
 int serving_claim(struct serving_table *t, bool bound, struct message *m, int64_t handler,
                   struct serving **s, struct rpyc_error *err)
 {
-    struct serving *other = bound ? required(t, m) : NULL;
+    struct serving *other = bound ? required(t, m) : NULL, *own = serving_outermost(t);
 
     *s = NULL;
-    if (other && !pthread_equal(other->thread, pthread_self()))
+    if (other && other != own)
         return enqueue(t, other, m, handler, err);
+    if (own && own->attending)
+        return enqueue(t, own, m, handler, err);
     *s = serving_enter(t, m->sender);
     return *s || serving_is_full(t) ? 1 : error_nomem(err);
 }

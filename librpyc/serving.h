@@ -32,6 +32,7 @@ struct serving {
     uint64_t peer_thread;      /* 0 without bind-threads */
     struct serving *within;    /* the request of the same thread that contains this one, or NULL */
     struct queued_list queued; /* used in a thread's outermost entry only */
+    bool attending; /* in an outermost entry: its thread queues each request that it reads */
 };
 
 /* All requests of one connection that are being served. Valid when filled with zeros. */
@@ -50,7 +51,7 @@ bool serving_is_full(const struct serving_table *t);
 /* Decides which thread serves a request. Call before another message is read.
  *  1: the calling thread. *s is its entry, to be ended by serving_leave; or NULL if too many
  *     requests are served or queued, and this one has to be refused.
- *  0: another thread, for which m was queued. m is taken and empty.
+ *  0: another thread, or the calling one later; m was queued for it. m is taken and empty.
  * -1: RPYC_ENOMEM.
  * bound: bind-threads is in use. */
 int serving_claim(struct serving_table *t, bool bound, struct message *m, int64_t handler,
@@ -72,6 +73,13 @@ struct queued *serving_dequeue(struct serving_table *t, struct serving *s, bool 
 /* Like serving_dequeue, for the outermost entry of the calling thread. Returns NULL also if the
  * thread serves no request. */
 struct queued *serving_dequeue_own(struct serving_table *t, bool nested);
+
+/* Removes the first request to a handler that is queued for the calling thread; the caller frees it
+ * with queued_free. NULL: there is none. */
+struct queued *serving_dequeue_handler(struct serving_table *t, int64_t handler);
+
+/* The outermost entry of the calling thread; NULL: it serves no request. */
+struct serving *serving_outermost(const struct serving_table *t);
 
 void queued_free(struct queued *q);
 

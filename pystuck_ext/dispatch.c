@@ -14,8 +14,6 @@
 #include "reserve.h"
 #include "vinegar.h"
 
-#define STACKS_VERSION 2 /* of the tuple that STACKS returns: see report/codec.h */
-
 /* ---- Attributes ----------------------------------------------------------------------------- */
 
 /* Returns an attribute name from the wire as a str; bytes are allowed, too. A new reference. */
@@ -415,11 +413,11 @@ static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
 
     if (PyErr_Occurred())
         return NULL;
-    if (s->settings->connect && s->policy != Py_None)
-        return PyErr_Format(PyExc_ValueError, "STACKS needs the classic service");
-    if (version < STACKS_VERSION)
+    if (!atomic_load(&s->is_classic))
+        return PyErr_Format(PyExc_ValueError, PS_STACKS_NOT_CLASSIC);
+    if (version < PS_STACKS_VERSION)
         return PyErr_Format(PyExc_ValueError, "STACKS version %ld is not supported: use %d",
-                            version, STACKS_VERSION);
+                            version, PS_STACKS_VERSION);
     if (!collect)
         return PyErr_Format(PyExc_ImportError,
                             "pystuck._stacks could not be imported when run_server was called");
@@ -427,7 +425,7 @@ static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
     ps_reserve_lend(1); /* for source lines */
     process = shortage ? PyObject_CallFunction(collect, "ll", flags, budget_ms) : NULL;
     ps_reserve_take_back();
-    return Py_BuildValue("(iN)", STACKS_VERSION, ps_facts_add(process, shortage));
+    return Py_BuildValue("(iN)", PS_STACKS_VERSION, ps_facts_add(process, shortage));
 }
 
 /* ---- Dispatch ------------------------------------------------------------------------------- */

@@ -33,7 +33,9 @@
 
 #define PS_NAME_FIELD(field, text) PyObject *field;
 
-struct ps_thread;
+struct ps_gil_helper;
+struct ps_without_gil;
+struct stackreader;
 
 struct ps_state {
     PyInterpreterState *interp;
@@ -58,7 +60,10 @@ struct ps_state {
     struct {
         PS_NAMES(PS_NAME_FIELD)
     } names;
-    LIST_HEAD(, ps_thread) own_threads; /* pystuck's threads that have run Python */
+    struct ps_gil_helper *helper; /* see gil_helper.h; NULL until run_server. Once set, it changes only
+                                     in a forked child, which has no other thread of pystuck */
+    struct stackreader *reader;   /* the same; or NULL: the stack reader is off */
+    struct ps_without_gil *without_gil; /* the same: see without_gil.h */
     atomic_int thread_count;            /* pystuck's threads that may run Python; needs no GIL */
     bool is_main;                       /* the main interpreter, not a subinterpreter */
     PyObject *handles;                  /* a subinterpreter's Server objects, a list; NULL: none */

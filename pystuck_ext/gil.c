@@ -30,6 +30,7 @@ static __thread unsigned released_life;
 static atomic_uint life;
 static atomic_int taking; /* number of threads that are taking the GIL */
 static bool at_exit;      /* end_life is registered; guarded by the GIL of the main interpreter */
+static void (*at_end)(void); /* the argument of ps_gil_at_exit */
 
 unsigned ps_gil_life(void)
 {
@@ -46,6 +47,7 @@ static void end_life(void)
     at_exit = false;
     atomic_fetch_add(&life, 1);
     ps_server_close_all();
+    at_end();
     for (int waited = 0; atomic_load(&taking) > 0 && waited < TAKING_WAIT_MS; waited++)
         poll(NULL, 0, 1);
 }
@@ -69,12 +71,13 @@ static void load_unwinder(void)
     dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
 }
 
-void ps_gil_at_exit(void)
+void ps_gil_at_exit(void (*ended)(void))
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT, loaded = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, install_fork_handler);
     pthread_once(&loaded, load_unwinder);
+    at_end = ended;
     if (!at_exit)
         at_exit = Py_AtExit(end_life) == 0;
 }

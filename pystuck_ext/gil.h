@@ -17,8 +17,10 @@ unsigned ps_gil_life(void);
 
 /* With the GIL of the main interpreter: registers the function that closes all servers once Python
  * has ended, and begins the next life. While Python is ending, clients are still served. If all 32
- * slots of Py_AtExit are in use, the servers are not closed. */
-void ps_gil_at_exit(void);
+ * slots of Py_AtExit are in use, the servers are not closed. ended: called as well, without the
+ * GIL.
+ */
+void ps_gil_at_exit(void (*ended)(void));
 
 /* True if the interpreter is shutting down or has ended. Needs no GIL. */
 bool ps_gil_is_ending(const struct ps_state *state);

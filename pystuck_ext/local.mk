@@ -18,7 +18,9 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/ext.h \
 	pystuck_ext/gil.c pystuck_ext/gil.h \
 	pystuck_ext/facts.c pystuck_ext/facts.h \
+	pystuck_ext/gil_helper.c pystuck_ext/gil_helper.h \
 	pystuck_ext/inspect.c pystuck_ext/inspect.h \
+	pystuck_ext/kernel_state.c pystuck_ext/kernel_state.h \
 	pystuck_ext/log.c pystuck_ext/log.h \
 	pystuck_ext/log_limit.c pystuck_ext/log_limit.h \
 	pystuck_ext/module.c \
@@ -27,13 +29,16 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/netref.c pystuck_ext/netref.h \
 	pystuck_ext/netref_type.c pystuck_ext/netref_type.h \
 	pystuck_ext/objects.c pystuck_ext/objects.h \
+	pystuck_ext/own_offsets.c pystuck_ext/own_offsets.h \
 	pystuck_ext/settings_dict.c pystuck_ext/settings_dict.h \
 	pystuck_ext/policy.c pystuck_ext/policy.h \
 	pystuck_ext/pybrine.c pystuck_ext/pybrine.h \
 	pystuck_ext/pyframe.c pystuck_ext/pyframe.h \
 	pystuck_ext/reference.h \
 	pystuck_ext/reserve.c pystuck_ext/reserve.h \
+	pystuck_ext/run_request.c pystuck_ext/run_request.h \
 	pystuck_ext/run_server.c pystuck_ext/run_server.h \
+	pystuck_ext/self_reader.c pystuck_ext/self_reader.h \
 	pystuck_ext/serve.c pystuck_ext/serve.h \
 	pystuck_ext/server.c pystuck_ext/server.h \
 	pystuck_ext/server_object.c pystuck_ext/server_object.h \
@@ -42,12 +47,15 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/session_object.c pystuck_ext/session_object.h \
 	pystuck_ext/settings.c pystuck_ext/settings.h \
 	pystuck_ext/shortage.c pystuck_ext/shortage.h \
+	pystuck_ext/syscall_names.c pystuck_ext/syscall_names.h \
 	pystuck_ext/thread.c pystuck_ext/thread.h \
-	pystuck_ext/vinegar.c pystuck_ext/vinegar.h
-pystuck_ext__pystuck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) $(QUEUE_CFLAGS)
+	pystuck_ext/vinegar.c pystuck_ext/vinegar.h \
+	pystuck_ext/without_gil.c pystuck_ext/without_gil.h
+pystuck_ext__pystuck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) $(QUEUE_CFLAGS) -I$(srcdir)/stackreader
 # Python may end a thread in the middle of our functions: see reference.h.
 pystuck_ext__pystuck_la_CFLAGS = $(AM_CFLAGS) $(PYSTUCK_TLS_CFLAGS) -fno-exceptions
-pystuck_ext__pystuck_la_LIBADD = procfs/libprocfs.la report/libfacts.la librpyc/librpyc-internal.la
+pystuck_ext__pystuck_la_LIBADD = stackreader/libstackreader.la procfs/libprocfs.la \
+	report/libfacts.la librpyc/librpyc-internal.la
 # The suffix names the Python that it was built for, so that no other one loads it. libpython is not
 # linked: the interpreter that loads the module brings its own. The symbols of librpyc that it
 # contains are hidden from a librpyc.so in the same process.

@@ -84,7 +84,6 @@ static int module_exec(PyObject *module)
     state->interp = PyThreadState_GetInterpreter(PyThreadState_Get());
     state->life = ps_gil_life();
     state->is_main = state->interp == PyInterpreterState_Main();
-    LIST_INIT(&state->own_threads);
     if (make_names(state) < 0)
         return -1;
     state->server_type = ps_server_object_make_type(module);

@@ -8,8 +8,10 @@
 
 #include "admission.h"
 #include "gil.h"
+#include "gil_helper.h"
 #include "server_object.h"
 #include "serve.h"
+#include "without_gil.h"
 
 /* ---- The address ---------------------------------------------------------------------------- */
 
@@ -171,13 +173,16 @@ static PyObject *start(PyObject *module, struct ps_settings *settings,
 
     import_connection(settings->state);
     if (settings->state->is_main)
-        ps_gil_at_exit();
+        ps_gil_at_exit(ps_gil_helper_end_life);
+    ps_without_gil_prepare(settings->state, settings->log);
+    ps_gil_helper_open(settings->state); /* on failure clients wait for the GIL without it */
     before = ps_gil_begin_wait();
     result = ps_server_start(&server, (const struct sockaddr *)&address->storage, address->len,
                              options, &err);
     ps_gil_end_wait(before);
     if (result == 0)
         return ps_server_object_new(module, server, settings);
+    ps_gil_helper_close(settings->state);
     raise_cannot_listen(&err, address->text, options->allowed.has_group);
     ps_settings_free(settings);
     return NULL;

@@ -5,17 +5,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "dispatch.h"
 #include "gil.h"
 #include "log.h"
 #include "netclass.h"
 #include "pyframe.h"
+#include "run_request.h"
 #include "service.h"
 #include "thread.h"
 #include "tls.h"
 
 #define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
-#define WAITER_REPLY_MS    2000  /* for a client to read the reply of a thread of the program */
 #define STACK_NEEDED       ((size_t)48 * 1024) /* bytes, for one request */
 
 /* How long a request may run after the client has hung up, before the session's objects are
@@ -90,21 +89,6 @@ static bool has_stack(void)
     return here < low || here > high || here - low > STACK_NEEDED;
 }
 
-/* Returns the deadline for sending a reply: none on a thread of the session, else the deadline of
- * the thread's wait, between WAITER_REPLY_MS and REQUEST_TIMEOUT_MS from now. */
-static deadline_t reply_deadline(const struct ps_session *s)
-{
-    deadline_t least, most, wait = ps_waiter()->deadline;
-
-    if (ps_session_on_own_thread(s))
-        return DEADLINE_NEVER;
-    least = deadline_in(WAITER_REPLY_MS);
-    most = deadline_in(REQUEST_TIMEOUT_MS);
-    if (wait < least)
-        return least;
-    return wait < most ? wait : most;
-}
-
 /* Logs the exception that is set as the reason for refusing a client, and clears it. */
 static void tell_refusal(const struct ps_session *s)
 {
@@ -147,6 +131,8 @@ static int introduce(struct ps_session *s)
 
     if (!s->settings->connect)
         return 0;
+    if (!ps_await_gil(s))
+        return -1;
     ps_session_this_thread()->depth++;
     if (ps_session_enter(s)) {
         ps_thread_set_interruptible(true);
@@ -164,90 +150,22 @@ static bool on_main_thread(const struct ps_session *s)
     return PyThread_get_thread_ident() == s->state->main_thread;
 }
 
-/* Returns where a KeyboardInterrupt of a request is stored for this thread: on the main thread,
- * which runs the handlers of signals, it may come from Ctrl-C. NULL on other threads: it is the
- * client's. */
-static PyObject **kept_interrupt(const struct ps_session *s)
-{
-    return on_main_thread(s) ? &ps_waiter()->interrupt : NULL;
-}
-
-/* Clears an exception that was raised after the reply was written, by a signal handler or by
- * another thread. A thread of the program raises it after its wait; a thread of the session drops
- * it. */
-static void keep_late_exception(const struct ps_session *s)
-{
-    PyObject **interrupt = &ps_waiter()->interrupt;
-    ps_auto PyObject *type = NULL, *exc = NULL, *tb = NULL;
-
-    PyErr_Fetch(&type, &exc, &tb);
-    PyErr_NormalizeException(&type, &exc, &tb);
-    if (exc && !ps_session_on_own_thread(s) && !*interrupt)
-        *interrupt = ps_steal(&exc);
-}
-
-/* Replies to a request that cannot run Python code: the interpreter is shutting down, or there is
- * no memory. */
-static int refuse_python(const struct ps_session *s, struct conn *c, struct message *request,
-                         struct rpyc_error *err)
-{
-    message_free(request);
-    if (ps_gil_is_ending(s->state))
-        return conn_reply_exception(c, request, "builtins", "RuntimeError",
-                                    "the interpreter is shutting down", reply_deadline(s), err);
-    return conn_reply_exception(c, request, "builtins", "MemoryError",
-                                "no memory for a Python thread state", reply_deadline(s), err);
-}
-
-/* Serves a request with the GIL. -1: the connection must be closed. */
-static int serve_in_python(struct ps_session *s, struct conn *c, struct message *request,
-                           int64_t handler, struct rpyc_error *err)
-{
-    const struct ps_session_thread *t = ps_session_this_thread();
-    bool is_own = t->session == s, is_outermost = is_own && t->depth == 1;
-    struct outgoing out;
-    struct releases releases;
-    int result;
-
-    if (!ps_session_enter(s))
-        return refuse_python(s, c, request, err);
-    if (ps_service_connect_classic(s) < 0) {
-        PyErr_Clear();
-        ps_session_leave(s);
-        return error_nomem(err);
-    }
-    if (is_outermost)
-        ps_thread_drop_late_exception(); /* set between two requests */
-    ps_thread_set_interruptible(true);
-    result = ps_dispatch(s, request, handler, &out, kept_interrupt(s), err);
-    if (PyErr_Occurred())
-        keep_late_exception(s);
-    if (is_own)
-        ps_session_end_python(s, is_outermost);
-    releases = releases_take(&s->releases);
-    ps_session_leave(s);
-    if (result == 0)
-        result = conn_send(c, &out, is_own ? DEADLINE_NEVER : reply_deadline(s), err);
-    releases_post(c, &releases, deadline_in(REQUEST_TIMEOUT_MS));
-    return result;
-}
-
 static int serve(void *host, struct conn *c, struct message *request, int64_t handler,
                  struct rpyc_error *err)
 {
     struct ps_session *s = host;
     int result;
 
-    if (handler == HANDLE_PING && (result = serve_ping(c, request, reply_deadline(s), err)) != 0)
+    if (handler == HANDLE_PING && (result = serve_ping(c, request, ps_reply_deadline(s), err)) != 0)
         return result < 0 ? -1 : 0;
     if (!has_stack()) {
         message_free(request);
         return conn_reply_exception(c, request, "builtins", "RecursionError",
                                     "too many nested requests: this thread has no stack left",
-                                    reply_deadline(s), err);
+                                    ps_reply_deadline(s), err);
     }
     ps_session_begin_request(s);
-    result = serve_in_python(s, c, request, handler, err);
+    result = ps_run_request(s, c, request, handler, err);
     ps_session_end_request(s);
     return result;
 }
@@ -455,6 +373,7 @@ static struct ps_session *session_new(const struct ps_settings *settings, struct
     s->fork_count = ps_fork_count();
     s->id = client->id;
     s->source = client->source;
+    atomic_init(&s->is_classic, !settings->connect);
     s->objects.max = settings->max_objects;
     if (tls_peer_cert(stream, &s->certificate, &s->certificate_len) < 0) {
         free(s);

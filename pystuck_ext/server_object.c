@@ -7,8 +7,10 @@
 #include <poll.h>
 
 #include "gil.h"
+#include "gil_helper.h"
 #include "log.h"
 #include "thread.h"
+#include "without_gil.h"
 
 /* At the end of a subinterpreter: how often to check for threads that are left, and how often to
  * interrupt their requests, in ms. */
@@ -18,6 +20,7 @@
 struct server_object {
     PyObject_HEAD
     struct ps_server *server;     /* a reference, owned */
+    bool is_open;                 /* ps_gil_helper_close was not called for it yet */
     struct ps_settings *settings; /* freed at the end of a subinterpreter; then NULL */
 };
 
@@ -35,6 +38,10 @@ static PyObject *object_close(PyObject *self, PyObject *unused)
     PyThreadState *before;
 
     (void)unused;
+    if (((struct server_object *)self)->is_open)
+        ps_gil_helper_close(
+            ((struct ps_state *)PyModule_GetState(PyType_GetModule(Py_TYPE(self)))));
+    ((struct server_object *)self)->is_open = false;
     before = ps_gil_begin_wait();
     ps_server_close(server_of(self));
     if (settings)
@@ -236,6 +243,8 @@ static PyObject *end(PyObject *module, PyObject *unused)
         *settings = NULL;
     }
     Py_CLEAR(state->handles);
+    ps_without_gil_free(state);
+    ps_gil_helper_free(state);
     Py_RETURN_NONE;
 }
 
@@ -277,15 +286,18 @@ PyObject *ps_server_object_new(PyObject *module, struct ps_server *server,
         (struct server_object *)state->server_type->tp_alloc(state->server_type, 0);
 
     if (!self) {
+        ps_gil_helper_close(state);
         ps_server_close(server);
         ps_server_unref(server);
         return NULL;
     }
     self->server = server;
     self->settings = settings;
+    self->is_open = true;
     if (state->is_main) {
         Py_INCREF(module); /* never released: the server's threads use the module's state */
     } else if (remember(module, (PyObject *)self) < 0) {
+        ps_gil_helper_close(state);
         ps_server_close(server);
         Py_CLEAR(self);
     }

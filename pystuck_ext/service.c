@@ -14,6 +14,7 @@ static int begin_service(struct ps_session *s, PyObject *connection)
     if (root == Py_None) {
         Py_SETREF(root, ps_classic_service_new(s));
         s->policy = ps_new_ref(Py_None);
+        atomic_store(&s->is_classic, true);
     } else if (root) {
         s->policy = PyObject_GetAttrString(connection, "_check_attr");
     }

@@ -23,6 +23,9 @@
 
 struct ps_session;
 
+#define PS_STACKS_VERSION     2 /* of the reply to STACKS: see report/codec.h */
+#define PS_STACKS_NOT_CLASSIC "STACKS needs the classic service"
+
 /* Functions of files that use this one, given to the session when it is made. */
 struct ps_session_ops {
     /* Returns the netref for a reference in a message: see ps_netref_resolve. */
@@ -48,13 +51,14 @@ struct ps_session {
     unsigned fork_count;   /* ps_fork_count() of the process that the session belongs to */
     uint8_t *certificate;  /* the client's, as DER, or NULL */
     size_t certificate_len;
-    atomic_int threads;  /* the session's threads */
-    atomic_int idle;     /* the session's threads that wait for a request */
-    atomic_int busy;     /* the session's threads that serve a request */
-    atomic_uint served;  /* counts each start and each end of a request */
-    atomic_bool hung_up; /* the client has hung up; the thread that serves it may not know yet */
-    atomic_bool reaping; /* ops->reap was started */
-    atomic_bool started; /* Python objects may exist, which must be released at the end */
+    atomic_int threads;     /* the session's threads */
+    atomic_int idle;        /* the session's threads that wait for a request */
+    atomic_int busy;        /* the session's threads that serve a request */
+    atomic_uint served;     /* counts each start and each end of a request */
+    atomic_bool hung_up;    /* the client has hung up; the thread that serves it may not know yet */
+    atomic_bool reaping;    /* ops->reap was started */
+    atomic_bool is_classic; /* the client may do everything: it may get the stacks */
+    atomic_bool started;    /* Python objects may exist, which must be released at the end */
 
     /* The GIL guards the rest. */
     bool met;   /* the service's on_connect was called: on_disconnect must be called, too */

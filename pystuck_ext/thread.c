@@ -3,21 +3,32 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "gil.h"
 #include "server.h"
 
 /* A thread of pystuck that has run Python. It does not exist in a forked child, where a new thread
- * of the program may have its ident. */
+ * of the program may have its ident. Never freed, but used again for another thread: so threads
+ * without the GIL can read the list. */
 struct ps_thread {
-    unsigned long ident;
-    PyObject *number;    /* the ident as a Python int: a reference, or NULL */
-    unsigned fork_count; /* ps_fork_count() of the process that the thread is in */
+    atomic_ulong ident;       /* 0: the struct is free */
+    struct ps_thread *before; /* the next one in the list; does not change */
+
+    atomic_uint fork_count; /* ps_fork_count() of the process that the thread is in */
+    _Atomic(struct ps_state *) state;
+
+    /* The GIL of the thread's interpreter guards the rest. */
+    PyObject *number; /* the ident as a Python int: a reference, or NULL */
     bool interruptible;
     bool interrupted; /* ps_thread_interrupt_all has done this thread */
-    LIST_ENTRY(ps_thread) entry;
 };
+
+/* The threads of all interpreters: the first ones, and those that were added to them. */
+#define FIRST_THREADS 64
+static struct ps_thread first_threads[FIRST_THREADS];
+static _Atomic(struct ps_thread *) own_threads;
 
 static __thread struct ps_thread *own_thread;
 
@@ -74,27 +85,75 @@ int ps_thread_start(struct ps_state *state, const char *name, void (*run)(void *
 /* ---- Entering and leaving Python
  * ---------------------------------------------------------------------- */
 
-/* With the GIL: adds this thread to the list of threads that stacks leave out. */
+static pthread_once_t listed = PTHREAD_ONCE_INIT;
+
+static void list_first_threads(void)
+{
+    size_t i;
+
+    for (i = 0; i + 1 < FIRST_THREADS; i++)
+        first_threads[i].before = &first_threads[i + 1];
+    atomic_store(&own_threads, first_threads);
+}
+
+/* Takes a free struct, or adds one to the list. NULL: no memory. */
+static struct ps_thread *claim(unsigned long ident)
+{
+    struct ps_thread *t;
+    unsigned long none;
+
+    pthread_once(&listed, list_first_threads);
+    for (t = atomic_load(&own_threads); t; t = t->before) {
+        none = 0;
+        if (atomic_load(&t->ident) == 0 && atomic_compare_exchange_strong(&t->ident, &none, ident))
+            return t;
+    }
+    t = calloc(1, sizeof(*t));
+    if (!t)
+        return NULL;
+    atomic_store(&t->ident, ident);
+    t->before = atomic_load(&own_threads);
+    while (!atomic_compare_exchange_weak(&own_threads, &t->before, t))
+        ;
+    return t;
+}
+
+/* Adds this thread to the list of threads that stacks leave out. Needs no GIL: while the thread
+ * waits for the GIL, Python knows it already. */
 static void enter_in_list(struct ps_state *state)
 {
-    own_thread = malloc(sizeof(*own_thread));
+    own_thread = claim(PyThread_get_thread_ident());
     if (!own_thread)
         return;
-    own_thread->ident = PyThread_get_thread_ident();
-    own_thread->number = PyLong_FromUnsignedLong(own_thread->ident);
-    PyErr_Clear(); /* MemoryError: the thread has no number */
-    own_thread->fork_count = ps_fork_count();
     own_thread->interruptible = own_thread->interrupted = false;
-    LIST_INSERT_HEAD(&state->own_threads, own_thread, entry);
+    atomic_store(&own_thread->fork_count, ps_fork_count());
+    atomic_store(&own_thread->state, state);
+}
+
+/* Removes this thread from the list. Needs no GIL; number must be NULL. */
+static void leave_list(void)
+{
+    atomic_store(&own_thread->state, NULL);
+    atomic_store(&own_thread->ident, 0);
+    own_thread = NULL;
 }
 
 bool ps_thread_enter(struct ps_state *state, const sigset_t *mask)
 {
-    if (!ps_gil_take(state))
-        return false;
-    pthread_sigmask(SIG_SETMASK, mask, NULL);
-    if (!own_thread)
+    bool is_new = !own_thread;
+
+    if (is_new)
         enter_in_list(state);
+    if (!ps_gil_take(state)) {
+        if (is_new && own_thread)
+            leave_list();
+        return false;
+    }
+    pthread_sigmask(SIG_SETMASK, mask, NULL);
+    if (own_thread && !own_thread->number) {
+        own_thread->number = PyLong_FromUnsignedLong(atomic_load(&own_thread->ident));
+        PyErr_Clear(); /* MemoryError: the thread has no number */
+    }
     return true;
 }
 
@@ -133,10 +192,8 @@ void ps_thread_leave_python(struct ps_state *state)
 {
     ps_thread_leave_no_dummy(state);
     if (own_thread) {
-        LIST_REMOVE(own_thread, entry);
-        Py_XDECREF(own_thread->number);
-        free(own_thread);
-        own_thread = NULL;
+        Py_CLEAR(own_thread->number);
+        leave_list();
     }
     ps_block_signals(NULL);
     ps_gil_end_thread();
@@ -152,19 +209,37 @@ void ps_thread_leave(struct ps_state *state)
     ps_gil_release();
 }
 
+/* True if a struct of the list is that of a thread in this process. */
+static bool is_here(struct ps_thread *t)
+{
+    return atomic_load(&t->ident) != 0 && atomic_load(&t->fork_count) == ps_fork_count();
+}
+
 PyObject *ps_thread_idents(struct ps_state *state)
 {
     ps_auto PyObject *list = PyList_New(0);
     struct ps_thread *t;
 
-    LIST_FOREACH (t, &state->own_threads, entry) {
-        if (t->fork_count != ps_fork_count())
+    for (t = atomic_load(&own_threads); t; t = t->before) {
+        if (!is_here(t) || atomic_load(&t->state) != state)
             continue;
-        ps_auto PyObject *ident = list ? PyLong_FromUnsignedLong(t->ident) : NULL;
+        ps_auto PyObject *ident = list ? PyLong_FromUnsignedLong(atomic_load(&t->ident)) : NULL;
         if (!ident || PyList_Append(list, ident) < 0)
             Py_CLEAR(list);
     }
     return list ? PyFrozenSet_New(list) : NULL;
+}
+
+size_t ps_thread_list(uint64_t *idents, size_t room)
+{
+    struct ps_thread *t;
+    size_t count = 0;
+
+    for (t = atomic_load(&own_threads); t && count < room; t = t->before) {
+        if (is_here(t))
+            idents[count++] = atomic_load(&t->ident);
+    }
+    return count;
 }
 
 void ps_thread_set_interruptible(bool interruptible)
@@ -177,8 +252,8 @@ static struct ps_thread *next_to_interrupt(const struct ps_state *state)
 {
     struct ps_thread *t;
 
-    LIST_FOREACH (t, &state->own_threads, entry) {
-        if (t->interruptible && !t->interrupted)
+    for (t = atomic_load(&own_threads); t; t = t->before) {
+        if (is_here(t) && atomic_load(&t->state) == state && t->interruptible && !t->interrupted)
             return t;
     }
     return NULL;
@@ -190,10 +265,12 @@ void ps_thread_interrupt_all(const struct ps_state *state)
 {
     struct ps_thread *t;
 
-    LIST_FOREACH (t, &state->own_threads, entry)
-        t->interrupted = false;
+    for (t = atomic_load(&own_threads); t; t = t->before) {
+        if (atomic_load(&t->state) == state)
+            t->interrupted = false;
+    }
     while ((t = next_to_interrupt(state))) {
         t->interrupted = true;
-        PyThreadState_SetAsyncExc(t->ident, PyExc_SystemExit);
+        PyThreadState_SetAsyncExc(atomic_load(&t->ident), PyExc_SystemExit);
     }
 }

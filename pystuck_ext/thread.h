@@ -37,6 +37,10 @@ void ps_thread_leave_python(struct ps_state *state);
  * Stacks leave these threads out. A new reference, or NULL with MemoryError. */
 PyObject *ps_thread_idents(struct ps_state *state);
 
+/* Writes the idents of the threads of all interpreters that ps_thread_idents() would return to
+ * `idents`, at most `room` of them. Returns their number. Needs no GIL. */
+size_t ps_thread_list(uint64_t *idents, size_t room);
+
 /* With the GIL: says whether this thread now runs a request, which may be interrupted. */
 void ps_thread_set_interruptible(bool interruptible);
 

@@ -25,7 +25,7 @@ static bool grow(struct arena *a, size_t size)
     size_t room = size < CHUNK_SIZE ? CHUNK_SIZE : size;
     struct arena_chunk *chunk;
 
-    if (room > SIZE_MAX - sizeof(*chunk) || (a->max > 0 && room > a->max - a->taken))
+    if (a->fixed || room > SIZE_MAX - sizeof(*chunk) || (a->max > 0 && room > a->max - a->taken))
         return false;
     chunk = calloc(1, sizeof(*chunk) + room);
     if (!chunk)
@@ -35,6 +35,11 @@ static bool grow(struct arena *a, size_t size)
     a->taken += room;
     a->free = room;
     return true;
+}
+
+void arena_use(struct arena *a, void *memory, size_t size)
+{
+    *a = (struct arena){.fixed = memory, .free = size & ~(alignof(max_align_t) - 1)};
 }
 
 void *arena_alloc(struct arena *a, size_t size)
@@ -49,6 +54,8 @@ void *arena_alloc(struct arena *a, size_t size)
     /* Pieces are taken from the end of a chunk: then the number of free bytes is also the place of
      * the next piece. */
     a->free -= need;
+    if (a->fixed)
+        return a->fixed + a->free;
     piece = a->chunks ? a->chunks->bytes + a->free : NULL;
     return piece;
 }

@@ -12,10 +12,15 @@ struct arena_chunk;
 
 struct arena {
     struct arena_chunk *chunks; /* the newest chunk first */
-    size_t free;                /* bytes left in the newest chunk */
+    unsigned char *fixed;       /* memory to use in place of chunks; NULL: none */
+    size_t free;                /* bytes left in the newest chunk, or in `fixed` */
     size_t taken, max;          /* bytes of all chunks, and the limit for them; max 0: no limit */
     bool failed;                /* an allocation has failed, so all later ones fail, too */
 };
+
+/* Lets an empty arena use `size` zeroed bytes at `memory`, aligned for any type, and no other
+ * memory: arena_alloc calls no malloc. The caller frees the memory. */
+void arena_use(struct arena *a, void *memory, size_t size);
 
 /* Returns size zeroed bytes, aligned for any type, that live until arena_free. NULL if there is no
  * memory, if size would exceed the limit, or if an earlier call failed. */

@@ -83,7 +83,7 @@ static const struct field syscall_fields[] = {
     TEXT(syscall, name),   INTS(syscall, args), INT(syscall, fd), STRUCT(syscall, target, target),
     INT(syscall, left_ms),
 };
-static const struct shape shape_syscall = SHAPE(syscall);
+const struct shape shape_syscall = SHAPE(syscall);
 
 static const struct field wait_fields[] = {
     TEXT(wait, object), TEXT(wait, kind), TEXT(wait, words), ENUM(wait, certainty, certainties),

@@ -38,7 +38,7 @@ struct shape {
 };
 
 extern const struct shape shape_process, shape_report, shape_thread, shape_frame, shape_missing,
-    shape_gil, shape_finding, shape_merged;
+    shape_gil, shape_finding, shape_merged, shape_syscall;
 
 /* A REPORT_LIST of any type. */
 struct any_list {

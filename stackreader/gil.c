@@ -12,7 +12,7 @@ static bool gil_address(const struct python *py, uint64_t interpreter, uint64_t 
 bool gil_read(const struct python *py, uint64_t interpreter, struct gil *gil)
 {
     const struct offsets *o = py->offsets;
-    struct memory_piece pieces[3];
+    struct memory_piece pieces[4];
     uint64_t address;
     int32_t locked;
 
@@ -23,7 +23,9 @@ bool gil_read(const struct python *py, uint64_t interpreter, struct gil *gil)
         (struct memory_piece){address + (uint64_t)o->gil.holder, &gil->holder, sizeof(gil->holder)};
     pieces[2] = (struct memory_piece){address + (uint64_t)o->gil.switches, &gil->switches,
                                       sizeof(gil->switches)};
-    if (!py->memory.read(&py->memory, pieces, 3))
+    pieces[3] = (struct memory_piece){address + (uint64_t)o->gil.interval, &gil->interval_us,
+                                      sizeof(gil->interval_us)};
+    if (!py->memory.read(&py->memory, pieces, 4))
         return false;
     gil->locked = locked == 1; /* -1: the GIL was not created yet */
     return true;

@@ -9,9 +9,11 @@
 
 struct gil {
     bool locked;
-    uint64_t holder; /* the address of the thread state that holds the GIL or held it last; it may
-                        have been freed */
-    uint64_t switches;
+    uint64_t holder;   /* the address of the thread state that holds the GIL or held it last; it may
+                          have been freed */
+    uint64_t switches; /* counts how often another thread has taken the GIL than the last time */
+    uint64_t interval_us; /* a thread that runs Python code is asked to release the GIL after this
+                             time, if another thread waits for it */
 };
 
 /* Reads the GIL of an interpreter. Up to 3.11 all interpreters share one GIL. */

@@ -29,7 +29,8 @@ struct offsets {
         int modules;           /* sys.modules, a dict */
     } interpreter;
     struct {
-        int locked, holder, switches; /* their types: int, PyThreadState *, unsigned long */
+        int locked, holder;     /* their types: int, PyThreadState * */
+        int switches, interval; /* unsigned long */
     } gil;
     struct {
         int next, ident, native_id; /* native_id exists from 3.11 on */

@@ -187,29 +187,21 @@ static size_t list_interpreters(const struct stackreader *r, uint64_t *list, siz
     return count;
 }
 
-static bool is_skipped(int64_t native_id, const int64_t *skip, size_t skipped)
-{
-    size_t i;
-
-    for (i = 0; i < skipped; i++) {
-        if (skip[i] == native_id)
-            return true;
-    }
-    return false;
-}
-
 /* The arguments that the functions below share. */
 struct reading {
     struct stackreader *reader;
     struct arena *arena;
     struct report_process *process;
+    const struct stackreader_wish *wish;
     uint64_t gil_holder; /* the address of a thread state, or 0 */
+    int64_t holder;      /* the ident of that thread; REPORT_UNKNOWN: not read */
 };
 
 /* Removes the threads that ended during the reading, from index `first` of the report's threads on:
- * their memory may have been reused before it was read. states: the `count` thread states as they
- * were listed before the reading, the newest first. New thread states are inserted at the head of
- * the list, so the remaining ones keep their order. */
+ * their memory may have been reused before it was read. states: the thread states as they were
+ * listed before the reading, the newest first, of which the last, states[count - 1], was read
+ * first. New thread states are inserted at the head of the list, so the remaining ones keep their
+ * order. */
 static void remove_ended(struct reading *from, uint64_t interpreter, const uint64_t *states,
                          size_t count, size_t first)
 {
@@ -219,7 +211,7 @@ static void remove_ended(struct reading *from, uint64_t interpreter, const uint6
     size_t kept = first, read = first;
     uint64_t ident;
 
-    for (i = count; i > 0; i--, read++) {
+    for (i = count; i > 0 && read < p->threads.count; i--, read++) {
         if (left == 0 || r->states_after[left - 1] != states[i - 1])
             continue;
         left--;
@@ -230,6 +222,14 @@ static void remove_ended(struct reading *from, uint64_t interpreter, const uint6
     p->threads.count = kept;
 }
 
+static bool is_enough(const struct reading *from)
+{
+    size_t max = from->wish->max_threads;
+
+    return max > 0 && from->process->threads.count >= max;
+}
+
+/* Reads the threads of one interpreter. Returns false if some of them were not read. */
 static bool add_threads(struct reading *from, uint64_t interpreter, const uint64_t *states,
                         size_t count)
 {
@@ -242,33 +242,49 @@ static bool add_threads(struct reading *from, uint64_t interpreter, const uint64
     names_find(&from->reader->python, interpreter, &names);
     read_member(&from->reader->python, interpreter, from->reader->python.offsets->interpreter.id,
                 &id);
-    for (i = count; i > 0; i--) {
+    for (i = count; i > 0 && !is_enough(from); i--) {
         t = &p->threads.items[p->threads.count];
         memset(t, 0, sizeof(*t));
         shape_init(&shape_thread, t);
         t->interpreter = (int64_t)id;
         if (!set_thread(from->reader, from->arena, t, &names, states[i - 1]))
-            return false;
-        if (p->gil && states[i - 1] == from->gil_holder)
+            break;
+        if (p->gil && states[i - 1] == from->gil_holder) {
             p->gil->holder = t->id;
+            from->holder = t->ident;
+        }
         p->threads.count++;
     }
     remove_ended(from, interpreter, states, count, first);
-    return true;
+    return i == 0;
 }
 
-static void remove_skipped(struct report_process *p, const int64_t *skip, size_t skipped)
+static bool is_skipped(const struct reading *from, int64_t ident)
 {
+    size_t i;
+
+    if (ident == from->holder)
+        return false;
+    for (i = 0; i < from->wish->skipped; i++) {
+        if ((int64_t)from->wish->skip[i] == ident)
+            return true;
+    }
+    return false;
+}
+
+static void remove_skipped(const struct reading *from)
+{
+    struct report_process *p = from->process;
     size_t kept = 0, i;
 
     for (i = 0; i < p->threads.count; i++) {
-        if (!is_skipped(p->threads.items[i].native_id, skip, skipped))
+        if (!is_skipped(from, p->threads.items[i].ident))
             p->threads.items[kept++] = p->threads.items[i];
     }
     p->threads.count = kept;
 }
 
-/* Sets the GIL of the process: that of the main interpreter. */
+/* Sets the GIL of the process: that of an interpreter. */
 static void set_gil(struct reading *from, uint64_t interpreter)
 {
     struct report_gil *to = shape_make(from->arena, &shape_gil, 1);
@@ -284,12 +300,15 @@ static void set_gil(struct reading *from, uint64_t interpreter)
     from->gil_holder = gil.locked ? gil.holder : 0;
 }
 
-bool stackreader_read(struct stackreader *r, struct arena *arena, struct report_process *process,
-                      const int64_t *skip, size_t skipped)
+enum stackreader_result stackreader_read(struct stackreader *r, struct arena *arena,
+                                         struct report_process *process,
+                                         const struct stackreader_wish *wish)
 {
-    struct reading reading = {r, arena, process, 0};
+    static const struct stackreader_wish all;
+    struct reading reading = {r, arena, process, wish ? wish : &all, 0, REPORT_UNKNOWN};
     uint64_t interpreters[INTERPRETERS_MAX];
     size_t counts[INTERPRETERS_MAX], count, total = 0, i;
+    bool complete = true;
 
     memset(r->cache.codes, 0, sizeof(r->cache.codes)); /* the texts of cached code objects belong to
                                                           the arena of an earlier report */
@@ -300,13 +319,27 @@ bool stackreader_read(struct stackreader *r, struct arena *arena, struct report_
     }
     process->threads.items = shape_make(arena, &shape_thread, total);
     if (count == 0 || !process->threads.items)
-        return false;
-    set_gil(&reading, interpreters[count - 1]);
-    for (i = count, total = 0; i > 0; i--) {
-        if (!add_threads(&reading, interpreters[i - 1], r->states + total, counts[i - 1]))
-            return false;
+        return STACKREADER_NONE;
+    set_gil(&reading,
+            reading.wish->interpreter ? reading.wish->interpreter : interpreters[count - 1]);
+    for (i = count, total = 0; i > 0 && complete; i--) {
+        complete = add_threads(&reading, interpreters[i - 1], r->states + total, counts[i - 1]);
         total += counts[i - 1];
     }
-    remove_skipped(process, skip, skipped);
-    return !arena->failed;
+    remove_skipped(&reading);
+    return complete ? STACKREADER_ALL : STACKREADER_CUT;
+}
+
+bool stackreader_gil(const struct stackreader *r, uint64_t interpreter, struct gil *gil)
+{
+    return gil_read(&r->python, interpreter, gil);
+}
+
+pid_t stackreader_native_id(const struct stackreader *r, uint64_t state)
+{
+    uint64_t id;
+
+    if (!read_member(&r->python, state, r->python.offsets->thread.native_id, &id))
+        return 0;
+    return id <= INT32_MAX ? (pid_t)id : 0;
 }

@@ -11,6 +11,7 @@
 #ifndef STACKREADER_H
 #define STACKREADER_H
 
+#include "gil.h"
 #include "memory.h"
 #include "offsets.h"
 #include "report.h"
@@ -25,14 +26,31 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
 
 void stackreader_free(struct stackreader *r);
 
-/* Reads all threads of all interpreters. Sets `gil` and `threads` of a process in a report, which
+/* What to read. All zero: all threads, and the GIL of the main interpreter. */
+struct stackreader_wish {
+    const uint64_t *skip; /* the idents of threads to leave out, unless they hold the GIL */
+    size_t skipped;       /* how many */
+    uint64_t interpreter; /* the interpreter whose GIL is read, by its address; 0: the main one */
+    size_t max_threads;   /* read only so many threads; 0: all */
+};
+
+/* NONE: no thread can be read. CUT: the arena is full, or max_threads were read; the threads that
+ * were read before are complete. */
+enum stackreader_result { STACKREADER_NONE, STACKREADER_CUT, STACKREADER_ALL };
+
+/* Reads the threads of all interpreters. Sets `gil` and `threads` of a process in a report, which
  * must be empty; of each thread id, ident, native_id, interpreter, name, name_from, daemon, main,
  * repr, exact and frames. The main thread comes first, then the others in the order in which they
- * were started. skip: the native ids of threads to leave out; skipped: how many.
- *
- * Returns false if no thread can be read, or if the arena is full. One thread at a time may use a
- * reader. */
-bool stackreader_read(struct stackreader *r, struct arena *arena, struct report_process *process,
-                      const int64_t *skip, size_t skipped);
+ * were started. wish may be NULL. One thread at a time may use a reader. */
+enum stackreader_result stackreader_read(struct stackreader *r, struct arena *arena,
+                                         struct report_process *process,
+                                         const struct stackreader_wish *wish);
+
+/* Reads the GIL of the interpreter at an address. Any number of threads may call this at a time. */
+bool stackreader_gil(const struct stackreader *r, uint64_t interpreter, struct gil *gil);
+
+/* Returns the kernel's id of the thread with this thread state; 0 if it is not known: up to 3.10,
+ * and if the thread state cannot be read. */
+pid_t stackreader_native_id(const struct stackreader *r, uint64_t state);
 
 #endif

@@ -12,7 +12,8 @@ fuzz: config.h $(client_inc)
 		FUZZ_CLIENT='$(addprefix $(srcdir)/,$(fuzz_client))' \
 		FUZZ_CPPFLAGS='$(LIBDEFLATE_CFLAGS) $(JSON_CFLAGS)' PYTHON_CPPFLAGS='$(PYTHON_CPPFLAGS)' \
 		FUZZ_SERVER_SOURCES='$(addprefix $(abs_srcdir)/,$(filter %.c,$(pystuck_ext__pystuck_la_SOURCES) \
-			$(procfs_libprocfs_la_SOURCES) $(report_libfacts_la_SOURCES)))' \
+			$(procfs_libprocfs_la_SOURCES) $(stackreader_libstackreader_la_SOURCES) \
+			$(report_libfacts_la_SOURCES)))' \
 		FUZZ_SSL_SOURCES='$(addprefix $(srcdir)/,$(filter %.c,$(librpyc_librpyc_ssl_la_SOURCES)))' \
 		OPENSSL_CFLAGS='$(OPENSSL_CFLAGS)' OPENSSL_LIBS='$(OPENSSL_LIBS)' \
 		FUZZ_LIBS='$(librpyc_librpyc_internal_la_LIBADD) $(JSON_LIBS) $(LIBS)' \

@@ -105,7 +105,7 @@ static bool read_all(void)
     arena_free(&arena);
     arena.max = 64 << 20;
     memset(&process, 0, sizeof(process));
-    return stackreader_read(reader, &arena, &process, NULL, 0);
+    return stackreader_read(reader, &arena, &process, NULL) == STACKREADER_ALL;
 }
 
 static void *read_on_thread(void *result)

@@ -126,7 +126,8 @@ def test_a_program_that_is_stopped(stuck: Debuggee) -> None:
     assert " is stopped: continue it with 'kill -CONT " in done.stderr
 
 
-def test_stacks_that_do_not_come(stuck: Debuggee) -> None:
+def test_a_collection_that_does_not_end(stuck: Debuggee) -> None:
+    """The stacks come without Python, and later clients are served."""
     code = (
         "import pystuck._stacks as s, threading\n"
         "threading.event = threading.Event()\n"
@@ -134,9 +135,9 @@ def test_stacks_that_do_not_come(stuck: Debuggee) -> None:
     )
     where = stuck.host, stuck.port
     pystuck("-c", code, *where)
-    done = pystuck(f"--timeout={SOON}", "--no-repl", *where)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "pystuck: cannot get the stacks: no answer in time\n"
+    done = pystuck("--no-repl", *where)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "MainThread" in done.stdout
     pystuck("-c", "import threading; threading.event.set()", *where)
 
 

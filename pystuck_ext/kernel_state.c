@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "kernel_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shape.h"
+#include "syscall_names.h"
+
+#define ARGUMENTS 6
+
+/* Reads a file of /proc/self/task/THREAD into `text`. Returns its length; -1 with errno. */
+static ssize_t read_file(pid_t thread, const char *name, char *text, size_t size)
+{
+    char path[64];
+    ssize_t len;
+    int fd, problem;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/%s", (int)thread, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    len = read(fd, text, size - 1);
+    problem = errno;
+    close(fd);
+    errno = problem;
+    if (len >= 0)
+        text[len] = '\0';
+    return len;
+}
+
+int ps_kernel_state(pid_t thread)
+{
+    char text[512], *state;
+
+    if (read_file(thread, "stat", text, sizeof(text)) < 0)
+        return 0;
+    state = strrchr(text, ')'); /* the end of the thread's name, which may contain ')' */
+    if (!state || state[1] != ' ')
+        return 0;
+    switch (state[2]) {
+    case 'R':
+        return STATE_RUNNING;
+    case 'S':
+    case 'I':
+        return STATE_SLEEPING;
+    case 'D':
+        return STATE_DISK;
+    case 'T':
+    case 't':
+        return STATE_STOPPED;
+    default:
+        return 0;
+    }
+}
+
+/* Parses "NUMBER ARGUMENT ... STACK CODE". Returns false if the text begins with "running", or with
+ * -1: the thread waits, but in no system call. */
+static bool parse(char *text, long *number, int64_t *args)
+{
+    char *end;
+    int i;
+
+    *number = strtol(text, &end, 10);
+    if (end == text || *number < 0)
+        return false;
+    for (i = 0; i < ARGUMENTS; i++)
+        args[i] = (int64_t)strtoull(end, &end, 16);
+    return true;
+}
+
+struct report_syscall *ps_kernel_syscall(pid_t thread, struct arena *arena)
+{
+    struct report_syscall *call;
+    const char *name;
+    char text[256];
+    int64_t args[ARGUMENTS];
+    long number;
+
+    if (read_file(thread, "syscall", text, sizeof(text)) < 0)
+        return NULL;
+    errno = 0;
+    if (!parse(text, &number, args))
+        return NULL;
+    call = shape_make(arena, &shape_syscall, 1);
+    if (!call)
+        return NULL;
+    name = ps_syscall_name(number);
+    if (name)
+        call->name = (struct report_text){name, strlen(name)};
+    if (ps_syscall_has_fd(number))
+        call->fd = (int)args[0];
+    call->args.items = arena_array(arena, ARGUMENTS, sizeof(int64_t));
+    if (call->args.items) {
+        memcpy(call->args.items, args, sizeof(args));
+        call->args.count = ARGUMENTS;
+    }
+    return call;
+}

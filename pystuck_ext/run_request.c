@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "run_request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "dispatch.h"
+#include "gil.h"
+#include "gil_helper.h"
+#include "service.h"
+#include "thread.h"
+#include "without_gil.h"
+
+/* Times in ms. */
+#define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
+#define WAITER_REPLY_MS    2000  /* for a client to read the reply of a thread of the program */
+#define STALL_MS           100   /* after so long without the GIL, the session's thread reads on */
+#define STEP_MS            20    /* between two looks at the GIL */
+#define LONG_STEP_MS       100   /* the same, after LONG_WAIT_MS */
+#define LONG_WAIT_MS       5000
+#define BUDGET_MAX_MS      10000 /* of STACKS */
+
+deadline_t ps_reply_deadline(const struct ps_session *s)
+{
+    deadline_t least, most, wait = ps_waiter()->deadline;
+
+    if (ps_session_on_own_thread(s))
+        return DEADLINE_NEVER;
+    least = deadline_in(WAITER_REPLY_MS);
+    most = deadline_in(REQUEST_TIMEOUT_MS);
+    if (wait < least)
+        return least;
+    return wait < most ? wait : most;
+}
+
+/* ---- With the GIL ---------------------------------------------------------------------------- */
+
+/* Returns where a KeyboardInterrupt of a request is stored for this thread: on the main thread,
+ * which runs the handlers of signals, it may come from Ctrl-C. NULL on other threads: it is the
+ * client's. */
+static PyObject **kept_interrupt(const struct ps_session *s)
+{
+    return PyThread_get_thread_ident() == s->state->main_thread ? &ps_waiter()->interrupt : NULL;
+}
+
+/* Clears an exception that was raised after the reply was written, by a signal handler or by
+ * another thread. A thread of the program raises it after its wait; a thread of the session drops
+ * it. */
+static void keep_late_exception(const struct ps_session *s)
+{
+    PyObject **interrupt = &ps_waiter()->interrupt;
+    ps_auto PyObject *type = NULL, *exc = NULL, *tb = NULL;
+
+    PyErr_Fetch(&type, &exc, &tb);
+    PyErr_NormalizeException(&type, &exc, &tb);
+    if (exc && !ps_session_on_own_thread(s) && !*interrupt)
+        *interrupt = ps_steal(&exc);
+}
+
+/* Runs the handler of a request and writes the reply to *out; *releases are to be posted behind it.
+ * -1: the connection must be closed, and there is no reply. */
+static int run(struct ps_session *s, struct message *request, int64_t handler, struct outgoing *out,
+               struct releases *releases, struct rpyc_error *err)
+{
+    const struct ps_session_thread *t = ps_session_this_thread();
+    bool is_own = t->session == s, is_outermost = is_own && t->depth == 1;
+    int result;
+
+    if (ps_service_connect_classic(s) < 0) {
+        PyErr_Clear();
+        return error_nomem(err);
+    }
+    if (is_outermost)
+        ps_thread_drop_late_exception(); /* set between two requests */
+    ps_thread_set_interruptible(true);
+    result = ps_dispatch(s, request, handler, out, kept_interrupt(s), err);
+    if (PyErr_Occurred())
+        keep_late_exception(s);
+    if (is_own)
+        ps_session_end_python(s, is_outermost);
+    *releases = releases_take(&s->releases);
+    return result;
+}
+
+/* Replies to a request that cannot run Python code: the interpreter is shutting down, or there is
+ * no memory. */
+static int refuse_python(const struct ps_session *s, struct conn *c, struct message *request,
+                         struct rpyc_error *err)
+{
+    message_free(request);
+    if (ps_gil_is_ending(s->state))
+        return conn_reply_exception(c, request, "builtins", "RuntimeError",
+                                    "the interpreter is shutting down", ps_reply_deadline(s), err);
+    return conn_reply_exception(c, request, "builtins", "MemoryError",
+                                "no memory for a Python thread state", ps_reply_deadline(s), err);
+}
+
+/* Serves a request on this thread. */
+static int run_here(struct ps_session *s, struct conn *c, struct message *request, int64_t handler,
+                    struct rpyc_error *err)
+{
+    struct releases releases = {0};
+    struct outgoing out;
+    int result;
+
+    if (!ps_session_enter(s))
+        return refuse_python(s, c, request, err);
+    result = run(s, request, handler, &out, &releases, err);
+    ps_session_leave(s);
+    if (result == 0)
+        result = conn_send(c, &out, ps_reply_deadline(s), err);
+    releases_post(c, &releases, deadline_in(REQUEST_TIMEOUT_MS));
+    return result;
+}
+
+/* ---- Without the GIL ------------------------------------------------------------------------- */
+
+/* Reads the arguments of STACKS. False: they are not (version, flags, budget) with a version that
+ * is known, and only Python can refuse them. */
+static bool read_arguments(const struct message *request, int64_t *budget_ms)
+{
+    struct brine_reader r = request->body;
+    int64_t version, flags;
+    enum label label;
+    int i;
+
+    if (!box_next(&r, &label) || (label != LABEL_VALUE && label != LABEL_TUPLE) ||
+        !brine_expect_tuple(&r, 3))
+        return false;
+    for (i = 0; i < 3; i++) {
+        enum label each;
+
+        if (label == LABEL_TUPLE && (!box_next(&r, &each) || each != LABEL_VALUE))
+            return false;
+        if (!brine_expect_int(&r, i == 0 ? &version : i == 1 ? &flags : budget_ms))
+            return false;
+    }
+    if (*budget_ms < 0)
+        *budget_ms = 0;
+    if (*budget_ms > BUDGET_MAX_MS)
+        *budget_ms = BUDGET_MAX_MS;
+    return version >= PS_STACKS_VERSION;
+}
+
+/* Answers STACKS without Python. 1: the request was answered. 0: it cannot be. -1 with err. */
+static int answer_stacks(const struct ps_session *s, struct conn *c, const struct message *request,
+                         struct rpyc_error *err)
+{
+    struct outgoing out;
+
+    if (!atomic_load(&s->is_classic))
+        return conn_reply_exception(c, request, "builtins", "ValueError", PS_STACKS_NOT_CLASSIC,
+                                    DEADLINE_NEVER, err) < 0
+                   ? -1
+                   : 1;
+    conn_reply_begin(c, &out, request, MESSAGE_REPLY);
+    box_put(&out.buf, LABEL_VALUE);
+    if (!ps_without_gil_answer(s->state, &out.buf)) {
+        conn_abandon(c, &out, DEADLINE_NEVER);
+        return 0;
+    }
+    return conn_send(c, &out, DEADLINE_NEVER, err) < 0 ? -1 : 1;
+}
+
+/* Answers the requests STACKS that are queued behind the present one. -1 with err. */
+static int answer_queued(const struct ps_session *s, struct conn *c, struct rpyc_error *err)
+{
+    struct message request;
+    int64_t budget_ms;
+    int result = 0;
+
+    while (result == 0 && conn_take_queued(c, HANDLE_STACKS, &request)) {
+        result = read_arguments(&request, &budget_ms) ? answer_stacks(s, c, &request, err) : 0;
+        if (result == 0)
+            result = conn_reply_exception(c, &request, "builtins", "ValueError",
+                                          "STACKS cannot be answered while the GIL is held",
+                                          DEADLINE_NEVER, err);
+        message_free(&request);
+        result = result < 0 ? -1 : 0;
+    }
+    return result;
+}
+
+/* ---- On the helper --------------------------------------------------------------------------- */
+
+/* A request that waits for the helper. */
+struct waiting {
+    struct ps_gil_job job; /* the first member */
+    struct ps_session *s;  /* a reference, like c */
+    struct conn *c;
+    struct message request;
+    int64_t handler;
+    deadline_t since;
+    int64_t budget_ms;   /* of STACKS; -1: the stack reader cannot answer the request */
+    struct outgoing out; /* the reply, if result is 0 */
+    struct releases releases;
+    struct rpyc_error err; /* if result is -1 */
+    int result;
+};
+
+static void waiting_free(struct waiting *w)
+{
+    message_free(&w->request);
+    releases_free(&w->releases);
+    rpyc_error_clear(&w->err);
+    conn_unref(w->c);
+    ps_session_unref(w->s);
+    free(w);
+}
+
+/* Runs the request with the GIL. */
+static void run_waiting(struct ps_gil_job *job)
+{
+    struct waiting *w = (struct waiting *)job;
+    struct ps_session_thread *t = ps_session_this_thread();
+
+    *t = (struct ps_session_thread){w->s, 1};
+    pthread_sigmask(SIG_SETMASK, &w->s->request_mask, NULL);
+    w->result = run(w->s, &w->request, w->handler, &w->out, &w->releases, &w->err);
+    *t = (struct ps_session_thread){NULL, 0};
+}
+
+/* Frees a request that was answered, or whose client has gone, while it ran. */
+static void drop_waiting(struct ps_gil_job *job)
+{
+    struct waiting *w = (struct waiting *)job;
+
+    if (w->result == 0)
+        conn_abandon(w->c, &w->out, 0);
+    releases_post(w->c, &w->releases, deadline_in(WAITER_REPLY_MS));
+    waiting_free(w);
+}
+
+/* Makes a job of a request, and moves the request to it. runs: the helper runs the request; else it
+ * only takes the GIL. NULL: no memory; the request is not moved. */
+static struct waiting *waiting_new(struct ps_session *s, struct conn *c, struct message *request,
+                                   int64_t handler, bool runs)
+{
+    struct waiting *w = calloc(1, sizeof(*w));
+
+    if (!w)
+        return NULL;
+    w->job.run = runs ? run_waiting : NULL;
+    w->job.drop = drop_waiting;
+    w->job.may_block = handler == HANDLE_STACKS;
+    ps_session_ref(s);
+    w->s = s;
+    w->c = conn_ref(c);
+    w->handler = handler;
+    w->since = deadline_in(0);
+    w->budget_ms = -1;
+    error_init(&w->err);
+    if (request) {
+        if (handler == HANDLE_STACKS && !read_arguments(request, &w->budget_ms))
+            w->budget_ms = -1;
+        w->request = *request;
+        request->frame = FRAME_INIT;
+        request->turn = NULL;
+    }
+    return w;
+}
+
+/* What the wait for a job has led to. */
+enum outcome {
+    OUTCOME_DONE,    /* the job is DONE or REFUSED */
+    OUTCOME_REPLIED, /* STACKS was answered without the GIL */
+    OUTCOME_CLOSED,  /* the connection has ended; err is filled */
+    OUTCOME_ENDING,  /* the interpreter is shutting down */
+};
+
+/* Waits for a moment: reads on, if the wait has lasted long already. -1: the connection ended. */
+static int step(const struct waiting *w, struct rpyc_error *err)
+{
+    int64_t waited = (deadline_in(0) - w->since) / 1000000;
+
+    if (waited < STALL_MS)
+        return 0;
+    return conn_attend(w->c, deadline_in(waited < LONG_WAIT_MS ? STEP_MS : LONG_STEP_MS), err);
+}
+
+/* Answers what can be answered without the GIL, if it is time. 1: this request was. -1: the
+ * connection must be closed. */
+static int answer_without(const struct waiting *w, bool running, struct rpyc_error *err)
+{
+    struct ps_gil_helper *helper = w->s->state->helper;
+    struct ps_gil_look look;
+    int result = 0;
+
+    ps_gil_helper_look(helper, &look);
+    if (!ps_without_gil_is_due(&look, w->since, w->budget_ms, running))
+        return 0;
+    if (!running)
+        ps_gil_helper_set_stalled(helper);
+    if (w->budget_ms >= 0)
+        result = answer_stacks(w->s, w->c, &w->request, err);
+    return result == 0 ? answer_queued(w->s, w->c, err) : result;
+}
+
+static enum outcome await(struct waiting *w, struct rpyc_error *err)
+{
+    struct ps_gil_helper *helper = w->s->state->helper;
+    deadline_t first = w->since + STEP_MS * INT64_C(1000000);
+    enum ps_gil_job_state state;
+    int result;
+
+    while ((state = ps_gil_helper_wait(helper, &w->job, first)) < PS_JOB_DONE) {
+        if (ps_gil_is_ending(w->s->state))
+            return OUTCOME_ENDING;
+        /* Before its first request the session's thread does not read on. */
+        if (step(w, err) < 0 || (!w->request.kind && atomic_load(&w->s->hung_up)))
+            return OUTCOME_CLOSED;
+        result = answer_without(w, state == PS_JOB_RUNNING, err);
+        if (result != 0)
+            return result < 0 ? OUTCOME_CLOSED : OUTCOME_REPLIED;
+        first = deadline_in(deadline_in(0) - w->since < STALL_MS * INT64_C(1000000) ? STEP_MS : 0);
+    }
+    return OUTCOME_DONE;
+}
+
+/* Sends the reply of a request that the helper has run. */
+static int reply(struct waiting *w, struct rpyc_error *err)
+{
+    int result = w->result;
+
+    if (w->job.state == PS_JOB_REFUSED)
+        return refuse_python(w->s, w->c, &w->request, err);
+    if (result == 0)
+        result = conn_send(w->c, &w->out, DEADLINE_NEVER, err);
+    else
+        error_set(err, w->err.code, "%s", w->err.text);
+    releases_post(w->c, &w->releases, deadline_in(REQUEST_TIMEOUT_MS));
+    return result;
+}
+
+/* Moves the request back from a job that was not accepted. STACKS is answered without Python if
+ * another collection is blocked. 1: it was answered. 0: the caller serves the request. */
+static int take_back(struct waiting *w, struct message *request, int problem,
+                     struct rpyc_error *err)
+{
+    int result = 0;
+
+    if (problem == EBUSY && w->budget_ms >= 0)
+        result = answer_stacks(w->s, w->c, &w->request, err);
+    if (result == 0) {
+        *request = w->request;
+        w->request = (struct message){0};
+    }
+    waiting_free(w);
+    return result;
+}
+
+/* Has the helper run a request. 1: it was served. 0: there is no helper, and the caller serves the
+ * request. -1: the connection must be closed. */
+static int run_on_helper(struct ps_session *s, struct conn *c, struct message *request,
+                         int64_t handler, struct rpyc_error *err)
+{
+    struct waiting *w = waiting_new(s, c, request, handler, true);
+    enum outcome outcome;
+    int result = 0, problem;
+
+    if (!w)
+        return 0;
+    problem = ps_gil_helper_submit(s->state->helper, &w->job);
+    if (problem != 0)
+        return take_back(w, request, problem, err);
+    outcome = await(w, err);
+    if (outcome == OUTCOME_ENDING)
+        result = refuse_python(s, c, request, err);
+    else if (outcome == OUTCOME_CLOSED)
+        result = -1;
+    if (ps_gil_helper_withdraw(s->state->helper, &w->job)) {
+        if (outcome == OUTCOME_DONE)
+            result = reply(w, err);
+        waiting_free(w);
+    }
+    return result < 0 ? -1 : 1;
+}
+
+/* Waits until the helper has got the GIL once. False: the connection has ended, and err is filled;
+ * or the client has hung up. */
+static bool wait_for_grant(struct ps_session *s, struct rpyc_error *err)
+{
+    struct waiting *w = waiting_new(s, s->conn, NULL, 0, false);
+    enum outcome outcome;
+
+    if (!w)
+        return true;
+    outcome = OUTCOME_DONE;
+    if (ps_gil_helper_submit(s->state->helper, &w->job) == 0) {
+        outcome = await(w, err);
+        ps_gil_helper_withdraw(s->state->helper, &w->job);
+    }
+    waiting_free(w);
+    return outcome != OUTCOME_CLOSED;
+}
+
+bool ps_await_gil(struct ps_session *s)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    bool result = !s->state->helper || wait_for_grant(s, &why);
+
+    rpyc_error_clear(&why);
+    return result;
+}
+
+int ps_run_request(struct ps_session *s, struct conn *c, struct message *request, int64_t handler,
+                   struct rpyc_error *err)
+{
+    const struct ps_session_thread *t = ps_session_this_thread();
+    struct ps_gil_helper *helper = s->state->helper;
+    int result;
+
+    if (t->session == s && t->depth == 1 && helper) {
+        if (handler == HANDLE_GETROOT || handler == HANDLE_STACKS) {
+            result = run_on_helper(s, c, request, handler, err);
+            if (result != 0)
+                return result < 0 ? -1 : 0;
+        } else if (ps_gil_helper_is_stalled(helper) && !wait_for_grant(s, err)) {
+            return -1;
+        }
+    }
+    return run_here(s, c, request, handler, err);
+}

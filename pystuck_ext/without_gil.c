@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "without_gil.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "codec.h"
+#include "kernel_state.h"
+#include "own_offsets.h"
+#include "reserve.h"
+#include "self_reader.h"
+#include "server.h"
+#include "shape.h"
+#include "shortage.h"
+#include "thread.h"
+
+/* Times in ms. */
+#define HELD_MS     100  /* the GIL is held for long */
+#define BUSY_CPU_MS 10   /* a thread that has used so much CPU time has run */
+#define PATIENCE_MS 1500 /* for the GIL, if Python code seems to run */
+#define MARGIN_MS   300  /* for a collection to end after its budget */
+#define LONG_MS     5000 /* for a collection that has the GIL */
+#define FRESH_MS    100  /* an answer is sent to other clients, too */
+#define KERNEL_MS   100  /* for reading the states of threads */
+
+/* The memory for a report: reserved, and for larger ones, if it can be had. In bytes. */
+#define RESERVED ((size_t)16 << 20)
+#define LARGE    ((size_t)512 << 20)
+
+/* For the reply. In bytes. */
+#define REPLY_RESERVED ((size_t)192 << 10)
+
+/* For the texts of what is short, on the stack. In bytes. */
+#define SHORTAGE_MEMORY 8192
+
+#define OWN_THREADS_MAX 4096
+
+struct ps_without_gil {
+    unsigned fork_count;   /* ps_fork_count() of the process that it reads */
+    pthread_mutex_t lock;  /* guards what follows, and the use of the reader */
+    struct report facts;   /* what run_server knew: one process */
+    void *memory;          /* RESERVED bytes, zeroed */
+    struct buffer reply;   /* the latest answer */
+    deadline_t replied_at; /* 0: there is none */
+    uint64_t own[OWN_THREADS_MAX];
+};
+
+/* ---- With the GIL: what to remember ---------------------------------------------------------- */
+
+/* The text of a str, with lone surrogates as escapes. Unknown, without an exception, on failure. */
+static struct report_text text_of(struct report *r, PyObject *obj)
+{
+    ps_auto PyObject *str = obj ? PyObject_Str(obj) : NULL;
+    ps_auto PyObject *bytes =
+        str ? PyUnicode_AsEncodedString(str, "utf-8", "backslashreplace") : NULL;
+    struct report_text text = {NULL, 0};
+
+    if (bytes)
+        text = report_text(r, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+    PyErr_Clear();
+    return text;
+}
+
+static void set_argv(struct report *r, struct report_process *p)
+{
+    PyObject *argv = PySys_GetObject("argv");
+    Py_ssize_t count = argv && PyList_CheckExact(argv) ? PyList_GET_SIZE(argv) : 0, i;
+
+    p->argv.items = arena_array(&r->arena, (size_t)count, sizeof(*p->argv.items));
+    if (!p->argv.items)
+        return;
+    p->argv.count = (size_t)count;
+    for (i = 0; i < count && i < PyList_GET_SIZE(argv); i++) {
+        ps_auto PyObject *item = ps_new_ref(PyList_GET_ITEM(argv, i));
+
+        p->argv.items[i] = text_of(r, item);
+    }
+}
+
+static void set_exe(struct report *r, struct report_process *p)
+{
+    char path[4096];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path));
+    ps_auto PyObject *str = len > 0 ? PyUnicode_DecodeFSDefaultAndSize(path, len) : NULL;
+
+    p->exe = text_of(r, str);
+}
+
+static void set_host(struct report *r, struct report_process *p)
+{
+    char host[256];
+    ps_auto PyObject *str = NULL;
+
+    if (gethostname(host, sizeof(host)) < 0)
+        return;
+    host[sizeof(host) - 1] = '\0';
+    str = PyUnicode_DecodeLocale(host, "surrogateescape");
+    p->host = text_of(r, str);
+}
+
+static void set_facts(struct report *facts)
+{
+    const char *version = Py_GetVersion();
+    struct report_process *p;
+
+    report_free(facts);
+    p = report_add_process(facts);
+    if (!p)
+        return;
+    p->schema = REPORT_SCHEMA;
+    p->source = SOURCE_SELF;
+    p->python = report_text(facts, version, strcspn(version, " "));
+    set_argv(facts, p);
+    set_exe(facts, p);
+    set_host(facts, p);
+}
+
+/* ---- With the GIL: making it ----------------------------------------------------------------- */
+
+static void *reserve(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static struct ps_without_gil *without_gil_new(void)
+{
+    struct ps_without_gil *w = calloc(1, sizeof(*w));
+
+    if (!w)
+        return NULL;
+    w->memory = reserve(RESERVED);
+    if (!w->memory || !buffer_reserve(&w->reply, REPLY_RESERVED)) {
+        if (w->memory)
+            munmap(w->memory, RESERVED);
+        free(w);
+        return NULL;
+    }
+    w->fork_count = ps_fork_count();
+    pthread_mutex_init(&w->lock, NULL);
+    report_init(&w->facts, 0);
+    return w;
+}
+
+static void without_gil_free(struct ps_without_gil *w)
+{
+    if (!w)
+        return;
+    munmap(w->memory, RESERVED);
+    buffer_free(&w->reply);
+    report_free(&w->facts);
+    free(w);
+}
+
+void ps_without_gil_free(struct ps_state *state)
+{
+    stackreader_free(state->reader);
+    state->reader = NULL;
+    without_gil_free(state->without_gil);
+    state->without_gil = NULL;
+}
+
+void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log)
+{
+    const char *why = NULL;
+
+    if (!state->without_gil || state->without_gil->fork_count != ps_fork_count()) {
+        ps_without_gil_free(state); /* of the parent process */
+        state->without_gil = without_gil_new();
+        if (state->without_gil)
+            state->reader = ps_self_reader_new(&ps_own_offsets, &why);
+    }
+    if (!state->reader)
+        ps_log(log, PS_LOG_WARNING,
+               "no stacks can be read while the GIL is held: %s (known versions of Python: 3.9 to "
+               "3.15)",
+               why ? why : "no memory");
+    if (!state->without_gil)
+        return;
+    pthread_mutex_lock(&state->without_gil->lock);
+    set_facts(&state->without_gil->facts);
+    pthread_mutex_unlock(&state->without_gil->lock);
+}
+
+/* ---- Who has the GIL ------------------------------------------------------------------------- */
+
+enum gil_use {
+    USE_FREE,    /* no thread has it */
+    USE_OWN,     /* the helper has it, for another request */
+    USE_C,       /* C code keeps it */
+    USE_PYTHON,  /* Python code runs: the GIL changes hands */
+    USE_UNKNOWN, /* a thread keeps it; it is not known whether that thread ran */
+};
+
+/* Python code releases the GIL after sys.getswitchinterval(), if another thread waits for it. So a
+ * thread that has run for longer runs C code; and so does one that sleeps. A thread that only waits
+ * for a CPU may run Python code. */
+static enum gil_use use_of(const struct ps_gil_look *look)
+{
+    int64_t enough = HELD_MS + 3 * (int64_t)look->interval_ms;
+    int state;
+
+    if (!look->locked)
+        return USE_FREE;
+    if (look->by_helper)
+        return USE_OWN;
+    if (look->unchanged_ms < enough)
+        return look->switches > 0 ? USE_PYTHON : USE_UNKNOWN;
+    if (look->cpu_ms < 0 || look->cpu_ms >= BUSY_CPU_MS + 2 * (int64_t)look->interval_ms)
+        return USE_C;
+    state = ps_kernel_state(look->holder);
+    return state == STATE_SLEEPING || state == STATE_DISK ? USE_C : USE_UNKNOWN;
+}
+
+bool ps_without_gil_is_due(const struct ps_gil_look *look, deadline_t asked, int64_t budget_ms,
+                           bool running)
+{
+    int64_t waited = (deadline_in(0) - asked) / 1000000;
+
+    if (!look->known)
+        return false;
+    if (running)
+        return waited >= (look->by_helper ? LONG_MS : budget_ms + MARGIN_MS);
+    return waited >= PATIENCE_MS || use_of(look) == USE_C;
+}
+
+/* ---- The report ------------------------------------------------------------------------------ */
+
+static struct report_text format(struct arena *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static struct report_text format(struct arena *a, const char *format, ...)
+{
+    char text[300];
+    struct report_text result = {NULL, 0};
+    char *copy;
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (len < 0 || (size_t)len >= sizeof(text))
+        return result;
+    copy = arena_alloc(a, (size_t)len + 1);
+    if (copy) {
+        memcpy(copy, text, (size_t)len);
+        result = (struct report_text){copy, (size_t)len};
+    }
+    return result;
+}
+
+/* Sets what is known about the GIL. Only C code that keeps it has a time: Python code releases it
+ * again and again, even if the same thread takes it each time. */
+static void set_gil(struct arena *a, struct report_gil *gil, const struct ps_gil_look *look)
+{
+    switch (use_of(look)) {
+    case USE_FREE:
+        gil->state = GIL_FREE;
+        gil->holder = (struct report_text){NULL, 0};
+        gil->evidence = format(a, "the GIL is free");
+        return;
+    case USE_OWN:
+        gil->state = GIL_UNKNOWN;
+        gil->holder = (struct report_text){NULL, 0};
+        gil->evidence = format(a, "pystuck has the GIL, for another request");
+        return;
+    case USE_C:
+        gil->at_least_ms = look->unchanged_ms;
+        gil->evidence = format(a,
+                               "C code: the GIL did not change hands for %" PRId64
+                               " ms, while pystuck asked for it",
+                               look->unchanged_ms);
+        break;
+    case USE_PYTHON:
+        gil->evidence =
+            format(a, "Python code: the GIL changed hands %" PRIu64 " times in %" PRId64 " ms",
+                   look->switches, look->asked_ms);
+        break;
+    case USE_UNKNOWN:
+        gil->evidence = format(a,
+                               "the GIL did not change hands for %" PRId64
+                               " ms; whether its holder ran is not known",
+                               look->unchanged_ms);
+        break;
+    }
+    gil->state = gil->holder.data ? GIL_HELD : GIL_UNKNOWN;
+}
+
+#define MISSING_MAX 8
+
+static void add_missing(struct arena *a, struct report_process *p, const char *what,
+                        const char *why)
+{
+    struct report_missing *to;
+
+    if (!p->missing.items)
+        p->missing.items = shape_make(a, &shape_missing, MISSING_MAX);
+    if (!p->missing.items || p->missing.count == MISSING_MAX)
+        return;
+    to = &p->missing.items[p->missing.count++];
+    to->what = (struct report_text){what, strlen(what)};
+    to->why = (struct report_text){why, strlen(why)};
+}
+
+/* Sets what the kernel knows of a thread. Returns false if it was not allowed to read. */
+static bool set_kernel_facts(struct arena *a, struct report_thread *t)
+{
+    t->state = ps_kernel_state((pid_t)t->native_id);
+    if (t->state != STATE_SLEEPING && t->state != STATE_DISK)
+        return true;
+    t->syscall = ps_kernel_syscall((pid_t)t->native_id, a);
+    return t->syscall || (errno != EACCES && errno != EPERM);
+}
+
+static void set_threads(struct arena *a, struct report_process *p)
+{
+    deadline_t end = deadline_in(KERNEL_MS);
+    bool allowed = true, late = false;
+    struct report_thread *t;
+
+    for (t = p->threads.items; t < p->threads.items + p->threads.count; t++) {
+        if (!t->repr.data && t->ident != REPORT_UNKNOWN) {
+            t->repr = format(a, "<thread %" PRId64 " (not started by threading)>", t->ident);
+            t->repr_status = STATUS_OK;
+        }
+        if (t->native_id == REPORT_UNKNOWN || late)
+            continue;
+        allowed = set_kernel_facts(a, t) && allowed;
+        late = deadline_in(0) > end;
+    }
+    if (!allowed)
+        add_missing(a, p, "system calls", "the process is not dumpable");
+    if (late)
+        add_missing(a, p, "states of threads", "there are too many threads");
+}
+
+static void set_process(struct arena *a, struct report_process *p)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    p->time = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    p->pid = getpid();
+    p->ppid = getppid();
+    if (p->host.data)
+        p->id = format(a, "%d@%.*s", (int)p->pid, (int)p->host.len, p->host.data);
+}
+
+/* Reads the report into the arena. Call with the lock. */
+static enum stackreader_result read_report(struct ps_state *state, struct arena *a,
+                                           struct report_process *p)
+{
+    struct ps_without_gil *w = state->without_gil;
+    struct stackreader_wish wish = {.skip = w->own,
+                                    .skipped = ps_thread_list(w->own, OWN_THREADS_MAX),
+                                    .interpreter = (uint64_t)(uintptr_t)state->interp};
+
+    *p = w->facts.processes.items[0];
+    return stackreader_read(state->reader, a, p, &wish);
+}
+
+/* Makes the reply from a report that was read. */
+static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_process *p,
+                       const struct ps_gil_look *look, enum stackreader_result result)
+{
+    bool is_held = look->locked && !look->by_helper;
+    const char *why = is_held ? "the GIL is held" : "a collection of the stacks does not end";
+
+    if (p->gil)
+        set_gil(a, p->gil, look);
+    add_missing(a, p, "repr", why);
+    add_missing(a, p, "source lines", why);
+    add_missing(a, p, "greenlets", why);
+    if (result == STACKREADER_CUT)
+        add_missing(a, p, "threads", "the answer needs too much memory");
+    set_threads(a, p);
+    set_process(a, p);
+    buffer_clear(&w->reply);
+    brine_put_tuple(&w->reply, 2);
+    brine_put_int(&w->reply, PS_STACKS_VERSION);
+    report_write(&w->reply, p);
+    w->replied_at = w->reply.failed ? 0 : deadline_in(0);
+}
+
+/* Reads again with more memory, if it can be had: 50,000 frames of one thread need it. */
+static enum stackreader_result read_large(struct ps_state *state, struct arena *a,
+                                          struct report_process *p, void **large)
+{
+    struct report_process again;
+    struct arena more;
+    enum stackreader_result result;
+
+    *large = reserve(LARGE);
+    if (!*large)
+        return STACKREADER_CUT;
+    arena_use(&more, *large, LARGE);
+    result = read_report(state, &more, &again);
+    if (result != STACKREADER_ALL)
+        return STACKREADER_CUT;
+    *a = more;
+    *p = again;
+    return result;
+}
+
+/* Makes a new reply, with the shortage of another report. Call with the lock. */
+static void make_reply(struct ps_state *state, const struct report_process *shortage)
+{
+    struct ps_without_gil *w = state->without_gil;
+    struct report_process p;
+    struct ps_gil_look look;
+    struct arena a;
+    void *large = NULL;
+    enum stackreader_result result;
+
+    w->replied_at = 0;
+    if (w->facts.processes.count == 0)
+        return;
+    arena_use(&a, w->memory, RESERVED);
+    result = read_report(state, &a, &p);
+    if (result != STACKREADER_ALL)
+        result = read_large(state, &a, &p, &large);
+    if (p.threads.count > 0) {
+        a.failed = false;
+        ps_gil_helper_look(state->helper, &look);
+        p.shortage.items = shortage->shortage.items;
+        p.shortage.count = shortage->shortage.count;
+        reply_with(w, &a, &p, &look, result);
+    }
+    madvise(w->memory, RESERVED, MADV_DONTNEED); /* zeroes it */
+    if (large)
+        munmap(large, LARGE);
+}
+
+static bool is_fresh(const struct ps_without_gil *w)
+{
+    return w->replied_at != 0 && deadline_in(0) - w->replied_at <= FRESH_MS * INT64_C(1000000);
+}
+
+/* Appends the latest reply, if it is fresh. make: makes one if it is not, with what is short. */
+static bool copy_reply(struct ps_state *state, const struct report_process *make,
+                       struct buffer *out)
+{
+    struct ps_without_gil *w = state->without_gil;
+    bool fresh;
+
+    pthread_mutex_lock(&w->lock);
+    if (make && !is_fresh(w))
+        make_reply(state, make);
+    fresh = is_fresh(w);
+    if (fresh)
+        buffer_put(out, w->reply.data, w->reply.len);
+    pthread_mutex_unlock(&w->lock);
+    return fresh;
+}
+
+bool ps_without_gil_answer(struct ps_state *state, struct buffer *out)
+{
+    alignas(max_align_t) unsigned char memory[SHORTAGE_MEMORY] = {0};
+    struct report_process shortage = {0};
+    struct arena arena;
+    bool made;
+
+    if (!state->without_gil || !state->reader)
+        return false;
+    if (copy_reply(state, NULL, out))
+        return true;
+    arena_use(&arena, memory, sizeof(memory));
+    ps_shortage_find(&arena, &shortage);
+    ps_reserve_lend(1); /* for files of /proc */
+    made = copy_reply(state, &shortage, out);
+    ps_reserve_take_back();
+    return made;
+}

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Requests that arrive while C code keeps the GIL: STACKS is answered from the stack reader, and
+the others when the GIL is released.
+
+The main thread of the program holds the GIL in read(2) on a FIFO, called through ctypes.PyDLL,
+until the test writes a byte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import OBEY, Debuggee, command, debuggee_environment, order, tell, wait_until
+from rawpeer import (
+    EXCEPTION,
+    REPLY,
+    Envelope,
+    Handler,
+    Message,
+    RawPeer,
+    box,
+    error_name,
+    raw_connect,
+    unbox,
+)
+
+pytestmark = pytest.mark.skipif(
+    "PYSTUCK_STACKREADER" not in os.environ, reason="no internal headers of this Python"
+)
+
+PROGRAM = """
+import ctypes, json, os, threading
+import pystuck
+fifo = os.open({fifo!r}, os.O_RDWR)
+
+class Restricted:
+    def on_connect(self, conn):
+        pass
+
+    def on_disconnect(self, conn):
+        pass
+
+def hold():
+    ctypes.PyDLL(None).read(fifo, ctypes.create_string_buffer(1), 1)
+
+def deeper(depth):
+    return deeper(depth - 1) if depth else hold()
+
+def frames():
+    return {{
+        ident: [[f.f_code.co_filename, f.f_lineno, f.f_code.co_name] for f in reversed(list(up(f)))]
+        for ident, f in sys._current_frames().items()
+    }}
+
+def up(frame):
+    while frame:
+        yield frame
+        frame = frame.f_back
+
+threading.Thread(target=threading.Event().wait, name="waiter é", daemon=True).start()
+restricted = pystuck.run_server(port=0, service_class_getter=lambda: Restricted)
+where.update(fifo=fifo, restricted=restricted.port)
+"""
+
+
+class Held:
+    """A program whose main thread can be made to hold the GIL."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "fifo"
+        os.mkfifo(self.path)
+        self.fifo = os.open(self.path, os.O_RDWR)
+        before = PROGRAM.format(fifo=str(self.path))
+        argv = command("plain.py", json.dumps({"port": 0}), before, OBEY)
+        self.debuggee = Debuggee(argv, debuggee_environment())
+        self.debuggee.write("\n")
+
+    def is_held(self) -> bool:
+        call = Path(f"/proc/{self.debuggee.pid}/syscall").read_text().split()
+        return len(call) > 1 and call[1] == hex(self.debuggee.told["fifo"])
+
+    @contextlib.contextmanager
+    def holding(self, code: str = "hold()") -> Iterator[None]:
+        order(self.debuggee, code)
+        try:
+            wait_until(self.is_held, "the main thread to hold the GIL")
+            yield
+        finally:
+            self.release()
+        assert json.loads(self.debuggee.read_line()) is None
+
+    def release(self) -> None:
+        os.write(self.fifo, b"x")
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+    held = Held(tmp_path_factory.mktemp("held"))
+    try:
+        yield held
+        assert tell(held.debuggee, "pass") is None
+    finally:
+        held.debuggee.kill()
+        os.close(held.fifo)
+
+
+def ask(peer: RawPeer, *requests: tuple[Handler, tuple[Any, ...]]) -> None:
+    """Sends requests in one go, without waiting for answers."""
+    peer.send(b"".join(peer.request_frame(handler, box(args)) for handler, args in requests))
+
+
+ROOT = (Handler.GETROOT, ())
+STACKS = (Handler.STACKS, (2, 1 | 2 | 8, 500))
+
+
+def receive(peer: RawPeer) -> Message:
+    message = peer.receive()
+    assert message is not None
+    return message
+
+
+#: The places of members in the tuples; see report/shape.c.
+PROCESS = {"pid": 4, "python": 9, "argv": 10, "source": 13, "missing": 14, "gil": 16, "threads": 17}
+THREAD = {"id": 0, "ident": 1, "native_id": 2, "name": 4, "state": 10, "exact": 12, "frames": 14}
+
+
+def process_of(message: Message) -> dict[str, Any]:
+    """Returns the process that STACKS returned, with its threads by name."""
+    assert message.kind == REPLY, message
+    version, members = unbox(message.args)
+    assert version == 2
+    process = {name: members[place] for name, place in PROCESS.items()}
+    threads = [{name: t[place] for name, place in THREAD.items()} for t in process["threads"]]
+    return process | {"threads": {t["name"]: t for t in threads}}
+
+
+def test_the_stacks_come_before_the_root(program: Held) -> None:
+    assert tell(program.debuggee, "where['before'] = frames()") is None
+    with raw_connect(program.debuggee) as peer:
+        with program.holding("deeper(30)"):
+            ask(peer, ROOT, STACKS)
+            answer = receive(peer)
+            assert answer.seq == 1
+            process = process_of(answer)
+        root = receive(peer)
+        assert (root.seq, root.kind) == (0, REPLY)
+        before = peer.eval("__import__('__main__').where['before']")
+        assert peer.works()
+    main, waiter = (process["threads"][name] for name in ("MainThread", "waiter é"))
+    assert len(process["threads"]) == 2
+    assert process["source"] == "self"
+    assert process["pid"] == program.debuggee.pid
+    state, holder, at_least, evidence = process["gil"]
+    assert (state, holder) == ("held", main["id"])
+    assert at_least >= 100
+    assert evidence.startswith("C code: ")
+    assert main["exact"] is True
+    assert [f[2] for f in main["frames"]][-32:] == ["deeper"] * 31 + ["hold"]
+    assert waiter["exact"] is True
+    assert before is not None
+    whats = {what for what, _ in process["missing"]}
+    assert whats >= {"repr", "source lines", "greenlets"}
+
+
+@pytest.mark.parametrize("envelope", list(Envelope))
+def test_later_requests_are_served_in_order(program: Held, envelope: Envelope) -> None:
+    with raw_connect(program.debuggee, envelope) as peer:
+        root = peer.root()
+        peer.value(Handler.CALLATTR, root, "execute", ("order = []",))
+        with program.holding():
+            calls = [
+                (Handler.CALLATTR, (root, "eval", (f"order.append({i}) or list(order)",)))
+                for i in range(5)
+            ]
+            ask(peer, ROOT, *calls[:3], STACKS, *calls[3:], STACKS)
+            early = [receive(peer), receive(peer)]
+        assert [process_of(m)["gil"][0] for m in early] == ["held", "held"]
+        late = [receive(peer) for _ in range(6)]
+        first = late[0].seq
+        assert [m.seq for m in early] == [first + 4, first + 7]
+        assert [m.seq for m in late] == [first + i for i in (0, 1, 2, 3, 5, 6)]
+        assert all(m.kind == REPLY for m in late)
+
+
+def test_a_client_that_hangs_up_is_gone_at_once(program: Held) -> None:
+    before = program.debuggee.holdings()
+    with program.holding():
+        for _ in range(3):
+            with raw_connect(program.debuggee) as peer:
+                ask(peer, ROOT, STACKS)
+                process_of(receive(peer))
+        program.debuggee.wait_until_back_to(before)
+
+
+def test_many_clients_share_one_helper(program: Held) -> None:
+    with contextlib.ExitStack() as stack, program.holding():
+        threads = len(program.debuggee.threads())
+        peers = [stack.enter_context(raw_connect(program.debuggee)) for _ in range(100)]
+        for peer in peers:
+            ask(peer, ROOT, STACKS)
+        answers = [process_of(receive(peer)) for peer in peers]
+        assert {answer["gil"][0] for answer in answers} == {"held"}
+        assert len(program.debuggee.threads()) == threads + 100
+
+
+def test_a_restricted_service_gives_no_stacks(program: Held) -> None:
+    restricted = Debuggee.__new__(Debuggee)
+    restricted.host, restricted.port, restricted.unix_socket = "127.0.0.1", None, None
+    restricted.port = program.debuggee.told["restricted"]
+    with raw_connect(restricted) as peer:
+        peer.root()
+        with program.holding():
+            ask(peer, ROOT, STACKS)
+            answer = receive(peer)
+            assert answer.kind == EXCEPTION
+            assert error_name(answer) == "ValueError"
+        assert receive(peer).kind == REPLY
