@@ -73,7 +73,7 @@ static inline void look_at_error(const struct rpyc_error *err)
     rpyc_error_is(err, "binascii.Error");
 }
 
-/* ---- Objects of the client's ---------------------------------------------------------------- */
+/* ---- Objects of the client's ----------------------------------------------------------------- */
 
 /* The ids of objects that were shown to the server; they differ in each run. */
 struct shown {

@@ -67,7 +67,7 @@ static const struct rpyc_ops ops = {
     .destroy = local_gone,
 };
 
-/* ---- Calls ---------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 /* Keeps a new object for the next call, and frees what the last call left. */
 static void keep(struct client *c, int result, rpyc_value *v)
@@ -245,7 +245,7 @@ static void (*const calls[])(struct client *) = {
 };
 #define CALLS (sizeof(calls) / sizeof(*calls))
 
-/* ---- The connection ------------------------------------------------------------------------- */
+/* ---- The connection -------------------------------------------------------------------------- */
 
 /* Returns a socket whose other end has sent this and hung up. Data sent to it is accepted but never
  * read, up to a limit that no such input reaches. */

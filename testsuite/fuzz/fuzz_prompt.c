@@ -36,7 +36,7 @@ int pystuck_main(int argc, char **argv);
 /* A sequence number that no session reaches. */
 #define FIRST_STRANGE_SEQ 100
 
-/* ---- The server ----------------------------------------------------------------------------- */
+/* ---- The server ------------------------------------------------------------------------------ */
 
 static struct {
     struct envelope env;
@@ -153,7 +153,7 @@ static int accept_client(void)
     return fds[0];
 }
 
-/* ---- In place of functions of the client and of the C library: see run-fuzz ----------------- */
+/* ---- In place of functions of the client and of the C library: see run-fuzz ------------------ */
 
 ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
 ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
@@ -212,7 +212,7 @@ int __wrap_isatty(int fd)
     return 1;
 }
 
-/* ---- The user ------------------------------------------------------------------------------- */
+/* ---- The user -------------------------------------------------------------------------------- */
 
 /* What is typed at the prompt. Some lines have a special meaning. */
 #define TAB       "\t" /* at the end of a line: asks for completion */
@@ -388,7 +388,7 @@ enum editor_result editor_read(struct editor *e, const char *prompt, char **line
     return EDITOR_END;
 }
 
-/* ---- A session ------------------------------------------------------------------------------ */
+/* ---- A session ------------------------------------------------------------------------------- */
 
 /* Replacements for the standard streams. */
 struct streams {

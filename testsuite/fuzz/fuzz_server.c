@@ -78,7 +78,7 @@ static _Noreturn void finding(const char *what)
     abort();
 }
 
-/* ---- Servers -------------------------------------------------------------------------------- */
+/* ---- Servers --------------------------------------------------------------------------------- */
 
 static struct ps_server *servers[2];
 static size_t server_count;
@@ -150,7 +150,7 @@ static int connect_to(unsigned which)
     return fd;
 }
 
-/* ---- A client ------------------------------------------------------------------------------- */
+/* ---- A client -------------------------------------------------------------------------------- */
 
 /* A request of the server that waits for its answer. */
 struct asked {
@@ -257,7 +257,7 @@ static void send_payload(struct client *c, const struct buffer *payload, uint8_t
     send_bytes(c, out.data, out.len);
 }
 
-/* ---- Listening ------------------------------------------------------------------------------ */
+/* ---- Listening ------------------------------------------------------------------------------- */
 
 /* Reads the next message. 1: done; 0: none in time; -1: the end. A message of the server must be
  * readable. */
@@ -367,7 +367,7 @@ static void listen_to(struct client *c)
     }
 }
 
-/* ---- Speaking ------------------------------------------------------------------------------- */
+/* ---- Speaking -------------------------------------------------------------------------------- */
 
 static bool is_place(const struct node *node)
 {
@@ -489,7 +489,7 @@ static void play(const struct script *s)
     }
 }
 
-/* ---- Judging -------------------------------------------------------------------------------- */
+/* ---- Judging --------------------------------------------------------------------------------- */
 
 static void ask_plainly(struct client *c, enum handler handler, int64_t seq)
 {
@@ -621,7 +621,7 @@ static void at_exit(void)
     rmdir(directory);
 }
 
-/* ---- The interpreter ------------------------------------------------------------------------ */
+/* ---- The interpreter ------------------------------------------------------------------------- */
 
 /* Refuses what Python asks of the system for a client. Code that formats tracebacks handles an
  * OSError. */
@@ -717,7 +717,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-/* ---- libFuzzer's entries -------------------------------------------------------------------- */
+/* ---- libFuzzer's entries --------------------------------------------------------------------- */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -45,7 +45,7 @@ enum {
 
 extern const struct stream_tls rpyc_ssl;
 
-/* ---- Random numbers ------------------------------------------------------------------------- */
+/* ---- Random numbers -------------------------------------------------------------------------- */
 
 static __thread uint64_t random_state;
 
@@ -68,7 +68,7 @@ static int random_status(void)
 static const RAND_METHOD random_method = {
     .bytes = random_bytes, .pseudorand = random_bytes, .status = random_status};
 
-/* ---- Certificates --------------------------------------------------------------------------- */
+/* ---- Certificates ---------------------------------------------------------------------------- */
 
 struct identity {
     EVP_PKEY *key;
@@ -176,7 +176,7 @@ static void make_world(void)
     atexit(remove_files);
 }
 
-/* ---- What the peer sends -------------------------------------------------------------------- */
+/* ---- What the peer sends --------------------------------------------------------------------- */
 
 /* The wrappers (--wrap in run-fuzz) fill the socket when the tested end waits for it. */
 static struct {
@@ -236,7 +236,7 @@ int __wrap_stream_wait(int fd, short events, const struct stream_watch *watch, d
     return 0;
 }
 
-/* ---- Our end -------------------------------------------------------------------------------- */
+/* ---- Our end --------------------------------------------------------------------------------- */
 
 static bool shook_hands; /* set by the last input */
 
@@ -361,7 +361,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* ---- Recording ------------------------------------------------------------------------------ */
+/* ---- Recording ------------------------------------------------------------------------------- */
 
 /* A peer that uses OpenSSL on a thread of its own. */
 struct recorded {

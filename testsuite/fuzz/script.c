@@ -5,7 +5,7 @@
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
-/* ---- Memory --------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 struct chunk {
     struct chunk *next;
@@ -35,7 +35,7 @@ void script_free(struct script *s)
     s->memory = NULL;
 }
 
-/* ---- Reading -------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static struct node *new_node(struct script *s, enum brine_type type)
 {
@@ -172,7 +172,7 @@ bool script_read(struct script *s, const uint8_t *data, size_t size)
     return true;
 }
 
-/* ---- Writing -------------------------------------------------------------------------------- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 struct putting {
     const struct step *step;
@@ -304,7 +304,7 @@ void script_write(const struct script *s, struct buffer *out)
     buffer_put(out, s->tail, s->tail_len);
 }
 
-/* ---- Mutation ------------------------------------------------------------------------------- */
+/* ---- Mutation -------------------------------------------------------------------------------- */
 
 struct mutation {
     struct script *script;
@@ -699,7 +699,7 @@ static void remove_step(struct script *s, size_t at)
     memmove(&s->steps[at], &s->steps[at + 1], (s->count - at) * sizeof(*s->steps));
 }
 
-/* ---- ... of trees --------------------------------------------------------------------------- */
+/* ---- ... of trees ---------------------------------------------------------------------------- */
 
 /* A pointer to where a node is stored, so that it can be replaced. */
 struct slots {
@@ -826,7 +826,7 @@ static void mutate_tree(struct mutation *m, struct step *step)
         *slot = mutate_node(m, *slot);
 }
 
-/* ---- ... of steps --------------------------------------------------------------------------- */
+/* ---- ... of steps ---------------------------------------------------------------------------- */
 
 /* Changes the raw bytes of a step. */
 static void mutate_raw(struct mutation *m, struct step *step)

@@ -124,7 +124,7 @@ __attribute__((constructor)) static void begin(void)
         control = map;
 }
 
-/* ---- Memory --------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 /* The addresses of the blocks that the extension's code has allocated; any code may free them. */
 #define OWN_SLOTS  (1UL << 16)
@@ -258,7 +258,7 @@ PUBLIC void *tsearch(const void *key, void **root, int (*compare)(const void *, 
     ON_BEHALF(void *, real(key, root, compare));
 }
 
-/* ---- Threads -------------------------------------------------------------------------------- */
+/* ---- Threads --------------------------------------------------------------------------------- */
 
 PUBLIC int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
                           void *arg)
@@ -275,7 +275,7 @@ PUBLIC int pthread_setname_np(pthread_t thread, const char *name)
     return real(thread, name);
 }
 
-/* ---- Descriptors, and waiting --------------------------------------------------------------- */
+/* ---- Descriptors, and waiting ---------------------------------------------------------------- */
 
 PUBLIC int socket(int domain, int type, int protocol)
 {
@@ -314,7 +314,7 @@ PUBLIC ssize_t recvfrom(int fd, void *bytes, size_t n, int flags, struct sockadd
     return FAILS(KIND_WAIT) ? -1 : real(fd, bytes, n, flags, from, len);
 }
 
-/* ---- The wall clock ------------------------------------------------------------------------- */
+/* ---- The wall clock -------------------------------------------------------------------------- */
 
 static long jump(const void *caller)
 {

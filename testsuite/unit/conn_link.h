@@ -42,7 +42,7 @@ void link_free(struct link **l);
 
 #define AUTO_LINK _cleanup_(link_free) struct link *
 
-/* ---- Asking --------------------------------------------------------------------------------- */
+/* ---- Asking ---------------------------------------------------------------------------------- */
 
 #define NO_ARGS "115102"
 
@@ -100,7 +100,7 @@ void asker_join(struct asker *a);
         assert_int_equal((a)->err.code, errcode);                                                  \
     } while (0)
 
-/* ---- Serve callbacks ------------------------------------------------------------------------ */
+/* ---- Serve callbacks ------------------------------------------------------------------------- */
 
 /* Sends a request to the peer and answers with its reply. */
 int serve_by_asking(struct owner *owner, struct conn *c, struct message *m, struct rpyc_error *err);

@@ -68,6 +68,13 @@ extern const struct rpyc_ops thing_ops, bare_ops;
 rpyc_value *object(const struct rpyc_ops *ops, void *self);
 rpyc_value *function(rpyc_function_fn f, void *arg);
 
+/* Declares a connection, an object, its value, and the id pack by which the peer was shown it. */
+#define SHOW_THING(l, t, v, pack)                                                                  \
+    AUTO_LINK l = link_open(-1);                                                                   \
+    struct thing t = {0};                                                                          \
+    AUTO_VALUE *v = object(&thing_ops, &(t));                                                      \
+    struct pack pack = show(&(l), v)
+
 /* A function that does nothing. */
 int nothing(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
             struct rpyc_error *err);

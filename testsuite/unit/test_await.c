@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-/* ---- TCP_QUICKACK --------------------------------------------------------------------------- */
+/* ---- TCP_QUICKACK ---------------------------------------------------------------------------- */
 
 static atomic_int acknowledged; /* how often TCP_QUICKACK was set */
 
@@ -18,7 +18,7 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t 
     return __real_setsockopt(fd, level, name, value, len);
 }
 
-/* ---- Replies -------------------------------------------------------------------------------- */
+/* ---- Replies --------------------------------------------------------------------------------- */
 
 TEST(a_request_of_generation_6_gets_its_reply)
 {
@@ -94,7 +94,7 @@ TEST(a_reply_that_causes_no_answer_is_acknowledged_at_once)
     assert_int_equal(atomic_load(&acknowledged), 1);
 }
 
-/* ---- Deadlines and signals ------------------------------------------------------------------ */
+/* ---- Deadlines and signals ------------------------------------------------------------------- */
 
 TEST(a_request_times_out_and_the_connection_stays_open)
 {
@@ -245,7 +245,7 @@ TEST(a_thread_that_waits_for_the_reader_checks_signals_too)
     assert_int_equal(reader.result, 0);
 }
 
-/* ---- Several threads ------------------------------------------------------------------------ */
+/* ---- Several threads ------------------------------------------------------------------------- */
 
 TEST(replies_out_of_order_reach_their_requests)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "conn_link.h"
 
-/* ---- Requests of the peer ------------------------------------------------------------------- */
+/* ---- Requests of the peer -------------------------------------------------------------------- */
 
 TEST(a_request_is_served_during_a_wait)
 {
@@ -261,7 +261,7 @@ TEST(a_serve_callback_that_fails_ends_the_wait_around_it)
     assert_true(conn_closed(l->c));
 }
 
-/* ---- Serving until the end ------------------------------------------------------------------ */
+/* ---- Serving until the end ------------------------------------------------------------------- */
 
 TEST(serving_goes_on_until_the_peer_hangs_up)
 {

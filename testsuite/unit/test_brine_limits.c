@@ -4,38 +4,36 @@
  */
 #include "brine_text.h"
 
-/* Reads all values with limits. Returns RPYC_OK or the error. */
-static enum rpyc_errcode read_limited(const char *hex, unsigned max_depth, size_t max_items)
+/* Checks that reading with limits succeeds, or fails because of them. */
+static void assert_limited(const char *hex, unsigned max_depth, size_t max_items,
+                           enum rpyc_errcode code)
 {
-    AUTO_BYTES brine = from_hex(hex);
-    struct brine_reader r;
+    READER(r, hex);
     const uint8_t *data;
     size_t len;
 
-    brine_read(&r, brine.data, brine.len);
     brine_limit(&r, max_depth, max_items);
     brine_skip(&r, &data, &len);
-    assert_true(r.failed == RPYC_OK || r.failed == RPYC_ELIMIT);
-    return r.failed;
+    assert_int_equal(r.failed, code);
 }
 
 TEST(depth_can_be_limited)
 {
-    assert_int_equal(read_limited("10 10 10 50", 3, 0), RPYC_OK);
-    assert_int_equal(read_limited("10 10 10 50", 2, 0), RPYC_ELIMIT);
-    assert_int_equal(read_limited("10 1a 10 50", 1, 0), RPYC_ELIMIT);
-    assert_int_equal(read_limited("12 10 50 10 50 10 50", 2, 0), RPYC_OK);
-    assert_int_equal(read_limited("10 02", 1, 0), RPYC_OK);
+    assert_limited("10 10 10 50", 3, 0, RPYC_OK);
+    assert_limited("10 10 10 50", 2, 0, RPYC_ELIMIT);
+    assert_limited("10 1a 10 50", 1, 0, RPYC_ELIMIT);
+    assert_limited("12 10 50 10 50 10 50", 2, 0, RPYC_OK);
+    assert_limited("10 02", 1, 0, RPYC_OK);
 }
 
 TEST(items_can_be_limited)
 {
-    assert_int_equal(read_limited("12 50 50 50", 0, 4), RPYC_OK);
-    assert_int_equal(read_limited("12 50 50 50", 0, 3), RPYC_ELIMIT);
-    assert_int_equal(read_limited("12 50 11 50 50 11 50 50", 0, 8), RPYC_OK);
-    assert_int_equal(read_limited("12 50 11 50 50 11 50 50", 0, 7), RPYC_ELIMIT);
-    assert_int_equal(read_limited("11 10 50 1a 12 50 50 50", 0, 7), RPYC_OK);
-    assert_int_equal(read_limited("11 10 50 1a 12 50 50 50", 0, 6), RPYC_ELIMIT);
+    assert_limited("12 50 50 50", 0, 4, RPYC_OK);
+    assert_limited("12 50 50 50", 0, 3, RPYC_ELIMIT);
+    assert_limited("12 50 11 50 50 11 50 50", 0, 8, RPYC_OK);
+    assert_limited("12 50 11 50 50 11 50 50", 0, 7, RPYC_ELIMIT);
+    assert_limited("11 10 50 1a 12 50 50 50", 0, 7, RPYC_OK);
+    assert_limited("11 10 50 1a 12 50 50 50", 0, 6, RPYC_ELIMIT);
 }
 
 TEST(limits_can_be_lowered_alone)
@@ -46,7 +44,7 @@ TEST(limits_can_be_lowered_alone)
     for (i = 0; i < 201; i++)
         memcpy(hex + 2 * i, "10", 2);
     memcpy(hex + 2 * i, "00", 3);
-    assert_int_equal(read_limited(hex, 1000, 0), RPYC_ELIMIT);
+    assert_limited(hex, 1000, 0, RPYC_ELIMIT);
 }
 
 TEST(too_many_items_are_refused_before_any_is_read)

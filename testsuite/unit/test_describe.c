@@ -2,26 +2,12 @@
  *
  * Values as text: what Python 3.11 prints for them.
  */
-#include "unit.h"
+#include "link.h"
 
 #include <locale.h>
 
 #include "describe.h"
 #include "value.h"
-
-static rpyc_value *read_value(const char *hex)
-{
-    AUTO_BYTES bytes = from_hex(hex);
-    AUTO_ERROR err = RPYC_ERROR_INIT;
-    struct brine_reader r;
-    rpyc_value *v;
-
-    brine_read(&r, bytes.data, bytes.len);
-    v = value_read(&r, &err);
-    if (!v)
-        fail_msg("%s: %s", hex, err.text);
-    return v;
-}
 
 static void assert_text(const struct buffer *b, const char *text)
 {

@@ -6,7 +6,7 @@
 
 #include "message.h"
 
-/* ---- Boxes ---------------------------------------------------------------------------------- */
+/* ---- Boxes ----------------------------------------------------------------------------------- */
 
 TEST(a_box_is_a_pair_of_label_and_value)
 {
@@ -42,40 +42,36 @@ TEST(boxes_within_boxes_are_read)
     assert_int_equal(pack.instance_id, 0);
 }
 
+/* Checks that these are not boxes, and why; NULL: whatever the reason. */
+static void assert_no_boxes(const char *const *boxes, size_t count, const char *problem)
+{
+    enum label label;
+
+    for (; count > 0; boxes++, count--) {
+        READER(r, *boxes);
+
+        assert_false(box_next(&r, &label));
+        assert_int_equal(r.failed, RPYC_EPROTOCOL);
+        if (problem)
+            assert_string_equal(r.problem, problem);
+    }
+}
+
 TEST(unknown_labels_are_refused)
 {
     const char *boxes[] = {"1150 00", "1155 00", "114f 00", "11 1603313630 00"};
-    size_t i;
 
-    for (i = 0; i < sizeof(boxes) / sizeof(*boxes); i++) {
-        AUTO_BYTES brine = from_hex(boxes[i]);
-        struct brine_reader r;
-        enum label label;
-
-        brine_read(&r, brine.data, brine.len);
-        assert_false(box_next(&r, &label));
-        assert_int_equal(r.failed, RPYC_EPROTOCOL);
-        assert_string_equal(r.problem, "a box with an unknown label");
-    }
+    assert_no_boxes(boxes, sizeof(boxes) / sizeof(*boxes), "a box with an unknown label");
 }
 
 TEST(a_box_must_be_a_pair)
 {
     const char *boxes[] = {"", "51", "1051", "12 51 50 50", "11 00 50", "11 0a31 50", "1a 11 5150"};
-    size_t i;
 
-    for (i = 0; i < sizeof(boxes) / sizeof(*boxes); i++) {
-        AUTO_BYTES brine = from_hex(boxes[i]);
-        struct brine_reader r;
-        enum label label;
-
-        brine_read(&r, brine.data, brine.len);
-        assert_false(box_next(&r, &label));
-        assert_int_equal(r.failed, RPYC_EPROTOCOL);
-    }
+    assert_no_boxes(boxes, sizeof(boxes) / sizeof(*boxes), NULL);
 }
 
-/* ---- Id packs ------------------------------------------------------------------------------- */
+/* ---- Id packs -------------------------------------------------------------------------------- */
 
 /* ("builtins.list", 9523456, 140737353000000) */
 #define LIST_PACK                                                                                  \
@@ -215,11 +211,9 @@ TEST(an_invalid_id_pack_is_refused)
     size_t i;
 
     for (i = 0; i < sizeof(packs) / sizeof(*packs); i++) {
-        AUTO_BYTES brine = from_hex(packs[i]);
-        struct brine_reader r;
+        READER(r, packs[i]);
         struct id_pack pack;
 
-        brine_read(&r, brine.data, brine.len);
         if (id_pack_next(&r, &pack))
             fail_msg("%s is not an id pack", packs[i]);
         assert_int_equal(r.failed, RPYC_EPROTOCOL);
@@ -228,18 +222,20 @@ TEST(an_invalid_id_pack_is_refused)
 
 TEST(the_refusal_of_an_id_pack_says_why)
 {
-    AUTO_BYTES name = from_hex("12 51 51 52"), id = from_hex("12 080a61 00 52");
-    AUTO_BYTES text = from_hex("12 080bc3c3 51 52");
-    struct brine_reader r;
+    const struct {
+        const char *pack, *problem;
+    } cases[] = {
+        {"12 51 51 52", "an id pack whose name is not a str"},
+        {"12 080a61 00 52", "an id pack whose ids are not numbers"},
+        {"12 080bc3c3 51 52", "an id pack whose name is not UTF-8"},
+    };
     struct id_pack pack;
+    size_t i;
 
-    brine_read(&r, name.data, name.len);
-    assert_false(id_pack_next(&r, &pack));
-    assert_string_equal(r.problem, "an id pack whose name is not a str");
-    brine_read(&r, id.data, id.len);
-    assert_false(id_pack_next(&r, &pack));
-    assert_string_equal(r.problem, "an id pack whose ids are not numbers");
-    brine_read(&r, text.data, text.len);
-    assert_false(id_pack_next(&r, &pack));
-    assert_string_equal(r.problem, "an id pack whose name is not UTF-8");
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        READER(r, cases[i].pack);
+
+        assert_false(id_pack_next(&r, &pack));
+        assert_string_equal(r.problem, cases[i].problem);
+    }
 }

@@ -16,10 +16,7 @@ TEST(an_error_without_an_exception_becomes_one)
         {RPYC_ECLOSED, "EOFError"},        {RPYC_ERESOLVE, "RuntimeError"},
         {RPYC_EINTERRUPT, "RuntimeError"}, {RPYC_ECANCELED, "RuntimeError"},
     };
-    AUTO_LINK l = link_open(-1);
-    struct thing t = {0};
-    AUTO_VALUE *v = object(&thing_ops, &t);
-    struct pack pack = show(&l, v);
+    SHOW_THING(l, t, v, pack);
     size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -107,10 +104,7 @@ TEST(a_wrong_number_of_arguments_is_a_type_error)
         {HANDLE_DIR, NULL, "1151 00"},
     };
     const char *text = "wrong number of arguments";
-    AUTO_LINK l = link_open(-1);
-    struct thing t = {0};
-    AUTO_VALUE *v = object(&thing_ops, &t);
-    struct pack pack = show(&l, v);
+    SHOW_THING(l, t, v, pack);
     size_t i, extra;
 
     for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -138,10 +132,7 @@ TEST(a_wrong_number_of_arguments_is_a_type_error)
 
 TEST(arguments_of_a_wrong_type_are_type_errors)
 {
-    AUTO_LINK l = link_open(-1);
-    struct thing t = {0};
-    AUTO_VALUE *v = object(&thing_ops, &t);
-    struct pack pack = show(&l, v);
+    SHOW_THING(l, t, v, pack);
     const char *name = "name must be a string", *tuple = "the arguments of a call must";
     const char *strange = "the first argument must be an object of the C program";
 
@@ -165,10 +156,7 @@ TEST(arguments_of_a_wrong_type_are_type_errors)
 TEST(keywords_that_are_none_are_type_errors)
 {
     const char *others[] = {"10 50", "10 10 080a6b", "10 11 50 51", "10 12 080a6b 51 52"};
-    AUTO_LINK l = link_open(-1);
-    struct thing t = {0};
-    AUTO_VALUE *v = object(&thing_ops, &t);
-    struct pack pack = show(&l, v);
+    SHOW_THING(l, t, v, pack);
     size_t i;
 
     for (i = 0; i < sizeof(others) / sizeof(*others); i++)

@@ -74,10 +74,7 @@ TEST(giving_back_without_a_count_is_giving_back_once)
 
 TEST(giving_back_makes_sense_or_is_refused)
 {
-    AUTO_LINK l = link_open(-1);
-    struct thing t = {0};
-    AUTO_VALUE *v = object(&thing_ops, &t);
-    struct pack pack = show(&l, v);
+    SHOW_THING(l, t, v, pack);
     const char *text = "DEL takes a reference and a count";
 
     assert_raises("TypeError", text, &l, HANDLE_DEL, "1152 11" OBJ "1151 50", pack.hex);

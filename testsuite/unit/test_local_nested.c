@@ -21,6 +21,17 @@ static void serve_one(void *arg)
     assert_int_equal(rpyc_process(l->conn, 10000, &err), 1);
 }
 
+/* The peer calls a local function with an object of its own. The call is served by a thread. */
+static void start_call(struct thread *thread, struct link *l, const struct pack *function)
+{
+    char request[512];
+
+    snprintf(request, sizeof(request), "011157 1157 1152 11" OBJ "1152 10 1154" LIST,
+             function->hex);
+    say(&l->peer, request);
+    thread_start(thread, serve_one, l);
+}
+
 #define ASKED_FOR_X "011150 1154 1152 11 1153" LIST OTHER
 
 TEST(a_function_may_ask_the_peer_while_it_is_called)
@@ -29,11 +40,8 @@ TEST(a_function_may_ask_the_peer_while_it_is_called)
     AUTO_VALUE *f = function(ask_back, NULL);
     struct pack pack = show(&l, f);
     struct thread thread;
-    char request[512];
 
-    snprintf(request, sizeof(request), "011157 1157 1152 11" OBJ "1152 10 1154" LIST, pack.hex);
-    say(&l.peer, request);
-    thread_start(&thread, serve_one, &l);
+    start_call(&thread, &l, &pack);
     hears(&l.peer, ASKED_FOR_X);
     say(&l.peer, "021150 1151 080a79");
     hears(&l.peer, "021157 1151 080a79");
@@ -50,11 +58,8 @@ TEST(an_exception_of_the_peer_goes_back_as_it_was)
     struct pack pack = show(&l, f);
     AUTO_BYTES answer = {NULL, 0};
     struct thread thread;
-    char request[512];
 
-    snprintf(request, sizeof(request), "011157 1157 1152 11" OBJ "1152 10 1154" LIST, pack.hex);
-    say(&l.peer, request);
-    thread_start(&thread, serve_one, &l);
+    start_call(&thread, &l, &pack);
     hears(&l.peer, ASKED_FOR_X);
     say(&l.peer, "031150 13" EXCEPTION "02 080b7462");
     answer = next_frame(&l.peer);

@@ -86,20 +86,14 @@ TEST(attributes_are_got_set_and_deleted)
 
 TEST(an_op_that_gives_nothing_gives_none)
 {
-    AUTO_LINK l = link_open(-1);
-    struct thing t = {0};
-    AUTO_VALUE *v = object(&thing_ops, &t);
-    struct pack pack = show(&l, v);
+    SHOW_THING(l, t, v, pack);
 
     assert_answers(NONE, &l, HANDLE_GETATTR, "1152 11" OBJ "1151 080d 6e6f6e65", pack.hex);
 }
 
 TEST(attributes_that_do_not_exist_are_what_the_op_raises)
 {
-    AUTO_LINK l = link_open(-1);
-    struct thing t = {0};
-    AUTO_VALUE *v = object(&thing_ops, &t);
-    struct pack pack = show(&l, v);
+    SHOW_THING(l, t, v, pack);
 
     assert_raises("AttributeError", "a thing has no x", &l, HANDLE_GETATTR, "1152 11" OBJ OTHER,
                   pack.hex);
@@ -128,10 +122,7 @@ TEST(an_object_without_ops_has_no_attributes_and_cannot_be_called)
 
 TEST(an_object_is_called_with_its_arguments)
 {
-    AUTO_LINK l = link_open(-1);
-    struct thing t = {0};
-    AUTO_VALUE *v = object(&thing_ops, &t);
-    struct pack pack = show(&l, v);
+    SHOW_THING(l, t, v, pack);
 
     assert_answers("1151 11 02 02", &l, HANDLE_CALL, "1152 11" OBJ "1151 02", pack.hex);
     assert_answers("1151 11 11 51 52 02", &l, HANDLE_CALL, "1152 11" OBJ "1151 11 51 52", pack.hex);
@@ -147,10 +138,7 @@ TEST(an_object_is_called_with_its_arguments)
 
 TEST(references_among_the_arguments_go_back_as_what_they_are)
 {
-    AUTO_LINK l = link_open(-1);
-    struct thing t = {0};
-    AUTO_VALUE *v = object(&thing_ops, &t);
-    struct pack pack = show(&l, v);
+    SHOW_THING(l, t, v, pack);
     AUTO_BYTES answer = {NULL, 0};
     char wanted[600];
 
@@ -162,10 +150,7 @@ TEST(references_among_the_arguments_go_back_as_what_they_are)
 
 TEST(methods_are_called_by_name)
 {
-    AUTO_LINK l = link_open(-1);
-    struct thing t = {0};
-    AUTO_VALUE *v = object(&thing_ops, &t);
-    struct pack pack = show(&l, v);
+    SHOW_THING(l, t, v, pack);
 
     assert_answers("1151 11 10 51 02", &l, HANDLE_CALLATTR,
                    "1152 12" OBJ "1151 080b 676f 1151 10 51", pack.hex);

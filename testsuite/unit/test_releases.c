@@ -9,7 +9,7 @@
 #define PACK_A "12 080a61 51 51"
 #define PACK_B "12 080a62 52 50"
 
-/* ---- A connection, and the script at its other end ------------------------------------------ */
+/* ---- A connection, and the script at its other end ------------------------------------------- */
 
 struct link {
     struct conn *c;
@@ -57,7 +57,7 @@ static struct brine_reader add_box(struct releases *list, const struct bytes *bo
     return r;
 }
 
-/* ---- Tests ---------------------------------------------------------------------------------- */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 TEST(objects_are_released_before_the_next_request)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "conn_link.h"
 
-/* ---- Writing requests ----------------------------------------------------------------------- */
+/* ---- Writing requests ------------------------------------------------------------------------ */
 
 TEST(a_posted_request_needs_no_reply)
 {
@@ -176,7 +176,7 @@ TEST(large_messages_go_there_and_back_uncompressed_on_a_local_socket)
     message_free(&p);
 }
 
-/* ---- Deadlines and signals ------------------------------------------------------------------ */
+/* ---- Deadlines and signals ------------------------------------------------------------------- */
 
 TEST(a_send_that_times_out_closes_the_connection)
 {
@@ -307,7 +307,7 @@ TEST(signals_do_not_end_a_send_without_an_interrupted_callback)
     assert_int_equal(a.result, 0);
 }
 
-/* ---- Several threads ------------------------------------------------------------------------ */
+/* ---- Several threads ------------------------------------------------------------------------- */
 
 /* An `interrupted` callback that acts like a signal handler: it sends a request while its thread
  * does something else. */
@@ -402,7 +402,7 @@ TEST(messages_of_several_threads_are_not_mixed)
     }
 }
 
-/* ---- Bind-threads --------------------------------------------------------------------------- */
+/* ---- Bind-threads ---------------------------------------------------------------------------- */
 
 #define PEER_THREAD  "00007f9b828ff6c0"
 #define OTHER_THREAD "00007f9b828ff7d0"

@@ -164,7 +164,7 @@ static void hears_reply(struct peer *p, int seq, uint8_t to)
     assert_memory_equal(heard.data + 16, reply, sizeof(reply));
 }
 
-/* ---- Tests ---------------------------------------------------------------------------------- */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 TEST(threads_of_the_peer_are_served_side_by_side)
 {
@@ -294,7 +294,7 @@ TEST(too_many_queued_requests_are_answered_with_an_exception)
     assert_false(conn_closed(l->c));
 }
 
-/* ---- The table ------------------------------------------------------------------------------ */
+/* ---- The table ------------------------------------------------------------------------------- */
 
 /* Claims a request of the peer's thread A for this thread. named: the request names this thread as
  * its recipient. */

@@ -28,7 +28,7 @@ __attribute__((weak)) int unit_tear_down(void)
     return 0;
 }
 
-/* ---- Running the tests ---------------------------------------------------------------------- */
+/* ---- Running the tests ----------------------------------------------------------------------- */
 
 /* The ends of the section, which the linker defines. */
 extern const struct unit_test *const __start_unit_tests[];
@@ -176,7 +176,7 @@ void assert_error_at(const struct rpyc_error *err, enum rpyc_errcode code, const
     }
 }
 
-/* ---- Threads -------------------------------------------------------------------------------- */
+/* ---- Threads --------------------------------------------------------------------------------- */
 
 static void *thread_main(void *arg)
 {
@@ -283,7 +283,7 @@ int open_fds(void)
     return count;
 }
 
-/* ---- A peer by script ----------------------------------------------------------------------- */
+/* ---- A peer by script ------------------------------------------------------------------------ */
 
 int peer_open(struct peer *p)
 {

@@ -89,7 +89,7 @@ void assert_error_at(const struct rpyc_error *err, enum rpyc_errcode code, const
             fail_msg("%s: %s", #call, (err)->text);                                                \
     } while (0)
 
-/* ---- Threads -------------------------------------------------------------------------------- */
+/* ---- Threads --------------------------------------------------------------------------------- */
 
 /* A thread of the test that runs `run(arg)`. */
 struct thread {
@@ -137,7 +137,7 @@ void close_fd(int *fd);
 /* Returns how many fds this process has open. */
 int open_fds(void);
 
-/* ---- A peer by script ----------------------------------------------------------------------- */
+/* ---- A peer by script ------------------------------------------------------------------------ */
 
 /* The other end of a socket pair. Its messages may be sent before the request, because the
  * connection reads nothing that no thread waits for. */
