@@ -166,6 +166,7 @@ TEST(a_deep_stack_is_one_node)
     assert_int_equal(p->merged.count, 1);
     assert_int_equal(p->merged.items[0].frames.count, DEPTH);
     assert_int_equal(p->merged.items[0].children.count, 1);
+    p->threads.count = 0; /* lists, which take long to write */
     report_write_json(&text, p);
     assert_false(text.failed);
 }

@@ -42,12 +42,12 @@ static void raise_exceptions(rpyc_conn *conn)
     TRY(rpyc_raise(&err, "ValueError", "no %d", 1));
 }
 
-TEST(building_values)
+TEST(building_values_leaks_nothing_without_memory)
 {
     fail_each(run_alone, build_values);
 }
 
-TEST(raising_exceptions)
+TEST(raising_exceptions_leaks_nothing_without_memory)
 {
     fail_each(run_alone, raise_exceptions);
 }
@@ -281,12 +281,12 @@ static void show_objects(rpyc_conn *conn)
         fail_each(connect_and_run, run);                                                           \
     }
 
-OVER_A_CONNECTION(connecting, do_nothing)
-OVER_A_CONNECTION(the_classic_service, use_classic)
-OVER_A_CONNECTION(netrefs_and_what_calls_return, use_netrefs)
-OVER_A_CONNECTION(answers_of_one_type, ask_questions)
-OVER_A_CONNECTION(exceptions_of_the_other_side, meet_exceptions)
-OVER_A_CONNECTION(iteration, iterate)
-OVER_A_CONNECTION(requests_without_waiting, use_pending)
-OVER_A_CONNECTION(giving_objects_back, drop_many)
-OVER_A_CONNECTION(local_objects, show_objects)
+OVER_A_CONNECTION(connecting_leaks_nothing_without_memory, do_nothing)
+OVER_A_CONNECTION(the_classic_service_leaks_nothing_without_memory, use_classic)
+OVER_A_CONNECTION(netrefs_and_what_calls_return_leak_nothing_without_memory, use_netrefs)
+OVER_A_CONNECTION(answers_of_one_type_leak_nothing_without_memory, ask_questions)
+OVER_A_CONNECTION(exceptions_of_the_peer_leak_nothing_without_memory, meet_exceptions)
+OVER_A_CONNECTION(iteration_leaks_nothing_without_memory, iterate)
+OVER_A_CONNECTION(requests_without_waiting_leak_nothing_without_memory, use_pending)
+OVER_A_CONNECTION(releases_leak_nothing_without_memory, drop_many)
+OVER_A_CONNECTION(local_objects_leak_nothing_without_memory, show_objects)
