@@ -150,13 +150,16 @@ void conn_forked(struct conn *c)
     init_locks(c);
 }
 
-/* A deadline that passed for one message ended the connection, and a retry cannot succeed: so
- * RPYC_ETIMEOUT becomes RPYC_ECLOSED. */
+int conn_lost_error(const struct rpyc_error *why, struct rpyc_error *err)
+{
+    return error_set(err, rpyc_error_is_fatal(why) ? why->code : RPYC_ECLOSED, "%s", why->text);
+}
+
 int conn_closed_error(const struct conn *c, struct rpyc_error *err)
 {
     if (c->why.code == RPYC_OK)
         return error_set(err, RPYC_ECLOSED, "the connection is closed");
-    return error_set(err, conn_may_retry(&c->why) ? RPYC_ECLOSED : c->why.code, "%s", c->why.text);
+    return conn_lost_error(&c->why, err);
 }
 
 /* ---- State ---------------------------------------------------------------------------------- */
@@ -176,7 +179,7 @@ bool conn_gave_up(struct conn *c)
     bool gave_up;
 
     pthread_mutex_lock(&c->lock);
-    gave_up = c->closed && c->why.code == RPYC_ETIMEOUT;
+    gave_up = c->closed && c->why.code != RPYC_OK && !rpyc_error_is_fatal(&c->why);
     pthread_mutex_unlock(&c->lock);
     return gave_up;
 }

@@ -66,8 +66,9 @@ void conn_unref(struct conn *c);
 
 /* ---- Closing -------------------------------------------------------------------------------- */
 
-/* Closes the connection. Every waiting thread and every later call gets RPYC_ECLOSED, or the code
- * and text of `why`, which may be NULL. Only the first call's `why` counts. Does not wait. */
+/* Closes the connection. Every waiting thread and every later call gets RPYC_ECLOSED with the text
+ * of `why`, which may be NULL; or the code of `why` if it is fatal (rpyc_error_is_fatal). Only the
+ * first call's `why` counts. Does not wait. */
 void conn_close(struct conn *c, const struct rpyc_error *why);
 
 /* Sends HANDLE_CLOSE, as the protocol demands, then closes the connection. */
@@ -97,8 +98,8 @@ void conn_forked(struct conn *c);
 
 bool conn_closed(struct conn *c);
 
-/* True if the connection was closed because the peer was too slow. For waiting threads that is
- * RPYC_ECLOSED, since they would repeat the wait on RPYC_ETIMEOUT. */
+/* True if this side closed the connection because it could not go on: the peer was too slow, or
+ * memory ran out. Waiting threads get RPYC_ECLOSED then. */
 bool conn_gave_up(struct conn *c);
 
 /* True if other code of this process closed the fd, and perhaps opened something else under its

@@ -60,6 +60,11 @@ static inline bool conn_may_retry(const struct rpyc_error *err)
     return err->code == RPYC_ETIMEOUT || err->code == RPYC_EINTERRUPT;
 }
 
+/* Fills err after `why` has closed the connection. A code after which a caller would try again
+ * (RPYC_ETIMEOUT, RPYC_ENOMEM) becomes RPYC_ECLOSED, so that rpyc_error_is_fatal() is true. Returns
+ * -1. */
+int conn_lost_error(const struct rpyc_error *why, struct rpyc_error *err);
+
 /* Fills err with the reason why the connection is closed. Returns -1. Call with c->lock held. */
 int conn_closed_error(const struct conn *c, struct rpyc_error *err);
 

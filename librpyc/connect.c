@@ -66,19 +66,14 @@ static int explain(const struct target *to, struct rpyc_error *err)
 {
     struct rpyc_error why = *err;
     char where[STREAM_WHERE_SIZE];
-    const char *what = "";
 
     if (err->code == RPYC_EREMOTE || (!to->path && !to->host))
         return -1;
-    if (err->code == RPYC_ELIMIT) { /* the length of a frame was a part of another protocol */
-        why.code = RPYC_EPROTOCOL;
-        what = "it does not speak RPyC: ";
-    }
     if (to->path)
         snprintf(where, sizeof(where), "%s", to->path);
     else
         stream_describe_tcp(where, sizeof(where), to->host, to->port);
-    return error_set(err, why.code, "connected to %s, but %s%s", where, what, why.text);
+    return error_set(err, why.code, "connected to %s, but %s", where, why.text);
 }
 
 /* All envelopes, the most probable first. */

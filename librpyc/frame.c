@@ -301,7 +301,9 @@ static int take_head(struct frame_reader *r, size_t len, size_t have, struct fra
     size_t need = header[4] ? HEAD_DEFLATED : FRAME_HEAD;
 
     if (header[4] > 1 || !looks_like_payload(payload, have, header[4]))
-        return error_set(err, RPYC_ELIMIT, "a frame of %zu bytes; the limit is %zu", len, r->max);
+        return error_set(err, RPYC_EPROTOCOL,
+                         "not an RPyC frame: it would have %zu bytes, and the limit is %zu", len,
+                         r->max);
     need = len < need ? len : need;
     if (have < need)
         return 0;

@@ -73,9 +73,9 @@ void frame_received(struct frame_reader *r, size_t n);
 /* Returns the next complete frame, or the head of one that is over a limit, whose rest is dropped
  * as it arrives. 1: the caller owns f. 0: more bytes are needed. 2: short_only is set, and the
  * frame is long: FRAME_LONG bytes of it have arrived, or it inflates to more. -1: the stream cannot
- * be used any more: RPYC_ELIMIT (over a limit, and its head does not look like a message),
- * RPYC_EPROTOCOL (TLS, an unknown compression, or invalid zlib data), RPYC_ENOMEM. The newline at
- * the end is not checked, as in stock rpyc. */
+ * be used any more: RPYC_EPROTOCOL (over a limit, and its head does not look like a message; TLS;
+ * an unknown compression; invalid zlib data), RPYC_ENOMEM. The newline at the end is not checked,
+ * as in stock rpyc. */
 int frame_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err);
 
 /* True if the reader is inside a frame, or is dropping one: then the end of the stream means that

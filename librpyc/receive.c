@@ -29,7 +29,7 @@ static int give_up_turn(struct conn *c, deadline_t due, deadline_t deadline, str
     if (atomic_load(&c->turn.stopped))
         return error_set(err, RPYC_ECLOSED, "the peer hung up while its message waited");
     if (conn_deadline_passed(due))
-        return error_set(err, RPYC_ELIMIT,
+        return error_set(err, RPYC_EPROTOCOL,
                          "its message of over 1 MB waited too long for its turn (send_timeout)");
     if (conn_deadline_passed(deadline))
         return error_set(err, RPYC_ETIMEOUT, "no answer in time");
@@ -70,7 +70,7 @@ static int park(struct conn *c, struct rpyc_error *err)
     c->kept = fits ? n : 0;
     if (fits)
         return 0;
-    return error_set(err, RPYC_ELIMIT,
+    return error_set(err, RPYC_EPROTOCOL,
                      "it sends a message of over 1 MB too slowly, while others "
                      "wait for their turn");
 }
@@ -92,7 +92,7 @@ static int end_slice(struct conn *c, struct rpyc_error *err)
         return park(c, err);
     if (++c->idle_slices <= IDLE_SLICES_MAX)
         return 0;
-    return error_set(err, RPYC_ELIMIT,
+    return error_set(err, RPYC_EPROTOCOL,
                      "it does not answer requests about the objects in its message of "
                      "over 1 MB, while others wait for their turn");
 }

@@ -89,8 +89,9 @@ struct rpyc_error {
 /* Frees what err owns and sets it to RPYC_ERROR_INIT. err may be NULL. */
 RPYC_API void rpyc_error_clear(struct rpyc_error *err);
 
-/* Returns true if the connection is lost: its later requests fail as well. True for RPYC_ESYSTEM,
- * RPYC_ECLOSED, RPYC_EPROTOCOL and RPYC_ETLS. */
+/* Returns true if the connection is lost: call rpyc_close. True for RPYC_ESYSTEM, RPYC_ECLOSED,
+ * RPYC_EPROTOCOL and RPYC_ETLS. After any other error the connection can be used: RPYC_ELIMIT and
+ * RPYC_ENOMEM, for instance, concern one request. */
 RPYC_API bool rpyc_error_is_fatal(const struct rpyc_error *err);
 
 /* Returns true if err is a remote exception of exactly this class. "KeyError" means

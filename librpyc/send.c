@@ -196,9 +196,10 @@ static int transmit(struct conn *c, const struct buffer *frames, deadline_t dead
     }
     if (sent == frames->len)
         return 0;
-    if (sent > 0 || c->stream.tls || !conn_may_retry(&why)) /* TLS may have sealed unsent bytes */
-        conn_close(c, &why);
-    return error_set(err, why.code, "%s", why.text);
+    if (sent == 0 && !c->stream.tls && conn_may_retry(&why)) /* TLS may have sealed unsent bytes */
+        return error_set(err, why.code, "%s", why.text);
+    conn_close(c, &why);
+    return conn_lost_error(&why, err);
 }
 
 static int send_frames(struct conn *c, const struct buffer *frames, deadline_t deadline,

@@ -280,7 +280,7 @@ static int hear(struct client *c, struct message *m, int timeout_ms)
             return -1;
         frame_received(&c->in, (size_t)n);
     }
-    if (result < 0 && err.code != RPYC_ENOMEM && err.code != RPYC_ELIMIT)
+    if (result < 0 && err.code != RPYC_ENOMEM)
         finding(err.text);
     if (result < 0)
         return -1;

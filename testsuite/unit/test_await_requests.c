@@ -233,19 +233,26 @@ static int serve_not_at_all(struct owner *owner, struct conn *c, struct message 
 TEST(a_serve_callback_that_fails_closes_the_connection)
 {
     /* RPYC_ETIMEOUT would suggest to try again; it becomes RPYC_ECLOSED. */
-    const enum rpyc_errcode codes[] = {RPYC_ENOMEM, RPYC_EPROTOCOL, RPYC_ETIMEOUT, RPYC_EINTERRUPT},
-                            told[] = {RPYC_ENOMEM, RPYC_EPROTOCOL, RPYC_ECLOSED, RPYC_ECLOSED};
+    const struct {
+        enum rpyc_errcode code, told;
+    } cases[] = {
+        {RPYC_EPROTOCOL, RPYC_EPROTOCOL}, {RPYC_ETIMEOUT, RPYC_ECLOSED},
+        {RPYC_EINTERRUPT, RPYC_ECLOSED},  {RPYC_ENOMEM, RPYC_ECLOSED},
+        {RPYC_ELIMIT, RPYC_ECLOSED},
+    };
     size_t i;
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         AUTO_LINK l = link_new(RPYC_GENERATION_6, false);
         AUTO_ERROR err = RPYC_ERROR_INIT;
 
         l->owner.serve = serve_not_at_all;
-        l->owner.nested = (int)codes[i];
+        l->owner.nested = (int)cases[i].code;
         say(&l->peer, "011150 1151" NO_ARGS);
         assert_int_equal(conn_serve_one(l->c, SOON, &err), -1);
-        assert_error(&err, told[i], "this host gives up");
+        assert_error(&err, cases[i].told, "this host gives up");
+        assert_true(rpyc_error_is_fatal(&err));
+        assert_int_equal(conn_gave_up(l->c), cases[i].code != RPYC_EPROTOCOL);
         assert_true(conn_closed(l->c));
     }
 }

@@ -45,7 +45,7 @@ TEST(every_call_on_a_closed_connection_fails)
 TEST(the_first_close_sets_the_reason)
 {
     AUTO_LINK l = link_new(RPYC_GENERATION_6, false);
-    const struct rpyc_error first = {RPYC_ELIMIT, 0, "too much of it", NULL};
+    const struct rpyc_error first = {RPYC_ETLS, 0, "too much of it", NULL};
     const struct rpyc_error second = {RPYC_EPROTOCOL, 0, "not this", NULL};
     AUTO_ERROR err = RPYC_ERROR_INIT;
 
@@ -53,7 +53,7 @@ TEST(the_first_close_sets_the_reason)
     conn_close(l->c, &second);
     conn_close(l->c, NULL);
     assert_int_equal(conn_serve_one(l->c, SOON, &err), -1);
-    assert_error(&err, RPYC_ELIMIT, "too much of it");
+    assert_error(&err, RPYC_ETLS, "too much of it");
 }
 
 TEST(a_close_wakes_all_waiting_threads)

@@ -45,9 +45,9 @@ TEST(a_server_that_does_not_speak_rpyc_is_an_error)
     const struct act flag[] = {{.greeting = "!0000000162630a"}};
 
     assert_connects_not(ACTS(http), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL,
-                        "it does not speak RPyC: ", "[" GETROOT_6 " end]");
+                        "not an RPyC frame: it would have ", "[" GETROOT_6 " end]");
     assert_connects_not(ACTS(ssh), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL,
-                        "it does not speak RPyC: ", "[" GETROOT_6 " end]");
+                        "not an RPyC frame: it would have ", "[" GETROOT_6 " end]");
     assert_connects_not(ACTS(frames), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL,
                         "the peer does not use the RPyC protocol", "[" GETROOT_6 " end]");
     assert_connects_not(ACTS(flag), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL, "not an RPyC frame",

@@ -69,6 +69,7 @@ TEST(the_limit_of_a_frame_is_an_option)
     assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
     assert_int_equal(rpyc_ping(conn, "x", 1, &err), -1);
     assert_error(&err, RPYC_ELIMIT, "a message was refused: it is longer than max_frame (30)");
+    assert_false(rpyc_error_is_fatal(&err));
     rpyc_error_clear(&err);
     rpyc_ping(conn, "x", 1, &err);
     assert_error(&err, RPYC_EPROTOCOL, "the reply to a ping differs from the data that was sent");

@@ -7,12 +7,18 @@
 /* Over the limit, the reader waits only for what may be a message. */
 TEST(a_length_over_the_limit_is_refused_if_no_message_follows)
 {
-    refuses("00000011 00 04", 16, RPYC_ELIMIT, "a frame of 17 bytes; the limit is 16");
-    refuses("00000011 00 11", 16, RPYC_ELIMIT, "a frame of 17 bytes; the limit is 16");
-    refuses("00000011 01 79", 16, RPYC_ELIMIT, "a frame of 17 bytes; the limit is 16");
-    refuses("00000011 01 7802", 16, RPYC_ELIMIT, "a frame of 17 bytes; the limit is 16");
-    refuses("00000011 02", 16, RPYC_ELIMIT, "a frame of 17 bytes; the limit is 16");
-    refuses("ffffffff 00 ff", 16, RPYC_ELIMIT, "a frame of 4294967295 bytes; the limit is 16");
+    refuses("00000011 00 04", 16, RPYC_EPROTOCOL,
+            "not an RPyC frame: it would have 17 bytes, and the limit is 16");
+    refuses("00000011 00 11", 16, RPYC_EPROTOCOL,
+            "not an RPyC frame: it would have 17 bytes, and the limit is 16");
+    refuses("00000011 01 79", 16, RPYC_EPROTOCOL,
+            "not an RPyC frame: it would have 17 bytes, and the limit is 16");
+    refuses("00000011 01 7802", 16, RPYC_EPROTOCOL,
+            "not an RPyC frame: it would have 17 bytes, and the limit is 16");
+    refuses("00000011 02", 16, RPYC_EPROTOCOL,
+            "not an RPyC frame: it would have 17 bytes, and the limit is 16");
+    refuses("ffffffff 00 ff", 16, RPYC_EPROTOCOL,
+            "not an RPyC frame: it would have 4294967295 bytes, and the limit is 16");
 }
 
 TEST(the_default_limit_is_256_mib)
@@ -20,8 +26,10 @@ TEST(the_default_limit_is_256_mib)
     AUTO_READER r;
 
     assert_int_equal(FRAME_MAX_DEFAULT, 268435456);
-    refuses(HEADER_OVER_MAX "ff", 0, RPYC_ELIMIT, "a frame of 268435457 bytes");
-    refuses("ffffffff 01 ff", 0, RPYC_ELIMIT, "a frame of 4294967295 bytes");
+    refuses(HEADER_OVER_MAX "ff", 0, RPYC_EPROTOCOL,
+            "not an RPyC frame: it would have 268435457 bytes");
+    refuses("ffffffff 01 ff", 0, RPYC_EPROTOCOL,
+            "not an RPyC frame: it would have 4294967295 bytes");
     frame_reader_init(&r, 0);
     feed_hex(&r, HEADER_OF_MAX);
     assert_incomplete(&r);
@@ -35,8 +43,10 @@ TEST(a_length_at_the_limit_is_taken)
     frame_reader_free(&r);
     frame_reader_init(&r, 4);
     feed_hex(&r, "00000005 00 6272696e65 0a");
-    assert_refused(&r, RPYC_ELIMIT,
-                   "a frame of 5 bytes; the limit is 4"); /* the payload is read as "b" */
+    assert_refused(
+        &r, RPYC_EPROTOCOL,
+        "not an RPyC frame: it would have 5 bytes, and the limit is 4"); /* the payload is read as
+                                                                            "b" */
 }
 
 TEST(a_header_that_is_not_complete_says_nothing_yet)
@@ -75,11 +85,12 @@ TEST(an_unknown_compression_is_refused_with_the_header)
 TEST(other_protocols_are_refused)
 {
     /* "GET / HTTP/1.1", "SSH-2.0-", a ClientHello, an alert and data of TLS */
-    refuses("474554202f20485454502f312e310d0a", 0, RPYC_ELIMIT, "a frame of");
-    refuses("5353482d322e302d", 0, RPYC_ELIMIT, "a frame of");
+    refuses("474554202f20485454502f312e310d0a", 0, RPYC_EPROTOCOL,
+            "not an RPyC frame: it would have ");
+    refuses("5353482d322e302d", 0, RPYC_EPROTOCOL, "not an RPyC frame: it would have ");
     refuses("160301020001", 0, RPYC_EPROTOCOL, "received TLS instead of an RPyC frame");
     refuses("15030300020228", 0, RPYC_EPROTOCOL, "received TLS instead of an RPyC frame");
-    refuses("170303002000ff", 0, RPYC_ELIMIT, "a frame of");
+    refuses("170303002000ff", 0, RPYC_EPROTOCOL, "not an RPyC frame: it would have ");
 }
 
 TEST(bytes_that_are_not_zlib_are_refused)

@@ -67,7 +67,7 @@ TEST(processing_what_is_not_rpyc_is_an_error)
 
     say_raw(&l.peer, "ffffffff00ff");
     assert_int_equal(rpyc_process(l.conn, 10000, &err), -1);
-    assert_error(&err, RPYC_ELIMIT, "a frame of 4294967295 bytes");
+    assert_error(&err, RPYC_EPROTOCOL, "not an RPyC frame: it would have 4294967295 bytes");
     assert_int_equal(rpyc_process(l.conn, 10000, NULL), -1);
 }
 
@@ -83,5 +83,5 @@ TEST(serving_ends_well_when_the_peer_does)
     assert_ok(rpyc_serve(other.conn, &err), &err);
     say_raw(&broken.peer, "ffffffff00ff");
     assert_int_equal(rpyc_serve(broken.conn, &err), -1);
-    assert_int_equal(err.code, RPYC_ELIMIT);
+    assert_int_equal(err.code, RPYC_EPROTOCOL);
 }

@@ -35,7 +35,7 @@ TEST(input_of_another_protocol_closes_the_connection)
     hears(&garbage->peer, "011150 1153" NO_ARGS);
     hears_the_end(&garbage->peer);
     say_raw(&http->peer, "485454502f312e3120343030204261642052657175657374");
-    assert_no_answer(http->c, SOON, RPYC_ELIMIT, "a frame of ");
+    assert_no_answer(http->c, SOON, RPYC_EPROTOCOL, "not an RPyC frame: it would have ");
 }
 
 TEST(a_message_of_the_other_generation_closes_the_connection)
@@ -117,7 +117,8 @@ TEST(a_frame_over_the_limit_without_a_message_closes_the_connection)
     AUTO_LINK cut_off = link_with_limit(RPYC_GENERATION_6);
 
     say_raw(&garbage->peer, "00000065 00 ff");
-    assert_no_answer(garbage->c, SOON, RPYC_ELIMIT, "a frame of 101 bytes; the limit is 100");
+    assert_no_answer(garbage->c, SOON, RPYC_EPROTOCOL,
+                     "not an RPyC frame: it would have 101 bytes, and the limit is 100");
     say_raw(&broken->peer, OVER_100("02ffffffff"));
     assert_no_answer(broken->c, SOON, RPYC_EPROTOCOL, "bad brine");
     say_raw(&cut_off->peer, "00000065 00 021159" FILL_32 FILL_32 FILL_32);
@@ -146,7 +147,7 @@ TEST(serving_bad_input_is_an_error)
         {"00000004 00 00000000 0a", RPYC_EPROTOCOL, "the peer does not use the RPyC protocol"},
         {"00000004 02 00000000 0a", RPYC_EPROTOCOL, "not an RPyC frame"},
         {"00000004 01 00000000 0a", RPYC_EPROTOCOL, "a frame with invalid compressed data"},
-        {"20000000 00 ff", RPYC_ELIMIT, "a frame of 536870912 bytes"},
+        {"20000000 00 ff", RPYC_EPROTOCOL, "not an RPyC frame: it would have 536870912 bytes"},
         {"00000008 00 0111", RPYC_EPROTOCOL, "the peer hung up in the middle of a message"},
         {"00000003 00 011107 0a", RPYC_EPROTOCOL, "bad brine: "},
     };
