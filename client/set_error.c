@@ -10,6 +10,7 @@ int set_error(struct rpyc_error *err, enum rpyc_errcode code, const char *format
 
     err->code = code;
     err->sys_errno = 0;
+    err->tls = RPYC_TLS_OTHER;
     va_start(args, format);
     vsnprintf(err->text, sizeof(err->text), format, args);
     va_end(args);

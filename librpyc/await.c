@@ -331,7 +331,7 @@ static int wait_for(struct conn *c, const struct pending *p, deadline_t deadline
             continue;
         if (step(c, conn_next_check(c, deadline, cancellable), &why) < 0 &&
             why.code == RPYC_EINTERRUPT)
-            return error_set(err, why.code, "%s", why.text);
+            return error_copy(err, &why);
         if (!has_come(c, p) && conn_deadline_passed(deadline))
             return error_set(err, RPYC_ETIMEOUT, "no answer in time");
     }

@@ -93,7 +93,7 @@ void conn_close(struct conn *c, const struct rpyc_error *why)
     if (!was_closed) {
         c->closed = true;
         if (why)
-            error_set(&c->why, why->code, "%s", why->text);
+            error_copy(&c->why, why);
         stream_shutdown(&c->stream);
         pthread_cond_broadcast(&c->changed);
     }
@@ -152,7 +152,8 @@ void conn_forked(struct conn *c)
 
 int conn_lost_error(const struct rpyc_error *why, struct rpyc_error *err)
 {
-    return error_set(err, rpyc_error_is_fatal(why) ? why->code : RPYC_ECLOSED, "%s", why->text);
+    return rpyc_error_is_fatal(why) ? error_copy(err, why)
+                                    : error_set(err, RPYC_ECLOSED, "%s", why->text);
 }
 
 int conn_closed_error(const struct conn *c, struct rpyc_error *err)

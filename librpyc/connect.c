@@ -73,7 +73,9 @@ static int explain(const struct target *to, struct rpyc_error *err)
         snprintf(where, sizeof(where), "%s", to->path);
     else
         stream_describe_tcp(where, sizeof(where), to->host, to->port);
-    return error_set(err, why.code, "connected to %s, but %s", where, why.text);
+    error_set(err, why.code, "connected to %s, but %s", where, why.text);
+    err->tls = why.tls;
+    return -1;
 }
 
 /* All envelopes, the most probable first. */

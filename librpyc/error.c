@@ -59,6 +59,28 @@ int error_system(struct rpyc_error *err, int number, const char *format, ...)
     return -1;
 }
 
+int error_tls(struct rpyc_error *err, enum rpyc_tls_reason reason, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fill(err, RPYC_ETLS, 0, format, args);
+    va_end(args);
+    if (err)
+        err->tls = reason;
+    return -1;
+}
+
+int error_copy(struct rpyc_error *err, const struct rpyc_error *why)
+{
+    if (!err)
+        return -1;
+    rpyc_error_clear(err);
+    *err = *why;
+    err->remote = NULL;
+    return -1;
+}
+
 int error_nomem(struct rpyc_error *err)
 {
     return error_set(err, RPYC_ENOMEM, "out of memory");

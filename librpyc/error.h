@@ -19,7 +19,8 @@ struct rpyc_exception {
     rpyc_value *attributes; /* a tuple of (name, value) tuples */
 };
 
-/* Makes err empty, like RPYC_ERROR_INIT, without filling all of its text with zeros. */
+/* Makes err empty, like RPYC_ERROR_INIT, without filling all of its text with zeros. Does not set
+ * err->tls, which only has a meaning with RPYC_ETLS. */
 static inline void error_init(struct rpyc_error *err)
 {
     err->code = RPYC_OK;
@@ -37,6 +38,13 @@ int error_set(struct rpyc_error *err, enum rpyc_errcode code, const char *format
  * and the text followed by ": " and strerror(number). Returns -1. */
 int error_system(struct rpyc_error *err, int number, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Fills err (NULL is allowed) with RPYC_ETLS, a reason and a printf text. Returns -1. */
+int error_tls(struct rpyc_error *err, enum rpyc_tls_reason reason, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Fills err (NULL is allowed) with a copy of `why`, without its remote exception. Returns -1. */
+int error_copy(struct rpyc_error *err, const struct rpyc_error *why);
 
 /* Fills err (NULL is allowed) with RPYC_ENOMEM. Returns -1. */
 int error_nomem(struct rpyc_error *err);

@@ -133,7 +133,7 @@ static int receive(struct conn *c, deadline_t deadline, struct rpyc_error *err)
         return error_set(err, RPYC_EPROTOCOL,
                          "the peer stopped sending in the middle of a message");
     } else if (why.code != RPYC_ETIMEOUT || conn_deadline_passed(until)) {
-        return error_set(err, why.code, "%s", why.text);
+        return error_copy(err, &why);
     }
     return in_turn ? end_slice(c, err) : 0;
 }

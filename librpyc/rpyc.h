@@ -70,6 +70,36 @@ enum rpyc_errcode {
                       * connection: set generation in rpyc_options */
 };
 
+/* What failed, with RPYC_ETLS. */
+enum rpyc_tls_reason {
+    RPYC_TLS_OTHER = 0,        /* none of the following */
+    RPYC_TLS_NO_LIBRARY,       /* librpyc-ssl is not installed */
+    RPYC_TLS_BAD_LIBRARY,      /* librpyc-ssl cannot be loaded */
+    RPYC_TLS_OTHER_LIBRARY,    /* librpyc-ssl belongs to another version of librpyc */
+    RPYC_TLS_BAD_FILE,         /* a file of struct rpyc_tls cannot be used */
+    RPYC_TLS_KEY_MISMATCH,     /* the key does not belong to the certificate */
+    RPYC_TLS_NOT_SPOKEN,       /* the peer does not use TLS */
+    RPYC_TLS_NO_COMMON_CIPHER, /* or the server requires a client certificate */
+    RPYC_TLS_NO_COMMON_VERSION,
+
+    /* The server's certificate is not accepted. */
+    RPYC_TLS_SERVER_CA_UNKNOWN, /* no CA that is trusted has signed it */
+    RPYC_TLS_SERVER_EXPIRED,    /* it, or a CA's certificate, has expired */
+    RPYC_TLS_SERVER_NOT_YET_VALID,
+    RPYC_TLS_SERVER_OTHER_NAME, /* it is for another server */
+    RPYC_TLS_SERVER_PURPOSE,    /* it is no server certificate */
+    RPYC_TLS_SERVER_REFUSED,    /* for another reason */
+
+    /* The server does not accept the client's certificate. */
+    RPYC_TLS_CLIENT_MISSING, /* the server requires one */
+    RPYC_TLS_CLIENT_CA_UNKNOWN,
+    RPYC_TLS_CLIENT_EXPIRED,
+    RPYC_TLS_CLIENT_REVOKED,
+    RPYC_TLS_CLIENT_BAD,     /* it is damaged, not valid yet, or not allowed */
+    RPYC_TLS_CLIENT_PURPOSE, /* it is no client certificate */
+    RPYC_TLS_CLIENT_DENIED   /* it is valid, but not allowed */
+};
+
 /* An exception that the peer raised. */
 struct rpyc_exception;
 
@@ -80,10 +110,11 @@ struct rpyc_error {
     int sys_errno;                 /* with RPYC_ESYSTEM, else 0 */
     char text[256];                /* one line without newline, truncated if it is longer */
     struct rpyc_exception *remote; /* with RPYC_EREMOTE, else NULL; owned */
+    enum rpyc_tls_reason tls;      /* with RPYC_ETLS, else RPYC_TLS_OTHER */
 };
 
 /* clang-format off */
-#define RPYC_ERROR_INIT {RPYC_OK, 0, "", NULL}
+#define RPYC_ERROR_INIT {RPYC_OK, 0, "", NULL, RPYC_TLS_OTHER}
 /* clang-format on */
 
 /* Frees what err owns and sets it to RPYC_ERROR_INIT. err may be NULL. */

@@ -197,7 +197,7 @@ static int transmit(struct conn *c, const struct buffer *frames, deadline_t dead
     if (sent == frames->len)
         return 0;
     if (sent == 0 && !c->stream.tls && conn_may_retry(&why)) /* TLS may have sealed unsent bytes */
-        return error_set(err, why.code, "%s", why.text);
+        return error_copy(err, &why);
     conn_close(c, &why);
     return conn_lost_error(&why, err);
 }

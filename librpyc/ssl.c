@@ -144,16 +144,61 @@ static int bad_option(const char *what, const char *file, struct rpyc_error *err
     bool is_no_pem = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_PEM_LIB;
     const char *why = is_no_pem ? "there is none in it, as PEM and without a passphrase" : reason();
 
+    bool is_mismatch = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH ||
+                       ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_TYPE_MISMATCH;
+
     if (lacked_memory())
         return error_nomem(err);
-    return error_set(err, RPYC_ETLS, "TLS: cannot use the %s %s: %s", what, file, why);
+    return error_tls(err, is_mismatch ? RPYC_TLS_KEY_MISMATCH : RPYC_TLS_BAD_FILE,
+                     "TLS: cannot use the %s %s: %s", what, file, why);
 }
 
-/* True if the peer does not use TLS. */
-static bool is_plain(int code)
+/* What a code of OpenSSL means. */
+struct meaning {
+    int code;
+    enum rpyc_tls_reason reason;
+};
+
+/* Results of the check of the server's certificate. */
+static const struct meaning verifications[] = {
+    {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, RPYC_TLS_SERVER_CA_UNKNOWN},
+    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, RPYC_TLS_SERVER_CA_UNKNOWN},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, RPYC_TLS_SERVER_CA_UNKNOWN},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, RPYC_TLS_SERVER_CA_UNKNOWN},
+    {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, RPYC_TLS_SERVER_CA_UNKNOWN},
+    {X509_V_ERR_CERT_HAS_EXPIRED, RPYC_TLS_SERVER_EXPIRED},
+    {X509_V_ERR_CERT_NOT_YET_VALID, RPYC_TLS_SERVER_NOT_YET_VALID},
+    {X509_V_ERR_HOSTNAME_MISMATCH, RPYC_TLS_SERVER_OTHER_NAME},
+    {X509_V_ERR_IP_ADDRESS_MISMATCH, RPYC_TLS_SERVER_OTHER_NAME},
+    {X509_V_ERR_INVALID_PURPOSE, RPYC_TLS_SERVER_PURPOSE},
+    {0, RPYC_TLS_SERVER_REFUSED},
+};
+
+/* Errors of a handshake or a later call. */
+static const struct meaning errors[] = {
+    {SSL_R_WRONG_VERSION_NUMBER, RPYC_TLS_NOT_SPOKEN},
+    {SSL_R_HTTP_REQUEST, RPYC_TLS_NOT_SPOKEN},
+    {SSL_R_HTTPS_PROXY_REQUEST, RPYC_TLS_NOT_SPOKEN},
+    {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, RPYC_TLS_NO_COMMON_CIPHER},
+    {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, RPYC_TLS_NO_COMMON_VERSION},
+    {SSL_R_UNSUPPORTED_PROTOCOL, RPYC_TLS_NO_COMMON_VERSION},
+    {SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, RPYC_TLS_CLIENT_MISSING},
+    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, RPYC_TLS_CLIENT_CA_UNKNOWN},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, RPYC_TLS_CLIENT_EXPIRED},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, RPYC_TLS_CLIENT_REVOKED},
+    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, RPYC_TLS_CLIENT_BAD},
+    {SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE, RPYC_TLS_CLIENT_PURPOSE},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, RPYC_TLS_CLIENT_DENIED},
+    {SSL_R_TLSV1_ALERT_ACCESS_DENIED, RPYC_TLS_CLIENT_DENIED},
+    {0, RPYC_TLS_OTHER},
+};
+
+/* Looks a code up in a table, whose last row is for all other codes. */
+static enum rpyc_tls_reason meaning_of(int code, const struct meaning *row)
 {
-    return code == SSL_R_WRONG_VERSION_NUMBER || code == SSL_R_HTTP_REQUEST ||
-           code == SSL_R_HTTPS_PROXY_REQUEST;
+    while (row->code != 0 && row->code != code)
+        row++;
+    return row->reason;
 }
 
 /* Fills err after a failed handshake or call. */
@@ -162,17 +207,19 @@ static int tls_failed(struct state *state, struct rpyc_error *err)
     const char *peer = SSL_is_server(state->ssl) ? "client" : "server";
     long verified = SSL_get_verify_result(state->ssl);
     int code = ERR_GET_REASON(ERR_peek_last_error());
+    enum rpyc_tls_reason why = meaning_of(code, errors);
 
     if (code == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
-        return error_set(err, RPYC_ETLS, "the %s's certificate is not accepted: %s", peer,
+        return error_tls(err, meaning_of((int)verified, verifications),
+                         "the %s's certificate is not accepted: %s", peer,
                          X509_verify_cert_error_string(verified));
-    if (code == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED)
-        return error_set(err, RPYC_ETLS, "the server requires a client certificate");
     if (code == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
-        return error_set(err, RPYC_ETLS, "the client sent no certificate");
-    if (is_plain(code))
-        return error_set(err, RPYC_ETLS, "the %s does not speak TLS", peer);
-    return error_set(err, RPYC_ETLS, "TLS: %s", reason());
+        return error_tls(err, why, "the client sent no certificate");
+    if (why == RPYC_TLS_CLIENT_MISSING)
+        return error_tls(err, why, "the server requires a client certificate");
+    if (why == RPYC_TLS_NOT_SPOKEN)
+        return error_tls(err, why, "the %s does not speak TLS", peer);
+    return error_tls(err, why, "TLS: %s", reason());
 }
 
 /* ---- Calls ---------------------------------------------------------------------------------- */

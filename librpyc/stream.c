@@ -196,7 +196,7 @@ int stream_send(struct stream *s, const void *bytes, size_t n, deadline_t deadli
     while (n > 0) {
         sent = stream_send_some(s, p, n, deadline, &why);
         if (sent < 0 && why.code != RPYC_EINTERRUPT)
-            return error_set(err, why.code, "%s", why.text);
+            return error_copy(err, &why);
         if (sent > 0) {
             p += sent;
             n -= (size_t)sent;

@@ -58,6 +58,15 @@ static void *open_library(void)
     return library ? library : dlopen(TLS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
 }
 
+/* why: the text of dlerror(), which has no codes. */
+static void not_loaded(const char *why, struct rpyc_error *err)
+{
+    bool is_missing = strncmp(why, TLS_LIBRARY ": cannot open", strlen(TLS_LIBRARY) + 13) == 0;
+
+    error_tls(err, is_missing ? RPYC_TLS_NO_LIBRARY : RPYC_TLS_BAD_LIBRARY,
+              "TLS needs " TLS_LIBRARY ": %s", why);
+}
+
 /* Returns the library's functions; NULL with RPYC_ETLS. */
 static const struct stream_tls *load(struct rpyc_error *err)
 {
@@ -65,13 +74,13 @@ static const struct stream_tls *load(struct rpyc_error *err)
     const struct stream_tls *tls;
 
     if (!library) {
-        error_set(err, RPYC_ETLS, "TLS needs " TLS_LIBRARY ": %s", dlerror());
+        not_loaded(dlerror(), err);
         return NULL;
     }
     tls = dlsym(library, TLS_SYMBOL);
     if (tls && tls->version == TLS_VERSION)
         return tls;
-    error_set(err, RPYC_ETLS,
+    error_tls(err, RPYC_TLS_OTHER_LIBRARY,
               TLS_LIBRARY
               " does not belong to this version of librpyc: install both from one build");
     return NULL;

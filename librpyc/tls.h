@@ -56,7 +56,7 @@ struct stream_tls {
     void (*thread_end)(void);
 };
 
-#define TLS_VERSION 5
+#define TLS_VERSION 6
 #define TLS_SYMBOL  "rpyc_ssl"
 #define TLS_LIBRARY "librpyc-ssl.so.0"
 

@@ -113,27 +113,20 @@ int tls_files_check(const struct rpyc_tls *tls, struct rpyc_error *err)
     return check_key(tls, err);
 }
 
-/* ---- Errors of a connection ------------------------------------------------------------------
- *
- * librpyc's text ends with OpenSSL's. A message of OpenSSL is recognised by a part that all
- * versions of OpenSSL have in common.
- */
+/* ---- Errors of a connection ------------------------------------------------------------------ */
 
 /* The facts about a failure of TLS. */
 struct trouble {
     const struct rpyc_tls *tls;
     const char *name; /* the certificate must be for this name */
     const char *where;
+    enum rpyc_tls_reason reason;
     char text[sizeof(((struct rpyc_error *)NULL)->text)]; /* librpyc's text */
     struct rpyc_error *err;
 };
 
-static bool has(const struct trouble *t, const char *part)
-{
-    return strcasestr(t->text, part) != NULL;
-}
-
-/* Returns the text behind `part`; the whole text if it does not contain part. */
+/* Returns what OpenSSL or the system says: the text behind `part`; the whole text if it does not
+ * contain part. */
 static const char *after(const struct trouble *t, const char *part)
 {
     const char *found = strstr(t->text, part);
@@ -144,116 +137,132 @@ static const char *after(const struct trouble *t, const char *part)
 /* Replaces the text of the error. */
 #define SAY(t, ...) set_error((t)->err, RPYC_ETLS, __VA_ARGS__)
 
-static enum tls_files_trouble explain_library(const struct trouble *t)
+static void explain_library(const struct trouble *t)
 {
-    if (has(t, "librpyc-ssl.so.0: cannot open"))
+    if (t->reason == RPYC_TLS_NO_LIBRARY)
         SAY(t, "TLS needs librpyc-ssl.so, which is not installed: build pystuck with OpenSSL");
-    else if (has(t, "does not belong to this version"))
+    else if (t->reason == RPYC_TLS_OTHER_LIBRARY)
         SAY(t, "TLS needs librpyc-ssl.so of this version of pystuck, but another version is "
                "installed");
     else
         SAY(t, "TLS needs librpyc-ssl.so, which cannot be loaded: %s",
             after(t, "librpyc-ssl.so.0: "));
-    return TLS_FILES_REFUSED;
 }
 
 /* OpenSSL cannot use the certificate or the key, although the files passed the checks above. */
-static enum tls_files_trouble explain_mistake(const struct trouble *t)
+static void explain_mistake(const struct trouble *t)
 {
-    if (has(t, "mismatch"))
+    if (t->reason == RPYC_TLS_KEY_MISMATCH)
         SAY(t, "the key %s does not belong to the certificate %s",
             t->tls->key_file ? t->tls->key_file : t->tls->cert_file, t->tls->cert_file);
     else
         SAY(t, "%s", after(t, "TLS: "));
-    return TLS_FILES_USAGE;
-}
-
-static bool is_ca_unknown(const struct trouble *t)
-{
-    return has(t, "signed certificate") || has(t, "issuer certificate") ||
-           has(t, "verify the first certificate");
 }
 
 /* The client does not accept the server's certificate. */
-static enum tls_files_trouble explain_verification(const struct trouble *t)
+static void explain_verification(const struct trouble *t)
 {
-    if (is_ca_unknown(t) && t->tls->ca_file)
-        SAY(t, "the certificate of %s is not signed by the CA in %s", t->where, t->tls->ca_file);
-    else if (is_ca_unknown(t))
-        SAY(t,
-            "the certificate of %s is not signed by a CA that this system trusts: name the CA with "
-            "--ssl-ca FILE",
-            t->where);
-    else if (has(t, "expired"))
+    switch (t->reason) {
+    case RPYC_TLS_SERVER_CA_UNKNOWN:
+        if (t->tls->ca_file)
+            SAY(t, "the certificate of %s is not signed by the CA in %s", t->where,
+                t->tls->ca_file);
+        else
+            SAY(t,
+                "the certificate of %s is not signed by a CA that this system trusts: name the CA "
+                "with --ssl-ca FILE",
+                t->where);
+        break;
+    case RPYC_TLS_SERVER_EXPIRED:
         SAY(t, "the certificate of %s, or of its CA, has expired", t->where);
-    else if (has(t, "not yet valid"))
+        break;
+    case RPYC_TLS_SERVER_NOT_YET_VALID:
         SAY(t, "the certificate of %s is not valid yet, or the clock of this machine is wrong",
             t->where);
-    else if (has(t, "mismatch"))
+        break;
+    case RPYC_TLS_SERVER_OTHER_NAME:
         SAY(t, "the certificate of %s is not for %s: name the expected server with --ssl-name",
             t->where, t->name);
-    else if (has(t, "purpose"))
+        break;
+    case RPYC_TLS_SERVER_PURPOSE:
         SAY(t, "the certificate of %s is not a server certificate", t->where);
-    else
+        break;
+    default:
         SAY(t, "the certificate of %s is not accepted: %s", t->where, after(t, "not accepted: "));
-    return TLS_FILES_REFUSED;
+        break;
+    }
 }
 
-/* Why a server does not accept the client's certificate, by the alert that it sent. */
-static const char *objection(const struct trouble *t)
+/* Why a server does not accept the client's certificate; NULL: another reason. */
+static const char *objection(enum rpyc_tls_reason reason)
 {
-    static const struct {
-        const char *alert, *words;
-    } known[] = {
-        {"alert unknown ca", "it is not signed by a CA that the server trusts"},
-        {"alert certificate expired", "it has expired"},
-        {"alert certificate revoked", "it has been revoked"},
-        {"alert bad certificate", "it is damaged, not valid yet, or not allowed"},
-        {"alert unsupported certificate", "it is not a client certificate"},
-        {"alert certificate unknown", "the server does not allow it"},
-        {"alert access denied", "the server does not allow it"},
-    };
-
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (has(t, known[i].alert))
-            return known[i].words;
-    return NULL;
+    switch (reason) {
+    case RPYC_TLS_CLIENT_CA_UNKNOWN:
+        return "it is not signed by a CA that the server trusts";
+    case RPYC_TLS_CLIENT_EXPIRED:
+        return "it has expired";
+    case RPYC_TLS_CLIENT_REVOKED:
+        return "it has been revoked";
+    case RPYC_TLS_CLIENT_BAD:
+        return "it is damaged, not valid yet, or not allowed";
+    case RPYC_TLS_CLIENT_PURPOSE:
+        return "it is not a client certificate";
+    case RPYC_TLS_CLIENT_DENIED:
+        return "the server does not allow it";
+    default:
+        return NULL;
+    }
 }
 
 /* The handshake failed for another reason. */
-static enum tls_files_trouble explain_handshake(const struct trouble *t)
+static void explain_handshake(const struct trouble *t)
 {
-    const char *words = objection(t);
+    const char *words = objection(t->reason);
+    bool has_no_cipher = t->reason == RPYC_TLS_NO_COMMON_CIPHER;
 
-    if (has(t, "requires a client certificate") ||
-        (has(t, "handshake failure") && !t->tls->cert_file))
+    if (t->reason == RPYC_TLS_CLIENT_MISSING || (has_no_cipher && !t->tls->cert_file))
         SAY(t, "%s requires a client certificate: pass --ssl-cert and --ssl-key", t->where);
     else if (words && t->tls->cert_file)
         SAY(t, "%s does not accept the certificate %s: %s", t->where, t->tls->cert_file, words);
-    else if (has(t, "handshake failure"))
+    else if (has_no_cipher)
         SAY(t, "%s and pystuck have no TLS version and cipher in common", t->where);
-    else if (has(t, "protocol version") || has(t, "unsupported protocol"))
+    else if (t->reason == RPYC_TLS_NO_COMMON_VERSION)
         SAY(t, "%s does not support TLS 1.2 or later", t->where);
     else
         SAY(t, "TLS with %s failed: %s", t->where, after(t, "TLS: "));
-    return TLS_FILES_REFUSED;
 }
 
 enum tls_files_trouble tls_files_explain(const struct options *options, const char *where,
                                          struct rpyc_error *err)
 {
     struct rpyc_tls tls = tls_files_settings(options);
-    struct trouble t = {.tls = &tls, .where = where, .err = err};
+    struct trouble t = {.tls = &tls, .where = where, .reason = err->tls, .err = err};
 
     t.name = tls.server_name ? tls.server_name : options->target.host;
     memcpy(t.text, err->text, sizeof(t.text));
-    if (has(&t, "does not speak TLS"))
+    switch (err->tls) {
+    case RPYC_TLS_NOT_SPOKEN:
         return TLS_FILES_UNCLEAR;
-    if (has(&t, "TLS needs librpyc-ssl") || has(&t, "does not belong to this version"))
-        return explain_library(&t);
-    if (has(&t, "TLS: cannot use the "))
-        return explain_mistake(&t);
-    if (has(&t, "certificate is not accepted"))
-        return explain_verification(&t);
-    return explain_handshake(&t);
+    case RPYC_TLS_BAD_FILE:
+    case RPYC_TLS_KEY_MISMATCH:
+        explain_mistake(&t);
+        return TLS_FILES_USAGE;
+    case RPYC_TLS_NO_LIBRARY:
+    case RPYC_TLS_BAD_LIBRARY:
+    case RPYC_TLS_OTHER_LIBRARY:
+        explain_library(&t);
+        break;
+    case RPYC_TLS_SERVER_CA_UNKNOWN:
+    case RPYC_TLS_SERVER_EXPIRED:
+    case RPYC_TLS_SERVER_NOT_YET_VALID:
+    case RPYC_TLS_SERVER_OTHER_NAME:
+    case RPYC_TLS_SERVER_PURPOSE:
+    case RPYC_TLS_SERVER_REFUSED:
+        explain_verification(&t);
+        break;
+    default:
+        explain_handshake(&t);
+        break;
+    }
+    return TLS_FILES_REFUSED;
 }

@@ -53,6 +53,7 @@ TEST(receiving_reports_a_missing_client_certificate)
     AUTO_STREAM c = connected(&s, echo);
     assert_int_equal(stream_receive(&c, &byte, 1, SOON, &err), -1);
     assert_error(&err, RPYC_ETLS, "the server requires a client certificate");
+    assert_int_equal(err.tls, RPYC_TLS_CLIENT_MISSING);
     server_end(&s);
     assert_false(s.shook);
 }
@@ -67,6 +68,7 @@ TEST(sending_reports_a_missing_client_certificate)
     server_end(&s);
     assert_int_equal(stream_send(&c, "x", 1, SOON, &err), -1);
     assert_error(&err, RPYC_ETLS, "the server requires a client certificate");
+    assert_int_equal(err.tls, RPYC_TLS_CLIENT_MISSING);
 }
 
 TEST(a_file_that_cannot_be_used_is_named)

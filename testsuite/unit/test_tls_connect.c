@@ -51,6 +51,7 @@ TEST(a_connection_over_tls_that_fails_says_where_to)
     snprintf(text, sizeof(text),
              "connected to 127.0.0.1:%s, but the server's certificate is not accepted: ", s.port);
     assert_error(&err, RPYC_ETLS, text);
+    assert_int_equal(err.tls, RPYC_TLS_SERVER_CA_UNKNOWN);
     assert_null(conn);
     server_end(&s);
     assert_int_equal(open_fds(), before);

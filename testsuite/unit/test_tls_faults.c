@@ -33,6 +33,7 @@ TEST(a_server_that_does_not_speak_tls_is_an_error)
         say_bytes(&p, greetings[i], strlen(greetings[i]));
         assert_int_equal(tls_connect(&c, &trusting_ca, "server.test", SOON, &err), -1);
         assert_error(&err, RPYC_ETLS, "the server does not speak TLS");
+        assert_int_equal(err.tls, RPYC_TLS_NOT_SPOKEN);
         peer_close(&p);
     }
 }
