@@ -53,7 +53,6 @@ TEST(keys_may_change_on_the_way)
 {
     struct server s = server_make(&server);
     AUTO_STREAM c = connected(&s, echo_with_new_keys);
-    AUTO_ERROR err = RPYC_ERROR_INIT;
     int i;
 
     for (i = 0; i < 5; i++)
@@ -135,7 +134,6 @@ TEST(much_is_sent_to_a_slow_reader)
     AUTO_STREAM c = connected(&s, sink);
     AUTO_BYTES much = patterned(8 << 20);
     struct side d = {.stream = &c, .bytes = much};
-    AUTO_ERROR err = RPYC_ERROR_INIT;
 
     thread_start(&d.thread, send_side, &d);
     thread_wait_asleep(&d.thread);
@@ -174,7 +172,6 @@ TEST(a_shutdown_wakes_a_receiving_thread)
     struct server s = server_make(&server);
     AUTO_STREAM c = connected(&s, be_silent);
     struct side d = {.stream = &c, .result = -1};
-    AUTO_ERROR err = RPYC_ERROR_INIT;
 
     thread_start(&d.thread, receive_side, &d);
     thread_wait_asleep(&d.thread);
