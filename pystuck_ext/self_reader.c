@@ -5,6 +5,10 @@
 
 #include "reference.h"
 
+#if PY_VERSION_HEX < 0x030b0000
+#include <frameobject.h> /* PyFrame_GetBack */
+#endif
+
 /* From 3.11 on declared in pycore_runtime.h alone. */
 extern char _PyRuntime[];
 
