@@ -149,8 +149,14 @@ testsuite/unit/%.$(OBJEXT) testsuite/interop/%.$(OBJEXT): override CFLAGS += -O0
 
 # make check-units: builds and runs the unit tests alone.
 check-units: $(unit_tests)
+	@rm -f $(unit_tests:=.log)
 	@$(MAKE) $(AM_MAKEFLAGS) $(TEST_SUITE_LOG) TEST_LOGS='$(unit_tests:=.log)'
-.PHONY: check-units
+
+# make check-interop: builds and runs the interop tests alone.
+check-interop: all $(filter-out $(unit_tests),$(check_PROGRAMS)) $(check_LTLIBRARIES)
+	@rm -f testsuite/run-interop.log
+	@$(MAKE) $(AM_MAKEFLAGS) $(TEST_SUITE_LOG) TEST_LOGS=testsuite/run-interop.log
+.PHONY: check-units check-interop
 
 # Decodes brine and encodes it again, for the interop tests.
 check_PROGRAMS += testsuite/unit/brine_echo

@@ -1,7 +1,9 @@
 # Checks that are too slow for `make check`. Each uses a directory of its own.
 
 # make fuzz FUZZ_SECONDS=60: runs each fuzz target for that time. Always compiled with clang.
+# FUZZ_TARGETS='server tls': runs only these.
 FUZZ_SECONDS = 60
+FUZZ_TARGETS = server brine frame message vinegar client prompt expr sockets target tls
 FUZZ_CC = clang
 fuzz_client = $(filter-out client/main.c client/prompt/editor.c client/prompt/history_file.c \
 	client/prompt/keyboard.c client/prompt/terminal.c, \
@@ -9,7 +11,7 @@ fuzz_client = $(filter-out client/main.c client/prompt/editor.c client/prompt/hi
 	$(report_libfacts_la_SOURCES) $(report_libreport_la_SOURCES)))
 fuzz: config.h $(client_inc)
 	srcdir='$(srcdir)' PYTHON='$(PYTHON)' FUZZ_CC='$(FUZZ_CC)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
-		FUZZ_CLIENT='$(addprefix $(srcdir)/,$(fuzz_client))' \
+		FUZZ_TARGETS='$(FUZZ_TARGETS)' FUZZ_CLIENT='$(addprefix $(srcdir)/,$(fuzz_client))' \
 		FUZZ_CPPFLAGS='$(LIBDEFLATE_CFLAGS) $(JSON_CFLAGS)' PYTHON_CPPFLAGS='$(PYTHON_CPPFLAGS)' \
 		FUZZ_SERVER_SOURCES='$(addprefix $(abs_srcdir)/,$(filter %.c,$(pystuck_ext__pystuck_la_SOURCES) \
 			$(procfs_libprocfs_la_SOURCES) $(stackreader_libstackreader_la_SOURCES) \
@@ -37,13 +39,14 @@ coverage:
 	srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' COVERAGE_TESTS='$(COVERAGE_TESTS)' \
 		$(srcdir)/testsuite/run-coverage
 
-# make check-valgrind, make check-tsan: run the tests of librpyc with valgrind or ThreadSanitizer.
+# make check-valgrind, make check-tsan: run the tests of librpyc with valgrind or ThreadSanitizer;
+# CHECK=check-units or CHECK=check-interop: only those.
+CHECK = check
 check-valgrind: $(check_PROGRAMS) all
-	$(AM_TESTS_ENVIRONMENT) UNIT_TESTS='$(unit_tests)' LIBTOOL='$(LIBTOOL)' \
+	$(AM_TESTS_ENVIRONMENT) UNIT_TESTS='$(unit_tests)' LIBTOOL='$(LIBTOOL)' CHECK='$(CHECK)' \
 		$(srcdir)/testsuite/run-valgrind
 check-tsan: config.h
-	abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' UNIT_TESTS='$(unit_tests)' \
-		$(srcdir)/testsuite/run-tsan
+	abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' CHECK='$(CHECK)' $(srcdir)/testsuite/run-tsan
 
 # make check-debug: the tests of the extension with a debug build of CPython.
 check-debug: config.h
@@ -96,7 +99,7 @@ check-soak: all
 .PHONY: fuzz fuzz-record coverage check-hardening check-valgrind check-tsan check-debug check-rpyc check-soak \
 	check-full check-on check-portable interop stock-against-stock
 
-EXTRA_DIST += testsuite/check-includes testsuite/roots testsuite/run-coverage testsuite/run-debug \
+EXTRA_DIST += testsuite/check-arrows testsuite/check-includes testsuite/roots testsuite/run-coverage testsuite/run-debug \
 	testsuite/run-hardening testsuite/run-installcheck testsuite/run-on testsuite/run-portable \
 	testsuite/run-rpyc testsuite/run-tsan \
 	testsuite/run-valgrind testsuite/turn testsuite/valgrind.supp testsuite/tsan.supp \
