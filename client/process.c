@@ -80,16 +80,6 @@ int64_t process_started_ns(pid_t pid)
     return started == 0 ? 0 : clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) + started;
 }
 
-bool process_is_stopped(pid_t pid)
-{
-    char path[PROC_PATH_SIZE], text[1024];
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    if (process_read(path, text, sizeof(text)) < 0)
-        return false;
-    return tolower((unsigned char)stat_field(text, 3)[0]) == 't';
-}
-
 uid_t process_user(pid_t pid)
 {
     char path[PROC_PATH_SIZE], text[4096];

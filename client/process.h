@@ -22,9 +22,6 @@ time_t process_started(pid_t pid, pid_t tid);
 int64_t process_started_ns(pid_t pid);
 #define PROCESS_TICK_NS 10000000
 
-/* True if the process is stopped, by SIGSTOP or Ctrl-Z, and so cannot answer. */
-bool process_is_stopped(pid_t pid);
-
 /* The effective user of a process. (uid_t)-1: not known. */
 uid_t process_user(pid_t pid);
 

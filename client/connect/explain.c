@@ -13,8 +13,8 @@
 #include "connect/find.h"
 #include "connect/dial.h"
 #include "connect/probe.h"
-#include "process.h"
 #include "connect/sockets.h"
+#include "connect/state.h"
 #include "connect/tls_files.h"
 #include "user.h"
 
@@ -85,6 +85,31 @@ static void say_not_listening(struct failure *c)
         set_error(c->err, RPYC_ESYSTEM, "%s is not a socket", c->where);
 }
 
+/* The server's queue of connections is full. */
+static void say_full(struct failure *c)
+{
+    const struct server *s = c->server;
+    char state[STATE_TEXT_SIZE] = "";
+
+    if (s)
+        state_describe(s, state);
+    if (s)
+        set_error(c->err, RPYC_ESYSTEM, "%s accepts no more connections: process %d (%.*s) %s",
+                  c->where, (int)s->pid, find_brief(s->command), s->command, state);
+    else
+        set_error(c->err, RPYC_ESYSTEM,
+                  "%s accepts no more connections: the program does not take those that wait",
+                  c->where);
+}
+
+/* True if a socket of this machine listens there, and no more connections may wait. */
+static bool is_full(const struct failure *c)
+{
+    struct state_queue queue;
+
+    return state_queue_at(c->address, &queue) && queue.waiting > queue.most;
+}
+
 static enum explanation explain_unix(struct failure *c)
 {
     switch (c->err->sys_errno) {
@@ -100,9 +125,7 @@ static enum explanation explain_unix(struct failure *c)
                   c->where);
         break;
     case ETIMEDOUT:
-        set_error(c->err, RPYC_ESYSTEM,
-                  "%s accepts no more connections: the program is stopped, or has too many clients",
-                  c->where);
+        say_full(c);
         return EXPLAIN_REFUSED;
     case EACCES:
     case EPERM:
@@ -132,6 +155,10 @@ static enum explanation explain_tcp(struct failure *c)
         say_port_unused(c);
         return c->options->somewhere ? EXPLAIN_USAGE : EXPLAIN_NO_SERVER;
     case ETIMEDOUT:
+        if (c->server || is_full(c)) {
+            say_full(c);
+            return EXPLAIN_REFUSED;
+        }
         set_error(c->err, RPYC_ESYSTEM,
                   "%s does not answer: the machine is off, or a firewall blocks the connection",
                   c->where);
@@ -225,6 +252,7 @@ static void say_other_version(struct failure *c)
 static void say_silent(struct failure *c)
 {
     const struct server *s = c->server;
+    char state[STATE_TEXT_SIZE];
 
     /* the server answered an earlier connection */
     if (!s && c->options->found->generation != RPYC_GENERATION_AUTO)
@@ -236,16 +264,11 @@ static void say_silent(struct failure *c)
             c->err, RPYC_ETIMEOUT,
             "no answer in time from %s: it is not a pystuck server, or the program is stopped",
             c->where);
-    else if (process_is_stopped(s->pid))
-        set_error(
-            c->err, RPYC_ETIMEOUT,
-            "no answer from %s: process %d (%.*s) is stopped: continue it with 'kill -CONT %d'",
-            c->where, (int)s->pid, find_brief(s->command), s->command, (int)s->pid);
-    else
-        set_error(c->err, RPYC_ETIMEOUT,
-                  "no answer in time from %s: process %d (%.*s) is very busy, or runs C code that "
-                  "holds the GIL (Python's global lock)",
-                  c->where, (int)s->pid, find_brief(s->command), s->command);
+    else {
+        state_describe(s, state);
+        set_error(c->err, RPYC_ETIMEOUT, "no answer from %s: process %d (%.*s) %s", c->where,
+                  (int)s->pid, find_brief(s->command), s->command, state);
+    }
 }
 
 /* A TLS server answers, but the connection failed. */
@@ -390,7 +413,7 @@ static enum explanation explain_address(const struct options *options, struct rp
     enum explanation result;
     struct servers found = {0};
 
-    if (err->code != RPYC_ESYSTEM) /* something answered: it may be a pystuck server */
+    if (err->code != RPYC_ESYSTEM || err->sys_errno == ETIMEDOUT) /* it may be a pystuck server */
         find_likely(&found);
     c.server = find_at(&found, &address);
     result = explain(&c);

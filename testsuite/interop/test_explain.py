@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import http.server
 import json
 import os
@@ -23,14 +24,17 @@ import pytest
 from certificates import Files
 from harness import (
     PATIENCE,
+    PROGRAMS,
     STRANGER,
     Debuggee,
+    Running,
     as_user,
     c_program,
     clean_environment,
     command,
     debuggee_environment,
     pystuck,
+    python,
     wait_until,
 )
 from rawpeer import playing, raw_connect
@@ -506,10 +510,87 @@ def test_a_program_that_holds_the_gil(unanswered: dict[str, Any]) -> None:
     _, holding = unanswered["debuggees"]
     done = unanswered["holding"]
     assert (done.returncode, done.stdout) == (1, "")
-    start = f"no answer in time from 127.0.0.1:{holding.port}: process {holding.pid} ("
+    start = f"no answer from 127.0.0.1:{holding.port}: process {holding.pid} ("
     assert done.stderr.startswith(f"pystuck: {start}")
-    end = ") is very busy, or runs C code that holds the GIL (Python's global lock)\n"
+    end = (
+        ") has no thread that runs: probably one that waits holds the GIL (Python's global lock)\n"
+    )
     assert done.stderr.endswith(end)
+
+
+def state_of(pid: int, thread: int) -> str:
+    """Returns the state of a thread, as in proc(5)."""
+    return Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+#: What the main threads of programs do that look like a server and do not answer, by name. The
+#: main thread of "asleep" waits in the kernel until its child has executed a program, and the
+#: child waits until the file, a FIFO, has a writer.
+SILENT = {
+    "computing": "while True: pass",
+    "waiting": "import threading; threading.Event().wait()",
+    "traced": "import threading; threading.Event().wait()",
+    "asleep": "os.posix_spawn('/bin/true', ['true'], {}, file_actions=[(os.POSIX_SPAWN_OPEN, 0, "
+    "sys.argv[2], os.O_RDONLY, 0)])",
+    "without descriptors": "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))\n"
+    "while True:\n"
+    "    try: os.open('/dev/zero', os.O_RDONLY)\n"
+    "    except OSError: break\n"
+    "print('used up', flush=True)\n"
+    "import threading; threading.Event().wait()",
+}
+
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
+
+
+@contextlib.contextmanager
+def traced(pid: int, thread: int) -> Iterator[None]:
+    """Stops a thread as a debugger does, until the end of the block."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for request in (PTRACE_SEIZE, PTRACE_INTERRUPT):
+        if libc.ptrace(request, thread, None, None) < 0:
+            raise OSError(ctypes.get_errno(), "ptrace")
+    try:
+        wait_until(lambda: state_of(pid, thread) == "t", "it to stop")
+        yield
+    finally:
+        libc.ptrace(PTRACE_DETACH, thread, None, None)
+
+
+#: What the client says about these programs.
+REASONS = {
+    "computing": "is very busy, or runs C code that holds the GIL (Python's global lock): "
+    "thread {pid} (python",
+    "waiting": "has no thread that runs: probably one that waits holds the GIL",
+    "traced": "is stopped by a debugger: process {tracer} (",
+    "asleep": "does not run: its main thread is in uninterruptible sleep in the kernel",
+    "without descriptors": "does not accept connections (1 wait): it is out of file descriptors: "
+    "32 of 32 open, most of them: ",
+}
+
+
+def test_the_kernel_tells_why_a_program_does_not_answer(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with contextlib.ExitStack() as stack:
+        programs = {}
+        for name, code in SILENT.items():
+            argv = [python(), str(PROGRAMS / "silent.py"), code, str(fifo)]
+            programs[name] = Running(argv, debuggee_environment())
+            stack.callback(programs[name].kill)
+        # The child of "asleep" ends when the FIFO has a writer.
+        stack.callback(lambda: os.close(os.open(fifo, os.O_RDWR)))
+        lines = {name: program.read_line().split() for name, program in programs.items()}
+        assert programs["without descriptors"].read_line() == "used up"
+        stack.enter_context(traced(programs["traced"].pid, int(lines["traced"][1])))
+        asleep = programs["asleep"].pid
+        wait_until(lambda: state_of(asleep, asleep) == "D", "it to sleep")
+        for name, program in programs.items():
+            done = pystuck("--timeout=1", "127.0.0.1", lines[name][0])
+            assert (done.returncode, done.stdout) == (1, ""), name
+            why = REASONS[name].format(pid=program.pid, tracer=os.getpid())
+            assert f": process {program.pid} (" in done.stderr
+            assert f") {why}" in done.stderr
 
 
 def test_a_server_that_sends_nothing(unanswered: dict[str, Any]) -> None:
@@ -518,12 +599,11 @@ def test_a_server_that_sends_nothing(unanswered: dict[str, Any]) -> None:
     assert_says(unanswered["silent"], 1, f"no answer in time from {where}: {why}")
 
 
-def test_a_host_that_does_not_answer(unanswered: dict[str, Any]) -> None:
-    where = f"127.0.0.1:{unanswered['ports'][1]}"
-    sentence = f"{where} does not answer: the machine is off, or a firewall blocks the connection"
-    assert_says(unanswered["full"], 2, sentence)
+def test_a_server_whose_queue_is_full(unanswered: dict[str, Any]) -> None:
+    why = "accepts no more connections: the program does not take those that wait"
+    assert_says(unanswered["full"], 1, f"127.0.0.1:{unanswered['ports'][1]} {why}")
 
 
 def test_a_unix_socket_with_a_full_queue(unanswered: dict[str, Any]) -> None:
-    why = "accepts no more connections: the program is stopped, or has too many clients"
+    why = "accepts no more connections: the program does not take those that wait"
     assert_says(unanswered["full unix"], 1, f"{unanswered['path']} {why}")
