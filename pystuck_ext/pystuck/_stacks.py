@@ -229,11 +229,15 @@ def alive():
 
 
 def greenlets():
-    """Yield (greenlet, its innermost frame) for each greenlet that has begun and is not running."""
+    """Yield (greenlet, its innermost frame) for each greenlet that has begun and is not running.
+
+    The order is that of their addresses: that of the garbage collector's list changes.
+    """
     base = getattr(sys.modules.get("greenlet"), "greenlet", None)
     if not isinstance(base, type):
         return
-    for thing in [thing for thing in gc.get_objects() if issubclass(type(thing), base)]:
+    found = [thing for thing in gc.get_objects() if issubclass(type(thing), base)]
+    for thing in sorted(found, key=id):
         frame = base.gr_frame.__get__(thing) if base.__bool__(thing) else None
         if frame is not None:  # else the greenlet is running, and its thread has the frame
             yield thing, frame
