@@ -65,7 +65,7 @@ static void put_tree(struct buffer *out, const struct report_merged *node, size_
         assert_true(report_merge(&r, p));                                                          \
         put_tree(&text, p->merged.items, p->merged.count);                                         \
         buffer_put_u8(&text, 0);                                                                   \
-        assert_string_equal(text.data, wanted);                                                    \
+        assert_string_equal((char *)text.data, wanted);                                            \
     } while (0)
 
 TEST(equal_stacks_are_one_node)
