@@ -10,24 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "procfs/patient.h"
+#include "procfs/read.h"
+
 #define PROC_PATH_SIZE 96
 #define NS_PER_S       1000000000
 #define COMMAND_MAX    65536 /* bytes of a command line that are read */
-
-ssize_t process_read(const char *path, char *out, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t len = 0;
-    ssize_t n;
-
-    if (fd < 0)
-        return -1;
-    while (len < size - 1 && (n = read(fd, out + len, size - 1 - len)) > 0)
-        len += (size_t)n;
-    close(fd);
-    out[len] = '\0';
-    return (ssize_t)len;
-}
+#define COMMAND_MS     100   /* for a command line to be read */
 
 /* Returns a field of a stat file by its number in proc(5), from 3 on. The name before it can
  * contain spaces and brackets, so the search begins at the last bracket. */
@@ -49,7 +38,7 @@ static int64_t started_after_boot(pid_t pid, pid_t tid)
     long ticks = sysconf(_SC_CLK_TCK);
 
     snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
-    if (process_read(path, text, sizeof(text)) < 0 || ticks <= 0)
+    if (procfs_read(path, text, sizeof(text)) < 0 || ticks <= 0)
         return 0;
     return (int64_t)strtoull(stat_field(text, 22), NULL, 10) * (NS_PER_S / ticks);
 }
@@ -87,7 +76,7 @@ uid_t process_user(pid_t pid)
     unsigned user;
 
     snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    if (process_read(path, text, sizeof(text)) < 0)
+    if (procfs_read(path, text, sizeof(text)) < 0)
         return (uid_t)-1;
     line = strstr(text, "\nUid:");
     return line && sscanf(line, "\nUid: %*u %u", &user) == 1 ? user : (uid_t)-1;
@@ -101,12 +90,12 @@ char *process_command(pid_t pid)
     if (!text)
         return NULL;
     snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-    len = process_read(path, text, COMMAND_MAX);
+    len = procfs_read_patiently(path, text, COMMAND_MAX, COMMAND_MS);
     while (len > 0 && text[len - 1] == '\0')
         len--;
     if (len <= 0) {
         snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-        process_read(path, name, sizeof(name));
+        procfs_read(path, name, sizeof(name));
         name[strcspn(name, "\n")] = '\0';
         len = snprintf(text, COMMAND_MAX, "[%s]", name);
     }

@@ -11,9 +11,6 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* Reads a file of /proc, or as much of it as fits, as a string. Returns its length, or -1. */
-ssize_t process_read(const char *path, char *out, size_t size);
-
 /* The time at which a thread was started; 0: not known. */
 time_t process_started(pid_t pid, pid_t tid);
 
@@ -26,7 +23,8 @@ int64_t process_started_ns(pid_t pid);
 uid_t process_user(pid_t pid);
 
 /* The command line of a process, with spaces between the words, for free(). A process without one,
- * which is about to end: its name in brackets. NULL: out of memory. */
+ * which is about to end, or whose command line cannot be read because its memory is locked: its
+ * name in brackets. NULL: out of memory. */
 char *process_command(pid_t pid);
 
 /* PROCESS_UNKNOWN: the descriptors of the process cannot be read. */

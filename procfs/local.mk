@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += procfs/libprocfs.la
 procfs_libprocfs_la_SOURCES = \
 	procfs/descriptors.c procfs/descriptors.h \
 	procfs/read.c procfs/read.h \
+	procfs/patient.c procfs/patient.h \
 	procfs/peers.c procfs/peers.h \
 	procfs/shortage.c procfs/shortage.h \
 	procfs/clock.h

@@ -116,6 +116,7 @@ testsuite_unit_test_report_LDADD = report/libreport.la $(LDADD)
 # Processes that use up their resources. Alone, because its own memory counts.
 testsuite_unit_test_shortage_SOURCES = \
 	testsuite/unit/reports.c testsuite/unit/reports.h \
+	testsuite/unit/test_patient.c \
 	testsuite/unit/test_shortage.c
 testsuite_unit_test_shortage_LDADD = procfs/libprocfs.la report/libreport.la $(LDADD)
 

@@ -14,6 +14,7 @@
 
 #include "set_error.h"
 #include "process.h"
+#include "procfs/read.h"
 #include "connect/sockets.h"
 #include "text.h"
 #include "user.h"
@@ -58,7 +59,7 @@ static void add_thread(struct servers *to, pid_t pid, pid_t tid)
     char path[PROC_PATH_SIZE], name[64];
 
     snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, (int)tid);
-    if (process_read(path, name, sizeof(name)) < 0 ||
+    if (procfs_read(path, name, sizeof(name)) < 0 ||
         strncmp(name, LISTENER_NAME, strlen(LISTENER_NAME)) != 0)
         return;
     one.inode = strtoul(name + strlen(LISTENER_NAME), NULL, INODE_BASE);

@@ -13,7 +13,7 @@
 
 #include "buffer.h"
 #include "connect/socket_list.h"
-#include "process.h"
+#include "procfs/read.h"
 #include "procfs/clock.h"
 #include "procfs/peers.h"
 #include "procfs/shortage.h"
@@ -36,7 +36,7 @@ static char thread_state(pid_t pid, pid_t tid)
     const char *end;
 
     snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
-    if (process_read(path, text, sizeof(text)) <= 0)
+    if (procfs_read(path, text, sizeof(text)) <= 0)
         return '\0';
     end = strrchr(text, ')');
     return end && end[1] == ' ' ? end[2] : '\0';
@@ -48,7 +48,7 @@ static void read_word(pid_t pid, pid_t tid, const char *name, char *out, size_t 
     char path[PROC_PATH_SIZE];
 
     snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)pid, (int)tid, name);
-    if (process_read(path, out, size) < 0)
+    if (procfs_read(path, out, size) < 0)
         out[0] = '\0';
     out[strcspn(out, "\n")] = '\0';
 }
@@ -82,7 +82,7 @@ static pid_t tracer_of(pid_t pid, pid_t tid)
     int tracer;
 
     snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
-    if (process_read(path, text, sizeof(text)) < 0)
+    if (procfs_read(path, text, sizeof(text)) < 0)
         return 0;
     line = strstr(text, "\nTracerPid:");
     return line && sscanf(line, "\nTracerPid: %d", &tracer) == 1 ? tracer : 0;
