@@ -443,6 +443,23 @@ static void note_need(struct filler *filler, struct report_frame *f)
     filler->needed = true;
 }
 
+static bool is_text(struct report_text text, const char *word)
+{
+    return text.data && text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
+}
+
+/* Removes source lines from the list of what the answer lacks. */
+static void nothing_is_missing(struct report_process *p)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < p->missing.count; i++)
+        if (!is_text(p->missing.items[i].what, "source") &&
+            !is_text(p->missing.items[i].what, "source lines"))
+            p->missing.items[kept++] = p->missing.items[i];
+    p->missing.count = kept;
+}
+
 static void filler_free(struct filler *filler)
 {
     for (size_t i = 0; i < FILES_MAX; i++) {
@@ -465,7 +482,12 @@ void sources_fill(struct report *r, struct report_process *p, int fd)
     each_stack(filler, p, note_need);
     if (filler->needed && p->pid > 0 && p->pid <= INT32_MAX && peer_is_process(fd, (pid_t)p->pid))
         filler->job = job_new(p);
-    if (filler->job)
+    if (filler->job) {
         fill(filler, p);
+        filler->needed = false;
+        each_stack(filler, p, note_need);
+    }
+    if (!filler->needed)
+        nothing_is_missing(p);
     filler_free(filler);
 }

@@ -581,3 +581,25 @@ def test_the_client_reads_source_that_the_program_cannot_read(
         "fifo.py": (None, "error"),
         "link.py": (None, "error"),
     }
+
+
+def test_the_client_reads_source_while_the_gil_is_held() -> None:
+    code = "import ctypes; ctypes.PyDLL(None).sleep(1000)  # keeps the GIL"
+    debuggee = Debuggee(command("plain.py", '{"port": 0}', "", code), debuggee_environment())
+
+    def answer_without_gil() -> dict[str, Any] | None:
+        done = pystuck("--json", debuggee.host, debuggee.port)
+        found = json.loads(done.stdout or "{}")
+        return found if found.get("source") == "self" else None
+
+    try:
+        debuggee.write("\n")
+        found = wait_until(answer_without_gil, "the GIL to be held")
+        (main,) = found["threads"]
+        assert (main["frames"][0]["source"], main["frames"][0]["source_status"]) == (
+            "exec(after)",
+            "ok",
+        )
+        assert "source" not in str(found["missing"])
+    finally:
+        debuggee.kill()
