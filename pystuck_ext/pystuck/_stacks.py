@@ -492,15 +492,16 @@ _LOOKED_UP = (
 
 def _has_plain_repr(cls):
     """True if repr() of a thread of this class runs only code of threading and C."""
-    if type(cls) is not type or _system.thread_repr is None:
+    bases = _mro(cls)
+    if type(cls) is not type or _system.thread not in bases:
         return False
-    for base in _mro(cls):
-        names = _class_dict(base)
-        if base is _system.thread:
-            return names.get("__repr__") is _system.thread_repr
-        if base is not _system.dummy and any(name in names for name in _LOOKED_UP):
-            return False
-    return False
+    repr_now = _class_dict(_system.thread).get("__repr__")
+    if repr_now is None or repr_now is not _system.thread_repr:
+        return False
+    others = [
+        _class_dict(base) for base in bases if base not in (_system.thread, _system.dummy, object)
+    ]
+    return not any(name in names for names in others for name in _LOOKED_UP)
 
 
 def _is_plain_greenlet(thing):

@@ -209,6 +209,9 @@ class Other(threading.Thread):
     def __repr__(self): return "<other>"
 class Named(threading.Thread):
     __class__ = property(lambda self: Other)
+class After:
+    __class__ = property(lambda self: Other)
+class Mixed(threading.Thread, After): pass
 class Meta(type):
     __name__ = property(lambda self: "foreign")
 class OfMeta(threading.Thread, metaclass=Meta): pass
@@ -219,12 +222,13 @@ kinds = [
     Other(target=wait, daemon=True),
     Named(target=wait, daemon=True),
     OfMeta(target=wait, daemon=True),
+    Mixed(target=wait, daemon=True),
     threading.Timer(0, wait),
 ]
 kinds[-1].daemon = True
 for each in kinds: each.start()
 _thread.start_new_thread(wait, ())
-while len(started) < 8:
+while len(started) < 9:
     threading.Event().wait(0.001)
 called = []
 threading.Thread.isDaemon = lambda self: called.append(1)
@@ -244,9 +248,9 @@ ending.set()
 
 def test_plain_titles_are_those_of_repr_without_calling_it() -> None:
     answer = run_python(PLAIN, COLLECTOR)
-    assert len(answer["pairs"]) == 8  # and the calling thread, which is left out
+    assert len(answer["pairs"]) == 9  # and the calling thread, which is left out
     assert [title for title, _ in answer["pairs"]] == [text for _, text in answer["pairs"]]
-    assert answer["called"] == ["repr"] * 3  # Other, Named, OfMeta
+    assert answer["called"] == ["repr"] * 4  # Other, Named, OfMeta, Mixed
 
 
 #: A program that has replaced all that it could, before or after it loads the collector.
