@@ -70,16 +70,21 @@ where.update(fifo=fifo, restricted=restricted.port)
 
 
 class Held:
-    """A program whose main thread can be made to hold the GIL."""
+    """A program whose main thread can be made to hold the GIL.
 
-    def __init__(self, folder: Path) -> None:
+    after: code that it executes once, in place of OBEY. options: the arguments of run_server.
+    """
+
+    def __init__(self, folder: Path, after: str = OBEY, **options: Any) -> None:
+        self.after = after
         self.path = folder / "fifo"
         os.mkfifo(self.path)
         self.fifo = os.open(self.path, os.O_RDWR)
         before = PROGRAM.format(fifo=str(self.path))
-        argv = command("plain.py", json.dumps({"port": 0}), before, OBEY)
+        argv = command("plain.py", json.dumps({"port": 0, **options}), before, after)
         self.debuggee = Debuggee(argv, debuggee_environment())
-        self.debuggee.write("\n")
+        if after == OBEY:
+            self.debuggee.write("\n")
 
     def is_held(self) -> bool:
         call = Path(f"/proc/{self.debuggee.pid}/syscall").read_text().split()
@@ -87,13 +92,17 @@ class Held:
 
     @contextlib.contextmanager
     def holding(self, code: str = "hold()") -> Iterator[None]:
-        order(self.debuggee, code)
+        if self.after == OBEY:
+            order(self.debuggee, code)
+        else:
+            self.debuggee.write("\n")
         try:
             wait_until(self.is_held, "the main thread to hold the GIL")
             yield
         finally:
             self.release()
-        assert json.loads(self.debuggee.read_line()) is None
+        if not self.debuggee.ended:
+            assert json.loads(self.debuggee.read_line()) is None
 
     def release(self) -> None:
         os.write(self.fifo, b"x")
@@ -105,6 +114,18 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
     try:
         yield held
         assert tell(held.debuggee, "pass") is None
+    finally:
+        held.debuggee.kill()
+        os.close(held.fifo)
+
+
+@pytest.fixture
+def lone(tmp_path: Path) -> Iterator[Held]:
+    """The same for a test that ends the program."""
+    held = Held(tmp_path)
+    held.debuggee.ended = True
+    try:
+        yield held
     finally:
         held.debuggee.kill()
         os.close(held.fifo)
@@ -221,3 +242,66 @@ def test_a_restricted_service_gives_no_stacks(program: Held) -> None:
             assert answer.kind == EXCEPTION
             assert error_name(answer) == "ValueError"
         assert receive(peer).kind == REPLY
+
+
+#: The main thread has the GIL without a break, until C code of it has forked or ended the process.
+WITHOUT_A_BREAK = "sys.setswitchinterval(1000); hold(); "
+IN_CHILD = """
+other = pystuck.run_server(port=0)
+print(json.dumps({"host": other.host, "port": other.port}), flush=True)
+hold()
+"""
+
+
+@pytest.mark.parametrize("fork", ["os.fork()", "ctypes.PyDLL(None).fork()"])
+def test_a_child_that_is_forked_during_the_wait(lone: Held, fork: str) -> None:
+    code = f"{WITHOUT_A_BREAK}pid = {fork}\nif not pid:\n"
+    code += "".join(f"    {line}\n" for line in IN_CHILD.strip().split("\n"))
+    code += "    os._exit(7)\nhold()\nassert os.waitpid(pid, 0)[1] == 7 << 8"
+    with raw_connect(lone.debuggee) as peer:
+        with lone.holding(code):
+            ask(peer, ROOT, STACKS)
+            process_of(receive(peer))
+        child = Debuggee.__new__(Debuggee)
+        told = json.loads(lone.debuggee.read_line())
+        child.host, child.port, child.unix_socket = told["host"], told["port"], None
+        with raw_connect(child) as other:
+            ask(other, ROOT, STACKS)
+            answers = {m.seq: m for m in (receive(other),)}
+            assert process_of(answers[1])["gil"][0] == "held"
+            ask(peer, STACKS)
+            assert process_of(receive(peer))["pid"] == lone.debuggee.pid
+            lone.release()  # the child and the program read one byte each
+        lone.release()
+        assert json.loads(lone.debuggee.read_line()) is None
+        assert receive(peer).seq == 0
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ("sys.exit(3)", 3),
+        ("os._exit(4)", 4),
+        ("os.execv('/bin/sh', ['sh', '-c', 'exit 5'])", 5),
+        ("import atexit; atexit.register(hold); sys.exit(6)", 6),
+    ],
+    ids=["exit", "_exit", "exec", "atexit"],
+)
+def test_the_program_ends_during_the_wait(tmp_path: Path, end: str, status: int) -> None:
+    lone = Held(tmp_path, after=WITHOUT_A_BREAK + end)
+    lone.debuggee.ended = True
+    try:
+        with raw_connect(lone.debuggee) as peer:
+            with lone.holding():
+                ask(peer, ROOT, STACKS)
+                process_of(receive(peer))
+            if "atexit" in end:
+                wait_until(lone.is_held, "the handler to hold the GIL")
+                ask(peer, STACKS)
+                assert process_of(receive(peer))["gil"][0] == "held"
+                lone.release()
+            assert lone.debuggee.wait() == status
+        assert lone.debuggee.stderr() == ""
+    finally:
+        lone.debuggee.kill()
+        os.close(lone.fifo)
