@@ -8,6 +8,11 @@
 
 const struct offsets ps_own_offsets = {.minor = 0};
 
+bool ps_offsets_agree(const struct offsets *o)
+{
+    return o->minor == 0;
+}
+
 #else
 
 #define Py_BUILD_CORE 1
@@ -141,5 +146,60 @@ const struct offsets ps_own_offsets = {
     .integer = {.digits = DIGITS, .tag = INTEGER_TAG, .digit_size = sizeof(digit)},
     .dict = {.keys = AT(PyDictObject, ma_keys), .values = AT(PyDictObject, ma_values)},
 };
+
+#if PY_VERSION_HEX >= 0x030D0000
+
+#define SAME(own, theirs) ((uint64_t)o->own == _PyRuntime.debug_offsets.theirs)
+
+static bool agree_on_state(const struct offsets *o)
+{
+    return SAME(runtime.interpreters, runtime_state.interpreters_head) &&
+           SAME(interpreter.next, interpreter_state.next) &&
+           SAME(interpreter.id, interpreter_state.id) &&
+           SAME(interpreter.threads, interpreter_state.threads_head) &&
+           SAME(interpreter.gil, interpreter_state.ceval_gil) &&
+           SAME(interpreter.modules, interpreter_state.imports_modules) &&
+           SAME(gil.locked, interpreter_state.gil_runtime_state_locked) &&
+           SAME(gil.holder, interpreter_state.gil_runtime_state_holder) &&
+           SAME(thread.next, thread_state.next) && SAME(thread.ident, thread_state.thread_id) &&
+           SAME(thread.native_id, thread_state.native_thread_id) &&
+           SAME(thread.frame, thread_state.current_frame) &&
+           SAME(thread.chunk, thread_state.datastack_chunk);
+}
+
+static bool agree_on_objects(const struct offsets *o)
+{
+    return SAME(frame.previous, interpreter_frame.previous) &&
+           SAME(frame.code, interpreter_frame.executable) &&
+           SAME(frame.owner, interpreter_frame.owner) &&
+           SAME(frame.at, interpreter_frame.instr_ptr) && SAME(code.file, code_object.filename) &&
+           SAME(code.name, code_object.name) && SAME(code.qualname, code_object.qualname) &&
+           SAME(code.first_line, code_object.firstlineno) &&
+           SAME(code.lines, code_object.linetable) &&
+           SAME(code.instructions, code_object.co_code_adaptive) &&
+           SAME(object.type, pyobject.ob_type) && SAME(type.name, type_object.tp_name) &&
+           SAME(type.flags, type_object.tp_flags) && SAME(text.length, unicode_object.length) &&
+           SAME(text.state, unicode_object.state) &&
+           SAME(text.ascii, unicode_object.asciiobject_size) &&
+           SAME(bytes.size, bytes_object.ob_size) && SAME(bytes.data, bytes_object.ob_sval) &&
+           SAME(integer.tag, long_object.lv_tag) && SAME(integer.digits, long_object.ob_digit) &&
+           SAME(dict.keys, dict_object.ma_keys) && SAME(dict.values, dict_object.ma_values);
+}
+
+bool ps_offsets_agree(const struct offsets *o)
+{
+    return _PyRuntime.debug_offsets.version >> 16 == PY_VERSION_HEX >> 16 &&
+           (_PyRuntime.debug_offsets.free_threaded != 0) == o->free_threaded && agree_on_state(o) &&
+           agree_on_objects(o);
+}
+
+#else
+
+bool ps_offsets_agree(const struct offsets *o)
+{
+    return o->minor == PY_MINOR_VERSION;
+}
+
+#endif
 
 #endif

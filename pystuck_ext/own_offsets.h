@@ -11,4 +11,8 @@
  * built, or if its version is not supported. */
 extern const struct offsets ps_own_offsets;
 
+/* True if the running Python does not contradict these offsets. From 3.13 on, it tells some of its
+ * own offsets (_Py_DebugOffsets); it may be another release than the headers. Needs no GIL. */
+bool ps_offsets_agree(const struct offsets *o);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "own_offsets.h"
 #include "reference.h"
 
 #if PY_VERSION_HEX < 0x030b0000
@@ -98,9 +99,14 @@ struct stackreader *ps_self_reader_new(const struct offsets *offsets, const char
     struct memory memory = memory_self();
     struct stackreader *r = stackreader_new(&memory, offsets, (uint64_t)(uintptr_t)_PyRuntime, why);
 
-    if (!r || is_right(r))
+    if (!r)
+        return NULL;
+    if (!ps_offsets_agree(offsets))
+        *why = "pystuck was built for another release of Python";
+    else if (!is_right(r))
+        *why = "the stacks that were read are not those that Python shows";
+    if (!*why)
         return r;
     stackreader_free(r);
-    *why = "the stacks that it reads are not those that Python shows";
     return NULL;
 }

@@ -182,8 +182,8 @@ void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log)
     }
     if (!state->reader)
         ps_log(log, PS_LOG_WARNING,
-               "no stacks can be read while the GIL is held: %s (known versions of Python: 3.9 to "
-               "3.15)",
+               "the stacks cannot be read while C code keeps the GIL: %s (known versions of "
+               "Python: 3.9 to 3.15)",
                why ? why : "no memory");
     if (!state->without_gil)
         return;
@@ -229,8 +229,12 @@ bool ps_without_gil_is_due(const struct ps_gil_look *look, deadline_t asked, int
 
     if (!look->known)
         return false;
+    if (running && look->by_helper)
+        return waited >= LONG_MS;
+    if (running && use_of(look) == USE_PYTHON && budget_ms < PATIENCE_MS)
+        return waited >= PATIENCE_MS + MARGIN_MS; /* it gets the GIL again and again, but late */
     if (running)
-        return waited >= (look->by_helper ? LONG_MS : budget_ms + MARGIN_MS);
+        return waited >= budget_ms + MARGIN_MS;
     return waited >= PATIENCE_MS || use_of(look) == USE_C;
 }
 
@@ -260,11 +264,17 @@ static struct report_text format(struct arena *a, const char *format, ...)
     return result;
 }
 
-/* Sets what is known about the GIL. Only C code that keeps it has a time: Python code releases it
- * again and again, even if the same thread takes it each time. */
-static void set_gil(struct arena *a, struct report_gil *gil, const struct ps_gil_look *look)
+/* Sets what is known about the GIL. read_ms: the time since the holder was read. Only C code that
+ * keeps it has a time: Python code releases it again and again, even if the same thread takes it
+ * each time. */
+static void set_gil(struct arena *a, struct report_gil *gil, const struct ps_gil_look *look,
+                    int64_t read_ms)
 {
-    switch (use_of(look)) {
+    enum gil_use use = use_of(look);
+
+    if (use == USE_C && look->unchanged_ms < read_ms)
+        use = USE_UNKNOWN; /* another thread had the GIL when it was read */
+    switch (use) {
     case USE_FREE:
         gil->state = GIL_FREE;
         gil->holder = (struct report_text){NULL, 0};
@@ -372,13 +382,14 @@ static enum stackreader_result read_report(struct ps_state *state, struct arena 
 
 /* Makes the reply from a report that was read. */
 static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_process *p,
-                       const struct ps_gil_look *look, enum stackreader_result result)
+                       const struct ps_gil_look *look, int64_t read_ms,
+                       enum stackreader_result result)
 {
     bool is_held = look->locked && !look->by_helper;
     const char *why = is_held ? "the GIL is held" : "a collection of the stacks does not end";
 
     if (p->gil)
-        set_gil(a, p->gil, look);
+        set_gil(a, p->gil, look, read_ms);
     add_missing(a, p, "repr", why);
     add_missing(a, p, "source lines", why);
     add_missing(a, p, "greenlets", why);
@@ -420,6 +431,7 @@ static void make_reply(struct ps_state *state, const struct report_process *shor
     struct report_process p;
     struct ps_gil_look look;
     struct arena a;
+    deadline_t start = deadline_in(0);
     void *large = NULL;
     enum stackreader_result result;
 
@@ -435,7 +447,7 @@ static void make_reply(struct ps_state *state, const struct report_process *shor
         ps_gil_helper_look(state->helper, &look);
         p.shortage.items = shortage->shortage.items;
         p.shortage.count = shortage->shortage.count;
-        reply_with(w, &a, &p, &look, result);
+        reply_with(w, &a, &p, &look, (deadline_in(0) - start) / 1000000, result);
     }
     madvise(w->memory, RESERVED, MADV_DONTNEED); /* zeroes it */
     if (large)

@@ -158,6 +158,26 @@ uint64_t object_type(const struct python *py, uint64_t address)
 
 #define TYPE_NAME_MAX 256
 
+/* True if a text is UTF-8, so that it may be sent: it may be other memory than a name. */
+static bool is_utf8(const char *text, size_t len)
+{
+    const unsigned char *c = (const unsigned char *)text, *end = c + len;
+    size_t more;
+
+    for (; c < end; c += more + 1) {
+        more = *c < 0x80 ? 0 : *c >= 0xc2 && *c < 0xe0 ? 1 : *c >= 0xe0 && *c < 0xf0 ? 2 : 3;
+        if ((*c >= 0x80 && *c < 0xc2) || *c > 0xf4 || (size_t)(end - c) <= more)
+            return false;
+        if ((more > 0 && (c[1] & 0xc0) != 0x80) || (more > 1 && (c[2] & 0xc0) != 0x80) ||
+            (more > 2 && (c[3] & 0xc0) != 0x80))
+            return false;
+        if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ||
+            (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f))
+            return false;
+    }
+    return true;
+}
+
 struct report_text object_type_name(const struct python *py, struct arena *arena, uint64_t type)
 {
     static const struct report_text unknown = {NULL, 0};
@@ -179,6 +199,8 @@ struct report_text object_type_name(const struct python *py, struct arena *arena
         return unknown;
     start = memrchr(name, '.', (size_t)(end - name));
     start = start ? start + 1 : name;
+    if (!is_utf8(start, (size_t)(end - start)))
+        return unknown;
     copy = arena_alloc(arena, (size_t)(end - start) + 1);
     if (!copy)
         return unknown;

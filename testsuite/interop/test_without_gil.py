@@ -11,12 +11,24 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import OBEY, Debuggee, command, debuggee_environment, order, tell, wait_until
+from harness import (
+    OBEY,
+    Debuggee,
+    Running,
+    command,
+    debuggee_environment,
+    order,
+    python,
+    tell,
+    wait_until,
+)
 from rawpeer import (
     EXCEPTION,
     REPLY,
@@ -305,3 +317,62 @@ def test_the_program_ends_during_the_wait(tmp_path: Path, end: str, status: int)
     finally:
         lone.debuggee.kill()
         os.close(lone.fifo)
+
+
+#: Changes the offset number sys.argv[1] in the extension's table, in memory, and starts a server.
+BROKEN = """
+import ctypes, json, logging, mmap, subprocess, sys
+import _pystuck, pystuck
+
+class Lines(logging.Handler):
+    def emit(self, record):
+        print(record.levelname, record.getMessage(), flush=True)
+
+logger = logging.getLogger("mine")
+logger.setLevel(logging.WARNING)
+logger.addHandler(Lines())
+symbols = subprocess.run(["nm", _pystuck.__file__], capture_output=True, text=True, check=True)
+place = next(line.split()[0] for line in symbols.stdout.splitlines() if "ps_own_offsets" in line)
+with open("/proc/self/maps") as maps:
+    base = next(line for line in maps if line.strip().endswith(_pystuck.__file__)).split("-")[0]
+address = int(base, 16) + int(place, 16) + 4 * int(sys.argv[1])
+page = address & -mmap.PAGESIZE
+assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(page), ctypes.c_size_t(mmap.PAGESIZE + 4), 3) == 0
+offset = ctypes.c_int.from_address(address)
+offset.value += 8
+server = pystuck.run_server(port=0, logger=logger)
+print(json.dumps({"host": server.host, "port": server.port}), flush=True)
+sys.stdin.readline()
+print("went on", flush=True)
+"""
+
+#: The places of ints in struct offsets: a thread's innermost frame, a frame's caller and code,
+#: a code object's file and first line.
+OFFSETS = {"thread.frame": 16, "frame.previous": 20, "frame.code": 21, "code.file": 24, "line": 27}
+
+
+@pytest.mark.skipif(not shutil.which("nm"), reason="needs nm")
+@pytest.mark.parametrize("name", list(OFFSETS))
+def test_a_wrong_offset_turns_the_reader_off(name: str) -> None:
+    argv = [python(), "-c", BROKEN, str(OFFSETS[name])]
+    running = Running(argv, debuggee_environment())
+    try:
+        lines = sorted(running.read_line() for _ in range(2))
+        warning, told = lines
+        assert re.fullmatch(
+            r"WARNING the stacks cannot be read while C code keeps the GIL: .+ "
+            r"\(known versions of Python: 3\.9 to 3\.15\)",
+            warning,
+        )
+        debuggee = Debuggee.__new__(Debuggee)
+        debuggee.host, debuggee.port = json.loads(told)["host"], json.loads(told)["port"]
+        debuggee.unix_socket = None
+        with raw_connect(debuggee) as peer:
+            ask(peer, ROOT, STACKS)
+            assert receive(peer).kind == REPLY
+            assert process_of(receive(peer))["source"] == "server"
+            assert peer.eval("6 * 7") == 42
+        running.write("go on\n")
+        assert (running.wait(), running.read_rest(), running.stderr()) == (0, "went on\n", "")
+    finally:
+        running.kill()
