@@ -115,7 +115,7 @@ static void put_missing_words(const struct printer *p, struct report_text what)
 {
     static const char *const words[][2] = {
         {"source", "source lines"},
-        {"repr", "the repr() of threads and greenlets"},
+        {"repr", "the program's own __repr__"},
         {"locals", "local variables"},
         {"tasks", "asyncio tasks"},
     };

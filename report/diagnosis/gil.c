@@ -23,16 +23,31 @@ static const struct report_thread *find_thread(const struct report_process *p,
     return NULL;
 }
 
-/* The threads that serve clients are left out of the list of threads. */
+/* True if a thread runs a request of a client: then its outermost frame is pystuck's. */
+static bool is_serving(const struct report_thread *t)
+{
+    static const char file[] = "<pystuck>";
+    struct report_text outermost;
+
+    if (t->frames.count == 0)
+        return false;
+    outermost = t->frames.items[0].file;
+    return outermost.len == sizeof(file) - 1 && memcmp(outermost.data, file, outermost.len) == 0;
+}
+
+/* The threads that serve clients are left out of the list of threads if they run no Python. */
 static void put_holder(struct buffer *out, const struct report_gil *gil,
                        const struct report_thread *holder)
 {
-    if (holder)
+    if (holder) {
         sentence_put_thread(out, holder);
-    else if (gil->holder.data)
+        if (is_serving(holder))
+            sentence_put(out, ", which serves a client of pystuck");
+    } else if (gil->holder.data) {
         sentence_put(out, "a thread that serves a client of pystuck");
-    else
+    } else {
         sentence_put(out, "a thread that is not known");
+    }
 }
 
 /* What the thread does in the kernel's view: ", running". */

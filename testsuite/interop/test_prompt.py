@@ -170,8 +170,9 @@ def test_ctrl_c_gives_up_a_cell_that_keeps_the_gil(prompt: Prompt, stuck: Debugg
     prompt.type("import ctypes; print('begun'); ctypes.PyDLL(None).sleep(3600)\r")
     prompt.expect("begun\r\n")
     prompt.type("\x03")
-    prompt.expect("cannot reconnect: ")
-    prompt.expect("gone> ")
+    prompt.expect("cannot interrupt the cell: GIL held for at least ")
+    prompt.expect("connected again, but cannot run code now: GIL held for at least ")
+    prompt.expect("held> ")
     stuck.ended = True  # the program does not end by itself
 
 

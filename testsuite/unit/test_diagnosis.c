@@ -279,6 +279,22 @@ TEST(a_holder_may_be_unknown_or_serve_a_client)
                 CERTAINTY_LIKELY);
 }
 
+TEST(a_thread_that_runs_a_cell_is_said_to_serve_a_client)
+{
+    const struct written written[] = {
+        {"<pystuck>", 3, "request"}, {"<string>", 604, "_pystuck_cell"}, {OWN, 5, "keep"}, {0}};
+    AUTO_REPORT r;
+    struct report_process *p;
+
+    report_init(&r, 0);
+    p = make_process(&r, "thread:2", 100);
+    p->threads.items[1].frames = make_frames(&r, written);
+    assert_says(&r, p,
+                "GIL held for at least 0.1 s by thread 2, which serves a client of pystuck, in C "
+                "code called from keep (rules.py:5)",
+                CERTAINTY_KNOWN);
+}
+
 TEST(busy_threads_are_not_called_c_code)
 {
     AUTO_REPORT r;
