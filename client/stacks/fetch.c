@@ -181,52 +181,6 @@ static int fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms
     return use_netrefs(conn, wish, out, err);
 }
 
-static bool lacks_source(const report_frames *frames)
-{
-    size_t i;
-
-    for (i = 0; i < frames->count; i++) {
-        if (!frames->items[i].source.data)
-            return true;
-    }
-    return false;
-}
-
-/* True if a frame of a thread or greenlet has no source line. */
-static bool lacks_sources(const struct report_process *p)
-{
-    size_t i;
-
-    for (i = 0; i < p->threads.count; i++) {
-        if (lacks_source(&p->threads.items[i].frames))
-            return true;
-    }
-    for (i = 0; i < p->greenlets.count; i++) {
-        if (lacks_source(&p->greenlets.items[i].frames))
-            return true;
-    }
-    return false;
-}
-
-/* Fills in the source lines that the server could not read. If none is missing afterwards, removes
- * them from what is missing. */
-static void fill_sources(struct report *r, struct report_process *p, int fd)
-{
-    static const char source[] = "source";
-    size_t i, kept = 0;
-
-    sources_fill(r, p, fd);
-    if (p->missing.count == 0 || lacks_sources(p))
-        return;
-    for (i = 0; i < p->missing.count; i++) {
-        struct report_text what = p->missing.items[i].what;
-
-        if (what.len < sizeof(source) - 1 || memcmp(what.data, source, sizeof(source) - 1) != 0)
-            p->missing.items[kept++] = p->missing.items[i];
-    }
-    p->missing.count = kept;
-}
-
 int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms,
                  struct report *out, struct rpyc_error *err)
 {
@@ -241,7 +195,7 @@ int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms
     process = &out->processes.items[out->processes.count - 1];
     process->tool = (struct report_text){tool, sizeof(tool) - 1};
     if (!wish->bare)
-        fill_sources(out, process, rpyc_fd(conn));
+        sources_fill(out, process, rpyc_fd(conn));
     return diagnose(out, process) && report_merge(out, process)
                ? 0
                : rpyc_raise(err, "MemoryError", "out of memory");
