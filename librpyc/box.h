@@ -17,8 +17,9 @@ rpyc_value *box_read_value(rpyc_conn *conn, struct brine_reader *r, struct rpyc_
 rpyc_value *box_find_local(rpyc_conn *conn, const struct id_pack *pack, struct rpyc_error *err);
 
 /* Checks that a value can be sent on a connection. Errors: RPYC_EINVAL for a netref of another
- * connection, or a reference in a frozenset or slice. Check all values of a message before the
- * first box_put_value: what it counts as held by the peer stays so if the message is not sent. */
+ * connection, or a reference in a frozenset or slice. box_put_value counts local objects as held by
+ * the peer, also if the message is not sent afterwards. So check all values of a message before the
+ * first box_put_value. */
 int box_check_value(const rpyc_conn *conn, const rpyc_value *value, struct rpyc_error *err);
 
 /* Appends the box of a value. The peer then holds the local objects in it. Errors: those of

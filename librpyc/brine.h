@@ -91,7 +91,7 @@ struct brine_reader {
     unsigned depth, max_depth;
     size_t taken, max_items; /* items that were read */
     size_t owed; /* items missing in all open containers; at most the number of bytes left */
-    uint32_t open[BRINE_DEPTH_MAX + 1]; /* items missing in each open container; [0]: values */
+    uint32_t open[BRINE_DEPTH_MAX + 1]; /* the same for each of them; [0]: outside of all */
 };
 
 /* Starts to read len bytes at data, which must remain valid while r is used. */

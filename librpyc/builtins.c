@@ -25,7 +25,7 @@ int builtins_call(const char *name, rpyc_value *obj, rpyc_value *other, rpyc_val
                  : rpyc_call(function, out, err, "O", obj);
 }
 
-/* Sets *out to the truth of a result, which must be a bool. */
+/* Sets *out to the value of a result, which must be a bool. */
 static int bool_of(const rpyc_value *result, bool *out, struct rpyc_error *err)
 {
     int64_t n = 0;

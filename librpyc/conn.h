@@ -136,7 +136,7 @@ struct outgoing {
     struct buffer buf;
     size_t start; /* of its last request, in buf */
     struct thread_pair threads;
-    bool sent; /* set by conn_send and the functions that use it; valid after they took the rest */
+    bool sent; /* the message was sent; may be read after conn_send has taken the other members */
 };
 
 /* Starts a request. Append the boxed tuple of arguments to out->buf. Then call conn_request,

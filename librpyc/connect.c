@@ -7,7 +7,8 @@
  * connects again and uses that envelope. A ThreadPoolServer sends nothing after a request in the
  * wrong envelope. Neither does a busy program. After SILENCE_MS the client requests the root in the
  * next envelope on one more connection. It keeps waiting on all connections, because a busy program
- * replies late, and only on the first one if it has a single thread for clients. See "Finding out
+ * replies late; and if the program has one thread for all clients, it replies only on the first
+ * connection. See "Finding out
  * which" in doc/protocol.md.
  */
 #include "classic.h"

@@ -293,7 +293,7 @@ static bool looks_like_payload(const uint8_t *bytes, size_t n, bool compressed)
 }
 
 /* Fills f with the head of a payload that is longer than allowed. `have`: how many bytes of the
- * payload have arrived. Results as of frame_next. */
+ * payload have arrived. Results: those of frame_next. */
 static int take_head(struct frame_reader *r, size_t len, size_t have, struct frame *f,
                      struct rpyc_error *err)
 {

@@ -51,7 +51,8 @@ void request_abandon(struct request *r);
 /* Sends the request and waits for the reply. *result is a new reference; NULL drops it. */
 int request_wait(struct request *r, rpyc_value **result);
 
-/* Like request_wait; RPYC_ETYPE if the result is not of a type, which `name` names: "a str". */
+/* Like request_wait, but fails with RPYC_ETYPE if the result has another type. name: the type in
+ * the text of that error, such as "a str". */
 int request_wait_typed(struct request *r, enum rpyc_type type, const char *name,
                        rpyc_value **result);
 

@@ -87,7 +87,7 @@ enum rpyc_tls_reason {
     RPYC_TLS_SERVER_EXPIRED,    /* it, or a CA's certificate, has expired */
     RPYC_TLS_SERVER_NOT_YET_VALID,
     RPYC_TLS_SERVER_OTHER_NAME, /* it is for another server */
-    RPYC_TLS_SERVER_PURPOSE,    /* it is no server certificate */
+    RPYC_TLS_SERVER_PURPOSE,    /* it is not a server certificate */
     RPYC_TLS_SERVER_REFUSED,    /* for another reason */
 
     /* The server does not accept the client's certificate. */
@@ -96,7 +96,7 @@ enum rpyc_tls_reason {
     RPYC_TLS_CLIENT_EXPIRED,
     RPYC_TLS_CLIENT_REVOKED,
     RPYC_TLS_CLIENT_BAD,     /* it is damaged, not valid yet, or not allowed */
-    RPYC_TLS_CLIENT_PURPOSE, /* it is no client certificate */
+    RPYC_TLS_CLIENT_PURPOSE, /* it is not a client certificate */
     RPYC_TLS_CLIENT_DENIED   /* it is valid, but not allowed */
 };
 

@@ -24,8 +24,8 @@ struct queued {
 
 TAILQ_HEAD(queued_list, queued);
 
-/* A request that a thread of this process is serving. Allocated for the reason that struct pending
- * gives. */
+/* A request that a thread of this process is serving. It is allocated and never on a stack, like
+ * struct pending. */
 struct serving {
     LIST_ENTRY(serving) entry;
     pthread_t thread;

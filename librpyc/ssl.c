@@ -245,8 +245,8 @@ static int call_write(SSL *ssl, void *bytes, size_t n, size_t *done)
     return SSL_write_ex(ssl, bytes, n, done);
 }
 
-/* Fills err after sending failed because the peer closed the connection. An alert that was not read
- * yet may have the reason. */
+/* Fills err after sending failed because the peer closed the connection. The peer may have sent an
+ * alert with the reason, which was not read yet. */
 static int peer_closed(struct state *state, struct rpyc_error *err)
 {
     char byte;
@@ -488,8 +488,8 @@ static void set_up_once(void)
     pthread_once(&once, set_up);
 }
 
-/* Creates a stream's TLS state, which no other thread uses yet. Between the call and finish,
- * OpenSSL may be called, as after begin_call. NULL: an error. */
+/* Creates a stream's TLS state, which no other thread uses yet. OpenSSL may be called until
+ * end_state, as after begin_call. NULL: an error. */
 static struct state *begin_state(struct rpyc_error *err)
 {
     struct state *state;

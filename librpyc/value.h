@@ -51,8 +51,9 @@ struct rpyc_value {
         struct local local;
     };
 
-    /* NETREF, OBJECT: called by rpyc_unref instead of freeing, while the last reference is still
-     * counted. Drops that reference, and frees the value if there is no other by then. */
+    /* NETREF, OBJECT: called by rpyc_unref instead of freeing the value, while the last reference
+     * is still counted. Drops that reference, and frees the value unless another thread has added a
+     * reference meanwhile. */
     void (*release)(rpyc_value *v);
 };
 

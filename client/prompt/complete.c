@@ -12,6 +12,7 @@
 #include "clean.h"
 #include "prompt/magic.h"
 #include "text.h"
+#include "textfile.h"
 #include "prompt/words.h"
 
 /* The most candidates that are stored, and the longest one in bytes. */
@@ -303,19 +304,12 @@ static void find_files(struct completions *out, const char *argument)
     CLEAN_TEXT char *escaped = NULL;
     const char *slash = typed ? strrchr(typed, '/') : NULL;
     const char *prefix = slash ? slash + 1 : typed;
-    const char *home = typed && strncmp(typed, "~/", 2) == 0 ? getenv("HOME") : NULL;
-    int len;
+    CLEAN_TEXT char *named = slash ? strndup(typed, (size_t)(prefix - typed)) : strdup(".");
 
-    if (!typed)
+    if (!typed || !named)
         return;
-    len = (int)(prefix - typed);
-    if (home)
-        len = asprintf(&directory, "%s%.*s", home, len - 1, typed + 1);
-    else
-        len = asprintf(&directory, "%s%.*s", len > 0 ? "" : ".", len, typed);
+    directory = textfile_path(named);
     escaped = quote ? strdup(prefix) : words_escape(prefix);
-    if (len < 0)
-        directory = NULL;
     if (!directory || !escaped)
         return;
     out->typed = characters_in(escaped);

@@ -157,7 +157,7 @@ int complete_netrefs_find(const void *arg, const char *text, const char *rest,
     rpyc_set_timeout(s->conn, timeout);
     if (!rpyc_error_is_fatal(&why))
         return 0;
-    *err = why; /* takes what why owns */
+    *err = why; /* the memory that `why` owned belongs to err now */
     why = (struct rpyc_error)RPYC_ERROR_INIT;
     return -1;
 }

@@ -214,7 +214,7 @@ def test_a_server_on_all_addresses_is_reached_by_loopback(host: str, ipv6: None)
 
 
 @needs_tls
-def test_a_server_of_ours_on_all_addresses_is_found(files: Files) -> None:
+def test_a_pystuck_server_on_all_addresses_is_found(files: Files) -> None:
     wanted = {"ssl": server_files(files, certified=True), "run": {"host": "0.0.0.0"}}
     debuggee = Debuggee(command("authenticated.py", json.dumps(wanted)), environment())
     try:

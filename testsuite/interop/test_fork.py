@@ -125,7 +125,7 @@ os.waitpid(pid, 0)
 
 
 @starts_threads_in_a_child
-def test_the_threads_of_a_forked_child_are_not_taken_for_ours(
+def test_the_threads_of_a_forked_child_are_not_taken_for_threads_of_the_server(
     start_debuggee: Start, connect: Connect
 ) -> None:
     debuggee = start_debuggee("plain.py", arguments=("", QUIET + CHILD_WITH_THREADS))

@@ -122,7 +122,7 @@ def test_our_threads_leave_all_signals_to_the_program(stuck: Debuggee, connect: 
     wait_until(lambda: all(blocked(thread) == expected for thread in ours), "signals to be blocked")
 
 
-def test_python_sees_no_thread_of_ours(start_debuggee: Start, connect: Connect) -> None:
+def test_python_sees_no_thread_of_the_server(start_debuggee: Start, connect: Connect) -> None:
     watch = "import threading; print(threading.active_count(), flush=True)"
     debuggee = start_debuggee("plain.py", arguments=("", watch))
     clients = [connect(debuggee) for _ in range(5)]
@@ -173,7 +173,7 @@ NOTICED = [
 ]
 
 
-def test_nothing_that_a_request_does_leaves_a_thread_of_ours_behind(
+def test_no_request_leaves_a_thread_of_the_server_in_threading(
     start_debuggee: Start, connect: Connect
 ) -> None:
     before = (

@@ -239,7 +239,7 @@ def test_greenlets_can_be_excluded_on_any_server(where: str) -> None:
         debuggee.kill()
 
 
-def test_nothing_of_ours_is_left(stuck: Debuggee) -> None:
+def test_a_document_leaves_nothing_behind_in_the_program(stuck: Debuggee) -> None:
     document(stuck)
     holdings = stuck.holdings()
     document(stuck)

@@ -165,13 +165,13 @@ def test_a_stock_server_is_connected_to_by_an_abstract_name(serve_at: Callable[.
     assert_connects("@" + name)
 
 
-def test_a_server_of_ours_is_connected_to_over_ipv6(
+def test_connects_to_a_pystuck_server_over_ipv6(
     start_debuggee: Callable[..., Debuggee], ipv6: None
 ) -> None:
     assert_connects("::1", str(start_debuggee(host="::1").port))
 
 
-def test_a_server_of_ours_is_connected_to_over_a_unix_socket(
+def test_connects_to_a_pystuck_server_over_a_unix_socket(
     start_debuggee: Callable[..., Debuggee], socket_dir: Path
 ) -> None:
     path = str(socket_dir / "s")

@@ -45,7 +45,7 @@ print(json.dumps(names))
 """
 
 
-def test_a_process_that_the_program_starts_has_no_descriptor_of_ours(
+def test_a_process_that_the_program_starts_has_no_descriptor_of_the_server(
     start_debuggee: Start, connect: Connect, socket_dir: Path
 ) -> None:
     code = "import subprocess; subprocess.call([sys.executable, '-c', program], close_fds=False)"
@@ -60,7 +60,7 @@ def test_a_process_that_the_program_starts_has_no_descriptor_of_ours(
     assert [name for name in names if name.startswith(("socket:", "anon_inode:"))] == []
 
 
-def test_a_process_that_a_request_starts_has_no_descriptor_of_ours(
+def test_a_process_that_a_request_starts_has_no_descriptor_of_the_server(
     stuck: Debuggee, connect: Connect
 ) -> None:
     client = connect(stuck)
@@ -73,7 +73,9 @@ def test_a_process_that_a_request_starts_has_no_descriptor_of_ours(
     assert [name for name in names if name.startswith(("socket:", "anon_inode:"))] == []
 
 
-def test_all_descriptors_of_ours_are_closed_on_exec(stuck: Debuggee, connect: Connect) -> None:
+def test_all_descriptors_of_the_server_are_closed_on_exec(
+    stuck: Debuggee, connect: Connect
+) -> None:
     connect(stuck).ping()
     ours = [number for number in stuck.descriptors() if number > 2]
     assert ours
@@ -85,7 +87,7 @@ def test_all_descriptors_of_ours_are_closed_on_exec(stuck: Debuggee, connect: Co
 EXEC = "import os; os.execv(sys.executable, [sys.executable, '-c', program])"
 
 
-def test_a_program_that_becomes_another_one_takes_nothing_of_ours_along(
+def test_a_program_that_becomes_another_one_takes_no_descriptor_or_thread_along(
     start_debuggee: Start, connect: Connect
 ) -> None:
     program = LIST_DESCRIPTORS + "import sys; sys.stdout.flush(); sys.stdin.readline()"

@@ -148,7 +148,7 @@ sleep(900_000_000)
 
 
 @pytest.mark.rotates(3)
-def test_a_busy_server_of_ours_gets_one_connection(start_debuggee: Start) -> None:
+def test_a_busy_pystuck_server_gets_one_connection(start_debuggee: Start) -> None:
     busy = start_debuggee("plain.py", arguments=("", KEEPS_THE_GIL))
     busy.ended = True
     busy.write("keep it\n")
