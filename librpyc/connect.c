@@ -8,8 +8,7 @@
  * wrong envelope. Neither does a busy program. After SILENCE_MS the client requests the root in the
  * next envelope on one more connection. It keeps waiting on all connections, because a busy program
  * replies late; and if the program has one thread for all clients, it replies only on the first
- * connection. See "Finding out
- * which" in doc/protocol.md.
+ * connection. See "Finding out which" in doc/protocol.md.
  */
 #include "classic.h"
 #include "handlers.h"

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "shape.h"
+#include "schema.h"
 #include "shortage.h"
 
 #define MEMORY_MAX ((size_t)64 * 1024)
@@ -62,11 +62,11 @@ PyObject *ps_facts_shortage(void)
 /* The index of the member in the tuple of a process. */
 static Py_ssize_t index_of_shortage(void)
 {
-    const struct field *f = shape_process.fields;
+    const struct field *f = schema_process.fields;
 
     while (strcmp(f->name, "shortage") != 0)
         f++;
-    return f - shape_process.fields;
+    return f - schema_process.fields;
 }
 
 PyObject *ps_facts_add(PyObject *process, PyObject *shortage)

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shape.h"
+#include "schema.h"
 #include "syscall_names.h"
 
 #define ARGUMENTS 6
@@ -86,7 +86,7 @@ struct report_syscall *ps_kernel_syscall(pid_t thread, struct arena *arena)
     errno = 0;
     if (!parse(text, &number, args))
         return NULL;
-    call = shape_make(arena, &shape_syscall, 1);
+    call = schema_make(arena, &schema_syscall, 1);
     if (!call)
         return NULL;
     name = ps_syscall_name(number);

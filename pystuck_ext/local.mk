@@ -78,6 +78,7 @@ dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/_client.py \
 	pystuck_ext/pystuck/_environment.py \
 	pystuck_ext/pystuck/_options.py \
+	pystuck_ext/pystuck/_policy.py \
 	pystuck_ext/pystuck/_preload.py \
 	pystuck_ext/pystuck/_rpyc_compat.py \
 	pystuck_ext/pystuck/_run.py \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a client may do, and how long requests to it wait: the configuration of its Connection.
- * Needs the GIL.
+ * What a client may do, and how long requests to it wait: the configuration of its Connection,
+ * whose entries pystuck/_policy.py has, with the rule for attributes. Needs the GIL.
  */
 #ifndef PS_POLICY_H
 #define PS_POLICY_H

@@ -18,7 +18,7 @@
 #include "reserve.h"
 #include "self_reader.h"
 #include "server.h"
-#include "shape.h"
+#include "schema.h"
 #include "shortage.h"
 #include "thread.h"
 
@@ -315,7 +315,7 @@ static void add_missing(struct arena *a, struct report_process *p, const char *w
     struct report_missing *to;
 
     if (!p->missing.items)
-        p->missing.items = shape_make(a, &shape_missing, MISSING_MAX);
+        p->missing.items = schema_make(a, &schema_missing, MISSING_MAX);
     if (!p->missing.items || p->missing.count == MISSING_MAX)
         return;
     to = &p->missing.items[p->missing.count++];

@@ -3,7 +3,7 @@
 
 #include "brine.h"
 #include "error.h"
-#include "shape.h"
+#include "schema.h"
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
@@ -42,7 +42,7 @@ static bool put_head(struct buffer *out, const struct any_list *list)
     return list->items && list->count > 0;
 }
 
-static void put_struct(struct buffer *out, const struct shape *shape, const void *item);
+static void put_struct(struct buffer *out, const struct schema *schema, const void *item);
 
 static void put_list(struct buffer *out, const struct field *f, const struct any_list *list)
 {
@@ -111,18 +111,18 @@ static void put_member(struct buffer *out, const struct field *f, const void *at
     }
 }
 
-static void put_struct(struct buffer *out, const struct shape *shape, const void *item)
+static void put_struct(struct buffer *out, const struct schema *schema, const void *item)
 {
     size_t i;
 
-    brine_put_tuple(out, shape->count);
-    for (i = 0; i < shape->count; i++)
-        put_member(out, &shape->fields[i], field_of(&shape->fields[i], item));
+    brine_put_tuple(out, schema->count);
+    for (i = 0; i < schema->count; i++)
+        put_member(out, &schema->fields[i], field_of(&schema->fields[i], item));
 }
 
 void report_write(struct buffer *out, const struct report_process *process)
 {
-    put_struct(out, &shape_process, process);
+    put_struct(out, &schema_process, process);
 }
 
 /* ---- Reading -------------------------------------------------------------------------------- */
@@ -130,17 +130,17 @@ void report_write(struct buffer *out, const struct report_process *process)
 struct decoder {
     struct brine_reader in;
     struct report *report;
-    const struct shape *shape; /* the struct with the first error; NULL: no error yet */
-    const struct field *field; /* the member with the first error; NULL: the struct itself */
-    const char *expected;      /* what was expected there */
+    const struct schema *schema; /* the struct with the first error; NULL: no error yet */
+    const struct field *field;   /* the member with the first error; NULL: the struct itself */
+    const char *expected;        /* what was expected there */
 };
 
 /* Stores where the first error is, and what was expected there. Returns false. */
-static bool wrong(struct decoder *d, const struct shape *shape, const struct field *f,
+static bool wrong(struct decoder *d, const struct schema *schema, const struct field *f,
                   const char *expected)
 {
     if (!d->expected) {
-        d->shape = shape;
+        d->schema = schema;
         d->field = f;
         d->expected = expected;
     }
@@ -188,18 +188,18 @@ static bool take_bool(const struct brine_item *item, int *value)
     return item->type == BRINE_BOOL || item->type == BRINE_NONE;
 }
 
-static bool take_struct(struct decoder *d, const struct shape *shape, size_t given, void *base);
+static bool take_struct(struct decoder *d, const struct schema *schema, size_t given, void *base);
 
 /* Reads one struct of a list: a tuple of its members. Returns false on error. */
-static bool take_item(struct decoder *d, const struct shape *shape, void *base)
+static bool take_item(struct decoder *d, const struct schema *schema, void *base)
 {
     struct brine_item item;
 
     if (!brine_next(&d->in, &item))
         return false;
     if (item.type != BRINE_TUPLE)
-        return wrong(d, shape, NULL, "a tuple");
-    return take_struct(d, shape, item.count, base);
+        return wrong(d, schema, NULL, "a tuple");
+    return take_struct(d, schema, item.count, base);
 }
 
 static bool take_pair(struct decoder *d, struct report_pair *pair)
@@ -249,7 +249,7 @@ static bool take_list(struct decoder *d, const struct field *f, size_t count, vo
     struct arena *arena = &d->report->arena;
 
     list.items =
-        f->kind == FIELD_LIST ? shape_make(arena, f->of, count) : arena_array(arena, count, size);
+        f->kind == FIELD_LIST ? schema_make(arena, f->of, count) : arena_array(arena, count, size);
     if (!list.items)
         return false;
     memcpy(at, &list, sizeof(list));
@@ -262,7 +262,7 @@ static bool take_list(struct decoder *d, const struct field *f, size_t count, vo
 
 static bool take_pointer(struct decoder *d, const struct field *f, size_t given, void *at)
 {
-    void *item = shape_make(&d->report->arena, f->of, 1);
+    void *item = schema_make(&d->report->arena, f->of, 1);
 
     if (!item)
         return false;
@@ -312,17 +312,17 @@ static const char *const kind_names[] = {
     [FIELD_TEXTS] = "a tuple of str", [FIELD_INTS] = "a tuple of ints",
 };
 
-static bool take_struct(struct decoder *d, const struct shape *shape, size_t given, void *base)
+static bool take_struct(struct decoder *d, const struct schema *schema, size_t given, void *base)
 {
-    size_t i, known = given < shape->count ? given : shape->count;
+    size_t i, known = given < schema->count ? given : schema->count;
     const uint8_t *data;
     size_t len;
 
     for (i = 0; i < known; i++) {
-        const struct field *f = &shape->fields[i];
+        const struct field *f = &schema->fields[i];
 
         if (!take_member(d, f, field_at(f, base)))
-            return wrong(d, shape, f, kind_names[f->kind]);
+            return wrong(d, schema, f, kind_names[f->kind]);
     }
     for (; i < given; i++) {
         if (!brine_skip(&d->in, &data, &len))
@@ -343,10 +343,10 @@ static void explain(const struct decoder *d, struct rpyc_error *err)
     else if (d->in.failed != RPYC_OK || !d->expected)
         brine_error(&d->in, err); /* also reports bytes after the value */
     else if (d->field)
-        error_set(err, RPYC_EPROTOCOL, "invalid report: %s.%s is not %s", d->shape->name,
+        error_set(err, RPYC_EPROTOCOL, "invalid report: %s.%s is not %s", d->schema->name,
                   d->field->name, d->expected);
     else
-        error_set(err, RPYC_EPROTOCOL, "invalid report: a %s is not %s", d->shape->name,
+        error_set(err, RPYC_EPROTOCOL, "invalid report: a %s is not %s", d->schema->name,
                   d->expected);
 }
 
@@ -357,7 +357,7 @@ struct report_process *report_read(struct report *r, const void *brine, size_t l
     struct report_process *process = report_add_process(r);
 
     brine_read(&d.in, brine, len);
-    if (process && take_item(&d, &shape_process, process) && brine_at_end(&d.in) &&
+    if (process && take_item(&d, &schema_process, process) && brine_at_end(&d.in) &&
         !r->arena.failed)
         return process;
     explain(&d, err);

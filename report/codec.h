@@ -3,10 +3,10 @@
  * Encodes one process of a report as brine. This is the format of the reply to a STACKS request
  * (HANDLE_STACKS) and of the result of pystuck/_stacks.py.
  *
- * A struct is a tuple of its members in the order of shape.c; a list is a tuple; an enum is its
+ * A struct is a tuple of its members in the order of schema.c; a list is a tuple; an enum is its
  * word, a str; a map is a tuple of (name, value); an unknown value is None. If a tuple is shorter
- * than the table in shape.c, the missing members are unknown. If a tuple is longer (a newer program
- * wrote it), the reader skips the additional members.
+ * than the table in schema.c, the missing members are unknown. If a tuple is longer (a newer
+ * program wrote it), the reader skips the additional members.
  */
 #ifndef REPORT_CODEC_H
 #define REPORT_CODEC_H

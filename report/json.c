@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "error.h"
-#include "shape.h"
+#include "schema.h"
 
 #define DEPTH_MAX 4096 /* nested containers; high, since the tree of calls is deep */
 
@@ -71,7 +71,8 @@ static struct json_object *map_object(const struct any_list *list, bool *failed)
     return object;
 }
 
-static struct json_object *struct_object(const struct shape *shape, const void *item, bool *failed);
+static struct json_object *struct_object(const struct schema *schema, const void *item,
+                                         bool *failed);
 
 static struct json_object *listed_object(const struct field *f, const void *items, size_t i,
                                          bool *failed)
@@ -138,12 +139,13 @@ static struct json_object *member_object(const struct field *f, const void *at, 
     }
 }
 
-static struct json_object *struct_object(const struct shape *shape, const void *item, bool *failed)
+static struct json_object *struct_object(const struct schema *schema, const void *item,
+                                         bool *failed)
 {
     struct json_object *object = checked(json_object_new_object(), failed);
     const struct field *f;
 
-    for (f = shape->fields; object && f < shape->fields + shape->count; f++)
+    for (f = schema->fields; object && f < schema->fields + schema->count; f++)
         add(object, f->name, member_object(f, field_of(f, item), failed), failed);
     return object;
 }
@@ -190,10 +192,10 @@ static void put_ascii(struct buffer *out, const char *text, size_t len)
     buffer_put(out, start, (size_t)(end - start));
 }
 
-static void write_document(struct buffer *out, const struct shape *shape, const void *item)
+static void write_document(struct buffer *out, const struct schema *schema, const void *item)
 {
     bool failed = false;
-    AUTO_OBJECT *object = struct_object(shape, item, &failed);
+    AUTO_OBJECT *object = struct_object(schema, item, &failed);
     const char *text = NULL;
     size_t len;
 
@@ -212,12 +214,12 @@ static void write_document(struct buffer *out, const struct shape *shape, const 
 
 void report_write_json(struct buffer *out, const struct report_process *process)
 {
-    write_document(out, &shape_process, process);
+    write_document(out, &schema_process, process);
 }
 
 void report_write_json_all(struct buffer *out, const struct report *r)
 {
-    write_document(out, &shape_report, r);
+    write_document(out, &schema_report, r);
 }
 
 /* ---- Reading -------------------------------------------------------------------------------- */
@@ -227,7 +229,7 @@ static struct report_text take_text(struct report *r, struct json_object *value)
     return report_text(r, json_object_get_string(value), (size_t)json_object_get_string_len(value));
 }
 
-static bool take_struct(struct report *r, const struct shape *shape, struct json_object *object,
+static bool take_struct(struct report *r, const struct schema *schema, struct json_object *object,
                         void *base, struct rpyc_error *err);
 
 static bool take_listed(struct report *r, const struct field *f, struct json_object *value,
@@ -248,7 +250,7 @@ static void *make_list(struct report *r, const struct field *f, size_t count, si
 {
     if (f->kind == FIELD_LIST) {
         *size = f->of->size;
-        return shape_make(&r->arena, f->of, count);
+        return schema_make(&r->arena, f->of, count);
     }
     *size = f->kind == FIELD_TEXTS ? sizeof(struct report_text) : sizeof(int64_t);
     return arena_array(&r->arena, count, *size);
@@ -294,7 +296,7 @@ static bool take_map(struct report *r, struct json_object *object, void *at)
 static bool take_pointer(struct report *r, const struct field *f, struct json_object *value,
                          void *at, struct rpyc_error *err)
 {
-    void *item = shape_make(&r->arena, f->of, 1);
+    void *item = schema_make(&r->arena, f->of, 1);
 
     memcpy(at, &item, sizeof(item));
     return item && take_struct(r, f->of, value, item, err);
@@ -345,15 +347,15 @@ static bool take_member(struct report *r, const struct field *f, struct json_obj
 
 /* Fills err with the member that has the wrong type, unless err has an error already. Returns
  * false. */
-static bool wrong(struct rpyc_error *err, const struct shape *shape, const struct field *f)
+static bool wrong(struct rpyc_error *err, const struct schema *schema, const struct field *f)
 {
     if (err->code == RPYC_OK)
-        error_set(err, RPYC_EPROTOCOL, "invalid report: %s.%s has the wrong type", shape->name,
+        error_set(err, RPYC_EPROTOCOL, "invalid report: %s.%s has the wrong type", schema->name,
                   f->name);
     return false;
 }
 
-static bool take_struct(struct report *r, const struct shape *shape, struct json_object *object,
+static bool take_struct(struct report *r, const struct schema *schema, struct json_object *object,
                         void *base, struct rpyc_error *err)
 {
     const struct field *f;
@@ -361,14 +363,14 @@ static bool take_struct(struct report *r, const struct shape *shape, struct json
 
     if (!json_object_is_type(object, json_type_object)) {
         if (err->code == RPYC_OK)
-            error_set(err, RPYC_EPROTOCOL, "invalid report: a %s is not an object", shape->name);
+            error_set(err, RPYC_EPROTOCOL, "invalid report: a %s is not an object", schema->name);
         return false;
     }
-    for (f = shape->fields; f < shape->fields + shape->count; f++) {
+    for (f = schema->fields; f < schema->fields + schema->count; f++) {
         if (!json_object_object_get_ex(object, f->name, &value) || !value)
             continue;
         if (!has_type(f, value) || !take_member(r, f, value, field_at(f, base), err))
-            return wrong(err, shape, f);
+            return wrong(err, schema, f);
     }
     return true;
 }
@@ -404,9 +406,9 @@ static bool take_document(struct report *r, struct json_object *document, struct
     struct report_process *process;
 
     if (json_object_object_get_ex(document, "processes", NULL))
-        return take_struct(r, &shape_report, document, r, err);
+        return take_struct(r, &schema_report, document, r, err);
     process = report_add_process(r);
-    return process && take_struct(r, &shape_process, document, process, err);
+    return process && take_struct(r, &schema_process, document, process, err);
 }
 
 int report_read_json(struct report *r, const char *text, size_t len, struct rpyc_error *err)

@@ -7,7 +7,7 @@ report_libfacts_la_SOURCES = \
 	report/arena.c report/arena.h \
 	report/codec.c report/codec.h \
 	report/report.c report/report.h \
-	report/shape.c report/shape.h
+	report/schema.c report/schema.h
 report_libreport_la_SOURCES = \
 	report/diagnosis/diagnose.c report/diagnosis/diagnose.h \
 	report/diagnosis/finding.c report/diagnosis/finding.h \

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shape.h"
+#include "schema.h"
 
 /* A thread's stack, and the index of the thread in the list of threads. */
 struct entry {
@@ -210,7 +210,7 @@ static bool fill_list(struct report *r, report_merged_list *list, struct group g
         g.first++;
     for (next = g.first; next < g.end; count++)
         next_group(&next, g.end, depth);
-    list->items = shape_make(&r->arena, &shape_merged, count);
+    list->items = schema_make(&r->arena, &schema_merged, count);
     if (!list->items)
         return false;
     list->count = count;

@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-#include "shape.h"
+#include "schema.h"
 
 void report_init(struct report *r, size_t max)
 {
     *r = (struct report){.arena = {.max = max}};
-    shape_init(&shape_report, r);
+    schema_init(&schema_report, r);
 }
 
 void report_free(struct report *r)
@@ -22,7 +22,7 @@ void report_free(struct report *r)
 struct report_process *report_add_process(struct report *r)
 {
     size_t count = r->processes.count;
-    struct report_process *items = shape_make(&r->arena, &shape_process, count + 1);
+    struct report_process *items = schema_make(&r->arena, &schema_process, count + 1);
 
     if (!items)
         return NULL;

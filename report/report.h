@@ -3,7 +3,7 @@
  * A report: the facts about one or more Python processes, such as their threads and stacks, what
  * these wait for and what they hold; and findings, which are conclusions from the facts. A
  * collector fills a report with facts, the diagnosis adds findings, and writers print the report.
- * The members have the names that doc/stacks.schema.json describes; shape.c lists them for all
+ * The members have the names that doc/stacks.schema.json describes; schema.c lists them for all
  * readers and writers.
  *
  * No function here opens a file or a connection, or needs Python.
@@ -13,7 +13,7 @@
  *
  * Unknown values: a text without data, REPORT_UNKNOWN, NAN, 0 for an enum, NULL for a struct. A
  * list that is unknown has items == NULL; an empty list has items != NULL and count == 0.
- * shape_make (shape.h) returns structs in which everything is unknown.
+ * schema_make (schema.h) returns structs in which everything is unknown.
  */
 #ifndef REPORT_H
 #define REPORT_H

@@ -12,7 +12,7 @@
 #include "names.h"
 #include "objects.h"
 #include "python_process.h"
-#include "shape.h"
+#include "schema.h"
 
 #define FRAMES_MAX       100000
 #define CHUNK_MAX        0x100000
@@ -130,7 +130,7 @@ static bool set_frames(struct stackreader *r, struct arena *arena, struct report
         code = code_read(py, &r->cache, arena, stack->frames[i].code);
         shown += frame_is_shown(py, &stack->frames[i], code->valid ? code->first_traceable : 0);
     }
-    t->frames.items = shape_make(arena, &shape_frame, shown);
+    t->frames.items = schema_make(arena, &schema_frame, shown);
     if (!t->frames.items)
         return false;
     t->frames.count = shown;
@@ -245,7 +245,7 @@ static bool add_threads(struct reading *from, uint64_t interpreter, const uint64
     for (i = count; i > 0 && !is_enough(from); i--) {
         t = &p->threads.items[p->threads.count];
         memset(t, 0, sizeof(*t));
-        shape_init(&shape_thread, t);
+        schema_init(&schema_thread, t);
         t->interpreter = (int64_t)id;
         if (!set_thread(from->reader, from->arena, t, &names, states[i - 1]))
             break;
@@ -287,7 +287,7 @@ static void remove_skipped(const struct reading *from)
 /* Sets the GIL of the process: that of an interpreter. */
 static void set_gil(struct reading *from, uint64_t interpreter)
 {
-    struct report_gil *to = shape_make(from->arena, &shape_gil, 1);
+    struct report_gil *to = schema_make(from->arena, &schema_gil, 1);
     struct gil gil;
 
     from->process->gil = to;
@@ -317,7 +317,7 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
         counts[i - 1] = list_states(r, interpreters[i - 1], r->states + total, THREADS_MAX - total);
         total += counts[i - 1];
     }
-    process->threads.items = shape_make(arena, &shape_thread, total);
+    process->threads.items = schema_make(arena, &schema_thread, total);
     if (count == 0 || !process->threads.items)
         return STACKREADER_NONE;
     set_gil(&reading,

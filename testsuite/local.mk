@@ -200,7 +200,7 @@ endif
 if PYTHON_INTERNALS
 check_LTLIBRARIES += testsuite/interop/stackreader_module.la
 testsuite_interop_stackreader_module_la_SOURCES = testsuite/interop/stackreader_module.c \
-	pystuck_ext/own_offsets.c pystuck_ext/own_offsets.h report/arena.c report/shape.c
+	pystuck_ext/own_offsets.c pystuck_ext/own_offsets.h report/arena.c report/schema.c
 testsuite_interop_stackreader_module_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) -I$(srcdir)/pystuck_ext \
 	-I$(srcdir)/stackreader
 testsuite_interop_stackreader_module_la_LIBADD = stackreader/libstackreader.la

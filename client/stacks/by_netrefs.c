@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "clean.h"
-#include "shape.h"
+#include "schema.h"
 
 /* The objects of the debuggee that the functions below use, and the report. */
 struct walk {
@@ -205,7 +205,7 @@ static int take_frames(const struct walk *w, const rpyc_value *entries, report_f
                        struct rpyc_error *err)
 {
     size_t count = rpyc_length(entries), i;
-    struct any_list list = {shape_make(&w->out->arena, &shape_frame, count), count};
+    struct any_list list = {schema_make(&w->out->arena, &schema_frame, count), count};
 
     if (!list.items)
         return rpyc_raise(err, "MemoryError", "out of memory");
@@ -276,7 +276,7 @@ static struct report_text constant(const char *text)
 
 static void say_missing(const struct walk *w, struct report_process *p)
 {
-    p->missing.items = shape_make(&w->out->arena, &shape_missing, 1);
+    p->missing.items = schema_make(&w->out->arena, &schema_missing, 1);
     if (!p->missing.items)
         return;
     p->missing.items[0].what = constant("greenlets");
@@ -289,7 +289,7 @@ static int fetch_process(const struct walk *w, struct rpyc_error *err)
     struct report_process *p = report_add_process(w->out);
 
     if (p)
-        p->threads.items = shape_make(&w->out->arena, &shape_thread, rpyc_length(w->idents));
+        p->threads.items = schema_make(&w->out->arena, &schema_thread, rpyc_length(w->idents));
     if (!p || !p->threads.items)
         return rpyc_raise(err, "MemoryError", "out of memory");
     p->schema = REPORT_SCHEMA;

@@ -979,7 +979,7 @@ def collect(flags, budget_ms=BUDGET_MS):
     """All that is known about this process, as a tuple of plain values.
 
     flags: a sum of REPR, SOURCE and GREENLETS. budget_ms: the time for what may block. The members
-    are those of report/shape.c in the pystuck sources, in that order: structs and lists are tuples,
+    are those of report/schema.c in the pystuck sources, in that order: structs and lists are tuples,
     what is not known is None, and members at the end that are not known are left out.
     """
     with _Untraced():

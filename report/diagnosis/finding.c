@@ -3,13 +3,13 @@
 
 #include <string.h>
 
-#include "shape.h"
+#include "schema.h"
 
 /* Makes room for one more finding. */
 static struct report_finding *grow(struct report *r, struct report_process *process)
 {
     size_t count = process->findings.count;
-    struct report_finding *items = shape_make(&r->arena, &shape_finding, count + 1);
+    struct report_finding *items = schema_make(&r->arena, &schema_finding, count + 1);
 
     if (!items)
         return NULL;

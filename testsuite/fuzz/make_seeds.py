@@ -205,7 +205,7 @@ BEGUN = [
     FUNCTION,
     a_tuple(FUNCTION, "1151 55", DICT_BOX, FUNCTION, FUNCTION, FUNCTION),
 ]
-#: The report of a process with two threads, one of which has a frame: see report/shape.c.
+#: The report of a process with two threads, one of which has a frame: see report/schema.c.
 STACKS = "1151 11 52" + "14 12 52 18 3ff8000000000000" + "00" * 15 + "11" + "".join(
     f"14 0f {brine_str('thread:1')} 51 51 00 {brine_str(name)} {brine_str('threading')} 04 03"
     f" {brine_str(name)} {brine_str('ok')} 00 00 00 00 {frames}"

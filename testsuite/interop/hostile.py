@@ -48,7 +48,7 @@ class Object(NamedTuple):
 ROOT = Object("root", "hostile.Root")
 NAMESPACE = Object("namespace", "builtins.dict")
 
-#: The report of a process with one thread, with correct values: see report/shape.c.
+#: The report of a process with one thread, with correct values: see report/schema.c.
 FRAME = ("x.py", 1, "honestly", None, "work()", "ok")
 THREAD = ("thread:1", 1, 1, None, "honest", "threading", False, True, "<Thread(honest, 1)>", "ok",
           None, None, None, None, (FRAME,))  # fmt: skip

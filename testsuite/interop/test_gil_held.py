@@ -25,7 +25,7 @@ LOOP = ("/srv/app/main.py", 7, "loop", None, None, "skipped")
 
 
 def thread(number: int, name: str, *frames: Any, state: str = "S", exact: bool = True) -> Any:
-    """A thread of a report, as report/shape.c has it."""
+    """A thread of a report, as report/schema.c has it."""
     title = f"<Thread({name}, started {number})>"
     return (f"thread:{number}", number, 100 + number, 0, name, "threading", False, number == 1,
             title, "ok", state, None, exact, None, frames)  # fmt: skip

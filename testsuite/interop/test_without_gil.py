@@ -158,7 +158,7 @@ def receive(peer: RawPeer) -> Message:
     return message
 
 
-#: The places of members in the tuples; see report/shape.c.
+#: The places of members in the tuples; see report/schema.c.
 PROCESS = {"pid": 4, "python": 9, "argv": 10, "source": 13, "missing": 14, "gil": 16, "threads": 17}
 THREAD = {"id": 0, "ident": 1, "native_id": 2, "name": 4, "state": 10, "exact": 12, "frames": 14}
 

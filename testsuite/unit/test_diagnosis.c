@@ -4,7 +4,7 @@
 #include "diagnosis/diagnose.h"
 #include "diagnosis/place.h"
 #include "diagnosis/sentence.h"
-#include "shape.h"
+#include "schema.h"
 
 static void assert_buffer(const struct buffer *text, const char *wanted)
 {
@@ -23,7 +23,7 @@ struct written {
 
 static report_frames make_frames(struct report *r, const struct written *written)
 {
-    report_frames frames = {.items = shape_make(&r->arena, &shape_frame, FRAMES_MAX)};
+    report_frames frames = {.items = schema_make(&r->arena, &schema_frame, FRAMES_MAX)};
 
     for (; frames.count < FRAMES_MAX && written[frames.count].line; frames.count++) {
         struct report_frame *f = &frames.items[frames.count];
@@ -161,7 +161,7 @@ static struct report_process *make_process(struct report *r, const char *holder,
 {
     const struct written written[] = {{OWN, 41, "check"}, {RE, 166, "match"}, {0}};
     struct report_process *p = report_add_process(r);
-    struct report_thread *t = shape_make(&r->arena, &shape_thread, 2);
+    struct report_thread *t = schema_make(&r->arena, &schema_thread, 2);
 
     t[0].id = literal("thread:1");
     t[0].ident = 1;
@@ -172,7 +172,7 @@ static struct report_process *make_process(struct report *r, const char *holder,
     t[1].ident = 2;
     p->threads.items = t;
     p->threads.count = 2;
-    p->gil = shape_make(&r->arena, &shape_gil, 1);
+    p->gil = schema_make(&r->arena, &schema_gil, 1);
     p->gil->state = GIL_HELD;
     p->gil->holder = literal(holder);
     p->gil->at_least_ms = ms;
@@ -258,7 +258,7 @@ TEST(a_holder_may_have_no_name_and_no_frames)
     p = make_process(&r, "thread:2", 100);
     assert_says(&r, p, "GIL held for at least 0.1 s by thread 2, in C code", CERTAINTY_KNOWN);
     p->threads.items[1].native_id = 4711;
-    p->threads.items[1].frames.items = shape_make(&r.arena, &shape_frame, 0);
+    p->threads.items[1].frames.items = schema_make(&r.arena, &schema_frame, 0);
     assert_says(&r, p,
                 "GIL held for at least 0.1 s by thread 4711, in C code without a Python function "
                 "below it",

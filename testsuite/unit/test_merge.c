@@ -6,7 +6,7 @@
 
 #include "json.h"
 #include "merge.h"
-#include "shape.h"
+#include "schema.h"
 
 /* Adds threads whose stacks are given as the letters of their functions: "abc" is a calling b
  * calling c. NULL: the frames are unknown. */
@@ -16,14 +16,14 @@ static struct report_process *stacks(struct report *r, const char *const *names,
     struct report_thread *t;
     size_t i, j;
 
-    process->threads.items = shape_make(&r->arena, &shape_thread, count);
+    process->threads.items = schema_make(&r->arena, &schema_thread, count);
     process->threads.count = count;
     for (i = 0; i < count; i++) {
         t = &process->threads.items[i];
         if (!names[i])
             continue;
         t->frames.count = strlen(names[i]);
-        t->frames.items = shape_make(&r->arena, &shape_frame, t->frames.count);
+        t->frames.items = schema_make(&r->arena, &schema_frame, t->frames.count);
         for (j = 0; j < t->frames.count; j++) {
             t->frames.items[j].file = literal("file.py");
             t->frames.items[j].line = 7;

@@ -7,10 +7,10 @@
 #include "brine.h"
 #include "codec.h"
 #include "json.h"
-#include "shape.h"
+#include "schema.h"
 
 /* Writes a struct with a value of its own in each member, down to a depth. */
-static void fill(struct arena *a, const struct shape *shape, void *base, int *next, int depth);
+static void fill(struct arena *a, const struct schema *schema, void *base, int *next, int depth);
 
 static void fill_list(struct arena *a, const struct field *f, void *at, int *next, int depth)
 {
@@ -32,7 +32,7 @@ static void fill_list(struct arena *a, const struct field *f, void *at, int *nex
         pairs[1] = (struct report_pair){literal("more"), {NULL, 0}};
         break;
     default:
-        list.items = shape_make(a, f->of, 2);
+        list.items = schema_make(a, f->of, 2);
         fill(a, f->of, list.items, next, depth - 1); /* the second stays unknown */
     }
     memcpy(at, &list, sizeof(list));
@@ -61,7 +61,7 @@ static void fill_member(struct arena *a, const struct field *f, void *at, int *n
         *(int *)at = (*next)++ % 2 ? BOOL_TRUE : BOOL_FALSE;
         return;
     case FIELD_STRUCT:
-        item = shape_make(a, f->of, 1);
+        item = schema_make(a, f->of, 1);
         fill(a, f->of, item, next, depth - 1);
         memcpy(at, &item, sizeof(item));
         return;
@@ -70,11 +70,11 @@ static void fill_member(struct arena *a, const struct field *f, void *at, int *n
     }
 }
 
-static void fill(struct arena *a, const struct shape *shape, void *base, int *next, int depth)
+static void fill(struct arena *a, const struct schema *schema, void *base, int *next, int depth)
 {
     const struct field *f;
 
-    for (f = shape->fields; depth > 0 && f < shape->fields + shape->count; f++)
+    for (f = schema->fields; depth > 0 && f < schema->fields + schema->count; f++)
         fill_member(a, f, field_at(f, base), next, depth);
 }
 
@@ -84,7 +84,7 @@ static struct report_process *full(struct report *r)
     struct report_process *process = report_add_process(r);
     int next = 0;
 
-    fill(&r->arena, &shape_process, process, &next, 6);
+    fill(&r->arena, &schema_process, process, &next, 6);
     return process;
 }
 
@@ -179,7 +179,7 @@ TEST(an_unknown_list_is_not_an_empty_one)
     report_init(&r, 0);
     report_init(&copy, 0);
     p = report_add_process(&r);
-    p->greenlets.items = shape_make(&r.arena, &shape_process, 0);
+    p->greenlets.items = schema_make(&r.arena, &schema_process, 0);
     assert_non_null(p->greenlets.items);
     report_write(&b, p);
     p = report_read(&copy, b.data, b.len, NULL);
@@ -212,8 +212,8 @@ TEST(members_of_a_newer_writer_are_passed_over)
     size_t i;
 
     report_init(&r, 0);
-    brine_put_tuple(&b, shape_process.count + 2);
-    for (i = 0; i < shape_process.count; i++)
+    brine_put_tuple(&b, schema_process.count + 2);
+    for (i = 0; i < schema_process.count; i++)
         brine_put_none(&b);
     brine_put_tuple(&b, 1);
     brine_put_bytes(&b, "new", 3);
@@ -297,7 +297,7 @@ TEST(each_word_of_an_enum_is_read_as_its_value)
     const struct field *f;
     int value;
 
-    for (f = shape_process.fields; strcmp(f->name, "source") != 0; f++)
+    for (f = schema_process.fields; strcmp(f->name, "source") != 0; f++)
         ;
     for (value = SOURCE_SERVER; value <= SOURCE_NETREFS; value++)
         assert_int_equal(field_value(f, field_word(f, value), strlen(field_word(f, value))), value);

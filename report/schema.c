@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "shape.h"
+#include "schema.h"
 
 #include <string.h>
 
@@ -24,20 +24,20 @@ static const char *const holder_statuses[] = {"",      "known",     "free", "not
 #define FLOAT(type, member)      MEMBER(type, FLOAT, member, .of = NULL)
 #define BOOL(type, member)       MEMBER(type, BOOL, member, .of = NULL)
 #define ENUM(type, member, list) MEMBER(type, ENUM, member, .words = (list))
-#define STRUCT(type, member, to) MEMBER(type, STRUCT, member, .of = &shape_##to)
-#define LIST(type, member, to)   MEMBER(type, LIST, member, .of = &shape_##to)
+#define STRUCT(type, member, to) MEMBER(type, STRUCT, member, .of = &schema_##to)
+#define LIST(type, member, to)   MEMBER(type, LIST, member, .of = &schema_##to)
 #define MAP(type, member)        MEMBER(type, MAP, member, .of = NULL)
 #define TEXTS(type, member)      MEMBER(type, TEXTS, member, .of = NULL)
 #define INTS(type, member)       MEMBER(type, INTS, member, .of = NULL)
 
-#define SHAPE(type)                                                                                \
+#define SCHEMA(type)                                                                               \
     {                                                                                              \
         .name = #type, .size = sizeof(struct report_##type), .fields = type##_fields,              \
         .count = sizeof(type##_fields) / sizeof(*type##_fields)                                    \
     }
 
 static const struct field missing_fields[] = {TEXT(missing, what), TEXT(missing, why)};
-const struct shape shape_missing = SHAPE(missing);
+const struct schema schema_missing = SCHEMA(missing);
 
 static const struct field shortage_fields[] = {
     TEXT(shortage, resource),
@@ -45,7 +45,7 @@ static const struct field shortage_fields[] = {
     INT(shortage, limit),
     TEXT(shortage, detail),
 };
-static const struct shape shape_shortage = SHAPE(shortage);
+static const struct schema schema_shortage = SCHEMA(shortage);
 
 static const struct field gil_fields[] = {
     ENUM(gil, state, gil_states),
@@ -53,7 +53,7 @@ static const struct field gil_fields[] = {
     INT(gil, at_least_ms),
     TEXT(gil, evidence),
 };
-const struct shape shape_gil = SHAPE(gil);
+const struct schema schema_gil = SCHEMA(gil);
 
 static const struct field local_fields[] = {
     TEXT(local, name),
@@ -61,38 +61,38 @@ static const struct field local_fields[] = {
     TEXT(local, text),
     ENUM(local, status, statuses),
 };
-static const struct shape shape_local = SHAPE(local);
+static const struct schema schema_local = SCHEMA(local);
 
 static const struct field frame_fields[] = {
     TEXT(frame, file),     INT(frame, line),       TEXT(frame, function),
     TEXT(frame, qualname), TEXT(frame, source),    ENUM(frame, source_status, statuses),
     INT(frame, column),    INT(frame, end_column), LIST(frame, locals, local),
 };
-const struct shape shape_frame = SHAPE(frame);
+const struct schema schema_frame = SCHEMA(frame);
 
 static const struct field cpu_fields[] = {FLOAT(cpu, percent), INT(cpu, over_ms)};
-static const struct shape shape_cpu = SHAPE(cpu);
+static const struct schema schema_cpu = SCHEMA(cpu);
 
 static const struct field target_fields[] = {
     TEXT(target, kind),      TEXT(target, path),    TEXT(target, local), TEXT(target, remote),
     TEXT(target, tcp_state), INT(target, peer_pid), TEXT(target, wchan), TEXT(target, mount),
 };
-static const struct shape shape_target = SHAPE(target);
+static const struct schema schema_target = SCHEMA(target);
 
 static const struct field syscall_fields[] = {
     TEXT(syscall, name),   INTS(syscall, args), INT(syscall, fd), STRUCT(syscall, target, target),
     INT(syscall, left_ms),
 };
-const struct shape shape_syscall = SHAPE(syscall);
+const struct schema schema_syscall = SCHEMA(syscall);
 
 static const struct field wait_fields[] = {
     TEXT(wait, object), TEXT(wait, kind), TEXT(wait, words), ENUM(wait, certainty, certainties),
     INT(wait, frame),
 };
-static const struct shape shape_wait = SHAPE(wait);
+static const struct schema schema_wait = SCHEMA(wait);
 
 static const struct field since_fields[] = {INT(since, frame), TEXT(since, file), INT(since, line)};
-static const struct shape shape_since = SHAPE(since);
+static const struct schema schema_since = SCHEMA(since);
 
 static const struct field hold_fields[] = {
     TEXT(hold, object),
@@ -100,7 +100,7 @@ static const struct field hold_fields[] = {
     ENUM(hold, certainty, certainties),
     ENUM(hold, by, hold_origins),
 };
-static const struct shape shape_hold = SHAPE(hold);
+static const struct schema schema_hold = SCHEMA(hold);
 
 static const struct field thread_fields[] = {
     TEXT(thread, id),
@@ -123,7 +123,7 @@ static const struct field thread_fields[] = {
     STRUCT(thread, waits, wait),
     LIST(thread, holds, hold),
 };
-const struct shape shape_thread = SHAPE(thread);
+const struct schema schema_thread = SCHEMA(thread);
 
 static const struct field greenlet_fields[] = {
     TEXT(greenlet, id),
@@ -135,27 +135,27 @@ static const struct field greenlet_fields[] = {
     LIST(greenlet, frames, frame),
     STRUCT(greenlet, waits, wait),
 };
-static const struct shape shape_greenlet = SHAPE(greenlet);
+static const struct schema schema_greenlet = SCHEMA(greenlet);
 
 static const struct field task_fields[] = {
     TEXT(task, id),      TEXT(task, name),          TEXT(task, loop),          TEXT(task, state),
     TEXTS(task, awaits), STRUCT(task, waits, wait), LIST(task, frames, frame),
 };
-static const struct shape shape_task = SHAPE(task);
+static const struct schema schema_task = SCHEMA(task);
 
 static const struct field object_fields[] = {
     TEXT(object, id),    TEXT(object, kind),     TEXT(object, type),
     TEXT(object, words), TEXTS(object, holders), ENUM(object, holder_status, holder_statuses),
     MAP(object, detail),
 };
-static const struct shape shape_object = SHAPE(object);
+static const struct schema schema_object = SCHEMA(object);
 
 static const struct field finding_fields[] = {
     TEXT(finding, kind),      TEXT(finding, text),
     TEXTS(finding, members),  ENUM(finding, certainty, certainties),
     TEXTS(finding, evidence),
 };
-const struct shape shape_finding = SHAPE(finding);
+const struct schema schema_finding = SCHEMA(finding);
 
 static const struct field merged_fields[] = {
     LIST(merged, frames, frame),
@@ -163,7 +163,7 @@ static const struct field merged_fields[] = {
     TEXT(merged, members),
     LIST(merged, children, merged),
 };
-const struct shape shape_merged = SHAPE(merged);
+const struct schema schema_merged = SCHEMA(merged);
 
 static const struct field process_fields[] = {
     INT(process, schema),
@@ -190,10 +190,10 @@ static const struct field process_fields[] = {
     LIST(process, findings, finding),
     LIST(process, merged, merged),
 };
-const struct shape shape_process = SHAPE(process);
+const struct schema schema_process = SCHEMA(process);
 
 static const struct field failure_fields[] = {TEXT(failure, target), TEXT(failure, why)};
-static const struct shape shape_failure = SHAPE(failure);
+static const struct schema schema_failure = SCHEMA(failure);
 
 /* The macros put "report_" before the name of a struct; this struct is only called `report`. */
 #define report_report report
@@ -205,13 +205,13 @@ static const struct field report_fields[] = {
     LIST(report, findings, finding),
     LIST(report, failed, failure),
 };
-const struct shape shape_report = SHAPE(report);
+const struct schema schema_report = SCHEMA(report);
 
-void shape_init(const struct shape *shape, void *item)
+void schema_init(const struct schema *schema, void *item)
 {
     const struct field *f;
 
-    for (f = shape->fields; f < shape->fields + shape->count; f++) {
+    for (f = schema->fields; f < schema->fields + schema->count; f++) {
         if (f->kind == FIELD_INT)
             *(int64_t *)field_at(f, item) = REPORT_UNKNOWN;
         if (f->kind == FIELD_FLOAT)
@@ -219,13 +219,13 @@ void shape_init(const struct shape *shape, void *item)
     }
 }
 
-void *shape_make(struct arena *a, const struct shape *shape, size_t count)
+void *schema_make(struct arena *a, const struct schema *schema, size_t count)
 {
-    char *items = arena_array(a, count, shape->size);
+    char *items = arena_array(a, count, schema->size);
     size_t i;
 
     for (i = 0; items && i < count; i++)
-        shape_init(shape, items + i * shape->size);
+        schema_init(schema, items + i * schema->size);
     return items;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The members of each struct in report.h, as tables. The codec, JSON and the printing use the
- * tables: a new fact needs only a member in report.h and a row in shape.c.
+ * tables: a new fact needs only a member in report.h and a row in schema.c.
  */
-#ifndef REPORT_SHAPE_H
-#define REPORT_SHAPE_H
+#ifndef REPORT_SCHEMA_H
+#define REPORT_SCHEMA_H
 
 #include "report.h"
 
@@ -14,8 +14,8 @@ enum field_kind {
     FIELD_FLOAT,  /* double */
     FIELD_ENUM,   /* int, an index into words */
     FIELD_BOOL,   /* int, enum report_bool */
-    FIELD_STRUCT, /* a pointer to a struct of shape `of`, or NULL */
-    FIELD_LIST,   /* REPORT_LIST of structs of shape `of` */
+    FIELD_STRUCT, /* a pointer to a struct of schema `of`, or NULL */
+    FIELD_LIST,   /* REPORT_LIST of structs of schema `of` */
     FIELD_MAP,    /* report_pairs: an object in JSON */
     FIELD_TEXTS,  /* report_texts */
     FIELD_INTS    /* report_ints */
@@ -25,11 +25,11 @@ struct field {
     const char *name; /* in JSON */
     enum field_kind kind;
     size_t offset;
-    const struct shape *of;
+    const struct schema *of;
     const char *const *words; /* the words of an enum: words[0] is not used, NULL is the last one */
 };
 
-struct shape {
+struct schema {
     const char *name; /* for error messages */
     size_t size;
     const struct field
@@ -37,8 +37,8 @@ struct shape {
     size_t count;
 };
 
-extern const struct shape shape_process, shape_report, shape_thread, shape_frame, shape_missing,
-    shape_gil, shape_finding, shape_merged, shape_syscall;
+extern const struct schema schema_process, schema_report, schema_thread, schema_frame,
+    schema_missing, schema_gil, schema_finding, schema_merged, schema_syscall;
 
 /* A REPORT_LIST of any type. */
 struct any_list {
@@ -47,10 +47,10 @@ struct any_list {
 };
 
 /* Sets all members of a struct to unknown. The struct must be filled with zeros before. */
-void shape_init(const struct shape *shape, void *item);
+void schema_init(const struct schema *schema, void *item);
 
 /* Allocates an array of structs in which everything is unknown. NULL as for arena_array. */
-void *shape_make(struct arena *a, const struct shape *shape, size_t count);
+void *schema_make(struct arena *a, const struct schema *schema, size_t count);
 
 /* Return a pointer to the member of a struct that a field describes. */
 static inline void *field_at(const struct field *f, void *base)
