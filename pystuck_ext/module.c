@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "aside.h"
 #include "classic_service.h"
@@ -64,12 +66,29 @@ static int make_names(struct ps_state *state)
     return 0;
 }
 
+/* True if gevent has replaced get_ident of threading: then the idents of thread objects are not
+ * those of threads. */
+static bool idents_are_replaced(const struct ps_state *state)
+{
+    PyObject *get_ident = PyObject_GetAttr(state->threading, state->names.get_ident);
+    bool result = get_ident && !PyCFunction_CheckExact(get_ident);
+
+    PyErr_Clear();
+    Py_XDECREF(get_ident);
+    return result;
+}
+
 /* Finds the thread that runs signal handlers. -1 with an exception. */
 static int find_main_thread(struct ps_state *state)
 {
-    PyObject *thread = PyObject_CallMethod(state->threading, "main_thread", NULL);
-    PyObject *ident = thread ? PyObject_GetAttrString(thread, "ident") : NULL;
+    PyObject *thread, *ident;
 
+    if (idents_are_replaced(state) && syscall(SYS_gettid) == getpid()) {
+        state->main_thread = PyThread_get_thread_ident();
+        return 0;
+    }
+    thread = PyObject_CallMethod(state->threading, "main_thread", NULL);
+    ident = thread ? PyObject_GetAttrString(thread, "ident") : NULL;
     if (ident)
         state->main_thread = PyLong_AsUnsignedLong(ident);
     Py_XDECREF(thread);

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from harness import Debuggee, order, tell, wait_until
+from harness import OBEY, Debuggee, build_setting, order, tell, wait_until
 from rawpeer import Handler, RawPeer, give_thing, raw_connect, stop_reading
 
 
@@ -81,3 +82,29 @@ def test_a_handler_cannot_use_a_client_that_its_thread_is_sending_to(
     assert len(message.args[1][1][2][1]) == size
     peer.reply(message, None)
     assert json.loads(obedient.read_line()) is None
+
+
+#: What gevent's monkey-patching does to threading, before the program imports pystuck.
+PATCHED = """
+import threading
+real, main = threading.get_ident(), threading.main_thread()
+threading.get_ident = lambda: 5
+main._ident = 5
+threading._active[5] = threading._active.pop(real)
+"""
+
+
+def test_the_main_thread_is_known_after_monkey_patching(
+    start_debuggee: Callable[..., Debuggee], tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(PATCHED)
+    path = os.pathsep.join([str(tmp_path), build_setting("PYSTUCK_PYTHONPATH")])
+    debuggee = start_debuggee("plain.py", arguments=("", OBEY), env={"PYTHONPATH": path})
+    debuggee.ended = True  # end_well() expects other output than this program's
+    debuggee.write("\n")
+    with raw_connect(debuggee) as raw:
+        give_thing(raw)
+        order(debuggee, "thing.attribute = b'x' * 50_000_000")
+        raw.wait_readable()
+        os.kill(debuggee.pid, signal.SIGINT)
+        assert json.loads(debuggee.read_line()) == "KeyboardInterrupt: "
