@@ -226,16 +226,18 @@ bool ps_without_gil_is_due(const struct ps_gil_look *look, deadline_t asked, int
                            bool running)
 {
     int64_t waited = (deadline_in(0) - asked) / 1000000;
+    enum gil_use use;
 
     if (!look->known)
         return false;
+    use = use_of(look);
     if (running && look->by_helper)
         return waited >= LONG_MS;
-    if (running && use_of(look) == USE_PYTHON && budget_ms < PATIENCE_MS)
+    if (running && (use == USE_PYTHON || use == USE_UNKNOWN) && budget_ms < PATIENCE_MS)
         return waited >= PATIENCE_MS + MARGIN_MS; /* it gets the GIL again and again, but late */
     if (running)
         return waited >= budget_ms + MARGIN_MS;
-    return waited >= PATIENCE_MS || use_of(look) == USE_C;
+    return waited >= PATIENCE_MS || use == USE_C;
 }
 
 /* ---- The report ------------------------------------------------------------------------------ */
