@@ -109,10 +109,8 @@ static void set_host(struct report *r, struct report_process *p)
 static void set_facts(struct report *facts)
 {
     const char *version = Py_GetVersion();
-    struct report_process *p;
+    struct report_process *p = report_add_process(facts);
 
-    report_free(facts);
-    p = report_add_process(facts);
     if (!p)
         return;
     p->schema = REPORT_SCHEMA;
@@ -172,6 +170,7 @@ void ps_without_gil_free(struct ps_state *state)
 
 void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log)
 {
+    struct report facts, before;
     const char *why = NULL;
 
     if (!state->without_gil || state->without_gil->fork_count != ps_fork_count()) {
@@ -187,9 +186,13 @@ void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log)
                why ? why : "no memory");
     if (!state->without_gil)
         return;
+    report_init(&facts, 0);
+    set_facts(&facts); /* may run code of the program */
     pthread_mutex_lock(&state->without_gil->lock);
-    set_facts(&state->without_gil->facts);
+    before = state->without_gil->facts;
+    state->without_gil->facts = facts;
     pthread_mutex_unlock(&state->without_gil->lock);
+    report_free(&before);
 }
 
 /* ---- Who has the GIL ------------------------------------------------------------------------- */
