@@ -131,6 +131,15 @@ void conn_release(struct conn *c)
     pthread_mutex_unlock(&c->lock);
 }
 
+void conn_let_go(struct conn *c)
+{
+    conn_close(c, NULL);
+    pthread_mutex_lock(&c->lock);
+    if (!c->reading && !c->sending)
+        stream_close(&c->stream);
+    pthread_mutex_unlock(&c->lock);
+}
+
 void conn_reset(struct conn *c)
 {
     pthread_mutex_lock(&c->lock);

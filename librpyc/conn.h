@@ -78,6 +78,10 @@ void conn_goodbye(struct conn *c);
  * stay valid. Do not call while serving a request. */
 void conn_release(struct conn *c);
 
+/* Closes the connection, and its fd unless a thread reads or writes. Does not wait: for a peer that
+ * has hung up while a request runs. Call conn_release() later. */
+void conn_let_go(struct conn *c);
+
 /* Shuts down the socket, if it is open: the reading thread sees the end and closes the connection.
  * Calls no callback. */
 void conn_shutdown(struct conn *c);

@@ -336,12 +336,15 @@ static void refill(void)
     refill_memory();
 }
 
-void ps_reserve_take_back(void)
+bool ps_reserve_take_back(void)
 {
+    int error = 0;
+
     pthread_mutex_lock(&reserve.lock);
     if (reserve.servers > 0)
-        refill_descriptors();
+        error = refill_descriptors();
     pthread_mutex_unlock(&reserve.lock);
+    return !is_shortage(error);
 }
 
 void ps_reserve_came(void)

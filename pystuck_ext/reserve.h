@@ -35,9 +35,10 @@ void ps_reserve_end(void);
 int ps_reserve_accept(int listener);
 
 /* Makes sure that one or two descriptors can be opened: closes as many of the reserve if no others
- * are free. Call ps_reserve_take_back() when the descriptors have been closed. */
+ * are free. Call ps_reserve_take_back() when the descriptors have been closed: false if the reserve
+ * is not full then, because the program has no free descriptors. */
 void ps_reserve_lend(unsigned count);
-void ps_reserve_take_back(void);
+bool ps_reserve_take_back(void);
 
 /* ---- Clients --------------------------------------------------------------------------------- */
 
@@ -50,8 +51,8 @@ void ps_reserve_left(void);
 int64_t ps_reserve_given(void);
 
 /* Runs a function on a new thread. If none can be started, the thread of the reserve runs it, after
- * those that it was given before. Returns 0 or an errno. The thread has all signals blocked but those of faults; the function has to leave
- * no state in thread-local variables. */
+ * those that it was given before. Returns 0 or an errno. The thread has all signals blocked but
+ * those of faults; the function has to leave no state in thread-local variables. */
 int ps_reserve_run(void *(*run)(void *), void *arg);
 
 /* ---- Fork ------------------------------------------------------------------------------------ */

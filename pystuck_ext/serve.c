@@ -9,12 +9,13 @@
 #include "log.h"
 #include "netclass.h"
 #include "pyframe.h"
+#include "reserve.h"
 #include "run_request.h"
 #include "service.h"
 #include "thread.h"
 #include "tls.h"
 
-#define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
+#define REQUEST_TIMEOUT_MS 30000               /* rpyc's sync_request_timeout */
 #define STACK_NEEDED       ((size_t)48 * 1024) /* bytes, for one request */
 
 /* How long a request may run after the client has hung up, before the session's objects are
@@ -238,8 +239,8 @@ static void release_all(struct ps_session *s)
     ps_pyframe_clear(s);
 }
 
-/* Releases the objects of a session whose client has hung up, if a request runs for too long.
- * Returns without doing so if the session ends by itself. */
+/* Closes the socket and releases the objects of a session whose client has hung up, if a request
+ * runs for too long. Returns without doing so if the session ends by itself. */
 static void reap(void *arg)
 {
     struct ps_session *s = ps_session_this_thread()->session = arg;
@@ -249,6 +250,12 @@ static void reap(void *arg)
         before = atomic_load(&s->served);
         poll(NULL, 0, REAP_AFTER_MS);
     } while (atomic_load(&s->threads) > 0 && atomic_load(&s->served) != before);
+    if (!ps_reserve_take_back()) {
+        /* The socket may be the one that was accepted from the reserve. A client that has only
+         * ended its side loses the reply, so the socket is not closed without need. */
+        conn_let_go(s->conn);
+        ps_reserve_take_back();
+    }
     if (atomic_load(&s->threads) > 0 && ps_session_enter_for_cleanup(s)) {
         release_all(s);
         ps_thread_leave_python(s->state);

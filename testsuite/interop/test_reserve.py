@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from faults import Faults, Kind, Whose, needs_faults
 from harness import (
+    BUSY,
     PATIENCE,
     SANITIZED,
     Debuggee,
@@ -109,6 +110,16 @@ def test_no_client_uses_the_reserve_up(ours: Debuggee) -> None:
                 if number % 3:
                     assert peer.works()
         wait_until(lambda: kinds(ours) == before, "the reserve to be full again")
+
+
+def test_a_client_that_has_gone_keeps_no_descriptor(stuck: Debuggee) -> None:
+    """Its request does not end, and neither does its thread."""
+    with few_descriptors(stuck):
+        with raw_connect(stuck) as gone:
+            block = gone.eval(f"lambda: {BUSY['waiting for a lock']}")
+            gone.send(gone.request_frame(Handler.CALL, box((block, (), ()))))
+        with raw_connect(stuck) as peer:
+            assert peer.works()
 
 
 def test_the_first_line_says_that_there_are_no_descriptors(obedient: Debuggee) -> None:
