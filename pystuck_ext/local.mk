@@ -39,12 +39,12 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/run_request.c pystuck_ext/run_request.h \
 	pystuck_ext/run_server.c pystuck_ext/run_server.h \
 	pystuck_ext/self_reader.c pystuck_ext/self_reader.h \
-	pystuck_ext/serve.c pystuck_ext/serve.h \
 	pystuck_ext/server.c pystuck_ext/server.h \
 	pystuck_ext/server_object.c pystuck_ext/server_object.h \
 	pystuck_ext/service.c pystuck_ext/service.h \
 	pystuck_ext/session.c pystuck_ext/session.h \
 	pystuck_ext/session_object.c pystuck_ext/session_object.h \
+	pystuck_ext/session_threads.c pystuck_ext/session_threads.h \
 	pystuck_ext/settings.c pystuck_ext/settings.h \
 	pystuck_ext/shortage.c pystuck_ext/shortage.h \
 	pystuck_ext/syscall_names.c pystuck_ext/syscall_names.h \

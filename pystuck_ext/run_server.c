@@ -10,7 +10,7 @@
 #include "gil.h"
 #include "gil_helper.h"
 #include "server_object.h"
-#include "serve.h"
+#include "session_threads.h"
 #include "without_gil.h"
 
 /* ---- The address ---------------------------------------------------------------------------- */

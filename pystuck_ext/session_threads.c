@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "serve.h"
+#include "session_threads.h"
 
 #include <poll.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  * Serves one client, from the TLS handshake to the end of the session: what the threads of a
  * session do.
  */
-#ifndef PS_SERVE_H
-#define PS_SERVE_H
+#ifndef PS_SESSION_THREADS_H
+#define PS_SESSION_THREADS_H
 
 #include "session.h"
 
