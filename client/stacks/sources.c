@@ -23,7 +23,9 @@
 #include "process.h"
 
 #define WAIT_MS   300
-#define FILE_MAX  ((off_t)16 << 20)
+#define FILE_MAX  ((off_t)16 << 20)  /* bytes of a file, */
+#define TOTAL_MAX ((size_t)64 << 20) /* of all files, */
+#define TEXT_MAX  65536              /* and of a line */
 #define FILES_MAX 1000
 #define NS_PER_S  1000000000
 #define BLANKS    " \t\v\f\r\n"
@@ -126,8 +128,10 @@ static void *read_files(void *arg)
 
     if (geteuid() == 0 && job->user != 0)
         syscall(SYS_setfsuid, job->user); /* of this thread alone */
-    for (size_t i = 0; i < job->count; i++) {
-        read_file(job, &job->files[i]);
+    for (size_t i = 0, total = 0; i < job->count; i++) {
+        if (total < TOTAL_MAX)
+            read_file(job, &job->files[i]);
+        total += job->files[i].len;
         pthread_mutex_lock(&job->lock);
         job->ready++;
         pthread_cond_signal(&job->changed);
@@ -325,7 +329,7 @@ static struct report_text copy_line(struct report *r, const struct source *s, si
     const char *text = stripped_line(s, line, &len);
     char *copy;
 
-    if (len == 0 || s->encoding == ENCODING_OTHER)
+    if (len == 0 || len > TEXT_MAX || s->encoding == ENCODING_OTHER)
         return (struct report_text){NULL, 0};
     if (s->encoding == ENCODING_UTF8)
         return report_text(r, brine_utf8((const uint8_t *)text, len) ? text : NULL, len);
