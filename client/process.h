@@ -17,7 +17,7 @@ time_t process_started(pid_t pid, pid_t tid);
 /* The time at which a process was started, in ns since 1970 by the present clock, rounded down to a
  * tick of the kernel (PROCESS_TICK_NS); 0: not known. */
 int64_t process_started_ns(pid_t pid);
-#define PROCESS_TICK_NS 10000000
+#define PROCESS_TICK_NS 10000000L
 
 /* The effective user of a process. (uid_t)-1: not known. */
 uid_t process_user(pid_t pid);

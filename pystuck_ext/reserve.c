@@ -287,7 +287,7 @@ static void *map_memory(void)
     return memory;
 }
 
-static bool has_limit(__rlimit_resource_t resource)
+static bool has_limit(int resource)
 {
     struct rlimit limit;
 

@@ -9,6 +9,7 @@
 #define PS_THREAD_H
 
 #include <signal.h>
+#include <stdint.h>
 
 #include "ext.h"
 

@@ -22,7 +22,7 @@
 #include "connect/peer.h"
 #include "process.h"
 
-#define WAIT_MS   300
+#define WAIT_NS   300000000L
 #define FILE_MAX  ((off_t)16 << 20)  /* bytes of a file, */
 #define TOTAL_MAX ((size_t)64 << 20) /* of all files, */
 #define TEXT_MAX  65536              /* and of a line */
@@ -168,7 +168,7 @@ static size_t await_files(struct job *job)
     size_t ready;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += WAIT_MS * 1000000;
+    until.tv_nsec += WAIT_NS;
     until.tv_sec += until.tv_nsec / NS_PER_S;
     until.tv_nsec %= NS_PER_S;
     pthread_mutex_lock(&job->lock);
