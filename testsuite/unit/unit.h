@@ -48,8 +48,8 @@ struct unit_test {
     static void name(void **state __attribute__((unused)))
 
 /* A test that hangs fails: SIGALRM ends the program after this many seconds for the tests of one
- * file. */
-#define WATCHDOG 60
+ * file, which is long enough for valgrind on a busy machine. */
+#define WATCHDOG 600
 
 /* Run before the first test and after the last. They return 0 or -1. These of unit.c do nothing; a
  * program may define its own. */
