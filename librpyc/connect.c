@@ -50,6 +50,11 @@ static int timeout_or(int given_ms, int default_ms)
     return given_ms == 0 ? default_ms : given_ms;
 }
 
+static deadline_t silence_of(const struct rpyc_options *options)
+{
+    return options->on_silence ? deadline_in(options->silence_ms) : DEADLINE_NEVER;
+}
+
 static bool has_passed(deadline_t deadline)
 {
     return deadline_in(0) >= deadline;
@@ -105,6 +110,7 @@ struct attempt {
     struct asked asked[ENVELOPES]; /* in the order of the requests */
     size_t count;
     deadline_t next;        /* when to try another envelope; DEADLINE_NEVER: no others */
+    deadline_t silence;     /* when to call options->on_silence; DEADLINE_NEVER: not */
     struct envelope learnt; /* the server's envelope, if its first message showed another one */
     bool refused;           /* options->check has refused a connection */
 };
@@ -357,13 +363,28 @@ static int look(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
     return waiting > 0 ? 0 : -1;
 }
 
-/* Waits until data arrives on a connection, or it is time to try another envelope. */
+static deadline_t earlier(deadline_t a, deadline_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Waits until data arrives on a connection, or it is time to try another envelope or to call
+ * options->on_silence. */
 static void wait_for_input(const struct attempt *a)
 {
     struct stream_watch watch = watch_all(a);
     struct rpyc_error unused = RPYC_ERROR_INIT;
 
-    stream_wait(-1, 0, &watch, a->next < a->deadline ? a->next : a->deadline, &unused);
+    stream_wait(-1, 0, &watch, earlier(a->silence, earlier(a->next, a->deadline)), &unused);
+}
+
+/* Calls options->on_silence if it is time. */
+static void report_silence(struct attempt *a)
+{
+    if (!has_passed(a->silence))
+        return;
+    a->silence = DEADLINE_NEVER;
+    a->options->on_silence(a->options->on_silence_arg);
 }
 
 static int wait_for_root(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
@@ -381,6 +402,7 @@ static int wait_for_root(rpyc_conn **out, struct attempt *a, struct rpyc_error *
             result = -1;
             break;
         }
+        report_silence(a);
         wait_for_input(a);
     }
     drop_all(a);
@@ -480,6 +502,7 @@ static int connect_to(rpyc_conn **out, const struct target *to, const struct rpy
     int result;
 
     a.deadline = deadline_in(timeout_or(a.options->connect_timeout_ms, CONNECT_TIMEOUT_MS));
+    a.silence = silence_of(a.options);
     result = try_all(out, &a, err ? err : &unused);
     rpyc_error_clear(&unused);
     return result;
@@ -503,6 +526,7 @@ static int connect_fd(rpyc_conn **out, struct stream *s, const struct rpyc_optio
     const struct target to = {0};
     struct attempt a = {.to = &to, .options = options, .next = DEADLINE_NEVER};
 
+    a.silence = silence_of(options);
     a.deadline = deadline_in(timeout_or(options->connect_timeout_ms, CONNECT_TIMEOUT_MS));
     if (options->tls && tls_connect(s, options->tls, NULL, a.deadline, err) < 0) {
         stream_close(s);

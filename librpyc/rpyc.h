@@ -210,6 +210,12 @@ struct rpyc_options {
      * rpyc_has_root says whether the root has come. */
     int early_handler;
     rpyc_value *early_args;
+
+    /* Called once if the server has answered nothing for silence_ms, for instance to tell the user.
+     * Connecting goes on. NULL: not called. */
+    void (*on_silence)(void *arg);
+    void *on_silence_arg;
+    int silence_ms;
 };
 
 /* Connects to a server and finds out its envelope.

@@ -1,9 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "connect/connect.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "connect/dial.h"
 #include "connect/find.h"
+#include "connect/state.h"
 #include "connect/tls_files.h"
+#include "text.h"
+
+/* A server that can answer does so within 0.1 s, also while the GIL is held; with many busy threads
+ * it may take longer. */
+#define SILENCE_MS 1300
+#define SHORT_MS   2500
+
+#define SILENCE_WHERE_SIZE 128
 
 struct address connect_address(const struct options *options)
 {
@@ -33,6 +45,7 @@ static int connect_process(rpyc_conn **out, const struct options *options, struc
             rpyc_error_clear(err);
             find_address(&address, &text, &found.all[i]);
             address.trust = &options->trust;
+            how->on_silence_arg = &address;
             result = dial_server(out, &address, how, err);
         }
     }
@@ -53,6 +66,35 @@ static bool is_pystuck(void *arg)
     return result;
 }
 
+/* Tells the user why a server of this machine does not answer, while connecting goes on. */
+static void report_silence(void *arg)
+{
+    const struct address *address = arg;
+    char where[SILENCE_WHERE_SIZE], state[STATE_TEXT_SIZE], line[STATE_TEXT_SIZE + 512];
+    const struct server *s;
+    struct servers found;
+
+    find_likely(&found);
+    s = find_at(&found, address);
+    if (s) {
+        address_describe(where, sizeof(where), address);
+        state_describe(s, state);
+        snprintf(line, sizeof(line), "no answer yet from %s: process %d (%.*s) %s", where,
+                 (int)s->pid, find_brief(s->command), s->command, state);
+        fputs("pystuck: ", stderr);
+        text_print(stderr, line, strlen(line));
+        fputc('\n', stderr);
+    }
+    find_free(&found);
+}
+
+/* How long a server may be silent before the user is told, in ms. Shorter time limits end with the
+ * same words. */
+static int silence_ms(const struct options *options)
+{
+    return options->timeout_ms > 0 && options->timeout_ms <= SHORT_MS ? 0 : SILENCE_MS;
+}
+
 int connect_server(rpyc_conn **out, const struct options *options,
                    const struct early_request *early, struct rpyc_error *err)
 {
@@ -67,7 +109,10 @@ int connect_server(rpyc_conn **out, const struct options *options,
                                .is_certain = is_pystuck,
                                .is_certain_arg = &address,
                                .early_handler = early ? early->handler : 0,
-                               .early_args = early ? early->args : NULL};
+                               .early_args = early ? early->args : NULL,
+                               .on_silence = silence_ms(options) > 0 ? report_silence : NULL,
+                               .on_silence_arg = &address,
+                               .silence_ms = silence_ms(options)};
     int result;
 
     if (options->ssl && tls_files_check(&tls, err) < 0)

@@ -9,12 +9,12 @@ import re
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import PATIENCE, pystuck, wait_until
+from harness import PATIENCE, Debuggee, pystuck, wait_until
 from hostile import ROOT, Liar, Message, Server
 from prompts import Prompt
 from rawpeer import Handler
@@ -269,3 +269,49 @@ def test_a_cell_that_takes_the_gil_does_not_end_the_prompt(held: Held, tmp_path:
     held.release()
     prompt.expect(r"In \[0\]: ")
     assert prompt.leave() == 0
+
+
+# ---- With a real server --------------------------------------------------------------------------
+
+#: For plain.py: a thread keeps the GIL until a line arrives on stdin.
+KEEPS_THE_GIL = """
+import ctypes, threading
+line, read = ctypes.create_string_buffer(100), ctypes.PyDLL(None).read
+
+def keep():
+    read(0, line, 100)
+
+thread = threading.Thread(target=keep, name="keeper")
+print("keeping", flush=True)
+thread.start()
+thread.join()
+"""
+
+
+def test_a_real_program_is_answered_and_goes_on(
+    start_debuggee: Callable[..., Debuggee], tmp_path: Path
+) -> None:
+    program = start_debuggee("plain.py", arguments=("", KEEPS_THE_GIL + "sys.stdin.readline()"))
+    program.write("keep it\n")
+    assert program.read_line() == "keeping"
+    done = wait_until(lambda: first_line(program, "GIL held"), "the GIL to be held")
+    assert re.fullmatch(
+        r"GIL held for at least \d+\.\d s by keeper, in C code called from keep "
+        r"\(<string>:6\), in the system call read",
+        done,
+    )
+    prompt = HeldPrompt([program.host, program.port], tmp_path)
+    program.write("go on\n")
+    prompt.expect("the program runs Python code again: cells work now")
+    prompt.expect(r"In \[0\]: ")
+    assert "42" in prompt.cell("6 * 7")
+    assert prompt.leave() == 0
+    program.write("end\n")
+
+
+def first_line(program: Debuggee, start: str) -> str | None:
+    """The first line of what pystuck prints, if it starts so."""
+    done = pystuck("--no-repl", program.host, program.port)
+    assert (done.returncode, done.stderr) == (0, "")
+    line = done.stdout.partition("\n")[0]
+    return line if line.startswith(start) else None

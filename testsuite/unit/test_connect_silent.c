@@ -116,6 +116,31 @@ TEST(a_server_that_is_known_for_certain_is_waited_for_on_one_connection)
     assert_asks_whether_it_is_certain(true, false);
 }
 
+static void call_silent(void *arg)
+{
+    call_hook(arg);
+}
+
+/* The server answers after on_silence was called. */
+TEST(the_caller_is_told_once_of_a_server_that_is_silent)
+{
+    const struct act acts[] = {{.answers = {ANSWER_6}, .after = 2}};
+    struct server s;
+    struct hook hook = {.server = &s};
+    const struct rpyc_options options = {.generation = RPYC_GENERATION_6,
+                                         .on_silence = call_silent,
+                                         .on_silence_arg = &hook,
+                                         .silence_ms = 1};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+
+    server_start(&s, ACTS(acts));
+    assert_ok(rpyc_connect_unix(&conn, s.name, &options, &err), &err);
+    assert_connected(conn, RPYC_GENERATION_6);
+    assert_int_equal(hook.calls, 1);
+    server_end(&s, "[" GETROOT_6 " " CLOSE_6 " end]");
+}
+
 TEST(a_remembered_way_that_meets_silence_is_followed_by_the_others)
 {
     const struct act acts[] = {{0}, {.answers = {ANSWER_6}}};
