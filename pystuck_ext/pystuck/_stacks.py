@@ -295,7 +295,7 @@ def _remove(key):
     entries = vars(sys).get(_REGISTRY, {})
     entries.pop(key, None)
     if not entries and vars(sys).get(_REGISTRY) is entries:
-        del sys.__dict__[_REGISTRY]
+        vars(sys).pop(_REGISTRY, None)
 
 
 def _helper_idents():
@@ -411,10 +411,9 @@ def _run_aside(function, patience):
     done.acquire()
 
     def pystuck_run_aside():
-        try:
+        with contextlib.suppress(BaseException):  # it would be printed
             function()
-        finally:
-            done.release()
+        done.release()
 
     _system.start_new_thread(pystuck_run_aside, ())
     while True:
@@ -979,8 +978,8 @@ def collect(flags, budget_ms=BUDGET_MS):
     """All that is known about this process, as a tuple of plain values.
 
     flags: a sum of REPR, SOURCE and GREENLETS. budget_ms: the time for what may block. The members
-    are those of report/schema.c in the pystuck sources, in that order: structs and lists are tuples,
-    what is not known is None, and members at the end that are not known are left out.
+    are those of report/schema.c in the pystuck sources, in that order: structs and lists are
+    tuples, what is not known is None, and members at the end that are not known are left out.
     """
     with _Untraced():
         seconds = _system.time()
