@@ -29,6 +29,11 @@
 /* How long to wait for Python before the prompt is opened without it, in ms. */
 #define GIL_WAIT_MS 300
 
+/* How long to wait, before a cell is interrupted, for the GIL that other threads take in turn, in
+ * ms.
+ */
+#define TURN_WAIT_MS 1000
+
 /* What is asked for when connecting: the state of the GIL. */
 static const struct stacks_wish bare = {.bare = true};
 
@@ -230,15 +235,18 @@ static int begin(struct shell *sh, int wait_ms, struct rpyc_error *err)
     return had_root ? send_probe(sh, err) : 0;
 }
 
+static void print_blocked(const char *what, const char *why)
+{
+    fprintf(stderr, "%s%s: %s%s\n", color_begin(stderr, COLOR_ERROR), what, why, color_end(stderr));
+}
+
 /* Prints why the program cannot run code now. */
 static void say_blocked(const struct shell *sh, const char *what)
 {
     struct gil_words gil;
     bool is_known = stacks_ask_gil(sh->options, &gil);
 
-    fprintf(stderr, "%s%s: ", color_begin(stderr, COLOR_ERROR), what);
-    fputs(is_known ? gil.text : "the program does not run Python code", stderr);
-    fprintf(stderr, "%s\n", color_end(stderr));
+    print_blocked(what, is_known ? gil.text : "the program does not run Python code");
 }
 
 /* The options with a timeout of SOON_MS at most. */
@@ -277,6 +285,19 @@ void shell_reconnect(struct shell *sh)
         say_blocked(sh, "connected, but cannot run code now");
 }
 
+/* Waits on if the program's threads take the GIL in turn. Else prints which thread keeps it. */
+static int await_turn(rpyc_conn *conn, const struct options *options, struct rpyc_error *err)
+{
+    struct gil_words gil;
+    bool is_known = stacks_ask_gil(options, &gil);
+
+    if ((!is_known || !gil.is_kept) && rpyc_await_root(conn, TURN_WAIT_MS, err) == 0)
+        return 0;
+    print_blocked("cannot interrupt the cell",
+                  is_known ? gil.text : "the program does not run Python code");
+    return -1;
+}
+
 /* Opens a second connection, to interrupt a cell. */
 static int connect_again(void *arg, rpyc_conn **out, struct rpyc_error *err)
 {
@@ -284,11 +305,10 @@ static int connect_again(void *arg, rpyc_conn **out, struct rpyc_error *err)
 
     if (stacks_connect(out, &options, &bare, err) < 0)
         return -1;
-    if (rpyc_await_root(*out, GIL_WAIT_MS, err) == 0)
+    if (rpyc_await_root(*out, GIL_WAIT_MS, err) == 0 || await_turn(*out, &options, err) == 0)
         return 0;
     rpyc_close(*out);
     *out = NULL;
-    say_blocked(arg, "cannot interrupt the cell");
     return -1;
 }
 

@@ -32,6 +32,7 @@ bool stacks_ask_gil(const struct options *options, struct gil_words *out)
     struct report report __attribute__((cleanup(report_free)));
     const struct stacks_wish wish = {.execute = false, .bare = true};
     const struct report_finding *finding;
+    const struct report_process *process;
     struct options soon = *options;
 
     if (soon.timeout_ms == 0 || soon.timeout_ms > ANSWER_MS)
@@ -39,6 +40,10 @@ bool stacks_ask_gil(const struct options *options, struct gil_words *out)
     report_init(&report, STACKS_MEMORY_MAX);
     if (stacks_fetch_apart(&soon, &wish, &report, &err) < 0)
         return false;
-    finding = diagnose_find(&report.processes.items[0], FINDING_GIL);
-    return finding && copy(out, finding->text);
+    process = &report.processes.items[0];
+    finding = diagnose_find(process, FINDING_GIL);
+    if (!finding)
+        return false;
+    out->is_kept = process->gil->at_least_ms != REPORT_UNKNOWN;
+    return copy(out, finding->text);
 }

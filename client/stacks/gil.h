@@ -9,9 +9,9 @@
 
 #include "options.h"
 
-/* The finding about the GIL, cut if it is longer. */
 struct gil_words {
-    char text[512];
+    char text[512]; /* the finding about the GIL, cut if it is longer */
+    bool is_kept;   /* one thread keeps the GIL; else threads take it in turn */
 };
 
 /* Asks the server that the options name on a connection of its own. Returns true, and the sentence,
