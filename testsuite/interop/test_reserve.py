@@ -243,7 +243,7 @@ while length >= 4096:
     at = libc.mmap(None, ctypes.c_size_t(length), 0, 0x22, -1, ctypes.c_long(0))
     if at == ctypes.c_void_p(-1).value: length //= 2
 length = 1 << 15
-while length >= 64:
+while length >= 1024:  # what is smaller stays free for Python itself
     if not libc.malloc(length): length //= 2
 """
 
