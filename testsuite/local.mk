@@ -154,7 +154,7 @@ check-units: $(unit_tests)
 	@$(MAKE) $(AM_MAKEFLAGS) $(TEST_SUITE_LOG) TEST_LOGS='$(unit_tests:=.log)'
 
 # make check-interop: builds and runs the interop tests alone.
-check-interop: all $(filter-out $(unit_tests),$(check_PROGRAMS)) $(check_LTLIBRARIES)
+check-interop: all-am $(filter-out $(unit_tests),$(check_PROGRAMS)) $(check_LTLIBRARIES)
 	@rm -f testsuite/run-interop.log
 	@$(MAKE) $(AM_MAKEFLAGS) $(TEST_SUITE_LOG) TEST_LOGS=testsuite/run-interop.log
 .PHONY: check-units check-interop

@@ -42,7 +42,7 @@ coverage:
 # make check-valgrind, make check-tsan: run the tests of librpyc with valgrind or ThreadSanitizer;
 # CHECK=check-units or CHECK=check-interop: only those.
 CHECK = check
-check-valgrind: $(check_PROGRAMS) all
+check-valgrind: all-am $(check_PROGRAMS) $(check_LTLIBRARIES)
 	$(AM_TESTS_ENVIRONMENT) UNIT_TESTS='$(unit_tests)' LIBTOOL='$(LIBTOOL)' CHECK='$(CHECK)' \
 		$(srcdir)/testsuite/run-valgrind
 check-tsan: config.h
@@ -68,7 +68,7 @@ check-portable: config.h $(client_inc)
 
 # make interop ARGS="-k 'test_find.py and unix' --pdb": interop tests, one by one, on the terminal.
 ARGS =
-interop: all $(check_PROGRAMS) $(check_LTLIBRARIES)
+interop: all-am $(check_PROGRAMS) $(check_LTLIBRARIES)
 	$(AM_TESTS_ENVIRONMENT) $(srcdir)/testsuite/run-interop -m pytest -p no:cacheprovider \
 		'$(abs_srcdir)/testsuite/interop' $(ARGS)
 
