@@ -60,8 +60,8 @@ struct ps_state {
     struct {
         PS_NAMES(PS_NAME_FIELD)
     } names;
-    struct ps_gil_helper *helper; /* see gil_helper.h; NULL until run_server. Once set, it changes only
-                                     in a forked child, which has no other thread of pystuck */
+    struct ps_gil_helper *helper; /* see gil_helper.h; NULL until run_server. Once set, it changes
+                                     only in a forked child, which has no other thread of pystuck */
     struct stackreader *reader;   /* the same; or NULL: the stack reader is off */
     struct ps_without_gil *without_gil; /* the same: see without_gil.h */
     atomic_int thread_count;            /* pystuck's threads that may run Python; needs no GIL */
