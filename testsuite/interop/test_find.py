@@ -269,6 +269,8 @@ def test_a_socket_that_takes_the_place_of_one_that_was_closed_is_not_listed(
         "links = {n: f'/proc/self/fd/{n}' for n in range(3, 100)}\n"
         "links = {n: os.readlink(link) for n, link in links.items() if os.path.lexists(link)}\n"
         "fd = [n for n, link in links.items() if link.startswith('socket:')]\n"
+        "listens = socket.SOL_SOCKET, socket.SO_ACCEPTCONN\n"
+        "fd = [n for n in fd if socket.socket(fileno=os.dup(n)).getsockopt(*listens)]\n"
         "assert len(fd) == 1\n"
         "os.close(fd[0])\n"
         "web = socket.create_server(('127.0.0.1', 0))\n"
