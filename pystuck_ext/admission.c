@@ -70,7 +70,8 @@ static struct end end_of(const struct sockaddr_storage *a)
     return e;
 }
 
-/* Asks the kernel about the peer's socket, whose source is the destination of our socket. */
+/* Sends the kernel a query about the peer's socket. The source address of the peer's socket is the
+ * destination address of our socket, and the reverse. */
 static bool ask_diag(int fd, const struct tcp_pair *pair)
 {
     struct {
@@ -171,8 +172,8 @@ static bool owner_in_file(const char *path, const char *theirs, const char *ours
     return found;
 }
 
-/* Returns an IPv4 end as the kernel lists it if the peer's socket is an IPv6 one: ::ffff:a.b.c.d.
- */
+/* Converts an IPv4 end to an IPv4-mapped IPv6 address (::ffff:a.b.c.d). The kernel lists the peer's
+ * socket with such addresses if it is an IPv6 socket. */
 static struct end mapped(const struct end *e)
 {
     return (struct end){{0, 0, htonl(0xffff), e->address[0]}, e->port};
@@ -196,8 +197,9 @@ static bool read_proc(const struct tcp_pair *pair, struct owner *owner)
     return owner_in_file("/proc/net/tcp6", their_text, our_text, owner);
 }
 
-/* Reads the kernel's list twice, until both results are equal. The kernel writes the list while
- * sockets change, so the uid and inode of a socket that is being closed may not belong together. */
+/* Reads the kernel's list twice. Returns false if the results differ: the kernel writes the list
+ * while sockets change, so the uid and inode of a socket that is being closed may not belong
+ * together. */
 static bool owner_by_proc(const struct tcp_pair *pair, struct owner *owner)
 {
     struct owner again;
@@ -206,7 +208,8 @@ static bool owner_by_proc(const struct tcp_pair *pair, struct owner *owner)
            owner->inode == again.inode;
 }
 
-/* Returns the addresses of both ends of fd. False if the peer is not on this machine. */
+/* Stores the addresses of both ends of fd in *pair. Returns false if the peer is not on this
+ * machine. */
 static bool pair_of(int fd, struct tcp_pair *pair)
 {
     struct sockaddr_storage ours = {0}, theirs = {0};
@@ -222,8 +225,8 @@ static bool pair_of(int fd, struct tcp_pair *pair)
     return true;
 }
 
-/* True if the connection is established. Call after the owner was read: when the peer closes its
- * socket, the kernel shows root as the owner. */
+/* True if the connection is established. Call after the owner of the peer's socket was read: once
+ * the peer has closed its socket, the kernel shows root as the owner. */
 static bool is_established(int fd)
 {
     struct tcp_info info;
@@ -292,8 +295,9 @@ static bool has_group(const gid_t *groups, socklen_t len, gid_t group)
     return false;
 }
 
-/* True if the group is one of the peer's supplementary groups. There may be 65536 of them: if the
- * array on the stack is too small, the kernel tells the size that is needed. */
+/* True if the group is one of the peer's supplementary groups. A peer may have 65536 of them. If
+ * the array on the stack is too small, getsockopt() fails with ERANGE and sets len to the size that
+ * is needed. */
 static bool is_in_more_groups(int fd, gid_t group)
 {
     gid_t usual[GROUPS_USUAL], *all;
@@ -318,16 +322,18 @@ static bool is_in_group(int fd, const struct ps_allowed *allowed, const struct u
     return peer->gid == allowed->group || is_in_more_groups(fd, allowed->group);
 }
 
-/* True if two gids are of the same group. The overflow gid stands for many groups. */
+/* True if both gids belong to the same group. If not every group has an id in this user namespace,
+ * the overflow gid stands for many groups: two overflow gids then count as different. */
 static bool is_same_group(gid_t one, gid_t other)
 {
     return one == other && (one != overflow_gid() || ps_every_gid_has_a_number());
 }
 
-/* The end of the reason if the peer has the program's uid but not all of its rights. */
+/* The last part of the reason why a peer with the program's uid is refused. */
 #define OTHERS_ONLY "; only root and allow_users are admitted"
 
-/* True if all ids of all threads (real, effective, saved) are this uid, and all gids are equal. */
+/* True if each uid of the program (real, effective and saved, of all threads) is `uid`, and all of
+ * its gids are equal. Otherwise fills why and returns false. */
 static bool is_all_of(uid_t uid, const struct ps_credentials *program, char *why, size_t size)
 {
     if (program->uids.low != uid || program->uids.high != uid)
@@ -343,7 +349,8 @@ static bool is_all_of(uid_t uid, const struct ps_credentials *program, char *why
     return true;
 }
 
-/* True if the peer of a Unix socket has the program's group and all of its capabilities. */
+/* True if the peer of a Unix socket has the program's gid and all of the program's capabilities.
+ * Otherwise fills why and returns false. */
 static bool has_rights_of(const struct ps_credentials *program, int fd, const struct ucred *peer,
                           char *why, size_t size)
 {
@@ -364,15 +371,16 @@ static bool has_rights_of(const struct ps_credentials *program, int fd, const st
     return true;
 }
 
-/* Decides about the program's own user, by the kernel's rule for ptrace: a client can do all that
- * the program can, so its user must already be able to do that. The answer stays right later: a
- * program with one uid (real, effective and saved) and without capabilities cannot become another
- * user. unix_peer is NULL over TCP, where only the peer's uid is known. */
+/* Decides whether the peer is admitted as the program's own user, by the kernel's rule for ptrace:
+ * a client can do all that the program can, so its user must already be able to do that. The
+ * decision remains correct after the client is admitted: a program with one uid (real, effective
+ * and saved) and without capabilities cannot become another user. unix_peer is NULL over TCP, where
+ * only the peer's uid is known. */
 static bool admit_own(int fd, uid_t uid, const struct ucred *unix_peer, char *why, size_t size)
 {
     struct ps_credentials program;
 
-    if (uid != geteuid()) /* other users must not be able to make the server read all of /proc */
+    if (uid != geteuid()) /* so other users cannot make the server read files for each thread */
         return refuse(why, size, "the peer belongs to uid %u", uid);
     if (!ps_credentials_of_program(&program))
         return refuse(why, size,

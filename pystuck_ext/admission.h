@@ -24,7 +24,7 @@ struct ps_allowed {
     gid_t group; /* its members are allowed over a Unix socket */
 };
 
-/* The peer's user, if the kernel has told it. */
+/* The peer's user, if the kernel has reported it. */
 struct ps_peer {
     bool is_known;
     uid_t uid;
@@ -35,18 +35,18 @@ struct ps_peer {
  *     the peer's uid is the overflow uid                                      no
  *     the peer's uid is 0, or one of allowed->users                            yes
  *     Unix socket: the peer is in allowed->group                               yes
- *     the peer's uid is not each uid of the program: real, effective, saved   no
+ *     a uid of the program (real, effective, saved) is not the peer's uid     no
  *     the program's gids differ: real, effective, saved                       no
- *     Unix socket: the peer's gid is not that gid                             no
+ *     Unix socket: the peer's gid is not the program's gid                    no
  *     Unix socket: the program has a capability that the peer lacks           no
  *     TCP: the program has a capability                                       no
  *     else                                                                    yes
  *
  * The program's ids and capabilities are those of all its threads together. Reads nothing from the
  * socket and asks only the kernel: SO_PEERCRED and SO_PEERPIDFD for a Unix socket, the owner of the
- * other end for loopback TCP. If the kernel does not tell, the answer is no. Uses up to
- * PS_ADMIT_DESCRIPTORS descriptors while it runs. Always fills *who; fills why with the reason, one
- * line, if the answer is no. */
+ * peer's socket for loopback TCP. If the kernel does not report them, the answer is no. Uses up to
+ * PS_ADMIT_DESCRIPTORS descriptors while it runs. Always fills *who. If the answer is no, fills why
+ * with the reason, one line. */
 bool ps_admit(int fd, const struct ps_allowed *allowed, struct ps_peer *who, char *why,
               size_t why_size);
 

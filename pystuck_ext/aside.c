@@ -13,14 +13,14 @@
 #include "thread.h"
 
 #define MS_PER_SECOND 1000
-#define WAIT_MAX_S    3600 /* of one wait: keeps the conversion to ms in range */
+#define WAIT_MAX_S    3600 /* the longest single wait: the time in ms must fit an int */
 
 /* A call. Its thread and the thread that waits for it each have a reference. */
 struct aside {
     atomic_int refs;
     struct ps_state *state;
-    PyObject *function;  /* a reference of the thread's */
-    unsigned fork_count; /* ps_fork_count() of the process of the call */
+    PyObject *function;  /* a reference, which the thread releases */
+    unsigned fork_count; /* ps_fork_count() when the call was made */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
@@ -46,7 +46,8 @@ static struct aside *aside_new(struct ps_state *state, PyObject *function)
     return a;
 }
 
-/* Needs no GIL: the thread has released the function before, or Python is ending. */
+/* Drops a reference to the call, and frees the call with the last one. Needs no GIL: a->function
+ * has been released before; if the thread could not take the GIL, it is never released. */
 static void aside_unref(struct aside *a)
 {
     if (atomic_fetch_sub(&a->refs, 1) > 1)
@@ -64,8 +65,8 @@ static void set_done(struct aside *a)
     pthread_mutex_unlock(&a->lock);
 }
 
-/* With the GIL: calls the function. Ends the process if the function has forked and this is the
- * child, as the child of a request that forks does. */
+/* Calls the function. Needs the GIL. If the function has forked, the child of the fork ends here;
+ * the child of a request that forks is ended in the same way. */
 static void call(struct aside *a)
 {
     PyObject *result;
@@ -81,8 +82,8 @@ static void call(struct aside *a)
     ps_thread_drop_late_exception();
 }
 
-/* The thread of a call. The function may block for ever, so all signals are left to the program's
- * threads. */
+/* The thread of a call. Keeps signals blocked while it runs Python, so that the program's threads
+ * get them: the function may block for ever. */
 static void aside_main(void *arg)
 {
     struct aside *a = arg;
@@ -97,7 +98,8 @@ static void aside_main(void *arg)
     aside_unref(a);
 }
 
-/* Waits without the GIL. True if the call is done. */
+/* Waits without the GIL until the call is done, but not longer than `seconds`. True if the call is
+ * done. */
 static bool wait_for(struct aside *a, double seconds)
 {
     deadline_t until = deadline_in((int)(seconds * MS_PER_SECOND) + 1);
@@ -115,7 +117,8 @@ static bool wait_for(struct aside *a, double seconds)
     return done;
 }
 
-/* Waits as long as patience() says. 1: the call is done. 0: it is not. -1 with an exception. */
+/* Waits until the call is done, or patience() returns a negative number. Returns 1 if the call is
+ * done, 0 if it is not, -1 with an exception. */
 static int wait_patiently(struct aside *a, PyObject *patience)
 {
     ps_auto PyObject *answer = NULL;

@@ -6,9 +6,8 @@
 
 /* ---- Id packs ------------------------------------------------------------------------------- */
 
-/* Returns the __module__ of a class: a new reference. A class that type() made in a namespace
- * without
- * __name__ has none. */
+/* Returns the __module__ of a class, or "builtins" if it has none: a new reference. A class that
+ * type() made in a namespace without __name__ has no __module__. */
 static PyObject *class_module(struct ps_state *state, PyObject *cls)
 {
     PyObject *module = PyObject_GetAttr(cls, state->names.dunder_module);
@@ -36,8 +35,8 @@ static PyObject *instance_name(struct ps_state *state, PyObject *obj)
     return cls ? class_name(state, cls) : NULL;
 }
 
-/* Returns the name of a module if it is imported under that name, else the module of its class, a
- * dot and the name: a new reference. */
+/* Returns the name of a module for its id pack: NAME if it is imported under its name NAME, else
+ * "MODULE.NAME", where MODULE is the module of its class. A new reference. */
 static PyObject *module_name(struct ps_state *state, PyObject *module)
 {
     ps_auto PyObject *name = PyObject_GetAttr(module, state->names.dunder_name);
@@ -54,8 +53,8 @@ static PyObject *module_name(struct ps_state *state, PyObject *module)
     return prefix ? PyUnicode_FromFormat("%S.%S", prefix, name) : NULL;
 }
 
-/* True for the class of modules if the client is an rpyc before 6.0, which treats this class as an
- * instance of `type`. */
+/* True if obj is the class of modules and the client's rpyc is older than 6.0. Such an rpyc treats
+ * this class as an instance of `type`. */
 static bool is_odd_class(struct ps_session *s, PyObject *obj)
 {
     return obj == (PyObject *)&PyModule_Type && ps_session_is_old(s);
@@ -104,8 +103,8 @@ static int read_id_pack(PyObject *tuple, struct id_pack *pack)
 
 /* ---- Boxes ---------------------------------------------------------------------------------- */
 
-/* Adds an object that is boxed by reference to the client's objects, and its id pack to the list of
- * this message. */
+/* Counts obj, which is boxed by reference, as held by the client, and appends its id pack to
+ * b->sent. Returns 0, or -1 with an exception. */
 static int enter(struct ps_boxer *b, PyObject *tuple, const struct id_pack *pack, PyObject *obj)
 {
     if (b->session->ended) {
@@ -190,7 +189,7 @@ void ps_boxer_undo(struct ps_boxer *b)
 
     PyErr_Fetch(&type, &exc, &tb);
     for (i = 0; list && i < PyList_GET_SIZE(list); i++) {
-        /* a finalizer of the object may run any code, and change the list */
+        /* giving back the object may run a finalizer, which may change the list */
         ps_auto PyObject *tuple = ps_new_ref(PyList_GET_ITEM(list, i));
 
         if (read_id_pack(tuple, &pack) == 0)

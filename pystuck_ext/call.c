@@ -6,7 +6,8 @@
 #include "gil.h"
 #include "vinegar.h"
 
-/* A wait for the client. The thread has the GIL before and after it. */
+/* What begin_wait() saves of the thread, and end_wait() restores. In between, the thread waits for
+ * the client without the GIL. */
 struct wait {
     PyThreadState *before;
     deadline_t outer_deadline;
@@ -30,8 +31,8 @@ static void end_wait(const struct wait *w)
     ps_waiter()->defer_signals = w->deferred_signals;
 }
 
-/* Like begin_wait, for a short wait in which no signal handler runs: the caller cannot report an
- * exception of a handler. */
+/* Like begin_wait, with a deadline that has passed already. No signal handler runs before end_wait,
+ * since the caller could not report an exception of a handler. */
 static struct wait begin_deferring_wait(void)
 {
     struct wait w = begin_wait(deadline_in(0));
@@ -40,7 +41,8 @@ static struct wait begin_deferring_wait(void)
     return w;
 }
 
-/* Sets an exception: what a signal handler raised, else one for the error. Returns -1. */
+/* Sets an exception: the one that was raised during the wait, else one for the error. Returns -1.
+ */
 static int raise_error(const struct rpyc_error *err)
 {
     ps_auto PyObject *interrupt = ps_steal(&ps_waiter()->interrupt);
@@ -48,7 +50,7 @@ static int raise_error(const struct rpyc_error *err)
     if (interrupt)
         PyErr_SetObject((PyObject *)Py_TYPE(interrupt), interrupt);
     if (PyErr_Occurred())
-        return -1; /* what a signal handler raised */
+        return -1; /* raised by a signal handler, or set from `interrupt` */
     if (err->code == RPYC_ETIMEOUT)
         PyErr_SetString(PyExc_TimeoutError, "result expired");
     else if (err->code == RPYC_ENOMEM)
@@ -64,12 +66,13 @@ static int raise_error(const struct rpyc_error *err)
 struct written {
     struct outgoing out;
     int64_t seq;
-    struct ps_boxer boxer; /* the references in it, until the request was sent or not */
+    struct ps_boxer boxer; /* keeps the references in the request until it was sent or abandoned */
     bool boxed;            /* false: boxing failed with an exception; abandon the request */
 };
 
-/* Waits for the client's first message, which says which envelopes the client uses. A service that
- * sends a request in on_connect may come before that message. */
+/* Waits for the client's first message, which shows which envelopes the client uses. A service that
+ * sends a request in on_connect may be earlier than that message. Returns 0, or -1 with an
+ * exception. */
 static int meet_client(struct ps_session *s, deadline_t deadline)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
@@ -95,7 +98,8 @@ static int write_request(struct ps_session *s, enum handler handler, PyObject *a
     return 0;
 }
 
-/* With the GIL: the client holds the references of a request that was sent, else none of them. */
+/* Call with the GIL when a request was sent or abandoned. If it was sent, the client holds the
+ * references in it. Otherwise subtracts them from those that the client holds. */
 static void settle_references(struct written *w)
 {
     if (w->boxed && w->out.sent)
@@ -106,8 +110,8 @@ static void settle_references(struct written *w)
 
 /* ---- Results -------------------------------------------------------------------------------- */
 
-/* Reads the result in a reply. plain: it must be a value. A plain request is sent to unbox a
- * reference, and a reference in its result would cause another such request, without end. */
+/* Reads the result in a reply. plain: the result must be a value. Plain requests are sent to unbox
+ * a reference: a reference in their result would cause another such request, without end. */
 static PyObject *unbox_reply(struct ps_session *s, struct brine_reader *r, bool plain)
 {
     enum label label;
@@ -172,7 +176,7 @@ static PyObject *request(struct ps_session *s, enum handler handler, PyObject *a
 
     if (write_request(s, handler, args, deadline, &w) < 0)
         return NULL;
-    ps_session_ref(s); /* a signal handler may drop args, and with them the last netref */
+    ps_session_ref(s); /* keeps s: a signal handler may drop args, and with them the last netref */
     wait = begin_wait(deadline);
     if (w.boxed)
         result = conn_request(s->conn, &w.out, w.seq, &reply, deadline, &err);

@@ -9,8 +9,9 @@
 #include "session.h"
 
 /* Sends a request with a tuple of arguments and waits for the reply until ps_session_deadline().
- * Returns the result, a new reference. NULL with an exception: the one that the client raised,
- * EOFError if the connection has ended, TimeoutError, or what a signal handler raised. */
+ * Returns the result, a new reference. Returns NULL with an exception: the one that the client
+ * raised, EOFError if the connection has ended, TimeoutError, or an exception that a signal handler
+ * raised. */
 PyObject *ps_request(struct ps_session *s, enum handler handler, PyObject *args);
 
 /* Like ps_request, with a deadline. */
@@ -21,9 +22,10 @@ PyObject *ps_request_until(struct ps_session *s, enum handler handler, PyObject 
  * connection. */
 PyObject *ps_request_value(struct ps_session *s, enum handler handler, PyObject *args);
 
-/* ps_request in steps. ps_request_start sends the request and fills *p; ps_request_wait waits for
- * the reply, any number of times; after a wait that returned 0, ps_request_take returns the result,
- * once; ps_request_forget frees p. -1 or NULL with an exception as for ps_request. */
+/* ps_request in steps. ps_request_start sends the request and fills *p. ps_request_wait waits for
+ * the reply; call it as often as needed. When it has returned 0, call ps_request_take once: it
+ * returns the result. ps_request_forget frees p. On failure they return -1 or NULL, with the
+ * exceptions of ps_request. */
 int ps_request_start(struct ps_session *s, enum handler handler, PyObject *args,
                      struct pending **p);
 int ps_request_wait(struct ps_session *s, struct pending *p, deadline_t deadline);
@@ -33,8 +35,9 @@ void ps_request_forget(struct ps_session *s, struct pending *p);
 /* Sends CLOSE to the client and closes the connection. */
 void ps_goodbye(struct ps_session *s);
 
-/* Waits for one message of the client and serves it. 1: done. 0: none arrived before the deadline.
- * -1 with EOFError at the end of the connection, or with what a signal handler raised. */
+/* Waits for one message of the client and serves it. Returns 1 if it did, 0 if no message arrived
+ * before the deadline. Returns -1 with EOFError if the connection has ended, or with an exception
+ * that a signal handler raised. */
 int ps_serve_one(struct ps_session *s, deadline_t deadline);
 
 #endif

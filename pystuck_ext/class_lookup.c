@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#if PY_VERSION_HEX < 0x030b0000 /* Python.h has PyFrame_Type from then on */
+#if PY_VERSION_HEX < 0x030b0000 /* Python.h of 3.11 and later declares PyFrame_Type */
 #include <frameobject.h>
 #endif
 

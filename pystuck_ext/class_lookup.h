@@ -10,8 +10,8 @@
 #include "ext.h"
 
 /* Returns the class that a name such as "builtins.ValueError" names: a new reference. Imports
- * nothing. NULL without an exception if the module is not imported, or has no class of this name.
- */
+ * nothing. Returns NULL, without an exception, if the module is not imported or has no class of
+ * this name. */
 PyObject *ps_class_by_name(const char *name, size_t len);
 
 /* True if name is the name of an imported module. Leaves no exception set. */

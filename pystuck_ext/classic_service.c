@@ -32,9 +32,10 @@ static PyObject *compiled(struct ps_state *state, PyObject *text, const char *mo
     return ps_new_ref(text);
 }
 
-/* Runs the client's code in its namespace, with builtins.exec or builtins.eval. Compiles it first:
- * if exec or eval is given source text and a KeyboardInterrupt comes out of it, Python takes a
- * note, and the program later ends as if by SIGINT, although the exception was handled. */
+/* Runs the client's code in its namespace, with builtins.exec or builtins.eval. Compiles it first.
+ * If exec or eval compiles the source itself and the code raises KeyboardInterrupt, Python
+ * remembers that, and the program later ends as if by SIGINT, although the exception was handled.
+ */
 static PyObject *run(PyObject *self, PyObject *function, PyObject *text, const char *mode)
 {
     ps_auto PyObject *code = compiled(state_of(self), text, mode);
@@ -65,9 +66,9 @@ static PyObject *service_eval(PyObject *self, PyObject *text)
 
 PyDoc_STRVAR(getmodule_doc, "imports an arbitrary module");
 
-/* Call with an ImportError set. Returns a replacement for a module of rpyc that rpyc's helpers use
- * and that is not installed: a new reference. NULL, with the exception still set, for other
- * modules. */
+/* Call with an ImportError set. rpyc's helpers import modules of rpyc. If `name` is one of them,
+ * returns a replacement for it, a new reference, and clears the exception. For other modules
+ * returns NULL and leaves the exception set. */
 static PyObject *stand_in(PyObject *name)
 {
     ps_auto PyObject *package = NULL, *modules = NULL;
@@ -85,9 +86,9 @@ static PyObject *stand_in(PyObject *name)
     return module;
 }
 
-/* Returns a module, imported if necessary. A module that is imported already is looked up without
- * the import lock, since the program may be stuck with that lock taken. importlib always takes the
- * lock up to Python 3.10. */
+/* Returns a module, and imports it if necessary. A module that is imported already is looked up
+ * without the import lock, since the program may be stuck with that lock taken. importlib up to
+ * Python 3.10 would take the lock for such a module, too. */
 static PyObject *import_module(PyObject *self, PyObject *name)
 {
     ps_auto PyObject *known = PyUnicode_CheckExact(name) ? PyImport_GetModule(name) : NULL;
@@ -203,7 +204,7 @@ static PyType_Slot service_slots[] = {
     {0, NULL},
 };
 
-/* The name is that of stock rpyc, by which clients choose the class of their proxy. */
+/* The name of stock rpyc's class. Clients choose the class of their netref by it. */
 static PyType_Spec service_spec = {
     .name = "rpyc.core.service.SlaveService",
     .basicsize = sizeof(struct service),
@@ -216,7 +217,8 @@ PyTypeObject *ps_classic_service_make_type(PyObject *module)
     PyTypeObject *type = ps_make_type(module, &service_spec);
 
     if (type)
-        type->tp_name = "SlaveService"; /* the name in error messages; __module__ is set */
+        type->tp_name = "SlaveService"; /* the name in error messages; __module__ has been set from
+                                           the full name */
     return type;
 }
 

@@ -11,7 +11,7 @@ int ps_connection_take(struct ps_session *s, PyObject *connection)
         PyErr_SetString(PyExc_TypeError, "the _config of a connection is a dict");
         Py_CLEAR(config);
     }
-    if (config && !s->connection && !s->ended) { /* Python code ran before: look again */
+    if (config && !s->connection && !s->ended) { /* reading _config may run Python code */
         s->connection = ps_steal(&owned);
         s->config = ps_new_ref(config);
     }

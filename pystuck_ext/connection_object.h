@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The pystuck.connection.Connection of a session: what a service, getconn() and netrefs call their
- * connection. Needs the GIL.
+ * The pystuck.connection.Connection of a session: the object that a service gets as its connection,
+ * that getconn() returns, and that is ____conn__ of netrefs. Needs the GIL.
  */
 #ifndef PS_CONNECTION_OBJECT_H
 #define PS_CONNECTION_OBJECT_H
@@ -13,11 +13,11 @@
 PyObject *ps_connection_make(struct ps_session *s, PyObject *callable);
 
 /* Makes `connection` the connection of the session, unless the session has one or has ended. Takes
- * the reference. -1 with an exception if it is not a connection. */
+ * the reference. Returns 0, or -1 with an exception if the object has no dict `_config`. */
 int ps_connection_take(struct ps_session *s, PyObject *connection);
 
-/* Returns the connection of the session, and makes it first if there is none. A new reference, or
- * NULL with an exception. */
+/* Returns the connection of the session; makes one if there is none yet. A new reference, or NULL
+ * with an exception. */
 PyObject *ps_connection_get(struct ps_session *s);
 
 #endif

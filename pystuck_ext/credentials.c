@@ -17,8 +17,8 @@
 
 #define PATH_SIZE 64
 
-/* Capabilities that are not compared: CAP_WAKE_ALARM, which sets a timer that wakes the machine.
- * Since systemd 254 every program of a desktop user has it. */
+/* Capabilities that are not compared. CAP_WAKE_ALARM only lets a process set a timer that wakes the
+ * machine. Since systemd 254 every program of a desktop user has it. */
 #define HARMLESS (UINT64_C(1) << CAP_WAKE_ALARM)
 
 static void widen(struct ps_id_range *range, const unsigned *ids, size_t count)
@@ -29,7 +29,8 @@ static void widen(struct ps_id_range *range, const unsigned *ids, size_t count)
     }
 }
 
-/* Adds one line of a status file. Returns 1 if it is one of the three lines that are needed. */
+/* Adds the ids or capabilities in one line of a status file to *all. Returns 1 if the line is one
+ * of the three that are needed, else 0. */
 static int add_line(struct ps_credentials *all, const char *line)
 {
     uint64_t capabilities;
@@ -46,8 +47,8 @@ static int add_line(struct ps_credentials *all, const char *line)
     return 1;
 }
 
-/* Adds the rights in an open status file. A line may be longer than the buffer (65536 groups); its
- * rest must not be taken for another line. */
+/* Adds the rights in an open status file to *all. True if all three lines were found. A line may be
+ * longer than the buffer (65536 groups); the rest of such a line is skipped. */
 static bool add_lines(struct ps_credentials *all, FILE *status)
 {
     bool at_start = true;
@@ -62,8 +63,8 @@ static bool add_lines(struct ps_credentials *all, FILE *status)
     return found == 3;
 }
 
-/* Adds the rights in a status file. False, with errno: ENOENT or ESRCH if the thread has ended, 0
- * if a line is missing. */
+/* Adds the rights in a status file to *all. On failure returns false and sets errno: ENOENT or
+ * ESRCH if the thread has ended, 0 if a line is missing. */
 static bool add_status(struct ps_credentials *all, const char *path)
 {
     FILE *status = fopen(path, "re");
@@ -84,7 +85,7 @@ static const struct ps_credentials nothing = {.uids = {UINT32_MAX, 0}, .gids = {
 
 /* ---- This process --------------------------------------------------------------------------- */
 
-/* Adds the rights of one thread; true as well if the thread has ended. */
+/* Adds the rights of one thread to *all. Returns true also if the thread has ended. */
 static bool add_thread(struct ps_credentials *all, const char *name)
 {
     char path[PATH_SIZE];
@@ -142,8 +143,8 @@ static int pid_of(int pidfd)
     return pid > 0 ? pid : 0;
 }
 
-/* True if a user namespace maps every id to itself: the initial namespace, or one that a privileged
- * process has made like it. */
+/* True if a user namespace maps every id to itself. The initial namespace does, and a privileged
+ * process can make another one that does. */
 static bool is_whole_map(const char *path)
 {
     unsigned inside = 1, outside = 1, count = 0;
@@ -163,9 +164,10 @@ bool ps_every_gid_has_a_number(void)
     return is_whole_map("/proc/self/gid_map");
 }
 
-/* True if a process is in the user namespace of this one. Capabilities in another namespace give
- * rights over other objects. The kernel tells the namespace only if this process has all
- * capabilities of the other one. */
+/* True if a process is in the same user namespace as this process: capabilities in another
+ * namespace give rights over other objects. The kernel shows a process's namespace only to a
+ * process that has all of its capabilities. If it does not show it, the maps of both processes must
+ * map every id to itself. */
 static bool is_in_our_namespace(int pid)
 {
     struct stat ours, theirs;
@@ -179,8 +181,8 @@ static bool is_in_our_namespace(int pid)
 }
 
 /* True if a process has got no rights from the file of its program (set-user-ID bit, file
- * capabilities), which it may have executed after it had connected. In that case root owns the
- * process's files in /proc. */
+ * capabilities). If it has, root owns its files in /proc. It may have executed the file after it
+ * had connected. */
 static bool has_own_rights_only(int pid, uid_t uid)
 {
     char path[PATH_SIZE];
@@ -202,7 +204,7 @@ static bool read_capabilities(int pid, uint64_t *capabilities)
     return known;
 }
 
-/* The pid belonged to the process all the time if the pidfd still shows it at the end. */
+/* If the pidfd shows the same pid at the end, the files that were read belonged to the peer. */
 bool ps_capabilities_of_peer(int fd, uid_t uid, uint64_t *capabilities)
 {
     socklen_t len = sizeof(int);

@@ -17,21 +17,22 @@ struct ps_id_range {
 
 struct ps_credentials {
     struct ps_id_range uids, gids;
-    uint64_t capabilities; /* bits of the permitted set, without harmless ones */
+    uint64_t capabilities; /* bits of the permitted set, except HARMLESS (credentials.c) */
 };
 
-/* Reads the rights of all threads of this process together; each thread has its own. False if they
- * cannot be read. Uses two descriptors while it runs, and about 10 us for each thread. */
+/* Reads the rights of all threads of this process, which may differ, and combines them in *all: the
+ * lowest and highest ids, and each capability that any thread has. Returns false if they cannot be
+ * read. Uses two descriptors while it runs, and about 10 us for each thread. */
 bool ps_credentials_of_program(struct ps_credentials *all);
 
-/* Reads the capabilities of the process of user `uid` that connected to a Unix socket. False if the
- * process has ended, has got rights from the file of its program, or is in another user namespace;
- * and before Linux 6.5, where another process could have got its pid. Uses two descriptors while it
- * runs. */
+/* Reads the capabilities of the process of user `uid` that connected to a Unix socket. Returns
+ * false if the process has ended, has got rights from the file of its program, or is in another
+ * user namespace. Always returns false before Linux 6.5, where one cannot exclude that another
+ * process has got the pid of the peer. Uses two descriptors while it runs. */
 bool ps_capabilities_of_peer(int fd, uid_t uid, uint64_t *capabilities);
 
-/* True if every gid exists in this process's user namespace. The overflow gid is an ordinary group
- * then; otherwise it stands for all groups without an id. */
+/* True if every gid exists in this process's user namespace. Then the overflow gid is an ordinary
+ * group. Otherwise it stands for all groups without an id. */
 bool ps_every_gid_has_a_number(void);
 
 #endif

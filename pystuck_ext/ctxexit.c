@@ -8,7 +8,7 @@
 #include "vinegar.h"
 
 #define ASK_MS         2000 /* time limit of all requests about one exception, in ms */
-#define ATTRIBUTES_MAX 32   /* the most attributes that are copied of one exception */
+#define ATTRIBUTES_MAX 32   /* the maximum number of attributes copied from one exception */
 
 /* ---- By the class alone --------------------------------------------------------------------- */
 
@@ -49,7 +49,8 @@ struct asking {
     deadline_t deadline;
 };
 
-/* Sends a request. Takes args, which may be NULL: then the result is NULL, too. */
+/* Sends a request and returns its result, a new reference. Takes args. Returns NULL if args is
+ * NULL. */
 static PyObject *ask(const struct asking *a, enum handler handler, PyObject *args)
 {
     ps_auto PyObject *owned = args;
@@ -57,7 +58,8 @@ static PyObject *ask(const struct asking *a, enum handler handler, PyObject *arg
     return owned ? ps_request_until(a->s, handler, owned, a->deadline) : NULL;
 }
 
-/* Calls obj.name(*args). Takes args, a tuple. NULL for obj or args: the result is NULL, too. */
+/* Calls obj.name(*args) and returns its result, a new reference. Takes args, a tuple. Returns NULL
+ * if obj or args is NULL. */
 static PyObject *ask_method(const struct asking *a, PyObject *obj, const char *name, PyObject *args)
 {
     ps_auto PyObject *owned = args;
@@ -67,7 +69,7 @@ static PyObject *ask_method(const struct asking *a, PyObject *obj, const char *n
     return ask(a, HANDLE_CALLATTR, Py_BuildValue("(OsO())", obj, name, owned));
 }
 
-/* Returns the exception that the client is handling if it is of this class: a netref, or NULL. */
+/* Returns the exception that the client is handling, if its class is cls: a netref, or NULL. */
 static PyObject *ask_for_value(const struct asking *a, PyObject *cls)
 {
     ps_auto PyObject *root = ask(a, HANDLE_GETROOT, PyTuple_New(0));
@@ -99,8 +101,8 @@ static PyObject *make_exception(struct ps_session *s, PyObject *cls)
     return module && name ? ps_vinegar_new(s->state, module, name, &policy) : NULL;
 }
 
-/* True if an attribute of the client's exception is copied: all public ones but args and methods.
- */
+/* True if an attribute of the client's exception must be copied to exc. All public attributes are
+ * copied, except args and methods. */
 static bool is_wanted(PyObject *exc, PyObject *name)
 {
     const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
@@ -110,7 +112,7 @@ static bool is_wanted(PyObject *exc, PyObject *name)
     if (!text || text[0] == '_' || strcmp(text, "args") == 0)
         return false;
     found = ps_type_attribute(Py_TYPE(exc), name);
-    return !found || !PyCallable_Check(found); /* the class has its methods */
+    return !found || !PyCallable_Check(found); /* the class of exc provides methods */
 }
 
 static void copy_attribute(const struct asking *a, PyObject *exc, PyObject *value, PyObject *name)
@@ -120,14 +122,15 @@ static void copy_attribute(const struct asking *a, PyObject *exc, PyObject *valu
 
     if (!found)
         return;
-    own = PyObject_GetAttr(exc, name); /* setting filename2 changes the text of an OSError */
+    own = PyObject_GetAttr(exc, name); /* setting filename2 again changes the text of an OSError */
     PyErr_Clear();
     if (own != found && !PyCallable_Check(found) && PyObject_SetAttr(exc, name, found) < 0)
         PyErr_Clear();
 }
 
-/* True if more attributes can be asked for. Clears an exception that an attribute raised; keeps one
- * that says that the client does not reply, or that did not come from the client. */
+/* True if copying attributes can continue. Clears the exception that the last attribute raised.
+ * Returns false and keeps the exception if it says that the client does not reply, or if it did not
+ * come from the client. */
 static bool goes_on(void)
 {
     if (PyErr_Occurred() &&
@@ -154,8 +157,8 @@ static void copy_attributes(const struct asking *a, PyObject *exc, PyObject *val
 }
 
 /* Copies args and public attributes of the client's exception `value` to exc. Attributes that
- * cannot be read are left out. -1 with an exception if args cannot be read, or after an exception
- * that did not come from the client. */
+ * cannot be read are left out. Returns 0; -1 with an exception if args cannot be read, or after an
+ * exception that did not come from the client. */
 static int copy_exception(const struct asking *a, PyObject *exc, PyObject *value)
 {
     ps_auto PyObject *args = ask(a, HANDLE_GETATTR, Py_BuildValue("(Os)", value, "args"));
@@ -171,8 +174,8 @@ static int copy_exception(const struct asking *a, PyObject *exc, PyObject *value
     return 0;
 }
 
-/* Returns a copy of the client's exception: a new reference. NULL, with or without an exception, if
- * the client does not tell. */
+/* Returns a copy of the client's exception: a new reference. Returns NULL if the client does not
+ * provide it; an exception may then be set or not. */
 static PyObject *ask_for_exception(struct ps_session *s, PyObject *cls)
 {
     struct asking a = {s, deadline_in(ASK_MS)};

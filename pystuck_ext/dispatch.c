@@ -35,15 +35,15 @@ static PyObject *none_or_error(int result)
     Py_RETURN_NONE;
 }
 
-/* Returns the type of an object: a new reference, since code that runs may set another __class__.
- */
+/* Returns the type of an object: a new reference, since Python code may set another __class__ and
+ * so free the type. */
 static PyObject *type_of(PyObject *obj)
 {
     return ps_new_ref((PyObject *)Py_TYPE(obj));
 }
 
-/* Calls the function of the object's type that replaces an access to attributes: _rpyc_getattr,
- * _rpyc_setattr or _rpyc_delattr. value: NULL for none. A new reference. */
+/* Calls _rpyc_getattr, _rpyc_setattr or _rpyc_delattr of the object's type, which replaces the
+ * access to an attribute. value: NULL for none. A new reference. */
 static PyObject *call_overrider(PyObject *obj, PyObject *overrider, PyObject *name, PyObject *value)
 {
     ps_auto PyObject *type = type_of(obj), *function = PyObject_GetAttr(type, overrider);
@@ -51,10 +51,10 @@ static PyObject *call_overrider(PyObject *obj, PyObject *overrider, PyObject *na
     return function ? PyObject_CallFunctionObjArgs(function, obj, name, value, NULL) : NULL;
 }
 
-/* allow_name for a service with a policy. */
+/* Does what allow_name() does, for a service with a policy. */
 static int ask_policy(struct ps_session *s, PyObject *obj, PyObject **name, const char *use)
 {
-    ps_auto PyObject *policy = ps_new_ref(s->policy); /* the session may end during the call */
+    ps_auto PyObject *policy = ps_new_ref(s->policy); /* kept, since the session may end */
 
     if (!policy) {
         PyErr_SetString(PyExc_EOFError,
@@ -65,8 +65,9 @@ static int ask_policy(struct ps_session *s, PyObject *obj, PyObject **name, cons
     return *name ? 0 : -1;
 }
 
-/* Replaces *name by the name under which the client may use the attribute, such as exposed_NAME. -1
- * with AttributeError: the service does not allow the use. */
+/* Replaces *name by the name under which the client may use the attribute, such as exposed_NAME.
+ * use: the setting that allows it, such as "allow_getattr". Returns 0, or -1 with AttributeError if
+ * the service does not allow the use. */
 static int allow_name(struct ps_session *s, PyObject *obj, PyObject **name, const char *use)
 {
     return ps_session_is_classic(s) ? 0 : ask_policy(s, obj, name, use);
@@ -104,8 +105,8 @@ static PyObject *set_attribute(struct ps_session *s, PyObject *obj, PyObject *ra
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
-/* Converts keyword arguments from the wire, a sequence of (name, value), to a dict. *kwargs: a new
- * reference; NULL if there are none. 0, or -1 with an exception. */
+/* Converts keyword arguments from the wire, a sequence of (name, value), to a dict. Sets *kwargs to
+ * a new reference, or to NULL if there are none. Returns 0, or -1 with an exception. */
 static int keyword_arguments(PyObject *pairs, PyObject **kwargs)
 {
     ps_auto PyObject *dict = NULL;
@@ -174,8 +175,8 @@ static PyObject *handle_setattr(struct ps_session *s, PyObject *args)
     return set_attribute(s, ARG(0), ARG(1), ARG(2));
 }
 
-/* Calls a function; the i-th argument of the request has the keyword arguments, and may be missing.
- */
+/* Calls function(*positional). The i-th argument of the request has keyword arguments for the call;
+ * it may be missing. */
 static PyObject *call_with(PyObject *function, PyObject *positional, PyObject *args, Py_ssize_t i)
 {
     ps_auto PyObject *pairs = MORE(i) ? ps_new_ref(ARG(i)) : PyTuple_New(0);
@@ -208,7 +209,7 @@ static PyObject *handle_str(struct ps_session *s, PyObject *args)
     return PyObject_Str(ARG(0));
 }
 
-/* type(obj).op(obj, other) */
+/* Calls type(obj).op(obj, other). op: the name in the 3rd argument, else __cmp__. */
 static PyObject *handle_cmp(struct ps_session *s, PyObject *args)
 {
     ps_auto PyObject *op = MORE(2) ? ps_new_ref(ARG(2)) : PyUnicode_FromString("__cmp__");
@@ -246,8 +247,8 @@ static PyObject *handle_pickle(struct ps_session *s, PyObject *args)
     return pickle ? PyObject_CallMethod(pickle, "dumps", "OO", ARG(0), ARG(1)) : NULL;
 }
 
-/* INSPECT of an object that is itself a netref: forwards the request to the process of the object.
- */
+/* Serves INSPECT for an object that is itself a netref, of pystuck or of rpyc: forwards the request
+ * to the process of the object. */
 static PyObject *inspect_elsewhere(struct ps_session *s, PyObject *obj, PyObject *args)
 {
     ps_auto PyObject *conn = NULL;
@@ -315,7 +316,7 @@ static PyObject *handle_buffiter(struct ps_session *s, PyObject *args)
     return list && !PyErr_Occurred() ? PyList_AsTuple(list) : NULL;
 }
 
-/* obj.method(first, *rest) */
+/* Calls obj.method(*first, *rest). first and rest: tuples. */
 static PyObject *call_sliced(struct ps_session *s, PyObject *obj, PyObject *method, PyObject *first,
                              PyObject *rest)
 {
@@ -325,8 +326,9 @@ static PyObject *call_sliced(struct ps_session *s, PyObject *obj, PyObject *meth
     return all ? PyObject_CallObject(function, all) : NULL;
 }
 
-/* Calls the method of the 2nd argument with a slice; if that raises, the method of the 3rd argument
- * with two numbers (rpyc issue 41). */
+/* The arguments are object, method, fallback, start, stop and a sequence of further arguments.
+ * Calls object.method(slice(start, stop), *further). If that raises an exception, calls
+ * object.fallback(start, stop, *further) instead (rpyc issue 41). */
 static PyObject *handle_oldslicing(struct ps_session *s, PyObject *args)
 {
     ps_auto PyObject *rest = PySequence_Tuple(ARG(5)), *slice = NULL, *first = NULL,
@@ -353,8 +355,8 @@ static PyObject *call_exit(PyObject *exit, PyObject *exc)
     return PyObject_CallFunctionObjArgs(exit, type, exc, Py_None, NULL);
 }
 
-/* Calls __exit__. An exception that interrupts the requests to the client (ps_raised) is raised
- * after the call of __exit__. */
+/* Calls __exit__. If an exception, such as KeyboardInterrupt, has interrupted the requests that
+ * ps_raised() sends to the client, raises it after the call of __exit__. */
 static PyObject *handle_ctxexit(struct ps_session *s, PyObject *args)
 {
     ps_auto PyObject *exit = get_attribute(s, ARG(0), s->state->names.dunder_exit), *exc = NULL;
@@ -378,8 +380,9 @@ static PyObject *handle_ctxexit(struct ps_session *s, PyObject *args)
     return result;
 }
 
-/* isinstance() of the object that an id pack names. The client may send the id pack of an object of
- * this process, or of another process; then only the name of the class is compared. */
+/* Returns isinstance(object, class). The object is given by its id pack. It may be an object of
+ * this process; if not, the class of this process with the name in the id pack stands for its
+ * class. */
 static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
 {
     ps_auto PyObject *other = NULL, *cls = NULL, *type = NULL;
@@ -422,7 +425,7 @@ static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
         return PyErr_Format(PyExc_ImportError,
                             "pystuck._stacks could not be imported when run_server was called");
     shortage = ps_facts_shortage();
-    ps_reserve_lend(1); /* for source lines */
+    ps_reserve_lend(1); /* a descriptor for reading source files */
     process = shortage ? PyObject_CallFunction(collect, "ll", flags, budget_ms) : NULL;
     ps_reserve_take_back();
     return Py_BuildValue("(iN)", PS_STACKS_VERSION, ps_facts_add(process, shortage));
@@ -432,7 +435,7 @@ static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
 
 static const struct {
     const char *name;
-    Py_ssize_t least, most; /* arguments */
+    Py_ssize_t least, most; /* number of arguments */
     PyObject *(*handle)(struct ps_session *s, PyObject *args);
 } handlers[] = {
     [HANDLE_PING] = {"PING", 1, 1, handle_ping},
@@ -497,7 +500,8 @@ static bool is_handler(int64_t number)
            handlers[number].handle;
 }
 
-/* Frees a message once its arguments are objects, before the handler runs, which may take long. */
+/* Frees a message when its arguments have become objects. Called before the handler runs, because
+ * that may take long. */
 static void free_message(struct message *request)
 {
     PyThreadState *before;
@@ -541,8 +545,9 @@ static PyObject *carry_out(struct ps_session *s, struct message *request, int64_
     return handle(s, number, args);
 }
 
-/* Makes a result consistent, like Python's own calls do: NULL with an exception, or an object
- * without one. Handlers call C code of other modules. Takes the result and returns it. */
+/* Makes sure that a result is NULL with an exception, or an object without an exception, as
+ * Python's own calls do: handlers call C code of other modules. Takes the result. Returns it, or
+ * NULL if an exception is set. */
 static PyObject *checked(PyObject *result)
 {
     if (!result && !PyErr_Occurred())
@@ -552,8 +557,9 @@ static PyObject *checked(PyObject *result)
     return result;
 }
 
-/* Writes the exception that is set as the reply, in place of anything that was appended before, and
- * clears it. Stores a KeyboardInterrupt in *interrupt as well, unless interrupt is NULL. */
+/* Writes the exception that is set as the reply, and clears it. Discards what was appended to the
+ * reply before. Also stores a KeyboardInterrupt in *interrupt, unless interrupt is NULL or
+ * *interrupt is set already. */
 static void answer_exception(struct ps_session *s, const struct message *request,
                              struct outgoing *out, PyObject **interrupt)
 {
@@ -574,8 +580,8 @@ static void answer_exception(struct ps_session *s, const struct message *request
     ps_vinegar_put(s->state, &out->buf, with_traceback, version);
 }
 
-/* Handles a request whose arguments could not be read. 0 with an exception for the client if the
- * arguments exceed a limit; -1 with err if the request is broken. */
+/* Handles a request whose arguments could not be read. Returns 0 with an exception for the client
+ * if the arguments exceed a limit, or -1 with err if the request is broken. */
 static int refuse_arguments(const struct brine_reader *r, struct rpyc_error *err)
 {
     PyErr_Clear();

@@ -98,7 +98,8 @@ static bool is_clean(PyObject *doc)
 
 /* ---- Inheritance ---------------------------------------------------------------------------- */
 
-/* Returns __doc__: a new reference. NULL, without an exception, if it is None or raises. */
+/* Returns __doc__ of attr: a new reference. Returns NULL, without an exception, if it is None or
+ * cannot be read. */
 static PyObject *own_doc(struct ps_state *state, PyObject *attr)
 {
     ps_auto PyObject *doc = PyObject_GetAttr(attr, state->names.dunder_doc);
@@ -108,18 +109,19 @@ static PyObject *own_doc(struct ps_state *state, PyObject *attr)
     return doc != Py_None ? ps_steal(&doc) : NULL;
 }
 
-/* The functions below run Python code, which may rename a function, change its module or drop a
- * class: __doc__ may be a property, a module's name may have a __str__, and a class may have a key
- * with an __eq__. So they hold references to all that they use. */
+/* The functions below run Python code: __doc__ may be a property, a module's name may have a
+ * __str__, and a class may have a key with an __eq__. That code may rename a function, change its
+ * module or drop a class. So these functions hold references to all that they use. */
 
-/* Returns an attribute of a class or its bases, without the metaclass: a new reference, or NULL. */
+/* Looks an attribute up in a class and its bases, but not in its metaclass: a new reference, or
+ * NULL. */
 static PyObject *own_attribute(PyTypeObject *cls, PyObject *name)
 {
     return ps_new_ref(ps_type_attribute(cls, name));
 }
 
-/* Returns the class in whose body a function was written, found by the parts of its __qualname__: a
- * new reference, or NULL. */
+/* Returns the class in whose body a function was written: a new reference, or NULL. module and
+ * path: the function's __module__, and the parts of its __qualname__. */
 static PyObject *class_by_path(PyObject *module, PyObject *path)
 {
     ps_auto PyObject *full = PyUnicode_FromFormat("%S.%U", module, PyList_GET_ITEM(path, 0));
@@ -143,7 +145,7 @@ static PyObject *class_of_function(PyFunctionObject *function)
     return path && PyList_GET_SIZE(path) > 1 ? class_by_path(module, path) : NULL;
 }
 
-/* Returns an attribute of a class, its bases or its metaclass: a new reference, or NULL. */
+/* Looks an attribute up in a class, its bases and its metaclass: a new reference, or NULL. */
 static PyObject *class_attribute(PyTypeObject *cls, PyObject *name)
 {
     PyObject *found = own_attribute(cls, name);
@@ -155,7 +157,8 @@ static PyObject *class_attribute(PyTypeObject *cls, PyObject *name)
     return own_attribute((PyTypeObject *)meta, name);
 }
 
-/* Returns the docstring of an attribute, from the first class of the MRO where it has one. */
+/* Returns the docstring of the attribute `name`, from the first class in the MRO of cls whose
+ * attribute has one: a new reference, or NULL. */
 static PyObject *first_doc(struct ps_state *state, PyTypeObject *cls, PyObject *name)
 {
     ps_auto PyObject *mro = ps_new_ref(cls->tp_mro);
@@ -170,7 +173,8 @@ static PyObject *first_doc(struct ps_state *state, PyTypeObject *cls, PyObject *
     return doc;
 }
 
-/* Returns the docstring of the first class of the MRO that has one, without `object`. */
+/* Returns the docstring of the first class in the MRO of cls that has one, except `object`: a new
+ * reference, or NULL. */
 static PyObject *base_doc(struct ps_state *state, PyTypeObject *cls)
 {
     ps_auto PyObject *mro = ps_new_ref(cls->tp_mro);

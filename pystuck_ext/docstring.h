@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Docstrings as inspect.getdoc returns them, which stock rpyc sends: inherited if an object has
- * none, and without the indentation of the source. The module inspect is not imported for this:
- * that takes long, and the program may be stuck with the import lock taken.
+ * Docstrings as inspect.getdoc returns them, and as stock rpyc sends them: without the indentation
+ * of the source, and inherited if an object has none of its own. The module inspect is not imported
+ * for this: the import takes long, and the program may be stuck with the import lock taken.
  */
 #ifndef PS_DOCSTRING_H
 #define PS_DOCSTRING_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The state of the module, which all files that use Python share. Everything that is declared here,
- * and in headers that include this one, needs the GIL unless its comment says otherwise.
+ * The state of the module, which all files that use Python share. The functions and data that are
+ * declared here, and in headers that include this one, need the GIL unless their comments say
+ * otherwise.
  */
 #ifndef PS_EXT_H
 #define PS_EXT_H
@@ -48,7 +49,7 @@ struct ps_state {
     PyObject *connection_class; /* pystuck.connection.Connection; NULL until run_server */
     PyObject *collect;          /* pystuck._stacks.collect; NULL until run_server */
     PyObject *local_names;      /* names of a netref's own attributes, a frozenset */
-    PyObject *remote_classes;   /* of exceptions from clients: a dict, see vinegar.c */
+    PyObject *remote_classes;   /* classes of exceptions from clients: a dict, see vinegar.c */
     PyObject *compile;          /* builtins.compile */
     PyObject *eval, *exec;      /* builtins.eval, builtins.exec */
     PyObject *import_module;    /* importlib.import_module */
@@ -62,21 +63,21 @@ struct ps_state {
     } names;
     struct ps_gil_helper *helper; /* see gil_helper.h; NULL until run_server. Once set, it changes
                                      only in a forked child, which has no other thread of pystuck */
-    struct stackreader *reader;   /* the same; or NULL: the stack reader is off */
-    struct ps_without_gil *without_gil; /* the same: see without_gil.h */
-    atomic_int thread_count;            /* pystuck's threads that may run Python; needs no GIL */
-    bool is_main;                       /* the main interpreter, not a subinterpreter */
-    PyObject *handles;                  /* a subinterpreter's Server objects, a list; NULL: none */
+    struct stackreader *reader;   /* set like helper; NULL also if the stack reader is off */
+    struct ps_without_gil *without_gil; /* set like helper: see without_gil.h */
+    atomic_int thread_count; /* number of pystuck's threads that may run Python; needs no GIL */
+    bool is_main;            /* the main interpreter, not a subinterpreter */
+    PyObject *handles;       /* a subinterpreter's Server objects, a list; NULL: none */
 };
 
-/* Looks an attribute up in a type and its bases, without its metaclass and without running any
+/* Looks an attribute up in a type and its bases, but not in its metaclass, without running any
  * code. Borrowed; NULL, without an exception, if there is none. */
 static inline PyObject *ps_type_attribute(PyTypeObject *type, PyObject *name)
 {
     return _PyType_Lookup(type, name);
 }
 
-/* Makes a type of the module, whose objects only C code creates. NULL with an exception. */
+/* Makes a type for the module. Only C code can create its objects. NULL with an exception. */
 static inline PyTypeObject *ps_make_type(PyObject *module, PyType_Spec *spec)
 {
     PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);

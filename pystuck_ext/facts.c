@@ -24,7 +24,7 @@ static PyObject *shortage_object(const struct report_shortage *s)
     return Py_BuildValue("(OLLO)", resource, (long long)s->used, (long long)s->limit, detail);
 }
 
-/* None: not known. */
+/* Returns the shortages of a process as a tuple, or None if they are not known. */
 static PyObject *make_tuple(const struct report_process *process)
 {
     ps_auto PyObject *list = NULL;
@@ -59,7 +59,7 @@ PyObject *ps_facts_shortage(void)
     return result;
 }
 
-/* The index of the member in the tuple of a process. */
+/* Returns the index of the member `shortage` in the tuple of a process. */
 static Py_ssize_t index_of_shortage(void)
 {
     const struct field *f = schema_process.fields;

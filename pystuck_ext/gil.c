@@ -9,21 +9,22 @@
 #include "server.h"
 #include "stream.h"
 
-#define SHARE_STEPS 16 /* calls of ps_gil_share for each look at the clock */
+#define SHARE_STEPS 16 /* ps_gil_share reads the clock once in so many calls */
 #define SHARE_MS    5  /* the default of sys.getswitchinterval() */
 
 /* The thread state of this thread while it has released the GIL through this file; NULL while it
  * has the GIL, and before it has taken it for the first time. */
 static __thread PyThreadState *released;
 
-/* The life of Python in which that thread state was made. */
+/* The life of Python (see ps_gil_life) in which the thread state `released` was made. */
 static __thread unsigned released_life;
 
 /* ---- Lives of Python ------------------------------------------------------------------------ */
 
-/* How long the end of Python waits for threads that are taking the GIL. Up to Python 3.13, Python
- * ends these threads, and the wait ends with the last of them. From 3.14 on, these threads hang,
- * and look like threads that are about to take the GIL. */
+/* When Python has ended, end_life() waits at most TAKING_WAIT_MS for threads that are taking the
+ * GIL. Up to Python 3.13, Python ends these threads, so the wait is over with the last of them.
+ * From 3.14 on, these threads hang, and cannot be told from threads that are about to take the GIL.
+ */
 #define TAKING_HANGS   (PY_VERSION_HEX >= 0x030e0000)
 #define TAKING_WAIT_MS (TAKING_HANGS ? 50 : 1000)
 
@@ -37,11 +38,11 @@ unsigned ps_gil_life(void)
     return atomic_load(&life);
 }
 
-/* Python calls this function when it has ended, so no function of Python may be called. Changes
+/* Python calls this function when it has ended, so it must not call functions of Python. Changes
  * `life` and closes all servers. A thread that has compared `life` just before the change may still
  * be about to take the GIL with a thread state that was freed. Python ends such a thread, but only
- * as long as Python is not started again: so this function waits until no thread is taking the GIL.
- */
+ * until Python is started again. So this function waits until no thread is taking the GIL, for
+ * TAKING_WAIT_MS at most. */
 static void end_life(void)
 {
     at_exit = false;
@@ -63,8 +64,8 @@ static void install_fork_handler(void)
     pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
-/* Loads the library that glibc's pthread_exit needs. glibc would load it at the first call, and
- * ends the process if it does not find it: after chroot(2), or if there is no free descriptor then.
+/* Loads the library that glibc's pthread_exit needs. Otherwise glibc loads it at the first call of
+ * pthread_exit, and ends the process if it cannot: after chroot(2), or if no descriptor is free.
  * Python calls pthread_exit on threads that take the GIL while it shuts down. */
 static void load_unwinder(void)
 {
@@ -82,8 +83,9 @@ void ps_gil_at_exit(void (*ended)(void))
         at_exit = Py_AtExit(end_life) == 0;
 }
 
-/* Ends a thread that must return to Python code of a life that is over. Does what Python does with
- * threads that take the GIL while it shuts down: ends the thread, from 3.14 on lets it hang. */
+/* Call on a thread that cannot return to its Python code, because the life of Python in which that
+ * code ran is over. Does what Python does with threads that take the GIL while it shuts down: up to
+ * 3.13 ends the thread, from 3.14 on lets it hang. */
 static void __attribute__((noreturn)) end_stranded(void)
 {
     if (!TAKING_HANGS)
@@ -136,7 +138,8 @@ static void stop_taking(void *unused)
     atomic_fetch_sub(&taking, 1);
 }
 
-/* Takes the GIL with the released thread state. False if the life of that thread state is over. */
+/* Takes the GIL with the thread state `released`. False if the life of that thread state is over.
+ */
 static bool take_again(void)
 {
     PyThreadState *tstate = released;
@@ -153,7 +156,8 @@ static bool take_again(void)
     return is_alive;
 }
 
-/* Makes sure that this thread has a thread state. False as for ps_gil_take. */
+/* Makes a thread state for this thread if it has none. Returns false if the interpreter is shutting
+ * down or there is no memory. */
 static bool has_state(const struct ps_state *state)
 {
     volatile bool result = false;

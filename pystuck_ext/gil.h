@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Takes and releases the GIL, on two kinds of thread: threads of pystuck, which have no Python
- * thread state before they first call ps_gil_take; and threads of the program, which release the
- * GIL in ps_gil_begin_wait and may serve the client while they wait.
+ * Takes and releases the GIL, on two kinds of thread. Threads of pystuck have no Python thread
+ * state before they first call ps_gil_take. Threads of the program release the GIL in
+ * ps_gil_begin_wait, and may serve the client while they wait.
  */
 #ifndef PS_GIL_H
 #define PS_GIL_H
@@ -15,17 +15,17 @@
  * exists in one life only. Needs no GIL. */
 unsigned ps_gil_life(void);
 
-/* With the GIL of the main interpreter: registers the function that closes all servers once Python
- * has ended, and begins the next life. While Python is ending, clients are still served. If all 32
- * slots of Py_AtExit are in use, the servers are not closed. ended: called as well, without the
- * GIL.
- */
+/* Call with the GIL of the main interpreter. Registers a function that Python calls when it has
+ * ended. This function begins the next life, closes all servers and calls ended(), without the GIL.
+ * While Python is ending, clients are still served. If all 32 slots of Py_AtExit are in use, the
+ * function is not registered, and the servers are not closed. */
 void ps_gil_at_exit(void (*ended)(void));
 
 /* True if the interpreter is shutting down or has ended. Needs no GIL. */
 bool ps_gil_is_ending(const struct ps_state *state);
 
-/* Takes the GIL. False, without the GIL: the interpreter is shutting down, or there is no memory.
+/* Takes the GIL. Returns false, and does not hold the GIL, if the interpreter is shutting down or
+ * there is no memory.
  *
  * If the interpreter shuts down during the call, the call does not return: up to Python 3.13 the
  * thread is ended, from 3.14 on it waits forever. So the caller must hold no lock, and must own
@@ -33,8 +33,9 @@ bool ps_gil_is_ending(const struct ps_state *state);
 bool ps_gil_take(const struct ps_state *state);
 void ps_gil_release(void);
 
-/* Release and take the GIL around a wait of a thread that has it. Pass the result of begin to end.
- * If Python has ended during the wait, ps_gil_end_wait does not return, like ps_gil_take. */
+/* For a wait of a thread that has the GIL: ps_gil_begin_wait releases the GIL, ps_gil_end_wait
+ * takes it again. Pass the result of the first to the second. If Python has ended during the wait,
+ * ps_gil_end_wait does not return, like ps_gil_take. */
 PyThreadState *ps_gil_begin_wait(void);
 void ps_gil_end_wait(PyThreadState *before);
 
@@ -54,15 +55,15 @@ struct ps_waiter *ps_waiter(void);
 void ps_gil_share(void);
 
 /* Runs the handlers of signals that have arrived during a wait. Call without the GIL. True if a
- * handler raised an exception: it is set when the wait ends. */
+ * handler raised an exception; the exception stays set in the thread state until the wait ends. */
 bool ps_gil_signal_raised(void);
 
 /* True if the calling thread has released the GIL with ps_gil_release or ps_gil_begin_wait, and has
  * not taken it since. */
 bool ps_gil_is_known(void);
 
-/* With the GIL, on a thread of pystuck: frees the thread state and releases the GIL for the last
- * time. */
+/* Call with the GIL, on a thread of pystuck. Frees the thread state and releases the GIL for the
+ * last time. */
 void ps_gil_end_thread(void);
 
 #endif

@@ -17,23 +17,23 @@ enum doing { RESTS, ASKS, RUNS };
 struct ps_gil_helper {
     struct ps_state *state;
     unsigned fork_count;          /* ps_fork_count() of the process that the thread is in */
-    struct ps_gil_helper *former; /* of the process that has forked, or NULL: never used again */
-    sigset_t mask;                /* of the thread while it runs Python */
+    struct ps_gil_helper *former; /* the parent's helper after a fork, or NULL; never used again */
+    sigset_t mask;                /* signals that the thread blocks while it runs Python */
     struct memory memory;
-    unsigned servers; /* that are open; guarded by the GIL */
+    unsigned servers; /* number of open servers; guarded by the GIL */
 
-    pthread_mutex_t lock; /* guards what follows. The thread that holds it waits for nothing */
+    pthread_mutex_t lock; /* guards what follows. A thread that holds it must not wait */
     pthread_cond_t changed;
-    TAILQ_HEAD(, ps_gil_job) jobs; /* PENDING */
+    TAILQ_HEAD(, ps_gil_job) jobs; /* the jobs that are PENDING */
     bool exists;                   /* the thread was started and has not ended */
     unsigned generation;           /* how many threads were left behind */
-    unsigned left_behind;          /* how many of these have not returned */
+    unsigned left_behind;          /* how many of these threads have not returned */
     bool stopping;                 /* no further job is accepted; the thread ends */
     enum doing doing;
     atomic_bool stalled;
 
-    /* What is known about the GIL since the thread asks for it. */
-    deadline_t asked, since; /* since: the last time that the GIL was seen to change */
+    /* What is known about the GIL since the thread began to ask for it. */
+    deadline_t asked, since; /* when the thread began to ask; when the GIL last changed */
     struct gil seen;         /* the latest reading */
     uint64_t first_switches; /* the number of switches at `asked` */
     uint64_t own_state;      /* the address of the thread's state, while it RUNS */
@@ -41,13 +41,14 @@ struct ps_gil_helper {
     int64_t cpu; /* the CPU time of the holder at `since`, in ns; -1: not known */
 };
 
-/* The helper of the main interpreter, for the end of Python. */
+/* The helper of the main interpreter. ps_gil_helper_end_life() ends it. */
 static _Atomic(struct ps_gil_helper *) main_helper;
 
 /* ---- Looking at the GIL ---------------------------------------------------------------------- */
 
-/* Reads the GIL. If it has changed hands since the last reading, or was free, starts to measure
- * anew. Call with the lock held. Returns false if there is no stack reader. */
+/* Reads the GIL. Measures from now on if anew is set, if the GIL has changed hands since the last
+ * reading, or if it is free. Call with the lock held. Returns false if there is no stack reader, or
+ * it could not read the GIL. */
 static bool look_again(struct ps_gil_helper *h, bool anew)
 {
     const struct stackreader *reader = h->state->reader;
@@ -114,8 +115,8 @@ void ps_gil_helper_set_stalled(struct ps_gil_helper *h)
 
 /* ---- The thread ------------------------------------------------------------------------------ */
 
-/* Runs the first job. Call with the GIL and the lock, which is released meanwhile. Returns the job
- * if it was withdrawn meanwhile, else NULL. */
+/* Runs the first job. Call with the GIL and the lock held; releases the lock while the job runs.
+ * Returns the job if it was withdrawn while it ran, else NULL. */
 static struct ps_gil_job *run_first(struct ps_gil_helper *h)
 {
     struct ps_gil_job *job = TAILQ_FIRST(&h->jobs);
@@ -136,7 +137,7 @@ static struct ps_gil_job *run_first(struct ps_gil_helper *h)
     return job->withdrawn ? job : NULL;
 }
 
-/* The GIL was not taken. Call with the lock held. */
+/* Called if the GIL could not be taken: refuses all jobs. Call with the lock held. */
 static void refuse_all(struct ps_gil_helper *h)
 {
     struct ps_gil_job *job;
@@ -148,7 +149,7 @@ static void refuse_all(struct ps_gil_helper *h)
     h->stopping = h->stopping || ps_gil_is_ending(h->state);
 }
 
-/* Takes the GIL and runs one job. Call with the lock, which is released meanwhile. Does not return
+/* Takes the GIL and runs one job. Call with the lock held; releases it meanwhile. Does not return
  * if the interpreter ends. */
 static void serve_one(struct ps_gil_helper *h)
 {

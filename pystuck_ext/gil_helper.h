@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * One thread for each interpreter that takes the GIL on behalf of sessions, and runs short jobs
- * with it. So a session can stop waiting: for the GIL itself no thread can wait with a deadline.
+ * For each interpreter, one thread that takes the GIL on behalf of sessions, and runs short jobs
+ * with it. A thread that waits for the GIL itself cannot stop waiting; a session that waits for
+ * this thread can.
  *
- * The thread exists while a server is open. It holds nothing that another thread waits for, since
- * it may be ended, or hang, when Python ends. In the child of a fork it does not exist; run_server
- * makes another one there. If a job that runs is withdrawn, its thread is left behind: another
- * thread takes its place, and the former one ends when the job returns.
+ * The thread exists while a server is open. When Python ends, the thread may be ended or hang, so
+ * it holds nothing that another thread waits for. In the child of a fork it does not exist;
+ * run_server makes another one there. If a job is withdrawn while it runs, its thread is left
+ * behind: another thread takes its place, and the former one ends when the job returns.
  */
 #ifndef PS_GIL_HELPER_H
 #define PS_GIL_HELPER_H
@@ -18,68 +19,71 @@
 
 struct ps_gil_helper;
 
-/* PENDING: the GIL was not available yet. REFUSED: it was not taken, as for ps_gil_take. */
+/* PENDING: the job waits for the GIL. REFUSED: the GIL was not taken, for one of the reasons that
+ * ps_gil_take lists. */
 enum ps_gil_job_state { PS_JOB_PENDING, PS_JOB_RUNNING, PS_JOB_DONE, PS_JOB_REFUSED };
 
 /* Something to do with the GIL. */
 struct ps_gil_job {
-    /* Called on the helper's thread, as after ps_thread_enter. NULL: the job only tells that the
-     * GIL was available. */
+    /* Called on the helper's thread with the GIL, after ps_thread_enter. NULL: the job does
+     * nothing; when it is DONE, the GIL has been available. */
     void (*run)(struct ps_gil_job *job);
 
-    /* Called on that thread without the GIL, after `run`, if the job was withdrawn meanwhile: frees
-     * the job. */
+    /* Frees the job. Called on the helper's thread without the GIL, after `run`, if the job was
+     * withdrawn while it ran. */
     void (*drop)(struct ps_gil_job *job);
 
     bool may_block; /* `run` may run code of the program */
 
-    /* For gil_helper.c. */
+    /* Only gil_helper.c sets the members below. */
     enum ps_gil_job_state state;
     bool withdrawn;
     TAILQ_ENTRY(ps_gil_job) entry;
 };
 
-/* With the GIL, for each server that is opened and closed: starts the thread if it does not run,
- * and ends it after the last server. open returns 0 or an errno. */
+/* Call with the GIL: open for each server that is opened, close for each one that is closed. open
+ * starts the thread if it does not run; returns 0 or an errno. close ends the thread after the last
+ * server. */
 int ps_gil_helper_open(struct ps_state *state);
 void ps_gil_helper_close(struct ps_state *state);
 
-/* With the GIL: frees the helper of a subinterpreter, whose thread has ended. */
+/* Call with the GIL. Frees the helper of a subinterpreter, whose thread must have ended. */
 void ps_gil_helper_free(struct ps_state *state);
 
-/* Ends the thread of the main interpreter, when Python has ended. Needs no GIL. */
+/* Call when Python has ended. Ends the helper's thread of the main interpreter. Needs no GIL. */
 void ps_gil_helper_end_life(void);
 
 /* The functions below need no GIL and do not wait for it. */
 
-/* Queues a job, which the caller owns until it calls ps_gil_helper_withdraw. Returns 0; ECHILD:
- * there is no such thread any more; EBUSY: the job may block, and a thread that was left behind has
- * not returned yet. So there is at most one of these. */
+/* Queues a job. The caller owns it until it calls ps_gil_helper_withdraw. Returns 0, or ECHILD if
+ * the helper's thread has ended, or EBUSY if the job may block and a thread that was left behind
+ * has not returned yet. So at most one job that may block is left behind at a time. */
 int ps_gil_helper_submit(struct ps_gil_helper *h, struct ps_gil_job *job);
 
 /* Waits until a job is DONE or REFUSED, or until the deadline. Returns its state. */
 enum ps_gil_job_state ps_gil_helper_wait(struct ps_gil_helper *h, struct ps_gil_job *job,
                                          deadline_t deadline);
 
-/* Ends the use of a job. True: the caller frees it. False: it is running, and its `drop` will be
- * called. */
+/* Ends the caller's use of a job. Returns true if the caller must free the job. Returns false if
+ * the job is running: its thread is left behind, and calls `drop` after `run`. */
 bool ps_gil_helper_withdraw(struct ps_gil_helper *h, struct ps_gil_job *job);
 
 /* What the memory of this process shows about the GIL while the helper asks for it. */
 struct ps_gil_look {
     bool known;           /* false: there is no stack reader; the rest is not set */
     bool locked;          /* a thread has the GIL */
-    bool by_helper;       /* and this thread is the helper, which runs a job */
-    int64_t unchanged_ms; /* the GIL has not changed hands for this time, as measured */
-    int64_t cpu_ms;       /* the CPU time of the holder in this time; -1: not known */
+    bool by_helper;       /* the thread that has it is the helper's, and runs a job */
+    int64_t unchanged_ms; /* for how long the GIL was not seen to change hands */
+    int64_t cpu_ms;       /* the CPU time that the holder has used in unchanged_ms; -1: not known */
     pid_t holder;         /* the kernel's id of the thread that has it; 0: not known */
-    int64_t asked_ms;     /* since when the helper asks for the GIL */
-    uint64_t switches;    /* how often the GIL has changed hands since then */
+    int64_t asked_ms;     /* for how long the helper has been asking for the GIL */
+    uint64_t switches;    /* how often the GIL has changed hands in asked_ms */
     uint64_t interval_ms; /* sys.getswitchinterval() */
 };
 void ps_gil_helper_look(struct ps_gil_helper *h, struct ps_gil_look *look);
 
-/* True if the helper asks for the GIL, and a thread was found to keep it for long. */
+/* True if the helper asks for the GIL, and a session has called ps_gil_helper_set_stalled because
+ * another thread keeps the GIL for long. Becomes false when the helper gets the GIL. */
 bool ps_gil_helper_is_stalled(const struct ps_gil_helper *h);
 void ps_gil_helper_set_stalled(struct ps_gil_helper *h);
 
