@@ -30,11 +30,11 @@ client_pystuck_SOURCES = \
 	client/connect/tls_files.c client/connect/tls_files.h \
 	client/stacks/by_netrefs.c client/stacks/by_netrefs.h \
 	client/stacks/fetch.c client/stacks/fetch.h \
-	client/stacks/gil.c client/stacks/gil.h \
+	client/stacks/ask_gil.c client/stacks/ask_gil.h \
 	client/stacks/print.c client/stacks/print.h \
 	client/stacks/sources.c client/stacks/sources.h \
 	client/eval/cell.c client/eval/cell.h \
-	client/eval/display.c client/eval/display.h \
+	client/eval/display_netrefs.c client/eval/display_netrefs.h \
 	client/eval/evaluator.c client/eval/evaluator.h \
 	client/eval/expr.c client/eval/expr.h \
 	client/eval/proxy.c client/eval/proxy.h \
@@ -65,7 +65,7 @@ client_pystuck_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 
 # The Python source that the client sends to the program, as C strings. The collector of stacks is
 # a part of the package.
-client_remote = eval/bootstrap prompt/completion prompt/inspection
+client_remote = eval/run_cell prompt/completion prompt/inspection
 client_inc = $(client_remote:%=client/%.inc) client/stacks.inc
 EXTRA_DIST += $(client_remote:%=client/%.py)
 CLEANFILES += $(client_inc)

@@ -27,7 +27,7 @@
 #include "eval/script.h"
 #include "connect/tls_files.h"
 #include "stacks/fetch.h"
-#include "stacks/gil.h"
+#include "stacks/ask_gil.h"
 #include "stacks/print.h"
 #include "text.h"
 

@@ -46,7 +46,7 @@ int classic_take_root(rpyc_conn *conn, deadline_t deadline, struct rpyc_error *e
     if (request_take_reply(conn, &reply, &root, err) < 0)
         return -1;
     if (rpyc_type_of(root) != RPYC_NETREF)
-        return error_set(err, RPYC_EPROTOCOL, "the server's root is not an object");
+        return error_set(err, RPYC_EPROTOCOL, "the server sent a plain value as its root object");
     conn->root = rpyc_ref(root);
     return 0;
 }

@@ -135,6 +135,26 @@ int exception_raise(struct brine_reader *r, struct rpyc_error *err)
     return error_remote(err, take(&exc), "%.*s", (int)text.len, (char *)text.data);
 }
 
+const char *exception_class(enum rpyc_errcode code)
+{
+    switch (code) {
+    case RPYC_ENOMEM:
+        return "MemoryError";
+    case RPYC_ETYPE:
+        return "TypeError";
+    case RPYC_EINVAL:
+        return "ValueError";
+    case RPYC_ETIMEOUT:
+        return "TimeoutError";
+    case RPYC_ECLOSED:
+        return "EOFError";
+    case RPYC_EPROTOCOL:
+        return "KeyError"; /* the peer named an object that it does not hold */
+    default:
+        return "RuntimeError";
+    }
+}
+
 void exception_put(struct buffer *out, const struct rpyc_exception *exc)
 {
     vinegar_begin(out, exc->module, exc->name);

@@ -12,6 +12,10 @@
  * exception; RPYC_EPROTOCOL or RPYC_ELIMIT where r does not hold one; RPYC_ENOMEM. */
 int exception_raise(struct brine_reader *r, struct rpyc_error *err);
 
+/* Returns the name of the builtin exception that the peer gets for the error of a request to this
+ * process. */
+const char *exception_class(enum rpyc_errcode code);
+
 /* Appends the exception as vinegar. */
 void exception_put(struct buffer *out, const struct rpyc_exception *exc);
 

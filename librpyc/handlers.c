@@ -297,27 +297,6 @@ static int handle(rpyc_conn *conn, struct message *request, int64_t handler, rpy
     }
 }
 
-/* Returns the class of the exception that the peer gets for an error. */
-static const char *exception_class(const struct rpyc_error *err)
-{
-    switch (err->code) {
-    case RPYC_ENOMEM:
-        return "MemoryError";
-    case RPYC_ETYPE:
-        return "TypeError";
-    case RPYC_EINVAL:
-        return "ValueError";
-    case RPYC_ETIMEOUT:
-        return "TimeoutError";
-    case RPYC_ECLOSED:
-        return "EOFError";
-    case RPYC_EPROTOCOL:
-        return "KeyError"; /* the peer named an object that it does not hold */
-    default:
-        return "RuntimeError";
-    }
-}
-
 /* Replies with an exception: one that the peer raised before, or one made by rpyc_raise. */
 static int reply_remote(const rpyc_conn *conn, const struct message *request,
                         const struct rpyc_exception *exc, struct rpyc_error *err)
@@ -334,8 +313,8 @@ static int reply_error(const rpyc_conn *conn, const struct message *request,
 {
     if (why->remote)
         return reply_remote(conn, request, why->remote, err);
-    return conn_reply_exception(conn->conn, request, "builtins", exception_class(why), why->text,
-                                conn->deadline, err);
+    return conn_reply_exception(conn->conn, request, "builtins", exception_class(why->code),
+                                why->text, conn->deadline, err);
 }
 
 static int reply_value(rpyc_conn *conn, const struct message *request, rpyc_value *v,

@@ -53,7 +53,9 @@ static int take_threads(struct message *m, const struct envelope *env, const uin
     if (!env->bound)
         return 0;
     if (*len < THREAD_IDS_SIZE)
-        return error_set(err, RPYC_EPROTOCOL, "a message without the thread ids of bind-threads");
+        return error_set(
+            err, RPYC_EPROTOCOL,
+            "the peer sent a message without thread ids, although it uses bind-threads");
     m->sender = load_u64(*payload);
     m->recipient = load_u64(*payload + 8);
     *payload += THREAD_IDS_SIZE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "box.h"
 
-#include "policy.h"
+#include "connection_config.h"
 #include "netref.h"
 
 /* ---- Id packs ------------------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
 #include "call.h"
 
 #include "box.h"
-#include "policy.h"
+#include "connection_config.h"
 #include "gil.h"
 #include "vinegar.h"
 
@@ -246,7 +246,7 @@ PyObject *ps_request_take(struct ps_session *s, struct pending *p)
     if (conn_wait(s->conn, p, &reply, deadline_in(0), &err) == 0 && reply.frame.data)
         return take_reply(s, &reply, false);
     if (err.code == RPYC_OK)
-        PyErr_SetString(PyExc_RuntimeError, "the result of this request was taken before");
+        PyErr_SetString(PyExc_RuntimeError, "the result of this request has been fetched already");
     else
         raise_error(&err);
     return NULL;

@@ -3,7 +3,7 @@
 
 #include "call.h"
 #include "class_lookup.h"
-#include "policy.h"
+#include "connection_config.h"
 #include "netref.h"
 #include "vinegar.h"
 

@@ -3,7 +3,7 @@
 
 #include "call.h"
 #include "box.h"
-#include "policy.h"
+#include "connection_config.h"
 #include "class_lookup.h"
 #include "ctxexit.h"
 #include "facts.h"

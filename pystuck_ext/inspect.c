@@ -2,7 +2,7 @@
 #include "inspect.h"
 
 #include "docstring.h"
-#include "policy.h"
+#include "connection_config.h"
 
 /* Does what inspect.isroutine does: true for functions, builtins, methods, method descriptors. */
 static bool is_routine(PyObject *attr)

@@ -31,7 +31,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/objects.c pystuck_ext/objects.h \
 	pystuck_ext/own_offsets.c pystuck_ext/own_offsets.h \
 	pystuck_ext/settings_dict.c pystuck_ext/settings_dict.h \
-	pystuck_ext/policy.c pystuck_ext/policy.h \
+	pystuck_ext/connection_config.c pystuck_ext/connection_config.h \
 	pystuck_ext/pybrine.c pystuck_ext/pybrine.h \
 	pystuck_ext/pyframe.c pystuck_ext/pyframe.h \
 	pystuck_ext/reference.h \
@@ -78,11 +78,11 @@ dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/_client.py \
 	pystuck_ext/pystuck/_environment.py \
 	pystuck_ext/pystuck/_options.py \
-	pystuck_ext/pystuck/_policy.py \
+	pystuck_ext/pystuck/_attribute_policy.py \
 	pystuck_ext/pystuck/_preload.py \
 	pystuck_ext/pystuck/_rpyc_compat.py \
 	pystuck_ext/pystuck/_run.py \
-	pystuck_ext/pystuck/_runtime.py \
+	pystuck_ext/pystuck/_socket_directory.py \
 	pystuck_ext/pystuck/_stacks.py \
 	pystuck_ext/pystuck/_values.py \
 	pystuck_ext/pystuck/connection.py \

@@ -4,7 +4,7 @@
 #include "box.h"
 #include "call.h"
 #include "class_lookup.h"
-#include "policy.h"
+#include "connection_config.h"
 #include "netref.h"
 
 /* How many classes a session remembers, since a client may have any number of classes. */

@@ -4,7 +4,7 @@
 #include <poll.h>
 
 #include "call.h"
-#include "policy.h"
+#include "connection_config.h"
 #include "gil.h"
 #include "pyframe.h"
 

@@ -295,8 +295,11 @@ static void hear_first(struct ps_session *s, deadline_t deadline)
         result = conn_serve_one(s->conn, deadline, &why);
     if (result < 0 && why.code == RPYC_ETIMEOUT) {
         waited = conn_awaits_turn(s->conn);
-        error_set(&silent, RPYC_ETIMEOUT, "the client %s in time (handshake_timeout)",
-                  waited ? "got no turn to send a message over 1 MB" : "sent no request");
+        error_set(
+            &silent, RPYC_ETIMEOUT,
+            waited ? "the client waited too long to send a message over 1 MB, while other clients "
+                     "sent long messages (handshake_timeout)"
+                   : "the client sent no request in time (handshake_timeout)");
         conn_close(s->conn, &silent);
     }
     rpyc_error_clear(&why);

@@ -399,7 +399,7 @@ static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_
     add_missing(a, p, "source lines", why);
     add_missing(a, p, "greenlets", why);
     if (result == STACKREADER_CUT)
-        add_missing(a, p, "threads", "the answer needs too much memory");
+        add_missing(a, p, "some threads", "there are too many to read");
     set_threads(a, p);
     set_process(a, p);
     buffer_clear(&w->reply);

@@ -11,10 +11,10 @@ report_libfacts_la_SOURCES = \
 report_libreport_la_SOURCES = \
 	report/diagnosis/diagnose.c report/diagnosis/diagnose.h \
 	report/diagnosis/finding.c report/diagnosis/finding.h \
-	report/diagnosis/gil.c report/diagnosis/gil.h \
+	report/diagnosis/gil_finding.c report/diagnosis/gil_finding.h \
 	report/diagnosis/place.c report/diagnosis/place.h \
-	report/diagnosis/sentence.c report/diagnosis/sentence.h \
-	report/diagnosis/shortage.c report/diagnosis/shortage.h \
+	report/diagnosis/phrases.c report/diagnosis/phrases.h \
+	report/diagnosis/shortage_finding.c report/diagnosis/shortage_finding.h \
 	report/json.c report/json.h \
 	report/merge.c report/merge.h \
 	report/shortage_text.c report/shortage_text.h

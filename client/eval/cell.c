@@ -11,10 +11,10 @@
 #include "queue.h"
 
 static const char bootstrap[] =
-#include "eval/bootstrap.inc"
+#include "eval/run_cell.inc"
     ;
 
-/* The name of the function that bootstrap.py defines. */
+/* The name of the function that run_cell.py defines. */
 #define BOOTSTRAP_NAME "_pystuck_cells"
 
 /* The state that the client's functions share which the server holds. The server may call and
@@ -106,7 +106,7 @@ static int read_line(void *self, const char *method, rpyc_value *args, rpyc_valu
                           "only a running cell may read the client's standard input");
     len = c->io.read_line(c->io.arg, &line);
     if (len < 0 && errno == EINTR)
-        result = 0; /* returns None: bootstrap.py raises KeyboardInterrupt */
+        result = 0; /* returns None: run_cell.py raises KeyboardInterrupt */
     else if (len < 0)
         result = rpyc_raise(err, "OSError", "the client cannot read its standard input");
     else
@@ -185,7 +185,7 @@ static int take_function(rpyc_conn *conn, const char *name, rpyc_value **out,
     return rpyc_eval(conn, code, out, err);
 }
 
-/* Calls the function of bootstrap.py with the client's functions. */
+/* Calls the function of run_cell.py with the client's functions. */
 static int begin(struct cells *c, rpyc_value *function, struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *to_out = NULL;
@@ -391,7 +391,7 @@ static int check_answer(rpyc_value *answer, size_t count, struct rpyc_error *err
     return -1;
 }
 
-/* Reads the result of bootstrap.py's run. (None, None): the user must type more lines. */
+/* Reads the result of run_cell.py's run. (None, None): the user must type more lines. */
 static int read_answer(struct cells *c, rpyc_value *answer, struct cell_result *result,
                        struct rpyc_error *err)
 {

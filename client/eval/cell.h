@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * cell: runs pieces of Python in the debuggee. Works on every classic service: the Python code that
- * it needs in the debuggee (bootstrap.py) is sent as source.
+ * it needs in the debuggee (run_cell.py) is sent as source.
  *
  * All cells of a connection share one namespace, the connection's own, which also contains
  * `modules`, `In`, `Out`, `_` and so on. Text that a cell prints is sent to the client while the
@@ -97,7 +97,7 @@ int cells_fail_chain(struct cells *cells, const char *source, struct rpyc_error 
 /* ---- Helpers --------------------------------------------------------------------------------- */
 
 /* Python source that is sent to the debuggee on first use. It defines one function in the
- * namespace, which is removed and called with bootstrap.py's function `run`. The result of that
+ * namespace, which is removed and called with run_cell.py's function `run`. The result of that
  * call is kept. */
 struct cell_helper {
     const char *source;

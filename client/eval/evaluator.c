@@ -10,7 +10,7 @@
 #include "eval/traceback.h"
 #include "eval/wait.h"
 #include "eval/proxy.h"
-#include "eval/display.h"
+#include "eval/display_netrefs.h"
 
 #define CLEAN_STATEMENT __attribute__((cleanup(statement_free)))
 

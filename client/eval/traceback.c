@@ -20,7 +20,7 @@ static const char *next_line(const char *line)
 }
 
 /* True for a frame of the server: of rpyc, of the import system, or of class Modules in
- * bootstrap.py.
+ * run_cell.py.
  */
 static bool is_servers(const char *line)
 {

@@ -1,6 +1,6 @@
 """Finds completions in the debuggee, for the Tab key.
 
-The client sends this source as it sends bootstrap.py: it works with Python 3.6, imports only the
+The client sends this source as it sends run_cell.py: it works with Python 3.6, imports only the
 standard library, and defines one name in the connection's namespace. It runs no code of the program
 and imports no module of it: it reads objects without their properties, __getattr__, __dir__, __eq__
 and so on.
@@ -19,7 +19,7 @@ def _pystuck_completion(run):
     import sys
     import types
 
-    # Local names for the builtins: see bootstrap.py.
+    # Local names for the builtins: see run_cell.py.
     from builtins import (  # noqa: UP029
         BaseException,
         OSError,

@@ -1,6 +1,6 @@
 """Inspects objects and frames in the debuggee, for `x?` and for magics such as %thread.
 
-The client sends this source as it sends bootstrap.py: it works with Python 3.6, imports only the
+The client sends this source as it sends run_cell.py: it works with Python 3.6, imports only the
 standard library, and defines one name in the connection's namespace.
 """
 

@@ -16,7 +16,7 @@
 #include "prompt/keyboard.h"
 #include "prompt/terminal.h"
 #include "stacks/fetch.h"
-#include "stacks/gil.h"
+#include "stacks/ask_gil.h"
 #include "text.h"
 
 /* How long a cell may run after Ctrl-C before it is given up, in ms. */

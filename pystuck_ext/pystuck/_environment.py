@@ -1,12 +1,9 @@
 """PYSTUCK in the environment: a server in any program that imports pystuck.
 
-With PYSTUCK=1 each process listens on a Unix socket of its own, see _runtime. Other values are
-addresses: "port", "host:port", "[::1]:port" or "unix:/path/{pid}.sock". An empty value and 0 start
-no server. Variables such as PYSTUCK_CERTFILE set options of run_server; the table in _options names
-them. If one of them is wrong, no server starts.
-
-Child processes inherit the variables, and most programs that import pystuck know nothing of them.
-So they never make a program fail, and nothing is printed: errors are logged.
+With PYSTUCK=1 each process listens on a Unix socket of its own: see _socket_directory. Other values
+are addresses: "port", "host:port", "[::1]:port" or "unix:/path/{pid}.sock". An empty value and 0
+start no server. Variables such as PYSTUCK_CERTFILE set options of run_server: the table in _options
+names them. If one of them is wrong, no server starts.
 """
 
 from __future__ import annotations
@@ -90,9 +87,9 @@ def address(text: str) -> dict[str, str | int]:
     socket of PYSTUCK=1.
     """
     if text == "1":
-        from . import _runtime
+        from . import _socket_directory
 
-        return {"unix_socket": _runtime.socket_path()}
+        return {"unix_socket": _socket_directory.socket_path()}
     if text.startswith("unix:"):
         return {"unix_socket": text[len("unix:") :]}
     host, colon, port = text.rpartition(":")
@@ -131,6 +128,6 @@ def turn_on(text: str) -> _pystuck.Server | None:
 
 
 def _remove_stale(server: _pystuck.Server) -> None:
-    from . import _runtime
+    from . import _socket_directory
 
-    _runtime.remove_stale(os.path.dirname(server.unix_socket))
+    _socket_directory.remove_stale(os.path.dirname(server.unix_socket))

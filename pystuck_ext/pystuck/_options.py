@@ -215,8 +215,8 @@ OPTIONS = (
     _tls(
         "ca_certs",
         _values.File(),
-        "require a client certificate of the CA in this PEM file; it admits any user, and the "
-        "server may listen on any address",
+        "require a client certificate that the CA in this PEM file has signed; every user with "
+        "such a certificate is admitted, and the server may listen on any address",
         "--ca-certs",
     ),
     _tls(

@@ -397,7 +397,7 @@ class _Batch:
         finally:
             self._given_up = True
         has_begun = any(item.running is not None for item in self._items)
-        return "" if has_begun else "a thread that was started did not run in time"
+        return "" if has_begun else "the thread that pystuck started for it did not run in time"
 
 
 def _run_aside(function, patience):
@@ -438,7 +438,7 @@ def _sort_out(items):
         if item.running is not None:
             item.look(now)
         elif now >= item.deadline:
-            item.skip("the time was used up")
+            item.skip("the time limit for all of them was reached")
         elif len(blocked) >= _LEFT_BEHIND:
             item.skip(f"{len(blocked)} calls are blocked")
         elif blocked and sum(kind == item.kind for kind in blocked) >= _SAME_KIND:
@@ -454,7 +454,7 @@ def _finish(item):
         now = _system.now()
         item.look(now)
         if item.status is None and (now >= item.deadline or _system.sleep is None):
-            item.skip("the time was used up")
+            item.skip("the time limit for all of them was reached")
         elif item.status is None:
             _system.sleep(0.002)
 

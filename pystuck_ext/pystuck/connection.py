@@ -13,7 +13,7 @@ import time
 
 import _pystuck
 
-from ._policy import CLASSIC_CONFIG, DEFAULT_CONFIG, attribute_for_client
+from ._attribute_policy import CLASSIC_CONFIG, DEFAULT_CONFIG, attribute_for_client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "diagnosis/gil.h"
-#include "diagnosis/shortage.h"
+#include "diagnosis/gil_finding.h"
+#include "diagnosis/shortage_finding.h"
 
 bool diagnose(struct report *r, struct report_process *process)
 {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "diagnosis/sentence.h"
+#include "diagnosis/phrases.h"
 
 static bool begins(struct report_text text, const char *start)
 {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Cells with await, in programs that run an asyncio loop. See also test_bootstrap.py."""
+"""Cells with await, in programs that run an asyncio loop. See also test_run_cell.py."""
 
 from __future__ import annotations
 

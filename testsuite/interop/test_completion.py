@@ -36,7 +36,7 @@ LOOKS_AT_FRAMES = True
 def completer(source: str = "", **names: Any) -> tuple[Complete, dict[str, Any]]:
     """The function of completion.py, and the namespace of the cells, in which `source` was run."""
     namespace: dict[str, Any] = dict(names)
-    exec((CLIENT / "eval" / "bootstrap.py").read_text(), namespace)
+    exec((CLIENT / "eval" / "run_cell.py").read_text(), namespace)
     run, *_ = namespace.pop("_pystuck_cells")(print, print, str, print)
     exec(SOURCE, namespace)
     complete = namespace.pop("_pystuck_completion")(run)

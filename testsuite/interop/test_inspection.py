@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from harness import wait_until
-from test_bootstrap import Session
+from test_run_cell import Session
 
 ROOT = Path(__file__).parents[2]
 SOURCE = (ROOT / "client" / "prompt" / "inspection.py").read_text()

@@ -646,7 +646,8 @@ def test_a_long_message_waits_for_its_turn_only_so_long(first: bool, start: Star
         assert waiter.is_closed()
         assert small.works()
     if first:
-        why = "the client got no turn to send a message over 1 MB in time"
+        why = "the client waited too long to send a message over 1 MB, "
+        why += "while other clients sent long messages"
     else:
         why = "its message of over 1 MB waited too long for its turn"
     assert_told(debuggee, f"client 1 was disconnected: {why} ({timeout})")

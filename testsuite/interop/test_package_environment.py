@@ -377,10 +377,10 @@ def test_a_forked_child_can_start_its_own_server(runtime: Path) -> None:
 #: Prints the directory for sockets, or the error. argv[1] is used in place of /tmp.
 DIRECTORY = """
 import json, sys
-from pystuck import _runtime
-_runtime.TMP = sys.argv[1]
+from pystuck import _socket_directory
+_socket_directory.TMP = sys.argv[1]
 try:
-    answer = _runtime.directory()
+    answer = _socket_directory.directory()
 except OSError as error:
     answer = [type(error).__name__, str(error)]
 print(json.dumps(answer))

@@ -28,7 +28,7 @@ class Uploaded(NamedTuple):
 
 FILES = [
     # globals() is called once, at the beginning.
-    Uploaded("eval/bootstrap.py", "_pystuck_cells", {"globals"}),
+    Uploaded("eval/run_cell.py", "_pystuck_cells", {"globals"}),
     Uploaded("prompt/completion.py", "_pystuck_completion", set()),
     Uploaded("prompt/inspection.py", "_pystuck_inspection", set()),
 ]

@@ -24,7 +24,7 @@ TEST(a_root_that_is_not_an_object_is_an_error)
 
     say(&l.peer, "021150 1151 51");
     assert_int_equal(fetch_root(l.conn, &err), -1);
-    assert_error(&err, RPYC_EPROTOCOL, "the server's root is not an object");
+    assert_error(&err, RPYC_EPROTOCOL, "the server sent a plain value as its root object");
 }
 
 TEST(modules_and_evaluation_are_methods_of_the_root)

@@ -73,7 +73,7 @@ TEST(a_root_that_is_not_an_object_is_an_error)
     const struct act acts[] = {{.answers = {"021150115151"}}};
 
     assert_connects_not(ACTS(acts), 0, RPYC_GENERATION_AUTO, RPYC_EPROTOCOL,
-                        "the server's root is not an object", "[" GETROOT_6 " end]");
+                        "the server sent a plain value as its root object", "[" GETROOT_6 " end]");
 }
 
 TEST(an_exception_instead_of_the_root_is_that_exception)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * display: the text of a value, for servers on which no code may run.
+ * display_netrefs: the text of a value, for servers on which no code may run.
  */
-#ifndef CLIENT_EVAL_DISPLAY_H
-#define CLIENT_EVAL_DISPLAY_H
+#ifndef CLIENT_EVAL_DISPLAY_NETREFS_H
+#define CLIENT_EVAL_DISPLAY_NETREFS_H
 
 #include <rpyc.h>
 

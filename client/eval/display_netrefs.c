@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "eval/display.h"
+#include "eval/display_netrefs.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "diagnosis/shortage.h"
+#include "diagnosis/shortage_finding.h"
 
 #include "buffer.h"
 #include "diagnosis/finding.h"

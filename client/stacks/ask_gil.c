@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "stacks/gil.h"
+#include "stacks/ask_gil.h"
 
 #include <stdio.h>
 
 #include "clean.h"
 #include "diagnosis/diagnose.h"
-#include "diagnosis/gil.h"
+#include "diagnosis/gil_finding.h"
 #include "stacks/fetch.h"
 #include "stacks/print.h"
 #include "text.h"

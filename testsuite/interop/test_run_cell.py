@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""bootstrap.py, called without a client."""
+"""run_cell.py, called without a client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from harness import PATIENCE, wait_until
 
-SOURCE = (Path(__file__).parents[2] / "client" / "eval" / "bootstrap.py").read_text()
+SOURCE = (Path(__file__).parents[2] / "client" / "eval" / "run_cell.py").read_text()
 
 
 class Session:

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * What a client may do, and how long requests to it wait: the configuration of its Connection,
- * whose entries pystuck/_policy.py has, with the rule for attributes. Needs the GIL.
+ * whose entries pystuck/_attribute_policy.py has, with the rule for attributes. Needs the GIL.
  */
-#ifndef PS_POLICY_H
-#define PS_POLICY_H
+#ifndef PS_CONNECTION_CONFIG_H
+#define PS_CONNECTION_CONFIG_H
 
 #include "session.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * shortage: a finding for each resource that the process has run out of.
+ * shortage_finding: a finding for each resource that the process has run out of.
  */
-#ifndef REPORT_DIAGNOSIS_SHORTAGE_H
-#define REPORT_DIAGNOSIS_SHORTAGE_H
+#ifndef REPORT_DIAGNOSIS_SHORTAGE_FINDING_H
+#define REPORT_DIAGNOSIS_SHORTAGE_FINDING_H
 
 #include "report.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "policy.h"
+#include "connection_config.h"
 
 #include "gil.h"
 #include "service.h"

@@ -1,7 +1,7 @@
 """What a client may do, as in rpyc: the entries of a connection's configuration, and which
 attributes of an object they let the client use.
 
-pystuck_ext/policy.c reads the same configuration.
+pystuck_ext/connection_config.c reads the same configuration.
 """
 
 from __future__ import annotations

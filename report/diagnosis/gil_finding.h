@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * gil: the finding that the GIL is not available.
+ * gil_finding: the finding that the GIL is not available.
  *
  * Drawn if the state of the GIL is "held". If it is known for how long one thread has kept the GIL,
  * this thread runs C code: a thread that runs Python gives the GIL up after a few milliseconds when
  * another one asks for it. Else the program's threads run Python in turn, and the sentence says
  * nothing of C code.
  */
-#ifndef REPORT_DIAGNOSIS_GIL_H
-#define REPORT_DIAGNOSIS_GIL_H
+#ifndef REPORT_DIAGNOSIS_GIL_FINDING_H
+#define REPORT_DIAGNOSIS_GIL_FINDING_H
 
 #include "report.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "diagnosis/gil.h"
+#include "diagnosis/gil_finding.h"
 
 #include <string.h>
 
 #include "buffer.h"
 #include "diagnosis/finding.h"
 #include "diagnosis/place.h"
-#include "diagnosis/sentence.h"
+#include "diagnosis/phrases.h"
 
 /* Finds the thread with an id; NULL: there is none. */
 static const struct report_thread *find_thread(const struct report_process *p,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * stacks/gil: asks a server why its process does not run Python code.
+ * stacks/ask_gil: asks a server why its process does not run Python code.
  */
-#ifndef CLIENT_STACKS_GIL_H
-#define CLIENT_STACKS_GIL_H
+#ifndef CLIENT_STACKS_ASK_GIL_H
+#define CLIENT_STACKS_ASK_GIL_H
 
 #include <stdbool.h>
 

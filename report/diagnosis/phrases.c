@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "diagnosis/sentence.h"
+#include "diagnosis/phrases.h"
 
 #include <inttypes.h>
 #include <stdio.h>
