@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Requests without waiting for the reply. rpyc.h describes each function.
+ * Sends requests without waiting for their replies. rpyc.h describes each function.
  */
 #include "request.h"
 
@@ -20,7 +20,8 @@ static rpyc_pending *new_pending(rpyc_conn *conn)
     return pending;
 }
 
-/* Sends a complete request. *out: for rpyc_pending_wait. */
+/* Sends a request whose arguments are complete. *out: the handle for rpyc_pending_wait and the
+ * other functions. */
 static int start(struct request *r, rpyc_pending **out)
 {
     rpyc_pending *pending = new_pending(r->conn);

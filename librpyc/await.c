@@ -8,7 +8,8 @@
 
 /* ---- Serving requests ----------------------------------------------------------------------- */
 
-/* Answers a request with an exception because too many are served or queued. Takes no ownership. */
+/* Replies to m with an exception: too many requests are being served, or are queued. The caller
+ * still owns m. */
 static int refuse(struct conn *c, const struct message *m, struct rpyc_error *err)
 {
     bool full;
@@ -22,7 +23,8 @@ static int refuse(struct conn *c, const struct message *m, struct rpyc_error *er
                                 deadline_in(REFUSAL_MS), err);
 }
 
-/* Serves a request, and then those that other threads queued for this one. Ends s. */
+/* Serves the request m, then the requests that were meanwhile queued for this thread. s: the entry
+ * of this thread for m; it is freed at the end. */
 static int serve(struct conn *c, struct serving *s, struct message *m, int64_t handler,
                  struct rpyc_error *err)
 {
@@ -43,8 +45,8 @@ static int serve(struct conn *c, struct serving *s, struct message *m, int64_t h
     return result;
 }
 
-/* Serves a request that was queued for this thread. Call with c->lock held; it is released
- * meanwhile. */
+/* Serves a request that was removed from this thread's queue, and frees q. Call with c->lock held;
+ * the lock is released meanwhile. */
 static void serve_dequeued(struct conn *c, struct queued *q)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
@@ -63,9 +65,9 @@ static void serve_dequeued(struct conn *c, struct queued *q)
     pthread_mutex_lock(&c->lock);
 }
 
-/* Serves one request that another thread read and queued for this one. nested: serves only a
- * request that belongs to a request which this thread is serving. Returns false if there is no such
- * request in the queue. Call with c->lock held; it is released meanwhile. */
+/* Serves one request from this thread's queue. nested: only a request that belongs to a request
+ * which this thread is serving. Returns false if the queue has no such request, or if the
+ * connection is closed. Call with c->lock held; the lock is released meanwhile. */
 static bool serve_queued(struct conn *c, bool nested)
 {
     struct queued *q;
@@ -95,9 +97,9 @@ static void unclaimed(struct conn *c, struct message *reply)
 }
 
 /* Delivers a reply and releases the read role. Takes m. A TCP peer may delay further replies until
- * this side acknowledges the received data or sends something. So acknowledges at once if more
- * replies may follow: no request claims this reply (it answers a DEL), or other requests wait for
- * theirs. */
+ * this side acknowledges the received data or sends something. So acknowledges the data at once if
+ * more replies may follow: if other requests wait for their replies, or if no request waits for
+ * this reply (it answers a DEL). */
 static void deliver(struct conn *c, struct message *m)
 {
     struct completion done;
@@ -114,7 +116,9 @@ static void deliver(struct conn *c, struct message *m)
         done.notify(done.arg);
 }
 
-/* Releases the read role, then serves, queues or refuses a request. */
+/* Handles a request that was read. Decides which thread serves it, and queues it if that is another
+ * thread. Releases the read role. If this thread is to serve the request, serves or refuses it.
+ * Returns -1 with err filled if the connection has to be closed. */
 static int handle_request(struct conn *c, struct message *m, struct rpyc_error *err)
 {
     struct serving *s = NULL;
@@ -147,9 +151,9 @@ static void pass_on(struct conn *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* Reads one message and handles it. Call with the read role, which is released in any case.
- * RPYC_ETIMEOUT, RPYC_EINTERRUPT: the wait ended before a message arrived. Any other error closes
- * the connection, and the result is RPYC_OK. */
+/* Reads one message and handles it. Call with the read role, which is released in any case. Returns
+ * RPYC_ETIMEOUT or RPYC_EINTERRUPT if the wait ended before a message arrived, else RPYC_OK. Any
+ * other error closes the connection. */
 static enum rpyc_errcode read_and_handle(struct conn *c, deadline_t deadline)
 {
     struct rpyc_error why;
@@ -182,7 +186,8 @@ static enum rpyc_errcode read_and_handle(struct conn *c, deadline_t deadline)
     return RPYC_OK;
 }
 
-/* Takes the read role and reads one message. Call with c->lock held; it is released meanwhile. */
+/* Takes the read role, reads one message and handles it. Call with c->lock held; the lock is
+ * released meanwhile. Errors: RPYC_ETIMEOUT, RPYC_EINTERRUPT. */
 static int take_role_and_read(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
     enum rpyc_errcode ended;
@@ -200,9 +205,9 @@ static int take_role_and_read(struct conn *c, deadline_t deadline, struct rpyc_e
     return 0;
 }
 
-/* Call with c->lock held; it is released meanwhile. Reads one message if no thread has the read
- * role, else waits for c->changed. Errors: RPYC_ETIMEOUT, RPYC_EINTERRUPT. An error of the
- * connection sets c->closed, and the result is 0. */
+/* If no thread has the read role, reads and handles one message; else waits for c->changed. Call
+ * with c->lock held; the lock is released meanwhile. Errors: RPYC_ETIMEOUT, RPYC_EINTERRUPT. After
+ * an error of the connection itself, c->closed is set and the result is 0. */
 static int step(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
     return c->reading ? conn_wait_for_change(c, deadline, err)
@@ -237,7 +242,7 @@ int conn_serve(struct conn *c, struct rpyc_error *err)
 
 /* ---- Serving while something else is awaited ------------------------------------------------- */
 
-/* conn_attend reads no further message while the queued ones take more than this, in bytes. */
+/* While the queued requests take more than this number of bytes, conn_attend does not read. */
 #define ATTEND_MAX ((size_t)1 << 20)
 
 int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err)
@@ -306,16 +311,16 @@ int conn_start(struct conn *c, struct outgoing *out, int64_t seq, struct pending
     return -1;
 }
 
-/* True if a reply to p has arrived; without p, if the peer's generation is known. Call with c->lock
- * held. */
+/* True if the reply to p has arrived. If p is NULL: true if the peer's generation is known. Call
+ * with c->lock held. */
 static bool has_come(const struct conn *c, const struct pending *p)
 {
     return p ? p->done : c->env.generation != RPYC_GENERATION_AUTO;
 }
 
-/* Waits until has_come(c, p). If the owner ends the wait, returns RPYC_EINTERRUPT even if the reply
- * has arrived. The deadline does not move if the peer sends requests meanwhile. Call with c->lock
- * held. */
+/* Waits until has_come(c, p) is true. Serves requests of the peer meanwhile, which does not extend
+ * the deadline. If the owner ends the wait, fails with RPYC_EINTERRUPT even if the reply has
+ * arrived. Call with c->lock held; the lock is released meanwhile. */
 static int wait_for(struct conn *c, const struct pending *p, deadline_t deadline,
                     struct rpyc_error *err)
 {

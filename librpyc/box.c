@@ -20,7 +20,7 @@ rpyc_value *box_find_local(rpyc_conn *conn, const struct id_pack *pack, struct r
     return v;
 }
 
-/* Fills a tuple with `count` values. */
+/* Reads `count` boxes into an empty tuple. */
 static int read_items(rpyc_conn *conn, rpyc_value *tuple, size_t count, struct brine_reader *r,
                       struct rpyc_error *err)
 {
@@ -95,7 +95,7 @@ int box_check_value(const rpyc_conn *conn, const rpyc_value *v, struct rpyc_erro
     return 0;
 }
 
-/* Appends a reference to a local object, which the peer then holds once more. */
+/* Appends a reference to a local object, and counts the object as sent to the peer once more. */
 static int put_local(rpyc_conn *conn, struct buffer *out, rpyc_value *v, struct rpyc_error *err)
 {
     const struct id_pack pack = local_id_pack(v);
@@ -111,7 +111,7 @@ static int put_local(rpyc_conn *conn, struct buffer *out, rpyc_value *v, struct 
     return 0;
 }
 
-/* Appends the box of a value that box_check_value allows. */
+/* Appends a value as a box. box_check_value must have accepted the value. */
 static int put_checked(rpyc_conn *conn, struct buffer *out, rpyc_value *v, struct rpyc_error *err)
 {
     if (v->type == RPYC_NETREF) {

@@ -55,7 +55,8 @@ void brine_put_ellipsis(struct buffer *b)
     buffer_put_u8(b, TAG_ELLIPSIS);
 }
 
-/* Appends a tag and a length: tag_l1 and one byte for lengths below 256, else tag_l4 and four. */
+/* Appends a tag and a length: tag_l1 and one byte if the length is below 256, else tag_l4 and four
+ * bytes. */
 static void put_length(struct buffer *b, enum tag tag_l1, enum tag tag_l4, size_t len)
 {
     if (len > UINT32_MAX) {
@@ -77,7 +78,8 @@ void brine_put_digits(struct buffer *b, const char *digits, size_t len)
     buffer_put(b, digits, len);
 }
 
-/* Writes a number in decimal. Every message has one, and snprintf() is several times slower. */
+/* Appends an int as decimal digits. magnitude: its absolute value. Does not use snprintf(), which
+ * is several times slower, because every message contains such a number. */
 static void put_decimal(struct buffer *b, uint64_t magnitude, bool negative)
 {
     char digits[24], *p = digits + sizeof(digits);
@@ -226,7 +228,7 @@ int brine_error(const struct brine_reader *r, struct rpyc_error *err)
     return error_set(err, r->failed, "bad brine: %s", r->problem);
 }
 
-/* Returns the next n bytes of the input; NULL if there are fewer. */
+/* Returns the next n bytes of the input. If there are fewer, returns NULL, and r fails. */
 static const uint8_t *take(struct brine_reader *r, size_t n)
 {
     const uint8_t *p = r->pos;
@@ -266,7 +268,7 @@ static double load_double(const uint8_t *p)
     return value;
 }
 
-/* Reads a bytes, after its tag. */
+/* Reads the rest of a bytes object, after its tag. */
 static bool take_bytes(struct brine_reader *r, size_t tag, struct brine_item *item)
 {
     size_t len;
@@ -299,7 +301,8 @@ static bool take_str(struct brine_reader *r, struct brine_item *item)
     return true;
 }
 
-/* Starts a container, after the tag of its tuple. */
+/* Reads the number of items of a container and opens the container. tag: that of the tuple (a
+ * frozenset or slice contains one), which was read already. */
 static bool take_tuple(struct brine_reader *r, size_t tag, enum brine_type type,
                        struct brine_item *item)
 {
@@ -342,7 +345,8 @@ static bool take_wrapped_tuple(struct brine_reader *r, enum brine_type type,
     return take_u8(r, &tag) && take_tuple(r, tag, type, item);
 }
 
-/* Reads ASCII digits with an optional sign: an INT if the number fits an int64_t, else a BIGINT. */
+/* Parses ASCII digits with an optional sign. *item becomes an INT if the number fits an int64_t,
+ * else a BIGINT. */
 static bool parse_digits(struct brine_reader *r, const uint8_t *text, size_t len,
                          struct brine_item *item)
 {
@@ -460,7 +464,7 @@ static bool take_value(struct brine_reader *r, struct brine_item *item)
     }
 }
 
-/* Ends the containers whose last item was read. */
+/* Closes each open container whose last item was read. */
 static void close_finished(struct brine_reader *r)
 {
     while (r->depth > 0 && r->open[r->depth - 1] == 0)

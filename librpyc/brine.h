@@ -2,9 +2,10 @@
  *
  * Brine: RPyC's encoding of immutable values (rpyc/core/brine.py; every tag is in doc/protocol.md).
  *
- * The writer appends one value for each call; for a container it appends the number of items, and
- * the caller then appends the items. The reader returns one item for each call, with pointers into
- * the input. Neither allocates memory for a value or creates objects.
+ * To write, call one brine_put_ function for each value. For a container, the function appends the
+ * number of items, and the caller then appends the items. To read, call brine_next() for each item;
+ * it returns pointers into the input. Reading allocates no memory, and writing only makes the
+ * buffer grow. Neither creates objects.
  */
 #ifndef RPYC_BRINE_H
 #define RPYC_BRINE_H
@@ -14,8 +15,8 @@
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-/* Each appends one value. Errors are kept in the buffer, in `failed`. A count or a length of 2**32
- * or more is an error, too. */
+/* Each function appends one value. b->failed is set if there is no memory, or if a count or a
+ * length is 2**32 or more. */
 void brine_put_none(struct buffer *b);
 void brine_put_bool(struct buffer *b, bool value);
 void brine_put_notimplemented(struct buffer *b);
@@ -26,16 +27,16 @@ void brine_put_float(struct buffer *b, double value);
 void brine_put_complex(struct buffer *b, double real, double imag);
 void brine_put_bytes(struct buffer *b, const void *bytes, size_t len);
 
-/* text must be UTF-8, which is not checked: a stock peer closes the connection after invalid UTF-8.
- */
+/* text must be valid UTF-8. This is not checked; a stock peer closes the connection when it
+ * receives invalid UTF-8. */
 void brine_put_str(struct buffer *b, const char *text, size_t len);
 
 /* Appends an int of any size from its ASCII digits, with "-" if it is negative. Use brine_put_int
- * for -48 to 159, which stock encodes in one byte; this is not checked. */
+ * for -48 to 159: stock rpyc encodes these ints in one byte. This is not checked. */
 void brine_put_digits(struct buffer *b, const char *digits, size_t len);
 
-/* Appends the start of a container. The caller then appends its `count` items, three for a slice.
- */
+/* Each function appends the start of a container. The caller then appends the items: `count` of
+ * them, or three for a slice. */
 void brine_put_tuple(struct buffer *b, size_t count);
 void brine_put_frozenset(struct buffer *b, size_t count);
 void brine_put_slice(struct buffer *b);
@@ -48,17 +49,17 @@ enum brine_type {
     BRINE_NOTIMPLEMENTED,
     BRINE_ELLIPSIS,
     BRINE_INT,    /* an int that fits an int64_t */
-    BRINE_BIGINT, /* an int that does not; its digits are in data */
+    BRINE_BIGINT, /* any other int; its digits are in data */
     BRINE_FLOAT,
     BRINE_COMPLEX,
     BRINE_BYTES,
-    BRINE_STR, /* not checked to be UTF-8: see brine_utf8 */
+    BRINE_STR, /* may be invalid UTF-8: check it with brine_utf8 */
     BRINE_TUPLE,
     BRINE_FROZENSET,
     BRINE_SLICE
 };
 
-/* One item. Pointers point into the reader's input. */
+/* One item that was read. data points into the reader's input. */
 struct brine_item {
     enum brine_type type;
     union {
@@ -76,53 +77,59 @@ struct brine_item {
     };
 };
 
-#define BRINE_DEPTH_MAX 200 /* of nested containers */
+#define BRINE_DEPTH_MAX 200 /* the most containers within each other */
 
-/* Reads one value, a container with all its items. After an error all calls fail. The reader checks
- * the number of items against the bytes left, and the depth against BRINE_DEPTH_MAX. So a caller
- * may recurse on containers, and may allocate room for the items of a container before it reads
- * them. */
+/* Reads one value; if it is a container, with all its items. After an error, all calls fail. It is
+ * an error if a container has more items than bytes are left, or if containers are nested deeper
+ * than BRINE_DEPTH_MAX. So a caller may recurse on containers, and may allocate room for the items
+ * of a container before it reads them. */
 struct brine_reader {
     const uint8_t *pos;
     const uint8_t *end;
     enum rpyc_errcode failed; /* RPYC_OK, RPYC_EPROTOCOL or RPYC_ELIMIT */
-    const char *problem;      /* after a failure: why, a static text */
-    size_t limit;             /* with RPYC_ELIMIT: the limit that the value exceeds */
+    const char *problem;      /* after an error: the reason, a static text */
+    size_t limit;             /* after RPYC_ELIMIT: the value of the limit that was exceeded */
     unsigned depth, max_depth;
-    size_t taken, max_items; /* items that were read */
-    size_t owed; /* items missing in all open containers; at most the number of bytes left */
-    uint32_t open[BRINE_DEPTH_MAX + 1]; /* the same for each of them; [0]: outside of all */
+    size_t taken, max_items; /* taken: the number of items that were read */
+    size_t owed;             /* items left to read in all open containers; at most the bytes left */
+    uint32_t open[BRINE_DEPTH_MAX + 1]; /* left to read in each of them; [0]: the value itself */
 };
 
-/* Starts to read len bytes at data, which must remain valid while r is used. */
+/* Initializes r for reading the len bytes at data, which must remain valid while r is used. */
 void brine_read(struct brine_reader *r, const void *data, size_t len);
 
-/* Sets lower limits, counted from the start of the value: on the depth of nested containers, and on
- * the number of items, including containers. 0: no change. The reader fails with RPYC_ELIMIT at the
- * start of the container that exceeds a limit. */
+/* Lowers the limits on the depth of nested containers and on the number of items. Each container
+ * counts as an item, and so does each item in it; those that were read already count too. 0: does
+ * not change that limit. The reader fails with RPYC_ELIMIT at the start of the container that
+ * exceeds a limit. */
 void brine_limit(struct brine_reader *r, unsigned max_depth, size_t max_items);
 
-/* Reads the next item. Returns false at an error, and after the last item. */
+/* Reads the next item. Returns false after an error. A call after the last item is an error. */
 bool brine_next(struct brine_reader *r, struct brine_item *item);
 
-/* Skips one value, a container with all its items. *data and *len: its bytes. Fails at a str that
- * is not UTF-8, since the caller may send the bytes. */
+/* Skips one value; if it is a container, with all its items. Sets *data and *len to the bytes of
+ * the value. Fails if the value contains a str that is not valid UTF-8, since the caller may send
+ * the bytes to a peer. */
 bool brine_skip(struct brine_reader *r, const uint8_t **data, size_t *len);
 
-/* Each reads one item, and fails if the item has another type, or a tuple has not `count` items. */
+/* Each function reads one item. brine_expect_tuple fails if it is not a tuple of `count` items, and
+ * brine_expect_int if it is not an int that fits an int64_t. */
 bool brine_expect_tuple(struct brine_reader *r, size_t count);
 bool brine_expect_int(struct brine_reader *r, int64_t *value);
 
-/* Lets r fail because the caller has found an error in the value. Returns false. */
+/* Makes r fail with RPYC_EPROTOCOL, for an error that the caller has found in the value. problem: a
+ * static text. An earlier error of r is kept. Returns false. */
 bool brine_fail(struct brine_reader *r, const char *problem);
 
-/* Lets r fail because the value exceeds a limit, which `problem` names. Returns false. */
+/* Like brine_fail, but with RPYC_ELIMIT: the value exceeds a limit. problem: a static text that
+ * names the limit. limit: its value. */
 bool brine_fail_limit(struct brine_reader *r, const char *problem, size_t limit);
 
-/* True if all input was read without an error. */
+/* True if the value was read without an error, and no bytes follow it. */
 bool brine_at_end(const struct brine_reader *r);
 
-/* Fills err with the failure of r. Returns -1. */
+/* Fills err with the error of r. If r has none, the error is that bytes follow the value. Returns
+ * -1. */
 int brine_error(const struct brine_reader *r, struct rpyc_error *err);
 
 /* True if text is UTF-8 as Python defines it: shortest form, no surrogates, up to U+10FFFF. */

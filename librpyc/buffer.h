@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A growing byte buffer. If there is no memory, it sets `failed`, and all later puts do nothing. So
- * a caller may put many times and check once.
+ * A growing byte buffer. If there is no memory, the buffer's `failed` is set, and all later puts do
+ * nothing. So a caller may put many times and check `failed` once.
  */
 #ifndef RPYC_BUFFER_H
 #define RPYC_BUFFER_H
@@ -22,15 +22,17 @@ struct buffer {
 
 void buffer_free(struct buffer *b);
 
-/* Removes the content and the error. Keeps up to BUFFER_KEEP bytes of memory for the next use. */
+/* Removes the content and clears `failed`. Keeps the memory for the next use if it has at most
+ * BUFFER_KEEP bytes. */
 void buffer_clear(struct buffer *b);
 #define BUFFER_KEEP ((size_t)256 * 1024)
 
-/* Allocates room for n more bytes after the content. Returns false if there is no memory. */
+/* Allocates room for n more bytes after the content. Returns false if there is no memory, or if
+ * `failed` was set before. */
 bool buffer_reserve(struct buffer *b, size_t n);
 
-/* Adds n > 0 bytes to the content. Returns them for the caller to fill; NULL if there is no memory.
- */
+/* Makes the content n > 0 bytes longer. Returns a pointer to the new bytes, which the caller must
+ * fill. Returns NULL if there is no memory, or if `failed` was set before. */
 static inline uint8_t *buffer_extend(struct buffer *b, size_t n)
 {
     uint8_t *end;
@@ -64,7 +66,7 @@ static inline void buffer_put_u8(struct buffer *b, uint8_t byte)
 void buffer_put_u32(struct buffer *b, uint32_t n);
 void buffer_put_u64(struct buffer *b, uint64_t n);
 
-/* Truncates the content to its first len bytes and clears the error. len must not exceed the length
+/* Truncates the content to its first len bytes and clears `failed`. len must not exceed the length
  * of the content. */
 void buffer_truncate(struct buffer *b, size_t len);
 

@@ -25,7 +25,8 @@ int builtins_call(const char *name, rpyc_value *obj, rpyc_value *other, rpyc_val
                  : rpyc_call(function, out, err, "O", obj);
 }
 
-/* Sets *out to the value of a result, which must be a bool. */
+/* Converts the result of a call to a bool. Fails with RPYC_ETYPE if it is neither a bool nor an int
+ * of 64 bits. */
 static int bool_of(const rpyc_value *result, bool *out, struct rpyc_error *err)
 {
     int64_t n = 0;
@@ -45,7 +46,7 @@ int rpyc_isinstance(rpyc_value *obj, rpyc_value *cls, bool *out, struct rpyc_err
 
 /* ---- Truth ----------------------------------------------------------------------------------- */
 
-/* Returns bool(v) of a value that is not a netref. */
+/* Returns what bool(v) returns in Python. v must not be a netref. */
 static bool plain_truth(const rpyc_value *v)
 {
     switch (rpyc_type_of(v)) {
@@ -82,7 +83,7 @@ int rpyc_truth(rpyc_value *obj, bool *out, struct rpyc_error *err)
 
 /* ---- The module operator --------------------------------------------------------------------- */
 
-/* Calls operator.name(obj, other), whose result must be a bool. */
+/* Calls operator.name(obj, other) and converts the result with bool_of. */
 static int call_operator(const char *name, rpyc_value *obj, rpyc_value *other, bool *out,
                          struct rpyc_error *err)
 {
@@ -97,14 +98,14 @@ static int call_operator(const char *name, rpyc_value *obj, rpyc_value *other, b
     return bool_of(v, out, err);
 }
 
-/* obj.__contains__ is not enough: some containers have only __iter__. */
+/* Calls operator.contains instead of obj.__contains__: some containers have only __iter__. */
 int rpyc_contains(rpyc_value *obj, rpyc_value *value, bool *out, struct rpyc_error *err)
 {
     return call_operator("contains", obj, value, out, err);
 }
 
-/* Returns the name of the function in the module operator for a comparison; NULL if op is not one.
- */
+/* Returns the name of the function in the module operator for the comparison `op`: "lt" for "<".
+ * NULL: op is not a comparison. */
 static const char *operator_name(const char *op)
 {
     static const char *const names[][2] = {{"<", "lt"},  {"<=", "le"}, {"==", "eq"},
@@ -118,7 +119,7 @@ static const char *operator_name(const char *op)
     return NULL;
 }
 
-/* obj.__lt__ and the like are not enough: they may return NotImplemented. */
+/* Calls operator.lt (or eq and so on) instead of obj.__lt__, which may return NotImplemented. */
 int rpyc_compare(rpyc_value *obj, const char *op, rpyc_value *other, bool *out,
                  struct rpyc_error *err)
 {

@@ -38,7 +38,7 @@ int classic_take_root(rpyc_conn *conn, deadline_t deadline, struct rpyc_error *e
             conn->root_request = NULL;
         }
         if (err)
-            *err = why; /* `why` owns no memory */
+            *err = why; /* nothing to free: conn_wait never sets why.remote */
         return -1;
     }
     conn_forget(conn->conn, conn->root_request);
@@ -104,7 +104,8 @@ int rpyc_namespace(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err)
     return rpyc_getattr(conn->root, "namespace", out, err);
 }
 
-/* Sets *out to true if importlib.util.find_spec finds a module. Imports its parent packages. */
+/* Calls importlib.util.find_spec in the peer, which imports the parent packages of the module. Sets
+ * *out to true if the module was found. */
 static int find_spec(rpyc_conn *conn, const char *name, bool *out, struct rpyc_error *err)
 {
     AUTO_VALUE *util = NULL;

@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-/* How often a wait checks for a signal that did not interrupt it, in ms. */
+/* The interval in ms at which a wait checks for cancellation, and for a signal that arrived just
+ * before the wait blocked. */
 #define SIGNAL_CHECK_MS 50
 
 /* ---- Lifetime ------------------------------------------------------------------------------- */
@@ -26,7 +27,8 @@ int conn_new(struct conn **out, const struct stream *stream, const struct conn_c
     struct stream taken = *stream;
 
     if (!c) {
-        stream_shutdown(&taken); /* another process may have the socket open, or wait on it */
+        stream_shutdown(&taken); /* if another process has the socket open, close() does not end the
+                                    connection */
         stream_close(&taken);
         return error_nomem(err);
     }
@@ -70,7 +72,8 @@ void conn_unref(struct conn *c)
 
 /* ---- Closing -------------------------------------------------------------------------------- */
 
-/* Calls the notify functions of all requests, once the connection is closed. */
+/* Calls the notify functions of all requests that have no reply. Call after the connection has been
+ * closed. */
 static void notify_closed(struct conn *c)
 {
     struct completion next;
@@ -124,7 +127,7 @@ void conn_release(struct conn *c)
     while (c->reading || c->sending)
         pthread_cond_wait(&c->changed, &c->lock);
     stream_close(&c->stream);
-    frame_reader_free(&c->reader); /* the start of a message that will not be completed */
+    frame_reader_free(&c->reader); /* it may contain the start of a message */
     turn_leave(&c->turn);
     turn_unkeep(&c->turn, c->kept);
     c->kept = 0;

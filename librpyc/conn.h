@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * One connection: sequence numbers, waiting for replies, requests within requests. It knows no
- * objects. Objects belong to the connection's *owner* (a struct rpyc_conn of librpyc, or a session
- * of the extension), which gives the connection a table of callbacks.
+ * One connection: numbers the requests to the peer, sends them, waits for replies, and serves the
+ * peer's requests, also while it waits. Objects belong to the connection's *owner* (a struct
+ * rpyc_conn of librpyc, or a session of the extension), which gives the connection a table of
+ * callbacks.
  *
- * Reading is a role and not a thread. A thread that waits for a reply takes the read role if it is
- * free. It reads one message and releases the role; then it serves the request that the message
- * contains, or hands over the reply to the thread that waits for it. So any number of threads may
- * use one connection, requests may be nested, and a request that waits for another thread does not
- * block that thread's own requests to the peer. Sending is also a role: one message at a time.
+ * No thread is reserved for reading. Instead, a thread that waits for a reply takes the read role
+ * if no other thread has it. The thread reads one message and releases the role. Then it serves the
+ * request in the message, or hands over the reply to the thread that waits for the reply. So any
+ * number of threads may use one connection, and requests may be nested. While a request waits for
+ * another thread, that thread can still send its own requests to the peer. Sending is also a role:
+ * the thread that has it sends one message.
  *
  * Any thread may call any function here, except where stated.
  */
@@ -20,44 +22,45 @@
 
 struct conn;
 
-/* The functions of a connection's owner that the connection calls. No lock is held during the
- * calls, except for checks_signals. */
+/* The functions of the owner that the connection calls. The connection's lock is not held during
+ * the calls, except for checks_signals. */
 struct conn_callbacks {
-    /* Serves a request; the handler's number was already read from the message. Must reply once,
-     * with conn_reply_begin and conn_send. Not called for HANDLE_CLOSE. The connection owns the
-     * message, but the owner calls message_free after reading it, before anything that may take
-     * long. -1: close the connection with err. */
+    /* Serves a request whose handler's number was already read from the message. Must reply once,
+     * with conn_reply_begin and conn_send. The connection frees the message afterwards; if serving
+     * may take long, call message_free as soon as the arguments have been read. Returns 0, or -1
+     * with err filled to close the connection. Not called for HANDLE_CLOSE. */
     int (*serve)(void *owner, struct conn *conn, struct message *request, int64_t handler,
                  struct rpyc_error *err);
 
     /* Called repeatedly while a thread waits. Returns true to end the wait with RPYC_EINTERRUPT.
-     * by_signal: a signal may have arrived. NULL: no wait is ended. */
+     * by_signal: a signal may have arrived. NULL: waits are not interrupted. */
     bool (*interrupted)(void *owner, bool by_signal);
 
-    /* True if this thread has to check for signals while it waits. False: it does not wake up for
-     * such checks. NULL: every thread checks, if `interrupted` is set. The connection's lock may be
-     * held. */
+    /* Returns true if the calling thread has to wake up regularly while it waits, to call
+     * `interrupted`: a signal does not always end the wait. NULL: every thread does so if
+     * `interrupted` is set. The connection's lock may be held during the call. */
     bool (*checks_signals)(void *owner);
 
-    /* Called with a reply that no request waits for. The reply may contain references, for which
-     * the peer keeps objects. The connection owns the message. NULL: such replies are ignored. */
+    /* Called with a reply that no thread will take. If the reply refers to objects of the peer, the
+     * peer keeps them until the owner releases them. The connection frees the message afterwards.
+     * NULL: such replies are ignored. */
     void (*unclaimed)(void *owner, struct conn *conn, struct message *reply);
 };
 
 struct conn_config {
-    size_t max_frame;                /* bytes of a message; 0: FRAME_MAX_DEFAULT */
-    size_t max_inflated;             /* bytes of a message after decompression; 0: max_frame */
-    unsigned max_depth;              /* nested containers in a message; 0: BRINE_DEPTH_MAX */
-    size_t max_items;                /* items in a message; 0: no limit */
+    size_t max_frame;    /* bytes of a message; 0: FRAME_MAX_DEFAULT */
+    size_t max_inflated; /* bytes of a message after decompression; 0: max_frame */
+    unsigned max_depth;  /* depth of nested containers in a message; 0: BRINE_DEPTH_MAX */
+    size_t max_items;    /* items in a message; 0: no limit */
     enum rpyc_generation generation; /* AUTO: learned from the peer's first message */
-    bool bound;                      /* bind-threads; needs a generation other than AUTO */
-    struct turns *turns;             /* for long messages, borrowed; NULL: none are needed */
+    bool bound;          /* bind-threads is in use; needs a generation other than AUTO */
+    struct turns *turns; /* see turns.h; borrowed; NULL: long messages do not wait */
     int stall_ms; /* close the connection if an incomplete message makes no progress for this long,
                    * in either direction; 0: no limit */
 };
 
-/* Creates a connection with one reference. Takes the stream, also on failure (RPYC_ENOMEM). config
- * may be NULL. */
+/* Creates a connection with one reference. Takes ownership of the stream, also if it fails with
+ * RPYC_ENOMEM. config NULL: all its members are zero. */
 int conn_new(struct conn **out, const struct stream *stream, const struct conn_callbacks *callbacks,
              void *owner, const struct conn_config *config, struct rpyc_error *err);
 
@@ -66,70 +69,75 @@ void conn_unref(struct conn *c);
 
 /* ---- Closing -------------------------------------------------------------------------------- */
 
-/* Closes the connection. Every waiting thread and every later call gets RPYC_ECLOSED with the text
- * of `why`, which may be NULL; or the code of `why` if it is fatal (rpyc_error_is_fatal). Only the
- * first call's `why` counts. Does not wait. */
+/* Closes the connection, but not its fd. Every waiting thread and every later call fails with the
+ * text of `why`. The code is that of `why` if it is fatal (rpyc_error_is_fatal), else RPYC_ECLOSED.
+ * why may be NULL. Only the first call's `why` counts. Does not wait. */
 void conn_close(struct conn *c, const struct rpyc_error *why);
 
-/* Sends HANDLE_CLOSE, as the protocol demands, then closes the connection. */
+/* Sends HANDLE_CLOSE, which the protocol requires, then closes the connection like conn_close. */
 void conn_goodbye(struct conn *c);
 
-/* Closes the connection and waits until no thread reads or sends, then closes the fd. References
- * stay valid. Do not call while serving a request. */
+/* Closes the connection, waits until no thread has the read role or the send role, then closes the
+ * fd. Drops no reference to c. Do not call while serving a request. */
 void conn_release(struct conn *c);
 
-/* Closes the connection, and its fd unless a thread reads or writes. Does not wait: for a peer that
- * has hung up while a request runs. Call conn_release() later. */
+/* Closes the connection. Also closes its fd, if no thread has the read role or the send role. Does
+ * not wait. Use it if the peer has hung up while one of its requests runs, and call conn_release()
+ * later. */
 void conn_let_go(struct conn *c);
 
-/* Shuts down the socket, if it is open: the reading thread sees the end and closes the connection.
- * Calls no callback. */
+/* Shuts down the socket if the connection is open. The thread that reads then sees the end of the
+ * stream and closes the connection. Calls no callback. */
 void conn_shutdown(struct conn *c);
 
-/* Resets the TCP connection (see stream_reset) and closes it, without a message. Only for a
+/* Closes the connection by a reset (see stream_reset), without sending HANDLE_CLOSE. Only for a
  * connection that no other thread uses. */
 void conn_reset(struct conn *c);
 
-/* Ends the wait of a thread for its turn to read a long message, because the peer has hung up. That
- * thread does not read meanwhile, so it does not notice the end itself. Does not wait. */
+/* Call when the peer has hung up. If a thread waits for its turn to read a long message, ends this
+ * wait: the thread does not read while it waits, so it cannot notice that the peer has hung up.
+ * Does not wait itself. */
 void conn_hung_up(struct conn *c);
 
-/* For the child of a fork, where the threads that held locks do not exist: marks the connection as
- * closed and closes the fd. The parent's connection is not affected. Async-signal-safe. */
+/* Call in the child of a fork. Marks the connection as closed, closes the fd, and initializes the
+ * locks again, since the threads that held them do not exist in the child. The parent's connection
+ * is not affected. Async-signal-safe. */
 void conn_forked(struct conn *c);
 
 /* ---- State ---------------------------------------------------------------------------------- */
 
 bool conn_closed(struct conn *c);
 
-/* True if this side closed the connection because it could not go on: the peer was too slow, or
- * memory ran out. Waiting threads get RPYC_ECLOSED then. */
+/* True if this side closed the connection because the peer was too slow or memory ran out. Calls
+ * fail with RPYC_ECLOSED in this case, too. */
 bool conn_gave_up(struct conn *c);
 
-/* True if other code of this process closed the fd, and perhaps opened something else under its
- * number. */
+/* True if the connection is not closed, but other code of this process has closed its fd. The fd's
+ * number may by now belong to another file. */
 bool conn_lost_fd(struct conn *c);
 
-/* The fd, for poll(2); -1 once it is closed. */
+/* Returns the fd, for poll(2); -1 if it was closed. */
 int conn_fd(struct conn *c);
 
-/* How the messages of this connection are wrapped; zeros while that is unknown. */
+/* Returns the envelope of the messages on this connection; all zeros if it is not known yet. */
 struct envelope conn_envelope(struct conn *c);
 
-/* conn_has_met: true if the generation of the peer's messages is known. A request can only be sent
- * if it is known. conn_meet waits for the first message, which shows the generation, and serves
- * requests meanwhile. Errors are those of conn_request. */
+/* conn_has_met returns true if the generation of the peer's messages is known. Before that, a
+ * request is written in the envelope of rpyc 6. conn_meet waits until the generation is known,
+ * which the peer's first message shows; it serves requests meanwhile. Errors are those of
+ * conn_request. */
 bool conn_has_met(struct conn *c);
 int conn_meet(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 
 /* True if the peer has sent a request. */
 bool conn_was_asked(struct conn *c);
 
-/* True if a long message has begun to arrive and waits for its turn. */
+/* True if a long message has begun to arrive, and now waits for its turn (see turns.h). */
 bool conn_awaits_turn(struct conn *c);
 
-/* Counts n bytes of an answer that are kept until the peer has read it. False, and not counted, if
- * all connections that share the turns would keep too many bytes. conn_unkeep subtracts them. */
+/* conn_keep counts n bytes of a reply, which stay in memory until the peer has read them.
+ * conn_unkeep subtracts them again. conn_keep counts nothing and returns false if all connections
+ * that share the turns would then keep too many bytes together. */
 bool conn_keep(struct conn *c, size_t n);
 void conn_unkeep(struct conn *c, size_t n);
 
@@ -138,111 +146,121 @@ void conn_unkeep(struct conn *c, size_t n);
 /* A message that is being written: append to `buf`, then send it. */
 struct outgoing {
     struct buffer buf;
-    size_t start; /* of its last request, in buf */
+    size_t start; /* where the frame of the last request or reply starts in buf */
     struct thread_pair threads;
-    bool sent; /* the message was sent; may be read after conn_send has taken the other members */
+    bool sent; /* set by conn_send, which takes the other members: all of the message was sent */
 };
 
-/* Starts a request. Append the boxed tuple of arguments to out->buf. Then call conn_request,
- * conn_start or conn_abandon; or conn_send, if the reply does not matter. */
+/* Begins to write a request. *seq: its sequence number. Append the boxed tuple of arguments to
+ * out->buf. Then call conn_request, conn_start or conn_abandon; or conn_send, if the reply does not
+ * matter. */
 void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq);
 
-/* Like conn_request_begin, for a request that does not belong to the request which this thread is
- * serving. With bind-threads, any thread of the peer may read it. Use it if the peer's thread may
- * have received its reply already and may not read again. */
+/* Like conn_request_begin, but with bind-threads, any thread of the peer may read the request.
+ * (Else, the request is for the peer's thread whose request the calling thread is serving.) Use it
+ * if that thread of the peer may have received its reply already, since it may not read again. */
 void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler handler,
                               int64_t *seq);
 
-/* Completes the request in `out` and starts another one behind it; one call sends both. On error
- * (RPYC_ENOMEM, RPYC_ELIMIT) `out` can only be abandoned, or sent, which fails. */
+/* Completes the request in `out` and begins another one behind it. Both are sent in one message.
+ * After an error (RPYC_ENOMEM, RPYC_ELIMIT), call conn_abandon, or one of the functions that send
+ * `out`, which then fails. */
 int conn_request_next(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq,
                       struct rpyc_error *err);
 
-/* Starts the last request in `out` again, for another thread of the peer. */
+/* Discards what was written of the last request in `out`, and begins this request again, for the
+ * peer's thread `recipient` (bind-threads). seq: the request's number. */
 void conn_request_restart(struct conn *c, struct outgoing *out, enum handler handler, int64_t seq,
                           uint64_t recipient);
 
-/* Drops the last request in `out`. Sends the requests before it, if there are any. */
+/* Discards the last request or reply in `out`. Sends the complete requests before it, if there are
+ * any. Takes `out`. */
 void conn_abandon(struct conn *c, struct outgoing *out, deadline_t deadline);
 
-/* Sends a request and waits for the reply; serves requests meanwhile. *reply is a MESSAGE_REPLY or
- * a MESSAGE_EXCEPTION, and the caller owns it. Takes `out`. Errors: RPYC_ECLOSED, RPYC_ETIMEOUT,
- * RPYC_EINTERRUPT, RPYC_ENOMEM, or the reason why the connection was closed. */
+/* Sends a request and waits for its reply. Serves requests of the peer meanwhile. *reply is a
+ * MESSAGE_REPLY or a MESSAGE_EXCEPTION, and the caller owns it. Takes `out`. Errors: RPYC_ECLOSED,
+ * RPYC_ETIMEOUT, RPYC_EINTERRUPT, RPYC_ENOMEM, or the reason why the connection was closed. */
 int conn_request(struct conn *c, struct outgoing *out, int64_t seq, struct message *reply,
                  deadline_t deadline, struct rpyc_error *err);
 
-/* The two halves of conn_request, for any number of requests at a time. conn_start sends the
- * request. *p is for the functions below; free it with conn_forget. */
+/* conn_start and conn_wait together do what conn_request does, so that a thread can have several
+ * requests under way. conn_start sends the request. *p is for the functions below; free it with
+ * conn_forget. *p is NULL after an error. */
 struct pending;
 int conn_start(struct conn *c, struct outgoing *out, int64_t seq, struct pending **p,
                deadline_t deadline, struct rpyc_error *err);
 
-/* For a request in `out` behind which another one is started: registers the wait for its reply.
- * Call before the message is sent. Returns what conn_start stores in *p, or NULL if there is no
- * memory.
- */
+/* Registers a request that is not the last one in `out`, so that a thread can wait for its reply.
+ * seq: the request's number. Call before the message is sent. Returns a pointer like the *p of
+ * conn_start; NULL if there is no memory. */
 struct pending *conn_expect(struct conn *c, int64_t seq);
 
-/* Waits for the reply and moves it to *reply; or leaves it in p if reply is NULL. It can be moved
- * once. After RPYC_ETIMEOUT or RPYC_EINTERRUPT, call again to go on waiting. RPYC_ECANCELED:
- * conn_cancel was called. */
+/* Waits for the reply to p and moves it to *reply. A second call gets an empty message: its
+ * frame.data is NULL. reply may be NULL: the reply then stays in p. After RPYC_ETIMEOUT or
+ * RPYC_EINTERRUPT, call again to wait longer. RPYC_ECANCELED: conn_cancel was called. Other errors:
+ * as in conn_request. */
 int conn_wait(struct conn *c, struct pending *p, struct message *reply, deadline_t deadline,
               struct rpyc_error *err);
 
 /* True if conn_wait would not block. */
 bool conn_is_done(struct conn *c, const struct pending *p);
 
-/* True if a reply has arrived that is not an exception, and it was not moved yet. */
+/* True if the reply to p has arrived, is not an exception, and was not moved by conn_wait yet. */
 bool conn_has_result(struct conn *c, const struct pending *p);
 
-/* Calls notify(arg) once, when conn_wait would not block any more: now, or later on the thread that
- * reads the reply or closes the connection. No lock is held. */
+/* Calls notify(arg) once. If conn_wait would not block, calls it now. Otherwise, the thread that
+ * reads the reply or closes the connection calls it, without holding a lock. */
 void conn_notify_done(struct conn *c, struct pending *p, void (*notify)(void *arg), void *arg);
 
-/* Ends the wait for p in another thread. */
+/* Makes conn_wait fail with RPYC_ECANCELED if the reply to p has not arrived. Also ends the wait of
+ * another thread that is in conn_wait. */
 void conn_cancel(struct conn *c, struct pending *p);
 
-/* Frees p, which no thread may be waiting for. Its reply, if it has come or comes later, goes to
- * the `unclaimed` callback. */
+/* Frees p. No thread may be waiting for its reply. If the reply has arrived and was not moved, or
+ * if it arrives later, it goes to the `unclaimed` callback. */
 void conn_forget(struct conn *c, struct pending *p);
 
 /* ---- Requests of the peer ------------------------------------------------------------------- */
 
-/* Starts the reply to a request. Append a box (MESSAGE_REPLY) or a vinegar tuple
- * (MESSAGE_EXCEPTION), then call conn_send. */
+/* Begins to write the reply to a request. Append to out->buf a box if kind is MESSAGE_REPLY, or a
+ * vinegar tuple if it is MESSAGE_EXCEPTION. Then call conn_send. */
 void conn_reply_begin(struct conn *c, struct outgoing *out, const struct message *request,
                       enum message_kind kind);
 
-/* Drops what was appended to a reply and starts it again, perhaps as another kind. */
+/* Discards what was appended to a reply, and begins the reply again. kind may differ from the first
+ * one. */
 void conn_reply_restart(struct conn *c, struct outgoing *out, const struct message *request,
                         enum message_kind kind);
 
-/* Sends a message. Takes `out`. Errors: RPYC_ECLOSED, RPYC_ETIMEOUT, RPYC_EINTERRUPT, RPYC_ELIMIT,
- * RPYC_ENOMEM, RPYC_ESYSTEM. */
+/* Sends the message in `out`. Takes `out`. Errors: RPYC_ECLOSED, RPYC_ETIMEOUT, RPYC_EINTERRUPT,
+ * RPYC_ELIMIT, RPYC_ENOMEM, RPYC_ESYSTEM. */
 int conn_send(struct conn *c, struct outgoing *out, deadline_t deadline, struct rpyc_error *err);
 
-/* Replies with an exception that has one argument, a text. */
+/* Replies with an exception of the class `name` in `module`, with `text` as its one argument. */
 int conn_reply_exception(struct conn *c, const struct message *request, const char *module,
                          const char *name, const char *text, deadline_t deadline,
                          struct rpyc_error *err);
 
-/* Serves requests until the connection ends. 0: the peer said goodbye, or hung up between two
- * messages. -1: any other reason, in err. */
+/* Serves requests until the connection ends. Returns 0 if the peer sent HANDLE_CLOSE, if the peer
+ * hung up between two messages, or if this side closed the connection without a reason. Returns -1
+ * in all other cases, with the reason in err. */
 int conn_serve(struct conn *c, struct rpyc_error *err);
 
-/* For a thread that serves a request, not a nested one, and waits for something else than the peer,
- * before the request has begun to run: reads at most one message, so that a hang-up is noticed. A
- * request is queued; it will be served behind the present one, in order, on the same thread. Reads
- * nothing, and only waits, while many requests are queued. Returns at the deadline at the latest.
- * -1: the connection has ended. */
+/* For a thread that is serving a request (not a nested one), but must wait for something else
+ * before it can run the request. Reads at most one message, so that a hang-up of the peer is
+ * noticed. If the message is a request, queues it: this thread serves it after the present request,
+ * in order. If the queued requests take much memory, reads nothing and only waits. Returns at the
+ * deadline at the latest. Returns -1 with err filled if the connection has ended, else 0. */
 int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 
-/* Moves the first request to a handler that is queued for this thread to *request, which the caller
- * then owns. False: there is none. */
+/* Finds the first request to this handler that is queued for this thread. Removes it from the queue
+ * and moves it to *request, which the caller then owns. Returns false if there is none. */
 bool conn_take_queued(struct conn *c, int64_t handler, struct message *request);
 
-/* Reads and handles at most one message. 1: one was handled. 0: the connection ended as above.
- * -1: an error. */
+/* Reads and handles at most one message. If another thread has the read role, only waits until
+ * something changes. Returns 1 if there was no error and the connection is still open. If the
+ * connection has ended, returns 0 or -1 like conn_serve. Returns -1 also after RPYC_ETIMEOUT and
+ * RPYC_EINTERRUPT. */
 int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 
 #endif

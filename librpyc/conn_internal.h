@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A connection's members, and functions that its files share: conn.c, send.c, receive.c and
- * await.c, each of which uses only those before it. Other files include conn.h.
+ * The members of struct conn, and functions for conn.c, send.c, receive.c and await.c only. Each of
+ * these files uses only functions of the files before it in this list. Other files include conn.h.
  */
 #ifndef RPYC_CONN_INTERNAL_H
 #define RPYC_CONN_INTERNAL_H
@@ -23,17 +23,18 @@ struct conn {
     unsigned max_depth; /* limits for each message: see conn_config */
     size_t max_items;
 
-    struct stream stream; /* `reading` and `sending` protect its use; `lock` protects closing it */
+    struct stream stream; /* used by the threads that have the read role and the send role; closed
+                             with `lock` held */
 
     pthread_mutex_t lock;   /* guards the members down to `sender` */
     pthread_cond_t changed; /* a reply arrived, a role became free, or the connection closed */
     struct envelope env;
     bool was_asked; /* the peer has sent a request */
     bool closed;
-    struct rpyc_error why; /* the reason for closing */
+    struct rpyc_error why; /* why the connection was closed; RPYC_OK: no reason was given */
     int64_t next_seq;
-    struct pending_list pending;  /* requests to the peer without a reply */
-    struct serving_table serving; /* requests of the peer without a reply */
+    struct pending_list pending;  /* requests to the peer that have no reply yet */
+    struct serving_table serving; /* requests of the peer that are being served */
     struct buffer spare;          /* memory for the next outgoing message */
     bool reading;                 /* a thread has the read role */
     bool sending;                 /* a thread has the send role */
@@ -41,27 +42,29 @@ struct conn {
 
     /* Used by the thread that has the read role. */
     struct frame_reader reader;
-    deadline_t rest_due; /* when more of an incomplete message must have arrived */
-    struct turn turn;    /* for messages longer than FRAME_LONG */
-    bool reads_in_turn;  /* the message that is being received has the turn */
-    size_t kept;         /* bytes of an incomplete message that lost the turn */
-    atomic_llong
-        turn_due;         /* when the wait for the turn fails; 0: no wait. Any thread may load it */
-    deadline_t slice_end; /* end of the current slice of time: see receive.c */
-    size_t slice_bytes;   /* received in this slice */
-    unsigned idle_slices; /* slices in a row in which nothing was received */
+    deadline_t rest_due;   /* when more of an incomplete message must have arrived; else the peer is
+                              too slow */
+    struct turn turn;      /* needed to receive a message longer than FRAME_LONG: see turns.h */
+    bool reads_in_turn;    /* the turn is held for the message that is being received */
+    size_t kept;           /* size of an incomplete message that lost the turn, in bytes */
+    atomic_llong turn_due; /* deadline of the wait for the turn; 0: no message waits. Any thread may
+                              load it */
+    deadline_t slice_end;  /* end of the current slice of time: see receive.c */
+    size_t slice_bytes;    /* received in this slice */
+    unsigned idle_slices;  /* successive slices in which too little was received */
 };
 
 /* ---- conn.c --------------------------------------------------------------------------------- */
 
-/* True if the call failed only because of its deadline or a signal. It may be repeated. */
+/* True if the call failed only because of its deadline or a signal, so that it may be repeated. */
 static inline bool conn_may_retry(const struct rpyc_error *err)
 {
     return err->code == RPYC_ETIMEOUT || err->code == RPYC_EINTERRUPT;
 }
 
-/* Fills err after `why` has closed the connection. A code after which a caller would try again
- * (RPYC_ETIMEOUT, RPYC_ENOMEM) becomes RPYC_ECLOSED, so that rpyc_error_is_fatal() is true. Returns
+/* Fills err for a call that fails because the connection was closed with the error `why`. Copies
+ * `why` if it is fatal (rpyc_error_is_fatal). Otherwise copies only its text, and sets the code to
+ * RPYC_ECLOSED: after a code like RPYC_ETIMEOUT or RPYC_ENOMEM, a caller would try again. Returns
  * -1. */
 int conn_lost_error(const struct rpyc_error *why, struct rpyc_error *err);
 
@@ -70,24 +73,29 @@ int conn_closed_error(const struct conn *c, struct rpyc_error *err);
 
 bool conn_deadline_passed(deadline_t deadline);
 
-/* Returns the deadline by which more bytes of an incomplete message must be sent or received. */
+/* Returns the time by which more bytes of an incomplete message must be sent or received: stall_ms
+ * from now, but at the latest `deadline`. */
 deadline_t conn_stalled_at(const struct conn *c, deadline_t deadline);
 
-/* Returns the end of the next part of a wait. It comes soon if the wait can be cancelled or if the
- * owner checks signals: a signal that arrives just before a blocking call does not interrupt it. */
+/* A long wait is done in parts. Returns the end of the next part: `deadline`, or an earlier time if
+ * the wait can be cancelled or the owner checks signals. A signal that arrives just before a
+ * blocking call does not interrupt the call. */
 deadline_t conn_next_check(const struct conn *c, deadline_t deadline, bool cancellable);
 
-/* True if the owner ends this thread's wait. by_signal: a signal may have arrived. */
+/* Calls the owner's `interrupted`. Returns true if this thread has to end its wait. by_signal: a
+ * signal may have arrived. */
 bool conn_interrupted(struct conn *c, bool by_signal);
 
-/* Waits until c->changed is signalled, or until the next check for signals. Call with c->lock
- * held; it is released meanwhile. Errors: RPYC_ETIMEOUT, RPYC_EINTERRUPT. */
+/* Waits until c->changed is signalled, until the deadline, or until the next check for signals.
+ * Call with c->lock held; the lock is released meanwhile. Errors: RPYC_ETIMEOUT,
+ * RPYC_EINTERRUPT. */
 int conn_wait_for_change(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 
 /* ---- receive.c ------------------------------------------------------------------------------ */
 
-/* Reads one frame into m, and takes the turn if it is a long one. Call with the read role. After an
- * error that conn_may_retry, the bytes of an incomplete frame stay for the next call. */
+/* Reads one frame into m->frame. Takes the turn if the frame is long. Call with the read role. If
+ * the call fails and conn_may_retry is true, the bytes of an incomplete frame are kept for the next
+ * call. */
 int conn_receive(struct conn *c, struct message *m, deadline_t deadline, struct rpyc_error *err);
 
 #endif

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Replaces control characters by blanks, and removes an incomplete UTF-8 character at the end. */
+/* Replaces control characters in the text by blanks. If the text fills its array of `size` bytes,
+ * it may have been cut off inside a UTF-8 character: then removes a UTF-8 character of several
+ * bytes at its end. */
 static void tidy(char *text, size_t size)
 {
     size_t len = strlen(text), start = len;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Fills an rpyc_error. The function that finds out what failed does so, once.
+ * Functions that fill a struct rpyc_error. The function that detects a failure fills the error,
+ * once; its callers only pass the error on.
  */
 #ifndef RPYC_ERROR_INTERNAL_H
 #define RPYC_ERROR_INTERNAL_H
@@ -9,7 +10,7 @@
 
 #define _cleanup_(f) __attribute__((cleanup(f)))
 
-/* A remote exception: see exception.h. Its strings are owned and NUL-terminated. */
+/* A remote exception: see exception.h. Owns its strings, which are NUL-terminated. */
 struct rpyc_exception {
     void (*free)(struct rpyc_exception *exc);
     char *module;
@@ -19,8 +20,8 @@ struct rpyc_exception {
     rpyc_value *attributes; /* a tuple of (name, value) tuples */
 };
 
-/* Makes err empty, like RPYC_ERROR_INIT, without filling all of its text with zeros. Does not set
- * err->tls, which only has a meaning with RPYC_ETLS. */
+/* Initializes err to "no error", like RPYC_ERROR_INIT, but does not fill all of its text with
+ * zeros. Does not set err->tls, which has a meaning only if the code is RPYC_ETLS. */
 static inline void error_init(struct rpyc_error *err)
 {
     err->code = RPYC_OK;
@@ -34,8 +35,8 @@ static inline void error_init(struct rpyc_error *err)
 int error_set(struct rpyc_error *err, enum rpyc_errcode code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Fills err (NULL is allowed) for a system call that failed with the errno `number`: RPYC_ESYSTEM,
- * and the text followed by ": " and strerror(number). Returns -1. */
+/* Fills err (NULL is allowed) with RPYC_ESYSTEM, for a system call that failed with the errno
+ * `number`. The text is the printf text, ": " and strerror(number). Returns -1. */
 int error_system(struct rpyc_error *err, int number, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
