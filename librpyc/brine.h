@@ -91,8 +91,8 @@ struct brine_reader {
     size_t limit;             /* after RPYC_ELIMIT: the value of the limit that was exceeded */
     unsigned depth, max_depth;
     size_t taken, max_items; /* taken: the number of items that were read */
-    size_t owed;             /* items left to read in all open containers; at most the bytes left */
-    uint32_t open[BRINE_DEPTH_MAX + 1]; /* left to read in each of them; [0]: the value itself */
+    size_t owed;             /* items left in all open containers; never more than bytes left */
+    uint32_t open[BRINE_DEPTH_MAX + 1]; /* items left in each of them; [0]: the value itself */
 };
 
 /* Initializes r for reading the len bytes at data, which must remain valid while r is used. */

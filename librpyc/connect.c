@@ -3,12 +3,13 @@
  * Connects to a server, and finds out the envelope of its messages.
  *
  * A client sends first, so it has to guess: it requests the root in the envelope of rpyc 6. A
- * server of that generation replies. Most others send CLOSE in their own envelope: the client then
- * connects again and uses that envelope. A ThreadPoolServer sends nothing after a request in the
- * wrong envelope. Neither does a busy program. After SILENCE_MS the client requests the root in the
- * next envelope on one more connection. It keeps waiting on all connections, because a busy program
- * replies late; and if the program has one thread for all clients, it replies only on the first
- * connection. See "Finding out which" in doc/protocol.md.
+ * server of that generation replies. Most other servers send CLOSE in their own envelope: the
+ * client then connects again and uses that envelope. A ThreadPoolServer sends nothing after a
+ * request in the wrong envelope, and a busy program sends nothing for a while. So after SILENCE_MS
+ * without data, the client opens one more connection and requests the root in the next envelope. It
+ * keeps waiting on all connections, for two reasons: a busy program replies late, and a program
+ * with one thread for all clients replies only on the first connection. See "Detecting the
+ * generation" in doc/protocol.md.
  */
 #include "classic.h"
 #include "handlers.h"
@@ -19,16 +20,17 @@
 #define CONNECT_TIMEOUT_MS 10000
 
 /* How long a server may send nothing before the client tries another envelope, in ms. The time that
- * connecting took is added. */
+ * it took to connect is added. */
 #define SILENCE_MS 300
 
-/* Where to connect: host and port, or path. All NULL: the caller has connected. */
+/* Where to connect: host and port, or path. All NULL: the caller gave a connected socket. */
 struct target {
     const char *host, *port;
     const char *path;
 };
 
-/* Opens a stream. If the deadline passes here, reports it as connect(2) does, with ETIMEDOUT. */
+/* Connects s to the target. If the deadline passes, the error is the one of connect(2):
+ * RPYC_ESYSTEM with ETIMEDOUT. */
 static int open_stream(struct stream *s, const struct target *to, deadline_t deadline,
                        struct rpyc_error *err)
 {
@@ -66,7 +68,8 @@ static void forget(rpyc_conn *conn)
     rpyc_close(conn);
 }
 
-/* Adds the target to an error of a connection that was accepted. Returns -1. */
+/* Prepends "connected to TARGET, but" to the text of err, for an error after the connection was
+ * accepted. Does not change an RPYC_EREMOTE error. Returns -1. */
 static int explain(const struct target *to, struct rpyc_error *err)
 {
     struct rpyc_error why = *err;
@@ -97,25 +100,28 @@ _Static_assert(ENVELOPES <= STREAM_WATCH_MAX, "all connections can be watched");
 
 /* A connection on which the client has requested the root. */
 struct asked {
-    struct envelope env; /* AUTO: that of rpyc 6; the first message from the server corrects it */
+    struct envelope env; /* envelope of the request. AUTO: that of rpyc 6, as a guess; the server's
+                            first message corrects the guess */
     rpyc_conn *conn;     /* NULL after it has ended */
 };
 
-/* The state of one call of rpyc_connect_tcp or rpyc_connect_unix. */
+/* The state of one call of rpyc_connect_tcp, rpyc_connect_unix or rpyc_connect_fd. */
 struct attempt {
     const struct target *to;
     const struct rpyc_options *options;
     deadline_t deadline;
-    struct sockaddr_storage peer;  /* TCP: the address that accepted the first connection */
+    struct sockaddr_storage peer;  /* TCP: the server's address, from the first connection */
     struct asked asked[ENVELOPES]; /* in the order of the requests */
     size_t count;
-    deadline_t next;        /* when to try another envelope; DEADLINE_NEVER: no others */
-    deadline_t silence;     /* when to call options->on_silence; DEADLINE_NEVER: not */
-    struct envelope learnt; /* the server's envelope, if its first message showed another one */
-    bool refused;           /* options->check has refused a connection */
+    deadline_t next;        /* when to try the next envelope; DEADLINE_NEVER: try no others */
+    deadline_t silence;     /* when to call options->on_silence; DEADLINE_NEVER: do not call it */
+    struct envelope learnt; /* the server's envelope, if the first connection was a guess and got an
+                               answer; else zeros */
+    bool refused;           /* options->check has failed, other than with RPYC_ECLOSED */
 };
 
-/* Closes a connection without waiting for its reply, with stream_reset. */
+/* Closes a connection with stream_reset and frees it, without waiting for a reply. Does nothing if
+ * the connection has ended. */
 static void drop(struct asked *asked)
 {
     if (!asked->conn)
@@ -132,7 +138,8 @@ static void drop_all(struct attempt *a)
     a->count = 0;
 }
 
-/* True if the server has shown that it does not use the envelope that was guessed. */
+/* True if env, which the server has shown, is not the one that the client guesses first: rpyc 6
+ * without bind-threads. */
 static bool learnt(const struct envelope *env)
 {
     return env->generation == RPYC_GENERATION_5 ||
@@ -141,7 +148,8 @@ static bool learnt(const struct envelope *env)
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
 
-/* Requests the root over a stream. Takes the stream. */
+/* Creates a connection over the stream s, requests the root on it in the envelope env, and adds it
+ * to a->asked. Takes s. */
 static int ask_over(struct attempt *a, const struct stream *s, struct envelope env,
                     struct rpyc_error *err)
 {
@@ -169,7 +177,8 @@ static int ask_over(struct attempt *a, const struct stream *s, struct envelope e
     return 0;
 }
 
-/* Opens the first connection, and notes the address for the others. */
+/* Opens the first connection. Over TCP, stores the server's address in a->peer for further
+ * connections. */
 static int open_first(struct stream *s, struct attempt *a, struct rpyc_error *err)
 {
     socklen_t len = sizeof(a->peer);
@@ -181,7 +190,8 @@ static int open_first(struct stream *s, struct attempt *a, struct rpyc_error *er
     return 0;
 }
 
-/* Opens a connection and calls options->check. */
+/* Opens a connection and calls options->check for it. Fails with RPYC_ECANCELED if data arrives on
+ * a watched connection meanwhile. */
 static int open_checked(struct stream *s, struct attempt *a, const struct stream_watch *watch,
                         struct rpyc_error *err)
 {
@@ -210,8 +220,8 @@ static struct stream_watch watch_all(const struct attempt *a)
     return watch;
 }
 
-/* Opens a connection and requests the root in one envelope. RPYC_ECANCELED if data arrives on one
- * of the earlier connections meanwhile. */
+/* Opens a connection and requests the root on it in the envelope env. Fails with RPYC_ECANCELED if
+ * data arrives on one of the earlier connections meanwhile. */
 static int ask(struct attempt *a, struct envelope env, struct rpyc_error *err)
 {
     struct stream_watch watch = watch_all(a);
@@ -233,7 +243,8 @@ static int ask(struct attempt *a, struct envelope env, struct rpyc_error *err)
     return 0;
 }
 
-/* Returns the connection with an envelope; NULL if there was none. */
+/* Returns the connection on which the root was requested in the envelope env; NULL: there was
+ * none. */
 static const struct asked *asked_in(const struct attempt *a, struct envelope env)
 {
     for (size_t i = 0; i < a->count; i++) {
@@ -254,7 +265,8 @@ static bool is_waiting(const struct attempt *a, struct envelope env)
     return asked && asked->conn;
 }
 
-/* True if the envelope of a silent server is known: from its first message, or from the caller. */
+/* For a server that sends nothing for a while. True if there is no need to try other envelopes: the
+ * server's first message has shown its envelope, or options->is_certain returns true. */
 static bool is_certain(const struct attempt *a)
 {
     const struct rpyc_options *o = a->options;
@@ -265,9 +277,9 @@ static bool is_certain(const struct attempt *a)
     return a->count == 1 && o->is_certain && o->is_certain(o->is_certain_arg);
 }
 
-/* Requests the root of a silent server in the next envelope, if there is one. If the connection
- * cannot be opened now, wait_for_root calls again later. Returns -1 if options->check refuses it.
- */
+/* Opens one more connection and requests the root in the next envelope, if one is left to try.
+ * Returns -1 with err filled if options->check refuses the connection. After any other error
+ * returns 0, and wait_for_root calls this function again later. */
 static int ask_otherwise(struct attempt *a, struct rpyc_error *err)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
@@ -296,13 +308,14 @@ static bool has_root_reply(const rpyc_conn *conn)
     return conn_is_done(conn->conn, conn->root_request);
 }
 
-/* Takes the reply to the request for the root, if it has come. Closes the connection if it is not a
- * root. */
+/* If the reply to the request for the root has arrived, stores the root in the connection. If there
+ * is no root in the reply, or the connection has ended, frees the connection and returns -1 with
+ * err filled. */
 static int take_root(struct asked *asked, struct rpyc_error *err)
 {
     rpyc_conn *conn = asked->conn;
 
-    if (!has_root_reply(conn)) /* the early request has a result */
+    if (!has_root_reply(conn)) /* only the early request has a result */
         return 0;
     if (classic_take_root(conn, rpyc_conn_deadline(conn), err) == 0)
         return 0;
@@ -311,8 +324,8 @@ static int take_root(struct asked *asked, struct rpyc_error *err)
     return -1;
 }
 
-/* Reads the messages that have arrived. True if the request for the root has a reply, the early
- * request has a result, or the connection has ended. */
+/* Handles the messages that have arrived. Returns true if the request for the root has a reply, the
+ * early request has a result, or the connection has ended. */
 static bool is_answered(const struct asked *asked, deadline_t deadline)
 {
     const rpyc_conn *conn = asked->conn;
@@ -326,9 +339,10 @@ static bool is_answered(const struct asked *asked, deadline_t deadline)
     return has_root_reply(conn) || (conn->early && conn_has_result(conn->conn, conn->early));
 }
 
-/* Looks at all connections. Returns 1, and in *out the connection that received the root or the
- * result of the early request; 0 if there is none yet; -1 if none will receive it, with the error
- * of the first connection. */
+/* Handles the messages that have arrived on all connections. Returns 1, with the connection in
+ * *out, if one has received the root or the result of the early request. Returns 0 if one may still
+ * receive it. Otherwise returns -1; err is then the error of the first connection, or an exception
+ * from the server (RPYC_EREMOTE). */
 static int look(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
 {
     size_t waiting = 0;
@@ -368,8 +382,8 @@ static deadline_t earlier(deadline_t a, deadline_t b)
     return a < b ? a : b;
 }
 
-/* Waits until data arrives on a connection, or it is time to try another envelope or to call
- * options->on_silence. */
+/* Waits until data arrives on a connection, or until it is time to try another envelope, to call
+ * options->on_silence or to give up. */
 static void wait_for_input(const struct attempt *a)
 {
     struct stream_watch watch = watch_all(a);
@@ -378,7 +392,7 @@ static void wait_for_input(const struct attempt *a)
     stream_wait(-1, 0, &watch, earlier(a->silence, earlier(a->next, a->deadline)), &unused);
 }
 
-/* Calls options->on_silence if it is time. */
+/* Calls options->on_silence, once, when the time a->silence has passed. */
 static void report_silence(struct attempt *a)
 {
     if (!has_passed(a->silence))
@@ -408,14 +422,15 @@ static int wait_for_root(rpyc_conn **out, struct attempt *a, struct rpyc_error *
     drop_all(a);
     if (result < 0)
         return a->refused ? -1 : explain(a->to, err);
-    rpyc_error_clear(err); /* the first connection may have failed */
+    rpyc_error_clear(err); /* err may have the error of a connection that failed */
     (*out)->deadline = DEADLINE_NEVER;
     (*out)->guessing = false;
     rpyc_set_timeout(*out, a->options->request_timeout_ms);
     return 0;
 }
 
-/* Connects in one envelope. others: tries the other envelopes if the server sends nothing. */
+/* Connects and requests the root in the envelope env. others: if the server sends nothing, tries
+ * the other envelopes too. */
 static int find(rpyc_conn **out, struct attempt *a, struct envelope env, bool others,
                 struct rpyc_error *err)
 {
@@ -426,8 +441,8 @@ static int find(rpyc_conn **out, struct attempt *a, struct envelope env, bool ot
 
 /* ---- Finding out ----------------------------------------------------------------------------- */
 
-/* Reports that the only connection that the server accepts was used for a wrong guess. Returns -1.
- */
+/* Fills err for a server that accepts only one connection, which was used for a wrong guess.
+ * Returns -1. */
 static int explain_one_shot(const struct attempt *a, struct rpyc_error *err)
 {
     struct rpyc_error why = *err;
@@ -439,7 +454,8 @@ static int explain_one_shot(const struct attempt *a, struct rpyc_error *err)
                      why.text);
 }
 
-/* Connects with a guess; if the guess is wrong, again with the envelope that the server showed. */
+/* Connects and guesses the envelope. If the guess is wrong, connects again, with the envelope that
+ * the server has shown. */
 static int find_out(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
 {
     struct envelope learnt_env;
@@ -461,8 +477,8 @@ static int find_out(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
     return -1;
 }
 
-/* Connects with the remembered envelope. If it is wrong, the address has another server now: finds
- * out its envelope. */
+/* Connects with the remembered envelope. If this envelope is wrong, another server uses the address
+ * now: finds out the envelope of that server. */
 static int find_remembered(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
 {
     const struct rpyc_envelope *known = a->options->remembered;

@@ -29,8 +29,8 @@ void describe_put_int(struct buffer *out, int64_t n)
     describe_put(out, text);
 }
 
-/* Appends one byte of a quoted text. Escapes it unless it is printable or part of a UTF-8
- * character. */
+/* Appends one byte of a quoted text, escaped as in Python's repr(). is_ascii: also escapes bytes
+ * above 0x7f; otherwise these are parts of UTF-8 characters. */
 static void put_quoted_byte(struct buffer *out, uint8_t byte, char quote, bool is_ascii)
 {
     char text[8];
@@ -64,8 +64,8 @@ static void put_quoted(struct buffer *out, const char *data, size_t len, bool is
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
-/* Finds the fewest digits that strtod converts back to d. Returns how many there are; *exponent:
- * the decimal exponent of the first digit. The decimal point depends on the locale. */
+/* Finds the fewest digits that strtod converts back to d. Returns their number. *exponent: the
+ * decimal exponent of the first digit. Skips the decimal point, which depends on the locale. */
 static int shortest_digits(double d, char digits[20], int *exponent)
 {
     char text[40];
@@ -81,7 +81,8 @@ static int shortest_digits(double d, char digits[20], int *exponent)
     return n;
 }
 
-/* Appends digits, with a point after the first `point` of them. Fills missing places with zeros. */
+/* Appends a number: n digits, with the decimal point after the first `point` digits. Adds zeros
+ * where digits are missing. */
 static void put_fixed(struct buffer *out, const char *digits, int n, int point)
 {
     if (point <= 0)
@@ -97,7 +98,8 @@ static void put_fixed(struct buffer *out, const char *digits, int n, int point)
         describe_put(out, ".0");
 }
 
-/* Appends repr(d). is_part: d is a part of a complex, which has no point if it is an integer. */
+/* Appends repr(d). is_part: d is the real or imaginary part of a complex; ".0" is then left out if
+ * d is an integer. */
 static void put_float(struct buffer *out, double d, bool is_part)
 {
     char digits[20], text[16];
@@ -160,7 +162,7 @@ static void put_container(struct buffer *out, const rpyc_value *v)
     describe_put(out, v->type == RPYC_FROZENSET && v->count > 0 ? "})" : ")");
 }
 
-/* Appends the class of an object whose repr would need a request. */
+/* Appends "<CLASS object>" for a netref or local object, whose repr would need a request. */
 static void put_reference(struct buffer *out, const rpyc_value *v)
 {
     describe_put(out, "<");

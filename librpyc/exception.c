@@ -47,7 +47,7 @@ static struct rpyc_exception *exception_new(const struct vinegar *v)
     return NULL;
 }
 
-/* Returns *exc and sets it to NULL: AUTO_EXCEPTION then does not free the exception. */
+/* Returns *exc and sets *exc to NULL, so that AUTO_EXCEPTION does not free the exception. */
 static struct rpyc_exception *take(struct rpyc_exception **exc)
 {
     struct rpyc_exception *taken = *exc;
@@ -209,8 +209,8 @@ static void put_arguments(struct buffer *out, const struct rpyc_exception *exc)
         describe_repr(out, exc->args);
 }
 
-/* Appends "invalid syntax (file.py, line 3): text". Returns false, as do the next functions, if the
- * exception has another class or form. */
+/* Appends "invalid syntax (file.py, line 3): text" for a SyntaxError. Returns false if the
+ * exception has another class or form, as do the next functions. */
 static bool put_syntax_error(struct buffer *out, const struct rpyc_exception *exc)
 {
     const rpyc_value *where = argument(exc, 1), *file, *line, *text;
@@ -251,7 +251,7 @@ static bool put_syntax_error(struct buffer *out, const struct rpyc_exception *ex
     return true;
 }
 
-/* Appends "[Errno 2] No such file or directory: 'a' -> 'b'". */
+/* Appends "[Errno 2] No such file or directory: 'a' -> 'b'" for an OSError. */
 static bool put_os_error(struct buffer *out, const struct rpyc_exception *exc)
 {
     const rpyc_value *number = rpyc_exception_attribute(exc, "errno");
@@ -295,7 +295,7 @@ static uint32_t code_point(const rpyc_value *text, int64_t i)
     return c;
 }
 
-/* Appends the byte or the character at which a codec failed. */
+/* Appends the byte or the character at which a codec failed: "byte 0xff", "character '\xff'". */
 static void put_culprit(struct buffer *out, const rpyc_value *object, int64_t at)
 {
     char text[24];
@@ -315,7 +315,8 @@ static void put_culprit(struct buffer *out, const rpyc_value *object, int64_t at
     describe_put(out, text);
 }
 
-/* Appends "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte". */
+/* Appends "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte" for a
+ * UnicodeDecodeError or UnicodeEncodeError. */
 static bool put_unicode_error(struct buffer *out, const struct rpyc_exception *exc)
 {
     bool decodes = is_builtin(exc, "UnicodeDecodeError");
@@ -354,7 +355,8 @@ static bool put_key_error(struct buffer *out, const struct rpyc_exception *exc)
     return true;
 }
 
-/* True if a line of a traceback is "module.Name: text". Sets *text to the part after the colon. */
+/* True if the line of a traceback starts with "NAME: " or "MODULE.NAME: ", where NAME is `name`.
+ * Sets *text to the part after that. */
 static bool names_class(const char *line, const char *name, const char **text)
 {
     size_t len = strcspn(line, ": \n"), n = strlen(name);
@@ -366,8 +368,9 @@ static bool names_class(const char *line, const char *name, const char **text)
     return true;
 }
 
-/* Appends the last line of the traceback, which has the result of the class's own __str__; of an
- * exception group the line before the exceptions in the group. */
+/* Appends the text of the exception from the last line of the traceback, where it is the result of
+ * the class's own __str__. For an exception group, uses the line before the exceptions in the
+ * group. Returns false if the traceback has no such line. */
 static bool put_from_traceback(struct buffer *out, const struct rpyc_exception *exc)
 {
     bool is_group = strstr(exc->name, "Group") != NULL;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DEPTH_MAX 50 /* of nested brackets */
+#define DEPTH_MAX 50 /* the most brackets within each other */
 
 struct parser {
     const char *pos;
@@ -14,7 +14,7 @@ struct parser {
     struct rpyc_error *err;
 };
 
-/* The items of a container that is being read. */
+/* The items of a container that is being parsed. */
 struct list {
     rpyc_value **items;
     size_t count, room;
@@ -27,7 +27,8 @@ static void free_list(struct list *list)
     free(list->items);
 }
 
-/* Appends v. Takes the reference, also at failure. v NULL: the caller has failed to create it. */
+/* Appends v. Takes the reference, also if it fails. If v is NULL, returns -1: creating the value
+ * has failed, and err was filled then. */
 static int append(struct list *list, rpyc_value *v, struct rpyc_error *err)
 {
     size_t room = list->room ? list->room * 2 : 8;
@@ -48,7 +49,7 @@ static int append(struct list *list, rpyc_value *v, struct rpyc_error *err)
     return 0;
 }
 
-/* Creates a container of the items in the list. The list is empty afterwards. */
+/* Creates a container with the items of the list, and empties the list. */
 static rpyc_value *wrap(enum rpyc_type type, struct list *list, struct rpyc_error *err)
 {
     size_t count = list->count;
@@ -95,7 +96,7 @@ static rpyc_value *make_int(struct parser *p, int64_t n)
     return v;
 }
 
-/* Creates an int from its decimal digits, by reading them from brine. */
+/* Creates an int of any size from its decimal digits: writes them as brine and reads the brine. */
 static rpyc_value *make_digits(struct parser *p, const char *digits)
 {
     struct buffer brine = BUFFER_INIT;
@@ -161,7 +162,7 @@ static rpyc_value *make_object(struct parser *p, rpyc_value *v)
     return NULL;
 }
 
-/* Creates the value for one letter from its C arguments. */
+/* Creates the value for one letter of the format, from the next C arguments. */
 static rpyc_value *make_value(struct parser *p, char letter)
 {
     const void *data;
@@ -214,7 +215,7 @@ static void skip_blanks(struct parser *p)
 
 static rpyc_value *parse_item(struct parser *p);
 
-/* Reads the items up to the closing bracket. */
+/* Parses the items up to the closing bracket, and creates a container with them. */
 static rpyc_value *parse_container(struct parser *p, enum rpyc_type type, char closing)
 {
     _cleanup_(free_list) struct list list = {0};
@@ -240,7 +241,7 @@ static rpyc_value *parse_container(struct parser *p, enum rpyc_type type, char c
     return wrap(type, &list, p->err);
 }
 
-/* Reads one letter, or one bracket with its items. */
+/* Parses one letter, or brackets with their items. Returns the value. */
 static rpyc_value *parse_item(struct parser *p)
 {
     char letter = *p->pos++;
@@ -294,7 +295,7 @@ int rpyc_pack(rpyc_value **out, rpyc_value *const *items, size_t count, struct r
 
 /* ---- Arguments of a call --------------------------------------------------------------------- */
 
-/* Returns the length of the name before a '='; 0 if there is no keyword here. */
+/* Returns the length of the name if `format` starts with "name=", else 0. */
 static size_t keyword_length(const char *format)
 {
     size_t n = 0;
@@ -304,7 +305,7 @@ static size_t keyword_length(const char *format)
     return format[n] == '=' ? n : 0;
 }
 
-/* Reads "name=item". Returns a tuple (name, value). */
+/* Parses "name=item", where the name has `length` bytes. Returns a tuple (name, value). */
 static rpyc_value *parse_keyword(struct parser *p, size_t length)
 {
     rpyc_value *pair[2];
@@ -321,7 +322,8 @@ static rpyc_value *parse_keyword(struct parser *p, size_t length)
     return value_container(RPYC_TUPLE, pair, 2, p->err);
 }
 
-/* Appends the items of a tuple: positional arguments, or (name, value) tuples if pairs is true. */
+/* Appends the items of the tuple that is the next C argument: (name, value) tuples if pairs is
+ * true, else positional arguments. */
 static int append_items(struct parser *p, struct list *list, bool pairs)
 {
     const rpyc_value *tuple = va_arg(*p->ap, rpyc_value *);
@@ -340,7 +342,7 @@ static int append_items(struct parser *p, struct list *list, bool pairs)
     return 0;
 }
 
-/* Reads "*" or "**", which takes a tuple. */
+/* Parses "*" or "**", whose C argument is a tuple of arguments. */
 static int parse_unpacking(struct parser *p, struct list *args, struct list *kwargs)
 {
     bool pairs = p->pos[1] == '*';

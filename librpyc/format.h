@@ -9,8 +9,8 @@
 
 #include "value.h"
 
-/* Creates the arguments of a call: in *args a tuple, in *kwargs a tuple of (name, value) tuples.
- * Both are new references. format may be NULL. */
+/* Creates the arguments of a call from a format: in *args a tuple, in *kwargs a tuple of (name,
+ * value) tuples. Both are new references. format NULL: there are no arguments. */
 int format_arguments(rpyc_value **args, rpyc_value **kwargs, const char *format, va_list *ap,
                      struct rpyc_error *err);
 

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define ROOM           ((size_t)32 * 1024) /* bytes to receive at a time */
-#define PROBE          ((size_t)64 * 1024) /* compressed first, as a sample */
-#define LEVEL          1                   /* what stock peers use */
-#define ZLIB_MAX_RATIO 1032                /* deflate cannot expand more than this */
-#define HEAD_DEFLATED                                                                              \
-    ((size_t)80 * 1024) /* holds the first block: a stored one has up to 64 KiB                    \
-                         */
+#define ROOM           ((size_t)32 * 1024) /* the least room to make for received bytes */
+#define PROBE          ((size_t)64 * 1024) /* bytes to compress first, as a sample */
+#define LEVEL          1                   /* the compression level of stock peers */
+#define ZLIB_MAX_RATIO 1032                /* inflating makes data larger by at most this factor */
+
+/* This many bytes of a zlib stream are enough to inflate its first FRAME_HEAD bytes. A stored block
+ * has up to 64 KiB, and libdeflate copies it only if it is complete. */
+#define HEAD_DEFLATED ((size_t)80 * 1024)
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
@@ -23,8 +24,9 @@ size_t frame_begin(struct buffer *out)
     return start;
 }
 
-/* Compresses len bytes. Returns a buffer that the caller owns, with at most len - 1 bytes; NULL:
- * the result would not be smaller, or memory ran out. Then the frame is sent uncompressed. */
+/* Compresses len bytes. Returns a buffer that the caller frees, with *smaller bytes, fewer than
+ * len. Returns NULL if the result would not be smaller, or if there is no memory. The frame is then
+ * sent uncompressed. */
 static uint8_t *deflate_smaller(struct libdeflate_compressor *z, const uint8_t *bytes, size_t len,
                                 size_t *smaller)
 {
@@ -45,8 +47,8 @@ static void free_compressor(struct libdeflate_compressor **z)
     libdeflate_free_compressor(*z);
 }
 
-/* Replaces the payload of the frame at `start` by its compressed form. False: it was not replaced.
- * */
+/* Replaces the payload of the frame at `start` by its compressed form. Returns false and changes
+ * nothing if that form is not smaller, or if there is no memory. */
 static bool compress_payload(struct buffer *out, size_t start)
 {
     _cleanup_(free_compressor) struct libdeflate_compressor *z = libdeflate_alloc_compressor(LEVEL);
@@ -119,8 +121,8 @@ void frame_reader_free(struct frame_reader *r)
     r->head = r->skip = 0;
 }
 
-/* Returns how many bytes to make room for: as many as have arrived, but little more than the frame
- * needs. */
+/* Returns how many bytes to make room for: as many as have arrived of the frame, but not more than
+ * the frame still needs. At least ROOM. */
 static size_t room_for(const struct frame_reader *r)
 {
     size_t have = r->in.len - r->head, n = have > ROOM ? have : ROOM, need;
@@ -163,8 +165,8 @@ bool frame_pending(const struct frame_reader *r)
     return r->skip > 0 || r->head < r->in.len;
 }
 
-/* Stores the n bytes at the start of a mapping in f: as a copy, or as the mapping itself if they
- * are many. */
+/* Moves the n bytes at the start of a mapping to f. If n is more than FRAME_LONG, f gets the
+ * mapping itself, else a copy. Returns 1, or -1 with RPYC_ENOMEM. */
 static int keep_inflated(void *map, size_t size, size_t n, struct frame *f, struct rpyc_error *err)
 {
     if (n > FRAME_LONG && mremap(map, size, n, 0) != MAP_FAILED) {
@@ -177,9 +179,9 @@ static int keep_inflated(void *map, size_t size, size_t n, struct frame *f, stru
     return f->store.failed ? error_nomem(err) : 1;
 }
 
-/* Inflates a payload. The size of the result is not known before, so the output is a mapping of the
- * largest allowed size, whose pages cost nothing until they are written. 1: done. 0: the result is
- * longer than max. */
+/* Inflates a payload into f. The size of the result is not known before. So the output is a mapping
+ * of the largest allowed size; its pages take no memory until they are written. Returns 1 if f is
+ * filled, 0 if the result is longer than max, -1 with err filled after an error. */
 static int inflate_payload(const uint8_t *bytes, size_t len, size_t max, struct frame *f,
                            struct rpyc_error *err)
 {
@@ -209,10 +211,10 @@ static int inflate_payload(const uint8_t *bytes, size_t len, size_t max, struct 
     return error_set(err, RPYC_EPROTOCOL, "a frame with invalid compressed data");
 }
 
-/* Decompresses the first FRAME_HEAD bytes of a zlib stream. libdeflate has no function for a part
- * of a stream. But when the output is full or the input ends, it leaves the bytes that it has
- * decompressed in the output buffer. A version that did not would leave zeros there, which are not
- * the head of a valid message. */
+/* Decompresses a part of a zlib stream and appends the first FRAME_HEAD bytes to out. libdeflate
+ * has no function for a part of a stream. But when the output buffer is full or the input ends, the
+ * bytes that libdeflate has decompressed are in the output buffer. If a version of libdeflate did
+ * not leave them there, the bytes would be zeros, which are not the head of a valid message. */
 static int inflate_head(const uint8_t *bytes, size_t len, struct buffer *out,
                         struct rpyc_error *err)
 {
@@ -230,8 +232,9 @@ static int inflate_head(const uint8_t *bytes, size_t len, struct buffer *out,
     return out->len == 0 ? error_nomem(err) : 0;
 }
 
-/* Returns the uncompressed payload of `len` bytes. A long one at the end of the input is not
- * copied: it keeps the memory that it was received in. */
+/* Moves the uncompressed payload of `len` bytes to f. Does not copy a payload of more than ROOM
+ * bytes if no bytes follow its frame: f then takes over the memory in which the payload was
+ * received. */
 static int take_plain(struct frame_reader *r, size_t len, struct frame *f, struct rpyc_error *err)
 {
     const uint8_t *payload = r->in.data + r->head + FRAME_HEADER_SIZE;
@@ -267,7 +270,7 @@ static int take_compressed(struct frame_reader *r, size_t len, struct frame *f,
     if (result < 0)
         return -1;
     r->head += FRAME_HEADER_SIZE + len + 1;
-    if (r->head == r->in.len) { /* the input may be large, and the next frame may come late */
+    if (r->head == r->in.len) { /* the memory may be large, and the next frame may come late */
         buffer_clear(&r->in);
         r->head = 0;
     }
@@ -280,9 +283,9 @@ static bool looks_like_tls(const uint8_t *header)
     return (header[0] == 0x15 || header[0] == 0x16) && header[1] == 3;
 }
 
-/* True if the payload may be a message (see message.c), as its first bytes show. False if the peer
- * uses another protocol: then the first bytes of the stream are not a length, and the reader must
- * not wait for that many bytes. */
+/* True if the first n bytes of a payload may be the start of a message (see message.c), or of
+ * compressed data. False if the peer uses another protocol. The first bytes of the stream are then
+ * not a length, and the reader must not wait for that many bytes. */
 static bool looks_like_payload(const uint8_t *bytes, size_t n, bool compressed)
 {
     if (n == 0)
@@ -292,7 +295,7 @@ static bool looks_like_payload(const uint8_t *bytes, size_t n, bool compressed)
     return (bytes[0] & 0x0f) == 8 && (n == 1 || (bytes[0] * 256 + bytes[1]) % 31 == 0);
 }
 
-/* Fills f with the head of a payload that is longer than allowed. `have`: how many bytes of the
+/* Fills f with the head of a payload that is longer than r->max. have: how many bytes of the
  * payload have arrived. Results: those of frame_next. */
 static int take_head(struct frame_reader *r, size_t len, size_t have, struct frame *f,
                      struct rpyc_error *err)
@@ -321,7 +324,7 @@ static int take_head(struct frame_reader *r, size_t len, size_t have, struct fra
     return 1;
 }
 
-/* Drops the bytes that have arrived of a payload over a limit. */
+/* If the rest of a frame is to be dropped, drops what has arrived of it. */
 static void skip(struct frame_reader *r)
 {
     size_t have = r->in.len - r->head;
@@ -331,7 +334,7 @@ static void skip(struct frame_reader *r)
     r->skip -= n;
 }
 
-/* Does what frame_next does, except setting f->data and f->len. */
+/* Like frame_next, but f->data and f->len may not be set: the payload is then in f->store. */
 static int take_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err)
 {
     const uint8_t *header;
@@ -365,7 +368,7 @@ int frame_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err)
     result = take_next(r, f, err);
     if (result < 0)
         buffer_free(&f->store);
-    if (!f->data) { /* else it points into the memory that it was received in */
+    if (!f->data) { /* else take_plain has set data, without a copy */
         f->data = f->store.data;
         f->len = f->store.len;
     }

@@ -5,12 +5,14 @@
 #include "exception.h"
 #include "local.h"
 
-/* The most objects of unclaimed replies that are kept until the next request releases them. */
+/* Objects in unclaimed replies are released with the next request. If more than this number wait
+ * for it, they are released at once. */
 #define UNCLAIMED_MAX 1000
 
 /* ---- The service ----------------------------------------------------------------------------- */
 
-/* The value of getmodule. A symmetric server calls it once and keeps the result. */
+/* The function that is the service's attribute `getmodule`. A symmetric server calls it once and
+ * keeps the result. */
 static int return_none(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
                        struct rpyc_error *err)
 {
@@ -20,7 +22,7 @@ static int return_none(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_val
     return rpyc_build(out, err, "N");
 }
 
-/* self is the value of getmodule. */
+/* Returns an attribute of the service. self: the value of the attribute `getmodule`. */
 static int service_getattr(void *self, const char *name, rpyc_value **out, struct rpyc_error *err)
 {
     if (strcmp(name, "getmodule") == 0) {
@@ -37,7 +39,7 @@ static void service_destroy(void *self)
     rpyc_unref(self);
 }
 
-/* All stock peers know this class, and do not request its methods. */
+/* Every stock peer knows the class builtins.object, and therefore does not request its methods. */
 static const struct rpyc_ops service_ops = {
     .class_name = "builtins.object", .getattr = service_getattr, .destroy = service_destroy};
 
@@ -59,7 +61,8 @@ static int service_new(rpyc_value **out, struct rpyc_error *err)
 typedef int (*handler_fn)(rpyc_value *obj, rpyc_value *args, rpyc_value **out,
                           struct rpyc_error *err);
 
-/* Returns the i-th argument, which must be the name of an attribute. */
+/* Returns the i-th argument, which must be the name of an attribute. Returns NULL and raises
+ * TypeError if it is not. */
 static const char *name_at(rpyc_value *args, size_t i, struct rpyc_error *err)
 {
     rpyc_value *v = rpyc_item(args, i);
@@ -116,8 +119,8 @@ static bool are_keywords(const rpyc_value *v)
     return v->type == RPYC_TUPLE;
 }
 
-/* Calls obj. The i-th argument has the positional arguments; the one after it, if it exists, the
- * keyword arguments. */
+/* Calls obj. args: the arguments of the request. Its i-th item has the positional arguments of the
+ * call; the item after that, if there is one, has the keyword arguments. */
 static int call_with(rpyc_value *obj, const char *method, rpyc_value *args, size_t i,
                      rpyc_value **out, struct rpyc_error *err)
 {
@@ -167,7 +170,7 @@ static int handle_hash(rpyc_value *obj, rpyc_value *args, rpyc_value **out, stru
     return rpyc_build(out, err, "l", (int64_t)((uintptr_t)obj >> 4));
 }
 
-/* A local object equals only itself, and has no order. */
+/* Serves CMP: a local object equals only itself, and cannot be ordered (NotImplemented). */
 static int handle_cmp(rpyc_value *obj, rpyc_value *args, rpyc_value **out, struct rpyc_error *err)
 {
     const char *op = rpyc_length(args) > 2 ? rpyc_str(rpyc_item(args, 2), NULL) : NULL;
@@ -220,7 +223,7 @@ static int handle_object(rpyc_conn *conn, struct message *request, int64_t handl
 
 /* ---- Requests on the connection -------------------------------------------------------------- */
 
-/* Returns the data unchanged. */
+/* Serves PING: returns the data unchanged. */
 static int handle_ping(rpyc_conn *conn, struct message *request, rpyc_value **out,
                        struct rpyc_error *err)
 {
@@ -265,7 +268,7 @@ static int handle_del(rpyc_conn *conn, struct message *request, rpyc_value **out
     return rpyc_build(out, err, "N");
 }
 
-/* The argument is an id pack, boxed as a value. */
+/* Serves INSPECT. Its argument is an id pack, boxed as a value. */
 static int handle_inspect(rpyc_conn *conn, struct message *request, rpyc_value **out,
                           struct rpyc_error *err)
 {
@@ -297,7 +300,7 @@ static int handle(rpyc_conn *conn, struct message *request, int64_t handler, rpy
     }
 }
 
-/* Replies with an exception: one that the peer raised before, or one made by rpyc_raise. */
+/* Replies with the exception exc, which the peer raised before, or which rpyc_raise made. */
 static int reply_remote(const rpyc_conn *conn, const struct message *request,
                         const struct rpyc_exception *exc, struct rpyc_error *err)
 {
@@ -334,7 +337,7 @@ static int reply_value(rpyc_conn *conn, const struct message *request, rpyc_valu
 }
 
 /* True if the generation was a guess, and the first request of the peer shows that the guess was
- * wrong. The peer does not understand replies in the wrong envelope. */
+ * wrong. The peer has then not understood the request for its root. */
 static bool guessed_wrong(const rpyc_conn *conn)
 {
     struct envelope env;
@@ -345,8 +348,8 @@ static bool guessed_wrong(const rpyc_conn *conn)
     return env.generation != RPYC_GENERATION_6 || env.bound;
 }
 
-/* Handles a request that cannot be read. Replies with an exception if it exceeds a limit; returns
- * -1, to close the connection, for any other error. */
+/* Handles a request whose arguments cannot be read. If they exceed a limit, replies with an
+ * exception. For any other error returns -1 with err filled, which closes the connection. */
 static int refuse(const rpyc_conn *conn, const struct message *request, struct rpyc_error *err)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
@@ -383,8 +386,8 @@ static int serve(void *host, struct conn *c, struct message *request, int64_t ha
     return result;
 }
 
-/* Releases the objects in a reply for which no thread waits: with the next request, or at once if
- * there are many. */
+/* Releases the objects in a reply that no thread waits for: together with the next request, or at
+ * once if there are many. */
 static void unclaimed(void *host, struct conn *c, struct message *reply)
 {
     struct releases many = {0};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Serves the requests that the peer sends to a C caller's connection: on the local objects that it
- * holds, and on the connection itself.
+ * Serves the requests that the peer sends to a C caller: requests on the local objects that the
+ * peer holds, and requests on the connection itself.
  *
  * A symmetric server (one that runs ClassicService or MasterService) requests the root object of
- * its client, and some of its attributes, when the client connects. It gets an object whose
+ * its client, and some attributes of that object, when the client connects. It gets an object whose
  * attributes do nothing.
  */
 #ifndef RPYC_HANDLERS_H
@@ -12,7 +12,7 @@
 
 #include "rpyc_conn.h"
 
-/* For rpyc_conn_new. */
+/* The callbacks to pass to rpyc_conn_new. */
 extern const struct conn_callbacks handlers;
 
 #endif
