@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * clock: the clock of the deadlines in this folder.
+ * clock: the clock that the deadlines in this folder use.
  */
 #ifndef PROCFS_CLOCK_H
 #define PROCFS_CLOCK_H

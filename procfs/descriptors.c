@@ -18,15 +18,15 @@
 #include "procfs/peers.h"
 #include "procfs/clock.h"
 
-#define GROUPS       1024 /* a power of two; further groups are not counted */
+#define GROUPS       1024 /* a power of two. A group that finds no free slot is not counted */
 #define GROUP_PROBES 16
 #define NAME_SIZE    128
 #define INODES       (2 * DESCRIPTORS_LOOKED_AT) /* a power of two */
-#define NAMED        3                           /* groups in a list */
+#define NAMED        3                           /* how many groups put_groups() lists */
 
 /* ---- The folder fd --------------------------------------------------------------------------- */
 
-/* As the kernel writes it; the C library declares it only with its own, larger reader. */
+/* An entry of a folder, as getdents64(2) writes it. */
 struct entry {
     uint64_t inode;
     int64_t next;
@@ -35,7 +35,7 @@ struct entry {
     char name[];
 };
 
-/* Opens the folder of a process's descriptors; -1: it cannot be read. */
+/* Opens the folder of a process's descriptors. Returns -1 if it cannot be opened. */
 static int open_folder(const char *folder)
 {
     char path[PROCFS_PATH_SIZE];
@@ -44,8 +44,9 @@ static int open_folder(const char *folder)
     return n < (int)sizeof(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 }
 
-/* Calls `each`, which may be NULL, with the name of each descriptor until it returns false. Returns
- * the number of descriptors; if the deadline passes, of those so far. */
+/* Calls `each` with the name of each descriptor until it returns false. `each` may be NULL. Returns
+ * the number of descriptors that were counted. Stops at the deadline, so the number may be too low.
+ */
 static int64_t walk(int dir, int64_t deadline, bool (*each)(void *arg, int dir, const char *name),
                     void *arg)
 {
@@ -75,7 +76,7 @@ int64_t descriptors_count(const char *folder, int64_t deadline)
 
     if (dir < 0)
         return -1;
-    if (fstat(dir, &st) == 0 && st.st_size > 0) /* since Linux 6.2 */
+    if (fstat(dir, &st) == 0 && st.st_size > 0) /* the number, since Linux 6.2 */
         count = st.st_size;
     else
         count = walk(dir, deadline, NULL, NULL);
@@ -85,15 +86,15 @@ int64_t descriptors_count(const char *folder, int64_t deadline)
 
 /* ---- Groups of equal descriptors ------------------------------------------------------------- */
 
-/* What the descriptors of a group have in common. A TCP socket belongs to two groups, and so does a
- * file; only one of both is shown. */
+/* What the descriptors of a group have in common. A TCP socket is counted in two groups (remote and
+ * local address), and a file too (path and folder). choose() drops one kind of each pair. */
 enum kind {
     KIND_NONE,
     KIND_REMOTE, /* TCP sockets with this remote address */
     KIND_LOCAL,  /* TCP sockets with this local address */
-    KIND_FILE,   /* this path */
-    KIND_FOLDER, /* a path in this folder */
-    KIND_OTHER,  /* name: what they are, in the plural */
+    KIND_FILE,   /* files with this path */
+    KIND_FOLDER, /* files in this folder */
+    KIND_OTHER,  /* the name says what they are, in the plural: "pipe ends" */
     KINDS
 };
 
@@ -103,18 +104,18 @@ struct bundle {
     char name[NAME_SIZE];
 };
 
-/* A socket of the process, of which only the inode is known so far. */
+/* A socket of the process. Only its inode is known until peers_read() has found it. */
 struct unknown {
     uint32_t inode; /* 0: this slot is free */
-    uint32_t count; /* of its descriptors; 0: the socket has been found */
+    uint32_t count; /* the number of its descriptors; 0: peers_read() has found the socket */
 };
 
-/* The state of one description: too large for a thread's stack. */
+/* The state of one call of descriptors_describe(). It is too large for a thread's stack. */
 struct groups {
     struct bundle bundles[GROUPS];
     struct unknown sockets[INODES];
     uint32_t looked_at;
-    uint32_t other_sockets; /* descriptors of sockets that were not found so far */
+    uint32_t other_sockets; /* descriptors of sockets that peers_read() has not found yet */
 };
 
 static uint32_t hash(enum kind kind, const char *name)
@@ -144,7 +145,8 @@ static void add(struct groups *g, enum kind kind, const char *name, uint32_t cou
     }
 }
 
-/* Returns the slot of an inode, or the free one where it belongs; NULL: there is no room. */
+/* Returns the slot of an inode, or the free slot for it if it has none. Returns NULL if there is no
+ * room. */
 static struct unknown *find_socket(struct groups *g, uint32_t inode)
 {
     uint32_t i, start = inode * 2654435761U;
@@ -170,7 +172,7 @@ static void add_socket(struct groups *g, const char *number)
     u->count++;
 }
 
-/* Descriptors without a file, by the name that the kernel gives them. */
+/* Adds a descriptor that has no file. name: the kernel's name for the type of the descriptor. */
 static void add_anonymous(struct groups *g, const char *name)
 {
     static const struct {
@@ -192,8 +194,9 @@ static void add_anonymous(struct groups *g, const char *name)
     add(g, KIND_OTHER, words, 1);
 }
 
-/* The name must be UTF-8: replaces the other bytes if it is not ASCII. A path that is cut to fit
- * would be wrong: it is shown as the folder that fits. */
+/* Adds a file to the groups of its path and of its folder. Replaces all bytes that are not
+ * printable ASCII by '?', since the name must be UTF-8. A path that is too long is not truncated,
+ * because that would be another path: only the nearest folder that fits is counted. */
 static void add_file(struct groups *g, char *path)
 {
     char *slash = strrchr(path, '/');
@@ -209,7 +212,7 @@ static void add_file(struct groups *g, char *path)
     }
     if (!slash)
         return;
-    slash[slash == path] = '\0'; /* "/" stays */
+    slash[slash == path] = '\0'; /* cuts behind the folder; for "/", keeps the slash */
     add(g, KIND_FOLDER, path, 1);
 }
 
@@ -281,7 +284,8 @@ static uint32_t most_of(const struct groups *g, enum kind kind)
     return most;
 }
 
-/* Of two ways to group the same descriptors, removes the one that says less. */
+/* TCP sockets are grouped by remote and by local address, files by path and by folder. Of each
+ * pair, drops the groups that say less about the descriptors. */
 static void choose(struct groups *g)
 {
     bool by_remote = most_of(g, KIND_REMOTE) >= most_of(g, KIND_LOCAL);
@@ -296,7 +300,7 @@ static void choose(struct groups *g)
             g->bundles[i].count = 0;
 }
 
-/* Appends formatted text; what does not fit is cut. */
+/* Appends formatted text. Text that does not fit is cut. */
 static void put(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void put(char *out, const char *format, ...)
@@ -344,7 +348,8 @@ static struct bundle *largest_of(struct groups *g)
     return largest;
 }
 
-/* Appends the largest group alone if it has most of the descriptors, or else several. */
+/* Appends the largest group alone if it has more than half of the descriptors. Otherwise appends
+ * the largest few groups. */
 static void put_groups(char *out, struct groups *g)
 {
     struct bundle *largest = largest_of(g);

@@ -15,11 +15,12 @@
 #define MS_PER_S  1000
 #define NS_PER_MS 1000000
 
-/* One file. The thread frees it if the caller has left, else the caller does. */
+/* One file that is read. The thread that reads it frees this struct if the caller does not wait any
+ * more; otherwise the caller frees it. */
 struct reading {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool done, left; /* the file was read; the caller does not wait any more */
+    bool done, left; /* done: the file was read; left: the caller does not wait any more */
     char path[PROCFS_PATH_SIZE];
     ssize_t len;
     int error;
@@ -68,7 +69,7 @@ static struct reading *reading_new(const char *path, size_t size)
     return r;
 }
 
-/* Starts the thread. Returns 0 or an errno. */
+/* Starts the thread that reads the file. Returns 0 or an errno. */
 static int start(struct reading *r)
 {
     sigset_t all, old;
@@ -84,7 +85,8 @@ static int start(struct reading *r)
     return result;
 }
 
-/* Waits until the file has been read. False: it is too late, and the thread frees r. */
+/* Waits until the file has been read. Returns false if the time has passed; then the thread frees
+ * r. */
 static bool wait_for(struct reading *r, int timeout_ms)
 {
     struct timespec until;

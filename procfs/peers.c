@@ -17,7 +17,7 @@
 #include "procfs/clock.h"
 
 #define ANSWER_TIMEOUT_MS 100
-#define DATAGRAM_SIZE     32768 /* at least what the kernel puts into one */
+#define DATAGRAM_SIZE     32768 /* the kernel puts at most this into one datagram */
 
 typedef void (*each_socket)(void *arg, const struct peer_socket *socket);
 
@@ -43,7 +43,7 @@ static void report_tcp(const char *body, size_t len, each_socket each, void *arg
 
     if (len < sizeof(m))
         return;
-    memcpy(&m, body, sizeof(m)); /* aligned to 4 bytes only */
+    memcpy(&m, body, sizeof(m)); /* body is only aligned to 4 bytes */
     one.inode = m.idiag_inode;
     one.family = m.idiag_family;
     one.listens = m.idiag_state == TCP_LISTEN;
@@ -54,7 +54,7 @@ static void report_tcp(const char *body, size_t len, each_socket each, void *arg
     each(arg, &one);
 }
 
-/* The queue of a Unix socket is in an attribute. */
+/* Sets the queue lengths of a listening Unix socket, which are in an attribute of the message. */
 static void add_queue(struct peer_socket *one, const char *attributes, size_t len)
 {
     struct unix_diag_rqlen queue;
@@ -152,7 +152,7 @@ static enum state receive(int fd, each_socket each, void *arg)
     do
         n = recvfrom(fd, &answer, sizeof(answer), MSG_TRUNC, (struct sockaddr *)&from, &from_len);
     while (n < 0 && errno == EINTR);
-    if (n <= 0 || (size_t)n > sizeof(answer) || from.nl_pid != 0) /* not from the kernel */
+    if (n <= 0 || (size_t)n > sizeof(answer) || from.nl_pid != 0) /* pid 0 is the kernel */
         return FAILED;
     return parse(answer.bytes, (size_t)n, each, arg);
 }

@@ -12,23 +12,23 @@
 
 /* One socket. Unix sockets have no addresses here. */
 struct peer_socket {
-    uint32_t inode; /* 0: no process has it open */
+    uint32_t inode; /* 0: the socket is not open in any process */
     uint8_t family; /* AF_INET, AF_INET6 or AF_UNIX */
     bool listens;
-    uint32_t waiting; /* listens: connections that wait for accept() */
-    uint32_t backlog; /* listens: how many may wait */
+    uint32_t waiting; /* of a listening socket: the number of connections that wait for accept() */
+    uint32_t backlog; /* of a listening socket: how many connections may wait */
     struct sockaddr_storage local, remote;
 };
 
 #define PEER_TEXT_SIZE 64
 
-/* Calls `each` for each TCP socket or Unix socket of a family. Stops at the deadline, in ms of
- * CLOCK_MONOTONIC. False if the kernel did not report all of them. */
+/* Calls `each` for each TCP socket (AF_INET, AF_INET6) or each Unix socket (AF_UNIX). Stops at the
+ * deadline, in ms of CLOCK_MONOTONIC. Returns false if the kernel did not report all of them. */
 bool peers_read(int family, int64_t deadline,
                 void (*each)(void *arg, const struct peer_socket *socket), void *arg);
 
 /* Formats an address: "10.0.0.5:5432", "[2001:db8::1]:443". Needs PEER_TEXT_SIZE bytes. An IPv4
- * address within IPv6 is shown as IPv4. */
+ * address that is mapped into IPv6 is formatted as IPv4. */
 void peers_format(char *out, const struct sockaddr_storage *address);
 
 #endif

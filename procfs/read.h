@@ -10,23 +10,26 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The longest path that these functions make. */
+/* The size of the longest path that these functions build, with its NUL. */
 #define PROCFS_PATH_SIZE 320
 
 /* A number that is unknown, or that stands for "no limit". */
 #define PROCFS_NONE INT64_MAX
 
-/* Reads a file, or as much of it as fits, as a string. Returns its length, or -1. */
+/* Reads a file, or as much of it as fits, into `out` and adds a NUL. Returns the length, or -1 with
+ * errno set and out empty. */
 ssize_t procfs_read(const char *path, char *out, size_t size);
 
-/* The same for the file `name` in the folder. */
+/* The same as procfs_read() for the file `name` in a folder. Returns -1 also if the path is too
+ * long. */
 ssize_t procfs_read_in(const char *folder, const char *name, char *out, size_t size);
 
-/* Returns the number after `label` at the start of a line; PROCFS_NONE if there is no such line, or
- * if it has a word in place of a number ("unlimited"). */
+/* Returns the number after `label` in the first line that begins with label. Returns PROCFS_NONE if
+ * there is no such line, or if it has a word in place of a number ("unlimited"). */
 int64_t procfs_value(const char *text, const char *label);
 
-/* Returns the number that a file consists of; PROCFS_NONE: none, or "max". */
+/* Returns the number in the file `name` of a folder. Returns PROCFS_NONE if the file cannot be read
+ * or does not contain a number ("max"). */
 int64_t procfs_number_in(const char *folder, const char *name);
 
 #endif

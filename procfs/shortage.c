@@ -16,11 +16,11 @@
 #include "procfs/clock.h"
 
 #define STATUS_SIZE  4096
-#define RESOURCES    8  /* at most so many are reported */
-#define GROUPS_ABOVE 16 /* control groups above one another */
+#define RESOURCES    8  /* the maximum number of resources that are reported */
+#define GROUPS_ABOVE 16 /* how many levels of control groups are looked at */
 #define BYTES_IN_KB  1024
 
-/* The search for one process. */
+/* The state of shortage_find() for one process. */
 struct search {
     struct arena *arena;
     const char *folder;
@@ -30,7 +30,7 @@ struct search {
     size_t count;
 };
 
-/* True if a limit is nearly used up. An unknown number or limit is not. */
+/* True if a limit is (nearly) used up. False if the number or the limit is unknown. */
 static bool is_short(int64_t used, int64_t limit)
 {
     if (used == PROCFS_NONE || limit == PROCFS_NONE || used < 0)
@@ -49,7 +49,7 @@ static struct report_text copy(struct arena *arena, const char *text)
     return (struct report_text){data, len};
 }
 
-/* Adds a resource. resource is a constant; detail is copied. */
+/* Adds a resource to those that are used up. resource: a constant. detail: copied; may be NULL. */
 static void add(struct search *s, const char *resource, int64_t used, int64_t limit,
                 const char *detail)
 {
@@ -80,7 +80,8 @@ static void find_descriptors(struct search *s)
     char detail[DESCRIPTORS_DETAIL_SIZE];
     int64_t used;
 
-    /* Nothing needs to be counted if there is no room for so many in the process's table. */
+    /* Counting takes time. It is not needed if the process's table of descriptors is too small to
+     * reach the limit. */
     if (!is_short(procfs_value(s->status, "FDSize:"), limit))
         return;
     used = descriptors_count(s->folder, s->deadline);
@@ -90,7 +91,7 @@ static void find_descriptors(struct search *s)
     add(s, "file descriptors", used, limit, detail);
 }
 
-/* True if the effective capabilities of the process have this one. */
+/* True if this capability is among the effective capabilities of the process. */
 static bool has_capability(const struct search *s, int capability)
 {
     const char *line = strstr(s->status, "\nCapEff:");
@@ -120,8 +121,9 @@ static int64_t user_of(const char *status)
     return line ? procfs_value(line + 1, "Uid:") : PROCFS_NONE;
 }
 
-/* Reads some entries of /proc, from a position on, with one descriptor that is open for a moment.
- * Returns their length, 0 at the end. */
+/* Reads some entries of /proc, beginning at *position, and advances *position. Opens /proc each
+ * time and closes it, so that a descriptor is in use only for a moment. Returns the size of the
+ * entries in bytes; 0 at the end or on failure, or -1. */
 static long read_processes(off_t *position, char *out, size_t size)
 {
     int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -136,7 +138,7 @@ static long read_processes(off_t *position, char *out, size_t size)
     return n;
 }
 
-/* Returns the number of threads of a process, if it belongs to the user. */
+/* Returns the number of threads of a process, or 0 if it does not belong to the user. */
 static int64_t threads_of_process(const char *pid, int64_t user)
 {
     char path[PROCFS_PATH_SIZE], status[STATUS_SIZE];
@@ -149,8 +151,8 @@ static int64_t threads_of_process(const char *pid, int64_t user)
     return threads == PROCFS_NONE ? 0 : threads;
 }
 
-/* Returns the number of threads of all processes of a user, as far as /proc shows them and the
- * deadline allows. */
+/* Returns the number of threads of all processes of a user. Processes that /proc does not show, or
+ * that were not read before the deadline, are not counted. */
 static int64_t threads_of_user(int64_t user, int64_t deadline)
 {
     char bytes[4096] __attribute__((aligned(8)));
@@ -187,15 +189,17 @@ static void find_threads(struct search *s)
     if (user == 0 || user == PROCFS_NONE || has_capability(s, CAP_SYS_RESOURCE) ||
         has_capability(s, CAP_SYS_ADMIN))
         return;
-    /* Nothing needs to be counted if the whole machine does not have so many. */
+    /* Counting takes time. It is not needed if the whole machine has fewer threads than the limit.
+     */
     if (is_short(threads_of_machine(), limit))
         add_if_short(s, "threads of the user", threads_of_user(user, s->deadline), limit);
 }
 
 /* ---- Control groups -------------------------------------------------------------------------- */
 
-/* Copies the path of the process in a hierarchy: the line "N:pids:/path", or "0::/path" if
- * controller is "". False: there is none, or it is too long. */
+/* Copies the path of the process's control group to `path`. all: the file /proc/PID/cgroup.
+ * controller: for version 1 its name, as in the line "N:pids:/path"; "" for version 2, as in
+ * "0::/path". Returns false if there is no such line or the path is too long. */
 static bool group_of(const char *all, const char *controller, char *path, size_t size)
 {
     const char *line, *names, *start;
@@ -219,7 +223,8 @@ static bool group_of(const char *all, const char *controller, char *path, size_t
     return false;
 }
 
-/* The caches of files in memory.stat, which the kernel frees when memory is short. */
+/* Returns the size of the caches of files in bytes, from memory.stat. The kernel frees these caches
+ * when memory is short. */
 static int64_t caches_of(const char *folder)
 {
     char text[STATUS_SIZE];
@@ -232,14 +237,15 @@ static int64_t caches_of(const char *folder)
     return (active == PROCFS_NONE ? 0 : active) + (inactive == PROCFS_NONE ? 0 : inactive);
 }
 
-/* A limit of control groups, with the names of both versions. */
+/* A limit of control groups, of version 1 or 2. used and limit: names of files. */
 struct group_limit {
     const char *resource, *controller;
     const char *used, *limit;
     bool has_caches;
 };
 
-/* Looks at one folder. True if it has the files. */
+/* Looks at the control group in one folder. Adds the resource and returns true if its limit is
+ * (nearly) used up. */
 static bool find_in_group(struct search *s, const struct group_limit *l, const char *folder)
 {
     int64_t limit = procfs_number_in(folder, l->limit), used;
@@ -253,7 +259,9 @@ static bool find_in_group(struct search *s, const struct group_limit *l, const c
     return is_short(used, limit);
 }
 
-/* Looks at the group of the process and at those above it. root: where the hierarchy is mounted. */
+/* Looks at the control group of the process and at those above it, up to the first one whose limit
+ * is (nearly) used up. root: where the hierarchy is mounted. path: the group's path below root; it
+ * is changed. */
 static void find_in_groups(struct search *s, const struct group_limit *l, const char *root,
                            char *path)
 {

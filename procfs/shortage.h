@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * shortage: which resources a process has used up. Uses no heap memory beside the report's arena,
- * and one descriptor at a time.
+ * shortage: which resources a process has used up. Uses no heap memory except for the report's
+ * arena, and one descriptor at a time.
  */
 #ifndef PROCFS_SHORTAGE_H
 #define PROCFS_SHORTAGE_H
 
 #include "report.h"
 
-/* A resource is reported if at most one SHORTAGE_LEFT-th of its limit is left: 3 %. */
+/* A resource is reported if at most 1/SHORTAGE_LEFT of its limit, about 3 %, is left. */
 #define SHORTAGE_LEFT 32
 
 /* How long shortage_find() may take, in ms. */

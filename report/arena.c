@@ -18,8 +18,8 @@ static size_t round_up(size_t size)
     return (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
 }
 
-/* Adds a chunk with room for at least size bytes. Returns false if there is no memory, or at the
- * limit. */
+/* Adds a chunk with room for at least size bytes. Returns false if there is no memory, if the limit
+ * would be exceeded, or if the arena uses fixed memory. */
 static bool grow(struct arena *a, size_t size)
 {
     size_t room = size < CHUNK_SIZE ? CHUNK_SIZE : size;
@@ -51,7 +51,7 @@ void *arena_alloc(struct arena *a, size_t size)
         a->failed = true;
         return NULL;
     }
-    /* Pieces are taken from the end of a chunk: then the number of free bytes is also the place of
+    /* Pieces are taken from the end of a chunk, so the number of free bytes is also the offset of
      * the next piece. */
     a->free -= need;
     if (a->fixed)

@@ -13,13 +13,13 @@ struct arena_chunk;
 struct arena {
     struct arena_chunk *chunks; /* the newest chunk first */
     unsigned char *fixed;       /* memory to use in place of chunks; NULL: none */
-    size_t free;                /* bytes left in the newest chunk, or in `fixed` */
+    size_t free;                /* bytes that are not used yet in the newest chunk, or in `fixed` */
     size_t taken, max;          /* bytes of all chunks, and the limit for them; max 0: no limit */
     bool failed;                /* an allocation has failed, so all later ones fail, too */
 };
 
-/* Lets an empty arena use `size` zeroed bytes at `memory`, aligned for any type, and no other
- * memory: arena_alloc calls no malloc. The caller frees the memory. */
+/* Makes an empty arena use the `size` bytes at `memory`, and nothing else: arena_alloc then calls
+ * no malloc. The memory must be zeroed and aligned for any type. The caller frees it. */
 void arena_use(struct arena *a, void *memory, size_t size);
 
 /* Returns size zeroed bytes, aligned for any type, that live until arena_free. NULL if there is no
@@ -27,10 +27,10 @@ void arena_use(struct arena *a, void *memory, size_t size);
 void *arena_alloc(struct arena *a, size_t size);
 
 /* Like arena_alloc, for an array of `count` items of `size` bytes. Returns NULL also if count *
- * size overflows. Does not return NULL for an empty array, unless an earlier call failed. */
+ * size overflows. The pointer to an empty array is not NULL either, except after an error. */
 void *arena_array(struct arena *a, size_t count, size_t size);
 
-/* Frees all pieces. The arena is empty afterwards and keeps its limit. */
+/* Frees all pieces. Afterwards the arena is empty and has the same limit as before. */
 void arena_free(struct arena *a);
 
 #endif

@@ -31,8 +31,8 @@ static void put_word(struct buffer *out, const char *word)
         brine_put_none(out);
 }
 
-/* Appends the start of a list. Returns true if the list has items, which the caller then appends.
- */
+/* Appends the head of a list, or None if the list is unknown. Returns true if the list has items,
+ * which the caller then appends. */
 static bool put_head(struct buffer *out, const struct any_list *list)
 {
     if (!list->items)
@@ -173,7 +173,7 @@ static bool take_float(const struct brine_item *item, double *value)
     return item->type == BRINE_FLOAT || item->type == BRINE_INT || item->type == BRINE_NONE;
 }
 
-/* A word that this version does not know makes the member unknown. */
+/* Reads the word of an enum. If this version does not know the word, the member stays unknown. */
 static bool take_enum(const struct field *f, const struct brine_item *item, int *value)
 {
     if (item->type == BRINE_STR)
@@ -190,7 +190,7 @@ static bool take_bool(const struct brine_item *item, int *value)
 
 static bool take_struct(struct decoder *d, const struct schema *schema, size_t given, void *base);
 
-/* Reads one struct of a list: a tuple of its members. Returns false on error. */
+/* Reads one struct, which is a tuple of its members, into `base`. Returns false on error. */
 static bool take_item(struct decoder *d, const struct schema *schema, void *base)
 {
     struct brine_item item;
@@ -225,7 +225,7 @@ static size_t item_size(const struct field *f)
     }
 }
 
-/* Reads one item of a list to `base`. Returns false on error. */
+/* Reads one item of a list into `base`. Returns false on error. */
 static bool take_listed(struct decoder *d, const struct field *f, void *base)
 {
     struct brine_item item;
@@ -270,7 +270,8 @@ static bool take_pointer(struct decoder *d, const struct field *f, size_t given,
     return take_struct(d, f->of, given, item);
 }
 
-/* Reads a member that is a tuple: a struct or a list. Returns false on error. */
+/* Reads a member that is encoded as a tuple (a struct or a list) or None. Returns false on error.
+ */
 static bool take_container(struct decoder *d, const struct field *f, const struct brine_item *item,
                            void *at)
 {
@@ -331,7 +332,7 @@ static bool take_struct(struct decoder *d, const struct schema *schema, size_t g
     return true;
 }
 
-/* Fills err with the first error. */
+/* Fills err with the first error that was found while reading. */
 static void explain(const struct decoder *d, struct rpyc_error *err)
 {
     const struct arena *arena = &d->report->arena;

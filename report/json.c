@@ -11,7 +11,7 @@
 #include "error.h"
 #include "schema.h"
 
-#define DEPTH_MAX 4096 /* nested containers; high, since the tree of calls is deep */
+#define DEPTH_MAX 4096 /* limit for nested containers; the tree of calls may be deep */
 
 static void put_object(struct json_object **object)
 {
@@ -22,7 +22,8 @@ static void put_object(struct json_object **object)
 
 /* ---- Writing --------------------------------------------------------------------------------
  *
- * In json-c, NULL stands for null. So a lack of memory is stored in *failed. */
+ * json-c uses NULL for the value null, so a result of NULL does not mean an error. The functions
+ * set *failed if there is no memory. */
 
 static struct json_object *checked(struct json_object *object, bool *failed)
 {
@@ -47,8 +48,8 @@ static struct json_object *int_object(int64_t value, bool *failed)
     return value == REPORT_UNKNOWN ? NULL : checked(json_object_new_int64(value), failed);
 }
 
-/* Adds a member to an object, which takes ownership of value. Sets *failed if there is no memory.
- */
+/* Adds a member to an object, which takes ownership of value. Sets *failed if there is no memory or
+ * `to` is NULL. */
 static void add(struct json_object *to, const char *name, struct json_object *value, bool *failed)
 {
     if (!to || json_object_object_add(to, name, value) != 0) {
@@ -63,7 +64,7 @@ static struct json_object *map_object(const struct any_list *list, bool *failed)
     const struct report_pair *pairs = list->items;
     size_t i;
 
-    /* The arena adds a NUL to each text that it copies, so a name can be used as a C string. */
+    /* report_text() ends each copy with a NUL, so a name can be used as a C string. */
     for (i = 0; object && i < list->count; i++) {
         if (pairs[i].name.data)
             add(object, pairs[i].name.data, text_object(&pairs[i].value, failed), failed);
@@ -150,7 +151,8 @@ static struct json_object *struct_object(const struct schema *schema, const void
     return object;
 }
 
-/* Decodes the first character of a valid UTF-8 text. Returns a pointer to the next character. */
+/* Sets *code to the first character of a valid UTF-8 text. Returns a pointer to the next character.
+ */
 static const char *decode(const char *text, const char *end, uint32_t *code)
 {
     unsigned char c = (unsigned char)*text++;
@@ -161,7 +163,8 @@ static const char *decode(const char *text, const char *end, uint32_t *code)
     return text;
 }
 
-/* Writes a character as one JSON escape, or as two (surrogates). Returns the length in bytes. */
+/* Writes a character as a JSON escape: \uXXXX, or two of them (a surrogate pair) from U+10000 on.
+ * Returns the length in bytes. */
 static size_t escape(char *to, size_t size, uint32_t code)
 {
     if (code < 0x10000)
@@ -172,7 +175,7 @@ static size_t escape(char *to, size_t size, uint32_t code)
 }
 
 /* Appends JSON text. Writes DEL and each character outside of ASCII as \uXXXX, so that the text can
- * be printed to any terminal. In JSON such characters only occur in strings. */
+ * be printed to any terminal. Outside of strings, JSON has no such characters. */
 static void put_ascii(struct buffer *out, const char *text, size_t len)
 {
     const char *end = text + len, *start = text;
@@ -345,7 +348,7 @@ static bool take_member(struct report *r, const struct field *f, struct json_obj
     }
 }
 
-/* Fills err with the member that has the wrong type, unless err has an error already. Returns
+/* If err has no error yet, sets it to an error that names the member with the wrong type. Returns
  * false. */
 static bool wrong(struct rpyc_error *err, const struct schema *schema, const struct field *f)
 {

@@ -15,7 +15,7 @@ struct entry {
     size_t thread;
 };
 
-/* A part of a sorted array: the entries from first up to, but not including, end. */
+/* Some successive entries of a sorted array. `end` points behind the last one. */
 struct group {
     const struct entry *first, *end;
 };
@@ -67,7 +67,8 @@ static void hash_bytes(uint64_t *hash, const void *data, size_t len)
         *hash = (*hash ^ *byte++) * UINT64_C(0x100000001b3);
 }
 
-/* The byte 0xff separates two texts, since it does not occur in UTF-8. */
+/* Adds a text to a hash, and then the byte 0xff as a separator, since this byte does not occur in
+ * UTF-8. */
 static void hash_text(uint64_t *hash, struct report_text text)
 {
     if (text.len > 0)
@@ -75,8 +76,8 @@ static void hash_text(uint64_t *hash, struct report_text text)
     hash_bytes(hash, "\xff", 1);
 }
 
-/* Adds a number to a hash. The number is hashed as text, so that the byte order of the machine does
- * not change the hash. */
+/* Adds a number to a hash. The number is hashed as decimal text, so that the byte order of the
+ * machine does not change the hash. */
 static void hash_number(uint64_t *hash, int64_t number)
 {
     char digits[24];
@@ -111,8 +112,8 @@ static size_t common_frames(const struct group *g, size_t depth)
     return i - depth;
 }
 
-/* Returns the group of entries, starting with *next, whose frames at `depth` are equal. Sets *next
- * to the entry after the group. */
+/* Returns the entries, from *next on, that have the same frame at `depth` as the first of them.
+ * Sets *next to the entry behind them. */
 static struct group next_group(const struct entry **next, const struct entry *end, size_t depth)
 {
     struct group g = {*next, *next};
@@ -131,8 +132,8 @@ static int compare_sizes(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* Writes sorted numbers as "0-16,18". Returns the length without the NUL. `to` may be NULL if size
- * is 0. */
+/* Writes sorted numbers as "0-16,18". Returns the length of the whole text without its NUL, like
+ * snprintf(3). `to` may be NULL if size is 0. */
 static size_t format_numbers(char *to, size_t size, const size_t *numbers, size_t count)
 {
     size_t len = 0, i = 0, last;
@@ -172,7 +173,8 @@ static size_t first_member(const struct report_merged *node)
     return (size_t)strtoull(node->members.data, NULL, 10);
 }
 
-/* For qsort(3): sorts calls with few threads first, since these are the unusual ones. */
+/* A comparison function for qsort(3): nodes with few threads come first, since these are the
+ * unusual ones; then those with the lowest index of a thread. */
 static int compare_nodes(const void *left, const void *right)
 {
     const struct report_merged *a = left, *b = right;
@@ -196,10 +198,10 @@ static bool fill_node(struct report *r, struct report_merged *node, const struct
     return node->members.data && fill_list(r, &node->children, *g, depth + common);
 }
 
-/* Fills a list with the different calls of a group at `depth`. The stacks of the group have the
- * same frames before index `depth`. Stacks that end there come first in the group, and belong to
- * none of the calls. The recursion is at most as deep as the number of different stacks. Returns
- * false if there is no memory. */
+/* Fills a list with one node for each different frame that the stacks of a group have at index
+ * `depth`. Their frames before this index are all the same. Stacks that have no frame at `depth`
+ * come first in the group and get no node. The recursion is at most as deep as the number of
+ * different stacks. Returns false if there is no memory. */
 static bool fill_list(struct report *r, report_merged_list *list, struct group g, size_t depth)
 {
     const struct entry *next;
@@ -225,8 +227,8 @@ static bool fill_list(struct report *r, report_merged_list *list, struct group g
 
 /* ---- A process ------------------------------------------------------------------------------ */
 
-/* Returns an array of the threads whose frames are known, to be freed with free(); *count is its
- * length. NULL if there is no memory. */
+/* Returns an array with an entry for each thread whose frames are known, and sets *count to its
+ * length. The caller frees it with free(). NULL: no memory. */
 static struct entry *make_entries(const struct report_process *process, size_t *count)
 {
     struct entry *entries = calloc(process->threads.count + 1, sizeof(*entries));

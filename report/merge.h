@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Finds the threads that have equal stacks, and merges the stacks of all threads to one tree of
+ * Finds the threads that have equal stacks, and merges the stacks of all threads into one tree of
  * calls.
  *
  * Two frames are equal if they have the same file, line and function.
@@ -12,10 +12,10 @@
 
 #include "report.h"
 
-/* Sets `stack` of each thread whose frames are known, and `merged` of the process. The tree uses
- * the frames of the threads without a copy: do not change them afterwards. r owns process, and its
- * arena gets the tree. Returns false if there is no memory; `merged` is unknown then. Time: n log n
- * comparisons of stacks for n threads. */
+/* Sets `stack` of each thread whose frames are known, and `merged` of the process. r must own the
+ * process: the tree is allocated in its arena. The tree refers to the frames of the threads and
+ * does not copy them, so do not change the frames afterwards. Returns false if there is no memory;
+ * then `merged` is unknown. Time: n log n comparisons of stacks for n threads. */
 bool report_merge(struct report *r, struct report_process *process);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A report: the facts about one or more Python processes, such as their threads and stacks, what
- * these wait for and what they hold; and findings, which are conclusions from the facts. A
- * collector fills a report with facts, the diagnosis adds findings, and writers print the report.
- * The members have the names that doc/stacks.schema.json describes; schema.c lists them for all
- * readers and writers.
+ * A report: the facts about one or more Python processes, such as the threads, their stacks, and
+ * the objects that they wait for or hold. It also has findings, which are conclusions from the
+ * facts. A collector fills a report with facts, the diagnosis adds findings, and writers print the
+ * report. The members have the names that doc/stacks.schema.json describes; schema.c lists them for
+ * all readers and writers.
  *
  * No function here opens a file or a connection, or needs Python.
  *
@@ -53,7 +53,7 @@ typedef REPORT_LIST(int64_t) report_ints;
 enum report_bool { BOOL_FALSE = 1, BOOL_TRUE };
 
 /* How certain a fact is. KNOWN: read from the object, or confirmed by the kernel. SEEN: concluded
- * from the frames; the thread may have released the object since. LIKELY: a guess. */
+ * from the frames; in the meantime, the thread may have released the object. LIKELY: a guess. */
 enum report_certainty { CERTAINTY_KNOWN = 1, CERTAINTY_SEEN, CERTAINTY_LIKELY };
 
 enum report_source {
@@ -61,7 +61,7 @@ enum report_source {
     SOURCE_SELF,       /* the stack reader on its own process */
     SOURCE_PID,        /* the stack reader on another process */
     SOURCE_CORE,       /* the stack reader on a core file */
-    SOURCE_NETREFS     /* proxy objects alone: no code was run in the process */
+    SOURCE_NETREFS     /* operations on netrefs only: no code was sent to the process */
 };
 
 /* The result of an operation that may block or fail. */
@@ -85,7 +85,8 @@ enum report_holder_status {
     HOLDER_INHERITED
 };
 
-/* A fact that could not be found out ("greenlets"), and the reason ("the GIL is held"). */
+/* A part of the report that could not be collected ("greenlets"), and the reason ("the GIL is
+ * held"). */
 struct report_missing {
     struct report_text what, why;
 };
@@ -100,22 +101,23 @@ struct report_shortage {
 struct report_gil {
     int state;                 /* enum report_gil_state */
     struct report_text holder; /* the id of a thread */
-    int64_t at_least_ms;       /* the GIL has been held for at least this time, as measured */
+    int64_t at_least_ms;       /* the GIL has been held by one thread for at least this time */
     struct report_text evidence;
 };
 
 struct report_local {
     struct report_text name, type, text;
-    int status; /* enum report_status, of the text */
+    int status; /* enum report_status: the result of making `text` */
 };
 
 struct report_frame {
     struct report_text file; /* as in the code object */
     int64_t line;            /* the first line is 1 */
     struct report_text function, qualname;
-    struct report_text source;  /* the line, without blanks around it */
+    struct report_text source;  /* the text of the line, without blanks around it */
     int source_status;          /* enum report_status */
-    int64_t column, end_column; /* from 0, in bytes of UTF-8, as in Python's position tables */
+    int64_t column, end_column; /* offsets in the line, from 0, in bytes of UTF-8, as in Python's
+                                 * position tables */
     REPORT_LIST(struct report_local) locals;
 };
 typedef REPORT_LIST(struct report_frame) report_frames; /* the outermost first */
@@ -138,7 +140,7 @@ struct report_syscall {
     report_ints args;
     int64_t fd;
     struct report_target *target;
-    int64_t left_ms; /* the rest of a sleep */
+    int64_t left_ms; /* how long a sleep will still last */
 };
 
 struct report_wait {
@@ -173,10 +175,10 @@ struct report_thread {
     int repr_status; /* enum report_status */
     int state;       /* enum report_state */
     struct report_cpu *cpu;
-    int exact; /* enum report_bool; true: all frames were on the stack at the same moment */
+    int exact; /* enum report_bool. True: all frames were on the stack at the same moment */
     int64_t unchanged_ms;
     report_frames frames;
-    struct report_text stack; /* a hash of the frames; the same for equal stacks (merge.h) */
+    struct report_text stack; /* a hash of the frames; equal stacks have the same (merge.h) */
     struct report_syscall *syscall;
     struct report_wait *waits;
     REPORT_LIST(struct report_hold) holds;
@@ -208,7 +210,7 @@ struct report_object {
 };
 
 struct report_finding {
-    struct report_text kind, text; /* "deadlock"; a sentence */
+    struct report_text kind, text; /* kind: "deadlock"; text: a sentence */
     report_texts members;
     int certainty; /* enum report_certainty */
     report_texts evidence;
@@ -223,7 +225,7 @@ struct report_merged {
     report_frames frames;        /* each frame calls the next one */
     int64_t count;               /* the number of threads */
     struct report_text members;  /* their indices in the list of threads, from 0: "0-16,18" */
-    report_merged_list children; /* the calls of the last frame, those of few threads first */
+    report_merged_list children; /* what the last frame calls; calls of few threads come first */
 };
 
 struct report_process {
@@ -254,7 +256,7 @@ struct report_failure {
     struct report_text target, why;
 };
 
-/* All results of one look at one or more processes. */
+/* The result of one run of a collector: one or more processes. */
 struct report {
     struct arena arena;
     int64_t schema;
@@ -265,15 +267,16 @@ struct report {
     REPORT_LIST(struct report_failure) failed;
 };
 
-/* Initializes a report: all members are unknown. max: the limit for the memory of the report, in
- * bytes; 0: no limit. */
+/* Initializes a report, in which all members are unknown. max: the limit for the memory of the
+ * report, in bytes; 0: no limit. */
 void report_init(struct report *r, size_t max);
 
-/* Frees everything that the report points to. The report is empty afterwards. */
+/* Frees everything that the report points to. Afterwards the report is empty and has the same limit
+ * as before. */
 void report_free(struct report *r);
 
-/* Adds an empty process to the report and returns it; NULL if there is no memory. Makes pointers to
- * processes that were added before invalid. */
+/* Adds a process, in which everything is unknown, to the report and returns it. NULL: no memory.
+ * Pointers to processes that were added before become invalid. */
 struct report_process *report_add_process(struct report *r);
 
 /* Copies a text into the report. Returns an unknown text if data is NULL or there is no memory. */

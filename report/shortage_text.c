@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How the numbers of a resource are shown. The names are those of procfs/shortage. */
+/* How the numbers of a resource are shown. procfs/shortage.c uses these names of resources. */
 struct unit {
     const char *resource, *word;
     bool is_bytes;
@@ -30,7 +30,7 @@ static struct unit unit_of(struct report_text resource)
     return (struct unit){NULL, "in use", false};
 }
 
-/* Appends a number, or a size: "512 MB", "7.9 GB". */
+/* Appends a number, or, if it is in bytes, a size: "512 MB", "7.9 GB". */
 static void put_amount(struct buffer *out, int64_t n, bool is_bytes)
 {
     static const char *const names[] = {"kB", "MB", "GB", "TB"};

@@ -11,7 +11,7 @@
 #define OLD_KEYS_SIZE    8  /* the size of the hash table, a power of 2 */
 #define OLD_KEYS_COUNT   32 /* the number of entries */
 #define OLD_KEYS_INDICES 40
-#define KEYS_LOG2_INDEX  9 /* the base-2 logarithm of the size of the hash table, in bytes */
+#define KEYS_LOG2_INDEX  9 /* the base-2 logarithm of the size of the hash table in bytes */
 #define KEYS_KIND        10
 #define KEYS_COUNT       24
 #define KEYS_INDICES     32
@@ -72,8 +72,8 @@ bool dict_open(const struct python *py, uint64_t address, struct dict *d)
     return true;
 }
 
-/* Opens the attributes of an object that has an array of values and no dict. The keys are in its
- * type. */
+/* Opens the attributes of an object that has no dict, only an array of values. The keys are stored
+ * in its type. */
 static bool open_values(const struct python *py, uint64_t type, uint64_t values, struct dict *d)
 {
     uint64_t keys;
@@ -85,7 +85,8 @@ static bool open_values(const struct python *py, uint64_t type, uint64_t values,
     return true;
 }
 
-/* 3.11: two pointers precede the object: to the array of values, and to the dict. */
+/* 3.11: two pointers precede the object. The first one points to the array of values, the second
+ * one to the dict. */
 static bool open_managed_3_11(const struct python *py, uint64_t object, uint64_t type,
                               struct dict *d)
 {
@@ -96,8 +97,8 @@ static bool open_managed_3_11(const struct python *py, uint64_t object, uint64_t
     return words[1] ? dict_open(py, words[1], d) : open_values(py, type, words[0], d);
 }
 
-/* 3.12: one pointer precedes the object. If it is odd, the array of values is at the pointer + 1,
- * else it is the pointer to the dict. */
+/* 3.12: one pointer precedes the object. If it is odd, the address of the array of values is this
+ * pointer + 1. If it is even, it points to the dict. */
 static bool open_managed_3_12(const struct python *py, uint64_t object, uint64_t type,
                               struct dict *d)
 {

@@ -20,17 +20,17 @@ struct dict {
 /* Opens a dict object. Returns false if it cannot be read or is not a dict. */
 bool dict_open(const struct python *py, uint64_t address, struct dict *d);
 
-/* Opens the attributes of an object, for every way in which CPython stores them. Returns false if
- * the object has no attributes, or if they cannot be read. */
+/* Opens the attributes of an object, in any of the forms in which CPython stores them. Returns
+ * false if the object has no attributes, or if they cannot be read. */
 bool dict_open_attributes(const struct python *py, uint64_t object, struct dict *d);
 
-/* Reads entry i, which must be less than d->count. The value of a deleted entry is 0. Returns false
- * if it cannot be read. */
+/* Reads entry i, which must be less than d->count. Sets *value to 0 if the entry was deleted.
+ * Returns false if the entry cannot be read. */
 bool dict_entry(const struct python *py, const struct dict *d, size_t i, uint64_t *key,
                 uint64_t *value);
 
-/* Sets *value to the value of `key`, an ASCII str. Returns false if the dict does not have this
- * key. */
+/* Sets *value to the address of the value of `key`, an ASCII str. Returns false if the dict does
+ * not have this key or cannot be read. */
 bool dict_find(const struct python *py, const struct dict *d, const char *key, uint64_t *value);
 
 #endif

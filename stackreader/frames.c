@@ -6,7 +6,8 @@
  *
  *  1. one system call copied the thread's data stack and the pointer to the innermost frame;
  *  2. the outermost frame is one that can be outermost;
- *  3. the thread has not run since the copy, as its CPU time shows; or else
+ *  3. the thread did not run during the reading, as its CPU time shows; or, if it did or this is
+ *     not known,
  *  4. three more readings, at random intervals, have the same result.
  *
  * A test with 10^5 stacks of threads that call, recurse, raise and run generators, on 3.9 to 3.15,
@@ -16,8 +17,8 @@
 
 #define RECHECKS 3
 
-/* Returns the number of bytes to read of a struct: up to the end of the last of the four members
- * whose offsets are given. */
+/* Returns how many bytes of a struct to read: up to the end of the last of four members. a, b, c
+ * and d are their offsets. */
 static size_t end_of(int a, int b, int c, int d)
 {
     int last = a;
@@ -42,7 +43,7 @@ static void parse_frame(const struct python *py, uint64_t address, const unsigne
     const struct offsets *o = py->offsets;
 
     f->address = address;
-    /* From 3.14 on the low bits of the pointer are flags for reference counting. */
+    /* From 3.14 on, the low bits of the pointer are flags for reference counting. */
     f->code = pointer_at(bytes, o->frame.code) & ~UINT64_C(7);
     f->previous = pointer_at(bytes, o->frame.previous);
     f->owner = o->frame.owner < 0 ? OWNER_OBJECT : bytes[o->frame.owner];
@@ -52,12 +53,12 @@ static void parse_frame(const struct python *py, uint64_t address, const unsigne
         f->at = (uint64_t)(int64_t)int_at(bytes, o->frame.at);
 }
 
-/* The addresses of a thread's stack, as its thread state contains them. */
+/* Where a thread's stack is, according to its thread state. */
 struct place {
     uint64_t current; /* the address of the pointer to the innermost frame */
     uint64_t chunk;   /* the newest chunk of the data stack; 0: none */
-    uint64_t top;     /* the end of the used part of the chunk */
-    size_t size;      /* bytes from chunk to top, at most chunk_room */
+    uint64_t top;     /* the end of the part of the chunk that is in use */
+    size_t size;      /* the number of bytes from chunk to top, but at most chunk_room */
 };
 
 /* Offsets and sizes in a chunk of the data stack, in bytes. */
@@ -100,9 +101,10 @@ static uint64_t chunk_end(const struct place *p, const struct raw_stack *stack)
     return p->size > 0 ? p->chunk + pointer_at(stack->chunk, CHUNK_SIZE_OFFSET) : 0;
 }
 
-/* True if the address of a frame is possible: on the data stack the frame of a caller is below the
- * frame of its callee, and all frames are below the top. A frame elsewhere is always possible.
- * *above: the lowest frame so far in the newest chunk, or its top; updated. */
+/* True if a frame can be at this address. On the data stack, the frame of a caller is below the
+ * frame of its callee, and all frames are below the top. Frames outside of the newest chunk are not
+ * checked. *above: the address of the previous frame in the newest chunk, or at first its top; set
+ * to the address of this frame. end: the end of the chunk. */
 static bool is_in_order(const struct place *p, uint64_t end, const struct raw_frame *f,
                         uint64_t *above)
 {
@@ -114,8 +116,8 @@ static bool is_in_order(const struct place *p, uint64_t end, const struct raw_fr
     return true;
 }
 
-/* Returns the bytes of a frame: from the copy of the chunk, or read into `bytes`. NULL: it cannot
- * be read. */
+/* Returns a pointer to the bytes of a frame: in the copy of the chunk if they are there, else in
+ * `bytes`, into which they are read. Returns NULL if they cannot be read. */
 static const unsigned char *frame_at(const struct python *py, const struct place *p,
                                      const struct raw_stack *stack, uint64_t address,
                                      unsigned char *bytes)
@@ -128,7 +130,8 @@ static const unsigned char *frame_at(const struct python *py, const struct place
 }
 
 /* Reads the frames from the innermost one (at `address`) to the outermost one into stack. Returns
- * false if a frame cannot be read, or if the frames cannot be a stack. */
+ * false if a frame cannot be read, or if the frames cannot form a stack. If there are too many
+ * frames, sets stack->cut and returns true. */
 static bool follow(const struct python *py, const struct place *p, struct raw_stack *stack,
                    uint64_t address)
 {
@@ -158,9 +161,10 @@ static bool follow(const struct python *py, const struct place *p, struct raw_st
     return true;
 }
 
-/* Reads the thread state. Then reads it again, in one system call with the pointer to the innermost
- * frame and the data stack. FRAMES_MOVING: the two copies of the thread state differ, or the frames
- * are not a possible stack. */
+/* Reads the thread state once to find the stack. Then reads the thread state again, in one system
+ * call with the pointer to the innermost frame and the newest chunk of the data stack. Returns
+ * FRAMES_MOVING if the two copies of the thread state differ, or if the frames cannot form a stack.
+ */
 static enum frames_state read_once(const struct python *py, uint64_t thread,
                                    struct raw_stack *stack, struct place *p)
 {
@@ -186,8 +190,9 @@ static enum frames_state read_once(const struct python *py, uint64_t thread,
     return FRAMES_EXACT;
 }
 
-/* True if the outermost frame of the stack can be outermost. If the thread ran during the reading,
- * the last frame is often that of a generator whose caller was not set yet. */
+/* True if the outermost frame that was read can really be the outermost one of a stack. If the
+ * thread ran during the reading, this frame is often that of a generator whose caller was not set
+ * yet. */
 static bool has_root(const struct python *py, const struct raw_stack *stack)
 {
     const struct raw_frame *last;
@@ -208,8 +213,8 @@ static bool same_frame(const struct raw_frame *a, const struct raw_frame *b)
 
 #define BATCH 128
 
-/* Reads the pointer to the innermost frame and `count` frames (at most BATCH) again. True if they
- * have not changed. */
+/* Reads the pointer to the innermost frame and `count` frames (at most BATCH) again. True if
+ * neither the pointer nor a frame has changed. */
 static bool same_frames(const struct python *py, const struct place *p, uint64_t innermost,
                         const struct raw_frame *frames, size_t count)
 {
@@ -248,8 +253,8 @@ static bool same_stack(const struct python *py, const struct place *p,
     return true;
 }
 
-/* Waits for some microseconds: a random time, so that the readings are not synchronous with a loop
- * of the thread. */
+/* Waits for a random time of some microseconds, so that the readings are not synchronous with a
+ * loop of the thread. */
 static void wait_a_moment(void)
 {
     static _Thread_local uint32_t state = 12345;

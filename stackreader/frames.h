@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Reads the frames of one thread, in a process that may run meanwhile.
+ * Reads the frames of one thread in a process that may be running.
  */
 #ifndef STACKREADER_FRAMES_H
 #define STACKREADER_FRAMES_H
@@ -11,13 +11,14 @@ struct raw_frame {
     uint64_t address;
     uint64_t code;     /* the address of its code object */
     uint64_t previous; /* the address of the caller's frame, or 0 */
-    uint64_t at; /* the current instruction; its unit depends on the version: see `at` in struct
-                    offsets */
+    uint64_t at; /* the current instruction, in a unit that depends on the version: see `at` in
+                  * struct offsets */
     int owner;   /* enum frame_owner */
 };
 
-/* Where the memory of a frame is, from 3.11 on. From 3.12 on, OWNER_SHIM and higher values mark the
- * entry of C code into the interpreter; such a frame has no Python code. */
+/* Who owns the memory of a frame, from 3.11 on: the data stack of a thread, a generator, or a frame
+ * object. From 3.12 on, OWNER_SHIM and higher values mark the places where C code has called the
+ * interpreter; such a frame has no Python code. */
 enum frame_owner { OWNER_THREAD, OWNER_GENERATOR, OWNER_OBJECT, OWNER_SHIM };
 
 /* EXACT: all frames were on the stack at the same moment. MOVING: the thread ran during the
@@ -30,27 +31,28 @@ struct raw_stack {
     enum frames_state state;
     bool cut; /* the stack has more than `room` frames; only the innermost ones were read */
 
-    unsigned char *chunk; /* memory for a copy of the thread's data stack */
+    unsigned char *chunk; /* memory for a copy of the newest chunk of the thread's data stack */
     size_t chunk_room;
 };
 
 /* Reads the frames of a thread and sets count, state and cut of stack. The caller has set frames
  * and room (in frames), chunk and chunk_room (in bytes).
  *
- * thread: the address of its PyThreadState. native_id: the kernel's id of the thread; 0: unknown,
- * then its CPU time is not used. Reads again while the thread is running, at most FRAMES_TRIES
- * times. */
+ * thread: the address of its PyThreadState. native_id: the kernel's id of the thread, for its CPU
+ * time; 0: unknown. If the frames are FRAMES_MOVING, reads them again, at most FRAMES_TRIES times
+ * in all. */
 void frames_read(const struct python *py, uint64_t thread, pid_t native_id,
                  struct raw_stack *stack);
 
 #define FRAMES_TRIES 50
 
-/* True if Python's own functions (such as traceback.print_stack) show the frame: it is not an entry
- * of C code, and its code has begun to run. first_traceable: see struct offsets. */
+/* True if Python's own functions (such as traceback.print_stack) show the frame. They do not show
+ * entries from C code, and frames whose code has not begun to run. first_traceable: see struct
+ * offsets. */
 bool frame_is_shown(const struct python *py, const struct raw_frame *f, int first_traceable);
 
-/* Returns the offset of the frame's current instruction from the first one of its code, in bytes.
- */
+/* Returns the offset of the frame's current instruction in bytes, counted from the first
+ * instruction of its code. */
 int64_t frame_address(const struct python *py, const struct raw_frame *f);
 
 #endif

@@ -9,14 +9,16 @@
 
 struct gil {
     bool locked;
-    uint64_t holder;   /* the address of the thread state that holds the GIL or held it last; it may
-                          have been freed */
-    uint64_t switches; /* counts how often another thread has taken the GIL than the last time */
-    uint64_t interval_us; /* a thread that runs Python code is asked to release the GIL after this
-                             time, if another thread waits for it */
+    uint64_t holder;   /* the address of the thread state that holds the GIL, or held it last. This
+                        * thread state may have been freed */
+    uint64_t switches; /* how often the GIL was taken by another thread than the one that held it
+                        * last */
+    uint64_t interval_us; /* if another thread waits for the GIL, a thread that runs Python code is
+                           * asked to release it after this time */
 };
 
-/* Reads the GIL of an interpreter. Up to 3.11 all interpreters share one GIL. */
+/* Reads the GIL of an interpreter, given by its address. Up to 3.11, all interpreters share one
+ * GIL. Returns false if it cannot be read. */
 bool gil_read(const struct python *py, uint64_t interpreter, struct gil *gil);
 
 #endif

@@ -5,8 +5,8 @@
 
 #define CODE_UNIT 2 /* bytes */
 
-/* Up to 3.9: pairs of (bytes of code, signed change of the line). The line changes after these
- * bytes. */
+/* Up to 3.9: pairs (number of bytes of code, signed change of the line). The change applies to the
+ * code behind these bytes. */
 static int64_t line_in_lnotab(const uint8_t *p, const uint8_t *end, int64_t line, int64_t address)
 {
     int64_t start = 0;
@@ -20,8 +20,8 @@ static int64_t line_in_lnotab(const uint8_t *p, const uint8_t *end, int64_t line
     return line;
 }
 
-/* 3.10: one pair (bytes of code, signed change of the line) for each range of code. A change of
- * -128: the range has no line. */
+/* 3.10: one pair (number of bytes of code, signed change of the line) for each range of code. If
+ * the change is -128, the range has no line. */
 static int64_t line_in_ranges(const uint8_t *p, const uint8_t *end, int64_t line, int64_t address)
 {
     int64_t start = 0, stop;
@@ -39,9 +39,9 @@ static int64_t line_in_ranges(const uint8_t *p, const uint8_t *end, int64_t line
     return LINE_UNKNOWN;
 }
 
-/* Reads a signed number: each byte has 6 bits of it, the lowest first. Bit 6 of a byte: another
- * byte follows. Bit 0 of the number: it is negative. Returns false if the table ends, or the number
- * is too long. */
+/* Reads a signed number. Each byte has 6 bits of it, the lowest bits first. If bit 6 of a byte is
+ * set, another byte follows. If bit 0 of the number is set, the number is negative, and the other
+ * bits are its absolute value. Returns false if the table ends or the number is too long. */
 static bool read_signed(const uint8_t **p, const uint8_t *end, int64_t *to)
 {
     uint64_t value = 0;
@@ -62,7 +62,7 @@ static bool read_signed(const uint8_t **p, const uint8_t *end, int64_t *to)
 /* The kinds of entries, in bits 3 to 6 of the first byte. The kind says how the line is encoded. */
 enum { ONE_LINE_0 = 10, ONE_LINE_2 = 12, NO_COLUMNS = 13, LONG = 14, NO_LOCATION = 15 };
 
-/* From 3.11 on: entries of several bytes. Bit 7 is set in the first byte of an entry only. */
+/* From 3.11 on: entries of several bytes. Bit 7 is set only in the first byte of an entry. */
 static int64_t line_in_locations(const uint8_t *p, const uint8_t *end, int64_t line,
                                  int64_t address)
 {

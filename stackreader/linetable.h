@@ -10,12 +10,12 @@
 
 #define LINE_UNKNOWN INT64_MIN
 
-/* Returns the line of the instruction at `address`, the offset from the first instruction in bytes.
- * LINE_UNKNOWN if the instruction has no line, or the table is invalid. minor: the minor version of
- * the CPython that made the table. There are three formats: co_lnotab up to 3.9
+/* Returns the line of the instruction at `address`, an offset in bytes from the first instruction.
+ * Returns LINE_UNKNOWN if the instruction has no line or the table is invalid. minor: the minor
+ * version of the CPython that made the table. There are three formats: co_lnotab up to 3.9
  * (Objects/lnotab_notes.txt in CPython's sources), co_linetable of 3.10 (PEP 626), and the
- * locations from 3.11 on (InternalDocs/code_objects.md). first_line: co_firstlineno, the result for
- * a negative address. */
+ * locations from 3.11 on (InternalDocs/code_objects.md). first_line: co_firstlineno. If `address`
+ * is negative, returns first_line. */
 int64_t linetable_line(int minor, const uint8_t *table, size_t size, int first_line,
                        int64_t address);
 

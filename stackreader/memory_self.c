@@ -20,9 +20,9 @@ static bool read_pieces(const struct memory *m, const struct memory_piece *piece
     return process_vm_readv(m->pid, local, count, remote, count, 0) == (ssize_t)total;
 }
 
-/* Returns the CPU clock of a thread of this process. The constants are CPUCLOCK_SCHED and
- * CPUCLOCK_PERTHREAD_MASK in include/linux/posix-timers.h of Linux. The clock needs no descriptor
- * and no privilege. */
+/* Returns the CPU time of a thread of this process, in ns, or -1. The id of the thread's CPU clock
+ * is computed with the constants CPUCLOCK_SCHED and CPUCLOCK_PERTHREAD_MASK of Linux
+ * (include/linux/posix-timers.h). Reading the clock needs no descriptor and no privilege. */
 static int64_t cpu_time(const struct memory *m, pid_t thread)
 {
     struct timespec t;

@@ -27,7 +27,8 @@ void names_find(const struct python *py, uint64_t interpreter, struct names *nam
                    dict_find(py, &module, "_active", &names->active);
 }
 
-/* Finds the Thread object with this ident in threading._active. Returns false if there is none. */
+/* Sets *object to the Thread object with this ident in threading._active. Returns false if there is
+ * none. */
 static bool find_thread(const struct python *py, struct names *names, uint64_t ident,
                         uint64_t *object)
 {
@@ -49,7 +50,8 @@ static bool find_thread(const struct python *py, struct names *names, uint64_t i
     return false;
 }
 
-/* The addresses of the attribute values of a Thread object; 0: it does not have the attribute. */
+/* The addresses of the values of a Thread object's attributes. 0: the object does not have this
+ * attribute. */
 struct thread_attributes {
     uint64_t name, ident, daemon, native_id;
 };
@@ -64,7 +66,7 @@ static const struct {
     {"_native_id", offsetof(struct thread_attributes, native_id)},
 };
 
-#define ATTRIBUTES_MAX 4096 /* limit for one object, against garbage */
+#define ATTRIBUTES_MAX 4096 /* the limit for one object, in case the memory is not a valid dict */
 
 static void read_attributes(const struct python *py, uint64_t object, struct thread_attributes *to)
 {
@@ -85,7 +87,7 @@ static void read_attributes(const struct python *py, uint64_t object, struct thr
     }
 }
 
-/* Returns the text that threading.Thread.__repr__ returns. */
+/* Returns the same text as threading.Thread.__repr__ does. */
 static struct report_text make_repr(struct arena *arena, struct report_text type,
                                     const struct report_thread *t)
 {
@@ -112,7 +114,8 @@ void names_fill(const struct python *py, struct names *names, struct arena *aren
     if (!find_thread(py, names, (uint64_t)thread->ident, &object))
         return;
     read_attributes(py, object, &found);
-    /* If the Thread object was freed, this memory very probably does not contain the ident. */
+    /* Checks the ident again: the Thread object may have been freed, and other contents of this
+     * memory are very unlikely to have the same ident. */
     if (!object_integer(py, found.ident, &number) || number != (uint64_t)thread->ident)
         return;
     thread->name = object_text(py, arena, found.name);

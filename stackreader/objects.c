@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "objects.h"
 
-/* Fields in the state of a str: how many bytes each character has, and where the characters are
+/* Bit fields in the state of a str: how many bytes each character has, and where the characters are
  * stored. */
 #define STATE_KIND(state)    ((state) >> 2 & 7)
 #define STATE_COMPACT(state) ((state) >> 5 & 1)
 #define STATE_ASCII(state)   ((state) >> 6 & 1)
 
-/* Writes a character as UTF-8, a lone surrogate as \udcXX. Returns the number of bytes, at most 6;
- * 0 if code is not a valid character. */
+/* Writes the character c as UTF-8, or as six ASCII characters like \udc80 if it is a lone
+ * surrogate. Returns the number of bytes, at most 6. Returns 0 if c is not a valid character. */
 static size_t put_character(char *to, uint32_t c)
 {
     static const char digits[] = "0123456789abcdef";
@@ -158,7 +158,8 @@ uint64_t object_type(const struct python *py, uint64_t address)
 
 #define TYPE_NAME_MAX 256
 
-/* True if a text is UTF-8, so that it may be sent: it may be other memory than a name. */
+/* True if a text is valid UTF-8. The memory may not contain a name at all, and only UTF-8 may be
+ * sent. */
 static bool is_utf8(const char *text, size_t len)
 {
     const unsigned char *c = (const unsigned char *)text, *end = c + len;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Reads Python objects in the memory of a process. The functions accept any address. If there is no
- * object of the right type at it, they return false, an unknown text, or arbitrary contents; they
- * never read more than the limits below allow.
+ * object of the right type at the address, they return false, an unknown text, or arbitrary
+ * contents. They never read more than the limits below allow.
  */
 #ifndef STACKREADER_OBJECTS_H
 #define STACKREADER_OBJECTS_H
@@ -11,28 +11,28 @@
 #include "report.h"
 
 #define TEXT_MAX  4096     /* characters of a str; a longer str is truncated */
-#define BYTES_MAX 0x100000 /* the size of a table of lines */
+#define BYTES_MAX 0x100000 /* the size of a bytes object, such as a table of lines */
 
-/* Copies a str into the arena as UTF-8. Lone surrogates become \udcXX. Returns an unknown text if
- * the str cannot be read or the arena is full. */
+/* Copies a str into the arena as UTF-8. A lone surrogate becomes six ASCII characters like \udc80.
+ * Returns an unknown text if the str cannot be read or the arena is full. */
 struct report_text object_text(const struct python *py, struct arena *arena, uint64_t address);
 
-/* Sets *to to the value of an int. Returns false if it is negative, does not fit, or cannot be
- * read. */
+/* Sets *to to the value of an int. Returns false if the int is negative, does not fit into 64 bits,
+ * or cannot be read. */
 bool object_integer(const struct python *py, uint64_t address, uint64_t *to);
 
 /* Returns the address of an object's type; 0 if it cannot be read. */
 uint64_t object_type(const struct python *py, uint64_t address);
 
-/* Copies the name of a type, without its module, into the arena. Returns an unknown text on
- * failure. */
+/* Copies the name of a type, without its module, into the arena. Returns an unknown text if the
+ * name cannot be read or the arena is full. */
 struct report_text object_type_name(const struct python *py, struct arena *arena, uint64_t type);
 
 /* True if an object is a str and equal to an ASCII text. */
 bool object_is_text(const struct python *py, uint64_t address, const char *text);
 
-/* Reads the contents of a bytes object into a buffer of `room` bytes. Returns their number, or -1
- * if they cannot be read or do not fit. */
+/* Reads the contents of a bytes object into a buffer of `room` bytes. Returns their size in bytes,
+ * or -1 if they cannot be read or do not fit. */
 ssize_t object_bytes(const struct python *py, uint64_t address, void *to, size_t room);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The offsets of the members of CPython's structs, for one build of CPython. Offsets and sizes are
- * in bytes; -1: this version has no such member.
+ * in bytes. An offset of -1 means that this version has no such member.
  */
 #ifndef STACKREADER_OFFSETS_H
 #define STACKREADER_OFFSETS_H
@@ -34,14 +34,17 @@ struct offsets {
     } gil;
     struct {
         int next, ident, native_id; /* native_id exists from 3.11 on */
-        /* frame: a pointer to the innermost frame. In 3.11 and 3.12: a pointer to a struct, which
-         * has the pointer to the innermost frame at frame_within (-1 in other versions). */
+        /* frame: a pointer to the innermost frame. In 3.11 and 3.12, instead a pointer to a struct,
+         * which has the pointer to the innermost frame at offset frame_within. frame_within is -1
+         * in other versions. */
         int frame, frame_within;
-        int chunk, top; /* from 3.11 on: the newest chunk of the data stack, the end of its use */
+        int chunk, top; /* from 3.11 on: the newest chunk of the data stack, and the end of its used
+                         * part */
     } thread;
     struct {
         int previous, code, owner; /* owner exists from 3.11 on */
-        int at; /* the instruction. 3.9: an int, bytes; 3.10: an int, code units; 3.11: a pointer */
+        int at; /* the instruction. 3.9: an int, in bytes; 3.10: an int, in code units; from 3.11
+                 * on: a pointer */
     } frame;
     struct {
         int file, name, qualname, first_line, lines; /* qualname exists from 3.11 on */
@@ -58,7 +61,7 @@ struct offsets {
         int dict;
     } module;
     struct {
-        /* ascii, compact: where the characters of an ASCII str and of any other str begin. */
+        /* ascii: the offset of the characters in an ASCII str. compact: in any other str. */
         int length, state, ascii, compact;
     } text;
     struct {

@@ -17,7 +17,7 @@ struct python {
     uint64_t runtime; /* the address of _PyRuntime */
 };
 
-/* Read a member of a struct from `bytes`, a copy of the struct. */
+/* Return the value of a member of a struct. bytes: a copy of the struct. */
 static inline uint64_t pointer_at(const void *bytes, int offset)
 {
     uint64_t value;
@@ -34,8 +34,8 @@ static inline int32_t int_at(const void *bytes, int offset)
     return value;
 }
 
-/* Reads a member, a pointer, of the struct at an address in the process. Returns false if it cannot
- * be read. */
+/* Reads a member, which must be a pointer or another value of 8 bytes, of the struct at an address
+ * in the process. Returns false if it cannot be read, or if this version has no such member. */
 static inline bool read_member(const struct python *py, uint64_t address, int offset, uint64_t *to)
 {
     return offset >= 0 && memory_pointer(&py->memory, address + (uint64_t)offset, to);

@@ -23,7 +23,7 @@ struct stackreader {
     struct python python;
     struct raw_stack stack;
     struct code_cache cache;
-    uint64_t *states, *states_after; /* each has room for THREADS_MAX addresses */
+    uint64_t *states, *states_after; /* each is an array for THREADS_MAX addresses */
     size_t size; /* bytes of the mapping that contains this struct and all its arrays */
 };
 
@@ -76,8 +76,8 @@ void stackreader_free(struct stackreader *r)
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
-/* Writes the addresses of an interpreter's thread states, the newest first, to `states`, at most
- * `room` of them. Threads may start and end meanwhile. Returns the number of addresses. */
+/* Writes the addresses of an interpreter's thread states to `states`, the newest first and at most
+ * `room` of them. Threads may start and end during this. Returns the number of addresses. */
 static size_t list_states(const struct stackreader *r, uint64_t interpreter, uint64_t *states,
                           size_t room)
 {
@@ -145,9 +145,9 @@ static bool set_frames(struct stackreader *r, struct arena *arena, struct report
     return !arena->failed;
 }
 
-/* Returns the thread's id for its CPU clock; 0 if it is not reliable. In 3.12 a thread state of a
- * subinterpreter may have the native id of the thread that created it, which need not be the thread
- * that runs it. */
+/* Returns the thread's native id if its CPU clock may be used, else 0. In 3.12, a thread state of a
+ * subinterpreter may have the native id of the thread that created it, although another thread may
+ * run it. */
 static pid_t clock_of(const struct report_thread *t)
 {
     return t->interpreter == 0 && t->native_id != REPORT_UNKNOWN ? (pid_t)t->native_id : 0;
@@ -197,11 +197,12 @@ struct reading {
     int64_t holder;      /* the ident of that thread; REPORT_UNKNOWN: not read */
 };
 
-/* Removes the threads that ended during the reading, from index `first` of the report's threads on:
- * their memory may have been reused before it was read. states: the thread states as they were
- * listed before the reading, the newest first, of which the last, states[count - 1], was read
- * first. New thread states are inserted at the head of the list, so the remaining ones keep their
- * order. */
+/* Removes the threads that ended during the reading, from index `first` of the report's threads on.
+ * Their memory may have been reused before it was read.
+ *
+ * states: the thread states as they were listed before the reading, the newest first. They were
+ * read in the reverse order, beginning with states[count - 1]. New thread states are inserted at
+ * the head of the list, so the remaining ones keep their order. */
 static void remove_ended(struct reading *from, uint64_t interpreter, const uint64_t *states,
                          size_t count, size_t first)
 {
@@ -229,7 +230,8 @@ static bool is_enough(const struct reading *from)
     return max > 0 && from->process->threads.count >= max;
 }
 
-/* Reads the threads of one interpreter. Returns false if some of them were not read. */
+/* Reads the threads of one interpreter. Returns false if some of them were not read: the arena is
+ * full or max_threads is reached. */
 static bool add_threads(struct reading *from, uint64_t interpreter, const uint64_t *states,
                         size_t count)
 {
@@ -284,7 +286,7 @@ static void remove_skipped(const struct reading *from)
     p->threads.count = kept;
 }
 
-/* Sets the GIL of the process: that of an interpreter. */
+/* Sets process->gil to the state of an interpreter's GIL, and remembers the holder. */
 static void set_gil(struct reading *from, uint64_t interpreter)
 {
     struct report_gil *to = schema_make(from->arena, &schema_gil, 1);

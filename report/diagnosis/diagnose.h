@@ -7,8 +7,8 @@
 
 #include "report.h"
 
-/* Replaces the findings of a process, which r owns, by those that its facts allow: the worst first.
- * Returns false if there is no memory. */
+/* Replaces the findings of a process by those that its facts allow, the worst first. r must own the
+ * process. Returns false if there is no memory. */
 bool diagnose(struct report *r, struct report_process *process);
 
 /* Returns the first finding of a kind, or NULL. */

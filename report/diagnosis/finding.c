@@ -5,7 +5,7 @@
 
 #include "schema.h"
 
-/* Makes room for one more finding. */
+/* Appends an empty finding to the process and returns it. NULL: no memory. */
 static struct report_finding *grow(struct report *r, struct report_process *process)
 {
     size_t count = process->findings.count;

@@ -8,14 +8,15 @@
 #include "buffer.h"
 #include "report.h"
 
-/* Adds a finding behind the others and returns it, with empty lists. kind: a constant. text:
- * copied. NULL: no memory. Makes pointers to earlier findings invalid. */
+/* Appends a finding to those of the process and returns it. Its lists of members and evidence are
+ * empty. kind: a string constant. text: the sentence, which is copied. NULL: no memory. Pointers to
+ * earlier findings become invalid. */
 struct report_finding *finding_add(struct report *r, struct report_process *process,
                                    const char *kind, const struct buffer *text,
                                    enum report_certainty certainty);
 
-/* Set the list of members or of evidence to one id, or to two. Return false if there is no memory.
- */
+/* Set a list of a finding (members or evidence) to one id, or to two. Return false if there is no
+ * memory. */
 bool finding_set_one(struct report *r, report_texts *list, struct report_text id);
 bool finding_set_two(struct report *r, report_texts *list, struct report_text first,
                      struct report_text second);

@@ -8,7 +8,7 @@
 #include "diagnosis/place.h"
 #include "diagnosis/phrases.h"
 
-/* Finds the thread with an id; NULL: there is none. */
+/* Returns the thread with this id, or NULL. */
 static const struct report_thread *find_thread(const struct report_process *p,
                                                struct report_text id)
 {
@@ -23,7 +23,7 @@ static const struct report_thread *find_thread(const struct report_process *p,
     return NULL;
 }
 
-/* True if a thread runs a request of a client: then its outermost frame is pystuck's. */
+/* True if the thread runs a request of a client: the outermost frame is then one of pystuck. */
 static bool is_serving(const struct report_thread *t)
 {
     static const char file[] = "<pystuck>";
@@ -35,7 +35,9 @@ static bool is_serving(const struct report_thread *t)
     return outermost.len == sizeof(file) - 1 && memcmp(outermost.data, file, outermost.len) == 0;
 }
 
-/* The threads that serve clients are left out of the list of threads if they run no Python. */
+/* Appends the name of the thread that holds the GIL. The list of threads does not contain threads
+ * of pystuck that serve clients and run no Python: so if the holder has an id but is not in the
+ * list, it is one of these. */
 static void put_holder(struct buffer *out, const struct report_gil *gil,
                        const struct report_thread *holder)
 {
@@ -50,7 +52,8 @@ static void put_holder(struct buffer *out, const struct report_gil *gil,
     }
 }
 
-/* What the thread does in the kernel's view: ", running". */
+/* Appends what the thread does, as the kernel reports it: ", running", ", in the system call
+ * futex". */
 static void put_native_state(struct buffer *out, const struct report_thread *t)
 {
     static const char *const words[] = {

@@ -2,20 +2,20 @@
  *
  * gil_finding: the finding that the GIL is not available.
  *
- * Drawn if the state of the GIL is "held". If it is known for how long one thread has kept the GIL,
- * this thread runs C code: a thread that runs Python gives the GIL up after a few milliseconds when
- * another one asks for it. Else the program's threads run Python in turn, and the sentence says
- * nothing of C code.
+ * It is added if the state of the GIL is "held". There are two cases. If it is known for how long
+ * one thread has kept the GIL, this thread runs C code: a thread that runs Python releases the GIL
+ * after a few milliseconds when another thread asks for it. Otherwise the program's threads run
+ * Python in turn, and the sentence does not mention C code.
  */
 #ifndef REPORT_DIAGNOSIS_GIL_FINDING_H
 #define REPORT_DIAGNOSIS_GIL_FINDING_H
 
 #include "report.h"
 
-/* The kind of the finding. */
+/* The `kind` of the finding. */
 #define FINDING_GIL "gil"
 
-/* Adds the finding, if there is one. Returns false if there is no memory. */
+/* Adds the finding if the GIL is held. Returns false if there is no memory. */
 bool diagnose_gil(struct report *r, struct report_process *process);
 
 #endif

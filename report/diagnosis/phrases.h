@@ -8,15 +8,17 @@
 #include "buffer.h"
 #include "report.h"
 
-/* An unknown text appends nothing. */
+/* Append a C string, a text of the report, or a number to a sentence. sentence_put_text appends
+ * nothing if the text is unknown. */
 void sentence_put(struct buffer *out, const char *text);
 void sentence_put_text(struct buffer *out, struct report_text text);
 void sentence_put_number(struct buffer *out, int64_t number);
 
-/* Appends a duration, rounded down: "87 ms", "0.1 s", "12 s". */
+/* Appends a duration, rounded down to the unit that is shown: "87 ms", "0.1 s", "12 s". */
 void sentence_put_duration(struct buffer *out, int64_t ms);
 
-/* Appends the name of a thread: its name, or else its native id or ident: "thread 4711". */
+/* Appends the name of a thread. If it has no name, appends its native id, or else its ident:
+ * "thread 4711". */
 void sentence_put_thread(struct buffer *out, const struct report_thread *thread);
 
 #endif

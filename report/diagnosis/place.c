@@ -20,7 +20,8 @@ static struct report_text without(struct report_text text, size_t start, size_t 
     return (struct report_text){text.data + start, text.len - start - end};
 }
 
-/* Removes a first part like "python3.11/" or "python3.13t/". Returns false if there is none. */
+/* Removes a first part like "python3.11/" or "python3.13t/" from the path. Returns false if the
+ * path does not begin with one. */
 static bool take_version(struct report_text *path)
 {
     const char *slash = memchr(path->data, '/', path->len);
@@ -34,7 +35,8 @@ static bool take_version(struct report_text *path)
     return true;
 }
 
-/* Removes everything up to the last folder of installed packages. */
+/* Removes everything up to and including the last folder of installed packages. Returns false if
+ * there is no such folder in the path. */
 static bool take_packages(struct report_text *path)
 {
     static const char *const folders[] = {"/site-packages/", "/dist-packages/"};
@@ -52,7 +54,8 @@ static bool take_packages(struct report_text *path)
     return false;
 }
 
-/* Removes everything up to the first lib/pythonX.Y/. */
+/* Removes everything up to and including the first lib/pythonX.Y/ or lib64/pythonX.Y/. Returns
+ * false if there is none. */
 static bool take_standard(struct report_text *path)
 {
     struct report_text rest;
@@ -71,7 +74,7 @@ static bool take_standard(struct report_text *path)
     return false;
 }
 
-/* Removes an end. */
+/* Removes `end` from the end of a text, if the text has it and more. */
 static void drop_end(struct report_text *text, const char *end)
 {
     size_t len = strlen(end);
@@ -80,8 +83,8 @@ static void drop_end(struct report_text *text, const char *end)
         text->len -= len;
 }
 
-/* Finds the module of a library's file: as a path, such as "xml/dom". Returns false if the file is
- * not a library's. */
+/* Sets *module to the module that a file of a library belongs to, in the form of a path: "xml/dom".
+ * Returns false if the file is not part of a library. */
 static bool find_module(struct report_text file, struct report_text *module)
 {
     *module = file;
@@ -105,7 +108,8 @@ static bool is_own(const struct report_frame *f)
     return f->file.data && !find_module(f->file, &unused);
 }
 
-/* The innermost frame of the program's own code, or else the innermost frame. */
+/* Returns the innermost frame of the program's own code. If there is none, returns the innermost
+ * frame. */
 static const struct report_frame *find_own(const report_frames *frames)
 {
     size_t i;
@@ -125,7 +129,9 @@ static void put_module(struct buffer *out, struct report_text module)
         buffer_put_u8(out, module.data[i] == '/' ? '.' : (uint8_t)module.data[i]);
 }
 
-/* Appends the name of a frame's function. Returns false if there is none to show. */
+/* Appends the name of a frame's function, with the module in front if the file is part of a
+ * library. For the code of a module itself, appends only the module. Returns false if nothing was
+ * appended. */
 static bool put_function(struct buffer *out, const struct report_frame *f)
 {
     struct report_text name = f->qualname.data ? f->qualname : f->function, module;
@@ -141,7 +147,8 @@ static bool put_function(struct buffer *out, const struct report_frame *f)
     return in_library || !is_module;
 }
 
-/* The last part of a path; the last two for the files that exist in many folders. */
+/* Returns the file name without its folder. For file names that many folders have, returns the last
+ * folder and the file name: "pkg/__init__.py". */
 static struct report_text file_name(struct report_text file)
 {
     static const char *const common[] = {"__init__.py", "__main__.py"};

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * place: where in the program's code a stack is, in a few words: "re.match (rules.py:41)".
+ * place: describes in a few words which code of the program a stack is in: "re.match
+ * (rules.py:41)".
  *
- * The first part is the innermost Python function. A function of a library has the name of its
- * module in front. A library is the standard library or an installed package: the file is in
- * lib/pythonX.Y, in site-packages or in dist-packages, or is frozen into Python ("<frozen os>").
- * The part in parentheses is the file, without its folder, and the line of the innermost frame of
- * the program's own code; if the stack has only frames of libraries, of the innermost frame. The
- * code of a module itself has no function: "rules.py:41".
+ * The first part is the innermost Python function. If this function is in a library, the name of
+ * its module precedes it. A library is the standard library or an installed package: its files are
+ * in lib/pythonX.Y, in site-packages or in dist-packages, or are frozen into Python ("<frozen
+ * os>").
+ *
+ * The part in parentheses is a file, without its folder, and a line. They are those of the
+ * innermost frame of the program's own code, or of the innermost frame if all frames are of
+ * libraries.
+ *
+ * For the code of a module itself, which is not in a function, the text is only "rules.py:41".
  */
 #ifndef REPORT_DIAGNOSIS_PLACE_H
 #define REPORT_DIAGNOSIS_PLACE_H
@@ -15,8 +20,8 @@
 #include "buffer.h"
 #include "report.h"
 
-/* Appends the place of a stack with one frame or more. is_about: the line may have changed while
- * the stack was read: "re.match (about rules.py:41)". */
+/* Appends this description of a stack, which must have at least one frame. is_about: the line may
+ * have changed while the stack was read, so "about" is added: "re.match (about rules.py:41)". */
 void place_put(struct buffer *out, const report_frames *frames, bool is_about);
 
 #endif

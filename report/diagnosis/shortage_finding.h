@@ -7,10 +7,10 @@
 
 #include "report.h"
 
-/* The kind of the findings. */
+/* The `kind` of these findings. */
 #define FINDING_SHORTAGE "shortage"
 
-/* Adds the findings. Returns false if there is no memory. */
+/* Adds a finding for each entry of process->shortage. Returns false if there is no memory. */
 bool diagnose_shortage(struct report *r, struct report_process *process);
 
 #endif
