@@ -21,7 +21,7 @@ static rpyc_pending *new_pending(rpyc_conn *conn)
 }
 
 /* Sends a request whose arguments are complete. *out: the handle for rpyc_pending_wait and the
- * other functions. */
+ * other rpyc_pending functions. */
 static int start(struct request *r, rpyc_pending **out)
 {
     rpyc_pending *pending = new_pending(r->conn);

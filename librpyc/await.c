@@ -24,7 +24,7 @@ static int refuse(struct conn *c, const struct message *m, struct rpyc_error *er
 }
 
 /* Serves the request m, then the requests that were meanwhile queued for this thread. s: the entry
- * of this thread for m; it is freed at the end. */
+ * for m in c->serving; it is removed at the end. */
 static int serve(struct conn *c, struct serving *s, struct message *m, int64_t handler,
                  struct rpyc_error *err)
 {
@@ -379,7 +379,7 @@ int conn_request(struct conn *c, struct outgoing *out, int64_t seq, struct messa
 
     if (conn_start(c, out, seq, &p, deadline, err) < 0)
         return -1;
-    p->cancellable = false; /* no other thread knows p */
+    p->cancellable = false; /* only this thread has p, so no thread can cancel the wait */
     result = conn_wait(c, p, reply, deadline, err);
     conn_forget(c, p);
     return result;

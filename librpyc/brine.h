@@ -27,8 +27,8 @@ void brine_put_float(struct buffer *b, double value);
 void brine_put_complex(struct buffer *b, double real, double imag);
 void brine_put_bytes(struct buffer *b, const void *bytes, size_t len);
 
-/* text must be valid UTF-8. This is not checked; a stock peer closes the connection when it
- * receives invalid UTF-8. */
+/* Appends a str. text must be valid UTF-8. This is not checked; a stock peer closes the connection
+ * when it receives invalid UTF-8. */
 void brine_put_str(struct buffer *b, const char *text, size_t len);
 
 /* Appends an int of any size from its ASCII digits, with "-" if it is negative. Use brine_put_int
@@ -73,11 +73,11 @@ struct brine_item {
             const uint8_t *data; /* BYTES, STR; BIGINT: its digits, with "-" if negative */
             size_t len;
         };
-        size_t count; /* TUPLE, FROZENSET: this many items follow. SLICE: 3 */
+        size_t count; /* TUPLE, FROZENSET: how many items follow. SLICE: 3 */
     };
 };
 
-#define BRINE_DEPTH_MAX 200 /* the most containers within each other */
+#define BRINE_DEPTH_MAX 200 /* how deep containers may be nested */
 
 /* Reads one value; if it is a container, with all its items. After an error, all calls fail. It is
  * an error if a container has more items than bytes are left, or if containers are nested deeper
@@ -91,7 +91,7 @@ struct brine_reader {
     size_t limit;             /* after RPYC_ELIMIT: the value of the limit that was exceeded */
     unsigned depth, max_depth;
     size_t taken, max_items; /* taken: the number of items that were read */
-    size_t owed;             /* items left in all open containers; never more than bytes left */
+    size_t owed;             /* items left in all open containers; never more than the bytes left */
     uint32_t open[BRINE_DEPTH_MAX + 1]; /* items left in each of them; [0]: the value itself */
 };
 

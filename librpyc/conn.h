@@ -70,8 +70,8 @@ void conn_unref(struct conn *c);
 /* ---- Closing -------------------------------------------------------------------------------- */
 
 /* Closes the connection, but not its fd. Every waiting thread and every later call fails with the
- * text of `why`. The code is that of `why` if it is fatal (rpyc_error_is_fatal), else RPYC_ECLOSED.
- * why may be NULL. Only the first call's `why` counts. Does not wait. */
+ * text of `why`. The code is the one in `why` if rpyc_error_is_fatal(why), else RPYC_ECLOSED. why
+ * may be NULL. Only the first call's `why` counts. Does not wait. */
 void conn_close(struct conn *c, const struct rpyc_error *why);
 
 /* Sends HANDLE_CLOSE, which the protocol requires, then closes the connection like conn_close. */
@@ -156,9 +156,10 @@ struct outgoing {
  * matter. */
 void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq);
 
-/* Like conn_request_begin, but with bind-threads, any thread of the peer may read the request.
- * (Else, the request is for the peer's thread whose request the calling thread is serving.) Use it
- * if that thread of the peer may have received its reply already, since it may not read again. */
+/* Like conn_request_begin, except with bind-threads: any thread of the peer may read the request.
+ * If the calling thread is serving a request, conn_request_begin addresses the peer's thread that
+ * sent that request. The peer's thread may have received its reply already, and may not read again.
+ * In that case, use conn_request_begin_apart. */
 void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler handler,
                               int64_t *seq);
 
@@ -249,8 +250,8 @@ int conn_serve(struct conn *c, struct rpyc_error *err);
 /* For a thread that is serving a request (not a nested one), but must wait for something else
  * before it can run the request. Reads at most one message, so that a hang-up of the peer is
  * noticed. If the message is a request, queues it: this thread serves it after the present request,
- * in order. If the queued requests take much memory, reads nothing and only waits. Returns at the
- * deadline at the latest. Returns -1 with err filled if the connection has ended, else 0. */
+ * in order. While the queued requests take more than 1 MiB, reads nothing and only waits. Returns
+ * at the deadline at the latest. Returns -1 with err filled if the connection has ended, else 0. */
 int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 
 /* Finds the first request to this handler that is queued for this thread. Removes it from the queue

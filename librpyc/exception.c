@@ -29,8 +29,8 @@ static void free_exception(struct rpyc_exception **exc)
 
 #define AUTO_EXCEPTION _cleanup_(free_exception) struct rpyc_exception
 
-/* Returns an exception with copies of the texts of v, and without arguments and attributes. Returns
- * NULL if there is no memory. */
+/* Returns an exception with copies of the module, the name and the traceback of v. Its arguments
+ * and attributes are NULL. Returns NULL if there is no memory. */
 static struct rpyc_exception *exception_new(const struct vinegar *v)
 {
     struct rpyc_exception *exc = calloc(1, sizeof(*exc));

@@ -13,8 +13,8 @@
  * cases. */
 int exception_raise(struct brine_reader *r, struct rpyc_error *err);
 
-/* Returns the name of the builtin exception that the peer gets for the error of a request to this
- * process. */
+/* Returns the name of the exception, of the module builtins, with which this process replies to a
+ * request of the peer that failed with `code`. */
 const char *exception_class(enum rpyc_errcode code);
 
 /* Appends the exception as vinegar. */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DEPTH_MAX 50 /* the most brackets within each other */
+#define DEPTH_MAX 50 /* how deep brackets may be nested */
 
 struct parser {
     const char *pos;

@@ -234,7 +234,7 @@ static int inflate_head(const uint8_t *bytes, size_t len, struct buffer *out,
 
 /* Moves the uncompressed payload of `len` bytes to f. Does not copy a payload of more than ROOM
  * bytes if no bytes follow its frame: f then takes over the memory in which the payload was
- * received. */
+ * received. Returns 1, or -1 with RPYC_ENOMEM. */
 static int take_plain(struct frame_reader *r, size_t len, struct frame *f, struct rpyc_error *err)
 {
     const uint8_t *payload = r->in.data + r->head + FRAME_HEADER_SIZE;

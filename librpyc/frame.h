@@ -60,8 +60,8 @@ struct frame_reader {
     size_t max_inflated; /* limit for a payload after decompression */
 };
 
-/* max_payload: the most bytes in a payload, before and after decompression; 0:
- * FRAME_MAX_DEFAULT. */
+/* Initializes a reader. max_payload: the most bytes in a payload, before and after decompression;
+ * 0: FRAME_MAX_DEFAULT. */
 void frame_reader_init(struct frame_reader *r, size_t max_payload);
 void frame_reader_free(struct frame_reader *r);
 
