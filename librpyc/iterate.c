@@ -32,7 +32,7 @@ int rpyc_iterate(rpyc_value *obj, rpyc_iter **out, struct rpyc_error *err)
     return 0;
 }
 
-/* Requests the next items; twice as many as before, up to CHUNK_MOST. */
+/* Requests the next iter->size items. Doubles the size for the next request, up to CHUNK_MOST. */
 static int fetch_chunk(rpyc_iter *iter, struct rpyc_error *err)
 {
     struct request r;

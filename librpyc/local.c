@@ -64,7 +64,8 @@ void *rpyc_object_self(const rpyc_value *v)
 
 /* ---- Id packs -------------------------------------------------------------------------------- */
 
-/* Returns the class name. All stock peers know builtins.function, and that it can be called. */
+/* Returns the class name that the peer sees. For functions and methods this is builtins.function:
+ * all stock peers know that an object of this class can be called. */
 static const char *class_name(const struct local *l)
 {
     if (l->function || l->method_of)
@@ -83,7 +84,8 @@ struct id_pack local_id_pack(const rpyc_value *v)
         .name = name, .name_len = strlen(name), .class_id = class_id, .instance_id = (uintptr_t)v};
 }
 
-/* ---- What they do ---------------------------------------------------------------------------- */
+/* ---- Operations
+ * ---------------------------------------------------------------------------------- */
 
 /* Returns the entry of ops->methods that equals name; NULL if there is none. */
 static const char *find_method(const struct rpyc_ops *ops, const char *name)
@@ -161,7 +163,8 @@ static int add_name(rpyc_value **list, size_t *n, const char *name, bool pair,
     return 0;
 }
 
-/* Creates a tuple of all methods: __call__ if the object can be called, and ops->methods. */
+/* Creates a tuple of all methods: __call__ if the object can be called, and ops->methods. The items
+ * are (name, None) tuples if pairs is true, else names. */
 static int list_methods(rpyc_value *v, bool pairs, rpyc_value **out, struct rpyc_error *err)
 {
     const struct local *l = &v->local;

@@ -2,7 +2,7 @@
 #include "message.h"
 
 #define THREAD_IDS_SIZE 16
-#define TAG_TUPLE3      0x12 /* the brine tag of a tuple of three: an envelope of rpyc 4.1 to 5.3 */
+#define TAG_TUPLE3      0x12 /* brine tag: tuple of three; begins an envelope of rpyc 4.1 to 5.3 */
 
 void message_free(struct message *m)
 {
@@ -19,8 +19,8 @@ void message_give_turn(struct message *m)
 
 /* ---- The envelope --------------------------------------------------------------------------- */
 
-/* Returns the generation for the first byte of a payload; RPYC_GENERATION_AUTO if it is not RPyC.
- */
+/* Returns the generation whose envelope begins with this byte; RPYC_GENERATION_AUTO if there is
+ * none. */
 static enum rpyc_generation generation_of(uint8_t first)
 {
     if (first == TAG_TUPLE3)
@@ -30,8 +30,8 @@ static enum rpyc_generation generation_of(uint8_t first)
     return RPYC_GENERATION_AUTO;
 }
 
-/* Learns from a connection's first payload how the peer wraps its messages. With bind-threads a
- * thread id comes first; it is a user-space address, so its first byte is 0. */
+/* Fills env from a connection's first payload. With bind-threads, a payload begins with a thread
+ * id. A thread id is a user-space address, so its first byte is 0. */
 static int detect(const uint8_t *payload, size_t len, struct envelope *env, struct rpyc_error *err)
 {
     size_t at = len > THREAD_IDS_SIZE && payload[0] == 0 ? THREAD_IDS_SIZE : 0;
@@ -44,7 +44,7 @@ static int detect(const uint8_t *payload, size_t len, struct envelope *env, stru
     return 0;
 }
 
-/* Reads the thread ids of bind-threads, if in use, and advances *payload. */
+/* If bind-threads is in use, reads the thread ids and moves *payload and *len past them. */
 static int take_threads(struct message *m, const struct envelope *env, const uint8_t **payload,
                         size_t *len, struct rpyc_error *err)
 {
@@ -63,8 +63,8 @@ static int take_threads(struct message *m, const struct envelope *env, const uin
     return 0;
 }
 
-/* Reads the envelope up to the arguments: (kind, seq, args) for generation 5, or kind and (seq,
- * args) for generation 6. */
+/* Reads the envelope up to args. In generation 5 it is (kind, seq, args). In generation 6 it is one
+ * byte for the kind, then (seq, args). */
 static bool read_head(struct message *m, const struct envelope *env, const uint8_t *payload,
                       size_t len, int64_t *kind)
 {
@@ -84,15 +84,15 @@ static bool read_head(struct message *m, const struct envelope *env, const uint8
     return brine_expect_tuple(r, 2) && brine_expect_int(r, &m->seq);
 }
 
-/* Makes reading past the head fail if the message is over a limit: the rest was dropped. */
+/* If the message is over a limit, makes further reads from m->body fail: the rest was dropped. */
 static void refuse_rest(struct message *m)
 {
     if (m->frame.over)
         brine_fail_limit(&m->body, m->frame.over, m->frame.limit);
 }
 
-/* Explains why a message cannot be read, if it would be readable with the other envelope. Returns
- * -1. */
+/* Called with err filled, because a message cannot be read. If the message would be readable in
+ * another envelope than env, fills err with that reason instead. Returns -1. */
 static int wrong_envelope(const struct message *m, const struct envelope *env,
                           struct rpyc_error *err)
 {
@@ -203,7 +203,7 @@ static uint64_t parse_u64(const uint8_t *digits, size_t len)
     return n;
 }
 
-/* Reads an id: any int of 64 bits. A negative one (PyPy) keeps its bits. */
+/* Reads an id, which is an int. A negative int of 64 bits, as PyPy sends it, keeps its bits. */
 static bool next_id(struct brine_reader *r, uint64_t *id)
 {
     struct brine_item item;
@@ -239,7 +239,9 @@ bool id_pack_next(struct brine_reader *r, struct id_pack *pack)
     return true;
 }
 
-/* Reads the count of a DEL: 1 if it is missing; a huge one becomes INT64_MAX. */
+/* Reads the count of a DEL. given: false if the count is missing; it is 1 then. Sets *count to
+ * INT64_MAX if the count is larger, and to 0 if it is not a number. Returns false if the count is
+ * not a boxed plain value. */
 static bool read_del_count(struct brine_reader *r, bool given, int64_t *count)
 {
     struct brine_item item;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Messages, the payload of frames. There are two generations of envelopes. Both contain requests to
- * a handler with boxed arguments, boxed replies, or exceptions. See doc/protocol.md.
+ * Messages, which frames contain. A message is a request to a handler, with boxed arguments; a
+ * boxed reply; or an exception. Its envelope has one of two forms, one for each generation of rpyc.
+ * See doc/protocol.md.
  */
 #ifndef RPYC_MESSAGE_H
 #define RPYC_MESSAGE_H
@@ -39,43 +40,46 @@ enum handler {
 /* The kind of a boxed value: the first half of the pair (label, value). */
 enum label { LABEL_VALUE = 1, LABEL_TUPLE = 2, LABEL_LOCAL_REF = 3, LABEL_REMOTE_REF = 4 };
 
-#define EXCEPTION_STOP_ITERATION 1 /* sent in place of a vinegar tuple */
+#define EXCEPTION_STOP_ITERATION 1 /* stands for StopIteration, in place of a vinegar tuple */
 
-/* How the messages of a connection are wrapped. Zeros mean "not known"; message_parse learns it
- * from the first message that arrives. */
+/* How the messages of a connection are wrapped. All zeros: not known yet. message_parse then fills
+ * it from the first message that arrives. */
 struct envelope {
     enum rpyc_generation generation;
     bool bound; /* bind-threads: each message starts with 16 bytes of thread ids */
 };
 
-/* One received message. Owns its frame, and body points into it. A message over a limit has only
- * its head, and reading further from body fails with RPYC_ELIMIT. */
+/* One received message. It owns its frame, and `body` points into the frame. If the message is over
+ * a limit, only its head was kept: reading further from `body` fails with RPYC_ELIMIT. */
 struct message {
     enum message_kind kind;
     int64_t seq;
     uint64_t sender;    /* the peer's thread that sent it; 0 without bind-threads */
     uint64_t recipient; /* the thread of this process that must serve the message; 0: any thread */
-    struct brine_reader body; /* at the rest of the envelope: the arguments or the result */
+    struct brine_reader body; /* reads the handler and arguments, or the result */
     struct frame frame;
-    struct turn *turn; /* the turn that the message has and releases when freed; NULL: none */
+    struct turn *turn; /* a long message: its turn, released by message_free; NULL: none */
 };
 
-/* Frees the message's memory and releases its turn. Its numbers stay readable. May be called twice.
- * */
+/* Frees the message's memory and releases its turn. kind, seq, sender and recipient stay readable.
+ * May be called twice. */
 void message_free(struct message *m);
 
-/* Releases the message's turn early. Call before anything that may take long. */
+/* Releases the message's turn, if it has one, before message_free does. Call this before anything
+ * that may take long. */
 void message_give_turn(struct message *m);
 
-/* Reads the envelope of the payload in m->frame, and learns or checks env. If a request is over a
- * limit, message_handler still works. Errors: RPYC_EPROTOCOL, RPYC_ELIMIT. */
+/* Reads the envelope of the payload in m->frame. If env is not known yet, fills it; otherwise fails
+ * if the message has another envelope. After this, message_handler works even for a request over a
+ * limit. Errors: RPYC_EPROTOCOL, RPYC_ELIMIT. */
 int message_parse(struct message *m, struct envelope *env, struct rpyc_error *err);
 
-/* Reads the handler's number of a request; body is then at the boxed arguments. */
+/* Reads the number of a request's handler. m->body is then at the boxed arguments. */
 int message_handler(struct message *m, int64_t *handler, struct rpyc_error *err);
 
-/* Starts a frame with a message's envelope. Append the arguments, then call frame_end. `to`: the
- * thread ids, with bind-threads; NULL otherwise. */
+/* Starts a frame, and appends the envelope of a message. Append the arguments or the result, then
+ * call frame_end with the value that this function returned. to: the thread ids, used with
+ * bind-threads; may be NULL without it. */
 struct thread_pair {
     uint64_t sender;
     uint64_t recipient;
@@ -89,11 +93,11 @@ size_t message_begin(struct buffer *out, const struct envelope *env, enum messag
  * LABEL_VALUE, a tuple of boxes for LABEL_TUPLE, an id pack for references. */
 void box_put(struct buffer *out, enum label label);
 
-/* Reads the head of a box. An unknown label fails the reader. */
+/* Reads the head of a box. Fails if the label is unknown. */
 bool box_next(struct brine_reader *r, enum label *label);
 
-/* An id pack, which identifies an object of one side: (class name, class id, instance id). Its
- * pointers point into the memory that it was read from. */
+/* An id pack, which identifies an object: (class name, class id, instance id). The pointers point
+ * into the memory from which the id pack was read. */
 struct id_pack {
     const char *name;
     size_t name_len;
@@ -106,8 +110,9 @@ struct id_pack {
 void id_pack_put(struct buffer *out, const struct id_pack *pack);
 bool id_pack_next(struct brine_reader *r, struct id_pack *pack);
 
-/* Reads the boxed arguments of a DEL: (reference, count=1). False: they are anything else; the
- * reader may not have failed. *count is below 1 if it is not a valid number of references. */
+/* Reads the boxed arguments of a DEL: (reference, count). The count may be missing and is 1 then.
+ * Returns false if the arguments have another form; r may then be usable or have failed. Sets
+ * *count to a number below 1 if it is not a valid count. */
 bool box_next_del(struct brine_reader *r, struct id_pack *pack, int64_t *count);
 
 #endif

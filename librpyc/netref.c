@@ -20,8 +20,8 @@ static void free_netref(rpyc_value *v)
     free(v);
 }
 
-/* Drops the last reference. netref_get in another thread may find the netref in the tree until the
- * lock is taken, and add a reference. */
+/* Drops the last reference, and frees the netref. If netref_get has found the netref in another
+ * thread before the lock was taken, and added a reference, only drops a reference. */
 static void netref_release(rpyc_value *v)
 {
     rpyc_conn *conn = v->ref.conn;
@@ -38,7 +38,7 @@ static void netref_release(rpyc_value *v)
     rpyc_conn_unref(conn);
 }
 
-/* Returns a netref without a connection; NULL if there is no memory. */
+/* Returns a new netref for an id pack, still without a connection; NULL if there is no memory. */
 static rpyc_value *copy_pack(const struct id_pack *pack)
 {
     rpyc_value *v = value_new(RPYC_NETREF, NULL);
@@ -58,7 +58,8 @@ static rpyc_value *copy_pack(const struct id_pack *pack)
     return v;
 }
 
-/* Call with conn->lock held. */
+/* Creates a netref and adds it to conn->netrefs. NULL with RPYC_ENOMEM. Call with conn->lock
+ * held. */
 static rpyc_value *netref_new(rpyc_conn *conn, const struct id_pack *pack, struct rpyc_error *err)
 {
     rpyc_value *v = copy_pack(pack);

@@ -112,8 +112,8 @@ int rpyc_hash(rpyc_value *obj, int64_t *out, struct rpyc_error *err)
     return rpyc_int64(v, out, NULL) < 0 ? request_wrong_result(v, "a hash", err) : 0;
 }
 
-/* Sends a request whose only argument is obj. Fails with RPYC_ETYPE if the result has another type.
- * name: the type in the text of that error. */
+/* Sends a request whose only argument is obj, and waits for the result. Fails with RPYC_ETYPE if
+ * the result does not have this type. name: the type, for the text of that error. */
 static int request_typed(rpyc_value *obj, enum handler handler, enum rpyc_type type,
                          const char *name, rpyc_value **out, struct rpyc_error *err)
 {

@@ -14,7 +14,7 @@ struct pending *pending_new(int64_t seq)
     return p;
 }
 
-/* Returns p's notify function and clears it, so that it is called once. */
+/* Returns p's notify function, and clears it in p, so that it is called only once. */
 static struct completion take_notification(struct pending *p)
 {
     struct completion done = {.claimed = true, .notify = p->notify, .arg = p->notify_arg};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Requests to the peer that have no reply yet. Knows no connection and takes no lock: every list
- * belongs to one connection, whose lock guards it and its members.
+ * Requests to the peer that have no reply yet. This file knows no connections and takes no locks.
+ * Each list belongs to one connection, whose lock guards the list and the requests in it.
  */
 #ifndef RPYC_PENDING_H
 #define RPYC_PENDING_H
@@ -9,8 +9,9 @@
 #include "message.h"
 #include "queue.h"
 
-/* One request to the peer. It is allocated and never on the stack of the thread that waits: that
- * stack may be swapped out (greenlets) or unmapped (a daemon thread when the interpreter ends). */
+/* One request to the peer. It is always on the heap. It cannot be on the stack of the thread that
+ * waits: that stack may be swapped out (greenlets) or unmapped (a daemon thread when the
+ * interpreter ends). */
 struct pending {
     LIST_ENTRY(pending) entry; /* in the list until done, or until the request is forgotten */
     int64_t seq;
@@ -18,8 +19,8 @@ struct pending {
     bool cancelled;
     bool cancellable;     /* other threads can cancel it, so its wait checks from time to time */
     bool awaited;         /* a thread waits and will take the reply at once */
-    struct message reply; /* once done, until it is taken */
-    void (*notify)(void *arg); /* called when done or when the connection closes; NULL: nothing */
+    struct message reply; /* set when done is true; its frame is empty after the reply was taken */
+    void (*notify)(void *arg); /* called when done or when the connection closes; NULL: no call */
     void *notify_arg;
 };
 
@@ -40,8 +41,9 @@ struct completion {
  * answers a DEL or if its request was forgotten. */
 struct completion pending_complete(struct pending_list *list, struct message *reply);
 
-/* Finds a request with a notify function that was not called yet, and clears that function. The
- * caller has to call it after releasing the lock. False: there is none. */
+/* Finds a request whose notify function was not called yet. Moves this function and its argument to
+ * *out, and clears it in the request. The caller calls out->notify after releasing the lock.
+ * Returns false if there is no such request. */
 bool pending_next_notification(struct pending_list *list, struct completion *out);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Linked lists and queues: the macros of <sys/queue.h>. Include this header in place of that one.
+ * Linked lists and queues: the macros of <sys/queue.h>. Include this header instead of
+ * <sys/queue.h>.
  *
- * glibc has <sys/queue.h>. For musl, configure finds the one of bsd-compat-headers or libbsd. Both
- * glibc's and that of bsd-compat-headers lack the FOREACH_SAFE macros of the BSDs, which allow the
- * loop to remove or free `var`. They are defined here where they are missing.
+ * With musl, configure finds the <sys/queue.h> of bsd-compat-headers or libbsd. The headers of
+ * glibc and of bsd-compat-headers lack the FOREACH_SAFE macros of the BSDs, in whose loops `var`
+ * may be removed or freed. This file defines those that are missing.
  */
 #ifndef RPYC_QUEUE_H
 #define RPYC_QUEUE_H

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "conn_internal.h"
 
-/* While other connections wait for the turn, a connection that has it must receive this many bytes
- * of its long message in each slice of time, or it loses the turn. */
+/* While other connections wait for the turn (see turns.h), the connection that has it must receive
+ * SLICE_BYTES of its long message in each SLICE_MS. If it receives less, it loses the turn. */
 #define SLICE_BYTES ((size_t)64 * 1024)
 #define SLICE_MS    250
 
-/* The limit for slices in a row in which no bytes arrive, because the message is complete and the
- * peer is being asked about the objects in it. The connection is closed after that. */
+/* A long message keeps the turn while it is handled. Handling it may require requests to the peer
+ * about the objects in it. If other connections wait for the turn, and less than SLICE_BYTES arrive
+ * in each of more than this number of slices in a row, the connection is closed. */
 #define IDLE_SLICES_MAX 20
 
 static deadline_t earlier(deadline_t a, deadline_t b)
@@ -36,7 +37,7 @@ static int give_up_turn(struct conn *c, deadline_t due, deadline_t deadline, str
     return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
 }
 
-/* Waits until the message that is being received has the turn. */
+/* Waits for the turn, for the message that is being received. */
 static int wait_for_turn(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
     deadline_t due = atomic_load(&c->turn_due);
@@ -54,12 +55,13 @@ static int wait_for_turn(struct conn *c, deadline_t deadline, struct rpyc_error 
     c->kept = 0;
     c->reads_in_turn = true;
     c->rest_due =
-        conn_stalled_at(c, DEADLINE_NEVER); /* the peer was not slow: this side did not read */
+        conn_stalled_at(c, DEADLINE_NEVER); /* the wait does not count: this side did not read */
     begin_slice(c);
     return 0;
 }
 
-/* Releases the turn before the message is complete, and keeps its bytes. */
+/* Releases the turn before the message is complete, and keeps the bytes that have arrived. Fails if
+ * all connections together would keep too many bytes. */
 static int park(struct conn *c, struct rpyc_error *err)
 {
     size_t n = c->reader.in.len;
@@ -75,8 +77,9 @@ static int park(struct conn *c, struct rpyc_error *err)
                      "wait for their turn");
 }
 
-/* At the end of a slice of time: releases the turn if other connections wait for it and this one
- * made too little progress. */
+/* Called often; acts at the end of a slice of time if other connections wait for the turn and too
+ * few bytes have arrived in the slice. Then releases the turn if the message is incomplete. If it
+ * is complete and being handled, fails after IDLE_SLICES_MAX such slices in a row. */
 static int end_slice(struct conn *c, struct rpyc_error *err)
 {
     bool gets_on = c->slice_bytes >= SLICE_BYTES;
@@ -99,7 +102,7 @@ static int end_slice(struct conn *c, struct rpyc_error *err)
 
 /* ---- Receiving ------------------------------------------------------------------------------ */
 
-/* Fills err at the end of the stream. */
+/* Fills err with the error for the end of the stream. Returns -1. */
 static int end_of_stream(const struct conn *c, struct rpyc_error *err)
 {
     if (frame_pending(&c->reader))
@@ -107,7 +110,8 @@ static int end_of_stream(const struct conn *c, struct rpyc_error *err)
     return error_set(err, RPYC_ECLOSED, "the peer hung up");
 }
 
-/* Receives some bytes. Fails if the peer stopped in the middle of a message. */
+/* Receives some bytes; none if the slice of time ends first. Fails if the peer has stopped sending
+ * in the middle of a message. */
 static int receive(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
     deadline_t rest_due = frame_pending(&c->reader) ? c->rest_due : DEADLINE_NEVER;
@@ -163,7 +167,7 @@ int conn_receive(struct conn *c, struct message *m, deadline_t deadline, struct 
     if (!c->reads_in_turn)
         return result;
     if (result < 0)
-        return park(c, err) < 0 ? -1 : result; /* the next read may be a long time away */
+        return park(c, err) < 0 ? -1 : result; /* the next read may come much later */
     c->reads_in_turn = false;
     m->turn = &c->turn;
     return 0;

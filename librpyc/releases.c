@@ -75,14 +75,16 @@ static void put_arguments(struct buffer *out, const struct release *d)
     brine_put_uint(out, d->count);
 }
 
-/* Returns the peer's thread to which the DEL for d is sent: d->thread, or `usual` if that is 0. */
+/* Returns the peer's thread to which the DEL for d is sent: d->thread; or `usual` if d->thread is 0
+ * or d is NULL. */
 static uint64_t recipient_of(const struct release *d, uint64_t usual)
 {
     return d && d->thread ? d->thread : usual;
 }
 
-/* Writes a DEL for each object in the list into a message that was begun with a DEL, and begins a
- * request behind them. Empties the list. */
+/* Writes a DEL for each object in the list, and begins a request to `handler` behind them. Empties
+ * the list. The caller has begun the first request in `out`: a DEL, or the request to `handler`
+ * itself if the list is empty. */
 static void put_all(struct conn *c, struct releases *list, struct outgoing *out,
                     enum handler handler, int64_t *seq)
 {

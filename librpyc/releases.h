@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Releases objects of the peer that are not referred to any more: a DEL for each of them, many in
- * one message. The owner of a list has to lock it.
+ * Releases objects of the peer to which this side does not refer any more. They are collected in a
+ * list. Then one message with a DEL for each of them is sent. The owner of a list must lock it.
  */
 #ifndef RPYC_RELEASES_H
 #define RPYC_RELEASES_H
@@ -15,14 +15,17 @@ struct releases {
     size_t count;
 };
 
-/* Adds an object: its id pack (brine, copied) and how many references the peer counts. If memory
- * runs out, the peer keeps the object until the connection ends. thread: with bind-threads, the
- * peer's thread that may still have to read an answer that refers to the object; the DEL then goes
- * to the same thread, behind that answer. 0: any thread may read the DEL. */
+/* Adds an object to the list. pack: its id pack as brine, which is copied. count: how many
+ * references to the object the peer counts. If there is no memory, the object is not added, and the
+ * peer keeps it until the connection ends.
+ *
+ * thread: used with bind-threads. A thread of the peer that may not have read yet an answer which
+ * refers to the object. The DEL is sent to this thread, so that it is read after the answer. 0: any
+ * thread may read the DEL. */
 void releases_add(struct releases *list, const uint8_t *pack, size_t pack_len, uint64_t count,
                   uint64_t thread);
 
-/* Adds each reference to an object of the peer that a box contains. */
+/* Adds each object of the peer to which a box refers. */
 void releases_add_box(struct releases *list, struct brine_reader *box);
 
 /* Returns the contents of the list and leaves it empty. */
@@ -30,12 +33,12 @@ struct releases releases_take(struct releases *list);
 
 void releases_free(struct releases *list);
 
-/* Starts a request like conn_request_begin. The message begins with a DEL for each object in the
- * list. Empties the list. */
+/* Starts a request, like conn_request_begin, and puts a DEL for each object in the list before it,
+ * in the same message. Empties the list. */
 void releases_request_begin(struct conn *c, struct releases *list, struct outgoing *out,
                             enum handler handler, int64_t *seq);
 
-/* Sends a DEL for each object in the list, and empties it. */
+/* Sends a DEL for each object in the list, and empties the list. */
 void releases_post(struct conn *c, struct releases *list, deadline_t deadline);
 
 #endif

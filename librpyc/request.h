@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Requests of C callers: boxes the arguments, sends, waits, and returns a value or an exception.
+ * Requests of C callers: boxes the arguments, sends the request, waits for the reply, and returns
+ * its value or its exception.
  */
 #ifndef RPYC_REQUEST_H
 #define RPYC_REQUEST_H
@@ -9,7 +10,8 @@
 
 #include "rpyc_conn.h"
 
-/* A request that is being written. Errors are kept until it is sent. */
+/* A request that is being written. An error while its arguments are written is stored in `failed`
+ * and err; sending the request then fails. */
 struct request {
     rpyc_conn *conn;
     struct outgoing out;
@@ -18,8 +20,9 @@ struct request {
     bool failed;
 };
 
-/* Starts a request, in one message with the releases that are due. The caller appends the boxed
- * tuple of arguments to r->out.buf, then calls request_wait, request_start or request_abandon. */
+/* Starts a request. The same message releases the objects in conn->releases. The caller appends the
+ * boxed tuple of arguments to r->out.buf, then calls request_wait, request_start or
+ * request_abandon. */
 void request_begin(struct request *r, rpyc_conn *conn, enum handler handler,
                    struct rpyc_error *err);
 
@@ -28,46 +31,51 @@ void request_begin(struct request *r, rpyc_conn *conn, enum handler handler,
 int request_begin_on(struct request *r, rpyc_value *obj, enum handler handler, size_t more,
                      struct rpyc_error *err);
 
-void request_value(struct request *r, rpyc_value *v); /* NULL: None */
+void request_value(struct request *r, rpyc_value *v); /* v NULL: appends None */
 void request_str(struct request *r, const char *text);
 void request_int(struct request *r, int64_t n);
 
-/* Starts a GETATTR, with its arguments. Errors: those of request_begin_on. */
+/* Starts a GETATTR and appends its arguments. Errors: those of request_begin_on. */
 int request_getattr(struct request *r, rpyc_value *obj, const char *name, struct rpyc_error *err);
 
-/* Starts a CALL, or a CALLATTR where name is not NULL, with the arguments that a format makes.
- * Errors: those of request_begin_on and of the format. */
+/* Starts a CALL of obj, or a CALLATTR of its method `name` if name is not NULL. Appends the
+ * arguments that the format and ap describe. Errors: those of request_begin_on and of the
+ * format. */
 int request_call(struct request *r, rpyc_value *obj, const char *name, const char *format,
                  va_list *ap, struct rpyc_error *err);
 
-/* Starts a request with the number of its handler and the arguments that a format makes. Errors:
- * those of the format, RPYC_EINVAL for keyword arguments. */
+/* Starts a request to the handler that has this number. Appends the arguments that the format and
+ * ap describe. Errors: those of the format; RPYC_EINVAL for keyword arguments. */
 int request_by_number(struct request *r, rpyc_conn *conn, int handler, const char *format,
                       va_list *ap, struct rpyc_error *err);
 
-/* Gives the request up without sending it. */
+/* Drops the request. Sends the releases before it in the same message, if there are any. */
 void request_abandon(struct request *r);
 
-/* Sends the request and waits for the reply. *result is a new reference; NULL drops it. */
+/* Sends the request and waits for the reply. *result is set to the value of the reply, a new
+ * reference; if result is NULL, the value is dropped. */
 int request_wait(struct request *r, rpyc_value **result);
 
-/* Like request_wait, but fails with RPYC_ETYPE if the result has another type. name: the type in
- * the text of that error, such as "a str". */
+/* Like request_wait, but fails with RPYC_ETYPE if the result does not have this type. name: the
+ * type, for the text of that error, such as "a str". */
 int request_wait_typed(struct request *r, enum rpyc_type type, const char *name,
                        rpyc_value **result);
 
-/* Ends the request and starts another one behind it, in the same message. *p is for the reply to
- * the ended request; after an error there is none, and the request has been given up. */
+/* Completes the request in r, and begins another one behind it in the same message. Sets *p, with
+ * which conn_wait waits for the reply to the completed request. After an error, *p is not valid,
+ * and r has been abandoned. */
 int request_next(struct request *r, enum handler handler, struct pending **p);
 
-/* Sends the request. *p is for conn_wait and conn_forget. */
+/* Sends the request and does not wait for the reply. *p is for conn_wait and conn_forget. */
 int request_start(struct request *r, struct pending **p);
 
-/* Returns the value or the exception that a reply holds. Frees the reply. */
+/* Reads the reply and frees it. If it has a value, sets *result to it, or drops it if result is
+ * NULL. If it has an exception, fails with RPYC_EREMOTE. */
 int request_take_reply(rpyc_conn *conn, struct message *reply, rpyc_value **result,
                        struct rpyc_error *err);
 
-/* Fills err with RPYC_ETYPE for a result v that should have been `wanted`. Returns -1. */
+/* Fills err with RPYC_ETYPE because the result v does not have the type that `wanted` names ("a
+ * str"). Returns -1. */
 int request_wrong_result(const rpyc_value *v, const char *wanted, struct rpyc_error *err);
 
 #endif

@@ -4,7 +4,8 @@
 #include <limits.h>
 #include <stdlib.h>
 
-/* The most items in one message: the values take many times the memory of their brine. */
+/* The most items in a received message. It limits memory, because values take many times the memory
+ * of their brine. */
 #define ITEMS_MAX ((size_t)8 * 1024 * 1024)
 
 /* ---- Lifetime -------------------------------------------------------------------------------- */
@@ -41,7 +42,7 @@ rpyc_conn *rpyc_conn_ref(rpyc_conn *conn)
     return conn;
 }
 
-/* Gives up all objects of this program that the peer holds. */
+/* Drops the references to all local objects that the peer holds. */
 static void clear_locals(rpyc_conn *conn)
 {
     struct held_table locals;
@@ -148,7 +149,7 @@ int rpyc_process_some(rpyc_conn *conn, int most, int timeout_ms, struct rpyc_err
 
     do {
         result = conn_serve_one(conn->conn, deadline, &why);
-        deadline = deadline_in(0); /* handle the messages that have arrived without a wait */
+        deadline = deadline_in(0); /* do not wait for further messages */
     } while (result > 0 && ++count < most);
     if (result > 0)
         return count;

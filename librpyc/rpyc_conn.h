@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A C caller's connection: a struct conn, and the objects that either side holds of the other.
+ * A C caller's connection: a struct conn, the netrefs to objects of the peer, and the local objects
+ * that the peer holds.
  */
 #ifndef RPYC_RPYC_CONN_H
 #define RPYC_RPYC_CONN_H
@@ -19,18 +20,19 @@ struct rpyc_conn {
     deadline_t deadline; /* of all requests while connecting; DEADLINE_NEVER afterwards */
     bool guessing;       /* the peer's generation is a guess until its first message arrives */
     rpyc_value *root;    /* NULL until the request for it has a result: see classic.h */
-    struct pending *root_request; /* the request for the root; NULL: there is none any more */
-    struct pending *early;        /* the request behind it, until rpyc_take_early; or NULL */
+    struct pending *root_request; /* the request for the root; NULL after it has ended */
+    struct pending *early;        /* the early request; NULL: none, or it was taken */
 
-    pthread_mutex_t lock;     /* guards the members below; taken last */
-    rpyc_value *service;      /* the object that the peer gets for GETROOT; NULL until it asks */
+    pthread_mutex_t lock;     /* guards the members below; no other lock is taken meanwhile */
+    rpyc_value *service;      /* what the peer gets for GETROOT; NULL before its first GETROOT */
     void *netrefs;            /* tsearch tree of the existing netrefs, by id pack */
     struct held_table locals; /* the objects of this program that the peer holds */
     struct releases releases; /* objects of the peer to be released with the next request */
 };
 
-/* Creates a connection over a stream. Takes the stream, also at failure.
- *   host                serves the peer's requests; its first argument is the rpyc_conn
+/* Creates a connection over a stream. Takes the stream, also on failure.
+ *   host                the functions that serve the peer's requests; each gets the rpyc_conn as
+ *                       its `owner`
  *   guessing            the generation in config is a guess: see struct rpyc_conn
  *   request_timeout_ms  negative: none
  * Errors: RPYC_ENOMEM. */

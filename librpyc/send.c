@@ -7,7 +7,8 @@
 
 /* ---- Writing a message ---------------------------------------------------------------------- */
 
-/* The peer's thread for which this thread is serving a request; 0: none. Call with c->lock held. */
+/* Returns the peer's thread for which this thread is serving a request; 0: none. Call with c->lock
+ * held. */
 static uint64_t served_thread(const struct conn *c)
 {
     const struct serving *s = serving_of_thread(&c->serving, pthread_self());
@@ -15,7 +16,8 @@ static uint64_t served_thread(const struct conn *c)
     return s ? s->peer_thread : 0;
 }
 
-/* Starts a message, in the memory of an earlier one if there is some. Call with c->lock held. */
+/* Starts a message. Uses the memory of an earlier message if c->spare has some. Call with c->lock
+ * held. */
 static void begin(struct conn *c, struct outgoing *out, enum message_kind kind, int64_t seq,
                   uint64_t recipient)
 {
@@ -26,7 +28,7 @@ static void begin(struct conn *c, struct outgoing *out, enum message_kind kind, 
     out->start = message_begin(&out->buf, &c->env, kind, seq, &out->threads);
 }
 
-/* Frees a message, or keeps its memory for the next one. */
+/* Frees a message, or keeps its memory in c->spare for the next one. */
 static void end(struct conn *c, struct outgoing *out)
 {
     buffer_clear(&out->buf);
@@ -39,7 +41,7 @@ static void end(struct conn *c, struct outgoing *out)
     buffer_free(&out->buf);
 }
 
-/* Appends the part of a request before the arguments. */
+/* Appends the part of a request that precedes the arguments. */
 static void put_handler(struct outgoing *out, enum handler handler)
 {
     brine_put_tuple(&out->buf, 2);
@@ -67,7 +69,7 @@ void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler
     begin_request(c, out, handler, seq, true);
 }
 
-/* Starts another request in the same message. */
+/* Starts a request behind what `out` contains. */
 static void begin_next(struct conn *c, struct outgoing *out, enum handler handler, int64_t seq)
 {
     out->start = message_begin(&out->buf, &c->env, MESSAGE_REQUEST, seq, &out->threads);
@@ -111,8 +113,9 @@ void conn_reply_restart(struct conn *c, struct outgoing *out, const struct messa
 
 /* ---- The send role -------------------------------------------------------------------------- */
 
-/* Waits until no thread has the send role. A signal handler that runs while its own thread has that
- * role fails, because it would wait for itself. Call with c->lock held. */
+/* Waits until no thread has the send role. Fails if the calling thread itself has it, because it
+ * would wait for itself: this happens in a signal handler that runs while the thread is sending.
+ * Call with c->lock held. */
 static int wait_to_send(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
     while (c->sending && !c->closed) {
@@ -148,8 +151,8 @@ static void release_role(struct conn *c)
 
 /* ---- Sending -------------------------------------------------------------------------------- */
 
-/* True if sending is to be tried again after `why`: the deadline has not passed, and the owner does
- * not end the wait. */
+/* True if sending must be tried again after the error `why`. This is so if only a signal or a check
+ * for signals interrupted it, the deadline has not passed, and the owner does not end the wait. */
 static bool goes_on(struct conn *c, const struct rpyc_error *why, deadline_t deadline)
 {
     bool waits = why->code == RPYC_EINTERRUPT ||
@@ -158,9 +161,10 @@ static bool goes_on(struct conn *c, const struct rpyc_error *why, deadline_t dea
     return waits && !conn_interrupted(c, true);
 }
 
-/* Returns up to where the stream may send in one call, from `at` on. `end` is the result of the
- * last call. With TLS this is the end of a frame: a stock peer polls its socket, but OpenSSL may
- * have read the next frame from that socket already if both were in one record. */
+/* Returns the position up to which one call may send, from the position `at`. end: the result of
+ * the previous call. With TLS, one call does not send beyond the end of a frame. If two frames were
+ * in one TLS record, the OpenSSL of a stock peer could read both from the socket at once. The peer,
+ * which polls its socket, would not notice the second frame. */
 static size_t end_of_send(const struct conn *c, const struct buffer *frames, size_t at, size_t end)
 {
     if (!c->stream.tls)
@@ -168,8 +172,9 @@ static size_t end_of_send(const struct conn *c, const struct buffer *frames, siz
     return at == end ? at + frame_size(frames->data + at) : end;
 }
 
-/* Sends complete frames. Call with the send role. An error after the first byte closes the
- * connection. */
+/* Sends complete frames. Call with the send role. After an error the connection is closed, except
+ * if a timeout or a signal has ended the call before anything was sent. Over TLS it is closed even
+ * then, because OpenSSL may have encrypted bytes that were not sent. */
 static int transmit(struct conn *c, const struct buffer *frames, deadline_t deadline,
                     struct rpyc_error *err)
 {
@@ -196,7 +201,7 @@ static int transmit(struct conn *c, const struct buffer *frames, deadline_t dead
     }
     if (sent == frames->len)
         return 0;
-    if (sent == 0 && !c->stream.tls && conn_may_retry(&why)) /* TLS may have sealed unsent bytes */
+    if (sent == 0 && !c->stream.tls && conn_may_retry(&why))
         return error_copy(err, &why);
     conn_close(c, &why);
     return conn_lost_error(&why, err);

@@ -3,8 +3,9 @@
 
 #include <stdlib.h>
 
-/* How many requests may be served at a time, nested or side by side. More than this is a runaway
- * recursion over the wire, and each level needs stack on both sides. */
+/* How many requests of a connection may be served at a time: nested ones, and those of different
+ * threads. More are taken for an endless recursion between the two sides, in which each level needs
+ * stack on both. */
 #define SERVING_MAX 200
 
 /* How many bytes the queued requests of a connection may take together. */
@@ -26,7 +27,8 @@ bool serving_is_full(const struct serving_table *t)
     return t->count >= SERVING_MAX;
 }
 
-/* The entry at which requests for s's thread are queued. */
+/* Returns the outermost entry of s's thread; requests for the thread are queued there. NULL if s is
+ * NULL. */
 static struct serving *outermost(struct serving *s)
 {
     while (s && s->within)
@@ -34,8 +36,9 @@ static struct serving *outermost(struct serving *s)
     return s;
 }
 
-/* The entry of the thread that must serve m: the thread that m names as its recipient, else the one
- * that already serves m's sender. NULL: any thread may serve it. */
+/* Returns the outermost entry of the thread that must serve m, with bind-threads: the thread that m
+ * names as its recipient, or else the one that is serving the peer thread which sent m. NULL: any
+ * thread may serve m. */
 static struct serving *required(const struct serving_table *t, const struct message *m)
 {
     struct serving *s;
@@ -64,8 +67,8 @@ struct serving *serving_enter(struct serving_table *t, uint64_t peer_thread)
     return s;
 }
 
-/* Moves the entries within s to the entry around s. If there is none, the first of them becomes the
- * thread's outermost entry and takes over the queue. */
+/* Moves the entries within s to the entry around s. If s is the outermost entry, the first of them
+ * becomes the outermost one and takes over the queue of s. */
 static void leave_inner(struct serving_table *t, struct serving *s)
 {
     struct serving *inner;
@@ -97,8 +100,8 @@ static size_t size_of(const struct message *m)
     return sizeof(struct queued) + m->frame.len;
 }
 
-/* Queues m at s. Returns 0 if m is queued, which is empty then; 1 if the limit of queued bytes is
- * exceeded; -1 with RPYC_ENOMEM. */
+/* Queues m at s. Returns 0 if m was queued; m is empty then. Returns 1 if the queued requests would
+ * take more than QUEUED_MAX bytes, -1 with RPYC_ENOMEM. */
 static int enqueue(struct serving_table *t, struct serving *s, struct message *m, int64_t handler,
                    struct rpyc_error *err)
 {
@@ -118,7 +121,7 @@ static int enqueue(struct serving_table *t, struct serving *s, struct message *m
     return 0;
 }
 
-/* Removes q, which may be NULL, from the queue of s. Returns it. */
+/* Removes q, which may be NULL, from the queue of s. Returns q. */
 static struct queued *take(struct serving_table *t, struct serving *s, struct queued *q)
 {
     if (!q)
