@@ -21,7 +21,8 @@ bool ps_session_is_old(const struct ps_session *s)
 }
 
 /* Returns an item of the connection's _config: a new reference, or NULL. The item may be any
- * object. Code that the look-up runs may end the session, which drops the _config. */
+ * object. Holds a reference to the _config, since the look-up may run code that ends the session
+ * and drops the _config. */
 static PyObject *setting(const struct ps_session *s, const char *name)
 {
     ps_auto PyObject *config = ps_new_ref(s->config);
@@ -56,8 +57,8 @@ deadline_t ps_deadline_in(double seconds)
     return seconds <= 0 ? deadline_in(0) : deadline_in(0) + (deadline_t)(seconds * 1e9);
 }
 
-/* Converts a sync_request_timeout to a deadline. The default for NULL, and for anything that is not
- * a number or None. */
+/* Converts a sync_request_timeout to a deadline. None becomes DEADLINE_NEVER. NULL, a negative int,
+ * and anything that is not a number become the default. */
 static deadline_t deadline_of(PyObject *timeout)
 {
     if (timeout == Py_None)

@@ -25,8 +25,8 @@ static PyObject *class_dict(PyObject *cls)
 #endif
 }
 
-/* Adds the namespaces of a type and its bases to attrs, the bases first. Code that runs meanwhile
- * may free the type: only its MRO is used after the start. */
+/* Adds the namespaces of a type and its bases to attrs, the bases first. Python code that runs
+ * meanwhile may free the type, so only its MRO is used. Returns 0, or -1 with an exception. */
 static int collect_attributes(const PyTypeObject *type, PyObject *attrs)
 {
     ps_auto PyObject *mro = ps_new_ref(type->tp_mro);
@@ -42,8 +42,8 @@ static int collect_attributes(const PyTypeObject *type, PyObject *attrs)
     return result;
 }
 
-/* True if a client makes a method for attr: before rpyc 6.0 for all that can be called, since then
- * for routines. */
+/* True if attr becomes a method of the client's netref. Before rpyc 6.0 all callable objects do,
+ * since then only routines. */
 static bool is_method(struct ps_session *s, PyObject *attr)
 {
     return ps_session_is_old(s) ? PyCallable_Check(attr) : is_routine(attr);
@@ -74,7 +74,8 @@ PyObject *ps_inspect(struct ps_session *s, PyObject *obj)
     if (result == 0 && PyType_Check(obj))
         result = collect_attributes((PyTypeObject *)obj, attrs);
     while (result == 0 && PyDict_Next(attrs, &pos, &key, &value)) {
-        /* other threads can find attrs through the garbage collector, and change it */
+        /* holds references: other threads can find attrs through the garbage collector, and change
+         * it */
         ps_auto PyObject *name = ps_new_ref(key), *attr = ps_new_ref(value);
 
         result = list_method(s, list, name, attr);

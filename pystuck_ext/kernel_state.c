@@ -58,8 +58,8 @@ int ps_kernel_state(pid_t thread)
     }
 }
 
-/* Parses "NUMBER ARGUMENT ... STACK CODE". Returns false if the text begins with "running", or with
- * -1: the thread waits, but in no system call. */
+/* Parses "NUMBER ARGUMENT ... STACK CODE". Returns false if the thread is in no system call: then
+ * the text begins with "running", or with -1 if the thread waits. */
 static bool parse(char *text, long *number, int64_t *args)
 {
     char *end;

@@ -14,8 +14,9 @@
 int ps_kernel_state(pid_t thread);
 
 /* Returns the system call in which a thread waits: its name, if known, its arguments, and its
- * descriptor. NULL with errno 0: it is in none, or runs. NULL with another errno: it cannot be
- * read; EACCES, EPERM: the process is not dumpable, such as after setuid(2). */
+ * descriptor. Returns NULL with errno 0 if the thread runs or is in no system call. Returns NULL
+ * with another errno if the call cannot be read: EACCES or EPERM if the process is not dumpable,
+ * such as after setuid(2). */
 struct report_syscall *ps_kernel_syscall(pid_t thread, struct arena *arena);
 
 #endif

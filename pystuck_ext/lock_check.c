@@ -4,8 +4,9 @@
  * descriptor while it holds a lock of pystuck. ThreadSanitizer finds locks that are taken in two
  * orders, but does not know the GIL.
  *
- * The linker (--wrap) makes this module, and no other, call the functions below in place of those
- * of libc and Python. A wait for a condition releases one lock.
+ * The linker (--wrap) makes the code of this extension, and no other code, call the functions below
+ * in place of those of libc and Python. A thread that waits for a condition may hold one lock: the
+ * wait releases it.
  */
 #include <poll.h>
 #include <pthread.h>

@@ -11,7 +11,7 @@
 
 #define QUEUE_MAX   1000 /* messages */
 #define LIMITS      2
-#define USUAL_BURST 20 /* lines about clients of one source that connect, or leave, in a minute */
+#define USUAL_BURST 20 /* lines per minute about clients of one source that connect or leave */
 
 struct entry {
     enum ps_log_level level;
@@ -28,9 +28,9 @@ struct ps_log {
     pthread_mutex_t lock; /* guards what follows */
     STAILQ_HEAD(, entry) queue;
     size_t count;
-    bool running; /* a thread calls the logger */
+    bool running; /* the thread that calls the logger exists */
     struct ps_log_limit
-        limits[LIMITS]; /* of warnings and errors; of clients that connect and leave */
+        limits[LIMITS]; /* [0]: warnings and errors; [1]: clients that connect and leave */
 };
 
 struct ps_log *ps_log_new(struct ps_state *state, PyObject *callable)
@@ -58,7 +58,8 @@ void ps_log_free(struct ps_log *log)
     free(log);
 }
 
-/* Takes the next message. NULL if there is none: then the thread must end. */
+/* Takes the next message from the queue. Returns NULL if there is none; then the thread must end.
+ */
 static struct entry *take(struct ps_log *log)
 {
     struct entry *e;
@@ -137,8 +138,8 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Call with the lock held. Queues the counts of messages that were not logged: of kinds whose
- * period is over, or of all kinds. */
+/* Call with the lock held. Queues the counts of messages that were not logged. at_once: for all
+ * kinds of messages; otherwise only for kinds whose period is over. */
 static void enqueue_counts(struct ps_log *log, bool at_once)
 {
     char text[PS_LOG_LINE_SIZE];
@@ -156,8 +157,8 @@ static bool is_used(const struct ps_log *log)
     return log && log->fork_count == ps_fork_count();
 }
 
-/* Queues a message that a client causes, unless its limit is reached; then counts it. Call with the
- * lock held. */
+/* Queues a message that a client causes. If the limit for such messages is reached, only counts it.
+ * Call with the lock held. */
 static void enqueue_limited(struct ps_log *log, enum ps_log_level level,
                             const struct ps_source *source, char *text)
 {
@@ -169,7 +170,7 @@ static void enqueue_limited(struct ps_log *log, enum ps_log_level level,
         ps_log_limit_left_out(limit, level, now_ms());
 }
 
-/* source: the client that causes the message; NULL: none. */
+/* Queues a message. source: the client that causes it; NULL: none. */
 static void add(struct ps_log *log, enum ps_log_level level, const struct ps_source *source,
                 const char *format, va_list ap)
 {

@@ -2,9 +2,10 @@
  *
  * Messages for the program's logger: clients that connect, leave or are refused, and errors.
  *
- * The logger is Python code and takes locks. The program may be stuck in one of them, or in the
- * GIL, so the server's threads do not wait for it: messages are queued, and a thread that runs only
- * while there are messages calls the logger. If the queue is full, new messages are dropped.
+ * The logger is Python code and takes locks. The program may be stuck while it holds the GIL or one
+ * of these locks, so the server's threads do not wait for the logger: messages are queued, and a
+ * thread that runs only while there are messages calls the logger. If the queue is full, new
+ * messages are dropped.
  *
  * Messages about clients are limited, see log_limit. No thread or timer waits for the end of a
  * period: counts are logged together with other messages, or when the server is closed.

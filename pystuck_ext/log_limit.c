@@ -68,8 +68,9 @@ static void append_count(char *text, unsigned long count, int64_t ms)
     memcpy(text + len, more, (size_t)n + 1);
 }
 
-/* Returns the entry of a kind, else a free one; NULL if there is none. An entry becomes free when
- * its period is over and its count has been taken. */
+/* Returns the entry of the kind with this source and text. If there is none, returns a free entry;
+ * NULL if none is free, or if the source has PS_LOG_KINDS_OF_ONE entries. An entry becomes free
+ * when its period is over and its count has been taken. */
 static struct ps_log_kind *find_kind(struct ps_log_limit *limit, const struct ps_source *source,
                                      uint64_t hash, int64_t now)
 {

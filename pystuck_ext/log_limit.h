@@ -4,11 +4,11 @@
  * lines are logged and which are only counted. Does not use Python or a clock, never waits, and has
  * a fixed size.
  *
- * Lines are of one kind if they have the same source and the same text, numbers aside. A kind is
- * logged `burst` times in PS_LOG_PERIOD_MS; further lines are counted. The count is logged with the
- * next line of that kind, or with any other line, after the period. PS_LOG_KINDS kinds are counted
- * apart, PS_LOG_KINDS_OF_ONE of them for one source; of all further lines only the number is
- * logged.
+ * Lines are of one kind if they have the same source and the same text, apart from numbers. A kind
+ * is logged `burst` times in PS_LOG_PERIOD_MS; further lines are counted. The count is logged after
+ * the period, with the next line of that kind or with any other line. At most PS_LOG_KINDS kinds
+ * are counted separately, and at most PS_LOG_KINDS_OF_ONE of one source. Lines of further kinds are
+ * counted together, and only their number is logged.
  */
 #ifndef PS_LOG_LIMIT_H
 #define PS_LOG_LIMIT_H
@@ -55,16 +55,18 @@ struct ps_source ps_source_of_user(uid_t uid);
  * can use all addresses that begin with them. */
 struct ps_source ps_source_of_address(const struct sockaddr *address);
 
-/* True if a line must be logged; now is the time in ms. Appends the count of the former period to
- * text, which has PS_LOG_LINE_SIZE bytes. */
+/* Returns true if a line must be logged. Then appends the count of the kind's former period, if it
+ * had one, to text, which has PS_LOG_LINE_SIZE bytes. Otherwise counts the line. burst: how many
+ * lines of a kind are logged in a period. now: the time in ms. */
 bool ps_log_limit_admits(struct ps_log_limit *limit, const struct ps_source *source, int level,
                          unsigned burst, char *text, int64_t now);
 
 /* Counts a line that could not be logged although ps_log_limit_admits() returned true. */
 void ps_log_limit_left_out(struct ps_log_limit *limit, int level, int64_t now);
 
-/* Takes a count that must be logged: of a kind whose period is over, or of any kind if at_once.
- * False if there is none. text has PS_LOG_LINE_SIZE bytes. */
+/* Takes a count that must be logged, and writes its level and its line to *level and text, which
+ * has PS_LOG_LINE_SIZE bytes. at_once: takes the count of any kind; otherwise only of a kind whose
+ * period is over. Returns false if there is none. */
 bool ps_log_limit_take(struct ps_log_limit *limit, bool at_once, int64_t now, int *level,
                        char *text);
 

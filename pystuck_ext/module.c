@@ -66,8 +66,8 @@ static int make_names(struct ps_state *state)
     return 0;
 }
 
-/* True if gevent has replaced get_ident of threading: then the idents of thread objects are not
- * those of threads. */
+/* True if gevent has replaced threading.get_ident. Then the idents of threading.Thread objects are
+ * not those of native threads. */
 static bool idents_are_replaced(const struct ps_state *state)
 {
     PyObject *get_ident = PyObject_GetAttr(state->threading, state->names.get_ident);
@@ -78,7 +78,8 @@ static bool idents_are_replaced(const struct ps_state *state)
     return result;
 }
 
-/* Finds the thread that runs signal handlers. -1 with an exception. */
+/* Sets state->main_thread to the ident of the thread that runs signal handlers. Returns 0, or -1
+ * with an exception. */
 static int find_main_thread(struct ps_state *state)
 {
     PyObject *thread, *ident;

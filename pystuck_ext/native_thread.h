@@ -8,11 +8,11 @@
 #include <pthread.h>
 #include <signal.h>
 
-/* Blocks all signals except those of faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL), as the server's
- * threads do while they run no Python. old, which may be NULL, gets the former mask. */
+/* Blocks all signals except those of faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL). The server's threads
+ * do so while they run no Python. old, which may be NULL, gets the former mask. */
 void ps_block_signals(sigset_t *old);
 
-/* Starts a thread with these signals blocked. Returns 0 or an errno. */
+/* Starts a thread that has all signals blocked except those of faults. Returns 0 or an errno. */
 int ps_start_thread(pthread_t *thread, void *(*run)(void *), void *arg);
 
 #endif

@@ -12,8 +12,8 @@
 
 /* ---- Classes of netrefs --------------------------------------------------------------------- */
 
-/* Calls a method of the remote object; for the name __call__, the object itself. A new reference.
- */
+/* Calls a method of the remote object, or the object itself if the name is __call__. Returns the
+ * result, a new reference. */
 static PyObject *send_call(PyObject *self, PyObject *name, PyObject *args, PyObject *kwargs)
 {
     bool call = PyUnicode_CompareWithASCIIString(name, "__call__") == 0;
@@ -48,7 +48,8 @@ static PyObject *self_of(PyObject *name, PyObject *args)
     return PyErr_Format(PyExc_TypeError, "%U() must be called on a netref", name);
 }
 
-/* A method of a class of netrefs: name(netref, *args, **kwargs) calls the remote method. */
+/* Implements the methods of classes of netrefs: name(netref, *args, **kwargs) calls the remote
+ * method. */
 static PyObject *call_method(PyObject *name, PyObject *args, PyObject *kwargs)
 {
     ps_auto PyObject *rest = NULL, *pairs = NULL;
@@ -61,8 +62,8 @@ static PyObject *call_method(PyObject *name, PyObject *args, PyObject *kwargs)
     return rest && pairs ? send_call(self, name, rest, pairs) : NULL;
 }
 
-/* Returns a copy of the remote object, by pickle: a new reference. Unpickling data of a client runs
- * any code, so allow_pickle must be set. */
+/* Returns a copy of the remote object, by pickle: a new reference. Unpickling data of a client can
+ * run any code, so allow_pickle must be set. */
 static PyObject *copy_here(PyObject *self)
 {
     struct ps_session *s = ((struct ps_netref *)self)->session;
@@ -78,8 +79,8 @@ static PyObject *copy_here(PyObject *self)
     return pickle ? PyObject_CallMethod(pickle, "loads", "O", bytes) : NULL;
 }
 
-/* __array__, which numpy calls to get an array. It must be an array of this process, not a netref.
- */
+/* Implements __array__, which numpy calls to get an array. numpy needs an array of this process,
+ * not a netref, so this calls __array__ of a copy of the remote object. */
 static PyObject *call_array(PyObject *name, PyObject *args, PyObject *kwargs)
 {
     ps_auto PyObject *rest = NULL, *copy = NULL, *method = NULL;
@@ -99,8 +100,8 @@ static PyMethodDef call_array_def = {"remote_array", (PyCFunction)(void (*)(void
 static PyMethodDef call_method_def = {"remote_method", (PyCFunction)(void (*)(void))call_method,
                                       METH_VARARGS | METH_KEYWORDS, NULL};
 
-/* Adds one method to the namespace of a class, unless netref_type has an own attribute of that
- * name. */
+/* Adds one method to the namespace of a class, unless the name is one of ps_netref_local_names().
+ */
 static int add_method(struct ps_state *state, PyObject *ns, PyObject *name)
 {
     int local = PySet_Contains(state->local_names, name);
@@ -138,9 +139,10 @@ static int add_methods(struct ps_state *state, PyObject *ns, PyObject *listing)
     return 0;
 }
 
-/* Adds __class__ to the namespace of a class: the class of this process with the same name. Without
- * one, a remote class has the __class__ `type`, and an object with the name of a module the class
- * of modules. */
+/* Adds __class__ to the namespace of the class of a netref. If the netref is for an object, this is
+ * the class of this process with the same name. If there is none and the name is that of a module,
+ * it is the class of modules. If the netref is for a class, __class__ is the type of the class of
+ * this process with the same name, or `type` if there is none. */
 static int add_class(struct ps_state *state, PyObject *ns, const struct id_pack *pack)
 {
     ps_auto PyObject *cls = ps_class_by_name(pack->name, pack->name_len);
@@ -153,7 +155,7 @@ static int add_class(struct ps_state *state, PyObject *ns, const struct id_pack 
     return shown ? PyDict_SetItem(ns, state->names.dunder_class, shown) : 0;
 }
 
-/* Makes a class for the netrefs of an id pack, with the listed methods. A new reference. */
+/* Makes the class of the netrefs for an id pack, with the listed methods. A new reference. */
 static PyObject *make_class(struct ps_session *s, const struct id_pack *pack, PyObject *listing)
 {
     ps_auto PyObject *ns = Py_BuildValue("{O()Os}", s->state->names.dunder_slots,
@@ -209,7 +211,7 @@ static int remember_class(PyObject *classes, PyObject *key, PyObject *cls)
 }
 
 /* Returns the dict of the classes that a session remembers: a new reference. After the end of the
- * session, a new dict. */
+ * session, it is a new dict that the session does not keep. */
 static PyObject *classes_of(struct ps_session *s)
 {
     PyObject *made;
@@ -223,8 +225,8 @@ static PyObject *classes_of(struct ps_session *s)
     return ps_new_ref(s->classes);
 }
 
-/* Returns the class of the netref for an id pack: the session remembers it, or the client is asked
- * for its methods. A new reference, or NULL with an exception. */
+/* Returns the class of the netref for an id pack: one that the session remembers, or a new one,
+ * after asking the client for its methods. A new reference, or NULL with an exception. */
 static PyObject *class_for(struct ps_session *s, const struct id_pack *pack)
 {
     ps_auto PyObject *classes = classes_of(s), *key = class_key(pack), *listing = NULL, *cls = NULL;
@@ -249,7 +251,7 @@ PyObject *ps_netref_resolve(struct ps_session *s, const struct id_pack *pack)
     if (netref)
         return netref;
     cls = class_for(s, pack);
-    netref = ps_netref_known(s, pack); /* another thread may have made it during the request */
+    netref = ps_netref_known(s, pack); /* another thread may have made it meanwhile */
     if (netref)
         PyErr_Clear();
     else if (cls)

@@ -8,9 +8,10 @@
 
 #include "session.h"
 
-/* Returns the netref for an id pack from the wire: the known one, counted once more, or a new one,
- * for which the client may be asked about the class. A new reference, or NULL with an exception.
- * For ps_session_ops. */
+/* Returns the netref for an id pack from the wire. If the session has one already, counts it once
+ * more. Otherwise makes one; if its class is not known yet, asks the client for the methods of the
+ * class. A new reference, or NULL with an exception. This is the function `resolve` of
+ * ps_session_ops. */
 PyObject *ps_netref_resolve(struct ps_session *s, const struct id_pack *pack);
 
 #endif

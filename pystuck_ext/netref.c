@@ -83,7 +83,8 @@ struct ps_netref *ps_netref_of(struct ps_session *s, PyObject *obj)
     return ref;
 }
 
-/* The class of a netref has a tp_dealloc that Python made; its base has ps_netref_dealloc. */
+/* Finds the netref type among the bases of the object's class, by its tp_dealloc. The class itself
+ * has another tp_dealloc, which Python made. */
 bool ps_is_netref(PyObject *obj)
 {
     const PyTypeObject *type = Py_TYPE(obj);

@@ -13,8 +13,8 @@ struct ps_netref {
     struct ps_session *session; /* a reference */
     uint8_t *pack;              /* the id pack as brine, as it was received */
     size_t pack_len;
-    uint64_t count;    /* how many references the client counts for this netref */
-    uint64_t answered; /* the client's thread that was sent this netref in a reply, or 0 */
+    uint64_t count;    /* how often it was received; the client counts as many references */
+    uint64_t answered; /* the client's thread that got this netref in a reply, or 0 */
     PyObject *weakrefs;
 };
 

@@ -87,12 +87,13 @@ static PyObject *remote_getattr(PyObject *self, PyObject *name)
     return request1(self, HANDLE_GETATTR, name);
 }
 
-/* __class__: the class of this process with the same name if there is one, so that isinstance()
- * works; else the remote class. If the client is gone, the type of the netref: callers of
- * isinstance() do not expect an exception. */
+/* Returns __class__: the class of this process with the same name if there is one, so that
+ * isinstance() works; else the remote class. If the connection has ended, returns the type of the
+ * netref, since callers of isinstance() do not expect an exception. */
 static PyObject *class_of(PyObject *self, PyObject *name)
 {
-    /* name may be of a subclass of str with an __eq__ that changes the type of self */
+    /* keeps the type: name may be of a subclass of str with an __eq__ that changes the type of self
+     */
     ps_auto PyObject *type = ps_new_ref((PyObject *)Py_TYPE(self));
     PyObject *cls = ps_new_ref(PyDict_GetItemWithError(((PyTypeObject *)type)->tp_dict, name));
 
@@ -118,7 +119,8 @@ static PyObject *local_getattr(PyObject *self, PyObject *name)
     return remote_getattr(self, name);
 }
 
-/* Checks the name: __getattribute__ and __setattr__ of a type may be called with any object. */
+/* Checks that a name is a str: __getattribute__ and __setattr__ of a type may be called with any
+ * object. Returns 0, or -1 with an exception. */
 static int check_name(PyObject *name)
 {
     if (PyUnicode_Check(name))
@@ -128,7 +130,7 @@ static int check_name(PyObject *name)
     return -1;
 }
 
-/* 1 if an attribute is looked up in the netref itself, 0 if not, -1 with an exception. */
+/* Returns 1 if an attribute is looked up in the netref itself, 0 if not, -1 with an exception. */
 static int is_local_name(PyObject *self, PyObject *name)
 {
     struct ps_state *state = ((struct ps_netref *)self)->session->state;
@@ -185,7 +187,7 @@ static PyObject *netref_exit(PyObject *self, PyObject *args)
 
     if (!PyArg_UnpackTuple(args, "__exit__", 3, 3, &type, &value, &traceback))
         return NULL;
-    return request1(self, HANDLE_CTXEXIT, type); /* stock clients send no more */
+    return request1(self, HANDLE_CTXEXIT, type); /* only the type, like stock rpyc */
 }
 
 static PyObject *netref_reduce_ex(PyObject *self, PyObject *protocol)
@@ -197,9 +199,9 @@ static PyObject *netref_reduce_ex(PyObject *self, PyObject *protocol)
     return loads ? Py_BuildValue("(O(O))", loads, bytes) : NULL;
 }
 
-/* Asks the client whether an object with an id pack is an instance of the class self: by
- * type(self).__instancecheck__(self, other) or, if the client does not allow that, by
- * INSTANCECHECK. A new reference. */
+/* Asks the client whether `other`, an object that has an id pack, is an instance of the class self.
+ * Calls type(self).__instancecheck__(self, other) there or, if the client does not allow that,
+ * sends INSTANCECHECK. Returns the answer, a new reference. */
 static PyObject *ask_whether_instance(PyObject *self, PyObject *other)
 {
     ps_auto PyObject *name = PyUnicode_FromString("__instancecheck__"), *pack = NULL;
@@ -216,8 +218,8 @@ static PyObject *ask_whether_instance(PyObject *self, PyObject *other)
     return pack ? request1(self, HANDLE_INSTANCECHECK, pack) : NULL;
 }
 
-/* isinstance(other, self). An object of this process is compared with the class of this process
- * that has the same name as the remote class; the client is not asked. */
+/* Returns isinstance(other, self). If `other` is an object of this process, looks for the class of
+ * this process that has the same name as the remote class, and does not ask the client. */
 static PyObject *netref_instancecheck(PyObject *self, PyObject *other)
 {
     struct ps_netref *ref = (struct ps_netref *)self;
@@ -259,7 +261,7 @@ static PyObject *netref_id_pack(PyObject *self, void *unused)
     return ps_load(&r);
 }
 
-/* ____conn__: the connection of the netref. rpyc's helpers in this process use it. */
+/* Returns ____conn__, the connection of the netref. rpyc's helpers in this process use it. */
 static PyObject *netref_conn(PyObject *self, void *unused)
 {
     (void)unused;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The Python type of netrefs: attributes, comparison, hash, isinstance(). Each of these is a
+ * The Python type of netrefs: attributes, comparison, hash, isinstance(). Most of these send a
  * request to the client.
  */
 #ifndef PS_NETREF_TYPE_H

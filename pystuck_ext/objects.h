@@ -15,15 +15,15 @@ struct ps_objects {
     size_t max; /* the limit for count */
 };
 
-/* Adds one to the count of obj, whose id pack is given; stores a reference to obj if it is new. -1
- * with an exception: MemoryError, or RuntimeError at the limit. */
+/* Adds one to the count of obj, whose id pack is given. If obj is new, stores a reference to it.
+ * Returns 0, or -1 with an exception: MemoryError, or RuntimeError at the limit. */
 int ps_objects_add(struct ps_objects *objects, const struct id_pack *pack, PyObject *obj);
 
 /* Returns the object that an id pack names: a new reference, or NULL with KeyError. */
 PyObject *ps_objects_get(const struct ps_objects *objects, const struct id_pack *pack);
 
-/* Subtracts from the count of an object, and releases the object when nothing is left. -1 with
- * KeyError if the client does not hold it. */
+/* Subtracts `count` from the count of an object. Releases the object when nothing is left of its
+ * count. Returns 0, or -1 with KeyError if the client does not hold the object. */
 int ps_objects_give_back(struct ps_objects *objects, const struct id_pack *pack, uint64_t count);
 
 /* Releases all objects. */

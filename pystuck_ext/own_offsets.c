@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Uses CPython's internal headers, for offsetof and sizeof alone.
+ * Uses CPython's internal headers, but only for offsetof and sizeof.
  */
 #include "own_offsets.h"
 
@@ -137,7 +137,7 @@ const struct offsets ps_own_offsets = {
              .dictoffset = AT(PyTypeObject, tp_dictoffset),
              .flags = AT(PyTypeObject, tp_flags),
              .cached_keys = AT(PyHeapTypeObject, ht_cached_keys)},
-    .module = {.dict = sizeof(PyObject)}, /* its first member; up to 3.9 in no header */
+    .module = {.dict = sizeof(PyObject)}, /* the first member; no header of 3.9 declares it */
     .text = {.length = AT(PyASCIIObject, length),
              .state = AT(PyASCIIObject, state),
              .ascii = sizeof(PyASCIIObject),

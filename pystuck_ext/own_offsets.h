@@ -7,12 +7,13 @@
 
 #include "offsets.h"
 
-/* The member `minor` is 0 if CPython's internal headers were not installed when the extension was
- * built, or if its version is not supported. */
+/* The offsets. The member `minor` is 0 if CPython's internal headers were not installed when the
+ * extension was built, or if its version is not supported. */
 extern const struct offsets ps_own_offsets;
 
-/* True if the running Python does not contradict these offsets. From 3.13 on, it tells some of its
- * own offsets (_Py_DebugOffsets); it may be another release than the headers. Needs no GIL. */
+/* True if these offsets do not contradict the running Python, which may be another release than the
+ * headers. From 3.13 on, Python publishes some of its own offsets (_Py_DebugOffsets); these must be
+ * equal. Needs no GIL. */
 bool ps_offsets_agree(const struct offsets *o);
 
 #endif

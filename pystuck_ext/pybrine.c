@@ -48,7 +48,7 @@ static int dump_str(struct buffer *out, PyObject *obj)
         brine_put_str(out, PyUnicode_DATA(obj), (size_t)PyUnicode_GET_LENGTH(obj));
         return 1;
     }
-    bytes = PyUnicode_AsUTF8String(obj); /* the str would keep what PyUnicode_AsUTF8 returns */
+    bytes = PyUnicode_AsUTF8String(obj); /* PyUnicode_AsUTF8 would store its result in the str */
     if (!bytes)
         return -1;
     brine_put_str(out, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
@@ -100,7 +100,8 @@ static int dump_container(struct buffer *out, PyObject *obj)
     return result;
 }
 
-/* Appends a value that is not a container. 0 if obj is anything else. */
+/* Appends a value that is not a container. Returns 1 if it did, 0 if obj is no such value, -1 with
+ * an exception. */
 static int dump_simple(struct buffer *out, PyObject *obj)
 {
     PyTypeObject *type = Py_TYPE(obj);
@@ -198,8 +199,9 @@ PyObject *ps_load_tuple(void *context, struct brine_reader *r, size_t count, ps_
     return tuple;
 }
 
-/* Other code must not find the set, through the garbage collector, before all items are in it: with
- * a second reference PySet_Add fails. ps_gil_share: items whose hashes collide take long. */
+/* Reads a frozenset of `count` items. Other code must not find the set, through the garbage
+ * collector, before all items are in it: with a second reference PySet_Add fails. Calls
+ * ps_gil_share, because adding items whose hashes collide takes long. */
 static PyObject *load_frozenset(struct brine_reader *r, size_t count)
 {
     PyObject *set = PyFrozenSet_New(NULL);

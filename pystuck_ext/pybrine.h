@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Python objects to brine and back, without a tree in between. An object is sent by value if its
- * exact type is one of those in rpyc.core.brine.dumpable.
+ * Converts Python objects to brine and back, without an intermediate tree of values. An object is
+ * sent by value if its exact type is one of those in rpyc.core.brine.dumpable.
  */
 #ifndef PS_PYBRINE_H
 #define PS_PYBRINE_H
@@ -9,14 +9,15 @@
 #include "brine.h"
 #include "ext.h"
 
-/* Appends obj as brine. 1: done. 0: obj cannot be sent by value, and out is unchanged. -1 with an
- * exception: an int with more digits than sys.get_int_max_str_digits(), a str with a lone
- * surrogate, too many nested tuples, MemoryError. */
+/* Appends obj as brine. Returns 1 if it did, or 0 if obj cannot be sent by value; then out is
+ * unchanged. Returns -1 with an exception: an int with more digits than
+ * sys.get_int_max_str_digits(), a str with a lone surrogate, too many nested tuples, MemoryError.
+ */
 int ps_dump(struct buffer *out, PyObject *obj);
 
-/* Reads a value: a new reference. NULL with an exception: r->failed is set if the input is broken,
- * and then the connection cannot be used any more; else the value could not be made (ValueError for
- * an int with too many digits, MemoryError, ...). */
+/* Reads a value: a new reference. Returns NULL with an exception. If r->failed is set, the input is
+ * broken, and the connection cannot be used any more. Otherwise the value could not be made
+ * (ValueError for an int with too many digits, MemoryError, ...). */
 PyObject *ps_load(struct brine_reader *r);
 
 /* Reads a tuple of `count` items, each with load(context, r). A new reference, or NULL. */

@@ -3,11 +3,12 @@
 
 #include <stdlib.h>
 
-/* A Python function that is called to make a frame, and what it runs in the frame. Each is used by
- * one call at a time, since requests nest, and greenlets may end them in any order. */
+/* A Python function that is called to make a frame, and the C function that it runs in the frame.
+ * Each struct is used by one call at a time. There may be several, since requests nest, and
+ * greenlets may end them in any order. */
 struct ps_pyframe {
     PyObject *function; /* a reference */
-    PyObject *capsule;  /* a reference; the last one frees this struct */
+    PyObject *capsule;  /* a reference; when the capsule is freed, it frees this struct */
     void (*run)(void *);
     void *arg;
     SLIST_ENTRY(ps_pyframe) entry;
@@ -15,7 +16,8 @@ struct ps_pyframe {
 
 /* ---- The function --------------------------------------------------------------------------- */
 
-/* A client that looks at the frame finds the name of this function and the file name <pystuck>. */
+/* The source of the function. A client that looks at the frame finds the name of this function and
+ * the file name <pystuck>. */
 static const char source[] = "def make(run):\n"
                              "    def request():\n"
                              "        run()\n"
@@ -36,8 +38,8 @@ static PyObject *run_source(void)
     return make;
 }
 
-/* Returns a copy of code that is the code of a module: its locals are its globals. The function
- * that it calls is in neither of them: it is a variable of the enclosing function. */
+/* Returns a copy of `code` that runs like the code of a module: its locals are its globals. The
+ * name `run` is in neither of them: it is a variable of the enclosing function. */
 static PyObject *as_module(PyCodeObject *code)
 {
     int flags = code->co_flags & ~(CO_OPTIMIZED | CO_NEWLOCALS);
@@ -81,8 +83,8 @@ static PyObject *run_once(PyObject *capsule, PyObject *unused)
 
 static PyMethodDef run_once_def = {"run", run_once, METH_NOARGS, NULL};
 
-/* Returns a closure for one function whose variable is run_once: a new reference. Sets f->capsule.
- * NULL with an exception, and then f is freed. */
+/* Returns a closure for the function of f, in which the variable `run` is run_once: a new
+ * reference. Sets f->capsule. On failure returns NULL with an exception, and f has been freed. */
 static PyObject *make_closure(struct ps_pyframe *f)
 {
     ps_auto PyObject *capsule = PyCapsule_New(f, NULL, free_pyframe), *callee = NULL, *cell = NULL;
@@ -117,7 +119,7 @@ static struct ps_pyframe *make_pyframe(struct ps_session *s)
     ps_auto PyObject *namespace = ps_session_namespace(s), *function = NULL, *closure = NULL;
     struct ps_pyframe *f;
 
-    atomic_store(&s->started, true); /* the end must release the namespace and the function */
+    atomic_store(&s->started, true); /* the session's end must release the namespace */
     function = namespace ? PyFunction_New(s->state->frame_code, namespace) : NULL;
     if (!function)
         return NULL;
@@ -136,8 +138,9 @@ static struct ps_pyframe *make_pyframe(struct ps_session *s)
 
 /* ---- For the session ------------------------------------------------------------------------ */
 
-/* Makes sure that a namespace has __builtins__: a client may have removed all names. Python's
- * import machinery looks for them in the globals of the frame. */
+/* Makes sure that a namespace has __builtins__, since a client may have removed all names. Python's
+ * import machinery looks for __builtins__ in the globals of the frame. Returns 0, or -1 with an
+ * exception. */
 static int put_builtins(const struct ps_state *state, PyObject *namespace)
 {
     PyObject *name = state->names.dunder_builtins;
@@ -152,7 +155,7 @@ PyObject *ps_session_namespace(struct ps_session *s)
 
     if (!namespace || s->namespace == namespace) {
         Py_XINCREF(namespace);
-    } else if (s->namespace) { /* another thread made one in PyDict_New */
+    } else if (s->namespace) { /* another thread made a namespace during PyDict_New */
         Py_SETREF(namespace, s->namespace);
         Py_INCREF(namespace);
     } else if (!s->ended) {
@@ -196,7 +199,7 @@ int ps_pyframe_run(struct ps_session *s, void (*run)(void *), void *arg)
     f->run = run;
     f->arg = arg;
     done = PyObject_CallNoArgs(f->function);
-    if (f->run) { /* not called: its code was replaced, or a trace function raised an exception */
+    if (f->run) { /* run() was not called: the code was replaced, or a trace function raised */
         if (done)
             PyErr_SetString(
                 PyExc_SystemError,

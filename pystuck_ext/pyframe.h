@@ -18,12 +18,12 @@ PyObject *ps_pyframe_make_code(void);
  * thread); a caller to which that matters must make run() note that it was called. */
 int ps_pyframe_run(struct ps_session *s, void (*run)(void *), void *arg);
 
-/* Frees what ps_pyframe_run keeps for the next call, and the namespace. */
+/* Frees the functions that ps_pyframe_run keeps for later calls, and the session's namespace. */
 void ps_pyframe_clear(struct ps_session *s);
 
 /* Returns the client's namespace, a dict: a new reference, or NULL with an exception. The classic
- * service runs eval and execute in it. With other services it has only __builtins__, so that a
- * client which can call globals() finds nothing of the service there. */
+ * service runs eval and execute in it. With other services it contains only __builtins__, so that a
+ * client that can call globals() finds nothing of the service there. */
 PyObject *ps_session_namespace(struct ps_session *s);
 
 #endif

@@ -10,10 +10,10 @@
  * uses ps_auto is called with the GIL and returns with it. It may release the GIL for a wait in
  * between (ps_gil_begin_wait), since ps_gil_end_wait returns with the GIL or not at all.
  *
- * Where it does not return, the reference is not released. Up to Python 3.13, a thread that asks
- * for the GIL while the interpreter shuts down is ended by pthread_exit(). That unwinds the stack,
- * and with -fexceptions the compiler would run the cleanup then, without the GIL. So this header
- * refuses to be compiled with -fexceptions.
+ * If ps_gil_end_wait does not return, the reference is not released. Up to Python 3.13, a thread
+ * that asks for the GIL while the interpreter shuts down is ended by pthread_exit(), which unwinds
+ * the stack. Compiled with -fexceptions, the function would then release the reference without the
+ * GIL. So this header refuses to be compiled with -fexceptions.
  */
 #ifndef PS_REFERENCE_H
 #define PS_REFERENCE_H

@@ -31,10 +31,11 @@ struct spare {
     pthread_cond_t changed;
     STAILQ_HEAD(, job) jobs;
     bool is_busy; /* it runs a function */
-    bool ends;    /* it ends when it has nothing to run; no other thread uses it any more */
+    bool ends;    /* it must end when it has no function to run */
 };
 
-/* A descriptor of the reserve: a socket, because each socket has an inode of its own. */
+/* A descriptor of the reserve. It is a socket, so that its inode, which no other socket has,
+ * identifies it. */
 struct kept {
     int fd; /* -1: none */
     ino_t inode;
@@ -45,7 +46,7 @@ static struct {
     unsigned servers, clients;
     struct kept kept[PS_RESERVE_DESCRIPTORS];
     void *memory;         /* NULL: none */
-    bool short_of_memory; /* the memory was given back because there was no other */
+    bool short_of_memory; /* `memory` was freed, because the program had no other */
     struct spare *spare;  /* NULL: none */
 } reserve = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -109,8 +110,9 @@ static bool is_idle(const struct spare *spare)
     return !spare->is_busy && STAILQ_EMPTY(&spare->jobs);
 }
 
-/* Lets the thread of the reserve run a function: at once if it is idle, else when it has run all
- * earlier ones, unless at_once is set. False: it will not run it. */
+/* Passes a function to the thread of the reserve, which runs it after those that it was given
+ * before. at_once: only if the thread is idle. Returns false if the thread will not run the
+ * function. */
 static bool hand_over(void *(*run)(void *), void *arg, bool at_once)
 {
     struct job *job = malloc(sizeof(*job));
@@ -147,8 +149,8 @@ int ps_reserve_run(void *(*run)(void *), void *arg)
     return result;
 }
 
-/* Call with the lock held; releases it. Ends the thread of the reserve: waits for it, or lets it
- * end after what it runs. */
+/* Call with the lock held; releases it. Ends the thread of the reserve. Waits for the thread if it
+ * is idle; otherwise it ends after the functions that it was given. */
 static void end_thread(void)
 {
     struct spare *spare = reserve.spare;
@@ -194,8 +196,8 @@ static bool is_shortage(int error)
     return error == EMFILE || error == ENFILE;
 }
 
-/* Call with the lock held. Opens the descriptors that are missing. 0, or an errno: not all of them
- * could be opened. */
+/* Call with the lock held. Opens the descriptors that are missing. Returns 0, or an errno if not
+ * all of them could be opened. */
 static int refill_descriptors(void)
 {
     struct kept *k;
@@ -212,7 +214,8 @@ static int refill_descriptors(void)
     return 0;
 }
 
-/* Call with the lock held. Closes so many descriptors, for others to be opened. */
+/* Call with the lock held. Closes `count` descriptors of the reserve, so that others can be opened.
+ */
 static void give(unsigned count)
 {
     struct kept *k;
@@ -226,8 +229,8 @@ static void give(unsigned count)
 }
 
 /* The reserve must be full before it is used to accept a client: the other descriptors are needed
- * to admit and to answer that client. A reserve that cannot be filled for another reason than a
- * shortage, such as a filter of system calls, does not keep clients out. */
+ * to admit and to answer that client. If it cannot be filled for another reason than a shortage,
+ * such as a filter of system calls, clients are accepted nevertheless. */
 int ps_reserve_accept(int listener)
 {
     int fd = -1, error;
@@ -253,7 +256,7 @@ int ps_reserve_accept(int listener)
     return fd;
 }
 
-/* True if so many descriptors can be opened. */
+/* True if `count` descriptors can be opened. */
 static bool are_free(unsigned count)
 {
     int fds[PS_RESERVE_DESCRIPTORS];
@@ -294,7 +297,7 @@ static bool has_limit(int resource)
     return getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 }
 
-/* True if there is less address space than the reserve has. */
+/* True if the program cannot get as much address space as the reserve has. */
 static bool is_memory_short(void)
 {
     void *memory;
@@ -315,7 +318,8 @@ static void give_memory(void)
     reserve.memory = NULL;
 }
 
-/* Call with the lock held. The clients that are connected may need the memory. */
+/* Call with the lock held. Maps the memory again, but not while clients are connected, which may
+ * need the address space. */
 static void refill_memory(void)
 {
     if (reserve.memory || reserve.clients > 0)

@@ -4,8 +4,8 @@
  * descriptors, threads or memory: PS_RESERVE_DESCRIPTORS descriptors, one thread that waits, and
  * address space. There is one reserve for all servers of the process. Does not use Python.
  *
- * A part of the reserve that is used is replaced when that is possible again: when a client leaves,
- * and when one connects. Nothing runs in between.
+ * When a part of the reserve has been used, it is replaced as soon as a client leaves or connects
+ * and the replacement is possible. No thread or timer tries it at other times.
  */
 #ifndef PS_RESERVE_H
 #define PS_RESERVE_H
@@ -14,45 +14,49 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One for the client's socket, and two for what has to be opened to admit it and to answer it. */
+/* One for the client's socket, and two for the files and sockets that are opened to admit the
+ * client and to answer it. */
 #define PS_RESERVE_DESCRIPTORS 3
 
 /* Bytes of address space: enough for a session and for the answer to STACKS. No page of it is used,
  * so it takes no memory. */
 #define PS_RESERVE_MEMORY ((size_t)24 << 20)
 
-/* Call when a server has started, and when it is closed. The first server fills the reserve; the
- * last one gives it back and waits for the thread, unless that serves a client. What cannot be kept
- * aside is missing; there is no error. */
+/* Call ps_reserve_begin when a server has started, and ps_reserve_end when it is closed. The first
+ * server fills the reserve. The last one frees it, and waits for its thread if that thread is idle.
+ * If a part cannot be kept aside, the reserve has no such part; that is not an error. */
 void ps_reserve_begin(void);
 void ps_reserve_end(void);
 
 /* ---- Descriptors ----------------------------------------------------------------------------- */
 
-/* Accepts a client on a listening socket; uses a descriptor of the reserve if there is no other
- * one. Returns the client's socket; -1 with errno, which is EMFILE or ENFILE also if an earlier
- * client still uses the reserve: after it has left, the next call succeeds. */
+/* Accepts a client on a listening socket. Uses a descriptor of the reserve if no other is free.
+ * Returns the client's socket, or -1 with errno. errno is EMFILE or ENFILE also if an earlier
+ * client still uses the reserve; after that client has left, the next call succeeds. */
 int ps_reserve_accept(int listener);
 
-/* Makes sure that one or two descriptors can be opened: closes as many of the reserve if no others
- * are free. Call ps_reserve_take_back() when the descriptors have been closed: false if the reserve
- * is not full then, because the program has no free descriptors. */
+/* ps_reserve_lend makes sure that `count` descriptors (one or two) can be opened: if they are not
+ * free, it closes as many of the reserve. Call ps_reserve_take_back when the opened descriptors
+ * have been closed: it fills the reserve again, and returns false if the program has no free
+ * descriptors for that. */
 void ps_reserve_lend(unsigned count);
 bool ps_reserve_take_back(void);
 
 /* ---- Clients --------------------------------------------------------------------------------- */
 
-/* Call when a client was accepted: gives back the address space of the reserve if there is no other
- * one. Call ps_reserve_left() when the client's socket is closed and nothing runs for it. */
+/* Call ps_reserve_came when a client was accepted: if the program cannot get that much address
+ * space any more, it frees that of the reserve. Call ps_reserve_left when the client's socket is
+ * closed and nothing runs for the client. */
 void ps_reserve_came(void);
 void ps_reserve_left(void);
 
-/* Returns how many bytes of address space have been given back, for shortage_find(). */
+/* Returns how many bytes of address space the reserve has freed for clients; shortage_find() needs
+ * the number. */
 int64_t ps_reserve_given(void);
 
-/* Runs a function on a new thread. If none can be started, the thread of the reserve runs it, after
- * those that it was given before. Returns 0 or an errno. The thread has all signals blocked but
- * those of faults; the function has to leave no state in thread-local variables. */
+/* Runs a function on a new thread. If none can be started, the thread of the reserve runs the
+ * function, after those that it was given before. Returns 0 or an errno. The thread has all signals
+ * blocked but those of faults. The function must not leave state in thread-local variables. */
 int ps_reserve_run(void *(*run)(void *), void *arg);
 
 /* ---- Fork ------------------------------------------------------------------------------------ */

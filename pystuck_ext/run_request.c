@@ -18,7 +18,7 @@
 #define STEP_MS            20    /* between two looks at the GIL */
 #define LONG_STEP_MS       100   /* the same, after LONG_WAIT_MS */
 #define LONG_WAIT_MS       5000
-#define BUDGET_MAX_MS      10000 /* of STACKS */
+#define BUDGET_MAX_MS      10000 /* the longest budget of STACKS */
 
 deadline_t ps_reply_deadline(const struct ps_session *s)
 {
@@ -35,9 +35,9 @@ deadline_t ps_reply_deadline(const struct ps_session *s)
 
 /* ---- With the GIL ---------------------------------------------------------------------------- */
 
-/* Returns where a KeyboardInterrupt of a request is stored for this thread: on the main thread,
- * which runs the handlers of signals, it may come from Ctrl-C. NULL on other threads: it is the
- * client's. */
+/* Returns where to store a KeyboardInterrupt that a request raises. On the main thread, which runs
+ * the handlers of signals, it may come from Ctrl-C, and this thread must raise it. Returns NULL on
+ * other threads: there it concerns only the client. */
 static PyObject **kept_interrupt(const struct ps_session *s)
 {
     return PyThread_get_thread_ident() == s->state->main_thread ? &ps_waiter()->interrupt : NULL;
@@ -57,8 +57,9 @@ static void keep_late_exception(const struct ps_session *s)
         *interrupt = ps_steal(&exc);
 }
 
-/* Runs the handler of a request and writes the reply to *out; *releases are to be posted behind it.
- * -1: the connection must be closed, and there is no reply. */
+/* Runs the handler of a request and writes the reply to *out. Fills *releases, which the caller
+ * must post behind the reply. Needs the GIL. Returns 0, or -1 with err if the connection must be
+ * closed; then there is no reply. */
 static int run(struct ps_session *s, struct message *request, int64_t handler, struct outgoing *out,
                struct releases *releases, struct rpyc_error *err)
 {
@@ -71,7 +72,7 @@ static int run(struct ps_session *s, struct message *request, int64_t handler, s
         return error_nomem(err);
     }
     if (is_outermost)
-        ps_thread_drop_late_exception(); /* set between two requests */
+        ps_thread_drop_late_exception(); /* an exception that was set between two requests */
     ps_thread_set_interruptible(true);
     result = ps_dispatch(s, request, handler, out, kept_interrupt(s), err);
     if (PyErr_Occurred())
@@ -115,8 +116,8 @@ static int run_here(struct ps_session *s, struct conn *c, struct message *reques
 
 /* ---- Without the GIL ------------------------------------------------------------------------- */
 
-/* Reads the arguments of STACKS. False: they are not (version, flags, budget) with a version that
- * is known, and only Python can refuse them. */
+/* Reads the arguments of STACKS: (version, flags, budget). Returns false if they have another form
+ * or an unsupported version. Such a request needs Python, which answers it with an error. */
 static bool read_arguments(const struct message *request, int64_t *budget_ms)
 {
     struct brine_reader r = request->body;
@@ -142,7 +143,8 @@ static bool read_arguments(const struct message *request, int64_t *budget_ms)
     return version >= PS_STACKS_VERSION;
 }
 
-/* Answers STACKS without Python. 1: the request was answered. 0: it cannot be. -1 with err. */
+/* Answers STACKS without Python. Returns 1 if the request was answered, 0 if that is not possible,
+ * -1 with err. */
 static int answer_stacks(const struct ps_session *s, struct conn *c, const struct message *request,
                          struct rpyc_error *err)
 {
@@ -162,7 +164,8 @@ static int answer_stacks(const struct ps_session *s, struct conn *c, const struc
     return conn_send(c, &out, DEADLINE_NEVER, err) < 0 ? -1 : 1;
 }
 
-/* Answers the requests STACKS that are queued behind the present one. -1 with err. */
+/* Answers the requests STACKS that are queued behind the present request. Returns 0, or -1 with
+ * err. */
 static int answer_queued(const struct ps_session *s, struct conn *c, struct rpyc_error *err)
 {
     struct message request;
@@ -220,7 +223,8 @@ static void run_waiting(struct ps_gil_job *job)
     *t = (struct ps_session_thread){NULL, 0};
 }
 
-/* Frees a request that was answered, or whose client has gone, while it ran. */
+/* Frees a request that was withdrawn while it ran, because it was answered without the GIL or its
+ * client has gone. Drops its reply. */
 static void drop_waiting(struct ps_gil_job *job)
 {
     struct waiting *w = (struct waiting *)job;
@@ -231,8 +235,8 @@ static void drop_waiting(struct ps_gil_job *job)
     waiting_free(w);
 }
 
-/* Makes a job of a request, and moves the request to it. runs: the helper runs the request; else it
- * only takes the GIL. NULL: no memory; the request is not moved. */
+/* Makes a job for the helper, and moves the request, which may be NULL, to it. runs: the helper
+ * runs the request; otherwise it only takes the GIL. NULL: no memory; the request is not moved. */
 static struct waiting *waiting_new(struct ps_session *s, struct conn *c, struct message *request,
                                    int64_t handler, bool runs)
 {
@@ -260,7 +264,7 @@ static struct waiting *waiting_new(struct ps_session *s, struct conn *c, struct 
     return w;
 }
 
-/* What the wait for a job has led to. */
+/* How the wait for a job has ended. */
 enum outcome {
     OUTCOME_DONE,    /* the job is DONE or REFUSED */
     OUTCOME_REPLIED, /* STACKS was answered without the GIL */
@@ -268,7 +272,8 @@ enum outcome {
     OUTCOME_ENDING,  /* the interpreter is shutting down */
 };
 
-/* Waits for a moment: reads on, if the wait has lasted long already. -1: the connection ended. */
+/* If the wait for the job has lasted for STALL_MS, reads from the client for a moment. Returns 0,
+ * or -1 with err if the connection has ended. */
 static int step(const struct waiting *w, struct rpyc_error *err)
 {
     int64_t waited = (deadline_in(0) - w->since) / 1000000;
@@ -278,8 +283,9 @@ static int step(const struct waiting *w, struct rpyc_error *err)
     return conn_attend(w->c, deadline_in(waited < LONG_WAIT_MS ? STEP_MS : LONG_STEP_MS), err);
 }
 
-/* Answers what can be answered without the GIL, if it is time. 1: this request was. -1: the
- * connection must be closed. */
+/* If it is time to answer without the GIL, answers this request, or else the queued ones, if they
+ * are STACKS. Returns 1 if this request was answered, 0 if not, -1 with err if the connection must
+ * be closed. */
 static int answer_without(const struct waiting *w, bool running, struct rpyc_error *err)
 {
     struct ps_gil_helper *helper = w->s->state->helper;
@@ -306,7 +312,8 @@ static enum outcome await(struct waiting *w, struct rpyc_error *err)
     while ((state = ps_gil_helper_wait(helper, &w->job, first)) < PS_JOB_DONE) {
         if (ps_gil_is_ending(w->s->state))
             return OUTCOME_ENDING;
-        /* Before its first request the session's thread does not read on. */
+        /* While no request is being served, step() does not read: then only hung_up shows that the
+         * client has gone. */
         if (step(w, err) < 0 || (!w->request.kind && atomic_load(&w->s->hung_up)))
             return OUTCOME_CLOSED;
         result = answer_without(w, state == PS_JOB_RUNNING, err);
@@ -317,7 +324,7 @@ static enum outcome await(struct waiting *w, struct rpyc_error *err)
     return OUTCOME_DONE;
 }
 
-/* Sends the reply of a request that the helper has run. */
+/* Sends the reply of a request that the helper has run or refused. */
 static int reply(struct waiting *w, struct rpyc_error *err)
 {
     int result = w->result;
@@ -332,8 +339,9 @@ static int reply(struct waiting *w, struct rpyc_error *err)
     return result;
 }
 
-/* Moves the request back from a job that was not accepted. STACKS is answered without Python if
- * another collection is blocked. 1: it was answered. 0: the caller serves the request. */
+/* Moves the request back from a job that was not accepted, and frees the job. If another collection
+ * of stacks is blocked, answers STACKS without Python. Returns 1 if the request was answered, 0 if
+ * the caller must serve it, -1 with err. */
 static int take_back(struct waiting *w, struct message *request, int problem,
                      struct rpyc_error *err)
 {
@@ -349,8 +357,8 @@ static int take_back(struct waiting *w, struct message *request, int problem,
     return result;
 }
 
-/* Has the helper run a request. 1: it was served. 0: there is no helper, and the caller serves the
- * request. -1: the connection must be closed. */
+/* Makes the helper run a request. Returns 1 if it was served, 0 if the helper does not take it and
+ * the caller must serve it, -1 with err if the connection must be closed. */
 static int run_on_helper(struct ps_session *s, struct conn *c, struct message *request,
                          int64_t handler, struct rpyc_error *err)
 {
@@ -376,8 +384,8 @@ static int run_on_helper(struct ps_session *s, struct conn *c, struct message *r
     return result < 0 ? -1 : 1;
 }
 
-/* Waits until the helper has got the GIL once. False: the connection has ended, and err is filled;
- * or the client has hung up. */
+/* Waits until the helper has got the GIL once. Returns false if the connection has ended, with err,
+ * or if the client has hung up. */
 static bool wait_for_grant(struct ps_session *s, struct rpyc_error *err)
 {
     struct waiting *w = waiting_new(s, s->conn, NULL, 0, false);

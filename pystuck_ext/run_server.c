@@ -18,10 +18,10 @@
 struct address {
     struct sockaddr_storage storage;
     socklen_t len;
-    PyObject *text; /* for errors; owned */
+    PyObject *text; /* for error messages; a reference */
 };
 
-/* Sets OSError, or a subclass by errno. */
+/* Sets OSError, or the subclass that belongs to the errno. */
 static void raise_oserror(const struct rpyc_error *err, PyObject *where)
 {
     PyObject *args, *text;
@@ -50,7 +50,8 @@ static void raise_gaierror(int code, const char *host)
     Py_XDECREF(type);
 }
 
-/* Looks a host up in one address family, without the GIL. The empty host is every address. */
+/* Looks a host up in one address family, without the GIL. An empty host stands for every address.
+ * Returns 0 or an error code of getaddrinfo(). */
 static int look_up(const char *host, const char *port, int family, struct addrinfo **list)
 {
     struct addrinfo hints = {
@@ -76,7 +77,8 @@ static int refuse_host(const char *host)
 }
 
 /* Finds the TCP address of a host. If a name has IPv4 and IPv6 addresses, takes IPv4, which clients
- * try by default. Refuses addresses that other machines can reach, unless anyone may connect. */
+ * try by default. Unless anyone may connect, refuses addresses that other machines can reach.
+ * Returns 0, or -1 with an exception. */
 static int tcp_address(struct address *address, const char *host, int port, bool ipv6, bool anyone)
 {
     struct addrinfo *list = NULL, *a;
@@ -122,7 +124,7 @@ static int unix_address(struct address *address, const char *path)
     return -1;
 }
 
-/* Reads the address from the options. -1 with an exception. */
+/* Reads the address from the options. Returns 0, or -1 with an exception. */
 static int find_address(struct address *address, struct ps_settings_dict *o, bool anyone)
 {
     const char *path = ps_setting_path(o, "unix_socket");
@@ -137,8 +139,9 @@ static int find_address(struct address *address, struct ps_settings_dict *o, boo
 
 /* ---- Starting ------------------------------------------------------------------------------- */
 
-/* Imports what sessions need: later another thread may be stuck with the import lock. A program
- * that cannot import any more (in a chroot, as another user) does without. */
+/* Imports the modules that sessions need now, because later another thread may be stuck with the
+ * import lock taken. A program that cannot import them any more (in a chroot, as another user)
+ * still gets its server, without what these modules do. */
 static void import_connection(struct ps_state *state)
 {
     if (!state->connection_class)
@@ -175,7 +178,7 @@ static PyObject *start(PyObject *module, struct ps_settings *settings,
     if (settings->state->is_main)
         ps_gil_at_exit(ps_gil_helper_end_life);
     ps_without_gil_prepare(settings->state, settings->log);
-    ps_gil_helper_open(settings->state); /* on failure clients wait for the GIL without it */
+    ps_gil_helper_open(settings->state); /* if it fails, sessions wait for the GIL without it */
     before = ps_gil_begin_wait();
     result = ps_server_start(&server, (const struct sockaddr *)&address->storage, address->len,
                              options, &err);
@@ -188,7 +191,7 @@ static PyObject *start(PyObject *module, struct ps_settings *settings,
     return NULL;
 }
 
-/* ps_run_server() with the options opened. */
+/* Does what ps_run_server() does, with the opened settings o. */
 static PyObject *run(PyObject *module, struct ps_settings_dict *o)
 {
     struct ps_server_options options = {

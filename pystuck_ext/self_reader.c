@@ -10,14 +10,15 @@
 #include <frameobject.h> /* PyFrame_GetBack */
 #endif
 
-/* From 3.11 on declared in pycore_runtime.h alone. */
+/* From 3.11 on, only pycore_runtime.h declares it. */
 extern char _PyRuntime[];
 
-#define CHECKED_THREADS 8                  /* at most so many stacks are compared */
+#define CHECKED_THREADS 8                  /* the maximum number of stacks that are compared */
 #define CHECK_MEMORY    ((size_t)64 << 20) /* for their reports, in bytes */
 
-/* A text of the report, and the str that Python has in its place. A text that was truncated, and a
- * str that is not UTF-8, are equal to anything: they tell nothing about the offsets. */
+/* True if a text of the report is equal to the str that Python has in its place. True also if the
+ * text may have been truncated, or the str is not valid UTF-8: then a difference does not show that
+ * the offsets are wrong. */
 static bool is_same_text(struct report_text text, PyObject *str)
 {
     Py_ssize_t len;
@@ -60,7 +61,7 @@ static bool is_same_stack(const struct report_thread *t, PyObject *innermost)
 }
 
 /* True if each thread that was read has the stack that Python shows, and at least one was read. No
- * thread runs Python code meanwhile, as this one has the GIL. */
+ * other thread runs Python code meanwhile, since this thread has the GIL. */
 static bool agrees(const struct report_process *p)
 {
     ps_auto PyObject *function = ps_import_from("sys", "_current_frames");

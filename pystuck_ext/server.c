@@ -22,7 +22,7 @@
 #define NAMED_TRIES        1000
 #define LISTENER_NAME      "pystuck:" /* client/connect/find.c looks for it */
 #define THREAD_NAME_SIZE   16         /* as the kernel keeps it */
-#define GONE_SERVED        2 /* times max_clients: the limit that counts clients that hung up, too */
+#define GONE_SERVED        2          /* times max_clients: the limit with clients that hung up */
 #define BASE               36
 
 struct ps_server {
@@ -54,8 +54,8 @@ static atomic_uint fork_count;
 
 /* ---- Fork ----------------------------------------------------------------------------------- */
 
-/* Before a fork: takes all locks, so that the lists are consistent in the child. No thread holds
- * one of them for long, or while it waits for the GIL. */
+/* Called before a fork. Takes all locks, so that the lists are consistent in the child. No thread
+ * holds one of these locks for long, or while it waits for the GIL. */
 static void before_fork(void)
 {
     struct ps_server *s;
@@ -76,8 +76,9 @@ static void after_fork_in_parent(void)
     pthread_mutex_unlock(&servers_lock);
 }
 
-/* In the child: closes the sockets, which belong to the parent, and makes the locks new. Must be
- * async-signal-safe. Frees nothing: the request that has forked still runs in the child. */
+/* Called in the child. Closes the sockets, which belong to the parent, and initializes the locks
+ * again. Must be async-signal-safe. Frees nothing, since the request that has forked still runs in
+ * the child. */
 static void after_fork_in_child(void)
 {
     struct ps_client *client;
@@ -149,13 +150,13 @@ void ps_client_set_conn(struct ps_client *client, struct conn *conn, void *sessi
     pthread_mutex_lock(&s->lock);
     client->conn = conn_ref(conn);
     client->session = session;
-    if (client->hung_up) /* before it had a session */
+    if (client->hung_up) /* it hung up before it had a session */
         s->options.hung_up(session);
     pthread_mutex_unlock(&s->lock);
 }
 
-/* Call with the lock held. The client no longer counts towards max_clients, although its requests
- * may still run. */
+/* Call with the lock held. Marks a client as hung up: it no longer counts towards max_clients,
+ * although its requests may still run. */
 static void note_hang_up(struct ps_client *client)
 {
     if (!client->hung_up)
@@ -163,7 +164,7 @@ static void note_hang_up(struct ps_client *client)
     client->hung_up = true;
 }
 
-/* Takes the lock: ps_server_close() and a fork use the socket, too. */
+/* Takes the lock, because ps_server_close() and the fork handlers use the socket, too. */
 void ps_client_turn_away(struct ps_client *client)
 {
     pthread_mutex_lock(&client->server->lock);
@@ -333,9 +334,9 @@ struct watch {
 
 #define WATCH_ROOM_LEAST 16
 
-/* Makes room for the listener and all clients; no client is added before watch_all(). If memory is
- * short, clients without room are not watched for now. False if there is no room for the listener.
- */
+/* Makes room for the listener and `clients` clients; until watch_all() there are not more. If
+ * memory is short, clients without room are not watched for now. Returns false if there is no room
+ * for the listener. */
 static bool make_room(struct watch *w, size_t clients)
 {
     size_t room = w->room ? w->room : WATCH_ROOM_LEAST;
@@ -392,8 +393,8 @@ static struct ps_client *find_client(struct ps_server *s, uint64_t id)
     return NULL;
 }
 
-/* Calls hung_up() for each client that has hung up. Its session may be busy and not notice. A
- * client whose descriptor the program has closed is no longer watched. */
+/* Calls hung_up() for each client that has hung up, since its session may be busy and not notice.
+ * Only stops watching a client whose descriptor the program has closed. */
 static void tell_sessions(struct ps_server *s, const struct watch *w)
 {
     struct ps_client *client;
@@ -412,8 +413,9 @@ static void tell_sessions(struct ps_server *s, const struct watch *w)
 }
 
 /* Names the listener's thread after its socket: "pystuck:" and the inode in base 36, of which 32
- * bits fit. `pystuck --list` finds the socket by this name, which /proc shows to every user. An
- * inode, unlike a descriptor, stays right if the program closes the socket. */
+ * bits fit. `pystuck --list` finds the socket by this name, which /proc shows to every user. The
+ * inode identifies the socket even after the program has closed it. The number of its descriptor
+ * may by then belong to another file. */
 static void name_listener(const struct ps_server *s)
 {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -492,10 +494,10 @@ static bool is_live(const struct sockaddr *address, socklen_t len)
     return live;
 }
 
-/* Locks the directory of a Unix socket while it is made: a socket that another server has bound,
- * but on which it does not listen yet, looks like a dead one. Goes on without the lock if another
- * process keeps it for a second. Returns a descriptor for the caller to close; -1: the directory
- * cannot be opened. */
+/* Locks the directory in which a Unix socket is being created. Otherwise this server might replace
+ * the socket of another server that has called bind() but not yet listen(): such a socket looks
+ * like one that a dead server has left. If another process keeps the lock for a second, continues
+ * without it. Returns a descriptor for the caller to close; -1: the directory cannot be opened. */
 static int lock_directory(const char *path)
 {
     char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
@@ -563,7 +565,7 @@ static struct ps_server *server_new(int fd, const struct ps_server_options *opti
     s->file = socket_file(s);
     pthread_sigmask(SIG_SETMASK, NULL, &s->caller_mask);
     s->options = *options;
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* a client may be gone before accept() */
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* so that accept() never waits */
     s->fork_count = ps_fork_count();
     pthread_mutex_init(&s->lock, NULL);
     LIST_INIT(&s->clients);
@@ -618,8 +620,8 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
 }
 
 /* Ends the listener's thread and closes its socket. If the program has closed the descriptor
- * (os.closerange), the thread still waits on the socket: connects to it, which wakes the thread up,
- * and does not wait for it. */
+ * (os.closerange), the thread still waits for clients on the socket. Then this function connects to
+ * the socket, which wakes the thread up, and does not wait for the thread. */
 static void stop_listener(struct ps_server *s)
 {
     int fd;
@@ -638,8 +640,8 @@ static void stop_listener(struct ps_server *s)
     close(fd);
 }
 
-/* Call with the lock held. Ends a connection and tells its session, which may be busy; the listener
- * no longer watches it. */
+/* Call with the lock held. Ends a client's connection and tells its session, which may be busy. The
+ * listener no longer watches the client. */
 static void hang_up(struct ps_client *client)
 {
     if (client->conn)
@@ -651,7 +653,8 @@ static void hang_up(struct ps_client *client)
         client->server->options.hung_up(client->session);
 }
 
-/* Closes all sockets. False if that was done before, or if the server belongs to the parent. */
+/* Closes all sockets of a server. Returns false if that was done before, or if the server belongs
+ * to the parent process. */
 static bool close_sockets(struct ps_server *s)
 {
     struct ps_client *client;
@@ -739,7 +742,7 @@ size_t ps_server_clients(struct ps_server *s)
     size_t n;
 
     if (s->fork_count != ps_fork_count())
-        return 0; /* they belong to the parent */
+        return 0; /* the clients belong to the parent */
     pthread_mutex_lock(&s->lock);
     n = s->client_count;
     pthread_mutex_unlock(&s->lock);

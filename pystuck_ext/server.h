@@ -4,8 +4,8 @@
  * lifetime. Does not use Python: a function in struct ps_server_options serves the clients.
  *
  * The program may fork, close every descriptor, or exit at any time. So a forked child closes the
- * server's sockets, whose threads it does not have; a descriptor is checked before it is used; and
- * nothing waits for the threads at exit.
+ * server's sockets, since the server's threads do not exist there. A descriptor is checked before
+ * it is used. At exit, nothing waits for the threads.
  */
 #ifndef PS_SERVER_H
 #define PS_SERVER_H
@@ -18,7 +18,7 @@
 
 struct ps_server;
 
-/* A client: accepted, and in the list of its server until ps_client_left(). */
+/* A client that was accepted. It is in the list of its server until ps_client_left(). */
 struct ps_client {
     struct ps_server *server;
     struct stream stream;
@@ -31,11 +31,12 @@ struct ps_client {
 };
 
 /* Serves a client on a thread of its own until the connection ends. Takes client->stream. Calls
- * ps_client_left(), and ps_client_done() when nothing runs for the client any more. */
+ * ps_client_left() when the connection has ended, and then ps_client_done() when no thread works
+ * for the client any more. */
 typedef void (*ps_serve_client)(void *context, struct ps_client *client);
 
-/* Called once, by the listener, when a client has hung up: the session may be busy and not notice.
- * Must not wait. */
+/* Called when a client has hung up, or the server ends its connection: the session may be busy and
+ * not notice. Called with a lock held. Must not wait. */
 typedef void (*ps_hung_up)(void *session);
 
 /* Logs a line: a warning if a client is refused, an error if the server fails. source: the client
@@ -52,13 +53,13 @@ struct ps_server_options {
     struct stream_listening listening;
     bool anyone;               /* TCP: admits clients without asking the kernel for their user */
     struct ps_allowed allowed; /* allowed.users is borrowed until the process ends */
-    size_t max_clients; /* at a time; as many clients again that have hung up may still be served */
+    size_t max_clients; /* those that have not hung up; with those that have, twice as many */
 };
 
-/* Listens on an address and returns when clients can connect. The caller has checked that it is a
- * local address, or that clients need no user (anyone). Replaces the file of a Unix socket on which
- * no process listens. Errors: RPYC_ESYSTEM with the errno of bind(); RPYC_ENOMEM. *out is a
- * reference, for ps_server_unref(). */
+/* Listens on an address and returns when clients can connect. The caller has checked that the
+ * address is local, or that clients are admitted without asking for their user (anyone). Replaces
+ * the file of a Unix socket on which no process listens. Errors: RPYC_ESYSTEM with the errno of
+ * bind(); RPYC_ENOMEM. *out is a reference, for ps_server_unref(). */
 int ps_server_start(struct ps_server **out, const struct sockaddr *address, socklen_t len,
                     const struct ps_server_options *options, struct rpyc_error *err);
 
@@ -67,8 +68,8 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
  * child. */
 void ps_server_close(struct ps_server *server);
 
-/* Closes every server of the process, at the end of Python. Leaves the files of Unix sockets, like
- * a process that ends. */
+/* Closes every server of the process; called at the end of Python. Does not remove the files of
+ * Unix sockets, just as a process that ends leaves them. */
 void ps_server_close_all(void);
 
 void ps_server_unref(struct ps_server *server);
@@ -89,23 +90,23 @@ bool ps_server_is_deserted(struct ps_server *server);
 /* Returns the signal mask of the thread that started the server. Requests run with it. */
 const sigset_t *ps_server_caller_mask(const struct ps_server *server);
 
-/* Sets the client's connection, which a forked child closes, and its session, which hung_up() gets.
- * Takes a new reference to conn and borrows session, both until ps_client_left(). */
+/* Sets the client's connection, which a forked child closes, and its session, the argument of
+ * hung_up(). Takes a new reference to conn and borrows session, both until ps_client_left(). */
 void ps_client_set_conn(struct ps_client *client, struct conn *conn, void *session);
 
 /* Hangs up on a client that has no connection yet. */
 void ps_client_turn_away(struct ps_client *client);
 
-/* Removes a client from the list; its socket is closed, or will be soon. It still counts as being
- * served, until ps_client_done(). */
+/* Removes a client from the list. Call when its socket is closed, or will be closed soon. The
+ * client still counts as being served, until ps_client_done(). */
 void ps_client_left(struct ps_client *client);
 
-/* Frees a client for which nothing runs any more. Call after ps_client_left(). */
+/* Frees a client. Call after ps_client_left(), when no thread works for the client any more. */
 void ps_client_done(struct ps_client *client);
 
 /* Returns the number of forks between the process that started the first server and this one. An
- * object that was made with another count belongs to the parent and must not be used: the parent
- * has its threads, and the threads that held its locks. */
+ * object that was made with another count belongs to a parent process and must not be used: its
+ * threads, and the threads that held its locks, exist only in that process. */
 unsigned ps_fork_count(void);
 
 #endif

@@ -221,8 +221,9 @@ static void wait_for_threads(const struct ps_state *state)
     }
 }
 
-/* Called at the end of a subinterpreter. Python aborts the process if it has other threads then, so
- * this waits for them, also for a request that cannot be interrupted, as threading does. */
+/* Called at the end of a subinterpreter. Closes its servers and waits for their threads, even if a
+ * request cannot be interrupted, as threading waits for its threads. Python would abort the process
+ * if the subinterpreter still had other threads. */
 static PyObject *end(PyObject *module, PyObject *unused)
 {
     struct ps_state *state = PyModule_GetState(module);
@@ -232,7 +233,7 @@ static PyObject *end(PyObject *module, PyObject *unused)
 
     for (i = 0; i < PyList_GET_SIZE(state->handles); i++) {
         handle = PyList_GET_ITEM(state->handles, i);
-        Py_INCREF(handle); /* other threads run meanwhile */
+        Py_INCREF(handle); /* needed, since other threads run meanwhile */
         Py_XDECREF(object_close(handle, unused));
         Py_DECREF(handle);
     }
@@ -263,7 +264,7 @@ static int register_end(PyObject *module)
     return done ? 0 : -1;
 }
 
-/* In a subinterpreter: keeps the object for end(). */
+/* Keeps the object of a subinterpreter's server for end(). Returns 0, or -1 with an exception. */
 static int remember(PyObject *module, PyObject *handle)
 {
     struct ps_state *state = PyModule_GetState(module);

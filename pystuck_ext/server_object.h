@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The Python object for a running server, which run_server() returns; and the end of servers with
- * their interpreter.
+ * The Python object for a running server, which run_server() returns. Also ends the servers of an
+ * interpreter together with it.
  *
  * While the main interpreter ends, nothing is closed and nothing waits for requests: a program that
- * is stuck at its end can still be inspected. Its servers are closed after that (gil). At the end
- * of a subinterpreter its servers are closed, and their threads are waited for.
+ * is stuck at its end can still be inspected. Its servers are closed when the interpreter has ended
+ * (gil). At the end of a subinterpreter, its servers are closed, and it waits for their threads.
  */
 #ifndef PS_SERVER_OBJECT_H
 #define PS_SERVER_OBJECT_H
@@ -15,8 +15,8 @@
 /* Makes the type _pystuck.Server. NULL with an exception. */
 PyTypeObject *ps_server_object_make_type(PyObject *module);
 
-/* Creates the Server object; takes ownership of server and settings. NULL with an exception; the
- * server is closed then. */
+/* Creates the Server object. Takes ownership of server and settings. On failure closes the server
+ * and returns NULL with an exception. */
 PyObject *ps_server_object_new(PyObject *module, struct ps_server *server,
                                struct ps_settings *settings);
 

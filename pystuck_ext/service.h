@@ -8,16 +8,17 @@
 
 #include "session.h"
 
-/* Makes the service that run_server was given, its connection and its policy; then calls its
- * on_connect. -1 with an exception: the service refuses the client. */
+/* Makes the service that run_server was given, its connection and its policy. Then calls the
+ * service's on_connect. Returns 0, or -1 with an exception if the service refuses the client. */
 int ps_service_connect(struct ps_session *s);
 
-/* Makes the classic service, unless the session has a service, or has had one. Call before each
- * request: with bind-threads several threads may serve a first one. -1 with an exception. */
+/* Makes the classic service. Does nothing if run_server was given another service, or if the
+ * session has a service or has ended. Call before each request: with bind-threads, several threads
+ * may each serve a first request. Returns 0, or -1 with an exception. */
 int ps_service_connect_classic(struct ps_session *s);
 
-/* Calls the service's on_disconnect if on_connect was called, even if that raised, like stock. Call
- * once, and not while ps_service_connect is running. */
+/* Calls the service's on_disconnect if on_connect was called, even if on_connect has raised an
+ * exception, like stock rpyc. Call once, and not while ps_service_connect is running. */
 void ps_service_disconnect(struct ps_session *s);
 
 #endif

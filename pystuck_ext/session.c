@@ -113,8 +113,8 @@ void ps_session_leave_and_post(struct ps_session *s)
 
 /* ---- Dropped netrefs ------------------------------------------------------------------------ */
 
-/* Sends a DEL for all dropped netrefs, on a thread of its own. Waits first, since many are often
- * dropped at a time. */
+/* Sends a DEL for all dropped netrefs, on a thread of its own. Waits first, since many netrefs are
+ * often dropped at once. */
 static void give_back(void *arg)
 {
     struct ps_session *s = arg;
@@ -131,8 +131,9 @@ static void give_back(void *arg)
     ps_session_end_thread(s);
 }
 
-/* A thread that serves the client sends the DEL at the end of the request. Any other thread must
- * not send it here: it may hold locks of the program, and the client may not read. */
+/* Does nothing on a thread that serves the client: it sends the DEL at the end of the request. Any
+ * other thread starts a thread for that. It must not send the DEL itself, because it may hold locks
+ * of the program, and sending may block if the client does not read. */
 void ps_session_release_soon(struct ps_session *s)
 {
     if (s->releasing || s->ended || (ps_session_on_own_thread(s) && this_thread.depth > 0) ||
@@ -147,7 +148,8 @@ void ps_session_release_soon(struct ps_session *s)
 /* ---- Threads --------------------------------------------------------------------------------- */
 
 /* Starts ops->reap, once, if the client has hung up and a request is running. The listener sets
- * hung_up, and the session's thread busy, each before it calls this: so one of them sees both. */
+ * hung_up and then calls this function; the session's thread increments busy and then calls it. So
+ * at least one of the two calls sees both. */
 static void reap_if_gone(struct ps_session *s)
 {
     if (!atomic_load(&s->hung_up) || atomic_load(&s->busy) == 0 || ps_gil_is_ending(s->state) ||

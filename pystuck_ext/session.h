@@ -2,9 +2,9 @@
  *
  * A session: the server's side of one connection. This file has what all code for sessions uses:
  * references, taking and releasing the GIL, the threads of a session. What these threads do is in
- * serve.
+ * session_threads.
  *
- * A session has one native thread; a client that binds threads (bind-threads) may get more, if
+ * A session has one native thread. A client that binds threads (bind-threads) may get more, if
  * several of its threads send requests at a time. Each thread has one Python thread state, which it
  * makes when it first runs Python and keeps until the session ends. It holds the GIL while it uses
  * Python objects, and never while it reads, waits or writes. None of these threads is a
@@ -26,16 +26,18 @@ struct ps_session;
 #define PS_STACKS_VERSION     2 /* of the reply to STACKS: see report/codec.h */
 #define PS_STACKS_NOT_CLASSIC "STACKS needs the classic service"
 
-/* Functions of files that use this one, given to the session when it is made. */
+/* Functions in files that use this file. The session gets them when it is made. */
 struct ps_session_ops {
     /* Returns the netref for a reference in a message: see ps_netref_resolve. */
     PyObject *(*resolve)(struct ps_session *s, const struct id_pack *pack);
 
-    /* Runs on one more thread of a client that binds threads. Takes a reference to the session. */
+    /* The main function of each further thread of a session whose client binds threads. Takes a
+     * reference to the session. */
     void (*work)(void *session);
 
-    /* Runs on a thread of its own when the client has hung up while a request runs: releases the
-     * objects of the session if the request does not end soon. Takes a reference to the session. */
+    /* Runs on a thread of its own, which is started when the client has hung up while a request
+     * runs. Releases the objects of the session if the request does not end soon. Takes a reference
+     * to the session. */
     void (*reap)(void *session);
 };
 
@@ -74,17 +76,17 @@ struct ps_session {
     PyObject *classes;        /* of netrefs: a dict from keys (netclass) to classes, or NULL */
     void *netrefs;            /* tsearch tree of the netrefs */
     struct releases releases; /* id packs of dropped netrefs, to be sent in a DEL */
-    bool releasing;           /* a thread has been started to send them */
+    bool releasing;           /* a thread has been started to send `releases` */
 };
 
 /* ---- References ------------------------------------------------------------------------------ */
 
-/* The last ps_session_unref frees the session. Needs no GIL. */
+/* Take and drop a reference. The last ps_session_unref frees the session. Need no GIL. */
 void ps_session_ref(struct ps_session *s);
 void ps_session_unref(struct ps_session *s);
 
-/* True if a request can be sent to the client: the connection is open, and this process is the one
- * that the client is connected to. Needs no GIL. */
+/* True if a request can be sent to the client: the connection is open, and this process is not a
+ * forked child of the one that the client is connected to. Needs no GIL. */
 bool ps_session_alive(struct ps_session *s);
 
 /* ---- The GIL --------------------------------------------------------------------------------- */
@@ -100,29 +102,32 @@ struct ps_session_thread *ps_session_this_thread(void);
  * serve requests while it waits for the client. */
 bool ps_session_on_own_thread(const struct ps_session *s);
 
-/* Takes the GIL to serve the client, on any thread. False, without the GIL, as for ps_gil_take. */
+/* Takes the GIL to serve the client. May be called on any thread. Returns false, and does not hold
+ * the GIL, if the interpreter is shutting down or there is no memory. */
 bool ps_session_enter(struct ps_session *s);
 
 /* Takes the GIL for cleanup that must run, on a thread of pystuck: retries while there is no
- * memory. False, without the GIL: the interpreter is shutting down. */
+ * memory. Returns false, and does not hold the GIL, if the interpreter is shutting down. */
 bool ps_session_enter_for_cleanup(struct ps_session *s);
 
-/* Releases the GIL after ps_session_enter. Within another request of the same thread, the thread
- * state and the signal mask of that request stay. */
+/* Releases the GIL after ps_session_enter. If the thread is also serving an outer request, keeps
+ * the thread state and the signal mask, which that request uses. */
 void ps_session_leave(struct ps_session *s);
 
-/* With the GIL, on a thread of the session, after Python code has run for the client. outermost:
- * the code was not called within another request. Drops what would affect the next request: a late
- * exception, a dummy thread. Ends the process if that code has forked and this is the child. */
+/* Call with the GIL, on a thread of the session, after Python code has run for the client.
+ * outermost: the code was not called within another request. Removes this thread from threading's
+ * list of dummy threads; if outermost, also drops an exception that was set too late for the
+ * request. If the code has forked and this is the child, ends the process. */
 void ps_session_end_python(const struct ps_session *s, bool outermost);
 
-/* Releases the GIL after Python code that ran for the client and was not a request; then sends a
- * DEL for netrefs that were dropped there. */
+/* Call after Python code has run for the client that was not a request. Releases the GIL; then
+ * sends a DEL for the netrefs that this code has dropped. */
 void ps_session_leave_and_post(struct ps_session *s);
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
-/* Ends a thread that has a reference to the session: releases the reference. Without the GIL. */
+/* Call without the GIL, at the end of a thread that has a reference to the session. Releases the
+ * reference, and frees OpenSSL's data of the thread. */
 void ps_session_end_thread(struct ps_session *s);
 
 /* Call before and after a request, without the GIL. With bind-threads, begin starts a thread if no
@@ -130,18 +135,18 @@ void ps_session_end_thread(struct ps_session *s);
 void ps_session_begin_request(struct ps_session *s);
 void ps_session_end_request(struct ps_session *s);
 
-/* Call before and after a callback that the arrival of a reply causes, on any thread without the
- * GIL. begin takes the GIL: false if it cannot. end drops a reference to obj and releases the GIL.
- */
+/* For a callback that is called when a reply arrives, on any thread without the GIL.
+ * ps_session_begin_callback takes the GIL; returns false if it cannot. ps_session_end_callback
+ * drops a reference to obj and releases the GIL. */
 bool ps_session_begin_callback(struct ps_session *s);
 void ps_session_end_callback(struct ps_session *s, PyObject *obj);
 
-/* Called by the listener, which must not wait, when the client has hung up. If a request is
- * running, no other thread would notice: starts ops->reap. */
+/* Called when the client has hung up. Does not wait. If a request is running, starts ops->reap,
+ * since no other thread would notice the hang-up. */
 void ps_session_hung_up(void *session);
 
-/* With the GIL: sends a DEL for the netrefs in `releases` soon, even if nothing else is sent to the
- * client. */
+/* Call with the GIL. Sends a DEL for the netrefs in `releases` soon, even if nothing else is sent
+ * to the client. */
 void ps_session_release_soon(struct ps_session *s);
 
 #endif

@@ -28,7 +28,7 @@ static struct ps_session *session_of(PyObject *self)
     return ((struct session_object *)self)->session;
 }
 
-/* Converts seconds, or None for no limit, to a deadline. 0, or -1 with an exception. */
+/* Converts seconds, or None for no limit, to a deadline. Returns 0, or -1 with an exception. */
 static int parse_timeout(PyObject *timeout, deadline_t *deadline)
 {
     double seconds;
@@ -45,8 +45,8 @@ static int parse_timeout(PyObject *timeout, deadline_t *deadline)
 
 /* ---- Requests ------------------------------------------------------------------------------- */
 
-/* Reads a reply that has arrived, and stores its value or exception. This may release the GIL, and
- * another thread may then ask for the result: it waits in wait_for_other. */
+/* Reads a reply that has arrived, and stores its value or exception. Reading may release the GIL.
+ * If another thread then asks for the result, it waits in wait_for_other(). */
 static void settle(struct request *r)
 {
     ps_auto PyObject *type = NULL, *exc = NULL, *tb = NULL;
@@ -65,7 +65,7 @@ static void settle(struct request *r)
     r->state = SETTLED;
 }
 
-/* Waits until the thread in settle() is done. */
+/* Waits until the thread that is in settle() has stored the result. */
 static void wait_for_other(const struct request *r)
 {
     PyThreadState *before;

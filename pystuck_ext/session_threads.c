@@ -16,13 +16,14 @@
 #include "tls.h"
 
 #define REQUEST_TIMEOUT_MS 30000               /* rpyc's sync_request_timeout */
-#define STACK_NEEDED       ((size_t)48 * 1024) /* bytes, for one request */
+#define STACK_NEEDED       ((size_t)48 * 1024) /* bytes that one request needs */
 
 /* How long a request may run after the client has hung up, before the session's objects are
  * released, in ms. Short requests finish as if the client were there. */
 #define REAP_AFTER_MS 1000
 
-/* Replies to a long PING. conn_keep limits the memory of replies that clients have not read yet. */
+/* Replies to a long PING. If long replies that clients have not read yet take too much memory
+ * (conn_keep), replies with MemoryError. */
 static int echo_long(struct conn *c, struct message *request, const uint8_t *data, size_t len,
                      deadline_t deadline, struct rpyc_error *err)
 {
@@ -44,8 +45,8 @@ static int echo_long(struct conn *c, struct message *request, const uint8_t *dat
     return result;
 }
 
-/* Replies to a PING of a value with the bytes of the request, without the GIL. 1: done. 0: the
- * argument is not a value. -1 with err. */
+/* Replies to a PING of a value with the bytes of the request, without the GIL. Returns 1 if it did,
+ * 0 if the argument is not a value, -1 with err. */
 static int serve_ping(struct conn *c, struct message *request, deadline_t deadline,
                       struct rpyc_error *err)
 {
@@ -120,8 +121,9 @@ static void connect_service(void *arg)
         tell_refusal(i->s);
 }
 
-/* Connects the service that run_server was given, before the client's first request. The classic
- * service is made at the first request. -1: the service refused the client.
+/* Connects the service that run_server was given, before the client's first request. Does nothing
+ * for the classic service, which is made at the first request. Returns 0, or -1 if the service
+ * refused the client, the client hung up, or the GIL cannot be taken.
  *
  * This does not count as a request. So if the client hangs up during on_connect, reap() is not
  * started, and this thread ends the service after on_connect. Requests that are served during
@@ -176,8 +178,8 @@ static bool checks_signals(void *host)
     return on_main_thread(host) && !ps_waiter()->defer_signals;
 }
 
-/* Tells conn whether a thread of the program gives up its wait for the client. If a signal has
- * arrived, runs its handler, as any other wait of Python does. */
+/* True if this thread of the program must give up its wait for the client. If a signal has arrived
+ * (by_signal), runs its handler, as any other wait of Python does. */
 static bool interrupted(void *host, bool by_signal)
 {
     struct ps_session *s = host;
@@ -224,8 +226,8 @@ static void drop_objects(void *session)
     PyErr_Clear();
 }
 
-/* With the GIL: ends the service and releases all objects of the session, once. Never runs while
- * the service is being connected: see introduce. */
+/* Call with the GIL. Ends the service and releases all objects of the session, once. Never runs
+ * while the service is being connected: see introduce(). */
 static void release_all(struct ps_session *s)
 {
     if (s->ended)
@@ -239,8 +241,9 @@ static void release_all(struct ps_session *s)
     ps_pyframe_clear(s);
 }
 
-/* Closes the socket and releases the objects of a session whose client has hung up, if a request
- * runs for too long. Returns without doing so if the session ends by itself. */
+/* Runs when the client of a session has hung up while a request runs. If the request runs for too
+ * long, releases the objects of the session. Closes the socket if the reserve needs descriptors.
+ * Does not release the objects if the session ends by itself. */
 static void reap(void *arg)
 {
     struct ps_session *s = ps_session_this_thread()->session = arg;
@@ -251,8 +254,8 @@ static void reap(void *arg)
         poll(NULL, 0, REAP_AFTER_MS);
     } while (atomic_load(&s->threads) > 0 && atomic_load(&s->served) != before);
     if (!ps_reserve_take_back()) {
-        /* The socket may be the one that was accepted from the reserve. A client that has only
-         * ended its side loses the reply, so the socket is not closed without need. */
+        /* The client's socket may use a descriptor of the reserve, so it is closed. Otherwise it
+         * stays open: a client that has only ended its side still reads the reply. */
         conn_let_go(s->conn);
         ps_reserve_take_back();
     }
@@ -283,8 +286,9 @@ static void serve_to_end(struct ps_session *s)
     rpyc_error_clear(&why);
 }
 
-/* Waits for the client's first request and serves it, unless it was served before, during
- * on_connect. A reply to no request does not count. Closes the connection at the deadline. */
+/* Waits for the client's first request and serves it. Returns at once if a request was served
+ * before, during on_connect. A reply that belongs to no request does not count. Closes the
+ * connection at the deadline. */
 static void hear_first(struct ps_session *s, deadline_t deadline)
 {
     struct rpyc_error why = RPYC_ERROR_INIT, silent = RPYC_ERROR_INIT;
@@ -305,7 +309,8 @@ static void hear_first(struct ps_session *s, deadline_t deadline)
     rpyc_error_clear(&why);
 }
 
-/* Runs one more thread for a client. The first thread releases the objects. */
+/* The main function of each further thread of a session: see ps_session_ops. The objects of the
+ * session are released by its first thread. */
 static void work(void *arg)
 {
     struct ps_session *s = ps_session_this_thread()->session = arg;
@@ -332,7 +337,8 @@ static void renew_tls(const struct ps_settings *settings)
                       why.text);
 }
 
-/* Opens the stream of a client, over TLS if the server uses it. -1 after logging the reason. */
+/* Opens the stream of a client, over TLS if the server uses it. On failure logs the reason and
+ * returns -1. */
 static int open_stream(const struct ps_settings *settings, const struct ps_client *client,
                        struct stream *stream, deadline_t deadline)
 {
@@ -352,8 +358,8 @@ static int open_stream(const struct ps_settings *settings, const struct ps_clien
     return -1;
 }
 
-/* Disconnects a client if there is no memory for its session. The socket must be shut down, since
- * the listener polls it, too: closing it alone would not reach the client. Returns NULL. */
+/* Disconnects a client for whose session there is no memory. Shuts the socket down, since the
+ * listener polls it, too: closing it alone would not reach the client. Returns NULL. */
 static struct ps_session *hang_up(struct ps_client *client, struct stream *stream)
 {
     ps_client_turn_away(client);
@@ -364,8 +370,8 @@ static struct ps_session *hang_up(struct ps_client *client, struct stream *strea
 
 static const struct ps_session_ops session_ops = {ps_netref_resolve, work, reap};
 
-/* Makes a session over a stream, which it takes. NULL: no memory, and the client is disconnected.
- */
+/* Makes a session over a stream, and takes the stream. If there is no memory, disconnects the
+ * client and returns NULL. */
 static struct ps_session *session_new(const struct ps_settings *settings, struct ps_client *client,
                                       struct stream *stream)
 {
@@ -390,7 +396,7 @@ static struct ps_session *session_new(const struct ps_settings *settings, struct
         return hang_up(client, stream);
     }
     if (conn_new(&s->conn, stream, &session_callbacks, s, &settings->conn, NULL) <
-        0) { /* it has closed the stream */
+        0) { /* conn_new has closed the stream */
         free(s->certificate);
         free(s);
         return NULL;
@@ -410,8 +416,8 @@ void ps_serve_tell(void *context, bool is_error, const struct ps_source *source,
         ps_log(settings->log, level, "%s", text);
 }
 
-/* Serves a client that the listener has admitted, until the connection ends. Returns the session, a
- * reference; NULL if the client was refused. */
+/* Serves a client that the listener has admitted, until the connection ends. Returns a reference to
+ * the session, or NULL if the client was refused. */
 static struct ps_session *serve_client(const struct ps_settings *settings, struct ps_client *client)
 {
     deadline_t deadline = deadline_in(settings->handshake_ms);

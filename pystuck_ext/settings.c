@@ -9,7 +9,7 @@
 #include "tls.h"
 #include "turns.h"
 
-/* What a client may send, and how long it may take. */
+/* Reads the limits for what a client may send, and for how long it may take. */
 static void read_limits(struct ps_settings *settings, struct ps_settings_dict *o)
 {
     struct conn_config *conn = &settings->conn;
@@ -64,7 +64,8 @@ static void read_listening(struct ps_settings_dict *o, struct ps_server_options 
     server->anyone = ps_setting_bool(o, "insecure");
 }
 
-/* Loads the TLS files without the GIL. Sets ValueError, which names the file. */
+/* Loads the TLS files without the GIL. On failure sets ValueError, which names the file, or
+ * MemoryError. */
 static void load_tls(struct ps_settings *settings, const struct tls_server_options *tls)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
@@ -101,7 +102,7 @@ static void read_tls(struct ps_settings *settings, struct ps_settings_dict *o,
     PyMem_Free(subjects);
 }
 
-/* Makes the members of settings that are Python objects or are shared by all sessions. */
+/* Makes the members of settings that are Python objects or that all sessions share. */
 static void make_shared(struct ps_settings *settings, struct ps_settings_dict *o)
 {
     PyObject *log = ps_setting_or_null(o, "log");

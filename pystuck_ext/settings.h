@@ -15,17 +15,17 @@
 struct ps_settings {
     struct ps_state *state;
     struct ps_log *log;      /* or NULL */
-    PyObject *connect;       /* makes the connection of a session; NULL: the classic service */
+    PyObject *connect;       /* makes a session's connection; NULL: the classic service */
     struct tls_server *tls;  /* NULL: without TLS */
     struct conn_config conn; /* for each connection; conn.turns is owned */
-    uid_t *users;            /* allowed to connect, besides root and the program's own user */
-    size_t max_objects;      /* the most objects that one client may hold */
+    uid_t *users;            /* those that may connect, besides root and the program's own user */
+    size_t max_objects;      /* the maximum number of objects that one client may hold */
     int handshake_ms;        /* time limit for TLS and the first request, in ms; -1: no limit */
 };
 
 /* Creates the settings from all options except the address. Fills `server` with the settings of the
- * listener; its pointers point into the result, which the caller owns. Returns NULL with an
- * exception. */
+ * listener; its pointers point into the returned settings, which the caller owns. Returns NULL with
+ * an exception. */
 struct ps_settings *ps_settings_new(struct ps_state *state, struct ps_settings_dict *o,
                                     struct ps_server_options *server);
 

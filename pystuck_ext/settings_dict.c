@@ -66,7 +66,7 @@ PyObject *ps_setting_tuple(struct ps_settings_dict *o, const char *name)
     return NULL;
 }
 
-/* Names the setting in the exception that is set. */
+/* Replaces the exception that is set by one that also names the setting. */
 static void name_in_error(const char *name)
 {
     PyObject *type, *exc, *tb;
@@ -128,8 +128,8 @@ int ps_setting_ms(struct ps_settings_dict *o, const char *name, int never)
     return ms > 0 ? ms : 1;
 }
 
-/* Returns the UTF-8 of a str, which the str owns. NULL with an exception, also if a null character
- * is in it. */
+/* Returns the UTF-8 of a str, which the str owns. Returns NULL with an exception if it cannot be
+ * encoded or contains a null character. */
 static const char *whole_text(PyObject *str, const char *name)
 {
     Py_ssize_t len;

@@ -17,14 +17,15 @@ struct ps_settings_dict {
     Py_ssize_t read; /* settings read so far */
 };
 
-/* Begins to read dict, which must outlive o. -1 with an exception. */
+/* Begins to read dict, which must outlive o. Returns 0, or -1 with an exception. */
 int ps_settings_dict_begin(struct ps_settings_dict *o, PyObject *dict);
 
 /* Checks that every setting of the dict was read: returns 0, or -1 with the exception of the first
  * failed read, or with TypeError for settings that no reader knows. */
 int ps_settings_dict_end(struct ps_settings_dict *o);
 
-/* Frees what ps_settings_dict_begin() made, and what the pointers below point into. */
+/* Frees what ps_settings_dict_begin() made. The strings that the functions below have returned
+ * become invalid. */
 void ps_settings_dict_free(struct ps_settings_dict *o);
 
 /* Returns a setting, borrowed from the dict. */
@@ -42,11 +43,11 @@ long long ps_setting_int(struct ps_settings_dict *o, const char *name, long long
 
 bool ps_setting_bool(struct ps_settings_dict *o, const char *name);
 
-/* Converts seconds to milliseconds, at least 1; None to `never`. */
+/* Returns a setting in seconds as milliseconds, at least 1. Returns `never` for None. */
 int ps_setting_ms(struct ps_settings_dict *o, const char *name, int never);
 
-/* Returns a str as UTF-8, or a path in the encoding of file names; NULL for None. Valid until
- * ps_settings_dict_free(). */
+/* ps_setting_text returns a str as UTF-8, ps_setting_path a path in the encoding of file names.
+ * Both return NULL for None. Valid until ps_settings_dict_free(). */
 const char *ps_setting_text(struct ps_settings_dict *o, const char *name);
 const char *ps_setting_path(struct ps_settings_dict *o, const char *name);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * shortage: which resources this process has used up, for the answer to STACKS. Needs no GIL.
+ * Finds out which resources this process has used up, for the answer to STACKS. Needs no GIL.
  */
 #ifndef PS_SHORTAGE_H
 #define PS_SHORTAGE_H
@@ -8,7 +8,7 @@
 #include "report.h"
 
 /* Fills process->shortage: see shortage_find() in procfs/shortage.h. The texts are in the arena.
- * Uses a descriptor of the reserve if there is no other one. Do not hold a lock. */
+ * Uses a descriptor of the reserve if no other is free. Call without holding a lock. */
 void ps_shortage_find(struct arena *arena, struct report_process *process);
 
 #endif

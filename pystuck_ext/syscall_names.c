@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <sys/syscall.h>
 
-/* Machines and versions of the headers differ in which system calls exist. */
+/* The system calls in which a thread may wait. Machines and versions of the headers differ in which
+ * of them exist. */
 static const struct {
     long number;
     const char *name;

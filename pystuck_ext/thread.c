@@ -9,12 +9,12 @@
 #include "gil.h"
 #include "server.h"
 
-/* A thread of pystuck that has run Python. It does not exist in a forked child, where a new thread
- * of the program may have its ident. Never freed, but used again for another thread: so threads
- * without the GIL can read the list. */
+/* A thread of pystuck that has run Python. The thread does not exist in a forked child, where a new
+ * thread of the program may have the same ident. The struct is never freed, but used again for
+ * another thread: so threads without the GIL can read the list. */
 struct ps_thread {
     atomic_ulong ident;       /* 0: the struct is free */
-    struct ps_thread *before; /* the next one in the list; does not change */
+    struct ps_thread *before; /* the next struct in the list; does not change */
 
     atomic_uint fork_count; /* ps_fork_count() of the process that the thread is in */
     _Atomic(struct ps_state *) state;
@@ -22,10 +22,11 @@ struct ps_thread {
     /* The GIL of the thread's interpreter guards the rest. */
     PyObject *number; /* the ident as a Python int: a reference, or NULL */
     bool interruptible;
-    bool interrupted; /* ps_thread_interrupt_all has done this thread */
+    bool interrupted; /* ps_thread_interrupt_all has already interrupted this thread */
 };
 
-/* The threads of all interpreters: the first ones, and those that were added to them. */
+/* The list of the threads of all interpreters. It consists of the structs in first_threads, and of
+ * those that were allocated when these were in use. */
 #define FIRST_THREADS 64
 static struct ps_thread first_threads[FIRST_THREADS];
 static _Atomic(struct ps_thread *) own_threads;
@@ -82,8 +83,7 @@ int ps_thread_start(struct ps_state *state, const char *name, void (*run)(void *
     return result;
 }
 
-/* ---- Entering and leaving Python
- * ---------------------------------------------------------------------- */
+/* ---- Entering and leaving Python ------------------------------------------------------------- */
 
 static pthread_once_t listed = PTHREAD_ONCE_INIT;
 
@@ -96,7 +96,8 @@ static void list_first_threads(void)
     atomic_store(&own_threads, first_threads);
 }
 
-/* Takes a free struct, or adds one to the list. NULL: no memory. */
+/* Returns a free struct of the list, or adds one to the list, and sets its ident. NULL: no memory.
+ */
 static struct ps_thread *claim(unsigned long ident)
 {
     struct ps_thread *t;
@@ -118,8 +119,8 @@ static struct ps_thread *claim(unsigned long ident)
     return t;
 }
 
-/* Adds this thread to the list of threads that stacks leave out. Needs no GIL: while the thread
- * waits for the GIL, Python knows it already. */
+/* Adds this thread to the list of threads that stacks leave out. Needs no GIL. Called before the
+ * thread takes the GIL: while it waits for the GIL, Python already has a thread state for it. */
 static void enter_in_list(struct ps_state *state)
 {
     own_thread = claim(PyThread_get_thread_ident());
@@ -152,7 +153,7 @@ bool ps_thread_enter(struct ps_state *state, const sigset_t *mask)
     pthread_sigmask(SIG_SETMASK, mask, NULL);
     if (own_thread && !own_thread->number) {
         own_thread->number = PyLong_FromUnsignedLong(atomic_load(&own_thread->ident));
-        PyErr_Clear(); /* MemoryError: the thread has no number */
+        PyErr_Clear(); /* after MemoryError the thread has no number */
     }
     return true;
 }
@@ -165,7 +166,8 @@ static void forget_thread(const struct ps_state *state, PyObject *ident)
     PyErr_Clear();
 }
 
-/* Removes the thread that a get_ident of gevent names. Takes get_ident. */
+/* Removes the thread whose ident gevent's get_ident() returns from threading's list. Takes
+ * get_ident. */
 static void forget_replaced_ident(const struct ps_state *state, PyObject *get_ident)
 {
     ps_auto PyObject *owned = get_ident, *ident = PyObject_CallObject(owned, NULL);
@@ -173,8 +175,8 @@ static void forget_replaced_ident(const struct ps_state *state, PyObject *get_id
     forget_thread(state, ident);
 }
 
-/* Does not take threading's lock, since the program may be stuck in it. If gevent has replaced
- * get_ident, its result is the key of the dummy thread. */
+/* Does not take threading's lock, since the program may be stuck while it holds that lock. If
+ * gevent has replaced get_ident, the key of the dummy thread is the result of gevent's function. */
 void ps_thread_leave_no_dummy(const struct ps_state *state)
 {
     PyObject *get_ident;
@@ -209,7 +211,7 @@ void ps_thread_leave(struct ps_state *state)
     ps_gil_release();
 }
 
-/* True if a struct of the list is that of a thread in this process. */
+/* True if a struct of the list is in use for a thread of this process. */
 static bool is_here(struct ps_thread *t)
 {
     return atomic_load(&t->ident) != 0 && atomic_load(&t->fork_count) == ps_fork_count();
@@ -259,8 +261,8 @@ static struct ps_thread *next_to_interrupt(const struct ps_state *state)
     return NULL;
 }
 
-/* Replacing an exception that is still set may run any code, since it may drop the last reference
- * to that exception's class. So the search starts at the head of the list each time. */
+/* Replacing an exception that is still set may drop the last reference to its class, which may run
+ * any code and change the list. So the search starts at the head of the list each time. */
 void ps_thread_interrupt_all(const struct ps_state *state)
 {
     struct ps_thread *t;

@@ -2,8 +2,8 @@
  *
  * Threads of pystuck that run Python. They are not threading.Thread objects, and functions such as
  * threading.enumerate() do not return them. Each has one Python thread state, which it makes when
- * it first runs Python and keeps until it ends. In a subinterpreter, which counts as busy while it
- * has more than one thread state, the thread makes a new thread state each time.
+ * it first runs Python and keeps until it ends. A subinterpreter counts as busy while it has more
+ * than one thread state, so there the thread makes a new thread state each time it runs Python.
  */
 #ifndef PS_THREAD_H
 #define PS_THREAD_H
@@ -22,35 +22,40 @@ int ps_thread_start(struct ps_state *state, const char *name, void (*run)(void *
 void ps_thread_begin(struct ps_state *state);
 void ps_thread_end(struct ps_state *state);
 
-/* Takes the GIL and sets the signal mask, which subprocesses and threads that a request starts
- * inherit. False, without the GIL, as for ps_gil_take. */
+/* ps_thread_enter takes the GIL and sets the signal mask, which subprocesses and threads that a
+ * request starts inherit. It returns false, and does not hold the GIL, if the interpreter is
+ * shutting down or there is no memory. ps_thread_leave blocks signals again and releases the GIL.
+ */
 bool ps_thread_enter(struct ps_state *state, const sigset_t *mask);
 void ps_thread_leave(struct ps_state *state);
 
-/* With the GIL: removes this thread from threading's list. A request that asks for the current
- * thread, or logs, adds it as a dummy thread. */
+/* Call with the GIL. Removes this thread from threading's list of threads. A request that calls
+ * threading.current_thread(), or logs, adds it there as a dummy thread. */
 void ps_thread_leave_no_dummy(const struct ps_state *state);
 
-/* With the GIL: frees what Python has of this thread, and releases the GIL for the last time. */
+/* Call with the GIL. Deletes this thread's Python thread state, and removes the thread from
+ * pystuck's list. Releases the GIL. */
 void ps_thread_leave_python(struct ps_state *state);
 
-/* With the GIL: returns the idents of all threads of pystuck that have run Python, as a frozenset.
- * Stacks leave these threads out. A new reference, or NULL with MemoryError. */
+/* Call with the GIL. Returns the idents of all threads of pystuck that have run Python in this
+ * interpreter, as a frozenset. Stacks leave these threads out. A new reference, or NULL with
+ * MemoryError. */
 PyObject *ps_thread_idents(struct ps_state *state);
 
-/* Writes the idents of the threads of all interpreters that ps_thread_idents() would return to
- * `idents`, at most `room` of them. Returns their number. Needs no GIL. */
+/* Writes the idents of pystuck's threads in all interpreters that have run Python to `idents`, at
+ * most `room` of them. Returns their number. Needs no GIL. */
 size_t ps_thread_list(uint64_t *idents, size_t room);
 
-/* With the GIL: says whether this thread now runs a request, which may be interrupted. */
+/* Call with the GIL. Sets whether this thread now runs a request that ps_thread_interrupt_all may
+ * interrupt. */
 void ps_thread_set_interruptible(bool interruptible);
 
-/* With the GIL: raises SystemExit in all requests that run. */
+/* Call with the GIL. Raises SystemExit in all requests that run in this interpreter. */
 void ps_thread_interrupt_all(const struct ps_state *state);
 
-/* With the GIL: drops an exception that another thread set on this one (PyThreadState_SetAsyncExc)
- * and that has not been raised yet. It came too late for the request that it was meant for, and
- * must not be raised in the next request. */
+/* Call with the GIL. Drops an exception that another thread has set on this thread
+ * (PyThreadState_SetAsyncExc) and that has not been raised yet. It came too late for the request
+ * that it was meant for, and must not be raised in the next request. */
 static inline void ps_thread_drop_late_exception(void)
 {
     if (PyThreadState_Get()->async_exc)

@@ -4,7 +4,7 @@
 #include "message.h"
 #include "pybrine.h"
 
-#define REMOTE_CLASSES_MAX 1000 /* in state->remote_classes */
+#define REMOTE_CLASSES_MAX 1000 /* the maximum number of items in state->remote_classes */
 
 /* ---- Sending -------------------------------------------------------------------------------- */
 
@@ -14,8 +14,8 @@ static bool had_memory(void)
     return !PyErr_Occurred() || !PyErr_ExceptionMatches(PyExc_MemoryError);
 }
 
-/* Appends a str; characters that UTF-8 cannot encode become escapes. NULL: a text that says so.
- * False if there is no memory. */
+/* Appends a str. Characters that UTF-8 cannot encode become escapes. If text is NULL, appends
+ * "<unprintable>". Returns false if there is no memory. */
 static bool put_text(struct buffer *out, PyObject *text)
 {
     static const char unprintable[] = "<unprintable>";
@@ -31,8 +31,8 @@ static bool put_text(struct buffer *out, PyObject *text)
     return ok;
 }
 
-/* Appends obj as a value, or its repr if it cannot be sent by value. False if there is no memory.
- */
+/* Appends obj as a value, or its repr if it cannot be sent by value. Returns false if there is no
+ * memory. */
 static bool put_value(struct buffer *out, PyObject *obj)
 {
     ps_auto PyObject *text = NULL;
@@ -48,7 +48,8 @@ static bool put_value(struct buffer *out, PyObject *obj)
     return put_text(out, text ? text : PyUnicode_CheckExact(obj) ? obj : NULL) && ok;
 }
 
-/* Append the name of an exception's class or module, and its args. False if there is no memory. */
+/* These two functions append the name of an exception's class or module, and the args of an
+ * exception. They return false if there is no memory. */
 
 static bool put_attribute_text(struct buffer *out, PyObject *obj, PyObject *name)
 {
@@ -73,8 +74,8 @@ static bool put_args(struct buffer *out, PyObject *exc)
     return ok;
 }
 
-/* True if an attribute of an exception is sent: all public ones are, except those that stock rpyc
- * leaves out. */
+/* True if an attribute of an exception is sent. All public attributes are, except those that stock
+ * rpyc leaves out. */
 static bool is_sent(PyObject *name)
 {
     const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
@@ -152,7 +153,7 @@ static void put_traceback(struct ps_state *state, struct buffer *out, PyObject *
     put_text(out, text);
 }
 
-/* Appends an exception. False if there is no memory. */
+/* Appends an exception. Returns false if there is no memory. */
 static bool put_exception(struct ps_state *state, struct buffer *out, PyObject *type, PyObject *exc,
                           PyObject *tb, bool with_traceback, const char *version)
 {
@@ -213,8 +214,9 @@ static void clear_unless_no_memory(void)
         PyErr_Clear();
 }
 
-/* Returns an exception class of this process by module and name: a new reference. NULL without an
- * exception if there is none or the policy does not allow it; NULL with MemoryError. */
+/* Returns an exception class of this process by module and name: a new reference. Returns NULL
+ * without an exception if there is no such class or the policy does not allow it, and NULL with
+ * MemoryError if there is no memory. */
 static PyObject *find_class(PyObject *module_name, PyObject *name,
                             const struct ps_vinegar_policy *policy)
 {
@@ -253,7 +255,8 @@ static PyObject *own_text(PyObject *base, PyObject *exc)
     return PyUnicode_FromString("<Unprintable exception>");
 }
 
-/* __str__ and __repr__ of received exceptions: the text, and then the client's traceback. */
+/* Implements __str__ and __repr__ of received exceptions: returns the text, and then the client's
+ * traceback. A new reference. */
 static PyObject *remote_text(PyObject *base, PyObject *exc)
 {
     ps_auto PyObject *text = own_text(base, exc), *traceback = NULL, *line = NULL;
@@ -317,7 +320,7 @@ static PyObject *remote_class(struct ps_state *state, PyObject *module, PyObject
 }
 
 /* Returns the base of stand-in classes: a new reference. If the program has imported rpyc, it is
- * the one of rpyc, so that `except GenericException` works. */
+ * rpyc's GenericException, so that `except GenericException` works. */
 static PyObject *stand_in_base(void)
 {
     ps_auto PyObject *name = PyUnicode_FromString("rpyc.core.vinegar");
@@ -367,9 +370,9 @@ static void set_attributes(PyObject *exc, PyObject *attributes)
     PyErr_Clear();
 }
 
-/* Makes an exception by cls.__new__(cls), since __init__ may require arguments. NULL without an
- * exception if __new__ requires arguments, too, or makes an object of another kind; NULL with
- * MemoryError. */
+/* Makes an exception by cls.__new__(cls), since __init__ may require arguments. Returns NULL
+ * without an exception if __new__ requires arguments, too, or makes an object that is not an
+ * exception. Returns NULL with MemoryError if there is no memory. */
 static PyObject *new_exception(PyObject *cls)
 {
     PyObject *exc = PyObject_CallMethod(cls, "__new__", "O", cls);

@@ -9,12 +9,13 @@
 #include "ext.h"
 
 /* Clears the exception that is set and appends it as a vinegar tuple. with_traceback: the traceback
- * is sent, too. version: of rpyc, for the tuple. A part that cannot be sent (a repr that raises, a
- * str that cannot be encoded) is replaced by a text. Sets out->failed if there is no memory. */
+ * is sent, too. version: the rpyc version that is sent. A part that cannot be sent (a repr that
+ * raises, a str that cannot be encoded) is replaced by a text. Sets out->failed if there is no
+ * memory. */
 void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceback,
                     const char *version);
 
-/* Which classes received exceptions may have, beside those of the module builtins. */
+/* Which classes received exceptions may have, besides those of the module builtins. */
 struct ps_vinegar_policy {
     bool import;      /* modules that are not imported yet are imported */
     bool instantiate; /* classes of all modules are used */
@@ -26,9 +27,9 @@ struct ps_vinegar_policy {
 PyObject *ps_vinegar_new(struct ps_state *state, PyObject *module, PyObject *name,
                          const struct ps_vinegar_policy *policy);
 
-/* Reads a vinegar tuple and raises its exception. Its class is a subclass, which also shows the
- * client's traceback, of the class with the same name in this process, as for ps_vinegar_new; or of
- * a stand-in. Always sets an exception. */
+/* Reads a vinegar tuple and raises its exception. The class of the exception is a subclass of the
+ * class with the same name in this process, or of a stand-in in the cases that ps_vinegar_new
+ * lists. Its str() also shows the client's traceback. Always sets an exception. */
 void ps_vinegar_raise(struct ps_state *state, struct brine_reader *r,
                       const struct ps_vinegar_policy *policy);
 

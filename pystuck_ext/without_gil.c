@@ -23,22 +23,23 @@
 #include "thread.h"
 
 /* Times in ms. */
-#define HELD_MS     100  /* the GIL is held for long */
+#define HELD_MS     100  /* if the GIL is held for this time, it is held for long */
 #define BUSY_CPU_MS 10   /* a thread that has used so much CPU time has run */
-#define PATIENCE_MS 1500 /* for the GIL, if Python code seems to run */
-#define MARGIN_MS   300  /* for a collection to end after its budget */
-#define LONG_MS     5000 /* for a collection that has the GIL */
-#define FRESH_MS    100  /* an answer is sent to other clients, too */
-#define KERNEL_MS   100  /* for reading the states of threads */
+#define PATIENCE_MS 1500 /* how long to wait for the GIL if Python code seems to run */
+#define MARGIN_MS   300  /* how long a collection may run on after its budget */
+#define LONG_MS     5000 /* how long to wait for a collection that has the GIL */
+#define FRESH_MS    100  /* how long an answer is sent to other clients, too */
+#define KERNEL_MS   100  /* how long the states of threads are read */
 
-/* The memory for a report: reserved, and for larger ones, if it can be had. In bytes. */
+/* The memory for a report, in bytes: what is reserved, and what is tried if a report does not fit.
+ */
 #define RESERVED ((size_t)16 << 20)
 #define LARGE    ((size_t)512 << 20)
 
-/* For the reply. In bytes. */
+/* The memory that is reserved for the reply, in bytes. */
 #define REPLY_RESERVED ((size_t)192 << 10)
 
-/* For the texts of what is short, on the stack. In bytes. */
+/* The memory on the stack for the texts about resources that are used up, in bytes. */
 #define SHORTAGE_MEMORY 8192
 
 #define OWN_THREADS_MAX 4096
@@ -46,7 +47,7 @@
 struct ps_without_gil {
     unsigned fork_count;   /* ps_fork_count() of the process that it reads */
     pthread_mutex_t lock;  /* guards what follows, and the use of the reader */
-    struct report facts;   /* what run_server knew: one process */
+    struct report facts;   /* what run_server has stored: one process */
     void *memory;          /* RESERVED bytes, zeroed */
     struct buffer reply;   /* the latest answer */
     deadline_t replied_at; /* 0: there is none */
@@ -55,7 +56,8 @@ struct ps_without_gil {
 
 /* ---- With the GIL: what to remember ---------------------------------------------------------- */
 
-/* The text of a str, with lone surrogates as escapes. Unknown, without an exception, on failure. */
+/* Returns str(obj) as a text, with lone surrogates as escapes. On failure returns an unknown text
+ * (data is NULL), without an exception. */
 static struct report_text text_of(struct report *r, PyObject *obj)
 {
     ps_auto PyObject *str = obj ? PyObject_Str(obj) : NULL;
@@ -174,7 +176,7 @@ void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log)
     const char *why = NULL;
 
     if (!state->without_gil || state->without_gil->fork_count != ps_fork_count()) {
-        ps_without_gil_free(state); /* of the parent process */
+        ps_without_gil_free(state); /* frees those of the parent process */
         state->without_gil = without_gil_new();
         if (state->without_gil)
             state->reader = ps_self_reader_new(&ps_own_offsets, &why);
@@ -205,9 +207,10 @@ enum gil_use {
     USE_UNKNOWN, /* a thread keeps it; it is not known whether that thread ran */
 };
 
-/* Python code releases the GIL after sys.getswitchinterval(), if another thread waits for it. So a
- * thread that has run for longer runs C code; and so does one that sleeps. A thread that only waits
- * for a CPU may run Python code. */
+/* Finds out how the GIL is used. Python code releases the GIL after sys.getswitchinterval() if
+ * another thread waits for it. So if a thread keeps the GIL, and has run for longer than that or
+ * sleeps, it runs C code. If it has kept the GIL but only waits for a CPU, it may run Python code.
+ */
 static enum gil_use use_of(const struct ps_gil_look *look)
 {
     int64_t enough = HELD_MS + 3 * (int64_t)look->interval_ms;
@@ -237,7 +240,7 @@ bool ps_without_gil_is_due(const struct ps_gil_look *look, deadline_t asked, int
     if (running && look->by_helper)
         return waited >= LONG_MS;
     if (running && (use == USE_PYTHON || use == USE_UNKNOWN) && budget_ms < PATIENCE_MS)
-        return waited >= PATIENCE_MS + MARGIN_MS; /* it gets the GIL again and again, but late */
+        return waited >= PATIENCE_MS + MARGIN_MS; /* the collection gets the GIL, but late */
     if (running)
         return waited >= budget_ms + MARGIN_MS;
     return waited >= PATIENCE_MS || use == USE_C;
@@ -269,9 +272,9 @@ static struct report_text format(struct arena *a, const char *format, ...)
     return result;
 }
 
-/* Sets what is known about the GIL. read_ms: the time since the holder was read. Only C code that
- * keeps it has a time: Python code releases it again and again, even if the same thread takes it
- * each time. */
+/* Sets what is known about the GIL. read_ms: the time since the holder was read. Sets at_least_ms
+ * only if C code keeps the GIL: Python code releases it again and again, even if the same thread
+ * takes it each time. */
 static void set_gil(struct arena *a, struct report_gil *gil, const struct ps_gil_look *look,
                     int64_t read_ms)
 {
@@ -328,7 +331,7 @@ static void add_missing(struct arena *a, struct report_process *p, const char *w
     to->why = (struct report_text){why, strlen(why)};
 }
 
-/* Sets what the kernel knows of a thread. Returns false if it was not allowed to read. */
+/* Sets what the kernel reports about a thread. Returns false if this process may not read it. */
 static bool set_kernel_facts(struct arena *a, struct report_thread *t)
 {
     t->state = ps_kernel_state((pid_t)t->native_id);
@@ -372,7 +375,7 @@ static void set_process(struct arena *a, struct report_process *p)
         p->id = format(a, "%d@%.*s", (int)p->pid, (int)p->host.len, p->host.data);
 }
 
-/* Reads the report into the arena. Call with the lock. */
+/* Reads the report into the arena. Call with the lock held. */
 static enum stackreader_result read_report(struct ps_state *state, struct arena *a,
                                            struct report_process *p)
 {
@@ -385,7 +388,7 @@ static enum stackreader_result read_report(struct ps_state *state, struct arena 
     return stackreader_read(state->reader, a, p, &wish);
 }
 
-/* Makes the reply from a report that was read. */
+/* Writes the reply to w->reply, from a report that was read. */
 static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_process *p,
                        const struct ps_gil_look *look, int64_t read_ms,
                        enum stackreader_result result)
@@ -409,7 +412,9 @@ static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_
     w->replied_at = w->reply.failed ? 0 : deadline_in(0);
 }
 
-/* Reads again with more memory, if it can be had: 50,000 frames of one thread need it. */
+/* Reads the report again, with LARGE bytes of memory: 50,000 frames of one thread need them. Sets
+ * *large to this memory, which the caller unmaps, or to NULL. If there is no memory, or not enough,
+ * leaves the former report in place and returns STACKREADER_CUT. */
 static enum stackreader_result read_large(struct ps_state *state, struct arena *a,
                                           struct report_process *p, void **large)
 {
@@ -429,7 +434,8 @@ static enum stackreader_result read_large(struct ps_state *state, struct arena *
     return result;
 }
 
-/* Makes a new reply, with the shortage of another report. Call with the lock. */
+/* Makes a new reply. shortage: a process whose member `shortage` is filled, for the reply. Call
+ * with the lock held. */
 static void make_reply(struct ps_state *state, const struct report_process *shortage)
 {
     struct ps_without_gil *w = state->without_gil;
@@ -464,7 +470,8 @@ static bool is_fresh(const struct ps_without_gil *w)
     return w->replied_at != 0 && deadline_in(0) - w->replied_at <= FRESH_MS * INT64_C(1000000);
 }
 
-/* Appends the latest reply, if it is fresh. make: makes one if it is not, with what is short. */
+/* Appends the latest reply if it is fresh. If it is not and `make` is not NULL, first makes a new
+ * one, with the member `shortage` of make. Returns false if nothing was appended. */
 static bool copy_reply(struct ps_state *state, const struct report_process *make,
                        struct buffer *out)
 {
@@ -494,7 +501,7 @@ bool ps_without_gil_answer(struct ps_state *state, struct buffer *out)
         return true;
     arena_use(&arena, memory, sizeof(memory));
     ps_shortage_find(&arena, &shortage);
-    ps_reserve_lend(1); /* for files of /proc */
+    ps_reserve_lend(1); /* a descriptor for files of /proc */
     made = copy_reply(state, &shortage, out);
     ps_reserve_take_back();
     return made;
