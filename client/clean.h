@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * clean: attributes of variables that are freed when they go out of scope. Initialise such a
- * variable to NULL, or to RPYC_ERROR_INIT.
+ * clean: attributes for variables that own something: it is freed when the variable goes out of
+ * scope. Initialise such a variable to NULL, or a struct rpyc_error to RPYC_ERROR_INIT.
  */
 #ifndef CLIENT_CLEAN_H
 #define CLIENT_CLEAN_H

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* The time of CLOCK_MONOTONIC in ms. */
+/* Returns the time of CLOCK_MONOTONIC in ms. */
 static inline int64_t clock_ms(void)
 {
     struct timespec t;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * color: decides whether output has colours, and which.
+ * color: decides whether output has colours, and which ones.
  *
- * Text of another process is printed by text_print() between two colours, so it cannot set any.
+ * Print the text of another process with text_print(), between color_begin() and color_end(). It
+ * escapes control characters, so that such text cannot change the colours.
  */
 #ifndef CLIENT_COLOR_H
 #define CLIENT_COLOR_H
@@ -11,7 +12,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* A choice that the command line may leave to the client. */
+/* The value of an option: not given, yes or no. */
 enum choice { CHOICE_DEFAULT, CHOICE_YES, CHOICE_NO };
 
 /* Chooses when colours are used. CHOICE_YES: always, also in files and pipes. CHOICE_NO: never.
@@ -27,7 +28,8 @@ enum color { COLOR_IN, COLOR_OUT, COLOR_TITLE, COLOR_ERROR };
 const char *color_begin(FILE *stream, enum color color);
 const char *color_end(FILE *stream);
 
-/* Prints a traceback or another error message of another process, its last line in colour. */
+/* Prints the len bytes of a traceback or another error message that another process made. Its last
+ * line is printed in COLOR_ERROR. */
 void color_print_failure(FILE *stream, const char *text, size_t len);
 
 #endif

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * interrupt: catches Ctrl-C. Code that waits must check for it.
+ * interrupt: catches Ctrl-C (SIGINT). The signal handler only sets a flag. Code that waits must
+ * check this flag.
  */
 #ifndef CLIENT_INTERRUPT_H
 #define CLIENT_INTERRUPT_H
 
 #include <stdbool.h>
 
-/* Catches SIGINT from now on. once: only the first one; the second one ends the process. */
+/* Catches SIGINT from now on. once: catches only the first SIGINT; the second one ends the process.
+ */
 void interrupt_catch(bool once);
 
 /* True if SIGINT arrived and interrupt_take() has not consumed it yet. */

@@ -31,13 +31,15 @@
 #include "stacks/print.h"
 #include "text.h"
 
-/* Besides EXIT_SUCCESS, and EXIT_FAILURE for errors after a server was found. See pystuck(1). */
+/* The exit statuses besides EXIT_SUCCESS and EXIT_FAILURE. EXIT_FAILURE means that something failed
+ * after a server was found. See pystuck(1). */
 enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2 };
 
-/* How long to wait for a script on standard input before the stacks are printed, in ms. */
+/* How long to wait for a script on standard input, in ms. If none comes in this time, the stacks
+ * are printed. */
 #define SCRIPT_WAIT_MS 1000
 
-/* How long to wait, without --timeout, until the program can run code, in ms. */
+/* How long to wait until the program can run code, if --timeout is not given, in ms. */
 #define ROOT_WAIT_MS 10000
 
 static void close_conn(rpyc_conn **conn)
@@ -47,7 +49,7 @@ static void close_conn(rpyc_conn **conn)
 
 static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Prints a line on stderr. It may quote text of the debuggee, so text_print() escapes it. */
+/* Prints a line on stderr. The line may quote text of the debuggee, so text_print() escapes it. */
 static void complain(const char *format, ...)
 {
     char line[1024];
@@ -61,7 +63,8 @@ static void complain(const char *format, ...)
     fprintf(stderr, "%s\n", color_end(stderr));
 }
 
-/* Prints an error, after the words in doing; and the traceback of a remote exception. */
+/* Prints an error after the words in `doing`, and the traceback if it is a remote exception.
+ * Returns EXIT_FAILURE. */
 static int report_failure(const char *doing, const struct rpyc_error *err)
 {
     const char *traceback;
@@ -76,8 +79,8 @@ static int report_failure(const char *doing, const struct rpyc_error *err)
     return EXIT_FAILURE;
 }
 
-/* Nothing listens on the default address. Names the servers on other addresses, or says how to
- * start one. */
+/* Call if nothing listens on the default address. Prints which processes have servers on other
+ * addresses, or how to start a server if there are none. */
 static void report_no_server(const struct rpyc_error *err)
 {
     struct servers found;
@@ -90,7 +93,8 @@ static void report_no_server(const struct rpyc_error *err)
     find_free(&found);
 }
 
-/* Prints that code could not be run in time, and why if the server says so: the GIL is held. */
+/* Prints that code could not be run in time. If the server reports that the GIL is not available,
+ * prints this too. Returns EXIT_FAILURE. */
 static int report_timeout(const struct options *options, const char *what)
 {
     struct gil_words gil;
@@ -132,8 +136,8 @@ static int flush_stdout(void)
     return EXIT_FAILURE;
 }
 
-/* Without an early request, no server answers while the GIL is held: prints so if that is why there
- * is no connection. */
+/* Call if the connection failed and had no early request. No server answers such a connection while
+ * the GIL is held. If that is the cause, prints it and returns true. */
 static bool report_gil(const struct options *options, const struct rpyc_error *err)
 {
     struct gil_words gil;
@@ -161,7 +165,8 @@ static int show_stacks(rpyc_conn *conn, const struct options *options)
     if (stacks_fetch(conn, &wish, 0, &report, &err) != 0)
         return report_failure("cannot get the stacks: ", &err);
     if (options->format != FORMAT_JSON && report.processes.items[0].threads.count == 0) {
-        /* a server that forks for each client has one thread in the child: the one that serves */
+        /* A server that forks for each client: the child has only the thread that serves the
+         * client. */
         complain("the process has no thread except the one that serves pystuck");
         return EXIT_SUCCESS;
     }
@@ -169,7 +174,8 @@ static int show_stacks(rpyc_conn *conn, const struct options *options)
     return flush_stdout();
 }
 
-/* True if a prompt is to be opened: the options allow it, and pystuck runs on a terminal. */
+/* True if a prompt must be opened: the options allow it, and standard input and output are
+ * terminals. */
 static bool is_prompt_wanted(const struct options *options)
 {
     return options->prompt && options->format != FORMAT_JSON && options->code_count == 0 &&
@@ -183,7 +189,7 @@ static bool may_be_script(const struct options *options)
            !isatty(STDIN_FILENO);
 }
 
-/* The words before an error of the connection while cells run. */
+/* Returns the words to print before an error of the connection that occurred while cells ran. */
 static const char *cause_of(const struct rpyc_error *err)
 {
     bool is_gone = err->code == RPYC_ECLOSED || err->code == RPYC_ESYSTEM;
@@ -191,7 +197,7 @@ static const char *cause_of(const struct rpyc_error *err)
     return is_gone ? "the connection to the debuggee is lost: " : "";
 }
 
-/* Runs the code of -c and the script. Returns the exit status. */
+/* Runs the code of the options -c and then the script. Returns the exit status. */
 static int run_cells(rpyc_conn *conn, const struct options *options, const char *script)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
@@ -209,7 +215,8 @@ static int run_cells(rpyc_conn *conn, const struct options *options, const char 
     return status == EXIT_SUCCESS ? flush_stdout() : status;
 }
 
-/* Runs the code of -c or the script, or else prints the stacks; or both, with --stacks. */
+/* Prints the stacks if there is no code to run, or with --stacks. Then runs the code of -c or the
+ * script. Then opens the prompt if there must be one. Returns the exit status. */
 static int run_connected(rpyc_conn **conn, const struct options *options, const char *script)
 {
     bool has_cells = options->code_count > 0 || script;
@@ -224,8 +231,9 @@ static int run_connected(rpyc_conn **conn, const struct options *options, const 
     return status;
 }
 
-/* True if the stacks will probably be printed, or a prompt will be opened: both are possible while
- * the program cannot run Python, if the request for the stacks is sent early. */
+/* True if the request for the stacks must be sent early, because the stacks will probably be
+ * printed or a prompt opened. An early request makes both possible while the program cannot run
+ * Python. */
 static bool is_early(const struct options *options)
 {
     bool has_cells = options->code_count > 0 || (options->prompt && script_is_there());
@@ -234,7 +242,7 @@ static bool is_early(const struct options *options)
            is_prompt_wanted(options);
 }
 
-/* Connects, or prints why that failed. Returns the exit status. */
+/* Connects, or prints why the connection failed. Returns the exit status. */
 static int open_connection(rpyc_conn **conn, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
@@ -279,7 +287,7 @@ static int run(const struct options *given)
     return run_connected(&conn, &options, script);
 }
 
-/* Prints the processes that have a server. */
+/* For --list: prints the processes that have a server. Returns the exit status. */
 static int list(void)
 {
     struct servers found;
@@ -302,9 +310,9 @@ static int list(void)
     return status;
 }
 
-/* Opens /dev/null if stdin, stdout or stderr is closed. Otherwise, the socket would get that
- * descriptor, and output would be sent to the debuggee. Opened so that reading stdin or writing
- * stdout still fails. */
+/* Opens /dev/null for each of stdin, stdout and stderr that is closed. Otherwise, the socket would
+ * get this descriptor, and output would be sent to the debuggee. stdin is opened for writing and
+ * the others for reading, so that using them still fails. */
 static void occupy_standard_fds(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -314,7 +322,7 @@ static void occupy_standard_fds(void)
 
 int main(int argc, char **argv)
 {
-    static struct options options; /* static: its pointers are used until the end */
+    static struct options options; /* static, because its pointers are used until the end */
 
     occupy_standard_fds();
     switch (options_parse(&options, argc, argv)) {

@@ -15,7 +15,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The keys of options without a letter: numbers above all characters. */
+/* The keys of options that have only a long name. They are larger than all characters. */
 enum {
     KEY_HOST = 256,
     KEY_PORT,
@@ -42,10 +42,11 @@ enum {
     KEY_VERSION
 };
 
-/* All options. The table for getopt_long() and the help are made from this one. */
+/* All options. next_option() makes the table for getopt_long() from this one, and options_help()
+ * the help. */
 static const struct {
     const char *name;
-    const char *argument; /* its name in the help; NULL: the option has none */
+    const char *argument; /* the argument's name in the help; NULL: no argument */
     int key;              /* a letter or a KEY_ constant */
     const char *help;
 } known[] = {
@@ -153,7 +154,7 @@ static int take_format(struct options *out, const char *name)
     return -1;
 }
 
-/* Stores an option of TLS. False: key is another option. */
+/* Stores an option of TLS. Returns false if key is not such an option. */
 static bool take_tls_option(struct options *out, int key, const char *argument)
 {
     switch (key) {
@@ -181,12 +182,13 @@ static bool take_tls_option(struct options *out, int key, const char *argument)
     return true;
 }
 
-/* The options that name an address. NULL: not given. */
+/* The arguments of the options that name an address. NULL: not given. */
 struct given {
     const char *host, *port, *unix_socket;
 };
 
-/* Parses the argument of --server-user: a name, a number, or "any". */
+/* Parses the argument of --server-user: a name, a number, or "any". Returns 0, or -1 after printing
+ * a message. */
 static int take_trust(struct trust *out, const char *text)
 {
     *out = (struct trust){.anyone = strcmp(text, "any") == 0};
@@ -199,10 +201,11 @@ static int take_trust(struct trust *out, const char *text)
     return -1;
 }
 
-/* What became of an option. */
+/* What a function below did with an option: TAKEN: stored it. NOT_TAKEN: does not know it.
+ * TAKEN_WRONG: printed that its argument is wrong. */
 enum taken { TAKEN, NOT_TAKEN, TAKEN_WRONG };
 
-/* Stores an option that says where the server is, and whose it may be. */
+/* Stores an option that says where the server is, or which user's server to accept. */
 static enum taken take_server_option(struct options *out, struct given *given, int key)
 {
     switch (key) {
@@ -305,7 +308,8 @@ static int given_twice(const char *what, const char *one, const char *other)
     return -1;
 }
 
-/* Parses one part of the target. there: its current value, which must be empty. */
+/* Parses one part of the target and stores it with `parse`. there: the part's current value. Prints
+ * a message and returns -1 if this value is not empty, or if the text is invalid. */
 static int take_part(struct target *out, const char *what, const char *text, const char *there,
                      int (*parse)(struct target *, const char *, struct rpyc_error *))
 {
@@ -319,7 +323,7 @@ static int take_part(struct target *out, const char *what, const char *text, con
     return -1;
 }
 
-/* Parses TARGET, or HOST and PORT. */
+/* Parses the arguments TARGET, or HOST and PORT. Returns 0, or -1 after printing a message. */
 static int take_positionals(struct target *out, int count, char **arguments)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
@@ -341,7 +345,8 @@ static int take_positionals(struct target *out, int count, char **arguments)
     return take_part(out, "port", arguments[1], out->port, target_parse_port);
 }
 
-/* Adds the options --host, --port and --unix-socket to the target. */
+/* Adds the arguments of --host, --port and --unix-socket to the target. Returns 0, or -1 after
+ * printing a message. */
 static int take_given(struct target *out, const struct given *given)
 {
     bool has_target = *out->host || *out->port || *out->path;
@@ -360,7 +365,8 @@ static int take_given(struct target *out, const struct given *given)
     return 0;
 }
 
-/* Fills in the default address, and notes whether the user gave another one. */
+/* Fills in the default address. Sets out->somewhere if the user gave an address or a process.
+ * Returns 0, or -1 after printing a message. */
 static int settle_address(struct options *out)
 {
     struct target *target = &out->target;
@@ -414,7 +420,8 @@ static int settle_timeout(struct options *out)
     return 0;
 }
 
-/* "5" or "6"; followed by "-bound" for a server that runs with RPYC_BIND_THREADS=true. */
+/* Parses the argument of --rpyc: "5" or "6", or "5-bound" or "6-bound" for a server that runs with
+ * RPYC_BIND_THREADS=true. */
 static int settle_version(struct options *out)
 {
     const char *text = out->version;
@@ -455,7 +462,7 @@ static int check_tls(const struct options *out)
     return 0;
 }
 
-/* Checks the options, and fills in the defaults. */
+/* Checks the options and fills in the defaults. Returns 0, or -1 after printing a message. */
 static int settle(struct options *out)
 {
     if (settle_address(out) < 0 || settle_color(out) < 0 || settle_timeout(out) < 0 ||
@@ -497,7 +504,8 @@ static void help_line(FILE *stream, const char *left, const char *right)
     fprintf(stream, "  %-21s  %s\n", left, right);
 }
 
-/* The letter of an option, as the help shows it before the name. */
+/* Returns the short form of an option, as the help shows it before the long name; "" if it has
+ * none. */
 static const char *letter_of(int key)
 {
     if (key == 'h')

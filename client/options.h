@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * options: the command line: its options, their help, and what they mean.
+ * options: parses the command line, and prints the help.
  */
 #ifndef CLIENT_OPTIONS_H
 #define CLIENT_OPTIONS_H
@@ -13,18 +13,19 @@
 #include "color.h"
 #include "target.h"
 
-/* The servers that the user accepts, from --server-user. All zeros: servers of the user and of
- * root; those of other users with a warning, or not at all if the user is root. */
+/* Which users' servers the client accepts, from --server-user. If all members are 0 (no such
+ * option), it accepts the servers of its own user and of root. Those of other users it accepts with
+ * a warning, but refuses them if it runs as root. */
 struct trust {
     bool anyone;   /* accept the servers of all users */
-    bool has_user; /* accept only the servers of this user: */
+    bool has_user; /* accept only the servers of the user in the next member */
     uid_t user;
 };
 
 /* The formats of --format; see stacks/print.h. */
 enum stacks_format { FORMAT_TEXT, FORMAT_PLAIN, FORMAT_JSON };
 
-/* The parsed command line. Its pointers lead to argv or constants: nothing to free. */
+/* The parsed command line. Its pointers point into argv or to memory that is never freed. */
 struct options {
     struct target target; /* a path, or else a host and a port */
     struct trust trust;   /* the users whose servers are accepted */
@@ -34,20 +35,19 @@ struct options {
     const char *when;            /* the argument of --color, or NULL */
     const char *timeout;         /* the argument of --timeout, or NULL */
     const char *version;         /* the argument of --rpyc, or NULL */
-    struct rpyc_envelope *found; /* the version of rpyc that connect_server() detected; used again
-                                  * for later connections */
-    struct rpyc_envelope rpyc;   /* the version of --rpyc; AUTO: detect it */
+    struct rpyc_envelope *found; /* the version that connect_server() detected; used again later */
+    struct rpyc_envelope rpyc;   /* the version that --rpyc names; AUTO: detect it */
     int timeout_ms;              /* --timeout in ms, or 0 */
     int pid;                     /* --pid, or 0 */
-    enum choice stacks;          /* print the stacks */
-    enum choice color;           /* print in colours */
+    enum choice stacks;          /* whether to print the stacks */
+    enum choice color;           /* whether to use colours */
     enum stacks_format format;
     bool somewhere; /* the user gave an address or a process */
     bool ssl;       /* use TLS */
     bool list;      /* only print the processes that have a server */
     bool greenlets; /* print also the stacks of greenlets */
     bool prompt;    /* open the prompt, or read standard input */
-    bool execute;   /* code may be run in the program; else only chains are evaluated */
+    bool execute;   /* code may be run in the debuggee; if false, only chains are evaluated */
 };
 
 enum options_action {

@@ -16,10 +16,11 @@
 #define PROC_PATH_SIZE 96
 #define NS_PER_S       1000000000
 #define COMMAND_MAX    65536 /* bytes of a command line that are read */
-#define COMMAND_MS     100   /* for a command line to be read */
+#define COMMAND_MS     100   /* how long to wait for a command line */
 
-/* Returns a field of a stat file by its number in proc(5), from 3 on. The name before it can
- * contain spaces and brackets, so the search begins at the last bracket. */
+/* Returns the field with this number (3 or more, see proc(5)) of the text of a stat file; "" if
+ * there is none. The name in brackets before field 3 may contain spaces and brackets, so the search
+ * begins at the last bracket. */
 static const char *stat_field(char *stat, int number)
 {
     char *field = strrchr(stat, ')');
@@ -31,7 +32,7 @@ static const char *stat_field(char *stat, int number)
     return field ? field : "";
 }
 
-/* The time at which a thread was started, in ns after the boot; 0: not known. */
+/* Returns how long after the boot a thread was started, in ns. 0: not known. */
 static int64_t started_after_boot(pid_t pid, pid_t tid)
 {
     char path[PROC_PATH_SIZE], text[1024];
@@ -100,7 +101,7 @@ char *process_command(pid_t pid)
         len = snprintf(text, COMMAND_MAX, "[%s]", name);
     }
     for (ssize_t i = 0; i < len; i++)
-        if (strchr("\t\n\v\f\r", text[i])) /* matches the NULs between the words too */
+        if (strchr("\t\n\v\f\r", text[i])) /* NULs between the words match too */
             text[i] = ' ';
     text[len] = '\0';
     shorter = realloc(text, (size_t)len + 1);

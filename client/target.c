@@ -15,7 +15,7 @@
 #define UNIX_PREFIX "unix:"
 #define MAX_PORT    65535
 
-/* How messages quote an argument: at most 64 bytes of it. */
+/* The format with which messages quote an argument: at most 64 bytes of it. */
 #define QUOTED "'%.64s'"
 
 static bool is_number(const char *text)
@@ -51,7 +51,8 @@ static bool is_ipv6(const char *text, size_t len)
     return inet_pton(AF_INET6, address, &unused) == 1;
 }
 
-/* True if the bytes can be a host name or an IPv4 address. The resolver decides later. */
+/* True if the bytes can be a host name or an IPv4 address. The resolver finds out later whether
+ * they are one. */
 static bool may_be_name(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -77,7 +78,8 @@ static int bad_host(const char *text, struct rpyc_error *err)
                      "invalid host " QUOTED ": expected a name or an IPv4 or IPv6 address", text);
 }
 
-/* Stores len bytes as the host. text: the whole argument, for messages. */
+/* Checks the len bytes at host, and stores them as the host. text: the whole argument, for
+ * messages. */
 static int take_host(struct target *out, const char *host, size_t len, const char *text,
                      struct rpyc_error *err)
 {
@@ -94,7 +96,7 @@ static int take_host(struct target *out, const char *host, size_t len, const cha
 
 int target_parse_port(struct target *out, const char *text, struct rpyc_error *err)
 {
-    unsigned long port = is_number(text) ? strtoul(text, NULL, 10) : 0; /* too large: ULONG_MAX */
+    unsigned long port = is_number(text) ? strtoul(text, NULL, 10) : 0; /* ULONG_MAX: too large */
 
     if (port == 0 || port > MAX_PORT)
         return set_error(err, RPYC_EINVAL, "invalid port " QUOTED ": expected 1 to %d", text,
@@ -121,7 +123,7 @@ int target_parse_path(struct target *out, const char *text, struct rpyc_error *e
     return 0;
 }
 
-/* "[v6]" or "[v6]:port". */
+/* Parses "[v6]" or "[v6]:port". */
 static int parse_brackets(struct target *out, const char *text, struct rpyc_error *err)
 {
     const char *end = strchr(text, ']');

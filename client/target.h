@@ -10,11 +10,11 @@
 
 #define TARGET_HOST_MAX 253 /* characters in the name of a host */
 
-/* A path; or a host, a port, or both. "": not given. */
+/* Either a path, or else a host, a port or both. A part that is not given is "". */
 struct target {
     char host[TARGET_HOST_MAX + 1];                            /* a name or an address */
     char port[6];                                              /* decimal digits, 1 to 65535 */
-    char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* or "@name": an abstract socket */
+    char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "@name": an abstract socket */
 };
 
 /* Parses one of
@@ -25,8 +25,8 @@ struct target {
  */
 int target_parse(struct target *out, const char *text, struct rpyc_error *err);
 
-/* Parse one part into that member of *out, and do not change the other members. Errors: as above.
- */
+/* Each parses one part of an address into its member of *out, and leaves the other members
+ * unchanged. Errors: as for target_parse(). */
 int target_parse_host(struct target *out, const char *text, struct rpyc_error *err);
 int target_parse_port(struct target *out, const char *text, struct rpyc_error *err);
 int target_parse_path(struct target *out, const char *text, struct rpyc_error *err);

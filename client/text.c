@@ -16,15 +16,15 @@ void text_escape_always(bool always)
     is_escape_forced = always;
 }
 
-/* A character, or a byte that is not UTF-8. */
+/* A character, or a single byte that is not part of valid UTF-8. */
 struct character {
     size_t len;    /* length in bytes */
-    uint32_t code; /* its code point; the byte's value if it is not UTF-8 */
-    bool is_whole; /* it is a whole character in UTF-8 */
+    uint32_t code; /* the code point of the character, or the value of the byte */
+    bool is_whole; /* true: a character; false: a byte that is not UTF-8 */
 };
 
-/* Decodes the first character of len > 0 bytes. Overlong forms are not UTF-8: terminals differ in
- * how they show these. */
+/* Decodes the first character of a text of len > 0 bytes. Characters that are encoded in more bytes
+ * than necessary count as invalid, because terminals differ in how they show them. */
 static struct character character_at(const char *text, size_t len)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -46,9 +46,9 @@ static struct character character_at(const char *text, size_t len)
     return (struct character){more + 1, code, true};
 }
 
-/* True if a terminal must not get the character: control characters, characters that change the
- * direction of text, so that it reads as something else (see https://trojansource.codes), and line
- * separators. */
+/* True if the character must not be sent to a terminal: control characters, line separators,
+ * characters that change the direction of text, so that it reads as something else (see
+ * https://trojansource.codes), and bytes that are not UTF-8. */
 static bool is_harmful(struct character c)
 {
     static const struct {
@@ -74,7 +74,8 @@ static const char *escape_of(struct character c)
     return c.code < 0x100 ? "\\x%02x" : "\\u%04x";
 }
 
-/* How many bytes at the start of the text need no escape. in_line: newlines and tabs need one. */
+/* Returns how many bytes at the start of the text need no escape. in_line: newlines and tabs need
+ * an escape too. */
 static size_t harmless(const char *text, size_t len, bool in_line)
 {
     struct character c;

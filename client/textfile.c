@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The home directory of the named user; of the current user for "". NULL: there is none. */
+/* Returns the home directory of the named user, or of the current user if the name is "". NULL:
+ * there is no such user. */
 static const char *home_of(const char *user)
 {
     const char *home = secure_getenv("HOME");
@@ -88,7 +89,8 @@ static int say(struct file_error *why, const char *text)
     return -1;
 }
 
-/* Opens the directory of a path. *name: the rest of the path. */
+/* Opens the directory part of a path. Returns a descriptor (O_PATH), or -1 with errno. Sets *name
+ * to the last part of the path. */
 static int open_folder_of(const char *path, const char **name)
 {
     const char *slash = strrchr(path, '/');
@@ -100,8 +102,8 @@ static int open_folder_of(const char *path, const char **name)
     return fd;
 }
 
-/* Checks that the path does not exist or may be replaced. Stores the mode of the old file in *mode.
- */
+/* Checks that there is no file at the path, or that it may be replaced. Stores the mode of an old
+ * file in *mode. Returns 0, or -1 with *why. */
 static int check_place(const struct textfile *file, mode_t *mode, struct file_error *why)
 {
     struct stat st;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * textfile: reads and writes text files on the client's side.
+ * textfile: reads and writes text files on the client's machine.
  */
 #ifndef CLIENT_TEXTFILE_H
 #define CLIENT_TEXTFILE_H
@@ -9,15 +9,16 @@
 
 #include "file.h"
 
-/* Expands ~ and ~user at the start of a name. Returns a path for free(); NULL: out of memory. */
+/* Expands ~ and ~user at the start of a name. If there is no such user, keeps the name as it is.
+ * Returns a path for free(); NULL: out of memory. */
 char *textfile_path(const char *name);
 
-/* Reads a file. Returns its text for free(), or NULL with errno: EILSEQ if it contains a NUL
- * character. Does not wait for the other end of a FIFO. */
+/* Reads a file. Returns its text for free(), or NULL with errno. errno is EILSEQ if the file
+ * contains a NUL character. A FIFO without a writer counts as empty. */
 char *textfile_read(const char *path);
 
-/* Like textfile_read(), from a descriptor, which it closes. If fd is -1, returns NULL and keeps
- * errno. */
+/* Like textfile_read(), but reads from fd and closes it. If fd is -1, returns NULL and keeps errno.
+ */
 char *textfile_read_fd(int fd);
 
 /* A file that is being written: write its text to new.stream. */
@@ -28,12 +29,13 @@ struct textfile {
     struct file_new new;
 };
 
-/* Begins to write a file, which appears at the path only in textfile_commit(). With replace, the
- * file may replace a regular file of the user, but nothing else. Without replace, fails with errno
- * EEXIST if the path exists. Returns 0, or -1 with *why. */
+/* Begins to write a file under a temporary name. It gets its path only by textfile_commit(). If
+ * replace is true, the file may replace a regular file of the user, but nothing else. If replace is
+ * false and the path exists, fails with errno EEXIST. Returns 0, or -1 with *why. */
 int textfile_begin(struct textfile *out, const char *path, bool replace, struct file_error *why);
 
-/* Puts the file in its place. Returns 0, or -1 with *why and errno; the path is then unchanged. */
+/* Completes the file and gives it its path. Returns 0, or -1 with *why and errno; whatever was at
+ * the path is then unchanged. */
 int textfile_commit(struct textfile *file, struct file_error *why);
 
 #endif

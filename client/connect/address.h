@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * address: where a server listens, and how messages show it.
+ * address: the address at which a server listens, and its form in messages.
  */
 #ifndef CLIENT_CONNECT_ADDRESS_H
 #define CLIENT_CONNECT_ADDRESS_H
@@ -12,26 +12,26 @@
 
 #include "options.h"
 
-/* A host and a port, or the path of a Unix socket, in the namespaces of the process pid if pid is
- * not 0. */
+/* A host and a port, or the path of a Unix socket. If pid is not 0, they are meant in the
+ * namespaces of the process pid. */
 struct address {
-    const char *host, *port; /* a name or an IP address; decimal digits */
-    const char *path;        /* of a Unix socket, or "@name" for an abstract one; NULL: TCP */
-    pid_t pid, tid;          /* the process of the server and the thread that listens; 0: not known.
-                              * The next three are valid if pid is set: */
-    uid_t user;              /* the effective user of the process */
-    unsigned long inode;     /* the socket that listens */
-    bool other_network;      /* the process is in another network namespace */
-    const struct trust *trust; /* the accepted users, from --server-user; NULL: default */
+    const char *host, *port; /* host: a name or an IP address; port: decimal digits */
+    const char *path;        /* a Unix socket; "@name": an abstract one; NULL: TCP */
+    pid_t pid, tid; /* the server's process, and its thread that listens; 0: not known. The three
+                     * members below are valid if pid is not 0 */
+    uid_t user;     /* the effective user of the process */
+    unsigned long inode;       /* the inode of the listening socket */
+    bool other_network;        /* the process is in another network namespace */
+    const struct trust *trust; /* which users' servers to accept; NULL: the default */
 };
 
-/* The strings of an address. */
+/* The strings that a struct address points to. */
 struct address_text {
     char host[46], port[6], path[sizeof(struct sockaddr_storage)];
 };
 
-/* Makes the address by which a client reaches a listening socket: loopback for 0.0.0.0 and ::.
- * Keeps the strings in *text; *out points to them. */
+/* Makes the address with which a client reaches a listening socket. For a socket that listens on
+ * 0.0.0.0 or ::, this is the loopback address. *out points to strings that are stored in *text. */
 void address_of_socket(struct address *out, struct address_text *text,
                        const struct sockaddr_storage *socket);
 

@@ -10,8 +10,9 @@
 #include "connect/tls_files.h"
 #include "text.h"
 
-/* A server that can answer does so within 0.1 s, also while the GIL is held; with many busy threads
- * it may take longer. */
+/* How long a server may be silent before the user is told, in ms. A server that can answer does so
+ * within 0.1 s, even while the GIL is held, but may need longer if many threads are busy. With a
+ * --timeout of at most SHORT_MS, the user is not told. */
 #define SILENCE_MS 1300
 #define SHORT_MS   2500
 
@@ -27,7 +28,8 @@ struct address connect_address(const struct options *options)
                             .trust = &options->trust};
 }
 
-/* Connects to a server of a process. It is a pystuck server, so it speaks rpyc 6. */
+/* Connects to a server of the process options->pid, and tries its servers until one accepts. They
+ * are pystuck servers, so they speak rpyc 6. */
 static int connect_process(rpyc_conn **out, const struct options *options, struct rpyc_options *how,
                            struct rpyc_error *err)
 {
@@ -53,7 +55,8 @@ static int connect_process(rpyc_conn **out, const struct options *options, struc
     return result;
 }
 
-/* True if a pystuck server listens on the address: then no answer means that it is busy. */
+/* True if a pystuck server listens on the address. Then no answer means that the server is busy,
+ * not that it speaks another version of rpyc. */
 static bool is_pystuck(void *arg)
 {
     const struct address *address = arg;
@@ -66,7 +69,8 @@ static bool is_pystuck(void *arg)
     return result;
 }
 
-/* Tells the user why a server of this machine does not answer, while connecting goes on. */
+/* If the server is a pystuck server of this machine, prints why it does not answer. Connecting goes
+ * on meanwhile. */
 static void report_silence(void *arg)
 {
     const struct address *address = arg;
@@ -88,8 +92,8 @@ static void report_silence(void *arg)
     find_free(&found);
 }
 
-/* How long a server may be silent before the user is told, in ms. Shorter time limits end with the
- * same words. */
+/* Returns how long a server may be silent before the user is told, in ms. 0: the user is not told,
+ * because --timeout ends soon and then its error message says the same. */
 static int silence_ms(const struct options *options)
 {
     return options->timeout_ms > 0 && options->timeout_ms <= SHORT_MS ? 0 : SILENCE_MS;

@@ -10,20 +10,22 @@
 #include "options.h"
 #include "connect/address.h"
 
-/* A request that is sent behind the one for the root: see rpyc_options. */
+/* A request that is sent directly after the request for the root. See early_handler in struct
+ * rpyc_options. */
 struct early_request {
     int handler;
-    rpyc_value *args; /* a tuple */
+    rpyc_value *args; /* a tuple of plain values */
 };
 
 /* Connects to the server that the options name. If they name a process, tries its servers until one
- * accepts. early: may be NULL; else the connection may have no root yet, see rpyc_has_root. Errors:
- * those of dial_server(), find_of_process() and tls_files_check(); explain_failure() turns them
- * into sentences. */
+ * accepts. early may be NULL. If it is not NULL, the connection may have no root yet, see
+ * rpyc_has_root(). Returns 0, or -1 with the errors of dial_server(), find_of_process() and
+ * tls_files_check(); explain_failure() turns them into sentences. */
 int connect_server(rpyc_conn **out, const struct options *options,
                    const struct early_request *early, struct rpyc_error *err);
 
-/* The address that the options name, if they do not name a process. Points into *options. */
+/* Returns the address that the options name. They must not name a process. The strings of the
+ * result belong to *options. */
 struct address connect_address(const struct options *options);
 
 #endif

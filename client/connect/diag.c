@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 #define ANSWER_TIMEOUT_S 1
-#define DATAGRAM_SIZE    32768 /* at least what the kernel puts into one */
+#define DATAGRAM_SIZE    32768 /* at least the size of the kernel's datagrams */
 
-/* Since Linux 5.3; older headers do not have them. */
+/* UDIAG_SHOW_UID and UNIX_DIAG_UID. The kernel has them since Linux 5.3; older headers lack them.
+ */
 #define SHOW_UID 0x40
 #define ATTR_UID 7
 
@@ -57,8 +58,9 @@ static void add_tcp(struct sockets *to, const char *body, size_t len)
     sockets_add(to, &one);
 }
 
-/* Copies a name from the kernel: a path with or without a NUL at its end, or an abstract name,
- * which begins with NUL. NULs become '@', as in /proc/net/unix. */
+/* Copies the name of a Unix socket: a path with or without a NUL at its end, or an abstract name,
+ * which begins with NUL. In an abstract name, NULs become '@', as in /proc/net/unix. Returns false
+ * if the name is empty or too long. */
 static bool set_name(struct sockaddr_storage *out, const char *name, size_t len)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)out;
@@ -112,7 +114,7 @@ enum diag_state diag_parse(struct sockets *to, const void *datagram, size_t len)
         if (head.nlmsg_type == NLMSG_DONE)
             return DIAG_DONE;
         if (head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
-            return DIAG_FAILED; /* such as NLMSG_ERROR */
+            return DIAG_FAILED; /* for example NLMSG_ERROR */
         body = bytes + at + NLMSG_HDRLEN;
         body_len = head.nlmsg_len - NLMSG_HDRLEN;
         if (body_len == 0)
@@ -140,7 +142,7 @@ static ssize_t receive(int fd, void *out, size_t size)
     return n >= 0 && (size_t)n <= size && from.nl_pid == 0 ? n : -1;
 }
 
-/* Sends a request. Returns the socket to read the answer from, or -1. */
+/* Sends a request to the kernel. Returns the socket from which to read the answer, or -1. */
 static int ask(const void *request, size_t len)
 {
     struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
@@ -231,8 +233,9 @@ static void get_address(const struct sockaddr_storage *from, __be32 *address, __
     }
 }
 
-/* Reads the answer. If there is no such connection, the kernel answers with the socket that listens
- * there. Its error ENOENT is not reliable: it can also mean that the module tcp_diag is missing. */
+/* Reads the answer to a request for one socket. If the connection does not exist, the kernel
+ * answers with the socket that listens there, so the ports are compared with those in *id. The
+ * kernel's error ENOENT is not reliable: it can also mean that the module tcp_diag is missing. */
 static enum diag_found read_owner(int fd, const struct inet_diag_sockid *id,
                                   struct socket_owner *out)
 {

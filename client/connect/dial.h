@@ -10,13 +10,14 @@
 
 #include "connect/address.h"
 
-/* Connects to an RPyC server. Errors: those of rpyc_connect_tcp() and peer_check(); RPYC_EINVAL
- * with a sentence if the namespaces of the other process cannot be entered. */
+/* Connects to an RPyC server. Calls peer_check() before it sends anything. Returns 0, or -1 with
+ * the errors of rpyc_connect_tcp() and peer_check(), or with RPYC_EINVAL and a sentence if the
+ * namespaces of the other process cannot be entered. */
 int dial_server(rpyc_conn **out, const struct address *address, const struct rpyc_options *how,
                 struct rpyc_error *err);
 
-/* Opens a socket that is connected to the address and checked, and non-blocking. Returns its
- * descriptor, or -1 if this fails or is not done within timeout_ms. */
+/* Opens a non-blocking socket and connects it to the address. Returns its descriptor. Returns -1 if
+ * connecting fails or takes longer than timeout_ms, or if peer_check() refuses the server. */
 int dial_socket(const struct address *address, int timeout_ms);
 
 #endif

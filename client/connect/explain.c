@@ -21,7 +21,7 @@
 #define WHERE_SIZE 128
 #define PLAIN_MS   2000
 
-/* A hint for an address that is wrong. */
+/* The advice to the user for an address that is wrong. */
 #define SEE_LIST "run pystuck --list to see the servers of this machine"
 
 /* The facts about a connection that failed. */
@@ -39,7 +39,7 @@ static struct user_name me(void)
     return user_name(geteuid());
 }
 
-/* True if a server of this user does not admit the user of this process. */
+/* True if a server of this user does not admit the client's user. */
 static bool is_stranger_to(uid_t user)
 {
     return user != SOCKETS_NO_USER && geteuid() != 0 && geteuid() != user;
@@ -47,7 +47,8 @@ static bool is_stranger_to(uid_t user)
 
 /* ---- No server answers ----------------------------------------------------------------------- */
 
-/* The owner of a Unix socket; SOCKETS_NO_USER: not known. */
+/* Returns the user of the server, or the owner of the Unix socket's file. SOCKETS_NO_USER: not
+ * known. */
 static uid_t owner_of_file(const struct failure *c)
 {
     struct stat st;
@@ -57,7 +58,7 @@ static uid_t owner_of_file(const struct failure *c)
     return stat(c->address->path, &st) == 0 ? st.st_uid : SOCKETS_NO_USER;
 }
 
-/* The user may not connect to the Unix socket. */
+/* For an error that means: the user may not connect to the Unix socket. */
 static void say_denied(struct failure *c)
 {
     uid_t owner = owner_of_file(c);
@@ -70,7 +71,7 @@ static void say_denied(struct failure *c)
                   user_name(owner).text, me().text);
 }
 
-/* A Unix socket of this name has no listener. */
+/* For an error that means: nothing listens on the Unix socket. */
 static void say_not_listening(struct failure *c)
 {
     struct stat st;
@@ -85,7 +86,7 @@ static void say_not_listening(struct failure *c)
         set_error(c->err, RPYC_ESYSTEM, "%s is not a socket", c->where);
 }
 
-/* The server's queue of connections is full. */
+/* For an error that means: the server's queue of connections that wait is full. */
 static void say_full(struct failure *c)
 {
     const struct server *s = c->server;
@@ -102,7 +103,7 @@ static void say_full(struct failure *c)
                   c->where);
 }
 
-/* True if a socket of this machine listens there, and no more connections may wait. */
+/* True if a TCP socket of this machine listens at the address and no more connections may wait. */
 static bool is_full(const struct failure *c)
 {
     struct state_queue queue;
@@ -137,7 +138,7 @@ static enum explanation explain_unix(struct failure *c)
     return EXPLAIN_USAGE;
 }
 
-/* Nothing listens on the TCP port. */
+/* For an error that means: nothing listens on the TCP port. */
 static void say_port_unused(struct failure *c)
 {
     const char *advice = ": run pystuck --list on that machine to see its servers";
@@ -180,7 +181,7 @@ static void say_something_else(struct failure *c, const char *what)
     set_error(c->err, RPYC_EPROTOCOL, "%s is not a pystuck server: %s", c->where, what);
 }
 
-/* The owner of the socket that listens at the address; SOCKETS_NO_USER: not known. */
+/* Returns the user of the socket that listens at the address. SOCKETS_NO_USER: not known. */
 static uid_t owner_of(const struct failure *c)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list, *a;
@@ -201,7 +202,7 @@ static uid_t owner_of(const struct failure *c)
     return owner;
 }
 
-/* The server closed the connection before its first answer. */
+/* For an error that means: the server closed the connection before its first answer. */
 static void say_closed(struct failure *c)
 {
     const struct server *s = c->server;
@@ -225,8 +226,8 @@ static void say_closed(struct failure *c)
                   c->where);
 }
 
-/* The server showed its version of rpyc by closing the first connection, and then did not serve a
- * second one. */
+/* For a server that showed its version of rpyc by closing the first connection, and then did not
+ * serve a second connection. */
 static void say_one_shot(struct failure *c)
 {
     const struct rpyc_envelope *found = c->options->found;
@@ -240,7 +241,7 @@ static void say_one_shot(struct failure *c)
         c->where, generation, found->bind_threads ? " with bind-threads" : "", generation, bound);
 }
 
-/* The server does not speak the version that --rpyc names. */
+/* For a server that does not speak the version that --rpyc names. */
 static void say_other_version(struct failure *c)
 {
     set_error(c->err, c->err->code,
@@ -248,13 +249,13 @@ static void say_other_version(struct failure *c)
               c->where, c->options->version);
 }
 
-/* The server accepted the connection, but does not answer. */
+/* For a server that accepted the connection, but does not answer. */
 static void say_silent(struct failure *c)
 {
     const struct server *s = c->server;
     char state[STATE_TEXT_SIZE];
 
-    /* the server answered an earlier connection */
+    /* The version is known, so the server answered an earlier connection. */
     if (!s && c->options->found->generation != RPYC_GENERATION_AUTO)
         set_error(c->err, RPYC_ETIMEOUT,
                   "no answer in time from %s: it serves another client, or the program is stopped",
@@ -271,7 +272,7 @@ static void say_silent(struct failure *c)
     }
 }
 
-/* A TLS server answers, but the connection failed. */
+/* For a server that speaks TLS, but to which connecting failed. */
 static void say_tls(struct failure *c)
 {
     const struct options *o = c->options;
@@ -298,7 +299,7 @@ static void say_tls(struct failure *c)
                   c->where);
 }
 
-/* True if an RPyC server without TLS listens at the address. */
+/* True if an RPyC server without TLS listens at the address. Connects once more to find out. */
 static bool speaks_plainly(const struct failure *c)
 {
     const struct rpyc_options how = {.connect_timeout_ms = PLAIN_MS};
@@ -317,7 +318,7 @@ static enum explanation explain_answer(struct failure *c)
     enum spoken spoken;
 
     if (code == RPYC_ETIMEOUT &&
-        c->server) { /* not because of TLS: a pystuck server answers in both cases */
+        c->server) { /* a pystuck server would answer, with TLS or without */
         say_silent(c);
         return EXPLAIN_REFUSED;
     }

@@ -51,8 +51,8 @@ static void add(struct servers *to, struct server *one)
     to->all[to->count++] = *one;
 }
 
-/* Adds the server of a thread if it is a listener. A thread that the listener has just started
- * still has the listener's name, so servers that are known already are skipped. */
+/* If the name of a thread is that of a listener, adds its server. Skips servers that are known
+ * already: a thread that the listener has just started still has the listener's name. */
 static void add_thread(struct servers *to, pid_t pid, pid_t tid)
 {
     struct server one = {.pid = pid, .tid = tid};
@@ -67,13 +67,13 @@ static void add_thread(struct servers *to, pid_t pid, pid_t tid)
         add(to, &one);
 }
 
-/* The number in the name of a folder of /proc; 0: it is not a number. */
+/* Returns the number that is the name of a folder of /proc. 0: the name is not a number. */
 static pid_t number_of(const struct dirent *entry)
 {
     return isdigit((unsigned char)entry->d_name[0]) ? (pid_t)strtol(entry->d_name, NULL, 10) : 0;
 }
 
-/* Adds the servers of a process. */
+/* Adds the servers of a process, or counts the process as hidden. */
 static void add_process(struct servers *to, pid_t pid)
 {
     char path[PROC_PATH_SIZE];
@@ -92,8 +92,8 @@ static void add_process(struct servers *to, pid_t pid)
     closedir(threads);
 }
 
-/* Finds the address of a server: in the tables of the client's own network namespace, or else in
- * those of the process's. */
+/* Finds the address of a server's socket in *ours, the sockets of the client's own network
+ * namespace. If it is not there, searches in the network namespace of the server's thread. */
 static void find_socket(struct server *s, const struct sockets *ours)
 {
     struct sockets theirs = {0};
@@ -113,7 +113,7 @@ static void find_socket(struct server *s, const struct sockets *ours)
     sockets_free(&theirs);
 }
 
-/* True if a thread of another process has the same socket in its name. */
+/* True if a thread of another process has the inode of the same socket in its name. */
 static bool is_disputed(const struct servers *servers, const struct server *s)
 {
     for (size_t i = 0; i < servers->count; i++)
@@ -122,10 +122,12 @@ static bool is_disputed(const struct servers *servers, const struct server *s)
     return false;
 }
 
-/* Decides whether the socket in the thread's name belongs to the process: a program can give a
- * thread any name. If the descriptors of the process cannot be read, the socket must belong to the
- * same user, or to root, because the process may have been root when it created the socket. That is
- * certain only if the process has the client's user, and else probable. */
+/* Decides whether the socket in the name of a thread belongs to its process, because a program can
+ * give a thread any name. If the client may not read the descriptors of the process, it compares
+ * the user who created the socket with the user of the process. If they are equal, the socket
+ * belongs to the process. If root created it, it may belong to the process too, because the process
+ * may have been root then. This counts as certain if the process has the client's user, else as
+ * probable. */
 static enum server_is judge(const struct servers *servers, const struct server *s)
 {
     switch (process_has_socket(s->pid, s->tid, s->inode)) {
@@ -145,8 +147,8 @@ static enum server_is judge(const struct servers *servers, const struct server *
     return s->user == geteuid() ? SERVER_IS_OWN : SERVER_IS_LIKELY;
 }
 
-/* Finds the addresses, and removes servers that belong to their process less certainly than least.
- */
+/* Finds the addresses of the servers. Then removes the servers whose socket belongs to their
+ * process with less certainty than `least`. */
 static void find_sockets(struct servers *servers, enum server_is least)
 {
     struct sockets ours;
@@ -196,7 +198,7 @@ void find_likely(struct servers *out)
     find(out, SERVER_IS_LIKELY);
 }
 
-/* Says why a process has no server. Always returns -1. */
+/* Fills *err with the reason why a process has no server. Returns -1. */
 static int none_in(pid_t pid, struct rpyc_error *err)
 {
     char path[PROC_PATH_SIZE], *command;

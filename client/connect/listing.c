@@ -72,7 +72,7 @@ static size_t count_processes(const struct servers *servers)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < servers->count; i++) /* sorted by pid */
+    for (size_t i = 0; i < servers->count; i++) /* the servers of one process are neighbours */
         count += i == 0 || servers->all[i].pid != servers->all[i - 1].pid;
     return count;
 }

@@ -12,7 +12,7 @@
 
 #include "set_error.h"
 
-/* Since Linux 5.6; older headers do not have it. */
+/* openat2() exists since Linux 5.6; older headers do not declare it. */
 #if defined SYS_openat2 && defined __has_include
 #if __has_include(<linux/openat2.h>)
 #include <linux/openat2.h>
@@ -64,8 +64,9 @@ static int enter_network(struct namespaces_visit *v, const struct address *addre
                      (int)address->pid, strerror(why));
 }
 
-/* True if the process has the same mount namespace and root as the client, or if the client may not
- * find that out: then it may not open the files of the process either. */
+/* True if a path leads to the same file for the process and for the client: both have the same
+ * mount namespace and root directory. Also true if the client may not find this out, because then
+ * it may not open the files of the process either. */
 static bool has_our_files(const struct address *address)
 {
     struct stat ours[2], theirs[2];
@@ -82,8 +83,9 @@ static bool has_our_files(const struct address *address)
            theirs[1].st_dev == ours[1].st_dev;
 }
 
-/* Opens a path relative to a folder. is_root: the folder is the root of the process, and links with
- * absolute paths are resolved in it. */
+/* Opens a path relative to a folder, as O_PATH. is_root: the folder is the root of the process and
+ * the path is absolute. The path and links with absolute paths are resolved in the folder. Without
+ * openat2(), such links lead to the client's file system. */
 static int open_beneath(int folder, const char *path, bool is_root)
 {
 #ifdef HAVE_OPENAT2
@@ -108,8 +110,9 @@ int namespaces_open_in_root(int root, const char *path)
     return open_beneath(root, path, true);
 }
 
-/* Opens the file of a socket in the file system of the process, if that differs from the client's.
- * The path of the visit then leads to the file and is short enough for connect(). */
+/* Opens the file of the address's Unix socket in the file system of the process, if it differs from
+ * the client's, or if the path is relative. v->path then leads to the file, and is short enough for
+ * connect(). Returns 0, or -1 with errno. */
 static int find_file(struct namespaces_visit *v, const struct address *address)
 {
     bool is_absolute = address->path[0] == '/';

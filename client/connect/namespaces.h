@@ -9,11 +9,11 @@
 
 #include "connect/address.h"
 
-/* The state that namespaces_leave() restores. */
+/* What namespaces_leave() restores or closes. */
 struct namespaces_visit {
-    int home;      /* the client's own network namespace; -1: the thread never left it */
-    int file;      /* the file of the Unix socket; -1: the address's path is used */
-    char path[64]; /* a path that leads to file */
+    int home;      /* the client's own network namespace; -1: the thread did not leave it */
+    int file;      /* the file of the Unix socket (O_PATH); -1: not opened */
+    char path[64]; /* a path in /proc that leads to `file` */
 };
 
 #define NAMESPACES_VISIT_INIT                                                                      \
@@ -23,23 +23,25 @@ struct namespaces_visit {
 #define CLEAN_VISIT __attribute__((cleanup(namespaces_leave)))
 
 /* Makes the address reachable from the calling thread: enters the network namespace of the process
- * if necessary, and opens the file of its Unix socket. Does nothing for an address without a pid.
- * Returns 0, or -1 with RPYC_EINVAL and a sentence. Call namespaces_leave() in both cases. */
+ * if necessary, and opens the file of its Unix socket if the process has another file system. Does
+ * nothing for an address without a pid. Returns 0, or -1 with RPYC_EINVAL and a sentence. Call
+ * namespaces_leave() in both cases. */
 int namespaces_enter(struct namespaces_visit *visit, const struct address *address,
                      struct rpyc_error *err);
 
-/* The path by which to connect to the address, which must be a Unix socket. Valid during the visit.
- */
+/* Returns the path with which to connect to the address, which must be a Unix socket. Valid until
+ * namespaces_leave(). */
 const char *namespaces_path(const struct namespaces_visit *visit, const struct address *address);
 
-/* Opens the root directory of a process (O_PATH). -1 with errno. */
+/* Opens the root directory of a process. Returns a descriptor (O_PATH), or -1 with errno. */
 int namespaces_open_root(pid_t pid);
 
-/* Finds a file (O_PATH) by its absolute path in such a directory; links with absolute paths are
- * resolved in it. -1 with errno. */
+/* Opens a file by its absolute path in such a root directory. Links with absolute paths are
+ * resolved in this directory too. Returns a descriptor (O_PATH), or -1 with errno. */
 int namespaces_open_in_root(int root, const char *path);
 
-/* Returns to the client's own network namespace. */
+/* Makes the calling thread return to the client's own network namespace, and closes the
+ * descriptors. */
 void namespaces_leave(struct namespaces_visit *visit);
 
 #endif

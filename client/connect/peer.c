@@ -17,8 +17,8 @@
 #include "text.h"
 #include "user.h"
 
-/* How long to wait for the server to accept. After that, the owner of the listening socket counts.
- */
+/* How long to wait for the server to accept, in ms. After this time, the owner of the listening
+ * socket counts as the owner of the server. */
 #define ACCEPT_MS 200
 
 #define WHERE_SIZE 160
@@ -27,16 +27,18 @@
 struct peer {
     enum { PEER_KNOWN, PEER_UNKNOWN, PEER_REMOTE, PEER_GONE } kind;
     uid_t user;
-    unsigned long inode; /* TCP: the socket that accepted, or else the one that listens */
-    pid_t pid;           /* Unix: the process that called listen(); 0: not known. */
+    unsigned long inode; /* TCP: the socket that accepted, or else the listening one */
+    pid_t pid;           /* Unix: the process that called listen(); 0: not known */
     uid_t listener;      /* Unix: the user of that process when it called listen() */
 };
 
 /* ---- Finding out ----------------------------------------------------------------------------- */
 
-/* Unix sockets: the kernel tells which process called listen(), and as which user. If that user was
- * root or the client's own, and the process has another user now, the server belongs to the new
- * user. The opposite is not believed, because another process may have the pid now. */
+/* Finds out which process and user is at the other end of a Unix socket. The kernel tells which
+ * process called listen(), and its user at that time. If that user was root or the client's own and
+ * the process has another user now, the server belongs to the user that it has now. If the user
+ * then was another one, the user of the process now is ignored, because another process may have
+ * got the pid. */
 static struct peer identify_unix(int fd)
 {
     struct peer peer = {.kind = PEER_UNKNOWN};
@@ -62,7 +64,7 @@ static bool is_established(int fd)
            info.tcpi_state == TCP_ESTABLISHED;
 }
 
-/* The state of the socket at the other end. */
+/* The state of the socket at the other end of a TCP connection. */
 enum found {
     FOUND_ACCEPTED,
     FOUND_WAITING, /* no process has accepted the connection yet */
@@ -92,8 +94,8 @@ static enum found find_end(int fd, const struct sockaddr_storage *theirs,
     }
 }
 
-/* Turns an IPv4 address that is mapped to IPv6 (::ffff:127.0.0.1) into IPv4: the kernel lists such
- * sockets as IPv4. */
+/* Turns an IPv4-mapped IPv6 address (::ffff:127.0.0.1) into the IPv4 address, because the kernel
+ * lists such sockets as IPv4. */
 static void unmap(struct sockaddr_storage *address)
 {
     const struct sockaddr_in6 in6 = *(struct sockaddr_in6 *)address;
@@ -105,9 +107,9 @@ static void unmap(struct sockaddr_storage *address)
     memcpy(&in->sin_addr, &in6.sin6_addr.s6_addr[12], sizeof(in->sin_addr));
 }
 
-/* TCP: finds the socket that accepted the connection, else the one that listens. If the server is
- * on another machine, a local socket that listens on the same address and port is not the server.
- */
+/* Finds out which user and socket is at the other end of a TCP connection: the socket that accepted
+ * the connection, or else the listening socket. If the server is on another machine, a socket of
+ * this machine that listens on the same address and port is not the server. */
 static struct peer identify_tcp(int fd)
 {
     struct sockaddr_storage ours = {0}, theirs = {0}, none = {0};
@@ -163,7 +165,7 @@ static bool is_of_process(const struct peer *peer, const struct address *address
     if (address->path)
         return (peer->pid == address->pid || peer->pid == 0) &&
                (peer->listener == address->user || peer->listener == 0);
-    if (peer->inode == address->inode) /* the listening socket: find.c checked its owner */
+    if (peer->inode == address->inode) /* the listening socket, whose owner find.c has checked */
         return true;
     has = process_has_socket(address->pid, address->tid, peer->inode);
     if (has == PROCESS_UNKNOWN)
@@ -181,7 +183,7 @@ static int check_process(const struct peer *peer, const struct address *address,
                      (int)address->pid);
 }
 
-/* With --server-user USER. */
+/* With --server-user USER: checks that the server belongs to this user. */
 static int check_user(const struct peer *peer, const struct trust *trust, const char *where,
                       struct rpyc_error *err)
 {
@@ -202,8 +204,9 @@ static int check_user(const struct peer *peer, const struct trust *trust, const 
                      user_describe(peer->user).text, user_describe(trust->user).text);
 }
 
-/* Prints a warning that the server belongs to another user. Only once for each user, because the
- * client may connect several times. */
+/* Prints a warning that the server belongs to another user, or that its user is not known. If the
+ * last warning was about the same user, prints nothing, because the client may connect several
+ * times. */
 static void warn(const struct peer *peer, const char *where)
 {
     static struct peer warned = {.kind = PEER_REMOTE};
@@ -223,7 +226,9 @@ static void warn(const struct peer *peer, const char *where)
     fprintf(stderr, "%s\n", color_end(stderr));
 }
 
-/* Without --server-user USER. */
+/* Without --server-user USER: accepts servers of the client's own user, of root and on other
+ * machines. For another or an unknown user, prints a warning, or refuses the server if the client
+ * runs as root without --server-user any. */
 static int check_address(const struct peer *peer, const struct trust *trust, const char *where,
                          struct rpyc_error *err)
 {

@@ -12,14 +12,16 @@
 #include "connect/address.h"
 
 /* Checks the server that the socket fd is connected to, before anything is sent. data is the struct
- * address that was connected to; its trust says which users' servers are accepted. If it has a pid,
- * the connection must lead to that process. Prints a line on stderr if the server belongs to
- * another user who is not root. Waits up to 200 ms for the server to accept the connection. Returns
- * 0, or -1 with RPYC_EINVAL and a sentence. For the member check of struct rpyc_options. */
+ * address that the socket was connected to:
+ *   - trust: which users' servers are accepted; see struct trust, also for the warning on stderr
+ *   - pid: if it is not 0, the connection must lead to this process
+ * Waits up to 200 ms for the server to accept the connection. Returns 0, or -1 with RPYC_EINVAL and
+ * a sentence, or with RPYC_ECLOSED if the server has closed the connection. Can be used as the
+ * member check of struct rpyc_options. */
 int peer_check(int fd, void *data, struct rpyc_error *err);
 
-/* True if the socket at the other end of the connection fd certainly belongs to the process, on
- * this machine and in this PID namespace. */
+/* True if it is certain that the socket at the other end of the connection fd belongs to the
+ * process pid of this machine and this PID namespace. */
 bool peer_is_process(int fd, pid_t pid);
 
 #endif

@@ -11,13 +11,13 @@
 #include "connect/dial.h"
 
 #define CONNECT_MS 500
-#define BANNER_MS  200 /* for servers that send first */
+#define BANNER_MS  200 /* how long to wait for a server that sends first */
 #define ANSWER_MS  1000
-#define ENOUGH     16 /* bytes to recognise the protocol */
+#define ENOUGH     16 /* bytes in which the protocol can be recognised */
 
-/* A ClientHello of TLS 1.2 with a few common ciphers and nothing else: a TLS server accepts or
- * refuses it, and answers in TLS in both cases. Its 32 random bytes contain an empty line, because
- * servers of text protocols wait for one. */
+/* The first message of a TLS 1.2 client (ClientHello), with a few common ciphers and no extensions.
+ * A TLS server accepts or refuses it, and answers in TLS in both cases. Servers of text protocols
+ * wait for an empty line before they answer, so the 32 random bytes contain one. */
 static const char client_hello[] = "\x16\x03\x01\x00\x3b"                 /* a record of 59 bytes */
                                    "\x01\x00\x00\x37"                     /* a ClientHello of 55 */
                                    "\x03\x03"                             /* TLS 1.2 */
@@ -47,7 +47,8 @@ static enum spoken recognise(const char *bytes, size_t len)
     return SPOKEN_OTHER;
 }
 
-/* Reads until the protocol is recognised or timeout_ms have passed in total. */
+/* Reads until the protocol is recognised, ENOUGH bytes have been read, or timeout_ms have passed in
+ * total. */
 static enum spoken listen_to(int fd, int timeout_ms)
 {
     struct pollfd wait = {.fd = fd, .events = POLLIN};

@@ -76,8 +76,9 @@ bool sockets_is_at(const struct sockaddr_storage *listens, const struct sockaddr
                       ((const struct sockaddr_un *)address)->sun_path) == 0;
     if (port_of((const struct sockaddr *)listens) != port_of(address))
         return false;
-    /* The address may be another machine's, so only loopback is certain. An IPv6 socket that
-     * listens on all addresses accepts IPv4 as well. */
+    /* Only a loopback address certainly belongs to this machine, so a socket that listens on all
+     * addresses matches only loopback addresses. If it is an IPv6 socket, it accepts IPv4 as well.
+     */
     if (sockets_is_everywhere(listens))
         return sockets_is_loopback(address) &&
                (listens->ss_family == AF_INET6 || address->sa_family == AF_INET);
@@ -89,7 +90,8 @@ bool sockets_is_at(const struct sockaddr_storage *listens, const struct sockaddr
                   sizeof(in6->sin6_addr)) == 0;
 }
 
-/* The IPv6 form of an address. A socket for both families has it in the table tcp6. */
+/* Returns the IPv6 form of an address. The kernel lists the IPv4 connections of a socket for both
+ * families in this form, in the table tcp6. */
 static struct sockaddr_in6 as_ipv6(const struct sockaddr_storage *address)
 {
     const struct sockaddr_in *in = (const struct sockaddr_in *)address;

@@ -11,18 +11,20 @@
 
 #include "connect/diag.h"
 
-/* The columns of the tables that mark listening sockets: TCP_LISTEN and __SO_ACCEPTCON. */
+/* The values of a column that mark listening sockets, in the tables of TCP and of Unix sockets. The
+ * kernel calls them TCP_LISTEN and __SO_ACCEPTCON. */
 #define TCP_IS_LISTENING   0x0A
 #define UNIX_IS_LISTENING  0x10000
 #define DIGITS_OF_WORD     8
 #define PATH_OF_TABLE_SIZE 128
 #define OWN_FOLDER         "/proc/thread-self/net"
 
-/* Large, because the kernel searches its whole table again for each read(2). */
+/* The size of the buffer for reading a table. It is large because the kernel searches its whole
+ * table again for each read(2). */
 #define TABLE_BUFFER_SIZE 65536
 
-/* Parses an address of /proc/net/tcp: hexadecimal numbers of 32 bits in the machine's byte order.
- */
+/* Parses an address of /proc/net/tcp or tcp6: one or four hexadecimal numbers of 32 bits in the
+ * machine's byte order. */
 static bool parse_address(struct sockaddr_storage *out, const char *hex, unsigned port)
 {
     struct sockaddr_in *in = (struct sockaddr_in *)out;
@@ -76,7 +78,8 @@ static bool add_tcp(void *to, char *line)
     return true;
 }
 
-/* The name is the rest of the line. An abstract name has '@' in place of its NUL. */
+/* Adds the socket of a line of the table unix if it listens. Its name is the rest of the line; an
+ * abstract name has '@' in place of its NUL. */
 static bool add_unix(void *to, char *line)
 {
     struct listening one = {.user = SOCKETS_NO_USER};
@@ -146,16 +149,17 @@ void sockets_read_own(struct sockets *out)
 
 /* ---- One connection, if sock_diag is not available ------------------------------------------- */
 
-/* A search for a connection in the tables. */
+/* A search for a TCP socket in the tables: one connected from local to remote, or one that listens
+ * on local if remote has no family. */
 struct search {
     const struct sockaddr_storage *local, *remote;
     struct socket_owner *out;
     bool found;
 };
 
-/* Compares a line with the connection that is searched for, and stops at it. In a search for a
- * listening socket, one that listens on exactly this address is preferred to one that listens on
- * all addresses. */
+/* Checks whether the socket in a line is the one that is searched for. Returns false, which ends
+ * the search, if it is the connected socket. In a search for a listening socket, reads all lines: a
+ * socket that listens on exactly this address is preferred to one that listens on all addresses. */
 static bool compare(void *data, char *line)
 {
     struct search *search = data;

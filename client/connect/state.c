@@ -21,15 +21,15 @@
 #include "shortage_text.h"
 
 #define PROC_PATH_SIZE 96
-#define OWN_NAME       "pystuck" /* the names of all threads of the server begin with it */
-#define QUEUE_MS       200       /* for the kernel to list its sockets */
-#define LOOKS          5         /* at the states of the threads, */
-#define LOOK_MS        10        /* with this time between two looks */
+#define OWN_NAME       "pystuck" /* the names of all threads of pystuck begin with it */
+#define QUEUE_MS       200       /* how long the kernel may take to list its sockets */
+#define LOOKS          5         /* how often to look at the states of the threads */
+#define LOOK_MS        10        /* time between two such looks */
 #define REPORT_MEMORY  ((size_t)64 * 1024)
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
-/* Returns the state of a thread, as in proc(5); 0: there is no such thread. */
+/* Returns the state of a thread as a letter, see proc(5). 0: there is no such thread. */
 static char thread_state(pid_t pid, pid_t tid)
 {
     char path[PROC_PATH_SIZE], text[1024];
@@ -42,7 +42,8 @@ static char thread_state(pid_t pid, pid_t tid)
     return end && end[1] == ' ' ? end[2] : '\0';
 }
 
-/* Reads a file of a thread that is one word; "" if it cannot be read. */
+/* Reads a file of /proc about a thread that contains one word. Writes "" if the file cannot be
+ * read. */
 static void read_word(pid_t pid, pid_t tid, const char *name, char *out, size_t size)
 {
     char path[PROC_PATH_SIZE];
@@ -53,8 +54,8 @@ static void read_word(pid_t pid, pid_t tid, const char *name, char *out, size_t 
     out[strcspn(out, "\n")] = '\0';
 }
 
-/* Writes the function of the kernel in which a thread sleeps, in brackets; nothing if it is not
- * shown ("0"). */
+/* Writes the kernel function in which a thread sleeps, in brackets. Writes "" if the kernel does
+ * not show it. */
 static void format_wchan(pid_t pid, pid_t tid, char *out, size_t size)
 {
     char name[64];
@@ -65,7 +66,7 @@ static void format_wchan(pid_t pid, pid_t tid, char *out, size_t size)
         snprintf(out, size, " (%s)", name);
 }
 
-/* True if the thread's control group is frozen, as `docker pause` does it. */
+/* True if the thread's control group is frozen, for example by `docker pause`. */
 static bool is_frozen(pid_t pid, pid_t tid)
 {
     char name[64];
@@ -74,7 +75,7 @@ static bool is_frozen(pid_t pid, pid_t tid)
     return strcmp(name, "do_freezer_trap") == 0 || strcmp(name, "__refrigerator") == 0;
 }
 
-/* Returns the process that traces a thread; 0: none. */
+/* Returns the process that traces a thread, such as a debugger. 0: there is none. */
 static pid_t tracer_of(pid_t pid, pid_t tid)
 {
     char path[PROC_PATH_SIZE], text[4096];
@@ -88,7 +89,7 @@ static pid_t tracer_of(pid_t pid, pid_t tid)
     return line && sscanf(line, "\nTracerPid: %d", &tracer) == 1 ? tracer : 0;
 }
 
-/* Returns a thread of the program, not of pystuck, that runs; 0: none does at this moment. */
+/* Returns a thread of the program (not of pystuck) that runs at this moment. 0: there is none. */
 static pid_t running_thread(pid_t pid)
 {
     char path[PROC_PATH_SIZE], name[64];
@@ -170,7 +171,7 @@ static bool say(char *out, const char *format, ...)
     return true;
 }
 
-/* Says why a thread of the process cannot run. False if it can. */
+/* If a thread of the process cannot run, writes why and returns true. Otherwise returns false. */
 static bool say_thread(const struct server *s, pid_t tid, char *out)
 {
     char state = thread_state(s->pid, tid), where[80], name[64];
@@ -197,7 +198,8 @@ static bool say_thread(const struct server *s, pid_t tid, char *out)
     return false;
 }
 
-/* Says that the server or the process has ended, or cannot run. */
+/* If the server or the process has ended or cannot run, writes this and returns true. Otherwise
+ * returns false. */
 static bool say_state(const struct server *s, char *out)
 {
     char leader = thread_state(s->pid, s->pid), listener = thread_state(s->pid, s->tid);
@@ -209,7 +211,8 @@ static bool say_state(const struct server *s, char *out)
     return say_thread(s, s->tid, out) || say_thread(s, s->pid, out);
 }
 
-/* Writes which resource is used up: "out of file descriptors: ...". False if none is. */
+/* If a resource is used up, writes which one ("out of file descriptors: ...") and returns true.
+ * Otherwise returns false. */
 static bool find_shortage(const struct server *s, char *out)
 {
     char folder[PROC_PATH_SIZE];
@@ -233,7 +236,8 @@ static bool find_shortage(const struct server *s, char *out)
     return found;
 }
 
-/* Says that the server does not accept connections. */
+/* If connections wait to be accepted, writes that the server does not accept them and returns true.
+ * Otherwise returns false. shortage: the resource that is used up, or "". */
 static bool say_queue(const struct server *s, const char *shortage, char *out)
 {
     struct state_queue queue;
@@ -258,8 +262,9 @@ static pid_t look_for_running_thread(pid_t pid)
     return tid;
 }
 
-/* Says which thread runs. The server has accepted the connection, and waits for the GIL or for one
- * of the program's own locks; the kernel does not show for which. */
+/* Writes which thread runs, or that none does. Call it if the server has accepted the connection:
+ * then it waits for the GIL or for one of the program's own locks, and the kernel does not show for
+ * which. */
 static void say_threads(const struct server *s, const char *shortage, char *out)
 {
     pid_t tid = look_for_running_thread(s->pid);

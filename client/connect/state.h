@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * state: reads from the kernel why a process of this machine does not answer.
+ * state: finds out from the kernel why a process of this machine does not answer.
  */
 #ifndef CLIENT_CONNECT_STATE_H
 #define CLIENT_CONNECT_STATE_H
@@ -12,25 +12,25 @@
 
 #define STATE_TEXT_SIZE 768
 
-/* Writes what follows "process 7 (python3 x.py) " in a sentence: "is stopped: continue it with
- * 'kill -CONT 7'". Only says what the kernel shows:
+/* Writes the end of a sentence that begins with "process 7 (python3 x.py) ", for example "is
+ * stopped: continue it with 'kill -CONT 7'". Writes the first of these states that applies:
  *
- *     the server's thread or the process is gone, stopped, stopped by a debugger, frozen, or in
- *     uninterruptible sleep
- *     a resource is used up, see procfs/shortage.h
- *     connections wait that the server does not accept
- *     a thread of the program runs, or none does
+ *     - the server's thread or the process has ended, is stopped, is stopped by a debugger, is
+ *       frozen, or is in uninterruptible sleep
+ *     - connections wait that the server does not accept
+ *     - a thread of the program runs, or none does
  *
- * Always writes something. Takes up to half a second. */
+ * The last two also name a resource that is used up, see procfs/shortage.h. out must have
+ * STATE_TEXT_SIZE bytes. Takes up to half a second. */
 void state_describe(const struct server *server, char *out);
 
-/* The connections that wait until the program accepts them, and how many may wait. */
+/* How many connections wait until the program accepts them, and how many may wait at most. */
 struct state_queue {
     unsigned waiting, most;
 };
 
-/* Reads the queue of the socket that listens at an address in the client's own network namespace.
- * False if there is no such socket, or if the kernel does not tell. */
+/* Reads the queue of the TCP socket that listens at an address in the client's own network
+ * namespace. Returns false if there is no such socket, or if the kernel does not tell. */
 bool state_queue_at(const struct address *address, struct state_queue *out);
 
 #endif

@@ -19,7 +19,7 @@ struct rpyc_tls tls_files_settings(const struct options *options)
     struct rpyc_tls tls = options->tls;
 
     if (!tls.server_name && (options->pid || *options->target.path))
-        tls.server_name = "localhost"; /* the command line names no host */
+        tls.server_name = "localhost"; /* the user named no host */
     return tls;
 }
 
@@ -40,7 +40,8 @@ void tls_files_warn(const struct options *options)
  * help the user.
  */
 
-/* False for a pipe, for example: OpenSSL could not read its text again. */
+/* False for a pipe, for example. Such a file is not checked, because OpenSSL could not read its
+ * text again. */
 static bool can_be_read_twice(const char *path)
 {
     struct stat st;
@@ -48,8 +49,8 @@ static bool can_be_read_twice(const char *path)
     return stat(path, &st) < 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
 }
 
-/* Returns the text of the file that an option names, for free(), or NULL with *err filled. The text
- * is empty if the file contains NUL characters, because then it is not PEM. */
+/* Reads the file that an option names. Returns its text for free(), or NULL with *err filled. If
+ * the file contains NUL characters, it is not PEM, and the text is empty. */
 static char *read_pem(const char *option, const char *path, struct rpyc_error *err)
 {
     char *text = textfile_read(path);
@@ -115,18 +116,18 @@ int tls_files_check(const struct rpyc_tls *tls, struct rpyc_error *err)
 
 /* ---- Errors of a connection ------------------------------------------------------------------ */
 
-/* The facts about a failure of TLS. */
+/* The facts about an error of TLS. */
 struct trouble {
     const struct rpyc_tls *tls;
     const char *name; /* the certificate must be for this name */
     const char *where;
     enum rpyc_tls_reason reason;
-    char text[sizeof(((struct rpyc_error *)NULL)->text)]; /* librpyc's text */
+    char text[sizeof(((struct rpyc_error *)NULL)->text)]; /* the text of the error from librpyc */
     struct rpyc_error *err;
 };
 
-/* Returns what OpenSSL or the system says: the text behind `part`; the whole text if it does not
- * contain part. */
+/* t->text ends with a message of OpenSSL or of the system, which begins after `part`. Returns this
+ * message, or all of t->text if `part` is not in it. */
 static const char *after(const struct trouble *t, const char *part)
 {
     const char *found = strstr(t->text, part);
@@ -134,7 +135,7 @@ static const char *after(const struct trouble *t, const char *part)
     return found ? found + strlen(part) : t->text;
 }
 
-/* Replaces the text of the error. */
+/* Replaces the text of the error. Arguments as for printf(). */
 #define SAY(t, ...) set_error((t)->err, RPYC_ETLS, __VA_ARGS__)
 
 static void explain_library(const struct trouble *t)
@@ -149,7 +150,8 @@ static void explain_library(const struct trouble *t)
             after(t, "librpyc-ssl.so.0: "));
 }
 
-/* OpenSSL cannot use the certificate or the key, although the files passed the checks above. */
+/* Explains that OpenSSL cannot use the certificate or the key, although tls_files_check() found no
+ * error in the files. */
 static void explain_mistake(const struct trouble *t)
 {
     if (t->reason == RPYC_TLS_KEY_MISMATCH)
@@ -159,7 +161,7 @@ static void explain_mistake(const struct trouble *t)
         SAY(t, "%s", after(t, "TLS: "));
 }
 
-/* The client does not accept the server's certificate. */
+/* Explains why the client does not accept the server's certificate. */
 static void explain_verification(const struct trouble *t)
 {
     switch (t->reason) {
@@ -193,7 +195,8 @@ static void explain_verification(const struct trouble *t)
     }
 }
 
-/* Why a server does not accept the client's certificate; NULL: another reason. */
+/* Returns why a server does not accept the client's certificate. NULL: the error has another
+ * reason. */
 static const char *objection(enum rpyc_tls_reason reason)
 {
     switch (reason) {
@@ -214,7 +217,8 @@ static const char *objection(enum rpyc_tls_reason reason)
     }
 }
 
-/* The handshake failed for another reason. */
+/* Explains why the handshake failed, if neither the library, the user's files nor the server's
+ * certificate are the reason. */
 static void explain_handshake(const struct trouble *t)
 {
     const char *words = objection(t->reason);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * tls_files: the options of TLS: checks their files, and explains errors of TLS.
+ * tls_files: checks the files that the options of TLS name, and explains errors of TLS.
  *
- * TLS itself is in librpyc, which loads librpyc-ssl.so for it.
+ * TLS itself is in librpyc-ssl.so, which librpyc loads when it is needed.
  */
 #ifndef CLIENT_CONNECT_TLS_FILES_H
 #define CLIENT_CONNECT_TLS_FILES_H
@@ -11,15 +11,15 @@
 
 #include "options.h"
 
-/* The settings for a connection. Without --ssl-name, the certificate must be for the host of the
- * address; for "localhost" with --pid and on Unix sockets. */
+/* Returns the settings for a connection. Without --ssl-name, the certificate must be for the host
+ * of the address. With --pid or a Unix socket there is no host: then it must be for "localhost". */
 struct rpyc_tls tls_files_settings(const struct options *options);
 
-/* Checks the files before a connection is made. Returns 0, or -1 with RPYC_EINVAL and a sentence.
- */
+/* Checks the files of TLS. Call it before connecting. Returns 0, or -1 with RPYC_EINVAL and a
+ * sentence. */
 int tls_files_check(const struct rpyc_tls *tls, struct rpyc_error *err);
 
-/* Prints a warning on stderr if the server's certificate is not verified. */
+/* Prints a warning on stderr if --ssl-no-verify is given. */
 void tls_files_warn(const struct options *options);
 
 enum tls_files_trouble {
@@ -28,8 +28,9 @@ enum tls_files_trouble {
     TLS_FILES_USAGE,   /* the user's files cannot be used */
 };
 
-/* Writes a sentence to err->text, whose code is RPYC_ETLS. where: the server, as address_describe()
- * formats it. */
+/* err must be an error with the code RPYC_ETLS. Replaces its text by a sentence that tells the user
+ * what is wrong, except for TLS_FILES_UNCLEAR. where: the server, as address_describe() formats it.
+ */
 enum tls_files_trouble tls_files_explain(const struct options *options, const char *where,
                                          struct rpyc_error *err);
 

@@ -10,12 +10,14 @@
 #include "options.h"
 
 struct gil_words {
-    char text[512]; /* the finding about the GIL, cut if it is longer */
-    bool is_kept;   /* one thread keeps the GIL; else threads take it in turn */
+    char text[512]; /* the finding about the GIL, as a sentence, cut if it is too long */
+    bool is_kept;   /* true: one thread keeps the GIL; false: threads take turns to hold it */
 };
 
-/* Asks the server that the options name on a connection of its own. Returns true, and the sentence,
- * if the GIL is not available; false if it is, or if the server does not say within a second. */
+/* Opens a new connection to the server that the options name, and asks it about the GIL. Returns
+ * true with *out filled if the GIL is not available. Returns false if the GIL is available, or if
+ * there is no answer in time: it waits up to a second for the connection, and then for the answer.
+ */
 bool stacks_ask_gil(const struct options *options, struct gil_words *out);
 
 #endif

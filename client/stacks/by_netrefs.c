@@ -20,11 +20,11 @@ struct walk {
     rpyc_value *type;      /* the type type */
     rpyc_value *vars;      /* the function vars */
     rpyc_value *repr;      /* threading.Thread.__repr__ */
-    rpyc_value *known;     /* threading._active; threading.enumerate() would take a lock */
+    rpyc_value *known;     /* threading._active, because threading.enumerate() would take a lock */
     rpyc_value *frames;    /* a dict: the frame of each thread, by ident */
     rpyc_value *idents;    /* a tuple of the idents */
-    rpyc_value *first;     /* operator.itemgetter(0): the frame in an item of walk_stack() */
-    rpyc_value *call;      /* operator.attrgetter(): file, line and function of a frame */
+    rpyc_value *first;     /* operator.itemgetter(0): gets the frame from an item of walk_stack() */
+    rpyc_value *call;      /* operator.attrgetter(): gets the file, line and function of a frame */
     int64_t main,
         own; /* the idents of the main thread, and of the thread that serves this client */
     int64_t pid;
@@ -61,7 +61,7 @@ static int find_idents(struct walk *w, rpyc_value *threading, rpyc_value *thread
     return rpyc_int64(own_ident, &w->own, err);
 }
 
-/* Gets the modules and builtins that the walk needs. */
+/* Gets the modules, builtins and operators for the walk. */
 static int begin_modules(struct walk *w, rpyc_conn *conn, struct rpyc_error *err)
 {
     if (rpyc_module(conn, "traceback", &w->traceback, err) < 0 ||
@@ -116,7 +116,8 @@ static struct report_text copy_str(const struct walk *w, const rpyc_value *value
     return report_text(w->out, text, len);
 }
 
-/* Fills in what the own dict of a thread has. It stays unknown if a request fails. */
+/* Fills in the name, daemon flag and native ID of a thread from the thread object's __dict__. They
+ * stay unknown if a request fails. */
 static void read_dict(const struct walk *w, rpyc_value *thread, struct report_thread *t)
 {
     CLEAN_VALUE rpyc_value *dict = NULL;
@@ -137,7 +138,7 @@ static void read_dict(const struct walk *w, rpyc_value *thread, struct report_th
     rpyc_int64(rpyc_item(members, 2), &t->native_id, NULL);
 }
 
-/* True if repr() of a thread is that of threading.Thread, which does not block. */
+/* True if repr() of the thread calls the __repr__ of threading.Thread, which does not block. */
 static bool has_plain_repr(const struct walk *w, rpyc_value *thread)
 {
     CLEAN_VALUE rpyc_value *class = NULL;
@@ -151,7 +152,8 @@ static bool has_plain_repr(const struct walk *w, rpyc_value *thread)
            rpyc_int64(is_same, &result, NULL) == 0 && result != 0;
 }
 
-/* The title of a thread with a repr() of its own, which might block the connection. */
+/* Fills in the title of a thread whose class has its own __repr__. That __repr__ might block the
+ * connection, so it is not called. */
 static void name_without_repr(const struct walk *w, const rpyc_value *thread,
                               struct report_thread *t)
 {
@@ -165,7 +167,8 @@ static void name_without_repr(const struct walk *w, const rpyc_value *thread,
     t->repr_status = STATUS_SKIPPED;
 }
 
-/* Fills in the title of a thread, and what the thread object says. Runs no code of the program. */
+/* Fills in the title of a thread and the facts that the thread object has. Runs no code of the
+ * program. */
 static void name_thread(const struct walk *w, rpyc_value *key, struct report_thread *t)
 {
     CLEAN_VALUE rpyc_value *thread = NULL;
@@ -188,7 +191,7 @@ static void name_thread(const struct walk *w, rpyc_value *key, struct report_thr
     }
 }
 
-/* Fills in a frame from (file, line, function). */
+/* Fills in a frame from a tuple (file, line, function). Returns -1 if entry is not such a tuple. */
 static int take_frame(const struct walk *w, const rpyc_value *entry, struct report_frame *f)
 {
     if (rpyc_length(entry) != 3)
@@ -200,7 +203,8 @@ static int take_frame(const struct walk *w, const rpyc_value *entry, struct repo
     return 0;
 }
 
-/* Takes the frames, which are in the order of the walk: the innermost first. */
+/* Copies the frames to *frames with the innermost last. In entries, which come from walk_stack(),
+ * the innermost is first. */
 static int take_frames(const struct walk *w, const rpyc_value *entries, report_frames *frames,
                        struct rpyc_error *err)
 {
@@ -217,8 +221,9 @@ static int take_frames(const struct walk *w, const rpyc_value *entries, report_f
     return 0;
 }
 
-/* Walks the stack with functions of C and Python's own library. They read no file: source lines may
- * block, and the client reads those on this machine itself. */
+/* Gets the frames of a thread, with functions that are written in C or belong to Python's standard
+ * library. They read no source file, because that may block: the client reads the files of this
+ * machine itself. */
 static int fetch_frames(const struct walk *w, rpyc_value *key, struct report_thread *t,
                         struct rpyc_error *err)
 {
@@ -250,7 +255,8 @@ static int fetch_thread(const struct walk *w, rpyc_value *key, int64_t ident,
     return fetch_frames(w, key, t, err);
 }
 
-/* Adds the main thread, or all other threads. */
+/* Adds the main thread if main_thread is true, else all other threads. Skips the thread that serves
+ * this client. */
 static int fetch_threads(const struct walk *w, struct report_process *p, bool main_thread,
                          struct rpyc_error *err)
 {

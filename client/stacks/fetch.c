@@ -19,11 +19,12 @@
 #define STACKS_VERSION 2
 #define BUDGET_MS      500
 
-/* As in pystuck/_stacks.py. */
+/* The flags of collect() in pystuck/_stacks.py, which must have the same values. */
 enum { FLAG_REPR = 1, FLAG_SOURCE = 2, FLAG_GREENLETS = 8 };
 
-/* Defines a function that loads the collector into a namespace of its own. Imports builtins,
- * because the user may have assigned to the name exec. */
+/* The source that make_source() puts before and after the collector as a string literal. It defines
+ * a function that executes the collector in a new namespace. It imports builtins, because the user
+ * may have assigned to the name exec. */
 static const char before_literal[] = "def _pystuck_stacks(flags):\n"
                                      "    import builtins\n"
                                      "    names = {'__name__': '_pystuck_stacks'}\n"
@@ -31,7 +32,7 @@ static const char before_literal[] = "def _pystuck_stacks(flags):\n"
 static const char after_literal[] = ", names)\n"
                                     "    return names['collect'](flags)\n";
 
-/* Removes the function from the connection's namespace and calls it. */
+/* An expression that removes the function from the connection's namespace and calls it. */
 #define CALL_COLLECTOR "_pystuck_stacks.__globals__.pop('_pystuck_stacks')(%d)"
 
 static int fail(struct rpyc_error *err, const char *text)
@@ -62,7 +63,7 @@ int stacks_connect(rpyc_conn **out, const struct options *options, const struct 
     return result;
 }
 
-/* Adds the tuple that a collector returned to the report. */
+/* Adds the process that a collector returned as a tuple to the report. */
 static int take(const rpyc_value *process, struct report *out, struct rpyc_error *err)
 {
     void *brine = NULL;
@@ -113,7 +114,7 @@ static void put_literal(FILE *out, const char *text)
     fputc('\'', out);
 }
 
-/* The source to execute, for free(); NULL: out of memory. */
+/* Returns the source that defines the function _pystuck_stacks, for free(). NULL: out of memory. */
 static char *make_source(void)
 {
     char *text = NULL;
@@ -131,7 +132,8 @@ static char *make_source(void)
     return NULL;
 }
 
-/* Works on any classic server. RPYC_EPROTOCOL: its service has no execute. */
+/* Runs the source of the collector in the process. Works with any classic server. RPYC_EPROTOCOL:
+ * the service has no execute. */
 static int run_source(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
                       struct rpyc_error *err)
 {
@@ -144,14 +146,14 @@ static int run_source(rpyc_conn *conn, const struct stacks_wish *wish, struct re
     snprintf(call, sizeof(call), CALL_COLLECTOR, flags_of(wish));
     if (rpyc_execute(conn, source, err) == 0)
         return rpyc_eval(conn, call, &answer, err) < 0 ? -1 : take(answer, out, err);
-    /* The source only defines a function, so the error is about execute: there is none, or it is
-     * None. */
+    /* The source only defines a function, so these exceptions mean that the service has no execute,
+     * or that execute is None. */
     if (!rpyc_error_is(err, "AttributeError") && !rpyc_error_is(err, "TypeError"))
         return -1;
     return fail(err, "the server's service has no execute");
 }
 
-/* Works on any service that exposes modules. */
+/* Gets the stacks with netrefs. Works with any service that exposes modules. */
 static int use_netrefs(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
                        struct rpyc_error *err)
 {
@@ -189,7 +191,7 @@ int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms
     struct report_process *process;
 
     if (!err)
-        err = &own; /* fetch() needs the code */
+        err = &own; /* fetch() reads err->code */
     if (fetch(conn, wish, timeout_ms, out, err) < 0)
         return -1;
     process = &out->processes.items[out->processes.count - 1];

@@ -9,13 +9,14 @@
 #include "json.h"
 #include "text.h"
 
-/* Like traceback.format_stack(): prints a recursive call this many times, and counts the others. */
+/* How many times a recursive call is printed. Further repetitions are only counted, as
+ * traceback.format_stack() does. */
 #define REPEATED_MAX 3
 
 struct printer {
     FILE *stream;
     void (*name)(FILE *stream, const char *text, size_t len);
-    bool is_plain; /* the format of the original pystuck: no colours, and nothing but the stacks */
+    bool is_plain; /* FORMAT_PLAIN: no colours, and only the stacks */
 };
 
 static void put_name(const struct printer *p, struct report_text text)
@@ -58,7 +59,7 @@ static bool same_text(struct report_text a, struct report_text b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-/* True if two frames have the same function and line: a recursive call. */
+/* True if two frames have the same file, function and line, as in a recursive call. */
 static bool same_call(const struct report_frame *a, const struct report_frame *b)
 {
     return a->line == b->line && same_text(a->file, b->file) && same_text(a->function, b->function);
@@ -96,7 +97,7 @@ static void put_stack(const struct printer *p, struct report_text title, const c
     fputc('\n', p->stream);
 }
 
-/* Each finding on a line of its own, then an empty line. */
+/* Prints each finding on a line of its own, then an empty line if there are any. */
 static void put_findings(const struct printer *p, const report_findings *findings)
 {
     size_t i;
@@ -110,7 +111,7 @@ static void put_findings(const struct printer *p, const report_findings *finding
         fputc('\n', p->stream);
 }
 
-/* The words for what is missing. */
+/* Prints in words what is missing. */
 static void put_missing_words(const struct printer *p, struct report_text what)
 {
     static const char *const words[][2] = {
@@ -130,7 +131,8 @@ static void put_missing_words(const struct printer *p, struct report_text what)
     put_name(p, what);
 }
 
-/* One line: "not shown: source lines, greenlets (the GIL is held)". */
+/* Prints what is missing as one line: "not shown: source lines, greenlets (the GIL is held)". A
+ * reason is printed once, after the last item that has it. */
 static void put_missing(const struct printer *p, const struct report_missing *missing, size_t count)
 {
     size_t i;

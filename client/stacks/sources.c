@@ -23,9 +23,9 @@
 #include "process.h"
 
 #define WAIT_NS   300000000L
-#define FILE_MAX  ((off_t)16 << 20)  /* bytes of a file, */
-#define TOTAL_MAX ((size_t)64 << 20) /* of all files, */
-#define TEXT_MAX  65536              /* and of a line */
+#define FILE_MAX  ((off_t)16 << 20)  /* bytes of one file */
+#define TOTAL_MAX ((size_t)64 << 20) /* bytes of all files together */
+#define TEXT_MAX  65536              /* bytes of a line */
 #define FILES_MAX 1000
 #define NS_PER_S  1000000000
 #define BLANKS    " \t\v\f\r\n"
@@ -38,7 +38,8 @@ struct file {
     size_t len;
 };
 
-/* Files to read. The thread that reads them and the one that waits have a reference each. */
+/* Files to read. The thread that reads them and the thread that waits for them each own a
+ * reference. */
 struct job {
     atomic_int refs;
     int root;        /* the root directory of the process */
@@ -47,9 +48,9 @@ struct job {
     struct file *files;
     size_t count;
 
-    pthread_mutex_t lock; /* guards what follows */
+    pthread_mutex_t lock; /* guards the members below */
     pthread_cond_t changed;
-    size_t ready; /* the number of files that are read; from there on the thread uses them */
+    size_t ready; /* this many files have been read; the thread still uses the others */
 };
 
 static void job_unref(struct job *job)
@@ -73,8 +74,9 @@ static bool is_not_newer(const struct timespec *t, int64_t than)
     return (int64_t)t->tv_sec * NS_PER_S + t->tv_nsec <= than;
 }
 
-/* True if the file is probably what the process has compiled. Its times and the start of the
- * process are rounded to ticks of the kernel. */
+/* True if the file has probably not changed since the process compiled it: it is a regular file,
+ * not too large, and older than the process. Two ticks are added, since the times of the file and
+ * the start of the process are rounded to ticks of the kernel. */
 static bool is_usable(const struct job *job, const struct stat *st)
 {
     int64_t latest = job->started + 2 * PROCESS_TICK_NS;
@@ -83,8 +85,9 @@ static bool is_usable(const struct job *job, const struct stat *st)
            is_not_newer(&st->st_ctim, latest);
 }
 
-/* Opens a file of the process. Checks first that it is a regular file, since opening a FIFO
- * disturbs the process at its other end. -1: it cannot be used. */
+/* Opens a file in the file system of the process, and fills *st. Checks first that it is a regular
+ * file, since opening a FIFO would disturb the process at its other end. Returns a descriptor, or
+ * -1 if the file cannot be used. */
 static int open_file(const struct job *job, const char *path, struct stat *st)
 {
     char link[32];
@@ -127,7 +130,7 @@ static void *read_files(void *arg)
     struct job *job = arg;
 
     if (geteuid() == 0 && job->user != 0)
-        syscall(SYS_setfsuid, job->user); /* of this thread alone */
+        syscall(SYS_setfsuid, job->user); /* changes this thread only */
     for (size_t i = 0, total = 0; i < job->count; i++) {
         if (total < TOTAL_MAX)
             read_file(job, &job->files[i]);
@@ -141,7 +144,8 @@ static void *read_files(void *arg)
     return NULL;
 }
 
-/* Starts the thread; signals are for the client's other threads. False: it cannot be started. */
+/* Starts the thread that reads the files. It has all signals blocked, so that other threads of the
+ * client get them. Returns false if the thread cannot be started. */
 static bool start_reading(struct job *job)
 {
     sigset_t all, before;
@@ -160,7 +164,7 @@ static bool start_reading(struct job *job)
     return result == 0;
 }
 
-/* Waits for the files. Returns how many of them are there. */
+/* Waits up to WAIT_NS until the files have been read. Returns how many have been read. */
 static size_t await_files(struct job *job)
 {
     struct timespec until;
@@ -202,14 +206,14 @@ static struct job *job_new(const struct report_process *p)
 
 enum encoding { ENCODING_UTF8, ENCODING_LATIN1, ENCODING_OTHER };
 
-/* A file that some frames need. */
+/* A source file that some frames name. */
 struct source {
-    struct report_text path; /* the text of the first frame */
+    struct report_text path; /* the name of the file, owned by the first frame that names it */
     struct file *file;
     enum encoding encoding;
-    size_t *starts; /* where each line begins, and the end of the last one; NULL: not known yet */
+    size_t *starts; /* offsets of the lines, and the end of the last one; NULL: not indexed yet */
     size_t lines;
-    struct report_text *texts; /* of the lines that were used before */
+    struct report_text *texts; /* the lines that were already copied, by their numbers */
 };
 
 static int compare_sources(const void *a, const void *b)
@@ -222,7 +226,7 @@ static int compare_sources(const void *a, const void *b)
     return memcmp(x->data, y->data, x->len);
 }
 
-/* The length of the end of line at data[i]: \n, \r\n, \r; 0: there is none. */
+/* Returns the length of the line ending (\n, \r\n or \r) at data[i]. 0: there is none. */
 static size_t line_end(const struct file *file, size_t i)
 {
     if (file->data[i] == '\r')
@@ -241,7 +245,8 @@ static size_t count_lines(const struct file *file)
     return count;
 }
 
-/* Reads the declaration in a line, as Python's tokenizer does (PEP 263). False: there is none. */
+/* Reads the declaration of the encoding in a line, as Python's tokenizer does (PEP 263). Returns
+ * false if the line has none. */
 static bool find_declaration(const char *line, size_t len, enum encoding *out)
 {
     static const char *const utf8[] = {"utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii"};
@@ -266,7 +271,7 @@ static bool find_declaration(const char *line, size_t len, enum encoding *out)
     return true;
 }
 
-/* The bytes of a line without blanks around it. */
+/* Returns the text of a line without the blanks at both ends. *len: its length in bytes. */
 static const char *stripped_line(const struct source *s, size_t line, size_t *len)
 {
     const char *text = s->file->data + s->starts[line - 1];
@@ -294,7 +299,8 @@ static void find_encoding(struct source *s)
     }
 }
 
-/* Finds the lines of a file. False if it cannot be used. */
+/* Finds the lines and the encoding of a file, if not done before. Returns false if the file cannot
+ * be used, or if there is no memory. */
 static bool index_lines(struct source *s)
 {
     static const char mark[] = "\xef\xbb\xbf";
@@ -322,7 +328,8 @@ static bool index_lines(struct source *s)
     return true;
 }
 
-/* Copies a line into the report as UTF-8. An unknown text if it is empty or not valid. */
+/* Copies a line into the report as UTF-8. Returns an unknown text (data is NULL) if the line is
+ * empty or too long, if its bytes are not valid, or if its encoding is not supported. */
 static struct report_text copy_line(struct report *r, const struct source *s, size_t line)
 {
     size_t len, out = 0;
@@ -349,12 +356,12 @@ static struct report_text copy_line(struct report *r, const struct source *s, si
 struct filler {
     struct report *report;
     struct job *job;
-    bool needed; /* a frame lacks its source */
+    bool needed; /* a frame with an absolute file name has no source */
     void *tree;  /* tsearch tree of sources, by path */
     struct source sources[FILES_MAX];
 };
 
-/* Calls a function for each frame that lacks its source and whose file has an absolute name. */
+/* Calls a function for each frame that has no source and whose file has an absolute name. */
 static void each_frame(struct filler *filler, report_frames *frames,
                        void (*call)(struct filler *filler, struct report_frame *f))
 {
@@ -420,7 +427,8 @@ static void keep(void *unused)
     (void)unused;
 }
 
-/* Forgets the files from number `ready` on: the thread still uses them. */
+/* Removes the files from number `ready` on from the tree, because the reading thread still uses
+ * them. */
 static void leave_out(struct filler *filler, size_t ready)
 {
     for (size_t i = ready; i < filler->job->count; i++)
@@ -452,7 +460,7 @@ static bool is_text(struct report_text text, const char *word)
     return text.data && text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
 }
 
-/* Removes source lines from the list of what the answer lacks. */
+/* Removes source lines from the list of what is missing. */
 static void nothing_is_missing(struct report_process *p)
 {
     size_t kept = 0;

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * stacks/sources: source lines that the client reads itself, for a process on this machine.
+ * stacks/sources: reads source lines in the client itself, for a process on this machine.
  */
 #ifndef CLIENT_STACKS_SOURCES_H
 #define CLIENT_STACKS_SOURCES_H
 
 #include "report.h"
 
-/* Fills in the source of the frames of a process that have none, and for which the file may be
- * read:
- *   - the connection fd leads to the process with this pid, in the client's PID namespace
+/* Fills in the source lines of frames that have none. The client reads a file only under these
+ * conditions:
+ *   - the connection fd leads to the process p->pid, in the client's PID namespace
  *   - the name of the file is absolute, and it is a regular file in the file system of the process
  *   - neither the content nor the inode of the file has changed since the process was started
- *   - the client's user may read it, and the user of the process as well
- * If no such frame is left without source, source lines are no longer said to be missing.
- * A file server that does not answer costs 300 ms: then a thread is left behind. p is in r. */
+ *   - the client's user and the user of the process may both read it
+ * If every such frame has source afterwards, removes source lines from p->missing. Waits at most
+ * 300 ms for the files. If a file server does not answer in this time, the thread that reads is
+ * left behind. p must belong to r. */
 void sources_fill(struct report *r, struct report_process *p, int fd);
 
 #endif
