@@ -22,7 +22,7 @@
 static int say(struct file_error *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Returns -1. */
+/* Formats the text of *why. Returns -1. */
 static int say(struct file_error *why, const char *format, ...)
 {
     va_list args;
@@ -85,8 +85,9 @@ int file_open_to_read(const char *path)
 
 /* ---- Directories ----------------------------------------------------------------------------- */
 
-/* True if this owner of a directory may decide what the path leads to. In a user namespace, the
- * directories of root can appear to belong to the overflow uid. */
+/* True if files and directories of this owner may be used. This is so for the effective user, for
+ * root, and in a user namespace for the overflow uid, because root's files can appear to belong to
+ * it. */
 static bool is_trusted(uid_t owner)
 {
     return owner == geteuid() || owner == 0 || user_is_anyone(owner);
@@ -113,8 +114,8 @@ static bool is_own(int folder)
     return fstat(folder, &st) == 0 && st.st_uid == geteuid();
 }
 
-/* Checks the owner of a name in a directory, and creates a directory if the name does not exist.
- * path: the path of that name. */
+/* Checks the owner of `name` in the directory `folder`. Creates `name` as a directory if it does
+ * not exist. path: the path of `name`, for messages. */
 static int prepare(int folder, const char *name, const char *path, struct file_error *why)
 {
     struct stat st;
@@ -130,7 +131,8 @@ static int prepare(int folder, const char *name, const char *path, struct file_e
     return 0;
 }
 
-/* Opens a directory in the directory folder, and closes folder. */
+/* Opens the directory `name` in the directory `folder`, which it closes. Creates `name` if it does
+ * not exist. path: the path of `name`. Returns a descriptor, or -1 with *why. */
 static int enter(int folder, const char *name, const char *path, struct file_error *why)
 {
     int next = -1;
@@ -202,8 +204,9 @@ int file_begin(struct file_new *out, int folder, mode_t mode)
     return -1;
 }
 
-/* Renames a file, but replaces nothing. Works on file systems without RENAME_NOREPLACE, too. By
- * syscall(), because musl has no renameat2(). */
+/* Gives the file its name. Fails with EEXIST if a file of that name exists. Uses a hard link on
+ * file systems that do not support RENAME_NOREPLACE. Uses syscall(), because musl has no
+ * renameat2(). */
 static int move(const struct file_new *file, const char *name)
 {
     if (syscall(SYS_renameat2, file->folder, file->temporary, file->folder, name,

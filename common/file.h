@@ -16,18 +16,19 @@ struct file_error {
     char text[256];
 };
 
-/* Opens a file that belongs to the effective user. Follows no symbolic link, does not block, and
- * refuses anything but a regular file without other hard links.
+/* Opens a file that belongs to the effective user. Follows no symbolic link and does not block. The
+ * file must be a regular file without other hard links.
  *   - folder: the descriptor of a directory, or AT_FDCWD
  *   - path: for messages
- *   - flags: O_RDONLY or O_RDWR, with O_APPEND and O_CREAT (mode 0600) if wanted
+ *   - flags: O_RDONLY or O_RDWR, optionally with O_APPEND and O_CREAT (mode 0600)
  * Returns a descriptor, or -1 with *why. */
 int file_open_own(int folder, const char *name, const char *path, int flags,
                   struct file_error *why);
 
-/* Opens the directory of a file. Creates missing directories (mode 0700), but only in directories
- * of the effective user. All directories and links of the path must belong to that user or root,
- * and the last directory to that user. Returns a descriptor (O_PATH), or -1 with *why. */
+/* Opens the directory of the file with this absolute path. Creates missing directories (mode 0700),
+ * but only in directories of the effective user. All directories and links of the path must belong
+ * to the effective user or root, and the last directory to the effective user. Returns a descriptor
+ * (O_PATH), or -1 with *why. */
 int file_open_folder(const char *path, struct file_error *why);
 
 /* True if the path is a regular file of the effective user or root. If there is no such file,
@@ -48,11 +49,12 @@ struct file_new {
 /* Creates a file with a temporary name in a directory. Returns 0, or -1 with errno. */
 int file_begin(struct file_new *out, int folder, mode_t mode);
 
-/* Writes the file to the disk and gives it its name. If a file of that name exists, replaces it;
- * with replace 0, fails with EEXIST. Returns 0, or -1 with errno; the file is then removed. */
+/* Writes the file to the disk, and renames it to `name`. If a file of that name exists, replaces
+ * it, or fails with EEXIST if replace is 0. Returns 0, or -1 with errno. After a failure the new
+ * file is removed. */
 int file_commit(struct file_new *file, const char *name, int replace);
 
-/* Removes the file. Keeps errno. */
+/* Closes and removes the file. Keeps errno. */
 void file_abandon(struct file_new *file);
 
 #endif

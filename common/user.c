@@ -10,7 +10,7 @@
 
 #define OVERFLOW_UID 65534
 
-/* Returns the user's name; if there is none, the uid behind a prefix. */
+/* Returns the user's name; if there is none, the prefix followed by the uid. */
 static struct user_name name_or_uid(uid_t user, const char *prefix)
 {
     const struct passwd *entry = getpwuid(user);
@@ -63,7 +63,7 @@ bool user_parse(uid_t *out, const char *text)
     return errno == 0 && number < UINT32_MAX; /* (uid_t)-1 is not a user */
 }
 
-/* Reads a number from a file; otherwise: the result if that fails. */
+/* Reads a number from a file. Returns `otherwise` if that fails. */
 static unsigned long number_in(const char *path, const char *format, unsigned long otherwise)
 {
     FILE *f = fopen(path, "re");

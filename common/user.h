@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * user: the users of this machine: their names and numbers.
+ * user: the names and numbers of this machine's users.
  */
 #ifndef COMMON_USER_H
 #define COMMON_USER_H
@@ -21,11 +21,11 @@ struct user_name user_describe(uid_t user);
 /* Formats a user as an argument of --server-user: "alice", or "1001". */
 struct user_name user_argument(uid_t user);
 
-/* Parses the name or the number of a user. False: there is no such name. */
+/* Parses the name or the number of a user. Returns false if the text is neither. */
 bool user_parse(uid_t *out, const char *text);
 
-/* True if the number may stand for any user: in a user namespace, all users without a number there
- * have the overflow uid. */
+/* True if the number may stand for any user. In a user namespace, each user who has no number there
+ * is shown with the overflow uid. */
 bool user_is_anyone(uid_t user);
 
 #endif

@@ -13,10 +13,12 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* The CA is valid for longer than its certificates, so that it can sign new ones. */
+/* How long a CA is valid at least, in days: longer than the certificates that it signs, so that it
+ * can sign new ones later. */
 #define CA_DAYS 3650
 
-/* Certificates are valid from an hour ago, because clocks differ. In seconds. */
+/* The start of a certificate's validity, in seconds from now: an hour ago, because the clocks of
+ * machines differ. */
 #define SINCE (-3600)
 
 #define SERIAL_BITS 127
@@ -106,7 +108,8 @@ static int set_name(X509 *cert, const char *name)
                : -1;
 }
 
-/* Adds an extension. value: as in OpenSSL's configuration files. It must not come from the user. */
+/* Adds an extension. value: in the syntax of OpenSSL's configuration files; it must not contain
+ * text that comes from the user. */
 static int add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 {
     X509_EXTENSION *extension CLEAN(free_extension) = NULL;
@@ -166,7 +169,7 @@ bool certificate_is_name(const char *name)
     return label > 0;
 }
 
-/* Adds a host name or a mail address. */
+/* Adds a host name (GEN_DNS) or a mail address (GEN_EMAIL). */
 static int add_text_name(GENERAL_NAMES *to, int type, const char *text)
 {
     ASN1_IA5STRING *string = ASN1_IA5STRING_new();
@@ -225,8 +228,8 @@ static int add_mail_address(X509 *cert, const char *address)
 
 /* ---- Certificates ---------------------------------------------------------------------------- */
 
-/* Makes an unsigned certificate with the fields that all kinds have. If ca is empty, it is a CA
- * itself. */
+/* Makes an unsigned certificate with the fields that all kinds of certificates have. usage: see
+ * add_kind. If ca is empty, the new certificate is that of a CA. */
 static int begin(struct certificate *out, const char *name, const char *usage, int days,
                  const struct certificate *ca)
 {
@@ -241,7 +244,8 @@ static int begin(struct certificate *out, const char *name, const char *usage, i
     return add_kind(cert, issuer, usage);
 }
 
-/* Signs the certificate. If that fails or result is -1, clears it. */
+/* Signs the certificate if result is 0. If result is -1 or signing fails, frees the certificate and
+ * returns -1. */
 static int end(struct certificate *out, int result, EVP_PKEY *key)
 {
     if (result == 0 && X509_sign(out->cert, key, EVP_sha256()) > 0)
@@ -305,7 +309,7 @@ static X509_CRL *make_list(const struct certificate *ca)
     return NULL;
 }
 
-/* Increments the number of the list. */
+/* Adds 1 to the CRL number of the list; the first number is 1. */
 static int count_up(X509_CRL *list)
 {
     ASN1_INTEGER *was CLEAN(free_integer) = X509_CRL_get_ext_d2i(list, NID_crl_number, NULL, NULL);

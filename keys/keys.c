@@ -62,7 +62,7 @@ static void fail(int status, const char *format, ...)
     exit(status);
 }
 
-/* The last error of OpenSSL. */
+/* Returns the text of OpenSSL's last error. */
 static const char *reason(void)
 {
     const char *text = ERR_reason_error_string(ERR_peek_last_error());
@@ -91,7 +91,8 @@ static int days_of(const char *text)
     return (int)days;
 }
 
-/* True if the name can be a file name and is not the name of another file of the directory. */
+/* True if the files of a client certificate may have this name: it is a safe file name, and no
+ * other file of the directory has it. */
 static bool is_client_name(const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -190,7 +191,7 @@ static void check_folder(const struct folder *folder)
              folder->name, folder->name);
 }
 
-/* make: creates the directory if it does not exist. */
+/* Opens and checks the directory. make: creates the directory if it does not exist. */
 static struct folder open_folder(const char *name, bool make)
 {
     struct folder folder = {.name = name};
@@ -217,8 +218,8 @@ static void check_not_there(const struct folder *folder, const char *file)
              strerror(errno));
 }
 
-/* Opens a regular file of the directory for reading. Returns NULL with errno. Does not block on a
- * FIFO. */
+/* Opens a regular file of the directory for reading. Does not block on a FIFO. Returns NULL with
+ * errno if the file cannot be opened or is not a regular file. */
 static FILE *open_file(const struct folder *folder, const char *file)
 {
     int fd = openat(folder->fd, file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -234,7 +235,7 @@ static FILE *open_file(const struct folder *folder, const char *file)
     return stream;
 }
 
-/* A file to write: a certificate or a key. */
+/* A file to write: a certificate or a key. The pointer to the other is NULL. */
 struct file {
     char name[MAX_FILE_NAME];
     const X509 *cert;
@@ -274,7 +275,8 @@ static void write_files(const struct folder *folder, const struct file *files, s
     }
 }
 
-/* Names the two files of a certificate. */
+/* Fills files[0] for the certificate and files[1] for its key, with the names name.pem and
+ * name.key. */
 static void name_files(struct file *files, const char *name, const struct certificate *c)
 {
     files[0] = (struct file){.cert = c->cert};
@@ -314,7 +316,8 @@ static struct certificate read_ca(const struct folder *folder)
 
 /* ---- The commands that are printed ----------------------------------------------------------- */
 
-/* Prints a path, quoted for Python or else for the shell. */
+/* Prints the path of a file in the directory, quoted for Python or, if python is false, for the
+ * shell. */
 static void print_path(const struct folder *folder, const char *file, bool python)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -368,7 +371,7 @@ static void print_call(const struct folder *folder, const char *more, const char
 
 /* ---- Making certificates --------------------------------------------------------------------- */
 
-/* The names of this machine. "": none. */
+/* The names of this machine. "": not known. */
 struct host_names {
     char short_name[MAX_HOST], full_name[MAX_HOST];
 };
@@ -400,7 +403,7 @@ static void add_name(struct names *names, const char *name)
         names->all[names->count++] = name;
 }
 
-/* All names of the server. Free names.all. */
+/* Returns all names for the server's certificate. The caller frees names.all. */
 static struct names server_names(const struct wish *wish, const struct host_names *host)
 {
     static const char *const always[] = {"localhost", "127.0.0.1", "::1"};
@@ -417,8 +420,8 @@ static struct names server_names(const struct wish *wish, const struct host_name
     return names;
 }
 
-/* The name for the printed command: one by which a client on another machine may reach the server.
- */
+/* Returns the server's name for the printed command: one by which a client on another machine may
+ * reach the server. */
 static const char *best_name(const struct wish *wish, const struct host_names *host)
 {
     for (size_t i = 0; i < wish->name_count; i++)

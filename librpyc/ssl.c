@@ -2,9 +2,10 @@
  *
  * librpyc-ssl: streams over OpenSSL.
  *
- * One thread may receive while another sends, but an SSL object does not support that. So a mutex
- * is held during each call of OpenSSL, which never blocks; threads wait without the mutex. The BIO
- * is defined here because OpenSSL's socket BIO raises SIGPIPE.
+ * One thread may receive on a stream while another thread sends, but an SSL object does not support
+ * that. So a mutex is held during each call of OpenSSL. These calls never block: a thread that has
+ * to wait releases the mutex first. This file defines a BIO of its own, because OpenSSL's BIO for
+ * sockets raises SIGPIPE.
  */
 #include "subject.h"
 #include "tls.h"
@@ -20,7 +21,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* OpenSSL 1.1.1 lacks this reason: it reports a failed system call without an errno. */
+/* OpenSSL 1.1.1 does not define this reason. It reports such an end of the stream as a failed
+ * system call with errno 0. */
 #ifndef SSL_R_UNEXPECTED_EOF_WHILE_READING
 #define SSL_R_UNEXPECTED_EOF_WHILE_READING 294
 #endif
@@ -33,7 +35,8 @@ struct state {
 
 /* ---- The socket as a BIO -------------------------------------------------------------------- */
 
-/* The BIO has the fd and not the stream, because streams are copied. */
+/* Returns the fd of a BIO. The BIO does not point to the struct stream, because that struct is
+ * copied. */
 static int fd_of(BIO *bio)
 {
     return (int)(intptr_t)BIO_get_data(bio);
@@ -81,9 +84,9 @@ static BIO_METHOD *method;
 
 /* ---- The end of the process ----------------------------------------------------------------- */
 
-/* exit(3) makes OpenSSL free its data while other threads still run. So this lock is held for
- * reading during each call of OpenSSL, and for writing from exit(3) on. It is never released then.
- */
+/* exit(3) makes OpenSSL free its data while other threads still run. So each call of OpenSSL holds
+ * this lock for reading. At exit(3) it is locked for writing and never released: no later call of
+ * OpenSSL is made. */
 static pthread_rwlock_t in_use = PTHREAD_RWLOCK_INITIALIZER;
 
 static bool begin_call(void)
@@ -101,13 +104,15 @@ static void at_exit(void)
     pthread_rwlock_wrlock(&in_use);
 }
 
-/* In the child of a fork: makes the lock new. The threads that held the lock do not exist there. */
+/* Initializes the lock again in the child of a fork, where the threads that held it do not
+ * exist. */
 static void after_fork(void)
 {
     pthread_rwlock_init(&in_use, NULL);
 }
 
-/* OpenSSL registered its handler before; exit(3) calls this one first. */
+/* Initializes OpenSSL, which registers its function with atexit(3). exit(3) calls at_exit before
+ * that function, because at_exit is registered later. */
 static void set_up(void)
 {
     OPENSSL_init_ssl(0, NULL);
@@ -126,8 +131,8 @@ static const char *reason(void)
     return text ? text : "unknown reason";
 }
 
-/* True if memory ran out, even if OpenSSL reports something else as a result ("invalid
- * certificate"). Clears the errors. */
+/* True if one of OpenSSL's errors is that memory ran out. Later errors may only be a consequence,
+ * such as "invalid certificate". Clears the errors. */
 static bool lacked_memory(void)
 {
     unsigned long code;
@@ -138,7 +143,7 @@ static bool lacked_memory(void)
     return lacked;
 }
 
-/* Fills err for a file or an option that cannot be used. */
+/* Fills err for a file or an option that cannot be used. Returns -1. */
 static int bad_option(const char *what, const char *file, struct rpyc_error *err)
 {
     bool is_no_pem = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_PEM_LIB;
@@ -193,7 +198,7 @@ static const struct meaning errors[] = {
     {0, RPYC_TLS_OTHER},
 };
 
-/* Looks a code up in a table, whose last row is for all other codes. */
+/* Looks up a code in a table. The last row of the table is for all other codes. */
 static enum rpyc_tls_reason meaning_of(int code, const struct meaning *row)
 {
     while (row->code != 0 && row->code != code)
@@ -201,7 +206,7 @@ static enum rpyc_tls_reason meaning_of(int code, const struct meaning *row)
     return row->reason;
 }
 
-/* Fills err after a failed handshake or call. */
+/* Fills err after a failed handshake or call. Returns -1. */
 static int tls_failed(struct state *state, struct rpyc_error *err)
 {
     const char *peer = SSL_is_server(state->ssl) ? "client" : "server";
@@ -224,7 +229,8 @@ static int tls_failed(struct state *state, struct rpyc_error *err)
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
-/* Makes one call of OpenSSL on the stream; the result is that of SSL_read. */
+/* Makes one call of OpenSSL. Returns a number above 0 on success, with the number of bytes in
+ * *done. Otherwise the result is for SSL_get_error. */
 typedef int (*ssl_call)(SSL *ssl, void *bytes, size_t n, size_t *done);
 
 static int call_handshake(SSL *ssl, void *bytes, size_t n, size_t *done)
@@ -245,8 +251,8 @@ static int call_write(SSL *ssl, void *bytes, size_t n, size_t *done)
     return SSL_write_ex(ssl, bytes, n, done);
 }
 
-/* Fills err after sending failed because the peer closed the connection. The peer may have sent an
- * alert with the reason, which was not read yet. */
+/* Fills err after sending failed because the peer closed the connection. Before that, the peer may
+ * have sent an alert that was not read yet: then err gets the reason in the alert. Returns -1. */
 static int peer_closed(struct state *state, struct rpyc_error *err)
 {
     char byte;
@@ -261,8 +267,8 @@ static int peer_closed(struct state *state, struct rpyc_error *err)
     return error_set(err, RPYC_ECLOSED, "the peer closed the connection");
 }
 
-/* Decides what to do after a failed call. Returns events to poll for; 0: the end of the stream; -1:
- * an error. */
+/* Decides what to do after a failed call. Returns the events to poll for before the call is
+ * repeated; 0 at the end of the stream; -1 with err filled. */
 static int wants(struct state *state, int result, struct rpyc_error *err)
 {
     int saved = errno;
@@ -282,14 +288,14 @@ static int wants(struct state *state, int result, struct rpyc_error *err)
         return error_system(err, saved, "TLS");
     default:
         if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-            return 0; /* hung up without close_notify, as stock peers do; frame.c finds truncated
-                         messages */
+            return 0; /* the peer hung up without close_notify, as stock peers do; frame.c finds
+                       * truncated messages */
         return tls_failed(state, err);
     }
 }
 
-/* Repeats the call until it succeeds. Returns the number of bytes; 0 at the end of the stream; -1.
- * */
+/* Repeats the call until it succeeds, and waits for the socket in between. Returns the number of
+ * bytes; 0 at the end of the stream; -1 with err filled. */
 static ssize_t run(struct stream *s, struct state *state, ssl_call call, void *bytes, size_t n,
                    deadline_t deadline, struct rpyc_error *err)
 {
@@ -349,7 +355,8 @@ static void free_state(void *p)
     free(state);
 }
 
-/* Asks for no passphrase: a library must not read from the terminal. */
+/* Supplies no passphrase. Without this function OpenSSL would ask for one on the terminal, which a
+ * library must not do. */
 static int no_passphrase(char *buffer, int size, int writing, void *arg)
 {
     (void)buffer;
@@ -383,7 +390,7 @@ static int load_certificate(SSL_CTX *ctx, const char *cert_file, const char *key
     return 0;
 }
 
-/* Makes a context with the settings that clients and servers share. */
+/* Creates a context with the settings that clients and servers share; NULL with RPYC_ENOMEM. */
 static SSL_CTX *new_context(const SSL_METHOD *role, struct rpyc_error *err)
 {
     SSL_CTX *ctx = SSL_CTX_new(role);
@@ -417,8 +424,8 @@ static bool is_address(const char *host)
     return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
-/* Sets the server's name: for the handshake (SNI, unless it is an IP address) and for the check of
- * its certificate. */
+/* Sets the server's name. Its certificate must be for this name. The name is also sent in the
+ * handshake (SNI), unless it is an IP address. */
 static int name_server(SSL *ssl, const char *host, struct rpyc_error *err)
 {
     bool ok;
@@ -461,7 +468,7 @@ static int make_client(struct state *state, const struct stream *s, const struct
                : error_set(err, RPYC_EINVAL, "TLS needs the server's name to check: server_name");
 }
 
-/* Performs the handshake and ignores signals, as connecting does. */
+/* Performs the handshake. Like connecting, it is not interrupted by signals. */
 static int shake_hands(struct stream *s, struct state *state, deadline_t deadline,
                        struct rpyc_error *err)
 {
@@ -477,7 +484,7 @@ static int shake_hands(struct stream *s, struct state *state, deadline_t deadlin
     if (result == 0)
         return error_set(err, RPYC_ECLOSED, "the peer hung up during the TLS handshake");
     if (err)
-        *err = why; /* `why` owns nothing */
+        *err = why; /* `why` owns no memory */
     return -1;
 }
 
@@ -488,8 +495,9 @@ static void set_up_once(void)
     pthread_once(&once, set_up);
 }
 
-/* Creates a stream's TLS state, which no other thread uses yet. OpenSSL may be called until
- * end_state, as after begin_call. NULL: an error. */
+/* Creates a stream's TLS state, and calls begin_call: OpenSSL may be called until end_state. The
+ * state's lock is not needed before end_state, because no other thread uses the state. NULL: an
+ * error. */
 static struct state *begin_state(struct rpyc_error *err)
 {
     struct state *state;
@@ -509,7 +517,8 @@ static struct state *begin_state(struct rpyc_error *err)
     return state;
 }
 
-/* Completes a state and performs the handshake. made < 0: creating it failed. Takes the state. */
+/* Calls end_call for begin_state, performs the handshake, and stores the state in the stream. made:
+ * -1 if the state could not be filled; then only frees it and returns -1. Takes the state. */
 static int end_state(struct stream *s, struct state *state, int made, deadline_t deadline,
                      struct rpyc_error *err)
 {
@@ -538,8 +547,9 @@ struct server {
     const char *const *subjects; /* borrowed from the options */
 };
 
-/* Requires a current revocation list from the issuer of every certificate in a client's chain:
- * without one, the certificate may have been revoked. */
+/* Loads the revocation lists in a file; NULL: there are none. The issuer of every certificate in a
+ * client's chain must then have a current list in the file. If a list is missing, the client is
+ * refused, because the certificate may have been revoked. */
 static int load_revocations(SSL_CTX *ctx, const char *file, struct rpyc_error *err)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
@@ -554,7 +564,7 @@ static int load_revocations(SSL_CTX *ctx, const char *file, struct rpyc_error *e
     return 0;
 }
 
-/* Sets which client certificates are asked for. */
+/* Sets whether clients are asked for a certificate, and which CAs may have signed it. */
 static int ask_for_certificates(SSL_CTX *ctx, const struct tls_server_options *o,
                                 struct rpyc_error *err)
 {
@@ -602,7 +612,7 @@ static void free_server(void *context)
     free(server);
 }
 
-/* Call between begin_call and end_call. */
+/* Creates server->ctx. Call between begin_call and end_call. */
 static int make_server_context(struct server *server, const struct tls_server_options *o,
                                struct rpyc_error *err)
 {

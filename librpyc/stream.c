@@ -34,7 +34,7 @@ deadline_t deadline_in(int ms)
     return ms < 0 ? DEADLINE_NEVER : now() + ms * NS_PER_MS;
 }
 
-/* Returns the milliseconds until the deadline for poll(2), rounded up; -1: no limit. */
+/* Returns the time until the deadline in ms, rounded up, as a timeout of poll(2); -1: no limit. */
 static int time_left(deadline_t deadline)
 {
     int64_t left;
@@ -86,8 +86,9 @@ static bool is_loopback(const struct sockaddr_storage *a)
            (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && in6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
 }
 
-/* Detects a peer whose machine disappeared, within two minutes: by probes on an idle connection, by
- * a missing acknowledgement otherwise. Fails harmlessly if the socket is not TCP. */
+/* Lets the kernel detect within two minutes that the peer's machine has disappeared: by probes if
+ * the connection is idle, by a missing acknowledgement otherwise. Has no effect if the socket is
+ * not TCP. */
 static void keep_alive(int fd)
 {
     int on = 1, idle = 60, interval = 15, probes = 4, unanswered_ms = 120000;
@@ -128,7 +129,7 @@ void stream_acknowledge(const struct stream *s)
         setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
-/* The error of a call on an fd that is not the stream's any more. */
+/* Fills err for a stream whose fd is not its socket any more. Returns -1. */
 static int lost(struct rpyc_error *err)
 {
     return error_set(err, RPYC_ECLOSED, "other code of this process closed the socket");
@@ -156,7 +157,7 @@ ssize_t stream_receive(struct stream *s, void *bytes, size_t n, deadline_t deadl
             return error_set(err, RPYC_ECLOSED, "the peer reset the connection");
         if (errno != EAGAIN)
             return error_system(err, errno, "receiving");
-        flags = MSG_DONTWAIT; /* non-blocking for this call; poll before the next one */
+        flags = MSG_DONTWAIT; /* no data yet: poll before the next recv */
     }
 }
 
@@ -247,7 +248,8 @@ static int set_blocking(int fd, bool blocking)
     return fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
 }
 
-/* Waits for a connect in progress and sets errno to its result. */
+/* Waits until a connect(2) in progress has ended. Returns 0 if it succeeded, -1 with err filled if
+ * it failed. */
 static int finish_connect(int fd, const struct stream_watch *watch, deadline_t deadline,
                           struct rpyc_error *err)
 {
@@ -266,7 +268,7 @@ static int finish_connect(int fd, const struct stream_watch *watch, deadline_t d
     return result == 0 ? 0 : error_system(err, result, "connect");
 }
 
-/* Connects a TCP socket. It is non-blocking until then. */
+/* Connects a TCP socket. The socket is non-blocking meanwhile, and blocking afterwards. */
 static int connect_tcp(int fd, const struct sockaddr *address, socklen_t len,
                        const struct stream_watch *watch, deadline_t deadline,
                        struct rpyc_error *err)
@@ -282,7 +284,8 @@ static int connect_tcp(int fd, const struct sockaddr *address, socklen_t len,
     return set_blocking(fd, true) < 0 ? error_system(err, errno, "fcntl") : 0;
 }
 
-/* Sets the send timeout from the deadline; -1: the deadline has passed. */
+/* Sets the socket's send timeout to the time until the deadline. Returns -1 if the deadline has
+ * passed. */
 static int set_send_timeout(int fd, deadline_t deadline)
 {
     int ms = time_left(deadline);
@@ -293,8 +296,9 @@ static int set_send_timeout(int fd, deadline_t deadline)
     return ms == 0 ? -1 : setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left));
 }
 
-/* Connects a Unix socket. If the backlog is full, connect(2) itself must wait: on a non-blocking
- * socket it would fail at once, and poll(2) cannot wait for room in a backlog. */
+/* Connects a Unix socket, which is in blocking mode. If the server's backlog is full, connect(2)
+ * itself has to wait: it would fail at once on a non-blocking socket, and poll(2) cannot wait for
+ * room in a backlog. */
 static int connect_unix(int fd, const struct sockaddr *address, socklen_t len, deadline_t deadline,
                         struct rpyc_error *err)
 {
@@ -349,7 +353,7 @@ static int connect_address(struct stream *s, const struct sockaddr *address, soc
     return result;
 }
 
-/* Fills err with the address and the reason. */
+/* Fills err with the address and the reason. Returns -1. */
 static int connect_error(const char *where, const struct rpyc_error *why, struct rpyc_error *err)
 {
     if (why->code == RPYC_ESYSTEM && why->sys_errno == ECONNRESET)
@@ -365,8 +369,8 @@ static void free_addresses(struct addrinfo **list)
         freeaddrinfo(*list);
 }
 
-/* True if port is a service name or a number from 1 to 65535. getaddrinfo accepts 65536 as 0, and
- * also "". */
+/* True if port is a number up to 65535, or if it may be a service name. getaddrinfo does not check
+ * this: it accepts "", and takes 65536 for 0. */
 static bool is_port(const char *port)
 {
     size_t digits = strspn(port, "0123456789");
@@ -460,8 +464,9 @@ int stream_connect_again(struct stream *s, const struct stream_watch *watch,
 
 /* ---- Listening ------------------------------------------------------------------------------ */
 
-/* Sets the group and the mode of a socket's file through a descriptor: if other users may write to
- * the directory, the name may refer to another file from one call to the next. */
+/* Sets the group and the mode of a socket's file. file: a descriptor of it. The file's name
+ * would not do: if other users may write to the directory, they can replace the file between two
+ * calls. */
 static int set_rights(int file, const struct stream_listening *how)
 {
     mode_t mode = how->unix_mode ? how->unix_mode : 0600;
@@ -485,10 +490,10 @@ static int set_rights(int file, const struct stream_listening *how)
     return chmod(name, mode);
 }
 
-/* Binds a Unix socket whose file only the owner can use at first, independent of the umask. The
- * mode that the socket has before bind(2) excludes other users from the start. bind(2) subtracts
- * the umask, and a umask of 0777 would exclude the owner too. No client can connect before the
- * caller listens. */
+/* Binds a Unix socket, then sets the group and the mode of its file. bind(2) creates the file with
+ * the mode that the socket has, minus the umask. So the mode 0600 of the socket excludes other
+ * users from the start. The final mode is set afterwards, because a umask such as 0777 would
+ * exclude the owner too. No client can connect before the caller calls listen(2). */
 static int bind_unix(int fd, const struct sockaddr *address, socklen_t len,
                      const struct stream_listening *how)
 {

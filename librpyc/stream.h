@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Streams of bytes: TCP over IPv4 and IPv6, and Unix sockets. Every fd is close-on-exec. No
- * function here raises SIGPIPE.
+ * Streams of bytes: TCP over IPv4 and IPv6, and Unix sockets. Every socket that is created here is
+ * close-on-exec. No function here raises SIGPIPE.
  */
 #ifndef RPYC_STREAM_H
 #define RPYC_STREAM_H
@@ -14,7 +14,8 @@
 
 #include "error.h"
 
-/* A time of CLOCK_MONOTONIC in nanoseconds; a call that takes longer fails with RPYC_ETIMEOUT. */
+/* A point in time, in nanoseconds of CLOCK_MONOTONIC. A call that is not finished by then fails
+ * with RPYC_ETIMEOUT. */
 typedef int64_t deadline_t;
 #define DEADLINE_NEVER INT64_MAX
 
@@ -23,8 +24,8 @@ deadline_t deadline_in(int ms);
 
 struct stream_tls;
 
-/* Other sockets, to cancel a wait: if one of them has input or reaches its end, the wait fails with
- * RPYC_ECANCELED. */
+/* Sockets that cancel a wait for another socket: if one of them has input or reaches its end, the
+ * wait fails with RPYC_ECANCELED. */
 #define STREAM_WATCH_MAX 4
 struct stream_watch {
     int fds[STREAM_WATCH_MAX];
@@ -35,21 +36,21 @@ struct stream {
     int fd;
     bool local;  /* a Unix socket or the loopback: compression would only cost time */
     ino_t inode; /* identifies the socket that was opened: see stream_is_ours */
-    const struct stream_tls *tls; /* set if the stream uses TLS: see tls.h; NULL: it does not */
+    const struct stream_tls *tls; /* the functions for TLS, see tls.h; NULL: no TLS */
     void *tls_state;
-    const struct stream_watch *watch; /* cancels a TLS handshake; NULL otherwise */
+    const struct stream_watch *watch; /* cancels a TLS handshake; NULL: nothing does */
 };
 
 #define STREAM_INIT ((struct stream){.fd = -1})
 
-/* Makes a stream of a connected socket. Takes fd. Finds out whether the peer is local, disables
- * Nagle's algorithm and enables keepalive: a TCP peer that disappears without a message is noticed
- * after two minutes. */
+/* Fills *s for a connected socket. Takes fd. Finds out whether the peer is local, disables Nagle's
+ * algorithm and enables keepalive. So it is noticed within two minutes if a TCP peer disappears
+ * without a message. */
 void stream_open(struct stream *s, int fd);
 
-/* True if the fd is still the socket that was opened. Other code in this process may close it
- * (os.closerange), and its number may be used again for something else. All functions below that
- * take a stream check this first. */
+/* True if the fd is still the socket that was opened. Other code in this process may close the
+ * socket (os.closerange); the number of its fd may then be given to another file. All functions
+ * below that take a stream check this first. */
 bool stream_is_ours(const struct stream *s);
 
 /* Waits for events (POLLIN, POLLOUT) on an fd. watch may be NULL. Errors: RPYC_ETIMEOUT,
@@ -62,21 +63,23 @@ int stream_wait(int fd, short events, const struct stream_watch *watch, deadline
 #define STREAM_WHERE_SIZE 200
 void stream_describe_tcp(char *out, size_t size, const char *host, const char *port);
 
-/* Connects. host and port are those of getaddrinfo; each address is tried in turn. path is a file
- * name, or "@name" for an abstract socket. Errors: RPYC_ERESOLVE, RPYC_ESYSTEM, RPYC_ETIMEOUT. */
+/* Connect to a server. host and port are passed to getaddrinfo, and its addresses are tried in
+ * turn. path is a file name, or "@name" for an abstract socket. Errors: RPYC_EINVAL (port or path),
+ * RPYC_ERESOLVE, RPYC_ESYSTEM, RPYC_ECLOSED, RPYC_ETIMEOUT. */
 int stream_connect_tcp(struct stream *s, const char *host, const char *port, deadline_t deadline,
                        struct rpyc_error *err);
 int stream_connect_unix(struct stream *s, const char *path, deadline_t deadline,
                         struct rpyc_error *err);
 
-/* Connects to the server that another stream is connected to: to the Unix socket `path`, or to the
- * TCP address `peer` if path is NULL. RPYC_ECANCELED: a watched socket has input. If the backlog of
- * a Unix socket is full, fails at once with RPYC_ETIMEOUT. */
+/* Opens one more connection to a server: to the Unix socket `path`, or to the TCP address `peer` if
+ * path is NULL. If watch is not NULL, fails with RPYC_ECANCELED when a watched socket has input,
+ * and at once with RPYC_ETIMEOUT when the backlog of a Unix socket is full. */
 int stream_connect_again(struct stream *s, const struct stream_watch *watch,
                          const struct sockaddr_storage *peer, const char *path, deadline_t deadline,
                          struct rpyc_error *err);
 
-/* Fills a sockaddr_un for path ("@name": abstract). RPYC_EINVAL: path is empty or too long. */
+/* Fills a sockaddr_un for a path; "@name" means an abstract socket. RPYC_EINVAL: the path is empty
+ * or too long. */
 int stream_unix_address(struct sockaddr_un *address, socklen_t *len, const char *path,
                         struct rpyc_error *err);
 
@@ -94,8 +97,8 @@ int stream_listen(const struct sockaddr *address, socklen_t len, const struct st
                   struct rpyc_error *err);
 
 /* Receives at least one and at most n bytes. Returns their number; 0 at the end of the stream; -1
- * with RPYC_ETIMEOUT, RPYC_EINTERRUPT (a signal arrived; call again to continue) or RPYC_ESYSTEM.
- * */
+ * with RPYC_ECLOSED (the peer reset the connection, or other code closed the fd), RPYC_ETIMEOUT,
+ * RPYC_EINTERRUPT (a signal arrived; call again to continue) or RPYC_ESYSTEM. */
 ssize_t stream_receive(struct stream *s, void *bytes, size_t n, deadline_t deadline,
                        struct rpyc_error *err);
 
@@ -105,26 +108,27 @@ ssize_t stream_receive(struct stream *s, void *bytes, size_t n, deadline_t deadl
 ssize_t stream_send_some(struct stream *s, const void *bytes, size_t n, deadline_t deadline,
                          struct rpyc_error *err);
 
-/* Sends all n bytes and ignores signals. After an error the stream cannot be used any more, because
- * some bytes may have been sent. Errors as above. */
+/* Sends all n bytes. Signals do not interrupt it. After an error the stream cannot be used any
+ * more, because some bytes may have been sent. Errors as above. */
 int stream_send(struct stream *s, const void *bytes, size_t n, deadline_t deadline,
                 struct rpyc_error *err);
 
-/* Acknowledges received TCP data at once. Otherwise the acknowledgement is sent with the next data
- * or after 40 ms, and a peer with Nagle's algorithm (every stock rpyc) sends nothing more until
- * then. For use when this side will not send anything. */
+/* Acknowledges received TCP data at once. Call this when nothing will be sent soon. Without it, the
+ * acknowledgement is sent with the next data or after 40 ms. Until then a peer with Nagle's
+ * algorithm, such as every stock rpyc, sends nothing more. */
 void stream_acknowledge(const struct stream *s);
 
-/* Shuts down the socket: each thread that waits on the stream sees its end. The fd stays open. */
+/* Shuts down the socket: each thread that waits for it sees the end of the stream. The fd stays
+ * open. */
 void stream_shutdown(struct stream *s);
 
-/* Closes the stream and resets the TCP connection, so that the peer's poll(2) reports an error and
- * not the end of input: a stock ThreadPoolServer drops a connection on an error, whatever state it
- * is in. A Unix socket is only closed. */
+/* Closes the stream and resets the TCP connection. The peer's poll(2) then reports an error instead
+ * of the end of input. A stock ThreadPoolServer drops a connection with an error in every state of
+ * the connection. A Unix socket is only closed. */
 void stream_reset(struct stream *s);
 
-/* Closes the fd and frees the TLS state. May be called twice. stream_drop only closes the fd, for
- * the child of a fork; it is async-signal-safe. */
+/* stream_close closes the fd and frees the TLS state. It may be called twice. stream_drop only
+ * closes the fd: it is for the child of a fork, and async-signal-safe. */
 void stream_close(struct stream *s);
 void stream_drop(struct stream *s);
 

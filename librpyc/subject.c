@@ -29,8 +29,8 @@ void subject_text(const X509 *cert, char *out, size_t size)
     whole_subject(cert, out, size);
 }
 
-/* Returns the common name; the last one if there are several. False: there is none, it does not
- * fit, or it contains a NUL, which would end the comparison early. */
+/* Writes the common name to `out`; the last one if there are several. Returns false if there is
+ * none, if it does not fit, or if it contains a NUL, which would end a comparison early. */
 static bool common_name(const X509 *cert, char *out, size_t size)
 {
     const X509_NAME *name = X509_get_subject_name(cert);
@@ -54,8 +54,8 @@ static bool common_name(const X509 *cert, char *out, size_t size)
     return fits;
 }
 
-/* A common name may look like a subject: an item with a "=" is compared with the whole subject
- * only. */
+/* An item with a "=" is compared with the whole subject only, because a common name may look like a
+ * whole subject. */
 bool subject_is_one_of(const X509 *cert, const char *const *allowed)
 {
     char whole[SUBJECT_MAX], name[SUBJECT_MAX];

@@ -16,8 +16,8 @@
 #define RPYC_LIBDIR "/usr/local/lib"
 #endif
 
-/* Finds the directory of the file that contains this code: a program, with any name, or a shared
- * object. False: not known for certain. */
+/* Writes the directory of the file that contains this code to path. The file is a program, with any
+ * name, or a shared object. Returns false if the directory is not known for certain. */
 static bool own_directory(char *path, size_t size)
 {
     ssize_t len;
@@ -34,7 +34,8 @@ static bool own_directory(char *path, size_t size)
     return true;
 }
 
-/* Returns the library in the build tree, if this code has not been installed. */
+/* Loads the library from the build tree, if this code has not been installed. up: the way from the
+ * directory of this code to the root of that tree. Returns NULL if the library is not there. */
 static void *open_uninstalled(const char *up)
 {
     char own[PATH_MAX], path[PATH_MAX + sizeof("/../../librpyc/.libs/" TLS_LIBRARY)];
@@ -45,8 +46,8 @@ static void *open_uninstalled(const char *up)
     return dlopen(path, RTLD_NOW | RTLD_LOCAL);
 }
 
-/* Loads the library from where it was installed, or else from where the system searches. It stays
- * loaded. */
+/* Loads the library from where it is installed, or else from the build tree, or else from where
+ * dlopen(3) searches. The library stays loaded. */
 static void *open_library(void)
 {
     void *library = dlopen(RPYC_LIBDIR "/" TLS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
@@ -58,7 +59,8 @@ static void *open_library(void)
     return library ? library : dlopen(TLS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
 }
 
-/* why: the text of dlerror(), which has no codes. */
+/* Fills err if the library cannot be loaded. why: the text of dlerror(). There is no error code, so
+ * the text shows whether the library is missing. */
 static void not_loaded(const char *why, struct rpyc_error *err)
 {
     bool is_missing = strncmp(why, TLS_LIBRARY ": cannot open", strlen(TLS_LIBRARY) + 13) == 0;
@@ -67,7 +69,7 @@ static void not_loaded(const char *why, struct rpyc_error *err)
               "TLS needs " TLS_LIBRARY ": %s", why);
 }
 
-/* Returns the library's functions; NULL with RPYC_ETLS. */
+/* Loads the library and returns its functions; NULL with RPYC_ETLS. */
 static const struct stream_tls *load(struct rpyc_error *err)
 {
     void *library = open_library();
@@ -101,7 +103,8 @@ int tls_connect(struct stream *s, const struct rpyc_tls *options, const char *ho
 
 #define FILES 4
 
-/* Identifies the contents of a file: if one of these differs, the file was replaced or changed. */
+/* Identifies the contents of a file. If one of the members differs, the file was replaced or
+ * changed. */
 struct stamp {
     dev_t device;
     ino_t inode;
@@ -109,10 +112,10 @@ struct stamp {
     struct timespec modified, changed;
 };
 
-/* The context that was made of the files. */
+/* What librpyc-ssl made from the server's files. */
 struct context {
     atomic_int refs; /* of the server and of running handshakes */
-    void *made;      /* owned by librpyc-ssl */
+    void *made;      /* the context of server_new; freed with server_free */
 };
 
 struct tls_server {
@@ -144,7 +147,7 @@ static struct context *current_context(struct tls_server *server)
     return context;
 }
 
-/* Identifies the current files; zeros for a missing one. */
+/* Fills stamps for the current files; with zeros for a file that is missing. */
 static void stamp_files(const struct tls_server_options *o, struct stamp stamps[FILES])
 {
     const char *files[FILES] = {o->cert_file, o->key_file, o->ca_file, o->crl_file};

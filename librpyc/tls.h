@@ -8,8 +8,9 @@
 
 #include "stream.h"
 
-/* Does the server ask for a client certificate? A certificate that a client shows must be valid,
- * also if it is optional. */
+/* Whether a server asks a client for a certificate: it does not ask; it asks, but the client may
+ * have none; or the client must have one. A certificate that a client shows must always be
+ * valid. */
 enum tls_client_cert { TLS_CLIENT_CERT_UNASKED, TLS_CLIENT_CERT_WELCOME, TLS_CLIENT_CERT_REQUIRED };
 
 /* Options of a server's TLS. */
@@ -22,27 +23,29 @@ struct tls_server_options {
     enum tls_client_cert client_cert;
     bool only_tls_1_2;
 
-    /* The clients that may connect, ended by NULL: common names ("alice") or whole subjects in the
-     * syntax of RFC 2253 ("CN=alice,O=Example"), which contain a "=". NULL: every client with a
-     * certificate of the CA. */
+    /* The clients that may connect, a list that ends with NULL. Each item is a common name
+     * ("alice") or, if it contains a "=", a whole subject in the syntax of RFC 2253
+     * ("CN=alice,O=Example"). NULL instead of a list: every client with a certificate of the CA. */
     const char *const *subjects;
 };
 
 /* The TLS settings of a server, shared by all its connections. */
 struct tls_server;
 
-/* The functions of librpyc-ssl that librpyc calls. Those with the names of functions in stream.h do
- * the same, for a stream whose tls and tls_state are set. */
+/* The functions of librpyc-ssl that librpyc calls. receive and send_some do what stream_receive and
+ * stream_send_some do, for a stream whose tls and tls_state are set. free frees such a tls_state.
+ * accept, peer_cert and thread_end do the work of tls_accept, tls_peer_cert and tls_thread_end. */
 struct stream_tls {
     unsigned version; /* TLS_VERSION: both libraries must come from one build */
 
-    /* Performs the client's handshake on a connected stream; host is the server's name. After a
-     * failure the stream is unchanged but cannot be used any more. Errors: RPYC_ETLS, RPYC_EINVAL,
-     * RPYC_ETIMEOUT, RPYC_ECLOSED, RPYC_ESYSTEM. */
+    /* Performs the client's handshake on a connected stream, and sets s->tls_state. host: the
+     * server's name, or NULL. After a failure the stream is unchanged, but cannot be used any more.
+     * Errors: RPYC_ETLS, RPYC_EINVAL, RPYC_ETIMEOUT, RPYC_ECLOSED, RPYC_ESYSTEM. */
     int (*connect)(struct stream *s, const struct rpyc_tls *options, const char *host,
                    deadline_t deadline, struct rpyc_error *err);
 
-    /* Reads the files of a server. The options must stay valid until server_free. */
+    /* Reads the files of a server, and stores the result in *context. The options must stay valid
+     * until server_free. */
     int (*server_new)(void **context, const struct tls_server_options *options,
                       struct rpyc_error *err);
     void (*server_free)(void *context);
@@ -60,7 +63,8 @@ struct stream_tls {
 #define TLS_SYMBOL  "rpyc_ssl"
 #define TLS_LIBRARY "librpyc-ssl.so.0"
 
-/* Loads librpyc-ssl and calls its connect function. RPYC_ETLS: it is not installed. */
+/* Loads librpyc-ssl and performs the client's handshake. Errors: those of `connect` above;
+ * RPYC_ETLS if the library cannot be loaded. */
 int tls_connect(struct stream *s, const struct rpyc_tls *options, const char *host,
                 deadline_t deadline, struct rpyc_error *err);
 
@@ -70,27 +74,30 @@ int tls_connect(struct stream *s, const struct rpyc_tls *options, const char *ho
 int tls_server_new(struct tls_server **out, const struct tls_server_options *options,
                    struct rpyc_error *err);
 
-/* Reads the files again if one of them has changed, for connections that are accepted later. 1:
- * they were read. 0: nothing has changed, or another thread is checking. -1: errors as of
- * tls_server_new; the old contents stay in use, and the next call tries again. */
+/* Reads the files again if one of them has changed. The new contents are used for connections that
+ * are accepted later. Returns 1 if the files were read; 0 if nothing has changed, or if another
+ * thread is checking; -1 with the errors of tls_server_new. After an error the old contents stay in
+ * use, and the next call tries again. */
 int tls_server_renew(struct tls_server *server, struct rpyc_error *err);
 
-/* Accepts NULL. Connections that were accepted stay usable. */
+/* Frees the settings. server may be NULL. Connections that were accepted stay usable. */
 void tls_server_free(struct tls_server *server);
 
 /* Performs the server's handshake on a stream that a client has connected. After a failure the
- * stream is unchanged but cannot be used any more. Errors as of connect above; their text speaks of
- * "the client". */
+ * stream is unchanged, but cannot be used any more. Errors: those of `connect` above; their text
+ * says "the client" and not "the server". */
 int tls_accept(struct stream *s, struct tls_server *server, deadline_t deadline,
                struct rpyc_error *err);
 
-/* Frees OpenSSL's data of the calling thread. Call it at the end of each thread that used the
- * server's connections, if the caller created that thread. OpenSSL would do so itself, but perhaps
- * while exit(3) is cleaning OpenSSL up. Does not return if the process is ending. Accepts NULL. */
+/* Frees OpenSSL's data of the calling thread. Call this at the end of each thread that used the
+ * server's connections, if the caller created the thread. Otherwise OpenSSL frees the data when the
+ * thread ends, perhaps while exit(3) is freeing all of OpenSSL's data. Does not return if the
+ * process is ending. server may be NULL. */
 void tls_thread_end(struct tls_server *server);
 
-/* Returns the peer's certificate as DER, to be freed with free(). *len is 0 and *der NULL if the
- * peer showed none or s does not use TLS. -1: out of memory. */
+/* Sets *der and *len to the peer's certificate as DER, which the caller frees with free(). Sets
+ * them to NULL and 0 if the peer showed no certificate or s does not use TLS. Returns 0, or -1 if
+ * there is no memory. */
 int tls_peer_cert(const struct stream *s, uint8_t **der, size_t *len);
 
 #endif

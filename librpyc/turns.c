@@ -92,7 +92,6 @@ void turn_end(struct turn *t)
     t->turns = NULL;
 }
 
-/* In the child of a fork: resets the lock and the turn. The threads that had them do not exist. */
 void turn_forked(struct turn *t)
 {
     struct turns *turns = t->turns;
@@ -108,8 +107,8 @@ void turn_forked(struct turn *t)
     atomic_store(&t->has, false);
 }
 
-/* True if a connection waits: before t in the queue, or anywhere if t is NULL. Call with the lock
- * held. */
+/* True if a connection waits whose place in the queue is before `before`; if `before` is NULL, true
+ * if any connection waits. Call with the lock held. */
 static bool any_waits(const struct turns *turns, const struct turn *before)
 {
     const struct turn *t;
@@ -123,8 +122,8 @@ static bool any_waits(const struct turns *turns, const struct turn *before)
     return false;
 }
 
-/* Waits until the turn is free and t is next. False: the deadline passed. Call with the lock held.
- * */
+/* Waits until the turn is free and t is next. Returns false if the deadline has passed or turn_stop
+ * was called. Call with the lock held. */
 static bool wait_until_free(struct turn *t, deadline_t until)
 {
     struct turns *turns = t->turns;
@@ -161,7 +160,7 @@ bool turn_take(struct turn *t, deadline_t until)
         turns->owner = t;
         atomic_store(&t->has, true);
     } else {
-        pthread_cond_broadcast(&turns->changed); /* t blocks the queue no longer */
+        pthread_cond_broadcast(&turns->changed); /* other connections need not wait for t now */
     }
     pthread_mutex_unlock(&turns->lock);
     return has;

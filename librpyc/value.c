@@ -133,7 +133,8 @@ static enum rpyc_type type_of_item(enum brine_type type)
     return types[type];
 }
 
-/* Fills v, whose type is set, from an item, and a container from the items that follow. */
+/* Fills v, whose type is set, from an item. If v is a container, also reads the items that
+ * follow. */
 static int fill_value(rpyc_value *v, const struct brine_item *item, struct brine_reader *r,
                       struct rpyc_error *err)
 {
@@ -246,7 +247,7 @@ void value_put(struct buffer *out, const rpyc_value *v)
         break;
     case RPYC_NETREF:
     case RPYC_OBJECT:
-        out->failed = true; /* the caller checks value_is_plain */
+        out->failed = true; /* not plain: callers check this before */
         break;
     }
 }

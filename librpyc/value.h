@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The values of C callers, reference counted, and their brine. This file knows of no connection:
- * what a netref and a local object hold is released by a function that their own files supply.
+ * The values of C callers: their reference counts, and how they are read from and written as brine.
+ * This file knows no connections. What a netref or a local object owns is released by a function in
+ * netref.c or local.c: see `release`.
  */
 #ifndef RPYC_VALUE_H
 #define RPYC_VALUE_H
@@ -16,22 +17,22 @@ struct netref {
     char *name;      /* of the class, NUL-terminated */
     uint8_t *pack;   /* the id pack as brine, as it arrived */
     size_t pack_len;
-    uint64_t count; /* how often the peer sent the object, and so counted it */
+    uint64_t count; /* how often the peer has sent the object; the peer has the same count */
 };
 
-/* An object of this program, or one of its methods: see local.h. */
+/* An object or a function of this program, or a method of such an object: see local.h. */
 struct local {
     const struct rpyc_ops *ops;
     void *self;
     rpyc_value *method_of;     /* of a method: its object, a reference; else NULL */
     char *method;              /* of a method: its name, owned */
-    rpyc_function_fn function; /* a function, instead of ops */
+    rpyc_function_fn function; /* of a function, which has no ops; else NULL */
 };
 
 struct rpyc_value {
     atomic_int refs;
     enum rpyc_type type : 8;
-    bool big : 1; /* an INT in data and len, since it does not fit an int64_t */
+    bool big : 1; /* an INT that does not fit an int64_t; its digits are in data and len */
     union {
         bool boolean;
         int64_t integer;
@@ -51,13 +52,14 @@ struct rpyc_value {
         struct local local;
     };
 
-    /* NETREF, OBJECT: called by rpyc_unref instead of freeing the value, while the last reference
-     * is still counted. Drops that reference, and frees the value unless another thread has added a
-     * reference meanwhile. */
+    /* Only set for NETREF and OBJECT. rpyc_unref calls it for the last reference, instead of
+     * freeing the value. It drops this reference, and frees the value if no other thread has added
+     * a reference meanwhile. */
     void (*release)(rpyc_value *v);
 };
 
-/* AUTO_VALUE *v = NULL; drops its reference at the end of the block. */
+/* A variable that is declared as `AUTO_VALUE *v = NULL;` drops its reference at the end of the
+ * block. */
 static inline void value_cleanup(rpyc_value **v)
 {
     rpyc_unref(*v);

@@ -63,7 +63,7 @@ static bool next_text(struct brine_reader *r, struct vinegar_part *text)
     return true;
 }
 
-/* Reads a tuple with all values in it. */
+/* Reads a tuple. Sets *tuple to its brine, which includes all values in the tuple. */
 static bool next_tuple(struct brine_reader *r, struct vinegar_part *tuple)
 {
     const struct brine_reader before = *r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Exceptions on the wire (rpyc/core/vinegar.py; doc/protocol.md, "Exceptions"): the one writer and
- * the one reader of librpyc. Both work on brine and create no objects.
+ * Exceptions on the wire (rpyc/core/vinegar.py; doc/protocol.md, "Exceptions"). All of librpyc
+ * writes and reads them with these functions, which work on brine and create no objects.
  */
 #ifndef RPYC_VINEGAR_H
 #define RPYC_VINEGAR_H
@@ -31,8 +31,8 @@ struct vinegar {
     struct vinegar_part traceback;
 };
 
-/* Reads an exception: the int that stands for StopIteration as builtins.StopIteration without
- * arguments. Returns false, and fails r, if the value is not an exception. */
+/* Reads an exception. An int stands for StopIteration, and is read as builtins.StopIteration
+ * without arguments. Returns false, and makes r fail, if the value is not an exception. */
 bool vinegar_next(struct brine_reader *r, struct vinegar *v);
 
 #endif
