@@ -114,8 +114,8 @@ static bool is_own(int folder)
     return fstat(folder, &st) == 0 && st.st_uid == geteuid();
 }
 
-/* Checks the owner of `name` in the directory `folder`. Creates `name` as a directory if it does
- * not exist. path: the path of `name`, for messages. */
+/* Checks that the owner of `name` in the directory `folder` is trusted. Creates `name` as a
+ * directory if it does not exist. path: the path of `name`, for messages. */
 static int prepare(int folder, const char *name, const char *path, struct file_error *why)
 {
     struct stat st;

@@ -1,5 +1,5 @@
-# pystuck-keys(1): makes keys and certificates for TLS. Uses OpenSSL, and nothing else of this project
-# except common/.
+# pystuck-keys(1): makes keys and certificates for TLS. Uses OpenSSL and, of this project, only
+# common/.
 
 EXTRA_DIST += doc/pystuck-keys.1
 if HAVE_OPENSSL

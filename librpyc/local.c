@@ -84,8 +84,7 @@ struct id_pack local_id_pack(const rpyc_value *v)
         .name = name, .name_len = strlen(name), .class_id = class_id, .instance_id = (uintptr_t)v};
 }
 
-/* ---- Operations
- * ---------------------------------------------------------------------------------- */
+/* ---- Operations ------------------------------------------------------------------------------ */
 
 /* Returns the entry of ops->methods that equals name; NULL if there is none. */
 static const char *find_method(const struct rpyc_ops *ops, const char *name)

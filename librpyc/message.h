@@ -77,9 +77,9 @@ int message_parse(struct message *m, struct envelope *env, struct rpyc_error *er
 /* Reads the number of a request's handler. m->body is then at the boxed arguments. */
 int message_handler(struct message *m, int64_t *handler, struct rpyc_error *err);
 
-/* Starts a frame, and appends the envelope of a message. Append the arguments or the result, then
- * call frame_end with the value that this function returned. to: the thread ids, used with
- * bind-threads; may be NULL without it. */
+/* message_begin starts a frame, and appends the envelope of a message. Append the arguments or the
+ * result, then call frame_end with the value that message_begin returned. to: the thread ids, used
+ * with bind-threads; may be NULL without it. */
 struct thread_pair {
     uint64_t sender;
     uint64_t recipient;

@@ -85,9 +85,10 @@ int rpyc_delitem(rpyc_value *obj, rpyc_value *key, struct rpyc_error *err)
     return rpyc_callattr(obj, "__delitem__", NULL, err, "O", key);
 }
 
-/* ---- Answers of one type --------------------------------------------------------------------- */
+/* ---- Results of one type --------------------------------------------------------------------- */
+*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -* /
 
-int rpyc_len(rpyc_value *obj, size_t *out, struct rpyc_error *err)
+    int rpyc_len(rpyc_value *obj, size_t *out, struct rpyc_error *err)
 {
     AUTO_VALUE *v = NULL;
     int64_t n;

@@ -266,13 +266,13 @@ RPYC_API int rpyc_connect_fd(rpyc_conn **out, int fd, const struct rpyc_options 
 RPYC_API void rpyc_close(rpyc_conn *conn);
 
 /* The root object is the server's service. rpyc_has_root returns true if it has been received. It
- * may be missing only if connecting succeeded because of the early request. rpyc_await_root waits
+ * can be missing only if connecting succeeded because of the early request. rpyc_await_root waits
  * for the root object. timeout_ms: 0: the timeout of requests; negative: no timeout. After
  * RPYC_ETIMEOUT or RPYC_EINTERRUPT the caller may wait again.
  *
  * Functions that need the root object wait for it themselves: rpyc_root, rpyc_module, rpyc_eval,
  * rpyc_execute, rpyc_namespace, and those that use a module. Until it has been received, only one
- * thread at a time may call any of the functions named here. */
+ * thread at a time may call any of the functions named in this comment. */
 RPYC_API bool rpyc_has_root(const rpyc_conn *conn);
 RPYC_API int rpyc_await_root(rpyc_conn *conn, int timeout_ms, struct rpyc_error *err);
 
@@ -295,9 +295,9 @@ RPYC_API int rpyc_timeout(const rpyc_conn *conn);
  * rpyc_process handles all messages that have arrived: replies, and requests of the peer. If there
  * are none, it waits until one arrives. timeout_ms limits this wait; 0: do not wait; negative: no
  * limit. It returns the number of messages; 0 if the timeout has passed; -1 on an error, or at the
- * end of the connection (RPYC_ECLOSED). Before each poll, call rpyc_process with a timeout of 0:
- * while a request waited for its reply, it may have read other messages from the socket, which poll
- * does not report. */
+ * end of the connection (RPYC_ECLOSED). Before each poll, call rpyc_process with a timeout of 0: a
+ * thread that waited for a reply may have read further messages from the socket, and poll does not
+ * report these. */
 RPYC_API int rpyc_fd(const rpyc_conn *conn);
 RPYC_API int rpyc_process(rpyc_conn *conn, int timeout_ms, struct rpyc_error *err);
 
@@ -333,8 +333,8 @@ enum rpyc_type {
 RPYC_API rpyc_value *rpyc_ref(rpyc_value *value);
 
 /* Drops a reference to value, which may be NULL. Frees value if this was the last reference. If
- * value is a netref, the peer may then free the object: the next request tells it so, for all
- * netrefs that were freed since the last request. */
+ * value is a netref, the next request then tells the peer that it may free the object. One request
+ * does so for all netrefs that were freed before it. */
 RPYC_API void rpyc_unref(rpyc_value *value);
 
 /* Returns the type of value. NULL counts as None, because rpyc_item returns NULL beyond the end.
@@ -423,8 +423,8 @@ RPYC_API int rpyc_pack(rpyc_value **out, rpyc_value *const *items, size_t count,
 /* ---- Requests -------------------------------------------------------------------------------- */
 
 /* Each function sends one or a few requests on the object of a netref, and waits for the reply. If
- * out is an rpyc_value **, it receives a new reference; if it is NULL, the result is dropped. Names
- * and values are borrowed.
+ * out is an rpyc_value **, *out is set to a new reference; out may be NULL if the result is not
+ * needed. Names and values are borrowed.
  *
  * Errors: RPYC_EREMOTE if the peer raised an exception; RPYC_ETYPE if obj is not a netref, or if
  * the result has another type than Python requires for this operation; those of the connection. */
@@ -499,7 +499,7 @@ RPYC_API int rpyc_start_call(rpyc_value *obj, rpyc_pending **out, struct rpyc_er
 RPYC_API int rpyc_start_callattr(rpyc_value *obj, const char *name, rpyc_pending **out,
                                  struct rpyc_error *err, const char *format, ...);
 
-/* Sends the request that rpyc_request sends. */
+/* Like rpyc_request, but does not wait for the reply. */
 RPYC_API int rpyc_start_request(rpyc_conn *conn, int handler, rpyc_pending **out,
                                 struct rpyc_error *err, const char *format, ...);
 
@@ -566,8 +566,9 @@ struct rpyc_ops {
 RPYC_API int rpyc_object(rpyc_value **out, const struct rpyc_ops *ops, void *self,
                          struct rpyc_error *err);
 
-/* Creates a value for a function of this program, which the peer can then call. arg is passed to
- * the function. args, kwargs, *out and the return value are as for `call` in struct rpyc_ops. */
+/* rpyc_function creates a value for a function of this program, which the peer can then call. arg
+ * is passed to the function. args, kwargs, *out and the return value are as for `call` in struct
+ * rpyc_ops. */
 typedef int (*rpyc_function_fn)(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
                                 struct rpyc_error *err);
 RPYC_API int rpyc_function(rpyc_value **out, rpyc_function_fn function, void *arg,

@@ -164,7 +164,7 @@ struct meaning {
     enum rpyc_tls_reason reason;
 };
 
-/* Results of the check of the server's certificate. */
+/* What the results of OpenSSL's check of the server's certificate mean. */
 static const struct meaning verifications[] = {
     {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, RPYC_TLS_SERVER_CA_UNKNOWN},
     {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, RPYC_TLS_SERVER_CA_UNKNOWN},
@@ -179,7 +179,7 @@ static const struct meaning verifications[] = {
     {0, RPYC_TLS_SERVER_REFUSED},
 };
 
-/* Errors of a handshake or a later call. */
+/* What OpenSSL's reasons mean, if a handshake or a later call fails. */
 static const struct meaning errors[] = {
     {SSL_R_WRONG_VERSION_NUMBER, RPYC_TLS_NOT_SPOKEN},
     {SSL_R_HTTP_REQUEST, RPYC_TLS_NOT_SPOKEN},

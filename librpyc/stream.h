@@ -123,8 +123,8 @@ void stream_acknowledge(const struct stream *s);
 void stream_shutdown(struct stream *s);
 
 /* Closes the stream and resets the TCP connection. The peer's poll(2) then reports an error instead
- * of the end of input. A stock ThreadPoolServer drops a connection with an error in every state of
- * the connection. A Unix socket is only closed. */
+ * of the end of input. After an error, a stock ThreadPoolServer drops the connection in any case. A
+ * Unix socket is only closed. */
 void stream_reset(struct stream *s);
 
 /* stream_close closes the fd and frees the TLS state. It may be called twice. stream_drop only

@@ -11,7 +11,7 @@
 
 #include "brine.h"
 
-/* An object of the peer: see netref.h. */
+/* A reference to an object of the peer: see netref.h. */
 struct netref {
     rpyc_conn *conn; /* a reference */
     char *name;      /* of the class, NUL-terminated */
@@ -83,7 +83,7 @@ rpyc_value *value_container(enum rpyc_type type, rpyc_value *const *items, size_
 /* True for a tuple, a frozenset and a slice. */
 bool value_is_container(const rpyc_value *value);
 
-/* True if a value is copied to the peer: it neither is nor contains a NETREF or an OBJECT. */
+/* True if a value can be copied to the peer. False if it is, or contains, a NETREF or an OBJECT. */
 bool value_is_plain(const rpyc_value *value);
 
 /* Reads one value with all items. Returns a new reference, or NULL with err filled. */
@@ -92,8 +92,8 @@ rpyc_value *value_read(struct brine_reader *r, struct rpyc_error *err);
 /* Appends a plain value as brine. */
 void value_put(struct buffer *out, const rpyc_value *value);
 
-/* Returns the name of a value's type as Python shows it: "int", "NoneType". Of a netref, returns
- * the name of its class: "list", "numpy.float64". Borrowed from value. "no value" for NULL. */
+/* Returns the name of a value's type as Python shows it ("int", "NoneType"); for a netref, the name
+ * of its class ("list", "numpy.float64"); for NULL, "no value". The name is borrowed from value. */
 const char *value_type_name(const rpyc_value *value);
 
 #endif
