@@ -86,9 +86,8 @@ int rpyc_delitem(rpyc_value *obj, rpyc_value *key, struct rpyc_error *err)
 }
 
 /* ---- Results of one type --------------------------------------------------------------------- */
-*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -* /
 
-    int rpyc_len(rpyc_value *obj, size_t *out, struct rpyc_error *err)
+int rpyc_len(rpyc_value *obj, size_t *out, struct rpyc_error *err)
 {
     AUTO_VALUE *v = NULL;
     int64_t n;
