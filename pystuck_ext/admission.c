@@ -322,8 +322,8 @@ static bool is_in_group(int fd, const struct ps_allowed *allowed, const struct u
     return peer->gid == allowed->group || is_in_more_groups(fd, allowed->group);
 }
 
-/* True if both gids belong to the same group. If not every group has an id in this user namespace,
- * the overflow gid stands for many groups: two overflow gids then count as different. */
+/* True if both gids belong to the same group. The overflow gid may stand for many groups. So two
+ * overflow gids count as the same group only if every gid exists in this user namespace. */
 static bool is_same_group(gid_t one, gid_t other)
 {
     return one == other && (one != overflow_gid() || ps_every_gid_has_a_number());
@@ -332,8 +332,8 @@ static bool is_same_group(gid_t one, gid_t other)
 /* The last part of the reason why a peer with the program's uid is refused. */
 #define OTHERS_ONLY "; only root and allow_users are admitted"
 
-/* True if each uid of the program (real, effective and saved, of all threads) is `uid`, and all of
- * its gids are equal. Otherwise fills why and returns false. */
+/* True if each uid of the program (real, effective and saved, of all threads) is `uid`, and all
+ * gids of the program are equal. Otherwise fills why and returns false. */
 static bool is_all_of(uid_t uid, const struct ps_credentials *program, char *why, size_t size)
 {
     if (program->uids.low != uid || program->uids.high != uid)

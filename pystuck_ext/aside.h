@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * aside: calls Python code that may block, on a thread that is left behind if it does.
+ * Calls Python code that may block, on another thread. If the code blocks, that thread is left
+ * behind.
  */
 #ifndef PS_ASIDE_H
 #define PS_ASIDE_H

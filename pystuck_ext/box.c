@@ -35,8 +35,8 @@ static PyObject *instance_name(struct ps_state *state, PyObject *obj)
     return cls ? class_name(state, cls) : NULL;
 }
 
-/* Returns the name of a module for its id pack: NAME if it is imported under its name NAME, else
- * "MODULE.NAME", where MODULE is the module of its class. A new reference. */
+/* Returns the name of a module for its id pack: its __name__, if it is imported under this name;
+ * otherwise the module of its class, a dot and its __name__. A new reference. */
 static PyObject *module_name(struct ps_state *state, PyObject *module)
 {
     ps_auto PyObject *name = PyObject_GetAttr(module, state->names.dunder_name);

@@ -39,10 +39,10 @@ unsigned ps_gil_life(void)
 }
 
 /* Python calls this function when it has ended, so it must not call functions of Python. Changes
- * `life` and closes all servers. A thread that has compared `life` just before the change may still
- * be about to take the GIL with a thread state that was freed. Python ends such a thread, but only
- * until Python is started again. So this function waits until no thread is taking the GIL, for
- * TAKING_WAIT_MS at most. */
+ * `life` and closes all servers. A thread that has compared `life` with the life of its thread
+ * state just before the change may still be about to take the GIL with a thread state that was
+ * freed. Python ends such a thread, but only until Python is started again. So this function waits
+ * until no thread is taking the GIL, for TAKING_WAIT_MS at most. */
 static void end_life(void)
 {
     at_exit = false;

@@ -10,9 +10,9 @@
 #include "ext.h"
 #include "stream.h"
 
-/* The number of times that Python has ended in this process. A program that embeds Python may end
- * it and start it again: that is a new life of Python. A thread state, and every Python object,
- * exists in one life only. Needs no GIL. */
+/* Returns the number of times that Python has ended in this process. A program that embeds Python
+ * may end it and start it again: that is a new life of Python. A thread state, and every Python
+ * object, exists in one life only. Needs no GIL. */
 unsigned ps_gil_life(void);
 
 /* Call with the GIL of the main interpreter. Registers a function that Python calls when it has
@@ -44,7 +44,7 @@ struct ps_waiter {
     /* A KeyboardInterrupt that was raised while the thread served a request. The wait is given up,
      * and the exception is raised on this thread. A reference, or NULL. */
     PyObject *interrupt;
-    deadline_t deadline; /* of the wait; 0: the thread does not wait */
+    deadline_t deadline; /* the deadline of the wait; 0: the thread does not wait */
     bool defer_signals;  /* handlers of signals run only after the wait */
 };
 

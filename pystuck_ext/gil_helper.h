@@ -23,7 +23,7 @@ struct ps_gil_helper;
  * ps_gil_take lists. */
 enum ps_gil_job_state { PS_JOB_PENDING, PS_JOB_RUNNING, PS_JOB_DONE, PS_JOB_REFUSED };
 
-/* Something to do with the GIL. */
+/* A job: what `run` does while it has the GIL. */
 struct ps_gil_job {
     /* Called on the helper's thread with the GIL, after ps_thread_enter. NULL: the job does
      * nothing; when it is DONE, the GIL has been available. */
@@ -41,9 +41,9 @@ struct ps_gil_job {
     TAILQ_ENTRY(ps_gil_job) entry;
 };
 
-/* Call with the GIL: open for each server that is opened, close for each one that is closed. open
- * starts the thread if it does not run; returns 0 or an errno. close ends the thread after the last
- * server. */
+/* Call with the GIL: ps_gil_helper_open for each server that is opened, ps_gil_helper_close for
+ * each one that is closed. The first function starts the thread if it does not run, and returns 0
+ * or an errno. The second one ends the thread after the last server. */
 int ps_gil_helper_open(struct ps_state *state);
 void ps_gil_helper_close(struct ps_state *state);
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define IPV6_PREFIX 8 /* bytes */
+#define IPV6_PREFIX 8 /* the first bytes of an address, which all addresses of one client share */
 #define FNV_OFFSET  UINT64_C(14695981039346656037)
 #define FNV_PRIME   UINT64_C(1099511628211)
 #define COUNT_SIZE  64

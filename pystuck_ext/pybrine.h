@@ -15,9 +15,10 @@
  */
 int ps_dump(struct buffer *out, PyObject *obj);
 
-/* Reads a value: a new reference. Returns NULL with an exception. If r->failed is set, the input is
- * broken, and the connection cannot be used any more. Otherwise the value could not be made
- * (ValueError for an int with too many digits, MemoryError, ...). */
+/* Reads a value: a new reference. Returns NULL with an exception. If r->failed is RPYC_ELIMIT, the
+ * input exceeds a limit. If r->failed is another error, the input is broken, and the connection
+ * cannot be used any more. If r->failed is not set, the value could not be made (ValueError for an
+ * int with too many digits, MemoryError, ...). */
 PyObject *ps_load(struct brine_reader *r);
 
 /* Reads a tuple of `count` items, each with load(context, r). A new reference, or NULL. */

@@ -13,9 +13,9 @@
 
 /* Times in ms. */
 #define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
-#define WAITER_REPLY_MS    2000  /* for a client to read the reply of a thread of the program */
+#define WAITER_REPLY_MS    2000  /* the least time to send a reply from a thread of the program */
 #define STALL_MS           100   /* after so long without the GIL, the session's thread reads on */
-#define STEP_MS            20    /* between two looks at the GIL */
+#define STEP_MS            20    /* the time between two looks at the GIL */
 #define LONG_STEP_MS       100   /* the same, after LONG_WAIT_MS */
 #define LONG_WAIT_MS       5000
 #define BUDGET_MAX_MS      10000 /* the longest budget of STACKS */

@@ -21,7 +21,7 @@
 #define LOCK_WAIT_MS       50
 #define NAMED_TRIES        1000
 #define LISTENER_NAME      "pystuck:" /* client/connect/find.c looks for it */
-#define THREAD_NAME_SIZE   16         /* as the kernel keeps it */
+#define THREAD_NAME_SIZE   16         /* the kernel's limit, with the null character */
 #define GONE_SERVED        2          /* times max_clients: the limit with clients that hung up */
 #define BASE               36
 
@@ -42,7 +42,7 @@ struct ps_server {
     pthread_mutex_t lock; /* guards what follows, and the clients' streams */
     bool closed;
     size_t client_count; /* clients that have not hung up */
-    size_t served_count; /* clients before ps_client_done(), also those that have hung up */
+    size_t served_count; /* clients until ps_client_done(), also those that have hung up */
     LIST_HEAD(, ps_client) clients;
 };
 
@@ -381,7 +381,7 @@ static void watch_all(struct ps_server *s, struct watch *w)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* Call with the lock held. Returns the client with a number; NULL if it has left. */
+/* Call with the lock held. Returns the client whose number is `id`; NULL if it has left. */
 static struct ps_client *find_client(struct ps_server *s, uint64_t id)
 {
     struct ps_client *client;

@@ -53,7 +53,10 @@ struct ps_server_options {
     struct stream_listening listening;
     bool anyone;               /* TCP: admits clients without asking the kernel for their user */
     struct ps_allowed allowed; /* allowed.users is borrowed until the process ends */
-    size_t max_clients; /* those that have not hung up; with those that have, twice as many */
+
+    /* The limit for clients that have not hung up. Twice this number is the limit for all clients
+     * that are served, including those that have hung up while a request runs. */
+    size_t max_clients;
 };
 
 /* Listens on an address and returns when clients can connect. The caller has checked that the
@@ -94,7 +97,7 @@ const sigset_t *ps_server_caller_mask(const struct ps_server *server);
  * hung_up(). Takes a new reference to conn and borrows session, both until ps_client_left(). */
 void ps_client_set_conn(struct ps_client *client, struct conn *conn, void *session);
 
-/* Hangs up on a client that has no connection yet. */
+/* Closes the socket of a client for which ps_client_set_conn() was not called. */
 void ps_client_turn_away(struct ps_client *client);
 
 /* Removes a client from the list. Call when its socket is closed, or will be closed soon. The

@@ -23,7 +23,7 @@
 
 struct ps_session;
 
-#define PS_STACKS_VERSION     2 /* of the reply to STACKS: see report/codec.h */
+#define PS_STACKS_VERSION     2 /* the version of the reply to STACKS: see report/codec.h */
 #define PS_STACKS_NOT_CLASSIC "STACKS needs the classic service"
 
 /* Functions in files that use this file. The session gets them when it is made. */
@@ -53,13 +53,13 @@ struct ps_session {
     unsigned fork_count;   /* ps_fork_count() of the process that the session belongs to */
     uint8_t *certificate;  /* the client's, as DER, or NULL */
     size_t certificate_len;
-    atomic_int threads;     /* the session's threads */
-    atomic_int idle;        /* the session's threads that wait for a request */
-    atomic_int busy;        /* the session's threads that serve a request */
+    atomic_int threads;     /* the number of the session's threads */
+    atomic_int idle;        /* how many of these threads wait for a request */
+    atomic_int busy;        /* how many of these threads serve a request */
     atomic_uint served;     /* counts each start and each end of a request */
     atomic_bool hung_up;    /* the client has hung up; the thread that serves it may not know yet */
     atomic_bool reaping;    /* ops->reap was started */
-    atomic_bool is_classic; /* the client may do everything: it may get the stacks */
+    atomic_bool is_classic; /* the client may do everything, so it may get the stacks */
     atomic_bool started;    /* Python objects may exist, which must be released at the end */
 
     /* The GIL guards the rest. */
@@ -67,13 +67,13 @@ struct ps_session {
     bool ended; /* the session's objects have been released, and no new one is stored */
     struct ps_objects objects;         /* objects of this process that the client holds */
     PyObject *namespace;               /* see ps_session_namespace; NULL: not made yet */
-    SLIST_HEAD(, ps_pyframe) pyframes; /* see pyframe */
+    SLIST_HEAD(, ps_pyframe) pyframes; /* those that no request uses: see pyframe.c */
     PyObject *root;                    /* the service */
     PyObject *connection;              /* see ps_connection_get; NULL: not made yet */
     PyObject *config;                  /* the connection's _config, a dict, or NULL */
-    PyObject *policy; /* decides which attributes the client may use; None: all; NULL: none */
+    PyObject *policy;         /* checks uses of attributes, or None: see ps_session_is_classic */
     PyObject *last_traceback; /* of the latest exception that was sent to the client, or NULL */
-    PyObject *classes;        /* of netrefs: a dict from keys (netclass) to classes, or NULL */
+    PyObject *classes;        /* classes of netrefs: a dict with keys from netclass.c, or NULL */
     void *netrefs;            /* tsearch tree of the netrefs */
     struct releases releases; /* id packs of dropped netrefs, to be sent in a DEL */
     bool releasing;           /* a thread has been started to send `releases` */
@@ -91,7 +91,8 @@ bool ps_session_alive(struct ps_session *s);
 
 /* ---- The GIL --------------------------------------------------------------------------------- */
 
-/* The calling thread as a thread of a session. */
+/* What a thread does for a session. ps_session_this_thread() returns the struct of the calling
+ * thread. */
 struct ps_session_thread {
     struct ps_session *session; /* NULL: the thread does not belong to a session */
     unsigned depth;             /* how many nested requests the thread serves */
@@ -115,13 +116,14 @@ bool ps_session_enter_for_cleanup(struct ps_session *s);
 void ps_session_leave(struct ps_session *s);
 
 /* Call with the GIL, on a thread of the session, after Python code has run for the client.
- * outermost: the code was not called within another request. Removes this thread from threading's
- * list of dummy threads; if outermost, also drops an exception that was set too late for the
- * request. If the code has forked and this is the child, ends the process. */
+ * outermost: the code was not called within another request. If the code has made threading list
+ * this thread as a dummy thread, removes it from that list. If outermost, also drops an exception
+ * that was set too late for the request. If the code has forked and this is the child, ends the
+ * process. */
 void ps_session_end_python(const struct ps_session *s, bool outermost);
 
-/* Call after Python code has run for the client that was not a request. Releases the GIL; then
- * sends a DEL for the netrefs that this code has dropped. */
+/* Call with the GIL, after Python code that is not a request has run for the client, such as a
+ * callback. Releases the GIL; then sends a DEL for the netrefs that the code has dropped. */
 void ps_session_leave_and_post(struct ps_session *s);
 
 /* ---- Threads --------------------------------------------------------------------------------- */
@@ -130,8 +132,8 @@ void ps_session_leave_and_post(struct ps_session *s);
  * reference, and frees OpenSSL's data of the thread. */
 void ps_session_end_thread(struct ps_session *s);
 
-/* Call before and after a request, without the GIL. With bind-threads, begin starts a thread if no
- * thread is left to read the next request. */
+/* Call before and after a request, without the GIL. With bind-threads, ps_session_begin_request
+ * starts a thread if no thread is left to read the next request. */
 void ps_session_begin_request(struct ps_session *s);
 void ps_session_end_request(struct ps_session *s);
 

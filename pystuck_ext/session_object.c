@@ -20,7 +20,7 @@ struct request {
     struct pending *pending;
     enum { WAITING, SETTLING, SETTLED } state;
     PyObject *value, *error; /* SETTLED: one of the two is set */
-    PyObject *callable;      /* see request_notify; or NULL */
+    PyObject *callable;      /* called when the reply has arrived (request_notify), or NULL */
 };
 
 static struct ps_session *session_of(PyObject *self)

@@ -18,7 +18,7 @@ struct ps_settings {
     PyObject *connect;       /* makes a session's connection; NULL: the classic service */
     struct tls_server *tls;  /* NULL: without TLS */
     struct conn_config conn; /* for each connection; conn.turns is owned */
-    uid_t *users;            /* those that may connect, besides root and the program's own user */
+    uid_t *users;            /* uids that may connect, besides root and the program's own */
     size_t max_objects;      /* the maximum number of objects that one client may hold */
     int handshake_ms;        /* time limit for TLS and the first request, in ms; -1: no limit */
 };

@@ -17,8 +17,8 @@
  * Needs no GIL. The end of a subinterpreter waits for the thread. */
 int ps_thread_start(struct ps_state *state, const char *name, void (*run)(void *), void *arg);
 
-/* Call at the start and at the end of a thread that was not started by ps_thread_start and may run
- * Python, without the GIL. */
+/* Call without the GIL, at the start and at the end of a thread that may run Python and was not
+ * started by ps_thread_start. */
 void ps_thread_begin(struct ps_state *state);
 void ps_thread_end(struct ps_state *state);
 
