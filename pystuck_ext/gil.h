@@ -62,8 +62,7 @@ bool ps_gil_signal_raised(void);
  * not taken it since. */
 bool ps_gil_is_known(void);
 
-/* Call with the GIL, on a thread of pystuck. Frees the thread state and releases the GIL for the
- * last time. */
+/* Call with the GIL, on a thread of pystuck. Frees the thread state and releases the GIL. */
 void ps_gil_end_thread(void);
 
 #endif

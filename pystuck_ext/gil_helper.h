@@ -56,8 +56,8 @@ void ps_gil_helper_end_life(void);
 /* The functions below need no GIL and do not wait for it. */
 
 /* Queues a job. The caller owns it until it calls ps_gil_helper_withdraw. Returns 0, or ECHILD if
- * the helper's thread has ended, or EBUSY if the job may block and a thread that was left behind
- * has not returned yet. So at most one job that may block is left behind at a time. */
+ * the helper's thread has ended or is to end, or EBUSY if the job may block and a thread that was
+ * left behind has not returned yet. So at most one job that may block is left behind at a time. */
 int ps_gil_helper_submit(struct ps_gil_helper *h, struct ps_gil_job *job);
 
 /* Waits until a job is DONE or REFUSED, or until the deadline. Returns its state. */

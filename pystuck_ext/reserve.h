@@ -55,8 +55,9 @@ void ps_reserve_left(void);
 int64_t ps_reserve_given(void);
 
 /* Runs a function on a new thread. If none can be started, the thread of the reserve runs the
- * function, after those that it was given before. Returns 0 or an errno. The thread has all signals
- * blocked but those of faults. The function must not leave state in thread-local variables. */
+ * function, after those that it was given before; also if address space is short and that thread is
+ * idle. Returns 0 or an errno. The thread has all signals blocked but those of faults. The function
+ * must not leave state in thread-local variables. */
 int ps_reserve_run(void *(*run)(void *), void *arg);
 
 /* ---- Fork ------------------------------------------------------------------------------------ */

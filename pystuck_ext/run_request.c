@@ -357,8 +357,8 @@ static int take_back(struct waiting *w, struct message *request, int problem,
     return result;
 }
 
-/* Makes the helper run a request. Returns 1 if it was served, 0 if the helper does not take it and
- * the caller must serve it, -1 with err if the connection must be closed. */
+/* Makes the helper run a request. Returns 1 if it was served, 0 if the helper cannot get it and the
+ * caller must serve it, -1 with err if the connection must be closed. */
 static int run_on_helper(struct ps_session *s, struct conn *c, struct message *request,
                          int64_t handler, struct rpyc_error *err)
 {
