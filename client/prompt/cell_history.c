@@ -8,7 +8,7 @@
 
 struct cell_history_entry {
     char *typed;
-    char *code; /* the Python in it; NULL: none */
+    char *code; /* the Python code in it; NULL: it has none */
     int number; /* number of the cell, or CELL_HISTORY_NO_CELL */
 };
 
@@ -52,7 +52,7 @@ const char *cell_history_code(const struct cell_history *j, int number)
     return NULL;
 }
 
-/* Prints an entry with its number, and further lines indented. */
+/* Prints an entry with its number. Its second and further lines are indented. */
 static void show_with_number(const struct cell_history_entry *entry)
 {
     const char *line = entry->typed;
@@ -87,7 +87,7 @@ void cell_history_show(const struct cell_history *j, bool with_numbers)
     }
 }
 
-/* True if one of the entries from index `from` has this number. */
+/* True if an entry at index `from` or later has this number. */
 static bool has_cell(const struct cell_history *j, size_t from, int number)
 {
     size_t i;
@@ -98,7 +98,8 @@ static bool has_cell(const struct cell_history *j, size_t from, int number)
     return false;
 }
 
-/* True if entry i is the latest with its number and in the range; for NULL, if it was run. */
+/* True if cell_history_write() must write entry i: its number is in the range and no later entry
+ * has it. If cells is NULL: the entry is a cell or has Python code. */
 static bool is_among(const struct cell_history *j, size_t i, const struct cell_history_range *cells)
 {
     const struct cell_history_entry *entry = &j->entries[i];

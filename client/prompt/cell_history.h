@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * cell_history: what was typed since the prompt was opened, with the numbers of the cells.
+ * cell_history: the lines and cells that were typed since the prompt was opened, with the numbers
+ * of the cells.
  */
 #ifndef CLIENT_PROMPT_CELL_HISTORY_H
 #define CLIENT_PROMPT_CELL_HISTORY_H
@@ -17,34 +18,35 @@ struct cell_history {
     size_t len;
 };
 
-/* As a number: the line was not a cell. */
+/* The number of an entry that is not a cell, such as a magic. */
 #define CELL_HISTORY_NO_CELL (-1)
 
-/* Adds a typed line or cell. code: the Python in it; NULL: none. Copies both. Adds nothing if
- * memory is short. */
+/* Adds a typed line or cell. code: the Python code in it; NULL: it has none. number: the number of
+ * the cell, or CELL_HISTORY_NO_CELL. Copies both texts. If there is no memory, adds nothing. */
 void cell_history_add(struct cell_history *history, const char *typed, const char *code,
                       int number);
 void cell_history_clear(struct cell_history *history);
 
-/* The Python of the latest cell with this number; for CELL_HISTORY_NO_CELL, of the latest cell.
- * NULL: there is none. */
+/* Returns the Python code of the latest cell with this number, or of the latest cell of all if
+ * number is CELL_HISTORY_NO_CELL. NULL: there is no such cell. */
 const char *cell_history_code(const struct cell_history *history, int number);
 
-/* Prints the history on standard output. with_numbers: with the number of each cell. */
+/* Prints the history on standard output. with_numbers: prints each cell's number before it. */
 void cell_history_show(const struct cell_history *history, bool with_numbers);
 
-/* The cells with numbers from first to last. */
+/* The cells whose numbers are first to last. */
 struct cell_history_range {
     int first, last;
 };
 
-/* The first number in the range without a cell; CELL_HISTORY_NO_CELL if none is missing. */
+/* Returns the first number in the range that no cell has. CELL_HISTORY_NO_CELL: none is missing. */
 int cell_history_missing(const struct cell_history *history,
                          const struct cell_history_range *cells);
 
-/* Writes the cells of a range to a file as a script, the latest with each number, in the order in
- * which they were typed; for NULL, all cells. Cells without Python, such as %run, become comments.
- * Returns the number of cells with Python. */
+/* Writes the cells of a range to a file as a script, in the order in which they were typed. If
+ * several have the same number, writes only the latest of them. If cells is NULL, writes all cells.
+ * A cell without Python code, such as %run, becomes a comment. Returns the number of cells with
+ * Python code. */
 size_t cell_history_write(const struct cell_history *history,
                           const struct cell_history_range *cells, FILE *file);
 

@@ -15,7 +15,7 @@
 #include "textfile.h"
 #include "prompt/words.h"
 
-/* The most candidates that are stored, and the longest one in bytes. */
+/* The most candidates that are stored, and the longest candidate, in bytes. */
 #define KEPT         500
 #define LONGEST_NAME 1000
 
@@ -27,15 +27,15 @@
 
 /* ---- Candidates ------------------------------------------------------------------------------ */
 
-/* True if a text can be inserted into the line and shown there. */
+/* True if a text is short enough and has no characters that cannot be shown in a line. */
 static bool can_be_typed(const char *text)
 {
     return strnlen(text, LONGEST_NAME + 1) <= LONGEST_NAME && text_is_harmless(text) &&
            !strpbrk(text, "\n\t");
 }
 
-/* The text as wide characters, for free(); NULL if it is not UTF-8 or contains control characters.
- */
+/* Returns the text as wide characters, for free(). NULL: it is not UTF-8, contains control
+ * characters or is too long, or out of memory. */
 static wchar_t *printable(const char *text)
 {
     size_t len = can_be_typed(text) ? mbstowcs(NULL, text, 0) : (size_t)-1;
@@ -57,7 +57,7 @@ static size_t characters_in(const char *text)
     return len == (size_t)-1 ? 0 : len;
 }
 
-/* The number of columns of a printable text. */
+/* Returns the number of columns that a text takes on the screen; 0 if it cannot be shown. */
 static int columns_of(const char *text)
 {
     wchar_t *wide = printable(text);
@@ -156,8 +156,8 @@ char *completions_insertion(const struct completions *c)
 
 /* ---- The screen ------------------------------------------------------------------------------ */
 
-/* The number of bytes of a printable text that fit into `width` columns; *columns: the columns that
- * they take. */
+/* Returns how many bytes of a printable text fit into `width` columns. *columns: the number of
+ * columns that these bytes take. */
 static size_t fitting(const char *text, int width, int *columns)
 {
     mbstate_t state = {0};
@@ -174,7 +174,8 @@ static size_t fitting(const char *text, int width, int *columns)
     return at;
 }
 
-/* Prints a candidate, cut off at `width` columns. Returns the number of columns. */
+/* Prints a candidate; if it is wider than `width` columns, cuts it off. Returns the number of
+ * columns printed. */
 static int print_candidate(const char *text, int width)
 {
     static const char cut[] = "...";
@@ -204,7 +205,8 @@ static int widest(const struct completions *c)
     return width;
 }
 
-/* Prints one row. A column has `rows` candidates. */
+/* Prints one row of candidates. They are listed column by column, and a column has `rows` of them.
+ */
 static void print_row(const struct completions *c, size_t row, size_t rows, size_t shown, int width,
                       int column_width)
 {
@@ -243,7 +245,8 @@ void completions_show(const struct completions *c, int width, int height)
 
 /* ---- Files and magics ------------------------------------------------------------------------ */
 
-/* Adds the name of a file, escaped for the open quote (0: none). */
+/* Adds the name of a file, with the escapes that it needs inside the open quote, or without quotes
+ * if quote is 0. Ignores the name if it cannot be written inside this quote. */
 static void add_file(struct completions *out, const char *name, char quote)
 {
     CLEAN_TEXT char *escaped = quote ? NULL : words_escape(name);
@@ -254,7 +257,8 @@ static void add_file(struct completions *out, const char *name, char quote)
         completions_add(out, name);
 }
 
-/* Adds the files whose names begin with prefix, with a slash behind directories. */
+/* Adds the names of the files in a directory that begin with prefix. Names of directories get a
+ * slash at the end. */
 static void add_files(struct completions *out, const char *directory, const char *prefix,
                       char quote)
 {
@@ -279,8 +283,8 @@ static void add_files(struct completions *out, const char *directory, const char
     free(entries);
 }
 
-/* The meaning of a word that is partly typed, for free(). NULL: it is quoted in a way that cannot
- * be completed. */
+/* Returns a partly typed word without its quotes and backslashes, for free(). quote: the open
+ * quote, or 0. NULL: the word is quoted in a way that cannot be completed, or out of memory. */
 static char *unquote(const char *typed, char quote)
 {
     CLEAN_WORDS struct words words = {0};
@@ -294,7 +298,7 @@ static char *unquote(const char *typed, char quote)
     return escaped && strcmp(escaped, typed) == 0 ? strdup(words.count ? words.list[0] : "") : NULL;
 }
 
-/* Finds files for the last word of the argument. */
+/* Finds files whose names complete the last word of the argument. */
 static void find_files(struct completions *out, const char *argument)
 {
     char quote;
@@ -326,7 +330,7 @@ static void find_magics(struct completions *out, const char *typed)
             completions_add(out, magic->name);
 }
 
-/* Inserts spaces up to the next step of indentation. */
+/* Makes spaces the only candidate: as many as lead to the next step of indentation. */
 static void indent(struct completions *out, size_t column)
 {
     out->common = strndup("    ", INDENTATION - column % INDENTATION);

@@ -9,8 +9,8 @@
 #include "eval/wait.h"
 #include "interrupt.h"
 
-/* How long Tab waits for candidates, in ms; and the time limit of each request that sends
- * completion.py. */
+/* How long Tab waits for candidates; and the time limit of each request that sends completion.py.
+ * In ms. */
 #define PATIENCE_MS      1000
 #define PATIENCE_EACH_MS 400
 
@@ -27,7 +27,7 @@ static bool goes_on(void *arg)
     return !interrupt_is_pending() && clock_ms() < *deadline;
 }
 
-/* Calls completion.py. An answer that comes too late is dropped. */
+/* Calls completion.py. Drops an answer that comes too late. */
 static int ask(const struct complete_cells *c, const char *text, const char *rest,
                rpyc_value **answer, struct rpyc_error *err)
 {
@@ -43,8 +43,8 @@ static int ask(const struct complete_cells *c, const char *text, const char *res
     return status;
 }
 
-/* Reads (number of typed characters, common prefix, ending, number of candidates, the first ones),
- * see completion.py. */
+/* Adds the candidates in an answer of completion.py to *out. The answer is a tuple: number of typed
+ * characters, common prefix, ending, number of candidates, the first candidates. */
 static void read_answer(struct completions *out, rpyc_value *answer)
 {
     rpyc_value *names = rpyc_item(answer, 4);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * complete_cells: a source of candidates for Tab: calls completion.py in the debuggee.
+ * complete_cells: a source of candidates for Tab. It calls completion.py in the debuggee.
  */
 #ifndef CLIENT_PROMPT_COMPLETE_CELLS_H
 #define CLIENT_PROMPT_COMPLETE_CELLS_H
@@ -14,8 +14,8 @@ struct complete_cells {
     rpyc_conn *conn;
 };
 
-/* See struct complete_source. Waits about a second at most; Ctrl-C ends the wait, and is consumed.
- */
+/* A find function, see struct complete_source. Waits at most about a second. Ctrl-C ends the wait
+ * and is consumed. */
 int complete_cells_find(const void *arg, const char *text, const char *rest,
                         struct completions *out, struct rpyc_error *err);
 

@@ -14,14 +14,15 @@
 
 /* ---- Candidates ------------------------------------------------------------------------------ */
 
-/* The names to add to out: those with this prefix. */
+/* A search: names that begin with this prefix are added to out. */
 struct wanted {
     const char *prefix;
     size_t len;
     struct completions *out;
 };
 
-/* Adds a name that begins with the prefix. Names with an underscore need one in the prefix. */
+/* Adds a name if it begins with the prefix. If the prefix is empty, leaves out names that begin
+ * with an underscore. */
 static void add(void *arg, const char *name)
 {
     const struct wanted *w = arg;
@@ -53,7 +54,7 @@ static int add_names(const struct complete_netrefs *s, struct wanted *w, struct 
     return 0;
 }
 
-/* Adds the imported top-level modules. */
+/* Adds the names of the top-level modules that the program has imported. */
 static int add_modules(const struct complete_netrefs *s, struct wanted *w, struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *sys = NULL;
@@ -93,7 +94,7 @@ static int add_attributes(const struct complete_netrefs *s, struct wanted *w,
 
 /* ---- The text before the cursor -------------------------------------------------------------- */
 
-/* The index of the identifier at the end of text. */
+/* Returns the index at which the identifier at the end of text begins. */
 static size_t prefix_start(const char *text)
 {
     size_t at = strlen(text);
@@ -103,7 +104,7 @@ static size_t prefix_start(const char *text)
     return at;
 }
 
-/* Parses the longest chain at the end of text. */
+/* Parses the longest chain that ends at the end of text. Returns false if there is none. */
 static bool parse_end(struct statement *out, const char *text)
 {
     for (; *text; text++) {
@@ -116,7 +117,7 @@ static bool parse_end(struct statement *out, const char *text)
     return false;
 }
 
-/* Finds candidates for text, which ends with w->prefix. */
+/* Finds candidates for text. text ends with w->prefix. */
 static int find(const struct complete_netrefs *s, const char *text, struct wanted *w,
                 struct rpyc_error *err)
 {
@@ -157,7 +158,7 @@ int complete_netrefs_find(const void *arg, const char *text, const char *rest,
     rpyc_set_timeout(s->conn, timeout);
     if (!rpyc_error_is_fatal(&why))
         return 0;
-    *err = why; /* the memory that `why` owned belongs to err now */
+    *err = why; /* err owns the memory of `why` now */
     why = (struct rpyc_error)RPYC_ERROR_INIT;
     return -1;
 }

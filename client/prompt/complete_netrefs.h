@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * complete_netrefs: a source of candidates for Tab that runs no code in the program.
+ * complete_netrefs: a source of candidates for Tab that runs no code of the program.
  *
  * Reads attributes with inspect.getattr_static, calls no properties, and imports no modules.
  */
@@ -16,7 +16,7 @@ struct complete_netrefs {
     struct proxies *proxies;
 };
 
-/* See struct complete_source. */
+/* A find function, see struct complete_source. */
 int complete_netrefs_find(const void *arg, const char *text, const char *rest,
                           struct completions *out, struct rpyc_error *err);
 

@@ -28,10 +28,11 @@ struct editor {
     void *complete_arg;
     const char *prompt;
     int columns; /* width of the terminal when the line was last shown */
-    /* When the window is resized, the terminal wraps long rows anew, or leaves them unchanged. */
+    /* What the terminal does with long rows when the window is resized: not known yet, wraps them
+     * anew, or leaves them unchanged. */
     enum { MAY_WRAP, WRAPS, LEAVES } rows;
     bool typing;    /* a line is on the screen */
-    bool left_line; /* text was printed over that line: it must be shown again */
+    bool left_line; /* text was printed in place of that line, so it must be shown again */
     mbstate_t decoder;
 };
 
@@ -50,12 +51,13 @@ static char *prompt_of(EditLine *el)
 
 /* ---- The line on the screen ------------------------------------------------------------------ */
 
-/* A position of the cursor: rows below the start of the prompt, and columns. */
+/* A position of the cursor: the row, counted from the row where the prompt begins, and the column.
+ */
 struct position {
     int row, column;
 };
 
-/* Moves `at` behind a character, as libedit shows it. */
+/* Moves `at` past a character, as libedit shows it on a terminal with `width` columns. */
 static void pass_character(struct position *at, wchar_t c, int width)
 {
     int columns = wcwidth(c);
@@ -75,7 +77,8 @@ static void pass_character(struct position *at, wchar_t c, int width)
         *at = (struct position){at->row + 1, 0};
 }
 
-/* The width of a prompt in columns, without its hidden parts. The other parts are ASCII. */
+/* Returns the width of a prompt in columns, without its hidden parts. The other parts must be
+ * ASCII. */
 static int prompt_width(const char *prompt)
 {
     bool is_hidden = false;
@@ -95,7 +98,7 @@ struct extent {
     struct position cursor, end;
 };
 
-/* The extent on a terminal with `width` columns. */
+/* Returns the extent of the line on a terminal with `width` columns. */
 static struct extent extent_of_line(const struct editor *e, int width)
 {
     const LineInfoW *line = el_wline(e->el);
@@ -117,7 +120,8 @@ static struct extent extent_of_line(const struct editor *e, int width)
     return found;
 }
 
-/* Moves the cursor `rows` rows up, to the start of the prompt, and clears the screen from there. */
+/* Moves the cursor `rows` rows up, to the start of the prompt, and clears the screen from there on.
+ * On a dumb terminal, only begins a new row. */
 static void clear_from_prompt(int rows)
 {
     if (terminal_is_dumb()) {
@@ -138,7 +142,7 @@ void editor_leave_line(struct editor *e)
     fflush(stdout);
 }
 
-/* Shows the line, starting in the row of the cursor. */
+/* Shows the line. It begins in the row of the cursor. */
 static void show_line(struct editor *e)
 {
     e->left_line = false;
@@ -152,7 +156,7 @@ static void return_to_line(struct editor *e)
         show_line(e);
 }
 
-/* Moves the cursor to the end of the line. Returns the number of characters it has passed. */
+/* Moves the cursor to the end of the line. Returns the number of characters by which it moved. */
 static int go_to_end(struct editor *e)
 {
     const LineInfoW *line = el_wline(e->el);
@@ -168,9 +172,9 @@ static int go_to_end(struct editor *e)
 
 /* ---- The window ------------------------------------------------------------------------------ */
 
-/* The cursor's row, counted from the start of the prompt, after the window was resized. Some
- * terminals wrap long rows anew, others leave them unchanged. The cursor's column usually tells
- * which. */
+/* Returns the cursor's row, counted from the start of the prompt, after the window was resized.
+ * Some terminals wrap long rows anew, others leave them unchanged. If the two rows differ, the
+ * column of the cursor, for which this function asks the terminal, usually tells which it did. */
 static int cursor_row_after_resize(struct editor *e, int width)
 {
     const struct position left = extent_of_line(e, e->columns).cursor;
@@ -201,7 +205,7 @@ static void show_resized(struct editor *e)
     show_line(e);
 }
 
-/* Ctrl-Z: stops the client until SIGCONT. */
+/* For Ctrl-Z: stops the client until SIGCONT. */
 static void stop(struct editor *e)
 {
     const int moved = go_to_end(e);
@@ -223,7 +227,7 @@ static void show_continued(struct editor *e)
     show_line(e);
 }
 
-/* Handles Ctrl-Z, SIGCONT and SIGWINCH. False: Ctrl-C was pressed. */
+/* Handles Ctrl-Z, SIGCONT and SIGWINCH. Returns false if Ctrl-C was pressed. */
 static bool handle_signals(struct editor *e)
 {
     while (terminal_is_signalled()) {
@@ -241,8 +245,8 @@ static bool handle_signals(struct editor *e)
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
-/* Polls, unless a signal is waiting to be handled: then returns -1. A signal that arrives directly
- * before the poll is not missed. */
+/* Calls ppoll(). Returns -1 instead if a signal waits to be handled. The signals are blocked before
+ * ppoll(), so a signal that arrives directly before it is not missed. */
 static int poll_unless_signalled(struct pollfd *fds, nfds_t count, bool at_once)
 {
     static const struct timespec none = {0};
@@ -256,7 +260,8 @@ static int poll_unless_signalled(struct pollfd *fds, nfds_t count, bool at_once)
     return status;
 }
 
-/* Waits for a key, and calls the watch meanwhile. False: Ctrl-C was pressed. */
+/* Waits for a key, and calls the watch's functions meanwhile. Returns false if Ctrl-C was pressed.
+ */
 static bool wait_for_key(struct editor *e)
 {
     struct pollfd fds[2] = {{.events = POLLIN}, {.events = POLLIN}};
@@ -279,13 +284,13 @@ static bool wait_for_key(struct editor *e)
     return false;
 }
 
-/* Returns the next byte; -1 at the end of the input, or for Ctrl-C. */
+/* Returns the next byte; -1 at the end of the input or if Ctrl-C was pressed. */
 static int next_byte(struct editor *e)
 {
     while (wait_for_key(e)) {
         if (!keyboard_has_byte() && !keyboard_read() && !terminal_is_signalled())
             break;
-        if (interrupt_is_pending()) /* the kernel keeps only what is typed after Ctrl-C */
+        if (interrupt_is_pending()) /* the kernel drops the bytes typed before Ctrl-C */
             break;
         if (keyboard_has_byte())
             return keyboard_byte();
@@ -293,7 +298,8 @@ static int next_byte(struct editor *e)
     return -1;
 }
 
-/* Called by libedit to read a character. Returns 1, 0 at the end of the input, -1 on an error. */
+/* Called by libedit to read a character. Returns 1 with *c, 0 at the end of the input, -1 on an
+ * error. */
 static int get_char(EditLine *el, wchar_t *c)
 {
     struct editor *e = editor_of(el);
@@ -309,22 +315,23 @@ static int get_char(EditLine *el, wchar_t *c)
         next = next_byte(e);
         if (interrupt_is_pending()) {
             go_to_end(e);
-            errno = 0; /* with EINTR, libedit would fail on the next line, too */
+            errno = 0; /* with EINTR, libedit would fail on the next line as well */
             return -1;
         }
         if (next < 0)
             return 0;
         byte = (char)next;
         n = mbrtowc(c, &byte, 1, &e->decoder);
-        if (n == (size_t)-2) /* the beginning of a character */
+        if (n == (size_t)-2) /* the first bytes of a character */
             continue;
         if (n != (size_t)-1)
             return 1;
-        memset(&e->decoder, 0, sizeof(e->decoder)); /* an invalid byte: ignore it */
+        memset(&e->decoder, 0, sizeof(e->decoder)); /* ignore an invalid byte */
     }
 }
 
-/* Inserts pasted text, with its newlines, as one line. */
+/* Called by libedit at the start of a paste. Inserts the pasted text, with its newlines, into the
+ * line. */
 static unsigned char paste(EditLine *el, int unused)
 {
     struct editor *e = editor_of(el);
@@ -347,7 +354,7 @@ static unsigned char paste(EditLine *el, int unused)
     fclose(copy);
     if (len >= strlen(PASTE_END) && strcmp(text + len - strlen(PASTE_END), PASTE_END) == 0)
         len -= strlen(PASTE_END);
-    while (len > 0 && text[len - 1] == '\n') /* the user presses Enter to run it */
+    while (len > 0 && text[len - 1] == '\n') /* the user presses Enter to run the text */
         len--;
     text[len] = '\0';
     if (len > 0)
@@ -356,8 +363,9 @@ static unsigned char paste(EditLine *el, int unused)
     return CC_REFRESH;
 }
 
-/* The same with the keys of vi: the escape has switched to command mode and moved the cursor back.
- * In that mode the cursor cannot be behind the last character. */
+/* Like paste(), for the keys of vi: the escape character at the start of a paste has switched to
+ * command mode and moved the cursor back. Goes back to insert mode afterwards. In command mode the
+ * cursor cannot be after the last character. */
 static unsigned char paste_in_vi(EditLine *el, int unused)
 {
     const LineInfoW *line;
@@ -414,7 +422,8 @@ static unsigned char complete(EditLine *el, int unused)
 
 /* ---- Opening and closing --------------------------------------------------------------------- */
 
-/* libedit shows the characters of the locale. Uses UTF-8 if the locale is ASCII. */
+/* Sets the locale, because libedit shows only characters of the locale. Uses UTF-8 if the locale's
+ * characters are single bytes. */
 static void set_locale(void)
 {
     setlocale(LC_CTYPE, "");
@@ -422,7 +431,8 @@ static void set_locale(void)
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-/* Binds pystuck's keys again if ~/.editrc has selected the keys of vi, which resets them. */
+/* Binds pystuck's keys again if ~/.editrc has selected the keys of vi, because this resets all
+ * keys. */
 static void bind_in_vi(EditLine *el)
 {
     const char *keys;
@@ -433,8 +443,8 @@ static void bind_in_vi(EditLine *el)
     el_set(el, EL_BIND, "-a", &PASTE_BEGIN[1], "paste-in-vi", NULL);
 }
 
-/* Reads the key bindings of editrc(5), if the file belongs to the user or root: a key may be bound
- * to whole lines, and with sudo, HOME may be the directory of another user. */
+/* Reads the key bindings of editrc(5), but only if the file belongs to the user or root. With sudo,
+ * HOME may be the directory of another user, who could bind a key to whole lines. */
 static void read_editrc(EditLine *el)
 {
     const char *named = getenv("EDITRC"), *home = getenv("HOME");
@@ -452,7 +462,7 @@ static void read_editrc(EditLine *el)
     free(path);
 }
 
-/* Called by libedit for the end of a paste whose beginning was dropped by Ctrl-C. */
+/* Called by libedit for the end of a paste whose beginning was dropped by Ctrl-C. Does nothing. */
 static unsigned char pass_over(EditLine *el, int unused)
 {
     (void)el;
@@ -460,8 +470,8 @@ static unsigned char pass_over(EditLine *el, int unused)
     return CC_NORM;
 }
 
-/* Makes libedit keep its modes between two lines. Otherwise the terminal would echo keys that are
- * typed then, and libedit would show them again. */
+/* Makes libedit keep its terminal modes between two lines. Otherwise the terminal would echo keys
+ * that are typed then, and libedit would show them a second time. */
 static void keep_modes(EditLine *el)
 {
     int edits = 1;
@@ -480,7 +490,7 @@ static void set_up(struct editor *e)
     el_set(e->el, EL_SIGNAL, 0);
     el_set(e->el, EL_EDITOR, "emacs");
     el_set(e->el, EL_GETCFN, get_char);
-    el_wset(e->el, EL_ADDFN, L"paste", L"Insert pasted text", paste); /* no copies */
+    el_wset(e->el, EL_ADDFN, L"paste", L"Insert pasted text", paste); /* keeps the strings */
     el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
     el_wset(e->el, EL_ADDFN, L"paste-in-vi", L"The same with vi's keys", paste_in_vi);
     el_wset(e->el, EL_ADDFN, L"pass-over", L"Do nothing", pass_over);

@@ -33,8 +33,8 @@ static const char *editor_command(void)
     return "vi";
 }
 
-/* Writes text to a new file and sets an old modification time, so that is_saved can tell whether
- * the editor has written the file. */
+/* Writes text to a new file and closes it. Sets an old modification time, so that is_saved() can
+ * tell whether the editor has written the file. Returns 0, or -1 with errno. */
 static int write_old(int fd, const char *text)
 {
     const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
@@ -54,7 +54,7 @@ static int write_old(int fd, const char *text)
     return fclose(file);
 }
 
-/* Creates the file. Returns its path, for free(); NULL with errno. */
+/* Creates a temporary file with this text. Returns its path, for free(), or NULL with errno. */
 static char *make_file(const char *text)
 {
     const char *dir = getenv("TMPDIR");
@@ -74,7 +74,8 @@ static char *make_file(const char *text)
     return NULL;
 }
 
-/* Runs the editor on a file. Its command may have arguments. Returns the status of waitpid. */
+/* Runs the editor on a file. The editor's command may contain arguments. Returns the status from
+ * waitpid(), or -1 if the editor could not be started. */
 static int run_editor(const char *path)
 {
     char *command = NULL;
@@ -105,8 +106,8 @@ static bool is_saved(const char *path)
     return lstat(path, &file) == 0 && file.st_mtim.tv_sec > 1;
 }
 
-/* Reads the file that the editor has saved. It must belong to the user, since other users may write
- * to its directory. NULL with a printed error. */
+/* Reads the file that the editor has saved. Refuses a file of another user, since other users may
+ * write to its directory. Prints an error and returns NULL if this fails. */
 static char *saved_text(const char *path)
 {
     struct file_error why;

@@ -5,8 +5,8 @@
 #ifndef CLIENT_PROMPT_EXTERNAL_EDITOR_H
 #define CLIENT_PROMPT_EXTERNAL_EDITOR_H
 
-/* Runs $VISUAL, else $EDITOR, else vi, on a temporary file with this text, which only the user can
- * read. Returns the saved text, for free(). NULL with a printed line if nothing was saved. */
+/* Runs $VISUAL, else $EDITOR, else vi, on a temporary file with this text that only the user can
+ * read. Returns the saved text, for free(). Prints an error and returns NULL if there is none. */
 char *external_editor_run(const char *text);
 
 #endif

@@ -13,7 +13,7 @@
 /* The width of a magic and its arguments in the list, in columns. */
 #define WIDTH 15
 
-/* Prints the line of one magic. */
+/* Prints a magic, its arguments and its help. */
 static void explain(const struct magic *magic)
 {
     char left[64];
@@ -49,7 +49,7 @@ void help_register(void)
     magic_register(magics, sizeof(magics) / sizeof(*magics));
 }
 
-/* Shows the line of a magic, such as "%run". */
+/* Prints the help of the magic with this name, such as "%run". */
 static void explain_name(const char *name)
 {
     const struct magic *magic = magic_find(name);
@@ -81,7 +81,8 @@ static struct piece trimmed(struct piece p)
     return p;
 }
 
-/* The end of the string literal whose quote is at p. NULL: the line ends inside it. */
+/* Returns the end of the string literal whose first quote is at p. NULL: the line ends inside the
+ * literal. */
 static const char *after_string(const char *p)
 {
     const char quote = *p;
@@ -108,7 +109,7 @@ static bool ends_in_code(const char *line)
     return line;
 }
 
-/* Removes up to two question marks from one end. Returns their number. */
+/* Removes up to two question marks from the start or the end. Returns how many it removed. */
 static int take_marks(struct piece *p, bool at_the_end)
 {
     int marks = 0;
@@ -121,8 +122,9 @@ static int take_marks(struct piece *p, bool at_the_end)
     return marks;
 }
 
-/* Returns the number of question marks of a cell, and in *what the text without them. 0: the cell
- * is not a question. Python uses question marks only in strings and comments. */
+/* Returns the number of question marks before or after the text of a cell. *what: the text without
+ * them. 0: the cell is not a question. Question marks in strings and comments do not count;
+ * elsewhere Python has none. */
 static int question(const char *cell, struct piece *what)
 {
     int before, after;

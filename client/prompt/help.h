@@ -15,7 +15,7 @@ void help_register(void);
 /* True if a cell is a question: x?, ?x, x??, ??x. */
 bool help_is_asked(const char *cell);
 
-/* Answers it. */
+/* Answers a cell that is a question. */
 void help_show(struct shell *shell, const char *cell);
 
 #endif

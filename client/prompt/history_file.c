@@ -17,7 +17,7 @@
 
 #define NO_HISTORY "no history"
 
-/* How long to wait for the lock, and the pause between two attempts, in ms. */
+/* How long to wait for the lock of the file, and the pause between two attempts, in ms. */
 #define LOCK_MS       200
 #define LOCK_PAUSE_MS 10
 
@@ -41,7 +41,7 @@ char *history_file_path(void)
 
 /* ---- Lines of the file ----------------------------------------------------------------------- */
 
-/* Encodes a cell as a line of the file, for free(). */
+/* Returns a cell encoded as a line of the file, for free(). NULL: out of memory. */
 static char *to_line(const char *cell)
 {
     char *line = malloc(2 * strlen(cell) + 2), *p = line;
@@ -74,7 +74,8 @@ static void from_line(char *line)
 
 /* ---- Reading and writing --------------------------------------------------------------------- */
 
-/* Keeps the latest HISTORY_MAX / 2 of the lines. The file must be locked and read to its end. */
+/* Shortens the file to its latest HISTORY_FILE_MAX / 2 lines. lines: how many it has. The file must
+ * be locked. */
 static void shorten(FILE *file, size_t lines)
 {
     char *line = NULL, *kept = NULL;
@@ -102,7 +103,8 @@ static void enter(History *memory, const char *cell)
         history(memory, &event, H_ENTER, cell);
 }
 
-/* Locks the file. Waits LOCK_MS at most: the process that holds the lock may be stopped. */
+/* Locks the file. Waits at most LOCK_MS, because the process that holds the lock may be stopped.
+ * Returns 0, or -1 with *why. */
 static int lock(int fd, const char *path, struct file_error *why)
 {
     int64_t deadline = clock_ms() + LOCK_MS;
@@ -121,7 +123,8 @@ static int lock(int fd, const char *path, struct file_error *why)
     return 0;
 }
 
-/* Opens the file and locks it until it is closed. NULL with *why. */
+/* Opens the file and locks it. The lock ends when the file is closed. Returns NULL with *why on
+ * failure. */
 static FILE *open_locked(const char *path, struct file_error *why)
 {
     int folder = file_open_folder(path, why), fd = -1;
@@ -143,7 +146,8 @@ static FILE *open_locked(const char *path, struct file_error *why)
     return file;
 }
 
-/* Prints why there is no history, and turns it off. */
+/* Prints why there is no history. Frees *path and sets it to NULL, so that the file is not used any
+ * more. */
 static void give_up(char **path, const char *what, const struct file_error *why)
 {
     fprintf(stderr, "pystuck: %s: %s\n", what, why->text);
@@ -181,7 +185,7 @@ void history_file_load(History *memory, char **path)
     fclose(file);
 }
 
-/* True if this is the latest cell of the history. */
+/* True if the latest cell of the history is equal to this one. */
 static bool is_latest(History *memory, const char *cell)
 {
     HistEvent event;

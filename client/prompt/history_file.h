@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * history_file: stores the cells that were typed in $XDG_STATE_HOME/pystuck/history, for libedit.
+ * history_file: keeps typed cells in $XDG_STATE_HOME/pystuck/history, and gives them to libedit.
  *
  * Each line of the file is one cell, with newlines as "\n" and backslashes doubled. Each cell is
  * appended when it is typed, so that several prompts can use the file at the same time.
@@ -10,21 +10,22 @@
 
 #include <histedit.h>
 
-/* The longest history, in cells. */
+/* The most cells in the history. */
 #define HISTORY_FILE_MAX 10000
 
-/* Returns the path of the file, for free(). Without a home directory: NULL, and a line on stderr.
- */
+/* Returns the path of the file, for free(). If there is no home directory, prints a line on stderr
+ * and returns NULL. */
 char *history_file_path(void);
 
 /* Reads the file into libedit's history, and shortens the file if it is too long. Creates the file
- * and its directory if they do not exist. Both must belong to the user, see file.h. If they do not,
- * or another process holds the lock for 200 ms: prints the reason on stderr, frees *path and sets
- * it to NULL. */
+ * and its directory if they do not exist. Fails if they do not belong to the user (see file.h), or
+ * if another process holds the lock for 200 ms. Then prints the reason on stderr, frees *path and
+ * sets it to NULL. */
 void history_file_load(History *memory, char **path);
 
 /* Adds a cell to libedit's history and to the file (mode 0600), unless it equals the previous cell.
- * *path may be NULL: then only to libedit's. Errors are handled as in history_file_load. */
+ * If *path is NULL, adds it only to libedit's history. Errors are handled as in
+ * history_file_load(). */
 void history_file_add(History *memory, char **path, const char *cell);
 
 #endif

@@ -16,13 +16,13 @@
 #include "prompt/terminal.h"
 #include "text.h"
 
-/* The longest input that is stored, in bytes. */
+/* keyboard_drain() reads no more input while this many bytes are stored. */
 #define STORED_MAX (1 << 20)
 
-/* The most bytes that one read returns. */
+/* The most bytes that one read(2) returns. */
 #define READ_MAX 4096
 
-/* Input of more bytes than this in one burst, with a line end, was pasted and not typed. */
+/* A burst of more bytes than this that has a line end was pasted, not typed. */
 #define TYPED_AT_ONCE 64
 
 /* A burst of up to this many bytes may be keys that were pressed quickly, even with Enter. */
@@ -31,38 +31,38 @@
 /* The longest pause between two parts of one burst, in ms. */
 #define BURST_PAUSE_MS 30
 
-/* The time after a read of pasted text in which the rest of the paste may arrive, in ms. */
+/* How long after a read of pasted text the rest of the paste may arrive, in ms. */
 #define PASTE_RECENT_MS 100
 
-/* The time after Ctrl-C, and after each dropped burst, in which the rest of the paste may arrive,
- * in ms. A burst of one line may also come from a program that types, so its time is shorter. */
+/* How long after Ctrl-C, and after each dropped burst, the rest of the paste may arrive, in ms. For
+ * a burst of one line the time is shorter, because it may also come from a program that types. */
 #define REST_MS      500
 #define REST_LINE_MS 100
 
 /* How long the terminal may take to report the cursor's position, in ms. */
 #define REPORT_MS 250
 
-/* The request for a report. The report is ESC [ row ; column R. */
+/* The request for a report of the cursor's position. The report is ESC [ row ; column R. */
 #define REPORT_REQUEST "\033[6n"
 
-/* Ctrl-D, when the terminal passes on each key. */
+/* The byte for Ctrl-D in the modes in which the terminal passes on each key. */
 #define END_KEY '\004'
 
 static struct {
-    char *bytes; /* or NULL; bytes[at] to bytes[end - 1] were read and not used yet */
+    char *bytes; /* or NULL; bytes[at] to bytes[end - 1] were read and are not used yet */
     size_t at, end, size;
-    size_t silent;     /* the end of the bytes that the terminal has not echoed */
-    int64_t pasted_ms; /* clock_ms when pasted text was read last; 0: no paste */
-    bool is_marked;    /* the terminal marks the end of that paste */
-    int64_t rest_ms; /* clock_ms of the Ctrl-C in a paste, or of the burst dropped last; 0: none */
-    int reports_due; /* reports that were requested and have not arrived */
-    int column;      /* the column in the latest report; -1: none since the request */
+    size_t silent;     /* the terminal has not echoed the bytes before this index */
+    int64_t pasted_ms; /* when pasted text was last read, as clock_ms; 0: no paste */
+    bool is_marked;    /* the terminal marks the end of this paste */
+    int64_t rest_ms;   /* time of the Ctrl-C in a paste, or of the last dropped burst; 0: none */
+    int reports_due;   /* number of reports that were requested and have not arrived */
+    int column;        /* the column in the latest report; -1: none since the request */
     bool has_reported, does_not_report;
 } keys = {.column = -1};
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* Makes room for `count` more bytes. False: out of memory. */
+/* Makes room for `count` more bytes. Returns false if there is no memory. */
 static bool make_room(size_t count)
 {
     char *longer;
@@ -85,7 +85,7 @@ static bool make_room(size_t count)
     return true;
 }
 
-/* Returns the length of the report at the start of text and its column; 0 if there is none. */
+/* Returns the length of the report at the start of text, and the column in it. 0: there is none. */
 static size_t report_length(const char *text, size_t len, int *column)
 {
     int row, n = 0;
@@ -99,7 +99,8 @@ static size_t report_length(const char *text, size_t len, int *column)
     return sscanf(copy, "\033[%4d;%4dR%n", &row, column, &n) == 2 ? (size_t)n : 0;
 }
 
-/* Removes requested reports from the bytes that were read. */
+/* Removes the reports that were requested from the bytes that were read, and stores their column.
+ */
 static void take_report(void)
 {
     size_t i, n;
@@ -139,8 +140,8 @@ bool keyboard_has_byte(void)
     return keys.at < keys.end;
 }
 
-/* Reads what the terminal has, or waits for it. Returns the number of bytes, 0 at the end of the
- * input, -1 with errno. */
+/* Reads the bytes that the terminal has. If it has none, waits. Returns the number of bytes, 0 at
+ * the end of the input, -1 with errno. */
 static ssize_t read_terminal(void)
 {
     const bool was_empty = !keyboard_has_byte();
@@ -168,8 +169,8 @@ static ssize_t read_terminal(void)
 
 /* ---- The rest of a paste after Ctrl-C -------------------------------------------------------- */
 
-/* True if a burst is a part of a paste rather than keys. age_ms: since the Ctrl-C, or since the
- * burst that was dropped last. */
+/* True if a burst is part of a paste, and not keys. age_ms: the time since the Ctrl-C, or since the
+ * last burst that was dropped. */
 static bool is_rest_of_paste(const char *text, size_t len, int64_t age_ms)
 {
     const bool has_end = has_line_end(text, len);
@@ -183,7 +184,8 @@ static bool is_rest_of_paste(const char *text, size_t len, int64_t age_ms)
     return has_end && age_ms < REST_LINE_MS;
 }
 
-/* The number of bytes up to the end of a marked paste whose beginning was dropped; 0: none. */
+/* Returns the number of bytes up to the end of a marked paste whose beginning was dropped. 0: there
+ * is no such end in the text. */
 static size_t length_to_paste_end(const char *text, size_t len)
 {
     const char *end = memmem(text, len, PASTE_END, strlen(PASTE_END));
@@ -192,7 +194,7 @@ static size_t length_to_paste_end(const char *text, size_t len)
     return end && (!begin || begin > end) ? (size_t)(end - text) + strlen(PASTE_END) : 0;
 }
 
-/* Removes bytes from those that were read and not used yet. */
+/* Removes `count` bytes from the stored bytes, beginning with keys.bytes[from]. */
 static void remove_bytes(size_t from, size_t count)
 {
     memmove(keys.bytes + from, keys.bytes + from + count, keys.end - from - count);
@@ -201,8 +203,8 @@ static void remove_bytes(size_t from, size_t count)
         keys.silent = keys.end;
 }
 
-/* Reads the rest of the burst that begins `used` bytes behind keys.at, and removes it if it belongs
- * to the paste. A long burst is removed piece by piece. */
+/* Reads the rest of the burst that begins at keys.bytes[keys.at + used], and removes the burst if
+ * it belongs to the paste. Removes a long burst piece by piece. */
 static void drop_burst(size_t used, int64_t age_ms)
 {
     bool is_dropped = false;
@@ -211,7 +213,7 @@ static void drop_burst(size_t used, int64_t age_ms)
     do {
         len = keys.end - keys.at - used;
         if (memmem(keys.bytes + keys.at + used, len, PASTE_BEGIN, strlen(PASTE_BEGIN))) {
-            keys.rest_ms = 0; /* another paste */
+            keys.rest_ms = 0; /* a new paste begins */
             return;
         }
         ended = length_to_paste_end(keys.bytes + keys.at + used, len);
@@ -231,8 +233,8 @@ static void drop_burst(size_t used, int64_t age_ms)
     }
 }
 
-/* As read_terminal, but drops what belongs to a paste in which Ctrl-C was pressed: nothing may have
- * been added then. */
+/* Like read_terminal(), but drops the bytes that belong to a paste in which Ctrl-C was pressed. So
+ * there may be no new byte even if the result is positive. */
 static ssize_t fill(void)
 {
     const size_t used = keys.end - keys.at;
@@ -247,7 +249,8 @@ static ssize_t fill(void)
     return n;
 }
 
-/* Drops the end of a marked paste whose beginning was dropped by Ctrl-C. */
+/* If the terminal sends the end of a marked paste whose beginning was dropped by Ctrl-C, drops it
+ * too. */
 static void drop_end_of_paste(void)
 {
     if (is_readable(0) && fill() > 0)
@@ -266,7 +269,8 @@ void keyboard_interrupt(void)
         drop_end_of_paste();
         return;
     }
-    /* The kernel has dropped what it had stored when Ctrl-C was pressed. More may arrive. */
+    /* The kernel has dropped the bytes that it had when Ctrl-C was pressed. More of the paste may
+     * arrive. */
     keys.rest_ms = clock_ms();
     terminal_type();
     if (is_readable(BURST_PAUSE_MS))
@@ -303,7 +307,7 @@ void keyboard_drain(void)
     while (keys.end - keys.at < STORED_MAX && is_readable(0)) {
         n = fill();
         if (n == 0 &&
-            make_room(1)) /* Ctrl-D; or the terminal is gone, and then so is the next read */
+            make_room(1)) /* Ctrl-D, or the terminal is gone; then the next read shows it */
             keys.bytes[keys.end++] = END_KEY;
         if (n <= 0)
             return;
@@ -312,7 +316,7 @@ void keyboard_drain(void)
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
 
-/* Returns the length of the first line with its end; 0 if no line is complete. */
+/* Returns the length of the first stored line with its end. 0: no line is complete. */
 static size_t line_length(void)
 {
     size_t i;
@@ -323,7 +327,8 @@ static size_t line_length(void)
     return 0;
 }
 
-/* Returns the next `len` bytes as a line, and prints it if the terminal has not echoed it. */
+/* Returns the next `len` bytes as a line, as keyboard_line() does. Prints the line if the terminal
+ * has not echoed it. */
 static ssize_t take_line(char **line, size_t len)
 {
     const bool is_silent = keys.at < keys.silent;
@@ -349,7 +354,7 @@ static ssize_t take_line(char **line, size_t len)
     return (ssize_t)len;
 }
 
-/* Waits until the terminal has input. -1 with EINTR: Ctrl-C was pressed. */
+/* Waits until the terminal has input. Returns 0, or -1 with EINTR if Ctrl-C was pressed. */
 static int wait_for_line(void)
 {
     struct pollfd readable = {.fd = STDIN_FILENO, .events = POLLIN};

@@ -39,7 +39,8 @@ bool magic_is(const char *cell)
     return cell[0] == '%' && !strchr(cell, '\n');
 }
 
-/* Skips the name of a magic, in which a blank may be several. NULL: the line has another name. */
+/* If the line begins with this name of a magic, returns the rest of the line, else NULL. A blank in
+ * the name matches one or more blanks. */
 static const char *after_name(const char *line, const char *name)
 {
     for (; *name; name++) {
@@ -61,7 +62,7 @@ const struct magic *magic_find(const char *line)
     return NULL;
 }
 
-/* The text behind the name, without blanks around it, for free(); NULL: out of memory. */
+/* Returns the text after the name, without blanks at both ends, for free(). NULL: out of memory. */
 static char *argument_of(const char *line, const struct magic *magic)
 {
     size_t len;

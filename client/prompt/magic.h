@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * magic: the table of magics, that is, of commands to the prompt that begin with %. The files that
- * implement magics register their rows.
+ * magic: the table of magics. A magic is a command to the prompt that begins with %. The files that
+ * implement magics add them to the table.
  */
 #ifndef CLIENT_PROMPT_MAGIC_H
 #define CLIENT_PROMPT_MAGIC_H
@@ -13,47 +13,51 @@
 
 struct shell;
 
-/* The kind of argument that a magic takes, for Tab and the history. */
+/* The kind of argument that a magic takes. It decides what Tab completes, and whether the history
+ * contains the argument as code. */
 enum magic_argument {
     MAGIC_TEXT,
     MAGIC_CODE, /* Python that is run as a cell */
     MAGIC_FILE  /* the name of a local file */
 };
 
-/* A row of the table. */
+/* A magic, as a row of the table. */
 struct magic {
     const char *name;      /* without the % */
-    const char *arguments; /* in the help; NULL: takes no argument */
-    const char *help;      /* one line */
-    /* argument: the text behind the name, without blanks around it; "" if there is none. */
+    const char *arguments; /* the arguments in the help; NULL: the magic takes none */
+    const char *help;      /* one line of help */
+    /* Runs the magic. argument: the text after the name, without blanks at both ends; "" if there
+     * is none. */
     void (*run)(struct shell *shell, const struct magic *magic, const char *argument);
     enum magic_argument takes;
     SLIST_ENTRY(magic) next; /* used by the table */
 };
 
-/* A row: its name, arguments, help and function; behind them `.takes = ...` if it does not take
- * MAGIC_TEXT. */
+/* Initialises a row with a name, arguments, help and function. If the magic does not take
+ * MAGIC_TEXT, add `.takes = ...` as the last argument. */
 #define MAGIC(name_, arguments_, help_, run_, ...)                                                 \
     {                                                                                              \
         .name = (name_), .arguments = (arguments_), .help = (help_), .run = (run_), __VA_ARGS__    \
     }
 
-/* Adds rows to the table, which is sorted by name. The rows must be static. */
+/* Adds rows to the table, which is kept sorted by name. The rows must be static. */
 void magic_register(struct magic *rows, size_t count);
 
-/* The row behind this one; the first row for NULL; NULL behind the last row. */
+/* Returns the row after this one, or the first row if magic is NULL. NULL: there are no more rows.
+ */
 const struct magic *magic_next(const struct magic *magic);
 
-/* Finds the magic of a line that begins with %. NULL: there is none. */
+/* Returns the magic that a line names. The line must begin with %. NULL: there is no such magic. */
 const struct magic *magic_find(const char *line);
 
-/* True if a cell is a line that begins with %. */
+/* True if a cell is a single line that begins with %. */
 bool magic_is(const char *cell);
 
-/* Runs such a line, or prints why it cannot. */
+/* Runs the magic that a line names, or prints why this is not possible. The line must begin with %.
+ */
 void magic_run(struct shell *shell, const char *line);
 
-/* The Python code in such a line; NULL: none. */
+/* Returns the Python code in a line that begins with %. NULL: it has none. */
 const char *magic_code(const char *line);
 
 /* Prints that a name, such as "%run", is unknown. */

@@ -20,7 +20,7 @@
 
 /* ---- Arguments ------------------------------------------------------------------------------- */
 
-/* Splits the argument of a magic. Prints an error if that fails. */
+/* Splits the argument of a magic. Prints an error and returns false if it cannot be split. */
 static bool split(struct words *out, const struct magic *magic, const char *argument)
 {
     if (words_split(out, argument) == 0)
@@ -32,7 +32,8 @@ static bool split(struct words *out, const struct magic *magic, const char *argu
     return false;
 }
 
-/* Reads the number of a cell at text. *end: the text behind it. -1: no valid number. */
+/* Returns the number of a cell at the start of text, or -1 if there is no valid number. *end: the
+ * text after it. */
 static int cell_number(const char *text, const char **end)
 {
     long number = -1;
@@ -44,7 +45,7 @@ static int cell_number(const char *text, const char **end)
     return number >= 0 && number < INT_MAX ? (int)number : -1;
 }
 
-/* Parses N or N-M. */
+/* Parses a range of cells, N or N-M. Returns false if it is invalid. */
 static bool parse_cells(const char *word, struct cell_history_range *out)
 {
     const char *end;
@@ -57,7 +58,8 @@ static bool parse_cells(const char *word, struct cell_history_range *out)
 
 /* ---- %edit ----------------------------------------------------------------------------------- */
 
-/* The text for %edit: a cell, or "" if no cell was run yet. NULL with a printed error. */
+/* Returns the text for %edit: cell N or the latest cell, or "" if no cell was run yet. Prints an
+ * error and returns NULL if the argument is wrong. */
 static const char *cell_to_edit(struct shell *shell, const struct magic *magic,
                                 const char *argument)
 {
@@ -79,7 +81,7 @@ static const char *cell_to_edit(struct shell *shell, const struct magic *magic,
     return code;
 }
 
-/* Removes newlines at the end, which editors add. */
+/* Removes the newlines at the end of a text, because editors add one. */
 static void drop_newlines(char *text)
 {
     size_t len = strlen(text);
@@ -108,8 +110,8 @@ static void run_edit(struct shell *shell, const struct magic *magic, const char 
 
 /* ---- %run ------------------------------------------------------------------------------------ */
 
-/* The words as source of a Python list, with path in place of the first word. For free(); NULL: out
- * of memory. */
+/* Returns the source of a Python list of the words, with path in place of the first word, for
+ * free(). NULL: out of memory. */
 static char *python_list(const struct words *words, const char *path)
 {
     char *text = NULL;
@@ -151,8 +153,8 @@ static void report_unreadable(const struct words *words)
         fprintf(stderr, "cannot run %s: %s\n", name, strerror(errno));
 }
 
-/* Uses the whole argument as the name of the file, if such a file exists: then a name with spaces
- * needs no quotes. */
+/* If the whole argument is the name of an existing file, makes it the only word and returns true.
+ * So a name with spaces needs no quotes. */
 static bool take_whole(struct words *words, const char *argument)
 {
     CLEAN_TEXT char *path = textfile_path(argument);
@@ -167,8 +169,8 @@ static bool take_whole(struct words *words, const char *argument)
     return true;
 }
 
-/* Reads the file that the first word names. Returns its text, and its path in *path; both for
- * free(). NULL with errno. */
+/* Reads the file that the first word names. Returns its text, and stores its path in *path; both
+ * are for free(). Returns NULL with errno on failure. */
 static char *read_file(const struct words *words, char **path)
 {
     free(*path);
@@ -204,13 +206,13 @@ static void run_run(struct shell *shell, const struct magic *magic, const char *
 /* The arguments of %save. */
 struct saving {
     const struct cell_history *history;
-    const char *name; /* name of the file, as it was typed */
+    const char *name; /* the name of the file, as typed */
     bool overwrite;
     struct cell_history_range *cells; /* NULL: all cells */
     size_t count;
 };
 
-/* Writes the cells to a file and prints their number. -1 with *why. */
+/* Writes the cells to a file and prints how many it has written. Returns 0, or -1 with *why. */
 static int write_cells(const struct saving *s, const char *path, struct file_error *why)
 {
     struct textfile file;
@@ -244,7 +246,8 @@ static void save(const struct saving *s)
         fprintf(stderr, "cannot write %s: %s\n", s->name, why.text);
 }
 
-/* Parses the numbers of cells. False with a printed error. */
+/* Parses the numbers of cells. Prints an error and returns false if one is invalid or if there is
+ * no such cell. */
 static bool parse_saved(struct saving *s, char **words, size_t count)
 {
     size_t i;

@@ -10,11 +10,12 @@
 #include "stacks/fetch.h"
 #include "stacks/print.h"
 
-/* How long to wait for the answer on the connection of the prompt, in ms. Its thread in the program
- * may be blocked. */
+/* How long to wait for the stacks on the connection of the prompt, in ms. The thread that serves
+ * this connection in the program may be blocked. */
 #define PATIENCE_MS 1000
 
-/* Gets the stacks on the connection of the prompt, or else on another one. */
+/* Gets the stacks on the connection of the prompt. If the connection is blocked or does not answer
+ * in time, gets them on a new connection. */
 static int fetch(const struct shell *shell, struct report *report, struct rpyc_error *err)
 {
     const struct stacks_wish wish = {.greenlets = shell->options->greenlets,

@@ -24,11 +24,12 @@
 struct repl {
     struct shell shell;
     struct editor *editor;
-    const char *typed; /* the lines of the cell before the current one, or NULL */
+    const char *typed; /* the lines of the cell that precede the one being typed, or NULL */
     char prompt[64];
 };
 
-/* Writes "In [3]: " to r->prompt; for further lines of a cell "...: ", with the same width. */
+/* Writes the prompt to r->prompt: "In [3]: " for the first line of a cell, and "...: " with the
+ * same width for its other lines. If no cell can run: "held> " or "gone> ". */
 static void make_prompt(struct repl *r, bool is_first)
 {
     const struct evaluator *evaluator = r->shell.evaluator;
@@ -54,7 +55,9 @@ static int fd_of(void *arg)
     return r->shell.conn ? rpyc_fd(r->shell.conn) : -1;
 }
 
-/* Handles a callback of the server, the end of the connection, or that the GIL is free again. */
+/* Handles messages from the server, while the user types. They may show that the connection has
+ * ended, or that the program can run Python again; then changes the prompt. Returns true if there
+ * may be more messages. */
 static bool serve(void *arg)
 {
     struct repl *r = arg;
@@ -66,7 +69,8 @@ static bool serve(void *arg)
     return is_more;
 }
 
-/* Finds candidates for text, with rest behind it, in the way that the connection allows. */
+/* Finds candidates. text: before the cursor; rest: after it. Chooses the source of candidates that
+ * the connection allows. */
 static int find_candidates(struct repl *r, const char *text, const char *rest,
                            struct completions *out, struct rpyc_error *err)
 {
@@ -83,7 +87,7 @@ static int find_candidates(struct repl *r, const char *text, const char *rest,
     return complete_find(&source, text, rest, out, err);
 }
 
-/* Called for Tab, see editor.h. */
+/* Called for Tab, see editor_complete_fn. */
 static char *complete_line(void *arg, const char *before, const char *after)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
@@ -109,8 +113,9 @@ static char *complete_line(void *arg, const char *before, const char *after)
 
 /* ---- The loop -------------------------------------------------------------------------------- */
 
-/* Appends a line to a cell; takes both. NULL: out of memory. A first line with newlines was pasted
- * or comes from the history: it is a complete cell, so an empty line is added, which ends it. */
+/* Appends a line to a cell. Takes both, and returns the longer cell; NULL: out of memory. cell is
+ * NULL for a first line. A first line that contains newlines was pasted or comes from the history.
+ * It is a complete cell, so an empty line, which ends a cell, is added. */
 static char *append_line(char *cell, char *line)
 {
     char *longer = NULL;
@@ -148,7 +153,7 @@ static bool is_leaving(const char *cell)
     return false;
 }
 
-/* Runs a cell, a magic or a question. False: the user must type more lines. */
+/* Runs a cell, a magic or a question. Returns false if the user must type more lines. */
 static bool run_typed(struct repl *r, const char *cell)
 {
     struct shell *shell = &r->shell;
@@ -172,7 +177,7 @@ static bool run_typed(struct repl *r, const char *cell)
     return true;
 }
 
-/* Reads a cell, line by line, and runs it. False: the user leaves. */
+/* Reads a cell, line by line, and runs it. Returns false if the user wants to leave. */
 static bool step(struct repl *r)
 {
     CLEAN_TEXT char *cell = NULL;
@@ -186,7 +191,8 @@ static bool step(struct repl *r)
             return true;
         case EDITOR_END:
             putchar('\n');
-            return cell != NULL; /* in the middle of a cell, Ctrl-D only drops the cell */
+            return cell != NULL; /* in the middle of a cell, Ctrl-D only drops the cell and does not
+                                  * leave */
         case EDITOR_LINE:
             cell = append_line(cell, line);
         }

@@ -19,22 +19,21 @@
 #include "stacks/ask_gil.h"
 #include "text.h"
 
-/* How long a cell may run after Ctrl-C before it is given up, in ms. */
+/* How long a cell may run on after Ctrl-C before the client stops waiting for it, in ms. */
 #define PATIENCE_MS 2000
 
-/* How long to wait for answers on a second connection while the user waits for the prompt, in ms.
+/* How long to wait for an answer on a second connection while the user waits for the prompt, in ms.
  */
 #define SOON_MS 2000
 
-/* How long to wait for Python before the prompt is opened without it, in ms. */
+/* How long to wait until the program runs Python, before the prompt is opened without it, in ms. */
 #define GIL_WAIT_MS 300
 
-/* How long to wait, before a cell is interrupted, for the GIL that other threads take in turn, in
- * ms.
- */
+/* Before a cell is interrupted: how long to wait for the GIL if other threads take turns to hold
+ * it, in ms. */
 #define TURN_WAIT_MS 1000
 
-/* What is asked for when connecting: the state of the GIL. */
+/* What to ask the server for when connecting: the state of the GIL only. */
 static const struct stacks_wish bare = {.bare = true};
 
 /* The most messages that one call of shell_serve handles. */
@@ -60,7 +59,7 @@ static void write_text(void *arg, bool is_error, const char *text, size_t len)
     fflush(stream);
 }
 
-/* Prints Out[n] and the value: on the same line if the value has one line. */
+/* Prints Out[n] and the value. A value of several lines begins on a new line. */
 static void print_value(int number, const char *text, size_t len)
 {
     printf("%sOut[%d]:%s%c", color_begin(stdout, COLOR_OUT), number, color_end(stdout),
@@ -83,8 +82,8 @@ static void print_result(const struct cell_result *result, int number)
     fflush(stdout);
 }
 
-/* Prints the answer of a helper that is not the value of a cell: text, or one line with an error.
- */
+/* Prints the answer of a helper that is not the value of a cell: text on stdout, or an error on
+ * stderr. */
 static void print_answer(const struct cell_result *result)
 {
     FILE *stream = result->failed ? stderr : stdout;
@@ -103,7 +102,7 @@ static void print_answer(const struct cell_result *result)
 
 /* ---- Ctrl-C ---------------------------------------------------------------------------------- */
 
-/* Handles a Ctrl-C, if one was pressed: drops the input before it, and moves to a new line. */
+/* If Ctrl-C was pressed: drops the input before it, moves to a new line, and returns true. */
 static bool take_interruption(void)
 {
     const bool is_echoed = terminal_is_running();
@@ -116,7 +115,8 @@ static bool take_interruption(void)
     return true;
 }
 
-/* Called often while a cell runs, so it also reads the keys that are typed meanwhile. */
+/* See struct cell_interrupt. It is called often while a cell runs, so it also reads the keys that
+ * are typed meanwhile. */
 static bool is_interruption_wanted(void *arg)
 {
     struct shell *sh = arg;
@@ -139,8 +139,9 @@ static bool is_given_up(void *arg)
            (take_interruption() || clock_ms() > sh->interrupted_at + PATIENCE_MS);
 }
 
-/* Ctrl-C in input(): the cell gets KeyboardInterrupt. If it calls input() again and Ctrl-C is
- * pressed again, the cell is given up. */
+/* Call if Ctrl-C was pressed in input(): sets errno to EINTR, so the cell gets KeyboardInterrupt.
+ * If the cell calls input() again and Ctrl-C is pressed again, the client stops waiting for the
+ * cell. */
 static void leave_input(struct shell *sh)
 {
     if (sh->left_input) {
@@ -163,7 +164,7 @@ static ssize_t read_line(void *arg, char **line)
     }
     if (errno != EINTR)
         return 0;
-    take_interruption(); /* EINTR interrupts the cell; the Ctrl-C must not interrupt it again */
+    take_interruption(); /* EINTR interrupts the cell, so this Ctrl-C must not interrupt it again */
     leave_input(sh);
     return -1;
 }
@@ -192,7 +193,8 @@ bool shell_is_blocked(const struct shell *sh)
     return sh->conn && !sh->evaluator;
 }
 
-/* Waits until the program has run some Python. RPYC_ETIMEOUT: it has not. */
+/* Waits until the program has run some Python code: it has answered the request for the root, or
+ * the probe. RPYC_ETIMEOUT: it has not done so within wait_ms. */
 static int await_python(struct shell *sh, int wait_ms, struct rpyc_error *err)
 {
     if (rpyc_await_root(sh->conn, wait_ms, err) < 0)
@@ -207,7 +209,7 @@ static int await_python(struct shell *sh, int wait_ms, struct rpyc_error *err)
     return 0;
 }
 
-/* Sends a request that needs Python. */
+/* Sends a request that the program can only answer by running Python. */
 static int send_probe(struct shell *sh, struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *root = NULL;
@@ -217,8 +219,8 @@ static int send_probe(struct shell *sh, struct rpyc_error *err)
     return rpyc_start_getattr(root, "__class__", &sh->probe, err);
 }
 
-/* Prepares the connection for cells, if the program runs Python within wait_ms. Else the shell is
- * blocked, which is no error. */
+/* Prepares the connection for cells, if the program runs Python within wait_ms. Otherwise the shell
+ * is blocked, and the result is also 0. Returns -1 with err after another error. */
 static int begin(struct shell *sh, int wait_ms, struct rpyc_error *err)
 {
     int result = await_python(sh, wait_ms, err);
@@ -249,7 +251,7 @@ static void say_blocked(const struct shell *sh, const char *what)
     print_blocked(what, is_known ? gil.text : "the program does not run Python code");
 }
 
-/* The options with a timeout of SOON_MS at most. */
+/* Returns the options with a timeout of at most SOON_MS. */
 static struct options soon(const struct shell *sh)
 {
     struct options options = *sh->options;
@@ -259,7 +261,7 @@ static struct options soon(const struct shell *sh)
     return options;
 }
 
-/* Replaces the connection. Prints an error if that fails. */
+/* Replaces the connection. Prints an error and returns false if this fails. */
 static bool reconnect(struct shell *sh, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
@@ -285,7 +287,9 @@ void shell_reconnect(struct shell *sh)
         say_blocked(sh, "connected, but cannot run code now");
 }
 
-/* Waits on if the program's threads take the GIL in turn. Else prints which thread keeps it. */
+/* If the program's threads take turns to hold the GIL, or if the server does not tell, waits for
+ * the root. If one thread keeps the GIL, or if the wait takes too long, prints the reason and
+ * returns -1. */
 static int await_turn(rpyc_conn *conn, const struct options *options, struct rpyc_error *err)
 {
     struct gil_words gil;
@@ -298,7 +302,7 @@ static int await_turn(rpyc_conn *conn, const struct options *options, struct rpy
     return -1;
 }
 
-/* Opens a second connection, to interrupt a cell. */
+/* See struct cell_interrupt. Opens a second connection, for interrupting a cell. */
 static int connect_again(void *arg, rpyc_conn **out, struct rpyc_error *err)
 {
     const struct options options = soon(arg);
@@ -331,7 +335,8 @@ void shell_report_loss(struct shell *sh, const struct rpyc_error *err)
     lose_connection(sh);
 }
 
-/* Prepares the connection for cells if the program runs Python again, and says so. */
+/* If the program runs Python again, prepares the connection for cells and prints that cells work.
+ */
 static void unblock(struct shell *sh)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
@@ -361,7 +366,7 @@ int shell_open(struct shell *sh, rpyc_conn *conn, const struct options *options,
                struct rpyc_error *err)
 {
     *sh = (struct shell){.options = options, .conn = conn};
-    rpyc_pending_free(rpyc_take_early(conn)); /* without --no-stacks it has been taken */
+    rpyc_pending_free(rpyc_take_early(conn)); /* NULL if the stacks were printed */
     return begin(sh, GIL_WAIT_MS, err);
 }
 
@@ -381,16 +386,15 @@ void shell_remember(struct shell *sh, const char *typed, const char *code)
 
     if (!copy)
         return;
-    while (len > 0 && copy[len - 1] == '\n') /* the empty line that has ended a block */
+    while (len > 0 && copy[len - 1] == '\n') /* the empty line that ended a block */
         copy[--len] = '\0';
     editor_remember(sh->editor, copy);
     cell_history_add(&sh->history, copy, code == typed ? copy : code, sh->ran);
     free(copy);
 }
 
-/* Reports a cell without a result: it was given up, it could not be sent, or the connection is
- * lost.
- */
+/* Prints why a cell has no result: the client stopped waiting for it, the cell could not be sent,
+ * or the connection is lost. */
 static void report_failure(struct shell *sh, const struct rpyc_error *err)
 {
     const struct options options = soon(sh);
@@ -421,7 +425,8 @@ static struct cell_interrupt begin_cell(struct shell *sh)
     return (struct cell_interrupt){is_interruption_wanted, is_given_up, connect_again, sh};
 }
 
-/* Prints the result of a cell or helper whose number would be `number`. */
+/* Prints the result of a cell or helper. number: the number that it has if result->numbered is
+ * true. */
 static void finish_cell(struct shell *sh, const struct cell_result *result, int number)
 {
     take_interruption(); /* a Ctrl-C that came too late */
@@ -455,7 +460,7 @@ void shell_run_code(struct shell *sh, const char *code)
     sh->ran = evaluator_number(sh->evaluator);
     shell_remember(sh, code, code);
     shell_run(sh, code, CELL_LAST);
-    sh->ran = CELL_HISTORY_NO_CELL; /* the typed line, such as %edit, is not a cell */
+    sh->ran = CELL_HISTORY_NO_CELL; /* the typed line (such as %edit) is not a cell itself */
 }
 
 void shell_call_helper(struct shell *sh, const struct cell_helper *helper, const char *function,

@@ -9,7 +9,7 @@
 
 #include "interrupt.h"
 
-/* Bracketed paste. */
+/* The sequences that turn bracketed paste on and off. */
 #define BRACKETS_ON  "\033[?2004h"
 #define BRACKETS_OFF "\033[?2004l"
 
@@ -25,15 +25,15 @@ static struct {
 
 /* ---- Modes ----------------------------------------------------------------------------------- */
 
-/* Sets modes, and tries again if a signal interrupts it. In a background process, SIGTTOU stops the
- * process here until it is in the foreground. Safe in a signal handler. */
+/* Sets modes. Tries again if a signal interrupts the call. If the client is in the background,
+ * SIGTTOU stops it here until it is in the foreground. Safe in a signal handler. */
 static void set_modes(const struct termios *modes)
 {
     while (tcsetattr(STDIN_FILENO, TCSADRAIN, modes) < 0 && errno == EINTR)
         ;
 }
 
-/* Safe in a signal handler. */
+/* Sends an escape sequence to the terminal. Safe in a signal handler. */
 static void send(const char *sequence)
 {
     ssize_t n = write(STDOUT_FILENO, sequence, strlen(sequence));
@@ -115,7 +115,8 @@ static void stop(void)
     sigprocmask(SIG_UNBLOCK, &stopping, &before); /* the process is stopped in this call */
     sigprocmask(SIG_SETMASK, &before, NULL);
     sigaction(SIGTSTP, &ours, NULL);
-    /* A cell may run in the background; the modes for typing are needed only in the foreground. */
+    /* While a cell runs, the client may stay in the background: then do not set the modes, which
+     * would stop it. The modes for typing are needed only in the foreground. */
     if (!terminal.is_running || tcgetpgrp(STDIN_FILENO) == getpgrp())
         set_modes(&modes);
     if (terminal.brackets)
@@ -143,7 +144,8 @@ static void note(int number)
         terminal.continued = true;
 }
 
-/* Catches a signal, unless it is ignored: a shell without job control ignores SIGTSTP. */
+/* Catches a signal, unless it is ignored. A shell without job control, for example, ignores
+ * SIGTSTP. */
 static void catch_signal(int number, void (*handler)(int))
 {
     const struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};

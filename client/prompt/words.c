@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Characters that end a word, and characters with a meaning in a word, unless they are quoted. */
+/* blanks: the characters that end a word. special: all characters that words_escape() escapes,
+ * which includes the blanks. */
 static const char blanks[] = " \t\r\n";
 static const char special[] = " \t\r\n'\"\\";
 
-/* Reads one character at *p and moves *p behind it. *quote: the open quote, or 0; is updated.
- * Returns the character; 0 for a quote that opens or closes; -1 if the text ends with a backslash.
- */
+/* Reads one character at *p and moves *p past it. *quote: the open quote, or 0; updates it. Returns
+ * the character; 0 for a quote that opens or closes; -1 if the text ends with a backslash. */
 static int next_character(const char **p, char *quote)
 {
     const char c = *(*p)++;
@@ -29,7 +29,7 @@ static int next_character(const char **p, char *quote)
     return (unsigned char)c;
 }
 
-/* Reads the word at *p and moves *p behind it. For free(); NULL with errno. */
+/* Reads the word at *p and moves *p past it. Returns the word, for free(), or NULL with errno. */
 static char *take_word(const char **p)
 {
     char *word = malloc(strlen(*p) + 1), *end = word;

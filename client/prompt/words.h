@@ -13,17 +13,17 @@ struct words {
     size_t count;
 };
 
-/* Splits a text. Returns 0 and *out, to be freed with words_clear; -1 with errno: EINVAL if a quote
- * is not closed, or if the text ends with a backslash. */
+/* Splits a text. Returns 0 with *out, to be freed with words_clear. Returns -1 with errno: EINVAL
+ * if a quote is not closed or the text ends with a backslash, or ENOMEM. */
 int words_split(struct words *out, const char *text);
 void words_clear(struct words *words);
 
-/* The start of the last word of a text that is partly typed; the end of the text if it ends with a
- * blank. *quote: the quote that is open in the word, or 0. */
+/* Returns the start of the last word of a text, which may be partly typed. If the text ends with a
+ * blank, returns the end of the text. *quote: the quote that is open in the word, or 0. */
 const char *words_last(const char *text, char *quote);
 
-/* The text with backslashes before blanks, quotes and backslashes. For free(); NULL: out of memory.
- */
+/* Returns the text with a backslash before each blank, quote and backslash, for free(). NULL: out
+ * of memory. */
 char *words_escape(const char *text);
 
 #define CLEAN_WORDS __attribute__((cleanup(words_clear)))
