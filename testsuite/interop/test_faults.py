@@ -169,7 +169,7 @@ ctypes.CDLL(None).faults_mark(1)
 pystuck.run_server(unix_socket=sys.argv[2]).close()
 before, told = left(), []
 for kind, number in ((2, errno.EAGAIN), (4, errno.EMFILE)):
-    put(whose=3, first=1, count=1, calls=0, error=number, kinds=kind)
+    put(whose=3, first=1, count=1 << 40, calls=0, error=number, kinds=kind)
     try:
         pystuck.run_server(unix_socket=sys.argv[2])
     except OSError as error:
