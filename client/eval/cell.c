@@ -17,10 +17,10 @@ static const char bootstrap[] =
 /* The name of the function that run_cell.py defines. */
 #define BOOTSTRAP_NAME "_pystuck_cells"
 
-/* The state that the client's functions share which the server holds. The server may call and
- * release them after cells_close. */
+/* The state that is shared by the client's functions that the server holds. The server may call and
+ * release these functions even after cells_close. */
 struct callbacks {
-    int count;           /* number of functions that the server holds */
+    int count;           /* number of these functions that are not released yet */
     struct cells *cells; /* NULL after cells_close */
 };
 
@@ -35,10 +35,10 @@ struct cells {
     rpyc_conn *conn; /* borrowed */
     struct cell_io io;
     struct callbacks *callbacks;
-    int waiting;             /* number of cells_wait calls that run: only then input is read */
-    rpyc_value *begun;       /* the tuple that the bootstrap returned */
-    rpyc_value *run;         /* its function run; borrowed from begun */
-    rpyc_pending *beginning; /* the request that begins a chain, or NULL */
+    int waiting;       /* number of running cells_wait calls; input is read only if there is one */
+    rpyc_value *begun; /* the tuple that run_cell.py's function returned */
+    rpyc_value *run;   /* the function `run` in it; borrowed from begun */
+    rpyc_pending *beginning; /* the request of cells_begin_chain, or NULL */
     SLIST_HEAD(, sent_helper) helpers;
     int number;     /* the number of the next cell */
     int64_t thread; /* ident of the server's thread that runs the cells */
@@ -46,7 +46,7 @@ struct cells {
 
 /* ---- The client's functions, which the server calls ------------------------------------------ */
 
-/* The cells of a function; NULL with err after cells_close. */
+/* Returns the cells that a function belongs to. After cells_close, returns NULL with err. */
 static struct cells *cells_of(void *self, struct rpyc_error *err)
 {
     const struct callbacks *callbacks = self;
@@ -87,7 +87,8 @@ static int write_err(void *self, const char *method, rpyc_value *args, rpyc_valu
     return pass_on(cells_of(self, err), args, true, err);
 }
 
-/* Only a running cell may read the client's standard input. */
+/* Reads a line for a cell. Raises OSError if no cell runs, because only a running cell may read the
+ * client's standard input. */
 static int read_line(void *self, const char *method, rpyc_value *args, rpyc_value *kwargs,
                      rpyc_value **out, struct rpyc_error *err)
 {
@@ -106,7 +107,7 @@ static int read_line(void *self, const char *method, rpyc_value *args, rpyc_valu
                           "only a running cell may read the client's standard input");
     len = c->io.read_line(c->io.arg, &line);
     if (len < 0 && errno == EINTR)
-        result = 0; /* returns None: run_cell.py raises KeyboardInterrupt */
+        result = 0; /* returns None, so run_cell.py raises KeyboardInterrupt */
     else if (len < 0)
         result = rpyc_raise(err, "OSError", "the client cannot read its standard input");
     else
@@ -134,7 +135,8 @@ static void release_function(void *self)
         free(callbacks);
 }
 
-/* Every rpyc knows this class, and that its objects can be called. */
+/* The operations of a function of the client. Every version of rpyc knows the class
+ * builtins.function, and that its objects can be called. */
 #define FUNCTION(function)                                                                         \
     {                                                                                              \
         .class_name = "builtins.function", .call = (function), .destroy = release_function         \
@@ -159,7 +161,7 @@ static int make_function(struct cells *c, int which, rpyc_value **out, struct rp
 
 /* ---- Opening and closing --------------------------------------------------------------------- */
 
-/* The items of the tuple that the bootstrap returns. */
+/* The items of the tuple that run_cell.py's function returns. */
 enum begun {
     BEGUN_RUN,
     BEGUN_THREAD,
@@ -174,8 +176,8 @@ static rpyc_value *begun(const struct cells *c, enum begun which)
     return rpyc_item(c->begun, which);
 }
 
-/* Removes a function that some source has defined from the connection's namespace, and returns it.
- * Uses no builtin, since the user may have assigned to its name in the namespace. */
+/* Removes a function, which a source has defined, from the connection's namespace and returns it.
+ * Uses no builtin, since the user may have assigned to the builtin's name in the namespace. */
 static int take_function(rpyc_conn *conn, const char *name, rpyc_value **out,
                          struct rpyc_error *err)
 {
@@ -185,7 +187,7 @@ static int take_function(rpyc_conn *conn, const char *name, rpyc_value **out,
     return rpyc_eval(conn, code, out, err);
 }
 
-/* Calls the function of run_cell.py with the client's functions. */
+/* Calls run_cell.py's function and passes it the client's functions. */
 static int begin(struct cells *c, rpyc_value *function, struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *to_out = NULL;
@@ -299,10 +301,11 @@ rpyc_value *cells_helper(struct cells *c, const struct cell_helper *helper, stru
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-/* Raises KeyboardInterrupt on a thread that runs a cell or a call of a chain. Does nothing if that
- * has just ended: on a stock server the exception would end the thread. A KeyboardInterrupt in the
- * call of a chain would do so as well, so that one gets a derived class. A pystuck server drops an
- * exception that comes late. */
+/* Python source that raises KeyboardInterrupt on a thread of the server, which runs a cell or a
+ * call of a chain. On a stock server, an exception that comes too late, or KeyboardInterrupt in a
+ * call of a chain, would end the thread. So it raises nothing if the cell or call has just ended,
+ * and a derived class in a call of a chain. A pystuck server drops an exception that comes too
+ * late. */
 static const char interrupt_thread[] =
     "def _pystuck_interrupt(ident):\n"
     "    import ctypes, sys\n"
@@ -324,7 +327,7 @@ static const char interrupt_thread[] =
     "            ctypes.c_ulong(ident), ctypes.py_object(exception))\n"
     "_pystuck_interrupt(%" PRId64 ")\n";
 
-/* Raises KeyboardInterrupt in the cell. */
+/* Raises KeyboardInterrupt in the cell, through a second connection. */
 static void interrupt_cell(const struct cells *c, const struct cell_interrupt *interrupt)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
@@ -337,13 +340,14 @@ static void interrupt_cell(const struct cells *c, const struct cell_interrupt *i
     rpyc_close(conn);
 }
 
-/* A request that is waited for, and how to interrupt it. */
+/* The argument of goes_on(): how to interrupt the request that is waited for. */
 struct waiting {
     const struct cells *cells;
     const struct cell_interrupt *interrupt;
 };
 
-/* False: the cell is given up. */
+/* Interrupts the cell if `wanted` says so. Returns false if given_up says that the client must stop
+ * waiting. */
 static bool goes_on(void *arg)
 {
     const struct waiting *w = arg;
@@ -367,7 +371,8 @@ int cells_wait(struct cells *c, rpyc_pending *pending, const struct cell_interru
     return status;
 }
 
-/* Reads (True without an exception, text or None). */
+/* Reads the last two items of an answer: ok is True, or False after an exception; text is a str or
+ * None. */
 static int read_outcome(rpyc_value *ok, rpyc_value *text, struct cell_result *result,
                         struct rpyc_error *err)
 {
@@ -391,7 +396,8 @@ static int check_answer(rpyc_value *answer, size_t count, struct rpyc_error *err
     return -1;
 }
 
-/* Reads the result of run_cell.py's run. (None, None): the user must type more lines. */
+/* Reads the answer of `run` in run_cell.py. (None, None) means that the user must type more lines.
+ */
 static int read_answer(struct cells *c, rpyc_value *answer, struct cell_result *result,
                        struct rpyc_error *err)
 {
@@ -418,7 +424,7 @@ static int read_helper_answer(struct cells *c, rpyc_value *answer, struct cell_r
     return read_outcome(rpyc_item(answer, 1), rpyc_item(answer, 2), result, err);
 }
 
-/* Waits for the result of a cell. Takes pending. */
+/* Waits for the result of a cell. Frees pending. */
 static int finish(struct cells *c, rpyc_pending *pending, const struct cell_interrupt *interrupt,
                   struct cell_result *result, struct rpyc_error *err)
 {
@@ -478,7 +484,7 @@ void cells_begin_chain(struct cells *c)
         rpyc_start_call(begun(c, BEGUN_BEGIN_CHAIN), &c->beginning, NULL, "i", c->number);
 }
 
-/* Ignores the result of the request that has begun a chain. */
+/* Drops the request of cells_begin_chain and its result. */
 static void forget_beginning(struct cells *c)
 {
     rpyc_pending_free(c->beginning);

@@ -16,7 +16,8 @@
 
 static void put_value(FILE *out, const rpyc_value *value);
 
-/* The escape sequence of a character for which repr() has a letter, else NULL. */
+/* Returns the escape sequence of a character if repr() writes it with a letter or a second
+ * backslash. NULL: it does not. */
 static const char *letter_escape(unsigned char c)
 {
     switch (c) {
@@ -33,7 +34,8 @@ static const char *letter_escape(unsigned char c)
     }
 }
 
-/* Prints a str or bytes in quotes. In a str, only control characters are escaped. */
+/* Prints a str or bytes in quotes. In a str, escapes only quotes, backslashes and control
+ * characters; in bytes, also the bytes from 0x80 on. */
 static void put_quoted(FILE *out, const char *text, size_t len, bool is_bytes)
 {
     char quote = memchr(text, '\'', len) && !memchr(text, '"', len) ? '"' : '\'';
@@ -58,7 +60,8 @@ static void put_quoted(FILE *out, const char *text, size_t len, bool is_bytes)
     fputc(quote, out);
 }
 
-/* Prints a float with the fewest digits that are read back as the same number. */
+/* Prints a float with the fewest digits from which the same number can be read again. is_part: it
+ * is a part of a complex number, so ".0" is not added. */
 static void put_double(FILE *out, double number, bool is_part)
 {
     char text[40];
@@ -180,13 +183,13 @@ static void put_value(FILE *out, const rpyc_value *value)
     case RPYC_NOTIMPLEMENTED:
         fputs("NotImplemented", out);
         break;
-    default: /* a netref in a tuple */
+    default: /* a netref, which may be in a tuple */
         text = rpyc_class_name(value);
         fprintf(out, "<%s object>", text ? text : "unknown");
     }
 }
 
-/* Closes the stream and makes a str of its text. */
+/* Closes the stream, makes a str of its text, and frees the text. */
 static int finish(FILE *copy, char **text, size_t *len, rpyc_value **out, struct rpyc_error *err)
 {
     int status = fclose(copy) == 0 ? rpyc_build(out, err, "z", *text, *len)
@@ -210,7 +213,8 @@ static int repr_here(const rpyc_value *value, rpyc_value **out, struct rpyc_erro
 
 /* ---- Netrefs --------------------------------------------------------------------------------- */
 
-/* Prints the value with pprint into a StringIO of the server, and fetches only what is shown. */
+/* Prints the value with pprint into a StringIO on the server. Fetches only as much text as is
+ * shown. */
 static int print_there(rpyc_conn *conn, rpyc_value *value, int width, const struct proxy_host *host,
                        rpyc_value **out, struct rpyc_error *err)
 {
@@ -233,7 +237,8 @@ static int print_there(rpyc_conn *conn, rpyc_value *value, int width, const stru
     return rpyc_callattr(file, "read", out, err, "i", SHOWN_MAX + 1);
 }
 
-/* The printed text without the last newline; or with a note if it was cut off. */
+/* Makes the text to show: the printed text without its last newline. If it was cut off, adds a
+ * note. */
 static int tidy(const rpyc_value *printed, rpyc_value **out, struct rpyc_error *err)
 {
     size_t printed_len = 0, len = 0;
@@ -251,7 +256,7 @@ static int tidy(const rpyc_value *printed, rpyc_value **out, struct rpyc_error *
     return finish(copy, &text, &len, out, err);
 }
 
-/* The text for an object whose repr() raises an exception. */
+/* Makes the text for an object whose repr() raised the exception in err. Clears err. */
 static int describe(rpyc_value *value, rpyc_value **out, struct rpyc_error *err)
 {
     const char *class = rpyc_class_name(value);
@@ -286,7 +291,8 @@ int display_value(rpyc_conn *conn, rpyc_value *value, int width, const struct pr
 {
     enum rpyc_type type = rpyc_type_of(value);
 
-    /* pprint on the server folds containers and long texts. Other values need no pprint. */
+    /* pprint on the server divides containers and long texts into lines. Other values do not need
+     * it. */
     if (type == RPYC_NETREF || type == RPYC_TUPLE || type == RPYC_STR || type == RPYC_BYTES ||
         type == RPYC_FROZENSET)
         return show_object(conn, value, width, host, out, err);

@@ -10,7 +10,7 @@
 #include "eval/proxy.h"
 
 /* Formats a value as Python's pprint does, for lines of `width` columns. Uses repr() if the server
- * refuses pprint. Very long text is cut off. If repr() of the value raises an exception, the text
+ * refuses pprint. Cuts off very long text. If repr() of the value raises an exception, the text
  * says so. *out gets a new reference to a str. Errors: those of the connection and of host->wait.
  */
 int display_value(rpyc_conn *conn, rpyc_value *value, int width, const struct proxy_host *host,

@@ -15,21 +15,22 @@
 #define CLEAN_STATEMENT __attribute__((cleanup(statement_free)))
 
 struct evaluator {
-    rpyc_conn *conn;     /* borrowed */
-    struct cells *cells; /* NULL: the server runs no code; the next five members are used instead */
-    int number;          /* the number of the next cell */
-    rpyc_value *in;      /* In, a list on the server, */
-    rpyc_value *out;     /* and Out, a dict; NULL if the server refuses to create them */
-    rpyc_value *last[3]; /* the latest values, or NULL */
-    rpyc_value *named[3]; /* the values that this file has assigned to _, __ and ___ */
+    rpyc_conn *conn;      /* borrowed */
+    struct cells *cells;  /* NULL: no code runs on the server, and the next five members are used */
+    int number;           /* the number of the next cell */
+    rpyc_value *in;       /* In, a list on the server */
+    rpyc_value *out;      /* Out, a dict; both are NULL if the server refuses to create them */
+    rpyc_value *last[3];  /* the last three values, the latest first, or NULL */
+    rpyc_value *named[3]; /* the values that name_values() has assigned to _, __ and ___ */
 
     struct proxies *proxies;
-    const struct cell_interrupt *interrupt; /* of the cell that runs, or NULL */
+    const struct cell_interrupt *interrupt; /* for the running cell, or NULL */
 };
 
 /* ---- Opening and closing --------------------------------------------------------------------- */
 
-/* Creates an empty list and an empty dict on the server, unless the server refuses. */
+/* Creates `In` and `Out`, an empty list and an empty dict, on the server. If the server refuses,
+ * there are none. */
 static void make_containers(struct evaluator *s)
 {
     CLEAN_VALUE rpyc_value *list = NULL;
@@ -47,7 +48,8 @@ static int open_cells(struct evaluator *s, const struct cell_io *io, struct rpyc
 {
     if (cells_open(&s->cells, s->conn, io, err) == 0)
         return 0;
-    /* The service has no execute, or its execute is None: it runs no code. */
+    /* These exceptions mean that the service has no execute, or that it is None: it runs no code.
+     */
     if (!rpyc_error_is(err, "AttributeError") && !rpyc_error_is(err, "TypeError"))
         return -1;
     rpyc_error_clear(err);
@@ -115,8 +117,8 @@ static bool goes_on(void *arg)
            !(interrupt->given_up && interrupt->given_up(interrupt->arg));
 }
 
-/* Waits for a step of a chain. Without cells, an interruption stops the wait at once: nothing can
- * be interrupted on the server. */
+/* Waits for the result of a step of a chain. If s->cells is NULL, an interruption ends the wait at
+ * once, because it cannot interrupt anything on the server. */
 static int wait_for_step(void *arg, rpyc_pending *pending, rpyc_value **out, struct rpyc_error *err)
 {
     struct evaluator *s = arg;
@@ -126,7 +128,7 @@ static int wait_for_step(void *arg, rpyc_pending *pending, rpyc_value **out, str
     return wait_for_reply(pending, s->interrupt ? goes_on : NULL, (void *)s->interrupt, out, err);
 }
 
-/* Connects the output of calls to the client. */
+/* Connects the output and input of calls in the chain to the client. */
 static void begin_chain(void *arg)
 {
     const struct evaluator *s = arg;
@@ -136,13 +138,14 @@ static void begin_chain(void *arg)
 
 /* ---- Chains and cells ------------------------------------------------------------------------ */
 
-/* True if no further request is possible, or the wait was stopped. */
+/* True if the error ends the evaluation without a traceback: no further request is possible, or the
+ * wait was ended by an interruption. */
 static bool is_final(const struct rpyc_error *err)
 {
     return rpyc_error_is_fatal(err) || err->code == RPYC_ECANCELED;
 }
 
-/* Makes a result of an error: its traceback. Clears *why. */
+/* Fills *result with the traceback of the error *why. Clears *why. Returns 0. */
 static int fail(struct evaluator *s, const char *source, struct rpyc_error *why,
                 struct cell_result *result)
 {
@@ -155,7 +158,8 @@ static int fail(struct evaluator *s, const char *source, struct rpyc_error *why,
     return 0;
 }
 
-/* Runs a chain in the namespace of the cells. If *unknown, nothing was done: run it as a cell. */
+/* Evaluates a chain in the namespace of the cells. If it sets *unknown, the first name is not there
+ * and nothing was done: run the chain as a cell then. */
 static int run_chain(struct evaluator *s, const char *source, const struct statement *chain,
                      int width, bool *unknown, struct cell_result *result, struct rpyc_error *err)
 {
@@ -205,10 +209,10 @@ static int run_with_cells(struct evaluator *s, const char *source, int width, en
 
 /* ---- Without cells --------------------------------------------------------------------------- */
 
-/* The names of the latest values, the latest first. */
+/* The names of the last three values, the latest first. */
 static const char *const latest[] = {"_", "__", "___"};
 
-/* True if the user has assigned to one of these names: then none of them changes. */
+/* True if the user has assigned to one of these names. Then none of them is changed any more. */
 static bool are_names_taken(const struct evaluator *s)
 {
     rpyc_value *value;
@@ -291,7 +295,7 @@ static int run_statement(struct evaluator *s, const char *source, const struct s
     return is_final(err) ? -1 : fail(s, source, err, result);
 }
 
-/* Runs one statement. */
+/* Runs one statement, if code cannot run on the server. */
 static int run_without_cells(struct evaluator *s, const char *source, int width,
                              enum cell_mode mode, struct cell_result *result,
                              struct rpyc_error *err)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 100 /* nested brackets */
+#define DEPTH_MAX 100 /* the most brackets that may be open */
 
 struct parser {
     const char *pos;
@@ -31,7 +31,8 @@ static void free_expr(struct expr *e)
     free(e);
 }
 
-/* Frees e and sets the result of the parser, unless it is set already. Returns NULL. */
+/* Frees e. Sets the parser's result to PARSE_INCOMPLETE or PARSE_OTHER if it is still PARSE_OK.
+ * Returns NULL. */
 static struct expr *give_up(struct parser *p, struct expr *e)
 {
     free_expr(e);
@@ -40,7 +41,7 @@ static struct expr *give_up(struct parser *p, struct expr *e)
     return NULL;
 }
 
-/* Creates a node. Takes object, also on failure. */
+/* Creates a node. Takes object, even on failure. NULL: out of memory. */
 static struct expr *make(struct parser *p, enum expr_kind kind, struct expr *object)
 {
     struct expr *e = calloc(1, sizeof(*e));
@@ -55,7 +56,7 @@ static struct expr *make(struct parser *p, enum expr_kind kind, struct expr *obj
 
 /* ---- Tokens ---------------------------------------------------------------------------------- */
 
-/* Skips blanks; inside brackets also newlines and comments. */
+/* Skips blanks. Inside brackets, also skips newlines and comments. */
 static void skip_blanks(struct parser *p)
 {
     const char *blanks = p->brackets > 0 ? " \t\f\r\n" : " \t\f";
@@ -93,8 +94,8 @@ static bool close_bracket(struct parser *p, char c)
     return true;
 }
 
-/* The length of the identifier at text; 0 if there is none, or if it is not ASCII: then Python's
- * rules are needed. */
+/* Returns the length of the identifier at text. 0: there is none, or it is not ASCII, which only
+ * Python's own rules can decide. */
 static size_t identifier_length(const char *text)
 {
     size_t n = 0;
@@ -130,7 +131,7 @@ static bool is_keyword(const char *text, size_t len)
     return is_one_of(text, len, keywords);
 }
 
-/* Reads a name that is not a keyword. Returns a copy, or NULL. */
+/* Reads a name. Returns a copy. NULL: there is no name, it is a keyword, or out of memory. */
 static char *take_name(struct parser *p)
 {
     size_t len;
@@ -145,7 +146,7 @@ static char *take_name(struct parser *p)
     return name;
 }
 
-/* Reads this keyword. False if the next word is another one. */
+/* Reads the next word if it is this one, and returns true. Otherwise returns false. */
 static bool takes_word(struct parser *p, const char *word)
 {
     skip_blanks(p);
@@ -157,7 +158,8 @@ static bool takes_word(struct parser *p, const char *word)
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
-/* Creates a literal. built is the result of rpyc_build for *value, which is taken. */
+/* Creates a literal with the value *value, which it takes. built: the result of the rpyc_build that
+ * made the value; if it is negative, the literal cannot be created. */
 static struct expr *literal(struct parser *p, int built, rpyc_value **value)
 {
     struct expr *e = built == 0 ? make(p, EXPR_LITERAL, NULL) : give_up(p, NULL);
@@ -169,7 +171,8 @@ static struct expr *literal(struct parser *p, int built, rpyc_value **value)
     return e;
 }
 
-/* Copies a number without underscores. Returns its length in the source; 0: it is not a number. */
+/* Copies a number to out, without underscores. Returns its length in the source. 0: it is not a
+ * number, or too long. */
 static size_t copy_number(const char *text, char *out, size_t room)
 {
     bool is_hex = text[0] == '0' && strchr("xXoObB", text[1]) && text[1];
@@ -204,7 +207,7 @@ static struct expr *parse_real(struct parser *p, const char *digits, bool negati
     return give_up(p, NULL);
 }
 
-/* A hexadecimal, octal or binary int that fits into 64 bits. */
+/* Makes a literal of a hexadecimal, octal or binary int that fits into 64 bits. */
 static struct expr *parse_other_base(struct parser *p, const char *digits, bool negative)
 {
     static const char letters[] = "xob";
@@ -223,8 +226,8 @@ static struct expr *parse_other_base(struct parser *p, const char *digits, bool 
                    &value);
 }
 
-/* True if an attribute, call or subscript follows. The minus of a negative number applies to its
- * result. */
+/* True if an attribute, call or subscript follows. If it follows a negative number, the minus
+ * belongs to its result and not to the number. */
 static bool begins_step(struct parser *p)
 {
     skip_blanks(p);
@@ -261,7 +264,7 @@ static bool begins_number(const char *text)
 
 /* ---- Strings --------------------------------------------------------------------------------- */
 
-/* True if a string literal begins at text. *len is the length of its prefix. */
+/* True if a string literal begins at text. *len: the length of its prefix, such as 2 for rb. */
 static bool begins_string(const char *text, bool *is_bytes, bool *is_raw, size_t *len)
 {
     size_t n;
@@ -275,7 +278,7 @@ static bool begins_string(const char *text, bool *is_bytes, bool *is_raw, size_t
     return text[n] == '\'' || text[n] == '"';
 }
 
-/* Appends a character as UTF-8, or a byte. False: c is not valid. */
+/* Appends the character c as UTF-8, or a byte if is_bytes. Returns false if c is not valid. */
 static bool put_char(FILE *out, unsigned long c, bool is_bytes)
 {
     if (is_bytes || c < 0x80) {
@@ -293,8 +296,9 @@ static bool put_char(FILE *out, unsigned long c, bool is_bytes)
     return true;
 }
 
-/* Reads the number of a character: exactly `digits` hexadecimal digits, or up to `digits` octal
- * digits. */
+/* Reads the number of a character in an escape sequence, and appends the character. The number has
+ * exactly `digits` hexadecimal digits, or up to `digits` octal digits. Returns false if it is not
+ * valid. */
 static bool put_number(struct parser *p, FILE *out, int base, size_t digits, bool is_bytes)
 {
     char text[9] = "";
@@ -312,7 +316,8 @@ static bool put_number(struct parser *p, FILE *out, int base, size_t digits, boo
     return put_char(out, c, is_bytes);
 }
 
-/* Reads the rest of an escape sequence, behind the backslash. */
+/* Reads an escape sequence after its backslash, and appends its meaning. Returns false if it is not
+ * valid, or if only Python can handle it. */
 static bool put_escape(struct parser *p, FILE *out, bool is_bytes)
 {
     static const char letters[] = "\\'\"abfnrtv", meanings[] = "\\'\"\a\b\f\n\r\t\v";
@@ -337,7 +342,8 @@ static bool put_escape(struct parser *p, FILE *out, bool is_bytes)
     return true;
 }
 
-/* Appends the text between two quotes. */
+/* Reads a string literal from its first quote to its last, and appends its text. Returns false if
+ * it is not valid, or if only Python can handle it. */
 static bool put_string(struct parser *p, FILE *out, bool is_bytes, bool is_raw)
 {
     char quote = *p->pos++;
@@ -364,7 +370,7 @@ static bool put_string(struct parser *p, FILE *out, bool is_bytes, bool is_raw)
     return true;
 }
 
-/* Reads adjacent string literals, all str or all bytes. */
+/* Reads adjacent string literals. They must be all str or all bytes. */
 static struct expr *parse_string(struct parser *p)
 {
     bool is_bytes, is_raw, first_is_bytes, good = true;
@@ -390,7 +396,7 @@ static struct expr *parse_string(struct parser *p)
     e = literal(p, built, &value);
     free(text);
     if (!e && p->result == PARSE_INCOMPLETE)
-        p->result = PARSE_OTHER; /* typing more lines cannot close the quote */
+        p->result = PARSE_OTHER; /* more lines cannot close a quote */
     return e;
 }
 
@@ -398,13 +404,14 @@ static struct expr *parse_string(struct parser *p)
 
 static struct expr *parse_expr(struct parser *p);
 
-/* Appends a part; takes it. */
+/* Appends a part to e. Takes part. */
 static void append(struct expr *e, struct expr *part)
 {
     STAILQ_INSERT_TAIL(&e->parts, part, next);
 }
 
-/* Reads parts up to a closing bracket, each with the function parse. *comma: there was a comma. */
+/* Reads parts up to a closing bracket and appends them to e. Calls `parse` for each part. *comma:
+ * true if there was a comma. Returns e; on failure frees e and returns NULL. */
 static struct expr *parse_parts(struct parser *p, struct expr *e, char closing,
                                 bool (*parse)(struct parser *p, struct expr *e), bool *comma)
 {
@@ -429,7 +436,7 @@ static bool parse_part(struct parser *p, struct expr *e)
     return part != NULL;
 }
 
-/* Reads value or name=value. */
+/* Reads an argument of a call: value or name=value. */
 static bool parse_argument(struct parser *p, struct expr *e)
 {
     const char *start = p->pos;
@@ -451,7 +458,7 @@ static bool parse_argument(struct parser *p, struct expr *e)
     return true;
 }
 
-/* Reads a member of a set, or key: value. */
+/* Reads a member of a set, or key: value of a dict. The first one decides which of the two e is. */
 static bool parse_entry(struct parser *p, struct expr *e)
 {
     bool is_first = STAILQ_EMPTY(&e->parts);
@@ -465,7 +472,7 @@ static bool parse_entry(struct parser *p, struct expr *e)
     return e->kind == EXPR_DICT && parse_part(p, e);
 }
 
-/* Reads start, stop or step of a slice; None if it is left out. */
+/* Reads the start, stop or step of a slice. If it is left out, appends None. */
 static bool parse_bound(struct parser *p, struct expr *e)
 {
     struct expr *none;
@@ -507,7 +514,8 @@ static bool parse_subscript(struct parser *p, struct expr *e)
     return true;
 }
 
-/* Makes a tuple of several subscripts, as in x[1, 2]. */
+/* If there was a comma, as in x[1, 2], makes one tuple of the subscripts. On failure, or if there
+ * is no subscript, frees e and returns NULL. */
 static struct expr *fold_subscripts(struct parser *p, struct expr *e, bool comma)
 {
     struct expr *tuple;
@@ -522,7 +530,7 @@ static struct expr *fold_subscripts(struct parser *p, struct expr *e, bool comma
     return e;
 }
 
-/* Reads parentheses: a tuple, or one expression. */
+/* Reads the rest of parentheses: a tuple, or one expression. */
 static struct expr *parse_group(struct parser *p)
 {
     struct expr *e = make(p, EXPR_TUPLE, NULL);
@@ -599,7 +607,7 @@ static struct expr *parse_atom(struct parser *p)
 }
 
 /* Reads one step of a chain: an attribute, a call or a subscript. Takes object and returns the new
- * node. Without a further step, returns object and sets *end. */
+ * node. If no step follows, returns object and sets *end. */
 static struct expr *parse_step(struct parser *p, struct expr *object, bool *end)
 {
     struct expr *e = NULL;
@@ -698,7 +706,7 @@ static bool parse_any(struct parser *p, struct statement *s)
     return s->target && is_target(s->target);
 }
 
-/* True if only blanks and comments follow. */
+/* True if text contains only blanks and comments. */
 static bool is_at_end(const char *text)
 {
     for (;;) {
@@ -735,7 +743,7 @@ bool expr_is_chain(const struct expr *e)
     return e->object || e->kind == EXPR_NAME;
 }
 
-/* True if the function is true for a node or any node inside it. */
+/* True if is_so() is true for e or for any node in it. */
 static bool has_any(const struct expr *e, bool (*is_so)(const struct expr *e))
 {
     const struct expr *part;

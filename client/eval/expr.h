@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * expr: parses the part of Python that the client evaluates itself, into a tree: chains of names,
- * attributes, items and calls, whose arguments are literals or chains; and the statements that work
- * with netrefs. Refuses all other Python, and text that could have another meaning in Python.
+ * expr: parses the part of Python that the client evaluates itself, into a tree. These are chains
+ * of names, attributes, items and calls, whose arguments are literals or chains, and the statements
+ * that can be done with netrefs. Refuses all other Python, and text that could have another meaning
+ * in Python.
  */
 #ifndef CLIENT_EVAL_EXPR_H
 #define CLIENT_EVAL_EXPR_H
@@ -15,9 +16,9 @@ enum expr_kind {
     EXPR_LITERAL,   /* value */
     EXPR_NAME,      /* name */
     EXPR_ATTRIBUTE, /* object.name */
-    EXPR_ITEM,      /* object[parts], one part */
-    EXPR_CALL,      /* object(parts); parts with a keyword are keyword arguments */
-    EXPR_TUPLE,     /* the parts are the items, as in the next three */
+    EXPR_ITEM,      /* object[parts]; there is one part */
+    EXPR_CALL,      /* object(parts); parts with a keyword are the keyword arguments */
+    EXPR_TUPLE,     /* parts: the items, also in a list and a set */
     EXPR_LIST,
     EXPR_SET,
     EXPR_DICT, /* parts: key, value, key, value, ... */
@@ -30,17 +31,17 @@ struct expr {
     enum expr_kind kind;
     rpyc_value *value;
     char *name;
-    struct expr *object; /* the operand of an attribute, item or call; else NULL */
+    struct expr *object; /* the object whose attribute, item or call this is; else NULL */
     struct expr_list parts;
-    STAILQ_ENTRY(expr) next; /* in the parts of another node */
-    char *keyword;           /* of an argument, or NULL */
+    STAILQ_ENTRY(expr) next; /* the next one of the parts of another node */
+    char *keyword;           /* the keyword of an argument, or NULL */
 };
 
 enum statement_kind {
     STATEMENT_VALUE,  /* value */
     STATEMENT_ASSIGN, /* target = value */
     STATEMENT_DELETE, /* del target */
-    STATEMENT_IMPORT  /* import module as name; without "as", name is NULL */
+    STATEMENT_IMPORT  /* import module as name; name is NULL if there is no "as" */
 };
 
 struct statement {
@@ -49,28 +50,28 @@ struct statement {
     struct expr *value;
     char *module;
     char *name;
-    bool quiet; /* it ends with a semicolon: the value is not shown */
+    bool quiet; /* the statement ends with a semicolon, so its value is not shown */
 };
 
 enum parse_result {
     PARSE_OK,
     PARSE_NOTHING,    /* only blanks and comments */
-    PARSE_INCOMPLETE, /* a bracket is open */
-    PARSE_OTHER       /* other Python, or out of memory */
+    PARSE_INCOMPLETE, /* the text ends inside brackets */
+    PARSE_OTHER       /* Python that is not parsed here, or out of memory */
 };
 
-/* Parses one statement, which begins in the first column. Always free *out with statement_free. */
+/* Parses one statement. It must begin in the first column. Always free *out with statement_free. */
 enum parse_result statement_parse(struct statement *out, const char *source);
 void statement_free(struct statement *statement);
 
-/* True if the expression is a name, or has an attribute, item or call as its last step. */
+/* True if the expression is a name, an attribute, an item or a call. */
 bool expr_is_chain(const struct expr *expr);
 
 /* True if the expression contains a call. */
 bool expr_has_call(const struct expr *expr);
 
-/* True if the expression calls a builtin that depends on its caller's frame, such as locals(), or
- * on the cell's streams, such as print(): these must run as a cell. */
+/* True if the expression calls a builtin that needs the frame of its caller, such as locals(), or
+ * the cell's streams, such as print(). Such an expression must run as a cell. */
 bool expr_needs_caller(const struct expr *expr);
 
 #endif

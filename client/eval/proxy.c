@@ -15,10 +15,11 @@ struct binding {
 struct proxies {
     rpyc_conn *conn;       /* borrowed */
     rpyc_value *namespace; /* borrowed; NULL: the names are in `names` */
-    rpyc_value *modules;   /* a local object that stands for `modules` */
+    rpyc_value *modules;   /* the client's object that stands for `modules` */
     struct binding *names;
     size_t count;
-    /* Functions of the server that are applied to plain values; NULL before the first use. */
+    /* The server's functions getattr and operator.getitem, which are called for plain values. NULL
+     * before the first use. */
     rpyc_value *getattr, *getitem;
 };
 
@@ -26,7 +27,7 @@ struct proxies {
 struct evaluation {
     struct proxies *p;
     const struct proxy_host *host;
-    bool begun;   /* a request was sent */
+    bool begun;   /* a request has been sent */
     bool unknown; /* the first name was not found */
     struct rpyc_error *err;
 };
@@ -95,8 +96,8 @@ int proxies_bind(struct proxies *p, const char *name, rpyc_value *value, struct 
 
 /* ---- Steps ----------------------------------------------------------------------------------- */
 
-/* Waits for the request of a step and frees *pending. begun: the result of the function that
- * started it. */
+/* Waits for the reply to the request of a step, and frees *pending. begun: the result of the
+ * function that started the request. If it is negative, returns -1 at once. */
 static int await(struct evaluation *e, int begun, rpyc_pending **pending, rpyc_value **out)
 {
     int status;
@@ -109,7 +110,7 @@ static int await(struct evaluation *e, int begun, rpyc_pending **pending, rpyc_v
     return status;
 }
 
-/* Gets a function of a module on the server, and stores it in *kept. */
+/* Gets a function of a module on the server and stores it in *kept, if it is not there yet. */
 static int find_function(struct evaluation *e, rpyc_value **kept, const char *module,
                          const char *name)
 {
@@ -122,7 +123,8 @@ static int find_function(struct evaluation *e, rpyc_value **kept, const char *mo
     return rpyc_getattr(there, name, kept, e->err);
 }
 
-/* Gets an attribute or item of a plain value by calling a function on the server. */
+/* Gets an attribute or an item of a plain value, by calling getattr or operator.getitem on the
+ * server. */
 static int step_of_plain(struct evaluation *e, rpyc_value **function, const char *module,
                          const char *name, rpyc_value *object, rpyc_value *argument,
                          rpyc_value **out)
@@ -148,7 +150,7 @@ static int import_module(struct evaluation *e, const char *name, rpyc_value **ou
                  out);
 }
 
-/* Imports a module for `modules.name`: raises AttributeError if it does not exist. */
+/* Imports a module for `modules.name`. Raises AttributeError if the module does not exist. */
 static int import_attribute(struct evaluation *e, const char *name, rpyc_value **out)
 {
     if (import_module(e, name, out) == 0)
@@ -210,7 +212,7 @@ static size_t count_parts(const struct expr *expr)
     return n;
 }
 
-/* Replaces the value of a keyword argument by (keyword, value). */
+/* Replaces the value of a keyword argument by the tuple (keyword, value). */
 static int pair_of(const struct expr *part, rpyc_value **value, struct rpyc_error *err)
 {
     rpyc_value *pair = NULL;
@@ -222,8 +224,9 @@ static int pair_of(const struct expr *part, rpyc_value **value, struct rpyc_erro
     return 0;
 }
 
-/* Evaluates the parts with a keyword, as (keyword, value), or those without. *count is set to the
- * number of values, also on failure. */
+/* Evaluates some of the parts and appends the values. keywords: true: the parts with a keyword, as
+ * (keyword, value); false: the parts without. Adds to *count the number of values, even on failure.
+ */
 static int collect_parts(struct evaluation *e, const struct expr *expr, bool keywords,
                          rpyc_value **values, size_t *count)
 {
@@ -241,7 +244,7 @@ static int collect_parts(struct evaluation *e, const struct expr *expr, bool key
     return 0;
 }
 
-/* Like collect_parts(), but makes a tuple of the values. */
+/* Evaluates parts like collect_parts(), and makes a tuple of the values. */
 static int evaluate_parts(struct evaluation *e, const struct expr *expr, bool keywords,
                           rpyc_value **out)
 {
@@ -258,7 +261,7 @@ static int evaluate_parts(struct evaluation *e, const struct expr *expr, bool ke
     return status;
 }
 
-/* Creates a list, set or dict on the server, as list((1, 2)) does. */
+/* Creates a list, set or dict on the server by calling its type, as in list((1, 2)). */
 static int make_there(struct evaluation *e, const char *type, rpyc_value *parts, rpyc_value **out)
 {
     CLEAN_VALUE rpyc_value *class = NULL;
@@ -271,7 +274,7 @@ static int make_there(struct evaluation *e, const char *type, rpyc_value *parts,
     return await(e, begun, &pending, out);
 }
 
-/* Makes ((key, value), ...) of (key, value, key, value, ...). */
+/* Makes the tuple ((key, value), ...) from the tuple (key, value, key, value, ...). */
 static int pairs_of(rpyc_value *parts, rpyc_value **out, struct rpyc_error *err)
 {
     size_t i, n = rpyc_length(parts) / 2;
@@ -285,7 +288,7 @@ static int pairs_of(rpyc_value *parts, rpyc_value **out, struct rpyc_error *err)
             rpyc_build(&pairs[i], err, "OO", rpyc_item(parts, 2 * i), rpyc_item(parts, 2 * i + 1));
     if (status == 0)
         status = rpyc_pack(out, pairs, n, err);
-    free_values(pairs, i); /* the last one is NULL if rpyc_build failed */
+    free_values(pairs, i); /* the last pair is NULL if rpyc_build failed */
     return status;
 }
 
@@ -320,7 +323,7 @@ static int no_such_name(struct evaluation *e, const char *name)
     return rpyc_raise(e->err, "NameError", "name '%s' is not defined", name);
 }
 
-/* Gets a builtin. NameError if it does not exist. */
+/* Gets a builtin. Raises NameError if it does not exist. */
 static int find_builtin(struct evaluation *e, const char *name, rpyc_value **out)
 {
     e->begun = true;
@@ -362,7 +365,7 @@ static int evaluate_name(struct evaluation *e, const char *name, rpyc_value **ou
     return 0;
 }
 
-/* Calls object(...), or object.method(...), in one request. */
+/* Calls object(...), or object.method(...) if method is not NULL, in one request. */
 static int call(struct evaluation *e, rpyc_value *object, const char *method, rpyc_value *args,
                 rpyc_value *kwargs, rpyc_value **out)
 {
@@ -378,7 +381,8 @@ static int call(struct evaluation *e, rpyc_value *object, const char *method, rp
     return await(e, begun, &pending, out);
 }
 
-/* Evaluates the function of a call; if it is a method of a netref, the netref and *method. */
+/* Evaluates the function of a call. If it is a method of a netref, *object is the netref and
+ * *method the name of the method. Otherwise *object is the function and *method is NULL. */
 static int evaluate_callee(struct evaluation *e, const struct expr *function, rpyc_value **object,
                            const char **method)
 {
@@ -470,7 +474,7 @@ static bool is_class(const rpyc_value *value, const char *const *names)
     return false;
 }
 
-/* True for containers whose items can be read without running code of the program. */
+/* True for objects whose items can be read without running code of the program. */
 static bool is_plain_container(const rpyc_value *value)
 {
     static const char *const names[] = {"builtins.dict", "builtins.list", NULL};
@@ -478,7 +482,7 @@ static bool is_plain_container(const rpyc_value *value)
     return is_class(value, names);
 }
 
-/* True for descriptors: getattr() would call them. */
+/* True for descriptors, because getattr() would call them. */
 static bool is_computed(const rpyc_value *value)
 {
     static const char *const names[] = {"builtins.property",          "builtins.getset_descriptor",
@@ -574,7 +578,7 @@ static int set_item(struct evaluation *e, const struct expr *target, rpyc_value 
     return value ? rpyc_setitem(object, key, value, e->err) : rpyc_delitem(object, key, e->err);
 }
 
-/* Does target = value; if value is NULL, del target. */
+/* Does target = value, or del target if value is NULL. */
 static int assign(struct evaluation *e, const struct expr *target, rpyc_value *value)
 {
     if (target->kind == EXPR_ATTRIBUTE)
@@ -586,7 +590,8 @@ static int assign(struct evaluation *e, const struct expr *target, rpyc_value *v
     return proxies_bind(e->p, target->name, value, e->err);
 }
 
-/* `import a.b` binds a; `import a.b as c` binds c to a.b. */
+/* Runs an import: `import a.b` assigns module a to a, and `import a.b as c` assigns module a.b to
+ * c. */
 static int import(struct evaluation *e, const struct statement *s)
 {
     CLEAN_VALUE rpyc_value *module = NULL;

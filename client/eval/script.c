@@ -22,15 +22,15 @@
 
 static bool interrupted;
 
-/* The time limit of a cell (--timeout). At `end` the cell is interrupted, at `last` it is
- * abandoned. Times are those of clock_ms. */
+/* The time limit of the running cell (--timeout). At `end` the client interrupts the cell, at
+ * `last` it stops waiting for the cell. Times are those of clock_ms. */
 static struct {
-    bool is_over; /* the cell was interrupted */
+    bool is_over; /* the time limit has passed and the cell was interrupted */
     int64_t end;  /* 0: no limit */
     int64_t last; /* valid if is_over */
 } limit;
 
-/* How long an interrupted cell may run before it is abandoned, in ms. */
+/* How long a cell may run on after its time limit before the client stops waiting, in ms. */
 #define PATIENCE_MS 2000
 
 static void start_limit(const struct options *options)
@@ -61,14 +61,15 @@ static bool is_given_up(void *arg)
 
 /* ---- Standard input -------------------------------------------------------------------------- */
 
-/* Bytes that were read from standard input and not used yet. */
+/* bytes[at] to bytes[end - 1] were read from standard input and are not used yet. */
 static struct {
     char bytes[65536];
     size_t at, end;
 } input;
 
-/* Waits until standard input is readable. On an interruption: -1 with EINTR. A SIGINT that arrives
- * directly before the wait is not missed. */
+/* Waits until standard input is readable. Returns 0, or -1 with EINTR if the user or the time limit
+ * interrupts the cell. SIGINT is blocked before ppoll(), so a SIGINT that arrives directly before
+ * it is not missed. */
 static int wait_for_input(void)
 {
     const struct timespec short_while = {.tv_nsec = 50000000};
@@ -88,7 +89,8 @@ static int wait_for_input(void)
     return -1;
 }
 
-/* Reads more of standard input. Returns the number of bytes, 0 at its end, -1 with errno. */
+/* Reads more bytes from standard input. Returns their number, 0 at the end of the input, -1 with
+ * errno. */
 static ssize_t fill_input(void)
 {
     ssize_t n;
@@ -103,8 +105,8 @@ static ssize_t fill_input(void)
     return n;
 }
 
-/* Copies standard input to its end. Returns -1 if reading fails after the first byte, since half a
- * script must not be run. */
+/* Copies standard input to its end. Returns -1 with errno if reading fails after the first byte,
+ * since half a script must not be run. If reading fails before, the input counts as empty. */
 static int copy_input(FILE *copy)
 {
     bool is_empty = true;
@@ -167,7 +169,8 @@ static void write_text(void *arg, bool is_error, const char *text, size_t len)
     fflush(stream);
 }
 
-/* Copies the stored part of a line. True if the line is complete. */
+/* Copies the bytes that are stored, up to the end of the line. Returns true if the line is
+ * complete. */
 static bool copy_line(FILE *copy)
 {
     const char *start = input.bytes + input.at;
@@ -200,7 +203,7 @@ static ssize_t read_line(void *arg, char **line)
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-/* Opens a second connection, to interrupt a cell. */
+/* See struct cell_interrupt. Opens a second connection, for interrupting a cell. */
 static int reconnect(void *arg, rpyc_conn **out, struct rpyc_error *err)
 {
     struct options soon = *(const struct options *)arg;
@@ -238,7 +241,7 @@ static int fail_by_timeout(const struct options *options, struct rpyc_error *err
 }
 
 /* Runs a cell and prints its result. Returns the exit status. *incomplete is set as in struct
- * cell_result; it may be NULL unless mode is CELL_TYPED. */
+ * cell_result. incomplete may be NULL if mode is not CELL_TYPED. */
 static int run_cell(struct evaluator *evaluator, const struct options *options, const char *source,
                     enum cell_mode mode, bool *incomplete, struct rpyc_error *err)
 {
@@ -260,8 +263,8 @@ static int run_cell(struct evaluator *evaluator, const struct options *options, 
     return limit.is_over ? fail_by_timeout(options, err) : status;
 }
 
-/* Runs a script statement by statement, if the server may not run code. A statement ends with its
- * line, or with the line in which its last bracket is closed. */
+/* Runs a script statement by statement, if the server runs no code. A statement ends with its line,
+ * or with the line in which its last bracket is closed. */
 static int run_lines(struct evaluator *evaluator, const struct options *options, const char *script,
                      struct rpyc_error *err)
 {

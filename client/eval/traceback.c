@@ -12,16 +12,15 @@ static bool begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* The start of the next line. */
+/* Returns the start of the next line, or the end of the text. */
 static const char *next_line(const char *line)
 {
     line += strcspn(line, "\n");
     return *line ? line + 1 : line;
 }
 
-/* True for a frame of the server: of rpyc, of the import system, or of class Modules in
- * run_cell.py.
- */
+/* True if a line of a traceback is about a frame of the server: code of rpyc, of the import system,
+ * or of class Modules in run_cell.py. */
 static bool is_servers(const char *line)
 {
     size_t len = strcspn(line, "\n");
@@ -35,7 +34,7 @@ static bool is_servers(const char *line)
             (strstr(text, ", in __getitem__") || strstr(text, ", in __getattr__")));
 }
 
-/* Copies a traceback without frames of the server. Adds `first` behind the last heading. */
+/* Copies a traceback without the frames of the server. Inserts `first` after the last heading. */
 static void copy_traceback(FILE *out, const char *text, const char *first)
 {
     const char *last = NULL, *line, *found;
@@ -58,7 +57,7 @@ static void copy_traceback(FILE *out, const char *text, const char *first)
         fputc('\n', out);
 }
 
-/* The lines of the frame that stands for the chain. For free(); NULL: out of memory. */
+/* Returns the lines of a frame that stands for the chain, for free(). NULL: out of memory. */
 static char *frame_of(int number, const char *source)
 {
     size_t len = strcspn(source, "\n");

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * traceback: the traceback of a chain that raised an exception, formatted like that of a cell.
+ * traceback: makes the traceback of a chain that raised an exception, formatted like that of a
+ * cell.
  */
 #ifndef CLIENT_EVAL_TRACEBACK_H
 #define CLIENT_EVAL_TRACEBACK_H
 
 #include <rpyc.h>
 
-/* The traceback of the error of cell `number` with this source, without frames of the server. A new
- * reference to a str; NULL: out of memory. */
+/* Returns the traceback of an error that the source of cell `number` raised, as a new reference to
+ * a str. It has no frames of the server. NULL: out of memory. */
 rpyc_value *traceback_text(const struct rpyc_error *error, int number, const char *source);
 
 #endif
