@@ -1,4 +1,4 @@
-"""Runs the client's cells in the debuggee. cell.h describes the other half.
+"""Runs the client's cells in the debuggee. cell.h describes the client's half.
 
 The client sends this source to the server, which may be any classic RPyC server, and runs it with
 the service's execute. So it works with Python 3.6, imports only the standard library, and defines
@@ -76,10 +76,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     class Replaced:
         """Replaces a stream of sys while a cell runs.
 
-        For the cell's thread it is the client's stream; for all other threads it is the stream that
+        On the cell's thread, it is the client's stream. On all other threads, it is the stream that
         was there before. Cells of several clients may overlap and end in any order. Code that a
-        cell awaits runs on the thread of an asyncio loop; the context variable `awaited_by`
-        identifies it.
+        cell awaits runs on the thread of an asyncio loop. In this code, the context variable
+        `awaited_by` has the cell's number.
         """
 
         _pystuck_stream = True
@@ -116,7 +116,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             )
 
         def close(self):
-            if not self._is_mine():  # exit() closes sys.stdin
+            if not self._is_mine():  # the client's stream stays open: exit() closes sys.stdin
                 self._before.close()
 
         def isatty(self):
@@ -220,7 +220,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             return self._before.fileno()
 
     def read_elsewhere():
-        """Has the cell's thread read a line from the client, for code that the cell awaits."""
+        """Reads a line from the client, for code that the cell awaits on another thread.
+
+        Only the cell's thread may talk to the client, so this thread waits for it.
+        """
         lines, there = [], threading.Event()
         questions.append((lines, there))
         wake.set()
@@ -238,11 +241,11 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     # ---- Values and exceptions as text -----------------------------------------------------------
 
     def sendable(text):
-        """The text with lone surrogates escaped: RPyC cannot send them."""
+        """The text with lone surrogates as escapes: RPyC cannot send them."""
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def shortened(value):
-        """A copy of a large container's first items, and a note on how many there are in all."""
+        """(value, ""). For a large container: (a copy of its first items, a note on the length)."""
         if type(value) not in (list, tuple, set, frozenset, dict) or len(value) <= cut_items:
             return value, ""
         items = value.items() if type(value) is dict else value
@@ -330,13 +333,14 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     def running_loop():
         """The asyncio loop that runs in this process; the main thread's, if there are several.
 
-        Searches the garbage collector's list of objects. Calls methods of loops only.
+        Searches all objects that the garbage collector knows. Calls only methods of loops.
         """
         asyncio = sys.modules.get("asyncio")
         base = getattr(asyncio, "AbstractEventLoop", None)
         if base is None:
             return None
-        own = asyncio._get_running_loop()  # this thread serves the client inside a callback of it
+        # The loop in whose callback this thread serves the client, if there is one.
+        own = asyncio._get_running_loop()
         main = threading.main_thread().ident
 
         def rank(loop):  # uvloop has no _thread_id
@@ -362,8 +366,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             self._is_given_up = False
 
         def wait(self):
-            """Waits for the task and returns its value. KeyboardInterrupt cancels the task; if the
-            task returns a value all the same, that is the result.
+            """Waits for the task and returns its value.
+
+            KeyboardInterrupt cancels the task. If the task then returns a value all the same,
+            wait() returns that value.
             """
             context = contextvars.copy_context()
             context.run(awaited_by.set, self._number)
@@ -397,7 +403,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 self._task = self._loop.create_task(self._coroutine)
 
         async def _run(self):
-            # SystemExit and KeyboardInterrupt would end the loop if they left the task.
+            # A task that raises SystemExit or KeyboardInterrupt would end the loop.
             try:
                 self._outcome = await eval(self._code, namespace), None
             except BaseException as error:
@@ -412,7 +418,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 if self._loop.is_closed():
                     self._forget()
                     raise RuntimeError("the asyncio loop was closed")
-                wake.wait(0.05)  # KeyboardInterrupt is not raised while the thread waits for a lock
+                # A short time, since KeyboardInterrupt is not raised while the thread waits.
+                wake.wait(0.05)
                 wake.clear()
                 self._talk_to_client()
 
@@ -481,7 +488,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         namespace[f"_{number}"] = value
 
     def compiled(source, filename):
-        """Yields (code, whether it has a value, whether that is hidden) for each statement."""
+        """Yields (code, whether it has a value, whether the value is hidden) for each statement."""
         try:
             tree = ast.parse(source, filename)
         except SyntaxError as error:
@@ -500,7 +507,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             yield code, has_value, node.lineno in quiet
 
     def quiet_lines(source):
-        """The numbers of lines of statements that end with a semicolon: their values are hidden."""
+        """The line numbers of statements that end with a semicolon. Their values are hidden."""
         lines, first, last = set(), 0, ""
         for token in tokenize.generate_tokens(io.StringIO(source, None).readline):
             if token.type in (tokenize.NEWLINE, tokenize.ENDMARKER):
@@ -539,7 +546,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return is_block and bool(source.rpartition("\n")[2].strip())
 
     def run(number, source, width, mode):
-        """Runs a cell. Returns (True without an exception, the text to show or None).
+        """Runs a cell. Returns (True if it raised no exception, the text to show or None).
 
         mode: "each" prints the value of each expression statement; "last" returns the value of the
         last statement as the text; "typed" is like "last", but if the user must type more, it runs
@@ -562,7 +569,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return source[source.startswith("\ufeff") :]
 
     def enter(typed, filename, source):
-        """Adds a cell to In, and its source to those that tracebacks show."""
+        """Adds a cell to In, and adds its source to the sources that tracebacks show."""
         names["In"].append(typed)
         sources[filename] = source
 
@@ -583,8 +590,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         """Calls function(streams) with sys.stdout, sys.stderr and sys.stdin connected to the
         client.
 
-        The client can interrupt it. Returns what it returns: (True without an exception, the text
-        to show); or (False, traceback) if it raises an exception.
+        The client can interrupt the function. Returns its result, which must be (True if it raised
+        no exception, the text to show). Returns (False, traceback) if it raises an exception.
         """
         tell()
         streams = streams or replaced_streams(number)
@@ -630,7 +637,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return Chain(streams)
 
     def end_chain(number, source, width, is_quiet, value):
-        """Stores the value of a chain like that of a cell. Returns the same as run."""
+        """Stores the value of a chain like the value of a cell. Returns the same as run()."""
         names["In"].append(source)
         streams, chain_streams[:] = chain_streams[:], ()
         return interruptibly(
@@ -650,7 +657,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return None if every else result(number, value, is_quiet, width)
 
     def execute(streams, number, codes, width, every):
-        """Runs the code of a cell. Returns its value, and whether that is hidden."""
+        """Runs the code of a cell. Returns the cell's value, and whether the value is hidden."""
         value, has_value, is_quiet = None, False, False
         for code, has_value, is_quiet in codes:
             if code.co_flags & is_coroutine:

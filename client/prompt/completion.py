@@ -2,8 +2,8 @@
 
 The client sends this source as it sends run_cell.py: it works with Python 3.6, imports only the
 standard library, and defines one name in the connection's namespace. It runs no code of the program
-and imports no module of it: it reads objects without their properties, __getattr__, __dir__, __eq__
-and so on.
+and imports none of its modules: it reads objects without calling their properties, __getattr__,
+__dir__, __eq__ and so on.
 """
 
 
@@ -123,14 +123,14 @@ def _pystuck_completion(run):
         return depth + (token[1] in opening.values()) - (token[1] in opening)
 
     def is_end(token):
-        """Whether an operand may end here: then a bracket that follows is a call or a subscript."""
+        """True if an operand may end with this token: a bracket after it is a call or subscript."""
         kind, text = token
         if kind == "name":
             return not keyword.iskeyword(text) or text in ("None", "True", "False")
         return kind == "string" or text in opening
 
     def start_of_operand(tokens, end):
-        """The index of the start of the operand before `end`, as a.b[c](d); `end` if none."""
+        """The index of the start of the operand that ends at `end`, as a.b[c](d); `end` if none."""
         i = end
         while i > 0 and is_end(tokens[i - 1]):
             i -= 1
@@ -164,7 +164,7 @@ def _pystuck_completion(run):
         return parts
 
     def statement(tokens):
-        """The tokens of the statement with the cursor."""
+        """The tokens of the statement that the cursor is in."""
         depth = 0
         for i in range(len(tokens) - 1, -1, -1):
             depth = max(0, depth - depth_after(tokens[i], 0))
@@ -183,7 +183,7 @@ def _pystuck_completion(run):
     builtin_methods = type(str.join), type(object.__init__), type(dict.__dict__["fromkeys"])
     plain_types = str, bytes, int, float, bool, type(None)
     frame_locals = type(sys._getframe().f_locals)  # FrameLocalsProxy from Python 3.13 on
-    # Getters in C may run Python code. These getters of the built-in types do not.
+    # Getters in C may run Python code. The getters of built-in types with these names do not.
     harmless = {
         "__bases__",
         "__cause__",
@@ -246,8 +246,10 @@ def _pystuck_completion(run):
         return descriptor.__get__(value)
 
     def bound(found, value, cls):
-        """The attribute that `found`, an object in a class's __dict__, becomes for value; if value
-        is `unknown`, for the class itself.
+        """What the attribute `found`, from the __dict__ of a class, is when it is read from value.
+
+        If value is `unknown`, it is read from the class cls itself. Returns `unknown` if reading it
+        might run code.
         """
         kind = type(found)
         if kind is staticmethod:
@@ -267,7 +269,7 @@ def _pystuck_completion(run):
         return unknown if has(found, "__get__") else found
 
     def attribute(value, name):
-        """The value of the attribute, or `unknown`."""
+        """The value of an attribute, or `unknown` if there is none or reading it might run code."""
         if type(value) is modules_type:
             return sys.modules.get(name, unknown)
         in_type = in_classes(classes_of(type(value)), name)
@@ -335,7 +337,7 @@ def _pystuck_completion(run):
     # ---- Values of expressions -------------------------------------------------------------------
 
     number = re.compile("0|[1-9][0-9]{0,99}|0[xX][0-9a-fA-F]{1,99}")
-    # Only strings for which Python prints no SyntaxWarning in the debuggee.
+    # Matches only strings for which Python prints no SyntaxWarning in the debuggee.
     string = re.compile(
         r"""(?:[^\\]|\\(?:[\\'"abfnrtv]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U000[0-9a-fA-F]{5}))*""",
         re.DOTALL,
@@ -416,7 +418,7 @@ def _pystuck_completion(run):
                     yield name[: -len(suffix)]
 
     def imported(prefix):
-        """The last parts of the names of imported modules that begin with prefix."""
+        """For imported modules that begin with prefix: what follows the last dot of prefix."""
         dot = prefix.rfind(".") + 1
         names = strings(sys.modules)
         return [n[dot:] for n in names if n.startswith(prefix) and "." not in n[dot:]]
@@ -428,7 +430,7 @@ def _pystuck_completion(run):
         return found
 
     def modules(package, prefix):
-        """The names of the modules in a package; for "", of the top-level modules."""
+        """Names of modules in a package that begin with prefix; package "": of top modules."""
         if not package:
             return top_modules(prefix)
         found = set(imported(package + "." + prefix))
@@ -437,7 +439,7 @@ def _pystuck_completion(run):
         return found
 
     def places_of(package):
-        """The directories with the modules of a package."""
+        """The directories that contain the modules of a package."""
         if package in sys.modules:
             path = attribute(sys.modules[package], "__path__")
             if path is not unknown and type(path) is not list:
@@ -466,11 +468,11 @@ def _pystuck_completion(run):
         )
 
     def ordered(names, word):
-        """As chosen, with private names last."""
+        """Like chosen(), but with private names last."""
         return sorted(chosen(names, word), key=lambda n: min(2, len(n) - len(n.lstrip("_"))))
 
     def names_typed(tokens):
-        """Yields the names in the typed text, such as parameters and loop variables."""
+        """Yields all names in the typed text, which include parameters and loop variables."""
         for i, (kind, text) in enumerate(tokens):
             if kind == "name" and (i == 0 or tokens[i - 1][1] != "."):
                 yield text
@@ -487,7 +489,7 @@ def _pystuck_completion(run):
     def arguments(typed):
         """(keywords given, keywords that may follow) of the call that the cursor is in.
 
-        The second set is empty where no argument can begin.
+        The second set is empty if no argument can begin at the cursor.
         """
         tokens = typed.tokens
         if not typed.opened or tokens[typed.opened[-1]][1] != "(":
@@ -543,7 +545,10 @@ def _pystuck_completion(run):
         return code.co_varnames[first : code.co_argcount + code.co_kwonlyargcount]
 
     def parameters_in(signature):
-        """The same, from a __text_signature__ such as "($self, a, /, b=1, *, c)"."""
+        """The parameters that can be passed by keyword.
+
+        signature: a __text_signature__ such as "($self, a, /, b=1, *, c)".
+        """
         if type(signature) is not str:
             return []
         found = []
@@ -557,7 +562,10 @@ def _pystuck_completion(run):
     # ---- Keys ------------------------------------------------------------------------------------
 
     def subscript(typed):
-        """(object whose key is typed, finished items of a tuple key, tokens of the next item)."""
+        """(object whose key is typed, finished items of a tuple key, tokens of the next item).
+
+        The object is `unknown` if the cursor is not in a subscript.
+        """
         if not typed.opened or typed.tokens[typed.opened[-1]][1] != "[":
             return unknown, (), []
         bracket = typed.opened[-1]
@@ -568,7 +576,10 @@ def _pystuck_completion(run):
         return (value if all_plain(items) else unknown), items, last
 
     def next_items(value, before):
-        """Yields (key or next item of a tuple key, text that follows it)."""
+        """Yields (key or next item of a tuple key, text that follows it) for each key that fits.
+
+        before: the finished items of a tuple key.
+        """
         count = len(before)
         for key in keys_of(value):
             if type(key) is tuple and len(key) > max(1, count) and key[:count] == before:
@@ -577,7 +588,10 @@ def _pystuck_completion(run):
                 yield key, "]"
 
     def with_rest(items, word, quote, rest):
-        """Adds the closing quote and bracket to candidates, unless they are in rest already."""
+        """Makes candidates, and the quote and bracket to insert if `rest` does not begin with them.
+
+        rest: the text behind the cursor.
+        """
         endings = {ending for _, ending in items}
         ending = endings.pop() if len(endings) == 1 else ""
         if rest.startswith(quote):
@@ -587,7 +601,7 @@ def _pystuck_completion(run):
         return sorted({text for text, _ in items}), word, quote + ending
 
     def source_of(key):
-        """The source of a key; None if it is too long."""
+        """A key as source code; None if it is too long, or if there is no source code for it."""
         if type(key) in (str, bytes) and len(key) > longest:
             return None
         try:
@@ -597,7 +611,7 @@ def _pystuck_completion(run):
         return text if len(text) <= longest and text not in ("nan", "inf", "-inf") else None
 
     def keys_for(typed, word, rest):
-        """Keys, where no quote is typed yet."""
+        """Candidates for a key if no quote is typed yet."""
         value, before, last = subscript(typed)
         if value is unknown or last and not typed.touches:
             return nothing
@@ -608,10 +622,13 @@ def _pystuck_completion(run):
         return with_rest([i for i in items if i[0] and i[0].startswith(word)], word, "", rest)
 
     def within_quotes(key, prefix, quote):
-        """The source of a key behind a typed prefix and quote; None if they do not fit."""
+        """A key as source code without its quotes, for the typed prefix and quote.
+
+        None if a key like this cannot be written with this prefix.
+        """
         if type(key) is not (bytes if "b" in prefix else str) or source_of(key) is None:
             return None
-        # The double quote makes repr() use single quotes.
+        # repr() uses single quotes for a text with a double quote.
         text = repr(b'"' + key)[3:-1] if "b" in prefix else repr('"' + key)[2:-1]
         if quote[0] == '"':
             text = text.replace("\\'", "'").replace('"', '\\"')
@@ -640,7 +657,11 @@ def _pystuck_completion(run):
     # ---- Imports ---------------------------------------------------------------------------------
 
     def module_names(tokens, word, what_follows):
-        """Names of modules, where tokens is a dotted name up to the last dot."""
+        """Candidates for the name of a module.
+
+        tokens: a dotted name up to its last dot. If it ends with a name, the candidate is
+        what_follows.
+        """
         if tokens and tokens[-1][1] != ".":
             return chosen([what_follows], word), word, ""
         if tokens and tokens[0][0] != "name":
@@ -703,7 +724,7 @@ def _pystuck_completion(run):
     def complete(text, rest):
         """Finds candidates for the cursor between text and rest.
 
-        Returns (number of characters before the cursor that each candidate begins with, longest
+        Returns (number of characters before the cursor with which each candidate begins, longest
         common prefix of the candidates, text to insert after a single candidate, number of
         candidates, the first of them).
         """

@@ -55,13 +55,13 @@ def _pystuck_inspection(run, collector):
     )
 
     namespace = run.namespace
-    around = 5  # lines of source above and below that of a frame
+    around = 5  # how many source lines to show above and below the current line of a frame
     # The most lines and characters of a local variable, and the most locals that %frame shows.
     most_lines, most_text, most_locals = 10, 2000, 20
     heap_type = 1 << 9  # the bit of __flags__ for classes that are not built in
 
     class Refused(Exception):
-        """Something cannot be done. The text is one line for the user."""
+        """Raised if a command cannot be carried out. The text is one line for the user."""
 
     def guarded(function, otherwise):
         """Calls function, which may run the program's code; if it raises, calls otherwise."""
@@ -73,7 +73,7 @@ def _pystuck_inspection(run, collector):
             return otherwise()
 
     class Cell:
-        """A call of the Inspector. Once begin is called, it counts as a cell and has a number."""
+        """A call of the Inspector. After begin(), it counts as a cell and has a number."""
 
         def __init__(self, number, width):
             self.number, self.width, self.begun = number, width, False
@@ -101,7 +101,7 @@ def _pystuck_inspection(run, collector):
             return guarded(lines, list)
 
     def file_of(code, names):
-        """The file of a code object. Frozen modules of Python have a file, too."""
+        """The source file of a code object. Frozen modules of Python have one, too."""
         is_frozen = code.co_filename.startswith("<frozen ") and names is not None
         return is_frozen and names.get("__file__") or code.co_filename
 
@@ -138,7 +138,7 @@ def _pystuck_inspection(run, collector):
         return thing if isinstance(thing, types.CodeType) else None
 
     def names_of(thing):
-        """The globals of a frame or function: with them linecache finds more source files."""
+        """The globals of a frame or function, or None. With them, linecache finds more files."""
         if isinstance(thing, types.TracebackType):
             thing = thing.tb_frame
         if isinstance(thing, types.FrameType):
@@ -252,7 +252,7 @@ def _pystuck_inspection(run, collector):
             raise
 
     def is_raised_by_itself(error):
-        """Whether the expression itself raised the error, and no function that it called."""
+        """True if the expression itself raised the error, and not a function that it called."""
         traced = error.__traceback__.tb_next.tb_next
         while traced is not None:
             frame = traced.tb_frame
@@ -339,7 +339,7 @@ def _pystuck_inspection(run, collector):
         return [signature, kind, form, length, file, doc, *source]
 
     def laid_out(fields):
-        """The fields as text: short ones after their title, long ones on the lines below it."""
+        """The fields as text: one line after its title, several lines below it."""
         wide = max(len(title) for title, _ in fields) + 2
         return "\n".join(
             f"{title}:\n{text}" if "\n" in text else f"{title + ':':<{wide}}{text}"
@@ -358,7 +358,7 @@ def _pystuck_inspection(run, collector):
 
     stacks = {"__name__": "_pystuck_stacks"}
     eval(compile(collector, "<pystuck._stacks>", "exec"), stacks)
-    stacks["_HAS_FROZEN_SOURCE"] = True  # before Python 3.14, too
+    stacks["_HAS_FROZEN_SOURCE"] = True  # show the source of frozen modules before Python 3.14, too
     threads, titles = stacks["threads"], stacks["titles"]
 
     def calls_from(frame):
@@ -372,9 +372,10 @@ def _pystuck_inspection(run, collector):
         return f'File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}'
 
     def fetched(wanted):
-        """Source lines for (frame, line numbers), as an object with a method line(file, number).
+        """Fetches source lines. Returns an object with a method line(file, number).
 
-        What blocks is left out: see the collector.
+        wanted: pairs of a frame and line numbers. If reading a file blocks, its lines are missing:
+        see the collector.
         """
         sources = stacks["Sources"]()
         with run.SourcesShown():
@@ -388,7 +389,7 @@ def _pystuck_inspection(run, collector):
         return f"{number:>4}  {where(frame)}\n" + (f"        {line}\n" if line else "")
 
     def source_around(frame):
-        """The source lines around the current one, which is marked with an arrow."""
+        """The source lines around the current line of a frame, which is marked with an arrow."""
         name, at = frame.f_code.co_filename, frame.f_lineno or 0
         numbers = range(max(1, at - around), at + around + 1)
         sources = fetched([(frame, numbers)])
@@ -406,7 +407,7 @@ def _pystuck_inspection(run, collector):
         )
 
     def locals_of(frame):
-        """The locals of a frame; of a module, without names such as __file__."""
+        """The locals of a frame. For the frame of a module, without names such as __file__."""
         names = dict(frame.f_locals)
         if frame.f_locals is frame.f_globals:
             names = {name: names[name] for name in names if not str(name).startswith("__")}
@@ -447,7 +448,7 @@ def _pystuck_inspection(run, collector):
             return self.title + "\n" + "".join(call(*each, sources) for each in calls)
 
         def changes(self):
-            """A line that says how the selected frame has changed since then; "" if it has not."""
+            """A line that says how the frame has changed since %thread; "" if it did not change."""
             frame, before = self._calls[self.at]
             innermost = {ident: each for ident, _, each in threads()}.get(self.ident)
             if innermost is None:
@@ -479,7 +480,7 @@ def _pystuck_inspection(run, collector):
         return usage.ru_utime, usage.ru_stime
 
     def duration(seconds):
-        """A duration: three digits and a unit; from one minute on, as 1h 2min 3s."""
+        """A duration with three digits and a unit; from one minute on, like 1h 2min 3s."""
         if seconds >= 60:
             parts, rest = [], int(seconds)
             for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
@@ -506,7 +507,7 @@ def _pystuck_inspection(run, collector):
 
         def __exit__(self, *error):
             if getattr(sys, "argv", None) is not self._argv:
-                # Another client's script has begun since, and restores this list when it ends.
+                # Another client's script began later. It will restore this list when it ends.
                 self._argv[:] = self._before or ()
             sys.argv, namespace["__file__"] = self._before, self._file
             if self._before is None:
@@ -519,16 +520,18 @@ def _pystuck_inspection(run, collector):
     class Inspector:
         """The object that the client calls.
 
-        Nothing that it holds refers back to it. So when the client releases its reference, the
-        frames of the selected thread are released as well.
+        It is not in a reference cycle. So when the client releases its reference, the frames of the
+        selected thread are released as well.
         """
 
         def __init__(self):
             self._selected, self._listed = None, []
 
         def __call__(self, what, number, width, argument, source):
-            """Calls do_ + what. Returns (whether it is a cell with a number, True without an
-            exception, the text to show or None).
+            """Calls the method do_WHAT.
+
+            Returns (whether it counts as a cell, True if it raised no exception, the text to show
+            or None).
             """
             cell = Cell(number, width)
 
@@ -542,7 +545,7 @@ def _pystuck_inspection(run, collector):
             ok, text = run.interruptibly(number, act)
             return cell.begun, ok, None if text is None else run.sendable(text)
 
-        # Arguments of each do_ method: the cell, the argument of the magic, and with %run the text
+        # Arguments of each do_ method: the cell, the argument of the magic, and for %run the text
         # of the file.
 
         def do_object(self, cell, argument, source):

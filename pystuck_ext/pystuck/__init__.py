@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib.util  # noqa: F401  stock clients ask for it as they connect
+import importlib.util  # noqa: F401  stock clients read it when they connect
 import os
 
 import _pystuck
@@ -26,7 +26,7 @@ from . import (
     thread_probe,  # noqa: F401
 )
 
-TYPE_CHECKING = False  # as typing.TYPE_CHECKING; importing typing takes longer than this package
+TYPE_CHECKING = False  # like typing.TYPE_CHECKING, whose import takes longer than this package
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
@@ -39,7 +39,7 @@ DEFAULT_PORT: int = _options.default("port")
 #: The servers that run_server has started, oldest first. They run until they are closed.
 _servers: list[_pystuck.Server] = []
 
-#: The one of them that the variable PYSTUCK has started.
+#: The server among them that was started because of the variable PYSTUCK; None: there is none.
 _by_environment: _pystuck.Server | None = None
 
 
@@ -57,31 +57,31 @@ def run_server(
 
     Starts native threads, which do nothing while no client is connected, and returns once clients
     can connect. Only root and the program's own user, on this machine, may connect, unless options
-    admit more; the program's own user only if it could already do all that the program can, by the
-    kernel's rule for ptrace (see doc/security.md).
+    admit others. The program's own user may connect only with at least the rights of the program,
+    as the kernel's rule for ptrace demands (see doc/security.md).
 
-    Options, host to service_class_getter also by position:
+    Options (host to service_class_getter may also be given by position):
 
     {options}
 
-    A client that exceeds max_clients or a time is hung up on, and the logger gets the reason. A
-    client that exceeds another limit gets an exception that names it, and stays connected. Messages
-    of more than 1 MB are received one at a time: the next one waits at most handshake_timeout (a
-    client's first message) or send_timeout. Files of TLS that have changed are read again when a
-    client connects.
+    If a client exceeds max_clients or a time limit, the server hangs up on it and logs the reason
+    with `logger`. If a client exceeds another limit, it gets an exception that names the limit, and
+    stays connected. Messages of more than 1 MB are received one at a time. Such a message waits for
+    others at most handshake_timeout if it is the client's first message, and at most send_timeout
+    otherwise. TLS files that have changed are read again when a client connects.
 
-    Returns a Server with `host`, `port`, `unix_socket`, `clients`, `closed` and `close()`. It keeps
-    running if the object is dropped.
+    Returns a Server with `host`, `port`, `unix_socket`, `clients`, `closed` and `close()`. The
+    server keeps running if the program drops this object.
 
     Raises TypeError for an argument that does not exist or has the wrong type; OverflowError for a
     port beyond 65535; ValueError for other values that are not allowed, for options that cannot be
     combined, for TLS files that cannot be used, and for an address that other machines can reach,
-    unless ca_certs or insecure is given; OSError for a file that cannot be read, and with bind()'s
-    errno where the server cannot listen.
+    unless ca_certs or insecure is given; OSError for a file that cannot be read, and, with the
+    errno of bind(), if the server cannot listen.
     """
     arguments = {**locals()}
     arguments.update(arguments.pop("server_args"))
-    # The program may later be a user who cannot read Python's library.
+    # Import these now: later, the program may run as a user who cannot read Python's library.
     with contextlib.suppress(ImportError):
         from . import _preload  # noqa: F401  the imports that answers need
 
@@ -98,7 +98,7 @@ def run_server(
         _servers.append(server)
         if values["follow_fork"]:
             _run.follow_forks(_servers, server, settings)
-    except BaseException:  # such as MemoryError: no caller gets the server and could close it
+    except BaseException:  # such as MemoryError: the caller gets no server that it could close
         server.close()
         raise
     return server
@@ -107,8 +107,9 @@ def run_server(
 def _complete_docstring() -> None:
     """Put the options of the table into run_server's docstring, in place of "{options}"."""
     text = run_server.__doc__
-    if text:  # not with python -OO
-        margin = text.partition("{options}")[0].rpartition("\n")[2]  # Python 3.13 strips it
+    if text:  # with python -OO, there is no docstring
+        # The indentation, which Python 3.13 and later remove.
+        margin = text.partition("{options}")[0].rpartition("\n")[2]
         options = _options.documentation(margin)
         run_server.__doc__ = text.replace(f"{margin}{{options}}", options)
 
@@ -119,8 +120,8 @@ _complete_docstring()
 def _give_way(port: int, unix_socket: str | bytes | os.PathLike | None) -> bool:
     """Close the server that PYSTUCK has started if it uses the address of the new server.
 
-    Returns True if the server was closed. Without this, a program that starts a server itself would
-    fail if the variable is set.
+    Returns True if the server was closed. Without this function, run_server would fail in a program
+    that starts a server itself while the variable is set.
     """
     server = _by_environment
     if server is None:
@@ -144,10 +145,10 @@ def _forget(server: _pystuck.Server) -> None:
 def stop_server() -> None:
     """Close all servers of this process, the newest first.
 
-    This includes the server that PYSTUCK in the environment has started. In a forked child the
-    servers of its parent stay open. Without servers this does nothing.
+    This includes the server that PYSTUCK in the environment has started. A forked child does not
+    close the servers of its parent. Does nothing if there are no servers.
     """
-    with contextlib.suppress(IndexError):  # not "while _servers": two threads may be here
+    with contextlib.suppress(IndexError):  # not "while _servers": another thread may empty the list
         while True:
             _servers.pop().close()
 

@@ -81,7 +81,10 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of run_server that the command line sets. Raises as Option.check."""
+    """Return the arguments of run_server that the command line sets.
+
+    Raises the same errors as Option.check().
+    """
     given = {}
     for option in _options.COMMANDS:
         text = getattr(options, option.name)
@@ -97,7 +100,7 @@ def _check_address(parser: argparse.ArgumentParser, options: argparse.Namespace)
 
 
 def _address(parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """The arguments of run_server for the address in PYSTUCK; {} if it gives none."""
+    """Return the arguments of run_server for the address in PYSTUCK; {} if it starts no server."""
     if not _environment.value():
         return {}
     try:
@@ -107,7 +110,11 @@ def _address(parser: argparse.ArgumentParser) -> dict[str, Any]:
 
 
 def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Start the server. It replaces the one that PYSTUCK has started if there are options."""
+    """Start the server.
+
+    If PYSTUCK has started a server, that server is kept if the command line has no options, and is
+    replaced if it has some.
+    """
     started = pystuck._by_environment
     if started is not None and all(value is None for value in vars(options).values()):
         return
@@ -141,9 +148,10 @@ def _new_main(**names: object) -> dict[str, object]:
 
 
 def _set_first_path(path: str) -> None:
-    """Replace the first entry of sys.path, which is the current directory with `-m pystuck`.
+    """Replace the first entry of sys.path by `path`.
 
-    An interpreter with -P or -I has no such entry and gets none.
+    With `python -m pystuck`, this entry is the current directory. An interpreter with -P or -I has
+    no such entry; then sys.path is not changed.
     """
     if getattr(sys.flags, "safe_path", False) or sys.flags.isolated:
         return
@@ -212,7 +220,7 @@ def _run(kind: str, name: str, arguments: list[str]) -> None:
 
 
 def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
-    """The traceback without its first entries, which belong to this module."""
+    """Return the traceback without its first entries, which are for frames of this module."""
     while traceback is not None and traceback.tb_frame.f_globals is globals():
         traceback = traceback.tb_next
     return traceback
@@ -237,7 +245,7 @@ def main() -> NoReturn | None:
     try:
         _run(program[0], program[1], program[2:])
         return None
-    except (SystemExit, KeyboardInterrupt):  # Python ends the process as these say
+    except (SystemExit, KeyboardInterrupt):  # Python itself ends the process for these exceptions
         raise
     except BaseException as exception:
         error = exception.with_traceback(_without_ours(exception.__traceback__))

@@ -1,7 +1,7 @@
-"""The rules for options of run_server that only make sense together: who may connect, and how.
+"""Rules for combinations of run_server's options: which exclude each other, and which need others.
 
-The values are those of _options.check. Nothing here is specific to one kind of value: that is in
-_values.
+These options decide who may connect, and how. The values are those that _options.check returns. The
+checks of single values are in _values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _OWNER, _GROUP, _EVERYONE = 0o600, 0o660, 0o666
 
 
 def check(values: dict[str, Any]) -> None:
-    """Check that the options fit together. Raises ValueError, which names them."""
+    """Check that no option contradicts another one. Raises ValueError, which names the options."""
     path = values["unix_socket"]
     if values["insecure"] and path is not None:
         raise ValueError(
@@ -37,7 +37,10 @@ def check(values: dict[str, Any]) -> None:
 
 
 def check_certificates(values: dict[str, Any], *, certified: bool) -> None:
-    """Check what does not fit together where clients need a certificate. Raises ValueError."""
+    """If clients must show a certificate, check that no other option contradicts this.
+
+    certified: whether they must show one. Raises ValueError.
+    """
     if certified and values["unix_socket"] is None and values["allow_users"] is not None:
         raise ValueError(
             "allow_users cannot be combined with client certificates over TCP, where the "
@@ -46,9 +49,9 @@ def check_certificates(values: dict[str, Any], *, certified: bool) -> None:
 
 
 def unix_mode(values: dict[str, Any]) -> int:
-    """The mode of the Unix socket's file: the one that was given, or the one that fits."""
+    """Return the mode of the Unix socket's file: unix_mode, or a default for the admitted users."""
     if values["unix_mode"] is not None:
         return values["unix_mode"]
     if values["allow_users"]:
-        return _EVERYONE  # the server asks the kernel which user connects
+        return _EVERYONE  # the server asks the kernel which user has connected
     return _OWNER if values["unix_group"] is None else _GROUP

@@ -1,5 +1,4 @@
-"""What a client may do, as in rpyc: the entries of a connection's configuration, and which
-attributes of an object they let the client use.
+"""The configuration of a connection, and which attributes it lets a client use, as in rpyc.
 
 pystuck_ext/connection_config.c reads the same configuration.
 """
@@ -34,7 +33,7 @@ DEFAULT_CONFIG: dict[str, Any] = {
     "allow_setattr": False,
     "allow_delattr": False,
     "include_local_traceback": True,
-    "include_local_version": False,  # True in stock; clients with another version of rpyc warn
+    "include_local_version": False,  # True in rpyc; then clients of other versions print a warning
     "instantiate_custom_exceptions": False,
     "import_custom_exceptions": False,
     "instantiate_oldstyle_exceptions": False,
@@ -69,8 +68,9 @@ CLASSIC_CONFIG: dict[str, Any] = {
 def attribute_for_client(config: dict[str, Any], obj: Any, name: str, use: str) -> str:
     """Return the name of the attribute that the client may use when it asks for `name`.
 
-    use: "allow_getattr", "allow_setattr" or "allow_delattr". Raises AttributeError if the client
-    may not use the attribute.
+    This is `name`, or `name` with the prefix for exposed attributes. use: "allow_getattr",
+    "allow_setattr" or "allow_delattr". Raises AttributeError if the client may not use the
+    attribute.
     """
     if not config[use]:
         raise AttributeError(f"cannot access {name!r}")
@@ -90,8 +90,8 @@ def attribute_for_client(config: dict[str, Any], obj: Any, name: str, use: str) 
 
 
 def _has_static(obj: Any, name: str) -> bool:
-    """True if obj has an attribute of that name; does not run code of obj."""
-    import inspect  # takes 5 ms, and the classic service does not need it
+    """True if obj has an attribute of this name. Does not run code of obj."""
+    import inspect  # importing it takes 5 ms, and the classic service does not need it
 
     try:
         inspect.getattr_static(obj, name)

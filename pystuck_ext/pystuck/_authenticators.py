@@ -1,6 +1,7 @@
-"""The authenticators of rpyc's servers: callables that get a client's socket and identify it.
+"""The authenticators of rpyc's servers: callables that identify a client by its socket.
 
-rpyc's SSLAuthenticator is not called: the native server speaks TLS with its files.
+rpyc's SSLAuthenticator is never called. Instead, the native server speaks TLS with the certificate
+and key files that the SSLAuthenticator names.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-#: The ssl.PROTOCOL_* constants that can be used: those that leave the version to OpenSSL (TLS and
-#: TLS_SERVER), and TLSv1_2.
+#: The values of ssl_version that are accepted. None, ssl.PROTOCOL_TLS and ssl.PROTOCOL_TLS_SERVER
+#: leave the version to OpenSSL; ssl.PROTOCOL_TLSv1_2 stands for only this version.
 _ANY_VERSION = (None, 2, 17)
 _ONLY_TLS_1_2 = 5
 
@@ -36,7 +37,7 @@ def _is_ssl_authenticator(authenticator: Any) -> bool:
 
 
 def native_settings(authenticator: Any) -> dict[str, Any]:
-    """The settings of the native server for an SSLAuthenticator; {} for other authenticators.
+    """Return the native server's settings for an SSLAuthenticator; {} for other authenticators.
 
     Raises ValueError for a version of TLS before 1.2.
     """
@@ -60,13 +61,13 @@ def native_settings(authenticator: Any) -> dict[str, Any]:
 
 
 def for_session(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Session], Any]:
-    """A function that authenticates the client of a session and returns its credentials.
+    """Return a function that authenticates the client of a session and returns its credentials.
 
-    It raises what the authenticator raises, and TypeError if the authenticator returns another
-    socket than the one that it was given.
+    The function raises what the authenticator raises, and TypeError if the authenticator returns
+    another socket than the given one.
     """
     if _is_ssl_authenticator(authenticator):
-        import ssl  # noqa: F401  imported now: later the import lock may be stuck
+        import ssl  # noqa: F401  now: later, a stuck thread may hold the import lock
 
         return lambda session: _certificate(session.certificate)
 
@@ -84,10 +85,11 @@ def for_session(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Sessi
 
 
 def _certificate(der: bytes | None) -> dict[str, Any] | None:
-    """A certificate in the form of ssl.SSLSocket.getpeercert(); {} if it cannot be decoded.
+    """Return a certificate in the form of ssl.SSLSocket.getpeercert(); None if there is none.
 
-    The ssl module decodes only certificates of its own connections. It also has a function for its
-    tests, which decodes a certificate in a file: this function uses it.
+    Returns {} if it cannot be decoded. The ssl module decodes only the certificates of its own
+    connections. For its tests, it also has a function that decodes a certificate in a file, which
+    is used here.
     """
     if der is None:
         return None

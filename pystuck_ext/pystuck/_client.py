@@ -21,7 +21,7 @@ def _beside_the_package() -> Iterator[str]:
 
 
 def _is_program(path: str) -> bool:
-    """True if path is a native program. A script named pystuck would call this module again."""
+    """True if path is a native program. A script of this name would import this package again."""
     if not os.path.isfile(path) or not os.access(path, os.X_OK):
         return False
     try:
@@ -32,7 +32,7 @@ def _is_program(path: str) -> bool:
 
 
 def find() -> str:
-    """The path of the client. Raises FileNotFoundError."""
+    """Return the path of the client. Raises FileNotFoundError if there is none."""
     on_path = (os.path.join(directory, "pystuck") for directory in os.get_exec_path())
     for path in (*_beside_the_package(), *on_path):
         if _is_program(path):
@@ -54,7 +54,7 @@ def become() -> NoReturn:
     for number in (
         signal.SIGPIPE,
         signal.SIGXFSZ,
-    ):  # Python ignores them, and execv would keep that
+    ):  # Python ignores these signals, and the client would inherit this
         signal.signal(number, signal.SIG_DFL)
     os.execv(path, ["pystuck", *sys.argv[1:]])
 
@@ -63,13 +63,13 @@ def become() -> NoReturn:
 def _sigint_for_the_child() -> Iterator[None]:
     """Let only the child process react to Ctrl-C while the block runs.
 
-    Sets a handler that does nothing, and not SIG_IGN, which the child would inherit.
+    Sets a handler that does nothing. It does not set SIG_IGN, because the child would inherit that.
     """
     handler = signal.getsignal(signal.SIGINT)
     try:
         if handler not in (None, signal.SIG_IGN):
             signal.signal(signal.SIGINT, lambda number, frame: None)
-    except ValueError:  # not on the main thread, which handles signals
+    except ValueError:  # only the main thread may set a handler
         handler = None
     try:
         yield
@@ -79,7 +79,11 @@ def _sigint_for_the_child() -> Iterator[None]:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the client on this terminal. Returns its exit status; negative if a signal ended it."""
+    """Run the client on this terminal and return its exit status.
+
+    If a signal ended the client, the status is minus the number of the signal. Raises
+    KeyboardInterrupt if the signal was SIGINT, and FileNotFoundError if there is no client.
+    """
     path = find()
     sys.stdout.flush()
     with _sigint_for_the_child():

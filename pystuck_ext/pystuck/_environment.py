@@ -22,15 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["address", "options", "turn_on", "value"]
 
-#: A variable that begins or contains one of these is meant for pystuck. If it is misspelt, ignoring
-#: it could admit more clients than its user wants.
+#: Beginnings and parts of names by which a misspelt variable of pystuck is recognized. They are for
+#: the variables that decide who may connect: if one of these were ignored, the server could admit
+#: more clients than its user wants.
 _MEANT = ("PYSTUCK_CA", "PYSTUCK_CR")
 _MEANT_WORDS = "ALLOW ALOW CERT CIPHER CRL GROUP MODE REVO SECUR SUBJ UNIX USER".split()
 
 
 def _is_ignored() -> bool:
-    """True if Python ignores the environment (python -E), or this process has more rights than the
-    user who started it: by secure_getenv()'s rule, or by its ids now."""
+    """True if the variables must be ignored.
+
+    This is so with python -E, and if this process has more rights than the user who started it: by
+    the rule of secure_getenv(), or because its real and effective ids differ now.
+    """
     return bool(
         sys.flags.ignore_environment
         or _pystuck.is_secure()
@@ -40,7 +44,7 @@ def _is_ignored() -> bool:
 
 
 def value() -> str:
-    """The value of PYSTUCK; "" if it starts no server."""
+    """Return the value of PYSTUCK; "" if it is ignored or starts no server."""
     text = os.environ.get("PYSTUCK", "")
     return "" if _is_ignored() or text == "0" else text
 
@@ -53,7 +57,10 @@ def _is_meant(variable: str) -> bool:
 
 
 def _parse(option: _options.Option, text: str) -> Any:
-    """The value of an option for the text of its variable. Raises the errors of Option.check."""
+    """Return the value of an option for the text of its variable.
+
+    Raises the same errors as Option.check().
+    """
     if option.kind.metavar is None:  # a flag, which may be empty
         return option.kind.parse(option.variable, text)
     if not text:
@@ -64,9 +71,9 @@ def _parse(option: _options.Option, text: str) -> Any:
 
 
 def options() -> dict[str, Any]:
-    """The arguments of run_server that variables set.
+    """Return the arguments of run_server that variables set.
 
-    Raises ValueError for a variable that is wrong, empty or misspelt.
+    Raises ValueError for a variable whose value is wrong or empty, or whose name is misspelt.
     """
     if _is_ignored():
         return {}
@@ -81,10 +88,10 @@ def options() -> dict[str, Any]:
 
 
 def address(text: str) -> dict[str, str | int]:
-    """The arguments of run_server for the address that PYSTUCK gives.
+    """Return the arguments of run_server for the address that PYSTUCK gives.
 
-    Raises ValueError for a value that is no address, and OSError if there is no directory for the
-    socket of PYSTUCK=1.
+    Raises ValueError for a value that is not an address, and OSError if there is no directory for
+    the socket of PYSTUCK=1.
     """
     if text == "1":
         from . import _socket_directory
@@ -106,13 +113,15 @@ def _warn(text: str, error: Exception) -> None:
     import logging
 
     logger = logging.getLogger("pystuck")
-    if not logger.handlers:  # without one, logging prints to stderr if it is not configured
+    if not logger.handlers:  # without a handler, an unconfigured logging prints to stderr
         logger.addHandler(logging.NullHandler())
     logger.warning("PYSTUCK=%a: no server: %s", text, error)
 
 
 def turn_on(text: str) -> _pystuck.Server | None:
-    """Start a server at the address that PYSTUCK gives. Errors are logged; None: no server."""
+    """Start a server at the address that PYSTUCK gives. Returns None, and logs the error, on
+    failure.
+    """
     from . import run_server
 
     try:

@@ -1,9 +1,9 @@
 """The table of run_server's options.
 
 OPTIONS has one row for each option: its name, the kind of its values, its default, its name on the
-command line of `python -m pystuck`, its variable in the environment, and its help. From the table
-are made: the checks and defaults of run_server, the list of options in its docstring, the command
-line and its help, the variables, and the named settings that the native server reads.
+command line of `python -m pystuck`, its variable in the environment, and its help. These are made
+from the table: the checks and defaults of run_server, the list of options in its docstring, the
+command line and its help, the variables, and the settings that the native server reads.
 
 To add an option, add a row here and read the setting in pystuck_ext/settings.c.
 """
@@ -25,11 +25,11 @@ _DOC_WIDTH = 100
 class Option:
     """One row of the table.
 
-    name: the argument of run_server. kind: the values that it takes. default: its value if it is
-    not given; a default that is `same_as` another option is that option's value. help: what the
-    option does, a verb phrase. command: the option of `python -m pystuck`, or None. variable:
-    whether PYSTUCK_NAME in the environment sets it. needs: other options without which it cannot be
-    given. native: whether the native server reads it.
+    name: the argument of run_server. kind: the values that the option takes. default: the value if
+    the option is not given. same_as: another option, whose value is the default instead. help: what
+    the option does, a verb phrase. command: the option of `python -m pystuck`, or None. variable:
+    whether PYSTUCK_NAME in the environment sets the option. needs: the options that must be given
+    together with this one. native: whether the native server reads the option.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Option:
         return self.kind.check(self.name, value)
 
     def shown_default(self) -> str | None:
-        """The default as text; None if there is nothing to say."""
+        """Return the default as text; None if the option has no default."""
         if self.same_as:
             return f"the value of {self.same_as}"
         return None if self.default is None else repr(self.default)
@@ -326,28 +326,29 @@ OPTIONS = (
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 
-#: Why options need these.
+#: For each option that another option needs: the reason, for the error message.
 _WHY_NEEDED = {
     "certfile": "without a certificate there is no TLS",
     "ca_certs": "without it clients show no certificate",
     "unix_socket": "it is for the file of a Unix socket",
 }
 
-#: Options that `python -m pystuck` has, and those that the environment has, by variable.
+#: COMMANDS: the options that `python -m pystuck` has. VARIABLES: the options that the environment
+#: can set, by variable.
 COMMANDS = tuple(option for option in OPTIONS if option.command)
 VARIABLES = {option.variable: option for option in OPTIONS if option.variable}
 
 
 def default(name: str) -> Any:
-    """The default of an option."""
+    """Return the default of an option."""
     return _BY_NAME[name].default
 
 
 def check(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the values of all options for these arguments of run_server.
 
-    Raises TypeError for an argument that is not in the table, ValueError for one that needs another
-    one, and as Option.check.
+    Raises TypeError for an argument that is not in the table, ValueError if an option is missing
+    that another one needs, and the errors of Option.check().
     """
     for name in arguments:
         if name not in _BY_NAME:
@@ -365,7 +366,7 @@ def check(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_files(settings: dict[str, Any]) -> None:
-    """Check that the files among the settings can be read. Raises OSError, which names the file."""
+    """Check that the files in settings can be read. Raises OSError, which names the file."""
     for option in OPTIONS:
         if isinstance(option.kind, _values.File) and settings[option.name] is not None:
             with open(settings[option.name], "rb"):
@@ -373,7 +374,7 @@ def check_files(settings: dict[str, Any]) -> None:
 
 
 def native(values: dict[str, Any]) -> dict[str, Any]:
-    """Those of the values that the native server reads."""
+    """Return the values that the native server reads."""
     return {option.name: values[option.name] for option in OPTIONS if option.native}
 
 
@@ -389,7 +390,7 @@ def _wrapped(words: Iterable[str], first: str, rest: str) -> str:
 
 
 def documentation(margin: str) -> str:
-    """The list of all options for a docstring whose lines begin with margin."""
+    """Return the list of all options, for a docstring whose lines begin with margin."""
     paragraphs = []
     for option in OPTIONS:
         shown = option.shown_default()

@@ -1,13 +1,14 @@
-"""Imports the modules that answers to clients need, when a server starts.
+"""Imports, when a server starts, the modules that answers to clients need.
 
-Later the program may be stuck with the import lock. Formatting a traceback imports further modules,
-which differ between versions of Python, so one traceback of each kind is formatted here.
+Later, the program may be stuck while it holds the import lock. Formatting a traceback imports
+further modules, which differ between versions of Python. So this module formats one traceback of
+each kind.
 """
 
 from __future__ import annotations
 
-import ast  # noqa: F401  for the carets below a part of a line
-import codeop  # noqa: F401  for cells of pystuck(1), like contextvars, linecache, pprint
+import ast  # noqa: F401  for the carets below a part of a source line
+import codeop  # noqa: F401  for cells of pystuck(1); so are contextvars, linecache, pprint
 import contextvars  # noqa: F401
 import json  # noqa: F401  for pystuck --json
 import linecache  # noqa: F401
@@ -27,5 +28,6 @@ def _format_failure(function: Callable[[], object]) -> None:
 
 traceback.format_stack(limit=1)  # only the frame of this module
 _format_failure(lambda: 1 + [][0] + 1)
-_format_failure(lambda: sys.versoin)  # type: ignore[attr-defined]  # did you mean?
+# Misspelt on purpose: formatting these errors loads the code for "Did you mean: ...".
+_format_failure(lambda: sys.versoin)  # type: ignore[attr-defined]
 _format_failure(lambda: traceabck)  # type: ignore[name-defined]  # noqa: F821

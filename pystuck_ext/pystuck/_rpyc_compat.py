@@ -1,7 +1,8 @@
-"""Modules that the helpers of stock clients import here, for programs that have no rpyc.
+"""Substitutes for modules of rpyc that helper functions of stock clients import in this process.
 
-`rpyc.classic.deliver` uses pickle of rpyc.lib.compat, and `teleport` uses import_function of
-rpyc.utils.teleportation. These modules are not added to sys.modules: the program has no rpyc.
+They are for programs that have no rpyc. `rpyc.classic.deliver` uses pickle of rpyc.lib.compat, and
+`teleport` uses import_function of rpyc.utils.teleportation. The substitutes are not added to
+sys.modules, where the program could take them for rpyc.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 #: Marks a code object among the constants of another one.
 _CODE_MARK = "MAg1c J0hNNzo0hn ZqhuBP17LQk8"
 
-#: The fields of a code object that Python 3.8 to 3.10 sends, and those of 3.11 and later.
+#: The fields of a code object that clients with Python 3.8 to 3.10 send, and those that clients
+#: with 3.11 or later send.
 _FIELDS_3_8 = (
     "argcount posonlyargcount kwonlyargcount nlocals stacksize flags code consts names varnames "
     "filename name firstlineno lines freevars cellvars"
@@ -32,7 +34,7 @@ def _import_code(fields: tuple) -> CodeType:
     """Return the code object for the fields that a client has sent.
 
     As with stock rpyc, the client must run the same version of Python: bytecode of another version
-    cannot be run. Raises ValueError for another number of fields, such as that of Python 3.7.
+    cannot be run. Raises ValueError if the number of fields is unknown, as that of Python 3.7 is.
     """
     if len(fields) == len(_FIELDS_3_11):
         sent = dict(zip(_FIELDS_3_11, fields))
@@ -54,7 +56,7 @@ def _import_code(fields: tuple) -> CodeType:
 
 
 def _globals_of(module: str) -> dict[str, Any]:
-    """The globals of a module of this process, or of __main__ if it cannot be imported."""
+    """Return the globals of a module of this process; of __main__ if it cannot be imported."""
     try:
         __import__(module)
     except ImportError:
@@ -68,8 +70,8 @@ def import_function(
     """Return the function that a client's `teleport` has sent.
 
     function: (name, module, defaults, keyword defaults, code); rpyc 4.1 sends no keyword defaults.
-    globals: the function's globals; a dict of the client is copied. def_: add the function to the
-    globals.
+    globals: the function's globals; if this is a netref to a dict of the client, the dict is
+    copied. def_: add the function to the globals.
     """
     name, module, defaults, *keyword_defaults, code = function
     if globals is None:

@@ -1,4 +1,4 @@
-"""Starting native servers for checked options, in this process and in its forked children."""
+"""Starts native servers for checked options, in this process and in its forked children."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-#: How many ports a forked child tries.
+#: How many TCP ports a forked child tries.
 _PORTS_TRIED = 1000
 
-#: Whether a client has to show a certificate, as the ssl module numbers it.
+#: Values of the setting client_certificate: those of ssl.CERT_NONE and ssl.CERT_REQUIRED.
 _CERTIFICATE_NONE, _CERTIFICATE_REQUIRED = 0, 2
 
 
 def native_settings(values: dict[str, Any]) -> dict[str, Any]:
-    """The settings, by name, with which _pystuck.run_server() starts a server for these options.
+    """Return the settings for _pystuck.run_server(), by name, for these options of run_server.
 
-    These are the native options, and what several options decide together: `client_certificate`
-    and `only_tls_1_2`; `connect`, which makes a client's connection; `log`, which logs a line.
+    They are the options that the native server reads, and settings that several options decide
+    together: `client_certificate` and `only_tls_1_2`; `connect`, a function that makes a client's
+    connection; `log`, a function that logs a line.
 
     Raises TypeError, ValueError or OSError, which names the option.
     """
@@ -62,9 +63,10 @@ def _connect_function(
     config: dict[str, Any],
     authenticate: Callable[[_pystuck.Session], Any] | None,
 ) -> Callable[[_pystuck.Session], Any] | None:
-    """A function that makes the connection of a session; each connection has its own service.
+    """Return a function that makes the connection of a session.
 
-    None if the native server makes the connections, with the classic service.
+    If service_class_getter returns a class, each connection has its own service. Returns None if
+    the native server makes the connections, with the classic service.
     """
     if service_class_getter is None and not config and not authenticate:
         return None
@@ -81,9 +83,9 @@ def _connect_function(
 
 
 def listen(settings: dict[str, Any]) -> _pystuck.Server:
-    """Start a server; "{pid}" in the name of its Unix socket becomes the id of this process.
+    """Start a server. "{pid}" in the path of its Unix socket is replaced by the id of this process.
 
-    Raises as run_server does.
+    Raises the same errors as run_server.
     """
     path = settings["unix_socket"]
     if path is not None:
@@ -93,18 +95,21 @@ def listen(settings: dict[str, Any]) -> _pystuck.Server:
 
 # ---- Forked children -----------------------------------------------------------------------------
 
-#: The servers that each child of this process starts as well: the list of servers that a new one is
-#: added to, the server of this process, and its settings.
+#: The servers that each child of this process starts as well. For each: the list that the child
+#: adds its server to, the server of this process, and the settings.
 _followed: list[tuple[list[_pystuck.Server], _pystuck.Server, dict[str, Any]]] = []
 
-#: Whether Python calls _serve_in_child after a fork.
+#: True if Python calls _serve_in_child after a fork.
 _registered = False
 
 
 def follow_forks(
     servers: list[_pystuck.Server], server: _pystuck.Server, settings: dict[str, Any]
 ) -> None:
-    """Have each forked child start a server like `server`, which has these settings."""
+    """Make each forked child start a server like `server`, which has these settings.
+
+    servers: the list to which the child adds its server.
+    """
     global _registered
     if not _registered:
         os.register_at_fork(after_in_child=_serve_in_child)
@@ -114,7 +119,7 @@ def follow_forks(
 
 
 def _serve_in_child() -> None:
-    """Start the servers of this child. Ignores errors: os.fork() must not fail because of them."""
+    """Start the servers of this forked child. Ignores errors: they must not make os.fork() fail."""
     followed = [entry for entry in _followed if not entry[1].closed]
     for servers, _, _ in _followed:
         servers.clear()
@@ -127,7 +132,10 @@ def _serve_in_child() -> None:
 
 
 def _listen_next_to(server: _pystuck.Server, settings: dict[str, Any]) -> _pystuck.Server:
-    """Start this child's server: at its own "{pid}", or at the next free port after server's."""
+    """Start this child's server: at its own "{pid}", or at the next free TCP port after server's.
+
+    If port 0 was given, the kernel chooses a port for the child, too.
+    """
     if settings["unix_socket"] is not None or settings["port"] == 0:
         return listen(settings)
     for port in range(server.port + 1, min(server.port + _PORTS_TRIED, 65536)):

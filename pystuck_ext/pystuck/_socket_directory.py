@@ -1,8 +1,8 @@
-"""The directory for the sockets of PYSTUCK=1: $XDG_RUNTIME_DIR/pystuck, with PID.sock in it.
+"""The directory for the sockets of PYSTUCK=1: $XDG_RUNTIME_DIR/pystuck. Each socket is PID.sock.
 
-Without XDG_RUNTIME_DIR it is /tmp/pystuck-UID. Every user can write to /tmp, so another user may
-have made a file or directory with that name. It is used only if it is private; the sticky bit of
-/tmp then keeps other users from renaming it.
+Without XDG_RUNTIME_DIR, the directory is /tmp/pystuck-UID. Every user can write to /tmp, so another
+user may have made a file or directory with this name. The directory is used only if it is private;
+then the sticky bit of /tmp keeps other users from renaming it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ TMP = "/tmp"
 #: Names of sockets that may be removed. A pid has at most nine digits.
 _NAME = re.compile(r"([1-9][0-9]{0,8})\.sock")
 
-#: Seconds for which a new socket is kept: between bind() and listen() it looks like a stale one.
+#: A socket is kept if it is younger than this, in seconds: after its server has called bind() and
+#: before it calls listen(), it looks like a stale socket.
 _STARTING = 2.0
 
-#: The most sockets that one start checks, so that it does not take long.
+#: The most entries of the directory that remove_stale() checks, so that it does not take long.
 _LOOKED_AT = 200
 
 
@@ -38,7 +39,10 @@ def _is_private(info: os.stat_result) -> bool:
 
 
 def _runtime_dir() -> str | None:
-    """XDG_RUNTIME_DIR, or None if it is not private: su and sudo keep that of another user."""
+    """Return XDG_RUNTIME_DIR; None if it is not set or is not private.
+
+    It may be the directory of another user, since su and sudo may keep the variable.
+    """
     path = os.environ.get("XDG_RUNTIME_DIR", "")
     with contextlib.suppress(OSError):
         if os.path.isabs(path) and _is_private(os.stat(path)):
@@ -56,7 +60,7 @@ def _check_tmp() -> None:
 
 
 def directory() -> str:
-    """Return the directory for the sockets of this user's programs; make it if it is missing.
+    """Return the directory for the sockets of this user's programs; create it if it is missing.
 
     Raises OSError if it cannot be made, and PermissionError if other users can write to it.
     """
@@ -78,7 +82,7 @@ def directory() -> str:
 
 
 def socket_path() -> str:
-    """The path of this process's socket."""
+    """Return the path of this process's socket."""
     return os.path.join(directory(), f"{os.getpid()}.sock")
 
 
@@ -93,7 +97,9 @@ def _is_alive(pid: int) -> bool:
 
 
 def _is_listened_on(path: str) -> bool:
-    """True if a process listens, perhaps in a container whose processes are not visible here."""
+    """True if a process listens on the socket. It may run in a container, where it is not visible
+    here.
+    """
     import _socket  # fast to import, and gevent does not patch it
 
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)

@@ -6,24 +6,27 @@ been loaded, it imports nothing: the program may be stuck with the import lock t
 
 An answer is made in two steps:
 
-* First what needs no code and no file of the program. Threads, names and titles are read from
-  threading._active and from the thread objects' own dicts, without a lock, a property or a method
-  of a subclass. Greenlets are found by their type, not with isinstance(), which reads __class__.
-* Then what may block: a __repr__ of the program, the loader of a module, a source file on a dead
-  file server. That runs on a thread of its own, with a budget of time for each item and for all
-  together. An item that blocks leaves its thread behind; it is not tried again until it returns.
+* The first step collects all that needs no code and no file of the program. Threads, names and
+  titles are read from threading._active and from the thread objects' own dicts, without a lock, a
+  property or a method of a subclass. Greenlets are found by their type, not with isinstance(),
+  which reads __class__.
+* The second step makes the calls that may block, the items: a __repr__ of the program, the loader
+  of a module, a source file on a dead file server. They are made on a thread of their own, with a
+  time limit for each item and for all together. If an item blocks, its thread is left behind, and
+  the item is not tried again until its call returns. Without items, no thread is started.
 
-The functions of the system are taken once, into _system, since a program may replace those in the
-modules (gevent, freezegun, pyfakefs). No thread is started if the second step has no items.
+The functions of the system are stored in _system when this module is loaded, since a program may
+replace those in the modules (gevent, freezegun, pyfakefs).
 
 Other rules for running in a program that is stuck:
 
-* threading._active is read before and after the frames, so that a thread which starts or ends
-  meanwhile keeps its name. A thread that has ended after that is left out: it was not stuck.
-* No variable keeps the frame of a function of this module: it would be in a reference cycle, which
-  would keep the frames of all threads alive.
-* Lone surrogates, which a file's name may contain, are escaped: stock rpyc closes the connection
-  when it has to send one.
+* threading._active is read before and after the frames, so that a thread that starts or ends in
+  between keeps its name. A thread that has ended by the end of the first step is left out: it was
+  not stuck.
+* No variable refers to the frame of a function of this module. Otherwise this frame would be in a
+  reference cycle, which would keep the frames of all threads alive.
+* Lone surrogates, which a file name may contain, are escaped: stock rpyc closes the connection if
+  it has to send one.
 """
 
 import _thread
@@ -42,28 +45,32 @@ import types
 #: The version of the tuples: see collect().
 SCHEMA = 2
 
-# What collect() is asked for, beside the bare stacks; a sum of these.
+# Flags of collect(): what it collects besides the bare stacks. They may be added.
 REPR = 1  #: repr() of threads and greenlets
 SOURCE = 2  #: source lines
-GREENLETS = 8  #: greenlets; all objects that the garbage collector knows are looked through
+GREENLETS = 8  #: greenlets; this looks through all objects that the garbage collector knows
 
-BUDGET_MS = 500  #: for all items that may block
-_ITEM = 0.05  #: seconds for one of them
-_SAME_KIND = 3  #: how many threads are left behind for items of one kind: a class, a directory
-_LEFT_BEHIND = 32  #: how many threads are left behind in all
+BUDGET_MS = 500  #: the time for all calls that may block, together
+_ITEM = 0.05  #: seconds for one of these calls
+_SAME_KIND = 3  #: the most threads that are left behind in calls of one kind: a class, a directory
+_LEFT_BEHIND = 32  #: the most threads that are left behind in all
 
 
 # ---- The system, as it was before the program changed it -----------------------------------------
 
 
 class _Kept:
-    """Functions of the system. Their holder is an object, since some libraries for tests replace
-    the global variables of all modules.
+    """Keeps functions of the system as attributes of an object.
+
+    Global variables would not do: some libraries for tests replace those of all modules.
     """
 
 
 def _original(module, name):
-    """A function of C; if gevent has replaced it, the one that gevent has saved; or None."""
+    """Return a C function of a module, or None.
+
+    If gevent has replaced it, returns the function that gevent has saved.
+    """
     value = vars(module).get(name)
     if type(value) is not types.BuiltinFunctionType:
         monkey = sys.modules.get("gevent.monkey")
@@ -73,7 +80,7 @@ def _original(module, name):
 
 def _keep():
     kept = _Kept()
-    system = sys.modules.get("posix", os)  # os has the functions that libraries replace
+    system = sys.modules.get("posix", os)  # libraries replace the functions of os
     for name in "open close read stat fstat getpid getppid uname readlink".split():
         setattr(kept, name, _original(system, name) or getattr(os, name, None))
     for name in "allocate_lock start_new_thread get_ident get_native_id".split():
@@ -85,7 +92,8 @@ def _keep():
     kept.time = clock and functools.partial(clock, time.CLOCK_REALTIME) or time.time
     names = "O_CLOEXEC O_NONBLOCK O_NOCTTY".split()
     kept.flags = sum(getattr(os, name, 0) for name in names)
-    # threading.Thread, which gevent replaces: the class that gives its objects their dict.
+    # gevent replaces threading.Thread. The original is the base class of the main thread's object
+    # that gives objects their __dict__.
     (kept.thread,) = [
         each for each in type(vars(threading)["_main_thread"]).__mro__ if "__dict__" in vars(each)
     ]
@@ -103,16 +111,16 @@ _mro = vars(type)["__mro__"].__get__
 _class_dict = vars(type)["__dict__"].__get__
 _class_name = vars(type)["__name__"].__get__
 _type_flags = vars(type)["__flags__"].__get__
-_HEAP_TYPE = 1 << 9  #: the bit of __flags__ for classes that are not built in
+_HEAP_TYPE = 1 << 9  #: the bit of a class's __flags__ that says that the class is not built in
 
 
 def _plain(text):
-    """A str as one that is of no subclass."""
+    """Return a text as a plain str, not one of a subclass."""
     return text if type(text) is str else str.__str__(text)
 
 
 def sendable(text):
-    """The text with lone surrogates as escapes."""
+    """Return the text with lone surrogates as escapes."""
     return str.encode(text, "utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -126,7 +134,7 @@ def _attempt(function, otherwise=None):
 
 
 class _Untraced:
-    """A context manager: the program's trace functions do not run on this thread."""
+    """A context manager. Inside it, the program's trace functions do not run on this thread."""
 
     def __enter__(self):
         self._trace, self._profile = sys.gettrace(), sys.getprofile()
@@ -146,7 +154,7 @@ class _Untraced:
 
 
 def known_threads():
-    """Thread objects by ident."""
+    """Return the thread objects that threading knows, by ident."""
     active = vars(threading).get("_active")
     if type(active) is not dict:
         return {}
@@ -154,17 +162,20 @@ def known_threads():
 
 
 def _outside(frame, modules):
-    """The innermost frame that does not belong to modules with these globals."""
+    """Return the innermost frame, from `frame` outwards, that is not of these modules.
+
+    modules: a list of their globals. If all frames are of these modules, returns the outermost one.
+    """
     while frame.f_back is not None and any(frame.f_globals is each for each in modules):
         frame = frame.f_back
     return frame
 
 
 def _frames(caller):
-    """The innermost frame of each thread of the program, by ident."""
+    """Return the innermost frame of each thread of the program, by ident. caller: see threads()."""
     own = sys._getframe().f_code
-    # Comprehensions: a local variable with the frame of this function would be a reference cycle
-    # that keeps all frames alive.
+    # Comprehensions, since a local variable of this function that refers to its own frame would be
+    # a reference cycle, which keeps all frames alive.
     frames = {
         ident: frame if frame.f_code is not own else caller and _outside(frame, caller)
         for ident, frame in sys._current_frames().items()
@@ -178,7 +189,7 @@ def _frames(caller):
 
 
 def _own_dict(thread):
-    """The dict of a thread object itself; an empty one if it is no thread."""
+    """Return the __dict__ of a thread object; {} if it is not a thread."""
     try:
         own = _system.thread_dict(thread)
     except TypeError:
@@ -187,31 +198,32 @@ def _own_dict(thread):
 
 
 def _own(thread, name, kind):
-    """An attribute in a thread object's own dict; None if it is not exactly of this type."""
+    """Return an attribute from a thread object's __dict__; None if its type is not `kind`."""
     value = _own_dict(thread).get(name)
     return value if type(value) is kind else None
 
 
 def _main_ident(idents):
-    """The ident of the main thread. idents: those of sys._current_frames(), in that order."""
+    """Return the ident of the main thread. idents: the keys of sys._current_frames(), in order."""
     ident = _own(vars(threading).get("_main_thread"), "_ident", int)
     if ident in idents:
         return ident
     if _system.main_ident is not None:
         return _system.main_ident()
-    # gevent replaces the ident in the object. Python lists the oldest thread last.
+    # gevent has replaced the ident in the object. The main thread is the oldest one, and Python
+    # lists the oldest thread last.
     if type(vars(_thread)["get_ident"]) is not types.BuiltinFunctionType and idents:
         return idents[-1]
     return ident
 
 
 def threads(caller=None):
-    """A list of (ident, thread object or None, innermost frame), the main thread first.
+    """Return a list of (ident, thread object or None, innermost frame), the main thread first.
 
     The thread object is None for a thread that was not started by threading. Threads of a pystuck
-    server are left out, and also the calling thread: with a stock server it does nothing but serve
-    this request. caller: a list of the globals of modules, to have the calling thread as well, from
-    the innermost frame that belongs to none of these.
+    server are left out. The calling thread is left out, too: with a stock server, it only serves
+    this request. To include it, set caller to a list of the globals of modules. Its innermost frame
+    is then the innermost one that is not of these modules.
     """
     known = known_threads()
     frames = _frames(caller)
@@ -224,14 +236,14 @@ def threads(caller=None):
 
 
 def alive():
-    """The idents of the threads that have not ended."""
+    """Return the idents of the threads that have not ended."""
     return set(sys._current_frames())
 
 
 def greenlets():
     """Yield (greenlet, its innermost frame) for each greenlet that has begun and is not running.
 
-    The order is that of their addresses: that of the garbage collector's list changes.
+    They are in the order of their addresses, since the order in the garbage collector changes.
     """
     base = getattr(sys.modules.get("greenlet"), "greenlet", None)
     if not isinstance(base, type):
@@ -244,7 +256,7 @@ def greenlets():
 
 
 def calls(frame):
-    """A list of a frame and its callers, the outermost first."""
+    """Return a list of a frame and its callers, the outermost first."""
     found = []
     while frame is not None:
         found.append(frame)
@@ -254,43 +266,45 @@ def calls(frame):
 
 # ---- Calls that may block ------------------------------------------------------------------------
 #
-# sys has the calls that are running, and the threads that run them, in one dict. So all clients
-# know them, also those that have sent this source themselves. Keys: what is called; the native id
-# of a thread, or its ident before Python 3.8.
+# A dict in the module sys, the registry, has an entry for each such call that is running, and for
+# each thread that makes such calls. So all clients use the same registry, also those that have sent
+# this source themselves. The key of a call says what is called: ("repr", id), ("file", name). The
+# key of a thread is ("thread", native id), before Python 3.8 ("thread", ident).
 
 _REGISTRY = "_pystuck_running_2"
 
 
 class _Running(list):
-    """A call that runs: [pid, seconds when it began, kind, whether it is done, its result].
+    """A call in the registry: [pid, seconds when it began, kind, whether it is done, its result].
 
-    A list, since a copy of this module that another client has sent has other classes.
+    It is a list, because another client may have sent another copy of this module, with other
+    classes.
     """
 
     PID, BEGAN, KIND, DONE, RESULT = range(5)
 
 
 def _registry():
-    """A copy of the registry; without what a parent process has left in it."""
+    """Return a copy of the registry, without entries that a parent process has left in it."""
     entries = vars(sys).get(_REGISTRY)
     pid = _system.getpid()
     return {key: each for key, each in entries.copy().items() if each[0] == pid} if entries else {}
 
 
 def _enter(key, entry):
-    """Enter a call into the registry. Returns the entry that is there: this one, or another's."""
+    """Add an entry to the registry and return it; if the key has one already, return that one."""
     entries = vars(sys).setdefault(_REGISTRY, {})
     there = entries.setdefault(key, entry)
-    if there[0] != entry[0]:  # of the parent process
+    if there[0] != entry[0]:  # an entry of the parent process
         there = entries[key] = entry
     return there
 
 
 def _remove(key):
-    """Remove a call from the registry, and the registry if it is empty.
+    """Remove an entry from the registry, and the registry itself if it is empty.
 
-    If another thread enters a call at this moment, that call may be lost from the registry: then
-    it may be tried once more although it blocks.
+    If another thread adds an entry at this moment, that entry may be lost. Then its call may be
+    made once more although it blocks.
     """
     entries = vars(sys).get(_REGISTRY, {})
     entries.pop(key, None)
@@ -299,12 +313,15 @@ def _remove(key):
 
 
 def _helper_idents():
-    """The idents of the threads that run calls or were left behind."""
+    """Return the idents of the threads that make such calls, or were left behind by them."""
     return [each[1] for key, each in _registry().items() if key[0] == "thread"]
 
 
 def _forget_dummies():
-    """Remove the helper threads whose code has made threading list them, as dummy threads."""
+    """Remove the dummy threads of helper threads from threading._active.
+
+    threading adds a dummy thread if code on a helper thread calls threading.current_thread().
+    """
     ids = {key[1] for key in _registry() if key[0] == "thread"}
     active = vars(threading).get("_active")
     if not ids or type(active) is not dict:
@@ -318,8 +335,10 @@ def _forget_dummies():
 class _Item:
     """A call that may block.
 
-    status: None, "ok" with a result, "stuck", or "skipped" with the reason in `why`. running: the
-    entry in the registry, of this item or of the same call for another client.
+    key: its key in the registry. kind: see _SAME_KIND. deadline: it is not begun after this time.
+    status: None if not known yet; "ok": it has returned `result`; "stuck": it blocks; "skipped": it
+    was not made, for the reason in `why`. running: the call's entry in the registry, which may have
+    been added for another client.
     """
 
     def __init__(self, key, kind, function, deadline):
@@ -331,7 +350,7 @@ class _Item:
         self.status, self.why = "skipped", why
 
     def look(self, now):
-        """Find out what has become of the call, which runs on some thread, or has run."""
+        """Set the status of a call that a thread is making or has made, if it is known by now."""
         if self.running[_Running.DONE]:
             self.status, self.result = "ok", self.running[_Running.RESULT]
         elif now - self.running[_Running.BEGAN] >= _ITEM:
@@ -339,15 +358,18 @@ class _Item:
 
 
 class _Batch:
-    """Calls items on one thread, one after the other. If one blocks, the thread is left behind."""
+    """Makes the calls of items on one thread, one after the other.
+
+    If a call blocks, the thread is left behind.
+    """
 
     def __init__(self, items):
         self._items, self._at, self._given_up = items, None, False
         self._wait_ends = None  # the time at which the latest wait should end
-        self._late = 0.0  # seconds by which waits were longer
+        self._late = 0.0  # how many seconds longer the waits for this item took
 
     def __call__(self):
-        """Run on the helper thread."""
+        """Make the calls. Runs on the helper thread."""
         ident, native = _system.get_ident(), _system.get_native_id
         key = ("thread", native() if native else ident)
         _enter(key, [_system.getpid(), ident])
@@ -365,7 +387,7 @@ class _Batch:
             return
         item.running = _enter(item.key, entry)
         if item.running is not entry:
-            return  # it is being called for another client
+            return  # the same call is being made for another client
         self._late, self._at = 0.0, item
         with contextlib.suppress(BaseException):
             entry[_Running.RESULT] = item.function()
@@ -373,15 +395,15 @@ class _Batch:
         _remove(item.key)
 
     def patience(self):
-        """Seconds to wait for the current item; -1: it blocks, or the time is used up.
+        """Return how many seconds to wait for the current item; -1: it blocks, or its time is over.
 
-        If the waits take longer than they should, other threads use the processor or keep the GIL.
+        If the waits take longer than these times, other threads use the processor or keep the GIL.
         Then the item gets more time.
         """
         now, item = _system.now(), self._at
         if self._wait_ends is not None:
             self._late += max(0.0, now - self._wait_ends - 0.005)
-        until = self._items[0].deadline  # the thread has not begun
+        until = self._items[0].deadline  # if the helper thread has not begun
         if item is not None:
             until = min(item.running[_Running.BEGAN] + _ITEM + self._late, item.deadline)
         seconds = min(until - now, _ITEM)
@@ -389,7 +411,7 @@ class _Batch:
         return seconds if seconds > 0 else -1
 
     def run(self):
-        """Call the items until one blocks. Returns "", or the reason why none was called."""
+        """Make the calls until one blocks. Returns "", or the reason why none was made."""
         try:
             _run_aside(self, self.patience)
         except (RuntimeError, MemoryError):
@@ -401,7 +423,10 @@ class _Batch:
 
 
 def _run_aside(function, patience):
-    """_pystuck.run_aside(), or what does the same with a thread of Python."""
+    """Call function on another thread, and wait as long as patience() returns a time.
+
+    Uses _pystuck.run_aside(), or a thread of Python if there is no _pystuck.
+    """
     native = getattr(sys.modules.get("_pystuck"), "run_aside", None)
     if native is not None:
         return native(function, patience)
@@ -411,7 +436,7 @@ def _run_aside(function, patience):
     done.acquire()
 
     def pystuck_run_aside():
-        with contextlib.suppress(BaseException):  # it would be printed
+        with contextlib.suppress(BaseException):  # Python would print the exception
             function()
         done.release()
 
@@ -425,7 +450,7 @@ def _run_aside(function, patience):
 
 
 def _sort_out(items):
-    """The items that can be called now. Sets the status, or `running`, of the others."""
+    """Return the items that can be called now. Sets the status or `running` of the others."""
     registry, now = _registry(), _system.now()
     blocked = [
         each[_Running.KIND]
@@ -449,7 +474,7 @@ def _sort_out(items):
 
 
 def _finish(item):
-    """Wait for an item that is being called for another client at the moment."""
+    """Wait for a call that is being made for another client at the moment, and set the status."""
     while item.status is None:
         now = _system.now()
         item.look(now)
@@ -460,7 +485,10 @@ def _finish(item):
 
 
 def _call_all(items):
-    """Call the functions of all items, each for _ITEM seconds at most; set their status."""
+    """Make the calls of all items, and set their status.
+
+    Waits for a call for about _ITEM seconds at most.
+    """
     left = items
     while left:
         left = _sort_out(left)
@@ -481,8 +509,8 @@ def _call_all(items):
 
 # ---- Titles --------------------------------------------------------------------------------------
 
-#: What Thread.__repr__ looks up in a thread object. A class that defines one of them has another
-#: repr().
+#: What Thread.__repr__ looks up in a thread object. If a subclass defines one of these names, its
+#: repr() may be another one.
 _LOOKED_UP = (
     "__repr__ __getattribute__ __getattr__ __class__ __dict__ _initialized _started is_alive"
     " _is_stopped _handle _os_thread_handle _daemonic _ident _name"
@@ -504,13 +532,13 @@ def _has_plain_repr(cls):
 
 
 def _is_plain_greenlet(thing):
-    """True if repr() of it runs only code of the C module greenlet."""
+    """True if it is a greenlet whose repr() runs only code of the C module greenlet."""
     base = getattr(sys.modules.get("greenlet"), "greenlet", None)
     return type(thing) is base and not _type_flags(base) & _HEAP_TYPE
 
 
 def _plain_title(thread):
-    """What repr() of a running thread returns, without calling it; None if it runs other code."""
+    """Return what repr() of a thread or greenlet returns; None if it could run other code."""
     if _is_plain_greenlet(thread):
         return repr(thread)
     cls, own = type(thread), _own_dict(thread)
@@ -528,7 +556,11 @@ def _plain_title(thread):
 
 
 def _is_stopped(own):
-    """True for the main thread while it waits for the others at the end of the program."""
+    """True if threading says that the thread has stopped. own: the __dict__ of the thread object.
+
+    For the main thread, it says so already while the main thread waits for the other threads at the
+    end of the program.
+    """
     handle = own.get("_handle", own.get("_os_thread_handle"))
     if handle is not None and type(handle) is _system.handle:
         return handle.is_done()
@@ -536,7 +568,7 @@ def _is_stopped(own):
 
 
 def _failed_title(thing, words):
-    """A title for a thread or greenlet whose repr() gave none."""
+    """Return a title for a thread or greenlet without a usable repr(). words: the reason."""
     name = _own(thing, "_name", str)
     head = f"({name})" if name is not None else f" at {id(thing):#x}"
     return sendable(f"<{_class_name(type(thing))}{head}: {words}>")
@@ -552,12 +584,12 @@ def _title(thing):
 
 
 def without_object(ident):
-    """The title of a thread that was not started by threading."""
+    """Return the title of a thread that was not started by threading."""
     return f"<thread {ident} (not started by threading)>"
 
 
 class _Titles:
-    """The titles of threads and greenlets. First add() them all."""
+    """The titles of threads and greenlets. First add() all of them, and call the items()."""
 
     def __init__(self, deadline):
         self._deadline, self._plain, self._items = deadline, {}, {}
@@ -566,17 +598,21 @@ class _Titles:
         return list(self._items.values())
 
     def add(self, thing):
-        """Compose the title of a thread or greenlet, or make an item for it."""
+        """Compose the title of a thread or greenlet.
+
+        If its repr() may run other code, make an item instead.
+        """
         plain = None if thing is None else _plain_title(thing)
         if plain is not None:
             self._plain[id(thing)] = sendable(plain), "ok"
         elif thing is not None:
-            call = functools.partial(_title, thing)  # it keeps the thing, and so the id, alive
+            # This reference keeps thing alive, so that no other object gets its id.
+            call = functools.partial(_title, thing)
             item = _Item(("repr", id(thing)), type(thing), call, self._deadline)
             self._items[id(thing)] = item
 
     def of(self, ident, thing):
-        """(text, status) for a thread or greenlet after the items were called."""
+        """Return (text, status) for a thread or greenlet. Only after the items were called."""
         if thing is None:
             return without_object(ident), "ok"
         if id(thing) in self._plain:
@@ -591,7 +627,10 @@ class _Titles:
 
 
 def titles(threads):
-    """The texts for (ident, thread object) pairs, by ident. Takes BUDGET_MS at most."""
+    """Return the titles of threads, by ident. Takes BUDGET_MS at most.
+
+    threads: pairs of an ident and a thread object.
+    """
     found = _Titles(_system.now() + BUDGET_MS / 1000)
     for _, thread in threads:
         found.add(thread)
@@ -603,7 +642,7 @@ def titles(threads):
 
 _FILE_MAX = 1 << 24  #: bytes
 _FILES_REMEMBERED = 256
-#: Whether linecache has the source of frozen modules.
+#: True if linecache finds the source of frozen modules.
 _HAS_FROZEN_SOURCE = sys.version_info >= (3, 14)
 
 _coding = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)").match
@@ -614,7 +653,7 @@ _remembered = {}
 
 
 def _encoding(lines):
-    """The name of the encoding of a source file: see PEP 263."""
+    """Return the name of the encoding of a source file: see PEP 263."""
     for line in lines[:2]:
         declared = _coding(line)
         if declared:
@@ -625,7 +664,7 @@ def _encoding(lines):
 
 
 def _read(path, size):
-    """The bytes of a regular file; None if it cannot be read, or is too long."""
+    """Return the bytes of a regular file; None if it is another file, or is too long."""
     fd = _system.open(path, _system.flags)
     try:
         if not stat.S_ISREG(_system.fstat(fd).st_mode):
@@ -637,13 +676,13 @@ def _read(path, size):
                 return b"".join(parts)
             parts.append(part)
             left -= len(part)
-        return None  # it grows, or is too long
+        return None  # the file grows, or is too long
     finally:
         _system.close(fd)
 
 
 def _decoded(data, numbers):
-    """Lines of a source file, by their numbers."""
+    """Return lines of a source file with these bytes, by their numbers."""
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
@@ -656,11 +695,14 @@ def _decoded(data, numbers):
 
 
 def _lines_of_file(path, numbers):
-    """Lines of a file by their numbers; None if there is no such file."""
+    """Return lines of a file, by their numbers.
+
+    None: the file cannot be read. {}: it is not a regular file, or is too long.
+    """
     try:
         info = _system.stat(path)
         if not stat.S_ISREG(info.st_mode):
-            return {}  # opening it might disturb the process at the other end of a FIFO
+            return {}  # it may be a FIFO: opening it might disturb the process at the other end
         version = info.st_mtime_ns, info.st_size, info.st_ino
         known, lines = _remembered.get(path, (None, {}))
         if known != version:
@@ -679,13 +721,13 @@ def _lines_of_file(path, numbers):
 
 
 def _split(text, numbers):
-    """Lines of a text, by their numbers."""
+    """Return lines of a text, by their numbers."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return {number: lines[number - 1] for number in numbers if 0 < number <= len(lines)}
 
 
 def _own_file(names):
-    """The source file of the module with these global names; "" if it has none."""
+    """Return the source file of the module with these globals; "" if it has none."""
     path = names.get("__file__")
     if type(path) is not str:
         return ""
@@ -693,19 +735,19 @@ def _own_file(names):
 
 
 def _is_own_file(name, path):
-    """True if the file name of a code object is that of its module. It may be relative."""
+    """True if `name`, of a code object, means `path`, its module's file. It may be relative."""
     if not name or _is_made_up(name):
         return False
     return name == path or (name[0] != "/" and path.endswith("/" + name))
 
 
 def _is_made_up(name):
-    """True for names such as <stdin>, which are never opened as files of the current directory."""
+    """True for names such as <stdin>, which are not names of files."""
     return name.startswith("<") and name.endswith(">")
 
 
 def _from_loader(names, numbers):
-    """The source as the module's loader has it. May run any code."""
+    """Return lines of the source that a module's loader has, by number. May run any code."""
     spec = names.get("__spec__")
     loader = names.get("__loader__") or getattr(spec, "loader", None)
     get_source = getattr(loader, "get_source", None)
@@ -716,10 +758,11 @@ def _from_loader(names, numbers):
 
 
 def _from_lazy(name, names, numbers):
-    """The source that linecache would get from a lazy entry. May run any code.
+    """Return lines of the source that linecache would get from a lazy entry. May run any code.
 
-    linecache makes such an entry for each name in a traceback, with the loader of the module: for
-    a made-up name that gives the lines of the module's own file.
+    linecache makes such an entry for each file name in a traceback, with the loader of the module.
+    For a made-up name, the loader gives the source of the module's own file, which is wrong: then
+    this returns {}.
     """
     entry = _entry(vars(linecache).get("cache"), name)
     if entry is None or len(entry) != 1:
@@ -735,10 +778,10 @@ def _from_lazy(name, names, numbers):
 
 
 def _found_lines(name, names, numbers):
-    """Lines of the source of a code object with this file name, by their numbers.
+    """Return lines of the source of a code object with this file name, by their numbers.
 
-    names: its globals. A relative name is opened only if it is that of the module's file: others
-    may be made up, and the directory may have changed. May block, and may run any code.
+    names: its globals. A relative file name is used only if it means the module's file: others may
+    be made up, and the working directory may have changed. May block, and may run any code.
     """
     path, found = _own_file(names), None
     is_own = _is_own_file(name, path)
@@ -752,15 +795,15 @@ def _found_lines(name, names, numbers):
 
 
 def _entry(cache, key):
-    """An entry of linecache, or None."""
+    """Return an entry of linecache, or None."""
     entry = cache.get(key) if type(cache) is dict else None
     return entry if type(entry) is tuple else None
 
 
 def _cached_line(code, number):
-    """A line that the program itself has put into linecache; None if there is none.
+    """Return a line that the program itself has put into linecache; None if there is none.
 
-    Such an entry has no time of modification. From Python 3.13 on, linecache also has the code of
+    Such an entry has no modification time. From Python 3.13 on, linecache also has the code of
     `python -c`.
     """
     cache = vars(linecache).get("cache")
@@ -778,7 +821,7 @@ def _cached_line(code, number):
 
 
 def _may_have_source(name):
-    """True if it is worth a thread to look for the source."""
+    """True if source may be found for this file name, so that it is worth starting a thread."""
     if not _is_made_up(name):
         return bool(name)
     if _entry(vars(linecache).get("cache"), name) is not None:
@@ -787,7 +830,7 @@ def _may_have_source(name):
 
 
 class Sources:
-    """Source lines of frames. First want() them all."""
+    """Source lines of frames. First want() all of them, and fetch() them."""
 
     def __init__(self, deadline=None):
         self._deadline = deadline if deadline is not None else _system.now() + BUDGET_MS / 1000
@@ -795,7 +838,7 @@ class Sources:
         self._seen, self._cached, self._items = set(), {}, {}
 
     def want(self, code, numbers, names):
-        """Ask for lines of the source of a code object with these globals."""
+        """Ask for lines of the source of a code object. names: its globals."""
         name = _plain(code.co_filename)
         for number in numbers:
             if type(number) is not int or (name, number) in self._seen:
@@ -808,7 +851,7 @@ class Sources:
                 self._wanted.setdefault(name, (names, []))[1].append(number)
 
     def items(self):
-        """Call once."""
+        """Return items for the lines that were asked for. Call this only once."""
         for name, (names, numbers) in self._wanted.items():
             call = functools.partial(_found_lines, name, names, numbers)
             directory = name.rpartition("/")[0]
@@ -820,7 +863,7 @@ class Sources:
         _call_all(self.items())
 
     def line(self, name, number):
-        """(text or None, status) of a line after the items were called."""
+        """Return (text or None, status) of a line. Only after the items were called."""
         line = self._cached.get((name, number))
         item = self._items.get(name)
         if line is None and item is not None:
@@ -834,13 +877,13 @@ class Sources:
 
 
 class Answer:
-    """The threads and greenlets of this process. It keeps no frames."""
+    """The threads and greenlets of this process. This object keeps no frames alive."""
 
     def __init__(self, flags, budget_ms=BUDGET_MS, caller=None):
-        """flags and budget_ms as for collect(), caller as for threads()."""
+        """flags and budget_ms: see collect(). caller: see threads()."""
         seconds, now = max(0, budget_ms) / 1000, _system.now()
         self._flags = flags
-        # The second half of the time is for the source.
+        # The titles get the first half of the time, and the source gets the rest.
         self._titles = _Titles(now + (seconds / 2 if flags & SOURCE else seconds))
         self._sources = Sources(now + seconds)
         self._threads, self._greenlets = [], []
@@ -852,7 +895,7 @@ class Answer:
             self._collect_greenlets()
 
     def _calls(self, frame):
-        """(file, line, function, qualified name) of each call, the outermost first."""
+        """Return (file, line, function, qualified name) of each call, the outermost first."""
         found = []
         while frame is not None:
             code, number = frame.f_code, frame.f_lineno
@@ -869,7 +912,7 @@ class Answer:
         self._main = _main_ident(still_there)
         still_there = set(still_there)
         for ident, thread, called in found:
-            # A helper thread that has just begun is not in the registry yet.
+            # A helper thread that has just begun is not in the registry yet; it has this function.
             if ident in still_there and called[0][2] != "pystuck_run_aside":
                 self._threads.append((ident, thread, called))
                 self._titles.add(thread)
@@ -880,7 +923,7 @@ class Answer:
             self._titles.add(thing)
 
     def finish(self):
-        """Call what may block."""
+        """Make the calls that may block."""
         if self._flags & REPR:
             self._items += self._titles.items()
         if self._flags & SOURCE:
@@ -946,7 +989,7 @@ class Answer:
         )
 
     def missing(self):
-        """What was not called at all, as tuples of what it is and why."""
+        """Return what is missing because its calls were not made, as tuples (what it is, why)."""
         found = {
             ("source" if item.key[0] == "file" else item.key[0], item.why)
             for item in self._items
@@ -962,7 +1005,7 @@ class Answer:
 
 
 def _argument(value):
-    """An item of sys.argv as text, without running code of it."""
+    """Return an item of sys.argv as text, without running code of the item."""
     if issubclass(type(value), str):
         return sendable(str.__str__(value))
     is_plain = type(value) in (int, float, bool, bytes, type(None))
@@ -975,11 +1018,11 @@ def _arguments():
 
 
 def collect(flags, budget_ms=BUDGET_MS):
-    """All that is known about this process, as a tuple of plain values.
+    """Return all that is known about this process, as a tuple of plain values.
 
-    flags: a sum of REPR, SOURCE and GREENLETS. budget_ms: the time for what may block. The members
-    are those of report/schema.c in the pystuck sources, in that order: structs and lists are
-    tuples, what is not known is None, and members at the end that are not known are left out.
+    flags: a sum of REPR, SOURCE and GREENLETS. budget_ms: the time for all calls that may block.
+    The members are those of report/schema.c in the pystuck sources, in that order. Structs and
+    lists are tuples, and unknown values are None. Unknown members at the end are left out.
     """
     with _Untraced():
         seconds = _system.time()

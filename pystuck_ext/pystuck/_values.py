@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-#: The most characters of a value that an error shows.
+#: An error shows at most this number of characters of a value.
 _SHOWN_MOST = 100
 
-#: The id that the kernel shows for users and groups without an id in this user namespace, where
-#: /proc does not say another one.
+#: The overflow id, in case /proc does not tell another one. The kernel shows this id for users and
+#: groups that have no id in this user namespace.
 _OVERFLOW_ID = 65534
 
 
@@ -28,7 +28,7 @@ def _shown(value: Any) -> str:
 
 
 def error(name: str, value: Any, expected: str, kind: type[Exception] = ValueError) -> Exception:
-    """The error for a value that an option cannot have."""
+    """Return the error for a value that an option cannot have. kind: the class of the error."""
     return kind(f"invalid {name} {_shown(value)}: expected {expected}")
 
 
@@ -63,14 +63,17 @@ class Kind:
         return self.check(name, text)
 
     def parse_list(self, name: str, texts: list[str]) -> Any:
-        """Return the value for several texts, for a kind with is_list.
+        """Return the value for several texts. Called only if is_list is true.
 
         Raises the same errors as check().
         """
         return self.check(name, texts)
 
     def split(self, name: str, text: str) -> list[str]:
-        """Return the items of a list that the environment gives as one text."""
+        """Return the items of a list that the environment gives as one text.
+
+        Raises ValueError if an item is empty.
+        """
         items = [item.strip() for item in self.separate(text)]
         if "" in items:
             raise error(name, text, "a list without empty items")
@@ -98,7 +101,7 @@ class Text(Kind):
 
 
 class Integer(Kind):
-    """An int within a range. out_of_range: the type of the error for an int outside of it."""
+    """An int within a range. out_of_range: the type of the error if it is not in the range."""
 
     metavar = "NUMBER"
     none_is_default = True
@@ -141,7 +144,7 @@ class Port(Integer):
 
 
 class Seconds(Kind):
-    """A time in seconds; None is no limit."""
+    """A time in seconds. None means no limit."""
 
     _MOST = 1_000_000
 
@@ -160,7 +163,7 @@ class Seconds(Kind):
 
 
 class Flag(Kind):
-    """True or False; 0 and 1 as well, unless strict."""
+    """True or False. If strict is false, also 0 and 1."""
 
     metavar = None
 
@@ -269,10 +272,10 @@ def _overflow_id(kind: str) -> int:
 
 
 class Id(Kind):
-    """A user or a group, by name or id; kind: "user" or "group". The value is its id.
+    """A user or a group, given by name or id. The value is the id.
 
-    The overflow id is refused: it stands for every user, or group, without an id of its own in
-    this user namespace.
+    kind: "user" or "group". The overflow id is refused: it stands for every user, or group, that
+    has no id of its own in this user namespace.
     """
 
     def __init__(self, kind: str) -> None:
@@ -286,7 +289,7 @@ class Id(Kind):
         if isinstance(value, str):
             try:
                 number = self._look_up(value)
-            except (KeyError, ValueError):  # ValueError: a null character
+            except (KeyError, ValueError):  # ValueError: the name has a null character
                 raise error(name, value, self.expected) from None
         elif isinstance(value, int) and not isinstance(value, bool):
             number = value
@@ -354,7 +357,8 @@ class Subjects(List):
     def separate(self, text: str) -> list[str]:
         """Implement Kind.separate.
 
-        If an item is a whole subject, which contains commas, semicolons separate the items.
+        A whole subject contains "=" and commas. So semicolons separate the items if the text
+        contains "=" or a semicolon; otherwise commas do.
         """
         import re
 
@@ -365,7 +369,7 @@ class Subjects(List):
 
 
 class Object(Kind):
-    """An object with certain methods: has(value) must be true. None stays None."""
+    """An object of the program, for which has(value) must be true. None stays None."""
 
     def __init__(self, expected: str, has: Callable[[Any], bool]) -> None:
         super().__init__(expected)

@@ -1,7 +1,8 @@
 """The connection to one client, for Python code in this process.
 
-`conn.root.getconn()` of a stock client returns it, and the methods of an `rpyc.Service` get it. It
-is the public part of `rpyc.core.protocol.Connection`, over the native `_pystuck.Session`.
+A stock client gets it from `conn.root.getconn()`, and an `rpyc.Service` as the argument of
+on_connect and on_disconnect. It has the public attributes of `rpyc.core.protocol.Connection` and
+uses the native `_pystuck.Session`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-# As in rpyc.core.consts.
+# The numbers of two handlers, as in rpyc.core.consts.
 HANDLE_PING = 1
 HANDLE_GETROOT = 3
 
@@ -29,7 +30,7 @@ _connection_ids = itertools.count(1)
 
 
 class PingError(Exception):
-    """The answer to a ping has other data than the ping."""
+    """The reply to a ping does not have the data of the ping."""
 
 
 class AsyncResult:
@@ -45,7 +46,7 @@ class AsyncResult:
         self.set_expiry(timeout)
 
     def set_expiry(self, timeout: float | None) -> None:
-        """Let the result expire in timeout seconds; with None, never."""
+        """Let the result expire after timeout seconds; None: never."""
         self._expires = None if timeout is None else time.monotonic() + timeout
 
     def _left(self) -> float | None:
@@ -71,7 +72,7 @@ class AsyncResult:
 
     @property
     def ready(self) -> bool:
-        """True if the result has come. Serves the client's messages that have arrived."""
+        """True if the result has come. Before, serves the client's messages that have arrived."""
         if not self._request.is_done() and not self.expired:
             _serve_all(self._link, 0)
         return self._request.is_done()
@@ -109,11 +110,11 @@ def _serve_all(link: _pystuck.Session, timeout: float) -> bool:
 
 
 class Channel:
-    """The part of rpyc.core.channel.Channel that is not native."""
+    """Attributes of rpyc.core.channel.Channel. Messages are sent and received by native code."""
 
     def __init__(self, link: _pystuck.Session) -> None:
         self._link = link
-        #: As in rpyc; it has no effect here.
+        #: An attribute that rpyc has; it has no effect here.
         self.compress = True
 
     @property
@@ -161,8 +162,8 @@ class Modules:
 class Connection:
     """The connection to one client: the public part of rpyc.core.protocol.Connection.
 
-    link: the native session. root: the service of the client; None: the classic service. config:
-    values that differ from DEFAULT_CONFIG, or from those of the classic service.
+    link: the native session. root: the service that the client gets; None: the classic service.
+    config: entries that replace those of DEFAULT_CONFIG, or of the classic service.
     """
 
     def __init__(
@@ -239,7 +240,7 @@ class Connection:
         return self._link.serve(timeout)
 
     def poll(self, timeout: float = 0) -> bool:
-        """Serve one message of the client, if one has come."""
+        """Serve one message of the client. Returns True if one came within timeout seconds."""
         return self._link.serve(timeout)
 
     def poll_all(self, timeout: float = 0) -> bool:
@@ -269,7 +270,10 @@ class Connection:
     # ---- Requests ------------------------------------------------------------------------------
 
     def ping(self, data: Any = None, timeout: float = 3) -> None:
-        """Check that the client answers within timeout seconds. Raises PingError, TimeoutError."""
+        """Check that the client answers within timeout seconds.
+
+        Raises TimeoutError if no reply came, and PingError if the reply has other data.
+        """
         if data is None:
             data = "abcdefghijklmnopqrstuvwxyz" * 20
         if self.async_request(HANDLE_PING, data, timeout=timeout).value != data:
@@ -285,7 +289,7 @@ class Connection:
 
     @property
     def root(self) -> Any:
-        """The service of the client."""
+        """The root object of the client: its service."""
         if self._remote_root is None:
             self._remote_root = self.sync_request(HANDLE_GETROOT)
         return self._remote_root
@@ -298,9 +302,10 @@ class Connection:
     # ---- The client's classic service, if it has one ---------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
-        """modules, builtins, eval, execute, namespace of a client that offers the classic service.
+        """Return modules, builtins, eval, execute or namespace of a client's classic service.
 
-        A service's on_connect may set these attributes, as rpyc's MasterService does.
+        Python calls this only if the attribute is not set. A service's on_connect may set it, as
+        that of rpyc's MasterService does.
         """
         if name == "modules":
             return Modules(self.root.getmodule)
@@ -312,7 +317,7 @@ class Connection:
 
 
 def _endpoints(link: _pystuck.Session) -> tuple[Any, Any] | None:
-    """The addresses of both ends, from getsockname() and getpeername(); None if unknown."""
+    """Return the addresses of both ends, from getsockname() and getpeername(); None if unknown."""
     try:
         fd = os.dup(link.fileno())
     except OSError:  # the client has already hung up
@@ -330,5 +335,5 @@ def _endpoints(link: _pystuck.Session) -> tuple[Any, Any] | None:
         sock.close()
 
 
-# Clients that inspect the class find stock's name.
+# Clients that inspect the class find the same module name as in rpyc.
 Connection.__module__ = "rpyc.core.protocol"

@@ -1,8 +1,8 @@
 """The greenlets of this process.
 
-There is no list of greenlets, so they are searched among the objects of the garbage collector. No
-code of the program runs. So isinstance() is not used: it reads the __class__ of an object, which
-may be a remote object.
+Python has no list of greenlets, so this module looks through the objects that the garbage collector
+knows. No code of the program must run. So isinstance() is not used: it reads the __class__ of an
+object, and the object may be a netref.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ __all__ = ["greenlet_frame_generator"]
 def greenlet_frame_generator() -> Iterator[tuple[object, FrameType | None]]:
     """Yield (greenlet, its innermost frame) for each greenlet that has begun and not ended.
 
-    The frame is None for a greenlet that is running: its frame is that of its thread. If the
-    program has not imported greenlet, there are no greenlets.
+    The frame is None for a greenlet that is running: its frames are on the stack of its thread. If
+    the program has not imported greenlet, there are no greenlets.
     """
-    # Not greenlet.gr_frame: a subclass may replace it with code of its own.
+    # Read gr_frame from this class: a subclass may replace the attribute by its own code.
     base = getattr(sys.modules.get("greenlet"), "greenlet", None)
     if not isinstance(base, type):
         return

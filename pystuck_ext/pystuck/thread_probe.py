@@ -1,6 +1,6 @@
 """The stacks of all threads and greenlets of this process, as text.
 
-Takes no lock of Python's threading module: the program may be stuck with it.
+Takes no lock of the threading module, since a thread that is stuck may hold it.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from types import FrameType
 
 from . import _stacks
-from .greenlets import greenlet_frame_generator  # noqa: F401  the original has it here
+from .greenlets import greenlet_frame_generator  # noqa: F401  the original pystuck has it here
 
 __all__ = ["probe", "stacks_repr", "stacks_repr_generator"]
 
-#: Like traceback.format_stack(): a recursive call is shown this many times.
+#: How often the same call is shown if it repeats, as traceback.format_stack() does for recursion.
 _REPEATED_MAX = 3
 
 
 class _UnknownThread:
-    """A thread with a Python frame and without a threading.Thread: started by _thread or by C."""
+    """A thread with a Python frame, but no threading.Thread: _thread or C code has started it."""
 
     def __init__(self, ident: int) -> None:
         self.ident = ident
@@ -59,9 +59,9 @@ def _text(title: str, frames: tuple) -> str:
 def stacks_repr_generator(threads: bool = True, greenlets: bool = True) -> Iterator[str]:
     """Yield a text per thread and greenlet: its repr, then its frames as format_stack prints them.
 
-    What blocks, such as a repr or a file, is left out: see _stacks. To find the greenlets, all
-    objects that the garbage collector knows are looked through. Those that run now are left out:
-    their frames are their threads', and some are our own threads'.
+    A repr or a source file that blocks is left out: see _stacks. To find the greenlets, this looks
+    through all objects that the garbage collector knows. Greenlets that are running are left out:
+    their frames are on the stacks of their threads, and some of these are threads of pystuck.
     """
     flags = _stacks.REPR | _stacks.SOURCE | (_stacks.GREENLETS if greenlets else 0)
     answer = _stacks.Answer(flags, caller=[vars(_stacks), globals()])
@@ -73,7 +73,7 @@ def stacks_repr_generator(threads: bool = True, greenlets: bool = True) -> Itera
 
 
 def stacks_repr(threads: bool = True, greenlets: bool = True) -> str:
-    """The stacks of all threads and greenlets, with an empty line between them."""
+    """Return the stacks of all threads and greenlets, with an empty line between them."""
     return "\n".join(stacks_repr_generator(threads, greenlets))
 
 
