@@ -22,7 +22,7 @@ import figures
 import pytest
 import rounds
 from certificates import Files
-from fault_steps import IN_THREADS, STEPS, Step, take, uses_its_connection
+from fault_steps import IN_THREADS, STEPS, Step, looks_at_stacks, take, uses_its_connection
 from faults import BEAT, FIELDS, SLOW, Bearing, Faults, Kind, Whose, needs_faults
 from harness import PATIENCE, Debuggee, c_program, clean_environment, run_python, wait_until
 from rawpeer import ENVELOPES, Envelope, Handler, connect_socket
@@ -161,15 +161,18 @@ def assert_only_python_complains(debuggee: Debuggee) -> None:
 def test_allocations_of_pythons_code_fail_on_the_servers_threads(
     victim: Victim, count: int
 ) -> None:
-    steps = [step for step in STEPS if step not in IN_THREADS]
+    # CPython 3.11 itself leaks if there is no memory for a function, a generator or a cell variable
+    # that its interpreter makes. The code that collects the stacks makes many of these.
+    steps = [step for step in STEPS if step not in [*IN_THREADS, looks_at_stacks]]
     own = victim.own_blocks()
     victim.take_steps(steps, Whose.THREADS, count, 2 * STRIDE)
     growth: list[int] = []
     while not growth or min(growth) > NOISE:  # a leak grows each time
         assert len(growth) < 3, growth
         before = victim.blocks()
-        assert victim.take_steps(steps, Whose.THREADS, count, STRIDE) > 2000
+        assert victim.take_steps(steps, Whose.THREADS, count, STRIDE) > 1000
         growth.append(victim.blocks() - before)
+    victim.take_steps([looks_at_stacks], Whose.THREADS, count, STRIDE)
     victim.take_steps([uses_its_connection], Whose.THREADS, count)  # which has a descriptor, too
     assert victim.own_blocks() == own
     assert_only_python_complains(victim.debuggee)
