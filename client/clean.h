@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * clean: attributes for variables that own something: it is freed when the variable goes out of
- * scope. Initialise such a variable to NULL, or a struct rpyc_error to RPYC_ERROR_INIT.
+ * clean: attributes that free what a variable owns when the variable goes out of scope. Initialise
+ * such a variable to NULL, and a struct rpyc_error to RPYC_ERROR_INIT.
  */
 #ifndef CLIENT_CLEAN_H
 #define CLIENT_CLEAN_H

@@ -5,7 +5,7 @@
 #ifndef CLIENT_COLLECTOR_H
 #define CLIENT_COLLECTOR_H
 
-/* Runs on Python 3.6 and later. */
+/* The source as a string. It runs on Python 3.6 and later. */
 extern const char collector_source[];
 
 #endif

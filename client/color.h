@@ -2,8 +2,8 @@
  *
  * color: decides whether output has colours, and which ones.
  *
- * Print the text of another process with text_print(), between color_begin() and color_end(). It
- * escapes control characters, so that such text cannot change the colours.
+ * Print the text of another process with text_print(), between color_begin() and color_end().
+ * text_print() escapes control characters, so that such text cannot change the colours.
  */
 #ifndef CLIENT_COLOR_H
 #define CLIENT_COLOR_H

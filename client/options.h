@@ -46,7 +46,7 @@ struct options {
     bool ssl;       /* use TLS */
     bool list;      /* only print the processes that have a server */
     bool greenlets; /* print also the stacks of greenlets */
-    bool prompt;    /* open the prompt, or read standard input */
+    bool prompt;    /* open the prompt, or read a script from standard input */
     bool execute;   /* code may be run in the debuggee; if false, only chains are evaluated */
 };
 

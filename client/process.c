@@ -101,7 +101,7 @@ char *process_command(pid_t pid)
         len = snprintf(text, COMMAND_MAX, "[%s]", name);
     }
     for (ssize_t i = 0; i < len; i++)
-        if (strchr("\t\n\v\f\r", text[i])) /* NULs between the words match too */
+        if (strchr("\t\n\v\f\r", text[i])) /* also true for the NULs between the words */
             text[i] = ' ';
     text[len] = '\0';
     shorter = realloc(text, (size_t)len + 1);

@@ -29,13 +29,13 @@ struct textfile {
     struct file_new new;
 };
 
-/* Begins to write a file under a temporary name. It gets its path only by textfile_commit(). If
- * replace is true, the file may replace a regular file of the user, but nothing else. If replace is
- * false and the path exists, fails with errno EEXIST. Returns 0, or -1 with *why. */
+/* Begins to write a file. The file has a temporary name until textfile_commit() gives it its path.
+ * If replace is true, the file may replace a regular file of the user, but nothing else. If replace
+ * is false and the path exists, fails with errno EEXIST. Returns 0, or -1 with *why. */
 int textfile_begin(struct textfile *out, const char *path, bool replace, struct file_error *why);
 
-/* Completes the file and gives it its path. Returns 0, or -1 with *why and errno; whatever was at
- * the path is then unchanged. */
+/* Completes the file and gives it its path. Returns 0, or -1 with *why and errno. On failure, a
+ * file that was at the path is unchanged. */
 int textfile_commit(struct textfile *file, struct file_error *why);
 
 #endif

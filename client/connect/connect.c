@@ -10,9 +10,9 @@
 #include "connect/tls_files.h"
 #include "text.h"
 
-/* How long a server may be silent before the user is told, in ms. A server that can answer does so
- * within 0.1 s, even while the GIL is held, but may need longer if many threads are busy. With a
- * --timeout of at most SHORT_MS, the user is not told. */
+/* SILENCE_MS: how long a server may be silent before the user is told. A server that can answer
+ * does so within 0.1 s, even while the GIL is held, but may need longer if many threads are busy.
+ * SHORT_MS: if --timeout is not longer than this, the user is not told. In ms. */
 #define SILENCE_MS 1300
 #define SHORT_MS   2500
 

@@ -58,7 +58,7 @@ static uid_t owner_of_file(const struct failure *c)
     return stat(c->address->path, &st) == 0 ? st.st_uid : SOCKETS_NO_USER;
 }
 
-/* For an error that means: the user may not connect to the Unix socket. */
+/* Explains that the user may not connect to the Unix socket. */
 static void say_denied(struct failure *c)
 {
     uid_t owner = owner_of_file(c);
@@ -71,7 +71,7 @@ static void say_denied(struct failure *c)
                   user_name(owner).text, me().text);
 }
 
-/* For an error that means: nothing listens on the Unix socket. */
+/* Explains that nothing listens on the Unix socket. */
 static void say_not_listening(struct failure *c)
 {
     struct stat st;
@@ -86,7 +86,7 @@ static void say_not_listening(struct failure *c)
         set_error(c->err, RPYC_ESYSTEM, "%s is not a socket", c->where);
 }
 
-/* For an error that means: the server's queue of connections that wait is full. */
+/* Explains that the server's queue of waiting connections is full. */
 static void say_full(struct failure *c)
 {
     const struct server *s = c->server;
@@ -138,7 +138,7 @@ static enum explanation explain_unix(struct failure *c)
     return EXPLAIN_USAGE;
 }
 
-/* For an error that means: nothing listens on the TCP port. */
+/* Explains that nothing listens on the TCP port. */
 static void say_port_unused(struct failure *c)
 {
     const char *advice = ": run pystuck --list on that machine to see its servers";
@@ -202,7 +202,7 @@ static uid_t owner_of(const struct failure *c)
     return owner;
 }
 
-/* For an error that means: the server closed the connection before its first answer. */
+/* Explains why the server closed the connection before its first answer. */
 static void say_closed(struct failure *c)
 {
     const struct server *s = c->server;
@@ -226,8 +226,8 @@ static void say_closed(struct failure *c)
                   c->where);
 }
 
-/* For a server that showed its version of rpyc by closing the first connection, and then did not
- * serve a second connection. */
+/* Explains that the server serves only one connection. It showed its version of rpyc by closing the
+ * first connection, and then did not serve the second one. */
 static void say_one_shot(struct failure *c)
 {
     const struct rpyc_envelope *found = c->options->found;
@@ -241,7 +241,7 @@ static void say_one_shot(struct failure *c)
         c->where, generation, found->bind_threads ? " with bind-threads" : "", generation, bound);
 }
 
-/* For a server that does not speak the version that --rpyc names. */
+/* Explains that the server does not speak the version that --rpyc names. */
 static void say_other_version(struct failure *c)
 {
     set_error(c->err, c->err->code,
@@ -249,7 +249,7 @@ static void say_other_version(struct failure *c)
               c->where, c->options->version);
 }
 
-/* For a server that accepted the connection, but does not answer. */
+/* Explains that the server accepted the connection, but does not answer. */
 static void say_silent(struct failure *c)
 {
     const struct server *s = c->server;
@@ -272,7 +272,7 @@ static void say_silent(struct failure *c)
     }
 }
 
-/* For a server that speaks TLS, but to which connecting failed. */
+/* Explains why connecting to a server that speaks TLS failed. */
 static void say_tls(struct failure *c)
 {
     const struct options *o = c->options;
@@ -318,7 +318,7 @@ static enum explanation explain_answer(struct failure *c)
     enum spoken spoken;
 
     if (code == RPYC_ETIMEOUT &&
-        c->server) { /* a pystuck server would answer, with TLS or without */
+        c->server) { /* TLS is not the cause: a pystuck server answers with TLS and without */
         say_silent(c);
         return EXPLAIN_REFUSED;
     }

@@ -18,8 +18,8 @@
 
 #include "connect/address.h"
 
-/* How certain it is that the socket in a thread's name belongs to the process of that thread: it
- * does not, probably, certainly. */
+/* Whether the socket in a thread's name belongs to the process of that thread: it does not, it
+ * probably does, it certainly does. */
 enum server_is { SERVER_IS_NONE, SERVER_IS_LIKELY, SERVER_IS_OWN };
 
 /* A server. A process may have several. */
@@ -37,7 +37,7 @@ struct server {
 };
 
 struct servers {
-    struct server *all; /* by pid */
+    struct server *all; /* sorted by pid */
     size_t count;
     size_t hidden;  /* how many processes /proc does not show */
     size_t dropped; /* how many threads are left out: they are named like a listener, but it is not

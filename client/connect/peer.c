@@ -36,9 +36,9 @@ struct peer {
 
 /* Finds out which process and user is at the other end of a Unix socket. The kernel tells which
  * process called listen(), and its user at that time. If that user was root or the client's own and
- * the process has another user now, the server belongs to the user that it has now. If the user
- * then was another one, the user of the process now is ignored, because another process may have
- * got the pid. */
+ * the process has another user now, the server belongs to the user of now. Otherwise the server
+ * belongs to the user at that time: the process's user of now is not used, because another process
+ * may have got the pid. */
 static struct peer identify_unix(int fd)
 {
     struct peer peer = {.kind = PEER_UNKNOWN};

@@ -11,8 +11,8 @@
 
 #include "connect/diag.h"
 
-/* The values of a column that mark listening sockets, in the tables of TCP and of Unix sockets. The
- * kernel calls them TCP_LISTEN and __SO_ACCEPTCON. */
+/* The values that mark listening sockets in the tables of TCP and of Unix sockets. The kernel calls
+ * them TCP_LISTEN and __SO_ACCEPTCON. */
 #define TCP_IS_LISTENING   0x0A
 #define UNIX_IS_LISTENING  0x10000
 #define DIGITS_OF_WORD     8

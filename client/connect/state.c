@@ -23,8 +23,8 @@
 #define PROC_PATH_SIZE 96
 #define OWN_NAME       "pystuck" /* the names of all threads of pystuck begin with it */
 #define QUEUE_MS       200       /* how long the kernel may take to list its sockets */
-#define LOOKS          5         /* how often to look at the states of the threads */
-#define LOOK_MS        10        /* time between two such looks */
+#define LOOKS          5         /* number of looks at the states of the threads */
+#define LOOK_MS        10        /* time between two looks */
 #define REPORT_MEMORY  ((size_t)64 * 1024)
 
 /* ---- Threads --------------------------------------------------------------------------------- */

@@ -36,8 +36,8 @@ void tls_files_warn(const struct options *options)
 
 /* ---- Files -----------------------------------------------------------------------------------
  *
- * They are checked before OpenSSL reads them, because OpenSSL's messages ("no start line") do not
- * help the user.
+ * The files are checked before OpenSSL reads them, because OpenSSL's messages ("no start line") do
+ * not help the user.
  */
 
 /* False for a pipe, for example. Such a file is not checked, because OpenSSL could not read its

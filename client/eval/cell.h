@@ -112,15 +112,15 @@ struct cell_helper {
 };
 
 /* Returns the helper's object, and sends the helper first if necessary. Borrowed, valid until
- * cells_close. *helper must stay valid until then. Returns NULL with err on failure, as cells_open.
- */
+ * cells_close. *helper must stay valid until then. Returns NULL with err on failure; the errors are
+ * those of cells_open. */
 rpyc_value *cells_helper(struct cells *cells, const struct cell_helper *helper,
                          struct rpyc_error *err);
 
-/* Calls a helper's object with (function, number of the cell, width, argument, source). It returns
- * a tuple, see inspection.py: whether it has run a cell that gets a number; True, or False after an
- * exception; the text or None. If result->numbered is false and result->failed is true, the text is
- * one line or a traceback. The other arguments and errors are those of cells_run. */
+/* Calls a helper's object with (function, number of the cell, width, argument, source). The object
+ * returns a tuple, see inspection.py: whether it has run a cell that gets a number; True, or False
+ * after an exception; the text or None. If result->numbered is false and result->failed is true,
+ * the text is one line or a traceback. The other arguments and errors are those of cells_run. */
 int cells_call_helper(struct cells *cells, const struct cell_helper *helper, const char *function,
                       const char *argument, const char *source, int width,
                       const struct cell_interrupt *interrupt, struct cell_result *result,

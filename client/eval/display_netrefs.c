@@ -60,8 +60,8 @@ static void put_quoted(FILE *out, const char *text, size_t len, bool is_bytes)
     fputc(quote, out);
 }
 
-/* Prints a float with the fewest digits from which the same number can be read again. is_part: it
- * is a part of a complex number, so ".0" is not added. */
+/* Prints a float with the fewest digits from which the same number can be read again. is_part: the
+ * float is a part of a complex number, so ".0" is not added. */
 static void put_double(FILE *out, double number, bool is_part)
 {
     char text[40];

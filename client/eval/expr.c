@@ -94,8 +94,8 @@ static bool close_bracket(struct parser *p, char c)
     return true;
 }
 
-/* Returns the length of the identifier at text. 0: there is none, or it is not ASCII, which only
- * Python's own rules can decide. */
+/* Returns the length of the identifier at text. 0: there is none, or it contains characters that
+ * are not ASCII, for which Python's own rules are needed. */
 static size_t identifier_length(const char *text)
 {
     size_t n = 0;
@@ -226,8 +226,8 @@ static struct expr *parse_other_base(struct parser *p, const char *digits, bool 
                    &value);
 }
 
-/* True if an attribute, call or subscript follows. If it follows a negative number, the minus
- * belongs to its result and not to the number. */
+/* True if an attribute, call or subscript follows. After a negative number, the minus would belong
+ * to the result of this step and not to the number. */
 static bool begins_step(struct parser *p)
 {
     skip_blanks(p);
@@ -297,8 +297,8 @@ static bool put_char(FILE *out, unsigned long c, bool is_bytes)
 }
 
 /* Reads the number of a character in an escape sequence, and appends the character. The number has
- * exactly `digits` hexadecimal digits, or up to `digits` octal digits. Returns false if it is not
- * valid. */
+ * exactly `digits` hexadecimal digits, or up to `digits` octal digits. Returns false if the number
+ * is not valid. */
 static bool put_number(struct parser *p, FILE *out, int base, size_t digits, bool is_bytes)
 {
     char text[9] = "";
@@ -458,7 +458,8 @@ static bool parse_argument(struct parser *p, struct expr *e)
     return true;
 }
 
-/* Reads a member of a set, or key: value of a dict. The first one decides which of the two e is. */
+/* Reads a member of a set, or key: value of a dict. The first entry decides whether e is a set or a
+ * dict. */
 static bool parse_entry(struct parser *p, struct expr *e)
 {
     bool is_first = STAILQ_EMPTY(&e->parts);
@@ -472,7 +473,7 @@ static bool parse_entry(struct parser *p, struct expr *e)
     return e->kind == EXPR_DICT && parse_part(p, e);
 }
 
-/* Reads the start, stop or step of a slice. If it is left out, appends None. */
+/* Reads the start, stop or step of a slice. If the text has none, appends None. */
 static bool parse_bound(struct parser *p, struct expr *e)
 {
     struct expr *none;
@@ -530,7 +531,7 @@ static struct expr *fold_subscripts(struct parser *p, struct expr *e, bool comma
     return e;
 }
 
-/* Reads the rest of parentheses: a tuple, or one expression. */
+/* Reads what follows an opening parenthesis: a tuple, or one expression. */
 static struct expr *parse_group(struct parser *p)
 {
     struct expr *e = make(p, EXPR_TUPLE, NULL);

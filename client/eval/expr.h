@@ -14,7 +14,7 @@
 
 enum expr_kind {
     EXPR_LITERAL,   /* value */
-    EXPR_NAME,      /* name */
+    EXPR_NAME,      /* name: the name */
     EXPR_ATTRIBUTE, /* object.name */
     EXPR_ITEM,      /* object[parts]; there is one part */
     EXPR_CALL,      /* object(parts); parts with a keyword are the keyword arguments */
@@ -60,7 +60,8 @@ enum parse_result {
     PARSE_OTHER       /* Python that is not parsed here, or out of memory */
 };
 
-/* Parses one statement. It must begin in the first column. Always free *out with statement_free. */
+/* Parses one statement. The statement must begin in the first column. Always free *out with
+ * statement_free. */
 enum parse_result statement_parse(struct statement *out, const char *source);
 void statement_free(struct statement *statement);
 

@@ -224,9 +224,9 @@ static int pair_of(const struct expr *part, rpyc_value **value, struct rpyc_erro
     return 0;
 }
 
-/* Evaluates some of the parts and appends the values. keywords: true: the parts with a keyword, as
- * (keyword, value); false: the parts without. Adds to *count the number of values, even on failure.
- */
+/* Evaluates some of the parts and stores the values in values[]. If keywords is true, takes the
+ * parts with a keyword, as (keyword, value), else the parts without one. Adds the number of values
+ * to *count, even on failure. */
 static int collect_parts(struct evaluation *e, const struct expr *expr, bool keywords,
                          rpyc_value **values, size_t *count)
 {

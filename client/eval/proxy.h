@@ -22,9 +22,9 @@ struct proxy_host {
     void *arg;
 };
 
-/* namespace: a dict on the server in which names are looked up; borrowed. If it is NULL, the client
- * stores the names itself; then `modules` is the server's modules and `root` is its service.
- * Errors: out of memory. */
+/* Creates the names that chains can use. namespace: a dict on the server in which names are looked
+ * up; borrowed. If it is NULL, the client stores the names itself; then `modules` is the server's
+ * modules and `root` is its service. Errors: out of memory. */
 int proxies_open(struct proxies **out, rpyc_conn *conn, rpyc_value *namespace,
                  struct rpyc_error *err);
 void proxies_close(struct proxies *proxies);
@@ -37,7 +37,7 @@ int proxies_bind(struct proxies *proxies, const char *name, rpyc_value *value,
 /* Returns the value of a name that the client stores. Borrowed. NULL: there is no such name. */
 rpyc_value *proxies_value(const struct proxies *proxies, const char *name);
 
-/* Calls each(arg, name) for every name that the client stores. */
+/* Calls each(arg, name) for every name that the client stores, and for `root`. */
 void proxies_names(const struct proxies *proxies, void (*each)(void *arg, const char *name),
                    void *arg);
 

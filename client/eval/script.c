@@ -203,7 +203,8 @@ static ssize_t read_line(void *arg, char **line)
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-/* See struct cell_interrupt. Opens a second connection, for interrupting a cell. */
+/* The function `reconnect` of struct cell_interrupt: opens a second connection, for interrupting a
+ * cell. */
 static int reconnect(void *arg, rpyc_conn **out, struct rpyc_error *err)
 {
     struct options soon = *(const struct options *)arg;

@@ -174,7 +174,7 @@ static size_t fitting(const char *text, int width, int *columns)
     return at;
 }
 
-/* Prints a candidate; if it is wider than `width` columns, cuts it off. Returns the number of
+/* Prints a candidate. If it is wider than `width` columns, cuts it off. Returns the number of
  * columns printed. */
 static int print_candidate(const char *text, int width)
 {
@@ -245,8 +245,8 @@ void completions_show(const struct completions *c, int width, int height)
 
 /* ---- Files and magics ------------------------------------------------------------------------ */
 
-/* Adds the name of a file, with the escapes that it needs inside the open quote, or without quotes
- * if quote is 0. Ignores the name if it cannot be written inside this quote. */
+/* Adds the name of a file. quote: the open quote, or 0. If there is none, escapes the name with
+ * backslashes. If there is one, ignores a name that cannot be written inside this quote. */
 static void add_file(struct completions *out, const char *name, char quote)
 {
     CLEAN_TEXT char *escaped = quote ? NULL : words_escape(name);
@@ -330,7 +330,7 @@ static void find_magics(struct completions *out, const char *typed)
             completions_add(out, magic->name);
 }
 
-/* Makes spaces the only candidate: as many as lead to the next step of indentation. */
+/* Makes the only candidate: the spaces up to the next multiple of INDENTATION columns. */
 static void indent(struct completions *out, size_t column)
 {
     out->common = strndup("    ", INDENTATION - column % INDENTATION);

@@ -9,8 +9,8 @@
 #include "eval/wait.h"
 #include "interrupt.h"
 
-/* How long Tab waits for candidates; and the time limit of each request that sends completion.py.
- * In ms. */
+/* PATIENCE_MS: how long Tab waits for candidates. PATIENCE_EACH_MS: the time limit of each request
+ * that sends completion.py. In ms. */
 #define PATIENCE_MS      1000
 #define PATIENCE_EACH_MS 400
 

@@ -173,8 +173,8 @@ static int go_to_end(struct editor *e)
 /* ---- The window ------------------------------------------------------------------------------ */
 
 /* Returns the cursor's row, counted from the start of the prompt, after the window was resized.
- * Some terminals wrap long rows anew, others leave them unchanged. If the two rows differ, the
- * column of the cursor, for which this function asks the terminal, usually tells which it did. */
+ * Some terminals wrap long rows anew, others leave them unchanged. If this makes a difference, may
+ * ask the terminal for the cursor's column, which usually shows what the terminal did. */
 static int cursor_row_after_resize(struct editor *e, int width)
 {
     const struct position left = extent_of_line(e, e->columns).cursor;
@@ -490,7 +490,7 @@ static void set_up(struct editor *e)
     el_set(e->el, EL_SIGNAL, 0);
     el_set(e->el, EL_EDITOR, "emacs");
     el_set(e->el, EL_GETCFN, get_char);
-    el_wset(e->el, EL_ADDFN, L"paste", L"Insert pasted text", paste); /* keeps the strings */
+    el_wset(e->el, EL_ADDFN, L"paste", L"Insert pasted text", paste); /* strings are not copied */
     el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
     el_wset(e->el, EL_ADDFN, L"paste-in-vi", L"The same with vi's keys", paste_in_vi);
     el_wset(e->el, EL_ADDFN, L"pass-over", L"Do nothing", pass_over);

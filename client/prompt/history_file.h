@@ -18,9 +18,9 @@
 char *history_file_path(void);
 
 /* Reads the file into libedit's history, and shortens the file if it is too long. Creates the file
- * and its directory if they do not exist. Fails if they do not belong to the user (see file.h), or
- * if another process holds the lock for 200 ms. Then prints the reason on stderr, frees *path and
- * sets it to NULL. */
+ * and its directory if they do not exist. If they do not belong to the user (see file.h), or if
+ * another process holds the lock for 200 ms, prints the reason on stderr, frees *path and sets it
+ * to NULL. */
 void history_file_load(History *memory, char **path);
 
 /* Adds a cell to libedit's history and to the file (mode 0600), unless it equals the previous cell.

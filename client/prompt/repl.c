@@ -55,9 +55,8 @@ static int fd_of(void *arg)
     return r->shell.conn ? rpyc_fd(r->shell.conn) : -1;
 }
 
-/* Handles messages from the server, while the user types. They may show that the connection has
- * ended, or that the program can run Python again; then changes the prompt. Returns true if there
- * may be more messages. */
+/* Handles messages from the server while the user types. Changes the prompt if the connection has
+ * ended, or if the program can run Python again. Returns true if there may be more messages. */
 static bool serve(void *arg)
 {
     struct repl *r = arg;

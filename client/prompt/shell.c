@@ -115,8 +115,8 @@ static bool take_interruption(void)
     return true;
 }
 
-/* See struct cell_interrupt. It is called often while a cell runs, so it also reads the keys that
- * are typed meanwhile. */
+/* The function `wanted` of struct cell_interrupt. It is called often while a cell runs, so it also
+ * reads the keys that are typed meanwhile. */
 static bool is_interruption_wanted(void *arg)
 {
     struct shell *sh = arg;
@@ -302,7 +302,8 @@ static int await_turn(rpyc_conn *conn, const struct options *options, struct rpy
     return -1;
 }
 
-/* See struct cell_interrupt. Opens a second connection, for interrupting a cell. */
+/* The function `reconnect` of struct cell_interrupt: opens a second connection, for interrupting a
+ * cell. */
 static int connect_again(void *arg, rpyc_conn **out, struct rpyc_error *err)
 {
     const struct options options = soon(arg);
@@ -366,7 +367,7 @@ int shell_open(struct shell *sh, rpyc_conn *conn, const struct options *options,
                struct rpyc_error *err)
 {
     *sh = (struct shell){.options = options, .conn = conn};
-    rpyc_pending_free(rpyc_take_early(conn)); /* NULL if the stacks were printed */
+    rpyc_pending_free(rpyc_take_early(conn)); /* NULL if it was used for the stacks */
     return begin(sh, GIL_WAIT_MS, err);
 }
 

@@ -61,7 +61,7 @@ static int find_idents(struct walk *w, rpyc_value *threading, rpyc_value *thread
     return rpyc_int64(own_ident, &w->own, err);
 }
 
-/* Gets the modules, builtins and operators for the walk. */
+/* Gets the modules, builtins and operators that the walk uses. */
 static int begin_modules(struct walk *w, rpyc_conn *conn, struct rpyc_error *err)
 {
     if (rpyc_module(conn, "traceback", &w->traceback, err) < 0 ||

@@ -22,8 +22,8 @@
 /* The flags of collect() in pystuck/_stacks.py, which must have the same values. */
 enum { FLAG_REPR = 1, FLAG_SOURCE = 2, FLAG_GREENLETS = 8 };
 
-/* The source that make_source() puts before and after the collector as a string literal. It defines
- * a function that executes the collector in a new namespace. It imports builtins, because the user
+/* The source around the collector, which make_source() inserts as a string literal. It defines a
+ * function that executes the collector in a new namespace. It imports builtins, because the user
  * may have assigned to the name exec. */
 static const char before_literal[] = "def _pystuck_stacks(flags):\n"
                                      "    import builtins\n"

@@ -111,7 +111,7 @@ static void put_findings(const struct printer *p, const report_findings *finding
         fputc('\n', p->stream);
 }
 
-/* Prints in words what is missing. */
+/* Prints what is missing in words that the user knows. */
 static void put_missing_words(const struct printer *p, struct report_text what)
 {
     static const char *const words[][2] = {

@@ -23,9 +23,9 @@
 #include "process.h"
 
 #define WAIT_NS   300000000L
-#define FILE_MAX  ((off_t)16 << 20)  /* bytes of one file */
-#define TOTAL_MAX ((size_t)64 << 20) /* bytes of all files together */
-#define TEXT_MAX  65536              /* bytes of a line */
+#define FILE_MAX  ((off_t)16 << 20)  /* the most bytes of one file */
+#define TOTAL_MAX ((size_t)64 << 20) /* the most bytes of all files together */
+#define TEXT_MAX  65536              /* the most bytes of a line */
 #define FILES_MAX 1000
 #define NS_PER_S  1000000000
 #define BLANKS    " \t\v\f\r\n"
@@ -74,9 +74,9 @@ static bool is_not_newer(const struct timespec *t, int64_t than)
     return (int64_t)t->tv_sec * NS_PER_S + t->tv_nsec <= than;
 }
 
-/* True if the file has probably not changed since the process compiled it: it is a regular file,
- * not too large, and older than the process. Two ticks are added, since the times of the file and
- * the start of the process are rounded to ticks of the kernel. */
+/* True if the file is probably the one that the process compiled: a regular file, not too large,
+ * and not changed since the process was started. Allows two ticks more, since the times of the file
+ * and the start of the process are rounded to ticks of the kernel. */
 static bool is_usable(const struct job *job, const struct stat *st)
 {
     int64_t latest = job->started + 2 * PROCESS_TICK_NS;
