@@ -21,16 +21,17 @@
  *     file descriptors              RLIMIT_NOFILE; detail says what most of them are
  *     open files of the machine     /proc/sys/fs/file-max; not for privileged processes
  *     threads of the user           RLIMIT_NPROC, for all processes of the user that /proc shows;
- *                                   not for privileged processes, which it does not limit
+ *                                   not for privileged processes, which have no such limit
  *     threads of the control group  pids.max of the cgroup, or of one above it
  *     address space                 RLIMIT_AS, in bytes
  *     data memory                   RLIMIT_DATA, in bytes
- *     memory of the control group   memory.max without the caches of files, in bytes
+ *     memory of the control group   memory.max, in bytes; the caches of files are not counted
  *
- * What cannot be read is left out. If the arena has no memory left, the list stays unknown.
+ * A resource whose numbers cannot be read is left out. If the arena has no memory left, the list
+ * stays unknown.
  *
- * given: bytes of address space that this process has given back so that it can answer; they count
- * as used. */
+ * given: the number of bytes of address space that this process has released so that it can answer.
+ * They count as used. */
 void shortage_find(struct arena *arena, struct report_process *process, const char *folder,
                    int64_t given);
 

@@ -27,7 +27,7 @@ void arena_use(struct arena *a, void *memory, size_t size);
 void *arena_alloc(struct arena *a, size_t size);
 
 /* Like arena_alloc, for an array of `count` items of `size` bytes. Returns NULL also if count *
- * size overflows. The pointer to an empty array is not NULL either, except after an error. */
+ * size overflows. For an empty array, too, NULL means an error. */
 void *arena_array(struct arena *a, size_t count, size_t size);
 
 /* Frees all pieces. Afterwards the arena is empty and has the same limit as before. */

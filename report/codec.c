@@ -131,7 +131,7 @@ struct decoder {
     struct brine_reader in;
     struct report *report;
     const struct schema *schema; /* the struct with the first error; NULL: no error yet */
-    const struct field *field;   /* the member with the first error; NULL: the struct itself */
+    const struct field *field;   /* the member with the first error; NULL: the whole struct */
     const char *expected;        /* what was expected there */
 };
 

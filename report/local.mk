@@ -1,6 +1,6 @@
-# What is known about a process, as data. Two convenience libraries: libfacts is the model and its
-# codec, which the extension links; libreport is all of it, which the client links. They use brine and
-# buffers of librpyc. libreport uses json-c.
+# What is known about a process, as data. Two convenience libraries: libfacts has the model and its
+# codec; the extension links it. libreport has libfacts and all other files; the client links it.
+# Both use brine and buffers of librpyc. libreport also uses json-c.
 
 noinst_LTLIBRARIES += report/libfacts.la report/libreport.la
 report_libfacts_la_SOURCES = \

@@ -64,7 +64,8 @@ enum report_source {
     SOURCE_NETREFS     /* operations on netrefs only: no code was sent to the process */
 };
 
-/* The result of an operation that may block or fail. */
+/* The result of an operation that may block or fail. STUCK: it did not return in time. SKIPPED: it
+ * was not tried. */
 enum report_status { STATUS_OK = 1, STATUS_STUCK, STATUS_ERROR, STATUS_SKIPPED };
 
 enum report_name_from { NAME_FROM_THREADING = 1, NAME_FROM_KERNEL };
@@ -111,7 +112,7 @@ struct report_local {
 };
 
 struct report_frame {
-    struct report_text file; /* as in the code object */
+    struct report_text file; /* the name that the code object has */
     int64_t line;            /* the first line is 1 */
     struct report_text function, qualname;
     struct report_text source;  /* the text of the line, without blanks around it */
@@ -127,7 +128,7 @@ struct report_cpu {
     int64_t over_ms;
 };
 
-/* What a descriptor in a system call refers to. */
+/* The file, socket or the like that the descriptor in a system call's arguments refers to. */
 struct report_target {
     struct report_text kind; /* "file", "pipe", "tcp", "unix", ... */
     struct report_text path, local, remote, tcp_state;

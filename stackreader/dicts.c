@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The layouts are those of Objects/dictobject.c and Include/internal/pycore_dict.h in CPython.
- * struct offsets does not contain them: they have not changed since 3.11.
+ * The layouts of a dict's keys and values are those of Objects/dictobject.c and
+ * Include/internal/pycore_dict.h in CPython. They are written here and not in struct offsets, since
+ * they have not changed since 3.11.
  */
 #include "dicts.h"
 

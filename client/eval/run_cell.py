@@ -234,6 +234,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         """Removes the time limit of requests to the client.
 
         input() waits until the user has typed a line, and print() until the client has printed.
+        function: a netref to a function of the client.
         """
         with contextlib.suppress(Exception):  # other servers may not have this attribute
             function.____conn__._config["sync_request_timeout"] = None
@@ -241,7 +242,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     # ---- Values and exceptions as text -----------------------------------------------------------
 
     def sendable(text):
-        """The text with lone surrogates as escapes: RPyC cannot send them."""
+        """The text with lone surrogates as escapes, since RPyC cannot send lone surrogates."""
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def shortened(value):

@@ -130,7 +130,10 @@ def _pystuck_completion(run):
         return kind == "string" or text in opening
 
     def start_of_operand(tokens, end):
-        """The index of the start of the operand that ends at `end`, as a.b[c](d); `end` if none."""
+        """The index at which the operand that ends at `end` begins, such as a.b[c](d).
+
+        Returns `end` if there is no operand.
+        """
         i = end
         while i > 0 and is_end(tokens[i - 1]):
             i -= 1
@@ -246,10 +249,10 @@ def _pystuck_completion(run):
         return descriptor.__get__(value)
 
     def bound(found, value, cls):
-        """What the attribute `found`, from the __dict__ of a class, is when it is read from value.
+        """What reading an attribute gives if the __dict__ of a class has `found` for its name.
 
-        If value is `unknown`, it is read from the class cls itself. Returns `unknown` if reading it
-        might run code.
+        value: the object whose attribute is read; `unknown`: it is an attribute of the class cls
+        itself. Returns `unknown` if reading the attribute might run code.
         """
         kind = type(found)
         if kind is staticmethod:
@@ -418,7 +421,10 @@ def _pystuck_completion(run):
                     yield name[: -len(suffix)]
 
     def imported(prefix):
-        """For imported modules that begin with prefix: what follows the last dot of prefix."""
+        """The names of imported modules that begin with prefix.
+
+        The part up to the last dot of prefix is removed from the names.
+        """
         dot = prefix.rfind(".") + 1
         names = strings(sys.modules)
         return [n[dot:] for n in names if n.startswith(prefix) and "." not in n[dot:]]
@@ -430,7 +436,10 @@ def _pystuck_completion(run):
         return found
 
     def modules(package, prefix):
-        """Names of modules in a package that begin with prefix; package "": of top modules."""
+        """The names of the modules in a package that begin with prefix.
+
+        If package is "", the names of top-level modules.
+        """
         if not package:
             return top_modules(prefix)
         found = set(imported(package + "." + prefix))

@@ -33,7 +33,7 @@ DEFAULT_CONFIG: dict[str, Any] = {
     "allow_setattr": False,
     "allow_delattr": False,
     "include_local_traceback": True,
-    "include_local_version": False,  # True in rpyc; then clients of other versions print a warning
+    "include_local_version": False,  # with True, as in rpyc, clients of other versions warn
     "instantiate_custom_exceptions": False,
     "import_custom_exceptions": False,
     "instantiate_oldstyle_exceptions": False,

@@ -113,7 +113,7 @@ def _warn(text: str, error: Exception) -> None:
     import logging
 
     logger = logging.getLogger("pystuck")
-    if not logger.handlers:  # without a handler, an unconfigured logging prints to stderr
+    if not logger.handlers:  # without handlers, logging prints to stderr if not configured
         logger.addHandler(logging.NullHandler())
     logger.warning("PYSTUCK=%a: no server: %s", text, error)
 

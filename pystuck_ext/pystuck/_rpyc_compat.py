@@ -1,4 +1,4 @@
-"""Substitutes for modules of rpyc that helper functions of stock clients import in this process.
+"""Substitutes for modules of rpyc that functions of stock clients import in this process.
 
 They are for programs that have no rpyc. `rpyc.classic.deliver` uses pickle of rpyc.lib.compat, and
 `teleport` uses import_function of rpyc.utils.teleportation. The substitutes are not added to

@@ -132,9 +132,10 @@ def _serve_in_child() -> None:
 
 
 def _listen_next_to(server: _pystuck.Server, settings: dict[str, Any]) -> _pystuck.Server:
-    """Start this child's server: at its own "{pid}", or at the next free TCP port after server's.
+    """Start this child's server.
 
-    If port 0 was given, the kernel chooses a port for the child, too.
+    It listens on the Unix socket with this child's "{pid}", or on the next free TCP port after that
+    of server. If port 0 was given, the kernel chooses a port for the child, too.
     """
     if settings["unix_socket"] is not None or settings["port"] == 0:
         return listen(settings)

@@ -335,10 +335,10 @@ def _forget_dummies():
 class _Item:
     """A call that may block.
 
-    key: its key in the registry. kind: see _SAME_KIND. deadline: it is not begun after this time.
-    status: None if not known yet; "ok": it has returned `result`; "stuck": it blocks; "skipped": it
-    was not made, for the reason in `why`. running: the call's entry in the registry, which may have
-    been added for another client.
+    key: the call's key in the registry. kind: see _SAME_KIND. deadline: the call is not begun after
+    this time. status: None if not known yet; "ok" if the call has returned `result`; "stuck" if it
+    blocks; "skipped" if it was not made, for the reason in `why`. running: the call's entry in the
+    registry, which may have been added for another client.
     """
 
     def __init__(self, key, kind, function, deadline):
@@ -366,7 +366,7 @@ class _Batch:
     def __init__(self, items):
         self._items, self._at, self._given_up = items, None, False
         self._wait_ends = None  # the time at which the latest wait should end
-        self._late = 0.0  # how many seconds longer the waits for this item took
+        self._late = 0.0  # seconds by which the waits for this item took too long
 
     def __call__(self):
         """Make the calls. Runs on the helper thread."""
@@ -423,8 +423,9 @@ class _Batch:
 
 
 def _run_aside(function, patience):
-    """Call function on another thread, and wait as long as patience() returns a time.
+    """Call function on another thread and wait for it. Returns False if it was left behind.
 
+    patience() returns how many seconds to wait on; if this is negative, the thread is left behind.
     Uses _pystuck.run_aside(), or a thread of Python if there is no _pystuck.
     """
     native = getattr(sys.modules.get("_pystuck"), "run_aside", None)
@@ -532,7 +533,7 @@ def _has_plain_repr(cls):
 
 
 def _is_plain_greenlet(thing):
-    """True if it is a greenlet whose repr() runs only code of the C module greenlet."""
+    """True if `thing` is a greenlet whose repr() runs only code of the C module greenlet."""
     base = getattr(sys.modules.get("greenlet"), "greenlet", None)
     return type(thing) is base and not _type_flags(base) & _HEAP_TYPE
 
@@ -589,7 +590,7 @@ def without_object(ident):
 
 
 class _Titles:
-    """The titles of threads and greenlets. First add() all of them, and call the items()."""
+    """The titles of threads and greenlets. First add() all, then call items(), then use of()."""
 
     def __init__(self, deadline):
         self._deadline, self._plain, self._items = deadline, {}, {}
@@ -612,7 +613,7 @@ class _Titles:
             self._items[id(thing)] = item
 
     def of(self, ident, thing):
-        """Return (text, status) for a thread or greenlet. Only after the items were called."""
+        """Return (text, status) for a thread or greenlet. Use it after the items were called."""
         if thing is None:
             return without_object(ident), "ok"
         if id(thing) in self._plain:
@@ -648,7 +649,7 @@ _HAS_FROZEN_SOURCE = sys.version_info >= (3, 14)
 _coding = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)").match
 _blank = re.compile(rb"[ \t\f]*(?:#.*)?\Z").match
 
-#: Lines of files: {path: ((mtime in ns, size, inode), {line number: text})}
+#: A cache of lines of files: {path: ((mtime in ns, size, inode), {line number: text})}
 _remembered = {}
 
 
@@ -830,7 +831,7 @@ def _may_have_source(name):
 
 
 class Sources:
-    """Source lines of frames. First want() all of them, and fetch() them."""
+    """Source lines of frames. First want() all lines, then fetch() them, then use line()."""
 
     def __init__(self, deadline=None):
         self._deadline = deadline if deadline is not None else _system.now() + BUDGET_MS / 1000
@@ -863,7 +864,7 @@ class Sources:
         _call_all(self.items())
 
     def line(self, name, number):
-        """Return (text or None, status) of a line. Only after the items were called."""
+        """Return (text or None, status) of a line. Use it after the items were called."""
         line = self._cached.get((name, number))
         item = self._items.get(name)
         if line is None and item is not None:

@@ -72,7 +72,10 @@ class AsyncResult:
 
     @property
     def ready(self) -> bool:
-        """True if the result has come. Before, serves the client's messages that have arrived."""
+        """True if the result has come.
+
+        If it has not, first serves the messages of the client that have arrived.
+        """
         if not self._request.is_done() and not self.expired:
             _serve_all(self._link, 0)
         return self._request.is_done()
@@ -127,7 +130,7 @@ class Channel:
         return self._link.fileno()
 
     def close(self) -> None:
-        """Send CLOSE and hang up."""
+        """Send the request CLOSE and close the connection."""
         self._link.close()
 
 
@@ -210,7 +213,7 @@ class Connection:
     # ---- The connection ------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Send CLOSE and hang up."""
+        """Call `before_closed` of the configuration, send CLOSE, and close the connection."""
         if self.closed:
             return
         if self._config.get("before_closed"):

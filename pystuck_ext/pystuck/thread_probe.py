@@ -61,7 +61,7 @@ def stacks_repr_generator(threads: bool = True, greenlets: bool = True) -> Itera
 
     A repr or a source file that blocks is left out: see _stacks. To find the greenlets, this looks
     through all objects that the garbage collector knows. Greenlets that are running are left out:
-    their frames are on the stacks of their threads, and some of these are threads of pystuck.
+    their frames are on the stacks of their threads, and some of these threads are pystuck's own.
     """
     flags = _stacks.REPR | _stacks.SOURCE | (_stacks.GREENLETS if greenlets else 0)
     answer = _stacks.Answer(flags, caller=[vars(_stacks), globals()])
