@@ -224,7 +224,7 @@ static bool add_descriptor(void *arg, int dir, const char *name)
     ssize_t len = readlinkat(dir, name, link, sizeof(link) - 1);
 
     if (len < 0)
-        return true; /* closed meanwhile */
+        return true; /* the descriptor was closed meanwhile */
     link[len] = '\0';
     g->looked_at++;
     if (strncmp(link, socket, sizeof(socket) - 1) == 0)

@@ -104,7 +104,7 @@ static enum state parse(const char *bytes, size_t len, each_socket each, void *a
         if (head.nlmsg_type == NLMSG_DONE)
             return DONE;
         if (head.nlmsg_type != SOCK_DIAG_BY_FAMILY || head.nlmsg_len <= NLMSG_HDRLEN)
-            return FAILED; /* such as NLMSG_ERROR */
+            return FAILED; /* an error message, such as NLMSG_ERROR */
         body = bytes + at + NLMSG_HDRLEN;
         if (*body == AF_UNIX)
             report_unix(body, head.nlmsg_len - NLMSG_HDRLEN, each, arg);

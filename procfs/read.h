@@ -16,8 +16,8 @@
 /* A number that is unknown, or that stands for "no limit". */
 #define PROCFS_NONE INT64_MAX
 
-/* Reads a file, or as much of it as fits, into `out` and adds a NUL. Returns the length, or -1 with
- * errno set and out empty. */
+/* Reads a file, or as much of it as fits, into `out` and adds a NUL. Returns the length. If the
+ * file cannot be read, returns -1 with errno set, and `out` is an empty string. */
 ssize_t procfs_read(const char *path, char *out, size_t size);
 
 /* The same as procfs_read() for the file `name` in a folder. Returns -1 also if the path is too

@@ -46,8 +46,8 @@ void frames_read(const struct python *py, uint64_t thread, pid_t native_id,
 
 #define FRAMES_TRIES 50
 
-/* True if Python's own functions (such as traceback.print_stack) show the frame. They do not show
- * entries from C code, and frames whose code has not begun to run. first_traceable: see struct
+/* True if Python's own functions (such as traceback.print_stack) show the frame. They show neither
+ * entries from C code nor frames whose code has not begun to run. first_traceable: see struct
  * offsets. */
 bool frame_is_shown(const struct python *py, const struct raw_frame *f, int first_traceable);
 
