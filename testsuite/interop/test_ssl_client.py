@@ -391,10 +391,16 @@ def test_a_web_server_without_tls() -> None:
 
 
 def shake_hands(context: ssl.SSLContext, sock: socket.socket, answer: bytes = b"") -> None:
-    """Serves a connection: does a handshake, sends some text, and closes the connection."""
+    """Serves a connection: does a handshake, sends some text, and closes the connection.
+
+    If there is a text, the client closes it first: the kernel would discard the text if data of the
+    client came after it.
+    """
     with context.wrap_socket(sock, server_side=True) as tls:
         tls.recv(1000)
         tls.sendall(answer)
+        while answer and tls.recv(1000):
+            pass
 
 
 @pytest.fixture
