@@ -265,8 +265,9 @@ static bool is_waiting(const struct attempt *a, struct envelope env)
     return asked && asked->conn;
 }
 
-/* For a server that sends nothing for a while. True if there is no need to try other envelopes: the
- * server's first message has shown its envelope, or options->is_certain returns true. */
+/* Called when a server has sent nothing for a while. True if there is no need to try other
+ * envelopes: an earlier message has shown the server's envelope, or options->is_certain returns
+ * true. */
 static bool is_certain(const struct attempt *a)
 {
     const struct rpyc_options *o = a->options;

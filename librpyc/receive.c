@@ -74,7 +74,7 @@ static int park(struct conn *c, struct rpyc_error *err)
         return 0;
     return error_set(err, RPYC_EPROTOCOL,
                      "it sends a message of over 1 MB too slowly, while others "
-                     "wait for their turn");
+                     "wait to send long messages");
 }
 
 /* Called often; acts at the end of a slice of time if other connections wait for the turn and too
@@ -96,8 +96,8 @@ static int end_slice(struct conn *c, struct rpyc_error *err)
     if (++c->idle_slices <= IDLE_SLICES_MAX)
         return 0;
     return error_set(err, RPYC_EPROTOCOL,
-                     "it does not answer requests about the objects in its message of "
-                     "over 1 MB, while others wait for their turn");
+                     "it sent a message of over 1 MB and does not answer the questions "
+                     "about the objects in it, while others wait to send long messages");
 }
 
 /* ---- Receiving ------------------------------------------------------------------------------ */

@@ -115,7 +115,8 @@ static int add_method(struct ps_state *state, PyObject *ns, PyObject *name)
     return method ? PyDict_SetItem(ns, name, method) : -1;
 }
 
-/* Adds the methods of a reply to INSPECT: a tuple of (name, docstring). */
+/* Adds to ns the methods that the client has listed in its reply to INSPECT. listing: that reply, a
+ * tuple of pairs (name, docstring). */
 static int add_methods(struct ps_state *state, PyObject *ns, PyObject *listing)
 {
     PyObject *pair;

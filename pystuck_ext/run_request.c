@@ -384,8 +384,9 @@ static int run_on_helper(struct ps_session *s, struct conn *c, struct message *r
     return result < 0 ? -1 : 1;
 }
 
-/* Waits until the helper has got the GIL once. Returns false if the connection has ended, with err,
- * or if the client has hung up. */
+/* Waits until the helper can take the GIL. Returns false if the client has hung up, or if the
+ * connection must be closed; err is filled only in the second case. Returns true also if this
+ * thread cannot wait, or if the interpreter is shutting down. */
 static bool wait_for_grant(struct ps_session *s, struct rpyc_error *err)
 {
     struct waiting *w = waiting_new(s, s->conn, NULL, 0, false);

@@ -16,9 +16,9 @@ extern char _PyRuntime[];
 #define CHECKED_THREADS 8                  /* the maximum number of stacks that are compared */
 #define CHECK_MEMORY    ((size_t)64 << 20) /* for their reports, in bytes */
 
-/* True if a text of the report is equal to the str that Python has in its place. True also if the
- * text may have been truncated, or the str is not valid UTF-8: then a difference does not show that
- * the offsets are wrong. */
+/* True if a text that the stack reader has read is equal to the str that Python itself gives for
+ * it. True also if the text may have been truncated, or if the str is not valid UTF-8: then a
+ * difference does not show that the reader's offsets are wrong. */
 static bool is_same_text(struct report_text text, PyObject *str)
 {
     Py_ssize_t len;

@@ -131,7 +131,8 @@ static void enter_in_list(struct ps_state *state)
     atomic_store(&own_thread->state, state);
 }
 
-/* Removes this thread from the list. Needs no GIL; number must be NULL. */
+/* Removes this thread from the list. Needs no GIL, so it releases no Python object:
+ * own_thread->number must be NULL already. */
 static void leave_list(void)
 {
     atomic_store(&own_thread->state, NULL);

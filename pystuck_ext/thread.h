@@ -42,8 +42,8 @@ void ps_thread_leave_python(struct ps_state *state);
  * MemoryError. */
 PyObject *ps_thread_idents(struct ps_state *state);
 
-/* Writes the idents of pystuck's threads in all interpreters that have run Python to `idents`, at
- * most `room` of them. Returns their number. Needs no GIL. */
+/* Fills `idents` with the idents of all threads of pystuck that have run Python, in any
+ * interpreter; with `room` of them at most. Returns their number. Needs no GIL. */
 size_t ps_thread_list(uint64_t *idents, size_t room);
 
 /* Call with the GIL. Sets whether this thread now runs a request that ps_thread_interrupt_all may

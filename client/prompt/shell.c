@@ -82,8 +82,8 @@ static void print_result(const struct cell_result *result, int number)
     fflush(stdout);
 }
 
-/* Prints the answer of a helper that is not the value of a cell: text on stdout, or an error on
- * stderr. */
+/* Prints what a helper function (see cells_call_helper) has answered, if the answer is not the
+ * value of a cell: text on stdout, an error on stderr. */
 static void print_answer(const struct cell_result *result)
 {
     FILE *stream = result->failed ? stderr : stdout;
@@ -248,7 +248,8 @@ static void say_blocked(const struct shell *sh, const char *what)
     struct gil_words gil;
     bool is_known = stacks_ask_gil(sh->options, &gil);
 
-    print_blocked(what, is_known ? gil.text : "the program does not run Python code");
+    print_blocked(what, is_known ? gil.text
+                                 : "the program does not get to run Python code at the moment");
 }
 
 /* Returns the options with a timeout of at most SOON_MS. */

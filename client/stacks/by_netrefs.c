@@ -216,7 +216,9 @@ static int take_frames(const struct walk *w, const rpyc_value *entries, report_f
     memcpy(frames, &list, sizeof(list));
     for (i = 0; i < count; i++) {
         if (take_frame(w, rpyc_item(entries, count - 1 - i), &frames->items[i]) < 0)
-            return rpyc_raise(err, "ValueError", "walk_stack() returned something else");
+            return rpyc_raise(
+                err, "ValueError",
+                "the server returned something other than (file, line, function) for a frame");
     }
     return 0;
 }

@@ -488,7 +488,7 @@ def _finish(item):
 def _call_all(items):
     """Make the calls of all items, and set their status.
 
-    Waits for a call for about _ITEM seconds at most.
+    Waits about _ITEM seconds at most for each call to return.
     """
     left = items
     while left:

@@ -592,8 +592,8 @@ def test_slow_long_messages_do_not_add_up(start: Start) -> None:
             assert_served(other)
         line = debuggee.read_line()
         assert line.endswith(
-            "was disconnected: it sends a message of over 1 MB too slowly, while others wait for "
-            "their turn"
+            "was disconnected: it sends a message of over 1 MB too slowly, while others wait to "
+            "send long messages"
         )
         hung_up_on = int(line.split()[2])
         assert senders[hung_up_on].is_closed()
@@ -629,8 +629,8 @@ def test_who_holds_others_up_is_hung_up_on(start: Start) -> None:
         assert holder.is_closed()
     assert_told(
         debuggee,
-        "client 0 was disconnected: it does not answer requests about the objects in its message "
-        "of over 1 MB, while others wait for their turn",
+        "client 0 was disconnected: it sent a message of over 1 MB and does not answer the "
+        "questions about the objects in it, while others wait to send long messages",
     )
 
 

@@ -122,11 +122,15 @@ def test_each_kind_of_client_error_is_logged_as_one_line_and_a_count(start: Star
 
 def test_connections_are_logged_as_20_lines_and_a_count(start: Start) -> None:
     program = start("INFO")
+    before = program.descriptors()
     for _ in range(30):
         with raw_connect(program) as peer:
             assert peer.works()
     program.wait_for("client 0: connected", "client 19: connected")
     wait_until(lambda: program.stderr().count("gone") == 20, "20 lines", details=program.stderr)
+    # The server logs that a client is gone, and then closes its socket. A line that comes after the
+    # counts begins a new count.
+    wait_until(lambda: program.descriptors().items() <= before.items(), "all clients to be gone")
     come = [rf"client {number}: connected" for number in range(20)]
     gone = [r"client \d+: gone"] * 20
     counts = [r"client \d+: (connected|gone) \(\d+ times in \d+ s\)"] * 2
