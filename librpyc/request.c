@@ -185,8 +185,10 @@ int request_by_number(struct request *r, rpyc_conn *conn, int handler, const cha
 
     if (format_arguments(&args, &kwargs, format, ap, err) < 0)
         return -1;
-    if (rpyc_length(kwargs) > 0)
-        return error_set(err, RPYC_EINVAL, "a request takes no keyword arguments");
+    if (rpyc_length(kwargs) > 0) {
+        error_set(err, RPYC_EINVAL, "a request takes no keyword arguments");
+        return -1;
+    }
     request_begin(r, conn, (enum handler)handler, err);
     request_value(r, args);
     return 0;

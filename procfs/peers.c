@@ -159,7 +159,7 @@ static enum state receive(int fd, each_socket each, void *arg)
 
 bool peers_read(int family, int64_t deadline, each_socket each, void *arg)
 {
-    struct timeval timeout = {.tv_usec = ANSWER_TIMEOUT_MS * 1000};
+    struct timeval timeout = {.tv_usec = ANSWER_TIMEOUT_MS * 1000L};
     int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     enum state state = MORE;
 

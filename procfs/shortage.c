@@ -45,7 +45,7 @@ static struct report_text copy(struct arena *arena, const char *text)
 
     if (!data)
         return (struct report_text){NULL, 0};
-    memcpy(data, text, len);
+    memcpy(data, text, len + 1);
     return (struct report_text){data, len};
 }
 

@@ -44,7 +44,8 @@ void ps_service_disconnect(struct ps_session *s)
     if (!connection || (s->settings->connect && !s->met))
         return;
     done = PyObject_CallMethod(connection, "_disconnected", NULL);
-    PyErr_Clear();
+    if (!done)
+        PyErr_Clear();
 }
 
 int ps_service_connect_classic(struct ps_session *s)

@@ -16,13 +16,13 @@ struct ps_thread {
     atomic_ulong ident;       /* 0: the struct is free */
     struct ps_thread *before; /* the next struct in the list; does not change */
 
-    atomic_uint fork_count; /* ps_fork_count() of the process that the thread is in */
     _Atomic(struct ps_state *) state;
+    atomic_uint fork_count; /* ps_fork_count() of the process that the thread is in */
 
     /* The GIL of the thread's interpreter guards the rest. */
-    PyObject *number; /* the ident as a Python int: a reference, or NULL */
     bool interruptible;
     bool interrupted; /* ps_thread_interrupt_all has already interrupted this thread */
+    PyObject *number; /* the ident as a Python int: a reference, or NULL */
 };
 
 /* The list of the threads of all interpreters. It consists of the structs in first_threads, and of

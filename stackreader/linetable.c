@@ -29,7 +29,7 @@ static int64_t line_in_ranges(const uint8_t *p, const uint8_t *end, int64_t line
 
     for (; end - p >= 2; p += 2) {
         stop = start + p[0];
-        change = (int8_t)p[1];
+        change = p[1] < 0x80 ? p[1] : p[1] - 0x100;
         if (change != -128)
             line += change;
         if (address >= start && address < stop)
@@ -71,7 +71,7 @@ static int64_t line_in_locations(const uint8_t *p, const uint8_t *end, int64_t l
 
     while (p < end) {
         kind = *p >> 3 & 15;
-        stop += ((*p & 7) + 1) * CODE_UNIT;
+        stop += ((*p & INT64_C(7)) + 1) * CODE_UNIT;
         p++;
         change = 0;
         if (kind >= ONE_LINE_0 && kind <= ONE_LINE_2)

@@ -23,7 +23,8 @@ static size_t put_character(char *to, uint32_t c)
         return 2;
     }
     if (c >= 0xd800 && c < 0xe000) {
-        memcpy(to, "\\u", 2);
+        to[0] = '\\';
+        to[1] = 'u';
         to[2] = digits[c >> 12];
         to[3] = digits[c >> 8 & 15];
         to[4] = digits[c >> 4 & 15];

@@ -152,7 +152,7 @@ static bool put_function(struct buffer *out, const struct report_frame *f)
 static struct report_text file_name(struct report_text file)
 {
     static const char *const common[] = {"__init__.py", "__main__.py"};
-    struct report_text name = file;
+    struct report_text name;
     size_t start = file.len, i;
 
     while (start > 0 && file.data[start - 1] != '/')

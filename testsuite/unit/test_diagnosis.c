@@ -39,7 +39,7 @@ static report_frames make_frames(struct report *r, const struct written *written
 
 #define OWN    "/srv/app/rules.py"
 #define RE     "/usr/lib/python3.11/re/__init__.py"
-#define SOCKET "/root/.pyenv/versions/3.9.18/lib/python3.9/socket.py"
+#define SOCKET "/home/ada/.pyenv/versions/3.9.18/lib/python3.9/socket.py"
 #define NUMPY  "/venv/lib/python3.13/site-packages/numpy/linalg/_linalg.py"
 
 static void assert_place(const struct written *written, bool moves, const char *place)
