@@ -5,6 +5,7 @@ procfs_libprocfs_la_SOURCES = \
 	procfs/descriptors.c procfs/descriptors.h \
 	procfs/read.c procfs/read.h \
 	procfs/patient.c procfs/patient.h \
+	procfs/sock_diag.c procfs/sock_diag.h \
 	procfs/peers.c procfs/peers.h \
 	procfs/shortage.c procfs/shortage.h \
 	procfs/clock.h

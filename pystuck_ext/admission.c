@@ -4,20 +4,17 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "credentials.h"
+#include "procfs/sock_diag.h"
 
 #define ANSWER_TIMEOUT_MS 1000
 #define OVERFLOW_ID       65534
@@ -70,77 +67,20 @@ static struct end end_of(const struct sockaddr_storage *a)
     return e;
 }
 
-/* Sends the kernel a query about the peer's socket. The source address of the peer's socket is the
+/* Asks the kernel about the peer's socket. The source address of the peer's socket is the
  * destination address of our socket, and the reverse. */
-static bool ask_diag(int fd, const struct tcp_pair *pair)
-{
-    struct {
-        struct nlmsghdr head;
-        struct inet_diag_req_v2 body;
-    } request = {
-        .head = {.nlmsg_len = sizeof(request),
-                 .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-                 .nlmsg_flags = NLM_F_REQUEST},
-        .body = {.sdiag_family = (uint8_t)pair->family,
-                 .sdiag_protocol = IPPROTO_TCP,
-                 .idiag_states = ~0U,
-                 .id = {.idiag_sport = pair->theirs.port,
-                        .idiag_dport = pair->ours.port,
-                        .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}},
-    };
-    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-
-    memcpy(request.body.id.idiag_src, pair->theirs.address, sizeof(pair->theirs.address));
-    memcpy(request.body.id.idiag_dst, pair->ours.address, sizeof(pair->ours.address));
-    return sendto(fd, &request, sizeof(request), 0, (struct sockaddr *)&kernel, sizeof(kernel)) ==
-           (ssize_t)sizeof(request);
-}
-
-/* True if an answer is about the socket that ask_diag() asked about. */
-static bool is_about(const struct inet_diag_msg *m, const struct tcp_pair *pair)
-{
-    return m->id.idiag_sport == pair->theirs.port && m->id.idiag_dport == pair->ours.port;
-}
-
-static bool read_diag(int fd, const struct tcp_pair *pair, struct owner *owner)
-{
-    union {
-        struct nlmsghdr head;
-        char bytes[4096];
-    } answer;
-    struct sockaddr_nl from = {0};
-    socklen_t from_len = sizeof(from);
-    const struct inet_diag_msg *m;
-    ssize_t n;
-
-    do
-        n = recvfrom(fd, &answer, sizeof(answer), 0, (struct sockaddr *)&from, &from_len);
-    while (n < 0 && errno == EINTR);
-    if (from.nl_pid != 0) /* not from the kernel */
-        return false;
-    if (n < (ssize_t)NLMSG_LENGTH(sizeof(*m)) || !NLMSG_OK(&answer.head, (size_t)n) ||
-        answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
-        return false;
-    m = NLMSG_DATA(&answer.head);
-    if (!is_about(m, pair))
-        return false;
-    owner->uid = m->idiag_uid;
-    owner->inode = m->idiag_inode;
-    return true;
-}
-
 static bool owner_by_diag(const struct tcp_pair *pair, struct owner *owner)
 {
-    struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_MS / 1000};
-    int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    bool found;
+    struct inet_diag_sockid id = {.idiag_sport = pair->theirs.port, .idiag_dport = pair->ours.port};
+    struct inet_diag_msg m;
 
-    if (fd < 0)
+    memcpy(id.idiag_src, pair->theirs.address, sizeof(pair->theirs.address));
+    memcpy(id.idiag_dst, pair->ours.address, sizeof(pair->ours.address));
+    if (sock_diag_find(pair->family, &id, ANSWER_TIMEOUT_MS, &m) != SOCK_DIAG_FOUND)
         return false;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-    found = ask_diag(fd, pair) && read_diag(fd, pair, owner);
-    close(fd);
-    return found;
+    owner->uid = m.idiag_uid;
+    owner->inode = m.idiag_inode;
+    return true;
 }
 
 /* One end as /proc/net/tcp writes it: each 32 bits of the address as a host number, in hex. */

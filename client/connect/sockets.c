@@ -189,11 +189,11 @@ bool sockets_owner(struct socket_owner *out, const struct sockaddr_storage *loca
     struct search search = {.local = local, .remote = remote, .out = out};
 
     switch (diag_owner(out, local, remote)) {
-    case DIAG_FOUND:
+    case SOCK_DIAG_FOUND:
         return true;
-    case DIAG_NOT_FOUND:
+    case SOCK_DIAG_NOT_FOUND:
         return false;
-    case DIAG_UNKNOWN:
+    case SOCK_DIAG_UNKNOWN:
         break;
     }
     read_table(OWN_FOLDER, "tcp", compare, &search);

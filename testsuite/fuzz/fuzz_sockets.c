@@ -53,12 +53,12 @@ static void read_tables(struct sockets *out, const uint8_t *data, const uint8_t 
 /* Copies each datagram to memory of exactly its size. */
 static void read_datagrams(struct sockets *out, const uint8_t *data, const uint8_t *end)
 {
-    enum diag_state state = DIAG_MORE;
+    enum sock_diag_state state = SOCK_DIAG_MORE;
     size_t len;
     void *copy;
 
     *out = (struct sockets){0};
-    while (end - data >= 2 && state == DIAG_MORE) {
+    while (end - data >= 2 && state == SOCK_DIAG_MORE) {
         len = (size_t)data[0] << 8 | data[1];
         data += 2;
         if (len > (size_t)(end - data))

@@ -11,7 +11,6 @@ import errno
 import re
 import resource
 import select
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,11 +18,9 @@ import pytest
 from faults import Faults, Kind, Whose, needs_faults
 from harness import (
     BUSY,
-    PATIENCE,
     SANITIZED,
     Debuggee,
-    c_program,
-    clean_environment,
+    pystuck,
     tell,
     wait_until,
 )
@@ -57,15 +54,9 @@ def kinds(debuggee: Debuggee) -> tuple[list[str], int]:
 
 def first_line(debuggee: Debuggee) -> str:
     """Returns the first line of pystuck's output; the stacks must be there as well."""
-    shown = subprocess.run(
-        c_program("PYSTUCK_BIN", "--no-ipython", debuggee.host, debuggee.port),
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    ).stdout
+    done = pystuck("--no-ipython", debuggee.host, debuggee.port)
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout
     assert "<_MainThread(" in shown
     assert "  File " in shown
     return shown.partition("\n")[0]

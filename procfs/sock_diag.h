@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * sock_diag: asks the kernel about the sockets of this network namespace, by sock_diag(7). Uses no
+ * heap memory, and one descriptor.
+ */
+#ifndef PROCFS_SOCK_DIAG_H
+#define PROCFS_SOCK_DIAG_H
+
+#include <linux/inet_diag.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* Called for each socket that the kernel reports. body: the message about the socket, of len bytes,
+ * at least 1. It is aligned to 4 bytes only, so its parts must be copied before use. The first byte
+ * of the body is the family. */
+typedef void (*sock_diag_fn)(void *arg, const char *body, size_t len);
+
+/* Asks for all sockets, and calls `each` for each one. request: a struct nlmsghdr with a body
+ * behind it, of len bytes; the header is filled in here. Waits timeout_ms for each datagram of the
+ * kernel, and stops at the deadline, in ms of CLOCK_MONOTONIC. Returns false if the kernel did not
+ * report all sockets. */
+bool sock_diag_dump(void *request, size_t len, int timeout_ms, int64_t deadline, sock_diag_fn each,
+                    void *arg);
+
+enum sock_diag_state { SOCK_DIAG_MORE, SOCK_DIAG_DONE, SOCK_DIAG_FAILED };
+
+/* Calls `each` for each socket in a datagram of the kernel. Returns SOCK_DIAG_MORE if more
+ * datagrams follow, and SOCK_DIAG_FAILED if the datagram is not valid, or reports an error. */
+enum sock_diag_state sock_diag_parse(const void *datagram, size_t len, sock_diag_fn each,
+                                     void *arg);
+
+enum sock_diag_found { SOCK_DIAG_FOUND, SOCK_DIAG_NOT_FOUND, SOCK_DIAG_UNKNOWN };
+
+/* Finds one TCP socket by its addresses and ports; the cookie in *id is filled in here. Fills *out
+ * if it returns SOCK_DIAG_FOUND. Returns SOCK_DIAG_UNKNOWN if the kernel gave no usable answer
+ * within timeout_ms. */
+enum sock_diag_found sock_diag_find(int family, struct inet_diag_sockid *id, int timeout_ms,
+                                    struct inet_diag_msg *out);
+
+/* Fills a socket address from the parts of a struct inet_diag_sockid. */
+void sock_diag_address(struct sockaddr_storage *out, int family, const uint32_t *address,
+                       in_port_t port);
+
+#endif
