@@ -1,36 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel_state.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "procfs/read.h"
 #include "schema.h"
 #include "syscall_names.h"
 
 #define ARGUMENTS 6
 
-/* Reads a file of /proc/self/task/THREAD into `text`. Returns its length; -1 with errno. */
+/* Reads a file of /proc/self/task/THREAD as procfs_read() does. */
 static ssize_t read_file(pid_t thread, const char *name, char *text, size_t size)
 {
-    char path[64];
-    ssize_t len;
-    int fd, problem;
+    char folder[32];
 
-    snprintf(path, sizeof(path), "/proc/self/task/%d/%s", (int)thread, name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    len = read(fd, text, size - 1);
-    problem = errno;
-    close(fd);
-    errno = problem;
-    if (len >= 0)
-        text[len] = '\0';
-    return len;
+    snprintf(folder, sizeof(folder), "/proc/self/task/%d", (int)thread);
+    return procfs_read_in(folder, name, text, size);
 }
 
 int ps_kernel_state(pid_t thread)
@@ -83,7 +70,6 @@ struct report_syscall *ps_kernel_syscall(pid_t thread, struct arena *arena)
 
     if (read_file(thread, "syscall", text, sizeof(text)) < 0)
         return NULL;
-    errno = 0;
     if (!parse(text, &number, args))
         return NULL;
     call = schema_make(arena, &schema_syscall, 1);
