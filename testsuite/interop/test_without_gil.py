@@ -387,7 +387,8 @@ logger = logging.getLogger("mine")
 logger.setLevel(logging.WARNING)
 logger.addHandler(Lines())
 symbols = subprocess.run(["nm", _pystuck.__file__], capture_output=True, text=True, check=True)
-place = next(line.split()[0] for line in symbols.stdout.splitlines() if "ps_own_offsets" in line)
+rows = [line.split() for line in symbols.stdout.splitlines()]
+place = next(row[0] for row in rows if row[-1] == "ps_own_offsets")
 with open("/proc/self/maps") as maps:
     base = next(line for line in maps if line.strip().endswith(_pystuck.__file__)).split("-")[0]
 address = int(base, 16) + int(place, 16) + 4 * int(sys.argv[1])
