@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A server that plays a script. doc/protocol.md, "Finding out which", has what servers of each kind
- * send.
+ * A server that plays a script. doc/protocol.md, "Detecting the generation", has what servers of
+ * each kind send.
  */
 #ifndef FAKE_SERVER_H
 #define FAKE_SERVER_H
