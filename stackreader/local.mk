@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += stackreader/libstackreader.la
 stackreader_libstackreader_la_SOURCES = \
 	stackreader/code.c stackreader/code.h \
 	stackreader/dicts.c stackreader/dicts.h \
+	stackreader/elf_image.c stackreader/elf_image.h \
 	stackreader/frames.c stackreader/frames.h \
 	stackreader/gil.c stackreader/gil.h \
 	stackreader/linetable.c stackreader/linetable.h \

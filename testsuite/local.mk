@@ -8,6 +8,7 @@ unit_tests = \
 	testsuite/unit/test_api \
 	testsuite/unit/test_conn \
 	testsuite/unit/test_connect \
+	testsuite/unit/test_core \
 	testsuite/unit/test_log_limit \
 	testsuite/unit/test_nomem \
 	testsuite/unit/test_report \
@@ -96,6 +97,13 @@ testsuite_unit_test_connect_SOURCES = \
 	testsuite/unit/test_connect_options.c \
 	testsuite/unit/test_connect_remembered.c \
 	testsuite/unit/test_connect_silent.c
+
+# Core files.
+testsuite_unit_test_core_SOURCES = \
+	testsuite/unit/made_elf.c testsuite/unit/made_elf.h \
+	testsuite/unit/test_elf_image.c
+testsuite_unit_test_core_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/stackreader
+testsuite_unit_test_core_LDADD = stackreader/libstackreader.la report/libreport.la $(LDADD)
 
 # Where allocations fail.
 testsuite_unit_test_nomem_SOURCES = \
