@@ -131,8 +131,8 @@ static int prepare(int folder, const char *name, const char *path, struct file_e
     return 0;
 }
 
-/* Opens the directory `name` in the directory `folder`, which it closes. Creates `name` if it does
- * not exist. path: the path of `name`. Returns a descriptor, or -1 with *why. */
+/* Opens the directory `name` in the directory `folder`. Closes `folder`, also on failure. Creates
+ * `name` if it does not exist. path: the path of `name`. Returns a descriptor, or -1 with *why. */
 static int enter(int folder, const char *name, const char *path, struct file_error *why)
 {
     int next = -1;

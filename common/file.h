@@ -31,8 +31,9 @@ int file_open_own(int folder, const char *name, const char *path, int flags,
  * (O_PATH), or -1 with *why. */
 int file_open_folder(const char *path, struct file_error *why);
 
-/* True if the path is a regular file of the effective user or root. If there is no such file,
- * returns false with an empty *why. */
+/* True if the path leads to a regular file that belongs to the effective user or root. If not,
+ * returns false with the reason in *why. If the file does not exist or cannot be examined, returns
+ * false with an empty *why. */
 bool file_is_trusted(const char *path, struct file_error *why);
 
 /* Opens a file of any kind for reading. Does not wait for the other end of a FIFO: a FIFO without a

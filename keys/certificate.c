@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* How long a CA is valid at least, in days: longer than the certificates that it signs, so that it
- * can sign new ones later. */
+/* The least time for which a CA is valid, in days. It is longer than the default for other
+ * certificates, so that the CA can sign new ones later. */
 #define CA_DAYS 3650
 
 /* The start of a certificate's validity, in seconds from now: an hour ago, because the clocks of

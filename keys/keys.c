@@ -436,7 +436,7 @@ static void tell(const struct folder *folder, const char *host)
 {
     printf("Created in %s:\n\n"
            "    ca.pem                  the CA's certificate: copy it to both sides\n"
-           "    ca.key                  its key, which signs new certificates: keep it secret\n"
+           "    ca.key                  the CA's key, which signs certificates: keep it secret\n"
            "    server.pem, server.key  for the program\n"
            "    client.pem, client.key  for pystuck\n\n"
            "Run this in the program:\n\n",
@@ -511,7 +511,9 @@ static X509 *read_signed(const char *path, const struct certificate *ca, const c
     if (!cert)
         fail(EXIT_FAILURE, "%s contains no certificate", path);
     if (X509_cmp(cert, ca->cert) == 0)
-        fail(EXIT_FAILURE, "%s is the certificate of the CA itself, which it cannot revoke", path);
+        fail(EXIT_FAILURE,
+             "%s is the certificate of the CA itself: a CA cannot revoke its own certificate",
+             path);
     if (X509_verify(cert, ca->key) != 1)
         fail(EXIT_FAILURE, "%s is not signed by the CA in %s", path, folder);
     return cert;

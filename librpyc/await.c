@@ -8,8 +8,8 @@
 
 /* ---- Serving requests ----------------------------------------------------------------------- */
 
-/* Replies to m with an exception: too many requests are being served, or are queued. The caller
- * still owns m. */
+/* Replies to m with an exception, which says that too many requests are being served or are queued.
+ * The caller still owns m. */
 static int refuse(struct conn *c, const struct message *m, struct rpyc_error *err)
 {
     bool full;
@@ -65,8 +65,8 @@ static void serve_dequeued(struct conn *c, struct queued *q)
     pthread_mutex_lock(&c->lock);
 }
 
-/* Serves one request from this thread's queue. nested: only a request that belongs to a request
- * which this thread is serving. Returns false if the queue has no such request, or if the
+/* Serves one request from this thread's queue. nested: serves only a request that belongs to one
+ * which this thread is serving already. Returns false if the queue has no such request, or if the
  * connection is closed. Call with c->lock held; the lock is released meanwhile. */
 static bool serve_queued(struct conn *c, bool nested)
 {
@@ -116,9 +116,10 @@ static void deliver(struct conn *c, struct message *m)
         done.notify(done.arg);
 }
 
-/* Handles a request that was read. Decides which thread serves it, and queues it if that is another
- * thread. Releases the read role. If this thread is to serve the request, serves or refuses it.
- * Returns -1 with err filled if the connection has to be closed. */
+/* Handles a request that was read. Decides which thread serves it. Queues it if another thread has
+ * to serve it, or this thread later. Releases the read role. If this thread has to serve the
+ * request now, serves or refuses it. Returns -1 with err filled if the connection has to be
+ * closed. */
 static int handle_request(struct conn *c, struct message *m, struct rpyc_error *err)
 {
     struct serving *s = NULL;

@@ -42,7 +42,7 @@ static rpyc_value *read_tuple(rpyc_conn *conn, struct brine_reader *r, struct rp
     rpyc_value *v;
 
     if (brine_next(r, &item) && item.type != BRINE_TUPLE)
-        brine_fail(r, "a box labelled as a tuple contains another value");
+        brine_fail(r, "a box labelled as a tuple does not contain a tuple");
     if (r->failed != RPYC_OK) {
         brine_error(r, err);
         return NULL;

@@ -78,8 +78,8 @@ void brine_put_digits(struct buffer *b, const char *digits, size_t len)
     buffer_put(b, digits, len);
 }
 
-/* Appends an int as decimal digits. magnitude: its absolute value. Does not use snprintf(), which
- * is several times slower, because every message contains such a number. */
+/* Appends an int as decimal digits. magnitude: its absolute value. Every message contains such a
+ * number, so this function does not use snprintf(), which is several times slower. */
 static void put_decimal(struct buffer *b, uint64_t magnitude, bool negative)
 {
     char digits[24], *p = digits + sizeof(digits);
@@ -268,7 +268,7 @@ static double load_double(const uint8_t *p)
     return value;
 }
 
-/* Reads the rest of a bytes object, after its tag. */
+/* Reads a bytes object whose tag was read already. */
 static bool take_bytes(struct brine_reader *r, size_t tag, struct brine_item *item)
 {
     size_t len;
@@ -301,8 +301,8 @@ static bool take_str(struct brine_reader *r, struct brine_item *item)
     return true;
 }
 
-/* Reads the number of items of a container and opens the container. tag: that of the tuple (a
- * frozenset or slice contains one), which was read already. */
+/* Reads the number of items of a container and opens the container. tag: the tag of the tuple,
+ * which was read already; in brine, a frozenset or slice contains a tuple. */
 static bool take_tuple(struct brine_reader *r, size_t tag, enum brine_type type,
                        struct brine_item *item)
 {
@@ -513,7 +513,7 @@ bool brine_expect_tuple(struct brine_reader *r, size_t count)
     if (!brine_next(r, &item))
         return false;
     if (item.type != BRINE_TUPLE || item.count != count)
-        return brine_fail(r, "a tuple has the wrong number of items");
+        return brine_fail(r, "a value is not a tuple with the expected number of items");
     return true;
 }
 
@@ -524,7 +524,7 @@ bool brine_expect_int(struct brine_reader *r, int64_t *value)
     if (!brine_next(r, &item))
         return false;
     if (item.type != BRINE_INT)
-        return brine_fail(r, "expected a small int");
+        return brine_fail(r, "expected an int that fits 64 bits");
     *value = item.integer;
     return true;
 }

@@ -77,7 +77,7 @@ struct brine_item {
     };
 };
 
-#define BRINE_DEPTH_MAX 200 /* how deep containers may be nested */
+#define BRINE_DEPTH_MAX 200 /* the most levels of nested containers */
 
 /* Reads one value; if it is a container, with all its items. After an error, all calls fail. It is
  * an error if a container has more items than bytes are left, or if containers are nested deeper
@@ -92,16 +92,17 @@ struct brine_reader {
     unsigned depth, max_depth;
     size_t taken, max_items; /* taken: the number of items that were read */
     size_t owed;             /* items left in all open containers; never more than the bytes left */
-    uint32_t open[BRINE_DEPTH_MAX + 1]; /* items left in each of them; [0]: the value itself */
+    uint32_t open[BRINE_DEPTH_MAX + 1]; /* items left in each open container; open[0]: 1 until the
+                                         * value itself was read */
 };
 
 /* Initializes r for reading the len bytes at data, which must remain valid while r is used. */
 void brine_read(struct brine_reader *r, const void *data, size_t len);
 
 /* Lowers the limits on the depth of nested containers and on the number of items. Each container
- * counts as an item, and so does each item in it; those that were read already count too. 0: does
- * not change that limit. The reader fails with RPYC_ELIMIT at the start of the container that
- * exceeds a limit. */
+ * counts as an item, and so does each item in it. What was read before this call counts too. An
+ * argument of 0 leaves its limit unchanged. The reader fails with RPYC_ELIMIT at the start of the
+ * container that exceeds a limit. */
 void brine_limit(struct brine_reader *r, unsigned max_depth, size_t max_items);
 
 /* Reads the next item. Returns false after an error. A call after the last item is an error. */

@@ -37,8 +37,8 @@ struct conn_callbacks {
     bool (*interrupted)(void *owner, bool by_signal);
 
     /* Returns true if the calling thread has to wake up regularly while it waits, to call
-     * `interrupted`: a signal does not always end the wait. NULL: every thread does so if
-     * `interrupted` is set. The connection's lock may be held during the call. */
+     * `interrupted`: a signal does not always end the wait. NULL: every thread wakes up regularly
+     * if `interrupted` is set. The connection's lock may be held during the call. */
     bool (*checks_signals)(void *owner);
 
     /* Called with a reply that no thread will take. If the reply refers to objects of the peer, the
@@ -48,10 +48,10 @@ struct conn_callbacks {
 };
 
 struct conn_config {
-    size_t max_frame;    /* bytes of a message; 0: FRAME_MAX_DEFAULT */
-    size_t max_inflated; /* bytes of a message after decompression; 0: max_frame */
-    unsigned max_depth;  /* depth of nested containers in a message; 0: BRINE_DEPTH_MAX */
-    size_t max_items;    /* items in a message; 0: no limit */
+    size_t max_frame;    /* the most bytes of a message; 0: FRAME_MAX_DEFAULT */
+    size_t max_inflated; /* the same after decompression; 0: max_frame */
+    unsigned max_depth;  /* the most levels of nested containers in it; 0: BRINE_DEPTH_MAX */
+    size_t max_items;    /* the most items in it; 0: no limit */
     enum rpyc_generation generation; /* AUTO: learned from the peer's first message */
     bool bound;          /* bind-threads is in use; needs a generation other than AUTO */
     struct turns *turns; /* see turns.h; borrowed; NULL: long messages do not wait */
@@ -59,8 +59,8 @@ struct conn_config {
                    * in either direction; 0: no limit */
 };
 
-/* Creates a connection with one reference. Takes ownership of the stream, also if it fails with
- * RPYC_ENOMEM. config NULL: all its members are zero. */
+/* Creates a connection with one reference. Takes ownership of the stream, even if the function
+ * fails with RPYC_ENOMEM. A NULL config means the same as one whose members are all zero. */
 int conn_new(struct conn **out, const struct stream *stream, const struct conn_callbacks *callbacks,
              void *owner, const struct conn_config *config, struct rpyc_error *err);
 
@@ -123,9 +123,8 @@ int conn_fd(struct conn *c);
 struct envelope conn_envelope(struct conn *c);
 
 /* conn_has_met returns true if the generation of the peer's messages is known. Before that, a
- * request is written in the envelope of rpyc 6. conn_meet waits until the generation is known,
- * which the peer's first message shows; it serves requests meanwhile. Errors are those of
- * conn_request. */
+ * request is written in the envelope of rpyc 6. conn_meet waits for the peer's first message, which
+ * shows the generation, and serves requests meanwhile. Errors are those of conn_request. */
 bool conn_has_met(struct conn *c);
 int conn_meet(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 
@@ -148,7 +147,8 @@ struct outgoing {
     struct buffer buf;
     size_t start; /* where the frame of the last request or reply starts in buf */
     struct thread_pair threads;
-    bool sent; /* set by conn_send, which takes the other members: all of the message was sent */
+    bool sent; /* set by conn_send, which takes the other members; true: all of the message was
+                * sent */
 };
 
 /* Begins to write a request. *seq: its sequence number. Append the boxed tuple of arguments to
@@ -156,10 +156,11 @@ struct outgoing {
  * matter. */
 void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq);
 
-/* Like conn_request_begin, except with bind-threads: any thread of the peer may read the request.
- * If the calling thread is serving a request, conn_request_begin addresses the peer's thread that
- * sent that request. The peer's thread may have received its reply already, and may not read again.
- * In that case, use conn_request_begin_apart. */
+/* Like conn_request_begin, but any thread of the peer may read the request. The two functions
+ * differ only with bind-threads, and only if the calling thread is serving a request:
+ * conn_request_begin addresses the new request to the peer's thread that sent the request being
+ * served. If that thread has perhaps received its reply already, and perhaps reads no further
+ * message, use conn_request_begin_apart. */
 void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler handler,
                               int64_t *seq);
 

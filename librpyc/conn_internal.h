@@ -78,8 +78,8 @@ bool conn_deadline_passed(deadline_t deadline);
 deadline_t conn_stalled_at(const struct conn *c, deadline_t deadline);
 
 /* A long wait is done in parts. Returns the end of the next part: `deadline`, or an earlier time if
- * the wait can be cancelled or the owner checks signals. A signal that arrives just before a
- * blocking call does not interrupt the call. */
+ * the wait can be cancelled or the owner checks signals. The parts are needed because a signal that
+ * arrives just before a blocking call does not interrupt the call. */
 deadline_t conn_next_check(const struct conn *c, deadline_t deadline, bool cancellable);
 
 /* Calls the owner's `interrupted`. Returns true if this thread has to end its wait. by_signal: a

@@ -341,9 +341,9 @@ static bool is_answered(const struct asked *asked, deadline_t deadline)
 }
 
 /* Handles the messages that have arrived on all connections. Returns 1, with the connection in
- * *out, if one has received the root or the result of the early request. Returns 0 if one may still
- * receive it. Otherwise returns -1; err is then the error of the first connection, or an exception
- * from the server (RPYC_EREMOTE). */
+ * *out, if a connection has received the root or the result of the early request. Returns 0 if a
+ * connection may still receive one of them. Otherwise returns -1; err is then the error of the
+ * first connection, or an exception from the server (RPYC_EREMOTE). */
 static int look(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
 {
     size_t waiting = 0;
@@ -430,8 +430,8 @@ static int wait_for_root(rpyc_conn **out, struct attempt *a, struct rpyc_error *
     return 0;
 }
 
-/* Connects and requests the root in the envelope env. others: if the server sends nothing, tries
- * the other envelopes too. */
+/* Connects and requests the root in the envelope env. others: whether to try the other envelopes
+ * too if the server sends nothing. */
 static int find(rpyc_conn **out, struct attempt *a, struct envelope env, bool others,
                 struct rpyc_error *err)
 {
@@ -478,8 +478,8 @@ static int find_out(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
     return -1;
 }
 
-/* Connects with the remembered envelope. If this envelope is wrong, another server uses the address
- * now: finds out the envelope of that server. */
+/* Connects with the remembered envelope. If this envelope is wrong, another server must be using
+ * the address now. In this case, connects again and finds out the envelope of that server. */
 static int find_remembered(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
 {
     const struct rpyc_envelope *known = a->options->remembered;

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Replaces control characters in the text by blanks. If the text fills its array of `size` bytes,
- * it may have been cut off inside a UTF-8 character: then removes a UTF-8 character of several
- * bytes at its end. */
+/* Replaces control characters in the text by blanks. A text that fills its array of `size` bytes
+ * was perhaps cut off inside a UTF-8 character. So if such a text ends with a character of several
+ * bytes, or with a part of one, removes that character. */
 static void tidy(char *text, size_t size)
 {
     size_t len = strlen(text), start = len;

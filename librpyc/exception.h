@@ -13,8 +13,8 @@
  * cases. */
 int exception_raise(struct brine_reader *r, struct rpyc_error *err);
 
-/* Returns the name of the exception, of the module builtins, with which this process replies to a
- * request of the peer that failed with `code`. */
+/* Returns the name of a class in the module builtins, such as "TypeError": the exception that the
+ * peer gets if its request has failed in this process with `code`. */
 const char *exception_class(enum rpyc_errcode code);
 
 /* Appends the exception as vinegar. */

@@ -179,9 +179,9 @@ static int keep_inflated(void *map, size_t size, size_t n, struct frame *f, stru
     return f->store.failed ? error_nomem(err) : 1;
 }
 
-/* Inflates a payload into f. The size of the result is not known before. So the output is a mapping
- * of the largest allowed size; its pages take no memory until they are written. Returns 1 if f is
- * filled, 0 if the result is longer than max, -1 with err filled after an error. */
+/* Inflates a payload into f. The size of the result is not known in advance. So the output is a
+ * mapping of the largest allowed size, whose pages take no memory until they are written. Returns 1
+ * if f is filled, 0 if the result is longer than max, -1 with err filled after an error. */
 static int inflate_payload(const uint8_t *bytes, size_t len, size_t max, struct frame *f,
                            struct rpyc_error *err)
 {
@@ -334,7 +334,7 @@ static void skip(struct frame_reader *r)
     r->skip -= n;
 }
 
-/* Like frame_next, but f->data and f->len may not be set: the payload is then in f->store. */
+/* Like frame_next, but may leave f->data NULL and f->len 0: the payload is then all of f->store. */
 static int take_next(struct frame_reader *r, struct frame *f, struct rpyc_error *err)
 {
     const uint8_t *header;

@@ -5,8 +5,8 @@
 #include "exception.h"
 #include "local.h"
 
-/* Objects in unclaimed replies are released with the next request. If more than this number wait
- * for it, they are released at once. */
+/* The objects in unclaimed replies are released with the next request, or at once if there are more
+ * than this number of them. */
 #define UNCLAIMED_MAX 1000
 
 /* ---- The service ----------------------------------------------------------------------------- */

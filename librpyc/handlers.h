@@ -4,8 +4,8 @@
  * peer holds, and requests on the connection itself.
  *
  * A symmetric server (one that runs ClassicService or MasterService) requests the root object of
- * its client, and some attributes of that object, when the client connects. It gets an object whose
- * attributes do nothing.
+ * its client, and some attributes of that object, when the client connects. Such a server gets an
+ * object whose attributes do nothing.
  */
 #ifndef RPYC_HANDLERS_H
 #define RPYC_HANDLERS_H

@@ -6,7 +6,7 @@
 
 struct held {
     rpyc_value *value; /* a reference */
-    uint64_t count;    /* how often the object was sent */
+    uint64_t count;    /* how many times the object was sent */
 };
 
 static int compare(const void *a, const void *b)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A table of the objects of this program that the peer of one connection holds, with the number of
- * times that each was sent. The functions take no lock: the owner of the table guards it.
+ * A table of the objects of this program that the peer of one connection holds. It counts how many
+ * times each object was sent. The functions take no lock: the owner of the table guards it.
  */
 #ifndef RPYC_HELD_H
 #define RPYC_HELD_H
@@ -17,7 +17,8 @@ struct held_table {
  * above 0. Returns 0, or -1 with RPYC_ENOMEM. */
 int held_add(struct held_table *table, rpyc_value *v, struct rpyc_error *err);
 
-/* Returns the object with an instance id, borrowed; NULL if the peer does not hold it. */
+/* Returns the object with this instance id, borrowed; NULL if the peer does not hold such an
+ * object. */
 rpyc_value *held_find(const struct held_table *table, uint64_t instance_id);
 
 /* Subtracts `count` from the number of times that an object was sent. Returns false if the peer

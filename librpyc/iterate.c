@@ -13,7 +13,7 @@
 struct rpyc_iter {
     rpyc_value *iterator; /* a netref */
     rpyc_value *chunk;    /* a tuple, or NULL */
-    size_t next;          /* index in chunk */
+    size_t next;          /* the index in chunk of the next item to return */
     int64_t size;         /* how many items to request next */
 };
 

@@ -84,15 +84,16 @@ static bool read_head(struct message *m, const struct envelope *env, const uint8
     return brine_expect_tuple(r, 2) && brine_expect_int(r, &m->seq);
 }
 
-/* If the message is over a limit, makes further reads from m->body fail: the rest was dropped. */
+/* If the message is over a limit, makes further reads from m->body fail, because the rest of the
+ * message was dropped. */
 static void refuse_rest(struct message *m)
 {
     if (m->frame.over)
         brine_fail_limit(&m->body, m->frame.over, m->frame.limit);
 }
 
-/* Called with err filled, because a message cannot be read. If the message would be readable in
- * another envelope than env, fills err with that reason instead. Returns -1. */
+/* Called with err filled, because a message cannot be read. If the message seems to have another
+ * envelope than env, fills err with this reason instead. Returns -1. */
 static int wrong_envelope(const struct message *m, const struct envelope *env,
                           struct rpyc_error *err)
 {
@@ -239,7 +240,7 @@ bool id_pack_next(struct brine_reader *r, struct id_pack *pack)
     return true;
 }
 
-/* Reads the count of a DEL. given: false if the count is missing; it is 1 then. Sets *count to
+/* Reads the count of a DEL. given: false if the count is missing, which means 1. Sets *count to
  * INT64_MAX if the count is larger, and to 0 if it is not a number. Returns false if the count is
  * not a boxed plain value. */
 static bool read_del_count(struct brine_reader *r, bool given, int64_t *count)

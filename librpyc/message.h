@@ -89,8 +89,9 @@ size_t message_begin(struct buffer *out, const struct envelope *env, enum messag
 
 /* ---- Boxing --------------------------------------------------------------------------------- */
 
-/* Appends the head of a box: the tuple of two and its label. Append the value after it: brine for
- * LABEL_VALUE, a tuple of boxes for LABEL_TUPLE, an id pack for references. */
+/* Appends the head of a box: the start of the tuple (label, value), and the label. The caller then
+ * appends the value: brine for LABEL_VALUE, a tuple of boxes for LABEL_TUPLE, an id pack for
+ * references. */
 void box_put(struct buffer *out, enum label label);
 
 /* Reads the head of a box. Fails if the label is unknown. */
@@ -110,9 +111,9 @@ struct id_pack {
 void id_pack_put(struct buffer *out, const struct id_pack *pack);
 bool id_pack_next(struct brine_reader *r, struct id_pack *pack);
 
-/* Reads the boxed arguments of a DEL: (reference, count). The count may be missing and is 1 then.
- * Returns false if the arguments have another form; r may then be usable or have failed. Sets
- * *count to a number below 1 if it is not a valid count. */
+/* Reads the boxed arguments of a DEL: (reference, count). A missing count means 1. Returns false if
+ * the arguments have another form; r may then be usable or have failed. Sets *count to a number
+ * below 1 if the count is not valid. */
 bool box_next_del(struct brine_reader *r, struct id_pack *pack, int64_t *count);
 
 #endif

@@ -20,8 +20,8 @@ static void free_netref(rpyc_value *v)
     free(v);
 }
 
-/* Drops the last reference, and frees the netref. If netref_get has found the netref in another
- * thread before the lock was taken, and added a reference, only drops a reference. */
+/* Drops the last reference, and frees the netref. If another thread has called netref_get and added
+ * a reference before this function took the lock, only drops a reference. */
 static void netref_release(rpyc_value *v)
 {
     rpyc_conn *conn = v->ref.conn;
@@ -58,8 +58,8 @@ static rpyc_value *copy_pack(const struct id_pack *pack)
     return v;
 }
 
-/* Creates a netref and adds it to conn->netrefs. NULL with RPYC_ENOMEM. Call with conn->lock
- * held. */
+/* Creates a netref and adds it to conn->netrefs. Returns NULL with RPYC_ENOMEM if there is no
+ * memory. Call with conn->lock held. */
 static rpyc_value *netref_new(rpyc_conn *conn, const struct id_pack *pack, struct rpyc_error *err)
 {
     rpyc_value *v = copy_pack(pack);

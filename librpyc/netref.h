@@ -9,8 +9,8 @@
 #include "rpyc_conn.h"
 
 /* Returns a new reference to the netref for the object that an id pack from the peer names. Creates
- * the netref if there is none. If there is one, adds 1 to its count of how often the peer has sent
- * the object. NULL with RPYC_ENOMEM. */
+ * the netref if there is none. If there is one, adds 1 to the number of times that the peer has
+ * sent the object. Returns NULL with RPYC_ENOMEM if there is no memory. */
 rpyc_value *netref_get(rpyc_conn *conn, const struct id_pack *pack, struct rpyc_error *err);
 
 #endif

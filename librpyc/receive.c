@@ -30,8 +30,9 @@ static int give_up_turn(struct conn *c, deadline_t due, deadline_t deadline, str
     if (atomic_load(&c->turn.stopped))
         return error_set(err, RPYC_ECLOSED, "the peer hung up while its message waited");
     if (conn_deadline_passed(due))
-        return error_set(err, RPYC_EPROTOCOL,
-                         "its message of over 1 MB waited too long for its turn (send_timeout)");
+        return error_set(
+            err, RPYC_EPROTOCOL,
+            "the peer's message of over 1 MB waited too long for its turn (send_timeout)");
     if (conn_deadline_passed(deadline))
         return error_set(err, RPYC_ETIMEOUT, "no answer in time");
     return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
@@ -73,13 +74,13 @@ static int park(struct conn *c, struct rpyc_error *err)
     if (fits)
         return 0;
     return error_set(err, RPYC_EPROTOCOL,
-                     "it sends a message of over 1 MB too slowly, while others "
+                     "the peer sends a message of over 1 MB too slowly, while others "
                      "wait to send long messages");
 }
 
-/* Called often; acts at the end of a slice of time if other connections wait for the turn and too
- * few bytes have arrived in the slice. Then releases the turn if the message is incomplete. If it
- * is complete and being handled, fails after IDLE_SLICES_MAX such slices in a row. */
+/* Called often. Acts only at the end of a slice of time, if other connections wait for the turn and
+ * too few bytes have arrived in the slice. If the message is incomplete, releases the turn. If the
+ * message is complete and is being handled, fails after IDLE_SLICES_MAX such slices in a row. */
 static int end_slice(struct conn *c, struct rpyc_error *err)
 {
     bool gets_on = c->slice_bytes >= SLICE_BYTES;
@@ -96,7 +97,7 @@ static int end_slice(struct conn *c, struct rpyc_error *err)
     if (++c->idle_slices <= IDLE_SLICES_MAX)
         return 0;
     return error_set(err, RPYC_EPROTOCOL,
-                     "it sent a message of over 1 MB and does not answer the questions "
+                     "the peer sent a message of over 1 MB and does not answer the questions "
                      "about the objects in it, while others wait to send long messages");
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Releases objects of the peer to which this side does not refer any more. They are collected in a
- * list. Then one message with a DEL for each of them is sent. The owner of a list must lock it.
+ * Releases objects of the peer to which this side does not refer any more. The objects are
+ * collected in a list. Later one message is sent, with a request DEL for each object in the list.
+ * The owner of a list must lock it.
  */
 #ifndef RPYC_RELEASES_H
 #define RPYC_RELEASES_H
@@ -19,9 +20,9 @@ struct releases {
  * references to the object the peer counts. If there is no memory, the object is not added, and the
  * peer keeps it until the connection ends.
  *
- * thread: used with bind-threads. A thread of the peer that may not have read yet an answer which
- * refers to the object. The DEL is sent to this thread, so that it is read after the answer. 0: any
- * thread may read the DEL. */
+ * thread: used with bind-threads; 0: any thread of the peer may read the DEL. Else a thread of the
+ * peer that perhaps has not read yet an answer which refers to the object. The DEL is sent to this
+ * thread, so that it is read after the answer. */
 void releases_add(struct releases *list, const uint8_t *pack, size_t pack_len, uint64_t count,
                   uint64_t thread);
 
@@ -33,8 +34,8 @@ struct releases releases_take(struct releases *list);
 
 void releases_free(struct releases *list);
 
-/* Starts a request, like conn_request_begin, and puts a DEL for each object in the list before it,
- * in the same message. Empties the list. */
+/* Starts a request, like conn_request_begin. The message then contains a DEL for each object in the
+ * list, followed by this request. Empties the list. */
 void releases_request_begin(struct conn *c, struct releases *list, struct outgoing *out,
                             enum handler handler, int64_t *seq);
 

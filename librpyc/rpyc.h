@@ -27,9 +27,9 @@
  * reference to the object.
  *
  * A function that can fail returns -1 on failure, and fills its rpyc_error argument, which may be
- * NULL. On success it returns 0, if its comment does not name another value. No function prints,
- * exits or raises a signal. Several threads may use a connection and its values at the same time.
- * Each thread waits for its own replies.
+ * NULL. On success it returns 0, or the value that its comment names. No function prints, exits or
+ * raises a signal. Several threads may use a connection and its values at the same time. Each
+ * thread waits for its own replies.
  */
 #ifndef RPYC_H
 #define RPYC_H
@@ -143,8 +143,8 @@ RPYC_API const char *rpyc_exception_name(const struct rpyc_exception *exc);
 RPYC_API const char *rpyc_exception_traceback(const struct rpyc_exception *exc);
 
 /* rpyc_exception_args returns the exception's arguments, a tuple. rpyc_exception_attribute returns
- * the value of an attribute; NULL if there is no attribute of this name. exc owns the results. The
- * peer has replaced each object that cannot be copied by its repr. */
+ * the value of an attribute; NULL if there is no attribute of this name. exc owns the results. In
+ * place of an object that cannot be copied, the peer has sent the object's repr(), a str. */
 RPYC_API rpyc_value *rpyc_exception_args(const struct rpyc_exception *exc);
 RPYC_API rpyc_value *rpyc_exception_attribute(const struct rpyc_exception *exc, const char *name);
 
@@ -195,9 +195,9 @@ struct rpyc_options {
 
     /* Only used with RPYC_GENERATION_AUTO; may be NULL. The caller keeps one such struct for each
      * server address, filled with zeros at first. If it holds an envelope, librpyc tries that
-     * envelope first. librpyc then stores the envelope that the server uses. If the struct held
-     * another envelope, connecting takes a second connection, and a stock server logs a traceback.
-     * Two threads must not use the same struct at the same time. */
+     * envelope first. librpyc then stores the envelope that the server uses. If the struct held an
+     * envelope that the server does not use, connecting takes a second connection, and a stock
+     * server logs a traceback. Two threads must not use the same struct at the same time. */
     struct rpyc_envelope *remembered;
 
     /* May be NULL. Called with the socket of each new connection before data is sent on it, for
@@ -294,10 +294,10 @@ RPYC_API int rpyc_timeout(const rpyc_conn *conn);
 /* For programs with an event loop. rpyc_fd returns the socket, to be polled for POLLIN.
  * rpyc_process handles all messages that have arrived: replies, and requests of the peer. If there
  * are none, it waits until one arrives. timeout_ms limits this wait; 0: do not wait; negative: no
- * limit. It returns the number of messages; 0 if the timeout has passed; -1 on an error, or at the
- * end of the connection (RPYC_ECLOSED). Before each poll, call rpyc_process with a timeout of 0: a
- * thread that waited for a reply may have read further messages from the socket, and poll does not
- * report these. */
+ * limit. rpyc_process returns the number of messages that it handled; 0 if the timeout has passed;
+ * -1 on an error, or at the end of the connection (RPYC_ECLOSED). Before each poll, call
+ * rpyc_process with a timeout of 0: a thread that waited for a reply may have read further messages
+ * from the socket, and poll does not report these. */
 RPYC_API int rpyc_fd(const rpyc_conn *conn);
 RPYC_API int rpyc_process(rpyc_conn *conn, int timeout_ms, struct rpyc_error *err);
 
@@ -338,8 +338,8 @@ RPYC_API rpyc_value *rpyc_ref(rpyc_value *value);
 RPYC_API void rpyc_unref(rpyc_value *value);
 
 /* Returns the type of value. NULL counts as None, because rpyc_item returns NULL beyond the end.
- * This is also true for the functions below up to rpyc_class_name, and for the object of a
- * request. */
+ * The functions below, up to rpyc_class_name, and the functions that send a request on an object
+ * accept NULL in the same way. */
 RPYC_API enum rpyc_type rpyc_type_of(const rpyc_value *value);
 
 /* rpyc_str returns the text of a str in UTF-8, rpyc_bytes the content of a bytes; NULL for any
@@ -518,8 +518,9 @@ RPYC_API int rpyc_pending_wait(rpyc_pending *pending, int timeout_ms, rpyc_value
 RPYC_API bool rpyc_pending_is_done(rpyc_pending *pending);
 
 /* Calls notify(arg) once, when the result has arrived or the connection is closed. If this has
- * happened already, calls it now. Otherwise the thread that reads the reply, or closes the
- * connection, calls it. notify must return quickly. It may call rpyc_pending_wait. */
+ * happened already, rpyc_pending_notify calls notify itself. Otherwise the thread that reads the
+ * reply, or closes the connection, calls it. notify must return quickly. It may call
+ * rpyc_pending_wait. */
 RPYC_API void rpyc_pending_notify(rpyc_pending *pending, void (*notify)(void *arg), void *arg);
 
 /* Makes rpyc_pending_wait fail with RPYC_ECANCELED, also in a thread that is waiting in it now. A
@@ -585,9 +586,9 @@ RPYC_API int rpyc_raise(struct rpyc_error *err, const char *class_name, const ch
 /* ---- Requests by number ---------------------------------------------------------------------- */
 
 /* Sends a request to the handler that has this number, and waits for the reply. The format
- * describes the arguments, without keyword arguments. For handlers that have no function in this
- * header. Errors: those of other requests; RPYC_EREMOTE if the server does not know the number;
- * RPYC_EINVAL for a keyword argument. */
+ * describes the arguments, which cannot be keyword arguments. Use this for handlers that have no
+ * function in this header. Errors: those of other requests; RPYC_EREMOTE if the server does not
+ * know the number; RPYC_EINVAL for a keyword argument. */
 RPYC_API int rpyc_request(rpyc_conn *conn, int handler, rpyc_value **out, struct rpyc_error *err,
                           const char *format, ...);
 

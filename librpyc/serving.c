@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 /* How many requests of a connection may be served at a time: nested ones, and those of different
- * threads. More are taken for an endless recursion between the two sides, in which each level needs
- * stack on both. */
+ * threads. A larger number counts as an endless recursion between the two sides, each level of
+ * which needs stack on both sides. */
 #define SERVING_MAX 200
 
 /* How many bytes the queued requests of a connection may take together. */
@@ -67,8 +67,8 @@ struct serving *serving_enter(struct serving_table *t, uint64_t peer_thread)
     return s;
 }
 
-/* Moves the entries within s to the entry around s. If s is the outermost entry, the first of them
- * becomes the outermost one and takes over the queue of s. */
+/* Moves the entries within s to the entry around s. If s is an outermost entry, the entries within
+ * s become outermost ones, and the first of them takes over the queue of s. */
 static void leave_inner(struct serving_table *t, struct serving *s)
 {
     struct serving *inner;

@@ -53,7 +53,7 @@ bool serving_is_full(const struct serving_table *t);
 /* Decides which thread serves a request. Call before another message is read. bound: bind-threads
  * is in use. Returns
  *    1: The calling thread serves it. *s is set to its new entry, for serving_leave; or to NULL if
- *       too many requests are served or queued: then the caller refuses the request.
+ *       too many requests are served or queued; the caller must then refuse the request.
  *    0: m was queued for another thread, or for the calling one to serve it later. m is empty now.
  *   -1: RPYC_ENOMEM. */
 int serving_claim(struct serving_table *t, bool bound, struct message *m, int64_t handler,

@@ -21,8 +21,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* OpenSSL 1.1.1 does not define this reason. It reports such an end of the stream as a failed
- * system call with errno 0. */
+/* OpenSSL's reason for a stream that ends without a close_notify. OpenSSL 1.1.1 does not define it,
+ * and reports such an end as a failed system call with errno 0. */
 #ifndef SSL_R_UNEXPECTED_EOF_WHILE_READING
 #define SSL_R_UNEXPECTED_EOF_WHILE_READING 294
 #endif
@@ -147,7 +147,7 @@ static bool lacked_memory(void)
 static int bad_option(const char *what, const char *file, struct rpyc_error *err)
 {
     bool is_no_pem = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_PEM_LIB;
-    const char *why = is_no_pem ? "there is none in it, as PEM and without a passphrase" : reason();
+    const char *why = is_no_pem ? "the file contains none as PEM without a passphrase" : reason();
 
     bool is_mismatch = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH ||
                        ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_TYPE_MISMATCH;
@@ -251,8 +251,8 @@ static int call_write(SSL *ssl, void *bytes, size_t n, size_t *done)
     return SSL_write_ex(ssl, bytes, n, done);
 }
 
-/* Fills err after sending failed because the peer closed the connection. Before that, the peer may
- * have sent an alert that was not read yet: then err gets the reason in the alert. Returns -1. */
+/* Fills err after sending failed because the peer closed the connection. If the peer has sent an
+ * alert before, which was not read yet, fills err with the reason in the alert. Returns -1. */
 static int peer_closed(struct state *state, struct rpyc_error *err)
 {
     char byte;
@@ -465,7 +465,9 @@ static int make_client(struct state *state, const struct stream *s, const struct
         return name_server(state->ssl, name, err);
     return o->insecure_no_verify
                ? 0
-               : error_set(err, RPYC_EINVAL, "TLS needs the server's name to check: server_name");
+               : error_set(
+                     err, RPYC_EINVAL,
+                     "TLS needs the name that the server's certificate must have: set server_name");
 }
 
 /* Performs the handshake. Like connecting, it is not interrupted by signals. */
@@ -518,7 +520,8 @@ static struct state *begin_state(struct rpyc_error *err)
 }
 
 /* Calls end_call for begin_state, performs the handshake, and stores the state in the stream. made:
- * -1 if the state could not be filled; then only frees it and returns -1. Takes the state. */
+ * -1 if the state could not be filled; in this case only frees the state and returns -1. Takes the
+ * state. */
 static int end_state(struct stream *s, struct state *state, int made, deadline_t deadline,
                      struct rpyc_error *err)
 {

@@ -420,8 +420,9 @@ int stream_unix_address(struct sockaddr_un *address, socklen_t *len, const char 
 
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
     if (n == 0 || n >= sizeof(address->sun_path))
-        return error_set(err, RPYC_EINVAL, "the name of a Unix socket has 1 to %zu bytes: '%s'",
-                         sizeof(address->sun_path) - 1, path);
+        return error_set(err, RPYC_EINVAL,
+                         "invalid name of a Unix socket '%s': expected 1 to %zu bytes", path,
+                         sizeof(address->sun_path) - 1);
     memcpy(address->sun_path, path, n);
     *len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
     if (path[0] == '@') {
@@ -464,9 +465,9 @@ int stream_connect_again(struct stream *s, const struct stream_watch *watch,
 
 /* ---- Listening ------------------------------------------------------------------------------ */
 
-/* Sets the group and the mode of a socket's file. file: a descriptor of it. The file's name
- * would not do: if other users may write to the directory, they can replace the file between two
- * calls. */
+/* Sets the group and the mode of a Unix socket's file. file: a descriptor of this file. Does not
+ * use the name of the file, because users who may write to the directory can replace the file
+ * between two calls. */
 static int set_rights(int file, const struct stream_listening *how)
 {
     mode_t mode = how->unix_mode ? how->unix_mode : 0600;

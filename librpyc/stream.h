@@ -123,7 +123,7 @@ void stream_acknowledge(const struct stream *s);
 void stream_shutdown(struct stream *s);
 
 /* Closes the stream and resets the TCP connection. The peer's poll(2) then reports an error instead
- * of the end of input. After an error, a stock ThreadPoolServer drops the connection in any case. A
+ * of the end of input, and after an error a stock ThreadPoolServer always drops the connection. A
  * Unix socket is only closed. */
 void stream_reset(struct stream *s);
 

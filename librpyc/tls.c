@@ -16,8 +16,8 @@
 #define RPYC_LIBDIR "/usr/local/lib"
 #endif
 
-/* Writes the directory of the file that contains this code to path. The file is a program, with any
- * name, or a shared object. Returns false if the directory is not known for certain. */
+/* Writes to `path` the directory of the program or the shared object that contains this code.
+ * Returns false if the directory is not known for certain. */
 static bool own_directory(char *path, size_t size)
 {
     ssize_t len;
@@ -34,8 +34,9 @@ static bool own_directory(char *path, size_t size)
     return true;
 }
 
-/* Loads the library from the build tree, if this code has not been installed. up: the way from the
- * directory of this code to the root of that tree. Returns NULL if the library is not there. */
+/* Loads the library from the build tree, if this code has not been installed. up: the relative path
+ * from the directory of this code to the root of that tree. Returns NULL if the library is not
+ * there. */
 static void *open_uninstalled(const char *up)
 {
     char own[PATH_MAX], path[PATH_MAX + sizeof("/../../librpyc/.libs/" TLS_LIBRARY)];

@@ -89,10 +89,10 @@ void tls_server_free(struct tls_server *server);
 int tls_accept(struct stream *s, struct tls_server *server, deadline_t deadline,
                struct rpyc_error *err);
 
-/* Frees OpenSSL's data of the calling thread. Call this at the end of each thread that used the
- * server's connections, if the caller created the thread. Otherwise OpenSSL frees the data when the
- * thread ends, perhaps while exit(3) is freeing all of OpenSSL's data. Does not return if the
- * process is ending. server may be NULL. */
+/* Frees OpenSSL's data of the calling thread. Call this at the end of each thread that the caller
+ * has created and that used the server's connections. Without this call, OpenSSL frees the data
+ * when the thread ends, perhaps while exit(3) is freeing all of OpenSSL's data. Does not return if
+ * the process is ending. server may be NULL. */
 void tls_thread_end(struct tls_server *server);
 
 /* Sets *der and *len to the peer's certificate as DER, which the caller frees with free(). Sets

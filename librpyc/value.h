@@ -17,7 +17,7 @@ struct netref {
     char *name;      /* of the class, NUL-terminated */
     uint8_t *pack;   /* the id pack as brine, as it arrived */
     size_t pack_len;
-    uint64_t count; /* how often the peer has sent the object; the peer has the same count */
+    uint64_t count; /* how many times the peer has sent the object; the peer counts this too */
 };
 
 /* An object or a function of this program, or a method of such an object: see local.h. */

@@ -213,7 +213,7 @@ static PyObject *unbox_tuple(struct ps_session *s, struct brine_reader *r)
     if (!brine_next(r, &item))
         return ps_load_error(r);
     if (item.type != BRINE_TUPLE) {
-        brine_fail(r, "a box labelled as a tuple contains another value");
+        brine_fail(r, "a box labelled as a tuple does not contain a tuple");
         return ps_load_error(r);
     }
     return ps_load_tuple(s, r, item.count, unbox_item);

@@ -380,9 +380,9 @@ static PyObject *handle_ctxexit(struct ps_session *s, PyObject *args)
     return result;
 }
 
-/* Returns isinstance(object, class). The object is given by its id pack. It may be an object of
- * this process; if not, the class of this process with the name in the id pack stands for its
- * class. */
+/* Returns isinstance(object, class). The request names the object by its id pack. If this process
+ * does not hold that object for the client, the object's class is the class of this process that
+ * has the class name in the id pack. Returns False if there is no such class. */
 static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
 {
     ps_auto PyObject *other = NULL, *cls = NULL, *type = NULL;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The offsets of the CPython that the extension was built for, from its own headers.
+ * Where the structs of CPython have their members, for the CPython whose headers the extension was
+ * built with.
  */
 #ifndef PYSTUCK_OWN_OFFSETS_H
 #define PYSTUCK_OWN_OFFSETS_H
 
 #include "offsets.h"
 
-/* The offsets. The member `minor` is 0 if CPython's internal headers were not installed when the
- * extension was built, or if its version is not supported. */
+/* The offsets of the members. If CPython's internal headers were not installed when the extension
+ * was built, `minor` is 0 and no offset is known. */
 extern const struct offsets ps_own_offsets;
 
 /* True if these offsets do not contradict the running Python, which may be another release than the

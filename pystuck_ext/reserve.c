@@ -149,8 +149,9 @@ int ps_reserve_run(void *(*run)(void *), void *arg)
     return result;
 }
 
-/* Call with the lock held; releases it. Ends the thread of the reserve. Waits for the thread if it
- * is idle; otherwise it ends after the functions that it was given. */
+/* Ends the thread of the reserve, if there is one. If the thread is idle, waits until the thread
+ * has ended. If it has functions to run, does not wait: the thread ends after the last of them.
+ * Call with the lock held, which this function releases. */
 static void end_thread(void)
 {
     struct spare *spare = reserve.spare;

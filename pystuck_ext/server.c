@@ -211,13 +211,14 @@ static void tell(const struct ps_server *s, bool is_error, const struct ps_sourc
     s->options.tell(s->options.context, is_error, source, text);
 }
 
-/* True if a client is only admitted after the kernel has reported its user. */
+/* True if a client is admitted only after the kernel has reported the client's user. */
 static bool asks_who(const struct ps_server *s)
 {
     return !s->options.anyone || s->address.ss_family == AF_UNIX;
 }
 
-/* Returns the source, for the log, of a client whose user is not asked for: its address. */
+/* Returns the source of a client (see log_limit.h) if asks_who() is false, so that the client's
+ * user is not known: the source is then the client's address. */
 static struct ps_source source_of_address(int fd)
 {
     struct sockaddr_storage address = {0};

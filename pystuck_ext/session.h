@@ -107,8 +107,9 @@ bool ps_session_on_own_thread(const struct ps_session *s);
  * the GIL, if the interpreter is shutting down or there is no memory. */
 bool ps_session_enter(struct ps_session *s);
 
-/* Takes the GIL for cleanup that must run, on a thread of pystuck: retries while there is no
- * memory. Returns false, and does not hold the GIL, if the interpreter is shutting down. */
+/* Takes the GIL for cleanup that must run. Call on a thread of pystuck. If there is no memory,
+ * tries again until there is. Returns false, and does not hold the GIL, if the interpreter is
+ * shutting down. */
 bool ps_session_enter_for_cleanup(struct ps_session *s);
 
 /* Releases the GIL after ps_session_enter. If the thread is also serving an outer request, keeps

@@ -333,8 +333,10 @@ static void renew_tls(const struct ps_settings *settings)
     if (result > 0)
         ps_log(settings->log, PS_LOG_INFO, "the TLS files have changed and were read again");
     if (result < 0)
-        ps_log_client(settings->log, PS_LOG_WARNING, &any, "the former TLS files stay in use: %s",
-                      why.text);
+        ps_log_client(
+            settings->log, PS_LOG_WARNING, &any,
+            "cannot use the changed TLS files, so the server keeps using the old ones: %s",
+            why.text);
 }
 
 /* Opens the stream of a client, over TLS if the server uses it. On failure logs the reason and

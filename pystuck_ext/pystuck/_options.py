@@ -334,7 +334,7 @@ _WHY_NEEDED = {
 }
 
 #: COMMANDS: the options that `python -m pystuck` has. VARIABLES: the options that the environment
-#: can set, by variable.
+#: can set, keyed by the name of the variable.
 COMMANDS = tuple(option for option in OPTIONS if option.command)
 VARIABLES = {option.variable: option for option in OPTIONS if option.variable}
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-#: An error shows at most this number of characters of a value.
+#: The most characters of a value that an error message shows.
 _SHOWN_MOST = 100
 
-#: The overflow id, in case /proc does not tell another one. The kernel shows this id for users and
-#: groups that have no id in this user namespace.
+#: The usual overflow id, for systems where /proc does not show the real one. The kernel reports the
+#: overflow id for users and groups that have no id in this user namespace.
 _OVERFLOW_ID = 65534
 
 

@@ -13,7 +13,8 @@ from .greenlets import greenlet_frame_generator  # noqa: F401  the original pyst
 
 __all__ = ["probe", "stacks_repr", "stacks_repr_generator"]
 
-#: How often the same call is shown if it repeats, as traceback.format_stack() does for recursion.
+#: How many times a call is shown if it repeats. traceback.format_stack() does the same for
+#: recursion.
 _REPEATED_MAX = 3
 
 

@@ -3,9 +3,9 @@
  * gil_finding: the finding that the GIL is not available.
  *
  * It is added if the state of the GIL is "held". There are two cases. If it is known for how long
- * one thread has kept the GIL, this thread runs C code: a thread that runs Python releases the GIL
- * after a few milliseconds when another thread asks for it. Otherwise the program's threads run
- * Python in turn, and the sentence does not mention C code.
+ * one thread has kept the GIL, the finding says that this thread runs C code, because a thread that
+ * runs Python releases the GIL after a few milliseconds when another thread asks for it. If it is
+ * not known, the program's threads run Python in turn, and the finding does not mention C code.
  */
 #ifndef REPORT_DIAGNOSIS_GIL_FINDING_H
 #define REPORT_DIAGNOSIS_GIL_FINDING_H

@@ -484,7 +484,7 @@ def test_what_cannot_be_revoked(folder: Path, tmp_path: Path) -> None:
         (tmp_path / "x", f"cannot read {tmp_path}/x: No such file or directory"),
         (none, f"{none} contains no certificate"),
         (strange, f"{strange} is not signed by the CA in {folder}"),
-        (ca, f"{ca} is the certificate of the CA itself, which it cannot revoke"),
+        (ca, f"{ca} is the certificate of the CA itself: a CA cannot revoke its own certificate"),
     ):
         assert_fails(keys("--revoke", path, folder), 1, sentence)
     assert names_in(folder) == ALL

@@ -592,8 +592,8 @@ def test_slow_long_messages_do_not_add_up(start: Start) -> None:
             assert_served(other)
         line = debuggee.read_line()
         assert line.endswith(
-            "was disconnected: it sends a message of over 1 MB too slowly, while others wait to "
-            "send long messages"
+            "was disconnected: the peer sends a message of over 1 MB too slowly, while others wait "
+            "to send long messages"
         )
         hung_up_on = int(line.split()[2])
         assert senders[hung_up_on].is_closed()
@@ -629,7 +629,7 @@ def test_who_holds_others_up_is_hung_up_on(start: Start) -> None:
         assert holder.is_closed()
     assert_told(
         debuggee,
-        "client 0 was disconnected: it sent a message of over 1 MB and does not answer the "
+        "client 0 was disconnected: the peer sent a message of over 1 MB and does not answer the "
         "questions about the objects in it, while others wait to send long messages",
     )
 
@@ -649,7 +649,7 @@ def test_a_long_message_waits_for_its_turn_only_so_long(first: bool, start: Star
         why = "the client waited too long to send a message over 1 MB, "
         why += "while other clients sent long messages"
     else:
-        why = "its message of over 1 MB waited too long for its turn"
+        why = "the peer's message of over 1 MB waited too long for its turn"
     assert_told(debuggee, f"client 1 was disconnected: {why} ({timeout})")
 
 

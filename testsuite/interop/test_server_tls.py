@@ -464,7 +464,9 @@ def test_the_server_works_when_its_files_are_deleted(
     for path in copies.values():
         os.unlink(path)
     assert try_tls(debuggee.port, **client_files(files)) == "served"
-    assert debuggee.read_line().startswith("WARNING the former TLS files stay in use: TLS: ")
+    assert debuggee.read_line().startswith(
+        "WARNING cannot use the changed TLS files, so the server keeps using the old ones: TLS: "
+    )
 
 
 def test_tls_sessions_are_not_resumed(start: Start, files: Files) -> None:
@@ -511,8 +513,8 @@ def test_a_renewed_certificate_is_used(start: Start, files: Files, tmp_path: Pat
         serial_of_server(debuggee, files) == old
     )  # the new key does not belong to the old certificate
     assert debuggee.read_line() == (
-        f"WARNING the former TLS files stay in use: TLS: cannot use the key {key}: "
-        "key values mismatch"
+        "WARNING cannot use the changed TLS files, so the server keeps using the old ones: "
+        f"TLS: cannot use the key {key}: key values mismatch"
     )
     os.replace(new_cert, cert)
     assert serial_of_server(debuggee, files) != old
@@ -539,7 +541,10 @@ def test_the_former_files_stay_in_use_while_a_file_is_invalid(
     path = crl_file(tmp_path, files.crl(alice["certfile"]))
     debuggee = start(**strict_files(files), crl=path)
     Path(path).write_text("nonsense\n")
-    used = "WARNING the former TLS files stay in use: TLS: cannot use the list of revoked "
+    used = (
+        "WARNING cannot use the changed TLS files, so the server keeps using the old ones: "
+        "TLS: cannot use the list of revoked "
+    )
     assert try_tls(debuggee.port, **bob) == "served"
     assert debuggee.read_line().startswith(used)
     assert try_tls(debuggee.port, **alice) != "served"

@@ -36,9 +36,9 @@ TEST(what_is_not_a_box_is_an_error_and_leaves_nothing)
     assert_unbox_fails(&l, "1155 00", RPYC_EPROTOCOL, "bad brine: a box with an unknown label");
     assert_unbox_fails(&l, "1151 07", RPYC_EPROTOCOL, "bad brine: an unknown tag");
     assert_unbox_fails(&l, "1152 00", RPYC_EPROTOCOL,
-                       "a box labelled as a tuple contains another value");
+                       "a box labelled as a tuple does not contain a tuple");
     assert_unbox_fails(&l, "1152 1a10 1151 00", RPYC_EPROTOCOL,
-                       "a box labelled as a tuple contains another value");
+                       "a box labelled as a tuple does not contain a tuple");
     assert_unbox_fails(&l, "1152 11 1151 00 00", RPYC_EPROTOCOL, "bad brine: ");
     assert_unbox_fails(&l, "1152 11 1154" LIST "1155 00", RPYC_EPROTOCOL, "unknown label");
     assert_unbox_fails(&l, "1154 00", RPYC_EPROTOCOL, "bad brine: ");

@@ -140,7 +140,7 @@ TEST(a_tuple_of_just_that_length_is_expected)
         brine_read(&r, other.data, other.len);
         assert_false(brine_expect_tuple(&r, 1));
         assert_int_equal(r.failed, RPYC_EPROTOCOL);
-        assert_string_equal(r.problem, "a tuple has the wrong number of items");
+        assert_string_equal(r.problem, "a value is not a tuple with the expected number of items");
     }
 }
 
@@ -175,7 +175,7 @@ TEST(an_int_is_expected_and_nothing_else)
         brine_read(&r, other.data, other.len);
         assert_false(brine_expect_int(&r, &n));
         assert_int_equal(r.failed, RPYC_EPROTOCOL);
-        assert_string_equal(r.problem, "expected a small int");
+        assert_string_equal(r.problem, "expected an int that fits 64 bits");
     }
 }
 

@@ -66,7 +66,8 @@ TEST(a_socket_is_taken_although_tls_fails)
     struct stream c = alone(&p);
 
     assert_int_equal(rpyc_connect_fd(&conn, c.fd, &options, &err), -1);
-    assert_error(&err, RPYC_EINVAL, "TLS needs the server's name to check: server_name");
+    assert_error(&err, RPYC_EINVAL,
+                 "TLS needs the name that the server's certificate must have: set server_name");
     assert_null(conn);
     hears_the_end(&p);
     peer_close(&p);

@@ -151,8 +151,9 @@ TEST(any_certificate_is_taken_where_nothing_is_verified)
 
 TEST(a_server_whose_name_is_not_known_cannot_be_verified)
 {
-    assert_bad_options(&trusting_ca, NULL, RPYC_EINVAL,
-                       "TLS needs the server's name to check: server_name");
+    assert_bad_options(
+        &trusting_ca, NULL, RPYC_EINVAL,
+        "TLS needs the name that the server's certificate must have: set server_name");
 }
 
 TEST(a_name_that_no_server_can_have_is_refused)
