@@ -137,7 +137,7 @@ static int flush_stdout(void)
 }
 
 /* Call if the connection failed and had no early request. No server answers such a connection while
- * the GIL is held. If that is the cause, prints it and returns true. */
+ * the GIL is held. If the GIL is the cause of the failure, prints this and returns true. */
 static bool report_gil(const struct options *options, const struct rpyc_error *err)
 {
     struct gil_words gil;
@@ -165,7 +165,7 @@ static int show_stacks(rpyc_conn *conn, const struct options *options)
     if (stacks_fetch(conn, &wish, 0, &report, &err) != 0)
         return report_failure("cannot get the stacks: ", &err);
     if (options->format != FORMAT_JSON && report.processes.items[0].threads.count == 0) {
-        /* A server that forks for each client: the child has only the thread that serves the
+        /* The server has forked for this client, and the child has only the thread that serves the
          * client. */
         complain("the process has no thread except the one that serves pystuck");
         return EXIT_SUCCESS;
@@ -216,7 +216,7 @@ static int run_cells(rpyc_conn *conn, const struct options *options, const char 
 }
 
 /* Prints the stacks if there is no code to run, or with --stacks. Then runs the code of -c or the
- * script. Then opens the prompt if there must be one. Returns the exit status. */
+ * script. Then opens the prompt if is_prompt_wanted() is true. Returns the exit status. */
 static int run_connected(rpyc_conn **conn, const struct options *options, const char *script)
 {
     bool has_cells = options->code_count > 0 || script;
@@ -310,9 +310,9 @@ static int list(void)
     return status;
 }
 
-/* Opens /dev/null for each of stdin, stdout and stderr that is closed. Otherwise, the socket would
- * get this descriptor, and output would be sent to the debuggee. stdin is opened for writing and
- * the others for reading, so that using them still fails. */
+/* Opens /dev/null for each of stdin, stdout and stderr that is closed. If one stayed closed, the
+ * socket would get its descriptor, and output would be sent to the debuggee. stdin is opened for
+ * writing and the others for reading, so that using them still fails. */
 static void occupy_standard_fds(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -42,7 +42,7 @@ enum {
     KEY_VERSION
 };
 
-/* All options. next_option() makes the table for getopt_long() from this one, and options_help()
+/* All options. From this table, next_option() makes the table for getopt_long(), and options_help()
  * the help. */
 static const struct {
     const char *name;
@@ -68,8 +68,8 @@ static const struct {
     {"unix-socket", "PATH", KEY_UNIX_SOCKET, "connect to unix:PATH (@NAME: an abstract socket)"},
     {"pid", "PID", KEY_PID, "connect to the server of this process"},
     {"list", NULL, KEY_LIST, "list the processes of this machine that have a server"},
-    {"server-user", "USER", KEY_SERVER_USER, "connect only to this user's server; any: to all"},
-    {"rpyc", "VERSION", KEY_RPYC, "speak rpyc 5 or 6, if pystuck cannot detect it"},
+    {"server-user", "USER", KEY_SERVER_USER, "accept only servers of USER (any: of all users)"},
+    {"rpyc", "VERSION", KEY_RPYC, "use the protocol of rpyc 5 or 6; default: detect it"},
     {"ssl", NULL, KEY_SSL, "use TLS; each option below implies this one"},
     {"ssl-ca", "FILE", KEY_SSL_CA, "trust only servers whose CA is in FILE (PEM)"},
     {"ssl-cert", "FILE", KEY_SSL_CERT, "show this certificate to the server (PEM)"},
@@ -201,8 +201,8 @@ static int take_trust(struct trust *out, const char *text)
     return -1;
 }
 
-/* What a function below did with an option: TAKEN: stored it. NOT_TAKEN: does not know it.
- * TAKEN_WRONG: printed that its argument is wrong. */
+/* The result of a function below. TAKEN: it has stored the option. NOT_TAKEN: it does not handle
+ * this option. TAKEN_WRONG: the argument of the option is wrong, and a message was printed. */
 enum taken { TAKEN, NOT_TAKEN, TAKEN_WRONG };
 
 /* Stores an option that says where the server is, or which user's server to accept. */

@@ -24,9 +24,9 @@ uid_t process_user(pid_t pid);
 
 /* Returns the command line of a process, for free(). The words are separated by spaces, and line
  * breaks are replaced by spaces. If the command line is empty or cannot be read in time, returns
- * the name of the process in brackets. It is empty if the process is about to end, for example.
- * Reading it takes too long if another thread holds the lock of the process's memory. NULL: out of
- * memory. */
+ * the name of the process in brackets. The command line is empty if the process is about to end,
+ * for example. Reading it takes too long if a thread holds the lock of the process's memory. NULL:
+ * out of memory. */
 char *process_command(pid_t pid);
 
 /* PROCESS_UNKNOWN: the descriptors of the process cannot be read. */

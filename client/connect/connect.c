@@ -93,7 +93,8 @@ static void report_silence(void *arg)
 }
 
 /* Returns how long a server may be silent before the user is told, in ms. 0: the user is not told,
- * because --timeout ends soon and then its error message says the same. */
+ * because the time of --timeout ends soon, and the error message that is then printed says the
+ * same. */
 static int silence_ms(const struct options *options)
 {
     return options->timeout_ms > 0 && options->timeout_ms <= SHORT_MS ? 0 : SILENCE_MS;

@@ -20,8 +20,8 @@ int diag_read(struct sockets *to, int family);
 enum sock_diag_found diag_owner(struct socket_owner *out, const struct sockaddr_storage *local,
                                 const struct sockaddr_storage *remote);
 
-/* Appends the sockets in a datagram of len bytes from the kernel to the list. Returns as
- * sock_diag_parse. */
+/* Appends the sockets in a datagram of len bytes from the kernel to the list. Returns what
+ * sock_diag_parse() returns. */
 enum sock_diag_state diag_parse(struct sockets *to, const void *datagram, size_t len);
 
 #endif

@@ -98,9 +98,10 @@ static void say_full(struct failure *c)
         set_error(c->err, RPYC_ESYSTEM, "%s accepts no more connections: process %d (%.*s) %s",
                   c->where, (int)s->pid, find_brief(s->command), s->command, state);
     else
-        set_error(c->err, RPYC_ESYSTEM,
-                  "%s accepts no more connections: the program does not take those that wait",
-                  c->where);
+        set_error(
+            c->err, RPYC_ESYSTEM,
+            "%s accepts no more connections: the program does not accept those that are waiting",
+            c->where);
 }
 
 /* True if a TCP socket of this machine listens at the address and no more connections may wait. */
@@ -317,8 +318,8 @@ static enum explanation explain_answer(struct failure *c)
     enum rpyc_errcode code = c->err->code;
     enum spoken spoken;
 
-    if (code == RPYC_ETIMEOUT &&
-        c->server) { /* TLS is not the cause: a pystuck server answers with TLS and without */
+    if (code == RPYC_ETIMEOUT && c->server) { /* a pystuck server answers both with TLS and without
+                                               * it, so TLS is not the cause */
         say_silent(c);
         return EXPLAIN_REFUSED;
     }

@@ -13,9 +13,9 @@
  * cut to its width. */
 void listing_print(FILE *stream, const struct servers *servers);
 
-/* Prints what_failed (a sentence: nothing listens on the default address) and the command to type
- * instead: the one that connects to the only process that has a server, or that lists the processes
- * if there are several. Returns false and prints nothing if no process has a server. */
+/* Prints what_failed, a sentence such as "nothing listens on 127.0.0.1:6666", and the command to
+ * type instead. If one process has a server, this command connects to it; if several have one, it
+ * lists them. Returns false and prints nothing if no process has a server. */
 bool listing_suggest(FILE *stream, const char *what_failed, const struct servers *servers);
 
 #endif

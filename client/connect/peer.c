@@ -35,10 +35,10 @@ struct peer {
 /* ---- Finding out ----------------------------------------------------------------------------- */
 
 /* Finds out which process and user is at the other end of a Unix socket. The kernel tells which
- * process called listen(), and its user at that time. If that user was root or the client's own and
- * the process has another user now, the server belongs to the user of now. Otherwise the server
- * belongs to the user at that time: the process's user of now is not used, because another process
- * may have got the pid. */
+ * process called listen(), and its user at that time. If that user was root or the client's own
+ * user, the server belongs to the user that the process has now, since the process may have changed
+ * its user. Otherwise the server belongs to the user at that time. The present user of the process
+ * is not used then, because another process may have got the pid. */
 static struct peer identify_unix(int fd)
 {
     struct peer peer = {.kind = PEER_UNKNOWN};

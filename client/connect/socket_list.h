@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-/* A value for the user of a socket: the kernel does not tell which user it is. */
+/* A value for the user of a socket: the user is not known, because the kernel does not tell it. */
 #define SOCKETS_NO_USER ((uid_t)-1)
 
 /* A listening socket. */
@@ -46,14 +46,14 @@ const struct listening *sockets_find(const struct sockets *sockets, unsigned lon
  * `address` is a loopback address. The ports must be equal too. */
 bool sockets_is_at(const struct sockaddr_storage *listens, const struct sockaddr *address);
 
-/* True for 0.0.0.0 and ::. Not for AF_UNIX. */
+/* True for 0.0.0.0 and ::. Must not be called for AF_UNIX. */
 bool sockets_is_everywhere(const struct sockaddr_storage *address);
 
-/* True for a loopback address. Not for AF_UNIX. */
+/* True for a loopback address. Must not be called for AF_UNIX. */
 bool sockets_is_loopback(const struct sockaddr *address);
 
 /* True if two addresses are equal apart from their ports. An IPv4 address equals its IPv4-mapped
- * IPv6 form (::ffff:127.0.0.1). Not for AF_UNIX. */
+ * IPv6 form (::ffff:127.0.0.1). Must not be called for AF_UNIX. */
 bool sockets_is_same_host(const struct sockaddr_storage *one, const struct sockaddr_storage *other);
 
 /* True if sockets_is_same_host() is true and the ports are equal. */

@@ -47,7 +47,7 @@ static bool parse_address(struct sockaddr_storage *out, const char *hex, unsigne
     return true;
 }
 
-/* A line of the table tcp or tcp6. */
+/* A line of the file net/tcp or net/tcp6. */
 struct tcp_line {
     struct sockaddr_storage local, remote;
     unsigned state;
@@ -78,8 +78,8 @@ static bool add_tcp(void *to, char *line)
     return true;
 }
 
-/* Adds the socket of a line of the table unix if it listens. Its name is the rest of the line; an
- * abstract name has '@' in place of its NUL. */
+/* Adds the socket in a line of the file net/unix if the socket listens. The line ends with the
+ * inode and the name of the socket. An abstract name has '@' there in place of its NUL. */
 static bool add_unix(void *to, char *line)
 {
     struct listening one = {.user = SOCKETS_NO_USER};
@@ -100,7 +100,8 @@ static bool add_unix(void *to, char *line)
     return true;
 }
 
-/* Calls function(data, line) for each line of a table until it returns false. */
+/* Calls function(data, line) for each line of a file of /proc/net, until the function returns
+ * false. */
 static void read_table(const char *folder, const char *name, bool (*function)(void *, char *),
                        void *data)
 {

@@ -262,9 +262,9 @@ static pid_t look_for_running_thread(pid_t pid)
     return tid;
 }
 
-/* Writes which thread runs, or that none does. Call it if the server has accepted the connection:
- * then it waits for the GIL or for one of the program's own locks, and the kernel does not show for
- * which. */
+/* Writes which thread runs, or that none does. Call this if the server has accepted the connection.
+ * The server then waits for the GIL or for one of the program's own locks, and the kernel does not
+ * show for which. */
 static void say_threads(const struct server *s, const char *shortage, char *out)
 {
     pid_t tid = look_for_running_thread(s->pid);
@@ -274,7 +274,7 @@ static void say_threads(const struct server *s, const char *shortage, char *out)
     read_word(s->pid, tid, "comm", name, sizeof(name));
     if (tid == 0)
         say(out,
-            "has no thread that runs: probably one that waits holds the GIL (Python's global "
+            "has no thread that runs: probably a waiting thread holds the GIL (Python's global "
             "lock)%s%s",
             more, shortage);
     else

@@ -11,8 +11,9 @@
 
 #include "options.h"
 
-/* Returns the settings for a connection. Without --ssl-name, the certificate must be for the host
- * of the address. With --pid or a Unix socket there is no host: then it must be for "localhost". */
+/* Returns the TLS settings for a connection. The server's certificate must be for the name in
+ * --ssl-name. Without this option, the certificate must be for the host of the address, or for
+ * "localhost" if the options name a process or a Unix socket. */
 struct rpyc_tls tls_files_settings(const struct options *options);
 
 /* Checks the files of TLS. Call it before connecting. Returns 0, or -1 with RPYC_EINVAL and a

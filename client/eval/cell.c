@@ -304,8 +304,8 @@ rpyc_value *cells_helper(struct cells *c, const struct cell_helper *helper, stru
 /* Python source that raises KeyboardInterrupt on a thread of the server, which runs a cell or a
  * call of a chain. On a stock server, an exception that comes too late would end the thread, and so
  * would KeyboardInterrupt in a call of a chain. So the source raises nothing if the cell or call
- * has just ended, and an exception of a derived class in a call of a chain. A pystuck server drops
- * an exception that comes too late. */
+ * has just ended, and in a call of a chain it raises an exception of a class that is derived from
+ * KeyboardInterrupt. A pystuck server drops an exception that comes too late. */
 static const char interrupt_thread[] =
     "def _pystuck_interrupt(ident):\n"
     "    import ctypes, sys\n"
@@ -346,8 +346,8 @@ struct waiting {
     const struct cell_interrupt *interrupt;
 };
 
-/* Interrupts the cell if `wanted` says so. Returns false if given_up says that the client must stop
- * waiting. */
+/* Interrupts the cell if `wanted` returns true. Returns false if `given_up` returns true, which
+ * means that the client must stop waiting. */
 static bool goes_on(void *arg)
 {
     const struct waiting *w = arg;
@@ -371,7 +371,7 @@ int cells_wait(struct cells *c, rpyc_pending *pending, const struct cell_interru
     return status;
 }
 
-/* Reads the last two items of an answer: ok is True, or False after an exception; text is a str or
+/* Reads the last two items of an answer. ok: True, or False after an exception. text: a str or
  * None. */
 static int read_outcome(rpyc_value *ok, rpyc_value *text, struct cell_result *result,
                         struct rpyc_error *err)

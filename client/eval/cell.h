@@ -30,7 +30,7 @@ struct cells;
 
 /* Prepares the connection for cells, in one round trip. Makes the server import only modules of the
  * standard library. Copies *io. Errors: those of rpyc_execute; RPYC_EREMOTE with AttributeError if
- * the service has no execute. */
+ * the service has no method `execute`. */
 int cells_open(struct cells **out, rpyc_conn *conn, const struct cell_io *io,
                struct rpyc_error *err);
 void cells_close(struct cells *cells);
@@ -87,8 +87,8 @@ int cells_wait(struct cells *cells, rpyc_pending *pending, const struct cell_int
 rpyc_value *cells_namespace(const struct cells *cells);
 
 /* Call before the steps of a chain. Connects sys.stdout, sys.stderr and sys.stdin of the server's
- * thread to the client. Does not wait for the reply. Call one of the next two functions after the
- * steps. */
+ * thread to the client. Does not wait for the reply. Call cells_end_chain or cells_fail_chain after
+ * the steps. */
 void cells_begin_chain(struct cells *cells);
 
 /* Ends a chain that has a value. Stores the value like that of a cell, and makes the text to show,
@@ -118,9 +118,10 @@ rpyc_value *cells_helper(struct cells *cells, const struct cell_helper *helper,
                          struct rpyc_error *err);
 
 /* Calls a helper's object with (function, number of the cell, width, argument, source). The object
- * returns a tuple, see inspection.py: whether it has run a cell that gets a number; True, or False
- * after an exception; the text or None. If result->numbered is false and result->failed is true,
- * the text is one line or a traceback. The other arguments and errors are those of cells_run. */
+ * returns a tuple of three items, see inspection.py: whether it has run a cell that gets a number;
+ * True if no exception was raised, else False; the text to show, or None. If result->numbered is
+ * false and result->failed is true, the text is one line or a traceback. The other arguments and
+ * errors are those of cells_run. */
 int cells_call_helper(struct cells *cells, const struct cell_helper *helper, const char *function,
                       const char *argument, const char *source, int width,
                       const struct cell_interrupt *interrupt, struct cell_result *result,

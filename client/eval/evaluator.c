@@ -48,8 +48,8 @@ static int open_cells(struct evaluator *s, const struct cell_io *io, struct rpyc
 {
     if (cells_open(&s->cells, s->conn, io, err) == 0)
         return 0;
-    /* These exceptions mean that the service has no execute, or that it is None: it runs no code.
-     */
+    /* These exceptions mean that the service has no method `execute`, or that `execute` is None.
+     * Such a service runs no code. */
     if (!rpyc_error_is(err, "AttributeError") && !rpyc_error_is(err, "TypeError"))
         return -1;
     rpyc_error_clear(err);
@@ -158,8 +158,8 @@ static int fail(struct evaluator *s, const char *source, struct rpyc_error *why,
     return 0;
 }
 
-/* Evaluates a chain in the namespace of the cells. If it sets *unknown, the first name is not there
- * and nothing was done: run the chain as a cell then. */
+/* Evaluates a chain in the namespace of the cells. If the namespace does not have the chain's first
+ * name, does nothing and sets *unknown to true; the caller then runs the chain as a cell. */
 static int run_chain(struct evaluator *s, const char *source, const struct statement *chain,
                      int width, bool *unknown, struct cell_result *result, struct rpyc_error *err)
 {
@@ -212,7 +212,8 @@ static int run_with_cells(struct evaluator *s, const char *source, int width, en
 /* The names of the last three values, the latest first. */
 static const char *const latest[] = {"_", "__", "___"};
 
-/* True if the user has assigned to one of these names. Then none of them is changed any more. */
+/* True if the user has assigned to one of these names. From then on, the client changes none of
+ * them. */
 static bool are_names_taken(const struct evaluator *s)
 {
     rpyc_value *value;

@@ -16,7 +16,7 @@ struct proxies;
 struct evaluator;
 
 /* Creates an evaluator. Borrows conn, copies *io.
- *   may_execute  false: run no code in the debuggee, even if the service has execute
+ *   may_execute  false: run no code in the debuggee, even if the service allows it
  * Errors: those of the connection; out of memory. */
 int evaluator_open(struct evaluator **out, rpyc_conn *conn, const struct cell_io *io,
                    bool may_execute, struct rpyc_error *err);

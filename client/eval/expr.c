@@ -31,8 +31,8 @@ static void free_expr(struct expr *e)
     free(e);
 }
 
-/* Frees e. Sets the parser's result to PARSE_INCOMPLETE or PARSE_OTHER if it is still PARSE_OK.
- * Returns NULL. */
+/* Frees e. If the parser's result is still PARSE_OK, sets it: to PARSE_INCOMPLETE if the text ends
+ * here and a bracket is open, else to PARSE_OTHER. Returns NULL. */
 static struct expr *give_up(struct parser *p, struct expr *e)
 {
     free_expr(e);

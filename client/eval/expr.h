@@ -33,7 +33,7 @@ struct expr {
     char *name;
     struct expr *object; /* the object whose attribute, item or call this is; else NULL */
     struct expr_list parts;
-    STAILQ_ENTRY(expr) next; /* the next one of the parts of another node */
+    STAILQ_ENTRY(expr) next; /* the next part of the node that has this one in `parts` */
     char *keyword;           /* the keyword of an argument, or NULL */
 };
 

@@ -41,9 +41,9 @@ rpyc_value *proxies_value(const struct proxies *proxies, const char *name);
 void proxies_names(const struct proxies *proxies, void (*each)(void *arg, const char *name),
                    void *arg);
 
-/* Evaluates a chain without running code of the program. Only for names that the client stores.
- * Raises LookupError if the chain has calls, imports, properties, or items of other objects than
- * builtin containers. Other errors: as for proxies_evaluate. */
+/* Evaluates a chain without running code of the program. The client must store the names. Raises
+ * LookupError if the chain has calls, imports, properties, or items of other objects than builtin
+ * containers. Other errors: as for proxies_evaluate. */
 int proxies_look(struct proxies *proxies, const struct expr *expr, rpyc_value **out,
                  struct rpyc_error *err);
 

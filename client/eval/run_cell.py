@@ -220,9 +220,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             return self._before.fileno()
 
     def read_elsewhere():
-        """Reads a line from the client, for code that the cell awaits on another thread.
+        """Reads a line from the client, for code that the cell awaits on the loop's thread.
 
-        Only the cell's thread may talk to the client, so this thread waits for it.
+        Only the cell's thread may talk to the client, so this thread waits until that thread has
+        read the line.
         """
         lines, there = [], threading.Event()
         questions.append((lines, there))
@@ -246,7 +247,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def shortened(value):
-        """(value, ""). For a large container: (a copy of its first items, a note on the length)."""
+        """(value, ""), or for a large container (its first items, a note on its length)."""
         if type(value) not in (list, tuple, set, frozenset, dict) or len(value) <= cut_items:
             return value, ""
         items = value.items() if type(value) is dict else value
@@ -396,7 +397,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 error = KeyboardInterrupt().with_traceback(error.__traceback__)
             raise error
 
-        # The next methods run on the loop's thread.
+        # _start() and _run() are called on the loop's thread.
 
         def _start(self):
             if not self._is_given_up:
@@ -411,7 +412,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 self._outcome = None, error
             wake.set()
 
-        # The next methods run on the cell's thread.
+        # All methods below are called on the cell's thread.
 
         def _wait_for_outcome(self, seconds=None):
             until = seconds and time.monotonic() + seconds
@@ -591,8 +592,9 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         """Calls function(streams) with sys.stdout, sys.stderr and sys.stdin connected to the
         client.
 
-        The client can interrupt the function. Returns its result, which must be (True if it raised
-        no exception, the text to show). Returns (False, traceback) if it raises an exception.
+        The client can interrupt the function. Returns what the function returns: (whether it has
+        succeeded, the text to show or None). If the function raises an exception, returns (False,
+        the traceback as text).
         """
         tell()
         streams = streams or replaced_streams(number)

@@ -30,7 +30,8 @@ static struct {
     int64_t last; /* valid if is_over */
 } limit;
 
-/* How long a cell may run on after its time limit before the client stops waiting, in ms. */
+/* How long a cell may continue to run after its time limit before the client stops waiting, in
+ * ms. */
 #define PATIENCE_MS 2000
 
 static void start_limit(const struct options *options)

@@ -14,7 +14,7 @@
 
 /* The candidates. Initialize with zeros. All texts are UTF-8 without control characters. */
 struct completions {
-    size_t typed; /* number of characters before the cursor that are the start of each candidate */
+    size_t typed; /* number of characters before the cursor with which each candidate begins */
     char *common; /* the longest common prefix of the candidates; NULL: there are none */
     char *ending; /* the text to insert after the candidate if there is only one; or NULL */
     size_t total; /* number of candidates */

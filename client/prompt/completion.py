@@ -251,8 +251,8 @@ def _pystuck_completion(run):
     def bound(found, value, cls):
         """What reading an attribute gives if the __dict__ of a class has `found` for its name.
 
-        value: the object whose attribute is read; `unknown`: it is an attribute of the class cls
-        itself. Returns `unknown` if reading the attribute might run code.
+        value: the object whose attribute is read, or `unknown` if an attribute of the class cls
+        itself is read. Returns `unknown` if reading the attribute might run code.
         """
         kind = type(found)
         if kind is staticmethod:
@@ -388,7 +388,7 @@ def _pystuck_completion(run):
         return value
 
     def first_value(tokens):
-        """(value of the name, literal or bracket at the start of an operand, index behind it)."""
+        """(value of the name, literal or bracket that begins an operand, index after it)."""
         kind, text = tokens[0]
         if kind == "name":
             return variable(text), 1
@@ -668,8 +668,8 @@ def _pystuck_completion(run):
     def module_names(tokens, word, what_follows):
         """Candidates for the name of a module.
 
-        tokens: a dotted name up to its last dot. If it ends with a name, the candidate is
-        what_follows.
+        tokens: what was typed of a dotted name before word. If the last token is a name and not a
+        dot, the only candidate is the keyword what_follows.
         """
         if tokens and tokens[-1][1] != ".":
             return chosen([what_follows], word), word, ""

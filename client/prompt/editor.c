@@ -363,9 +363,10 @@ static unsigned char paste(EditLine *el, int unused)
     return CC_REFRESH;
 }
 
-/* Like paste(), for the keys of vi: the escape character at the start of a paste has switched to
- * command mode and moved the cursor back. Goes back to insert mode afterwards. In command mode the
- * cursor cannot be after the last character. */
+/* Like paste(), for the keys of vi. There, the escape character at the start of a paste has
+ * switched to command mode and moved the cursor back. After the paste, switches to insert mode
+ * again with `i`, or with `a` at the end of the line, because in command mode the cursor cannot be
+ * after the last character. */
 static unsigned char paste_in_vi(EditLine *el, int unused)
 {
     const LineInfoW *line;
@@ -470,8 +471,8 @@ static unsigned char pass_over(EditLine *el, int unused)
     return CC_NORM;
 }
 
-/* Makes libedit keep its terminal modes between two lines. Otherwise the terminal would echo keys
- * that are typed then, and libedit would show them a second time. */
+/* Makes libedit keep its terminal modes between two lines. Without this, the terminal would echo
+ * keys that are typed between two lines, and libedit would show them a second time. */
 static void keep_modes(EditLine *el)
 {
     int edits = 1;
@@ -492,7 +493,8 @@ static void set_up(struct editor *e)
     el_set(e->el, EL_GETCFN, get_char);
     el_wset(e->el, EL_ADDFN, L"paste", L"Insert pasted text", paste); /* strings are not copied */
     el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
-    el_wset(e->el, EL_ADDFN, L"paste-in-vi", L"The same with vi's keys", paste_in_vi);
+    el_wset(e->el, EL_ADDFN, L"paste-in-vi", L"Insert pasted text, with the keys of vi",
+            paste_in_vi);
     el_wset(e->el, EL_ADDFN, L"pass-over", L"Do nothing", pass_over);
     el_set(e->el, EL_BIND, PASTE_END, "pass-over", NULL);
     el_wset(e->el, EL_ADDFN, L"complete", L"Complete what is typed", complete);

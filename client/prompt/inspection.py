@@ -55,8 +55,9 @@ def _pystuck_inspection(run, collector):
     )
 
     namespace = run.namespace
-    around = 5  # how many source lines to show above and below the current line of a frame
-    # The most lines and characters of a local variable, and the most locals that %frame shows.
+    around = 5  # how many source lines are shown above and below the current line of a frame
+    # How many lines and characters of a local variable are shown, and how many variables %frame
+    # shows.
     most_lines, most_text, most_locals = 10, 2000, 20
     heap_type = 1 << 9  # the bit of __flags__ for classes that are not built in
 
@@ -339,7 +340,7 @@ def _pystuck_inspection(run, collector):
         return [signature, kind, form, length, file, doc, *source]
 
     def laid_out(fields):
-        """The fields as text: one line after its title, several lines below it."""
+        """The fields as text: one line is placed after its title, a longer text below it."""
         wide = max(len(title) for title, _ in fields) + 2
         return "\n".join(
             f"{title}:\n{text}" if "\n" in text else f"{title + ':':<{wide}}{text}"
@@ -456,7 +457,10 @@ def _pystuck_inspection(run, collector):
             if not [each for each in calls_from(innermost) if each is frame]:
                 return f"(this call has ended: type %thread {self.ident} for the current stack)\n"
             if frame.f_lasti != before:
-                return f"(this frame has run on: type %thread {self.ident} for the current stack)\n"
+                return (
+                    "(this frame has continued to run: "
+                    f"type %thread {self.ident} for the current stack)\n"
+                )
             return ""
 
         def view(self, width):
@@ -530,7 +534,7 @@ def _pystuck_inspection(run, collector):
         def __call__(self, what, number, width, argument, source):
             """Calls the method do_WHAT.
 
-            Returns (whether it counts as a cell, True if it raised no exception, the text to show
+            Returns (whether the call counts as a cell, whether it has succeeded, the text to show
             or None).
             """
             cell = Cell(number, width)

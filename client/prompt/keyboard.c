@@ -249,8 +249,8 @@ static ssize_t fill(void)
     return n;
 }
 
-/* If the terminal sends the end of a marked paste whose beginning was dropped by Ctrl-C, drops it
- * too. */
+/* If the terminal sends the end of a marked paste whose beginning was dropped by Ctrl-C, drops this
+ * end, too. */
 static void drop_end_of_paste(void)
 {
     if (is_readable(0) && fill() > 0)

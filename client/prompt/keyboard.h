@@ -19,9 +19,9 @@
 /* True if a byte was read from the terminal that keyboard_byte has not returned yet. */
 bool keyboard_has_byte(void);
 
-/* Reads the bytes that the terminal has. If it has none, waits. There may still be no byte
- * afterwards, because bytes may be dropped, see keyboard_interrupt. Returns false if the terminal
- * is gone, or if a signal has arrived, see terminal_is_signalled. */
+/* Reads the bytes that the terminal has. If it has none, waits. After the call there may still be
+ * no byte, because bytes may be dropped, see keyboard_interrupt. Returns false if the terminal is
+ * gone, or if a signal has arrived, see terminal_is_signalled. */
 bool keyboard_read(void);
 
 /* Returns the next byte that was read; -1 if there is none. */

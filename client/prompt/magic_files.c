@@ -58,8 +58,8 @@ static bool parse_cells(const char *word, struct cell_history_range *out)
 
 /* ---- %edit ----------------------------------------------------------------------------------- */
 
-/* Returns the text for %edit: cell N or the latest cell, or "" if no cell was run yet. Prints an
- * error and returns NULL if the argument is wrong. */
+/* Returns the text for %edit: cell N or the latest cell, or "" if no cell has been run yet. Prints
+ * an error and returns NULL if the argument is wrong. */
 static const char *cell_to_edit(struct shell *shell, const struct magic *magic,
                                 const char *argument)
 {
@@ -289,7 +289,7 @@ static void run_save(struct shell *shell, const struct magic *magic, const char 
         return;
     }
     if (!cell_history_code(s.history, CELL_HISTORY_NO_CELL)) {
-        fputs("nothing to save: no cell was run yet\n", stderr);
+        fputs("nothing to save: no cell has been run yet\n", stderr);
         return;
     }
     s.name = rest[0];

@@ -19,14 +19,16 @@
 #include "stacks/ask_gil.h"
 #include "text.h"
 
-/* How long a cell may run on after Ctrl-C before the client stops waiting for it, in ms. */
+/* How long a cell may continue to run after Ctrl-C before the client stops waiting for it, in
+ * ms. */
 #define PATIENCE_MS 2000
 
 /* How long to wait for an answer on a second connection while the user waits for the prompt, in ms.
  */
 #define SOON_MS 2000
 
-/* How long to wait until the program runs Python, before the prompt is opened without it, in ms. */
+/* How long to wait until the program runs Python, in ms. After this time the prompt is opened
+ * although the program cannot run cells. */
 #define GIL_WAIT_MS 300
 
 /* Before a cell is interrupted: how long to wait for the GIL if other threads take turns to hold
@@ -416,7 +418,7 @@ static void report_failure(struct shell *sh, const struct rpyc_error *err)
     if (shell_is_blocked(sh))
         say_blocked(sh, "connected again, but cannot run code now");
     else
-        fputs("connected again, with a new namespace (%threads shows what the program does)\n",
+        fputs("connected again, with a new namespace; %threads shows what the program is doing\n",
               stderr);
 }
 
@@ -427,8 +429,8 @@ static struct cell_interrupt begin_cell(struct shell *sh)
     return (struct cell_interrupt){is_interruption_wanted, is_given_up, connect_again, sh};
 }
 
-/* Prints the result of a cell or helper. number: the number that it has if result->numbered is
- * true. */
+/* Prints the result of a cell or helper. number: the number of the cell, used if result->numbered
+ * is true. */
 static void finish_cell(struct shell *sh, const struct cell_result *result, int number)
 {
     take_interruption(); /* a Ctrl-C that came too late */
@@ -478,7 +480,9 @@ void shell_call_helper(struct shell *sh, const struct cell_helper *helper, const
         return;
     cells = evaluator_cells(sh->evaluator);
     if (!cells) {
-        fputs("this command needs code in the program, which is not allowed here\n", stderr);
+        fputs("this command must run code in the program, which the server or --no-exec does not "
+              "allow\n",
+              stderr);
         return;
     }
     number = evaluator_number(sh->evaluator);

@@ -18,9 +18,9 @@ struct shell {
     const struct options *options;
     rpyc_conn *conn;             /* NULL: the connection is lost */
     struct evaluator *evaluator; /* NULL: the connection is lost, or shell_is_blocked() */
-    rpyc_pending *probe; /* if blocked: a pending request that needs Python; NULL: it is the one for
-                          * the root */
-    struct editor *editor;       /* borrowed; NULL before the first line is read */
+    rpyc_pending *probe;   /* if blocked: a pending request that needs Python; NULL: the pending
+                            * request is the one for the root */
+    struct editor *editor; /* borrowed; NULL before the first line is read */
     struct cell_history history; /* of this prompt */
     int ran; /* the number of the cell that the last typed line ran, or CELL_HISTORY_NO_CELL */
     /* Whether and when the running cell was interrupted by Ctrl-C. */
@@ -38,7 +38,7 @@ void shell_close(struct shell *shell);
 
 /* True if there is a connection, but the program cannot run Python code, for example because
  * another thread holds the GIL. shell_serve() prepares the connection for cells when the program
- * can. */
+ * can run Python again. */
 bool shell_is_blocked(const struct shell *shell);
 
 /* True if the program can run code. Otherwise prints why it cannot, or what to do, and returns

@@ -115,8 +115,8 @@ static void stop(void)
     sigprocmask(SIG_UNBLOCK, &stopping, &before); /* the process is stopped in this call */
     sigprocmask(SIG_SETMASK, &before, NULL);
     sigaction(SIGTSTP, &ours, NULL);
-    /* While a cell runs, the client may stay in the background: then do not set the modes, which
-     * would stop it. The modes for typing are needed only in the foreground. */
+    /* While a cell runs, the client may continue in the background. There it must not set the
+     * modes, because SIGTTOU would stop it, and there it does not need the modes for typing. */
     if (!terminal.is_running || tcgetpgrp(STDIN_FILENO) == getpgrp())
         set_modes(&modes);
     if (terminal.brackets)

@@ -31,8 +31,8 @@ void terminal_type(void);
 void terminal_begin(void);
 
 /* Call with true before another program, such as the user's editor, runs in the foreground, and
- * with false afterwards. In between, SIGTSTP stops the client and does not change the modes, which
- * belong to that program. */
+ * with false after that program has ended. Between these calls, SIGTSTP stops the client and does
+ * not change the modes, which belong to that program. */
 void terminal_lend(bool is_lent);
 
 /* Turns bracketed paste on or off. If it is on, the terminal marks pasted text. */
@@ -47,9 +47,9 @@ bool terminal_is_dumb(void);
 bool terminal_is_stop_wanted(void);
 void terminal_stop(void);
 
-/* terminal_take_continued returns true if the client was stopped and continued since its last call
- * or since terminal_begin. Another process may have printed text and changed the modes. Then call
- * terminal_restore, which sets the modes that terminal_begin found. */
+/* terminal_take_continued returns true if the client was stopped and continued since the last call
+ * of this function or of terminal_begin. Another process may then have printed text and changed the
+ * modes. In this case, call terminal_restore, which sets the modes that terminal_begin found. */
 bool terminal_take_continued(void);
 void terminal_restore(void);
 

@@ -133,7 +133,7 @@ static char *make_source(void)
 }
 
 /* Runs the source of the collector in the process. Works with any classic server. RPYC_EPROTOCOL:
- * the service has no execute. */
+ * the service has no method `execute`. */
 static int run_source(rpyc_conn *conn, const struct stacks_wish *wish, struct report *out,
                       struct rpyc_error *err)
 {
@@ -146,11 +146,11 @@ static int run_source(rpyc_conn *conn, const struct stacks_wish *wish, struct re
     snprintf(call, sizeof(call), CALL_COLLECTOR, flags_of(wish));
     if (rpyc_execute(conn, source, err) == 0)
         return rpyc_eval(conn, call, &answer, err) < 0 ? -1 : take(answer, out, err);
-    /* The source only defines a function, so these exceptions mean that the service has no execute,
-     * or that execute is None. */
+    /* The source only defines a function, so these exceptions mean that the service has no method
+     * `execute`, or that `execute` is None. */
     if (!rpyc_error_is(err, "AttributeError") && !rpyc_error_is(err, "TypeError"))
         return -1;
-    return fail(err, "the server's service has no execute");
+    return fail(err, "the server's service has no method 'execute'");
 }
 
 /* Gets the stacks with netrefs. Works with any service that exposes modules. */

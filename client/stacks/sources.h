@@ -13,9 +13,9 @@
  *   - the name of the file is absolute, and it is a regular file in the file system of the process
  *   - neither the content nor the inode of the file has changed since the process was started
  *   - the client's user and the user of the process may both read it
- * If every such frame has source afterwards, removes source lines from p->missing. Waits at most
- * 300 ms for the files. If a file server does not answer in this time, the thread that reads is
- * left behind. p must belong to r. */
+ * If all frames with absolute file names then have source lines, removes source lines from
+ * p->missing. Waits at most 300 ms for the files. If a file server does not answer in this time,
+ * the thread that reads is left behind. p must belong to r. */
 void sources_fill(struct report *r, struct report_process *p, int fd);
 
 #endif

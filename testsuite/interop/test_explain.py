@@ -558,7 +558,7 @@ def traced(pid: int, thread: int) -> Iterator[None]:
 REASONS = {
     "computing": "is very busy, or runs C code that holds the GIL (Python's global lock): "
     "thread {pid} (python",
-    "waiting": "has no thread that runs: probably one that waits holds the GIL",
+    "waiting": "has no thread that runs: probably a waiting thread holds the GIL",
     "traced": "is stopped by a debugger: process {tracer} (",
     "asleep": "does not run: its main thread is in uninterruptible sleep in the kernel",
     "without descriptors": "does not accept connections (N wait): it is out of file descriptors: "
@@ -601,10 +601,10 @@ def test_a_server_that_sends_nothing(unanswered: dict[str, Any]) -> None:
 
 
 def test_a_server_whose_queue_is_full(unanswered: dict[str, Any]) -> None:
-    why = "accepts no more connections: the program does not take those that wait"
+    why = "accepts no more connections: the program does not accept those that are waiting"
     assert_says(unanswered["full"], 1, f"127.0.0.1:{unanswered['ports'][1]} {why}")
 
 
 def test_a_unix_socket_with_a_full_queue(unanswered: dict[str, Any]) -> None:
-    why = "accepts no more connections: the program does not take those that wait"
+    why = "accepts no more connections: the program does not accept those that are waiting"
     assert_says(unanswered["full unix"], 1, f"{unanswered['path']} {why}")

@@ -501,7 +501,7 @@ def test_a_thread_that_runs_on_is_reported(session: Inspection) -> None:
         each.go_on()
         assert session.text("locals").startswith("(this call has ended: " + again)
         assert session.text("eval", "number").startswith("(this call has ended: " + again)
-        assert session.text("frame", "1").startswith("(this frame has run on: " + again)
+        assert session.text("frame", "1").startswith("(this frame has continued to run: " + again)
     assert session.text("locals").startswith("(the thread has ended)\n")
 
 

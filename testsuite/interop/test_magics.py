@@ -234,7 +234,7 @@ def test_a_thread_can_be_selected_by_its_ident(prompt: Magical) -> None:
         ("%show threads x", "%show threads takes no argument"),
         ("%threads 1", "%threads takes no argument"),
         ("%thread 1 2", "invalid thread '1 2': expected a number or ident that %thread lists"),
-        ("%save /tmp/x", "nothing to save: no cell was run yet"),
+        ("%save /tmp/x", "nothing to save: no cell has been run yet"),
         ("%history 5", "%history takes no argument except -n: %history [-n]"),
         ("%history -n 5", "%history takes no argument except -n: %history [-n]"),
         *[(f"%{name} x", f"%{name} takes no argument") for name in ("up", "down", "locals", "who")],
