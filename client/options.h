@@ -35,7 +35,8 @@ struct options {
     const char *when;            /* the argument of --color, or NULL */
     const char *timeout;         /* the argument of --timeout, or NULL */
     const char *version;         /* the argument of --rpyc, or NULL */
-    struct rpyc_envelope *found; /* the version that connect_server() detected; used again later */
+    struct rpyc_envelope *found; /* the version that connect_server() has detected; later
+                                  * connections try it first */
     struct rpyc_envelope rpyc;   /* the version that --rpyc names; AUTO: detect it */
     int timeout_ms;              /* --timeout in ms, or 0 */
     int pid;                     /* --pid, or 0 */

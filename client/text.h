@@ -16,8 +16,8 @@
  * unchanged. Errors: see ferror(). */
 void text_print(FILE *stream, const char *text, size_t len);
 
-/* If always is true, text_print() escapes on all streams from now on, as it does on a terminal. For
- * --color always, whose output is meant to be shown on a terminal later. */
+/* If always is true, text_print() escapes on all streams from now on, as it does on a terminal.
+ * This is for --color always, whose output is meant to be shown on a terminal later. */
 void text_escape_always(bool always);
 
 /* Writes a name that is part of a line. Like text_print(), but escapes on all streams, and also

@@ -75,7 +75,7 @@ static const char *reason(void)
 struct wish {
     const char *folder;
     const char *client; /* the NAME of --client */
-    const char *revoke; /* --revoke FILE */
+    const char *revoke; /* the FILE of --revoke */
     int days;           /* 0: not given */
     char **names;       /* the names of the server; they point into argv */
     size_t name_count;

@@ -98,8 +98,8 @@ static void unclaimed(struct conn *c, struct message *reply)
 
 /* Delivers a reply and releases the read role. Takes m. A TCP peer may delay further replies until
  * this side acknowledges the received data or sends something. So acknowledges the data at once if
- * more replies may follow: if other requests wait for their replies, or if no request waits for
- * this reply (it answers a DEL). */
+ * more replies may follow. This is so if other requests wait for their replies, or if no request
+ * waits for this reply, because it answers a DEL. */
 static void deliver(struct conn *c, struct message *m)
 {
     struct completion done;
@@ -152,7 +152,7 @@ static void pass_on(struct conn *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* Reads one message and handles it. Call with the read role, which is released in any case. Returns
+/* Reads one message and handles it. Call with the read role, which this function releases. Returns
  * RPYC_ETIMEOUT or RPYC_EINTERRUPT if the wait ended before a message arrived, else RPYC_OK. Any
  * other error closes the connection. */
 static enum rpyc_errcode read_and_handle(struct conn *c, deadline_t deadline)

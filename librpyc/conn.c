@@ -127,7 +127,7 @@ void conn_release(struct conn *c)
     while (c->reading || c->sending)
         pthread_cond_wait(&c->changed, &c->lock);
     stream_close(&c->stream);
-    frame_reader_free(&c->reader); /* it may contain the start of a message */
+    frame_reader_free(&c->reader); /* it may hold memory for the start of a message */
     turn_leave(&c->turn);
     turn_unkeep(&c->turn, c->kept);
     c->kept = 0;

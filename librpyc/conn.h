@@ -8,9 +8,9 @@
  * No thread is reserved for reading. Instead, a thread that waits for a reply takes the read role
  * if no other thread has it. The thread reads one message and releases the role. Then it serves the
  * request in the message, or hands over the reply to the thread that waits for the reply. So any
- * number of threads may use one connection, and requests may be nested. While a request waits for
- * another thread, that thread can still send its own requests to the peer. Sending is also a role:
- * the thread that has it sends one message.
+ * number of threads may use one connection, and requests may be nested: a thread that is serving a
+ * request of the peer can send requests to the peer. Sending is also a role: the thread that has it
+ * sends one message.
  *
  * Any thread may call any function here, except where stated.
  */
@@ -26,9 +26,9 @@ struct conn;
  * the calls, except for checks_signals. */
 struct conn_callbacks {
     /* Serves a request whose handler's number was already read from the message. Must reply once,
-     * with conn_reply_begin and conn_send. The connection frees the message afterwards; if serving
-     * may take long, call message_free as soon as the arguments have been read. Returns 0, or -1
-     * with err filled to close the connection. Not called for HANDLE_CLOSE. */
+     * with conn_reply_begin and conn_send. The connection frees the message after the call; if
+     * serving may take long, call message_free as soon as the arguments have been read. Returns 0,
+     * or -1 with err filled to close the connection. Not called for HANDLE_CLOSE. */
     int (*serve)(void *owner, struct conn *conn, struct message *request, int64_t handler,
                  struct rpyc_error *err);
 
@@ -42,8 +42,8 @@ struct conn_callbacks {
     bool (*checks_signals)(void *owner);
 
     /* Called with a reply that no thread will take. If the reply refers to objects of the peer, the
-     * peer keeps them until the owner releases them. The connection frees the message afterwards.
-     * NULL: such replies are ignored. */
+     * peer keeps them until the owner releases them. The connection frees the message after the
+     * call. NULL: such replies are ignored. */
     void (*unclaimed)(void *owner, struct conn *conn, struct message *reply);
 };
 

@@ -16,7 +16,7 @@
 struct conn {
     atomic_int refs;
 
-    /* Set by conn_new and not changed afterwards. */
+    /* Set by conn_new and not changed later. */
     const struct conn_callbacks *callbacks;
     void *owner;
     int stall_ms;       /* 0: no limit */
@@ -42,8 +42,8 @@ struct conn {
 
     /* Used by the thread that has the read role. */
     struct frame_reader reader;
-    deadline_t rest_due;   /* when more of an incomplete message must have arrived; else the peer is
-                              too slow */
+    deadline_t rest_due;   /* the time by which more of an incomplete message must arrive; else the
+                            * peer is too slow */
     struct turn turn;      /* needed to receive a message longer than FRAME_LONG: see turns.h */
     bool reads_in_turn;    /* the turn is held for the message that is being received */
     size_t kept;           /* size of an incomplete message that lost the turn, in bytes */

@@ -30,7 +30,7 @@ void describe_put_int(struct buffer *out, int64_t n)
 }
 
 /* Appends one byte of a quoted text, escaped as in Python's repr(). is_ascii: also escapes bytes
- * above 0x7f; otherwise these are parts of UTF-8 characters. */
+ * above 0x7f; if false, these bytes are parts of UTF-8 characters. */
 static void put_quoted_byte(struct buffer *out, uint8_t byte, char quote, bool is_ascii)
 {
     char text[8];

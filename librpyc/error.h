@@ -50,8 +50,8 @@ int error_copy(struct rpyc_error *err, const struct rpyc_error *why);
 /* Fills err (NULL is allowed) with RPYC_ENOMEM. Returns -1. */
 int error_nomem(struct rpyc_error *err);
 
-/* Fills err (NULL is allowed) with RPYC_EREMOTE, a printf text and an exception, which err owns
- * afterwards. Frees exc if err is NULL. Returns -1. */
+/* Fills err (NULL is allowed) with RPYC_EREMOTE, a printf text and the exception exc. Takes exc,
+ * and frees it if err is NULL. Returns -1. */
 int error_remote(struct rpyc_error *err, struct rpyc_exception *exc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

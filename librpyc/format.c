@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DEPTH_MAX 50 /* how deep brackets may be nested */
+#define DEPTH_MAX 50 /* the most levels of nested brackets */
 
 struct parser {
     const char *pos;
@@ -27,8 +27,8 @@ static void free_list(struct list *list)
     free(list->items);
 }
 
-/* Appends v. Takes the reference, also if it fails. If v is NULL, returns -1: creating the value
- * has failed, and err was filled then. */
+/* Appends v. Takes the reference, even on failure. If v is NULL, returns -1, since creating the
+ * value has failed and has filled err already. */
 static int append(struct list *list, rpyc_value *v, struct rpyc_error *err)
 {
     size_t room = list->room ? list->room * 2 : 8;

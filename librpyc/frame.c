@@ -122,7 +122,7 @@ void frame_reader_free(struct frame_reader *r)
 }
 
 /* Returns how many bytes to make room for: as many as have arrived of the frame, but not more than
- * the frame still needs. At least ROOM. */
+ * the frame still needs, and at least ROOM. */
 static size_t room_for(const struct frame_reader *r)
 {
     size_t have = r->in.len - r->head, n = have > ROOM ? have : ROOM, need;

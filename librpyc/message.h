@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Messages, which frames contain. A message is a request to a handler, with boxed arguments; a
+ * The messages that frames contain. A message is a request to a handler, with boxed arguments; a
  * boxed reply; or an exception. Its envelope has one of two forms, one for each generation of rpyc.
  * See doc/protocol.md.
  */

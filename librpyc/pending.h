@@ -17,7 +17,8 @@ struct pending {
     int64_t seq;
     bool done;
     bool cancelled;
-    bool cancellable;     /* other threads can cancel it, so its wait checks from time to time */
+    bool cancellable;     /* other threads can cancel it, so the wait for its reply checks this from
+                           * time to time */
     bool awaited;         /* a thread waits and will take the reply at once */
     struct message reply; /* set when done is true; its frame is empty after the reply was taken */
     void (*notify)(void *arg); /* called when done or when the connection closes; NULL: no call */

@@ -55,8 +55,8 @@ static int wait_for_turn(struct conn *c, deadline_t deadline, struct rpyc_error 
     turn_unkeep(&c->turn, c->kept);
     c->kept = 0;
     c->reads_in_turn = true;
-    c->rest_due =
-        conn_stalled_at(c, DEADLINE_NEVER); /* the wait does not count: this side did not read */
+    c->rest_due = conn_stalled_at(c, DEADLINE_NEVER); /* the time of the wait does not count,
+                                                       * because this side did not read */
     begin_slice(c);
     return 0;
 }
@@ -168,7 +168,8 @@ int conn_receive(struct conn *c, struct message *m, deadline_t deadline, struct 
     if (!c->reads_in_turn)
         return result;
     if (result < 0)
-        return park(c, err) < 0 ? -1 : result; /* the next read may come much later */
+        return park(c, err) < 0 ? -1 : result; /* other connections must not wait until the next
+                                                * read */
     c->reads_in_turn = false;
     m->turn = &c->turn;
     return 0;

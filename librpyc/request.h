@@ -49,7 +49,7 @@ int request_call(struct request *r, rpyc_value *obj, const char *name, const cha
 int request_by_number(struct request *r, rpyc_conn *conn, int handler, const char *format,
                       va_list *ap, struct rpyc_error *err);
 
-/* Drops the request. Sends the releases before it in the same message, if there are any. */
+/* Drops the request. If the message has releases before the request, sends the releases. */
 void request_abandon(struct request *r);
 
 /* Sends the request and waits for the reply. *result is set to the value of the reply, a new

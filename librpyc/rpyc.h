@@ -94,7 +94,7 @@ enum rpyc_tls_reason {
     RPYC_TLS_SERVER_REFUSED,    /* it is not accepted for another reason */
 
     /* The server does not accept the client's certificate. */
-    RPYC_TLS_CLIENT_MISSING, /* the server requires one */
+    RPYC_TLS_CLIENT_MISSING, /* the server requires one, and the client has none */
     RPYC_TLS_CLIENT_CA_UNKNOWN,
     RPYC_TLS_CLIENT_EXPIRED,
     RPYC_TLS_CLIENT_REVOKED,

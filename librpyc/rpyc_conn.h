@@ -14,10 +14,10 @@
 #define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
 
 struct rpyc_conn {
-    atomic_int refs; /* the caller's, and one for each netref and each rpyc_pending */
+    atomic_int refs; /* one for the caller, one for each netref and one for each rpyc_pending */
     struct conn *conn;
     int request_timeout_ms;
-    deadline_t deadline; /* of all requests while connecting; DEADLINE_NEVER afterwards */
+    deadline_t deadline; /* the deadline of all requests while connecting; then DEADLINE_NEVER */
     bool guessing;       /* the peer's generation is a guess until its first message arrives */
     rpyc_value *root;    /* NULL until the request for it has a result: see classic.h */
     struct pending *root_request; /* the request for the root; NULL after it has ended */

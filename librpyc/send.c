@@ -161,10 +161,10 @@ static bool goes_on(struct conn *c, const struct rpyc_error *why, deadline_t dea
     return waits && !conn_interrupted(c, true);
 }
 
-/* Returns the position up to which one call may send, from the position `at`. end: the result of
- * the previous call. With TLS, one call does not send beyond the end of a frame. If two frames were
- * in one TLS record, the OpenSSL of a stock peer could read both from the socket at once. The peer,
- * which polls its socket, would not notice the second frame. */
+/* Returns the position up to which one call may send, from the position `at`. end: the position
+ * that this function returned last; 0 at the start. With TLS, one call does not send beyond the end
+ * of a frame. If two frames were in one TLS record, the OpenSSL of a stock peer could read both
+ * from the socket at once. The peer, which polls its socket, would not notice the second frame. */
 static size_t end_of_send(const struct conn *c, const struct buffer *frames, size_t at, size_t end)
 {
     if (!c->stream.tls)

@@ -31,7 +31,8 @@ struct serving {
     LIST_ENTRY(serving) entry;
     pthread_t thread;
     uint64_t peer_thread;      /* 0 without bind-threads */
-    struct serving *within;    /* what the thread was serving when it began this one; or NULL */
+    struct serving *within;    /* the request that the thread was serving when it began this one; or
+                                * NULL */
     struct queued_list queued; /* only used in a thread's outermost entry */
     bool attending; /* in an outermost entry: the thread is in conn_attend and queues each request
                      * that it reads */

@@ -470,7 +470,7 @@ static int make_client(struct state *state, const struct stream *s, const struct
                      "TLS needs the name that the server's certificate must have: set server_name");
 }
 
-/* Performs the handshake. Like connecting, it is not interrupted by signals. */
+/* Performs the handshake. Signals do not interrupt it, just as they do not interrupt connecting. */
 static int shake_hands(struct stream *s, struct state *state, deadline_t deadline,
                        struct rpyc_error *err)
 {

@@ -268,7 +268,8 @@ static int finish_connect(int fd, const struct stream_watch *watch, deadline_t d
     return result == 0 ? 0 : error_system(err, result, "connect");
 }
 
-/* Connects a TCP socket. The socket is non-blocking meanwhile, and blocking afterwards. */
+/* Connects a TCP socket. The socket is non-blocking while it connects, and blocking when it is
+ * connected. */
 static int connect_tcp(int fd, const struct sockaddr *address, socklen_t len,
                        const struct stream_watch *watch, deadline_t deadline,
                        struct rpyc_error *err)
@@ -493,7 +494,7 @@ static int set_rights(int file, const struct stream_listening *how)
 
 /* Binds a Unix socket, then sets the group and the mode of its file. bind(2) creates the file with
  * the mode that the socket has, minus the umask. So the mode 0600 of the socket excludes other
- * users from the start. The final mode is set afterwards, because a umask such as 0777 would
+ * users from the start. The final mode is set after bind(2), because a umask such as 0777 would
  * exclude the owner too. No client can connect before the caller calls listen(2). */
 static int bind_unix(int fd, const struct sockaddr *address, socklen_t len,
                      const struct stream_listening *how)

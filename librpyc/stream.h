@@ -38,7 +38,7 @@ struct stream {
     ino_t inode; /* identifies the socket that was opened: see stream_is_ours */
     const struct stream_tls *tls; /* the functions for TLS, see tls.h; NULL: no TLS */
     void *tls_state;
-    const struct stream_watch *watch; /* cancels a TLS handshake; NULL: nothing does */
+    const struct stream_watch *watch; /* sockets that cancel a TLS handshake; NULL: none */
 };
 
 #define STREAM_INIT ((struct stream){.fd = -1})

@@ -115,7 +115,7 @@ struct stamp {
 
 /* What librpyc-ssl made from the server's files. */
 struct context {
-    atomic_int refs; /* of the server and of running handshakes */
+    atomic_int refs; /* one for the server, and one for each running handshake */
     void *made;      /* the context of server_new; freed with server_free */
 };
 

@@ -160,7 +160,7 @@ bool turn_take(struct turn *t, deadline_t until)
         turns->owner = t;
         atomic_store(&t->has, true);
     } else {
-        pthread_cond_broadcast(&turns->changed); /* other connections need not wait for t now */
+        pthread_cond_broadcast(&turns->changed); /* other connections do not wait for t any more */
     }
     pthread_mutex_unlock(&turns->lock);
     return has;

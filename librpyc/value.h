@@ -14,7 +14,7 @@
 /* A reference to an object of the peer: see netref.h. */
 struct netref {
     rpyc_conn *conn; /* a reference */
-    char *name;      /* of the class, NUL-terminated */
+    char *name;      /* the name of the class, NUL-terminated */
     uint8_t *pack;   /* the id pack as brine, as it arrived */
     size_t pack_len;
     uint64_t count; /* how many times the peer has sent the object; the peer counts this too */

@@ -55,8 +55,8 @@ static int connect_process(rpyc_conn **out, const struct options *options, struc
     return result;
 }
 
-/* True if a pystuck server listens on the address. Then no answer means that the server is busy,
- * not that it speaks another version of rpyc. */
+/* True if a pystuck server listens on the address. In this case, a missing answer means that the
+ * server is busy, and not that it speaks another version of rpyc. */
 static bool is_pystuck(void *arg)
 {
     const struct address *address = arg;

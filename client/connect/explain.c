@@ -58,7 +58,7 @@ static uid_t owner_of_file(const struct failure *c)
     return stat(c->address->path, &st) == 0 ? st.st_uid : SOCKETS_NO_USER;
 }
 
-/* Explains that the user may not connect to the Unix socket. */
+/* Explains that the user is not allowed to connect to the Unix socket. */
 static void say_denied(struct failure *c)
 {
     uid_t owner = owner_of_file(c);
@@ -385,8 +385,8 @@ static enum explanation explain(struct failure *c)
     return explain_answer(c);
 }
 
-/* Explains why no server of a process could be reached. If the process has several, *err is the
- * error of the last one. */
+/* Explains why no server of a process could be reached. If the process has several servers, *err is
+ * the error of the last connection that was tried. */
 static enum explanation explain_process(const struct options *options, struct rpyc_error *err)
 {
     struct failure c = {.options = options, .err = err};

@@ -122,12 +122,12 @@ static bool is_disputed(const struct servers *servers, const struct server *s)
     return false;
 }
 
-/* Decides whether the socket in the name of a thread belongs to its process, because a program can
- * give a thread any name. If the client may not read the descriptors of the process, it compares
- * the user who created the socket with the user of the process. If they are equal, the socket
- * belongs to the process. If root created it, it may belong to the process too, because the process
- * may have been root then. This counts as certain if the process has the client's user, else as
- * probable. */
+/* Decides whether the socket whose inode is in the name of a thread belongs to the process of this
+ * thread. This is not certain, because a program can give a thread any name. If the client has no
+ * permission to read the descriptors of the process, it compares the user who created the socket
+ * with the user of the process. If these users are equal, the socket belongs to the process. If
+ * root created it, it may belong to the process too, because the process may have been root then.
+ * This counts as certain if the process has the client's user, else as probable. */
 static enum server_is judge(const struct servers *servers, const struct server *s)
 {
     switch (process_has_socket(s->pid, s->tid, s->inode)) {

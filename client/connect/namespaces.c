@@ -65,8 +65,8 @@ static int enter_network(struct namespaces_visit *v, const struct address *addre
 }
 
 /* True if a path leads to the same file for the process and for the client: both have the same
- * mount namespace and root directory. Also true if the client may not find this out, because then
- * it may not open the files of the process either. */
+ * mount namespace and root directory. Also true if the client has no permission to find this out,
+ * because it then cannot open the files of the process either. */
 static bool has_our_files(const struct address *address)
 {
     struct stat ours[2], theirs[2];

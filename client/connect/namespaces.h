@@ -36,8 +36,9 @@ const char *namespaces_path(const struct namespaces_visit *visit, const struct a
 /* Opens the root directory of a process. Returns a descriptor (O_PATH), or -1 with errno. */
 int namespaces_open_root(pid_t pid);
 
-/* Opens a file by its absolute path in such a root directory. Links with absolute paths are
- * resolved in this directory too. Returns a descriptor (O_PATH), or -1 with errno. */
+/* Opens a file by its absolute path in a root directory that namespaces_open_root() has opened.
+ * Links with absolute paths are resolved in this directory too. Returns a descriptor (O_PATH), or
+ * -1 with errno. */
 int namespaces_open_in_root(int root, const char *path);
 
 /* Makes the calling thread return to the client's own network namespace, and closes the

@@ -13,7 +13,7 @@
 #define CONNECT_MS 500
 #define BANNER_MS  200 /* how long to wait for a server that sends first */
 #define ANSWER_MS  1000
-#define ENOUGH     16 /* bytes in which the protocol can be recognised */
+#define ENOUGH     16 /* the number of bytes that are enough to recognise a protocol */
 
 /* The first message of a TLS 1.2 client (ClientHello), with a few common ciphers and no extensions.
  * A TLS server accepts or refuses it, and answers in TLS in both cases. Servers of text protocols

@@ -90,8 +90,8 @@ bool sockets_is_at(const struct sockaddr_storage *listens, const struct sockaddr
                   sizeof(in6->sin6_addr)) == 0;
 }
 
-/* Returns the IPv6 form of an address. The kernel lists the IPv4 connections of a socket for both
- * families in this form, in the table tcp6. */
+/* Returns the IPv6 form of an address. If a socket accepts both IPv4 and IPv6, the kernel lists its
+ * IPv4 connections in this form, in the file net/tcp6. */
 static struct sockaddr_in6 as_ipv6(const struct sockaddr_storage *address)
 {
     const struct sockaddr_in *in = (const struct sockaddr_in *)address;

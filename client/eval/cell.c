@@ -35,7 +35,8 @@ struct cells {
     rpyc_conn *conn; /* borrowed */
     struct cell_io io;
     struct callbacks *callbacks;
-    int waiting;       /* number of running cells_wait calls; input is read only if there is one */
+    int waiting;       /* number of running cells_wait calls; input is read only while there is
+                        * one */
     rpyc_value *begun; /* the tuple that run_cell.py's function returned */
     rpyc_value *run;   /* the function `run` in it; borrowed from begun */
     rpyc_pending *beginning; /* the request of cells_begin_chain, or NULL */

@@ -226,8 +226,8 @@ static struct expr *parse_other_base(struct parser *p, const char *digits, bool 
                    &value);
 }
 
-/* True if an attribute, call or subscript follows. After a negative number, the minus would belong
- * to the result of this step and not to the number. */
+/* True if an attribute, call or subscript follows. After a negative number, Python would apply it
+ * to the number without the minus. */
 static bool begins_step(struct parser *p)
 {
     skip_blanks(p);

@@ -12,6 +12,7 @@
 
 #include "queue.h"
 
+/* The kinds of nodes of the tree. Each comment names the members of struct expr that are used. */
 enum expr_kind {
     EXPR_LITERAL,   /* value */
     EXPR_NAME,      /* name: the name */
@@ -37,6 +38,7 @@ struct expr {
     char *keyword;           /* the keyword of an argument, or NULL */
 };
 
+/* The kinds of statements. Each comment names the members of struct statement that are used. */
 enum statement_kind {
     STATEMENT_VALUE,  /* value */
     STATEMENT_ASSIGN, /* target = value */

@@ -223,7 +223,7 @@ static void print_row(const struct completions *c, size_t row, size_t rows, size
 
 void completions_show(const struct completions *c, int width, int height)
 {
-    /* Leaves the last column free: some terminals move to the next row after it. */
+    /* Leaves the last column free, because some terminals move to the next row when it is used. */
     int candidate_width = widest(c) < width ? widest(c) : width - 1;
     int column_width = candidate_width + GAP;
     size_t columns = width + 1 > column_width ? (size_t)((width - 1 + GAP) / column_width) : 1;

@@ -69,7 +69,7 @@ static void pass_character(struct position *at, wchar_t c, int width)
     if (c == L'\t')
         columns = 8 - at->column % 8;
     else if (columns < 0)
-        columns = 2; /* ^X */
+        columns = 2; /* is shown as ^X */
     if (at->column + columns > width)
         *at = (struct position){at->row + 1, 0};
     at->column += columns;

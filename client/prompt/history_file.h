@@ -23,8 +23,8 @@ char *history_file_path(void);
  * to NULL. */
 void history_file_load(History *memory, char **path);
 
-/* Adds a cell to libedit's history and to the file (mode 0600), unless it equals the previous cell.
- * If *path is NULL, adds it only to libedit's history. Errors are handled as in
+/* Adds a cell to libedit's history and to the file (mode 0600), unless it equals the latest cell
+ * there. If *path is NULL, adds it only to libedit's history. Errors are handled as in
  * history_file_load(). */
 void history_file_add(History *memory, char **path, const char *cell);
 

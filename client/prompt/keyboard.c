@@ -35,7 +35,8 @@
 #define PASTE_RECENT_MS 100
 
 /* How long after Ctrl-C, and after each dropped burst, the rest of the paste may arrive, in ms. For
- * a burst of one line the time is shorter, because it may also come from a program that types. */
+ * a burst of one line the time is shorter, because such a burst may also come from a program that
+ * types. */
 #define REST_MS      500
 #define REST_LINE_MS 100
 

@@ -301,7 +301,8 @@ static int await_turn(rpyc_conn *conn, const struct options *options, struct rpy
     if ((!is_known || !gil.is_kept) && rpyc_await_root(conn, TURN_WAIT_MS, err) == 0)
         return 0;
     print_blocked("cannot interrupt the cell",
-                  is_known ? gil.text : "the program does not run Python code");
+                  is_known ? gil.text
+                           : "the program does not get to run Python code at the moment");
     return -1;
 }
 

@@ -25,7 +25,7 @@ struct shell {
     int ran; /* the number of the cell that the last typed line ran, or CELL_HISTORY_NO_CELL */
     /* Whether and when the running cell was interrupted by Ctrl-C. */
     bool interrupted;
-    int64_t interrupted_at; /* as clock_ms; 0: give the cell up at once */
+    int64_t interrupted_at; /* the time of this Ctrl-C, as clock_ms; 0: give the cell up at once */
     bool left_input;        /* Ctrl-C was pressed in input() */
 };
 

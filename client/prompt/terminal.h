@@ -56,8 +56,8 @@ void terminal_restore(void);
 /* True if the size of the window may have changed since the last call. */
 bool terminal_take_resized(void);
 
-/* Block and unblock SIGINT, SIGTSTP, SIGCONT and SIGWINCH. *mask: the signal mask from before, for
- * ppoll, in which they are not blocked. */
+/* Block and unblock SIGINT, SIGTSTP, SIGCONT and SIGWINCH. *mask: the signal mask before the call,
+ * in which these signals are not blocked; pass it to ppoll(). */
 void terminal_block_signals(sigset_t *mask);
 void terminal_unblock_signals(const sigset_t *mask);
 

@@ -288,7 +288,7 @@ static void say_missing(const struct walk *w, struct report_process *p)
     if (!p->missing.items)
         return;
     p->missing.items[0].what = constant("greenlets");
-    p->missing.items[0].why = constant("finding them needs code that runs in the process");
+    p->missing.items[0].why = constant("code must run in the process to find them");
     p->missing.count = 1;
 }
 

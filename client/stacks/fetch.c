@@ -63,7 +63,7 @@ int stacks_connect(rpyc_conn **out, const struct options *options, const struct 
     return result;
 }
 
-/* Adds the process that a collector returned as a tuple to the report. */
+/* Adds a process to the report. process: the tuple that a collector has returned. */
 static int take(const rpyc_value *process, struct report *out, struct rpyc_error *err)
 {
     void *brine = NULL;
