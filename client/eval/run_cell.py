@@ -93,13 +93,13 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             setattr(sys, self._name, self)
 
         def end(self):
-            """Restores the stream. Call it again if an exception has interrupted it."""
+            """Restores the stream. Call this method again if an exception has interrupted it."""
             if getattr(sys, self._name) is self:
                 setattr(sys, self._name, self._outer())
             self._thread = None  # from now on, all calls go to the stream that was there before
 
         def _outer(self):
-            """The stream that was there before, without streams of cells that have ended."""
+            """The stream that was there before. Skips streams of cells that have ended."""
             outer = self._before
             while getattr(type(outer), "_pystuck_stream", False) and outer._thread is None:
                 outer = outer._before
@@ -142,7 +142,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
 
         def write(self, text):
             if not self._is_mine():
-                # A program without this stream has None there, which print() skips.
+                # None: the program has no such stream. print() writes nothing to None either.
                 return None if self._before is None else self._before.write(text)
             if not isinstance(text, str):
                 raise TypeError("write() argument must be str, not " + type(text).__name__)

@@ -597,7 +597,7 @@ def _pystuck_completion(run):
                 yield key, "]"
 
     def with_rest(items, word, quote, rest):
-        """Makes candidates, and the quote and bracket to insert if `rest` does not begin with them.
+        """Makes candidates. Adds the quote and bracket to insert, unless `rest` has them.
 
         rest: the text behind the cursor.
         """

@@ -390,7 +390,7 @@ def _pystuck_inspection(run, collector):
         return f"{number:>4}  {where(frame)}\n" + (f"        {line}\n" if line else "")
 
     def source_around(frame):
-        """The source lines around the current line of a frame, which is marked with an arrow."""
+        """The source lines around the current line of a frame. An arrow marks the current line."""
         name, at = frame.f_code.co_filename, frame.f_lineno or 0
         numbers = range(max(1, at - around), at + around + 1)
         sources = fetched([(frame, numbers)])
