@@ -19,7 +19,6 @@ struct ps_gil_helper {
     unsigned fork_count;          /* ps_fork_count() of the process that the thread is in */
     struct ps_gil_helper *former; /* the parent's helper after a fork, or NULL; never used again */
     sigset_t mask;                /* signals that the thread blocks while it runs Python */
-    struct memory memory;
     unsigned servers; /* number of open servers; guarded by the GIL */
 
     pthread_mutex_t lock; /* guards what follows. A thread that holds it waits for nothing else */
@@ -59,7 +58,7 @@ static bool look_again(struct ps_gil_helper *h, bool anew)
     if (anew || !gil.locked || gil.holder != h->seen.holder || gil.switches != h->seen.switches) {
         h->since = deadline_in(0);
         h->holder = stackreader_native_id(reader, gil.holder);
-        h->cpu = h->memory.cpu_time(&h->memory, h->holder);
+        h->cpu = memory_self_cpu_time(h->holder);
     }
     if (anew)
         h->first_switches = gil.switches;
@@ -87,7 +86,7 @@ void ps_gil_helper_look(struct ps_gil_helper *h, struct ps_gil_look *look)
     pthread_mutex_lock(&h->lock);
     look->known = look_again(h, false);
     if (look->known) {
-        cpu = h->cpu < 0 ? -1 : h->memory.cpu_time(&h->memory, h->holder);
+        cpu = h->cpu < 0 ? -1 : memory_self_cpu_time(h->holder);
         look->locked = h->seen.locked;
         look->by_helper = h->seen.locked && h->doing == RUNS && h->seen.holder == h->own_state;
         look->unchanged_ms = h->seen.locked ? ms_since(h->since) : 0;
@@ -210,7 +209,6 @@ static struct ps_gil_helper *helper_new(struct ps_state *state)
     h->state = state;
     h->fork_count = ps_fork_count();
     h->former = state->helper;
-    h->memory = memory_self();
     sigfillset(&h->mask);
     TAILQ_INIT(&h->jobs);
     pthread_mutex_init(&h->lock, NULL);

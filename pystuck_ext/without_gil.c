@@ -348,10 +348,6 @@ static void set_threads(struct arena *a, struct report_process *p)
     struct report_thread *t;
 
     for (t = p->threads.items; t < p->threads.items + p->threads.count; t++) {
-        if (!t->repr.data && t->ident != REPORT_UNKNOWN) {
-            t->repr = format(a, "<thread %" PRId64 " (not started by threading)>", t->ident);
-            t->repr_status = STATUS_OK;
-        }
         if (t->native_id == REPORT_UNKNOWN || late)
             continue;
         allowed = set_kernel_facts(a, t) && allowed;

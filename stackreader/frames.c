@@ -6,8 +6,8 @@
  *
  *  1. one system call copied the thread's data stack and the pointer to the innermost frame;
  *  2. the outermost frame is one that can be outermost;
- *  3. the thread did not run during the reading, as its CPU time shows; or, if it did or this is
- *     not known,
+ *  3. the thread did not run during the reading, as its CPU time shows (of another process: its
+ * state and the number of its waits); or, if it did or this is not known,
  *  4. three more readings, at random intervals, have the same result.
  *
  * A test with 10^5 stacks of threads that call, recurse, raise and run generators, on 3.9 to 3.15,
@@ -283,7 +283,7 @@ static enum frames_state try_to_read(const struct python *py, uint64_t thread, p
                                      struct raw_stack *stack)
 {
     const struct memory *m = &py->memory;
-    int64_t before = m->cpu_time ? m->cpu_time(m, native_id) : -1;
+    int64_t before = m->activity ? m->activity(m, native_id) : -1;
     struct place place;
     enum frames_state state = read_once(py, thread, stack, &place);
 
@@ -293,7 +293,7 @@ static enum frames_state try_to_read(const struct python *py, uint64_t thread, p
     }
     if (!has_root(py, stack))
         return FRAMES_MOVING;
-    if (before >= 0 && m->cpu_time(m, native_id) == before)
+    if (before >= 0 && m->activity(m, native_id) == before)
         return FRAMES_EXACT;
     return stays_the_same(py, &place, stack) ? FRAMES_EXACT : FRAMES_MOVING;
 }

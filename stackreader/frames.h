@@ -38,9 +38,9 @@ struct raw_stack {
 /* Reads the frames of a thread and sets count, state and cut of stack. The caller has set frames
  * and room (in frames), chunk and chunk_room (in bytes).
  *
- * thread: the address of its PyThreadState. native_id: the kernel's id of the thread, for its CPU
- * time; 0: unknown. If the frames are FRAMES_MOVING, reads them again, at most FRAMES_TRIES times
- * in all. */
+ * thread: the address of its PyThreadState. native_id: the kernel's id of the thread, to find out
+ * whether it runs; 0: unknown. If the frames are FRAMES_MOVING, reads them again, at most
+ * FRAMES_TRIES times in all. */
 void frames_read(const struct python *py, uint64_t thread, pid_t native_id,
                  struct raw_stack *stack);
 

@@ -8,7 +8,9 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/frames.c stackreader/frames.h \
 	stackreader/gil.c stackreader/gil.h \
 	stackreader/linetable.c stackreader/linetable.h \
+	stackreader/mappings.c stackreader/mappings.h \
 	stackreader/memory.h stackreader/memory_self.c \
+	stackreader/memory_pid.c stackreader/memory_pid.h \
 	stackreader/names.c stackreader/names.h \
 	stackreader/objects.c stackreader/objects.h \
 	stackreader/offsets.h stackreader/python_process.h \

@@ -25,12 +25,17 @@ struct memory {
      * undefined. */
     bool (*read)(const struct memory *m, const struct memory_piece *pieces, size_t count);
 
-    /* Returns the CPU time that a thread has used, in ns; -1 if it is not known. If two calls
-     * return the same value, the thread has not run between them. The pointer is NULL if the CPU
-     * times of threads cannot be read. */
-    int64_t (*cpu_time)(const struct memory *m, pid_t thread);
+    /* Returns a number that changes whenever a thread runs: if two calls return the same value, the
+     * thread has not run between them. Returns -1 if that is not known, for example because the
+     * thread runs now. thread: the ID that the process itself has for it. The pointer is NULL if
+     * nothing is known about the threads. */
+    int64_t (*activity)(const struct memory *m, pid_t thread);
 
-    pid_t pid;
+    /* True if the process has a thread with this ID. The pointer is NULL if that is not known. */
+    bool (*has_thread)(const struct memory *m, pid_t thread);
+
+    pid_t pid;          /* the process, by the ID that it has for itself */
+    const void *source; /* what the functions above need; NULL: nothing */
 };
 
 #define MEMORY_PIECES_MAX 256
@@ -39,6 +44,10 @@ struct memory {
  * process that is not dumpable. Fails under a seccomp filter that forbids process_vm_readv(2).
  * After fork(2), the child must call it again. */
 struct memory memory_self(void);
+
+/* Returns the CPU time that a thread of the calling process has used, in ns; -1 if there is no such
+ * thread. */
+int64_t memory_self_cpu_time(pid_t thread);
 
 /* Reads size bytes at address. Returns false if they cannot be read completely. */
 static inline bool memory_read(const struct memory *m, uint64_t address, void *to, size_t size)

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "code.h"
+#include "dicts.h"
 #include "frames.h"
 #include "gil.h"
 #include "names.h"
@@ -116,6 +117,62 @@ static void set_ids(struct stackreader *r, struct arena *arena, struct report_th
         t->native_id = (int64_t)value;
 }
 
+/* Where the struct that pthread_self() returns a pointer to has the ID of the kernel, in bytes: in
+ * glibc. It is used only if the process has a thread with the ID that is found. */
+#if defined __x86_64__
+#define PTHREAD_TID 0x2d0
+#elif defined __aarch64__
+#define PTHREAD_TID 0xd0
+#endif
+
+/* Returns the kernel's ID of the thread with this ident, as its C library knows it. REPORT_UNKNOWN:
+ * not found. */
+static int64_t native_id_of(const struct memory *m, int64_t ident)
+{
+#ifdef PTHREAD_TID
+    int32_t id;
+
+    if (memory_read(m, (uint64_t)ident + PTHREAD_TID, &id, sizeof(id)) && id > 0 &&
+        m->has_thread(m, id))
+        return id;
+#else
+    (void)m;
+    (void)ident;
+#endif
+    return REPORT_UNKNOWN;
+}
+
+/* Sets native_id if it is not known, or if the process has no such thread: after a fork, the value
+ * that Python has may be that of the parent. */
+static void check_native_id(const struct stackreader *r, struct report_thread *t)
+{
+    const struct memory *m = &r->python.memory;
+
+    if (!m->has_thread || (t->native_id != REPORT_UNKNOWN && t->native_id > 0 &&
+                           t->native_id <= INT32_MAX && m->has_thread(m, (pid_t)t->native_id)))
+        return;
+    t->native_id = native_id_of(m, t->ident);
+}
+
+/* Sets repr of a thread that the module threading does not know. */
+static void set_title(struct arena *arena, struct report_thread *t)
+{
+    const char *format = t->main == BOOL_TRUE ? "<main thread %" PRId64 ">"
+                                              : "<thread %" PRId64 " (not started by threading)>";
+    char text[64], *copy;
+    int len;
+
+    if (t->repr.data || t->ident == REPORT_UNKNOWN)
+        return;
+    len = snprintf(text, sizeof(text), format, t->ident);
+    copy = arena_alloc(arena, (size_t)len + 1);
+    if (!copy)
+        return;
+    memcpy(copy, text, (size_t)len);
+    t->repr = (struct report_text){copy, (size_t)len};
+    t->repr_status = STATUS_OK;
+}
+
 /* Copies the frames in r->stack into the report, the outermost first. Returns false if the arena is
  * full. */
 static bool set_frames(struct stackreader *r, struct arena *arena, struct report_thread *t)
@@ -158,10 +215,12 @@ static bool set_thread(struct stackreader *r, struct arena *arena, struct report
 {
     set_ids(r, arena, t, state);
     names_fill(&r->python, names, arena, t);
+    check_native_id(r, t);
     t->main = BOOL_FALSE;
     if (t->native_id != REPORT_UNKNOWN)
         t->main =
             t->native_id == r->python.memory.pid && t->interpreter == 0 ? BOOL_TRUE : BOOL_FALSE;
+    set_title(arena, t);
     frames_read(&r->python, state, clock_of(t), &r->stack);
     if (r->stack.state == FRAMES_UNREADABLE)
         return !arena->failed;
@@ -332,8 +391,29 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
     return complete ? STACKREADER_ALL : STACKREADER_CUT;
 }
 
+/* Returns the address of the main interpreter; 0: there is none. */
+static uint64_t main_interpreter(const struct stackreader *r)
+{
+    uint64_t interpreters[INTERPRETERS_MAX];
+    size_t count = list_interpreters(r, interpreters, INTERPRETERS_MAX);
+
+    return count > 0 ? interpreters[count - 1] : 0;
+}
+
+bool stackreader_has_module(const struct stackreader *r, const char *name)
+{
+    const struct python *py = &r->python;
+    uint64_t address, module;
+    struct dict modules;
+
+    return read_member(py, main_interpreter(r), py->offsets->interpreter.modules, &address) &&
+           dict_open(py, address, &modules) && dict_find(py, &modules, name, &module);
+}
+
 bool stackreader_gil(const struct stackreader *r, uint64_t interpreter, struct gil *gil)
 {
+    if (interpreter == 0)
+        interpreter = main_interpreter(r);
     return gil_read(&r->python, interpreter, gil);
 }
 

@@ -49,8 +49,11 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
                                          struct report_process *process,
                                          const struct stackreader_wish *wish);
 
-/* Reads the GIL of the interpreter at this address. Returns false if it cannot be read. Several
- * threads may call this function at the same time. */
+/* True if sys.modules of the main interpreter has a module with this name. */
+bool stackreader_has_module(const struct stackreader *r, const char *name);
+
+/* Reads the GIL of the interpreter at this address; 0: of the main interpreter. Returns false if it
+ * cannot be read. Several threads may call this function at the same time. */
 bool stackreader_gil(const struct stackreader *r, uint64_t interpreter, struct gil *gil);
 
 /* Returns the kernel's id of the thread with this thread state. Returns 0 if the id is not known:

@@ -13,6 +13,7 @@ unit_tests = \
 	testsuite/unit/test_nomem \
 	testsuite/unit/test_report \
 	testsuite/unit/test_shortage \
+	testsuite/unit/test_stackreader \
 	testsuite/unit/test_stream \
 	testsuite/unit/test_wire
 
@@ -127,6 +128,12 @@ testsuite_unit_test_shortage_SOURCES = \
 	testsuite/unit/test_patient.c \
 	testsuite/unit/test_shortage.c
 testsuite_unit_test_shortage_LDADD = procfs/libprocfs.la report/libreport.la $(LDADD)
+
+# The stack reader, without a Python.
+testsuite_unit_test_stackreader_SOURCES = \
+	testsuite/unit/test_mappings.c
+testsuite_unit_test_stackreader_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/stackreader
+testsuite_unit_test_stackreader_LDADD = stackreader/libstackreader.la report/libreport.la $(LDADD)
 
 # Of the extension, what knows no Python.
 testsuite_unit_test_log_limit_SOURCES = testsuite/unit/test_log_limit.c pystuck_ext/log_limit.c

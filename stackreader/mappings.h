@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The memory mappings of a process.
+ */
+#ifndef STACKREADER_MAPPINGS_H
+#define STACKREADER_MAPPINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mapping {
+    uint64_t start, end;    /* the addresses from start to end - 1 */
+    uint64_t offset;        /* in the file, in bytes */
+    uint64_t device, inode; /* of the file; device: as makedev(3) makes it. inode 0: no file */
+    bool readable, writable, executable;
+    const char *path; /* "": none; "[heap]", "[vdso]"; may end in " (deleted)". The name that the
+                       * caller's own root directory gives the file */
+};
+
+struct mappings {
+    struct mapping *items; /* sorted by address; they do not overlap */
+    size_t count;
+};
+
+/* Reads the text of /proc/PID/maps, which has `len` bytes and a NUL behind them. Leaves out lines
+ * that are not complete or not valid, and lines that overlap the line before. The paths point into
+ * the text, in which the newlines are replaced by NULs. Returns false if there is no memory. Call
+ * mappings_free in both cases. */
+bool mappings_parse(struct mappings *out, char *text, size_t len);
+
+/* Frees the items, not the text. */
+void mappings_free(struct mappings *ms);
+
+/* Returns the mapping that contains an address, or NULL. */
+const struct mapping *mapping_at(const struct mappings *ms, uint64_t address);
+
+/* True if both are mappings of the same file. */
+bool mapping_same_file(const struct mapping *a, const struct mapping *b);
+
+/* Returns the name of the file without its folders. "": none. */
+const char *mapping_name(const struct mapping *m);
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "memory_pid.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define STATE_LABEL "\nState:\t"
+#define STATUS_SIZE 4096 /* bytes of the file /proc/PID/task/TID/status */
+
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+/* Reads the status of a thread. Returns false if there is no such thread. */
+static bool read_status(const struct memory_pid *m, pid_t thread, char *text)
+{
+    char path[32];
+    ssize_t len;
+    int fd;
+
+    snprintf(path, sizeof(path), "%d/status", (int)thread);
+    fd = openat(m->folder, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    len = read(fd, text, STATUS_SIZE - 1);
+    close(fd);
+    text[len > 0 ? len : 0] = '\0';
+    return len > 0;
+}
+
+/* Returns the ID that a thread has in its own PID namespace: the last number after "NSpid:". */
+static pid_t own_id(const char *status, pid_t thread)
+{
+    const char *at = strstr(status, "\nNSpid:");
+    char *end;
+    long id;
+
+    if (!at)
+        return thread;
+    for (at += strlen("\nNSpid:"); *at == '\t' || *at == ' '; at = end) {
+        id = strtol(at, &end, 10);
+        if (end == at)
+            break;
+        thread = (pid_t)id;
+    }
+    return thread;
+}
+
+static int by_theirs(const void *a, const void *b)
+{
+    pid_t x = ((const struct thread_id *)a)->theirs, y = ((const struct thread_id *)b)->theirs;
+
+    return (x > y) - (x < y);
+}
+
+static bool has_ended(const char *status)
+{
+    const char *state = strstr(status, STATE_LABEL);
+
+    return state && strchr("ZX", state[strlen(STATE_LABEL)]);
+}
+
+static bool add_thread(struct memory_pid *m, pid_t thread, size_t *room)
+{
+    struct thread_id *longer;
+    char status[STATUS_SIZE];
+
+    if (m->thread_count == *room) {
+        *room = *room ? 2 * *room : 64;
+        longer = reallocarray(m->threads, *room, sizeof(*longer));
+        if (!longer)
+            return false;
+        m->threads = longer;
+    }
+    if (!read_status(m, thread, status))
+        return true;
+    m->threads[m->thread_count++] = (struct thread_id){thread, own_id(status, thread)};
+    if (m->live == 0 && !has_ended(status))
+        m->live = thread;
+    return true;
+}
+
+int memory_pid_list_threads(struct memory_pid *m)
+{
+    int fd = openat(m->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent *entry;
+    size_t room = 0;
+    bool done = true;
+
+    if (!folder) {
+        if (fd >= 0)
+            close(fd);
+        return errno == ENOENT ? ESRCH : errno;
+    }
+    free(m->threads);
+    m->threads = NULL;
+    m->thread_count = 0;
+    m->live = 0;
+    while (done && (entry = readdir(folder)))
+        if (isdigit((unsigned char)entry->d_name[0]))
+            done = add_thread(m, (pid_t)strtol(entry->d_name, NULL, 10), &room);
+    closedir(folder);
+    if (!done)
+        return ENOMEM;
+    if (m->live == 0)
+        return ESRCH;
+    qsort(m->threads, m->thread_count, sizeof(*m->threads), by_theirs);
+    return 0;
+}
+
+pid_t memory_pid_thread(const struct memory_pid *m, pid_t theirs)
+{
+    const struct thread_id key = {.theirs = theirs};
+    const struct thread_id *found = NULL;
+
+    if (m->thread_count > 0)
+        found = bsearch(&key, m->threads, m->thread_count, sizeof(key), by_theirs);
+    return found ? found->ours : 0;
+}
+
+static bool has_thread(const struct memory *m, pid_t thread)
+{
+    return memory_pid_thread(m->source, thread) != 0;
+}
+
+/* Returns the number after a label; -1 if there is none. */
+static int64_t number_after(const char *text, const char *label)
+{
+    const char *at = strstr(text, label);
+
+    return at ? (int64_t)strtoll(at + strlen(label), NULL, 10) : -1;
+}
+
+/* Returns how often the thread has begun to wait, or has lost its CPU. -1 if it runs: then the
+ * kernel counts only when it ends to run. */
+static int64_t activity(const struct memory *m, pid_t thread)
+{
+    const struct memory_pid *source = m->source;
+    pid_t ours = memory_pid_thread(source, thread);
+    char text[STATUS_SIZE];
+    const char *state;
+    int64_t waited, lost;
+
+    if (ours == 0 || !read_status(source, ours, text))
+        return -1;
+    state = strstr(text, STATE_LABEL);
+    if (!state || state[strlen(STATE_LABEL)] == 'R')
+        return -1;
+    waited = number_after(text, "\nvoluntary_ctxt_switches:");
+    lost = number_after(text, "\nnonvoluntary_ctxt_switches:");
+    return waited < 0 || lost < 0 ? -1 : waited + lost;
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+static bool read_pieces(const struct memory *m, const struct memory_piece *pieces, size_t count)
+{
+    const struct memory_pid *source = m->source;
+    struct iovec local[MEMORY_PIECES_MAX], remote[MEMORY_PIECES_MAX];
+    size_t i, total = 0;
+
+    if (count > MEMORY_PIECES_MAX)
+        return false;
+    for (i = 0; i < count; i++) {
+        local[i] = (struct iovec){pieces[i].to, pieces[i].size};
+        remote[i] = (struct iovec){(void *)(uintptr_t)pieces[i].address, pieces[i].size};
+        total += pieces[i].size;
+    }
+    return process_vm_readv(source->live, local, count, remote, count, 0) == (ssize_t)total;
+}
+
+/* Reads /proc/PID/mem. Of the pieces of a read, each is read by a system call of its own. */
+static bool read_file(const struct memory *m, const struct memory_piece *pieces, size_t count)
+{
+    const struct memory_pid *source = m->source;
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        if (pieces[i].address > INT64_MAX ||
+            pread(source->file, pieces[i].to, pieces[i].size, (off_t)pieces[i].address) !=
+                (ssize_t)pieces[i].size)
+            return false;
+    return true;
+}
+
+void memory_pid_path(const struct memory_pid *m, const char *name, char *out, size_t size)
+{
+    snprintf(out, size, "/proc/%d/task/%d/%s", (int)m->pid, (int)m->live, name);
+}
+
+int memory_pid_try(struct memory_pid *m, uint64_t address)
+{
+    struct iovec local, remote = {(void *)(uintptr_t)address, 1};
+    char path[64], byte;
+    int error;
+
+    local = (struct iovec){&byte, 1};
+    if (process_vm_readv(m->live, &local, 1, &remote, 1, 0) == 1)
+        return 0;
+    error = errno;
+    if (error != EPERM && error != ENOSYS)
+        return error;
+    /* A seccomp filter of this process may forbid the system call, but not the file. */
+    memory_pid_path(m, "mem", path, sizeof(path));
+    if (m->file < 0)
+        m->file = open(path, O_RDONLY | O_CLOEXEC);
+    if (m->file < 0)
+        return EPERM;
+    return pread(m->file, &byte, 1, (off_t)address) == 1 ? 0 : EPERM;
+}
+
+/* ---- All of it ------------------------------------------------------------------------------- */
+
+int memory_pid_open(struct memory_pid *m, pid_t pid)
+{
+    char path[32];
+
+    *m = (struct memory_pid){.pid = pid, .file = -1};
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    m->folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (m->folder < 0)
+        return errno == ENOENT ? ESRCH : errno;
+    return memory_pid_list_threads(m);
+}
+
+void memory_pid_close(struct memory_pid *m)
+{
+    if (m->folder >= 0)
+        close(m->folder);
+    if (m->file >= 0)
+        close(m->file);
+    free(m->threads);
+    *m = (struct memory_pid){.folder = -1, .file = -1};
+}
+
+struct memory memory_pid(const struct memory_pid *m)
+{
+    pid_t own = 0;
+    size_t i;
+
+    for (i = 0; i < m->thread_count; i++)
+        if (m->threads[i].ours == m->pid)
+            own = m->threads[i].theirs;
+    return (struct memory){.read = m->file >= 0 ? read_file : read_pieces,
+                           .activity = activity,
+                           .has_thread = has_thread,
+                           .pid = own,
+                           .source = m};
+}
