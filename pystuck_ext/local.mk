@@ -69,6 +69,9 @@ pystuck_ext__pystuck_la_LDFLAGS += -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_
 	-Wl,--wrap=poll,--wrap=PyEval_RestoreThread
 endif
 
+# Makes the tables of offsets of other versions of CPython, by hand.
+EXTRA_DIST += pystuck_ext/make-offset-tables pystuck_ext/print_offsets.c
+
 pystuckpkgdir = $(pythondir)/pystuck
 dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/__init__.py \

@@ -3,11 +3,14 @@
 noinst_LTLIBRARIES += stackreader/libstackreader.la
 stackreader_libstackreader_la_SOURCES = \
 	stackreader/code.c stackreader/code.h \
+	stackreader/dynamic_symbols.c stackreader/dynamic_symbols.h \
 	stackreader/dicts.c stackreader/dicts.h \
 	stackreader/elf_image.c stackreader/elf_image.h \
 	stackreader/frames.c stackreader/frames.h \
 	stackreader/gil.c stackreader/gil.h \
+	stackreader/known_offsets.c stackreader/known_offsets.h stackreader/offset_tables.h \
 	stackreader/linetable.c stackreader/linetable.h \
+	stackreader/locate.c stackreader/locate.h \
 	stackreader/mappings.c stackreader/mappings.h \
 	stackreader/memory.h stackreader/memory_self.c \
 	stackreader/memory_pid.c stackreader/memory_pid.h \

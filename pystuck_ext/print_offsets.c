@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Prints the offsets of the CPython for whose headers it was compiled, as C: an entry of the tables
+ * in stackreader/offset_tables.h. make-offset-tables compiles and runs it; no program contains it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "own_offsets.h"
+
+#define Py_BUILD_CORE 1
+#include <Python.h>
+
+#include <internal/pycore_interp.h>
+#include <internal/pycore_runtime.h>
+
+_PyRuntimeState _PyRuntime; /* own_offsets.c refers to it */
+
+/* All members of struct offsets after the first two. */
+#define MEMBERS(X)                                                                                 \
+    X(runtime.interpreters)                                                                        \
+    X(runtime.gil)                                                                                 \
+    X(interpreter.next)                                                                            \
+    X(interpreter.id)                                                                              \
+    X(interpreter.threads)                                                                         \
+    X(interpreter.gil)                                                                             \
+    X(interpreter.modules)                                                                         \
+    X(gil.locked)                                                                                  \
+    X(gil.holder)                                                                                  \
+    X(gil.switches)                                                                                \
+    X(gil.interval)                                                                                \
+    X(thread.next)                                                                                 \
+    X(thread.ident)                                                                                \
+    X(thread.native_id)                                                                            \
+    X(thread.frame)                                                                                \
+    X(thread.frame_within)                                                                         \
+    X(thread.chunk)                                                                                \
+    X(thread.top)                                                                                  \
+    X(frame.previous)                                                                              \
+    X(frame.code)                                                                                  \
+    X(frame.owner)                                                                                 \
+    X(frame.at)                                                                                    \
+    X(code.file)                                                                                   \
+    X(code.name)                                                                                   \
+    X(code.qualname)                                                                               \
+    X(code.first_line)                                                                             \
+    X(code.lines)                                                                                  \
+    X(code.instructions)                                                                           \
+    X(code.first_traceable)                                                                        \
+    X(object.type)                                                                                 \
+    X(type.name)                                                                                   \
+    X(type.basicsize)                                                                              \
+    X(type.dictoffset)                                                                             \
+    X(type.flags)                                                                                  \
+    X(type.cached_keys)                                                                            \
+    X(module.dict)                                                                                 \
+    X(text.length)                                                                                 \
+    X(text.state)                                                                                  \
+    X(text.ascii)                                                                                  \
+    X(text.compact)                                                                                \
+    X(bytes.size)                                                                                  \
+    X(bytes.data)                                                                                  \
+    X(integer.digits)                                                                              \
+    X(integer.tag)                                                                                 \
+    X(integer.digit_size)                                                                          \
+    X(dict.keys)                                                                                   \
+    X(dict.values)
+
+#define COUNT_ONE(member) +1
+#define PRINT_ONE(member) printf("     ." #member " = %d,\n", ps_own_offsets.member);
+
+/* If this fails, struct offsets has a member that is not in the list above. */
+_Static_assert(sizeof(struct offsets) == sizeof(int) * (2 + MEMBERS(COUNT_ONE)), "MEMBERS");
+
+#if PY_VERSION_HEX >= 0x030d0000
+
+/* The members of struct offsets that _Py_DebugOffsets has, too: X(ours, group, member). */
+#define DEBUG_MEMBERS(X)                                                                           \
+    X(runtime.interpreters, runtime_state, interpreters_head)                                      \
+    X(interpreter.next, interpreter_state, next)                                                   \
+    X(interpreter.id, interpreter_state, id)                                                       \
+    X(interpreter.threads, interpreter_state, threads_head)                                        \
+    X(interpreter.gil, interpreter_state, ceval_gil)                                               \
+    X(interpreter.modules, interpreter_state, imports_modules)                                     \
+    X(thread.next, thread_state, next)                                                             \
+    X(thread.ident, thread_state, thread_id)                                                       \
+    X(thread.native_id, thread_state, native_thread_id)                                            \
+    X(thread.frame, thread_state, current_frame)                                                   \
+    X(thread.chunk, thread_state, datastack_chunk)                                                 \
+    X(frame.previous, interpreter_frame, previous)                                                 \
+    X(frame.code, interpreter_frame, executable)                                                   \
+    X(frame.owner, interpreter_frame, owner)                                                       \
+    X(frame.at, interpreter_frame, instr_ptr)                                                      \
+    X(code.file, code_object, filename)                                                            \
+    X(code.name, code_object, name)                                                                \
+    X(code.qualname, code_object, qualname)                                                        \
+    X(code.first_line, code_object, firstlineno)                                                   \
+    X(code.lines, code_object, linetable)                                                          \
+    X(code.instructions, code_object, co_code_adaptive)                                            \
+    X(object.type, pyobject, ob_type)                                                              \
+    X(type.name, type_object, tp_name)                                                             \
+    X(type.flags, type_object, tp_flags)                                                           \
+    X(text.length, unicode_object, length)                                                         \
+    X(text.state, unicode_object, state)                                                           \
+    X(text.ascii, unicode_object, asciiobject_size)                                                \
+    X(bytes.size, bytes_object, ob_size)                                                           \
+    X(bytes.data, bytes_object, ob_sval)                                                           \
+    X(integer.tag, long_object, lv_tag)                                                            \
+    X(integer.digits, long_object, ob_digit)                                                       \
+    X(dict.keys, dict_object, ma_keys)                                                             \
+    X(dict.values, dict_object, ma_values)
+
+#define WORD(group, member) (offsetof(_Py_DebugOffsets, group.member) / sizeof(uint64_t))
+#define PRINT_DEBUG(ours, group, member)                                                           \
+    printf("    {AT(" #ours "), %zu, %zu}, /* " #group "." #member " */\n", WORD(group, member),   \
+           WORD(group, size));
+
+static void print_layout(void)
+{
+    printf("static const struct debug_member debug_members_%d[] = {\n", PY_MINOR_VERSION);
+    DEBUG_MEMBERS(PRINT_DEBUG)
+    printf("    {-1, %zu, 0}, /* the number of words */\n",
+           sizeof(_Py_DebugOffsets) / sizeof(uint64_t));
+    puts("};\n");
+}
+
+#else
+
+static void print_layout(void)
+{
+}
+
+#endif
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "layout") == 0) {
+        print_layout();
+        return 0;
+    }
+    if (argc > 1) {
+        printf("_Static_assert(sizeof(struct offsets) == %zu, \"run make-offset-tables\");\n\n",
+               sizeof(struct offsets));
+        return 0;
+    }
+    printf("    /* from the headers of %s */\n", PY_VERSION);
+    printf("    {.minor = %d,\n", ps_own_offsets.minor);
+    MEMBERS(PRINT_ONE)
+    puts("    },");
+    return 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The symbols that an executable or a library exports, from the memory of a process that has it
+ * loaded. They are looked up in the hash tables that the dynamic linker uses.
+ */
+#ifndef STACKREADER_DYNAMIC_SYMBOLS_H
+#define STACKREADER_DYNAMIC_SYMBOLS_H
+
+#include "mappings.h"
+#include "memory.h"
+
+/* A loaded ELF image. */
+struct dynamic {
+    const struct memory *memory;
+    uint64_t start; /* the address of its ELF header */
+    uint64_t bias;  /* what to add to the addresses in the file */
+    uint64_t symbols, names;
+    uint64_t gnu_hash, hash; /* the hash tables; 0: it has none of this kind */
+};
+
+/* Opens the image whose first page is at the start of a mapping. Returns false if there is none, if
+ * it is one of another kind of machine, or if it exports no symbols. */
+bool dynamic_open(struct dynamic *out, const struct memory *memory, const struct mapping *first);
+
+/* Sets *bias to what must be added to the addresses in a file. Returns false if the mapping does
+ * not begin with the first page of an ELF image of this machine's kind. */
+bool dynamic_bias(const struct memory *memory, const struct mapping *first, uint64_t *bias);
+
+/* Sets *address to the address of a symbol in the process. Returns false if the image does not
+ * define it. */
+bool dynamic_find(const struct dynamic *d, const char *name, uint64_t *address);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The offsets of the versions of CPython that the stack reader supports, for processes whose Python
+ * is another one than the caller's, and for callers without Python.
+ *
+ * 3.9 to 3.12: tables that pystuck_ext/print_offsets has made from the headers of each version.
+ * From 3.13 on, _PyRuntime begins with a struct _Py_DebugOffsets. It has no length and no version
+ * of its own, and each minor version has inserted members in its middle: so there is one layout for
+ * each minor version, and the values must not contradict it.
+ */
+#ifndef STACKREADER_KNOWN_OFFSETS_H
+#define STACKREADER_KNOWN_OFFSETS_H
+
+#include <stddef.h>
+
+#include "offsets.h"
+
+/* A version as PY_VERSION_HEX has it: 0x030d00f0 is 3.13.0. */
+#define VERSION_MINOR(hex) ((int)((hex) >> 16 & 0xff))
+#define VERSION_MICRO(hex) ((int)((hex) >> 8 & 0xff))
+#define VERSION_LEVEL(hex) ((int)((hex) >> 4 & 0xf)) /* a: alpha, b: beta, c: candidate, f: final  \
+                                                      */
+
+/* The first minor version that has _Py_DebugOffsets. */
+#define DEBUG_OFFSETS_MINOR 13
+
+/* How many bytes of _PyRuntime known_debug_offsets() reads at most. */
+#define DEBUG_OFFSETS_SIZE 1024
+
+enum known_result {
+    KNOWN_OK,
+    KNOWN_NO_COOKIE,     /* the bytes are no struct _Py_DebugOffsets */
+    KNOWN_VERSION,       /* the version is not supported */
+    KNOWN_FREE_THREADED, /* a build without a GIL */
+    KNOWN_CONTRADICTION  /* the values cannot be those of this version */
+};
+
+/* True if a version is supported: 3.9 to 3.15, and no alpha or beta. */
+bool known_version(uint32_t version);
+
+/* Sets *out to the offsets of 3.minor. Returns false if there is no table for it: the tables are
+ * for 3.9 to 3.12. */
+bool known_offsets(int minor, struct offsets *out);
+
+/* Sets *out to the offsets in a struct _Py_DebugOffsets, and *version to its version; 0: there is
+ * none. bytes: the beginning of _PyRuntime, of `size` bytes. */
+enum known_result known_debug_offsets(const void *bytes, size_t size, struct offsets *out,
+                                      uint32_t *version);
+
+#endif
