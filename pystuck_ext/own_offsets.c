@@ -149,7 +149,18 @@ const struct offsets ps_own_offsets = {
 
 #if PY_VERSION_HEX >= 0x030D0000
 
-#define SAME(own, theirs) ((uint64_t)o->own == _PyRuntime.debug_offsets.theirs)
+#define THEIRS            _PyRuntime.debug_offsets
+#define SAME(own, theirs) ((uint64_t)o->own == THEIRS.theirs)
+
+/* Python publishes where the members of the GIL are in the interpreter's struct, which contains the
+ * GIL. */
+static bool agree_on_gil(const struct offsets *o)
+{
+    uint64_t gil = THEIRS.interpreter_state.gil_runtime_state;
+
+    return gil + (uint64_t)o->gil.locked == THEIRS.interpreter_state.gil_runtime_state_locked &&
+           gil + (uint64_t)o->gil.holder == THEIRS.interpreter_state.gil_runtime_state_holder;
+}
 
 static bool agree_on_state(const struct offsets *o)
 {
@@ -159,8 +170,6 @@ static bool agree_on_state(const struct offsets *o)
            SAME(interpreter.threads, interpreter_state.threads_head) &&
            SAME(interpreter.gil, interpreter_state.ceval_gil) &&
            SAME(interpreter.modules, interpreter_state.imports_modules) &&
-           SAME(gil.locked, interpreter_state.gil_runtime_state_locked) &&
-           SAME(gil.holder, interpreter_state.gil_runtime_state_holder) &&
            SAME(thread.next, thread_state.next) && SAME(thread.ident, thread_state.thread_id) &&
            SAME(thread.native_id, thread_state.native_thread_id) &&
            SAME(thread.frame, thread_state.current_frame) &&
@@ -188,9 +197,9 @@ static bool agree_on_objects(const struct offsets *o)
 
 bool ps_offsets_agree(const struct offsets *o)
 {
-    return _PyRuntime.debug_offsets.version >> 16 == PY_VERSION_HEX >> 16 &&
-           (_PyRuntime.debug_offsets.free_threaded != 0) == o->free_threaded && agree_on_state(o) &&
-           agree_on_objects(o);
+    return THEIRS.version >> 16 == PY_VERSION_HEX >> 16 &&
+           (THEIRS.free_threaded != 0) == o->free_threaded && agree_on_state(o) &&
+           agree_on_gil(o) && agree_on_objects(o);
 }
 
 #else

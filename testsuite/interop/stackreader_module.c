@@ -94,6 +94,10 @@ static bool open_reader(void)
 
     if (reader)
         return true;
+    if (!ps_offsets_agree(&ps_own_offsets)) {
+        PyErr_SetString(PyExc_RuntimeError, "Python itself publishes other offsets");
+        return false;
+    }
     reader = stackreader_new(&memory, &ps_own_offsets, (uint64_t)(uintptr_t)_PyRuntime, &why);
     if (!reader)
         PyErr_SetString(PyExc_RuntimeError, why);
