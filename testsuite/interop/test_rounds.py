@@ -25,9 +25,10 @@ ROUNDS = int(os.environ.get("PYSTUCK_ROUNDS", "30" if SANITIZED else "100" if SL
 WARM_UP = 6
 
 #: How much the counts may grow. Each part of a round runs at least once per round, and so would its
-#: leak; a connection is made and closed in every second round. With Python 3.11 and 3.12 all counts
-#: stay the same, to the last reference.
-TOLERANCE = max(10, ROUNDS // 10)
+#: leak; a connection is made and closed in every second round. So a leak is at least half the number
+#: of rounds. Python and pystuck may still make some objects for the first time, if the machine is
+#: busy: then threads meet that did not meet before.
+TOLERANCE = max(10, ROUNDS // 4)
 
 #: Python up to 3.10 allocates some more blocks for each function that has run 1024 times.
 BLOCKS_FOR_OFTEN_RUN = 60
