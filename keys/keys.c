@@ -566,7 +566,7 @@ static void revoke_client(const struct wish *wish)
         write_list(&folder, list);
     printf("%s is %s the revocation list %s/" LIST
            ". Programs that were started with this list read it "
-           "again for each client:\n\n",
+           "again for each client. Start a program with this list like this:\n\n",
            wish->revoke, added > 0 ? "now on" : "already on", folder.path);
     print_call(&folder, "crl", LIST);
     X509_CRL_free(list);

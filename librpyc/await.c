@@ -18,7 +18,7 @@ static int refuse(struct conn *c, const struct message *m, struct rpyc_error *er
     full = serving_is_full(&c->serving);
     pthread_mutex_unlock(&c->lock);
     return conn_reply_exception(c, m, "builtins", full ? "RecursionError" : "RuntimeError",
-                                full ? "too many requests within requests"
+                                full ? "too many nested requests"
                                      : "too many requests wait for this thread",
                                 deadline_in(REFUSAL_MS), err);
 }

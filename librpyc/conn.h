@@ -165,8 +165,8 @@ void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler
                               int64_t *seq);
 
 /* Completes the request in `out` and begins another one behind it. Both are sent in one message.
- * After an error (RPYC_ENOMEM, RPYC_ELIMIT), call conn_abandon, or one of the functions that send
- * `out`, which then fails. */
+ * After an error (RPYC_ENOMEM, RPYC_ELIMIT), call conn_abandon or a function that sends `out`. A
+ * function that sends `out` then fails. */
 int conn_request_next(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq,
                       struct rpyc_error *err);
 

@@ -138,8 +138,8 @@ static void drop_all(struct attempt *a)
     a->count = 0;
 }
 
-/* True if env, which the server has shown, is not the one that the client guesses first: rpyc 6
- * without bind-threads. */
+/* True if the server has shown the envelope env, and env is not the one that the client guesses
+ * first: rpyc 6 without bind-threads. */
 static bool learnt(const struct envelope *env)
 {
     return env->generation == RPYC_GENERATION_5 ||
@@ -442,8 +442,8 @@ static int find(rpyc_conn **out, struct attempt *a, struct envelope env, bool ot
 
 /* ---- Finding out ----------------------------------------------------------------------------- */
 
-/* Fills err for a server that accepts only one connection, which was used for a wrong guess.
- * Returns -1. */
+/* Fills err for a server that accepts only one connection, after the client has used that
+ * connection with the wrong envelope. Returns -1. */
 static int explain_one_shot(const struct attempt *a, struct rpyc_error *err)
 {
     struct rpyc_error why = *err;

@@ -28,7 +28,8 @@ static void begin_slice(struct conn *c)
 static int give_up_turn(struct conn *c, deadline_t due, deadline_t deadline, struct rpyc_error *err)
 {
     if (atomic_load(&c->turn.stopped))
-        return error_set(err, RPYC_ECLOSED, "the peer hung up while its message waited");
+        return error_set(err, RPYC_ECLOSED,
+                         "the peer hung up while its message of over 1 MB waited for its turn");
     if (conn_deadline_passed(due))
         return error_set(
             err, RPYC_EPROTOCOL,

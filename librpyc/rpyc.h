@@ -218,13 +218,12 @@ struct rpyc_options {
     bool (*is_certain)(void *arg);
     void *is_certain_arg;
 
-    /* The early request: an optional request that is sent together with the first one, which asks
-     * for the root object. early_handler is the number of its handler; 0: there is no early
-     * request. early_args are its arguments, a tuple of plain values, borrowed; NULL: no arguments.
-     * Connecting succeeds as soon as one of the two requests has a result. So it succeeds even if
-     * the server cannot run Python now, provided that the server can answer the early request.
-     * rpyc_take_early returns the early request. rpyc_has_root tells whether the root object has
-     * been received. */
+    /* The early request: an optional request that is sent together with the request for the root
+     * object. early_handler is the number of its handler; 0: there is no early request. early_args
+     * are its arguments, a tuple of plain values, borrowed; NULL: no arguments. Connecting succeeds
+     * as soon as one of the two requests has a result. So it succeeds even if the server cannot run
+     * Python now, provided that the server can answer the early request. rpyc_take_early returns
+     * the early request. rpyc_has_root tells whether the root object has been received. */
     int early_handler;
     rpyc_value *early_args;
 

@@ -8,9 +8,9 @@
 
 #include "stream.h"
 
-/* Whether a server asks a client for a certificate: it does not ask; it asks, but the client may
- * have none; or the client must have one. A certificate that a client shows must always be
- * valid. */
+/* Whether a server asks a client for a certificate. UNASKED: it does not ask. WELCOME: it asks, but
+ * the client may have none. REQUIRED: the client must have one. A certificate that a client shows
+ * must always be valid. */
 enum tls_client_cert { TLS_CLIENT_CERT_UNASKED, TLS_CLIENT_CERT_WELCOME, TLS_CLIENT_CERT_REQUIRED };
 
 /* Options of a server's TLS. */

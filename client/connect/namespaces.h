@@ -29,8 +29,8 @@ struct namespaces_visit {
 int namespaces_enter(struct namespaces_visit *visit, const struct address *address,
                      struct rpyc_error *err);
 
-/* Returns the path with which to connect to the address, which must be a Unix socket. Valid until
- * namespaces_leave(). */
+/* Returns the path with which to connect to the address. The address must be that of a Unix socket.
+ * Valid until namespaces_leave(). */
 const char *namespaces_path(const struct namespaces_visit *visit, const struct address *address);
 
 /* Opens the root directory of a process. Returns a descriptor (O_PATH), or -1 with errno. */

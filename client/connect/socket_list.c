@@ -77,8 +77,8 @@ bool sockets_is_at(const struct sockaddr_storage *listens, const struct sockaddr
     if (port_of((const struct sockaddr *)listens) != port_of(address))
         return false;
     /* Only a loopback address certainly belongs to this machine, so a socket that listens on all
-     * addresses matches only loopback addresses. If it is an IPv6 socket, it accepts IPv4 as well.
-     */
+     * addresses matches only loopback addresses. If the listening socket is an IPv6 socket, it
+     * accepts IPv4 as well. */
     if (sockets_is_everywhere(listens))
         return sockets_is_loopback(address) &&
                (listens->ss_family == AF_INET6 || address->sa_family == AF_INET);

@@ -126,8 +126,8 @@ struct trouble {
     struct rpyc_error *err;
 };
 
-/* t->text ends with a message of OpenSSL or of the system, which begins after `part`. Returns this
- * message, or all of t->text if `part` is not in it. */
+/* t->text ends with a message of OpenSSL or of the system. This message begins after `part`.
+ * Returns the message, or all of t->text if `part` is not in it. */
 static const char *after(const struct trouble *t, const char *part)
 {
     const char *found = strstr(t->text, part);

@@ -302,10 +302,10 @@ rpyc_value *cells_helper(struct cells *c, const struct cell_helper *helper, stru
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-/* Python source that raises KeyboardInterrupt on a thread of the server, which runs a cell or a
- * call of a chain. On a stock server, an exception that comes too late would end the thread, and so
- * would KeyboardInterrupt in a call of a chain. So the source raises nothing if the cell or call
- * has just ended, and in a call of a chain it raises an exception of a class that is derived from
+/* Python source that raises KeyboardInterrupt on the server's thread that runs a cell or a call of
+ * a chain. On a stock server, an exception that comes too late would end the thread, and so would
+ * KeyboardInterrupt in a call of a chain. So the source raises nothing if the cell or call has just
+ * ended, and in a call of a chain it raises an exception of a class that is derived from
  * KeyboardInterrupt. A pystuck server drops an exception that comes too late. */
 static const char interrupt_thread[] =
     "def _pystuck_interrupt(ident):\n"

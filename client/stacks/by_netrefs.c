@@ -138,7 +138,8 @@ static void read_dict(const struct walk *w, rpyc_value *thread, struct report_th
     rpyc_int64(rpyc_item(members, 2), &t->native_id, NULL);
 }
 
-/* True if repr() of the thread calls the __repr__ of threading.Thread, which does not block. */
+/* True if repr() of the thread calls the __repr__ of threading.Thread. That __repr__ does not
+ * block. */
 static bool has_plain_repr(const struct walk *w, rpyc_value *thread)
 {
     CLEAN_VALUE rpyc_value *class = NULL;

@@ -19,12 +19,12 @@
 #define STACKS_VERSION 2
 #define BUDGET_MS      500
 
-/* The flags of collect() in pystuck/_stacks.py, which must have the same values. */
+/* The flags of collect() in pystuck/_stacks.py. The values must be the same as there. */
 enum { FLAG_REPR = 1, FLAG_SOURCE = 2, FLAG_GREENLETS = 8 };
 
-/* The source around the collector, which make_source() inserts as a string literal. It defines a
- * function that executes the collector in a new namespace. It imports builtins, because the user
- * may have assigned to the name exec. */
+/* The source before and after the collector. make_source() inserts the collector as a string
+ * literal. The whole source defines a function that executes the collector in a new namespace. The
+ * function imports builtins, because the user may have assigned to the name exec. */
 static const char before_literal[] = "def _pystuck_stacks(flags):\n"
                                      "    import builtins\n"
                                      "    names = {'__name__': '_pystuck_stacks'}\n"

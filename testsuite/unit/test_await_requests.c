@@ -149,7 +149,7 @@ TEST(requests_within_requests_have_a_limit)
     refusal = next_frame(&l->peer);
     assert_bytes(refusal.data, 3, "031150");
     assert_contains(&refusal, "RecursionError");
-    assert_contains(&refusal, "too many requests within requests");
+    assert_contains(&refusal, "too many nested requests");
     for (i = 199; i >= 0; i--) {
         say_reply(l, i);
         hears(&l->peer, "021150 115150");
