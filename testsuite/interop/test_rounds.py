@@ -25,9 +25,9 @@ ROUNDS = int(os.environ.get("PYSTUCK_ROUNDS", "30" if SANITIZED else "100" if SL
 WARM_UP = 6
 
 #: How much the counts may grow. Each part of a round runs at least once per round, and so would its
-#: leak; a connection is made and closed in every second round. So a leak is at least half the number
-#: of rounds. Python and pystuck may still make some objects for the first time, if the machine is
-#: busy: then threads meet that did not meet before.
+#: leak; a connection is made and closed in every second round. So a leak is at least half as many
+#: objects as there are rounds. On a busy machine, threads may wait for each other for the first time: Python and
+#: pystuck then make some objects that they keep.
 TOLERANCE = max(10, ROUNDS // 4)
 
 #: Python up to 3.10 allocates some more blocks for each function that has run 1024 times.
