@@ -15,6 +15,7 @@ report_libreport_la_SOURCES = \
 	report/diagnosis/place.c report/diagnosis/place.h \
 	report/diagnosis/phrases.c report/diagnosis/phrases.h \
 	report/diagnosis/shortage_finding.c report/diagnosis/shortage_finding.h \
+	report/diagnosis/signal_finding.c report/diagnosis/signal_finding.h \
 	report/json.c report/json.h \
 	report/merge.c report/merge.h \
 	report/shortage_text.c report/shortage_text.h

@@ -106,6 +106,16 @@ struct report_gil {
     struct report_text evidence;
 };
 
+/* The signal that ended the process. */
+struct report_signal {
+    int64_t number;
+    struct report_text name;    /* "SIGSEGV" */
+    int64_t native_id;          /* the kernel's id of the thread that got it */
+    struct report_text thread;  /* the id of this thread, if it runs Python */
+    struct report_text address; /* a fault: what the thread accessed or executed, "0x..." */
+    int64_t sender;             /* the process that has sent it */
+};
+
 struct report_local {
     struct report_text name, type, text;
     int status; /* enum report_status: the result of making `text` */
@@ -251,6 +261,7 @@ struct report_process {
     REPORT_LIST(struct report_object) objects;
     report_findings findings;
     report_merged_list merged;
+    struct report_signal *signal;
 };
 
 struct report_failure {

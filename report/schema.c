@@ -55,6 +55,12 @@ static const struct field gil_fields[] = {
 };
 const struct schema schema_gil = SCHEMA(gil);
 
+static const struct field signal_fields[] = {
+    INT(signal, number),  TEXT(signal, name),    INT(signal, native_id),
+    TEXT(signal, thread), TEXT(signal, address), INT(signal, sender),
+};
+const struct schema schema_signal = SCHEMA(signal);
+
 static const struct field local_fields[] = {
     TEXT(local, name),
     TEXT(local, type),
@@ -189,6 +195,7 @@ static const struct field process_fields[] = {
     LIST(process, objects, object),
     LIST(process, findings, finding),
     LIST(process, merged, merged),
+    STRUCT(process, signal, signal),
 };
 const struct schema schema_process = SCHEMA(process);
 

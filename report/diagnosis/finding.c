@@ -58,3 +58,17 @@ bool finding_set_two(struct report *r, report_texts *list, struct report_text fi
     list->count = 2;
     return true;
 }
+
+const struct report_thread *finding_thread(const struct report_process *process,
+                                           struct report_text id)
+{
+    size_t i;
+
+    for (i = 0; id.data && i < process->threads.count; i++) {
+        const struct report_thread *t = &process->threads.items[i];
+
+        if (t->id.data && t->id.len == id.len && memcmp(t->id.data, id.data, id.len) == 0)
+            return t;
+    }
+    return NULL;
+}

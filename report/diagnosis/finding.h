@@ -21,4 +21,8 @@ bool finding_set_one(struct report *r, report_texts *list, struct report_text id
 bool finding_set_two(struct report *r, report_texts *list, struct report_text first,
                      struct report_text second);
 
+/* Returns the thread of the process with this id, or NULL. */
+const struct report_thread *finding_thread(const struct report_process *process,
+                                           struct report_text id);
+
 #endif

@@ -8,21 +8,6 @@
 #include "diagnosis/place.h"
 #include "diagnosis/phrases.h"
 
-/* Returns the thread with this id, or NULL. */
-static const struct report_thread *find_thread(const struct report_process *p,
-                                               struct report_text id)
-{
-    size_t i;
-
-    for (i = 0; id.data && i < p->threads.count; i++) {
-        const struct report_thread *t = &p->threads.items[i];
-
-        if (t->id.data && t->id.len == id.len && memcmp(t->id.data, id.data, id.len) == 0)
-            return t;
-    }
-    return NULL;
-}
-
 /* True if the thread runs a request of a client: the outermost frame is then one of pystuck. */
 static bool is_serving(const struct report_thread *t)
 {
@@ -113,6 +98,25 @@ static void put_busy(struct buffer *out, const struct report_gil *gil,
     place_put(out, &holder->frames, is_moving(holder));
 }
 
+/* True if the finding about the signal that has ended the process names the same thread. */
+static bool is_said(const struct report_process *p)
+{
+    const struct report_thread *holder = finding_thread(p, p->gil->holder);
+
+    return holder && p->signal && finding_thread(p, p->signal->thread) == holder;
+}
+
+static void put_dead(struct buffer *out, const struct report_gil *gil,
+                     const struct report_thread *holder)
+{
+    sentence_put(out, "GIL held by ");
+    put_holder(out, gil, holder);
+    if (!holder || holder->frames.count == 0)
+        return;
+    sentence_put(out, ", in ");
+    place_put(out, &holder->frames, is_moving(holder));
+}
+
 static bool add(struct report *r, struct report_process *process, const struct buffer *text,
                 enum report_certainty certainty)
 {
@@ -134,10 +138,12 @@ bool diagnose_gil(struct report *r, struct report_process *process)
     const struct report_gil *gil = process->gil;
     const struct report_thread *holder;
 
-    if (!gil || gil->state != GIL_HELD)
+    if (!gil || gil->state != GIL_HELD || (process->source == SOURCE_CORE && is_said(process)))
         return true;
-    holder = find_thread(process, gil->holder);
-    if (gil->at_least_ms != REPORT_UNKNOWN && gil->at_least_ms > 0)
+    holder = finding_thread(process, gil->holder);
+    if (process->source == SOURCE_CORE)
+        put_dead(&text, gil, holder);
+    else if (gil->at_least_ms != REPORT_UNKNOWN && gil->at_least_ms > 0)
         put_held(&text, gil, holder);
     else
         put_busy(&text, gil, holder);

@@ -357,6 +357,76 @@ TEST(a_resource_that_is_used_up_is_a_finding_behind_the_gil)
     assert_string_equal(p->findings.items[1].evidence.items[0].data, "shortage");
 }
 
+/* ---- Signals --------------------------------------------------------------------------------- */
+
+/* Checks the first finding, which must be that about the signal. */
+static void assert_ended(struct report *r, struct report_process *p, const char *wanted)
+{
+    const struct report_finding *f;
+    struct buffer text;
+
+    assert_true(diagnose(r, p));
+    f = &p->findings.items[0];
+    assert_true(is_text(f->kind, "signal"));
+    text = (struct buffer){.data = (uint8_t *)f->text.data, .len = f->text.len};
+    assert_buffer(&text, wanted);
+    assert_int_equal(f->members.count, p->signal->thread.data ? 1 : 0);
+    assert_memory_equal(f->evidence.items[0].data, "signal", 6);
+}
+
+TEST(the_signal_that_ended_the_process_is_the_first_finding)
+{
+    AUTO_REPORT r;
+    struct report_process *p;
+
+    report_init(&r, 0);
+    p = make_process(&r, "thread:2", REPORT_UNKNOWN);
+    p->source = SOURCE_CORE;
+    p->pid = 70;
+    p->signal = schema_make(&r.arena, &schema_signal, 1);
+    p->signal->number = 11;
+    p->signal->name = literal("SIGSEGV");
+    p->signal->native_id = 72;
+    p->signal->thread = literal("thread:1");
+    p->signal->address = literal("0x8");
+    assert_ended(&r, p,
+                 "ended by SIGSEGV at the address 0x8 in Thread-2 (worker), in re.match "
+                 "(rules.py:41)");
+    p->signal->address = literal(NULL);
+    p->signal->sender = 70; /* abort() */
+    assert_ended(&r, p, "ended by SIGSEGV in Thread-2 (worker), in re.match (rules.py:41)");
+    p->signal->sender = 71;
+    p->signal->name = literal(NULL);
+    p->signal->thread = literal("thread:2");
+    assert_ended(&r, p, "ended by signal 11, sent by process 71, in thread 2");
+    p->signal->thread = literal(NULL);
+    assert_ended(&r, p,
+                 "ended by signal 11, sent by process 71, in thread 72, which has no Python stack");
+    p->signal->native_id = REPORT_UNKNOWN;
+    p->signal->sender = REPORT_UNKNOWN;
+    assert_ended(&r, p, "ended by signal 11");
+}
+
+TEST(the_holder_of_the_gil_in_a_core_file_is_named_once)
+{
+    AUTO_REPORT r;
+    struct report_process *p;
+
+    report_init(&r, 0);
+    p = make_process(&r, "thread:1", REPORT_UNKNOWN);
+    p->source = SOURCE_CORE;
+    assert_says(&r, p, "GIL held by Thread-2 (worker), in re.match (rules.py:41)", CERTAINTY_KNOWN);
+    p->signal = schema_make(&r.arena, &schema_signal, 1);
+    p->signal->number = 11;
+    p->signal->thread = literal("thread:2");
+    assert_true(diagnose(&r, p));
+    assert_int_equal(p->findings.count, 2);
+    p->signal->thread = literal("thread:1");
+    assert_true(diagnose(&r, p));
+    assert_int_equal(p->findings.count, 1);
+    assert_null(diagnose_find(p, "gil"));
+}
+
 TEST(a_finding_that_does_not_fit_into_memory_is_an_error)
 {
     AUTO_REPORT r;
