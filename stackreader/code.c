@@ -4,7 +4,16 @@
 #include "linetable.h"
 #include "objects.h"
 
-/* True if the object at an address is a code object: the name of its type is "code". */
+/* True if an address is that of a type: an object whose type, `type`, is its own type. */
+static bool is_type(const struct python *py, uint64_t address)
+{
+    uint64_t type = object_type(py, address);
+
+    return type && object_type(py, type) == type;
+}
+
+/* True if the object at an address is a code object: the name of its type is "code". A core file
+ * may lack the name, which is in a file that was not found: then any type will do. */
 static bool is_code(const struct python *py, struct code_cache *cache, uint64_t address)
 {
     uint64_t type = object_type(py, address), name;
@@ -12,9 +21,11 @@ static bool is_code(const struct python *py, struct code_cache *cache, uint64_t 
 
     if (type && type == cache->type)
         return true;
-    if (!type || !read_member(py, type, py->offsets->type.name, &name) ||
-        !memory_read(&py->memory, name, text, sizeof(text)) ||
-        memcmp(text, "code", sizeof(text)) != 0)
+    if (!type || !read_member(py, type, py->offsets->type.name, &name))
+        return false;
+    if (!memory_read(&py->memory, name, text, sizeof(text)))
+        return is_type(py, type);
+    if (memcmp(text, "code", sizeof(text)) != 0)
         return false;
     cache->type = type;
     return true;

@@ -3,6 +3,9 @@
 noinst_LTLIBRARIES += stackreader/libstackreader.la
 stackreader_libstackreader_la_SOURCES = \
 	stackreader/code.c stackreader/code.h \
+	stackreader/core_arguments.c stackreader/core_arguments.h \
+	stackreader/core_file.c stackreader/core_file.h \
+	stackreader/core_images.c stackreader/core_images.h \
 	stackreader/dynamic_symbols.c stackreader/dynamic_symbols.h \
 	stackreader/dicts.c stackreader/dicts.h \
 	stackreader/elf_image.c stackreader/elf_image.h \
@@ -13,6 +16,7 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/locate.c stackreader/locate.h \
 	stackreader/mappings.c stackreader/mappings.h \
 	stackreader/memory.h stackreader/memory_self.c \
+	stackreader/memory_core.c stackreader/memory_core.h \
 	stackreader/memory_pid.c stackreader/memory_pid.h \
 	stackreader/names.c stackreader/names.h \
 	stackreader/objects.c stackreader/objects.h \

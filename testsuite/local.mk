@@ -102,6 +102,8 @@ testsuite_unit_test_connect_SOURCES = \
 # Core files.
 testsuite_unit_test_core_SOURCES = \
 	testsuite/unit/made_elf.c testsuite/unit/made_elf.h \
+	testsuite/unit/test_core_file.c \
+	testsuite/unit/test_core_images.c \
 	testsuite/unit/test_elf_image.c
 testsuite_unit_test_core_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/stackreader
 testsuite_unit_test_core_LDADD = stackreader/libstackreader.la report/libreport.la $(LDADD)

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core_images.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATH_SIZE 4352 /* PATH_MAX, and the directories below */
+#define PAGE_SIZE 4096
+#define HEAD_SIZE 0x10000 /* bytes at the start of a file in which its build ID is searched for */
+#define REMOVED   " (deleted)"
+
+/* ---- Files on this machine ------------------------------------------------------------------- */
+
+static size_t read_at(int fd, uint64_t offset, void *to, size_t size)
+{
+    size_t done = 0;
+    ssize_t n = 1;
+
+    if (offset > INT64_MAX - size)
+        return 0;
+    while (done < size && n > 0) {
+        n = TEMP_FAILURE_RETRY(pread(fd, (char *)to + done, size - done, (off_t)(offset + done)));
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return done;
+}
+
+/* Reads the build ID of a file. Returns false if it is not an executable or library that a process
+ * of this machine can map. */
+static bool read_build_id(int fd, struct elf_build_id *out)
+{
+    unsigned char *head = malloc(HEAD_SIZE);
+    struct elf elf;
+    bool usable;
+
+    *out = (struct elf_build_id){.size = 0};
+    if (!head)
+        return false;
+    usable = elf_open(&elf, head, read_at(fd, 0, head, HEAD_SIZE)) == ELF_OK &&
+             elf.machine == elf_own_machine() && (elf.type == ET_EXEC || elf.type == ET_DYN);
+    if (usable)
+        elf_build_id(&elf, out);
+    free(head);
+    return usable;
+}
+
+/* ---- What the core file says ----------------------------------------------------------------- */
+
+/* Sets *address to where the beginning of a file was mapped. Returns false if it was not. */
+static bool find_start(const struct core *core, size_t file, uint64_t *address)
+{
+    const struct mapping *m = core->mappings.items, *end = m + core->mappings.count;
+
+    for (; m < end; m++) {
+        if (m->inode == file + 1 && m->offset == 0) {
+            *address = m->start;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Reads the first page of a file from the core file. Returns how many bytes it has. */
+static size_t read_first_page(const struct core *core, size_t file, void *page)
+{
+    uint64_t start;
+
+    return find_start(core, file, &start) ? core_read(core, start, page, PAGE_SIZE) : 0;
+}
+
+static void read_image(const struct core_images *images, size_t file)
+{
+    struct core_image *image = &images->items[file];
+    unsigned char page[PAGE_SIZE];
+    struct elf elf;
+
+    if (image->was_read)
+        return;
+    image->was_read = true;
+    image->page_size = read_first_page(images->core, file, page);
+    if (elf_open(&elf, page, image->page_size) == ELF_OK)
+        elf_build_id(&elf, &image->build_id);
+}
+
+static bool same_first_page(const struct core_images *images, size_t file, int fd)
+{
+    unsigned char saved[PAGE_SIZE], own[PAGE_SIZE];
+    size_t size = read_first_page(images->core, file, saved);
+
+    return size > 0 && read_at(fd, 0, own, size) == size && memcmp(own, saved, size) == 0;
+}
+
+/* Compares a file of this machine, whose build ID is `id`, with one of the core file. */
+static enum image_state compare(const struct core_images *images, size_t file, int fd,
+                                const struct elf_build_id *id)
+{
+    const struct core_image *image = &images->items[file];
+
+    read_image(images, file);
+    if (image->build_id.size > 0)
+        return elf_same_build_id(&image->build_id, id) ? IMAGE_FOUND : IMAGE_REPLACED;
+    if (image->page_size > 0)
+        return same_first_page(images, file, fd) ? IMAGE_FOUND : IMAGE_REPLACED;
+    return IMAGE_UNCHECKED;
+}
+
+/* ---- Searching ------------------------------------------------------------------------------- */
+
+/* Opens a file if it is the right one. Sets image->state. */
+static bool try_path(const struct core_images *images, size_t file, const char *path)
+{
+    struct core_image *image = &images->items[file];
+    int fd = core_open_file(path);
+    enum image_state state;
+    struct elf_build_id id;
+
+    if (fd < 0)
+        return false;
+    state = read_build_id(fd, &id) ? compare(images, file, fd, &id) : IMAGE_REPLACED;
+    if (state == IMAGE_FOUND)
+        image->fd = fd;
+    else
+        close(fd);
+    if (state == IMAGE_FOUND || image->state == IMAGE_MISSING)
+        image->state = state;
+    return state == IMAGE_FOUND;
+}
+
+static bool try_own_path(const struct core_images *images, size_t file)
+{
+    const char *path = images->core->files[file].path;
+    size_t len = strlen(path), end = strlen(REMOVED);
+    char name[PATH_SIZE];
+
+    if (*path != '/' || len >= sizeof(name))
+        return false;
+    if (len > end && strcmp(path + len - end, REMOVED) == 0)
+        len -= end;
+    memcpy(name, path, len);
+    name[len] = '\0';
+    return try_path(images, file, name);
+}
+
+/* The directory of debuginfod-find(1) is that of its environment variable, or else in the cache of
+ * the user. */
+static bool try_downloaded(const struct core_images *images, size_t file, const char *hex)
+{
+    const char *cache = getenv("DEBUGINFOD_CACHE_PATH"), *home = getenv("XDG_CACHE_HOME");
+    const char *between = "/debuginfod_client";
+    char path[PATH_SIZE];
+
+    if (cache && *cache) {
+        home = cache;
+        between = "";
+    } else if (!home || !*home) {
+        home = getenv("HOME");
+        between = "/.cache/debuginfod_client";
+    }
+    if (!home || *home != '/' ||
+        snprintf(path, sizeof(path), "%s%s/%s/executable", home, between, hex) >= (int)sizeof(path))
+        return false;
+    return try_path(images, file, path);
+}
+
+/* Tries the directories in which files are found by their build ID. */
+static bool try_build_id(const struct core_images *images, size_t file)
+{
+    static const char *const folders[] = {"/usr/lib/debug/.build-id", "/usr/lib/.build-id"};
+    const struct elf_build_id *id = core_images_build_id(images, file);
+    char hex[BUILD_ID_TEXT_SIZE], path[PATH_SIZE];
+    size_t i;
+
+    if (id->size < 2)
+        return false;
+    build_id_text(id, hex);
+    for (i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+        snprintf(path, sizeof(path), "%s/%.2s/%s", folders[i], hex, hex + 2);
+        if (try_path(images, file, path))
+            return true;
+    }
+    return try_downloaded(images, file, hex);
+}
+
+/* Files that the user has named come first. Such a file is also used if it cannot be checked, but
+ * only as the executable. */
+static bool try_given(const struct core_images *images, size_t file)
+{
+    struct core_image *image = &images->items[file];
+    enum image_state state;
+    size_t i;
+
+    for (i = 0; i < images->given_count; i++) {
+        state = compare(images, file, images->given[i].fd, &images->given[i].build_id);
+        if (state == IMAGE_FOUND ||
+            (state == IMAGE_UNCHECKED && file == core_executable(images->core))) {
+            image->fd = fcntl(images->given[i].fd, F_DUPFD_CLOEXEC, 0);
+            image->state = image->fd >= 0 ? IMAGE_FOUND : IMAGE_MISSING;
+            return image->fd >= 0;
+        }
+    }
+    return false;
+}
+
+const struct core_image *core_images_get(const struct core_images *images, size_t file)
+{
+    struct core_image *image = &images->items[file];
+
+    if (image->state != IMAGE_NEW)
+        return image;
+    image->state = IMAGE_MISSING;
+    if (!try_given(images, file) && !try_own_path(images, file))
+        try_build_id(images, file);
+    return image;
+}
+
+size_t core_image_read(const struct core_image *image, uint64_t offset, void *to, size_t size)
+{
+    return read_at(image->fd, offset, to, size);
+}
+
+const struct elf_build_id *core_images_build_id(const struct core_images *images, size_t file)
+{
+    read_image(images, file);
+    return &images->items[file].build_id;
+}
+
+void build_id_text(const struct elf_build_id *id, char out[BUILD_ID_TEXT_SIZE])
+{
+    size_t i;
+
+    out[0] = '\0';
+    for (i = 0; i < id->size; i++)
+        snprintf(out + 2 * i, 3, "%02x", id->bytes[i]);
+}
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+bool core_images_open(struct core_images *images, const struct core *core)
+{
+    size_t i;
+
+    *images = (struct core_images){.core = core};
+    images->items = calloc(core->file_count + 1, sizeof(*images->items));
+    for (i = 0; images->items && i < core->file_count; i++)
+        images->items[i].fd = -1;
+    return images->items;
+}
+
+void core_images_close(struct core_images *images)
+{
+    size_t i;
+
+    for (i = 0; i < images->given_count; i++)
+        close(images->given[i].fd);
+    for (i = 0; images->items && i < images->core->file_count; i++) {
+        if (images->items[i].fd >= 0)
+            close(images->items[i].fd);
+    }
+    free(images->items);
+    *images = (struct core_images){0};
+}
+
+/* True if a file that the user has named is one that the process had mapped. */
+static bool belongs(const struct core_images *images, const struct given_image *given)
+{
+    enum image_state state;
+    size_t i;
+
+    for (i = 0; i < images->core->file_count; i++) {
+        state = compare(images, i, given->fd, &given->build_id);
+        if (state == IMAGE_FOUND ||
+            (state == IMAGE_UNCHECKED && i == core_executable(images->core)))
+            return true;
+    }
+    return false;
+}
+
+enum give_result core_images_give(struct core_images *images, const char *path)
+{
+    struct given_image given = {.path = path, .fd = -1};
+    enum give_result result = GIVE_OK;
+
+    if (images->given_count == IMAGES_GIVEN_MAX)
+        return GIVE_TOO_MANY;
+    given.fd = core_open_file(path);
+    if (given.fd < 0)
+        return GIVE_UNREADABLE;
+    if (!read_build_id(given.fd, &given.build_id))
+        result = GIVE_NOT_ELF;
+    else if (!belongs(images, &given))
+        result = GIVE_OTHER;
+    if (result != GIVE_OK) {
+        close(given.fd);
+        return result;
+    }
+    images->given[images->given_count++] = given;
+    return GIVE_OK;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The executable and the libraries of a process whose core file is read: finds their files on this
+ * machine, for the memory that the core file leaves out because it is in these files.
+ *
+ * A file is used only if it has the build ID that the core file has for it. If the file was linked
+ * without a build ID, its first page must be the one in the core file. If the core file has
+ * neither, only a file that the user has named is used.
+ */
+#ifndef STACKREADER_CORE_IMAGES_H
+#define STACKREADER_CORE_IMAGES_H
+
+#include "core_file.h"
+#include "elf_image.h"
+
+enum image_state {
+    IMAGE_NEW, /* not searched for yet */
+    IMAGE_FOUND,
+    IMAGE_MISSING,  /* there is no file at its path or for its build ID */
+    IMAGE_REPLACED, /* the file at its path is another one */
+    IMAGE_UNCHECKED /* the core file does not say whether the file at its path is the right one */
+};
+
+/* One of core->files. */
+struct core_image {
+    enum image_state state;
+    bool was_read; /* build_id and page are set */
+    struct elf_build_id build_id;
+    size_t page_size; /* bytes of the first page that the core file has */
+    int fd;           /* if state is IMAGE_FOUND */
+};
+
+/* A file that the user has named. */
+struct given_image {
+    const char *path;
+    int fd;
+    struct elf_build_id build_id;
+};
+
+#define IMAGES_GIVEN_MAX 16
+
+struct core_images {
+    const struct core *core;
+    struct core_image *items; /* as many as core->files */
+    struct given_image given[IMAGES_GIVEN_MAX];
+    size_t given_count;
+};
+
+/* Makes *images empty. Returns false if there is no memory. Call core_images_close in both cases.
+ * core must stay valid. */
+bool core_images_open(struct core_images *images, const struct core *core);
+
+void core_images_close(struct core_images *images);
+
+enum give_result {
+    GIVE_OK,
+    GIVE_UNREADABLE, /* errno says why */
+    GIVE_NOT_ELF, /* it is not a regular file that is an executable or library for this machine */
+    GIVE_OTHER,   /* its build ID is that of no file that the process had mapped */
+    GIVE_TOO_MANY
+};
+
+/* Adds a file that the user has named. path must stay valid. */
+enum give_result core_images_give(struct core_images *images, const char *path);
+
+/* Returns the file with this index in core->files. Searches for it if that was not done yet. */
+const struct core_image *core_images_get(const struct core_images *images, size_t file);
+
+/* Reads up to `size` bytes of a file that was found. Returns how many there are. */
+size_t core_image_read(const struct core_image *image, uint64_t offset, void *to, size_t size);
+
+/* Returns the build ID that the core file has for a file; size 0: none. */
+const struct elf_build_id *core_images_build_id(const struct core_images *images, size_t file);
+
+#define BUILD_ID_TEXT_SIZE (2 * ELF_BUILD_ID_MAX + 1)
+
+/* Writes a build ID in hexadecimal digits. */
+void build_id_text(const struct elf_build_id *id, char out[BUILD_ID_TEXT_SIZE]);
+
+#endif
