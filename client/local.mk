@@ -29,6 +29,8 @@ client_pystuck_SOURCES = \
 	client/connect/sockets.c client/connect/sockets.h \
 	client/connect/tls_files.c client/connect/tls_files.h \
 	client/stacks/by_netrefs.c client/stacks/by_netrefs.h \
+	client/stacks/core.c client/stacks/core.h \
+	client/stacks/core_trouble.c client/stacks/core_trouble.h \
 	client/stacks/fetch.c client/stacks/fetch.h \
 	client/stacks/ask_gil.c client/stacks/ask_gil.h \
 	client/stacks/print.c client/stacks/print.h \
@@ -59,7 +61,8 @@ client_pystuck_SOURCES = \
 	client/prompt/shell.c client/prompt/shell.h \
 	client/prompt/terminal.c client/prompt/terminal.h \
 	client/prompt/words.c client/prompt/words.h
-client_pystuck_LDADD = common/libcommon.la procfs/libprocfs.la report/libreport.la \
+client_pystuck_LDADD = common/libcommon.la stackreader/libstackreader.la procfs/libprocfs.la \
+	report/libreport.la \
 	librpyc/librpyc-internal.la $(LIBEDIT_LIBS)
 client_pystuck_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 
@@ -75,7 +78,8 @@ $(client_remote:%=client/%.inc): client/%.inc: client/%.py
 	$(make_inc)
 client/stacks.inc: pystuck_ext/pystuck/_stacks.py
 	$(make_inc)
-client_pystuck_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -I$(srcdir)/common -I$(srcdir)/client -Iclient
+client_pystuck_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -I$(srcdir)/common -I$(srcdir)/client \
+	-I$(srcdir)/stackreader -Iclient
 client/eval/pystuck-cell.$(OBJEXT) client/prompt/pystuck-complete_cells.$(OBJEXT) \
 client/prompt/pystuck-inspection.$(OBJEXT) client/pystuck-collector.$(OBJEXT): $(client_inc)
 

@@ -28,6 +28,7 @@
 #include "connect/tls_files.h"
 #include "stacks/fetch.h"
 #include "stacks/ask_gil.h"
+#include "stacks/core.h"
 #include "stacks/print.h"
 #include "text.h"
 
@@ -47,6 +48,14 @@ static void close_conn(rpyc_conn **conn)
     rpyc_close(*conn);
 }
 
+/* Prints a line on stderr. put: text_print, or text_print_name for a line that must not break. */
+static void put_line(void (*put)(FILE *stream, const char *text, size_t len), const char *line)
+{
+    fprintf(stderr, "%spystuck: ", color_begin(stderr, COLOR_ERROR));
+    put(stderr, line, strlen(line));
+    fprintf(stderr, "%s\n", color_end(stderr));
+}
+
 static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Prints a line on stderr. The line may quote text of the debuggee, so text_print() escapes it. */
@@ -58,9 +67,7 @@ static void complain(const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    fprintf(stderr, "%spystuck: ", color_begin(stderr, COLOR_ERROR));
-    text_print(stderr, line, strlen(line));
-    fprintf(stderr, "%s\n", color_end(stderr));
+    put_line(text_print, line);
 }
 
 /* Prints an error after the words in `doing`, and the traceback if it is a remote exception.
@@ -310,6 +317,23 @@ static int list(void)
     return status;
 }
 
+/* For --core: prints the stacks in a core file. Returns the exit status. */
+static int show_core(const struct options *options)
+{
+    struct report report __attribute__((cleanup(report_free)));
+    char why[CORE_WHY_SIZE];
+    enum core_outcome outcome;
+
+    report_init(&report, STACKS_MEMORY_MAX);
+    outcome = stacks_from_core(&report, options, why);
+    if (outcome != CORE_WAS_READ) {
+        put_line(text_print_name, why); /* it may quote a path that the core file has */
+        return outcome == CORE_IS_WRONG ? EXIT_USAGE : EXIT_FAILURE;
+    }
+    stacks_print(stdout, &report.processes.items[0], options->format);
+    return flush_stdout();
+}
+
 /* Opens /dev/null for each of stdin, stdout and stderr that is closed. If one stayed closed, the
  * socket would get its descriptor, and output would be sent to the debuggee. stdin is opened for
  * writing and the others for reading, so that using them still fails. */
@@ -328,6 +352,8 @@ int main(int argc, char **argv)
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:
         color_choose(options.color);
+        if (options.core)
+            return show_core(&options);
         return options.list ? list() : run(&options);
     case OPTIONS_HELP:
         options_help(stdout);

@@ -22,6 +22,8 @@ enum {
     KEY_UNIX_SOCKET,
     KEY_PID,
     KEY_LIST,
+    KEY_CORE,
+    KEY_EXE,
     KEY_STACKS,
     KEY_NO_STACKS,
     KEY_FORMAT,
@@ -68,6 +70,8 @@ static const struct {
     {"unix-socket", "PATH", KEY_UNIX_SOCKET, "connect to unix:PATH (@NAME: an abstract socket)"},
     {"pid", "PID", KEY_PID, "connect to the server of this process"},
     {"list", NULL, KEY_LIST, "list the processes of this machine that have a server"},
+    {"core", "FILE", KEY_CORE, "print the stacks in a core file"},
+    {"exe", "FILE", KEY_EXE, "use this executable or libpython; may be repeated"},
     {"server-user", "USER", KEY_SERVER_USER, "accept only servers of USER (any: of all users)"},
     {"rpyc", "VERSION", KEY_RPYC, "use the protocol of rpyc 5 or 6; default: detect it"},
     {"ssl", NULL, KEY_SSL, "use TLS; each option below implies this one"},
@@ -83,6 +87,7 @@ static const char usage[] =
     "       pystuck [-h] [--no-stacks] [--no-ipython] --pid PID\n"
     "       pystuck --ssl-ca FILE [--ssl-cert FILE] [--ssl-key FILE] [TARGET]\n"
     "       pystuck --list\n"
+    "       pystuck --core FILE [--exe FILE]... [--json]\n"
     "       pystuck [-c CODE]... [--stacks] [TARGET] [< script.py]\n"
     "       pystuck --json [--exclude-greenlets] [TARGET]\n";
 
@@ -101,7 +106,10 @@ static const char explanation[] =
     "debuggee and prints its output and the values of its expressions. The code has\n"
     "a namespace of its own, where 'modules' holds the debuggee's modules:\n"
     "\n"
-    "    pystuck -c \"modules['__main__'].queue.qsize()\"\n";
+    "    pystuck -c \"modules['__main__'].queue.qsize()\"\n"
+    "\n"
+    "If the program has ended and left a core file, pystuck --core FILE prints the\n"
+    "stacks that it had, and which signal ended it.\n";
 
 static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -226,6 +234,12 @@ static enum taken take_server_option(struct options *out, struct given *given, i
         return TAKEN_WRONG;
     case KEY_LIST:
         out->list = true;
+        return TAKEN;
+    case KEY_CORE:
+        out->core = optarg;
+        return TAKEN;
+    case KEY_EXE:
+        out->exes[out->exe_count++] = optarg;
         return TAKEN;
     case KEY_RPYC:
         out->version = optarg;
@@ -462,11 +476,29 @@ static int check_tls(const struct options *out)
     return 0;
 }
 
+/* Checks that --core is not combined with an option for a process that runs. */
+static int check_core(const struct options *out)
+{
+    if (!out->core && out->exe_count > 0) {
+        wrong("--exe requires --core: name the core file");
+        return -1;
+    }
+    if (out->core && (out->somewhere || out->list || out->ssl)) {
+        wrong("--core cannot be combined with an address, --pid, --list or options of TLS");
+        return -1;
+    }
+    if (out->core && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
+        wrong("--core cannot be combined with -c or --no-stacks: a core file runs no code");
+        return -1;
+    }
+    return 0;
+}
+
 /* Checks the options and fills in the defaults. Returns 0, or -1 after printing a message. */
 static int settle(struct options *out)
 {
     if (settle_address(out) < 0 || settle_color(out) < 0 || settle_timeout(out) < 0 ||
-        settle_version(out) < 0 || check_tls(out) < 0)
+        settle_version(out) < 0 || check_tls(out) < 0 || check_core(out) < 0)
         return -1;
     if (out->format == FORMAT_JSON && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
         wrong("--json cannot be combined with -c, a script or --no-stacks");
@@ -486,7 +518,8 @@ enum options_action options_parse(struct options *out, int argc, char **argv)
     argv[0] = name;
     *out = (struct options){.prompt = true, .execute = true, .greenlets = true, .found = &found};
     out->code = calloc((size_t)argc, sizeof(*out->code)); /* never freed */
-    if (!out->code) {
+    out->exes = calloc((size_t)argc, sizeof(*out->exes)); /* never freed */
+    if (!out->code || !out->exes) {
         wrong("out of memory");
         return OPTIONS_WRONG;
     }

@@ -32,6 +32,9 @@ struct options {
     struct rpyc_tls tls;  /* the options of TLS, if ssl is true */
     const char **code;    /* the arguments of -c, in order */
     size_t code_count;
+    const char *core;  /* the argument of --core, or NULL */
+    const char **exes; /* the arguments of --exe, in order */
+    size_t exe_count;
     const char *when;            /* the argument of --color, or NULL */
     const char *timeout;         /* the argument of --timeout, or NULL */
     const char *version;         /* the argument of --rpyc, or NULL */

@@ -151,9 +151,14 @@ static void put_missing(const struct printer *p, const struct report_missing *mi
         fputc('\n', p->stream);
 }
 
-static const char *remark_of(const struct printer *p, const struct report_thread *t)
+/* Returns the remark about a stack that is not exact. In a core file no thread moves, but some of
+ * its memory may be missing or wrong. */
+static const char *remark_of(const struct printer *p, const struct report_process *process,
+                             const struct report_thread *t)
 {
-    return t->exact == BOOL_FALSE && !p->is_plain ? " (moving)" : "";
+    if (t->exact != BOOL_FALSE || p->is_plain)
+        return "";
+    return process->source == SOURCE_CORE ? " (incomplete)" : " (moving)";
 }
 
 static void print_text(const struct printer *p, const struct report_process *process)
@@ -165,7 +170,7 @@ static void print_text(const struct printer *p, const struct report_process *pro
     if (!p->is_plain)
         put_findings(p, &process->findings);
     for (i = 0; i < process->threads.count; i++)
-        put_stack(p, t[i].repr, remark_of(p, &t[i]), &t[i].frames);
+        put_stack(p, t[i].repr, remark_of(p, process, &t[i]), &t[i].frames);
     for (i = 0; i < process->greenlets.count; i++)
         put_stack(p, g[i].repr, "", &g[i].frames);
     if (!p->is_plain)

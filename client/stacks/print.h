@@ -16,8 +16,9 @@
 
 /* Prints the stacks of a process.
  * FORMAT_TEXT: first the findings, each on a line, and an empty line if there are any. Then for
- * each thread and greenlet a line with its title, with "(moving)" if the stack is not exact; its
- * frames, the innermost last; and an empty line. At the end a line that says what is missing.
+ * each thread and greenlet a line with its title, with "(moving)" if the stack is not exact (in a
+ * core file: "(incomplete)"); its frames, the innermost last; and an empty line. At the end a line
+ * that says what is missing.
  * FORMAT_PLAIN: only titles and frames, without colours and without escapes in names, like the
  * original pystuck.
  * Errors: see ferror(). */

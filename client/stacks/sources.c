@@ -42,9 +42,9 @@ struct file {
  * reference. */
 struct job {
     atomic_int refs;
-    int root;        /* the root directory of the process */
-    uid_t user;      /* the user of the process */
-    int64_t started; /* when the process was started, in ns since 1970 */
+    int root;       /* the root directory of the process */
+    uid_t user;     /* the user of the process */
+    int64_t latest; /* files that have changed later are not used; in ns since 1970 */
     struct file *files;
     size_t count;
 
@@ -79,7 +79,7 @@ static bool is_not_newer(const struct timespec *t, int64_t than)
  * and the start of the process are rounded to ticks of the kernel. */
 static bool is_usable(const struct job *job, const struct stat *st)
 {
-    int64_t latest = job->started + 2 * PROCESS_TICK_NS;
+    int64_t latest = job->latest + 2 * PROCESS_TICK_NS;
 
     return S_ISREG(st->st_mode) && st->st_size <= FILE_MAX && is_not_newer(&st->st_mtim, latest) &&
            is_not_newer(&st->st_ctim, latest);
@@ -183,22 +183,26 @@ static size_t await_files(struct job *job)
     return ready;
 }
 
-static struct job *job_new(const struct report_process *p)
+/* Takes root, a descriptor. For the other arguments, see struct job. */
+static struct job *job_new(int root, uid_t user, int64_t latest)
 {
     struct job *job = calloc(1, sizeof(*job));
     pthread_condattr_t attr;
 
-    if (!job)
+    if (!job) {
+        if (root >= 0)
+            close(root);
         return NULL;
+    }
     atomic_init(&job->refs, 1);
     pthread_mutex_init(&job->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&job->changed, &attr);
     pthread_condattr_destroy(&attr);
-    job->root = namespaces_open_root((pid_t)p->pid);
-    job->user = process_user((pid_t)p->pid);
-    job->started = process_started_ns((pid_t)p->pid);
+    job->root = root;
+    job->user = user;
+    job->latest = latest;
     return job;
 }
 
@@ -440,7 +444,7 @@ static void fill(struct filler *filler, struct report_process *p)
     struct job *job = filler->job;
 
     job->files = calloc(FILES_MAX, sizeof(*job->files));
-    if (!job->files || job->root < 0 || job->started == 0 || job->user == (uid_t)-1)
+    if (!job->files || job->root < 0 || job->latest == 0 || job->user == (uid_t)-1)
         return;
     each_stack(filler, p, ask_for);
     if (job->count == 0 || !start_reading(job))
@@ -484,16 +488,14 @@ static void filler_free(struct filler *filler)
     free(filler);
 }
 
-void sources_fill(struct report *r, struct report_process *p, int fd)
+static struct job *job_of_process(pid_t pid)
 {
-    struct filler *filler = calloc(1, sizeof(*filler));
+    return job_new(namespaces_open_root(pid), process_user(pid), process_started_ns(pid));
+}
 
-    if (!filler)
-        return;
-    filler->report = r;
-    each_stack(filler, p, note_need);
-    if (filler->needed && p->pid > 0 && p->pid <= INT32_MAX && peer_is_process(fd, (pid_t)p->pid))
-        filler->job = job_new(p);
+/* Fills in the lines and frees the filler. filler->job: NULL if no file may be read. */
+static void filler_run(struct filler *filler, struct report_process *p)
+{
     if (filler->job) {
         fill(filler, p);
         filler->needed = false;
@@ -502,4 +504,38 @@ void sources_fill(struct report *r, struct report_process *p, int fd)
     if (!filler->needed)
         nothing_is_missing(p);
     filler_free(filler);
+}
+
+/* Returns NULL if there is no memory. */
+static struct filler *filler_new(struct report *r, struct report_process *p)
+{
+    struct filler *filler = calloc(1, sizeof(*filler));
+
+    if (!filler)
+        return NULL;
+    filler->report = r;
+    each_stack(filler, p, note_need);
+    return filler;
+}
+
+void sources_fill(struct report *r, struct report_process *p, int fd)
+{
+    struct filler *filler = filler_new(r, p);
+
+    if (!filler)
+        return;
+    if (filler->needed && p->pid > 0 && p->pid <= INT32_MAX && peer_is_process(fd, (pid_t)p->pid))
+        filler->job = job_of_process((pid_t)p->pid);
+    filler_run(filler, p);
+}
+
+void sources_fill_dead(struct report *r, struct report_process *p, uid_t user, int64_t latest)
+{
+    struct filler *filler = filler_new(r, p);
+
+    if (!filler)
+        return;
+    if (filler->needed)
+        filler->job = job_new(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), user, latest);
+    filler_run(filler, p);
 }

@@ -5,6 +5,9 @@
 #ifndef CLIENT_STACKS_SOURCES_H
 #define CLIENT_STACKS_SOURCES_H
 
+#include <stdint.h>
+#include <sys/types.h>
+
 #include "report.h"
 
 /* Fills in the source lines of frames that have none. The client reads a file only under these
@@ -17,5 +20,10 @@
  * p->missing. Waits at most 300 ms for the files. If a file server does not answer in this time,
  * the thread that reads is left behind. p must belong to r. */
 void sources_fill(struct report *r, struct report_process *p, int fd);
+
+/* The same for a process that has ended: the client reads a regular file from its own file system
+ * if its content and inode have not changed since the time `latest`, in ns since 1970, and the
+ * client's user and `user` may both read it. */
+void sources_fill_dead(struct report *r, struct report_process *p, uid_t user, int64_t latest);
 
 #endif

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stacks/core.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "brine.h"
+#include "core_arguments.h"
+#include "diagnosis/diagnose.h"
+#include "locate.h"
+#include "memory_core.h"
+#include "merge.h"
+#include "schema.h"
+#include "stackreader.h"
+#include "stacks/core_trouble.h"
+#include "stacks/sources.h"
+
+#define FILE_MAX ((size_t)1 << 30) /* the largest executable whose sections are read */
+
+/* A core file that is read. */
+struct dump {
+    const char *path;
+    struct core core;
+    struct core_images images;
+    struct memory_core source;
+    struct memory memory;
+    struct located pythons[LOCATE_MAX]; /* those that can be read come first */
+    size_t python_count;
+    char *why; /* room for a sentence: CORE_WHY_SIZE bytes */
+};
+
+static void dump_close(struct dump *d)
+{
+    core_images_close(&d->images);
+    core_close(&d->core);
+}
+
+static enum core_outcome fail(const struct dump *d, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static enum core_outcome fail(const struct dump *d, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(d->why, CORE_WHY_SIZE, format, args);
+    va_end(args);
+    return CORE_HAS_NOTHING;
+}
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+static enum core_outcome open_core(struct dump *d)
+{
+    int fd = core_open_file(d->path);
+    enum core_result result;
+    uint16_t machine;
+
+    d->core.fd = -1;
+    if (fd < 0) {
+        trouble_open(d->why, CORE_WHY_SIZE, d->path);
+        return CORE_IS_WRONG;
+    }
+    result = core_open(&d->core, fd, &machine);
+    if (result == CORE_OK)
+        return CORE_WAS_READ;
+    trouble_core(d->why, CORE_WHY_SIZE, d->path, fd, result, machine);
+    return result == CORE_UNREADABLE || result == CORE_NO_MEMORY ? CORE_HAS_NOTHING : CORE_IS_WRONG;
+}
+
+/* Opens the files that the user has named. */
+static enum core_outcome open_images(struct dump *d, const struct options *options)
+{
+    enum give_result result;
+    size_t i;
+
+    if (!core_images_open(&d->images, &d->core))
+        return fail(d, "out of memory");
+    for (i = 0; i < options->exe_count; i++) {
+        result = core_images_give(&d->images, options->exes[i]);
+        if (result == GIVE_OK)
+            continue;
+        trouble_given(d->why, CORE_WHY_SIZE, options->exes[i], &d->images, result);
+        return CORE_IS_WRONG;
+    }
+    d->source = (struct memory_core){&d->core, &d->images};
+    d->memory = memory_core(&d->source);
+    return CORE_WAS_READ;
+}
+
+/* ---- Finding the Pythons --------------------------------------------------------------------- */
+
+/* Reads a whole file that the process had mapped, for its sections. */
+static const void *read_file(const struct locate_files *files, const struct mapping *m,
+                             size_t *size)
+{
+    const struct dump *d = files->source;
+    const struct core_image *image;
+    struct stat st;
+    void *data;
+
+    if (m->inode == 0)
+        return NULL;
+    image = core_images_get(&d->images, (size_t)m->inode - 1);
+    if (image->state != IMAGE_FOUND || fstat(image->fd, &st) < 0 || st.st_size <= 0 ||
+        (size_t)st.st_size > FILE_MAX)
+        return NULL;
+    data = malloc((size_t)st.st_size);
+    *size = data ? core_image_read(image, 0, data, (size_t)st.st_size) : 0;
+    return data;
+}
+
+static void free_file(const struct locate_files *files, const void *data, size_t size)
+{
+    (void)files;
+    (void)size;
+    free((void *)(uintptr_t)data);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* Returns the file that the Python of the process is probably in, if it was not found on this
+ * machine: a libpython, or else the executable. Returns CORE_NO_FILE if there is none. */
+static size_t find_lost(const struct dump *d)
+{
+    size_t executable = core_executable(&d->core), i;
+
+    for (i = 0; i < d->core.file_count; i++) {
+        if (strncmp(base_name(d->core.files[i].path), "libpython", 9) == 0)
+            return core_images_get(&d->images, i)->state != IMAGE_FOUND ? i : CORE_NO_FILE;
+    }
+    if (executable == CORE_NO_FILE || core_images_get(&d->images, executable)->state == IMAGE_FOUND)
+        return CORE_NO_FILE;
+    return executable;
+}
+
+/* True if the core file is cut, and the state of the Python is probably in the rest. python: the
+ * Python that was found, or NULL. lost: the file that it is in, if that was not found. */
+static bool is_cut_off(const struct dump *d, const struct located *python, size_t lost)
+{
+    if (!core_is_cut(&d->core))
+        return false;
+    if (lost != CORE_NO_FILE)
+        return core_images_get(&d->images, lost)->state == IMAGE_UNCHECKED;
+    return !python || python->state == PYTHON_NOT_RUNNING || python->state == PYTHON_CONTRADICTS;
+}
+
+/* Explains why no Python can be read. python: one that was found; NULL: there is none. */
+static enum core_outcome no_python(const struct dump *d, const struct located *python)
+{
+    size_t lost = python ? CORE_NO_FILE : find_lost(d);
+    char end[LOCATE_TEXT_SIZE];
+
+    if (is_cut_off(d, python, lost)) {
+        trouble_cut(end, sizeof(end), &d->core);
+        return fail(d, "%s %s, and no stacks are among them", d->path, end);
+    }
+    if (lost != CORE_NO_FILE) {
+        trouble_image(d->why, CORE_WHY_SIZE, d->path, &d->images, lost);
+        return CORE_HAS_NOTHING;
+    }
+    if (!python && d->core.file_count == 0)
+        return fail(d,
+                    "%s does not say which files the process had mapped, so its Python cannot be "
+                    "found",
+                    d->path);
+    locate_explain(python, end, sizeof(end));
+    return fail(d, "%s: process %d (%s) %s", d->path, (int)d->core.pid,
+                d->core.name[0] ? d->core.name : "?", end);
+}
+
+static enum core_outcome find_pythons(struct dump *d)
+{
+    const struct locate_files files = {.open = read_file, .close = free_file, .source = d};
+
+    d->python_count = locate_pythons(&d->memory, &d->core.mappings, &files, d->pythons, LOCATE_MAX);
+    if (d->python_count == 0)
+        return no_python(d, NULL);
+    return d->pythons[0].state == PYTHON_READABLE ? CORE_WAS_READ : no_python(d, &d->pythons[0]);
+}
+
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+#define MISSING_MAX 8
+
+static void add_missing(struct report *r, struct report_process *p, const char *what,
+                        const char *why)
+{
+    struct report_missing *to;
+
+    if (!p->missing.items)
+        p->missing.items = schema_make(&r->arena, &schema_missing, MISSING_MAX);
+    if (!p->missing.items || p->missing.count == MISSING_MAX)
+        return;
+    to = &p->missing.items[p->missing.count++];
+    to->what = report_text(r, what, strlen(what));
+    to->why = report_text(r, why, strlen(why));
+}
+
+/* Adds the threads of *from, another Python of the process, to *to. Returns false if there is no
+ * memory. */
+static bool join(struct report *r, struct report_process *to, const struct report_process *from)
+{
+    size_t count = to->threads.count, more = from->threads.count;
+    struct report_thread *all = schema_make(&r->arena, &schema_thread, count + more);
+
+    if (!all)
+        return false;
+    if (count > 0)
+        memcpy(all, to->threads.items, count * sizeof(*all));
+    if (more > 0)
+        memcpy(all + count, from->threads.items, more * sizeof(*all));
+    to->threads.items = all;
+    to->threads.count = count + more;
+    return true;
+}
+
+static bool read_python(const struct dump *d, const struct located *python, struct report *r,
+                        struct report_process *to)
+{
+    enum stackreader_result result;
+    struct stackreader *reader;
+    const char *why;
+
+    reader = stackreader_new(&d->memory, &python->offsets, python->runtime, &why);
+    if (!reader)
+        return false;
+    result = stackreader_read(reader, &r->arena, to, NULL);
+    if (!stackreader_has_module(reader, "greenlet"))
+        to->greenlets.items = schema_make(&r->arena, &schema_process, 0);
+    stackreader_free(reader);
+    if (result == STACKREADER_CUT)
+        add_missing(r, to, "some threads", "there are too many to read");
+    return result != STACKREADER_NONE && to->threads.count > 0;
+}
+
+static bool read_threads(const struct dump *d, struct report *r, struct report_process *p)
+{
+    struct report_process other;
+    size_t i;
+
+    if (!read_python(d, &d->pythons[0], r, p))
+        return false;
+    for (i = 1; i < d->python_count && d->pythons[i].state == PYTHON_READABLE; i++) {
+        other = (struct report_process){0};
+        schema_init(&schema_process, &other);
+        if (read_python(d, &d->pythons[i], r, &other) && !join(r, p, &other))
+            return false;
+    }
+    return true;
+}
+
+/* ---- The process ----------------------------------------------------------------------------- */
+
+/* Copies bytes that should be UTF-8, such as a path. Each byte that is not becomes six characters
+ * like \udcff, as in the texts of the stack reader. */
+static struct report_text copy_bytes(struct report *r, const char *bytes)
+{
+    size_t len = strlen(bytes), i, n, out = 0;
+    char *copy;
+
+    if (brine_utf8((const uint8_t *)bytes, len))
+        return report_text(r, bytes, len);
+    copy = arena_array(&r->arena, len, 6);
+    for (i = 0; copy && i < len; i += n) {
+        for (n = len - i < 4 ? len - i : 4; n > 0 && !brine_utf8((const uint8_t *)bytes + i, n);
+             n--)
+            ;
+        if (n > 0)
+            memcpy(copy + out, bytes + i, n);
+        else
+            snprintf(copy + out, 7, "\\udc%02x", (unsigned char)bytes[i]);
+        out += n > 0 ? n : 6;
+        n = n > 0 ? n : 1;
+    }
+    return (struct report_text){copy, copy ? out : 0};
+}
+
+static void set_arguments(const struct dump *d, struct report *r, struct report_process *p)
+{
+    struct core_arguments arguments;
+    const char *text;
+    size_t i;
+
+    if (!core_arguments_read(&d->core, &arguments)) {
+        add_missing(r, p, "arguments", "the core file does not have them");
+        return;
+    }
+    p->argv.items = arena_array(&r->arena, arguments.count, sizeof(*p->argv.items));
+    for (text = arguments.text, i = 0; p->argv.items && i < arguments.count; i++) {
+        p->argv.items[i] = copy_bytes(r, text);
+        text += strlen(text) + 1;
+    }
+    p->argv.count = p->argv.items ? i : 0;
+    core_arguments_free(&arguments);
+}
+
+static void set_process(const struct dump *d, struct report *r, struct report_process *p)
+{
+    size_t executable = core_executable(&d->core);
+    char version[32];
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    p->schema = REPORT_SCHEMA;
+    p->time = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    p->tool = (struct report_text){"pystuck " PACKAGE_VERSION, strlen("pystuck " PACKAGE_VERSION)};
+    p->source = SOURCE_CORE;
+    if (d->core.pid > 0) {
+        p->pid = d->core.pid;
+        p->ppid = d->core.parent;
+    }
+    if (executable != CORE_NO_FILE)
+        p->exe = copy_bytes(r, d->core.files[executable].path);
+    locate_version(&d->pythons[0], version, sizeof(version));
+    p->python = report_text(r, version, strlen(version));
+    set_arguments(d, r, p);
+}
+
+/* Returns the thread with this native id, or NULL. */
+static const struct report_thread *find_thread(const struct report_process *p, pid_t native_id)
+{
+    const struct report_thread *t = p->threads.items, *end = t + p->threads.count;
+
+    for (; t < end; t++) {
+        if (t->native_id == native_id)
+            return t;
+    }
+    return NULL;
+}
+
+static struct report_text signal_name(struct report *r, int number)
+{
+    static const char *const names[] = {
+        [SIGQUIT] = "SIGQUIT", [SIGILL] = "SIGILL",   [SIGTRAP] = "SIGTRAP", [SIGABRT] = "SIGABRT",
+        [SIGBUS] = "SIGBUS",   [SIGFPE] = "SIGFPE",   [SIGSEGV] = "SIGSEGV", [SIGSYS] = "SIGSYS",
+        [SIGXCPU] = "SIGXCPU", [SIGXFSZ] = "SIGXFSZ",
+    };
+    const char *name = number < (int)(sizeof(names) / sizeof(*names)) ? names[number] : NULL;
+
+    return report_text(r, name, name ? strlen(name) : 0);
+}
+
+static void set_signal(const struct dump *d, struct report *r, struct report_process *p)
+{
+    const struct core_signal *from = &d->core.signal;
+    const struct report_thread *thread;
+    struct report_signal *to;
+    char address[32];
+
+    if (from->number == 0)
+        return;
+    to = p->signal = schema_make(&r->arena, &schema_signal, 1);
+    if (!to)
+        return;
+    to->number = from->number;
+    to->name = signal_name(r, from->number);
+    to->native_id = from->thread;
+    thread = find_thread(p, from->thread);
+    if (thread)
+        to->thread = thread->id;
+    if (from->has_address) {
+        snprintf(address, sizeof(address), "0x%" PRIx64, from->address);
+        to->address = report_text(r, address, strlen(address));
+    }
+    if (from->sender > 0)
+        to->sender = from->sender;
+}
+
+static void set_missing(const struct dump *d, struct report *r, struct report_process *p)
+{
+    static const char no_code[] = "no code can run in a core file";
+    char cut[128], why[160];
+
+    add_missing(r, p, "repr", no_code);
+    if (!p->greenlets.items)
+        add_missing(r, p, "greenlets", no_code);
+    add_missing(r, p, "source lines",
+                "a file is not on this machine, or has changed since the core file was written");
+    if (!core_is_cut(&d->core))
+        return;
+    trouble_cut(cut, sizeof(cut), &d->core);
+    snprintf(why, sizeof(why), "the core file %s", cut);
+    add_missing(r, p, "what was in the rest of the memory", why);
+}
+
+/* Adds the source lines, as they were when the core file was written. */
+static void set_sources(const struct dump *d, struct report *r, struct report_process *p)
+{
+    struct stat st;
+
+    if (fstat(d->core.fd, &st) == 0)
+        sources_fill_dead(r, p, st.st_uid,
+                          (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
+}
+
+static enum core_outcome fill(const struct dump *d, struct report *r, struct report_process *p)
+{
+    if (!read_threads(d, r, p)) {
+        p->threads.count = 0;
+        return no_python(
+            d, &(struct located){.state = PYTHON_NOT_RUNNING, .version = d->pythons[0].version});
+    }
+    set_process(d, r, p);
+    set_signal(d, r, p);
+    set_missing(d, r, p);
+    set_sources(d, r, p);
+    return diagnose(r, p) && report_merge(r, p) ? CORE_WAS_READ : fail(d, "out of memory");
+}
+
+enum core_outcome stacks_from_core(struct report *report, const struct options *options, char *why)
+{
+    struct dump d __attribute__((cleanup(dump_close))) = {.path = options->core, .why = why};
+    struct report_process *process;
+    enum core_outcome outcome = open_core(&d);
+
+    if (outcome == CORE_WAS_READ)
+        outcome = open_images(&d, options);
+    if (outcome == CORE_WAS_READ)
+        outcome = find_pythons(&d);
+    if (outcome != CORE_WAS_READ)
+        return outcome;
+    process = report_add_process(report);
+    if (!process)
+        return fail(&d, "out of memory");
+    outcome = fill(&d, report, process);
+    if (outcome != CORE_WAS_READ)
+        report->processes.count--;
+    return outcome;
+}

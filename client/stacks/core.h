@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * stacks/core: reads the stacks of a process from its core file.
+ */
+#ifndef CLIENT_STACKS_CORE_H
+#define CLIENT_STACKS_CORE_H
+
+#include "options.h"
+#include "report.h"
+
+#define CORE_WHY_SIZE 2048
+
+enum core_outcome {
+    CORE_WAS_READ,
+    CORE_IS_WRONG, /* the file is no core file that pystuck can read, or --exe names a wrong file */
+    CORE_HAS_NOTHING /* no stacks could be read from it */
+};
+
+/* Adds the process to the report, and the findings about it. options: those with the core file, and
+ * with the files that the user has named. why: if the result is not CORE_WAS_READ, set to a
+ * sentence; it has CORE_WHY_SIZE bytes. */
+enum core_outcome stacks_from_core(struct report *report, const struct options *options, char *why);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * stacks/core_trouble: sentences that say why a core file, or a file for it, cannot be read.
+ */
+#ifndef CLIENT_STACKS_CORE_TROUBLE_H
+#define CLIENT_STACKS_CORE_TROUBLE_H
+
+#include "core_images.h"
+
+/* Each of them writes a sentence to `out`, which has `size` bytes. path: the core file. */
+
+/* The file cannot be opened: errno says why. */
+void trouble_open(char *out, size_t size, const char *path);
+
+/* core_open() has failed. fd: the core file, still open. */
+void trouble_core(char *out, size_t size, const char *path, int fd, enum core_result result,
+                  uint16_t machine);
+
+/* core_images_give() has failed for the file `given`. */
+void trouble_given(char *out, size_t size, const char *given, const struct core_images *images,
+                   enum give_result result);
+
+/* An executable or library of the process is needed, but was not found. */
+void trouble_image(char *out, size_t size, const char *path, const struct core_images *images,
+                   size_t file);
+
+/* The core file is cut. Writes the end of a sentence: "is cut: 12.3 MB of 30.1 MB are there". */
+void trouble_cut(char *out, size_t size, const struct core *core);
+
+#endif
