@@ -33,7 +33,12 @@ client_pystuck_SOURCES = \
 	client/stacks/core_trouble.c client/stacks/core_trouble.h \
 	client/stacks/fetch.c client/stacks/fetch.h \
 	client/stacks/ask_gil.c client/stacks/ask_gil.h \
+	client/stacks/family.c client/stacks/family.h \
+	client/stacks/no_server.c client/stacks/no_server.h \
+	client/stacks/outside.c client/stacks/outside.h \
+	client/stacks/permission.c client/stacks/permission.h \
 	client/stacks/print.c client/stacks/print.h \
+	client/stacks/process_facts.c client/stacks/process_facts.h \
 	client/stacks/sources.c client/stacks/sources.h \
 	client/eval/cell.c client/eval/cell.h \
 	client/eval/display_netrefs.c client/eval/display_netrefs.h \

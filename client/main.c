@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rpyc.h>
@@ -23,12 +24,16 @@
 #include "connect/find.h"
 #include "connect/listing.h"
 #include "options.h"
+#include "process.h"
 #include "prompt/repl.h"
 #include "eval/script.h"
 #include "connect/tls_files.h"
 #include "stacks/fetch.h"
 #include "stacks/ask_gil.h"
 #include "stacks/core.h"
+#include "stacks/family.h"
+#include "stacks/no_server.h"
+#include "stacks/outside.h"
 #include "stacks/print.h"
 #include "text.h"
 
@@ -155,6 +160,76 @@ static bool report_gil(const struct options *options, const struct rpyc_error *e
     return true;
 }
 
+/* ---- Processes that are read from outside ---------------------------------------------------- */
+
+static bool has_server(pid_t pid)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    struct servers found;
+    bool result;
+
+    find_of_process(&found, pid, &err);
+    result = found.count > 0;
+    find_free(&found);
+    return result;
+}
+
+/* True if a server may exist but did not answer. Then the stacks are read from outside. Otherwise,
+ * pystuck has refused the server, or the server pystuck. */
+static bool is_silent(const struct rpyc_error *err)
+{
+    return err->code == RPYC_ETIMEOUT || err->code == RPYC_ESYSTEM;
+}
+
+/* Prints why the process has no server, or why its server is not used. */
+static void report_outside(pid_t pid, const struct outside *outside, const struct rpyc_error *err)
+{
+    char why[NO_SERVER_TEXT_SIZE];
+
+    if (has_server(pid)) {
+        complain("the server of process %d does not answer (%s): the stacks were read from outside",
+                 (int)pid, err->text);
+        return;
+    }
+    no_server_explain(pid, outside->has_pystuck, why);
+    complain("%s", why);
+}
+
+/* Returns the exit status for a process that could not be read. */
+static int failure_of(const struct outside *outside)
+{
+    return outside->result == OUTSIDE_NO_PYTHON || outside->result == OUTSIDE_NO_PROCESS
+               ? EXIT_NO_SERVER
+               : EXIT_FAILURE;
+}
+
+/* Call if the connection to the server of a process failed with *err. Reads the stacks from outside
+ * if the process has no server, or if its server does not answer. Returns false if nothing was
+ * printed. */
+static bool show_outside(const struct options *options, const struct rpyc_error *err, int *status)
+{
+    struct report report __attribute__((cleanup(report_free)));
+    struct outside outside;
+    bool silent = has_server(options->pid);
+
+    report_init(&report, STACKS_MEMORY_MAX);
+    if (silent && !is_silent(err))
+        return false;
+    if (outside_read(&report, options->pid, &outside) == OUTSIDE_READ) {
+        report_outside(options->pid, &outside, err);
+        stacks_print(stdout, &report.processes.items[0], options->format);
+        *status = flush_stdout();
+        return true;
+    }
+    if (silent)
+        return false;
+    complain("%s", outside.why);
+    *status = failure_of(&outside);
+    return true;
+}
+
+/* ---- Servers --------------------------------------------------------------------------------- */
+
 static struct stacks_wish wish_of(const struct options *options)
 {
     return (struct stacks_wish){.greenlets = options->greenlets,
@@ -249,20 +324,115 @@ static bool is_early(const struct options *options)
            is_prompt_wanted(options);
 }
 
-/* Connects, or prints why the connection failed. Returns the exit status. */
+/* Connects, or prints why the connection failed. If the options name a process and ask for no more
+ * than its stacks, prints those without a connection if there is no other way; *conn is NULL then.
+ * Returns the exit status. */
 static int open_connection(rpyc_conn **conn, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     const struct stacks_wish wish = wish_of(options);
     bool early = is_early(options);
+    int status;
     int result = early ? stacks_connect(conn, options, &wish, &err)
                        : connect_server(conn, options, NULL, &err);
 
     if (result == 0)
         return EXIT_SUCCESS;
+    if (early && options->pid && options->code_count == 0 && show_outside(options, &err, &status))
+        return status;
     if (!early && report_gil(options, &err))
         return EXIT_FAILURE;
     return report_no_connection(options, &err);
+}
+
+/* ---- Several processes ----------------------------------------------------------------------- */
+
+/* How long to wait for the server of each process, if --timeout is not given, in ms. */
+#define EACH_WAIT_MS 3000
+
+/* Adds one process to the report: from its server if that answers, else from outside. */
+static enum outside_result add_process(const struct options *options, pid_t pid,
+                                       struct report *report, struct outside *outside)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    rpyc_conn *conn __attribute__((cleanup(close_conn))) = NULL;
+    const struct stacks_wish wish = wish_of(options);
+    struct options one = *options;
+
+    *outside = (struct outside){.result = OUTSIDE_READ};
+    one.pid = pid;
+    if (one.timeout_ms == 0)
+        one.timeout_ms = EACH_WAIT_MS;
+    if (has_server(pid) && stacks_connect(&conn, &one, &wish, &err) == 0 &&
+        stacks_fetch(conn, &wish, 0, report, &err) == 0)
+        return OUTSIDE_READ;
+    return outside_read(report, pid, outside);
+}
+
+/* Adds a process to the list of those that could not be read. room: how many fit. */
+static void add_failure(struct report *report, pid_t pid, const char *why, size_t room)
+{
+    struct report_failure *to;
+    char target[16];
+    int len = snprintf(target, sizeof(target), "%d", (int)pid);
+
+    if (!report->failed.items)
+        report->failed.items = arena_array(&report->arena, room, sizeof(*to));
+    if (!report->failed.items)
+        return;
+    to = &report->failed.items[report->failed.count++];
+    to->target = report_text(report, target, (size_t)len);
+    to->why = report_text(report, why, strlen(why));
+}
+
+static void print_process(const struct options *options, pid_t pid, const struct report *report,
+                          const struct outside *outside)
+{
+    CLEAN_TEXT char *command = process_command(pid);
+    char heading[256];
+
+    if (options->format == FORMAT_JSON)
+        return;
+    if (outside->result != OUTSIDE_READ) {
+        stacks_print_heading(stdout, outside->why, options->format);
+        return;
+    }
+    snprintf(heading, sizeof(heading), "process %d (%.*s)", (int)pid,
+             command ? find_brief(command) : 0, command ? command : "");
+    stacks_print_heading(stdout, heading, options->format);
+    stacks_print(stdout, &report->processes.items[report->processes.count - 1], options->format);
+}
+
+/* For --subprocesses: prints the stacks of a process and of its descendants. Returns the exit
+ * status: that of the process itself, or EXIT_FAILURE if a descendant that runs Python could not be
+ * read. */
+static int show_family(const struct options *options)
+{
+    struct report report __attribute__((cleanup(report_free)));
+    struct family family __attribute__((cleanup(family_free)));
+    int status = EXIT_SUCCESS;
+    struct outside outside;
+    size_t i;
+
+    report_init(&report, STACKS_MEMORY_MAX);
+    family_find(&family, options->pid);
+    report.schema = REPORT_SCHEMA;
+    report.time = (double)time(NULL);
+    for (i = 0; i < family.count; i++) {
+        add_process(options, family.pids[i], &report, &outside);
+        if (i == 0 && outside.result != OUTSIDE_READ) {
+            complain("%s", outside.why);
+            return failure_of(&outside);
+        }
+        if (outside.result == OUTSIDE_NOT_ALLOWED || outside.result == OUTSIDE_FAILED)
+            status = EXIT_FAILURE;
+        if (outside.result != OUTSIDE_READ)
+            add_failure(&report, family.pids[i], outside.why, family.count);
+        print_process(options, family.pids[i], &report, &outside);
+    }
+    if (options->format == FORMAT_JSON)
+        stacks_print_json_all(stdout, &report);
+    return flush_stdout() == EXIT_SUCCESS ? status : EXIT_FAILURE;
 }
 
 static int run(const struct options *given)
@@ -277,8 +447,10 @@ static int run(const struct options *given)
         return EXIT_USAGE;
     }
     tls_files_warn(&options);
+    if (options.subprocesses)
+        return show_family(&options);
     status = open_connection(&conn, &options);
-    if (status != EXIT_SUCCESS)
+    if (!conn)
         return status;
     /* If standard input is a pipe that stays open without a script, print the stacks. */
     if (may_be_script(&options) && options.stacks != CHOICE_NO && !script_comes(SCRIPT_WAIT_MS)) {

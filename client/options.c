@@ -21,6 +21,7 @@ enum {
     KEY_PORT,
     KEY_UNIX_SOCKET,
     KEY_PID,
+    KEY_SUBPROCESSES,
     KEY_LIST,
     KEY_CORE,
     KEY_EXE,
@@ -68,7 +69,8 @@ static const struct {
     {"host", "HOST", KEY_HOST, "connect to this name or address"},
     {"port", "PORT", KEY_PORT, "connect to this port of --host or TARGET"},
     {"unix-socket", "PATH", KEY_UNIX_SOCKET, "connect to unix:PATH (@NAME: an abstract socket)"},
-    {"pid", "PID", KEY_PID, "connect to the server of this process"},
+    {"pid", "PID", KEY_PID, "show this process, also if it has no server"},
+    {"subprocesses", NULL, KEY_SUBPROCESSES, "show the child processes of --pid as well"},
     {"list", NULL, KEY_LIST, "list the processes of this machine that have a server"},
     {"core", "FILE", KEY_CORE, "print the stacks in a core file"},
     {"exe", "FILE", KEY_EXE, "use this executable or libpython; may be repeated"},
@@ -85,6 +87,7 @@ static const struct {
 static const char usage[] =
     "usage: pystuck [-h] [--no-stacks] [--no-ipython] [TARGET | HOST PORT]\n"
     "       pystuck [-h] [--no-stacks] [--no-ipython] --pid PID\n"
+    "       pystuck [--json] --pid PID --subprocesses\n"
     "       pystuck --ssl-ca FILE [--ssl-cert FILE] [--ssl-key FILE] [TARGET]\n"
     "       pystuck --list\n"
     "       pystuck --core FILE [--exe FILE]... [--json]\n"
@@ -97,6 +100,9 @@ static const char explanation[] =
     "The program, called the debuggee, must have run this line, best at its start:\n"
     "\n"
     "    import pystuck; pystuck.run_server()\n"
+    "\n"
+    "If it has not run it, pystuck --pid PID shows its stacks all the same: it reads\n"
+    "the memory of the process, which does not notice it.\n"
     "\n"
     "Run pystuck from a shell while the debuggee is stuck. It prints the stack of\n"
     "each thread, the innermost call last. Then it opens a prompt from which you can\n"
@@ -232,6 +238,9 @@ static enum taken take_server_option(struct options *out, struct given *given, i
             return TAKEN;
         wrong("invalid process ID '%s': expected 1 to %d", optarg, INT_MAX);
         return TAKEN_WRONG;
+    case KEY_SUBPROCESSES:
+        out->subprocesses = true;
+        return TAKEN;
     case KEY_LIST:
         out->list = true;
         return TAKEN;
@@ -500,6 +509,14 @@ static int settle(struct options *out)
     if (settle_address(out) < 0 || settle_color(out) < 0 || settle_timeout(out) < 0 ||
         settle_version(out) < 0 || check_tls(out) < 0 || check_core(out) < 0)
         return -1;
+    if (out->subprocesses && !out->pid) {
+        wrong("--subprocesses requires --pid: name the parent");
+        return -1;
+    }
+    if (out->subprocesses && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
+        wrong("--subprocesses cannot be combined with -c, a script or --no-stacks");
+        return -1;
+    }
     if (out->format == FORMAT_JSON && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
         wrong("--json cannot be combined with -c, a script or --no-stacks");
         return -1;

@@ -46,12 +46,13 @@ struct options {
     enum choice stacks;          /* whether to print the stacks */
     enum choice color;           /* whether to use colours */
     enum stacks_format format;
-    bool somewhere; /* the user gave an address or a process */
-    bool ssl;       /* use TLS */
-    bool list;      /* only print the processes that have a server */
-    bool greenlets; /* print also the stacks of greenlets */
-    bool prompt;    /* open the prompt, or read a script from standard input */
-    bool execute;   /* code may be run in the debuggee; if false, only chains are evaluated */
+    bool somewhere;    /* the user gave an address or a process */
+    bool ssl;          /* use TLS */
+    bool subprocesses; /* also print the stacks of the child processes of `pid` */
+    bool list;         /* only print the processes that have a server */
+    bool greenlets;    /* print also the stacks of greenlets */
+    bool prompt;       /* open the prompt, or read a script from standard input */
+    bool execute;      /* code may be run in the debuggee; if false, only chains are evaluated */
 };
 
 enum options_action {

@@ -33,7 +33,7 @@ static const char *stat_field(char *stat, int number)
 }
 
 /* Returns how long after the boot a thread was started, in ns. 0: not known. */
-static int64_t started_after_boot(pid_t pid, pid_t tid)
+static int64_t thread_started_after_boot(pid_t pid, pid_t tid)
 {
     char path[PROC_PATH_SIZE], text[1024];
     long ticks = sysconf(_SC_CLK_TCK);
@@ -42,6 +42,11 @@ static int64_t started_after_boot(pid_t pid, pid_t tid)
     if (procfs_read(path, text, sizeof(text)) < 0 || ticks <= 0)
         return 0;
     return (int64_t)strtoull(stat_field(text, 22), NULL, 10) * (NS_PER_S / ticks);
+}
+
+int64_t process_started_after_boot(pid_t pid)
+{
+    return thread_started_after_boot(pid, pid);
 }
 
 static int64_t clock_ns(clockid_t clock)
@@ -55,7 +60,7 @@ static int64_t clock_ns(clockid_t clock)
 time_t process_started(pid_t pid, pid_t tid)
 {
     struct timespec since_boot;
-    int64_t started = started_after_boot(pid, tid);
+    int64_t started = thread_started_after_boot(pid, tid);
 
     if (started == 0)
         return 0;
@@ -65,7 +70,7 @@ time_t process_started(pid_t pid, pid_t tid)
 
 int64_t process_started_ns(pid_t pid)
 {
-    int64_t started = started_after_boot(pid, pid);
+    int64_t started = thread_started_after_boot(pid, pid);
 
     return started == 0 ? 0 : clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) + started;
 }
@@ -81,6 +86,16 @@ uid_t process_user(pid_t pid)
         return (uid_t)-1;
     line = strstr(text, "\nUid:");
     return line && sscanf(line, "\nUid: %*u %u", &user) == 1 ? user : (uid_t)-1;
+}
+
+pid_t process_parent(pid_t pid)
+{
+    char path[PROC_PATH_SIZE], text[1024];
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    if (procfs_read(path, text, sizeof(text)) < 0)
+        return 0;
+    return (pid_t)strtol(stat_field(text, 4), NULL, 10);
 }
 
 char *process_command(pid_t pid)

@@ -19,8 +19,15 @@ time_t process_started(pid_t pid, pid_t tid);
 int64_t process_started_ns(pid_t pid);
 #define PROCESS_TICK_NS 10000000L
 
+/* Returns how long after the boot of the machine a process was started, in ns, rounded down as
+ * above. A process has the same number as long as it lives. 0: there is no such process. */
+int64_t process_started_after_boot(pid_t pid);
+
 /* Returns the effective user of a process. (uid_t)-1: not known. */
 uid_t process_user(pid_t pid);
+
+/* Returns the parent of a process. 0: it has none, or it is not known. */
+pid_t process_parent(pid_t pid);
 
 /* Returns the command line of a process, for free(). The words are separated by spaces, and line
  * breaks are replaced by spaces. If the command line is empty or cannot be read in time, returns

@@ -201,3 +201,22 @@ void stacks_print(FILE *stream, const struct report_process *process, enum stack
         print_json(stream, process);
     }
 }
+
+void stacks_print_heading(FILE *stream, const char *heading, enum stacks_format format)
+{
+    const struct printer p = {stream, text_print_name, format == FORMAT_PLAIN};
+
+    put_title(&p, (struct report_text){heading, strlen(heading)}, "");
+    fputc('\n', stream);
+}
+
+void stacks_print_json_all(FILE *stream, const struct report *report)
+{
+    struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+
+    report_write_json_all(&text, report);
+    if (text.failed)
+        fputs("null\n", stream);
+    else
+        text_print(stream, (const char *)text.data, text.len);
+}

@@ -24,4 +24,10 @@
  * Errors: see ferror(). */
 void stacks_print(FILE *stream, const struct report_process *process, enum stacks_format format);
 
+/* Prints a line above the stacks of one of several processes, and an empty line. */
+void stacks_print_heading(FILE *stream, const char *heading, enum stacks_format format);
+
+/* Prints a report of several processes as one JSON document. */
+void stacks_print_json_all(FILE *stream, const struct report *report);
+
 #endif

@@ -529,6 +529,17 @@ void sources_fill(struct report *r, struct report_process *p, int fd)
     filler_run(filler, p);
 }
 
+void sources_fill_of(struct report *r, struct report_process *p, pid_t pid)
+{
+    struct filler *filler = filler_new(r, p);
+
+    if (!filler)
+        return;
+    if (filler->needed)
+        filler->job = job_of_process(pid);
+    filler_run(filler, p);
+}
+
 void sources_fill_dead(struct report *r, struct report_process *p, uid_t user, int64_t latest)
 {
     struct filler *filler = filler_new(r, p);

@@ -21,6 +21,8 @@
  * the thread that reads is left behind. p must belong to r. */
 void sources_fill(struct report *r, struct report_process *p, int fd);
 
+/* Does the same for the process pid of this machine, without a connection. */
+void sources_fill_of(struct report *r, struct report_process *p, pid_t pid);
 /* The same for a process that has ended: the client reads a regular file from its own file system
  * if its content and inode have not changed since the time `latest`, in ns since 1970, and the
  * client's user and `user` may both read it. */

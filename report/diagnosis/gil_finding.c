@@ -132,13 +132,21 @@ static bool add(struct report *r, struct report_process *process, const struct b
            finding_set_two(r, &finding->evidence, self, holder);
 }
 
+/* True if nothing shows that the GIL is not available: a process that was read from outside has a
+ * thread with the GIL whenever it runs Python code. */
+static bool is_harmless(const struct report_process *p)
+{
+    return p->source == SOURCE_PID && p->gil->at_least_ms == REPORT_UNKNOWN;
+}
+
 bool diagnose_gil(struct report *r, struct report_process *process)
 {
     struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
     const struct report_gil *gil = process->gil;
     const struct report_thread *holder;
 
-    if (!gil || gil->state != GIL_HELD || (process->source == SOURCE_CORE && is_said(process)))
+    if (!gil || gil->state != GIL_HELD || is_harmless(process) ||
+        (process->source == SOURCE_CORE && is_said(process)))
         return true;
     holder = finding_thread(process, gil->holder);
     if (process->source == SOURCE_CORE)

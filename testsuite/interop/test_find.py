@@ -254,9 +254,8 @@ def test_a_server_that_is_stopped_is_not_listed(obedient: Debuggee) -> None:
     wait_until(lambda: addresses(obedient.pid), "the server")
     assert tell(obedient, "server.close()") is None
     wait_until(lambda: f"\n{obedient.pid:7} " not in pystuck("--list").stdout, "it to be gone")
-    assert_mistaken(
-        pystuck("--pid", obedient.pid), f"process {obedient.pid} (", "has no pystuck server"
-    )
+    ask = ("--pid", obedient.pid, "-c", "1")
+    assert_mistaken(pystuck(*ask), f"process {obedient.pid} (", "has no pystuck server")
 
 
 def test_a_socket_that_takes_the_place_of_one_that_was_closed_is_not_listed(
@@ -300,7 +299,8 @@ def test_a_forked_child_is_listed_if_it_serves_as_well(start_debuggee: Start) ->
             done = pystuck("--pid", child, "-c", "modules.os.getpid()")
             assert done.stdout == f"{child}\n"
         else:
-            assert_mistaken(pystuck("--pid", child), f"process {child} (", "has no pystuck server")
+            ask = ("--pid", child, "-c", "1")
+            assert_mistaken(pystuck(*ask), f"process {child} (", "has no pystuck server")
         debuggee.ended = True
         debuggee.kill()
 
@@ -394,7 +394,7 @@ def test_a_process_without_a_server_is_told_what_to_run() -> None:
             wait_until(
                 lambda: "(sleep 1000)" in pystuck("--pid", process.pid).stderr, "it to be started"
             )
-            done = pystuck("--pid", process.pid)
+            done = pystuck("--pid", process.pid, "-c", "1")
             assert_mistaken(
                 done, f"process {process.pid} (sleep 1000) has no pystuck server", INSTRUCTIONS
             )

@@ -470,7 +470,7 @@ def test_a_thread_name_with_an_invalid_number_is_ignored(number: str) -> None:
     with mimicking(STRANGER, f"pystuck:{number}") as process:
         for user in (0, STRANGER, OTHER_USER):
             assert not as_user(user, lambda: addresses(process.pid))
-            assert as_user(user, lambda: pystuck("--pid", process.pid)).returncode == 2
+            assert as_user(user, lambda: pystuck("--pid", process.pid, *ASK)).returncode == 2
 
 
 def test_if_the_listeners_process_ends_the_client_uses_no_other_server(

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stacks/family.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "process.h"
+
+/* A process and its parent. */
+struct relation {
+    pid_t pid, parent;
+};
+
+struct relations {
+    struct relation *items;
+    size_t count, room;
+};
+
+static bool add_relation(struct relations *all, pid_t pid)
+{
+    struct relation *longer;
+
+    if (all->count == all->room) {
+        all->room = all->room ? 2 * all->room : 256;
+        longer = reallocarray(all->items, all->room, sizeof(*longer));
+        if (!longer)
+            return false;
+        all->items = longer;
+    }
+    all->items[all->count++] = (struct relation){pid, process_parent(pid)};
+    return true;
+}
+
+static int by_pid(const void *a, const void *b)
+{
+    pid_t x = ((const struct relation *)a)->pid, y = ((const struct relation *)b)->pid;
+
+    return (x > y) - (x < y);
+}
+
+/* Reads all processes that /proc shows, sorted by ID. */
+static void read_relations(struct relations *all)
+{
+    DIR *processes = opendir("/proc");
+    struct dirent *entry;
+    bool done = true;
+
+    if (!processes)
+        return;
+    while (done && (entry = readdir(processes)))
+        if (isdigit((unsigned char)entry->d_name[0]))
+            done = add_relation(all, (pid_t)strtol(entry->d_name, NULL, 10));
+    closedir(processes);
+    if (all->count > 0)
+        qsort(all->items, all->count, sizeof(*all->items), by_pid);
+}
+
+/* Adds the process, then its descendants. A process is added once: its parent is set to 0 then. */
+static void add_all(struct family *out, struct relations *all, pid_t pid)
+{
+    size_t i;
+
+    out->pids[out->count++] = pid;
+    for (i = 0; i < all->count; i++) {
+        if (all->items[i].parent != pid)
+            continue;
+        all->items[i].parent = 0;
+        add_all(out, all, all->items[i].pid);
+    }
+}
+
+void family_find(struct family *out, pid_t pid)
+{
+    struct relations all = {0};
+
+    *out = (struct family){0};
+    read_relations(&all);
+    out->pids = calloc(all.count + 1, sizeof(*out->pids));
+    if (out->pids)
+        add_all(out, &all, pid);
+    free(all.items);
+}
+
+void family_free(struct family *family)
+{
+    free(family->pids);
+    *family = (struct family){0};
+}

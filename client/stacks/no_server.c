@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stacks/no_server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "connect/find.h"
+#include "process.h"
+
+/* True if a process has a pystuck server. */
+static bool has_server(pid_t pid)
+{
+    struct rpyc_error err = RPYC_ERROR_INIT;
+    struct servers found;
+    bool result;
+
+    if (pid <= 0)
+        return false;
+    find_of_process(&found, pid, &err);
+    result = found.count > 0;
+    find_free(&found);
+    rpyc_error_clear(&err);
+    return result;
+}
+
+void no_server_explain(pid_t pid, bool has_pystuck, char *out)
+{
+    char *command = process_command(pid), name[256];
+    pid_t parent = process_parent(pid);
+
+    snprintf(name, sizeof(name), "process %d (%.*s)", (int)pid, command ? find_brief(command) : 0,
+             command ? command : "");
+    free(command);
+    if (has_pystuck && has_server(parent))
+        snprintf(out, NO_SERVER_TEXT_SIZE,
+                 "%s has no pystuck server: it was forked by process %d, whose server stays there. "
+                 "With run_server(follow_fork=True) each forked process has one",
+                 name, (int)parent);
+    else if (has_pystuck)
+        snprintf(out, NO_SERVER_TEXT_SIZE,
+                 "%s has loaded pystuck, but has no server: it was forked after run_server(), as "
+                 "daemons are, or has stopped its server. Call run_server() after the fork, or "
+                 "run_server(follow_fork=True) before it",
+                 name);
+    else
+        snprintf(out, NO_SERVER_TEXT_SIZE,
+                 "%s has no pystuck server. To open a prompt in it, it must run 'import pystuck; "
+                 "pystuck.run_server()', or import pystuck with PYSTUCK=1 in the environment",
+                 name);
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stacks/outside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "connect/find.h"
+#include "connect/namespaces.h"
+#include "diagnosis/diagnose.h"
+#include "locate.h"
+#include "memory_pid.h"
+#include "merge.h"
+#include "process.h"
+#include "procfs/patient.h"
+#include "procfs/shortage.h"
+#include "schema.h"
+#include "stackreader.h"
+#include "stacks/permission.h"
+#include "stacks/process_facts.h"
+#include "stacks/sources.h"
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+#define MAPS_SIZE_MIN ((size_t)1 << 20)
+#define MAPS_SIZE_MAX ((size_t)1 << 28)
+#define MAPS_MS       1000 /* how long to wait for the list of mappings */
+#define READ_TRIES    3
+#define MODULE        "_pystuck." /* the file name of the extension module begins with it */
+
+_Static_assert(OUTSIDE_TEXT_SIZE >= PERMISSION_TEXT_SIZE, "room for permission_explain()");
+
+/* A process that is read. */
+struct target_process {
+    pid_t pid;
+    int pidfd;       /* -1: the kernel has no such descriptors */
+    int64_t started; /* when it was started, in ns since the boot of the machine; 0: not known */
+    struct memory_pid memory;
+    char *maps_text;
+    struct mappings mappings;
+    struct located pythons[LOCATE_MAX];
+    size_t python_count; /* all Pythons; those that can be read come first */
+};
+
+static enum outside_result fail(struct outside *out, enum outside_result result, const char *format,
+                                ...) __attribute__((format(printf, 3, 4)));
+
+static enum outside_result fail(struct outside *out, enum outside_result result, const char *format,
+                                ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(out->why, sizeof(out->why), format, args);
+    va_end(args);
+    out->result = result;
+    return result;
+}
+
+/* Writes a sentence that begins with the process: "process 7 (python3 x.py) has ended". */
+static enum outside_result fail_of(struct outside *out, enum outside_result result, pid_t pid,
+                                   const char *end)
+{
+    char *command = process_command(pid);
+
+    fail(out, result, "process %d (%.*s) %s", (int)pid, command ? find_brief(command) : 0,
+         command ? command : "", end);
+    free(command);
+    return result;
+}
+
+static enum outside_result not_allowed(struct outside *out, pid_t pid)
+{
+    permission_explain(pid, out->why);
+    out->result = OUTSIDE_NOT_ALLOWED;
+    return out->result;
+}
+
+/* There is no such process, or /proc hides it. */
+static enum outside_result no_process(struct outside *out, pid_t pid)
+{
+    if (kill(pid, 0) == 0 || errno == EPERM)
+        return fail(out, OUTSIDE_NO_PROCESS,
+                    "process %d is hidden (/proc has the option hidepid): only root and its user "
+                    "can read it, as with 'sudo pystuck --pid %d'",
+                    (int)pid, (int)pid);
+    return fail(out, OUTSIDE_NO_PROCESS, "there is no process %d", (int)pid);
+}
+
+/* ---- Opening it ------------------------------------------------------------------------------ */
+
+/* True if the process that was opened has ended. Another one may have its ID by now. */
+static bool has_ended(const struct target_process *t)
+{
+    struct pollfd end = {.fd = t->pidfd, .events = POLLIN};
+
+    if (t->pidfd >= 0)
+        return poll(&end, 1, 0) > 0;
+    return process_started_after_boot(t->pid) != t->started;
+}
+
+/* Reads the list of mappings. Returns 0 or an errno. */
+static int read_mappings(struct target_process *t)
+{
+    char path[64];
+    size_t size = MAPS_SIZE_MIN;
+    ssize_t len;
+
+    memory_pid_path(&t->memory, "maps", path, sizeof(path));
+    for (;;) {
+        free(t->maps_text);
+        t->maps_text = malloc(size);
+        if (!t->maps_text)
+            return ENOMEM;
+        len = procfs_read_patiently(path, t->maps_text, size, MAPS_MS);
+        if (len < 0)
+            return errno;
+        if ((size_t)len < size - 1 || size == MAPS_SIZE_MAX)
+            return mappings_parse(&t->mappings, t->maps_text, (size_t)len) ? 0 : ENOMEM;
+        size *= 16;
+    }
+}
+
+/* Returns the first mapping of a file that can be read; NULL: there is none. The kernel does not
+ * let other processes read some of the mappings that have no file. */
+static const struct mapping *first_file(const struct mappings *ms)
+{
+    size_t i;
+
+    for (i = 0; i < ms->count; i++)
+        if (ms->items[i].readable && ms->items[i].path[0] == '/')
+            return &ms->items[i];
+    return NULL;
+}
+
+static bool maps_pystuck(const struct mappings *ms)
+{
+    size_t i;
+
+    for (i = 0; i < ms->count; i++)
+        if (strncmp(mapping_name(&ms->items[i]), MODULE, strlen(MODULE)) == 0)
+            return true;
+    return false;
+}
+
+static enum outside_result say_errno(struct outside *out, const struct target_process *t, int error)
+{
+    char text[128];
+
+    switch (error) {
+    case 0:
+        return OUTSIDE_READ;
+    case ESRCH:
+    case ENOENT:
+        return t->memory.thread_count > 0
+                   ? fail_of(out, OUTSIDE_NO_PROCESS, t->pid,
+                             "has ended, but its parent has not waited for it yet")
+                   : no_process(out, t->pid);
+    case EPERM:
+    case EACCES:
+        return t->memory.thread_count > 0 ? not_allowed(out, t->pid) : no_process(out, t->pid);
+    case ETIMEDOUT:
+        return fail_of(out, OUTSIDE_FAILED, t->pid,
+                       "cannot be read: one of its threads keeps the lock of its memory in the "
+                       "kernel (mmap_lock)");
+    default:
+        snprintf(text, sizeof(text), "cannot be read: %s", strerror(error));
+        return fail_of(out, OUTSIDE_FAILED, t->pid, text);
+    }
+}
+
+/* Opens the process, and finds out whether its memory may be read. */
+static enum outside_result open_process(struct target_process *t, pid_t pid, struct outside *out)
+{
+    const struct mapping *file;
+    int error;
+
+    t->pid = pid;
+    t->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    t->started = process_started_after_boot(pid);
+    error = memory_pid_open(&t->memory, pid);
+    if (error == 0)
+        error = read_mappings(t);
+    if (error != 0)
+        return say_errno(out, t, error);
+    out->has_pystuck = maps_pystuck(&t->mappings);
+    file = first_file(&t->mappings);
+    if (!file)
+        return fail_of(out, OUTSIDE_NO_PYTHON, pid,
+                       has_ended(t) ? "has ended" : "has no memory: it is a thread of the kernel");
+    return say_errno(out, t, memory_pid_try(&t->memory, file->start));
+}
+
+static void close_process(struct target_process *t)
+{
+    memory_pid_close(&t->memory);
+    mappings_free(&t->mappings);
+    free(t->maps_text);
+    if (t->pidfd >= 0)
+        close(t->pidfd);
+}
+
+/* ---- Files ----------------------------------------------------------------------------------- */
+
+/* True if a file is the one of a mapping. On some file systems (overlayfs, btrfs) the device of a
+ * mapping is not that of the file. */
+static bool is_file_of(int fd, const struct mapping *m)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == m->inode;
+}
+
+/* Opens the file of a mapping: by the mapping itself, which only root may do, by the link to the
+ * executable, or by its path in the root directory of the process. Returns -1 if it is not there
+ * any more. */
+static int open_file(const struct target_process *t, const struct mapping *m)
+{
+    char path[96];
+    int fd, root;
+
+    snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)t->pid,
+             (unsigned long long)m->start, (unsigned long long)m->end);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        return fd;
+    snprintf(path, sizeof(path), "/proc/%d/exe", (int)t->pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && is_file_of(fd, m))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    root = namespaces_open_root(t->pid);
+    if (root < 0)
+        return -1;
+    fd = namespaces_open_in_root(root, m->path);
+    close(root);
+    if (fd < 0 || !is_file_of(fd, m)) {
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    root = open(path, O_RDONLY | O_CLOEXEC);
+    close(fd);
+    return root;
+}
+
+static const void *map_file(const struct locate_files *files, const struct mapping *m, size_t *size)
+{
+    int fd = open_file(files->source, m);
+    void *data = MAP_FAILED;
+    struct stat st;
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &st) == 0 && st.st_size > 0) {
+        *size = (size_t)st.st_size;
+        data = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
+    }
+    close(fd);
+    return data == MAP_FAILED ? NULL : data;
+}
+
+static void unmap_file(const struct locate_files *files, const void *data, size_t size)
+{
+    (void)files;
+    munmap((void *)(uintptr_t)data, size);
+}
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+/* Finds the Pythons of the process. */
+static enum outside_result find_pythons(struct target_process *t, struct outside *out)
+{
+    struct memory memory = memory_pid(&t->memory);
+    const struct locate_files files = {.open = map_file, .close = unmap_file, .source = t};
+    char why[LOCATE_TEXT_SIZE];
+
+    t->python_count = locate_pythons(&memory, &t->mappings, &files, t->pythons, LOCATE_MAX);
+    if (t->python_count > 0 && t->pythons[0].state == PYTHON_READABLE)
+        return OUTSIDE_READ;
+    if (has_ended(t))
+        return fail_of(out, OUTSIDE_NO_PROCESS, t->pid, "has ended");
+    locate_explain(t->python_count > 0 ? &t->pythons[0] : NULL, why, sizeof(why));
+    return fail_of(out, OUTSIDE_NO_PYTHON, t->pid, why);
+}
+
+/* Adds the threads of *from, which is another Python of the same process, to *to. */
+static bool join(struct arena *arena, struct report_process *to, const struct report_process *from)
+{
+    size_t count = to->threads.count + from->threads.count;
+    struct report_thread *all = schema_make(arena, &schema_thread, count);
+
+    if (!all)
+        return false;
+    if (to->threads.count > 0)
+        memcpy(all, to->threads.items, to->threads.count * sizeof(*all));
+    if (from->threads.count > 0)
+        memcpy(all + to->threads.count, from->threads.items, from->threads.count * sizeof(*all));
+    to->threads.items = all;
+    to->threads.count = count;
+    return true;
+}
+
+/* Reads the threads of one Python into *to. */
+static bool read_python(const struct target_process *t, const struct located *python,
+                        struct report *report, struct report_process *to)
+{
+    struct memory memory = memory_pid(&t->memory);
+    enum stackreader_result result = STACKREADER_NONE;
+    struct stackreader *reader;
+    const char *why;
+    int i;
+
+    reader = stackreader_new(&memory, &python->offsets, python->runtime, &why);
+    if (!reader)
+        return false;
+    for (i = 0; i < READ_TRIES && result == STACKREADER_NONE; i++)
+        result = stackreader_read(reader, &report->arena, to, NULL);
+    if (result == STACKREADER_CUT)
+        facts_add_missing(&report->arena, to, "some threads", "there are too many to read");
+    if (!stackreader_has_module(reader, "greenlet"))
+        to->greenlets.items = schema_make(&report->arena, &schema_process, 0);
+    facts_watch_gil(reader, &memory, report, to);
+    stackreader_free(reader);
+    return result != STACKREADER_NONE;
+}
+
+/* Reads the threads of all Pythons that can be read. */
+static bool read_threads(const struct target_process *t, struct report *report,
+                         struct report_process *process)
+{
+    struct report_process other;
+    size_t i;
+
+    if (!read_python(t, &t->pythons[0], report, process))
+        return false;
+    for (i = 1; i < t->python_count && t->pythons[i].state == PYTHON_READABLE; i++) {
+        other = (struct report_process){0};
+        schema_init(&schema_process, &other);
+        if (read_python(t, &t->pythons[i], report, &other))
+            join(&report->arena, process, &other);
+    }
+    return true;
+}
+
+static enum outside_result read_process(const struct target_process *t, struct report *report,
+                                        struct report_process *process, struct outside *out)
+{
+    static const char tool[] = "pystuck " PACKAGE_VERSION;
+    char version[32];
+
+    if (!read_threads(t, report, process))
+        return has_ended(t)
+                   ? fail_of(out, OUTSIDE_NO_PROCESS, t->pid, "ended while its stacks were read")
+                   : fail_of(out, OUTSIDE_FAILED, t->pid,
+                             "has no threads whose stacks can be read");
+    locate_version(&t->pythons[0], version, sizeof(version));
+    process->python = report_text(report, version, strlen(version));
+    process->source = SOURCE_PID;
+    process->tool = (struct report_text){tool, sizeof(tool) - 1};
+    facts_fill(report, process, &t->memory);
+    sources_fill_of(report, process, t->pid);
+    if (has_ended(t))
+        return fail_of(out, OUTSIDE_NO_PROCESS, t->pid, "ended while its stacks were read");
+    if (!diagnose(report, process) || !report_merge(report, process))
+        return fail(out, OUTSIDE_FAILED, "out of memory");
+    return OUTSIDE_READ;
+}
+
+enum outside_result outside_read(struct report *report, pid_t pid, struct outside *out)
+{
+    struct target_process t = {.pidfd = -1, .memory = {.folder = -1, .file = -1}};
+    struct report_process *process;
+
+    *out = (struct outside){.result = OUTSIDE_READ};
+    if (open_process(&t, pid, out) == OUTSIDE_READ && find_pythons(&t, out) == OUTSIDE_READ) {
+        process = report_add_process(report);
+        if (!process)
+            fail(out, OUTSIDE_FAILED, "out of memory");
+        else if (read_process(&t, report, process, out) != OUTSIDE_READ)
+            report->processes.count--;
+    }
+    close_process(&t);
+    return out->result;
+}

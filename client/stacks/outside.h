@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * stacks/outside: reads the stacks of a process from its memory. The process needs no server. It is
+ * not changed and not stopped, and none of its code runs.
+ */
+#ifndef CLIENT_STACKS_OUTSIDE_H
+#define CLIENT_STACKS_OUTSIDE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "report.h"
+
+#define OUTSIDE_TEXT_SIZE 1024
+
+enum outside_result {
+    OUTSIDE_READ,
+    OUTSIDE_NO_PYTHON, /* the process runs no Python whose stacks can be read */
+    OUTSIDE_NOT_ALLOWED,
+    OUTSIDE_NO_PROCESS, /* there is no such process, or it has ended meanwhile */
+    OUTSIDE_FAILED
+};
+
+struct outside {
+    enum outside_result result;
+    bool has_pystuck;            /* the process has loaded the extension module of pystuck */
+    char why[OUTSIDE_TEXT_SIZE]; /* a sentence about the process, if its stacks were not read */
+};
+
+/* Adds a process, and the findings about it, to the report, or nothing if it cannot be read. The
+ * caller needs the right to trace the process, see ptrace(2). tool: the name and version of the
+ * program, for the report. Returns out->result. */
+enum outside_result outside_read(struct report *report, pid_t pid, struct outside *out);
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stacks/process_facts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "brine.h"
+#include "process.h"
+#include "procfs/clock.h"
+#include "procfs/patient.h"
+#include "procfs/read.h"
+#include "procfs/shortage.h"
+#include "schema.h"
+
+#define ARGV_SIZE 131072 /* bytes of a command line that are read */
+#define ARGV_MS   100    /* how long to wait for it */
+#define NS_PER_S  1e9
+
+#define OUTSIDE "the stacks were read from outside the process"
+
+/* How long the GIL is watched, and how often it is looked at meanwhile, in ms. */
+#define WATCH_MS 150
+#define LOOK_MS  10
+
+/* How often a thread that waits for the GIL has to wake up while the GIL is watched. It wakes up
+ * every 5 ms, after sys.getswitchinterval(). */
+#define WAKES_MIN 5
+
+/* ---- Texts ----------------------------------------------------------------------------------- */
+
+/* Returns the length of the UTF-8 sequence at the beginning of a text; 0: it is not valid. */
+static size_t sequence_length(const char *text, size_t len)
+{
+    size_t n;
+
+    for (n = 1; n <= 4 && n <= len; n++)
+        if (brine_utf8((const uint8_t *)text, n))
+            return n;
+    return 0;
+}
+
+/* Copies bytes into the report as UTF-8. Each invalid byte becomes six characters like \udc80, as
+ * in the texts that the stack reader reads. */
+static struct report_text text_of(struct report *r, const char *bytes, size_t len)
+{
+    char *copy = arena_array(&r->arena, len + 1, 6);
+    size_t i, n, out = 0;
+
+    if (!copy)
+        return (struct report_text){NULL, 0};
+    for (i = 0; i < len; i += n) {
+        n = sequence_length(bytes + i, len - i);
+        if (n > 0) {
+            memcpy(copy + out, bytes + i, n);
+            out += n;
+        } else {
+            out += (size_t)sprintf(copy + out, "\\udc%02x", (unsigned char)bytes[i]);
+            n = 1;
+        }
+    }
+    return (struct report_text){copy, out};
+}
+
+static struct report_text text_of_number(struct report *r, const char *format, int64_t number,
+                                         struct report_text end)
+{
+    char text[400];
+    int len = snprintf(text, sizeof(text), format, number, (int)end.len, end.data);
+
+    return report_text(r, text, len > 0 && len < (int)sizeof(text) ? (size_t)len : 0);
+}
+
+/* ---- The process ----------------------------------------------------------------------------- */
+
+/* True if a namespace of the process is that of pystuck, or if this cannot be read. */
+static bool is_in_our(const char *namespace, pid_t pid)
+{
+    char path[64], ours[64];
+    struct stat its, mine;
+
+    snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, namespace);
+    snprintf(ours, sizeof(ours), "/proc/self/ns/%s", namespace);
+    return stat(path, &its) < 0 || stat(ours, &mine) < 0 || its.st_ino == mine.st_ino;
+}
+
+static void set_host(struct report *r, struct report_process *p, pid_t pid)
+{
+    char host[256];
+
+    if (!is_in_our("uts", pid) || gethostname(host, sizeof(host)) < 0)
+        return;
+    host[sizeof(host) - 1] = '\0';
+    p->host = text_of(r, host, strlen(host));
+    p->id = text_of_number(r, "%" PRId64 "@%.*s", p->pid, p->host);
+}
+
+static void set_argv(struct report *r, struct report_process *p, const char *folder)
+{
+    char path[64], *text = malloc(ARGV_SIZE), *at;
+    size_t count = 0, i;
+    ssize_t len = -1;
+
+    snprintf(path, sizeof(path), "%s/cmdline", folder);
+    if (text)
+        len = procfs_read_patiently(path, text, ARGV_SIZE, ARGV_MS);
+    for (at = text; len > 0 && at < text + len; at += strlen(at) + 1)
+        count++;
+    if (count > 0)
+        p->argv.items = arena_array(&r->arena, count, sizeof(*p->argv.items));
+    for (at = text, i = 0; p->argv.items && i < count; at += strlen(at) + 1)
+        p->argv.items[i++] = text_of(r, at, strlen(at));
+    p->argv.count = p->argv.items ? count : 0;
+    free(text);
+}
+
+static void set_exe(struct report *r, struct report_process *p, const char *folder)
+{
+    char path[64], target[4096];
+    ssize_t len;
+
+    snprintf(path, sizeof(path), "%s/exe", folder);
+    len = readlink(path, target, sizeof(target));
+    if (len > 0)
+        p->exe = text_of(r, target, (size_t)len);
+}
+
+static void set_process(struct report *r, struct report_process *p, const struct memory_pid *m)
+{
+    char folder[32], status[4096];
+    int64_t parent = PROCFS_NONE, started = process_started_ns(m->pid);
+    struct timespec now;
+
+    snprintf(folder, sizeof(folder), "/proc/%d", (int)m->pid);
+    clock_gettime(CLOCK_REALTIME, &now);
+    p->schema = REPORT_SCHEMA;
+    p->time = (double)now.tv_sec + (double)now.tv_nsec / NS_PER_S;
+    p->pid = memory_pid(m).pid;
+    if (p->pid == m->pid && procfs_read_in(folder, "status", status, sizeof(status)) > 0)
+        parent = procfs_value(status, "PPid:");
+    if (parent != PROCFS_NONE)
+        p->ppid = parent;
+    if (started > 0)
+        p->started = (double)started / NS_PER_S;
+    set_argv(r, p, folder);
+    set_exe(r, p, folder);
+    set_host(r, p, m->pid);
+    shortage_find(&r->arena, p, folder, 0);
+}
+
+void facts_add_missing(struct arena *arena, struct report_process *process, const char *what,
+                       const char *why)
+{
+    struct report_missing *to;
+
+    if (!process->missing.items)
+        process->missing.items = schema_make(arena, &schema_missing, FACTS_MISSING_MAX);
+    if (!process->missing.items || process->missing.count == FACTS_MISSING_MAX)
+        return;
+    to = &process->missing.items[process->missing.count++];
+    to->what = (struct report_text){what, strlen(what)};
+    to->why = (struct report_text){why, strlen(why)};
+}
+
+void facts_fill(struct report *report, struct report_process *process,
+                const struct memory_pid *memory)
+{
+    set_process(report, process, memory);
+    facts_add_missing(&report->arena, process, "repr", OUTSIDE);
+    facts_add_missing(&report->arena, process, "source lines", OUTSIDE);
+    if (!process->greenlets.items)
+        facts_add_missing(&report->arena, process, "greenlets", OUTSIDE);
+}
+
+/* ---- The GIL --------------------------------------------------------------------------------- */
+
+static const struct report_thread *find_thread(const struct report_process *p,
+                                               struct report_text id)
+{
+    size_t i;
+
+    for (i = 0; id.data && i < p->threads.count; i++) {
+        const struct report_text *other = &p->threads.items[i].id;
+
+        if (other->data && other->len == id.len && memcmp(other->data, id.data, id.len) == 0)
+            return &p->threads.items[i];
+    }
+    return NULL;
+}
+
+static int64_t activity_of(const struct memory *m, const struct report_thread *t)
+{
+    return t->native_id == REPORT_UNKNOWN ? -1 : m->activity(m, (pid_t)t->native_id);
+}
+
+/* Like activity_of(), but waits up to 10 ms until the thread does not run. */
+static int64_t activity_at_rest(const struct memory *m, const struct report_thread *t)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    int64_t found = activity_of(m, t);
+    int i;
+
+    for (i = 0; i < 10 && found < 0; i++) {
+        nanosleep(&pause, NULL);
+        found = activity_of(m, t);
+    }
+    return found;
+}
+
+/* Waits as long as the GIL does not change hands and stays locked, up to WATCH_MS. Returns how long
+ * that was, in ms. */
+static int64_t wait_for_change(const struct stackreader *reader, const struct gil *before)
+{
+    const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
+    int64_t start = procfs_now_ms(), now = start;
+    struct gil gil = *before;
+
+    while (now - start < WATCH_MS && gil.locked && gil.holder == before->holder &&
+           gil.switches == before->switches) {
+        nanosleep(&look, NULL);
+        if (!stackreader_gil(reader, 0, &gil))
+            return 0;
+        now = procfs_now_ms();
+    }
+    return now - start >= WATCH_MS ? now - start : 0;
+}
+
+/* True if another thread than the holder has woken up often: it waits for the GIL. */
+static bool is_asked_for(const struct memory *m, const struct report_process *p,
+                         const struct report_thread *holder, const int64_t *before)
+{
+    size_t i;
+
+    for (i = 0; i < p->threads.count; i++) {
+        const struct report_thread *t = &p->threads.items[i];
+
+        if (t != holder && before[i] >= 0 && activity_at_rest(m, t) >= before[i] + WAKES_MIN)
+            return true;
+    }
+    return false;
+}
+
+void facts_watch_gil(const struct stackreader *reader, const struct memory *memory,
+                     struct report *report, struct report_process *process)
+{
+    static const char slept[] = "the thread has the GIL and waits in the kernel",
+                      kept[] = "C code: the GIL did not change hands, although another thread asks "
+                               "for it";
+    const struct report_thread *holder;
+    struct gil gil;
+    int64_t *before, ms;
+    size_t i;
+    bool asleep;
+
+    if (!process->gil || process->gil->state != GIL_HELD ||
+        !(holder = find_thread(process, process->gil->holder)) || !stackreader_gil(reader, 0, &gil))
+        return;
+    before = arena_array(&report->arena, process->threads.count, sizeof(*before));
+    for (i = 0; before && i < process->threads.count; i++)
+        before[i] = &process->threads.items[i] == holder
+                        ? activity_of(memory, holder)
+                        : activity_at_rest(memory, &process->threads.items[i]);
+    ms = before ? wait_for_change(reader, &gil) : 0;
+    if (ms == 0)
+        return;
+    i = (size_t)(holder - process->threads.items);
+    asleep = before[i] >= 0 && activity_of(memory, holder) == before[i];
+    if (!asleep && !is_asked_for(memory, process, holder, before))
+        return;
+    process->gil->at_least_ms = ms;
+    process->gil->evidence = asleep ? (struct report_text){slept, sizeof(slept) - 1}
+                                    : (struct report_text){kept, sizeof(kept) - 1};
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * stacks/process_facts: what the kernel tells about a process whose stacks were read from outside.
+ */
+#ifndef CLIENT_STACKS_PROCESS_FACTS_H
+#define CLIENT_STACKS_PROCESS_FACTS_H
+
+#include "memory_pid.h"
+#include "report.h"
+#include "stackreader.h"
+
+/* Fills in everything about the process that its memory does not tell: its IDs, command line and
+ * host, the states and system calls of its threads, the resources that it has used up, and what is
+ * missing in the report. */
+void facts_fill(struct report *report, struct report_process *process,
+                const struct memory_pid *memory);
+
+/* Adds a line to process->missing, at most FACTS_MISSING_MAX. what and why must be constants. */
+void facts_add_missing(struct arena *arena, struct report_process *process, const char *what,
+                       const char *why);
+#define FACTS_MISSING_MAX 8
+
+/* If the GIL is held, finds out whether C code keeps it: watches the thread that holds it for up to
+ * 150 ms. Sets at_least_ms and evidence of process->gil if it does. */
+void facts_watch_gil(const struct stackreader *reader, const struct memory *memory,
+                     struct report *report, struct report_process *process);
+
+#endif

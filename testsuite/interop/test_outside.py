@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""pystuck --pid on processes without a server: the stacks are read from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from harness import (
+    PATIENCE,
+    STRANGER,
+    Running,
+    as_user,
+    clean_environment,
+    command,
+    debuggee_environment,
+    pystuck,
+    python,
+    starts_a_shell,
+    wait_until,
+)
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to be another user, say")
+
+
+def start(code: str, *, environment: dict[str, str] | None = None) -> Running:
+    """Starts Python with this code, and waits until it has printed "ready"."""
+    running = Running([python(), "-c", code], environment or clean_environment())
+    assert running.read_line() == "ready"
+    return running
+
+
+def read(pid: int, *arguments: str) -> dict[str, Any]:
+    """The process in the output of --json."""
+    done = pystuck("--pid", pid, "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def reason(pid: int, *arguments: str, status: int) -> str:
+    """The sentence that is printed if nothing can be read."""
+    done = pystuck("--pid", pid, *arguments)
+    assert (done.returncode, done.stdout) == (status, ""), done.stderr
+    assert done.stderr.startswith("pystuck: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def watched() -> Iterator[tuple[Running, dict[str, Any]]]:
+    """A program without pystuck, and what Python knows of its threads."""
+    running = Running(command("watched.py"), clean_environment())
+    try:
+        yield running, json.loads(running.read_line())
+    finally:
+        running.kill()
+
+
+def test_the_stacks_from_outside_are_those_that_python_shows(
+    watched: tuple[Running, dict[str, Any]],
+) -> None:
+    running, expected = watched
+    process = read(running.pid)
+    main, *others = process["threads"]
+    assert (main["main"], main["name"]) == (True, "MainThread")
+    assert main["native_id"] == running.pid
+    assert main["frames"][-1]["function"] == "main"
+    assert {str(each["ident"]) for each in others} == set(expected)
+    for found in others:
+        wanted = expected[str(found["ident"])]
+        frames = [[f["file"], f["line"], f["function"], f["qualname"]] for f in found["frames"]]
+        assert found | {"frames": frames} | wanted == found | {"frames": frames}
+
+
+def test_what_is_not_in_the_memory_is_said_to_be_missing(
+    watched: tuple[Running, dict[str, Any]],
+) -> None:
+    running, _ = watched
+    process = read(running.pid)
+    assert process["source"] == "pid"
+    assert process["pid"] == running.pid
+    assert process["ppid"] == os.getpid()
+    assert process["argv"] == running.popen.args
+    assert (
+        process["python"]
+        == subprocess.check_output(
+            [python(), "-c", "import platform; print(platform.python_version())"], text=True
+        ).strip()
+    )
+    assert [each["what"] for each in process["missing"]] == ["repr"]
+    source = [frame["source"] for frame in process["threads"][0]["frames"]]
+    assert source == ["main()", "sys.stdin.readline()"]
+    assert process["greenlets"] == []
+
+
+def test_the_text_says_that_there_is_no_server_and_how_to_get_one(
+    watched: tuple[Running, dict[str, Any]],
+) -> None:
+    running, _ = watched
+    done = pystuck("--pid", running.pid)
+    assert done.returncode == 0
+    assert "sys.stdin.readline()" in done.stdout
+    assert "<Thread(plain, started " in done.stdout
+    assert "not shown: the program's own __repr__" in done.stdout
+    assert f"process {running.pid} (" in done.stderr
+    assert "has no pystuck server" in done.stderr
+    assert "pystuck.run_server()" in done.stderr
+
+
+def test_code_needs_a_server(watched: tuple[Running, dict[str, Any]]) -> None:
+    running, _ = watched
+    assert "has no pystuck server" in reason(running.pid, "-c", "1", status=2)
+
+
+@needs_root
+def test_a_user_who_may_not_read_the_process_is_told_the_command_that_works(
+    watched: tuple[Running, dict[str, Any]],
+) -> None:
+    running, _ = watched
+    text = as_user(STRANGER, lambda: reason(running.pid, status=1))
+    assert f"belongs to root, and you are user {STRANGER}" in text
+    assert f"run 'sudo pystuck --pid {running.pid}'" in text
+
+
+@needs_root
+def test_a_user_reads_an_own_process_but_not_one_that_is_protected() -> None:
+    code = """
+import ctypes, os, sys
+os.setgid({0}); os.setuid({0})
+ctypes.CDLL(None).prctl(4, 1 if {1} else 0)
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+    for dumpable in (True, False):
+        running = start(code.format(STRANGER, dumpable))
+        try:
+            if dumpable:
+                process = as_user(STRANGER, lambda pid=running.pid: read(pid))
+                assert process["threads"][0]["frames"]
+            else:
+                text = as_user(STRANGER, lambda pid=running.pid: reason(pid, status=1))
+                assert "not dumpable" in text
+        finally:
+            running.kill()
+
+
+def test_a_forked_child_of_a_program_with_a_server_is_read_and_explained() -> None:
+    code = """
+import os, sys, warnings, pystuck
+warnings.simplefilter("ignore")
+pystuck.run_server(port=0)
+read, write = os.pipe()
+def in_the_child():
+    os.read(read, 1)
+child = os.fork()
+if child == 0:
+    in_the_child()
+    os._exit(0)
+print("ready", flush=True)
+print(child, flush=True)
+sys.stdin.readline()
+"""
+    running = start(code, environment=debuggee_environment())
+    try:
+        child = int(running.read_line())
+        wait_until(lambda: "in_the_child" in pystuck("--pid", child).stdout, "the child's stack")
+        done = pystuck("--pid", child)
+        assert done.returncode == 0
+        assert f"it was forked by process {running.pid}" in done.stderr
+        assert "run_server(follow_fork=True)" in done.stderr
+        (thread,) = read(child)["threads"]
+        assert (thread["native_id"], thread["main"]) == (child, True)
+    finally:
+        running.kill()
+
+
+def test_a_program_that_forked_itself_into_the_background_is_read_and_explained() -> None:
+    code = """
+import os, sys, warnings, pystuck
+warnings.simplefilter("ignore")
+pystuck.run_server(port=0)
+if os.fork():
+    os._exit(0)
+print("ready", flush=True)
+print(os.getpid(), flush=True)
+sys.stdin.readline()
+"""
+    running = start(code, environment=debuggee_environment())
+    try:
+        daemon = int(running.read_line())
+        running.popen.wait()
+        done = pystuck("--pid", daemon)
+        assert done.returncode == 0
+        assert "in <module>" in done.stdout
+        assert "was forked after run_server()" in done.stderr
+        assert "follow_fork=True" in done.stderr
+    finally:
+        running.kill()
+
+
+def test_if_the_server_does_not_answer_the_stacks_are_read_from_outside() -> None:
+    code = """
+import sys, pystuck
+pystuck.run_server(port=0)
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+    running = start(code, environment=debuggee_environment())
+    try:
+        os.kill(running.pid, signal.SIGSTOP)
+        done = pystuck("--pid", running.pid, "--timeout", "0.3")
+        assert done.returncode == 0, done.stderr
+        assert "in <module>" in done.stdout
+        assert f"the server of process {running.pid} does not answer" in done.stderr
+    finally:
+        os.kill(running.pid, signal.SIGCONT)
+        running.kill()
+
+
+def test_c_code_that_keeps_the_gil_is_found_from_outside() -> None:
+    code = """
+import re, threading
+threading.Thread(target=lambda: threading.Event().wait(), daemon=True).start()
+def ask():
+    while True:
+        pass
+threading.Thread(target=ask, daemon=True).start()
+print("ready", flush=True)
+re.match("(a|aa)+$", "a" * 100 + "b")
+"""
+    running = start(code)
+    try:
+        done = wait_until(
+            lambda: (
+                (found := pystuck("--pid", running.pid)).stdout.startswith("GIL held for") and found
+            ),
+            "the GIL to be held by C code",
+        )
+        assert "by MainThread, in C code called from " in done.stdout.splitlines()[0]
+    finally:
+        running.kill()
+
+
+def test_a_thread_with_the_gil_that_runs_python_is_no_finding() -> None:
+    running = start("print('ready', flush=True)\nwhile True: pass")
+    try:
+        process = read(running.pid)
+        assert process["findings"] == []
+        assert process["gil"]["state"] == "held"
+        assert process["gil"]["holder"] == process["threads"][0]["id"]
+    finally:
+        running.kill()
+
+
+def test_a_process_that_is_no_python_is_said_to_be_none() -> None:
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        try:
+            wait_until(
+                lambda: "(sleep 1000)" in pystuck("--pid", process.pid).stderr, "it to be started"
+            )
+            text = reason(process.pid, status=2)
+            assert f"process {process.pid} (sleep 1000) does not run Python" in text
+        finally:
+            process.kill()
+
+
+def test_a_process_that_has_ended_is_said_to_have_ended() -> None:
+    with subprocess.Popen(["true"]) as process:
+        wait_until(lambda: ") Z " in open(f"/proc/{process.pid}/stat").read(), "it to have ended")
+        assert "has ended" in reason(process.pid, status=2)
+
+
+@needs_root
+def test_a_thread_of_the_kernel_has_no_memory() -> None:
+    try:
+        with open("/proc/2/comm") as file:
+            if file.read() != "kthreadd\n":
+                pytest.skip("the threads of the kernel are not shown here")
+    except OSError:
+        pytest.skip("the threads of the kernel are not shown here")
+    assert "thread of the kernel" in reason(2, status=2)
+
+
+def test_a_python_whose_file_was_deleted_or_is_in_another_root_is_read(tmp_path: Any) -> None:
+    """The symbols are read from the memory of the process, so no file is opened."""
+    code = """
+import os, sys
+os.chdir("/")
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+    copy = tmp_path / "python"
+    copy.write_bytes(open(os.path.realpath(python()), "rb").read())
+    copy.chmod(0o755)
+    prefix = subprocess.check_output(
+        [python(), "-c", "import sys; print(sys.base_prefix)"], text=True
+    ).strip()
+    running = Running([str(copy), "-c", code], clean_environment(PYTHONHOME=prefix))
+    try:
+        assert running.read_line() == "ready"
+        copy.unlink()
+        assert read(running.pid)["threads"][0]["frames"][0]["function"] == "<module>"
+    finally:
+        running.kill()
+
+
+def both_are_read(pid: int) -> dict[str, Any] | None:
+    """The answer to --subprocesses, if two processes run their code already."""
+    done = pystuck("--pid", pid, "--subprocesses", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    stacks = [each["threads"][0]["frames"] for each in report["processes"]]
+    ready = len(stacks) == 2 and all(frames and frames[0]["line"] for frames in stacks)
+    return report if ready else None
+
+
+@starts_a_shell
+def test_subprocesses_are_read_as_well() -> None:
+    code = """
+import subprocess, sys
+def wait():
+    sys.stdin.readline()
+if len(sys.argv) > 1:
+    wait()
+children = [
+    subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.readline()"]),
+    subprocess.Popen(["sleep", "1000"]),
+]
+print("ready", flush=True)
+wait()
+"""
+    running = start(code)
+    try:
+        report = wait_until(lambda: both_are_read(running.pid), "both processes to be read")
+        assert [each["pid"] for each in report["processes"]][0] == running.pid
+        assert [each["ppid"] for each in report["processes"]][1] == running.pid
+        (failed,) = report["failed"]
+        assert "(sleep 1000) does not run Python" in failed["why"]
+        text = pystuck("--pid", running.pid, "--subprocesses").stdout
+        pids = [each["pid"] for each in report["processes"]]
+        assert all(f"process {pid} (" in text for pid in pids)
+    finally:
+        running.kill()
+
+
+def test_processes_that_end_while_they_are_read_are_told_apart() -> None:
+    """Each answer is a stack or a sentence, whenever the process ends."""
+    for delay in range(12):
+        with subprocess.Popen([python(), "-I", "-S", "-c", "pass"]) as process:
+            for _ in range(delay):
+                pystuck("--version")
+            done = pystuck("--pid", process.pid)
+            assert done.returncode in (0, 1, 2)
+            assert done.stdout or done.stderr.startswith("pystuck: "), PATIENCE
