@@ -62,6 +62,11 @@ static bool has_passed(deadline_t deadline)
     return deadline_in(0) >= deadline;
 }
 
+static deadline_t earlier(deadline_t a, deadline_t b)
+{
+    return a < b ? a : b;
+}
+
 static void forget(rpyc_conn *conn)
 {
     conn_close(conn->conn, NULL);
@@ -177,13 +182,35 @@ static int ask_over(struct attempt *a, const struct stream *s, struct envelope e
     return 0;
 }
 
+/* Calls options->on_silence, once, when the time a->silence has passed. */
+static void report_silence(struct attempt *a)
+{
+    if (!has_passed(a->silence))
+        return;
+    a->silence = DEADLINE_NEVER;
+    a->options->on_silence(a->options->on_silence_arg);
+}
+
+/* Connects s to the target. If this takes longer than a->silence, calls options->on_silence and
+ * tries on, with a new socket. */
+static int open_patiently(struct stream *s, struct attempt *a, struct rpyc_error *err)
+{
+    if (open_stream(s, a->to, earlier(a->silence, a->deadline), err) == 0)
+        return 0;
+    if (err->sys_errno != ETIMEDOUT || !has_passed(a->silence) || has_passed(a->deadline))
+        return -1;
+    report_silence(a);
+    rpyc_error_clear(err);
+    return open_stream(s, a->to, a->deadline, err);
+}
+
 /* Opens the first connection. Over TCP, stores the server's address in a->peer for further
  * connections. */
 static int open_first(struct stream *s, struct attempt *a, struct rpyc_error *err)
 {
     socklen_t len = sizeof(a->peer);
 
-    if (open_stream(s, a->to, a->deadline, err) < 0)
+    if (open_patiently(s, a, err) < 0)
         return -1;
     if (!a->to->path && getpeername(s->fd, (struct sockaddr *)&a->peer, &len) < 0)
         a->peer.ss_family = AF_UNSPEC;
@@ -378,11 +405,6 @@ static int look(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
     return waiting > 0 ? 0 : -1;
 }
 
-static deadline_t earlier(deadline_t a, deadline_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Waits until data arrives on a connection, or until it is time to try another envelope, to call
  * options->on_silence or to give up. */
 static void wait_for_input(const struct attempt *a)
@@ -391,15 +413,6 @@ static void wait_for_input(const struct attempt *a)
     struct rpyc_error unused = RPYC_ERROR_INIT;
 
     stream_wait(-1, 0, &watch, earlier(a->silence, earlier(a->next, a->deadline)), &unused);
-}
-
-/* Calls options->on_silence, once, when the time a->silence has passed. */
-static void report_silence(struct attempt *a)
-{
-    if (!has_passed(a->silence))
-        return;
-    a->silence = DEADLINE_NEVER;
-    a->options->on_silence(a->options->on_silence_arg);
 }
 
 static int wait_for_root(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)

@@ -2,6 +2,7 @@
  *
  * Connecting to servers that do not answer, until a deadline or an event.
  */
+#include "rpyc.h"
 #include "sockets.h"
 
 TEST(a_connect_gives_up_at_its_deadline)
@@ -19,6 +20,30 @@ TEST(a_connect_gives_up_at_its_deadline)
     assert_error(&err, RPYC_ETIMEOUT, "timed out");
     assert_took(start, 60);
     assert_int_equal(c.fd, -1);
+}
+
+static void count(void *arg)
+{
+    ++*(int *)arg;
+}
+
+TEST(the_caller_is_told_of_a_server_that_accepts_no_connections)
+{
+    AUTO_SERVER s = serve("127.0.0.1", 0);
+    AUTO_CROWD crowd = {0};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    int calls = 0;
+    const struct rpyc_options options = {.connect_timeout_ms = 1000,
+                                         .on_silence = count,
+                                         .on_silence_arg = &calls,
+                                         .silence_ms = 20};
+    rpyc_conn *conn = NULL;
+
+    crowd_fill_tcp(&crowd, &s);
+    assert_int_equal(rpyc_connect_tcp(&conn, "127.0.0.1", s.port, &options, &err), -1);
+    assert_int_equal(err.code, RPYC_ESYSTEM);
+    assert_int_equal(err.sys_errno, ETIMEDOUT);
+    assert_int_equal(calls, 1);
 }
 
 TEST(the_deadline_of_a_connect_is_for_all_addresses)
