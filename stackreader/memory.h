@@ -41,8 +41,9 @@ struct memory {
 #define MEMORY_PIECES_MAX 256
 
 /* Returns the memory of the calling process. Needs no privilege, and works in containers and in a
- * process that is not dumpable. Fails under a seccomp filter that forbids process_vm_readv(2).
- * After fork(2), the child must call it again. */
+ * process that is not dumpable. Under a seccomp filter that forbids process_vm_readv(2), it keeps
+ * two descriptors open for all copies of the struct. After fork(2), the child must call it again,
+ * with the GIL or while no other thread reads. */
 struct memory memory_self(void);
 
 /* Returns the CPU time that a thread of the calling process has used, in ns; -1 if there is no such

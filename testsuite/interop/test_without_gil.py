@@ -91,6 +91,20 @@ assert ctypes.CDLL(None).prctl(4, 0) == 0  # PR_SET_DUMPABLE
 """
 
 
+#: Installs a filter that forbids process_vm_readv(2), in all threads.
+FORBID_READING = """
+import platform, struct
+number = {"x86_64": (310, 317), "aarch64": (270, 277)}[platform.machine()]
+load, compare, end = 0x20, 0x15, 0x06
+steps = [(load, 0, 0, 0), (compare, 0, 1, number[0]), (end, 0, 0, 0x50001), (end, 0, 0, 0x7FFF0000)]
+steps = b"".join(struct.pack("HBBI", *each) for each in steps)
+steps = ctypes.create_string_buffer(steps, len(steps))
+program = ctypes.create_string_buffer(struct.pack("HP", 4, ctypes.addressof(steps)))
+assert ctypes.CDLL(None).prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+assert ctypes.CDLL(None).syscall(number[1], 1, 1, program) == 0
+"""
+
+
 class Held:
     """A program whose main thread can be made to hold the GIL.
 
@@ -274,6 +288,23 @@ def test_an_unprivileged_program_that_is_not_dumpable(tmp_path: Path) -> None:
     assert process["gil"][0:2] == ("held", main["id"])
     assert main["exact"] is True
     assert ("system calls", "the process is not dumpable") in process["missing"]
+
+
+def test_a_program_that_may_not_call_process_vm_readv(tmp_path: Path) -> None:
+    """The filter is installed when the server runs already."""
+    lone = Held(tmp_path, before=FORBID_READING)
+    lone.debuggee.ended = True
+    try:
+        with raw_connect(lone.debuggee) as peer, lone.holding("deeper(300)"):
+            ask(peer, ROOT, STACKS)
+            process = process_of(receive(peer))
+    finally:
+        lone.debuggee.kill()
+        os.close(lone.fifo)
+    main = process["threads"]["MainThread"]
+    assert process["gil"][0:2] == ("held", main["id"])
+    assert main["exact"] is True
+    assert [f[2] for f in main["frames"]].count("deeper") == 301
 
 
 def test_a_client_that_hangs_up_is_gone_at_once(program: Held) -> None:
