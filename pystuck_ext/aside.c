@@ -72,7 +72,9 @@ static void call(struct aside *a)
     PyObject *result;
 
     ps_thread_set_interruptible(true);
+    ps_thread_stop_tracing();
     result = PyObject_CallObject(a->function, NULL);
+    ps_thread_resume_tracing();
     ps_thread_set_interruptible(false);
     if (a->fork_count != ps_fork_count())
         _exit(0);

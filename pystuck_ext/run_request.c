@@ -74,7 +74,11 @@ static int run(struct ps_session *s, struct message *request, int64_t handler, s
     if (is_outermost)
         ps_thread_drop_late_exception(); /* an exception that was set between two requests */
     ps_thread_set_interruptible(true);
+    if (handler == HANDLE_STACKS)
+        ps_thread_stop_tracing();
     result = ps_dispatch(s, request, handler, out, kept_interrupt(s), err);
+    if (handler == HANDLE_STACKS)
+        ps_thread_resume_tracing();
     if (PyErr_Occurred())
         keep_late_exception(s);
     if (is_own)

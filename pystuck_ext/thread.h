@@ -53,6 +53,26 @@ void ps_thread_set_interruptible(bool interruptible);
 /* Call with the GIL. Raises SystemExit in all requests that run in this interpreter. */
 void ps_thread_interrupt_all(const struct ps_state *state);
 
+/* Call with the GIL. Between the two calls, no function of sys.settrace, sys.setprofile or
+ * sys.monitoring is called on this thread. */
+static inline void ps_thread_stop_tracing(void)
+{
+#if PY_VERSION_HEX >= 0x030b0000
+    PyThreadState_EnterTracing(PyThreadState_Get());
+#else
+    PyThreadState_Get()->tracing++;
+#endif
+}
+
+static inline void ps_thread_resume_tracing(void)
+{
+#if PY_VERSION_HEX >= 0x030b0000
+    PyThreadState_LeaveTracing(PyThreadState_Get());
+#else
+    PyThreadState_Get()->tracing--;
+#endif
+}
+
 /* Call with the GIL. Drops an exception that another thread has set on this thread
  * (PyThreadState_SetAsyncExc) and that has not been raised yet. It came too late for the request
  * that it was meant for, and must not be raised in the next request. */
