@@ -88,6 +88,7 @@ def _keep():
     kept.main_ident = _original(_thread, "_get_main_thread_ident")
     kept.sleep = _original(time, "sleep")
     clock = _original(time, "clock_gettime")
+    kept.clock = clock
     kept.now = clock and functools.partial(clock, time.CLOCK_MONOTONIC) or time.monotonic
     kept.time = clock and functools.partial(clock, time.CLOCK_REALTIME) or time.time
     names = "O_CLOEXEC O_NONBLOCK O_NOCTTY".split()
@@ -271,17 +272,57 @@ def calls(frame):
 # this source themselves. The key of a call says what is called: ("repr", id), ("file", name). The
 # key of a thread is ("thread", native id), before Python 3.8 ("thread", ident).
 
-_REGISTRY = "_pystuck_running_2"
+_REGISTRY = "_pystuck_running_3"
 
 
 class _Running(list):
-    """A call in the registry: [pid, seconds when it began, kind, whether it is done, its result].
+    """A call in the registry.
 
     It is a list, because another client may have sent another copy of this module, with other
-    classes.
+    classes. Its items: the pid, the seconds when the call began, its kind, whether it is done, its
+    result, the native id of its thread or None, and the latest look at this thread: see
+    _is_at_work().
     """
 
-    PID, BEGAN, KIND, DONE, RESULT = range(5)
+    PID, BEGAN, KIND, DONE, RESULT, THREAD, LOOK = range(7)
+
+
+def _cpu_time(native_id):
+    """Return the CPU time of a thread of this process, or None.
+
+    The clock's id is made with CPUCLOCK_SCHED and CPUCLOCK_PERTHREAD_MASK of Linux. No file is
+    needed for it.
+    """
+    if native_id is None or _system.clock is None or not sys.platform.startswith("linux"):
+        return None
+    return _attempt(lambda: _system.clock(~native_id << 3 | 6))
+
+
+def _is_runnable(native_id):
+    """True if a thread of this process runs, or waits for a processor."""
+    fd = _system.open(f"/proc/self/task/{native_id}/stat", _system.flags)
+    try:
+        return _system.read(fd, 512).rpartition(b") ")[2].startswith(b"R")
+    finally:
+        _system.close(fd)
+
+
+def _is_at_work(running):
+    """True if the thread of a call has run since the latest look, or waits for a processor.
+
+    A thread that waits for the GIL has run, too, because it wakes up after each switch interval. A
+    thread that is blocked in a lock or in a system call has not run. A look is (seconds, CPU time,
+    result).
+    """
+    now, cpu = _system.now(), _cpu_time(running[_Running.THREAD])
+    since, before, result = running[_Running.LOOK]
+    if now - since < _ITEM / 4:
+        return result
+    result = cpu != before
+    if cpu is not None and not result:
+        result = bool(_attempt(lambda: _is_runnable(running[_Running.THREAD])))
+    running[_Running.LOOK] = now, cpu, result
+    return result
 
 
 def _registry():
@@ -337,8 +378,9 @@ class _Item:
 
     key: the call's key in the registry. kind: see _SAME_KIND. deadline: the call is not begun after
     this time. status: None if not known yet; "ok" if the call has returned `result`; "stuck" if it
-    blocks; "skipped" if it was not made, for the reason in `why`. running: the call's entry in the
-    registry, which may have been added for another client.
+    has not returned, and `why` says whether it is blocked; "skipped" if it was not made, for the
+    reason in `why`. running: the call's entry in the registry, which may have been added for
+    another client.
     """
 
     def __init__(self, key, kind, function, deadline):
@@ -354,7 +396,8 @@ class _Item:
         if self.running[_Running.DONE]:
             self.status, self.result = "ok", self.running[_Running.RESULT]
         elif now - self.running[_Running.BEGAN] >= _ITEM:
-            self.status = "stuck"
+            is_at_work = _is_at_work(self.running)
+            self.status, self.why = "stuck", "has not returned yet" if is_at_work else "is blocked"
 
 
 class _Batch:
@@ -365,30 +408,32 @@ class _Batch:
 
     def __init__(self, items):
         self._items, self._at, self._given_up = items, None, False
-        self._wait_ends = None  # the time at which the latest wait should end
-        self._late = 0.0  # seconds by which the waits for this item took too long
+        self._until = 0.0  # when to look next at the thread of the current item
 
     def __call__(self):
         """Make the calls. Runs on the helper thread."""
         ident, native = _system.get_ident(), _system.get_native_id
-        key = ("thread", native() if native else ident)
+        native_id = native and native()
+        key = ("thread", native_id or ident)
         _enter(key, [_system.getpid(), ident])
         try:
             for item in self._items:
                 if self._given_up:
                     break
-                self._call(item)
+                self._call(item, native_id)
         finally:
             _remove(key)
 
-    def _call(self, item):
-        entry = _Running([_system.getpid(), _system.now(), item.kind, False, None])
+    def _call(self, item, native_id):
+        now = _system.now()
+        look = now, None, True
+        entry = _Running([_system.getpid(), now, item.kind, False, None, native_id, look])
         if entry[_Running.BEGAN] > item.deadline:
             return
         item.running = _enter(item.key, entry)
         if item.running is not entry:
             return  # the same call is being made for another client
-        self._late, self._at = 0.0, item
+        self._until, self._at = now + _ITEM / 2, item
         with contextlib.suppress(BaseException):
             entry[_Running.RESULT] = item.function()
         entry[_Running.DONE] = True
@@ -397,17 +442,16 @@ class _Batch:
     def patience(self):
         """Return how many seconds to wait for the current item; -1: it blocks, or its time is over.
 
-        If the waits take longer than these times, other threads use the processor or keep the GIL.
-        Then the item gets more time.
+        An item whose thread is at work gets more time.
         """
         now, item = _system.now(), self._at
-        if self._wait_ends is not None:
-            self._late += max(0.0, now - self._wait_ends - 0.005)
-        until = self._items[0].deadline  # if the helper thread has not begun
-        if item is not None:
-            until = min(item.running[_Running.BEGAN] + _ITEM + self._late, item.deadline)
-        seconds = min(until - now, _ITEM)
-        self._wait_ends = now + seconds
+        if item is None:
+            until = self._items[0].deadline  # the helper thread has not begun
+        else:
+            if now >= self._until and _is_at_work(item.running):
+                self._until = now + _ITEM / 2
+            until = min(self._until, item.deadline)
+        seconds = min(until - now, _ITEM / 2)
         return seconds if seconds > 0 else -1
 
     def run(self):
@@ -623,7 +667,7 @@ class _Titles:
             return item.result
         if item.status == "ok":
             return _failed_title(thing, "its repr() failed"), "error"
-        words = "is blocked" if item.status == "stuck" else f"was not called: {item.why}"
+        words = item.why if item.status == "stuck" else f"was not called: {item.why}"
         return _failed_title(thing, f"its repr() {words}"), item.status
 
 

@@ -463,6 +463,53 @@ def test_titles_of_greenlets() -> None:
     assert set(keys) == {"Bad", "Mine"}
 
 
+#: Has threads whose repr() computes until it is told to stop, or waits for a lock.
+COMPUTES = """
+import json, sys, threading, types
+if len(sys.argv) > 2: import _pystuck
+collector = types.ModuleType("collector")
+exec(open(sys.argv[1]).read(), vars(collector))
+stuck, ending, goes_on, waiting = threading.Lock(), threading.Event(), [1], []
+class Computing(threading.Thread):
+    def __repr__(self):
+        while goes_on: pass
+        return "<done>"
+class Blocked(threading.Thread):
+    def __repr__(self):
+        with stuck: return "<free>"
+def wait():
+    waiting.append(1)
+    ending.wait()
+Blocked(target=wait, name="b", daemon=True).start()
+Computing(target=wait, name="c", daemon=True).start()
+while len(waiting) < 2: threading.Event().wait(0.001)
+stuck.acquire()
+def titles(): return {thread[4]: thread[8:10] for thread in collector.collect(1, 9000)[17]}
+called = collector._call_all
+def call_all(items):
+    for item in items:
+        if item.kind is Computing: item.deadline = collector._system.now() + 0.3
+    called(items)
+collector._call_all = call_all
+found = [titles(), titles()]
+goes_on.clear()
+stuck.release()
+while "yet" in titles()["c"][0] or "blocked" in titles()["b"][0]: threading.Event().wait(0.01)
+print(json.dumps([*found, titles()]))
+"""
+
+
+@pytest.mark.parametrize("more", [(), ("extension",)])
+def test_a_repr_that_computes_is_not_called_blocked(more: tuple[str, ...]) -> None:
+    found = run_python(COMPUTES, COLLECTOR, *more)
+    for titles in found[:2]:
+        assert titles == {
+            "b": ["<Blocked(b): its repr() is blocked>", "stuck"],
+            "c": ["<Computing(c): its repr() has not returned yet>", "stuck"],
+        }
+    assert found[2] == {"b": ["<free>", "ok"], "c": ["<done>", "ok"]}
+
+
 #: A program without the extension, in which a repr() blocks.
 ALONE = """
 import json, os, sys, threading, types, warnings
