@@ -214,7 +214,9 @@ void stream_shutdown(struct stream *s)
 
 void stream_drop(struct stream *s)
 {
-    if (stream_is_ours(s))
+    if (stream_is_ours(s) && s->close)
+        s->close(s->fd);
+    else if (stream_is_ours(s))
         close(s->fd);
     s->fd = -1;
 }

@@ -2,6 +2,7 @@
 #include "reserve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -255,6 +256,38 @@ int ps_reserve_accept(int listener)
     pthread_mutex_unlock(&reserve.lock);
     errno = error;
     return fd;
+}
+
+/* Call with the lock held. If the reserve is not full, adds a client's descriptor to it. The client
+ * sees the end of the connection. Returns false if the descriptor was not added. */
+static bool add_descriptor(int fd)
+{
+    struct kept *k, *missing = NULL, *other = NULL;
+    struct stat st;
+
+    for (k = reserve.kept; k < reserve.kept + PS_RESERVE_DESCRIPTORS; k++) {
+        if (is_ours(k))
+            other = k;
+        else
+            missing = k;
+    }
+    if (!missing || reserve.servers == 0)
+        return false;
+    if (other && dup3(other->fd, fd, O_CLOEXEC) == fd) {
+        *missing = (struct kept){fd, other->inode};
+        return true;
+    }
+    shutdown(fd, SHUT_RDWR); /* the reserve has no other socket: this one stays open */
+    *missing = (struct kept){fd, fstat(fd, &st) == 0 ? st.st_ino : 0};
+    return true;
+}
+
+void ps_reserve_close(int fd)
+{
+    pthread_mutex_lock(&reserve.lock);
+    if (!add_descriptor(fd))
+        close(fd);
+    pthread_mutex_unlock(&reserve.lock);
 }
 
 /* True if `count` descriptors can be opened. */

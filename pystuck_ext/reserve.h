@@ -35,6 +35,11 @@ void ps_reserve_end(void);
  * client still uses the reserve; after that client has left, the next call succeeds. */
 int ps_reserve_accept(int listener);
 
+/* Closes the socket of a client. If the reserve is not full, the descriptor becomes one of the
+ * reserve, without being free in between: otherwise a program that opens descriptors in a loop
+ * would get it. */
+void ps_reserve_close(int fd);
+
 /* ps_reserve_lend makes sure that `count` descriptors (one or two) can be opened: if they are not
  * free, it closes as many of the reserve. Call ps_reserve_take_back when the opened descriptors
  * have been closed: it fills the reserve again, and returns false if the program has no free

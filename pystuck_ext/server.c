@@ -16,7 +16,8 @@
 
 #include "reserve.h"
 
-#define OUT_OF_FDS_WAIT_MS 200
+#define OUT_OF_FDS_WAIT_MS 200  /* how long to wait for a free descriptor at first, ... */
+#define OUT_OF_FDS_MOST_MS 1600 /* ... and at most */
 #define LOCK_TRIES         20
 #define LOCK_WAIT_MS       50
 #define NAMED_TRIES        1000
@@ -85,6 +86,7 @@ static void after_fork_in_child(void)
     struct ps_server *s;
 
     atomic_fetch_add(&fork_count, 1);
+    ps_reserve_after_fork_in_child(); /* before ps_reserve_close is called */
     LIST_FOREACH (s, &servers, entry) {
         stream_close(&s->listener);
         LIST_FOREACH (client, &s->clients, entry) {
@@ -96,7 +98,6 @@ static void after_fork_in_child(void)
     }
     LIST_INIT(&servers);
     pthread_mutex_init(&servers_lock, NULL);
-    ps_reserve_after_fork_in_child();
 }
 
 static void install_fork_handlers(void)
@@ -261,13 +262,14 @@ static void welcome(struct ps_server *s, int fd)
     ps_reserve_came();
     client = calloc(1, sizeof(*client));
     if (!client) {
-        close(fd);
+        ps_reserve_close(fd);
         ps_reserve_left();
         return;
     }
     client->server = s;
     client->id = s->next_id++;
     stream_open(&client->stream, fd);
+    client->stream.close = ps_reserve_close;
     if (!enter_client(s, client)) {
         tell(s, false, &client->source,
              "a client was refused: too many clients (max_clients is %zu)", s->options.max_clients);
@@ -439,12 +441,24 @@ static void wait_for_name(struct ps_server *s)
         poll(NULL, 0, 1);
 }
 
+/* Waits because no descriptor is free. While no client is connected, each wait is twice as long as
+ * the one before: a client that has given up stays in the queue, and its connection cannot be told
+ * from that of a client that waits. */
+static void wait_for_descriptor(struct ps_server *s, int *ms)
+{
+    poll(NULL, 0, *ms);
+    if (ps_server_clients(s) > 0)
+        *ms = OUT_OF_FDS_WAIT_MS;
+    else if (*ms < OUT_OF_FDS_MOST_MS)
+        *ms *= 2;
+}
+
 /* Accepts clients until the server is closed, or the program has closed the socket. */
 static void *listener_main(void *arg)
 {
     struct ps_server *s = arg;
     struct watch w = {0};
-    int fd;
+    int fd, wait_ms = OUT_OF_FDS_WAIT_MS;
 
     name_listener(s);
     atomic_store(&s->named, true);
@@ -460,10 +474,11 @@ static void *listener_main(void *arg)
         if (!w.fds[0].revents || !stream_is_ours(&s->listener))
             continue;
         fd = ps_reserve_accept(s->listener.fd);
-        if (fd >= 0)
+        if (fd >= 0) {
+            wait_ms = OUT_OF_FDS_WAIT_MS;
             welcome(s, fd);
-        else if (is_shortage(errno))
-            poll(NULL, 0, OUT_OF_FDS_WAIT_MS);
+        } else if (is_shortage(errno))
+            wait_for_descriptor(s, &wait_ms);
         else if (!is_passing(errno))
             break;
     }
