@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "conn_internal.h"
 
+#include <poll.h>
 #include <stdlib.h>
 
 /* The time limit for sending a reply that refuses a request, in ms. */
@@ -23,6 +24,15 @@ static int refuse(struct conn *c, const struct message *m, struct rpyc_error *er
                                 deadline_in(REFUSAL_MS), err);
 }
 
+/* Removes and returns the next request that is queued at s. NULL: there is none, or the connection
+ * is closed. Waits until no thread is about to queue another one. Call with c->lock held. */
+static struct queued *next_queued(struct conn *c, struct serving *s)
+{
+    while (!c->closed && TAILQ_EMPTY(&s->queued) && c->queue == s)
+        pthread_cond_wait(&c->changed, &c->lock);
+    return c->closed ? NULL : serving_dequeue(&c->serving, s, false);
+}
+
 /* Serves the request m, then the requests that were meanwhile queued for this thread. s: the entry
  * for m in c->serving; it is removed at the end. */
 static int serve(struct conn *c, struct serving *s, struct message *m, int64_t handler,
@@ -32,14 +42,15 @@ static int serve(struct conn *c, struct serving *s, struct message *m, int64_t h
     struct queued *q;
 
     pthread_mutex_lock(&c->lock);
-    while (result == 0 && !c->closed && !TAILQ_EMPTY(&s->queued)) {
-        q = serving_dequeue(&c->serving, s, false);
+    while (result == 0 && (q = next_queued(c, s))) {
         s->peer_thread = q->request.sender;
         pthread_mutex_unlock(&c->lock);
         result = c->callbacks->serve(c->owner, c, &q->request, q->handler, err);
         queued_free(q);
         pthread_mutex_lock(&c->lock);
     }
+    while (c->queue == s) /* a thread in conn_attend_for is reading; it does not wait */
+        pthread_cond_wait(&c->changed, &c->lock);
     serving_leave(&c->serving, s);
     pthread_mutex_unlock(&c->lock);
     return result;
@@ -86,6 +97,8 @@ static bool serve_queued(struct conn *c, bool nested)
 static void release_role(struct conn *c)
 {
     c->reading = false;
+    c->for_other = false;
+    c->queue = NULL;
     pthread_cond_broadcast(&c->changed);
 }
 
@@ -132,7 +145,7 @@ static int handle_request(struct conn *c, struct message *m, struct rpyc_error *
     pthread_mutex_lock(&c->lock);
     c->was_asked = true;
     if (result == 0) {
-        result = serving_claim(&c->serving, c->env.bound, m, handler, &s, err);
+        result = serving_claim(&c->serving, c->env.bound, c->queue, m, handler, &s, err);
         ours = result > 0;
     }
     release_role(c);
@@ -154,7 +167,8 @@ static void pass_on(struct conn *c)
 
 /* Reads one message and handles it. Call with the read role, which this function releases. Returns
  * RPYC_ETIMEOUT or RPYC_EINTERRUPT if the wait ended before a message arrived, else RPYC_OK. Any
- * other error closes the connection. */
+ * other error closes the connection; but for conn_attend_for, the end of the stream returns
+ * RPYC_ECLOSED. */
 static enum rpyc_errcode read_and_handle(struct conn *c, deadline_t deadline)
 {
     struct rpyc_error why;
@@ -163,7 +177,7 @@ static enum rpyc_errcode read_and_handle(struct conn *c, deadline_t deadline)
 
     error_init(&why);
     result = conn_receive(c, &m, deadline, &why);
-    if (result < 0 && conn_may_retry(&why)) {
+    if (result < 0 && (conn_may_retry(&why) || (c->for_other && why.code == RPYC_ECLOSED))) {
         pass_on(c);
         return why.code;
     }
@@ -253,15 +267,13 @@ int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err)
     int result = 0;
 
     pthread_mutex_lock(&c->lock);
-    s = serving_outermost(&c->serving);
-    if (s)
-        s->attending = true;
-    if (!c->closed && (!s || c->serving.queued_bytes > ATTEND_MAX))
+    s = serving_outermost(&c->serving, pthread_self());
+    if (!c->closed && (!s || c->reading || c->serving.queued_bytes > ATTEND_MAX)) {
         conn_wait_for_change(c, deadline, &why);
-    else if (!c->closed)
-        step(c, deadline, &why);
-    if (s)
-        s->attending = false;
+    } else if (!c->closed) {
+        c->queue = s;
+        take_role_and_read(c, deadline, &why);
+    }
     if (c->closed)
         result = conn_closed_error(c, err);
     pthread_mutex_unlock(&c->lock);
@@ -269,12 +281,49 @@ int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err)
     return result;
 }
 
-bool conn_take_queued(struct conn *c, int64_t handler, struct message *request)
+/* Reads what has arrived, for the thread whose entry is s. Returns RPYC_OK if that was a message.
+ * Call with c->lock held; the lock is released meanwhile. */
+static enum rpyc_errcode read_for(struct conn *c, struct serving *s)
+{
+    enum rpyc_errcode ended;
+
+    c->reading = c->for_other = true;
+    c->queue = s;
+    pthread_mutex_unlock(&c->lock);
+    ended = read_and_handle(c, deadline_in(0));
+    pthread_mutex_lock(&c->lock);
+    c->at_end = c->at_end || ended == RPYC_ECLOSED;
+    return ended;
+}
+
+bool conn_attend_for(struct conn *c, pthread_t thread, deadline_t deadline)
+{
+    struct rpyc_error why = RPYC_ERROR_INIT;
+    struct serving *s;
+    bool goes_on, waits = false;
+
+    pthread_mutex_lock(&c->lock);
+    s = serving_outermost(&c->serving, thread);
+    goes_on = s && !c->closed && !c->at_end;
+    if (goes_on && (c->reading || c->serving.queued_bytes > ATTEND_MAX))
+        conn_wait_for_change(c, deadline, &why);
+    else if (goes_on)
+        waits = read_for(c, s) != RPYC_OK && !c->at_end;
+    pthread_mutex_unlock(&c->lock);
+    /* If a long message waits for its turn, its bytes are not read, so a poll would return at once.
+     */
+    if (waits)
+        stream_wait(conn_awaits_turn(c) ? -1 : conn_fd(c), POLLIN, NULL, deadline, &why);
+    rpyc_error_clear(&why);
+    return goes_on;
+}
+
+bool conn_take_queued(struct conn *c, pthread_t thread, int64_t handler, struct message *request)
 {
     struct queued *q;
 
     pthread_mutex_lock(&c->lock);
-    q = serving_dequeue_handler(&c->serving, handler);
+    q = serving_dequeue_handler(&c->serving, thread, handler);
     pthread_mutex_unlock(&c->lock);
     if (!q)
         return false;
@@ -333,7 +382,7 @@ static int wait_for(struct conn *c, const struct pending *p, deadline_t deadline
             return error_set(err, RPYC_ECANCELED, "the wait was cancelled");
         if (c->closed)
             return conn_closed_error(c, err);
-        if (serve_queued(c, p != NULL))
+        if (serve_queued(c, p && c->env.bound))
             continue;
         if (step(c, conn_next_check(c, deadline, cancellable), &why) < 0 &&
             why.code == RPYC_EINTERRUPT)

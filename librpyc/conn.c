@@ -157,6 +157,7 @@ void conn_forked(struct conn *c)
     stream_drop(&c->stream);
     c->closed = true;
     c->reading = false;
+    c->queue = NULL;
     c->sending = false;
     turn_forked(&c->turn);
     init_locks(c);

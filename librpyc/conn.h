@@ -255,9 +255,17 @@ int conn_serve(struct conn *c, struct rpyc_error *err);
  * at the deadline at the latest. Returns -1 with err filled if the connection has ended, else 0. */
 int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 
-/* Finds the first request to this handler that is queued for this thread. Removes it from the queue
+/* Like conn_attend, on behalf of another thread that is serving a request and does not read: it
+ * runs the request, or waits for something that may never come. Queues each request for that
+ * thread. That thread may read at any time, because this function does not keep the read role while
+ * it waits. Does not close the connection at the end of the peer's stream, since the peer may still
+ * read the reply. Only for connections without bind-threads. Returns false if that thread serves no
+ * request, or if nothing more can be read. */
+bool conn_attend_for(struct conn *c, pthread_t thread, deadline_t deadline);
+
+/* Finds the first request to this handler that is queued for a thread. Removes it from the queue
  * and moves it to *request, which the caller then owns. Returns false if there is none. */
-bool conn_take_queued(struct conn *c, int64_t handler, struct message *request);
+bool conn_take_queued(struct conn *c, pthread_t thread, int64_t handler, struct message *request);
 
 /* Reads and handles at most one message. If another thread has the read role, only waits until
  * something changes. Returns 1 if there was no error and the connection is still open. If the

@@ -37,8 +37,13 @@ struct conn {
     struct serving_table serving; /* requests of the peer that are being served */
     struct buffer spare;          /* memory for the next outgoing message */
     bool reading;                 /* a thread has the read role */
-    bool sending;                 /* a thread has the send role */
-    pthread_t sender;             /* the thread that has the send role, if `sending` is true */
+    bool at_end;                  /* conn_attend_for has read the end of the peer's stream */
+    bool for_other;               /* the thread that has the read role is in conn_attend_for */
+
+    /* The thread that has the read role queues each request here. NULL: it serves requests. */
+    struct serving *queue;
+    bool sending;     /* a thread has the send role */
+    pthread_t sender; /* the thread that has the send role, if `sending` is true */
 
     /* Used by the thread that has the read role. */
     struct frame_reader reader;

@@ -142,21 +142,21 @@ struct queued *serving_dequeue(struct serving_table *t, struct serving *s, bool 
     return take(t, s, q);
 }
 
-struct serving *serving_outermost(const struct serving_table *t)
+struct serving *serving_outermost(const struct serving_table *t, pthread_t thread)
 {
-    return outermost(serving_of_thread(t, pthread_self()));
+    return outermost(serving_of_thread(t, thread));
 }
 
 struct queued *serving_dequeue_own(struct serving_table *t, bool nested)
 {
-    struct serving *s = serving_outermost(t);
+    struct serving *s = serving_outermost(t, pthread_self());
 
     return s ? serving_dequeue(t, s, nested) : NULL;
 }
 
-struct queued *serving_dequeue_handler(struct serving_table *t, int64_t handler)
+struct queued *serving_dequeue_handler(struct serving_table *t, pthread_t thread, int64_t handler)
 {
-    struct serving *s = serving_outermost(t);
+    struct serving *s = serving_outermost(t, thread);
     struct queued *q;
 
     if (!s)
@@ -174,16 +174,19 @@ void queued_free(struct queued *q)
     free(q);
 }
 
-int serving_claim(struct serving_table *t, bool bound, struct message *m, int64_t handler,
-                  struct serving **s, struct rpyc_error *err)
+int serving_claim(struct serving_table *t, bool bound, struct serving *queue, struct message *m,
+                  int64_t handler, struct serving **s, struct rpyc_error *err)
 {
-    struct serving *other = bound ? required(t, m) : NULL, *own = serving_outermost(t);
+    bool is_ordered = handler != HANDLE_STACKS;
+    struct serving *own = queue ? queue : serving_outermost(t, pthread_self());
+    struct serving *other = bound && is_ordered ? required(t, m) : NULL;
 
     *s = NULL;
     if (other && other != own)
         return enqueue(t, other, m, handler, err);
-    if (own && own->attending)
-        return enqueue(t, own, m, handler, err);
-    *s = serving_enter(t, m->sender);
+    if (queue)
+        return enqueue(t, queue, m, handler, err);
+    /* peer_thread 0: later requests of the same thread of the peer are not queued for this one. */
+    *s = serving_enter(t, is_ordered ? m->sender : 0);
     return *s || serving_is_full(t) ? 1 : error_nomem(err);
 }

@@ -34,8 +34,6 @@ struct serving {
     struct serving *within;    /* the request that the thread was serving when it began this one; or
                                 * NULL */
     struct queued_list queued; /* only used in a thread's outermost entry */
-    bool attending; /* in an outermost entry: the thread is in conn_attend and queues each request
-                     * that it reads */
 };
 
 /* All requests of one connection that are being served. Valid when filled with zeros. */
@@ -52,13 +50,14 @@ struct serving *serving_of_thread(const struct serving_table *t, pthread_t threa
 bool serving_is_full(const struct serving_table *t);
 
 /* Decides which thread serves a request. Call before another message is read. bound: bind-threads
- * is in use. Returns
+ * is in use. queue: if not NULL, the request is queued at this entry, unless it must be queued for
+ * another thread. HANDLE_STACKS keeps no order: if queue is NULL, any thread may serve it. Returns
  *    1: The calling thread serves it. *s is set to its new entry, for serving_leave; or to NULL if
  *       too many requests are served or queued; the caller must then refuse the request.
  *    0: m was queued for another thread, or for the calling one to serve it later. m is empty now.
  *   -1: RPYC_ENOMEM. */
-int serving_claim(struct serving_table *t, bool bound, struct message *m, int64_t handler,
-                  struct serving **s, struct rpyc_error *err);
+int serving_claim(struct serving_table *t, bool bound, struct serving *queue, struct message *m,
+                  int64_t handler, struct serving **s, struct rpyc_error *err);
 
 /* Adds and returns an entry for a request that the calling thread begins to serve. NULL: the table
  * is full, or there is no memory. */
@@ -78,12 +77,12 @@ struct queued *serving_dequeue(struct serving_table *t, struct serving *s, bool 
  * thread serves no request. */
 struct queued *serving_dequeue_own(struct serving_table *t, bool nested);
 
-/* Removes and returns the first request to a handler that is queued for the calling thread; the
- * caller frees it with queued_free. NULL: there is none. */
-struct queued *serving_dequeue_handler(struct serving_table *t, int64_t handler);
+/* Removes and returns the first request to a handler that is queued for a thread; the caller frees
+ * it with queued_free. NULL: there is none. */
+struct queued *serving_dequeue_handler(struct serving_table *t, pthread_t thread, int64_t handler);
 
-/* Returns the outermost entry of the calling thread; NULL: the thread serves no request. */
-struct serving *serving_outermost(const struct serving_table *t);
+/* Returns the outermost entry of a thread; NULL: the thread serves no request. */
+struct serving *serving_outermost(const struct serving_table *t, pthread_t thread);
 
 void queued_free(struct queued *q);
 

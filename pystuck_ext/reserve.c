@@ -12,12 +12,14 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "native_thread.h"
 #include "queue.h"
 
 #define SPARE_NAME "pystuck-spare"
+#define SECOND     INT64_C(1000000000) /* in ns */
 
 /* A function that waits for the thread of the reserve. */
 struct job {
@@ -33,6 +35,7 @@ struct spare {
     STAILQ_HEAD(, job) jobs;
     bool is_busy; /* it runs a function */
     bool ends;    /* it must end when it has no function to run */
+    bool sleeps;  /* it waits for `changed`, and for no timer */
 };
 
 /* A descriptor of the reserve. It is a socket, so that its inode, which no other socket has,
@@ -46,13 +49,77 @@ static struct {
     pthread_mutex_t lock; /* guards the rest */
     unsigned servers, clients;
     struct kept kept[PS_RESERVE_DESCRIPTORS];
-    void *memory;         /* NULL: none */
-    bool short_of_memory; /* `memory` was freed, because the program had no other */
-    struct spare *spare;  /* NULL: none */
+    void *memory;                  /* NULL: none */
+    bool short_of_memory;          /* `memory` was freed, because the program had no other */
+    struct spare *spare;           /* NULL: none */
+    unsigned forks;                /* forks since the first process */
+    TAILQ_HEAD(, ps_timer) timers; /* those that run, the one that is due first at the head */
 } reserve = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .kept = {{.fd = -1}, {.fd = -1}, {.fd = -1}},
+    .timers = TAILQ_HEAD_INITIALIZER(reserve.timers),
 };
+
+/* ---- Timers ---------------------------------------------------------------------------------- */
+
+static int64_t now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
+}
+
+/* Call with the lock held. */
+static void stop_timer(struct ps_timer *timer)
+{
+    if (timer->runs && timer->forks == reserve.forks) /* else the list is that of the parent */
+        TAILQ_REMOVE(&reserve.timers, timer, entry);
+    timer->runs = false;
+}
+
+void ps_timer_start(struct ps_timer *timer)
+{
+    pthread_mutex_lock(&reserve.lock);
+    stop_timer(timer);
+    timer->runs = true;
+    timer->forks = reserve.forks;
+    timer->due = now() + PS_TIMER_MS * (SECOND / 1000);
+    TAILQ_INSERT_TAIL(&reserve.timers, timer, entry);
+    if (reserve.spare && reserve.spare->sleeps)
+        pthread_cond_signal(&reserve.spare->changed);
+    pthread_mutex_unlock(&reserve.lock);
+}
+
+void ps_timer_stop(struct ps_timer *timer)
+{
+    pthread_mutex_lock(&reserve.lock);
+    stop_timer(timer);
+    pthread_mutex_unlock(&reserve.lock);
+}
+
+/* Call with the lock held, on the thread of the reserve. Waits until spare->changed is signalled or
+ * a timer is due, and calls the functions of timers that are due. If all timers are stopped before
+ * they are due, as usual, the thread still wakes up once: so while many short requests run, it is
+ * not signalled for each of them. */
+static void wait_with_timers(struct spare *spare)
+{
+    struct ps_timer *timer = TAILQ_FIRST(&reserve.timers);
+    struct timespec end;
+
+    if (!timer) {
+        spare->sleeps = true;
+        pthread_cond_wait(&spare->changed, &reserve.lock);
+        spare->sleeps = false;
+        return;
+    }
+    end = (struct timespec){timer->due / SECOND, timer->due % SECOND};
+    pthread_cond_timedwait(&spare->changed, &reserve.lock, &end);
+    while ((timer = TAILQ_FIRST(&reserve.timers)) && timer->due <= now()) {
+        stop_timer(timer);
+        timer->run(timer);
+    }
+}
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
@@ -80,7 +147,7 @@ static void *spare_main(void *arg)
     pthread_mutex_lock(&reserve.lock);
     while (!STAILQ_EMPTY(&spare->jobs) || !spare->ends) {
         if (STAILQ_EMPTY(&spare->jobs))
-            pthread_cond_wait(&spare->changed, &reserve.lock);
+            wait_with_timers(spare);
         else
             run_job(spare);
     }
@@ -94,10 +161,14 @@ static void *spare_main(void *arg)
 static void refill_thread(void)
 {
     struct spare *spare = reserve.spare ? NULL : calloc(1, sizeof(*spare));
+    pthread_condattr_t attr;
 
     if (!spare)
         return;
-    pthread_cond_init(&spare->changed, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&spare->changed, &attr);
+    pthread_condattr_destroy(&attr);
     STAILQ_INIT(&spare->jobs);
     if (ps_start_thread(&spare->thread, spare_main, spare) == 0)
         reserve.spare = spare;
@@ -461,6 +532,8 @@ void ps_reserve_after_fork_in_child(void)
         drop(k);
     reserve.memory = NULL;
     reserve.spare = NULL;
+    reserve.forks++;
+    TAILQ_INIT(&reserve.timers);
     reserve.servers = reserve.clients = 0;
     pthread_mutex_init(&reserve.lock, NULL);
 }

@@ -2,7 +2,8 @@
  *
  * What the process keeps aside for a client that connects when the program has used up all
  * descriptors, threads or memory: PS_RESERVE_DESCRIPTORS descriptors, one thread that waits, and
- * address space. There is one reserve for all servers of the process. Does not use Python.
+ * address space. While it waits, the thread also calls functions at a set time (ps_timer). There is
+ * one reserve for all servers of the process. Does not use Python.
  *
  * When a part of the reserve has been used, it is replaced as soon as a client leaves or connects
  * and the replacement is possible. No thread or timer tries it at other times.
@@ -13,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "queue.h"
 
 /* One for the client's socket, and two for the files and sockets that are opened to admit the
  * client and to answer it. */
@@ -64,6 +67,31 @@ int64_t ps_reserve_given(void);
  * idle. Returns 0 or an errno. The thread has all signals blocked but those of faults. The function
  * must not leave state in thread-local variables. */
 int ps_reserve_run(void *(*run)(void *), void *arg);
+
+/* ---- Timers ---------------------------------------------------------------------------------- */
+
+/* A function that the thread of the reserve calls when a timer is not stopped in time. Valid when
+ * filled with zeros. */
+struct ps_timer {
+    /* Called with the lock of the reserve held, so it must not wait, and must call no function of
+     * this file. */
+    void (*run)(struct ps_timer *timer);
+
+    /* Only reserve.c uses the members below. */
+    bool runs;
+    unsigned forks;
+    int64_t due; /* ns of CLOCK_MONOTONIC */
+    TAILQ_ENTRY(ps_timer) entry;
+};
+
+/* How long a timer runs, in ms. */
+#define PS_TIMER_MS 100
+
+/* ps_timer_start: unless ps_timer_stop is called within PS_TIMER_MS, calls timer->run(timer). It is
+ * not called while the thread of the reserve serves a client, or if there is no such thread. When
+ * ps_timer_stop returns, timer->run is not called any more. */
+void ps_timer_start(struct ps_timer *timer);
+void ps_timer_stop(struct ps_timer *timer);
 
 /* ---- Fork ------------------------------------------------------------------------------------ */
 

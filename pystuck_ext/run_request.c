@@ -2,6 +2,7 @@
 #include "run_request.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "dispatch.h"
@@ -156,16 +157,32 @@ static int answer_stacks(const struct ps_session *s, struct conn *c, const struc
 
     if (!atomic_load(&s->is_classic))
         return conn_reply_exception(c, request, "builtins", "ValueError", PS_STACKS_NOT_CLASSIC,
-                                    DEADLINE_NEVER, err) < 0
+                                    ps_reply_deadline(s), err) < 0
                    ? -1
                    : 1;
     conn_reply_begin(c, &out, request, MESSAGE_REPLY);
     box_put(&out.buf, LABEL_VALUE);
     if (!ps_without_gil_answer(s->state, &out.buf)) {
-        conn_abandon(c, &out, DEADLINE_NEVER);
+        conn_abandon(c, &out, ps_reply_deadline(s));
         return 0;
     }
-    return conn_send(c, &out, DEADLINE_NEVER, err) < 0 ? -1 : 1;
+    return conn_send(c, &out, ps_reply_deadline(s), err) < 0 ? -1 : 1;
+}
+
+/* Replies to STACKS if neither the helper nor the stack reader can answer it. */
+static int refuse_stacks(const struct ps_session *s, struct conn *c, const struct message *request,
+                         struct rpyc_error *err)
+{
+    return conn_reply_exception(c, request, "builtins", "ValueError",
+                                "STACKS cannot be answered while the GIL is held",
+                                ps_reply_deadline(s), err);
+}
+
+/* Returns the thread for which the calling thread reads: itself, or in attend() the session's
+ * thread. */
+static pthread_t reads_for(const struct ps_session *s)
+{
+    return ps_session_this_thread()->attends ? s->thread : pthread_self();
 }
 
 /* Answers the requests STACKS that are queued behind the present request. Returns 0, or -1 with
@@ -176,12 +193,10 @@ static int answer_queued(const struct ps_session *s, struct conn *c, struct rpyc
     int64_t budget_ms;
     int result = 0;
 
-    while (result == 0 && conn_take_queued(c, HANDLE_STACKS, &request)) {
+    while (result == 0 && conn_take_queued(c, reads_for(s), HANDLE_STACKS, &request)) {
         result = read_arguments(&request, &budget_ms) ? answer_stacks(s, c, &request, err) : 0;
         if (result == 0)
-            result = conn_reply_exception(c, &request, "builtins", "ValueError",
-                                          "STACKS cannot be answered while the GIL is held",
-                                          DEADLINE_NEVER, err);
+            result = refuse_stacks(s, c, &request, err);
         message_free(&request);
         result = result < 0 ? -1 : 0;
     }
@@ -221,10 +236,10 @@ static void run_waiting(struct ps_gil_job *job)
     struct waiting *w = (struct waiting *)job;
     struct ps_session_thread *t = ps_session_this_thread();
 
-    *t = (struct ps_session_thread){w->s, 1};
+    *t = (struct ps_session_thread){w->s, 1, false};
     pthread_sigmask(SIG_SETMASK, &w->s->request_mask, NULL);
     w->result = run(w->s, &w->request, w->handler, &w->out, &w->releases, &w->err);
-    *t = (struct ps_session_thread){NULL, 0};
+    *t = (struct ps_session_thread){NULL, 0, false};
 }
 
 /* Frees a request that was withdrawn while it ran, because it was answered without the GIL or its
@@ -278,13 +293,18 @@ enum outcome {
 
 /* If the wait for the job has lasted for STALL_MS, reads from the client for a moment. Returns 0,
  * or -1 with err if the connection has ended. */
-static int step(const struct waiting *w, struct rpyc_error *err)
+static int step(struct waiting *w, struct rpyc_error *err)
 {
     int64_t waited = (deadline_in(0) - w->since) / 1000000;
+    deadline_t end = deadline_in(waited < LONG_WAIT_MS ? STEP_MS : LONG_STEP_MS);
 
     if (waited < STALL_MS)
         return 0;
-    return conn_attend(w->c, deadline_in(waited < LONG_WAIT_MS ? STEP_MS : LONG_STEP_MS), err);
+    if (!ps_session_this_thread()->attends)
+        return conn_attend(w->c, end, err);
+    if (!conn_attend_for(w->c, w->s->thread, end)) /* it cannot wait */
+        ps_gil_helper_wait(w->s->state->helper, &w->job, end);
+    return conn_closed(w->c) ? error_set(err, RPYC_ECLOSED, "the connection is closed") : 0;
 }
 
 /* If it is time to answer without the GIL, answers this request, or else the queued ones, if they
@@ -336,7 +356,7 @@ static int reply(struct waiting *w, struct rpyc_error *err)
     if (w->job.state == PS_JOB_REFUSED)
         return refuse_python(w->s, w->c, &w->request, err);
     if (result == 0)
-        result = conn_send(w->c, &w->out, DEADLINE_NEVER, err);
+        result = conn_send(w->c, &w->out, ps_reply_deadline(w->s), err);
     else
         error_set(err, w->err.code, "%s", w->err.text);
     releases_post(w->c, &w->releases, deadline_in(REQUEST_TIMEOUT_MS));
@@ -416,21 +436,93 @@ bool ps_await_gil(struct ps_session *s)
     return result;
 }
 
+/* ---- For a thread that is busy --------------------------------------------------------------- */
+
+/* Answers the requests STACKS that are queued for the session's thread. Returns 0, or -1 with err
+ * if the connection must be closed. */
+static int serve_queued(struct ps_session *s, struct rpyc_error *err)
+{
+    struct message request;
+    int result = 0;
+
+    while (result >= 0 && conn_take_queued(s->conn, s->thread, HANDLE_STACKS, &request)) {
+        result = run_on_helper(s, s->conn, &request, HANDLE_STACKS, err);
+        if (result == 0)
+            result = refuse_stacks(s, s->conn, &request, err);
+        message_free(&request);
+    }
+    return result < 0 ? -1 : 0;
+}
+
+/* The main function of a thread that reads for the session's thread, as long as that thread serves
+ * a request: answers STACKS, and queues other requests. Takes a reference to the session. */
+static void attend(void *session)
+{
+    struct ps_session_thread *t = ps_session_this_thread();
+    struct ps_session *s = session;
+    struct rpyc_error why = RPYC_ERROR_INIT;
+
+    *t = (struct ps_session_thread){s, 0, true};
+    while (s->state->helper && !ps_gil_is_ending(s->state) &&
+           conn_attend_for(s->conn, s->thread, deadline_in(LONG_STEP_MS))) {
+        if (serve_queued(s, &why) < 0)
+            conn_close(s->conn, &why);
+    }
+    rpyc_error_clear(&why);
+    atomic_store(&s->attended, false);
+    if (ps_gil_is_known() && ps_session_enter(s)) /* a reply has called a function of the program */
+        ps_thread_leave_python(s->state);
+    ps_session_end_thread(s);
+}
+
+/* Called if a request has run for PS_TIMER_MS. Must not wait. */
+static void start_attending(struct ps_timer *late)
+{
+    struct ps_session *s = (struct ps_session *)((char *)late - offsetof(struct ps_session, late));
+
+    if (atomic_exchange(&s->attended, true))
+        return;
+    ps_session_ref(s);
+    if (ps_thread_start(s->state, "pystuck-attend", attend, s) == 0)
+        return;
+    ps_session_unref(s);
+    atomic_store(&s->attended, false);
+}
+
+/* Serves a request on the session's own thread. If it takes long, another thread reads meanwhile.
+ * With bind-threads, other threads of the session read anyway. */
+static int run_watched(struct ps_session *s, struct conn *c, struct message *request,
+                       int64_t handler, struct rpyc_error *err)
+{
+    int result;
+
+    if (!s->state->helper || conn_envelope(c).bound)
+        return run_here(s, c, request, handler, err);
+    s->late.run = start_attending;
+    ps_timer_start(&s->late);
+    result = run_here(s, c, request, handler, err);
+    ps_timer_stop(&s->late);
+    return result;
+}
+
+/* ---- Requests -------------------------------------------------------------------------------- */
+
 int ps_run_request(struct ps_session *s, struct conn *c, struct message *request, int64_t handler,
                    struct rpyc_error *err)
 {
     const struct ps_session_thread *t = ps_session_this_thread();
     struct ps_gil_helper *helper = s->state->helper;
+    bool is_outermost = t->session == s && t->depth == 1;
     int result;
 
-    if (t->session == s && t->depth == 1 && helper) {
-        if (handler == HANDLE_GETROOT || handler == HANDLE_STACKS) {
-            result = run_on_helper(s, c, request, handler, err);
-            if (result != 0)
-                return result < 0 ? -1 : 0;
-        } else if (ps_gil_helper_is_stalled(helper) && !wait_for_grant(s, err)) {
-            return -1;
-        }
+    if (helper && (handler == HANDLE_STACKS || (handler == HANDLE_GETROOT && is_outermost))) {
+        result = run_on_helper(s, c, request, handler, err);
+        if (result != 0)
+            return result < 0 ? -1 : 0;
+    } else if (helper && is_outermost && ps_gil_helper_is_stalled(helper) &&
+               !wait_for_grant(s, err)) {
+        return -1;
     }
-    return run_here(s, c, request, handler, err);
+    return is_outermost ? run_watched(s, c, request, handler, err)
+                        : run_here(s, c, request, handler, err);
 }

@@ -2,10 +2,13 @@
  *
  * Serves a request that needs Python.
  *
- * A thread that asks for the GIL cannot stop waiting for it. So on a session's own thread, GETROOT
- * and STACKS run on the helper (gil_helper), and all other requests wait for the helper while a
- * thread is known to keep the GIL. Meanwhile the session's thread reads on: it notices that the
- * client hangs up, answers STACKS from the stack reader, and queues all other requests.
+ * A thread that asks for the GIL cannot stop waiting for it. So STACKS, and GETROOT on a session's
+ * own thread, run on the helper (gil_helper). All other requests wait for the helper while a thread
+ * is known to keep the GIL. Meanwhile the session's thread reads on: it notices that the client
+ * hangs up, answers STACKS from the stack reader, and queues all other requests.
+ *
+ * A request may also block the session's thread later, or while no thread is known to keep the GIL.
+ * After PS_TIMER_MS, another thread reads on for it in the same way. So STACKS is always answered.
  */
 #ifndef PS_RUN_REQUEST_H
 #define PS_RUN_REQUEST_H

@@ -385,6 +385,7 @@ static struct ps_session *session_new(const struct ps_settings *settings, struct
     atomic_init(&s->idle, 1);
     atomic_init(&s->threads, 1);
     s->ops = &session_ops;
+    s->thread = pthread_self();
     s->state = settings->state;
     s->settings = settings;
     s->request_mask = *ps_server_caller_mask(client->server);

@@ -42,9 +42,11 @@ from rawpeer import (
     box,
     error_name,
     frame,
+    pass_object,
     raw_connect,
     unbox,
 )
+from rpyc.core import brine
 
 pytestmark = pytest.mark.skipif(
     "PYSTUCK_STACKREADER" not in os.environ, reason="no internal headers of this Python"
@@ -80,6 +82,7 @@ def up(frame):
         frame = frame.f_back
 
 threading.Thread(target=threading.Event().wait, name="waiter é", daemon=True).start()
+blocked = threading.Event()
 restricted = pystuck.run_server(port=0, service_class_getter=lambda: Restricted)
 where.update(fifo=fifo, restricted=restricted.port)
 """
@@ -125,9 +128,13 @@ class Held:
         if after == OBEY:
             self.debuggee.write("\n")
 
-    def is_held(self) -> bool:
-        call = Path(f"/proc/{self.debuggee.pid}/syscall").read_text().split()
+    def is_held(self, thread: int | None = None) -> bool:
+        path = f"/proc/{self.debuggee.pid}/task/{thread or self.debuggee.pid}/syscall"
+        call = Path(path).read_text().split()
         return len(call) > 1 and call[1] == hex(self.debuggee.told["fifo"])
+
+    def is_held_by_any(self) -> bool:
+        return any(self.is_held(thread) for thread in self.debuggee.threads())
 
     @contextlib.contextmanager
     def holding(self, code: str = "hold()") -> Iterator[None]:
@@ -255,6 +262,96 @@ def send_bound(peer: RawPeer, thread: int, *requests: tuple[Handler, tuple[Any, 
     for handler, args in requests:
         plain = peer.request_frame(handler, box(args))
         peer.send(frame(struct.pack("!QQ", thread, 0) + plain[5:-1]))
+
+
+EVENT = "__import__('__main__').blocked"
+
+
+def start_eval(peer: RawPeer, root: Any, text: str) -> None:
+    ask(peer, (Handler.CALLATTR, (root, "eval", (text,))))
+
+
+def assert_answers_stacks(peer: RawPeer, source: str, state: str | None = None) -> None:
+    """Asks for the stacks, twice."""
+    for _ in range(2):
+        ask(peer, STACKS)
+        process = process_of(receive(peer))
+        assert process["source"] == source
+        assert (process["gil"] or (None,))[0] == state
+
+
+def test_stacks_are_answered_behind_a_request_that_does_not_return(program: Held) -> None:
+    """The request waits for the GIL, without a session that knows about it; it has the GIL itself;
+    it waits for something else."""
+    with raw_connect(program.debuggee) as peer:
+        root = peer.root()
+        with program.holding():
+            start_eval(peer, root, "6 * 7")
+            assert_answers_stacks(peer, "self", "held")
+        assert unbox(receive(peer).args) == 42
+        start_eval(peer, root, "__import__('__main__').hold()")
+        wait_until(program.is_held_by_any, "the request to hold the GIL")
+        assert_answers_stacks(peer, "self", "held")
+        program.release()
+        assert receive(peer).kind == REPLY
+        start_eval(peer, root, f"{EVENT}.wait()")
+        assert_answers_stacks(peer, "server")
+        start_eval(peer, root, "6 * 7")
+        assert_answers_stacks(peer, "server")
+        assert tell(program.debuggee, "blocked.set(); blocked.clear()") is None
+        assert unbox(receive(peer).args) is True
+        assert unbox(receive(peer).args) == 42
+
+
+def test_stacks_are_answered_to_a_thread_of_a_client_that_waits(program: Held) -> None:
+    """The client binds threads."""
+    with raw_connect(program.debuggee) as peer:
+        send_bound(peer, 1, ROOT)
+        answer = peer.receive_frame()
+        assert answer
+        root = unbox(brine.load(answer[17:])[1])
+        send_bound(peer, 1, (Handler.CALLATTR, (root, "eval", (f"{EVENT}.wait()",))), STACKS)
+        assert b"server" in (peer.receive_frame() or b"")
+        assert tell(program.debuggee, "blocked.set(); blocked.clear()") is None
+        assert peer.receive_frame()
+
+
+def thread_names(program: Held) -> set[str]:
+    names = set()
+    for thread in program.debuggee.threads():
+        with contextlib.suppress(OSError):  # it has just ended
+            path = f"/proc/{program.debuggee.pid}/task/{thread}/comm"
+            names.add(Path(path).read_text().strip())
+    return names
+
+
+def test_the_reply_reaches_a_client_that_has_ended_its_side(program: Held) -> None:
+    """Another thread has read the end of the stream, for the thread that serves the request."""
+    with raw_connect(program.debuggee) as peer:
+        start_eval(peer, peer.root(), f"{EVENT}.wait()")
+        assert_answers_stacks(peer, "server")
+        assert "pystuck-attend" in thread_names(program)
+        peer.half_close()
+        wait_until(lambda: "pystuck-attend" not in thread_names(program), "the thread to end")
+        assert tell(program.debuggee, "blocked.set(); blocked.clear()") is None
+        assert unbox(receive(peer).args) is True
+
+
+def test_a_client_is_called_although_another_thread_reads(program: Held) -> None:
+    """The client sends a request within the call. The same thread serves it."""
+    ident = "__import__('threading').get_ident()"
+    with raw_connect(program.debuggee) as peer:
+        root = peer.root()
+        function = peer.eval(f"lambda f: ({EVENT}.wait(), f(), {ident})")
+        pass_object(peer, function, "__call__")
+        assert_answers_stacks(peer, "server")
+        assert tell(program.debuggee, "blocked.set(); blocked.clear()") is None
+        call = receive(peer)
+        assert_answers_stacks(peer, "server")
+        start_eval(peer, root, ident)
+        inner = receive(peer)
+        peer.reply(call, 5)
+        assert unbox(receive(peer).args) == (True, 5, unbox(inner.args))
 
 
 def test_a_client_that_binds_threads(program: Held) -> None:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Two threads of this process serve one connection of a peer that uses bind-threads.
+ * Two threads of this process serve one connection of a peer that uses bind-threads; or one of them
+ * reads for the other one.
  */
 #include "unit.h"
 
@@ -117,11 +118,9 @@ static void serve_to_end(void *arg)
     conn_serve(arg, NULL);
 }
 
-static struct link *link_new(void)
+static void link_open(struct link *l, const struct conn_callbacks *ops,
+                      const struct conn_config *config)
 {
-    static const struct conn_callbacks ops = {.serve = serve};
-    const struct conn_config config = {.generation = RPYC_GENERATION_6, .bound = true};
-    struct link *l = calloc(1, sizeof(*l));
     AUTO_ERROR err = RPYC_ERROR_INIT;
     struct stream s;
     int fds[2];
@@ -131,7 +130,17 @@ static struct link *link_new(void)
     l->peer.fd = fds[1];
     pthread_mutex_init(&l->owner.lock, NULL);
     pthread_cond_init(&l->owner.changed, NULL);
-    assert_ok(conn_new(&l->c, &s, &ops, &l->owner, &config, &err), &err);
+    assert_ok(conn_new(&l->c, &s, ops, &l->owner, config, &err), &err);
+}
+
+static const struct conn_callbacks ops = {.serve = serve};
+
+static struct link *link_new(void)
+{
+    const struct conn_config config = {.generation = RPYC_GENERATION_6, .bound = true};
+    struct link *l = calloc(1, sizeof(*l));
+
+    link_open(l, &ops, &config);
     thread_start(&l->threads[0], serve_to_end, l->c);
     thread_start(&l->threads[1], serve_to_end, l->c);
     return l;
@@ -142,7 +151,8 @@ static void link_free(struct link **l)
     open_gate(&(*l)->owner);
     conn_close((*l)->c, NULL);
     thread_join(&(*l)->threads[0]);
-    thread_join(&(*l)->threads[1]);
+    if ((*l)->threads[1].id)
+        thread_join(&(*l)->threads[1]);
     peer_close(&(*l)->peer);
     conn_unref((*l)->c);
     pthread_mutex_destroy(&(*l)->owner.lock);
@@ -294,6 +304,86 @@ TEST(too_many_queued_requests_are_answered_with_an_exception)
     assert_false(conn_closed(l->c));
 }
 
+/* ---- Reading for a thread that is busy ------------------------------------------------------- */
+
+/* A connection without bind-threads, one thread that serves it, and one that reads for the first.
+ */
+static void attend(void *arg)
+{
+    struct link *l = arg;
+
+    while (conn_attend_for(l->c, l->threads[0].id, deadline_in(20)))
+        ;
+}
+
+static struct link *attended_link_new(const char *first)
+{
+    const struct conn_config config = {.generation = RPYC_GENERATION_6};
+    struct link *l = calloc(1, sizeof(*l));
+
+    link_open(l, &ops, &config);
+    thread_start(&l->threads[0], serve_to_end, l->c);
+    say(&l->peer, first);
+    wait_begun(&l->owner, 1);
+    thread_start(&l->threads[1], attend, l);
+    return l;
+}
+
+/* Waits until a request to this handler is queued for the thread that serves. */
+static void take_queued(struct link *l, int64_t handler, int64_t seq)
+{
+    struct message m;
+
+    while (!conn_take_queued(l->c, l->threads[0].id, handler, &m)) {
+        assert_false(conn_closed(l->c));
+        sched_yield();
+    }
+    assert_int_equal(m.seq, seq);
+    message_free(&m);
+}
+
+TEST(what_is_read_for_a_busy_thread_is_queued_for_it)
+{
+    AUTO_LINK l = attended_link_new("01 1150 1159" NO_ARGS);
+
+    say(&l->peer, "01 1151 115a" NO_ARGS);
+    say(&l->peer, "01 1152 11c0" NO_ARGS);
+    say(&l->peer, "01 1153 115a" NO_ARGS);
+    take_queued(l, HANDLE_STACKS, 2);
+    open_gate(&l->owner);
+    hears(&l->peer, "02 1150 11 51 50");
+    hears(&l->peer, "02 1151 11 51 51");
+    hears(&l->peer, "02 1153 11 51 53");
+    assert_true(pthread_equal(l->owner.by[3], l->threads[0].id));
+    thread_join(&l->threads[1]); /* ends by itself, since the first thread is not busy any more */
+    l->threads[1].id = 0;
+}
+
+TEST(the_end_of_the_stream_is_left_to_a_busy_thread)
+{
+    AUTO_LINK l = attended_link_new("01 1150 1159" NO_ARGS);
+
+    shutdown(l->peer.fd, SHUT_WR);
+    thread_join(&l->threads[1]);
+    l->threads[1].id = 0;
+    assert_false(conn_closed(l->c));
+    open_gate(&l->owner);
+    hears(&l->peer, "02 1150 11 51 50");
+    hears_the_end(&l->peer);
+}
+
+TEST(a_thread_that_waits_for_a_reply_serves_what_was_read_for_it)
+{
+    AUTO_LINK l = attended_link_new("01 1150 115d" NO_ARGS);
+
+    hears(&l->peer, "01 1150 1153 115102"); /* GETROOT */
+    say(&l->peer, "01 1151 115a" NO_ARGS);
+    hears(&l->peer, "02 1151 11 51 51");
+    say(&l->peer, "02 1150 11 51 50");
+    hears(&l->peer, "02 1150 11 51 50");
+    assert_true(pthread_equal(l->owner.by[1], l->threads[0].id));
+}
+
 /* ---- The table ------------------------------------------------------------------------------- */
 
 /* Claims a request of the peer's thread A for this thread. named: the request names this thread as
@@ -305,7 +395,7 @@ static struct serving *claim(struct serving_table *t, bool named)
 
     if (named)
         m.recipient = (uint64_t)pthread_self();
-    assert_int_equal(serving_claim(t, true, &m, NOTE, &s, NULL), 1);
+    assert_int_equal(serving_claim(t, true, NULL, &m, NOTE, &s, NULL), 1);
     assert_non_null(s);
     return s;
 }
@@ -316,7 +406,7 @@ static void claim_elsewhere(void *arg)
     struct message m = {.kind = MESSAGE_REQUEST, .seq = 7, .sender = 0xa};
     struct serving *s = NULL;
 
-    assert_int_equal(serving_claim(arg, true, &m, NOTE, &s, NULL), 0);
+    assert_int_equal(serving_claim(arg, true, NULL, &m, NOTE, &s, NULL), 0);
     assert_null(s);
 }
 
