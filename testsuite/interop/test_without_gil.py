@@ -13,15 +13,20 @@ import json
 import os
 import re
 import shutil
+import socket
+import ssl
 import struct
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import Files
 from harness import (
     OBEY,
+    PATIENCE,
     THREAD_SANITIZED,
     Debuggee,
     Running,
@@ -47,6 +52,7 @@ from rawpeer import (
     unbox,
 )
 from rpyc.core import brine
+from tls_clients import needs_tls
 
 pytestmark = pytest.mark.skipif(
     "PYSTUCK_STACKREADER" not in os.environ, reason="no internal headers of this Python"
@@ -155,8 +161,11 @@ class Held:
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
-    held = Held(tmp_path_factory.mktemp("held"))
+def program(tmp_path_factory: pytest.TempPathFactory, files: Files) -> Iterator[Held]:
+    names = {"keyfile": files.server_key, "certfile": files.server_cert}
+    with_tls = f"where['tls'] = pystuck.run_server(port=0, **{names!r}).port"
+    before = with_tls if os.environ.get("LIBRPYC_SSL_PATH") else ""
+    held = Held(tmp_path_factory.mktemp("held"), before=before)
     try:
         yield held
         assert tell(held.debuggee, "pass") is None
@@ -262,6 +271,47 @@ def send_bound(peer: RawPeer, thread: int, *requests: tuple[Handler, tuple[Any, 
     for handler, args in requests:
         plain = peer.request_frame(handler, box(args))
         peer.send(frame(struct.pack("!QQ", thread, 0) + plain[5:-1]))
+
+
+def ssl_connect(program: Held) -> RawPeer:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    plain = socket.create_connection(("127.0.0.1", program.debuggee.told["tls"]), PATIENCE)
+    return RawPeer(context.wrap_socket(plain), Envelope.RPYC6)
+
+
+@needs_tls
+def test_a_client_over_tls(program: Held) -> None:
+    """Its request is answered whether it is sent behind GETROOT or behind another request."""
+    with ssl_connect(program) as peer:
+        root = peer.root()
+        with program.holding(), ssl_connect(program) as other:
+            ask(peer, (Handler.CALLATTR, (root, "eval", ("6 * 7",))), STACKS)
+            ask(other, ROOT, STACKS)
+            for each in (peer, other):
+                assert process_of(receive(each))["gil"][0] == "held"
+        assert unbox(receive(peer).args) == 42
+
+
+def test_a_stock_client_gets_its_answer_when_the_gil_is_back(
+    program: Held, connect: Callable[[Debuggee], Any]
+) -> None:
+    client, found = connect(program.debuggee), []
+    calls = [
+        lambda: found.append(client.eval("6 * 7")),
+        lambda: found.append(connect(program.debuggee).eval("7 * 6")),
+    ]
+    threads = [threading.Thread(target=call, daemon=True) for call in calls]
+    with program.holding():
+        for thread in threads:
+            thread.start()
+        with raw_connect(program.debuggee) as peer:
+            ask(peer, ROOT, STACKS)  # meanwhile their requests arrive
+            assert process_of(receive(peer))["gil"][0] == "held"
+        assert not found
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert found == [42, 42]
 
 
 EVENT = "__import__('__main__').blocked"
