@@ -26,8 +26,8 @@ WARM_UP = 6
 
 #: How much the counts may grow. Each part of a round runs at least once per round, and so would its
 #: leak; a connection is made and closed in every second round. So a leak is at least half as many
-#: objects as there are rounds. On a busy machine, threads may wait for each other for the first time: Python and
-#: pystuck then make some objects that they keep.
+#: objects as there are rounds. On a busy machine, threads may wait for each other for the first
+#: time: Python and pystuck then make some objects that they keep.
 TOLERANCE = max(10, ROUNDS // 4)
 
 #: Python up to 3.10 allocates some more blocks for each function that has run 1024 times.
