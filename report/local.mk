@@ -9,15 +9,26 @@ report_libfacts_la_SOURCES = \
 	report/report.c report/report.h \
 	report/schema.c report/schema.h
 report_libreport_la_SOURCES = \
+	report/diagnosis/actor_words.c report/diagnosis/actor_words.h \
+	report/diagnosis/cycles.c report/diagnosis/cycles.h \
+	report/diagnosis/deadlock_finding.c report/diagnosis/deadlock_finding.h \
 	report/diagnosis/diagnose.c report/diagnosis/diagnose.h \
+	report/diagnosis/exit_finding.c report/diagnosis/exit_finding.h \
 	report/diagnosis/finding.c report/diagnosis/finding.h \
 	report/diagnosis/gil_finding.c report/diagnosis/gil_finding.h \
+	report/diagnosis/loop_finding.c report/diagnosis/loop_finding.h \
 	report/diagnosis/place.c report/diagnosis/place.h \
 	report/diagnosis/phrases.c report/diagnosis/phrases.h \
 	report/diagnosis/shortage_finding.c report/diagnosis/shortage_finding.h \
 	report/diagnosis/signal_finding.c report/diagnosis/signal_finding.h \
+	report/diagnosis/syscall_words.c report/diagnosis/syscall_words.h \
+	report/diagnosis/thread_notes.c report/diagnosis/thread_notes.h \
+	report/diagnosis/wait_graph.c report/diagnosis/wait_graph.h \
+	report/diagnosis/wait_words.c report/diagnosis/wait_words.h \
 	report/json.c report/json.h \
 	report/merge.c report/merge.h \
-	report/shortage_text.c report/shortage_text.h
+	report/name_runs.c report/name_runs.h \
+	report/shortage_text.c report/shortage_text.h \
+	report/stack_groups.c report/stack_groups.h
 report_libreport_la_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 report_libreport_la_LIBADD = report/libfacts.la $(JSON_LIBS)

@@ -38,22 +38,26 @@ static int compare_frames(const struct report_frame *a, const struct report_fram
     return order != 0 ? order : compare_texts(a->file, b->file);
 }
 
-/* A comparison function for qsort(3): compares stacks from the outermost frame on, then the indices
- * of the threads. */
-static int compare_entries(const void *left, const void *right)
+int report_compare_stacks(const report_frames *a, const report_frames *b)
 {
-    const struct entry *a = left, *b = right;
     size_t i;
     int order;
 
-    for (i = 0; i < a->frames->count && i < b->frames->count; i++) {
-        order = compare_frames(&a->frames->items[i], &b->frames->items[i]);
+    for (i = 0; i < a->count && i < b->count; i++) {
+        order = compare_frames(&a->items[i], &b->items[i]);
         if (order != 0)
             return order;
     }
-    if (a->frames->count != b->frames->count)
-        return a->frames->count < b->frames->count ? -1 : 1;
-    return (a->thread > b->thread) - (a->thread < b->thread);
+    return (a->count > b->count) - (a->count < b->count);
+}
+
+/* A comparison function for qsort(3): compares stacks, then the indices of the threads. */
+static int compare_entries(const void *left, const void *right)
+{
+    const struct entry *a = left, *b = right;
+    int order = report_compare_stacks(a->frames, b->frames);
+
+    return order != 0 ? order : (a->thread > b->thread) - (a->thread < b->thread);
 }
 
 /* ---- Hashes --------------------------------------------------------------------------------- */

@@ -18,4 +18,8 @@
  * then `merged` is unknown. Time: n log n comparisons of stacks for n threads. */
 bool report_merge(struct report *r, struct report_process *process);
 
+/* Compares two stacks from the outermost frame on, for sorting. Returns a number less than, equal
+ * to or greater than 0. */
+int report_compare_stacks(const report_frames *a, const report_frames *b);
+
 #endif

@@ -154,11 +154,20 @@ struct report_syscall {
     int64_t left_ms; /* how long a sleep will still last */
 };
 
+/* What a thread, greenlet or task waits for. A collector reports a wait or a hold only if it was
+ * still there when the collector read it a second time.
+ *
+ * object: the id of an object, or of the thread, task or process whose end is waited for; in
+ * another process: "PID@HOST/" and the id. kind: as in report_object, or "thread", "task",
+ * "process". For queues, it says what is waited for: "queue-get" (an item), "queue-put" (room),
+ * "queue-join" (until all items are done), or "queue" if this is not known. */
 struct report_wait {
-    struct report_text object; /* the id of an object */
-    struct report_text kind, words;
-    int certainty; /* enum report_certainty */
-    int64_t frame; /* the index of the frame that waits, from 0 */
+    struct report_text object;
+    struct report_text kind;
+    struct report_text words; /* what the waiting code calls the object: "self.pool._lock" */
+    int certainty;            /* enum report_certainty */
+    int64_t frame;            /* the index of the frame that waits, from 0 */
+    int timed;                /* enum report_bool. True: the wait ends by itself after some time */
 };
 
 struct report_since {
@@ -193,6 +202,7 @@ struct report_thread {
     struct report_syscall *syscall;
     struct report_wait *waits;
     REPORT_LIST(struct report_hold) holds;
+    report_texts notes; /* conclusions of the diagnosis about the thread, one line each */
 };
 
 struct report_greenlet {
@@ -201,6 +211,7 @@ struct report_greenlet {
     struct report_text name, parent, thread;
     report_frames frames;
     struct report_wait *waits;
+    report_texts notes; /* as in report_thread */
 };
 
 struct report_task {
@@ -208,15 +219,34 @@ struct report_task {
     report_texts awaits; /* ids of tasks */
     struct report_wait *waits;
     report_frames frames;
+    report_texts notes; /* as in report_thread */
 };
 
-/* An object that a thread, greenlet or task waits for or holds: a lock, a queue, a future. */
+/* An object that a thread, greenlet or task waits for or holds.
+ *
+ * kind: "lock", "rlock", "semlock" (of multiprocessing), "condition", "semaphore", "event",
+ * "barrier", "queue", "future", "import" (the lock of a module), "flock" (of a file).
+ *
+ * holders: the ids of the threads, greenlets, tasks or processes that have it, or that compute it
+ * (future) or import it; in another process: "PID@HOST/" and the id.
+ *
+ * holder_status:
+ *   KNOWN      the holders have it, as certain as their holds say. If there are several, each of
+ *              them may end the wait
+ *   FREE       no holder
+ *   NOT_KNOWN  it has a holder; if `holders` is not empty, it may be one of these
+ *   ENDED      the thread in `holders` had it and has ended
+ *   INHERITED  a thread of the parent process had it when this process was forked
+ *
+ * detail: "permits": how many may hold a semaphore or semlock at the same time; "holder": the name
+ * of a holder that has ended; "module": the name of the module of an import lock. */
 struct report_object {
-    struct report_text id;   /* "obj:0x..." */
-    struct report_text kind; /* "lock", "rlock", "queue", ... */
-    struct report_text type, words;
-    report_texts holders; /* ids of threads, greenlets, tasks or processes */
-    int holder_status;    /* enum report_holder_status */
+    struct report_text id; /* "obj:0x..." */
+    struct report_text kind;
+    struct report_text type;  /* the name of the class: "_thread.lock" */
+    struct report_text words; /* a name of the object in the program: "self.pool._lock" */
+    report_texts holders;
+    int holder_status; /* enum report_holder_status */
     report_pairs detail;
 };
 
@@ -225,6 +255,7 @@ struct report_finding {
     report_texts members;
     int certainty; /* enum report_certainty */
     report_texts evidence;
+    report_texts lines; /* further sentences, one for each member that is described */
 };
 typedef REPORT_LIST(struct report_finding) report_findings; /* the worst first */
 

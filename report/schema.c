@@ -92,13 +92,13 @@ static const struct field syscall_fields[] = {
 const struct schema schema_syscall = SCHEMA(syscall);
 
 static const struct field wait_fields[] = {
-    TEXT(wait, object), TEXT(wait, kind), TEXT(wait, words), ENUM(wait, certainty, certainties),
-    INT(wait, frame),
+    TEXT(wait, object), TEXT(wait, kind),  TEXT(wait, words), ENUM(wait, certainty, certainties),
+    INT(wait, frame),   BOOL(wait, timed),
 };
-static const struct schema schema_wait = SCHEMA(wait);
+const struct schema schema_wait = SCHEMA(wait);
 
 static const struct field since_fields[] = {INT(since, frame), TEXT(since, file), INT(since, line)};
-static const struct schema schema_since = SCHEMA(since);
+const struct schema schema_since = SCHEMA(since);
 
 static const struct field hold_fields[] = {
     TEXT(hold, object),
@@ -106,7 +106,7 @@ static const struct field hold_fields[] = {
     ENUM(hold, certainty, certainties),
     ENUM(hold, by, hold_origins),
 };
-static const struct schema schema_hold = SCHEMA(hold);
+const struct schema schema_hold = SCHEMA(hold);
 
 static const struct field thread_fields[] = {
     TEXT(thread, id),
@@ -128,6 +128,7 @@ static const struct field thread_fields[] = {
     STRUCT(thread, syscall, syscall),
     STRUCT(thread, waits, wait),
     LIST(thread, holds, hold),
+    TEXTS(thread, notes),
 };
 const struct schema schema_thread = SCHEMA(thread);
 
@@ -140,12 +141,13 @@ static const struct field greenlet_fields[] = {
     TEXT(greenlet, thread),
     LIST(greenlet, frames, frame),
     STRUCT(greenlet, waits, wait),
+    TEXTS(greenlet, notes),
 };
 static const struct schema schema_greenlet = SCHEMA(greenlet);
 
 static const struct field task_fields[] = {
     TEXT(task, id),      TEXT(task, name),          TEXT(task, loop),          TEXT(task, state),
-    TEXTS(task, awaits), STRUCT(task, waits, wait), LIST(task, frames, frame),
+    TEXTS(task, awaits), STRUCT(task, waits, wait), LIST(task, frames, frame), TEXTS(task, notes),
 };
 static const struct schema schema_task = SCHEMA(task);
 
@@ -154,12 +156,12 @@ static const struct field object_fields[] = {
     TEXT(object, words), TEXTS(object, holders), ENUM(object, holder_status, holder_statuses),
     MAP(object, detail),
 };
-static const struct schema schema_object = SCHEMA(object);
+const struct schema schema_object = SCHEMA(object);
 
 static const struct field finding_fields[] = {
     TEXT(finding, kind),      TEXT(finding, text),
     TEXTS(finding, members),  ENUM(finding, certainty, certainties),
-    TEXTS(finding, evidence),
+    TEXTS(finding, evidence), TEXTS(finding, lines),
 };
 const struct schema schema_finding = SCHEMA(finding);
 

@@ -119,9 +119,13 @@ testsuite_unit_test_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=callo
 # Reports, and what is concluded from them.
 testsuite_unit_test_report_SOURCES = \
 	testsuite/unit/reports.c testsuite/unit/reports.h \
+	testsuite/unit/waiting.c testsuite/unit/waiting.h \
+	testsuite/unit/test_deadlocks.c \
 	testsuite/unit/test_diagnosis.c \
 	testsuite/unit/test_merge.c \
-	testsuite/unit/test_report.c
+	testsuite/unit/test_report.c \
+	testsuite/unit/test_stack_groups.c \
+	testsuite/unit/test_thread_notes.c
 testsuite_unit_test_report_LDADD = report/libreport.la $(LDADD)
 
 # Processes that use up their resources. Alone, because its own memory counts.

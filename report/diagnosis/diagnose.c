@@ -3,16 +3,56 @@
 
 #include <string.h>
 
+#include "diagnosis/cycles.h"
+#include "diagnosis/deadlock_finding.h"
+#include "diagnosis/exit_finding.h"
 #include "diagnosis/gil_finding.h"
+#include "diagnosis/loop_finding.h"
 #include "diagnosis/shortage_finding.h"
 #include "diagnosis/signal_finding.h"
+#include "diagnosis/thread_notes.h"
+#include "diagnosis/wait_graph.h"
+
+/* Adds the findings of all kinds. This is their order: first the signal that has ended the process,
+ * then what can never end by itself, then what stops all threads, then what stops some of them. */
+static bool add_findings(struct report *r, struct report_process *process,
+                         const struct wait_graph *g)
+{
+    return diagnose_signal(r, process) && diagnose_deadlocks(r, &process->findings, g) &&
+           diagnose_gil(r, process) && diagnose_shortage(r, process) &&
+           diagnose_loops(r, process) && diagnose_exit(r, process);
+}
+
+static bool make_graph(struct wait_graph *g, const struct report_process *processes, size_t count)
+{
+    return wait_graph_make(g, processes, count) && cycles_find(g);
+}
 
 bool diagnose(struct report *r, struct report_process *process)
 {
+    struct wait_graph g __attribute__((cleanup(wait_graph_free))) = {0};
+
     process->findings.items = arena_array(&r->arena, 0, sizeof(struct report_finding));
     process->findings.count = 0;
-    return process->findings.items && diagnose_signal(r, process) && diagnose_gil(r, process) &&
-           diagnose_shortage(r, process);
+    return process->findings.items && make_graph(&g, process, 1) && add_findings(r, process, &g) &&
+           diagnose_threads(r, process, &g);
+}
+
+bool diagnose_all(struct report *r)
+{
+    struct wait_graph g __attribute__((cleanup(wait_graph_free))) = {0};
+    size_t i;
+
+    for (i = 0; i < r->processes.count; i++) {
+        if (!diagnose(r, &r->processes.items[i]))
+            return false;
+    }
+    r->findings.items = arena_array(&r->arena, 0, sizeof(struct report_finding));
+    r->findings.count = 0;
+    if (!r->findings.items || r->processes.count < 2)
+        return r->findings.items;
+    return make_graph(&g, r->processes.items, r->processes.count) &&
+           diagnose_deadlocks(r, &r->findings, &g);
 }
 
 const struct report_finding *diagnose_find(const struct report_process *process, const char *kind)
@@ -20,11 +60,8 @@ const struct report_finding *diagnose_find(const struct report_process *process,
     size_t i;
 
     for (i = 0; i < process->findings.count; i++) {
-        const struct report_finding *f = &process->findings.items[i];
-
-        if (f->kind.data && f->kind.len == strlen(kind) &&
-            memcmp(f->kind.data, kind, f->kind.len) == 0)
-            return f;
+        if (text_is(process->findings.items[i].kind, kind))
+            return &process->findings.items[i];
     }
     return NULL;
 }

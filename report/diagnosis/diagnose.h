@@ -7,9 +7,14 @@
 
 #include "report.h"
 
-/* Replaces the findings of a process by those that its facts allow, the worst first. r must own the
- * process. Returns false if there is no memory. */
+/* Replaces the findings of a process, and the notes of its threads, greenlets and tasks, by those
+ * that its facts allow. The worst finding comes first. r must own the process. Returns false if
+ * there is no memory. */
 bool diagnose(struct report *r, struct report_process *process);
+
+/* Does this for all processes of a report. Then replaces the findings of the report by those that
+ * concern several processes. Returns false if there is no memory. */
+bool diagnose_all(struct report *r);
 
 /* Returns the first finding of a kind, or NULL. */
 const struct report_finding *diagnose_find(const struct report_process *process, const char *kind);

@@ -5,36 +5,57 @@
 
 #include "schema.h"
 
-/* Appends an empty finding to the process and returns it. NULL: no memory. */
-static struct report_finding *grow(struct report *r, struct report_process *process)
+/* Appends an empty finding to the list and returns it. NULL: no memory. The array has room for a
+ * power of two, so it is copied only if the number of findings is one. */
+static struct report_finding *grow(struct report *r, report_findings *list)
 {
-    size_t count = process->findings.count;
-    struct report_finding *items = schema_make(&r->arena, &schema_finding, count + 1);
+    size_t count = list->count, room = count > 0 ? 2 * count : 1;
+    struct report_finding *items;
 
-    if (!items)
-        return NULL;
-    if (count > 0)
-        memcpy(items, process->findings.items, count * sizeof(*items));
-    process->findings.items = items;
-    process->findings.count = count + 1;
-    return &items[count];
+    if ((count & (count - 1)) == 0) {
+        items = schema_make(&r->arena, &schema_finding, room);
+        if (!items)
+            return NULL;
+        if (count > 0)
+            memcpy(items, list->items, count * sizeof(*items));
+        list->items = items;
+    }
+    list->count = count + 1;
+    return &list->items[count];
 }
 
-struct report_finding *finding_add(struct report *r, struct report_process *process,
-                                   const char *kind, const struct buffer *text,
-                                   enum report_certainty certainty)
+struct report_finding *finding_add(struct report *r, report_findings *list, const char *kind,
+                                   const struct buffer *text, enum report_certainty certainty)
 {
     struct report_text copy = report_text(r, (const char *)text->data, text->len);
-    struct report_finding *finding = text->failed || !copy.data ? NULL : grow(r, process);
+    struct report_finding *finding = text->failed || !copy.data ? NULL : grow(r, list);
 
     if (!finding)
         return NULL;
     finding->kind = (struct report_text){kind, strlen(kind)};
     finding->text = copy;
     finding->certainty = certainty;
-    finding->members.items = arena_array(&r->arena, 0, sizeof(struct report_text));
-    finding->evidence.items = arena_array(&r->arena, 0, sizeof(struct report_text));
+    if (!texts_make(r, &finding->members, 0) || !texts_make(r, &finding->evidence, 0) ||
+        !texts_make(r, &finding->lines, 0))
+        return NULL;
     return finding;
+}
+
+bool texts_make(struct report *r, report_texts *list, size_t room)
+{
+    list->items = arena_array(&r->arena, room, sizeof(*list->items));
+    list->count = 0;
+    return list->items;
+}
+
+bool texts_add(struct report *r, report_texts *list, const struct buffer *text)
+{
+    struct report_text copy = report_text(r, (const char *)text->data, text->len);
+
+    if (text->failed || !copy.data)
+        return false;
+    list->items[list->count++] = copy;
+    return true;
 }
 
 bool finding_set_one(struct report *r, report_texts *list, struct report_text id)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * finding: adds findings to a process of a report.
+ * finding: adds findings to a list of a report.
  */
 #ifndef REPORT_DIAGNOSIS_FINDING_H
 #define REPORT_DIAGNOSIS_FINDING_H
@@ -8,12 +8,12 @@
 #include "buffer.h"
 #include "report.h"
 
-/* Appends a finding to those of the process and returns it. Its lists of members and evidence are
- * empty. kind: a string constant. text: the sentence, which is copied. NULL: no memory. Pointers to
- * earlier findings become invalid. */
-struct report_finding *finding_add(struct report *r, struct report_process *process,
-                                   const char *kind, const struct buffer *text,
-                                   enum report_certainty certainty);
+/* Appends a finding to a list and returns it. Its lists of members, evidence and lines are empty.
+ * list: findings of r or of a process of r, which only this function has filled. kind: a string
+ * constant. text: the sentence, which is copied. NULL: no memory. Pointers to earlier findings
+ * become invalid. */
+struct report_finding *finding_add(struct report *r, report_findings *list, const char *kind,
+                                   const struct buffer *text, enum report_certainty certainty);
 
 /* Set a list of a finding (members or evidence) to one id, or to two. Return false if there is no
  * memory. */
@@ -24,5 +24,12 @@ bool finding_set_two(struct report *r, report_texts *list, struct report_text fi
 /* Returns the thread of the process with this id, or NULL. */
 const struct report_thread *finding_thread(const struct report_process *process,
                                            struct report_text id);
+
+/* Makes an empty list of texts with room for `room` of them. Returns false if there is no memory.
+ */
+bool texts_make(struct report *r, report_texts *list, size_t room);
+
+/* Copies a sentence to the end of a list that has room. Returns false if there is no memory. */
+bool texts_add(struct report *r, report_texts *list, const struct buffer *text);
 
 #endif

@@ -122,7 +122,8 @@ static bool add(struct report *r, struct report_process *process, const struct b
 {
     static const char gil[] = "gil";
     const struct report_text self = {gil, sizeof(gil) - 1}, holder = process->gil->holder;
-    struct report_finding *finding = finding_add(r, process, FINDING_GIL, text, certainty);
+    struct report_finding *finding =
+        finding_add(r, &process->findings, FINDING_GIL, text, certainty);
 
     if (!finding)
         return false;

@@ -10,10 +10,24 @@ void sentence_put(struct buffer *out, const char *text)
     buffer_put(out, text, strlen(text));
 }
 
+size_t sentence_fitting(struct report_text text)
+{
+    size_t len = NAME_MAX_BYTES;
+
+    if (text.len <= len)
+        return text.len;
+    while (len > 0 && ((uint8_t)text.data[len] & 0xc0) == 0x80)
+        len--;
+    return len;
+}
+
 void sentence_put_text(struct buffer *out, struct report_text text)
 {
-    if (text.data)
-        buffer_put(out, text.data, text.len);
+    size_t len = text.data ? sentence_fitting(text) : 0;
+
+    buffer_put(out, text.data, len);
+    if (text.data && len < text.len)
+        sentence_put(out, "...");
 }
 
 void sentence_put_number(struct buffer *out, int64_t number)

@@ -108,9 +108,7 @@ static bool is_own(const struct report_frame *f)
     return f->file.data && !find_module(f->file, &unused);
 }
 
-/* Returns the innermost frame of the program's own code. If there is none, returns the innermost
- * frame. */
-static const struct report_frame *find_own(const report_frames *frames)
+const struct report_frame *place_own_frame(const report_frames *frames)
 {
     size_t i;
 
@@ -123,9 +121,9 @@ static const struct report_frame *find_own(const report_frames *frames)
 
 static void put_module(struct buffer *out, struct report_text module)
 {
-    size_t i;
+    size_t len = sentence_fitting(module), i;
 
-    for (i = 0; i < module.len; i++)
+    for (i = 0; i < len; i++)
         buffer_put_u8(out, module.data[i] == '/' ? '.' : (uint8_t)module.data[i]);
 }
 
@@ -168,20 +166,25 @@ static struct report_text file_name(struct report_text file)
     return name;
 }
 
-static void put_line(struct buffer *out, const struct report_frame *f, bool is_about)
+void place_put_line(struct buffer *out, struct report_text file, int64_t line)
 {
-    if (is_about)
-        sentence_put(out, "about ");
-    sentence_put_text(out, file_name(f->file));
-    if (f->line == REPORT_UNKNOWN)
+    sentence_put_text(out, file_name(file));
+    if (line == REPORT_UNKNOWN)
         return;
     buffer_put_u8(out, ':');
-    sentence_put_number(out, f->line);
+    sentence_put_number(out, line);
+}
+
+bool place_is_in(struct report_text file, const char *module)
+{
+    struct report_text found;
+
+    return file.data && find_module(file, &found) && is(found, module);
 }
 
 void place_put(struct buffer *out, const report_frames *frames, bool is_about)
 {
-    const struct report_frame *own = find_own(frames);
+    const struct report_frame *own = place_own_frame(frames);
     bool has_function = put_function(out, &frames->items[frames->count - 1]);
 
     if (!own->file.data) {
@@ -191,7 +194,9 @@ void place_put(struct buffer *out, const report_frames *frames, bool is_about)
     }
     if (has_function)
         sentence_put(out, " (");
-    put_line(out, own, is_about);
+    if (is_about)
+        sentence_put(out, "about ");
+    place_put_line(out, own->file, own->line);
     if (has_function)
         sentence_put(out, ")");
 }

@@ -24,4 +24,16 @@
  * have changed while the stack was read, so "about" is added: "re.match (about rules.py:41)". */
 void place_put(struct buffer *out, const report_frames *frames, bool is_about);
 
+/* Returns the innermost frame of the program's own code. If there is none, returns the innermost
+ * frame. The stack must have at least one frame. */
+const struct report_frame *place_own_frame(const report_frames *frames);
+
+/* Appends a file, without its folder, and a line: "rules.py:41". REPORT_UNKNOWN: appends no line.
+ */
+void place_put_line(struct buffer *out, struct report_text file, int64_t line);
+
+/* True if the file belongs to the module of the standard library that this path names, such as
+ * "asyncio/events". */
+bool place_is_in(struct report_text file, const char *module);
+
 #endif

@@ -15,7 +15,7 @@ static bool add(struct report *r, struct report_process *process,
     report_put_shortage(&text, shortage);
     if (text.len == 0)
         return !text.failed;
-    finding = finding_add(r, process, FINDING_SHORTAGE, &text, CERTAINTY_KNOWN);
+    finding = finding_add(r, &process->findings, FINDING_SHORTAGE, &text, CERTAINTY_KNOWN);
     return finding &&
            finding_set_one(r, &finding->evidence, (struct report_text){id, sizeof(id) - 1});
 }

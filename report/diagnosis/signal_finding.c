@@ -59,7 +59,7 @@ bool diagnose_signal(struct report *r, struct report_process *process)
     put_signal(&text, process);
     if (s->native_id != REPORT_UNKNOWN)
         put_thread(&text, s, finding_thread(process, s->thread));
-    finding = finding_add(r, process, FINDING_SIGNAL, &text, CERTAINTY_KNOWN);
+    finding = finding_add(r, &process->findings, FINDING_SIGNAL, &text, CERTAINTY_KNOWN);
     if (!finding || !finding_set_one(r, &finding->evidence, self))
         return false;
     return !s->thread.data || finding_set_one(r, &finding->members, s->thread);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "diagnosis/actor_words.h"
+
+#include "diagnosis/phrases.h"
+#include "diagnosis/place.h"
+
+/* Appends a name, or the id if there is no name. */
+static void put_name_or_id(struct buffer *out, const char *kind, struct report_text name,
+                           struct report_text id)
+{
+    if (name.data && name.len > 0) {
+        sentence_put_text(out, name);
+        return;
+    }
+    sentence_put(out, kind);
+    sentence_put_text(out, id);
+}
+
+static void put_process(struct buffer *out, const struct report_process *p)
+{
+    if (p->name.data && p->name.len > 0) {
+        sentence_put_text(out, p->name);
+        return;
+    }
+    sentence_put(out, "process ");
+    if (p->id.data)
+        sentence_put_text(out, p->id);
+    else
+        sentence_put_number(out, p->pid);
+}
+
+void actor_put(struct buffer *out, const struct wait_graph *g, size_t node, size_t process)
+{
+    const struct wait_node *n = &g->nodes[node];
+    const struct report_greenlet *greenlet = n->item;
+    const struct report_task *task = n->item;
+    const struct report_object *object = n->item;
+
+    switch (n->kind) {
+    case NODE_THREAD:
+        sentence_put_thread(out, n->item);
+        break;
+    case NODE_GREENLET:
+        put_name_or_id(out, "greenlet ", greenlet->name, greenlet->id);
+        break;
+    case NODE_TASK:
+        put_name_or_id(out, "task ", task->name, task->id);
+        break;
+    case NODE_OBJECT:
+        put_name_or_id(out, "", object->words, object->id);
+        break;
+    case NODE_PROCESS:
+        put_process(out, n->item);
+        return;
+    }
+    if (n->process == process)
+        return;
+    sentence_put(out, " of ");
+    put_process(out, &g->processes[n->process]);
+}
+
+void actor_put_id(struct buffer *out, const struct wait_graph *g, size_t process,
+                  struct report_text id)
+{
+    size_t node = wait_graph_find(g, process, id);
+
+    if (node == NO_NODE)
+        sentence_put_text(out, id);
+    else
+        actor_put(out, g, node, process);
+}
+
+const report_frames *actor_frames(const struct wait_graph *g, size_t node)
+{
+    const void *item = g->nodes[node].item;
+    const report_frames *frames = NULL;
+
+    switch (g->nodes[node].kind) {
+    case NODE_THREAD:
+        frames = &((const struct report_thread *)item)->frames;
+        break;
+    case NODE_GREENLET:
+        frames = &((const struct report_greenlet *)item)->frames;
+        break;
+    case NODE_TASK:
+        frames = &((const struct report_task *)item)->frames;
+        break;
+    case NODE_OBJECT:
+    case NODE_PROCESS:
+        break;
+    }
+    return frames && frames->items && frames->count > 0 ? frames : NULL;
+}
+
+bool actor_is_moving(const struct wait_graph *g, size_t node)
+{
+    return g->nodes[node].kind == NODE_THREAD &&
+           ((const struct report_thread *)g->nodes[node].item)->exact == BOOL_FALSE;
+}
+
+void actor_put_line(struct buffer *out, const struct wait_graph *g, size_t node)
+{
+    const report_frames *frames = actor_frames(g, node);
+    const struct report_wait *wait = wait_graph_wait(g, node);
+    const struct report_frame *frame;
+
+    if (!frames)
+        return;
+    frame = place_own_frame(frames);
+    if (wait && wait->frame >= 0 && (uint64_t)wait->frame < frames->count)
+        frame = &frames->items[wait->frame];
+    if (!frame->file.data)
+        return;
+    sentence_put(out, actor_is_moving(g, node) ? " (about " : " (");
+    place_put_line(out, frame->file, frame->line);
+    buffer_put_u8(out, ')');
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * deadlock_finding: findings about threads that can never continue.
+ *
+ * A deadlock is a cycle of the wait graph:
+ *
+ *     DEADLOCK: transfer-1 -> transfer-0 -> transfer-1
+ *       transfer-1 (bank.py:9) waits for Lock dst.lock, held by transfer-0 since bank.py:7
+ *       transfer-0 (bank.py:9) waits for Lock dst.lock, held by transfer-1 since bank.py:7
+ *
+ * The first line is the finding's text, the others are its lines. The first thread is the one that
+ * was started last, which probably closed the cycle. Of a long cycle, the first threads are shown.
+ *
+ * A second kind of finding is an object that threads wait for, but which no living thread can
+ * release, because its holder has ended or was not forked.
+ */
+#ifndef REPORT_DIAGNOSIS_DEADLOCK_FINDING_H
+#define REPORT_DIAGNOSIS_DEADLOCK_FINDING_H
+
+#include "diagnosis/wait_graph.h"
+
+/* The kinds of the findings. */
+#define FINDING_DEADLOCK  "deadlock"
+#define FINDING_ABANDONED "abandoned"
+
+/* Adds the findings to a list of r. g: the graph, after cycles_find(). If it has several processes,
+ * adds only the deadlocks that concern more than one of them. Returns false if there is no memory.
+ */
+bool diagnose_deadlocks(struct report *r, report_findings *list, const struct wait_graph *g);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "diagnosis/syscall_words.h"
+
+#include <string.h>
+
+#include "diagnosis/phrases.h"
+
+static bool is_one_of(struct report_text name, const char *first, const char *second)
+{
+    return (name.len == strlen(first) && memcmp(name.data, first, name.len) == 0) ||
+           (name.len == strlen(second) && memcmp(name.data, second, name.len) == 0);
+}
+
+/* Appends "tcp 127.0.0.1:40000 -> 127.0.0.1:5432". */
+static void put_addresses(struct buffer *out, const struct report_target *t)
+{
+    if (t->path.data) {
+        buffer_put_u8(out, ' ');
+        sentence_put_text(out, t->path);
+    }
+    if (t->local.data) {
+        buffer_put_u8(out, ' ');
+        sentence_put_text(out, t->local);
+    }
+    if (t->remote.data) {
+        sentence_put(out, t->local.data ? " -> " : " to ");
+        sentence_put_text(out, t->remote);
+    }
+    if (t->tcp_state.data) {
+        sentence_put(out, ", ");
+        sentence_put_text(out, t->tcp_state);
+    }
+}
+
+/* Appends which process has the file lock, or the other end of the pipe or socket. */
+static void put_peer(struct buffer *out, const struct report_syscall *call)
+{
+    if (call->target->peer_pid == REPORT_UNKNOWN)
+        return;
+    if (is_one_of(call->name, "flock", "fcntl")) {
+        sentence_put(out, ", locked by process ");
+        sentence_put_number(out, call->target->peer_pid);
+        return;
+    }
+    sentence_put(out, ", process ");
+    sentence_put_number(out, call->target->peer_pid);
+    sentence_put(out, " has the other end");
+}
+
+static void put_target(struct buffer *out, const struct report_syscall *call)
+{
+    const struct report_target *t = call->target;
+
+    if (call->fd != REPORT_UNKNOWN) {
+        sentence_put(out, " on descriptor ");
+        sentence_put_number(out, call->fd);
+    }
+    if (!t || (!t->kind.data && !t->path.data && !t->local.data && !t->remote.data))
+        return;
+    sentence_put(out, ": ");
+    if (t->kind.data)
+        sentence_put_text(out, t->kind);
+    put_addresses(out, t);
+    put_peer(out, call);
+}
+
+static void put_kernel(struct buffer *out, const struct report_target *t)
+{
+    if (t->mount.data) {
+        sentence_put(out, ", on the file system ");
+        sentence_put_text(out, t->mount);
+    }
+    if (t->wchan.data) {
+        sentence_put(out, ", in the kernel's ");
+        sentence_put_text(out, t->wchan);
+    }
+}
+
+void syscall_words_put(struct buffer *out, const struct report_syscall *call)
+{
+    if (!call->name.data)
+        return;
+    if (is_one_of(call->name, "nanosleep", "clock_nanosleep") && call->left_ms != REPORT_UNKNOWN) {
+        sentence_put(out, "sleeps for another ");
+        sentence_put_duration(out, call->left_ms);
+        return;
+    }
+    sentence_put(out, "in the system call ");
+    sentence_put_text(out, call->name);
+    put_target(out, call);
+    if (call->target)
+        put_kernel(out, call->target);
+    if (call->left_ms == REPORT_UNKNOWN)
+        return;
+    sentence_put(out, ", for another ");
+    sentence_put_duration(out, call->left_ms);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * syscall_words: sentences about the system call in which a thread waits: "in the system call
+ * recvfrom on descriptor 5: tcp 127.0.0.1:40000 -> 127.0.0.1:5432, ESTABLISHED".
+ */
+#ifndef REPORT_DIAGNOSIS_SYSCALL_WORDS_H
+#define REPORT_DIAGNOSIS_SYSCALL_WORDS_H
+
+#include "buffer.h"
+#include "report.h"
+
+/* Appends which system call it is, on what, and how long it will still last, as far as this is
+ * known. Appends nothing if the name of the call is not known. */
+void syscall_words_put(struct buffer *out, const struct report_syscall *call);
+
+#endif

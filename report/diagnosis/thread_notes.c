@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "diagnosis/thread_notes.h"
+
+#include <string.h>
+
+#include "buffer.h"
+#include "diagnosis/actor_words.h"
+#include "diagnosis/finding.h"
+#include "diagnosis/phrases.h"
+#include "diagnosis/place.h"
+#include "diagnosis/syscall_words.h"
+#include "diagnosis/wait_words.h"
+
+/* The most lines that a thread may have. */
+#define NOTES_MAX 3
+
+/* ---- What it waits for ----------------------------------------------------------------------- */
+
+/* Appends a name for a deadlock that the findings describe. */
+static void put_deadlock(struct buffer *out, const struct wait_graph *g, size_t cycle)
+{
+    if (g->cycles == 1)
+        sentence_put(out, "the deadlock above");
+    else if (cycle <= FINDINGS_SHOWN)
+        sentence_put(out, "one of the deadlocks above");
+    else
+        sentence_put(out, "a deadlock");
+}
+
+/* Appends what a thread does that another one waits for. */
+static void put_activity(struct buffer *out, const struct wait_graph *g, size_t node)
+{
+    const struct wait_node *n = &g->nodes[node];
+    const report_frames *frames = actor_frames(g, node);
+
+    if (n->cycle > 0) {
+        sentence_put(out, ", which is in ");
+        put_deadlock(out, g, n->cycle);
+    } else if (n->is_stuck) {
+        sentence_put(out, ", which can never continue");
+    } else if (wait_graph_wait(g, node)) {
+        sentence_put(out, ", which ");
+        wait_words_put_target(out, g, node);
+    } else if (frames) {
+        sentence_put(out, ", now in ");
+        place_put(out, frames, actor_is_moving(g, node));
+    }
+}
+
+static void put_wait(struct buffer *out, const struct wait_graph *g, size_t node)
+{
+    const struct wait_node *n = &g->nodes[node];
+    size_t holder;
+
+    if (!wait_graph_wait(g, node))
+        return;
+    if (n->cycle > 0) {
+        sentence_put(out, "in ");
+        put_deadlock(out, g, n->cycle);
+        sentence_put(out, ": ");
+    }
+    wait_words_put(out, g, node, n->cycle > 0);
+    holder = wait_words_holder(g, node);
+    if (holder != NO_NODE && n->cycle == 0)
+        put_activity(out, g, holder);
+}
+
+/* ---- What the kernel says -------------------------------------------------------------------- */
+
+static bool is_futex(const struct report_syscall *call)
+{
+    return text_is(call->name, "futex");
+}
+
+/* Python waits for its locks, for the GIL and for many other things in the system call futex. If it
+ * is known what the thread waits for, this says more. */
+static void put_syscall(struct buffer *out, const struct report_thread *t)
+{
+    if (!t->syscall || t->state == STATE_RUNNING || (t->waits && is_futex(t->syscall)))
+        return;
+    syscall_words_put(out, t->syscall);
+    if (is_futex(t->syscall))
+        sentence_put(out, ": waits for the GIL or for a lock of C code");
+}
+
+static void put_cpu(struct buffer *out, const struct report_cpu *cpu)
+{
+    if (!cpu || isnan(cpu->percent) || !(cpu->percent >= 0 && cpu->percent < 1e6))
+        return;
+    sentence_put(out, ", ");
+    sentence_put_number(out, (int64_t)(cpu->percent + 0.5));
+    sentence_put(out, " % of a core");
+    if (cpu->over_ms == REPORT_UNKNOWN)
+        return;
+    sentence_put(out, " over ");
+    sentence_put_duration(out, cpu->over_ms);
+}
+
+static void put_state(struct buffer *out, const struct report_process *p,
+                      const struct report_thread *t)
+{
+    bool has_gil = p->gil && p->gil->state == GIL_HELD && t->id.data &&
+                   p->gil->holder.len == t->id.len && p->gil->holder.data &&
+                   memcmp(p->gil->holder.data, t->id.data, t->id.len) == 0;
+
+    if (t->state == STATE_RUNNING) {
+        sentence_put(out, "running");
+        put_cpu(out, t->cpu);
+    } else if (t->state == STATE_DISK) {
+        sentence_put(out, "in an uninterruptible sleep");
+    } else if (t->state == STATE_STOPPED) {
+        sentence_put(out, "stopped by a signal or a tracer");
+    }
+    if (!has_gil)
+        return;
+    sentence_put(out, out->len > 0 ? ", has the GIL" : "has the GIL");
+}
+
+/* ---- All notes ------------------------------------------------------------------------------- */
+
+/* Adds a line, if it is not empty. */
+static bool add(struct report *r, report_texts *notes, const struct buffer *line)
+{
+    return line->len == 0 ? !line->failed : texts_add(r, notes, line);
+}
+
+static bool add_wait(struct report *r, report_texts *notes, const struct wait_graph *g, size_t node)
+{
+    struct buffer line __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+
+    put_wait(&line, g, node);
+    return add(r, notes, &line);
+}
+
+static bool add_kernel(struct report *r, const struct report_process *p, struct report_thread *t)
+{
+    struct buffer call __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+    struct buffer state __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+
+    put_syscall(&call, t);
+    put_state(&state, p, t);
+    return add(r, &t->notes, &call) && add(r, &t->notes, &state);
+}
+
+bool diagnose_threads(struct report *r, struct report_process *p, const struct wait_graph *g)
+{
+    size_t node = 0, i;
+
+    for (i = 0; i < p->threads.count; i++) {
+        struct report_thread *t = &p->threads.items[i];
+
+        if (!texts_make(r, &t->notes, NOTES_MAX) || !add_wait(r, &t->notes, g, node++) ||
+            !add_kernel(r, p, t))
+            return false;
+    }
+    for (i = 0; i < p->greenlets.count; i++) {
+        if (!texts_make(r, &p->greenlets.items[i].notes, NOTES_MAX) ||
+            !add_wait(r, &p->greenlets.items[i].notes, g, node++))
+            return false;
+    }
+    for (i = 0; i < p->tasks.count; i++) {
+        if (!texts_make(r, &p->tasks.items[i].notes, NOTES_MAX) ||
+            !add_wait(r, &p->tasks.items[i].notes, g, node++))
+            return false;
+    }
+    return true;
+}

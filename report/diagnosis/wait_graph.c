@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "diagnosis/wait_graph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* An id and its node. process: the index of the process in which the id is valid; ALL_PROCESSES for
+ * ids of processes. */
+struct wait_id {
+    size_t process;
+    struct report_text text;
+    size_t node;
+};
+
+#define ALL_PROCESSES SIZE_MAX
+
+/* A hold of a thread; holder and object are nodes. */
+struct wait_hold {
+    size_t holder, object;
+    const struct report_hold *fact;
+};
+
+bool text_is(struct report_text text, const char *other)
+{
+    return text.data && text.len == strlen(other) && memcmp(text.data, other, text.len) == 0;
+}
+
+/* ---- Nodes and their ids --------------------------------------------------------------------- */
+
+static int compare_ids(const void *left, const void *right)
+{
+    const struct wait_id *a = left, *b = right;
+    int order;
+
+    if (a->process != b->process)
+        return a->process < b->process ? -1 : 1;
+    if (a->text.len != b->text.len)
+        return a->text.len < b->text.len ? -1 : 1;
+    order = a->text.len > 0 ? memcmp(a->text.data, b->text.data, a->text.len) : 0;
+    return order != 0 ? order : (a->node > b->node) - (a->node < b->node);
+}
+
+/* Returns the first node with an id that is valid in this process. */
+static size_t find_in(const struct wait_graph *g, size_t process, struct report_text id)
+{
+    const struct wait_id key = {process, id, 0};
+    size_t low = 0, high = g->id_count, middle;
+
+    while (low < high) {
+        middle = low + (high - low) / 2;
+        if (compare_ids(&g->ids[middle], &key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == g->id_count || g->ids[low].process != process || g->ids[low].text.len != id.len ||
+        (id.len > 0 && memcmp(g->ids[low].text.data, id.data, id.len) != 0))
+        return NO_NODE;
+    return g->ids[low].node;
+}
+
+size_t wait_graph_find(const struct wait_graph *g, size_t process, struct report_text id)
+{
+    const char *slash;
+    size_t node, len;
+
+    if (!id.data)
+        return NO_NODE;
+    node = find_in(g, process, id);
+    if (node == NO_NODE)
+        node = find_in(g, ALL_PROCESSES, id);
+    slash = memchr(id.data, '/', id.len);
+    if (node != NO_NODE || !slash)
+        return node;
+    len = (size_t)(slash - id.data);
+    node = find_in(g, ALL_PROCESSES, (struct report_text){id.data, len});
+    if (node == NO_NODE)
+        return NO_NODE;
+    return find_in(g, g->nodes[node].process, (struct report_text){slash + 1, id.len - len - 1});
+}
+
+static void add_node(struct wait_graph *g, enum wait_node_kind kind, const void *item,
+                     size_t process, struct report_text id)
+{
+    if (id.data)
+        g->ids[g->id_count++] =
+            (struct wait_id){kind == NODE_PROCESS ? ALL_PROCESSES : process, id, g->count};
+    g->nodes[g->count++] = (struct wait_node){.kind = kind, .item = item, .process = process};
+}
+
+static void add_nodes(struct wait_graph *g, size_t process)
+{
+    const struct report_process *p = &g->processes[process];
+    size_t i;
+
+    for (i = 0; i < p->threads.count; i++)
+        add_node(g, NODE_THREAD, &p->threads.items[i], process, p->threads.items[i].id);
+    for (i = 0; i < p->greenlets.count; i++)
+        add_node(g, NODE_GREENLET, &p->greenlets.items[i], process, p->greenlets.items[i].id);
+    for (i = 0; i < p->tasks.count; i++)
+        add_node(g, NODE_TASK, &p->tasks.items[i], process, p->tasks.items[i].id);
+    for (i = 0; i < p->objects.count; i++)
+        add_node(g, NODE_OBJECT, &p->objects.items[i], process, p->objects.items[i].id);
+    add_node(g, NODE_PROCESS, p, process, p->id);
+}
+
+/* ---- Holds ----------------------------------------------------------------------------------- */
+
+static int compare_holds(const void *left, const void *right)
+{
+    const struct wait_hold *a = left, *b = right;
+
+    if (a->holder != b->holder)
+        return a->holder < b->holder ? -1 : 1;
+    return (a->object > b->object) - (a->object < b->object);
+}
+
+const struct report_hold *wait_graph_hold(const struct wait_graph *g, size_t holder, size_t object)
+{
+    const struct wait_hold key = {holder, object, NULL}, *found;
+
+    found = g->hold_count > 0 ? bsearch(&key, g->holds, g->hold_count, sizeof(key), compare_holds)
+                              : NULL;
+    return found ? found->fact : NULL;
+}
+
+static void add_holds(struct wait_graph *g, size_t holder, const struct report_thread *t)
+{
+    size_t i, object;
+
+    for (i = 0; i < t->holds.count; i++) {
+        object = wait_graph_find(g, g->nodes[holder].process, t->holds.items[i].object);
+        if (object != NO_NODE)
+            g->holds[g->hold_count++] = (struct wait_hold){holder, object, &t->holds.items[i]};
+    }
+}
+
+/* ---- Edges ----------------------------------------------------------------------------------- */
+
+struct report_text object_detail(const struct report_object *object, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < object->detail.count; i++) {
+        if (text_is(object->detail.items[i].name, name))
+            return object->detail.items[i].value;
+    }
+    return (struct report_text){NULL, 0};
+}
+
+/* Returns a text as a number; SIZE_MAX if it is not a number of at most nine digits. */
+static size_t number_of(struct report_text text)
+{
+    size_t number = 0, i;
+
+    if (!text.data || text.len == 0 || text.len > 9)
+        return SIZE_MAX;
+    for (i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return SIZE_MAX;
+        number = number * 10 + (size_t)(text.data[i] - '0');
+    }
+    return number;
+}
+
+/* True if an object is available only if one of its holders releases it. */
+static bool depends_on_holders(const struct report_object *o)
+{
+    static const char *const single[] = {"lock", "rlock", "import", "flock"};
+    size_t i;
+
+    if (o->holder_status != HOLDER_KNOWN)
+        return false;
+    for (i = 0; i < sizeof(single) / sizeof(*single); i++) {
+        if (text_is(o->kind, single[i]))
+            return o->holders.count == 1;
+    }
+    if (text_is(o->kind, "semaphore") || text_is(o->kind, "semlock"))
+        return o->holders.count == number_of(object_detail(o, "permits"));
+    return text_is(o->kind, "future");
+}
+
+static bool is_certain(int certainty)
+{
+    return certainty == CERTAINTY_KNOWN || certainty == CERTAINTY_SEEN;
+}
+
+/* Adds an edge from the newest node that has edges. */
+static void add_edge(struct wait_graph *g, struct wait_node *from, size_t to)
+{
+    g->edges[g->edge_count++] = to;
+    from->edges++;
+}
+
+static void add_holder_edges(struct wait_graph *g, size_t object)
+{
+    struct wait_node *node = &g->nodes[object];
+    const struct report_object *o = node->item;
+    const struct report_hold *hold;
+    size_t i, holder;
+
+    node->is_lost = o->holder_status == HOLDER_ENDED || o->holder_status == HOLDER_INHERITED;
+    for (i = 0; depends_on_holders(o) && i < o->holders.count; i++) {
+        holder = wait_graph_find(g, node->process, o->holders.items[i]);
+        hold = holder != NO_NODE ? wait_graph_hold(g, holder, object) : NULL;
+        if (holder == NO_NODE || g->nodes[holder].kind == NODE_OBJECT ||
+            (hold && !is_certain(hold->certainty))) {
+            g->edge_count -= node->edges;
+            node->edges = 0;
+            return;
+        }
+        add_edge(g, node, holder);
+    }
+}
+
+const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t node)
+{
+    const void *item = g->nodes[node].item;
+
+    switch (g->nodes[node].kind) {
+    case NODE_THREAD:
+        return ((const struct report_thread *)item)->waits;
+    case NODE_GREENLET:
+        return ((const struct report_greenlet *)item)->waits;
+    case NODE_TASK:
+        return ((const struct report_task *)item)->waits;
+    case NODE_OBJECT:
+    case NODE_PROCESS:
+        break;
+    }
+    return NULL;
+}
+
+/* True if the kernel says that the thread does not wait, or only for some time. The fourth argument
+ * of futex(2) is the timeout. */
+static bool contradicts(const struct report_thread *t)
+{
+    const struct report_syscall *call = t->syscall;
+
+    if (t->exact == BOOL_FALSE || t->state == STATE_RUNNING)
+        return true;
+    if (!call || !call->name.data || text_is(call->name, "restart_syscall"))
+        return false;
+    return !text_is(call->name, "futex") || (call->args.count > 3 && call->args.items[3] != 0);
+}
+
+/* True if a node that waits for an object can take it although it holds it itself. A semlock may be
+ * a multiprocessing.RLock. */
+static bool may_take_again(const struct wait_graph *g, size_t waiter, size_t target)
+{
+    const struct report_object *o = g->nodes[target].item;
+
+    if (g->nodes[target].kind != NODE_OBJECT || o->holders.count != 1)
+        return false;
+    if (!text_is(o->kind, "rlock") && !text_is(o->kind, "import") && !text_is(o->kind, "semlock"))
+        return false;
+    return wait_graph_find(g, g->nodes[target].process, o->holders.items[0]) == waiter;
+}
+
+/* Returns the node that a waiter certainly waits for, or NO_NODE. */
+static size_t target_of(const struct wait_graph *g, size_t waiter)
+{
+    const struct wait_node *node = &g->nodes[waiter];
+    const struct report_wait *wait = wait_graph_wait(g, waiter);
+    size_t target;
+
+    if (!wait || !is_certain(wait->certainty) || wait->timed == BOOL_TRUE)
+        return NO_NODE;
+    if (node->kind == NODE_THREAD && contradicts(node->item))
+        return NO_NODE;
+    target = wait_graph_find(g, node->process, wait->object);
+    return target == NO_NODE || may_take_again(g, waiter, target) ? NO_NODE : target;
+}
+
+/* Adds the edges of a task to the tasks that it awaits. Returns false if one is not known. */
+static bool add_awaits(struct wait_graph *g, struct wait_node *node)
+{
+    const struct report_task *task = node->item;
+    size_t i, other;
+
+    for (i = 0; i < task->awaits.count; i++) {
+        other = wait_graph_find(g, node->process, task->awaits.items[i]);
+        if (other == NO_NODE || g->nodes[other].kind != NODE_TASK)
+            return false;
+        add_edge(g, node, other);
+    }
+    return true;
+}
+
+static void add_wait_edges(struct wait_graph *g, size_t waiter)
+{
+    struct wait_node *node = &g->nodes[waiter];
+    size_t target = target_of(g, waiter);
+
+    if (node->kind == NODE_TASK && !add_awaits(g, node)) {
+        g->edge_count -= node->edges;
+        node->edges = 0;
+        return;
+    }
+    if (target != NO_NODE)
+        add_edge(g, node, target);
+}
+
+/* ---- The graph ------------------------------------------------------------------------------- */
+
+/* The number of nodes, holds and edges, or more. */
+struct sizes {
+    size_t nodes, holds, edges;
+};
+
+static struct sizes measure(const struct report_process *p)
+{
+    struct sizes s = {0};
+    size_t i;
+
+    s.edges = p->threads.count + p->greenlets.count + p->tasks.count;
+    s.nodes = s.edges + p->objects.count + 1;
+    for (i = 0; i < p->threads.count; i++)
+        s.holds += p->threads.items[i].holds.count;
+    for (i = 0; i < p->tasks.count; i++)
+        s.edges += p->tasks.items[i].awaits.count;
+    for (i = 0; i < p->objects.count; i++)
+        s.edges += p->objects.items[i].holders.count;
+    return s;
+}
+
+static bool allocate(struct wait_graph *g)
+{
+    struct sizes all = {0}, one;
+    size_t i;
+
+    for (i = 0; i < g->process_count; i++) {
+        one = measure(&g->processes[i]);
+        all.nodes += one.nodes;
+        all.holds += one.holds;
+        all.edges += one.edges;
+    }
+    g->nodes = calloc(all.nodes + 1, sizeof(*g->nodes));
+    g->ids = calloc(all.nodes + 1, sizeof(*g->ids));
+    g->holds = calloc(all.holds + 1, sizeof(*g->holds));
+    g->edges = calloc(all.edges + 1, sizeof(*g->edges));
+    return g->nodes && g->ids && g->holds && g->edges;
+}
+
+bool wait_graph_make(struct wait_graph *g, const struct report_process *processes, size_t count)
+{
+    size_t i;
+
+    *g = (struct wait_graph){.processes = processes, .process_count = count};
+    if (!allocate(g))
+        return false;
+    for (i = 0; i < count; i++)
+        add_nodes(g, i);
+    qsort(g->ids, g->id_count, sizeof(*g->ids), compare_ids);
+    for (i = 0; i < g->count; i++) {
+        if (g->nodes[i].kind == NODE_THREAD)
+            add_holds(g, i, g->nodes[i].item);
+    }
+    qsort(g->holds, g->hold_count, sizeof(*g->holds), compare_holds);
+    for (i = 0; i < g->count; i++) {
+        g->nodes[i].first_edge = g->edge_count;
+        if (g->nodes[i].kind == NODE_OBJECT)
+            add_holder_edges(g, i);
+        else
+            add_wait_edges(g, i);
+    }
+    return true;
+}
+
+void wait_graph_free(struct wait_graph *g)
+{
+    free(g->nodes);
+    free(g->ids);
+    free(g->holds);
+    free(g->edges);
+    *g = (struct wait_graph){0};
+}

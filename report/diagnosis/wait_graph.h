@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * wait_graph: which threads wait for which, as a graph, from the facts about one or more processes.
+ *
+ * A node is a thread, greenlet, task, object or process of the report. An edge leads from a waiter
+ * to what it waits for, and from an object to those that hold it. There are only certain edges: a
+ * node that has edges can continue only if one of the nodes to which they lead continues. So these
+ * facts make no edge:
+ *
+ * * a wait or a hold that is a guess (CERTAINTY_LIKELY), or whose certainty is not known
+ * * a wait that ends by itself after some time
+ * * a wait that contradicts the kernel: the thread runs, or is in a system call other than futex
+ * * an object that has a holder, but it is not known which one
+ * * an object that any thread may release or set: an Event, a Condition, a Queue, a Barrier, or a
+ *   Semaphore of which some permits may be held by code that the collector has not seen
+ * * an RLock that the waiter itself holds, since it can take the RLock again
+ * * ids that the report does not have
+ *
+ * The time to make a graph is n log n for n nodes, ids and holds. A node is found by its id in
+ * log n.
+ */
+#ifndef REPORT_DIAGNOSIS_WAIT_GRAPH_H
+#define REPORT_DIAGNOSIS_WAIT_GRAPH_H
+
+#include "report.h"
+
+enum wait_node_kind { NODE_THREAD, NODE_GREENLET, NODE_TASK, NODE_OBJECT, NODE_PROCESS };
+
+struct wait_node {
+    enum wait_node_kind kind;
+    const void *item; /* the struct of the report: struct report_thread for NODE_THREAD, ... */
+    size_t process;   /* the index of its process */
+    size_t first_edge, edges;
+    bool is_lost;  /* an object that no living thread can release */
+    bool is_stuck; /* set by cycles_find(): the node can never continue */
+    size_t cycle;  /* set by cycles_find(): the number of its cycle, from 1; 0: it is in none */
+};
+
+#define NO_NODE SIZE_MAX
+
+struct wait_id;
+struct wait_hold;
+
+struct wait_graph {
+    const struct report_process *processes;
+    size_t process_count;
+    struct wait_node *nodes;
+    size_t count;
+    size_t *edges; /* the indices of nodes */
+    size_t edge_count;
+    size_t cycles; /* set by cycles_find(): the number of cycles */
+    struct wait_id *ids;
+    size_t id_count;
+    struct wait_hold *holds;
+    size_t hold_count;
+};
+
+/* Makes the graph of `count` processes. The nodes are in the order of the report: for each process
+ * its threads, greenlets, tasks and objects, and then the process. The graph refers to the
+ * processes: do not change or free them while it is used. Returns false if there is no memory. Call
+ * wait_graph_free in either case. */
+bool wait_graph_make(struct wait_graph *g, const struct report_process *processes, size_t count);
+void wait_graph_free(struct wait_graph *g);
+
+/* Returns the node with an id, as facts about the process with the index `process` have it: an id
+ * of this process, "PID@HOST/" and an id of another process, or "PID@HOST". NO_NODE: there is none.
+ */
+size_t wait_graph_find(const struct wait_graph *g, size_t process, struct report_text id);
+
+/* Returns what a node waits for. NULL: nothing that is known, or it is an object or a process. */
+const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t node);
+
+/* Returns the fact that a node holds an object. NULL: its holds do not have the object. */
+const struct report_hold *wait_graph_hold(const struct wait_graph *g, size_t holder, size_t object);
+
+/* Returns the value that the detail of an object has for a name; an unknown text if it has none. */
+struct report_text object_detail(const struct report_object *object, const char *name);
+
+/* True if the text is equal to a C string. */
+bool text_is(struct report_text text, const char *other);
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "diagnosis/wait_words.h"
+
+#include <string.h>
+
+#include "diagnosis/actor_words.h"
+#include "diagnosis/phrases.h"
+#include "diagnosis/place.h"
+
+/* How waits for a kind of object are described. An empty string: nothing is said. */
+struct kind_words {
+    const char *kind;   /* as in report_wait and report_object */
+    const char *before; /* "waits for " */
+    const char *noun;   /* for an object whose type is not known */
+    const char *after;
+    const char *held; /* what the holders do: "held by"; "": they are not named */
+};
+
+static const struct kind_words kinds[] = {
+    {"lock", "waits for ", "Lock", "", "held by "},
+    {"rlock", "waits for ", "RLock", "", "held by "},
+    {"semlock", "waits for ", "multiprocessing lock", "", "held by "},
+    {"semaphore", "waits for ", "Semaphore", "", "held by "},
+    {"flock", "waits for ", "file lock", "", "held by "},
+    {"condition", "waits for a notification of ", "Condition", "", ""},
+    {"event", "waits for ", "Event", " to be set", ""},
+    {"barrier", "waits at ", "Barrier", "", ""},
+    {"queue", "waits for ", "Queue", "", ""},
+    {"queue-get", "waits for an item in ", "Queue", "", ""},
+    {"queue-put", "waits for room in ", "Queue", "", ""},
+    {"queue-join", "waits until all items of ", "Queue", " are done", ""},
+    {"future", "waits for the result of ", "Future", "", "computed by "},
+    {"import", "waits for the import of ", "module", "", "imported by "},
+};
+
+static const struct kind_words other = {"", "waits for ", "object", "", ""};
+
+static const struct kind_words *find_kind(struct report_text kind)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        if (text_is(kind, kinds[i].kind))
+            return &kinds[i];
+    }
+    return &other;
+}
+
+/* The parts of a wait. */
+struct parts {
+    const struct kind_words
+        *words; /* of the wait, or of the object if the wait's kind is unknown */
+    const struct report_wait *wait;
+    size_t target;                      /* a node, or NO_NODE */
+    const struct report_object *object; /* NULL: the target is no object of the report */
+};
+
+static struct parts take_apart(const struct wait_graph *g, size_t node)
+{
+    struct parts p = {.words = &other, .wait = wait_graph_wait(g, node)};
+
+    p.target = wait_graph_find(g, g->nodes[node].process, p.wait->object);
+    if (p.target != NO_NODE && g->nodes[p.target].kind == NODE_OBJECT)
+        p.object = g->nodes[p.target].item;
+    p.words = find_kind(p.wait->kind);
+    if (p.words == &other && p.object)
+        p.words = find_kind(p.object->kind);
+    return p;
+}
+
+/* ---- What is waited for ---------------------------------------------------------------------- */
+
+/* True if "an" precedes a name: "an Event", "an RLock". */
+static bool takes_an(const struct buffer *name)
+{
+    return strchr("AEIOUaeiou", name->data[0]) ||
+           (name->len >= 5 && memcmp(name->data, "RLock", 5) == 0);
+}
+
+/* Appends the name of a class without its module. The class of locks has a name of its own: "lock"
+ * is called Lock as in threading. */
+static void put_type(struct buffer *out, struct report_text type, const char *noun)
+{
+    size_t start = type.len;
+
+    if (!type.data || type.len == 0 || text_is(type, "_thread.lock") || text_is(type, "lock") ||
+        text_is(type, "_multiprocessing.SemLock") ||
+        text_is(type, "_frozen_importlib._ModuleLock")) {
+        sentence_put(out, noun);
+        return;
+    }
+    while (start > 0 && type.data[start - 1] != '.')
+        start--;
+    sentence_put_text(out, (struct report_text){type.data + start, type.len - start});
+}
+
+/* Appends "Lock dst.lock", or "a Lock" if there are no words. */
+static void put_noun(struct buffer *out, const struct kind_words *kind, struct report_text type,
+                     struct report_text words)
+{
+    bool has_words = words.data && words.len > 0;
+    struct buffer name __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+
+    put_type(&name, type, kind->noun);
+    if (name.len == 0)
+        sentence_put(&name, kind->noun);
+    if (!has_words && name.len > 0)
+        sentence_put(out, takes_an(&name) ? "an " : "a ");
+    buffer_put(out, name.data, name.len);
+    if (has_words) {
+        buffer_put_u8(out, ' ');
+        sentence_put_text(out, words);
+    }
+    if (name.failed)
+        out->failed = true;
+}
+
+static struct report_text words_of(const struct report_wait *wait,
+                                   const struct report_object *object)
+{
+    if (wait && wait->words.data)
+        return wait->words;
+    if (!object)
+        return (struct report_text){NULL, 0};
+    if (!object->words.data && text_is(object->kind, "import"))
+        return object_detail(object, "module");
+    return object->words;
+}
+
+void wait_words_put_object(struct buffer *out, const struct report_object *object)
+{
+    put_noun(out, find_kind(object->kind), object->type, words_of(NULL, object));
+}
+
+/* Appends "waits for the end of thread transfer-0". */
+static void put_end(struct buffer *out, const struct wait_graph *g, size_t node,
+                    const struct parts *p)
+{
+    bool is_thread = p->target != NO_NODE ? g->nodes[p->target].kind == NODE_THREAD
+                                          : text_is(p->wait->kind, "thread");
+    bool is_named;
+
+    sentence_put(out, "waits for the end of ");
+    if (p->target == NO_NODE) {
+        sentence_put(out, is_thread                        ? "a thread"
+                          : text_is(p->wait->kind, "task") ? "a task"
+                                                           : "a process");
+        return;
+    }
+    is_named = is_thread && ((const struct report_thread *)g->nodes[p->target].item)->name.len > 0;
+    if (is_named)
+        sentence_put(out, "thread ");
+    if (g->nodes[p->target].kind == NODE_TASK &&
+        ((const struct report_task *)g->nodes[p->target].item)->name.len > 0)
+        sentence_put(out, "task ");
+    actor_put(out, g, p->target, g->nodes[node].process);
+}
+
+/* True if the wait is for the end of a thread, task or process. */
+static bool is_for_end(const struct wait_graph *g, const struct parts *p)
+{
+    if (p->target != NO_NODE)
+        return g->nodes[p->target].kind != NODE_OBJECT;
+    return text_is(p->wait->kind, "thread") || text_is(p->wait->kind, "task") ||
+           text_is(p->wait->kind, "process");
+}
+
+static void put_target(struct buffer *out, const struct wait_graph *g, size_t node,
+                       const struct parts *p)
+{
+    if (p->wait->certainty == CERTAINTY_LIKELY)
+        sentence_put(out, "perhaps ");
+    if (is_for_end(g, p)) {
+        put_end(out, g, node, p);
+        return;
+    }
+    sentence_put(out, p->words->before);
+    put_noun(out, p->words, p->object ? p->object->type : (struct report_text){NULL, 0},
+             words_of(p->wait, p->object));
+    sentence_put(out, p->words->after);
+}
+
+void wait_words_put_target(struct buffer *out, const struct wait_graph *g, size_t node)
+{
+    struct parts p = take_apart(g, node);
+
+    put_target(out, g, node, &p);
+}
+
+/* ---- The holders ----------------------------------------------------------------------------- */
+
+#define HOLDERS_SHOWN 3
+
+/* Appends the names of holders: "a, b, c and 5 others". */
+static void put_holders(struct buffer *out, const struct wait_graph *g, size_t process,
+                        const report_texts *holders)
+{
+    size_t shown = holders->count <= HOLDERS_SHOWN + 1 ? holders->count : HOLDERS_SHOWN, i;
+
+    for (i = 0; i < shown; i++) {
+        if (i > 0)
+            sentence_put(out, i + 1 == holders->count ? " and " : ", ");
+        actor_put_id(out, g, process, holders->items[i]);
+    }
+    if (shown == holders->count)
+        return;
+    sentence_put(out, " and ");
+    sentence_put_number(out, (int64_t)(holders->count - shown));
+    sentence_put(out, " others");
+}
+
+static void put_since(struct buffer *out, const struct report_hold *hold)
+{
+    if (!hold || !hold->since || !hold->since->file.data)
+        return;
+    sentence_put(out, " since ");
+    place_put_line(out, hold->since->file, hold->since->line);
+}
+
+/* Appends ", held by transfer-0 since bank.py:7". */
+static void put_one_holder(struct buffer *out, const struct wait_graph *g, size_t node,
+                           const struct parts *p, bool is_certain)
+{
+    const size_t process = g->nodes[p->target].process;
+    const size_t holder = wait_graph_find(g, process, p->object->holders.items[0]);
+    const struct report_hold *hold =
+        holder != NO_NODE ? wait_graph_hold(g, holder, p->target) : NULL;
+    bool is_guess =
+        p->object->holder_status != HOLDER_KNOWN ||
+        (hold && hold->certainty != CERTAINTY_KNOWN && hold->certainty != CERTAINTY_SEEN);
+
+    sentence_put(out, ", ");
+    if (is_guess)
+        sentence_put(out, "perhaps ");
+    else if (hold && hold->certainty == CERTAINTY_SEEN && !is_certain)
+        sentence_put(out, "apparently ");
+    sentence_put(out, p->words->held);
+    if (holder == node)
+        sentence_put(out, "itself");
+    else
+        actor_put_id(out, g, process, p->object->holders.items[0]);
+    put_since(out, hold);
+}
+
+static void put_several_holders(struct buffer *out, const struct wait_graph *g,
+                                const struct parts *p)
+{
+    sentence_put(out, ", ");
+    sentence_put(out, p->words->held);
+    if (p->object->holder_status != HOLDER_KNOWN)
+        sentence_put(out, "one of ");
+    put_holders(out, g, g->nodes[p->target].process, &p->object->holders);
+}
+
+void wait_words_put_lost(struct buffer *out, const struct wait_graph *g, size_t object)
+{
+    const struct report_object *o = g->nodes[object].item;
+    struct report_text name = object_detail(o, "holder");
+
+    if (o->holder_status == HOLDER_INHERITED) {
+        sentence_put(out, "held by a thread of the parent process when this process was forked");
+        return;
+    }
+    sentence_put(out, "held by ");
+    if (name.data && name.len > 0)
+        sentence_put_text(out, name);
+    else if (o->holders.count > 0)
+        actor_put_id(out, g, g->nodes[object].process, o->holders.items[0]);
+    else
+        sentence_put(out, "a thread");
+    sentence_put(out, ", which has ended");
+}
+
+static void put_holding(struct buffer *out, const struct wait_graph *g, size_t node,
+                        const struct parts *p, bool is_certain)
+{
+    const struct report_object *o = p->object;
+
+    if (g->nodes[p->target].is_lost) {
+        sentence_put(out, ", ");
+        wait_words_put_lost(out, g, p->target);
+        sentence_put(out, ": no living thread can release it");
+    } else if (o->holder_status == HOLDER_FREE) {
+        sentence_put(out, ", which is free now");
+    } else if (o->holders.count == 0) {
+        sentence_put(out, text_is(o->kind, "future") ? "" : ", holder not known");
+    } else if (o->holders.count == 1) {
+        put_one_holder(out, g, node, p, is_certain);
+    } else {
+        put_several_holders(out, g, p);
+    }
+}
+
+void wait_words_put(struct buffer *out, const struct wait_graph *g, size_t node, bool is_certain)
+{
+    struct parts p = take_apart(g, node);
+
+    put_target(out, g, node, &p);
+    if (p.object && *p.words->held)
+        put_holding(out, g, node, &p, is_certain);
+    if (p.wait->timed == BOOL_TRUE)
+        sentence_put(out, ", with a timeout");
+}
+
+size_t wait_words_holder(const struct wait_graph *g, size_t node)
+{
+    struct parts p = take_apart(g, node);
+    size_t holder;
+
+    if (p.target == NO_NODE || !p.object)
+        return p.target;
+    if (p.object->holder_status != HOLDER_KNOWN || p.object->holders.count != 1 || !*p.words->held)
+        return NO_NODE;
+    holder = wait_graph_find(g, g->nodes[p.target].process, p.object->holders.items[0]);
+    return holder == node ? NO_NODE : holder;
+}

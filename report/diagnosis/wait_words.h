@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * wait_words: sentences about what a thread, greenlet or task waits for: "waits for Lock dst.lock,
+ * held by transfer-0 since bank.py:7".
+ *
+ * The words depend on how certain the fact is that a thread holds an object. Known: "held by".
+ * Seen: "apparently held by", because the thread may have released the object in the meantime. A
+ * guess: "perhaps held by". If several threads may hold it: "held by one of ...". If it is not
+ * known: "holder not known".
+ */
+#ifndef REPORT_DIAGNOSIS_WAIT_WORDS_H
+#define REPORT_DIAGNOSIS_WAIT_WORDS_H
+
+#include "buffer.h"
+#include "diagnosis/wait_graph.h"
+
+/* Appends what a node waits for, and which threads hold it. The node must have a wait. is_certain:
+ * other facts have confirmed the hold, so it is not called apparent. */
+void wait_words_put(struct buffer *out, const struct wait_graph *g, size_t node, bool is_certain);
+
+/* Appends only what a node waits for: "waits for Lock dst.lock". */
+void wait_words_put_target(struct buffer *out, const struct wait_graph *g, size_t node);
+
+/* Appends the type and the words of an object: "Lock dst.lock"; without words "a Lock". */
+void wait_words_put_object(struct buffer *out, const struct report_object *object);
+
+/* Returns the only node that a node depends on: what it waits for if that is a thread, task or
+ * process, or the only holder of the object. NO_NODE: there is none, or it is not known. */
+size_t wait_words_holder(const struct wait_graph *g, size_t node);
+
+/* Appends the reason why no living thread can release an object that is_lost: "held by Thread-3,
+ * which has ended". */
+void wait_words_put_lost(struct buffer *out, const struct wait_graph *g, size_t object);
+
+#endif

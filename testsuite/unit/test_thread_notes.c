@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What is said about single threads: waits, system calls, states; loops that are blocked; exits.
+ */
+#include "waiting.h"
+
+#include "diagnosis/diagnose.h"
+#include "diagnosis/syscall_words.h"
+#include "schema.h"
+
+/* ---- Waits ----------------------------------------------------------------------------------- */
+
+TEST(a_wait_is_described_by_its_kind)
+{
+    static const struct {
+        const char *kind, *type, *words, *note;
+    } cases[] = {
+        {"lock", "_thread.lock", "self.pool._lock",
+         "waits for Lock self.pool._lock, holder not known\n"},
+        {"lock", NULL, NULL, "waits for a Lock, holder not known\n"},
+        {"lock", "app.locks.Loud", "x", "waits for Loud x, holder not known\n"},
+        {"rlock", "_thread.RLock", NULL, "waits for an RLock, holder not known\n"},
+        {"event", "threading.Event", NULL, "waits for an Event to be set\n"},
+        {"event", "threading.Event", "done", "waits for Event done to be set\n"},
+        {"queue-get", "queue.Queue", "jobs", "waits for an item in Queue jobs\n"},
+        {"queue-get", "_queue.SimpleQueue", NULL, "waits for an item in a SimpleQueue\n"},
+        {"queue-put", "queue.Queue", "jobs", "waits for room in Queue jobs\n"},
+        {"queue-join", "queue.LifoQueue", "jobs",
+         "waits until all items of LifoQueue jobs are done\n"},
+        {"future", "concurrent.futures._base.Future", "f", "waits for the result of Future f\n"},
+        {"import", "_frozen_importlib._ModuleLock", "app.models",
+         "waits for the import of module app.models, holder not known\n"},
+        {"flock", NULL, "/run/lock", "waits for file lock /run/lock, holder not known\n"},
+    };
+    AUTO_WAITING w;
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        waiting_init(&w);
+        wait_for(&w, "a", "x", 3)->kind = literal(cases[i].kind);
+        w.p->objects.items[0].kind = literal(cases[i].kind);
+        w.p->objects.items[0].type = literal(cases[i].type);
+        w.p->objects.items[0].words = literal(cases[i].words);
+        conclude(&w);
+        assert_notes(&w, "a", cases[i].note);
+        waiting_free(&w);
+    }
+    waiting_init(&w);
+}
+
+TEST(how_certain_a_holder_is_can_be_read)
+{
+    AUTO_WAITING w;
+    struct report_hold *h;
+
+    waiting_init(&w);
+    h = hold(&w, "b", "x", 3);
+    wait_for(&w, "a", "x", 4);
+    h->certainty = CERTAINTY_KNOWN;
+    conclude(&w);
+    assert_notes(&w, "a",
+                 "waits for Lock x, held by b since bank.py:3, now in transfer (bank.py:1)\n");
+    h->certainty = CERTAINTY_SEEN;
+    conclude(&w);
+    assert_notes(
+        &w, "a",
+        "waits for Lock x, apparently held by b since bank.py:3, now in transfer (bank.py:1)\n");
+    h->certainty = CERTAINTY_LIKELY;
+    conclude(&w);
+    assert_notes(
+        &w, "a",
+        "waits for Lock x, perhaps held by b since bank.py:3, now in transfer (bank.py:1)\n");
+    thread_of(&w, "b")->exact = BOOL_FALSE;
+    h->since->line = REPORT_UNKNOWN;
+    thread_of(&w, "a")->waits->certainty = CERTAINTY_LIKELY;
+    conclude(&w);
+    assert_notes(
+        &w, "a",
+        "perhaps waits for Lock x, perhaps held by b since bank.py, now in transfer (about "
+        "bank.py:1)\n");
+}
+
+TEST(many_possible_holders_are_counted)
+{
+    static const char *const names[] = {"b", "c", "d", "e", "f"};
+    AUTO_WAITING w;
+    size_t i;
+
+    waiting_init(&w);
+    wait_for(&w, "a", "x", 4);
+    for (i = 0; i < 5; i++)
+        hold(&w, names[i], "x", 3);
+    conclude(&w);
+    assert_notes(&w, "a", "waits for Lock x, held by one of b, c, d and 2 others\n");
+}
+
+TEST(a_future_is_computed)
+{
+    AUTO_WAITING w;
+
+    waiting_init(&w);
+    hold(&w, "worker", "f", 3);
+    object_of(&w, "f")->kind = literal("future");
+    object_of(&w, "f")->type = literal("concurrent.futures._base.Future");
+    thread_of(&w, "worker")->holds.count = 0;
+    wait_for(&w, "a", "f", 4);
+    conclude(&w);
+    assert_notes(
+        &w, "a",
+        "waits for the result of Future f, computed by worker, now in transfer (bank.py:1)\n");
+    wait_for(&w, "worker", "f", 4);
+    conclude(&w);
+    assert_findings(&w,
+                    "DEADLOCK: worker waits for the result of a Future that it computes itself\n"
+                    "  worker (bank.py:4) waits for the result of Future f, computed by itself\n");
+}
+
+/* A pool of two threads whose tasks both wait for a task that the pool has not begun. */
+TEST(a_pool_that_waits_for_itself_is_a_deadlock)
+{
+    AUTO_WAITING w;
+
+    waiting_init(&w);
+    wait_for(&w, "pool_0", "f", 4);
+    wait_for(&w, "pool_1", "f", 4);
+    hold(&w, "pool_0", "f", 3);
+    hold(&w, "pool_1", "f", 3);
+    w.p->threads.items[0].holds.count = w.p->threads.items[1].holds.count = 0;
+    object_of(&w, "f")->kind = literal("future");
+    object_of(&w, "f")->holder_status = HOLDER_KNOWN;
+    conclude(&w);
+    assert_int_equal(w.p->findings.count, 1);
+    assert_int_equal(w.p->findings.items[0].members.count, 2);
+    w.p->threads.items[1].waits = NULL; /* one that is not stuck will begin the task */
+    conclude(&w);
+    assert_findings(&w, "");
+}
+
+/* ---- System calls ---------------------------------------------------------------------------- */
+
+static void assert_call(const struct report_syscall *call, const char *wanted)
+{
+    AUTO_BUFFER text = BUFFER_INIT;
+
+    syscall_words_put(&text, call);
+    buffer_put_u8(&text, 0);
+    assert_string_equal((const char *)text.data, wanted);
+}
+
+TEST(a_system_call_is_described_with_its_target)
+{
+    struct report_target t = {.peer_pid = REPORT_UNKNOWN};
+    struct report_syscall call = {
+        .name = literal("recvfrom"), .fd = 5, .left_ms = REPORT_UNKNOWN, .target = NULL};
+
+    assert_call(&call, "in the system call recvfrom on descriptor 5");
+    call.target = &t;
+    assert_call(&call, "in the system call recvfrom on descriptor 5");
+    t.kind = literal("tcp");
+    t.local = literal("127.0.0.1:40000");
+    t.remote = literal("127.0.0.1:5432");
+    t.tcp_state = literal("ESTABLISHED");
+    assert_call(&call, "in the system call recvfrom on descriptor 5: tcp 127.0.0.1:40000 -> "
+                       "127.0.0.1:5432, ESTABLISHED");
+    t = (struct report_target){.kind = literal("pipe"), .peer_pid = 4711};
+    call.name = literal("read");
+    assert_call(&call, "in the system call read on descriptor 5: pipe, process 4711 has the other "
+                       "end");
+    t = (struct report_target){
+        .kind = literal("file"), .path = literal("/run/lock"), .peer_pid = 4711};
+    call.name = literal("flock");
+    assert_call(&call,
+                "in the system call flock on descriptor 5: file /run/lock, locked by process 4711");
+    t.peer_pid = REPORT_UNKNOWN;
+    t.mount = literal("/mnt/nfs");
+    t.wchan = literal("rpc_wait_bit_killable");
+    call.name = literal("read");
+    assert_call(&call, "in the system call read on descriptor 5: file /run/lock, on the file "
+                       "system /mnt/nfs, in the kernel's rpc_wait_bit_killable");
+}
+
+TEST(a_sleep_says_how_long_it_lasts)
+{
+    struct report_syscall call = {
+        .name = literal("clock_nanosleep"), .fd = REPORT_UNKNOWN, .left_ms = 3599000};
+
+    assert_call(&call, "sleeps for another 3599 s");
+    call.name = literal("epoll_wait");
+    call.fd = 4;
+    assert_call(&call, "in the system call epoll_wait on descriptor 4, for another 3599 s");
+    call.left_ms = REPORT_UNKNOWN;
+    call.fd = REPORT_UNKNOWN;
+    assert_call(&call, "in the system call epoll_wait");
+}
+
+TEST(the_kernel_says_what_a_thread_does)
+{
+    struct report_syscall call = {
+        .name = literal("futex"), .fd = REPORT_UNKNOWN, .left_ms = REPORT_UNKNOWN};
+    struct report_cpu cpu = {.percent = 97.6, .over_ms = 20};
+    AUTO_WAITING w;
+    struct report_thread *t;
+
+    waiting_init(&w);
+    t = thread_of(&w, "a");
+    t->syscall = &call;
+    conclude(&w);
+    assert_notes(&w, "a", "in the system call futex: waits for the GIL or for a lock of C code\n");
+    wait_for(&w, "a", "x", 3);
+    conclude(&w);
+    assert_notes(&w, "a", "waits for Lock x, holder not known\n");
+    t->waits = NULL;
+    t->syscall = NULL;
+    t->state = STATE_RUNNING;
+    conclude(&w);
+    assert_notes(&w, "a", "running\n");
+    t->cpu = &cpu;
+    conclude(&w);
+    assert_notes(&w, "a", "running, 98 % of a core over 20 ms\n");
+    cpu.percent = HUGE_VAL;
+    conclude(&w);
+    assert_notes(&w, "a", "running\n");
+    t->state = STATE_DISK;
+    conclude(&w);
+    assert_notes(&w, "a", "in an uninterruptible sleep\n");
+    t->state = STATE_STOPPED;
+    w.p->gil = schema_make(&w.r.arena, &schema_gil, 1);
+    w.p->gil->state = GIL_HELD;
+    w.p->gil->holder = t->id;
+    conclude(&w);
+    assert_notes(&w, "a", "stopped by a signal or a tracer, has the GIL\n");
+}
+
+/* ---- Stacks ---------------------------------------------------------------------------------- */
+
+/* Gives a thread a stack: files and functions, the outermost first. */
+static void set_stack(struct waiting *w, const char *thread, const char *const (*calls)[2],
+                      size_t count)
+{
+    struct report_thread *t = thread_of(w, thread);
+    size_t i;
+
+    t->frames.items = schema_make(&w->r.arena, &schema_frame, count);
+    t->frames.count = count;
+    for (i = 0; i < count; i++) {
+        t->frames.items[i].file = literal(calls[i][0]);
+        t->frames.items[i].function = literal(calls[i][1]);
+        t->frames.items[i].line = (int64_t)i + 1;
+    }
+}
+
+#define LIB "/usr/lib/python3.11/"
+
+TEST(a_loop_that_a_synchronous_call_blocks_is_a_finding)
+{
+    static const char *const calls[][2] = {{LIB "asyncio/base_events.py", "run_forever"},
+                                           {LIB "asyncio/events.py", "_run"},
+                                           {"/srv/app/web.py", "handle"}};
+    static const char *const idle[][2] = {{LIB "asyncio/events.py", "_run"},
+                                          {LIB "selectors.py", "select"}};
+    static const char *const own[][2] = {{"/srv/asyncio/events.py", "_run"},
+                                         {"/srv/app/web.py", "handle"}};
+    struct report_syscall call = {
+        .name = literal("clock_nanosleep"), .fd = REPORT_UNKNOWN, .left_ms = 59000};
+    AUTO_WAITING w;
+
+    waiting_init(&w);
+    set_stack(&w, "main", calls, 3);
+    thread_of(&w, "main")->syscall = &call;
+    conclude(&w);
+    assert_findings(&w, "the asyncio loop of main is blocked by a synchronous call: handle "
+                        "(web.py:3), sleeps for another 59 s\n");
+    assert_true(is_text(w.p->findings.items[0].kind, "blocked-loop"));
+    thread_of(&w, "main")->state = STATE_RUNNING;
+    conclude(&w);
+    assert_findings(&w, "");
+    thread_of(&w, "main")->state = STATE_SLEEPING;
+    call.name = literal("futex");
+    conclude(&w);
+    assert_findings(&w, "");
+    call.name = literal("epoll_wait");
+    set_stack(&w, "main", idle, 2);
+    conclude(&w);
+    assert_findings(&w, "");
+    set_stack(&w, "main", own, 2);
+    conclude(&w);
+    assert_findings(&w, "");
+    set_stack(&w, "main", calls, 2); /* the task itself has no frame: between two callbacks */
+    conclude(&w);
+    assert_findings(&w, "");
+}
+
+TEST(a_program_that_cannot_exit_is_a_finding)
+{
+    static const char *const calls[][2] = {{LIB "threading.py", "_shutdown"}};
+    static const char *const own[][2] = {{"/srv/app/threading.py", "_shutdown"}};
+    AUTO_WAITING w;
+
+    waiting_init(&w);
+    set_stack(&w, "main", calls, 1);
+    thread_of(&w, "main")->main = BOOL_TRUE;
+    thread_of(&w, "a")->daemon = BOOL_TRUE;
+    conclude(&w);
+    assert_findings(&w, "");
+    thread_of(&w, "b")->daemon = BOOL_FALSE;
+    conclude(&w);
+    assert_findings(&w, "the program exits and waits for a thread that is not a daemon: b\n");
+    thread_of(&w, "c")->daemon = BOOL_FALSE;
+    conclude(&w);
+    assert_findings(&w, "the program exits and waits for threads that are not daemons: b and c\n");
+    assert_int_equal(w.p->findings.items[0].members.count, 2);
+    set_stack(&w, "main", own, 1);
+    conclude(&w);
+    assert_findings(&w, "");
+}
