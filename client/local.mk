@@ -37,7 +37,10 @@ client_pystuck_SOURCES = \
 	client/stacks/no_server.c client/stacks/no_server.h \
 	client/stacks/outside.c client/stacks/outside.h \
 	client/stacks/permission.c client/stacks/permission.h \
+	client/stacks/check.c client/stacks/check.h \
 	client/stacks/print.c client/stacks/print.h \
+	client/stacks/print_group.c client/stacks/print_group.h \
+	client/stacks/print_stack.c client/stacks/print_stack.h \
 	client/stacks/process_facts.c client/stacks/process_facts.h \
 	client/stacks/sources.c client/stacks/sources.h \
 	client/eval/cell.c client/eval/cell.h \

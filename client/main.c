@@ -30,6 +30,7 @@
 #include "connect/tls_files.h"
 #include "stacks/fetch.h"
 #include "stacks/ask_gil.h"
+#include "stacks/check.h"
 #include "stacks/core.h"
 #include "stacks/family.h"
 #include "stacks/no_server.h"
@@ -39,7 +40,7 @@
 
 /* The exit statuses besides EXIT_SUCCESS and EXIT_FAILURE. EXIT_FAILURE means that something failed
  * after a server was found. See pystuck(1). */
-enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2 };
+enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2, EXIT_DEADLOCK = 3, EXIT_GIL = 4 };
 
 /* How long to wait for a script on standard input, in ms. If none comes in this time, the stacks
  * are printed. */
@@ -195,6 +196,25 @@ static void report_outside(pid_t pid, const struct outside *outside, const struc
     complain("%s", why);
 }
 
+/* Returns the exit status for --check: what was found out about a process. */
+static int check(const struct report_process *process)
+{
+    static const int statuses[] = {
+        [CHECK_OK] = EXIT_SUCCESS, [CHECK_DEADLOCK] = EXIT_DEADLOCK, [CHECK_GIL] = EXIT_GIL};
+
+    return statuses[stacks_check(process)];
+}
+
+/* Prints the stacks of a process. Returns the exit status. */
+static int print_report(const struct report_process *process, const struct options *options)
+{
+    int status;
+
+    stacks_print(stdout, process, options->format, options->full);
+    status = flush_stdout();
+    return status == EXIT_SUCCESS && options->check ? check(process) : status;
+}
+
 /* Returns the exit status for a process that could not be read. */
 static int failure_of(const struct outside *outside)
 {
@@ -217,8 +237,7 @@ static bool show_outside(const struct options *options, const struct rpyc_error 
         return false;
     if (outside_read(&report, options->pid, &outside) == OUTSIDE_READ) {
         report_outside(options->pid, &outside, err);
-        stacks_print(stdout, &report.processes.items[0], options->format);
-        *status = flush_stdout();
+        *status = print_report(&report.processes.items[0], options);
         return true;
     }
     if (silent)
@@ -252,8 +271,7 @@ static int show_stacks(rpyc_conn *conn, const struct options *options)
         complain("the process has no thread except the one that serves pystuck");
         return EXIT_SUCCESS;
     }
-    stacks_print(stdout, &report.processes.items[0], options->format);
-    return flush_stdout();
+    return print_report(&report.processes.items[0], options);
 }
 
 /* True if a prompt must be opened: the options allow it, and standard input and output are
@@ -400,12 +418,19 @@ static void print_process(const struct options *options, pid_t pid, const struct
     snprintf(heading, sizeof(heading), "process %d (%.*s)", (int)pid,
              command ? find_brief(command) : 0, command ? command : "");
     stacks_print_heading(stdout, heading, options->format);
-    stacks_print(stdout, &report->processes.items[report->processes.count - 1], options->format);
+    stacks_print(stdout, &report->processes.items[report->processes.count - 1], options->format,
+                 options->full);
+}
+
+/* Returns the exit status for several processes: the highest one. */
+static int worst(int status, int other)
+{
+    return status > other ? status : other;
 }
 
 /* For --subprocesses: prints the stacks of a process and of its descendants. Returns the exit
- * status: that of the process itself, or EXIT_FAILURE if a descendant that runs Python could not be
- * read. */
+ * status: that of the process itself, EXIT_FAILURE if a descendant that runs Python could not be
+ * read, or what --check has found in any of them. */
 static int show_family(const struct options *options)
 {
     struct report report __attribute__((cleanup(report_free)));
@@ -425,9 +450,11 @@ static int show_family(const struct options *options)
             return failure_of(&outside);
         }
         if (outside.result == OUTSIDE_NOT_ALLOWED || outside.result == OUTSIDE_FAILED)
-            status = EXIT_FAILURE;
+            status = worst(status, EXIT_FAILURE);
         if (outside.result != OUTSIDE_READ)
             add_failure(&report, family.pids[i], outside.why, family.count);
+        else if (options->check)
+            status = worst(status, check(&report.processes.items[report.processes.count - 1]));
         print_process(options, family.pids[i], &report, &outside);
     }
     if (options->format == FORMAT_JSON)
@@ -502,8 +529,7 @@ static int show_core(const struct options *options)
         put_line(text_print_name, why); /* it may quote a path that the core file has */
         return outcome == CORE_IS_WRONG ? EXIT_USAGE : EXIT_FAILURE;
     }
-    stacks_print(stdout, &report.processes.items[0], options->format);
-    return flush_stdout();
+    return print_report(&report.processes.items[0], options);
 }
 
 /* Opens /dev/null for each of stdin, stdout and stderr that is closed. If one stayed closed, the

@@ -29,6 +29,8 @@ enum {
     KEY_NO_STACKS,
     KEY_FORMAT,
     KEY_JSON,
+    KEY_FULL,
+    KEY_CHECK,
     KEY_NO_GREENLETS,
     KEY_NO_PROMPT,
     KEY_NO_EXEC,
@@ -60,6 +62,8 @@ static const struct {
     {"no-stacks", NULL, KEY_NO_STACKS, "do not print the stacks"},
     {"format", "FORMAT", KEY_FORMAT, "print the stacks as text, plain (no colours) or json"},
     {"json", NULL, KEY_JSON, "the same as --format json"},
+    {"full", NULL, KEY_FULL, "print equal stacks one by one, and the frames of threading"},
+    {"check", NULL, KEY_CHECK, "open no prompt; exit with 3 if there is a deadlock"},
     {"exclude-greenlets", NULL, KEY_NO_GREENLETS, "do not print the stacks of greenlets"},
     {"no-ipython", NULL, KEY_NO_PROMPT, "open no prompt and ignore standard input"},
     {"no-repl", NULL, KEY_NO_PROMPT, "the same as --no-ipython"},
@@ -277,6 +281,13 @@ static enum taken take_output_option(struct options *out, int key)
         return take_format(out, optarg) != 0 ? TAKEN_WRONG : TAKEN;
     case KEY_JSON:
         out->format = FORMAT_JSON;
+        return TAKEN;
+    case KEY_FULL:
+        out->full = true;
+        return TAKEN;
+    case KEY_CHECK:
+        out->check = true;
+        out->prompt = false;
         return TAKEN;
     case KEY_NO_GREENLETS:
         out->greenlets = false;
@@ -519,6 +530,10 @@ static int settle(struct options *out)
     }
     if (out->format == FORMAT_JSON && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
         wrong("--json cannot be combined with -c, a script or --no-stacks");
+        return -1;
+    }
+    if (out->check && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
+        wrong("--check cannot be combined with -c or --no-stacks");
         return -1;
     }
     return 0;

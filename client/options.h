@@ -46,6 +46,8 @@ struct options {
     enum choice stacks;          /* whether to print the stacks */
     enum choice color;           /* whether to use colours */
     enum stacks_format format;
+    bool full;         /* print each stack, and all of its frames */
+    bool check;        /* the exit status tells whether a deadlock was found; see pystuck(1) */
     bool somewhere;    /* the user gave an address or a process */
     bool ssl;          /* use TLS */
     bool subprocesses; /* also print the stacks of the child processes of `pid` */

@@ -45,7 +45,8 @@ static void run(struct shell *shell, const struct magic *magic, const char *argu
     if (fetch(shell, &report, &err) < 0)
         shell_complain("cannot get the stacks: ", &err);
     else
-        stacks_print(stdout, &report.processes.items[0], shell->options->format);
+        stacks_print(stdout, &report.processes.items[0], shell->options->format,
+                     shell->options->full);
 }
 
 static struct magic magics[] = {

@@ -1,114 +1,46 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stacks/print.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "buffer.h"
 #include "color.h"
+#include "diagnosis/thread_notes.h"
 #include "json.h"
+#include "stack_groups.h"
+#include "stacks/print_group.h"
+#include "stacks/print_stack.h"
 #include "text.h"
 
-/* How many times a recursive call is printed. Further repetitions are only counted, as
- * traceback.format_stack() does. */
-#define REPEATED_MAX 3
-
-struct printer {
-    FILE *stream;
-    void (*name)(FILE *stream, const char *text, size_t len);
-    bool is_plain; /* FORMAT_PLAIN: no colours, and only the stacks */
-};
-
-static void put_name(const struct printer *p, struct report_text text)
+/* Prints the first findings and their lines, how many others there are, and an empty line. Prints
+ * nothing if there are none. */
+static void put_findings(const struct printer *p, const report_findings *findings)
 {
-    if (text.data)
-        p->name(p->stream, text.data, text.len);
-    else
-        fputs("?", p->stream);
-}
+    size_t shown = findings->count < FINDINGS_SHOWN ? findings->count : FINDINGS_SHOWN, i, j;
 
-static void put_title(const struct printer *p, struct report_text title, const char *remark)
-{
-    if (!p->is_plain)
-        fputs(color_begin(p->stream, COLOR_TITLE), p->stream);
-    put_name(p, title);
-    if (!p->is_plain)
-        fputs(color_end(p->stream), p->stream);
-    fprintf(p->stream, "%s\n", remark);
-}
+    for (i = 0; i < shown; i++) {
+        const struct report_finding *f = &findings->items[i];
 
-static void put_frame(const struct printer *p, const struct report_frame *f)
-{
-    fputs("  File \"", p->stream);
-    put_name(p, f->file);
-    if (f->line == REPORT_UNKNOWN)
-        fputs("\", line None, in ", p->stream);
-    else
-        fprintf(p->stream, "\", line %" PRId64 ", in ", f->line);
-    put_name(p, f->function);
-    fputc('\n', p->stream);
-    if (!f->source.data)
-        return;
-    fputs("    ", p->stream);
-    put_name(p, f->source);
-    fputc('\n', p->stream);
+        fputs(color_begin(p->stream, COLOR_ERROR), p->stream);
+        print_name(p, f->text);
+        fprintf(p->stream, "%s\n", color_end(p->stream));
+        for (j = 0; j < f->lines.count; j++) {
+            fputs("  ", p->stream);
+            print_name(p, f->lines.items[j]);
+            fputc('\n', p->stream);
+        }
+        if (f->lines.count > 0 && f->lines.count < f->members.count)
+            fprintf(p->stream, "  ... and %zu more threads\n", f->members.count - f->lines.count);
+    }
+    if (shown < findings->count)
+        fprintf(p->stream, "... and %zu more findings: see --json\n", findings->count - shown);
+    if (findings->count > 0)
+        fputc('\n', p->stream);
 }
 
 static bool same_text(struct report_text a, struct report_text b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-/* True if two frames have the same file, function and line, as in a recursive call. */
-static bool same_call(const struct report_frame *a, const struct report_frame *b)
-{
-    return a->line == b->line && same_text(a->file, b->file) && same_text(a->function, b->function);
-}
-
-static void put_repeated(const struct printer *p, size_t count)
-{
-    if (count > REPEATED_MAX)
-        fprintf(p->stream, "  [Previous line repeated %zu more time%s]\n", count - REPEATED_MAX,
-                count - REPEATED_MAX > 1 ? "s" : "");
-}
-
-static void put_frames(const struct printer *p, const report_frames *frames)
-{
-    const struct report_frame *f, *end = frames->items + frames->count;
-    size_t repeated = 0;
-
-    for (f = frames->items; f < end; f++) {
-        if (f > frames->items && !same_call(f, f - 1)) {
-            put_repeated(p, repeated);
-            repeated = 0;
-        }
-        if (++repeated <= REPEATED_MAX)
-            put_frame(p, f);
-    }
-    put_repeated(p, repeated);
-}
-
-static void put_stack(const struct printer *p, struct report_text title, const char *remark,
-                      const report_frames *frames)
-{
-    put_title(p, title, remark);
-    if (frames->items)
-        put_frames(p, frames);
-    fputc('\n', p->stream);
-}
-
-/* Prints each finding on a line of its own, then an empty line if there are any. */
-static void put_findings(const struct printer *p, const report_findings *findings)
-{
-    size_t i;
-
-    for (i = 0; i < findings->count; i++) {
-        fputs(color_begin(p->stream, COLOR_ERROR), p->stream);
-        put_name(p, findings->items[i].text);
-        fprintf(p->stream, "%s\n", color_end(p->stream));
-    }
-    if (findings->count > 0)
-        fputc('\n', p->stream);
 }
 
 /* Prints what is missing in words that the user knows. */
@@ -128,7 +60,7 @@ static void put_missing_words(const struct printer *p, struct report_text what)
             return;
         }
     }
-    put_name(p, what);
+    print_name(p, what);
 }
 
 /* Prints what is missing as one line: "not shown: source lines, greenlets (the GIL is held)". A
@@ -143,7 +75,7 @@ static void put_missing(const struct printer *p, const struct report_missing *mi
         if (missing[i].why.data &&
             (i + 1 == count || !same_text(missing[i].why, missing[i + 1].why))) {
             fputs(" (", p->stream);
-            put_name(p, missing[i].why);
+            print_name(p, missing[i].why);
             fputc(')', p->stream);
         }
     }
@@ -161,18 +93,60 @@ static const char *remark_of(const struct printer *p, const struct report_proces
     return process->source == SOURCE_CORE ? " (incomplete)" : " (moving)";
 }
 
+static void put_thread(const struct printer *p, const struct report_process *process,
+                       const struct report_thread *t)
+{
+    print_title(p, t->repr, remark_of(p, process, t));
+    print_frames(p, &t->frames);
+    print_notes(p, &t->notes);
+    fputc('\n', p->stream);
+}
+
+static void put_all_threads(const struct printer *p, const struct report_process *process)
+{
+    size_t i;
+
+    for (i = 0; i < process->threads.count; i++)
+        put_thread(p, process, &process->threads.items[i]);
+}
+
+/* Prints threads with equal stacks together, if there are many. */
+static void put_threads(const struct printer *p, const struct report_process *process)
+{
+    struct stack_groups groups __attribute__((cleanup(stack_groups_free))) = {0};
+    size_t i, k;
+
+    if (p->is_plain || p->is_full || !stack_groups_make(&groups, process)) {
+        put_all_threads(p, process);
+        return;
+    }
+    for (i = 0; i < groups.count; i++) {
+        const size_t *threads = groups.threads + groups.items[i].first;
+
+        if (groups.items[i].count > 1 && print_group(p, process, threads, groups.items[i].count))
+            continue;
+        for (k = 0; k < groups.items[i].count; k++)
+            put_thread(p, process, &process->threads.items[threads[k]]);
+    }
+}
+
+static void put_greenlet(const struct printer *p, const struct report_greenlet *g)
+{
+    print_title(p, g->repr, "");
+    print_frames(p, &g->frames);
+    print_notes(p, &g->notes);
+    fputc('\n', p->stream);
+}
+
 static void print_text(const struct printer *p, const struct report_process *process)
 {
-    const struct report_thread *t = process->threads.items;
-    const struct report_greenlet *g = process->greenlets.items;
     size_t i;
 
     if (!p->is_plain)
         put_findings(p, &process->findings);
-    for (i = 0; i < process->threads.count; i++)
-        put_stack(p, t[i].repr, remark_of(p, process, &t[i]), &t[i].frames);
+    put_threads(p, process);
     for (i = 0; i < process->greenlets.count; i++)
-        put_stack(p, g[i].repr, "", &g[i].frames);
+        put_greenlet(p, &process->greenlets.items[i]);
     if (!p->is_plain)
         put_missing(p, process->missing.items, process->missing.count);
 }
@@ -188,14 +162,15 @@ static void print_json(FILE *stream, const struct report_process *process)
         text_print(stream, (const char *)text.data, text.len);
 }
 
-void stacks_print(FILE *stream, const struct report_process *process, enum stacks_format format)
+void stacks_print(FILE *stream, const struct report_process *process, enum stacks_format format,
+                  bool is_full)
 {
     switch (format) {
     case FORMAT_TEXT:
-        print_text(&(struct printer){stream, text_print_name, false}, process);
+        print_text(&(struct printer){stream, text_print_name, false, is_full}, process);
         return;
     case FORMAT_PLAIN:
-        print_text(&(struct printer){stream, text_print, true}, process);
+        print_text(&(struct printer){stream, text_print, true, true}, process);
         return;
     case FORMAT_JSON:
         print_json(stream, process);
@@ -204,9 +179,9 @@ void stacks_print(FILE *stream, const struct report_process *process, enum stack
 
 void stacks_print_heading(FILE *stream, const char *heading, enum stacks_format format)
 {
-    const struct printer p = {stream, text_print_name, format == FORMAT_PLAIN};
+    const struct printer p = {stream, text_print_name, format == FORMAT_PLAIN, false};
 
-    put_title(&p, (struct report_text){heading, strlen(heading)}, "");
+    print_title(&p, (struct report_text){heading, strlen(heading)}, "");
     fputc('\n', stream);
 }
 

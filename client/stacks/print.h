@@ -5,6 +5,7 @@
 #ifndef CLIENT_STACKS_PRINT_H
 #define CLIENT_STACKS_PRINT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "options.h"
@@ -15,14 +16,16 @@
 #define STACKS_MEMORY_MAX ((size_t)1 << 30)
 
 /* Prints the stacks of a process.
- * FORMAT_TEXT: first the findings, each on a line, and an empty line if there are any. Then for
- * each thread and greenlet a line with its title, with "(moving)" if the stack is not exact (in a
- * core file: "(incomplete)"); its frames, the innermost last; and an empty line. At the end a line
- * that says what is missing.
- * FORMAT_PLAIN: only titles and frames, without colours and without escapes in names, like the
- * original pystuck.
+ * FORMAT_TEXT: first the findings, each on a line, with further lines below it that begin with two
+ * spaces, and an empty line if there are any. Then for each thread and greenlet a line with its
+ * title, with "(moving)" if the stack is not exact (in a core file: "(incomplete)"); its frames,
+ * the innermost last; what it waits for, on lines that begin with "  # "; and an empty line. At the
+ * end a line that says what is missing. Threads with equal stacks are printed once, and the first
+ * frames of a thread, in the module threading, are left out, unless is_full is true. FORMAT_PLAIN:
+ * only titles and frames, without colours and without escapes in names, like the original pystuck.
  * Errors: see ferror(). */
-void stacks_print(FILE *stream, const struct report_process *process, enum stacks_format format);
+void stacks_print(FILE *stream, const struct report_process *process, enum stacks_format format,
+                  bool is_full);
 
 /* Prints a line above the stacks of one of several processes, and an empty line. */
 void stacks_print_heading(FILE *stream, const char *heading, enum stacks_format format);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * stacks/check: what --check tests.
+ */
+#ifndef CLIENT_STACKS_CHECK_H
+#define CLIENT_STACKS_CHECK_H
+
+#include "report.h"
+
+/* CHECK_DEADLOCK: threads can never continue. CHECK_GIL: the GIL was not available. If both are
+ * true, CHECK_GIL. */
+enum stacks_check { CHECK_OK, CHECK_DEADLOCK, CHECK_GIL };
+
+/* Returns what the diagnosis of a process has found. */
+enum stacks_check stacks_check(const struct report_process *process);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stacks/print_group.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "buffer.h"
+#include "diagnosis/phrases.h"
+#include "name_runs.h"
+
+/* The most different notes that are printed. */
+#define NOTES_SHOWN 5
+
+/* A note, and how many threads have it. */
+struct counted {
+    struct report_text note;
+    size_t count;
+};
+
+static int compare_texts(struct report_text a, struct report_text b)
+{
+    size_t shorter = a.len < b.len ? a.len : b.len;
+    int order = shorter > 0 ? memcmp(a.data, b.data, shorter) : 0;
+
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int compare_notes(const void *left, const void *right)
+{
+    return compare_texts(((const struct counted *)left)->note,
+                         ((const struct counted *)right)->note);
+}
+
+/* The most frequent note first. */
+static int compare_counts(const void *left, const void *right)
+{
+    const struct counted *a = left, *b = right;
+
+    if (a->count != b->count)
+        return a->count > b->count ? -1 : 1;
+    return compare_texts(a->note, b->note);
+}
+
+/* Returns an array with the different notes of the threads, for free(), and sets *found to its
+ * length. NULL: no memory. */
+static struct counted *count_notes(const struct report_process *process, const size_t *threads,
+                                   size_t count, size_t *found)
+{
+    size_t total = 0, i, k;
+    struct counted *all;
+
+    for (i = 0; i < count; i++)
+        total += process->threads.items[threads[i]].notes.count;
+    all = calloc(total + 1, sizeof(*all));
+    *found = 0;
+    for (i = 0, total = 0; all && i < count; i++) {
+        const report_texts *notes = &process->threads.items[threads[i]].notes;
+
+        for (k = 0; k < notes->count; k++)
+            all[total++] = (struct counted){notes->items[k], 1};
+    }
+    if (!all || total == 0)
+        return all;
+    qsort(all, total, sizeof(*all), compare_notes);
+    for (i = 1; i < total; i++) {
+        if (compare_notes(&all[*found], &all[i]) == 0)
+            all[*found].count++;
+        else
+            all[++*found] = all[i];
+    }
+    qsort(all, ++*found, sizeof(*all), compare_counts);
+    return all;
+}
+
+static void put_notes(const struct printer *p, const struct counted *notes, size_t found,
+                      size_t threads)
+{
+    size_t i;
+
+    for (i = 0; i < found && i < NOTES_SHOWN; i++) {
+        fputs("  # ", p->stream);
+        if (notes[i].count < threads)
+            fprintf(p->stream, "%zu thread%s: ", notes[i].count, notes[i].count > 1 ? "s" : "");
+        print_name(p, notes[i].note);
+        fputc('\n', p->stream);
+    }
+    if (found > NOTES_SHOWN)
+        fprintf(p->stream, "  # and %zu other notes: see --full\n", found - NOTES_SHOWN);
+}
+
+/* Puts the text into *out: "990 threads: worker-0 ... worker-989". Threads without a name have
+ * their ids. Returns false if there is no memory. */
+static bool put_title(struct buffer *out, const struct report_process *process,
+                      const size_t *threads, size_t count)
+{
+    struct report_text *names = calloc(count, sizeof(*names));
+    size_t i;
+
+    if (!names)
+        return false;
+    for (i = 0; i < count; i++) {
+        const struct report_thread *t = &process->threads.items[threads[i]];
+
+        names[i] = t->name.data && t->name.len > 0 ? t->name : t->id;
+        if (!names[i].data)
+            names[i] = (struct report_text){"?", 1};
+    }
+    sentence_put_number(out, (int64_t)count);
+    sentence_put(out, " threads: ");
+    name_runs_put(out, names, count);
+    free(names);
+    return !out->failed;
+}
+
+bool print_group(const struct printer *p, const struct report_process *process,
+                 const size_t *threads, size_t count)
+{
+    struct buffer title __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+    size_t found;
+    struct counted *notes = count_notes(process, threads, count, &found);
+
+    if (!notes || !put_title(&title, process, threads, count)) {
+        free(notes);
+        return false;
+    }
+    print_title(p, (struct report_text){(const char *)title.data, title.len}, "");
+    print_frames(p, &process->threads.items[threads[0]].frames);
+    put_notes(p, notes, found, count);
+    fputc('\n', p->stream);
+    free(notes);
+    return true;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stacks/print_stack.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "color.h"
+#include "diagnosis/place.h"
+
+/* How many times a recursive call is printed. Further repetitions are only counted, as
+ * traceback.format_stack() does. */
+#define REPEATED_MAX 3
+
+void print_name(const struct printer *p, struct report_text text)
+{
+    if (text.data)
+        p->name(p->stream, text.data, text.len);
+    else
+        fputs("?", p->stream);
+}
+
+void print_title(const struct printer *p, struct report_text title, const char *remark)
+{
+    if (!p->is_plain)
+        fputs(color_begin(p->stream, COLOR_TITLE), p->stream);
+    print_name(p, title);
+    if (!p->is_plain)
+        fputs(color_end(p->stream), p->stream);
+    fprintf(p->stream, "%s\n", remark);
+}
+
+static void put_frame(const struct printer *p, const struct report_frame *f)
+{
+    fputs("  File \"", p->stream);
+    print_name(p, f->file);
+    if (f->line == REPORT_UNKNOWN)
+        fputs("\", line None, in ", p->stream);
+    else
+        fprintf(p->stream, "\", line %" PRId64 ", in ", f->line);
+    print_name(p, f->function);
+    fputc('\n', p->stream);
+    if (!f->source.data)
+        return;
+    fputs("    ", p->stream);
+    print_name(p, f->source);
+    fputc('\n', p->stream);
+}
+
+static bool same_text(struct report_text a, struct report_text b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* True if two frames have the same file, function and line, as in a recursive call. */
+static bool same_call(const struct report_frame *a, const struct report_frame *b)
+{
+    return a->line == b->line && same_text(a->file, b->file) && same_text(a->function, b->function);
+}
+
+static void put_repeated(const struct printer *p, size_t count)
+{
+    if (count > REPEATED_MAX)
+        fprintf(p->stream, "  [Previous line repeated %zu more time%s]\n", count - REPEATED_MAX,
+                count - REPEATED_MAX > 1 ? "s" : "");
+}
+
+static bool is_call_of(const struct report_frame *f, const char *function)
+{
+    return same_text(f->function, (struct report_text){function, strlen(function)}) &&
+           place_is_in(f->file, "threading");
+}
+
+/* Returns how many of the outermost frames only start the thread: Thread._bootstrap,
+ * _bootstrap_inner and run of the module threading. Returns 0 if the stack has no other frames. */
+static size_t count_start(const report_frames *frames)
+{
+    static const char *const start[] = {"_bootstrap", "_bootstrap_inner", "run"};
+    size_t count = 0;
+
+    while (count < 3 && count < frames->count && is_call_of(&frames->items[count], start[count]))
+        count++;
+    return count >= 2 && count < frames->count ? count : 0;
+}
+
+void print_frames(const struct printer *p, const report_frames *frames)
+{
+    const struct report_frame *f, *first, *end = frames->items + frames->count;
+    size_t repeated = 0;
+
+    if (!frames->items)
+        return;
+    first = frames->items + (p->is_plain || p->is_full ? 0 : count_start(frames));
+    for (f = first; f < end; f++) {
+        if (f > first && !same_call(f, f - 1)) {
+            put_repeated(p, repeated);
+            repeated = 0;
+        }
+        if (++repeated <= REPEATED_MAX)
+            put_frame(p, f);
+    }
+    put_repeated(p, repeated);
+}
+
+void print_notes(const struct printer *p, const report_texts *notes)
+{
+    size_t i;
+
+    for (i = 0; i < notes->count && !p->is_plain; i++) {
+        fputs("  # ", p->stream);
+        print_name(p, notes->items[i]);
+        fputc('\n', p->stream);
+    }
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * stacks/print_stack: prints one stack as text.
+ */
+#ifndef CLIENT_STACKS_PRINT_STACK_H
+#define CLIENT_STACKS_PRINT_STACK_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "report.h"
+
+/* How text is printed. */
+struct printer {
+    FILE *stream;
+    void (*name)(FILE *stream, const char *text, size_t len); /* prints a text of the report */
+    bool is_plain; /* FORMAT_PLAIN: no colours, and only the stacks */
+    bool is_full;  /* fold and merge nothing */
+};
+
+/* Print a text of the report, or "?" if it is unknown. print_title prints it as a title on a line
+ * of its own, followed by the remark. */
+void print_name(const struct printer *p, struct report_text text);
+void print_title(const struct printer *p, struct report_text title, const char *remark);
+
+/* Prints the frames of a stack, the innermost last. Unless p says otherwise, leaves out the first
+ * calls of a thread, which are in the module threading. */
+void print_frames(const struct printer *p, const report_frames *frames);
+
+/* Prints notes below the frames, each on a line that begins with "  # ". */
+void print_notes(const struct printer *p, const report_texts *notes);
+
+#endif
