@@ -53,6 +53,10 @@ PATIENCE = 40.0 if SANITIZED or WRAPPER else 10.0
 #: The most seconds that `wait_until` counts between two calls of the condition.
 LOOK = 0.5
 
+#: The most seconds between two calls of the condition, on an idle machine: the first ones follow
+#: each other quickly, for a short test, and later ones slowly, for other tests that run meanwhile.
+PAUSE_MAX = 0.02
+
 #: Signals that end a program because of a fault in it.
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
@@ -96,12 +100,13 @@ def wait_until(
     Fails the test after `timeout` seconds, with the text that `details` returns. If the machine is
     suspended, or too busy to run this process, at most LOOK seconds of that time are counted.
     """
-    patience, now = timeout, time.monotonic()
+    patience, now, pause = timeout, time.monotonic(), 0.001
     while not (result := condition()):
         if patience < 0:
             figures.add(counts_as)
             pytest.fail(f"waited {timeout:g} s in vain for {what}\n{details()}".rstrip())
-        time.sleep(0.005)
+        time.sleep(pause)
+        pause = min(2 * pause, PAUSE_MAX)
         before, now = now, time.monotonic()
         patience -= min(now - before, LOOK)
     return result
