@@ -12,6 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "known_offsets.h"
+#include "locate.h"
+#include "memory_pid.h"
 #include "own_offsets.h"
 #include "stackreader.h"
 
@@ -225,6 +228,61 @@ static PyObject *churn(PyObject *self, PyObject *args)
                          (Py_ssize_t)counts[2], list);
 }
 
+/* ---- Other processes ------------------------------------------------------------------------- */
+
+/* attach(pid): the calls of churn() that follow read this process, from outside. */
+static PyObject *attach(PyObject *self, PyObject *args)
+{
+    static struct memory_pid source;
+    static struct located python;
+    static char maps[1 << 20];
+    struct mappings mappings;
+    struct memory memory;
+    const char *why = "no Python was found";
+    char path[64];
+    FILE *file;
+    int pid;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "i", &pid))
+        return NULL;
+    if (memory_pid_open(&source, pid) != 0)
+        return PyErr_Format(PyExc_RuntimeError, "cannot open process %d", pid);
+    memory_pid_path(&source, "maps", path, sizeof(path));
+    file = fopen(path, "r");
+    maps[fread(maps, 1, sizeof(maps) - 1, file)] = '\0';
+    fclose(file);
+    mappings_parse(&mappings, maps, strlen(maps));
+    memory = memory_pid(&source);
+    if (locate_pythons(&memory, &mappings, NULL, &python, 1) == 1 &&
+        python.state == PYTHON_READABLE)
+        reader = stackreader_new(&memory, &python.offsets, python.runtime, &why);
+    mappings_free(&mappings);
+    if (!reader)
+        return PyErr_Format(PyExc_RuntimeError, "%s", why);
+    Py_RETURN_NONE;
+}
+
+/* known() -> whether the offsets that are known of this version are those in its headers */
+static PyObject *known(PyObject *self, PyObject *none)
+{
+    struct offsets offsets = {0};
+
+    (void)self;
+    (void)none;
+#if PY_VERSION_HEX >= 0x030d0000
+    uint32_t version;
+
+    if (known_debug_offsets(_PyRuntime, DEBUG_OFFSETS_SIZE, &offsets, &version) != KNOWN_OK ||
+        version != PY_VERSION_HEX)
+        return PyErr_Format(PyExc_RuntimeError, "the debug offsets are not known");
+#else
+    if (!known_offsets(PY_MINOR_VERSION, &offsets))
+        return PyErr_Format(PyExc_RuntimeError, "there is no table for this version");
+#endif
+    return PyBool_FromLong(memcmp(&offsets, &ps_own_offsets, sizeof(offsets)) == 0);
+}
+
 /* ---- Memory that is wrong -------------------------------------------------------------------- */
 
 static uint32_t noise;      /* the state of a generator of random numbers */
@@ -280,10 +338,10 @@ static PyObject *disturb(PyObject *self, PyObject *args)
     return PyLong_FromUnsignedLong(done);
 }
 
-static PyMethodDef methods[] = {{"read", read_held, METH_NOARGS, NULL},
-                                {"disturb", disturb, METH_VARARGS, NULL},
-                                {"churn", churn, METH_VARARGS, NULL},
-                                {NULL, NULL, 0, NULL}};
+static PyMethodDef methods[] = {
+    {"read", read_held, METH_NOARGS, NULL}, {"attach", attach, METH_VARARGS, NULL},
+    {"known", known, METH_NOARGS, NULL},    {"disturb", disturb, METH_VARARGS, NULL},
+    {"churn", churn, METH_VARARGS, NULL},   {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT, "stackreader_module", NULL, -1, methods, NULL, NULL, NULL, NULL};

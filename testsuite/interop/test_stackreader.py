@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run(program: str, *arguments: object) -> dict[str, Any]:
+def run(program: str, *arguments: object) -> Any:
     folder = str(Path(os.environ["PYSTUCK_STACKREADER"]).parent)
     environment = clean_environment(PYTHONPATH=folder)
     if preload := os.environ.get("PYSTUCK_PRELOAD"):
@@ -44,12 +44,17 @@ def test_the_stacks_are_those_that_python_shows(case: str, threads: int) -> None
     assert found == {"compared": threads, "different": []}
 
 
-def test_what_is_called_exact_is_possible() -> None:
+@pytest.mark.parametrize("where", ["self", "child"])
+def test_what_is_called_exact_is_possible(where: str) -> None:
     walks = 100_000 if SLOW else 1000
-    found = run("stacks_churn.py", walks)
+    found = run("stacks_churn.py", walks, where)
     assert found["impossible"] == []
     assert found["unreadable"] == 0
     assert found["exact"] + found["moving"] >= walks
+
+
+def test_the_offsets_that_are_known_of_this_version_are_those_in_its_headers() -> None:
+    assert run("stacks_known.py") is True
 
 
 @pytest.mark.parametrize("rate", [1, 30, 1000, 30000])

@@ -1,11 +1,14 @@
 """Runs threads that call, recurse, raise, run generators and are called back, while they are read.
 
-Argument: how many stacks to read. Prints a JSON object: `exact`, `moving` and `unreadable`, their
+Arguments: how many stacks to read; "self" or "child": the process in which the threads run. A child
+is read from outside. Prints a JSON object: `exact`, `moving` and `unreadable`, their
 numbers, and `impossible`, the stacks that were called exact and in which a call is that no function
 makes.
 """
 
 import json
+import os
+import signal
 import sys
 import threading
 
@@ -109,13 +112,26 @@ sys.settrace(trace)
 churn()
 churn()
 sys.settrace(None)
-threads = [threading.Thread(target=work) for _ in range(3)]
-for thread in threads:
-    thread.start()
+ready, is_ready = os.pipe()
+child = os.fork() if sys.argv[2] == "child" else 0
+if not child:
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+if sys.argv[2] == "child":
+    if not child:
+        os.write(is_ready, b"x")
+        signal.pause()
+    os.read(ready, 1)
+    stackreader_module.attach(child)
+# The main thread of the child has the same ident as that of its parent.
 exact, moving, unreadable, stacks = stackreader_module.churn(
     int(sys.argv[1]), threading.get_ident()
 )
 stop = True
+if child:
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
 found = {
     "exact": exact,
     "moving": moving,
