@@ -7,5 +7,7 @@ procfs_libprocfs_la_SOURCES = \
 	procfs/patient.c procfs/patient.h \
 	procfs/sock_diag.c procfs/sock_diag.h \
 	procfs/peers.c procfs/peers.h \
+	procfs/syscalls.c procfs/syscalls.h \
+	procfs/threads.c procfs/threads.h \
 	procfs/shortage.c procfs/shortage.h \
 	procfs/clock.h

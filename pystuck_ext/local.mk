@@ -20,7 +20,6 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/facts.c pystuck_ext/facts.h \
 	pystuck_ext/gil_helper.c pystuck_ext/gil_helper.h \
 	pystuck_ext/inspect.c pystuck_ext/inspect.h \
-	pystuck_ext/kernel_state.c pystuck_ext/kernel_state.h \
 	pystuck_ext/log.c pystuck_ext/log.h \
 	pystuck_ext/log_limit.c pystuck_ext/log_limit.h \
 	pystuck_ext/module.c \
@@ -47,7 +46,6 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/session_threads.c pystuck_ext/session_threads.h \
 	pystuck_ext/settings.c pystuck_ext/settings.h \
 	pystuck_ext/shortage.c pystuck_ext/shortage.h \
-	pystuck_ext/syscall_names.c pystuck_ext/syscall_names.h \
 	pystuck_ext/thread.c pystuck_ext/thread.h \
 	pystuck_ext/vinegar.c pystuck_ext/vinegar.h \
 	pystuck_ext/without_gil.c pystuck_ext/without_gil.h

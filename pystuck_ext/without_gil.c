@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 #include "codec.h"
-#include "kernel_state.h"
 #include "own_offsets.h"
 #include "reserve.h"
 #include "self_reader.h"
 #include "server.h"
+#include "procfs/threads.h"
 #include "schema.h"
 #include "shortage.h"
 #include "thread.h"
@@ -224,7 +224,7 @@ static enum gil_use use_of(const struct ps_gil_look *look)
         return look->switches > 0 ? USE_PYTHON : USE_UNKNOWN;
     if (look->cpu_ms < 0 || look->cpu_ms >= BUSY_CPU_MS + 2 * (int64_t)look->interval_ms)
         return USE_C;
-    state = ps_kernel_state(look->holder);
+    state = procfs_thread_state("/proc/self", look->holder);
     return state == STATE_SLEEPING || state == STATE_DISK ? USE_C : USE_UNKNOWN;
 }
 
@@ -334,10 +334,10 @@ static void add_missing(struct arena *a, struct report_process *p, const char *w
 /* Sets what the kernel reports about a thread. Returns false if this process may not read it. */
 static bool set_kernel_facts(struct arena *a, struct report_thread *t)
 {
-    t->state = ps_kernel_state((pid_t)t->native_id);
+    t->state = procfs_thread_state("/proc/self", (pid_t)t->native_id);
     if (t->state != STATE_SLEEPING && t->state != STATE_DISK)
         return true;
-    t->syscall = ps_kernel_syscall((pid_t)t->native_id, a);
+    t->syscall = procfs_thread_syscall("/proc/self", (pid_t)t->native_id, a);
     return t->syscall || (errno != EACCES && errno != EPERM);
 }
 

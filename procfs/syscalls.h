@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Names of the system calls in which a thread may wait. Does not use Python.
+ * syscalls: names of the system calls in which a thread may wait.
  */
-#ifndef PS_SYSCALL_NAMES_H
-#define PS_SYSCALL_NAMES_H
+#ifndef PROCFS_SYSCALLS_H
+#define PROCFS_SYSCALLS_H
 
 #include <stdbool.h>
 
 /* Returns the name of a system call of this machine; NULL if it is not in the list. */
-const char *ps_syscall_name(long number);
+const char *procfs_syscall_name(long number);
 
 /* True if the first argument of the system call is a descriptor. */
-bool ps_syscall_has_fd(long number);
+bool procfs_syscall_has_fd(long number);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "kernel_state.h"
+#include "procfs/threads.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,24 +7,25 @@
 
 #include "procfs/read.h"
 #include "schema.h"
-#include "syscall_names.h"
+#include "procfs/syscalls.h"
 
 #define ARGUMENTS 6
 
-/* Reads a file of /proc/self/task/THREAD as procfs_read() does. */
-static ssize_t read_file(pid_t thread, const char *name, char *text, size_t size)
+/* Reads a file of a thread as procfs_read() does. */
+static ssize_t read_file(const char *folder, pid_t thread, const char *name, char *text,
+                         size_t size)
 {
-    char folder[32];
+    char path[PROCFS_PATH_SIZE];
 
-    snprintf(folder, sizeof(folder), "/proc/self/task/%d", (int)thread);
-    return procfs_read_in(folder, name, text, size);
+    snprintf(path, sizeof(path), "%s/task/%d/%s", folder, (int)thread, name);
+    return procfs_read(path, text, size);
 }
 
-int ps_kernel_state(pid_t thread)
+int procfs_thread_state(const char *folder, pid_t thread)
 {
     char text[512], *state;
 
-    if (read_file(thread, "stat", text, sizeof(text)) < 0)
+    if (read_file(folder, thread, "stat", text, sizeof(text)) < 0)
         return 0;
     state = strrchr(text, ')'); /* the end of the thread's name, which may contain ')' */
     if (!state || state[1] != ' ')
@@ -60,7 +61,7 @@ static bool parse(char *text, long *number, int64_t *args)
     return true;
 }
 
-struct report_syscall *ps_kernel_syscall(pid_t thread, struct arena *arena)
+struct report_syscall *procfs_thread_syscall(const char *folder, pid_t thread, struct arena *arena)
 {
     struct report_syscall *call;
     const char *name;
@@ -68,17 +69,17 @@ struct report_syscall *ps_kernel_syscall(pid_t thread, struct arena *arena)
     int64_t args[ARGUMENTS];
     long number;
 
-    if (read_file(thread, "syscall", text, sizeof(text)) < 0)
+    if (read_file(folder, thread, "syscall", text, sizeof(text)) < 0)
         return NULL;
     if (!parse(text, &number, args))
         return NULL;
     call = schema_make(arena, &schema_syscall, 1);
     if (!call)
         return NULL;
-    name = ps_syscall_name(number);
+    name = procfs_syscall_name(number);
     if (name)
         call->name = (struct report_text){name, strlen(name)};
-    if (ps_syscall_has_fd(number))
+    if (procfs_syscall_has_fd(number))
         call->fd = (int)args[0];
     call->args.items = arena_array(arena, ARGUMENTS, sizeof(int64_t));
     if (call->args.items) {

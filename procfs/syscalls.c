@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "syscall_names.h"
+#include "procfs/syscalls.h"
 
 #include <stddef.h>
 #include <sys/syscall.h>
@@ -381,7 +381,7 @@ static const struct {
 
 #define COUNT (sizeof(names) / sizeof(*names))
 
-const char *ps_syscall_name(long number)
+const char *procfs_syscall_name(long number)
 {
     size_t i;
 
@@ -392,7 +392,7 @@ const char *ps_syscall_name(long number)
     return NULL;
 }
 
-bool ps_syscall_has_fd(long number)
+bool procfs_syscall_has_fd(long number)
 {
     size_t i;
 
