@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stacks/process_facts.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +16,14 @@
 #include "procfs/patient.h"
 #include "procfs/read.h"
 #include "procfs/shortage.h"
+#include "procfs/threads.h"
 #include "schema.h"
 
 #define ARGV_SIZE 131072 /* bytes of a command line that are read */
 #define ARGV_MS   100    /* how long to wait for it */
 #define NS_PER_S  1e9
+
+#define THREADS_MS 300 /* how long to read the states of threads */
 
 #define OUTSIDE "the stacks were read from outside the process"
 
@@ -92,11 +96,14 @@ static void set_host(struct report *r, struct report_process *p, pid_t pid)
 {
     char host[256];
 
-    if (!is_in_our("uts", pid) || gethostname(host, sizeof(host)) < 0)
+    if (gethostname(host, sizeof(host)) < 0)
         return;
     host[sizeof(host) - 1] = '\0';
-    p->host = text_of(r, host, strlen(host));
-    p->id = text_of_number(r, "%" PRId64 "@%.*s", p->pid, p->host);
+    if (is_in_our("uts", pid))
+        p->host = text_of(r, host, strlen(host));
+    /* In a container, the ID and the name of the machine are those outside of it. */
+    p->id = text_of_number(r, "%" PRId64 "@%.*s", p->host.data ? p->pid : pid,
+                           text_of(r, host, strlen(host)));
 }
 
 static void set_argv(struct report *r, struct report_process *p, const char *folder)
@@ -152,6 +159,40 @@ static void set_process(struct report *r, struct report_process *p, const struct
     shortage_find(&r->arena, p, folder, 0);
 }
 
+/* ---- Its threads ----------------------------------------------------------------------------- */
+
+/* Sets the state and the system call of a thread. Returns false if the call may not be read. */
+static bool set_thread(struct arena *a, struct report_thread *t, const char *folder, pid_t thread)
+{
+    t->state = procfs_thread_state(folder, thread);
+    if (t->state != STATE_SLEEPING && t->state != STATE_DISK)
+        return true;
+    t->syscall = procfs_thread_syscall(folder, thread, a);
+    return t->syscall || (errno != EACCES && errno != EPERM);
+}
+
+static void set_threads(struct report *r, struct report_process *p, const struct memory_pid *m)
+{
+    int64_t end = procfs_now_ms() + THREADS_MS;
+    bool allowed = true;
+    char folder[32];
+    size_t i;
+
+    snprintf(folder, sizeof(folder), "/proc/%d", (int)m->pid);
+    for (i = 0; i < p->threads.count && procfs_now_ms() < end; i++) {
+        struct report_thread *t = &p->threads.items[i];
+        pid_t thread =
+            t->native_id == REPORT_UNKNOWN ? 0 : memory_pid_thread(m, (pid_t)t->native_id);
+
+        if (thread > 0)
+            allowed = set_thread(&r->arena, t, folder, thread) && allowed;
+    }
+    if (!allowed)
+        facts_add_missing(&r->arena, p, "system calls", "the kernel does not allow it");
+    if (i < p->threads.count)
+        facts_add_missing(&r->arena, p, "states of threads", "there are too many threads");
+}
+
 void facts_add_missing(struct arena *arena, struct report_process *process, const char *what,
                        const char *why)
 {
@@ -170,6 +211,7 @@ void facts_fill(struct report *report, struct report_process *process,
                 const struct memory_pid *memory)
 {
     set_process(report, process, memory);
+    set_threads(report, process, memory);
     facts_add_missing(&report->arena, process, "repr", OUTSIDE);
     facts_add_missing(&report->arena, process, "source lines", OUTSIDE);
     if (!process->greenlets.items)

@@ -96,6 +96,9 @@ def test_what_is_not_in_the_memory_is_said_to_be_missing(
     source = [frame["source"] for frame in process["threads"][0]["frames"]]
     assert source == ["main()", "sys.stdin.readline()"]
     assert process["greenlets"] == []
+    assert process["threads"][0]["state"] == "S"
+    assert process["threads"][0]["syscall"]["name"] == "read"
+    assert process["threads"][0]["syscall"]["fd"] == 0
 
 
 def test_the_text_says_that_there_is_no_server_and_how_to_get_one(
@@ -217,6 +220,7 @@ sys.stdin.readline()
         assert done.returncode == 0, done.stderr
         assert "in <module>" in done.stdout
         assert f"the server of process {running.pid} does not answer" in done.stderr
+        assert read(running.pid, "--timeout", "0.3")["threads"][0]["state"] == "T"
     finally:
         os.kill(running.pid, signal.SIGCONT)
         running.kill()
