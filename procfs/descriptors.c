@@ -18,10 +18,10 @@
 #include "procfs/peers.h"
 #include "procfs/clock.h"
 
-#define GROUPS       1024 /* a power of two. A group that finds no free slot is not counted */
-#define GROUP_PROBES 16
-#define NAME_SIZE    128
-#define INODES       (2 * DESCRIPTORS_LOOKED_AT) /* a power of two */
+#define GROUPS       1024 /* slots in the table of groups, a power of two */
+#define GROUP_PROBES 16   /* slots that are tried for a group; if none is free, it is not counted */
+#define NAME_SIZE    128  /* bytes, with the NUL */
+#define INODES       (2 * DESCRIPTORS_LOOKED_AT) /* slots in the table of sockets, a power of two */
 #define NAMED        3                           /* how many groups put_groups() lists */
 
 /* ---- The folder fd --------------------------------------------------------------------------- */
@@ -44,8 +44,9 @@ static int open_folder(const char *folder)
     return n < (int)sizeof(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 }
 
-/* Calls `each` with the name of each descriptor until it returns false. `each` may be NULL. Returns
- * the number of descriptors that were counted. Stops at the deadline, so the number may be too low.
+/* Calls `each` with the name of each descriptor until `each` returns false. `each` may be NULL.
+ * Returns the number of descriptors that were counted. Stops at the deadline, so the number may be
+ * too low.
  */
 static int64_t walk(int dir, int64_t deadline, bool (*each)(void *arg, int dir, const char *name),
                     void *arg)
@@ -76,7 +77,7 @@ int64_t descriptors_count(const char *folder, int64_t deadline)
 
     if (dir < 0)
         return -1;
-    if (fstat(dir, &st) == 0 && st.st_size > 0) /* the number, since Linux 6.2 */
+    if (fstat(dir, &st) == 0 && st.st_size > 0) /* since Linux 6.2: the number of descriptors */
         count = st.st_size;
     else
         count = walk(dir, deadline, NULL, NULL);
@@ -145,8 +146,8 @@ static void add(struct groups *g, enum kind kind, const char *name, uint32_t cou
     }
 }
 
-/* Returns the slot of an inode, or the free slot for it if it has none. Returns NULL if there is no
- * room. */
+/* Returns the slot of an inode, or a free slot if the inode has none yet. Returns NULL if no slot
+ * is free. */
 static struct unknown *find_socket(struct groups *g, uint32_t inode)
 {
     uint32_t i, start = inode * 2654435761U;
@@ -162,7 +163,7 @@ static struct unknown *find_socket(struct groups *g, uint32_t inode)
 
 static void add_socket(struct groups *g, const char *number)
 {
-    uint32_t inode = (uint32_t)strtoul(number, NULL, 10); /* the kernel's tables have 32 bits */
+    uint32_t inode = (uint32_t)strtoul(number, NULL, 10); /* the kernel reports 32 bits */
     struct unknown *u = inode ? find_socket(g, inode) : NULL;
 
     g->other_sockets++;

@@ -123,7 +123,7 @@ static int64_t user_of(const char *status)
 
 /* Reads some entries of /proc, beginning at *position, and advances *position. Opens /proc each
  * time and closes it, so that a descriptor is in use only for a moment. Returns the size of the
- * entries in bytes; 0 at the end or on failure, or -1. */
+ * entries in bytes, 0 at the end, or 0 or -1 on failure. */
 static long read_processes(off_t *position, char *out, size_t size)
 {
     int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -30,8 +30,8 @@
  * A resource whose numbers cannot be read is left out. If the arena has no memory left, the list
  * stays unknown.
  *
- * given: the number of bytes of address space that this process has released so that it can answer.
- * They count as used. */
+ * given: a number of bytes of address space that the process had reserved, and has released so that
+ * it can answer. These bytes count as used. */
 void shortage_find(struct arena *arena, struct report_process *process, const char *folder,
                    int64_t given);
 

@@ -18,10 +18,10 @@
  * of the body is the family. */
 typedef void (*sock_diag_fn)(void *arg, const char *body, size_t len);
 
-/* Asks for all sockets, and calls `each` for each one. request: a struct nlmsghdr with a body
- * behind it, of len bytes; the header is filled in here. Waits timeout_ms for each datagram of the
- * kernel, and stops at the deadline, in ms of CLOCK_MONOTONIC. Returns false if the kernel did not
- * report all sockets. */
+/* Asks for all sockets, and calls `each` for each one. request: a struct nlmsghdr and the body that
+ * follows it, len bytes together; this function fills in the header. Waits timeout_ms for each
+ * datagram of the kernel, and stops at the deadline, in ms of CLOCK_MONOTONIC. Returns false if the
+ * kernel did not report all sockets. */
 bool sock_diag_dump(void *request, size_t len, int timeout_ms, int64_t deadline, sock_diag_fn each,
                     void *arg);
 
@@ -34,8 +34,8 @@ enum sock_diag_state sock_diag_parse(const void *datagram, size_t len, sock_diag
 
 enum sock_diag_found { SOCK_DIAG_FOUND, SOCK_DIAG_NOT_FOUND, SOCK_DIAG_UNKNOWN };
 
-/* Finds one TCP socket by its addresses and ports; the cookie in *id is filled in here. Fills *out
- * if it returns SOCK_DIAG_FOUND. Returns SOCK_DIAG_UNKNOWN if the kernel gave no usable answer
+/* Finds the TCP socket with the addresses and ports in *id, and fills in the cookie in *id. Fills
+ * *out if it returns SOCK_DIAG_FOUND. Returns SOCK_DIAG_UNKNOWN if the kernel gave no usable answer
  * within timeout_ms. */
 enum sock_diag_found sock_diag_find(int family, struct inet_diag_sockid *id, int timeout_ms,
                                     struct inet_diag_msg *out);

@@ -67,8 +67,8 @@ static struct end end_of(const struct sockaddr_storage *a)
     return e;
 }
 
-/* Asks the kernel about the peer's socket. The source address of the peer's socket is the
- * destination address of our socket, and the reverse. */
+/* Asks the kernel by sock_diag for the owner of the peer's socket. Returns false if the kernel does
+ * not report it. Seen from the peer's socket, `theirs` is the source and `ours` the destination. */
 static bool owner_by_diag(const struct tcp_pair *pair, struct owner *owner)
 {
     struct inet_diag_sockid id = {.idiag_sport = pair->theirs.port, .idiag_dport = pair->ours.port};
@@ -83,7 +83,8 @@ static bool owner_by_diag(const struct tcp_pair *pair, struct owner *owner)
     return true;
 }
 
-/* One end as /proc/net/tcp writes it: each 32 bits of the address as a host number, in hex. */
+/* Writes one end to out as /proc/net/tcp shows it: each 32-bit word of the address as a number in
+ * host byte order, then the port, both in hex. words: how many words of the address to write. */
 static void format_end(char *out, size_t size, const struct end *e, int words)
 {
     int i, n = 0;
@@ -93,7 +94,9 @@ static void format_end(char *out, size_t size, const struct end *e, int words)
     snprintf(out + n, size - (size_t)n, ":%04X", ntohs(e->port));
 }
 
-/* Looks for the peer's socket in one of the kernel's lists in /proc/net. */
+/* Looks for the peer's socket in the file `path`, /proc/net/tcp or /proc/net/tcp6, and reads its
+ * owner. theirs and ours: the ends as format_end() writes them. Returns false if the file does not
+ * list it. */
 static bool owner_in_file(const char *path, const char *theirs, const char *ours,
                           struct owner *owner)
 {
@@ -137,9 +140,9 @@ static bool read_proc(const struct tcp_pair *pair, struct owner *owner)
     return owner_in_file("/proc/net/tcp6", their_text, our_text, owner);
 }
 
-/* Reads the kernel's list twice. Returns false if the results differ: the kernel writes the list
- * while sockets change, so the uid and inode of a socket that is being closed may not belong
- * together. */
+/* Reads the owner from /proc twice. Returns false if the two results differ: the kernel makes the
+ * list while sockets change, so the uid and the inode of a socket that is being closed can come
+ * from different moments. */
 static bool owner_by_proc(const struct tcp_pair *pair, struct owner *owner)
 {
     struct owner again;
@@ -165,8 +168,9 @@ static bool pair_of(int fd, struct tcp_pair *pair)
     return true;
 }
 
-/* True if the connection is established. Call after the owner of the peer's socket was read: once
- * the peer has closed its socket, the kernel shows root as the owner. */
+/* True if the connection is still established. Call this after the owner of the peer's socket was
+ * read. If the result is false, the owner that was read may be wrong: the kernel shows root as the
+ * owner of a closed socket. */
 static bool is_established(int fd)
 {
     struct tcp_info info;
@@ -178,7 +182,8 @@ static bool is_established(int fd)
 
 /* ---- The decision --------------------------------------------------------------------------- */
 
-/* Returns the id that the kernel shows for users or groups without an id in this namespace. */
+/* Returns the overflow id: the id that the kernel shows for all users, or all groups, without an id
+ * in this user namespace. file: the file of /proc/sys that contains it. */
 static unsigned overflow_id(const char *file)
 {
     FILE *f = fopen(file, "re");
@@ -311,11 +316,11 @@ static bool has_rights_of(const struct ps_credentials *program, int fd, const st
     return true;
 }
 
-/* Decides whether the peer is admitted as the program's own user, by the kernel's rule for ptrace:
- * a client can do all that the program can, so its user must already be able to do that. The
- * decision remains correct after the client is admitted: a program with one uid (real, effective
- * and saved) and without capabilities cannot become another user. unix_peer is NULL over TCP, where
- * only the peer's uid is known. */
+/* Decides whether the peer is admitted as the program's own user. Applies the kernel's rule for
+ * ptrace: an admitted client can do all that the program can do, so the client's user must have
+ * these rights already. The decision remains correct after the client is admitted: a program with
+ * one uid (real, effective and saved) and without capabilities cannot become another user.
+ * unix_peer is NULL over TCP, where only the peer's uid is known. */
 static bool admit_own(int fd, uid_t uid, const struct ucred *unix_peer, char *why, size_t size)
 {
     struct ps_credentials program;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Decides whether a client may connect, by what the kernel says about the peer of its socket.
- * Does not use Python.
+ * Decides whether a client may connect. Asks the kernel which user is at the client's end of the
+ * connection. Does not use Python.
  */
 #ifndef PS_ADMISSION_H
 #define PS_ADMISSION_H
@@ -14,9 +14,9 @@
 /* True for addresses that only this machine can reach: loopback addresses and Unix sockets. */
 bool ps_is_local_address(const struct sockaddr *address);
 
-/* The users that are allowed besides root and the program's own user; all zero: none. The overflow
- * uid and gid, which stand for every user and group without an id in this user namespace, are never
- * allowed. */
+/* The users that are allowed besides root and the program's own user. A struct of zeros allows
+ * none. The overflow uid and gid, which stand for every user and group without an id in this user
+ * namespace, are never allowed. */
 struct ps_allowed {
     const uid_t *users;
     size_t count;
@@ -43,10 +43,10 @@ struct ps_peer {
  *     else                                                                    yes
  *
  * The program's ids and capabilities are those of all its threads together. Reads nothing from the
- * socket and asks only the kernel: SO_PEERCRED and SO_PEERPIDFD for a Unix socket, the owner of the
- * peer's socket for loopback TCP. If the kernel does not report them, the answer is no. Uses up to
- * PS_ADMIT_DESCRIPTORS descriptors while it runs. Always fills *who. If the answer is no, fills why
- * with the reason, one line. */
+ * socket and asks only the kernel. For a Unix socket, the kernel reports the peer by SO_PEERCRED
+ * and SO_PEERPIDFD; for loopback TCP, it reports the owner of the peer's socket. If the kernel does
+ * not report the peer's user, the answer is no. Uses up to PS_ADMIT_DESCRIPTORS descriptors while
+ * it runs. Always fills *who. If the answer is no, fills why with the reason, one line. */
 bool ps_admit(int fd, const struct ps_allowed *allowed, struct ps_peer *who, char *why,
               size_t why_size);
 

@@ -35,8 +35,9 @@ static PyObject *instance_name(struct ps_state *state, PyObject *obj)
     return cls ? class_name(state, cls) : NULL;
 }
 
-/* Returns the name of a module for its id pack: its __name__, if it is imported under this name;
- * otherwise the module of its class, a dot and its __name__. A new reference. */
+/* Returns the name of a module for its id pack: a new reference. If sys.modules has the module's
+ * __name__, this is the __name__. Otherwise it is the __module__ of the module's class, a dot, and
+ * the __name__. */
 static PyObject *module_name(struct ps_state *state, PyObject *module)
 {
     ps_auto PyObject *name = PyObject_GetAttr(module, state->names.dunder_name);
@@ -53,8 +54,8 @@ static PyObject *module_name(struct ps_state *state, PyObject *module)
     return prefix ? PyUnicode_FromFormat("%S.%S", prefix, name) : NULL;
 }
 
-/* True if obj is the class of modules and the client's rpyc is older than 6.0. Such an rpyc treats
- * this class as an instance of `type`. */
+/* True if obj is the class of modules and the client's rpyc is older than 6.0. Such an rpyc gives
+ * this one class the id pack of an instance of `type`. */
 static bool is_odd_class(struct ps_session *s, PyObject *obj)
 {
     return obj == (PyObject *)&PyModule_Type && ps_session_is_old(s);
@@ -103,8 +104,8 @@ static int read_id_pack(PyObject *tuple, struct id_pack *pack)
 
 /* ---- Boxes ---------------------------------------------------------------------------------- */
 
-/* Counts obj, which is boxed by reference, as held by the client, and appends its id pack to
- * b->sent. Returns 0, or -1 with an exception. */
+/* Counts one more reference of the client to obj, and appends obj's id pack to b->sent. tuple and
+ * pack: the id pack in both forms. Returns 0, or -1 with an exception. */
 static int enter(struct ps_boxer *b, PyObject *tuple, const struct id_pack *pack, PyObject *obj)
 {
     if (b->session->ended) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Python objects to boxes and back. A box is a value, a tuple of boxes, or a reference: the id pack
- * of an object of this process or of the client's process.
+ * Converts Python objects to boxes and back. A box is a value, a tuple of boxes, or a reference:
+ * the id pack of an object of this process or of the client's process.
  */
 #ifndef PS_BOX_H
 #define PS_BOX_H
@@ -14,12 +14,12 @@ struct ps_boxer {
     struct ps_session *session;
     struct buffer *out;
     PyObject *sent;   /* a list of the id packs of references in the message; NULL: none yet */
-    uint64_t answers; /* the client's thread that waits for the message as a reply, or 0 */
+    uint64_t answers; /* the id of the client's thread whose request this message answers, or 0 */
 };
 
-/* Appends the box of obj to b->out. Counts objects that are boxed by reference as held by the
- * client. Returns 0, or -1 with an exception: one that ps_dump lists, RuntimeError if the client
- * holds too many objects, or EOFError if the session has ended. */
+/* Appends the box of obj to b->out. Counts one more reference of the client to each object that is
+ * boxed by reference. Returns 0, or -1 with an exception: one that ps_dump raises, RuntimeError if
+ * the client holds too many objects, or EOFError if the session has ended. */
 int ps_box(struct ps_boxer *b, PyObject *obj);
 
 /* Call ps_boxer_sent after the message was sent, or ps_boxer_undo if it is not sent. ps_boxer_undo
@@ -28,9 +28,9 @@ int ps_box(struct ps_boxer *b, PyObject *obj);
 void ps_boxer_sent(struct ps_boxer *b);
 void ps_boxer_undo(struct ps_boxer *b);
 
-/* Reads a box and returns its object, a new reference. For a reference to an object of the client,
- * this is a netref, which session->ops->resolve finds or makes. Returns NULL with an exception: one
- * that ps_load lists, or KeyError for an object of this process that the client does not hold. */
+/* Reads a box and returns its object, a new reference. For an object of the client, the result is a
+ * netref, which session->ops->resolve finds or makes. Returns NULL with an exception: one that
+ * ps_load raises, or KeyError for an object of this process that the client does not hold. */
 PyObject *ps_unbox(struct ps_session *s, struct brine_reader *r);
 
 /* Returns the id pack of obj, a tuple (name, class id, instance id), like rpyc.lib.get_id_pack of

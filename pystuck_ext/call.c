@@ -6,8 +6,8 @@
 #include "gil.h"
 #include "vinegar.h"
 
-/* What begin_wait() saves of the thread, and end_wait() restores. In between, the thread waits for
- * the client without the GIL. */
+/* The state of a thread that begin_wait() saves and end_wait() restores. Between these two calls,
+ * the thread waits for the client without the GIL. */
 struct wait {
     PyThreadState *before;
     deadline_t outer_deadline;
@@ -41,8 +41,8 @@ static struct wait begin_deferring_wait(void)
     return w;
 }
 
-/* Sets an exception: the one that was raised during the wait, else one for the error. Returns -1.
- */
+/* Sets the exception that was raised during the wait. If there was none, sets one for err. Returns
+ * -1. */
 static int raise_error(const struct rpyc_error *err)
 {
     ps_auto PyObject *interrupt = ps_steal(&ps_waiter()->interrupt);
@@ -66,12 +66,12 @@ static int raise_error(const struct rpyc_error *err)
 struct written {
     struct outgoing out;
     int64_t seq;
-    struct ps_boxer boxer; /* keeps the references in the request until it was sent or abandoned */
+    struct ps_boxer boxer; /* lists the references in the request, for settle_references() */
     bool boxed;            /* false: boxing failed with an exception; abandon the request */
 };
 
-/* Waits for the client's first message, which shows which envelopes the client uses. A service that
- * sends a request in on_connect may be earlier than that message. Returns 0, or -1 with an
+/* Waits for the client's first message, which shows which envelopes the client uses. When a service
+ * sends a request in on_connect, that message has perhaps not arrived yet. Returns 0, or -1 with an
  * exception. */
 static int meet_client(struct ps_session *s, deadline_t deadline)
 {
@@ -98,8 +98,8 @@ static int write_request(struct ps_session *s, enum handler handler, PyObject *a
     return 0;
 }
 
-/* Call with the GIL when a request was sent or abandoned. If it was sent, the client holds the
- * references in it. Otherwise subtracts them from those that the client holds. */
+/* Call with the GIL after a request was sent or abandoned. If it was abandoned, subtracts the
+ * references in the request from those that the client holds. */
 static void settle_references(struct written *w)
 {
     if (w->boxed && w->out.sent)
@@ -110,8 +110,9 @@ static void settle_references(struct written *w)
 
 /* ---- Results -------------------------------------------------------------------------------- */
 
-/* Reads the result in a reply. plain: the result must be a value. Plain requests are sent to unbox
- * a reference: a reference in their result would cause another such request, without end. */
+/* Reads the result in a reply. plain: the result must be a value. A plain request is sent while a
+ * reference is unboxed: a reference in its result would cause another plain request, and so on
+ * without end. */
 static PyObject *unbox_reply(struct ps_session *s, struct brine_reader *r, bool plain)
 {
     enum label label;
@@ -125,8 +126,8 @@ static PyObject *unbox_reply(struct ps_session *s, struct brine_reader *r, bool 
     return NULL;
 }
 
-/* Handles a reply that could not be read: sets an exception if it exceeds a limit, else closes the
- * connection. */
+/* Handles a reply that could not be read. If the reply exceeds a limit, sets an exception that says
+ * so. Otherwise the reply is broken: closes the connection. */
 static void refuse_reply(struct ps_session *s, const struct brine_reader *r)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
@@ -176,7 +177,8 @@ static PyObject *request(struct ps_session *s, enum handler handler, PyObject *a
 
     if (write_request(s, handler, args, deadline, &w) < 0)
         return NULL;
-    ps_session_ref(s); /* keeps s: a signal handler may drop args, and with them the last netref */
+    /* Keeps s: a signal handler may drop args and so the last netref, which refers to s. */
+    ps_session_ref(s);
     wait = begin_wait(deadline);
     if (w.boxed)
         result = conn_request(s->conn, &w.out, w.seq, &reply, deadline, &err);

@@ -14,7 +14,7 @@
  * raised. */
 PyObject *ps_request(struct ps_session *s, enum handler handler, PyObject *args);
 
-/* Like ps_request, with a deadline. */
+/* Like ps_request, but waits for the reply until `deadline`. */
 PyObject *ps_request_until(struct ps_session *s, enum handler handler, PyObject *args,
                            deadline_t deadline);
 
@@ -22,10 +22,10 @@ PyObject *ps_request_until(struct ps_session *s, enum handler handler, PyObject 
  * connection. */
 PyObject *ps_request_value(struct ps_session *s, enum handler handler, PyObject *args);
 
-/* ps_request in steps. ps_request_start sends the request and fills *p. ps_request_wait waits for
- * the reply; call it as often as needed. When it has returned 0, call ps_request_take once: it
- * returns the result. ps_request_forget frees p. On failure they return -1 or NULL, with the
- * exceptions of ps_request. */
+/* These functions do in steps what ps_request does. ps_request_start sends the request and fills
+ * *p. ps_request_wait waits for the reply; after TimeoutError it may be called again. After it has
+ * returned 0, ps_request_take returns the result, once. ps_request_forget frees p. On failure the
+ * functions return -1 or NULL, with an exception as for ps_request. */
 int ps_request_start(struct ps_session *s, enum handler handler, PyObject *args,
                      struct pending **p);
 int ps_request_wait(struct ps_session *s, struct pending *p, deadline_t deadline);
@@ -35,7 +35,7 @@ void ps_request_forget(struct ps_session *s, struct pending *p);
 /* Sends CLOSE to the client and closes the connection. */
 void ps_goodbye(struct ps_session *s);
 
-/* Waits for one message of the client and serves it. Returns 1 if it did, 0 if no message arrived
+/* Waits for one message of the client and serves it. Returns 1 after that, 0 if no message arrived
  * before the deadline. Returns -1 with EOFError if the connection has ended, or with an exception
  * that a signal handler raised. */
 int ps_serve_one(struct ps_session *s, deadline_t deadline);

@@ -24,8 +24,8 @@ static PyObject *module_global(PyObject *module_name, PyObject *name)
     return module ? ps_new_ref(PyDict_GetItemWithError(PyModule_GetDict(module), name)) : NULL;
 }
 
-/* Returns a class of the interpreter that is not in the module builtins, by the name that rpyc uses
- * for it: borrowed, or NULL. */
+/* Some classes of the interpreter, such as that of functions, say that their module is builtins,
+ * but are not there. Returns the one with this name: borrowed, or NULL. */
 static PyTypeObject *nameless_class(const char *name, size_t len)
 {
     static const struct {

@@ -18,7 +18,8 @@ static struct ps_state *state_of(PyObject *self)
     return PyType_GetModuleState(Py_TYPE(self));
 }
 
-/* Removes the blanks that eval() skips at the start of an expression. A new reference. */
+/* Returns text without the spaces and tabs at its start, which eval() skips too: a new reference.
+ */
 static PyObject *skip_blanks(PyObject *text)
 {
     return PyObject_CallMethod(text, "lstrip", PyBytes_Check(text) ? "y" : "s", " \t");
@@ -32,10 +33,10 @@ static PyObject *compiled(struct ps_state *state, PyObject *text, const char *mo
     return ps_new_ref(text);
 }
 
-/* Runs the client's code in its namespace, with builtins.exec or builtins.eval. Compiles it first.
- * If exec or eval compiles the source itself and the code raises KeyboardInterrupt, Python
- * remembers that, and the program later ends as if by SIGINT, although the exception was handled.
- */
+/* Runs the client's code in the client's namespace. function: builtins.exec or builtins.eval.
+ * Source text is compiled first, not by exec or eval: if they compile it and the code raises
+ * KeyboardInterrupt, Python records the exception as unhandled, and the program later ends as if by
+ * SIGINT. */
 static PyObject *run(PyObject *self, PyObject *function, PyObject *text, const char *mode)
 {
     ps_auto PyObject *code = compiled(state_of(self), text, mode);
@@ -195,7 +196,7 @@ static PyMemberDef service_members[] = {
 };
 
 static PyType_Slot service_slots[] = {
-    {Py_tp_doc, "The classic service: everything in this process, for one client."},
+    {Py_tp_doc, "The classic service: lets one client use everything in this process."},
     {Py_tp_traverse, service_traverse},
     {Py_tp_clear, service_clear},
     {Py_tp_dealloc, service_dealloc},
@@ -204,7 +205,8 @@ static PyType_Slot service_slots[] = {
     {0, NULL},
 };
 
-/* The name of stock rpyc's class. Clients choose the class of their netref by it. */
+/* The type has the name of stock rpyc's class, because clients choose the class of their netref by
+ * this name. */
 static PyType_Spec service_spec = {
     .name = "rpyc.core.service.SlaveService",
     .basicsize = sizeof(struct service),

@@ -24,8 +24,8 @@ bool ps_session_allows(struct ps_session *s, const char *what);
  * "<version denied>". Call with no exception set. */
 const char *ps_session_version(struct ps_session *s);
 
-/* Returns the deadline of a request that is sent to the client now. It is the connection's
- * sync_request_timeout from now: 30 s by default, as in stock rpyc. */
+/* Returns the deadline of a request that is sent to the client now. It is the time now plus the
+ * connection's sync_request_timeout: 30 s by default, as in stock rpyc. */
 deadline_t ps_session_deadline(struct ps_session *s);
 
 /* Returns the deadline that is `seconds` from now: now for a negative number, DEADLINE_NEVER for

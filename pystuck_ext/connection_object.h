@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The pystuck.connection.Connection of a session: the object that a service gets as its connection,
- * that getconn() returns, and that is ____conn__ of netrefs. Needs the GIL.
+ * that getconn() returns, and that netrefs have as ____conn__. Needs the GIL.
  */
 #ifndef PS_CONNECTION_OBJECT_H
 #define PS_CONNECTION_OBJECT_H

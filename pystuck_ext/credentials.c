@@ -29,8 +29,8 @@ static void widen(struct ps_id_range *range, const unsigned *ids, size_t count)
     }
 }
 
-/* Adds the ids or capabilities in one line of a status file to *all. Returns 1 if the line is one
- * of the three that are needed, else 0. */
+/* Adds the ids or capabilities in one line of a file such as /proc/PID/status to *all. Returns 1 if
+ * the line is one of the three that are needed (Uid, Gid, CapPrm), else 0. */
 static int add_line(struct ps_credentials *all, const char *line)
 {
     uint64_t capabilities;
@@ -47,8 +47,9 @@ static int add_line(struct ps_credentials *all, const char *line)
     return 1;
 }
 
-/* Adds the rights in an open status file to *all. True if all three lines were found. A line may be
- * longer than the buffer (65536 groups); the rest of such a line is skipped. */
+/* Adds the rights in an open status file to *all. True if all three lines were found. A line can be
+ * longer than the buffer, since a process may have 65536 groups. The rest of such a line is
+ * skipped. */
 static bool add_lines(struct ps_credentials *all, FILE *status)
 {
     bool at_start = true;
@@ -126,7 +127,8 @@ bool ps_credentials_of_program(struct ps_credentials *all)
 
 /* ---- The process at the other end ----------------------------------------------------------- */
 
-/* Returns the pid of a pidfd's process; 0 if it has ended, or has no pid in this namespace. */
+/* Returns the pid of a pidfd's process; 0 if the process has ended, or has no pid in this
+ * namespace. */
 static int pid_of(int pidfd)
 {
     char path[PATH_SIZE], line[256];
@@ -143,8 +145,9 @@ static int pid_of(int pidfd)
     return pid > 0 ? pid : 0;
 }
 
-/* True if a user namespace maps every id to itself. The initial namespace does, and a privileged
- * process can make another one that does. */
+/* True if a user namespace maps every id to itself. The initial namespace does so; a privileged
+ * process can make another one that does. path: the uid_map or gid_map of a process in the
+ * namespace. */
 static bool is_whole_map(const char *path)
 {
     unsigned inside = 1, outside = 1, count = 0;
@@ -164,10 +167,10 @@ bool ps_every_gid_has_a_number(void)
     return is_whole_map("/proc/self/gid_map");
 }
 
-/* True if a process is in the same user namespace as this process: capabilities in another
- * namespace give rights over other objects. The kernel shows a process's namespace only to a
- * process that has all of its capabilities. If it does not show it, the maps of both processes must
- * map every id to itself. */
+/* True if the process `pid` is in the same user namespace as this process. Capabilities in another
+ * namespace are rights over other objects. The kernel shows the namespace of `pid` only if this
+ * process has all capabilities of `pid`. If the kernel does not show it, the uid maps of both
+ * processes must map every id to itself. */
 static bool is_in_our_namespace(int pid)
 {
     struct stat ours, theirs;
@@ -180,9 +183,9 @@ static bool is_in_our_namespace(int pid)
     return is_whole_map("/proc/self/uid_map") && is_whole_map(path);
 }
 
-/* True if a process has got no rights from the file of its program (set-user-ID bit, file
- * capabilities). If it has, root owns its files in /proc. It may have executed the file after it
- * had connected. */
+/* True if a process has got no rights from its executable file, by a set-user-ID bit or file
+ * capabilities. If a process has got such rights, root owns its files in /proc. A process can
+ * execute such a file after it has connected. */
 static bool has_own_rights_only(int pid, uid_t uid)
 {
     char path[PATH_SIZE];
@@ -204,7 +207,8 @@ static bool read_capabilities(int pid, uint64_t *capabilities)
     return known;
 }
 
-/* If the pidfd shows the same pid at the end, the files that were read belonged to the peer. */
+/* Reads files of /proc by the peer's pid. If the pidfd shows the same pid before and after that, no
+ * other process has got the pid meanwhile, and the files belonged to the peer. */
 bool ps_capabilities_of_peer(int fd, uid_t uid, uint64_t *capabilities)
 {
     socklen_t len = sizeof(int);

@@ -21,8 +21,8 @@ struct ps_credentials {
 };
 
 /* Reads the rights of all threads of this process, which may differ, and combines them in *all: the
- * lowest and highest ids, and each capability that any thread has. Returns false if they cannot be
- * read. Uses two descriptors while it runs, and about 10 us for each thread. */
+ * lowest and highest ids, and each capability that any thread has. Returns false if the rights
+ * cannot be read. Uses two descriptors while it runs, and about 10 us for each thread. */
 bool ps_credentials_of_program(struct ps_credentials *all);
 
 /* Reads the capabilities of the process of user `uid` that connected to a Unix socket. Returns

@@ -49,8 +49,8 @@ struct asking {
     deadline_t deadline;
 };
 
-/* Sends a request and returns its result, a new reference. Takes args. Returns NULL if args is
- * NULL. */
+/* Sends a request and returns its result, a new reference. Takes ownership of args. Returns NULL if
+ * args is NULL. */
 static PyObject *ask(const struct asking *a, enum handler handler, PyObject *args)
 {
     ps_auto PyObject *owned = args;
@@ -58,8 +58,8 @@ static PyObject *ask(const struct asking *a, enum handler handler, PyObject *arg
     return owned ? ps_request_until(a->s, handler, owned, a->deadline) : NULL;
 }
 
-/* Calls obj.name(*args) and returns its result, a new reference. Takes args, a tuple. Returns NULL
- * if obj or args is NULL. */
+/* Calls obj.name(*args) and returns its result, a new reference. Takes ownership of args, a tuple.
+ * Returns NULL if obj or args is NULL. */
 static PyObject *ask_method(const struct asking *a, PyObject *obj, const char *name, PyObject *args)
 {
     ps_auto PyObject *owned = args;
@@ -69,7 +69,8 @@ static PyObject *ask_method(const struct asking *a, PyObject *obj, const char *n
     return ask(a, HANDLE_CALLATTR, Py_BuildValue("(OsO())", obj, name, owned));
 }
 
-/* Returns the exception that the client is handling, if its class is cls: a netref, or NULL. */
+/* Asks the client for the exception that it is handling. Returns a netref of the exception; NULL if
+ * the client is handling none, or if the exception's class is not cls. */
 static PyObject *ask_for_value(const struct asking *a, PyObject *cls)
 {
     ps_auto PyObject *root = ask(a, HANDLE_GETROOT, PyTuple_New(0));
@@ -128,9 +129,10 @@ static void copy_attribute(const struct asking *a, PyObject *exc, PyObject *valu
         PyErr_Clear();
 }
 
-/* True if copying attributes can continue. Clears the exception that the last attribute raised.
- * Returns false and keeps the exception if it says that the client does not reply, or if it did not
- * come from the client. */
+/* Call after an attribute was copied. Returns true if the next attribute can be copied; clears the
+ * exception that the last one has raised. Returns false and keeps the exception if the client does
+ * not reply (TimeoutError, EOFError), or if the exception is no Exception, such as
+ * KeyboardInterrupt. */
 static bool goes_on(void)
 {
     if (PyErr_Occurred() &&
@@ -157,8 +159,8 @@ static void copy_attributes(const struct asking *a, PyObject *exc, PyObject *val
 }
 
 /* Copies args and public attributes of the client's exception `value` to exc. Attributes that
- * cannot be read are left out. Returns 0; -1 with an exception if args cannot be read, or after an
- * exception that did not come from the client. */
+ * cannot be read are left out. Returns 0, or -1 with an exception if args cannot be read, or if an
+ * exception such as KeyboardInterrupt has interrupted the copying. */
 static int copy_exception(const struct asking *a, PyObject *exc, PyObject *value)
 {
     ps_auto PyObject *args = ask(a, HANDLE_GETATTR, Py_BuildValue("(Os)", value, "args"));

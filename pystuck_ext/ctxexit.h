@@ -8,12 +8,12 @@
 
 #include "session.h"
 
-/* Returns the exception for obj, the argument of a CTXEXIT; None for None. If obj is a class of the
- * client and the service is the classic one, asks the client for the exception with its arguments
- * and attributes, for two seconds at most: the client serves requests while it waits for the reply
- * to its CTXEXIT. Otherwise, or if the client does not answer, returns the result of
- * ps_raised_class. A new reference; NULL with an exception that does not come from the client, such
- * as KeyboardInterrupt. */
+/* Returns the exception that obj, the argument of a CTXEXIT, stands for. Returns obj itself if it
+ * is None or an exception. If obj is a class of the client and the service is the classic one, asks
+ * the client for the exception with its arguments and attributes, for two seconds at most. The
+ * client serves requests while it waits for the reply to its CTXEXIT. In other cases, or if the
+ * client does not answer, returns the result of ps_raised_class. A new reference; NULL with an
+ * exception that does not come from the client, such as KeyboardInterrupt. */
 PyObject *ps_raised(struct ps_session *s, PyObject *obj);
 
 /* Returns an exception without arguments: of the class obj, or of the class of this process that

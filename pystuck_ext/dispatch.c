@@ -42,8 +42,9 @@ static PyObject *type_of(PyObject *obj)
     return ps_new_ref((PyObject *)Py_TYPE(obj));
 }
 
-/* Calls _rpyc_getattr, _rpyc_setattr or _rpyc_delattr of the object's type, which replaces the
- * access to an attribute. value: NULL for none. A new reference. */
+/* Calls the method `overrider` of the object's type: _rpyc_getattr, _rpyc_setattr or _rpyc_delattr.
+ * If a type has such a method, the method replaces plain access to attributes. value: the new value
+ * for _rpyc_setattr, otherwise NULL. Returns the method's result, a new reference. */
 static PyObject *call_overrider(PyObject *obj, PyObject *overrider, PyObject *name, PyObject *value)
 {
     ps_auto PyObject *type = type_of(obj), *function = PyObject_GetAttr(type, overrider);
@@ -54,7 +55,7 @@ static PyObject *call_overrider(PyObject *obj, PyObject *overrider, PyObject *na
 /* Does what allow_name() does, for a service with a policy. */
 static int ask_policy(struct ps_session *s, PyObject *obj, PyObject **name, const char *use)
 {
-    ps_auto PyObject *policy = ps_new_ref(s->policy); /* kept, since the session may end */
+    ps_auto PyObject *policy = ps_new_ref(s->policy); /* the session may end during the call */
 
     if (!policy) {
         PyErr_SetString(PyExc_EOFError,
@@ -175,8 +176,8 @@ static PyObject *handle_setattr(struct ps_session *s, PyObject *args)
     return set_attribute(s, ARG(0), ARG(1), ARG(2));
 }
 
-/* Calls function(*positional). The i-th argument of the request has keyword arguments for the call;
- * it may be missing. */
+/* Calls function(*positional, **keywords). The i-th argument of the request has the keywords; if
+ * the request has no i-th argument, there are none. */
 static PyObject *call_with(PyObject *function, PyObject *positional, PyObject *args, Py_ssize_t i)
 {
     ps_auto PyObject *pairs = MORE(i) ? ps_new_ref(ARG(i)) : PyTuple_New(0);
@@ -356,7 +357,7 @@ static PyObject *call_exit(PyObject *exit, PyObject *exc)
 }
 
 /* Calls __exit__. If an exception, such as KeyboardInterrupt, has interrupted the requests that
- * ps_raised() sends to the client, raises it after the call of __exit__. */
+ * ps_raised() sends to the client, raises this exception after the call of __exit__. */
 static PyObject *handle_ctxexit(struct ps_session *s, PyObject *args)
 {
     ps_auto PyObject *exit = get_attribute(s, ARG(0), s->state->names.dunder_exit), *exc = NULL;
@@ -380,9 +381,9 @@ static PyObject *handle_ctxexit(struct ps_session *s, PyObject *args)
     return result;
 }
 
-/* Returns isinstance(object, class). The request names the object by its id pack. If this process
- * does not hold that object for the client, the object's class is the class of this process that
- * has the class name in the id pack. Returns False if there is no such class. */
+/* Returns isinstance(object, class). The request contains the object's id pack. If the client holds
+ * no object of this process with that id pack, assumes that the object's class is the class of this
+ * process that has the class name in the id pack. Returns False if there is no such class. */
 static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
 {
     ps_auto PyObject *other = NULL, *cls = NULL, *type = NULL;
@@ -500,8 +501,8 @@ static bool is_handler(int64_t number)
            handlers[number].handle;
 }
 
-/* Frees a message when its arguments have become objects. Called before the handler runs, because
- * that may take long. */
+/* Frees a request whose arguments have become objects. Called before the handler runs, because the
+ * handler may take long. */
 static void free_message(struct message *request)
 {
     PyThreadState *before;
@@ -510,7 +511,7 @@ static void free_message(struct message *request)
         message_free(request);
         return;
     }
-    before = ps_gil_begin_wait(); /* the message is long: freeing it takes a while */
+    before = ps_gil_begin_wait(); /* a message with a turn is long, and freeing it takes a while */
     message_free(request);
     ps_gil_end_wait(before);
 }
@@ -545,9 +546,9 @@ static PyObject *carry_out(struct ps_session *s, struct message *request, int64_
     return handle(s, number, args);
 }
 
-/* Makes sure that a result is NULL with an exception, or an object without an exception, as
- * Python's own calls do: handlers call C code of other modules. Takes the result. Returns it, or
- * NULL if an exception is set. */
+/* Python requires that a result is NULL with an exception, or an object without one. C code of
+ * other modules, which handlers call, may break this rule; then this function makes the result NULL
+ * with an exception. Takes ownership of the result, and returns the corrected one. */
 static PyObject *checked(PyObject *result)
 {
     if (!result && !PyErr_Occurred())
@@ -558,8 +559,8 @@ static PyObject *checked(PyObject *result)
 }
 
 /* Writes the exception that is set as the reply, and clears it. Discards what was appended to the
- * reply before. Also stores a KeyboardInterrupt in *interrupt, unless interrupt is NULL or
- * *interrupt is set already. */
+ * reply before. If the exception is a KeyboardInterrupt, also stores it in *interrupt, unless
+ * interrupt is NULL or *interrupt is set already. */
 static void answer_exception(struct ps_session *s, const struct message *request,
                              struct outgoing *out, PyObject **interrupt)
 {

@@ -11,9 +11,10 @@
  * exception. Needs the GIL. Returns 0, or -1 with err if the request is broken and the connection
  * must be closed.
  *
- * A KeyboardInterrupt that the request raised may be meant for this thread: unless interrupt is
- * NULL or *interrupt is set already, *interrupt becomes a new reference to it. An exception that is
- * set on return was raised after the reply was written, and is for this thread only. */
+ * If the request raised KeyboardInterrupt, the exception may be meant for the calling thread. So
+ * *interrupt is set to a new reference to the exception, unless interrupt is NULL or *interrupt is
+ * set already. An exception that is set on return was raised after the reply was written, and is
+ * for this thread only. */
 int ps_dispatch(struct ps_session *s, struct message *request, int64_t handler,
                 struct outgoing *out, PyObject **interrupt, struct rpyc_error *err);
 

@@ -7,7 +7,7 @@
 
 /* ---- Indentation ---------------------------------------------------------------------------- */
 
-/* Returns the number of spaces at the start of a line; -1 if the line has nothing else. */
+/* Returns the number of spaces at the start of a line; -1 if the line consists of spaces only. */
 static Py_ssize_t indentation(PyObject *line)
 {
     Py_ssize_t i, len = PyUnicode_GET_LENGTH(line);
@@ -111,7 +111,7 @@ static PyObject *own_doc(struct ps_state *state, PyObject *attr)
 
 /* The functions below run Python code: __doc__ may be a property, a module's name may have a
  * __str__, and a class may have a key with an __eq__. That code may rename a function, change its
- * module or drop a class. So these functions hold references to all that they use. */
+ * module or drop a class. So these functions hold references to all objects that they use. */
 
 /* Looks an attribute up in a class and its bases, but not in its metaclass: a new reference, or
  * NULL. */

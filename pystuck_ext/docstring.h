@@ -9,8 +9,8 @@
 
 #include "ext.h"
 
-/* Returns the docstring of an object from the namespace of a class, a str: a new reference. NULL,
- * without an exception, if there is none. */
+/* Returns the docstring of attr, an object in the namespace of a class. The result is a new
+ * reference to a str, or NULL, without an exception, if attr has no docstring. */
 PyObject *ps_docstring(struct ps_state *state, PyObject *attr);
 
 #endif

@@ -16,7 +16,7 @@
 #include "queue.h"
 #include "reference.h"
 
-/* Strings for frequent look-ups, made once. */
+/* Names that are looked up often, as str objects that are made once. */
 #define PS_NAMES(X)                                                                                \
     X(dunder_builtins, "__builtins__")                                                             \
     X(dunder_class, "__class__")                                                                   \

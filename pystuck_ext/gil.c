@@ -9,11 +9,11 @@
 #include "server.h"
 #include "stream.h"
 
-#define SHARE_STEPS 16 /* ps_gil_share reads the clock once in so many calls */
+#define SHARE_STEPS 16 /* ps_gil_share reads the clock in every 16th call */
 #define SHARE_MS    5  /* the default of sys.getswitchinterval() */
 
-/* The thread state of this thread while it has released the GIL through this file; NULL while it
- * has the GIL, and before it has taken it for the first time. */
+/* The calling thread's Python thread state, while the thread has released the GIL by a function of
+ * this file. NULL while the thread has the GIL, and before it first takes the GIL. */
 static __thread PyThreadState *released;
 
 /* The life of Python (see ps_gil_life) in which the thread state `released` was made. */
@@ -22,9 +22,9 @@ static __thread unsigned released_life;
 /* ---- Lives of Python ------------------------------------------------------------------------ */
 
 /* When Python has ended, end_life() waits at most TAKING_WAIT_MS for threads that are taking the
- * GIL. Up to Python 3.13, Python ends these threads, so the wait is over with the last of them.
- * From 3.14 on, these threads hang, and cannot be told from threads that are about to take the GIL.
- */
+ * GIL. Up to Python 3.13, Python ends these threads, so the wait is over when the last one has
+ * ended. From 3.14 on, these threads hang. end_life() cannot distinguish them from threads that are
+ * about to take the GIL, so it waits less. */
 #define TAKING_HANGS   (PY_VERSION_HEX >= 0x030e0000)
 #define TAKING_WAIT_MS (TAKING_HANGS ? 50 : 1000)
 
@@ -38,10 +38,10 @@ unsigned ps_gil_life(void)
     return atomic_load(&life);
 }
 
-/* Python calls this function when it has ended, so it must not call functions of Python. Changes
+/* Python calls this function after its own end, so the function must not call Python. Changes
  * `life` and closes all servers. A thread that has compared `life` with the life of its thread
  * state just before the change may still be about to take the GIL with a thread state that was
- * freed. Python ends such a thread, but only until Python is started again. So this function waits
+ * freed. Python ends such a thread as long as Python is not started again. So this function waits
  * until no thread is taking the GIL, for TAKING_WAIT_MS at most. */
 static void end_life(void)
 {
@@ -64,9 +64,10 @@ static void install_fork_handler(void)
     pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
-/* Loads the library that glibc's pthread_exit needs. Otherwise glibc loads it at the first call of
- * pthread_exit, and ends the process if it cannot: after chroot(2), or if no descriptor is free.
- * Python calls pthread_exit on threads that take the GIL while it shuts down. */
+/* Loads the library that glibc's pthread_exit needs. Without this call, glibc would load it at the
+ * first call of pthread_exit, and would end the process if that failed, for example after
+ * chroot(2), or if no descriptor is free. Python calls pthread_exit on threads that take the GIL
+ * while it shuts down. */
 static void load_unwinder(void)
 {
     dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
@@ -84,8 +85,8 @@ void ps_gil_at_exit(void (*ended)(void))
 }
 
 /* Call on a thread that cannot return to its Python code, because the life of Python in which that
- * code ran is over. Does what Python does with threads that take the GIL while it shuts down: up to
- * 3.13 ends the thread, from 3.14 on lets it hang. */
+ * code ran is over. Does what Python does with threads that take the GIL while Python shuts down:
+ * up to 3.13 ends the thread, from 3.14 on makes the thread wait forever. */
 static void __attribute__((noreturn)) end_stranded(void)
 {
     if (!TAKING_HANGS)

@@ -15,10 +15,10 @@
  * object, exists in one life only. Needs no GIL. */
 unsigned ps_gil_life(void);
 
-/* Call with the GIL of the main interpreter. Registers a function that Python calls when it has
- * ended. This function begins the next life, closes all servers and calls ended(), without the GIL.
- * While Python is ending, clients are still served. If all 32 slots of Py_AtExit are in use, the
- * function is not registered, and the servers are not closed. */
+/* Call with the GIL of the main interpreter. Registers, with Py_AtExit, a function that Python
+ * calls when it has ended. The registered function begins the next life, closes all servers and
+ * calls ended(), without the GIL. While Python is ending, clients are still served. If all 32 slots
+ * of Py_AtExit are in use, the function is not registered, and the servers are not closed. */
 void ps_gil_at_exit(void (*ended)(void));
 
 /* True if the interpreter is shutting down or has ended. Needs no GIL. */
@@ -33,16 +33,17 @@ bool ps_gil_is_ending(const struct ps_state *state);
 bool ps_gil_take(const struct ps_state *state);
 void ps_gil_release(void);
 
-/* For a wait of a thread that has the GIL: ps_gil_begin_wait releases the GIL, ps_gil_end_wait
- * takes it again. Pass the result of the first to the second. If Python has ended during the wait,
- * ps_gil_end_wait does not return, like ps_gil_take. */
+/* A thread that has the GIL calls ps_gil_begin_wait before a wait, to release the GIL, and
+ * ps_gil_end_wait after the wait, to take the GIL again. Pass the result of the first to the
+ * second. If Python has ended during the wait, ps_gil_end_wait does not return, like
+ * ps_gil_take. */
 PyThreadState *ps_gil_begin_wait(void);
 void ps_gil_end_wait(PyThreadState *before);
 
 /* A thread that waits for the client's reply, and serves the client's requests meanwhile. */
 struct ps_waiter {
-    /* A KeyboardInterrupt that was raised while the thread served a request. The wait is given up,
-     * and the exception is raised on this thread. A reference, or NULL. */
+    /* A KeyboardInterrupt that was raised while the thread served a request. It ends the wait, and
+     * is then raised on this thread. A reference, or NULL. */
     PyObject *interrupt;
     deadline_t deadline; /* the deadline of the wait; 0: the thread does not wait */
     bool defer_signals;  /* handlers of signals run only after the wait */

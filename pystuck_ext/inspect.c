@@ -42,8 +42,8 @@ static int collect_attributes(const PyTypeObject *type, PyObject *attrs)
     return result;
 }
 
-/* True if attr becomes a method of the client's netref. Before rpyc 6.0 all callable objects do,
- * since then only routines. */
+/* True if attr becomes a method of the client's netref. With an rpyc before 6.0, this is true for
+ * all callable objects; with later ones, only for routines. */
 static bool is_method(struct ps_session *s, PyObject *attr)
 {
     return ps_session_is_old(s) ? PyCallable_Check(attr) : is_routine(attr);

@@ -28,7 +28,7 @@ static void check(const char *call, unsigned allowed)
     abort();
 }
 
-/* In the child after a fork no thread holds a lock: the fork handlers make new ones. */
+/* In a forked child no thread holds a lock: other fork handlers make the locks new. */
 static void after_fork(void)
 {
     held = 0;

@@ -9,7 +9,7 @@
 #include "server.h"
 #include "thread.h"
 
-#define QUEUE_MAX   1000 /* messages */
+#define QUEUE_MAX   1000 /* the maximum number of queued messages */
 #define LIMITS      2
 #define USUAL_BURST 20 /* lines per minute about clients of one source that connect or leave */
 
@@ -25,7 +25,7 @@ struct ps_log {
     unsigned fork_count; /* ps_fork_count() of the process that the log belongs to */
     sigset_t mask; /* signals blocked while the logger runs: the mask of run_server's caller */
 
-    pthread_mutex_t lock; /* guards what follows */
+    pthread_mutex_t lock; /* guards the members below */
     STAILQ_HEAD(, entry) queue;
     size_t count;
     bool running; /* the thread that calls the logger exists */
@@ -76,9 +76,9 @@ static struct entry *take(struct ps_log *log)
     return e;
 }
 
-/* Calls the logger with one message. Needs the GIL. Ignores exceptions of the logger. The text may
- * contain bytes that a client chose: control characters become spaces, so that it is one line, and
- * bytes that are not UTF-8 are replaced. */
+/* Calls the logger with one message. Needs the GIL. Ignores exceptions of the logger. A client may
+ * have chosen parts of the text. So control characters become spaces, which makes the text one
+ * line, and bytes that are not UTF-8 are replaced. */
 static void pass_on(struct ps_log *log, struct entry *e)
 {
     PyObject *text, *result;

@@ -28,17 +28,17 @@ struct ps_log *ps_log_new(struct ps_state *state, PyObject *callable);
 /* Frees a log that no thread uses; NULL is allowed. Needs the GIL. */
 void ps_log_free(struct ps_log *log);
 
-/* Queues a message that a client cannot cause many times; log may be NULL. Needs no GIL, does not
- * wait, and does nothing in a forked child. */
+/* Queues a message. If clients can cause the message many times, call ps_log_client() instead. log
+ * may be NULL. Needs no GIL, does not wait, and does nothing in a forked child. */
 void ps_log(struct ps_log *log, enum ps_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Like ps_log() for a message that clients cause: log_limit decides whether it is queued or
- * counted. source: the client's user or address; all zero if it is unknown. */
+/* Like ps_log(), but for a message that clients cause: log_limit decides whether the message is
+ * queued, or only counted. source: the client's user or address; all zero if it is unknown. */
 void ps_log_client(struct ps_log *log, enum ps_log_level level, const struct ps_source *source,
                    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Queues all counts of messages that were not logged, at the end of a server. */
+/* Call at the end of a server. Queues all counts of messages that were not logged. */
 void ps_log_counts(struct ps_log *log);
 
 #endif

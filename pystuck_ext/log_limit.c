@@ -55,7 +55,8 @@ static bool is_same_source(const struct ps_source *one, const struct ps_source *
     return one->family == other->family && memcmp(one->id, other->id, sizeof(one->id)) == 0;
 }
 
-/* Appends a count to a line; cuts the end of a line that is too long for that. */
+/* Appends " (COUNT times in N s)" to a line. ms: that time, in ms. Cuts the end of a line that is
+ * too long for that. */
 static void append_count(char *text, unsigned long count, int64_t ms)
 {
     size_t len = strlen(text);

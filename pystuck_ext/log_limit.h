@@ -55,9 +55,10 @@ struct ps_source ps_source_of_user(uid_t uid);
  * can use all addresses that begin with them. */
 struct ps_source ps_source_of_address(const struct sockaddr *address);
 
-/* Returns true if a line must be logged. Then appends the count of the kind's former period, if it
- * had one, to text, which has PS_LOG_LINE_SIZE bytes. Otherwise counts the line. burst: how many
- * lines of a kind are logged in a period. now: the time in ms. */
+/* Returns true if a line must be logged; if not, counts the line and returns false. If lines of its
+ * kind were counted in the period before, appends their number, with this line, to text, which has
+ * PS_LOG_LINE_SIZE bytes. burst: how many lines of a kind are logged in a period. now: the time in
+ * ms. */
 bool ps_log_limit_admits(struct ps_log_limit *limit, const struct ps_source *source, int level,
                          unsigned burst, char *text, int64_t now);
 
@@ -66,7 +67,7 @@ void ps_log_limit_left_out(struct ps_log_limit *limit, int level, int64_t now);
 
 /* Takes a count that must be logged, and writes its level and its line to *level and text, which
  * has PS_LOG_LINE_SIZE bytes. at_once: takes the count of any kind; otherwise only of a kind whose
- * period is over. Returns false if there is none. */
+ * period is over. Returns false if there is no such count. */
 bool ps_log_limit_take(struct ps_log_limit *limit, bool at_once, int64_t now, int *level,
                        char *text);
 

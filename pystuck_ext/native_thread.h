@@ -9,7 +9,8 @@
 #include <signal.h>
 
 /* Blocks all signals except those of faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL). The server's threads
- * do so while they run no Python. old, which may be NULL, gets the former mask. */
+ * call this function while they run no Python. Stores the earlier mask in *old, unless old is
+ * NULL. */
 void ps_block_signals(sigset_t *old);
 
 /* Starts a thread that has all signals blocked except those of faults. Returns 0 or an errno. */

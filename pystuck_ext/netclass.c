@@ -7,7 +7,8 @@
 #include "connection_config.h"
 #include "netref.h"
 
-/* How many classes a session remembers, since a client may have any number of classes. */
+/* The maximum number of classes that a session remembers. A client may have any number of classes.
+ */
 #define CLASSES_MAX 500
 
 /* ---- Classes of netrefs --------------------------------------------------------------------- */
@@ -140,10 +141,10 @@ static int add_methods(struct ps_state *state, PyObject *ns, PyObject *listing)
     return 0;
 }
 
-/* Adds __class__ to the namespace of the class of a netref. If the netref is for an object, this is
- * the class of this process with the same name. If there is none and the name is that of a module,
- * it is the class of modules. If the netref is for a class, __class__ is the type of the class of
- * this process with the same name, or `type` if there is none. */
+/* Adds __class__ to ns, the namespace of a class of netrefs. C is the class of this process that
+ * has the name in the id pack. For netrefs of objects, __class__ is C. If there is no C and the
+ * name is that of a module, __class__ is the class of modules; for other names it is not added. For
+ * the netref of a class, __class__ is the type of C, or `type` if there is no C. */
 static int add_class(struct ps_state *state, PyObject *ns, const struct id_pack *pack)
 {
     ps_auto PyObject *cls = ps_class_by_name(pack->name, pack->name_len);
@@ -180,8 +181,8 @@ static PyObject *ask_for_methods(struct ps_session *s, const struct id_pack *pac
     return args ? ps_request_value(s, HANDLE_INSPECT, args) : NULL;
 }
 
-/* Returns the key of a class in s->classes: the class id, whether the pack names the class itself,
- * and the name. A new reference. */
+/* Returns the key of a class in s->classes: the class id, whether the id pack is that of the class
+ * itself, and the name. A new reference. */
 static PyObject *class_key(const struct id_pack *pack)
 {
     PyObject *key = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(9 + pack->name_len));
@@ -226,8 +227,8 @@ static PyObject *classes_of(struct ps_session *s)
     return ps_new_ref(s->classes);
 }
 
-/* Returns the class of the netref for an id pack: one that the session remembers, or a new one,
- * after asking the client for its methods. A new reference, or NULL with an exception. */
+/* Returns the class of the netref for an id pack. If the session does not remember it, asks the
+ * client for its methods and makes it. A new reference, or NULL with an exception. */
 static PyObject *class_for(struct ps_session *s, const struct id_pack *pack)
 {
     ps_auto PyObject *classes = classes_of(s), *key = class_key(pack), *listing = NULL, *cls = NULL;

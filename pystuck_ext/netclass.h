@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Classes of netrefs: for each class of the client's objects a subclass of the netref type that has
- * exactly the special methods of the remote class.
+ * Classes of netrefs. For each class of the client's objects, there is a subclass of the netref
+ * type. It has exactly the special methods of the remote class.
  */
 #ifndef PS_NETCLASS_H
 #define PS_NETCLASS_H
 
 #include "session.h"
 
-/* Returns the netref for an id pack from the wire. If the session has one already, counts it once
- * more. Otherwise makes one; if its class is not known yet, asks the client for the methods of the
- * class. A new reference, or NULL with an exception. This is the function `resolve` of
+/* Returns the netref for an id pack from the wire. If the session has this netref already, adds one
+ * to its count. Otherwise makes it; if its class is not known yet, asks the client for the methods
+ * of the class. A new reference, or NULL with an exception. This is the function `resolve` of
  * ps_session_ops. */
 PyObject *ps_netref_resolve(struct ps_session *s, const struct id_pack *pack);
 

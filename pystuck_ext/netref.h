@@ -13,8 +13,8 @@ struct ps_netref {
     struct ps_session *session; /* a reference */
     uint8_t *pack;              /* the id pack as brine, as it was received */
     size_t pack_len;
-    uint64_t count;    /* how often it was received; the client counts as many references */
-    uint64_t answered; /* the client's thread that got this netref in a reply, or 0 */
+    uint64_t count;    /* how many times it was received; the client counts as many references */
+    uint64_t answered; /* the id of the client's thread that got this netref in a reply, or 0 */
     PyObject *weakrefs;
 };
 
@@ -25,8 +25,8 @@ struct ps_netref *ps_netref_of(struct ps_session *s, PyObject *obj);
 /* True if obj is a netref of any session. */
 bool ps_is_netref(PyObject *obj);
 
-/* Returns the session's netref for an id pack and counts it once more: a new reference. NULL,
- * without an exception, if there is none. */
+/* Returns the session's netref for an id pack, a new reference, and adds one to its count. Returns
+ * NULL, without an exception, if the session has no such netref. */
 PyObject *ps_netref_known(struct ps_session *s, const struct id_pack *pack);
 
 /* Makes the session's netref for an id pack that is not known, of a class from netclass. A new

@@ -61,8 +61,8 @@ static Py_hash_t netref_hash(PyObject *self)
     ps_auto PyObject *result = request0(self, HANDLE_HASH);
     Py_hash_t hash = -1;
 
-    if (result &&
-        PyLong_CheckExact(result)) /* hash() of a netref would send another request, without end */
+    if (result && PyLong_CheckExact(result)) /* if the result were a netref, its hash() would send
+                                                another request, without end */
         hash = PyObject_Hash(result);
     else if (result)
         PyErr_SetString(PyExc_TypeError, "__hash__ method should return an integer");
@@ -87,13 +87,13 @@ static PyObject *remote_getattr(PyObject *self, PyObject *name)
     return request1(self, HANDLE_GETATTR, name);
 }
 
-/* Returns __class__: the class of this process with the same name if there is one, so that
- * isinstance() works; else the remote class. If the connection has ended, returns the type of the
- * netref, since callers of isinstance() do not expect an exception. */
+/* Returns __class__. This is the class of this process that has the name of the remote class, so
+ * that isinstance() works; if there is none, it is the remote class. If the connection has ended,
+ * returns the type of the netref, since callers of isinstance() do not expect an exception. */
 static PyObject *class_of(PyObject *self, PyObject *name)
 {
-    /* keeps the type: name may be of a subclass of str with an __eq__ that changes the type of self
-     */
+    /* a reference: name may be an instance of a subclass of str, whose __eq__ may change the type
+     * of self */
     ps_auto PyObject *type = ps_new_ref((PyObject *)Py_TYPE(self));
     PyObject *cls = ps_new_ref(PyDict_GetItemWithError(((PyTypeObject *)type)->tp_dict, name));
 
@@ -114,7 +114,8 @@ static PyObject *local_getattr(PyObject *self, PyObject *name)
         return value;
     if (PyUnicode_CompareWithASCIIString(name, "__array_struct__") == 0 ||
         PyUnicode_CompareWithASCIIString(name, "__array_interface__") == 0)
-        return NULL; /* numpy would read addresses of the client's memory: rpyc issue 236 */
+        return NULL; /* numpy would read, in this process, addresses of the client's memory: rpyc
+                        issue 236 */
     PyErr_Clear();
     return remote_getattr(self, name);
 }
@@ -200,8 +201,8 @@ static PyObject *netref_reduce_ex(PyObject *self, PyObject *protocol)
 }
 
 /* Asks the client whether `other`, an object that has an id pack, is an instance of the class self.
- * Calls type(self).__instancecheck__(self, other) there or, if the client does not allow that,
- * sends INSTANCECHECK. Returns the answer, a new reference. */
+ * Asks the client to call type(self).__instancecheck__(self, other). If the client does not allow
+ * this call, sends INSTANCECHECK. Returns the answer, a new reference. */
 static PyObject *ask_whether_instance(PyObject *self, PyObject *other)
 {
     ps_auto PyObject *name = PyUnicode_FromString("__instancecheck__"), *pack = NULL;
@@ -280,7 +281,7 @@ static PyMemberDef netref_members[] = {
 };
 
 static PyType_Slot netref_slots[] = {
-    {Py_tp_doc, "An object in the client's process."},
+    {Py_tp_doc, "A proxy for an object in the client's process."},
     {Py_tp_dealloc, ps_netref_dealloc},
     {Py_tp_repr, netref_repr},
     {Py_tp_str, netref_str},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The objects of this process that one client holds, by id pack, and how often each was sent to the
- * client. Call all functions with the GIL.
+ * The objects of this process that one client holds, by id pack, and how many times each was sent
+ * to the client. Call all functions with the GIL.
  */
 #ifndef PS_OBJECTS_H
 #define PS_OBJECTS_H
@@ -22,8 +22,8 @@ int ps_objects_add(struct ps_objects *objects, const struct id_pack *pack, PyObj
 /* Returns the object that an id pack names: a new reference, or NULL with KeyError. */
 PyObject *ps_objects_get(const struct ps_objects *objects, const struct id_pack *pack);
 
-/* Subtracts `count` from the count of an object. Releases the object when nothing is left of its
- * count. Returns 0, or -1 with KeyError if the client does not hold the object. */
+/* Subtracts `count` from the count of an object. Releases the object when its count reaches 0.
+ * Returns 0, or -1 with KeyError if the client does not hold the object. */
 int ps_objects_give_back(struct ps_objects *objects, const struct id_pack *pack, uint64_t count);
 
 /* Releases all objects. */

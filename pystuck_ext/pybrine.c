@@ -100,8 +100,8 @@ static int dump_container(struct buffer *out, PyObject *obj)
     return result;
 }
 
-/* Appends a value that is not a container. Returns 1 if it did, 0 if obj is no such value, -1 with
- * an exception. */
+/* Appends obj if it is a value that is not a container. Returns 1 if obj was appended, 0 if it is
+ * no such value, -1 with an exception. */
 static int dump_simple(struct buffer *out, PyObject *obj)
 {
     PyTypeObject *type = Py_TYPE(obj);
@@ -169,7 +169,7 @@ static PyObject *load_plain(void *context, struct brine_reader *r)
 }
 
 /* Returns a tuple of Nones, to be filled in. Reading an item may run Python code, which can find
- * the tuple through the garbage collector: so it must never hold a NULL. */
+ * the tuple through the garbage collector. So the tuple must never contain a NULL. */
 static PyObject *new_tuple(size_t count)
 {
     PyObject *tuple = PyTuple_New((Py_ssize_t)count);
@@ -199,9 +199,9 @@ PyObject *ps_load_tuple(void *context, struct brine_reader *r, size_t count, ps_
     return tuple;
 }
 
-/* Reads a frozenset of `count` items. Other code must not find the set, through the garbage
- * collector, before all items are in it: with a second reference PySet_Add fails. Calls
- * ps_gil_share, because adding items whose hashes collide takes long. */
+/* Reads a frozenset of `count` items. Hides the set from the garbage collector until all items are
+ * in it: other code that found the set there could take a second reference, and then PySet_Add
+ * fails. Calls ps_gil_share, because adding items whose hashes collide takes long. */
 static PyObject *load_frozenset(struct brine_reader *r, size_t count)
 {
     PyObject *set = PyFrozenSet_New(NULL);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 /* A Python function that is called to make a frame, and the C function that it runs in the frame.
- * Each struct is used by one call at a time. There may be several, since requests nest, and
- * greenlets may end them in any order. */
+ * Each struct is used by one call at a time. A session may have several, since requests nest, and
+ * greenlets may end requests in any order. */
 struct ps_pyframe {
     PyObject *function; /* a reference */
     PyObject *capsule;  /* a reference; when the capsule is freed, it frees this struct */
@@ -24,8 +24,8 @@ static const char source[] = "def make(run):\n"
                              "    return request\n";
 
 /* Runs source and returns its function `make`: a new reference, or NULL. Removes the function from
- * its own globals: otherwise there is a reference cycle until the program's garbage collector runs.
- */
+ * its own globals: otherwise the two would be a reference cycle, which only the program's garbage
+ * collector would free. */
 static PyObject *run_source(void)
 {
     ps_auto PyObject *ns = Py_BuildValue("{sO}", "__builtins__", PyEval_GetBuiltins());
@@ -38,8 +38,8 @@ static PyObject *run_source(void)
     return make;
 }
 
-/* Returns a copy of `code` that runs like the code of a module: its locals are its globals. The
- * name `run` is in neither of them: it is a variable of the enclosing function. */
+/* Returns a copy of `code` that runs like the code of a module: its locals are its globals. `run`
+ * is not one of its globals, but a variable of the enclosing function, `make`. */
 static PyObject *as_module(PyCodeObject *code)
 {
     int flags = code->co_flags & ~(CO_OPTIMIZED | CO_NEWLOCALS);
@@ -102,8 +102,9 @@ static PyObject *make_closure(struct ps_pyframe *f)
     return closure;
 }
 
-/* Releases the function, and frees f once the function is gone. f holds a reference to the capsule
- * that frees it, since Python code may have replaced the function's closure. */
+/* Releases f's references to the function and to the capsule. The capsule frees f when the last
+ * reference to the capsule is released. The function's closure also has a reference to the capsule,
+ * but f needs one of its own, since Python code may have replaced the closure. */
 static void release(struct ps_pyframe *f)
 {
     ps_auto PyObject *capsule = f->capsule;

@@ -15,7 +15,7 @@ PyObject *ps_pyframe_make_code(void);
 /* Runs run(arg) in a new frame whose globals and locals are the client's namespace. run() must
  * leave no exception set. Returns 0, or -1 with an exception. The exception may have been raised
  * before run() was called (no memory, no stack) or after it (by a signal handler, or by another
- * thread); a caller to which that matters must make run() note that it was called. */
+ * thread); if a caller must know which, run() must record that it was called. */
 int ps_pyframe_run(struct ps_session *s, void (*run)(void *), void *arg);
 
 /* Frees the functions that ps_pyframe_run keeps for later calls, and the session's namespace. */

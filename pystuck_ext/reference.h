@@ -36,7 +36,8 @@ static inline void ps_auto_release(PyObject **variable)
 /* The variable owns its reference. Initialize it: NULL, or a new reference. */
 #define ps_auto __attribute__((cleanup(ps_auto_release)))
 
-/* Takes the reference out of a variable, which is NULL afterwards. Returns it. */
+/* Returns the reference in a variable and sets the variable to NULL. The caller then owns the
+ * reference. */
 static inline PyObject *ps_steal(PyObject **variable)
 {
     PyObject *obj = *variable;

@@ -77,8 +77,8 @@ static int refuse_host(const char *host)
 }
 
 /* Finds the TCP address of a host. If a name has IPv4 and IPv6 addresses, takes IPv4, which clients
- * try by default. Unless anyone may connect, refuses addresses that other machines can reach.
- * Returns 0, or -1 with an exception. */
+ * try by default. If `anyone` is false, refuses addresses that other machines can reach. Returns 0,
+ * or -1 with an exception. */
 static int tcp_address(struct address *address, const char *host, int port, bool ipv6, bool anyone)
 {
     struct addrinfo *list = NULL, *a;
@@ -165,7 +165,8 @@ static void raise_cannot_listen(const struct rpyc_error *err, PyObject *where, b
     Py_XDECREF(more);
 }
 
-/* Starts the server; takes settings. NULL with an exception. */
+/* Starts the server. Takes ownership of settings. Returns a Server object, or NULL with an
+ * exception. */
 static PyObject *start(PyObject *module, struct ps_settings *settings,
                        const struct ps_server_options *options, const struct address *address)
 {
@@ -178,7 +179,7 @@ static PyObject *start(PyObject *module, struct ps_settings *settings,
     if (settings->state->is_main)
         ps_gil_at_exit(ps_gil_helper_end_life);
     ps_without_gil_prepare(settings->state, settings->log);
-    ps_gil_helper_open(settings->state); /* if it fails, sessions wait for the GIL without it */
+    ps_gil_helper_open(settings->state); /* on failure, sessions wait for the GIL without it */
     before = ps_gil_begin_wait();
     result = ps_server_start(&server, (const struct sockaddr *)&address->storage, address->len,
                              options, &err);
@@ -218,7 +219,8 @@ const char ps_run_server_doc[] =
     "run_server(settings)\n--\n\n"
     "Start a server and return it as a Server. Returns once clients can connect.\n\n"
     "settings: a dict of all settings by name, as pystuck._run.native_settings() makes\n"
-    "it from the options of pystuck.run_server(), whose errors this function raises.";
+    "it from the options of pystuck.run_server(). Raises the same errors as\n"
+    "pystuck.run_server().";
 
 PyObject *ps_run_server(PyObject *module, PyObject *settings)
 {

@@ -12,15 +12,15 @@
 #include "thread.h"
 #include "without_gil.h"
 
-/* At the end of a subinterpreter: how often to check for threads that are left, and how often to
- * interrupt their requests, in ms. */
+/* Intervals while a subinterpreter ends, in ms: between two checks whether pystuck's threads have
+ * ended, and between two interruptions of the requests on these threads. */
 #define END_STEP_MS      2
 #define END_INTERRUPT_MS 200
 
 struct server_object {
     PyObject_HEAD
     struct ps_server *server;     /* a reference, owned */
-    bool is_open;                 /* ps_gil_helper_close was not called for it yet */
+    bool is_open;                 /* ps_gil_helper_close has not been called for this server yet */
     struct ps_settings *settings; /* freed at the end of a subinterpreter; then NULL */
 };
 
@@ -221,9 +221,9 @@ static void wait_for_threads(const struct ps_state *state)
     }
 }
 
-/* Called at the end of a subinterpreter. Closes its servers and waits for their threads, even if a
- * request cannot be interrupted, as threading waits for its threads. Python would abort the process
- * if the subinterpreter still had other threads. */
+/* Called at the end of a subinterpreter. Closes the subinterpreter's servers and waits for their
+ * threads, as the module threading waits for its own. Waits without a limit if a request cannot be
+ * interrupted. Python would abort the process if the subinterpreter still had other threads. */
 static PyObject *end(PyObject *module, PyObject *unused)
 {
     struct ps_state *state = PyModule_GetState(module);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The Python object for a running server, which run_server() returns. Also ends the servers of an
- * interpreter together with it.
+ * The Python object for a running server, which run_server() returns. Also closes the servers of a
+ * subinterpreter when the subinterpreter ends.
  *
  * While the main interpreter ends, nothing is closed and nothing waits for requests: a program that
- * is stuck at its end can still be inspected. Its servers are closed when the interpreter has ended
- * (gil). At the end of a subinterpreter, its servers are closed, and it waits for their threads.
+ * is stuck at its end can still be inspected. Its servers are closed when the interpreter has
+ * ended: see ps_gil_at_exit(). At the end of a subinterpreter, its servers are closed, and the
+ * subinterpreter waits for their threads.
  */
 #ifndef PS_SERVER_OBJECT_H
 #define PS_SERVER_OBJECT_H

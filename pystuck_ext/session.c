@@ -15,7 +15,7 @@
 /* How long dropped netrefs are collected before a DEL is sent for them, in ms. */
 #define RELEASE_AFTER_MS 20
 
-/* How long to wait before the next attempt when there is no memory, in ms. */
+/* The time between two attempts to take the GIL when there is no memory, in ms. */
 #define NO_MEMORY_WAIT_MS 200
 
 static __thread struct ps_session_thread this_thread;
@@ -91,7 +91,7 @@ void ps_session_leave(struct ps_session *s)
 void ps_session_end_python(const struct ps_session *s, bool outermost)
 {
     if (s->fork_count != ps_fork_count())
-        _exit(0); /* a request forked, and this is the child after that request */
+        _exit(0); /* this is a child that the request forked, and the request has ended */
     if (outermost) {
         ps_thread_set_interruptible(false);
         ps_thread_drop_late_exception();
@@ -131,9 +131,10 @@ static void give_back(void *arg)
     ps_session_end_thread(s);
 }
 
-/* Does nothing on a thread that serves the client: it sends the DEL at the end of the request. Any
- * other thread starts a thread for that. It must not send the DEL itself, because it may hold locks
- * of the program, and sending may block if the client does not read. */
+/* If the calling thread is serving a request of the client, does nothing: the thread sends the DEL
+ * at the end of the request. Otherwise starts a thread that sends the DEL. The calling thread must
+ * not send the DEL itself, because it may hold locks of the program, and sending may block if the
+ * client does not read. */
 void ps_session_release_soon(struct ps_session *s)
 {
     if (s->releasing || s->ended || (ps_session_on_own_thread(s) && this_thread.depth > 0) ||
@@ -149,7 +150,7 @@ void ps_session_release_soon(struct ps_session *s)
 
 /* Starts ops->reap, once, if the client has hung up and a request is running. The listener sets
  * hung_up and then calls this function; the session's thread increments busy and then calls it. So
- * at least one of the two calls sees both. */
+ * at least one of the two calls finds both values set. */
 static void reap_if_gone(struct ps_session *s)
 {
     if (!atomic_load(&s->hung_up) || atomic_load(&s->busy) == 0 || ps_gil_is_ending(s->state) ||

@@ -4,11 +4,11 @@
  * references, taking and releasing the GIL, the threads of a session. What these threads do is in
  * session_threads.
  *
- * A session has one native thread. A client that binds threads (bind-threads) may get more, if
- * several of its threads send requests at a time. Each thread has one Python thread state, which it
- * makes when it first runs Python and keeps until the session ends. It holds the GIL while it uses
- * Python objects, and never while it reads, waits or writes. None of these threads is a
- * threading.Thread.
+ * A session has one native thread. If the client binds threads (bind-threads), and several of its
+ * threads send requests at the same time, the session gets more threads. Each thread of the session
+ * has one Python thread state, which it makes when it first runs Python and keeps until the session
+ * ends. The thread holds the GIL while it uses Python objects, and never while it reads, waits or
+ * writes. None of these threads is a threading.Thread.
  */
 #ifndef PS_SESSION_H
 #define PS_SESSION_H
@@ -27,7 +27,7 @@ struct ps_session;
 #define PS_STACKS_VERSION     2 /* the version of the reply to STACKS: see report/codec.h */
 #define PS_STACKS_NOT_CLASSIC "STACKS needs the classic service"
 
-/* Functions in files that use this file. The session gets them when it is made. */
+/* Functions of files that use this file. They are stored in the session when it is made. */
 struct ps_session_ops {
     /* Returns the netref for a reference in a message: see ps_netref_resolve. */
     PyObject *(*resolve)(struct ps_session *s, const struct id_pack *pack);
@@ -66,12 +66,12 @@ struct ps_session {
     atomic_bool is_classic; /* the client may do everything, so it may get the stacks */
     atomic_bool started;    /* Python objects may exist, which must be released at the end */
 
-    /* The GIL guards the rest. */
+    /* The GIL guards the members below. */
     bool met;   /* the service's on_connect was called: on_disconnect must be called, too */
     bool ended; /* the session's objects have been released, and no new one is stored */
     struct ps_objects objects;         /* objects of this process that the client holds */
     PyObject *namespace;               /* see ps_session_namespace; NULL: not made yet */
-    SLIST_HEAD(, ps_pyframe) pyframes; /* those that no request uses: see pyframe.c */
+    SLIST_HEAD(, ps_pyframe) pyframes; /* the structs of pyframe.c that no request uses */
     PyObject *root;                    /* the service */
     PyObject *connection;              /* see ps_connection_get; NULL: not made yet */
     PyObject *config;                  /* the connection's _config, a dict, or NULL */
@@ -90,7 +90,7 @@ void ps_session_ref(struct ps_session *s);
 void ps_session_unref(struct ps_session *s);
 
 /* True if a request can be sent to the client: the connection is open, and this process is not a
- * forked child of the one that the client is connected to. Needs no GIL. */
+ * forked child of the process that the client is connected to. Needs no GIL. */
 bool ps_session_alive(struct ps_session *s);
 
 /* ---- The GIL --------------------------------------------------------------------------------- */
@@ -143,8 +143,8 @@ void ps_session_end_thread(struct ps_session *s);
 void ps_session_begin_request(struct ps_session *s);
 void ps_session_end_request(struct ps_session *s);
 
-/* For a callback that is called when a reply arrives, on any thread without the GIL.
- * ps_session_begin_callback takes the GIL; returns false if it cannot. ps_session_end_callback
+/* Call these in a callback that runs when a reply has arrived, on any thread, without the GIL.
+ * ps_session_begin_callback takes the GIL, and returns false if it cannot. ps_session_end_callback
  * drops a reference to obj and releases the GIL. */
 bool ps_session_begin_callback(struct ps_session *s);
 void ps_session_end_callback(struct ps_session *s, PyObject *obj);

@@ -45,8 +45,8 @@ static int parse_timeout(PyObject *timeout, deadline_t *deadline)
 
 /* ---- Requests ------------------------------------------------------------------------------- */
 
-/* Reads a reply that has arrived, and stores its value or exception. Reading may release the GIL.
- * If another thread then asks for the result, it waits in wait_for_other(). */
+/* Reads a reply that has arrived, and stores its value or exception. Reading may release the GIL. A
+ * thread that asks for the result meanwhile waits in wait_for_other(). */
 static void settle(struct request *r)
 {
     ps_auto PyObject *type = NULL, *exc = NULL, *tb = NULL;
@@ -144,7 +144,7 @@ static PyObject *request_notify(PyObject *self, PyObject *callable)
         return NULL;
     }
     r->callable = ps_new_ref(callable);
-    Py_INCREF(self); /* for notify() */
+    Py_INCREF(self); /* this reference belongs to notify() */
     before = ps_gil_begin_wait();
     conn_notify_done(r->session->conn, r->pending, notify, r);
     ps_gil_end_wait(before);
@@ -189,15 +189,15 @@ static void request_dealloc(PyObject *self)
 
 static PyMethodDef request_methods[] = {
     {"wait", request_wait, METH_O, request_wait_doc},
-    {"is_done", request_is_done, METH_NOARGS, "True if wait would return at once."},
+    {"is_done", request_is_done, METH_NOARGS, "Return True if wait() would return at once."},
     {"notify", request_notify, METH_O, request_notify_doc},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef request_getset[] = {
     {"value", request_value, NULL,
-     "The result, after wait. Raises the exception if the result is one.", NULL},
-    {"error", request_error, NULL, "The exception that is the result, or None.", NULL},
+     "The result, once wait() has returned. Raises it if it is an exception.", NULL},
+    {"error", request_error, NULL, "The result if it is an exception, otherwise None.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -240,8 +240,10 @@ static PyObject *session_request(PyObject *self, PyObject *args)
     return ps_request(session_of(self), (enum handler)handler, arguments);
 }
 
-PyDoc_STRVAR(session_start_doc, "start(handler, args)\n--\n\n"
-                                "Send a request to the client and return it: call its wait().");
+PyDoc_STRVAR(session_start_doc,
+             "start(handler, args)\n--\n\n"
+             "Send a request to the client and return a Request, whose wait() waits for\n"
+             "the reply.");
 
 static PyObject *session_start(PyObject *self, PyObject *args)
 {
@@ -329,7 +331,7 @@ static PyMethodDef session_methods[] = {
     {"serve", session_serve, METH_O, session_serve_doc},
     {"close", session_close, METH_NOARGS, "Send CLOSE to the client and close the connection."},
     {"fileno", session_fileno, METH_NOARGS,
-     "The socket's number; -1 once the connection is closed."},
+     "Return the descriptor of the socket; -1 if the connection is closed."},
     {NULL, NULL, 0, NULL},
 };
 

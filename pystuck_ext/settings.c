@@ -23,8 +23,8 @@ static void read_limits(struct ps_settings *settings, struct ps_settings_dict *o
     settings->handshake_ms = ps_setting_ms(o, "handshake_timeout", -1);
 }
 
-/* Reads the users that are allowed besides root and the program's own. Their ids belong to
- * settings. */
+/* Reads the ids of the users that are allowed besides root and the program's own. They are stored
+ * in settings, which owns them; allowed->users points to them. */
 static void read_users(struct ps_settings *settings, struct ps_settings_dict *o,
                        struct ps_allowed *allowed)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What one server was started with: the settings that its sessions share, and those of the
- * listener, made from the named options of run_server().
+ * The settings of one server, from the options of run_server(): those that the server's sessions
+ * share, and those of its listener.
  */
 #ifndef PS_SETTINGS_H
 #define PS_SETTINGS_H
@@ -10,8 +10,9 @@
 #include "settings_dict.h"
 #include "server.h"
 
-/* What the sessions of one server share. Never freed while the server's threads may use it, which
- * in the main interpreter is for the rest of the process. */
+/* The settings that the sessions of one server share. They are not freed while a thread of the
+ * server may use them. In the main interpreter, the settings of a server that was started are never
+ * freed. */
 struct ps_settings {
     struct ps_state *state;
     struct ps_log *log;      /* or NULL */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Reads the settings of a server by name from the dict that run_server() passes. The table in
- * pystuck/_options.py has checked the values and has filled in the defaults: there are none here.
+ * pystuck/_options.py has checked the values and has filled in the defaults, so this file has no
+ * defaults.
  *
  * Errors are sticky. After the first one the Python exception stays set, and later reads return 0
  * or NULL, so that callers check only ps_settings_dict_end().
@@ -37,7 +38,7 @@ PyObject *ps_setting_or_null(struct ps_settings_dict *o, const char *name);
 /* Returns a tuple, borrowed from the dict; NULL, without an exception, for None. */
 PyObject *ps_setting_tuple(struct ps_settings_dict *o, const char *name);
 
-/* Returns an int. Sets OverflowError outside of least to most. */
+/* Returns an int. Sets OverflowError if the int is below least or above most. */
 long long ps_setting_int(struct ps_settings_dict *o, const char *name, long long least,
                          long long most);
 

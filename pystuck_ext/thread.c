@@ -19,14 +19,14 @@ struct ps_thread {
     _Atomic(struct ps_state *) state;
     atomic_uint fork_count; /* ps_fork_count() of the process that the thread is in */
 
-    /* The GIL of the thread's interpreter guards the rest. */
+    /* The GIL of the thread's interpreter guards the members below. */
     bool interruptible;
     bool interrupted; /* ps_thread_interrupt_all has already interrupted this thread */
     PyObject *number; /* the ident as a Python int: a reference, or NULL */
 };
 
 /* The list of the threads of all interpreters. It consists of the structs in first_threads, and of
- * those that were allocated when these were in use. */
+ * structs that were allocated when all of first_threads were in use. */
 #define FIRST_THREADS 64
 static struct ps_thread first_threads[FIRST_THREADS];
 static _Atomic(struct ps_thread *) own_threads;
@@ -120,7 +120,8 @@ static struct ps_thread *claim(unsigned long ident)
 }
 
 /* Adds this thread to the list of threads that stacks leave out. Needs no GIL. Called before the
- * thread takes the GIL: while it waits for the GIL, Python already has a thread state for it. */
+ * thread takes the GIL: while the thread waits for the GIL, Python already has a thread state for
+ * it. */
 static void enter_in_list(struct ps_state *state)
 {
     own_thread = claim(PyThread_get_thread_ident());
@@ -167,8 +168,8 @@ static void forget_thread(const struct ps_state *state, PyObject *ident)
     PyErr_Clear();
 }
 
-/* Removes the thread whose ident gevent's get_ident() returns from threading's list. Takes
- * get_ident. */
+/* Calls gevent's get_ident(), and removes the thread with the ident that it returns from
+ * threading's list. Takes ownership of the reference get_ident. */
 static void forget_replaced_ident(const struct ps_state *state, PyObject *get_ident)
 {
     ps_auto PyObject *owned = get_ident, *ident = PyObject_CallObject(owned, NULL);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Threads of pystuck that run Python. They are not threading.Thread objects, and functions such as
- * threading.enumerate() do not return them. Each has one Python thread state, which it makes when
- * it first runs Python and keeps until it ends. A subinterpreter counts as busy while it has more
- * than one thread state, so there the thread makes a new thread state each time it runs Python.
+ * threading.enumerate() do not return them. In the main interpreter, each has one Python thread
+ * state, which it makes when it first runs Python and keeps until it ends. In a subinterpreter, it
+ * makes a new thread state each time it runs Python, because a subinterpreter counts as busy while
+ * it has more than one.
  */
 #ifndef PS_THREAD_H
 #define PS_THREAD_H

@@ -8,7 +8,7 @@
 
 /* ---- Sending -------------------------------------------------------------------------------- */
 
-/* True unless a MemoryError is set. */
+/* False if a MemoryError is set. */
 static bool had_memory(void)
 {
     return !PyErr_Occurred() || !PyErr_ExceptionMatches(PyExc_MemoryError);
@@ -232,8 +232,8 @@ static PyObject *find_class(PyObject *module_name, PyObject *name,
     return cls && PyExceptionClass_Check(cls) ? ps_steal(&cls) : NULL;
 }
 
-/* Returns the line that str() shows before a remote traceback, with a number: how many such lines
- * the traceback already has, plus one. A new reference. */
+/* Returns the line that str() shows before a remote traceback, a new reference. The line contains a
+ * number: 1 plus the number of such lines in the traceback. */
 static PyObject *headline(PyObject *traceback)
 {
     ps_auto PyObject *start = PyUnicode_FromString("\n\n========= Remote Traceback ");
@@ -242,7 +242,8 @@ static PyObject *headline(PyObject *traceback)
     return before >= 0 ? PyUnicode_FromFormat("%U(%zd) =========\n", start, before + 1) : NULL;
 }
 
-/* Returns the text of an exception by the __str__ of the class base: a new reference. */
+/* Returns base.__str__(exc), or "<Unprintable exception>" if that fails: a new reference. Returns
+ * NULL if it raises an exception such as KeyboardInterrupt. */
 static PyObject *own_text(PyObject *base, PyObject *exc)
 {
     ps_auto PyObject *text = PyObject_CallMethod(base, "__str__", "O", exc);
@@ -294,8 +295,9 @@ static PyObject *derive(PyObject *module_name, PyObject *name, PyObject *base)
     return PyObject_CallFunction((PyObject *)&PyType_Type, "O(O)O", name, base, ns);
 }
 
-/* Remembers the class that was made for `origin`. Clients may name any number of classes: when the
- * dict is full, it is emptied. */
+/* Remembers the class that was made for `origin`: an exception class of this process, or the full
+ * name of a class that this process does not have. Clients may name any number of classes, so when
+ * the dict is full, it is emptied. */
 static void remember(struct ps_state *state, PyObject *origin, PyObject *cls)
 {
     if (PyDict_GET_SIZE(state->remote_classes) >= REMOTE_CLASSES_MAX)
@@ -393,7 +395,7 @@ static PyObject *make_stand_in(struct ps_state *state, PyObject *module, PyObjec
     return cls ? new_exception(cls) : NULL;
 }
 
-/* Makes an exception of a subclass for received exceptions, as ps_vinegar_raise describes it. */
+/* Makes an exception for ps_vinegar_raise, of the class that is described there. */
 static PyObject *make_exception(struct ps_state *state, PyObject *module, PyObject *name,
                                 const struct ps_vinegar_policy *policy)
 {

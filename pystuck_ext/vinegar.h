@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Exceptions on the wire, both ways (rpyc.core.vinegar). Needs the GIL.
+ * Writes and reads exceptions in their encoding on the wire (rpyc.core.vinegar). Needs the GIL.
  */
 #ifndef PS_VINEGAR_H
 #define PS_VINEGAR_H

@@ -30,7 +30,7 @@ void *arena_alloc(struct arena *a, size_t size);
  * size overflows. For an empty array, too, NULL means an error. */
 void *arena_array(struct arena *a, size_t count, size_t size);
 
-/* Frees all pieces. Afterwards the arena is empty and has the same limit as before. */
+/* Frees all pieces. The arena is then empty, and its limit does not change. */
 void arena_free(struct arena *a);
 
 #endif

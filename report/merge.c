@@ -177,8 +177,9 @@ static size_t first_member(const struct report_merged *node)
     return (size_t)strtoull(node->members.data, NULL, 10);
 }
 
-/* A comparison function for qsort(3): nodes with few threads come first, since these are the
- * unusual ones; then those with the lowest index of a thread. */
+/* A comparison function for qsort(3): the node of fewer threads comes first, since such nodes are
+ * the unusual ones. Of two nodes with as many threads, the one that has the thread with the lower
+ * index comes first. */
 static int compare_nodes(const void *left, const void *right)
 {
     const struct report_merged *a = left, *b = right;
@@ -203,9 +204,9 @@ static bool fill_node(struct report *r, struct report_merged *node, const struct
 }
 
 /* Fills a list with one node for each different frame that the stacks of a group have at index
- * `depth`. Their frames before this index are all the same. Stacks that have no frame at `depth`
- * come first in the group and get no node. The recursion is at most as deep as the number of
- * different stacks. Returns false if there is no memory. */
+ * `depth`. The frames before this index are the same in all these stacks. Stacks that have no frame
+ * at `depth` come first in the group and get no node. The recursion is at most as deep as the
+ * number of different stacks. Returns false if there is no memory. */
 static bool fill_list(struct report *r, report_merged_list *list, struct group g, size_t depth)
 {
     const struct entry *next;

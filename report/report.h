@@ -198,7 +198,7 @@ struct report_thread {
     int exact; /* enum report_bool. True: all frames were on the stack at the same moment */
     int64_t unchanged_ms;
     report_frames frames;
-    struct report_text stack; /* a hash of the frames; equal stacks have the same (merge.h) */
+    struct report_text stack; /* a hash of the frames; equal stacks have equal hashes (merge.h) */
     struct report_syscall *syscall;
     struct report_wait *waits;
     REPORT_LIST(struct report_hold) holds;
@@ -314,8 +314,8 @@ struct report {
  * report, in bytes; 0: no limit. */
 void report_init(struct report *r, size_t max);
 
-/* Frees everything that the report points to. Afterwards the report is empty and has the same limit
- * as before. */
+/* Frees everything that the report points to. The report is then empty, and its limit does not
+ * change. */
 void report_free(struct report *r);
 
 /* Adds a process, in which everything is unknown, to the report and returns it. NULL: no memory.

@@ -22,7 +22,7 @@ enum field_kind {
 };
 
 struct field {
-    const char *name; /* in JSON */
+    const char *name; /* the member's name in JSON */
     enum field_kind kind;
     size_t offset;
     const struct schema *of;
@@ -55,7 +55,7 @@ void schema_init(const struct schema *schema, void *item);
  * arena_array. */
 void *schema_make(struct arena *a, const struct schema *schema, size_t count);
 
-/* Return a pointer to the member of a struct that a field describes. */
+/* Return a pointer to the member that a field describes, in the struct at `base`. */
 static inline void *field_at(const struct field *f, void *base)
 {
     return (char *)base + f->offset;

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How the numbers of a resource are shown. procfs/shortage.c uses these names of resources. */
+/* How the numbers of a resource are shown. resource: its name in procfs/shortage.c. word: what
+ * follows the numbers. is_bytes: the numbers are sizes in bytes. */
 struct unit {
     const char *resource, *word;
     bool is_bytes;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The layouts of a dict's keys and values are those of Objects/dictobject.c and
- * Include/internal/pycore_dict.h in CPython. They are written here and not in struct offsets, since
- * they have not changed since 3.11.
+ * Include/internal/pycore_dict.h in CPython. Their offsets are constants of this file and not in
+ * struct offsets, since they have not changed since 3.11.
  */
 #include "dicts.h"
 
@@ -74,7 +74,7 @@ bool dict_open(const struct python *py, uint64_t address, struct dict *d)
 }
 
 /* Opens the attributes of an object that has no dict, only an array of values. The keys are stored
- * in its type. */
+ * in the object's type. */
 static bool open_values(const struct python *py, uint64_t type, uint64_t values, struct dict *d)
 {
     uint64_t keys;

@@ -27,6 +27,6 @@ bool gil_read(const struct python *py, uint64_t interpreter, struct gil *gil)
                                       sizeof(gil->interval_us)};
     if (!py->memory.read(&py->memory, pieces, 4))
         return false;
-    gil->locked = locked == 1; /* -1: the GIL was not created yet */
+    gil->locked = locked == 1; /* -1: the GIL has not been created yet */
     return true;
 }

@@ -11,10 +11,10 @@ struct gil {
     bool locked;
     uint64_t holder;   /* the address of the thread state that holds the GIL, or held it last. This
                         * thread state may have been freed */
-    uint64_t switches; /* how often the GIL was taken by another thread than the one that held it
-                        * last */
-    uint64_t interval_us; /* if another thread waits for the GIL, a thread that runs Python code is
-                           * asked to release it after this time */
+    uint64_t switches; /* how many times the GIL was taken by a thread other than the one that had
+                          held it before */
+    uint64_t interval_us; /* the switch interval: a thread that has waited this long for the GIL
+                             asks the thread that has it to release it */
 };
 
 /* Reads the GIL of an interpreter, given by its address. Up to 3.11, all interpreters share one

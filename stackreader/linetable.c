@@ -39,9 +39,10 @@ static int64_t line_in_ranges(const uint8_t *p, const uint8_t *end, int64_t line
     return LINE_UNKNOWN;
 }
 
-/* Reads a signed number. Each byte has 6 bits of it, the lowest bits first. If bit 6 of a byte is
- * set, another byte follows. If bit 0 of the number is set, the number is negative, and the other
- * bits are its absolute value. Returns false if the table ends or the number is too long. */
+/* Reads a signed number. Each byte contains 6 bits of the number, the lowest bits first. If bit 6
+ * of a byte is set, another byte follows. If bit 0 of the number is set, the number is negative,
+ * and the other bits are its absolute value. Returns false if the table ends or the number is too
+ * long. */
 static bool read_signed(const uint8_t **p, const uint8_t *end, int64_t *to)
 {
     uint64_t value = 0;
@@ -62,7 +63,9 @@ static bool read_signed(const uint8_t **p, const uint8_t *end, int64_t *to)
 /* The kinds of entries, in bits 3 to 6 of the first byte. The kind says how the line is encoded. */
 enum { ONE_LINE_0 = 10, ONE_LINE_2 = 12, NO_COLUMNS = 13, LONG = 14, NO_LOCATION = 15 };
 
-/* From 3.11 on: entries of several bytes. Bit 7 is set only in the first byte of an entry. */
+/* From 3.11 on: an entry of one or more bytes for each range of code. In the first byte, bit 7 is
+ * set, bits 3 to 6 are the kind, and bits 0 to 2 are the length of the range in code units, minus
+ * 1. In the other bytes, bit 7 is clear. */
 static int64_t line_in_locations(const uint8_t *p, const uint8_t *end, int64_t line,
                                  int64_t address)
 {

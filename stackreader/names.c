@@ -66,7 +66,8 @@ static const struct {
     {"_native_id", offsetof(struct thread_attributes, native_id)},
 };
 
-#define ATTRIBUTES_MAX 4096 /* the limit for one object, in case the memory is not a valid dict */
+/* How many attributes of one object are read at most, in case the memory is not a valid dict. */
+#define ATTRIBUTES_MAX 4096
 
 static void read_attributes(const struct python *py, uint64_t object, struct thread_attributes *to)
 {

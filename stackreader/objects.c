@@ -159,7 +159,7 @@ uint64_t object_type(const struct python *py, uint64_t address)
 
 #define TYPE_NAME_MAX 256
 
-/* True if a text is valid UTF-8. The memory may not contain a name at all, and only UTF-8 may be
+/* True if a text is valid UTF-8. The memory perhaps does not contain a name, and only UTF-8 may be
  * sent. */
 static bool is_utf8(const char *text, size_t len)
 {

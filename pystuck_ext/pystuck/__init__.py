@@ -39,7 +39,7 @@ DEFAULT_PORT: int = _options.default("port")
 #: The servers that run_server has started, oldest first. They run until they are closed.
 _servers: list[_pystuck.Server] = []
 
-#: The server among them that was started because of the variable PYSTUCK; None: there is none.
+#: The server in _servers that the variable PYSTUCK has started; None if it has started none.
 _by_environment: _pystuck.Server | None = None
 
 
@@ -108,7 +108,7 @@ def _complete_docstring() -> None:
     """Put the options of the table into run_server's docstring, in place of "{options}"."""
     text = run_server.__doc__
     if text:  # with python -OO, there is no docstring
-        # The indentation, which Python 3.13 and later remove.
+        # The indentation of the docstring; Python 3.13 and later remove it.
         margin = text.partition("{options}")[0].rpartition("\n")[2]
         options = _options.documentation(margin)
         run_server.__doc__ = text.replace(f"{margin}{{options}}", options)
@@ -118,10 +118,10 @@ _complete_docstring()
 
 
 def _give_way(port: int, unix_socket: str | bytes | os.PathLike | None) -> bool:
-    """Close the server that PYSTUCK has started if it uses the address of the new server.
+    """Close the server that PYSTUCK has started if it has the address of a new server.
 
     Returns True if the server was closed. Without this function, run_server would fail in a program
-    that starts a server itself while the variable is set.
+    that starts a server itself while PYSTUCK is set.
     """
     server = _by_environment
     if server is None:

@@ -1,6 +1,6 @@
 """Run a Python program with pystuck's server in it.
 
-The program is named, and runs, as with python itself.
+Name the program, and give its arguments, as for python itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ python -m pystuck [options] script.py [arguments]
 
 _EPILOG = """\
 Without --host, --port and --unix-socket, the server listens at the address in the variable PYSTUCK.
-Variables set options that are not on the command line: {variables}.
+An option that is not on the command line can be set by its variable: {variables}.
 """
 
 _WITH_VALUE = tuple(option.command for option in _options.COMMANDS if option.kind.metavar)

@@ -21,12 +21,12 @@ def check(values: dict[str, Any]) -> None:
     path = values["unix_socket"]
     if values["insecure"] and path is not None:
         raise ValueError(
-            "insecure cannot be combined with unix_socket: it is for TCP; use allow_users or "
+            "insecure cannot be combined with unix_socket: insecure is for TCP; use allow_users or "
             "unix_group"
         )
     if values["unix_mode"] is not None and os.fsdecode(path).startswith("@"):
         raise ValueError(
-            "unix_mode cannot be combined with an abstract unix_socket ('@name'): it has no file"
+            "unix_mode cannot be combined with an abstract unix_socket ('@name'), which has no file"
         )
     if values["authenticator"] and values["certfile"] is not None:
         raise ValueError("authenticator cannot be combined with certfile: both decide on TLS")
@@ -39,7 +39,7 @@ def check(values: dict[str, Any]) -> None:
 def check_certificates(values: dict[str, Any], *, certified: bool) -> None:
     """If clients must show a certificate, check that no other option contradicts this.
 
-    certified: whether they must show one. Raises ValueError.
+    certified: whether clients must show a certificate. Raises ValueError.
     """
     if certified and values["unix_socket"] is None and values["allow_users"] is not None:
         raise ValueError(

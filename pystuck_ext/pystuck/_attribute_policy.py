@@ -33,7 +33,7 @@ DEFAULT_CONFIG: dict[str, Any] = {
     "allow_setattr": False,
     "allow_delattr": False,
     "include_local_traceback": True,
-    "include_local_version": False,  # with True, as in rpyc, clients of other versions warn
+    "include_local_version": False,  # rpyc has True; then clients of other versions warn
     "instantiate_custom_exceptions": False,
     "import_custom_exceptions": False,
     "instantiate_oldstyle_exceptions": False,
@@ -51,7 +51,7 @@ DEFAULT_CONFIG: dict[str, Any] = {
     "bind_threads": False,
 }
 
-#: The values of the classic service that differ from DEFAULT_CONFIG.
+#: The values that the classic service puts in place of those in DEFAULT_CONFIG, as in rpyc.
 CLASSIC_CONFIG: dict[str, Any] = {
     "allow_all_attrs": True,
     "allow_pickle": True,

@@ -88,8 +88,8 @@ def _certificate(der: bytes | None) -> dict[str, Any] | None:
     """Return a certificate in the form of ssl.SSLSocket.getpeercert(); None if there is none.
 
     Returns {} if it cannot be decoded. The ssl module decodes only the certificates of its own
-    connections. For its tests, it also has a function that decodes a certificate in a file, which
-    is used here.
+    connections. But for its tests, it has a function that decodes a certificate in a file. This
+    function is used here.
     """
     if der is None:
         return None

@@ -63,7 +63,7 @@ def become() -> NoReturn:
 def _sigint_for_the_child() -> Iterator[None]:
     """Let only the child process react to Ctrl-C while the block runs.
 
-    Sets a handler that does nothing. It does not set SIG_IGN, because the child would inherit that.
+    Sets a handler that does nothing, and not SIG_IGN, because the child would inherit SIG_IGN.
     """
     handler = signal.getsignal(signal.SIGINT)
     try:

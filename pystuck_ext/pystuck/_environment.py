@@ -1,9 +1,9 @@
-"""PYSTUCK in the environment: a server in any program that imports pystuck.
+"""Starts a server in any program that imports pystuck if the variable PYSTUCK is set.
 
 With PYSTUCK=1 each process listens on a Unix socket of its own: see _socket_directory. Other values
 are addresses: "port", "host:port", "[::1]:port" or "unix:/path/{pid}.sock". An empty value and 0
 start no server. Variables such as PYSTUCK_CERTFILE set options of run_server: the table in _options
-names them. If one of them is wrong, no server starts.
+names them. If one of these variables is wrong, no server starts.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["address", "options", "turn_on", "value"]
 
-#: Beginnings and parts of names by which a misspelt variable of pystuck is recognized. They are for
-#: the variables that decide who may connect: if one of these were ignored, the server could admit
-#: more clients than its user wants.
+#: An unknown variable PYSTUCK_... counts as misspelt if its name begins with an item of _MEANT or
+#: contains an item of _MEANT_WORDS. The items occur in the names of the variables that decide who
+#: may connect. If such a variable were misspelt and ignored, the server could admit more clients
+#: than its user wants.
 _MEANT = ("PYSTUCK_CA", "PYSTUCK_CR")
 _MEANT_WORDS = "ALLOW ALOW CERT CIPHER CRL GROUP MODE REVO SECUR SUBJ UNIX USER".split()
 
@@ -113,7 +114,7 @@ def _warn(text: str, error: Exception) -> None:
     import logging
 
     logger = logging.getLogger("pystuck")
-    if not logger.handlers:  # without handlers, logging prints to stderr if not configured
+    if not logger.handlers:  # otherwise logging, if not configured, prints to stderr
         logger.addHandler(logging.NullHandler())
     logger.warning("PYSTUCK=%a: no server: %s", text, error)
 

@@ -26,10 +26,10 @@ class Option:
     """One row of the table.
 
     name: the argument of run_server. kind: the values that the option takes. default: the value if
-    the option is not given. same_as: another option, whose value is the default instead. help: what
-    the option does, a verb phrase. command: the option of `python -m pystuck`, or None. variable:
-    whether PYSTUCK_NAME in the environment sets the option. needs: the options that must be given
-    together with this one. native: whether the native server reads the option.
+    the option is not given. same_as: another option; its value is used in place of a default. help:
+    what the option does, a verb phrase. command: the option of `python -m pystuck`, or None.
+    variable: whether PYSTUCK_NAME in the environment sets the option. needs: the options that must
+    be given together with this one. native: whether the native server reads the option.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ OPTIONS = (
         _values.Flag(),
         False,
         "start a server in each child that this process forks, at the child's own '{pid}' or at "
-        "the next free TCP port; without it a child has no server, and may start one",
+        "the next free TCP port; without this option a child has no server, and may start one",
         native=False,
     ),
     # ---- What clients get --------------------------------------------------------------------
@@ -159,8 +159,9 @@ OPTIONS = (
         _values.Object("a callable", lambda value: not value or callable(value)),
         None,
         "call this with each client's socket; it returns the socket and credentials, or raises to "
-        "refuse the client. With rpyc's SSLAuthenticator the server speaks TLS; if that has "
-        "ca_certs, clients need a certificate of that CA, and the user does not matter",
+        "refuse the client. With rpyc's SSLAuthenticator the server speaks TLS; if the "
+        "SSLAuthenticator has ca_certs, clients need a certificate of that CA, and the user does "
+        "not matter",
         native=False,
     ),
     Option(
@@ -330,7 +331,7 @@ _BY_NAME = {option.name: option for option in OPTIONS}
 _WHY_NEEDED = {
     "certfile": "without a certificate there is no TLS",
     "ca_certs": "without it clients show no certificate",
-    "unix_socket": "it is for the file of a Unix socket",
+    "unix_socket": "without it there is no socket file",
 }
 
 #: COMMANDS: the options that `python -m pystuck` has. VARIABLES: the options that the environment

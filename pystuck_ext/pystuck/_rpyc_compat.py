@@ -70,8 +70,8 @@ def import_function(
     """Return the function that a client's `teleport` has sent.
 
     function: (name, module, defaults, keyword defaults, code); rpyc 4.1 sends no keyword defaults.
-    globals: the function's globals; if this is a netref to a dict of the client, the dict is
-    copied. def_: add the function to the globals.
+    globals: the function's globals; None: those of `module`. If this is a netref of a dict of the
+    client, the dict is copied. def_: add the function to the globals.
     """
     name, module, defaults, *keyword_defaults, code = function
     if globals is None:

@@ -21,8 +21,8 @@ TMP = "/tmp"
 #: Names of sockets that may be removed. A pid has at most nine digits.
 _NAME = re.compile(r"([1-9][0-9]{0,8})\.sock")
 
-#: A socket is kept if it is younger than this, in seconds: after its server has called bind() and
-#: before it calls listen(), it looks like a stale socket.
+#: The age in seconds below which a socket is kept. A new socket looks like a stale one until its
+#: server, which has called bind(), calls listen().
 _STARTING = 2.0
 
 #: The most entries of the directory that remove_stale() checks, so that it does not take long.
@@ -41,7 +41,7 @@ def _is_private(info: os.stat_result) -> bool:
 def _runtime_dir() -> str | None:
     """Return XDG_RUNTIME_DIR; None if it is not set or is not private.
 
-    It may be the directory of another user, since su and sudo may keep the variable.
+    The variable may name the directory of another user, since su and sudo may keep it.
     """
     path = os.environ.get("XDG_RUNTIME_DIR", "")
     with contextlib.suppress(OSError):
@@ -97,9 +97,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _is_listened_on(path: str) -> bool:
-    """True if a process listens on the socket. It may run in a container, where it is not visible
-    here.
-    """
+    """True if a process listens on the socket, even if the process is in another container."""
     import _socket  # fast to import, and gevent does not patch it
 
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)

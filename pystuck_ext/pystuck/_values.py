@@ -101,7 +101,7 @@ class Text(Kind):
 
 
 class Integer(Kind):
-    """An int within a range. out_of_range: the type of the error if it is not in the range."""
+    """An int within a range. out_of_range: the class of the error for an int outside the range."""
 
     metavar = "NUMBER"
     none_is_default = True

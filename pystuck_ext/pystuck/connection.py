@@ -34,7 +34,7 @@ class PingError(Exception):
 
 
 class AsyncResult:
-    """The result of a request that may not have come yet; see rpyc.core.async_.AsyncResult."""
+    """The result of a request, which may still have to come; see rpyc.core.async_.AsyncResult."""
 
     def __init__(
         self, link: _pystuck.Session, request: _pystuck.Request, timeout: float | None
@@ -113,7 +113,7 @@ def _serve_all(link: _pystuck.Session, timeout: float) -> bool:
 
 
 class Channel:
-    """Attributes of rpyc.core.channel.Channel. Messages are sent and received by native code."""
+    """The attributes of rpyc.core.channel.Channel. Native code sends and receives the messages."""
 
     def __init__(self, link: _pystuck.Session) -> None:
         self._link = link
@@ -166,7 +166,8 @@ class Connection:
     """The connection to one client: the public part of rpyc.core.protocol.Connection.
 
     link: the native session. root: the service that the client gets; None: the classic service.
-    config: entries that replace those of DEFAULT_CONFIG, or of the classic service.
+    config: entries that replace those of DEFAULT_CONFIG and, with the classic service, those of
+    CLASSIC_CONFIG.
     """
 
     def __init__(
