@@ -46,8 +46,7 @@ static int open_folder(const char *folder)
 
 /* Calls `each` with the name of each descriptor until `each` returns false. `each` may be NULL.
  * Returns the number of descriptors that were counted. Stops at the deadline, so the number may be
- * too low.
- */
+ * too low. */
 static int64_t walk(int dir, int64_t deadline, bool (*each)(void *arg, int dir, const char *name),
                     void *arg)
 {
@@ -197,7 +196,8 @@ static void add_anonymous(struct groups *g, const char *name)
 
 /* Adds a file to the groups of its path and of its folder. Replaces all bytes that are not
  * printable ASCII by '?', since the name must be UTF-8. A path that is too long is not truncated,
- * because that would be another path: only the nearest folder that fits is counted. */
+ * because that would be another path: only the innermost folder whose path is not too long is
+ * counted. */
 static void add_file(struct groups *g, char *path)
 {
     char *slash = strrchr(path, '/');

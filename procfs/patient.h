@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * patient: reads a file of /proc that may block. A new thread reads the file. If this blocks, the
- * caller returns without the thread, which stays behind. The kernel takes the lock of a process's
- * memory (mmap_lock) to read `cmdline`, `environ` and `maps`, and a process that is stuck in the
- * kernel may hold this lock for ever.
+ * patient: reads a file of /proc that may block. A new thread reads the file. If the reading
+ * blocks, the caller returns after a timeout and leaves the thread behind. The kernel takes the
+ * lock of a process's memory (mmap_lock) to read `cmdline`, `environ` and `maps`, and a process
+ * that is stuck in the kernel may hold this lock for ever.
  */
 #ifndef PROCFS_PATIENT_H
 #define PROCFS_PATIENT_H

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* A socket that peers_read() has found. Of a Unix socket, the addresses are not set. */
+/* A socket that peers_read() has found. The addresses are not set for a Unix socket. */
 struct peer_socket {
     uint32_t inode; /* 0: the socket is not open in any process */
     uint8_t family; /* AF_INET, AF_INET6 or AF_UNIX */

@@ -28,7 +28,8 @@ bool sock_diag_dump(void *request, size_t len, int timeout_ms, int64_t deadline,
 enum sock_diag_state { SOCK_DIAG_MORE, SOCK_DIAG_DONE, SOCK_DIAG_FAILED };
 
 /* Calls `each` for each socket in a datagram of the kernel. Returns SOCK_DIAG_MORE if more
- * datagrams follow, and SOCK_DIAG_FAILED if the datagram is not valid, or reports an error. */
+ * datagrams follow, SOCK_DIAG_DONE if this is the last one, and SOCK_DIAG_FAILED if the datagram is
+ * not valid or reports an error. */
 enum sock_diag_state sock_diag_parse(const void *datagram, size_t len, sock_diag_fn each,
                                      void *arg);
 

@@ -48,7 +48,7 @@ struct tcp_pair {
 /* The owner of a socket, as the kernel shows it. */
 struct owner {
     uid_t uid;
-    unsigned long inode; /* 0: no process has the socket open; uid is 0 then, too */
+    unsigned long inode; /* 0: no process has the socket open; in this case uid is 0, too */
 };
 
 static struct end end_of(const struct sockaddr_storage *a)
@@ -116,7 +116,7 @@ static bool owner_in_file(const char *path, const char *theirs, const char *ours
 }
 
 /* Converts an IPv4 end to an IPv4-mapped IPv6 address (::ffff:a.b.c.d). The kernel lists the peer's
- * socket with such addresses if it is an IPv6 socket. */
+ * socket with such addresses if this socket is an IPv6 socket. */
 static struct end mapped(const struct end *e)
 {
     return (struct end){{0, 0, htonl(0xffff), e->address[0]}, e->port};
@@ -240,9 +240,9 @@ static bool has_group(const gid_t *groups, socklen_t len, gid_t group)
     return false;
 }
 
-/* True if the group is one of the peer's supplementary groups. A peer may have 65536 of them. If
- * the array on the stack is too small, getsockopt() fails with ERANGE and sets len to the size that
- * is needed. */
+/* True if the group is one of the peer's supplementary groups. A peer may have 65536 groups. If the
+ * array on the stack is too small, getsockopt() fails with ERANGE and sets len to the size that is
+ * needed. */
 static bool is_in_more_groups(int fd, gid_t group)
 {
     gid_t usual[GROUPS_USUAL], *all;
@@ -274,7 +274,7 @@ static bool is_same_group(gid_t one, gid_t other)
     return one == other && (one != overflow_gid() || ps_every_gid_has_a_number());
 }
 
-/* The last part of the reason why a peer with the program's uid is refused. */
+/* The end of each message that says why a peer with the program's uid is refused. */
 #define OTHERS_ONLY "; only root and allow_users are admitted"
 
 /* True if each uid of the program (real, effective and saved, of all threads) is `uid`, and all
@@ -325,7 +325,8 @@ static bool admit_own(int fd, uid_t uid, const struct ucred *unix_peer, char *wh
 {
     struct ps_credentials program;
 
-    if (uid != geteuid()) /* so other users cannot make the server read files for each thread */
+    /* Checked first, so that other users cannot make the server read files for each thread. */
+    if (uid != geteuid())
         return refuse(why, size, "the peer belongs to uid %u", uid);
     if (!ps_credentials_of_program(&program))
         return refuse(why, size,
@@ -344,7 +345,7 @@ static bool admit_own(int fd, uid_t uid, const struct ucred *unix_peer, char *wh
     return true;
 }
 
-/* Applies the table in admission.h. */
+/* Decides by the table that is in admission.h, at ps_admit(). */
 static bool admit(int fd, const struct ps_allowed *allowed, uid_t uid,
                   const struct ucred *unix_peer, char *why, size_t size)
 {

@@ -27,7 +27,7 @@ static PyObject *class_name(struct ps_state *state, PyObject *cls)
     return name ? PyUnicode_FromFormat("%S.%S", module, name) : NULL;
 }
 
-/* Returns "module.name" of obj.__class__, which may differ from its type: a new reference. */
+/* Returns "module.name" of obj.__class__, which may differ from type(obj): a new reference. */
 static PyObject *instance_name(struct ps_state *state, PyObject *obj)
 {
     ps_auto PyObject *cls = PyObject_GetAttr(obj, state->names.dunder_class);
@@ -35,9 +35,9 @@ static PyObject *instance_name(struct ps_state *state, PyObject *obj)
     return cls ? class_name(state, cls) : NULL;
 }
 
-/* Returns the name of a module for its id pack: a new reference. If sys.modules has the module's
- * __name__, this is the __name__. Otherwise it is the __module__ of the module's class, a dot, and
- * the __name__. */
+/* Returns the name of a module for its id pack: a new reference. If sys.modules has an entry with
+ * the module's __name__, the result is this __name__. Otherwise it is the __module__ of the
+ * module's class, a dot, and the __name__. */
 static PyObject *module_name(struct ps_state *state, PyObject *module)
 {
     ps_auto PyObject *name = PyObject_GetAttr(module, state->names.dunder_name);
@@ -105,7 +105,7 @@ static int read_id_pack(PyObject *tuple, struct id_pack *pack)
 /* ---- Boxes ---------------------------------------------------------------------------------- */
 
 /* Counts one more reference of the client to obj, and appends obj's id pack to b->sent. tuple and
- * pack: the id pack in both forms. Returns 0, or -1 with an exception. */
+ * pack: the id pack as a Python object and as a struct. Returns 0, or -1 with an exception. */
 static int enter(struct ps_boxer *b, PyObject *tuple, const struct id_pack *pack, PyObject *obj)
 {
     if (b->session->ended) {
@@ -190,7 +190,7 @@ void ps_boxer_undo(struct ps_boxer *b)
 
     PyErr_Fetch(&type, &exc, &tb);
     for (i = 0; list && i < PyList_GET_SIZE(list); i++) {
-        /* giving back the object may run a finalizer, which may change the list */
+        /* a reference: giving back the object may run a finalizer, which may change the list */
         ps_auto PyObject *tuple = ps_new_ref(PyList_GET_ITEM(list, i));
 
         if (read_id_pack(tuple, &pack) == 0)

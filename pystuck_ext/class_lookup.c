@@ -25,7 +25,7 @@ static PyObject *module_global(PyObject *module_name, PyObject *name)
 }
 
 /* Some classes of the interpreter, such as that of functions, say that their module is builtins,
- * but are not there. Returns the one with this name: borrowed, or NULL. */
+ * although this module does not contain them. Returns the one with this name: borrowed, or NULL. */
 static PyTypeObject *nameless_class(const char *name, size_t len)
 {
     static const struct {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * What a client may do, and how long requests to it wait. Both are in the configuration (_config)
- * of the client's Connection. pystuck/_attribute_policy.py has its entries, and the rule for
- * attributes. Needs the GIL.
+ * of the client's Connection. The entries of _config and the rule for attributes are in
+ * pystuck/_attribute_policy.py. Needs the GIL.
  */
 #ifndef PS_CONNECTION_CONFIG_H
 #define PS_CONNECTION_CONFIG_H

@@ -8,10 +8,11 @@ int ps_connection_take(struct ps_session *s, PyObject *connection)
     ps_auto PyObject *owned = connection, *config = PyObject_GetAttrString(connection, "_config");
 
     if (config && !PyDict_Check(config)) {
-        PyErr_SetString(PyExc_TypeError, "the _config of a connection is a dict");
+        PyErr_SetString(PyExc_TypeError, "the _config of a connection must be a dict");
         Py_CLEAR(config);
     }
-    if (config && !s->connection && !s->ended) { /* reading _config may run Python code */
+    /* Checked after _config was read, which may run Python code. */
+    if (config && !s->connection && !s->ended) {
         s->connection = ps_steal(&owned);
         s->config = ps_new_ref(config);
     }

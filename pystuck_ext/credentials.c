@@ -95,7 +95,8 @@ static bool add_thread(struct ps_credentials *all, const char *name)
     return add_status(all, path) || errno == ENOENT || errno == ESRCH;
 }
 
-/* Returns the next entry of /proc/self/task; NULL at the end, with errno 0, or on error. */
+/* Returns the next entry of /proc/self/task. Returns NULL with errno 0 at the end, and NULL with
+ * another errno on failure. */
 static const struct dirent *next_thread(DIR *threads)
 {
     const struct dirent *entry;

@@ -113,7 +113,7 @@ static bool is_wanted(PyObject *exc, PyObject *name)
     if (!text || text[0] == '_' || strcmp(text, "args") == 0)
         return false;
     found = ps_type_attribute(Py_TYPE(exc), name);
-    return !found || !PyCallable_Check(found); /* the class of exc provides methods */
+    return !found || !PyCallable_Check(found); /* the class of exc has the methods */
 }
 
 static void copy_attribute(const struct asking *a, PyObject *exc, PyObject *value, PyObject *name)
@@ -123,7 +123,8 @@ static void copy_attribute(const struct asking *a, PyObject *exc, PyObject *valu
 
     if (!found)
         return;
-    own = PyObject_GetAttr(exc, name); /* setting filename2 again changes the text of an OSError */
+    /* A value that exc already has is not set: setting filename2 changes the text of an OSError. */
+    own = PyObject_GetAttr(exc, name);
     PyErr_Clear();
     if (own != found && !PyCallable_Check(found) && PyObject_SetAttr(exc, name, found) < 0)
         PyErr_Clear();
@@ -176,8 +177,8 @@ static int copy_exception(const struct asking *a, PyObject *exc, PyObject *value
     return 0;
 }
 
-/* Returns a copy of the client's exception: a new reference. Returns NULL if the client does not
- * provide it; an exception may then be set or not. */
+/* Returns a copy of the client's exception: a new reference. Returns NULL, with or without an
+ * exception, if the client does not provide it. */
 static PyObject *ask_for_exception(struct ps_session *s, PyObject *cls)
 {
     struct asking a = {s, deadline_in(ASK_MS)};

@@ -19,7 +19,7 @@ static Py_ssize_t indentation(PyObject *line)
     return -1;
 }
 
-/* Returns the smallest indentation of all lines but the first. */
+/* Returns the smallest indentation of all lines except the first one and those of spaces only. */
 static Py_ssize_t common_margin(PyObject *lines)
 {
     Py_ssize_t i, here, margin = PY_SSIZE_T_MAX;

@@ -58,8 +58,8 @@ void ps_log_free(struct ps_log *log)
     free(log);
 }
 
-/* Takes the next message from the queue. Returns NULL if there is none; then the thread must end.
- */
+/* Takes the next message from the queue. If the queue is empty, returns NULL; then the thread must
+ * end. */
 static struct entry *take(struct ps_log *log)
 {
     struct entry *e;
@@ -157,8 +157,8 @@ static bool is_used(const struct ps_log *log)
     return log && log->fork_count == ps_fork_count();
 }
 
-/* Queues a message that a client causes. If the limit for such messages is reached, only counts it.
- * Call with the lock held. */
+/* Queues a message that a client causes. If the limit for such messages is reached, only counts the
+ * message. Call with the lock held. */
 static void enqueue_limited(struct ps_log *log, enum ps_log_level level,
                             const struct ps_source *source, char *text)
 {

@@ -21,7 +21,7 @@ struct ps_log;
 /* Levels of the module logging. */
 enum ps_log_level { PS_LOG_INFO = 20, PS_LOG_WARNING = 30, PS_LOG_ERROR = 40 };
 
-/* Returns a log that calls `callable(level, text)`, to which it takes a new reference. NULL with
+/* Returns a log that calls callable(level, text), and that holds a reference to callable. NULL with
  * MemoryError. Needs the GIL. */
 struct ps_log *ps_log_new(struct ps_state *state, PyObject *callable);
 

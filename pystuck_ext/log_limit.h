@@ -33,7 +33,7 @@ struct ps_source {
 /* One kind of line. */
 struct ps_log_kind {
     struct ps_source source;
-    uint64_t hash; /* of the text without numbers */
+    uint64_t hash; /* a hash of the text without its numbers */
     int64_t since; /* when the first line of this period was logged, in ms */
     unsigned told; /* lines of this kind that were logged in this period; 0: this entry is free */
     unsigned long more; /* further lines of this kind in this period, which were not logged */
@@ -45,8 +45,8 @@ struct ps_log_kind {
 struct ps_log_limit {
     struct ps_log_kind kinds[PS_LOG_KINDS];
     unsigned long others; /* lines that were not logged, of kinds without an entry in `kinds` */
-    int64_t others_since; /* when the first of them came, in ms */
-    int others_level;     /* the highest level among them */
+    int64_t others_since; /* when the first of these lines came, in ms */
+    int others_level;     /* the highest level of these lines */
 };
 
 struct ps_source ps_source_of_user(uid_t uid);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Classes of netrefs. For each class of the client's objects, there is a subclass of the netref
- * type. It has exactly the special methods of the remote class.
+ * type. This subclass has exactly the special methods of the remote class.
  */
 #ifndef PS_NETCLASS_H
 #define PS_NETCLASS_H

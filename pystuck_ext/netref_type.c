@@ -114,7 +114,7 @@ static PyObject *local_getattr(PyObject *self, PyObject *name)
         return value;
     if (PyUnicode_CompareWithASCIIString(name, "__array_struct__") == 0 ||
         PyUnicode_CompareWithASCIIString(name, "__array_interface__") == 0)
-        return NULL; /* numpy would read, in this process, addresses of the client's memory: rpyc
+        return NULL; /* numpy would read this process's memory at addresses of the client's: rpyc
                         issue 236 */
     PyErr_Clear();
     return remote_getattr(self, name);
@@ -150,7 +150,7 @@ static PyObject *netref_getattro(PyObject *self, PyObject *name)
         return NULL;
     if (!local || PyUnicode_CompareWithASCIIString(name, "__doc__") == 0 ||
         PyUnicode_CompareWithASCIIString(name, "__module__") == 0)
-        return remote_getattr(self, name); /* the class of the netref has its own values */
+        return remote_getattr(self, name); /* the netref's class has other values for these */
     if (PyUnicode_CompareWithASCIIString(name, "__class__") == 0)
         return class_of(self, name);
     return local_getattr(self, name);
@@ -201,7 +201,7 @@ static PyObject *netref_reduce_ex(PyObject *self, PyObject *protocol)
 }
 
 /* Asks the client whether `other`, an object that has an id pack, is an instance of the class self.
- * Asks the client to call type(self).__instancecheck__(self, other). If the client does not allow
+ * First requests the call type(self).__instancecheck__(self, other). If the client does not allow
  * this call, sends INSTANCECHECK. Returns the answer, a new reference. */
 static PyObject *ask_whether_instance(PyObject *self, PyObject *other)
 {

@@ -10,7 +10,7 @@
 #include "message.h"
 
 struct ps_objects {
-    void *tree; /* of tsearch(3) */
+    void *tree; /* a tree of tsearch(3) with a struct held for each object */
     size_t count;
     size_t max; /* the limit for count */
 };

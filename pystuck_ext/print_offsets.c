@@ -17,7 +17,7 @@
 
 _PyRuntimeState _PyRuntime; /* own_offsets.c refers to it */
 
-/* All members of struct offsets after the first two. */
+/* All members of struct offsets except minor and free_threaded. */
 #define MEMBERS(X)                                                                                 \
     X(runtime.interpreters)                                                                        \
     X(runtime.gil)                                                                                 \

@@ -10,7 +10,7 @@
 #include "tls.h"
 
 #define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
-#define THREADS_MAX        32    /* the maximum for one client that binds threads */
+#define THREADS_MAX        32    /* the maximum number of threads of one session */
 
 /* How long dropped netrefs are collected before a DEL is sent for them, in ms. */
 #define RELEASE_AFTER_MS 20

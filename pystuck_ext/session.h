@@ -43,7 +43,7 @@ struct ps_session_ops {
 };
 
 struct ps_session {
-    atomic_int refs; /* held by the session's threads and by every netref */
+    atomic_int refs; /* of threads, netrefs and other objects that use the session */
     const struct ps_session_ops *ops;
     struct ps_state *state;
     const struct ps_settings *settings;

@@ -120,8 +120,8 @@ int ps_setting_ms(struct ps_settings_dict *o, const char *name, int never)
         return 0;
     }
     if (!(seconds > 0 && seconds <= (double)(INT_MAX / MS_PER_S))) {
-        PyErr_Format(PyExc_ValueError, "invalid %s %R: expected seconds from 0 to %d", name, value,
-                     INT_MAX / MS_PER_S);
+        PyErr_Format(PyExc_ValueError, "invalid %s %R: expected seconds above 0 and up to %d", name,
+                     value, INT_MAX / MS_PER_S);
         return 0;
     }
     ms = (int)(seconds * MS_PER_S);

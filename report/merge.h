@@ -14,8 +14,8 @@
 
 /* Sets `stack` of each thread whose frames are known, and `merged` of the process. r must own the
  * process: the tree is allocated in its arena. The tree refers to the frames of the threads and
- * does not copy them, so do not change the frames afterwards. Returns false if there is no memory;
- * then `merged` is unknown. Time: n log n comparisons of stacks for n threads. */
+ * does not copy them, so do not change the frames after this call. Returns false if there is no
+ * memory; then `merged` is unknown. Time: n log n comparisons of stacks for n threads. */
 bool report_merge(struct report *r, struct report_process *process);
 
 /* Compares two stacks from the outermost frame on, for sorting. Returns a number less than, equal

@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The most runs that are shown, and the longest name in bytes. */
+/* The maximum number of runs that are shown, and the maximum length of a shown name in bytes. */
 #define RUNS_SHOWN 10
 #define NAME_SHOWN 120
 
-/* Longer numbers are compared as text. */
+/* The maximum number of digits of a number that is compared by its value. Longer numbers are
+ * compared as text. */
 #define DIGITS_MAX 18
 
 /* A part of a name: a number, or a byte that is not a digit. */
@@ -44,7 +45,7 @@ static int compare_parts(const struct part *a, const struct part *b)
         return a->is_number ? -1 : 1;
     if (a->value != b->value)
         return a->value < b->value ? -1 : 1;
-    return (a->len > b->len) - (a->len < b->len); /* "7" and "007" */
+    return (a->len > b->len) - (a->len < b->len); /* differs for "7" and "007" */
 }
 
 /* A comparison function for qsort(3). */
@@ -111,7 +112,7 @@ static void put_name(struct buffer *out, struct report_text name)
     size_t len = name.len <= NAME_SHOWN ? name.len : NAME_SHOWN;
 
     while (len < name.len && len > 0 && ((uint8_t)name.data[len] & 0xc0) == 0x80)
-        len--; /* not in the middle of a character */
+        len--; /* does not cut in the middle of a character */
     buffer_put(out, name.data, len);
     if (len < name.len)
         put(out, "...");

@@ -43,7 +43,8 @@ static int compare_groups(const void *left, const void *right)
     return (a->first > b->first) - (a->first < b->first);
 }
 
-/* Returns how many of the entries have the same stack as the first one. */
+/* Returns how many entries at the start of the sorted array have the same stack as the first one.
+ */
 static size_t equal_entries(const struct entry *entries, size_t count)
 {
     size_t equal = 1;
@@ -55,8 +56,9 @@ static size_t equal_entries(const struct entry *entries, size_t count)
     return equal;
 }
 
-/* Writes the threads of large groups to the end of out->threads, and clears their `thread` in
- * `entries`. Returns the number of threads that are left. */
+/* Adds the groups of at least STACK_GROUP_MIN threads to out. Writes the indices of their threads
+ * to the end of out->threads, and sets `thread` of their entries to NULL. Returns the number of the
+ * other threads. */
 static size_t take_large(struct stack_groups *out, struct entry *entries, size_t count)
 {
     size_t left = count, i, equal, k;

@@ -7,7 +7,7 @@
 
 #include "report.h"
 
-/* From this number of equal stacks on, threads are a group. */
+/* The smallest number of threads with equal stacks that are one group. */
 #define STACK_GROUP_MIN 5
 
 struct stack_group {

@@ -4,7 +4,8 @@
 #include "linetable.h"
 #include "objects.h"
 
-/* True if an address is that of a type: an object whose type, `type`, is its own type. */
+/* True if the object at an address is a class. Its type must be the class `type`, which is
+ * recognized because it is its own type. */
 static bool is_type(const struct python *py, uint64_t address)
 {
     uint64_t type = object_type(py, address);
@@ -12,8 +13,9 @@ static bool is_type(const struct python *py, uint64_t address)
     return type && object_type(py, type) == type;
 }
 
-/* True if the object at an address is a code object: the name of its type is "code". A core file
- * may lack the name, which is in a file that was not found: then any type will do. */
+/* True if the object at an address is a code object: the name of its type is "code". If the name
+ * cannot be read, any type is accepted: in a core file, the name may be missing, because it is in a
+ * file that was not found. */
 static bool is_code(const struct python *py, struct code_cache *cache, uint64_t address)
 {
     uint64_t type = object_type(py, address), name;
