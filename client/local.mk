@@ -3,7 +3,7 @@
 
 bin_PROGRAMS += client/pystuck
 client_pystuck_SOURCES = \
-	client/clean.h client/clock.h \
+	client/clean.h \
 	client/collector.c client/collector.h \
 	client/color.c client/color.h \
 	client/set_error.c client/set_error.h \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * clock: the clock that the deadlines in this folder use.
+ * clock: the clock for deadlines.
  */
 #ifndef PROCFS_CLOCK_H
 #define PROCFS_CLOCK_H
@@ -9,7 +9,7 @@
 #include <time.h>
 
 /* Returns the time of CLOCK_MONOTONIC in ms. */
-static inline int64_t procfs_now_ms(void)
+static inline int64_t clock_ms(void)
 {
     struct timespec t;
 

@@ -55,8 +55,7 @@ static int64_t walk(int dir, int64_t deadline, bool (*each)(void *arg, int dir, 
     int64_t count = 0;
     long n, at;
 
-    while (procfs_now_ms() < deadline &&
-           (n = syscall(SYS_getdents64, dir, bytes, sizeof(bytes))) > 0)
+    while (clock_ms() < deadline && (n = syscall(SYS_getdents64, dir, bytes, sizeof(bytes))) > 0)
         for (at = 0; at < n; at += e->len) {
             e = (const struct entry *)(bytes + at);
             if (!isdigit((unsigned char)e->name[0]))

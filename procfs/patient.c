@@ -15,6 +15,21 @@
 #define MS_PER_S  1000
 #define NS_PER_MS 1000000
 
+int procfs_start_thread(void *(*run)(void *), void *arg)
+{
+    sigset_t all, old;
+    pthread_t thread;
+    int result;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    result = pthread_create(&thread, NULL, run, arg);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (result == 0)
+        pthread_detach(thread);
+    return result;
+}
+
 /* One file that is read. The thread that reads it frees this struct if the caller does not wait any
  * more; otherwise the caller frees it. */
 struct reading {
@@ -69,22 +84,6 @@ static struct reading *reading_new(const char *path, size_t size)
     return r;
 }
 
-/* Starts the thread that reads the file. Returns 0 or an errno. */
-static int start(struct reading *r)
-{
-    sigset_t all, old;
-    pthread_t thread;
-    int result;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    result = pthread_create(&thread, NULL, read_file, r);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (result == 0)
-        pthread_detach(thread);
-    return result;
-}
-
 /* Waits until the file has been read. Returns false if the time has passed; then the thread frees
  * r. */
 static bool wait_for(struct reading *r, int timeout_ms)
@@ -112,7 +111,7 @@ ssize_t procfs_read_patiently(const char *path, char *out, size_t size, int time
 {
     struct reading *r = reading_new(path, size);
     ssize_t len;
-    int error = r ? start(r) : ENOMEM;
+    int error = r ? procfs_start_thread(read_file, r) : ENOMEM;
 
     out[0] = '\0';
     if (error != 0) {

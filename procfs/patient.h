@@ -11,6 +11,10 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* Starts a thread that may be left behind: it is detached and has all signals blocked, so other
+ * threads get the signals of the process. Returns 0 or an errno. */
+int procfs_start_thread(void *(*run)(void *), void *arg);
+
 /* Like procfs_read(), but if the file has not been read after timeout_ms, returns -1 with errno
  * ETIMEDOUT. Returns -1 with another errno if no thread can be started. A thread that still reads
  * after the timeout ends when the file can be read. It has all signals blocked and does not keep

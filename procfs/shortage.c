@@ -161,8 +161,8 @@ static int64_t threads_of_user(int64_t user, int64_t deadline)
     int64_t sum = 0;
     long n, at;
 
-    while (procfs_now_ms() < deadline && (n = read_processes(&position, bytes, sizeof(bytes))) > 0)
-        for (at = 0; at < n && procfs_now_ms() < deadline; at += e->d_reclen) {
+    while (clock_ms() < deadline && (n = read_processes(&position, bytes, sizeof(bytes))) > 0)
+        for (at = 0; at < n && clock_ms() < deadline; at += e->d_reclen) {
             e = (const struct dirent64 *)(bytes + at);
             if (isdigit((unsigned char)e->d_name[0]))
                 sum += threads_of_process(e->d_name, user);
@@ -328,7 +328,7 @@ void shortage_find(struct arena *arena, struct report_process *process, const ch
                    int64_t given)
 {
     struct search s = {
-        .arena = arena, .folder = folder, .deadline = procfs_now_ms() + SHORTAGE_BUDGET_MS};
+        .arena = arena, .folder = folder, .deadline = clock_ms() + SHORTAGE_BUDGET_MS};
     struct report_shortage *items;
 
     if (procfs_read_in(folder, "limits", s.limits, sizeof(s.limits)) < 0 ||

@@ -77,7 +77,7 @@ bool sock_diag_dump(void *request, size_t len, int timeout_ms, int64_t deadline,
     fd = ask(request, len, timeout_ms);
     if (fd < 0)
         return false;
-    while (state == SOCK_DIAG_MORE && procfs_now_ms() < deadline) {
+    while (state == SOCK_DIAG_MORE && clock_ms() < deadline) {
         n = receive(fd, &answer, sizeof(answer));
         state = n > 0 ? sock_diag_parse(&answer, (size_t)n, each, arg) : SOCK_DIAG_FAILED;
     }

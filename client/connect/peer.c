@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "color.h"
+#include "procfs/clock.h"
 #include "set_error.h"
 #include "process.h"
 #include "connect/sockets.h"

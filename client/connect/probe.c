@@ -7,8 +7,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "connect/dial.h"
+#include "procfs/clock.h"
 
 #define CONNECT_MS 500
 #define BANNER_MS  200 /* how long to wait for a server that sends first */

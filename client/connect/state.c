@@ -138,7 +138,7 @@ static bool queue_of(const struct server *server, struct state_queue *out)
     struct search s = {.inode = server->inode, .out = out};
 
     if (server->has_address && !server->other_network)
-        peers_read(server->address.ss_family, procfs_now_ms() + QUEUE_MS, look_at, &s);
+        peers_read(server->address.ss_family, clock_ms() + QUEUE_MS, look_at, &s);
     return s.found;
 }
 
@@ -151,7 +151,7 @@ bool state_queue_at(const struct address *address, struct state_queue *out)
         return false;
     for (a = list; a && !s.found; a = a->ai_next) {
         s.address = a->ai_addr;
-        peers_read(a->ai_family, procfs_now_ms() + QUEUE_MS, look_at, &s);
+        peers_read(a->ai_family, clock_ms() + QUEUE_MS, look_at, &s);
     }
     freeaddrinfo(list);
     return s.found;

@@ -11,11 +11,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "color.h"
 #include "connect/connect.h"
 #include "interrupt.h"
 #include "eval/evaluator.h"
+#include "procfs/clock.h"
 #include "text.h"
 
 /* ---- Ctrl-C ---------------------------------------------------------------------------------- */

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "clean.h"
-#include "clock.h"
 #include "eval/wait.h"
 #include "interrupt.h"
+#include "procfs/clock.h"
 
 /* PATIENCE_MS: how long Tab waits for candidates. PATIENCE_EACH_MS: the time limit of each request
  * that sends completion.py. In ms. */

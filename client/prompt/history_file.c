@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "file.h"
+#include "procfs/clock.h"
 
 #define NO_HISTORY "no history"
 

@@ -11,8 +11,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "interrupt.h"
+#include "procfs/clock.h"
 #include "prompt/terminal.h"
 #include "text.h"
 

@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "clean.h"
-#include "clock.h"
 #include "color.h"
 #include "connect/connect.h"
 #include "connect/explain.h"
 #include "connect/tls_files.h"
 #include "interrupt.h"
+#include "procfs/clock.h"
 #include "prompt/keyboard.h"
 #include "prompt/terminal.h"
 #include "stacks/fetch.h"

@@ -173,13 +173,13 @@ static bool set_thread(struct arena *a, struct report_thread *t, const char *fol
 
 static void set_threads(struct report *r, struct report_process *p, const struct memory_pid *m)
 {
-    int64_t end = procfs_now_ms() + THREADS_MS;
+    int64_t end = clock_ms() + THREADS_MS;
     bool allowed = true;
     char folder[32];
     size_t i;
 
     snprintf(folder, sizeof(folder), "/proc/%d", (int)m->pid);
-    for (i = 0; i < p->threads.count && procfs_now_ms() < end; i++) {
+    for (i = 0; i < p->threads.count && clock_ms() < end; i++) {
         struct report_thread *t = &p->threads.items[i];
         pid_t thread =
             t->native_id == REPORT_UNKNOWN ? 0 : memory_pid_thread(m, (pid_t)t->native_id);
@@ -258,7 +258,7 @@ static int64_t activity_at_rest(const struct memory *m, const struct report_thre
 static int64_t wait_for_change(const struct stackreader *reader, const struct gil *before)
 {
     const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
-    int64_t start = procfs_now_ms(), now = start;
+    int64_t start = clock_ms(), now = start;
     struct gil gil = *before;
 
     while (now - start < WATCH_MS && gil.locked && gil.holder == before->holder &&
@@ -266,7 +266,7 @@ static int64_t wait_for_change(const struct stackreader *reader, const struct gi
         nanosleep(&look, NULL);
         if (!stackreader_gil(reader, 0, &gil))
             return 0;
-        now = procfs_now_ms();
+        now = clock_ms();
     }
     return now - start >= WATCH_MS ? now - start : 0;
 }

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <search.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "connect/namespaces.h"
 #include "connect/peer.h"
 #include "process.h"
+#include "procfs/patient.h"
 
 #define WAIT_NS   300000000L
 #define FILE_MAX  ((off_t)16 << 20)  /* the most bytes of one file */
@@ -144,24 +144,14 @@ static void *read_files(void *arg)
     return NULL;
 }
 
-/* Starts the thread that reads the files. It has all signals blocked, so that other threads of the
- * client get them. Returns false if the thread cannot be started. */
+/* Starts the thread that reads the files. Returns false if it cannot be started. */
 static bool start_reading(struct job *job)
 {
-    sigset_t all, before;
-    pthread_t thread;
-    int result;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     atomic_fetch_add(&job->refs, 1);
-    result = pthread_create(&thread, NULL, read_files, job);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (result != 0)
-        atomic_fetch_sub(&job->refs, 1);
-    else
-        pthread_detach(thread);
-    return result == 0;
+    if (procfs_start_thread(read_files, job) == 0)
+        return true;
+    atomic_fetch_sub(&job->refs, 1);
+    return false;
 }
 
 /* Waits up to WAIT_NS until the files have been read. Returns how many have been read. */
