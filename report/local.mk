@@ -21,6 +21,7 @@ report_libreport_la_SOURCES = \
 	report/diagnosis/phrases.c report/diagnosis/phrases.h \
 	report/diagnosis/shortage_finding.c report/diagnosis/shortage_finding.h \
 	report/diagnosis/signal_finding.c report/diagnosis/signal_finding.h \
+	report/diagnosis/source_words.c report/diagnosis/source_words.h \
 	report/diagnosis/syscall_words.c report/diagnosis/syscall_words.h \
 	report/diagnosis/thread_notes.c report/diagnosis/thread_notes.h \
 	report/diagnosis/wait_graph.c report/diagnosis/wait_graph.h \

@@ -124,6 +124,7 @@ testsuite_unit_test_report_SOURCES = \
 	testsuite/unit/test_diagnosis.c \
 	testsuite/unit/test_merge.c \
 	testsuite/unit/test_report.c \
+	testsuite/unit/test_source_words.c \
 	testsuite/unit/test_stack_groups.c \
 	testsuite/unit/test_thread_notes.c
 testsuite_unit_test_report_LDADD = report/libreport.la $(LDADD)

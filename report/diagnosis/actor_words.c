@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "diagnosis/actor_words.h"
 
+#include <string.h>
+
 #include "diagnosis/phrases.h"
 #include "diagnosis/place.h"
 
@@ -62,12 +64,17 @@ void actor_put(struct buffer *out, const struct wait_graph *g, size_t node, size
 void actor_put_id(struct buffer *out, const struct wait_graph *g, size_t process,
                   struct report_text id)
 {
-    size_t node = wait_graph_find(g, process, id);
+    static const char thread[] = "thread:";
+    const size_t len = sizeof(thread) - 1, node = wait_graph_find(g, process, id);
 
-    if (node == NO_NODE)
-        sentence_put_text(out, id);
-    else
+    if (node != NO_NODE) {
         actor_put(out, g, node, process);
+    } else if (id.len > len && memcmp(id.data, thread, len) == 0) {
+        sentence_put(out, "thread ");
+        sentence_put_text(out, (struct report_text){id.data + len, id.len - len});
+    } else {
+        sentence_put_text(out, id);
+    }
 }
 
 const report_frames *actor_frames(const struct wait_graph *g, size_t node)

@@ -333,7 +333,7 @@ static struct report_finding *begin_abandoned(const struct making *m, size_t obj
     struct report_finding *f;
 
     if (!named.words.data)
-        named.words = wait_graph_wait(m->g, waiter)->words;
+        named.words = wait_words_of(m->g, waiter);
     sentence_put(&text, "ABANDONED: ");
     wait_words_put_object(&text, &named);
     sentence_put(&text, ", ");

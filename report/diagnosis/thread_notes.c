@@ -63,6 +63,8 @@ static void put_wait(struct buffer *out, const struct wait_graph *g, size_t node
     holder = wait_words_holder(g, node);
     if (holder != NO_NODE && n->cycle == 0)
         put_activity(out, g, holder);
+    if (wait_graph_wait(g, node)->timed == BOOL_TRUE)
+        sentence_put(out, "; the wait has a timeout");
 }
 
 /* ---- What the kernel says -------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "diagnosis/actor_words.h"
 #include "diagnosis/phrases.h"
 #include "diagnosis/place.h"
+#include "diagnosis/source_words.h"
 
 /* How waits for a kind of object are described. An empty string: nothing is said. */
 struct kind_words {
@@ -115,21 +116,30 @@ static void put_noun(struct buffer *out, const struct kind_words *kind, struct r
         out->failed = true;
 }
 
-static struct report_text words_of(const struct report_wait *wait,
-                                   const struct report_object *object)
+static struct report_text words_of_object(const struct report_object *object)
 {
-    if (wait && wait->words.data)
-        return wait->words;
-    if (!object)
-        return (struct report_text){NULL, 0};
     if (!object->words.data && text_is(object->kind, "import"))
         return object_detail(object, "module");
     return object->words;
 }
 
+struct report_text wait_words_of(const struct wait_graph *g, size_t node)
+{
+    const struct parts p = take_apart(g, node);
+    const report_frames *frames = actor_frames(g, node);
+    struct report_text words = p.wait->words;
+
+    if (!words.data && p.object)
+        words = words_of_object(p.object);
+    if (words.data || !frames || actor_is_moving(g, node) || p.wait->frame < 0 ||
+        (uint64_t)p.wait->frame >= frames->count)
+        return words;
+    return source_words_find(frames->items[p.wait->frame].source, p.wait->kind);
+}
+
 void wait_words_put_object(struct buffer *out, const struct report_object *object)
 {
-    put_noun(out, find_kind(object->kind), object->type, words_of(NULL, object));
+    put_noun(out, find_kind(object->kind), object->type, words_of_object(object));
 }
 
 /* Appends "waits for the end of thread transfer-0". */
@@ -176,7 +186,7 @@ static void put_target(struct buffer *out, const struct wait_graph *g, size_t no
     }
     sentence_put(out, p->words->before);
     put_noun(out, p->words, p->object ? p->object->type : (struct report_text){NULL, 0},
-             words_of(p->wait, p->object));
+             wait_words_of(g, node));
     sentence_put(out, p->words->after);
 }
 
@@ -298,8 +308,6 @@ void wait_words_put(struct buffer *out, const struct wait_graph *g, size_t node,
     put_target(out, g, node, &p);
     if (p.object && *p.words->held)
         put_holding(out, g, node, &p, is_certain);
-    if (p.wait->timed == BOOL_TRUE)
-        sentence_put(out, ", with a timeout");
 }
 
 size_t wait_words_holder(const struct wait_graph *g, size_t node)

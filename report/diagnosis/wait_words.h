@@ -21,6 +21,10 @@ void wait_words_put(struct buffer *out, const struct wait_graph *g, size_t node,
 /* Appends only what a node waits for: "waits for Lock dst.lock". */
 void wait_words_put_target(struct buffer *out, const struct wait_graph *g, size_t node);
 
+/* Returns the words for what a node waits for: those of the wait, of the object, or else of the
+ * source line that waits. The node must have a wait. */
+struct report_text wait_words_of(const struct wait_graph *g, size_t node);
+
 /* Appends the type and the words of an object: "Lock dst.lock"; without words "a Lock". */
 void wait_words_put_object(struct buffer *out, const struct report_object *object);
 

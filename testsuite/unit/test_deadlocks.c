@@ -161,8 +161,8 @@ TEST(a_wait_with_a_timeout_is_no_deadlock)
     thread_of(&w, "transfer-1")->waits->timed = BOOL_TRUE;
     conclude(&w);
     assert_notes(&w, "transfer-1",
-                 "waits for Lock src.lock, apparently held by transfer-0 since bank.py:7, with a "
-                 "timeout, which waits for Lock dst.lock\n");
+                 "waits for Lock src.lock, apparently held by transfer-0 since bank.py:7, which "
+                 "waits for Lock dst.lock; the wait has a timeout\n");
     assert_no_deadlock(&w, "a wait with a timeout");
     make_deadlock(&w);
     call.args.items = args;
@@ -405,7 +405,7 @@ TEST(ids_that_do_not_exist_are_no_edges)
     wait_for(&w, "f", "lock", 5)->object = literal("1@a/2@b/obj");
     conclude(&w);
     assert_findings(&w, "");
-    assert_notes(&w, "a", "waits for Lock lock, held by thread:nowhere\n");
+    assert_notes(&w, "a", "waits for Lock lock, held by thread nowhere\n");
     assert_notes(&w, "b", "waits for the end of a thread\n");
     assert_notes(&w, "c", "waits for a Lock\n");
 }
