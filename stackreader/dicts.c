@@ -157,16 +157,92 @@ bool dict_entry(const struct python *py, const struct dict *d, size_t i, uint64_
     return !d->values || memory_pointer(&py->memory, d->values + i * sizeof(*value), value);
 }
 
+#define BATCH     32
+#define HEAD_SIZE 48 /* the most bytes of the head of a str: up to the characters of an ASCII str  \
+                      */
+
+/* Some entries of a dict, and the heads of the keys that are str objects. */
+struct batch {
+    uint64_t keys[BATCH], values[BATCH];
+    unsigned char heads[BATCH][HEAD_SIZE];
+    bool has_heads; /* heads were read. Some may be no str, and not even an object */
+    size_t count;
+};
+
+/* Reads the values from entry i on, if the dict has them in an array of their own. */
+static bool read_values(const struct python *py, const struct dict *d, size_t i, struct batch *b)
+{
+    return !d->values || memory_read(&py->memory, d->values + i * sizeof(*b->values), b->values,
+                                     b->count * sizeof(*b->values));
+}
+
+/* Reads up to BATCH entries from entry i on. Reads one if more cannot be read at once. */
+static bool read_batch(const struct python *py, const struct dict *d, size_t i, struct batch *b)
+{
+    unsigned char bytes[BATCH * ENTRY_GENERAL];
+    size_t j;
+
+    b->count = d->count - i < BATCH ? d->count - i : BATCH;
+    if (!memory_read(&py->memory, d->entries + i * d->entry_size, bytes,
+                     b->count * d->entry_size)) {
+        b->count = 1;
+        return dict_entry(py, d, i, &b->keys[0], &b->values[0]);
+    }
+    for (j = 0; j < b->count; j++) {
+        b->keys[j] = pointer_at(bytes + j * d->entry_size, (int)d->key_offset);
+        b->values[j] = pointer_at(bytes + j * d->entry_size, (int)d->key_offset + 8);
+    }
+    if (read_values(py, d, i, b))
+        return true;
+    b->count = 1;
+    return dict_entry(py, d, i, &b->keys[0], &b->values[0]);
+}
+
+/* Reads the heads of all keys of the batch in one system call. */
+static void read_heads(const struct python *py, struct batch *b)
+{
+    struct memory_piece pieces[BATCH];
+    size_t j, count = 0, size = (size_t)py->offsets->text.ascii;
+
+    for (j = 0; j < b->count; j++)
+        if (b->keys[j])
+            pieces[count++] = (struct memory_piece){b->keys[j], b->heads[j], size};
+    b->has_heads = size <= HEAD_SIZE && py->memory.read(&py->memory, pieces, count);
+}
+
+/* True if key j of the batch is this text. */
+static bool is_key(const struct python *py, const struct batch *b, size_t j, const char *text)
+{
+    return b->keys[j] && b->values[j] &&
+           (!b->has_heads || pointer_at(b->heads[j], py->offsets->text.length) == strlen(text)) &&
+           object_is_text(py, b->keys[j], text);
+}
+
+bool dict_find_all(const struct python *py, const struct dict *d, const char *const *keys,
+                   size_t count, uint64_t *values)
+{
+    struct batch b;
+    size_t i, j, k, left = count;
+
+    for (k = 0; k < count; k++)
+        values[k] = 0;
+    for (i = 0; i < d->count && left > 0; i += b.count) {
+        if (!read_batch(py, d, i, &b))
+            return false;
+        read_heads(py, &b);
+        for (j = 0; j < b.count; j++) {
+            for (k = 0; k < count; k++) {
+                if (values[k] || !is_key(py, &b, j, keys[k]))
+                    continue;
+                values[k] = b.values[j];
+                left--;
+            }
+        }
+    }
+    return left == 0;
+}
+
 bool dict_find(const struct python *py, const struct dict *d, const char *key, uint64_t *value)
 {
-    uint64_t found;
-    size_t i;
-
-    for (i = 0; i < d->count; i++) {
-        if (!dict_entry(py, d, i, &found, value))
-            return false;
-        if (found && *value && object_is_text(py, found, key))
-            return true;
-    }
-    return false;
+    return dict_find_all(py, d, &key, 1, value);
 }

@@ -33,4 +33,9 @@ bool dict_entry(const struct python *py, const struct dict *d, size_t i, uint64_
  * not have this key or cannot be read. */
 bool dict_find(const struct python *py, const struct dict *d, const char *key, uint64_t *value);
 
+/* Sets each of the `count` values to the address of the value of the key with the same index, an
+ * ASCII str, or to 0. Returns true if all keys were found. */
+bool dict_find_all(const struct python *py, const struct dict *d, const char *const *keys,
+                   size_t count, uint64_t *values);
+
 #endif

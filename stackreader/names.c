@@ -50,42 +50,25 @@ static bool find_thread(const struct python *py, struct names *names, uint64_t i
     return false;
 }
 
-/* The addresses of the values of a Thread object's attributes. 0: the object does not have this
- * attribute. */
-struct thread_attributes {
-    uint64_t name, ident, daemon, native_id;
-};
+/* The attributes of a Thread object that are read. */
+enum { NAME, IDENT, DAEMON, NATIVE_ID, ATTRIBUTES };
 
-static const struct {
-    const char *name;
-    size_t offset;
-} attribute_names[] = {
-    {"_name", offsetof(struct thread_attributes, name)},
-    {"_ident", offsetof(struct thread_attributes, ident)},
-    {"_daemonic", offsetof(struct thread_attributes, daemon)},
-    {"_native_id", offsetof(struct thread_attributes, native_id)},
-};
+static const char *const attribute_names[ATTRIBUTES] = {
+    [NAME] = "_name", [IDENT] = "_ident", [DAEMON] = "_daemonic", [NATIVE_ID] = "_native_id"};
 
 /* How many attributes of one object are read at most, in case the memory is not a valid dict. */
 #define ATTRIBUTES_MAX 4096
 
-static void read_attributes(const struct python *py, uint64_t object, struct thread_attributes *to)
+/* Reads the addresses of the values of the attributes. 0: the object does not have this one. */
+static void read_attributes(const struct python *py, uint64_t object, uint64_t found[ATTRIBUTES])
 {
     struct dict d;
-    uint64_t key, value;
-    size_t i, j;
 
-    *to = (struct thread_attributes){0};
+    memset(found, 0, ATTRIBUTES * sizeof(*found));
     if (!dict_open_attributes(py, object, &d))
         return;
-    for (i = 0; i < d.count && i < ATTRIBUTES_MAX; i++) {
-        if (!dict_entry(py, &d, i, &key, &value))
-            return;
-        for (j = 0; value && j < sizeof(attribute_names) / sizeof(*attribute_names); j++) {
-            if (object_is_text(py, key, attribute_names[j].name))
-                memcpy((char *)to + attribute_names[j].offset, &value, sizeof(value));
-        }
-    }
+    d.count = d.count < ATTRIBUTES_MAX ? d.count : ATTRIBUTES_MAX;
+    dict_find_all(py, &d, attribute_names, ATTRIBUTES, found);
 }
 
 /* Returns the same text as threading.Thread.__repr__ does. */
@@ -108,24 +91,24 @@ static struct report_text make_repr(struct arena *arena, struct report_text type
 void names_fill(const struct python *py, struct names *names, struct arena *arena,
                 struct report_thread *thread)
 {
-    struct thread_attributes found;
+    uint64_t found[ATTRIBUTES];
     struct report_text type;
     uint64_t object, number;
 
     if (!find_thread(py, names, (uint64_t)thread->ident, &object))
         return;
-    read_attributes(py, object, &found);
+    read_attributes(py, object, found);
     /* Checks the ident again: the Thread object may have been freed, and other contents of this
      * memory are very unlikely to have the same ident. */
-    if (!object_integer(py, found.ident, &number) || number != (uint64_t)thread->ident)
+    if (!object_integer(py, found[IDENT], &number) || number != (uint64_t)thread->ident)
         return;
-    thread->name = object_text(py, arena, found.name);
+    thread->name = object_text(py, arena, found[NAME]);
     if (!thread->name.data)
         return;
     thread->name_from = NAME_FROM_THREADING;
-    if (object_integer(py, found.daemon, &number))
+    if (object_integer(py, found[DAEMON], &number))
         thread->daemon = number ? BOOL_TRUE : BOOL_FALSE;
-    if (thread->native_id == REPORT_UNKNOWN && object_integer(py, found.native_id, &number))
+    if (thread->native_id == REPORT_UNKNOWN && object_integer(py, found[NATIVE_ID], &number))
         thread->native_id = (int64_t)number;
     type = object_type_name(py, arena, object_type(py, object));
     if (type.data)
