@@ -46,6 +46,10 @@ enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2, EXIT_DEADLOCK = 3, EXIT_GIL = 4 };
  * are printed. */
 #define SCRIPT_WAIT_MS 1000
 
+/* How long to wait for the server of a process whose stacks can be read from outside if it does not
+ * answer. Used if no prompt or code needs the server, and if --timeout is not given. In ms. */
+#define OUTSIDE_AFTER_MS 3000
+
 /* How long to wait until the program can run code, if --timeout is not given, in ms. */
 #define ROOT_WAIT_MS 10000
 
@@ -365,9 +369,6 @@ static int open_connection(rpyc_conn **conn, const struct options *options)
 
 /* ---- Several processes ----------------------------------------------------------------------- */
 
-/* How long to wait for the server of each process, if --timeout is not given, in ms. */
-#define EACH_WAIT_MS 3000
-
 /* Adds one process to the report: from its server if that answers, else from outside. */
 static enum outside_result add_process(const struct options *options, pid_t pid,
                                        struct report *report, struct outside *outside)
@@ -379,8 +380,7 @@ static enum outside_result add_process(const struct options *options, pid_t pid,
 
     *outside = (struct outside){.result = OUTSIDE_READ};
     one.pid = pid;
-    if (one.timeout_ms == 0)
-        one.timeout_ms = EACH_WAIT_MS;
+    one.connect_ms = OUTSIDE_AFTER_MS;
     if (has_server(pid) && stacks_connect(&conn, &one, &wish, &err) == 0 &&
         stacks_fetch(conn, &wish, 0, report, &err) == 0)
         return OUTSIDE_READ;
@@ -476,6 +476,8 @@ static int run(const struct options *given)
     tls_files_warn(&options);
     if (options.subprocesses)
         return show_family(&options);
+    if (options.pid && is_early(&options) && !is_prompt_wanted(&options))
+        options.connect_ms = OUTSIDE_AFTER_MS;
     status = open_connection(&conn, &options);
     if (!conn)
         return status;

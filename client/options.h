@@ -41,6 +41,7 @@ struct options {
     struct rpyc_envelope *found; /* the version that connect_server() has detected; later
                                   * connections try it first */
     struct rpyc_envelope rpyc;   /* the version that --rpyc names; AUTO: detect it */
+    int connect_ms;              /* how long to wait for a connection, if timeout_ms is 0; or 0 */
     int timeout_ms;              /* --timeout in ms, or 0 */
     int pid;                     /* --pid, or 0 */
     enum choice stacks;          /* whether to print the stacks */

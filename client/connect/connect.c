@@ -107,7 +107,8 @@ int connect_server(rpyc_conn **out, const struct options *options,
     const struct rpyc_tls tls = tls_files_settings(options);
     struct rpyc_options how = {.generation = options->rpyc.generation,
                                .bind_threads = options->rpyc.bind_threads,
-                               .connect_timeout_ms = options->timeout_ms,
+                               .connect_timeout_ms = options->timeout_ms > 0 ? options->timeout_ms
+                                                                             : options->connect_ms,
                                .request_timeout_ms = options->timeout_ms,
                                .tls = options->ssl ? &tls : NULL,
                                .remembered = options->found,
