@@ -16,6 +16,7 @@ from harness import (
     STRANGER,
     Running,
     as_user,
+    c_program,
     clean_environment,
     command,
     debuggee_environment,
@@ -24,6 +25,7 @@ from harness import (
     starts_a_shell,
     wait_until,
 )
+from test_without_gil import FORBID_READING
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to be another user, say")
 
@@ -128,6 +130,64 @@ def test_a_user_who_may_not_read_the_process_is_told_the_command_that_works(
     text = as_user(STRANGER, lambda: reason(running.pid, status=1))
     assert f"belongs to root, and you are user {STRANGER}" in text
     assert f"run 'sudo pystuck --pid {running.pid}'" in text
+
+
+def pystuck_after(
+    code: str, pid: int, *arguments: str, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Runs the client in a process that has run this code before."""
+    code = f"import ctypes, os, sys\n{code}\nos.execv(sys.argv[1], sys.argv[1:])"
+    return subprocess.run(
+        [python(), "-c", code, *c_program("PYSTUCK_BIN", "--pid", pid, *arguments)],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        **options,
+    )
+
+
+#: Drops the capability CAP_SYS_PTRACE for all programs that are executed later.
+WITHOUT_PTRACE = "assert ctypes.CDLL(None).prctl(24, 19, 0, 0, 0) == 0"
+
+
+@needs_root
+def test_root_without_the_capability_is_told_so(watched: tuple[Running, dict[str, Any]]) -> None:
+    running, _ = watched
+    done = pystuck_after(WITHOUT_PTRACE, running.pid)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "you are root without the capability CAP_SYS_PTRACE" in done.stderr
+
+
+@needs_root
+def test_a_user_is_told_which_capabilities_the_process_has() -> None:
+    code = f"""
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+libc.prctl(8, 1, 0, 0, 0)  # PR_SET_KEEPCAPS
+os.setgid({STRANGER})
+os.setuid({STRANGER})
+libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+    running = start(code)
+    try:
+        text = as_user(STRANGER, lambda: reason(running.pid, status=1))
+        assert "has capabilities that you lack (0x" in text
+        assert f"sudo pystuck --pid {running.pid}" in text
+    finally:
+        running.kill()
+
+
+def test_a_client_that_may_not_call_process_vm_readv_reads_a_file(
+    watched: tuple[Running, dict[str, Any]],
+) -> None:
+    running, expected = watched
+    done = pystuck_after(FORBID_READING, running.pid, "--json")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["threads"]) == len(expected) + 1
 
 
 @needs_root
