@@ -105,9 +105,6 @@ static const char explanation[] =
     "\n"
     "    import pystuck; pystuck.run_server()\n"
     "\n"
-    "If it has not run it, pystuck --pid PID shows its stacks all the same: it reads\n"
-    "the memory of the process, which does not notice it.\n"
-    "\n"
     "Run pystuck from a shell while the debuggee is stuck. It prints the stack of\n"
     "each thread, the innermost call last. Then it opens a prompt from which you can\n"
     "reach every module and variable of the debuggee.\n"
@@ -118,8 +115,9 @@ static const char explanation[] =
     "\n"
     "    pystuck -c \"modules['__main__'].queue.qsize()\"\n"
     "\n"
-    "If the program has ended and left a core file, pystuck --core FILE prints the\n"
-    "stacks that it had, and which signal ended it.\n";
+    "Without a server there is no prompt, but there are the stacks: pystuck --pid PID\n"
+    "reads them from the memory of a process, which does not notice it, and pystuck\n"
+    "--core FILE from the core file of one that has ended.\n";
 
 static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
