@@ -9,6 +9,7 @@
 #include "facts.h"
 #include "gil.h"
 #include "inspect.h"
+#include "lock_facts.h"
 #include "netref.h"
 #include "pyframe.h"
 #include "reserve.h"
@@ -410,7 +411,7 @@ static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
  * of the classic service may ask, since they may read everything in the program. */
 static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
 {
-    ps_auto PyObject *shortage = NULL;
+    ps_auto PyObject *shortage = NULL, *locks = NULL;
     PyObject *collect = s->state->collect, *process;
     long version = PyLong_AsLong(ARG(0)), flags = PyLong_AsLong(ARG(1));
     long budget_ms = PyLong_AsLong(ARG(2));
@@ -426,10 +427,12 @@ static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
         return PyErr_Format(PyExc_ImportError,
                             "pystuck._stacks could not be imported when run_server was called");
     shortage = ps_facts_shortage();
+    locks = shortage ? ps_lock_facts_read(s->state) : NULL;
     ps_reserve_lend(1); /* a descriptor for reading source files */
-    process = shortage ? PyObject_CallFunction(collect, "ll", flags, budget_ms) : NULL;
+    process = locks ? PyObject_CallFunction(collect, "ll", flags, budget_ms) : NULL;
     ps_reserve_take_back();
-    return Py_BuildValue("(iN)", PS_STACKS_VERSION, ps_facts_add(process, shortage));
+    process = ps_facts_add(ps_lock_facts_add(process, locks), shortage);
+    return process ? Py_BuildValue("(iN)", PS_STACKS_VERSION, process) : NULL;
 }
 
 /* ---- Dispatch ------------------------------------------------------------------------------- */

@@ -41,6 +41,12 @@ _PyRuntimeState _PyRuntime; /* own_offsets.c refers to it */
     X(frame.code)                                                                                  \
     X(frame.owner)                                                                                 \
     X(frame.at)                                                                                    \
+    X(frame.globals)                                                                               \
+    X(frame.locals)                                                                                \
+    X(frame.values)                                                                                \
+    X(frame.stack_pointer)                                                                         \
+    X(frame.block_count)                                                                           \
+    X(frame.blocks)                                                                                \
     X(code.file)                                                                                   \
     X(code.name)                                                                                   \
     X(code.qualname)                                                                               \
@@ -48,12 +54,40 @@ _PyRuntimeState _PyRuntime; /* own_offsets.c refers to it */
     X(code.lines)                                                                                  \
     X(code.instructions)                                                                           \
     X(code.first_traceable)                                                                        \
+    X(code.locals_count)                                                                           \
+    X(code.stack_size)                                                                             \
+    X(code.flags)                                                                                  \
+    X(code.names)                                                                                  \
+    X(code.local_names)                                                                            \
+    X(code.cell_names)                                                                             \
+    X(code.free_names)                                                                             \
+    X(code.bytecode)                                                                               \
+    X(code.units)                                                                                  \
+    X(code.exceptions)                                                                             \
+    X(code.monitoring)                                                                             \
+    X(monitoring.lines)                                                                            \
+    X(monitoring.instructions)                                                                     \
+    X(function.code)                                                                               \
+    X(generator.frame)                                                                             \
+    X(builtin.definition)                                                                          \
+    X(builtin.self)                                                                                \
+    X(method.self)                                                                                 \
+    X(descriptor.name)                                                                             \
+    X(descriptor.more)                                                                             \
+    X(member.offset)                                                                               \
     X(object.type)                                                                                 \
     X(type.name)                                                                                   \
     X(type.basicsize)                                                                              \
     X(type.dictoffset)                                                                             \
     X(type.flags)                                                                                  \
     X(type.cached_keys)                                                                            \
+    X(type.base)                                                                                   \
+    X(type.dict)                                                                                   \
+    X(type.mro)                                                                                    \
+    X(tuple.size)                                                                                  \
+    X(tuple.items)                                                                                 \
+    X(list.size)                                                                                   \
+    X(list.items)                                                                                  \
     X(module.dict)                                                                                 \
     X(text.length)                                                                                 \
     X(text.state)                                                                                  \

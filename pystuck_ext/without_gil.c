@@ -378,7 +378,8 @@ static enum stackreader_result read_report(struct ps_state *state, struct arena 
     struct ps_without_gil *w = state->without_gil;
     struct stackreader_wish wish = {.skip = w->own,
                                     .skipped = ps_thread_list(w->own, OWN_THREADS_MAX),
-                                    .interpreter = (uint64_t)(uintptr_t)state->interp};
+                                    .interpreter = (uint64_t)(uintptr_t)state->interp,
+                                    .locks = true};
 
     *p = w->facts.processes.items[0];
     return stackreader_read(state->reader, a, p, &wish);
@@ -501,4 +502,20 @@ bool ps_without_gil_answer(struct ps_state *state, struct buffer *out)
     made = copy_reply(state, &shortage, out);
     ps_reserve_take_back();
     return made;
+}
+
+struct report_process *ps_without_gil_read(struct ps_state *state, struct report *report)
+{
+    struct ps_without_gil *w = state->without_gil;
+    struct report_process *process = NULL;
+
+    if (!w || !state->reader || w->fork_count != ps_fork_count() ||
+        pthread_mutex_trylock(&w->lock) != 0)
+        return NULL;
+    if (w->facts.processes.count > 0)
+        process = report_add_process(report);
+    if (process && read_report(state, &report->arena, process) == STACKREADER_NONE)
+        process = NULL;
+    pthread_mutex_unlock(&w->lock);
+    return report->arena.failed ? NULL : process;
 }

@@ -79,22 +79,26 @@ const struct code *code_read(const struct python *py, struct code_cache *cache, 
     return c;
 }
 
+int64_t code_line(const struct python *py, struct code_cache *cache, const struct code *code,
+                  int64_t offset)
+{
+    ssize_t size = object_bytes(py, code->lines, cache->lines, LINES_ROOM);
+    int64_t line;
+
+    if (size < 0)
+        return REPORT_UNKNOWN;
+    line = linetable_line(py->offsets->minor, cache->lines, (size_t)size, code->first_line, offset);
+    return line == LINE_UNKNOWN ? REPORT_UNKNOWN : line;
+}
+
 void code_fill(const struct python *py, struct code_cache *cache, const struct code *code,
                const struct raw_frame *from, struct report_frame *frame)
 {
-    ssize_t size;
-    int64_t line;
-
     frame->source_status = STATUS_SKIPPED;
     if (!code->valid)
         return;
     frame->file = code->file;
     frame->function = code->name;
     frame->qualname = code->qualname;
-    size = object_bytes(py, code->lines, cache->lines, LINES_ROOM);
-    if (size < 0)
-        return;
-    line = linetable_line(py->offsets->minor, cache->lines, (size_t)size, code->first_line,
-                          frame_address(py, from));
-    frame->line = line == LINE_UNKNOWN ? REPORT_UNKNOWN : line;
+    frame->line = code_line(py, cache, code, frame_address(py, from));
 }

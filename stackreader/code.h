@@ -33,6 +33,11 @@ struct code_cache {
 const struct code *code_read(const struct python *py, struct code_cache *cache, struct arena *arena,
                              uint64_t address);
 
+/* Returns the line of the instruction at `offset` (in bytes), or REPORT_UNKNOWN. code: as code_read
+ * returned it, valid. */
+int64_t code_line(const struct python *py, struct code_cache *cache, const struct code *code,
+                  int64_t offset);
+
 /* Sets file, function, qualname and line of `frame`. code: the code object of the frame `from`. If
  * the code or its table of lines cannot be read, the values stay unknown. */
 void code_fill(const struct python *py, struct code_cache *cache, const struct code *code,

@@ -246,3 +246,78 @@ bool dict_find(const struct python *py, const struct dict *d, const char *key, u
 {
     return dict_find_all(py, d, &key, 1, value);
 }
+
+bool type_attribute(const struct python *py, uint64_t type, const char *name, uint64_t *value)
+{
+    uint64_t dict;
+    struct dict d;
+
+    return read_member(py, type, py->offsets->type.dict, &dict) && dict_open(py, dict, &d) &&
+           dict_find(py, &d, name, value);
+}
+
+/* ---- Classes --------------------------------------------------------------------------------- */
+
+#define MRO_MAX 64
+
+/* Reads the classes in which attributes of a type are looked up. Returns their number, 0 if they
+ * cannot be read. */
+static size_t read_mro(const struct python *py, uint64_t type, uint64_t mro[MRO_MAX])
+{
+    const struct offsets *o = py->offsets;
+    uint64_t tuple, size;
+
+    if (!read_member(py, type, o->type.mro, &tuple) || !tuple ||
+        !read_member(py, tuple, o->tuple.size, &size))
+        return 0;
+    if (size > MRO_MAX)
+        size = MRO_MAX;
+    return memory_read(&py->memory, tuple + (uint64_t)o->tuple.items, mro, size * sizeof(*mro))
+               ? size
+               : 0;
+}
+
+bool type_is_derived(const struct python *py, uint64_t type, uint64_t base)
+{
+    uint64_t mro[MRO_MAX];
+    size_t count, i;
+
+    if (!type || !base)
+        return false;
+    count = read_mro(py, type, mro);
+    for (i = 0; i < count; i++) {
+        if (mro[i] == base)
+            return true;
+    }
+    return false;
+}
+
+/* Reads the value of a slot (__slots__) of an object. descriptor: the object that its class has for
+ * the slot. */
+static bool read_slot(const struct python *py, uint64_t object, uint64_t descriptor,
+                      uint64_t *value)
+{
+    const struct offsets *o = py->offsets;
+    uint64_t member, offset;
+
+    return object_type_is(py, object_type(py, descriptor), "member_descriptor") &&
+           read_member(py, descriptor, o->descriptor.more, &member) &&
+           read_member(py, member, o->member.offset, &offset) && offset < 0x10000 &&
+           memory_pointer(&py->memory, object + offset, value) && *value;
+}
+
+bool attribute_find(const struct python *py, uint64_t object, const char *name, uint64_t *value)
+{
+    uint64_t mro[MRO_MAX], descriptor;
+    struct dict d;
+    size_t count, i;
+
+    if (dict_open_attributes(py, object, &d) && dict_find(py, &d, name, value))
+        return true;
+    count = read_mro(py, object_type(py, object), mro);
+    for (i = 0; i < count; i++) {
+        if (type_attribute(py, mro[i], name, &descriptor))
+            return read_slot(py, object, descriptor, value);
+    }
+    return false;
+}

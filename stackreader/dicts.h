@@ -38,4 +38,14 @@ bool dict_find(const struct python *py, const struct dict *d, const char *key, u
 bool dict_find_all(const struct python *py, const struct dict *d, const char *const *keys,
                    size_t count, uint64_t *values);
 
+/* Sets *value to the address of an attribute that is in the object itself: in its dict or in a slot
+ * of its class. Runs no code: properties and __getattr__ are not used. */
+bool attribute_find(const struct python *py, uint64_t object, const char *name, uint64_t *value);
+
+/* Sets *value to the address of what a class itself, not one of its bases, defines as `name`. */
+bool type_attribute(const struct python *py, uint64_t type, const char *name, uint64_t *value);
+
+/* True if a type is `base` or is derived from it. */
+bool type_is_derived(const struct python *py, uint64_t type, uint64_t base);
+
 #endif

@@ -215,7 +215,7 @@ static bool same_frame(const struct raw_frame *a, const struct raw_frame *b)
 
 /* Reads the pointer to the innermost frame and `count` frames (at most BATCH) again. True if
  * neither the pointer nor a frame has changed. */
-static bool same_frames(const struct python *py, const struct place *p, uint64_t innermost,
+static bool same_frames(const struct python *py, uint64_t current_at, uint64_t innermost,
                         const struct raw_frame *frames, size_t count)
 {
     unsigned char bytes[BATCH][FRAME_BYTES_MAX];
@@ -224,7 +224,7 @@ static bool same_frames(const struct python *py, const struct place *p, uint64_t
     uint64_t current;
     size_t i;
 
-    pieces[0] = (struct memory_piece){p->current, &current, sizeof(current)};
+    pieces[0] = (struct memory_piece){current_at, &current, sizeof(current)};
     for (i = 0; i < count; i++)
         pieces[i + 1] =
             (struct memory_piece){frames[i].address, bytes[i], frame_bytes(py->offsets)};
@@ -238,15 +238,14 @@ static bool same_frames(const struct python *py, const struct place *p, uint64_t
     return true;
 }
 
-static bool same_stack(const struct python *py, const struct place *p,
-                       const struct raw_stack *stack)
+static bool same_stack(const struct python *py, const struct raw_stack *stack)
 {
     uint64_t innermost = stack->count > 0 ? stack->frames[0].address : 0;
     size_t i = 0, count;
 
     do {
         count = stack->count - i < BATCH ? stack->count - i : BATCH;
-        if (!same_frames(py, p, innermost, &stack->frames[i], count))
+        if (!same_frames(py, stack->current, innermost, &stack->frames[i], count))
             return false;
         i += count;
     } while (i < stack->count);
@@ -265,14 +264,13 @@ static void wait_a_moment(void)
         __asm__ volatile("");
 }
 
-static bool stays_the_same(const struct python *py, const struct place *p,
-                           const struct raw_stack *stack)
+static bool stays_the_same(const struct python *py, const struct raw_stack *stack)
 {
     int i;
 
     for (i = 0; i < RECHECKS; i++) {
         wait_a_moment();
-        if (!same_stack(py, p, stack))
+        if (!same_stack(py, stack))
             return false;
     }
     return true;
@@ -293,9 +291,11 @@ static enum frames_state try_to_read(const struct python *py, uint64_t thread, p
     }
     if (!has_root(py, stack))
         return FRAMES_MOVING;
+    stack->activity = before;
+    stack->current = place.current;
     if (before >= 0 && m->activity(m, native_id) == before)
         return FRAMES_EXACT;
-    return stays_the_same(py, &place, stack) ? FRAMES_EXACT : FRAMES_MOVING;
+    return stays_the_same(py, stack) ? FRAMES_EXACT : FRAMES_MOVING;
 }
 
 void frames_read(const struct python *py, uint64_t thread, pid_t native_id, struct raw_stack *stack)
@@ -309,6 +309,30 @@ void frames_read(const struct python *py, uint64_t thread, pid_t native_id, stru
         if (stack->state != FRAMES_MOVING)
             return;
     }
+}
+
+bool frames_are_same(const struct python *py, pid_t native_id, const struct raw_stack *stack)
+{
+    const struct memory *m = &py->memory;
+
+    if (stack->activity >= 0 && m->activity && m->activity(m, native_id) == stack->activity)
+        return true;
+    return same_stack(py, stack);
+}
+
+bool frame_of_generator(const struct python *py, uint64_t generator, struct raw_frame *f)
+{
+    const struct offsets *o = py->offsets;
+    unsigned char bytes[FRAME_BYTES_MAX];
+    uint64_t address = generator + (uint64_t)o->generator.frame;
+
+    if (frame_bytes(o) > sizeof(bytes) ||
+        (o->minor <= 10 && !memory_pointer(&py->memory, address, &address)) || !address ||
+        !memory_read(&py->memory, address, bytes, frame_bytes(o)))
+        return false;
+    parse_frame(py, address, bytes, f);
+    f->previous = 0;
+    return f->code != 0;
 }
 
 int64_t frame_address(const struct python *py, const struct raw_frame *f)

@@ -11,9 +11,10 @@ struct raw_frame {
     uint64_t address;
     uint64_t code;     /* the address of its code object */
     uint64_t previous; /* the address of the caller's frame, or 0 */
-    uint64_t at; /* the current instruction, in a unit that depends on the version: see `at` in
-                  * struct offsets */
-    int owner;   /* enum frame_owner */
+    uint64_t at;   /* the current instruction, in a unit that depends on the version: see `at` in
+                    * struct offsets */
+    int owner;     /* enum frame_owner */
+    int64_t index; /* for the use of the caller of frames_read */
 };
 
 /* Who owns the memory of a frame, from 3.11 on: the data stack of a thread, a generator, or a frame
@@ -31,6 +32,9 @@ struct raw_stack {
     enum frames_state state;
     bool cut; /* the stack has more than `room` frames; only the innermost ones were read */
 
+    int64_t activity; /* of the thread (see memory.h), before the frames were read; -1: not known */
+    uint64_t current; /* the address of the pointer to the innermost frame */
+
     unsigned char *chunk; /* memory for a copy of the newest chunk of the thread's data stack */
     size_t chunk_room;
 };
@@ -46,10 +50,17 @@ void frames_read(const struct python *py, uint64_t thread, pid_t native_id,
 
 #define FRAMES_TRIES 50
 
+/* True if the thread has not run since frames_read, or has come back to the same frames. */
+bool frames_are_same(const struct python *py, pid_t native_id, const struct raw_stack *stack);
+
 /* True if Python's own functions (such as traceback.print_stack) show the frame. They show neither
  * entries from C code nor frames whose code has not begun to run. first_traceable: see struct
  * offsets. */
 bool frame_is_shown(const struct python *py, const struct raw_frame *f, int first_traceable);
+
+/* Fills *f with the frame of a generator, given by the generator's address, without its caller.
+ * Returns false if the generator has ended or cannot be read. */
+bool frame_of_generator(const struct python *py, uint64_t generator, struct raw_frame *f);
 
 /* Returns the offset of the frame's current instruction in bytes, counted from the first
  * instruction of its code. */

@@ -2,6 +2,7 @@
 
 noinst_LTLIBRARIES += stackreader/libstackreader.la
 stackreader_libstackreader_la_SOURCES = \
+	stackreader/bytecode.c stackreader/bytecode.h \
 	stackreader/code.c stackreader/code.h \
 	stackreader/core_arguments.c stackreader/core_arguments.h \
 	stackreader/core_file.c stackreader/core_file.h \
@@ -12,13 +13,21 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/frames.c stackreader/frames.h \
 	stackreader/gil.c stackreader/gil.h \
 	stackreader/known_offsets.c stackreader/known_offsets.h stackreader/offset_tables.h \
+	stackreader/library.c stackreader/library.h \
 	stackreader/linetable.c stackreader/linetable.h \
 	stackreader/locate.c stackreader/locate.h \
+	stackreader/lock_report.c stackreader/lock_report.h \
+	stackreader/locks.c stackreader/locks.h \
 	stackreader/mappings.c stackreader/mappings.h \
 	stackreader/memory.h stackreader/memory_self.c \
 	stackreader/memory_core.c stackreader/memory_core.h \
 	stackreader/memory_pid.c stackreader/memory_pid.h \
 	stackreader/names.c stackreader/names.h \
 	stackreader/objects.c stackreader/objects.h \
+	stackreader/opcode_tables.inc stackreader/opcodes.c stackreader/opcodes.h \
 	stackreader/offsets.h stackreader/python_process.h \
-	stackreader/stackreader.c stackreader/stackreader.h
+	stackreader/stackreader.c stackreader/stackreader.h \
+	stackreader/value_stack.c stackreader/value_stack.h \
+	stackreader/waits.c stackreader/waits.h
+
+EXTRA_DIST += stackreader/make_opcodes.py

@@ -34,6 +34,10 @@ struct memory {
     /* True if the process has a thread with this ID. The pointer is NULL if that is not known. */
     bool (*has_thread)(const struct memory *m, pid_t thread);
 
+    /* Sets *address to the futex for which a thread waits in the kernel, or to 0 if it waits for
+     * none. Returns false if this is not known. The pointer is NULL if it is never known. */
+    bool (*futex)(const struct memory *m, pid_t thread, uint64_t *address);
+
     pid_t pid;          /* the process, by the ID that it has for itself */
     const void *source; /* what the functions above need; NULL: nothing */
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -157,6 +158,33 @@ static int64_t activity(const struct memory *m, pid_t thread)
     return waited < 0 || lost < 0 ? -1 : waited + lost;
 }
 
+/* Reads the file "syscall" of a thread: the number of the system call and its arguments, or
+ * "running". The first argument of futex(2) is the address. */
+static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
+{
+    const struct memory_pid *source = m->source;
+    pid_t ours = memory_pid_thread(source, thread);
+    char path[32], text[256], *end;
+    ssize_t len;
+    long number;
+    int fd;
+
+    *address = 0;
+    snprintf(path, sizeof(path), "%d/syscall", (int)ours);
+    fd = ours ? openat(source->folder, path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return false;
+    len = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (len <= 0)
+        return false;
+    text[len] = '\0';
+    number = strtol(text, &end, 10);
+    if (end != text && number == SYS_futex)
+        *address = strtoull(end, NULL, 16);
+    return true;
+}
+
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
 static bool read_pieces(const struct memory *m, const struct memory_piece *pieces, size_t count)
@@ -249,6 +277,7 @@ struct memory memory_pid(const struct memory_pid *m)
             own = m->threads[i].theirs;
     return (struct memory){.read = m->file >= 0 ? read_file : read_pieces,
                            .activity = activity,
+                           .futex = read_futex,
                            .has_thread = has_thread,
                            .pid = own,
                            .source = m};

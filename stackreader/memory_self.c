@@ -2,13 +2,17 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "memory.h"
+#include "procfs/read.h"
 
 /* ---- By two sockets -------------------------------------------------------------------------- */
 
@@ -150,6 +154,26 @@ static bool has_thread(const struct memory *m, pid_t thread)
     return activity(m, thread) >= 0;
 }
 
+/* Reads /proc/self/task/THREAD/syscall: the number of the system call and its arguments, or
+ * "running". The first argument of futex(2) is the address. */
+static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
+{
+    char folder[40], text[256], *end;
+    long number;
+
+    (void)m;
+    *address = 0;
+    if (thread <= 0)
+        return false;
+    snprintf(folder, sizeof(folder), "/proc/self/task/%d", (int)thread);
+    if (procfs_read_in(folder, "syscall", text, sizeof(text)) < 0)
+        return false;
+    number = strtol(text, &end, 10);
+    if (end != text && number == SYS_futex)
+        *address = strtoull(end, NULL, 16);
+    return true;
+}
+
 /* In the child of a fork, closes the sockets, which the parent uses, and initializes the lock: the
  * thread that held it does not exist there. */
 static void leave_parent(pid_t pid)
@@ -165,8 +189,11 @@ static void leave_parent(pid_t pid)
 
 struct memory memory_self(void)
 {
-    struct memory m = {
-        .read = read_pieces, .activity = activity, .has_thread = has_thread, .pid = getpid()};
+    struct memory m = {.read = read_pieces,
+                       .activity = activity,
+                       .has_thread = has_thread,
+                       .futex = read_futex,
+                       .pid = getpid()};
     char from = 1, to;
 
     leave_parent(m.pid);

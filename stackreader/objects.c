@@ -158,6 +158,63 @@ uint64_t object_type(const struct python *py, uint64_t address)
 }
 
 #define TYPE_NAME_MAX 256
+#define BASES_MAX     100
+
+/* The string may end just before a page that cannot be read, so this reads up to the end of the
+ * page first. */
+bool read_c_string(const struct python *py, uint64_t address, char *to, size_t size)
+{
+    uint64_t room = 4096 - address % 4096;
+
+    if (!address || !memory_read(&py->memory, address, to, room < size ? room : size))
+        return false;
+    if (room < size && !memchr(to, 0, room) &&
+        !memory_read(&py->memory, address + room, to + room, size - room))
+        return false;
+    return memchr(to, 0, size) != NULL;
+}
+
+bool object_type_is(const struct python *py, uint64_t type, const char *name)
+{
+    char text[TYPE_NAME_MAX];
+    uint64_t address;
+
+    return type && read_member(py, type, py->offsets->type.name, &address) &&
+           read_c_string(py, address, text, sizeof(text)) && strcmp(text, name) == 0;
+}
+
+bool object_is_a(const struct python *py, uint64_t address, const char *name)
+{
+    uint64_t type = object_type(py, address);
+    int i;
+
+    for (i = 0; type && i < BASES_MAX; i++) {
+        if (object_type_is(py, type, name))
+            return true;
+        if (!read_member(py, type, py->offsets->type.base, &type))
+            return false;
+    }
+    return false;
+}
+
+bool object_ascii(const struct python *py, uint64_t address, char *to, size_t size)
+{
+    const struct offsets *o = py->offsets;
+    unsigned char head[64];
+    uint64_t count;
+    uint32_t state;
+
+    if (!address || (size_t)o->text.ascii > sizeof(head) ||
+        !memory_read(&py->memory, address, head, (size_t)o->text.ascii))
+        return false;
+    count = pointer_at(head, o->text.length);
+    state = (uint32_t)int_at(head, o->text.state);
+    if (!STATE_ASCII(state) || !STATE_COMPACT(state) || count >= size ||
+        (count > 0 && !memory_read(&py->memory, address + (uint64_t)o->text.ascii, to, count)))
+        return false;
+    to[count] = 0;
+    return true;
+}
 
 /* True if a text is valid UTF-8. The memory perhaps does not contain a name, and only UTF-8 may be
  * sent. */
@@ -184,21 +241,12 @@ struct report_text object_type_name(const struct python *py, struct arena *arena
 {
     static const struct report_text unknown = {NULL, 0};
     char name[TYPE_NAME_MAX], *end, *start, *copy;
-    uint64_t address, room;
+    uint64_t address;
 
-    if (!type || !read_member(py, type, py->offsets->type.name, &address))
+    if (!type || !read_member(py, type, py->offsets->type.name, &address) ||
+        !read_c_string(py, address, name, sizeof(name)))
         return unknown;
-    /* The name may end just before a page that cannot be read, so read up to the end of the page
-     * first. */
-    room = 4096 - address % 4096;
-    if (!memory_read(&py->memory, address, name, room < sizeof(name) ? room : sizeof(name)))
-        return unknown;
-    if (room < sizeof(name) && !memchr(name, 0, room) &&
-        !memory_read(&py->memory, address + room, name + room, sizeof(name) - room))
-        return unknown;
-    end = memchr(name, 0, sizeof(name));
-    if (!end)
-        return unknown;
+    end = name + strlen(name);
     start = memrchr(name, '.', (size_t)(end - name));
     start = start ? start + 1 : name;
     if (!is_utf8(start, (size_t)(end - start)))

@@ -45,18 +45,65 @@ struct offsets {
         int previous, code, owner; /* owner exists from 3.11 on */
         int at; /* the instruction. 3.9: an int, in bytes; 3.10: an int, in code units; from 3.11
                  * on: a pointer */
+        int globals;
+        int locals;        /* an array: the local variables, then cells and free variables; from
+                            * 3.11 on, then the value stack */
+        int values;        /* up to 3.10: a pointer to the value stack */
+        int stack_pointer; /* from 3.14 on: the end of the used part of the value stack; NULL while
+                            * the interpreter executes an instruction that calls no C code */
+        int block_count, blocks; /* up to 3.10: an int, and an array of PyTryBlock */
     } frame;
     struct {
         int file, name, qualname, first_line, lines; /* qualname exists from 3.11 on */
         /* Both from 3.11 on. first_traceable is an index, in code units. */
         int instructions, first_traceable;
+        /* locals_count: an int; up to 3.10, without cells and free variables. stack_size: an int,
+         * the number of slots of the value stack. names, local_names: tuples of str; up to 3.10,
+         * local_names has neither cell_names nor free_names. */
+        int locals_count, stack_size, flags, names, local_names;
+        int cell_names, free_names, bytecode; /* up to 3.10. bytecode: a bytes object */
+        int units;      /* from 3.11 on: the number of code units of the instructions */
+        int exceptions; /* from 3.11 on: the table of handlers, a bytes object */
+        int monitoring; /* from 3.12 on: a pointer, NULL without a debugger */
     } code;
+    struct {
+        /* From 3.12 on. Pointers to the instructions that INSTRUMENTED_LINE and
+         * INSTRUMENTED_INSTRUCTION have replaced. */
+        int lines, instructions;
+    } monitoring;
+    struct {
+        int code;
+    } function; /* PyFunctionObject */
+    struct {
+        int frame; /* up to 3.10: a pointer to the frame, or NULL; from 3.11 on: the frame itself */
+    } generator;   /* PyGenObject */
+    struct {
+        int definition, self; /* definition: a PyMethodDef, which begins with the name */
+    } builtin;                /* PyCFunctionObject */
+    struct {
+        int self;
+    } method; /* PyMethodObject */
+    struct {
+        int name; /* a str */
+        int more; /* the member after those that all descriptors have. In a member_descriptor: a
+                   * pointer to a PyMemberDef */
+    } descriptor; /* PyDescrObject */
+    struct {
+        int offset; /* of the attribute in the object */
+    } member;       /* PyMemberDef */
     struct {
         int type;
     } object;
     struct {
         int name, basicsize, dictoffset, flags, cached_keys;
+        int base, dict, mro; /* mro: a tuple */
     } type;
+    struct {
+        int size, items;
+    } tuple;
+    struct {
+        int size, items; /* items: a pointer to the array */
+    } list;
     struct {
         int dict;
     } module;

@@ -10,21 +10,36 @@
 #include "dicts.h"
 #include "frames.h"
 #include "gil.h"
+#include "library.h"
+#include "lock_report.h"
 #include "names.h"
 #include "objects.h"
 #include "python_process.h"
 #include "schema.h"
+#include "waits.h"
 
 #define FRAMES_MAX       100000
 #define CHUNK_MAX        0x100000
 #define THREADS_MAX      100000
 #define INTERPRETERS_MAX 1000
 
+/* What was read about locks of one thread, for a comparison with a second reading. */
+struct lock_check {
+    uint64_t state;   /* the address of its thread state */
+    int64_t activity; /* when its frames were read; -1: not known */
+    uint64_t hash;    /* of its facts */
+};
+
 struct stackreader {
     struct python python;
     struct raw_stack stack;
     struct code_cache cache;
+    struct library library; /* of the interpreter whose threads are being read */
+    struct value_room values;
+    struct thread_facts facts, facts_again;
+    struct lock_report locks;
     uint64_t *states, *states_after; /* each is an array for THREADS_MAX addresses */
+    struct lock_check *checks;       /* for each thread of the report */
     size_t size; /* bytes of the mapping that contains this struct and all its arrays */
 };
 
@@ -39,7 +54,8 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
     size_t self = page_up(sizeof(struct stackreader));
     size_t frames = page_up(FRAMES_MAX * sizeof(struct raw_frame));
     size_t states = page_up(THREADS_MAX * sizeof(uint64_t));
-    size_t size = self + frames + 2 * states + CHUNK_MAX + LINES_ROOM;
+    size_t checks = page_up(THREADS_MAX * sizeof(struct lock_check));
+    size_t size = self + frames + 2 * states + checks + CHUNK_MAX + LINES_ROOM;
     struct stackreader *r;
     char *at;
 
@@ -63,7 +79,8 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
     r->stack.room = FRAMES_MAX;
     r->states = (uint64_t *)(void *)(at + self + frames);
     r->states_after = r->states + states / sizeof(uint64_t);
-    r->stack.chunk = (unsigned char *)at + self + frames + 2 * states;
+    r->checks = (struct lock_check *)(void *)(at + self + frames + 2 * states);
+    r->stack.chunk = (unsigned char *)r->checks + checks;
     r->stack.chunk_room = CHUNK_MAX;
     r->cache.lines = r->stack.chunk + CHUNK_MAX;
     return r;
@@ -185,6 +202,7 @@ static bool set_frames(struct stackreader *r, struct arena *arena, struct report
 
     for (i = 0; i < stack->count; i++) {
         code = code_read(py, &r->cache, arena, stack->frames[i].code);
+        stack->frames[i].index = -1;
         shown += frame_is_shown(py, &stack->frames[i], code->valid ? code->first_traceable : 0);
     }
     t->frames.items = schema_make(arena, &schema_frame, shown);
@@ -196,6 +214,7 @@ static bool set_frames(struct stackreader *r, struct arena *arena, struct report
         if (!frame_is_shown(py, &stack->frames[i], code->valid ? code->first_traceable : 0))
             continue;
         code_fill(py, &r->cache, code, &stack->frames[i], --frame);
+        stack->frames[i].index = frame - t->frames.items;
         if (!code->valid)
             t->exact = BOOL_FALSE;
     }
@@ -208,6 +227,83 @@ static bool set_frames(struct stackreader *r, struct arena *arena, struct report
 static pid_t clock_of(const struct report_thread *t)
 {
     return t->interpreter == 0 && t->native_id != REPORT_UNKNOWN ? (pid_t)t->native_id : 0;
+}
+
+/* ---- Locks ----------------------------------------------------------------------------------- */
+
+static uint64_t hash_of(const struct thread_facts *facts)
+{
+    const unsigned char *bytes = (const unsigned char *)facts;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    size_t i;
+
+    for (i = 0; i < sizeof(*facts); i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* Gathers the facts about locks of the thread whose frames are in r->stack into r->facts. If the
+ * thread runs meanwhile, gathers them twice. Returns false if they may not be of one moment. */
+static bool gather_facts(struct stackreader *r, pid_t native_id)
+{
+    const struct python *py = &r->python;
+    const struct memory *m = &py->memory;
+
+    if (r->stack.state != FRAMES_EXACT)
+        return false;
+    waits_gather(py, &r->library, &r->values, &r->stack, native_id, &r->facts);
+    if (r->stack.activity >= 0 && m->activity(m, native_id) == r->stack.activity)
+        return true;
+    if (!frames_are_same(py, native_id, &r->stack))
+        return false;
+    waits_gather(py, &r->library, &r->values, &r->stack, native_id, &r->facts_again);
+    return frames_are_same(py, native_id, &r->stack) &&
+           memcmp(&r->facts, &r->facts_again, sizeof(r->facts)) == 0;
+}
+
+/* Sets waits and holds of a thread whose frames are in r->stack. */
+static void set_locks(struct stackreader *r, struct arena *arena, struct report_thread *t,
+                      uint64_t state, struct lock_check *check)
+{
+    struct lock_reporting reporting = {&r->python, &r->locks, &r->cache, arena};
+
+    *check = (struct lock_check){.state = state, .activity = r->stack.activity};
+    if (!gather_facts(r, clock_of(t)))
+        return;
+    check->hash = hash_of(&r->facts);
+    lock_report_thread(&reporting, &r->stack, &r->facts, t);
+}
+
+/* True if a thread still waits for the same and holds the same as when it was read. */
+static bool locks_are_same(struct stackreader *r, const struct report_thread *t,
+                           const struct lock_check *check)
+{
+    const struct memory *m = &r->python.memory;
+    pid_t native_id = clock_of(t);
+
+    if (check->activity >= 0 && m->activity(m, native_id) == check->activity)
+        return true;
+    frames_read(&r->python, check->state, native_id, &r->stack);
+    return gather_facts(r, native_id) && hash_of(&r->facts) == check->hash;
+}
+
+/* Reads the threads from index `first` on a second time if they have run since, and removes what is
+ * not the same any more. So all waits and holds that are left were true at one moment. */
+static void read_locks_again(struct stackreader *r, struct report_process *p, size_t first)
+{
+    size_t i;
+
+    for (i = first; i < p->threads.count; i++) {
+        struct report_thread *t = &p->threads.items[i];
+
+        if (!t->waits && t->holds.count == 0)
+            continue;
+        if (locks_are_same(r, t, &r->checks[i]))
+            continue;
+        t->waits = NULL;
+        t->holds.items = NULL;
+        t->holds.count = 0;
+    }
 }
 
 static bool set_thread(struct stackreader *r, struct arena *arena, struct report_thread *t,
@@ -256,6 +352,12 @@ struct reading {
     int64_t holder;      /* the ident of that thread; REPORT_UNKNOWN: not read */
 };
 
+static void move_thread(struct reading *from, size_t at, size_t to)
+{
+    from->process->threads.items[to] = from->process->threads.items[at];
+    from->reader->checks[to] = from->reader->checks[at];
+}
+
 /* Removes the threads that ended during the reading, from index `first` of the report's threads on.
  * Their memory may have been reused before it was read.
  *
@@ -277,7 +379,7 @@ static void remove_ended(struct reading *from, uint64_t interpreter, const uint6
         left--;
         if (read_member(&r->python, states[i - 1], r->python.offsets->thread.ident, &ident) &&
             (int64_t)ident == p->threads.items[read].ident)
-            p->threads.items[kept++] = p->threads.items[read];
+            move_thread(from, read, kept++);
     }
     p->threads.count = kept;
 }
@@ -301,6 +403,8 @@ static bool add_threads(struct reading *from, uint64_t interpreter, const uint64
     size_t first = p->threads.count, i;
 
     names_find(&from->reader->python, interpreter, &names);
+    if (from->wish->locks && count > 0)
+        library_find(&from->reader->python, interpreter, &from->reader->library);
     read_member(&from->reader->python, interpreter, from->reader->python.offsets->interpreter.id,
                 &id);
     for (i = count; i > 0 && !is_enough(from); i--) {
@@ -310,6 +414,9 @@ static bool add_threads(struct reading *from, uint64_t interpreter, const uint64
         t->interpreter = (int64_t)id;
         if (!set_thread(from->reader, from->arena, t, &names, states[i - 1]))
             break;
+        if (from->wish->locks)
+            set_locks(from->reader, from->arena, t, states[i - 1],
+                      &from->reader->checks[p->threads.count]);
         if (p->gil && states[i - 1] == from->gil_holder) {
             p->gil->holder = t->id;
             from->holder = t->ident;
@@ -317,6 +424,8 @@ static bool add_threads(struct reading *from, uint64_t interpreter, const uint64
         p->threads.count++;
     }
     remove_ended(from, interpreter, states, count, first);
+    if (from->wish->locks)
+        read_locks_again(from->reader, p, first);
     return i == 0;
 }
 
@@ -361,6 +470,34 @@ static void set_gil(struct reading *from, uint64_t interpreter)
     from->gil_holder = gil.locked ? gil.holder : 0;
 }
 
+/* True if no thread state of the process has this ident. context: the reading. */
+static bool has_ended(void *context, uint64_t ident)
+{
+    struct reading *from = context;
+    struct stackreader *r = from->reader;
+    uint64_t interpreters[INTERPRETERS_MAX], other;
+    size_t count = list_interpreters(r, interpreters, INTERPRETERS_MAX), states, i, j;
+
+    for (i = 0; i < count; i++) {
+        states = list_states(r, interpreters[i], r->states_after, THREADS_MAX);
+        for (j = 0; j < states; j++) {
+            if (!read_member(&r->python, r->states_after[j], r->python.offsets->thread.ident,
+                             &other) ||
+                other == ident)
+                return false;
+        }
+    }
+    return count > 0;
+}
+
+static void finish_locks(struct reading *from)
+{
+    struct stackreader *r = from->reader;
+    struct lock_reporting reporting = {&r->python, &r->locks, &r->cache, from->arena};
+
+    lock_report_finish(&reporting, from->process, has_ended, from);
+}
+
 enum stackreader_result stackreader_read(struct stackreader *r, struct arena *arena,
                                          struct report_process *process,
                                          const struct stackreader_wish *wish)
@@ -373,6 +510,8 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
 
     memset(r->cache.codes, 0, sizeof(r->cache.codes)); /* the texts of cached code objects belong to
                                                           the arena of an earlier report */
+    value_room_clear(&r->values);
+    lock_report_clear(&r->locks);
     count = list_interpreters(r, interpreters, INTERPRETERS_MAX);
     for (i = count; i > 0; i--) {
         counts[i - 1] = list_states(r, interpreters[i - 1], r->states + total, THREADS_MAX - total);
@@ -388,6 +527,8 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
         total += counts[i - 1];
     }
     remove_skipped(&reading);
+    if (reading.wish->locks)
+        finish_locks(&reading);
     return complete ? STACKREADER_ALL : STACKREADER_CUT;
 }
 

@@ -33,7 +33,8 @@ struct stackreader_wish {
                            * never left out */
     size_t skipped;       /* the number of idents in `skip` */
     uint64_t interpreter; /* the address of the interpreter whose GIL is read; 0: the main one */
-    size_t max_threads;   /* stop after this number of threads; 0: read all */
+    bool locks; /* also set what threads wait for and hold, and the objects of the process */
+    size_t max_threads; /* stop after this number of threads; 0: read all */
 };
 
 /* NONE: no thread could be read. CUT: only a part of the threads was read, because the arena is
@@ -43,8 +44,9 @@ enum stackreader_result { STACKREADER_NONE, STACKREADER_CUT, STACKREADER_ALL };
 /* Reads the threads of all interpreters. process: a process of a report, in which everything is
  * unknown yet. Sets its `gil` and `threads`. Of each thread, sets id, ident, native_id,
  * interpreter, name, name_from, daemon, main, repr, exact and frames. The main thread comes first,
- * then the others in the order in which they were started. wish may be NULL. Only one thread at a
- * time may use a reader. */
+ * then the others in the order in which they were started. With wish->locks, also sets waits and
+ * holds of threads whose frames are exact, and the process's objects. wish may be NULL. Only one
+ * thread at a time may use a reader. */
 enum stackreader_result stackreader_read(struct stackreader *r, struct arena *arena,
                                          struct report_process *process,
                                          const struct stackreader_wish *wish);

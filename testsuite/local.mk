@@ -227,7 +227,7 @@ testsuite_interop_stackreader_module_la_SOURCES = testsuite/interop/stackreader_
 	pystuck_ext/own_offsets.c pystuck_ext/own_offsets.h report/arena.c report/schema.c
 testsuite_interop_stackreader_module_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) -I$(srcdir)/pystuck_ext \
 	-I$(srcdir)/stackreader
-testsuite_interop_stackreader_module_la_LIBADD = stackreader/libstackreader.la
+testsuite_interop_stackreader_module_la_LIBADD = stackreader/libstackreader.la procfs/libprocfs.la
 testsuite_interop_stackreader_module_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
 	-rpath $(abs_builddir)
 endif

@@ -230,6 +230,7 @@ static bool join(struct report *r, struct report_process *to, const struct repor
 static bool read_python(const struct dump *d, const struct located *python, struct report *r,
                         struct report_process *to)
 {
+    static const struct stackreader_wish wish = {.locks = true};
     enum stackreader_result result;
     struct stackreader *reader;
     const char *why;
@@ -237,7 +238,7 @@ static bool read_python(const struct dump *d, const struct located *python, stru
     reader = stackreader_new(&d->memory, &python->offsets, python->runtime, &why);
     if (!reader)
         return false;
-    result = stackreader_read(reader, &r->arena, to, NULL);
+    result = stackreader_read(reader, &r->arena, to, &wish);
     if (!stackreader_has_module(reader, "greenlet"))
         to->greenlets.items = schema_make(&r->arena, &schema_process, 0);
     stackreader_free(reader);

@@ -320,6 +320,7 @@ static bool join(struct arena *arena, struct report_process *to, const struct re
 static bool read_python(const struct target_process *t, const struct located *python,
                         struct report *report, struct report_process *to)
 {
+    static const struct stackreader_wish wish = {.locks = true};
     struct memory memory = memory_pid(&t->memory);
     enum stackreader_result result = STACKREADER_NONE;
     struct stackreader *reader;
@@ -330,7 +331,7 @@ static bool read_python(const struct target_process *t, const struct located *py
     if (!reader)
         return false;
     for (i = 0; i < READ_TRIES && result == STACKREADER_NONE; i++)
-        result = stackreader_read(reader, &report->arena, to, NULL);
+        result = stackreader_read(reader, &report->arena, to, &wish);
     if (result == STACKREADER_CUT)
         facts_add_missing(&report->arena, to, "some threads", "there are too many to read");
     if (!stackreader_has_module(reader, "greenlet"))

@@ -66,16 +66,73 @@ static PyObject *frames_object(const struct report_thread *t)
     return list;
 }
 
+/* (object, kind, certainty, index of the frame) of what a thread waits for, or None. */
+static PyObject *wait_object(const struct report_wait *w)
+{
+    if (!w)
+        Py_RETURN_NONE;
+    return Py_BuildValue("(NNiNN)", text_object(w->object), text_object(w->kind), w->certainty,
+                         int_object(w->frame), text_object(w->words));
+}
+
+/* (object, certainty, by, line) of each object that a thread holds, or None. */
+static PyObject *holds_object(const struct report_thread *t)
+{
+    PyObject *list, *item;
+    size_t i;
+
+    if (!t->holds.items)
+        Py_RETURN_NONE;
+    list = PyList_New(0);
+    for (i = 0; list && i < t->holds.count; i++) {
+        const struct report_hold *h = &t->holds.items[i];
+
+        item = Py_BuildValue("(NiiN)", text_object(h->object), h->certainty, h->by,
+                             int_object(h->since ? h->since->line : REPORT_UNKNOWN));
+        if (!item || PyList_Append(list, item) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    return list;
+}
+
+/* {id: (kind, type, words, [holder, ...], status)} of each object. */
+static PyObject *objects_object(void)
+{
+    PyObject *dict = PyDict_New(), *item, *id;
+    size_t i, j;
+
+    for (i = 0; dict && i < process.objects.count; i++) {
+        const struct report_object *o = &process.objects.items[i];
+        PyObject *holders = PyList_New(0);
+
+        for (j = 0; holders && j < o->holders.count; j++) {
+            item = text_object(o->holders.items[j]);
+            PyList_Append(holders, item);
+            Py_DECREF(item);
+        }
+        id = text_object(o->id);
+        item = Py_BuildValue("(NNNNi)", text_object(o->kind), text_object(o->type),
+                             text_object(o->words), holders, o->holder_status);
+        if (!item || PyDict_SetItem(dict, id, item) < 0)
+            Py_CLEAR(dict);
+        Py_DECREF(id);
+        Py_XDECREF(item);
+    }
+    return dict;
+}
+
 static PyObject *thread_object(const struct report_thread *t)
 {
     return Py_BuildValue(
-        "{sNsNsNsNsNsNsNsNsNsN}", "id", text_object(t->id), "ident", int_object(t->ident),
+        "{sNsNsNsNsNsNsNsNsNsNsNsN}", "id", text_object(t->id), "ident", int_object(t->ident),
         "native_id", int_object(t->native_id), "interpreter", int_object(t->interpreter), "name",
         text_object(t->name), "repr", text_object(t->repr), "main", bool_object(t->main), "daemon",
-        bool_object(t->daemon), "exact", bool_object(t->exact), "frames", frames_object(t));
+        bool_object(t->daemon), "exact", bool_object(t->exact), "frames", frames_object(t), "waits",
+        wait_object(t->waits), "holds", holds_object(t));
 }
 
-/* ([thread, ...], state of the GIL, id of its holder or None) */
+/* ([thread, ...], state of the GIL, id of its holder or None, objects) */
 static PyObject *process_object(void)
 {
     PyObject *list = PyList_New(0), *item;
@@ -87,7 +144,8 @@ static PyObject *process_object(void)
             Py_CLEAR(list);
         Py_XDECREF(item);
     }
-    return Py_BuildValue("(NiN)", list, process.gil->state, text_object(process.gil->holder));
+    return Py_BuildValue("(NiNN)", list, process.gil->state, text_object(process.gil->holder),
+                         objects_object());
 }
 
 static bool open_reader(void)
@@ -109,10 +167,12 @@ static bool open_reader(void)
 
 static bool read_all(void)
 {
+    static const struct stackreader_wish wish = {.locks = true};
+
     arena_free(&arena);
     arena.max = 64 << 20;
     memset(&process, 0, sizeof(process));
-    return stackreader_read(reader, &arena, &process, NULL) == STACKREADER_ALL;
+    return stackreader_read(reader, &arena, &process, &wish) == STACKREADER_ALL;
 }
 
 static void *read_on_thread(void *result)

@@ -44,6 +44,12 @@ def test_the_stacks_are_those_that_python_shows(case: str, threads: int) -> None
     assert found == {"compared": threads, "different": []}
 
 
+@pytest.mark.parametrize("traced", [[], ["traced"]], ids=["plain", "traced"])
+def test_what_threads_wait_for_and_hold_is_what_they_do(traced: list[str]) -> None:
+    found = run("locks_read.py", *traced)
+    assert found == {"compared": 22, "different": []}
+
+
 @pytest.mark.parametrize("where", ["self", "child"])
 def test_what_is_called_exact_is_possible(where: str) -> None:
     walks = 100_000 if SLOW else 1000

@@ -615,9 +615,15 @@ OFFSETS = """
 minor free_threaded runtime.interpreters runtime.gil interpreter.next interpreter.id
 interpreter.threads interpreter.gil interpreter.modules gil.locked gil.holder gil.switches
 gil.interval thread.next thread.ident thread.native_id thread.frame thread.frame_within thread.chunk
-thread.top frame.previous frame.code frame.owner frame.at code.file code.name code.qualname
-code.first_line code.lines code.instructions code.first_traceable object.type type.name
-type.basicsize type.dictoffset type.flags type.cached_keys module.dict text.length text.state
+thread.top frame.previous frame.code frame.owner frame.at frame.globals frame.locals frame.values
+frame.stack_pointer frame.block_count frame.blocks code.file code.name code.qualname
+code.first_line code.lines code.instructions code.first_traceable code.locals_count code.stack_size
+code.flags code.names code.local_names code.cell_names code.free_names code.bytecode code.units
+code.exceptions code.monitoring monitoring.lines monitoring.instructions function.code
+generator.frame builtin.definition builtin.self method.self descriptor.name descriptor.more
+member.offset object.type type.name
+type.basicsize type.dictoffset type.flags type.cached_keys type.base type.dict type.mro tuple.size
+tuple.items list.size list.items module.dict text.length text.state
 text.ascii text.compact bytes.size bytes.data integer.digits integer.tag integer.digit_size
 dict.keys dict.values
 """.split()
@@ -630,6 +636,12 @@ UNCHECKED = set(
     """
 runtime.interpreters interpreter.next gil.switches gil.interval thread.native_id thread.top
 frame.owner code.instructions code.first_traceable type.basicsize type.dictoffset
+frame.globals frame.locals frame.values frame.stack_pointer frame.block_count frame.blocks
+code.locals_count code.stack_size code.flags code.names code.local_names code.cell_names
+code.free_names code.bytecode code.units code.exceptions code.monitoring monitoring.lines
+monitoring.instructions function.code generator.frame builtin.definition builtin.self method.self
+descriptor.name descriptor.more member.offset type.base type.dict type.mro tuple.size tuple.items
+list.size list.items
 """.split()
 )
 

@@ -125,7 +125,7 @@ def are_waiting(threads):
 
 
 def differences():
-    read, gil, holder = stackreader_module.read()
+    read, gil, holder, _ = stackreader_module.read()
     frames = sys._current_frames()
     own = threading.get_ident()
     found = {each["ident"]: each for each in read}

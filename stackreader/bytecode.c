@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "bytecode.h"
+
+#include "objects.h"
+
+#define LOCALS_MAX     100000
+#define STACK_SIZE_MAX 100000
+
+#define FLAG_GENERATOR       0x20
+#define FLAG_COROUTINE       0x80
+#define FLAG_ASYNC_GENERATOR 0x200
+
+static bool read_int(const struct python *py, uint64_t address, int offset, int *to)
+{
+    int32_t value;
+
+    if (offset < 0 || !memory_read(&py->memory, address + (uint64_t)offset, &value, sizeof(value)))
+        return false;
+    *to = value;
+    return true;
+}
+
+/* Returns the number of items of a tuple, or -1. */
+static int tuple_size(const struct python *py, uint64_t code, int member)
+{
+    uint64_t tuple, size;
+
+    if (!read_member(py, code, member, &tuple) ||
+        !read_member(py, tuple, py->offsets->tuple.size, &size) || size > LOCALS_MAX)
+        return -1;
+    return (int)size;
+}
+
+/* Up to 3.10, the slots before the value stack are the local variables, the cells and the free
+ * variables, and the instructions are a bytes object. */
+static bool read_old_shape(const struct python *py, struct code_shape *s)
+{
+    const struct offsets *o = py->offsets;
+    int cells = tuple_size(py, s->code, o->code.cell_names);
+    int free_variables = tuple_size(py, s->code, o->code.free_names);
+    uint64_t bytes, size;
+
+    if (cells < 0 || free_variables < 0 ||
+        !read_int(py, s->code, o->code.locals_count, &s->locals) ||
+        !read_member(py, s->code, o->code.bytecode, &bytes) ||
+        !read_member(py, bytes, o->bytes.size, &size))
+        return false;
+    s->locals += cells + free_variables;
+    s->units = bytes + (uint64_t)o->bytes.data;
+    s->size = size;
+    s->exceptions = 0;
+    return true;
+}
+
+static bool read_new_shape(const struct python *py, struct code_shape *s)
+{
+    const struct offsets *o = py->offsets;
+    uint64_t size;
+
+    if (!read_int(py, s->code, o->code.locals_count, &s->locals) ||
+        !read_member(py, s->code, o->code.exceptions, &s->exceptions) ||
+        !read_member(py, s->code, o->code.units, &size))
+        return false;
+    s->units = s->code + (uint64_t)o->code.instructions;
+    s->size = 2 * size;
+    return size <= BYTECODE_MAX;
+}
+
+bool code_shape_read(const struct python *py, uint64_t code, struct code_shape *shape)
+{
+    const struct offsets *o = py->offsets;
+
+    shape->code = code;
+    if (!read_int(py, code, o->code.stack_size, &shape->stack_size) ||
+        !read_int(py, code, o->code.flags, &shape->flags))
+        return false;
+    if (!(o->minor >= 11 ? read_new_shape(py, shape) : read_old_shape(py, shape)))
+        return false;
+    return shape->locals >= 0 && shape->locals <= LOCALS_MAX && shape->stack_size >= 0 &&
+           shape->stack_size <= STACK_SIZE_MAX && shape->size <= BYTECODE_MAX;
+}
+
+/* ---- Instrumented instructions --------------------------------------------------------------- */
+
+/* Where the original instructions are: the number for unit i is at address + i * step. */
+struct originals {
+    uint64_t lines, instructions; /* 0: there are none */
+    unsigned step;                /* of `lines`; that of `instructions` is 1 */
+};
+
+static bool find_originals(const struct python *py, uint64_t code, struct originals *to)
+{
+    const struct offsets *o = py->offsets;
+    uint64_t monitoring;
+    unsigned char step = 2;
+
+    if (!read_member(py, code, o->code.monitoring, &monitoring) || !monitoring ||
+        !read_member(py, monitoring, o->monitoring.lines, &to->lines) ||
+        !read_member(py, monitoring, o->monitoring.instructions, &to->instructions))
+        return false;
+    if (to->lines && o->minor >= 14) {
+        if (!memory_read(&py->memory, to->lines++, &step, 1))
+            return false;
+    }
+    to->step = step;
+    return true;
+}
+
+/* Returns the number of the instruction that INSTRUMENTED_LINE or INSTRUMENTED_INSTRUCTION has
+ * replaced. */
+static unsigned char original(const struct python *py, const struct bytecode *b,
+                              const struct originals *from, size_t i)
+{
+    unsigned char number = b->units[2 * i];
+
+    if (from->lines && memory_read(&py->memory, from->lines + i * from->step, &number, 1) &&
+        b->opcodes[number].operation != OP_INSTRUMENTED)
+        return number;
+    if (from->instructions)
+        memory_read(&py->memory, from->instructions + i, &number, 1);
+    return number;
+}
+
+/* Puts the original instructions in the place of those of a debugger. Returns false if they cannot
+ * be read. */
+static bool restore(const struct python *py, const struct code_shape *shape, struct bytecode *b)
+{
+    struct originals from;
+    size_t i;
+    bool found = false;
+
+    for (i = 0; i < b->size / 2; i += 1 + b->opcodes[b->units[2 * i]].caches) {
+        if (b->opcodes[b->units[2 * i]].operation != OP_INSTRUMENTED)
+            continue;
+        if (!found && !find_originals(py, shape->code, &from))
+            return false;
+        found = true;
+        b->units[2 * i] = original(py, b, &from, i);
+    }
+    return true;
+}
+
+bool bytecode_read(const struct python *py, const struct code_shape *shape, struct bytecode *b)
+{
+    ssize_t size;
+
+    b->opcodes = opcodes_of(py->offsets->minor);
+    b->size = shape->size & ~(size_t)1;
+    b->table_size = 0;
+    if (!b->opcodes || b->size > BYTECODE_MAX ||
+        !memory_read(&py->memory, shape->units, b->units, b->size))
+        return false;
+    if (shape->exceptions) {
+        size = object_bytes(py, shape->exceptions, b->table, sizeof(b->table));
+        if (size < 0)
+            return false;
+        b->table_size = (size_t)size;
+    }
+    return py->offsets->minor < 12 || restore(py, shape, b);
+}
+
+/* ---- The table of handlers, from 3.11 on ----------------------------------------------------- */
+
+/* An entry: the instructions from start to before end have this handler. In bytes. depth: of the
+ * value stack when the handler begins, without what it gets: the exception, and before it the
+ * offset of the instruction if `lasti` is set. */
+struct handler {
+    int64_t start, end, target;
+    int depth;
+    bool lasti;
+};
+
+/* Reads a number of the table: bytes of six bits each, all but the last one with bit 6 set. Returns
+ * -1 at the end of the table. */
+static int64_t next_number(const struct bytecode *b, size_t *at)
+{
+    int64_t value = 0;
+    unsigned char byte;
+
+    do {
+        if (*at >= b->table_size || value > INT32_MAX)
+            return -1;
+        byte = b->table[(*at)++];
+        value = value << 6 | (byte & 63);
+    } while (byte & 64);
+    return value;
+}
+
+static bool next_handler(const struct bytecode *b, size_t *at, struct handler *h)
+{
+    int64_t start = next_number(b, at), length = next_number(b, at);
+    int64_t target = next_number(b, at), depth = next_number(b, at);
+
+    if (start < 0 || length < 0 || target < 0 || depth < 0 || depth > STACK_SIZE_MAX)
+        return false;
+    *h =
+        (struct handler){2 * start, 2 * (start + length), 2 * target, (int)(depth >> 1), depth & 1};
+    return true;
+}
+
+static bool find_handler(const struct bytecode *b, int64_t offset, struct handler *h)
+{
+    size_t at = 0;
+
+    while (next_handler(b, &at, h)) {
+        if (offset >= h->start && offset < h->end)
+            return true;
+    }
+    return false;
+}
+
+static int operation_at(const struct bytecode *b, int64_t offset)
+{
+    if (offset < 0 || offset % 2 != 0 || (size_t)offset >= b->size)
+        return OP_INVALID;
+    return b->opcodes[b->units[offset]].operation;
+}
+
+/* The handler begins with PUSH_EXC_INFO from 3.11 on. A debugger may have replaced this one in the
+ * memory, but never WITH_EXCEPT_START. */
+bool bytecode_is_with_handler(const struct bytecode *b, int minor, int64_t handler)
+{
+    return operation_at(b, minor >= 11 ? handler + 2 : handler) == OP_WITH_EXCEPT_START;
+}
+
+/* Returns the offset of the last instruction before `end`, or -1. */
+static int64_t instruction_before(const struct bytecode *b, int64_t end)
+{
+    int64_t i = 0, last = -1;
+
+    while (i < end && (size_t)i < b->size) {
+        last = i;
+        i += 2 + 2 * b->opcodes[b->units[i]].caches;
+    }
+    return i == end ? last : -1;
+}
+
+/* Returns the offset of the instruction that enters the block with this handler: the one before the
+ * first instruction of the block. */
+static int64_t enter_of(const struct bytecode *b, int64_t target)
+{
+    struct handler h;
+    int64_t first = INT64_MAX;
+    size_t at = 0;
+
+    while (next_handler(b, &at, &h)) {
+        if (h.target == target && h.start < first)
+            first = h.start;
+    }
+    return first == INT64_MAX ? -1 : instruction_before(b, first);
+}
+
+#define HANDLERS_MAX 64 /* nested ones */
+
+/* The handler of an instruction is the innermost one. The next one outwards is the handler of the
+ * first instruction of the handler. */
+size_t bytecode_with_blocks(const struct bytecode *b, int64_t offset,
+                            struct with_block blocks[WITH_BLOCKS_MAX])
+{
+    struct handler h;
+    size_t count = 0;
+    int i;
+
+    for (i = 0; i < HANDLERS_MAX && count < WITH_BLOCKS_MAX && find_handler(b, offset, &h); i++) {
+        if (h.depth > 0 && bytecode_is_with_handler(b, 11, h.target))
+            blocks[count++] = (struct with_block){h.depth - 1, enter_of(b, h.target)};
+        offset = h.target;
+    }
+    return count;
+}
+
+/* ---- Instructions ---------------------------------------------------------------------------- */
+
+/* The state of a walk over the instructions. */
+struct walk {
+    size_t i;          /* the index of the unit */
+    size_t next;       /* the index of the next instruction */
+    uint32_t argument; /* with the EXTENDED_ARGs before it */
+    const struct opcode *opcode;
+};
+
+/* Goes to the next instruction. At first, all members must be 0. Returns false at the end. */
+static bool walk_on(const struct bytecode *b, struct walk *w)
+{
+    uint32_t high = w->opcode && w->opcode->operation == OP_EXTENDED_ARG ? w->argument << 8 : 0;
+
+    w->i = w->next;
+    if (2 * w->i >= b->size)
+        return false;
+    w->opcode = &b->opcodes[b->units[2 * w->i]];
+    w->argument = high | b->units[2 * w->i + 1];
+    w->next = w->i + 1 + w->opcode->caches;
+    return true;
+}
+
+struct instruction bytecode_at(const struct bytecode *b, int64_t offset)
+{
+    struct walk w = {0};
+
+    while (walk_on(b, &w)) {
+        if ((int64_t)w.i * 2 == offset)
+            return (struct instruction){w.opcode->operation, w.argument};
+    }
+    return (struct instruction){OP_INVALID, 0};
+}
+
+/* Returns the index of the instruction to which one jumps. Up to 3.9, arguments are in bytes. */
+static size_t jump_target(int minor, const struct walk *w)
+{
+    size_t distance = minor >= 10 ? w->argument : w->argument / 2;
+
+    if (w->opcode->flow & FLOW_JUMP_TO)
+        return distance;
+    if (w->opcode->flow & FLOW_JUMP_FORWARD)
+        return w->next + distance;
+    return distance <= w->next ? w->next - distance : SIZE_MAX;
+}
+
+int64_t bytecode_setup_with(const struct bytecode *b, int minor, int64_t handler)
+{
+    struct walk w = {0};
+
+    while (walk_on(b, &w)) {
+        if (w.opcode->operation == OP_ENTER_WITH && (int64_t)jump_target(minor, &w) * 2 == handler)
+            return (int64_t)w.i * 2;
+    }
+    return -1;
+}
+
+/* ---- The depth of the value stack ------------------------------------------------------------ */
+
+/* The result of setting the depth at an instruction. */
+enum change { CHANGE_NONE, CHANGE_NEW, CHANGE_INVALID };
+
+static enum change set_depth(const struct code_shape *shape, struct bytecode *b, size_t i,
+                             int depth)
+{
+    if (2 * i >= b->size || depth < 0 || depth > shape->stack_size)
+        return CHANGE_INVALID;
+    if (b->depths[i] == depth)
+        return CHANGE_NONE;
+    if (b->depths[i] >= 0)
+        return CHANGE_INVALID;
+    b->depths[i] = (int16_t)depth;
+    return CHANGE_NEW;
+}
+
+/* Sets the depths where nothing is known about the instructions before: at the beginning, and at
+ * handlers. */
+static bool set_first_depths(const struct python *py, const struct code_shape *shape,
+                             struct bytecode *b)
+{
+    bool is_generator = shape->flags & (FLAG_GENERATOR | FLAG_COROUTINE | FLAG_ASYNC_GENERATOR);
+    int minor = py->offsets->minor;
+    struct handler h;
+    size_t at = 0;
+
+    memset(b->depths, 0xff, sizeof(*b->depths) * (b->size / 2 + 1));
+    if (b->size == 0)
+        return false;
+    /* From 3.10 to 3.12, a generator begins with the value that was sent to it on its stack. */
+    b->depths[0] = is_generator && minor >= 10 && minor <= 12;
+    while (next_handler(b, &at, &h)) {
+        if (set_depth(shape, b, (size_t)h.target / 2, h.depth + h.lasti + 1) == CHANGE_INVALID)
+            return false;
+    }
+    return true;
+}
+
+/* Sets the depths after one instruction. */
+static enum change step(const struct python *py, const struct code_shape *shape, struct bytecode *b,
+                        const struct walk *w)
+{
+    const unsigned jumps = FLOW_JUMP_FORWARD | FLOW_JUMP_BACKWARD | FLOW_JUMP_TO;
+    int depth = b->depths[w->i];
+    enum change next = CHANGE_NONE, jump = CHANGE_NONE;
+
+    if (w->opcode->effect == EFFECT_UNKNOWN)
+        return CHANGE_INVALID;
+    if (w->opcode->flow & FLOW_NEXT)
+        next = set_depth(shape, b, w->next, depth + opcode_effect(w->opcode, w->argument));
+    if (w->opcode->flow & jumps)
+        jump = set_depth(shape, b, jump_target(py->offsets->minor, w), depth + w->opcode->jump);
+    if (next == CHANGE_INVALID || jump == CHANGE_INVALID)
+        return CHANGE_INVALID;
+    return next == CHANGE_NEW || jump == CHANGE_NEW ? CHANGE_NEW : CHANGE_NONE;
+}
+
+#define PASSES_MAX 50
+
+int bytecode_depth(const struct python *py, const struct code_shape *shape, struct bytecode *b,
+                   int64_t offset)
+{
+    enum change change = CHANGE_NEW, result;
+    int pass;
+
+    if (offset < 0 || (size_t)offset >= b->size || shape->stack_size > INT16_MAX ||
+        !set_first_depths(py, shape, b))
+        return -1;
+    for (pass = 0; change == CHANGE_NEW && pass < PASSES_MAX; pass++) {
+        struct walk w = {0};
+
+        for (change = CHANGE_NONE; walk_on(b, &w);) {
+            if (b->depths[w.i] < 0)
+                continue;
+            result = step(py, shape, b, &w);
+            if (result == CHANGE_INVALID)
+                return -1;
+            if (result == CHANGE_NEW)
+                change = CHANGE_NEW;
+        }
+    }
+    return b->depths[offset / 2];
+}

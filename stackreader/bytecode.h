@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The instructions of a code object: which `with` blocks an instruction is in, and how deep the
+ * value stack is before it.
+ */
+#ifndef STACKREADER_BYTECODE_H
+#define STACKREADER_BYTECODE_H
+
+#include "opcodes.h"
+#include "python_process.h"
+
+/* What the reader knows of a code object, besides its texts. */
+struct code_shape {
+    uint64_t code;       /* its address */
+    int locals;          /* the number of slots of a frame before its value stack */
+    int stack_size;      /* the number of slots of its value stack */
+    int flags;           /* co_flags */
+    uint64_t exceptions; /* the address of a bytes object, from 3.11 on: the table of handlers */
+    uint64_t units;      /* the address of the first instruction */
+    size_t size;         /* the size of the instructions, in bytes */
+};
+
+/* Reads the shape of a code object. Returns false if it cannot be read or contradicts itself. */
+bool code_shape_read(const struct python *py, uint64_t code, struct code_shape *shape);
+
+/* A `with` block that an instruction is in. */
+struct with_block {
+    int slot;      /* of the value stack: contains the manager or its bound method __exit__ */
+    int64_t enter; /* the offset of the instruction that calls __enter__, in bytes; -1: unknown */
+};
+
+#define WITH_BLOCKS_MAX 20 /* the compiler allows no more nested blocks */
+
+#define BYTECODE_MAX 0x40000 /* bytes of instructions of one function; a longer one is not read */
+
+/* Room for the instructions of one code object at a time. */
+struct bytecode {
+    unsigned char units[BYTECODE_MAX + 2];
+    int16_t depths[BYTECODE_MAX / 2 + 1];
+    unsigned char table[BYTECODE_MAX]; /* of handlers */
+    size_t size, table_size;
+    const struct opcode *opcodes;
+};
+
+/* Reads the instructions and the table of handlers of a code object. Returns false if they cannot
+ * be read or do not fit. */
+bool bytecode_read(const struct python *py, const struct code_shape *shape, struct bytecode *b);
+
+/* Writes the `with` blocks that the instruction at `offset` (in bytes) is in, the innermost first.
+ * From 3.11 on; before, frames know their blocks. Returns the number of blocks. */
+size_t bytecode_with_blocks(const struct bytecode *b, int64_t offset,
+                            struct with_block blocks[WITH_BLOCKS_MAX]);
+
+/* Up to 3.10: returns the offset of the SETUP_WITH whose handler is at `handler`, or -1. */
+int64_t bytecode_setup_with(const struct bytecode *b, int minor, int64_t handler);
+
+/* True if the instructions at `handler` are those that a `with` block executes after an exception.
+ */
+bool bytecode_is_with_handler(const struct bytecode *b, int minor, int64_t handler);
+
+/* An instruction with its whole argument. */
+struct instruction {
+    int operation; /* enum operation */
+    uint32_t argument;
+};
+
+/* Returns the instruction at an offset. Its operation is OP_INVALID if there is none. */
+struct instruction bytecode_at(const struct bytecode *b, int64_t offset);
+
+/* Returns the depth of the value stack before the instruction at `offset`, up to 3.13. Returns -1
+ * if it is not known. */
+int bytecode_depth(const struct python *py, const struct code_shape *shape, struct bytecode *b,
+                   int64_t offset);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "library.h"
+
+#include "dicts.h"
+#include "objects.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static const struct {
+    const char *module, *class, *name;
+    enum lock_kind waits_for;
+} functions[FUNCTIONS] = {
+    [FUNCTION_CONDITION_WAIT] = {"threading", "Condition", "wait", LOCK_CONDITION},
+    [FUNCTION_CONDITION_WAIT_FOR] = {"threading", "Condition", "wait_for", LOCK_CONDITION},
+    [FUNCTION_EVENT_WAIT] = {"threading", "Event", "wait", LOCK_EVENT},
+    [FUNCTION_SEMAPHORE_ACQUIRE] = {"threading", "Semaphore", "acquire", LOCK_SEMAPHORE},
+    [FUNCTION_BARRIER_WAIT_INNER] = {"threading", "Barrier", "_wait", LOCK_BARRIER},
+    [FUNCTION_BARRIER_WAIT] = {"threading", "Barrier", "wait", LOCK_BARRIER},
+    [FUNCTION_WAIT_FOR_THREAD_STATE] = {"threading", "Thread", "_wait_for_tstate_lock",
+                                        LOCK_THREAD},
+    [FUNCTION_THREAD_JOIN] = {"threading", "Thread", "join", LOCK_THREAD},
+    [FUNCTION_QUEUE_GET] = {"queue", "Queue", "get", LOCK_QUEUE_GET},
+    [FUNCTION_QUEUE_PUT] = {"queue", "Queue", "put", LOCK_QUEUE_PUT},
+    [FUNCTION_QUEUE_JOIN] = {"queue", "Queue", "join", LOCK_QUEUE_JOIN},
+    [FUNCTION_FUTURE_RESULT] = {"concurrent.futures._base", "Future", "result", LOCK_FUTURE},
+    [FUNCTION_FUTURE_EXCEPTION] = {"concurrent.futures._base", "Future", "exception", LOCK_FUTURE},
+    [FUNCTION_MODULE_LOCK_ACQUIRE] = {"_frozen_importlib", "_ModuleLock", "acquire", LOCK_IMPORT},
+    [FUNCTION_WORK_ITEM_RUN] = {"concurrent.futures.thread", "_WorkItem", "run", LOCK_NONE},
+};
+
+static const struct {
+    const char *module, *name;
+} classes[CLASSES] = {
+    [CLASS_CONDITION] = {"threading", "Condition"},
+    [CLASS_SEMAPHORE] = {"threading", "Semaphore"},
+    [CLASS_EXIT_STACK] = {"contextlib", "_BaseExitStack"},
+    [CLASS_CONTEXT_MANAGER] = {"contextlib", "_GeneratorContextManagerBase"},
+};
+
+/* The module that was opened last: the tables name each module several times in a row. */
+struct opened {
+    const char *name;
+    bool found;
+    struct dict modules, module;
+};
+
+static bool open_module(const struct python *py, struct opened *o, const char *name)
+{
+    uint64_t module, dict;
+
+    if (o->name && strcmp(o->name, name) == 0)
+        return o->found;
+    o->name = name;
+    o->found = dict_find(py, &o->modules, name, &module) &&
+               read_member(py, module, py->offsets->module.dict, &dict) &&
+               dict_open(py, dict, &o->module);
+    return o->found;
+}
+
+/* Returns the code object of a function that a class defines, or 0. */
+static uint64_t code_in_class(const struct python *py, uint64_t class, const char *name)
+{
+    uint64_t function, code;
+
+    if (!type_attribute(py, class, name, &function) ||
+        !object_type_is(py, object_type(py, function), "function") ||
+        !read_member(py, function, py->offsets->function.code, &code))
+        return 0;
+    return code;
+}
+
+void library_find(const struct python *py, uint64_t interpreter, struct library *to)
+{
+    struct opened opened = {0};
+    uint64_t modules, class;
+    size_t i;
+
+    memset(to, 0, sizeof(*to));
+    if (!read_member(py, interpreter, py->offsets->interpreter.modules, &modules) ||
+        !dict_open(py, modules, &opened.modules))
+        return;
+    for (i = 0; i < FUNCTIONS; i++) {
+        if (open_module(py, &opened, functions[i].module) &&
+            dict_find(py, &opened.module, functions[i].class, &class))
+            to->codes[i] = code_in_class(py, class, functions[i].name);
+    }
+    for (i = 0; i < CLASSES; i++) {
+        if (open_module(py, &opened, classes[i].module) &&
+            dict_find(py, &opened.module, classes[i].name, &class))
+            to->classes[i] = class;
+    }
+}
+
+enum library_function library_function(const struct library *l, uint64_t code)
+{
+    size_t i;
+
+    for (i = 0; code && i < FUNCTIONS; i++) {
+        if (l->codes[i] == code)
+            return (enum library_function)i;
+    }
+    return FUNCTIONS;
+}
+
+enum lock_kind library_waits_for(enum library_function function)
+{
+    return function < FUNCTIONS ? functions[function].waits_for : LOCK_NONE;
+}
+
+bool library_is_a(const struct python *py, const struct library *l, uint64_t object,
+                  enum library_class class)
+{
+    return l->classes[class] && type_is_derived(py, object_type(py, object), l->classes[class]);
+}

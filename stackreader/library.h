@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The functions of the standard library in which threads wait: threading.Condition.wait and others.
+ * A frame is recognized by its code object, since any function of a program may be called "wait".
+ */
+#ifndef STACKREADER_LIBRARY_H
+#define STACKREADER_LIBRARY_H
+
+#include "python_process.h"
+
+/* What a thread waits for or holds. */
+enum lock_kind {
+    LOCK_NONE,
+    LOCK_PLAIN,   /* _thread.lock: threading.Lock() */
+    LOCK_RLOCK,   /* _thread.RLock */
+    LOCK_SEMLOCK, /* _multiprocessing.SemLock: the locks and semaphores of multiprocessing */
+    LOCK_CONDITION,
+    LOCK_SEMAPHORE,
+    LOCK_EVENT,
+    LOCK_BARRIER,
+    LOCK_QUEUE,      /* queue.Queue or queue.SimpleQueue */
+    LOCK_QUEUE_GET,  /* the same: what a thread waits for is an item, */
+    LOCK_QUEUE_PUT,  /* room, */
+    LOCK_QUEUE_JOIN, /* or until all items are done */
+    LOCK_FUTURE,
+    LOCK_THREAD, /* the end of a thread */
+    LOCK_IMPORT, /* the lock of a module that is being imported */
+    LOCK_KINDS
+};
+
+enum library_function {
+    FUNCTION_CONDITION_WAIT,
+    FUNCTION_CONDITION_WAIT_FOR,
+    FUNCTION_EVENT_WAIT,
+    FUNCTION_SEMAPHORE_ACQUIRE,
+    FUNCTION_BARRIER_WAIT_INNER,
+    FUNCTION_BARRIER_WAIT,
+    FUNCTION_WAIT_FOR_THREAD_STATE, /* Thread._wait_for_tstate_lock, up to 3.12 */
+    FUNCTION_THREAD_JOIN,
+    FUNCTION_QUEUE_GET,
+    FUNCTION_QUEUE_PUT,
+    FUNCTION_QUEUE_JOIN,
+    FUNCTION_FUTURE_RESULT,
+    FUNCTION_FUTURE_EXCEPTION,
+    FUNCTION_MODULE_LOCK_ACQUIRE,
+    FUNCTION_WORK_ITEM_RUN, /* concurrent.futures.thread._WorkItem.run */
+    FUNCTIONS
+};
+
+enum library_class {
+    CLASS_CONDITION,
+    CLASS_SEMAPHORE,
+    CLASS_EXIT_STACK,      /* contextlib._BaseExitStack */
+    CLASS_CONTEXT_MANAGER, /* contextlib._GeneratorContextManagerBase: what @contextmanager makes */
+    CLASSES
+};
+
+/* The addresses of code objects and classes; 0: the module is not imported, or has no such
+ * function. */
+struct library {
+    uint64_t codes[FUNCTIONS], classes[CLASSES];
+};
+
+/* Finds the functions and classes in the modules of an interpreter. */
+void library_find(const struct python *py, uint64_t interpreter, struct library *to);
+
+/* Returns the function that has this code object, or FUNCTIONS. */
+enum library_function library_function(const struct library *l, uint64_t code);
+
+/* Returns what a thread that is in this function waits for: the first argument of the function has
+ * this kind. LOCK_NONE for FUNCTIONS and _WorkItem.run. */
+enum lock_kind library_waits_for(enum library_function function);
+
+/* True if an object is an instance of a class or of a class that is derived from it. */
+bool library_is_a(const struct python *py, const struct library *l, uint64_t object,
+                  enum library_class class);
+
+#endif

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "lock_report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "dicts.h"
+#include "locks.h"
+#include "objects.h"
+#include "schema.h"
+
+static const char *const kind_words[LOCK_KINDS] = {
+    [LOCK_PLAIN] = "lock",
+    [LOCK_RLOCK] = "rlock",
+    [LOCK_SEMLOCK] = "semlock",
+    [LOCK_CONDITION] = "condition",
+    [LOCK_SEMAPHORE] = "semaphore",
+    [LOCK_EVENT] = "event",
+    [LOCK_BARRIER] = "barrier",
+    [LOCK_QUEUE] = "queue",
+    [LOCK_QUEUE_GET] = "queue-get",
+    [LOCK_QUEUE_PUT] = "queue-put",
+    [LOCK_QUEUE_JOIN] = "queue-join",
+    [LOCK_FUTURE] = "future",
+    [LOCK_THREAD] = "thread",
+    [LOCK_IMPORT] = "import",
+};
+
+/* Returns the kind of the object that a thread waits for in this way. */
+static enum lock_kind object_kind(enum lock_kind wait)
+{
+    return wait >= LOCK_QUEUE_GET && wait <= LOCK_QUEUE_JOIN ? LOCK_QUEUE : wait;
+}
+
+static struct report_text kind_text(enum lock_kind kind)
+{
+    const char *word = kind_words[kind];
+
+    return (struct report_text){word, word ? strlen(word) : 0};
+}
+
+/* Formats a number into a text of the arena. The text ends with a NUL. */
+static struct report_text number_text(struct arena *arena, const char *prefix, bool hexadecimal,
+                                      uint64_t number)
+{
+    char text[64];
+    int len = hexadecimal ? snprintf(text, sizeof(text), "%s%#" PRIx64, prefix, number)
+                          : snprintf(text, sizeof(text), "%s%" PRIu64, prefix, number);
+    char *copy = arena_alloc(arena, (size_t)len + 1);
+
+    if (!copy)
+        return (struct report_text){NULL, 0};
+    memcpy(copy, text, (size_t)len);
+    return (struct report_text){copy, (size_t)len};
+}
+
+/* ---- The table of objects -------------------------------------------------------------------- */
+
+void lock_report_clear(struct lock_report *r)
+{
+    if (r->count > 0)
+        memset(r->objects, 0, sizeof(r->objects));
+    r->count = 0;
+}
+
+/* Returns the entry of an object, or the free one where it belongs. */
+static struct lock_object *slot_of(struct lock_report *r, uint64_t address)
+{
+    size_t i = (address >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+    for (;; i++) {
+        struct lock_object *o = &r->objects[i & (LOCK_OBJECTS_MAX - 1)];
+
+        if (o->address == address || !o->address)
+            return o;
+    }
+}
+
+/* Returns the entry of an object, which it makes if necessary, or NULL if there is no room. */
+static struct lock_object *object_entry(const struct lock_reporting *l, enum lock_kind kind,
+                                        uint64_t address)
+{
+    struct lock_object *o = slot_of(l->report, address);
+
+    if (o->address)
+        return o;
+    if (l->report->count >= LOCK_OBJECTS_MAX / 2)
+        return NULL;
+    *o = (struct lock_object){.address = address, .kind = kind};
+    o->id = number_text(l->arena, "obj:", true, address);
+    l->report->count++;
+    return o;
+}
+
+/* Returns the entry of an object whose id a hold or wait has, or NULL if it is no id of an object.
+ */
+static struct lock_object *entry_of_id(struct lock_report *r, struct report_text id)
+{
+    struct lock_object *o;
+
+    if (!id.data || strncmp(id.data, "obj:", 4) != 0)
+        return NULL;
+    o = slot_of(r, strtoull(id.data + 4, NULL, 16));
+    return o->address ? o : NULL;
+}
+
+/* ---- One thread ------------------------------------------------------------------------------ */
+
+/* Returns the id of a Thread object: that of the thread, or an unknown text. */
+static struct report_text thread_id(const struct lock_reporting *l, uint64_t thread)
+{
+    uint64_t ident, number;
+
+    if (!attribute_find(l->py, thread, "_ident", &ident) ||
+        !object_integer(l->py, ident, &number) || number == 0)
+        return (struct report_text){NULL, 0};
+    return number_text(l->arena, "thread:", false, number);
+}
+
+static void set_wait(const struct lock_reporting *l, const struct raw_stack *stack,
+                     const struct wait_fact *fact, struct report_thread *thread)
+{
+    struct report_wait *w;
+    struct lock_object *o;
+
+    if (fact->kind == LOCK_NONE || !fact->object)
+        return;
+    w = schema_make(l->arena, &schema_wait, 1);
+    if (!w)
+        return;
+    if (fact->kind == LOCK_THREAD) {
+        w->object = thread_id(l, fact->object);
+    } else {
+        o = object_entry(l, object_kind(fact->kind), fact->object);
+        if (!o)
+            return;
+        w->object = o->id;
+    }
+    w->timed = fact->is_timed ? BOOL_TRUE : 0;
+    w->kind = kind_text(fact->kind);
+    w->certainty = fact->is_confirmed ? CERTAINTY_KNOWN : CERTAINTY_SEEN;
+    if (stack->frames[fact->frame].index >= 0)
+        w->frame = stack->frames[fact->frame].index;
+    thread->waits = w;
+}
+
+static struct report_since *make_since(const struct lock_reporting *l,
+                                       const struct raw_frame *frame, int64_t enter)
+{
+    const struct code *code;
+    struct report_since *since;
+
+    if (frame->index < 0)
+        return NULL;
+    since = schema_make(l->arena, &schema_since, 1);
+    code = code_read(l->py, l->cache, l->arena, frame->code);
+    if (!since || !code->valid)
+        return NULL;
+    since->frame = frame->index;
+    since->file = code->file;
+    since->line = enter < 0 ? REPORT_UNKNOWN : code_line(l->py, l->cache, code, enter);
+    return since;
+}
+
+static bool holds_already(const struct report_thread *thread, struct report_text id)
+{
+    size_t i;
+
+    for (i = 0; i < thread->holds.count; i++) {
+        if (thread->holds.items[i].object.data == id.data)
+            return true;
+    }
+    return false;
+}
+
+/* A thread may have entered an RLock several times; the outermost `with` says since when it holds
+ * it. So the facts are read from the outermost one. */
+static void set_holds(const struct lock_reporting *l, const struct raw_stack *stack,
+                      const struct thread_facts *facts, struct report_thread *thread)
+{
+    struct lock_object *o;
+    struct report_hold *h;
+    size_t i;
+
+    thread->holds.items = schema_make(l->arena, &schema_hold, facts->holds);
+    for (i = facts->holds; thread->holds.items && i > 0; i--) {
+        const struct hold_fact *fact = &facts->hold[i - 1];
+
+        o = object_entry(l, fact->kind, fact->object);
+        if (!o || holds_already(thread, o->id))
+            continue;
+        h = &thread->holds.items[thread->holds.count++];
+        h->object = o->id;
+        h->by = fact->kind == LOCK_FUTURE ? HOLD_BY_FRAME : HOLD_BY_WITH;
+        h->certainty = fact->is_guess ? CERTAINTY_LIKELY : CERTAINTY_SEEN;
+        h->since = make_since(l, &stack->frames[fact->frame], fact->enter);
+    }
+}
+
+void lock_report_thread(const struct lock_reporting *l, const struct raw_stack *stack,
+                        const struct thread_facts *facts, struct report_thread *thread)
+{
+    set_wait(l, stack, &facts->wait, thread);
+    set_holds(l, stack, facts, thread);
+}
+
+/* ---- The end --------------------------------------------------------------------------------- */
+
+static void read_object(const struct lock_reporting *l, struct lock_object *o)
+{
+    struct lock_state state;
+    uint64_t owner;
+
+    o->is_read = lock_read(l->py, o->kind, o->address, &state);
+    o->locked = o->is_read && state.locked;
+    o->owner = state.owner;
+    if (o->kind == LOCK_IMPORT && attribute_find(l->py, o->address, "owner", &owner))
+        o->locked = object_integer(l->py, owner, &o->owner) && o->owner != 0;
+}
+
+static void count_claims(const struct lock_reporting *l, const struct report_process *process)
+{
+    struct lock_object *o;
+    size_t i, j;
+
+    for (i = 0; i < process->threads.count; i++) {
+        const struct report_thread *t = &process->threads.items[i];
+
+        for (j = 0; j < t->holds.count; j++) {
+            o = entry_of_id(l->report, t->holds.items[j].object);
+            if (o)
+                o->claims++;
+        }
+    }
+}
+
+static void add_holder(struct lock_object *o, const struct report_thread *t)
+{
+    struct report_object *r = o->report;
+
+    if (r && r->holders.items)
+        r->holders.items[r->holders.count++] = t->id;
+}
+
+/* Sets the certainty of a hold. Returns false if the thread does not hold the object. */
+static bool judge(const struct lock_object *o, const struct report_thread *t, struct report_hold *h)
+{
+    if (o->kind == LOCK_RLOCK && o->is_read) {
+        h->certainty = CERTAINTY_KNOWN;
+        h->by = HOLD_BY_OWNER;
+        return o->owner == (uint64_t)t->ident;
+    }
+    if (o->kind == LOCK_PLAIN && o->is_read && !o->locked)
+        return false;
+    if (o->kind == LOCK_PLAIN && o->claims > 1)
+        h->certainty = CERTAINTY_LIKELY;
+    return true;
+}
+
+static void judge_holds(const struct lock_reporting *l, struct report_thread *t)
+{
+    struct lock_object *o;
+    size_t kept = 0, i;
+
+    for (i = 0; i < t->holds.count; i++) {
+        o = entry_of_id(l->report, t->holds.items[i].object);
+        if (!o || !judge(o, t, &t->holds.items[i]))
+            continue;
+        add_holder(o, t);
+        t->holds.items[kept++] = t->holds.items[i];
+    }
+    t->holds.count = kept;
+}
+
+/* True if the thread owns the object, which says so, and the thread's holds lack it. */
+static bool is_missing(const struct lock_object *o, const struct report_thread *t)
+{
+    return o->address && o->owner && o->owner == (uint64_t)t->ident && !holds_already(t, o->id);
+}
+
+/* Adds the objects of which the thread is the owner, though no `with` of it shows that. */
+static void add_owned(const struct lock_reporting *l, struct report_thread *t)
+{
+    struct report_hold *items, *h;
+    size_t missing = 0, i;
+
+    for (i = 0; i < LOCK_OBJECTS_MAX; i++)
+        missing += is_missing(&l->report->objects[i], t);
+    if (missing == 0)
+        return;
+    items = schema_make(l->arena, &schema_hold, t->holds.count + missing);
+    if (!items)
+        return;
+    if (t->holds.count > 0)
+        memcpy(items, t->holds.items, t->holds.count * sizeof(*items));
+    t->holds.items = items;
+    for (i = 0; i < LOCK_OBJECTS_MAX; i++) {
+        struct lock_object *o = &l->report->objects[i];
+
+        if (!is_missing(o, t))
+            continue;
+        h = &t->holds.items[t->holds.count++];
+        h->object = o->id;
+        h->certainty = CERTAINTY_KNOWN;
+        h->by = HOLD_BY_OWNER;
+        add_holder(o, t);
+    }
+}
+
+/* Removes a wait that cannot block: for a Lock that is free, or for an RLock of the thread itself.
+ */
+static void judge_wait(const struct lock_reporting *l, struct report_thread *t)
+{
+    const struct lock_object *o;
+
+    if (!t->waits || t->waits->certainty == CERTAINTY_KNOWN)
+        return;
+    o = entry_of_id(l->report, t->waits->object);
+    if (o && o->is_read && (!o->locked || (o->owner && o->owner == (uint64_t)t->ident)))
+        t->waits = NULL;
+}
+
+/* Sets the holder_status of an object, and the holder if it has ended. */
+static void set_status(const struct lock_reporting *l, struct lock_object *o,
+                       bool (*has_ended)(void *, uint64_t), void *context)
+{
+    struct report_object *r = o->report;
+
+    r->holder_status = HOLDER_NOT_KNOWN;
+    if (o->is_read && !o->locked) {
+        r->holder_status = HOLDER_FREE;
+    } else if (r->holders.count > 0 && (o->kind != LOCK_PLAIN || o->claims == 1)) {
+        r->holder_status = HOLDER_KNOWN;
+    } else if (o->owner && r->holders.items && has_ended(context, o->owner)) {
+        r->holders.items[r->holders.count++] = number_text(l->arena, "thread:", false, o->owner);
+        r->holder_status = HOLDER_ENDED;
+    }
+}
+
+/* Returns the name of an object's class. The names of some classes of CPython are the same in all
+ * versions, and may lack their module in the memory. */
+static struct report_text type_of(const struct lock_reporting *l, const struct lock_object *o)
+{
+    static const char *const names[LOCK_KINDS] = {
+        [LOCK_PLAIN] = "_thread.lock",
+        [LOCK_SEMLOCK] = "_multiprocessing.SemLock",
+        [LOCK_IMPORT] = "_frozen_importlib._ModuleLock",
+    };
+
+    if (names[o->kind])
+        return (struct report_text){names[o->kind], strlen(names[o->kind])};
+    return object_type_name(l->py, l->arena, object_type(l->py, o->address));
+}
+
+static struct report_text detail_of(const struct lock_reporting *l, const struct lock_object *o,
+                                    const char **name)
+{
+    uint64_t value, number;
+
+    *name = o->kind == LOCK_IMPORT ? "module" : "permits";
+    if (o->kind == LOCK_IMPORT && attribute_find(l->py, o->address, "name", &value))
+        return object_text(l->py, l->arena, value);
+    /* Only a BoundedSemaphore knows how many threads may acquire it. */
+    if (o->kind == LOCK_SEMAPHORE && attribute_find(l->py, o->address, "_initial_value", &value) &&
+        object_integer(l->py, value, &number))
+        return number_text(l->arena, "", false, number);
+    return (struct report_text){NULL, 0};
+}
+
+static void set_detail(const struct lock_reporting *l, const struct lock_object *o,
+                       struct report_object *to)
+{
+    const char *name;
+    struct report_text value = detail_of(l, o, &name);
+
+    if (!value.data)
+        return;
+    to->detail.items = arena_array(l->arena, 1, sizeof(*to->detail.items));
+    if (!to->detail.items)
+        return;
+    to->detail.items[0] = (struct report_pair){{name, strlen(name)}, value};
+    to->detail.count = 1;
+}
+
+static void fill_object(const struct lock_reporting *l, struct lock_object *o,
+                        struct report_object *to)
+{
+    o->report = to;
+    to->id = o->id;
+    to->kind = kind_text(o->kind);
+    to->type = type_of(l, o);
+    set_detail(l, o, to);
+    to->holders.items = arena_array(l->arena, o->claims + 1, sizeof(*to->holders.items));
+}
+
+static void fill_objects(const struct lock_reporting *l, struct report_process *process)
+{
+    struct lock_report *r = l->report;
+    size_t i;
+
+    process->objects.items = schema_make(l->arena, &schema_object, r->count);
+    for (i = 0; process->objects.items && i < LOCK_OBJECTS_MAX; i++) {
+        if (!r->objects[i].address)
+            continue;
+        read_object(l, &r->objects[i]);
+        fill_object(l, &r->objects[i], &process->objects.items[process->objects.count++]);
+    }
+}
+
+void lock_report_finish(const struct lock_reporting *l, struct report_process *process,
+                        bool (*has_ended)(void *context, uint64_t ident), void *context)
+{
+    struct lock_object *o;
+    size_t i;
+
+    count_claims(l, process);
+    fill_objects(l, process);
+    if (!process->objects.items)
+        return;
+    for (i = 0; i < process->threads.count; i++) {
+        if (process->threads.items[i].holds.items)
+            judge_holds(l, &process->threads.items[i]);
+        add_owned(l, &process->threads.items[i]);
+        judge_wait(l, &process->threads.items[i]);
+    }
+    for (i = 0; i < LOCK_OBJECTS_MAX; i++) {
+        o = &l->report->objects[i];
+        if (o->address)
+            set_status(l, o, has_ended, context);
+    }
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Makes the members `waits` and `holds` of threads and `objects` of a process from the facts of all
+ * threads.
+ *
+ * The certainty of a wait is known if the kernel confirms it, else seen. The certainty of a hold is
+ * known if the object has its owner in it (RLock), else seen: a frame has entered a `with` and not
+ * left it. If two threads have entered a `with` with the same Lock, one of them has released it in
+ * between, and it cannot be told which one: both holds are likely, and the object's holder_status
+ * is not-known. A Lock that is not locked is held by no thread.
+ */
+#ifndef STACKREADER_LOCK_REPORT_H
+#define STACKREADER_LOCK_REPORT_H
+
+#include "report.h"
+#include "waits.h"
+
+/* An object that a thread waits for or holds. */
+struct lock_object {
+    uint64_t address;
+    enum lock_kind kind;
+    struct report_text id;
+
+    /* Set at the end: */
+    bool is_read, locked;
+    uint64_t owner; /* the ident of a thread, or 0 */
+    size_t claims;  /* the number of threads that have entered a `with` with it */
+    struct report_object *report;
+};
+
+#define LOCK_OBJECTS_MAX 16384 /* a power of 2 */
+
+struct lock_report {
+    struct lock_object
+        objects[LOCK_OBJECTS_MAX]; /* a hash table; an entry without address is free */
+    size_t count;
+};
+
+/* The arguments that the functions below share. */
+struct lock_reporting {
+    const struct python *py;
+    struct lock_report *report;
+    struct code_cache *cache;
+    struct arena *arena;
+};
+
+void lock_report_clear(struct lock_report *r);
+
+/* Sets waits and holds of a thread from its facts. stack: its frames. Call it before the code cache
+ * is used for another thread. */
+void lock_report_thread(const struct lock_reporting *l, const struct raw_stack *stack,
+                        const struct thread_facts *facts, struct report_thread *thread);
+
+/* Sets `objects` of the process, reads who holds them, and completes waits and holds of its
+ * threads. has_ended: true if no thread of the process has this ident. */
+void lock_report_finish(const struct lock_reporting *l, struct report_process *process,
+                        bool (*has_ended)(void *context, uint64_t ident), void *context);
+
+#endif

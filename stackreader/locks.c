@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The layouts are those of lockobject and rlockobject in Modules/_threadmodule.c. No header
+ * declares them, and the layout of Lock has changed within 3.13, so the size of the objects of the
+ * type tells which layout it is.
+ */
+#include "locks.h"
+
+#include "objects.h"
+
+/* Sizes of objects, in bytes. SEMAPHORE: the lock is a pointer to a semaphore, or to another lock
+ * of the operating system. MUTEX: it is a PyMutex. */
+#define LOCK_SIZE_SEMAPHORE  40
+#define LOCK_SIZE_MUTEX      24
+#define RLOCK_SIZE_SEMAPHORE 48
+#define RLOCK_SIZE_MUTEX     40
+
+#define OFFSET_LOCK   16 /* of the pointer or the PyMutex */
+#define OFFSET_LOCKED 32 /* of a char, in a lock with a semaphore */
+#define OFFSET_OWNER  24
+#define OFFSET_COUNT  32 /* with a PyMutex, this is the number of further acquisitions */
+
+#define MUTEX_LOCKED 1 /* a bit of a PyMutex */
+
+/* A thread that waits for a PyMutex waits for a semaphore in a struct wait_entry on its stack
+ * (Python/parking_lot.c). The address of the PyMutex precedes the semaphore. */
+#define WAIT_ENTRY_ADDRESS 8
+
+static const char *const type_names[LOCK_KINDS] = {
+    [LOCK_PLAIN] = "_thread.lock",
+    [LOCK_RLOCK] = "_thread.RLock",
+    [LOCK_SEMLOCK] = "_multiprocessing.SemLock",
+};
+
+enum lock_kind lock_kind(const struct python *py, const struct library *l, uint64_t object)
+{
+    int kind;
+
+    if (!object)
+        return LOCK_NONE;
+    for (kind = LOCK_PLAIN; kind <= LOCK_SEMLOCK; kind++) {
+        if (object_is_a(py, object, type_names[kind]))
+            return (enum lock_kind)kind;
+    }
+    if (library_is_a(py, l, object, CLASS_CONDITION))
+        return LOCK_CONDITION;
+    if (library_is_a(py, l, object, CLASS_SEMAPHORE))
+        return LOCK_SEMAPHORE;
+    return LOCK_NONE;
+}
+
+/* Returns the size of the objects of CPython's own type of this kind, 0 if it cannot be read. The
+ * object may be one of a derived class. */
+static uint64_t size_of(const struct python *py, enum lock_kind kind, uint64_t object)
+{
+    uint64_t type = object_type(py, object), size;
+    int i;
+
+    for (i = 0; type && i < 100 && !object_type_is(py, type, type_names[kind]); i++) {
+        if (!read_member(py, type, py->offsets->type.base, &type))
+            return 0;
+    }
+    return type && read_member(py, type, py->offsets->type.basicsize, &size) ? size : 0;
+}
+
+static bool read_plain(const struct python *py, uint64_t object, uint64_t size,
+                       struct lock_state *state)
+{
+    unsigned char byte;
+
+    if (size != LOCK_SIZE_SEMAPHORE && size != LOCK_SIZE_MUTEX)
+        return false;
+    if (!memory_read(&py->memory, object + (size == LOCK_SIZE_MUTEX ? OFFSET_LOCK : OFFSET_LOCKED),
+                     &byte, 1))
+        return false;
+    state->locked = size == LOCK_SIZE_MUTEX ? byte & MUTEX_LOCKED : byte != 0;
+    return true;
+}
+
+static bool read_rlock(const struct python *py, uint64_t object, uint64_t size,
+                       struct lock_state *state)
+{
+    if (size != RLOCK_SIZE_SEMAPHORE && size != RLOCK_SIZE_MUTEX)
+        return false;
+    if (!memory_pointer(&py->memory, object + OFFSET_OWNER, &state->owner) ||
+        !memory_pointer(&py->memory, object + OFFSET_COUNT, &state->count))
+        return false;
+    state->locked = state->owner != 0;
+    state->count = !state->locked ? 0 : state->count + (size == RLOCK_SIZE_MUTEX);
+    return true;
+}
+
+bool lock_read(const struct python *py, enum lock_kind kind, uint64_t object,
+               struct lock_state *state)
+{
+    *state = (struct lock_state){0};
+    if (kind == LOCK_PLAIN)
+        return read_plain(py, object, size_of(py, kind, object), state);
+    if (kind == LOCK_RLOCK)
+        return read_rlock(py, object, size_of(py, kind, object), state);
+    return false;
+}
+
+bool lock_has_futex(const struct python *py, enum lock_kind kind, uint64_t object, uint64_t futex)
+{
+    uint64_t size, word;
+
+    if (kind != LOCK_PLAIN && kind != LOCK_RLOCK)
+        return false;
+    size = size_of(py, kind, object);
+    if (size == (kind == LOCK_PLAIN ? LOCK_SIZE_MUTEX : RLOCK_SIZE_MUTEX))
+        return memory_pointer(&py->memory, futex - WAIT_ENTRY_ADDRESS, &word) &&
+               word == object + OFFSET_LOCK;
+    if (size == (kind == LOCK_PLAIN ? LOCK_SIZE_SEMAPHORE : RLOCK_SIZE_SEMAPHORE))
+        return memory_pointer(&py->memory, object + OFFSET_LOCK, &word) && word == futex;
+    return false;
+}

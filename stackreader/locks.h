@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Locks of the modules threading and _thread in the memory of a process: what kind an object is,
+ * whether it is locked, by which thread, and whether a thread waits in the kernel for it.
+ */
+#ifndef STACKREADER_LOCKS_H
+#define STACKREADER_LOCKS_H
+
+#include "library.h"
+
+/* Returns the kind of an object, or LOCK_NONE if it is no lock that the reader knows: a lock of C
+ * code, a Condition or a Semaphore, or an object of a derived class. */
+enum lock_kind lock_kind(const struct python *py, const struct library *l, uint64_t object);
+
+struct lock_state {
+    bool locked;
+    uint64_t owner; /* of an RLock: the ident of the thread; 0: none, or not known */
+    uint64_t count; /* of an RLock: how often the owner has acquired it */
+};
+
+/* Reads a LOCK_PLAIN or LOCK_RLOCK. Returns false if it cannot be read, or if this release of
+ * CPython has another layout of locks. */
+bool lock_read(const struct python *py, enum lock_kind kind, uint64_t object,
+               struct lock_state *state);
+
+/* True if a thread that waits for the futex at this address waits for the lock. */
+bool lock_has_futex(const struct python *py, enum lock_kind kind, uint64_t object, uint64_t futex);
+
+#endif

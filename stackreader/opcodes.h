@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the instructions of each version of CPython do, as far as the reader needs to know it: which
+ * instructions call a function or enter a `with`, and how the depth of the value stack changes.
+ *
+ * The tables are made by make_opcodes.py, which runs on the CPython that it describes.
+ */
+#ifndef STACKREADER_OPCODES_H
+#define STACKREADER_OPCODES_H
+
+#include <stdint.h>
+
+enum operation {
+    OP_INVALID, /* no instruction has this number */
+    OP_OTHER,
+    OP_EXTENDED_ARG,
+    OP_INSTRUMENTED,  /* a debugger or coverage has replaced the instruction by this one, which does
+                       * not say what the original instruction is. From 3.12 on */
+    OP_PRECALL,       /* 3.11: prepares the CALL that follows it */
+    OP_CALL,          /* from 3.11 on */
+    OP_CALL_KW,       /* from 3.13 on: CALL with a tuple of names on top */
+    OP_CALL_METHOD,   /* up to 3.10 */
+    OP_CALL_FUNCTION, /* up to 3.10 */
+    OP_CALL_FUNCTION_KW, /* up to 3.10: CALL_FUNCTION with a tuple of names on top */
+    OP_CALL_FUNCTION_EX, /* f(*args, **kwargs) */
+    OP_ENTER_WITH,       /* SETUP_WITH or BEFORE_WITH: calls __enter__. Up to 3.13 */
+    OP_WITH_EXCEPT_START /* calls __exit__ after an exception */
+};
+
+/* Which instruction is executed next. */
+enum flow {
+    FLOW_NEXT = 1,          /* the next one */
+    FLOW_JUMP_FORWARD = 2,  /* the one that is `argument` units after the next one */
+    FLOW_JUMP_BACKWARD = 4, /* the one that is `argument` units before the next one */
+    FLOW_JUMP_TO = 8        /* the one with the index `argument` */
+};
+
+/* How the change of the depth depends on the argument a of the instruction: depth += base + factor
+ * * f(a). */
+enum effect {
+    EFFECT_UNKNOWN,
+    EFFECT_LINEAR, /* f(a) = a */
+    EFFECT_BIT_0,  /* f(a) = 1 if bit 0 is set, else 0 */
+    EFFECT_BIT_2,  /* the same for bit 2 */
+    EFFECT_BITS,   /* the number of bits that are set in the lowest four */
+    EFFECT_IS_3,   /* f(a) = 1 if a is 3, else 0 */
+    EFFECT_UNPACK, /* the lowest byte of a + a / 256 */
+};
+
+struct opcode {
+    uint8_t operation; /* enum operation */
+    uint8_t caches;    /* the number of units after the instruction that contain no instruction */
+    uint8_t flow;      /* a sum of enum flow; 0: the function ends */
+    uint8_t effect;    /* enum effect, if the instruction does not jump */
+    int8_t base, factor;
+    int8_t jump; /* the change of the depth if the instruction jumps */
+};
+
+/* The instruction LOAD_ATTR, say, has several numbers from 3.11 on: CPython replaces it in the
+ * memory by faster versions, and by an instrumented one for debuggers. All have the same entry.
+ *
+ * Returns the table of a version, indexed by the number of the instruction, or NULL if the version
+ * is not known. From 3.14 on, the effects are unknown: frames store the depth there. */
+const struct opcode *opcodes_of(int minor);
+
+/* Returns the change of the depth by an instruction that does not jump. Its effect must be known.
+ */
+int opcode_effect(const struct opcode *o, uint32_t argument);
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "value_stack.h"
+
+#include "objects.h"
+
+#define LOCALS_MAX 1000 /* that are looked at by name */
+
+void value_room_clear(struct value_room *room)
+{
+    memset(room->shapes, 0, sizeof(room->shapes));
+    memset(room->blocks, 0, sizeof(room->blocks));
+    memset(room->calls, 0, sizeof(room->calls));
+}
+
+static size_t hash_of(uint64_t code, int64_t offset)
+{
+    uint64_t hash = ((code >> 4) + (uint64_t)offset) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return hash >> 32 & (VALUE_CACHE_SIZE - 1);
+}
+
+const struct code_shape *value_shape(const struct python *py, struct value_room *room,
+                                     uint64_t code)
+{
+    struct code_shape *s = &room->shapes[hash_of(code, 0)];
+
+    if (code && s->code == code)
+        return s;
+    if (code && code_shape_read(py, code, s))
+        return s;
+    s->code = 0;
+    return NULL;
+}
+
+/* ---- Slots ----------------------------------------------------------------------------------- */
+
+/* From 3.14 on, the low bits of a slot are flags: 3 marks an int that is no object, and a slot
+ * without a value may have a flag, too. Returns the address of the object, or 0. */
+static uint64_t object_of(const struct python *py, uint64_t slot)
+{
+    if (py->offsets->minor < 14)
+        return slot;
+    return (slot & 3) == 3 ? 0 : slot & ~UINT64_C(7);
+}
+
+bool value_local(const struct python *py, const struct raw_frame *frame, int index, uint64_t *value)
+{
+    uint64_t slots = frame->address + (uint64_t)py->offsets->frame.locals;
+
+    if (!memory_pointer(&py->memory, slots + (uint64_t)index * sizeof(uint64_t), value))
+        return false;
+    *value = object_of(py, *value);
+    return true;
+}
+
+int value_local_index(const struct python *py, uint64_t code, const char *name)
+{
+    const struct offsets *o = py->offsets;
+    uint64_t tuple, size, item, i;
+
+    if (!read_member(py, code, o->code.local_names, &tuple) ||
+        !read_member(py, tuple, o->tuple.size, &size) || size > LOCALS_MAX)
+        return -1;
+    for (i = 0; i < size; i++) {
+        if (!memory_pointer(&py->memory, tuple + (uint64_t)o->tuple.items + i * 8, &item))
+            return -1;
+        if (object_is_text(py, item, name))
+            return (int)i;
+    }
+    return -1;
+}
+
+static bool stack_address(const struct python *py, const struct code_shape *shape,
+                          const struct raw_frame *frame, uint64_t *address)
+{
+    const struct offsets *o = py->offsets;
+
+    if (o->frame.values >= 0)
+        return read_member(py, frame->address, o->frame.values, address);
+    *address = frame->address + (uint64_t)o->frame.locals + (uint64_t)shape->locals * 8;
+    return true;
+}
+
+/* Reads `count` slots of the value stack from `slot` on. Returns false if they are not all on the
+ * stack or cannot be read. */
+static bool read_slots(const struct python *py, const struct code_shape *shape,
+                       const struct raw_frame *frame, int slot, int count, uint64_t *values)
+{
+    uint64_t address;
+    int i;
+
+    if (slot < 0 || slot > shape->stack_size - count ||
+        !stack_address(py, shape, frame, &address) ||
+        !memory_read(&py->memory, address + (uint64_t)slot * 8, values, (size_t)count * 8))
+        return false;
+    for (i = 0; i < count; i++)
+        values[i] = object_of(py, values[i]);
+    return true;
+}
+
+uint64_t value_bound_to(const struct python *py, uint64_t method)
+{
+    const struct offsets *o = py->offsets;
+    uint64_t type = object_type(py, method), self;
+    int member = -1;
+
+    if (object_type_is(py, type, "builtin_function_or_method"))
+        member = o->builtin.self;
+    else if (object_type_is(py, type, "method"))
+        member = o->method.self;
+    return read_member(py, method, member, &self) ? self : 0;
+}
+
+/* ---- Blocks ---------------------------------------------------------------------------------- */
+
+/* An entry of the block stack of a frame, up to 3.10: PyTryBlock. */
+struct try_block {
+    int32_t type, handler, level;
+};
+
+/* CPython's number of SETUP_FINALLY, which is the type of the blocks of `with`, try and finally. */
+#define SETUP_FINALLY 122
+
+/* Reads the `with` blocks of a frame from its block stack. */
+static size_t read_block_stack(const struct python *py, const struct raw_frame *frame,
+                               const struct bytecode *b, struct with_block *to)
+{
+    const struct offsets *o = py->offsets;
+    struct try_block blocks[WITH_BLOCKS_MAX];
+    int32_t count, i;
+    int64_t handler;
+    size_t found = 0;
+
+    if (!memory_read(&py->memory, frame->address + (uint64_t)o->frame.block_count, &count,
+                     sizeof(count)) ||
+        count <= 0 || count > WITH_BLOCKS_MAX ||
+        !memory_read(&py->memory, frame->address + (uint64_t)o->frame.blocks, blocks,
+                     (size_t)count * sizeof(*blocks)))
+        return 0;
+    for (i = count - 1; i >= 0; i--) {
+        handler = o->minor >= 10 ? (int64_t)blocks[i].handler * 2 : blocks[i].handler;
+        if (blocks[i].type != SETUP_FINALLY || blocks[i].level <= 0 ||
+            !bytecode_is_with_handler(b, o->minor, handler))
+            continue;
+        to[found++] =
+            (struct with_block){blocks[i].level - 1, bytecode_setup_with(b, o->minor, handler)};
+    }
+    return found;
+}
+
+/* Returns the `with` blocks that a frame is in. Up to 3.10, they are not only a property of the
+ * instruction, so the cache is not used. */
+static const struct blocks_entry *find_blocks(const struct python *py, struct value_room *room,
+                                              const struct code_shape *shape,
+                                              const struct raw_frame *frame)
+{
+    int64_t offset = frame_address(py, frame);
+    struct blocks_entry *e = &room->blocks[hash_of(frame->code, offset)];
+
+    if (py->offsets->minor >= 11 && e->code == frame->code && e->offset == offset)
+        return e;
+    *e = (struct blocks_entry){.code = frame->code, .offset = offset};
+    if ((py->offsets->minor >= 11 && !shape->exceptions) ||
+        !bytecode_read(py, shape, &room->bytecode))
+        return e;
+    if (py->offsets->minor >= 11)
+        e->count = bytecode_with_blocks(&room->bytecode, offset, e->blocks);
+    else
+        e->count = read_block_stack(py, frame, &room->bytecode, e->blocks);
+    return e;
+}
+
+/* Returns the manager of a block, or 0. Up to 3.13, the slot contains the bound method __exit__.
+ * From 3.14 on, the slot contains the manager, and the slot below it the function; if the function
+ * is bound already, the slot is empty. */
+static uint64_t manager_of(const struct python *py, const struct code_shape *shape,
+                           const struct raw_frame *frame, int slot)
+{
+    uint64_t values[2];
+
+    if (py->offsets->minor < 14)
+        return read_slots(py, shape, frame, slot, 1, values) ? value_bound_to(py, values[0]) : 0;
+    if (slot < 1 || !read_slots(py, shape, frame, slot - 1, 2, values))
+        return 0;
+    return values[1] ? values[1] : value_bound_to(py, values[0]);
+}
+
+size_t value_stack_withs(const struct python *py, struct value_room *room,
+                         const struct raw_frame *frame, struct entered_with withs[WITH_BLOCKS_MAX])
+{
+    const struct code_shape *shape = value_shape(py, room, frame->code);
+    const struct blocks_entry *e;
+    size_t i, count = 0;
+    uint64_t manager;
+
+    if (!shape)
+        return 0;
+    e = find_blocks(py, room, shape, frame);
+    for (i = 0; i < e->count; i++) {
+        manager = manager_of(py, shape, frame, e->blocks[i].slot);
+        if (manager)
+            withs[count++] = (struct entered_with){manager, e->blocks[i].enter};
+    }
+    return count;
+}
+
+/* ---- The call -------------------------------------------------------------------------------- */
+
+static const struct call_entry *find_call(const struct python *py, struct value_room *room,
+                                          const struct code_shape *shape,
+                                          const struct raw_frame *frame)
+{
+    int64_t offset = frame_address(py, frame);
+    struct call_entry *e = &room->calls[hash_of(frame->code, offset)];
+
+    if (e->code == frame->code && e->offset == offset)
+        return e;
+    *e = (struct call_entry){.code = frame->code, .offset = offset, .depth = -1};
+    if (!bytecode_read(py, shape, &room->bytecode))
+        return e;
+    e->instruction = bytecode_at(&room->bytecode, offset);
+    if (py->offsets->frame.stack_pointer < 0 && e->instruction.operation > OP_INSTRUMENTED)
+        e->depth = bytecode_depth(py, shape, &room->bytecode, offset);
+    return e;
+}
+
+/* Returns the depth of the value stack before the call that a frame is in, or -1. */
+static int depth_of(const struct python *py, const struct code_shape *shape,
+                    const struct raw_frame *frame, const struct call_entry *e)
+{
+    uint64_t pointer, bottom;
+
+    if (py->offsets->frame.stack_pointer < 0)
+        return e->depth;
+    if (!read_member(py, frame->address, py->offsets->frame.stack_pointer, &pointer) ||
+        !stack_address(py, shape, frame, &bottom) || pointer < bottom ||
+        pointer - bottom > (uint64_t)shape->stack_size * 8)
+        return -1;
+    return (int)((pointer - bottom) / 8);
+}
+
+/* Returns the number of slots that a call takes, or 0 if the instruction is no call. The lowest of
+ * them gets the result. */
+static int64_t slots_of(int minor, struct instruction i)
+{
+    int64_t n = i.argument;
+
+    switch (i.operation) {
+    case OP_PRECALL:
+    case OP_CALL:
+    case OP_CALL_METHOD:
+        return n + 2;
+    case OP_CALL_KW:
+        return n + 3;
+    case OP_CALL_FUNCTION:
+        return n + 1;
+    case OP_CALL_FUNCTION_KW:
+        return n + 2;
+    case OP_CALL_FUNCTION_EX:
+        return minor >= 14 ? 4 : minor >= 11 ? 3 + (n & 1) : 2 + (n & 1);
+    default:
+        return 0;
+    }
+}
+
+/* Sets the name and self of a call from the callable and the value after it on the stack. */
+static bool set_call(const struct python *py, uint64_t callable, uint64_t self, struct c_call *call)
+{
+    const struct offsets *o = py->offsets;
+    uint64_t type = object_type(py, callable), definition, name;
+
+    if (object_type_is(py, type, "builtin_function_or_method"))
+        return read_member(py, callable, o->builtin.self, &call->self) &&
+               read_member(py, callable, o->builtin.definition, &definition) &&
+               memory_pointer(&py->memory, definition, &name) &&
+               read_c_string(py, name, call->name, sizeof(call->name));
+    call->self = self;
+    return object_type_is(py, type, "method_descriptor") &&
+           read_member(py, callable, o->descriptor.name, &name) &&
+           object_ascii(py, name, call->name, sizeof(call->name));
+}
+
+static bool is_timeout(const struct python *py, uint64_t value)
+{
+    uint64_t type = object_type(py, value), number;
+
+    return object_type_is(py, type, "float") ||
+           (object_type_is(py, type, "int") && object_integer(py, value, &number));
+}
+
+#define ARGUMENTS_MAX 4 /* that are looked at */
+
+/* The callable is the lowest slot. For functions that are no methods, the lowest slot is empty up
+ * to 3.12 (except for CALL_FUNCTION), and the callable follows. */
+static bool read_call(const struct python *py, const struct code_shape *shape,
+                      const struct raw_frame *frame, int lowest, int count, struct c_call *call)
+{
+    uint64_t values[2 + ARGUMENTS_MAX] = {0};
+    int i;
+
+    count = count < 2 + ARGUMENTS_MAX ? count : 2 + ARGUMENTS_MAX;
+    if (!read_slots(py, shape, frame, lowest, count, values))
+        return false;
+    for (i = 1; i < count; i++)
+        call->is_timed = call->is_timed || (values[i] && is_timeout(py, values[i]));
+    if (!values[0] && py->offsets->minor <= 12)
+        return set_call(py, values[1], 0, call);
+    return set_call(py, values[0], values[1], call);
+}
+
+/* A `with` statement that calls __enter__, up to 3.13. The top slot contains the bound method
+ * __exit__ (up to 3.11), or the manager. */
+static bool read_enter(const struct python *py, const struct code_shape *shape,
+                       const struct raw_frame *frame, int top, struct c_call *call)
+{
+    uint64_t value;
+
+    if (!read_slots(py, shape, frame, top, 1, &value))
+        return false;
+    call->enters_with = true;
+    call->self = py->offsets->minor <= 11 ? value_bound_to(py, value) : value;
+    memcpy(call->name, "__enter__", sizeof("__enter__"));
+    return call->self != 0;
+}
+
+/* On 3.9, a thread may stop at SETUP_WITH after it has entered the block. */
+static bool has_entered(const struct python *py, struct value_room *room,
+                        const struct raw_frame *frame)
+{
+    struct entered_with withs[WITH_BLOCKS_MAX];
+    size_t count = value_stack_withs(py, room, frame, withs);
+
+    return count > 0 && withs[0].enter == frame_address(py, frame);
+}
+
+bool value_stack_call(const struct python *py, struct value_room *room,
+                      const struct raw_frame *frame, struct c_call *call)
+{
+    const struct code_shape *shape = value_shape(py, room, frame->code);
+    const struct call_entry *e = shape ? find_call(py, room, shape, frame) : NULL;
+    int depth = e ? depth_of(py, shape, frame, e) : -1;
+    int64_t count;
+
+    memset(call, 0, sizeof(*call));
+    if (depth < 0)
+        return false;
+    if (e->instruction.operation == OP_ENTER_WITH)
+        return !(py->offsets->minor == 9 && has_entered(py, room, frame)) &&
+               read_enter(py, shape, frame, depth - 1, call);
+    count = slots_of(py->offsets->minor, e->instruction);
+    return count > 0 && count <= depth &&
+           read_call(py, shape, frame, depth - (int)count, (int)count, call);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the value stack of a frame tells: the managers of the `with` blocks that the frame has
+ * entered and not left, and the C function that the innermost frame calls.
+ *
+ * "Entered and not left" is not "held": code inside the block may have released the lock.
+ */
+#ifndef STACKREADER_VALUE_STACK_H
+#define STACKREADER_VALUE_STACK_H
+
+#include "bytecode.h"
+#include "frames.h"
+
+/* A `with` block that a frame has entered and not left. */
+struct entered_with {
+    uint64_t manager; /* the address of the object that the block calls __exit__ of */
+    int64_t enter; /* the offset of the instruction that called __enter__, in bytes; -1: unknown */
+};
+
+/* A call of a C function that has not returned yet. */
+struct c_call {
+    char name[32];    /* of the function, or "" if it is not known */
+    uint64_t self;    /* the address of the object whose method is called; 0: none */
+    bool enters_with; /* a `with` statement calls __enter__ */
+    bool is_timed;    /* an argument is a number that is not negative: a timeout */
+};
+
+#define VALUE_CACHE_SIZE 512 /* a power of 2 */
+
+/* The `with` blocks that an instruction is in. */
+struct blocks_entry {
+    uint64_t code;
+    int64_t offset;
+    size_t count;
+    struct with_block blocks[WITH_BLOCKS_MAX];
+};
+
+/* The instruction of a call, and the depth of the value stack before it. */
+struct call_entry {
+    uint64_t code;
+    int64_t offset;
+    struct instruction instruction;
+    int depth; /* -1: not known */
+};
+
+/* Room for one code object, and caches. Clear the caches before each report: a code object may have
+ * been freed, and another one may be at its address. */
+struct value_room {
+    struct bytecode bytecode;
+    struct code_shape shapes[VALUE_CACHE_SIZE];
+    struct blocks_entry blocks[VALUE_CACHE_SIZE];
+    struct call_entry calls[VALUE_CACHE_SIZE];
+};
+
+void value_room_clear(struct value_room *room);
+
+/* Returns the shape of a frame's code, or NULL if it cannot be read. */
+const struct code_shape *value_shape(const struct python *py, struct value_room *room,
+                                     uint64_t code);
+
+/* Finds the `with` blocks that a frame is in, the innermost first. Returns their number. */
+size_t value_stack_withs(const struct python *py, struct value_room *room,
+                         const struct raw_frame *frame, struct entered_with withs[WITH_BLOCKS_MAX]);
+
+/* Finds the C function that a frame calls. frame: the innermost frame of a thread. Returns false if
+ * it is in no such call, or if this is not known. A thread that has just returned from the call,
+ * and has not executed the next instruction, is not in it. */
+bool value_stack_call(const struct python *py, struct value_room *room,
+                      const struct raw_frame *frame, struct c_call *call);
+
+/* Reads a local variable (index < shape->locals) of a frame: the address of an object, or 0 if it
+ * has no value. For a variable that an inner function uses, this is a cell. Returns false if it
+ * cannot be read. */
+bool value_local(const struct python *py, const struct raw_frame *frame, int index,
+                 uint64_t *value);
+
+/* Returns the index of the local variable with this name, or -1. Up to 3.10, cells and free
+ * variables are not found. */
+int value_local_index(const struct python *py, uint64_t code, const char *name);
+
+/* Returns the object to which a method is bound, or 0 if `method` is no bound method. */
+uint64_t value_bound_to(const struct python *py, uint64_t method);
+
+#endif

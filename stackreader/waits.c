@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "waits.h"
+
+#include "dicts.h"
+#include "locks.h"
+#include "objects.h"
+
+/* The arguments that the functions below share. */
+struct gathering {
+    const struct python *py;
+    const struct library *library;
+    struct value_room *room;
+    const struct raw_stack *stack;
+    struct thread_facts *facts;
+};
+
+static bool has_code(const struct python *py, const struct raw_frame *f)
+{
+    return f->code && !(py->offsets->minor >= 12 && f->owner >= OWNER_SHIM);
+}
+
+/* Returns the first argument of the function that a frame runs, or 0. */
+static uint64_t first_argument(const struct python *py, const struct raw_frame *frame)
+{
+    uint64_t value;
+
+    return value_local(py, frame, 0, &value) ? value : 0;
+}
+
+/* ---- Waiting --------------------------------------------------------------------------------- */
+
+/* The methods of C code that block. */
+static const struct {
+    enum lock_kind kind;
+    const char *name;
+} blocking[] = {
+    {LOCK_PLAIN, "acquire"},   {LOCK_PLAIN, "acquire_lock"}, {LOCK_PLAIN, "__enter__"},
+    {LOCK_RLOCK, "acquire"},   {LOCK_RLOCK, "__enter__"},    {LOCK_RLOCK, "_acquire_restore"},
+    {LOCK_SEMLOCK, "acquire"}, {LOCK_SEMLOCK, "__enter__"},
+};
+
+/* Returns the kind of the lock that a call waits for, or LOCK_NONE. */
+static enum lock_kind kind_of_call(const struct gathering *g, const struct c_call *call)
+{
+    enum lock_kind kind = call->self ? lock_kind(g->py, g->library, call->self) : LOCK_NONE;
+    size_t i;
+
+    for (i = 0; kind != LOCK_NONE && i < sizeof(blocking) / sizeof(*blocking); i++) {
+        if (blocking[i].kind == kind && strcmp(blocking[i].name, call->name) == 0)
+            return kind;
+    }
+    return LOCK_NONE;
+}
+
+/* True if the kernel says that the thread waits for the lock of this call. Sets *contradicted if it
+ * says that the thread does something else, such as waiting for the GIL after the call. */
+static bool is_confirmed(const struct gathering *g, pid_t native_id, enum lock_kind kind,
+                         uint64_t lock, bool *contradicted)
+{
+    const struct memory *m = &g->py->memory;
+    uint64_t futex;
+    bool confirmed;
+
+    *contradicted = false;
+    if (!m->futex || native_id <= 0 || !m->futex(m, native_id, &futex))
+        return false;
+    confirmed = futex && lock_has_futex(g->py, kind, lock, futex);
+    *contradicted = !confirmed && (kind == LOCK_PLAIN || kind == LOCK_RLOCK);
+    return confirmed;
+}
+
+/* True if the innermost function of the library waits for the lock of a call on behalf of its first
+ * argument. Condition.wait, for example, waits for a lock of its own, and when it has got it, for
+ * the lock of the condition. */
+static bool waits_on_behalf(const struct gathering *g, enum library_function function,
+                            const struct c_call *call)
+{
+    uint64_t self = first_argument(g->py, &g->stack->frames[0]), lock;
+
+    switch (function) {
+    case FUNCTION_CONDITION_WAIT:
+        return strcmp(call->name, "acquire") == 0 && attribute_find(g->py, self, "_lock", &lock) &&
+               lock != call->self;
+    case FUNCTION_WAIT_FOR_THREAD_STATE:
+    case FUNCTION_MODULE_LOCK_ACQUIRE:
+        return strcmp(call->name, "acquire") == 0;
+    case FUNCTION_THREAD_JOIN: /* from 3.13 on */
+        return strcmp(call->name, "join") == 0;
+    default:
+        return false;
+    }
+}
+
+/* True if the local variable `timeout` of a frame has a value other than None. */
+static bool has_timeout(const struct gathering *g, const struct raw_frame *frame)
+{
+    int index = value_local_index(g->py, frame->code, "timeout");
+    uint64_t value;
+
+    return index >= 0 && value_local(g->py, frame, index, &value) && value &&
+           !object_type_is(g->py, object_type(g->py, value), "NoneType");
+}
+
+/* Sets the wait of a thread whose innermost frames are functions of the library. The outermost one
+ * of them is what the program has called: Queue.get calls Condition.wait. */
+static void follow_library(const struct gathering *g)
+{
+    struct wait_fact *w = &g->facts->wait;
+    enum lock_kind kind;
+    size_t i;
+
+    for (i = 0; i < g->stack->count; i++) {
+        if (!has_code(g->py, &g->stack->frames[i]))
+            continue;
+        kind = library_waits_for(library_function(g->library, g->stack->frames[i].code));
+        w->frame = i;
+        if (kind == LOCK_NONE)
+            return;
+        w->kind = kind;
+        w->object = first_argument(g->py, &g->stack->frames[i]);
+        w->is_timed = has_timeout(g, &g->stack->frames[i]);
+    }
+}
+
+static bool is_join_of_handle(const struct gathering *g, const struct c_call *call)
+{
+    return strcmp(call->name, "join") == 0 &&
+           object_is_a(g->py, call->self, "_thread._ThreadHandle");
+}
+
+static bool is_get_of_queue(const struct gathering *g, const struct c_call *call)
+{
+    return strcmp(call->name, "get") == 0 && object_is_a(g->py, call->self, "_queue.SimpleQueue");
+}
+
+static void gather_wait(const struct gathering *g, pid_t native_id)
+{
+    const struct raw_frame *innermost = &g->stack->frames[0];
+    struct wait_fact *w = &g->facts->wait;
+    enum library_function function;
+    enum lock_kind kind;
+    struct c_call call;
+    bool contradicted;
+
+    if (g->stack->count == 0 || !has_code(g->py, innermost) ||
+        !value_stack_call(g->py, g->room, innermost, &call))
+        return;
+    kind = kind_of_call(g, &call);
+    function = library_function(g->library, innermost->code);
+    if (kind == LOCK_NONE && is_get_of_queue(g, &call)) {
+        w->kind = LOCK_QUEUE_GET;
+        w->object = call.self;
+        w->is_timed = call.is_timed;
+        return;
+    }
+    if (kind == LOCK_NONE && !is_join_of_handle(g, &call))
+        return;
+    w->is_confirmed = is_confirmed(g, native_id, kind, call.self, &contradicted);
+    if (contradicted)
+        return;
+    if (waits_on_behalf(g, function, &call)) {
+        follow_library(g);
+        return;
+    }
+    w->kind = kind;
+    w->object = call.self;
+    w->is_timed = call.is_timed;
+}
+
+/* ---- Holding --------------------------------------------------------------------------------- */
+
+static void add_hold(const struct gathering *g, enum lock_kind kind, uint64_t object, size_t frame,
+                     int64_t enter)
+{
+    struct thread_facts *f = g->facts;
+
+    if (f->holds < HOLDS_MAX)
+        f->hold[f->holds++] =
+            (struct hold_fact){.kind = kind, .object = object, .frame = frame, .enter = enter};
+}
+
+/* How deep managers may be in managers: a generator in an ExitStack in a generator. */
+#define MANAGERS_MAX 5
+
+static void add_manager(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
+                        int depth);
+
+/* Adds the locks that a generator holds, of a function with @contextmanager. */
+static void add_generator(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
+                          int depth)
+{
+    const struct python *py = g->py;
+    struct entered_with withs[WITH_BLOCKS_MAX];
+    struct raw_frame inner;
+    uint64_t generator;
+    size_t count, i;
+
+    if (!attribute_find(py, manager, "gen", &generator) ||
+        !object_type_is(py, object_type(py, generator), "generator") ||
+        !frame_of_generator(py, generator, &inner))
+        return;
+    count = value_stack_withs(py, g->room, &inner, withs);
+    for (i = 0; i < count; i++)
+        add_manager(g, withs[i].manager, frame, enter, depth + 1);
+}
+
+/* The layout of collections.deque: a list of blocks with 64 items each
+ * (Modules/_collectionsmodule.c).
+ */
+#define DEQUE_SIZE       16
+#define DEQUE_LEFT_BLOCK 24
+#define DEQUE_LEFT_INDEX 40
+#define DEQUE_BLOCK      64
+#define DEQUE_ITEMS      8 /* the offset of the items in a block, after the link to the left */
+
+/* Adds the locks that an ExitStack has entered. Its callbacks are tuples (is_sync, bound method
+ * __exit__). */
+static void add_exit_stack(const struct gathering *g, uint64_t stack, size_t frame, int64_t enter,
+                           int depth)
+{
+    const struct python *py = g->py;
+    uint64_t deque, count, block, index, item, pair[2], self, i;
+
+    if (!attribute_find(py, stack, "_exit_callbacks", &deque) ||
+        !object_type_is(py, object_type(py, deque), "collections.deque") ||
+        !memory_pointer(&py->memory, deque + DEQUE_SIZE, &count) ||
+        !memory_pointer(&py->memory, deque + DEQUE_LEFT_BLOCK, &block) ||
+        !memory_pointer(&py->memory, deque + DEQUE_LEFT_INDEX, &index))
+        return;
+    for (i = 0; i < count && i < HOLDS_MAX && index + i < DEQUE_BLOCK; i++) {
+        if (!memory_pointer(&py->memory, block + DEQUE_ITEMS + (index + i) * 8, &item) ||
+            !memory_read(&py->memory, item + (uint64_t)py->offsets->tuple.items, pair,
+                         sizeof(pair)))
+            return;
+        self = value_bound_to(py, pair[1]);
+        if (self)
+            add_manager(g, self, frame, enter, depth + 1);
+    }
+}
+
+/* Adds the locks that the manager of a `with` holds: itself, the lock of a Condition, or those that
+ * a manager of contextlib has entered. */
+static void add_manager(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
+                        int depth)
+{
+    enum lock_kind kind = lock_kind(g->py, g->library, manager);
+    uint64_t lock;
+
+    if (depth > MANAGERS_MAX)
+        return;
+    if (kind == LOCK_CONDITION) {
+        if (!attribute_find(g->py, manager, "_lock", &lock))
+            return;
+        manager = lock;
+        kind = lock_kind(g->py, g->library, lock);
+    }
+    if (kind == LOCK_PLAIN || kind == LOCK_RLOCK || kind == LOCK_SEMAPHORE || kind == LOCK_SEMLOCK)
+        add_hold(g, kind, manager, frame, enter);
+    else if (library_is_a(g->py, g->library, manager, CLASS_CONTEXT_MANAGER))
+        add_generator(g, manager, frame, enter, depth);
+    else if (library_is_a(g->py, g->library, manager, CLASS_EXIT_STACK))
+        add_exit_stack(g, manager, frame, enter, depth);
+}
+
+/* Returns the lock that a frame of Condition.wait has released, or 0. */
+static uint64_t released_by(const struct gathering *g, const struct raw_frame *frame)
+{
+    uint64_t lock, saved;
+    int index = value_local_index(g->py, frame->code, "saved_state");
+
+    if (index < 0 || !value_local(g->py, frame, index, &saved) || !saved ||
+        !attribute_find(g->py, first_argument(g->py, frame), "_lock", &lock))
+        return 0;
+    return lock;
+}
+
+static bool is_released(const uint64_t *released, size_t count, uint64_t lock)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        if (released[i] == lock)
+            return true;
+    }
+    return false;
+}
+
+#define RELEASED_MAX 16
+
+/* Removes the locks that Condition.wait has released from the holds, from index `first` on. */
+static void remove_released(struct thread_facts *f, size_t first, const uint64_t *released,
+                            size_t count)
+{
+    size_t kept = first, i;
+
+    for (i = first; i < f->holds; i++) {
+        if (!is_released(released, count, f->hold[i].object))
+            f->hold[kept++] = f->hold[i];
+    }
+    memset(f->hold + kept, 0, (f->holds - kept) * sizeof(*f->hold));
+    f->holds = kept;
+}
+
+static void gather_holds(const struct gathering *g)
+{
+    struct entered_with withs[WITH_BLOCKS_MAX];
+    uint64_t released[RELEASED_MAX], future;
+    size_t count, i, j, releases = 0, first;
+
+    for (i = 0; i < g->stack->count; i++) {
+        const struct raw_frame *frame = &g->stack->frames[i];
+
+        if (!has_code(g->py, frame))
+            continue;
+        if (releases < RELEASED_MAX &&
+            library_function(g->library, frame->code) == FUNCTION_CONDITION_WAIT)
+            released[releases++] = released_by(g, frame);
+        first = g->facts->holds;
+        if (library_function(g->library, frame->code) == FUNCTION_WORK_ITEM_RUN &&
+            attribute_find(g->py, first_argument(g->py, frame), "future", &future))
+            add_hold(g, LOCK_FUTURE, future, i, -1);
+        count = value_stack_withs(g->py, g->room, frame, withs);
+        for (j = 0; j < count; j++)
+            add_manager(g, withs[j].manager, i, withs[j].enter, 0);
+        remove_released(g->facts, first, released, releases);
+    }
+}
+
+void waits_gather(const struct python *py, const struct library *l, struct value_room *room,
+                  const struct raw_stack *stack, pid_t native_id, struct thread_facts *facts)
+{
+    struct gathering g = {py, l, room, stack, facts};
+
+    memset(facts, 0, sizeof(*facts));
+    gather_wait(&g, native_id);
+    gather_holds(&g);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What one thread waits for, and what its frames have entered: the facts of one thread at one
+ * moment, as addresses of objects. lock_report makes a report of the facts of all threads.
+ */
+#ifndef STACKREADER_WAITS_H
+#define STACKREADER_WAITS_H
+
+#include "code.h"
+#include "library.h"
+#include "value_stack.h"
+
+struct wait_fact {
+    enum lock_kind kind; /* LOCK_NONE: the thread waits for nothing that the reader knows */
+    uint64_t object;     /* what the program waits for: a Lock, a Queue, a Thread */
+    size_t frame;        /* the index in raw_stack of the frame of the program that waits */
+    bool is_timed;       /* the wait ends by itself after some time */
+    bool is_confirmed;   /* the kernel says that the thread waits for this lock */
+};
+
+/* A lock of a `with` that a frame has entered and not left, or a future that a frame computes. */
+struct hold_fact {
+    enum lock_kind kind; /* LOCK_PLAIN, LOCK_RLOCK, LOCK_SEMLOCK, LOCK_SEMAPHORE, LOCK_FUTURE */
+    uint64_t object;
+    size_t frame;  /* the index in raw_stack of the frame with the `with` */
+    int64_t enter; /* the offset of the instruction that entered it, in bytes; -1: unknown */
+    bool is_guess; /* the code of a frame inside the `with` may have released the lock */
+};
+
+#define HOLDS_MAX 64 /* for one thread */
+
+struct thread_facts {
+    struct wait_fact wait;
+    size_t holds;
+    struct hold_fact hold[HOLDS_MAX]; /* the innermost first */
+};
+
+/* Gathers the facts of the thread whose frames are in `stack`, which must be exact. native_id: the
+ * kernel's id of the thread, or 0. Unused bytes of *facts are 0, so two can be compared with
+ * memcmp(). */
+void waits_gather(const struct python *py, const struct library *l, struct value_room *room,
+                  const struct raw_stack *stack, pid_t native_id, struct thread_facts *facts);
+
+#endif

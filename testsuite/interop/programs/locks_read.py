@@ -1,0 +1,263 @@
+"""Starts threads that wait in known ways, and compares what the stack reader says about them.
+
+Prints a JSON object: `compared`, the number of threads; `different`, a list of what differs.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import sys
+import threading
+import time
+
+import stackreader_module
+
+DEADLINE = float(os.environ.get("DEADLINE", "60"))  # seconds
+SEEN, KNOWN = "seen", "known"
+CERTAINTIES = [None, KNOWN, SEEN, "likely"]
+STATUSES = [None, "known", "free", "not-known", "ended", "inherited"]
+
+done = threading.Event()  # it is never set
+has_ended = threading.Event()
+plain, other, managed, stacked = [threading.Lock() for _ in range(4)]
+recursive, ended = threading.RLock(), threading.RLock()
+condition, of_plain = threading.Condition(), threading.Condition(threading.Lock())
+semaphore = threading.Semaphore(1)
+event = threading.Event()
+things, simple = queue.Queue(), queue.SimpleQueue()
+
+
+def hold():
+    with plain, other, recursive:
+        done.wait()
+
+
+@contextlib.contextmanager
+def manage():
+    with managed:
+        yield
+
+
+def hold_managed():
+    with manage():
+        done.wait()
+
+
+def hold_stacked():
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(stacked)
+        done.wait()
+
+
+def by_with():
+    with plain:
+        pass
+
+
+def by_acquire():
+    plain.acquire()
+
+
+def by_bound_method():
+    acquire = plain.acquire
+    acquire()
+
+
+def by_timeout():
+    plain.acquire(timeout=100000)
+
+
+def by_arguments():
+    plain.acquire(*(True, -1))
+
+
+def by_nested_call():
+    len([plain, plain.acquire()])
+
+
+def rlock_by_with():
+    with recursive:
+        pass
+
+
+def rlock_by_acquire():
+    recursive.acquire()
+
+
+def of_ended_thread():
+    has_ended.wait()
+    ended.acquire()
+
+
+def wait_for_condition():
+    with condition:
+        condition.wait()
+
+
+def wait_for_condition_of_lock():
+    with of_plain:
+        of_plain.wait_for(lambda: False)
+
+
+def wait_twice():
+    with semaphore:
+        semaphore.acquire()
+
+
+def wait_for_event():
+    event.wait()
+
+
+def wait_for_queue():
+    things.get()
+
+
+def wait_for_simple_queue():
+    simple.get()
+
+
+def wait_for_managed():
+    managed.acquire()
+
+
+def wait_for_stacked():
+    with stacked:
+        pass
+
+
+def join():
+    holder.join()
+
+
+class Instance:
+    """Waits in a method, in a generator."""
+
+    def __init__(self):
+        self.lock = plain
+
+    def generate(self):
+        with managed:
+            yield
+
+    def __call__(self):
+        for _ in self.generate():
+            pass
+
+
+#: For each thread: its target, the object that it waits for, the objects that it holds.
+CASES = [
+    (by_with, plain, []),
+    (by_acquire, plain, []),
+    (by_bound_method, plain, []),
+    (by_timeout, plain, []),
+    (by_arguments, plain, []),
+    (by_nested_call, plain, []),
+    (rlock_by_with, recursive, []),
+    (rlock_by_acquire, recursive, []),
+    (of_ended_thread, ended, []),
+    (wait_for_condition, condition, []),
+    (wait_for_condition_of_lock, of_plain, []),
+    (wait_twice, semaphore, [(semaphore, SEEN)]),
+    (wait_for_event, event, []),
+    (wait_for_queue, things, []),
+    (wait_for_simple_queue, simple, []),
+    (wait_for_managed, managed, []),
+    (wait_for_stacked, stacked, []),
+    (Instance(), managed, []),
+]
+
+#: The holder and the holder_status of each object.
+HOLDERS = [
+    (plain, "hold", "known"),
+    (other, "hold", "known"),
+    (recursive, "hold", "known"),
+    (ended, None, "ended"),
+    (managed, "hold_managed", "known"),
+    (stacked, "hold_stacked", "known"),
+    (semaphore, "wait_twice", "known"),
+]
+
+
+def name_of(target):
+    return getattr(target, "__name__", type(target).__name__)
+
+
+def start(target):
+    thread = threading.Thread(target=target, name=name_of(target), daemon=True)
+    thread.start()
+    return thread
+
+
+def reference(thing):
+    return f"obj:{id(thing):#x}"
+
+
+def expected():
+    """Return what the reader must say: by thread, (object, holds); by object, (holders, status)."""
+    own = [(reference(plain), SEEN), (reference(other), SEEN), (reference(recursive), KNOWN)]
+    threads = {
+        "hold": (reference(done), own),
+        "hold_managed": (reference(done), [(reference(managed), SEEN)]),
+        "hold_stacked": (reference(done), [(reference(stacked), SEEN)]),
+        "join": (f"thread:{holder.ident}", []),
+    }
+    for target, thing, holds in CASES:
+        found = [(reference(each), certainty) for each, certainty in holds]
+        threads[name_of(target)] = (reference(thing), found)
+    objects = {reference(thing): ([who], how) for thing, who, how in HOLDERS}
+    return threads, objects
+
+
+def read():
+    found, _, _, things = stackreader_module.read()
+    names = {each["id"]: each["name"] for each in found}
+    threads = {}
+    for each in found:
+        holds = [(thing, CERTAINTIES[how]) for thing, how, *_ in each["holds"] or ()]
+        threads[each["name"]] = (each["waits"] and each["waits"][0], holds)
+    objects = {
+        thing: ([names.get(holder) for holder in holders], STATUSES[status])
+        for thing, (_, _, _, holders, status) in things.items()
+    }
+    return threads, objects
+
+
+def different():
+    threads, objects = expected()
+    found, things = read()
+    return [
+        f"{name}: {found.get(name)} is not {value}"
+        for name, value in threads.items()
+        if found.get(name) != value
+    ] + [
+        f"{name}: {things.get(name)} is not {value}"
+        for name, value in objects.items()
+        if things.get(name) != value
+    ]
+
+
+def main():
+    global holder
+    if sys.argv[1:] == ["traced"]:
+        threading.settrace(lambda *_: lambda *_: None)
+    holder = start(hold)
+    for target in (hold_managed, hold_stacked):
+        start(target)
+    until = time.monotonic() + DEADLINE
+    while not all(each.locked() for each in (plain, other, managed, stacked)):
+        time.sleep(0.001)
+    for target, _, _ in CASES:
+        start(target)
+    start(join)
+    # The next thread that starts may get the ident of the one that has ended, and own its lock.
+    start(ended.acquire).join()
+    has_ended.set()
+    while (wrong := different()) and time.monotonic() < until:
+        time.sleep(0.01)
+    print(json.dumps({"compared": len(CASES) + 4, "different": wrong}), flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
