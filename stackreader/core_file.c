@@ -47,19 +47,17 @@ int core_open_file(const char *path)
 static size_t read_file(const struct core *core, uint64_t offset, void *to, size_t size)
 {
     size_t done = 0;
-    ssize_t n = 1;
+    ssize_t n;
 
     if (offset >= core->size)
         return 0;
     if (size > core->size - offset)
         size = (size_t)(core->size - offset);
-    while (done < size && n != 0) {
+    while (done < size) {
         n = pread(core->fd, (char *)to + done, size - done, (off_t)(offset + done));
-        if (n < 0 && errno != EINTR)
+        if (n == 0 || (n < 0 && errno != EINTR))
             break;
         done += n > 0 ? (size_t)n : 0;
-        if (n < 0)
-            n = 1;
     }
     return done;
 }
@@ -376,7 +374,8 @@ static bool complete_mappings(struct core *core)
 
     if (!all)
         return false;
-    qsort(core->mappings.items, named, sizeof(*all), compare_mappings);
+    if (named > 0)
+        qsort(core->mappings.items, named, sizeof(*all), compare_mappings);
     for (i = 0; i < named; i++) {
         all[i] = core->mappings.items[i];
         set_access(core, &all[i]);

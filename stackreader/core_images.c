@@ -19,12 +19,14 @@
 static size_t read_at(int fd, uint64_t offset, void *to, size_t size)
 {
     size_t done = 0;
-    ssize_t n = 1;
+    ssize_t n;
 
     if (offset > INT64_MAX - size)
         return 0;
-    while (done < size && n > 0) {
-        n = TEMP_FAILURE_RETRY(pread(fd, (char *)to + done, size - done, (off_t)(offset + done)));
+    while (done < size) {
+        n = pread(fd, (char *)to + done, size - done, (off_t)(offset + done));
+        if (n == 0 || (n < 0 && errno != EINTR))
+            break;
         done += n > 0 ? (size_t)n : 0;
     }
     return done;
@@ -186,22 +188,57 @@ static bool try_build_id(const struct core_images *images, size_t file)
     return try_downloaded(images, file, hex);
 }
 
-/* Files that the user has named come first. Such a file is also used if it cannot be checked, but
- * only as the executable. */
+/* True if both paths end in the same name. */
+static bool same_name(const char *a, const char *b)
+{
+    const char *x = strrchr(a, '/'), *y = strrchr(b, '/');
+    size_t len, end = strlen(REMOVED);
+
+    x = x ? x + 1 : a;
+    y = y ? y + 1 : b;
+    len = strlen(y);
+    if (len > end && strcmp(y + len - end, REMOVED) == 0)
+        len -= end;
+    return strlen(x) == len && memcmp(x, y, len) == 0;
+}
+
+/* True if a file that the user has named, and that cannot be checked, is used for a file of the
+ * core file: for the one with the same name, or else as the executable. */
+static bool is_meant(const struct core_images *images, size_t file, const char *given)
+{
+    const struct core *core = images->core;
+    size_t i;
+
+    if (same_name(given, core->files[file].path))
+        return true;
+    for (i = 0; i < core->file_count; i++) {
+        if (same_name(given, core->files[i].path))
+            return false;
+    }
+    return file == core_executable(core);
+}
+
+/* True if a file that the user has named is the one of the core file. */
+static bool is_right(const struct core_images *images, size_t file, const struct given_image *given)
+{
+    enum image_state state = compare(images, file, given->fd, &given->build_id);
+
+    return state == IMAGE_FOUND ||
+           (state == IMAGE_UNCHECKED && is_meant(images, file, given->path));
+}
+
+/* Tries the files that the user has named. */
 static bool try_given(const struct core_images *images, size_t file)
 {
     struct core_image *image = &images->items[file];
-    enum image_state state;
     size_t i;
 
     for (i = 0; i < images->given_count; i++) {
-        state = compare(images, file, images->given[i].fd, &images->given[i].build_id);
-        if (state == IMAGE_FOUND ||
-            (state == IMAGE_UNCHECKED && file == core_executable(images->core))) {
-            image->fd = fcntl(images->given[i].fd, F_DUPFD_CLOEXEC, 0);
-            image->state = image->fd >= 0 ? IMAGE_FOUND : IMAGE_MISSING;
-            return image->fd >= 0;
-        }
+        if (!is_right(images, file, &images->given[i]))
+            continue;
+        image->fd = fcntl(images->given[i].fd, F_DUPFD_CLOEXEC, 0);
+        image->state = image->fd >= 0 ? IMAGE_FOUND : IMAGE_MISSING;
+        return image->fd >= 0;
     }
     return false;
 }
@@ -268,13 +305,10 @@ void core_images_close(struct core_images *images)
 /* True if a file that the user has named is one that the process had mapped. */
 static bool belongs(const struct core_images *images, const struct given_image *given)
 {
-    enum image_state state;
     size_t i;
 
     for (i = 0; i < images->core->file_count; i++) {
-        state = compare(images, i, given->fd, &given->build_id);
-        if (state == IMAGE_FOUND ||
-            (state == IMAGE_UNCHECKED && i == core_executable(images->core)))
+        if (is_right(images, i, given))
             return true;
     }
     return false;

@@ -5,7 +5,8 @@
  *
  * A file is used only if it has the build ID that the core file has for it. If the file was linked
  * without a build ID, its first page must be the one in the core file. If the core file has
- * neither, only a file that the user has named is used.
+ * neither, only a file that the user has named is used: for the file with the same name, or else as
+ * the executable.
  */
 #ifndef STACKREADER_CORE_IMAGES_H
 #define STACKREADER_CORE_IMAGES_H

@@ -157,6 +157,18 @@ static bool is_cut_off(const struct dump *d, const struct located *python, size_
     return !python || python->state == PYTHON_NOT_RUNNING || python->state == PYTHON_CONTRADICTS;
 }
 
+/* True if the core file has some of the memory that the process has written. */
+static bool has_written_memory(const struct core *core)
+{
+    const struct core_segment *s = core->segments, *end = s + core->segment_count;
+
+    for (; s < end; s++) {
+        if (s->writable && s->saved > 0)
+            return true;
+    }
+    return false;
+}
+
 /* Explains why no Python can be read. python: one that was found; NULL: there is none. */
 static enum core_outcome no_python(const struct dump *d, const struct located *python)
 {
@@ -167,6 +179,11 @@ static enum core_outcome no_python(const struct dump *d, const struct located *p
         trouble_cut(end, sizeof(end), &d->core);
         return fail(d, "%s %s, and no stacks are among them", d->path, end);
     }
+    if (!core_is_cut(&d->core) && !has_written_memory(&d->core))
+        return fail(d,
+                    "%s has no memory that the process had written: its coredump_filter left it "
+                    "out, see core(5)",
+                    d->path);
     if (lost != CORE_NO_FILE) {
         trouble_image(d->why, CORE_WHY_SIZE, d->path, &d->images, lost);
         return CORE_HAS_NOTHING;

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -135,13 +136,17 @@ def write(pid: int, path: Path, rename: dict[str, str] | None = None) -> Path:
 
 
 def _copy(memory: int, address: int, file: int, offset: int, size: int) -> None:
-    """Copies memory to a file, but no zeros, so that the file needs little space."""
+    """Copies memory to a file, but no zeros, so that the file needs little space.
+
+    Like the kernel, leaves out what cannot be read, such as memory behind the end of a mapped file.
+    """
     step = 1 << 16
     zeros = bytes(step)
     for at in range(0, size, step):
-        piece = os.pread(memory, min(step, size - at), address + at)
-        if piece != zeros[: len(piece)]:
-            os.pwrite(file, piece, offset + at)
+        with contextlib.suppress(OSError):
+            piece = os.pread(memory, min(step, size - at), address + at)
+            if piece != zeros[: len(piece)]:
+                os.pwrite(file, piece, offset + at)
 
 
 # ---- From the kernel and from gcore --------------------------------------------------------------

@@ -147,6 +147,43 @@ TEST(a_file_that_cannot_be_checked_is_used_only_if_the_user_names_it)
     assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_FOUND);
 }
 
+/* Opens a core file that has no bytes of the executable and of the library that the process had
+ * mapped. */
+static void open_unchecked(struct scene *s)
+{
+    const struct made_mapping mappings[] = {
+        {START, START + PAGE, 0, "/nonexistent/python"},
+        {START + PAGE, START + 2 * PAGE, 0, "/nonexistent/library.so"},
+    };
+    const uint64_t auxv[] = {AT_PHDR, START + 64, AT_NULL, 0};
+    AUTO_MADE m = {.count = 0};
+    uint16_t machine;
+
+    made_thread(&m, 70, 0);
+    made_note(&m, "CORE", NT_AUXV, auxv, sizeof(auxv));
+    made_files(&m, mappings, 2);
+    assert_int_equal(core_open(&s->core, made_write(&m), &machine), CORE_OK);
+    assert_true(core_images_open(&s->images, &s->core));
+}
+
+TEST(a_file_that_cannot_be_checked_is_used_for_the_one_with_its_name_or_as_the_executable)
+{
+    AUTO_SCENE s;
+
+    scene_open(&s);
+    write_library(s.path, RIGHT, 'a');
+    write_library(s.named, OTHER, 'a');
+    open_unchecked(&s);
+    assert_int_equal(core_images_give(&s.images, s.path), GIVE_OK);
+    assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_MISSING);
+    assert_int_equal(core_images_get(&s.images, 1)->state, IMAGE_FOUND);
+    core_images_close(&s.images);
+    assert_true(core_images_open(&s.images, &s.core));
+    assert_int_equal(core_images_give(&s.images, s.named), GIVE_OK);
+    assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_FOUND);
+    assert_int_equal(core_images_get(&s.images, 1)->state, IMAGE_MISSING);
+}
+
 TEST(a_file_that_is_downloaded_by_its_build_id_is_found)
 {
     AUTO_SCENE s;
