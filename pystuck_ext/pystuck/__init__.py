@@ -8,7 +8,7 @@ and on the shell, when it hangs::
 
     pystuck
 
-With PYSTUCK=1 in the environment, or an address, the import alone starts a server.
+If the environment variable PYSTUCK is 1 or an address, the import alone starts a server.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def run_server(
         _servers.append(server)
         if values["follow_fork"]:
             _run.follow_forks(_servers, server, settings)
-    except BaseException:  # such as MemoryError: the caller gets no server that it could close
+    except BaseException:  # such as MemoryError: the caller gets no server to close
         server.close()
         raise
     return server

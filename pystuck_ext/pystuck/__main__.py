@@ -100,7 +100,7 @@ def _check_address(parser: argparse.ArgumentParser, options: argparse.Namespace)
 
 
 def _address(parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """Return the arguments of run_server for the address in PYSTUCK; {} if it starts no server."""
+    """Return the arguments of run_server for the address in PYSTUCK; {} if there is none."""
     if not _environment.value():
         return {}
     try:

@@ -63,8 +63,8 @@ def native_settings(authenticator: Any) -> dict[str, Any]:
 def for_session(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Session], Any]:
     """Return a function that authenticates the client of a session and returns its credentials.
 
-    The function raises what the authenticator raises, and TypeError if the authenticator returns
-    another socket than the given one.
+    The function raises what the authenticator raises, and TypeError if the authenticator returns a
+    socket other than the given one.
     """
     if _is_ssl_authenticator(authenticator):
         import ssl  # noqa: F401  now: later, a stuck thread may hold the import lock

@@ -33,8 +33,9 @@ _MEANT_WORDS = "ALLOW ALOW CERT CIPHER CRL GROUP MODE REVO SECUR SUBJ UNIX USER"
 def _is_ignored() -> bool:
     """True if the variables must be ignored.
 
-    This is so with python -E, and if this process has more rights than the user who started it: by
-    the rule of secure_getenv(), or because its real and effective ids differ now.
+    They are ignored with python -E. They are also ignored if this process has more rights than the
+    user who started it: if secure_getenv() would ignore them, or if the real and effective ids of
+    this process differ now.
     """
     return bool(
         sys.flags.ignore_environment

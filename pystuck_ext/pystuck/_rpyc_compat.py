@@ -56,7 +56,7 @@ def _import_code(fields: tuple) -> CodeType:
 
 
 def _globals_of(module: str) -> dict[str, Any]:
-    """Return the globals of a module of this process; of __main__ if it cannot be imported."""
+    """Return the globals of a module; those of __main__ if the module cannot be imported."""
     try:
         __import__(module)
     except ImportError:

@@ -24,9 +24,9 @@ _CERTIFICATE_NONE, _CERTIFICATE_REQUIRED = 0, 2
 def native_settings(values: dict[str, Any]) -> dict[str, Any]:
     """Return the settings for _pystuck.run_server(), by name, for these options of run_server.
 
-    They are the options that the native server reads, and settings that several options decide
-    together: `client_certificate` and `only_tls_1_2`; `connect`, a function that makes a client's
-    connection; `log`, a function that logs a line.
+    These are the options that the native server reads, and four other settings:
+    `client_certificate`, `only_tls_1_2`, `connect` (a function that makes a client's connection)
+    and `log` (a function that logs a line).
 
     Raises TypeError, ValueError or OSError, which names the option.
     """
@@ -134,8 +134,9 @@ def _serve_in_child() -> None:
 def _listen_next_to(server: _pystuck.Server, settings: dict[str, Any]) -> _pystuck.Server:
     """Start this child's server.
 
-    It listens on the Unix socket with this child's "{pid}", or on the next free TCP port after that
-    of server. If port 0 was given, the kernel chooses a port for the child, too.
+    The child's server listens on the Unix socket with the child's "{pid}" in the path, or on the
+    next free TCP port after the port of `server`. If port 0 was given, the kernel chooses a port
+    for the child, too.
     """
     if settings["unix_socket"] is not None or settings["port"] == 0:
         return listen(settings)

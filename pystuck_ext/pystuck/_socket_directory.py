@@ -25,7 +25,7 @@ _NAME = re.compile(r"([1-9][0-9]{0,8})\.sock")
 #: server, which has called bind(), calls listen().
 _STARTING = 2.0
 
-#: The most entries of the directory that remove_stale() checks, so that it does not take long.
+#: The maximum number of entries that remove_stale() checks, so that it does not take long.
 _LOOKED_AT = 200
 
 

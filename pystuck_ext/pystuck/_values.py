@@ -163,7 +163,7 @@ class Seconds(Kind):
 
 
 class Flag(Kind):
-    """True or False. If strict is false, also 0 and 1."""
+    """True or False. If strict is false, 0 and 1 are accepted, too."""
 
     metavar = None
 

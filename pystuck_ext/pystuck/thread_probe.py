@@ -1,6 +1,6 @@
 """The stacks of all threads and greenlets of this process, as text.
 
-Takes no lock of the threading module, since a thread that is stuck may hold it.
+Takes no lock of the threading module, since a thread that is stuck may hold such a lock.
 """
 
 from __future__ import annotations
