@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -373,6 +374,57 @@ sys.stdin.readline()
         running.kill()
 
 
+@needs_root
+def test_in_a_container_threads_have_the_ids_that_they_have_there() -> None:
+    code = """
+import sys, threading
+threading.Thread(target=threading.Event().wait, name="inner", daemon=True).start()
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+    container = ["unshare", "--pid", "--fork", "--uts"]
+    if subprocess.run([*container, "true"], check=False).returncode != 0:
+        pytest.skip("no namespaces can be made here")
+    running = Running([*container, python(), "-c", code], clean_environment())
+    try:
+        assert running.read_line() == "ready"
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text()
+        pid = int(children)
+        process = wait_until(
+            lambda: ((found := read(pid))["threads"][1]["state"] == "S" and found),
+            "the thread to wait",
+        )
+        main, inner = process["threads"]
+        assert (process["pid"], process["host"]) == (1, None)
+        assert process["id"].startswith(f"{pid}@")
+        assert (main["native_id"], main["main"], main["exact"]) == (1, True, True)
+        assert (inner["name"], inner["main"], inner["exact"]) == ("inner", False, True)
+        assert inner["native_id"] < pid
+    finally:
+        running.kill()
+
+
+def test_threads_that_threading_does_not_know_have_their_native_id() -> None:
+    code = """
+import _thread, os, sys
+def work():
+    print(_thread.get_native_id(), flush=True)
+    os.read(0, 1)
+print("ready", flush=True)
+_thread.start_new_thread(work, ())
+sys.stdin.readline()
+"""
+    running = start(code)
+    try:
+        tid = int(running.read_line())
+        main, other = read(running.pid)["threads"]
+        assert (main["native_id"], other["native_id"]) == (running.pid, tid)
+        assert other["repr"] == f"<thread {other['ident']} (not started by threading)>"
+        assert main["repr"] == f"<main thread {main['ident']}>"  # threading is not imported
+    finally:
+        running.kill()
+
+
 def both_are_read(pid: int) -> dict[str, Any] | None:
     """The answer to --subprocesses, if two processes run their code already."""
     done = pystuck("--pid", pid, "--subprocesses", "--json")
@@ -414,7 +466,7 @@ wait()
 
 def test_processes_that_end_while_they_are_read_are_told_apart() -> None:
     """Each answer is a stack or a sentence, whenever the process ends."""
-    for delay in range(12):
+    for delay in range(6):
         with subprocess.Popen([python(), "-I", "-S", "-c", "pass"]) as process:
             for _ in range(delay):
                 pystuck("--version")
