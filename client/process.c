@@ -88,6 +88,18 @@ uid_t process_user(pid_t pid)
     return line && sscanf(line, "\nUid: %*u %u", &user) == 1 ? user : (uid_t)-1;
 }
 
+pid_t process_of_thread(pid_t tid)
+{
+    char path[PROC_PATH_SIZE], text[4096];
+    int64_t pid;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+    if (procfs_read(path, text, sizeof(text)) < 0)
+        return tid;
+    pid = procfs_value(text, "Tgid:");
+    return pid == PROCFS_NONE ? tid : (pid_t)pid;
+}
+
 pid_t process_parent(pid_t pid)
 {
     char path[PROC_PATH_SIZE], text[1024];

@@ -26,6 +26,10 @@ int64_t process_started_after_boot(pid_t pid);
 /* Returns the effective user of a process. (uid_t)-1: not known. */
 uid_t process_user(pid_t pid);
 
+/* Returns the process that a thread belongs to. Returns the same number for a process, and if it is
+ * not known. */
+pid_t process_of_thread(pid_t tid);
+
 /* Returns the parent of a process. 0: it has none, or it is not known. */
 pid_t process_parent(pid_t pid);
 

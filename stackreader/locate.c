@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "locate.h"
 
+#include <elf.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -145,6 +146,22 @@ static bool is_first(const struct mapping *m)
     return m->offset == 0 && m->readable && m->path[0] == '/';
 }
 
+/* Adds a 32-bit executable or library whose name says that it is a Python. */
+static void look_at_class(struct search *s, const struct mapping *file)
+{
+    const char *name = mapping_name(file);
+    unsigned char head[EI_NIDENT];
+    struct located *python;
+
+    if ((strncmp(name, "python", 6) != 0 && strncmp(name, "libpython", 9) != 0) ||
+        !memory_read(s->memory, file->start, head, sizeof(head)) ||
+        memcmp(head, ELFMAG, SELFMAG) != 0 || head[EI_CLASS] != ELFCLASS32)
+        return;
+    python = add(s, file, 0);
+    if (python)
+        python->state = PYTHON_32_BIT;
+}
+
 /* Looks at the symbols that an image exports. */
 static void look_at_symbols(struct search *s, const struct mapping *file)
 {
@@ -153,8 +170,10 @@ static void look_at_symbols(struct search *s, const struct mapping *file)
     uint64_t address;
     int minor;
 
-    if (!dynamic_open(&d, s->memory, file))
+    if (!dynamic_open(&d, s->memory, file)) {
+        look_at_class(s, file);
         return;
+    }
     if (dynamic_find(&d, "_PyRuntime", &address)) {
         python = add(s, file, address);
         if (!python || use_debug_offsets(s->memory, python))
@@ -330,6 +349,9 @@ void locate_explain(const struct located *python, char *out, size_t size)
         return;
     case PYTHON_PYPY:
         snprintf(out, size, "runs PyPy, which is not supported: pystuck reads CPython only");
+        return;
+    case PYTHON_32_BIT:
+        snprintf(out, size, "runs a 32-bit Python, which is not supported");
         return;
     }
 }

@@ -19,7 +19,8 @@ enum python_state {
     PYTHON_OTHER_VERSION, /* its version is not supported */
     PYTHON_FREE_THREADED,
     PYTHON_CONTRADICTS, /* its memory is not as this version has it */
-    PYTHON_PYPY
+    PYTHON_PYPY,
+    PYTHON_32_BIT
 };
 
 /* A Python in a process. */

@@ -81,7 +81,7 @@ static bool add_thread(struct memory_pid *m, pid_t thread, size_t *room)
     if (!read_status(m, thread, status))
         return true;
     m->threads[m->thread_count++] = (struct thread_id){thread, own_id(status, thread)};
-    if (m->live == 0 && !has_ended(status))
+    if ((m->live == 0 || thread == m->pid) && !has_ended(status))
         m->live = thread;
     return true;
 }

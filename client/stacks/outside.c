@@ -389,6 +389,7 @@ enum outside_result outside_read(struct report *report, pid_t pid, struct outsid
     struct report_process *process;
 
     *out = (struct outside){.result = OUTSIDE_READ};
+    pid = process_of_thread(pid);
     if (open_process(&t, pid, out) == OUTSIDE_READ && find_pythons(&t, out) == OUTSIDE_READ) {
         process = report_add_process(report);
         if (!process)

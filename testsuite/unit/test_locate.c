@@ -147,6 +147,21 @@ TEST(kinds_of_python_that_cannot_be_read_are_told_apart)
     }
 }
 
+TEST(a_32_bit_python_is_told_apart_by_its_name)
+{
+    struct located found[LOCATE_MAX];
+    char text[LOCATE_TEXT_SIZE];
+
+    make_image("_PyRuntime");
+    image[EI_CLASS] = ELFCLASS32;
+    assert_int_equal(locate(found), 0);
+    only.path = "/usr/bin/python3.11";
+    assert_int_equal(locate(found), 1);
+    only.path = "/lib/libx.so";
+    locate_explain(&found[0], text, sizeof(text));
+    assert_non_null(strstr(text, "32-bit"));
+}
+
 TEST(a_new_version_is_refused_with_its_number)
 {
     struct located found[LOCATE_MAX];
