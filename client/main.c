@@ -457,6 +457,10 @@ static int show_family(const struct options *options)
             status = worst(status, check(&report.processes.items[report.processes.count - 1]));
         print_process(options, family.pids[i], &report, &outside);
     }
+    outside_conclude(&report);
+    stacks_print_findings(stdout, &report.findings, options->format);
+    if (report.findings.count > 0 && options->check)
+        status = worst(status, EXIT_DEADLOCK);
     if (options->format == FORMAT_JSON)
         stacks_print_json_all(stdout, &report);
     return flush_stdout() == EXIT_SUCCESS ? status : EXIT_FAILURE;

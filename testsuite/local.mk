@@ -123,6 +123,7 @@ testsuite_unit_test_report_SOURCES = \
 	testsuite/unit/test_deadlocks.c \
 	testsuite/unit/test_diagnosis.c \
 	testsuite/unit/test_merge.c \
+	testsuite/unit/test_random_waits.c \
 	testsuite/unit/test_report.c \
 	testsuite/unit/test_source_words.c \
 	testsuite/unit/test_stack_groups.c \

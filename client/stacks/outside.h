@@ -32,4 +32,7 @@ struct outside {
  * program, for the report. Returns out->result. */
 enum outside_result outside_read(struct report *report, pid_t pid, struct outside *out);
 
+/* Sets the findings of the report: those that concern several of its processes. */
+void outside_conclude(struct report *report);
+
 #endif

@@ -195,3 +195,9 @@ void stacks_print_json_all(FILE *stream, const struct report *report)
     else
         text_print(stream, (const char *)text.data, text.len);
 }
+
+void stacks_print_findings(FILE *stream, const report_findings *findings, enum stacks_format format)
+{
+    if (format == FORMAT_TEXT)
+        put_findings(&(struct printer){stream, text_print_name, false, false}, findings);
+}

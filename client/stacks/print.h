@@ -15,6 +15,10 @@
  * needs more. */
 #define STACKS_MEMORY_MAX ((size_t)1 << 30)
 
+/* Prints findings as FORMAT_TEXT does; nothing in the other formats. */
+void stacks_print_findings(FILE *stream, const report_findings *findings,
+                           enum stacks_format format);
+
 /* Prints the stacks of a process.
  * FORMAT_TEXT: first the findings, each on a line, with further lines below it that begin with two
  * spaces, and an empty line if there are any. Then for each thread and greenlet a line with its

@@ -38,15 +38,10 @@ bool diagnose(struct report *r, struct report_process *process)
            diagnose_threads(r, process, &g);
 }
 
-bool diagnose_all(struct report *r)
+bool diagnose_between(struct report *r)
 {
     struct wait_graph g __attribute__((cleanup(wait_graph_free))) = {0};
-    size_t i;
 
-    for (i = 0; i < r->processes.count; i++) {
-        if (!diagnose(r, &r->processes.items[i]))
-            return false;
-    }
     r->findings.items = arena_array(&r->arena, 0, sizeof(struct report_finding));
     r->findings.count = 0;
     if (!r->findings.items || r->processes.count < 2)

@@ -12,9 +12,9 @@
  * there is no memory. */
 bool diagnose(struct report *r, struct report_process *process);
 
-/* Does this for all processes of a report. Then replaces the findings of the report by those that
- * concern several processes. Returns false if there is no memory. */
-bool diagnose_all(struct report *r);
+/* Replaces the findings of a report by those that concern several of its processes. Returns false if
+ * there is no memory. */
+bool diagnose_between(struct report *r);
 
 /* Returns the first finding of a kind, or NULL. */
 const struct report_finding *diagnose_find(const struct report_process *process, const char *kind);

@@ -203,6 +203,10 @@ TEST(one_of_two_holders_is_no_deadlock)
                  "waits for Lock src.lock, held by one of transfer-0 and transfer-2\n");
     assert_no_deadlock(&w, "one of two");
     make_deadlock(&w);
+    hold(&w, "transfer-2", "src.lock", 7);
+    object_of(&w, "src.lock")->holder_status = HOLDER_KNOWN;
+    assert_no_deadlock(&w, "a Lock that two threads hold");
+    make_deadlock(&w);
     object_of(&w, "src.lock")->holder_status = HOLDER_NOT_KNOWN;
     conclude(&w);
     assert_notes(&w, "transfer-1",
@@ -376,7 +380,9 @@ TEST(a_deadlock_of_two_processes_is_a_finding_of_the_report)
         p->objects.items[0].holders.items[0] = literal(other[i]);
         p->objects.items[0].holders.count = 1;
     }
-    assert_true(diagnose_all(&r));
+    assert_true(diagnose(&r, &r.processes.items[0]));
+    assert_true(diagnose(&r, &r.processes.items[1]));
+    assert_true(diagnose_between(&r));
     assert_int_equal(r.processes.items[0].findings.count, 0);
     assert_int_equal(r.findings.count, 1);
     assert_true(is_text(r.findings.items[0].text,

@@ -44,6 +44,7 @@ TEST(other_names_are_no_run)
     ASSERT_NAMES("a, a, a", "a", "a", "a");
     ASSERT_NAMES("a1, a3, a5", "a5", "a3", "a1");
     ASSERT_NAMES("a1b1, a2b2, a3b3", "a1b1", "a2b2", "a3b3");
+    ASSERT_NAMES("a1b1, a2b1, a2b2", "a1b1", "a2b1", "a2b2");
     ASSERT_NAMES("1a, 1b, 1c", "1a", "1b", "1c");
     ASSERT_NAMES("1000000000000000000000, 1000000000000000000001, 1000000000000000000002",
                  "1000000000000000000001", "1000000000000000000002", "1000000000000000000000");
