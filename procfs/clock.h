@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * clock: the clock for deadlines.
+ * clock: the clock of all deadlines.
  */
 #ifndef PROCFS_CLOCK_H
 #define PROCFS_CLOCK_H

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Starts a thread that may be left behind: it is detached and has all signals blocked, so other
- * threads get the signals of the process. Returns 0 or an errno. */
+/* Starts a thread that may be left behind. The thread is detached. It has all signals blocked, so
+ * that other threads handle the signals of the process. Returns 0 or an errno. */
 int procfs_start_thread(void *(*run)(void *), void *arg);
 
 /* Like procfs_read(), but if the file has not been read after timeout_ms, returns -1 with errno

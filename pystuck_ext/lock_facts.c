@@ -11,7 +11,8 @@
 
 #define MEMORY_MAX ((size_t)64 << 20)
 
-/* Returns the index of a member in the tuple of a struct. */
+/* Returns the index that a member of a struct has in the tuple that encodes the struct
+ * (report/codec.h). */
 static Py_ssize_t index_of(const struct schema *schema, const char *name)
 {
     const struct field *f = schema->fields;
@@ -21,8 +22,8 @@ static Py_ssize_t index_of(const struct schema *schema, const char *name)
     return f - schema->fields;
 }
 
-/* Returns a member of the tuple of a struct: borrowed. None if the tuple is too short, or is none.
- */
+/* Returns a member of a struct that is encoded as a tuple: borrowed. Returns None if the tuple is
+ * too short, or if the object is not a tuple. */
 static PyObject *member_of(const struct schema *schema, PyObject *tuple, const char *name)
 {
     Py_ssize_t index = index_of(schema, name);
@@ -32,7 +33,8 @@ static PyObject *member_of(const struct schema *schema, PyObject *tuple, const c
     return PyTuple_GET_ITEM(tuple, index);
 }
 
-/* Appends None to a list until it has the member, and sets the member to `value`. */
+/* Sets a member of a struct whose encoding is in a list. If the list is too short, first appends
+ * None. */
 static int set_member(const struct schema *schema, PyObject *list, const char *name,
                       PyObject *value)
 {
@@ -45,7 +47,7 @@ static int set_member(const struct schema *schema, PyObject *list, const char *n
     return PyList_SetItem(list, index, ps_new_ref(value));
 }
 
-/* Returns the process as a Python object. */
+/* Returns the process in the form of report/codec.h, as Python objects: a new reference. */
 static PyObject *load(const struct report_process *process)
 {
     struct buffer brine = {0};
@@ -88,7 +90,7 @@ PyObject *ps_lock_facts_read(struct ps_state *state)
 
 /* ---- Adding ---------------------------------------------------------------------------------- */
 
-/* Returns 1 if two frames have the same line and function, 0 if not, -1 with an exception. */
+/* Returns 1 if two frames have the same line, function and file, 0 if not, -1 with an exception. */
 static int is_same_frame(PyObject *a, PyObject *b)
 {
     static const char *const names[] = {"line", "function", "file"};
@@ -117,7 +119,7 @@ static int is_same_stack(PyObject *a, PyObject *b)
     return same;
 }
 
-/* Returns a dict of the threads in the facts, by id. */
+/* Returns a dict of the threads in the facts, keyed by id: a new reference. */
 static PyObject *threads_by_id(PyObject *facts)
 {
     PyObject *threads = member_of(&schema_process, facts, "threads");
@@ -133,7 +135,7 @@ static PyObject *threads_by_id(PyObject *facts)
     return ps_steal(&dict);
 }
 
-/* Returns the tuple of a thread with the waits and holds of `known`: a new reference. */
+/* Returns a copy of a thread with the waits and holds of the thread `known`: a new reference. */
 static PyObject *complete_thread(PyObject *thread, PyObject *known)
 {
     ps_auto PyObject *list = PySequence_List(thread);
@@ -145,7 +147,8 @@ static PyObject *complete_thread(PyObject *thread, PyObject *known)
     return PyList_AsTuple(list);
 }
 
-/* Returns the threads with their waits and holds, as a tuple. */
+/* Returns a tuple of the threads: a new reference. Threads with the same frames as in the facts
+ * have the waits and holds of the facts. */
 static PyObject *complete_threads(PyObject *threads, PyObject *facts)
 {
     ps_auto PyObject *by_id = threads_by_id(facts), *list = PySequence_List(threads);

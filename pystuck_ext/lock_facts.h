@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What threads wait for and hold, for the answer to STACKS that Python code has made. The stack
- * reader reads it while this thread has the GIL, so all of it is of one moment.
+ * Adds to an answer to STACKS that Python code has made: what the threads wait for and hold. The
+ * stack reader reads these facts while the calling thread has the GIL, so all of them are of the
+ * same moment.
  */
 #ifndef PS_LOCK_FACTS_H
 #define PS_LOCK_FACTS_H
 
 #include "session.h"
 
-/* Reads what the threads of this process wait for and hold. Returns a process as report/codec.h
- * describes it, in which only threads and objects are known; None if it cannot be read. A new
- * reference, or NULL with an exception. */
+/* Reads what the threads of this process wait for and hold. Returns a process in the form of
+ * report/codec.h, in which only the members `threads` and `objects` are known. Returns None if the
+ * facts cannot be read. A new reference, or NULL with an exception. */
 PyObject *ps_lock_facts_read(struct ps_state *state);
 
 /* Adds these facts to a process that pystuck/_stacks.py has returned: the members `waits` and
- * `holds` of each thread that still has the same frames, and the member `objects`. Takes process.
- * Returns a new reference; NULL if process is NULL, or with an exception. */
+ * `holds` of each thread that still has the same frames, and the member `objects`. facts: the
+ * result of ps_lock_facts_read. Takes ownership of process, which may be NULL. Returns the
+ * completed process, a new reference. Returns NULL if process is NULL, and NULL with an exception
+ * on failure. */
 PyObject *ps_lock_facts_add(PyObject *process, PyObject *facts);
 
 #endif

@@ -33,8 +33,8 @@ struct code_cache {
 const struct code *code_read(const struct python *py, struct code_cache *cache, struct arena *arena,
                              uint64_t address);
 
-/* Returns the line of the instruction at `offset` (in bytes), or REPORT_UNKNOWN. code: as code_read
- * returned it, valid. */
+/* Returns the line of the instruction at `offset`, in bytes from the first instruction, or
+ * REPORT_UNKNOWN. code: a result of code_read whose member `valid` is true. */
 int64_t code_line(const struct python *py, struct code_cache *cache, const struct code *code,
                   int64_t offset);
 

@@ -157,26 +157,27 @@ bool dict_entry(const struct python *py, const struct dict *d, size_t i, uint64_
     return !d->values || memory_pointer(&py->memory, d->values + i * sizeof(*value), value);
 }
 
-#define BATCH     32
-#define HEAD_SIZE 48 /* the most bytes of the head of a str: up to the characters of an ASCII str  \
-                      */
+#define BATCH     32 /* the maximum number of entries that are read at once */
+#define HEAD_SIZE 48 /* the maximum size of the head of a str, which precedes its characters */
 
-/* Some entries of a dict, and the heads of the keys that are str objects. */
+/* Some entries of a dict, and the first bytes of each key: if the key is a str, this is its head.
+ */
 struct batch {
     uint64_t keys[BATCH], values[BATCH];
     unsigned char heads[BATCH][HEAD_SIZE];
-    bool has_heads; /* heads were read. Some may be no str, and not even an object */
+    bool has_heads; /* `heads` was filled */
     size_t count;
 };
 
-/* Reads the values from entry i on, if the dict has them in an array of their own. */
+/* Reads the values of b->count entries, from entry i on, if the dict has an array of values. */
 static bool read_values(const struct python *py, const struct dict *d, size_t i, struct batch *b)
 {
     return !d->values || memory_read(&py->memory, d->values + i * sizeof(*b->values), b->values,
                                      b->count * sizeof(*b->values));
 }
 
-/* Reads up to BATCH entries from entry i on. Reads one if more cannot be read at once. */
+/* Reads up to BATCH entries, from entry i on. If they cannot be read at once, reads only entry i.
+ */
 static bool read_batch(const struct python *py, const struct dict *d, size_t i, struct batch *b)
 {
     unsigned char bytes[BATCH * ENTRY_GENERAL];
@@ -260,8 +261,8 @@ bool type_attribute(const struct python *py, uint64_t type, const char *name, ui
 
 #define MRO_MAX 64
 
-/* Reads the classes in which attributes of a type are looked up. Returns their number, 0 if they
- * cannot be read. */
+/* Reads the first MRO_MAX classes of a type's MRO. Returns their number, or 0 if they cannot be
+ * read. */
 static size_t read_mro(const struct python *py, uint64_t type, uint64_t mro[MRO_MAX])
 {
     const struct offsets *o = py->offsets;
@@ -292,8 +293,8 @@ bool type_is_derived(const struct python *py, uint64_t type, uint64_t base)
     return false;
 }
 
-/* Reads the value of a slot (__slots__) of an object. descriptor: the object that its class has for
- * the slot. */
+/* Reads the value of an attribute that is listed in __slots__ of the object's class. descriptor:
+ * the object that the class has for this attribute. */
 static bool read_slot(const struct python *py, uint64_t object, uint64_t descriptor,
                       uint64_t *value)
 {

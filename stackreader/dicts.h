@@ -33,16 +33,18 @@ bool dict_entry(const struct python *py, const struct dict *d, size_t i, uint64_
  * not have this key or cannot be read. */
 bool dict_find(const struct python *py, const struct dict *d, const char *key, uint64_t *value);
 
-/* Sets each of the `count` values to the address of the value of the key with the same index, an
- * ASCII str, or to 0. Returns true if all keys were found. */
+/* Looks for `count` keys, which are ASCII texts. Sets values[k] to the address of the value of
+ * keys[k], or to 0 if the dict does not have this key. Returns true if all keys were found. */
 bool dict_find_all(const struct python *py, const struct dict *d, const char *const *keys,
                    size_t count, uint64_t *values);
 
-/* Sets *value to the address of an attribute that is in the object itself: in its dict or in a slot
- * of its class. Runs no code: properties and __getattr__ are not used. */
+/* Sets *value to the address of the value of an attribute that is stored in the object itself: in
+ * its dict, or in a slot (__slots__). Does not evaluate properties or __getattr__. Returns false if
+ * there is no such attribute, or if it cannot be read. */
 bool attribute_find(const struct python *py, uint64_t object, const char *name, uint64_t *value);
 
-/* Sets *value to the address of what a class itself, not one of its bases, defines as `name`. */
+/* Sets *value to the address of the attribute `name` in the dict of a class. Does not look in the
+ * bases of the class. Returns false if there is no such attribute, or if it cannot be read. */
 bool type_attribute(const struct python *py, uint64_t type, const char *name, uint64_t *value);
 
 /* True if a type is `base` or is derived from it. */

@@ -50,7 +50,7 @@ static bool find_thread(const struct python *py, struct names *names, uint64_t i
     return false;
 }
 
-/* The attributes of a Thread object that are read. */
+/* The attributes of threading.Thread objects that are read. */
 enum { NAME, IDENT, DAEMON, NATIVE_ID, ATTRIBUTES };
 
 static const char *const attribute_names[ATTRIBUTES] = {
@@ -59,7 +59,8 @@ static const char *const attribute_names[ATTRIBUTES] = {
 /* How many attributes of one object are read at most, in case the memory is not a valid dict. */
 #define ATTRIBUTES_MAX 4096
 
-/* Reads the addresses of the values of the attributes. 0: the object does not have this one. */
+/* Sets each item of `found` to the address of the value of this attribute of a Thread object, or to
+ * 0 if the object does not have the attribute. */
 static void read_attributes(const struct python *py, uint64_t object, uint64_t found[ATTRIBUTES])
 {
     struct dict d;

@@ -28,11 +28,11 @@ uint64_t object_type(const struct python *py, uint64_t address);
  * name cannot be read or the arena is full. */
 struct report_text object_type_name(const struct python *py, struct arena *arena, uint64_t type);
 
-/* True if the whole name of a type in CPython's memory is `name`: "_thread.lock". Classes of Python
- * code have no module in this name. */
+/* True if the tp_name of a type is `name`, such as "_thread.lock". The tp_name of a class of Python
+ * code does not contain the module. */
 bool object_type_is(const struct python *py, uint64_t type, const char *name);
 
-/* True if an object's type, or one of the bases of its type, has this name. */
+/* True if the tp_name of the object's type, or of one of the bases of the type, is `name`. */
 bool object_is_a(const struct python *py, uint64_t address, const char *name);
 
 /* Reads a C string into a buffer of `size` bytes. Returns false if it cannot be read or does not
@@ -40,7 +40,7 @@ bool object_is_a(const struct python *py, uint64_t address, const char *name);
 bool read_c_string(const struct python *py, uint64_t address, char *to, size_t size);
 
 /* Copies an ASCII str into a buffer of `size` bytes, with a NUL. Returns false if the object is not
- * such a str or does not fit. */
+ * an ASCII str, or if the str does not fit. */
 bool object_ascii(const struct python *py, uint64_t address, char *to, size_t size);
 
 /* True if an object is a str and equal to an ASCII text. */
