@@ -60,9 +60,9 @@ struct ps_session {
     atomic_uint served;     /* counts each start and each end of a request */
     atomic_bool hung_up;    /* the client has hung up; the thread that serves it may not know yet */
     atomic_bool reaping;    /* ops->reap was started */
-    atomic_bool attended;   /* another thread reads for the session's thread: see run_request.h */
+    atomic_bool attended;   /* another thread reads in place of `thread`: see run_request.h */
     pthread_t thread;       /* the session's first thread */
-    struct ps_timer late;   /* runs while that thread runs a request */
+    struct ps_timer late;   /* runs while `thread` serves a request */
     atomic_bool is_classic; /* the client may do everything, so it may get the stacks */
     atomic_bool started;    /* Python objects may exist, which must be released at the end */
 
@@ -100,7 +100,7 @@ bool ps_session_alive(struct ps_session *s);
 struct ps_session_thread {
     struct ps_session *session; /* NULL: the thread does not belong to a session */
     unsigned depth;             /* how many nested requests the thread serves */
-    bool attends;               /* the thread reads for session->thread */
+    bool attends;               /* this thread reads in place of session->thread */
 };
 struct ps_session_thread *ps_session_this_thread(void);
 

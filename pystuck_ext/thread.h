@@ -54,8 +54,8 @@ void ps_thread_set_interruptible(bool interruptible);
 /* Call with the GIL. Raises SystemExit in all requests that run in this interpreter. */
 void ps_thread_interrupt_all(const struct ps_state *state);
 
-/* Call with the GIL. Between the two calls, no function of sys.settrace, sys.setprofile or
- * sys.monitoring is called on this thread. */
+/* Call both with the GIL. Between ps_thread_stop_tracing and ps_thread_resume_tracing, Python does
+ * not call functions of sys.settrace, sys.setprofile and sys.monitoring on this thread. */
 static inline void ps_thread_stop_tracing(void)
 {
 #if PY_VERSION_HEX >= 0x030b0000
