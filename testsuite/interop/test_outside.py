@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from harness import (
     PATIENCE,
@@ -26,6 +28,7 @@ from harness import (
     starts_a_shell,
     wait_until,
 )
+from test_json import SCHEMA
 from test_without_gil import FORBID_READING
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to be another user, say")
@@ -69,6 +72,7 @@ def test_the_stacks_from_outside_are_those_that_python_shows(
 ) -> None:
     running, expected = watched
     process = read(running.pid)
+    jsonschema.validate(process, SCHEMA)
     main, *others = process["threads"]
     assert (main["main"], main["name"]) == (True, "MainThread")
     assert main["native_id"] == running.pid
@@ -455,6 +459,10 @@ wait()
         report = wait_until(lambda: both_are_read(running.pid), "both processes to be read")
         assert [each["pid"] for each in report["processes"]][0] == running.pid
         assert [each["ppid"] for each in report["processes"]][1] == running.pid
+        jsonschema.validate(report["processes"][1], SCHEMA)
+        shape = copy.deepcopy(SCHEMA["definitions"]["report"])
+        del shape["properties"]["processes"]["items"]
+        jsonschema.validate(report, shape)
         (failed,) = report["failed"]
         assert "(sleep 1000) does not run Python" in failed["why"]
         text = pystuck("--pid", running.pid, "--subprocesses").stdout
