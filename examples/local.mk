@@ -12,3 +12,18 @@ examples_callback_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 examples_tail_log_CPPFLAGS = -I$(srcdir)/librpyc
 examples_tail_log_LDADD = librpyc/librpyc.la
 examples_tail_log_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
+
+# Stuck programs; testsuite/interop/test_stuck_examples.py runs them.
+EXTRA_DIST += \
+	examples/stuck/bank.py \
+	examples/stuck/condition_twin.py \
+	examples/stuck/ended_holder.py \
+	examples/stuck/join_in_lock.py \
+	examples/stuck/own_lock.py \
+	examples/stuck/philosophers.py \
+	examples/stuck/semaphore_twin.py \
+	examples/stuck/signal_twin.py \
+	examples/stuck/timeout_twin.py \
+	examples/stuck/two_claims_twin.py \
+	examples/stuck/work.py \
+	examples/stuck/workers.py
