@@ -381,6 +381,18 @@ static int take_back(struct waiting *w, struct message *request, int problem,
     return result;
 }
 
+/* Serves a request that the helper cannot run, because the interpreter is shutting down. Answers
+ * STACKS from the stack reader, as long as Python has not ended: code that runs at its end may be
+ * stuck. Returns a negative number with err if the connection must be closed. */
+static int serve_while_ending(struct waiting *w, struct rpyc_error *err)
+{
+    int result = 0;
+
+    if (w->budget_ms >= 0 && w->s->state->life == ps_gil_life())
+        result = answer_stacks(w->s, w->c, &w->request, err);
+    return result == 0 ? refuse_python(w->s, w->c, &w->request, err) : result;
+}
+
 /* Makes the helper run a request. Returns 1 if it was served, 0 if the helper cannot get it and the
  * caller must serve it, -1 with err if the connection must be closed. */
 static int run_on_helper(struct ps_session *s, struct conn *c, struct message *request,
@@ -397,7 +409,7 @@ static int run_on_helper(struct ps_session *s, struct conn *c, struct message *r
         return take_back(w, request, problem, err);
     outcome = await(w, err);
     if (outcome == OUTCOME_ENDING)
-        result = refuse_python(s, c, request, err);
+        result = serve_while_ending(w, err);
     else if (outcome == OUTCOME_CLOSED)
         result = -1;
     if (ps_gil_helper_withdraw(s->state->helper, &w->job)) {

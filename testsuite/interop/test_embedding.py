@@ -274,3 +274,36 @@ def test_the_child_of_a_life_has_nothing_to_close(
     assert connect(embedding).eval("1 + 1") == 2
     embedding.end(1)
     embedding.end_well()
+
+
+#: Keeps the GIL in C code, until a byte arrives on stdin, when Python has begun to end.
+STUCK_AT_END = """
+import ctypes
+class Stuck:
+    def __del__(self, read=ctypes.PyDLL(None).read, to=ctypes.create_string_buffer(1)):
+        read(0, to, 1)
+stuck = Stuck()
+"""
+
+
+def test_the_stacks_come_while_python_ends(start: Callable[..., Embedding]) -> None:
+    embedding = start(1, STUCK_AT_END, port=0)
+    embedding.begin()
+    with raw_connect(embedding) as peer:
+        root = peer.root()
+
+        def shows_the_end() -> bool:
+            with raw_connect(embedding) as other:
+                answers = [
+                    each.request(Handler.STACKS, 2, 0, 500)
+                    for each in (other, peer)
+                    if each is peer or other.request(Handler.GETROOT)
+                ]
+            return all("__del__" in str(answer) for answer in answers)
+
+        embedding.write("end\n")
+        wait_until(shows_the_end, "Python to end")
+        assert peer.error(Handler.CALLATTR, root, "eval", ("1",)) == "RuntimeError"
+        embedding.write("x")
+        assert embedding.read_line() == "life 1 is over"
+    embedding.end_well()
