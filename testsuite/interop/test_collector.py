@@ -62,13 +62,26 @@ while len(waiting) < 6:
 stuck.acquire()
 """
 
+#: From Python 3.12 on, notes the file of each function of Python that is called on any thread.
+MONITORED = """
+import sys
+called = []
+if hasattr(sys, "monitoring"):
+    sys.monitoring.use_tool_id(5, "test")
+    events = sys.monitoring.events
+    sys.monitoring.register_callback(
+        5, events.PY_START, lambda code, offset: called.append(code.co_filename)
+    )
+    sys.monitoring.set_events(5, events.PY_START)
+"""
+
 #: Threads that are left behind in it: the loader's, and for the class Worker at most three.
 LEFT_BEHIND = 4
 
 
 @pytest.fixture(scope="module")
 def blocked() -> Iterator[Debuggee]:
-    argv = command("plain.py", '{"port": 0}', BLOCKED, "ending.set()")
+    argv = command("plain.py", '{"port": 0}', BLOCKED + MONITORED, "ending.set()")
     debuggee = Debuggee(argv, debuggee_environment())
     try:
         yield debuggee
@@ -141,6 +154,17 @@ def test_threads_that_are_left_behind_are_in_no_list(blocked: Debuggee) -> None:
     code = "import threading\nsorted(threading._active[ident]._name for ident in threading._active)"
     done = pystuck("--no-stacks", blocked.host, blocked.port, stdin=code)
     assert ast.literal_eval(done.stdout) == sorted(wanted)
+
+
+def test_functions_that_monitor_calls_do_not_see_the_collector(blocked: Debuggee) -> None:
+    main = "__import__('__main__')"
+    with raw_connect(blocked) as peer:
+        peer.eval(f"{main}.called.clear()")
+        request_stacks(blocked)
+        request_stacks(blocked, budget=0)
+        called = peer.eval(f"repr({main}.called)")
+        assert peer.eval("hasattr(__import__('sys'), 'monitoring')") == ("<pystuck>" in called)
+    assert "_stacks.py" not in called
 
 
 def test_a_budget_of_nothing_calls_nothing(blocked: Debuggee) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import rpyc
 from harness import Debuggee, command, debuggee_environment, python, wait_until
-from rawpeer import raw_connect
+from rawpeer import Handler, box, raw_connect, unbox
 
 Connect = Callable[[Debuggee], Any]
 
@@ -178,3 +178,43 @@ def test_the_end_of_an_interpreter_ends_the_services_of_clients(
     assert [debuggee.read_line() for _ in rest] == rest
     assert debuggee.read_line() == "ended"
     wait_until(lambda: len(debuggee.threads()) == 1, "the threads to end")
+
+
+#: A function that keeps the GIL in C code until a byte arrives on stdin.
+KEEP = (
+    "exec('import ctypes\\n"
+    "def keep(): ctypes.PyDLL(None).read(0, ctypes.create_string_buffer(1), 1)')"
+)
+
+
+def test_the_stacks_of_all_interpreters_come_while_one_keeps_the_gil(
+    start: Callable[[str], Debuggee],
+) -> None:
+    debuggee = start("module")
+    before = debuggee.holdings()
+    debuggee.write(KEEP + "\n")
+    assert debuggee.read_line() == "done"
+    debuggee.write("keep()\n")
+
+    def ask() -> Any:
+        with raw_connect(debuggee) as peer:
+            args = box((2, 0, 500))
+            peer.send(peer.request_frame(Handler.GETROOT, box(())))
+            peer.send(peer.request_frame(Handler.STACKS, args))
+            answer = peer.receive()
+            answer = peer.receive() if answer and answer.seq == 0 else answer
+            assert answer is not None
+            return unbox(answer.args)[1]
+
+    process = wait_until(lambda: (found := ask())[13] == "self" and found, "the GIL to be kept")
+    frames = {thread[3]: [frame[2] for frame in thread[14]] for thread in process[17]}
+    assert frames[0][:2] == ["<module>", "run_by_module"]
+    (other,) = frames.keys() - {0}
+    assert frames[other] == ["<module>", "keep"]
+    debuggee.write("x")
+    assert debuggee.read_line() == "done"
+    with raw_connect(debuggee) as peer:
+        assert peer.eval("__import__('__main__').mine") == "the subinterpreter's"
+    debuggee.wait_until_back_to(before)
+    debuggee.write("end\n")
+    assert debuggee.read_line() == "ended"
