@@ -17,6 +17,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/docstring.c pystuck_ext/docstring.h \
 	pystuck_ext/ext.h \
 	pystuck_ext/gil.c pystuck_ext/gil.h \
+	pystuck_ext/current_frames.c pystuck_ext/current_frames.h \
 	pystuck_ext/facts.c pystuck_ext/facts.h \
 	pystuck_ext/gil_helper.c pystuck_ext/gil_helper.h \
 	pystuck_ext/inspect.c pystuck_ext/inspect.h \

@@ -11,6 +11,7 @@
 
 #include "aside.h"
 #include "classic_service.h"
+#include "current_frames.h"
 #include "gil.h"
 #include "server_object.h"
 #include "netref_type.h"
@@ -28,6 +29,19 @@ static PyObject *own_threads(PyObject *module, PyObject *unused)
 {
     (void)unused;
     return ps_thread_idents(PyModule_GetState(module));
+}
+
+PyDoc_STRVAR(current_frames_doc,
+             "current_frames()\n--\n\n"
+             "Return what sys._current_frames() returns. If an interpreter has a GIL of its\n"
+             "own, return only threads of this interpreter: the frames of others cannot be\n"
+             "used then.");
+
+static PyObject *current_frames(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return ps_current_frames();
 }
 
 PyDoc_STRVAR(is_secure_doc, "is_secure()\n--\n\n"
@@ -52,6 +66,7 @@ static PyMethodDef module_methods[] = {
     {"run_server", ps_run_server, METH_O, ps_run_server_doc},
     {"run_aside", ps_run_aside, METH_VARARGS, ps_run_aside_doc},
     {"own_threads", own_threads, METH_NOARGS, own_threads_doc},
+    {"current_frames", current_frames, METH_NOARGS, current_frames_doc},
     {"is_secure", is_secure, METH_NOARGS, is_secure_doc},
     {NULL, NULL, 0, NULL},
 };

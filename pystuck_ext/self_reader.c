@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "current_frames.h"
 #include "own_offsets.h"
 #include "reference.h"
 #include "server.h"
@@ -83,7 +84,7 @@ static bool is_same_stack(const struct report_thread *t, PyObject *innermost)
 
 /* What Python itself says about threads. */
 struct shown {
-    PyObject *frames;       /* what sys._current_frames() returns, a dict */
+    PyObject *frames;       /* what ps_current_frames() returns, a dict */
     PyObject *active;       /* threading._active, a dict; NULL: not known */
     PyObject *thread_class; /* threading.Thread; NULL: not known */
     PyObject *main_class;   /* threading._MainThread; NULL: not known */
@@ -219,8 +220,7 @@ static bool agrees(const struct report_process *p, const struct shown *shown, bo
 
 static bool agrees_with_python(const struct report_process *p, bool complete)
 {
-    PyObject *function = PySys_GetObject("_current_frames");
-    ps_auto PyObject *frames = function ? PyObject_CallObject(function, NULL) : NULL;
+    ps_auto PyObject *frames = ps_current_frames();
     ps_auto PyObject *active = from_threading("_active");
     ps_auto PyObject *thread_class = from_threading("Thread");
     ps_auto PyObject *main_class = from_threading("_MainThread");

@@ -162,6 +162,11 @@ def known_threads():
     return {ident: thread for ident, thread in active.copy().items() if type(ident) is int}
 
 
+def _reader_of_frames():
+    """Return the C function that returns the innermost frame of each thread, by ident."""
+    return getattr(sys.modules.get("_pystuck"), "current_frames", None) or sys._current_frames
+
+
 def _outside(frame, modules):
     """Return the innermost frame, from `frame` outwards, that is not of these modules.
 
@@ -179,7 +184,7 @@ def _frames(caller):
     # a reference cycle, which keeps all frames alive.
     frames = {
         ident: frame if frame.f_code is not own else caller and _outside(frame, caller)
-        for ident, frame in sys._current_frames().items()
+        for ident, frame in _reader_of_frames()().items()
     }
     frames = {ident: frame for ident, frame in frames.items() if frame is not None}
     for ident in _attempt(lambda: sys.modules["_pystuck"].own_threads(), ()):
@@ -205,7 +210,7 @@ def _own(thread, name, kind):
 
 
 def _main_ident(idents):
-    """Return the ident of the main thread. idents: the keys of sys._current_frames(), in order."""
+    """Return the ident of the main thread. idents: the keys of the dict of frames, in order."""
     ident = _own(vars(threading).get("_main_thread"), "_ident", int)
     if ident in idents:
         return ident
@@ -238,7 +243,7 @@ def threads(caller=None):
 
 def alive():
     """Return the idents of the threads that have not ended."""
-    return set(sys._current_frames())
+    return set(_reader_of_frames()())
 
 
 def greenlets():
@@ -953,7 +958,7 @@ class Answer:
 
     def _collect_threads(self, caller):
         found = [(ident, thread, self._calls(frame)) for ident, thread, frame in threads(caller)]
-        still_there = list(sys._current_frames())
+        still_there = list(_reader_of_frames()())
         self._main = _main_ident(still_there)
         still_there = set(still_there)
         for ident, thread, called in found:
