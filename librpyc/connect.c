@@ -336,14 +336,22 @@ static bool has_root_reply(const rpyc_conn *conn)
     return conn_is_done(conn->conn, conn->root_request);
 }
 
+/* True if the early request has a result, and the request for the root has none: it has no reply,
+ * or an exception, which rpyc_await_root() will report. */
+static bool has_early_result_only(const rpyc_conn *conn)
+{
+    return conn->early && conn_has_result(conn->conn, conn->early) &&
+           !conn_has_result(conn->conn, conn->root_request);
+}
+
 /* If the reply to the request for the root has arrived, stores the root in the connection. If there
- * is no root in the reply, or the connection has ended, frees the connection and returns -1 with
- * err filled. */
+ * is no root in the reply and no result of the early request, or the connection has ended, frees
+ * the connection and returns -1 with err filled. */
 static int take_root(struct asked *asked, struct rpyc_error *err)
 {
     rpyc_conn *conn = asked->conn;
 
-    if (!has_root_reply(conn)) /* only the early request has a result */
+    if (has_early_result_only(conn))
         return 0;
     if (classic_take_root(conn, rpyc_conn_deadline(conn), err) == 0)
         return 0;

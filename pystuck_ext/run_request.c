@@ -348,13 +348,39 @@ static enum outcome await(struct waiting *w, struct rpyc_error *err)
     return OUTCOME_DONE;
 }
 
+/* Called for a request other than STACKS, on its session's own thread, if the interpreter is
+ * shutting down. Answers STACKS if it is right behind this request: pystuck(1) sends it behind
+ * GETROOT, and gives up if the reply to GETROOT is the first one and is an exception. Returns 0, or
+ * -1 with err if the connection must be closed. */
+static int answer_behind(const struct ps_session *s, struct conn *c, struct rpyc_error *err)
+{
+    if (s->state->life != ps_gil_life() || ps_session_this_thread()->attends)
+        return 0;
+    return conn_attend(c, deadline_in(STEP_MS), err) < 0 ? -1 : answer_queued(s, c, err);
+}
+
+/* Serves a request that cannot run Python. Answers STACKS from the stack reader, as long as Python
+ * has not ended: code that runs at its end may be stuck. Returns a negative number with err if the
+ * connection must be closed. */
+static int serve_without_python(struct waiting *w, struct rpyc_error *err)
+{
+    int result;
+
+    if (w->budget_ms < 0)
+        result = answer_behind(w->s, w->c, err);
+    else
+        result =
+            w->s->state->life == ps_gil_life() ? answer_stacks(w->s, w->c, &w->request, err) : 0;
+    return result == 0 ? refuse_python(w->s, w->c, &w->request, err) : result;
+}
+
 /* Sends the reply of a request that the helper has run or refused. */
 static int reply(struct waiting *w, struct rpyc_error *err)
 {
     int result = w->result;
 
     if (w->job.state == PS_JOB_REFUSED)
-        return refuse_python(w->s, w->c, &w->request, err);
+        return serve_without_python(w, err);
     if (result == 0)
         result = conn_send(w->c, &w->out, ps_reply_deadline(w->s), err);
     else
@@ -364,14 +390,16 @@ static int reply(struct waiting *w, struct rpyc_error *err)
 }
 
 /* Moves the request back from a job that was not accepted, and frees the job. If another collection
- * of stacks is blocked, answers STACKS without Python. Returns 1 if the request was answered, 0 if
- * the caller must serve it, -1 with err. */
+ * of stacks is blocked, or the interpreter is shutting down, answers STACKS without Python. Returns
+ * 1 if the request was answered, 0 if the caller must serve it, -1 with err. */
 static int take_back(struct waiting *w, struct message *request, int problem,
                      struct rpyc_error *err)
 {
     int result = 0;
 
-    if (problem == EBUSY && w->budget_ms >= 0)
+    if (w->budget_ms >= 0 && ps_gil_is_ending(w->s->state))
+        result = serve_without_python(w, err) < 0 ? -1 : 1;
+    else if (w->budget_ms >= 0 && problem == EBUSY)
         result = answer_stacks(w->s, w->c, &w->request, err);
     if (result == 0) {
         *request = w->request;
@@ -379,18 +407,6 @@ static int take_back(struct waiting *w, struct message *request, int problem,
     }
     waiting_free(w);
     return result;
-}
-
-/* Serves a request that the helper cannot run, because the interpreter is shutting down. Answers
- * STACKS from the stack reader, as long as Python has not ended: code that runs at its end may be
- * stuck. Returns a negative number with err if the connection must be closed. */
-static int serve_while_ending(struct waiting *w, struct rpyc_error *err)
-{
-    int result = 0;
-
-    if (w->budget_ms >= 0 && w->s->state->life == ps_gil_life())
-        result = answer_stacks(w->s, w->c, &w->request, err);
-    return result == 0 ? refuse_python(w->s, w->c, &w->request, err) : result;
 }
 
 /* Makes the helper run a request. Returns 1 if it was served, 0 if the helper cannot get it and the
@@ -409,7 +425,7 @@ static int run_on_helper(struct ps_session *s, struct conn *c, struct message *r
         return take_back(w, request, problem, err);
     outcome = await(w, err);
     if (outcome == OUTCOME_ENDING)
-        result = serve_while_ending(w, err);
+        result = serve_without_python(w, err);
     else if (outcome == OUTCOME_CLOSED)
         result = -1;
     if (ps_gil_helper_withdraw(s->state->helper, &w->job)) {
@@ -531,6 +547,8 @@ int ps_run_request(struct ps_session *s, struct conn *c, struct message *request
         result = run_on_helper(s, c, request, handler, err);
         if (result != 0)
             return result < 0 ? -1 : 0;
+        if (handler == HANDLE_GETROOT && ps_gil_is_ending(s->state) && answer_behind(s, c, err) < 0)
+            return -1;
     } else if (helper && is_outermost && ps_gil_helper_is_stalled(helper) &&
                !wait_for_grant(s, err)) {
         return -1;

@@ -17,6 +17,7 @@ from harness import (
     Running,
     build_setting,
     debuggee_environment,
+    pystuck,
     python,
     wait_until,
 )
@@ -304,6 +305,9 @@ def test_the_stacks_come_while_python_ends(start: Callable[..., Embedding]) -> N
         embedding.write("end\n")
         wait_until(shows_the_end, "Python to end")
         assert peer.error(Handler.CALLATTR, root, "eval", ("1",)) == "RuntimeError"
+        done = pystuck("--no-repl", embedding.host, embedding.port)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "in __del__" in done.stdout
         embedding.write("x")
         assert embedding.read_line() == "life 1 is over"
     embedding.end_well()
