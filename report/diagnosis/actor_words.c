@@ -114,7 +114,8 @@ void actor_put_line(struct buffer *out, const struct wait_graph *g, size_t node)
     if (!frames)
         return;
     frame = place_own_frame(frames);
-    if (wait && wait->frame >= 0 && (uint64_t)wait->frame < frames->count)
+    if (wait && wait->frame >= 0 && (uint64_t)wait->frame < frames->count &&
+        place_is_own(&frames->items[wait->frame]))
         frame = &frames->items[wait->frame];
     if (!frame->file.data)
         return;

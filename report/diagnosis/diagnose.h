@@ -12,8 +12,8 @@
  * there is no memory. */
 bool diagnose(struct report *r, struct report_process *process);
 
-/* Replaces the findings of a report by those that concern several of its processes. Returns false if
- * there is no memory. */
+/* Replaces the findings of a report by those that concern several of its processes. Returns false
+ * if there is no memory. */
 bool diagnose_between(struct report *r);
 
 /* Returns the first finding of a kind, or NULL. */

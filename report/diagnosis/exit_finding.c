@@ -9,7 +9,7 @@
 
 #define NAMES_SHOWN 5
 
-static bool is_exiting(const struct report_thread *t)
+bool exit_has_begun(const struct report_thread *t)
 {
     size_t i;
 
@@ -67,7 +67,7 @@ bool diagnose_exit(struct report *r, struct report_process *process)
     bool exits = false;
 
     for (; t < end; t++) {
-        exits = exits || is_exiting(t);
+        exits = exits || exit_has_begun(t);
         count += is_waited_for(t);
     }
     return !exits || count == 0 || add(r, process, count);

@@ -11,6 +11,10 @@
 /* The `kind` of the finding. */
 #define FINDING_EXIT "exit"
 
+/* True if a thread is in threading._shutdown. There it waits for locks of the module threading, one
+ * for each thread. */
+bool exit_has_begun(const struct report_thread *thread);
+
 /* Adds the finding if the main thread is in threading._shutdown. Returns false if there is no
  * memory. */
 bool diagnose_exit(struct report *r, struct report_process *process);

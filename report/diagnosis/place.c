@@ -101,7 +101,7 @@ static bool find_module(struct report_text file, struct report_text *module)
     return module->len > 0;
 }
 
-static bool is_own(const struct report_frame *f)
+bool place_is_own(const struct report_frame *f)
 {
     struct report_text unused;
 
@@ -113,7 +113,7 @@ const struct report_frame *place_own_frame(const report_frames *frames)
     size_t i;
 
     for (i = frames->count; i > 0; i--) {
-        if (is_own(&frames->items[i - 1]))
+        if (place_is_own(&frames->items[i - 1]))
             return &frames->items[i - 1];
     }
     return &frames->items[frames->count - 1];

@@ -28,6 +28,9 @@ void place_put(struct buffer *out, const report_frames *frames, bool is_about);
  * frame. The stack must have at least one frame. */
 const struct report_frame *place_own_frame(const report_frames *frames);
 
+/* True if a frame is in the program's own code, not in a library. */
+bool place_is_own(const struct report_frame *frame);
+
 /* Appends a file, without its folder, and a line: "rules.py:41". REPORT_UNKNOWN: appends no line.
  */
 void place_put_line(struct buffer *out, struct report_text file, int64_t line);

@@ -84,7 +84,8 @@ static size_t words_length(struct report_text text)
     return i;
 }
 
-/* True if nothing but a name after "as", the colon and a comment follow the words of a `with`. */
+/* True if after the words of a `with` there are only a name after "as", the colon, and code without
+ * a call. */
 static bool ends_with(struct report_text rest)
 {
     rest = skip_blanks(rest);
@@ -95,7 +96,8 @@ static bool ends_with(struct report_text rest)
     if (!begins(rest, ":"))
         return false;
     rest = skip_blanks(after(rest, 1));
-    return rest.len == 0 || rest.data[0] == '#';
+    return rest.len == 0 || rest.data[0] == '#' ||
+           (!memchr(rest.data, '(', rest.len) && !begins(rest, "with "));
 }
 
 static struct report_text words_of_with(struct report_text line)
@@ -125,6 +127,20 @@ static size_t find_call(struct report_text line, size_t from, const char *method
             return i;
     }
     return line.len;
+}
+
+/* True if the words make a new object: "threading.Event()". By convention, the names of classes
+ * begin with a capital letter. */
+static bool is_constructor(struct report_text words)
+{
+    const char *bracket = words.data ? memchr(words.data, '(', words.len) : NULL;
+    const char *name = bracket;
+
+    if (!bracket || words.data[words.len - 1] != ')')
+        return false;
+    while (name > words.data && is_name(name[-1]))
+        name--;
+    return *name >= 'A' && *name <= 'Z';
 }
 
 /* Returns the names, dots and brackets that end at the index `end` of a line. Each start is tried,
@@ -177,5 +193,5 @@ struct report_text source_words_find(struct report_text line, struct report_text
             words = words_of_call(line, waiting[i].methods);
         break;
     }
-    return words.len <= WORDS_MAX ? words : UNKNOWN;
+    return words.len <= WORDS_MAX && !is_constructor(words) ? words : UNKNOWN;
 }

@@ -5,6 +5,7 @@
 
 #include "buffer.h"
 #include "diagnosis/actor_words.h"
+#include "diagnosis/exit_finding.h"
 #include "diagnosis/finding.h"
 #include "diagnosis/phrases.h"
 #include "diagnosis/place.h"
@@ -54,6 +55,10 @@ static void put_wait(struct buffer *out, const struct wait_graph *g, size_t node
 
     if (!wait_graph_wait(g, node))
         return;
+    if (n->kind == NODE_THREAD && n->cycle == 0 && exit_has_begun(n->item)) {
+        sentence_put(out, "waits for all threads that are not daemons, to exit");
+        return;
+    }
     if (n->cycle > 0) {
         sentence_put(out, "in ");
         put_deadlock(out, g, n->cycle);

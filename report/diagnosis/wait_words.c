@@ -15,26 +15,27 @@ struct kind_words {
     const char *noun;   /* for an object whose type is not known */
     const char *after;
     const char *held; /* what the holders do: "held by"; "": they are not named */
+    bool is_apparent; /* a hold that was only seen is called apparent */
 };
 
 static const struct kind_words kinds[] = {
-    {"lock", "waits for ", "Lock", "", "held by "},
-    {"rlock", "waits for ", "RLock", "", "held by "},
-    {"semlock", "waits for ", "multiprocessing lock", "", "held by "},
-    {"semaphore", "waits for ", "Semaphore", "", "held by "},
-    {"flock", "waits for ", "file lock", "", "held by "},
-    {"condition", "waits for a notification of ", "Condition", "", ""},
-    {"event", "waits for ", "Event", " to be set", ""},
-    {"barrier", "waits at ", "Barrier", "", ""},
-    {"queue", "waits for ", "Queue", "", ""},
-    {"queue-get", "waits for an item in ", "Queue", "", ""},
-    {"queue-put", "waits for room in ", "Queue", "", ""},
-    {"queue-join", "waits until all items of ", "Queue", " are done", ""},
-    {"future", "waits for the result of ", "Future", "", "computed by "},
-    {"import", "waits for the import of ", "module", "", "imported by "},
+    {"lock", "waits for ", "Lock", "", "held by ", true},
+    {"rlock", "waits for ", "RLock", "", "held by ", true},
+    {"semlock", "waits for ", "multiprocessing lock", "", "held by ", true},
+    {"semaphore", "waits for ", "Semaphore", "", "held by ", true},
+    {"flock", "waits for ", "file lock", "", "held by ", true},
+    {"condition", "waits for a notification of ", "Condition", "", "", false},
+    {"event", "waits for ", "Event", " to be set", "", false},
+    {"barrier", "waits at ", "Barrier", "", "", false},
+    {"queue", "waits for ", "Queue", "", "", false},
+    {"queue-get", "waits for an item in ", "Queue", "", "", false},
+    {"queue-put", "waits for room in ", "Queue", "", "", false},
+    {"queue-join", "waits until all items of ", "Queue", " are done", "", false},
+    {"future", "waits for the result of ", "Future", "", "computed by ", false},
+    {"import", "waits for the import of ", "module", "", "imported by ", false},
 };
 
-static const struct kind_words other = {"", "waits for ", "object", "", ""};
+static const struct kind_words other = {"", "waits for ", "object", "", "", false};
 
 static const struct kind_words *find_kind(struct report_text kind)
 {
@@ -242,14 +243,15 @@ static void put_one_holder(struct buffer *out, const struct wait_graph *g, size_
     sentence_put(out, ", ");
     if (is_guess)
         sentence_put(out, "perhaps ");
-    else if (hold && hold->certainty == CERTAINTY_SEEN && !is_certain)
+    else if (hold && hold->certainty == CERTAINTY_SEEN && p->words->is_apparent && !is_certain)
         sentence_put(out, "apparently ");
     sentence_put(out, p->words->held);
     if (holder == node)
         sentence_put(out, "itself");
     else
         actor_put_id(out, g, process, p->object->holders.items[0]);
-    put_since(out, hold);
+    if (p->words->is_apparent)
+        put_since(out, hold);
 }
 
 static void put_several_holders(struct buffer *out, const struct wait_graph *g,

@@ -102,7 +102,6 @@ TEST(a_future_is_computed)
     hold(&w, "worker", "f", 3);
     object_of(&w, "f")->kind = literal("future");
     object_of(&w, "f")->type = literal("concurrent.futures._base.Future");
-    thread_of(&w, "worker")->holds.count = 0;
     wait_for(&w, "a", "f", 4);
     conclude(&w);
     assert_notes(
@@ -309,7 +308,11 @@ TEST(a_program_that_cannot_exit_is_a_finding)
     conclude(&w);
     assert_findings(&w, "the program exits and waits for threads that are not daemons: b and c\n");
     assert_int_equal(w.p->findings.items[0].members.count, 2);
+    wait_for(&w, "main", "x", 3);
+    conclude(&w);
+    assert_notes(&w, "main", "waits for all threads that are not daemons, to exit\n");
     set_stack(&w, "main", own, 1);
     conclude(&w);
     assert_findings(&w, "");
+    assert_notes(&w, "main", "waits for Lock x, holder not known\n");
 }
