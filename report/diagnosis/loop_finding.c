@@ -47,7 +47,7 @@ static bool add(struct report *r, struct report_process *process, const struct r
     place_put(&text, &t->frames, false);
     if (!t->waits) {
         sentence_put(&text, ", ");
-        syscall_words_put(&text, t->syscall);
+        syscall_words_put(&text, t->syscall, process->pid);
     }
     f = finding_add(r, &process->findings, FINDING_LOOP, &text,
                     t->waits ? t->waits->certainty : CERTAINTY_KNOWN);

@@ -33,7 +33,7 @@ static void put_addresses(struct buffer *out, const struct report_target *t)
 }
 
 /* Appends which process has the file lock, or the other end of the pipe or socket. */
-static void put_peer(struct buffer *out, const struct report_syscall *call)
+static void put_peer(struct buffer *out, const struct report_syscall *call, int64_t pid)
 {
     if (call->target->peer_pid == REPORT_UNKNOWN)
         return;
@@ -42,12 +42,16 @@ static void put_peer(struct buffer *out, const struct report_syscall *call)
         sentence_put_number(out, call->target->peer_pid);
         return;
     }
+    if (call->target->peer_pid == pid) {
+        sentence_put(out, ", only this process has the other end");
+        return;
+    }
     sentence_put(out, ", process ");
     sentence_put_number(out, call->target->peer_pid);
     sentence_put(out, " has the other end");
 }
 
-static void put_target(struct buffer *out, const struct report_syscall *call)
+static void put_target(struct buffer *out, const struct report_syscall *call, int64_t pid)
 {
     const struct report_target *t = call->target;
 
@@ -61,7 +65,7 @@ static void put_target(struct buffer *out, const struct report_syscall *call)
     if (t->kind.data)
         sentence_put_text(out, t->kind);
     put_addresses(out, t);
-    put_peer(out, call);
+    put_peer(out, call, pid);
 }
 
 static void put_kernel(struct buffer *out, const struct report_target *t)
@@ -76,7 +80,7 @@ static void put_kernel(struct buffer *out, const struct report_target *t)
     }
 }
 
-void syscall_words_put(struct buffer *out, const struct report_syscall *call)
+void syscall_words_put(struct buffer *out, const struct report_syscall *call, int64_t pid)
 {
     if (!call->name.data)
         return;
@@ -87,7 +91,7 @@ void syscall_words_put(struct buffer *out, const struct report_syscall *call)
     }
     sentence_put(out, "in the system call ");
     sentence_put_text(out, call->name);
-    put_target(out, call);
+    put_target(out, call, pid);
     if (call->target)
         put_kernel(out, call->target);
     if (call->left_ms == REPORT_UNKNOWN)

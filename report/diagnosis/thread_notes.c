@@ -80,12 +80,15 @@ static bool is_futex(const struct report_syscall *call)
 }
 
 /* Python waits for its locks, for the GIL and for many other things in the system call futex. If it
- * is known what the thread waits for, this says more. */
-static void put_syscall(struct buffer *out, const struct report_thread *t)
+ * is known what the thread waits for, this says more. A server that runs Python for its answer has
+ * the GIL meanwhile, so then threads wait for it that would run otherwise. */
+static void put_syscall(struct buffer *out, const struct report_process *p,
+                        const struct report_thread *t)
 {
-    if (!t->syscall || t->state == STATE_RUNNING || (t->waits && is_futex(t->syscall)))
+    if (!t->syscall || t->state == STATE_RUNNING ||
+        (is_futex(t->syscall) && (t->waits || p->source == SOURCE_SERVER)))
         return;
-    syscall_words_put(out, t->syscall);
+    syscall_words_put(out, t->syscall, p->pid);
     if (is_futex(t->syscall))
         sentence_put(out, ": waits for the GIL or for a lock of C code");
 }
@@ -144,7 +147,7 @@ static bool add_kernel(struct report *r, const struct report_process *p, struct 
     struct buffer call __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
     struct buffer state __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
 
-    put_syscall(&call, t);
+    put_syscall(&call, p, t);
     put_state(&state, p, t);
     return add(r, &t->notes, &call) && add(r, &t->notes, &state);
 }

@@ -141,7 +141,7 @@ static void assert_call(const struct report_syscall *call, const char *wanted)
 {
     AUTO_BUFFER text = BUFFER_INIT;
 
-    syscall_words_put(&text, call);
+    syscall_words_put(&text, call, 1);
     buffer_put_u8(&text, 0);
     assert_string_equal((const char *)text.data, wanted);
 }
@@ -165,6 +165,9 @@ TEST(a_system_call_is_described_with_its_target)
     call.name = literal("read");
     assert_call(&call, "in the system call read on descriptor 5: pipe, process 4711 has the other "
                        "end");
+    t.peer_pid = 1;
+    assert_call(&call, "in the system call read on descriptor 5: pipe, only this process has the "
+                       "other end");
     t = (struct report_target){
         .kind = literal("file"), .path = literal("/run/lock"), .peer_pid = 4711};
     call.name = literal("flock");
@@ -205,6 +208,9 @@ TEST(the_kernel_says_what_a_thread_does)
     t->syscall = &call;
     conclude(&w);
     assert_notes(&w, "a", "in the system call futex: waits for the GIL or for a lock of C code\n");
+    w.p->source = SOURCE_SERVER;
+    conclude(&w);
+    assert_notes(&w, "a", "");
     wait_for(&w, "a", "x", 3);
     conclude(&w);
     assert_notes(&w, "a", "waits for Lock x, holder not known\n");
