@@ -205,15 +205,26 @@ BEGUN = [
     FUNCTION,
     a_tuple(FUNCTION, "1151 55", DICT_BOX, FUNCTION, FUNCTION, FUNCTION),
 ]
+#: A Lock that a thread waits for although it holds it itself: what the thread waits for, what it
+#: holds, and the object.
+WAITS = f"14 05 {brine_str('obj:1')} {brine_str('lock')} 00 {brine_str('seen')} 50"
+HOLDS = (
+    f"10 13 {brine_str('obj:1')} 12 50 {brine_str('x.py')} 51"
+    f" {brine_str('seen')} {brine_str('with')}"
+)
+OBJECTS = (
+    f"10 14 06 {brine_str('obj:1')} {brine_str('lock')} {brine_str('_thread.lock')}"
+    f" {brine_str('self.lock')} 10 {brine_str('thread:1')} {brine_str('known')}"
+)
 #: The report of a process with two threads, one of which has a frame: see report/schema.c.
-STACKS = "1151 11 52" + "14 12 52 18 3ff8000000000000" + "00" * 15 + "11" + "".join(
-    f"14 0f {brine_str('thread:1')} 51 51 00 {brine_str(name)} {brine_str('threading')} 04 03"
-    f" {brine_str(name)} {brine_str('ok')} 00 00 00 00 {frames}"
+STACKS = "1151 11 52" + "14 15 52 18 3ff8000000000000" + "00" * 15 + "11" + "".join(
+    f"14 13 {brine_str('thread:1')} 51 51 00 {brine_str(name)} {brine_str('threading')} 04 03"
+    f" {brine_str(name)} {brine_str('ok')} 00 00 00 00 {frames} 00 00 {WAITS} {HOLDS}"
     for name, frames in [
         ("<Thread 1>", f"10 13 {brine_str('x.py')} 55 {brine_str('work')} 00"),
         ("<Thread \x1b[2J\n 2>", "02"),
     ]
-)  # fmt: skip
+) + f"02 02 {OBJECTS}"  # fmt: skip
 NASTY = "\x1b]0;x\x07\x9b\r\u202ex\u2066\x7f\0\n"
 #: Repeated answers to a cell, a magic command, and Tab.
 OUTCOMES = {
