@@ -191,6 +191,8 @@ static void report_outside(pid_t pid, const struct outside *outside, const struc
 {
     char why[NO_SERVER_TEXT_SIZE];
 
+    if (outside->also[0])
+        complain("%s", outside->also);
     if (has_server(pid)) {
         complain("the server of process %d does not answer (%s): the stacks were read from outside",
                  (int)pid, err->text);

@@ -283,6 +283,23 @@ static void unmap_file(const struct locate_files *files, const void *data, size_
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
+/* Writes what the other Pythons of the process do: "process 7 (./server) also runs Python 3.13.0".
+ * The threads of those that can be read are in the same report. */
+static void describe_others(const struct target_process *t, struct outside *out)
+{
+    char *command = process_command(t->pid), why[LOCATE_TEXT_SIZE];
+    size_t len, i;
+
+    snprintf(out->also, sizeof(out->also), "process %d (%.*s) also", (int)t->pid,
+             command ? find_brief(command) : 0, command ? command : "");
+    free(command);
+    for (i = 1; i < t->python_count; i++) {
+        locate_explain(&t->pythons[i], why, sizeof(why));
+        len = strlen(out->also);
+        snprintf(out->also + len, sizeof(out->also) - len, "%s %s", i > 1 ? ", and" : "", why);
+    }
+}
+
 /* Finds the Pythons of the process. */
 static enum outside_result find_pythons(struct target_process *t, struct outside *out)
 {
@@ -291,6 +308,8 @@ static enum outside_result find_pythons(struct target_process *t, struct outside
     char why[LOCATE_TEXT_SIZE];
 
     t->python_count = locate_pythons(&memory, &t->mappings, &files, t->pythons, LOCATE_MAX);
+    if (t->python_count > 1)
+        describe_others(t, out);
     if (t->python_count > 0 && t->pythons[0].state == PYTHON_READABLE)
         return OUTSIDE_READ;
     if (has_ended(t))

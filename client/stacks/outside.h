@@ -23,8 +23,9 @@ enum outside_result {
 
 struct outside {
     enum outside_result result;
-    bool has_pystuck;            /* the process has loaded the extension module of pystuck */
-    char why[OUTSIDE_TEXT_SIZE]; /* a sentence about the process, if its stacks were not read */
+    bool has_pystuck;             /* the process has loaded the extension module of pystuck */
+    char also[OUTSIDE_TEXT_SIZE]; /* a sentence about other Pythons in the process; "": none */
+    char why[OUTSIDE_TEXT_SIZE];  /* a sentence about the process, if its stacks were not read */
 };
 
 /* Adds a process, and the findings about it, to the report, or nothing if it cannot be read. The

@@ -408,6 +408,32 @@ sys.stdin.readline()
         running.kill()
 
 
+def test_a_second_python_in_the_process_is_named(tmp_path: Path) -> None:
+    where = (
+        "import sysconfig as s; print(s.get_config_var('LIBDIR'), s.get_config_var('LDLIBRARY'))"
+    )
+    folder, name = subprocess.check_output([python(), "-c", where], text=True).split()
+    if not (library := Path(folder, name)).exists() or ".so" not in name:
+        pytest.skip("this Python has no shared library")
+    copy = tmp_path / "libpython-copy.so"
+    copy.write_bytes(library.read_bytes())
+    code = f"""
+import ctypes, sys
+ctypes.CDLL({str(copy)!r})
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+    running = start(code)
+    try:
+        done = pystuck("--pid", running.pid)
+        assert done.returncode == 0
+        assert "in <module>" in done.stdout
+        assert "also has loaded Python 3." in done.stderr
+        assert "but does not run it" in done.stderr
+    finally:
+        running.kill()
+
+
 def test_threads_that_threading_does_not_know_have_their_native_id() -> None:
     code = """
 import _thread, os, sys
