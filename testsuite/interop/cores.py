@@ -185,6 +185,7 @@ def gcore(pid: int, folder: Path) -> Path:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        timeout=6 * PATIENCE,
         check=False,
     )
     path = folder / f"gcore.{pid}"

@@ -253,6 +253,9 @@ def test_a_deadlock_is_found_in_a_core_file(tmp_path: Path) -> None:
             return [each["kind"] for each in process["findings"]]
 
         wait_until(lambda: kinds() == ["deadlock"], "the deadlock in the core file")
+        done = pystuck("--core", tmp_path / "core", "--check")
+        assert done.returncode == 3
+        assert done.stdout.startswith("DEADLOCK: ")
     finally:
         running.kill()
 
@@ -332,6 +335,7 @@ def test_a_file_that_took_the_place_of_the_right_one_is_not_used(dumped: Dumped)
         ("/dev/null", "/dev/null is not a regular file"),
         (__file__, "is not an executable or library for this machine"),
     ],
+    ids=["missing", "device", "script"],
 )
 def test_what_cannot_be_the_executable_is_refused(dumped: Dumped, file: str, words: str) -> None:
     assert words in reason(dumped.path("written"), "--exe", file, status=2)
