@@ -630,12 +630,13 @@ dict.keys dict.values
 
 #: A wrong value of these may stay undiscovered up to 3.12. Those of `runtime` and `interpreter`
 #: find further interpreters; a wrong `top` makes the reader copy too much or too little at once;
-#: the native id is not checked in a forked child; the others are not needed for the program's
-#: objects, or a neighbour has the same effect.
+#: the native id is not checked in a forked child; this version does not need the others for the
+#: program's objects, or the neighbour has the same effect.
 UNCHECKED = set(
     """
 runtime.interpreters interpreter.next gil.switches gil.interval thread.native_id thread.top
 frame.owner code.instructions code.first_traceable type.basicsize type.dictoffset
+type.flags type.cached_keys
 frame.globals frame.locals frame.values frame.stack_pointer frame.block_count frame.blocks
 code.locals_count code.stack_size code.flags code.names code.local_names code.cell_names
 code.free_names code.bytecode code.units code.exceptions code.monitoring monitoring.lines
