@@ -17,7 +17,7 @@
 /* From 3.11 on, only pycore_runtime.h declares it. */
 extern char _PyRuntime[];
 
-#define CHECKED_THREADS 8                  /* the maximum number of stacks that are compared */
+#define CHECKED_THREADS 8                  /* of the main interpreter: how many are compared */
 #define CHECK_MEMORY    ((size_t)64 << 20) /* for their reports, in bytes */
 #define CHECK_TRIES     3
 
@@ -232,8 +232,10 @@ static bool agrees_with_python(const struct report_process *p, bool complete)
 
 static bool reads_right(struct stackreader *r)
 {
-    struct stackreader_wish wish = {.max_threads = CHECKED_THREADS,
-                                    .interpreter = (uint64_t)(uintptr_t)PyInterpreterState_Get()};
+    PyInterpreterState *own = PyInterpreterState_Get();
+    bool is_main = own == PyInterpreterState_Main(); /* its threads are read first */
+    struct stackreader_wish wish = {.max_threads = is_main ? CHECKED_THREADS : 0,
+                                    .interpreter = (uint64_t)(uintptr_t)own};
     struct arena arena = {.max = CHECK_MEMORY};
     struct report_process process = {0};
     enum stackreader_result result = stackreader_read(r, &arena, &process, &wish);

@@ -310,10 +310,11 @@ rpyc_value *cells_helper(struct cells *c, const struct cell_helper *helper, stru
 static const char interrupt_thread[] =
     "def _pystuck_interrupt(ident):\n"
     "    import ctypes, sys\n"
-    "    exception = None\n"
+    "    exception = frame = None\n"
     "    if '_pystuck' in sys.modules and ident in sys.modules['_pystuck'].own_threads():\n"
     "        exception = KeyboardInterrupt\n"
-    "    frame = sys._current_frames().get(ident)\n"
+    "    else:\n"
+    "        frame = sys._current_frames().get(ident)\n"
     "    while frame is not None and exception is None:\n"
     "        caller, name = frame.f_back, frame.f_code.co_name\n"
     "        if name == '_pystuck_cell':\n"

@@ -636,7 +636,7 @@ UNCHECKED = set(
     """
 runtime.interpreters interpreter.next gil.switches gil.interval thread.native_id thread.top
 frame.owner code.instructions code.first_traceable type.basicsize type.dictoffset
-type.flags type.cached_keys
+type.flags type.cached_keys type.name
 frame.globals frame.locals frame.values frame.stack_pointer frame.block_count frame.blocks
 code.locals_count code.stack_size code.flags code.names code.local_names code.cell_names
 code.free_names code.bytecode code.units code.exceptions code.monitoring monitoring.lines
