@@ -399,7 +399,7 @@ static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_
     add_missing(a, p, "source lines", why);
     add_missing(a, p, "greenlets", why);
     if (result == STACKREADER_CUT)
-        add_missing(a, p, "some threads", "there are too many to read");
+        add_missing(a, p, "some threads", "not all can be read");
     set_threads(a, p);
     set_process(a, p);
     buffer_clear(&w->reply);
@@ -448,7 +448,7 @@ static void make_reply(struct ps_state *state, const struct report_process *shor
         return;
     arena_use(&a, w->memory, RESERVED);
     result = read_report(state, &a, &p);
-    if (result != STACKREADER_ALL)
+    if (a.failed)
         result = read_large(state, &a, &p, &large);
     if (p.threads.count > 0) {
         a.failed = false;

@@ -13,12 +13,49 @@ static bool is_type(const struct python *py, uint64_t address)
     return type && object_type(py, type) == type;
 }
 
-/* True if the object at an address is a code object: the name of its type is "code". If the name
- * cannot be read, any type is accepted: in a core file, the name may be missing, because it is in a
- * file that was not found. */
-static bool is_code(const struct python *py, struct code_cache *cache, uint64_t address)
+#define CODE_BYTES_MAX 512
+
+/* Returns how many bytes of a code object to read. */
+static size_t code_bytes(const struct offsets *o)
 {
-    uint64_t type = object_type(py, address), name;
+    const int members[] = {o->object.type,         o->code.file,  o->code.name,
+                           o->code.qualname,       o->code.lines, o->code.first_line,
+                           o->code.first_traceable};
+    int last = 0;
+    size_t i;
+
+    for (i = 0; i < sizeof(members) / sizeof(*members); i++)
+        last = members[i] > last ? members[i] : last;
+    return (size_t)last + sizeof(uint64_t);
+}
+
+static bool read_members(const struct python *py, uint64_t address, struct code_members *to)
+{
+    const struct offsets *o = py->offsets;
+    unsigned char bytes[CODE_BYTES_MAX];
+    size_t size = code_bytes(o);
+
+    if (!address || size > sizeof(bytes) || !memory_read(&py->memory, address, bytes, size))
+        return false;
+    *to = (struct code_members){
+        .type = pointer_at(bytes, o->object.type),
+        .file = pointer_at(bytes, o->code.file),
+        .name = pointer_at(bytes, o->code.name),
+        .qualname = o->code.qualname < 0 ? 0 : pointer_at(bytes, o->code.qualname),
+        .lines = pointer_at(bytes, o->code.lines),
+        .first_line = int_at(bytes, o->code.first_line),
+        .first_traceable = o->code.first_traceable < 0 ? 0 : int_at(bytes, o->code.first_traceable),
+    };
+    return true;
+}
+
+/* True if this is the type of code objects: its name is "code". If the name cannot be read, any
+ * type is accepted: in a core file, the name may be missing, because it is in a file that was not
+ * found.
+ */
+static bool is_code_type(const struct python *py, struct code_cache *cache, uint64_t type)
+{
+    uint64_t name;
     char text[5];
 
     if (type && type == cache->type)
@@ -33,72 +70,84 @@ static bool is_code(const struct python *py, struct code_cache *cache, uint64_t 
     return true;
 }
 
-static bool read_int(const struct python *py, uint64_t address, int offset, int *to)
-{
-    int32_t value;
-
-    if (!memory_read(&py->memory, address + (uint64_t)offset, &value, sizeof(value)))
-        return false;
-    *to = value;
-    return true;
-}
-
 static bool read_code(const struct python *py, struct code_cache *cache, struct arena *arena,
                       struct code *c)
 {
-    const struct offsets *o = py->offsets;
-    uint64_t file, name, qualname = 0;
+    const struct code_members *m = &c->members;
 
-    if (!is_code(py, cache, c->address) || !read_member(py, c->address, o->code.file, &file) ||
-        !read_member(py, c->address, o->code.name, &name) ||
-        !read_member(py, c->address, o->code.lines, &c->lines) ||
-        !read_int(py, c->address, o->code.first_line, &c->first_line))
+    if (!read_members(py, c->address, &c->members) || !is_code_type(py, cache, m->type))
         return false;
-    c->first_traceable = 0;
-    if (o->code.first_traceable >= 0 &&
-        !read_int(py, c->address, o->code.first_traceable, &c->first_traceable))
-        return false;
-    c->file = object_text(py, arena, file);
-    c->name = object_text(py, arena, name);
+    c->file = object_text(py, arena, m->file);
+    c->name = object_text(py, arena, m->name);
     c->qualname = (struct report_text){NULL, 0};
-    if (o->code.qualname >= 0 && read_member(py, c->address, o->code.qualname, &qualname))
-        c->qualname = qualname == name ? c->name : object_text(py, arena, qualname);
+    if (m->qualname)
+        c->qualname = m->qualname == m->name ? c->name : object_text(py, arena, m->qualname);
     return c->file.data && c->name.data;
 }
 
-const struct code *code_read(const struct python *py, struct code_cache *cache, struct arena *arena,
-                             uint64_t address)
+void code_cache_clear(struct code_cache *cache)
+{
+    cache->generation++;
+    cache->count = 0;
+}
+
+/* Returns the place of a code object in the cache: the one that has it, or a free one. */
+static struct code *find_place(const struct code_cache *cache, uint64_t address)
 {
     uint64_t hash = (address >> 4) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
-    struct code *c = &cache->codes[hash >> 54 & (CODE_CACHE_SIZE - 1)];
+    size_t i = hash >> 51 & (CODE_CACHE_SIZE - 1);
 
-    if (c->address == address && c->valid)
+    while (cache->codes[i].generation == cache->generation && cache->codes[i].address != address)
+        i = (i + 1) % CODE_CACHE_SIZE;
+    return &cache->codes[i];
+}
+
+struct code *code_read(const struct python *py, struct code_cache *cache, struct arena *arena,
+                       uint64_t address, bool *added)
+{
+    struct code *c = find_place(cache, address);
+    bool is_new = c->generation != cache->generation;
+
+    if (!is_new && c->valid)
         return c;
-    c->address = address;
+    if (added)
+        *added = true;
+    if (is_new && cache->count >= CODE_CACHE_SIZE / 4 * 3)
+        return NULL;
+    cache->count += is_new;
+    *c = (struct code){
+        .address = address, .generation = cache->generation, .line_offset = INT64_MIN};
     c->valid = read_code(py, cache, arena, c);
     return c;
 }
 
-int64_t code_line(const struct python *py, struct code_cache *cache, const struct code *code,
-                  int64_t offset)
+bool code_is_same(const struct python *py, struct code *code)
 {
-    ssize_t size = object_bytes(py, code->lines, cache->lines, LINES_ROOM);
-    int64_t line;
+    struct code_members now;
 
-    if (size < 0)
-        return REPORT_UNKNOWN;
-    line = linetable_line(py->offsets->minor, cache->lines, (size_t)size, code->first_line, offset);
-    return line == LINE_UNKNOWN ? REPORT_UNKNOWN : line;
+    if (code->valid && read_members(py, code->address, &now) &&
+        memcmp(&now, &code->members, sizeof(now)) == 0)
+        return true;
+    code->valid = false;
+    return false;
 }
 
-void code_fill(const struct python *py, struct code_cache *cache, const struct code *code,
-               const struct raw_frame *from, struct report_frame *frame)
+int64_t code_line(const struct python *py, struct code_cache *cache, struct code *code,
+                  int64_t offset)
 {
-    frame->source_status = STATUS_SKIPPED;
+    ssize_t size;
+    int64_t line;
+
     if (!code->valid)
-        return;
-    frame->file = code->file;
-    frame->function = code->name;
-    frame->qualname = code->qualname;
-    frame->line = code_line(py, cache, code, frame_address(py, from));
+        return REPORT_UNKNOWN;
+    if (code->line_offset == offset)
+        return code->line;
+    size = object_bytes(py, code->members.lines, cache->lines, LINES_ROOM);
+    if (size < 0)
+        return REPORT_UNKNOWN;
+    line = linetable_line(py->offsets->minor, cache->lines, (size_t)size, code->members.first_line,
+                          offset);
+    code->line_offset = offset;
+    code->line = line == LINE_UNKNOWN ? REPORT_UNKNOWN : line;
+    return code->line;
 }

@@ -1,46 +1,67 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Reads the file, function and line of a frame from its code object.
+ *
+ * The program may free a code object at any time, and another one may take its place in memory. So
+ * a code object is compared with its memory again after it was read: see code_is_same.
  */
 #ifndef STACKREADER_CODE_H
 #define STACKREADER_CODE_H
 
 #include "frames.h"
+#include "objects.h"
 #include "report.h"
+
+/* The members of a code object, as they are in memory. The first ones are addresses of objects. */
+struct code_members {
+    uint64_t type, file, name, qualname, lines; /* lines: a bytes object, the table of lines */
+    int32_t first_line, first_traceable;
+};
 
 /* A code object that was read. */
 struct code {
     uint64_t address;
-    bool valid; /* false: the object cannot be read or is not a code object */
+    unsigned generation; /* the cache's when the object was read; else this place is not in use */
+    unsigned checked;    /* the number of the stack for which code_is_same was called last */
+    bool valid;          /* false: the object cannot be read or is not a code object */
+    struct code_members members;
     struct report_text file, name, qualname;
-    int first_line, first_traceable;
-    uint64_t lines; /* the address of a bytes object: the table of lines */
+    int64_t line_offset; /* the argument of the latest code_line; its result */
+    int64_t line;
 };
 
-#define CODE_CACHE_SIZE 1024 /* a power of 2 */
+#define CODE_CACHE_SIZE 8192 /* a power of 2 */
 #define LINES_ROOM      BYTES_MAX
 
 /* A cache of the code objects that were read for one report. Their texts are in the arena of this
  * report. */
 struct code_cache {
-    struct code codes[CODE_CACHE_SIZE];
+    struct code *codes; /* CODE_CACHE_SIZE of them, zeroed at first */
+    size_t count;
+    unsigned generation;  /* how often the cache was emptied */
+    unsigned checks;      /* how many stacks were checked: see struct code */
     unsigned char *lines; /* LINES_ROOM bytes: room for a copy of one table of lines */
     uint64_t type;        /* the address of the type of code objects; 0: not known yet */
 };
 
-/* Returns the code object at an address, from the cache if possible. The result is valid until the
- * next call. Its member `valid` is false if the object cannot be read or is not a code object. */
-const struct code *code_read(const struct python *py, struct code_cache *cache, struct arena *arena,
-                             uint64_t address);
+/* Empties the cache. Call it before the first use. */
+void code_cache_clear(struct code_cache *cache);
+
+/* Returns the code object at an address, from the cache if possible. Sets *added (which may be
+ * NULL) to true if it was not in the cache. Its member `valid` is false if the object cannot be
+ * read or is not a code object. Returns NULL if the cache is full. The result is valid until
+ * code_cache_clear. */
+struct code *code_read(const struct python *py, struct code_cache *cache, struct arena *arena,
+                       uint64_t address, bool *added);
+
+/* True if the members of a code object are the same as when it was read. Then it was neither freed
+ * nor replaced in between, and what was read from it and from its strings and tables is right. If
+ * they are not, reads the object again at the next code_read. */
+bool code_is_same(const struct python *py, struct code *code);
 
 /* Returns the line of the instruction at `offset`, in bytes from the first instruction, or
- * REPORT_UNKNOWN. code: a result of code_read whose member `valid` is true. */
-int64_t code_line(const struct python *py, struct code_cache *cache, const struct code *code,
+ * REPORT_UNKNOWN. */
+int64_t code_line(const struct python *py, struct code_cache *cache, struct code *code,
                   int64_t offset);
-
-/* Sets file, function, qualname and line of `frame`. code: the code object of the frame `from`. If
- * the code or its table of lines cannot be read, the values stay unknown. */
-void code_fill(const struct python *py, struct code_cache *cache, const struct code *code,
-               const struct raw_frame *from, struct report_frame *frame);
 
 #endif

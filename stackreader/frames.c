@@ -252,9 +252,7 @@ static bool same_stack(const struct python *py, const struct raw_stack *stack)
     return true;
 }
 
-/* Waits for a random time of some microseconds, so that the readings are not synchronous with a
- * loop of the thread. */
-static void wait_a_moment(void)
+void frames_wait(void)
 {
     static _Thread_local uint32_t state = 12345;
     unsigned i;
@@ -269,55 +267,40 @@ static bool stays_the_same(const struct python *py, const struct raw_stack *stac
     int i;
 
     for (i = 0; i < RECHECKS; i++) {
-        wait_a_moment();
+        frames_wait();
         if (!same_stack(py, stack))
             return false;
     }
     return true;
 }
 
-/* Reads the frames once. Returns FRAMES_EXACT, FRAMES_MOVING or FRAMES_UNREADABLE. */
-static enum frames_state try_to_read(const struct python *py, uint64_t thread, pid_t native_id,
-                                     struct raw_stack *stack)
+static int64_t activity(const struct python *py, pid_t native_id)
 {
-    const struct memory *m = &py->memory;
-    int64_t before = m->activity ? m->activity(m, native_id) : -1;
-    struct place place;
-    enum frames_state state = read_once(py, thread, stack, &place);
+    return native_id > 0 && py->memory.activity ? py->memory.activity(&py->memory, native_id) : -1;
+}
 
-    if (state != FRAMES_EXACT) {
-        stack->count = 0;
-        return state;
-    }
-    if (!has_root(py, stack))
-        return FRAMES_MOVING;
-    stack->activity = before;
-    stack->current = place.current;
-    if (before >= 0 && m->activity(m, native_id) == before)
-        return FRAMES_EXACT;
-    return stays_the_same(py, stack) ? FRAMES_EXACT : FRAMES_MOVING;
+bool frames_have_not_run(const struct python *py, pid_t native_id, const struct raw_stack *stack)
+{
+    return stack->activity >= 0 && activity(py, native_id) == stack->activity;
 }
 
 void frames_read(const struct python *py, uint64_t thread, pid_t native_id, struct raw_stack *stack)
 {
-    int i;
+    struct place place = {0};
 
-    for (i = 0; i < FRAMES_TRIES; i++) {
-        if (i > 0)
-            wait_a_moment();
-        stack->state = try_to_read(py, thread, native_id, stack);
-        if (stack->state != FRAMES_MOVING)
-            return;
-    }
+    stack->activity = activity(py, native_id);
+    stack->state = read_once(py, thread, stack, &place);
+    stack->current = place.current;
+    if (stack->state != FRAMES_EXACT)
+        stack->count = 0;
+    else if (!has_root(py, stack) ||
+             (!frames_have_not_run(py, native_id, stack) && !stays_the_same(py, stack)))
+        stack->state = FRAMES_MOVING;
 }
 
 bool frames_are_same(const struct python *py, pid_t native_id, const struct raw_stack *stack)
 {
-    const struct memory *m = &py->memory;
-
-    if (stack->activity >= 0 && m->activity && m->activity(m, native_id) == stack->activity)
-        return true;
-    return same_stack(py, stack);
+    return frames_have_not_run(py, native_id, stack) || same_stack(py, stack);
 }
 
 bool frame_of_generator(const struct python *py, uint64_t generator, struct raw_frame *f)
@@ -344,11 +327,16 @@ int64_t frame_address(const struct python *py, const struct raw_frame *f)
     return o->minor == 10 ? (int64_t)f->at * 2 : (int64_t)f->at;
 }
 
+bool frame_is_shim(const struct python *py, const struct raw_frame *f)
+{
+    return py->offsets->minor >= 12 && f->owner >= OWNER_SHIM;
+}
+
 bool frame_is_shown(const struct python *py, const struct raw_frame *f, int first_traceable)
 {
     if (py->offsets->minor < 11)
         return true;
-    if (py->offsets->minor >= 12 && f->owner >= OWNER_SHIM)
+    if (frame_is_shim(py, f))
         return false;
     return f->owner == OWNER_GENERATOR || frame_address(py, f) >= 2 * (int64_t)first_traceable;
 }

@@ -11,10 +11,14 @@ struct raw_frame {
     uint64_t address;
     uint64_t code;     /* the address of its code object */
     uint64_t previous; /* the address of the caller's frame, or 0 */
-    uint64_t at;   /* the current instruction, in a unit that depends on the version: see `at` in
-                    * struct offsets */
-    int owner;     /* enum frame_owner */
-    int64_t index; /* for the use of the caller of frames_read */
+    uint64_t at; /* the current instruction, in a unit that depends on the version: see `at` in
+                  * struct offsets */
+    int owner;   /* enum frame_owner */
+
+    /* For the use of the caller of frames_read. */
+    struct code *read; /* the code object, or NULL */
+    int64_t line;
+    int64_t index;
 };
 
 /* Who owns the memory of a frame, from 3.11 on: the data stack of a thread, a generator, or a frame
@@ -39,19 +43,28 @@ struct raw_stack {
     size_t chunk_room;
 };
 
-/* Reads the frames of a thread and sets count, state and cut of stack. The caller has set frames
- * and room (in frames), chunk and chunk_room (in bytes).
+/* Reads the frames of a thread once, and sets count, state, activity, current and cut of stack. The
+ * caller has set frames and room (in frames), chunk and chunk_room (in bytes).
  *
  * thread: the address of its PyThreadState. native_id: the kernel's id of the thread, to find out
- * whether it runs; 0: unknown. If the frames are FRAMES_MOVING, reads them again, at most
- * FRAMES_TRIES times in all. */
+ * whether it runs; 0: unknown. If the state is FRAMES_MOVING, another call may succeed; call
+ * frames_wait before it. */
 void frames_read(const struct python *py, uint64_t thread, pid_t native_id,
                  struct raw_stack *stack);
 
-#define FRAMES_TRIES 50
+/* Waits for a random time of some microseconds, so that readings are not synchronous with a loop of
+ * the thread. */
+void frames_wait(void);
+
+/* True if it is known that the thread has not run since frames_read began to read its frames. */
+bool frames_have_not_run(const struct python *py, pid_t native_id, const struct raw_stack *stack);
 
 /* True if the thread has not run since frames_read, or has come back to the same frames. */
 bool frames_are_same(const struct python *py, pid_t native_id, const struct raw_stack *stack);
+
+/* True if the frame marks a place where C code has called the interpreter: it has no Python code.
+ */
+bool frame_is_shim(const struct python *py, const struct raw_frame *f);
 
 /* True if Python's own functions (such as traceback.print_stack) show the frame. They show neither
  * entries from C code nor frames whose code has not begun to run. first_traceable: see struct

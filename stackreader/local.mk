@@ -21,11 +21,13 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/mappings.c stackreader/mappings.h \
 	stackreader/memory.h stackreader/memory_self.c \
 	stackreader/memory_core.c stackreader/memory_core.h \
+	stackreader/memory_limit.c stackreader/memory_limit.h \
 	stackreader/memory_pid.c stackreader/memory_pid.h \
 	stackreader/names.c stackreader/names.h \
 	stackreader/objects.c stackreader/objects.h \
 	stackreader/opcode_tables.inc stackreader/opcodes.c stackreader/opcodes.h \
 	stackreader/offsets.h stackreader/python_process.h \
+	stackreader/stack.c stackreader/stack.h \
 	stackreader/stackreader.c stackreader/stackreader.h \
 	stackreader/value_stack.c stackreader/value_stack.h \
 	stackreader/waits.c stackreader/waits.h

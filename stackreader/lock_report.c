@@ -148,14 +148,14 @@ static void set_wait(const struct lock_reporting *l, const struct raw_stack *sta
 static struct report_since *make_since(const struct lock_reporting *l,
                                        const struct raw_frame *frame, int64_t enter)
 {
-    const struct code *code;
+    struct code *code;
     struct report_since *since;
 
     if (frame->index < 0)
         return NULL;
     since = schema_make(l->arena, &schema_since, 1);
-    code = code_read(l->py, l->cache, l->arena, frame->code);
-    if (!since || !code->valid)
+    code = code_read(l->py, l->cache, l->arena, frame->code, NULL);
+    if (!since || !code || !code->valid)
         return NULL;
     since->frame = frame->index;
     since->file = code->file;

@@ -127,7 +127,8 @@ bool object_integer(const struct python *py, uint64_t address, uint64_t *to)
     uint64_t tag, count, i;
     uint32_t digit;
 
-    if (!address || !read_member(py, address, o->integer.tag, &tag))
+    if (!address || (o->integer.digit_size != 2 && o->integer.digit_size != 4) ||
+        !read_member(py, address, o->integer.tag, &tag))
         return false;
     if (o->minor >= 12 && (tag & 3) == 2) /* the int is negative */
         return false;

@@ -12,10 +12,12 @@
 #include "gil.h"
 #include "library.h"
 #include "lock_report.h"
+#include "memory_limit.h"
 #include "names.h"
 #include "objects.h"
 #include "python_process.h"
 #include "schema.h"
+#include "stack.h"
 #include "waits.h"
 
 #define FRAMES_MAX       100000
@@ -30,8 +32,13 @@ struct lock_check {
     uint64_t hash;    /* of its facts */
 };
 
+/* How much one report may read: some two seconds. */
+#define READ_LIMIT (INT64_C(4000000) * READ_COST)
+
 struct stackreader {
-    struct python python;
+    struct python python; /* its memory is limited: only stackreader_read may use it */
+    struct python plain;  /* the same without a limit */
+    struct memory_limit limit;
     struct raw_stack stack;
     struct code_cache cache;
     struct library library; /* of the interpreter whose threads are being read */
@@ -55,7 +62,8 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
     size_t frames = page_up(FRAMES_MAX * sizeof(struct raw_frame));
     size_t states = page_up(THREADS_MAX * sizeof(uint64_t));
     size_t checks = page_up(THREADS_MAX * sizeof(struct lock_check));
-    size_t size = self + frames + 2 * states + checks + CHUNK_MAX + LINES_ROOM;
+    size_t codes = page_up(CODE_CACHE_SIZE * sizeof(struct code));
+    size_t size = self + frames + 2 * states + checks + codes + CHUNK_MAX + LINES_ROOM;
     struct stackreader *r;
     char *at;
 
@@ -74,13 +82,21 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
     }
     r = (struct stackreader *)(void *)at;
     r->size = size;
-    r->python = (struct python){*memory, offsets, runtime};
-    r->stack.frames = (struct raw_frame *)(void *)(at + self);
+    r->plain = (struct python){*memory, offsets, runtime};
+    r->limit.memory = *memory;
+    r->python = (struct python){memory_limit(&r->limit), offsets, runtime};
+    at += self;
+    r->stack.frames = (struct raw_frame *)(void *)at;
     r->stack.room = FRAMES_MAX;
-    r->states = (uint64_t *)(void *)(at + self + frames);
+    at += frames;
+    r->states = (uint64_t *)(void *)at;
     r->states_after = r->states + states / sizeof(uint64_t);
-    r->checks = (struct lock_check *)(void *)(at + self + frames + 2 * states);
-    r->stack.chunk = (unsigned char *)r->checks + checks;
+    at += 2 * states;
+    r->checks = (struct lock_check *)(void *)at;
+    at += checks;
+    r->cache.codes = (struct code *)(void *)at;
+    at += codes;
+    r->stack.chunk = (unsigned char *)at;
     r->stack.chunk_room = CHUNK_MAX;
     r->cache.lines = r->stack.chunk + CHUNK_MAX;
     return r;
@@ -94,23 +110,62 @@ void stackreader_free(struct stackreader *r)
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
-/* Writes the addresses of an interpreter's thread states to `states`, the newest first and at most
- * `room` of them. Threads may start and end during this. Returns the number of addresses. */
-static size_t list_states(const struct stackreader *r, uint64_t interpreter, uint64_t *states,
-                          size_t room)
+/* Removes what a list with a cycle repeats. found: the index in the list of the item that came
+ * again after `count` items. Returns how many items are left. */
+static size_t without_cycle(const uint64_t *items, size_t count, size_t found)
 {
-    const struct python *py = &r->python;
-    uint64_t state;
-    size_t count = 0;
+    size_t length = count - found, i;
 
-    if (!read_member(py, interpreter, py->offsets->interpreter.threads, &state))
-        return 0;
-    while (state && count < room) {
-        states[count++] = state;
-        if (!read_member(py, state, py->offsets->thread.next, &state))
-            break;
+    for (i = 0; i + length < count; i++) {
+        if (items[i] == items[i + length])
+            return i + length;
     }
     return count;
+}
+
+/* Writes the addresses of the structs of a list to `items`, at most `room` of them, and sets *count
+ * to their number. first: the address of the first struct, or 0. next: the offset of the pointer to
+ * the next one. The list may change meanwhile. Returns false if not the whole list was read: it is
+ * too long, a struct cannot be read, or there is no end. */
+static bool read_list(const struct python *py, uint64_t first, int next, uint64_t *items,
+                      size_t room, size_t *count)
+{
+    uint64_t item = first;
+    size_t found = 0; /* as in Brent's algorithm, an index that is a power of 2, minus 1 */
+
+    for (*count = 0; item; (*count)++) {
+        if (*count == room)
+            return false;
+        if (*count > 0 && item == items[found]) {
+            *count = without_cycle(items, *count, found);
+            return false;
+        }
+        items[*count] = item;
+        if (*count == 2 * found + 1)
+            found = *count;
+        if (!read_member(py, item, next, &item))
+            return false;
+    }
+    return true;
+}
+
+#define LIST_TRIES 3
+
+/* Lists the thread states of an interpreter, the newest first, as read_list does. If threads end
+ * meanwhile, tries again. */
+static bool list_states(const struct python *py, uint64_t interpreter, uint64_t *states,
+                        size_t room, size_t *count)
+{
+    uint64_t first;
+    int i;
+
+    for (i = 0; i < LIST_TRIES; i++) {
+        *count = 0;
+        if (read_member(py, interpreter, py->offsets->interpreter.threads, &first) &&
+            read_list(py, first, py->offsets->thread.next, states, room, count))
+            return true;
+    }
+    return false;
 }
 
 static void set_ids(struct stackreader *r, struct arena *arena, struct report_thread *t,
@@ -190,33 +245,44 @@ static void set_title(struct arena *arena, struct report_thread *t)
     t->repr_status = STATUS_OK;
 }
 
+static bool is_shown(const struct python *py, const struct raw_frame *f)
+{
+    bool valid = f->read && f->read->valid;
+
+    return frame_is_shown(py, f, valid ? f->read->members.first_traceable : 0);
+}
+
+static void set_frame(const struct raw_frame *from, struct report_frame *to)
+{
+    to->source_status = STATUS_SKIPPED;
+    if (!from->read || !from->read->valid)
+        return;
+    to->file = from->read->file;
+    to->function = from->read->name;
+    to->qualname = from->read->qualname;
+    to->line = from->line;
+}
+
 /* Copies the frames in r->stack into the report, the outermost first. Returns false if the arena is
  * full. */
 static bool set_frames(struct stackreader *r, struct arena *arena, struct report_thread *t)
 {
-    const struct python *py = &r->python;
-    const struct raw_stack *stack = &r->stack;
-    const struct code *code;
-    struct report_frame *frame;
-    size_t i, shown = 0;
+    struct raw_frame *f, *end = r->stack.frames + r->stack.count;
+    struct report_frame *to;
+    size_t shown = 0;
 
-    for (i = 0; i < stack->count; i++) {
-        code = code_read(py, &r->cache, arena, stack->frames[i].code);
-        stack->frames[i].index = -1;
-        shown += frame_is_shown(py, &stack->frames[i], code->valid ? code->first_traceable : 0);
-    }
+    for (f = r->stack.frames; f < end; f++)
+        shown += is_shown(&r->python, f);
     t->frames.items = schema_make(arena, &schema_frame, shown);
     if (!t->frames.items)
         return false;
     t->frames.count = shown;
-    for (i = 0, frame = t->frames.items + shown; i < stack->count && frame > t->frames.items; i++) {
-        code = code_read(py, &r->cache, arena, stack->frames[i].code);
-        if (!frame_is_shown(py, &stack->frames[i], code->valid ? code->first_traceable : 0))
+    for (f = r->stack.frames, to = t->frames.items + shown; f < end; f++) {
+        f->index = -1;
+        if (!is_shown(&r->python, f))
             continue;
-        code_fill(py, &r->cache, code, &stack->frames[i], --frame);
-        stack->frames[i].index = frame - t->frames.items;
-        if (!code->valid)
-            t->exact = BOOL_FALSE;
+        set_frame(f, --to);
+        f->index = to - t->frames.items;
     }
     return !arena->failed;
 }
@@ -280,10 +346,16 @@ static bool locks_are_same(struct stackreader *r, const struct report_thread *t,
 {
     const struct memory *m = &r->python.memory;
     pid_t native_id = clock_of(t);
+    int i;
 
     if (check->activity >= 0 && m->activity(m, native_id) == check->activity)
         return true;
-    frames_read(&r->python, check->state, native_id, &r->stack);
+    for (i = 0; i < STACK_TRIES; i++) {
+        frames_read(&r->python, check->state, native_id, &r->stack);
+        if (r->stack.state != FRAMES_MOVING)
+            break;
+        frames_wait();
+    }
     return gather_facts(r, native_id) && hash_of(&r->facts) == check->hash;
 }
 
@@ -317,7 +389,7 @@ static bool set_thread(struct stackreader *r, struct arena *arena, struct report
         t->main =
             t->native_id == r->python.memory.pid && t->interpreter == 0 ? BOOL_TRUE : BOOL_FALSE;
     set_title(arena, t);
-    frames_read(&r->python, state, clock_of(t), &r->stack);
+    stack_read(&r->python, &r->cache, arena, state, clock_of(t), &r->stack);
     if (r->stack.state == FRAMES_UNREADABLE)
         return !arena->failed;
     t->exact = r->stack.state == FRAMES_EXACT && !r->stack.cut ? BOOL_TRUE : BOOL_FALSE;
@@ -326,20 +398,14 @@ static bool set_thread(struct stackreader *r, struct arena *arena, struct report
 
 /* ---- Interpreters ---------------------------------------------------------------------------- */
 
-static size_t list_interpreters(const struct stackreader *r, uint64_t *list, size_t room)
+/* Lists the interpreters, the newest first, as read_list does. */
+static bool list_interpreters(const struct python *py, uint64_t *list, size_t room, size_t *count)
 {
-    const struct python *py = &r->python;
-    uint64_t interpreter;
-    size_t count = 0;
+    uint64_t first;
 
-    if (!read_member(py, py->runtime, py->offsets->runtime.interpreters, &interpreter))
-        return 0;
-    while (interpreter && count < room) {
-        list[count++] = interpreter;
-        if (!read_member(py, interpreter, py->offsets->interpreter.next, &interpreter))
-            break;
-    }
-    return count;
+    *count = 0;
+    return read_member(py, py->runtime, py->offsets->runtime.interpreters, &first) &&
+           read_list(py, first, py->offsets->interpreter.next, list, room, count);
 }
 
 /* The arguments that the functions below share. */
@@ -350,7 +416,14 @@ struct reading {
     const struct stackreader_wish *wish;
     uint64_t gil_holder; /* the address of a thread state, or 0 */
     int64_t holder;      /* the ident of that thread; REPORT_UNKNOWN: not read */
+    bool cut;            /* not all threads were read */
 };
+
+static void set_moving(struct report_thread *t)
+{
+    if (t->exact == BOOL_TRUE)
+        t->exact = BOOL_FALSE;
+}
 
 static void move_thread(struct reading *from, size_t at, size_t to)
 {
@@ -363,16 +436,22 @@ static void move_thread(struct reading *from, size_t at, size_t to)
  *
  * states: the thread states as they were listed before the reading, the newest first. They were
  * read in the reverse order, beginning with states[count - 1]. New thread states are inserted at
- * the head of the list, so the remaining ones keep their order. */
+ * the head of the list, so the remaining ones keep their order. If the list cannot be read, marks
+ * the threads as moving. */
 static void remove_ended(struct reading *from, uint64_t interpreter, const uint64_t *states,
                          size_t count, size_t first)
 {
     struct stackreader *r = from->reader;
     struct report_process *p = from->process;
-    size_t left = list_states(r, interpreter, r->states_after, THREADS_MAX), i;
-    size_t kept = first, read = first;
+    size_t left, kept = first, read = first, i;
     uint64_t ident;
 
+    if (!list_states(&r->python, interpreter, r->states_after, THREADS_MAX, &left)) {
+        from->cut = true;
+        for (i = first; i < p->threads.count; i++)
+            set_moving(&p->threads.items[i]);
+        return;
+    }
     for (i = count; i > 0 && read < p->threads.count; i--, read++) {
         if (left == 0 || r->states_after[left - 1] != states[i - 1])
             continue;
@@ -391,9 +470,9 @@ static bool is_enough(const struct reading *from)
     return max > 0 && from->process->threads.count >= max;
 }
 
-/* Reads the threads of one interpreter. Returns false if some of them were not read: the arena is
- * full or max_threads is reached. */
-static bool add_threads(struct reading *from, uint64_t interpreter, const uint64_t *states,
+/* Reads the threads of one interpreter. Sets from->cut if some of them were not read: the arena is
+ * full, max_threads is reached, or too much was read. */
+static void add_threads(struct reading *from, uint64_t interpreter, const uint64_t *states,
                         size_t count)
 {
     struct report_process *p = from->process;
@@ -412,7 +491,8 @@ static bool add_threads(struct reading *from, uint64_t interpreter, const uint64
         memset(t, 0, sizeof(*t));
         schema_init(&schema_thread, t);
         t->interpreter = (int64_t)id;
-        if (!set_thread(from->reader, from->arena, t, &names, states[i - 1]))
+        if (!set_thread(from->reader, from->arena, t, &names, states[i - 1]) ||
+            from->reader->limit.left < 0)
             break;
         if (from->wish->locks)
             set_locks(from->reader, from->arena, t, states[i - 1],
@@ -423,10 +503,11 @@ static bool add_threads(struct reading *from, uint64_t interpreter, const uint64
         }
         p->threads.count++;
     }
+    if (i > 0)
+        from->cut = true;
     remove_ended(from, interpreter, states, count, first);
     if (from->wish->locks)
         read_locks_again(from->reader, p, first);
-    return i == 0;
 }
 
 static bool is_skipped(const struct reading *from, int64_t ident)
@@ -476,10 +557,13 @@ static bool has_ended(void *context, uint64_t ident)
     struct reading *from = context;
     struct stackreader *r = from->reader;
     uint64_t interpreters[INTERPRETERS_MAX], other;
-    size_t count = list_interpreters(r, interpreters, INTERPRETERS_MAX), states, i, j;
+    size_t count, states, i, j;
 
+    if (!list_interpreters(&r->python, interpreters, INTERPRETERS_MAX, &count))
+        return false;
     for (i = 0; i < count; i++) {
-        states = list_states(r, interpreters[i], r->states_after, THREADS_MAX);
+        if (!list_states(&r->python, interpreters[i], r->states_after, THREADS_MAX, &states))
+            return false;
         for (j = 0; j < states; j++) {
             if (!read_member(&r->python, r->states_after[j], r->python.offsets->thread.ident,
                              &other) ||
@@ -498,52 +582,64 @@ static void finish_locks(struct reading *from)
     lock_report_finish(&reporting, from->process, has_ended, from);
 }
 
+/* Reads the interpreters and their threads. Returns false if there is none. */
+static bool read_interpreters(struct reading *from)
+{
+    struct stackreader *r = from->reader;
+    uint64_t interpreters[INTERPRETERS_MAX], oldest;
+    size_t counts[INTERPRETERS_MAX], count, total = 0, i;
+
+    from->cut = !list_interpreters(&r->python, interpreters, INTERPRETERS_MAX, &count);
+    for (i = count; i > 0; i--) {
+        if (!list_states(&r->python, interpreters[i - 1], r->states + total, THREADS_MAX - total,
+                         &counts[i - 1]))
+            from->cut = true;
+        total += counts[i - 1];
+    }
+    from->process->threads.items = schema_make(from->arena, &schema_thread, total);
+    if (count == 0 || !from->process->threads.items)
+        return false;
+    oldest = interpreters[count - 1]; /* the main interpreter */
+    set_gil(from, from->wish->interpreter ? from->wish->interpreter : oldest);
+    for (i = count, total = 0; i > 0; i--) {
+        add_threads(from, interpreters[i - 1], r->states + total, counts[i - 1]);
+        total += counts[i - 1];
+    }
+    return true;
+}
+
 enum stackreader_result stackreader_read(struct stackreader *r, struct arena *arena,
                                          struct report_process *process,
                                          const struct stackreader_wish *wish)
 {
     static const struct stackreader_wish all;
-    struct reading reading = {r, arena, process, wish ? wish : &all, 0, REPORT_UNKNOWN};
-    uint64_t interpreters[INTERPRETERS_MAX];
-    size_t counts[INTERPRETERS_MAX], count, total = 0, i;
-    bool complete = true;
+    struct reading reading = {r, arena, process, wish ? wish : &all, 0, REPORT_UNKNOWN, false};
 
-    memset(r->cache.codes, 0, sizeof(r->cache.codes)); /* the texts of cached code objects belong to
-                                                          the arena of an earlier report */
+    code_cache_clear(&r->cache); /* its texts belong to the arena of an earlier report */
     value_room_clear(&r->values);
     lock_report_clear(&r->locks);
-    count = list_interpreters(r, interpreters, INTERPRETERS_MAX);
-    for (i = count; i > 0; i--) {
-        counts[i - 1] = list_states(r, interpreters[i - 1], r->states + total, THREADS_MAX - total);
-        total += counts[i - 1];
-    }
-    process->threads.items = schema_make(arena, &schema_thread, total);
-    if (count == 0 || !process->threads.items)
+    r->limit.left = READ_LIMIT;
+    if (!read_interpreters(&reading))
         return STACKREADER_NONE;
-    set_gil(&reading,
-            reading.wish->interpreter ? reading.wish->interpreter : interpreters[count - 1]);
-    for (i = count, total = 0; i > 0 && complete; i--) {
-        complete = add_threads(&reading, interpreters[i - 1], r->states + total, counts[i - 1]);
-        total += counts[i - 1];
-    }
     remove_skipped(&reading);
     if (reading.wish->locks)
         finish_locks(&reading);
-    return complete ? STACKREADER_ALL : STACKREADER_CUT;
+    return reading.cut ? STACKREADER_CUT : STACKREADER_ALL;
 }
 
 /* Returns the address of the main interpreter; 0: there is none. */
 static uint64_t main_interpreter(const struct stackreader *r)
 {
     uint64_t interpreters[INTERPRETERS_MAX];
-    size_t count = list_interpreters(r, interpreters, INTERPRETERS_MAX);
+    size_t count;
 
+    list_interpreters(&r->plain, interpreters, INTERPRETERS_MAX, &count);
     return count > 0 ? interpreters[count - 1] : 0;
 }
 
 bool stackreader_has_module(const struct stackreader *r, const char *name)
 {
-    const struct python *py = &r->python;
+    const struct python *py = &r->plain;
     uint64_t address, module;
     struct dict modules;
 
@@ -555,14 +651,14 @@ bool stackreader_gil(const struct stackreader *r, uint64_t interpreter, struct g
 {
     if (interpreter == 0)
         interpreter = main_interpreter(r);
-    return gil_read(&r->python, interpreter, gil);
+    return gil_read(&r->plain, interpreter, gil);
 }
 
 pid_t stackreader_native_id(const struct stackreader *r, uint64_t state)
 {
     uint64_t id;
 
-    if (!read_member(&r->python, state, r->python.offsets->thread.native_id, &id))
+    if (!read_member(&r->plain, state, r->plain.offsets->thread.native_id, &id))
         return 0;
     return id <= INT32_MAX ? (pid_t)id : 0;
 }

@@ -38,7 +38,8 @@ struct stackreader_wish {
 };
 
 /* NONE: no thread could be read. CUT: only a part of the threads was read, because the arena is
- * full or max_threads was reached; these threads are complete. ALL: all threads were read. */
+ * full, max_threads was reached, a list of threads cannot be read to its end, or reading would take
+ * too long; these threads are complete. ALL: all threads were read. */
 enum stackreader_result { STACKREADER_NONE, STACKREADER_CUT, STACKREADER_ALL };
 
 /* Reads the threads of all interpreters. process: a process of a report, in which everything is

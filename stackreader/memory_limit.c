@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "memory_limit.h"
+
+static const struct memory *limited(const struct memory *m)
+{
+    return &((const struct memory_limit *)m->source)->memory;
+}
+
+static bool read_pieces(const struct memory *m, const struct memory_piece *pieces, size_t count)
+{
+    struct memory_limit *limit = (struct memory_limit *)(uintptr_t)m->source;
+    size_t i;
+
+    limit->left -= READ_COST;
+    for (i = 0; i < count && limit->left >= 0; i++) {
+        if (pieces[i].size > (uint64_t)limit->left)
+            limit->left = -1;
+        else
+            limit->left -= (int64_t)pieces[i].size;
+    }
+    return limit->left >= 0 && limit->memory.read(&limit->memory, pieces, count);
+}
+
+static int64_t activity(const struct memory *m, pid_t thread)
+{
+    return limited(m)->activity(limited(m), thread);
+}
+
+static bool has_thread(const struct memory *m, pid_t thread)
+{
+    return limited(m)->has_thread(limited(m), thread);
+}
+
+static bool futex(const struct memory *m, pid_t thread, uint64_t *address)
+{
+    return limited(m)->futex(limited(m), thread, address);
+}
+
+struct memory memory_limit(struct memory_limit *limit)
+{
+    const struct memory *m = &limit->memory;
+
+    return (struct memory){.read = read_pieces,
+                           .activity = m->activity ? activity : NULL,
+                           .has_thread = m->has_thread ? has_thread : NULL,
+                           .futex = m->futex ? futex : NULL,
+                           .pid = m->pid,
+                           .source = limit};
+}
+
+int64_t memory_limit_left(const struct memory *m)
+{
+    return ((const struct memory_limit *)m->source)->left;
+}

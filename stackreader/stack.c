@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The frames of a running thread are those of one moment, but their code objects are read after
+ * it. By then the thread may have freed a code object, as exec() and eval() do, and another one may
+ * be in its place. So a stack is FRAMES_EXACT only if its frames are (see frames.c) and, in
+ * addition, their code objects did not change from before that moment until after it:
+ *
+ *  - they were in the cache before the frames were read, or the thread has not run since; and
+ *  - they are the same after everything was read.
+ */
+#include "stack.h"
+
+#include "memory_limit.h"
+
+/* No further try begins after so much was read for one thread: some 0.1 seconds. */
+#define THREAD_LIMIT (INT64_C(200000) * READ_COST)
+
+/* Reads the code objects of all frames. Returns true if all of them were in the cache. */
+static bool read_codes(const struct python *py, struct code_cache *cache, struct arena *arena,
+                       struct raw_stack *stack)
+{
+    bool added = false;
+    size_t i;
+
+    for (i = 0; i < stack->count; i++) {
+        struct raw_frame *f = &stack->frames[i];
+
+        f->read = frame_is_shim(py, f) ? NULL : code_read(py, cache, arena, f->code, &added);
+    }
+    return !added;
+}
+
+static void read_lines(const struct python *py, struct code_cache *cache, struct raw_stack *stack)
+{
+    struct raw_frame *f;
+
+    for (f = stack->frames; f < stack->frames + stack->count; f++)
+        f->line = f->read ? code_line(py, cache, f->read, frame_address(py, f)) : REPORT_UNKNOWN;
+}
+
+/* True if all code objects of the stack are the same as when they were read. */
+static bool same_codes(const struct python *py, struct code_cache *cache, struct raw_stack *stack)
+{
+    bool same = true;
+    size_t i;
+
+    cache->checks++;
+    for (i = 0; i < stack->count; i++) {
+        struct code *code = stack->frames[i].read;
+
+        if (frame_is_shim(py, &stack->frames[i]) || (code && code->checked == cache->checks))
+            continue;
+        same = code && code_is_same(py, code) && same;
+        if (code)
+            code->checked = cache->checks;
+    }
+    return same;
+}
+
+/* Reads the stack once. Returns false if it is moving, and another try may succeed. */
+static bool try_once(const struct python *py, struct code_cache *cache, struct arena *arena,
+                     uint64_t thread, pid_t native_id, struct raw_stack *stack)
+{
+    bool all_known;
+
+    frames_read(py, thread, native_id, stack);
+    if (stack->state != FRAMES_EXACT)
+        return stack->state == FRAMES_UNREADABLE;
+    all_known = read_codes(py, cache, arena, stack);
+    read_lines(py, cache, stack);
+    if (!same_codes(py, cache, stack) || (!all_known && !frames_have_not_run(py, native_id, stack)))
+        stack->state = FRAMES_MOVING;
+    return stack->state == FRAMES_EXACT;
+}
+
+void stack_read(const struct python *py, struct code_cache *cache, struct arena *arena,
+                uint64_t thread, pid_t native_id, struct raw_stack *stack)
+{
+    const int64_t enough = memory_limit_left(&py->memory) - THREAD_LIMIT;
+    int i;
+
+    if (cache->count > CODE_CACHE_SIZE / 4)
+        code_cache_clear(cache);
+    for (i = 0; i < STACK_TRIES && memory_limit_left(&py->memory) > enough; i++) {
+        if (i > 0)
+            frames_wait();
+        if (try_once(py, cache, arena, thread, native_id, stack))
+            return;
+    }
+    read_codes(py, cache, arena, stack);
+    read_lines(py, cache, stack);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Reads the frames of a thread together with their code, and decides whether the result is exact.
+ */
+#ifndef STACKREADER_STACK_H
+#define STACKREADER_STACK_H
+
+#include "code.h"
+#include "frames.h"
+
+/* Reads the frames of a thread, and sets count, state, cut, and `read` and `line` of each frame. If
+ * the thread moves, reads them again, at most STACK_TRIES times in all. The arguments are those of
+ * frames_read and code_read. */
+void stack_read(const struct python *py, struct code_cache *cache, struct arena *arena,
+                uint64_t thread, pid_t native_id, struct raw_stack *stack);
+
+#define STACK_TRIES 50
+
+#endif
