@@ -30,6 +30,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/netref.c pystuck_ext/netref.h \
 	pystuck_ext/netref_type.c pystuck_ext/netref_type.h \
 	pystuck_ext/objects.c pystuck_ext/objects.h \
+	pystuck_ext/offsets_check.c pystuck_ext/offsets_check.h \
 	pystuck_ext/own_offsets.c pystuck_ext/own_offsets.h \
 	pystuck_ext/settings_dict.c pystuck_ext/settings_dict.h \
 	pystuck_ext/connection_config.c pystuck_ext/connection_config.h \

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "current_frames.h"
+#include "offsets_check.h"
 #include "own_offsets.h"
 #include "reference.h"
 #include "server.h"
@@ -261,14 +262,16 @@ static bool is_right(struct stackreader *r)
 
 struct stackreader *ps_self_reader_new(const struct offsets *offsets, const char **why)
 {
-    struct memory memory = memory_self();
-    struct stackreader *r = stackreader_new(&memory, offsets, (uint64_t)(uintptr_t)_PyRuntime, why);
+    struct python python = {memory_self(), offsets, (uint64_t)(uintptr_t)_PyRuntime};
+    struct stackreader *r = stackreader_new(&python.memory, offsets, python.runtime, why);
 
     if (!r)
         return NULL;
     if (!ps_offsets_agree(offsets))
         *why = "pystuck was built for another release of Python";
-    else if (!is_right(r))
+    else
+        *why = ps_offsets_check(&python);
+    if (!*why && !is_right(r))
         *why = "the stacks that were read are not those that Python shows";
     if (!*why)
         return r;

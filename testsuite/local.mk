@@ -225,12 +225,27 @@ endif
 if PYTHON_INTERNALS
 check_LTLIBRARIES += testsuite/interop/stackreader_module.la
 testsuite_interop_stackreader_module_la_SOURCES = testsuite/interop/stackreader_module.c \
-	pystuck_ext/own_offsets.c pystuck_ext/own_offsets.h report/arena.c report/schema.c
+	pystuck_ext/current_frames.c pystuck_ext/current_frames.h \
+	pystuck_ext/offsets_check.c pystuck_ext/offsets_check.h \
+	pystuck_ext/own_offsets.c pystuck_ext/own_offsets.h \
+	pystuck_ext/self_reader.c pystuck_ext/self_reader.h report/arena.c report/schema.c \
+	testsuite/fuzz/image.c testsuite/fuzz/image.h
 testsuite_interop_stackreader_module_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) -I$(srcdir)/pystuck_ext \
-	-I$(srcdir)/stackreader
+	-I$(srcdir)/stackreader -I$(srcdir)/testsuite/fuzz
 testsuite_interop_stackreader_module_la_LIBADD = stackreader/libstackreader.la procfs/libprocfs.la
 testsuite_interop_stackreader_module_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
 	-rpath $(abs_builddir)
+
+# Reads stacks from an image of a process, whose bytes are changed at random.
+check_PROGRAMS += testsuite/interop/stackreader_replay
+testsuite_interop_stackreader_replay_SOURCES = testsuite/interop/stackreader_replay.c \
+	testsuite/fuzz/fuzz_stackreader.c testsuite/fuzz/fuzz_stackreader.h testsuite/fuzz/fuzz.h \
+	testsuite/fuzz/image.c testsuite/fuzz/image.h client/color.c client/stacks/print.c \
+	client/stacks/print_group.c client/stacks/print_stack.c client/text.c
+testsuite_interop_stackreader_replay_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) -I$(srcdir)/stackreader \
+	-I$(srcdir)/testsuite/fuzz -I$(srcdir)/client -I$(srcdir)/common
+testsuite_interop_stackreader_replay_LDADD = stackreader/libstackreader.la procfs/libprocfs.la \
+	report/libreport.la librpyc/librpyc-internal.la
 endif
 
 # make installcheck: what is installed, as a smoke test; make distcheck runs it.

@@ -3,19 +3,25 @@
 # make fuzz FUZZ_SECONDS=60: runs each fuzz target for that time. Always compiled with clang.
 # FUZZ_TARGETS='server tls': runs only these.
 FUZZ_SECONDS = 60
-FUZZ_TARGETS = server brine frame message vinegar client prompt expr sockets target tls
+FUZZ_TARGETS = server brine frame message vinegar client prompt expr sockets stackreader target tls
 FUZZ_CC = clang
 fuzz_client = $(filter-out client/main.c client/prompt/editor.c client/prompt/history_file.c \
 	client/prompt/keyboard.c client/prompt/terminal.c, \
 	$(filter %.c,$(common_libcommon_la_SOURCES) $(client_pystuck_SOURCES) $(procfs_libprocfs_la_SOURCES) \
 	$(report_libfacts_la_SOURCES) $(report_libreport_la_SOURCES)))
-fuzz: config.h $(client_inc)
+# Records what the target stackreader reads.
+if PYTHON_INTERNALS
+fuzz_recorder = testsuite/interop/stackreader_module.la
+endif
+fuzz: config.h $(client_inc) $(fuzz_recorder)
 	srcdir='$(srcdir)' PYTHON='$(PYTHON)' FUZZ_CC='$(FUZZ_CC)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
 		FUZZ_TARGETS='$(FUZZ_TARGETS)' FUZZ_CLIENT='$(addprefix $(srcdir)/,$(fuzz_client))' \
 		FUZZ_CPPFLAGS='$(LIBDEFLATE_CFLAGS) $(JSON_CFLAGS)' PYTHON_CPPFLAGS='$(PYTHON_CPPFLAGS)' \
 		FUZZ_SERVER_SOURCES='$(addprefix $(abs_srcdir)/,$(filter %.c,$(pystuck_ext__pystuck_la_SOURCES) \
 			$(procfs_libprocfs_la_SOURCES) $(stackreader_libstackreader_la_SOURCES) \
 			$(report_libfacts_la_SOURCES)))' \
+		FUZZ_READER_SOURCES='$(addprefix $(srcdir)/,$(filter %.c,$(stackreader_libstackreader_la_SOURCES)))' \
+		FUZZ_RECORDER='$(fuzz_recorder)' \
 		FUZZ_SSL_SOURCES='$(addprefix $(srcdir)/,$(filter %.c,$(librpyc_librpyc_ssl_la_SOURCES)))' \
 		OPENSSL_CFLAGS='$(OPENSSL_CFLAGS)' OPENSSL_LIBS='$(OPENSSL_LIBS)' \
 		FUZZ_LIBS='$(librpyc_librpyc_internal_la_LIBADD) $(JSON_LIBS) $(LIBS)' \
@@ -110,6 +116,7 @@ EXTRA_DIST += testsuite/check-arrows testsuite/check-includes testsuite/roots te
 	testsuite/fuzz/fuzz.h testsuite/fuzz/fuzz_brine.c testsuite/fuzz/fuzz_client.c \
 	testsuite/fuzz/fuzz_expr.c testsuite/fuzz/fuzz_frame.c testsuite/fuzz/fuzz_message.c \
 	testsuite/fuzz/fuzz_prompt.c testsuite/fuzz/fuzz_server.c testsuite/fuzz/fuzz_server.py \
-	testsuite/fuzz/fuzz_sockets.c testsuite/fuzz/fuzz_target.c testsuite/fuzz/fuzz_tls.c testsuite/fuzz/fuzz_vinegar.c \
+	testsuite/fuzz/fuzz_sockets.c testsuite/fuzz/fuzz_stackreader.c testsuite/fuzz/fuzz_stackreader.h \
+	testsuite/fuzz/image.c testsuite/fuzz/image.h testsuite/fuzz/fuzz_target.c testsuite/fuzz/fuzz_tls.c testsuite/fuzz/fuzz_vinegar.c \
 	testsuite/fuzz/libpython.py \
 	testsuite/fuzz/script.c testsuite/fuzz/script.h

@@ -361,6 +361,17 @@ def diag_seeds() -> list[bytes]:
     return seeds
 
 
+def reader_seeds() -> list[bytes]:
+    """A change of each kind (image.c), at once and while the memory is read."""
+    kinds = [*range(8), *range(128, 136)]
+    return [
+        bytes([flags]) + struct.pack("=HHBBH", 400 * kind, 8 * kind, kind, when, kind)
+        for flags in (0, 1, 66)
+        for kind in kinds
+        for when in (0, 10)
+    ]
+
+
 def all_seeds() -> dict[str, list[bytes]]:
     """Returns all inputs of each target."""
     seeds = written_seeds()
@@ -387,6 +398,7 @@ def written_seeds() -> dict[str, list[bytes]]:
         "prompt": prompt_seeds(),
         "expr": [text.encode() for text in TYPED],
         "target": [text.encode() for text in TARGETS],
+        "stackreader": reader_seeds(),
         "sockets": [b"T" + b"\0".join(table.encode() for table in TABLES)] + diag_seeds(),
     }
 

@@ -12,11 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "image.h"
 #include "known_offsets.h"
 #include "locate.h"
 #include "memory_pid.h"
+#include "offsets_check.h"
 #include "own_offsets.h"
-#include "stackreader.h"
+#include "self_reader.h"
+#include "server.h"
 
 extern char _PyRuntime[];
 
@@ -343,65 +346,86 @@ static PyObject *known(PyObject *self, PyObject *none)
     return PyBool_FromLong(memcmp(&offsets, &ps_own_offsets, sizeof(offsets)) == 0);
 }
 
-/* ---- Memory that is wrong -------------------------------------------------------------------- */
+/* ---- An image -------------------------------------------------------------------------------- */
 
-static uint32_t noise;      /* the state of a generator of random numbers */
-static uint32_t noise_rate; /* of 65536 reads, this many are changed */
-
-static uint32_t next_number(void)
+/* record(path): writes an image of the memory that is read for all stacks (image.h), while this
+ * thread keeps the GIL. Returns the number of threads. */
+static PyObject *record(PyObject *self, PyObject *args)
 {
-    noise = noise * 1664525 + 1013904223;
-    return noise >> 8;
-}
-
-/* Reads memory and changes some of the bytes: one byte at random, or eight to an unusual number. */
-static bool read_changed(const struct memory *m, const struct memory_piece *pieces, size_t count)
-{
-    static const uint64_t words[] = {0, UINT64_MAX, 1, 0x7fffffffffffffff, 0x10000};
-    struct memory self = memory_self();
-    unsigned char *to;
-    size_t i;
-
-    if (!self.read(m, pieces, count))
-        return false;
-    for (i = 0; i < count; i++) {
-        if (pieces[i].size == 0 || (next_number() & 0xffff) >= noise_rate)
-            continue;
-        to = (unsigned char *)pieces[i].to + next_number() % pieces[i].size;
-        if (next_number() % 2 || (size_t)(to - (unsigned char *)pieces[i].to) + 8 > pieces[i].size)
-            *to = (unsigned char)next_number();
-        else
-            memcpy(to, &words[next_number() % 5], 8);
-    }
-    return true;
-}
-
-/* disturb(seed, rate, times): reads all stacks `times` times from changed memory. Returns how often
- * a list of threads was found. */
-static PyObject *disturb(PyObject *self, PyObject *args)
-{
-    unsigned long seed, rate, times, i, done = 0;
-    struct memory memory = memory_self();
-    const char *why;
+    struct memory memory = image_begin();
+    const char *path, *why;
+    bool done;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "kkk", &seed, &rate, &times))
+    if (!PyArg_ParseTuple(args, "s", &path))
         return NULL;
-    noise = (uint32_t)seed;
-    noise_rate = (uint32_t)rate;
-    memory.read = read_changed;
     reader = stackreader_new(&memory, &ps_own_offsets, (uint64_t)(uintptr_t)_PyRuntime, &why);
-    for (i = 0; reader && i < times; i++)
-        done += read_all();
+    done =
+        reader && read_all() && image_write(path, &ps_own_offsets, (uint64_t)(uintptr_t)_PyRuntime);
     stackreader_free(reader);
     reader = NULL;
-    return PyLong_FromUnsignedLong(done);
+    if (!done)
+        return PyErr_Format(PyExc_RuntimeError, "cannot record");
+    return PyLong_FromSize_t(process.threads.count);
+}
+
+/* ---- Wrong offsets --------------------------------------------------------------------------- */
+
+/* Replaces the function of server.c: the programs of these tests do not fork. */
+unsigned ps_fork_count(void)
+{
+    return 0;
+}
+
+/* check(changes) -> (reason, reason): the reasons, or None, why run_server and ps_offsets_check
+ * alone would not use offsets in which ints were changed. changes: pairs of an index in struct
+ * offsets and the new value. */
+static PyObject *check(PyObject *self, PyObject *changes)
+{
+    struct offsets offsets = ps_own_offsets;
+    struct python python = {memory_self(), &offsets, (uint64_t)(uintptr_t)_PyRuntime};
+    const char *why, *alone;
+    Py_ssize_t i;
+
+    (void)self;
+    for (i = 0; i < PyList_Size(changes); i++) {
+        int index, value;
+
+        if (!PyArg_ParseTuple(PyList_GetItem(changes, i), "ii", &index, &value))
+            return NULL;
+        memcpy((char *)&offsets + sizeof(int) * (size_t)index, &value, sizeof(value));
+    }
+    alone = ps_offsets_check(&python);
+    stackreader_free(ps_self_reader_new(&offsets, &why));
+    return Py_BuildValue("(zz)", why, alone);
+}
+
+/* offsets() -> the ints of struct offsets. */
+static PyObject *list_offsets(PyObject *self, PyObject *none)
+{
+    size_t count = sizeof(ps_own_offsets) / sizeof(int), i;
+    PyObject *list = PyList_New(0);
+
+    (void)self;
+    (void)none;
+    for (i = 0; list && i < count; i++) {
+        int value;
+        PyObject *number;
+
+        memcpy(&value, (const char *)&ps_own_offsets + sizeof(int) * i, sizeof(value));
+        number = PyLong_FromLong(value);
+        if (!number || PyList_Append(list, number) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(number);
+    }
+    return list;
 }
 
 static PyMethodDef methods[] = {
-    {"read", read_held, METH_NOARGS, NULL}, {"attach", attach, METH_VARARGS, NULL},
-    {"known", known, METH_NOARGS, NULL},    {"disturb", disturb, METH_VARARGS, NULL},
-    {"churn", churn, METH_VARARGS, NULL},   {NULL, NULL, 0, NULL}};
+    {"read", read_held, METH_NOARGS, NULL},       {"record", record, METH_VARARGS, NULL},
+    {"churn", churn, METH_VARARGS, NULL},         {"attach", attach, METH_VARARGS, NULL},
+    {"known", known, METH_NOARGS, NULL},          {"check", check, METH_O, NULL},
+    {"offsets", list_offsets, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT, "stackreader_module", NULL, -1, methods, NULL, NULL, NULL, NULL};

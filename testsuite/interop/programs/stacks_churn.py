@@ -1,9 +1,11 @@
-"""Runs threads that call, recurse, raise, run generators and are called back, while they are read.
+"""Runs threads that call, recurse, raise, run generators, are called back, switch greenlets and run
+code that is compiled each time, while they are read.
 
 Arguments: how many stacks to read; "self" or "child": the process in which the threads run. A child
-is read from outside. Prints a JSON object: `exact`, `moving` and `unreadable`, their
-numbers, and `impossible`, the stacks that were called exact and in which a call is that no function
-makes.
+is read from outside. Without the module greenlet no greenlets are switched. Prints a
+JSON object: `exact`, `moving` and `unreadable`, their numbers; `greenlets`, whether some were
+switched; and `impossible`, the stacks that were called exact and in which a call is that no
+function makes.
 """
 
 import json
@@ -13,6 +15,11 @@ import sys
 import threading
 
 import stackreader_module
+
+try:
+    import greenlet
+except ImportError:
+    greenlet = None
 
 stop = False
 #: (function, line, function that it calls there)
@@ -74,8 +81,43 @@ def be_called_back():
     list(map(leaf, range(5)))
 
 
+def switch(count):
+    for _ in range(count):
+        leaf(count)
+        greenlet.getcurrent().parent.switch()
+    recurse(3)
+
+
+def switch_more(count):
+    switch(count)
+
+
+def use_greenlets():
+    pair = [greenlet.greenlet(switch), greenlet.greenlet(switch_more)]
+    while not all(each.dead for each in pair):
+        for each in pair:
+            each.switch(3)
+
+
+def compiled(number):
+    """Runs code that is freed afterwards, so that other code takes its place in memory. The name of
+    its file ends in the number of its function, and so does that of its line."""
+    name = f"made_{number}"
+    lines = "\n" * number
+    code = compile(f"{lines}def {name}(): return leaf(1)\n{name}()", f"{name}.py", "exec")
+    exec(code, {"leaf": leaf})
+
+
+def compile_all():
+    for number in range(10):
+        compiled(number)
+
+
 def churn():
     straight(3)
+    compile_all()
+    if greenlet:
+        use_greenlets()
     recurse(10)
     use_generators(5)
     catch()
@@ -89,19 +131,24 @@ def work():
 
 
 def trace(frame, event, _):
-    if event == "call":
-        caller = frame.f_back
+    caller = frame.f_back
+    if event == "call" and caller:
         calls.add((caller.f_code.co_name, caller.f_lineno, frame.f_code.co_name))
 
 
 def is_possible(text):
     frames = [frame.rsplit(":", 1) for frame in text.split(" ")] if text else []
     names = [name for name, _ in frames]
-    if not names or names[0] != "_bootstrap":
+    if not names or names[0] in ("switch", "switch_more"):
+        if not greenlet:
+            return False
+        first = 0
+    elif names[0] != "_bootstrap":
         return False
-    if "churn" not in names:
+    elif "churn" not in names:
         return names[-1] in ("_bootstrap", "_bootstrap_inner", "run", "work")
-    first = names.index("churn")
+    else:
+        first = names.index("churn")
     return all(
         (caller, int(line), callee) in calls
         for (caller, line), (callee, _) in zip(frames[first:], frames[first + 1 :])
@@ -135,6 +182,7 @@ if child:
 found = {
     "exact": exact,
     "moving": moving,
+    "greenlets": greenlet is not None,
     "unreadable": unreadable,
     "impossible": [text[-500:] for text in stacks if not is_possible(text)],
 }
