@@ -103,6 +103,22 @@ def test_no_client_uses_the_reserve_up(ours: Debuggee) -> None:
         wait_until(lambda: kinds(ours) == before, "the reserve to be full again")
 
 
+def test_the_descriptor_of_a_client_is_never_free(ours: Debuggee) -> None:
+    """When the client leaves, a socket of the reserve takes its place: a duplicate of another one.
+    Otherwise a program that opens descriptors in a loop might get it."""
+    with few_descriptors(ours):
+        before = ours.descriptors()
+        with raw_connect(ours) as peer:
+            assert peer.works()
+            during = ours.descriptors()
+        (number,) = (each for each, link in during.items() if before.get(each) != link)
+        after = wait_until(
+            lambda: (links := ours.descriptors())[number] != during[number] and links,
+            "the client's socket to be closed",
+        )
+        assert after[number] in before.values()
+
+
 def test_a_client_that_has_gone_keeps_no_descriptor(stuck: Debuggee) -> None:
     """Its request does not end, and neither does its thread."""
     with few_descriptors(stuck):
