@@ -11,6 +11,10 @@
 
 #define MEMORY_MAX ((size_t)64 << 20)
 
+/* With more threads than this, the reading takes too long to keep the GIL. Then facts about threads
+ * that run may be missing. */
+#define THREADS_WITH_GIL 20
+
 /* Returns the index that a member of a struct has in the tuple that encodes the struct
  * (report/codec.h). */
 static Py_ssize_t index_of(const struct schema *schema, const char *name)
@@ -65,6 +69,21 @@ static PyObject *load(const struct report_process *process)
     return result ? result : ps_load_error(&reader);
 }
 
+static struct report_process *read_process(struct ps_state *state, struct report *report)
+{
+    bool keeps_gil = state->threads && PyDict_Check(state->threads) &&
+                     PyDict_Size(state->threads) <= THREADS_WITH_GIL;
+    PyThreadState *own = keeps_gil ? NULL : PyEval_SaveThread();
+    struct report_process *process;
+
+    ps_reserve_lend(1); /* a descriptor for files of /proc */
+    process = ps_without_gil_read(state, report);
+    ps_reserve_take_back();
+    if (own)
+        PyEval_RestoreThread(own);
+    return process;
+}
+
 PyObject *ps_lock_facts_read(struct ps_state *state)
 {
     struct report_process *process, part;
@@ -72,9 +91,7 @@ PyObject *ps_lock_facts_read(struct ps_state *state)
     PyObject *result;
 
     report_init(&report, MEMORY_MAX);
-    ps_reserve_lend(1); /* a descriptor for files of /proc */
-    process = ps_without_gil_read(state, &report);
-    ps_reserve_take_back();
+    process = read_process(state, &report);
     if (process) {
         memset(&part, 0, sizeof(part));
         schema_init(&schema_process, &part);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Adds to an answer to STACKS that Python code has made: what the threads wait for and hold. The
- * stack reader reads these facts while the calling thread has the GIL, so all of them are of the
- * same moment.
+ * stack reader reads these facts. If there are few threads, the calling thread keeps the GIL
+ * meanwhile, so all facts are of the same moment.
  */
 #ifndef PS_LOCK_FACTS_H
 #define PS_LOCK_FACTS_H

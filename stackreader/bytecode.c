@@ -88,18 +88,30 @@ struct originals {
     unsigned step;                /* of `lines`; that of `instructions` is 1 */
 };
 
+/* The size of an entry of `lines`, in bytes. From some release of 3.13 on, the size precedes the
+ * entries. Before, all entries had two bytes, and the first byte was the number of the first
+ * instruction or 0; no function begins with an instruction whose number is a possible size. */
+#define ENTRY_MIN 2
+#define ENTRY_MAX 5
+
 static bool find_originals(const struct python *py, uint64_t code, struct originals *to)
 {
     const struct offsets *o = py->offsets;
     uint64_t monitoring;
-    unsigned char step = 2;
+    unsigned char step = ENTRY_MIN;
 
     if (!read_member(py, code, o->code.monitoring, &monitoring) || !monitoring ||
         !read_member(py, monitoring, o->monitoring.lines, &to->lines) ||
         !read_member(py, monitoring, o->monitoring.instructions, &to->instructions))
         return false;
-    if (to->lines && o->minor >= 14) {
-        if (!memory_read(&py->memory, to->lines++, &step, 1))
+    if (to->lines && o->minor >= 13) {
+        if (!memory_read(&py->memory, to->lines, &step, 1))
+            return false;
+        if (step >= ENTRY_MIN && step <= ENTRY_MAX)
+            to->lines++;
+        else if (o->minor == 13)
+            step = ENTRY_MIN;
+        else
             return false;
     }
     to->step = step;
@@ -271,16 +283,7 @@ size_t bytecode_with_blocks(const struct bytecode *b, int64_t offset,
 
 /* ---- Instructions ---------------------------------------------------------------------------- */
 
-/* The state of a walk over the instructions. */
-struct walk {
-    size_t i;          /* the index of the unit */
-    size_t next;       /* the index of the next instruction */
-    uint32_t argument; /* with the EXTENDED_ARGs before it */
-    const struct opcode *opcode;
-};
-
-/* Goes to the next instruction. At first, all members must be 0. Returns false at the end. */
-static bool walk_on(const struct bytecode *b, struct walk *w)
+bool walk_on(const struct bytecode *b, struct walk *w)
 {
     uint32_t high = w->opcode && w->opcode->operation == OP_EXTENDED_ARG ? w->argument << 8 : 0;
 
@@ -304,8 +307,7 @@ struct instruction bytecode_at(const struct bytecode *b, int64_t offset)
     return (struct instruction){OP_INVALID, 0};
 }
 
-/* Returns the index of the instruction to which one jumps. Up to 3.9, arguments are in bytes. */
-static size_t jump_target(int minor, const struct walk *w)
+size_t jump_target(int minor, const struct walk *w)
 {
     size_t distance = minor >= 10 ? w->argument : w->argument / 2;
 

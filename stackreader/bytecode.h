@@ -64,6 +64,20 @@ struct instruction {
     uint32_t argument;
 };
 
+/* A walk over all instructions. At first, all members must be 0. */
+struct walk {
+    size_t i;          /* the index of the unit */
+    size_t next;       /* the index of the next instruction */
+    uint32_t argument; /* with the EXTENDED_ARGs before it */
+    const struct opcode *opcode;
+};
+
+/* Goes to the next instruction. Returns false at the end. */
+bool walk_on(const struct bytecode *b, struct walk *w);
+
+/* Returns the index of the instruction to which the present one jumps. */
+size_t jump_target(int minor, const struct walk *w);
+
 /* Returns the instruction at an offset. Its operation is OP_INVALID if there is none. */
 struct instruction bytecode_at(const struct bytecode *b, int64_t offset);
 

@@ -29,6 +29,8 @@ enum keys_kind { KEYS_GENERAL, KEYS_UNICODE, KEYS_SPLIT };
 /* Bits of tp_flags. */
 #define FLAG_INLINE_VALUES (UINT64_C(1) << 2) /* from 3.13 on */
 #define FLAG_MANAGED_DICT  (UINT64_C(1) << 4) /* from 3.11 on */
+#define FLAG_HEAP_TYPE     (UINT64_C(1) << 9)
+#define FLAG_TYPE_SUBCLASS (UINT64_C(1) << 31)
 
 static bool open_old_keys(const unsigned char *keys, uint64_t address, struct dict *d)
 {
@@ -319,6 +321,63 @@ bool attribute_find(const struct python *py, uint64_t object, const char *name, 
     for (i = 0; i < count; i++) {
         if (type_attribute(py, mro[i], name, &descriptor))
             return read_slot(py, object, descriptor, value);
+    }
+    return false;
+}
+
+size_t dict_read(const struct python *py, const struct dict *d, size_t first, size_t room,
+                 uint64_t *keys, uint64_t *values)
+{
+    struct batch b;
+
+    if (first >= d->count || !read_batch(py, d, first, &b))
+        return 0;
+    if (b.count > room)
+        b.count = room;
+    memcpy(keys, b.keys, b.count * sizeof(*keys));
+    memcpy(values, b.values, b.count * sizeof(*values));
+    return b.count;
+}
+
+#define CLASS_ENTRIES_MAX 512
+
+/* Sets *value to what a class itself has as the attribute with this name. Built-in classes are left
+ * out: they have no attributes of the program. */
+static bool find_in_class(const struct python *py, uint64_t type, uint64_t name, uint64_t *value)
+{
+    uint64_t keys[BATCH], values[BATCH], flags, dict;
+    size_t first, count, i;
+    struct dict d;
+
+    if (!read_member(py, type, py->offsets->type.flags, &flags) || !(flags & FLAG_HEAP_TYPE) ||
+        !read_member(py, type, py->offsets->type.dict, &dict) || !dict_open(py, dict, &d))
+        return false;
+    for (first = 0; first < d.count && first < CLASS_ENTRIES_MAX; first += count) {
+        count = dict_read(py, &d, first, BATCH, keys, values);
+        if (count == 0)
+            return false;
+        for (i = 0; i < count; i++) {
+            if (keys[i] == name && (*value = values[i]))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool class_attribute_find(const struct python *py, uint64_t object, uint64_t name, uint64_t *value)
+{
+    uint64_t mro[MRO_MAX], type = object_type(py, object), found, flags;
+    bool is_class =
+        read_member(py, type, py->offsets->type.flags, &flags) && (flags & FLAG_TYPE_SUBCLASS);
+    size_t count = read_mro(py, is_class ? object : type, mro), i;
+
+    for (i = 0; i < count; i++) {
+        if (!find_in_class(py, mro[i], name, &found))
+            continue;
+        if (!is_class && read_slot(py, object, found, value))
+            return true;
+        *value = found;
+        return true;
     }
     return false;
 }

@@ -38,6 +38,16 @@ bool dict_find(const struct python *py, const struct dict *d, const char *key, u
 bool dict_find_all(const struct python *py, const struct dict *d, const char *const *keys,
                    size_t count, uint64_t *values);
 
+/* Reads up to `room` entries from entry `first` on. A deleted entry has the value 0. Returns the
+ * number of entries, 0 if there are no more or if they cannot be read. */
+size_t dict_read(const struct python *py, const struct dict *d, size_t first, size_t room,
+                 uint64_t *keys, uint64_t *values);
+
+/* Sets *value to the address of an attribute that an object has from its classes: a value in a
+ * class, or the value of a slot (__slots__). name: the address of the str that the class has as its
+ * key. If the object is a class, looks in this class and its bases. */
+bool class_attribute_find(const struct python *py, uint64_t object, uint64_t name, uint64_t *value);
+
 /* Sets *value to the address of the value of an attribute that is stored in the object itself: in
  * its dict, or in a slot (__slots__). Does not evaluate properties or __getattr__. Returns false if
  * there is no such attribute, or if it cannot be read. */

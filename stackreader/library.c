@@ -10,6 +10,7 @@ static const struct {
     const char *module, *class, *name;
     enum lock_kind waits_for;
 } functions[FUNCTIONS] = {
+    [FUNCTION_CONDITION_ENTER] = {"threading", "Condition", "__enter__", LOCK_NONE},
     [FUNCTION_CONDITION_WAIT] = {"threading", "Condition", "wait", LOCK_CONDITION},
     [FUNCTION_CONDITION_WAIT_FOR] = {"threading", "Condition", "wait_for", LOCK_CONDITION},
     [FUNCTION_EVENT_WAIT] = {"threading", "Event", "wait", LOCK_EVENT},

@@ -29,6 +29,7 @@ enum lock_kind {
 };
 
 enum library_function {
+    FUNCTION_CONDITION_ENTER,
     FUNCTION_CONDITION_WAIT,
     FUNCTION_CONDITION_WAIT_FOR,
     FUNCTION_EVENT_WAIT,
@@ -68,7 +69,7 @@ void library_find(const struct python *py, uint64_t interpreter, struct library 
 enum library_function library_function(const struct library *l, uint64_t code);
 
 /* Returns what a thread that is in this function waits for: the first argument of the function has
- * this kind. LOCK_NONE for FUNCTIONS and _WorkItem.run. */
+ * this kind. LOCK_NONE for functions that do not wait. */
 enum lock_kind library_waits_for(enum library_function function);
 
 /* True if an object is an instance of a class or of a class that is derived from it. */

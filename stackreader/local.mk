@@ -17,6 +17,7 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/linetable.c stackreader/linetable.h \
 	stackreader/locate.c stackreader/locate.h \
 	stackreader/lock_report.c stackreader/lock_report.h \
+	stackreader/lock_words.c stackreader/lock_words.h \
 	stackreader/locks.c stackreader/locks.h \
 	stackreader/mappings.c stackreader/mappings.h \
 	stackreader/memory.h stackreader/memory_self.c \
@@ -27,6 +28,7 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/objects.c stackreader/objects.h \
 	stackreader/opcode_tables.inc stackreader/opcodes.c stackreader/opcodes.h \
 	stackreader/offsets.h stackreader/python_process.h \
+	stackreader/releases.c stackreader/releases.h \
 	stackreader/stack.c stackreader/stack.h \
 	stackreader/stackreader.c stackreader/stackreader.h \
 	stackreader/value_stack.c stackreader/value_stack.h \

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "dicts.h"
+#include "lock_words.h"
 #include "locks.h"
 #include "objects.h"
 #include "schema.h"
@@ -136,6 +137,9 @@ static void set_wait(const struct lock_reporting *l, const struct raw_stack *sta
         if (!o)
             return;
         w->object = o->id;
+        w->words = lock_words(l->py, l->room, l->arena, &stack->frames[fact->frame], o->address);
+        if (!o->words.data)
+            o->words = w->words;
     }
     w->timed = fact->is_timed ? BOOL_TRUE : 0;
     w->kind = kind_text(fact->kind);
@@ -194,6 +198,9 @@ static void set_holds(const struct lock_reporting *l, const struct raw_stack *st
         h->object = o->id;
         h->by = fact->kind == LOCK_FUTURE ? HOLD_BY_FRAME : HOLD_BY_WITH;
         h->certainty = fact->is_guess ? CERTAINTY_LIKELY : CERTAINTY_SEEN;
+        if (!o->words.data && fact->kind != LOCK_FUTURE)
+            o->words =
+                lock_words(l->py, l->room, l->arena, &stack->frames[fact->frame], o->address);
         h->since = make_since(l, &stack->frames[fact->frame], fact->enter);
     }
 }
@@ -229,7 +236,11 @@ static void count_claims(const struct lock_reporting *l, const struct report_pro
 
         for (j = 0; j < t->holds.count; j++) {
             o = entry_of_id(l->report, t->holds.items[j].object);
-            if (o)
+            if (!o)
+                continue;
+            if (t->holds.items[j].certainty == CERTAINTY_LIKELY)
+                o->guesses++;
+            else
                 o->claims++;
         }
     }
@@ -253,6 +264,8 @@ static bool judge(const struct lock_object *o, const struct report_thread *t, st
     }
     if (o->kind == LOCK_PLAIN && o->is_read && !o->locked)
         return false;
+    if (o->kind == LOCK_PLAIN && o->claims == 1 && h->certainty == CERTAINTY_LIKELY)
+        return false; /* it has released the lock: another thread could take it */
     if (o->kind == LOCK_PLAIN && o->claims > 1)
         h->certainty = CERTAINTY_LIKELY;
     return true;
@@ -330,7 +343,7 @@ static void set_status(const struct lock_reporting *l, struct lock_object *o,
     r->holder_status = HOLDER_NOT_KNOWN;
     if (o->is_read && !o->locked) {
         r->holder_status = HOLDER_FREE;
-    } else if (r->holders.count > 0 && (o->kind != LOCK_PLAIN || o->claims == 1)) {
+    } else if (r->holders.count > 0 && (o->kind != LOCK_PLAIN || r->holders.count == 1)) {
         r->holder_status = HOLDER_KNOWN;
     } else if (o->owner && r->holders.items && has_ended(context, o->owner)) {
         r->holders.items[r->holders.count++] = number_text(l->arena, "thread:", false, o->owner);
@@ -389,9 +402,11 @@ static void fill_object(const struct lock_reporting *l, struct lock_object *o,
     o->report = to;
     to->id = o->id;
     to->kind = kind_text(o->kind);
+    to->words = o->words;
     to->type = type_of(l, o);
     set_detail(l, o, to);
-    to->holders.items = arena_array(l->arena, o->claims + 1, sizeof(*to->holders.items));
+    to->holders.items =
+        arena_array(l->arena, o->claims + o->guesses + 1, sizeof(*to->holders.items));
 }
 
 static void fill_objects(const struct lock_reporting *l, struct report_process *process)

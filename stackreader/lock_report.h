@@ -5,9 +5,11 @@
  *
  * The certainty of a wait is known if the kernel confirms it, else seen. The certainty of a hold is
  * known if the object has its owner in it (RLock), else seen: a frame has entered a `with` and not
- * left it. If two threads have entered a `with` with the same Lock, one of them has released it in
- * between, and it cannot be told which one: both holds are likely, and the object's holder_status
- * is not-known. A Lock that is not locked is held by no thread.
+ * left it. If the code inside the `with` may have released the Lock, the hold is likely; if then
+ * another thread has entered a `with` with it, that one holds it. If two such threads have entered
+ * a `with` with the same Lock, one of them has released it in between, and it cannot be told which
+ * one: both holds are likely, and the object's holder_status is not-known. A Lock that is not
+ * locked is held by no thread.
  */
 #ifndef STACKREADER_LOCK_REPORT_H
 #define STACKREADER_LOCK_REPORT_H
@@ -20,11 +22,13 @@ struct lock_object {
     uint64_t address;
     enum lock_kind kind;
     struct report_text id;
+    struct report_text words; /* of the first frame that has entered or waits for the object */
 
     /* Set at the end: */
     bool is_read, locked;
     uint64_t owner; /* the ident of a thread, or 0 */
-    size_t claims;  /* the number of threads that have entered a `with` with it */
+    size_t claims;  /* the number of threads that have entered a `with` with it, */
+    size_t guesses; /* and of those that have, and may have released it inside */
     struct report_object *report;
 };
 
@@ -41,6 +45,7 @@ struct lock_reporting {
     const struct python *py;
     struct lock_report *report;
     struct code_cache *cache;
+    struct value_room *room;
     struct arena *arena;
 };
 

@@ -21,13 +21,22 @@ INCLUDE = Path(sysconfig.get_path("include"))
 #: The names of instructions that have an operation of their own.
 OPERATIONS = {
     "BEFORE_WITH": "ENTER_WITH",
-    "BEFORE_ASYNC_WITH": "OTHER",
+    "LOAD_FAST_CHECK": "LOAD_FAST",
+    "LOAD_FAST_BORROW": "LOAD_FAST",
+    "LOAD_FAST_LOAD_FAST": "LOAD_TWO",
+    "LOAD_FAST_BORROW_LOAD_FAST_BORROW": "LOAD_TWO",
+    "LOAD_METHOD": "LOAD_ATTR",
     "SETUP_WITH": "ENTER_WITH",
     "INSTRUMENTED_LINE": "INSTRUMENTED",
     "INSTRUMENTED_INSTRUCTION": "INSTRUMENTED",
 } | {
     name: name
     for name in (
+        "LOAD_FAST",
+        "LOAD_GLOBAL",
+        "LOAD_NAME",
+        "LOAD_DEREF",
+        "LOAD_ATTR",
         "EXTENDED_ARG",
         "PRECALL",
         "CALL",
@@ -146,7 +155,7 @@ def row(name):
     """Return the entry of an instruction, without its braces."""
     operation = OPERATIONS.get(name, "OTHER")
     if MINOR >= 14:
-        return f"OP_{operation}, {caches(name)}, FLOW_NEXT, EFFECT_UNKNOWN, 0, 0, 0"
+        return f"OP_{operation}, {caches(name)}, {flow(name)[0]}, EFFECT_UNKNOWN, 0, 0, 0"
     shape, base, factor = effect(name)
     parts, jump = flow(name)
     return f"OP_{operation}, {caches(name)}, {parts}, EFFECT_{shape}, {base}, {factor}, {jump}"

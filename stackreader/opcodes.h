@@ -13,6 +13,12 @@
 enum operation {
     OP_INVALID, /* no instruction has this number */
     OP_OTHER,
+    OP_LOAD_FAST,   /* a local variable */
+    OP_LOAD_TWO,    /* two local variables: bits 4 to 7 and bits 0 to 3 of the argument */
+    OP_LOAD_DEREF,  /* the value of a cell */
+    OP_LOAD_GLOBAL, /* from 3.11 on, bit 0 of the argument is no part of the index */
+    OP_LOAD_NAME,
+    OP_LOAD_ATTR, /* or LOAD_METHOD. From 3.12 on, bit 0 of the argument is no part of the index */
     OP_EXTENDED_ARG,
     OP_INSTRUMENTED,  /* a debugger or coverage has replaced the instruction by this one, which does
                        * not say what the original instruction is. From 3.12 on */

@@ -331,7 +331,7 @@ static bool gather_facts(struct stackreader *r, pid_t native_id)
 static void set_locks(struct stackreader *r, struct arena *arena, struct report_thread *t,
                       uint64_t state, struct lock_check *check)
 {
-    struct lock_reporting reporting = {&r->python, &r->locks, &r->cache, arena};
+    struct lock_reporting reporting = {&r->python, &r->locks, &r->cache, &r->values, arena};
 
     *check = (struct lock_check){.state = state, .activity = r->stack.activity};
     if (!gather_facts(r, clock_of(t)))
@@ -577,7 +577,7 @@ static bool has_ended(void *context, uint64_t ident)
 static void finish_locks(struct reading *from)
 {
     struct stackreader *r = from->reader;
-    struct lock_reporting reporting = {&r->python, &r->locks, &r->cache, from->arena};
+    struct lock_reporting reporting = {&r->python, &r->locks, &r->cache, &r->values, from->arena};
 
     lock_report_finish(&reporting, from->process, has_ended, from);
 }

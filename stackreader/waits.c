@@ -4,6 +4,7 @@
 #include "dicts.h"
 #include "locks.h"
 #include "objects.h"
+#include "releases.h"
 
 /* The arguments that the functions below share. */
 struct gathering {
@@ -122,6 +123,18 @@ static void follow_library(const struct gathering *g)
     }
 }
 
+/* Returns the index of the frame that has called the innermost one; 0 if there is none. */
+static size_t caller_of_innermost(const struct gathering *g)
+{
+    size_t i;
+
+    for (i = 1; i < g->stack->count; i++) {
+        if (has_code(g->py, &g->stack->frames[i]))
+            return i;
+    }
+    return 0;
+}
+
 static bool is_join_of_handle(const struct gathering *g, const struct c_call *call)
 {
     return strcmp(call->name, "join") == 0 &&
@@ -165,6 +178,8 @@ static void gather_wait(const struct gathering *g, pid_t native_id)
     w->kind = kind;
     w->object = call.self;
     w->is_timed = call.is_timed;
+    if (function == FUNCTION_CONDITION_ENTER)
+        w->frame = caller_of_innermost(g);
 }
 
 /* ---- Holding --------------------------------------------------------------------------------- */
@@ -301,6 +316,34 @@ static void remove_released(struct thread_facts *f, size_t first, const uint64_t
     f->holds = kept;
 }
 
+/* True if the code of a frame, or of a frame that it has called, may have released a lock. */
+static bool may_be_released(const struct gathering *g, const struct hold_fact *hold)
+{
+    size_t i;
+
+    for (i = 0; i <= hold->frame; i++) {
+        const struct raw_frame *frame = &g->stack->frames[i];
+
+        if (has_code(g->py, frame) && library_function(g->library, frame->code) == FUNCTIONS &&
+            may_release(g->py, g->room, frame, i == hold->frame ? hold->enter : -1, hold->object))
+            return true;
+    }
+    return false;
+}
+
+/* Marks holds of a Lock that the code inside the `with` may have released. An RLock says itself
+ * which thread holds it. */
+static void mark_guesses(const struct gathering *g, size_t first)
+{
+    size_t i;
+
+    for (i = first; i < g->facts->holds; i++) {
+        struct hold_fact *hold = &g->facts->hold[i];
+
+        hold->is_guess = hold->kind == LOCK_PLAIN && may_be_released(g, hold);
+    }
+}
+
 static void gather_holds(const struct gathering *g)
 {
     struct entered_with withs[WITH_BLOCKS_MAX];
@@ -323,6 +366,7 @@ static void gather_holds(const struct gathering *g)
         for (j = 0; j < count; j++)
             add_manager(g, withs[j].manager, i, withs[j].enter, 0);
         remove_released(g->facts, first, released, releases);
+        mark_guesses(g, first);
     }
 }
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The stack reader on its own process, against sys._current_frames().
 
-With PYSTUCK_SLOW=1 10^5 stacks of running threads are read, else some of them.
+With PYSTUCK_SLOW=1 10^5 stacks of running threads are read, and 10,000 programs with locks, else
+some of them.
 """
 
 from __future__ import annotations
@@ -56,6 +57,16 @@ def test_the_stacks_are_those_that_python_shows(case: str, threads: int) -> None
 def test_what_threads_wait_for_and_hold_is_what_they_do(traced: list[str]) -> None:
     found = run("locks_read.py", *traced)
     assert found == {"compared": 22, "different": []}
+
+
+@pytest.mark.parametrize("traced", [[], ["traced"]], ids=["plain", "traced"])
+def test_no_holder_and_no_wait_of_random_programs_is_wrong(traced: list[str]) -> None:
+    """Most holders are named; the others may have released their lock, as far as can be seen."""
+    programs = (5_000, 12345) if SLOW else (30, 12345)
+    found = run("locks_generated.py", *programs, *traced)
+    assert (found["wrong"], found["count"]) == ([], 0)
+    assert found["named"] >= 0.95 * found["held"] > 0
+    assert found["named_rlocks"] == found["rlocks"] > 0
 
 
 @pytest.mark.parametrize("where", ["self", "child"])

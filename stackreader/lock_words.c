@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "lock_words.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "dicts.h"
+#include "objects.h"
+
+#define NAMES_MAX   256  /* of one code object that are looked at */
+#define ENTRIES_MAX 64   /* that are read at once */
+#define ITEMS_MAX   1024 /* of one dict, list or tuple that are looked at */
+#define READS_MAX   1000 /* for one object */
+#define DEPTH_MAX   3    /* attributes and items in a row */
+
+#define CELL_VALUE 16 /* the offset of the value in a cell */
+
+struct search {
+    const struct python *py;
+    uint64_t object;
+    uint64_t
+        names[NAMES_MAX]; /* the addresses of the names in the code: of attributes and globals */
+    size_t name_count;
+    int reads;
+    char path[LOCK_WORDS_MAX + 1];
+    size_t len;
+};
+
+/* ---- Paths ----------------------------------------------------------------------------------- */
+
+/* Appends a text to the path. Returns false if it does not fit. */
+static bool put(struct search *s, const char *format, const char *text)
+{
+    int len = snprintf(s->path + s->len, sizeof(s->path) - s->len, format, text);
+
+    if (len < 0 || (size_t)len >= sizeof(s->path) - s->len)
+        return false;
+    s->len += (size_t)len;
+    return true;
+}
+
+static bool put_name(struct search *s, const char *format, uint64_t name)
+{
+    char text[64];
+
+    return object_ascii(s->py, name, text, sizeof(text)) && put(s, format, text);
+}
+
+/* Appends "['a']" or "[3]". Returns false for other keys. */
+static bool put_key(struct search *s, uint64_t key)
+{
+    uint64_t number;
+    char text[32];
+
+    if (object_type_is(s->py, object_type(s->py, key), "int") &&
+        object_integer(s->py, key, &number)) {
+        snprintf(text, sizeof(text), "%" PRIu64, number);
+        return put(s, "[%s]", text);
+    }
+    return object_type_is(s->py, object_type(s->py, key), "str") && put_name(s, "['%s']", key);
+}
+
+/* ---- Values ---------------------------------------------------------------------------------- */
+
+/* True if the code names something like this. Names are interned: the same name is the same object.
+ */
+static bool is_named(const struct search *s, uint64_t name)
+{
+    size_t i;
+
+    for (i = 0; i < s->name_count; i++) {
+        if (s->names[i] == name)
+            return true;
+    }
+    return false;
+}
+
+static bool look_into(struct search *s, uint64_t value, int depth);
+
+/* Looks at a value that has the path up to now, and at what is in it. */
+static bool look_at(struct search *s, uint64_t value, int depth)
+{
+    return value == s->object || (depth > 0 && look_into(s, value, depth - 1));
+}
+
+/* Looks at the values of a dict. all: also at those whose keys the code does not name, but then
+ * only at the values themselves. put_one: appends a key to the path. */
+static bool look_into_dict(struct search *s, const struct dict *d, bool all, int depth,
+                           bool (*put_one)(struct search *, uint64_t))
+{
+    uint64_t keys[ENTRIES_MAX], values[ENTRIES_MAX];
+    size_t start, count, i, len = s->len;
+    bool named;
+
+    for (start = 0; start < d->count && start < ITEMS_MAX && s->reads-- > 0; start += count) {
+        count = dict_read(s->py, d, start, ENTRIES_MAX, keys, values);
+        if (count == 0)
+            return false;
+        for (i = 0; i < count; i++) {
+            named = all || is_named(s, keys[i]);
+            if (!keys[i] || !values[i] || !(named || values[i] == s->object))
+                continue;
+            if (put_one(s, keys[i]) && look_at(s, values[i], named ? depth : 0))
+                return true;
+            s->path[s->len = len] = '\0';
+        }
+    }
+    return false;
+}
+
+static bool put_attribute(struct search *s, uint64_t name)
+{
+    return put_name(s, ".%s", name);
+}
+
+static bool look_into_items(struct search *s, uint64_t items, uint64_t count, int depth)
+{
+    uint64_t values[ENTRIES_MAX], start, n, i;
+    size_t len = s->len;
+    char text[32];
+
+    for (start = 0; start < count && start < ITEMS_MAX && s->reads-- > 0; start += n) {
+        n = count - start < ENTRIES_MAX ? count - start : ENTRIES_MAX;
+        if (!memory_read(&s->py->memory, items + start * 8, values, n * 8))
+            return false;
+        for (i = 0; i < n; i++) {
+            snprintf(text, sizeof(text), "%" PRIu64, start + i);
+            if (put(s, "[%s]", text) && look_at(s, values[i], depth))
+                return true;
+            s->path[s->len = len] = '\0';
+        }
+    }
+    return false;
+}
+
+/* Looks at the attributes that the classes of an object define: names in the class, and slots. */
+static bool look_into_classes(struct search *s, uint64_t value, int depth)
+{
+    uint64_t found;
+    size_t i, len = s->len;
+
+    for (i = 0; i < s->name_count && s->reads > 0; i++) {
+        if (!class_attribute_find(s->py, value, s->names[i], &found))
+            continue;
+        s->reads -= 4;
+        if (put_attribute(s, s->names[i]) && look_at(s, found, depth))
+            return true;
+        s->path[s->len = len] = '\0';
+    }
+    return false;
+}
+
+static bool look_into(struct search *s, uint64_t value, int depth)
+{
+    const struct python *py = s->py;
+    const struct offsets *o = py->offsets;
+    uint64_t type = object_type(py, value), size, items;
+    struct dict d;
+
+    s->reads--;
+    if (s->reads <= 0 || !type)
+        return false;
+    if (object_type_is(py, type, "dict"))
+        return dict_open(py, value, &d) && look_into_dict(s, &d, true, depth, put_key);
+    if (object_type_is(py, type, "list"))
+        return read_member(py, value, o->list.size, &size) &&
+               read_member(py, value, o->list.items, &items) &&
+               look_into_items(s, items, size, depth);
+    if (object_type_is(py, type, "tuple"))
+        return read_member(py, value, o->tuple.size, &size) &&
+               look_into_items(s, value + (uint64_t)o->tuple.items, size, depth);
+    if (dict_open_attributes(py, value, &d) && look_into_dict(s, &d, false, depth, put_attribute))
+        return true;
+    return look_into_classes(s, value, depth);
+}
+
+/* ---- Variables ------------------------------------------------------------------------------- */
+
+/* Reads the items of a tuple, at most `room`. Returns their number. */
+static size_t read_tuple(const struct python *py, uint64_t code, int member, uint64_t *to,
+                         size_t room)
+{
+    const struct offsets *o = py->offsets;
+    uint64_t tuple, size;
+
+    if (!read_member(py, code, member, &tuple) || !read_member(py, tuple, o->tuple.size, &size) ||
+        size > room || !memory_read(&py->memory, tuple + (uint64_t)o->tuple.items, to, size * 8))
+        return 0;
+    return size;
+}
+
+/* Reads the names of the slots of local variables. Up to 3.10, they are in three tuples. */
+static size_t read_local_names(const struct python *py, uint64_t code, uint64_t *to)
+{
+    const struct offsets *o = py->offsets;
+    size_t count = read_tuple(py, code, o->code.local_names, to, NAMES_MAX);
+
+    count += read_tuple(py, code, o->code.cell_names, to + count, NAMES_MAX - count);
+    count += read_tuple(py, code, o->code.free_names, to + count, NAMES_MAX - count);
+    return count;
+}
+
+static bool look_into_locals(struct search *s, const struct raw_frame *frame, int depth)
+{
+    const struct python *py = s->py;
+    uint64_t names[NAMES_MAX], value;
+    size_t count = read_local_names(py, frame->code, names), i;
+
+    for (i = 0; i < count && s->reads > 0; i++) {
+        if (!value_local(py, frame, (int)i, &value) || !value)
+            continue;
+        if (object_type_is(py, object_type(py, value), "cell") &&
+            (!memory_pointer(&py->memory, value + CELL_VALUE, &value) || !value))
+            continue;
+        s->len = 0;
+        if (put_name(s, "%s", names[i]) && look_at(s, value, depth))
+            return true;
+    }
+    return false;
+}
+
+static bool put_global(struct search *s, uint64_t name)
+{
+    return put_name(s, "%s", name);
+}
+
+static bool look_into_globals(struct search *s, const struct raw_frame *frame, int depth)
+{
+    uint64_t globals;
+    struct dict d;
+
+    s->path[s->len = 0] = '\0';
+    return read_member(s->py, frame->address, s->py->offsets->frame.globals, &globals) &&
+           dict_open(s->py, globals, &d) && look_into_dict(s, &d, false, depth, put_global);
+}
+
+/* Looks for short paths first. */
+struct report_text lock_words(const struct python *py, struct value_room *room, struct arena *arena,
+                              const struct raw_frame *frame, uint64_t object)
+{
+    struct search s = {.py = py, .object = object};
+    char *copy;
+    int depth;
+
+    if (!object || !value_shape(py, room, frame->code))
+        return (struct report_text){NULL, 0};
+    s.name_count = read_tuple(py, frame->code, py->offsets->code.names, s.names, NAMES_MAX);
+    for (depth = 0; depth <= DEPTH_MAX; depth++) {
+        s.reads = READS_MAX;
+        if (!look_into_locals(&s, frame, depth) && !look_into_globals(&s, frame, depth))
+            continue;
+        copy = arena_alloc(arena, s.len + 1);
+        if (!copy)
+            break;
+        memcpy(copy, s.path, s.len);
+        return (struct report_text){copy, s.len};
+    }
+    return (struct report_text){NULL, 0};
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "releases.h"
+
+#include "dicts.h"
+#include "objects.h"
+
+#define NAME_MAX_SIZE 64
+#define CELL_VALUE    16 /* the offset of the value in a cell */
+
+struct code_names {
+    uint64_t items, count;
+};
+
+static bool read_names(const struct python *py, uint64_t code, struct code_names *names)
+{
+    const struct offsets *o = py->offsets;
+    uint64_t tuple;
+
+    if (!read_member(py, code, o->code.names, &tuple) ||
+        !read_member(py, tuple, o->tuple.size, &names->count) || names->count > 10000)
+        return false;
+    names->items = tuple + (uint64_t)o->tuple.items;
+    return true;
+}
+
+/* Copies name i of a code object. Returns false if it cannot be read or is too long. */
+static bool copy_name(const struct python *py, const struct code_names *names, uint64_t i, char *to)
+{
+    uint64_t name;
+
+    return i < names->count && memory_pointer(&py->memory, names->items + i * 8, &name) &&
+           object_ascii(py, name, to, NAME_MAX_SIZE);
+}
+
+static bool names_release(const struct python *py, const struct code_names *names)
+{
+    uint64_t name, i;
+
+    for (i = 0; i < names->count; i++) {
+        if (memory_pointer(&py->memory, names->items + i * 8, &name) &&
+            object_is_text(py, name, "release"))
+            return true;
+    }
+    return false;
+}
+
+/* Returns the value of a local variable, or 0. */
+static uint64_t local(const struct python *py, const struct raw_frame *frame, uint32_t index,
+                      bool is_cell)
+{
+    uint64_t value;
+
+    if (index > 10000 || !value_local(py, frame, (int)index, &value) || !value)
+        return 0;
+    if (is_cell && !memory_pointer(&py->memory, value + CELL_VALUE, &value))
+        return 0;
+    return value;
+}
+
+static uint64_t global(const struct python *py, const struct raw_frame *frame, const char *name)
+{
+    uint64_t globals, value;
+    struct dict d;
+
+    return read_member(py, frame->address, py->offsets->frame.globals, &globals) &&
+                   dict_open(py, globals, &d) && dict_find(py, &d, name, &value)
+               ? value
+               : 0;
+}
+
+/* Returns the value that an instruction puts on the stack, or 0 if it is not known. value: that of
+ * the instruction before it. */
+static uint64_t evaluate(const struct python *py, const struct code_shape *shape,
+                         const struct raw_frame *frame, const struct code_names *names,
+                         const struct walk *w, uint64_t value)
+{
+    int minor = py->offsets->minor;
+    uint32_t a = w->argument;
+    char name[NAME_MAX_SIZE];
+
+    switch (w->opcode->operation) {
+    case OP_LOAD_FAST:
+        return local(py, frame, a, false);
+    case OP_LOAD_TWO:
+        return local(py, frame, a & 15, false);
+    case OP_LOAD_DEREF: /* up to 3.10, the index does not count the local variables */
+        return minor >= 11 && (int)a < shape->locals ? local(py, frame, a, true) : 0;
+    case OP_LOAD_NAME:
+        return 0;
+    case OP_LOAD_GLOBAL:
+        return copy_name(py, names, minor >= 11 ? a >> 1 : a, name) ? global(py, frame, name) : 0;
+    case OP_LOAD_ATTR:
+        return value && copy_name(py, names, minor >= 12 ? a >> 1 : a, name) &&
+                       attribute_find(py, value, name, &value)
+                   ? value
+                   : 0;
+    default:
+        return 0;
+    }
+}
+
+static bool is_release(const struct python *py, const struct code_names *names,
+                       const struct walk *w)
+{
+    char name[NAME_MAX_SIZE];
+
+    return w->opcode->operation == OP_LOAD_ATTR &&
+           copy_name(py, names, py->offsets->minor >= 12 ? w->argument >> 1 : w->argument, name) &&
+           strcmp(name, "release") == 0;
+}
+
+/* Returns the end of the instructions that may have been executed: the present one, or the end of a
+ * loop that it is in, if the loop begins after `since`. */
+static int64_t end_of_executed(const struct bytecode *b, int minor, int64_t since, int64_t present)
+{
+    const unsigned jumps = FLOW_JUMP_BACKWARD | FLOW_JUMP_TO;
+    int64_t end = present, target;
+    struct walk w = {0};
+
+    while (walk_on(b, &w)) {
+        if (!(w.opcode->flow & jumps) || (int64_t)w.i * 2 <= end)
+            continue;
+        target = (int64_t)jump_target(minor, &w) * 2;
+        if (target > since && target <= present)
+            end = (int64_t)w.i * 2;
+    }
+    return end;
+}
+
+bool may_release(const struct python *py, struct value_room *room, const struct raw_frame *frame,
+                 int64_t since, uint64_t object)
+{
+    const struct code_shape *shape = value_shape(py, room, frame->code);
+    struct code_names names;
+    struct walk w = {0};
+    uint64_t value = 0;
+    int64_t end;
+
+    if (!shape || !read_names(py, frame->code, &names))
+        return true;
+    if (!names_release(py, &names))
+        return false;
+    if (!bytecode_read(py, shape, &room->bytecode))
+        return true;
+    end = end_of_executed(&room->bytecode, py->offsets->minor, since, frame_address(py, frame));
+    while (walk_on(&room->bytecode, &w) && (int64_t)w.i * 2 <= end) {
+        if (w.opcode->operation == OP_EXTENDED_ARG)
+            continue;
+        if ((int64_t)w.i * 2 > since && is_release(py, &names, &w) && (!value || value == object))
+            return true;
+        value = evaluate(py, shape, frame, &names, &w, value);
+    }
+    return false;
+}
