@@ -62,7 +62,7 @@ static const struct {
     {"no-stacks", NULL, KEY_NO_STACKS, "do not print the stacks"},
     {"format", "FORMAT", KEY_FORMAT, "print the stacks as text, plain (no colours) or json"},
     {"json", NULL, KEY_JSON, "the same as --format json"},
-    {"full", NULL, KEY_FULL, "print equal stacks one by one, and the frames of threading"},
+    {"full", NULL, KEY_FULL, "print equal stacks one by one, and all their frames"},
     {"check", NULL, KEY_CHECK, "open no prompt; exit with 3 if there is a deadlock"},
     {"exclude-greenlets", NULL, KEY_NO_GREENLETS, "do not print the stacks of greenlets"},
     {"no-ipython", NULL, KEY_NO_PROMPT, "open no prompt and ignore standard input"},
@@ -94,6 +94,7 @@ static const char usage[] =
     "       pystuck [--json] --pid PID --subprocesses\n"
     "       pystuck --ssl-ca FILE [--ssl-cert FILE] [--ssl-key FILE] [TARGET]\n"
     "       pystuck --list\n"
+    "       pystuck --check [TARGET]\n"
     "       pystuck --core FILE [--exe FILE]... [--json]\n"
     "       pystuck [-c CODE]... [--stacks] [TARGET] [< script.py]\n"
     "       pystuck --json [--exclude-greenlets] [TARGET]\n";
