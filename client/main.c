@@ -167,18 +167,6 @@ static bool report_gil(const struct options *options, const struct rpyc_error *e
 
 /* ---- Processes that are read from outside ---------------------------------------------------- */
 
-static bool has_server(pid_t pid)
-{
-    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
-    struct servers found;
-    bool result;
-
-    find_of_process(&found, pid, &err);
-    result = found.count > 0;
-    find_free(&found);
-    return result;
-}
-
 /* True if a server may exist but did not answer. Then the stacks are read from outside. Otherwise,
  * pystuck has refused the server, or the server pystuck. */
 static bool is_silent(const struct rpyc_error *err)
@@ -193,7 +181,7 @@ static void report_outside(pid_t pid, const struct outside *outside, const struc
 
     if (outside->also[0])
         complain("%s", outside->also);
-    if (has_server(pid)) {
+    if (find_is_served(pid)) {
         complain("the server of process %d does not answer (%s): the stacks were read from outside",
                  (int)pid, err->text);
         return;
@@ -236,7 +224,7 @@ static bool show_outside(const struct options *options, const struct rpyc_error 
 {
     struct report report __attribute__((cleanup(report_free)));
     struct outside outside;
-    bool silent = has_server(options->pid);
+    bool silent = find_is_served(options->pid);
 
     report_init(&report, STACKS_MEMORY_MAX);
     if (silent && !is_silent(err))
@@ -383,7 +371,7 @@ static enum outside_result add_process(const struct options *options, pid_t pid,
     *outside = (struct outside){.result = OUTSIDE_READ};
     one.pid = pid;
     one.connect_ms = OUTSIDE_AFTER_MS;
-    if (has_server(pid) && stacks_connect(&conn, &one, &wish, &err) == 0 &&
+    if (find_is_served(pid) && stacks_connect(&conn, &one, &wish, &err) == 0 &&
         stacks_fetch(conn, &wish, 0, report, &err) == 0)
         return OUTSIDE_READ;
     return outside_read(report, pid, outside);

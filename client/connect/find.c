@@ -244,6 +244,18 @@ int find_of_process(struct servers *out, pid_t pid, struct rpyc_error *err)
                      (int)pid);
 }
 
+bool find_is_served(pid_t pid)
+{
+    struct servers found = {0};
+    bool result;
+
+    add_process(&found, pid);
+    find_sockets(&found, SERVER_IS_OWN);
+    result = found.count > 0;
+    find_free(&found);
+    return result;
+}
+
 int find_brief(const char *command)
 {
     return (int)text_fitting(command, strlen(command), COMMAND_SHOWN);

@@ -57,6 +57,9 @@ void find_likely(struct servers *out);
  * find_free() in all cases. */
 int find_of_process(struct servers *out, pid_t pid, struct rpyc_error *err);
 
+/* True if a process has a server, even if its address cannot be found. */
+bool find_is_served(pid_t pid);
+
 /* Returns how many bytes of a command line to print in a sentence, for "%.*s". */
 int find_brief(const char *command);
 

@@ -7,22 +7,6 @@
 #include "connect/find.h"
 #include "process.h"
 
-/* True if a process has a pystuck server. */
-static bool has_server(pid_t pid)
-{
-    struct rpyc_error err = RPYC_ERROR_INIT;
-    struct servers found;
-    bool result;
-
-    if (pid <= 0)
-        return false;
-    find_of_process(&found, pid, &err);
-    result = found.count > 0;
-    find_free(&found);
-    rpyc_error_clear(&err);
-    return result;
-}
-
 void no_server_explain(pid_t pid, bool has_pystuck, char *out)
 {
     char *command = process_command(pid), name[256];
@@ -31,7 +15,7 @@ void no_server_explain(pid_t pid, bool has_pystuck, char *out)
     snprintf(name, sizeof(name), "process %d (%.*s)", (int)pid, command ? find_brief(command) : 0,
              command ? command : "");
     free(command);
-    if (has_pystuck && has_server(parent))
+    if (has_pystuck && find_is_served(parent))
         snprintf(out, NO_SERVER_TEXT_SIZE,
                  "%s has no pystuck server: it was forked by process %d, whose server stays there. "
                  "With run_server(follow_fork=True) each forked process has one",
