@@ -17,6 +17,7 @@
 #include "procfs/read.h"
 #include "procfs/peers.h"
 #include "procfs/clock.h"
+#include "procfs/folder.h"
 
 #define GROUPS       1024 /* slots in the table of groups, a power of two */
 #define GROUP_PROBES 16   /* slots that are tried for a group; if none is free, it is not counted */
@@ -24,52 +25,11 @@
 #define INODES       (2 * DESCRIPTORS_LOOKED_AT) /* slots in the table of sockets, a power of two */
 #define NAMED        3                           /* how many groups put_groups() lists */
 
-/* ---- The folder fd --------------------------------------------------------------------------- */
-
-/* An entry of a folder, as getdents64(2) writes it. */
-struct entry {
-    uint64_t inode;
-    int64_t next;
-    uint16_t len;
-    uint8_t type;
-    char name[];
-};
-
-/* Opens the folder of a process's descriptors. Returns -1 if it cannot be opened. */
-static int open_folder(const char *folder)
-{
-    char path[PROCFS_PATH_SIZE];
-    int n = snprintf(path, sizeof(path), "%s/fd", folder);
-
-    return n < (int)sizeof(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-}
-
-/* Calls `each` with the name of each descriptor until `each` returns false. `each` may be NULL.
- * Returns the number of descriptors that were counted. Stops at the deadline, so the number may be
- * too low. */
-static int64_t walk(int dir, int64_t deadline, bool (*each)(void *arg, int dir, const char *name),
-                    void *arg)
-{
-    char bytes[4096] __attribute__((aligned(8)));
-    const struct entry *e;
-    int64_t count = 0;
-    long n, at;
-
-    while (clock_ms() < deadline && (n = syscall(SYS_getdents64, dir, bytes, sizeof(bytes))) > 0)
-        for (at = 0; at < n; at += e->len) {
-            e = (const struct entry *)(bytes + at);
-            if (!isdigit((unsigned char)e->name[0]))
-                continue;
-            count++;
-            if (each && !each(arg, dir, e->name))
-                return count;
-        }
-    return count;
-}
+/* ---- How many -------------------------------------------------------------------------------- */
 
 int64_t descriptors_count(const char *folder, int64_t deadline)
 {
-    int dir = open_folder(folder);
+    int dir = folder_of_descriptors(folder);
     struct stat st;
     int64_t count;
 
@@ -78,7 +38,7 @@ int64_t descriptors_count(const char *folder, int64_t deadline)
     if (fstat(dir, &st) == 0 && st.st_size > 0) /* since Linux 6.2: the number of descriptors */
         count = st.st_size;
     else
-        count = walk(dir, deadline, NULL, NULL);
+        count = folder_walk(dir, deadline, NULL, NULL);
     close(dir);
     return count;
 }
@@ -384,9 +344,9 @@ void descriptors_describe(const char *folder, int64_t deadline, char *out)
     out[0] = '\0';
     if (g == MAP_FAILED)
         return;
-    dir = open_folder(folder);
+    dir = folder_of_descriptors(folder);
     if (dir >= 0) {
-        walk(dir, deadline, add_descriptor, g);
+        folder_walk(dir, deadline, add_descriptor, g);
         close(dir);
         find_sockets(g, deadline);
         choose(g);

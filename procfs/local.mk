@@ -2,6 +2,7 @@
 
 noinst_LTLIBRARIES += procfs/libprocfs.la
 procfs_libprocfs_la_SOURCES = \
+	procfs/folder.c procfs/folder.h \
 	procfs/descriptors.c procfs/descriptors.h \
 	procfs/read.c procfs/read.h \
 	procfs/patient.c procfs/patient.h \
@@ -9,5 +10,10 @@ procfs_libprocfs_la_SOURCES = \
 	procfs/peers.c procfs/peers.h \
 	procfs/syscalls.c procfs/syscalls.h \
 	procfs/threads.c procfs/threads.h \
+	procfs/other_ends.c procfs/other_ends.h \
+	procfs/file_locks.c procfs/file_locks.h \
+	procfs/target_process.h \
+	procfs/sleeps.c procfs/sleeps.h \
+	procfs/target.c procfs/target.h \
 	procfs/shortage.c procfs/shortage.h \
 	procfs/clock.h

@@ -30,6 +30,7 @@ static void report_tcp(const struct reader *to, const char *body, size_t len)
     memcpy(&m, body, sizeof(m));
     one.inode = m.idiag_inode;
     one.family = m.idiag_family;
+    one.state = m.idiag_state;
     one.listens = m.idiag_state == TCP_LISTEN;
     one.waiting = one.listens ? m.idiag_rqueue : 0;
     one.backlog = one.listens ? m.idiag_wqueue : 0;
@@ -38,10 +39,26 @@ static void report_tcp(const struct reader *to, const char *body, size_t len)
     to->each(to->arg, &one);
 }
 
-/* Sets the queue lengths of a listening Unix socket, which are in an attribute of the message. */
-static void add_queue(struct peer_socket *one, const char *attributes, size_t len)
+/* Sets what one attribute of a message about a Unix socket tells: its name, its peer, or the queue
+ * lengths of a listening one. */
+static void add_attribute(struct peer_socket *one, int type, const char *value, size_t len)
 {
     struct unix_diag_rqlen queue;
+
+    if (type == UNIX_DIAG_NAME && len > 0) {
+        one->path = value;
+        one->path_len = len;
+    } else if (type == UNIX_DIAG_PEER && len >= sizeof(one->peer)) {
+        memcpy(&one->peer, value, sizeof(one->peer));
+    } else if (type == UNIX_DIAG_RQLEN && one->listens && len >= sizeof(queue)) {
+        memcpy(&queue, value, sizeof(queue));
+        one->waiting = queue.udiag_rqueue;
+        one->backlog = queue.udiag_wqueue;
+    }
+}
+
+static void add_attributes(struct peer_socket *one, const char *attributes, size_t len)
+{
     struct nlattr attr;
     size_t at;
 
@@ -49,11 +66,8 @@ static void add_queue(struct peer_socket *one, const char *attributes, size_t le
         memcpy(&attr, attributes + at, sizeof(attr));
         if (attr.nla_len < sizeof(attr) || attr.nla_len > len - at)
             return;
-        if (attr.nla_type != UNIX_DIAG_RQLEN || attr.nla_len - sizeof(attr) < sizeof(queue))
-            continue;
-        memcpy(&queue, attributes + at + sizeof(attr), sizeof(queue));
-        one->waiting = queue.udiag_rqueue;
-        one->backlog = queue.udiag_wqueue;
+        add_attribute(one, attr.nla_type, attributes + at + sizeof(attr),
+                      attr.nla_len - sizeof(attr));
     }
 }
 
@@ -67,9 +81,10 @@ static void report_unix(const struct reader *to, const char *body, size_t len)
         return;
     memcpy(&m, body, sizeof(m));
     one.inode = m.udiag_ino;
+    one.state = m.udiag_state;
     one.listens = m.udiag_state == TCP_LISTEN;
-    if (one.listens && len > head)
-        add_queue(&one, body + head, len - head);
+    if (len > head)
+        add_attributes(&one, body + head, len - head);
     to->each(to->arg, &one);
 }
 
@@ -93,8 +108,9 @@ bool peers_read(int family, int64_t deadline,
     struct {
         struct nlmsghdr head;
         struct unix_diag_req body;
-    } local = {
-        .body = {.sdiag_family = AF_UNIX, .udiag_states = ~0U, .udiag_show = UDIAG_SHOW_RQLEN}};
+    } local = {.body = {.sdiag_family = AF_UNIX,
+                        .udiag_states = ~0U,
+                        .udiag_show = UDIAG_SHOW_RQLEN | UDIAG_SHOW_PEER | UDIAG_SHOW_NAME}};
     struct reader to = {each, arg};
 
     if (family == AF_UNIX)

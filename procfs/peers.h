@@ -7,6 +7,7 @@
 #define PROCFS_PEERS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -14,10 +15,14 @@
 struct peer_socket {
     uint32_t inode; /* 0: the socket is not open in any process */
     uint8_t family; /* AF_INET, AF_INET6 or AF_UNIX */
+    uint8_t state;  /* as in <netinet/tcp.h>: TCP_ESTABLISHED */
     bool listens;
     uint32_t waiting; /* of a listening socket: the number of connections that wait for accept() */
     uint32_t backlog; /* of a listening socket: how many connections may wait */
     struct sockaddr_storage local, remote;
+    uint32_t peer;    /* of a connected Unix socket: the inode of the other end; 0: not known */
+    const char *path; /* of a Unix socket: its name, not NUL-terminated; NULL: it has none */
+    size_t path_len;  /* A path that begins with NUL is an abstract name */
 };
 
 #define PEER_TEXT_SIZE 64

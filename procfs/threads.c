@@ -89,3 +89,31 @@ struct report_syscall *procfs_thread_syscall(const char *folder, pid_t thread, s
     }
     return call;
 }
+
+bool procfs_thread_is_in(const char *folder, pid_t thread, const struct report_syscall *call)
+{
+    const char *name;
+    char text[256];
+    int64_t args[ARGUMENTS];
+    long number;
+
+    if (read_file(folder, thread, "syscall", text, sizeof(text)) < 0 ||
+        !parse(text, &number, args) || call->args.count != ARGUMENTS)
+        return false;
+    name = procfs_syscall_name(number);
+    return name && call->name.data && strlen(name) == call->name.len &&
+           memcmp(name, call->name.data, call->name.len) == 0 &&
+           memcmp(args, call->args.items, sizeof(args)) == 0;
+}
+
+int64_t procfs_thread_switches(const char *folder, pid_t thread)
+{
+    char text[4096];
+    int64_t waited, lost;
+
+    if (read_file(folder, thread, "status", text, sizeof(text)) < 0)
+        return -1;
+    waited = procfs_value(text, "voluntary_ctxt_switches:");
+    lost = procfs_value(text, "nonvoluntary_ctxt_switches:");
+    return waited == PROCFS_NONE || lost == PROCFS_NONE ? -1 : waited + lost;
+}

@@ -83,7 +83,7 @@ static const struct field target_fields[] = {
     TEXT(target, kind),      TEXT(target, path),    TEXT(target, local), TEXT(target, remote),
     TEXT(target, tcp_state), INT(target, peer_pid), TEXT(target, wchan), TEXT(target, mount),
 };
-static const struct schema schema_target = SCHEMA(target);
+const struct schema schema_target = SCHEMA(target);
 
 static const struct field syscall_fields[] = {
     TEXT(syscall, name),   INTS(syscall, args), INT(syscall, fd), STRUCT(syscall, target, target),

@@ -11,7 +11,23 @@ static bool is_one_of(struct report_text name, const char *first, const char *se
            (name.len == strlen(second) && memcmp(name.data, second, name.len) == 0);
 }
 
-/* Appends "tcp 127.0.0.1:40000 -> 127.0.0.1:5432". */
+/* Appends what kind of thing a descriptor refers to. */
+static void put_kind(struct buffer *out, struct report_text kind)
+{
+    static const char *const words[][2] = {
+        {"tcp", "TCP"}, {"unix", "Unix socket"}, {"epoll", "epoll descriptor"}};
+    size_t i;
+
+    for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        if (is_one_of(kind, words[i][0], words[i][0])) {
+            sentence_put(out, words[i][1]);
+            return;
+        }
+    }
+    sentence_put_text(out, kind);
+}
+
+/* Appends "TCP 127.0.0.1:40000 -> 127.0.0.1:5432". */
 static void put_addresses(struct buffer *out, const struct report_target *t)
 {
     if (t->path.data) {
@@ -51,6 +67,13 @@ static void put_peer(struct buffer *out, const struct report_syscall *call, int6
     sentence_put(out, " has the other end");
 }
 
+/* Appends for which child wait4(2) or waitid(2) waits. */
+static void put_process(struct buffer *out, const struct report_target *t)
+{
+    sentence_put(out, "waits for the end of process ");
+    sentence_put_number(out, t->peer_pid);
+}
+
 static void put_target(struct buffer *out, const struct report_syscall *call, int64_t pid)
 {
     const struct report_target *t = call->target;
@@ -62,8 +85,12 @@ static void put_target(struct buffer *out, const struct report_syscall *call, in
     if (!t || (!t->kind.data && !t->path.data && !t->local.data && !t->remote.data))
         return;
     sentence_put(out, ": ");
+    if (t->kind.data && is_one_of(t->kind, "process", "process") && t->peer_pid != REPORT_UNKNOWN) {
+        put_process(out, t);
+        return;
+    }
     if (t->kind.data)
-        sentence_put_text(out, t->kind);
+        put_kind(out, t->kind);
     put_addresses(out, t);
     put_peer(out, call, pid);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * syscall_words: sentences about the system call in which a thread waits: "in the system call
- * recvfrom on descriptor 5: tcp 127.0.0.1:40000 -> 127.0.0.1:5432, ESTABLISHED".
+ * recvfrom on descriptor 5: TCP 127.0.0.1:40000 -> 127.0.0.1:5432, ESTABLISHED".
  */
 #ifndef REPORT_DIAGNOSIS_SYSCALL_WORDS_H
 #define REPORT_DIAGNOSIS_SYSCALL_WORDS_H

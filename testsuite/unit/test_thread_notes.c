@@ -159,7 +159,7 @@ TEST(a_system_call_is_described_with_its_target)
     t.local = literal("127.0.0.1:40000");
     t.remote = literal("127.0.0.1:5432");
     t.tcp_state = literal("ESTABLISHED");
-    assert_call(&call, "in the system call recvfrom on descriptor 5: tcp 127.0.0.1:40000 -> "
+    assert_call(&call, "in the system call recvfrom on descriptor 5: TCP 127.0.0.1:40000 -> "
                        "127.0.0.1:5432, ESTABLISHED");
     t = (struct report_target){.kind = literal("pipe"), .peer_pid = 4711};
     call.name = literal("read");
@@ -174,11 +174,25 @@ TEST(a_system_call_is_described_with_its_target)
     assert_call(&call,
                 "in the system call flock on descriptor 5: file /run/lock, locked by process 4711");
     t.peer_pid = REPORT_UNKNOWN;
+    t.kind = literal("unix");
+    assert_call(&call, "in the system call flock on descriptor 5: Unix socket /run/lock");
+    t.kind = literal("file");
     t.mount = literal("/mnt/nfs");
     t.wchan = literal("rpc_wait_bit_killable");
     call.name = literal("read");
     assert_call(&call, "in the system call read on descriptor 5: file /run/lock, on the file "
                        "system /mnt/nfs, in the kernel's rpc_wait_bit_killable");
+}
+
+TEST(a_wait_for_a_child_names_the_child)
+{
+    struct report_target t = {.kind = literal("process"), .peer_pid = 4711};
+    struct report_syscall call = {
+        .name = literal("wait4"), .fd = REPORT_UNKNOWN, .left_ms = REPORT_UNKNOWN, .target = &t};
+
+    assert_call(&call, "in the system call wait4: waits for the end of process 4711");
+    t.peer_pid = REPORT_UNKNOWN;
+    assert_call(&call, "in the system call wait4: process");
 }
 
 TEST(a_sleep_says_how_long_it_lasts)

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "procfs/file_locks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "procfs/clock.h"
+#include "procfs/folder.h"
+#include "procfs/read.h"
+
+#define LINE_SIZE 256
+
+uint64_t file_inode(const char *folder, int fd)
+{
+    char name[32], text[1024];
+    int64_t inode;
+
+    snprintf(name, sizeof(name), "fdinfo/%d", fd);
+    if (procfs_read_in(folder, name, text, sizeof(text)) <= 0)
+        return 0;
+    inode = procfs_value(text, "ino:");
+    return inode == PROCFS_NONE ? 0 : (uint64_t)inode;
+}
+
+/* ---- The file /proc/locks -------------------------------------------------------------------- */
+
+/* A line: "3: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF". Those that wait for this lock follow,
+ * with "-> " before the kind. */
+bool file_lock_line(const char *line, const char *kind, pid_t waiter, uint64_t inode, pid_t *holder)
+{
+    char found[16];
+    int pid, skipped = 0;
+    uint64_t file;
+    bool waits;
+
+    if (sscanf(line, "%*d:%n", &skipped) < 0 || skipped == 0)
+        return false;
+    line += skipped + strspn(line + skipped, " ");
+    waits = strncmp(line, "->", 2) == 0;
+    line += waits ? 2 : 0;
+    if (sscanf(line, "%15s %*s %*s %d %*x:%*x:%" SCNu64, found, &pid, &file) != 3) {
+        *holder = waits ? *holder : 0;
+        return false;
+    }
+    if (!waits)
+        *holder = file == inode ? pid : 0;
+    return waits && pid == waiter && file == inode && strcmp(found, kind) == 0;
+}
+
+/* Returns the process that has set the lock, or 0. Reads the file in pieces. A lock and those that
+ * wait for it are in the same piece, or in pieces one after the other. */
+static pid_t find_holder(const char *kind, pid_t waiter, uint64_t inode, int64_t deadline)
+{
+    char text[4096], *line, *end;
+    size_t len = 0;
+    pid_t holder = 0;
+    ssize_t n;
+    int fd = open("/proc/locks", O_RDONLY | O_CLOEXEC);
+
+    while (fd >= 0 && clock_ms() < deadline &&
+           (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0) {
+        len += (size_t)n;
+        text[len] = '\0';
+        for (line = text; (end = strchr(line, '\n')); line = end + 1) {
+            *end = '\0';
+            if (!file_lock_line(line, kind, waiter, inode, &holder))
+                continue;
+            close(fd);
+            return holder;
+        }
+        len = strlen(line) < LINE_SIZE ? strlen(line) : 0;
+        memmove(text, line, len);
+    }
+    if (fd >= 0)
+        close(fd);
+    return 0;
+}
+
+/* ---- The process ----------------------------------------------------------------------------- */
+
+#define LOOKED_AT 2048 /* descriptors of a process */
+
+struct numbers {
+    int items[LOOKED_AT];
+    size_t count;
+};
+
+static bool add_number(void *arg, int dir, const char *name)
+{
+    struct numbers *n = arg;
+
+    (void)dir;
+    n->items[n->count++] = atoi(name);
+    return n->count < LOOKED_AT;
+}
+
+/* True if a process has the file open, or if that may not be read. A process that has set a lock
+ * with flock(2) may have ended since: its children can have the lock. */
+static bool has_open(pid_t process, uint64_t inode, int64_t deadline)
+{
+    char folder[32];
+    struct numbers fds = {.count = 0};
+    size_t i;
+    int dir;
+
+    snprintf(folder, sizeof(folder), "/proc/%d", (int)process);
+    dir = folder_of_descriptors(folder);
+    if (dir < 0)
+        return errno == EACCES || errno == EPERM;
+    folder_walk(dir, deadline, add_number, &fds);
+    close(dir);
+    for (i = 0; i < fds.count && clock_ms() < deadline; i++) {
+        if (file_inode(folder, fds.items[i]) == inode)
+            return true;
+    }
+    return false;
+}
+
+pid_t file_lock_holder(const char *kind, pid_t waiter, uint64_t inode, int64_t deadline)
+{
+    pid_t holder = inode ? find_holder(kind, waiter, inode, deadline) : 0;
+
+    return holder > 0 && has_open(holder, inode, deadline) ? holder : 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * file_locks: which process holds the lock of a file that a thread waits for: flock(2) and record
+ * locks of fcntl(2). Uses no heap memory, and one descriptor at a time.
+ */
+#ifndef PROCFS_FILE_LOCKS_H
+#define PROCFS_FILE_LOCKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Finds the lock for which a process waits. kind: "FLOCK" or "POSIX". inode: the file's. Returns
+ * the process that has set the lock, if it still has the file open or if its descriptors may not be
+ * read. Returns 0 if it is not known: a lock of an open file description (F_OFD_SETLK) has no
+ * process. */
+pid_t file_lock_holder(const char *kind, pid_t waiter, uint64_t inode, int64_t deadline);
+
+/* Looks at one line of /proc/locks. Call it for one line after the other. Sets *holder if the line
+ * is a lock: to its process, or to 0 if it is a lock of another file. Returns true if the line is
+ * that of the waiter; then the process *holder has set the lock. */
+bool file_lock_line(const char *line, const char *kind, pid_t waiter, uint64_t inode,
+                    pid_t *holder);
+
+/* Returns the inode of the file of a descriptor; 0 if the kernel (before Linux 5.14) does not tell
+ * it. folder: "/proc/PID". */
+uint64_t file_inode(const char *folder, int fd);
+
+#endif

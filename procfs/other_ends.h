@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * other_ends: which processes have the other ends of pipes and sockets. Uses no heap memory, and
+ * one descriptor at a time. Only processes whose descriptors this process may read are searched.
+ */
+#ifndef PROCFS_OTHER_ENDS_H
+#define PROCFS_OTHER_ENDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* An end that is searched for. */
+struct other_end {
+    char link[40]; /* what the link in /proc/PID/fd says: "pipe:[4711]". Empty: nothing is searched
+                    */
+    mode_t
+        access;  /* S_IWUSR: an end that can be written to; S_IRUSR: one that can be read; 0: any */
+    pid_t first; /* a process that has the end, other than the own one; 0: none was found */
+    bool several; /* more than one such process has it */
+    bool is_own;  /* the own process has the end itself */
+};
+
+/* Searches all processes for the ends. own: the process whose descriptors are explained. Returns
+ * false if the search was not completed before the deadline, in ms of CLOCK_MONOTONIC. */
+bool other_ends_search(struct other_end *ends, size_t count, pid_t own, int64_t deadline);
+
+/* Returns the process that has the end: the only other process that has it, or else the own one.
+ * Returns 0 if no process was found, or if several other processes have it. */
+pid_t other_end_process(const struct other_end *end, pid_t own);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * sleeps: how long a system call will still wait. This is known if the call was given the time at
+ * which it ends. If it was given a duration, it is not known when it began.
+ */
+#ifndef PROCFS_SLEEPS_H
+#define PROCFS_SLEEPS_H
+
+#include "procfs/target_process.h"
+#include "report.h"
+
+/* Returns the time that is left until the call ends by itself, in ms, or REPORT_UNKNOWN. */
+int64_t sleep_left_ms(const struct target_process *from, const struct report_syscall *call);
+
+#endif

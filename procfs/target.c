@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "procfs/target.h"
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "brine.h"
+#include "procfs/clock.h"
+#include "procfs/file_locks.h"
+#include "procfs/other_ends.h"
+#include "procfs/peers.h"
+#include "procfs/read.h"
+#include "procfs/sleeps.h"
+#include "procfs/threads.h"
+#include "schema.h"
+
+/* What is found out about one thread. */
+struct item {
+    const struct target_thread *thread;
+    struct report_target *target; /* NULL: nothing is known */
+    int64_t left_ms;
+    int64_t switches; /* how often the thread had waited, before anything was read */
+    uint32_t socket;  /* the inode of a socket that was not found yet; 0: none */
+    uint32_t peer;    /* of a Unix socket: the inode of its other end; 0: not known */
+    char local[PEER_TEXT_SIZE], remote[PEER_TEXT_SIZE]; /* of a TCP socket */
+};
+
+struct search {
+    const struct target_process *from;
+    struct arena *arena;
+    struct item *items;
+    struct other_end *ends; /* one for each item */
+    size_t count;
+    int64_t deadline;
+};
+
+/* ---- Texts ----------------------------------------------------------------------------------- */
+
+static struct report_text constant(const char *text)
+{
+    return (struct report_text){text, strlen(text)};
+}
+
+/* Copies a name of the kernel. If it is not UTF-8, all its bytes that are not ASCII become '?'. NUL
+ * becomes '@', as ss(8) and /proc/net/unix write the names of abstract sockets. */
+static struct report_text copy(struct arena *arena, const char *text, size_t len)
+{
+    bool is_utf8 = brine_utf8((const uint8_t *)text, len);
+    char *data = arena_alloc(arena, len + 1);
+    size_t i;
+
+    if (!data)
+        return (struct report_text){NULL, 0};
+    for (i = 0; i < len; i++) {
+        data[i] = text[i] == '\0' ? '@' : text[i];
+        if (!is_utf8 && (unsigned char)data[i] >= 0x80)
+            data[i] = '?';
+    }
+    return (struct report_text){data, len};
+}
+
+static bool is_call(const struct report_syscall *call, const char *name)
+{
+    return call->name.data && call->name.len == strlen(name) &&
+           memcmp(call->name.data, name, call->name.len) == 0;
+}
+
+/* ---- Descriptors ----------------------------------------------------------------------------- */
+
+/* Returns the number in a link like "pipe:[4711]"; 0 if it is not such a link. */
+static uint32_t inode_in(const char *link, const char *type)
+{
+    size_t len = strlen(type);
+
+    return strncmp(link, type, len) == 0 ? (uint32_t)strtoul(link + len, NULL, 10) : 0;
+}
+
+/* A descriptor that has no file: "[eventpoll]", "inotify". */
+static struct report_text anonymous_kind(struct arena *arena, const char *name)
+{
+    size_t len = strcspn(name + (*name == '['), "]");
+
+    if (strcmp(name, "[eventpoll]") == 0)
+        return constant("epoll");
+    return copy(arena, name + (*name == '['), len);
+}
+
+/* Sets which end of the pipe is searched for: the one that the descriptor is not. */
+static void seek_pipe_end(struct other_end *end, const char *path, const char *link)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0 || (st.st_mode & (S_IRUSR | S_IWUSR)) == (S_IRUSR | S_IWUSR))
+        return;
+    end->access = (st.st_mode & S_IRUSR) ? S_IWUSR : S_IRUSR;
+    snprintf(end->link, sizeof(end->link), "%.39s", link);
+}
+
+static void explain_link(struct search *s, struct item *item, const char *path, const char *link)
+{
+    static const char anonymous[] = "anon_inode:";
+    struct report_target *t = item->target;
+
+    if (inode_in(link, "pipe:[")) {
+        t->kind = constant("pipe");
+        seek_pipe_end(&s->ends[item - s->items], path, link);
+        return;
+    }
+    item->socket = inode_in(link, "socket:[");
+    if (item->socket) {
+        t->kind = constant("socket"); /* until it is found */
+    } else if (strncmp(link, anonymous, sizeof(anonymous) - 1) == 0) {
+        t->kind = anonymous_kind(s->arena, link + sizeof(anonymous) - 1);
+    } else if (link[0] == '/') {
+        t->kind = constant(strncmp(link, "/dev/", 5) == 0 ? "device" : "file");
+        t->path = copy(s->arena, link, strlen(link));
+    }
+}
+
+/* Finds out who holds the lock for which the call waits. */
+static void explain_lock(struct search *s, struct item *item)
+{
+    const struct report_syscall *call = item->thread->call;
+    const char *kind = NULL;
+    pid_t holder;
+
+    if (is_call(call, "flock"))
+        kind = "FLOCK";
+    else if (is_call(call, "fcntl") && call->args.items[1] == F_SETLKW)
+        kind = "POSIX";
+    if (!kind)
+        return;
+    holder = file_lock_holder(kind, s->from->pid, file_inode(s->from->folder, (int)call->fd),
+                              s->deadline);
+    if (holder > 0)
+        item->target->peer_pid = holder;
+}
+
+static void explain_descriptor(struct search *s, struct item *item)
+{
+    char path[PROCFS_PATH_SIZE], link[4096];
+    ssize_t len;
+
+    snprintf(path, sizeof(path), "%s/fd/%d", s->from->folder, (int)item->thread->call->fd);
+    len = readlink(path, link, sizeof(link) - 1);
+    if (len <= 0 || len == sizeof(link) - 1)
+        return;
+    link[len] = '\0';
+    item->target = schema_make(s->arena, &schema_target, 1);
+    if (!item->target)
+        return;
+    explain_link(s, item, path, link);
+    explain_lock(s, item);
+}
+
+/* ---- Children -------------------------------------------------------------------------------- */
+
+/* Sets for which child wait4(2) or waitid(2) waits, if it is for one. */
+static void explain_child(struct search *s, struct item *item)
+{
+    const struct report_syscall *call = item->thread->call;
+    const int64_t *args = call->args.items;
+    int child = 0;
+
+    if (is_call(call, "wait4"))
+        child = (int)args[0];
+    else if (is_call(call, "waitid") && args[0] == P_PID)
+        child = (int)args[1];
+    if (child <= 0)
+        return;
+    item->target = schema_make(s->arena, &schema_target, 1);
+    if (!item->target)
+        return;
+    item->target->kind = constant("process");
+    item->target->peer_pid = child;
+}
+
+/* ---- Uninterruptible sleep ------------------------------------------------------------------- */
+
+/* Sets the mount of the descriptor's file: its mount point in the line of its mount in mountinfo,
+ * "36 35 98:0 /root /mnt/nfs rw ...". */
+static void explain_mount(struct search *s, struct item *item)
+{
+    char name[64], text[4096], point[1024], *line, *end;
+    int64_t mount = PROCFS_NONE;
+    size_t len = 0;
+    ssize_t n;
+    int fd;
+
+    snprintf(name, sizeof(name), "fdinfo/%d", (int)item->thread->call->fd);
+    if (procfs_read_in(s->from->folder, name, text, sizeof(text)) > 0)
+        mount = procfs_value(text, "mnt_id:");
+    snprintf(text, sizeof(text), "%s/mountinfo", s->from->folder);
+    fd = mount == PROCFS_NONE ? -1 : open(text, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && !item->target->mount.data &&
+           (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0) {
+        len += (size_t)n;
+        text[len] = '\0';
+        for (line = text; (end = strchr(line, '\n')); line = end + 1) {
+            *end = '\0';
+            if (strtoll(line, NULL, 10) == mount &&
+                sscanf(line, "%*d %*d %*s %*s %1023s", point) == 1)
+                item->target->mount = copy(s->arena, point, strlen(point));
+        }
+        len = strlen(line) < sizeof(text) - 1 ? strlen(line) : 0;
+        memmove(text, line, len);
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+static void explain_kernel(struct search *s, struct item *item)
+{
+    char name[64], text[128];
+    ssize_t len;
+
+    if (!item->target)
+        item->target = schema_make(s->arena, &schema_target, 1);
+    if (!item->target)
+        return;
+    if (item->target->path.data)
+        explain_mount(s, item);
+    snprintf(name, sizeof(name), "task/%d/wchan", (int)item->thread->thread);
+    len = procfs_read_in(s->from->folder, name, text, sizeof(text));
+    if (len > 0 && strcmp(text, "0") != 0)
+        item->target->wchan = copy(s->arena, text, (size_t)len);
+}
+
+/* ---- Sockets --------------------------------------------------------------------------------- */
+
+static const char *state_name(uint8_t state)
+{
+    static const char *const names[] = {
+        [TCP_ESTABLISHED] = "ESTABLISHED",
+        [TCP_SYN_SENT] = "SYN_SENT",
+        [TCP_SYN_RECV] = "SYN_RECV",
+        [TCP_FIN_WAIT1] = "FIN_WAIT1",
+        [TCP_FIN_WAIT2] = "FIN_WAIT2",
+        [TCP_TIME_WAIT] = "TIME_WAIT",
+        [TCP_CLOSE] = "CLOSE",
+        [TCP_CLOSE_WAIT] = "CLOSE_WAIT",
+        [TCP_LAST_ACK] = "LAST_ACK",
+        [TCP_LISTEN] = "LISTEN",
+        [TCP_CLOSING] = "CLOSING",
+    };
+
+    return state < sizeof(names) / sizeof(*names) ? names[state] : NULL;
+}
+
+static void set_tcp(struct search *s, struct item *item, const struct peer_socket *one)
+{
+    struct report_target *t = item->target;
+    const char *state = state_name(one->state);
+
+    t->kind = constant("tcp");
+    if (state)
+        t->tcp_state = constant(state);
+    peers_format(item->local, &one->local);
+    t->local = copy(s->arena, item->local, strlen(item->local));
+    if (one->state == TCP_LISTEN || one->state == TCP_CLOSE)
+        return; /* it is not connected */
+    peers_format(item->remote, &one->remote);
+    t->remote = copy(s->arena, item->remote, strlen(item->remote));
+}
+
+/* Sets what a socket is. Those that no process has open have inode 0. */
+static void found_socket(void *arg, const struct peer_socket *one)
+{
+    struct search *s = arg;
+    struct item *item;
+
+    for (item = s->items; one->inode && item < s->items + s->count; item++) {
+        if (item->socket != one->inode || !item->target)
+            continue;
+        if (one->family != AF_UNIX) {
+            set_tcp(s, item, one);
+            continue;
+        }
+        item->peer = one->peer;
+        item->target->kind = constant("unix");
+        if (one->path)
+            item->target->path =
+                copy(s->arena, one->path, strnlen(one->path + 1, one->path_len - 1) + 1);
+    }
+}
+
+static void seek_socket(struct other_end *end, uint32_t inode)
+{
+    snprintf(end->link, sizeof(end->link), "socket:[%u]", inode);
+}
+
+/* Looks whether a socket is the other end of one that was found: of a Unix socket by its inode, of
+ * a TCP connection within this machine by its addresses. */
+static void found_other_end(void *arg, const struct peer_socket *one)
+{
+    char local[PEER_TEXT_SIZE], remote[PEER_TEXT_SIZE];
+    struct search *s = arg;
+    size_t i;
+
+    if (!one->inode)
+        return;
+    if (one->family != AF_UNIX) {
+        peers_format(local, &one->local);
+        peers_format(remote, &one->remote);
+    }
+    for (i = 0; i < s->count; i++) {
+        struct item *item = &s->items[i];
+
+        if (one->family == AF_UNIX && item->peer == one->inode) {
+            seek_socket(&s->ends[i], one->inode);
+            if (one->path && !item->target->path.data)
+                item->target->path =
+                    copy(s->arena, one->path, strnlen(one->path + 1, one->path_len - 1) + 1);
+        } else if (one->family != AF_UNIX && item->remote[0] && strcmp(item->local, remote) == 0 &&
+                   strcmp(item->remote, local) == 0) {
+            seek_socket(&s->ends[i], one->inode);
+        }
+    }
+}
+
+static void find_sockets(struct search *s)
+{
+    static const int families[] = {AF_INET, AF_INET6, AF_UNIX};
+    bool has_sockets = false;
+    size_t i;
+
+    for (i = 0; i < s->count; i++)
+        has_sockets = has_sockets || s->items[i].socket;
+    for (i = 0; has_sockets && i < 3; i++)
+        peers_read(families[i], s->deadline, found_socket, s);
+    for (i = 0; has_sockets && i < 3; i++)
+        peers_read(families[i], s->deadline, found_other_end, s);
+}
+
+static void find_other_ends(struct search *s)
+{
+    bool has_ends = false;
+    pid_t process;
+    size_t i;
+
+    for (i = 0; i < s->count; i++)
+        has_ends = has_ends || s->ends[i].link[0];
+    if (!has_ends || !other_ends_search(s->ends, s->count, s->from->pid, s->deadline))
+        return;
+    for (i = 0; i < s->count; i++) {
+        process = s->ends[i].link[0] ? other_end_process(&s->ends[i], s->from->pid) : 0;
+        if (process > 0)
+            s->items[i].target->peer_pid = process;
+    }
+}
+
+/* ---- All threads ----------------------------------------------------------------------------- */
+
+static void explain(struct search *s, struct item *item)
+{
+    const struct report_syscall *call = item->thread->call;
+
+    if (call->args.count < 4)
+        return;
+    if (call->fd != REPORT_UNKNOWN)
+        explain_descriptor(s, item);
+    else
+        explain_child(s, item);
+    if (item->thread->state == STATE_DISK)
+        explain_kernel(s, item);
+    item->left_ms = sleep_left_ms(s->from, call);
+}
+
+/* Keeps what was found, if the thread is still in the same call and has not run meanwhile. */
+static void keep(struct search *s, struct item *item)
+{
+    const struct target_thread *t = item->thread;
+
+    if ((!item->target && item->left_ms == REPORT_UNKNOWN) || item->switches < 0)
+        return;
+    if (!procfs_thread_is_in(s->from->folder, t->thread, t->call) ||
+        procfs_thread_switches(s->from->folder, t->thread) != item->switches)
+        return;
+    t->call->target = item->target;
+    t->call->left_ms = item->left_ms;
+}
+
+void targets_find(const struct target_process *from, const struct target_thread *threads,
+                  size_t count, struct arena *arena, int64_t deadline)
+{
+    struct search s = {.from = from, .arena = arena, .deadline = deadline};
+    size_t i;
+
+    if (count == 0)
+        return;
+    s.items = arena_array(arena, count, sizeof(*s.items));
+    s.ends = arena_array(arena, count, sizeof(*s.ends));
+    if (!s.items || !s.ends)
+        return;
+    for (i = 0; i < count && clock_ms() < deadline; i++) {
+        s.items[i] = (struct item){.thread = &threads[i], .left_ms = REPORT_UNKNOWN};
+        s.items[i].switches = procfs_thread_switches(from->folder, threads[i].thread);
+        explain(&s, &s.items[i]);
+        s.count++;
+    }
+    find_sockets(&s);
+    find_other_ends(&s);
+    for (i = 0; i < s.count; i++)
+        keep(&s, &s.items[i]);
+}

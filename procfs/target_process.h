@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * target_process: the process whose system calls are explained, and how to read its memory.
+ */
+#ifndef PROCFS_TARGET_PROCESS_H
+#define PROCFS_TARGET_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct target_process {
+    const char *folder; /* "/proc/self" or "/proc/PID" */
+    pid_t pid;          /* the ID that this process has for it */
+
+    /* Reads size bytes of its memory. Returns false if they cannot be read. NULL: the memory cannot
+     * be read. */
+    bool (*read_memory)(const void *arg, uint64_t address, void *to, size_t size);
+    const void *arg;
+};
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "reports.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "procfs/file_locks.h"
+#include "procfs/target.h"
+#include "procfs/threads.h"
+
+#define PATIENCE_MS 60000
+
+/* A child of the test that waits in one system call. */
+struct child {
+    pid_t pid;
+    struct report report;
+    struct report_syscall *call; /* what was found out about its call */
+};
+
+static bool read_memory(const void *arg, uint64_t address, void *to, size_t size)
+{
+    const pid_t *pid = arg;
+    char path[32];
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/mem", (int)*pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = fd < 0 ? -1 : pread(fd, to, size, (off_t)address);
+    if (fd >= 0)
+        close(fd);
+    return n == (ssize_t)size;
+}
+
+/* Starts a child that runs `wait`, and waits until it is in the system call. */
+static void child_start(struct child *c, void (*wait)(void *arg), void *arg, const char *name)
+{
+    int64_t end = clock_ms() + PATIENCE_MS;
+    char folder[32];
+
+    report_init(&c->report, 0);
+    c->pid = fork();
+    if (c->pid == 0) {
+        wait(arg);
+        _exit(0);
+    }
+    snprintf(folder, sizeof(folder), "/proc/%d", (int)c->pid);
+    for (c->call = NULL; clock_ms() < end; sched_yield()) {
+        if (procfs_thread_state(folder, c->pid) != STATE_SLEEPING)
+            continue;
+        c->call = procfs_thread_syscall(folder, c->pid, &c->report.arena);
+        if (c->call && is_text(c->call->name, name))
+            return;
+    }
+    fail_msg("the child is not in %s", name);
+}
+
+/* Finds out what the child's call is on. */
+static const struct report_target *child_target(struct child *c, bool has_memory)
+{
+    char folder[32];
+    const struct target_process from = {folder, c->pid, has_memory ? read_memory : NULL, &c->pid};
+    const struct target_thread thread = {c->pid, STATE_SLEEPING, c->call};
+
+    snprintf(folder, sizeof(folder), "/proc/%d", (int)c->pid);
+    targets_find(&from, &thread, 1, &c->report.arena, clock_ms() + PATIENCE_MS);
+    return c->call->target;
+}
+
+static void child_end(struct child *c)
+{
+    kill(c->pid, SIGKILL);
+    waitpid(c->pid, NULL, 0);
+    report_free(&c->report);
+}
+
+/* ---- Descriptors ----------------------------------------------------------------------------- */
+
+static void read_one(void *fds)
+{
+    char byte;
+
+    close(((int *)fds)[1]);
+    if (read(((int *)fds)[0], &byte, 1) < 0)
+        _exit(1);
+}
+
+TEST(the_process_that_can_write_to_a_pipe_is_named)
+{
+    const struct report_target *t;
+    struct child c;
+    pid_t other;
+    int fds[2];
+
+    assert_int_equal(pipe(fds), 0);
+    child_start(&c, read_one, fds, "read");
+    t = child_target(&c, false);
+    assert_non_null(t);
+    assert_true(is_text(t->kind, "pipe"));
+    assert_int_equal(c.call->fd, fds[0]);
+    assert_int_equal(t->peer_pid, getpid()); /* the child itself has only the end for reading */
+    child_end(&c);
+
+    other = fork();
+    while (other == 0)
+        pause();
+    child_start(&c, read_one, fds, "read");
+    t = child_target(&c, false);
+    assert_non_null(t);
+    assert_int_equal(t->peer_pid, REPORT_UNKNOWN); /* two processes can write to it */
+    child_end(&c);
+    kill(other, SIGKILL);
+    waitpid(other, NULL, 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void receive(void *fd)
+{
+    char byte;
+
+    if (recv(*(int *)fd, &byte, 1, 0) < 0)
+        _exit(1);
+}
+
+static void format(char *out, size_t size, const struct sockaddr_in *address)
+{
+    snprintf(out, size, "127.0.0.1:%u", ntohs(address->sin_port));
+}
+
+TEST(a_tcp_socket_has_its_addresses_and_its_state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET}, own;
+    socklen_t len = sizeof(address), own_len = sizeof(own);
+    int server = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0), peer;
+    const struct report_target *t;
+    char text[64];
+    struct child c;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(server, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(server, 1), 0);
+    assert_int_equal(getsockname(server, (struct sockaddr *)&address, &len), 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(getsockname(client, (struct sockaddr *)&own, &own_len), 0);
+    peer = accept(server, NULL, NULL);
+    child_start(&c, receive, &client, "recvfrom");
+    t = child_target(&c, false);
+    assert_non_null(t);
+    assert_true(is_text(t->kind, "tcp"));
+    assert_true(is_text(t->tcp_state, "ESTABLISHED"));
+    format(text, sizeof(text), &own);
+    assert_true(is_text(t->local, text));
+    format(text, sizeof(text), &address);
+    assert_true(is_text(t->remote, text));
+    assert_int_equal(t->peer_pid, getpid());
+    shutdown(peer, SHUT_WR);
+    child_end(&c);
+    close(peer);
+    close(client);
+    close(server);
+}
+
+TEST(a_unix_socket_has_its_peer)
+{
+    const struct report_target *t;
+    struct child c;
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    child_start(&c, receive, &fds[0], "recvfrom");
+    t = child_target(&c, false);
+    assert_non_null(t);
+    assert_true(is_text(t->kind, "unix"));
+    assert_int_equal(t->peer_pid, getpid());
+    child_end(&c);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* ---- Locks ----------------------------------------------------------------------------------- */
+
+static void lock_file(void *path)
+{
+    int fd = open(path, O_RDWR);
+
+    if (fd < 0 || flock(fd, LOCK_EX) < 0)
+        _exit(1);
+}
+
+static void lock_record(void *path)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(path, O_RDWR);
+
+    if (fd < 0 || fcntl(fd, F_SETLKW, &lock) < 0)
+        _exit(1);
+}
+
+static void assert_locked(void (*lock)(void *path), const char *name, char *path, int64_t holder)
+{
+    const struct report_target *t;
+    struct child c;
+
+    child_start(&c, lock, path, name);
+    t = child_target(&c, false);
+    assert_non_null(t);
+    assert_true(is_text(t->kind, "file"));
+    assert_true(is_text(t->path, path));
+    assert_int_equal(t->peer_pid, holder);
+    child_end(&c);
+}
+
+TEST(the_process_that_holds_a_file_lock_is_named)
+{
+    char path[] = "/tmp/test_target.XXXXXX", folder[] = "/proc/self";
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    if (file_inode(folder, fd) == 0) { /* before Linux 5.14 */
+        unlink(path);
+        close(fd);
+        skip();
+    }
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_locked(lock_file, "flock", path, getpid());
+    assert_int_equal(fcntl(fd, F_SETLK, &lock), 0);
+    assert_locked(lock_record, "fcntl", path, getpid());
+    lock.l_type = F_UNLCK;
+    assert_int_equal(fcntl(fd, F_SETLK, &lock), 0);
+    lock.l_type = F_WRLCK;
+    assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+    assert_locked(lock_record, "fcntl", path, REPORT_UNKNOWN); /* such a lock has no process */
+    unlink(path);
+    close(fd);
+}
+
+TEST(lines_of_proc_locks_are_read)
+{
+    static const char lock[] = "3: FLOCK  ADVISORY  WRITE 4711 fe:00:12 0 EOF";
+    static const char other[] = "4: FLOCK  ADVISORY  WRITE 4712 fe:00:13 0 EOF";
+    static const char waits[] = "3: -> FLOCK  ADVISORY  WRITE 5 fe:00:12 0 EOF";
+    static const char deeper[] = "3:  -> FLOCK  ADVISORY  WRITE 6 fe:00:12 0 EOF";
+    pid_t holder = 0;
+
+    assert_false(file_lock_line(lock, "FLOCK", 5, 12, &holder));
+    assert_int_equal(holder, 4711);
+    assert_true(file_lock_line(waits, "FLOCK", 5, 12, &holder));
+    assert_true(file_lock_line(deeper, "FLOCK", 6, 12, &holder));
+    assert_int_equal(holder, 4711);
+    assert_false(file_lock_line(waits, "FLOCK", 6, 12, &holder));
+    assert_false(file_lock_line(waits, "FLOCK", 5, 13, &holder));
+    assert_false(file_lock_line(waits, "POSIX", 5, 12, &holder));
+    assert_false(file_lock_line(other, "FLOCK", 5, 12, &holder));
+    assert_int_equal(holder, 0);
+    assert_false(file_lock_line("", "FLOCK", 5, 12, &holder));
+    assert_false(file_lock_line("5: FLOCK", "FLOCK", 5, 12, &holder));
+}
+
+/* ---- Sleeps and children --------------------------------------------------------------------- */
+
+static void sleep_until(void *end)
+{
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, end, NULL);
+}
+
+static void sleep_for(void *duration)
+{
+    clock_nanosleep(CLOCK_MONOTONIC, 0, duration, NULL);
+}
+
+TEST(a_sleep_until_a_time_says_how_long_it_lasts)
+{
+    struct timespec end = {.tv_sec = clock_ms() / 1000 + 100000};
+    struct child c;
+
+    child_start(&c, sleep_until, &end, "clock_nanosleep");
+    child_target(&c, true);
+    assert_in_range(c.call->left_ms, 1000, 100000000);
+    c.call->left_ms = REPORT_UNKNOWN;
+    child_target(&c, false);
+    assert_int_equal(c.call->left_ms, REPORT_UNKNOWN);
+    child_end(&c);
+    child_start(&c, sleep_for, &end, "clock_nanosleep");
+    child_target(&c, true);
+    assert_int_equal(c.call->left_ms, REPORT_UNKNOWN);
+    child_end(&c);
+}
+
+static void wait_for_grandchild(void *unused)
+{
+    pid_t parent = getpid(), pid = fork();
+
+    (void)unused;
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        while (getppid() == parent)
+            pause();
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+}
+
+TEST(a_wait_for_a_child_has_the_process)
+{
+    const struct report_target *t;
+    struct child c;
+
+    child_start(&c, wait_for_grandchild, NULL, "wait4");
+    t = child_target(&c, false);
+    assert_non_null(t);
+    assert_true(is_text(t->kind, "process"));
+    assert_int_equal(t->peer_pid, c.call->args.items[0]);
+    child_end(&c);
+}
+
+/* ---- A thread that has gone on --------------------------------------------------------------- */
+
+TEST(what_was_found_is_dropped_if_the_thread_is_in_another_call)
+{
+    int fds[2];
+    struct child c;
+
+    assert_int_equal(pipe(fds), 0);
+    child_start(&c, read_one, fds, "read");
+    c.call->args.items[1]++; /* as if it had been in a call with another buffer */
+    assert_null(child_target(&c, false));
+    child_end(&c);
+    for (int i = 0; i < 2; i++)
+        close(fds[i]);
+}
