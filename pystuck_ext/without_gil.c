@@ -17,6 +17,8 @@
 #include "reserve.h"
 #include "self_reader.h"
 #include "server.h"
+#include "procfs/clock.h"
+#include "procfs/target.h"
 #include "procfs/threads.h"
 #include "schema.h"
 #include "shortage.h"
@@ -30,6 +32,7 @@
 #define LONG_MS     5000 /* how long to wait for a collection that has the GIL */
 #define FRESH_MS    100  /* how long an answer is sent to other clients, too */
 #define KERNEL_MS   100  /* how long the states of threads are read */
+#define TARGETS_MS  100  /* how long it is searched what their system calls are on */
 
 /* The memory for a report, in bytes: what is reserved, and what is tried if a report does not fit.
  */
@@ -341,6 +344,28 @@ static bool set_kernel_facts(struct arena *a, struct report_thread *t)
     return t->syscall || (errno != EACCES && errno != EPERM);
 }
 
+static bool read_memory(const void *memory, uint64_t address, void *to, size_t size)
+{
+    return memory_read(memory, address, to, size);
+}
+
+/* Finds out what the threads' system calls are on. */
+static void set_targets(struct arena *a, const struct report_process *p)
+{
+    struct memory memory = memory_self();
+    const struct target_process from = {"/proc/self", getpid(), read_memory, &memory};
+    struct target_thread *threads = arena_array(a, p->threads.count, sizeof(*threads));
+    size_t i, count = 0;
+
+    for (i = 0; threads && i < p->threads.count; i++) {
+        const struct report_thread *t = &p->threads.items[i];
+
+        if (t->syscall)
+            threads[count++] = (struct target_thread){(pid_t)t->native_id, t->state, t->syscall};
+    }
+    targets_find(&from, threads, count, a, clock_ms() + TARGETS_MS);
+}
+
 static void set_threads(struct arena *a, struct report_process *p)
 {
     deadline_t end = deadline_in(KERNEL_MS);
@@ -357,6 +382,7 @@ static void set_threads(struct arena *a, struct report_process *p)
         add_missing(a, p, "system calls", "the process is not dumpable");
     if (late)
         add_missing(a, p, "states of threads", "there are too many threads");
+    set_targets(a, p);
 }
 
 static void set_process(struct arena *a, struct report_process *p)

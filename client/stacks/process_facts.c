@@ -16,6 +16,7 @@
 #include "procfs/patient.h"
 #include "procfs/read.h"
 #include "procfs/shortage.h"
+#include "procfs/target.h"
 #include "procfs/threads.h"
 #include "schema.h"
 
@@ -24,6 +25,7 @@
 #define NS_PER_S  1e9
 
 #define THREADS_MS 300 /* how long to read the states of threads */
+#define TARGETS_MS 200 /* how long to find out what their system calls are on */
 
 #define OUTSIDE "the stacks were read from outside the process"
 
@@ -171,6 +173,30 @@ static bool set_thread(struct arena *a, struct report_thread *t, const char *fol
     return t->syscall || (errno != EACCES && errno != EPERM);
 }
 
+static bool read_memory(const void *memory, uint64_t address, void *to, size_t size)
+{
+    return memory_read(memory, address, to, size);
+}
+
+/* Finds out what the threads' system calls are on. */
+static void set_targets(struct report *r, const struct report_process *p,
+                        const struct memory_pid *m, const char *folder)
+{
+    struct memory memory = memory_pid(m);
+    const struct target_process from = {folder, m->pid, read_memory, &memory};
+    struct target_thread *threads = arena_array(&r->arena, p->threads.count, sizeof(*threads));
+    size_t i, count = 0;
+
+    for (i = 0; threads && i < p->threads.count; i++) {
+        const struct report_thread *t = &p->threads.items[i];
+
+        if (t->syscall)
+            threads[count++] = (struct target_thread){memory_pid_thread(m, (pid_t)t->native_id),
+                                                      t->state, t->syscall};
+    }
+    targets_find(&from, threads, count, &r->arena, clock_ms() + TARGETS_MS);
+}
+
 static void set_threads(struct report *r, struct report_process *p, const struct memory_pid *m)
 {
     int64_t end = clock_ms() + THREADS_MS;
@@ -191,6 +217,7 @@ static void set_threads(struct report *r, struct report_process *p, const struct
         facts_add_missing(&r->arena, p, "system calls", "the kernel does not allow it");
     if (i < p->threads.count)
         facts_add_missing(&r->arena, p, "states of threads", "there are too many threads");
+    set_targets(r, p, m, folder);
 }
 
 void facts_add_missing(struct arena *arena, struct report_process *process, const char *what,
