@@ -318,9 +318,11 @@ re.match("(a|aa)+$", "a" * 100 + "b")
 def test_a_thread_with_the_gil_that_runs_python_is_no_finding() -> None:
     running = start("print('ready', flush=True)\nwhile True: pass")
     try:
-        process = read(running.pid)
+        process = wait_until(
+            lambda: (found := read(running.pid))["gil"]["state"] == "held" and found,
+            "the loop to run",
+        )
         assert process["findings"] == []
-        assert process["gil"]["state"] == "held"
         assert process["gil"]["holder"] == process["threads"][0]["id"]
     finally:
         running.kill()
