@@ -103,20 +103,28 @@ def test_no_client_uses_the_reserve_up(ours: Debuggee) -> None:
         wait_until(lambda: kinds(ours) == before, "the reserve to be full again")
 
 
-def test_the_descriptor_of_a_client_is_never_free(ours: Debuggee) -> None:
+def socket_of(debuggee: Debuggee, peer: RawPeer) -> str:
+    """Returns the link of the descriptor that the server has for a client."""
+    port = f":{peer.sock.getsockname()[1]:04X}"
+    rows = [line.split() for line in Path(f"/proc/{debuggee.pid}/net/tcp").read_text().splitlines()]
+    (inode,) = (row[9] for row in rows if row[2].endswith(port))
+    return f"socket:[{inode}]"
+
+
+def test_the_descriptor_of_a_client_is_never_free(start_debuggee: Start) -> None:
     """When the client leaves, a socket of the reserve takes its place: a duplicate of another one.
     Otherwise a program that opens descriptors in a loop might get it."""
-    with few_descriptors(ours):
-        before = ours.descriptors()
-        with raw_connect(ours) as peer:
+    debuggee = start_debuggee()
+    with few_descriptors(debuggee):
+        with raw_connect(debuggee) as peer:
             assert peer.works()
-            during = ours.descriptors()
-        (number,) = (each for each, link in during.items() if before.get(each) != link)
+            link, during = socket_of(debuggee, peer), debuggee.descriptors()
+        (number,) = (each for each, its in during.items() if its == link)
         after = wait_until(
-            lambda: (links := ours.descriptors())[number] != during[number] and links,
+            lambda: (links := debuggee.descriptors()).get(number) != link and links,
             "the client's socket to be closed",
         )
-        assert after[number] in before.values()
+        assert after[number] in set(during.values()) - {link}
 
 
 def test_a_client_that_has_gone_keeps_no_descriptor(stuck: Debuggee) -> None:
