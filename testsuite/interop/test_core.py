@@ -480,7 +480,9 @@ def test_a_core_file_that_is_cut_anywhere_is_answered(dumped: Dumped, tmp_path: 
             assert "is cut: " in json.loads(done.stdout)["missing"][-1]["why"]
         else:
             assert "is cut" in done.stderr or left == 0
-    assert {1, 2} <= answers
+    # Where the state of the interpreter is in the file depends on the Python.
+    assert 2 in answers
+    assert answers & {0, 1}
 
 
 class Changes:
