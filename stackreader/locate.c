@@ -343,8 +343,8 @@ void locate_explain(const struct located *python, char *out, size_t size)
         return;
     case PYTHON_CONTRADICTS:
         snprintf(out, size,
-                 "runs Python %s, but its memory is not as pystuck knows it: it may be a "
-                 "debug build or a modified one",
+                 "runs Python %s, but its memory is not as pystuck knows it: Python is just "
+                 "starting or ending, or it is a modified build",
                  version);
         return;
     case PYTHON_PYPY:
