@@ -521,10 +521,10 @@ static int show_core(const struct options *options)
 
     report_init(&report, STACKS_MEMORY_MAX);
     outcome = stacks_from_core(&report, options, why);
-    if (outcome != CORE_WAS_READ) {
+    if (why[0])
         put_line(text_print_name, why); /* it may quote a path that the core file has */
+    if (outcome != CORE_WAS_READ)
         return outcome == CORE_IS_WRONG ? EXIT_USAGE : EXIT_FAILURE;
-    }
     return print_report(&report.processes.items[0], options);
 }
 

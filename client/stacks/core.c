@@ -146,6 +146,11 @@ static size_t find_lost(const struct dump *d)
     return executable;
 }
 
+static const char *process_name(const struct dump *d)
+{
+    return d->core.name[0] ? d->core.name : "?";
+}
+
 /* True if the core file is cut, and the state of the Python is probably in the rest. python: the
  * Python that was found, or NULL. lost: the file that it is in, if that was not found. */
 static bool is_cut_off(const struct dump *d, const struct located *python, size_t lost)
@@ -194,8 +199,7 @@ static enum core_outcome no_python(const struct dump *d, const struct located *p
                     "found",
                     d->path);
     locate_explain(python, end, sizeof(end));
-    return fail(d, "%s: process %d (%s) %s", d->path, (int)d->core.pid,
-                d->core.name[0] ? d->core.name : "?", end);
+    return fail(d, "%s: process %d (%s) %s", d->path, (int)d->core.pid, process_name(d), end);
 }
 
 static enum core_outcome find_pythons(struct dump *d)
@@ -206,6 +210,22 @@ static enum core_outcome find_pythons(struct dump *d)
     if (d->python_count == 0)
         return no_python(d, NULL);
     return d->pythons[0].state == PYTHON_READABLE ? CORE_WAS_READ : no_python(d, &d->pythons[0]);
+}
+
+/* Writes what the other Pythons of the process do. The threads of those that can be read are in the
+ * same report. */
+static void describe_others(const struct dump *d)
+{
+    char what[LOCATE_TEXT_SIZE];
+    size_t len, i;
+
+    if (d->python_count > 1)
+        fail(d, "%s: process %d (%s) also", d->path, (int)d->core.pid, process_name(d));
+    for (i = 1; i < d->python_count; i++) {
+        locate_explain(&d->pythons[i], what, sizeof(what));
+        len = strlen(d->why);
+        snprintf(d->why + len, CORE_WHY_SIZE - len, "%s %s", i > 1 ? ", and" : "", what);
+    }
 }
 
 /* ---- Threads --------------------------------------------------------------------------------- */
@@ -442,8 +462,10 @@ enum core_outcome stacks_from_core(struct report *report, const struct options *
 {
     struct dump d __attribute__((cleanup(dump_close))) = {.path = options->core, .why = why};
     struct report_process *process;
-    enum core_outcome outcome = open_core(&d);
+    enum core_outcome outcome;
 
+    *why = '\0';
+    outcome = open_core(&d);
     if (outcome == CORE_WAS_READ)
         outcome = open_images(&d, options);
     if (outcome == CORE_WAS_READ)
@@ -454,7 +476,9 @@ enum core_outcome stacks_from_core(struct report *report, const struct options *
     if (!process)
         return fail(&d, "out of memory");
     outcome = fill(&d, report, process);
-    if (outcome != CORE_WAS_READ)
+    if (outcome == CORE_WAS_READ)
+        describe_others(&d);
+    else
         report->processes.count--;
     return outcome;
 }

@@ -17,8 +17,9 @@ enum core_outcome {
 };
 
 /* Adds the process to the report, and the findings about it. options: those with the core file, and
- * with the files that the user has named. why: if the result is not CORE_WAS_READ, set to a
- * sentence; it has CORE_WHY_SIZE bytes. */
+ * with the files that the user has named. why: set to a sentence if the result is not
+ * CORE_WAS_READ, or if the process had loaded several Pythons; otherwise to "". It has
+ * CORE_WHY_SIZE bytes. */
 enum core_outcome stacks_from_core(struct report *report, const struct options *options, char *why);
 
 #endif

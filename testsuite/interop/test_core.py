@@ -280,6 +280,31 @@ def test_source_lines_are_read_with_the_rights_of_the_owner_of_the_core_file(
         assert [each["source"] for each in read(core)["threads"][0]["frames"]] == [source]
 
 
+def test_a_second_python_in_the_process_is_named(tmp_path: Path) -> None:
+    where = (
+        "import sysconfig as s; print(s.get_config_var('LIBDIR'), s.get_config_var('LDLIBRARY'))"
+    )
+    folder, name = subprocess.check_output([python(), "-c", where], text=True).split()
+    library = Path(folder, name)
+    if not library.exists() or ".so" not in name:
+        pytest.skip("this Python has no shared library")
+    copy = tmp_path / "libpython-copy.so"
+    copy.write_bytes(library.read_bytes())
+    code = "import ctypes, sys; ctypes.CDLL(sys.argv[1]); print('ready', flush=True) or input()"
+    running = Running([python(), "-c", code, str(copy)], clean_environment())
+    try:
+        assert running.read_line() == "ready"
+        core = cores.write(running.pid, tmp_path / "core")
+    finally:
+        running.kill()
+    done = pystuck("--core", core)
+    assert done.returncode == 0
+    assert "in <module>" in done.stdout
+    assert done.stderr.startswith(f"pystuck: {core}: process {running.pid} (python3")
+    assert "also has loaded Python 3." in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 # ---- The executable ------------------------------------------------------------------------------
 
 
