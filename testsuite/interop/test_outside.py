@@ -106,6 +106,8 @@ def test_what_is_not_in_the_memory_is_said_to_be_missing(
     assert process["threads"][0]["state"] == "S"
     assert process["threads"][0]["syscall"]["name"] == "read"
     assert process["threads"][0]["syscall"]["fd"] == 0
+    target = process["threads"][0]["syscall"]["target"]
+    assert (target["kind"], target["peer_pid"]) == ("pipe", os.getpid())
 
 
 def test_the_text_says_that_there_is_no_server_and_how_to_get_one(
