@@ -18,8 +18,9 @@
 /* A version as PY_VERSION_HEX has it: 0x030d00f0 is 3.13.0. */
 #define VERSION_MINOR(hex) ((int)((hex) >> 16 & 0xff))
 #define VERSION_MICRO(hex) ((int)((hex) >> 8 & 0xff))
-#define VERSION_LEVEL(hex) ((int)((hex) >> 4 & 0xf)) /* a: alpha, b: beta, c: candidate, f: final  \
-                                                      */
+#define VERSION_LEVEL(hex)                                                                         \
+    ((int)((hex) >> 4 & 0xf)) /* a: alpha, b: beta, c: candidate, f: final                         \
+                               */
 
 /* The first minor version that has _Py_DebugOffsets. */
 #define DEBUG_OFFSETS_MINOR 13
