@@ -15,12 +15,11 @@
 
 #include "offsets.h"
 
-/* A version as PY_VERSION_HEX has it: 0x030d00f0 is 3.13.0. */
+/* Parts of a version as PY_VERSION_HEX has it: 0x030d00f0 is 3.13.0. The level is 0xa for an alpha,
+ * 0xb for a beta, 0xc for a candidate and 0xf for a final version. */
 #define VERSION_MINOR(hex) ((int)((hex) >> 16 & 0xff))
 #define VERSION_MICRO(hex) ((int)((hex) >> 8 & 0xff))
-#define VERSION_LEVEL(hex)                                                                         \
-    ((int)((hex) >> 4 & 0xf)) /* a: alpha, b: beta, c: candidate, f: final                         \
-                               */
+#define VERSION_LEVEL(hex) ((int)((hex) >> 4 & 0xf))
 
 /* The first minor version that has _Py_DebugOffsets. */
 #define DEBUG_OFFSETS_MINOR 13
