@@ -21,6 +21,7 @@ EXTRA_DIST += \
 	examples/stuck/join_in_lock.py \
 	examples/stuck/own_lock.py \
 	examples/stuck/philosophers.py \
+	examples/stuck/released_twin.py \
 	examples/stuck/semaphore_twin.py \
 	examples/stuck/signal_twin.py \
 	examples/stuck/timeout_twin.py \

@@ -1,14 +1,15 @@
-"""Two threads have entered the same lock: the first one has released it inside the `with`."""
+"""Two threads have entered a lock. The first one has released it, which its code does not show."""
 
 import threading
 import time
 
 lock, released, taken = threading.Lock(), threading.Event(), threading.Event()
+give_back = lock.release
 
 
 def first():
     with lock:
-        lock.release()
+        give_back()
         released.set()
         time.sleep(3600)
 

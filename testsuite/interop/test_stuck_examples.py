@@ -65,6 +65,10 @@ Lock other
     "condition_twin.py": """\
   # waits for a notification of Condition cond
 """,
+    "released_twin.py": """\
+  # waits for Lock lock, apparently held by second since released_twin.py:18, now in second \
+(released_twin.py:20)
+""",
     "two_claims_twin.py": """\
   # waits for Lock lock, held by one of first and second
 """,
