@@ -39,7 +39,7 @@ struct stream {
     const struct stream_tls *tls; /* the functions for TLS, see tls.h; NULL: no TLS */
     void *tls_state;
     const struct stream_watch *watch; /* sockets that cancel a TLS handshake; NULL: none */
-    void (*close)(int fd); /* closes the fd; NULL: close(2) does */
+    void (*close)(int fd);            /* closes the fd; NULL: close(2) does */
 };
 
 #define STREAM_INIT ((struct stream){.fd = -1})

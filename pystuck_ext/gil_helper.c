@@ -19,7 +19,7 @@ struct ps_gil_helper {
     unsigned fork_count;          /* ps_fork_count() of the process that the thread is in */
     struct ps_gil_helper *former; /* the parent's helper after a fork, or NULL; never used again */
     sigset_t mask;                /* signals that the thread blocks while it runs Python */
-    unsigned servers; /* number of open servers; guarded by the GIL */
+    unsigned servers;             /* number of open servers; guarded by the GIL */
 
     pthread_mutex_t lock; /* guards what follows. A thread that holds it waits for nothing else */
     pthread_cond_t changed;
