@@ -11,6 +11,7 @@ static const struct {
     enum lock_kind waits_for;
 } functions[FUNCTIONS] = {
     [FUNCTION_CONDITION_ENTER] = {"threading", "Condition", "__enter__", LOCK_NONE},
+    [FUNCTION_SEMLOCK_ENTER] = {"multiprocessing.synchronize", "SemLock", "__enter__", LOCK_NONE},
     [FUNCTION_CONDITION_WAIT] = {"threading", "Condition", "wait", LOCK_CONDITION},
     [FUNCTION_CONDITION_WAIT_FOR] = {"threading", "Condition", "wait_for", LOCK_CONDITION},
     [FUNCTION_EVENT_WAIT] = {"threading", "Event", "wait", LOCK_EVENT},
@@ -34,6 +35,7 @@ static const struct {
 } classes[CLASSES] = {
     [CLASS_CONDITION] = {"threading", "Condition"},
     [CLASS_SEMAPHORE] = {"threading", "Semaphore"},
+    [CLASS_SEMLOCK] = {"multiprocessing.synchronize", "SemLock"},
     [CLASS_EXIT_STACK] = {"contextlib", "_BaseExitStack"},
     [CLASS_CONTEXT_MANAGER] = {"contextlib", "_GeneratorContextManagerBase"},
 };

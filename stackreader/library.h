@@ -30,6 +30,7 @@ enum lock_kind {
 
 enum library_function {
     FUNCTION_CONDITION_ENTER,
+    FUNCTION_SEMLOCK_ENTER, /* of the locks of multiprocessing */
     FUNCTION_CONDITION_WAIT,
     FUNCTION_CONDITION_WAIT_FOR,
     FUNCTION_EVENT_WAIT,
@@ -51,6 +52,7 @@ enum library_function {
 enum library_class {
     CLASS_CONDITION,
     CLASS_SEMAPHORE,
+    CLASS_SEMLOCK,         /* multiprocessing.synchronize.SemLock */
     CLASS_EXIT_STACK,      /* contextlib._BaseExitStack */
     CLASS_CONTEXT_MANAGER, /* contextlib._GeneratorContextManagerBase: what @contextmanager makes */
     CLASSES

@@ -119,6 +119,25 @@ static struct report_text thread_id(const struct lock_reporting *l, uint64_t thr
     return number_text(l->arena, "thread:", false, number);
 }
 
+/* Returns what the code of a frame calls an object. The name of an import's lock is that of the
+ * module; the program does not see the lock. The program's object for a SemLock is the one that has
+ * it as its attribute _semlock. */
+static struct report_text words_in(const struct lock_reporting *l, const struct raw_frame *frame,
+                                   const struct lock_object *o)
+{
+    static const char inner[] = "._semlock";
+    const size_t len = sizeof(inner) - 1;
+    struct report_text words = {NULL, 0};
+
+    if (o->kind == LOCK_IMPORT)
+        return words;
+    words = lock_words(l->py, l->room, l->arena, frame, o->address);
+    if (o->kind == LOCK_SEMLOCK && words.len > len &&
+        memcmp(words.data + words.len - len, inner, len) == 0)
+        words.len -= len;
+    return words;
+}
+
 static void set_wait(const struct lock_reporting *l, const struct raw_stack *stack,
                      const struct wait_fact *fact, struct report_thread *thread)
 {
@@ -137,7 +156,7 @@ static void set_wait(const struct lock_reporting *l, const struct raw_stack *sta
         if (!o)
             return;
         w->object = o->id;
-        w->words = lock_words(l->py, l->room, l->arena, &stack->frames[fact->frame], o->address);
+        w->words = words_in(l, &stack->frames[fact->frame], o);
         if (!o->words.data)
             o->words = w->words;
     }
@@ -199,8 +218,7 @@ static void set_holds(const struct lock_reporting *l, const struct raw_stack *st
         h->by = fact->kind == LOCK_FUTURE ? HOLD_BY_FRAME : HOLD_BY_WITH;
         h->certainty = fact->is_guess ? CERTAINTY_LIKELY : CERTAINTY_SEEN;
         if (!o->words.data && fact->kind != LOCK_FUTURE)
-            o->words =
-                lock_words(l->py, l->room, l->arena, &stack->frames[fact->frame], o->address);
+            o->words = words_in(l, &stack->frames[fact->frame], o);
         h->since = make_since(l, &stack->frames[fact->frame], fact->enter);
     }
 }
@@ -257,7 +275,7 @@ static void add_holder(struct lock_object *o, const struct report_thread *t)
 /* Sets the certainty of a hold. Returns false if the thread does not hold the object. */
 static bool judge(const struct lock_object *o, const struct report_thread *t, struct report_hold *h)
 {
-    if (o->kind == LOCK_RLOCK && o->is_read) {
+    if ((o->kind == LOCK_RLOCK || o->kind == LOCK_SEMLOCK) && o->is_read) {
         h->certainty = CERTAINTY_KNOWN;
         h->by = HOLD_BY_OWNER;
         return o->owner == (uint64_t)t->ident;
@@ -374,6 +392,8 @@ static struct report_text detail_of(const struct lock_reporting *l, const struct
     *name = o->kind == LOCK_IMPORT ? "module" : "permits";
     if (o->kind == LOCK_IMPORT && attribute_find(l->py, o->address, "name", &value))
         return object_text(l->py, l->arena, value);
+    if (o->kind == LOCK_SEMLOCK && (number = lock_permits(l->py, o->address)) > 0)
+        return number_text(l->arena, "", false, number);
     /* Only a BoundedSemaphore knows how many threads may acquire it. */
     if (o->kind == LOCK_SEMAPHORE && attribute_find(l->py, o->address, "_initial_value", &value) &&
         object_integer(l->py, value, &number))

@@ -83,9 +83,12 @@ static bool look_at(struct search *s, uint64_t value, int depth)
     return value == s->object || (depth > 0 && look_into(s, value, depth - 1));
 }
 
-/* Looks at the values of a dict. all: also at those whose keys the code does not name, but then
- * only at the values themselves. put_one: appends a key to the path. */
-static bool look_into_dict(struct search *s, const struct dict *d, bool all, int depth,
+/* Which values of a dict to look at: those whose keys the code names; these, and whether the object
+ * is another one of them; all. */
+enum choice { CHOOSE_NAMED, CHOOSE_OBJECT, CHOOSE_ALL };
+
+/* Looks at the values of a dict. put_one: appends a key to the path. */
+static bool look_into_dict(struct search *s, const struct dict *d, enum choice choice, int depth,
                            bool (*put_one)(struct search *, uint64_t))
 {
     uint64_t keys[ENTRIES_MAX], values[ENTRIES_MAX];
@@ -97,8 +100,9 @@ static bool look_into_dict(struct search *s, const struct dict *d, bool all, int
         if (count == 0)
             return false;
         for (i = 0; i < count; i++) {
-            named = all || is_named(s, keys[i]);
-            if (!keys[i] || !values[i] || !(named || values[i] == s->object))
+            named = choice == CHOOSE_ALL || is_named(s, keys[i]);
+            if (!keys[i] || !values[i] ||
+                !(named || (choice == CHOOSE_OBJECT && values[i] == s->object)))
                 continue;
             if (put_one(s, keys[i]) && look_at(s, values[i], named ? depth : 0))
                 return true;
@@ -161,7 +165,7 @@ static bool look_into(struct search *s, uint64_t value, int depth)
     if (s->reads <= 0 || !type)
         return false;
     if (object_type_is(py, type, "dict"))
-        return dict_open(py, value, &d) && look_into_dict(s, &d, true, depth, put_key);
+        return dict_open(py, value, &d) && look_into_dict(s, &d, CHOOSE_ALL, depth, put_key);
     if (object_type_is(py, type, "list"))
         return read_member(py, value, o->list.size, &size) &&
                read_member(py, value, o->list.items, &items) &&
@@ -169,7 +173,8 @@ static bool look_into(struct search *s, uint64_t value, int depth)
     if (object_type_is(py, type, "tuple"))
         return read_member(py, value, o->tuple.size, &size) &&
                look_into_items(s, value + (uint64_t)o->tuple.items, size, depth);
-    if (dict_open_attributes(py, value, &d) && look_into_dict(s, &d, false, depth, put_attribute))
+    if (dict_open_attributes(py, value, &d) &&
+        look_into_dict(s, &d, CHOOSE_OBJECT, depth, put_attribute))
         return true;
     return look_into_classes(s, value, depth);
 }
@@ -231,7 +236,7 @@ static bool look_into_globals(struct search *s, const struct raw_frame *frame, i
 
     s->path[s->len = 0] = '\0';
     return read_member(s->py, frame->address, s->py->offsets->frame.globals, &globals) &&
-           dict_open(s->py, globals, &d) && look_into_dict(s, &d, false, depth, put_global);
+           dict_open(s->py, globals, &d) && look_into_dict(s, &d, CHOOSE_NAMED, depth, put_global);
 }
 
 /* Looks for short paths first. */

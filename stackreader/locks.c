@@ -20,6 +20,14 @@
 #define OFFSET_OWNER  24
 #define OFFSET_COUNT  32 /* with a PyMutex, this is the number of further acquisitions */
 
+/* Of a SemLock (Modules/_multiprocessing/multiprocessing.h): a pointer to the sem_t, the ident of
+ * the last thread that acquired it, and two ints: how often this process has acquired it without
+ * releasing it, and how often all processes may. */
+#define SEMLOCK_HANDLE  16
+#define SEMLOCK_THREAD  24
+#define SEMLOCK_COUNT   32
+#define SEMLOCK_MAXIMUM 36
+
 #define MUTEX_LOCKED 1 /* a bit of a PyMutex */
 
 /* A thread that waits for a PyMutex waits for a semaphore in a struct wait_entry on its stack
@@ -90,6 +98,29 @@ static bool read_rlock(const struct python *py, uint64_t object, uint64_t size,
     return true;
 }
 
+/* Another process may have a SemLock that this process has not acquired. */
+static bool read_semlock(const struct python *py, uint64_t object, struct lock_state *state)
+{
+    int32_t count;
+
+    if (lock_permits(py, object) != 1 ||
+        !memory_read(&py->memory, object + SEMLOCK_COUNT, &count, sizeof(count)) || count <= 0 ||
+        !memory_pointer(&py->memory, object + SEMLOCK_THREAD, &state->owner))
+        return false;
+    state->locked = true;
+    state->count = (uint64_t)count;
+    return true;
+}
+
+uint64_t lock_permits(const struct python *py, uint64_t semlock)
+{
+    int32_t maximum;
+
+    if (!memory_read(&py->memory, semlock + SEMLOCK_MAXIMUM, &maximum, sizeof(maximum)))
+        return 0;
+    return maximum > 0 ? (uint64_t)maximum : 0;
+}
+
 bool lock_read(const struct python *py, enum lock_kind kind, uint64_t object,
                struct lock_state *state)
 {
@@ -98,6 +129,8 @@ bool lock_read(const struct python *py, enum lock_kind kind, uint64_t object,
         return read_plain(py, object, size_of(py, kind, object), state);
     if (kind == LOCK_RLOCK)
         return read_rlock(py, object, size_of(py, kind, object), state);
+    if (kind == LOCK_SEMLOCK)
+        return read_semlock(py, object, state);
     return false;
 }
 
@@ -105,6 +138,8 @@ bool lock_has_futex(const struct python *py, enum lock_kind kind, uint64_t objec
 {
     uint64_t size, word;
 
+    if (kind == LOCK_SEMLOCK)
+        return memory_pointer(&py->memory, object + SEMLOCK_HANDLE, &word) && word == futex;
     if (kind != LOCK_PLAIN && kind != LOCK_RLOCK)
         return false;
     size = size_of(py, kind, object);

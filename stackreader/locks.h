@@ -14,14 +14,18 @@ enum lock_kind lock_kind(const struct python *py, const struct library *l, uint6
 
 struct lock_state {
     bool locked;
-    uint64_t owner; /* of an RLock: the ident of the thread; 0: none, or not known */
-    uint64_t count; /* of an RLock: how often the owner has acquired it */
+    uint64_t owner; /* of an RLock or SemLock: the ident of the thread; 0: none, or not known */
+    uint64_t count; /* of these: how often the owner has acquired it */
 };
 
-/* Reads a LOCK_PLAIN or LOCK_RLOCK. Returns false if it cannot be read, or if this release of
- * CPython has another layout of locks. */
+/* Reads a LOCK_PLAIN, LOCK_RLOCK or LOCK_SEMLOCK. Of the latter, only those that one thread may
+ * hold, and a thread of this process holds, can be read. Returns false if it cannot be read, or if
+ * this release of CPython has another layout of locks. */
 bool lock_read(const struct python *py, enum lock_kind kind, uint64_t object,
                struct lock_state *state);
+
+/* Returns how many threads may hold a LOCK_SEMLOCK at the same time; 0: not known. */
+uint64_t lock_permits(const struct python *py, uint64_t semlock);
 
 /* True if a thread that waits for the futex at this address waits for the lock. */
 bool lock_has_futex(const struct python *py, enum lock_kind kind, uint64_t object, uint64_t futex);

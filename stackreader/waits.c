@@ -66,7 +66,8 @@ static bool is_confirmed(const struct gathering *g, pid_t native_id, enum lock_k
     if (!m->futex || native_id <= 0 || !m->futex(m, native_id, &futex))
         return false;
     confirmed = futex && lock_has_futex(g->py, kind, lock, futex);
-    *contradicted = !confirmed && (kind == LOCK_PLAIN || kind == LOCK_RLOCK);
+    *contradicted =
+        !confirmed && (kind == LOCK_PLAIN || kind == LOCK_RLOCK || kind == LOCK_SEMLOCK);
     return confirmed;
 }
 
@@ -178,7 +179,7 @@ static void gather_wait(const struct gathering *g, pid_t native_id)
     w->kind = kind;
     w->object = call.self;
     w->is_timed = call.is_timed;
-    if (function == FUNCTION_CONDITION_ENTER)
+    if (function == FUNCTION_CONDITION_ENTER || function == FUNCTION_SEMLOCK_ENTER)
         w->frame = caller_of_innermost(g);
 }
 
@@ -266,6 +267,10 @@ static void add_manager(const struct gathering *g, uint64_t manager, size_t fram
     if (kind == LOCK_CONDITION) {
         if (!attribute_find(g->py, manager, "_lock", &lock))
             return;
+        manager = lock;
+        kind = lock_kind(g->py, g->library, lock);
+    } else if (kind == LOCK_NONE && library_is_a(g->py, g->library, manager, CLASS_SEMLOCK) &&
+               attribute_find(g->py, manager, "_semlock", &lock)) {
         manager = lock;
         kind = lock_kind(g->py, g->library, lock);
     }

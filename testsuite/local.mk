@@ -233,7 +233,8 @@ testsuite_interop_stackreader_module_la_SOURCES = testsuite/interop/stackreader_
 	testsuite/fuzz/image.c testsuite/fuzz/image.h
 testsuite_interop_stackreader_module_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) -I$(srcdir)/pystuck_ext \
 	-I$(srcdir)/stackreader -I$(srcdir)/testsuite/fuzz
-testsuite_interop_stackreader_module_la_LIBADD = stackreader/libstackreader.la procfs/libprocfs.la
+testsuite_interop_stackreader_module_la_LIBADD = stackreader/libstackreader.la procfs/libprocfs.la \
+	librpyc/librpyc-internal.la
 testsuite_interop_stackreader_module_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
 	-rpath $(abs_builddir)
 

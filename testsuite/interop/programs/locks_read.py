@@ -3,8 +3,10 @@
 Prints a JSON object: `compared`, the number of threads; `different`, a list of what differs.
 """
 
+import concurrent.futures
 import contextlib
 import json
+import multiprocessing
 import os
 import queue
 import sys
@@ -25,7 +27,11 @@ recursive, ended = threading.RLock(), threading.RLock()
 condition, of_plain = threading.Condition(), threading.Condition(threading.Lock())
 semaphore = threading.Semaphore(1)
 event = threading.Event()
-things, simple = queue.Queue(), queue.SimpleQueue()
+things, full, simple = queue.Queue(), queue.Queue(1), queue.SimpleQueue()
+full.put(1)
+barrier = threading.Barrier(2)
+shared = multiprocessing.get_context("fork").Lock()
+executor = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="worker")
 
 
 def hold():
@@ -117,6 +123,31 @@ def wait_for_simple_queue():
     simple.get()
 
 
+def wait_for_room():
+    full.put(2)
+
+
+def wait_for_items():
+    full.join()
+
+
+def wait_for_barrier():
+    barrier.wait()
+
+
+def wait_for_result():
+    future.result(timeout=100000)
+
+
+def shared_by_with():
+    with shared:
+        pass
+
+
+def shared_by_acquire():
+    shared.acquire()
+
+
 def wait_for_managed():
     managed.acquire()
 
@@ -134,10 +165,10 @@ class Instance:
     """Waits in a method, in a generator."""
 
     def __init__(self):
-        self.lock = plain
+        self.locks = {"of it": managed}
 
     def generate(self):
-        with managed:
+        with self.locks["of it"]:
             yield
 
     def __call__(self):
@@ -145,26 +176,32 @@ class Instance:
             pass
 
 
-#: For each thread: its target, the object that it waits for, the objects that it holds.
+#: For each thread: its target, the object that it waits for, the kind of the wait, what its code
+#: calls the object, and the objects that it holds.
 CASES = [
-    (by_with, plain, []),
-    (by_acquire, plain, []),
-    (by_bound_method, plain, []),
-    (by_timeout, plain, []),
-    (by_arguments, plain, []),
-    (by_nested_call, plain, []),
-    (rlock_by_with, recursive, []),
-    (rlock_by_acquire, recursive, []),
-    (of_ended_thread, ended, []),
-    (wait_for_condition, condition, []),
-    (wait_for_condition_of_lock, of_plain, []),
-    (wait_twice, semaphore, [(semaphore, SEEN)]),
-    (wait_for_event, event, []),
-    (wait_for_queue, things, []),
-    (wait_for_simple_queue, simple, []),
-    (wait_for_managed, managed, []),
-    (wait_for_stacked, stacked, []),
-    (Instance(), managed, []),
+    (by_with, plain, "lock", "plain", []),
+    (by_acquire, plain, "lock", "plain", []),
+    (by_bound_method, plain, "lock", "plain", []),
+    (by_timeout, plain, "lock", "plain", []),
+    (by_arguments, plain, "lock", "plain", []),
+    (by_nested_call, plain, "lock", "plain", []),
+    (rlock_by_with, recursive, "rlock", "recursive", []),
+    (rlock_by_acquire, recursive, "rlock", "recursive", []),
+    (of_ended_thread, ended, "rlock", "ended", []),
+    (wait_for_condition, condition, "condition", "condition", []),
+    (wait_for_condition_of_lock, of_plain, "condition", "of_plain", []),
+    (wait_twice, semaphore, "semaphore", "semaphore", [(semaphore, SEEN)]),
+    (wait_for_event, event, "event", "event", []),
+    (wait_for_queue, things, "queue-get", "things", []),
+    (wait_for_simple_queue, simple, "queue-get", "simple", []),
+    (wait_for_room, full, "queue-put", "full", []),
+    (wait_for_items, full, "queue-join", "full", []),
+    (wait_for_barrier, barrier, "barrier", "barrier", []),
+    (shared_by_with, shared._semlock, "semlock", "shared", []),
+    (shared_by_acquire, shared._semlock, "semlock", "shared", []),
+    (wait_for_managed, managed, "lock", "managed", []),
+    (wait_for_stacked, stacked, "lock", "stacked", []),
+    (Instance(), managed, "lock", "self.locks['of it']", []),
 ]
 
 #: The holder and the holder_status of each object.
@@ -176,6 +213,7 @@ HOLDERS = [
     (managed, "hold_managed", "known"),
     (stacked, "hold_stacked", "known"),
     (semaphore, "wait_twice", "known"),
+    (shared._semlock, "MainThread", "known"),
 ]
 
 
@@ -194,18 +232,25 @@ def reference(thing):
 
 
 def expected():
-    """Return what the reader must say: by thread, (object, holds); by object, (holders, status)."""
+    """Return what the reader must say.
+
+    By thread, (object, kind, words, holds); by object, (holders, status).
+    """
     own = [(reference(plain), SEEN), (reference(other), SEEN), (reference(recursive), KNOWN)]
+    for_end = (reference(done), "event", "done")
     threads = {
-        "hold": (reference(done), own),
-        "hold_managed": (reference(done), [(reference(managed), SEEN)]),
-        "hold_stacked": (reference(done), [(reference(stacked), SEEN)]),
-        "join": (f"thread:{holder.ident}", []),
+        "hold": (*for_end, own),
+        "hold_managed": (*for_end, [(reference(managed), SEEN)]),
+        "hold_stacked": (*for_end, [(reference(stacked), SEEN)]),
+        "worker_0": (reference(done), "event", None, [(reference(future), SEEN)]),
+        "wait_for_result": (reference(future), "future", "future", []),
+        "join": (f"thread:{holder.ident}", "thread", None, []),
     }
-    for target, thing, holds in CASES:
+    for target, thing, kind, words, holds in CASES:
         found = [(reference(each), certainty) for each, certainty in holds]
-        threads[name_of(target)] = (reference(thing), found)
+        threads[name_of(target)] = (reference(thing), kind, words, found)
     objects = {reference(thing): ([who], how) for thing, who, how in HOLDERS}
+    objects[reference(future)] = (["worker_0"], "known")
     return threads, objects
 
 
@@ -215,7 +260,8 @@ def read():
     threads = {}
     for each in found:
         holds = [(thing, CERTAINTIES[how]) for thing, how, *_ in each["holds"] or ()]
-        threads[each["name"]] = (each["waits"] and each["waits"][0], holds)
+        thing, kind, _, _, words = each["waits"] or (None,) * 5
+        threads[each["name"]] = (thing, kind, words, holds)
     objects = {
         thing: ([names.get(holder) for holder in holders], STATUSES[status])
         for thing, (_, _, _, holders, status) in things.items()
@@ -238,7 +284,7 @@ def different():
 
 
 def main():
-    global holder
+    global holder, future
     if sys.argv[1:] == ["traced"]:
         threading.settrace(lambda *_: lambda *_: None)
     holder = start(hold)
@@ -247,15 +293,18 @@ def main():
     until = time.monotonic() + DEADLINE
     while not all(each.locked() for each in (plain, other, managed, stacked)):
         time.sleep(0.001)
-    for target, _, _ in CASES:
+    shared.acquire()
+    future = executor.submit(done.wait)
+    for target, *_ in CASES:
         start(target)
+    start(wait_for_result)
     start(join)
     # The next thread that starts may get the ident of the one that has ended, and own its lock.
     start(ended.acquire).join()
     has_ended.set()
     while (wrong := different()) and time.monotonic() < until:
         time.sleep(0.01)
-    print(json.dumps({"compared": len(CASES) + 4, "different": wrong}), flush=True)
+    print(json.dumps({"compared": len(CASES) + 6, "different": wrong}), flush=True)
     os._exit(0)
 
 
