@@ -14,6 +14,7 @@ procfs_libprocfs_la_SOURCES = \
 	procfs/file_locks.c procfs/file_locks.h \
 	procfs/target_process.h \
 	procfs/sleeps.c procfs/sleeps.h \
+	procfs/watched.c procfs/watched.h \
 	procfs/target.c procfs/target.h \
 	procfs/shortage.c procfs/shortage.h \
 	procfs/clock.h

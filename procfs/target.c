@@ -18,17 +18,29 @@
 #include "procfs/read.h"
 #include "procfs/sleeps.h"
 #include "procfs/threads.h"
+#include "procfs/watched.h"
 #include "schema.h"
 
-/* What is found out about one thread. */
+/* More descriptors than threads that are looked at: those that poll(2) and the like wait for. */
+#define MORE_ITEMS 256
+
+/* What is found out about one descriptor in a system call. */
 struct item {
-    const struct target_thread *thread;
+    const struct report_syscall *call;
+    int fd;
     struct report_target *target; /* NULL: nothing is known */
-    int64_t left_ms;
-    int64_t switches; /* how often the thread had waited, before anything was read */
-    uint32_t socket;  /* the inode of a socket that was not found yet; 0: none */
-    uint32_t peer;    /* of a Unix socket: the inode of its other end; 0: not known */
+    uint32_t socket;              /* the inode of a socket that was not found yet; 0: none */
+    uint32_t peer;                /* of a Unix socket: the inode of its other end; 0: not known */
     char local[PEER_TEXT_SIZE], remote[PEER_TEXT_SIZE]; /* of a TCP socket */
+};
+
+/* What is found out about one thread. */
+struct explained {
+    int64_t switches; /* how often the thread had waited, before anything was read */
+    int64_t fd, left_ms;
+    struct report_target *target;
+    struct report_watched *watched;
+    int watched_count; /* -1: not known */
 };
 
 struct search {
@@ -36,7 +48,7 @@ struct search {
     struct arena *arena;
     struct item *items;
     struct other_end *ends; /* one for each item */
-    size_t count;
+    size_t count, max;
     int64_t deadline;
 };
 
@@ -126,7 +138,7 @@ static void explain_link(struct search *s, struct item *item, const char *path, 
 /* Finds out who holds the lock for which the call waits. */
 static void explain_lock(struct search *s, struct item *item)
 {
-    const struct report_syscall *call = item->thread->call;
+    const struct report_syscall *call = item->call;
     const char *kind = NULL;
     pid_t holder;
 
@@ -136,36 +148,63 @@ static void explain_lock(struct search *s, struct item *item)
         kind = "POSIX";
     if (!kind)
         return;
-    holder = file_lock_holder(kind, s->from->pid, file_inode(s->from->folder, (int)call->fd),
-                              s->deadline);
+    holder =
+        file_lock_holder(kind, s->from->pid, file_inode(s->from->folder, item->fd), s->deadline);
     if (holder > 0)
         item->target->peer_pid = holder;
 }
 
-static void explain_descriptor(struct search *s, struct item *item)
+/* Finds out what a descriptor is. Returns NULL if that is not known. Some members of the target are
+ * set later, by find_sockets() and find_other_ends(). */
+static struct report_target *explain_descriptor(struct search *s, const struct report_syscall *call,
+                                                int fd)
 {
     char path[PROCFS_PATH_SIZE], link[4096];
+    struct item *item = &s->items[s->count];
     ssize_t len;
 
-    snprintf(path, sizeof(path), "%s/fd/%d", s->from->folder, (int)item->thread->call->fd);
+    snprintf(path, sizeof(path), "%s/fd/%d", s->from->folder, fd);
     len = readlink(path, link, sizeof(link) - 1);
-    if (len <= 0 || len == sizeof(link) - 1)
-        return;
+    if (len <= 0 || len == sizeof(link) - 1 || s->count == s->max)
+        return NULL;
     link[len] = '\0';
+    *item = (struct item){.call = call, .fd = fd};
     item->target = schema_make(s->arena, &schema_target, 1);
     if (!item->target)
-        return;
+        return NULL;
+    s->count++;
     explain_link(s, item, path, link);
     explain_lock(s, item);
+    return item->target;
+}
+
+/* Lists the descriptors for which the call waits. If it is poll(2) or select(2) with one
+ * descriptor, the call is on this one. */
+static void explain_watched(struct search *s, const struct report_syscall *call,
+                            struct explained *to)
+{
+    struct watched found[WATCHED_MAX];
+    int i, count = watched_find(s->from, call, found);
+
+    if (count < 0)
+        return;
+    to->watched = schema_make(s->arena, &schema_watched, (size_t)count);
+    to->watched_count = to->watched ? count : -1;
+    for (i = 0; i < to->watched_count; i++) {
+        to->watched[i].fd = found[i].fd;
+        to->watched[i].events = constant(found[i].events);
+        if (!found[i].inode || file_inode(s->from->folder, found[i].fd) == found[i].inode)
+            to->watched[i].target = explain_descriptor(s, call, found[i].fd);
+    }
 }
 
 /* ---- Children -------------------------------------------------------------------------------- */
 
-/* Sets for which child wait4(2) or waitid(2) waits, if it is for one. */
-static void explain_child(struct search *s, struct item *item)
+/* Returns for which child wait4(2) or waitid(2) waits; NULL if it is not for one. */
+static struct report_target *explain_child(struct search *s, const struct report_syscall *call)
 {
-    const struct report_syscall *call = item->thread->call;
     const int64_t *args = call->args.items;
+    struct report_target *target;
     int child = 0;
 
     if (is_call(call, "wait4"))
@@ -173,19 +212,20 @@ static void explain_child(struct search *s, struct item *item)
     else if (is_call(call, "waitid") && args[0] == P_PID)
         child = (int)args[1];
     if (child <= 0)
-        return;
-    item->target = schema_make(s->arena, &schema_target, 1);
-    if (!item->target)
-        return;
-    item->target->kind = constant("process");
-    item->target->peer_pid = child;
+        return NULL;
+    target = schema_make(s->arena, &schema_target, 1);
+    if (!target)
+        return NULL;
+    target->kind = constant("process");
+    target->peer_pid = child;
+    return target;
 }
 
 /* ---- Uninterruptible sleep ------------------------------------------------------------------- */
 
 /* Sets the mount of the descriptor's file: its mount point in the line of its mount in mountinfo,
  * "36 35 98:0 /root /mnt/nfs rw ...". */
-static void explain_mount(struct search *s, struct item *item)
+static void explain_mount(struct search *s, struct report_target *target, int64_t descriptor)
 {
     char name[64], text[4096], point[1024], *line, *end;
     int64_t mount = PROCFS_NONE;
@@ -193,12 +233,12 @@ static void explain_mount(struct search *s, struct item *item)
     ssize_t n;
     int fd;
 
-    snprintf(name, sizeof(name), "fdinfo/%d", (int)item->thread->call->fd);
+    snprintf(name, sizeof(name), "fdinfo/%d", (int)descriptor);
     if (procfs_read_in(s->from->folder, name, text, sizeof(text)) > 0)
         mount = procfs_value(text, "mnt_id:");
     snprintf(text, sizeof(text), "%s/mountinfo", s->from->folder);
     fd = mount == PROCFS_NONE ? -1 : open(text, O_RDONLY | O_CLOEXEC);
-    while (fd >= 0 && !item->target->mount.data &&
+    while (fd >= 0 && !target->mount.data &&
            (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0) {
         len += (size_t)n;
         text[len] = '\0';
@@ -206,7 +246,7 @@ static void explain_mount(struct search *s, struct item *item)
             *end = '\0';
             if (strtoll(line, NULL, 10) == mount &&
                 sscanf(line, "%*d %*d %*s %*s %1023s", point) == 1)
-                item->target->mount = copy(s->arena, point, strlen(point));
+                target->mount = copy(s->arena, point, strlen(point));
         }
         len = strlen(line) < sizeof(text) - 1 ? strlen(line) : 0;
         memmove(text, line, len);
@@ -215,21 +255,22 @@ static void explain_mount(struct search *s, struct item *item)
         close(fd);
 }
 
-static void explain_kernel(struct search *s, struct item *item)
+static void explain_kernel(struct search *s, const struct target_thread *thread,
+                           struct explained *to)
 {
     char name[64], text[128];
     ssize_t len;
 
-    if (!item->target)
-        item->target = schema_make(s->arena, &schema_target, 1);
-    if (!item->target)
+    if (!to->target)
+        to->target = schema_make(s->arena, &schema_target, 1);
+    if (!to->target)
         return;
-    if (item->target->path.data)
-        explain_mount(s, item);
-    snprintf(name, sizeof(name), "task/%d/wchan", (int)item->thread->thread);
+    if (to->target->path.data)
+        explain_mount(s, to->target, to->fd);
+    snprintf(name, sizeof(name), "task/%d/wchan", (int)thread->thread);
     len = procfs_read_in(s->from->folder, name, text, sizeof(text));
     if (len > 0 && strcmp(text, "0") != 0)
-        item->target->wchan = copy(s->arena, text, (size_t)len);
+        to->target->wchan = copy(s->arena, text, (size_t)len);
 }
 
 /* ---- Sockets --------------------------------------------------------------------------------- */
@@ -276,7 +317,7 @@ static void found_socket(void *arg, const struct peer_socket *one)
     struct item *item;
 
     for (item = s->items; one->inode && item < s->items + s->count; item++) {
-        if (item->socket != one->inode || !item->target)
+        if (item->socket != one->inode)
             continue;
         if (one->family != AF_UNIX) {
             set_tcp(s, item, one);
@@ -357,55 +398,64 @@ static void find_other_ends(struct search *s)
 
 /* ---- All threads ----------------------------------------------------------------------------- */
 
-static void explain(struct search *s, struct item *item)
+static void explain(struct search *s, const struct target_thread *thread, struct explained *to)
 {
-    const struct report_syscall *call = item->thread->call;
+    const struct report_syscall *call = thread->call;
 
+    *to = (struct explained){.fd = call->fd, .left_ms = REPORT_UNKNOWN, .watched_count = -1};
+    to->switches = procfs_thread_switches(s->from->folder, thread->thread);
     if (call->args.count < 4)
         return;
-    if (call->fd != REPORT_UNKNOWN)
-        explain_descriptor(s, item);
-    else
-        explain_child(s, item);
-    if (item->thread->state == STATE_DISK)
-        explain_kernel(s, item);
-    item->left_ms = sleep_left_ms(s->from, call);
+    explain_watched(s, call, to);
+    if (to->fd == REPORT_UNKNOWN && to->watched_count == 1) {
+        to->fd = to->watched[0].fd;
+        to->target = to->watched[0].target;
+    } else if (to->fd != REPORT_UNKNOWN) {
+        to->target = explain_descriptor(s, call, (int)to->fd);
+    } else {
+        to->target = explain_child(s, call);
+    }
+    if (thread->state == STATE_DISK)
+        explain_kernel(s, thread, to);
+    to->left_ms = sleep_left_ms(s->from, call);
 }
 
 /* Keeps what was found, if the thread is still in the same call and has not run meanwhile. */
-static void keep(struct search *s, struct item *item)
+static void keep(struct search *s, const struct target_thread *thread, const struct explained *from)
 {
-    const struct target_thread *t = item->thread;
+    struct report_syscall *call = thread->call;
 
-    if ((!item->target && item->left_ms == REPORT_UNKNOWN) || item->switches < 0)
+    if (from->switches < 0 || !procfs_thread_is_in(s->from->folder, thread->thread, call) ||
+        procfs_thread_switches(s->from->folder, thread->thread) != from->switches)
         return;
-    if (!procfs_thread_is_in(s->from->folder, t->thread, t->call) ||
-        procfs_thread_switches(s->from->folder, t->thread) != item->switches)
-        return;
-    t->call->target = item->target;
-    t->call->left_ms = item->left_ms;
+    call->fd = from->fd;
+    call->target = from->target;
+    call->left_ms = from->left_ms;
+    if (from->watched_count >= 0) {
+        call->watched.items = from->watched;
+        call->watched.count = (size_t)from->watched_count;
+    }
 }
 
 void targets_find(const struct target_process *from, const struct target_thread *threads,
                   size_t count, struct arena *arena, int64_t deadline)
 {
-    struct search s = {.from = from, .arena = arena, .deadline = deadline};
-    size_t i;
+    struct search s = {
+        .from = from, .arena = arena, .max = count + MORE_ITEMS, .deadline = deadline};
+    struct explained *found;
+    size_t i, done;
 
     if (count == 0)
         return;
-    s.items = arena_array(arena, count, sizeof(*s.items));
-    s.ends = arena_array(arena, count, sizeof(*s.ends));
-    if (!s.items || !s.ends)
+    found = arena_array(arena, count, sizeof(*found));
+    s.items = arena_array(arena, s.max, sizeof(*s.items));
+    s.ends = arena_array(arena, s.max, sizeof(*s.ends));
+    if (!found || !s.items || !s.ends)
         return;
-    for (i = 0; i < count && clock_ms() < deadline; i++) {
-        s.items[i] = (struct item){.thread = &threads[i], .left_ms = REPORT_UNKNOWN};
-        s.items[i].switches = procfs_thread_switches(from->folder, threads[i].thread);
-        explain(&s, &s.items[i]);
-        s.count++;
-    }
+    for (done = 0; done < count && clock_ms() < deadline; done++)
+        explain(&s, &threads[done], &found[done]);
     find_sockets(&s);
     find_other_ends(&s);
-    for (i = 0; i < s.count; i++)
-        keep(&s, &s.items[i]);
+    for (i = 0; i < done; i++)
+        keep(&s, &threads[i], &found[i]);
 }

@@ -22,8 +22,9 @@ struct target_thread {
     struct report_syscall *call; /* as procfs_thread_syscall() has returned it */
 };
 
-/* Sets the member `target` of the calls, and for sleeps left_ms, as far as they are known. Drops
- * what was found for a thread that has run meanwhile. Stops at the deadline, in ms of
+/* Sets the member `target` of the calls, for sleeps left_ms, and for poll(2) and the like
+ * `watched`, as far as they are known. If poll(2) or select(2) waits for one descriptor, also sets
+ * fd. Drops what was found for a thread that has run meanwhile. Stops at the deadline, in ms of
  * CLOCK_MONOTONIC; then some stay unknown. */
 void targets_find(const struct target_process *from, const struct target_thread *threads,
                   size_t count, struct arena *arena, int64_t deadline);

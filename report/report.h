@@ -146,12 +146,20 @@ struct report_target {
     struct report_text wchan, mount;
 };
 
+/* A descriptor for which poll, select or epoll_wait waits. */
+struct report_watched {
+    int64_t fd;
+    struct report_text events; /* "input", "output", "input and output" or "errors" */
+    struct report_target *target;
+};
+
 struct report_syscall {
     struct report_text name;
     report_ints args;
     int64_t fd;
     struct report_target *target;
-    int64_t left_ms; /* how long a sleep will still last */
+    int64_t left_ms;                            /* how long a sleep will still last */
+    REPORT_LIST(struct report_watched) watched; /* the first 16 */
 };
 
 /* What a thread, greenlet or task waits for. A collector reports a wait or a hold only if it was

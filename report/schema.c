@@ -85,9 +85,20 @@ static const struct field target_fields[] = {
 };
 const struct schema schema_target = SCHEMA(target);
 
+static const struct field watched_fields[] = {
+    INT(watched, fd),
+    TEXT(watched, events),
+    STRUCT(watched, target, target),
+};
+const struct schema schema_watched = SCHEMA(watched);
+
 static const struct field syscall_fields[] = {
-    TEXT(syscall, name),   INTS(syscall, args), INT(syscall, fd), STRUCT(syscall, target, target),
+    TEXT(syscall, name),
+    INTS(syscall, args),
+    INT(syscall, fd),
+    STRUCT(syscall, target, target),
     INT(syscall, left_ms),
+    LIST(syscall, watched, watched),
 };
 const struct schema schema_syscall = SCHEMA(syscall);
 

@@ -5,6 +5,8 @@
 
 #include "diagnosis/phrases.h"
 
+#define WATCHED_SHOWN 4 /* descriptors that poll(2) and the like wait for */
+
 static bool is_one_of(struct report_text name, const char *first, const char *second)
 {
     return (name.len == strlen(first) && memcmp(name.data, first, name.len) == 0) ||
@@ -48,22 +50,24 @@ static void put_addresses(struct buffer *out, const struct report_target *t)
     }
 }
 
-/* Appends which process has the file lock, or the other end of the pipe or socket. */
-static void put_peer(struct buffer *out, const struct report_syscall *call, int64_t pid)
+/* Appends which process has the file lock, or the other end of the pipe or socket. pid: the process
+ * that the report is about. */
+static void put_peer(struct buffer *out, struct report_text call, const struct report_target *t,
+                     int64_t pid)
 {
-    if (call->target->peer_pid == REPORT_UNKNOWN)
+    if (t->peer_pid == REPORT_UNKNOWN)
         return;
-    if (is_one_of(call->name, "flock", "fcntl")) {
+    if (is_one_of(call, "flock", "fcntl")) {
         sentence_put(out, ", locked by process ");
-        sentence_put_number(out, call->target->peer_pid);
+        sentence_put_number(out, t->peer_pid);
         return;
     }
-    if (call->target->peer_pid == pid) {
-        sentence_put(out, ", only this process has the other end");
+    if (t->peer_pid == pid) {
+        sentence_put(out, ", this process itself has the other end");
         return;
     }
     sentence_put(out, ", process ");
-    sentence_put_number(out, call->target->peer_pid);
+    sentence_put_number(out, t->peer_pid);
     sentence_put(out, " has the other end");
 }
 
@@ -74,17 +78,23 @@ static void put_process(struct buffer *out, const struct report_target *t)
     sentence_put_number(out, t->peer_pid);
 }
 
-static void put_target(struct buffer *out, const struct report_syscall *call, int64_t pid)
+/* True if the call says for which descriptors an epoll descriptor waits: they matter, and not the
+ * epoll descriptor. */
+static bool is_epoll(const struct report_syscall *call)
 {
-    const struct report_target *t = call->target;
+    return call->watched.items && call->target->kind.data &&
+           is_one_of(call->target->kind, "epoll", "epoll");
+}
 
-    if (call->fd != REPORT_UNKNOWN) {
-        sentence_put(out, " on descriptor ");
-        sentence_put_number(out, call->fd);
-    }
-    if (!t || (!t->kind.data && !t->path.data && !t->local.data && !t->remote.data))
-        return;
-    sentence_put(out, ": ");
+static bool is_known(const struct report_target *t)
+{
+    return t && (t->kind.data || t->path.data || t->local.data || t->remote.data);
+}
+
+/* Appends what a descriptor refers to, or which process is waited for. */
+static void put_target(struct buffer *out, struct report_text call, const struct report_target *t,
+                       int64_t pid)
+{
     if (t->kind.data && is_one_of(t->kind, "process", "process") && t->peer_pid != REPORT_UNKNOWN) {
         put_process(out, t);
         return;
@@ -92,7 +102,46 @@ static void put_target(struct buffer *out, const struct report_syscall *call, in
     if (t->kind.data)
         put_kind(out, t->kind);
     put_addresses(out, t);
-    put_peer(out, call, pid);
+    put_peer(out, call, t, pid);
+}
+
+static void put_descriptor(struct buffer *out, const struct report_syscall *call, int64_t pid)
+{
+    if (call->fd != REPORT_UNKNOWN) {
+        sentence_put(out, " on descriptor ");
+        sentence_put_number(out, call->fd);
+    }
+    if (!is_known(call->target) || is_epoll(call))
+        return;
+    sentence_put(out, ": ");
+    put_target(out, call->name, call->target, pid);
+}
+
+/* Appends ", for input on descriptor 7 (TCP ...) and on 3 others". If the call has one descriptor,
+ * put_descriptor() has said what it is. */
+static void put_watched(struct buffer *out, const struct report_syscall *call, int64_t pid)
+{
+    size_t i;
+
+    if (call->watched.items && call->watched.count == 0)
+        sentence_put(out, ", which waits for no descriptor");
+    for (i = 0; i < call->watched.count && i < WATCHED_SHOWN; i++) {
+        const struct report_watched *w = &call->watched.items[i];
+
+        sentence_put(out, ", for ");
+        sentence_put_text(out, w->events);
+        if (w->fd == call->fd)
+            continue;
+        sentence_put(out, " on descriptor ");
+        sentence_put_number(out, w->fd);
+        if (!is_known(w->target))
+            continue;
+        sentence_put(out, " (");
+        put_target(out, call->name, w->target, pid);
+        sentence_put(out, ")");
+    }
+    if (call->watched.count > WATCHED_SHOWN)
+        sentence_put(out, ", and on others");
 }
 
 static void put_kernel(struct buffer *out, const struct report_target *t)
@@ -118,7 +167,8 @@ void syscall_words_put(struct buffer *out, const struct report_syscall *call, in
     }
     sentence_put(out, "in the system call ");
     sentence_put_text(out, call->name);
-    put_target(out, call, pid);
+    put_descriptor(out, call, pid);
+    put_watched(out, call, pid);
     if (call->target)
         put_kernel(out, call->target);
     if (call->left_ms == REPORT_UNKNOWN)

@@ -3,14 +3,17 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/select.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 #include "procfs/file_locks.h"
 #include "procfs/target.h"
 #include "procfs/threads.h"
+#include "procfs/watched.h"
 
 #define PATIENCE_MS 60000
 
@@ -36,8 +39,10 @@ static bool read_memory(const void *arg, uint64_t address, void *to, size_t size
     return n == (ssize_t)size;
 }
 
-/* Starts a child that runs `wait`, and waits until it is in the system call. */
-static void child_start(struct child *c, void (*wait)(void *arg), void *arg, const char *name)
+/* Starts a child that runs `wait`, and waits until it is in one of the system calls.
+ */
+static void child_start_either(struct child *c, void (*wait)(void *arg), void *arg,
+                               const char *name, const char *other_name)
 {
     int64_t end = clock_ms() + PATIENCE_MS;
     char folder[32];
@@ -53,10 +58,15 @@ static void child_start(struct child *c, void (*wait)(void *arg), void *arg, con
         if (procfs_thread_state(folder, c->pid) != STATE_SLEEPING)
             continue;
         c->call = procfs_thread_syscall(folder, c->pid, &c->report.arena);
-        if (c->call && is_text(c->call->name, name))
+        if (c->call && (is_text(c->call->name, name) || is_text(c->call->name, other_name)))
             return;
     }
     fail_msg("the child is not in %s", name);
+}
+
+static void child_start(struct child *c, void (*wait)(void *arg), void *arg, const char *name)
+{
+    child_start_either(c, wait, arg, name, name);
 }
 
 /* Finds out what the child's call is on. */
@@ -260,6 +270,109 @@ TEST(lines_of_proc_locks_are_read)
     assert_int_equal(holder, 0);
     assert_false(file_lock_line("", "FLOCK", 5, 12, &holder));
     assert_false(file_lock_line("5: FLOCK", "FLOCK", 5, 12, &holder));
+}
+
+/* ---- Calls that wait for several descriptors ---------------------------------------------------
+ */
+
+static void poll_pipe(void *fds)
+{
+    struct pollfd all[] = {{((int *)fds)[0], POLLIN, 0}, {-1, POLLIN, 0}};
+
+    poll(all, 2, -1);
+}
+
+static void poll_nothing(void *unused)
+{
+    (void)unused;
+    poll(NULL, 0, -1);
+}
+
+static void select_pipe(void *fds)
+{
+    fd_set in;
+
+    FD_ZERO(&in);
+    FD_SET(((int *)fds)[0], &in);
+    select(((int *)fds)[0] + 1, &in, NULL, NULL, NULL);
+}
+
+/* fds: a pipe, and an epoll descriptor that watches both of its ends. */
+static void epoll_pipe(void *fds)
+{
+    struct epoll_event event;
+
+    epoll_wait(((int *)fds)[2], &event, 1, -1);
+}
+
+static void assert_watched(const struct report_watched *w, int fd, const char *events)
+{
+    assert_int_equal(w->fd, fd);
+    assert_true(is_text(w->events, events));
+    assert_non_null(w->target);
+    assert_true(is_text(w->target->kind, "pipe"));
+}
+
+/* The names of these calls differ between machines. */
+static void assert_waits_for_pipe(void (*wait)(void *fds), int *fds, const char *name,
+                                  const char *other_name)
+{
+    struct child c;
+
+    child_start_either(&c, wait, fds, name, other_name);
+    assert_null(child_target(&c, false));
+    assert_null(c.call->watched.items); /* it is in the memory */
+    assert_non_null(child_target(&c, true));
+    assert_int_equal(c.call->fd, fds[0]);
+    assert_int_equal(c.call->watched.count, 1);
+    assert_watched(&c.call->watched.items[0], fds[0], "input");
+    assert_ptr_equal(c.call->watched.items[0].target, c.call->target);
+    child_end(&c);
+}
+
+TEST(the_descriptors_of_poll_select_and_epoll_are_listed)
+{
+    struct epoll_event output = {.events = EPOLLOUT | EPOLLET};
+    struct child c;
+    char byte = 0;
+    int fds[3];
+
+    assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+    assert_waits_for_pipe(poll_pipe, fds, "poll", "ppoll");
+    assert_waits_for_pipe(select_pipe, fds, "select", "pselect6");
+    child_start_either(&c, poll_nothing, NULL, "poll", "ppoll");
+    assert_null(child_target(&c, true));
+    assert_null(c.call->watched.items);
+    child_end(&c);
+    while (write(fds[1], &byte, 1) == 1) /* fills the pipe */
+        ;
+    fds[2] = epoll_create1(EPOLL_CLOEXEC);
+    assert_int_equal(epoll_ctl(fds[2], EPOLL_CTL_ADD, fds[1], &output), 0);
+    child_start_either(&c, epoll_pipe, fds, "epoll_wait", "epoll_pwait");
+    assert_true(is_text(child_target(&c, false)->kind, "epoll"));
+    assert_int_equal(c.call->watched.count, 1);
+    assert_watched(&c.call->watched.items[0], fds[1], "output");
+    child_end(&c);
+    close(fds[0]);
+    close(fds[1]);
+    close(fds[2]);
+}
+
+TEST(lines_about_epoll_descriptors_are_read)
+{
+    struct watched w;
+
+    assert_true(watched_parse("tfd:        5 events:       1d data:                5  pos:0 "
+                              "ino:4d6 sdev:9",
+                              &w));
+    assert_int_equal(w.fd, 5);
+    assert_int_equal(w.inode, 0x4d6);
+    assert_string_equal(w.events, "input and output");
+    assert_true(watched_parse("tfd: 6 events: 8", &w)); /* before Linux 4.13 */
+    assert_int_equal(w.inode, 0);
+    assert_string_equal(w.events, "errors");
+    assert_false(watched_parse("pos:\t0", &w));
+    assert_false(watched_parse("", &w));
 }
 
 /* ---- Sleeps and children --------------------------------------------------------------------- */

@@ -166,7 +166,7 @@ TEST(a_system_call_is_described_with_its_target)
     assert_call(&call, "in the system call read on descriptor 5: pipe, process 4711 has the other "
                        "end");
     t.peer_pid = 1;
-    assert_call(&call, "in the system call read on descriptor 5: pipe, only this process has the "
+    assert_call(&call, "in the system call read on descriptor 5: pipe, this process itself has the "
                        "other end");
     t = (struct report_target){
         .kind = literal("file"), .path = literal("/run/lock"), .peer_pid = 4711};
@@ -193,6 +193,41 @@ TEST(a_wait_for_a_child_names_the_child)
     assert_call(&call, "in the system call wait4: waits for the end of process 4711");
     t.peer_pid = REPORT_UNKNOWN;
     assert_call(&call, "in the system call wait4: process");
+}
+
+TEST(descriptors_that_are_polled_are_listed)
+{
+    struct report_target pipe = {.kind = literal("pipe"), .peer_pid = 4711},
+                         epoll = {.kind = literal("epoll"), .peer_pid = REPORT_UNKNOWN};
+    struct report_watched all[5] = {{7, literal("input"), &pipe}, {8, literal("output"), NULL}};
+    struct report_syscall call = {.name = literal("poll"),
+                                  .fd = 7,
+                                  .left_ms = REPORT_UNKNOWN,
+                                  .target = &pipe,
+                                  .watched = {all, 1}};
+
+    assert_call(&call, "in the system call poll on descriptor 7: pipe, process 4711 has the other "
+                       "end, for input");
+    call.fd = REPORT_UNKNOWN;
+    call.target = NULL;
+    call.watched.count = 2;
+    assert_call(&call, "in the system call poll, for input on descriptor 7 (pipe, process 4711 has "
+                       "the other end), for output on descriptor 8");
+    call.name = literal("epoll_wait");
+    call.fd = 3;
+    call.target = &epoll;
+    call.watched.count = 0;
+    assert_call(&call, "in the system call epoll_wait on descriptor 3, which waits for no "
+                       "descriptor");
+    call.watched.items = NULL;
+    assert_call(&call, "in the system call epoll_wait on descriptor 3: epoll descriptor");
+    for (int i = 0; i < 5; i++)
+        all[i] = (struct report_watched){i + 4, literal("input"), NULL};
+    call.watched.items = all;
+    call.watched.count = 5;
+    assert_call(&call, "in the system call epoll_wait on descriptor 3, for input on descriptor 4, "
+                       "for input on descriptor 5, for input on descriptor 6, for input on "
+                       "descriptor 7, and on others");
 }
 
 TEST(a_sleep_says_how_long_it_lasts)
