@@ -63,7 +63,7 @@ static bool is_code_type(const struct python *py, struct code_cache *cache, uint
     if (!type || !read_member(py, type, py->offsets->type.name, &name))
         return false;
     if (!memory_read(&py->memory, name, text, sizeof(text)))
-        return is_type(py, type);
+        return py->memory.has_gaps && is_type(py, type);
     if (memcmp(text, "code", sizeof(text)) != 0)
         return false;
     cache->type = type;

@@ -40,6 +40,7 @@ struct memory {
 
     pid_t pid;          /* the process, by the ID that it has for itself */
     const void *source; /* what the functions above need; NULL: nothing */
+    bool has_gaps;      /* memory that the process had may be missing: this is a core file */
 };
 
 #define MEMORY_PIECES_MAX 256

@@ -87,5 +87,6 @@ struct memory memory_core(const struct memory_core *m)
                            .activity = no_activity,
                            .has_thread = m->core->thread_count > 0 ? has_thread : NULL,
                            .pid = m->core->pid,
-                           .source = m};
+                           .source = m,
+                           .has_gaps = true};
 }

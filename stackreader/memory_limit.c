@@ -45,7 +45,8 @@ struct memory memory_limit(struct memory_limit *limit)
                            .has_thread = m->has_thread ? has_thread : NULL,
                            .futex = m->futex ? futex : NULL,
                            .pid = m->pid,
-                           .source = limit};
+                           .source = limit,
+                           .has_gaps = m->has_gaps};
 }
 
 int64_t memory_limit_left(const struct memory *m)
