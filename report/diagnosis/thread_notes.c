@@ -48,6 +48,18 @@ static void put_activity(struct buffer *out, const struct wait_graph *g, size_t 
     }
 }
 
+/* Appends that a wait ends by itself, and when, if the kernel says so. */
+static void put_timeout(struct buffer *out, const struct wait_node *n)
+{
+    const struct report_thread *t = n->kind == NODE_THREAD ? n->item : NULL;
+
+    sentence_put(out, "; the wait has a timeout");
+    if (!t || !t->syscall || t->syscall->left_ms == REPORT_UNKNOWN)
+        return;
+    sentence_put(out, ", which ends in ");
+    sentence_put_duration(out, t->syscall->left_ms);
+}
+
 static void put_wait(struct buffer *out, const struct wait_graph *g, size_t node)
 {
     const struct wait_node *n = &g->nodes[node];
@@ -69,7 +81,7 @@ static void put_wait(struct buffer *out, const struct wait_graph *g, size_t node
     if (holder != NO_NODE && n->cycle == 0)
         put_activity(out, g, holder);
     if (wait_graph_wait(g, node)->timed == BOOL_TRUE)
-        sentence_put(out, "; the wait has a timeout");
+        put_timeout(out, n);
 }
 
 /* ---- What the kernel says -------------------------------------------------------------------- */

@@ -163,6 +163,12 @@ TEST(a_wait_with_a_timeout_is_no_deadlock)
     assert_notes(&w, "transfer-1",
                  "waits for Lock src.lock, apparently held by transfer-0 since bank.py:7, which "
                  "waits for Lock dst.lock; the wait has a timeout\n");
+    call.left_ms = 12000;
+    thread_of(&w, "transfer-1")->syscall = &call;
+    conclude(&w);
+    assert_notes(&w, "transfer-1",
+                 "waits for Lock src.lock, apparently held by transfer-0 since bank.py:7, which "
+                 "waits for Lock dst.lock; the wait has a timeout, which ends in 12 s\n");
     assert_no_deadlock(&w, "a wait with a timeout");
     make_deadlock(&w);
     call.args.items = args;
