@@ -12,6 +12,7 @@ procfs_libprocfs_la_SOURCES = \
 	procfs/threads.c procfs/threads.h \
 	procfs/other_ends.c procfs/other_ends.h \
 	procfs/file_locks.c procfs/file_locks.h \
+	procfs/mounts.c procfs/mounts.h \
 	procfs/target_process.h \
 	procfs/sleeps.c procfs/sleeps.h \
 	procfs/watched.c procfs/watched.h \

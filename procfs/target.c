@@ -13,6 +13,7 @@
 #include "brine.h"
 #include "procfs/clock.h"
 #include "procfs/file_locks.h"
+#include "procfs/mounts.h"
 #include "procfs/other_ends.h"
 #include "procfs/peers.h"
 #include "procfs/read.h"
@@ -223,50 +224,18 @@ static struct report_target *explain_child(struct search *s, const struct report
 
 /* ---- Uninterruptible sleep ------------------------------------------------------------------- */
 
-/* Sets the mount of the descriptor's file: its mount point in the line of its mount in mountinfo,
- * "36 35 98:0 /root /mnt/nfs rw ...". */
-static void explain_mount(struct search *s, struct report_target *target, int64_t descriptor)
-{
-    char name[64], text[4096], point[1024], *line, *end;
-    int64_t mount = PROCFS_NONE;
-    size_t len = 0;
-    ssize_t n;
-    int fd;
-
-    snprintf(name, sizeof(name), "fdinfo/%d", (int)descriptor);
-    if (procfs_read_in(s->from->folder, name, text, sizeof(text)) > 0)
-        mount = procfs_value(text, "mnt_id:");
-    snprintf(text, sizeof(text), "%s/mountinfo", s->from->folder);
-    fd = mount == PROCFS_NONE ? -1 : open(text, O_RDONLY | O_CLOEXEC);
-    while (fd >= 0 && !target->mount.data &&
-           (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0) {
-        len += (size_t)n;
-        text[len] = '\0';
-        for (line = text; (end = strchr(line, '\n')); line = end + 1) {
-            *end = '\0';
-            if (strtoll(line, NULL, 10) == mount &&
-                sscanf(line, "%*d %*d %*s %*s %1023s", point) == 1)
-                target->mount = copy(s->arena, point, strlen(point));
-        }
-        len = strlen(line) < sizeof(text) - 1 ? strlen(line) : 0;
-        memmove(text, line, len);
-    }
-    if (fd >= 0)
-        close(fd);
-}
-
 static void explain_kernel(struct search *s, const struct target_thread *thread,
                            struct explained *to)
 {
-    char name[64], text[128];
+    char name[64], text[1024];
     ssize_t len;
 
     if (!to->target)
         to->target = schema_make(s->arena, &schema_target, 1);
     if (!to->target)
         return;
-    if (to->target->path.data)
-        explain_mount(s, to->target, to->fd);
+    if (to->target->path.data && mount_point_find(s->from->folder, (int)to->fd, text, sizeof(text)))
+        to->target->mount = copy(s->arena, text, strlen(text));
     snprintf(name, sizeof(name), "task/%d/wchan", (int)thread->thread);
     len = procfs_read_in(s->from->folder, name, text, sizeof(text));
     if (len > 0 && strcmp(text, "0") != 0)

@@ -2,6 +2,7 @@
 #include "reports.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
@@ -11,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "procfs/file_locks.h"
+#include "procfs/mounts.h"
 #include "procfs/target.h"
 #include "procfs/threads.h"
 #include "procfs/watched.h"
@@ -69,16 +71,21 @@ static void child_start(struct child *c, void (*wait)(void *arg), void *arg, con
     child_start_either(c, wait, arg, name, name);
 }
 
-/* Finds out what the child's call is on. */
-static const struct report_target *child_target(struct child *c, bool has_memory)
+/* Finds out what the child's call is on. state: the one that the child is said to be in. */
+static const struct report_target *target_in_state(struct child *c, bool has_memory, int state)
 {
     char folder[32];
     const struct target_process from = {folder, c->pid, has_memory ? read_memory : NULL, &c->pid};
-    const struct target_thread thread = {c->pid, STATE_SLEEPING, c->call};
+    const struct target_thread thread = {c->pid, state, c->call};
 
     snprintf(folder, sizeof(folder), "/proc/%d", (int)c->pid);
     targets_find(&from, &thread, 1, &c->report.arena, clock_ms() + PATIENCE_MS);
     return c->call->target;
+}
+
+static const struct report_target *child_target(struct child *c, bool has_memory)
+{
+    return target_in_state(c, has_memory, STATE_SLEEPING);
 }
 
 static void child_end(struct child *c)
@@ -248,6 +255,41 @@ TEST(the_process_that_holds_a_file_lock_is_named)
     assert_locked(lock_record, "fcntl", path, REPORT_UNKNOWN); /* such a lock has no process */
     unlink(path);
     close(fd);
+}
+
+/* A child that waits for a lock stands for one in an uninterruptible sleep. */
+TEST(an_uninterruptible_sleep_has_the_mount_of_the_file)
+{
+    char path[] = "/tmp/test_target.XXXXXX", above[PATH_MAX];
+    const struct report_target *t;
+    struct child c;
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    child_start(&c, lock_file, path, "flock");
+    t = child_target(&c, false);
+    assert_non_null(t);
+    assert_null(t->mount.data);
+    assert_null(t->wchan.data);
+    t = target_in_state(&c, false, STATE_DISK);
+    assert_non_null(t);
+    assert_non_null(t->mount.data);
+    assert_true(t->mount.len < sizeof(above));
+    memcpy(above, t->mount.data, t->mount.len);
+    above[t->mount.len] = '\0';
+    assert_int_equal(strncmp(path, above, t->mount.len), 0); /* "/" or "/tmp" */
+    child_end(&c);
+    unlink(path);
+    close(fd);
+}
+
+TEST(escaped_characters_of_mount_points_are_decoded)
+{
+    char text[] = "/mnt/my\\040disk\\134a\\0";
+
+    mount_point_decode(text);
+    assert_string_equal(text, "/mnt/my disk\\a\\0");
 }
 
 TEST(lines_of_proc_locks_are_read)
