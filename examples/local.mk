@@ -16,6 +16,7 @@ examples_tail_log_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 # Stuck programs; testsuite/interop/test_stuck_examples.py runs them.
 EXTRA_DIST += \
 	examples/stuck/bank.py \
+	examples/stuck/blocked_loop.py \
 	examples/stuck/condition_twin.py \
 	examples/stuck/ended_holder.py \
 	examples/stuck/join_in_lock.py \

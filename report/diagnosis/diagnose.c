@@ -20,7 +20,7 @@ static bool add_findings(struct report *r, struct report_process *process,
 {
     return diagnose_signal(r, process) && diagnose_deadlocks(r, &process->findings, g) &&
            diagnose_gil(r, process) && diagnose_shortage(r, process) &&
-           diagnose_loops(r, process) && diagnose_exit(r, process);
+           diagnose_loops(r, process, g) && diagnose_exit(r, process);
 }
 
 static bool make_graph(struct wait_graph *g, const struct report_process *processes, size_t count)

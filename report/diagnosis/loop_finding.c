@@ -6,7 +6,7 @@
 #include "diagnosis/phrases.h"
 #include "diagnosis/place.h"
 #include "diagnosis/syscall_words.h"
-#include "diagnosis/wait_graph.h"
+#include "diagnosis/wait_words.h"
 
 /* True if a callback of an asyncio loop is on the stack, and no other loop runs inside it. */
 static bool is_in_callback(const report_frames *frames)
@@ -36,31 +36,37 @@ static bool is_waiting(const struct report_thread *t)
     return t->waits || (t->syscall && t->syscall->name.data && !text_is(t->syscall->name, "futex"));
 }
 
-static bool add(struct report *r, struct report_process *process, const struct report_thread *t)
+/* node: that of the thread. */
+static bool add(struct report *r, struct report_process *process, const struct wait_graph *g,
+                size_t node)
 {
     struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+    const struct report_thread *t = g->nodes[node].item;
     struct report_finding *f;
 
     sentence_put(&text, "the asyncio loop of ");
     sentence_put_thread(&text, t);
     sentence_put(&text, " is blocked by a synchronous call: ");
     place_put(&text, &t->frames, false);
-    if (!t->waits) {
-        sentence_put(&text, ", ");
+    sentence_put(&text, ", ");
+    if (t->waits)
+        wait_words_put(&text, g, node, false);
+    else
         syscall_words_put(&text, t->syscall, process->pid);
-    }
     f = finding_add(r, &process->findings, FINDING_LOOP, &text,
                     t->waits ? t->waits->certainty : CERTAINTY_KNOWN);
     return f && finding_set_one(r, &f->members, t->id);
 }
 
-bool diagnose_loops(struct report *r, struct report_process *process)
+bool diagnose_loops(struct report *r, struct report_process *process, const struct wait_graph *g)
 {
-    const struct report_thread *t = process->threads.items;
-    const struct report_thread *end = t + process->threads.count;
+    size_t i;
 
-    for (; t < end; t++) {
-        if (is_waiting(t) && is_in_callback(&t->frames) && !add(r, process, t))
+    for (i = 0; i < process->threads.count;
+         i++) { /* the first nodes of the graph are the threads */
+        const struct report_thread *t = &process->threads.items[i];
+
+        if (is_waiting(t) && is_in_callback(&t->frames) && !add(r, process, g, i))
             return false;
     }
     return true;

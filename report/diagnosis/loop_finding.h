@@ -9,12 +9,13 @@
 #ifndef REPORT_DIAGNOSIS_LOOP_FINDING_H
 #define REPORT_DIAGNOSIS_LOOP_FINDING_H
 
-#include "report.h"
+#include "diagnosis/wait_graph.h"
 
 /* The `kind` of the findings. */
 #define FINDING_LOOP "blocked-loop"
 
-/* Adds a finding for each thread whose loop is blocked. Returns false if there is no memory. */
-bool diagnose_loops(struct report *r, struct report_process *process);
+/* Adds a finding for each thread whose loop is blocked. g: the graph of this process. Returns false
+ * if there is no memory. */
+bool diagnose_loops(struct report *r, struct report_process *process, const struct wait_graph *g);
 
 #endif

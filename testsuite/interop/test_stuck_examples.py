@@ -41,6 +41,10 @@ the program exits and waits for threads that are not daemons: philosopher-0, phi
 philosopher-2, philosopher-3 and philosopher-4
 5 threads: philosopher-0 ... philosopher-4
 """,
+    "blocked_loop.py": """\
+the asyncio loop of MainThread is blocked by a synchronous call: main (blocked_loop.py:19), \
+waits for Lock lock, apparently held by holder since blocked_loop.py:10
+""",
     "ended_holder.py": """\
   MainThread (ended_holder.py:9) waits for it
 """,

@@ -332,6 +332,12 @@ TEST(a_loop_that_a_synchronous_call_blocks_is_a_finding)
     call.name = literal("futex");
     conclude(&w);
     assert_findings(&w, "");
+    wait_for(&w, "main", "x", 3);
+    set_stack(&w, "main", calls, 3);
+    conclude(&w);
+    assert_findings(&w, "the asyncio loop of main is blocked by a synchronous call: handle "
+                        "(web.py:3), waits for Lock x, holder not known\n");
+    thread_of(&w, "main")->waits = NULL;
     call.name = literal("epoll_wait");
     set_stack(&w, "main", idle, 2);
     conclude(&w);
