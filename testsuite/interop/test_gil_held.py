@@ -303,6 +303,9 @@ def test_a_real_program_is_answered_and_goes_on(
         r"\(<string>:6\), in the system call read",
         done,
     )
+    found = json.loads(pystuck("--json", program.host, program.port).stdout)
+    (call,) = (each["syscall"] for each in found["threads"] if each["name"] == "keeper")
+    assert (call["name"], call["fd"], call["target"]["kind"]) == ("read", 0, "pipe")
     prompt = HeldPrompt([program.host, program.port], tmp_path)
     program.write("go on\n")
     prompt.expect("the program runs Python code again: cells work now")
