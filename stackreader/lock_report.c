@@ -90,7 +90,7 @@ static struct lock_object *object_entry(const struct lock_reporting *l, enum loc
         return NULL;
     *o = (struct lock_object){.address = address, .kind = kind};
     o->id = number_text(l->arena, "obj:", true, address);
-    l->report->count++;
+    l->report->used[l->report->count++] = o;
     return o;
 }
 
@@ -307,7 +307,7 @@ static void judge_holds(const struct lock_reporting *l, struct report_thread *t)
 /* True if the thread owns the object, which says so, and the thread's holds lack it. */
 static bool is_missing(const struct lock_object *o, const struct report_thread *t)
 {
-    return o->address && o->owner && o->owner == (uint64_t)t->ident && !holds_already(t, o->id);
+    return o->owner && o->owner == (uint64_t)t->ident && !holds_already(t, o->id);
 }
 
 /* Adds the objects of which the thread is the owner, though no `with` of it shows that. */
@@ -316,8 +316,8 @@ static void add_owned(const struct lock_reporting *l, struct report_thread *t)
     struct report_hold *items, *h;
     size_t missing = 0, i;
 
-    for (i = 0; i < LOCK_OBJECTS_MAX; i++)
-        missing += is_missing(&l->report->objects[i], t);
+    for (i = 0; i < l->report->count; i++)
+        missing += is_missing(l->report->used[i], t);
     if (missing == 0)
         return;
     items = schema_make(l->arena, &schema_hold, t->holds.count + missing);
@@ -326,8 +326,8 @@ static void add_owned(const struct lock_reporting *l, struct report_thread *t)
     if (t->holds.count > 0)
         memcpy(items, t->holds.items, t->holds.count * sizeof(*items));
     t->holds.items = items;
-    for (i = 0; i < LOCK_OBJECTS_MAX; i++) {
-        struct lock_object *o = &l->report->objects[i];
+    for (i = 0; i < l->report->count; i++) {
+        struct lock_object *o = l->report->used[i];
 
         if (!is_missing(o, t))
             continue;
@@ -435,18 +435,15 @@ static void fill_objects(const struct lock_reporting *l, struct report_process *
     size_t i;
 
     process->objects.items = schema_make(l->arena, &schema_object, r->count);
-    for (i = 0; process->objects.items && i < LOCK_OBJECTS_MAX; i++) {
-        if (!r->objects[i].address)
-            continue;
-        read_object(l, &r->objects[i]);
-        fill_object(l, &r->objects[i], &process->objects.items[process->objects.count++]);
+    for (i = 0; process->objects.items && i < r->count; i++) {
+        read_object(l, r->used[i]);
+        fill_object(l, r->used[i], &process->objects.items[process->objects.count++]);
     }
 }
 
 void lock_report_finish(const struct lock_reporting *l, struct report_process *process,
                         bool (*has_ended)(void *context, uint64_t ident), void *context)
 {
-    struct lock_object *o;
     size_t i;
 
     count_claims(l, process);
@@ -459,9 +456,6 @@ void lock_report_finish(const struct lock_reporting *l, struct report_process *p
         add_owned(l, &process->threads.items[i]);
         judge_wait(l, &process->threads.items[i]);
     }
-    for (i = 0; i < LOCK_OBJECTS_MAX; i++) {
-        o = &l->report->objects[i];
-        if (o->address)
-            set_status(l, o, has_ended, context);
-    }
+    for (i = 0; i < l->report->count; i++)
+        set_status(l, l->report->used[i], has_ended, context);
 }

@@ -35,9 +35,10 @@ struct lock_object {
 #define LOCK_OBJECTS_MAX 16384 /* a power of 2 */
 
 struct lock_report {
-    struct lock_object
-        objects[LOCK_OBJECTS_MAX]; /* a hash table; an entry without address is free */
-    size_t count;
+    /* A hash table; an entry without address is free. */
+    struct lock_object objects[LOCK_OBJECTS_MAX];
+    struct lock_object *used[LOCK_OBJECTS_MAX / 2]; /* its entries that are not free */
+    size_t count;                                   /* of these */
 };
 
 /* The arguments that the functions below share. */
