@@ -74,10 +74,10 @@ static int64_t line_of(uint64_t code, int64_t at)
 {
     static unsigned char table[BYTES_MAX];
     const struct offsets *o = image_offsets();
-    uint64_t lines = word(code, o->code.lines), size = word(lines, o->bytes.size);
+    uint64_t lines = word(code, o->code.lines), size;
     int64_t line;
 
-    if (size > sizeof(table) ||
+    if (!read_here(lines + (uint64_t)o->bytes.size, &size, sizeof(size)) || size > sizeof(table) ||
         (size > 0 && !read_here(lines + (uint64_t)o->bytes.data, table, size)))
         return REPORT_UNKNOWN;
     line = linetable_line(o->minor, table, size, (int)word(code, o->code.first_line), at);
