@@ -93,12 +93,9 @@ static const struct field watched_fields[] = {
 const struct schema schema_watched = SCHEMA(watched);
 
 static const struct field syscall_fields[] = {
-    TEXT(syscall, name),
-    INTS(syscall, args),
-    INT(syscall, fd),
-    STRUCT(syscall, target, target),
-    INT(syscall, left_ms),
-    LIST(syscall, watched, watched),
+    TEXT(syscall, name),   INTS(syscall, args),
+    INT(syscall, fd),      STRUCT(syscall, target, target),
+    INT(syscall, left_ms), LIST(syscall, watched, watched),
 };
 const struct schema schema_syscall = SCHEMA(syscall);
 
