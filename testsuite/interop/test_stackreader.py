@@ -88,7 +88,7 @@ def test_the_offsets_that_are_known_of_this_version_are_those_in_its_headers() -
 
 def test_an_image_of_a_process_with_changed_bytes(tmp_path: Path) -> None:
     """Nothing crashes, and what is called exact is in the image."""
-    runs = 100_000 if SLOW else 1000
+    runs = 100_000 if SLOW else 500
     image = tmp_path / "image"
     assert run("stacks_image.py", image) == {"threads": 6}
     argv = [os.environ["STACKREADER_REPLAY"], str(TURN * runs), str(runs)]
