@@ -67,6 +67,12 @@ check-on: config.h
 	@abs_srcdir='$(abs_srcdir)' UNIT_TESTS='$(unit_tests)' \
 		ON='$(if $(filter command%,$(origin PYTHON)),$(PYTHON))' $(srcdir)/testsuite/run-on
 
+# make check-aarch64: tests of the stack reader, of reports and of the protocol in qemu.
+check-aarch64:
+	@abs_srcdir='$(abs_srcdir)' TEST_WIRE='$(filter %.c,$(testsuite_unit_test_wire_SOURCES))' \
+		TEST_REPORT='$(filter %.c,$(testsuite_unit_test_report_SOURCES))' \
+		$(srcdir)/testsuite/run-aarch64
+
 # make check-portable: checks that the sources compile with other C libraries.
 check-portable: config.h $(client_inc)
 	@abs_srcdir='$(abs_srcdir)' CC='$(CC)' PYTHON='$(PYTHON)' CPPFLAGS='$(PYTHON_CPPFLAGS) $(JSON_CFLAGS)' \
@@ -103,9 +109,9 @@ check-soak: all
 		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/soak/soak.py' $(SOAK_FLAGS)
 
 .PHONY: fuzz fuzz-record coverage check-hardening check-valgrind check-tsan check-debug check-rpyc check-soak \
-	check-full check-on check-portable interop stock-against-stock
+	check-aarch64 check-full check-on check-portable interop stock-against-stock
 
-EXTRA_DIST += testsuite/check-arrows testsuite/check-includes testsuite/roots testsuite/run-coverage testsuite/run-debug \
+EXTRA_DIST += testsuite/check-arrows testsuite/check-includes testsuite/roots testsuite/run-aarch64 testsuite/run-coverage testsuite/run-debug \
 	testsuite/run-hardening testsuite/run-installcheck testsuite/run-on testsuite/run-portable \
 	testsuite/run-rpyc testsuite/run-tsan \
 	testsuite/run-valgrind testsuite/turn testsuite/valgrind.supp testsuite/tsan.supp \
