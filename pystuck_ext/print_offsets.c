@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Prints the offsets of the CPython whose headers this file was compiled with, as C: an entry of
- * the tables in stackreader/offset_tables.h. make-offset-tables compiles this file to a program and
+ * the tables in stackreader/offset_tables.inc. make-offset-tables compiles this file to a program and
  * runs it. The file is in no other program.
  */
 #include <stdio.h>

@@ -13,7 +13,7 @@ struct debug_member {
 
 #define AT(member) ((short)offsetof(struct offsets, member))
 
-#include "offset_tables.h"
+#include "offset_tables.inc"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -12,7 +12,7 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/elf_image.c stackreader/elf_image.h \
 	stackreader/frames.c stackreader/frames.h \
 	stackreader/gil.c stackreader/gil.h \
-	stackreader/known_offsets.c stackreader/known_offsets.h stackreader/offset_tables.h \
+	stackreader/known_offsets.c stackreader/known_offsets.h stackreader/offset_tables.inc \
 	stackreader/library.c stackreader/library.h \
 	stackreader/linetable.c stackreader/linetable.h \
 	stackreader/locate.c stackreader/locate.h \
