@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Prints the offsets of the CPython whose headers this file was compiled with, as C: an entry of
- * the tables in stackreader/offset_tables.inc. make-offset-tables compiles this file to a program and
- * runs it. The file is in no other program.
+ * the tables in stackreader/offset_tables.inc. make-offset-tables compiles this file to a program
+ * and runs it. The file is in no other program.
  */
 #include <stdio.h>
 #include <string.h>

@@ -114,7 +114,7 @@ def test_the_end_of_an_interpreter_waits_for_requests_that_run(
     blocked = []
     for _ in range(clients):
         c = connect(debuggee)
-        c.execute("import os, time\ndef block():\n    os.write(1, b'in\\n')\n    time.sleep(0.5)\n")
+        c.execute("import os, time\ndef block():\n    os.write(1, b'in\\n')\n    time.sleep(2)\n")
         blocked.append(in_background(c.namespace["block"]))
         assert debuggee.read_line() == "in"
     debuggee.write("end\n")
