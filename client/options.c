@@ -69,7 +69,7 @@ static const struct {
     {"no-repl", NULL, KEY_NO_PROMPT, "the same as --no-ipython"},
     {"no-exec", NULL, KEY_NO_EXEC, "run no code in the debuggee: evaluate chains only"},
     {"color", "WHEN", KEY_COLOR, "use colours: auto (on terminals), always or never"},
-    {"timeout", "SECONDS", KEY_TIMEOUT, "wait this long for each answer of the debuggee"},
+    {"timeout", "SECONDS", KEY_TIMEOUT, "wait at most this long for each answer of the debuggee"},
     {"host", "HOST", KEY_HOST, "connect to this name or address"},
     {"port", "PORT", KEY_PORT, "connect to this port of --host or TARGET"},
     {"unix-socket", "PATH", KEY_UNIX_SOCKET, "connect to unix:PATH (@NAME: an abstract socket)"},

@@ -25,8 +25,8 @@ void certificate_clear(struct certificate *c);
 /* The longest common name, in bytes: ub-common-name of X.520. */
 #define CERTIFICATE_NAME_MAX 64
 
-/* Makes a CA with a random name. It is valid for this number of days, but for ten years at
- * least. */
+/* Makes a CA with a random name. It is valid for this number of days, but at least for ten
+ * years. */
 int certificate_make_ca(struct certificate *out, int days);
 
 /* The host names and IP addresses of a server. */

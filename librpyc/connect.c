@@ -344,9 +344,10 @@ static bool has_early_result_only(const rpyc_conn *conn)
            !conn_has_result(conn->conn, conn->root_request);
 }
 
-/* If the reply to the request for the root has arrived, stores the root in the connection. If there
- * is no root in the reply and no result of the early request, or the connection has ended, frees
- * the connection and returns -1 with err filled. */
+/* Called when is_answered() has returned true. Returns 0 if the early request has a result, or if
+ * there is a root, which this function stores in the connection. Otherwise frees the connection and
+ * returns -1 with err filled: the connection has ended, or the reply is an exception or is
+ * invalid. */
 static int take_root(struct asked *asked, struct rpyc_error *err)
 {
     rpyc_conn *conn = asked->conn;

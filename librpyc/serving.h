@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Requests of the peer that are being served, and which thread serves which. This file knows no
- * connections and takes no locks. Each table belongs to one connection, whose lock guards it.
+ * Requests of the peer that are being served, and which thread serves which. This file knows
+ * nothing of connections and takes no locks. Each table belongs to one connection, whose lock
+ * guards it.
  *
  * With bind-threads, each message names the peer's thread that sent it. Requests of one peer thread
  * are served in order, by one thread of this process. Requests of different peer threads may be
@@ -77,8 +78,8 @@ struct queued *serving_dequeue(struct serving_table *t, struct serving *s, bool 
  * thread serves no request. */
 struct queued *serving_dequeue_own(struct serving_table *t, bool nested);
 
-/* Removes and returns the first request to a handler that is queued for a thread; the caller frees
- * it with queued_free. NULL: there is none. */
+/* Of the requests that are queued for a thread, removes and returns the first one to this handler.
+ * The caller frees it with queued_free. NULL: there is none. */
 struct queued *serving_dequeue_handler(struct serving_table *t, pthread_t thread, int64_t handler);
 
 /* Returns the outermost entry of a thread; NULL: the thread serves no request. */

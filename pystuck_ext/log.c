@@ -28,7 +28,8 @@ struct ps_log {
     pthread_mutex_t lock; /* guards the members below */
     STAILQ_HEAD(, entry) queue;
     size_t count;
-    bool running; /* the thread that calls the logger exists */
+    bool running;  /* the thread that calls the logger exists */
+    bool given_up; /* ps_log_free was called while the thread existed: the thread frees the log */
     struct ps_log_limit
         limits[LIMITS]; /* [0]: warnings and errors; [1]: clients that connect and leave */
 };
@@ -49,18 +50,32 @@ struct ps_log *ps_log_new(struct ps_state *state, PyObject *callable)
     return log;
 }
 
-void ps_log_free(struct ps_log *log)
+/* Call with the GIL, if no other thread uses the log any more. */
+static void release(struct ps_log *log)
 {
-    if (!log)
-        return;
     Py_DECREF(log->callable);
     pthread_mutex_destroy(&log->lock);
     free(log);
 }
 
+void ps_log_free(struct ps_log *log)
+{
+    bool running = false;
+
+    if (!log)
+        return;
+    if (log->fork_count == ps_fork_count()) { /* else the thread and the lock are the parent's */
+        pthread_mutex_lock(&log->lock);
+        running = log->given_up = log->running;
+        pthread_mutex_unlock(&log->lock);
+    }
+    if (!running)
+        release(log);
+}
+
 /* Takes the next message from the queue. If the queue is empty, returns NULL; then the thread must
- * end. */
-static struct entry *take(struct ps_log *log)
+ * end, and free the log if *given_up is set. */
+static struct entry *take(struct ps_log *log, bool *given_up)
 {
     struct entry *e;
 
@@ -72,6 +87,7 @@ static struct entry *take(struct ps_log *log)
     } else {
         log->running = false;
     }
+    *given_up = log->given_up;
     pthread_mutex_unlock(&log->lock);
     return e;
 }
@@ -97,14 +113,20 @@ static void pass_on(struct ps_log *log, struct entry *e)
 static void run(void *arg)
 {
     struct ps_log *log = arg;
+    struct ps_state *state = log->state;
     struct entry *e;
+    bool given_up;
 
-    while ((e = take(log))) {
-        if (ps_thread_enter(log->state, &log->mask)) {
+    while ((e = take(log, &given_up))) {
+        if (ps_thread_enter(state, &log->mask)) {
             pass_on(log, e);
-            ps_thread_leave_python(log->state);
+            ps_thread_leave_python(state);
         }
         free(e);
+    }
+    if (given_up && ps_thread_enter(state, &log->mask)) {
+        release(log);
+        ps_thread_leave_python(state);
     }
 }
 

@@ -197,8 +197,8 @@ static PyObject *class_key(const struct id_pack *pack)
     return key;
 }
 
-/* Remembers a class for the next netref of this class. If there are too many classes, the oldest
- * one is forgotten; it is freed once it has no instances. */
+/* Remembers the class of a netref, so that the next netref of the same class uses it, too. If there
+ * are too many classes, the oldest one is forgotten; it is freed once it has no instances. */
 static int remember_class(PyObject *classes, PyObject *key, PyObject *cls)
 {
     PyObject *first, *unused;

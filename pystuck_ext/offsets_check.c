@@ -279,7 +279,7 @@ static bool reads_objects(const struct python *py, PyObject *objects)
             !reads_type(py, Py_TYPE(PyList_GET_ITEM(objects, i))))
             return false;
     }
-    return i == 3 && has_type_name(py, PyList_GET_ITEM(objects, 0), "Object\xc3\xa9");
+    return i == 3 && has_type_name(py, PyList_GET_ITEM(objects, 0), "Object");
 }
 
 static bool reads_modules(const struct python *py, PyObject *module)
@@ -309,12 +309,12 @@ static const char *check_objects(const struct python *py)
 /* ---- Frames and code ------------------------------------------------------------------------- */
 
 /* The code that runs during the check. Its functions call `check`: a function, and a generator with
- * a variable of this function. */
+ * a variable of this function. It is ASCII: for other names, Python would import unicodedata. */
 static const char source[] = "\n"
-                             "class Object\xc3\xa9: pass\n"
+                             "class Object: pass\n"
                              "class Raised(Exception): pass\n"
-                             "def outer\xc3\xa9(check):\n"
-                             "    objects = [Object\xc3\xa9(), Object\xc3\xa9(), Raised()]\n"
+                             "def outer(check):\n"
+                             "    objects = [Object(), Object(), Raised()]\n"
                              "    for one in objects:\n"
                              "        one.first, one.second = [], {}\n"
                              "    objects[1].__dict__\n"
@@ -485,7 +485,7 @@ static PyMethodDef check_method = {"check", call_check, METH_O, NULL};
 /* Runs the code in `source`. Returns false, with an exception, if it fails. */
 static bool run_source(struct probe *p)
 {
-    ps_auto PyObject *code = Py_CompileString(source, "<pystuck \xc3\xa9>", Py_file_input);
+    ps_auto PyObject *code = Py_CompileString(source, "<pystuck check>", Py_file_input);
     ps_auto PyObject *names = code ? PyDict_New() : NULL, *done = NULL, *result = NULL;
     ps_auto PyObject *self = names ? PyCapsule_New(p, NULL, NULL) : NULL;
     ps_auto PyObject *check = self ? PyCFunction_New(&check_method, self) : NULL;
@@ -495,8 +495,7 @@ static bool run_source(struct probe *p)
         return false;
     done = PyEval_EvalCode(code, names, names);
     if (done)
-        result =
-            PyObject_CallFunctionObjArgs(PyDict_GetItemString(names, "outer\xc3\xa9"), check, NULL);
+        result = PyObject_CallFunctionObjArgs(PyDict_GetItemString(names, "outer"), check, NULL);
     return result;
 }
 

@@ -72,7 +72,7 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
 void ps_server_close(struct ps_server *server);
 
 /* Closes every server of the process; called at the end of Python. Does not remove the files of
- * Unix sockets, just as a process that ends leaves them. */
+ * Unix sockets. */
 void ps_server_close_all(void);
 
 void ps_server_unref(struct ps_server *server);

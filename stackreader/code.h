@@ -21,7 +21,7 @@ struct code_members {
 /* A code object that was read. */
 struct code {
     uint64_t address;
-    unsigned generation; /* the cache's when the object was read; else this place is not in use */
+    unsigned generation; /* that of the cache when the object was read; else this place is unused */
     unsigned checked;    /* the number of the stack for which code_is_same was called last */
     bool valid;          /* false: the object cannot be read or is not a code object */
     struct code_members members;

@@ -162,8 +162,8 @@ bool dict_entry(const struct python *py, const struct dict *d, size_t i, uint64_
 #define BATCH     32 /* the maximum number of entries that are read at once */
 #define HEAD_SIZE 48 /* the maximum size of the head of a str, which precedes its characters */
 
-/* Some entries of a dict, and the first bytes of each key: if the key is a str, this is its head.
- */
+/* Some entries of a dict, and the first bytes of each key object. In a str, the characters follow
+ * these bytes. */
 struct batch {
     uint64_t keys[BATCH], values[BATCH];
     unsigned char heads[BATCH][HEAD_SIZE];

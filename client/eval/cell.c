@@ -136,8 +136,8 @@ static void release_function(void *self)
         free(callbacks);
 }
 
-/* The operations of a function of the client. Every version of rpyc knows the class
- * builtins.function, and that its objects can be called. */
+/* The operations of an object that is a function of the client. Every version of rpyc knows the
+ * class builtins.function, and that its objects can be called. */
 #define FUNCTION(function)                                                                         \
     {                                                                                              \
         .class_name = "builtins.function", .call = (function), .destroy = release_function         \

@@ -212,8 +212,8 @@ static int run_with_cells(struct evaluator *s, const char *source, int width, en
 /* The names of the last three values, the latest first. */
 static const char *const latest[] = {"_", "__", "___"};
 
-/* True if the user has assigned to one of these names. From then on, the client changes none of
- * them. */
+/* True if the user has assigned to a name in `latest`. From then on, the client changes none of
+ * these names. */
 static bool are_names_taken(const struct evaluator *s)
 {
     rpyc_value *value;

@@ -341,7 +341,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         base = getattr(asyncio, "AbstractEventLoop", None)
         if base is None:
             return None
-        # The loop in whose callback this thread serves the client, if there is one.
+        # The event loop that runs in this thread, if one of its callbacks serves the client.
         own = asyncio._get_running_loop()
         main = threading.main_thread().ident
 

@@ -12,9 +12,12 @@ static void add(struct magic *row)
 {
     struct magic *before = NULL, *each;
 
-    SLIST_FOREACH (each, &magics, next)
+    SLIST_FOREACH (each, &magics, next) {
+        if (each == row)
+            return;
         if (strcmp(each->name, row->name) < 0)
             before = each;
+    }
     if (before)
         SLIST_INSERT_AFTER(before, row, next);
     else

@@ -40,7 +40,9 @@ struct magic {
         .name = (name_), .arguments = (arguments_), .help = (help_), .run = (run_), __VA_ARGS__    \
     }
 
-/* Adds rows to the table, which is kept sorted by name. The rows must be static. */
+/* Adds rows to the table, which is kept sorted by name. The rows must be static. Rows that are in
+ * the table already are not added again: a process may open several prompts, one after the other.
+ */
 void magic_register(struct magic *rows, size_t count);
 
 /* Returns the row after this one, or the first row if magic is NULL. NULL: there are no more rows.

@@ -555,7 +555,7 @@ def test_the_program_ends_during_the_wait(tmp_path: Path, end: str, status: int)
 #: Changes the offset number sys.argv[1] in the extension's table, in memory, and starts a server.
 #: Prints the server's warning as JSON, or null. test_stackreader.py changes each offset.
 BROKEN = """
-import ctypes, json, logging, mmap, os, queue, socket, subprocess, sys, threading
+import ctypes, json, logging, mmap, os, queue, socket, subprocess, sys, threading, time
 import _pystuck, pystuck
 
 def find_table():
@@ -602,6 +602,35 @@ sys.stdin.readline()
 print("went on", flush=True)
 """
 
+#: Like BROKEN, but the server fails to start after the warning was queued, while the logger runs.
+FAILS = (
+    BROKEN.split("server, warning = ")[0].replace("port=0", "unix_socket='/nonexistent/s'")
+    + """
+class Slow(logging.Handler):
+    def emit(self, record):
+        goes_on.wait()
+
+def names():
+    for task in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{task}/comm") as comm:
+                yield comm.read().strip()
+        except OSError:  # the thread has just ended
+            pass
+
+goes_on = threading.Event()
+logger.addHandler(Slow())
+try:
+    Starter().start(int(sys.argv[1]))
+except OSError as error:
+    goes_on.set()
+    print(type(error).__name__, records.get().levelname, flush=True)
+while "pystuck-log" in names():
+    time.sleep(0.005)
+print("went on", flush=True)
+"""
+)
+
 #: The index of code.first_line in struct offsets.
 FIRST_LINE = 33
 
@@ -624,6 +653,16 @@ def test_a_wrong_offset_turns_the_reader_off() -> None:
             assert process_of(receive(peer))["source"] == "server"
             assert peer.eval("6 * 7") == 42
         running.write("go on\n")
+        assert (running.wait(), running.read_rest(), running.stderr()) == (0, "went on\n", "")
+    finally:
+        running.kill()
+
+
+@pytest.mark.skipif(not shutil.which("nm"), reason="needs nm")
+def test_a_server_that_does_not_start_may_still_log() -> None:
+    running = Running([python(), "-c", FAILS, str(FIRST_LINE)], debuggee_environment())
+    try:
+        assert running.read_line() == "FileNotFoundError WARNING"
         assert (running.wait(), running.read_rest(), running.stderr()) == (0, "went on\n", "")
     finally:
         running.kill()
