@@ -101,11 +101,13 @@ _PyRuntimeState _PyRuntime; /* own_offsets.c refers to it */
     X(dict.keys)                                                                                   \
     X(dict.values)
 
-#define COUNT_ONE(member) +1
+#define NAME_ONE(member)  #member,
 #define PRINT_ONE(member) printf("     ." #member " = %d,\n", ps_own_offsets.member);
 
 /* If this fails, struct offsets has a member that is not in the list above. */
-_Static_assert(sizeof(struct offsets) == sizeof(int) * (2 + MEMBERS(COUNT_ONE)), "MEMBERS");
+_Static_assert(sizeof(struct offsets) ==
+                   sizeof(int) * (2 + sizeof((char *[]){MEMBERS(NAME_ONE)}) / sizeof(char *)),
+               "MEMBERS");
 
 #if PY_VERSION_HEX >= 0x030d0000
 

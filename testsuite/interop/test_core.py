@@ -66,6 +66,11 @@ class Dumped(NamedTuple):
         return path
 
 
+def reads_input(pid: int) -> bool:
+    """Returns True if the main thread of a process is in a system call on descriptor 0."""
+    return Path(f"/proc/{pid}/syscall").read_text().split()[1:2] == ["0x0"]
+
+
 @contextlib.contextmanager
 def dump(interpreter: str, kinds: tuple[str, ...]) -> Iterator[Dumped]:
     """Starts a program, writes its core files, and kills it.
@@ -81,6 +86,7 @@ def dump(interpreter: str, kinds: tuple[str, ...]) -> Iterator[Dumped]:
         running = Running(argv, clean_environment(), cwd=inner)
         try:
             expected = json.loads(running.read_line())
+            wait_until(lambda: reads_input(running.pid), "the program to wait for input")
             files = {
                 each.path: f"/nonexistent/folder/{os.path.basename(each.path)}"
                 for each in cores.mappings(running.pid)

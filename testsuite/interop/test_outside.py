@@ -34,9 +34,9 @@ from test_without_gil import FORBID_READING
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to be another user, say")
 
 
-def start(code: str, *, environment: dict[str, str] | None = None) -> Running:
+def start(code: str, *flags: str, environment: dict[str, str] | None = None) -> Running:
     """Starts Python with this code, and waits until it has printed "ready"."""
-    running = Running([python(), "-c", code], environment or clean_environment())
+    running = Running([python(), *flags, "-c", code], environment or clean_environment())
     assert running.read_line() == "ready"
     return running
 
@@ -448,13 +448,13 @@ print("ready", flush=True)
 _thread.start_new_thread(work, ())
 sys.stdin.readline()
 """
-    running = start(code)
+    running = start(code, "-S")  # what is installed may import threading
     try:
         tid = int(running.read_line())
         main, other = read(running.pid)["threads"]
         assert (main["native_id"], other["native_id"]) == (running.pid, tid)
         assert other["repr"] == f"<thread {other['ident']} (not started by threading)>"
-        assert main["repr"] == f"<main thread {main['ident']}>"  # threading is not imported
+        assert main["repr"] == f"<main thread {main['ident']}>"
     finally:
         running.kill()
 
