@@ -26,7 +26,7 @@ struct conn {
     struct stream stream; /* used by the threads that have the read role and the send role; closed
                              with `lock` held */
 
-    pthread_mutex_t lock;   /* guards the members down to `sender` */
+    pthread_mutex_t lock;   /* guards the members down to `for_other` */
     pthread_cond_t changed; /* a reply arrived, a role became free, or the connection closed */
     struct envelope env;
     bool was_asked; /* the peer has sent a request */
@@ -36,14 +36,14 @@ struct conn {
     struct pending_list pending;  /* requests to the peer that have no reply yet */
     struct serving_table serving; /* requests of the peer that are being served */
     struct buffer spare;          /* memory for the next outgoing message */
-    bool reading;                 /* a thread has the read role */
-    bool at_end;                  /* conn_attend_for has read the end of the peer's stream */
-    bool for_other;               /* the thread that has the read role is in conn_attend_for */
 
     /* The thread that has the read role queues each request here. NULL: it serves requests. */
     struct serving *queue;
-    bool sending;     /* a thread has the send role */
     pthread_t sender; /* the thread that has the send role, if `sending` is true */
+    bool sending;     /* a thread has the send role */
+    bool reading;     /* a thread has the read role */
+    bool at_end;      /* conn_attend_for has read the end of the peer's stream */
+    bool for_other;   /* the thread that has the read role is in conn_attend_for */
 
     /* Used by the thread that has the read role. */
     struct frame_reader reader;

@@ -112,7 +112,7 @@ struct code *code_read(const struct python *py, struct code_cache *cache, struct
         return c;
     if (added)
         *added = true;
-    if (is_new && cache->count >= CODE_CACHE_SIZE / 4 * 3)
+    if (is_new && cache->count >= (size_t)CODE_CACHE_SIZE / 4 * 3)
         return NULL;
     cache->count += is_new;
     *c = (struct code){

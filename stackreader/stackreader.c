@@ -324,7 +324,7 @@ static bool gather_facts(struct stackreader *r, pid_t native_id)
         return false;
     waits_gather(py, &r->library, &r->values, &r->stack, native_id, &r->facts_again);
     return frames_are_same(py, native_id, &r->stack) &&
-           memcmp(&r->facts, &r->facts_again, sizeof(r->facts)) == 0;
+           memcmp((const void *)&r->facts, (const void *)&r->facts_again, sizeof(r->facts)) == 0;
 }
 
 /* Sets waits and holds of a thread whose frames are in r->stack. */

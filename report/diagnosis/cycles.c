@@ -18,6 +18,12 @@ struct reversed {
     size_t *first, *from;
 };
 
+static void reversed_free(struct reversed *r)
+{
+    free(r->first);
+    free(r->from);
+}
+
 static bool reverse(const struct wait_graph *g, struct reversed *r)
 {
     size_t i, e;
@@ -63,13 +69,9 @@ static void mark_stuck(struct wait_graph *g, const struct reversed *r, size_t *t
 static bool find_stuck(struct wait_graph *g)
 {
     AUTO_ARRAY size_t *todo = calloc(g->count + 1, sizeof(*todo));
-    AUTO_ARRAY size_t *first = NULL;
-    AUTO_ARRAY size_t *from = NULL;
-    struct reversed r;
+    __attribute__((cleanup(reversed_free))) struct reversed r = {NULL, NULL};
     bool done = reverse(g, &r);
 
-    first = r.first;
-    from = r.from;
     if (done && todo)
         mark_stuck(g, &r, todo);
     return done && todo;

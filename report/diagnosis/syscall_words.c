@@ -125,7 +125,7 @@ static void put_watched(struct buffer *out, const struct report_syscall *call, i
 
     if (call->watched.items && call->watched.count == 0)
         sentence_put(out, ", which waits for no descriptor");
-    for (i = 0; i < call->watched.count && i < WATCHED_SHOWN; i++) {
+    for (i = 0; call->watched.items && i < call->watched.count && i < WATCHED_SHOWN; i++) {
         const struct report_watched *w = &call->watched.items[i];
 
         sentence_put(out, ", for ");

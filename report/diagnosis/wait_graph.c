@@ -128,7 +128,7 @@ static void add_holds(struct wait_graph *g, size_t holder, const struct report_t
 {
     size_t i, object;
 
-    for (i = 0; i < t->holds.count; i++) {
+    for (i = 0; t->holds.items && g->holds && i < t->holds.count; i++) {
         object = wait_graph_find(g, g->nodes[holder].process, t->holds.items[i].object);
         if (object != NO_NODE)
             g->holds[g->hold_count++] = (struct wait_hold){holder, object, &t->holds.items[i]};

@@ -343,7 +343,8 @@ static PyObject *known(PyObject *self, PyObject *none)
     if (!known_offsets(PY_MINOR_VERSION, &offsets))
         return PyErr_Format(PyExc_RuntimeError, "there is no table for this version");
 #endif
-    return PyBool_FromLong(memcmp(&offsets, &ps_own_offsets, sizeof(offsets)) == 0);
+    return PyBool_FromLong(
+        memcmp((const void *)&offsets, (const void *)&ps_own_offsets, sizeof(offsets)) == 0);
 }
 
 /* ---- An image -------------------------------------------------------------------------------- */

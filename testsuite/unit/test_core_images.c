@@ -88,7 +88,7 @@ TEST(a_file_that_was_removed_and_is_there_again_is_used)
 
     scene_open(&s);
     write_library(s.path, RIGHT, 'a');
-    strcat(s.mapped, " (deleted)");
+    snprintf(s.mapped, sizeof(s.mapped), "%s (deleted)", s.path);
     open_core_of(&s, RIGHT, PAGE, PF_R);
     assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_FOUND);
 }

@@ -521,7 +521,7 @@ TEST(a_long_name_is_cut)
 
     waiting_init(&w);
     memset(name, 'x', 119);
-    strcpy(name + 119, "\xc3\xa9");
+    memcpy(name + 119, "\xc3\xa9", 2);
     memset(name + 121, 'y', 800);
     hold(&w, "a", "lock", 3);
     thread_of(&w, "a")->name = literal(name);

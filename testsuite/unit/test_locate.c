@@ -68,7 +68,7 @@ static void make_image(const char *symbol)
            (Elf64_Dyn[]){
                {DT_SYMTAB, {SYMBOLS}}, {DT_STRTAB, {NAMES}}, {DT_HASH, {HASHES}}, {DT_NULL, {0}}},
            4 * sizeof(Elf64_Dyn));
-    strcpy(at(NAMES + 1), symbol);
+    memcpy(at(NAMES + 1), symbol, strlen(symbol) + 1);
     symbols[1] = (Elf64_Sym){.st_name = 1, .st_shndx = 1, .st_value = RUNTIME};
     memcpy(hashes, (uint32_t[]){1, 2, 1, 0, 0}, 20); /* one bucket, two symbols */
 }

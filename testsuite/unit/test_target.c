@@ -123,8 +123,9 @@ TEST(the_process_that_can_write_to_a_pipe_is_named)
     child_end(&c);
 
     other = fork();
-    while (other == 0)
-        pause();
+    if (other == 0)
+        for (;;)
+            pause();
     child_start(&c, read_one, fds, "read");
     t = child_target(&c, false);
     assert_non_null(t);
@@ -480,10 +481,14 @@ TEST(what_was_found_is_dropped_if_the_thread_is_in_another_call)
 {
     int fds[2];
     struct child c;
+    int64_t *args;
 
     assert_int_equal(pipe(fds), 0);
     child_start(&c, read_one, fds, "read");
-    c.call->args.items[1]++; /* as if it had been in a call with another buffer */
+    args = c.call->args.items;
+    assert_non_null(args);
+    if (args)
+        args[1]++; /* as if it had been in a call with another buffer */
     assert_null(child_target(&c, false));
     child_end(&c);
     for (int i = 0; i < 2; i++)
