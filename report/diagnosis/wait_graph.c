@@ -128,7 +128,7 @@ static void add_holds(struct wait_graph *g, size_t holder, const struct report_t
 {
     size_t i, object;
 
-    for (i = 0; t->holds.items && g->holds && i < t->holds.count; i++) {
+    for (i = 0; i < t->holds.count; i++) {
         object = wait_graph_find(g, g->nodes[holder].process, t->holds.items[i].object);
         if (object != NO_NODE)
             g->holds[g->hold_count++] = (struct wait_hold){holder, object, &t->holds.items[i]};
@@ -217,6 +217,8 @@ const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t nod
 {
     const void *item = g->nodes[node].item;
 
+    if (!item) /* a process */
+        return NULL;
     switch (g->nodes[node].kind) {
     case NODE_THREAD:
         return ((const struct report_thread *)item)->waits;
@@ -353,7 +355,7 @@ bool wait_graph_make(struct wait_graph *g, const struct report_process *processe
         add_nodes(g, i);
     qsort(g->ids, g->id_count, sizeof(*g->ids), compare_ids);
     for (i = 0; i < g->count; i++) {
-        if (g->nodes[i].kind == NODE_THREAD)
+        if (g->nodes[i].kind == NODE_THREAD && g->nodes[i].item)
             add_holds(g, i, g->nodes[i].item);
     }
     qsort(g->holds, g->hold_count, sizeof(*g->holds), compare_holds);

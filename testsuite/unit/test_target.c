@@ -481,14 +481,11 @@ TEST(what_was_found_is_dropped_if_the_thread_is_in_another_call)
 {
     int fds[2];
     struct child c;
-    int64_t *args;
 
     assert_int_equal(pipe(fds), 0);
     child_start(&c, read_one, fds, "read");
-    args = c.call->args.items;
-    assert_non_null(args);
-    if (args)
-        args[1]++; /* as if it had been in a call with another buffer */
+    if (c.call && c.call->args.items)
+        c.call->args.items[1]++; /* as if it had been in a call with another buffer */
     assert_null(child_target(&c, false));
     child_end(&c);
     for (int i = 0; i < 2; i++)
