@@ -336,6 +336,14 @@ class Debuggee(Running):
         """Returns the ids of the process's native threads."""
         return {int(name) for name in os.listdir(self._proc("task"))}
 
+    def thread_names(self) -> set[str]:
+        """Returns the kernel's names of the native threads."""
+        names = set()
+        for thread in self.threads():
+            with contextlib.suppress(OSError):  # it has just ended
+                names.add(self._proc(f"task/{thread}/comm").read_text().strip())
+        return names
+
     def holdings(self) -> tuple[dict[int, str], set[int]]:
         """Returns the current descriptors and threads, for `wait_until_back_to`."""
         return self.descriptors(), self.threads()

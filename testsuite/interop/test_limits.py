@@ -656,6 +656,7 @@ def test_a_long_message_waits_for_its_turn_only_so_long(first: bool, start: Star
 def test_a_client_that_hangs_up_while_it_waits_for_its_turn_is_gone(start: Start) -> None:
     debuggee = start()
     with held_turn(debuggee):
+        wait_until(lambda: "pystuck-attend" in debuggee.thread_names(), "the request to last")
         before = debuggee.holdings()
         for _ in range(5):
             with raw_connect(debuggee) as waiter:

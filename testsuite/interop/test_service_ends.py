@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import select
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,14 +115,6 @@ def test_events_are_those_of_a_stock_server(moment: str, start: Start) -> None:
     assert_ends(debuggee, before, WHOLE)
 
 
-def thread_names(debuggee: Debuggee) -> list[str]:
-    names = []
-    for thread in debuggee.threads():
-        with contextlib.suppress(OSError):  # the thread has ended
-            names.append(Path(f"/proc/{debuggee.pid}/task/{thread}/comm").read_text().strip())
-    return names
-
-
 @pytest.mark.parametrize("moment", EARLY[:3])
 def test_nothing_is_ended_while_it_is_begun(moment: str, start: Start) -> None:
     """If a client disconnects while a request runs, another thread ends its service. It must not do
@@ -143,7 +133,7 @@ def test_nothing_is_ended_while_it_is_begun(moment: str, start: Start) -> None:
 
     wait_until(is_let_in, "the listener to see the others go")
     assert debuggee.read_line() == moment
-    assert "pystuck-reap" not in thread_names(debuggee)
+    assert "pystuck-reap" not in debuggee.thread_names()
     events, _ = told(debuggee)
     assert set(events) == set(WHOLE[: WHOLE.index(moment) + 1])
     debuggee.write("go\n")

@@ -366,23 +366,17 @@ def test_stacks_are_answered_to_a_thread_of_a_client_that_waits(program: Held) -
         assert peer.receive_frame()
 
 
-def thread_names(program: Held) -> set[str]:
-    names = set()
-    for thread in program.debuggee.threads():
-        with contextlib.suppress(OSError):  # it has just ended
-            path = f"/proc/{program.debuggee.pid}/task/{thread}/comm"
-            names.add(Path(path).read_text().strip())
-    return names
-
-
 def test_the_reply_reaches_a_client_that_has_ended_its_side(program: Held) -> None:
     """Another thread has read the end of the stream, for the thread that serves the request."""
     with raw_connect(program.debuggee) as peer:
         start_eval(peer, peer.root(), f"{EVENT}.wait()")
         assert_answers_stacks(peer, "server")
-        assert "pystuck-attend" in thread_names(program)
+        names = program.debuggee.thread_names
+        assert "pystuck-attend" in names()
         peer.half_close()
-        wait_until(lambda: "pystuck-attend" not in thread_names(program), "the thread to end")
+        wait_until(
+            lambda: "pystuck-attend" not in program.debuggee.thread_names(), "the thread to end"
+        )
         assert tell(program.debuggee, "blocked.set(); blocked.clear()") is None
         assert unbox(receive(peer).args) is True
 
