@@ -29,8 +29,8 @@ uint64_t file_inode(const char *folder, int fd)
 
 /* ---- The file /proc/locks -------------------------------------------------------------------- */
 
-/* A line: "3: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF". Those that wait for this lock follow,
- * with "-> " before the kind. */
+/* A line: "3: FLOCK ADVISORY WRITE 4711 fe:00:1234 0 EOF". The lines of processes that wait for
+ * this lock follow, with "-> " before the kind. */
 bool file_lock_line(const char *line, const char *kind, pid_t waiter, uint64_t inode, pid_t *holder)
 {
     char found[16];
@@ -52,8 +52,8 @@ bool file_lock_line(const char *line, const char *kind, pid_t waiter, uint64_t i
     return waits && pid == waiter && file == inode && strcmp(found, kind) == 0;
 }
 
-/* Returns the process that has set the lock, or 0. Reads the file in pieces. A lock and those that
- * wait for it are in the same piece, or in pieces one after the other. */
+/* Returns the process that has set the lock, or 0. Reads the file in pieces. The lines of a lock
+ * and of its waiters may be in several pieces in a row. */
 static pid_t find_holder(const char *kind, pid_t waiter, uint64_t inode, int64_t deadline)
 {
     char text[4096], *line, *end;
@@ -83,7 +83,7 @@ static pid_t find_holder(const char *kind, pid_t waiter, uint64_t inode, int64_t
 
 /* ---- The process ----------------------------------------------------------------------------- */
 
-#define LOOKED_AT 2048 /* descriptors of a process */
+#define LOOKED_AT 2048 /* the most descriptors of a process that are checked */
 
 struct numbers {
     int items[LOOKED_AT];

@@ -10,15 +10,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Finds the lock for which a process waits. kind: "FLOCK" or "POSIX". inode: the file's. Returns
- * the process that has set the lock, if it still has the file open or if its descriptors may not be
- * read. Returns 0 if it is not known: a lock of an open file description (F_OFD_SETLK) has no
- * process. */
+/* Finds the lock for which the process `waiter` waits. kind: "FLOCK" or "POSIX". inode: the file's.
+ * Returns the process that has set the lock, if it still has the file open or if its descriptors
+ * may not be read. Returns 0 if it is not known: a lock of an open file description (F_OFD_SETLK)
+ * has no process. */
 pid_t file_lock_holder(const char *kind, pid_t waiter, uint64_t inode, int64_t deadline);
 
-/* Looks at one line of /proc/locks. Call it for one line after the other. Sets *holder if the line
- * is a lock: to its process, or to 0 if it is a lock of another file. Returns true if the line is
- * that of the waiter; then the process *holder has set the lock. */
+/* Looks at one line of /proc/locks. Call it for one line after the other. If the line is a lock,
+ * sets *holder to the process that has set it, or to 0 if it is a lock of another file. Returns
+ * true if the line is that of the waiter; the lock for which it waits was then set by the process
+ * *holder. */
 bool file_lock_line(const char *line, const char *kind, pid_t waiter, uint64_t inode,
                     pid_t *holder);
 

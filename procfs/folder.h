@@ -20,8 +20,9 @@ int folder_of_descriptors(const char *folder);
 int64_t folder_walk(int dir, int64_t deadline, bool (*each)(void *arg, int dir, const char *name),
                     void *arg);
 
-/* Calls `each` with the ID of each process in /proc, without an open descriptor. Returns false if
- * the deadline has passed, or if /proc cannot be read, before all processes were visited. */
+/* Calls `each` with the ID of each process in /proc. No descriptor is open during these calls.
+ * Returns false if the deadline has passed, or if /proc cannot be read, before all processes were
+ * visited. */
 bool folder_walk_processes(int64_t deadline, void (*each)(void *arg, pid_t pid), void *arg);
 
 #endif

@@ -13,13 +13,12 @@
 
 /* An end that is searched for. */
 struct other_end {
-    char link[40]; /* what the link in /proc/PID/fd says: "pipe:[4711]". Empty: nothing is searched
+    char link[40]; /* its link in /proc/PID/fd: "pipe:[4711]"; "": do not search
                     */
-    mode_t
-        access;  /* S_IWUSR: an end that can be written to; S_IRUSR: one that can be read; 0: any */
-    pid_t first; /* a process that has the end, other than the own one; 0: none was found */
-    bool several; /* more than one such process has it */
-    bool is_own;  /* the own process has the end itself */
+    mode_t access; /* S_IWUSR: it can be written to; S_IRUSR: it can be read; 0: either */
+    pid_t first;   /* a process that has the end, but not the own one; 0: none found */
+    bool several;  /* more than one such process has it */
+    bool is_own;   /* the own process has the end itself */
 };
 
 /* Searches all processes for the ends. own: the process whose descriptors are explained. Returns

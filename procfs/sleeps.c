@@ -47,12 +47,12 @@ static bool find_end(const struct report_syscall *call, clockid_t *clock, uint64
     case FUTEX_LOCK_PI2:
         return true;
     default:
-        return false; /* FUTEX_WAIT has a duration */
+        return false; /* FUTEX_WAIT is given a duration */
     }
 }
 
-/* True if the process reads the same time from a clock as this one: a time namespace can move all
- * clocks but CLOCK_REALTIME. */
+/* True if the clock has the same time in the process and in this one. A time namespace can move all
+ * clocks except CLOCK_REALTIME. */
 static bool has_our_clock(const char *folder, clockid_t clock)
 {
     char path[PROCFS_PATH_SIZE], its[64], ours[64];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * sleeps: how long a system call will still wait. This is known if the call was given the time at
- * which it ends. If it was given a duration, it is not known when it began.
+ * which it ends. If the call was given a duration, the time that is left is not known, because it
+ * is not known when the call began.
  */
 #ifndef PROCFS_SLEEPS_H
 #define PROCFS_SLEEPS_H

@@ -22,7 +22,8 @@
 #include "procfs/watched.h"
 #include "schema.h"
 
-/* More descriptors than threads that are looked at: those that poll(2) and the like wait for. */
+/* How many descriptors can be explained besides one for each thread: poll(2) and the like wait for
+ * several. */
 #define MORE_ITEMS 256
 
 /* What is found out about one descriptor in a system call. */
@@ -37,7 +38,7 @@ struct item {
 
 /* What is found out about one thread. */
 struct explained {
-    int64_t switches; /* how often the thread had waited, before anything was read */
+    int64_t switches; /* procfs_thread_switches(), before anything was read */
     int64_t fd, left_ms;
     struct report_target *target;
     struct report_watched *watched;
@@ -94,7 +95,8 @@ static uint32_t inode_in(const char *link, const char *type)
     return strncmp(link, type, len) == 0 ? (uint32_t)strtoul(link + len, NULL, 10) : 0;
 }
 
-/* A descriptor that has no file: "[eventpoll]", "inotify". */
+/* Returns the kind of a descriptor that has no file. name: as in its link, "[eventpoll]" or
+ * "inotify". */
 static struct report_text anonymous_kind(struct arena *arena, const char *name)
 {
     size_t len = strcspn(name + (*name == '['), "]");
@@ -104,7 +106,7 @@ static struct report_text anonymous_kind(struct arena *arena, const char *name)
     return copy(arena, name + (*name == '['), len);
 }
 
-/* Sets which end of the pipe is searched for: the one that the descriptor is not. */
+/* Sets which end of the pipe is searched for: the end that is not the descriptor's. */
 static void seek_pipe_end(struct other_end *end, const char *path, const char *link)
 {
     struct stat st;
@@ -127,7 +129,7 @@ static void explain_link(struct search *s, struct item *item, const char *path, 
     }
     item->socket = inode_in(link, "socket:[");
     if (item->socket) {
-        t->kind = constant("socket"); /* until it is found */
+        t->kind = constant("socket"); /* until find_sockets() has found it */
     } else if (strncmp(link, anonymous, sizeof(anonymous) - 1) == 0) {
         t->kind = anonymous_kind(s->arena, link + sizeof(anonymous) - 1);
     } else if (link[0] == '/') {
@@ -136,7 +138,7 @@ static void explain_link(struct search *s, struct item *item, const char *path, 
     }
 }
 
-/* Finds out who holds the lock for which the call waits. */
+/* Finds out which process holds the lock for which the call waits. */
 static void explain_lock(struct search *s, struct item *item)
 {
     const struct report_syscall *call = item->call;
@@ -179,8 +181,7 @@ static struct report_target *explain_descriptor(struct search *s, const struct r
     return item->target;
 }
 
-/* Lists the descriptors for which the call waits. If it is poll(2) or select(2) with one
- * descriptor, the call is on this one. */
+/* Lists the descriptors for which the call waits, with what they are. */
 static void explain_watched(struct search *s, const struct report_syscall *call,
                             struct explained *to)
 {
@@ -201,7 +202,8 @@ static void explain_watched(struct search *s, const struct report_syscall *call,
 
 /* ---- Children -------------------------------------------------------------------------------- */
 
-/* Returns for which child wait4(2) or waitid(2) waits; NULL if it is not for one. */
+/* Returns the child for which wait4(2) or waitid(2) waits; NULL if the call does not wait for a
+ * certain child. */
 static struct report_target *explain_child(struct search *s, const struct report_syscall *call)
 {
     const int64_t *args = call->args.items;
@@ -279,7 +281,7 @@ static void set_tcp(struct search *s, struct item *item, const struct peer_socke
     t->remote = copy(s->arena, item->remote, strlen(item->remote));
 }
 
-/* Sets what a socket is. Those that no process has open have inode 0. */
+/* Sets what a socket is. Ignores sockets with inode 0, which no process has open. */
 static void found_socket(void *arg, const struct peer_socket *one)
 {
     struct search *s = arg;

@@ -25,7 +25,7 @@ struct target_thread {
 /* Sets the member `target` of the calls, for sleeps left_ms, and for poll(2) and the like
  * `watched`, as far as they are known. If poll(2) or select(2) waits for one descriptor, also sets
  * fd. Drops what was found for a thread that has run meanwhile. Stops at the deadline, in ms of
- * CLOCK_MONOTONIC; then some stay unknown. */
+ * CLOCK_MONOTONIC; what was not found by then stays unknown. */
 void targets_find(const struct target_process *from, const struct target_thread *threads,
                   size_t count, struct arena *arena, int64_t deadline);
 

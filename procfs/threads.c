@@ -47,7 +47,7 @@ int procfs_thread_state(const char *folder, pid_t thread)
 }
 
 /* Parses the file syscall of a thread, "NUMBER ARGUMENT ... STACK CODE". Returns false if the
- * thread is in no system call: the file then begins with "running", or with -1 if the thread
+ * thread is not in a system call: the file then begins with "running", or with -1 if the thread
  * waits. */
 static bool parse(char *text, long *number, int64_t *args)
 {

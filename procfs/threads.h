@@ -24,11 +24,11 @@ int procfs_thread_state(const char *folder, pid_t thread);
  * for example after setuid(2). */
 struct report_syscall *procfs_thread_syscall(const char *folder, pid_t thread, struct arena *arena);
 
-/* True if a thread is in this system call, with the same arguments. */
+/* True if a thread is in the same system call as `call`, with the same arguments. */
 bool procfs_thread_is_in(const char *folder, pid_t thread, const struct report_syscall *call);
 
-/* Returns how often a thread has begun to wait or has lost its CPU. If two calls return the same
- * number, and the thread waited at both times, it has not run between them. Returns -1 if the
+/* Returns how many times a thread has begun to wait or has lost its CPU. If two calls return the
+ * same number, and the thread waited at both times, it has not run between them. Returns -1 if the
  * number is not known. */
 int64_t procfs_thread_switches(const char *folder, pid_t thread);
 

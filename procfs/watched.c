@@ -11,7 +11,7 @@
 
 #include "procfs/read.h"
 
-#define SELECT_MAX 1024 /* descriptors of a select(2) that are looked at */
+#define SELECT_MAX 1024 /* a select(2) with more descriptors is not looked at */
 
 static bool is_one_of(const struct report_syscall *call, const char *const *names)
 {
@@ -66,8 +66,8 @@ static bool read_set(const struct target_process *from, int64_t address, size_t 
            from->read_memory(from->arg, (uint64_t)address, set, words * 8);
 }
 
-/* The order of the bits within a set is that of unsigned long: on big-endian machines, it is not
- * known here. */
+/* Returns -1 on big-endian machines: there, the place of a bit depends on the size of unsigned long
+ * in the process, which is not known. */
 static int find_selected(const struct target_process *from, const int64_t *args,
                          struct watched *out)
 {

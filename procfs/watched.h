@@ -22,8 +22,8 @@ struct watched {
 int watched_find(const struct target_process *from, const struct report_syscall *call,
                  struct watched *out);
 
-/* Reads one line of the file fdinfo of an epoll descriptor. Returns false if it is not about a
- * descriptor that is watched. */
+/* Reads one line of the file in /proc/PID/fdinfo of an epoll descriptor. Returns false if the line
+ * is not about a watched descriptor. */
 bool watched_parse(const char *line, struct watched *out);
 
 #endif

@@ -112,8 +112,8 @@ struct report_signal {
     struct report_text name;    /* "SIGSEGV" */
     int64_t native_id;          /* the kernel's id of the thread that got it */
     struct report_text thread;  /* the id of this thread, if it runs Python */
-    struct report_text address; /* a fault: what the thread accessed or executed, "0x..." */
-    int64_t sender;             /* the process that has sent it */
+    struct report_text address; /* for a fault: the address that was accessed, "0x..." */
+    int64_t sender;             /* the ID of the process that sent the signal */
 };
 
 struct report_local {
@@ -159,7 +159,7 @@ struct report_syscall {
     int64_t fd;
     struct report_target *target;
     int64_t left_ms;                            /* how long a sleep will still last */
-    REPORT_LIST(struct report_watched) watched; /* the first 16 */
+    REPORT_LIST(struct report_watched) watched; /* at most 16 of them */
 };
 
 /* What a thread, greenlet or task waits for. A collector reports a wait or a hold only if it was
@@ -167,7 +167,7 @@ struct report_syscall {
  *
  * object: the id of an object, or of the thread, task or process whose end is waited for; in
  * another process: "PID@HOST/" and the id. kind: as in report_object, or "thread", "task",
- * "process". For queues, it says what is waited for: "queue-get" (an item), "queue-put" (room),
+ * "process". For queues, `kind` says what is waited for: "queue-get" (an item), "queue-put" (room),
  * "queue-join" (until all items are done), or "queue" if this is not known. */
 struct report_wait {
     struct report_text object;
@@ -235,12 +235,12 @@ struct report_task {
  * kind: "lock", "rlock", "semlock" (of multiprocessing), "condition", "semaphore", "event",
  * "barrier", "queue", "future", "import" (the lock of a module), "flock" (of a file).
  *
- * holders: the ids of the threads, greenlets, tasks or processes that have it, or that compute it
- * (future) or import it; in another process: "PID@HOST/" and the id.
+ * holders: the ids of the threads, greenlets, tasks or processes that have the object, compute it
+ * (future) or import it (import). An id in another process has "PID@HOST/" in front.
  *
  * holder_status:
- *   KNOWN      the holders have it, as certain as their holds say. If there are several, each of
- *              them may end the wait
+ *   KNOWN      the holders have it, with the certainty of their holds. If there are several, each
+ *              of them may end the wait
  *   FREE       no holder
  *   NOT_KNOWN  it has a holder; if `holders` is not empty, it may be one of these
  *   ENDED      the thread in `holders` had it and has ended
@@ -274,8 +274,8 @@ typedef REPORT_LIST(struct report_merged) report_merged_list;
 struct report_merged {
     report_frames frames;        /* each frame calls the next one */
     int64_t count;               /* the number of threads */
-    struct report_text members;  /* their indices in the list of threads, from 0: "0-16,18" */
-    report_merged_list children; /* what the last frame calls; calls of few threads come first */
+    struct report_text members;  /* indices in the list of threads, from 0: "0-16,18" */
+    report_merged_list children; /* the calls of the last frame; those of few threads first */
 };
 
 struct report_process {

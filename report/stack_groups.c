@@ -6,7 +6,8 @@
 
 #include "merge.h"
 
-/* A thread, with what qsort(3) needs to compare it. */
+/* An element of the array that qsort(3) sorts by stacks. index: that of the thread in the report.
+ */
 struct entry {
     const struct report_thread *thread;
     size_t index;

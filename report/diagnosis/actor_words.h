@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * actor_words: names of nodes of a wait graph, and where they are, in sentences.
+ * actor_words: names of actors, and where they are, in sentences. An actor is a node of a wait
+ * graph that is not an object: a thread, greenlet, task or process.
  */
 #ifndef REPORT_DIAGNOSIS_ACTOR_WORDS_H
 #define REPORT_DIAGNOSIS_ACTOR_WORDS_H
@@ -8,11 +9,11 @@
 #include "buffer.h"
 #include "diagnosis/wait_graph.h"
 
-/* Appends the name of a thread, greenlet, task or process. If it is in another process than the one
- * with the index `process`, the process follows: "worker-1 of 4711@db1". */
+/* Appends the name of a thread, greenlet, task or process. If the node belongs to another process
+ * than the one with the index `process`, also appends this process: "worker-1 of 4711@db1". */
 void actor_put(struct buffer *out, const struct wait_graph *g, size_t node, size_t process);
 
-/* Appends the name of the node with an id. If the report does not have the id, appends the id. */
+/* Appends the name of the node with this id. If no node has the id, appends the id itself. */
 void actor_put_id(struct buffer *out, const struct wait_graph *g, size_t process,
                   struct report_text id);
 
@@ -20,10 +21,10 @@ void actor_put_id(struct buffer *out, const struct wait_graph *g, size_t process
 const report_frames *actor_frames(const struct wait_graph *g, size_t node);
 
 /* Appends " (bank.py:9)": the line in which a node waits, or else its innermost line of the
- * program. Appends nothing if it has no frames. */
+ * program. Appends nothing if the node has no frames. */
 void actor_put_line(struct buffer *out, const struct wait_graph *g, size_t node);
 
-/* True if the node's frames may be of different moments. */
+/* True if the node's frames may have been read at different moments. */
 bool actor_is_moving(const struct wait_graph *g, size_t node);
 
 #endif

@@ -43,8 +43,8 @@ static bool reverse(const struct wait_graph *g, struct reversed *r)
     return true;
 }
 
-/* Sets is_stuck of all nodes, and then clears it for those that may continue, from the nodes
- * without edges backwards. todo: an array for all nodes. */
+/* Sets is_stuck of all nodes. Then clears it for the nodes that may continue: begins with nodes
+ * without edges, and follows the edges backwards. todo: an array with room for all nodes. */
 static void mark_stuck(struct wait_graph *g, const struct reversed *r, size_t *todo)
 {
     size_t count = 0, i, e, from;
@@ -79,8 +79,8 @@ static bool find_stuck(struct wait_graph *g)
 
 /* ---- Cycles ---------------------------------------------------------------------------------- */
 
-/* The state of Tarjan's algorithm. order: when a node was visited, from 1; 0: not yet. low: the
- * first visited node that it leads to, as far as known. */
+/* The state of Tarjan's algorithm. order[n]: the position of node n in the order of the visits,
+ * from 1; 0: not visited yet. low[n]: the lowest order of the nodes that n is known to lead to. */
 struct search {
     size_t *order, *low;
     size_t *open;  /* a stack: visited nodes whose cycle is not known */
@@ -110,8 +110,8 @@ static bool leads_to_itself(const struct wait_graph *g, size_t node)
     return false;
 }
 
-/* Removes the nodes down to `node` from the open ones: they are one component. Gives them a number
- * if they are a cycle. */
+/* Takes the nodes down to `node` off the stack `open`: they are one strongly connected component.
+ * If it is a cycle, sets the member `cycle` of its nodes to a new number. */
 static void close_component(struct wait_graph *g, struct search *s, size_t node)
 {
     bool is_cycle = s->open[s->opened - 1] != node || leads_to_itself(g, node);
@@ -125,7 +125,8 @@ static void close_component(struct wait_graph *g, struct search *s, size_t node)
     } while (member != node);
 }
 
-/* Follows the next edge of the last node of the path, or leaves this node. */
+/* Follows the next edge of the last node of the path. If it has no further edge, removes it from
+ * the path. */
 static void step(struct wait_graph *g, struct search *s)
 {
     size_t node = s->path[s->depth - 1], to, before;

@@ -17,12 +17,11 @@ struct making {
     struct report *r;
     report_findings *list;
     const struct wait_graph *g;
-    size_t *members; /* the nodes of all cycles, those of one cycle together */
-    size_t
-        *first; /* first[c]: where those of cycle c begin in `members`; they end at first[c + 1] */
-    size_t *path;  /* the nodes of the cycle that the sentence names, in order */
-    size_t *at;    /* at[n]: 1 + the index of node n in `path`; 0: not in it */
-    size_t length; /* of the path */
+    size_t *members; /* the nodes of all cycles, sorted by their cycles */
+    size_t *first;   /* first[c], first[c + 1]: begin and end of cycle c in `members` */
+    size_t *path;    /* the nodes of the cycle that the sentence names, in order */
+    size_t *at;      /* at[n]: 1 + the index of node n in `path`; 0: not in it */
+    size_t length;   /* of the path */
 };
 
 static bool is_actor(const struct wait_graph *g, size_t node)
@@ -80,7 +79,8 @@ static size_t next_in_cycle(const struct wait_graph *g, size_t node)
     return g->edges[e];
 }
 
-/* Follows the nodes of a cycle from `node` on, until a node comes again, which it returns. */
+/* Fills m->path with the nodes of a cycle, beginning with `node`, until a node comes a second time.
+ * Returns this node. */
 static size_t follow(struct making *m, size_t node)
 {
     m->length = 0;
@@ -92,13 +92,14 @@ static size_t follow(struct making *m, size_t node)
     return node;
 }
 
-/* Finds nodes that follow each other in a circle; the first one is an actor. If each node of the
- * cycle leads to one other node of it only, they are all nodes, and the first one is `start`. */
+/* Sets m->path to nodes of the cycle each of which leads to the next one, and the last of which
+ * leads to the first. The first node is an actor. If each node of the cycle leads to only one node
+ * of the cycle, the path has all its nodes and begins with `start`. */
 static void find_path(struct making *m, size_t start)
 {
     size_t first = follow(m, start), i;
 
-    if (!is_actor(m->g, first)) /* then it leads to an actor: an object is held by no object */
+    if (!is_actor(m->g, first)) /* its holder is an actor, since an object does not hold objects */
         first = next_in_cycle(m->g, first);
     for (i = 0; i < m->length; i++)
         m->at[m->path[i]] = 0;
@@ -198,7 +199,7 @@ static bool add_line(const struct making *m, struct report_finding *f, size_t no
     return texts_add(m->r, &f->lines, &line);
 }
 
-/* Adds a line for each node of the path, then for the other ones. */
+/* Adds lines for the nodes of the path, then for the other nodes of the cycle. */
 static bool add_lines(const struct making *m, struct report_finding *f, size_t cycle)
 {
     size_t i;
@@ -237,8 +238,8 @@ static struct report_text id_of(const struct wait_graph *g, size_t node)
     return ((const struct report_process *)item)->id;
 }
 
-/* Appends the id of a node to a list; if the findings are about several processes, with the id of
- * the process in front. */
+/* Appends the id of a node to a list. If the findings are about several processes, puts the id of
+ * the node's process in front. */
 static bool add_id(const struct making *m, report_texts *list, size_t node)
 {
     struct buffer id __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
@@ -368,8 +369,8 @@ static bool add_abandoned(const struct making *m, size_t object, const size_t *w
     return true;
 }
 
-/* Adds a finding for each object that is lost and waited for. Uses m->first and m->members anew:
- * the waiters sorted by their objects. */
+/* Adds a finding for each object that is_lost and that nodes wait for. Overwrites m->members with
+ * the waiters, sorted by their objects. */
 static bool add_all_abandoned(struct making *m)
 {
     const struct wait_graph *g = m->g;

@@ -12,7 +12,7 @@
  * was started last, which probably closed the cycle. Of a long cycle, the first threads are shown.
  *
  * A second kind of finding is an object that threads wait for, but which no living thread can
- * release, because its holder has ended or was not forked.
+ * release, because its holder has ended, or exists only in the parent process.
  */
 #ifndef REPORT_DIAGNOSIS_DEADLOCK_FINDING_H
 #define REPORT_DIAGNOSIS_DEADLOCK_FINDING_H
@@ -23,8 +23,9 @@
 #define FINDING_DEADLOCK  "deadlock"
 #define FINDING_ABANDONED "abandoned"
 
-/* Adds the findings to a list of r. g: the graph, after cycles_find(). If it has several processes,
- * adds only the deadlocks that concern more than one of them. Returns false if there is no memory.
+/* Adds the findings to a list of r. g: the graph, after cycles_find(). If the graph has several
+ * processes, adds only the deadlocks that concern more than one of them. Returns false if there is
+ * no memory.
  */
 bool diagnose_deadlocks(struct report *r, report_findings *list, const struct wait_graph *g);
 

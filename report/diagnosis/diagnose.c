@@ -13,8 +13,8 @@
 #include "diagnosis/thread_notes.h"
 #include "diagnosis/wait_graph.h"
 
-/* Adds the findings of all kinds. This is their order: first the signal that has ended the process,
- * then what can never end by itself, then what stops all threads, then what stops some of them. */
+/* Adds the findings of all kinds. Their order is: the signal that has ended the process; what can
+ * never end by itself; what stops all threads; what stops some threads. */
 static bool add_findings(struct report *r, struct report_process *process,
                          const struct wait_graph *g)
 {

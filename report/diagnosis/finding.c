@@ -5,8 +5,9 @@
 
 #include "schema.h"
 
-/* Appends an empty finding to the list and returns it. NULL: no memory. The array has room for a
- * power of two, so it is copied only if the number of findings is one. */
+/* Appends an empty finding to the list and returns it. NULL: no memory. The room of the array is
+ * always a power of two, so the array is full, and is replaced by a larger one, only if the number
+ * of findings is a power of two. */
 static struct report_finding *grow(struct report *r, report_findings *list)
 {
     size_t count = list->count, room = count > 0 ? 2 * count : 1;

@@ -8,7 +8,8 @@
 #include "diagnosis/place.h"
 #include "diagnosis/phrases.h"
 
-/* True if the thread runs a request of a client: the outermost frame is then one of pystuck. */
+/* True if the thread runs a request of a client: its outermost frame then has the file "<pystuck>".
+ */
 static bool is_serving(const struct report_thread *t)
 {
     static const char file[] = "<pystuck>";
@@ -20,9 +21,9 @@ static bool is_serving(const struct report_thread *t)
     return outermost.len == sizeof(file) - 1 && memcmp(outermost.data, file, outermost.len) == 0;
 }
 
-/* Appends the name of the thread that holds the GIL. The list of threads does not contain threads
- * of pystuck that serve clients and run no Python: so if the holder has an id but is not in the
- * list, it is one of these. */
+/* Appends the name of the thread that holds the GIL. holder: its entry in the list of threads, or
+ * NULL. Threads of pystuck that serve clients and run no Python are not in the list. So a holder
+ * that has an id but is not in the list is such a thread. */
 static void put_holder(struct buffer *out, const struct report_gil *gil,
                        const struct report_thread *holder)
 {
@@ -133,8 +134,9 @@ static bool add(struct report *r, struct report_process *process, const struct b
            finding_set_two(r, &finding->evidence, self, holder);
 }
 
-/* True if nothing shows that the GIL is not available: a process that was read from outside has a
- * thread with the GIL whenever it runs Python code. */
+/* True if it is normal that a thread has the GIL: the process was read from outside, and the GIL
+ * was not seen to be kept by one thread. A process has a thread with the GIL whenever it runs
+ * Python code. */
 static bool is_harmless(const struct report_process *p)
 {
     return p->source == SOURCE_PID && p->gil->at_least_ms == REPORT_UNKNOWN;

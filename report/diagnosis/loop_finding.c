@@ -36,7 +36,7 @@ static bool is_waiting(const struct report_thread *t)
     return t->waits || (t->syscall && t->syscall->name.data && !text_is(t->syscall->name, "futex"));
 }
 
-/* node: that of the thread. */
+/* Adds the finding about a thread. node: the thread's node in g. */
 static bool add(struct report *r, struct report_process *process, const struct wait_graph *g,
                 size_t node)
 {

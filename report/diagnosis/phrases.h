@@ -8,15 +8,16 @@
 #include "buffer.h"
 #include "report.h"
 
-/* The longest name in a sentence, in bytes. Otherwise the sentences about many threads could become
- * far longer than the facts, which a malicious server may have made. */
+/* The maximum length of a name in a sentence, in bytes; longer names are cut. Without this limit,
+ * the sentences about many threads could become far longer than the facts, which a malicious server
+ * may have made. */
 #define NAME_MAX_BYTES 120
 
 /* Returns how many bytes of a name fit into a sentence. Does not cut a character of UTF-8. */
 size_t sentence_fitting(struct report_text text);
 
 /* Append a C string, a text of the report, or a number to a sentence. sentence_put_text cuts a text
- * that is too long, marks that with "...", and appends nothing if the text is unknown. */
+ * that is too long and appends "..." to it. It appends nothing if the text is unknown. */
 void sentence_put(struct buffer *out, const char *text);
 void sentence_put_text(struct buffer *out, struct report_text text);
 void sentence_put_number(struct buffer *out, int64_t number);

@@ -74,7 +74,7 @@ static bool take_standard(struct report_text *path)
     return false;
 }
 
-/* Removes `end` from the end of a text, if the text has it and more. */
+/* Removes `end` from the end of a text, if the text ends with it and is longer. */
 static void drop_end(struct report_text *text, const char *end)
 {
     size_t len = strlen(end);
@@ -127,9 +127,9 @@ static void put_module(struct buffer *out, struct report_text module)
         buffer_put_u8(out, module.data[i] == '/' ? '.' : (uint8_t)module.data[i]);
 }
 
-/* Appends the name of a frame's function, with the module in front if the file is part of a
- * library. For the code of a module itself, appends only the module. Returns false if nothing was
- * appended. */
+/* Appends the name of a frame's function. If the file is part of a library, puts the name of the
+ * module in front. For the code of a module itself, appends only the module. Returns false if
+ * nothing was appended. */
 static bool put_function(struct buffer *out, const struct report_frame *f)
 {
     struct report_text name = f->qualname.data ? f->qualname : f->function, module;

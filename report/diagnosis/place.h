@@ -20,8 +20,9 @@
 #include "buffer.h"
 #include "report.h"
 
-/* Appends this description of a stack, which must have at least one frame. is_about: the line may
- * have changed while the stack was read, so "about" is added: "re.match (about rules.py:41)". */
+/* Appends the description of a stack, which must have at least one frame. is_about: true if the
+ * line may have changed while the stack was read. Then adds "about": "re.match (about
+ * rules.py:41)". */
 void place_put(struct buffer *out, const report_frames *frames, bool is_about);
 
 /* Returns the innermost frame of the program's own code. If there is none, returns the innermost

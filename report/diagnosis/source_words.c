@@ -7,7 +7,8 @@
 #define WORDS_MAX 80
 #define UNKNOWN   ((struct report_text){NULL, 0})
 
-/* The methods that wait for each kind of object. with: the statement `with` waits, too. */
+/* The methods that wait for each kind of object. with: true if the statement `with` also waits for
+ * it. */
 static const struct {
     const char *kind;
     bool with;
@@ -50,8 +51,9 @@ static struct report_text skip_blanks(struct report_text text)
     return text;
 }
 
-/* Returns the length of the brackets at the start of a text, with what is in them: names, dots and
- * numbers, a simple string, or nothing. Returns 0 if they have anything else in them. */
+/* Returns the length of the pair of brackets with which a text begins, and of its content. The
+ * content may be names, dots and numbers, or a simple string, or nothing. Returns 0 if it is
+ * anything else. */
 static size_t bracket_length(struct report_text text)
 {
     const char close = text.data[0] == '[' ? ']' : ')';
@@ -64,7 +66,8 @@ static size_t bracket_length(struct report_text text)
     return i < text.len ? i + 1 : 0;
 }
 
-/* Returns the length of the names, dots and brackets at the start of a text: of "self.locks[3]". */
+/* Returns the length of the names, dots and brackets with which a text begins, as in
+ * "self.locks[3]". */
 static size_t words_length(struct report_text text)
 {
     size_t i = 0, more;
@@ -84,8 +87,8 @@ static size_t words_length(struct report_text text)
     return i;
 }
 
-/* True if after the words of a `with` there are only a name after "as", the colon, and code without
- * a call. */
+/* True if the part of a `with` line after the words has no further call. It may have "as" and a
+ * name, the colon, and code without a call. */
 static bool ends_with(struct report_text rest)
 {
     rest = skip_blanks(rest);
@@ -115,7 +118,8 @@ static struct report_text words_of_with(struct report_text line)
                : UNKNOWN;
 }
 
-/* Returns the index of the next ".METHOD(" in a line from `from` on; the length if there is none.
+/* Returns the index of the next ".METHOD(" in a line from `from` on. Returns the length of the line
+ * if there is none.
  */
 static size_t find_call(struct report_text line, size_t from, const char *method)
 {
@@ -143,8 +147,8 @@ static bool is_constructor(struct report_text words)
     return *name >= 'A' && *name <= 'Z';
 }
 
-/* Returns the names, dots and brackets that end at the index `end` of a line. Each start is tried,
- * the first one first. */
+/* Returns the names, dots and brackets that end at the index `end` of a line. Tries all possible
+ * starts from left to right. */
 static struct report_text words_before(struct report_text line, size_t end)
 {
     size_t start = end > WORDS_MAX ? end - WORDS_MAX : 0;

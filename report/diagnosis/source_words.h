@@ -3,8 +3,8 @@
  * source_words: the words that a source line has for the object that it waits for: "dst.lock" in
  * "with dst.lock:" and "self.jobs" in "job = self.jobs.get()".
  *
- * The object is the value of these words in the line, because the thread waits in this line. If the
- * line has several statements or calls that may wait, there are no words.
+ * The thread waits in this line, so the object is the value of these words. If the line has several
+ * statements or calls that may wait, there are no words.
  */
 #ifndef REPORT_DIAGNOSIS_SOURCE_WORDS_H
 #define REPORT_DIAGNOSIS_SOURCE_WORDS_H

@@ -5,7 +5,7 @@
 
 #include "diagnosis/phrases.h"
 
-#define WATCHED_SHOWN 4 /* descriptors that poll(2) and the like wait for */
+#define WATCHED_SHOWN 4 /* the most descriptors of poll(2) and the like that are named */
 
 static bool is_one_of(struct report_text name, const char *first, const char *second)
 {
@@ -78,8 +78,8 @@ static void put_process(struct buffer *out, const struct report_target *t)
     sentence_put_number(out, t->peer_pid);
 }
 
-/* True if the call says for which descriptors an epoll descriptor waits: they matter, and not the
- * epoll descriptor. */
+/* True if the call waits on an epoll descriptor, and the descriptors that this one watches are
+ * known. The sentence then describes them, and not the epoll descriptor. */
 static bool is_epoll(const struct report_syscall *call)
 {
     return call->watched.items && call->target->kind.data &&
@@ -117,8 +117,8 @@ static void put_descriptor(struct buffer *out, const struct report_syscall *call
     put_target(out, call->name, call->target, pid);
 }
 
-/* Appends ", for input on descriptor 7 (TCP ...) and on 3 others". If the call has one descriptor,
- * put_descriptor() has said what it is. */
+/* Appends ", for input on descriptor 7 (TCP ...), and on others". Does not name the call's own
+ * descriptor, which put_descriptor() has described. */
 static void put_watched(struct buffer *out, const struct report_syscall *call, int64_t pid)
 {
     size_t i;

@@ -12,7 +12,7 @@
 #include "diagnosis/syscall_words.h"
 #include "diagnosis/wait_words.h"
 
-/* The most lines that a thread may have. */
+/* The most notes that a thread may have. */
 #define NOTES_MAX 3
 
 /* ---- What it waits for ----------------------------------------------------------------------- */
@@ -28,7 +28,7 @@ static void put_deadlock(struct buffer *out, const struct wait_graph *g, size_t 
         sentence_put(out, "a deadlock");
 }
 
-/* Appends what a thread does that another one waits for. */
+/* Appends what `node`, for which another thread waits, does now. */
 static void put_activity(struct buffer *out, const struct wait_graph *g, size_t node)
 {
     const struct wait_node *n = &g->nodes[node];
@@ -48,7 +48,7 @@ static void put_activity(struct buffer *out, const struct wait_graph *g, size_t 
     }
 }
 
-/* Appends that a wait ends by itself, and when, if the kernel says so. */
+/* Appends that a wait ends by itself, and after what time, if the kernel reports this. */
 static void put_timeout(struct buffer *out, const struct wait_node *n)
 {
     const struct report_thread *t = n->kind == NODE_THREAD ? n->item : NULL;
@@ -91,9 +91,10 @@ static bool is_futex(const struct report_syscall *call)
     return text_is(call->name, "futex");
 }
 
-/* Python waits for its locks, for the GIL and for many other things in the system call futex. If it
- * is known what the thread waits for, this says more. A server that runs Python for its answer has
- * the GIL meanwhile, so then threads wait for it that would run otherwise. */
+/* Appends the system call in which a thread waits. Python waits for its locks, for the GIL and for
+ * many other things in the system call futex, which is left out in two cases. If it is known what
+ * the thread waits for, another note says more. If a server has made the report with Python code,
+ * that code had the GIL, so threads may have waited for the GIL only because of it. */
 static void put_syscall(struct buffer *out, const struct report_process *p,
                         const struct report_thread *t)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * thread_notes: what is known about each thread, greenlet and task, as lines of text. pystuck
- * prints them below its frames:
+ * prints these lines below the frames of the thread:
  *
  *     # waits for Lock lock, held by Thread-1 (work) since test.py:17, now in work (test.py:18)
  *     # in the system call recvfrom on descriptor 5: tcp 127.0.0.1:40000 -> 127.0.0.1:5432
@@ -12,7 +12,7 @@
 
 #include "diagnosis/wait_graph.h"
 
-/* The number of findings that are printed as text. */
+/* The most findings that are printed as text. */
 #define FINDINGS_SHOWN 10
 
 /* Sets `notes` of all threads, greenlets and tasks of a process. g: the graph of this process,

@@ -14,7 +14,7 @@ struct wait_id {
 
 #define ALL_PROCESSES SIZE_MAX
 
-/* A hold of a thread; holder and object are nodes. */
+/* A hold of a thread. holder and object are indices of nodes. */
 struct wait_hold {
     size_t holder, object;
     const struct report_hold *fact;
@@ -163,7 +163,7 @@ static size_t number_of(struct report_text text)
     return number;
 }
 
-/* True if an object is available only if one of its holders releases it. */
+/* True if a waiter can get the object only after one of its holders has released it. */
 static bool depends_on_holders(const struct report_object *o)
 {
     static const char *const single[] = {"lock", "rlock", "import", "flock"};
@@ -185,7 +185,8 @@ static bool is_certain(int certainty)
     return certainty == CERTAINTY_KNOWN || certainty == CERTAINTY_SEEN;
 }
 
-/* Adds an edge from the newest node that has edges. */
+/* Adds an edge. The edges of one node are adjacent in the array, so `from` must be the last node to
+ * which an edge was added, or a node without edges. */
 static void add_edge(struct wait_graph *g, struct wait_node *from, size_t to)
 {
     g->edges[g->edge_count++] = to;
@@ -233,8 +234,8 @@ const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t nod
     return NULL;
 }
 
-/* True if the kernel says that the thread does not wait, or only for some time. The fourth argument
- * of futex(2) is the timeout. */
+/* True if the kernel reports that the thread does not wait, or that its wait has a timeout. The
+ * timeout is the fourth argument of futex(2). */
 static bool contradicts(const struct report_thread *t)
 {
     const struct report_syscall *call = t->syscall;
@@ -246,8 +247,8 @@ static bool contradicts(const struct report_thread *t)
     return !text_is(call->name, "futex") || (call->args.count > 3 && call->args.items[3] != 0);
 }
 
-/* True if a node that waits for an object can take it although it holds it itself. A semlock may be
- * a multiprocessing.RLock. */
+/* True if `waiter` holds the object and may be able to take it again. A semlock may be a
+ * multiprocessing.RLock. */
 static bool may_take_again(const struct wait_graph *g, size_t waiter, size_t target)
 {
     const struct report_object *o = g->nodes[target].item;
@@ -274,7 +275,8 @@ static size_t target_of(const struct wait_graph *g, size_t waiter)
     return target == NO_NODE || may_take_again(g, waiter, target) ? NO_NODE : target;
 }
 
-/* Adds the edges of a task to the tasks that it awaits. Returns false if one is not known. */
+/* Adds the edges of a task to the tasks that it awaits. Returns false if one of these tasks is not
+ * in the graph. */
 static bool add_awaits(struct wait_graph *g, struct wait_node *node)
 {
     const struct report_task *task = node->item;
@@ -305,7 +307,7 @@ static void add_wait_edges(struct wait_graph *g, size_t waiter)
 
 /* ---- The graph ------------------------------------------------------------------------------- */
 
-/* The number of nodes, holds and edges, or more. */
+/* Upper limits for the numbers of nodes, holds and edges. */
 struct sizes {
     size_t nodes, holds, edges;
 };

@@ -62,15 +62,17 @@ struct wait_graph {
 bool wait_graph_make(struct wait_graph *g, const struct report_process *processes, size_t count);
 void wait_graph_free(struct wait_graph *g);
 
-/* Returns the node with an id, as facts about the process with the index `process` have it: an id
- * of this process, "PID@HOST/" and an id of another process, or "PID@HOST". NO_NODE: there is none.
+/* Returns the node with an id, or NO_NODE. id: an id in the facts about the process with the index
+ * `process`. It is an id of this process, or "PID@HOST/" and an id of another process, or
+ * "PID@HOST".
  */
 size_t wait_graph_find(const struct wait_graph *g, size_t process, struct report_text id);
 
-/* Returns what a node waits for. NULL: nothing that is known, or it is an object or a process. */
+/* Returns what a node waits for. NULL: it is not known to wait for anything, or it is an object or
+ * a process. */
 const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t node);
 
-/* Returns the fact that a node holds an object. NULL: its holds do not have the object. */
+/* Returns the fact that a node holds an object. NULL: the node is not known to hold the object. */
 const struct report_hold *wait_graph_hold(const struct wait_graph *g, size_t holder, size_t object);
 
 /* Returns the value that the detail of an object has for a name; an unknown text if it has none. */

@@ -8,14 +8,14 @@
 #include "diagnosis/place.h"
 #include "diagnosis/source_words.h"
 
-/* How waits for a kind of object are described. An empty string: nothing is said. */
+/* How waits for a kind of object are described. A part that is an empty string is left out. */
 struct kind_words {
     const char *kind;   /* as in report_wait and report_object */
     const char *before; /* "waits for " */
     const char *noun;   /* for an object whose type is not known */
     const char *after;
-    const char *held; /* what the holders do: "held by"; "": they are not named */
-    bool is_apparent; /* a hold that was only seen is called apparent */
+    const char *held; /* what precedes the holders: "held by"; "": they are not named */
+    bool is_apparent; /* a hold with CERTAINTY_SEEN is called apparent */
 };
 
 static const struct kind_words kinds[] = {
@@ -50,11 +50,10 @@ static const struct kind_words *find_kind(struct report_text kind)
 
 /* The parts of a wait. */
 struct parts {
-    const struct kind_words
-        *words; /* of the wait, or of the object if the wait's kind is unknown */
+    const struct kind_words *words; /* for the kind of the wait, or else of the object */
     const struct report_wait *wait;
-    size_t target;                      /* a node, or NO_NODE */
-    const struct report_object *object; /* NULL: the target is no object of the report */
+    size_t target;                      /* the node that is waited for, or NO_NODE */
+    const struct report_object *object; /* NULL: the target is not an object of the report */
 };
 
 static struct parts take_apart(const struct wait_graph *g, size_t node)
@@ -79,8 +78,8 @@ static bool takes_an(const struct buffer *name)
            (name->len >= 5 && memcmp(name->data, "RLock", 5) == 0);
 }
 
-/* Appends the name of a class without its module. The class of locks has a name of its own: "lock"
- * is called Lock as in threading. */
+/* Appends the name of a class without its module. The class "lock" is called Lock, as in threading.
+ */
 static void put_type(struct buffer *out, struct report_text type, const char *noun)
 {
     size_t start = type.len;

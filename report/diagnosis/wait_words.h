@@ -3,10 +3,10 @@
  * wait_words: sentences about what a thread, greenlet or task waits for: "waits for Lock dst.lock,
  * held by transfer-0 since bank.py:7".
  *
- * The words depend on how certain the fact is that a thread holds an object. Known: "held by".
+ * The words depend on the certainty of the fact that a thread holds an object. Known: "held by".
  * Seen: "apparently held by", because the thread may have released the object in the meantime. A
- * guess: "perhaps held by". If several threads may hold it: "held by one of ...". If it is not
- * known: "holder not known".
+ * guess: "perhaps held by". If several threads may hold the object: "held by one of ...". If the
+ * holder is not known: "holder not known".
  */
 #ifndef REPORT_DIAGNOSIS_WAIT_WORDS_H
 #define REPORT_DIAGNOSIS_WAIT_WORDS_H
@@ -28,8 +28,9 @@ struct report_text wait_words_of(const struct wait_graph *g, size_t node);
 /* Appends the type and the words of an object: "Lock dst.lock"; without words "a Lock". */
 void wait_words_put_object(struct buffer *out, const struct report_object *object);
 
-/* Returns the only node that a node depends on: what it waits for if that is a thread, task or
- * process, or the only holder of the object. NO_NODE: there is none, or it is not known. */
+/* Returns the only node on which a node depends. If the node waits for a thread, task or process,
+ * this is the result. If it waits for an object, the result is the object's only holder. NO_NODE:
+ * there is no such node, or it is not known. */
 size_t wait_words_holder(const struct wait_graph *g, size_t node);
 
 /* Appends the reason why no living thread can release an object that is_lost: "held by Thread-3,
