@@ -29,7 +29,7 @@ uint64_t file_inode(const char *folder, int fd)
 
 /* ---- The file /proc/locks -------------------------------------------------------------------- */
 
-/* A line: "3: FLOCK ADVISORY WRITE 4711 fe:00:1234 0 EOF". The lines of processes that wait for
+/* A line: "3: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF". The lines of processes that wait for
  * this lock follow, with "-> " before the kind. */
 bool file_lock_line(const char *line, const char *kind, pid_t waiter, uint64_t inode, pid_t *holder)
 {

@@ -13,7 +13,7 @@
 
 /* An end that is searched for. */
 struct other_end {
-    char link[40]; /* its link in /proc/PID/fd: "pipe:[4711]"; "": do not search
+    char link[40]; /* its link in /proc/PID/fd, "pipe:[4711]"; "": no search
                     */
     mode_t access; /* S_IWUSR: it can be written to; S_IRUSR: it can be read; 0: either */
     pid_t first;   /* a process that has the end, but not the own one; 0: none found */

@@ -13,7 +13,7 @@
 #include "thread.h"
 
 #define MS_PER_SECOND 1000
-#define WAIT_MAX_S    3600 /* the longest single wait: the time in ms must fit an int */
+#define WAIT_MAX_S    3600 /* the longest single wait: its time in ms must fit into an int */
 
 /* A call. Its thread and the thread that waits for it each have a reference. */
 struct aside {
@@ -46,8 +46,9 @@ static struct aside *aside_new(struct ps_state *state, PyObject *function)
     return a;
 }
 
-/* Drops a reference to the call, and frees the call with the last one. Needs no GIL: a->function
- * has been released before; if the thread could not take the GIL, it is never released. */
+/* Drops a reference to the call, and frees the call with the last one. Needs no GIL, because the
+ * thread of the call has released a->function before. If that thread could not take the GIL,
+ * a->function is never released. */
 static void aside_unref(struct aside *a)
 {
     if (atomic_fetch_sub(&a->refs, 1) > 1)
@@ -65,8 +66,8 @@ static void set_done(struct aside *a)
     pthread_mutex_unlock(&a->lock);
 }
 
-/* Calls the function. Needs the GIL. If the function has forked, the child of the fork ends here;
- * the child of a request that forks is ended in the same way. */
+/* Calls the function. Needs the GIL. If the function has forked, the child of the fork ends here,
+ * as does the child of a request that forks. */
 static void call(struct aside *a)
 {
     PyObject *result;
@@ -85,7 +86,7 @@ static void call(struct aside *a)
 }
 
 /* The thread of a call. Keeps signals blocked while it runs Python, so that the program's threads
- * get them: the function may block for ever. */
+ * get them, because the function may block for ever. */
 static void aside_main(void *arg)
 {
     struct aside *a = arg;

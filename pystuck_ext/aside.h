@@ -12,8 +12,9 @@
  * function() with all signals blocked; its result and its exception are dropped. Meanwhile the
  * caller waits without the GIL. patience() returns the number of seconds to wait before it is
  * called again; a negative number ends the wait. Returns True if function() has returned. Returns
- * False if the wait has ended before; then the thread runs on until function() returns. Returns
- * NULL with RuntimeError if no thread can be started, or with the exception of patience(). */
+ * False if the wait has ended before that; the thread then continues until function() returns.
+ * Returns NULL with RuntimeError if no thread can be started, or with the exception of patience().
+ */
 PyObject *ps_run_aside(PyObject *module, PyObject *args);
 extern const char ps_run_aside_doc[];
 

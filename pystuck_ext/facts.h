@@ -13,7 +13,8 @@
 PyObject *ps_facts_shortage(void);
 
 /* Replaces the member `shortage` of a process that pystuck/_stacks.py has returned. Takes process.
- * Returns a new reference; NULL if process is NULL, or with an exception. */
+ * Returns a new reference. Returns NULL if process is NULL, and NULL with an exception on failure.
+ */
 PyObject *ps_facts_add(PyObject *process, PyObject *shortage);
 
 #endif

@@ -17,7 +17,8 @@ enum doing { RESTS, ASKS, RUNS };
 struct ps_gil_helper {
     struct ps_state *state;
     unsigned fork_count;          /* ps_fork_count() of the process that the thread is in */
-    struct ps_gil_helper *former; /* the parent's helper after a fork, or NULL; never used again */
+    struct ps_gil_helper *former; /* after a fork: the parent's helper, which is not used again; or
+                                   * NULL */
     sigset_t mask;                /* signals that the thread blocks while it runs Python */
     unsigned servers;             /* number of open servers; guarded by the GIL */
 
@@ -35,7 +36,7 @@ struct ps_gil_helper {
     deadline_t asked, since; /* when the thread began to ask; when the GIL last changed */
     struct gil seen;         /* the latest reading */
     uint64_t first_switches; /* the number of switches at `asked` */
-    uint64_t own_state;      /* the address of the thread's state, while it RUNS */
+    uint64_t own_state;      /* the address of the thread's state, while `doing` is RUNS */
     pid_t holder;
     int64_t cpu; /* the CPU time of the holder at `since`, in ns; -1: not known */
 };
@@ -45,9 +46,9 @@ static _Atomic(struct ps_gil_helper *) main_helper;
 
 /* ---- Looking at the GIL ---------------------------------------------------------------------- */
 
-/* Reads the GIL. Measures from now on if anew is set, if the GIL has changed hands since the last
- * reading, or if it is free. Call with the lock held. Returns false if there is no stack reader, or
- * it could not read the GIL. */
+/* Reads the GIL. Begins a new measurement of how long it is kept if anew is true, if the GIL has
+ * changed hands since the last reading, or if it is free. Call with the lock held. Returns false if
+ * there is no stack reader, or it could not read the GIL. */
 static bool look_again(struct ps_gil_helper *h, bool anew)
 {
     const struct stackreader *reader = h->state->reader;
@@ -136,7 +137,7 @@ static struct ps_gil_job *run_first(struct ps_gil_helper *h)
     return job->withdrawn ? job : NULL;
 }
 
-/* Called if the GIL could not be taken: refuses all jobs. Call with the lock held. */
+/* Refuses all jobs, because the GIL could not be taken. Call with the lock held. */
 static void refuse_all(struct ps_gil_helper *h)
 {
     struct ps_gil_job *job;
@@ -148,8 +149,8 @@ static void refuse_all(struct ps_gil_helper *h)
     h->stopping = h->stopping || ps_gil_is_ending(h->state);
 }
 
-/* Takes the GIL and runs one job. Call with the lock held; releases it meanwhile. Does not return
- * if the interpreter ends. */
+/* Takes the GIL and runs one job. Call with the lock held, which is released meanwhile. Does not
+ * return if the interpreter ends. */
 static void serve_one(struct ps_gil_helper *h)
 {
     struct ps_gil_job *withdrawn = NULL;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * For each interpreter, one thread that takes the GIL on behalf of sessions, and runs short jobs
- * with it. A thread that waits for the GIL itself cannot stop waiting; a session that waits for
- * this thread can.
+ * The helper: for each interpreter, one thread that takes the GIL for sessions, and runs short jobs
+ * with it. A thread that asks for the GIL cannot stop waiting for it. A session that waits for the
+ * helper can stop.
  *
  * The thread exists while a server is open. When Python ends, the thread may be ended or hang, so
  * it holds nothing that another thread waits for. In the child of a fork it does not exist;
  * run_server makes another one there. If a job is withdrawn while it runs, its thread is left
- * behind: another thread takes its place, and the former one ends when the job returns.
+ * behind: another thread takes its place, and the thread that was left behind ends when the job
+ * returns.
  */
 #ifndef PS_GIL_HELPER_H
 #define PS_GIL_HELPER_H
@@ -77,7 +78,7 @@ struct ps_gil_look {
     int64_t cpu_ms;       /* the CPU time that the holder has used in unchanged_ms; -1: not known */
     pid_t holder;         /* the kernel's id of the thread that has it; 0: not known */
     int64_t asked_ms;     /* for how long the helper has been asking for the GIL */
-    uint64_t switches;    /* how often the GIL has changed hands in asked_ms */
+    uint64_t switches;    /* how many times the GIL has changed hands in asked_ms */
     uint64_t interval_ms; /* sys.getswitchinterval() */
 };
 void ps_gil_helper_look(struct ps_gil_helper *h, struct ps_gil_look *look);

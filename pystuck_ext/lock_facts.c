@@ -11,8 +11,8 @@
 
 #define MEMORY_MAX ((size_t)64 << 20)
 
-/* With more threads than this, the reading takes too long to keep the GIL. Then facts about threads
- * that run may be missing. */
+/* With more threads than this, the GIL is released while the facts are read, because reading them
+ * takes too long. Facts about threads that run meanwhile may then be missing. */
 #define THREADS_WITH_GIL 20
 
 /* Returns the index that a member of a struct has in the tuple that encodes the struct

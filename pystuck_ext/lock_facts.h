@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Adds to an answer to STACKS that Python code has made: what the threads wait for and hold. The
+ * Adds what the threads wait for and hold to an answer to STACKS that Python code has made. The
  * stack reader reads these facts. If there are few threads, the calling thread keeps the GIL
  * meanwhile, so all facts are of the same moment.
  */

@@ -61,7 +61,9 @@ static void remove_mark(unsigned char *fake, int offset)
     (put_mark(fake, (offset)) && (uint64_t)(function((type *)(void *)fake)) == MARK &&             \
      (remove_mark(fake, (offset)), true))
 
-/* Python's functions for these lists only return a member of the struct that they are given. */
+/* True if the offsets of the lists of interpreters and threads are right. Python's functions for
+ * these lists only return a member of the struct that they are given, so a struct of zeros with a
+ * mark is enough to check the offset. */
 static bool are_list_offsets(const struct offsets *o)
 {
     unsigned char *fake = mmap(NULL, FAKE_SIZE, PROT_READ | PROT_WRITE,
@@ -79,8 +81,8 @@ static bool are_list_offsets(const struct offsets *o)
 }
 
 /* True if the runtime's list of interpreters begins at its offset. The pointer to the main
- * interpreter, which is usually equal, follows it up to 3.12; from 3.13 on, ps_offsets_agree
- * compares the offset. */
+ * interpreter is usually equal to it, so up to 3.12, also checks that this pointer is behind it.
+ * From 3.13 on, ps_offsets_agree compares the offset. */
 static bool is_list_head(const struct python *py)
 {
     const void *runtime = (const void *)(uintptr_t)py->runtime;
@@ -119,8 +121,8 @@ static bool has_interval(uint64_t us)
     return interval >= 0 && us == (uint64_t)(interval * 1e6 + 0.5);
 }
 
-/* True if the GIL is seen to be free, or with another thread, after this thread gave it up. Call
- * without the GIL. */
+/* True if the GIL is read as free, or as held by another thread, after this thread has released it.
+ * Call without the GIL. */
 static bool seems_free(const struct python *py, PyInterpreterState *interpreter,
                        const PyThreadState *own)
 {
@@ -135,8 +137,9 @@ static bool seems_free(const struct python *py, PyInterpreterState *interpreter,
     return false;
 }
 
-/* True if a thread state that this thread has just made has its native id. After a fork by C code,
- * the older ones still have the native ids of the parent. */
+/* True if a thread state that this thread has just made has the native id of this thread. Older
+ * thread states are not checked: after a fork by C code, they still have the native ids of the
+ * parent. */
 static bool has_native_id(const struct python *py, const PyThreadState *state)
 {
     int offset = py->offsets->thread.native_id;
@@ -145,8 +148,9 @@ static bool has_native_id(const struct python *py, const PyThreadState *state)
            member(py, state, offset) == PyThread_get_thread_native_id();
 }
 
-/* Gives the GIL up, takes it with another thread state, and then with the own one again. True if
- * the GIL and this thread state are read rightly. */
+/* Releases the GIL, takes it with another thread state, and then again with its own. True if the
+ * GIL and the native id of the other thread state are read correctly. before: the number of
+ * switches of the GIL before that. */
 static bool is_seen_to_switch(const struct python *py, uint64_t before)
 {
     PyThreadState *own = PyThreadState_Get(), *other = PyThreadState_New(own->interp);
@@ -269,7 +273,8 @@ static bool reads_attributes(const struct python *py, PyObject *object)
     return true;
 }
 
-/* Checks the objects in a list: an object without a dict, one with, and an exception. */
+/* True if the objects in a list are read correctly: one without a dict, one with a dict, and an
+ * exception. */
 static bool reads_objects(const struct python *py, PyObject *objects)
 {
     Py_ssize_t i;
@@ -308,7 +313,7 @@ static const char *check_objects(const struct python *py)
 
 /* ---- Frames and code ------------------------------------------------------------------------- */
 
-/* The code that runs during the check. Its functions call `check`: a function, and a generator with
+/* The code that runs during the check. It calls `check` in a function, and in a generator that uses
  * a variable of this function. It is ASCII: for other names, Python would import unicodedata. */
 static const char source[] = "\n"
                              "class Object: pass\n"
@@ -328,7 +333,7 @@ static const char source[] = "\n"
 struct probe {
     const struct python *py;
     const char *wrong;
-    int calls; /* of `check` */
+    int calls; /* how many times `check` was called */
     struct raw_stack stack;
     struct code_cache cache;
     struct arena arena;
@@ -378,7 +383,7 @@ static bool reads_code(struct probe *p, PyObject *code)
 #endif
 }
 
-/* Compares a frame with the one that Python shows. */
+/* True if a frame that was read is the one that Python shows. */
 static bool is_frame(struct probe *p, struct raw_frame *raw, PyFrameObject *frame)
 {
     ps_auto PyObject *code = (PyObject *)PyFrame_GetCode(frame);
@@ -403,7 +408,7 @@ static bool is_hidden(struct probe *p, const struct raw_frame *raw)
     return !frame_is_shown(p->py, raw, code && code->valid ? code->members.first_traceable : 0);
 }
 
-/* Compares the frames of this thread with those that Python shows. */
+/* True if the frames of this thread that were read are those that Python shows. */
 static bool are_frames(struct probe *p)
 {
     ps_auto PyObject *frame = ps_new_ref((PyObject *)PyEval_GetFrame()), *caller = NULL;
@@ -422,8 +427,8 @@ static bool are_frames(struct probe *p)
     return i == p->stack.count && (!frame || p->stack.cut);
 }
 
-/* Checks who owns the innermost frame, and the place of the frames in memory: a function's frame is
- * on the thread's data stack, whose used part grows with each call. */
+/* True if the innermost frame has the right owner and the right place in memory. The frame of a
+ * function is on the thread's data stack, whose used part grows with each call. */
 static bool is_on_stack(struct probe *p, bool in_generator)
 {
     const struct offsets *o = p->py->offsets;
@@ -467,7 +472,7 @@ static const char *check_within(struct probe *p, PyObject *objects)
     return check_frames(p, in_generator);
 }
 
-/* check(objects), which the code in `source` calls. */
+/* The function check(objects), which the code in `source` calls. */
 static PyObject *call_check(PyObject *self, PyObject *objects)
 {
     struct probe *p = PyCapsule_GetPointer(self, NULL);

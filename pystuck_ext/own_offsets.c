@@ -227,8 +227,8 @@ const struct offsets ps_own_offsets = {
 #define THEIRS            _PyRuntime.debug_offsets
 #define SAME(own, theirs) ((uint64_t)o->own == THEIRS.theirs)
 
-/* Python publishes where the members of the GIL are in the interpreter's struct, which contains the
- * GIL. */
+/* True if the offsets of the GIL's members agree with those that Python publishes, which are
+ * offsets in the interpreter's struct: that struct contains the GIL. */
 static bool agree_on_gil(const struct offsets *o)
 {
     uint64_t gil = THEIRS.interpreter_state.gil_runtime_state;

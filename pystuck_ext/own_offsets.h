@@ -12,9 +12,9 @@
  * was built, `minor` is 0 and no offset is known. */
 extern const struct offsets ps_own_offsets;
 
-/* True if these offsets do not contradict the running Python, which may be another release than the
- * headers. From 3.13 on, Python publishes some of its own offsets (_Py_DebugOffsets); these must be
- * equal. Needs no GIL. */
+/* True if the offsets do not contradict the running Python, which may be of another release than
+ * the headers. From 3.13 on, Python publishes some of its offsets (_Py_DebugOffsets), and they must
+ * be equal. Needs no GIL. */
 bool ps_offsets_agree(const struct offsets *o);
 
 #endif

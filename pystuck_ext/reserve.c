@@ -46,14 +46,14 @@ struct kept {
 };
 
 static struct {
-    pthread_mutex_t lock; /* guards the rest */
+    pthread_mutex_t lock; /* guards the members below */
     unsigned servers, clients;
     struct kept kept[PS_RESERVE_DESCRIPTORS];
     void *memory;                  /* NULL: none */
     bool short_of_memory;          /* `memory` was freed, because the program had no other */
     struct spare *spare;           /* NULL: none */
     unsigned forks;                /* forks since the first process */
-    TAILQ_HEAD(, ps_timer) timers; /* those that run, the one that is due first at the head */
+    TAILQ_HEAD(, ps_timer) timers; /* the timers that run; the first one is due first */
 } reserve = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .kept = {{.fd = -1}, {.fd = -1}, {.fd = -1}},
@@ -73,7 +73,8 @@ static int64_t now(void)
 /* Call with the lock held. */
 static void stop_timer(struct ps_timer *timer)
 {
-    if (timer->runs && timer->forks == reserve.forks) /* else the list is that of the parent */
+    if (timer->runs && timer->forks == reserve.forks) /* else the timer is in the list of the parent
+                                                       * process */
         TAILQ_REMOVE(&reserve.timers, timer, entry);
     timer->runs = false;
 }
@@ -99,9 +100,9 @@ void ps_timer_stop(struct ps_timer *timer)
 }
 
 /* Call with the lock held, on the thread of the reserve. Waits until spare->changed is signalled or
- * a timer is due, and calls the functions of timers that are due. If all timers are stopped before
- * they are due, as usual, the thread still wakes up once: so while many short requests run, it is
- * not signalled for each of them. */
+ * a timer is due, and calls the functions of timers that are due. Stopping a timer does not end
+ * this wait. So while many short requests start and stop timers, the thread is not signalled for
+ * each of them. */
 static void wait_with_timers(struct spare *spare)
 {
     struct ps_timer *timer = TAILQ_FIRST(&reserve.timers);
@@ -182,9 +183,9 @@ static bool is_idle(const struct spare *spare)
     return !spare->is_busy && STAILQ_EMPTY(&spare->jobs);
 }
 
-/* Passes a function to the thread of the reserve, which runs it after those that it was given
- * before. at_once: only if the thread is idle. Returns false if the thread will not run the
- * function. */
+/* Passes a function to the thread of the reserve, which runs it after the functions that it was
+ * given before. at_once: true to do this only if the thread is idle. Returns false if the thread
+ * will not run the function. */
 static bool hand_over(void *(*run)(void *), void *arg, bool at_once)
 {
     struct job *job = malloc(sizeof(*job));
@@ -348,7 +349,7 @@ static bool add_descriptor(int fd)
         *missing = (struct kept){fd, other->inode};
         return true;
     }
-    shutdown(fd, SHUT_RDWR); /* the reserve has no other socket: this one stays open */
+    shutdown(fd, SHUT_RDWR); /* the socket itself stays open, as a descriptor of the reserve */
     *missing = (struct kept){fd, fstat(fd, &st) == 0 ? st.st_ino : 0};
     return true;
 }
@@ -423,8 +424,8 @@ static void give_memory(void)
     reserve.memory = NULL;
 }
 
-/* Call with the lock held. Maps the memory again, but not while clients are connected, which may
- * need the address space. */
+/* Call with the lock held. Maps the memory again. Does nothing while clients are connected, because
+ * they may need the address space. */
 static void refill_memory(void)
 {
     if (reserve.memory || reserve.clients > 0)

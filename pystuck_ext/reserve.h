@@ -17,8 +17,8 @@
 
 #include "queue.h"
 
-/* One for the client's socket, and two for the files and sockets that are opened to admit the
- * client and to answer it. */
+/* One descriptor for the client's socket, and two for the files and sockets that are opened to
+ * admit the client and to answer it. */
 #define PS_RESERVE_DESCRIPTORS 3
 
 /* Bytes of address space: enough for a session and for the answer to STACKS. No page of it is used,
@@ -26,8 +26,9 @@
 #define PS_RESERVE_MEMORY ((size_t)24 << 20)
 
 /* Call ps_reserve_begin when a server has started, and ps_reserve_end when it is closed. The first
- * server fills the reserve. The last one frees it, and waits for its thread if that thread is idle.
- * If a part cannot be kept aside, the reserve has no such part; that is not an error. */
+ * server fills the reserve. The last server that is closed frees it, and waits until its thread has
+ * ended if that thread is idle. If a part cannot be kept aside, the reserve has no such part; that
+ * is not an error. */
 void ps_reserve_begin(void);
 void ps_reserve_end(void);
 
@@ -39,22 +40,22 @@ void ps_reserve_end(void);
 int ps_reserve_accept(int listener);
 
 /* Closes the socket of a client. If the reserve is not full, the descriptor becomes one of the
- * reserve, without being free in between: otherwise a program that opens descriptors in a loop
- * would get it. */
+ * reserve. It is never free in between, because a program that opens descriptors in a loop would
+ * then get it. */
 void ps_reserve_close(int fd);
 
 /* ps_reserve_lend makes sure that `count` descriptors (one or two) can be opened: if they are not
- * free, it closes as many of the reserve. Call ps_reserve_take_back when the opened descriptors
- * have been closed: it fills the reserve again, and returns false if the program has no free
- * descriptors for that. */
+ * free, it closes the same number of descriptors of the reserve. Call ps_reserve_take_back when the
+ * opened descriptors have been closed. It fills the reserve again, and returns false if the program
+ * has no free descriptors for that. */
 void ps_reserve_lend(unsigned count);
 bool ps_reserve_take_back(void);
 
 /* ---- Clients --------------------------------------------------------------------------------- */
 
-/* Call ps_reserve_came when a client was accepted: if the program cannot get that much address
- * space any more, it frees that of the reserve. Call ps_reserve_left when the client's socket is
- * closed and nothing runs for the client. */
+/* Call ps_reserve_came when a client was accepted. If the program cannot get as much address space
+ * as the reserve has, it frees the address space of the reserve. Call ps_reserve_left when the
+ * client's socket is closed and nothing runs for the client. */
 void ps_reserve_came(void);
 void ps_reserve_left(void);
 
@@ -62,16 +63,16 @@ void ps_reserve_left(void);
  * the number. */
 int64_t ps_reserve_given(void);
 
-/* Runs a function on a new thread. If none can be started, the thread of the reserve runs the
- * function, after those that it was given before; also if address space is short and that thread is
- * idle. Returns 0 or an errno. The thread has all signals blocked but those of faults. The function
- * must not leave state in thread-local variables. */
+/* Runs a function on a new thread. The thread of the reserve runs it instead if no thread can be
+ * started, or if address space is short and the thread of the reserve is idle. It first runs the
+ * functions that it was given before. Returns 0 or an errno. On either thread, all signals are
+ * blocked except those of faults. The function must not leave state in thread-local variables. */
 int ps_reserve_run(void *(*run)(void *), void *arg);
 
 /* ---- Timers ---------------------------------------------------------------------------------- */
 
-/* A function that the thread of the reserve calls when a timer is not stopped in time. Valid when
- * filled with zeros. */
+/* A timer. If it is not stopped in time, the thread of the reserve calls `run`. A struct that is
+ * filled with zeros is a timer that does not run. */
 struct ps_timer {
     /* Called with the lock of the reserve held, so it must not wait, and must call no function of
      * this file. */
@@ -87,16 +88,16 @@ struct ps_timer {
 /* How long a timer runs, in ms. */
 #define PS_TIMER_MS 100
 
-/* ps_timer_start: unless ps_timer_stop is called within PS_TIMER_MS, calls timer->run(timer). It is
- * not called while the thread of the reserve serves a client, or if there is no such thread. When
- * ps_timer_stop returns, timer->run is not called any more. */
+/* ps_timer_start: unless ps_timer_stop is called within PS_TIMER_MS, calls timer->run(timer).
+ * timer->run is not called while the thread of the reserve serves a client, or if the reserve has
+ * no thread. When ps_timer_stop returns, timer->run is not called any more. */
 void ps_timer_start(struct ps_timer *timer);
 void ps_timer_stop(struct ps_timer *timer);
 
 /* ---- Fork ------------------------------------------------------------------------------------ */
 
 /* Call before a fork, and after it in the parent and in the child. The child has no reserve until a
- * server begins there; the function for the child is async-signal-safe. */
+ * server is started in it. The function for the child is async-signal-safe. */
 void ps_reserve_before_fork(void);
 void ps_reserve_after_fork_in_parent(void);
 void ps_reserve_after_fork_in_child(void);

@@ -37,8 +37,8 @@ deadline_t ps_reply_deadline(const struct ps_session *s)
 /* ---- With the GIL ---------------------------------------------------------------------------- */
 
 /* Returns where to store a KeyboardInterrupt that a request raises. On the main thread, which runs
- * the handlers of signals, it may come from Ctrl-C, and this thread must raise it. Returns NULL on
- * other threads: there it concerns only the client. */
+ * the handlers of signals, the exception may come from Ctrl-C, so this thread must raise it later.
+ * Returns NULL on other threads, where the exception concerns only the client. */
 static PyObject **kept_interrupt(const struct ps_session *s)
 {
     return PyThread_get_thread_ident() == s->state->main_thread ? &ps_waiter()->interrupt : NULL;
@@ -208,7 +208,7 @@ static int answer_queued(const struct ps_session *s, struct conn *c, struct rpyc
 /* A request that waits for the helper. */
 struct waiting {
     struct ps_gil_job job; /* the first member */
-    struct ps_session *s;  /* a reference, like c */
+    struct ps_session *s;  /* s and c are references */
     struct conn *c;
     struct message request;
     int64_t handler;
@@ -254,8 +254,9 @@ static void drop_waiting(struct ps_gil_job *job)
     waiting_free(w);
 }
 
-/* Makes a job for the helper, and moves the request, which may be NULL, to it. runs: the helper
- * runs the request; otherwise it only takes the GIL. NULL: no memory; the request is not moved. */
+/* Makes a job for the helper, and moves the request, which may be NULL, to it. runs: true if the
+ * helper must run the request, false if it must only take the GIL. NULL: no memory; the request is
+ * not moved. */
 static struct waiting *waiting_new(struct ps_session *s, struct conn *c, struct message *request,
                                    int64_t handler, bool runs)
 {
@@ -291,8 +292,8 @@ enum outcome {
     OUTCOME_ENDING,  /* the interpreter is shutting down */
 };
 
-/* If the wait for the job has lasted for STALL_MS, reads from the client for a moment. Returns 0,
- * or -1 with err if the connection has ended. */
+/* If the wait for the job has lasted for STALL_MS, reads from the client for a moment, or waits.
+ * Returns 0, or -1 with err if the connection has ended. */
 static int step(struct waiting *w, struct rpyc_error *err)
 {
     int64_t waited = (deadline_in(0) - w->since) / 1000000;
@@ -302,14 +303,14 @@ static int step(struct waiting *w, struct rpyc_error *err)
         return 0;
     if (!ps_session_this_thread()->attends)
         return conn_attend(w->c, end, err);
-    if (!conn_attend_for(w->c, w->s->thread, end)) /* it cannot wait */
+    if (!conn_attend_for(w->c, w->s->thread, end)) /* this thread cannot wait there */
         ps_gil_helper_wait(w->s->state->helper, &w->job, end);
     return conn_closed(w->c) ? error_set(err, RPYC_ECLOSED, "the connection is closed") : 0;
 }
 
-/* If it is time to answer without the GIL, answers this request, or else the queued ones, if they
- * are STACKS. Returns 1 if this request was answered, 0 if not, -1 with err if the connection must
- * be closed. */
+/* If it is time to answer without the GIL, answers this request if it is STACKS, or else the queued
+ * requests that are STACKS. Returns 1 if this request was answered, 0 if not, -1 with err if the
+ * connection must be closed. */
 static int answer_without(const struct waiting *w, bool running, struct rpyc_error *err)
 {
     struct ps_gil_helper *helper = w->s->state->helper;
@@ -348,10 +349,10 @@ static enum outcome await(struct waiting *w, struct rpyc_error *err)
     return OUTCOME_DONE;
 }
 
-/* Called for a request other than STACKS, on its session's own thread, if the interpreter is
- * shutting down. Answers STACKS if it is right behind this request: pystuck(1) sends it behind
- * GETROOT, and gives up if the reply to GETROOT is the first one and is an exception. Returns 0, or
- * -1 with err if the connection must be closed. */
+/* Called on the session's own thread, for a request other than STACKS, if the interpreter is
+ * shutting down. Reads what the client has sent behind this request, and answers it if it is
+ * STACKS. pystuck(1) sends GETROOT and STACKS together, and gives up if the first reply is an
+ * exception for GETROOT. Returns 0, or -1 with err if the connection must be closed. */
 static int answer_behind(const struct ps_session *s, struct conn *c, struct rpyc_error *err)
 {
     if (s->state->life != ps_gil_life() || ps_session_this_thread()->attends)
@@ -359,9 +360,9 @@ static int answer_behind(const struct ps_session *s, struct conn *c, struct rpyc
     return conn_attend(c, deadline_in(STEP_MS), err) < 0 ? -1 : answer_queued(s, c, err);
 }
 
-/* Serves a request that cannot run Python. Answers STACKS from the stack reader, as long as Python
- * has not ended: code that runs at its end may be stuck. Returns a negative number with err if the
- * connection must be closed. */
+/* Serves a request that cannot run Python. Until Python has ended, answers STACKS from the stack
+ * reader, because code that runs while Python shuts down may be stuck. Returns a negative number
+ * with err if the connection must be closed. */
 static int serve_without_python(struct waiting *w, struct rpyc_error *err)
 {
     int result;
@@ -389,9 +390,10 @@ static int reply(struct waiting *w, struct rpyc_error *err)
     return result;
 }
 
-/* Moves the request back from a job that was not accepted, and frees the job. If another collection
- * of stacks is blocked, or the interpreter is shutting down, answers STACKS without Python. Returns
- * 1 if the request was answered, 0 if the caller must serve it, -1 with err. */
+/* Frees a job that was not accepted. If another collection of stacks is blocked, or the interpreter
+ * is shutting down, answers STACKS without Python. Returns 1 if the request was answered, -1 with
+ * err if the connection must be closed. Otherwise moves the request back to *request and returns 0:
+ * the caller must serve it. */
 static int take_back(struct waiting *w, struct message *request, int problem,
                      struct rpyc_error *err)
 {
@@ -409,8 +411,8 @@ static int take_back(struct waiting *w, struct message *request, int problem,
     return result;
 }
 
-/* Makes the helper run a request. Returns 1 if it was served, 0 if the helper cannot get it and the
- * caller must serve it, -1 with err if the connection must be closed. */
+/* Makes the helper run a request. Returns 1 if it was served, 0 if the helper does not accept it
+ * and the caller must serve it, -1 with err if the connection must be closed. */
 static int run_on_helper(struct ps_session *s, struct conn *c, struct message *request,
                          int64_t handler, struct rpyc_error *err)
 {
@@ -503,7 +505,8 @@ static void attend(void *session)
     ps_session_end_thread(s);
 }
 
-/* Called if a request has run for PS_TIMER_MS. Must not wait. */
+/* Starts a thread that runs attend(). The timer calls it if a request has run for PS_TIMER_MS. Must
+ * not wait. */
 static void start_attending(struct ps_timer *late)
 {
     struct ps_session *s = (struct ps_session *)((char *)late - offsetof(struct ps_session, late));

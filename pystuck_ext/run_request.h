@@ -8,7 +8,8 @@
  * hangs up, answers STACKS from the stack reader, and queues all other requests.
  *
  * A request may also block the session's thread later, or while no thread is known to keep the GIL.
- * After PS_TIMER_MS, another thread reads on for it in the same way. So STACKS is always answered.
+ * After PS_TIMER_MS, another thread reads for the session's thread in the same way. So STACKS is
+ * always answered.
  */
 #ifndef PS_RUN_REQUEST_H
 #define PS_RUN_REQUEST_H
@@ -16,9 +17,9 @@
 #include "conn.h"
 #include "session.h"
 
-/* Returns the deadline for sending a reply. There is none on a thread of the session. A thread of
- * the program serves requests while it waits for the client: there it is the deadline of that wait,
- * but at least 2 s and at most 30 s from now. */
+/* Returns the deadline for sending a reply. On a thread of the session, there is no deadline. A
+ * thread of the program serves requests while it waits for the client. On such a thread, the result
+ * is the deadline of that wait, but at least 2 s and at most 30 s from now. */
 deadline_t ps_reply_deadline(const struct ps_session *s);
 
 /* Serves a request. Call without the GIL, between ps_session_begin_request and

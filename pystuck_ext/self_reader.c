@@ -18,8 +18,8 @@
 /* From 3.11 on, only pycore_runtime.h declares it. */
 extern char _PyRuntime[];
 
-#define CHECKED_THREADS 8                  /* of the main interpreter: how many are compared */
-#define CHECK_MEMORY    ((size_t)64 << 20) /* for their reports, in bytes */
+#define CHECKED_THREADS 8 /* how many threads of the main interpreter are compared */
+#define CHECK_MEMORY    ((size_t)64 << 20) /* the limit for their report, in bytes */
 #define CHECK_TRIES     3
 
 /* True if a text that the stack reader has read is equal to the str that Python itself gives for
@@ -48,7 +48,8 @@ static bool is_attribute(struct report_text text, PyObject *code, const char *na
     return false;
 }
 
-/* An instruction may have no line: then Python's functions return -1. */
+/* True if the line is the one that Python shows. Python's functions return -1 for an instruction
+ * without a line. */
 static bool is_same_line(int64_t line, PyFrameObject *frame)
 {
     int64_t shown = PyFrame_GetLineNumber(frame);
@@ -130,8 +131,8 @@ static bool is_own(const struct report_thread *t, int64_t interpreter)
            (unsigned long)t->ident == PyThreadState_Get()->thread_id;
 }
 
-/* True if the native id of the calling thread may be the one that was read. Python stores the id of
- * another thread in a child that C code has forked and, in 3.12, in subinterpreters. */
+/* True if the native id that was read may be that of the calling thread. In a child that C code has
+ * forked and, in 3.12, in subinterpreters, Python has stored the id of another thread. */
 static bool is_native_id(const struct report_thread *t)
 {
     return t->native_id == REPORT_UNKNOWN || t->native_id == (int64_t)syscall(SYS_gettid) ||
@@ -148,7 +149,7 @@ static bool agrees_on_own(const struct report_process *p, const struct report_th
            is_native_id(t);
 }
 
-/* A thread may have a thread state in each of several interpreters. sys._current_frames() shows one
+/* True if a thread has thread states in several interpreters. sys._current_frames() shows only one
  * of them. */
 static bool is_in_several(const struct report_process *p, const struct report_thread *t)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The stack reader on the memory of this process. run_server, which has the GIL, makes and checks
- * it. Later, threads without the GIL use it.
+ * the reader. Later, threads without the GIL use the reader.
  */
 #ifndef PS_SELF_READER_H
 #define PS_SELF_READER_H

@@ -23,7 +23,7 @@
 #define NAMED_TRIES        1000
 #define LISTENER_NAME      "pystuck:" /* client/connect/find.c looks for it */
 #define THREAD_NAME_SIZE   16         /* the kernel's limit, with the null character */
-#define GONE_SERVED        2          /* times max_clients: the limit with clients that hung up */
+#define GONE_SERVED        2 /* times max_clients: the limit that includes those that hung up */
 #define BASE               36
 
 struct ps_server {
@@ -218,8 +218,8 @@ static bool asks_who(const struct ps_server *s)
     return !s->options.anyone || s->address.ss_family == AF_UNIX;
 }
 
-/* Returns the source of a client (see log_limit.h) if asks_who() is false, so that the client's
- * user is not known: the source is then the client's address. */
+/* Returns the source of a client (see log_limit.h) whose user is not known because asks_who() is
+ * false. The source is the client's address. */
 static struct ps_source source_of_address(int fd)
 {
     struct sockaddr_storage address = {0};
@@ -229,7 +229,8 @@ static struct ps_source source_of_address(int fd)
     return ps_source_of_address((struct sockaddr *)&address);
 }
 
-/* Decides whether a client is admitted, and sets its source. Logs the reason if not. */
+/* Decides whether a client is admitted, and sets the client's source. If it is not admitted, logs
+ * the reason. */
 static bool admit(const struct ps_server *s, struct ps_client *client)
 {
     char why[PS_ADMIT_WHY_SIZE];
@@ -337,9 +338,9 @@ struct watch {
 
 #define WATCH_ROOM_LEAST 16
 
-/* Makes room for the listener and `clients` clients; until watch_all() there are not more. If
- * memory is short, clients without room are not watched for now. Returns false if there is no room
- * for the listener. */
+/* Makes room for the listener and `clients` clients, the present number; only the calling thread
+ * adds clients. If memory is short, clients without room are not watched for now. Returns false if
+ * there is no room for the listener. */
 static bool make_room(struct watch *w, size_t clients)
 {
     size_t room = w->room ? w->room : WATCH_ROOM_LEAST;
@@ -396,8 +397,8 @@ static struct ps_client *find_client(struct ps_server *s, uint64_t id)
     return NULL;
 }
 
-/* Calls hung_up() for each client that has hung up, since its session may be busy and not notice.
- * Only stops watching a client whose descriptor the program has closed. */
+/* Calls hung_up() for each client that has hung up, since the client's session may be busy and not
+ * notice. If the program has closed a client's descriptor, only stops watching the client. */
 static void tell_sessions(struct ps_server *s, const struct watch *w)
 {
     struct ps_client *client;
@@ -415,8 +416,8 @@ static void tell_sessions(struct ps_server *s, const struct watch *w)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* Names the listener's thread after its socket: "pystuck:" and the inode in base 36, of which 32
- * bits fit. `pystuck --list` finds the socket by this name, which /proc shows to every user. The
+/* Names the listener's thread after its socket: "pystuck:" and the inode in base 36. An inode of 32
+ * bits fits. `pystuck --list` finds the socket by this name, which /proc shows to every user. The
  * inode identifies the socket even after the program has closed it. The number of its descriptor
  * may by then belong to another file. */
 static void name_listener(const struct ps_server *s)
@@ -441,9 +442,9 @@ static void wait_for_name(struct ps_server *s)
         poll(NULL, 0, 1);
 }
 
-/* Waits because no descriptor is free. While no client is connected, each wait is twice as long as
- * the one before: a client that has given up stays in the queue, and its connection cannot be told
- * from that of a client that waits. */
+/* Waits for *ms, because no descriptor is free. While no client is connected, doubles *ms for the
+ * next wait: the queue of the socket may have only clients that have given up, which cannot be
+ * distinguished from clients that are waiting. */
 static void wait_for_descriptor(struct ps_server *s, int *ms)
 {
     poll(NULL, 0, *ms);
@@ -510,10 +511,11 @@ static bool is_live(const struct sockaddr *address, socklen_t len)
     return live;
 }
 
-/* Locks the directory in which a Unix socket is being created. Otherwise this server might replace
- * the socket of another server that has called bind() but not yet listen(): such a socket looks
- * like one that a dead server has left. If another process keeps the lock for a second, continues
- * without it. Returns a descriptor for the caller to close; -1: the directory cannot be opened. */
+/* Locks the directory in which a Unix socket is being created. Without the lock, this server might
+ * replace the socket of another server that has called bind() but not yet listen(). Such a socket
+ * looks like one that a dead server has left. If another process keeps the lock for a second,
+ * continues without it. Returns a descriptor for the caller to close; -1: the directory cannot be
+ * opened. */
 static int lock_directory(const char *path)
 {
     char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
@@ -669,8 +671,8 @@ static void hang_up(struct ps_client *client)
         client->server->options.hung_up(client->session);
 }
 
-/* Closes all sockets of a server. Returns false if that was done before, or if the server belongs
- * to the parent process. */
+/* Closes all sockets of a server. Returns false, and does nothing, if the server is closed already
+ * or belongs to the parent process. */
 static bool close_sockets(struct ps_server *s)
 {
     struct ps_client *client;

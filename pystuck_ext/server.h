@@ -4,8 +4,8 @@
  * lifetime. Does not use Python: a function in struct ps_server_options serves the clients.
  *
  * The program may fork, close every descriptor, or exit at any time. So a forked child closes the
- * server's sockets, since the server's threads do not exist there. A descriptor is checked before
- * it is used. At exit, nothing waits for the threads.
+ * server's sockets, since the server's threads do not exist in the child. A descriptor is checked
+ * before it is used. At exit, nothing waits for the threads.
  */
 #ifndef PS_SERVER_H
 #define PS_SERVER_H
@@ -35,8 +35,8 @@ struct ps_client {
  * for the client any more. */
 typedef void (*ps_serve_client)(void *context, struct ps_client *client);
 
-/* Called when a client has hung up, or the server ends its connection: the session may be busy and
- * not notice. Called with a lock held. Must not wait. */
+/* Called when a client has hung up, or the server ends the client's connection, because the session
+ * may be busy and not notice. Called with a lock held. Must not wait. */
 typedef void (*ps_hung_up)(void *session);
 
 /* Logs a line: a warning if a client is refused, an error if the server fails. source: the client
@@ -77,8 +77,8 @@ void ps_server_close_all(void);
 
 void ps_server_unref(struct ps_server *server);
 
-/* Copies the address that the server listens on, with the port that the kernel has chosen, and
- * returns its length. */
+/* Copies the address on which the server listens, with the port that the kernel has chosen. Returns
+ * the length of the address. */
 socklen_t ps_server_address(const struct ps_server *server, struct sockaddr_storage *address);
 
 /* True if the server is closed; in a forked child, if it was closed before the fork. */

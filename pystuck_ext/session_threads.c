@@ -45,8 +45,8 @@ static int echo_long(struct conn *c, struct message *request, const uint8_t *dat
     return result;
 }
 
-/* Replies to a PING of a value with the bytes of the request, without the GIL. Returns 1 if it did,
- * 0 if the argument is not a value, -1 with err. */
+/* Replies to a PING whose argument is a value with the bytes of the request, without the GIL.
+ * Returns 1 if it has replied, 0 if the argument is not a value, -1 with err. */
 static int serve_ping(struct conn *c, struct message *request, deadline_t deadline,
                       struct rpyc_error *err)
 {
@@ -68,8 +68,8 @@ static int serve_ping(struct conn *c, struct message *request, deadline_t deadli
 }
 
 /* True if this thread has enough stack left for a request and its Python code. Threads of the
- * program may have small stacks. True also on a stack that is not the thread's own, such as the one
- * of a coroutine, since its size is not known. */
+ * program may have small stacks. True also on a stack other than the thread's own, such as that of
+ * a coroutine, because its size is not known. */
 static bool has_stack(void)
 {
     static __thread uintptr_t low, high;
@@ -226,8 +226,8 @@ static void drop_objects(void *session)
     PyErr_Clear();
 }
 
-/* Call with the GIL. Ends the service and releases all objects of the session, once. Never runs
- * while the service is being connected: see introduce(). */
+/* Call with the GIL. Ends the service and releases all objects of the session, if this was not done
+ * before. Never runs while the service is being connected: see introduce(). */
 static void release_all(struct ps_session *s)
 {
     if (s->ended)
@@ -241,9 +241,9 @@ static void release_all(struct ps_session *s)
     ps_pyframe_clear(s);
 }
 
-/* Runs when the client of a session has hung up while a request runs. If the request runs for too
- * long, releases the objects of the session. Closes the socket if the reserve needs descriptors.
- * Does not release the objects if the session ends by itself. */
+/* The main function of a thread that is started if the client of a session hangs up while a request
+ * runs. If a request runs for longer than REAP_AFTER_MS, releases the objects of the session,
+ * unless the session has ended by itself. Closes the socket if the reserve needs descriptors. */
 static void reap(void *arg)
 {
     struct ps_session *s = ps_session_this_thread()->session = arg;
@@ -254,8 +254,9 @@ static void reap(void *arg)
         poll(NULL, 0, REAP_AFTER_MS);
     } while (atomic_load(&s->threads) > 0 && atomic_load(&s->served) != before);
     if (!ps_reserve_take_back()) {
-        /* The client's socket may use a descriptor of the reserve, so it is closed. Otherwise it
-         * stays open: a client that has only ended its side still reads the reply. */
+        /* The client's socket may use a descriptor of the reserve, so it is closed. In other cases
+         * it stays open, because a client that has only ended its own side still reads the reply.
+         */
         conn_let_go(s->conn);
         ps_reserve_take_back();
     }
@@ -360,8 +361,8 @@ static int open_stream(const struct ps_settings *settings, const struct ps_clien
     return -1;
 }
 
-/* Disconnects a client for whose session there is no memory. Shuts the socket down, since the
- * listener polls it, too: closing it alone would not reach the client. Returns NULL. */
+/* Disconnects a client for whose session there is no memory. Shuts the socket down, because closing
+ * it would not end the connection while the listener polls it. Returns NULL. */
 static struct ps_session *hang_up(struct ps_client *client, struct stream *stream)
 {
     ps_client_turn_away(client);

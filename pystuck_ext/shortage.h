@@ -8,7 +8,7 @@
 #include "report.h"
 
 /* Fills process->shortage: see shortage_find() in procfs/shortage.h. The texts are in the arena.
- * Uses a descriptor of the reserve if no other is free. Call without holding a lock. */
+ * Uses a descriptor of the reserve if no other descriptor is free. Call without a lock held. */
 void ps_shortage_find(struct arena *arena, struct report_process *process);
 
 #endif

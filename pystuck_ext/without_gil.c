@@ -28,11 +28,11 @@
 #define HELD_MS     100  /* if the GIL is held for this time, it is held for long */
 #define BUSY_CPU_MS 10   /* a thread that has used so much CPU time has run */
 #define PATIENCE_MS 1500 /* how long to wait for the GIL if Python code seems to run */
-#define MARGIN_MS   300  /* how long a collection may run on after its budget */
+#define MARGIN_MS   300  /* how long a collection may continue after its budget */
 #define LONG_MS     5000 /* how long to wait for a collection that has the GIL */
-#define FRESH_MS    100  /* how long an answer is sent to other clients, too */
-#define KERNEL_MS   100  /* how long the states of threads are read */
-#define TARGETS_MS  100  /* how long it is searched what their system calls are on */
+#define FRESH_MS    100  /* how long an answer may also be sent to other clients */
+#define KERNEL_MS   100  /* the limit for reading the states of threads */
+#define TARGETS_MS  100  /* the limit for finding out what their system calls are on */
 
 /* The memory for a report, in bytes: what is reserved, and what is tried if a report does not fit.
  */
@@ -211,8 +211,9 @@ enum gil_use {
 };
 
 /* Finds out how the GIL is used. Python code releases the GIL after sys.getswitchinterval() if
- * another thread waits for it. So if a thread keeps the GIL, and has run for longer than that or
- * sleeps, it runs C code. If it has kept the GIL but only waits for a CPU, it may run Python code.
+ * another thread waits for it. So if a thread keeps the GIL, and has run for longer than that
+ * interval or sleeps, it runs C code. If the thread keeps the GIL but only waits for a CPU, it may
+ * run Python code.
  */
 static enum gil_use use_of(const struct ps_gil_look *look)
 {
@@ -284,7 +285,7 @@ static void set_gil(struct arena *a, struct report_gil *gil, const struct ps_gil
     enum gil_use use = use_of(look);
 
     if (use == USE_C && look->unchanged_ms < read_ms)
-        use = USE_UNKNOWN; /* another thread had the GIL when it was read */
+        use = USE_UNKNOWN; /* another thread had the GIL when the holder was read */
     switch (use) {
     case USE_FREE:
         gil->state = GIL_FREE;
@@ -437,7 +438,7 @@ static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_
 
 /* Reads the report again, with LARGE bytes of memory: 50,000 frames of one thread need them. Sets
  * *large to this memory, which the caller unmaps, or to NULL. If there is no memory, or not enough,
- * leaves the former report in place and returns STACKREADER_CUT. */
+ * leaves *p as it was and returns STACKREADER_CUT. */
 static enum stackreader_result read_large(struct ps_state *state, struct arena *a,
                                           struct report_process *p, void **large)
 {

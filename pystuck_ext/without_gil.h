@@ -11,8 +11,8 @@
 #include "session.h"
 
 /* Call with the GIL, in run_server. Makes state->reader and state->without_gil, unless they exist
- * in this process, and stores the program's arguments. If there is no reader, or memory is short,
- * STACKS is not answered without the GIL, and the reason is logged. No exception is set. */
+ * in this process, and stores the program's arguments. If no reader can be made, or memory is
+ * short, logs the reason; STACKS is then not answered without the GIL. Sets no exception. */
 void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log);
 
 /* Call with the GIL, at the end of a subinterpreter, when its threads have ended. Frees
@@ -20,8 +20,8 @@ void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log);
 void ps_without_gil_free(struct ps_state *state);
 
 /* True if it is time to answer without Python, instead of waiting for the GIL. asked: when the
- * request was read. budget_ms: how long a collection of stacks with the GIL may take. running: that
- * collection has begun. */
+ * request was read. budget_ms: how long a collection of stacks with the GIL may take. running: true
+ * if that collection has begun. */
 bool ps_without_gil_is_due(const struct ps_gil_look *look, deadline_t asked, int64_t budget_ms,
                            bool running);
 

@@ -16,7 +16,8 @@ struct gil_words {
 
 /* Opens a new connection to the server that the options name, and asks it about the GIL. Returns
  * true with *out filled if the GIL is not available. Returns false if the GIL is available, or if
- * there is no answer in time. Waits up to a second for the connection, and as long for the answer.
+ * there is no answer in time. Waits up to a second for the connection, and another second for the
+ * answer.
  */
 bool stacks_ask_gil(const struct options *options, struct gil_words *out);
 

@@ -153,8 +153,8 @@ static bool has_plain_repr(const struct walk *w, rpyc_value *thread)
            rpyc_int64(is_same, &result, NULL) == 0 && result != 0;
 }
 
-/* Fills in the title of a thread whose class has its own __repr__. That __repr__ might block the
- * connection, so it is not called. */
+/* Fills in the title of a thread (its line above the frames) if its class has its own __repr__.
+ * That __repr__ might block the connection, so it is not called. */
 static void name_without_repr(const struct walk *w, const rpyc_value *thread,
                               struct report_thread *t)
 {
@@ -225,8 +225,8 @@ static int take_frames(const struct walk *w, const rpyc_value *entries, report_f
 }
 
 /* Gets the frames of a thread, with functions that are written in C or belong to Python's standard
- * library. They read no source file, because that may block: the client reads the files of this
- * machine itself. */
+ * library. These functions read no source file, because reading one may block. The client reads the
+ * files of this machine itself. */
 static int fetch_frames(const struct walk *w, rpyc_value *key, struct report_thread *t,
                         struct rpyc_error *err)
 {

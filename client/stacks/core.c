@@ -31,7 +31,7 @@ struct dump {
     struct core_images images;
     struct memory_core source;
     struct memory memory;
-    struct located pythons[LOCATE_MAX]; /* those that can be read come first */
+    struct located pythons[LOCATE_MAX]; /* the readable ones come first */
     size_t python_count;
     char *why; /* room for a sentence: CORE_WHY_SIZE bytes */
 };
@@ -131,8 +131,9 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* Returns the file that the Python of the process is probably in, if it was not found on this
- * machine: a libpython, or else the executable. Returns CORE_NO_FILE if there is none. */
+/* Returns the index of the file that probably has the Python of the process: a libpython, or else
+ * the executable. Returns CORE_NO_FILE if there is no such file, or if it was found on this
+ * machine. */
 static size_t find_lost(const struct dump *d)
 {
     size_t executable = core_executable(&d->core), i;
@@ -151,8 +152,8 @@ static const char *process_name(const struct dump *d)
     return d->core.name[0] ? d->core.name : "?";
 }
 
-/* True if the core file is cut, and the state of the Python is probably in the rest. python: the
- * Python that was found, or NULL. lost: the file that it is in, if that was not found. */
+/* True if the core file is cut, and the state of the Python was probably in the part that is
+ * missing. python: the Python that was found, or NULL. lost: the result of find_lost(). */
 static bool is_cut_off(const struct dump *d, const struct located *python, size_t lost)
 {
     if (!core_is_cut(&d->core))
@@ -174,7 +175,8 @@ static bool has_written_memory(const struct core *core)
     return false;
 }
 
-/* Explains why no Python can be read. python: one that was found; NULL: there is none. */
+/* Explains why no Python can be read. python: a Python that was found, but cannot be read; NULL:
+ * none was found. */
 static enum core_outcome no_python(const struct dump *d, const struct located *python)
 {
     size_t lost = python ? CORE_NO_FILE : find_lost(d);
@@ -212,8 +214,8 @@ static enum core_outcome find_pythons(struct dump *d)
     return d->pythons[0].state == PYTHON_READABLE ? CORE_WAS_READ : no_python(d, &d->pythons[0]);
 }
 
-/* Writes what the other Pythons of the process do. The threads of those that can be read are in the
- * same report. */
+/* Writes a sentence about the other Pythons of the process. The report also has the threads of
+ * those that can be read. */
 static void describe_others(const struct dump *d)
 {
     char what[LOCATE_TEXT_SIZE];
@@ -302,8 +304,8 @@ static bool read_threads(const struct dump *d, struct report *r, struct report_p
 
 /* ---- The process ----------------------------------------------------------------------------- */
 
-/* Copies bytes that should be UTF-8, such as a path. Each byte that is not becomes six characters
- * like \udcff, as in the texts of the stack reader. */
+/* Copies bytes that should be UTF-8, such as a path. Each byte that is not valid becomes six
+ * characters like \udcff, as in the texts of the stack reader. */
 static struct report_text copy_bytes(struct report *r, const char *bytes)
 {
     size_t len = strlen(bytes), i, n, out = 0;

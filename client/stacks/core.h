@@ -16,10 +16,9 @@ enum core_outcome {
     CORE_HAS_NOTHING /* no stacks could be read from it */
 };
 
-/* Adds the process to the report, and the findings about it. options: those with the core file, and
- * with the files that the user has named. why: set to a sentence if the result is not
- * CORE_WAS_READ, or if the process had loaded several Pythons; otherwise to "". It has
- * CORE_WHY_SIZE bytes. */
+/* Adds the process to the report, and the findings about it. options: name the core file, and
+ * perhaps executables and libraries. why: has CORE_WHY_SIZE bytes. It is set to a sentence if the
+ * result is not CORE_WAS_READ, or if the process had loaded several Pythons; otherwise to "". */
 enum core_outcome stacks_from_core(struct report *report, const struct options *options, char *why);
 
 #endif

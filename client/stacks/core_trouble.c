@@ -25,7 +25,7 @@ struct compression {
     const char *name, *command; /* the command writes to standard output */
 };
 
-/* Returns how the file is compressed, by its first bytes; NULL: not. */
+/* Finds out from the first bytes of a file how it is compressed. NULL: it is not compressed. */
 static const struct compression *find_compression(int fd)
 {
     static const struct compression known[] = {
@@ -47,8 +47,8 @@ static const struct compression *find_compression(int fd)
 }
 
 /* Reads the process ID in the name of a file of systemd-coredump, such as
- * core.python3.1000.0123456789abcdef0123456789abcdef.4711.1700000000000000.zst. Returns its length;
- * 0: it is another name. */
+ * core.python3.1000.0123456789abcdef0123456789abcdef.4711.1700000000000000.zst. Sets *pid to the
+ * first digit and returns the number of digits; 0: it is not such a name. */
 static int find_pid(const char *path, const char **pid)
 {
     const char *name = strrchr(path, '/'), *parts[4], *dot;
@@ -70,7 +70,7 @@ static int find_pid(const char *path, const char **pid)
     return isdigit((unsigned char)**pid) ? (int)strspn(*pid, "0123456789") : 0;
 }
 
-/* Returns the path as a shell must be given it, if that is the path itself, or else a word. */
+/* Returns the path if it can be typed in a shell without quotes, or else the word FILE. */
 static const char *in_command(const char *path)
 {
     size_t harmless = strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -7,7 +7,8 @@
 
 #include "core_images.h"
 
-/* Each of them writes a sentence to `out`, which has `size` bytes. path: the core file. */
+/* Each of these functions writes a sentence to `out`, which has `size` bytes. path: the core file.
+ */
 
 /* The file cannot be opened: errno says why. */
 void trouble_open(char *out, size_t size, const char *path);

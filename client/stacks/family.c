@@ -58,7 +58,8 @@ static void read_relations(struct relations *all)
         qsort(all->items, all->count, sizeof(*all->items), by_pid);
 }
 
-/* Adds the process, then its descendants. A process is added once: its parent is set to 0 then. */
+/* Adds the process, then its descendants. Sets the parent of an added process to 0, so that it is
+ * added only once. */
 static void add_all(struct family *out, struct relations *all, pid_t pid)
 {
     size_t i;

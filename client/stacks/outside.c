@@ -52,7 +52,7 @@ struct target_process {
     char *maps_text;
     struct mappings mappings;
     struct located pythons[LOCATE_MAX];
-    size_t python_count; /* all Pythons; those that can be read come first */
+    size_t python_count; /* all Pythons; the readable ones come first */
 };
 
 static enum outside_result fail(struct outside *out, enum outside_result result, const char *format,
@@ -89,7 +89,7 @@ static enum outside_result not_allowed(struct outside *out, pid_t pid)
     return out->result;
 }
 
-/* There is no such process, or /proc hides it. */
+/* Fails with the reason why /proc does not have the process: it does not exist, or is hidden. */
 static enum outside_result no_process(struct outside *out, pid_t pid)
 {
     if (kill(pid, 0) == 0 || errno == EPERM)
@@ -224,9 +224,9 @@ static bool is_file_of(int fd, const struct mapping *m)
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == m->inode;
 }
 
-/* Opens the file of a mapping: by the mapping itself, which only root may do, by the link to the
- * executable, or by its path in the root directory of the process. Returns -1 if it is not there
- * any more. */
+/* Opens the file of a mapping: through /proc/PID/map_files, which only root may use; through the
+ * link to the executable; or by its path in the root directory of the process. Returns -1 if none
+ * of these is the file. */
 static int open_file(const struct target_process *t, const struct mapping *m)
 {
     char path[96];
@@ -283,8 +283,8 @@ static void unmap_file(const struct locate_files *files, const void *data, size_
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* Writes what the other Pythons of the process do: "process 7 (./server) also runs Python 3.13.0".
- * The threads of those that can be read are in the same report. */
+/* Writes a sentence about the other Pythons of the process: "process 7 (./server) also runs Python
+ * 3.13.0". The report also has the threads of those that can be read. */
 static void describe_others(const struct target_process *t, struct outside *out)
 {
     char *command = process_command(t->pid), why[LOCATE_TEXT_SIZE];

@@ -28,9 +28,9 @@ struct outside {
     char why[OUTSIDE_TEXT_SIZE];  /* a sentence about the process, if its stacks were not read */
 };
 
-/* Adds a process, and the findings about it, to the report, or nothing if it cannot be read. The
- * caller needs the right to trace the process, see ptrace(2). tool: the name and version of the
- * program, for the report. Returns out->result. */
+/* Adds a process, and the findings about it, to the report. Adds nothing if the process cannot be
+ * read. The caller needs the right to trace the process, see ptrace(2). tool: the name and version
+ * of the program, for the report. Returns out->result. */
 enum outside_result outside_read(struct report *report, pid_t pid, struct outside *out);
 
 /* Sets the findings of the report: those that concern several of its processes. */

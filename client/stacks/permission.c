@@ -17,14 +17,14 @@
 
 #define STATUS_SIZE 4096
 
-/* What helps in a container. */
+/* What to do if pystuck runs in a container. */
 #define CONTAINER                                                                                  \
     ": start the container with 'docker run --cap-add=SYS_PTRACE', or run pystuck on its host"
 
 /* From linux/capability.h, which musl does not have. */
 #define CAPABILITY_PTRACE (UINT64_C(1) << 19)
 
-/* The values of kernel.yama.ptrace_scope. */
+/* The values of the setting kernel.yama.ptrace_scope. */
 enum { YAMA_OFF, YAMA_CHILDREN, YAMA_ADMIN, YAMA_NOBODY };
 
 /* What /proc/PID/status says of the rights of a process. */
@@ -77,14 +77,15 @@ static bool say(char *out, const char *format, ...)
     return true;
 }
 
-/* True if the real ID of pystuck is that of the process in all three places, as ptrace(2) asks. */
+/* True if the real, effective and saved IDs of the process are all equal to the real ID of pystuck,
+ * as ptrace(2) requires. */
 static bool is_same(const unsigned mine[3], const unsigned its[3])
 {
     return its[0] == mine[0] && its[1] == mine[0] && its[2] == mine[0];
 }
 
-/* True if the process is not dumpable: then most of its files in /proc belong to root, or to the
- * root of its user namespace, but not its folder. */
+/* True if the process is not dumpable. Most of its files in /proc then belong to root, or to the
+ * root of its user namespace, but its folder does not. */
 static bool is_protected(pid_t pid, const struct rights *its)
 {
     char path[32];
@@ -99,7 +100,8 @@ static bool is_in_container(void)
     return access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0;
 }
 
-/* The rules of the kernel for a user without CAP_SYS_PTRACE. Returns false if they allow it. */
+/* Writes which rule of the kernel for users without CAP_SYS_PTRACE forbids the access. Returns
+ * false if none does. */
 static bool explain_user(const char *name, pid_t pid, const struct rights *mine,
                          const struct rights *its, char *out)
 {
@@ -122,7 +124,8 @@ static bool explain_user(const char *name, pid_t pid, const struct rights *mine,
     return false;
 }
 
-/* Yama, which restricts ptrace(2) further. Returns false if it does not forbid it. */
+/* Writes how Yama, which restricts ptrace(2) further, forbids the access. Returns false if it does
+ * not. */
 static bool explain_yama(const char *name, pid_t pid, int64_t scope, char *out)
 {
     if (scope == YAMA_CHILDREN)

@@ -43,7 +43,7 @@ static bool same_text(struct report_text a, struct report_text b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-/* Prints what is missing in words that the user knows. */
+/* Prints the name of a missing part of the report, in words that the user knows. */
 static void put_missing_words(const struct printer *p, struct report_text what)
 {
     static const char *const words[][2] = {
@@ -63,8 +63,8 @@ static void put_missing_words(const struct printer *p, struct report_text what)
     print_name(p, what);
 }
 
-/* Prints what is missing as one line: "not shown: source lines, greenlets (the GIL is held)". A
- * reason is printed once, after the last item that has it. */
+/* Prints the missing parts of the report as one line: "not shown: source lines, greenlets (the GIL
+ * is held)". A reason is printed once, after the last item that has it. */
 static void put_missing(const struct printer *p, const struct report_missing *missing, size_t count)
 {
     size_t i;

@@ -15,7 +15,7 @@
  * needs more. */
 #define STACKS_MEMORY_MAX ((size_t)1 << 30)
 
-/* Prints findings as FORMAT_TEXT does; nothing in the other formats. */
+/* Prints findings as stacks_print() does with FORMAT_TEXT. Prints nothing in the other formats. */
 void stacks_print_findings(FILE *stream, const report_findings *findings,
                            enum stacks_format format);
 
@@ -24,10 +24,10 @@ void stacks_print_findings(FILE *stream, const report_findings *findings,
  * spaces, and an empty line if there are any. Then for each thread and greenlet a line with its
  * title, with "(moving)" if the stack is not exact (in a core file: "(incomplete)"); its frames,
  * the innermost last; what it waits for, on lines that begin with "  # "; and an empty line. At the
- * end a line that says what is missing. Threads with equal stacks are printed once, and the first
- * frames of a thread, in the module threading, are left out, unless is_full is true. FORMAT_PLAIN:
- * only titles and frames, without colours and without escapes in names, like the original pystuck.
- * Errors: see ferror(). */
+ * end a line that says what is missing. If is_full is false, many threads with equal stacks are
+ * printed once, and the first frames of a thread, which are in the module threading, are left out.
+ * FORMAT_PLAIN: only titles and frames, without colours and without escapes in names, like the
+ * original pystuck. Errors: see ferror(). */
 void stacks_print(FILE *stream, const struct report_process *process, enum stacks_format format,
                   bool is_full);
 

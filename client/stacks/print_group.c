@@ -8,7 +8,7 @@
 #include "diagnosis/phrases.h"
 #include "name_runs.h"
 
-/* The most different notes that are printed. */
+/* The maximum number of different notes that are printed. */
 #define NOTES_SHOWN 5
 
 /* A note, and how many threads have it. */
@@ -88,8 +88,8 @@ static void put_notes(const struct printer *p, const struct counted *notes, size
         fprintf(p->stream, "  # and %zu other notes: see --full\n", found - NOTES_SHOWN);
 }
 
-/* Puts the text into *out: "990 threads: worker-0 ... worker-989". Threads without a name have
- * their ids. Returns false if there is no memory. */
+/* Puts the text into *out: "990 threads: worker-0 ... worker-989". A thread without a name is shown
+ * by its id. Returns false if there is no memory. */
 static bool put_title(struct buffer *out, const struct report_process *process,
                       const size_t *threads, size_t count)
 {

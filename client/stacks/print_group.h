@@ -6,7 +6,8 @@
  *       File "pool.py", line 12, in work
  *       # waits for an item in Queue jobs
  *
- * If their notes differ, each note has the number of its threads: "# 12 threads: waits for ...".
+ * If the threads have different notes, each note begins with the number of its threads: "# 12
+ * threads: waits for ...".
  */
 #ifndef CLIENT_STACKS_PRINT_GROUP_H
 #define CLIENT_STACKS_PRINT_GROUP_H

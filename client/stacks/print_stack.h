@@ -15,7 +15,7 @@ struct printer {
     FILE *stream;
     void (*name)(FILE *stream, const char *text, size_t len); /* prints a text of the report */
     bool is_plain; /* FORMAT_PLAIN: no colours, and only the stacks */
-    bool is_full;  /* fold and merge nothing */
+    bool is_full;  /* leave out no frames, and merge no threads */
 };
 
 /* Print a text of the report, or "?" if it is unknown. print_title prints it as a title on a line
@@ -23,7 +23,7 @@ struct printer {
 void print_name(const struct printer *p, struct report_text text);
 void print_title(const struct printer *p, struct report_text title, const char *remark);
 
-/* Prints the frames of a stack, the innermost last. Unless p says otherwise, leaves out the first
+/* Prints the frames of a stack, the innermost last. Unless p is plain or full, leaves out the first
  * calls of a thread, which are in the module threading. */
 void print_frames(const struct printer *p, const report_frames *frames);
 

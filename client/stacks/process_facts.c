@@ -20,8 +20,8 @@
 #include "procfs/threads.h"
 #include "schema.h"
 
-#define ARGV_SIZE 131072 /* bytes of a command line that are read */
-#define ARGV_MS   100    /* how long to wait for it */
+#define ARGV_SIZE 131072 /* the most bytes of a command line that are read */
+#define ARGV_MS   100    /* how long to wait for the command line */
 #define NS_PER_S  1e9
 
 #define THREADS_MS 300 /* how long to read the states of threads */
@@ -29,12 +29,12 @@
 
 #define OUTSIDE "the stacks were read from outside the process"
 
-/* How long the GIL is watched, and how often it is looked at meanwhile, in ms. */
+/* How long the GIL is watched, and the time between two looks at it, in ms. */
 #define WATCH_MS 150
 #define LOOK_MS  10
 
-/* How often a thread that waits for the GIL has to wake up while the GIL is watched. It wakes up
- * every 5 ms, after sys.getswitchinterval(). */
+/* A thread that wakes up at least this number of times while the GIL is watched is waiting for the
+ * GIL. Such a thread wakes up after each sys.getswitchinterval(), usually every 5 ms. */
 #define WAKES_MIN 5
 
 /* ---- Texts ----------------------------------------------------------------------------------- */
@@ -83,7 +83,8 @@ static struct report_text text_of_number(struct report *r, const char *format, i
 
 /* ---- The process ----------------------------------------------------------------------------- */
 
-/* True if a namespace of the process is that of pystuck, or if this cannot be read. */
+/* True if the process is in the same namespace as pystuck, or if this cannot be read. namespace:
+ * the kind, the name of a file in /proc/PID/ns. */
 static bool is_in_our(const char *namespace, pid_t pid)
 {
     char path[64], ours[64];
@@ -103,7 +104,8 @@ static void set_host(struct report *r, struct report_process *p, pid_t pid)
     host[sizeof(host) - 1] = '\0';
     if (is_in_our("uts", pid))
         p->host = text_of(r, host, strlen(host));
-    /* In a container, the ID and the name of the machine are those outside of it. */
+    /* For a process in a container, the ID and the name of the machine are those outside of the
+     * container. */
     p->id = text_of_number(r, "%" PRId64 "@%.*s", p->host.data ? p->pid : pid,
                            text_of(r, host, strlen(host)));
 }
@@ -280,8 +282,8 @@ static int64_t activity_at_rest(const struct memory *m, const struct report_thre
     return found;
 }
 
-/* Waits as long as the GIL does not change hands and stays locked, up to WATCH_MS. Returns how long
- * that was, in ms. */
+/* Waits until the GIL changes hands or is released, up to WATCH_MS. Returns how long it waited, in
+ * ms. */
 static int64_t wait_for_change(const struct stackreader *reader, const struct gil *before)
 {
     const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
@@ -298,7 +300,8 @@ static int64_t wait_for_change(const struct stackreader *reader, const struct gi
     return now - start >= WATCH_MS ? now - start : 0;
 }
 
-/* True if another thread than the holder has woken up often: it waits for the GIL. */
+/* True if a thread other than the holder waits for the GIL: it has woken up at least WAKES_MIN
+ * times. */
 static bool is_asked_for(const struct memory *m, const struct report_process *p,
                          const struct report_thread *holder, const int64_t *before)
 {

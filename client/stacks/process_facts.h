@@ -21,7 +21,7 @@ void facts_add_missing(struct arena *arena, struct report_process *process, cons
 #define FACTS_MISSING_MAX 8
 
 /* If the GIL is held, finds out whether C code keeps it: watches the thread that holds it for up to
- * 150 ms. Sets at_least_ms and evidence of process->gil if it does. */
+ * 150 ms. If it does, sets at_least_ms and evidence of process->gil. */
 void facts_watch_gil(const struct stackreader *reader, const struct memory *memory,
                      struct report *report, struct report_process *process);
 

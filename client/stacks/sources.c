@@ -50,7 +50,7 @@ struct job {
 
     pthread_mutex_t lock; /* guards the members below */
     pthread_cond_t changed;
-    size_t ready; /* this many files have been read; the thread still uses the others */
+    size_t ready; /* the number of files that have been read; the thread still uses the others */
 };
 
 static void job_unref(struct job *job)
@@ -75,8 +75,9 @@ static bool is_not_newer(const struct timespec *t, int64_t than)
 }
 
 /* True if the file is probably the one that the process compiled: a regular file, not too large,
- * and not changed since the process was started. Allows two ticks more, since the times of the file
- * and the start of the process are rounded to ticks of the kernel. */
+ * and not changed since the process was started. A change within two ticks of the kernel after the
+ * start is allowed, since the times of the file and the start of the process are rounded to ticks.
+ */
 static bool is_usable(const struct job *job, const struct stat *st)
 {
     int64_t latest = job->latest + 2 * PROCESS_TICK_NS;

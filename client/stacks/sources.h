@@ -21,11 +21,11 @@
  * the thread that reads is left behind. p must belong to r. */
 void sources_fill(struct report *r, struct report_process *p, int fd);
 
-/* Does the same for the process pid of this machine, without a connection. */
+/* Like sources_fill(), but for the process `pid` of this machine, without a connection. */
 void sources_fill_of(struct report *r, struct report_process *p, pid_t pid);
-/* The same for a process that has ended: the client reads a regular file from its own file system
- * if its content and inode have not changed since the time `latest`, in ns since 1970, and the
- * client's user and `user` may both read it. */
+/* Like sources_fill_of(), but for a process that has ended. The client reads a regular file from
+ * its own file system if its content and inode have not changed since the time `latest`, in ns
+ * since 1970, and the client's user and `user` may both read it. */
 void sources_fill_dead(struct report *r, struct report_process *p, uid_t user, int64_t latest);
 
 #endif

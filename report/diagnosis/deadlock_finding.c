@@ -369,8 +369,8 @@ static bool add_abandoned(const struct making *m, size_t object, const size_t *w
     return true;
 }
 
-/* Adds a finding for each object that is_lost and that nodes wait for. Overwrites m->members with
- * the waiters, sorted by their objects. */
+/* Adds a finding for each object that is_lost and that nodes wait for. Overwrites m->at, m->path
+ * and m->members; the last one then has the waiters, sorted by their objects. */
 static bool add_all_abandoned(struct making *m)
 {
     const struct wait_graph *g = m->g;
