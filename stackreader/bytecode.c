@@ -31,8 +31,8 @@ static int tuple_size(const struct python *py, uint64_t code, int member)
     return (int)size;
 }
 
-/* Up to 3.10, the slots before the value stack are the local variables, the cells and the free
- * variables, and the instructions are a bytes object. */
+/* Reads the shape in versions up to 3.10. There, the slots before the value stack are the local
+ * variables, the cells and the free variables, and the instructions are a bytes object. */
 static bool read_old_shape(const struct python *py, struct code_shape *s)
 {
     const struct offsets *o = py->offsets;
@@ -82,15 +82,17 @@ bool code_shape_read(const struct python *py, uint64_t code, struct code_shape *
 
 /* ---- Instrumented instructions --------------------------------------------------------------- */
 
-/* Where the original instructions are: the number for unit i is at address + i * step. */
+/* Where the original instructions are, as two arrays. The number of the original instruction of
+ * unit i is at the address of the array + i * step. */
 struct originals {
-    uint64_t lines, instructions; /* 0: there are none */
-    unsigned step;                /* of `lines`; that of `instructions` is 1 */
+    uint64_t lines, instructions; /* addresses of the arrays; 0: there is none */
+    unsigned step;                /* the step of `lines`; the step of `instructions` is 1 */
 };
 
-/* The size of an entry of `lines`, in bytes. From some release of 3.13 on, the size precedes the
- * entries. Before, all entries had two bytes, and the first byte was the number of the first
- * instruction or 0; no function begins with an instruction whose number is a possible size. */
+/* The possible sizes of an entry of `lines`, in bytes. From some release of 3.13 on, the size
+ * precedes the entries. In releases before that one, all entries have two bytes, and the first byte
+ * is the number of the first instruction, or 0. No function begins with an instruction whose number
+ * is a possible size. */
 #define ENTRY_MIN 2
 #define ENTRY_MAX 5
 
@@ -133,8 +135,8 @@ static unsigned char original(const struct python *py, const struct bytecode *b,
     return number;
 }
 
-/* Puts the original instructions in the place of those of a debugger. Returns false if they cannot
- * be read. */
+/* Replaces the instructions of a debugger in b->units by the original ones. Returns false if the
+ * original ones cannot be found. */
 static bool restore(const struct python *py, const struct code_shape *shape, struct bytecode *b)
 {
     struct originals from;
@@ -173,9 +175,10 @@ bool bytecode_read(const struct python *py, const struct code_shape *shape, stru
 
 /* ---- The table of handlers, from 3.11 on ----------------------------------------------------- */
 
-/* An entry: the instructions from start to before end have this handler. In bytes. depth: of the
- * value stack when the handler begins, without what it gets: the exception, and before it the
- * offset of the instruction if `lasti` is set. */
+/* An entry: the instructions from `start` to before `end` have the handler at `target`. All three
+ * are offsets in bytes. depth: the depth of the value stack when the handler begins, without the
+ * values that are pushed for it: the offset of the instruction, if `lasti` is set, and then the
+ * exception. */
 struct handler {
     int64_t start, end, target;
     int depth;
@@ -228,14 +231,14 @@ static int operation_at(const struct bytecode *b, int64_t offset)
     return b->opcodes[b->units[offset]].operation;
 }
 
-/* The handler begins with PUSH_EXC_INFO from 3.11 on. A debugger may have replaced this one in the
- * memory, but never WITH_EXCEPT_START. */
+/* From 3.11 on, the handler begins with PUSH_EXC_INFO, and WITH_EXCEPT_START follows. A debugger
+ * may have replaced PUSH_EXC_INFO in the memory, but never WITH_EXCEPT_START. */
 bool bytecode_is_with_handler(const struct bytecode *b, int minor, int64_t handler)
 {
     return operation_at(b, minor >= 11 ? handler + 2 : handler) == OP_WITH_EXCEPT_START;
 }
 
-/* Returns the offset of the last instruction before `end`, or -1. */
+/* Returns the offset of the last instruction before `end`; -1: there is none. */
 static int64_t instruction_before(const struct bytecode *b, int64_t end)
 {
     int64_t i = 0, last = -1;
@@ -262,10 +265,10 @@ static int64_t enter_of(const struct bytecode *b, int64_t target)
     return first == INT64_MAX ? -1 : instruction_before(b, first);
 }
 
-#define HANDLERS_MAX 64 /* nested ones */
+#define HANDLERS_MAX 64 /* how many nested handlers are followed */
 
-/* The handler of an instruction is the innermost one. The next one outwards is the handler of the
- * first instruction of the handler. */
+/* An instruction has one handler in the table, that of the innermost block. The handler of the next
+ * outer block is the one that the first instruction of this handler has. */
 size_t bytecode_with_blocks(const struct bytecode *b, int64_t offset,
                             struct with_block blocks[WITH_BLOCKS_MAX])
 {
@@ -347,8 +350,8 @@ static enum change set_depth(const struct code_shape *shape, struct bytecode *b,
     return CHANGE_NEW;
 }
 
-/* Sets the depths where nothing is known about the instructions before: at the beginning, and at
- * handlers. */
+/* Sets the depths that do not follow from other instructions: at the beginning, and at handlers.
+ * Sets all others to -1. */
 static bool set_first_depths(const struct python *py, const struct code_shape *shape,
                              struct bytecode *b)
 {
@@ -360,7 +363,7 @@ static bool set_first_depths(const struct python *py, const struct code_shape *s
     memset(b->depths, 0xff, sizeof(*b->depths) * (b->size / 2 + 1));
     if (b->size == 0)
         return false;
-    /* From 3.10 to 3.12, a generator begins with the value that was sent to it on its stack. */
+    /* From 3.10 to 3.12, when a generator begins, its stack has the value that was sent to it. */
     b->depths[0] = is_generator && minor >= 10 && minor <= 12;
     while (next_handler(b, &at, &h)) {
         if (set_depth(shape, b, (size_t)h.target / 2, h.depth + h.lasti + 1) == CHANGE_INVALID)
@@ -369,7 +372,7 @@ static bool set_first_depths(const struct python *py, const struct code_shape *s
     return true;
 }
 
-/* Sets the depths after one instruction. */
+/* Sets the depths at the instructions that may follow one instruction. */
 static enum change step(const struct python *py, const struct code_shape *shape, struct bytecode *b,
                         const struct walk *w)
 {

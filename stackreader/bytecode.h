@@ -25,7 +25,7 @@ bool code_shape_read(const struct python *py, uint64_t code, struct code_shape *
 
 /* A `with` block that an instruction is in. */
 struct with_block {
-    int slot;      /* of the value stack: contains the manager or its bound method __exit__ */
+    int slot;      /* the slot of the value stack with the manager or its bound method __exit__ */
     int64_t enter; /* the offset of the instruction that calls __enter__, in bytes; -1: unknown */
 };
 
@@ -37,7 +37,7 @@ struct with_block {
 struct bytecode {
     unsigned char units[BYTECODE_MAX + 2];
     int16_t depths[BYTECODE_MAX / 2 + 1];
-    unsigned char table[BYTECODE_MAX]; /* of handlers */
+    unsigned char table[BYTECODE_MAX]; /* the table of handlers */
     size_t size, table_size;
     const struct opcode *opcodes;
 };
@@ -47,7 +47,8 @@ struct bytecode {
 bool bytecode_read(const struct python *py, const struct code_shape *shape, struct bytecode *b);
 
 /* Writes the `with` blocks that the instruction at `offset` (in bytes) is in, the innermost first.
- * From 3.11 on; before, frames know their blocks. Returns the number of blocks. */
+ * Only for 3.11 and later; up to 3.10, the blocks are in the frame. Returns the number of blocks.
+ */
 size_t bytecode_with_blocks(const struct bytecode *b, int64_t offset,
                             struct with_block blocks[WITH_BLOCKS_MAX]);
 
@@ -64,18 +65,18 @@ struct instruction {
     uint32_t argument;
 };
 
-/* A walk over all instructions. At first, all members must be 0. */
+/* The state of a walk over all instructions. Before the first walk_on(), all members must be 0. */
 struct walk {
-    size_t i;          /* the index of the unit */
+    size_t i;          /* the index of the present instruction, in units */
     size_t next;       /* the index of the next instruction */
-    uint32_t argument; /* with the EXTENDED_ARGs before it */
+    uint32_t argument; /* the argument, with those of the EXTENDED_ARGs before it */
     const struct opcode *opcode;
 };
 
 /* Goes to the next instruction. Returns false at the end. */
 bool walk_on(const struct bytecode *b, struct walk *w);
 
-/* Returns the index of the instruction to which the present one jumps. */
+/* Returns the index of the instruction to which the present instruction jumps. */
 size_t jump_target(int minor, const struct walk *w);
 
 /* Returns the instruction at an offset. Its operation is OP_INVALID if there is none. */

@@ -2,16 +2,16 @@
  *
  * The kernel puts on the stack of a new process, from lower to higher addresses: the number of
  * arguments, pointers to them, a null pointer, pointers to the environment, a null pointer, the
- * auxiliary vector, the texts of arguments and environment, and the name of the executed file. The
- * auxiliary vector is also in a note, and so is, in it, the address of that name.
+ * auxiliary vector, the texts of arguments and environment, and the name of the executed file. A
+ * note also has the auxiliary vector, and this has the address of that name.
  */
 #include "core_arguments.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The most bytes below the name of the file that are searched. The kernel allows 6 MB of arguments
- * and environment, and pointers to them. */
+/* The most bytes that are searched, below the name of the executed file. The kernel allows 6 MB of
+ * arguments and environment, and the pointers to them are added. */
 #define STACK_MAX     ((size_t)16 << 20)
 #define ARGUMENTS_MAX 100000
 #define WORD          sizeof(uint64_t)
@@ -36,8 +36,8 @@ static uint64_t word_at(const struct stack *s, size_t offset)
     return word;
 }
 
-/* Reads the stack below the name of the executed file. Returns false if the core file does not have
- * it, or if there is no memory. */
+/* Reads the part of the stack below the name of the executed file. Returns false if the core file
+ * does not have this part, or if there is no memory. */
 static bool read_stack(const struct core *core, struct stack *s)
 {
     const struct core_segment *segment;
@@ -57,7 +57,7 @@ static bool read_stack(const struct core *core, struct stack *s)
     return s->size == end - s->start;
 }
 
-/* Sets *offset to where the auxiliary vector is on the stack. Searches from the end. */
+/* Sets *offset to the offset of the auxiliary vector in *s. Searches from the end. */
 static bool find_auxv(const struct core *core, const struct stack *s, size_t *offset)
 {
     size_t at;
@@ -81,7 +81,7 @@ static bool find_pointers(const struct stack *s, size_t auxv, size_t *first, siz
 
     if (at < 2 * WORD || word_at(s, at - WORD) != 0)
         return false;
-    for (at -= 2 * WORD; word_at(s, at) != 0; at -= WORD) { /* over the environment */
+    for (at -= 2 * WORD; word_at(s, at) != 0; at -= WORD) { /* skip the environment */
         if (at == 0)
             return false;
     }
@@ -108,7 +108,7 @@ static bool append(const struct stack *s, uint64_t address, struct core_argument
     if (!nul)
         return false;
     size = (size_t)(nul - text) + 1;
-    if (size > s->size - out->size) /* the texts overlap */
+    if (size > s->size - out->size) /* true only if texts overlap */
         return false;
     memcpy(out->text + out->size, text, size);
     out->size += size;

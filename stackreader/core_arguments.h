@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Finds the arguments of the process in a core file. No note has them, only the memory.
+ * Finds the arguments of the process in a core file. They are not in a note, only in the memory.
  */
 #ifndef STACKREADER_CORE_ARGUMENTS_H
 #define STACKREADER_CORE_ARGUMENTS_H
@@ -9,13 +9,13 @@
 
 /* The arguments that a process was started with. */
 struct core_arguments {
-    char *text;  /* owned: the arguments one behind the other, with a NUL behind each */
+    char *text;  /* owned: the arguments, each with a NUL at its end */
     size_t size; /* of the text, with all NULs */
     size_t count;
 };
 
 /* Finds the arguments. Returns false if the core file does not have them, or if there is no memory.
- * If the process has overwritten them (setproctitle), the text is what it has written. */
+ * If the process has overwritten its arguments (setproctitle), out->text is what it has written. */
 bool core_arguments_read(const struct core *core, struct core_arguments *out);
 
 void core_arguments_free(struct core_arguments *arguments);

@@ -15,8 +15,8 @@
 
 #include "elf_image.h"
 
-/* Limits, since the file may say anything: mappings that a process can have at most, with the
- * largest vm.max_map_count that is in use; the bytes of all notes; and threads. */
+/* Limits, because the numbers in the file may be wrong: the mappings that a process can have with
+ * the largest vm.max_map_count that is in use; the bytes of all notes; the threads. */
 #define SEGMENTS_MAX 4000000
 #define NOTES_MAX    ((uint64_t)1 << 28)
 #define THREADS_MAX  1000000
@@ -43,7 +43,7 @@ int core_open_file(const char *path)
     return fd;
 }
 
-/* Reads up to `size` bytes at an offset of the file. Returns how many there are. */
+/* Reads up to `size` bytes at an offset of the file. Returns how many were read. */
 static size_t read_file(const struct core *core, uint64_t offset, void *to, size_t size)
 {
     size_t done = 0;
@@ -90,8 +90,9 @@ static void headers_free(struct headers *list)
     free(list->items);
 }
 
-/* Returns the number of program headers. If there are too many for the file header, it is in the
- * first section header, which may be cut off; then the notes begin behind the program headers. */
+/* Returns the number of program headers. If the number does not fit into the file header, it is in
+ * the first section header. If this is cut off, computes the number from the place of the notes,
+ * which begin right behind the program headers. */
 static uint64_t count_headers(const struct core *core, const struct elf *elf)
 {
     unsigned char bytes[ELF_SEGMENT_SIZE];
@@ -166,7 +167,7 @@ static bool is_segment(const struct elf_segment *s)
            s->file_size <= s->memory_size && s->file_size <= UINT64_MAX - s->offset;
 }
 
-/* Stores the segments by address, without those that overlap an earlier one. */
+/* Stores the segments, sorted by address. Leaves out segments that overlap an earlier one. */
 static bool set_segments(struct core *core, const struct headers *headers)
 {
     size_t count = 0, kept = 0, i;
@@ -276,8 +277,8 @@ static void keep(void *unused)
     (void)unused;
 }
 
-/* Returns the number of the file with this path, from 1 on. Adds it if it is new. tree: the files
- * by path. Returns 0 if there is no memory. */
+/* Returns the number of the file with this path, from 1 on. Adds the file if it is new. tree: a
+ * tsearch tree of the files, sorted by path. Returns 0 if there is no memory. */
 static size_t file_number(struct core *core, void **tree, const char *path)
 {
     struct core_file *file = &core->files[core->file_count], **node;
@@ -291,8 +292,8 @@ static size_t file_number(struct core *core, void **tree, const char *path)
     return (size_t)(*node - core->files) + 1;
 }
 
-/* Adds the mappings of files. entries: `count` of them. paths: their paths, one behind the other,
- * up to `end`. Without memory, adds only some of them. */
+/* Adds the mappings of files. entries: `count` of them. paths: their paths, each with a NUL at its
+ * end, up to `end`. If there is no memory, adds only some of them. */
 static void add_mappings(struct core *core, const unsigned char *entries, size_t count,
                          uint64_t page_size, const char *paths, const char *end)
 {
@@ -343,7 +344,7 @@ static bool read_files(struct core *core, const struct elf_note *note)
     return true;
 }
 
-/* Sets what the program headers say about the mapping. */
+/* Sets the access rights of a mapping, which the program headers have. */
 static void set_access(const struct core *core, struct mapping *m)
 {
     const struct core_segment *s = segment_before(core, m->start);
@@ -365,8 +366,8 @@ static struct mapping mapping_of(const struct core_segment *s)
                             .path = ""};
 }
 
-/* Adds the segments that are no mappings of files to the mappings, and sorts them. Returns false if
- * there is no memory. */
+/* Adds the segments that are not mappings of files to the mappings, and sorts the mappings. Returns
+ * false if there is no memory. */
 static bool complete_mappings(struct core *core)
 {
     size_t named = core->mappings.count, count = named, kept = 0, i;
@@ -430,8 +431,8 @@ static void read_process(struct core *core, const struct elf_note *note)
     memcpy(core->name, info.pr_fname, sizeof(info.pr_fname));
 }
 
-/* Reads the kernel's description of the signal. The first note of this type is that of the thread
- * that got it. */
+/* Reads the kernel's description of the signal. The first note of this type belongs to the thread
+ * that got the signal. */
 static void read_signal(struct core *core, const struct elf_note *note)
 {
     struct core_signal *s = &core->signal;
@@ -451,7 +452,8 @@ static void read_signal(struct core *core, const struct elf_note *note)
         s->sender = info.si_pid;
 }
 
-/* Returns false if there is no memory. */
+/* Copies the auxiliary vector, and reads the members that are needed. Returns false if there is no
+ * memory. */
 static bool read_auxv(struct core *core, const struct elf_note *note)
 {
     Elf64_auxv_t entry = {.a_type = AT_IGNORE};
@@ -511,8 +513,8 @@ static bool read_notes(struct core *core, const struct elf_segment *s)
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-/* True if the kernel writes a core file for this signal, unless the process ignores or handles it.
- * Other signals in the file are those with which gdb has stopped the process. */
+/* True if the kernel writes a core file when this signal ends a process. If the file has another
+ * signal, gdb has stopped the process with it. */
 static bool is_fatal(int number)
 {
     static const int fatal[] = {SIGQUIT, SIGILL, SIGABRT, SIGFPE,  SIGSEGV,

@@ -19,23 +19,23 @@
 struct core_segment {
     uint64_t start, end; /* addresses */
     uint64_t offset;     /* where the bytes are in the core file */
-    uint64_t saved;      /* how many bytes of the memory the file should have; the others were left
-                          * out. A cut file has fewer */
+    uint64_t saved;      /* how many bytes of the memory the file should have; the kernel left out
+                          * the others. A file that is cut has fewer */
     bool readable, writable, executable;
 };
 
 /* A file that the process had mapped. */
 struct core_file {
-    const char *path; /* as the process saw it; "... (deleted)" if it was removed before */
+    const char *path; /* as the process saw it; "... (deleted)" if the file was removed */
 };
 
-/* The signal that the kernel wrote the core file for. */
+/* The signal for which the kernel wrote the core file. */
 struct core_signal {
-    int number;       /* 0: none. gcore(1) has read a process that went on */
+    int number;       /* 0: none; gcore(1) wrote the file, and the process continued */
     pid_t thread;     /* which thread got it */
-    bool has_address; /* a fault: `address` is what the thread accessed or executed */
+    bool has_address; /* a fault: the thread accessed or executed `address` */
     uint64_t address;
-    pid_t sender; /* the process that has sent it; 0: the kernel, or not known */
+    pid_t sender; /* the process that sent it; 0: the kernel, or not known */
 };
 
 struct core {
@@ -45,12 +45,12 @@ struct core {
 
     struct core_segment *segments; /* sorted by address; they do not overlap */
     size_t segment_count;
-    struct mappings mappings; /* inode: the index in `files`, plus 1 */
+    struct mappings mappings; /* their `inode` is the index in `files`, plus 1 */
     struct core_file *files;
     size_t file_count;
     char *paths; /* the texts of `files` */
 
-    pid_t *threads; /* the one that got the signal first */
+    pid_t *threads; /* the first one is the thread that got the signal */
     size_t thread_count;
     struct core_signal signal;
     pid_t pid, parent; /* 0: not known */
@@ -58,8 +58,8 @@ struct core {
 
     unsigned char *auxv; /* the auxiliary vector, up to AT_NULL; NULL: not known */
     size_t auxv_size;
-    uint64_t program_headers; /* AT_PHDR: the address of the executable's; 0: not known */
-    uint64_t file_name; /* AT_EXECFN: the address of the name that was executed; 0: not known */
+    uint64_t program_headers; /* AT_PHDR: the address of those of the executable; 0: not known */
+    uint64_t file_name; /* AT_EXECFN: the address of the name of the executed file; 0: not known */
 };
 
 /* Opens a regular file for reading. Opening has no effect on a FIFO or a device. Returns a
@@ -69,8 +69,8 @@ int core_open_file(const char *path);
 enum core_result {
     CORE_OK,
     CORE_NOT_ELF,
-    CORE_NOT_CORE, /* an ELF file of another kind */
-    CORE_CUT,      /* cut before the end of its program headers, or without any */
+    CORE_NOT_CORE, /* an ELF file, but not a core file */
+    CORE_CUT,      /* cut before the end of its program headers, or has none */
     CORE_32_BIT,
     CORE_OTHER_MACHINE,
     CORE_UNREADABLE, /* errno says why */
@@ -87,12 +87,12 @@ void core_close(struct core *core);
 /* True if the file has fewer bytes than its headers say. */
 bool core_is_cut(const struct core *core);
 
-/* Returns how many of the `size` bytes at an address the core file has, counted from the address.
- * *segment: set to the segment that the address is in, or NULL. *offset: where the bytes are. */
+/* Returns how many of the first of the `size` bytes at an address the core file has. *segment: set
+ * to the segment that the address is in, or NULL. *offset: set to their place in the file. */
 size_t core_find(const struct core *core, uint64_t address, size_t size,
                  const struct core_segment **segment, uint64_t *offset);
 
-/* Reads up to `size` bytes at an address from the core file. Returns how many it has. */
+/* Reads up to `size` bytes at an address from the core file. Returns how many bytes it has. */
 size_t core_read(const struct core *core, uint64_t address, void *to, size_t size);
 
 /* The value for a file that is not known. */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATH_SIZE 4352 /* PATH_MAX, and the directories below */
+#define PATH_SIZE 4352 /* PATH_MAX, and a directory in front */
 #define PAGE_SIZE 4096
 #define HEAD_SIZE 0x10000 /* bytes at the start of a file in which its build ID is searched for */
 #define REMOVED   " (deleted)"
@@ -53,7 +53,8 @@ static bool read_build_id(int fd, struct elf_build_id *out)
 
 /* ---- What the core file says ----------------------------------------------------------------- */
 
-/* Sets *address to where the beginning of a file was mapped. Returns false if it was not. */
+/* Sets *address to the address at which the beginning of a file was mapped. Returns false if the
+ * beginning was not mapped. */
 static bool find_start(const struct core *core, size_t file, uint64_t *address)
 {
     const struct mapping *m = core->mappings.items, *end = m + core->mappings.count;
@@ -67,7 +68,8 @@ static bool find_start(const struct core *core, size_t file, uint64_t *address)
     return false;
 }
 
-/* Reads the first page of a file from the core file. Returns how many bytes it has. */
+/* Reads the first page of a mapped file from the core file. Returns how many bytes of the page the
+ * core file has. */
 static size_t read_first_page(const struct core *core, size_t file, void *page)
 {
     uint64_t start;
@@ -97,7 +99,8 @@ static bool same_first_page(const struct core_images *images, size_t file, int f
     return size > 0 && read_at(fd, 0, own, size) == size && memcmp(own, saved, size) == 0;
 }
 
-/* Compares a file of this machine, whose build ID is `id`, with one of the core file. */
+/* Compares a file of this machine, whose build ID is `id`, with a file that the process had mapped.
+ */
 static enum image_state compare(const struct core_images *images, size_t file, int fd,
                                 const struct elf_build_id *id)
 {
@@ -113,7 +116,7 @@ static enum image_state compare(const struct core_images *images, size_t file, i
 
 /* ---- Searching ------------------------------------------------------------------------------- */
 
-/* Opens a file if it is the right one. Sets image->state. */
+/* Opens the file at a path if it is the right one, and returns true. Sets image->state. */
 static bool try_path(const struct core_images *images, size_t file, const char *path)
 {
     struct core_image *image = &images->items[file];
@@ -148,8 +151,8 @@ static bool try_own_path(const struct core_images *images, size_t file)
     return try_path(images, file, name);
 }
 
-/* The directory of debuginfod-find(1) is that of its environment variable, or else in the cache of
- * the user. */
+/* Tries the files that debuginfod-find(1) has downloaded. They are in the directory that its
+ * environment variable names, or else in the cache directory of the user. */
 static bool try_downloaded(const struct core_images *images, size_t file, const char *hex)
 {
     const char *cache = getenv("DEBUGINFOD_CACHE_PATH"), *home = getenv("XDG_CACHE_HOME");
@@ -188,7 +191,7 @@ static bool try_build_id(const struct core_images *images, size_t file)
     return try_downloaded(images, file, hex);
 }
 
-/* True if both paths end in the same name. */
+/* True if both paths have the same file name at their end. */
 static bool same_name(const char *a, const char *b)
 {
     const char *x = strrchr(a, '/'), *y = strrchr(b, '/');
@@ -202,8 +205,9 @@ static bool same_name(const char *a, const char *b)
     return strlen(x) == len && memcmp(x, y, len) == 0;
 }
 
-/* True if a file that the user has named, and that cannot be checked, is used for a file of the
- * core file: for the one with the same name, or else as the executable. */
+/* True if a file that the user has named, and that cannot be checked, must be used for this file of
+ * the core file. It is used for the file with the same name. If no file has this name, it is used
+ * as the executable. */
 static bool is_meant(const struct core_images *images, size_t file, const char *given)
 {
     const struct core *core = images->core;
@@ -218,7 +222,7 @@ static bool is_meant(const struct core_images *images, size_t file, const char *
     return file == core_executable(core);
 }
 
-/* True if a file that the user has named is the one of the core file. */
+/* True if a file that the user has named is this file of the core file. */
 static bool is_right(const struct core_images *images, size_t file, const struct given_image *given)
 {
     enum image_state state = compare(images, file, given->fd, &given->build_id);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The executable and the libraries of a process whose core file is read: finds their files on this
- * machine, for the memory that the core file leaves out because it is in these files.
+ * machine. A core file leaves out memory whose contents are in these files.
  *
  * A file is used only if it has the build ID that the core file has for it. If the file was linked
  * without a build ID, its first page must be the one in the core file. If the core file has
- * neither, only a file that the user has named is used: for the file with the same name, or else as
- * the executable.
+ * neither, only a file that the user has named is used: for the mapped file with the same name, or
+ * else as the executable.
  */
 #ifndef STACKREADER_CORE_IMAGES_H
 #define STACKREADER_CORE_IMAGES_H
@@ -18,7 +18,7 @@ enum image_state {
     IMAGE_NEW, /* not searched for yet */
     IMAGE_FOUND,
     IMAGE_MISSING,  /* there is no file at its path or for its build ID */
-    IMAGE_REPLACED, /* the file at its path is another one */
+    IMAGE_REPLACED, /* the file at its path is a different one */
     IMAGE_UNCHECKED /* the core file does not say whether the file at its path is the right one */
 };
 
@@ -28,7 +28,7 @@ struct core_image {
     bool was_read; /* build_id and page are set */
     struct elf_build_id build_id;
     size_t page_size; /* bytes of the first page that the core file has */
-    int fd;           /* if state is IMAGE_FOUND */
+    int fd;           /* valid if state is IMAGE_FOUND */
 };
 
 /* A file that the user has named. */
@@ -57,17 +57,18 @@ enum give_result {
     GIVE_OK,
     GIVE_UNREADABLE, /* errno says why */
     GIVE_NOT_ELF, /* it is not a regular file that is an executable or library for this machine */
-    GIVE_OTHER,   /* its build ID is that of no file that the process had mapped */
+    GIVE_OTHER,   /* no file that the process had mapped has its build ID */
     GIVE_TOO_MANY
 };
 
 /* Adds a file that the user has named. path must stay valid. */
 enum give_result core_images_give(struct core_images *images, const char *path);
 
-/* Returns the file with this index in core->files. Searches for it if that was not done yet. */
+/* Returns the file with this index in core->files. Searches for the file if this was not done
+ * before. */
 const struct core_image *core_images_get(const struct core_images *images, size_t file);
 
-/* Reads up to `size` bytes of a file that was found. Returns how many there are. */
+/* Reads up to `size` bytes of a file that was found. Returns how many were read. */
 size_t core_image_read(const struct core_image *image, uint64_t offset, void *to, size_t size);
 
 /* Returns the build ID that the core file has for a file; size 0: none. */

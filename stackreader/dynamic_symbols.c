@@ -35,7 +35,8 @@ static bool read_segments(const struct memory *m, uint64_t start, struct segment
            memory_read(m, start + head.e_phoff, out->items, out->count * sizeof(Elf64_Phdr));
 }
 
-/* Sets *bias from the segment that begins with the first page of the file. */
+/* Sets *bias, which follows from the segment that begins with the first page of the file. start:
+ * the address of this page in the process. */
 static bool find_bias(const struct segments *s, uint64_t start, uint64_t *bias)
 {
     size_t i;
@@ -57,8 +58,8 @@ bool dynamic_bias(const struct memory *memory, const struct mapping *first, uint
            find_bias(&segments, first->start, bias);
 }
 
-/* glibc replaces the addresses in the dynamic section by those in the process; other linkers do
- * not. */
+/* Returns the address in the process of a value of the dynamic section. glibc replaces the
+ * addresses in the section by those in the process; other dynamic linkers do not. */
 static uint64_t address_of(const struct dynamic *d, uint64_t value)
 {
     return value < d->start ? value + d->bias : value;
@@ -110,7 +111,7 @@ bool dynamic_open(struct dynamic *out, const struct memory *memory, const struct
 
 /* ---- Symbols --------------------------------------------------------------------------------- */
 
-/* True if symbol number `index` is defined and has this name. */
+/* True if the symbol with this index is defined and has this name. Sets *address to its address. */
 static bool is_symbol(const struct dynamic *d, uint32_t index, const char *name, uint64_t *address)
 {
     Elf64_Sym symbol;
@@ -136,7 +137,8 @@ static uint32_t gnu_hash(const char *name)
 }
 
 /* Looks the name up in a table of DT_GNU_HASH: a head of four words, a Bloom filter of words of 64
- * bits, buckets, and the hashes of the symbols. The last hash of a bucket has its lowest bit set.
+ * bits, buckets, and the hashes of the symbols. The lowest bit is set only in the last hash of a
+ * bucket.
  */
 static bool find_by_gnu_hash(const struct dynamic *d, const char *name, uint64_t *address)
 {
@@ -186,7 +188,7 @@ static uint32_t old_hash(const char *name)
 }
 
 /* Looks the name up in a table of DT_HASH: the numbers of buckets and of symbols, then the first
- * symbol of each bucket, then the next one of each symbol. */
+ * symbol of each bucket, then for each symbol the next one in its bucket. */
 static bool find_by_old_hash(const struct dynamic *d, const char *name, uint64_t *address)
 {
     uint32_t head[2], symbol;

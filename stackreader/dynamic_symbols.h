@@ -15,11 +15,11 @@ struct dynamic {
     uint64_t start; /* the address of its ELF header */
     uint64_t bias;  /* what to add to the addresses in the file */
     uint64_t symbols, names;
-    uint64_t gnu_hash, hash; /* the hash tables; 0: it has none of this kind */
+    uint64_t gnu_hash, hash; /* addresses of the hash tables; 0: there is no table of this kind */
 };
 
-/* Opens the image whose first page is at the start of a mapping. Returns false if there is none, if
- * it is one of another kind of machine, or if it exports no symbols. */
+/* Opens the image whose first page is at the start of a mapping. Returns false if there is no
+ * image, if it is for another kind of machine, or if it exports no symbols. */
 bool dynamic_open(struct dynamic *out, const struct memory *memory, const struct mapping *first);
 
 /* Sets *bias to what must be added to the addresses in a file. Returns false if the mapping does

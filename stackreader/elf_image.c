@@ -4,7 +4,8 @@
 #include <elf.h>
 #include <string.h>
 
-/* Returns a pointer to `size` bytes at an offset of the image, or NULL if it does not have them. */
+/* Returns a pointer to `size` bytes at an offset of the image, or NULL if the image does not have
+ * all of them. */
 static const void *at(const struct elf *elf, uint64_t offset, uint64_t size)
 {
     if (offset > elf->size || size > elf->size - offset)
@@ -145,7 +146,7 @@ static bool section_at(const struct elf *elf, size_t i, struct elf_section *out,
     return true;
 }
 
-/* True if a section of texts has this text at an offset. */
+/* True if `texts`, a section of strings, has this text at an offset. */
 static bool has_text(const struct elf *elf, const struct elf_section *texts, uint64_t offset,
                      const char *text)
 {
@@ -176,9 +177,9 @@ bool elf_find_section(const struct elf *elf, const char *name, struct elf_sectio
 
 /* ---- Notes ----------------------------------------------------------------------------------- */
 
-/* Takes `size` bytes, and the padding behind them, which may be missing at the end. before: how
- * many bytes of the note were taken since an aligned place. Returns NULL if the bytes are not
- * there. */
+/* Takes `size` bytes and the padding behind them, and returns a pointer to them. At the end of the
+ * notes, the padding may be missing. before: how many bytes were taken since the last aligned
+ * place. Returns NULL if fewer than `size` bytes are left. */
 static const unsigned char *take(struct elf_notes *notes, size_t size, size_t before)
 {
     const unsigned char *start = notes->at;

@@ -3,10 +3,9 @@
  * Reads ELF images of this machine's byte order and of 64 bits: executables, shared libraries and
  * the headers of core files.
  *
- * The image is a block of memory. It may be cut, and every number in it may be wrong: what lies
- * outside of the block is not found. So the first page of a library, as it is in the memory of a
- * process, is an image whose sections are not found, but whose build ID is. No function allocates
- * memory.
+ * The image is a block of memory. It may be cut, and every number in it may be wrong: parts outside
+ * of the block are not found. For example, in the first page of a library, taken from the memory of
+ * a process, the build ID is found, but no section. No function allocates memory.
  */
 #ifndef STACKREADER_ELF_IMAGE_H
 #define STACKREADER_ELF_IMAGE_H
@@ -15,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A file of another class or byte order: only `machine` is set. */
+/* With ELF_32_BIT and ELF_OTHER_ENDIAN, only elf->machine is set. */
 enum elf_result {
     ELF_OK,
     ELF_NOT_ELF,
@@ -42,7 +41,7 @@ enum elf_result elf_open(struct elf *elf, const void *data, size_t size);
 /* The machine for which this program was compiled (EM_...). */
 uint16_t elf_own_machine(void);
 
-/* Returns a name for a machine, such as "x86-64"; NULL if it has none here. */
+/* Returns a name for a machine, such as "x86-64"; NULL if the machine is not in the list. */
 const char *elf_machine_name(uint16_t machine);
 
 /* A program header. */
@@ -64,7 +63,7 @@ void elf_parse_segment(const void *header, struct elf_segment *out);
 bool elf_segment(const struct elf *elf, size_t i, struct elf_segment *out);
 
 struct elf_section {
-    uint32_t type; /* SHT_NOBITS: the file has no bytes of it */
+    uint32_t type; /* SHT_NOBITS: its bytes are not in the file */
     uint64_t offset, address, size;
 };
 

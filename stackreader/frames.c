@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * If the frames of a running thread are read one by one, up to a quarter of the resulting stacks
- * never existed. Reading twice and comparing does not find all of these: a loop may have reached
- * the same frames again. So a stack is FRAMES_EXACT only if:
+ * are stacks that the thread never had. Reading twice and comparing does not find all of these: a
+ * loop may have reached the same frames again. So a stack is FRAMES_EXACT only if:
  *
  *  1. one system call copied the thread's data stack and the pointer to the innermost frame;
  *  2. the outermost frame is one that can be outermost;
- *  3. the thread did not run during the reading, as its CPU time shows (of another process: its
- * state and the number of its waits); or, if it did or this is not known,
+ *  3. the thread did not run during the reading, as its CPU time shows (in another process: its
+ * state and the number of its waits). If it ran, or if this is not known, instead:
  *  4. three more readings, at random intervals, have the same result.
  *
  * A test with 10^5 stacks of threads that call, recurse, raise and run generators, on 3.9 to 3.15,
@@ -53,7 +53,7 @@ static void parse_frame(const struct python *py, uint64_t address, const unsigne
         f->at = (uint64_t)(int64_t)int_at(bytes, o->frame.at);
 }
 
-/* Where a thread's stack is, according to its thread state. */
+/* The place of a thread's stack, as its thread state shows it. */
 struct place {
     uint64_t current; /* the address of the pointer to the innermost frame */
     uint64_t chunk;   /* the newest chunk of the data stack; 0: none */
@@ -64,7 +64,7 @@ struct place {
 /* Offsets and sizes in a chunk of the data stack, in bytes. */
 #define CHUNK_SIZE_OFFSET 8
 #define CHUNK_HEAD        24
-#define CHUNK_EMPTY       32 /* the head, and one word that the first chunk does not use */
+#define CHUNK_EMPTY       32 /* the head, and a word that the first chunk leaves free */
 
 /* Fills *p from `bytes`, a copy of the thread state at address `thread`. Returns false if the
  * values contradict each other. */
@@ -103,8 +103,8 @@ static uint64_t chunk_end(const struct place *p, const struct raw_stack *stack)
 
 /* True if a frame can be at this address. On the data stack, the frame of a caller is below the
  * frame of its callee, and all frames are below the top. Frames outside of the newest chunk are not
- * checked. *above: the address of the previous frame in the newest chunk, or at first its top; set
- * to the address of this frame. end: the end of the chunk. */
+ * checked. *above: the address of the callee's frame in the newest chunk; for the innermost one,
+ * the top. It is set to the address of this frame. end: the end of the chunk. */
 static bool is_in_order(const struct place *p, uint64_t end, const struct raw_frame *f,
                         uint64_t *above)
 {
@@ -116,8 +116,8 @@ static bool is_in_order(const struct place *p, uint64_t end, const struct raw_fr
     return true;
 }
 
-/* Returns a pointer to the bytes of a frame: in the copy of the chunk if they are there, else in
- * `bytes`, into which they are read. Returns NULL if they cannot be read. */
+/* Returns a pointer to the bytes of a frame. If they are in the copy of the chunk, it points into
+ * this. If not, they are read into `bytes`. Returns NULL if they cannot be read. */
 static const unsigned char *frame_at(const struct python *py, const struct place *p,
                                      const struct raw_stack *stack, uint64_t address,
                                      unsigned char *bytes)
@@ -149,7 +149,8 @@ static bool follow(const struct python *py, const struct place *p, struct raw_st
         }
         if (address == seen || !(found = frame_at(py, p, stack, address, bytes)))
             return false;
-        /* Brent's algorithm for cycles: `seen` is the latest frame whose number is a power of 2. */
+        /* Brent's algorithm, which finds cycles: `seen` is the latest frame whose number is a power
+         * of 2. */
         if (stack->count == next_seen) {
             seen = address;
             next_seen *= 2;

@@ -15,15 +15,15 @@ struct raw_frame {
                   * struct offsets */
     int owner;   /* enum frame_owner */
 
-    /* For the use of the caller of frames_read. */
+    /* For use by the caller of frames_read. */
     struct code *read; /* the code object, or NULL */
     int64_t line;
     int64_t index;
 };
 
-/* Who owns the memory of a frame, from 3.11 on: the data stack of a thread, a generator, or a frame
- * object. From 3.12 on, OWNER_SHIM and higher values mark the places where C code has called the
- * interpreter; such a frame has no Python code. */
+/* Where the memory of a frame is, from 3.11 on: on the data stack of a thread, in a generator, or
+ * in a frame object. From 3.12 on, OWNER_SHIM and higher values mark the places where C code has
+ * called the interpreter; such a frame has no Python code. */
 enum frame_owner { OWNER_THREAD, OWNER_GENERATOR, OWNER_OBJECT, OWNER_SHIM };
 
 /* EXACT: all frames were on the stack at the same moment. MOVING: the thread ran during the
@@ -48,7 +48,7 @@ struct raw_stack {
  *
  * thread: the address of its PyThreadState. native_id: the kernel's id of the thread, to find out
  * whether it runs; 0: unknown. If the state is FRAMES_MOVING, another call may succeed; call
- * frames_wait before it. */
+ * frames_wait before that call. */
 void frames_read(const struct python *py, uint64_t thread, pid_t native_id,
                  struct raw_stack *stack);
 
@@ -71,8 +71,8 @@ bool frame_is_shim(const struct python *py, const struct raw_frame *f);
  * offsets. */
 bool frame_is_shown(const struct python *py, const struct raw_frame *f, int first_traceable);
 
-/* Fills *f with the frame of a generator, given by the generator's address, without its caller.
- * Returns false if the generator has ended or cannot be read. */
+/* Fills *f with the frame of the generator at this address, but not with its caller. Returns false
+ * if the generator has ended or cannot be read. */
 bool frame_of_generator(const struct python *py, uint64_t generator, struct raw_frame *f);
 
 /* Returns the offset of the frame's current instruction in bytes, counted from the first

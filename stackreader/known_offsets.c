@@ -5,10 +5,10 @@
 
 /* A member of struct offsets that struct _Py_DebugOffsets has, too. */
 struct debug_member {
-    short to;   /* its offset in struct offsets. -1 ends the list: `word` is then the number of
-                 * words of struct _Py_DebugOffsets */
+    short to;   /* its offset in struct offsets. -1: the end of the list, whose `word` is the number
+                 * of words of struct _Py_DebugOffsets */
     short word; /* the index of the word that has its value */
-    short group_size; /* the index of the word that has the size of the struct that it is in */
+    short group_size; /* the index of the word with the size of the struct that has the member */
 };
 
 #define AT(member) ((short)offsetof(struct offsets, member))
@@ -25,14 +25,15 @@ static const struct debug_member *const layouts[] = {
 
 #define COOKIE       "xdebugpy"
 #define VERSION_WORD 1
-#define THREADS_WORD 2 /* whether the build is free-threaded */
+#define THREADS_WORD 2 /* the index of the word that is not 0 in a free-threaded build */
 #define HEAD_WORDS   3
 
 /* Limits for the size of a struct, in bytes. */
 #define STRUCT_MIN 8
 #define STRUCT_MAX 0x100000
 
-/* The size of the path of a script for a remote debugger, from 3.14 on: the last word. */
+/* The value of the last word from 3.14 on: the size of the path of a script for a remote debugger.
+ */
 #define SCRIPT_PATH_SIZE 512
 
 #define LEVEL_CANDIDATE 0xc
@@ -70,7 +71,8 @@ static uint64_t word_at(const void *bytes, size_t i)
     return word;
 }
 
-/* Copies the members of a layout into *out. Returns false if the values contradict the layout. */
+/* Copies the members that the layout of this version has into *out. Returns false if the values
+ * contradict the layout. */
 static bool copy_members(const void *bytes, size_t size, int minor, struct offsets *out)
 {
     const struct debug_member *m = layouts[minor];
@@ -113,6 +115,6 @@ enum known_result known_debug_offsets(const void *bytes, size_t size, struct off
     chunk = out->thread.chunk;
     if (!copy_members(bytes, size, VERSION_MINOR(*version), out))
         return KNOWN_CONTRADICTION;
-    out->thread.top += out->thread.chunk - chunk; /* the member behind datastack_chunk */
+    out->thread.top += out->thread.chunk - chunk; /* datastack_top is behind datastack_chunk */
     return KNOWN_OK;
 }

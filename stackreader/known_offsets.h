@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The offsets of the versions of CPython that the stack reader supports, for processes whose Python
- * is another one than the caller's, and for callers without Python.
+ * is not the caller's, and for callers without Python.
  *
  * 3.9 to 3.12: tables that pystuck_ext/print_offsets has made from the headers of each version.
- * From 3.13 on, _PyRuntime begins with a struct _Py_DebugOffsets. It has no length and no version
- * of its own, and each minor version has inserted members in its middle: so there is one layout for
- * each minor version, and the values must not contradict it.
+ * From 3.13 on, _PyRuntime begins with a struct _Py_DebugOffsets. This struct has neither a length
+ * nor a version of its layout, and each minor version has inserted members in its middle. So this
+ * file has one layout for each minor version, and rejects values that contradict it.
  */
 #ifndef STACKREADER_KNOWN_OFFSETS_H
 #define STACKREADER_KNOWN_OFFSETS_H
@@ -24,12 +24,12 @@
 /* The first minor version that has _Py_DebugOffsets. */
 #define DEBUG_OFFSETS_MINOR 13
 
-/* How many bytes of _PyRuntime known_debug_offsets() reads at most. */
+/* The most bytes of _PyRuntime that known_debug_offsets() reads. */
 #define DEBUG_OFFSETS_SIZE 1024
 
 enum known_result {
     KNOWN_OK,
-    KNOWN_NO_COOKIE,     /* the bytes are no struct _Py_DebugOffsets */
+    KNOWN_NO_COOKIE,     /* the bytes are not a struct _Py_DebugOffsets */
     KNOWN_VERSION,       /* the version is not supported */
     KNOWN_FREE_THREADED, /* a build without a GIL */
     KNOWN_CONTRADICTION  /* the values cannot be those of this version */
@@ -42,8 +42,8 @@ bool known_version(uint32_t version);
  * for 3.9 to 3.12. */
 bool known_offsets(int minor, struct offsets *out);
 
-/* Sets *out to the offsets in a struct _Py_DebugOffsets, and *version to its version; 0: there is
- * none. bytes: the beginning of _PyRuntime, of `size` bytes. */
+/* Sets *out to the offsets in a struct _Py_DebugOffsets, and *version to the version of Python in
+ * it, or to 0 if there is none. bytes: the beginning of _PyRuntime, of `size` bytes. */
 enum known_result known_debug_offsets(const void *bytes, size_t size, struct offsets *out,
                                       uint32_t *version);
 

@@ -19,9 +19,9 @@ enum lock_kind {
     LOCK_EVENT,
     LOCK_BARRIER,
     LOCK_QUEUE,      /* queue.Queue or queue.SimpleQueue */
-    LOCK_QUEUE_GET,  /* the same: what a thread waits for is an item, */
-    LOCK_QUEUE_PUT,  /* room, */
-    LOCK_QUEUE_JOIN, /* or until all items are done */
+    LOCK_QUEUE_GET,  /* a queue from which a thread waits to get an item */
+    LOCK_QUEUE_PUT,  /* a queue in which a thread waits for room */
+    LOCK_QUEUE_JOIN, /* a queue for which a thread waits until all items are done */
     LOCK_FUTURE,
     LOCK_THREAD, /* the end of a thread */
     LOCK_IMPORT, /* the lock of a module that is being imported */

@@ -16,7 +16,7 @@
 #define COOKIE     "xdebugpy"   /* from 3.13 on, _PyRuntime begins with it */
 #define CHUNK_SIZE 65536        /* bytes that are searched at once */
 #define SEARCH_MAX ((uint64_t)64 << 20)
-#define TRIES      3 /* how often to look for sys.hexversion, which may move */
+#define TRIES      3 /* how many times to look for sys.hexversion, whose dict may change */
 
 #define MINOR_UNKNOWN     0
 #define VERSION_OF(minor) ((uint32_t)(0x03000000 | (minor) << 16))
@@ -30,8 +30,8 @@ struct search {
 
 /* ---- Versions -------------------------------------------------------------------------------- */
 
-/* Reads sys.hexversion of an interpreter. Returns 0 if it cannot be read, and sets *has_modules to
- * whether the interpreter has a sys.modules. */
+/* Reads sys.hexversion of an interpreter. Returns 0 if it cannot be read. Sets *has_modules to true
+ * if the interpreter has a sys.modules. */
 static uint32_t read_hexversion(const struct python *py, uint64_t interpreter, bool *has_modules)
 {
     uint64_t modules, sys, names, number, version;
@@ -46,8 +46,8 @@ static uint32_t read_hexversion(const struct python *py, uint64_t interpreter, b
     return (uint32_t)version;
 }
 
-/* Sets the state of a Python whose offsets are those of a table, by its sys.hexversion. If this can
- * be read and is right, most of the offsets are right. */
+/* Sets the state of a Python whose offsets come from a table: reads sys.hexversion with them. If
+ * this can be read and is right, most of the offsets are right. */
 static void check_version(const struct memory *memory, struct located *python)
 {
     const struct python py = {*memory, &python->offsets, python->runtime};
@@ -73,8 +73,8 @@ static void check_version(const struct memory *memory, struct located *python)
     python->state = known_version(version) ? PYTHON_READABLE : PYTHON_OTHER_VERSION;
 }
 
-/* Returns the minor version of a Python that has no _Py_DebugOffsets, by the symbols that it
- * exports. Returns a number below 9 if it is older than 3.9. */
+/* Finds out from the symbols that a Python exports which minor version it is, if it has no
+ * _Py_DebugOffsets. Returns a number below 9 if it is older than 3.9. */
 static int minor_by_symbols(const struct dynamic *d)
 {
     uint64_t address;
@@ -89,7 +89,7 @@ static int minor_by_symbols(const struct dynamic *d)
 }
 
 /* Sets state, version and offsets of a Python whose _PyRuntime begins with debug offsets. Returns
- * false if it does not. */
+ * false if there are no debug offsets. */
 static bool use_debug_offsets(const struct memory *memory, struct located *python)
 {
     static const enum python_state states[] = {[KNOWN_VERSION] = PYTHON_OTHER_VERSION,
@@ -146,7 +146,7 @@ static bool is_first(const struct mapping *m)
     return m->offset == 0 && m->readable && m->path[0] == '/';
 }
 
-/* Adds a 32-bit executable or library whose name says that it is a Python. */
+/* Adds an executable or library of 32 bits if its name says that it is a Python. */
 static void look_at_class(struct search *s, const struct mapping *file)
 {
     const char *name = mapping_name(file);
@@ -162,7 +162,7 @@ static void look_at_class(struct search *s, const struct mapping *file)
         python->state = PYTHON_32_BIT;
 }
 
-/* Looks at the symbols that an image exports. */
+/* Adds the Python of an image, if the symbols that the image exports show that it has one. */
 static void look_at_symbols(struct search *s, const struct mapping *file)
 {
     struct dynamic d;
@@ -193,7 +193,7 @@ static void look_at_symbols(struct search *s, const struct mapping *file)
     }
 }
 
-/* Adds the Python whose _PyRuntime is at an address; its symbols are not known. */
+/* Adds the Python whose _PyRuntime is at an address, and which exports no symbols. */
 static void add_hidden(struct search *s, const struct mapping *file, uint64_t runtime)
 {
     struct located *python = add(s, file, runtime);
@@ -226,7 +226,7 @@ static void search_cookie(struct search *s, const struct mapping *m)
     }
 }
 
-/* Looks for the section of _PyRuntime in the file of an image. */
+/* Adds the Python whose _PyRuntime is in a section of its own in the file of an image. */
 static void look_at_section(struct search *s, const struct locate_files *files,
                             const struct mapping *file)
 {
@@ -259,7 +259,8 @@ static void find_hidden(struct search *s, const struct locate_files *files)
             look_at_section(s, files, m);
 }
 
-/* Moves the Pythons that are readable to the front, and keeps the order otherwise. */
+/* Moves the Pythons that are readable to the front. Does not change the order within the two
+ * groups. */
 static void sort(struct located *out, size_t count)
 {
     struct located one;

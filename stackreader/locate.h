@@ -2,9 +2,9 @@
  *
  * Finds the Pythons in a process: for each its _PyRuntime, its version and its offsets.
  *
- * A Python is an executable or a library that exports _PyRuntime. Its symbols are read as the
- * dynamic linker reads them: from the memory of the process. So it does not matter which path the
- * file has, whether it was deleted or replaced since, or whether it can be opened.
+ * A Python is an executable or a library that exports _PyRuntime. The symbols are read from the
+ * memory of the process, as the dynamic linker reads them. So it does not matter which path the
+ * file has, whether the file was deleted or replaced, or whether it can be opened.
  */
 #ifndef STACKREADER_LOCATE_H
 #define STACKREADER_LOCATE_H
@@ -18,7 +18,7 @@ enum python_state {
     PYTHON_NOT_RUNNING,   /* it has no interpreter: it has not begun, or has ended */
     PYTHON_OTHER_VERSION, /* its version is not supported */
     PYTHON_FREE_THREADED,
-    PYTHON_CONTRADICTS, /* its memory is not as this version has it */
+    PYTHON_CONTRADICTS, /* its memory does not have the form of this version */
     PYTHON_PYPY,
     PYTHON_32_BIT
 };
@@ -29,7 +29,7 @@ struct located {
     const struct mapping *file; /* the first mapping of its executable or library */
     uint64_t runtime;           /* the address of _PyRuntime */
     uint32_t version;           /* as in PY_VERSION_HEX; 0: not known */
-    struct offsets offsets;     /* if it is readable */
+    struct offsets offsets;     /* set only if the Python is readable */
 };
 
 /* The files of a process, for Pythons that do not export _PyRuntime. */
@@ -42,7 +42,7 @@ struct locate_files {
 
 #define LOCATE_MAX 8
 
-/* Finds the Pythons of a process, at most `room`, those that are readable first. files: NULL if no
+/* Finds the Pythons of a process, at most `room`. The readable ones come first. files: NULL if no
  * file can be opened. Returns their number. */
 size_t locate_pythons(const struct memory *memory, const struct mappings *mappings,
                       const struct locate_files *files, struct located *out, size_t room);
@@ -54,7 +54,7 @@ void locate_version(const struct located *python, char *out, size_t size);
 
 /* Writes why the stacks of this Python cannot be read, as the end of a sentence that begins with
  * the process: "runs Python 3.16.0a2, which is not known: known are 3.9 to 3.15". python: NULL if
- * there is none. */
+ * the process has no Python. */
 void locate_explain(const struct located *python, char *out, size_t size);
 
 #endif

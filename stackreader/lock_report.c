@@ -28,7 +28,7 @@ static const char *const kind_words[LOCK_KINDS] = {
     [LOCK_IMPORT] = "import",
 };
 
-/* Returns the kind of the object that a thread waits for in this way. */
+/* Returns the kind of the object for which a thread waits. wait: the kind of the wait. */
 static enum lock_kind object_kind(enum lock_kind wait)
 {
     return wait >= LOCK_QUEUE_GET && wait <= LOCK_QUEUE_JOIN ? LOCK_QUEUE : wait;
@@ -65,7 +65,7 @@ void lock_report_clear(struct lock_report *r)
     r->count = 0;
 }
 
-/* Returns the entry of an object, or the free one where it belongs. */
+/* Returns the entry of an object. If it has none, returns the free entry that it must get. */
 static struct lock_object *slot_of(struct lock_report *r, uint64_t address)
 {
     size_t i = (address >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
@@ -78,7 +78,8 @@ static struct lock_object *slot_of(struct lock_report *r, uint64_t address)
     }
 }
 
-/* Returns the entry of an object, which it makes if necessary, or NULL if there is no room. */
+/* Returns the entry of an object. If it has none, makes one, or returns NULL if there is no room.
+ */
 static struct lock_object *object_entry(const struct lock_reporting *l, enum lock_kind kind,
                                         uint64_t address)
 {
@@ -94,7 +95,8 @@ static struct lock_object *object_entry(const struct lock_reporting *l, enum loc
     return o;
 }
 
-/* Returns the entry of an object whose id a hold or wait has, or NULL if it is no id of an object.
+/* Returns the entry of the object with this id, or NULL if there is none. id: from a hold or a
+ * wait, so perhaps the id of a thread.
  */
 static struct lock_object *entry_of_id(struct lock_report *r, struct report_text id)
 {
@@ -108,7 +110,7 @@ static struct lock_object *entry_of_id(struct lock_report *r, struct report_text
 
 /* ---- One thread ------------------------------------------------------------------------------ */
 
-/* Returns the id of a Thread object: that of the thread, or an unknown text. */
+/* Returns the id of the thread of a Thread object, or an unknown text. */
 static struct report_text thread_id(const struct lock_reporting *l, uint64_t thread)
 {
     uint64_t ident, number;
@@ -119,9 +121,9 @@ static struct report_text thread_id(const struct lock_reporting *l, uint64_t thr
     return number_text(l->arena, "thread:", false, number);
 }
 
-/* Returns what the code of a frame calls an object. The name of an import's lock is that of the
- * module; the program does not see the lock. The program's object for a SemLock is the one that has
- * it as its attribute _semlock. */
+/* Returns what the code of a frame calls an object. Returns an unknown text for the lock of an
+ * import, which the program does not see. For a SemLock, returns the name of the program's object,
+ * which has the SemLock as its attribute _semlock. */
 static struct report_text words_in(const struct lock_reporting *l, const struct raw_frame *frame,
                                    const struct lock_object *o)
 {
@@ -197,8 +199,8 @@ static bool holds_already(const struct report_thread *thread, struct report_text
     return false;
 }
 
-/* A thread may have entered an RLock several times; the outermost `with` says since when it holds
- * it. So the facts are read from the outermost one. */
+/* Sets the holds of a thread, beginning with the outermost fact. If the thread has entered an RLock
+ * several times, it has held the RLock since the outermost `with`. */
 static void set_holds(const struct lock_reporting *l, const struct raw_stack *stack,
                       const struct thread_facts *facts, struct report_thread *thread)
 {
@@ -283,7 +285,7 @@ static bool judge(const struct lock_object *o, const struct report_thread *t, st
     if (o->kind == LOCK_PLAIN && o->is_read && !o->locked)
         return false;
     if (o->kind == LOCK_PLAIN && o->claims == 1 && h->certainty == CERTAINTY_LIKELY)
-        return false; /* it has released the lock: another thread could take it */
+        return false; /* it has released the lock, since another thread holds it */
     if (o->kind == LOCK_PLAIN && o->claims > 1)
         h->certainty = CERTAINTY_LIKELY;
     return true;
@@ -304,13 +306,13 @@ static void judge_holds(const struct lock_reporting *l, struct report_thread *t)
     t->holds.count = kept;
 }
 
-/* True if the thread owns the object, which says so, and the thread's holds lack it. */
+/* True if the object names this thread as its owner, and is not among the thread's holds. */
 static bool is_missing(const struct lock_object *o, const struct report_thread *t)
 {
     return o->owner && o->owner == (uint64_t)t->ident && !holds_already(t, o->id);
 }
 
-/* Adds the objects of which the thread is the owner, though no `with` of it shows that. */
+/* Adds the objects that the thread owns but that none of its `with` blocks has entered. */
 static void add_owned(const struct lock_reporting *l, struct report_thread *t)
 {
     struct report_hold *items, *h;
@@ -339,7 +341,8 @@ static void add_owned(const struct lock_reporting *l, struct report_thread *t)
     }
 }
 
-/* Removes a wait that cannot block: for a Lock that is free, or for an RLock of the thread itself.
+/* Removes a wait that cannot block: for a Lock that is free, or for an RLock that the thread itself
+ * holds.
  */
 static void judge_wait(const struct lock_reporting *l, struct report_thread *t)
 {
@@ -352,7 +355,8 @@ static void judge_wait(const struct lock_reporting *l, struct report_thread *t)
         t->waits = NULL;
 }
 
-/* Sets the holder_status of an object, and the holder if it has ended. */
+/* Sets the holder_status of an object. If the thread that owns the object has ended, adds it to the
+ * holders. */
 static void set_status(const struct lock_reporting *l, struct lock_object *o,
                        bool (*has_ended)(void *, uint64_t), void *context)
 {
@@ -369,8 +373,8 @@ static void set_status(const struct lock_reporting *l, struct lock_object *o,
     }
 }
 
-/* Returns the name of an object's class. The names of some classes of CPython are the same in all
- * versions, and may lack their module in the memory. */
+/* Returns the name of an object's class. For some classes of CPython, the name is a constant,
+ * because their name in the memory may lack the module. */
 static struct report_text type_of(const struct lock_reporting *l, const struct lock_object *o)
 {
     static const char *const names[LOCK_KINDS] = {

@@ -3,13 +3,13 @@
  * Makes the members `waits` and `holds` of threads and `objects` of a process from the facts of all
  * threads.
  *
- * The certainty of a wait is known if the kernel confirms it, else seen. The certainty of a hold is
- * known if the object has its owner in it (RLock), else seen: a frame has entered a `with` and not
- * left it. If the code inside the `with` may have released the Lock, the hold is likely; if then
- * another thread has entered a `with` with it, that one holds it. If two such threads have entered
- * a `with` with the same Lock, one of them has released it in between, and it cannot be told which
- * one: both holds are likely, and the object's holder_status is not-known. A Lock that is not
- * locked is held by no thread.
+ * The certainty of a wait is "known" if the kernel confirms it, else "seen". The certainty of a
+ * hold is "known" if the object stores its owner (RLock), else "seen": a frame has entered a `with`
+ * and not left it. If the code inside the `with` may have released the Lock, the hold is "likely".
+ * If another thread has then entered a `with` with the Lock, that thread holds it. If two such
+ * threads have entered a `with` with the same Lock, one of them has released it, but it is not
+ * known which one: both holds are "likely", and the holder_status of the object is "not-known". A
+ * Lock that is not locked is held by no thread.
  */
 #ifndef STACKREADER_LOCK_REPORT_H
 #define STACKREADER_LOCK_REPORT_H
@@ -22,13 +22,14 @@ struct lock_object {
     uint64_t address;
     enum lock_kind kind;
     struct report_text id;
-    struct report_text words; /* of the first frame that has entered or waits for the object */
+    struct report_text words; /* its name in the first frame that has entered it or waits for it
+                               */
 
     /* Set at the end: */
     bool is_read, locked;
     uint64_t owner; /* the ident of a thread, or 0 */
-    size_t claims;  /* the number of threads that have entered a `with` with it, */
-    size_t guesses; /* and of those that have, and may have released it inside */
+    size_t claims;  /* the threads that have entered a `with` with it, and not released it */
+    size_t guesses; /* the threads that have entered one, and may have released it inside */
     struct report_object *report;
 };
 
@@ -37,8 +38,8 @@ struct lock_object {
 struct lock_report {
     /* A hash table; an entry without address is free. */
     struct lock_object objects[LOCK_OBJECTS_MAX];
-    struct lock_object *used[LOCK_OBJECTS_MAX / 2]; /* its entries that are not free */
-    size_t count;                                   /* of these */
+    struct lock_object *used[LOCK_OBJECTS_MAX / 2]; /* the entries that are not free */
+    size_t count;                                   /* the number of entries that are not free */
 };
 
 /* The arguments that the functions below share. */

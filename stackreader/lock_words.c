@@ -7,11 +7,11 @@
 #include "dicts.h"
 #include "objects.h"
 
-#define NAMES_MAX   256  /* of one code object that are looked at */
-#define ENTRIES_MAX 64   /* that are read at once */
-#define ITEMS_MAX   1024 /* of one dict, list or tuple that are looked at */
-#define READS_MAX   1000 /* for one object */
-#define DEPTH_MAX   3    /* attributes and items in a row */
+#define NAMES_MAX   256  /* the most names of one code object that are looked at */
+#define ENTRIES_MAX 64   /* entries of a dict that are read at once */
+#define ITEMS_MAX   1024 /* the most items of one dict, list or tuple that are looked at */
+#define READS_MAX   1000 /* the most reads for one path length */
+#define DEPTH_MAX   3    /* the most attributes and items in one path */
 
 #define CELL_VALUE 16 /* the offset of the value in a cell */
 
@@ -62,7 +62,8 @@ static bool put_key(struct search *s, uint64_t key)
 
 /* ---- Values ---------------------------------------------------------------------------------- */
 
-/* True if the code names something like this. Names are interned: the same name is the same object.
+/* True if the code uses this name for an attribute or a global variable. Names are interned, so
+ * equal names are the same object.
  */
 static bool is_named(const struct search *s, uint64_t name)
 {
@@ -77,17 +78,18 @@ static bool is_named(const struct search *s, uint64_t name)
 
 static bool look_into(struct search *s, uint64_t value, int depth);
 
-/* Looks at a value that has the path up to now, and at what is in it. */
+/* True if the value with the present path is the object, or if the object is found inside the
+ * value, at most `depth` attributes and items deeper. */
 static bool look_at(struct search *s, uint64_t value, int depth)
 {
     return value == s->object || (depth > 0 && look_into(s, value, depth - 1));
 }
 
-/* Which values of a dict to look at: those whose keys the code names; these, and whether the object
- * is another one of them; all. */
+/* Which values of a dict to look at. NAMED: those whose keys the code names. OBJECT: these, and the
+ * object itself under any key. ALL: all values. */
 enum choice { CHOOSE_NAMED, CHOOSE_OBJECT, CHOOSE_ALL };
 
-/* Looks at the values of a dict. put_one: appends a key to the path. */
+/* Looks at the values of a dict, as look_at() does. put_one: appends a key to the path. */
 static bool look_into_dict(struct search *s, const struct dict *d, enum choice choice, int depth,
                            bool (*put_one)(struct search *, uint64_t))
 {
@@ -137,7 +139,7 @@ static bool look_into_items(struct search *s, uint64_t items, uint64_t count, in
     return false;
 }
 
-/* Looks at the attributes that the classes of an object define: names in the class, and slots. */
+/* Looks at the attributes of an object that its classes define: names in the class, and slots. */
 static bool look_into_classes(struct search *s, uint64_t value, int depth)
 {
     uint64_t found;
@@ -239,7 +241,7 @@ static bool look_into_globals(struct search *s, const struct raw_frame *frame, i
            dict_open(s->py, globals, &d) && look_into_dict(s, &d, CHOOSE_NAMED, depth, put_global);
 }
 
-/* Looks for short paths first. */
+/* Looks for paths without attributes and items first, then for longer and longer ones. */
 struct report_text lock_words(const struct python *py, struct value_room *room, struct arena *arena,
                               const struct raw_frame *frame, uint64_t object)
 {

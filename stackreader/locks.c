@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The layouts are those of lockobject and rlockobject in Modules/_threadmodule.c. No header
- * declares them, and the layout of Lock has changed within 3.13, so the size of the objects of the
- * type tells which layout it is.
+ * declares them, and the layout of Lock has changed within 3.13. So the layout is recognized by the
+ * size of the objects of the type.
  */
 #include "locks.h"
 
 #include "objects.h"
 
-/* Sizes of objects, in bytes. SEMAPHORE: the lock is a pointer to a semaphore, or to another lock
- * of the operating system. MUTEX: it is a PyMutex. */
+/* Sizes of objects, in bytes. SEMAPHORE: the object has a pointer to a semaphore, or to another
+ * lock of the operating system. MUTEX: the object has a PyMutex. */
 #define LOCK_SIZE_SEMAPHORE  40
 #define LOCK_SIZE_MUTEX      24
 #define RLOCK_SIZE_SEMAPHORE 48
 #define RLOCK_SIZE_MUTEX     40
 
-#define OFFSET_LOCK   16 /* of the pointer or the PyMutex */
-#define OFFSET_LOCKED 32 /* of a char, in a lock with a semaphore */
+#define OFFSET_LOCK   16 /* the pointer or the PyMutex */
+#define OFFSET_LOCKED 32 /* a char, only in a Lock with a semaphore */
 #define OFFSET_OWNER  24
 #define OFFSET_COUNT  32 /* with a PyMutex, this is the number of further acquisitions */
 
 /* Of a SemLock (Modules/_multiprocessing/multiprocessing.h): a pointer to the sem_t, the ident of
- * the last thread that acquired it, and two ints: how often this process has acquired it without
- * releasing it, and how often all processes may. */
+ * the last thread that acquired it, and two ints: how many times this process has acquired it
+ * without releasing it, and how many times all processes together may. */
 #define SEMLOCK_HANDLE  16
 #define SEMLOCK_THREAD  24
 #define SEMLOCK_COUNT   32
@@ -30,8 +30,9 @@
 
 #define MUTEX_LOCKED 1 /* a bit of a PyMutex */
 
-/* A thread that waits for a PyMutex waits for a semaphore in a struct wait_entry on its stack
- * (Python/parking_lot.c). The address of the PyMutex precedes the semaphore. */
+/* A thread that waits for a PyMutex waits in the kernel for a semaphore in a struct wait_entry,
+ * which is on the thread's stack (Python/parking_lot.c). In this struct, the address of the PyMutex
+ * is this number of bytes before the semaphore. */
 #define WAIT_ENTRY_ADDRESS 8
 
 static const char *const type_names[LOCK_KINDS] = {
@@ -57,8 +58,8 @@ enum lock_kind lock_kind(const struct python *py, const struct library *l, uint6
     return LOCK_NONE;
 }
 
-/* Returns the size of the objects of CPython's own type of this kind, 0 if it cannot be read. The
- * object may be one of a derived class. */
+/* Returns the size of the objects of CPython's own type of this kind; 0 if it cannot be read.
+ * object: an object of this type or of a derived class. */
 static uint64_t size_of(const struct python *py, enum lock_kind kind, uint64_t object)
 {
     uint64_t type = object_type(py, object), size;
@@ -98,7 +99,8 @@ static bool read_rlock(const struct python *py, uint64_t object, uint64_t size,
     return true;
 }
 
-/* Another process may have a SemLock that this process has not acquired. */
+/* Reads a SemLock. Returns false if this process has not acquired it, because another process may
+ * have acquired it. */
 static bool read_semlock(const struct python *py, uint64_t object, struct lock_state *state)
 {
     int32_t count;

@@ -8,26 +8,27 @@
 
 #include "library.h"
 
-/* Returns the kind of an object, or LOCK_NONE if it is no lock that the reader knows: a lock of C
- * code, a Condition or a Semaphore, or an object of a derived class. */
+/* Returns the kind of an object, or LOCK_NONE if the reader does not know it as a lock. The reader
+ * knows locks of C code, Conditions and Semaphores, and objects of classes that are derived from
+ * these. */
 enum lock_kind lock_kind(const struct python *py, const struct library *l, uint64_t object);
 
 struct lock_state {
     bool locked;
     uint64_t owner; /* of an RLock or SemLock: the ident of the thread; 0: none, or not known */
-    uint64_t count; /* of these: how often the owner has acquired it */
+    uint64_t count; /* of an RLock or SemLock: how many times the owner has acquired it */
 };
 
-/* Reads a LOCK_PLAIN, LOCK_RLOCK or LOCK_SEMLOCK. Of the latter, only those that one thread may
- * hold, and a thread of this process holds, can be read. Returns false if it cannot be read, or if
- * this release of CPython has another layout of locks. */
+/* Reads a LOCK_PLAIN, LOCK_RLOCK or LOCK_SEMLOCK. A LOCK_SEMLOCK can be read only if at most one
+ * thread may hold it, and a thread of this process holds it. Returns false if the object cannot be
+ * read, or if this release of CPython has another layout of locks. */
 bool lock_read(const struct python *py, enum lock_kind kind, uint64_t object,
                struct lock_state *state);
 
 /* Returns how many threads may hold a LOCK_SEMLOCK at the same time; 0: not known. */
 uint64_t lock_permits(const struct python *py, uint64_t semlock);
 
-/* True if a thread that waits for the futex at this address waits for the lock. */
+/* True if a thread that waits in the kernel for the futex at this address waits for this lock. */
 bool lock_has_futex(const struct python *py, enum lock_kind kind, uint64_t object, uint64_t futex);
 
 #endif

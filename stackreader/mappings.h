@@ -14,8 +14,8 @@ struct mapping {
     uint64_t offset;        /* in the file, in bytes */
     uint64_t device, inode; /* of the file; device: as makedev(3) makes it. inode 0: no file */
     bool readable, writable, executable;
-    const char *path; /* "": none; "[heap]", "[vdso]"; may end in " (deleted)". The name that the
-                       * caller's own root directory gives the file */
+    const char *path; /* "": none; "[heap]", "[vdso]"; may end in " (deleted)". The path as seen
+                       * from the caller's root directory */
 };
 
 struct mappings {

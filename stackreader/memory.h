@@ -26,29 +26,30 @@ struct memory {
     bool (*read)(const struct memory *m, const struct memory_piece *pieces, size_t count);
 
     /* Returns a number that changes whenever a thread runs: if two calls return the same value, the
-     * thread has not run between them. Returns -1 if that is not known, for example because the
-     * thread runs now. thread: the ID that the process itself has for it. The pointer is NULL if
-     * nothing is known about the threads. */
+     * thread has not run between them. Returns -1 if the number is not known, for example because
+     * the thread runs now. thread: the ID that the process itself has for the thread. The pointer
+     * is NULL if nothing is known about the threads. */
     int64_t (*activity)(const struct memory *m, pid_t thread);
 
     /* True if the process has a thread with this ID. The pointer is NULL if that is not known. */
     bool (*has_thread)(const struct memory *m, pid_t thread);
 
-    /* Sets *address to the futex for which a thread waits in the kernel, or to 0 if it waits for
-     * none. Returns false if this is not known. The pointer is NULL if it is never known. */
+    /* Sets *address to the address of the futex for which a thread waits in the kernel, or to 0 if
+     * it does not wait for a futex. Returns false if this is not known. The pointer is NULL if it
+     * is never known. */
     bool (*futex)(const struct memory *m, pid_t thread, uint64_t *address);
 
-    pid_t pid;          /* the process, by the ID that it has for itself */
+    pid_t pid;          /* the ID that the process has for itself */
     const void *source; /* what the functions above need; NULL: nothing */
-    bool has_gaps;      /* memory that the process had may be missing: this is a core file */
+    bool has_gaps;      /* memory of the process may be missing, because this is a core file */
 };
 
 #define MEMORY_PIECES_MAX 256
 
 /* Returns the memory of the calling process. Needs no privilege, and works in containers and in a
  * process that is not dumpable. Under a seccomp filter that forbids process_vm_readv(2), it keeps
- * two descriptors open for all copies of the struct. After fork(2), the child must call it again,
- * with the GIL or while no other thread reads. */
+ * two descriptors open for all copies of the struct. After fork(2), the child must call this
+ * function again, with the GIL or while no other thread reads. */
 struct memory memory_self(void);
 
 /* Returns the CPU time that a thread of the calling process has used, in ns; -1 if there is no such

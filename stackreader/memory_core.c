@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "memory_core.h"
 
-/* Reads up to `size` bytes at an address from the file that was mapped there. Returns how many. */
+/* Reads up to `size` bytes at an address from the file that was mapped there. Returns how many were
+ * read. */
 static size_t read_mapped(const struct memory_core *m, uint64_t address, void *to, size_t size)
 {
     const struct mapping *at = mapping_at(&m->core->mappings, address);
@@ -18,9 +19,9 @@ static size_t read_mapped(const struct memory_core *m, uint64_t address, void *t
     return core_image_read(image, offset, to, size);
 }
 
-/* Reads up to `size` bytes at an address, from one place. Returns how many; 0: they cannot be read.
- * A file does not have what the process has written to its memory: if the core file is cut, this
- * memory is lost. */
+/* Reads up to `size` bytes at an address, from the core file or from a mapped file. Returns how
+ * many were read; 0: none. A mapped file does not have what the process has written to its memory,
+ * so if the core file is cut, this memory is lost. */
 static size_t read_some(const struct memory_core *m, uint64_t address, void *to, size_t size)
 {
     const struct core_segment *segment;

@@ -138,8 +138,8 @@ static int64_t number_after(const char *text, const char *label)
     return at ? (int64_t)strtoll(at + strlen(label), NULL, 10) : -1;
 }
 
-/* Returns how often the thread has begun to wait, or has lost its CPU. -1 if it runs: then the
- * kernel counts only when it ends to run. */
+/* Returns how many times the thread has begun to wait or has lost its CPU. Returns -1 if the thread
+ * runs, because the kernel increases the number only when the thread stops running. */
 static int64_t activity(const struct memory *m, pid_t thread)
 {
     const struct memory_pid *source = m->source;
@@ -158,8 +158,8 @@ static int64_t activity(const struct memory *m, pid_t thread)
     return waited < 0 || lost < 0 ? -1 : waited + lost;
 }
 
-/* Reads the file "syscall" of a thread: the number of the system call and its arguments, or
- * "running". The first argument of futex(2) is the address. */
+/* Reads the file "syscall" of a thread, which has the number of the system call and its arguments,
+ * or "running". The first argument of futex(2) is the address. */
 static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
 {
     const struct memory_pid *source = m->source;
@@ -203,7 +203,7 @@ static bool read_pieces(const struct memory *m, const struct memory_piece *piece
     return process_vm_readv(source->live, local, count, remote, count, 0) == (ssize_t)total;
 }
 
-/* Reads /proc/PID/mem. Of the pieces of a read, each is read by a system call of its own. */
+/* Reads the pieces from /proc/PID/mem, each by a system call of its own. */
 static bool read_file(const struct memory *m, const struct memory_piece *pieces, size_t count)
 {
     const struct memory_pid *source = m->source;
@@ -234,7 +234,7 @@ int memory_pid_try(struct memory_pid *m, uint64_t address)
     error = errno;
     if (error != EPERM && error != ENOSYS)
         return error;
-    /* A seccomp filter of this process may forbid the system call, but not the file. */
+    /* A seccomp filter of this process may forbid process_vm_readv(2), but not this file. */
     memory_pid_path(m, "mem", path, sizeof(path));
     if (m->file < 0)
         m->file = open(path, O_RDONLY | O_CLOEXEC);

@@ -7,24 +7,25 @@
 
 #include "memory.h"
 
-/* A thread by the ID that the caller has for it, and by the one that its process has for it. They
+/* The ID that the caller has for a thread, and the ID that the thread's process has for it. They
  * differ if the process is in another PID namespace, such as a container. */
 struct thread_id {
     pid_t ours, theirs;
 };
 
 struct memory_pid {
-    pid_t pid;  /* the process, by the ID that the caller has for it */
-    pid_t live; /* a thread that has not ended. The main thread may end before the others */
-    int folder; /* /proc/PID/task. It belongs to this process even if another one gets the ID */
+    pid_t pid;  /* the ID that the caller has for the process */
+    pid_t live; /* a thread that has not ended: the main thread may end before others */
+    int folder; /* /proc/PID/task. It stays that of this process even if another process gets its ID
+                 */
     int file;   /* /proc/PID/mem, if process_vm_readv(2) is not allowed; -1: not open */
     struct thread_id *threads; /* sorted by `theirs` */
     size_t thread_count;
 };
 
 /* Opens the memory of a process, and lists its threads. Returns 0 or an errno: ESRCH if there is no
- * such process, ENOMEM. Whether the memory may be read is only known when it is read. Call
- * memory_pid_close in both cases. */
+ * such process, ENOMEM. Does not find out whether the memory may be read. Call memory_pid_close in
+ * both cases. */
 int memory_pid_open(struct memory_pid *m, pid_t pid);
 
 void memory_pid_close(struct memory_pid *m);
@@ -39,11 +40,11 @@ void memory_pid_path(const struct memory_pid *m, const char *name, char *out, si
  * allowed, ESRCH if the process has ended, EFAULT if the address is not readable. */
 int memory_pid_try(struct memory_pid *m, uint64_t address);
 
-/* Returns functions that read this memory. m must stay where it is as long as they are used. */
+/* Returns functions that read this memory. *m must not be moved or freed while they are used. */
 struct memory memory_pid(const struct memory_pid *m);
 
 /* Returns the ID that the caller has for a thread; 0: there is no such thread. theirs: the ID that
- * the process has for it. */
+ * the process has for the thread. */
 pid_t memory_pid_thread(const struct memory_pid *m, pid_t theirs);
 
 #endif

@@ -16,13 +16,13 @@
 
 /* ---- By two sockets -------------------------------------------------------------------------- */
 
-/* A filter of system calls forbids process_vm_readv(2): old versions of Docker have such a filter.
- * It may also be installed while the program runs. */
+/* True if a filter of system calls forbids process_vm_readv(2), as in old versions of Docker. Such
+ * a filter may also be installed while the program runs. */
 static atomic_bool forbidden;
 
 /* Two connected sockets of this process. The kernel copies the bytes that are sent on one of them,
- * and sending from an invalid address fails with EFAULT. Sockets, not a pipe, so that no SIGPIPE is
- * raised and the inodes identify them. */
+ * and sending from an invalid address fails with EFAULT. They are sockets and not a pipe so that no
+ * SIGPIPE is raised, and so that their inodes identify them. */
 static struct {
     pthread_mutex_t lock;
     pid_t pid;  /* the process that they belong to; 0: they were never opened */
@@ -69,8 +69,8 @@ static bool open_sockets(void)
     return true;
 }
 
-/* Call with the lock held and the sockets open. If it fails, closes the sockets: bytes may be left
- * in their buffer. */
+/* Copies a piece of memory through the sockets. Call with the lock held and the sockets open. On
+ * failure, closes the sockets, because bytes may be left in their buffer, and returns false. */
 static bool copy(const struct memory_piece *piece)
 {
     size_t done = 0, step;
@@ -154,8 +154,8 @@ static bool has_thread(const struct memory *m, pid_t thread)
     return activity(m, thread) >= 0;
 }
 
-/* Reads /proc/self/task/THREAD/syscall: the number of the system call and its arguments, or
- * "running". The first argument of futex(2) is the address. */
+/* Reads /proc/self/task/THREAD/syscall, which has the number of the system call and its arguments,
+ * or "running". The first argument of futex(2) is the address. */
 static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
 {
     char folder[40], text[256], *end;
@@ -174,8 +174,8 @@ static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
     return true;
 }
 
-/* In the child of a fork, closes the sockets, which the parent uses, and initializes the lock: the
- * thread that held it does not exist there. */
+/* In the child of a fork, closes the sockets, which the parent uses, and initializes the lock,
+ * because the thread that held it may not exist in the child. pid: the calling process. */
 static void leave_parent(pid_t pid)
 {
     if (sockets.pid == pid)

@@ -34,9 +34,9 @@ struct offsets {
     } gil;
     struct {
         int next, ident, native_id; /* native_id exists from 3.11 on */
-        /* frame: a pointer to the innermost frame. In 3.11 and 3.12, instead a pointer to a struct,
-         * which has the pointer to the innermost frame at offset frame_within. frame_within is -1
-         * in other versions. */
+        /* frame: a pointer to the innermost frame. In 3.11 and 3.12, it is instead a pointer to a
+         * struct that has the pointer to the innermost frame at the offset frame_within.
+         * frame_within is -1 in other versions. */
         int frame, frame_within;
         int chunk, top; /* from 3.11 on: the newest chunk of the data stack, and the end of its used
                          * part */
@@ -46,7 +46,7 @@ struct offsets {
         int at; /* the instruction. 3.9: an int, in bytes; 3.10: an int, in code units; from 3.11
                  * on: a pointer */
         int globals;
-        int locals;        /* an array: the local variables, then cells and free variables; from
+        int locals;        /* an array: the local variables, then cells and free variables, and from
                             * 3.11 on, then the value stack */
         int values;        /* up to 3.10: a pointer to the value stack */
         int stack_pointer; /* from 3.14 on: the end of the used part of the value stack; NULL while
@@ -85,11 +85,11 @@ struct offsets {
     } method; /* PyMethodObject */
     struct {
         int name; /* a str */
-        int more; /* the member after those that all descriptors have. In a member_descriptor: a
+        int more; /* the member after those of all descriptors. In a member_descriptor, it is a
                    * pointer to a PyMemberDef */
     } descriptor; /* PyDescrObject */
     struct {
-        int offset; /* of the attribute in the object */
+        int offset; /* the member with the offset of the attribute in the object */
     } member;       /* PyMemberDef */
     struct {
         int type;
@@ -108,7 +108,7 @@ struct offsets {
         int dict;
     } module;
     struct {
-        /* ascii: the offset of the characters in an ASCII str. compact: in any other str. */
+        /* The offset of the characters: `ascii` in an ASCII str, `compact` in any other str. */
         int length, state, ascii, compact;
     } text;
     struct {

@@ -3,7 +3,7 @@
  * What the instructions of each version of CPython do, as far as the reader needs to know it: which
  * instructions call a function or enter a `with`, and how the depth of the value stack changes.
  *
- * The tables are made by make_opcodes.py, which runs on the CPython that it describes.
+ * make_opcodes.py makes the tables. It must run on each version of CPython, and makes its table.
  */
 #ifndef STACKREADER_OPCODES_H
 #define STACKREADER_OPCODES_H
@@ -16,17 +16,18 @@ enum operation {
     OP_LOAD_FAST,   /* a local variable */
     OP_LOAD_TWO,    /* two local variables: bits 4 to 7 and bits 0 to 3 of the argument */
     OP_LOAD_DEREF,  /* the value of a cell */
-    OP_LOAD_GLOBAL, /* from 3.11 on, bit 0 of the argument is no part of the index */
+    OP_LOAD_GLOBAL, /* from 3.11 on, bit 0 of the argument is not a part of the index */
     OP_LOAD_NAME,
-    OP_LOAD_ATTR, /* or LOAD_METHOD. From 3.12 on, bit 0 of the argument is no part of the index */
+    OP_LOAD_ATTR, /* or LOAD_METHOD. From 3.12 on, bit 0 of the argument is not a part of the index
+                   */
     OP_EXTENDED_ARG,
-    OP_INSTRUMENTED,  /* a debugger or coverage has replaced the instruction by this one, which does
-                       * not say what the original instruction is. From 3.12 on */
-    OP_PRECALL,       /* 3.11: prepares the CALL that follows it */
-    OP_CALL,          /* from 3.11 on */
-    OP_CALL_KW,       /* from 3.13 on: CALL with a tuple of names on top */
-    OP_CALL_METHOD,   /* up to 3.10 */
-    OP_CALL_FUNCTION, /* up to 3.10 */
+    OP_INSTRUMENTED,     /* from 3.12 on: a debugger or coverage has replaced an instruction by this
+                          * one, which does not show what the original instruction is */
+    OP_PRECALL,          /* 3.11: prepares the CALL that follows it */
+    OP_CALL,             /* from 3.11 on */
+    OP_CALL_KW,          /* from 3.13 on: CALL with a tuple of names on top */
+    OP_CALL_METHOD,      /* up to 3.10 */
+    OP_CALL_FUNCTION,    /* up to 3.10 */
     OP_CALL_FUNCTION_KW, /* up to 3.10: CALL_FUNCTION with a tuple of names on top */
     OP_CALL_FUNCTION_EX, /* f(*args, **kwargs) */
     OP_ENTER_WITH,       /* SETUP_WITH or BEFORE_WITH: calls __enter__. Up to 3.13 */
@@ -41,8 +42,8 @@ enum flow {
     FLOW_JUMP_TO = 8        /* the one with the index `argument` */
 };
 
-/* How the change of the depth depends on the argument a of the instruction: depth += base + factor
- * * f(a). */
+/* How the change of the depth of the value stack depends on the argument a of the instruction:
+ * depth += base + factor * f(a). */
 enum effect {
     EFFECT_UNKNOWN,
     EFFECT_LINEAR, /* f(a) = a */
@@ -59,14 +60,16 @@ struct opcode {
     uint8_t flow;      /* a sum of enum flow; 0: the function ends */
     uint8_t effect;    /* enum effect, if the instruction does not jump */
     int8_t base, factor;
-    int8_t jump; /* the change of the depth if the instruction jumps */
+    int8_t jump; /* the change of the depth of the value stack if the instruction jumps */
 };
 
-/* The instruction LOAD_ATTR, say, has several numbers from 3.11 on: CPython replaces it in the
- * memory by faster versions, and by an instrumented one for debuggers. All have the same entry.
+/* From 3.11 on, an instruction such as LOAD_ATTR has several numbers: CPython replaces it in the
+ * memory by faster versions, and by an instrumented version for debuggers. The entries of all these
+ * numbers are the same.
  *
  * Returns the table of a version, indexed by the number of the instruction, or NULL if the version
- * is not known. From 3.14 on, the effects are unknown: frames store the depth there. */
+ * is not known. From 3.14 on, the effects are unknown; they are not needed, because frames store
+ * the depth. */
 const struct opcode *opcodes_of(int minor);
 
 /* Returns the change of the depth by an instruction that does not jump. Its effect must be known.

@@ -68,8 +68,8 @@ static uint64_t global(const struct python *py, const struct raw_frame *frame, c
                : 0;
 }
 
-/* Returns the value that an instruction puts on the stack, or 0 if it is not known. value: that of
- * the instruction before it. */
+/* Returns the value that an instruction puts on the value stack, or 0 if this value is not known.
+ * value: the one that the instruction before has put there. */
 static uint64_t evaluate(const struct python *py, const struct code_shape *shape,
                          const struct raw_frame *frame, const struct code_names *names,
                          const struct walk *w, uint64_t value)
@@ -109,8 +109,8 @@ static bool is_release(const struct python *py, const struct code_names *names,
            strcmp(name, "release") == 0;
 }
 
-/* Returns the end of the instructions that may have been executed: the present one, or the end of a
- * loop that it is in, if the loop begins after `since`. */
+/* Returns the offset of the last instruction that may have been executed since `since`. It is the
+ * present one, or the end of a loop around it, if the loop begins after `since`. */
 static int64_t end_of_executed(const struct bytecode *b, int minor, int64_t since, int64_t present)
 {
     const unsigned jumps = FLOW_JUMP_BACKWARD | FLOW_JUMP_TO;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The frames of a running thread are those of one moment, but their code objects are read after
- * it. By then the thread may have freed a code object, as exec() and eval() do, and another one may
- * be in its place. So a stack is FRAMES_EXACT only if its frames are (see frames.c) and, in
- * addition, their code objects did not change from before that moment until after it:
+ * The frames of a running thread are read at one moment, and their code objects after it. In
+ * between, the thread may have freed a code object, as exec() and eval() do, and another one may
+ * have been allocated in its place. So a stack is FRAMES_EXACT only if its frames are exact (see
+ * frames.c), and their code objects did not change between a time before that moment and a time
+ * after it:
  *
  *  - they were in the cache before the frames were read, or the thread has not run since; and
  *  - they are the same after everything was read.
@@ -12,7 +13,7 @@
 
 #include "memory_limit.h"
 
-/* No further try begins after so much was read for one thread: some 0.1 seconds. */
+/* The limit for reading one thread, about 0.1 seconds: after it, no further try begins. */
 #define THREAD_LIMIT (INT64_C(200000) * READ_COST)
 
 /* Reads the code objects of all frames. Returns true if all of them were in the cache. */
@@ -57,7 +58,7 @@ static bool same_codes(const struct python *py, struct code_cache *cache, struct
     return same;
 }
 
-/* Reads the stack once. Returns false if it is moving, and another try may succeed. */
+/* Reads the stack once. Returns false if the stack is moving, and another try may succeed. */
 static bool try_once(const struct python *py, struct code_cache *cache, struct arena *arena,
                      uint64_t thread, pid_t native_id, struct raw_stack *stack)
 {

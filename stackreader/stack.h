@@ -9,7 +9,7 @@
 #include "frames.h"
 
 /* Reads the frames of a thread, and sets count, state, cut, and `read` and `line` of each frame. If
- * the thread moves, reads them again, at most STACK_TRIES times in all. The arguments are those of
+ * the stack is moving, reads it again, at most STACK_TRIES times in all. The arguments are those of
  * frames_read and code_read. */
 void stack_read(const struct python *py, struct code_cache *cache, struct arena *arena,
                 uint64_t thread, pid_t native_id, struct raw_stack *stack);

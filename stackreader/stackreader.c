@@ -25,18 +25,19 @@
 #define THREADS_MAX      100000
 #define INTERPRETERS_MAX 1000
 
-/* What was read about locks of one thread, for a comparison with a second reading. */
+/* What was read about the locks of one thread. It is compared with a second reading. */
 struct lock_check {
     uint64_t state;   /* the address of its thread state */
-    int64_t activity; /* when its frames were read; -1: not known */
-    uint64_t hash;    /* of its facts */
+    int64_t activity; /* the thread's activity (memory.h) when its frames were read; -1: not known
+                       */
+    uint64_t hash;    /* a hash of its facts */
 };
 
-/* How much one report may read: some two seconds. */
+/* The limit for reading one report, about two seconds. */
 #define READ_LIMIT (INT64_C(4000000) * READ_COST)
 
 struct stackreader {
-    struct python python; /* its memory is limited: only stackreader_read may use it */
+    struct python python; /* with a limit for its memory; only stackreader_read may use it */
     struct python plain;  /* the same without a limit */
     struct memory_limit limit;
     struct raw_stack stack;
@@ -110,8 +111,8 @@ void stackreader_free(struct stackreader *r)
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
-/* Removes what a list with a cycle repeats. found: the index in the list of the item that came
- * again after `count` items. Returns how many items are left. */
+/* Removes the items that repeat because the list has a cycle. found: the index of an item that came
+ * a second time, after `count` items. Returns how many items are left. */
 static size_t without_cycle(const uint64_t *items, size_t count, size_t found)
 {
     size_t length = count - found, i;
@@ -125,8 +126,8 @@ static size_t without_cycle(const uint64_t *items, size_t count, size_t found)
 
 /* Writes the addresses of the structs of a list to `items`, at most `room` of them, and sets *count
  * to their number. first: the address of the first struct, or 0. next: the offset of the pointer to
- * the next one. The list may change meanwhile. Returns false if not the whole list was read: it is
- * too long, a struct cannot be read, or there is no end. */
+ * the next one. The list may change meanwhile. Returns false if it could not read the whole list,
+ * because the list is too long or has no end, or a struct cannot be read. */
 static bool read_list(const struct python *py, uint64_t first, int next, uint64_t *items,
                       size_t room, size_t *count)
 {
@@ -151,8 +152,8 @@ static bool read_list(const struct python *py, uint64_t first, int next, uint64_
 
 #define LIST_TRIES 3
 
-/* Lists the thread states of an interpreter, the newest first, as read_list does. If threads end
- * meanwhile, tries again. */
+/* Lists the thread states of an interpreter, the newest first, as read_list does. Tries again if
+ * threads end meanwhile. */
 static bool list_states(const struct python *py, uint64_t interpreter, uint64_t *states,
                         size_t room, size_t *count)
 {
@@ -189,16 +190,17 @@ static void set_ids(struct stackreader *r, struct arena *arena, struct report_th
         t->native_id = (int64_t)value;
 }
 
-/* Where the struct that pthread_self() returns a pointer to has the ID of the kernel, in bytes: in
- * glibc. It is used only if the process has a thread with the ID that is found. */
+/* The offset of the kernel's ID of a thread in the struct to which the result of pthread_self()
+ * points, in bytes, in glibc. An ID that is found there is used only if the process has a thread
+ * with this ID. */
 #if defined __x86_64__
 #define PTHREAD_TID 0x2d0
 #elif defined __aarch64__
 #define PTHREAD_TID 0xd0
 #endif
 
-/* Returns the kernel's ID of the thread with this ident, as its C library knows it. REPORT_UNKNOWN:
- * not found. */
+/* Returns the kernel's ID of the thread with this ident, from the memory of its C library.
+ * REPORT_UNKNOWN: not found. */
 static int64_t native_id_of(const struct memory *m, int64_t ident)
 {
 #ifdef PTHREAD_TID
@@ -214,8 +216,8 @@ static int64_t native_id_of(const struct memory *m, int64_t ident)
     return REPORT_UNKNOWN;
 }
 
-/* Sets native_id if it is not known, or if the process has no such thread: after a fork, the value
- * that Python has may be that of the parent. */
+/* Sets native_id if it is not known, or if the process has no thread with it. After a fork, the id
+ * that Python has stored may be that of a thread of the parent. */
 static void check_native_id(const struct stackreader *r, struct report_thread *t)
 {
     const struct memory *m = &r->python.memory;
@@ -226,7 +228,7 @@ static void check_native_id(const struct stackreader *r, struct report_thread *t
     t->native_id = native_id_of(m, t->ident);
 }
 
-/* Sets repr of a thread that the module threading does not know. */
+/* Sets `repr` of a thread that the module threading does not know. */
 static void set_title(struct arena *arena, struct report_thread *t)
 {
     const char *format = t->main == BOOL_TRUE ? "<main thread %" PRId64 ">"
@@ -309,7 +311,8 @@ static uint64_t hash_of(const struct thread_facts *facts)
 }
 
 /* Gathers the facts about locks of the thread whose frames are in r->stack into r->facts. If the
- * thread runs meanwhile, gathers them twice. Returns false if they may not be of one moment. */
+ * thread runs meanwhile, gathers them twice. Returns false if they are perhaps not facts of one
+ * moment. */
 static bool gather_facts(struct stackreader *r, pid_t native_id)
 {
     const struct python *py = &r->python;
@@ -340,7 +343,8 @@ static void set_locks(struct stackreader *r, struct arena *arena, struct report_
     lock_report_thread(&reporting, &r->stack, &r->facts, t);
 }
 
-/* True if a thread still waits for the same and holds the same as when it was read. */
+/* True if a thread still waits for the same object, and holds the same objects, as when it was
+ * read. */
 static bool locks_are_same(struct stackreader *r, const struct report_thread *t,
                            const struct lock_check *check)
 {
@@ -359,8 +363,9 @@ static bool locks_are_same(struct stackreader *r, const struct report_thread *t,
     return gather_facts(r, native_id) && hash_of(&r->facts) == check->hash;
 }
 
-/* Reads the threads from index `first` on a second time if they have run since, and removes what is
- * not the same any more. So all waits and holds that are left were true at one moment. */
+/* Reads the threads from the index `first` on a second time if they have run since the first time.
+ * Removes their waits and holds if they are not the same any more. So all that are left were true
+ * at one moment. */
 static void read_locks_again(struct stackreader *r, struct report_process *p, size_t first)
 {
     size_t i;
@@ -436,8 +441,8 @@ static void move_thread(struct reading *from, size_t at, size_t to)
  *
  * states: the thread states as they were listed before the reading, the newest first. They were
  * read in the reverse order, beginning with states[count - 1]. New thread states are inserted at
- * the head of the list, so the remaining ones keep their order. If the list cannot be read, marks
- * the threads as moving. */
+ * the head of the list, so the others keep their order. If the list cannot be read again, marks the
+ * threads as moving. */
 static void remove_ended(struct reading *from, uint64_t interpreter, const uint64_t *states,
                          size_t count, size_t first)
 {
@@ -470,8 +475,8 @@ static bool is_enough(const struct reading *from)
     return max > 0 && from->process->threads.count >= max;
 }
 
-/* Reads the threads of one interpreter. Sets from->cut if some of them were not read: the arena is
- * full, max_threads is reached, or too much was read. */
+/* Reads the threads of one interpreter. Sets from->cut if some of them were not read, because the
+ * arena is full, max_threads is reached, or too much was read. */
 static void add_threads(struct reading *from, uint64_t interpreter, const uint64_t *states,
                         size_t count)
 {
@@ -535,7 +540,7 @@ static void remove_skipped(const struct reading *from)
     p->threads.count = kept;
 }
 
-/* Sets process->gil to the state of an interpreter's GIL, and remembers the holder. */
+/* Sets process->gil to the state of an interpreter's GIL, and from->gil_holder to its holder. */
 static void set_gil(struct reading *from, uint64_t interpreter)
 {
     struct report_gil *to = schema_make(from->arena, &schema_gil, 1);
@@ -582,7 +587,7 @@ static void finish_locks(struct reading *from)
     lock_report_finish(&reporting, from->process, has_ended, from);
 }
 
-/* Reads the interpreters and their threads. Returns false if there is none. */
+/* Reads the interpreters and their threads. Returns false if there is no thread. */
 static bool read_interpreters(struct reading *from)
 {
     struct stackreader *r = from->reader;

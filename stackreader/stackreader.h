@@ -19,15 +19,15 @@
 struct stackreader;
 
 /* Creates a reader, which is freed with stackreader_free. runtime: the address of _PyRuntime in the
- * process. offsets: those of the process's CPython; they must stay valid as long as the reader. If
- * the version is not supported or there is no memory, returns NULL and sets *why to a constant
- * sentence. */
+ * process. offsets: those of the process's CPython; they must stay valid as long as the reader
+ * exists. If the version is not supported or there is no memory, returns NULL and sets *why to a
+ * constant sentence. */
 struct stackreader *stackreader_new(const struct memory *memory, const struct offsets *offsets,
                                     uint64_t runtime, const char **why);
 
 void stackreader_free(struct stackreader *r);
 
-/* What to read. All zero: all threads, and the GIL of the main interpreter. */
+/* What to read. If all members are zero: all threads, and the GIL of the main interpreter. */
 struct stackreader_wish {
     const uint64_t *skip; /* the idents of threads to leave out. A thread that holds the GIL is
                            * never left out */
@@ -60,7 +60,7 @@ bool stackreader_has_module(const struct stackreader *r, const char *name);
 bool stackreader_gil(const struct stackreader *r, uint64_t interpreter, struct gil *gil);
 
 /* Returns the kernel's id of the thread with this thread state. Returns 0 if the id is not known:
- * up to 3.10, and if the thread state cannot be read. */
+ * always up to 3.10, or if the thread state cannot be read. */
 pid_t stackreader_native_id(const struct stackreader *r, uint64_t state);
 
 #endif

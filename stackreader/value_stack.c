@@ -3,7 +3,7 @@
 
 #include "objects.h"
 
-#define LOCALS_MAX 1000 /* that are looked at by name */
+#define LOCALS_MAX 1000 /* the most local variables that are searched for a name */
 
 void value_room_clear(struct value_room *room)
 {
@@ -34,8 +34,9 @@ const struct code_shape *value_shape(const struct python *py, struct value_room 
 
 /* ---- Slots ----------------------------------------------------------------------------------- */
 
-/* From 3.14 on, the low bits of a slot are flags: 3 marks an int that is no object, and a slot
- * without a value may have a flag, too. Returns the address of the object, or 0. */
+/* Returns the address of the object in a slot, or 0 if there is none. From 3.14 on, the low bits of
+ * a slot are flags: 3 marks an int that is not an object, and a slot without a value may also have
+ * a flag. */
 static uint64_t object_of(const struct python *py, uint64_t slot)
 {
     if (py->offsets->minor < 14)
@@ -148,8 +149,8 @@ static size_t read_block_stack(const struct python *py, const struct raw_frame *
     return found;
 }
 
-/* Returns the `with` blocks that a frame is in. Up to 3.10, they are not only a property of the
- * instruction, so the cache is not used. */
+/* Returns the `with` blocks that a frame is in. Up to 3.10, the cache is not used, because the
+ * blocks do not depend only on the instruction. */
 static const struct blocks_entry *find_blocks(const struct python *py, struct value_room *room,
                                               const struct code_shape *shape,
                                               const struct raw_frame *frame)
@@ -171,8 +172,8 @@ static const struct blocks_entry *find_blocks(const struct python *py, struct va
 }
 
 /* Returns the manager of a block, or 0. Up to 3.13, the slot contains the bound method __exit__.
- * From 3.14 on, the slot contains the manager, and the slot below it the function; if the function
- * is bound already, the slot is empty. */
+ * From 3.14 on, the slot contains the manager, and the slot below it the function __exit__. If this
+ * function is a bound method, the upper slot is empty. */
 static uint64_t manager_of(const struct python *py, const struct code_shape *shape,
                            const struct raw_frame *frame, int slot)
 {
@@ -239,8 +240,8 @@ static int depth_of(const struct python *py, const struct code_shape *shape,
     return (int)((pointer - bottom) / 8);
 }
 
-/* Returns the number of slots that a call takes, or 0 if the instruction is no call. The lowest of
- * them gets the result. */
+/* Returns the number of slots that a call takes, or 0 if the instruction is not a call. The result
+ * of the call is put into the lowest of these slots. */
 static int64_t slots_of(int minor, struct instruction i)
 {
     int64_t n = i.argument;
@@ -263,7 +264,8 @@ static int64_t slots_of(int minor, struct instruction i)
     }
 }
 
-/* Sets the name and self of a call from the callable and the value after it on the stack. */
+/* Sets the name and self of a call. callable, self: the values of the slot with the callable and of
+ * the slot after it. */
 static bool set_call(const struct python *py, uint64_t callable, uint64_t self, struct c_call *call)
 {
     const struct offsets *o = py->offsets;
@@ -288,10 +290,11 @@ static bool is_timeout(const struct python *py, uint64_t value)
            (object_type_is(py, type, "int") && object_integer(py, value, &number));
 }
 
-#define ARGUMENTS_MAX 4 /* that are looked at */
+#define ARGUMENTS_MAX 4 /* the most arguments that are looked at */
 
-/* The callable is the lowest slot. For functions that are no methods, the lowest slot is empty up
- * to 3.12 (except for CALL_FUNCTION), and the callable follows. */
+/* Reads a call from its slots. The callable is in the lowest slot. Up to 3.12, if the callable is
+ * not a method, the lowest slot is empty and the callable is in the next one (except with
+ * CALL_FUNCTION). */
 static bool read_call(const struct python *py, const struct code_shape *shape,
                       const struct raw_frame *frame, int lowest, int count, struct c_call *call)
 {
@@ -308,8 +311,8 @@ static bool read_call(const struct python *py, const struct code_shape *shape,
     return set_call(py, values[0], values[1], call);
 }
 
-/* A `with` statement that calls __enter__, up to 3.13. The top slot contains the bound method
- * __exit__ (up to 3.11), or the manager. */
+/* Reads the call of __enter__ by a `with` statement, up to 3.13. The top slot contains the bound
+ * method __exit__ (up to 3.11), or the manager. */
 static bool read_enter(const struct python *py, const struct code_shape *shape,
                        const struct raw_frame *frame, int top, struct c_call *call)
 {
@@ -323,7 +326,8 @@ static bool read_enter(const struct python *py, const struct code_shape *shape,
     return call->self != 0;
 }
 
-/* On 3.9, a thread may stop at SETUP_WITH after it has entered the block. */
+/* True if the frame has entered the block of the instruction at which it is. On 3.9, a thread may
+ * stop at SETUP_WITH after it has entered the block. */
 static bool has_entered(const struct python *py, struct value_room *room,
                         const struct raw_frame *frame)
 {

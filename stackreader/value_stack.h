@@ -13,7 +13,7 @@
 
 /* A `with` block that a frame has entered and not left. */
 struct entered_with {
-    uint64_t manager; /* the address of the object that the block calls __exit__ of */
+    uint64_t manager; /* the address of the object whose __exit__ the block calls */
     int64_t enter; /* the offset of the instruction that called __enter__, in bytes; -1: unknown */
 };
 
@@ -27,7 +27,7 @@ struct c_call {
 
 #define VALUE_CACHE_SIZE 512 /* a power of 2 */
 
-/* The `with` blocks that an instruction is in. */
+/* A cache entry: the `with` blocks that an instruction is in. */
 struct blocks_entry {
     uint64_t code;
     int64_t offset;
@@ -35,7 +35,7 @@ struct blocks_entry {
     struct with_block blocks[WITH_BLOCKS_MAX];
 };
 
-/* The instruction of a call, and the depth of the value stack before it. */
+/* A cache entry: the instruction of a call, and the depth of the value stack before it. */
 struct call_entry {
     uint64_t code;
     int64_t offset;
@@ -63,14 +63,14 @@ size_t value_stack_withs(const struct python *py, struct value_room *room,
                          const struct raw_frame *frame, struct entered_with withs[WITH_BLOCKS_MAX]);
 
 /* Finds the C function that a frame calls. frame: the innermost frame of a thread. Returns false if
- * it is in no such call, or if this is not known. A thread that has just returned from the call,
- * and has not executed the next instruction, is not in it. */
+ * the frame is not in a call of a C function, or if this is not known. A thread that has just
+ * returned from the call, and has not executed the next instruction yet, is not in the call. */
 bool value_stack_call(const struct python *py, struct value_room *room,
                       const struct raw_frame *frame, struct c_call *call);
 
-/* Reads a local variable (index < shape->locals) of a frame: the address of an object, or 0 if it
- * has no value. For a variable that an inner function uses, this is a cell. Returns false if it
- * cannot be read. */
+/* Reads a local variable (index < shape->locals) of a frame: the address of an object, or 0 if the
+ * variable has no value. For a variable that an inner function uses, the object is a cell. Returns
+ * false if the variable cannot be read. */
 bool value_local(const struct python *py, const struct raw_frame *frame, int index,
                  uint64_t *value);
 
@@ -78,7 +78,7 @@ bool value_local(const struct python *py, const struct raw_frame *frame, int ind
  * variables are not found. */
 int value_local_index(const struct python *py, uint64_t code, const char *name);
 
-/* Returns the object to which a method is bound, or 0 if `method` is no bound method. */
+/* Returns the object to which a method is bound, or 0 if `method` is not a bound method. */
 uint64_t value_bound_to(const struct python *py, uint64_t method);
 
 #endif

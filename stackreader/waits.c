@@ -53,8 +53,9 @@ static enum lock_kind kind_of_call(const struct gathering *g, const struct c_cal
     return LOCK_NONE;
 }
 
-/* True if the kernel says that the thread waits for the lock of this call. Sets *contradicted if it
- * says that the thread does something else, such as waiting for the GIL after the call. */
+/* True if the kernel reports that the thread waits for the lock of this call. Sets *contradicted to
+ * true if the kernel reports that the thread does something else, such as waiting for the GIL after
+ * the call. */
 static bool is_confirmed(const struct gathering *g, pid_t native_id, enum lock_kind kind,
                          uint64_t lock, bool *contradicted)
 {
@@ -71,9 +72,9 @@ static bool is_confirmed(const struct gathering *g, pid_t native_id, enum lock_k
     return confirmed;
 }
 
-/* True if the innermost function of the library waits for the lock of a call on behalf of its first
- * argument. Condition.wait, for example, waits for a lock of its own, and when it has got it, for
- * the lock of the condition. */
+/* True if the innermost function, which is one of the library, makes this call to wait for its own
+ * first argument. Condition.wait, for example, waits for a lock that it has made, which is a wait
+ * for the Condition. After that, it waits for the lock of the Condition, which is not. */
 static bool waits_on_behalf(const struct gathering *g, enum library_function function,
                             const struct c_call *call)
 {
@@ -103,8 +104,9 @@ static bool has_timeout(const struct gathering *g, const struct raw_frame *frame
            !object_type_is(g->py, object_type(g->py, value), "NoneType");
 }
 
-/* Sets the wait of a thread whose innermost frames are functions of the library. The outermost one
- * of them is what the program has called: Queue.get calls Condition.wait. */
+/* Sets the wait of a thread whose innermost frames are functions of the library. The program has
+ * called the outermost one of these functions, so the wait is that of this function. For example,
+ * Queue.get calls Condition.wait. */
 static void follow_library(const struct gathering *g)
 {
     struct wait_fact *w = &g->facts->wait;
@@ -195,13 +197,13 @@ static void add_hold(const struct gathering *g, enum lock_kind kind, uint64_t ob
             (struct hold_fact){.kind = kind, .object = object, .frame = frame, .enter = enter};
 }
 
-/* How deep managers may be in managers: a generator in an ExitStack in a generator. */
+/* How deep managers may be nested, such as a generator in an ExitStack in a generator. */
 #define MANAGERS_MAX 5
 
 static void add_manager(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
                         int depth);
 
-/* Adds the locks that a generator holds, of a function with @contextmanager. */
+/* Adds the locks that the generator of a function with @contextmanager holds. */
 static void add_generator(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
                           int depth)
 {
@@ -336,8 +338,8 @@ static bool may_be_released(const struct gathering *g, const struct hold_fact *h
     return false;
 }
 
-/* Marks holds of a Lock that the code inside the `with` may have released. An RLock says itself
- * which thread holds it. */
+/* Marks holds of a Lock that the code inside the `with` may have released. For an RLock, this is
+ * not needed, because the RLock stores which thread holds it. */
 static void mark_guesses(const struct gathering *g, size_t first)
 {
     size_t i;

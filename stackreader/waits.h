@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * What one thread waits for, and what its frames have entered: the facts of one thread at one
- * moment, as addresses of objects. lock_report makes a report of the facts of all threads.
+ * moment, as addresses of objects. lock_report makes a part of the report from the facts of all
+ * threads.
  */
 #ifndef STACKREADER_WAITS_H
 #define STACKREADER_WAITS_H
@@ -11,11 +12,11 @@
 #include "value_stack.h"
 
 struct wait_fact {
-    enum lock_kind kind; /* LOCK_NONE: the thread waits for nothing that the reader knows */
+    enum lock_kind kind; /* LOCK_NONE: the thread is not known to wait */
     uint64_t object;     /* what the program waits for: a Lock, a Queue, a Thread */
     size_t frame;        /* the index in raw_stack of the frame of the program that waits */
     bool is_timed;       /* the wait ends by itself after some time */
-    bool is_confirmed;   /* the kernel says that the thread waits for this lock */
+    bool is_confirmed;   /* the kernel reports that the thread waits for this lock */
 };
 
 /* A lock of a `with` that a frame has entered and not left, or a future that a frame computes. */
@@ -27,7 +28,7 @@ struct hold_fact {
     bool is_guess; /* the code of a frame inside the `with` may have released the lock */
 };
 
-#define HOLDS_MAX 64 /* for one thread */
+#define HOLDS_MAX 64 /* the most holds of one thread */
 
 struct thread_facts {
     struct wait_fact wait;
@@ -36,8 +37,8 @@ struct thread_facts {
 };
 
 /* Gathers the facts of the thread whose frames are in `stack`, which must be exact. native_id: the
- * kernel's id of the thread, or 0. Unused bytes of *facts are 0, so two can be compared with
- * memcmp(). */
+ * kernel's id of the thread, or 0. Unused bytes of *facts are 0, so the facts of two calls can be
+ * compared with memcmp(). */
 void waits_gather(const struct python *py, const struct library *l, struct value_room *room,
                   const struct raw_stack *stack, pid_t native_id, struct thread_facts *facts);
 
