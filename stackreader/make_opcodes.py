@@ -18,7 +18,7 @@ from pathlib import Path
 MINOR = sys.version_info[1]
 INCLUDE = Path(sysconfig.get_path("include"))
 
-#: The names of instructions that have an operation of their own.
+#: The operation (without OP_) of each instruction whose operation is not OTHER.
 OPERATIONS = {
     "BEFORE_WITH": "ENTER_WITH",
     "LOAD_FAST_CHECK": "LOAD_FAST",
@@ -76,7 +76,7 @@ SHAPES = {
 
 
 def numbers():
-    """Return the numbers of all instructions, with the specialised ones, by name."""
+    """Return the numbers of all instructions by their names, also of specialised instructions."""
     if MINOR <= 10:
         return dict(opcode.opmap)
     text = (INCLUDE / ("opcode_ids.h" if MINOR >= 13 else "opcode.h")).read_text()
@@ -110,11 +110,11 @@ def takes_argument(number):
 
 
 def effect(name):
-    """Return the effect of an instruction without a jump: (shape, base, factor)."""
+    """Return the effect of an instruction if it does not jump: (shape, base, factor)."""
     number = opcode.opmap[name]
     if name == "PRECALL":
         return "LINEAR", 0, 0
-    if name == "CALL" and MINOR == 11:  # with the effect of its PRECALL
+    if name == "CALL" and MINOR == 11:  # includes the effect of its PRECALL
         return "LINEAR", -1, -1
     jumps = {"jump": False} if number in dis.hasjrel or number in dis.hasjabs else {}
     arguments = ARGUMENTS if takes_argument(number) else [None]
@@ -162,7 +162,7 @@ def row(name):
 
 
 def original(name, known):
-    """Return the name of the instruction that `name` is a version of, or None."""
+    """Return the name of the instruction of which `name` is a version, or None."""
     name = known.get(name, name)
     if name.startswith("INSTRUMENTED_") and name not in OPERATIONS:
         name = name[len("INSTRUMENTED_") :]

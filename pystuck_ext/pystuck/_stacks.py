@@ -2,7 +2,7 @@
 
 This module is a part of the package. The client also sends its source to servers that have no
 pystuck. So it must run in Python 3.6 and must not import other modules of pystuck. After it has
-been loaded, it imports nothing: the program may be stuck with the import lock taken.
+been loaded, it imports nothing, because the program may be stuck while it holds an import lock.
 
 An answer is made in two steps:
 
@@ -10,19 +10,20 @@ An answer is made in two steps:
   titles are read from threading._active and from the thread objects' own dicts, without a lock, a
   property or a method of a subclass. Greenlets are found by their type, not with isinstance(),
   which reads __class__.
-* The second step makes the calls that may block, the items: a __repr__ of the program, the loader
-  of a module, a source file on a dead file server. They are made on a thread of their own, with a
-  time limit for each item and for all together. If an item blocks, its thread is left behind, and
-  the item is not tried again until its call returns. Without items, no thread is started.
+* The second step makes the calls that may block: a __repr__ of the program, the loader of a module,
+  reading a source file from a dead file server. Each call is an item. The calls are made on a
+  thread of their own, with a time limit for each item and for all together. If a call blocks, its
+  thread is left behind, and the call is not made again until it returns. Without items, no thread
+  is started.
 
 The functions of the system are stored in _system when this module is loaded, since a program may
-replace those in the modules (gevent, freezegun, pyfakefs).
+replace the functions in their modules (gevent, freezegun, pyfakefs).
 
 Other rules for running in a program that is stuck:
 
 * threading._active is read before and after the frames, so that a thread that starts or ends in
-  between keeps its name. A thread that has ended by the end of the first step is left out: it was
-  not stuck.
+  between has its name in the answer. A thread that has ended by the end of the first step is left
+  out, since it was not stuck.
 * No variable refers to the frame of a function of this module. Otherwise this frame would be in a
   reference cycle, which would keep the frames of all threads alive.
 * Lone surrogates, which a file name may contain, are escaped: stock rpyc closes the connection if
@@ -62,7 +63,7 @@ _LEFT_BEHIND = 32  #: the most threads that are left behind in all
 class _Kept:
     """Keeps functions of the system as attributes of an object.
 
-    Global variables would not do: some libraries for tests replace those of all modules.
+    Global variables cannot be used: some libraries for tests replace these in all modules.
     """
 
 
@@ -216,8 +217,8 @@ def _main_ident(idents):
         return ident
     if _system.main_ident is not None:
         return _system.main_ident()
-    # gevent has replaced the ident in the object. The main thread is the oldest one, and Python
-    # lists the oldest thread last.
+    # gevent has replaced the ident in the thread object. The main thread is the oldest one, and
+    # Python lists the oldest thread last.
     if type(vars(_thread)["get_ident"]) is not types.BuiltinFunctionType and idents:
         return idents[-1]
     return ident
@@ -229,7 +230,7 @@ def threads(caller=None):
     The thread object is None for a thread that was not started by threading. Threads of a pystuck
     server are left out. The calling thread is left out, too: with a stock server, it only serves
     this request. To include it, set caller to a list of the globals of modules. Its innermost frame
-    is then the innermost one that is not of these modules.
+    is then its innermost one that is not of these modules.
     """
     known = known_threads()
     frames = _frames(caller)
@@ -272,10 +273,10 @@ def calls(frame):
 
 # ---- Calls that may block ------------------------------------------------------------------------
 #
-# A dict in the module sys, the registry, has an entry for each such call that is running, and for
-# each thread that makes such calls. So all clients use the same registry, also those that have sent
-# this source themselves. The key of a call says what is called: ("repr", id), ("file", name). The
-# key of a thread is ("thread", native id), before Python 3.8 ("thread", ident).
+# The registry, a dict in the module sys, has an entry for each such call that is running, and for
+# each thread that makes such calls. It is in sys so that all clients use the same registry, also
+# those that have sent this source themselves. The key of a call says what is called: ("repr", id),
+# ("file", name). The key of a thread is ("thread", native id), before Python 3.8 ("thread", ident).
 
 _REGISTRY = "_pystuck_running_3"
 
@@ -285,8 +286,8 @@ class _Running(list):
 
     It is a list, because another client may have sent another copy of this module, with other
     classes. Its items: the pid, the seconds when the call began, its kind, whether it is done, its
-    result, the native id of its thread or None, and the latest look at this thread: see
-    _is_at_work().
+    result, the native id of its thread or None, and the latest look at this thread (see
+    _is_at_work()).
     """
 
     PID, BEGAN, KIND, DONE, RESULT, THREAD, LOOK = range(7)
@@ -295,8 +296,8 @@ class _Running(list):
 def _cpu_time(native_id):
     """Return the CPU time of a thread of this process, or None.
 
-    The clock's id is made with CPUCLOCK_SCHED and CPUCLOCK_PERTHREAD_MASK of Linux. No file is
-    needed for it.
+    The clock's id is made with CPUCLOCK_SCHED and CPUCLOCK_PERTHREAD_MASK of Linux. Reading the
+    clock needs no file.
     """
     if native_id is None or _system.clock is None or not sys.platform.startswith("linux"):
         return None
@@ -338,7 +339,7 @@ def _registry():
 
 
 def _enter(key, entry):
-    """Add an entry to the registry and return it; if the key has one already, return that one."""
+    """Add an entry to the registry and return it. If the key has an entry, return that instead."""
     entries = vars(sys).setdefault(_REGISTRY, {})
     there = entries.setdefault(key, entry)
     if there[0] != entry[0]:  # an entry of the parent process
@@ -349,8 +350,8 @@ def _enter(key, entry):
 def _remove(key):
     """Remove an entry from the registry, and the registry itself if it is empty.
 
-    If another thread adds an entry at this moment, that entry may be lost. Then its call may be
-    made once more although it blocks.
+    If another thread adds an entry at this moment, that entry may be lost. Another call like that
+    of the lost entry may then be made although it blocks.
     """
     entries = vars(sys).get(_REGISTRY, {})
     entries.pop(key, None)
@@ -359,7 +360,7 @@ def _remove(key):
 
 
 def _helper_idents():
-    """Return the idents of the threads that make such calls, or were left behind by them."""
+    """Return the idents of the threads that make such calls, and of those that were left behind."""
     return [each[1] for key, each in _registry().items() if key[0] == "thread"]
 
 
@@ -382,10 +383,10 @@ class _Item:
     """A call that may block.
 
     key: the call's key in the registry. kind: see _SAME_KIND. deadline: the call is not begun after
-    this time. status: None if not known yet; "ok" if the call has returned `result`; "stuck" if it
-    has not returned, and `why` says whether it is blocked; "skipped" if it was not made, for the
-    reason in `why`. running: the call's entry in the registry, which may have been added for
-    another client.
+    this time. status: None if not known yet; "ok" if the call has returned `result`; "stuck" if the
+    call has not returned (`why` says whether it is blocked); "skipped" if the call was not made,
+    for the reason in `why`. running: the call's entry in the registry, which may have been added
+    for another client.
     """
 
     def __init__(self, key, kind, function, deadline):
@@ -474,7 +475,7 @@ class _Batch:
 def _run_aside(function, patience):
     """Call function on another thread and wait for it. Returns False if it was left behind.
 
-    patience() returns how many seconds to wait on; if this is negative, the thread is left behind.
+    patience() returns how many more seconds to wait; if negative, the thread is left behind.
     Uses _pystuck.run_aside(), or a thread of Python if there is no _pystuck.
     """
     native = getattr(sys.modules.get("_pystuck"), "run_aside", None)
@@ -524,7 +525,7 @@ def _sort_out(items):
 
 
 def _finish(item):
-    """Wait for a call that is being made for another client at the moment, and set the status."""
+    """Wait for the call of an item, which is being made for another client, and set its status."""
     while item.status is None:
         now = _system.now()
         item.look(now)
@@ -537,7 +538,7 @@ def _finish(item):
 def _call_all(items):
     """Make the calls of all items, and set their status.
 
-    Waits about _ITEM seconds at most for each call to return.
+    Waits at most about _ITEM seconds until a call returns.
     """
     left = items
     while left:
@@ -559,8 +560,8 @@ def _call_all(items):
 
 # ---- Titles --------------------------------------------------------------------------------------
 
-#: What Thread.__repr__ looks up in a thread object. If a subclass defines one of these names, its
-#: repr() may be another one.
+#: The names that Thread.__repr__ looks up in a thread object. If a subclass defines one of these
+#: names, its objects may have another repr().
 _LOOKED_UP = (
     "__repr__ __getattribute__ __getattr__ __class__ __dict__ _initialized _started is_alive"
     " _is_stopped _handle _os_thread_handle _daemonic _ident _name"
@@ -608,8 +609,8 @@ def _plain_title(thread):
 def _is_stopped(own):
     """True if threading says that the thread has stopped. own: the __dict__ of the thread object.
 
-    For the main thread, it says so already while the main thread waits for the other threads at the
-    end of the program.
+    For the main thread, threading says so already while the main thread waits for the other threads
+    at the end of the program.
     """
     handle = own.get("_handle", own.get("_os_thread_handle"))
     if handle is not None and type(handle) is _system.handle:
@@ -732,7 +733,7 @@ def _read(path, size):
 
 
 def _decoded(data, numbers):
-    """Return lines of a source file with these bytes, by their numbers."""
+    """Return lines of a source file, by their numbers. data: the bytes of the file."""
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
@@ -785,7 +786,7 @@ def _own_file(names):
 
 
 def _is_own_file(name, path):
-    """True if `name`, of a code object, means `path`, its module's file. It may be relative."""
+    """True if `name`, a code object's, means `path`, its module's file. name may be relative."""
     if not name or _is_made_up(name):
         return False
     return name == path or (name[0] != "/" and path.endswith("/" + name))
@@ -811,8 +812,8 @@ def _from_lazy(name, names, numbers):
     """Return lines of the source that linecache would get from a lazy entry. May run any code.
 
     linecache makes such an entry for each file name in a traceback, with the loader of the module.
-    For a made-up name, the loader gives the source of the module's own file, which is wrong: then
-    this returns {}.
+    For a made-up name, the loader would give the source of the module's own file, which is wrong,
+    so this function returns {}.
     """
     entry = _entry(vars(linecache).get("cache"), name)
     if entry is None or len(entry) != 1:
@@ -830,8 +831,9 @@ def _from_lazy(name, names, numbers):
 def _found_lines(name, names, numbers):
     """Return lines of the source of a code object with this file name, by their numbers.
 
-    names: its globals. A relative file name is used only if it means the module's file: others may
-    be made up, and the working directory may have changed. May block, and may run any code.
+    names: its globals. A relative file name is used only if it means the module's file, because
+    other names may be made up, and the working directory may have changed. May block, and may run
+    any code.
     """
     path, found = _own_file(names), None
     is_own = _is_own_file(name, path)
@@ -853,8 +855,8 @@ def _entry(cache, key):
 def _cached_line(code, number):
     """Return a line that the program itself has put into linecache; None if there is none.
 
-    Such an entry has no modification time. From Python 3.13 on, linecache also has the code of
-    `python -c`.
+    The entry of such a line has no modification time. From Python 3.13 on, linecache also has the
+    code of `python -c`.
     """
     cache = vars(linecache).get("cache")
     entry = _entry(cache, code.co_filename)
@@ -1039,7 +1041,7 @@ class Answer:
         )
 
     def missing(self):
-        """Return what is missing because its calls were not made, as tuples (what it is, why)."""
+        """Return what is missing because calls were not made, as tuples (what is missing, why)."""
         found = {
             ("source" if item.key[0] == "file" else item.key[0], item.why)
             for item in self._items
