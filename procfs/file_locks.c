@@ -99,8 +99,9 @@ static bool add_number(void *arg, int dir, const char *name)
     return n->count < LOOKED_AT;
 }
 
-/* True if a process has the file open, or if that may not be read. A process that has set a lock
- * with flock(2) may have ended since: its children can have the lock. */
+/* True if a process has the file open, or if this process is not allowed to find that out. A
+ * process that has set a lock with flock(2) may have ended and have left the lock to its children.
+ */
 static bool has_open(pid_t process, uint64_t inode, int64_t deadline)
 {
     char folder[32];

@@ -11,9 +11,9 @@
 #include <sys/types.h>
 
 /* Finds the lock for which the process `waiter` waits. kind: "FLOCK" or "POSIX". inode: the file's.
- * Returns the process that has set the lock, if it still has the file open or if its descriptors
- * may not be read. Returns 0 if it is not known: a lock of an open file description (F_OFD_SETLK)
- * has no process. */
+ * Returns the process that has set the lock, if it still has the file open, or if reading its
+ * descriptors is not allowed. Returns 0 if it is not known: a lock of an open file description
+ * (F_OFD_SETLK) has no process. */
 pid_t file_lock_holder(const char *kind, pid_t waiter, uint64_t inode, int64_t deadline);
 
 /* Looks at one line of /proc/locks. Call it for one line after the other. If the line is a lock,

@@ -30,8 +30,8 @@ void mount_point_decode(char *path)
     *out = '\0';
 }
 
-/* Takes the mount point from a line of mountinfo, "36 35 98:0 /root /mnt/nfs rw ...", if it is the
- * line of this mount. */
+/* If a line of mountinfo, such as "36 35 98:0 /root /mnt/nfs rw ...", has the mount with the ID
+ * `mount`, copies its mount point to `out`. */
 static bool parse(char *line, int64_t mount, char *out, size_t size)
 {
     int begin = 0, end = 0;

@@ -14,8 +14,8 @@ struct target_process {
     const char *folder; /* "/proc/self" or "/proc/PID" */
     pid_t pid;          /* the ID that this process has for it */
 
-    /* Reads size bytes of its memory. Returns false if they cannot be read. NULL: the memory cannot
-     * be read. */
+    /* Reads size bytes of its memory. Returns false if they cannot be read. The pointer is NULL if
+     * no memory of the process can be read. */
     bool (*read_memory)(const void *arg, uint64_t address, void *to, size_t size);
     const void *arg;
 };

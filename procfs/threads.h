@@ -19,7 +19,7 @@
 int procfs_thread_state(const char *folder, pid_t thread);
 
 /* Returns the system call in which a thread waits: its name, if known, its arguments, and its
- * descriptor. Returns NULL with errno 0 if the thread runs or is in no system call. Returns NULL
+ * descriptor. Returns NULL with errno 0 if the thread runs or is not in a system call. Returns NULL
  * with another errno if the call cannot be read: EACCES or EPERM if the process is not dumpable,
  * for example after setuid(2). */
 struct report_syscall *procfs_thread_syscall(const char *folder, pid_t thread, struct arena *arena);

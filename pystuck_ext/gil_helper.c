@@ -22,7 +22,7 @@ struct ps_gil_helper {
     sigset_t mask;                /* signals that the thread blocks while it runs Python */
     unsigned servers;             /* number of open servers; guarded by the GIL */
 
-    pthread_mutex_t lock; /* guards what follows. A thread that holds it waits for nothing else */
+    pthread_mutex_t lock; /* guards what follows. A thread that holds it must not wait */
     pthread_cond_t changed;
     TAILQ_HEAD(, ps_gil_job) jobs; /* the jobs that are PENDING */
     bool exists;                   /* the thread was started and has not ended */

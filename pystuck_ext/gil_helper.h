@@ -43,8 +43,8 @@ struct ps_gil_job {
 };
 
 /* Call with the GIL: ps_gil_helper_open for each server that is opened, ps_gil_helper_close for
- * each one that is closed. The first function starts the thread if it does not run, and returns 0
- * or an errno. The second one ends the thread after the last server. */
+ * each server that is closed. ps_gil_helper_open starts the thread if it does not run, and returns
+ * 0 or an errno. ps_gil_helper_close ends the thread after the last server. */
 int ps_gil_helper_open(struct ps_state *state);
 void ps_gil_helper_close(struct ps_state *state);
 
@@ -56,9 +56,10 @@ void ps_gil_helper_end_life(void);
 
 /* The functions below need no GIL and do not wait for it. */
 
-/* Queues a job. The caller owns it until it calls ps_gil_helper_withdraw. Returns 0, or ECHILD if
- * the helper's thread has ended or is to end, or EBUSY if the job may block and a thread that was
- * left behind has not returned yet. So at most one job that may block is left behind at a time. */
+/* Queues a job. The caller owns it until it calls ps_gil_helper_withdraw. Returns 0 if the job was
+ * queued. Returns ECHILD if the helper's thread has ended or is about to end. Returns EBUSY if the
+ * job may block and a thread that was left behind has not returned yet. So at most one job that may
+ * block is left behind at a time. */
 int ps_gil_helper_submit(struct ps_gil_helper *h, struct ps_gil_job *job);
 
 /* Waits until a job is DONE or REFUSED, or until the deadline. Returns its state. */
@@ -71,7 +72,8 @@ bool ps_gil_helper_withdraw(struct ps_gil_helper *h, struct ps_gil_job *job);
 
 /* What the memory of this process shows about the GIL while the helper asks for it. */
 struct ps_gil_look {
-    bool known;           /* false: there is no stack reader; the rest is not set */
+    bool known;           /* false: there is no stack reader, or it failed; no other member is set
+                           */
     bool locked;          /* a thread has the GIL */
     bool by_helper;       /* the thread that has it is the helper's, and runs a job */
     int64_t unchanged_ms; /* for how long the GIL was not seen to change hands */

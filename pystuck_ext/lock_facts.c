@@ -26,8 +26,8 @@ static Py_ssize_t index_of(const struct schema *schema, const char *name)
     return f - schema->fields;
 }
 
-/* Returns a member of a struct that is encoded as a tuple: borrowed. Returns None if the tuple is
- * too short, or if the object is not a tuple. */
+/* Returns a member of a struct that is encoded as a tuple, as a borrowed reference. Returns None if
+ * the tuple is too short, or if the object is not a tuple. */
 static PyObject *member_of(const struct schema *schema, PyObject *tuple, const char *name)
 {
     Py_ssize_t index = index_of(schema, name);
@@ -38,7 +38,7 @@ static PyObject *member_of(const struct schema *schema, PyObject *tuple, const c
 }
 
 /* Sets a member of a struct whose encoding is in a list. If the list is too short, first appends
- * None. */
+ * None items. */
 static int set_member(const struct schema *schema, PyObject *list, const char *name,
                       PyObject *value)
 {

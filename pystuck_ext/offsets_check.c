@@ -56,7 +56,7 @@ static void remove_mark(unsigned char *fake, int offset)
     memset(fake + offset, 0, sizeof(uint64_t));
 }
 
-/* True if a function of Python that returns a member of a struct finds it at this offset. */
+/* True if `function`, which returns a member of a struct, finds this member at this offset. */
 #define RETURNS(function, type, offset)                                                            \
     (put_mark(fake, (offset)) && (uint64_t)(function((type *)(void *)fake)) == MARK &&             \
      (remove_mark(fake, (offset)), true))
@@ -254,7 +254,8 @@ static bool reads_type(const struct python *py, PyTypeObject *type)
            (int64_t)member(py, type, o->type.dictoffset) == int_attribute(object, "__dictoffset__");
 }
 
-/* True if the attributes "first" and "second" of an object are read as Python sees them. */
+/* True if the values that are read for the attributes "first" and "second" of an object are those
+ * of Python. */
 static bool reads_attributes(const struct python *py, PyObject *object)
 {
     static const char *const names[] = {"first", "second"};

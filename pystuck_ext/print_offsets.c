@@ -111,7 +111,7 @@ _Static_assert(sizeof(struct offsets) ==
 
 #if PY_VERSION_HEX >= 0x030d0000
 
-/* The members of struct offsets that _Py_DebugOffsets has, too: X(ours, group, member). */
+/* The members of struct offsets that _Py_DebugOffsets also has: X(ours, group, member). */
 #define DEBUG_MEMBERS(X)                                                                           \
     X(runtime.interpreters, runtime_state, interpreters_head)                                      \
     X(interpreter.next, interpreter_state, next)                                                   \

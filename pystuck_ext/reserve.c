@@ -21,7 +21,7 @@
 #define SPARE_NAME "pystuck-spare"
 #define SECOND     INT64_C(1000000000) /* in ns */
 
-/* A function that waits for the thread of the reserve. */
+/* A function that the thread of the reserve must run. */
 struct job {
     void *(*run)(void *);
     void *arg;
@@ -50,7 +50,8 @@ static struct {
     unsigned servers, clients;
     struct kept kept[PS_RESERVE_DESCRIPTORS];
     void *memory;                  /* NULL: none */
-    bool short_of_memory;          /* `memory` was freed, because the program had no other */
+    bool short_of_memory;          /* `memory` was freed, because the program had no other address
+                                    * space */
     struct spare *spare;           /* NULL: none */
     unsigned forks;                /* forks since the first process */
     TAILQ_HEAD(, ps_timer) timers; /* the timers that run; the first one is due first */
@@ -303,8 +304,8 @@ static void give(unsigned count)
 }
 
 /* The reserve must be full before it is used to accept a client: the other descriptors are needed
- * to admit and to answer that client. If it cannot be filled for another reason than a shortage,
- * such as a filter of system calls, clients are accepted nevertheless. */
+ * to admit and to answer that client. If the reserve cannot be filled for a reason other than a
+ * shortage, such as a filter of system calls, clients are accepted nevertheless. */
 int ps_reserve_accept(int listener)
 {
     int fd = -1, error;
@@ -523,8 +524,8 @@ void ps_reserve_after_fork_in_parent(void)
     pthread_mutex_unlock(&reserve.lock);
 }
 
-/* The child has neither the thread nor the memory (MADV_DONTFORK). Does not free the thread's
- * struct, since free() is not async-signal-safe. */
+/* The child process has neither the thread nor the memory (MADV_DONTFORK). Does not free the
+ * thread's struct, since free() is not async-signal-safe. */
 void ps_reserve_after_fork_in_child(void)
 {
     struct kept *k;

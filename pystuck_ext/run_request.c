@@ -14,8 +14,8 @@
 
 /* Times in ms. */
 #define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
-#define WAITER_REPLY_MS    2000  /* the least time to send a reply from a thread of the program */
-#define STALL_MS           100   /* after so long without the GIL, the session's thread reads on */
+#define WAITER_REPLY_MS    2000  /* the shortest deadline of a reply from a thread of the program */
+#define STALL_MS           100   /* without the GIL for so long, the session's thread reads on */
 #define STEP_MS            20    /* the time between two looks at the GIL */
 #define LONG_STEP_MS       100   /* the same, after LONG_WAIT_MS */
 #define LONG_WAIT_MS       5000
@@ -148,8 +148,8 @@ static bool read_arguments(const struct message *request, int64_t *budget_ms)
     return version >= PS_STACKS_VERSION;
 }
 
-/* Answers STACKS without Python. Returns 1 if the request was answered, 0 if that is not possible,
- * -1 with err. */
+/* Answers STACKS without Python. Returns 1 if the request was answered, 0 if it cannot be answered
+ * without Python, -1 with err if the connection must be closed. */
 static int answer_stacks(const struct ps_session *s, struct conn *c, const struct message *request,
                          struct rpyc_error *err)
 {
@@ -178,8 +178,8 @@ static int refuse_stacks(const struct ps_session *s, struct conn *c, const struc
                                 ps_reply_deadline(s), err);
 }
 
-/* Returns the thread for which the calling thread reads: itself, or in attend() the session's
- * thread. */
+/* Returns the thread whose messages the calling thread reads: the session's thread if this is a
+ * thread that runs attend(), else the calling thread. */
 static pthread_t reads_for(const struct ps_session *s)
 {
     return ps_session_this_thread()->attends ? s->thread : pthread_self();
@@ -213,7 +213,7 @@ struct waiting {
     struct message request;
     int64_t handler;
     deadline_t since;
-    int64_t budget_ms;   /* of STACKS; -1: the stack reader cannot answer the request */
+    int64_t budget_ms;   /* the budget of STACKS; -1: the stack reader cannot answer this request */
     struct outgoing out; /* the reply, if result is 0 */
     struct releases releases;
     struct rpyc_error err; /* if result is -1 */
@@ -242,8 +242,8 @@ static void run_waiting(struct ps_gil_job *job)
     *t = (struct ps_session_thread){NULL, 0, false};
 }
 
-/* Frees a request that was withdrawn while it ran, because it was answered without the GIL or its
- * client has gone. Drops its reply. */
+/* Frees a request that was withdrawn while it ran, and its reply. It was answered without the GIL,
+ * or the client has gone. */
 static void drop_waiting(struct ps_gil_job *job)
 {
     struct waiting *w = (struct waiting *)job;
@@ -337,7 +337,7 @@ static enum outcome await(struct waiting *w, struct rpyc_error *err)
     while ((state = ps_gil_helper_wait(helper, &w->job, first)) < PS_JOB_DONE) {
         if (ps_gil_is_ending(w->s->state))
             return OUTCOME_ENDING;
-        /* While no request is being served, step() does not read: then only hung_up shows that the
+        /* While no request is being served, step() does not read. Then only hung_up shows that the
          * client has gone. */
         if (step(w, err) < 0 || (!w->request.kind && atomic_load(&w->s->hung_up)))
             return OUTCOME_CLOSED;
@@ -520,8 +520,8 @@ static void start_attending(struct ps_timer *late)
     atomic_store(&s->attended, false);
 }
 
-/* Serves a request on the session's own thread. If it takes long, another thread reads meanwhile.
- * With bind-threads, other threads of the session read anyway. */
+/* Serves a request on the session's own thread. If it takes longer than PS_TIMER_MS, another thread
+ * reads meanwhile. With bind-threads, other threads of the session read anyway. */
 static int run_watched(struct ps_session *s, struct conn *c, struct message *request,
                        int64_t handler, struct rpyc_error *err)
 {

@@ -105,8 +105,8 @@ static PyObject *from_threading(const char *name)
     return value;
 }
 
-/* True if the name that was read is that of the thread's object in threading._active. An object of
- * a class of the program is not compared: its attributes may be anything. */
+/* True if the name that was read is the name of the thread's object in threading._active. True also
+ * if the object is of a class of the program, whose attributes may be anything. */
 static bool is_same_name(const struct report_thread *t, PyObject *ident, const struct shown *shown)
 {
     PyObject *object;
@@ -124,7 +124,8 @@ static bool is_same_name(const struct report_thread *t, PyObject *ident, const s
     return name && is_same_text(t->name, name);
 }
 
-/* True if a thread is the calling one, in the interpreter that it runs. */
+/* True if a thread of the report is the calling thread, in the interpreter that this thread runs.
+ */
 static bool is_own(const struct report_thread *t, int64_t interpreter)
 {
     return t->interpreter == interpreter &&
@@ -161,7 +162,7 @@ static bool is_in_several(const struct report_process *p, const struct report_th
 }
 
 /* Compares a thread of the interpreter that the calling thread runs. Returns 1 if it was read
- * right, 0 if it was not, and -1 if it cannot be compared: it has too many frames. */
+ * correctly, 0 if not, -1 if it cannot be compared because it has too many frames. */
 static int compare(const struct report_process *p, const struct report_thread *t, bool own,
                    const struct shown *shown)
 {

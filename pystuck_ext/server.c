@@ -435,7 +435,8 @@ static void name_listener(const struct ps_server *s)
 }
 
 /* Waits until the listener's thread has its name, so that a program that is stopped right after
- * run_server() can be found. Waits for at most a second: a debugger may run only this thread. */
+ * run_server() can be found. Waits for at most a second, because a debugger may let only the
+ * calling thread run. */
 static void wait_for_name(struct ps_server *s)
 {
     for (int tries = 0; tries < NAMED_TRIES && !atomic_load(&s->named); tries++)
@@ -498,7 +499,7 @@ static bool is_unix_path(const struct sockaddr_storage *address)
     return address->ss_family == AF_UNIX && un->sun_path[0] != '\0';
 }
 
-/* True if a process listens on a Unix socket, or if that cannot be found out. */
+/* True if a process listens on a Unix socket, or if this is not known. */
 static bool is_live(const struct sockaddr *address, socklen_t len)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -638,8 +639,9 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
 }
 
 /* Ends the listener's thread and closes its socket. If the program has closed the descriptor
- * (os.closerange), the thread still waits for clients on the socket. Then this function connects to
- * the socket, which wakes the thread up, and does not wait for the thread. */
+ * (os.closerange), the thread still waits for clients on the socket. In that case, this function
+ * connects to the socket, which wakes the thread up, and does not wait until the thread has ended.
+ */
 static void stop_listener(struct ps_server *s)
 {
     int fd;

@@ -87,7 +87,7 @@ bool ps_server_is_closed(struct ps_server *server);
 /* Returns the number of clients that have not hung up. */
 size_t ps_server_clients(struct ps_server *server);
 
-/* True if no client is in the list, not even one that has hung up and is still being served. */
+/* True if no client is in the list (see struct ps_client), not even one that has hung up. */
 bool ps_server_is_deserted(struct ps_server *server);
 
 /* Returns the signal mask of the thread that started the server. Requests run with it. */

@@ -19,7 +19,7 @@
 #define STACK_NEEDED       ((size_t)48 * 1024) /* bytes that one request needs */
 
 /* How long a request may run after the client has hung up, before the session's objects are
- * released, in ms. Short requests finish as if the client were there. */
+ * released, in ms. A request that is shorter finishes as if the client were still connected. */
 #define REAP_AFTER_MS 1000
 
 /* Replies to a long PING. If long replies that clients have not read yet take too much memory
@@ -91,7 +91,7 @@ static bool has_stack(void)
     return here < low || here > high || here - low > STACK_NEEDED;
 }
 
-/* Logs the exception that is set as the reason for refusing a client, and clears it. */
+/* Logs the current exception, which is the reason for refusing a client, and clears it. */
 static void tell_refusal(const struct ps_session *s)
 {
     ps_auto PyObject *type = NULL, *exc = NULL, *tb = NULL, *text = NULL;
@@ -179,7 +179,7 @@ static bool checks_signals(void *host)
 }
 
 /* True if this thread of the program must give up its wait for the client. If a signal has arrived
- * (by_signal), runs its handler, as any other wait of Python does. */
+ * (by_signal), runs its handler, as all waits of Python do. */
 static bool interrupted(void *host, bool by_signal)
 {
     struct ps_session *s = host;
@@ -288,8 +288,8 @@ static void serve_to_end(struct ps_session *s)
 }
 
 /* Waits for the client's first request and serves it. Returns at once if a request was served
- * before, during on_connect. A reply that belongs to no request does not count. Closes the
- * connection at the deadline. */
+ * before, during on_connect. Ignores replies that belong to no request. Closes the connection at
+ * the deadline. */
 static void hear_first(struct ps_session *s, deadline_t deadline)
 {
     struct rpyc_error why = RPYC_ERROR_INIT, silent = RPYC_ERROR_INIT;

@@ -34,7 +34,8 @@
 #define KERNEL_MS   100  /* the limit for reading the states of threads */
 #define TARGETS_MS  100  /* the limit for finding out what their system calls are on */
 
-/* The memory for a report, in bytes: what is reserved, and what is tried if a report does not fit.
+/* The memory for a report, in bytes. RESERVED is always there; LARGE is mapped if a report does not
+ * fit into it.
  */
 #define RESERVED ((size_t)16 << 20)
 #define LARGE    ((size_t)512 << 20)
@@ -277,8 +278,8 @@ static struct report_text format(struct arena *a, const char *format, ...)
 }
 
 /* Sets what is known about the GIL. read_ms: the time since the holder was read. Sets at_least_ms
- * only if C code keeps the GIL: Python code releases it again and again, even if the same thread
- * takes it each time. */
+ * only if C code keeps the GIL: Python code releases the GIL again and again, even if the same
+ * thread takes it each time. */
 static void set_gil(struct arena *a, struct report_gil *gil, const struct ps_gil_look *look,
                     int64_t read_ms)
 {
@@ -335,7 +336,8 @@ static void add_missing(struct arena *a, struct report_process *p, const char *w
     to->why = (struct report_text){why, strlen(why)};
 }
 
-/* Sets what the kernel reports about a thread. Returns false if this process may not read it. */
+/* Sets what the kernel reports about a thread. Returns false if this process is not allowed to read
+ * it. */
 static bool set_kernel_facts(struct arena *a, struct report_thread *t)
 {
     t->state = procfs_thread_state("/proc/self", (pid_t)t->native_id);

@@ -322,8 +322,7 @@ struct report {
  * report, in bytes; 0: no limit. */
 void report_init(struct report *r, size_t max);
 
-/* Frees everything that the report points to. The report is then empty, and its limit does not
- * change. */
+/* Frees everything that the report points to. The report is then empty and has the same limit. */
 void report_free(struct report *r);
 
 /* Adds a process, in which everything is unknown, to the report and returns it. NULL: no memory.

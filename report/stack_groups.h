@@ -7,7 +7,7 @@
 
 #include "report.h"
 
-/* The smallest number of threads with equal stacks that are one group. */
+/* The smallest number of threads with equal stacks that are made one group. */
 #define STACK_GROUP_MIN 5
 
 struct stack_group {

@@ -9,7 +9,7 @@
 #include "opcodes.h"
 #include "python_process.h"
 
-/* What the reader knows of a code object, besides its texts. */
+/* What the reader knows about a code object, besides its texts. */
 struct code_shape {
     uint64_t code;       /* its address */
     int locals;          /* the number of slots of a frame before its value stack */
@@ -31,7 +31,7 @@ struct with_block {
 
 #define WITH_BLOCKS_MAX 20 /* the compiler allows no more nested blocks */
 
-#define BYTECODE_MAX 0x40000 /* bytes of instructions of one function; a longer one is not read */
+#define BYTECODE_MAX 0x40000 /* bytes; longer instructions of a function are not read */
 
 /* Room for the instructions of one code object at a time. */
 struct bytecode {

@@ -160,7 +160,8 @@ static struct core_segment segment_of(const struct elf_segment *s)
                                  .executable = s->flags & PF_X};
 }
 
-/* gdb writes segments without a size for mappings that it leaves out. */
+/* True if a program header is a segment with valid numbers. For mappings that it leaves out, gdb
+ * writes segments without a size, which are ignored. */
 static bool is_segment(const struct elf_segment *s)
 {
     return s->type == PT_LOAD && s->memory_size > 0 && s->memory_size <= UINT64_MAX - s->address &&

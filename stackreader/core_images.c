@@ -306,7 +306,7 @@ void core_images_close(struct core_images *images)
     *images = (struct core_images){0};
 }
 
-/* True if a file that the user has named is one that the process had mapped. */
+/* True if a file that the user has named is a file that the process had mapped. */
 static bool belongs(const struct core_images *images, const struct given_image *given)
 {
     size_t i;

@@ -19,7 +19,7 @@ enum image_state {
     IMAGE_FOUND,
     IMAGE_MISSING,  /* there is no file at its path or for its build ID */
     IMAGE_REPLACED, /* the file at its path is a different one */
-    IMAGE_UNCHECKED /* the core file does not say whether the file at its path is the right one */
+    IMAGE_UNCHECKED /* the core file does not show whether the file at its path is the right one */
 };
 
 /* One of core->files. */

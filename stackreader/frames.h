@@ -36,7 +36,8 @@ struct raw_stack {
     enum frames_state state;
     bool cut; /* the stack has more than `room` frames; only the innermost ones were read */
 
-    int64_t activity; /* of the thread (see memory.h), before the frames were read; -1: not known */
+    int64_t activity; /* the thread's activity (see memory.h) before the frames were read; -1: not
+                       * known */
     uint64_t current; /* the address of the pointer to the innermost frame */
 
     unsigned char *chunk; /* memory for a copy of the newest chunk of the thread's data stack */
@@ -59,7 +60,7 @@ void frames_wait(void);
 /* True if it is known that the thread has not run since frames_read began to read its frames. */
 bool frames_have_not_run(const struct python *py, pid_t native_id, const struct raw_stack *stack);
 
-/* True if the thread has not run since frames_read, or has come back to the same frames. */
+/* True if the thread has not run since frames_read, or has the same frames again. */
 bool frames_are_same(const struct python *py, pid_t native_id, const struct raw_stack *stack);
 
 /* True if the frame marks a place where C code has called the interpreter: it has no Python code.

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* A member of struct offsets that struct _Py_DebugOffsets has, too. */
+/* A member of struct offsets that struct _Py_DebugOffsets also has. */
 struct debug_member {
     short to;   /* its offset in struct offsets. -1: the end of the list, whose `word` is the number
                  * of words of struct _Py_DebugOffsets */

@@ -70,8 +70,8 @@ void library_find(const struct python *py, uint64_t interpreter, struct library 
 /* Returns the function that has this code object, or FUNCTIONS. */
 enum library_function library_function(const struct library *l, uint64_t code);
 
-/* Returns what a thread that is in this function waits for: the first argument of the function has
- * this kind. LOCK_NONE for functions that do not wait. */
+/* Returns the kind of the object for which a thread in this function waits. The object is the first
+ * argument of the function. Returns LOCK_NONE for functions that do not wait. */
 enum lock_kind library_waits_for(enum library_function function);
 
 /* True if an object is an instance of a class or of a class that is derived from it. */

@@ -53,13 +53,13 @@ struct lock_reporting {
 
 void lock_report_clear(struct lock_report *r);
 
-/* Sets waits and holds of a thread from its facts. stack: its frames. Call it before the code cache
- * is used for another thread. */
+/* Sets waits and holds of a thread from its facts. stack: its frames. Call this function before the
+ * code cache is used for another thread. */
 void lock_report_thread(const struct lock_reporting *l, const struct raw_stack *stack,
                         const struct thread_facts *facts, struct report_thread *thread);
 
-/* Sets `objects` of the process, reads who holds them, and completes waits and holds of its
- * threads. has_ended: true if no thread of the process has this ident. */
+/* Sets `objects` of the process, reads which threads hold them, and completes waits and holds of
+ * the threads. has_ended: returns true if no thread of the process has this ident. */
 void lock_report_finish(const struct lock_reporting *l, struct report_process *process,
                         bool (*has_ended)(void *context, uint64_t ident), void *context);
 

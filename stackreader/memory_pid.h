@@ -36,8 +36,8 @@ int memory_pid_list_threads(struct memory_pid *m);
 /* Writes the path of a file of /proc that belongs to the process, such as "maps", to `out`. */
 void memory_pid_path(const struct memory_pid *m, const char *name, char *out, size_t size);
 
-/* Tries to read the memory at an address that is mapped. Returns 0 or an errno: EPERM if it is not
- * allowed, ESRCH if the process has ended, EFAULT if the address is not readable. */
+/* Tries to read the memory at an address that is mapped. Returns 0 or an errno: EPERM if reading is
+ * not allowed, ESRCH if the process has ended, EFAULT if the address is not readable. */
 int memory_pid_try(struct memory_pid *m, uint64_t address);
 
 /* Returns functions that read this memory. *m must not be moved or freed while they are used. */

@@ -49,14 +49,14 @@ enum effect {
     EFFECT_LINEAR, /* f(a) = a */
     EFFECT_BIT_0,  /* f(a) = 1 if bit 0 is set, else 0 */
     EFFECT_BIT_2,  /* the same for bit 2 */
-    EFFECT_BITS,   /* the number of bits that are set in the lowest four */
+    EFFECT_BITS,   /* f(a) = the number of bits that are set among the lowest four */
     EFFECT_IS_3,   /* f(a) = 1 if a is 3, else 0 */
-    EFFECT_UNPACK, /* the lowest byte of a + a / 256 */
+    EFFECT_UNPACK, /* f(a) = the lowest byte of a, plus a / 256 */
 };
 
 struct opcode {
     uint8_t operation; /* enum operation */
-    uint8_t caches;    /* the number of units after the instruction that contain no instruction */
+    uint8_t caches;    /* the number of units after the instruction that are its caches */
     uint8_t flow;      /* a sum of enum flow; 0: the function ends */
     uint8_t effect;    /* enum effect, if the instruction does not jump */
     int8_t base, factor;

@@ -132,7 +132,7 @@ static bool read_list(const struct python *py, uint64_t first, int next, uint64_
                       size_t room, size_t *count)
 {
     uint64_t item = first;
-    size_t found = 0; /* as in Brent's algorithm, an index that is a power of 2, minus 1 */
+    size_t found = 0; /* an index of the form 2^n - 1, as in Brent's algorithm for finding cycles */
 
     for (*count = 0; item; (*count)++) {
         if (*count == room)

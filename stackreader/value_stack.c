@@ -119,7 +119,8 @@ struct try_block {
     int32_t type, handler, level;
 };
 
-/* CPython's number of SETUP_FINALLY, which is the type of the blocks of `with`, try and finally. */
+/* CPython's number of the instruction SETUP_FINALLY. Blocks of `with`, try and finally have it as
+ * their type. */
 #define SETUP_FINALLY 122
 
 /* Reads the `with` blocks of a frame from its block stack. */

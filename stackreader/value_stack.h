@@ -43,8 +43,8 @@ struct call_entry {
     int depth; /* -1: not known */
 };
 
-/* Room for one code object, and caches. Clear the caches before each report: a code object may have
- * been freed, and another one may be at its address. */
+/* Room for one code object, and caches. Clear the caches before each report, because a code object
+ * may have been freed, and another one may be at its address. */
 struct value_room {
     struct bytecode bytecode;
     struct code_shape shapes[VALUE_CACHE_SIZE];

@@ -309,7 +309,8 @@ static bool is_released(const uint64_t *released, size_t count, uint64_t lock)
 
 #define RELEASED_MAX 16
 
-/* Removes the locks that Condition.wait has released from the holds, from index `first` on. */
+/* Removes the holds of locks that Condition.wait has released. Begins at the hold with the index
+ * `first`. */
 static void remove_released(struct thread_facts *f, size_t first, const uint64_t *released,
                             size_t count)
 {
@@ -323,7 +324,8 @@ static void remove_released(struct thread_facts *f, size_t first, const uint64_t
     f->holds = kept;
 }
 
-/* True if the code of a frame, or of a frame that it has called, may have released a lock. */
+/* True if the code of the frame of a hold, or of a frame that it has called, may have released the
+ * lock. */
 static bool may_be_released(const struct gathering *g, const struct hold_fact *hold)
 {
     size_t i;

@@ -97,7 +97,7 @@ static enum core_outcome open_images(struct dump *d, const struct options *optio
 
 /* ---- Finding the Pythons --------------------------------------------------------------------- */
 
-/* Reads a whole file that the process had mapped, for its sections. */
+/* Reads a whole file that the process had mapped, because its sections are needed. */
 static const void *read_file(const struct locate_files *files, const struct mapping *m,
                              size_t *size)
 {
@@ -436,7 +436,7 @@ static void set_missing(const struct dump *d, struct report *r, struct report_pr
     add_missing(r, p, "what was in the rest of the memory", why);
 }
 
-/* Adds the source lines, as they were when the core file was written. */
+/* Adds the source lines from files that have not changed since the core file was written. */
 static void set_sources(const struct dump *d, struct report *r, struct report_process *p)
 {
     struct stat st;

@@ -12,7 +12,7 @@
 
 enum core_outcome {
     CORE_WAS_READ,
-    CORE_IS_WRONG, /* the file is no core file that pystuck can read, or --exe names a wrong file */
+    CORE_IS_WRONG,   /* pystuck cannot read the file as a core file, or --exe names a wrong file */
     CORE_HAS_NOTHING /* no stacks could be read from it */
 };
 

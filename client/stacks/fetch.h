@@ -14,13 +14,13 @@
 
 struct stacks_wish {
     bool greenlets; /* also get greenlets; this searches all objects of the process */
-    bool execute;   /* code may be run in the process; if false, only netrefs are used */
+    bool execute;   /* code may be run in the process; if false, only STACKS and netrefs are used */
     bool bare;      /* get no greenlets, source lines or repr(); send only request STACKS */
 };
 
 /* Connects as connect_server() does, and sends request STACKS directly after the request for the
- * root. A pystuck server answers it even if the process cannot run Python now; in this case the
- * connection does not have its root yet. */
+ * root. A pystuck server answers STACKS even if the process cannot run Python now. In this case,
+ * the connection does not have its root yet. */
 int stacks_connect(rpyc_conn **out, const struct options *options, const struct stacks_wish *wish,
                    struct rpyc_error *err);
 

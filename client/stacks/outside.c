@@ -102,7 +102,7 @@ static enum outside_result no_process(struct outside *out, pid_t pid)
 
 /* ---- Opening it ------------------------------------------------------------------------------ */
 
-/* True if the process that was opened has ended. Another one may have its ID by now. */
+/* True if the process that was opened has ended. Another process may have its ID by now. */
 static bool has_ended(const struct target_process *t)
 {
     struct pollfd end = {.fd = t->pidfd, .events = POLLIN};
@@ -215,8 +215,8 @@ static void close_process(struct target_process *t)
 
 /* ---- Files ----------------------------------------------------------------------------------- */
 
-/* True if a file is the one of a mapping. On some file systems (overlayfs, btrfs) the device of a
- * mapping is not that of the file. */
+/* True if an open file is the file of a mapping. On some file systems (overlayfs, btrfs), the
+ * device of a mapping differs from the device of the file. */
 static bool is_file_of(int fd, const struct mapping *m)
 {
     struct stat st;

@@ -27,7 +27,7 @@
 /* The values of the setting kernel.yama.ptrace_scope. */
 enum { YAMA_OFF, YAMA_CHILDREN, YAMA_ADMIN, YAMA_NOBODY };
 
-/* What /proc/PID/status says of the rights of a process. */
+/* The rights of a process, from /proc/PID/status. */
 struct rights {
     unsigned users[3];             /* real, effective, saved */
     unsigned groups[3];            /* the same */

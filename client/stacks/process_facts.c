@@ -165,7 +165,8 @@ static void set_process(struct report *r, struct report_process *p, const struct
 
 /* ---- Its threads ----------------------------------------------------------------------------- */
 
-/* Sets the state and the system call of a thread. Returns false if the call may not be read. */
+/* Sets the state and the system call of a thread. Returns false if this process is not allowed to
+ * read the call. */
 static bool set_thread(struct arena *a, struct report_thread *t, const char *folder, pid_t thread)
 {
     t->state = procfs_thread_state(folder, thread);

@@ -9,13 +9,14 @@
 #include "report.h"
 #include "stackreader.h"
 
-/* Fills in everything about the process that its memory does not tell: its IDs, command line and
- * host, the states and system calls of its threads, the resources that it has used up, and what is
- * missing in the report. */
+/* Fills in what the memory of the process does not contain: its IDs, command line and host, the
+ * states and system calls of its threads, the resources that it has used up, and what is missing in
+ * the report. */
 void facts_fill(struct report *report, struct report_process *process,
                 const struct memory_pid *memory);
 
-/* Adds a line to process->missing, at most FACTS_MISSING_MAX. what and why must be constants. */
+/* Adds an entry to process->missing, unless it has FACTS_MISSING_MAX entries. what and why must be
+ * constants. */
 void facts_add_missing(struct arena *arena, struct report_process *process, const char *what,
                        const char *why);
 #define FACTS_MISSING_MAX 8

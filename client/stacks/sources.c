@@ -294,8 +294,8 @@ static void find_encoding(struct source *s)
     }
 }
 
-/* Finds the lines and the encoding of a file, if not done before. Returns false if the file cannot
- * be used, or if there is no memory. */
+/* Finds the lines and the encoding of a file, if this was not done before. Returns false if the
+ * file cannot be used, or if there is no memory. */
 static bool index_lines(struct source *s)
 {
     static const char mark[] = "\xef\xbb\xbf";
@@ -455,7 +455,7 @@ static bool is_text(struct report_text text, const char *word)
     return text.data && text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
 }
 
-/* Removes source lines from the list of what is missing. */
+/* Removes "source lines" from the list of the missing parts of the report. */
 static void nothing_is_missing(struct report_process *p)
 {
     size_t kept = 0;

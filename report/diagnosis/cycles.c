@@ -12,8 +12,8 @@ static void free_array(void *array)
 
 /* ---- Nodes that are stuck -------------------------------------------------------------------- */
 
-/* The edges in the other direction: the edges to node n come from from[first[n]] up to, and
- * without, from[first[n + 1]]. */
+/* The edges in the other direction. The nodes with an edge to node n are from[first[n]] to
+ * from[first[n + 1] - 1]. */
 struct reversed {
     size_t *first, *from;
 };

@@ -15,8 +15,8 @@
 struct report_finding *finding_add(struct report *r, report_findings *list, const char *kind,
                                    const struct buffer *text, enum report_certainty certainty);
 
-/* Set a list of a finding (members or evidence) to one id, or to two. Return false if there is no
- * memory. */
+/* Set a list of a finding (its members or evidence) to one id or to two ids. Return false if there
+ * is no memory. */
 bool finding_set_one(struct report *r, report_texts *list, struct report_text id);
 bool finding_set_two(struct report *r, report_texts *list, struct report_text first,
                      struct report_text second);

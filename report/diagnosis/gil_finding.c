@@ -99,7 +99,8 @@ static void put_busy(struct buffer *out, const struct report_gil *gil,
     place_put(out, &holder->frames, is_moving(holder));
 }
 
-/* True if the finding about the signal that has ended the process names the same thread. */
+/* True if the finding about the signal that has ended the process names the thread that has the
+ * GIL. */
 static bool is_said(const struct report_process *p)
 {
     const struct report_thread *holder = finding_thread(p, p->gil->holder);

@@ -145,8 +145,8 @@ static bool put_function(struct buffer *out, const struct report_frame *f)
     return in_library || !is_module;
 }
 
-/* Returns the file name without its folder. For file names that many folders have, returns the last
- * folder and the file name: "pkg/__init__.py". */
+/* Returns the file name without its folder. For file names that are in many folders, returns the
+ * last folder and the file name: "pkg/__init__.py". */
 static struct report_text file_name(struct report_text file)
 {
     static const char *const common[] = {"__init__.py", "__main__.py"};

@@ -13,7 +13,7 @@ static bool is_one_of(struct report_text name, const char *first, const char *se
            (name.len == strlen(second) && memcmp(name.data, second, name.len) == 0);
 }
 
-/* Appends what kind of thing a descriptor refers to. */
+/* Appends the kind of the file, socket or the like to which a descriptor refers. */
 static void put_kind(struct buffer *out, struct report_text kind)
 {
     static const char *const words[][2] = {
@@ -71,7 +71,7 @@ static void put_peer(struct buffer *out, struct report_text call, const struct r
     sentence_put(out, " has the other end");
 }
 
-/* Appends for which child wait4(2) or waitid(2) waits. */
+/* Appends the child for which wait4(2) or waitid(2) waits. */
 static void put_process(struct buffer *out, const struct report_target *t)
 {
     sentence_put(out, "waits for the end of process ");

@@ -17,7 +17,7 @@
 
 /* ---- What it waits for ----------------------------------------------------------------------- */
 
-/* Appends a name for a deadlock that the findings describe. */
+/* Appends words for a deadlock, such as "the deadlock above", which refer to the findings. */
 static void put_deadlock(struct buffer *out, const struct wait_graph *g, size_t cycle)
 {
     if (g->cycles == 1)

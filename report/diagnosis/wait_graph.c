@@ -40,7 +40,7 @@ static int compare_ids(const void *left, const void *right)
     return order != 0 ? order : (a->node > b->node) - (a->node < b->node);
 }
 
-/* Returns the first node with an id that is valid in this process. */
+/* Returns the first node with this id in the process with the index `process`, or NO_NODE. */
 static size_t find_in(const struct wait_graph *g, size_t process, struct report_text id)
 {
     const struct wait_id key = {process, id, 0};
@@ -260,7 +260,7 @@ static bool may_take_again(const struct wait_graph *g, size_t waiter, size_t tar
     return wait_graph_find(g, g->nodes[target].process, o->holders.items[0]) == waiter;
 }
 
-/* Returns the node that a waiter certainly waits for, or NO_NODE. */
+/* Returns the node for which a waiter certainly waits, or NO_NODE. */
 static size_t target_of(const struct wait_graph *g, size_t waiter)
 {
     const struct wait_node *node = &g->nodes[waiter];

@@ -28,7 +28,7 @@ enum wait_node_kind { NODE_THREAD, NODE_GREENLET, NODE_TASK, NODE_OBJECT, NODE_P
 
 struct wait_node {
     enum wait_node_kind kind;
-    const void *item; /* the struct of the report: struct report_thread for NODE_THREAD, ... */
+    const void *item; /* the struct in the report: a struct report_thread for NODE_THREAD, ... */
     size_t process;   /* the index of its process */
     size_t first_edge, edges;
     bool is_lost;  /* an object that no living thread can release */

@@ -15,14 +15,14 @@
 #include "diagnosis/wait_graph.h"
 
 /* Appends what a node waits for, and which threads hold it. The node must have a wait. is_certain:
- * other facts have confirmed the hold, so it is not called apparent. */
+ * true if other facts have confirmed the hold, so that it is not called apparent. */
 void wait_words_put(struct buffer *out, const struct wait_graph *g, size_t node, bool is_certain);
 
 /* Appends only what a node waits for: "waits for Lock dst.lock". */
 void wait_words_put_target(struct buffer *out, const struct wait_graph *g, size_t node);
 
-/* Returns the words for what a node waits for: those of the wait, of the object, or else of the
- * source line that waits. The node must have a wait. */
+/* Returns the words for what a node waits for: the words in the wait, or else those in the object,
+ * or else those in the source line that waits. The node must have a wait. */
 struct report_text wait_words_of(const struct wait_graph *g, size_t node);
 
 /* Appends the type and the words of an object: "Lock dst.lock"; without words "a Lock". */
