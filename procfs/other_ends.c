@@ -13,7 +13,7 @@
 struct search {
     struct other_end *ends;
     size_t count;
-    pid_t own, process; /* process: the one that is searched now */
+    pid_t own, process; /* process: the process that is being searched */
     int64_t deadline;
 };
 

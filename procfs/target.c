@@ -276,7 +276,7 @@ static void set_tcp(struct search *s, struct item *item, const struct peer_socke
     peers_format(item->local, &one->local);
     t->local = copy(s->arena, item->local, strlen(item->local));
     if (one->state == TCP_LISTEN || one->state == TCP_CLOSE)
-        return; /* it is not connected */
+        return; /* the socket is not connected */
     peers_format(item->remote, &one->remote);
     t->remote = copy(s->arena, item->remote, strlen(item->remote));
 }

@@ -13,7 +13,7 @@
 
 struct watched {
     int fd;
-    uint64_t inode;     /* of the file, as epoll knows it; 0: not known */
+    uint64_t inode;     /* the inode of its file, as epoll reports it; 0: not known */
     const char *events; /* "input", "output", "input and output" or "errors" */
 };
 

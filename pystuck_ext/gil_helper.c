@@ -342,7 +342,7 @@ bool ps_gil_helper_withdraw(struct ps_gil_helper *h, struct ps_gil_job *job)
         TAILQ_REMOVE(&h->jobs, job, entry);
     is_callers = job->state != PS_JOB_RUNNING;
     job->withdrawn = !is_callers;
-    if (!is_callers) { /* leaves the thread behind */
+    if (!is_callers) { /* leave the thread behind */
         h->generation++;
         h->left_behind++;
         h->doing = RESTS;

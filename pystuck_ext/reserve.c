@@ -33,9 +33,9 @@ struct spare {
     pthread_t thread;
     pthread_cond_t changed;
     STAILQ_HEAD(, job) jobs;
-    bool is_busy; /* it runs a function */
-    bool ends;    /* it must end when it has no function to run */
-    bool sleeps;  /* it waits for `changed`, and for no timer */
+    bool is_busy; /* the thread runs a function */
+    bool ends;    /* the thread must end when it has no function to run */
+    bool sleeps;  /* the thread waits for `changed`, but not for a timer */
 };
 
 /* A descriptor of the reserve. It is a socket, so that its inode, which no other socket has,
@@ -53,7 +53,7 @@ static struct {
     bool short_of_memory;          /* `memory` was freed, because the program had no other address
                                     * space */
     struct spare *spare;           /* NULL: none */
-    unsigned forks;                /* forks since the first process */
+    unsigned forks;                /* the number of forks between the first process and this one */
     TAILQ_HEAD(, ps_timer) timers; /* the timers that run; the first one is due first */
 } reserve = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -71,7 +71,7 @@ static int64_t now(void)
     return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
 }
 
-/* Call with the lock held. */
+/* Stops a timer, if it runs. Call with the lock held. */
 static void stop_timer(struct ps_timer *timer)
 {
     if (timer->runs && timer->forks == reserve.forks) /* else the timer is in the list of the parent
@@ -159,7 +159,7 @@ static void *spare_main(void *arg)
     return NULL;
 }
 
-/* Call with the lock held. */
+/* Starts the thread of the reserve if there is none. Call with the lock held. */
 static void refill_thread(void)
 {
     struct spare *spare = reserve.spare ? NULL : calloc(1, sizeof(*spare));
@@ -178,7 +178,7 @@ static void refill_thread(void)
         free(spare);
 }
 
-/* Call with the lock held. */
+/* True if the thread has no function to run. Call with the lock held. */
 static bool is_idle(const struct spare *spare)
 {
     return !spare->is_busy && STAILQ_EMPTY(&spare->jobs);
@@ -417,7 +417,8 @@ static bool is_memory_short(void)
     return !memory;
 }
 
-/* Call with the lock held. */
+/* Unmaps the memory of the reserve, so that a client can use the address space. Call with the lock
+ * held. */
 static void give_memory(void)
 {
     if (reserve.memory)
@@ -437,7 +438,7 @@ static void refill_memory(void)
 
 /* ---- Filling --------------------------------------------------------------------------------- */
 
-/* Call with the lock held. */
+/* Replaces the missing parts of the reserve, if a server is open. Call with the lock held. */
 static void refill(void)
 {
     if (reserve.servers == 0)

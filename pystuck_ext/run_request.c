@@ -15,7 +15,7 @@
 /* Times in ms. */
 #define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
 #define WAITER_REPLY_MS    2000  /* the shortest deadline of a reply from a thread of the program */
-#define STALL_MS           100   /* without the GIL for so long, the session's thread reads on */
+#define STALL_MS           100   /* after this time without the GIL, the session's thread reads */
 #define STEP_MS            20    /* the time between two looks at the GIL */
 #define LONG_STEP_MS       100   /* the same, after LONG_WAIT_MS */
 #define LONG_WAIT_MS       5000
@@ -207,7 +207,7 @@ static int answer_queued(const struct ps_session *s, struct conn *c, struct rpyc
 
 /* A request that waits for the helper. */
 struct waiting {
-    struct ps_gil_job job; /* the first member */
+    struct ps_gil_job job; /* must be the first member */
     struct ps_session *s;  /* s and c are references */
     struct conn *c;
     struct message request;

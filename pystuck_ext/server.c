@@ -17,7 +17,7 @@
 #include "reserve.h"
 
 #define OUT_OF_FDS_WAIT_MS 200  /* how long to wait for a free descriptor at first, ... */
-#define OUT_OF_FDS_MOST_MS 1600 /* ... and at most */
+#define OUT_OF_FDS_MOST_MS 1600 /* ... and the most that this wait becomes */
 #define LOCK_TRIES         20
 #define LOCK_WAIT_MS       50
 #define NAMED_TRIES        1000
@@ -151,7 +151,7 @@ void ps_client_set_conn(struct ps_client *client, struct conn *conn, void *sessi
     pthread_mutex_lock(&s->lock);
     client->conn = conn_ref(conn);
     client->session = session;
-    if (client->hung_up) /* it hung up before it had a session */
+    if (client->hung_up) /* the client hung up before it had a session */
         s->options.hung_up(session);
     pthread_mutex_unlock(&s->lock);
 }
@@ -331,7 +331,7 @@ static bool is_closed(struct ps_server *s)
 /* What the listener polls: its own socket for new clients, and the clients' sockets for hang-ups.
  */
 struct watch {
-    struct pollfd *fds; /* the listener first */
+    struct pollfd *fds; /* the first one is the listener */
     uint64_t *ids;      /* the clients' numbers; ids[0] is not used */
     size_t count, room;
 };

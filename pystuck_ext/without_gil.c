@@ -26,7 +26,7 @@
 
 /* Times in ms. */
 #define HELD_MS     100  /* if the GIL is held for this time, it is held for long */
-#define BUSY_CPU_MS 10   /* a thread that has used so much CPU time has run */
+#define BUSY_CPU_MS 10   /* a thread that has used this CPU time has run */
 #define PATIENCE_MS 1500 /* how long to wait for the GIL if Python code seems to run */
 #define MARGIN_MS   300  /* how long a collection may continue after its budget */
 #define LONG_MS     5000 /* how long to wait for a collection that has the GIL */
@@ -51,7 +51,7 @@
 struct ps_without_gil {
     unsigned fork_count;   /* ps_fork_count() of the process that it reads */
     pthread_mutex_t lock;  /* guards what follows, and the use of the reader */
-    struct report facts;   /* what run_server has stored: one process */
+    struct report facts;   /* one process, with what run_server has stored */
     void *memory;          /* RESERVED bytes, zeroed */
     struct buffer reply;   /* the latest answer */
     deadline_t replied_at; /* 0: there is none */
@@ -180,7 +180,7 @@ void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log)
     const char *why = NULL;
 
     if (!state->without_gil || state->without_gil->fork_count != ps_fork_count()) {
-        ps_without_gil_free(state); /* frees those of the parent process */
+        ps_without_gil_free(state); /* they belong to the parent process */
         state->without_gil = without_gil_new();
         if (state->without_gil)
             state->reader = ps_self_reader_new(&ps_own_offsets, &why);
@@ -204,11 +204,11 @@ void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log)
 /* ---- Who has the GIL ------------------------------------------------------------------------- */
 
 enum gil_use {
-    USE_FREE,    /* no thread has it */
-    USE_OWN,     /* the helper has it, for another request */
-    USE_C,       /* C code keeps it */
+    USE_FREE,    /* no thread has the GIL */
+    USE_OWN,     /* the helper has the GIL, for another request */
+    USE_C,       /* C code keeps the GIL */
     USE_PYTHON,  /* Python code runs: the GIL changes hands */
-    USE_UNKNOWN, /* a thread keeps it; it is not known whether that thread ran */
+    USE_UNKNOWN, /* a thread keeps the GIL; it is not known whether that thread ran */
 };
 
 /* Finds out how the GIL is used. Python code releases the GIL after sys.getswitchinterval() if

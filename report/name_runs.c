@@ -45,7 +45,7 @@ static int compare_parts(const struct part *a, const struct part *b)
         return a->is_number ? -1 : 1;
     if (a->value != b->value)
         return a->value < b->value ? -1 : 1;
-    return (a->len > b->len) - (a->len < b->len); /* differs for "7" and "007" */
+    return (a->len > b->len) - (a->len < b->len); /* "7" and "007" are different */
 }
 
 /* A comparison function for qsort(3). */
@@ -112,7 +112,7 @@ static void put_name(struct buffer *out, struct report_text name)
     size_t len = name.len <= NAME_SHOWN ? name.len : NAME_SHOWN;
 
     while (len < name.len && len > 0 && ((uint8_t)name.data[len] & 0xc0) == 0x80)
-        len--; /* does not cut in the middle of a character */
+        len--; /* so that no character is cut */
     buffer_put(out, name.data, len);
     if (len < name.len)
         put(out, "...");

@@ -134,7 +134,7 @@ struct report_frame {
 typedef REPORT_LIST(struct report_frame) report_frames; /* the outermost first */
 
 struct report_cpu {
-    double percent; /* of one core */
+    double percent; /* a percentage of one core */
     int64_t over_ms;
 };
 
@@ -283,7 +283,7 @@ struct report_process {
     double time; /* when the report was made, in seconds since 1970 (UTC), by the local clock */
     struct report_text tool; /* the program that wrote the report: "pystuck 0.9.0" */
     struct report_text id;   /* "PID@HOST" */
-    int64_t pid, ppid;       /* in the process's own PID namespace */
+    int64_t pid, ppid;       /* IDs in the process's own PID namespace */
     struct report_text host, name;
     report_pairs labels;       /* a name and a value: "rank": "17" */
     struct report_text python; /* "3.11.7" */

@@ -29,7 +29,7 @@ struct with_block {
     int64_t enter; /* the offset of the instruction that calls __enter__, in bytes; -1: unknown */
 };
 
-#define WITH_BLOCKS_MAX 20 /* the compiler allows no more nested blocks */
+#define WITH_BLOCKS_MAX 20 /* the compiler does not allow more nested blocks */
 
 #define BYTECODE_MAX 0x40000 /* bytes; longer instructions of a function are not read */
 

@@ -18,7 +18,7 @@
 /* A part of the memory of the process, from a program header of the core file. */
 struct core_segment {
     uint64_t start, end; /* addresses */
-    uint64_t offset;     /* where the bytes are in the core file */
+    uint64_t offset;     /* the offset of its bytes in the core file */
     uint64_t saved;      /* how many bytes of the memory the file should have; the kernel left out
                           * the others. A file that is cut has fewer */
     bool readable, writable, executable;
@@ -32,7 +32,7 @@ struct core_file {
 /* The signal for which the kernel wrote the core file. */
 struct core_signal {
     int number;       /* 0: none; gcore(1) wrote the file, and the process continued */
-    pid_t thread;     /* which thread got it */
+    pid_t thread;     /* the thread that got it */
     bool has_address; /* a fault: the thread accessed or executed `address` */
     uint64_t address;
     pid_t sender; /* the process that sent it; 0: the kernel, or not known */
@@ -40,8 +40,8 @@ struct core_signal {
 
 struct core {
     int fd;            /* owned */
-    uint64_t size;     /* bytes of the file */
-    uint64_t complete; /* bytes that the file has if it is not cut */
+    uint64_t size;     /* the size of the core file, in bytes */
+    uint64_t complete; /* the size that it has if it is not cut */
 
     struct core_segment *segments; /* sorted by address; they do not overlap */
     size_t segment_count;

@@ -15,7 +15,7 @@
 #include "elf_image.h"
 
 enum image_state {
-    IMAGE_NEW, /* not searched for yet */
+    IMAGE_NEW, /* the file was not searched for yet */
     IMAGE_FOUND,
     IMAGE_MISSING,  /* there is no file at its path or for its build ID */
     IMAGE_REPLACED, /* the file at its path is a different one */
@@ -42,7 +42,7 @@ struct given_image {
 
 struct core_images {
     const struct core *core;
-    struct core_image *items; /* as many as core->files */
+    struct core_image *items; /* an array parallel to core->files */
     struct given_image given[IMAGES_GIVEN_MAX];
     size_t given_count;
 };

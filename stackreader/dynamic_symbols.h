@@ -13,7 +13,7 @@
 struct dynamic {
     const struct memory *memory;
     uint64_t start; /* the address of its ELF header */
-    uint64_t bias;  /* what to add to the addresses in the file */
+    uint64_t bias;  /* this number plus an address in the file is the address in the process */
     uint64_t symbols, names;
     uint64_t gnu_hash, hash; /* addresses of the hash tables; 0: there is no table of this kind */
 };

@@ -87,7 +87,7 @@ bool elf_same_build_id(const struct elf_build_id *a, const struct elf_build_id *
 struct elf_notes {
     const unsigned char *at;
     size_t left;
-    size_t align; /* 4 or 8: where names and values begin */
+    size_t align; /* 4 or 8: names and values begin at multiples of it */
 };
 
 struct elf_note {

@@ -37,7 +37,7 @@ struct locate_files {
     /* Returns the contents of the file of a mapping, and sets *size. NULL: it cannot be opened. */
     const void *(*open)(const struct locate_files *files, const struct mapping *m, size_t *size);
     void (*close)(const struct locate_files *files, const void *data, size_t size);
-    const void *source; /* what these functions need */
+    const void *source; /* data for these functions */
 };
 
 #define LOCATE_MAX 8

@@ -40,7 +40,7 @@ struct memory {
     bool (*futex)(const struct memory *m, pid_t thread, uint64_t *address);
 
     pid_t pid;          /* the ID that the process has for itself */
-    const void *source; /* what the functions above need; NULL: nothing */
+    const void *source; /* data for the functions above, or NULL */
     bool has_gaps;      /* memory of the process may be missing, because this is a core file */
 };
 

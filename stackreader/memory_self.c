@@ -197,6 +197,6 @@ struct memory memory_self(void)
     char from = 1, to;
 
     leave_parent(m.pid);
-    memory_read(&m, (uint64_t)(uintptr_t)&from, &to, sizeof(to)); /* opens the sockets if needed */
+    memory_read(&m, (uint64_t)(uintptr_t)&from, &to, sizeof(to)); /* may open the sockets */
     return m;
 }

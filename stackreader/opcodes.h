@@ -39,7 +39,7 @@ enum flow {
     FLOW_NEXT = 1,          /* the next one */
     FLOW_JUMP_FORWARD = 2,  /* the one that is `argument` units after the next one */
     FLOW_JUMP_BACKWARD = 4, /* the one that is `argument` units before the next one */
-    FLOW_JUMP_TO = 8        /* the one with the index `argument` */
+    FLOW_JUMP_TO = 8        /* the one whose index in units is `argument` */
 };
 
 /* How the change of the depth of the value stack depends on the argument a of the instruction:
@@ -48,7 +48,7 @@ enum effect {
     EFFECT_UNKNOWN,
     EFFECT_LINEAR, /* f(a) = a */
     EFFECT_BIT_0,  /* f(a) = 1 if bit 0 is set, else 0 */
-    EFFECT_BIT_2,  /* the same for bit 2 */
+    EFFECT_BIT_2,  /* f(a) = 1 if bit 2 is set, else 0 */
     EFFECT_BITS,   /* f(a) = the number of bits that are set among the lowest four */
     EFFECT_IS_3,   /* f(a) = 1 if a is 3, else 0 */
     EFFECT_UNPACK, /* f(a) = the lowest byte of a, plus a / 256 */

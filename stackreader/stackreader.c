@@ -38,15 +38,15 @@ struct lock_check {
 
 struct stackreader {
     struct python python; /* with a limit for its memory; only stackreader_read may use it */
-    struct python plain;  /* the same without a limit */
+    struct python plain;  /* the same process without a limit */
     struct memory_limit limit;
     struct raw_stack stack;
     struct code_cache cache;
-    struct library library; /* of the interpreter whose threads are being read */
+    struct library library; /* that of the interpreter whose threads are being read */
     struct value_room values;
     struct thread_facts facts, facts_again;
     struct lock_report locks;
-    uint64_t *states, *states_after; /* each is an array for THREADS_MAX addresses */
+    uint64_t *states, *states_after; /* two arrays for THREADS_MAX addresses each */
     struct lock_check *checks;       /* for each thread of the report */
     size_t size; /* bytes of the mapping that contains this struct and all its arrays */
 };

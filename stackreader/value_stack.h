@@ -19,7 +19,7 @@ struct entered_with {
 
 /* A call of a C function that has not returned yet. */
 struct c_call {
-    char name[32];    /* of the function, or "" if it is not known */
+    char name[32];    /* the name of the function, or "" if it is not known */
     uint64_t self;    /* the address of the object whose method is called; 0: none */
     bool enters_with; /* a `with` statement calls __enter__ */
     bool is_timed;    /* an argument is a number that is not negative: a timeout */

@@ -22,7 +22,7 @@ void trouble_open(char *out, size_t size, const char *path)
 struct compression {
     const char *magic;
     size_t size;
-    const char *name, *command; /* the command writes to standard output */
+    const char *name, *command; /* command: a program that writes the result to standard output */
 };
 
 /* Finds out from the first bytes of a file how it is compressed. NULL: it is not compressed. */

@@ -9,7 +9,7 @@
 
 #include "process.h"
 
-/* A process and its parent. */
+/* The IDs of a process and of its parent. */
 struct relation {
     pid_t pid, parent;
 };

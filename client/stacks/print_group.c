@@ -31,7 +31,7 @@ static int compare_notes(const void *left, const void *right)
                          ((const struct counted *)right)->note);
 }
 
-/* The most frequent note first. */
+/* A comparison function for qsort(3) that puts the most frequent note first. */
 static int compare_counts(const void *left, const void *right)
 {
     const struct counted *a = left, *b = right;

@@ -131,7 +131,7 @@ static void *read_files(void *arg)
     struct job *job = arg;
 
     if (geteuid() == 0 && job->user != 0)
-        syscall(SYS_setfsuid, job->user); /* changes this thread only */
+        syscall(SYS_setfsuid, job->user); /* changes only this thread's user */
     for (size_t i = 0, total = 0; i < job->count; i++) {
         if (total < TOTAL_MAX)
             read_file(job, &job->files[i]);
@@ -497,7 +497,7 @@ static void filler_run(struct filler *filler, struct report_process *p)
     filler_free(filler);
 }
 
-/* Returns NULL if there is no memory. */
+/* Makes a filler and sets its member `needed`. Returns NULL if there is no memory. */
 static struct filler *filler_new(struct report *r, struct report_process *p)
 {
     struct filler *filler = calloc(1, sizeof(*filler));

@@ -377,12 +377,12 @@ static bool add_all_abandoned(struct making *m)
     size_t i, target, start;
 
     memset(m->at, 0, g->count * sizeof(*m->at));
-    for (i = 0; i < g->count; i++) { /* at[object]: the number of waiters */
+    for (i = 0; i < g->count; i++) { /* at[object]: how many nodes wait for it */
         target = lost_target(g, i);
         if (target != NO_NODE)
             m->at[target]++;
     }
-    for (i = 0, start = 0; i < g->count; i++) { /* path[object]: the end of its waiters */
+    for (i = 0, start = 0; i < g->count; i++) { /* path[object]: where its next waiter is stored */
         m->path[i] = start;
         start += m->at[i];
     }

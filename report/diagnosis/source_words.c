@@ -175,7 +175,7 @@ static struct report_text words_of_call(struct report_text line, const char *con
         if (at == line.len)
             continue;
         if (found < line.len || find_call(line, at + 1, methods[i]) < line.len)
-            return UNKNOWN; /* several calls */
+            return UNKNOWN; /* the line has several calls */
         found = at;
     }
     return found < line.len ? words_before(line, found) : UNKNOWN;

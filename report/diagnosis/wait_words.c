@@ -12,7 +12,7 @@
 struct kind_words {
     const char *kind;   /* as in report_wait and report_object */
     const char *before; /* "waits for " */
-    const char *noun;   /* for an object whose type is not known */
+    const char *noun;   /* what to call the object if its type is not known */
     const char *after;
     const char *held; /* what precedes the holders: "held by"; "": they are not named */
     bool is_apparent; /* a hold with CERTAINTY_SEEN is called apparent */
@@ -48,7 +48,7 @@ static const struct kind_words *find_kind(struct report_text kind)
     return &other;
 }
 
-/* The parts of a wait. */
+/* What is known about a wait. */
 struct parts {
     const struct kind_words *words; /* for the kind of the wait, or else of the object */
     const struct report_wait *wait;
