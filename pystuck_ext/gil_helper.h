@@ -2,7 +2,7 @@
  *
  * The helper: for each interpreter, one thread that takes the GIL for sessions, and runs short jobs
  * with it. A thread that asks for the GIL cannot stop waiting for it. A session that waits for the
- * helper can stop.
+ * helper can stop waiting.
  *
  * The thread exists while a server is open. When Python ends, the thread may be ended or hang, so
  * it holds nothing that another thread waits for. In the child of a fork it does not exist;

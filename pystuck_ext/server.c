@@ -673,8 +673,8 @@ static void hang_up(struct ps_client *client)
         client->server->options.hung_up(client->session);
 }
 
-/* Closes all sockets of a server. Returns false, and does nothing, if the server is closed already
- * or belongs to the parent process. */
+/* Closes all sockets of a server. Returns false if the server was closed before, or if it belongs
+ * to the parent process. */
 static bool close_sockets(struct ps_server *s)
 {
     struct ps_client *client;

@@ -180,7 +180,7 @@ void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log)
     const char *why = NULL;
 
     if (!state->without_gil || state->without_gil->fork_count != ps_fork_count()) {
-        ps_without_gil_free(state); /* they belong to the parent process */
+        ps_without_gil_free(state); /* they are those of the parent process */
         state->without_gil = without_gil_new();
         if (state->without_gil)
             state->reader = ps_self_reader_new(&ps_own_offsets, &why);

@@ -87,12 +87,13 @@ void core_close(struct core *core);
 /* True if the file has fewer bytes than its headers say. */
 bool core_is_cut(const struct core *core);
 
-/* Returns how many of the first of the `size` bytes at an address the core file has. *segment: set
- * to the segment that the address is in, or NULL. *offset: set to their place in the file. */
+/* Returns how many of the `size` bytes at an address the core file has, counted from the address.
+ * *segment: set to the segment that the address is in, or NULL. *offset: set to the place of these
+ * bytes in the file. */
 size_t core_find(const struct core *core, uint64_t address, size_t size,
                  const struct core_segment **segment, uint64_t *offset);
 
-/* Reads up to `size` bytes at an address from the core file. Returns how many bytes it has. */
+/* Reads up to `size` bytes at an address from the core file. Returns how many were read. */
 size_t core_read(const struct core *core, uint64_t address, void *to, size_t size);
 
 /* The value for a file that is not known. */

@@ -6,10 +6,10 @@
  * The certainty of a wait is "known" if the kernel confirms it, else "seen". The certainty of a
  * hold is "known" if the object stores its owner (RLock), else "seen": a frame has entered a `with`
  * and not left it. If the code inside the `with` may have released the Lock, the hold is "likely".
- * If another thread has then entered a `with` with the Lock, that thread holds it. If two such
- * threads have entered a `with` with the same Lock, one of them has released it, but it is not
- * known which one: both holds are "likely", and the holder_status of the object is "not-known". A
- * Lock that is not locked is held by no thread.
+ * If another thread has then entered a `with` with the Lock, that thread holds it. If two threads
+ * have entered a `with` with the same Lock, and the code of neither seems to release it, one of
+ * them has released it nevertheless. It is not known which one, so both holds are "likely", and the
+ * holder_status of the object is "not-known". A Lock that is not locked is held by no thread.
  */
 #ifndef STACKREADER_LOCK_REPORT_H
 #define STACKREADER_LOCK_REPORT_H

@@ -587,8 +587,8 @@ static void finish_locks(struct reading *from)
     lock_report_finish(&reporting, from->process, has_ended, from);
 }
 
-/* Reads the interpreters and their threads. Returns false if there is no interpreter,
- * or if the arena is full. */
+/* Reads the interpreters and their threads. Returns false if there is no interpreter, or if the
+ * arena is full. */
 static bool read_interpreters(struct reading *from)
 {
     struct stackreader *r = from->reader;

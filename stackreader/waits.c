@@ -74,7 +74,8 @@ static bool is_confirmed(const struct gathering *g, pid_t native_id, enum lock_k
 
 /* True if the innermost function, which is one of the library, makes this call to wait for its own
  * first argument. Condition.wait, for example, waits for a lock that it has made, which is a wait
- * for the Condition. After that, it waits for the lock of the Condition, which is not. */
+ * for the Condition. After that, it waits for the lock of the Condition, which is not a wait for
+ * the Condition. */
 static bool waits_on_behalf(const struct gathering *g, enum library_function function,
                             const struct c_call *call)
 {

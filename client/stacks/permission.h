@@ -9,8 +9,8 @@
 
 #define PERMISSION_TEXT_SIZE 1024
 
-/* Writes a sentence that says why pystuck must not call process_vm_readv(2) for a process or read a
- * file of /proc, and which command would work. Checks the setting of Yama; the capability
+/* Writes a sentence that says why the kernel does not let pystuck use process_vm_readv(2) or a file
+ * of /proc for a process, and which command would work. Checks the setting of Yama; the capability
  * CAP_SYS_PTRACE of pystuck; the user, group, capabilities and dumpable flag of the process; the
  * seccomp filter of pystuck. out has PERMISSION_TEXT_SIZE bytes. */
 void permission_explain(pid_t pid, char *out);

@@ -283,8 +283,8 @@ static int64_t activity_at_rest(const struct memory *m, const struct report_thre
     return found;
 }
 
-/* Waits until the GIL changes hands or is released, up to WATCH_MS. Returns how long it waited, in
- * ms. */
+/* Waits for WATCH_MS, unless the GIL changes hands or is released before that. Returns how long it
+ * waited, in ms; 0 if the GIL did not stay with its holder, or cannot be read. */
 static int64_t wait_for_change(const struct stackreader *reader, const struct gil *before)
 {
     const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};

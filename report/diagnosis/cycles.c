@@ -44,7 +44,8 @@ static bool reverse(const struct wait_graph *g, struct reversed *r)
 }
 
 /* Sets is_stuck of all nodes. Then clears it for the nodes that may continue: begins with nodes
- * without edges, and follows the edges backwards. todo: an array with room for all nodes. */
+ * that are not lost and have no edges, and follows the edges backwards. todo: an array with room
+ * for all nodes. */
 static void mark_stuck(struct wait_graph *g, const struct reversed *r, size_t *todo)
 {
     size_t count = 0, i, e, from;

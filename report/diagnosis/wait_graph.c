@@ -234,8 +234,9 @@ const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t nod
     return NULL;
 }
 
-/* True if the kernel reports that the thread does not wait, or that its wait has a timeout. The
- * timeout is the fourth argument of futex(2). */
+/* True if the kernel reports that the thread does not wait, or that its wait has a timeout; also if
+ * the thread's frames may be of different moments. The timeout is the fourth argument of futex(2).
+ */
 static bool contradicts(const struct report_thread *t)
 {
     const struct report_syscall *call = t->syscall;
