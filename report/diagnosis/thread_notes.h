@@ -4,7 +4,7 @@
  * prints these lines below the frames of the thread:
  *
  *     # waits for Lock lock, held by Thread-1 (work) since test.py:17, now in work (test.py:18)
- *     # in the system call recvfrom on descriptor 5: tcp 127.0.0.1:40000 -> 127.0.0.1:5432
+ *     # in the system call recvfrom on descriptor 5: TCP 127.0.0.1:40000 -> 127.0.0.1:5432
  *     # running, 98 % of a core over 20 ms
  */
 #ifndef REPORT_DIAGNOSIS_THREAD_NOTES_H
