@@ -70,7 +70,7 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
 
     *why = NULL;
     if (offsets->minor < OFFSETS_MINOR_MIN || offsets->minor > OFFSETS_MINOR_MAX)
-        *why = "this version of Python is not known: known are 3.9 to 3.15";
+        *why = "this version of Python is not known (known: 3.9 to 3.15)";
     else if (offsets->free_threaded)
         *why = "free-threaded builds of Python are not supported";
     if (*why)

@@ -184,7 +184,7 @@ static enum core_outcome no_python(const struct dump *d, const struct located *p
 
     if (is_cut_off(d, python, lost)) {
         trouble_cut(end, sizeof(end), &d->core);
-        return fail(d, "%s %s, and no stacks are among them", d->path, end);
+        return fail(d, "%s %s, and they contain no stacks", d->path, end);
     }
     if (!core_is_cut(&d->core) && !has_written_memory(&d->core))
         return fail(d,

@@ -132,10 +132,9 @@ void trouble_core(char *out, size_t size, const char *path, int fd, enum core_re
                  path);
         return;
     case CORE_CUT:
-        snprintf(
-            out, size,
-            "%s is cut within its headers: they say where the memory is, so nothing can be read",
-            path);
+        snprintf(out, size,
+                 "%s is cut within its headers, which say where the memory is: nothing can be read",
+                 path);
         return;
     case CORE_32_BIT:
         snprintf(out, size,

@@ -17,7 +17,7 @@ void no_server_explain(pid_t pid, bool has_pystuck, char *out)
     free(command);
     if (has_pystuck && find_is_served(parent))
         snprintf(out, NO_SERVER_TEXT_SIZE,
-                 "%s has no pystuck server: it was forked by process %d, whose server stays there. "
+                 "%s has no pystuck server: it was forked by process %d, which keeps the server. "
                  "With run_server(follow_fork=True) each forked process has one",
                  name, (int)parent);
     else if (has_pystuck)

@@ -109,8 +109,8 @@ static bool explain_user(const char *name, pid_t pid, const struct rights *mine,
         return say(out, "%s belongs to %s, and you are %s: run 'sudo pystuck --pid %d'", name,
                    user_name(its->users[1]).text, user_name(mine->users[0]).text, (int)pid);
     if (!is_same(mine->groups, its->groups))
-        return say(out, "%s has another group than you (%u): run 'sudo pystuck --pid %d'", name,
-                   its->groups[1], (int)pid);
+        return say(out, "%s belongs to another group (%u) than you: run 'sudo pystuck --pid %d'",
+                   name, its->groups[1], (int)pid);
     if (its->permitted & ~mine->permitted)
         return say(out,
                    "%s has capabilities that you lack (0x%" PRIx64 "): run 'sudo pystuck --pid %d'",

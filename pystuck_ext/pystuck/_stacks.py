@@ -518,7 +518,7 @@ def _sort_out(items):
         elif len(blocked) >= _LEFT_BEHIND:
             item.skip(f"{len(blocked)} calls are blocked")
         elif blocked and sum(kind == item.kind for kind in blocked) >= _SAME_KIND:
-            item.skip("the same call is blocked elsewhere")
+            item.skip("another call of this kind is blocked")
         else:
             chosen.append(item)
     return chosen

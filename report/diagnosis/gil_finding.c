@@ -67,7 +67,7 @@ static void put_c_code(struct buffer *out, const struct report_thread *t)
     if (!t->frames.items) {
         sentence_put(out, ", in C code");
     } else if (t->frames.count == 0) {
-        sentence_put(out, ", in C code without a Python function below it");
+        sentence_put(out, ", in C code that no Python function has called");
     } else {
         sentence_put(out, ", in C code called from ");
         place_put(out, &t->frames, is_moving(t));

@@ -124,7 +124,7 @@ static void put_watched(struct buffer *out, const struct report_syscall *call, i
     size_t i;
 
     if (call->watched.items && call->watched.count == 0)
-        sentence_put(out, ", which waits for no descriptor");
+        sentence_put(out, ", with no descriptors to wait for");
     for (i = 0; call->watched.items && i < call->watched.count && i < WATCHED_SHOWN; i++) {
         const struct report_watched *w = &call->watched.items[i];
 

@@ -68,7 +68,7 @@ static void put_wait(struct buffer *out, const struct wait_graph *g, size_t node
     if (!wait_graph_wait(g, node))
         return;
     if (n->kind == NODE_THREAD && n->cycle == 0 && exit_has_begun(n->item)) {
-        sentence_put(out, "waits for all threads that are not daemons, to exit");
+        sentence_put(out, "waits until all threads that are not daemons have ended");
         return;
     }
     if (n->cycle > 0) {

@@ -105,9 +105,9 @@ def test_no_client_uses_the_reserve_up(ours: Debuggee) -> None:
 
 def socket_of(debuggee: Debuggee, peer: RawPeer) -> str:
     """Returns the link of the descriptor that the server has for a client."""
-    port = f":{peer.sock.getsockname()[1]:04X}"
+    ours, theirs = f":{debuggee.port:04X}", f":{peer.sock.getsockname()[1]:04X}"
     rows = [line.split() for line in Path(f"/proc/{debuggee.pid}/net/tcp").read_text().splitlines()]
-    (inode,) = (row[9] for row in rows if row[2].endswith(port))
+    (inode,) = (row[9] for row in rows if row[1].endswith(ours) and row[2].endswith(theirs))
     return f"socket:[{inode}]"
 
 

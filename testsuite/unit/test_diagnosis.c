@@ -260,8 +260,8 @@ TEST(a_holder_may_have_no_name_and_no_frames)
     p->threads.items[1].native_id = 4711;
     p->threads.items[1].frames.items = schema_make(&r.arena, &schema_frame, 0);
     assert_says(&r, p,
-                "GIL held for at least 0.1 s by thread 4711, in C code without a Python function "
-                "below it",
+                "GIL held for at least 0.1 s by thread 4711, in C code that no Python "
+                "function has called",
                 CERTAINTY_KNOWN);
 }
 

@@ -217,8 +217,8 @@ TEST(descriptors_that_are_polled_are_listed)
     call.fd = 3;
     call.target = &epoll;
     call.watched.count = 0;
-    assert_call(&call, "in the system call epoll_wait on descriptor 3, which waits for no "
-                       "descriptor");
+    assert_call(&call,
+                "in the system call epoll_wait on descriptor 3, with no descriptors to wait for");
     call.watched.items = NULL;
     assert_call(&call, "in the system call epoll_wait on descriptor 3: epoll descriptor");
     for (int i = 0; i < 5; i++)
@@ -371,7 +371,7 @@ TEST(a_program_that_cannot_exit_is_a_finding)
     assert_int_equal(w.p->findings.items[0].members.count, 2);
     wait_for(&w, "main", "x", 3);
     conclude(&w);
-    assert_notes(&w, "main", "waits for all threads that are not daemons, to exit\n");
+    assert_notes(&w, "main", "waits until all threads that are not daemons have ended\n");
     set_stack(&w, "main", own, 1);
     conclude(&w);
     assert_findings(&w, "");
