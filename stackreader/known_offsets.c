@@ -94,6 +94,15 @@ static bool copy_members(const void *bytes, size_t size, int minor, struct offse
     return minor == DEBUG_OFFSETS_MINOR || word_at(bytes, (size_t)m->word - 1) == SCRIPT_PATH_SIZE;
 }
 
+/* True if the members of a str precede the characters, and an ASCII str has the shorter head.
+ * Readers copy the head into a buffer of fixed size and then read its members from there. */
+static bool are_in_head(const struct offsets *o)
+{
+    return o->text.ascii <= o->text.compact &&
+           o->text.length + (int)sizeof(uint64_t) <= o->text.ascii &&
+           o->text.state + (int)sizeof(uint32_t) <= o->text.ascii;
+}
+
 enum known_result known_debug_offsets(const void *bytes, size_t size, struct offsets *out,
                                       uint32_t *version)
 {
@@ -113,7 +122,7 @@ enum known_result known_debug_offsets(const void *bytes, size_t size, struct off
         return KNOWN_VERSION;
     *out = *table;
     chunk = out->thread.chunk;
-    if (!copy_members(bytes, size, VERSION_MINOR(*version), out))
+    if (!copy_members(bytes, size, VERSION_MINOR(*version), out) || !are_in_head(out))
         return KNOWN_CONTRADICTION;
     out->thread.top += out->thread.chunk - chunk; /* datastack_top is behind datastack_chunk */
     return KNOWN_OK;

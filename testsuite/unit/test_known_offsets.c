@@ -73,28 +73,122 @@ TEST(versions_that_are_not_known_and_free_threaded_builds_are_refused)
     assert_int_equal(known(words, sizeof(words)), KNOWN_FREE_THREADED);
 }
 
-TEST(values_that_cannot_be_offsets_are_contradictions)
+/* The layout of struct _Py_DebugOffsets in one minor version: the indexes of words. */
+struct layout {
+    uint32_t minor;
+    size_t count; /* the number of words */
+    size_t text;  /* the size of a str; its state, its length and the end of its head follow */
+    bool has_path_size; /* the last word is the size of the path of a script */
+};
+
+static const struct layout layouts[] = {
+    {13, 73, 67, false}, {14, 95, 77, true}, {15, 111, 89, true}};
+
+#define LAYOUTS   (sizeof(layouts) / sizeof(*layouts))
+#define PATH_SIZE 512
+#define FIRST     3 /* the word with the size of the first struct, before all of its members */
+
+/* Fills in values that are valid: the size of a struct precedes its members and is larger. */
+static void fill_valid(uint64_t *words, const struct layout *l)
 {
-    static const uint64_t values[] = {0, 7, 8, 512, 0x100001, UINT64_MAX, INT64_MIN};
+    fill(words, 0x030000f0 | l->minor << 16, false, 0);
+    for (size_t i = FIRST; i < WORDS; i++)
+        words[i] = 4096 - 8 * i;
+    words[l->text + 1] = 32;
+    words[l->text + 2] = 16;
+    words[l->text + 3] = 40;
+    if (l->has_path_size)
+        words[l->count - 1] = PATH_SIZE;
+}
+
+/* Returns the result if one word has another value than the valid one. */
+static enum known_result known_with(const struct layout *l, size_t i, uint64_t value)
+{
     uint64_t words[WORDS];
 
-    for (uint32_t minor = 13; minor <= 15; minor++) {
-        for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
-            fill(words, 0x030000f0 | minor << 16, false, values[i]);
-            assert_int_equal(known(words, sizeof(words)), KNOWN_CONTRADICTION);
-        }
+    fill_valid(words, l);
+    words[i] = value;
+    return known(words, sizeof(words));
+}
+
+TEST(valid_debug_offsets_are_read)
+{
+    for (size_t i = 0; i < LAYOUTS; i++) {
+        uint64_t words[WORDS];
+        struct offsets offsets;
+        uint32_t version;
+
+        fill_valid(words, &layouts[i]);
+        assert_int_equal(known_debug_offsets(words, sizeof(words), &offsets, &version), KNOWN_OK);
+        assert_int_equal(offsets.minor, layouts[i].minor);
+        assert_int_equal(offsets.runtime.interpreters, 4096 - 8 * 5);
+        assert_int_equal(offsets.text.state, 32);
+        assert_int_equal(offsets.text.length, 16);
+        assert_int_equal(offsets.text.ascii, 40);
+    }
+}
+
+TEST(sizes_that_no_struct_has_are_contradictions)
+{
+    for (size_t i = 0; i < LAYOUTS; i++) {
+        const struct layout *l = &layouts[i];
+        uint64_t words[WORDS];
+
+        assert_int_equal(known_with(l, FIRST, 0x100000), KNOWN_OK);
+        assert_int_equal(known_with(l, FIRST, 0x100001), KNOWN_CONTRADICTION);
+        assert_int_equal(known_with(l, FIRST, UINT64_MAX), KNOWN_CONTRADICTION);
+        assert_int_equal(known_with(l, FIRST, INT64_MIN), KNOWN_CONTRADICTION);
+        fill_valid(words, l);
+        words[FIRST + 2] = 0; /* the only member of the first struct that is read */
+        words[FIRST] = 8;
+        assert_int_equal(known(words, sizeof(words)), KNOWN_OK);
+        words[FIRST] = 7;
+        assert_int_equal(known(words, sizeof(words)), KNOWN_CONTRADICTION);
+    }
+}
+
+TEST(members_beyond_the_end_of_their_struct_are_contradictions)
+{
+    for (size_t i = 0; i < LAYOUTS; i++) {
+        assert_int_equal(known_with(&layouts[i], FIRST + 2, 4096 - 8 * FIRST - 1), KNOWN_OK);
+        assert_int_equal(known_with(&layouts[i], FIRST + 2, 4096 - 8 * FIRST), KNOWN_CONTRADICTION);
+        assert_int_equal(known_with(&layouts[i], FIRST + 2, UINT64_MAX), KNOWN_CONTRADICTION);
+    }
+}
+
+TEST(another_size_of_the_path_of_a_script_is_a_contradiction)
+{
+    for (size_t i = 0; i < LAYOUTS; i++)
+        assert_int_equal(known_with(&layouts[i], layouts[i].count - 1, PATH_SIZE + 1),
+                         layouts[i].has_path_size ? KNOWN_CONTRADICTION : KNOWN_OK);
+}
+
+TEST(members_of_a_str_are_within_its_head)
+{
+    for (size_t i = 0; i < LAYOUTS; i++) {
+        const struct layout *l = &layouts[i];
+
+        assert_int_equal(known_with(l, l->text + 1, 36), KNOWN_OK); /* the state, an int */
+        assert_int_equal(known_with(l, l->text + 1, 37), KNOWN_CONTRADICTION);
+        assert_int_equal(known_with(l, l->text + 1, 3000), KNOWN_CONTRADICTION);
+        assert_int_equal(known_with(l, l->text + 2, 32), KNOWN_OK); /* the length */
+        assert_int_equal(known_with(l, l->text + 2, 33), KNOWN_CONTRADICTION);
+        assert_int_equal(known_with(l, l->text + 2, 3000), KNOWN_CONTRADICTION);
+        assert_int_equal(known_with(l, l->text + 3, 56), KNOWN_OK); /* as in a str of any kind */
+        assert_int_equal(known_with(l, l->text + 3, 57), KNOWN_CONTRADICTION);
     }
 }
 
 TEST(debug_offsets_that_are_cut_are_not_read_beyond_their_end)
 {
-    for (uint32_t minor = 13; minor <= 15; minor++) {
-        for (size_t size = 24; size < DEBUG_OFFSETS_SIZE; size += 8) {
+    for (size_t i = 0; i < LAYOUTS; i++) {
+        for (size_t size = 24; size <= DEBUG_OFFSETS_SIZE; size += 8) {
             uint64_t words[WORDS], *exact = malloc(size);
 
-            fill(words, 0x030000f0 | minor << 16, false, 64);
+            fill_valid(words, &layouts[i]);
             memcpy(exact, words, size);
-            assert_int_equal(known(exact, size), KNOWN_CONTRADICTION);
+            assert_int_equal(known(exact, size),
+                             size < layouts[i].count * 8 ? KNOWN_CONTRADICTION : KNOWN_OK);
             free(exact);
         }
     }
