@@ -266,11 +266,31 @@ static void count_claims(const struct lock_reporting *l, const struct report_pro
     }
 }
 
+/* Returns how many holders an object can have: each thread whose `with` is known, and the owner. */
+static size_t holders_room(const struct lock_object *o)
+{
+    return o->claims + o->guesses + 1;
+}
+
+static bool is_holder(const struct report_object *r, struct report_text id)
+{
+    size_t i;
+
+    for (i = 0; i < r->holders.count; i++) {
+        if (r->holders.items[i].len == id.len &&
+            (id.len == 0 || memcmp(r->holders.items[i].data, id.data, id.len) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* Adds a thread to the holders of an object, once. A thread has a thread state in each interpreter
+ * in which it runs, and damaged memory may repeat an ident without end. */
 static void add_holder(struct lock_object *o, const struct report_thread *t)
 {
     struct report_object *r = o->report;
 
-    if (r && r->holders.items)
+    if (r && r->holders.items && r->holders.count < holders_room(o) && !is_holder(r, t->id))
         r->holders.items[r->holders.count++] = t->id;
 }
 
@@ -429,8 +449,7 @@ static void fill_object(const struct lock_reporting *l, struct lock_object *o,
     to->words = o->words;
     to->type = type_of(l, o);
     set_detail(l, o, to);
-    to->holders.items =
-        arena_array(l->arena, o->claims + o->guesses + 1, sizeof(*to->holders.items));
+    to->holders.items = arena_array(l->arena, holders_room(o), sizeof(*to->holders.items));
 }
 
 static void fill_objects(const struct lock_reporting *l, struct report_process *process)

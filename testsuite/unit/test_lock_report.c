@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "unit.h"
+
+#include "known_offsets.h"
+#include "lock_report.h"
+
+/* A process with one page of memory, in which there is an RLock. */
+#define PAGE  4096
+#define START UINT64_C(0x10000)
+#define RLOCK (START + 64)
+#define TYPE  (START + 512)
+#define NAME  (START + PAGE - 32)
+#define OWNER 5 /* the ident of the thread that holds the RLock */
+
+static unsigned char page[PAGE];
+
+static bool read_page(const struct memory *m, const struct memory_piece *pieces, size_t count)
+{
+    (void)m;
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].address < START || pieces[i].size > PAGE ||
+            pieces[i].address - START > PAGE - pieces[i].size)
+            return false;
+        memcpy(pieces[i].to, page + (pieces[i].address - START), pieces[i].size);
+    }
+    return true;
+}
+
+static void put(uint64_t address, int offset, uint64_t value)
+{
+    memcpy(page + (address - START) + offset, &value, sizeof(value));
+}
+
+static void make_rlock(const struct offsets *o)
+{
+    put(RLOCK, o->object.type, TYPE);
+    put(RLOCK, 24, OWNER);
+    put(RLOCK, 32, 1);
+    put(TYPE, o->type.name, NAME);
+    put(TYPE, o->type.basicsize, 48);
+    memcpy(page + (NAME - START), "_thread.RLock", 14);
+}
+
+static bool has_ended(void *context, uint64_t ident)
+{
+    (void)context;
+    (void)ident;
+    return false;
+}
+
+/* Reports the RLock, for which `count` threads wait that all have the ident of its owner. ids: the
+ * ids of the threads. */
+static void report_rlock(struct arena *arena, struct report_process *process,
+                         const char *const *ids, size_t count)
+{
+    static struct lock_report report;
+    static struct value_room room;
+    struct code_cache cache = {.codes = NULL};
+    struct offsets offsets;
+    struct raw_frame frame = {.index = -1};
+    struct raw_stack stack = {.frames = &frame, .count = 1};
+    struct thread_facts facts = {.wait = {.kind = LOCK_RLOCK, .object = RLOCK}};
+    const struct python py = {.memory = {.read = read_page}, .offsets = &offsets};
+    const struct lock_reporting l = {&py, &report, &cache, &room, arena};
+
+    assert_true(known_offsets(12, &offsets));
+    make_rlock(&offsets);
+    lock_report_clear(&report);
+    process->threads.items = arena_array(arena, count, sizeof(*process->threads.items));
+    process->threads.count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct report_thread *t = &process->threads.items[i];
+
+        t->id = (struct report_text){ids[i], strlen(ids[i])};
+        t->ident = OWNER;
+        lock_report_thread(&l, &stack, &facts, t);
+    }
+    lock_report_finish(&l, process, has_ended, NULL);
+}
+
+#define AUTO_ARENA _cleanup_(arena_free) struct arena
+
+TEST(a_thread_with_several_thread_states_holds_a_lock_once)
+{
+    char copies[3][9] = {"thread:5", "thread:5", "thread:5"}; /* at different addresses */
+    const char *const ids[] = {copies[0], copies[1], copies[2]};
+    struct report_process process = {.pid = 1};
+    AUTO_ARENA arena = {.chunks = NULL};
+
+    report_rlock(&arena, &process, ids, 3);
+    assert_int_equal(process.objects.count, 1);
+    assert_int_equal(process.objects.items[0].holder_status, HOLDER_KNOWN);
+    assert_int_equal(process.objects.items[0].holders.count, 1);
+    assert_string_equal(process.objects.items[0].holders.items[0].data, "thread:5");
+}
+
+TEST(an_ident_that_several_threads_have_does_not_overflow_the_holders)
+{
+    const char *const ids[] = {"a", "b", "c", "d"};
+    struct report_process process = {.pid = 1};
+    AUTO_ARENA arena = {.chunks = NULL};
+
+    report_rlock(&arena, &process, ids, 4);
+    assert_int_equal(process.objects.items[0].holders.count, 1); /* no thread has claimed it */
+}
