@@ -364,17 +364,34 @@ static bool find_in_class(const struct python *py, uint64_t type, uint64_t name,
     return false;
 }
 
+/* True if an object is a class. type: its type. */
+static bool is_class(const struct python *py, uint64_t type)
+{
+    uint64_t flags;
+
+    return read_member(py, type, py->offsets->type.flags, &flags) && (flags & FLAG_TYPE_SUBCLASS);
+}
+
+/* The bases of a built-in class are built-in, too. */
+bool has_class_attributes(const struct python *py, uint64_t object)
+{
+    uint64_t type = object_type(py, object), flags;
+
+    return type &&
+           read_member(py, is_class(py, type) ? object : type, py->offsets->type.flags, &flags) &&
+           (flags & FLAG_HEAP_TYPE);
+}
+
 bool class_attribute_find(const struct python *py, uint64_t object, uint64_t name, uint64_t *value)
 {
-    uint64_t mro[MRO_MAX], type = object_type(py, object), found, flags;
-    bool is_class =
-        read_member(py, type, py->offsets->type.flags, &flags) && (flags & FLAG_TYPE_SUBCLASS);
-    size_t count = read_mro(py, is_class ? object : type, mro), i;
+    uint64_t mro[MRO_MAX], type = object_type(py, object), found;
+    bool of_itself = is_class(py, type); /* the attributes of a class are in the class itself */
+    size_t count = read_mro(py, of_itself ? object : type, mro), i;
 
     for (i = 0; i < count; i++) {
         if (!find_in_class(py, mro[i], name, &found))
             continue;
-        if (!is_class && read_slot(py, object, found, value))
+        if (!of_itself && read_slot(py, object, found, value))
             return true;
         *value = found;
         return true;

@@ -43,6 +43,10 @@ bool dict_find_all(const struct python *py, const struct dict *d, const char *co
 size_t dict_read(const struct python *py, const struct dict *d, size_t first, size_t room,
                  uint64_t *keys, uint64_t *values);
 
+/* True if class_attribute_find() can find an attribute of an object: the object is a class of the
+ * program, or has one. It cannot if the class is built-in, as int is. */
+bool has_class_attributes(const struct python *py, uint64_t object);
+
 /* Sets *value to the address of an attribute that an object has from its classes: a value in a
  * class, or the value of a slot (__slots__). name: the address of the str that the class has as its
  * key. If the object is a class, looks in this class and its bases. */

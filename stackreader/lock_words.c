@@ -145,10 +145,13 @@ static bool look_into_classes(struct search *s, uint64_t value, int depth)
     uint64_t found;
     size_t i, len = s->len;
 
+    if (!has_class_attributes(s->py, value))
+        return false;
     for (i = 0; i < s->name_count && s->reads > 0; i++) {
+        s->reads--;
         if (!class_attribute_find(s->py, value, s->names[i], &found))
             continue;
-        s->reads -= 4;
+        s->reads -= 3;
         if (put_attribute(s, s->names[i]) && look_at(s, found, depth))
             return true;
         s->path[s->len = len] = '\0';
