@@ -71,6 +71,7 @@ bool code_shape_read(const struct python *py, uint64_t code, struct code_shape *
     const struct offsets *o = py->offsets;
 
     shape->code = code;
+    shape->names_release = 0;
     if (!read_int(py, code, o->code.stack_size, &shape->stack_size) ||
         !read_int(py, code, o->code.flags, &shape->flags))
         return false;

@@ -32,7 +32,7 @@ static bool copy_name(const struct python *py, const struct code_names *names, u
            object_ascii(py, name, to, NAME_MAX_SIZE);
 }
 
-static bool names_release(const struct python *py, const struct code_names *names)
+static bool has_release(const struct python *py, const struct code_names *names)
 {
     uint64_t name, i;
 
@@ -42,6 +42,16 @@ static bool names_release(const struct python *py, const struct code_names *name
             return true;
     }
     return false;
+}
+
+/* True if code has the name "release". Keeps the answer in the shape, because the code of a frame
+ * is asked for each lock that the frame or a caller holds. */
+static bool names_release(const struct python *py, struct code_shape *shape,
+                          const struct code_names *names)
+{
+    if (shape->names_release == 0)
+        shape->names_release = has_release(py, names) ? 1 : -1;
+    return shape->names_release > 0;
 }
 
 /* Returns the value of a local variable, or 0. */
@@ -130,7 +140,7 @@ static int64_t end_of_executed(const struct bytecode *b, int minor, int64_t sinc
 bool may_release(const struct python *py, struct value_room *room, const struct raw_frame *frame,
                  int64_t since, uint64_t object)
 {
-    const struct code_shape *shape = value_shape(py, room, frame->code);
+    struct code_shape *shape = value_shape(py, room, frame->code);
     struct code_names names;
     struct walk w = {0};
     uint64_t value = 0;
@@ -138,7 +148,7 @@ bool may_release(const struct python *py, struct value_room *room, const struct 
 
     if (!shape || !read_names(py, frame->code, &names))
         return true;
-    if (!names_release(py, &names))
+    if (!names_release(py, shape, &names))
         return false;
     if (!bytecode_read(py, shape, &room->bytecode))
         return true;

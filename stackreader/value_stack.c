@@ -19,8 +19,7 @@ static size_t hash_of(uint64_t code, int64_t offset)
     return hash >> 32 & (VALUE_CACHE_SIZE - 1);
 }
 
-const struct code_shape *value_shape(const struct python *py, struct value_room *room,
-                                     uint64_t code)
+struct code_shape *value_shape(const struct python *py, struct value_room *room, uint64_t code)
 {
     struct code_shape *s = &room->shapes[hash_of(code, 0)];
 

@@ -55,8 +55,7 @@ struct value_room {
 void value_room_clear(struct value_room *room);
 
 /* Returns the shape of a frame's code, or NULL if it cannot be read. */
-const struct code_shape *value_shape(const struct python *py, struct value_room *room,
-                                     uint64_t code);
+struct code_shape *value_shape(const struct python *py, struct value_room *room, uint64_t code);
 
 /* Finds the `with` blocks that a frame is in, the innermost first. Returns their number. */
 size_t value_stack_withs(const struct python *py, struct value_room *room,
