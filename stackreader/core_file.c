@@ -16,10 +16,12 @@
 #include "elf_image.h"
 
 /* Limits, because the numbers in the file may be wrong: the mappings that a process can have with
- * the largest vm.max_map_count that is in use; the bytes of all notes; the threads. */
+ * the largest vm.max_map_count that is in use; the bytes of all notes; the threads; the entries of
+ * the auxiliary vector, of which the kernel writes about 25. */
 #define SEGMENTS_MAX 4000000
 #define NOTES_MAX    ((uint64_t)1 << 28)
 #define THREADS_MAX  1000000
+#define AUXV_MAX     64
 
 int core_open_file(const char *path)
 {
@@ -127,8 +129,6 @@ static bool read_headers(const struct core *core, const struct elf *elf, struct 
     *all = true;
     for (i = 0; i < count && *all; i += 64) {
         size = (size_t)(count - i < 64 ? count - i : 64) * ELF_SEGMENT_SIZE;
-        if (elf->segments_offset > UINT64_MAX - i * ELF_SEGMENT_SIZE)
-            return true;
         k = read_file(core, elf->segments_offset + i * ELF_SEGMENT_SIZE, bytes, size);
         *all = k == size;
         for (size = k / ELF_SEGMENT_SIZE, k = 0; k < size; k++) {
@@ -453,14 +453,14 @@ static void read_signal(struct core *core, const struct elf_note *note)
         s->sender = info.si_pid;
 }
 
-/* Copies the auxiliary vector, and reads the members that are needed. Returns false if there is no
- * memory. */
+/* Copies the auxiliary vector, up to AUXV_MAX entries, and reads the members that are needed.
+ * Returns false if there is no memory. */
 static bool read_auxv(struct core *core, const struct elf_note *note)
 {
     Elf64_auxv_t entry = {.a_type = AT_IGNORE};
     size_t i;
 
-    for (i = 0; i < note->size / sizeof(entry) && entry.a_type != AT_NULL; i++) {
+    for (i = 0; i < note->size / sizeof(entry) && i < AUXV_MAX && entry.a_type != AT_NULL; i++) {
         memcpy(&entry, note->value + i * sizeof(entry), sizeof(entry));
         if (entry.a_type == AT_PHDR)
             core->program_headers = entry.a_un.a_val;
@@ -491,7 +491,9 @@ static bool read_note(struct core *core, const struct elf_note *note)
     return true;
 }
 
-static bool read_notes(struct core *core, const struct elf_segment *s)
+/* Reads the notes of a segment. *left: how many bytes of notes may still be read. Returns false if
+ * there is no memory. */
+static bool read_notes(struct core *core, const struct elf_segment *s, uint64_t *left)
 {
     uint64_t size = s->offset < core->size ? core->size - s->offset : 0;
     struct elf_notes notes = {.align = s->align == 8 ? 8 : 4};
@@ -500,7 +502,8 @@ static bool read_notes(struct core *core, const struct elf_segment *s)
     bool enough = true;
 
     size = size < s->file_size ? size : s->file_size;
-    size = size < NOTES_MAX ? size : NOTES_MAX;
+    size = size < *left ? size : *left;
+    *left -= size;
     bytes = malloc(size > 0 ? size : 1);
     if (!bytes)
         return false;
@@ -558,6 +561,7 @@ static enum core_result read_header(const struct core *core, struct elf *elf, vo
 
 static enum core_result read_all(struct core *core, const struct elf *elf, struct headers *headers)
 {
+    uint64_t left = NOTES_MAX;
     bool all;
     size_t i;
 
@@ -567,7 +571,7 @@ static enum core_result read_all(struct core *core, const struct elf *elf, struc
         return CORE_CUT;
     set_complete(core, headers);
     for (i = 0; i < headers->count; i++) {
-        if (headers->items[i].type == PT_NOTE && !read_notes(core, &headers->items[i]))
+        if (headers->items[i].type == PT_NOTE && !read_notes(core, &headers->items[i], &left))
             return CORE_NO_MEMORY;
     }
     settle_signal(core);

@@ -370,6 +370,56 @@ TEST(a_core_file_that_is_cut_anywhere_says_so)
     }
 }
 
+TEST(an_auxiliary_vector_without_an_end_is_cut)
+{
+    uint64_t auxv[2 * 100] = {0};
+    AUTO_MADE m = {.count = 0};
+    AUTO_CORE core;
+    size_t i;
+
+    for (i = 0; i < 100; i++)
+        auxv[2 * i] = AT_IGNORE;
+    auxv[2 * 63] = AT_EXECFN;
+    auxv[2 * 63 + 1] = STACK + NAME_AT;
+    auxv[2 * 64] = AT_PHDR;
+    auxv[2 * 64 + 1] = TEXT + 64;
+    made_note(&m, "CORE", NT_AUXV, auxv, sizeof(auxv));
+    open_made(&core, &m);
+    assert_int_equal(core.auxv_size, 64 * 16);
+    assert_int_equal(core.file_name, STACK + NAME_AT);
+    assert_int_equal(core.program_headers, 0);
+}
+
+#define NOTES_MAX ((uint64_t)1 << 28)
+
+/* Returns the number of threads in a core file that has two segments of notes. size: the size of
+ * the first one, which has one long note. The second one has the note of a thread. */
+static size_t threads_behind_notes(uint64_t size)
+{
+    AUTO_MADE m = {.count = 0}, second = {.count = 0};
+    const Elf64_Nhdr note = {.n_namesz = 5, .n_descsz = (uint32_t)size - 20, .n_type = NT_AUXV};
+    Elf64_Phdr first = {.p_type = PT_NOTE, .p_filesz = size, .p_align = 4};
+    uint16_t machine;
+    AUTO_CORE core;
+
+    made_thread(&second, 70, 0);
+    made_segment(&m, 0, 0, 0, second.notes.data, second.notes.len);
+    m.segments[0].p_type = PT_NOTE;
+    AUTO_FD fd = made_write(&m);
+    first.p_offset = (uint64_t)lseek(fd, 0, SEEK_END);
+    assert_int_equal(ftruncate(fd, (off_t)(first.p_offset + size)), 0);
+    assert_int_equal(pwrite(fd, &note, sizeof(note), (off_t)first.p_offset), sizeof(note));
+    assert_int_equal(pwrite(fd, &first, sizeof(first), sizeof(Elf64_Ehdr)), sizeof(first));
+    assert_int_equal(core_open(&core, dup(fd), &machine), CORE_OK);
+    return core.thread_count;
+}
+
+TEST(the_limit_for_notes_is_one_for_all_segments)
+{
+    assert_int_equal(threads_behind_notes(NOTES_MAX - 4096), 1);
+    assert_int_equal(threads_behind_notes(NOTES_MAX), 0);
+}
+
 TEST(wrong_numbers_in_a_core_file_do_no_harm)
 {
     static const unsigned char values[] = {0, 0x7f, 0xff};
