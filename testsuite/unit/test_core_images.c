@@ -221,6 +221,7 @@ TEST(memory_that_the_core_file_leaves_out_is_read_from_the_file)
     unsigned char bytes[16];
     struct memory_core source;
     struct memory memory;
+    int64_t activity;
 
     scene_open(&s);
     write_library(s.path, RIGHT, 'b');
@@ -232,7 +233,9 @@ TEST(memory_that_the_core_file_leaves_out_is_read_from_the_file)
     assert_false(memory_read(&memory, START + LIBRARY_SIZE - 8, bytes, 16));
     assert_false(memory_read(&memory, START - 8, bytes, 16));
     assert_false(memory_read(&memory, UINT64_MAX - 7, bytes, 16));
-    assert_int_equal(memory.activity(&memory, 70), memory.activity(&memory, 70));
+    activity = memory.activity(&memory, 70);
+    assert_true(activity >= 0); /* known */
+    assert_int_equal(memory.activity(&memory, 70), activity);
     assert_true(memory.has_thread(&memory, 70));
     assert_false(memory.has_thread(&memory, 71));
 }
