@@ -12,10 +12,11 @@
 #include "objects.h"
 #include "python_process.h"
 
-#define SECTION    ".PyRuntime" /* from 3.11 on, _PyRuntime is in a section of its own */
-#define COOKIE     "xdebugpy"   /* from 3.13 on, _PyRuntime begins with it */
-#define CHUNK_SIZE 65536        /* bytes that are searched at once */
-#define SEARCH_MAX ((uint64_t)64 << 20)
+#define SECTION    ".PyRuntime"          /* from 3.11 on, _PyRuntime is in a section of its own */
+#define COOKIE     "xdebugpy"            /* from 3.13 on, _PyRuntime begins with it */
+#define CHUNK_SIZE 65536                 /* bytes that are searched at once */
+#define SEARCH_MAX ((uint64_t)64 << 20)  /* the most bytes of one mapping that are searched */
+#define SEARCH_ALL ((uint64_t)512 << 20) /* the most bytes of all mappings together */
 #define TRIES      3 /* how many times to look for sys.hexversion, whose dict may change */
 
 #define MINOR_UNKNOWN     0
@@ -26,6 +27,7 @@ struct search {
     const struct mappings *mappings;
     struct located *out;
     size_t count, room;
+    uint64_t left; /* how many bytes may still be searched for the cookie */
 };
 
 /* ---- Versions -------------------------------------------------------------------------------- */
@@ -212,10 +214,12 @@ static void add_hidden(struct search *s, const struct mapping *file, uint64_t ru
 /* Searches a writable mapping for the cookie of _Py_DebugOffsets. */
 static void search_cookie(struct search *s, const struct mapping *m)
 {
-    uint64_t end = m->end - m->start > SEARCH_MAX ? m->start + SEARCH_MAX : m->end, at;
+    uint64_t max = SEARCH_MAX < s->left ? SEARCH_MAX : s->left;
+    uint64_t end = m->end - m->start > max ? m->start + max : m->end, at;
     char chunk[CHUNK_SIZE];
     size_t size, i;
 
+    s->left -= end - m->start;
     for (at = m->start; at < end; at += size) {
         size = end - at < sizeof(chunk) ? (size_t)(end - at) : sizeof(chunk);
         if (!memory_read(s->memory, at, chunk, size))
@@ -278,7 +282,8 @@ static void sort(struct located *out, size_t count)
 size_t locate_pythons(const struct memory *memory, const struct mappings *mappings,
                       const struct locate_files *files, struct located *out, size_t room)
 {
-    struct search s = {.memory = memory, .mappings = mappings, .out = out, .room = room};
+    struct search s = {
+        .memory = memory, .mappings = mappings, .out = out, .room = room, .left = SEARCH_ALL};
     size_t i;
 
     for (i = 0; i < mappings->count; i++)

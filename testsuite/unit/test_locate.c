@@ -211,3 +211,26 @@ TEST(images_that_are_invalid_do_no_harm)
         assert_true(reads < 100000);
     }
 }
+
+TEST(only_a_part_of_large_mappings_is_searched_for_the_cookie)
+{
+    const uint64_t size = (uint64_t)65 << 20, searched = (uint64_t)64 << 20, chunk = 65536;
+    struct mapping many[20];
+    struct mappings all = {many, 3};
+    struct located found[LOCATE_MAX];
+
+    for (uint64_t i = 0; i < 20; i++)
+        many[i] = (struct mapping){.start = (i + 1) << 32,
+                                   .end = ((i + 1) << 32) + size,
+                                   .offset = 4096,
+                                   .readable = true,
+                                   .writable = true,
+                                   .path = "/data"};
+    reads = 0;
+    assert_int_equal(locate_pythons(&memory, &all, NULL, found, LOCATE_MAX), 0);
+    assert_int_equal(reads, 3 * searched / chunk);
+    all.count = 20;
+    reads = 0;
+    assert_int_equal(locate_pythons(&memory, &all, NULL, found, LOCATE_MAX), 0);
+    assert_int_equal(reads, 8 * searched / chunk); /* 512 MB of all */
+}
