@@ -5,21 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 /* Reads one line, such as "7f0e5c000000-7f0e5c021000 rw-p 00000000 08:01 1234   /lib/x.so", into
  * *m. Returns false if it is not valid. */
 static bool parse_line(const char *line, struct mapping *m)
 {
-    unsigned major, minor;
     char rights[5];
     int path = 0;
 
-    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &m->start,
-               &m->end, rights, &m->offset, &major, &minor, &m->inode, &path) < 7 ||
+    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &m->start,
+               &m->end, rights, &m->offset, &m->inode, &path) < 5 ||
         path == 0 || strlen(rights) != 4 || m->start >= m->end)
         return false;
-    m->device = makedev(major, minor);
     m->readable = rights[0] == 'r';
     m->writable = rights[1] == 'w';
     m->executable = rights[2] == 'x';
@@ -76,11 +73,6 @@ const struct mapping *mapping_at(const struct mappings *ms, uint64_t address)
     if (ms->count == 0)
         return NULL;
     return bsearch(&address, ms->items, ms->count, sizeof(*ms->items), compare);
-}
-
-bool mapping_same_file(const struct mapping *a, const struct mapping *b)
-{
-    return a->inode != 0 && a->inode == b->inode && a->device == b->device;
 }
 
 const char *mapping_name(const struct mapping *m)

@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 struct mapping {
-    uint64_t start, end;    /* the addresses from start to end - 1 */
-    uint64_t offset;        /* in the file, in bytes */
-    uint64_t device, inode; /* of the file; device: as makedev(3) makes it. inode 0: no file */
+    uint64_t start, end; /* the addresses from start to end - 1 */
+    uint64_t offset;     /* in the file, in bytes */
+    uint64_t inode;      /* of the file; 0: no file */
     bool readable, writable, executable;
     const char *path; /* "": none; "[heap]", "[vdso]"; may end in " (deleted)". The path as seen
                        * from the caller's root directory */
@@ -34,9 +34,6 @@ void mappings_free(struct mappings *ms);
 
 /* Returns the mapping that contains an address, or NULL. */
 const struct mapping *mapping_at(const struct mappings *ms, uint64_t address);
-
-/* True if both are mappings of the same file. */
-bool mapping_same_file(const struct mapping *a, const struct mapping *b);
 
 /* Returns the name of the file without its folders. "": none. */
 const char *mapping_name(const struct mapping *m);

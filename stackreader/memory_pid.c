@@ -86,7 +86,8 @@ static bool add_thread(struct memory_pid *m, pid_t thread, size_t *room)
     return true;
 }
 
-int memory_pid_list_threads(struct memory_pid *m)
+/* Lists the threads. Returns 0 or an errno. */
+static int list_threads(struct memory_pid *m)
 {
     int fd = openat(m->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
@@ -99,10 +100,6 @@ int memory_pid_list_threads(struct memory_pid *m)
             close(fd);
         return errno == ENOENT ? ESRCH : errno;
     }
-    free(m->threads);
-    m->threads = NULL;
-    m->thread_count = 0;
-    m->live = 0;
     while (done && (entry = readdir(folder)))
         if (isdigit((unsigned char)entry->d_name[0]))
             done = add_thread(m, (pid_t)strtol(entry->d_name, NULL, 10), &room);
@@ -254,7 +251,7 @@ int memory_pid_open(struct memory_pid *m, pid_t pid)
     m->folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (m->folder < 0)
         return errno == ENOENT ? ESRCH : errno;
-    return memory_pid_list_threads(m);
+    return list_threads(m);
 }
 
 void memory_pid_close(struct memory_pid *m)

@@ -30,9 +30,6 @@ int memory_pid_open(struct memory_pid *m, pid_t pid);
 
 void memory_pid_close(struct memory_pid *m);
 
-/* Lists the threads again. Returns 0 or an errno. */
-int memory_pid_list_threads(struct memory_pid *m);
-
 /* Writes the path of a file of /proc that belongs to the process, such as "maps", to `out`. */
 void memory_pid_path(const struct memory_pid *m, const char *name, char *out, size_t size);
 
