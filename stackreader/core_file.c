@@ -45,23 +45,30 @@ int core_open_file(const char *path)
     return fd;
 }
 
-/* Reads up to `size` bytes at an offset of the file. Returns how many were read. */
-static size_t read_file(const struct core *core, uint64_t offset, void *to, size_t size)
+size_t core_read_at(int fd, uint64_t offset, void *to, size_t size)
 {
     size_t done = 0;
     ssize_t n;
 
-    if (offset >= core->size)
+    if (offset > INT64_MAX || size > INT64_MAX - offset)
         return 0;
-    if (size > core->size - offset)
-        size = (size_t)(core->size - offset);
     while (done < size) {
-        n = pread(core->fd, (char *)to + done, size - done, (off_t)(offset + done));
+        n = pread(fd, (char *)to + done, size - done, (off_t)(offset + done));
         if (n == 0 || (n < 0 && errno != EINTR))
             break;
         done += n > 0 ? (size_t)n : 0;
     }
     return done;
+}
+
+/* Reads up to `size` bytes at an offset of the core file. Returns how many were read. */
+static size_t read_file(const struct core *core, uint64_t offset, void *to, size_t size)
+{
+    if (offset >= core->size)
+        return 0;
+    if (size > core->size - offset)
+        size = (size_t)(core->size - offset);
+    return core_read_at(core->fd, offset, to, size);
 }
 
 /* ---- Program headers ------------------------------------------------------------------------- */

@@ -62,6 +62,10 @@ struct core {
     uint64_t file_name; /* AT_EXECFN: the address of the name of the executed file; 0: not known */
 };
 
+/* Reads up to `size` bytes at an offset of a file. Returns how many were read: fewer at the end of
+ * the file, and after an error. */
+size_t core_read_at(int fd, uint64_t offset, void *to, size_t size);
+
 /* Opens a regular file for reading. Opening has no effect on a FIFO or a device. Returns a
  * descriptor, or -1 with errno: EISDIR or EINVAL if it is not a regular file. */
 int core_open_file(const char *path);

@@ -2,7 +2,6 @@
 #include "core_images.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,22 +15,6 @@
 
 /* ---- Files on this machine ------------------------------------------------------------------- */
 
-static size_t read_at(int fd, uint64_t offset, void *to, size_t size)
-{
-    size_t done = 0;
-    ssize_t n;
-
-    if (offset > INT64_MAX - size)
-        return 0;
-    while (done < size) {
-        n = pread(fd, (char *)to + done, size - done, (off_t)(offset + done));
-        if (n == 0 || (n < 0 && errno != EINTR))
-            break;
-        done += n > 0 ? (size_t)n : 0;
-    }
-    return done;
-}
-
 /* Reads the build ID of a file. Returns false if it is not an executable or library that a process
  * of this machine can map. */
 static bool read_build_id(int fd, struct elf_build_id *out)
@@ -43,7 +26,7 @@ static bool read_build_id(int fd, struct elf_build_id *out)
     *out = (struct elf_build_id){.size = 0};
     if (!head)
         return false;
-    usable = elf_open(&elf, head, read_at(fd, 0, head, HEAD_SIZE)) == ELF_OK &&
+    usable = elf_open(&elf, head, core_read_at(fd, 0, head, HEAD_SIZE)) == ELF_OK &&
              elf.machine == elf_own_machine() && (elf.type == ET_EXEC || elf.type == ET_DYN);
     if (usable)
         elf_build_id(&elf, out);
@@ -96,7 +79,7 @@ static bool same_first_page(const struct core_images *images, size_t file, int f
     unsigned char saved[PAGE_SIZE], own[PAGE_SIZE];
     size_t size = read_first_page(images->core, file, saved);
 
-    return size > 0 && read_at(fd, 0, own, size) == size && memcmp(own, saved, size) == 0;
+    return size > 0 && core_read_at(fd, 0, own, size) == size && memcmp(own, saved, size) == 0;
 }
 
 /* Compares a file of this machine, whose build ID is `id`, with a file that the process had mapped.
@@ -261,7 +244,7 @@ const struct core_image *core_images_get(const struct core_images *images, size_
 
 size_t core_image_read(const struct core_image *image, uint64_t offset, void *to, size_t size)
 {
-    return read_at(image->fd, offset, to, size);
+    return core_read_at(image->fd, offset, to, size);
 }
 
 const struct elf_build_id *core_images_build_id(const struct core_images *images, size_t file)
