@@ -17,7 +17,7 @@ struct gathering {
 
 static bool has_code(const struct python *py, const struct raw_frame *f)
 {
-    return f->code && !(py->offsets->minor >= 12 && f->owner >= OWNER_SHIM);
+    return f->code && !frame_is_shim(py, f);
 }
 
 /* Returns the first argument of the function that a frame runs, or 0. */
