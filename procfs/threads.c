@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "procfs/read.h"
 #include "schema.h"
@@ -60,6 +61,14 @@ static bool parse(char *text, long *number, int64_t *args)
     for (i = 0; i < ARGUMENTS; i++)
         args[i] = (int64_t)strtoull(end, &end, 16);
     return true;
+}
+
+uint64_t procfs_futex_of(char *text)
+{
+    int64_t args[ARGUMENTS];
+    long number;
+
+    return parse(text, &number, args) && number == SYS_futex ? (uint64_t)args[0] : 0;
 }
 
 struct report_syscall *procfs_thread_syscall(const char *folder, pid_t thread, struct arena *arena)

@@ -24,6 +24,10 @@ int procfs_thread_state(const char *folder, pid_t thread);
  * for example after setuid(2). */
 struct report_syscall *procfs_thread_syscall(const char *folder, pid_t thread, struct arena *arena);
 
+/* Returns the address of the futex for which a thread waits, or 0. text: the thread's file syscall.
+ */
+uint64_t procfs_futex_of(char *text);
+
 /* True if a thread is in the same system call as `call`, with the same arguments. */
 bool procfs_thread_is_in(const char *folder, pid_t thread, const struct report_syscall *call);
 

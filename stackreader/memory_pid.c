@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "procfs/threads.h"
 
 #define STATE_LABEL "\nState:\t"
 #define STATUS_SIZE 4096 /* bytes of the file /proc/PID/task/TID/status */
@@ -155,15 +156,12 @@ static int64_t activity(const struct memory *m, pid_t thread)
     return waited < 0 || lost < 0 ? -1 : waited + lost;
 }
 
-/* Reads the file "syscall" of a thread, which has the number of the system call and its arguments,
- * or "running". The first argument of futex(2) is the address. */
 static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
 {
     const struct memory_pid *source = m->source;
     pid_t ours = memory_pid_thread(source, thread);
-    char path[32], text[256], *end;
+    char path[32], text[256];
     ssize_t len;
-    long number;
     int fd;
 
     *address = 0;
@@ -176,9 +174,7 @@ static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
     if (len <= 0)
         return false;
     text[len] = '\0';
-    number = strtol(text, &end, 10);
-    if (end != text && number == SYS_futex)
-        *address = strtoull(end, NULL, 16);
+    *address = procfs_futex_of(text);
     return true;
 }
 

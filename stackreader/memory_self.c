@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "memory.h"
 #include "procfs/read.h"
+#include "procfs/threads.h"
 
 /* ---- By two sockets -------------------------------------------------------------------------- */
 
@@ -154,12 +154,9 @@ static bool has_thread(const struct memory *m, pid_t thread)
     return activity(m, thread) >= 0;
 }
 
-/* Reads /proc/self/task/THREAD/syscall, which has the number of the system call and its arguments,
- * or "running". The first argument of futex(2) is the address. */
 static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
 {
-    char folder[40], text[256], *end;
-    long number;
+    char folder[40], text[256];
 
     (void)m;
     *address = 0;
@@ -168,9 +165,7 @@ static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
     snprintf(folder, sizeof(folder), "/proc/self/task/%d", (int)thread);
     if (procfs_read_in(folder, "syscall", text, sizeof(text)) < 0)
         return false;
-    number = strtol(text, &end, 10);
-    if (end != text && number == SYS_futex)
-        *address = strtoull(end, NULL, 16);
+    *address = procfs_futex_of(text);
     return true;
 }
 
