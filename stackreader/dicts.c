@@ -259,6 +259,25 @@ bool type_attribute(const struct python *py, uint64_t type, const char *name, ui
            dict_find(py, &d, name, value);
 }
 
+/* ---- Modules --------------------------------------------------------------------------------- */
+
+bool modules_open(const struct python *py, uint64_t interpreter, struct dict *modules)
+{
+    uint64_t address;
+
+    return read_member(py, interpreter, py->offsets->interpreter.modules, &address) &&
+           dict_open(py, address, modules);
+}
+
+bool module_open(const struct python *py, const struct dict *modules, const char *name,
+                 struct dict *d)
+{
+    uint64_t module, dict;
+
+    return dict_find(py, modules, name, &module) &&
+           read_member(py, module, py->offsets->module.dict, &dict) && dict_open(py, dict, d);
+}
+
 /* ---- Classes --------------------------------------------------------------------------------- */
 
 #define MRO_MAX 64

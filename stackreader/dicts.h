@@ -43,6 +43,14 @@ bool dict_find_all(const struct python *py, const struct dict *d, const char *co
 size_t dict_read(const struct python *py, const struct dict *d, size_t first, size_t room,
                  uint64_t *keys, uint64_t *values);
 
+/* Opens sys.modules of an interpreter. Returns false if it cannot be read. */
+bool modules_open(const struct python *py, uint64_t interpreter, struct dict *modules);
+
+/* Opens the dict of a module. modules: the opened sys.modules. Returns false if the module is not
+ * imported or cannot be read. */
+bool module_open(const struct python *py, const struct dict *modules, const char *name,
+                 struct dict *d);
+
 /* True if class_attribute_find() can find an attribute of an object: the object is a class of the
  * program, or has one. It cannot if the class is built-in, as int is. */
 bool has_class_attributes(const struct python *py, uint64_t object);

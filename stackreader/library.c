@@ -48,16 +48,12 @@ struct opened {
     struct dict modules, module;
 };
 
-static bool open_module(const struct python *py, struct opened *o, const char *name)
+static bool open_next(const struct python *py, struct opened *o, const char *name)
 {
-    uint64_t module, dict;
-
     if (o->name && strcmp(o->name, name) == 0)
         return o->found;
     o->name = name;
-    o->found = dict_find(py, &o->modules, name, &module) &&
-               read_member(py, module, py->offsets->module.dict, &dict) &&
-               dict_open(py, dict, &o->module);
+    o->found = module_open(py, &o->modules, name, &o->module);
     return o->found;
 }
 
@@ -76,20 +72,19 @@ static uint64_t code_in_class(const struct python *py, uint64_t class, const cha
 void library_find(const struct python *py, uint64_t interpreter, struct library *to)
 {
     struct opened opened = {0};
-    uint64_t modules, class;
+    uint64_t class;
     size_t i;
 
     memset(to, 0, sizeof(*to));
-    if (!read_member(py, interpreter, py->offsets->interpreter.modules, &modules) ||
-        !dict_open(py, modules, &opened.modules))
+    if (!modules_open(py, interpreter, &opened.modules))
         return;
     for (i = 0; i < FUNCTIONS; i++) {
-        if (open_module(py, &opened, functions[i].module) &&
+        if (open_next(py, &opened, functions[i].module) &&
             dict_find(py, &opened.module, functions[i].class, &class))
             to->codes[i] = code_in_class(py, class, functions[i].name);
     }
     for (i = 0; i < CLASSES; i++) {
-        if (open_module(py, &opened, classes[i].module) &&
+        if (open_next(py, &opened, classes[i].module) &&
             dict_find(py, &opened.module, classes[i].name, &class))
             to->classes[i] = class;
     }

@@ -36,14 +36,13 @@ struct search {
  * if the interpreter has a sys.modules. */
 static uint32_t read_hexversion(const struct python *py, uint64_t interpreter, bool *has_modules)
 {
-    uint64_t modules, sys, names, number, version;
-    struct dict d;
+    uint64_t modules, number, version;
+    struct dict d, sys;
 
     *has_modules =
         read_member(py, interpreter, py->offsets->interpreter.modules, &modules) && modules != 0;
-    if (!*has_modules || !dict_open(py, modules, &d) || !dict_find(py, &d, "sys", &sys) ||
-        !read_member(py, sys, py->offsets->module.dict, &names) || !dict_open(py, names, &d) ||
-        !dict_find(py, &d, "hexversion", &number) || !object_integer(py, number, &version))
+    if (!*has_modules || !dict_open(py, modules, &d) || !module_open(py, &d, "sys", &sys) ||
+        !dict_find(py, &sys, "hexversion", &number) || !object_integer(py, number, &version))
         return 0;
     return (uint32_t)version;
 }

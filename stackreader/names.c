@@ -7,23 +7,13 @@
 #include "dicts.h"
 #include "objects.h"
 
-static bool find_module_dict(const struct python *py, uint64_t interpreter, const char *name,
-                             struct dict *d)
-{
-    struct dict modules;
-    uint64_t address, module, dict;
-
-    return read_member(py, interpreter, py->offsets->interpreter.modules, &address) &&
-           dict_open(py, address, &modules) && dict_find(py, &modules, name, &module) &&
-           read_member(py, module, py->offsets->module.dict, &dict) && dict_open(py, dict, d);
-}
-
 void names_find(const struct python *py, uint64_t interpreter, struct names *names)
 {
-    struct dict module;
+    struct dict modules, module;
 
     names->next = 0;
-    names->known = find_module_dict(py, interpreter, "threading", &module) &&
+    names->known = modules_open(py, interpreter, &modules) &&
+                   module_open(py, &modules, "threading", &module) &&
                    dict_find(py, &module, "_active", &names->active);
 }
 
