@@ -320,22 +320,6 @@ static void set_gil(struct arena *a, struct report_gil *gil, const struct ps_gil
     gil->state = gil->holder.data ? GIL_HELD : GIL_UNKNOWN;
 }
 
-#define MISSING_MAX 8
-
-static void add_missing(struct arena *a, struct report_process *p, const char *what,
-                        const char *why)
-{
-    struct report_missing *to;
-
-    if (!p->missing.items)
-        p->missing.items = schema_make(a, &schema_missing, MISSING_MAX);
-    if (!p->missing.items || p->missing.count == MISSING_MAX)
-        return;
-    to = &p->missing.items[p->missing.count++];
-    to->what = (struct report_text){what, strlen(what)};
-    to->why = (struct report_text){why, strlen(why)};
-}
-
 /* Sets what the kernel reports about a thread. Returns false if this process is not allowed to read
  * it. */
 static bool set_kernel_facts(struct arena *a, struct report_thread *t)
@@ -382,9 +366,9 @@ static void set_threads(struct arena *a, struct report_process *p)
         late = deadline_in(0) > end;
     }
     if (!allowed)
-        add_missing(a, p, "system calls", "the process is not dumpable");
+        report_add_missing(a, p, "system calls", "the process is not dumpable");
     if (late)
-        add_missing(a, p, "states of threads", "there are too many threads");
+        report_add_missing(a, p, "states of threads", "there are too many threads");
     set_targets(a, p);
 }
 
@@ -424,11 +408,11 @@ static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_
 
     if (p->gil)
         set_gil(a, p->gil, look, read_ms);
-    add_missing(a, p, "repr", why);
-    add_missing(a, p, "source lines", why);
-    add_missing(a, p, "greenlets", why);
+    report_add_missing(a, p, "repr", why);
+    report_add_missing(a, p, "source lines", why);
+    report_add_missing(a, p, "greenlets", why);
     if (result == STACKREADER_CUT)
-        add_missing(a, p, "some threads", "not all can be read");
+        report_add_missing(a, p, "some threads", "not all can be read");
     set_threads(a, p);
     set_process(a, p);
     buffer_clear(&w->reply);

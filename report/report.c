@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "report.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "brine.h"
 #include "schema.h"
 
 void report_init(struct report *r, size_t max)
@@ -42,4 +44,77 @@ struct report_text report_text(struct report *r, const char *data, size_t len)
     if (len > 0)
         memcpy(copy, data, len);
     return (struct report_text){copy, len};
+}
+
+/* Returns the length of the UTF-8 sequence at the beginning of a text; 0: it is not valid. */
+static size_t sequence_length(const char *text, size_t len)
+{
+    size_t n;
+
+    for (n = 1; n <= 4 && n <= len; n++)
+        if (brine_utf8((const uint8_t *)text, n))
+            return n;
+    return 0;
+}
+
+struct report_text report_text_of_bytes(struct report *r, const char *bytes, size_t len)
+{
+    char *copy = arena_array(&r->arena, len + 1, 6);
+    size_t i, n, out = 0;
+
+    if (!copy)
+        return (struct report_text){NULL, 0};
+    for (i = 0; i < len; i += n) {
+        n = sequence_length(bytes + i, len - i);
+        if (n > 0) {
+            memcpy(copy + out, bytes + i, n);
+            out += n;
+        } else {
+            out += (size_t)snprintf(copy + out, 7, "\\udc%02x", (unsigned char)bytes[i]);
+            n = 1;
+        }
+    }
+    return (struct report_text){copy, out};
+}
+
+/* Makes room for the entries of process->missing. Returns false if there is no memory. */
+static bool make_missing(struct arena *arena, struct report_process *process)
+{
+    if (!process->missing.items)
+        process->missing.items = schema_make(arena, &schema_missing, REPORT_MISSING_MAX);
+    return process->missing.items != NULL;
+}
+
+void report_add_missing(struct arena *arena, struct report_process *process, const char *what,
+                        const char *why)
+{
+    struct report_missing *to;
+
+    if (!make_missing(arena, process) || process->missing.count >= REPORT_MISSING_MAX)
+        return;
+    to = &process->missing.items[process->missing.count++];
+    to->what = (struct report_text){what, strlen(what)};
+    to->why = (struct report_text){why, strlen(why)};
+}
+
+void report_join_threads(struct arena *arena, struct report_process *to,
+                         const struct report_process *from)
+{
+    size_t count = to->threads.count, more = from->threads.count;
+    struct report_thread *all;
+
+    if (!make_missing(arena, to)) /* before memory can run out: the entry must fit */
+        return;
+    all = schema_make(arena, &schema_thread, count + more);
+    if (!all) {
+        arena->failed = false; /* there may be memory for what is smaller */
+        report_add_missing(arena, to, "some threads", "out of memory");
+        return;
+    }
+    if (count > 0)
+        memcpy(all, to->threads.items, count * sizeof(*all));
+    if (more > 0)
+        memcpy(all + count, from->threads.items, more * sizeof(*all));
+    to->threads.items = all;
+    to->threads.count = count + more;
 }

@@ -332,4 +332,20 @@ struct report_process *report_add_process(struct report *r);
 /* Copies a text into the report. Returns an unknown text if data is NULL or there is no memory. */
 struct report_text report_text(struct report *r, const char *data, size_t len);
 
+/* Copies bytes that should be UTF-8, such as a path, into the report. Each byte that is not valid
+ * becomes six characters like \udcff, as in the texts of the stack reader. Returns an unknown text
+ * if there is no memory. */
+struct report_text report_text_of_bytes(struct report *r, const char *bytes, size_t len);
+
+/* Adds an entry to process->missing, unless it has REPORT_MISSING_MAX entries. what and why are not
+ * copied: they must live as long as the arena. */
+void report_add_missing(struct arena *arena, struct report_process *process, const char *what,
+                        const char *why);
+#define REPORT_MISSING_MAX 8
+
+/* Appends the threads of *from to those of *to. If there is no memory, reports that some threads
+ * are missing. *from: another Python of the same process, in the same arena. */
+void report_join_threads(struct arena *arena, struct report_process *to,
+                         const struct report_process *from);
+
 #endif

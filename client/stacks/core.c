@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "brine.h"
 #include "core_arguments.h"
 #include "diagnosis/diagnose.h"
 #include "locate.h"
@@ -232,40 +231,6 @@ static void describe_others(const struct dump *d)
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
-#define MISSING_MAX 8
-
-static void add_missing(struct report *r, struct report_process *p, const char *what,
-                        const char *why)
-{
-    struct report_missing *to;
-
-    if (!p->missing.items)
-        p->missing.items = schema_make(&r->arena, &schema_missing, MISSING_MAX);
-    if (!p->missing.items || p->missing.count == MISSING_MAX)
-        return;
-    to = &p->missing.items[p->missing.count++];
-    to->what = report_text(r, what, strlen(what));
-    to->why = report_text(r, why, strlen(why));
-}
-
-/* Adds the threads of *from, another Python of the process, to *to. Returns false if there is no
- * memory. */
-static bool join(struct report *r, struct report_process *to, const struct report_process *from)
-{
-    size_t count = to->threads.count, more = from->threads.count;
-    struct report_thread *all = schema_make(&r->arena, &schema_thread, count + more);
-
-    if (!all)
-        return false;
-    if (count > 0)
-        memcpy(all, to->threads.items, count * sizeof(*all));
-    if (more > 0)
-        memcpy(all + count, from->threads.items, more * sizeof(*all));
-    to->threads.items = all;
-    to->threads.count = count + more;
-    return true;
-}
-
 static bool read_python(const struct dump *d, const struct located *python, struct report *r,
                         struct report_process *to)
 {
@@ -282,7 +247,7 @@ static bool read_python(const struct dump *d, const struct located *python, stru
         to->greenlets.items = schema_make(&r->arena, &schema_process, 0);
     stackreader_free(reader);
     if (result == STACKREADER_CUT)
-        add_missing(r, to, "some threads", "there are too many to read");
+        report_add_missing(&r->arena, to, "some threads", "there are too many to read");
     return result != STACKREADER_NONE && to->threads.count > 0;
 }
 
@@ -296,37 +261,13 @@ static bool read_threads(const struct dump *d, struct report *r, struct report_p
     for (i = 1; i < d->python_count && d->pythons[i].state == PYTHON_READABLE; i++) {
         other = (struct report_process){0};
         schema_init(&schema_process, &other);
-        if (read_python(d, &d->pythons[i], r, &other) && !join(r, p, &other))
-            return false;
+        if (read_python(d, &d->pythons[i], r, &other))
+            report_join_threads(&r->arena, p, &other);
     }
     return true;
 }
 
 /* ---- The process ----------------------------------------------------------------------------- */
-
-/* Copies bytes that should be UTF-8, such as a path. Each byte that is not valid becomes six
- * characters like \udcff, as in the texts of the stack reader. */
-static struct report_text copy_bytes(struct report *r, const char *bytes)
-{
-    size_t len = strlen(bytes), i, n, out = 0;
-    char *copy;
-
-    if (brine_utf8((const uint8_t *)bytes, len))
-        return report_text(r, bytes, len);
-    copy = arena_array(&r->arena, len, 6);
-    for (i = 0; copy && i < len; i += n) {
-        for (n = len - i < 4 ? len - i : 4; n > 0 && !brine_utf8((const uint8_t *)bytes + i, n);
-             n--)
-            ;
-        if (n > 0)
-            memcpy(copy + out, bytes + i, n);
-        else
-            snprintf(copy + out, 7, "\\udc%02x", (unsigned char)bytes[i]);
-        out += n > 0 ? n : 6;
-        n = n > 0 ? n : 1;
-    }
-    return (struct report_text){copy, copy ? out : 0};
-}
 
 static void set_arguments(const struct dump *d, struct report *r, struct report_process *p)
 {
@@ -335,12 +276,12 @@ static void set_arguments(const struct dump *d, struct report *r, struct report_
     size_t i;
 
     if (!core_arguments_read(&d->core, &arguments)) {
-        add_missing(r, p, "arguments", "the core file does not have them");
+        report_add_missing(&r->arena, p, "arguments", "the core file does not have them");
         return;
     }
     p->argv.items = arena_array(&r->arena, arguments.count, sizeof(*p->argv.items));
     for (text = arguments.text, i = 0; p->argv.items && i < arguments.count; i++) {
-        p->argv.items[i] = copy_bytes(r, text);
+        p->argv.items[i] = report_text_of_bytes(r, text, strlen(text));
         text += strlen(text) + 1;
     }
     p->argv.count = p->argv.items ? i : 0;
@@ -363,7 +304,8 @@ static void set_process(const struct dump *d, struct report *r, struct report_pr
         p->ppid = d->core.parent;
     }
     if (executable != CORE_NO_FILE)
-        p->exe = copy_bytes(r, d->core.files[executable].path);
+        p->exe = report_text_of_bytes(r, d->core.files[executable].path,
+                                      strlen(d->core.files[executable].path));
     locate_version(&d->pythons[0], version, sizeof(version));
     p->python = report_text(r, version, strlen(version));
     set_arguments(d, r, p);
@@ -423,17 +365,21 @@ static void set_missing(const struct dump *d, struct report *r, struct report_pr
 {
     static const char no_code[] = "no code can run in a core file";
     char cut[128], why[160];
+    struct report_text copy;
 
-    add_missing(r, p, "repr", no_code);
+    report_add_missing(&r->arena, p, "repr", no_code);
     if (!p->greenlets.items)
-        add_missing(r, p, "greenlets", no_code);
-    add_missing(r, p, "source lines",
-                "a file is not on this machine, or has changed since the core file was written");
+        report_add_missing(&r->arena, p, "greenlets", no_code);
+    report_add_missing(
+        &r->arena, p, "source lines",
+        "a file is not on this machine, or has changed since the core file was written");
     if (!core_is_cut(&d->core))
         return;
     trouble_cut(cut, sizeof(cut), &d->core);
     snprintf(why, sizeof(why), "the core file %s", cut);
-    add_missing(r, p, "what was in the rest of the memory", why);
+    copy = report_text(r, why, strlen(why) + 1);
+    if (copy.data)
+        report_add_missing(&r->arena, p, "what was in the rest of the memory", copy.data);
 }
 
 /* Adds the source lines from files that have not changed since the core file was written. */

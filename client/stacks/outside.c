@@ -318,23 +318,6 @@ static enum outside_result find_pythons(struct target_process *t, struct outside
     return fail_of(out, OUTSIDE_NO_PYTHON, t->pid, why);
 }
 
-/* Adds the threads of *from, which is another Python of the same process, to *to. */
-static bool join(struct arena *arena, struct report_process *to, const struct report_process *from)
-{
-    size_t count = to->threads.count + from->threads.count;
-    struct report_thread *all = schema_make(arena, &schema_thread, count);
-
-    if (!all)
-        return false;
-    if (to->threads.count > 0)
-        memcpy(all, to->threads.items, to->threads.count * sizeof(*all));
-    if (from->threads.count > 0)
-        memcpy(all + to->threads.count, from->threads.items, from->threads.count * sizeof(*all));
-    to->threads.items = all;
-    to->threads.count = count;
-    return true;
-}
-
 /* Reads the threads of one Python into *to. */
 static bool read_python(const struct target_process *t, const struct located *python,
                         struct report *report, struct report_process *to)
@@ -352,7 +335,7 @@ static bool read_python(const struct target_process *t, const struct located *py
     for (i = 0; i < READ_TRIES && result == STACKREADER_NONE; i++)
         result = stackreader_read(reader, &report->arena, to, &wish);
     if (result == STACKREADER_CUT)
-        facts_add_missing(&report->arena, to, "some threads", "there are too many to read");
+        report_add_missing(&report->arena, to, "some threads", "there are too many to read");
     if (!stackreader_has_module(reader, "greenlet"))
         to->greenlets.items = schema_make(&report->arena, &schema_process, 0);
     facts_watch_gil(reader, &memory, report, to);
@@ -373,7 +356,7 @@ static bool read_threads(const struct target_process *t, struct report *report,
         other = (struct report_process){0};
         schema_init(&schema_process, &other);
         if (read_python(t, &t->pythons[i], report, &other))
-            join(&report->arena, process, &other);
+            report_join_threads(&report->arena, process, &other);
     }
     return true;
 }

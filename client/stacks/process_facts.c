@@ -10,7 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "brine.h"
 #include "process.h"
 #include "procfs/clock.h"
 #include "procfs/patient.h"
@@ -38,39 +37,6 @@
 #define WAKES_MIN 5
 
 /* ---- Texts ----------------------------------------------------------------------------------- */
-
-/* Returns the length of the UTF-8 sequence at the beginning of a text; 0: it is not valid. */
-static size_t sequence_length(const char *text, size_t len)
-{
-    size_t n;
-
-    for (n = 1; n <= 4 && n <= len; n++)
-        if (brine_utf8((const uint8_t *)text, n))
-            return n;
-    return 0;
-}
-
-/* Copies bytes into the report as UTF-8. Each invalid byte becomes six characters like \udc80, as
- * in the texts that the stack reader reads. */
-static struct report_text text_of(struct report *r, const char *bytes, size_t len)
-{
-    char *copy = arena_array(&r->arena, len + 1, 6);
-    size_t i, n, out = 0;
-
-    if (!copy)
-        return (struct report_text){NULL, 0};
-    for (i = 0; i < len; i += n) {
-        n = sequence_length(bytes + i, len - i);
-        if (n > 0) {
-            memcpy(copy + out, bytes + i, n);
-            out += n;
-        } else {
-            out += (size_t)sprintf(copy + out, "\\udc%02x", (unsigned char)bytes[i]);
-            n = 1;
-        }
-    }
-    return (struct report_text){copy, out};
-}
 
 static struct report_text text_of_number(struct report *r, const char *format, int64_t number,
                                          struct report_text end)
@@ -103,11 +69,11 @@ static void set_host(struct report *r, struct report_process *p, pid_t pid)
         return;
     host[sizeof(host) - 1] = '\0';
     if (is_in_our("uts", pid))
-        p->host = text_of(r, host, strlen(host));
+        p->host = report_text_of_bytes(r, host, strlen(host));
     /* For a process in a container, the ID and the name of the machine are those outside of the
      * container. */
     p->id = text_of_number(r, "%" PRId64 "@%.*s", p->host.data ? p->pid : pid,
-                           text_of(r, host, strlen(host)));
+                           report_text_of_bytes(r, host, strlen(host)));
 }
 
 static void set_argv(struct report *r, struct report_process *p, const char *folder)
@@ -124,7 +90,7 @@ static void set_argv(struct report *r, struct report_process *p, const char *fol
     if (count > 0)
         p->argv.items = arena_array(&r->arena, count, sizeof(*p->argv.items));
     for (at = text, i = 0; p->argv.items && i < count; at += strlen(at) + 1)
-        p->argv.items[i++] = text_of(r, at, strlen(at));
+        p->argv.items[i++] = report_text_of_bytes(r, at, strlen(at));
     p->argv.count = p->argv.items ? count : 0;
     free(text);
 }
@@ -137,7 +103,7 @@ static void set_exe(struct report *r, struct report_process *p, const char *fold
     snprintf(path, sizeof(path), "%s/exe", folder);
     len = readlink(path, target, sizeof(target));
     if (len > 0)
-        p->exe = text_of(r, target, (size_t)len);
+        p->exe = report_text_of_bytes(r, target, (size_t)len);
 }
 
 static void set_process(struct report *r, struct report_process *p, const struct memory_pid *m)
@@ -217,24 +183,10 @@ static void set_threads(struct report *r, struct report_process *p, const struct
             allowed = set_thread(&r->arena, t, folder, thread) && allowed;
     }
     if (!allowed)
-        facts_add_missing(&r->arena, p, "system calls", "the kernel does not allow it");
+        report_add_missing(&r->arena, p, "system calls", "the kernel does not allow it");
     if (i < p->threads.count)
-        facts_add_missing(&r->arena, p, "states of threads", "there are too many threads");
+        report_add_missing(&r->arena, p, "states of threads", "there are too many threads");
     set_targets(r, p, m, folder);
-}
-
-void facts_add_missing(struct arena *arena, struct report_process *process, const char *what,
-                       const char *why)
-{
-    struct report_missing *to;
-
-    if (!process->missing.items)
-        process->missing.items = schema_make(arena, &schema_missing, FACTS_MISSING_MAX);
-    if (!process->missing.items || process->missing.count == FACTS_MISSING_MAX)
-        return;
-    to = &process->missing.items[process->missing.count++];
-    to->what = (struct report_text){what, strlen(what)};
-    to->why = (struct report_text){why, strlen(why)};
 }
 
 void facts_fill(struct report *report, struct report_process *process,
@@ -242,10 +194,10 @@ void facts_fill(struct report *report, struct report_process *process,
 {
     set_process(report, process, memory);
     set_threads(report, process, memory);
-    facts_add_missing(&report->arena, process, "repr", OUTSIDE);
-    facts_add_missing(&report->arena, process, "source lines", OUTSIDE);
+    report_add_missing(&report->arena, process, "repr", OUTSIDE);
+    report_add_missing(&report->arena, process, "source lines", OUTSIDE);
     if (!process->greenlets.items)
-        facts_add_missing(&report->arena, process, "greenlets", OUTSIDE);
+        report_add_missing(&report->arena, process, "greenlets", OUTSIDE);
 }
 
 /* ---- The GIL --------------------------------------------------------------------------------- */

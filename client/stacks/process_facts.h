@@ -15,12 +15,6 @@
 void facts_fill(struct report *report, struct report_process *process,
                 const struct memory_pid *memory);
 
-/* Adds an entry to process->missing, unless it has FACTS_MISSING_MAX entries. what and why must be
- * constants. */
-void facts_add_missing(struct arena *arena, struct report_process *process, const char *what,
-                       const char *why);
-#define FACTS_MISSING_MAX 8
-
 /* If the GIL is held, finds out whether C code keeps it: watches the thread that holds it for up to
  * 150 ms. If it does, sets at_least_ms and evidence of process->gil. */
 void facts_watch_gil(const struct stackreader *reader, const struct memory *memory,

@@ -80,7 +80,7 @@ def dump(interpreter: str, kinds: tuple[str, ...]) -> Iterator[Dumped]:
     """
     with tempfile.TemporaryDirectory(prefix="pystuck-") as name:
         folder = Path(name)
-        argv = [interpreter, str(PROGRAMS / "watched.py"), "", "a\nb", "\udcff"]
+        argv = [interpreter, str(PROGRAMS / "watched.py"), "", "a\nb", "before", "\udcff" * 8]
         inner = folder / "cwd"
         inner.mkdir()
         running = Running(argv, clean_environment(), cwd=inner)
@@ -161,7 +161,7 @@ def assert_is_it(process: dict[str, Any], dumped: Dumped) -> None:
     """Checks what a core file says of the process."""
     assert process["source"] == "core"
     assert (process["pid"], process["ppid"]) == (dumped.pid, os.getpid())
-    assert process["argv"] == [*dumped.argv[:-1], r"\udcff"]
+    assert process["argv"] == [*dumped.argv[:-1], r"\udcff" * 8]
     assert process["exe"] == os.path.realpath(dumped.argv[0])
     assert process["python"] == version_of(dumped.argv[0])
     assert [process["id"], process["host"], process["started"]] == [None] * 3

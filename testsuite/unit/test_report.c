@@ -320,3 +320,33 @@ TEST(a_text_is_copied)
     assert_null(report_text(&r, NULL, 0).data);
     assert_non_null(report_text(&r, "", 0).data);
 }
+
+TEST(bytes_that_are_not_utf8_become_escapes)
+{
+    AUTO_REPORT r;
+    struct report_text text;
+
+    report_init(&r, 0);
+    text = report_text_of_bytes(&r, "\xff\xffz\xc3\xa9\xc3", 6);
+    assert_int_equal(text.len, 6 + 6 + 1 + 2 + 6);
+    assert_memory_equal(text.data, "\\udcff\\udcffz\xc3\xa9\\udcc3", text.len);
+}
+
+TEST(threads_for_which_there_is_no_memory_are_said_to_be_missing)
+{
+    AUTO_REPORT r;
+    struct report_process to = {0}, from = {0};
+
+    report_init(&r, 1 << 16);
+    schema_init(&schema_process, &to);
+    schema_init(&schema_process, &from);
+    from.threads.items = schema_make(&r.arena, &schema_thread, 1);
+    from.threads.count = 1;
+    report_join_threads(&r.arena, &to, &from);
+    assert_int_equal(to.threads.count, 1);
+    from.threads.count = 1 << 16;
+    report_join_threads(&r.arena, &to, &from);
+    assert_int_equal(to.threads.count, 1);
+    assert_int_equal(to.missing.count, 1);
+    assert_memory_equal(to.missing.items[0].why.data, "out of memory", 13);
+}
