@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "procfs/shortage.h"
 
-#include <ctype.h>
-#include <dirent.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "procfs/descriptors.h"
+#include "procfs/folder.h"
 #include "procfs/read.h"
 #include "procfs/clock.h"
 
@@ -121,53 +117,34 @@ static int64_t user_of(const char *status)
     return line ? procfs_value(line + 1, "Uid:") : PROCFS_NONE;
 }
 
-/* Reads some entries of /proc, beginning at *position, and advances *position. Opens /proc each
- * time and closes it, so that a descriptor is in use only for a moment. Returns the size of the
- * entries in bytes, 0 at the end, or 0 or -1 on failure. */
-static long read_processes(off_t *position, char *out, size_t size)
-{
-    int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    long n = 0;
+/* Threads of a user that are counted. */
+struct user_threads {
+    int64_t user, sum;
+};
 
-    if (proc < 0)
-        return 0;
-    if (lseek(proc, *position, SEEK_SET) >= 0)
-        n = syscall(SYS_getdents64, proc, out, size);
-    *position = lseek(proc, 0, SEEK_CUR);
-    close(proc);
-    return n;
-}
-
-/* Returns the number of threads of a process, or 0 if it does not belong to the user. */
-static int64_t threads_of_process(const char *pid, int64_t user)
+/* Adds the threads of a process, if it belongs to the user. */
+static void add_threads(void *arg, pid_t pid)
 {
-    char path[PROCFS_PATH_SIZE], status[STATUS_SIZE];
+    char folder[32], status[STATUS_SIZE];
+    struct user_threads *of = arg;
     int64_t threads;
 
-    snprintf(path, sizeof(path), "/proc/%.20s", pid);
-    if (procfs_read_in(path, "status", status, sizeof(status)) < 0 || user_of(status) != user)
-        return 0;
+    snprintf(folder, sizeof(folder), "/proc/%d", (int)pid);
+    if (procfs_read_in(folder, "status", status, sizeof(status)) < 0 || user_of(status) != of->user)
+        return;
     threads = procfs_value(status, "Threads:");
-    return threads == PROCFS_NONE ? 0 : threads;
+    if (threads != PROCFS_NONE)
+        of->sum += threads;
 }
 
 /* Returns the number of threads of all processes of a user. Processes that /proc does not show, or
  * that were not read before the deadline, are not counted. */
 static int64_t threads_of_user(int64_t user, int64_t deadline)
 {
-    char bytes[4096] __attribute__((aligned(8)));
-    const struct dirent64 *e;
-    off_t position = 0;
-    int64_t sum = 0;
-    long n, at;
+    struct user_threads of = {.user = user};
 
-    while (clock_ms() < deadline && (n = read_processes(&position, bytes, sizeof(bytes))) > 0)
-        for (at = 0; at < n && clock_ms() < deadline; at += e->d_reclen) {
-            e = (const struct dirent64 *)(bytes + at);
-            if (isdigit((unsigned char)e->d_name[0]))
-                sum += threads_of_process(e->d_name, user);
-        }
-    return sum;
+    folder_walk_processes(deadline, add_threads, &of);
+    return of.sum;
 }
 
 /* Returns the number of threads of the whole machine. */

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stacks/family.h"
 
-#include <ctype.h>
-#include <dirent.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "process.h"
+#include "procfs/folder.h"
 
 /* The IDs of a process and of its parent. */
 struct relation {
@@ -19,19 +17,22 @@ struct relations {
     size_t count, room;
 };
 
-static bool add_relation(struct relations *all, pid_t pid)
+/* Adds a process. Leaves it out if there is no memory. */
+static void add_relation(void *arg, pid_t pid)
 {
+    struct relations *all = arg;
     struct relation *longer;
+    size_t room;
 
     if (all->count == all->room) {
-        all->room = all->room ? 2 * all->room : 256;
-        longer = reallocarray(all->items, all->room, sizeof(*longer));
+        room = all->room ? 2 * all->room : 256;
+        longer = reallocarray(all->items, room, sizeof(*longer));
         if (!longer)
-            return false;
+            return;
         all->items = longer;
+        all->room = room;
     }
     all->items[all->count++] = (struct relation){pid, process_parent(pid)};
-    return true;
 }
 
 static int by_pid(const void *a, const void *b)
@@ -44,16 +45,7 @@ static int by_pid(const void *a, const void *b)
 /* Reads all processes that /proc shows, sorted by ID. */
 static void read_relations(struct relations *all)
 {
-    DIR *processes = opendir("/proc");
-    struct dirent *entry;
-    bool done = true;
-
-    if (!processes)
-        return;
-    while (done && (entry = readdir(processes)))
-        if (isdigit((unsigned char)entry->d_name[0]))
-            done = add_relation(all, (pid_t)strtol(entry->d_name, NULL, 10));
-    closedir(processes);
+    folder_walk_processes(INT64_MAX, add_relation, all);
     if (all->count > 0)
         qsort(all->items, all->count, sizeof(*all->items), by_pid);
 }
