@@ -17,6 +17,7 @@
 
 #define MS_PER_S  1000
 #define NS_PER_MS 1000000
+#define NS_PER_S  1000000000
 
 static bool is_call(const struct report_syscall *call, const char *name)
 {
@@ -83,7 +84,8 @@ int64_t sleep_left_ms(const struct target_process *from, const struct report_sys
     if (!has_our_clock(from->folder, clock) || clock_gettime(clock, &now) < 0 ||
         !from->read_memory(from->arg, address, &end, sizeof(end)))
         return REPORT_UNKNOWN;
-    if (end.tv_sec < 0 || end.tv_sec > INT64_MAX / (INT64_C(2) * MS_PER_S))
+    if (end.tv_sec < 0 || end.tv_sec > INT64_MAX / (INT64_C(2) * MS_PER_S) || end.tv_nsec < 0 ||
+        end.tv_nsec >= NS_PER_S)
         return REPORT_UNKNOWN;
     left = ((int64_t)end.tv_sec - now.tv_sec) * MS_PER_S + (end.tv_nsec - now.tv_nsec) / NS_PER_MS;
     return left > 0 ? left : 0;

@@ -203,7 +203,7 @@ static void explain_watched(struct search *s, const struct report_syscall *call,
 /* ---- Children -------------------------------------------------------------------------------- */
 
 /* Returns the child for which wait4(2) or waitid(2) waits; NULL if the call does not wait for a
- * certain child. */
+ * certain child, or if this process has another ID for the child. */
 static struct report_target *explain_child(struct search *s, const struct report_syscall *call)
 {
     const int64_t *args = call->args.items;
@@ -214,7 +214,7 @@ static struct report_target *explain_child(struct search *s, const struct report
         child = (int)args[0];
     else if (is_call(call, "waitid") && args[0] == P_PID)
         child = (int)args[1];
-    if (child <= 0)
+    if (child <= 0 || s->from->is_contained)
         return NULL;
     target = schema_make(s->arena, &schema_target, 1);
     if (!target)

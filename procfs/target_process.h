@@ -13,6 +13,8 @@
 struct target_process {
     const char *folder; /* "/proc/self" or "/proc/PID" */
     pid_t pid;          /* the ID that this process has for it */
+    bool is_contained;  /* it is in another PID namespace: IDs in its system calls mean processes
+                           of that namespace */
 
     /* Reads size bytes of its memory. Returns false if they cannot be read. The pointer is NULL if
      * no memory of the process can be read. */

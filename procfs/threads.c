@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "procfs/threads.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,7 @@ struct report_syscall *procfs_thread_syscall(const char *folder, pid_t thread, s
 
     if (read_file(folder, thread, "syscall", text, sizeof(text)) < 0)
         return NULL;
+    errno = 0; /* the reading may have left another one */
     if (!parse(text, &number, args))
         return NULL;
     call = schema_make(arena, &schema_syscall, 1);

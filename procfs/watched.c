@@ -11,6 +11,7 @@
 
 #include "procfs/read.h"
 
+#define POLL_MAX   1024 /* a poll(2) with more descriptors is not looked at */
 #define SELECT_MAX 1024 /* a select(2) with more descriptors is not looked at */
 
 static bool is_one_of(const struct report_syscall *call, const char *const *names)
@@ -34,21 +35,24 @@ static const char *events_of(bool input, bool output)
 
 /* ---- poll ------------------------------------------------------------------------------------ */
 
+/* Reads the list in parts, because there is no heap memory and little stack. */
 static int find_polled(const struct target_process *from, const int64_t *args, struct watched *out)
 {
     struct pollfd fds[WATCHED_MAX];
-    uint32_t given = (uint32_t)args[1], i;
+    uint32_t given = (uint32_t)args[1], at, i, n;
     int count = 0;
 
-    if (given > WATCHED_MAX)
-        given = WATCHED_MAX;
-    if (!from->read_memory ||
-        (given > 0 && !from->read_memory(from->arg, (uint64_t)args[0], fds, given * sizeof(*fds))))
+    if (!from->read_memory || given > POLL_MAX)
         return -1;
-    for (i = 0; i < given; i++) {
-        if (fds[i].fd >= 0) /* poll(2) ignores the others */
-            out[count++] = (struct watched){
-                fds[i].fd, 0, events_of(fds[i].events & POLLIN, fds[i].events & POLLOUT)};
+    for (at = 0; at < given && count < WATCHED_MAX; at += n) {
+        n = given - at < WATCHED_MAX ? given - at : WATCHED_MAX;
+        if (!from->read_memory(from->arg, (uint64_t)args[0] + at * sizeof(*fds), fds,
+                               n * sizeof(*fds)))
+            return -1;
+        for (i = 0; i < n && count < WATCHED_MAX; i++)
+            if (fds[i].fd >= 0) /* poll(2) ignores the others */
+                out[count++] = (struct watched){
+                    fds[i].fd, 0, events_of(fds[i].events & POLLIN, fds[i].events & POLLOUT)};
     }
     return count > 0 ? count : -1; /* without descriptors, it is a sleep */
 }

@@ -340,7 +340,7 @@ static bool read_memory(const void *memory, uint64_t address, void *to, size_t s
 static void set_targets(struct arena *a, const struct report_process *p)
 {
     struct memory memory = memory_self();
-    const struct target_process from = {"/proc/self", getpid(), read_memory, &memory};
+    const struct target_process from = {"/proc/self", getpid(), false, read_memory, &memory};
     struct target_thread *threads = arena_array(a, p->threads.count, sizeof(*threads));
     size_t i, count = 0;
 

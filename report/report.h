@@ -301,6 +301,8 @@ struct report_process {
     report_findings findings;
     report_merged_list merged;
     struct report_signal *signal;
+    int64_t pid_outside; /* the ID that the program which read the stacks from outside has for the
+                            process; 0: as pid. Not a part of the report that is written */
 };
 
 struct report_failure {

@@ -117,6 +117,7 @@ static void set_process(struct report *r, struct report_process *p, const struct
     p->schema = REPORT_SCHEMA;
     p->time = (double)now.tv_sec + (double)now.tv_nsec / NS_PER_S;
     p->pid = memory_pid(m).pid;
+    p->pid_outside = m->pid;
     if (p->pid == m->pid && procfs_read_in(folder, "status", status, sizeof(status)) > 0)
         parent = procfs_value(status, "PPid:");
     if (parent != PROCFS_NONE)
@@ -147,12 +148,18 @@ static bool read_memory(const void *memory, uint64_t address, void *to, size_t s
     return memory_read(memory, address, to, size);
 }
 
+/* True if the process is in another PID namespace than pystuck. */
+static bool is_contained(const struct report_process *p, const struct memory_pid *m)
+{
+    return p->pid != m->pid || !is_in_our("pid", m->pid);
+}
+
 /* Finds out what the threads' system calls are on. */
 static void set_targets(struct report *r, const struct report_process *p,
                         const struct memory_pid *m, const char *folder)
 {
     struct memory memory = memory_pid(m);
-    const struct target_process from = {folder, m->pid, read_memory, &memory};
+    const struct target_process from = {folder, m->pid, is_contained(p, m), read_memory, &memory};
     struct target_thread *threads = arena_array(&r->arena, p->threads.count, sizeof(*threads));
     size_t i, count = 0;
 
@@ -221,14 +228,18 @@ static int64_t activity_of(const struct memory *m, const struct report_thread *t
     return t->native_id == REPORT_UNKNOWN ? -1 : m->activity(m, (pid_t)t->native_id);
 }
 
-/* Like activity_of(), but waits up to 10 ms until the thread does not run. */
-static int64_t activity_at_rest(const struct memory *m, const struct report_thread *t)
+/* Like activity_of(), but waits up to 10 ms until the thread does not run. Does not wait after the
+ * deadline, in ms of CLOCK_MONOTONIC. */
+static int64_t activity_at_rest(const struct memory *m, const struct report_thread *t,
+                                int64_t deadline)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
     int64_t found = activity_of(m, t);
     int i;
 
-    for (i = 0; i < 10 && found < 0; i++) {
+    if (t->native_id == REPORT_UNKNOWN)
+        return -1;
+    for (i = 0; i < 10 && found < 0 && clock_ms() < deadline; i++) {
         nanosleep(&pause, NULL);
         found = activity_of(m, t);
     }
@@ -258,15 +269,34 @@ static int64_t wait_for_change(const struct stackreader *reader, const struct gi
 static bool is_asked_for(const struct memory *m, const struct report_process *p,
                          const struct report_thread *holder, const int64_t *before)
 {
+    int64_t deadline = clock_ms() + WATCH_MS;
     size_t i;
 
     for (i = 0; i < p->threads.count; i++) {
         const struct report_thread *t = &p->threads.items[i];
 
-        if (t != holder && before[i] >= 0 && activity_at_rest(m, t) >= before[i] + WAKES_MIN)
+        if (t != holder && before[i] >= 0 &&
+            activity_at_rest(m, t, deadline) >= before[i] + WAKES_MIN)
             return true;
     }
     return false;
+}
+
+/* Returns the activity of each thread: at rest, except of the holder of the GIL. NULL: no memory.
+ */
+static int64_t *look_at_all(const struct memory *m, struct report *report,
+                            const struct report_process *p, const struct report_thread *holder)
+{
+    int64_t *found = arena_array(&report->arena, p->threads.count, sizeof(*found));
+    int64_t deadline = clock_ms() + WATCH_MS;
+    size_t i;
+
+    for (i = 0; found && i < p->threads.count; i++) {
+        const struct report_thread *t = &p->threads.items[i];
+
+        found[i] = t == holder ? activity_of(m, t) : activity_at_rest(m, t, deadline);
+    }
+    return found;
 }
 
 void facts_watch_gil(const struct stackreader *reader, const struct memory *memory,
@@ -284,11 +314,7 @@ void facts_watch_gil(const struct stackreader *reader, const struct memory *memo
     if (!process->gil || process->gil->state != GIL_HELD ||
         !(holder = find_thread(process, process->gil->holder)) || !stackreader_gil(reader, 0, &gil))
         return;
-    before = arena_array(&report->arena, process->threads.count, sizeof(*before));
-    for (i = 0; before && i < process->threads.count; i++)
-        before[i] = &process->threads.items[i] == holder
-                        ? activity_of(memory, holder)
-                        : activity_at_rest(memory, &process->threads.items[i]);
+    before = look_at_all(memory, report, process, holder);
     ms = before ? wait_for_change(reader, &gil) : 0;
     if (ms == 0)
         return;

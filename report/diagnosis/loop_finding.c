@@ -52,7 +52,7 @@ static bool add(struct report *r, struct report_process *process, const struct w
     if (t->waits)
         wait_words_put(&text, g, node, false);
     else
-        syscall_words_put(&text, t->syscall, process->pid);
+        syscall_words_put(&text, t->syscall, process);
     f = finding_add(r, &process->findings, FINDING_LOOP, &text,
                     t->waits ? t->waits->certainty : CERTAINTY_KNOWN);
     return f && finding_set_one(r, &f->members, t->id);

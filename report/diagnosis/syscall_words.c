@@ -156,8 +156,12 @@ static void put_kernel(struct buffer *out, const struct report_target *t)
     }
 }
 
-void syscall_words_put(struct buffer *out, const struct report_syscall *call, int64_t pid)
+void syscall_words_put(struct buffer *out, const struct report_syscall *call,
+                       const struct report_process *process)
 {
+    /* peer_pid is an ID outside, too */
+    int64_t pid = process->pid_outside ? process->pid_outside : process->pid;
+
     if (!call->name.data)
         return;
     if (is_one_of(call->name, "nanosleep", "clock_nanosleep") && call->left_ms != REPORT_UNKNOWN) {

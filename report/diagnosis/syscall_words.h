@@ -10,8 +10,9 @@
 #include "report.h"
 
 /* Appends the name of the system call, what it is on, and how long it will still last, as far as
- * this is known. Appends nothing if the name of the call is not known. pid: the process of the
- * thread; REPORT_UNKNOWN if it is not known. */
-void syscall_words_put(struct buffer *out, const struct report_syscall *call, int64_t pid);
+ * this is known. Appends nothing if the name of the call is not known. process: the process
+ * of the thread. */
+void syscall_words_put(struct buffer *out, const struct report_syscall *call,
+                       const struct report_process *process);
 
 #endif

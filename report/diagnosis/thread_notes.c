@@ -101,7 +101,7 @@ static void put_syscall(struct buffer *out, const struct report_process *p,
     if (!t->syscall || t->state == STATE_RUNNING ||
         (is_futex(t->syscall) && (t->waits || p->source == SOURCE_SERVER)))
         return;
-    syscall_words_put(out, t->syscall, p->pid);
+    syscall_words_put(out, t->syscall, p);
     if (is_futex(t->syscall))
         sentence_put(out, ": waits for the GIL or for a lock of C code");
 }

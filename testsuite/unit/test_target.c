@@ -13,6 +13,7 @@
 
 #include "procfs/file_locks.h"
 #include "procfs/mounts.h"
+#include "procfs/sleeps.h"
 #include "procfs/target.h"
 #include "procfs/threads.h"
 #include "procfs/watched.h"
@@ -22,6 +23,7 @@
 /* A child of the test that waits in one system call. */
 struct child {
     pid_t pid;
+    bool is_contained; /* it is said to be in another PID namespace */
     struct report report;
     struct report_syscall *call; /* what was found out about its call */
 };
@@ -49,6 +51,7 @@ static void child_start_either(struct child *c, void (*wait)(void *arg), void *a
     int64_t end = clock_ms() + PATIENCE_MS;
     char folder[32];
 
+    c->is_contained = false;
     report_init(&c->report, 0);
     c->pid = fork();
     if (c->pid == 0) {
@@ -75,7 +78,8 @@ static void child_start(struct child *c, void (*wait)(void *arg), void *arg, con
 static const struct report_target *target_in_state(struct child *c, bool has_memory, int state)
 {
     char folder[32];
-    const struct target_process from = {folder, c->pid, has_memory ? read_memory : NULL, &c->pid};
+    const struct target_process from = {folder, c->pid, c->is_contained,
+                                        has_memory ? read_memory : NULL, &c->pid};
     const struct target_thread thread = {c->pid, state, c->call};
 
     snprintf(folder, sizeof(folder), "/proc/%d", (int)c->pid);
@@ -325,6 +329,17 @@ static void poll_pipe(void *fds)
     poll(all, 2, -1);
 }
 
+/* Polls 20 descriptors: first one that is valid, then 15 that are ignored, then valid ones. */
+static void poll_many(void *fds)
+{
+    struct pollfd all[20];
+    size_t i;
+
+    for (i = 0; i < 20; i++)
+        all[i] = (struct pollfd){i > 0 && i < 16 ? -1 : ((int *)fds)[0], POLLIN, 0};
+    poll(all, 20, -1);
+}
+
 static void poll_nothing(void *unused)
 {
     (void)unused;
@@ -383,6 +398,10 @@ TEST(the_descriptors_of_poll_select_and_epoll_are_listed)
     assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
     assert_waits_for_pipe(poll_pipe, fds, "poll", "ppoll");
     assert_waits_for_pipe(select_pipe, fds, "select", "pselect6");
+    child_start_either(&c, poll_many, fds, "poll", "ppoll");
+    assert_null(child_target(&c, true)); /* no single one is waited for */
+    assert_int_equal(c.call->watched.count, 5);
+    child_end(&c);
     child_start_either(&c, poll_nothing, NULL, "poll", "ppoll");
     assert_null(child_target(&c, true));
     assert_null(c.call->watched.items);
@@ -448,6 +467,61 @@ TEST(a_sleep_until_a_time_says_how_long_it_lasts)
     child_end(&c);
 }
 
+static bool read_local(const void *arg, uint64_t address, void *to, size_t size)
+{
+    (void)arg;
+    memcpy(to, (const void *)(uintptr_t)address, size);
+    return true;
+}
+
+TEST(of_a_poll_of_more_than_1024_descriptors_nothing_is_known)
+{
+    static const struct pollfd all[1025] = {{.fd = 7, .events = POLLIN}};
+    const struct target_process self = {"/proc/self", getpid(), false, read_local, NULL};
+    int64_t args[] = {(int64_t)(uintptr_t)all, 1024, -1, 0};
+    const struct report_syscall call = {.name = literal("poll"), .args = {args, 4}};
+    struct watched found[WATCHED_MAX];
+
+    assert_int_equal(watched_find(&self, &call, found), WATCHED_MAX); /* the others have fd 0 */
+    args[1]++;
+    assert_int_equal(watched_find(&self, &call, found), -1);
+}
+
+TEST(a_time_that_is_not_valid_is_not_known)
+{
+    const struct target_process self = {"/proc/self", getpid(), false, read_local, NULL};
+    struct timespec end = {.tv_sec = time(NULL) + 1000};
+    int64_t args[] = {CLOCK_REALTIME, TIMER_ABSTIME, (int64_t)(uintptr_t)&end, 0};
+    const struct report_syscall call = {.name = literal("clock_nanosleep"), .args = {args, 4}};
+
+    assert_in_range(sleep_left_ms(&self, &call), 1, 1000000);
+    end.tv_nsec = 1000000000;
+    assert_int_equal(sleep_left_ms(&self, &call), REPORT_UNKNOWN);
+    end.tv_nsec = -1;
+    assert_int_equal(sleep_left_ms(&self, &call), REPORT_UNKNOWN);
+}
+
+TEST(a_thread_in_no_system_call_is_no_error)
+{
+    struct report report;
+    char folder[32];
+    pid_t pid;
+
+    report_init(&report, 0);
+    pid = fork();
+    if (pid == 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (; pid == 0;) {
+    }
+    snprintf(folder, sizeof(folder), "/proc/%d", (int)pid);
+    errno = EACCES;
+    assert_null(procfs_thread_syscall(folder, pid, &report.arena));
+    assert_int_equal(errno, 0);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    report_free(&report);
+}
+
 static void wait_for_grandchild(void *unused)
 {
     pid_t parent = getpid(), pid = fork();
@@ -472,6 +546,8 @@ TEST(a_wait_for_a_child_has_the_process)
     assert_non_null(t);
     assert_true(is_text(t->kind, "process"));
     assert_int_equal(t->peer_pid, c.call->args.items[0]);
+    c.is_contained = true; /* then the number is that of another process here */
+    assert_null(child_target(&c, false));
     child_end(&c);
 }
 

@@ -137,13 +137,34 @@ TEST(a_pool_that_waits_for_itself_is_a_deadlock)
 
 /* ---- System calls ---------------------------------------------------------------------------- */
 
-static void assert_call(const struct report_syscall *call, const char *wanted)
+static void assert_call_of(const struct report_process *process, const struct report_syscall *call,
+                           const char *wanted)
 {
     AUTO_BUFFER text = BUFFER_INIT;
 
-    syscall_words_put(&text, call, 1);
+    syscall_words_put(&text, call, process);
     buffer_put_u8(&text, 0);
     assert_string_equal((const char *)text.data, wanted);
+}
+
+static void assert_call(const struct report_syscall *call, const char *wanted)
+{
+    assert_call_of(&(struct report_process){.pid = 1}, call, wanted);
+}
+
+TEST(the_process_itself_is_told_by_the_id_outside_of_its_container)
+{
+    const struct report_process process = {.pid = 1, .pid_outside = 4711};
+    struct report_target t = {.kind = literal("pipe"), .peer_pid = 4711};
+    struct report_syscall call = {
+        .name = literal("read"), .fd = 5, .left_ms = REPORT_UNKNOWN, .target = &t};
+
+    assert_call_of(&process, &call,
+                   "in the system call read on descriptor 5: pipe, this process itself has the "
+                   "other end");
+    t.peer_pid = 1;
+    assert_call_of(&process, &call,
+                   "in the system call read on descriptor 5: pipe, process 1 has the other end");
 }
 
 TEST(a_system_call_is_described_with_its_target)
