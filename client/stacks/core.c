@@ -20,8 +20,7 @@
 #include "stackreader.h"
 #include "stacks/core_trouble.h"
 #include "stacks/sources.h"
-
-#define FILE_MAX ((size_t)1 << 30) /* the largest executable whose sections are read */
+#include "stacks/whole_file.h"
 
 /* A core file that is read. */
 struct dump {
@@ -102,25 +101,11 @@ static const void *read_file(const struct locate_files *files, const struct mapp
 {
     const struct dump *d = files->source;
     const struct core_image *image;
-    struct stat st;
-    void *data;
 
     if (m->inode == 0)
         return NULL;
     image = core_images_get(&d->images, (size_t)m->inode - 1);
-    if (image->state != IMAGE_FOUND || fstat(image->fd, &st) < 0 || st.st_size <= 0 ||
-        (size_t)st.st_size > FILE_MAX)
-        return NULL;
-    data = malloc((size_t)st.st_size);
-    *size = data ? core_image_read(image, 0, data, (size_t)st.st_size) : 0;
-    return data;
-}
-
-static void free_file(const struct locate_files *files, const void *data, size_t size)
-{
-    (void)files;
-    (void)size;
-    free((void *)(uintptr_t)data);
+    return image->state == IMAGE_FOUND ? whole_file_read(image->fd, size) : NULL;
 }
 
 static const char *base_name(const char *path)
@@ -205,7 +190,7 @@ static enum core_outcome no_python(const struct dump *d, const struct located *p
 
 static enum core_outcome find_pythons(struct dump *d)
 {
-    const struct locate_files files = {.open = read_file, .close = free_file, .source = d};
+    const struct locate_files files = {.open = read_file, .close = whole_file_close, .source = d};
 
     d->python_count = locate_pythons(&d->memory, &d->core.mappings, &files, d->pythons, LOCATE_MAX);
     if (d->python_count == 0)

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -30,6 +29,7 @@
 #include "stacks/permission.h"
 #include "stacks/process_facts.h"
 #include "stacks/sources.h"
+#include "stacks/whole_file.h"
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -44,7 +44,7 @@
 _Static_assert(OUTSIDE_TEXT_SIZE >= PERMISSION_TEXT_SIZE, "room for permission_explain()");
 
 /* A process that is read. */
-struct target_process {
+struct outside_process {
     pid_t pid;
     int pidfd;       /* -1: the kernel has no such descriptors */
     int64_t started; /* when it was started, in ns since the boot of the machine; 0: not known */
@@ -103,7 +103,7 @@ static enum outside_result no_process(struct outside *out, pid_t pid)
 /* ---- Opening it ------------------------------------------------------------------------------ */
 
 /* True if the process that was opened has ended. Another process may have its ID by now. */
-static bool has_ended(const struct target_process *t)
+static bool has_ended(const struct outside_process *t)
 {
     struct pollfd end = {.fd = t->pidfd, .events = POLLIN};
 
@@ -113,7 +113,7 @@ static bool has_ended(const struct target_process *t)
 }
 
 /* Reads the list of mappings. Returns 0 or an errno. */
-static int read_mappings(struct target_process *t)
+static int read_mappings(struct outside_process *t)
 {
     char path[64];
     size_t size = MAPS_SIZE_MIN;
@@ -156,7 +156,8 @@ static bool maps_pystuck(const struct mappings *ms)
     return false;
 }
 
-static enum outside_result say_errno(struct outside *out, const struct target_process *t, int error)
+static enum outside_result say_errno(struct outside *out, const struct outside_process *t,
+                                     int error)
 {
     char text[128];
 
@@ -183,7 +184,7 @@ static enum outside_result say_errno(struct outside *out, const struct target_pr
 }
 
 /* Opens the process, and finds out whether its memory may be read. */
-static enum outside_result open_process(struct target_process *t, pid_t pid, struct outside *out)
+static enum outside_result open_process(struct outside_process *t, pid_t pid, struct outside *out)
 {
     const struct mapping *file;
     int error;
@@ -200,11 +201,13 @@ static enum outside_result open_process(struct target_process *t, pid_t pid, str
     file = first_file(&t->mappings);
     if (!file)
         return fail_of(out, OUTSIDE_NO_PYTHON, pid,
-                       has_ended(t) ? "has ended" : "has no memory: it is a thread of the kernel");
+                       has_ended(t)
+                           ? "has ended"
+                           : "has no memory: it is a thread of the kernel, or is about to end");
     return say_errno(out, t, memory_pid_try(&t->memory, file->start));
 }
 
-static void close_process(struct target_process *t)
+static void close_process(struct outside_process *t)
 {
     memory_pid_close(&t->memory);
     mappings_free(&t->mappings);
@@ -227,7 +230,7 @@ static bool is_file_of(int fd, const struct mapping *m)
 /* Opens the file of a mapping: through /proc/PID/map_files, which only root may use; through the
  * link to the executable; or by its path in the root directory of the process. Returns -1 if none
  * of these is the file. */
-static int open_file(const struct target_process *t, const struct mapping *m)
+static int open_file(const struct outside_process *t, const struct mapping *m)
 {
     char path[96];
     int fd, root;
@@ -259,33 +262,24 @@ static int open_file(const struct target_process *t, const struct mapping *m)
     return root;
 }
 
-static const void *map_file(const struct locate_files *files, const struct mapping *m, size_t *size)
+static const void *read_file(const struct locate_files *files, const struct mapping *m,
+                             size_t *size)
 {
     int fd = open_file(files->source, m);
-    void *data = MAP_FAILED;
-    struct stat st;
+    const void *data;
 
     if (fd < 0)
         return NULL;
-    if (fstat(fd, &st) == 0 && st.st_size > 0) {
-        *size = (size_t)st.st_size;
-        data = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
-    }
+    data = whole_file_read(fd, size);
     close(fd);
-    return data == MAP_FAILED ? NULL : data;
-}
-
-static void unmap_file(const struct locate_files *files, const void *data, size_t size)
-{
-    (void)files;
-    munmap((void *)(uintptr_t)data, size);
+    return data;
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 /* Writes a sentence about the other Pythons of the process: "process 7 (./server) also runs Python
  * 3.13.0". The report also has the threads of those that can be read. */
-static void describe_others(const struct target_process *t, struct outside *out)
+static void describe_others(const struct outside_process *t, struct outside *out)
 {
     char *command = process_command(t->pid), why[LOCATE_TEXT_SIZE];
     size_t len, i;
@@ -301,10 +295,10 @@ static void describe_others(const struct target_process *t, struct outside *out)
 }
 
 /* Finds the Pythons of the process. */
-static enum outside_result find_pythons(struct target_process *t, struct outside *out)
+static enum outside_result find_pythons(struct outside_process *t, struct outside *out)
 {
     struct memory memory = memory_pid(&t->memory);
-    const struct locate_files files = {.open = map_file, .close = unmap_file, .source = t};
+    const struct locate_files files = {.open = read_file, .close = whole_file_close, .source = t};
     char why[LOCATE_TEXT_SIZE];
 
     t->python_count = locate_pythons(&memory, &t->mappings, &files, t->pythons, LOCATE_MAX);
@@ -319,7 +313,7 @@ static enum outside_result find_pythons(struct target_process *t, struct outside
 }
 
 /* Reads the threads of one Python into *to. */
-static bool read_python(const struct target_process *t, const struct located *python,
+static bool read_python(const struct outside_process *t, const struct located *python,
                         struct report *report, struct report_process *to)
 {
     static const struct stackreader_wish wish = {.locks = true};
@@ -344,7 +338,7 @@ static bool read_python(const struct target_process *t, const struct located *py
 }
 
 /* Reads the threads of all Pythons that can be read. */
-static bool read_threads(const struct target_process *t, struct report *report,
+static bool read_threads(const struct outside_process *t, struct report *report,
                          struct report_process *process)
 {
     struct report_process other;
@@ -361,7 +355,7 @@ static bool read_threads(const struct target_process *t, struct report *report,
     return true;
 }
 
-static enum outside_result read_process(const struct target_process *t, struct report *report,
+static enum outside_result read_process(const struct outside_process *t, struct report *report,
                                         struct report_process *process, struct outside *out)
 {
     static const char tool[] = "pystuck " PACKAGE_VERSION;
@@ -387,11 +381,10 @@ static enum outside_result read_process(const struct target_process *t, struct r
 
 enum outside_result outside_read(struct report *report, pid_t pid, struct outside *out)
 {
-    struct target_process t = {.pidfd = -1, .memory = {.folder = -1, .file = -1}};
+    struct outside_process t = {.pidfd = -1, .memory = {.folder = -1, .file = -1}};
     struct report_process *process;
 
     *out = (struct outside){.result = OUTSIDE_READ};
-    pid = process_of_thread(pid);
     if (open_process(&t, pid, out) == OUTSIDE_READ && find_pythons(&t, out) == OUTSIDE_READ) {
         process = report_add_process(report);
         if (!process)

@@ -29,8 +29,7 @@ struct outside {
 };
 
 /* Adds a process, and the findings about it, to the report. Adds nothing if the process cannot be
- * read. The caller needs the right to trace the process, see ptrace(2). tool: the name and version
- * of the program, for the report. Returns out->result. */
+ * read. The caller needs the right to trace the process, see ptrace(2). Returns out->result. */
 enum outside_result outside_read(struct report *report, pid_t pid, struct outside *out);
 
 /* Sets the findings of the report: those that concern several of its processes. */
