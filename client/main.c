@@ -350,7 +350,8 @@ static int open_connection(rpyc_conn **conn, const struct options *options)
 
     if (result == 0)
         return EXIT_SUCCESS;
-    if (early && options->pid && options->code_count == 0 && show_outside(options, &err, &status))
+    if (early && options->pid && options->code_count == 0 && options->stacks != CHOICE_NO &&
+        show_outside(options, &err, &status))
         return status;
     if (!early && report_gil(options, &err))
         return EXIT_FAILURE;
@@ -360,12 +361,13 @@ static int open_connection(rpyc_conn **conn, const struct options *options)
 /* ---- Several processes ----------------------------------------------------------------------- */
 
 /* Adds one process to the report: from its server if that answers, else from outside. */
-static enum outside_result add_process(const struct options *options, pid_t pid,
-                                       struct report *report, struct outside *outside)
+static void add_process(const struct options *options, pid_t pid, struct report *report,
+                        struct outside *outside)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     rpyc_conn *conn __attribute__((cleanup(close_conn))) = NULL;
     const struct stacks_wish wish = wish_of(options);
+    size_t count = report->processes.count;
     struct options one = *options;
 
     *outside = (struct outside){.result = OUTSIDE_READ};
@@ -373,8 +375,9 @@ static enum outside_result add_process(const struct options *options, pid_t pid,
     one.connect_ms = OUTSIDE_AFTER_MS;
     if (find_is_served(pid) && stacks_connect(&conn, &one, &wish, &err) == 0 &&
         stacks_fetch(conn, &wish, 0, report, &err) == 0)
-        return OUTSIDE_READ;
-    return outside_read(report, pid, outside);
+        return;
+    report->processes.count = count; /* without the process if it was read only in part */
+    outside_read(report, pid, outside);
 }
 
 /* Adds a process to the list of those that could not be read. room: how many fit. */
@@ -468,6 +471,8 @@ static int run(const struct options *given)
         return EXIT_USAGE;
     }
     tls_files_warn(&options);
+    if (options.pid)
+        options.pid = process_of_thread(options.pid);
     if (options.subprocesses)
         return show_family(&options);
     if (options.pid && is_early(&options) && !is_prompt_wanted(&options))

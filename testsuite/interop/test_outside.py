@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pexpect
 import pytest
 from harness import (
     PATIENCE,
@@ -127,6 +129,22 @@ def test_the_text_says_that_there_is_no_server_and_how_to_get_one(
 def test_code_needs_a_server(watched: tuple[Running, dict[str, Any]]) -> None:
     running, _ = watched
     assert "has no pystuck server" in reason(running.pid, "-c", "1", status=2)
+
+
+def test_without_stacks_a_terminal_gets_none_either(
+    watched: tuple[Running, dict[str, Any]],
+) -> None:
+    running, _ = watched
+    text, status = pexpect.run(
+        shlex.join(c_program("PYSTUCK_BIN", "--no-stacks", "--pid", running.pid)),
+        withexitstatus=True,
+        env=clean_environment(),
+        timeout=PATIENCE,
+        encoding="utf-8",
+    )
+    assert status == 2
+    assert "has no pystuck server" in text
+    assert "readline" not in text
 
 
 @needs_root
@@ -385,8 +403,13 @@ sys.stdin.readline()
 @needs_root
 def test_in_a_container_threads_have_the_ids_that_they_have_there() -> None:
     code = """
-import sys, threading
-threading.Thread(target=threading.Event().wait, name="inner", daemon=True).start()
+import os, signal, sys, threading
+child = os.fork()
+if child == 0:
+    signal.pause()
+ends = os.pipe()
+threading.Thread(target=os.waitpid, args=(child, 0), name="waits", daemon=True).start()
+threading.Thread(target=os.read, args=(ends[0], 1), name="reads", daemon=True).start()
 print("ready", flush=True)
 sys.stdin.readline()
 """
@@ -399,15 +422,23 @@ sys.stdin.readline()
         children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text()
         pid = int(children)
         process = wait_until(
-            lambda: ((found := read(pid))["threads"][1]["state"] == "S" and found),
-            "the thread to wait",
+            lambda: (found := read(pid)) and all(t["syscall"] for t in found["threads"]) and found,
+            "the threads to wait",
         )
-        main, inner = process["threads"]
+        main, *others = process["threads"]
+        inner = {each["name"]: each for each in others}
         assert (process["pid"], process["host"]) == (1, None)
         assert process["id"].startswith(f"{pid}@")
         assert (main["native_id"], main["main"], main["exact"]) == (1, True, True)
-        assert (inner["name"], inner["main"], inner["exact"]) == ("inner", False, True)
-        assert inner["native_id"] < pid
+        waits, reads = inner["waits"], inner["reads"]
+        assert (waits["main"], waits["exact"]) == (False, True)
+        assert waits["native_id"] < pid
+        # The argument of wait4 is an ID of the container, so no process is named.
+        assert (waits["syscall"]["name"], waits["syscall"]["target"]) == ("wait4", None)
+        assert not any("waits for the end of process" in note for note in waits["notes"])
+        assert reads["syscall"]["target"]["peer_pid"] == pid
+        (note,) = reads["notes"]
+        assert "this process itself has the other end" in note
     finally:
         running.kill()
 
@@ -472,7 +503,7 @@ def both_are_read(pid: int) -> dict[str, Any] | None:
 @starts_a_shell
 def test_subprocesses_are_read_as_well() -> None:
     code = """
-import subprocess, sys
+import subprocess, sys, threading
 def wait():
     sys.stdin.readline()
 if len(sys.argv) > 1:
@@ -481,11 +512,15 @@ children = [
     subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.readline()"]),
     subprocess.Popen(["sleep", "1000"]),
 ]
+thread = threading.Thread(target=threading.Event().wait, daemon=True)
+thread.start()
 print("ready", flush=True)
+print(thread.native_id, flush=True)
 wait()
 """
     running = start(code)
     try:
+        thread = int(running.read_line())
         report = wait_until(lambda: both_are_read(running.pid), "both processes to be read")
         assert [each["pid"] for each in report["processes"]][0] == running.pid
         assert [each["ppid"] for each in report["processes"]][1] == running.pid
@@ -498,6 +533,8 @@ wait()
         text = pystuck("--pid", running.pid, "--subprocesses").stdout
         pids = [each["pid"] for each in report["processes"]]
         assert all(f"process {pid} (" in text for pid in pids)
+        of_thread = both_are_read(thread)
+        assert of_thread and [each["pid"] for each in of_thread["processes"]] == pids
     finally:
         running.kill()
 
@@ -509,5 +546,17 @@ def test_processes_that_end_while_they_are_read_are_told_apart() -> None:
             for _ in range(delay):
                 pystuck("--version")
             done = pystuck("--pid", process.pid)
+            assert (done.returncode == 0) == bool(done.stdout), done.stderr
             assert done.returncode in (0, 1, 2)
-            assert done.stdout or done.stderr.startswith("pystuck: "), PATIENCE
+            sentences = (
+                "has no pystuck server",
+                "has ended",
+                "ended while its stacks were read",
+                "there is no process",
+                "does not run Python",
+                "has no threads whose stacks can be read",
+                "has loaded Python",
+                "its memory is not as pystuck knows it",
+                "or is about to end",
+            )
+            assert any(each in done.stderr for each in sentences), done.stderr
