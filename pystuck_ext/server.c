@@ -443,16 +443,41 @@ static void wait_for_name(struct ps_server *s)
         poll(NULL, 0, 1);
 }
 
+/* Waits for `ms` milliseconds, or until the server's socket is shut down. Returns false if it is
+ * shut down. Clients that wait for accept() do not end the wait. */
+static bool wait_open(const struct ps_server *s, int ms)
+{
+    struct pollfd listener = {.fd = s->listener.fd};
+    int result = poll(&listener, 1, ms);
+
+    if (result < 0) /* RLIMIT_NOFILE is 0 */
+        poll(NULL, 0, ms);
+    return result <= 0;
+}
+
 /* Waits for *ms, because no descriptor is free. While no client is connected, doubles *ms for the
  * next wait: the queue of the socket may have only clients that have given up, which cannot be
- * distinguished from clients that are waiting. */
-static void wait_for_descriptor(struct ps_server *s, int *ms)
+ * distinguished from clients that are waiting. Returns false if the server's socket is shut down.
+ */
+static bool wait_for_descriptor(struct ps_server *s, int *ms)
 {
-    poll(NULL, 0, *ms);
+    if (!wait_open(s, *ms))
+        return false;
     if (ps_server_clients(s) > 0)
         *ms = OUT_OF_FDS_WAIT_MS;
     else if (*ms < OUT_OF_FDS_MOST_MS)
         *ms *= 2;
+    return true;
+}
+
+/* Waits for clients and for the end of clients' streams. Returns false if there is no memory, or if
+ * RLIMIT_NOFILE is lower than the number of sockets. */
+static bool wait_for_events(struct ps_server *s, struct watch *w)
+{
+    if (!make_room(w, ps_server_clients(s)))
+        return false;
+    watch_all(s, w);
+    return poll(w->fds, w->count, -1) >= 0;
 }
 
 /* Accepts clients until the server is closed, or the program has closed the socket. */
@@ -465,13 +490,11 @@ static void *listener_main(void *arg)
     name_listener(s);
     atomic_store(&s->named, true);
     while (!is_closed(s) && stream_is_ours(&s->listener)) {
-        if (!make_room(&w, ps_server_clients(s))) {
-            poll(NULL, 0, OUT_OF_FDS_WAIT_MS);
+        if (!wait_for_events(s, &w)) {
+            if (!wait_open(s, OUT_OF_FDS_WAIT_MS))
+                break;
             continue;
         }
-        watch_all(s, &w);
-        if (poll(w.fds, w.count, -1) < 0)
-            continue;
         tell_sessions(s, &w);
         if (!w.fds[0].revents || !stream_is_ours(&s->listener))
             continue;
@@ -479,9 +502,7 @@ static void *listener_main(void *arg)
         if (fd >= 0) {
             wait_ms = OUT_OF_FDS_WAIT_MS;
             welcome(s, fd);
-        } else if (is_shortage(errno))
-            wait_for_descriptor(s, &wait_ms);
-        else if (!is_passing(errno))
+        } else if (is_shortage(errno) ? !wait_for_descriptor(s, &wait_ms) : !is_passing(errno))
             break;
     }
     if (!is_closed(s))

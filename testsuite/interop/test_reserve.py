@@ -18,9 +18,11 @@ import pytest
 from faults import Faults, Kind, Whose, needs_faults
 from harness import (
     BUSY,
+    PATIENCE,
     SANITIZED,
     Debuggee,
     pystuck,
+    run_python,
     tell,
     wait_until,
 )
@@ -276,3 +278,29 @@ def test_a_program_without_address_space_answers(obedient: Debuggee) -> None:
         assert "out of address space: " in first_line(obedient)
     assert tell(obedient, "resource.setrlimit(resource.RLIMIT_AS, limits)") is None
     assert first_line(obedient).startswith("<_MainThread(")
+
+
+#: Prints true if the listener's thread sleeps again and again while poll() fails. The client's end
+#: wakes it.
+WITHOUT_POLL = """
+import glob, json, os, pystuck, resource, socket, time
+server = pystuck.run_server(port=0)
+client = socket.create_connection((server.host, server.port))
+names = {open(path).read(): path for path in glob.glob("/proc/self/task/*/comm")}
+[listener] = [path for name, path in names.items() if name.startswith("pystuck:")]
+status = os.open(listener.replace("/comm", "/status"), os.O_RDONLY)
+def sleeps():
+    return int(os.pread(status, 10000, 0).split(b"voluntary_ctxt_switches:")[1].split()[0])
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+client.close()
+before, end = sleeps(), time.monotonic() + float(os.environ["PATIENCE"])
+while sleeps() < before + 4 and time.monotonic() < end:
+    time.sleep(0.05)
+print(json.dumps(sleeps() >= before + 4))
+server.close()
+"""
+
+
+def test_the_listener_does_not_spin_if_the_program_may_open_no_descriptor() -> None:
+    """With RLIMIT_NOFILE 0, as a sandbox sets it, poll() fails for each socket."""
+    assert run_python(WITHOUT_POLL, PATIENCE=str(PATIENCE / 2)) is True
