@@ -10,6 +10,7 @@
 #include "stackreader/frames.h"
 #include "stackreader/gil.h"
 #include "stackreader/objects.h"
+#include "thread.h"
 
 #if PY_VERSION_HEX < 0x030b0000
 #include <frameobject.h> /* PyFrame_GetBack */
@@ -488,7 +489,8 @@ static PyObject *call_check(PyObject *self, PyObject *objects)
 
 static PyMethodDef check_method = {"check", call_check, METH_O, NULL};
 
-/* Runs the code in `source`. Returns false, with an exception, if it fails. */
+/* Runs the code in `source`. Trace and profile functions of the program do not see it. Returns
+ * false, with an exception, if it fails. */
 static bool run_source(struct probe *p)
 {
     ps_auto PyObject *code = Py_CompileString(source, "<pystuck check>", Py_file_input);
@@ -499,9 +501,11 @@ static bool run_source(struct probe *p)
     if (!check || PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins()) < 0 ||
         PyDict_SetItemString(names, "__name__", Py_None) < 0)
         return false;
+    ps_thread_stop_tracing();
     done = PyEval_EvalCode(code, names, names);
     if (done)
         result = PyObject_CallFunctionObjArgs(PyDict_GetItemString(names, "outer"), check, NULL);
+    ps_thread_resume_tracing();
     return result;
 }
 

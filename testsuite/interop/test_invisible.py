@@ -236,6 +236,25 @@ def test_the_programs_tracing_does_not_see_requests(
     assert debuggee.read_line() == "True True"
 
 
+TRACED = """
+import json, pystuck, sys
+files = set()
+def trace(frame, event, arg):
+    files.add(frame.f_code.co_filename)
+    return trace
+sys.settrace(trace)
+sys.setprofile(trace)
+pystuck.run_server(port=0).close()
+sys.setprofile(None)
+sys.settrace(None)
+print(json.dumps([pystuck.run_server.__code__.co_filename in files, "<pystuck check>" in files]))
+"""
+
+
+def test_the_programs_tracing_does_not_see_the_check_of_the_offsets() -> None:
+    assert run_python(TRACED) == [True, False]
+
+
 REFERENCES = """
 import sys
 class Thing:
