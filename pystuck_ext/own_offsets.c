@@ -224,8 +224,8 @@ const struct offsets ps_own_offsets = {
 
 #if PY_VERSION_HEX >= 0x030D0000
 
-#define THEIRS            _PyRuntime.debug_offsets
-#define SAME(own, theirs) ((uint64_t)o->own == THEIRS.theirs)
+#define THEIRS                    _PyRuntime.debug_offsets
+#define SAME(ours, group, member) (uint64_t) o->ours == THEIRS.group.member &&
 
 /* True if the offsets of the GIL's members agree with those that Python publishes, which are
  * offsets in the interpreter's struct: that struct contains the GIL. */
@@ -237,44 +237,16 @@ static bool agree_on_gil(const struct offsets *o)
            gil + (uint64_t)o->gil.holder == THEIRS.interpreter_state.gil_runtime_state_holder;
 }
 
-static bool agree_on_state(const struct offsets *o)
+static bool agree_on_members(const struct offsets *o)
 {
-    return SAME(runtime.interpreters, runtime_state.interpreters_head) &&
-           SAME(interpreter.next, interpreter_state.next) &&
-           SAME(interpreter.id, interpreter_state.id) &&
-           SAME(interpreter.threads, interpreter_state.threads_head) &&
-           SAME(interpreter.gil, interpreter_state.ceval_gil) &&
-           SAME(interpreter.modules, interpreter_state.imports_modules) &&
-           SAME(thread.next, thread_state.next) && SAME(thread.ident, thread_state.thread_id) &&
-           SAME(thread.native_id, thread_state.native_thread_id) &&
-           SAME(thread.frame, thread_state.current_frame) &&
-           SAME(thread.chunk, thread_state.datastack_chunk);
-}
-
-static bool agree_on_objects(const struct offsets *o)
-{
-    return SAME(frame.previous, interpreter_frame.previous) &&
-           SAME(frame.code, interpreter_frame.executable) &&
-           SAME(frame.owner, interpreter_frame.owner) &&
-           SAME(frame.at, interpreter_frame.instr_ptr) && SAME(code.file, code_object.filename) &&
-           SAME(code.name, code_object.name) && SAME(code.qualname, code_object.qualname) &&
-           SAME(code.first_line, code_object.firstlineno) &&
-           SAME(code.lines, code_object.linetable) &&
-           SAME(code.instructions, code_object.co_code_adaptive) &&
-           SAME(object.type, pyobject.ob_type) && SAME(type.name, type_object.tp_name) &&
-           SAME(type.flags, type_object.tp_flags) && SAME(text.length, unicode_object.length) &&
-           SAME(text.state, unicode_object.state) &&
-           SAME(text.ascii, unicode_object.asciiobject_size) &&
-           SAME(bytes.size, bytes_object.ob_size) && SAME(bytes.data, bytes_object.ob_sval) &&
-           SAME(integer.tag, long_object.lv_tag) && SAME(integer.digits, long_object.ob_digit) &&
-           SAME(dict.keys, dict_object.ma_keys) && SAME(dict.values, dict_object.ma_values);
+    return DEBUG_MEMBERS(SAME) true;
 }
 
 bool ps_offsets_agree(const struct offsets *o)
 {
     return THEIRS.version >> 16 == PY_VERSION_HEX >> 16 &&
-           (THEIRS.free_threaded != 0) == o->free_threaded && agree_on_state(o) &&
-           agree_on_gil(o) && agree_on_objects(o);
+           (THEIRS.free_threaded != 0) == o->free_threaded && agree_on_members(o) &&
+           agree_on_gil(o);
 }
 
 #else

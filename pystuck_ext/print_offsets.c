@@ -111,42 +111,6 @@ _Static_assert(sizeof(struct offsets) ==
 
 #if PY_VERSION_HEX >= 0x030d0000
 
-/* The members of struct offsets that _Py_DebugOffsets also has: X(ours, group, member). */
-#define DEBUG_MEMBERS(X)                                                                           \
-    X(runtime.interpreters, runtime_state, interpreters_head)                                      \
-    X(interpreter.next, interpreter_state, next)                                                   \
-    X(interpreter.id, interpreter_state, id)                                                       \
-    X(interpreter.threads, interpreter_state, threads_head)                                        \
-    X(interpreter.gil, interpreter_state, ceval_gil)                                               \
-    X(interpreter.modules, interpreter_state, imports_modules)                                     \
-    X(thread.next, thread_state, next)                                                             \
-    X(thread.ident, thread_state, thread_id)                                                       \
-    X(thread.native_id, thread_state, native_thread_id)                                            \
-    X(thread.frame, thread_state, current_frame)                                                   \
-    X(thread.chunk, thread_state, datastack_chunk)                                                 \
-    X(frame.previous, interpreter_frame, previous)                                                 \
-    X(frame.code, interpreter_frame, executable)                                                   \
-    X(frame.owner, interpreter_frame, owner)                                                       \
-    X(frame.at, interpreter_frame, instr_ptr)                                                      \
-    X(code.file, code_object, filename)                                                            \
-    X(code.name, code_object, name)                                                                \
-    X(code.qualname, code_object, qualname)                                                        \
-    X(code.first_line, code_object, firstlineno)                                                   \
-    X(code.lines, code_object, linetable)                                                          \
-    X(code.instructions, code_object, co_code_adaptive)                                            \
-    X(object.type, pyobject, ob_type)                                                              \
-    X(type.name, type_object, tp_name)                                                             \
-    X(type.flags, type_object, tp_flags)                                                           \
-    X(text.length, unicode_object, length)                                                         \
-    X(text.state, unicode_object, state)                                                           \
-    X(text.ascii, unicode_object, asciiobject_size)                                                \
-    X(bytes.size, bytes_object, ob_size)                                                           \
-    X(bytes.data, bytes_object, ob_sval)                                                           \
-    X(integer.tag, long_object, lv_tag)                                                            \
-    X(integer.digits, long_object, ob_digit)                                                       \
-    X(dict.keys, dict_object, ma_keys)                                                             \
-    X(dict.values, dict_object, ma_values)
-
 #define WORD(group, member) (offsetof(_Py_DebugOffsets, group.member) / sizeof(uint64_t))
 #define PRINT_DEBUG(ours, group, member)                                                           \
     printf("    {AT(" #ours "), %zu, %zu}, /* " #group "." #member " */\n", WORD(group, member),   \
