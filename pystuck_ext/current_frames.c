@@ -10,10 +10,9 @@
 
 extern char _PyRuntime[];
 
-/* True if an interpreter of the process has another GIL than this one, or if that is not known.
- * Reads the list of interpreters as the stack reader does, because an interpreter with another GIL
+/* Reads the list of interpreters as the stack reader does, because an interpreter with another GIL
  * may end meanwhile. */
-static bool has_other_gil(void)
+bool ps_has_other_gil(void)
 {
     const struct offsets *o = &ps_own_offsets;
     const struct memory memory = memory_self();
@@ -57,7 +56,7 @@ static PyObject *own_frames(void)
 
 #else
 
-static bool has_other_gil(void)
+bool ps_has_other_gil(void)
 {
     return false;
 }
@@ -73,7 +72,7 @@ PyObject *ps_current_frames(void)
 {
     PyObject *function;
 
-    if (has_other_gil())
+    if (ps_has_other_gil())
         return own_frames();
     function = PySys_GetObject("_current_frames");
     if (function)

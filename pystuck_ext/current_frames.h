@@ -14,4 +14,8 @@
  * Call with the GIL. A new reference, or NULL with an exception. */
 PyObject *ps_current_frames(void);
 
+/* True if an interpreter of the process has another GIL than the calling one, or if that is not
+ * known: then ps_current_frames() leaves out threads. Call with the GIL. */
+bool ps_has_other_gil(void);
+
 #endif

@@ -3,10 +3,46 @@
 
 #include <string.h>
 
+#include "current_frames.h"
+#include "gil.h"
 #include "schema.h"
 #include "shortage.h"
 
 #define MEMORY_MAX ((size_t)64 * 1024)
+
+/* ---- Tuples of report/codec.h ---------------------------------------------------------------- */
+
+/* Returns the index that a member of a struct has in the tuple that encodes the struct. */
+static Py_ssize_t index_of(const struct schema *schema, const char *name)
+{
+    const struct field *f = schema->fields;
+
+    while (strcmp(f->name, name) != 0)
+        f++;
+    return f - schema->fields;
+}
+
+PyObject *ps_facts_member(const struct schema *schema, PyObject *tuple, const char *name)
+{
+    Py_ssize_t index = index_of(schema, name);
+
+    if (!PyTuple_CheckExact(tuple) || PyTuple_GET_SIZE(tuple) <= index)
+        return Py_None;
+    return PyTuple_GET_ITEM(tuple, index);
+}
+
+int ps_facts_set(const struct schema *schema, PyObject *list, const char *name, PyObject *value)
+{
+    Py_ssize_t index = index_of(schema, name);
+
+    while (PyList_GET_SIZE(list) <= index) {
+        if (PyList_Append(list, Py_None) < 0)
+            return -1;
+    }
+    return PyList_SetItem(list, index, ps_new_ref(value));
+}
+
+/* ---- Facts ----------------------------------------------------------------------------------- */
 
 static PyObject *text_object(struct report_text text)
 {
@@ -44,42 +80,44 @@ static PyObject *make_tuple(const struct report_process *process)
 
 PyObject *ps_facts_shortage(void)
 {
+    PyThreadState *before = ps_gil_begin_wait();
     struct report_process *process;
     struct report report;
     PyObject *result;
 
-    Py_BEGIN_ALLOW_THREADS
     report_init(&report, MEMORY_MAX);
     process = report_add_process(&report);
     if (process)
         ps_shortage_find(&report.arena, process);
-    Py_END_ALLOW_THREADS
+    ps_gil_end_wait(before);
     result = make_tuple(process);
     report_free(&report);
     return result;
 }
 
-/* Returns the index of the member `shortage` in the tuple of a process. */
-static Py_ssize_t index_of_shortage(void)
+/* Returns the member `missing` of a process that pystuck/_stacks.py has returned, and also the
+ * threads that ps_current_frames() has left out: a new reference. */
+static PyObject *missing_of(PyObject *process)
 {
-    const struct field *f = schema_process.fields;
+    PyObject *missing = ps_facts_member(&schema_process, process, "missing");
+    ps_auto PyObject *more = NULL;
 
-    while (strcmp(f->name, "shortage") != 0)
-        f++;
-    return f - schema_process.fields;
+    if (!ps_has_other_gil() || !PyTuple_CheckExact(missing))
+        return ps_new_ref(missing);
+    more = Py_BuildValue("((ss))", "threads of other interpreters", "they have a GIL of their own");
+    return more ? PySequence_Concat(missing, more) : NULL;
 }
 
 PyObject *ps_facts_add(PyObject *process, PyObject *shortage)
 {
-    ps_auto PyObject *owned = process, *list = NULL;
-    Py_ssize_t index = index_of_shortage();
+    ps_auto PyObject *owned = process, *list = NULL, *missing = NULL;
 
-    if (!owned)
-        return NULL;
-    if (!PyTuple_CheckExact(owned) || PyTuple_GET_SIZE(owned) <= index)
+    if (!owned || !PyTuple_CheckExact(owned))
         return ps_steal(&owned);
     list = PySequence_List(owned);
-    if (!list || PyList_SetItem(list, index, ps_new_ref(shortage)) < 0)
+    missing = missing_of(owned);
+    if (!list || !missing || ps_facts_set(&schema_process, list, "shortage", shortage) < 0 ||
+        ps_facts_set(&schema_process, list, "missing", missing) < 0)
         return NULL;
     return PyList_AsTuple(list);
 }
