@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "codec.h"
+#include "facts.h"
+#include "gil.h"
 #include "pybrine.h"
 #include "reserve.h"
 #include "schema.h"
@@ -11,45 +13,9 @@
 
 #define MEMORY_MAX ((size_t)64 << 20)
 
-/* With more threads than this, the GIL is released while the facts are read, because reading them
- * takes too long. Facts about threads that run meanwhile may then be missing. */
-#define THREADS_WITH_GIL 20
-
-/* Returns the index that a member of a struct has in the tuple that encodes the struct
- * (report/codec.h). */
-static Py_ssize_t index_of(const struct schema *schema, const char *name)
-{
-    const struct field *f = schema->fields;
-
-    while (strcmp(f->name, name) != 0)
-        f++;
-    return f - schema->fields;
-}
-
-/* Returns a member of a struct that is encoded as a tuple, as a borrowed reference. Returns None if
- * the tuple is too short, or if the object is not a tuple. */
-static PyObject *member_of(const struct schema *schema, PyObject *tuple, const char *name)
-{
-    Py_ssize_t index = index_of(schema, name);
-
-    if (!PyTuple_CheckExact(tuple) || PyTuple_GET_SIZE(tuple) <= index)
-        return Py_None;
-    return PyTuple_GET_ITEM(tuple, index);
-}
-
-/* Sets a member of a struct whose encoding is in a list. If the list is too short, first appends
- * None items. */
-static int set_member(const struct schema *schema, PyObject *list, const char *name,
-                      PyObject *value)
-{
-    Py_ssize_t index = index_of(schema, name);
-
-    while (PyList_GET_SIZE(list) <= index) {
-        if (PyList_Append(list, Py_None) < 0)
-            return -1;
-    }
-    return PyList_SetItem(list, index, ps_new_ref(value));
-}
+/* How much is read while this thread keeps the GIL (about 20 ms), and else (about 200 ms). */
+#define LIMIT_WITH_GIL    (STACKREADER_LIMIT / 100)
+#define LIMIT_WITHOUT_GIL (STACKREADER_LIMIT / 10)
 
 /* Returns the process in the form of report/codec.h, as Python objects: a new reference. */
 static PyObject *load(const struct report_process *process)
@@ -69,38 +35,77 @@ static PyObject *load(const struct report_process *process)
     return result ? result : ps_load_error(&reader);
 }
 
-static struct report_process *read_process(struct ps_state *state, struct report *report)
+static struct report_process *read_process(struct ps_state *state, struct report *report,
+                                           int64_t limit, bool *complete)
 {
-    bool keeps_gil = state->threads && PyDict_Check(state->threads) &&
-                     PyDict_Size(state->threads) <= THREADS_WITH_GIL;
-    PyThreadState *own = keeps_gil ? NULL : PyEval_SaveThread();
     struct report_process *process;
 
     ps_reserve_lend(1); /* a descriptor for files of /proc */
-    process = ps_without_gil_read(state, report);
+    process = ps_without_gil_read(state, report, limit, complete);
     ps_reserve_take_back();
-    if (own)
-        PyEval_RestoreThread(own);
     return process;
+}
+
+/* Reads the process with the GIL. If that would take too long, reads it again without the GIL, so
+ * that the program can run. */
+static struct report_process *read_twice(struct ps_state *state, struct report *report,
+                                         bool *complete)
+{
+    struct report_process *process = read_process(state, report, LIMIT_WITH_GIL, complete);
+    PyThreadState *before;
+
+    if (!process || *complete)
+        return process;
+    before = ps_gil_begin_wait();
+    report_free(report);
+    report_init(report, MEMORY_MAX);
+    process = read_process(state, report, LIMIT_WITHOUT_GIL, complete);
+    ps_gil_end_wait(before);
+    return process;
+}
+
+/* Removes the threads that neither wait for an object nor hold one. */
+static void remove_others(struct report_process *process)
+{
+    size_t i, kept = 0;
+
+    for (i = 0; i < process->threads.count; i++) {
+        struct report_thread *t = &process->threads.items[i];
+
+        if (t->waits || t->holds.count > 0)
+            process->threads.items[kept++] = *t;
+    }
+    process->threads.count = kept;
+}
+
+static struct report_text text_of(const char *text)
+{
+    return (struct report_text){text, strlen(text)};
 }
 
 PyObject *ps_lock_facts_read(struct ps_state *state)
 {
+    struct report_missing missing = {.what = text_of("locks")};
     struct report_process *process, part;
     struct report report;
     PyObject *result;
+    bool complete;
 
     report_init(&report, MEMORY_MAX);
-    process = read_process(state, &report);
+    process = read_twice(state, &report, &complete);
+    memset(&part, 0, sizeof(part));
+    schema_init(&schema_process, &part);
+    part.missing.items = &missing;
+    part.missing.count = complete ? 0 : 1;
+    missing.why = text_of(process ? "not all could be read" : "they could not be read");
     if (process) {
-        memset(&part, 0, sizeof(part));
-        schema_init(&schema_process, &part);
+        remove_others(process);
         part.threads.items = process->threads.items;
         part.threads.count = process->threads.count;
         part.objects.items = process->objects.items;
         part.objects.count = process->objects.count;
     }
-    result = process ? load(&part) : ps_new_ref(Py_None);
+    result = load(&part);
     report_free(&report);
     return result;
 }
@@ -115,16 +120,16 @@ static int is_same_frame(PyObject *a, PyObject *b)
     int same = 1;
 
     for (i = 0; same == 1 && i < sizeof(names) / sizeof(*names); i++)
-        same = PyObject_RichCompareBool(member_of(&schema_frame, a, names[i]),
-                                        member_of(&schema_frame, b, names[i]), Py_EQ);
+        same = PyObject_RichCompareBool(ps_facts_member(&schema_frame, a, names[i]),
+                                        ps_facts_member(&schema_frame, b, names[i]), Py_EQ);
     return same;
 }
 
 /* Returns 1 if two threads have the same frames, 0 if not, -1 with an exception. */
 static int is_same_stack(PyObject *a, PyObject *b)
 {
-    PyObject *frames = member_of(&schema_thread, a, "frames");
-    PyObject *others = member_of(&schema_thread, b, "frames");
+    PyObject *frames = ps_facts_member(&schema_thread, a, "frames");
+    PyObject *others = ps_facts_member(&schema_thread, b, "frames");
     Py_ssize_t i;
     int same = 1;
 
@@ -139,14 +144,14 @@ static int is_same_stack(PyObject *a, PyObject *b)
 /* Returns a dict of the threads in the facts, keyed by id: a new reference. */
 static PyObject *threads_by_id(PyObject *facts)
 {
-    PyObject *threads = member_of(&schema_process, facts, "threads");
+    PyObject *threads = ps_facts_member(&schema_process, facts, "threads");
     ps_auto PyObject *dict = PyDict_New();
     Py_ssize_t i;
 
     for (i = 0; dict && PyTuple_CheckExact(threads) && i < PyTuple_GET_SIZE(threads); i++) {
         PyObject *thread = PyTuple_GET_ITEM(threads, i);
 
-        if (PyDict_SetItem(dict, member_of(&schema_thread, thread, "id"), thread) < 0)
+        if (PyDict_SetItem(dict, ps_facts_member(&schema_thread, thread, "id"), thread) < 0)
             return NULL;
     }
     return ps_steal(&dict);
@@ -158,8 +163,10 @@ static PyObject *complete_thread(PyObject *thread, PyObject *known)
     ps_auto PyObject *list = PySequence_List(thread);
 
     if (!list ||
-        set_member(&schema_thread, list, "waits", member_of(&schema_thread, known, "waits")) < 0 ||
-        set_member(&schema_thread, list, "holds", member_of(&schema_thread, known, "holds")) < 0)
+        ps_facts_set(&schema_thread, list, "waits",
+                     ps_facts_member(&schema_thread, known, "waits")) < 0 ||
+        ps_facts_set(&schema_thread, list, "holds",
+                     ps_facts_member(&schema_thread, known, "holds")) < 0)
         return NULL;
     return PyList_AsTuple(list);
 }
@@ -173,7 +180,8 @@ static PyObject *complete_threads(PyObject *threads, PyObject *facts)
 
     for (i = 0; by_id && list && i < PyList_GET_SIZE(list); i++) {
         PyObject *thread = PyList_GET_ITEM(list, i);
-        PyObject *known = PyDict_GetItemWithError(by_id, member_of(&schema_thread, thread, "id"));
+        PyObject *known =
+            PyDict_GetItemWithError(by_id, ps_facts_member(&schema_thread, thread, "id"));
         int same = known ? is_same_stack(thread, known) : 0;
 
         if (same < 0 || PyErr_Occurred())
@@ -187,19 +195,33 @@ static PyObject *complete_threads(PyObject *threads, PyObject *facts)
     return by_id && list ? PyList_AsTuple(list) : NULL;
 }
 
+/* Returns the members `missing` of both processes as one tuple: a new reference. */
+static PyObject *all_missing(PyObject *process, PyObject *facts)
+{
+    PyObject *missing = ps_facts_member(&schema_process, process, "missing");
+    PyObject *more = ps_facts_member(&schema_process, facts, "missing");
+
+    if (!PyTuple_CheckExact(missing) || !PyTuple_CheckExact(more))
+        return ps_new_ref(missing);
+    return PySequence_Concat(missing, more);
+}
+
 PyObject *ps_lock_facts_add(PyObject *process, PyObject *facts)
 {
-    ps_auto PyObject *owned = process, *list = NULL, *threads = NULL;
+    ps_auto PyObject *owned = process, *list = NULL, *threads = NULL, *missing = NULL;
 
     if (!owned)
         return NULL;
-    if (!PyTuple_CheckExact(owned) || !PyTuple_CheckExact(facts))
+    if (!PyTuple_CheckExact(owned))
         return ps_steal(&owned);
     list = PySequence_List(owned);
-    threads = complete_threads(member_of(&schema_process, owned, "threads"), facts);
-    if (!list || !threads || set_member(&schema_process, list, "threads", threads) < 0 ||
-        set_member(&schema_process, list, "objects", member_of(&schema_process, facts, "objects")) <
-            0)
+    threads = complete_threads(ps_facts_member(&schema_process, owned, "threads"), facts);
+    missing = all_missing(owned, facts);
+    if (!list || !threads || !missing ||
+        ps_facts_set(&schema_process, list, "threads", threads) < 0 ||
+        ps_facts_set(&schema_process, list, "missing", missing) < 0 ||
+        ps_facts_set(&schema_process, list, "objects",
+                     ps_facts_member(&schema_process, facts, "objects")) < 0)
         return NULL;
     return PyList_AsTuple(list);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Adds what the threads wait for and hold to an answer to STACKS that Python code has made. The
- * stack reader reads these facts. If there are few threads, the calling thread keeps the GIL
- * meanwhile, so all facts are of the same moment.
+ * stack reader reads these facts. The calling thread keeps the GIL meanwhile, so all facts are of
+ * the same moment. If that would take too long, it releases the GIL: then facts about threads that
+ * run may be left out.
  */
 #ifndef PS_LOCK_FACTS_H
 #define PS_LOCK_FACTS_H
@@ -10,12 +11,14 @@
 #include "session.h"
 
 /* Reads what the threads of this process wait for and hold. Returns a process in the form of
- * report/codec.h, in which only the members `threads` and `objects` are known. Returns None if the
- * facts cannot be read. A new reference, or NULL with an exception. */
+ * report/codec.h, in which only the members `threads`, `objects` and `missing` are known: the
+ * threads that wait for an object or hold one. If not all facts can be read, `missing` has an item.
+ * A new reference, or NULL with an exception. */
 PyObject *ps_lock_facts_read(struct ps_state *state);
 
 /* Adds these facts to a process that pystuck/_stacks.py has returned: the members `waits` and
- * `holds` of each thread that still has the same frames, and the member `objects`. facts: the
+ * `holds` of each thread that still has the same frames, the member `objects`, and items of
+ * `missing`. facts: the
  * result of ps_lock_facts_read. Takes ownership of process, which may be NULL. Returns the
  * completed process, a new reference. Returns NULL if process is NULL, and NULL with an exception
  * on failure. */

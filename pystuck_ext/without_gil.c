@@ -384,15 +384,17 @@ static void set_process(struct arena *a, struct report_process *p)
         p->id = format(a, "%d@%.*s", (int)p->pid, (int)p->host.len, p->host.data);
 }
 
-/* Reads the report into the arena. Call with the lock held. */
+/* Reads the report into the arena. limit: that of struct stackreader_wish. Call with the lock held.
+ */
 static enum stackreader_result read_report(struct ps_state *state, struct arena *a,
-                                           struct report_process *p)
+                                           struct report_process *p, int64_t limit)
 {
     struct ps_without_gil *w = state->without_gil;
     struct stackreader_wish wish = {.skip = w->own,
                                     .skipped = ps_thread_list(w->own, OWN_THREADS_MAX),
                                     .interpreter = (uint64_t)(uintptr_t)state->interp,
-                                    .locks = true};
+                                    .locks = true,
+                                    .limit = limit};
 
     *p = w->facts.processes.items[0];
     return stackreader_read(state->reader, a, p, &wish);
@@ -436,7 +438,7 @@ static enum stackreader_result read_large(struct ps_state *state, struct arena *
     if (!*large)
         return STACKREADER_CUT;
     arena_use(&more, *large, LARGE);
-    result = read_report(state, &more, &again);
+    result = read_report(state, &more, &again, 0);
     if (result != STACKREADER_ALL)
         return STACKREADER_CUT;
     *a = more;
@@ -460,7 +462,7 @@ static void make_reply(struct ps_state *state, const struct report_process *shor
     if (w->facts.processes.count == 0)
         return;
     arena_use(&a, w->memory, RESERVED);
-    result = read_report(state, &a, &p);
+    result = read_report(state, &a, &p, 0);
     if (a.failed)
         result = read_large(state, &a, &p, &large);
     if (p.threads.count > 0) {
@@ -517,18 +519,23 @@ bool ps_without_gil_answer(struct ps_state *state, struct buffer *out)
     return made;
 }
 
-struct report_process *ps_without_gil_read(struct ps_state *state, struct report *report)
+struct report_process *ps_without_gil_read(struct ps_state *state, struct report *report,
+                                           int64_t limit, bool *complete)
 {
     struct ps_without_gil *w = state->without_gil;
     struct report_process *process = NULL;
+    enum stackreader_result result = STACKREADER_NONE;
+
+    *complete = false;
 
     if (!w || !state->reader || w->fork_count != ps_fork_count() ||
         pthread_mutex_trylock(&w->lock) != 0)
         return NULL;
     if (w->facts.processes.count > 0)
         process = report_add_process(report);
-    if (process && read_report(state, &report->arena, process) == STACKREADER_NONE)
-        process = NULL;
+    if (process)
+        result = read_report(state, &report->arena, process, limit);
     pthread_mutex_unlock(&w->lock);
-    return report->arena.failed ? NULL : process;
+    *complete = result == STACKREADER_ALL;
+    return result == STACKREADER_NONE || report->arena.failed ? NULL : process;
 }

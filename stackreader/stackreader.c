@@ -33,9 +33,6 @@ struct lock_check {
     uint64_t hash;    /* a hash of its facts */
 };
 
-/* The limit for reading one report, about two seconds. */
-#define READ_LIMIT (INT64_C(4000000) * READ_COST)
-
 struct stackreader {
     struct python python; /* with a limit for its memory; only stackreader_read may use it */
     struct python plain;  /* the same process without a limit */
@@ -624,13 +621,13 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
     code_cache_clear(&r->cache); /* its texts belong to the arena of an earlier report */
     value_room_clear(&r->values);
     lock_report_clear(&r->locks);
-    r->limit.left = READ_LIMIT;
+    r->limit.left = reading.wish->limit > 0 ? reading.wish->limit : STACKREADER_LIMIT;
     if (!read_interpreters(&reading))
         return STACKREADER_NONE;
     remove_skipped(&reading);
     if (reading.wish->locks)
         finish_locks(&reading);
-    return reading.cut ? STACKREADER_CUT : STACKREADER_ALL;
+    return reading.cut || r->limit.left < 0 ? STACKREADER_CUT : STACKREADER_ALL;
 }
 
 /* Returns the address of the main interpreter; 0: there is none. */

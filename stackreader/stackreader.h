@@ -13,10 +13,14 @@
 
 #include "gil.h"
 #include "memory.h"
+#include "memory_limit.h"
 #include "offsets.h"
 #include "report.h"
 
 struct stackreader;
+
+/* The usual limit for reading one report, about two seconds. */
+#define STACKREADER_LIMIT (INT64_C(4000000) * READ_COST)
 
 /* Creates a reader, which is freed with stackreader_free. runtime: the address of _PyRuntime in the
  * process. offsets: those of the process's CPython; they must stay valid as long as the reader
@@ -35,6 +39,8 @@ struct stackreader_wish {
     uint64_t interpreter; /* the address of the interpreter whose GIL is read; 0: the main one */
     bool locks; /* also set what threads wait for and hold, and the objects of the process */
     size_t max_threads; /* stop after this number of threads; 0: read all */
+    int64_t limit; /* how much memory is read, in bytes, where each read counts as READ_COST bytes
+                    * more; 0: STACKREADER_LIMIT */
 };
 
 /* NONE: no thread could be read. CUT: only a part of the threads was read, because the arena is

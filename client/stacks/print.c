@@ -51,6 +51,7 @@ static void put_missing_words(const struct printer *p, struct report_text what)
         {"repr", "the program's own __repr__"},
         {"locals", "local variables"},
         {"tasks", "asyncio tasks"},
+        {"locks", "what threads wait for and hold"},
     };
     size_t i;
 
