@@ -647,7 +647,9 @@ def test_a_wrong_offset_turns_the_reader_off() -> None:
         with raw_connect(debuggee) as peer:
             ask(peer, ROOT, STACKS)
             assert receive(peer).kind == REPLY
-            assert process_of(receive(peer))["source"] == "server"
+            process = process_of(receive(peer))
+            assert process["source"] == "server"
+            assert ("locks", "they could not be read") in process["missing"]
             assert peer.eval("6 * 7") == 42
         running.write("go on\n")
         assert (running.wait(), running.read_rest(), running.stderr()) == (0, "went on\n", "")
