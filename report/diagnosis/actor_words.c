@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "diagnosis/actor_words.h"
 
-#include <string.h>
-
 #include "diagnosis/phrases.h"
 #include "diagnosis/place.h"
 
-/* Appends a name, or the id if there is no name. */
+/* Appends a name; if there is none, the kind and the id: "task 0x7f"; if there is no id either, "a
+ * task that is not known". */
 static void put_name_or_id(struct buffer *out, const char *kind, struct report_text name,
                            struct report_text id)
 {
@@ -14,7 +13,14 @@ static void put_name_or_id(struct buffer *out, const char *kind, struct report_t
         sentence_put_text(out, name);
         return;
     }
+    if (!id.data)
+        sentence_put(out, "a ");
     sentence_put(out, kind);
+    if (!id.data) {
+        sentence_put(out, " that is not known");
+        return;
+    }
+    buffer_put_u8(out, ' ');
     sentence_put_text(out, id);
 }
 
@@ -22,6 +28,10 @@ static void put_process(struct buffer *out, const struct report_process *p)
 {
     if (p->name.data && p->name.len > 0) {
         sentence_put_text(out, p->name);
+        return;
+    }
+    if (!p->id.data && p->pid == REPORT_UNKNOWN) {
+        sentence_put(out, "a process that is not known");
         return;
     }
     sentence_put(out, "process ");
@@ -43,13 +53,13 @@ void actor_put(struct buffer *out, const struct wait_graph *g, size_t node, size
         sentence_put_thread(out, n->item);
         break;
     case NODE_GREENLET:
-        put_name_or_id(out, "greenlet ", greenlet->name, greenlet->id);
+        put_name_or_id(out, "greenlet", greenlet->name, greenlet->id);
         break;
     case NODE_TASK:
-        put_name_or_id(out, "task ", task->name, task->id);
+        put_name_or_id(out, "task", task->name, task->id);
         break;
     case NODE_OBJECT:
-        put_name_or_id(out, "", object->words, object->id);
+        put_name_or_id(out, "object", object->words, object->id);
         break;
     case NODE_PROCESS:
         put_process(out, n->item);
@@ -64,17 +74,12 @@ void actor_put(struct buffer *out, const struct wait_graph *g, size_t node, size
 void actor_put_id(struct buffer *out, const struct wait_graph *g, size_t process,
                   struct report_text id)
 {
-    static const char thread[] = "thread:";
-    const size_t len = sizeof(thread) - 1, node = wait_graph_find(g, process, id);
+    const size_t node = wait_graph_find(g, process, id);
 
-    if (node != NO_NODE) {
+    if (node != NO_NODE)
         actor_put(out, g, node, process);
-    } else if (id.len > len && memcmp(id.data, thread, len) == 0) {
-        sentence_put(out, "thread ");
-        sentence_put_text(out, (struct report_text){id.data + len, id.len - len});
-    } else {
-        sentence_put_text(out, id);
-    }
+    else
+        sentence_put_id(out, id);
 }
 
 const report_frames *actor_frames(const struct wait_graph *g, size_t node)

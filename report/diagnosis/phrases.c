@@ -48,13 +48,30 @@ void sentence_put_duration(struct buffer *out, int64_t ms)
     sentence_put(out, ms < 100 ? " ms" : " s");
 }
 
+void sentence_put_id(struct buffer *out, struct report_text id)
+{
+    static const char thread[] = "thread:";
+    const size_t len = sizeof(thread) - 1;
+
+    if (id.len > len && memcmp(id.data, thread, len) == 0) {
+        sentence_put(out, "thread ");
+        id = (struct report_text){id.data + len, id.len - len};
+    }
+    sentence_put_text(out, id);
+}
+
 void sentence_put_thread(struct buffer *out, const struct report_thread *thread)
 {
+    const bool has_native_id = thread->native_id != REPORT_UNKNOWN;
+
     if (thread->name.data && thread->name.len > 0) {
         sentence_put_text(out, thread->name);
-        return;
+    } else if (has_native_id || thread->ident != REPORT_UNKNOWN) {
+        sentence_put(out, "thread ");
+        sentence_put_number(out, has_native_id ? thread->native_id : thread->ident);
+    } else if (thread->id.data) {
+        sentence_put_id(out, thread->id);
+    } else {
+        sentence_put(out, "a thread that is not known");
     }
-    sentence_put(out, "thread ");
-    sentence_put_number(out,
-                        thread->native_id != REPORT_UNKNOWN ? thread->native_id : thread->ident);
 }

@@ -25,8 +25,11 @@ void sentence_put_number(struct buffer *out, int64_t number);
 /* Appends a duration, rounded down to the unit that is shown: "87 ms", "0.1 s", "12 s". */
 void sentence_put_duration(struct buffer *out, int64_t ms);
 
-/* Appends the name of a thread. If it has no name, appends its native id, or else its ident:
- * "thread 4711". */
+/* Appends the id of a node: "thread 4711" for "thread:4711"; any other id unchanged. */
+void sentence_put_id(struct buffer *out, struct report_text id);
+
+/* Appends the name of a thread. If it has no name, appends its native id, its ident or its id,
+ * whichever is known first: "thread 4711". */
 void sentence_put_thread(struct buffer *out, const struct report_thread *thread);
 
 #endif

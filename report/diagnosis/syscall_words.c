@@ -130,7 +130,7 @@ static void put_watched(struct buffer *out, const struct report_syscall *call, i
 
         sentence_put(out, ", for ");
         sentence_put_text(out, w->events);
-        if (w->fd == call->fd)
+        if (w->fd == call->fd || w->fd == REPORT_UNKNOWN)
             continue;
         sentence_put(out, " on descriptor ");
         sentence_put_number(out, w->fd);

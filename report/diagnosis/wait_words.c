@@ -201,11 +201,49 @@ void wait_words_put_target(struct buffer *out, const struct wait_graph *g, size_
 
 #define HOLDERS_SHOWN 3
 
+/* Returns how many of the holders are named. */
+static size_t shown_of(const report_texts *holders)
+{
+    return holders->count <= HOLDERS_SHOWN + 1 ? holders->count : HOLDERS_SHOWN;
+}
+
+/* Returns the fact that the thread `index` in the list of holders holds the object. NULL: there is
+ * none, since the list itself is the fact: for a file lock, the kernel reports the holder. */
+static const struct report_hold *hold_of(const struct wait_graph *g, const struct parts *p,
+                                         size_t index)
+{
+    const size_t process = g->nodes[p->target].process;
+    const size_t holder = wait_graph_find(g, process, p->object->holders.items[index]);
+
+    return holder != NO_NODE ? wait_graph_hold(g, holder, p->target) : NULL;
+}
+
+/* Returns the word that precedes "held by": how certain it is that all named holders hold the
+ * object. is_certain: as in wait_words_put. */
+static const char *doubt_of(const struct wait_graph *g, const struct parts *p, bool is_certain)
+{
+    const size_t shown = shown_of(&p->object->holders);
+    const char *doubt = "";
+    size_t i;
+
+    for (i = 0; i < shown; i++) {
+        const struct report_hold *hold = hold_of(g, p, i);
+
+        if (!hold || hold->certainty == CERTAINTY_KNOWN)
+            continue;
+        if (hold->certainty != CERTAINTY_SEEN)
+            return "perhaps ";
+        if (p->words->is_apparent && !is_certain)
+            doubt = "apparently ";
+    }
+    return doubt;
+}
+
 /* Appends the names of holders: "a, b, c and 5 others". */
 static void put_holders(struct buffer *out, const struct wait_graph *g, size_t process,
                         const report_texts *holders)
 {
-    size_t shown = holders->count <= HOLDERS_SHOWN + 1 ? holders->count : HOLDERS_SHOWN, i;
+    size_t shown = shown_of(holders), i;
 
     for (i = 0; i < shown; i++) {
         if (i > 0)
@@ -233,32 +271,29 @@ static void put_one_holder(struct buffer *out, const struct wait_graph *g, size_
 {
     const size_t process = g->nodes[p->target].process;
     const size_t holder = wait_graph_find(g, process, p->object->holders.items[0]);
-    const struct report_hold *hold =
-        holder != NO_NODE ? wait_graph_hold(g, holder, p->target) : NULL;
-    bool is_guess =
-        p->object->holder_status != HOLDER_KNOWN ||
-        (hold && hold->certainty != CERTAINTY_KNOWN && hold->certainty != CERTAINTY_SEEN);
+    const bool is_known = p->object->holder_status == HOLDER_KNOWN;
 
     sentence_put(out, ", ");
-    if (is_guess)
-        sentence_put(out, "perhaps ");
-    else if (hold && hold->certainty == CERTAINTY_SEEN && p->words->is_apparent && !is_certain)
-        sentence_put(out, "apparently ");
+    sentence_put(out, is_known ? doubt_of(g, p, is_certain) : "perhaps ");
     sentence_put(out, p->words->held);
     if (holder == node)
         sentence_put(out, "itself");
     else
         actor_put_id(out, g, process, p->object->holders.items[0]);
     if (p->words->is_apparent)
-        put_since(out, hold);
+        put_since(out, hold_of(g, p, 0));
 }
 
 static void put_several_holders(struct buffer *out, const struct wait_graph *g,
-                                const struct parts *p)
+                                const struct parts *p, bool is_certain)
 {
+    const bool is_known = p->object->holder_status == HOLDER_KNOWN;
+
     sentence_put(out, ", ");
+    if (is_known)
+        sentence_put(out, doubt_of(g, p, is_certain));
     sentence_put(out, p->words->held);
-    if (p->object->holder_status != HOLDER_KNOWN)
+    if (!is_known)
         sentence_put(out, "one of ");
     put_holders(out, g, g->nodes[p->target].process, &p->object->holders);
 }
@@ -287,10 +322,11 @@ static void put_holding(struct buffer *out, const struct wait_graph *g, size_t n
 {
     const struct report_object *o = p->object;
 
-    if (g->nodes[p->target].is_lost) {
-        sentence_put(out, ", ");
+    if (o->holder_status == HOLDER_ENDED || o->holder_status == HOLDER_INHERITED) {
+        sentence_put(out, g->nodes[p->target].is_lost ? ", " : ", apparently ");
         wait_words_put_lost(out, g, p->target);
-        sentence_put(out, ": no living thread can release it");
+        if (g->nodes[p->target].is_lost)
+            sentence_put(out, ": no living thread can release it");
     } else if (o->holder_status == HOLDER_FREE) {
         sentence_put(out, ", which is free now");
     } else if (o->holders.count == 0) {
@@ -298,7 +334,7 @@ static void put_holding(struct buffer *out, const struct wait_graph *g, size_t n
     } else if (o->holders.count == 1) {
         put_one_holder(out, g, node, p, is_certain);
     } else {
-        put_several_holders(out, g, p);
+        put_several_holders(out, g, p, is_certain);
     }
 }
 

@@ -33,8 +33,8 @@ void wait_words_put_object(struct buffer *out, const struct report_object *objec
  * there is no such node, or it is not known. */
 size_t wait_words_holder(const struct wait_graph *g, size_t node);
 
-/* Appends the reason why no living thread can release an object that is_lost: "held by Thread-3,
- * which has ended". */
+/* Appends who holds an object whose holder has ended or is in the parent process: "held by
+ * Thread-3, which has ended". */
 void wait_words_put_lost(struct buffer *out, const struct wait_graph *g, size_t object);
 
 #endif

@@ -94,6 +94,84 @@ TEST(many_possible_holders_are_counted)
     assert_notes(&w, "a", "waits for Lock x, held by one of b, c, d and 2 others\n");
 }
 
+TEST(how_certain_several_holders_are_can_be_read)
+{
+    AUTO_WAITING w;
+    struct report_hold *first, *second;
+
+    waiting_init(&w);
+    first = hold(&w, "b", "x", 3);
+    second = hold(&w, "c", "x", 3);
+    object_of(&w, "x")->holder_status = HOLDER_KNOWN;
+    object_of(&w, "x")->kind = literal("semaphore");
+    object_of(&w, "x")->type = literal("threading.Semaphore");
+    wait_for(&w, "a", "x", 4);
+    conclude(&w);
+    assert_notes(&w, "a", "waits for Semaphore x, apparently held by b and c\n");
+    second->certainty = CERTAINTY_KNOWN;
+    conclude(&w);
+    assert_notes(&w, "a", "waits for Semaphore x, apparently held by b and c\n");
+    first->certainty = CERTAINTY_KNOWN;
+    conclude(&w);
+    assert_notes(&w, "a", "waits for Semaphore x, held by b and c\n");
+    second->certainty = CERTAINTY_LIKELY;
+    conclude(&w);
+    assert_notes(&w, "a", "waits for Semaphore x, perhaps held by b and c\n");
+    second->certainty = 0;
+    conclude(&w);
+    assert_notes(&w, "a", "waits for Semaphore x, perhaps held by b and c\n");
+    object_of(&w, "x")->holder_status = HOLDER_NOT_KNOWN;
+    conclude(&w);
+    assert_notes(&w, "a", "waits for Semaphore x, held by one of b and c\n");
+}
+
+TEST(what_has_no_name_and_no_number_is_called_by_its_id)
+{
+    AUTO_WAITING w;
+    struct report_thread *t;
+
+    waiting_init(&w);
+    hold(&w, "b", "x", 3)->certainty = CERTAINTY_KNOWN;
+    wait_for(&w, "a", "x", 4);
+    t = thread_of(&w, "b");
+    t->name = literal(NULL);
+    t->frames.count = 0;
+    t->native_id = 7;
+    conclude(&w);
+    assert_notes(&w, "a", "waits for Lock x, held by thread 7 since bank.py:3\n");
+    t->native_id = REPORT_UNKNOWN;
+    conclude(&w);
+    assert_notes(&w, "a", "waits for Lock x, held by thread b since bank.py:3\n");
+    t->id = object_of(&w, "x")->holders.items[0] = literal("other");
+    conclude(&w);
+    assert_notes(&w, "a", "waits for Lock x, held by other since bank.py:3\n");
+
+    t->id = literal(NULL);
+    t->main = BOOL_FALSE;
+    t->daemon = BOOL_FALSE;
+    thread_of(&w, "a")->main = BOOL_TRUE;
+    thread_of(&w, "a")->frames.items[0].file = literal("/usr/lib/python3.11/threading.py");
+    thread_of(&w, "a")->frames.items[0].function = literal("_shutdown");
+    conclude(&w);
+    assert_findings(&w, "the program exits and waits for a thread that is not a daemon: a thread "
+                        "that is not known\n");
+}
+
+TEST(a_descriptor_that_is_not_known_is_not_named)
+{
+    struct report_watched watched = {REPORT_UNKNOWN, literal("input"), NULL};
+    struct report_syscall call = {.name = literal("epoll_wait"),
+                                  .fd = 3,
+                                  .left_ms = REPORT_UNKNOWN,
+                                  .watched = {&watched, 1}};
+    AUTO_BUFFER text = BUFFER_INIT;
+
+    syscall_words_put(&text, &call, 1);
+    buffer_put_u8(&text, 0);
+    assert_string_equal((const char *)text.data,
+                        "in the system call epoll_wait on descriptor 3, for input");
+}
+
 TEST(a_future_is_computed)
 {
     AUTO_WAITING w;
