@@ -246,8 +246,9 @@ struct report_task {
  *   ENDED      the thread in `holders` had it and has ended
  *   INHERITED  a thread of the parent process had it when this process was forked
  *
- * detail: "permits": how many may hold a semaphore or semlock at the same time; "holder": the name
- * of a holder that has ended; "module": the name of the module of an import lock. */
+ * detail: "permits": how many may hold a semaphore or semlock at the same time; "recursive": "yes"
+ * if a semlock is an RLock, which only its holder can release; "holder": the name of a holder that
+ * has ended; "module": the name of the module of an import lock. */
 struct report_object {
     struct report_text id; /* "obj:0x..." */
     struct report_text kind;

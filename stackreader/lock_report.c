@@ -425,19 +425,28 @@ static struct report_text detail_of(const struct lock_reporting *l, const struct
     return (struct report_text){NULL, 0};
 }
 
+static void add_detail(struct report_object *to, const char *name, struct report_text value)
+{
+    if (value.data)
+        to->detail.items[to->detail.count++] = (struct report_pair){{name, strlen(name)}, value};
+}
+
 static void set_detail(const struct lock_reporting *l, const struct lock_object *o,
                        struct report_object *to)
 {
+    static const struct report_text yes = {"yes", 3};
+    const bool is_recursive = o->kind == LOCK_SEMLOCK && lock_is_recursive(l->py, o->address);
     const char *name;
     struct report_text value = detail_of(l, o, &name);
 
-    if (!value.data)
+    if (!value.data && !is_recursive)
         return;
-    to->detail.items = arena_array(l->arena, 1, sizeof(*to->detail.items));
+    to->detail.items = arena_array(l->arena, 2, sizeof(*to->detail.items));
     if (!to->detail.items)
         return;
-    to->detail.items[0] = (struct report_pair){{name, strlen(name)}, value};
-    to->detail.count = 1;
+    add_detail(to, name, value);
+    if (is_recursive)
+        add_detail(to, "recursive", yes);
 }
 
 static void fill_object(const struct lock_reporting *l, struct lock_object *o,

@@ -21,12 +21,15 @@
 #define OFFSET_COUNT  32 /* with a PyMutex, this is the number of further acquisitions */
 
 /* Of a SemLock (Modules/_multiprocessing/multiprocessing.h): a pointer to the sem_t, the ident of
- * the last thread that acquired it, and two ints: how many times this process has acquired it
- * without releasing it, and how many times all processes together may. */
+ * the last thread that acquired it, and three ints: how many times this process has acquired it
+ * without releasing it, how many times all processes together may, and whether it is an RLock. */
 #define SEMLOCK_HANDLE  16
 #define SEMLOCK_THREAD  24
 #define SEMLOCK_COUNT   32
 #define SEMLOCK_MAXIMUM 36
+#define SEMLOCK_KIND    40
+
+#define SEMLOCK_RECURSIVE 0 /* the kind of an RLock */
 
 #define MUTEX_LOCKED 1 /* a bit of a PyMutex */
 
@@ -121,6 +124,14 @@ uint64_t lock_permits(const struct python *py, uint64_t semlock)
     if (!memory_read(&py->memory, semlock + SEMLOCK_MAXIMUM, &maximum, sizeof(maximum)))
         return 0;
     return maximum > 0 ? (uint64_t)maximum : 0;
+}
+
+bool lock_is_recursive(const struct python *py, uint64_t semlock)
+{
+    int32_t kind;
+
+    return memory_read(&py->memory, semlock + SEMLOCK_KIND, &kind, sizeof(kind)) &&
+           kind == SEMLOCK_RECURSIVE;
 }
 
 bool lock_read(const struct python *py, enum lock_kind kind, uint64_t object,

@@ -193,6 +193,16 @@ static void add_edge(struct wait_graph *g, struct wait_node *from, size_t to)
     from->edges++;
 }
 
+/* True if only the thread that acquired the object can release it, and this thread has ended or is
+ * in the parent process. Any process may release a Lock of multiprocessing. */
+static bool is_lost(const struct report_object *o)
+{
+    if (o->holder_status != HOLDER_ENDED && o->holder_status != HOLDER_INHERITED)
+        return false;
+    return !text_is(o->kind, "semlock") ||
+           (o->holder_status == HOLDER_ENDED && text_is(object_detail(o, "recursive"), "yes"));
+}
+
 static void add_holder_edges(struct wait_graph *g, size_t object)
 {
     struct wait_node *node = &g->nodes[object];
@@ -200,7 +210,7 @@ static void add_holder_edges(struct wait_graph *g, size_t object)
     const struct report_hold *hold;
     size_t i, holder;
 
-    node->is_lost = o->holder_status == HOLDER_ENDED || o->holder_status == HOLDER_INHERITED;
+    node->is_lost = is_lost(o);
     for (i = 0; depends_on_holders(o) && i < o->holders.count; i++) {
         holder = wait_graph_find(g, node->process, o->holders.items[i]);
         hold = holder != NO_NODE ? wait_graph_hold(g, holder, object) : NULL;

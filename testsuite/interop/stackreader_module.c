@@ -99,7 +99,24 @@ static PyObject *holds_object(const struct report_thread *t)
     return list;
 }
 
-/* {id: (kind, type, words, [holder, ...], status)} of each object. */
+/* {name: value} of what else is known about an object. */
+static PyObject *detail_object(const struct report_object *o)
+{
+    PyObject *dict = PyDict_New(), *name, *value;
+    size_t i;
+
+    for (i = 0; dict && i < o->detail.count; i++) {
+        name = text_object(o->detail.items[i].name);
+        value = text_object(o->detail.items[i].value);
+        if (!name || !value || PyDict_SetItem(dict, name, value) < 0)
+            Py_CLEAR(dict);
+        Py_XDECREF(name);
+        Py_XDECREF(value);
+    }
+    return dict;
+}
+
+/* {id: (kind, type, words, [holder, ...], status, detail)} of each object. */
 static PyObject *objects_object(void)
 {
     PyObject *dict = PyDict_New(), *item, *id;
@@ -115,8 +132,8 @@ static PyObject *objects_object(void)
             Py_DECREF(item);
         }
         id = text_object(o->id);
-        item = Py_BuildValue("(NNNNi)", text_object(o->kind), text_object(o->type),
-                             text_object(o->words), holders, o->holder_status);
+        item = Py_BuildValue("(NNNNiN)", text_object(o->kind), text_object(o->type),
+                             text_object(o->words), holders, o->holder_status, detail_object(o));
         if (!item || PyDict_SetItem(dict, id, item) < 0)
             Py_CLEAR(dict);
         Py_DECREF(id);

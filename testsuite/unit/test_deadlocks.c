@@ -343,6 +343,41 @@ TEST(a_lock_whose_holder_has_ended_is_a_finding)
     assert_int_equal(w.p->findings.items[0].members.count, 1);
 }
 
+/* Any process may release a Lock of multiprocessing, but only the owner an RLock. */
+TEST(a_multiprocessing_lock_whose_holder_has_ended_is_not_lost)
+{
+    struct report_pair detail[] = {{literal("permits"), literal("1")},
+                                   {literal("other"), literal("yes")}};
+    AUTO_WAITING w;
+
+    waiting_init(&w);
+    object_of(&w, "lock")->kind = literal("semlock");
+    object_of(&w, "lock")->holder_status = HOLDER_ENDED;
+    wait_for(&w, "a", "lock", 5);
+    object_of(&w, "lock")->type = literal("_multiprocessing.SemLock");
+    conclude(&w);
+    assert_findings(&w, "");
+    assert_notes(&w, "a",
+                 "waits for multiprocessing lock lock, apparently held by a thread, which has "
+                 "ended\n");
+    object_of(&w, "lock")->detail.items = detail;
+    object_of(&w, "lock")->detail.count = 2;
+    conclude(&w);
+    assert_findings(&w, "");
+    detail[1].name = literal("recursive");
+    conclude(&w);
+    assert_findings(&w,
+                    "ABANDONED: multiprocessing lock lock, held by a thread, which has ended: no "
+                    "living thread can release it\n"
+                    "  a (bank.py:5) waits for it\n");
+    object_of(&w, "lock")->holder_status = HOLDER_INHERITED;
+    conclude(&w);
+    assert_findings(&w, "");
+    assert_notes(&w, "a",
+                 "waits for multiprocessing lock lock, apparently held by a thread of the parent "
+                 "process when this process was forked\n");
+}
+
 TEST(a_lost_lock_that_no_thread_waits_for_is_no_finding)
 {
     AUTO_WAITING w;

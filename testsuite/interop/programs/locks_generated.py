@@ -325,7 +325,7 @@ def check(program, threads):
             named[indices[thing]] = me
             if program.holds.get(indices[thing]) != me:
                 wrong.append(f"holds {indices[thing]}, by {certainty}:\n{threads[me].source}")
-    for thing, (_, _, _, holders, status) in things.items():
+    for thing, (_, _, _, holders, status, _) in things.items():
         index = indices.get(thing)
         if index not in named or status != HOLDER_KNOWN:
             continue

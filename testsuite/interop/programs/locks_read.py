@@ -31,6 +31,7 @@ things, full, simple = queue.Queue(), queue.Queue(1), queue.SimpleQueue()
 full.put(1)
 barrier = threading.Barrier(2)
 shared = multiprocessing.get_context("fork").Lock()
+shared_ended = multiprocessing.get_context("fork").RLock()
 executor = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="worker")
 
 
@@ -94,6 +95,16 @@ def rlock_by_acquire():
 def of_ended_thread():
     has_ended.wait()
     ended.acquire()
+
+
+def of_ended_sharer():
+    has_ended.wait()
+    shared_ended.acquire()
+
+
+def acquire_and_end():
+    ended.acquire()
+    shared_ended.acquire()
 
 
 def wait_for_condition():
@@ -188,6 +199,7 @@ CASES = [
     (rlock_by_with, recursive, "rlock", "recursive", []),
     (rlock_by_acquire, recursive, "rlock", "recursive", []),
     (of_ended_thread, ended, "rlock", "ended", []),
+    (of_ended_sharer, shared_ended._semlock, "semlock", "shared_ended", []),
     (wait_for_condition, condition, "condition", "condition", []),
     (wait_for_condition_of_lock, of_plain, "condition", "of_plain", []),
     (wait_twice, semaphore, "semaphore", "semaphore", [(semaphore, SEEN)]),
@@ -210,6 +222,7 @@ HOLDERS = [
     (other, "hold", "known"),
     (recursive, "hold", "known"),
     (ended, None, "ended"),
+    (shared_ended._semlock, None, "ended, recursive"),
     (managed, "hold_managed", "known"),
     (stacked, "hold_stacked", "known"),
     (semaphore, "wait_twice", "known"),
@@ -254,6 +267,10 @@ def expected():
     return threads, objects
 
 
+def kind_of(detail):
+    return ", recursive" if detail.get("recursive") == "yes" else ""
+
+
 def read():
     found, _, _, things = stackreader_module.read()
     names = {each["id"]: each["name"] for each in found}
@@ -263,8 +280,8 @@ def read():
         thing, kind, _, _, words = each["waits"] or (None,) * 5
         threads[each["name"]] = (thing, kind, words, holds)
     objects = {
-        thing: ([names.get(holder) for holder in holders], STATUSES[status])
-        for thing, (_, _, _, holders, status) in things.items()
+        thing: ([names.get(each) for each in holders], STATUSES[status] + kind_of(detail))
+        for thing, (_, _, _, holders, status, detail) in things.items()
     }
     return threads, objects
 
@@ -299,8 +316,8 @@ def main():
         start(target)
     start(wait_for_result)
     start(join)
-    # The next thread that starts may get the ident of the one that has ended, and own its lock.
-    start(ended.acquire).join()
+    # The next thread that starts may get the ident of the one that has ended, and own its locks.
+    start(acquire_and_end).join()
     has_ended.set()
     while (wrong := different()) and time.monotonic() < until:
         time.sleep(0.01)
