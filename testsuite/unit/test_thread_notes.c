@@ -164,9 +164,10 @@ TEST(a_descriptor_that_is_not_known_is_not_named)
                                   .fd = 3,
                                   .left_ms = REPORT_UNKNOWN,
                                   .watched = {&watched, 1}};
+    const struct report_process process = {0};
     AUTO_BUFFER text = BUFFER_INIT;
 
-    syscall_words_put(&text, &call, 1);
+    syscall_words_put(&text, &call, &process);
     buffer_put_u8(&text, 0);
     assert_string_equal((const char *)text.data,
                         "in the system call epoll_wait on descriptor 3, for input");
