@@ -158,11 +158,16 @@ def python() -> str:
 
 
 def pystuck(
-    *arguments: object, stdin: str = "", timeout: float = PATIENCE, **environment: str
+    *arguments: object,
+    prefix: Sequence[str] = (),
+    stdin: str = "",
+    timeout: float = PATIENCE,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the client with these arguments."""
+    """Runs the client with these arguments. prefix: a program that runs the command line after
+    it."""
     return subprocess.run(
-        c_program("PYSTUCK_BIN", *arguments),
+        [*prefix, *c_program("PYSTUCK_BIN", *arguments)],
         env=clean_environment(**environment),
         input=stdin,
         capture_output=True,

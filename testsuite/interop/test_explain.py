@@ -108,14 +108,7 @@ def test_a_host_without_a_route() -> None:
     prefix = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-r", "-n"]
     if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no namespaces can be made here")
-    done = subprocess.run(
-        [*prefix, *c_program("PYSTUCK_BIN", "127.0.0.1")],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = pystuck("127.0.0.1", prefix=prefix)
     sentence = "cannot reach 127.0.0.1:6666: Network is unreachable"
     assert_says(done, 2, sentence)
 

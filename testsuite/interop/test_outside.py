@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
@@ -36,11 +37,15 @@ from test_without_gil import FORBID_READING
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to be another user, say")
 
 
-def start(code: str, *flags: str, environment: dict[str, str] | None = None) -> Running:
-    """Starts Python with this code, and waits until it has printed "ready"."""
+@contextlib.contextmanager
+def start(code: str, *flags: str, environment: dict[str, str] | None = None) -> Iterator[Running]:
+    """Starts Python with this code, waits until it has printed "ready", and kills it at the end."""
     running = Running([python(), *flags, "-c", code], environment or clean_environment())
-    assert running.read_line() == "ready"
-    return running
+    try:
+        assert running.read_line() == "ready"
+        yield running
+    finally:
+        running.kill()
 
 
 def read(pid: int, *arguments: str) -> dict[str, Any]:
@@ -157,20 +162,10 @@ def test_a_user_who_may_not_read_the_process_is_told_the_command_that_works(
     assert f"run 'sudo pystuck --pid {running.pid}'" in text
 
 
-def pystuck_after(
-    code: str, pid: int, *arguments: str, **options: Any
-) -> subprocess.CompletedProcess[str]:
+def pystuck_after(code: str, pid: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs the client in a process that has run this code before."""
     code = f"import ctypes, os, sys\n{code}\nos.execv(sys.argv[1], sys.argv[1:])"
-    return subprocess.run(
-        [python(), "-c", code, *c_program("PYSTUCK_BIN", "--pid", pid, *arguments)],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-        **options,
-    )
+    return pystuck("--pid", pid, *arguments, prefix=[python(), "-c", code])
 
 
 #: Drops the capability CAP_SYS_PTRACE for all programs that are executed later.
@@ -197,13 +192,10 @@ libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE
 print("ready", flush=True)
 sys.stdin.readline()
 """
-    running = start(code)
-    try:
+    with start(code) as running:
         text = as_user(STRANGER, lambda: reason(running.pid, status=1))
         assert "has capabilities that you lack (0x" in text
         assert f"sudo pystuck --pid {running.pid}" in text
-    finally:
-        running.kill()
 
 
 def test_a_client_that_may_not_call_process_vm_readv_reads_a_file(
@@ -225,16 +217,13 @@ print("ready", flush=True)
 sys.stdin.readline()
 """
     for dumpable in (True, False):
-        running = start(code.format(STRANGER, dumpable))
-        try:
+        with start(code.format(STRANGER, dumpable)) as running:
             if dumpable:
                 process = as_user(STRANGER, lambda pid=running.pid: read(pid))
                 assert process["threads"][0]["frames"]
             else:
                 text = as_user(STRANGER, lambda pid=running.pid: reason(pid, status=1))
                 assert "not dumpable" in text
-        finally:
-            running.kill()
 
 
 def test_a_forked_child_of_a_program_with_a_server_is_read_and_explained() -> None:
@@ -253,8 +242,7 @@ print("ready", flush=True)
 print(child, flush=True)
 sys.stdin.readline()
 """
-    running = start(code, environment=debuggee_environment())
-    try:
+    with start(code, environment=debuggee_environment()) as running:
         child = int(running.read_line())
         wait_until(lambda: "in_the_child" in pystuck("--pid", child).stdout, "the child's stack")
         done = pystuck("--pid", child)
@@ -263,8 +251,6 @@ sys.stdin.readline()
         assert "run_server(follow_fork=True)" in done.stderr
         (thread,) = read(child)["threads"]
         assert (thread["native_id"], thread["main"]) == (child, True)
-    finally:
-        running.kill()
 
 
 def test_a_program_that_forked_itself_into_the_background_is_read_and_explained() -> None:
@@ -278,8 +264,7 @@ print("ready", flush=True)
 print(os.getpid(), flush=True)
 sys.stdin.readline()
 """
-    running = start(code, environment=debuggee_environment())
-    try:
+    with start(code, environment=debuggee_environment()) as running:
         daemon = int(running.read_line())
         running.popen.wait()
         done = pystuck("--pid", daemon)
@@ -287,8 +272,6 @@ sys.stdin.readline()
         assert "in <module>" in done.stdout
         assert "was forked after run_server()" in done.stderr
         assert "follow_fork=True" in done.stderr
-    finally:
-        running.kill()
 
 
 def test_if_the_server_does_not_answer_the_stacks_are_read_from_outside() -> None:
@@ -298,17 +281,16 @@ pystuck.run_server(port=0)
 print("ready", flush=True)
 sys.stdin.readline()
 """
-    running = start(code, environment=debuggee_environment())
-    try:
-        os.kill(running.pid, signal.SIGSTOP)
-        done = pystuck("--pid", running.pid, "--timeout", "0.3")
-        assert done.returncode == 0, done.stderr
-        assert "in <module>" in done.stdout
-        assert f"the server of process {running.pid} does not answer" in done.stderr
-        assert read(running.pid, "--timeout", "0.3")["threads"][0]["state"] == "T"
-    finally:
-        os.kill(running.pid, signal.SIGCONT)
-        running.kill()
+    with start(code, environment=debuggee_environment()) as running:
+        try:
+            os.kill(running.pid, signal.SIGSTOP)
+            done = pystuck("--pid", running.pid, "--timeout", "0.3")
+            assert done.returncode == 0, done.stderr
+            assert "in <module>" in done.stdout
+            assert f"the server of process {running.pid} does not answer" in done.stderr
+            assert read(running.pid, "--timeout", "0.3")["threads"][0]["state"] == "T"
+        finally:
+            os.kill(running.pid, signal.SIGCONT)
 
 
 def test_c_code_that_keeps_the_gil_is_found_from_outside() -> None:
@@ -322,8 +304,7 @@ threading.Thread(target=ask, daemon=True).start()
 print("ready", flush=True)
 re.match("(a|aa)+$", "a" * 100 + "b")
 """
-    running = start(code)
-    try:
+    with start(code) as running:
         done = wait_until(
             lambda: (
                 (found := pystuck("--pid", running.pid)).stdout.startswith("GIL held for") and found
@@ -331,21 +312,16 @@ re.match("(a|aa)+$", "a" * 100 + "b")
             "the GIL to be held by C code",
         )
         assert "by MainThread, in C code called from " in done.stdout.splitlines()[0]
-    finally:
-        running.kill()
 
 
 def test_a_thread_with_the_gil_that_runs_python_is_no_finding() -> None:
-    running = start("print('ready', flush=True)\nwhile True: pass")
-    try:
+    with start("print('ready', flush=True)\nwhile True: pass") as running:
         process = wait_until(
             lambda: (found := read(running.pid))["gil"]["state"] == "held" and found,
             "the loop to run",
         )
         assert process["findings"] == []
         assert process["gil"]["holder"] == process["threads"][0]["id"]
-    finally:
-        running.kill()
 
 
 def test_a_process_that_is_no_python_is_said_to_be_none() -> None:
@@ -458,15 +434,12 @@ ctypes.CDLL({str(copy)!r})
 print("ready", flush=True)
 sys.stdin.readline()
 """
-    running = start(code)
-    try:
+    with start(code) as running:
         done = pystuck("--pid", running.pid)
         assert done.returncode == 0
         assert "in <module>" in done.stdout
         assert "also has loaded Python 3." in done.stderr
         assert "but does not run it" in done.stderr
-    finally:
-        running.kill()
 
 
 def test_threads_that_threading_does_not_know_have_their_native_id() -> None:
@@ -479,15 +452,13 @@ print("ready", flush=True)
 _thread.start_new_thread(work, ())
 sys.stdin.readline()
 """
-    running = start(code, "-S")  # what is installed may import threading
-    try:
+    # What is installed may import threading, so -S.
+    with start(code, "-S") as running:
         tid = int(running.read_line())
         main, other = read(running.pid)["threads"]
         assert (main["native_id"], other["native_id"]) == (running.pid, tid)
         assert other["repr"] == f"<thread {other['ident']} (not started by threading)>"
         assert main["repr"] == f"<main thread {main['ident']}>"
-    finally:
-        running.kill()
 
 
 def both_are_read(pid: int) -> dict[str, Any] | None:
@@ -518,8 +489,7 @@ print("ready", flush=True)
 print(thread.native_id, flush=True)
 wait()
 """
-    running = start(code)
-    try:
+    with start(code) as running:
         thread = int(running.read_line())
         report = wait_until(lambda: both_are_read(running.pid), "both processes to be read")
         assert [each["pid"] for each in report["processes"]][0] == running.pid
@@ -535,8 +505,23 @@ wait()
         assert all(f"process {pid} (" in text for pid in pids)
         of_thread = both_are_read(thread)
         assert of_thread and [each["pid"] for each in of_thread["processes"]] == pids
-    finally:
-        running.kill()
+
+
+#: What is said about a process that starts or ends meanwhile, by the exit status of pystuck. Status
+#: 1: its threads are gone, but the process has not ended yet.
+SENTENCES_ABOUT_ENDING = {
+    0: ("has no pystuck server. To open a prompt in it",),
+    1: ("has no threads whose stacks can be read",),
+    2: (
+        "has ended",
+        "ended while its stacks were read",
+        "there is no process",
+        "does not run Python",  # it has not loaded libpython yet
+        "but does not run it: it has not begun, or has ended",
+        "its memory is not as pystuck knows it: Python is just starting or ending",
+        "has no memory: it is a thread of the kernel, or is about to end",
+    ),
+}
 
 
 def test_processes_that_end_while_they_are_read_are_told_apart() -> None:
@@ -547,16 +532,7 @@ def test_processes_that_end_while_they_are_read_are_told_apart() -> None:
                 pystuck("--version")
             done = pystuck("--pid", process.pid)
             assert (done.returncode == 0) == bool(done.stdout), done.stderr
-            assert done.returncode in (0, 1, 2)
-            sentences = (
-                "has no pystuck server",
-                "has ended",
-                "ended while its stacks were read",
-                "there is no process",
-                "does not run Python",
-                "has no threads whose stacks can be read",
-                "has loaded Python",
-                "its memory is not as pystuck knows it",
-                "or is about to end",
-            )
+            assert done.returncode != 0 or "<" in done.stdout, done.stdout
+            sentences = SENTENCES_ABOUT_ENDING[done.returncode]
             assert any(each in done.stderr for each in sentences), done.stderr
+            assert f"process {process.pid}" in done.stderr
