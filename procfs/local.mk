@@ -17,5 +17,6 @@ procfs_libprocfs_la_SOURCES = \
 	procfs/sleeps.c procfs/sleeps.h \
 	procfs/watched.c procfs/watched.h \
 	procfs/target.c procfs/target.h \
+	procfs/thread_facts.c procfs/thread_facts.h \
 	procfs/shortage.c procfs/shortage.h \
 	procfs/clock.h

@@ -19,7 +19,12 @@ struct target_process {
     /* Reads size bytes of its memory. Returns false if they cannot be read. The pointer is NULL if
      * no memory of the process can be read. */
     bool (*read_memory)(const void *arg, uint64_t address, void *to, size_t size);
-    const void *arg;
+
+    /* Returns the ID that this process has for a thread, from the ID that the process itself has
+     * for it; 0: there is no such thread. The pointer is NULL if the IDs are the same. */
+    pid_t (*thread_id)(const void *arg, pid_t theirs);
+
+    const void *arg; /* the first argument of these functions */
 };
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "without_gil.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdalign.h>
@@ -17,8 +16,7 @@
 #include "reserve.h"
 #include "self_reader.h"
 #include "server.h"
-#include "procfs/clock.h"
-#include "procfs/target.h"
+#include "procfs/thread_facts.h"
 #include "procfs/threads.h"
 #include "schema.h"
 #include "shortage.h"
@@ -31,8 +29,7 @@
 #define MARGIN_MS   300  /* how long a collection may continue after its budget */
 #define LONG_MS     5000 /* how long to wait for a collection that has the GIL */
 #define FRESH_MS    100  /* how long an answer may also be sent to other clients */
-#define KERNEL_MS   100  /* the limit for reading the states of threads */
-#define TARGETS_MS  100  /* the limit for finding out what their system calls are on */
+#define KERNEL_MS   100  /* how long to read the states of threads, and what their calls are on */
 
 /* The memory for a report, in bytes. RESERVED is always there; LARGE is mapped if a report does not
  * fit into it.
@@ -320,56 +317,19 @@ static void set_gil(struct arena *a, struct report_gil *gil, const struct ps_gil
     gil->state = gil->holder.data ? GIL_HELD : GIL_UNKNOWN;
 }
 
-/* Sets what the kernel reports about a thread. Returns false if this process is not allowed to read
- * it. */
-static bool set_kernel_facts(struct arena *a, struct report_thread *t)
-{
-    t->state = procfs_thread_state("/proc/self", (pid_t)t->native_id);
-    if (t->state != STATE_SLEEPING && t->state != STATE_DISK)
-        return true;
-    t->syscall = procfs_thread_syscall("/proc/self", (pid_t)t->native_id, a);
-    return t->syscall || (errno != EACCES && errno != EPERM);
-}
-
 static bool read_memory(const void *memory, uint64_t address, void *to, size_t size)
 {
     return memory_read(memory, address, to, size);
 }
 
-/* Finds out what the threads' system calls are on. */
-static void set_targets(struct arena *a, const struct report_process *p)
-{
-    struct memory memory = memory_self();
-    const struct target_process from = {"/proc/self", getpid(), false, read_memory, &memory};
-    struct target_thread *threads = arena_array(a, p->threads.count, sizeof(*threads));
-    size_t i, count = 0;
-
-    for (i = 0; threads && i < p->threads.count; i++) {
-        const struct report_thread *t = &p->threads.items[i];
-
-        if (t->syscall)
-            threads[count++] = (struct target_thread){(pid_t)t->native_id, t->state, t->syscall};
-    }
-    targets_find(&from, threads, count, a, clock_ms() + TARGETS_MS);
-}
-
+/* Sets what the kernel reports about the threads. */
 static void set_threads(struct arena *a, struct report_process *p)
 {
-    deadline_t end = deadline_in(KERNEL_MS);
-    bool allowed = true, late = false;
-    struct report_thread *t;
+    struct memory memory = memory_self();
+    const struct target_process from = {
+        .folder = "/proc/self", .pid = getpid(), .read_memory = read_memory, .arg = &memory};
 
-    for (t = p->threads.items; t < p->threads.items + p->threads.count; t++) {
-        if (t->native_id == REPORT_UNKNOWN || late)
-            continue;
-        allowed = set_kernel_facts(a, t) && allowed;
-        late = deadline_in(0) > end;
-    }
-    if (!allowed)
-        report_add_missing(a, p, "system calls", "the process is not dumpable");
-    if (late)
-        report_add_missing(a, p, "states of threads", "there are too many threads");
-    set_targets(a, p);
+    thread_facts_fill(&from, a, p, "the process is not dumpable", KERNEL_MS);
 }
 
 static void set_process(struct arena *a, struct report_process *p)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stacks/process_facts.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,16 +14,14 @@
 #include "procfs/patient.h"
 #include "procfs/read.h"
 #include "procfs/shortage.h"
-#include "procfs/target.h"
-#include "procfs/threads.h"
+#include "procfs/thread_facts.h"
 #include "schema.h"
 
 #define ARGV_SIZE 131072 /* the most bytes of a command line that are read */
 #define ARGV_MS   100    /* how long to wait for the command line */
 #define NS_PER_S  1e9
 
-#define THREADS_MS 300 /* how long to read the states of threads */
-#define TARGETS_MS 200 /* how long to find out what their system calls are on */
+#define THREADS_MS 300 /* how long to read the states of threads, and what their calls are on */
 
 #define OUTSIDE "the stacks were read from outside the process"
 
@@ -132,20 +129,14 @@ static void set_process(struct report *r, struct report_process *p, const struct
 
 /* ---- Its threads ----------------------------------------------------------------------------- */
 
-/* Sets the state and the system call of a thread. Returns false if this process is not allowed to
- * read the call. */
-static bool set_thread(struct arena *a, struct report_thread *t, const char *folder, pid_t thread)
-{
-    t->state = procfs_thread_state(folder, thread);
-    if (t->state != STATE_SLEEPING && t->state != STATE_DISK)
-        return true;
-    t->syscall = procfs_thread_syscall(folder, thread, a);
-    return t->syscall || (errno != EACCES && errno != EPERM);
-}
-
 static bool read_memory(const void *memory, uint64_t address, void *to, size_t size)
 {
     return memory_read(memory, address, to, size);
+}
+
+static pid_t thread_id(const void *memory, pid_t theirs)
+{
+    return memory_pid_thread(((const struct memory *)memory)->source, theirs);
 }
 
 /* True if the process is in another PID namespace than pystuck. */
@@ -154,46 +145,19 @@ static bool is_contained(const struct report_process *p, const struct memory_pid
     return p->pid != m->pid || !is_in_our("pid", m->pid);
 }
 
-/* Finds out what the threads' system calls are on. */
-static void set_targets(struct report *r, const struct report_process *p,
-                        const struct memory_pid *m, const char *folder)
-{
-    struct memory memory = memory_pid(m);
-    const struct target_process from = {folder, m->pid, is_contained(p, m), read_memory, &memory};
-    struct target_thread *threads = arena_array(&r->arena, p->threads.count, sizeof(*threads));
-    size_t i, count = 0;
-
-    for (i = 0; threads && i < p->threads.count; i++) {
-        const struct report_thread *t = &p->threads.items[i];
-
-        if (t->syscall)
-            threads[count++] = (struct target_thread){memory_pid_thread(m, (pid_t)t->native_id),
-                                                      t->state, t->syscall};
-    }
-    targets_find(&from, threads, count, &r->arena, clock_ms() + TARGETS_MS);
-}
-
 static void set_threads(struct report *r, struct report_process *p, const struct memory_pid *m)
 {
-    int64_t end = clock_ms() + THREADS_MS;
-    bool allowed = true;
+    struct memory memory = memory_pid(m);
     char folder[32];
-    size_t i;
+    const struct target_process from = {.folder = folder,
+                                        .pid = m->pid,
+                                        .is_contained = is_contained(p, m),
+                                        .read_memory = read_memory,
+                                        .thread_id = thread_id,
+                                        .arg = &memory};
 
     snprintf(folder, sizeof(folder), "/proc/%d", (int)m->pid);
-    for (i = 0; i < p->threads.count && clock_ms() < end; i++) {
-        struct report_thread *t = &p->threads.items[i];
-        pid_t thread =
-            t->native_id == REPORT_UNKNOWN ? 0 : memory_pid_thread(m, (pid_t)t->native_id);
-
-        if (thread > 0)
-            allowed = set_thread(&r->arena, t, folder, thread) && allowed;
-    }
-    if (!allowed)
-        report_add_missing(&r->arena, p, "system calls", "the kernel does not allow it");
-    if (i < p->threads.count)
-        report_add_missing(&r->arena, p, "states of threads", "there are too many threads");
-    set_targets(r, p, m, folder);
+    thread_facts_fill(&from, &r->arena, p, "the kernel does not allow it", THREADS_MS);
 }
 
 void facts_fill(struct report *report, struct report_process *process,

@@ -78,8 +78,11 @@ static void child_start(struct child *c, void (*wait)(void *arg), void *arg, con
 static const struct report_target *target_in_state(struct child *c, bool has_memory, int state)
 {
     char folder[32];
-    const struct target_process from = {folder, c->pid, c->is_contained,
-                                        has_memory ? read_memory : NULL, &c->pid};
+    const struct target_process from = {.folder = folder,
+                                        .pid = c->pid,
+                                        .is_contained = c->is_contained,
+                                        .read_memory = has_memory ? read_memory : NULL,
+                                        .arg = &c->pid};
     const struct target_thread thread = {c->pid, state, c->call};
 
     snprintf(folder, sizeof(folder), "/proc/%d", (int)c->pid);
@@ -477,7 +480,8 @@ static bool read_local(const void *arg, uint64_t address, void *to, size_t size)
 TEST(of_a_poll_of_more_than_1024_descriptors_nothing_is_known)
 {
     static const struct pollfd all[1025] = {{.fd = 7, .events = POLLIN}};
-    const struct target_process self = {"/proc/self", getpid(), false, read_local, NULL};
+    const struct target_process self = {
+        .folder = "/proc/self", .pid = getpid(), .read_memory = read_local};
     int64_t args[] = {(int64_t)(uintptr_t)all, 1024, -1, 0};
     const struct report_syscall call = {.name = literal("poll"), .args = {args, 4}};
     struct watched found[WATCHED_MAX];
@@ -489,7 +493,8 @@ TEST(of_a_poll_of_more_than_1024_descriptors_nothing_is_known)
 
 TEST(a_time_that_is_not_valid_is_not_known)
 {
-    const struct target_process self = {"/proc/self", getpid(), false, read_local, NULL};
+    const struct target_process self = {
+        .folder = "/proc/self", .pid = getpid(), .read_memory = read_local};
     struct timespec end = {.tv_sec = time(NULL) + 1000};
     int64_t args[] = {CLOCK_REALTIME, TIMER_ABSTIME, (int64_t)(uintptr_t)&end, 0};
     const struct report_syscall call = {.name = literal("clock_nanosleep"), .args = {args, 4}};
