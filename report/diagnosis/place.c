@@ -145,6 +145,10 @@ static bool put_function(struct buffer *out, const struct report_frame *f)
     return in_library || !is_module;
 }
 
+/* The maximum length of a file name, in bytes, from which the folder is removed. Without this
+ * limit, a malicious report could make the diagnosis read a long name for each waiter. */
+#define FILE_MAX 4096
+
 /* Returns the file name without its folder. For file names that are in many folders, returns the
  * last folder and the file name: "pkg/__init__.py". */
 static struct report_text file_name(struct report_text file)
@@ -153,6 +157,8 @@ static struct report_text file_name(struct report_text file)
     struct report_text name;
     size_t start = file.len, i;
 
+    if (file.len > FILE_MAX)
+        return file;
     while (start > 0 && file.data[start - 1] != '/')
         start--;
     name = without(file, start, 0);

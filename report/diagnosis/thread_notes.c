@@ -15,6 +15,12 @@
 /* The most notes that a thread may have. */
 #define NOTES_MAX 3
 
+struct noting {
+    struct report *r;
+    const struct wait_graph *g;
+    struct report_text *activities; /* what each node does now; unknown: not yet described */
+};
+
 /* ---- What it waits for ----------------------------------------------------------------------- */
 
 /* Appends words for a deadlock, such as "the deadlock above", which refer to the findings. */
@@ -60,8 +66,26 @@ static void put_timeout(struct buffer *out, const struct wait_node *n)
     sentence_put_duration(out, t->syscall->left_ms);
 }
 
-static void put_wait(struct buffer *out, const struct wait_graph *g, size_t node)
+/* Appends what `node` does now. Describes each node once, since many threads may wait for it. */
+static void put_activity_once(struct buffer *out, const struct noting *n, size_t node)
 {
+    struct report_text *known = &n->activities[node];
+    struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+
+    if (!known->data) {
+        put_activity(&text, n->g, node);
+        if (text.len > 0)
+            *known = report_text(n->r, (const char *)text.data, text.len);
+        if (text.failed || (text.len > 0 && !known->data))
+            out->failed = true;
+    }
+    if (known->data)
+        buffer_put(out, known->data, known->len);
+}
+
+static void put_wait(struct buffer *out, const struct noting *noting, size_t node)
+{
+    const struct wait_graph *g = noting->g;
     const struct wait_node *n = &g->nodes[node];
     size_t holder;
 
@@ -79,7 +103,7 @@ static void put_wait(struct buffer *out, const struct wait_graph *g, size_t node
     wait_words_put(out, g, node, n->cycle > 0);
     holder = wait_words_holder(g, node);
     if (holder != NO_NODE && n->cycle == 0)
-        put_activity(out, g, holder);
+        put_activity_once(out, noting, holder);
     if (wait_graph_wait(g, node)->timed == BOOL_TRUE)
         put_timeout(out, n);
 }
@@ -108,7 +132,7 @@ static void put_syscall(struct buffer *out, const struct report_process *p,
 
 static void put_cpu(struct buffer *out, const struct report_cpu *cpu)
 {
-    if (!cpu || isnan(cpu->percent) || !(cpu->percent >= 0 && cpu->percent < 1e6))
+    if (!cpu || !(cpu->percent >= 0 && cpu->percent < 1e6)) /* nor if it is NAN */
         return;
     sentence_put(out, ", ");
     sentence_put_number(out, (int64_t)(cpu->percent + 0.5));
@@ -147,12 +171,12 @@ static bool add(struct report *r, report_texts *notes, const struct buffer *line
     return line->len == 0 ? !line->failed : texts_add(r, notes, line);
 }
 
-static bool add_wait(struct report *r, report_texts *notes, const struct wait_graph *g, size_t node)
+static bool add_wait(const struct noting *n, report_texts *notes, size_t node)
 {
     struct buffer line __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
 
-    put_wait(&line, g, node);
-    return add(r, notes, &line);
+    put_wait(&line, n, node);
+    return texts_make(n->r, notes, NOTES_MAX) && add(n->r, notes, &line);
 }
 
 static bool add_kernel(struct report *r, const struct report_process *p, struct report_thread *t)
@@ -167,23 +191,23 @@ static bool add_kernel(struct report *r, const struct report_process *p, struct 
 
 bool diagnose_threads(struct report *r, struct report_process *p, const struct wait_graph *g)
 {
+    const struct noting n = {r, g, arena_array(&r->arena, g->count, sizeof(*n.activities))};
     size_t node = 0, i;
 
+    if (!n.activities)
+        return false;
     for (i = 0; i < p->threads.count; i++) {
         struct report_thread *t = &p->threads.items[i];
 
-        if (!texts_make(r, &t->notes, NOTES_MAX) || !add_wait(r, &t->notes, g, node++) ||
-            !add_kernel(r, p, t))
+        if (!add_wait(&n, &t->notes, node++) || !add_kernel(r, p, t))
             return false;
     }
     for (i = 0; i < p->greenlets.count; i++) {
-        if (!texts_make(r, &p->greenlets.items[i].notes, NOTES_MAX) ||
-            !add_wait(r, &p->greenlets.items[i].notes, g, node++))
+        if (!add_wait(&n, &p->greenlets.items[i].notes, node++))
             return false;
     }
     for (i = 0; i < p->tasks.count; i++) {
-        if (!texts_make(r, &p->tasks.items[i].notes, NOTES_MAX) ||
-            !add_wait(r, &p->tasks.items[i].notes, g, node++))
+        if (!add_wait(&n, &p->tasks.items[i].notes, node++))
             return false;
     }
     return true;

@@ -14,6 +14,12 @@ struct wait_id {
 
 #define ALL_PROCESSES SIZE_MAX
 
+/* The maximum length of an id, in bytes, and the maximum number of pairs in the detail of an object
+ * that are looked at. Without these limits, a malicious report could make the diagnosis compare
+ * long ids, or search a long list, for each thread that waits for an object. */
+#define ID_MAX     1024
+#define DETAIL_MAX 16
+
 /* A hold of a thread. holder and object are indices of nodes. */
 struct wait_hold {
     size_t holder, object;
@@ -64,7 +70,7 @@ size_t wait_graph_find(const struct wait_graph *g, size_t process, struct report
     const char *slash;
     size_t node, len;
 
-    if (!id.data)
+    if (!id.data || id.len > ID_MAX)
         return NO_NODE;
     node = find_in(g, process, id);
     if (node == NO_NODE)
@@ -82,7 +88,7 @@ size_t wait_graph_find(const struct wait_graph *g, size_t process, struct report
 static void add_node(struct wait_graph *g, enum wait_node_kind kind, const void *item,
                      size_t process, struct report_text id)
 {
-    if (id.data)
+    if (id.data && id.len <= ID_MAX)
         g->ids[g->id_count++] =
             (struct wait_id){kind == NODE_PROCESS ? ALL_PROCESSES : process, id, g->count};
     g->nodes[g->count++] = (struct wait_node){.kind = kind, .item = item, .process = process};
@@ -141,7 +147,7 @@ struct report_text object_detail(const struct report_object *object, const char 
 {
     size_t i;
 
-    for (i = 0; i < object->detail.count; i++) {
+    for (i = 0; i < object->detail.count && i < DETAIL_MAX; i++) {
         if (text_is(object->detail.items[i].name, name))
             return object->detail.items[i].value;
     }
@@ -228,8 +234,6 @@ const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t nod
 {
     const void *item = g->nodes[node].item;
 
-    if (!item) /* a process */
-        return NULL;
     switch (g->nodes[node].kind) {
     case NODE_THREAD:
         return ((const struct report_thread *)item)->waits;
@@ -368,7 +372,7 @@ bool wait_graph_make(struct wait_graph *g, const struct report_process *processe
         add_nodes(g, i);
     qsort(g->ids, g->id_count, sizeof(*g->ids), compare_ids);
     for (i = 0; i < g->count; i++) {
-        if (g->nodes[i].kind == NODE_THREAD && g->nodes[i].item)
+        if (g->nodes[i].kind == NODE_THREAD)
             add_holds(g, i, g->nodes[i].item);
     }
     qsort(g->holds, g->hold_count, sizeof(*g->holds), compare_holds);

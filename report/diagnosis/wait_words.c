@@ -78,11 +78,15 @@ static bool takes_an(const struct buffer *name)
            (name->len >= 5 && memcmp(name->data, "RLock", 5) == 0);
 }
 
+/* The maximum length of the name of a class, in bytes, from which the module is removed. Without
+ * this limit, a malicious report could make the diagnosis read a long name for each waiter. */
+#define TYPE_MAX 4096
+
 /* Appends the name of a class without its module. The class "lock" is called Lock, as in threading.
  */
 static void put_type(struct buffer *out, struct report_text type, const char *noun)
 {
-    size_t start = type.len;
+    size_t start = type.len <= TYPE_MAX ? type.len : 0;
 
     if (!type.data || type.len == 0 || text_is(type, "_thread.lock") || text_is(type, "lock") ||
         text_is(type, "_multiprocessing.SemLock") ||

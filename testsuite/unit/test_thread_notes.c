@@ -4,6 +4,8 @@
  */
 #include "waiting.h"
 
+#include <sys/mman.h>
+
 #include "diagnosis/diagnose.h"
 #include "diagnosis/syscall_words.h"
 #include "schema.h"
@@ -476,4 +478,103 @@ TEST(a_program_that_cannot_exit_is_a_finding)
     conclude(&w);
     assert_findings(&w, "");
     assert_notes(&w, "main", "waits for Lock x, holder not known\n");
+}
+
+/* ---- Malicious reports ----------------------------------------------------------------------- */
+
+#define FRAMES      50000
+#define WAITERS     4000
+#define FILE_LENGTH 2000
+
+/* Makes a thread that holds a lock and has many frames with long file names, all of a library, and
+ * many threads that wait for the lock. If the stack were described again for each of them, the
+ * diagnosis would take longer than the watchdog allows. */
+static void make_waiters(struct waiting *w)
+{
+    static const char folder[] = "/site-packages/";
+    struct report_thread *t;
+    char *file = arena_alloc(&w->r.arena, FILE_LENGTH);
+    size_t i;
+
+    hold(w, "holder", "x", 3);
+    wait_for(w, "a", "x", 4);
+    assert_non_null(file);
+    memset(file, 'a', FILE_LENGTH);
+    memcpy(file, folder, sizeof(folder) - 1);
+    t = w->p->threads.items;
+    t->frames.items = schema_make(&w->r.arena, &schema_frame, FRAMES);
+    t->frames.count = FRAMES;
+    for (i = 0; i < FRAMES; i++) {
+        t->frames.items[i].file = (struct report_text){file, FILE_LENGTH};
+        t->frames.items[i].function = literal("f");
+    }
+    w->p->threads.items = schema_make(&w->r.arena, &schema_thread, WAITERS + 1);
+    w->p->threads.items[0] = t[0];
+    for (i = 0; i < WAITERS; i++)
+        w->p->threads.items[i + 1] = t[1];
+    w->p->threads.count = WAITERS + 1;
+}
+
+TEST(what_the_holder_of_a_lock_does_is_described_once)
+{
+    AUTO_WAITING w;
+    size_t i;
+
+    waiting_init(&w);
+    make_waiters(&w);
+    conclude(&w);
+    for (i = 1; i <= WAITERS; i++) {
+        const report_texts *notes = &w.p->threads.items[i].notes;
+
+        assert_int_equal(notes->count, 1);
+        assert_int_equal(notes->items[0].len, w.p->threads.items[1].notes.items[0].len);
+        assert_non_null(memmem(notes->items[0].data, notes->items[0].len, ", now in aaa", 12));
+    }
+}
+
+#define PAGE 65536 /* a multiple of the page size of each machine */
+
+/* Returns a text the first PAGE bytes of which are an 'x'. The others cannot be read: if the
+ * diagnosis reads all of a long text for each waiter, the test crashes. */
+static struct report_text long_text(void)
+{
+    char *text = mmap(NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    assert_true(text != MAP_FAILED);
+    assert_int_equal(mprotect(text, PAGE, PROT_READ | PROT_WRITE), 0);
+    memset(text, 'x', PAGE);
+    return (struct report_text){text, 2 * PAGE};
+}
+
+/* Texts and lists that one object has, and that the notes of all of its waiters are about. */
+TEST(of_a_long_text_only_the_beginning_is_read)
+{
+    const struct report_text text = long_text();
+    AUTO_WAITING w;
+    struct report_object *o;
+
+    waiting_init(&w);
+    hold(&w, "holder", "x", 3)->since->file = text;
+    wait_for(&w, "a", "x", 4);
+    o = object_of(&w, "x");
+    o->type = text;
+    o->words = text;
+    conclude(&w);
+    assert_int_equal(thread_of(&w, "a")->notes.count, 1);
+
+    o->words = literal(NULL);
+    o->kind = literal("import");
+    thread_of(&w, "a")->waits->kind = o->kind;
+    o->detail.items = (struct report_pair *)(text.data + PAGE) - 16;
+    o->detail.count = 1000;
+    memset(o->detail.items, 0, 16 * sizeof(*o->detail.items));
+    conclude(&w);
+    assert_int_equal(thread_of(&w, "a")->notes.count, 1);
+
+    o->kind = literal("lock");
+    o->detail.count = 0;
+    thread_of(&w, "holder")->id = o->holders.items[0] = text;
+    conclude(&w);
+    assert_int_equal(thread_of(&w, "a")->notes.count, 1);
+    munmap((void *)(uintptr_t)text.data, text.len);
 }
