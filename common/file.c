@@ -85,9 +85,9 @@ int file_open_to_read(const char *path)
 
 /* ---- Directories ----------------------------------------------------------------------------- */
 
-/* True if files and directories of this owner may be used. This is so for the effective user, for
- * root, and in a user namespace for the overflow uid, because root's files can appear to belong to
- * it. */
+/* True if files and directories of this owner may be used. This is so for the effective user and
+ * for root. In a user namespace, this is also so for the overflow uid, because root's files can
+ * appear to belong to the overflow uid. */
 static bool is_trusted(uid_t owner)
 {
     return owner == geteuid() || owner == 0 || user_is_anyone(owner);

@@ -235,7 +235,7 @@ static FILE *open_file(const struct folder *folder, const char *file)
     return stream;
 }
 
-/* A file to write: a certificate or a key. The other of the two pointers is NULL. */
+/* A file to write: a certificate or a key. Either cert or key is NULL. */
 struct file {
     char name[MAX_FILE_NAME];
     const X509 *cert;

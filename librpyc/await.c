@@ -24,8 +24,9 @@ static int refuse(struct conn *c, const struct message *m, struct rpyc_error *er
                                 deadline_in(REFUSAL_MS), err);
 }
 
-/* Removes and returns the next request that is queued at s. NULL: there is none, or the connection
- * is closed. Waits until no thread is about to queue another one. Call with c->lock held. */
+/* Removes and returns the next request that is queued at s. If there is none, waits while another
+ * thread is about to queue a request at s. NULL: no request is queued, or the connection is closed.
+ * Call with c->lock held. */
 static struct queued *next_queued(struct conn *c, struct serving *s)
 {
     while (!c->closed && TAILQ_EMPTY(&s->queued) && c->queue == s)
@@ -76,9 +77,10 @@ static void serve_dequeued(struct conn *c, struct queued *q)
     pthread_mutex_lock(&c->lock);
 }
 
-/* Serves one request from this thread's queue. nested: serves only a request that belongs to one
- * which this thread is serving already. Returns false if the queue has no such request, or if the
- * connection is closed. Call with c->lock held; the lock is released meanwhile. */
+/* Serves one request from this thread's queue. If nested is true, serves only a request that
+ * belongs to another request which this thread is serving already. Returns false if the queue has
+ * no such request, or if the connection is closed. Call with c->lock held; the lock is released
+ * meanwhile. */
 static bool serve_queued(struct conn *c, bool nested)
 {
     struct queued *q;
@@ -110,9 +112,9 @@ static void unclaimed(struct conn *c, struct message *reply)
 }
 
 /* Delivers a reply and releases the read role. Takes m. A TCP peer may delay further replies until
- * this side acknowledges the received data or sends something. So acknowledges the data at once if
- * more replies may follow. This is so if other requests wait for their replies, or if no request
- * waits for this reply, because it answers a DEL. */
+ * this side acknowledges the received data or sends something. So this function acknowledges the
+ * data at once if more replies may follow: if other requests wait for their replies, or if the
+ * reply answers a DEL, for which no thread waits. */
 static void deliver(struct conn *c, struct message *m)
 {
     struct completion done;
@@ -129,10 +131,10 @@ static void deliver(struct conn *c, struct message *m)
         done.notify(done.arg);
 }
 
-/* Handles a request that was read. Decides which thread serves it. Queues it if another thread has
- * to serve it, or this thread later. Releases the read role. If this thread has to serve the
- * request now, serves or refuses it. Returns -1 with err filled if the connection has to be
- * closed. */
+/* Handles a request that was read, and releases the read role. Decides which thread serves the
+ * request. Queues the request if another thread has to serve it, or if this thread has to serve it
+ * later. If this thread has to serve it now, serves or refuses it. Returns -1 with err filled if
+ * the connection has to be closed. */
 static int handle_request(struct conn *c, struct message *m, struct rpyc_error *err)
 {
     struct serving *s = NULL;
@@ -166,9 +168,10 @@ static void pass_on(struct conn *c)
 }
 
 /* Reads one message and handles it. Call with the read role, which this function releases. Returns
- * RPYC_ETIMEOUT or RPYC_EINTERRUPT if the wait ended before a message arrived, else RPYC_OK. Any
- * other error closes the connection; but for conn_attend_for, the end of the stream returns
- * RPYC_ECLOSED. */
+ * RPYC_OK if a message was read. Returns RPYC_ETIMEOUT or RPYC_EINTERRUPT if the wait ended before
+ * a message arrived. After any other error, closes the connection and returns RPYC_OK. But if
+ * conn_attend_for() reads and the stream has ended, returns RPYC_ECLOSED and does not close the
+ * connection. */
 static enum rpyc_errcode read_and_handle(struct conn *c, deadline_t deadline)
 {
     struct rpyc_error why;
@@ -281,7 +284,7 @@ int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err)
     return result;
 }
 
-/* Reads what has arrived, for the thread whose entry is s. Returns RPYC_OK if that was a message.
+/* Reads what has arrived, for the thread whose entry is s. Returns RPYC_OK if a message was read.
  * Call with c->lock held; the lock is released meanwhile. */
 static enum rpyc_errcode read_for(struct conn *c, struct serving *s)
 {
@@ -368,7 +371,7 @@ static bool has_come(const struct conn *c, const struct pending *p)
     return p ? p->done : c->env.generation != RPYC_GENERATION_AUTO;
 }
 
-/* Waits until has_come(c, p) is true. Serves requests of the peer meanwhile, which does not extend
+/* Waits until has_come(c, p) is true. Serves requests of the peer meanwhile; this does not extend
  * the deadline. If the owner ends the wait, fails with RPYC_EINTERRUPT even if the reply has
  * arrived. Call with c->lock held; the lock is released meanwhile. */
 static int wait_for(struct conn *c, const struct pending *p, deadline_t deadline,

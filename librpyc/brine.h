@@ -79,10 +79,10 @@ struct brine_item {
 
 #define BRINE_DEPTH_MAX 200 /* the most levels of nested containers */
 
-/* Reads one value; if it is a container, with all its items. After an error, all calls fail. It is
- * an error if a container has more items than bytes are left, or if containers are nested deeper
- * than BRINE_DEPTH_MAX. So a caller may recurse on containers, and may allocate room for the items
- * of a container before it reads them. */
+/* A reader of one value. If the value is a container, the reader also reads all items in it. After
+ * an error, all calls fail. It is an error if a container has more items than bytes are left, or if
+ * containers are nested deeper than BRINE_DEPTH_MAX. So a caller may recurse on containers, and may
+ * allocate room for the items of a container before it reads them. */
 struct brine_reader {
     const uint8_t *pos;
     const uint8_t *end;
@@ -100,21 +100,21 @@ struct brine_reader {
 void brine_read(struct brine_reader *r, const void *data, size_t len);
 
 /* Lowers the limits on the depth of nested containers and on the number of items. Each container
- * counts as an item, and so does each item in it. What was read before this call counts too. An
- * argument of 0 leaves its limit unchanged. The reader fails with RPYC_ELIMIT at the start of the
- * container that exceeds a limit. */
+ * counts as an item, and so does each item in it. Containers and items that were read before this
+ * call count as well. 0: does not change this limit. The reader fails with RPYC_ELIMIT at the start
+ * of the container that exceeds a limit. */
 void brine_limit(struct brine_reader *r, unsigned max_depth, size_t max_items);
 
 /* Reads the next item. Returns false after an error. A call after the last item is an error. */
 bool brine_next(struct brine_reader *r, struct brine_item *item);
 
-/* Skips one value; if it is a container, with all its items. Sets *data and *len to the bytes of
- * the value. Fails if the value contains a str that is not valid UTF-8, since the caller may send
- * the bytes to a peer. */
+/* Skips one value. If the value is a container, skips all items in it, too. Sets *data and *len to
+ * the bytes of the value. Fails if the value contains a str that is not valid UTF-8, since the
+ * caller may send the bytes to a peer. */
 bool brine_skip(struct brine_reader *r, const uint8_t **data, size_t *len);
 
-/* Each function reads one item. brine_expect_tuple fails if it is not a tuple of `count` items, and
- * brine_expect_int if it is not an int that fits an int64_t. */
+/* Each function reads one item. brine_expect_tuple fails if the item is not a tuple of `count`
+ * items. brine_expect_int fails if the item is not an int that fits an int64_t. */
 bool brine_expect_tuple(struct brine_reader *r, size_t count);
 bool brine_expect_int(struct brine_reader *r, int64_t *value);
 
@@ -122,8 +122,8 @@ bool brine_expect_int(struct brine_reader *r, int64_t *value);
  * static text. An earlier error of r is kept. Returns false. */
 bool brine_fail(struct brine_reader *r, const char *problem);
 
-/* Like brine_fail, but with RPYC_ELIMIT: the value exceeds a limit. problem: a static text that
- * names the limit. limit: its value. */
+/* Like brine_fail, but the error is RPYC_ELIMIT, because the value exceeds a limit. problem: a
+ * static text that names the limit. limit: the value of this limit. */
 bool brine_fail_limit(struct brine_reader *r, const char *problem, size_t limit);
 
 /* True if the value was read without an error, and no bytes follow it. */

@@ -98,7 +98,7 @@ static int call_operator(const char *name, rpyc_value *obj, rpyc_value *other, b
     return bool_of(v, out, err);
 }
 
-/* Calls operator.contains instead of obj.__contains__: some containers have only __iter__. */
+/* Calls operator.contains and not obj.__contains__, because some containers only have __iter__. */
 int rpyc_contains(rpyc_value *obj, rpyc_value *value, bool *out, struct rpyc_error *err)
 {
     return call_operator("contains", obj, value, out, err);

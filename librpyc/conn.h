@@ -37,8 +37,9 @@ struct conn_callbacks {
     bool (*interrupted)(void *owner, bool by_signal);
 
     /* Returns true if the calling thread has to wake up regularly while it waits, to call
-     * `interrupted`: a signal does not always end the wait. NULL: every thread wakes up regularly
-     * if `interrupted` is set. The connection's lock may be held during the call. */
+     * `interrupted`. This is necessary because a signal does not always end the wait. NULL: every
+     * thread wakes up regularly if `interrupted` is set. The connection's lock may be held during
+     * the call. */
     bool (*checks_signals)(void *owner);
 
     /* Called with a reply that no thread will take. If the reply refers to objects of the peer, the
@@ -70,8 +71,9 @@ void conn_unref(struct conn *c);
 /* ---- Closing -------------------------------------------------------------------------------- */
 
 /* Closes the connection, but not its fd. Every waiting thread and every later call fails with the
- * text of `why`. The code is the one in `why` if rpyc_error_is_fatal(why), else RPYC_ECLOSED. why
- * may be NULL. Only the first call's `why` counts. Does not wait. */
+ * text of `why`. Their error code is that of `why` if rpyc_error_is_fatal(why) is true, else
+ * RPYC_ECLOSED. why may be NULL. If the connection is closed already, `why` is ignored. Does not
+ * wait. */
 void conn_close(struct conn *c, const struct rpyc_error *why);
 
 /* Sends HANDLE_CLOSE, which the protocol requires, then closes the connection like conn_close. */
@@ -159,8 +161,8 @@ void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handl
 /* Like conn_request_begin, but any thread of the peer may read the request. The two functions
  * differ only with bind-threads, and only if the calling thread is serving a request:
  * conn_request_begin addresses the new request to the peer's thread that sent the request being
- * served. If that thread has perhaps received its reply already, and perhaps reads no further
- * message, use conn_request_begin_apart. */
+ * served. If that thread may have received its reply already, use conn_request_begin_apart, because
+ * that thread perhaps reads no further message. */
 void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler handler,
                               int64_t *seq);
 
@@ -210,8 +212,8 @@ bool conn_is_done(struct conn *c, const struct pending *p);
 /* True if the reply to p has arrived, is not an exception, and was not moved by conn_wait yet. */
 bool conn_has_result(struct conn *c, const struct pending *p);
 
-/* Calls notify(arg) once. If conn_wait would not block, calls it now. Otherwise, the thread that
- * reads the reply or closes the connection calls it, without holding a lock. */
+/* Calls notify(arg) once. If conn_wait would not block, calls notify now. Otherwise, the thread
+ * that reads the reply or closes the connection calls notify, without holding a lock. */
 void conn_notify_done(struct conn *c, struct pending *p, void (*notify)(void *arg), void *arg);
 
 /* Makes conn_wait fail with RPYC_ECANCELED if the reply to p has not arrived. Also ends the wait of
@@ -255,12 +257,12 @@ int conn_serve(struct conn *c, struct rpyc_error *err);
  * at the deadline at the latest. Returns -1 with err filled if the connection has ended, else 0. */
 int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 
-/* Like conn_attend, on behalf of another thread that is serving a request and does not read: it
- * runs the request, or waits for something that may never come. Queues each request for that
- * thread. That thread may read at any time, because this function does not keep the read role while
- * it waits. Does not close the connection at the end of the peer's stream, since the peer may still
- * read the reply. Only for connections without bind-threads. Returns false if that thread serves no
- * request, or if nothing more can be read. */
+/* Like conn_attend, but reads on behalf of another thread. That thread is serving a request and
+ * does not read, because it runs the request, or because it waits for something that may never
+ * come. Queues each request for that thread. That thread may read at any time, because this
+ * function does not keep the read role while it waits. Does not close the connection at the end of
+ * the peer's stream, since the peer may still read the reply. Only for connections without
+ * bind-threads. Returns false if that thread serves no request, or if nothing more can be read. */
 bool conn_attend_for(struct conn *c, pthread_t thread, deadline_t deadline);
 
 /* Finds the first request to this handler that is queued for a thread. Removes it from the queue

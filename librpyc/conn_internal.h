@@ -37,7 +37,8 @@ struct conn {
     struct serving_table serving; /* requests of the peer that are being served */
     struct buffer spare;          /* memory for the next outgoing message */
 
-    /* The thread that has the read role queues each request here. NULL: it serves requests. */
+    /* The thread that has the read role queues each request here. NULL: that thread serves the
+     * requests itself. */
     struct serving *queue;
     pthread_t sender; /* the thread that has the send role, if `sending` is true */
     bool sending;     /* a thread has the send role */

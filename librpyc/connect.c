@@ -6,9 +6,9 @@
  * server of that generation replies. Most other servers send CLOSE in their own envelope: the
  * client then connects again and uses that envelope. A ThreadPoolServer sends nothing after a
  * request in the wrong envelope, and a busy program sends nothing for a while. So after SILENCE_MS
- * without data, the client opens one more connection and requests the root in the next envelope. It
- * keeps waiting on all connections, for two reasons: a busy program replies late, and a program
- * with one thread for all clients replies only on the first connection. See "Detecting the
+ * without data, the client opens one more connection and requests the root in the next envelope.
+ * The client keeps waiting on all connections, for two reasons: a busy program replies late, and a
+ * program with one thread for all clients replies only on the first connection. See "Detecting the
  * generation" in doc/protocol.md.
  */
 #include "classic.h"
@@ -192,7 +192,7 @@ static void report_silence(struct attempt *a)
 }
 
 /* Connects s to the target. If this takes longer than a->silence, calls options->on_silence and
- * tries on, with a new socket. */
+ * continues with a new socket. */
 static int open_patiently(struct stream *s, struct attempt *a, struct rpyc_error *err)
 {
     if (open_stream(s, a->to, earlier(a->silence, a->deadline), err) == 0)
@@ -336,8 +336,9 @@ static bool has_root_reply(const rpyc_conn *conn)
     return conn_is_done(conn->conn, conn->root_request);
 }
 
-/* True if the early request has a result, and the request for the root has none: it has no reply,
- * or an exception, which rpyc_await_root() will report. */
+/* True if the early request has a result, and the request for the root has no result. The request
+ * for the root then has no reply yet, or its reply is an exception, which rpyc_await_root() will
+ * report. */
 static bool has_early_result_only(const rpyc_conn *conn)
 {
     return conn->early && conn_has_result(conn->conn, conn->early) &&

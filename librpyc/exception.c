@@ -210,8 +210,8 @@ static void put_arguments(struct buffer *out, const struct rpyc_exception *exc)
 }
 
 /* Appends "invalid syntax (file.py, line 3): text" for a SyntaxError. Returns false, and appends
- * nothing, if the exception has another class or form. So do put_os_error, put_unicode_error and
- * put_key_error. */
+ * nothing, if the exception has another class or form. put_os_error, put_unicode_error and
+ * put_key_error do the same for other classes. */
 static bool put_syntax_error(struct buffer *out, const struct rpyc_exception *exc)
 {
     const rpyc_value *where = argument(exc, 1), *file, *line, *text;
@@ -369,9 +369,9 @@ static bool names_class(const char *line, const char *name, const char **text)
     return true;
 }
 
-/* Appends the text after the class name in the last line of the traceback: it is the result of the
- * class's own __str__. For an exception group, uses the line before the exceptions in the group.
- * Returns false if the traceback has no such line. */
+/* Appends the text after the class name in the last line of the traceback: this text is the result
+ * of the class's own __str__. For an exception group, uses the line before the exceptions in the
+ * group. Returns false if the traceback has no such line. */
 static bool put_from_traceback(struct buffer *out, const struct rpyc_exception *exc)
 {
     bool is_group = strstr(exc->name, "Group") != NULL;

@@ -24,9 +24,9 @@ size_t frame_begin(struct buffer *out)
     return start;
 }
 
-/* Compresses len bytes. Returns a buffer that the caller frees, with *smaller bytes, fewer than
- * len. Returns NULL if the result would not be smaller, or if there is no memory. The frame is then
- * sent uncompressed. */
+/* Compresses len bytes. Returns a buffer of *smaller bytes, which the caller frees. *smaller is
+ * less than len. Returns NULL if the result would not be smaller, or if there is no memory. The
+ * frame is then sent uncompressed. */
 static uint8_t *deflate_smaller(struct libdeflate_compressor *z, const uint8_t *bytes, size_t len,
                                 size_t *smaller)
 {
@@ -285,7 +285,7 @@ static bool looks_like_tls(const uint8_t *header)
 
 /* True if the first n bytes of a payload may be the start of a message (see message.c), or of
  * compressed data. False if the peer uses another protocol. The first bytes of the stream are then
- * not a length, and the reader must not wait for that many bytes. */
+ * not a length, so the reader must not wait for as many bytes as they seem to announce. */
 static bool looks_like_payload(const uint8_t *bytes, size_t n, bool compressed)
 {
     if (n == 0)

@@ -61,8 +61,8 @@ static int service_new(rpyc_value **out, struct rpyc_error *err)
 typedef int (*handler_fn)(rpyc_value *obj, rpyc_value *args, rpyc_value **out,
                           struct rpyc_error *err);
 
-/* Returns the i-th argument, which must be the name of an attribute. Returns NULL and raises
- * TypeError if it is not. */
+/* Returns the i-th argument, which must be the name of an attribute. If it is not, returns NULL and
+ * raises TypeError. */
 static const char *name_at(rpyc_value *args, size_t i, struct rpyc_error *err)
 {
     rpyc_value *v = rpyc_item(args, i);

@@ -240,9 +240,9 @@ bool id_pack_next(struct brine_reader *r, struct id_pack *pack)
     return true;
 }
 
-/* Reads the count of a DEL. given: false if the count is missing, which means 1. Sets *count to
- * INT64_MAX if the count is larger, and to 0 if it is not a number. Returns false if the count is
- * not a boxed plain value. */
+/* Reads the count of a DEL. given: false if the count is missing; a missing count means 1. Sets
+ * *count to INT64_MAX if the count is larger, and to 0 if it is not a number. Returns false if the
+ * count is not a boxed plain value. */
 static bool read_del_count(struct brine_reader *r, bool given, int64_t *count)
 {
     struct brine_item item;

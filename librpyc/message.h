@@ -65,8 +65,8 @@ struct message {
  * May be called twice. */
 void message_free(struct message *m);
 
-/* Releases the message's turn, if it has one, before message_free does. Call this before anything
- * that may take long. */
+/* Releases the message's turn, if it has one, earlier than message_free() would. Call this before
+ * anything that may take long. */
 void message_give_turn(struct message *m);
 
 /* Reads the envelope of the payload in m->frame. If env is not known yet, fills it; otherwise fails
@@ -79,7 +79,7 @@ int message_handler(struct message *m, int64_t *handler, struct rpyc_error *err)
 
 /* message_begin starts a frame, and appends the envelope of a message. Append the arguments or the
  * result, then call frame_end with the value that message_begin returned. to: the thread ids, used
- * with bind-threads; may be NULL without it. */
+ * with bind-threads; may be NULL without bind-threads. */
 struct thread_pair {
     uint64_t sender;
     uint64_t recipient;

@@ -43,8 +43,8 @@ struct completion {
 struct completion pending_complete(struct pending_list *list, struct message *reply);
 
 /* Finds a request whose notify function was not called yet. Moves this function and its argument to
- * *out, and clears it in the request. The caller calls out->notify after releasing the lock.
- * Returns false if there is no such request. */
+ * *out, so that the request has no notify function any more. The caller calls out->notify after
+ * releasing the lock. Returns false if there is no such request. */
 bool pending_next_notification(struct pending_list *list, struct completion *out);
 
 #endif

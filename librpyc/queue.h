@@ -4,8 +4,8 @@
  * <sys/queue.h>.
  *
  * With musl, configure finds the <sys/queue.h> of bsd-compat-headers or libbsd. The headers of
- * glibc and of bsd-compat-headers lack the FOREACH_SAFE macros of the BSDs, in whose loops `var`
- * may be removed or freed. This file defines those that are missing.
+ * glibc and of bsd-compat-headers lack the FOREACH_SAFE macros of the BSDs. In loops with these
+ * macros, `var` may be removed or freed. This file defines the missing macros.
  */
 #ifndef RPYC_QUEUE_H
 #define RPYC_QUEUE_H

@@ -20,9 +20,9 @@ struct releases {
  * references to the object the peer counts. If there is no memory, the object is not added, and the
  * peer keeps it until the connection ends.
  *
- * thread: used with bind-threads. Pass a thread of the peer if it has perhaps not read yet an
- * answer that refers to the object: the DEL is sent to this thread, so that it is read after the
- * answer. 0: any thread of the peer may read the DEL. */
+ * thread: used with bind-threads. If a thread of the peer perhaps has not yet read an answer that
+ * refers to the object, pass this thread. The DEL is then sent to this thread, so that it is read
+ * after the answer. 0: any thread of the peer may read the DEL. */
 void releases_add(struct releases *list, const uint8_t *pack, size_t pack_len, uint64_t count,
                   uint64_t thread);
 

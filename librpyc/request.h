@@ -69,8 +69,8 @@ int request_next(struct request *r, enum handler handler, struct pending **p);
 /* Sends the request and does not wait for the reply. *p is for conn_wait and conn_forget. */
 int request_start(struct request *r, struct pending **p);
 
-/* Reads the reply and frees it. If it has a value, sets *result to it, or drops it if result is
- * NULL. If it has an exception, fails with RPYC_EREMOTE. */
+/* Reads the reply and frees it. If the reply has a value, sets *result to this value; if result is
+ * NULL, drops the value. If the reply has an exception, fails with RPYC_EREMOTE. */
 int request_take_reply(rpyc_conn *conn, struct message *reply, rpyc_value **result,
                        struct rpyc_error *err);
 

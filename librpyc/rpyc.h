@@ -264,14 +264,14 @@ RPYC_API int rpyc_connect_fd(rpyc_conn **out, int fd, const struct rpyc_options 
  * requests on them fail with RPYC_ECLOSED. */
 RPYC_API void rpyc_close(rpyc_conn *conn);
 
-/* The root object is the server's service. rpyc_has_root returns true if it has been received. It
- * can be missing only if connecting succeeded because of the early request. rpyc_await_root waits
- * for the root object. timeout_ms: 0: the timeout of requests; negative: no timeout. After
- * RPYC_ETIMEOUT or RPYC_EINTERRUPT the caller may wait again.
+/* The root object is the server's service. rpyc_has_root returns true if the root object has been
+ * received. The root object can be missing only if connecting succeeded because of the early
+ * request. rpyc_await_root waits for the root object. timeout_ms: 0: the timeout of requests;
+ * negative: no timeout. After RPYC_ETIMEOUT or RPYC_EINTERRUPT the caller may wait again.
  *
  * Functions that need the root object wait for it themselves: rpyc_root, rpyc_module, rpyc_eval,
- * rpyc_execute, rpyc_namespace, and those that use a module. Until it has been received, only one
- * thread at a time may call any of the functions named in this comment. */
+ * rpyc_execute, rpyc_namespace, and those that use a module. Until the root object has been
+ * received, only one thread at a time may call any of the functions named in this comment. */
 RPYC_API bool rpyc_has_root(const rpyc_conn *conn);
 RPYC_API int rpyc_await_root(rpyc_conn *conn, int timeout_ms, struct rpyc_error *err);
 
@@ -375,8 +375,8 @@ RPYC_API const char *rpyc_class_name(const rpyc_value *value);
 
 /* ---- Formats --------------------------------------------------------------------------------- */
 
-/* A format string describes values. Each letter stands for one value, which is made from the C
- * arguments on the left:
+/* A format string describes values. Each letter stands for one value. The second column shows the C
+ * arguments from which the value is made:
  *
  *     s  const char *          a str, which must be UTF-8; None if the pointer is NULL
  *     z  const char *, size_t  a str that may contain NULs
@@ -611,7 +611,7 @@ RPYC_API int rpyc_builtin(rpyc_conn *conn, const char *name, rpyc_value **out,
 RPYC_API int rpyc_eval(rpyc_conn *conn, const char *text, rpyc_value **out, struct rpyc_error *err);
 RPYC_API int rpyc_execute(rpyc_conn *conn, const char *text, struct rpyc_error *err);
 
-/* Sets *out to a netref to this namespace, a dict. */
+/* Sets *out to a netref to the connection's namespace in the peer, a dict. */
 RPYC_API int rpyc_namespace(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err);
 
 /* ---- Deprecated names ------------------------------------------------------------------------ */

@@ -113,9 +113,9 @@ void conn_reply_restart(struct conn *c, struct outgoing *out, const struct messa
 
 /* ---- The send role -------------------------------------------------------------------------- */
 
-/* Waits until no thread has the send role. Fails if the calling thread itself has it, because it
- * would wait for itself: this happens in a signal handler that runs while the thread is sending.
- * Call with c->lock held. */
+/* Waits until no thread has the send role. Fails if the calling thread itself has the send role,
+ * because the thread would then wait for itself. This happens in a signal handler that runs while
+ * the thread is sending. Call with c->lock held. */
 static int wait_to_send(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
     while (c->sending && !c->closed) {
@@ -152,7 +152,8 @@ static void release_role(struct conn *c)
 /* ---- Sending -------------------------------------------------------------------------------- */
 
 /* True if sending must be tried again after the error `why`. This is so if only a signal or a check
- * for signals interrupted it, the deadline has not passed, and the owner does not end the wait. */
+ * for signals interrupted sending, if the deadline has not passed, and if the owner does not end
+ * the wait. */
 static bool goes_on(struct conn *c, const struct rpyc_error *why, deadline_t deadline)
 {
     bool waits = why->code == RPYC_EINTERRUPT ||

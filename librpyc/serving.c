@@ -186,7 +186,8 @@ int serving_claim(struct serving_table *t, bool bound, struct serving *queue, st
         return enqueue(t, other, m, handler, err);
     if (queue)
         return enqueue(t, queue, m, handler, err);
-    /* peer_thread 0: later requests of the same thread of the peer are not queued for this one. */
+    /* peer_thread 0: later requests of the same thread of the peer are not queued for the calling
+     * thread. */
     *s = serving_enter(t, is_ordered ? m->sender : 0);
     return *s || serving_is_full(t) ? 1 : error_nomem(err);
 }

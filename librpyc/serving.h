@@ -6,8 +6,8 @@
  *
  * With bind-threads, each message names the peer's thread that sent it. Requests of one peer thread
  * are served in order, by one thread of this process. Requests of different peer threads may be
- * served at the same time. A request for a thread that is serving another one is queued at the
- * outermost entry of that thread.
+ * served at the same time. If a request must be served by a thread that is still serving another
+ * request, the new request is queued at the outermost entry of that thread.
  */
 #ifndef RPYC_SERVING_H
 #define RPYC_SERVING_H
@@ -52,7 +52,8 @@ bool serving_is_full(const struct serving_table *t);
 
 /* Decides which thread serves a request. Call before another message is read. bound: bind-threads
  * is in use. queue: if not NULL, the request is queued at this entry, unless it must be queued for
- * another thread. HANDLE_STACKS keeps no order: if queue is NULL, any thread may serve it. Returns
+ * another thread. HANDLE_STACKS need not be served in order: if queue is NULL, the calling thread
+ * serves it. Returns
  *    1: The calling thread serves it. *s is set to its new entry, for serving_leave; or to NULL if
  *       too many requests are served or queued; the caller must then refuse the request.
  *    0: m was queued for another thread, or for the calling one to serve it later. m is empty now.

@@ -519,9 +519,9 @@ static struct state *begin_state(struct rpyc_error *err)
     return state;
 }
 
-/* Calls end_call for begin_state, performs the handshake, and stores the state in the stream. made:
- * -1 if the state could not be filled; in this case only frees the state and returns -1. Takes the
- * state. */
+/* Calls end_call, performs the handshake, and stores the state in the stream. made: -1 if the state
+ * could not be filled. In this case, the function only calls end_call, frees the state and returns
+ * -1. Takes the state. */
 static int end_state(struct stream *s, struct state *state, int made, deadline_t deadline,
                      struct rpyc_error *err)
 {

@@ -73,8 +73,9 @@ int stream_connect_unix(struct stream *s, const char *path, deadline_t deadline,
                         struct rpyc_error *err);
 
 /* Opens one more connection to a server: to the Unix socket `path`, or to the TCP address `peer` if
- * path is NULL. If watch is not NULL, fails with RPYC_ECANCELED when a watched socket has input,
- * and at once with RPYC_ETIMEOUT when the backlog of a Unix socket is full. */
+ * path is NULL. If watch is not NULL, fails with RPYC_ECANCELED when a watched socket has input. If
+ * watch is not NULL and the backlog of the Unix socket is full, fails at once with RPYC_ETIMEOUT.
+ */
 int stream_connect_again(struct stream *s, const struct stream_watch *watch,
                          const struct sockaddr_storage *peer, const char *path, deadline_t deadline,
                          struct rpyc_error *err);
@@ -110,7 +111,7 @@ ssize_t stream_send_some(struct stream *s, const void *bytes, size_t n, deadline
                          struct rpyc_error *err);
 
 /* Sends all n bytes. Signals do not interrupt it. After an error the stream cannot be used any
- * more, because some bytes may have been sent. Errors as above. */
+ * more, because some bytes may have been sent. Errors: those of stream_send_some. */
 int stream_send(struct stream *s, const void *bytes, size_t n, deadline_t deadline,
                 struct rpyc_error *err);
 

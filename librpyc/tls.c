@@ -148,7 +148,7 @@ static struct context *current_context(struct tls_server *server)
     return context;
 }
 
-/* Fills stamps for the current files; with zeros for a file that is missing. */
+/* Fills stamps for the current files. If a file is missing, fills its stamp with zeros. */
 static void stamp_files(const struct tls_server_options *o, struct stamp stamps[FILES])
 {
     const char *files[FILES] = {o->cert_file, o->key_file, o->ca_file, o->crl_file};

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The turn: the right to receive a long message. Of the connections that share a struct turns, only
- * one has the turn at a time. So together they do not use more memory for long messages than one of
- * them may. A connection takes the turn before it receives or inflates more than FRAME_LONG bytes
- * of a message. It releases the turn when the message's memory has been freed.
+ * one has the turn at a time. So all these connections together do not use more memory for long
+ * messages than one connection may use. A connection takes the turn before it receives or inflates
+ * more than FRAME_LONG bytes of a message. It releases the turn when the message's memory has been
+ * freed.
  */
 #ifndef RPYC_TURNS_H
 #define RPYC_TURNS_H
@@ -45,8 +46,9 @@ void turn_end(struct turn *t);
 void turn_forked(struct turn *t);
 
 /* Waits for the turn, until the time `until` at the latest. Returns true if this connection has the
- * turn now. The connection that has waited longest gets it next. After false, the connection keeps
- * its place in the queue for the next call, but other connections do not wait for it meanwhile. */
+ * turn now. The connection that has waited longest gets the turn next. After this function has
+ * returned false, the connection keeps its place in the queue for the next call, but other
+ * connections do not wait for it meanwhile. */
 bool turn_take(struct turn *t, deadline_t until);
 
 /* Removes the connection from the queue. */

@@ -52,9 +52,9 @@ struct rpyc_value {
         struct local local;
     };
 
-    /* Only set for NETREF and OBJECT. rpyc_unref calls it for the last reference, instead of
-     * freeing the value. It drops this reference, and frees the value if no other thread has added
-     * a reference meanwhile. */
+    /* Only set for NETREF and OBJECT. For the last reference, rpyc_unref calls `release` and does
+     * not free the value itself. `release` drops this reference, and frees the value if no other
+     * thread has added a reference meanwhile. */
     void (*release)(rpyc_value *v);
 };
 

@@ -17,8 +17,8 @@ void vinegar_begin(struct buffer *out, const char *module, const char *name);
  * traceback: the text is sent in its place. */
 void vinegar_put_text(struct buffer *out, const char *module, const char *name, const char *text);
 
-/* A part of the bytes that were read. Of a str: its text in UTF-8. Of any other value: its brine.
- */
+/* A part of the bytes that were read. If the part is a str, these bytes are its text in UTF-8. For
+ * any other value, they are its brine. */
 struct vinegar_part {
     const char *data;
     size_t len;

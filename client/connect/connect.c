@@ -28,7 +28,7 @@ struct address connect_address(const struct options *options)
                             .trust = &options->trust};
 }
 
-/* Connects to a server of the process options->pid, and tries its servers until one accepts. They
+/* Tries to connect to the servers of the process options->pid, until one accepts. All these servers
  * are pystuck servers, so they speak rpyc 6. */
 static int connect_process(rpyc_conn **out, const struct options *options, struct rpyc_options *how,
                            struct rpyc_error *err)
@@ -69,8 +69,8 @@ static bool is_pystuck(void *arg)
     return result;
 }
 
-/* If the server is a pystuck server of this machine, prints why it does not answer. Connecting goes
- * on meanwhile. */
+/* If the server is a pystuck server of this machine, prints why it does not answer. The client
+ * still waits for the answer. */
 static void report_silence(void *arg)
 {
     const struct address *address = arg;
@@ -92,9 +92,9 @@ static void report_silence(void *arg)
     find_free(&found);
 }
 
-/* Returns how long a server may be silent before the user is told, in ms. 0: the user is not told,
- * because the time of --timeout ends soon, and the error message that is then printed says the
- * same. */
+/* Returns how long a server may be silent before the user is told, in ms. Returns 0 if the time of
+ * --timeout ends soon. The user is then not told, because the error message at the end of this time
+ * says the same. */
 static int silence_ms(const struct options *options)
 {
     return options->timeout_ms > 0 && options->timeout_ms <= SHORT_MS ? 0 : SILENCE_MS;

@@ -12,8 +12,8 @@
 
 #define ANSWER_TIMEOUT_MS 1000
 
-/* UDIAG_SHOW_UID and UNIX_DIAG_UID. The kernel has them since Linux 5.3; older headers lack them.
- */
+/* The values of UDIAG_SHOW_UID and UNIX_DIAG_UID. The kernel supports these two since Linux 5.3,
+ * and older headers do not define them. */
 #define SHOW_UID 0x40
 #define ATTR_UID 7
 

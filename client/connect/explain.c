@@ -47,8 +47,8 @@ static bool is_stranger_to(uid_t user)
 
 /* ---- No server answers ----------------------------------------------------------------------- */
 
-/* Returns the user of the server, or the owner of the Unix socket's file. SOCKETS_NO_USER: not
- * known. */
+/* Returns the user of the server. If the server is not known, returns the owner of the Unix
+ * socket's file. SOCKETS_NO_USER: not known. */
 static uid_t owner_of_file(const struct failure *c)
 {
     struct stat st;
@@ -104,7 +104,8 @@ static void say_full(struct failure *c)
             c->where);
 }
 
-/* True if a TCP socket of this machine listens at the address and no more connections may wait. */
+/* True if a TCP socket of this machine listens at the address and its queue of waiting connections
+ * is full. */
 static bool is_full(const struct failure *c)
 {
     struct state_queue queue;

@@ -16,9 +16,9 @@ enum explanation {
     EXPLAIN_OTHER  /* anything else: err->text is not changed */
 };
 
-/* Finds out why connect_server() failed with *err, and makes err->text a sentence for the user,
- * except for EXPLAIN_OTHER. Reads tables of the kernel, and may connect to the server once more,
- * see probe.h. */
+/* Finds out why connect_server() failed with *err, and makes err->text a sentence for the user. If
+ * it returns EXPLAIN_OTHER, err->text is unchanged. Reads tables of the kernel, and may connect to
+ * the server once more, see probe.h. */
 enum explanation explain_failure(const struct options *options, struct rpyc_error *err);
 
 #endif

@@ -51,8 +51,8 @@ static void add(struct servers *to, struct server *one)
     to->all[to->count++] = *one;
 }
 
-/* If the name of a thread is that of a listener, adds its server. Skips servers that are known
- * already: a thread that the listener has just started still has the listener's name. */
+/* Adds the server of a thread that has the name of a listener. A thread that a listener has just
+ * started still has the listener's name. So a second thread with the same name adds no server. */
 static void add_thread(struct servers *to, pid_t pid, pid_t tid)
 {
     struct server one = {.pid = pid, .tid = tid};
@@ -93,7 +93,8 @@ static void add_process(struct servers *to, pid_t pid)
 }
 
 /* Finds the address of a server's socket in *ours, the sockets of the client's own network
- * namespace. If it is not there, searches in the network namespace of the server's thread. */
+ * namespace. If the socket is not in *ours, searches in the network namespace of the server's
+ * thread. */
 static void find_socket(struct server *s, const struct sockets *ours)
 {
     struct sockets theirs = {0};
@@ -126,8 +127,9 @@ static bool is_disputed(const struct servers *servers, const struct server *s)
  * thread. This is not certain, because a program can give a thread any name. If the client has no
  * permission to read the descriptors of the process, it compares the user who created the socket
  * with the user of the process. If these users are equal, the socket belongs to the process. If
- * root created it, it may belong to the process too, because the process may have been root then.
- * This counts as certain if the process has the client's user, else as probable. */
+ * root created the socket, the socket may also belong to the process, because the process may have
+ * run as root at that time. This counts as certain if the process now has the client's user, else
+ * as probable. */
 static enum server_is judge(const struct servers *servers, const struct server *s)
 {
     switch (process_has_socket(s->pid, s->tid, s->inode)) {
@@ -147,8 +149,8 @@ static enum server_is judge(const struct servers *servers, const struct server *
     return s->user == geteuid() ? SERVER_IS_OWN : SERVER_IS_LIKELY;
 }
 
-/* Finds the addresses of the servers. Then removes the servers whose socket belongs to their
- * process with less certainty than `least`. */
+/* Finds the addresses of the servers. Then keeps only the servers that judge() rates at least as
+ * high as `least`. */
 static void find_sockets(struct servers *servers, enum server_is least)
 {
     struct sockets ours;

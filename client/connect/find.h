@@ -2,10 +2,11 @@
  *
  * find: finds the processes of this machine that have a pystuck server, at any address.
  *
- * The thread of a server that listens has the inode of its socket in its name ("pystuck:1s9k", see
- * name_listener() in pystuck_ext/server.c). /proc shows the names of threads to all users, and the
- * kernel's tables of sockets have the address for each inode. But any program can give a thread
- * such a name. So a server counts only if the socket belongs to the process of the thread.
+ * The thread that listens for a server has the inode of the server's socket in its name
+ * ("pystuck:1s9k", see name_listener() in pystuck_ext/server.c). /proc shows the names of threads
+ * to all users, and the kernel's tables of sockets have the address for each inode. But any program
+ * can give a thread such a name. So a server counts only if the socket belongs to the process of
+ * the thread.
  */
 #ifndef CLIENT_CONNECT_FIND_H
 #define CLIENT_CONNECT_FIND_H

@@ -14,8 +14,9 @@
 void listing_print(FILE *stream, const struct servers *servers);
 
 /* Prints what_failed, a sentence such as "nothing listens on 127.0.0.1:6666", and the command to
- * type instead. If one process has a server, this command connects to it; if several have one, it
- * lists them. Returns false and prints nothing if no process has a server. */
+ * type instead. If only one process has a server, this is the command that connects to this server.
+ * If several processes have servers, this is the command that lists the servers. Returns false and
+ * prints nothing if no process has a server. */
 bool listing_suggest(FILE *stream, const char *what_failed, const struct servers *servers);
 
 #endif

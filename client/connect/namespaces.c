@@ -66,7 +66,7 @@ static int enter_network(struct namespaces_visit *v, const struct address *addre
 
 /* True if a path leads to the same file for the process and for the client: both have the same
  * mount namespace and root directory. Also true if the client has no permission to find this out,
- * because it then cannot open the files of the process either. */
+ * because the client then cannot open the files of the process either. */
 static bool has_our_files(const struct address *address)
 {
     struct stat ours[2], theirs[2];
@@ -83,9 +83,9 @@ static bool has_our_files(const struct address *address)
            theirs[1].st_dev == ours[1].st_dev;
 }
 
-/* Opens a path relative to a folder, as O_PATH. is_root: the folder is the root of the process and
- * the path is absolute. The path and links with absolute paths are resolved in the folder. Without
- * openat2(), such links lead to the client's file system. */
+/* Opens a path relative to a folder, as O_PATH. is_root: the path is absolute, and the folder
+ * counts as the root directory. Links with absolute paths then lead into the folder too, but if the
+ * kernel has no openat2(), they lead to the client's file system. */
 static int open_beneath(int folder, const char *path, bool is_root)
 {
 #ifdef HAVE_OPENAT2
@@ -110,9 +110,9 @@ int namespaces_open_in_root(int root, const char *path)
     return open_beneath(root, path, true);
 }
 
-/* Opens the file of the address's Unix socket in the file system of the process, if it differs from
- * the client's, or if the path is relative. v->path then leads to the file, and is short enough for
- * connect(). Returns 0, or -1 with errno. */
+/* Opens the file of the address's Unix socket if the process has another file system than the
+ * client or if the path is relative to the process's working directory. v->path then leads to the
+ * file, and is short enough for connect(). Returns 0, or -1 with errno. */
 static int find_file(struct namespaces_visit *v, const struct address *address)
 {
     bool is_absolute = address->path[0] == '/';

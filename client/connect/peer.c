@@ -37,8 +37,8 @@ struct peer {
 /* Finds out which process and user is at the other end of a Unix socket. The kernel tells which
  * process called listen(), and its user at that time. If that user was root or the client's own
  * user, the server belongs to the user that the process has now, since the process may have changed
- * its user. Otherwise the server belongs to the user at that time. The present user of the process
- * is not used then, because another process may have got the pid. */
+ * its user. Otherwise the server belongs to the user at the time of listen(), and not to the
+ * present user of the process, because another process may have got the pid since. */
 static struct peer identify_unix(int fd)
 {
     struct peer peer = {.kind = PEER_UNKNOWN};
@@ -226,9 +226,9 @@ static void warn(const struct peer *peer, const char *where)
     fprintf(stderr, "%s\n", color_end(stderr));
 }
 
-/* Without --server-user USER: accepts servers of the client's own user, of root and on other
- * machines. For another or an unknown user, prints a warning, or refuses the server if the client
- * runs as root without --server-user any. */
+/* Without --server-user USER: accepts servers of the client's own user, servers of root, and
+ * servers on other machines. If the server belongs to another or an unknown user, prints a warning.
+ * If the client runs as root without --server-user any, refuses such a server. */
 static int check_address(const struct peer *peer, const struct trust *trust, const char *where,
                          struct rpyc_error *err)
 {

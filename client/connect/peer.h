@@ -14,8 +14,8 @@
 /* Checks the server that the socket fd is connected to, before anything is sent. data is the struct
  * address that the socket was connected to:
  *   - trust: which users' servers are accepted; see struct trust, also for the warning on stderr
- *   - pid: if it is not 0, the connection must lead to this process; of trust, only the user that
- *     --server-user names is used
+ *   - pid: if this is not 0, the connection must lead to this process. The server may then belong
+ *     to any user, unless --server-user names one
  * Waits up to 200 ms for the server to accept the connection. Returns 0, or -1 with RPYC_EINVAL and
  * a sentence, or with RPYC_ECLOSED if the server has closed the connection. Can be used as the
  * member check of struct rpyc_options. */

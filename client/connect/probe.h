@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * probe: finds out what kind of server listens on an address, when it does not answer like an RPyC
- * server.
+ * probe: finds out what kind of server listens on an address, for servers that do not answer like
+ * an RPyC server.
  */
 #ifndef CLIENT_CONNECT_PROBE_H
 #define CLIENT_CONNECT_PROBE_H

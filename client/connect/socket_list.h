@@ -36,9 +36,9 @@ struct socket_owner {
 void sockets_add(struct sockets *to, const struct listening *one);
 void sockets_free(struct sockets *sockets);
 
-/* Returns the socket with this inode, or NULL if the list has none or several. Several are not
- * trusted, because /proc/net/unix shows the names of sockets, and a name with newlines can look
- * like more lines. */
+/* Returns the socket with this inode, or NULL if the list has none or several. If several sockets
+ * have this inode, none of them is trusted, because /proc/net/unix shows the names of sockets, and
+ * a name with newlines can look like more lines. */
 const struct listening *sockets_find(const struct sockets *sockets, unsigned long inode);
 
 /* True if a connection from this machine to `address` reaches the socket that listens at `listens`.

@@ -158,9 +158,10 @@ struct search {
     bool found;
 };
 
-/* Checks whether the socket in a line is the one that is searched for. Returns false, which ends
- * the search, if it is the connected socket. In a search for a listening socket, reads all lines: a
- * socket that listens on exactly this address is preferred to one that listens on all addresses. */
+/* Checks whether the socket in a line is the one that is searched for. If it is the connected
+ * socket, returns false, which ends the search. In a search for a listening socket, reads all
+ * lines: a socket that listens on exactly this address is preferred to one that listens on all
+ * addresses. */
 static bool compare(void *data, char *line)
 {
     struct search *search = data;

@@ -263,8 +263,8 @@ static pid_t look_for_running_thread(pid_t pid)
 }
 
 /* Writes which thread runs, or that none does. Call this if the server has accepted the connection.
- * The server then waits for the GIL or for one of the program's own locks, and the kernel does not
- * show for which. */
+ * If such a server does not answer, it waits for the GIL or for one of the program's own locks. The
+ * kernel does not show which of these it is. */
 static void say_threads(const struct server *s, const char *shortage, char *out)
 {
     pid_t tid = look_for_running_thread(s->pid);

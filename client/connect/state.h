@@ -30,7 +30,7 @@ struct state_queue {
 };
 
 /* Reads the queue of the TCP socket that listens at an address in the client's own network
- * namespace. Returns false if there is no such socket, or if the kernel does not tell. */
+ * namespace. Returns false if there is no such socket, or if the kernel does not show its queue. */
 bool state_queue_at(const struct address *address, struct state_queue *out);
 
 #endif

@@ -30,8 +30,8 @@ enum tls_files_trouble {
 };
 
 /* err must be an error with the code RPYC_ETLS. Replaces its text by a sentence that tells the user
- * what is wrong, except for TLS_FILES_UNCLEAR. where: the server, as address_describe() formats it.
- */
+ * what is wrong. If it returns TLS_FILES_UNCLEAR, *err is unchanged. where: the server, as
+ * address_describe() formats it. */
 enum tls_files_trouble tls_files_explain(const struct options *options, const char *where,
                                          struct rpyc_error *err);
 

@@ -177,8 +177,9 @@ static rpyc_value *begun(const struct cells *c, enum begun which)
     return rpyc_item(c->begun, which);
 }
 
-/* Removes a function, which a source has defined, from the connection's namespace and returns it.
- * Uses no builtin, since the user may have assigned to the builtin's name in the namespace. */
+/* Removes a function from the connection's namespace and returns the function. Python source that
+ * the client sent before has defined it there. Uses no builtin, since the user may have assigned to
+ * the builtin's name in the namespace. */
 static int take_function(rpyc_conn *conn, const char *name, rpyc_value **out,
                          struct rpyc_error *err)
 {
@@ -303,10 +304,10 @@ rpyc_value *cells_helper(struct cells *c, const struct cell_helper *helper, stru
 /* ---- Running --------------------------------------------------------------------------------- */
 
 /* Python source that raises KeyboardInterrupt on the server's thread that runs a cell or a call of
- * a chain. On a stock server, an exception that comes too late would end the thread, and so would
- * KeyboardInterrupt in a call of a chain. So the source raises nothing if the cell or call has just
- * ended, and in a call of a chain it raises an exception of a class that is derived from
- * KeyboardInterrupt. A pystuck server drops an exception that comes too late. */
+ * a chain. On a stock server, an exception that arrives after the end of the cell or call would end
+ * the thread. So the source raises nothing if the cell or call has just ended. A pystuck server
+ * drops such an exception. On a stock server, KeyboardInterrupt would also end the thread if it is
+ * raised in a call of a chain. So the source raises an exception of a derived class there. */
 static const char interrupt_thread[] =
     "def _pystuck_interrupt(ident):\n"
     "    import ctypes, sys\n"

@@ -67,8 +67,8 @@ struct cell_interrupt {
  *   width      the number of columns for its value
  *   interrupt  may be NULL. When interrupt->wanted returns true, raises KeyboardInterrupt in the
  *              cell, through a second connection. This does not end a call that waits in C.
- * Errors: those of the connection; RPYC_ECANCELED if given_up returned true. After that only
- * cells_close may be called. */
+ * Errors: those of the connection; RPYC_ECANCELED if given_up returned true. After RPYC_ECANCELED,
+ * only cells_close may be called. */
 int cells_run(struct cells *cells, const char *source, int width, enum cell_mode mode,
               const struct cell_interrupt *interrupt, struct cell_result *result,
               struct rpyc_error *err);
@@ -91,8 +91,8 @@ rpyc_value *cells_namespace(const struct cells *cells);
  * the steps. */
 void cells_begin_chain(struct cells *cells);
 
-/* Ends a chain that has a value. Stores the value like that of a cell, and makes the text to show,
- * if quiet is false. Arguments and errors: as for cells_run. */
+/* Ends a chain that has a value. Stores the value like the value of a cell. If quiet is false,
+ * makes the text to show. Arguments and errors: as for cells_run. */
 int cells_end_chain(struct cells *cells, const char *source, int width, bool quiet,
                     rpyc_value *value, const struct cell_interrupt *interrupt,
                     struct cell_result *result, struct rpyc_error *err);
@@ -112,8 +112,8 @@ struct cell_helper {
 };
 
 /* Returns the helper's object, and sends the helper first if necessary. Borrowed, valid until
- * cells_close. *helper must stay valid until then. Returns NULL with err on failure; the errors are
- * those of cells_open. */
+ * cells_close. *helper must stay valid until cells_close. Returns NULL with err on failure; the
+ * errors are those of cells_open. */
 rpyc_value *cells_helper(struct cells *cells, const struct cell_helper *helper,
                          struct rpyc_error *err);
 

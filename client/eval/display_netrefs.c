@@ -17,7 +17,7 @@
 static void put_value(FILE *out, const rpyc_value *value);
 
 /* Returns the escape sequence of a character if repr() writes it with a letter or a second
- * backslash. NULL: it does not. */
+ * backslash. NULL: repr() does not. */
 static const char *letter_escape(unsigned char c)
 {
     switch (c) {
@@ -291,8 +291,8 @@ int display_value(rpyc_conn *conn, rpyc_value *value, int width, const struct pr
 {
     enum rpyc_type type = rpyc_type_of(value);
 
-    /* pprint on the server divides containers and long texts into lines. Other values do not need
-     * it. */
+    /* pprint on the server divides containers and long texts into lines. Other values need no
+     * pprint. */
     if (type == RPYC_NETREF || type == RPYC_TUPLE || type == RPYC_STR || type == RPYC_BYTES ||
         type == RPYC_FROZENSET)
         return show_object(conn, value, width, host, out, err);

@@ -29,8 +29,8 @@ struct evaluator {
 
 /* ---- Opening and closing --------------------------------------------------------------------- */
 
-/* Creates `In` and `Out`, an empty list and an empty dict, on the server. If the server refuses,
- * there are none. */
+/* Creates `In` and `Out`, an empty list and an empty dict, on the server. If the server refuses
+ * this, these two names are not defined. */
 static void make_containers(struct evaluator *s)
 {
     CLEAN_VALUE rpyc_value *list = NULL;
@@ -117,8 +117,8 @@ static bool goes_on(void *arg)
            !(interrupt->given_up && interrupt->given_up(interrupt->arg));
 }
 
-/* Waits for the result of a step of a chain. If s->cells is NULL, an interruption ends the wait at
- * once, because it cannot interrupt anything on the server. */
+/* Waits for the result of a step of a chain. If s->cells is NULL, the client cannot interrupt the
+ * step on the server, so an interruption only ends the wait, at once. */
 static int wait_for_step(void *arg, rpyc_pending *pending, rpyc_value **out, struct rpyc_error *err)
 {
     struct evaluator *s = arg;
@@ -212,8 +212,8 @@ static int run_with_cells(struct evaluator *s, const char *source, int width, en
 /* The names of the last three values, the latest first. */
 static const char *const latest[] = {"_", "__", "___"};
 
-/* True if the user has assigned to a name in `latest`. From then on, the client changes none of
- * these names. */
+/* True if the user has assigned to a name in `latest`. The client then changes none of these names.
+ */
 static bool are_names_taken(const struct evaluator *s)
 {
     rpyc_value *value;
@@ -296,7 +296,8 @@ static int run_statement(struct evaluator *s, const char *source, const struct s
     return is_final(err) ? -1 : fail(s, source, err, result);
 }
 
-/* Runs one statement, if code cannot run on the server. */
+/* Runs one statement on a server that does not allow code. Only chains and a few statements work.
+ */
 static int run_without_cells(struct evaluator *s, const char *source, int width,
                              enum cell_mode mode, struct cell_result *result,
                              struct rpyc_error *err)

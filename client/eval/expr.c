@@ -146,7 +146,7 @@ static char *take_name(struct parser *p)
     return name;
 }
 
-/* Reads the next word if it is this one, and returns true. Otherwise returns false. */
+/* If the next word is `word`, reads it and returns true. Otherwise returns false. */
 static bool takes_word(struct parser *p, const char *word)
 {
     skip_blanks(p);
@@ -158,8 +158,8 @@ static bool takes_word(struct parser *p, const char *word)
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
-/* Creates a literal with the value *value, which it takes. built: the result of the rpyc_build that
- * made the value; if it is negative, the literal cannot be created. */
+/* Creates a literal, which takes the value *value. built: the result of the rpyc_build() that made
+ * *value. If built is negative, no literal can be created. */
 static struct expr *literal(struct parser *p, int built, rpyc_value **value)
 {
     struct expr *e = built == 0 ? make(p, EXPR_LITERAL, NULL) : give_up(p, NULL);
@@ -171,8 +171,8 @@ static struct expr *literal(struct parser *p, int built, rpyc_value **value)
     return e;
 }
 
-/* Copies a number to out, without underscores. Returns its length in the source. 0: it is not a
- * number, or too long. */
+/* Copies a number to out, without underscores. Returns its length in the source. 0: the text is not
+ * a number, or the number is too long. */
 static size_t copy_number(const char *text, char *out, size_t room)
 {
     bool is_hex = text[0] == '0' && strchr("xXoObB", text[1]) && text[1];
@@ -226,8 +226,8 @@ static struct expr *parse_other_base(struct parser *p, const char *digits, bool 
                    &value);
 }
 
-/* True if an attribute, call or subscript follows. After a negative number, Python would apply it
- * to the number without the minus. */
+/* True if an attribute, call or subscript follows. After a negative number, Python would apply such
+ * a step to the number without the minus. */
 static bool begins_step(struct parser *p)
 {
     skip_blanks(p);

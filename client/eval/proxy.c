@@ -110,7 +110,7 @@ static int await(struct evaluation *e, int begun, rpyc_pending **pending, rpyc_v
     return status;
 }
 
-/* Gets a function of a module on the server and stores it in *kept, if it is not there yet. */
+/* If *kept is NULL, gets a function of a module on the server and stores it in *kept. */
 static int find_function(struct evaluation *e, rpyc_value **kept, const char *module,
                          const char *name)
 {
@@ -224,9 +224,9 @@ static int pair_of(const struct expr *part, rpyc_value **value, struct rpyc_erro
     return 0;
 }
 
-/* Evaluates some of the parts and stores the values in values[]. If keywords is true, takes the
- * parts with a keyword, as (keyword, value), else the parts without one. Adds the number of values
- * to *count, even on failure. */
+/* Evaluates some of the parts and stores the values in values[]. If keywords is true, these are the
+ * parts with a keyword, and each value is a tuple (keyword, value). Otherwise they are the parts
+ * without a keyword. Adds the number of values to *count, even on failure. */
 static int collect_parts(struct evaluation *e, const struct expr *expr, bool keywords,
                          rpyc_value **values, size_t *count)
 {
@@ -482,7 +482,8 @@ static bool is_plain_container(const rpyc_value *value)
     return is_class(value, names);
 }
 
-/* True for descriptors, because getattr() would call them. */
+/* True for descriptors. getattr() would call a method of the descriptor, which may be code of the
+ * program. */
 static bool is_computed(const rpyc_value *value)
 {
     static const char *const names[] = {"builtins.property",          "builtins.getset_descriptor",

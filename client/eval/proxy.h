@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * proxy: evaluates chains of names, attributes, items and calls in the client. Each step is one
- * request, and the server compiles no code. So it works on services without eval and execute.
+ * request, and the server compiles no code. So chains also work on services without eval and
+ * execute.
  */
 #ifndef CLIENT_EVAL_PROXY_H
 #define CLIENT_EVAL_PROXY_H
@@ -23,14 +24,14 @@ struct proxy_host {
 };
 
 /* Creates the names that chains can use. namespace: a dict on the server in which names are looked
- * up; borrowed. If it is NULL, the client stores the names itself; then `modules` is the server's
- * modules and `root` is its service. Errors: out of memory. */
+ * up; borrowed. If namespace is NULL, the client stores the names itself. In this case, `modules`
+ * stands for the modules of the server, and `root` for the service. Errors: out of memory. */
 int proxies_open(struct proxies **out, rpyc_conn *conn, rpyc_value *namespace,
                  struct rpyc_error *err);
 void proxies_close(struct proxies *proxies);
 
-/* Assigns a value to a name that the client stores. Borrows the value. If it is NULL, deletes the
- * name. */
+/* Assigns a value to a name that the client stores. Borrows the value. If value is NULL, deletes
+ * the name. */
 int proxies_bind(struct proxies *proxies, const char *name, rpyc_value *value,
                  struct rpyc_error *err);
 
@@ -48,14 +49,15 @@ int proxies_look(struct proxies *proxies, const struct expr *expr, rpyc_value **
                  struct rpyc_error *err);
 
 /* Evaluates a chain. *out gets a new reference. On failure, *unknown is true if the first name is
- * not in the namespace; then no step was done. Errors: those of the requests. Exceptions of the
- * client, such as NameError, are RPYC_EREMOTE too. */
+ * not in the namespace. In this case, no step was evaluated. Errors: those of the requests. An
+ * exception that the client itself raises, such as NameError, is reported as RPYC_EREMOTE, like an
+ * exception of the debuggee. */
 int proxies_evaluate(struct proxies *proxies, const struct expr *expr,
                      const struct proxy_host *host, bool *unknown, rpyc_value **out,
                      struct rpyc_error *err);
 
 /* Runs a statement. The client must store the names. *out gets the value, or stays NULL if the
- * statement has none. */
+ * statement has no value. */
 int proxies_run(struct proxies *proxies, const struct statement *statement,
                 const struct proxy_host *host, rpyc_value **out, struct rpyc_error *err);
 

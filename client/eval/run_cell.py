@@ -1,8 +1,9 @@
 """Runs the client's cells in the debuggee. cell.h describes the client's half.
 
 The client sends this source to the server, which may be any classic RPyC server, and runs it with
-the service's execute. So it works with Python 3.6, imports only the standard library, and defines
-one name in the connection's namespace. While no cell runs, it changes nothing in the debuggee.
+the service's execute. So this source works with Python 3.6, imports only the standard library, and
+defines one name in the connection's namespace. While no cell runs, this source changes nothing in
+the debuggee.
 """
 
 
@@ -76,10 +77,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     class Replaced:
         """Replaces a stream of sys while a cell runs.
 
-        On the cell's thread, it is the client's stream. On all other threads, it is the stream that
-        was there before. Cells of several clients may overlap and end in any order. Code that a
-        cell awaits runs on the thread of an asyncio loop. In this code, the context variable
-        `awaited_by` has the cell's number.
+        On the cell's thread, this object is connected to the client. On all other threads, it
+        passes all calls to the stream that was in sys before. Cells of several clients may overlap
+        and end in any order. Code that a cell awaits runs on the thread of an asyncio loop. In this
+        code, the context variable `awaited_by` has the cell's number.
         """
 
         _pystuck_stream = True
@@ -93,7 +94,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             setattr(sys, self._name, self)
 
         def end(self):
-            """Restores the stream. Call this method again if an exception has interrupted it."""
+            """Restores the stream. If an exception interrupts this method, call it again."""
             if getattr(sys, self._name) is self:
                 setattr(sys, self._name, self._outer())
             self._thread = None  # from now on, all calls go to the stream that was there before
@@ -142,7 +143,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
 
         def write(self, text):
             if not self._is_mine():
-                # None: the program has no such stream. print() writes nothing to None either.
+                # _before is None if the program has no such stream. If sys.stdout is None, print()
+                # writes nothing, too.
                 return None if self._before is None else self._before.write(text)
             if not isinstance(text, str):
                 raise TypeError("write() argument must be str, not " + type(text).__name__)
@@ -222,8 +224,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     def read_elsewhere():
         """Reads a line from the client, for code that the cell awaits on the loop's thread.
 
-        Only the cell's thread may talk to the client, so this thread waits until that thread has
-        read the line.
+        Only the cell's thread may talk to the client, so the loop's thread waits until the cell's
+        thread has read the line.
         """
         lines, there = [], threading.Event()
         questions.append((lines, there))
@@ -243,11 +245,11 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     # ---- Values and exceptions as text -----------------------------------------------------------
 
     def sendable(text):
-        """The text with lone surrogates as escapes, since RPyC cannot send lone surrogates."""
+        """Returns the text with escapes for lone surrogates, because RPyC cannot send them."""
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def shortened(value):
-        """(value, ""), or for a large container (its first items, a note on its length)."""
+        """Returns (value, ""); for a large container, (its first items, a note on its length)."""
         if type(value) not in (list, tuple, set, frozenset, dict) or len(value) <= cut_items:
             return value, ""
         items = value.items() if type(value) is dict else value
@@ -333,7 +335,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     # ---- Cells with await ------------------------------------------------------------------------
 
     def running_loop():
-        """The asyncio loop that runs in this process; the main thread's, if there are several.
+        """Returns the asyncio loop that runs in this process. Prefers the loop of the main thread.
 
         Searches all objects that the garbage collector knows. Calls only methods of loops.
         """
@@ -341,7 +343,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         base = getattr(asyncio, "AbstractEventLoop", None)
         if base is None:
             return None
-        # The event loop that runs in this thread, if one of its callbacks serves the client.
+        # If a callback of an asyncio loop serves the client in this thread, `own` is this loop. The
+        # cell blocks this loop, so this loop cannot run the cell's task.
         own = asyncio._get_running_loop()
         main = threading.main_thread().ident
 
@@ -420,7 +423,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
                 if self._loop.is_closed():
                     self._forget()
                     raise RuntimeError("the asyncio loop was closed")
-                # A short time, since KeyboardInterrupt is not raised while the thread waits.
+                # Waits only a short time, since KeyboardInterrupt is not raised while the thread
+                # waits.
                 wake.wait(0.05)
                 wake.clear()
                 self._talk_to_client()
@@ -478,7 +482,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             return "<the modules of this process: modules['os'], modules.os>"
 
     def remember(number, value):
-        """Adds a value to Out, and assigns it to _ (the values before it to __ and ___).
+        """Adds a value to Out and assigns it to _. The names __ and ___ get the two values before.
 
         If the user has assigned to one of these three names, all three are left unchanged.
         """

@@ -70,7 +70,7 @@ static struct {
 
 /* Waits until standard input is readable. Returns 0, or -1 with EINTR if the user or the time limit
  * interrupts the cell. SIGINT is blocked before ppoll(), so a SIGINT that arrives directly before
- * it is not missed. */
+ * ppoll() is not missed. */
 static int wait_for_input(void)
 {
     const struct timespec short_while = {.tv_nsec = 50000000};
@@ -106,8 +106,8 @@ static ssize_t fill_input(void)
     return n;
 }
 
-/* Copies standard input to its end. Returns -1 with errno if reading fails after the first byte,
- * since half a script must not be run. If reading fails before, the input counts as empty. */
+/* Copies standard input to its end. If reading fails before the first byte, the input counts as
+ * empty. If reading fails later, returns -1 with errno, since half a script must not be run. */
 static int copy_input(FILE *copy)
 {
     bool is_empty = true;

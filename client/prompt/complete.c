@@ -27,7 +27,7 @@
 
 /* ---- Candidates ------------------------------------------------------------------------------ */
 
-/* True if a text is short enough and has no characters that cannot be shown in a line. */
+/* True if a text is short enough and all of its characters can be shown in a line. */
 static bool can_be_typed(const char *text)
 {
     return strnlen(text, LONGEST_NAME + 1) <= LONGEST_NAME && text_is_harmless(text) &&
@@ -245,8 +245,9 @@ void completions_show(const struct completions *c, int width, int height)
 
 /* ---- Files and magics ------------------------------------------------------------------------ */
 
-/* Adds the name of a file. quote: the open quote, or 0. If there is none, escapes the name with
- * backslashes. If there is one, ignores a name that cannot be written inside this quote. */
+/* Adds the name of a file. quote: the quote that is open, or 0 if no quote is open. Without an open
+ * quote, escapes the name with backslashes. With an open quote, ignores a name that cannot be
+ * written inside this quote. */
 static void add_file(struct completions *out, const char *name, char quote)
 {
     CLEAN_TEXT char *escaped = quote ? NULL : words_escape(name);

@@ -25,8 +25,8 @@ struct completions {
 /* Adds a candidate at the end. Ignores texts that cannot be inserted into a line. */
 void completions_add(struct completions *c, const char *text);
 /* Call after the last completions_add. total: the number of candidates, which may be larger than
- * the number of those that were added. common: the longest common prefix of all of them. typed and
- * ending: see struct completions. */
+ * the number of those that were added. common: the longest common prefix of all candidates. typed
+ * and ending: see struct completions. */
 void completions_finish(struct completions *c, size_t typed, const char *common, const char *ending,
                         size_t total);
 

@@ -1,9 +1,9 @@
 """Finds completions in the debuggee, for the Tab key.
 
-The client sends this source as it sends run_cell.py: it works with Python 3.6, imports only the
-standard library, and defines one name in the connection's namespace. It runs no code of the program
-and imports none of its modules: it reads objects without calling their properties, __getattr__,
-__dir__, __eq__ and so on.
+The client sends this source as it sends run_cell.py. This source works with Python 3.6, imports
+only the standard library, and defines one name in the connection's namespace. It runs no code of
+the program and imports no modules of the program. It reads objects without calling their
+properties, __getattr__, __dir__, __eq__ and so on.
 """
 
 
@@ -123,7 +123,7 @@ def _pystuck_completion(run):
         return depth + (token[1] in opening.values()) - (token[1] in opening)
 
     def is_end(token):
-        """True if an operand may end with this token: a bracket after it is a call or subscript."""
+        """True if an operand may end here, so that a bracket after it is a call or a subscript."""
         kind, text = token
         if kind == "name":
             return not keyword.iskeyword(text) or text in ("None", "True", "False")
@@ -186,7 +186,8 @@ def _pystuck_completion(run):
     builtin_methods = type(str.join), type(object.__init__), type(dict.__dict__["fromkeys"])
     plain_types = str, bytes, int, float, bool, type(None)
     frame_locals = type(sys._getframe().f_locals)  # FrameLocalsProxy from Python 3.13 on
-    # Getters in C may run Python code. The getters of built-in types with these names do not.
+    # A getter that is written in C may run Python code. The getters with the following names do
+    # not, if they belong to built-in types.
     harmless = {
         "__bases__",
         "__cause__",
@@ -231,7 +232,7 @@ def _pystuck_completion(run):
         return all(is_plain(key) for key in keys)
 
     def look_up(variables, key):
-        """The value of a plain key, or `unknown`."""
+        """The value of a plain key in a dict, or `unknown` if the dict does not have the key."""
         for each, value in list(dict.items(variables)):
             if type(each) is type(key) and is_plain(each) and each == key:
                 return value
@@ -249,7 +250,7 @@ def _pystuck_completion(run):
         return descriptor.__get__(value)
 
     def bound(found, value, cls):
-        """What reading an attribute gives if the __dict__ of a class has `found` for its name.
+        """The value of an attribute for which the __dict__ of a class has the object `found`.
 
         value: the object whose attribute is read, or `unknown` if an attribute of the class cls
         itself is read. Returns `unknown` if reading the attribute might run code.
@@ -388,7 +389,7 @@ def _pystuck_completion(run):
         return value
 
     def first_value(tokens):
-        """(value of the name, literal or bracket that begins an operand, index after it)."""
+        """(value of the name, literal or bracket at the start of an operand, index after it)."""
         kind, text = tokens[0]
         if kind == "name":
             return variable(text), 1
@@ -438,7 +439,7 @@ def _pystuck_completion(run):
     def modules(package, prefix):
         """The names of the modules in a package that begin with prefix.
 
-        If package is "", the names of top-level modules.
+        If package is "", returns the names of top-level modules.
         """
         if not package:
             return top_modules(prefix)
@@ -460,7 +461,7 @@ def _pystuck_completion(run):
 
     # ---- Names -----------------------------------------------------------------------------------
 
-    # The functions below return (candidates, the text before the cursor with which each of them
+    # The functions below return (candidates, the text before the cursor with which each candidate
     # begins, the text to insert after a candidate if it is the only one).
 
     nothing = (), "", ""
@@ -496,7 +497,7 @@ def _pystuck_completion(run):
     # ---- Keyword arguments -----------------------------------------------------------------------
 
     def arguments(typed):
-        """(keywords given, keywords that may follow) of the call that the cursor is in.
+        """Returns (keywords given, keywords that may follow) for the call that the cursor is in.
 
         The second set is empty if no argument can begin at the cursor.
         """
@@ -571,7 +572,7 @@ def _pystuck_completion(run):
     # ---- Keys ------------------------------------------------------------------------------------
 
     def subscript(typed):
-        """(object whose key is typed, finished items of a tuple key, tokens of the next item).
+        """Returns (object whose key is typed, finished items of a tuple key, next item's tokens).
 
         The object is `unknown` if the cursor is not in a subscript.
         """
@@ -668,8 +669,8 @@ def _pystuck_completion(run):
     def module_names(tokens, word, what_follows):
         """Candidates for the name of a module.
 
-        tokens: what was typed of a dotted name before word. If the last token is a name and not a
-        dot, the only candidate is the keyword what_follows.
+        tokens: the part of a dotted name that was typed before word. If the last token is a name
+        and not a dot, the only candidate is the keyword what_follows.
         """
         if tokens and tokens[-1][1] != ".":
             return chosen([what_follows], word), word, ""

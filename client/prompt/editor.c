@@ -246,7 +246,7 @@ static bool handle_signals(struct editor *e)
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
 /* Calls ppoll(). Returns -1 instead if a signal waits to be handled. The signals are blocked before
- * ppoll(), so a signal that arrives directly before it is not missed. */
+ * ppoll(), so a signal that arrives directly before ppoll() is not missed. */
 static int poll_unless_signalled(struct pollfd *fds, nfds_t count, bool at_once)
 {
     static const struct timespec none = {0};
@@ -363,10 +363,10 @@ static unsigned char paste(EditLine *el, int unused)
     return CC_REFRESH;
 }
 
-/* Like paste(), for the keys of vi. There, the escape character at the start of a paste has
- * switched to command mode and moved the cursor back. After the paste, switches to insert mode
- * again with `i`, or with `a` at the end of the line, because in command mode the cursor cannot be
- * after the last character. */
+/* Like paste(), for the keys of vi. With these keys, the escape character at the start of a paste
+ * has switched to command mode and moved the cursor back. After the paste, this function switches
+ * to insert mode again with `i`, or with `a` at the end of the line, because in command mode the
+ * cursor cannot be after the last character. */
 static unsigned char paste_in_vi(EditLine *el, int unused)
 {
     const LineInfoW *line;
@@ -432,8 +432,8 @@ static void set_locale(void)
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-/* Binds pystuck's keys again if ~/.editrc has selected the keys of vi, because this resets all
- * keys. */
+/* Binds pystuck's keys again if ~/.editrc has selected the keys of vi, because selecting them
+ * resets all keys. */
 static void bind_in_vi(EditLine *el)
 {
     const char *keys;
@@ -445,7 +445,7 @@ static void bind_in_vi(EditLine *el)
 }
 
 /* Reads the key bindings of editrc(5), but only if the file belongs to the user or root. With sudo,
- * HOME may be the directory of another user, who could bind a key to whole lines. */
+ * HOME may be the directory of another user, who could make one key type whole lines. */
 static void read_editrc(EditLine *el)
 {
     const char *named = getenv("EDITRC"), *home = getenv("HOME");

@@ -44,8 +44,8 @@ enum editor_result {
  * sequence. */
 #define EDITOR_HIDDEN "\1"
 
-/* Reads a line. The text at `prompt` is read each time that the line is shown, so it may change
- * while the user types. It must not end with a hidden part. */
+/* Reads a line. The text at `prompt` is read each time that the line is shown, so this text may
+ * change while the user types. The prompt must not end with a hidden part. */
 enum editor_result editor_read(struct editor *e, const char *prompt, char **line);
 
 /* Adds a cell to libedit's history and to the history file. */
@@ -56,8 +56,8 @@ void editor_remember(struct editor *e, const char *cell);
 void editor_leave_line(struct editor *e);
 
 /* Moves the cursor below the line that the user is typing. This line stays on the screen, and the
- * editor shows it again below the text that is printed then. Only an editor_complete_fn may call
- * this function. */
+ * editor shows it again below the text that is printed after this call. Only an editor_complete_fn
+ * may call this function. */
 void editor_go_below(struct editor *e);
 
 #endif

@@ -5,8 +5,9 @@
 #ifndef CLIENT_PROMPT_EXTERNAL_EDITOR_H
 #define CLIENT_PROMPT_EXTERNAL_EDITOR_H
 
-/* Runs $VISUAL, else $EDITOR, else vi, on a temporary file with this text that only the user can
- * read. Returns the saved text, for free(). Prints an error and returns NULL if there is none. */
+/* Writes the text to a temporary file that only the user can read, and runs an editor on this file:
+ * $VISUAL, else $EDITOR, else vi. Returns the text that the editor has saved, for free(). If the
+ * editor has saved no text, prints an error and returns NULL. */
 char *external_editor_run(const char *text);
 
 #endif

@@ -122,9 +122,9 @@ static int take_marks(struct piece *p, bool at_the_end)
     return marks;
 }
 
-/* Returns the number of question marks before or after the text of a cell. *what: the text without
- * them. 0: the cell is not a question. Question marks in strings and comments do not count;
- * elsewhere Python has none. */
+/* Returns the number of question marks before or after the text of a cell. Returns 0 if the cell is
+ * not a question. *what: the text without these question marks. Question marks in strings and
+ * comments do not count. Python code has no other question marks. */
 static int question(const char *cell, struct piece *what)
 {
     int before, after;

@@ -18,14 +18,14 @@
 char *history_file_path(void);
 
 /* Reads the file into libedit's history, and shortens the file if it is too long. Creates the file
- * and its directory if they do not exist. If they do not belong to the user (see file.h), or if
- * another process holds the lock for 200 ms, prints the reason on stderr, frees *path and sets it
- * to NULL. */
+ * and its directory if they do not exist. If the file or the directory does not belong to the user
+ * (see file.h), or if another process holds the lock for 200 ms, prints the reason on stderr, frees
+ * *path and sets it to NULL. */
 void history_file_load(History *memory, char **path);
 
-/* Adds a cell to libedit's history and to the file (mode 0600), unless it equals the latest cell
- * there. If *path is NULL, adds it only to libedit's history. Errors are handled as in
- * history_file_load(). */
+/* Adds a cell to libedit's history and to the file (mode 0600), unless it equals the latest cell of
+ * libedit's history. If *path is NULL, adds the cell only to libedit's history. Errors are handled
+ * as in history_file_load(). */
 void history_file_add(History *memory, char **path, const char *cell);
 
 #endif

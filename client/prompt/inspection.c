@@ -17,7 +17,7 @@ void inspection_call(struct shell *shell, const char *function, const char *argu
     shell_call_helper(shell, &helper, function, argument, source);
 }
 
-/* Runs a magic: calls the function of inspection.py that has its name. */
+/* Runs a magic: calls the function of inspection.py that has the name of the magic. */
 static void run(struct shell *shell, const struct magic *magic, const char *argument)
 {
     inspection_call(shell, magic->name, argument, "");

@@ -1,7 +1,7 @@
 """Inspects objects and frames in the debuggee, for `x?` and for magics such as %thread.
 
-The client sends this source as it sends run_cell.py: it works with Python 3.6, imports only the
-standard library, and defines one name in the connection's namespace.
+The client sends this source as it sends run_cell.py. This source works with Python 3.6, imports
+only the standard library, and defines one name in the connection's namespace.
 """
 
 
@@ -65,7 +65,7 @@ def _pystuck_inspection(run, collector):
         """Raised if a command cannot be carried out. The text is one line for the user."""
 
     def guarded(function, otherwise):
-        """Calls function, which may run the program's code; if it raises, calls otherwise."""
+        """Calls function, which may run the program's code. If function raises, calls otherwise."""
         try:
             return function()
         except KeyboardInterrupt:
@@ -102,7 +102,7 @@ def _pystuck_inspection(run, collector):
             return guarded(lines, list)
 
     def file_of(code, names):
-        """The source file of a code object. Frozen modules of Python have one, too."""
+        """The source file of a code object. Finds it for Python's frozen modules, too."""
         is_frozen = code.co_filename.startswith("<frozen ") and names is not None
         return is_frozen and names.get("__file__") or code.co_filename
 
@@ -194,7 +194,7 @@ def _pystuck_inspection(run, collector):
             yield module.__file__
 
     def class_place(cls):
-        """(file, its lines, number of the line at which the class begins), or None."""
+        """Returns (file, its lines, number of the line at which the class begins), or None."""
         names = vars(sys.modules[cls.__module__]) if cls.__module__ in sys.modules else None
         starts = [function.__code__.co_firstlineno for function in methods_of(cls)]
         for filename in dict.fromkeys(class_files(cls)):
@@ -212,7 +212,7 @@ def _pystuck_inspection(run, collector):
         return code_of(thing) is None and not cls.__flags__ & heap_type
 
     def place_of(thing):
-        """(file, its lines, number of thing's first line; 0 if the source is the whole file)."""
+        """Returns (file, its lines, number of thing's first line; 0 if thing is the whole file)."""
         thing = without_wrapping(thing)
         if is_built_in(thing):
             return getattr(thing, "__file__", None), [], 0
@@ -287,7 +287,7 @@ def _pystuck_inspection(run, collector):
             yield "/"
 
     def call_of(text, thing, width):
-        """A call signature, with one line for each parameter if it is too long for one line."""
+        """A call signature. If it is too long for one line, each parameter has its own line."""
         signature = signature_of(thing)
         if not isinstance(ast.parse(text, mode="eval").body, (ast.Name, ast.Attribute)):
             text = getattr(thing, "__qualname__", type(thing).__name__)
@@ -511,7 +511,8 @@ def _pystuck_inspection(run, collector):
 
         def __exit__(self, *error):
             if getattr(sys, "argv", None) is not self._argv:
-                # Another client's script began later. It will restore this list when it ends.
+                # Another client's script began later. When that script ends, it will restore this
+                # list.
                 self._argv[:] = self._before or ()
             sys.argv, namespace["__file__"] = self._before, self._file
             if self._before is None:
@@ -524,8 +525,8 @@ def _pystuck_inspection(run, collector):
     class Inspector:
         """The object that the client calls.
 
-        It is not in a reference cycle. So when the client releases its reference, the frames of the
-        selected thread are released as well.
+        This object is not in a reference cycle. So when the client releases its reference, the
+        frames of the selected thread are released as well.
         """
 
         def __init__(self):

@@ -22,21 +22,22 @@
 /* The most bytes that one read(2) returns. */
 #define READ_MAX 4096
 
-/* A burst of more bytes than this that has a line end was pasted, not typed. */
+/* A burst that is longer than this number of bytes and has a line end was pasted, not typed. */
 #define TYPED_AT_ONCE 64
 
-/* A burst of up to this many bytes may be keys that were pressed quickly, even with Enter. */
+/* A burst of up to this many bytes may be keys that were pressed quickly, even if one of them is
+ * Enter. */
 #define KEYS_AT_ONCE 3
 
 /* The longest pause between two parts of one burst, in ms. */
 #define BURST_PAUSE_MS 30
 
-/* How long after a read of pasted text the rest of the paste may arrive, in ms. */
+/* The time after a read of pasted text in which the rest of the paste may arrive, in ms. */
 #define PASTE_RECENT_MS 100
 
-/* How long after Ctrl-C, and after each dropped burst, the rest of the paste may arrive, in ms. For
- * a burst of one line the time is shorter, because such a burst may also come from a program that
- * types. */
+/* The time after Ctrl-C, and after each dropped burst, in which the rest of the paste may arrive,
+ * in ms. REST_LINE_MS is for a burst of one line. It is shorter, because a program that types may
+ * also send such a burst. */
 #define REST_MS      500
 #define REST_LINE_MS 100
 
@@ -235,7 +236,7 @@ static void drop_burst(size_t used, int64_t age_ms)
 }
 
 /* Like read_terminal(), but drops the bytes that belong to a paste in which Ctrl-C was pressed. So
- * there may be no new byte even if the result is positive. */
+ * all new bytes may have been dropped even if the result is positive. */
 static ssize_t fill(void)
 {
     const size_t used = keys.end - keys.at;

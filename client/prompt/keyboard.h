@@ -3,8 +3,8 @@
  * keyboard: reads the bytes that are typed or pasted at the terminal on standard input. The prompt
  * and input() in a cell read them with these functions.
  *
- * Call keyboard_drain often. The kernel stores only 4 KB of input, and ignores a Ctrl-C that comes
- * when this is full.
+ * Call keyboard_drain often. The kernel stores only 4 KB of input. While this store is full, the
+ * kernel ignores Ctrl-C.
  */
 #ifndef CLIENT_PROMPT_KEYBOARD_H
 #define CLIENT_PROMPT_KEYBOARD_H
@@ -16,7 +16,7 @@
 #define PASTE_BEGIN "\033[200~"
 #define PASTE_END   "\033[201~"
 
-/* True if a byte was read from the terminal that keyboard_byte has not returned yet. */
+/* True if keyboard_byte() has a byte to return. */
 bool keyboard_has_byte(void);
 
 /* Reads the bytes that the terminal has. If it has none, waits. After the call there may still be

@@ -153,8 +153,8 @@ static void report_unreadable(const struct words *words)
         fprintf(stderr, "cannot run %s: %s\n", name, strerror(errno));
 }
 
-/* If the whole argument is the name of an existing file, makes it the only word and returns true.
- * So a name with spaces needs no quotes. */
+/* If the whole argument is the name of an existing file, makes this name the only word and returns
+ * true. So a name with spaces needs no quotes. */
 static bool take_whole(struct words *words, const char *argument)
 {
     CLEAN_TEXT char *path = textfile_path(argument);
@@ -246,8 +246,8 @@ static void save(const struct saving *s)
         fprintf(stderr, "cannot write %s: %s\n", s->name, why.text);
 }
 
-/* Parses the numbers of cells. Prints an error and returns false if one is invalid or if there is
- * no such cell. */
+/* Parses the numbers of cells. Prints an error and returns false if a number is invalid or if no
+ * cell has this number. */
 static bool parse_saved(struct saving *s, char **words, size_t count)
 {
     size_t i;

@@ -195,8 +195,8 @@ bool shell_is_blocked(const struct shell *sh)
     return sh->conn && !sh->evaluator;
 }
 
-/* Waits until the program has run some Python code: it has answered the request for the root, or
- * the probe. RPYC_ETIMEOUT: it has not done so within wait_ms. */
+/* Waits until the program has run some Python code: until it has answered the request for the root
+ * and, if a probe was sent, the probe. RPYC_ETIMEOUT: no answer came within wait_ms. */
 static int await_python(struct shell *sh, int wait_ms, struct rpyc_error *err)
 {
     if (rpyc_await_root(sh->conn, wait_ms, err) < 0)
@@ -290,9 +290,8 @@ void shell_reconnect(struct shell *sh)
         say_blocked(sh, "connected, but cannot run code now");
 }
 
-/* If the program's threads take turns to hold the GIL, or if the server does not tell, waits for
- * the root. If one thread keeps the GIL, or if the wait takes too long, prints the reason and
- * returns -1. */
+/* Waits for the root, unless stacks_ask_gil() says that one thread keeps the GIL. If one thread
+ * keeps it, or if the wait takes too long, prints the reason and returns -1. */
 static int await_turn(rpyc_conn *conn, const struct options *options, struct rpyc_error *err)
 {
     struct gil_words gil;

@@ -72,7 +72,7 @@ void shell_call_helper(struct shell *shell, const struct cell_helper *helper, co
                        const char *argument, const char *source);
 
 /* Adds a typed line or cell to the history of cells and to the editor's history. code: the Python
- * code in it; NULL: it has none. */
+ * code in the typed text; NULL: the text has none. */
 void shell_remember(struct shell *shell, const char *typed, const char *code);
 
 #endif

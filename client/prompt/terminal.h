@@ -42,8 +42,8 @@ void terminal_bracket_pastes(bool on);
 bool terminal_is_dumb(void);
 
 /* At the prompt, SIGTSTP only sets a flag. terminal_is_stop_wanted returns this flag. If it is
- * true, call terminal_stop. It sets the modes that terminal_open found, stops the client, and
- * returns after SIGCONT. */
+ * true, call terminal_stop. terminal_stop sets the modes that terminal_open found, stops the
+ * client, and returns after SIGCONT. */
 bool terminal_is_stop_wanted(void);
 void terminal_stop(void);
 
