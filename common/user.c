@@ -10,7 +10,7 @@
 
 #define OVERFLOW_UID 65534
 
-/* Returns the user's name; if there is none, the prefix followed by the uid. */
+/* Returns the user's name. If the user has no name, returns the prefix followed by the uid. */
 static struct user_name name_or_uid(uid_t user, const char *prefix)
 {
     const struct passwd *entry = getpwuid(user);

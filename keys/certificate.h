@@ -25,7 +25,7 @@ void certificate_clear(struct certificate *c);
 /* The longest common name, in bytes: ub-common-name of X.520. */
 #define CERTIFICATE_NAME_MAX 64
 
-/* Makes a CA with a random name. It is valid for this number of days, but at least for ten
+/* Makes a CA with a random name. The CA is valid for this number of days, but at least for ten
  * years. */
 int certificate_make_ca(struct certificate *out, int days);
 

@@ -91,8 +91,8 @@ static int days_of(const char *text)
     return (int)days;
 }
 
-/* True if the files of a client certificate may have this name: it is a safe file name, and no
- * other file of the directory has it. */
+/* True if the files of a client certificate may have this name: the name is safe as a file name,
+ * and no other file of the directory has this name. */
 static bool is_client_name(const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -420,8 +420,8 @@ static struct names server_names(const struct wish *wish, const struct host_name
     return names;
 }
 
-/* Returns the server's name for the printed command: one by which a client on another machine may
- * reach the server. */
+/* Returns the server's name for the printed command: a name by which a client on another machine
+ * may reach the server. */
 static const char *best_name(const struct wish *wish, const struct host_names *host)
 {
     for (size_t i = 0; i < wish->name_count; i++)

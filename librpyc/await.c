@@ -35,7 +35,7 @@ static struct queued *next_queued(struct conn *c, struct serving *s)
 }
 
 /* Serves the request m, then the requests that were meanwhile queued for this thread. s: the entry
- * for m in c->serving; it is removed at the end. */
+ * for m in c->serving; this entry is removed at the end. */
 static int serve(struct conn *c, struct serving *s, struct message *m, int64_t handler,
                  struct rpyc_error *err)
 {

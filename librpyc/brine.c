@@ -529,8 +529,8 @@ bool brine_expect_int(struct brine_reader *r, int64_t *value)
     return true;
 }
 
-/* Returns the length of the UTF-8 character at p, where n > 0 bytes are left; 0 if it is invalid.
- * See table 3-7 of the Unicode standard. */
+/* Returns the length of the UTF-8 character at p, where n > 0 bytes are left; 0 if the character is
+ * invalid. See table 3-7 of the Unicode standard. */
 static size_t utf8_length(const uint8_t *p, size_t n)
 {
     uint8_t low = 0x80, high = 0xbf;

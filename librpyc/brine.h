@@ -3,9 +3,9 @@
  * Brine: RPyC's encoding of immutable values (rpyc/core/brine.py; every tag is in doc/protocol.md).
  *
  * To write, call one brine_put_ function for each value. For a container, the function appends the
- * number of items, and the caller then appends the items. To read, call brine_next() for each item;
- * it returns pointers into the input. Reading allocates no memory, and writing only makes the
- * buffer grow. Neither creates objects.
+ * number of items, and the caller then appends the items. To read, call brine_next() for each item.
+ * The items point into the input. Reading allocates no memory, and writing only makes the buffer
+ * grow. Neither creates objects.
  */
 #ifndef RPYC_BRINE_H
 #define RPYC_BRINE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A growing byte buffer. If there is no memory, the buffer's `failed` is set, and all later puts do
- * nothing. So a caller may put many times and check `failed` once.
+ * A growing byte buffer. If there is no memory, the buffer's `failed` is set, and all functions
+ * that append do nothing from then on. So a caller may append many times and check `failed` once.
  */
 #ifndef RPYC_BUFFER_H
 #define RPYC_BUFFER_H

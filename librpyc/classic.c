@@ -104,8 +104,8 @@ int rpyc_namespace(rpyc_conn *conn, rpyc_value **out, struct rpyc_error *err)
     return rpyc_getattr(conn->root, "namespace", out, err);
 }
 
-/* Calls importlib.util.find_spec in the peer, which imports the parent packages of the module. Sets
- * *out to true if the module was found. */
+/* Calls importlib.util.find_spec in the peer. This call imports the parent packages of the module.
+ * Sets *out to true if the module was found. */
 static int find_spec(rpyc_conn *conn, const char *name, bool *out, struct rpyc_error *err)
 {
     AUTO_VALUE *util = NULL;

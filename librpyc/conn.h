@@ -84,8 +84,8 @@ void conn_goodbye(struct conn *c);
 void conn_release(struct conn *c);
 
 /* Closes the connection. Also closes its fd, if no thread has the read role or the send role. Does
- * not wait. Use it if the peer has hung up while one of its requests runs, and call conn_release()
- * later. */
+ * not wait. Use this function if the peer has hung up while one of its requests runs, and call
+ * conn_release() later. */
 void conn_let_go(struct conn *c);
 
 /* Shuts down the socket if the connection is open. The thread that reads then sees the end of the
@@ -221,18 +221,18 @@ void conn_notify_done(struct conn *c, struct pending *p, void (*notify)(void *ar
 void conn_cancel(struct conn *c, struct pending *p);
 
 /* Frees p. No thread may be waiting for its reply. If the reply has arrived and was not moved, or
- * if it arrives later, it goes to the `unclaimed` callback. */
+ * if it arrives later, the reply goes to the `unclaimed` callback. */
 void conn_forget(struct conn *c, struct pending *p);
 
 /* ---- Requests of the peer ------------------------------------------------------------------- */
 
 /* Begins to write the reply to a request. Append to out->buf a box if kind is MESSAGE_REPLY, or a
- * vinegar tuple if it is MESSAGE_EXCEPTION. Then call conn_send. */
+ * vinegar tuple if kind is MESSAGE_EXCEPTION. Then call conn_send. */
 void conn_reply_begin(struct conn *c, struct outgoing *out, const struct message *request,
                       enum message_kind kind);
 
-/* Discards what was appended to a reply, and begins the reply again. kind may differ from the first
- * one. */
+/* Discards what was appended to a reply, and begins the reply again. kind may differ from the kind
+ * that was passed to conn_reply_begin. */
 void conn_reply_restart(struct conn *c, struct outgoing *out, const struct message *request,
                         enum message_kind kind);
 
@@ -250,8 +250,8 @@ int conn_reply_exception(struct conn *c, const struct message *request, const ch
  * in all other cases, with the reason in err. */
 int conn_serve(struct conn *c, struct rpyc_error *err);
 
-/* For a thread that is serving a request (not a nested one), but must wait for something else
- * before it can run the request. Reads at most one message, so that a hang-up of the peer is
+/* Call this in a thread that is serving a request (not a nested one), but must wait for something
+ * else before it can run the request. Reads at most one message, so that a hang-up of the peer is
  * noticed. If the message is a request, queues it: this thread serves it after the present request,
  * in order. While the queued requests take more than 1 MiB, reads nothing and only waits. Returns
  * at the deadline at the latest. Returns -1 with err filled if the connection has ended, else 0. */

@@ -8,9 +8,9 @@
 
 #include "brine.h"
 
-/* Reads the exception in a reply and fills err with it, with the code RPYC_EREMOTE. Other errors:
- * RPYC_EPROTOCOL or RPYC_ELIMIT if r does not contain an exception, RPYC_ENOMEM. Returns -1 in all
- * cases. */
+/* Reads the exception in a reply. Fills err with the code RPYC_EREMOTE and this exception. Other
+ * errors: RPYC_EPROTOCOL or RPYC_ELIMIT if r does not contain an exception, RPYC_ENOMEM. Returns -1
+ * in all cases. */
 int exception_raise(struct brine_reader *r, struct rpyc_error *err);
 
 /* Returns the name of a class in the module builtins, such as "TypeError": the exception that the

@@ -63,8 +63,8 @@ static int take_threads(struct message *m, const struct envelope *env, const uin
     return 0;
 }
 
-/* Reads the envelope up to args. In generation 5 it is (kind, seq, args). In generation 6 it is one
- * byte for the kind, then (seq, args). */
+/* Reads the envelope up to args. In generation 5, the envelope is (kind, seq, args). In generation
+ * 6, it is one byte for the kind, then (seq, args). */
 static bool read_head(struct message *m, const struct envelope *env, const uint8_t *payload,
                       size_t len, int64_t *kind)
 {

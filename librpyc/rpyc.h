@@ -407,8 +407,8 @@ RPYC_API const char *rpyc_class_name(const rpyc_value *value);
  * Errors: RPYC_EINVAL for an invalid format, a str that is not UTF-8, invalid digits, or a netref
  * of another connection. */
 
-/* Creates a value from a format: None if the format is empty, the value if it describes one, or a
- * tuple if it describes several. */
+/* Creates a value from a format: None if the format is empty, the value if the format describes one
+ * value, or a tuple if it describes several values. */
 RPYC_API int rpyc_build(rpyc_value **out, struct rpyc_error *err, const char *format, ...);
 
 /* Encodes a value as brine, RPyC's encoding of plain values. The caller frees *data with free().
@@ -467,9 +467,9 @@ RPYC_API int rpyc_dir(rpyc_value *obj, rpyc_value **out, struct rpyc_error *err)
 RPYC_API int rpyc_pickle(rpyc_value *obj, int protocol, rpyc_value **out, struct rpyc_error *err);
 
 /* Enter and leave a context manager. rpyc_enter sets *out to what `with obj as name` assigns to
- * name. exception: the exception that ends the block, a netref, made for instance by calling a
- * class that rpyc_builtin returned; NULL: the block ends without an exception. *suppressed is set
- * to true if __exit__ suppresses the exception; suppressed may be NULL. */
+ * name. exception: a netref to the exception that ends the block; NULL: the block ends without an
+ * exception. To make an exception, call for instance a class that rpyc_builtin returned.
+ * *suppressed is set to true if __exit__ suppresses the exception; suppressed may be NULL. */
 RPYC_API int rpyc_enter(rpyc_value *obj, rpyc_value **out, struct rpyc_error *err);
 RPYC_API int rpyc_exit(rpyc_value *obj, rpyc_value *exception, bool *suppressed,
                        struct rpyc_error *err);
@@ -518,7 +518,7 @@ RPYC_API bool rpyc_pending_is_done(rpyc_pending *pending);
 
 /* Calls notify(arg) once, when the result has arrived or the connection is closed. If this has
  * happened already, rpyc_pending_notify calls notify itself. Otherwise the thread that reads the
- * reply, or closes the connection, calls it. notify must return quickly. It may call
+ * reply, or closes the connection, calls notify. notify must return quickly. It may call
  * rpyc_pending_wait. */
 RPYC_API void rpyc_pending_notify(rpyc_pending *pending, void (*notify)(void *arg), void *arg);
 

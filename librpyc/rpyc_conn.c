@@ -4,8 +4,8 @@
 #include <limits.h>
 #include <stdlib.h>
 
-/* The most items in a received message. It limits memory, because values take many times the memory
- * of their brine. */
+/* The most items in a received message. This number limits the memory for the message's values,
+ * which take many times the memory of their brine. */
 #define ITEMS_MAX ((size_t)8 * 1024 * 1024)
 
 /* ---- Lifetime -------------------------------------------------------------------------------- */

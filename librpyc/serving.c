@@ -37,8 +37,8 @@ static struct serving *outermost(struct serving *s)
 }
 
 /* Returns the outermost entry of the thread that must serve m, with bind-threads: the thread that m
- * names as its recipient, or else the one that is serving the peer thread which sent m. NULL: any
- * thread may serve m. */
+ * names as its recipient, or else the thread that is serving requests of the peer's thread that
+ * sent m. NULL: any thread may serve m. */
 static struct serving *required(const struct serving_table *t, const struct message *m)
 {
     struct serving *s;

@@ -85,8 +85,8 @@ static BIO_METHOD *method;
 /* ---- The end of the process ----------------------------------------------------------------- */
 
 /* exit(3) makes OpenSSL free its data while other threads still run. So each call of OpenSSL holds
- * this lock for reading. At exit(3) it is locked for writing and never released: no later call of
- * OpenSSL is made. */
+ * this lock for reading. At exit(3), the lock is taken for writing and never released, so that no
+ * later call of OpenSSL is made. */
 static pthread_rwlock_t in_use = PTHREAD_RWLOCK_INITIALIZER;
 
 static bool begin_call(void)
@@ -424,8 +424,8 @@ static bool is_address(const char *host)
     return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
-/* Sets the server's name. Its certificate must be for this name. The name is also sent in the
- * handshake (SNI), unless it is an IP address. */
+/* Sets the server's name. The server's certificate must be for this name. The name is also sent in
+ * the handshake (SNI), unless it is an IP address. */
 static int name_server(SSL *ssl, const char *host, struct rpyc_error *err)
 {
     bool ok;

@@ -64,9 +64,9 @@ int stream_wait(int fd, short events, const struct stream_watch *watch, deadline
 #define STREAM_WHERE_SIZE 200
 void stream_describe_tcp(char *out, size_t size, const char *host, const char *port);
 
-/* Connect to a server. host and port are passed to getaddrinfo, and its addresses are tried in
- * turn. path is a file name, or "@name" for an abstract socket. Errors: RPYC_EINVAL (port or path),
- * RPYC_ERESOLVE, RPYC_ESYSTEM, RPYC_ECLOSED, RPYC_ETIMEOUT. */
+/* Connect to a server. host and port are passed to getaddrinfo, and the addresses that it returns
+ * are tried in turn. path is a file name, or "@name" for an abstract socket. Errors: RPYC_EINVAL
+ * (port or path), RPYC_ERESOLVE, RPYC_ESYSTEM, RPYC_ECLOSED, RPYC_ETIMEOUT. */
 int stream_connect_tcp(struct stream *s, const char *host, const char *port, deadline_t deadline,
                        struct rpyc_error *err);
 int stream_connect_unix(struct stream *s, const char *path, deadline_t deadline,

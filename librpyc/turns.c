@@ -107,8 +107,8 @@ void turn_forked(struct turn *t)
     atomic_store(&t->has, false);
 }
 
-/* True if a connection waits whose place in the queue is before `before`; if `before` is NULL, true
- * if any connection waits. Call with the lock held. */
+/* True if a connection waits that is before `before` in the queue. If `before` is NULL, true if any
+ * connection waits. Call with the lock held. */
 static bool any_waits(const struct turns *turns, const struct turn *before)
 {
     const struct turn *t;

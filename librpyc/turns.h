@@ -18,7 +18,7 @@
 struct turns;
 
 /* One connection: whether it has the turn, and its place in the queue. Only one thread at a time
- * may call turn_take for it. */
+ * may call turn_take for a connection. */
 struct turn {
     struct turns *turns; /* a reference; NULL: nothing is shared, and turn_take always succeeds */
     atomic_bool has;

@@ -14,7 +14,7 @@
 void vinegar_begin(struct buffer *out, const char *module, const char *name);
 
 /* Appends a whole exception that has one argument, a text in UTF-8. A program in C has no
- * traceback: the text is sent in its place. */
+ * traceback, so the text is sent in place of the traceback. */
 void vinegar_put_text(struct buffer *out, const char *module, const char *name, const char *text);
 
 /* A part of the bytes that were read. If the part is a str, these bytes are its text in UTF-8. For

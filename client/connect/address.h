@@ -12,7 +12,7 @@
 
 #include "options.h"
 
-/* A host and a port, or the path of a Unix socket. If pid is not 0, this is an address in the
+/* A host and a port, or the path of a Unix socket. If pid is not 0, the address is valid in the
  * namespaces of the process pid. */
 struct address {
     const char *host, *port; /* host: a name or an IP address; port: decimal digits */

@@ -10,9 +10,9 @@
 #include "connect/tls_files.h"
 #include "text.h"
 
-/* SILENCE_MS: how long a server may be silent before the user is told. A server that can answer
- * does so within 0.1 s, even while the GIL is held, but may need longer if many threads are busy.
- * SHORT_MS: if --timeout is not longer than this, the user is not told. In ms. */
+/* SILENCE_MS: how long a server may be silent before the user is told, in ms. A server that can
+ * answer does so within 0.1 s, even while the GIL is held. If many threads are busy, it may need
+ * longer. SHORT_MS: if --timeout is at most this number of ms, the user is not told. */
 #define SILENCE_MS 1300
 #define SHORT_MS   2500
 
@@ -56,7 +56,7 @@ static int connect_process(rpyc_conn **out, const struct options *options, struc
 }
 
 /* True if a pystuck server listens on the address. In this case, a missing answer means that the
- * server is busy, and not that it speaks another version of rpyc. */
+ * server is busy, and not that the server speaks another version of rpyc. */
 static bool is_pystuck(void *arg)
 {
     const struct address *address = arg;

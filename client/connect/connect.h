@@ -17,15 +17,15 @@ struct early_request {
     rpyc_value *args; /* a tuple of plain values */
 };
 
-/* Connects to the server that the options name. If they name a process, tries its servers until one
- * accepts. early may be NULL. If it is not NULL, the connection may have no root yet, see
- * rpyc_has_root(). Returns 0, or -1 with the errors of dial_server(), find_of_process() and
- * tls_files_check(); explain_failure() turns them into sentences. */
+/* Connects to the server that the options name. If the options name a process, tries the servers of
+ * the process until one accepts. early may be NULL. If it is not NULL, the connection may have no
+ * root yet, see rpyc_has_root(). Returns 0, or -1 with the errors of dial_server(),
+ * find_of_process() and tls_files_check(); explain_failure() turns these errors into sentences. */
 int connect_server(rpyc_conn **out, const struct options *options,
                    const struct early_request *early, struct rpyc_error *err);
 
-/* Returns the address that the options name. They must not name a process. The strings of the
- * result belong to *options. */
+/* Returns the address that the options name. The options must not name a process. The strings of
+ * the result belong to *options. */
 struct address connect_address(const struct options *options);
 
 #endif

@@ -228,8 +228,8 @@ static void say_closed(struct failure *c)
                   c->where);
 }
 
-/* Explains that the server serves only one connection. It showed its version of rpyc by closing the
- * first connection, and then did not serve the second one. */
+/* Explains that the server serves only one connection. The server showed its version of rpyc by
+ * closing the first connection, and then did not serve the second one. */
 static void say_one_shot(struct failure *c)
 {
     const struct rpyc_envelope *found = c->options->found;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * namespaces: enters the network namespace of another process, and finds its Unix sockets.
+ * namespaces: enters the network namespace of another process, and finds the Unix sockets of that
+ * process.
  */
 #ifndef CLIENT_CONNECT_NAMESPACES_H
 #define CLIENT_CONNECT_NAMESPACES_H

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-/* A value for the user of a socket: the user is not known, because the kernel does not tell it. */
+/* Stands for the user of a socket if the kernel does not tell the user. */
 #define SOCKETS_NO_USER ((uid_t)-1)
 
 /* A listening socket. */
@@ -28,8 +28,8 @@ struct sockets {
 /* The owner of a socket. */
 struct socket_owner {
     uid_t user;          /* the user who created or accepted the socket */
-    unsigned long inode; /* 0: no process has the socket open, because it is closed or not accepted
-                          * yet. Then `user` is not valid */
+    unsigned long inode; /* 0: no process has the socket open: it is closed, or not accepted yet.
+                          * `user` is not valid in this case */
 };
 
 /* Appends a copy of *one. If there is no memory, does not change the list. */

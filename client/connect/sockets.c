@@ -150,8 +150,8 @@ void sockets_read_own(struct sockets *out)
 
 /* ---- One connection, if sock_diag is not available ------------------------------------------- */
 
-/* A search for a TCP socket in the tables: one connected from local to remote, or one that listens
- * on local if remote has no family. */
+/* A search for a TCP socket in the tables. If remote has a family, the socket must be connected
+ * from local to remote. Otherwise, the socket must listen on local. */
 struct search {
     const struct sockaddr_storage *local, *remote;
     struct socket_owner *out;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * sockets: reads the sockets of a network namespace from the kernel, by sock_diag(7), or from /proc
- * if that fails.
+ * if sock_diag(7) fails.
  */
 #ifndef CLIENT_CONNECT_SOCKETS_H
 #define CLIENT_CONNECT_SOCKETS_H

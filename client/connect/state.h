@@ -20,8 +20,8 @@
  *     - connections wait that the server does not accept
  *     - a thread of the program runs, or none does
  *
- * The last two also name a resource that is used up, see procfs/shortage.h. out must have
- * STATE_TEXT_SIZE bytes. Takes up to half a second. */
+ * For the last two states, the text also names a resource that is used up, see procfs/shortage.h.
+ * out must have STATE_TEXT_SIZE bytes. Takes up to half a second. */
 void state_describe(const struct server *server, char *out);
 
 /* How many connections wait until the program accepts them, and how many may wait at most. */

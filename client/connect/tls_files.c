@@ -40,8 +40,8 @@ void tls_files_warn(const struct options *options)
  * not help the user.
  */
 
-/* False for a pipe, for example. Such a file is not checked, because OpenSSL could not read its
- * text again. */
+/* False for a file such as a pipe. Such a file is not checked, because OpenSSL could not read its
+ * text again after the check. */
 static bool can_be_read_twice(const char *path)
 {
     struct stat st;

@@ -17,8 +17,8 @@ static const char bootstrap[] =
 /* The name of the function that run_cell.py defines. */
 #define BOOTSTRAP_NAME "_pystuck_cells"
 
-/* The state that is shared by the client's functions that the server holds. The server may call and
- * release these functions even after cells_close. */
+/* The state that is shared by all functions of the client that the server holds. The server may
+ * call and release these functions even after cells_close. */
 struct callbacks {
     int count;           /* number of these functions that are not released yet */
     struct cells *cells; /* NULL after cells_close */
@@ -343,7 +343,7 @@ static void interrupt_cell(const struct cells *c, const struct cell_interrupt *i
     rpyc_close(conn);
 }
 
-/* The argument of goes_on(): how to interrupt the request that is waited for. */
+/* The argument of goes_on(): how to interrupt the request whose reply the client waits for. */
 struct waiting {
     const struct cells *cells;
     const struct cell_interrupt *interrupt;

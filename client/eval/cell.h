@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * cell: runs pieces of Python (cells) in the debuggee, on every classic service. The client sends
- * the Python code that runs them, run_cell.py, as source.
+ * cell: runs pieces of Python (cells) in the debuggee, on every classic service. To run them, the
+ * client sends the source of run_cell.py to the server.
  *
- * All cells of a connection share one namespace, that of the connection. It also contains
- * `modules`, `In`, `Out`, `_` and so on. Text that a cell prints is sent to the client while the
- * cell runs. Text that other threads of the debuggee print is not sent. A cell that reads sys.stdin
- * reads from the client. The value of a cell is shown as pprint shows it; the object stays in the
- * debuggee.
+ * All cells of a connection share one namespace, that of the connection. This namespace also
+ * contains `modules`, `In`, `Out`, `_` and so on. Text that a cell prints is sent to the client
+ * while the cell runs. Text that other threads of the debuggee print is not sent. A cell that reads
+ * sys.stdin reads from the client. The value of a cell is shown as pprint shows it; the object
+ * stays in the debuggee.
  */
 #ifndef CLIENT_EVAL_CELL_H
 #define CLIENT_EVAL_CELL_H
@@ -103,8 +103,8 @@ int cells_fail_chain(struct cells *cells, const char *source, struct rpyc_error 
 /* ---- Helpers --------------------------------------------------------------------------------- */
 
 /* A helper: Python source that is sent to the debuggee when it is first used. The source defines
- * one function in the namespace. The client removes the function from there and calls it with the
- * function `run` of run_cell.py. The result of this call, the helper's object, is kept. */
+ * one function in the namespace. The client removes the function from the namespace and calls it
+ * with the function `run` of run_cell.py. The result of this call, the helper's object, is kept. */
 struct cell_helper {
     const char *source;
     const char *name;     /* the name of the function */
@@ -118,10 +118,10 @@ rpyc_value *cells_helper(struct cells *cells, const struct cell_helper *helper,
                          struct rpyc_error *err);
 
 /* Calls a helper's object with (function, number of the cell, width, argument, source). The object
- * returns a tuple of three items, see inspection.py: whether it has run a cell that gets a number;
- * True if no exception was raised, else False; the text to show, or None. If result->numbered is
- * false and result->failed is true, the text is one line or a traceback. The other arguments and
- * errors are those of cells_run. */
+ * returns a tuple of three items, see inspection.py: whether the call has run a cell, which gets a
+ * number; True if no exception was raised, else False; the text to show, or None. If
+ * result->numbered is false and result->failed is true, the text is one line or a traceback. The
+ * other arguments and errors are those of cells_run. */
 int cells_call_helper(struct cells *cells, const struct cell_helper *helper, const char *function,
                       const char *argument, const char *source, int width,
                       const struct cell_interrupt *interrupt, struct cell_result *result,

@@ -237,8 +237,8 @@ static int print_there(rpyc_conn *conn, rpyc_value *value, int width, const stru
     return rpyc_callattr(file, "read", out, err, "i", SHOWN_MAX + 1);
 }
 
-/* Makes the text to show: the printed text without its last newline. If it was cut off, adds a
- * note. */
+/* Makes the text to show: the printed text without its last newline. If the text was cut off, adds
+ * a note. */
 static int tidy(const rpyc_value *printed, rpyc_value **out, struct rpyc_error *err)
 {
     size_t printed_len = 0, len = 0;

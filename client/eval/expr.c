@@ -31,8 +31,8 @@ static void free_expr(struct expr *e)
     free(e);
 }
 
-/* Frees e. If the parser's result is still PARSE_OK, sets it: to PARSE_INCOMPLETE if the text ends
- * here and a bracket is open, else to PARSE_OTHER. Returns NULL. */
+/* Frees e. If the parser's result is still PARSE_OK, changes the result. It becomes
+ * PARSE_INCOMPLETE if the text ends here and a bracket is open, else PARSE_OTHER. Returns NULL. */
 static struct expr *give_up(struct parser *p, struct expr *e)
 {
     free_expr(e);
@@ -94,8 +94,8 @@ static bool close_bracket(struct parser *p, char c)
     return true;
 }
 
-/* Returns the length of the identifier at text. 0: there is none, or it contains characters that
- * are not ASCII, for which Python's own rules are needed. */
+/* Returns the length of the identifier at text. 0: there is no identifier, or it contains
+ * characters that are not ASCII. Only Python itself has the rules for such characters. */
 static size_t identifier_length(const char *text)
 {
     size_t n = 0;
@@ -316,8 +316,8 @@ static bool put_number(struct parser *p, FILE *out, int base, size_t digits, boo
     return put_char(out, c, is_bytes);
 }
 
-/* Reads an escape sequence after its backslash, and appends its meaning. Returns false if it is not
- * valid, or if only Python can handle it. */
+/* Reads an escape sequence after its backslash, and appends its meaning. Returns false if the
+ * escape sequence is not valid, or if only Python can handle it. */
 static bool put_escape(struct parser *p, FILE *out, bool is_bytes)
 {
     static const char letters[] = "\\'\"abfnrtv", meanings[] = "\\'\"\a\b\f\n\r\t\v";
@@ -343,7 +343,7 @@ static bool put_escape(struct parser *p, FILE *out, bool is_bytes)
 }
 
 /* Reads a string literal from its first quote to its last, and appends its text. Returns false if
- * it is not valid, or if only Python can handle it. */
+ * the literal is not valid, or if only Python can handle it. */
 static bool put_string(struct parser *p, FILE *out, bool is_bytes, bool is_raw)
 {
     char quote = *p->pos++;
@@ -458,8 +458,8 @@ static bool parse_argument(struct parser *p, struct expr *e)
     return true;
 }
 
-/* Reads a member of a set, or key: value of a dict. The first entry decides whether e is a set or a
- * dict. */
+/* Reads a member of a set, or an entry `key: value` of a dict. The first entry decides whether e is
+ * a set or a dict. */
 static bool parse_entry(struct parser *p, struct expr *e)
 {
     bool is_first = STAILQ_EMPTY(&e->parts);
@@ -473,7 +473,7 @@ static bool parse_entry(struct parser *p, struct expr *e)
     return e->kind == EXPR_DICT && parse_part(p, e);
 }
 
-/* Reads the start, stop or step of a slice. If the text has none, appends None. */
+/* Reads the start, stop or step of a slice. If the text does not have this part, appends None. */
 static bool parse_bound(struct parser *p, struct expr *e)
 {
     struct expr *none;

@@ -97,7 +97,7 @@ int proxies_bind(struct proxies *p, const char *name, rpyc_value *value, struct 
 /* ---- Steps ----------------------------------------------------------------------------------- */
 
 /* Waits for the reply to the request of a step, and frees *pending. begun: the result of the
- * function that started the request. If it is negative, returns -1 at once. */
+ * function that started the request. If begun is negative, returns -1 at once. */
 static int await(struct evaluation *e, int begun, rpyc_pending **pending, rpyc_value **out)
 {
     int status;
@@ -381,8 +381,8 @@ static int call(struct evaluation *e, rpyc_value *object, const char *method, rp
     return await(e, begun, &pending, out);
 }
 
-/* Evaluates the function of a call. If it is a method of a netref, *object is the netref and
- * *method the name of the method. Otherwise *object is the function and *method is NULL. */
+/* Evaluates the function of a call. If the function is a method of a netref, *object is the netref
+ * and *method the name of the method. Otherwise *object is the function and *method is NULL. */
 static int evaluate_callee(struct evaluation *e, const struct expr *function, rpyc_value **object,
                            const char **method)
 {

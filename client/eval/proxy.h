@@ -43,7 +43,7 @@ void proxies_names(const struct proxies *proxies, void (*each)(void *arg, const 
                    void *arg);
 
 /* Evaluates a chain without running code of the program. The client must store the names. Raises
- * LookupError if the chain has calls, imports, properties, or items of other objects than builtin
+ * LookupError if the chain has calls, imports, properties, or items of objects that are not builtin
  * containers. Other errors: as for proxies_evaluate. */
 int proxies_look(struct proxies *proxies, const struct expr *expr, rpyc_value **out,
                  struct rpyc_error *err);

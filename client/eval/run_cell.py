@@ -26,7 +26,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     import traceback
     import warnings
 
-    # Local names for the builtins: the user may assign to `list` in the namespace.
+    # Imports the builtins under local names, because the user may assign to a name such as `list`
+    # in the namespace.
     from builtins import (  # noqa: UP029
         AttributeError,
         BaseException,
@@ -555,8 +556,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         """Runs a cell. Returns (True if it raised no exception, the text to show or None).
 
         mode: "each" prints the value of each expression statement; "last" returns the value of the
-        last statement as the text; "typed" is like "last", but if the user must type more, it runs
-        nothing and returns (None, None).
+        last statement as the text; "typed" is like "last", but if the user must type more, run()
+        runs nothing and returns (None, None).
         """
         source = without_mark(source)
         source = source if mode == "each" else cleaned(source)

@@ -265,8 +265,8 @@ static int run_cell(struct evaluator *evaluator, const struct options *options, 
     return limit.is_over ? fail_by_timeout(options, err) : status;
 }
 
-/* Runs a script statement by statement, if the server runs no code. A statement ends with its line,
- * or with the line in which its last bracket is closed. */
+/* Runs a script statement by statement, for a server that runs no code. A statement ends with its
+ * line, or with the line in which its last bracket is closed. */
 static int run_lines(struct evaluator *evaluator, const struct options *options, const char *script,
                      struct rpyc_error *err)
 {

@@ -21,14 +21,15 @@ struct cell_history {
 /* The number of an entry that is not a cell, such as a magic. */
 #define CELL_HISTORY_NO_CELL (-1)
 
-/* Adds a typed line or cell. code: the Python code in it; NULL: it has none. number: the number of
- * the cell, or CELL_HISTORY_NO_CELL. Copies both texts. If there is no memory, adds nothing. */
+/* Adds a typed line or cell. code: the Python code in the line or cell; NULL: there is no code.
+ * number: the number of the cell, or CELL_HISTORY_NO_CELL. Copies both texts. If there is no
+ * memory, adds nothing. */
 void cell_history_add(struct cell_history *history, const char *typed, const char *code,
                       int number);
 void cell_history_clear(struct cell_history *history);
 
-/* Returns the Python code of the latest cell with this number, or of the latest cell of all if
- * number is CELL_HISTORY_NO_CELL. NULL: there is no such cell. */
+/* Returns the Python code of the latest cell with this number. If number is CELL_HISTORY_NO_CELL,
+ * returns the code of the latest cell of all. NULL: there is no such cell. */
 const char *cell_history_code(const struct cell_history *history, int number);
 
 /* Prints the history on standard output. with_numbers: prints each cell's number before it. */
@@ -44,9 +45,9 @@ int cell_history_missing(const struct cell_history *history,
                          const struct cell_history_range *cells);
 
 /* Writes the cells of a range to a file as a script, in the order in which they were typed. If
- * several have the same number, writes only the latest of them. If cells is NULL, writes all cells.
- * A cell without Python code, such as %run, becomes a comment. Returns the number of cells with
- * Python code. */
+ * several cells have the same number, writes only the latest of them. If cells is NULL, writes all
+ * cells. A cell without Python code, such as %run, becomes a comment. Returns the number of cells
+ * with Python code. */
 size_t cell_history_write(const struct cell_history *history,
                           const struct cell_history_range *cells, FILE *file);
 

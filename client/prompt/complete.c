@@ -34,8 +34,8 @@ static bool can_be_typed(const char *text)
            !strpbrk(text, "\n\t");
 }
 
-/* Returns the text as wide characters, for free(). NULL: it is not UTF-8, contains control
- * characters or is too long, or out of memory. */
+/* Returns the text as wide characters, for free(). NULL: the text is not UTF-8, contains control
+ * characters or is too long, or there is no memory. */
 static wchar_t *printable(const char *text)
 {
     size_t len = can_be_typed(text) ? mbstowcs(NULL, text, 0) : (size_t)-1;
@@ -223,7 +223,8 @@ static void print_row(const struct completions *c, size_t row, size_t rows, size
 
 void completions_show(const struct completions *c, int width, int height)
 {
-    /* Leaves the last column free, because some terminals move to the next row when it is used. */
+    /* Leaves the last column free, because some terminals move to the next row when the last column
+     * is used. */
     int candidate_width = widest(c) < width ? widest(c) : width - 1;
     int column_width = candidate_width + GAP;
     size_t columns = width + 1 > column_width ? (size_t)((width - 1 + GAP) / column_width) : 1;

@@ -634,7 +634,7 @@ def _pystuck_completion(run):
     def within_quotes(key, prefix, quote):
         """A key as source code without its quotes, for the typed prefix and quote.
 
-        None if a key like this cannot be written with this prefix.
+        None if the key cannot be written with this prefix.
         """
         if type(key) is not (bytes if "b" in prefix else str) or source_of(key) is None:
             return None
@@ -736,7 +736,7 @@ def _pystuck_completion(run):
 
         Returns (number of characters before the cursor with which each candidate begins, longest
         common prefix of the candidates, text to insert after a single candidate, number of
-        candidates, the first of them).
+        candidates, the first candidates).
         """
         try:
             found, word, ending = candidates(text, rest)

@@ -28,8 +28,8 @@ struct editor {
     void *complete_arg;
     const char *prompt;
     int columns; /* width of the terminal when the line was last shown */
-    /* What the terminal does with long rows when the window is resized: not known yet, wraps them
-     * anew, or leaves them unchanged. */
+    /* What the terminal does with long rows when the window is resized. MAY_WRAP: not known yet;
+     * WRAPS: wraps long rows anew; LEAVES: leaves them unchanged. */
     enum { MAY_WRAP, WRAPS, LEAVES } rows;
     bool typing;    /* a line is on the screen */
     bool left_line; /* text was printed in place of that line, so it must be shown again */
@@ -173,8 +173,9 @@ static int go_to_end(struct editor *e)
 /* ---- The window ------------------------------------------------------------------------------ */
 
 /* Returns the cursor's row, counted from the start of the prompt, after the window was resized.
- * Some terminals wrap long rows anew, others leave them unchanged. If this makes a difference, may
- * ask the terminal for the cursor's column, which usually shows what the terminal did. */
+ * Some terminals wrap long rows anew, others leave them unchanged. If the cursor's row depends on
+ * this, may ask the terminal for the cursor's column. The column usually shows what the terminal
+ * did. */
 static int cursor_row_after_resize(struct editor *e, int width)
 {
     const struct position left = extent_of_line(e, e->columns).cursor;
@@ -260,8 +261,8 @@ static int poll_unless_signalled(struct pollfd *fds, nfds_t count, bool at_once)
     return status;
 }
 
-/* Waits for a key, and calls the watch's functions meanwhile. Returns false if Ctrl-C was pressed.
- */
+/* Waits for a key. Calls the functions of the editor's watch meanwhile. Returns false if Ctrl-C was
+ * pressed. */
 static bool wait_for_key(struct editor *e)
 {
     struct pollfd fds[2] = {{.events = POLLIN}, {.events = POLLIN}};

@@ -109,7 +109,8 @@ static bool ends_in_code(const char *line)
     return line;
 }
 
-/* Removes up to two question marks from the start or the end. Returns how many it removed. */
+/* Removes up to two question marks from the start or the end. Returns the number of question marks
+ * that were removed. */
 static int take_marks(struct piece *p, bool at_the_end)
 {
     int marks = 0;

@@ -74,8 +74,8 @@ static void from_line(char *line)
 
 /* ---- Reading and writing --------------------------------------------------------------------- */
 
-/* Shortens the file to its latest HISTORY_FILE_MAX / 2 lines. lines: how many it has. The file must
- * be locked. */
+/* Shortens the file to its latest HISTORY_FILE_MAX / 2 lines. lines: how many lines the file has.
+ * The file must be locked. */
 static void shorten(FILE *file, size_t lines)
 {
     char *line = NULL, *kept = NULL;

@@ -74,7 +74,7 @@ def _pystuck_inspection(run, collector):
             return otherwise()
 
     class Cell:
-        """A call of the Inspector. After begin(), it counts as a cell and has a number."""
+        """A call of the Inspector. After begin(), the call counts as a cell and has a number."""
 
         def __init__(self, number, width):
             self.number, self.width, self.begun = number, width, False
@@ -375,8 +375,8 @@ def _pystuck_inspection(run, collector):
     def fetched(wanted):
         """Fetches source lines. Returns an object with a method line(file, number).
 
-        wanted: pairs of a frame and line numbers. If reading a file blocks, its lines are missing:
-        see the collector.
+        wanted: pairs of a frame and line numbers. If reading a file blocks, the lines of this file
+        are missing: see the collector.
         """
         sources = stacks["Sources"]()
         with run.SourcesShown():
@@ -408,7 +408,9 @@ def _pystuck_inspection(run, collector):
         )
 
     def locals_of(frame):
-        """The locals of a frame. For the frame of a module, without names such as __file__."""
+        """The locals of a frame. Leaves out names such as __file__ if the frame belongs to a
+        module.
+        """
         names = dict(frame.f_locals)
         if frame.f_locals is frame.f_globals:
             names = {name: names[name] for name in names if not str(name).startswith("__")}

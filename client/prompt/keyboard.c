@@ -87,7 +87,8 @@ static bool make_room(size_t count)
     return true;
 }
 
-/* Returns the length of the report at the start of text, and the column in it. 0: there is none. */
+/* Returns the length of the report at the start of text, and the column in it. 0: the text does not
+ * start with a report. */
 static size_t report_length(const char *text, size_t len, int *column)
 {
     int row, n = 0;

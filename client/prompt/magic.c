@@ -42,8 +42,8 @@ bool magic_is(const char *cell)
     return cell[0] == '%' && !strchr(cell, '\n');
 }
 
-/* If the line begins with this name of a magic, returns the rest of the line, else NULL. A blank in
- * the name matches one or more blanks. */
+/* If the line begins with `name`, the name of a magic, returns the rest of the line, else NULL. A
+ * blank in the name matches one or more blanks. */
 static const char *after_name(const char *line, const char *name)
 {
     for (; *name; name++) {

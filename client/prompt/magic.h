@@ -13,8 +13,8 @@
 
 struct shell;
 
-/* The kind of argument that a magic takes. It decides what Tab completes, and whether the history
- * contains the argument as code. */
+/* The kind of argument that a magic takes. The kind decides what Tab completes, and whether the
+ * history contains the argument as code. */
 enum magic_argument {
     MAGIC_TEXT,
     MAGIC_CODE, /* Python that is run as a cell */
@@ -41,8 +41,8 @@ struct magic {
     }
 
 /* Adds rows to the table, which is kept sorted by name. The rows must be static. Rows that are in
- * the table already are not added again: a process may open several prompts, one after the other.
- */
+ * the table already are not added again. This function may be called more than once, because a
+ * process may open several prompts, one after the other. */
 void magic_register(struct magic *rows, size_t count);
 
 /* Returns the row after this one, or the first row if magic is NULL. NULL: there are no more rows.
@@ -59,7 +59,7 @@ bool magic_is(const char *cell);
  */
 void magic_run(struct shell *shell, const char *line);
 
-/* Returns the Python code in a line that begins with %. NULL: it has none. */
+/* Returns the Python code in a line that begins with %. NULL: the line has no code. */
 const char *magic_code(const char *line);
 
 /* Prints that a name, such as "%run", is unknown. */

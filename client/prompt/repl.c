@@ -68,8 +68,8 @@ static bool serve(void *arg)
     return is_more;
 }
 
-/* Finds candidates. text: before the cursor; rest: after it. Chooses the source of candidates that
- * the connection allows. */
+/* Finds candidates. text: the text before the cursor; rest: the text after the cursor. Chooses the
+ * source of candidates that the connection allows. */
 static int find_candidates(struct repl *r, const char *text, const char *rest,
                            struct completions *out, struct rpyc_error *err)
 {
@@ -112,9 +112,9 @@ static char *complete_line(void *arg, const char *before, const char *after)
 
 /* ---- The loop -------------------------------------------------------------------------------- */
 
-/* Appends a line to a cell. Takes both, and returns the longer cell; NULL: out of memory. cell is
- * NULL for a first line. A first line that contains newlines was pasted or comes from the history.
- * It is a complete cell, so an empty line, which ends a cell, is added. */
+/* Appends a line to a cell. Takes cell and line, and returns the longer cell; NULL: out of memory.
+ * For a first line, cell is NULL. A first line that contains newlines was pasted or comes from the
+ * history. Such a line is a complete cell, so an empty line is added, which ends the cell. */
 static char *append_line(char *cell, char *line)
 {
     char *longer = NULL;

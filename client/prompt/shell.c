@@ -104,7 +104,8 @@ static void print_answer(const struct cell_result *result)
 
 /* ---- Ctrl-C ---------------------------------------------------------------------------------- */
 
-/* If Ctrl-C was pressed: drops the input before it, moves to a new line, and returns true. */
+/* If Ctrl-C was pressed: drops the input from before Ctrl-C, moves to a new line, and returns true.
+ */
 static bool take_interruption(void)
 {
     const bool is_echoed = terminal_is_running();
@@ -221,8 +222,9 @@ static int send_probe(struct shell *sh, struct rpyc_error *err)
     return rpyc_start_getattr(root, "__class__", &sh->probe, err);
 }
 
-/* Prepares the connection for cells, if the program runs Python within wait_ms. Otherwise the shell
- * is blocked, and the result is also 0. Returns -1 with err after another error. */
+/* Prepares the connection for cells, if the program runs Python within wait_ms. If the program does
+ * not run Python in this time, the shell is blocked, and this function returns 0 as well. Returns
+ * -1 with err after another error. */
 static int begin(struct shell *sh, int wait_ms, struct rpyc_error *err)
 {
     int result = await_python(sh, wait_ms, err);

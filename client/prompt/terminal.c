@@ -26,7 +26,7 @@ static struct {
 /* ---- Modes ----------------------------------------------------------------------------------- */
 
 /* Sets modes. Tries again if a signal interrupts the call. If the client is in the background,
- * SIGTTOU stops it here until it is in the foreground. Safe in a signal handler. */
+ * SIGTTOU stops the client here until it is in the foreground. Safe in a signal handler. */
 static void set_modes(const struct termios *modes)
 {
     while (tcsetattr(STDIN_FILENO, TCSADRAIN, modes) < 0 && errno == EINTR)
@@ -115,8 +115,8 @@ static void stop(void)
     sigprocmask(SIG_UNBLOCK, &stopping, &before); /* the process is stopped in this call */
     sigprocmask(SIG_SETMASK, &before, NULL);
     sigaction(SIGTSTP, &ours, NULL);
-    /* While a cell runs, the client may continue in the background. There it must not set the
-     * modes, because SIGTTOU would stop it, and there it does not need the modes for typing. */
+    /* While a cell runs, the client may continue in the background. In the background, it must not
+     * set the modes, because SIGTTOU would stop it, and it does not need the modes for typing. */
     if (!terminal.is_running || tcgetpgrp(STDIN_FILENO) == getpgrp())
         set_modes(&modes);
     if (terminal.brackets)

@@ -11,8 +11,9 @@
 static const char blanks[] = " \t\r\n";
 static const char special[] = " \t\r\n'\"\\";
 
-/* Reads one character at *p and moves *p past it. *quote: the open quote, or 0; updates it. Returns
- * the character; 0 for a quote that opens or closes; -1 if the text ends with a backslash. */
+/* Reads one character at *p and moves *p past it. *quote: the quote that is open, or 0; this
+ * function updates *quote. Returns the character; 0 for a quote that opens or closes; -1 if the
+ * text ends with a backslash. */
 static int next_character(const char **p, char *quote)
 {
     const char c = *(*p)++;
