@@ -35,15 +35,20 @@ struct report_process *report_add_process(struct report *r)
     return &items[count];
 }
 
-struct report_text report_text(struct report *r, const char *data, size_t len)
+struct report_text report_text_in(struct arena *arena, const char *data, size_t len)
 {
-    char *copy = data ? arena_alloc(&r->arena, len + 1) : NULL;
+    char *copy = data ? arena_alloc(arena, len + 1) : NULL;
 
     if (!copy)
         return (struct report_text){NULL, 0};
     if (len > 0)
         memcpy(copy, data, len);
     return (struct report_text){copy, len};
+}
+
+struct report_text report_text(struct report *r, const char *data, size_t len)
+{
+    return report_text_in(&r->arena, data, len);
 }
 
 /* Returns the length of the UTF-8 sequence at the beginning of a text; 0: it is not valid. */

@@ -335,6 +335,9 @@ struct report_process *report_add_process(struct report *r);
 /* Copies a text into the report. Returns an unknown text if data is NULL or there is no memory. */
 struct report_text report_text(struct report *r, const char *data, size_t len);
 
+/* Copies a text into an arena, as report_text does. A NUL follows the text. */
+struct report_text report_text_in(struct arena *arena, const char *data, size_t len);
+
 /* Copies bytes that should be UTF-8, such as a path, into the report. Each byte that is not valid
  * becomes six characters like \udcff, as in the texts of the stack reader. Returns an unknown text
  * if there is no memory. */

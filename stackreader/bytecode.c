@@ -23,12 +23,12 @@ static bool read_int(const struct python *py, uint64_t address, int offset, int 
 /* Returns the number of items of a tuple, or -1. */
 static int tuple_size(const struct python *py, uint64_t code, int member)
 {
-    uint64_t tuple, size;
+    uint64_t address;
+    struct tuple tuple;
 
-    if (!read_member(py, code, member, &tuple) ||
-        !read_member(py, tuple, py->offsets->tuple.size, &size) || size > LOCALS_MAX)
+    if (!read_member(py, code, member, &address) || !tuple_open(py, address, LOCALS_MAX, &tuple))
         return -1;
-    return (int)size;
+    return (int)tuple.count;
 }
 
 /* Reads the shape in versions up to 3.10. There, the slots before the value stack are the local

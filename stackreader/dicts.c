@@ -286,17 +286,15 @@ bool module_open(const struct python *py, const struct dict *modules, const char
  * read. */
 static size_t read_mro(const struct python *py, uint64_t type, uint64_t mro[MRO_MAX])
 {
-    const struct offsets *o = py->offsets;
-    uint64_t tuple, size;
+    uint64_t address;
+    struct tuple tuple;
 
-    if (!read_member(py, type, o->type.mro, &tuple) || !tuple ||
-        !read_member(py, tuple, o->tuple.size, &size))
+    if (!read_member(py, type, py->offsets->type.mro, &address) ||
+        !tuple_open(py, address, UINT64_MAX, &tuple))
         return 0;
-    if (size > MRO_MAX)
-        size = MRO_MAX;
-    return memory_read(&py->memory, tuple + (uint64_t)o->tuple.items, mro, size * sizeof(*mro))
-               ? size
-               : 0;
+    if (tuple.count > MRO_MAX)
+        tuple.count = MRO_MAX;
+    return memory_read(&py->memory, tuple.items, mro, tuple.count * sizeof(*mro)) ? tuple.count : 0;
 }
 
 bool type_is_derived(const struct python *py, uint64_t type, uint64_t base)

@@ -48,12 +48,8 @@ static struct report_text number_text(struct arena *arena, const char *prefix, b
     char text[64];
     int len = hexadecimal ? snprintf(text, sizeof(text), "%s%#" PRIx64, prefix, number)
                           : snprintf(text, sizeof(text), "%s%" PRIu64, prefix, number);
-    char *copy = arena_alloc(arena, (size_t)len + 1);
 
-    if (!copy)
-        return (struct report_text){NULL, 0};
-    memcpy(copy, text, (size_t)len);
-    return (struct report_text){copy, (size_t)len};
+    return report_text_in(arena, text, (size_t)len);
 }
 
 /* ---- The table of objects -------------------------------------------------------------------- */

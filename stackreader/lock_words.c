@@ -13,8 +13,6 @@
 #define READS_MAX   1000 /* the most reads for one path length */
 #define DEPTH_MAX   3    /* the most attributes and items in one path */
 
-#define CELL_VALUE 16 /* the offset of the value in a cell */
-
 struct search {
     const struct python *py;
     uint64_t object;
@@ -164,6 +162,7 @@ static bool look_into(struct search *s, uint64_t value, int depth)
     const struct python *py = s->py;
     const struct offsets *o = py->offsets;
     uint64_t type = object_type(py, value), size, items;
+    struct tuple tuple;
     struct dict d;
 
     s->reads--;
@@ -176,8 +175,8 @@ static bool look_into(struct search *s, uint64_t value, int depth)
                read_member(py, value, o->list.items, &items) &&
                look_into_items(s, items, size, depth);
     if (object_type_is(py, type, "tuple"))
-        return read_member(py, value, o->tuple.size, &size) &&
-               look_into_items(s, value + (uint64_t)o->tuple.items, size, depth);
+        return tuple_open(py, value, UINT64_MAX, &tuple) &&
+               look_into_items(s, tuple.items, tuple.count, depth);
     if (dict_open_attributes(py, value, &d) &&
         look_into_dict(s, &d, CHOOSE_OBJECT, depth, put_attribute))
         return true;
@@ -190,13 +189,13 @@ static bool look_into(struct search *s, uint64_t value, int depth)
 static size_t read_tuple(const struct python *py, uint64_t code, int member, uint64_t *to,
                          size_t room)
 {
-    const struct offsets *o = py->offsets;
-    uint64_t tuple, size;
+    uint64_t address;
+    struct tuple tuple;
 
-    if (!read_member(py, code, member, &tuple) || !read_member(py, tuple, o->tuple.size, &size) ||
-        size > room || !memory_read(&py->memory, tuple + (uint64_t)o->tuple.items, to, size * 8))
+    if (!read_member(py, code, member, &address) || !tuple_open(py, address, room, &tuple) ||
+        !memory_read(&py->memory, tuple.items, to, tuple.count * 8))
         return 0;
-    return size;
+    return tuple.count;
 }
 
 /* Reads the names of the slots of local variables. Up to 3.10, they are in three tuples. */
@@ -220,7 +219,7 @@ static bool look_into_locals(struct search *s, const struct raw_frame *frame, in
         if (!value_local(py, frame, (int)i, &value) || !value)
             continue;
         if (object_type_is(py, object_type(py, value), "cell") &&
-            (!memory_pointer(&py->memory, value + CELL_VALUE, &value) || !value))
+            (!cell_value(py, value, &value) || !value))
             continue;
         s->len = 0;
         if (put_name(s, "%s", names[i]) && look_at(s, value, depth))
@@ -249,7 +248,6 @@ struct report_text lock_words(const struct python *py, struct value_room *room, 
                               const struct raw_frame *frame, uint64_t object)
 {
     struct search s = {.py = py, .object = object};
-    char *copy;
     int depth;
 
     if (!object || !value_shape(py, room, frame->code))
@@ -259,11 +257,7 @@ struct report_text lock_words(const struct python *py, struct value_room *room, 
         s.reads = READS_MAX;
         if (!look_into_locals(&s, frame, depth) && !look_into_globals(&s, frame, depth))
             continue;
-        copy = arena_alloc(arena, s.len + 1);
-        if (!copy)
-            break;
-        memcpy(copy, s.path, s.len);
-        return (struct report_text){copy, s.len};
+        return report_text_in(arena, s.path, s.len);
     }
     return (struct report_text){NULL, 0};
 }

@@ -241,7 +241,7 @@ static bool is_utf8(const char *text, size_t len)
 struct report_text object_type_name(const struct python *py, struct arena *arena, uint64_t type)
 {
     static const struct report_text unknown = {NULL, 0};
-    char name[TYPE_NAME_MAX], *end, *start, *copy;
+    char name[TYPE_NAME_MAX], *end, *start;
     uint64_t address;
 
     if (!type || !read_member(py, type, py->offsets->type.name, &address) ||
@@ -252,11 +252,7 @@ struct report_text object_type_name(const struct python *py, struct arena *arena
     start = start ? start + 1 : name;
     if (!is_utf8(start, (size_t)(end - start)))
         return unknown;
-    copy = arena_alloc(arena, (size_t)(end - start) + 1);
-    if (!copy)
-        return unknown;
-    memcpy(copy, start, (size_t)(end - start));
-    return (struct report_text){copy, (size_t)(end - start)};
+    return report_text_in(arena, start, (size_t)(end - start));
 }
 
 #define SHORT_MAX 32
@@ -274,4 +270,19 @@ bool object_is_text(const struct python *py, uint64_t address, const char *text)
            STATE_ASCII((uint32_t)int_at(bytes, o->text.state)) &&
            STATE_COMPACT((uint32_t)int_at(bytes, o->text.state)) &&
            memcmp(bytes + ascii, text, len) == 0;
+}
+
+bool tuple_open(const struct python *py, uint64_t address, uint64_t max, struct tuple *t)
+{
+    const struct offsets *o = py->offsets;
+
+    t->items = address + (uint64_t)o->tuple.items;
+    return address && read_member(py, address, o->tuple.size, &t->count) && t->count <= max;
+}
+
+#define CELL_VALUE 16 /* the offset of the value in a cell: it is the first member */
+
+bool cell_value(const struct python *py, uint64_t cell, uint64_t *value)
+{
+    return memory_pointer(&py->memory, cell + CELL_VALUE, value);
 }

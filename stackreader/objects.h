@@ -46,6 +46,18 @@ bool object_ascii(const struct python *py, uint64_t address, char *to, size_t si
 /* True if an object is a str and equal to an ASCII text. */
 bool object_is_text(const struct python *py, uint64_t address, const char *text);
 
+/* A tuple: where its items are, each the address of an object, and how many there are. */
+struct tuple {
+    uint64_t items, count;
+};
+
+/* Returns false if the tuple cannot be read, or if it has more than `max` items. */
+bool tuple_open(const struct python *py, uint64_t address, uint64_t max, struct tuple *t);
+
+/* Sets *value to the object in a cell, or to 0 if the cell is empty. Returns false if the cell
+ * cannot be read. */
+bool cell_value(const struct python *py, uint64_t cell, uint64_t *value);
+
 /* Reads the contents of a bytes object into a buffer of `room` bytes. Returns their size in bytes,
  * or -1 if they cannot be read or do not fit. */
 ssize_t object_bytes(const struct python *py, uint64_t address, void *to, size_t room);

@@ -5,26 +5,18 @@
 #include "objects.h"
 
 #define NAME_MAX_SIZE 64
-#define CELL_VALUE    16 /* the offset of the value in a cell */
+#define NAMES_MAX     10000
 
-struct code_names {
-    uint64_t items, count;
-};
-
-static bool read_names(const struct python *py, uint64_t code, struct code_names *names)
+static bool read_names(const struct python *py, uint64_t code, struct tuple *names)
 {
-    const struct offsets *o = py->offsets;
-    uint64_t tuple;
+    uint64_t address;
 
-    if (!read_member(py, code, o->code.names, &tuple) ||
-        !read_member(py, tuple, o->tuple.size, &names->count) || names->count > 10000)
-        return false;
-    names->items = tuple + (uint64_t)o->tuple.items;
-    return true;
+    return read_member(py, code, py->offsets->code.names, &address) &&
+           tuple_open(py, address, NAMES_MAX, names);
 }
 
 /* Copies name i of a code object. Returns false if it cannot be read or is too long. */
-static bool copy_name(const struct python *py, const struct code_names *names, uint64_t i, char *to)
+static bool copy_name(const struct python *py, const struct tuple *names, uint64_t i, char *to)
 {
     uint64_t name;
 
@@ -32,7 +24,7 @@ static bool copy_name(const struct python *py, const struct code_names *names, u
            object_ascii(py, name, to, NAME_MAX_SIZE);
 }
 
-static bool has_release(const struct python *py, const struct code_names *names)
+static bool has_release(const struct python *py, const struct tuple *names)
 {
     uint64_t name, i;
 
@@ -47,7 +39,7 @@ static bool has_release(const struct python *py, const struct code_names *names)
 /* True if code has the name "release". Keeps the answer in the shape, because the code of a frame
  * is asked for each lock that the frame or a caller holds. */
 static bool names_release(const struct python *py, struct code_shape *shape,
-                          const struct code_names *names)
+                          const struct tuple *names)
 {
     if (shape->names_release == 0)
         shape->names_release = has_release(py, names) ? 1 : -1;
@@ -62,7 +54,7 @@ static uint64_t local(const struct python *py, const struct raw_frame *frame, ui
 
     if (index > 10000 || !value_local(py, frame, (int)index, &value) || !value)
         return 0;
-    if (is_cell && !memory_pointer(&py->memory, value + CELL_VALUE, &value))
+    if (is_cell && !cell_value(py, value, &value))
         return 0;
     return value;
 }
@@ -81,7 +73,7 @@ static uint64_t global(const struct python *py, const struct raw_frame *frame, c
 /* Returns the value that an instruction puts on the value stack, or 0 if this value is not known.
  * value: the one that the instruction before has put there. */
 static uint64_t evaluate(const struct python *py, const struct code_shape *shape,
-                         const struct raw_frame *frame, const struct code_names *names,
+                         const struct raw_frame *frame, const struct tuple *names,
                          const struct walk *w, uint64_t value)
 {
     int minor = py->offsets->minor;
@@ -109,8 +101,7 @@ static uint64_t evaluate(const struct python *py, const struct code_shape *shape
     }
 }
 
-static bool is_release(const struct python *py, const struct code_names *names,
-                       const struct walk *w)
+static bool is_release(const struct python *py, const struct tuple *names, const struct walk *w)
 {
     char name[NAME_MAX_SIZE];
 
@@ -141,7 +132,7 @@ bool may_release(const struct python *py, struct value_room *room, const struct 
                  int64_t since, uint64_t object)
 {
     struct code_shape *shape = value_shape(py, room, frame->code);
-    struct code_names names;
+    struct tuple names;
     struct walk w = {0};
     uint64_t value = 0;
     int64_t end;

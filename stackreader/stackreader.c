@@ -177,11 +177,7 @@ static void set_ids(struct stackreader *r, struct arena *arena, struct report_th
     if (read_member(py, state, py->offsets->thread.ident, &value)) {
         t->ident = (int64_t)value;
         len = snprintf(id, sizeof(id), "thread:%" PRIu64, value);
-        t->id.data = arena_alloc(arena, (size_t)len + 1);
-        if (t->id.data) {
-            memcpy((char *)t->id.data, id, (size_t)len);
-            t->id.len = (size_t)len;
-        }
+        t->id = report_text_in(arena, id, (size_t)len);
     }
     if (read_member(py, state, py->offsets->thread.native_id, &value))
         t->native_id = (int64_t)value;
@@ -230,18 +226,15 @@ static void set_title(struct arena *arena, struct report_thread *t)
 {
     const char *format = t->main == BOOL_TRUE ? "<main thread %" PRId64 ">"
                                               : "<thread %" PRId64 " (not started by threading)>";
-    char text[64], *copy;
+    char text[64];
     int len;
 
     if (t->repr.data || t->ident == REPORT_UNKNOWN)
         return;
     len = snprintf(text, sizeof(text), format, t->ident);
-    copy = arena_alloc(arena, (size_t)len + 1);
-    if (!copy)
-        return;
-    memcpy(copy, text, (size_t)len);
-    t->repr = (struct report_text){copy, (size_t)len};
-    t->repr_status = STATUS_OK;
+    t->repr = report_text_in(arena, text, (size_t)len);
+    if (t->repr.data)
+        t->repr_status = STATUS_OK;
 }
 
 static bool is_shown(const struct python *py, const struct raw_frame *f)

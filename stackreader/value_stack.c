@@ -55,14 +55,14 @@ bool value_local(const struct python *py, const struct raw_frame *frame, int ind
 
 int value_local_index(const struct python *py, uint64_t code, const char *name)
 {
-    const struct offsets *o = py->offsets;
-    uint64_t tuple, size, item, i;
+    uint64_t address, item, i;
+    struct tuple names;
 
-    if (!read_member(py, code, o->code.local_names, &tuple) ||
-        !read_member(py, tuple, o->tuple.size, &size) || size > LOCALS_MAX)
+    if (!read_member(py, code, py->offsets->code.local_names, &address) ||
+        !tuple_open(py, address, LOCALS_MAX, &names))
         return -1;
-    for (i = 0; i < size; i++) {
-        if (!memory_pointer(&py->memory, tuple + (uint64_t)o->tuple.items + i * 8, &item))
+    for (i = 0; i < names.count; i++) {
+        if (!memory_pointer(&py->memory, names.items + i * 8, &item))
             return -1;
         if (object_is_text(py, item, name))
             return (int)i;

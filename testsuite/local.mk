@@ -230,7 +230,8 @@ testsuite_interop_stackreader_module_la_SOURCES = testsuite/interop/stackreader_
 	pystuck_ext/current_frames.c pystuck_ext/current_frames.h \
 	pystuck_ext/offsets_check.c pystuck_ext/offsets_check.h \
 	pystuck_ext/own_offsets.c pystuck_ext/own_offsets.h \
-	pystuck_ext/self_reader.c pystuck_ext/self_reader.h report/arena.c report/schema.c \
+	pystuck_ext/self_reader.c pystuck_ext/self_reader.h report/arena.c report/report.c \
+	report/schema.c \
 	testsuite/fuzz/image.c testsuite/fuzz/image.h
 testsuite_interop_stackreader_module_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) -I$(srcdir)/pystuck_ext \
 	-I$(srcdir)/stackreader -I$(srcdir)/testsuite/fuzz
