@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -54,6 +55,19 @@ static enum core_outcome fail(const struct dump *d, const char *format, ...)
 }
 
 /* ---- Opening --------------------------------------------------------------------------------- */
+
+/* Raises the soft limit of open files to the hard one, because the files that the process had
+ * mapped stay open while the core file is read. A process may have mapped thousands of libraries.
+ */
+static void allow_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
 
 static enum core_outcome open_core(struct dump *d)
 {
@@ -398,6 +412,7 @@ enum core_outcome stacks_from_core(struct report *report, const struct options *
     enum core_outcome outcome;
 
     *why = '\0';
+    allow_files();
     outcome = open_core(&d);
     if (outcome == CORE_WAS_READ)
         outcome = open_images(&d, options);
