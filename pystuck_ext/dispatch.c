@@ -5,14 +5,12 @@
 #include "box.h"
 #include "connection_config.h"
 #include "class_lookup.h"
+#include "collect.h"
 #include "ctxexit.h"
-#include "facts.h"
 #include "gil.h"
 #include "inspect.h"
-#include "lock_facts.h"
 #include "netref.h"
 #include "pyframe.h"
-#include "reserve.h"
 #include "vinegar.h"
 
 /* ---- Attributes ----------------------------------------------------------------------------- */
@@ -411,10 +409,9 @@ static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
  * of the classic service may ask, since they may read everything in the program. */
 static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
 {
-    ps_auto PyObject *shortage = NULL, *locks = NULL;
-    PyObject *collect = s->state->collect, *process;
     long version = PyLong_AsLong(ARG(0)), flags = PyLong_AsLong(ARG(1));
     long budget_ms = PyLong_AsLong(ARG(2));
+    PyObject *process;
 
     if (PyErr_Occurred())
         return NULL;
@@ -423,15 +420,7 @@ static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
     if (version < PS_STACKS_VERSION)
         return PyErr_Format(PyExc_ValueError, "STACKS version %ld is not supported: use %d",
                             version, PS_STACKS_VERSION);
-    if (!collect)
-        return PyErr_Format(PyExc_ImportError,
-                            "pystuck._stacks could not be imported when run_server was called");
-    shortage = ps_facts_shortage();
-    locks = shortage ? ps_lock_facts_read(s->state) : NULL;
-    ps_reserve_lend(1); /* a descriptor for reading source files */
-    process = locks ? PyObject_CallFunction(collect, "ll", flags, budget_ms) : NULL;
-    ps_reserve_take_back();
-    process = ps_facts_add(ps_lock_facts_add(process, locks), shortage);
+    process = ps_collect(s->state, flags, budget_ms, false);
     return process ? Py_BuildValue("(iN)", PS_STACKS_VERSION, process) : NULL;
 }
 

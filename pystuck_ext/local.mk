@@ -10,6 +10,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/call.c pystuck_ext/call.h \
 	pystuck_ext/class_lookup.c pystuck_ext/class_lookup.h \
 	pystuck_ext/classic_service.c pystuck_ext/classic_service.h \
+	pystuck_ext/collect.c pystuck_ext/collect.h \
 	pystuck_ext/connection_object.c pystuck_ext/connection_object.h \
 	pystuck_ext/credentials.c pystuck_ext/credentials.h \
 	pystuck_ext/ctxexit.c pystuck_ext/ctxexit.h \
@@ -37,6 +38,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/pybrine.c pystuck_ext/pybrine.h \
 	pystuck_ext/pyframe.c pystuck_ext/pyframe.h \
 	pystuck_ext/reference.h \
+	pystuck_ext/report_object.c pystuck_ext/report_object.h \
 	pystuck_ext/reserve.c pystuck_ext/reserve.h \
 	pystuck_ext/run_request.c pystuck_ext/run_request.h \
 	pystuck_ext/run_server.c pystuck_ext/run_server.h \
@@ -51,12 +53,13 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/shortage.c pystuck_ext/shortage.h \
 	pystuck_ext/thread.c pystuck_ext/thread.h \
 	pystuck_ext/vinegar.c pystuck_ext/vinegar.h \
+	pystuck_ext/why.c pystuck_ext/why.h \
 	pystuck_ext/without_gil.c pystuck_ext/without_gil.h
 pystuck_ext__pystuck_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) $(QUEUE_CFLAGS) -I$(srcdir)/stackreader
 # Python may end a thread in the middle of our functions: see reference.h.
 pystuck_ext__pystuck_la_CFLAGS = $(AM_CFLAGS) $(PYSTUCK_TLS_CFLAGS) -fno-exceptions
 pystuck_ext__pystuck_la_LIBADD = stackreader/libstackreader.la procfs/libprocfs.la \
-	report/libfacts.la librpyc/librpyc-internal.la
+	report/libdiagnosis.la librpyc/librpyc-internal.la
 # The suffix names the Python that it was built for, so that no other one loads it. libpython is not
 # linked: the interpreter that loads the module brings its own. The symbols of librpyc that it
 # contains are hidden from a librpyc.so in the same process.

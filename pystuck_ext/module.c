@@ -19,6 +19,7 @@
 #include "run_server.h"
 #include "session_object.h"
 #include "thread.h"
+#include "why.h"
 
 PyDoc_STRVAR(own_threads_doc,
              "own_threads()\n--\n\n"
@@ -67,6 +68,7 @@ static PyMethodDef module_methods[] = {
     {"run_aside", ps_run_aside, METH_VARARGS, ps_run_aside_doc},
     {"own_threads", own_threads, METH_NOARGS, own_threads_doc},
     {"current_frames", current_frames, METH_NOARGS, current_frames_doc},
+    {"why", (PyCFunction)(void (*)(void))ps_why, METH_VARARGS | METH_KEYWORDS, ps_why_doc},
     {"is_secure", is_secure, METH_NOARGS, is_secure_doc},
     {NULL, NULL, 0, NULL},
 };

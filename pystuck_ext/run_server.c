@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "admission.h"
+#include "collect.h"
 #include "gil.h"
 #include "gil_helper.h"
 #include "server_object.h"
@@ -146,8 +147,7 @@ static void import_connection(struct ps_state *state)
 {
     if (!state->connection_class)
         state->connection_class = ps_import_from("pystuck.connection", "Connection");
-    if (!state->collect)
-        state->collect = ps_import_from("pystuck._stacks", "collect");
+    ps_collect_prepare(state);
     PyErr_Clear();
 }
 

@@ -105,6 +105,13 @@ static void install_fork_handlers(void)
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
+void ps_fork_watch(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, install_fork_handlers);
+}
+
 unsigned ps_fork_count(void)
 {
     return atomic_load(&fork_count);
@@ -629,11 +636,10 @@ static void remove_socket_file(const struct ps_server *s)
 int ps_server_start(struct ps_server **out, const struct sockaddr *address, socklen_t len,
                     const struct ps_server_options *options, struct rpyc_error *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct ps_server *s;
     int fd, result;
 
-    pthread_once(&once, install_fork_handlers);
+    ps_fork_watch();
     fd = listen_on(address, len, options, err);
     if (fd < 0)
         return -1;

@@ -107,9 +107,13 @@ void ps_client_left(struct ps_client *client);
 /* Frees a client. Call after ps_client_left(), when no thread works for the client any more. */
 void ps_client_done(struct ps_client *client);
 
-/* Returns the number of forks between the process that started the first server and this one. An
- * object that was made with another count belongs to a parent process and must not be used: its
- * threads, and the threads that held its locks, exist only in that process. */
+/* Returns the number of forks between the process that started the first server, or called
+ * ps_fork_watch first, and this one. An object that was made with another count belongs to a parent
+ * process and must not be used: its threads, and the threads that held its locks, exist only in
+ * that process. */
 unsigned ps_fork_count(void);
+
+/* Begins to count forks, if no server was started yet in this process. */
+void ps_fork_watch(void);
 
 #endif

@@ -264,17 +264,22 @@ static int register_end(PyObject *module)
     return done ? 0 : -1;
 }
 
+int ps_server_object_watch_end(PyObject *module)
+{
+    struct ps_state *state = PyModule_GetState(module);
+
+    if (state->handles)
+        return 0;
+    state->handles = PyList_New(0);
+    return state->handles ? register_end(module) : -1;
+}
+
 /* Keeps the object of a subinterpreter's server for end(). Returns 0, or -1 with an exception. */
 static int remember(PyObject *module, PyObject *handle)
 {
     struct ps_state *state = PyModule_GetState(module);
 
-    if (!state->handles) {
-        state->handles = PyList_New(0);
-        if (!state->handles || register_end(module) < 0)
-            return -1;
-    }
-    return PyList_Append(state->handles, handle);
+    return ps_server_object_watch_end(module) < 0 ? -1 : PyList_Append(state->handles, handle);
 }
 
 /* ---- Making one ----------------------------------------------------------------------------- */

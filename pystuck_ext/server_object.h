@@ -21,4 +21,8 @@ PyTypeObject *ps_server_object_make_type(PyObject *module);
 PyObject *ps_server_object_new(PyObject *module, struct ps_server *server,
                                struct ps_settings *settings);
 
+/* Call in a subinterpreter, before anything is made that ps_without_gil_free() frees. Makes sure
+ * that it is called at the end of the subinterpreter. Returns 0, or -1 with an exception. */
+int ps_server_object_watch_end(PyObject *module);
+
 #endif

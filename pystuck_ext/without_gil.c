@@ -171,12 +171,17 @@ void ps_without_gil_free(struct ps_state *state)
     state->without_gil = NULL;
 }
 
+bool ps_without_gil_is_prepared(const struct ps_state *state)
+{
+    return state->without_gil && state->without_gil->fork_count == ps_fork_count();
+}
+
 void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log)
 {
     struct report facts, before;
     const char *why = NULL;
 
-    if (!state->without_gil || state->without_gil->fork_count != ps_fork_count()) {
+    if (!ps_without_gil_is_prepared(state)) {
         ps_without_gil_free(state); /* they are those of the parent process */
         state->without_gil = without_gil_new();
         if (state->without_gil)

@@ -10,10 +10,13 @@
 #include "log.h"
 #include "session.h"
 
-/* Call with the GIL, in run_server. Makes state->reader and state->without_gil, unless they exist
- * in this process, and stores the program's arguments. If no reader can be made, or memory is
+/* Call with the GIL, in run_server or why. Makes state->reader and state->without_gil, unless they
+ * exist in this process, and stores the program's arguments. If no reader can be made, or memory is
  * short, logs the reason; STACKS is then not answered without the GIL. Sets no exception. */
 void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log);
+
+/* Call with the GIL. True if ps_without_gil_prepare was called in this process. */
+bool ps_without_gil_is_prepared(const struct ps_state *state);
 
 /* Call with the GIL, at the end of a subinterpreter, when its threads have ended. Frees
  * state->reader and state->without_gil. */

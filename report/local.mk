@@ -1,14 +1,11 @@
-# What is known about a process, as data. Two convenience libraries: libfacts has the model and its
-# codec; the extension links it. libreport has libfacts and all other files; the client links it.
-# Both use brine and buffers of librpyc. libreport also uses json-c.
+# What is known about a process, as data. Two convenience libraries: libdiagnosis has the model, its
+# codec and the conclusions; the extension links it. libreport has libdiagnosis and all other files;
+# the client links it. Both use brine and buffers of librpyc. libreport also uses json-c.
 
-noinst_LTLIBRARIES += report/libfacts.la report/libreport.la
-report_libfacts_la_SOURCES = \
+noinst_LTLIBRARIES += report/libdiagnosis.la report/libreport.la
+report_libdiagnosis_la_SOURCES = \
 	report/arena.c report/arena.h \
 	report/codec.c report/codec.h \
-	report/report.c report/report.h \
-	report/schema.c report/schema.h
-report_libreport_la_SOURCES = \
 	report/diagnosis/actor_words.c report/diagnosis/actor_words.h \
 	report/diagnosis/cycles.c report/diagnosis/cycles.h \
 	report/diagnosis/deadlock_finding.c report/diagnosis/deadlock_finding.h \
@@ -26,10 +23,13 @@ report_libreport_la_SOURCES = \
 	report/diagnosis/thread_notes.c report/diagnosis/thread_notes.h \
 	report/diagnosis/wait_graph.c report/diagnosis/wait_graph.h \
 	report/diagnosis/wait_words.c report/diagnosis/wait_words.h \
-	report/json.c report/json.h \
 	report/merge.c report/merge.h \
+	report/report.c report/report.h \
+	report/schema.c report/schema.h \
+	report/shortage_text.c report/shortage_text.h
+report_libreport_la_SOURCES = \
+	report/json.c report/json.h \
 	report/name_runs.c report/name_runs.h \
-	report/shortage_text.c report/shortage_text.h \
 	report/stack_groups.c report/stack_groups.h
 report_libreport_la_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
-report_libreport_la_LIBADD = report/libfacts.la $(JSON_LIBS)
+report_libreport_la_LIBADD = report/libdiagnosis.la $(JSON_LIBS)

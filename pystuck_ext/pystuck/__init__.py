@@ -19,6 +19,7 @@ import importlib.util  # noqa: F401  stock clients read it when they connect
 import os
 
 import _pystuck
+from _pystuck import why
 
 from . import (
     _options,
@@ -31,7 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "main", "run_client", "run_server", "stop_server"]
+__all__ = [
+    "DEFAULT_HOST",
+    "DEFAULT_PORT",
+    "main",
+    "run_client",
+    "run_server",
+    "stop_server",
+    "why",
+]
 
 DEFAULT_HOST: str = _options.default("host")
 DEFAULT_PORT: int = _options.default("port")

@@ -1069,16 +1069,17 @@ def _arguments():
     return tuple([_argument(each) for each in argv]) if type(argv) is list else ()
 
 
-def collect(flags, budget_ms=BUDGET_MS):
+def collect(flags, budget_ms=BUDGET_MS, own_thread=False):
     """Return all that is known about this process, as a tuple of plain values.
 
     flags: a sum of REPR, SOURCE and GREENLETS. budget_ms: the time for all calls that may block.
+    own_thread: also collect the calling thread, without the frames of this module.
     The members are those of report/schema.c in the pystuck sources, in that order. Structs and
     lists are tuples, and unknown values are None. Unknown members at the end are left out.
     """
     with _Untraced():
         seconds = _system.time()
-        answer = Answer(flags, budget_ms)
+        answer = Answer(flags, budget_ms, [globals()] if own_thread else None)
         answer.finish()
         node = _attempt(lambda: sendable(_system.uname().nodename))
         pid = _system.getpid()

@@ -8,7 +8,7 @@ FUZZ_CC = clang
 fuzz_client = $(filter-out client/main.c client/prompt/editor.c client/prompt/history_file.c \
 	client/prompt/keyboard.c client/prompt/terminal.c, \
 	$(filter %.c,$(common_libcommon_la_SOURCES) $(client_pystuck_SOURCES) $(procfs_libprocfs_la_SOURCES) \
-	$(report_libfacts_la_SOURCES) $(report_libreport_la_SOURCES)))
+	$(report_libdiagnosis_la_SOURCES) $(report_libreport_la_SOURCES)))
 # Records what the target stackreader reads.
 if PYTHON_INTERNALS
 fuzz_recorder = testsuite/interop/stackreader_module.la
@@ -19,7 +19,7 @@ fuzz: config.h $(client_inc) $(fuzz_recorder)
 		FUZZ_CPPFLAGS='$(LIBDEFLATE_CFLAGS) $(JSON_CFLAGS)' PYTHON_CPPFLAGS='$(PYTHON_CPPFLAGS)' \
 		FUZZ_SERVER_SOURCES='$(addprefix $(abs_srcdir)/,$(filter %.c,$(pystuck_ext__pystuck_la_SOURCES) \
 			$(procfs_libprocfs_la_SOURCES) $(stackreader_libstackreader_la_SOURCES) \
-			$(report_libfacts_la_SOURCES)))' \
+			$(report_libdiagnosis_la_SOURCES)))' \
 		FUZZ_READER_SOURCES='$(addprefix $(srcdir)/,$(filter %.c,$(stackreader_libstackreader_la_SOURCES)))' \
 		FUZZ_RECORDER='$(fuzz_recorder)' \
 		FUZZ_SSL_SOURCES='$(addprefix $(srcdir)/,$(filter %.c,$(librpyc_librpyc_ssl_la_SOURCES)))' \

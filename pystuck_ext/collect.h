@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Collects all facts about this process with the GIL: the stacks, by the Python code in
+ * pystuck/_stacks.py, and what this code does not know, by the files facts and lock_facts.
+ */
+#ifndef PS_COLLECT_H
+#define PS_COLLECT_H
+
+#include "session.h"
+
+/* The flags of collect() in pystuck/_stacks.py. The values must be those that _stacks.py has. */
+enum { PS_COLLECT_REPR = 1, PS_COLLECT_SOURCE = 2, PS_COLLECT_GREENLETS = 8 };
+
+/* The time for all calls of the program's code that may block, in ms. */
+#define PS_COLLECT_BUDGET_MS 500
+
+/* Sets state->collect, unless it is set. Returns 0, or -1 with an exception. */
+int ps_collect_prepare(struct ps_state *state);
+
+/* Returns the process in the form of report/codec.h. own_thread: also collect the calling thread,
+ * which otherwise is left out. Releases the GIL from time to time. A new reference, or NULL with an
+ * exception. */
+PyObject *ps_collect(struct ps_state *state, long flags, long budget_ms, bool own_thread);
+
+#endif
