@@ -42,12 +42,12 @@
  * after a server was found. See pystuck(1). */
 enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2, EXIT_DEADLOCK = 3, EXIT_GIL = 4 };
 
-/* How long to wait for a script on standard input, in ms. If none comes in this time, the stacks
- * are printed. */
+/* How long to wait for a script on standard input, in ms. If no script comes in this time, the
+ * stacks are printed. */
 #define SCRIPT_WAIT_MS 1000
 
-/* How long to wait for the server of a process whose stacks can be read from outside if it does not
- * answer. Used if no prompt or code needs the server, and if --timeout is not given. In ms. */
+/* How long to wait for a server's answer, in ms, if the stacks can also be read from outside,
+ * without the server. Used if no prompt or code needs the server, and if --timeout is not given. */
 #define OUTSIDE_AFTER_MS 3000
 
 /* How long to wait until the program can run code, if --timeout is not given, in ms. */
@@ -80,7 +80,7 @@ static void complain(const char *format, ...)
     put_line(text_print, line);
 }
 
-/* Prints an error after the words in `doing`, and the traceback if it is a remote exception.
+/* Prints an error after the words in `doing`. For a remote exception, also prints the traceback.
  * Returns EXIT_FAILURE. */
 static int report_failure(const char *doing, const struct rpyc_error *err)
 {
@@ -97,7 +97,7 @@ static int report_failure(const char *doing, const struct rpyc_error *err)
 }
 
 /* Call if nothing listens on the default address. Prints which processes have servers on other
- * addresses, or how to start a server if there are none. */
+ * addresses. If no process has a server, prints how to start one. */
 static void report_no_server(const struct rpyc_error *err)
 {
     struct servers found;
@@ -111,7 +111,7 @@ static void report_no_server(const struct rpyc_error *err)
 }
 
 /* Prints that code could not be run in time. If the server reports that the GIL is not available,
- * prints this too. Returns EXIT_FAILURE. */
+ * also prints this report. Returns EXIT_FAILURE. */
 static int report_timeout(const struct options *options, const char *what)
 {
     struct gil_words gil;
@@ -167,8 +167,8 @@ static bool report_gil(const struct options *options, const struct rpyc_error *e
 
 /* ---- Processes that are read from outside ---------------------------------------------------- */
 
-/* True if a server may exist but did not answer. Then the stacks are read from outside. Otherwise,
- * pystuck has refused the server, or the server pystuck. */
+/* True if a server may exist but did not answer. In this case, the stacks are read from outside.
+ * False if pystuck has refused the server, or if the server has refused pystuck. */
 static bool is_silent(const struct rpyc_error *err)
 {
     return err->code == RPYC_ETIMEOUT || err->code == RPYC_ESYSTEM;
@@ -190,7 +190,7 @@ static void report_outside(pid_t pid, const struct outside *outside, const struc
     complain("%s", why);
 }
 
-/* Returns the exit status for --check: what was found out about a process. */
+/* Returns the exit status for --check, which depends on what was found out about the process. */
 static int check(const struct report_process *process)
 {
     static const int statuses[] = {
@@ -326,7 +326,7 @@ static int run_connected(rpyc_conn **conn, const struct options *options, const 
 }
 
 /* True if the request for the stacks must be sent early, because the stacks will probably be
- * printed or a prompt opened. An early request makes both possible while the program cannot run
+ * printed or a prompt opened. An early request is answered even while the program cannot run
  * Python. */
 static bool is_early(const struct options *options)
 {
@@ -336,9 +336,9 @@ static bool is_early(const struct options *options)
            is_prompt_wanted(options);
 }
 
-/* Connects, or prints why the connection failed. If the options name a process and ask for no more
- * than its stacks, prints those without a connection if there is no other way; *conn is NULL then.
- * Returns the exit status. */
+/* Connects, or prints why the connection failed. If the connection to a process fails and its
+ * stacks were to be printed, tries to read them from outside and prints them; *conn is NULL in this
+ * case. Returns the exit status. */
 static int open_connection(rpyc_conn **conn, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
@@ -360,7 +360,8 @@ static int open_connection(rpyc_conn **conn, const struct options *options)
 
 /* ---- Several processes ----------------------------------------------------------------------- */
 
-/* Adds one process to the report: from its server if that answers, else from outside. */
+/* Adds the stacks of one process to the report. Gets them from the server of the process. If the
+ * server does not answer, reads them from outside. */
 static void add_process(const struct options *options, pid_t pid, struct report *report,
                         struct outside *outside)
 {
@@ -380,7 +381,8 @@ static void add_process(const struct options *options, pid_t pid, struct report 
     outside_read(report, pid, outside);
 }
 
-/* Adds a process to the list of those that could not be read. room: how many fit. */
+/* Adds a process to the list of the processes that could not be read. room: how many processes to
+ * allocate memory for. */
 static void add_failure(struct report *report, pid_t pid, const char *why, size_t room)
 {
     struct report_failure *to;
@@ -415,15 +417,15 @@ static void print_process(const struct options *options, pid_t pid, const struct
                  options->full);
 }
 
-/* Returns the exit status for several processes: the highest one. */
+/* Returns the higher one of two exit statuses. */
 static int worst(int status, int other)
 {
     return status > other ? status : other;
 }
 
 /* For --subprocesses: prints the stacks of a process and of its descendants. Returns the exit
- * status: that of the process itself, EXIT_FAILURE if a descendant that runs Python could not be
- * read, or what --check has found in any of them. */
+ * status: an error if the process itself could not be read, EXIT_FAILURE if a descendant that runs
+ * Python could not be read, or the highest status that --check has found. */
 static int show_family(const struct options *options)
 {
     struct report report __attribute__((cleanup(report_free)));
@@ -533,9 +535,10 @@ static int show_core(const struct options *options)
     return print_report(&report.processes.items[0], options);
 }
 
-/* Opens /dev/null for each of stdin, stdout and stderr that is closed. If one stayed closed, the
- * socket would get its descriptor, and output would be sent to the debuggee. stdin is opened for
- * writing and the others for reading, so that using them still fails. */
+/* Opens /dev/null for each of stdin, stdout and stderr that is closed. If one of them stayed
+ * closed, the connection's socket would get its descriptor, and output would be sent to the
+ * debuggee. stdin is opened for writing, stdout and stderr for reading, so that reading stdin and
+ * writing the other two still fail. */
 static void occupy_standard_fds(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

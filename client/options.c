@@ -47,8 +47,8 @@ enum {
     KEY_VERSION
 };
 
-/* All options. From this table, next_option() makes the table for getopt_long(), and options_help()
- * the help. */
+/* All options. next_option() makes the table for getopt_long() from this table, and options_help()
+ * prints the help from it. */
 static const struct {
     const char *name;
     const char *argument; /* the argument's name in the help; NULL: no argument */
@@ -218,8 +218,9 @@ static int take_trust(struct trust *out, const char *text)
     return -1;
 }
 
-/* The result of a function below. TAKEN: it has stored the option. NOT_TAKEN: it does not handle
- * this option. TAKEN_WRONG: the argument of the option is wrong, and a message was printed. */
+/* The result of take_server_option() and take_output_option(). TAKEN: the function has stored the
+ * option. NOT_TAKEN: the function does not handle this option. TAKEN_WRONG: the argument of the
+ * option is wrong, and a message was printed. */
 enum taken { TAKEN, NOT_TAKEN, TAKEN_WRONG };
 
 /* Stores an option that says where the server is, or which user's server to accept. */
@@ -568,8 +569,8 @@ static void help_line(FILE *stream, const char *left, const char *right)
     fprintf(stream, "  %-21s  %s\n", left, right);
 }
 
-/* Returns the short form of an option, as the help shows it before the long name; "" if it has
- * none. */
+/* Returns the short form of an option, as the help shows it before the long name; "" if the option
+ * has no short form. */
 static const char *letter_of(int key)
 {
     if (key == 'h')

@@ -14,8 +14,8 @@
 #include "target.h"
 
 /* Which users' servers the client accepts, from --server-user. If all members are 0 (no such
- * option), it accepts the servers of its own user and of root. It accepts the servers of other
- * users with a warning, but refuses them if it runs as root. */
+ * option), the client accepts the servers of its own user and of root. It also accepts the servers
+ * of other users, with a warning, unless it runs as root. */
 struct trust {
     bool anyone;   /* accept the servers of all users */
     bool has_user; /* accept only the servers of the user in the next member */

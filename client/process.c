@@ -19,8 +19,8 @@
 #define COMMAND_MS     100   /* how long to wait for a command line */
 
 /* Returns the field with this number (3 or more, see proc(5)) of the text of a stat file; "" if
- * there is none. The name in brackets before field 3 may contain spaces and brackets, so the search
- * begins at the last bracket. */
+ * there is no such field. The name in brackets before field 3 may contain spaces and brackets, so
+ * the search begins at the last bracket. */
 static const char *stat_field(char *stat, int number)
 {
     char *field = strrchr(stat, ')');

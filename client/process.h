@@ -14,23 +14,25 @@
 /* Returns the time at which a thread was started, in s since 1970. 0: not known. */
 time_t process_started(pid_t pid, pid_t tid);
 
-/* Returns when a process was started, in ns since 1970. It is computed from the system's clock as
- * it is set now, and rounded down to a tick of the kernel (PROCESS_TICK_NS). 0: not known. */
+/* Returns when a process was started, in ns since 1970. The time is computed from the present
+ * setting of the system's clock, and rounded down to a tick of the kernel (PROCESS_TICK_NS). 0: not
+ * known. */
 int64_t process_started_ns(pid_t pid);
 #define PROCESS_TICK_NS 10000000L
 
-/* Returns how long after the boot of the machine a process was started, in ns, rounded down as
- * above. A process has the same number as long as it lives. 0: there is no such process. */
+/* Returns how long after the boot of the machine a process was started, in ns, rounded down to a
+ * tick of the kernel. The number of a process does not change while the process lives. 0: there is
+ * no such process. */
 int64_t process_started_after_boot(pid_t pid);
 
 /* Returns the effective user of a process. (uid_t)-1: not known. */
 uid_t process_user(pid_t pid);
 
-/* Returns the process that a thread belongs to. Returns the same number for a process, and if it is
- * not known. */
+/* Returns the process that a thread belongs to. Returns tid itself if tid is a process, or if the
+ * process is not known. */
 pid_t process_of_thread(pid_t tid);
 
-/* Returns the parent of a process. 0: it has none, or it is not known. */
+/* Returns the parent of a process. 0: the process has no parent, or its parent is not known. */
 pid_t process_parent(pid_t pid);
 
 /* Returns the command line of a process, for free(). The words are separated by spaces, and line

@@ -9,8 +9,8 @@
 #include "interrupt.h"
 #include "procfs/clock.h"
 
-/* PATIENCE_MS: how long Tab waits for candidates. PATIENCE_EACH_MS: the time limit of each request
- * that sends completion.py. In ms. */
+/* PATIENCE_MS: how long Tab waits for candidates, in ms. PATIENCE_EACH_MS: the time limit of each
+ * of the requests that send completion.py, in ms. */
 #define PATIENCE_MS      1000
 #define PATIENCE_EACH_MS 400
 

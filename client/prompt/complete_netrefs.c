@@ -104,7 +104,8 @@ static size_t prefix_start(const char *text)
     return at;
 }
 
-/* Parses the longest chain that ends at the end of text. Returns false if there is none. */
+/* Parses the longest chain that ends at the end of text. Returns false if there is no such chain.
+ */
 static bool parse_end(struct statement *out, const char *text)
 {
     for (; *text; text++) {

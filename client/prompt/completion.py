@@ -130,7 +130,7 @@ def _pystuck_completion(run):
         return kind == "string" or text in opening
 
     def start_of_operand(tokens, end):
-        """The index at which the operand that ends at `end` begins, such as a.b[c](d).
+        """The start of the operand, such as a.b[c](d), that ends at the index `end`.
 
         Returns `end` if there is no operand.
         """
@@ -177,8 +177,8 @@ def _pystuck_completion(run):
 
     # ---- Reading objects without running their code ----------------------------------------------
 
-    # Objects are read with these functions and type(). isinstance() would call a __class__
-    # property, `==` and `in` would call __eq__.
+    # Objects are read with these functions and type(). isinstance() would call a property
+    # __class__, and `==` and `in` would call __eq__.
     classes_of = type.__dict__["__mro__"].__get__
     dict_of_class = type.__dict__["__dict__"].__get__
     module_of_class = type.__dict__["__module__"].__get__
@@ -239,7 +239,8 @@ def _pystuck_completion(run):
         return unknown
 
     def computed(descriptor, value):
-        """The value that a descriptor in C returns, or `unknown` if calling it might run Python."""
+        """The value that a descriptor in C returns, or `unknown` if the descriptor might run
+        Python."""
         if descriptor.__name__ == "__dict__":
             return descriptor.__get__(value)
         module = module_of_class(descriptor.__objclass__)
@@ -273,7 +274,8 @@ def _pystuck_completion(run):
         return unknown if has(found, "__get__") else found
 
     def attribute(value, name):
-        """The value of an attribute, or `unknown` if there is none or reading it might run code."""
+        """The value of an attribute; `unknown` if it does not exist or if reading it might run
+        code."""
         if type(value) is modules_type:
             return sys.modules.get(name, unknown)
         in_type = in_classes(classes_of(type(value)), name)

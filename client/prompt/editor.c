@@ -77,7 +77,7 @@ static void pass_character(struct position *at, wchar_t c, int width)
         *at = (struct position){at->row + 1, 0};
 }
 
-/* Returns the width of a prompt in columns, without its hidden parts. The other parts must be
+/* Returns the width of a prompt in columns, without its hidden parts. The visible parts must be
  * ASCII. */
 static int prompt_width(const char *prompt)
 {

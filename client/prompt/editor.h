@@ -3,8 +3,8 @@
  * editor: reads lines from the terminal with libedit, which has its own keys, ~/.editrc and a
  * history.
  *
- * While the user types, the editor can watch a file descriptor. Text that is printed meanwhile
- * appears above the line.
+ * While the user types, the editor can watch a file descriptor. Text that is printed while the user
+ * types appears above the line.
  */
 #ifndef CLIENT_PROMPT_EDITOR_H
 #define CLIENT_PROMPT_EDITOR_H

@@ -10,7 +10,8 @@
 /* Registers the magics that are implemented in inspection.py. */
 void inspection_register(void);
 
-/* Calls do_<function> of inspection.py and prints the result. If this is not possible, prints why.
+/* Calls do_<function> of inspection.py and prints the result. If this function cannot be called,
+ * prints why.
  *   source  the text of a file, for "run"; else "" */
 void inspection_call(struct shell *shell, const char *function, const char *argument,
                      const char *source);

@@ -139,7 +139,7 @@ def _pystuck_inspection(run, collector):
         return thing if isinstance(thing, types.CodeType) else None
 
     def names_of(thing):
-        """The globals of a frame or function, or None. With them, linecache finds more files."""
+        """The globals of a frame or function, or None. linecache finds more files with globals."""
         if isinstance(thing, types.TracebackType):
             thing = thing.tb_frame
         if isinstance(thing, types.FrameType):
@@ -340,7 +340,8 @@ def _pystuck_inspection(run, collector):
         return [signature, kind, form, length, file, doc, *source]
 
     def laid_out(fields):
-        """The fields as text: one line is placed after its title, a longer text below it."""
+        """The fields as text. A text of one line is beside its title, a longer text is below its
+        title."""
         wide = max(len(title) for title, _ in fields) + 2
         return "\n".join(
             f"{title}:\n{text}" if "\n" in text else f"{title + ':':<{wide}}{text}"
@@ -363,7 +364,7 @@ def _pystuck_inspection(run, collector):
     threads, titles = stacks["threads"], stacks["titles"]
 
     def calls_from(frame):
-        """The frame, its caller, the caller of that, and so on."""
+        """The frame, the frame that called it, and so on up to the outermost frame."""
         while frame is not None:
             yield frame
             frame = frame.f_back
@@ -451,7 +452,8 @@ def _pystuck_inspection(run, collector):
             return self.title + "\n" + "".join(call(*each, sources) for each in calls)
 
         def changes(self):
-            """A line that says how the frame has changed since %thread; "" if it did not change."""
+            """A line that says how the frame has changed since %thread; "" if the frame is
+            unchanged."""
             frame, before = self._calls[self.at]
             innermost = {ident: each for ident, _, each in threads()}.get(self.ident)
             if innermost is None:
@@ -527,8 +529,8 @@ def _pystuck_inspection(run, collector):
     class Inspector:
         """The object that the client calls.
 
-        This object is not in a reference cycle. So when the client releases its reference, the
-        frames of the selected thread are released as well.
+        This object is not in a reference cycle. So when the client releases its reference to the
+        object, the frames of the selected thread are released as well.
         """
 
         def __init__(self):

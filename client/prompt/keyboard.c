@@ -143,8 +143,8 @@ bool keyboard_has_byte(void)
     return keys.at < keys.end;
 }
 
-/* Reads the bytes that the terminal has. If it has none, waits. Returns the number of bytes, 0 at
- * the end of the input, -1 with errno. */
+/* Reads the bytes that the terminal has. If the terminal has no bytes, waits for some. Returns the
+ * number of bytes, 0 at the end of the input, -1 with errno. */
 static ssize_t read_terminal(void)
 {
     const bool was_empty = !keyboard_has_byte();
@@ -207,7 +207,7 @@ static void remove_bytes(size_t from, size_t count)
 }
 
 /* Reads the rest of the burst that begins at keys.bytes[keys.at + used], and removes the burst if
- * it belongs to the paste. Removes a long burst piece by piece. */
+ * the burst belongs to the paste. Removes a long burst piece by piece. */
 static void drop_burst(size_t used, int64_t age_ms)
 {
     bool is_dropped = false;

@@ -19,9 +19,9 @@
 /* True if keyboard_byte() has a byte to return. */
 bool keyboard_has_byte(void);
 
-/* Reads the bytes that the terminal has. If it has none, waits. After the call there may still be
- * no byte, because bytes may be dropped, see keyboard_interrupt. Returns false if the terminal is
- * gone, or if a signal has arrived, see terminal_is_signalled. */
+/* Reads the bytes that the terminal has. If the terminal has no bytes, waits for some. After the
+ * call there may still be no byte, because bytes may be dropped, see keyboard_interrupt. Returns
+ * false if the terminal is gone, or if a signal has arrived, see terminal_is_signalled. */
 bool keyboard_read(void);
 
 /* Returns the next byte that was read; -1 if there is none. */
@@ -32,10 +32,10 @@ int keyboard_byte(void);
  *
  * If Ctrl-C was pressed during a paste, also drops the rest of the paste when it arrives. If the
  * terminal does not mark pastes, the rest is recognized by its speed. A burst is input without a
- * pause of 30 ms. It is dropped if it begins soon after the Ctrl-C, or after the last burst that
- * was dropped:
- *   - within 500 ms, if it is longer than 64 bytes, or has text after a line end
- *   - within 100 ms, if it is one line with its end
+ * pause of 30 ms. A burst is dropped if it begins soon after the Ctrl-C, or soon after the last
+ * burst that was dropped:
+ *   - within 500 ms, if the burst is longer than 64 bytes, or has text after a line end
+ *   - within 100 ms, if the burst is one line with its line end
  * Other bursts, and all bursts of up to 3 bytes, count as keys and are kept. */
 void keyboard_interrupt(void);
 

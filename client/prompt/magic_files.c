@@ -20,7 +20,8 @@
 
 /* ---- Arguments ------------------------------------------------------------------------------- */
 
-/* Splits the argument of a magic. Prints an error and returns false if it cannot be split. */
+/* Splits the argument of a magic. If the argument cannot be split, prints an error and returns
+ * false. */
 static bool split(struct words *out, const struct magic *magic, const char *argument)
 {
     if (words_split(out, argument) == 0)
@@ -33,7 +34,7 @@ static bool split(struct words *out, const struct magic *magic, const char *argu
 }
 
 /* Returns the number of a cell at the start of text, or -1 if there is no valid number. *end: the
- * text after it. */
+ * text after the number. */
 static int cell_number(const char *text, const char **end)
 {
     long number = -1;
@@ -81,7 +82,7 @@ static const char *cell_to_edit(struct shell *shell, const struct magic *magic,
     return code;
 }
 
-/* Removes the newlines at the end of a text, because editors add one. */
+/* Removes the newlines at the end of a text, because editors add a newline. */
 static void drop_newlines(char *text)
 {
     size_t len = strlen(text);
@@ -169,8 +170,8 @@ static bool take_whole(struct words *words, const char *argument)
     return true;
 }
 
-/* Reads the file that the first word names. Returns its text, and stores its path in *path; both
- * are for free(). Returns NULL with errno on failure. */
+/* Reads the file that the first word names. Returns the text of the file, and stores the path of
+ * the file in *path; both are for free(). Returns NULL with errno on failure. */
 static char *read_file(const struct words *words, char **path)
 {
     free(*path);
@@ -212,7 +213,7 @@ struct saving {
     size_t count;
 };
 
-/* Writes the cells to a file and prints how many it has written. Returns 0, or -1 with *why. */
+/* Writes the cells to a file and prints how many cells were written. Returns 0, or -1 with *why. */
 static int write_cells(const struct saving *s, const char *path, struct file_error *why)
 {
     struct textfile file;

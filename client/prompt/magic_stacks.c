@@ -14,8 +14,8 @@
  * this connection in the program may be blocked. */
 #define PATIENCE_MS 1000
 
-/* Gets the stacks on the connection of the prompt. If the connection is blocked or does not answer
- * in time, gets them on a new connection. */
+/* Gets the stacks on the connection of the prompt. If this connection is blocked or the server does
+ * not answer in time, gets the stacks on a new connection. */
 static int fetch(const struct shell *shell, struct report *report, struct rpyc_error *err)
 {
     const struct stacks_wish wish = {.greenlets = shell->options->greenlets,

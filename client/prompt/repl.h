@@ -9,9 +9,9 @@
 
 #include "options.h"
 
-/* Opens a prompt. Returns the exit status when the user leaves the prompt, or if it cannot be
- * opened. If the connection is lost or replaced, closes *conn. Sets *conn to the connection that is
- * open at the end, or to NULL. */
+/* Opens a prompt. Returns the exit status when the user leaves the prompt, or if the prompt cannot
+ * be opened. If the connection is lost or replaced, closes *conn. Sets *conn to the connection that
+ * is open at the end, or to NULL. */
 int repl_run(rpyc_conn **conn, const struct options *options);
 
 #endif

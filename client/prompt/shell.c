@@ -31,11 +31,11 @@
  * although the program cannot run cells. */
 #define GIL_WAIT_MS 300
 
-/* Before a cell is interrupted: how long to wait for the GIL if other threads take turns to hold
- * it, in ms. */
+/* How long to wait for the GIL before a cell is interrupted, if other threads take turns to hold
+ * the GIL, in ms. */
 #define TURN_WAIT_MS 1000
 
-/* What to ask the server for when connecting: the state of the GIL only. */
+/* The request that is sent when connecting: asks the server only for the state of the GIL. */
 static const struct stacks_wish bare = {.bare = true};
 
 /* The most messages that one call of shell_serve handles. */
@@ -118,8 +118,8 @@ static bool take_interruption(void)
     return true;
 }
 
-/* The function `wanted` of struct cell_interrupt. It is called often while a cell runs, so it also
- * reads the keys that are typed meanwhile. */
+/* The function `wanted` of struct cell_interrupt. This function is called often while a cell runs,
+ * so it also reads the keys that the user types meanwhile. */
 static bool is_interruption_wanted(void *arg)
 {
     struct shell *sh = arg;
@@ -399,8 +399,8 @@ void shell_remember(struct shell *sh, const char *typed, const char *code)
     free(copy);
 }
 
-/* Prints why a cell has no result: the client stopped waiting for it, the cell could not be sent,
- * or the connection is lost. */
+/* Prints why a cell has no result: the client stopped waiting for the cell, the cell could not be
+ * sent, or the connection is lost. */
 static void report_failure(struct shell *sh, const struct rpyc_error *err)
 {
     const struct options options = soon(sh);

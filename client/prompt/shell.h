@@ -52,8 +52,8 @@ void shell_reconnect(struct shell *shell);
 /* Call when the connection is lost. Prints err and closes the connection. */
 void shell_report_loss(struct shell *shell, const struct rpyc_error *err);
 
-/* Handles the messages that have arrived on the connection. Returns true if there may be more
- * messages: then call it again. */
+/* Handles messages that have arrived on the connection. Returns true if there may be more messages;
+ * in this case, call the function again. */
 bool shell_serve(struct shell *shell);
 
 /* Prints `what` and the text of err as one line on stderr. */
@@ -66,8 +66,8 @@ bool shell_run(struct shell *shell, const char *cell, enum cell_mode mode);
 /* Adds code to the history and runs it as a cell. */
 void shell_run_code(struct shell *shell, const char *code);
 
-/* Calls a helper as cells_call_helper does, and prints the result. If this is not possible, prints
- * why. */
+/* Calls a helper as cells_call_helper does, and prints the result. If the helper cannot be called,
+ * prints why. */
 void shell_call_helper(struct shell *shell, const struct cell_helper *helper, const char *function,
                        const char *argument, const char *source);
 

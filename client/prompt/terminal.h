@@ -48,8 +48,9 @@ bool terminal_is_stop_wanted(void);
 void terminal_stop(void);
 
 /* terminal_take_continued returns true if the client was stopped and continued since the last call
- * of this function or of terminal_begin. Another process may then have printed text and changed the
- * modes. In this case, call terminal_restore, which sets the modes that terminal_begin found. */
+ * of this function or of terminal_begin. While the client was stopped, another process may have
+ * printed text and changed the modes. Therefore, call terminal_restore, which sets the modes that
+ * terminal_begin found. */
 bool terminal_take_continued(void);
 void terminal_restore(void);
 

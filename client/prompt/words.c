@@ -30,7 +30,8 @@ static int next_character(const char **p, char *quote)
     return (unsigned char)c;
 }
 
-/* Reads the word at *p and moves *p past it. Returns the word, for free(), or NULL with errno. */
+/* Reads the word at *p and moves *p past this word. Returns the word, for free(), or NULL with
+ * errno. */
 static char *take_word(const char **p)
 {
     char *word = malloc(strlen(*p) + 1), *end = word;

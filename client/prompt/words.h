@@ -19,7 +19,8 @@ int words_split(struct words *out, const char *text);
 void words_clear(struct words *words);
 
 /* Returns the start of the last word of a text, which may be partly typed. If the text ends with a
- * blank, returns the end of the text. *quote: the quote that is open in the word, or 0. */
+ * blank, returns the end of the text. *quote: the quote character that is open in the word, or 0.
+ */
 const char *words_last(const char *text, char *quote);
 
 /* Returns the text with a backslash before each blank, quote and backslash, for free(). NULL: out

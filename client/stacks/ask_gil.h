@@ -14,10 +14,10 @@ struct gil_words {
     bool is_kept;   /* true: one thread keeps the GIL; false: threads take turns to hold it */
 };
 
-/* Opens a new connection to the server that the options name, and asks it about the GIL. Returns
- * true with *out filled if the GIL is not available. Returns false if the GIL is available, or if
- * there is no answer in time. Waits up to a second for the connection, and another second for the
- * answer.
+/* Opens a new connection to the server that the options name, and asks this server about the GIL.
+ * Returns true with *out filled if the GIL is not available. Returns false if the GIL is available,
+ * or if the server does not answer in time. Waits up to a second for the connection, and another
+ * second for the answer.
  */
 bool stacks_ask_gil(const struct options *options, struct gil_words *out);
 

@@ -116,8 +116,8 @@ static struct report_text copy_str(const struct walk *w, const rpyc_value *value
     return report_text(w->out, text, len);
 }
 
-/* Fills in the name, daemon flag and native ID of a thread from the thread object's __dict__. They
- * stay unknown if a request fails. */
+/* Fills in the name, daemon flag and native ID of a thread from the thread object's __dict__. If a
+ * request fails, these members stay unknown. */
 static void read_dict(const struct walk *w, rpyc_value *thread, struct report_thread *t)
 {
     CLEAN_VALUE rpyc_value *dict = NULL;
@@ -153,8 +153,8 @@ static bool has_plain_repr(const struct walk *w, rpyc_value *thread)
            rpyc_int64(is_same, &result, NULL) == 0 && result != 0;
 }
 
-/* Fills in the title of a thread (its line above the frames) if its class has its own __repr__.
- * That __repr__ might block the connection, so it is not called. */
+/* Fills in the title of a thread (the line above its frames) if the thread's class defines a
+ * __repr__. This __repr__ is not called, because it might block the connection. */
 static void name_without_repr(const struct walk *w, const rpyc_value *thread,
                               struct report_thread *t)
 {
@@ -204,8 +204,8 @@ static int take_frame(const struct walk *w, const rpyc_value *entry, struct repo
     return 0;
 }
 
-/* Copies the frames to *frames with the innermost last. In entries, which come from walk_stack(),
- * the innermost is first. */
+/* Copies the frames from entries to *frames in reverse order: entries come from walk_stack() and
+ * begin with the innermost frame; *frames ends with the innermost frame. */
 static int take_frames(const struct walk *w, const rpyc_value *entries, report_frames *frames,
                        struct rpyc_error *err)
 {

@@ -8,7 +8,7 @@
 #include "report.h"
 
 /* CHECK_DEADLOCK: threads can never continue. CHECK_GIL: the GIL was not available. If both are
- * true, CHECK_GIL. */
+ * true, the result is CHECK_GIL. */
 enum stacks_check { CHECK_OK, CHECK_DEADLOCK, CHECK_GIL };
 
 /* Returns what the diagnosis of a process has found. */
