@@ -52,7 +52,7 @@ static bool is_ipv6(const char *text, size_t len)
 }
 
 /* True if the bytes can be a host name or an IPv4 address. The resolver finds out later whether
- * they are one. */
+ * they really are a name or an address. */
 static bool may_be_name(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)

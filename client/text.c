@@ -24,7 +24,7 @@ struct character {
 };
 
 /* Decodes the first character of a text of len > 0 bytes. Characters that are encoded in more bytes
- * than necessary count as invalid, because terminals differ in how they show them. */
+ * than necessary count as invalid, because different terminals show such characters differently. */
 static struct character character_at(const char *text, size_t len)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -46,9 +46,9 @@ static struct character character_at(const char *text, size_t len)
     return (struct character){more + 1, code, true};
 }
 
-/* True if the character must not be sent to a terminal: control characters, line separators,
- * characters that change the direction of text, so that it reads as something else (see
- * https://trojansource.codes), and bytes that are not UTF-8. */
+/* True if the character must not be sent to a terminal. This is true for control characters, for
+ * line separators, for bytes that are not UTF-8, and for characters that change the direction of
+ * text, which can make a text look like another one (see https://trojansource.codes). */
 static bool is_harmful(struct character c)
 {
     static const struct {
@@ -74,8 +74,8 @@ static const char *escape_of(struct character c)
     return c.code < 0x100 ? "\\x%02x" : "\\u%04x";
 }
 
-/* Returns how many bytes at the start of the text need no escape. in_line: newlines and tabs need
- * an escape too. */
+/* Returns how many bytes at the start of the text need no escape. in_line: newlines and tabs also
+ * need an escape. */
 static size_t harmless(const char *text, size_t len, bool in_line)
 {
     struct character c;

@@ -28,8 +28,8 @@ void text_print_name(FILE *stream, const char *text, size_t len);
 bool text_is_harmless(const char *text);
 
 /* Returns how many of the len bytes fit into the given number of columns when text_print() writes
- * them to a terminal. The text must have no newlines or tabs. A character counts as one column, an
- * escaped one as the columns of its escape sequence. */
+ * them to a terminal. The text must have no newlines or tabs. A character counts as one column. If
+ * it is escaped, it counts as the columns of its escape sequence. */
 size_t text_fitting(const char *text, size_t len, size_t columns);
 
 /* Returns the number of columns of standard output; 80 if it is not a terminal. */

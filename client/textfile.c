@@ -102,8 +102,8 @@ static int open_folder_of(const char *path, const char **name)
     return fd;
 }
 
-/* Checks that there is no file at the path, or that it may be replaced. Stores the mode of an old
- * file in *mode. Returns 0, or -1 with *why. */
+/* Checks that there is no file at the path, or that the file there may be replaced. Stores the mode
+ * of an old file in *mode. Returns 0, or -1 with *why. */
 static int check_place(const struct textfile *file, mode_t *mode, struct file_error *why)
 {
     struct stat st;

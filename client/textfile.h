@@ -13,11 +13,11 @@
  * Returns a path for free(); NULL: out of memory. */
 char *textfile_path(const char *name);
 
-/* Reads a file. Returns its text for free(), or NULL with errno. errno is EILSEQ if the file
- * contains a NUL character. A FIFO without a writer counts as empty. */
+/* Reads a file. Returns the text of the file, for free(), or NULL with errno. errno is EILSEQ if
+ * the file contains a NUL character. A FIFO without a writer counts as empty. */
 char *textfile_read(const char *path);
 
-/* Like textfile_read(), but reads from fd and closes it. If fd is -1, returns NULL and keeps errno.
+/* Like textfile_read(), but reads from fd and closes fd. If fd is -1, returns NULL and keeps errno.
  */
 char *textfile_read_fd(int fd);
 
@@ -29,13 +29,13 @@ struct textfile {
     struct file_new new;
 };
 
-/* Begins to write a file. The file has a temporary name until textfile_commit() gives it its path.
+/* Begins to write a file. The file has a temporary name until textfile_commit() moves it to `path`.
  * If replace is true, the file may replace a regular file of the user, but nothing else. If replace
  * is false and the path exists, fails with errno EEXIST. Returns 0, or -1 with *why. */
 int textfile_begin(struct textfile *out, const char *path, bool replace, struct file_error *why);
 
-/* Completes the file and gives it its path. Returns 0, or -1 with *why and errno. On failure, a
- * file that was at the path is unchanged. */
+/* Completes the file and moves it to its path. Returns 0, or -1 with *why and errno. On failure, an
+ * old file at this path is unchanged. */
 int textfile_commit(struct textfile *file, struct file_error *why);
 
 #endif

@@ -45,8 +45,9 @@ int64_t descriptors_count(const char *folder, int64_t deadline)
 
 /* ---- Groups of equal descriptors ------------------------------------------------------------- */
 
-/* What the descriptors of a group have in common. A TCP socket is counted in two groups (remote and
- * local address), and a file too (path and folder). choose() drops one kind of each pair. */
+/* What the descriptors of a group have in common. A TCP socket is counted in two groups: by its
+ * remote address and by its local address. A file is also counted in two groups: by its path and by
+ * its folder. choose() drops one of the two kinds in both cases. */
 enum kind {
     KIND_NONE,
     KIND_REMOTE, /* TCP sockets with this remote address */
@@ -63,7 +64,7 @@ struct bundle {
     char name[NAME_SIZE];
 };
 
-/* A socket of the process. Only its inode is known until peers_read() has found it. */
+/* A socket of the process. Only its inode is known until peers_read() has found the socket. */
 struct unknown {
     uint32_t inode; /* 0: this slot is free */
     uint32_t count; /* the number of its descriptors; 0: peers_read() has found the socket */
@@ -155,8 +156,8 @@ static void add_anonymous(struct groups *g, const char *name)
 
 /* Adds a file to the groups of its path and of its folder. Replaces all bytes that are not
  * printable ASCII by '?', since the name must be UTF-8. A path that is too long is not truncated,
- * because that would be another path: only the innermost folder whose path is not too long is
- * counted. */
+ * because the shorter path would name another file. Such a file is counted only in the innermost
+ * folder whose path is not too long. */
 static void add_file(struct groups *g, char *path)
 {
     char *slash = strrchr(path, '/');
@@ -244,8 +245,8 @@ static uint32_t most_of(const struct groups *g, enum kind kind)
     return most;
 }
 
-/* TCP sockets are grouped by remote and by local address, files by path and by folder. Of each
- * pair, drops the groups that say less about the descriptors. */
+/* TCP sockets are grouped by remote and by local address, files are grouped by path and by folder.
+ * For TCP sockets and for files, drops the kind of group that says less about the descriptors. */
 static void choose(struct groups *g)
 {
     bool by_remote = most_of(g, KIND_REMOTE) >= most_of(g, KIND_LOCAL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * descriptors: how many descriptors a process has open, and what they are. Uses no heap memory, and
- * one descriptor at a time.
+ * has at most one descriptor of its own open at a time.
  */
 #ifndef PROCFS_DESCRIPTORS_H
 #define PROCFS_DESCRIPTORS_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* At most this number of descriptors is looked at. Each takes about 2 us. */
+/* The most descriptors that are looked at. Each descriptor takes about 2 us. */
 #define DESCRIPTORS_LOOKED_AT 16384
 
 #define DESCRIPTORS_DETAIL_SIZE 512
@@ -17,7 +17,7 @@
 /* Returns the number of open descriptors of a process. folder is "/proc/PID" or "/proc/self"; for
  * /proc/self, the descriptor that this function opens is included. Before Linux 6.2, the
  * descriptors are counted one by one until the deadline (ms of CLOCK_MONOTONIC), so the result may
- * be too low. Returns -1 if they cannot be counted. */
+ * be too low. Returns -1 if the descriptors cannot be counted. */
 int64_t descriptors_count(const char *folder, int64_t deadline);
 
 /* Writes to `out`, in UTF-8, what most of the open descriptors are: "most of them: 1,003 sockets to

@@ -52,8 +52,8 @@ bool file_lock_line(const char *line, const char *kind, pid_t waiter, uint64_t i
     return waits && pid == waiter && file == inode && strcmp(found, kind) == 0;
 }
 
-/* Returns the process that has set the lock, or 0. Reads the file in pieces. The lines of a lock
- * and of its waiters may be in several pieces in a row. */
+/* Returns the process that has set the lock, or 0. Reads /proc/locks in pieces. The lines of a lock
+ * and of its waiters may be spread over several consecutive pieces. */
 static pid_t find_holder(const char *kind, pid_t waiter, uint64_t inode, int64_t deadline)
 {
     char text[4096], *line, *end;
@@ -99,8 +99,8 @@ static bool add_number(void *arg, int dir, const char *name)
     return n->count < LOOKED_AT;
 }
 
-/* True if a process has the file open, or if this process is not allowed to find that out. A
- * process that has set a lock with flock(2) may have ended and have left the lock to its children.
+/* True if a process has the file open, or if this process is not allowed to find that out. The
+ * process that has set a lock with flock(2) may have ended, while its children still hold the lock.
  */
 static bool has_open(pid_t process, uint64_t inode, int64_t deadline)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * file_locks: which process holds the lock of a file that a thread waits for: flock(2) and record
- * locks of fcntl(2). Uses no heap memory, and one descriptor at a time.
+ * file_locks: finds out which process holds the lock of a file that a thread waits for. Knows the
+ * locks of flock(2) and the record locks of fcntl(2). Uses no heap memory, and one descriptor at a
+ * time.
  */
 #ifndef PROCFS_FILE_LOCKS_H
 #define PROCFS_FILE_LOCKS_H
@@ -10,21 +11,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Finds the lock for which the process `waiter` waits. kind: "FLOCK" or "POSIX". inode: the file's.
- * Returns the process that has set the lock, if it still has the file open, or if reading its
- * descriptors is not allowed. Returns 0 if it is not known: a lock of an open file description
- * (F_OFD_SETLK) has no process. */
+/* Finds the lock for which the process `waiter` waits. kind: "FLOCK" or "POSIX". inode: the inode
+ * of the file. Returns the process that has set the lock, if this process still has the file open,
+ * or if reading its descriptors is not allowed. Returns 0 if this process is not known: for
+ * example, a lock of an open file description (F_OFD_SETLK) has no process. */
 pid_t file_lock_holder(const char *kind, pid_t waiter, uint64_t inode, int64_t deadline);
 
-/* Looks at one line of /proc/locks. Call it for one line after the other. If the line is a lock,
- * sets *holder to the process that has set it, or to 0 if it is a lock of another file. Returns
- * true if the line is that of the waiter; the lock for which it waits was then set by the process
- * *holder. */
+/* Looks at one line of /proc/locks. Call this function for one line after the other. If the line is
+ * a lock, sets *holder to the process that has set it, or to 0 if it is a lock of another file.
+ * Returns true if the line is that of the waiter; in this case, *holder is the process that has set
+ * the lock for which the waiter waits. */
 bool file_lock_line(const char *line, const char *kind, pid_t waiter, uint64_t inode,
                     pid_t *holder);
 
 /* Returns the inode of the file of a descriptor; 0 if the kernel (before Linux 5.14) does not tell
- * it. folder: "/proc/PID". */
+ * the inode. folder: "/proc/PID". */
 uint64_t file_inode(const char *folder, int fd);
 
 #endif

@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 /* Opens the folder of a process's descriptors. folder is "/proc/PID" or "/proc/self". Returns -1 if
- * it cannot be opened. */
+ * the folder cannot be opened. */
 int folder_of_descriptors(const char *folder);
 
 /* Calls `each` with the name of each entry that is a number, until `each` returns false. `each` may

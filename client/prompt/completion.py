@@ -239,8 +239,7 @@ def _pystuck_completion(run):
         return unknown
 
     def computed(descriptor, value):
-        """The value that a descriptor in C returns, or `unknown` if the descriptor might run
-        Python."""
+        """The value that a descriptor in C returns; `unknown` if that might run Python."""
         if descriptor.__name__ == "__dict__":
             return descriptor.__get__(value)
         module = module_of_class(descriptor.__objclass__)
@@ -274,8 +273,7 @@ def _pystuck_completion(run):
         return unknown if has(found, "__get__") else found
 
     def attribute(value, name):
-        """The value of an attribute; `unknown` if it does not exist or if reading it might run
-        code."""
+        """The value of an attribute; `unknown` if it is missing or if reading it might run code."""
         if type(value) is modules_type:
             return sys.modules.get(name, unknown)
         in_type = in_classes(classes_of(type(value)), name)

@@ -139,7 +139,7 @@ def _pystuck_inspection(run, collector):
         return thing if isinstance(thing, types.CodeType) else None
 
     def names_of(thing):
-        """The globals of a frame or function, or None. linecache finds more files with globals."""
+        """The globals of a frame or function, or None. linecache needs them to find some files."""
         if isinstance(thing, types.TracebackType):
             thing = thing.tb_frame
         if isinstance(thing, types.FrameType):
@@ -340,8 +340,7 @@ def _pystuck_inspection(run, collector):
         return [signature, kind, form, length, file, doc, *source]
 
     def laid_out(fields):
-        """The fields as text. A text of one line is beside its title, a longer text is below its
-        title."""
+        """The fields as text. A text of one line follows its title, a longer text is below it."""
         wide = max(len(title) for title, _ in fields) + 2
         return "\n".join(
             f"{title}:\n{text}" if "\n" in text else f"{title + ':':<{wide}}{text}"
@@ -452,8 +451,7 @@ def _pystuck_inspection(run, collector):
             return self.title + "\n" + "".join(call(*each, sources) for each in calls)
 
         def changes(self):
-            """A line that says how the frame has changed since %thread; "" if the frame is
-            unchanged."""
+            """A line that says how the frame has changed since %thread; "" if it is unchanged."""
             frame, before = self._calls[self.at]
             innermost = {ident: each for ident, _, each in threads()}.get(self.ident)
             if innermost is None:

@@ -109,7 +109,7 @@ static enum core_outcome open_images(struct dump *d, const struct options *optio
 
 /* ---- Finding the Pythons --------------------------------------------------------------------- */
 
-/* Reads a whole file that the process had mapped, because its sections are needed. */
+/* Reads a whole file that the process had mapped, because the sections of this file are needed. */
 static const void *read_file(const struct locate_files *files, const struct mapping *m,
                              size_t *size)
 {
@@ -129,9 +129,9 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* Returns the index of the file that probably has the Python of the process: a libpython, or else
- * the executable. Returns CORE_NO_FILE if there is no such file, or if it was found on this
- * machine. */
+/* Returns the index of the file that probably contains the Python of the process: a libpython, or
+ * else the executable. Returns CORE_NO_FILE if the process has no such file, or if the file was
+ * found on this machine. */
 static size_t find_lost(const struct dump *d)
 {
     size_t executable = core_executable(&d->core), i;
@@ -150,8 +150,8 @@ static const char *process_name(const struct dump *d)
     return d->core.name[0] ? d->core.name : "?";
 }
 
-/* True if the core file is cut, and the state of the Python was probably in the part that is
- * missing. python: the Python that was found, or NULL. lost: the result of find_lost(). */
+/* True if the core file is cut and the missing part probably contained the state of the Python.
+ * python: the Python that was found, or NULL. lost: the result of find_lost(). */
 static bool is_cut_off(const struct dump *d, const struct located *python, size_t lost)
 {
     if (!core_is_cut(&d->core))
@@ -161,7 +161,7 @@ static bool is_cut_off(const struct dump *d, const struct located *python, size_
     return !python || python->state == PYTHON_NOT_RUNNING || python->state == PYTHON_CONTRADICTS;
 }
 
-/* True if the core file has some of the memory that the process has written. */
+/* True if the core file contains some of the memory that the process has written. */
 static bool has_written_memory(const struct core *core)
 {
     const struct core_segment *s = core->segments, *end = s + core->segment_count;
@@ -173,8 +173,8 @@ static bool has_written_memory(const struct core *core)
     return false;
 }
 
-/* Explains why no Python can be read. python: a Python that was found, but cannot be read; NULL:
- * none was found. */
+/* Explains why no Python can be read. python: a Python that was found, but cannot be read; NULL: no
+ * Python was found. */
 static enum core_outcome no_python(const struct dump *d, const struct located *python)
 {
     size_t lost = python ? CORE_NO_FILE : find_lost(d);
@@ -212,8 +212,8 @@ static enum core_outcome find_pythons(struct dump *d)
     return d->pythons[0].state == PYTHON_READABLE ? CORE_WAS_READ : no_python(d, &d->pythons[0]);
 }
 
-/* Writes a sentence about the other Pythons of the process. The report also has the threads of
- * those that can be read. */
+/* Writes a sentence about the other Pythons of the process. The report also contains the threads of
+ * the other Pythons that can be read. */
 static void describe_others(const struct dump *d)
 {
     char what[LOCATE_TEXT_SIZE];

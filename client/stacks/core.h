@@ -17,8 +17,9 @@ enum core_outcome {
 };
 
 /* Adds the process to the report, and the findings about it. options: name the core file, and
- * perhaps executables and libraries. why: has CORE_WHY_SIZE bytes. It is set to a sentence if the
- * result is not CORE_WAS_READ, or if the process had loaded several Pythons; otherwise to "". */
+ * perhaps executables and libraries. why: has CORE_WHY_SIZE bytes. Is set to a sentence if the
+ * result is not CORE_WAS_READ, or if the process had loaded several Pythons; is set to ""
+ * otherwise. */
 enum core_outcome stacks_from_core(struct report *report, const struct options *options, char *why);
 
 #endif

@@ -25,7 +25,7 @@ struct compression {
     const char *name, *command; /* command: a program that writes the result to standard output */
 };
 
-/* Finds out from the first bytes of a file how it is compressed. NULL: it is not compressed. */
+/* Finds out from the first bytes of a file how the file is compressed. NULL: not compressed. */
 static const struct compression *find_compression(int fd)
 {
     static const struct compression known[] = {
@@ -48,7 +48,8 @@ static const struct compression *find_compression(int fd)
 
 /* Reads the process ID in the name of a file of systemd-coredump, such as
  * core.python3.1000.0123456789abcdef0123456789abcdef.4711.1700000000000000.zst. Sets *pid to the
- * first digit and returns the number of digits; 0: it is not such a name. */
+ * first digit of the ID and returns the number of its digits. Returns 0 if the file does not have
+ * such a name. */
 static int find_pid(const char *path, const char **pid)
 {
     const char *name = strrchr(path, '/'), *parts[4], *dot;

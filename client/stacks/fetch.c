@@ -19,7 +19,7 @@
 #define STACKS_VERSION 2
 #define BUDGET_MS      500
 
-/* The flags of collect() in pystuck/_stacks.py. The values must be those that _stacks.py has. */
+/* The flags of collect() in pystuck/_stacks.py. The values must be the same as in _stacks.py. */
 enum { FLAG_REPR = 1, FLAG_SOURCE = 2, FLAG_GREENLETS = 8 };
 
 /* The source before and after the collector. make_source() inserts the collector as a string

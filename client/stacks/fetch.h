@@ -20,15 +20,16 @@ struct stacks_wish {
 
 /* Connects as connect_server() does, and sends request STACKS directly after the request for the
  * root. A pystuck server answers STACKS even if the process cannot run Python now. In this case,
- * the connection does not have its root yet. */
+ * the connection does not have the root of the server yet. */
 int stacks_connect(rpyc_conn **out, const struct options *options, const struct stacks_wish *wish,
                    struct rpyc_error *err);
 
 /* Adds the process of the server and the findings about it to the report. Tries these ways until
  * one works:
- *   - request STACKS, which pystuck servers answer: the one that stacks_connect() sent, or a new
- *     one
- *   - the source of pystuck/_stacks.py, sent to the process and run there; it leaves nothing behind
+ *   - request STACKS, which pystuck servers answer. Uses the request that stacks_connect() has
+ *     sent, or sends a new one.
+ *   - the source of pystuck/_stacks.py, which is sent to the process and run in it, and leaves
+ *     nothing behind in the process
  *   - netrefs, see stacks/by_netrefs.h
  * timeout_ms: how long to wait for the answer to STACKS; 0: the connection's timeout of requests.
  * Returns 0, or -1 with the errors of rpyc_call(). RPYC_EPROTOCOL: the server is not a classic

@@ -10,9 +10,9 @@
 
 #define NO_SERVER_TEXT_SIZE 1024
 
-/* Writes a sentence that says why a process has no server, and how it can get one. has_pystuck:
- * true if the process has loaded pystuck. Such a process may have been forked by a process that has
- * a server. out has NO_SERVER_TEXT_SIZE bytes. */
+/* Writes a sentence that says why a process has no server, and how to start a server in it.
+ * has_pystuck: true if the process has loaded pystuck. Such a process may have been forked by a
+ * process that has a server. out has NO_SERVER_TEXT_SIZE bytes. */
 void no_server_explain(pid_t pid, bool has_pystuck, char *out);
 
 #endif

@@ -89,7 +89,8 @@ static enum outside_result not_allowed(struct outside *out, pid_t pid)
     return out->result;
 }
 
-/* Fails with the reason why /proc does not have the process: it does not exist, or is hidden. */
+/* Fails with the reason why /proc does not have the process: the process does not exist, or is
+ * hidden. */
 static enum outside_result no_process(struct outside *out, pid_t pid)
 {
     if (kill(pid, 0) == 0 || errno == EPERM)
@@ -102,7 +103,7 @@ static enum outside_result no_process(struct outside *out, pid_t pid)
 
 /* ---- Opening it ------------------------------------------------------------------------------ */
 
-/* True if the process that was opened has ended. Another process may have its ID by now. */
+/* True if the process that was opened has ended. Another process may have the same ID now. */
 static bool has_ended(const struct outside_process *t)
 {
     struct pollfd end = {.fd = t->pidfd, .events = POLLIN};
@@ -134,8 +135,9 @@ static int read_mappings(struct outside_process *t)
     }
 }
 
-/* Returns the first mapping of a file that can be read; NULL: there is none. The kernel does not
- * let other processes read some of the mappings that have no file. */
+/* Returns the first mapping that is readable and belongs to a file; NULL: there is no such mapping.
+ * Mappings without a file are not used, because the kernel does not let other processes read some
+ * of them. */
 static const struct mapping *first_file(const struct mappings *ms)
 {
     size_t i;
@@ -229,7 +231,7 @@ static bool is_file_of(int fd, const struct mapping *m)
 
 /* Opens the file of a mapping: through /proc/PID/map_files, which only root may use; through the
  * link to the executable; or by its path in the root directory of the process. Returns -1 if none
- * of these is the file. */
+ * of these ways leads to the file. */
 static int open_file(const struct outside_process *t, const struct mapping *m)
 {
     char path[96];
@@ -278,7 +280,7 @@ static const void *read_file(const struct locate_files *files, const struct mapp
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 /* Writes a sentence about the other Pythons of the process: "process 7 (./server) also runs Python
- * 3.13.0". The report also has the threads of those that can be read. */
+ * 3.13.0". The report also contains the threads of the other Pythons that can be read. */
 static void describe_others(const struct outside_process *t, struct outside *out)
 {
     char *command = process_command(t->pid), why[LOCATE_TEXT_SIZE];

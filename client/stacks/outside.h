@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * stacks/outside: reads the stacks of a process from its memory. The process needs no server. It is
- * not changed and not stopped, and none of its code runs.
+ * stacks/outside: reads the stacks of a process from its memory. The process needs no server.
+ * Reading does not change or stop the process, and runs none of its code.
  */
 #ifndef CLIENT_STACKS_OUTSIDE_H
 #define CLIENT_STACKS_OUTSIDE_H
@@ -32,7 +32,7 @@ struct outside {
  * read. The caller needs the right to trace the process, see ptrace(2). Returns out->result. */
 enum outside_result outside_read(struct report *report, pid_t pid, struct outside *out);
 
-/* Sets the findings of the report: those that concern several of its processes. */
+/* Sets the findings of the report. These are the findings that concern several of its processes. */
 void outside_conclude(struct report *report);
 
 #endif

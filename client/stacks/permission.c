@@ -17,7 +17,7 @@
 
 #define STATUS_SIZE 4096
 
-/* What to do if pystuck runs in a container. */
+/* The advice to the user if pystuck runs in a container. */
 #define CONTAINER                                                                                  \
     ": start the container with 'docker run --cap-add=SYS_PTRACE', or run pystuck on its host"
 
@@ -84,8 +84,9 @@ static bool is_same(const unsigned mine[3], const unsigned its[3])
     return its[0] == mine[0] && its[1] == mine[0] && its[2] == mine[0];
 }
 
-/* True if the process is not dumpable. Most of its files in /proc then belong to root, or to the
- * root of its user namespace, but its folder does not. */
+/* True if the process is not dumpable. Most files in the /proc folder of such a process belong to
+ * root, or to the root of its user namespace, but the folder itself belongs to the user of the
+ * process. */
 static bool is_protected(pid_t pid, const struct rights *its)
 {
     char path[32];
@@ -101,7 +102,7 @@ static bool is_in_container(void)
 }
 
 /* Writes which rule of the kernel for users without CAP_SYS_PTRACE forbids the access. Returns
- * false if none does. */
+ * false if no such rule forbids it. */
 static bool explain_user(const char *name, pid_t pid, const struct rights *mine,
                          const struct rights *its, char *out)
 {
@@ -124,8 +125,8 @@ static bool explain_user(const char *name, pid_t pid, const struct rights *mine,
     return false;
 }
 
-/* Writes how Yama, which restricts ptrace(2) further, forbids the access. Returns false if it does
- * not. */
+/* Writes how Yama, a security module that restricts ptrace(2) further, forbids the access. Returns
+ * false if Yama does not forbid the access. */
 static bool explain_yama(const char *name, pid_t pid, int64_t scope, char *out)
 {
     if (scope == YAMA_CHILDREN)

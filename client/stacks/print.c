@@ -12,8 +12,8 @@
 #include "stacks/print_stack.h"
 #include "text.h"
 
-/* Prints the first findings and their lines, how many others there are, and an empty line. Prints
- * nothing if there are none. */
+/* Prints the first findings with their lines, the number of further findings, and an empty line.
+ * Prints nothing if there are no findings. */
 static void put_findings(const struct printer *p, const report_findings *findings)
 {
     size_t shown = findings->count < FINDINGS_SHOWN ? findings->count : FINDINGS_SHOWN, i, j;
@@ -65,7 +65,8 @@ static void put_missing_words(const struct printer *p, struct report_text what)
 }
 
 /* Prints the missing parts of the report as one line: "not shown: source lines, greenlets (the GIL
- * is held)". A reason is printed once, after the last item that has it. */
+ * is held)". If several items in a row have the same reason, prints the reason once, after the last
+ * of them. */
 static void put_missing(const struct printer *p, const struct report_missing *missing, size_t count)
 {
     size_t i;
@@ -85,7 +86,7 @@ static void put_missing(const struct printer *p, const struct report_missing *mi
 }
 
 /* Returns the remark about a stack that is not exact. In a core file no thread moves, but some of
- * its memory may be missing or wrong. */
+ * the memory may be missing or wrong. */
 static const char *remark_of(const struct printer *p, const struct report_process *process,
                              const struct report_thread *t)
 {

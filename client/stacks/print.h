@@ -19,15 +19,15 @@
 void stacks_print_findings(FILE *stream, const report_findings *findings,
                            enum stacks_format format);
 
-/* Prints the stacks of a process.
- * FORMAT_TEXT: first the findings, each on a line, with further lines below it that begin with two
- * spaces, and an empty line if there are any. Then for each thread and greenlet a line with its
- * title, with "(moving)" if the stack is not exact (in a core file: "(incomplete)"); its frames,
- * the innermost last; what it waits for, on lines that begin with "  # "; and an empty line. At the
- * end a line that says what is missing. If is_full is false, many threads with equal stacks are
- * printed once, and the first frames of a thread, which are in the module threading, are left out.
- * FORMAT_PLAIN: only titles and frames, without colours and without escapes in names, like the
- * original pystuck. Errors: see ferror(). */
+/* Prints the stacks of a process. FORMAT_TEXT: prints first the findings, if there are any: each on
+ * a line, perhaps with further lines below it that begin with two spaces; and an empty line after
+ * the last finding. Then prints for each thread and greenlet a line with its title, with "(moving)"
+ * if the stack is not exact (in a core file: "(incomplete)"); its frames, the innermost last; what
+ * the thread waits for, on lines that begin with " # "; and an empty line. At the end prints a line
+ * that says what is missing. If is_full is false, many threads with equal stacks are printed once,
+ * and the first frames of a thread, which are in the module threading, are left out. FORMAT_PLAIN:
+ * only titles and frames, without colours and without escapes in names, like the original pystuck.
+ * Errors: see ferror(). */
 void stacks_print(FILE *stream, const struct report_process *process, enum stacks_format format,
                   bool is_full);
 

@@ -11,7 +11,7 @@
 /* The maximum number of different notes that are printed. */
 #define NOTES_SHOWN 5
 
-/* A note, and how many threads have it. */
+/* A note, and the number of threads that have this note. */
 struct counted {
     struct report_text note;
     size_t count;

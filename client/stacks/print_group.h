@@ -14,8 +14,8 @@
 
 #include "stacks/print_stack.h"
 
-/* Prints the threads of a process with these indices; they must have equal stacks. Returns false if
- * there is no memory; then nothing is printed. */
+/* Prints the threads of a process with these indices. These threads must have equal stacks. If
+ * there is no memory, prints nothing and returns false. */
 bool print_group(const struct printer *p, const struct report_process *process,
                  const size_t *threads, size_t count);
 

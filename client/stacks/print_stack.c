@@ -7,8 +7,8 @@
 #include "color.h"
 #include "diagnosis/place.h"
 
-/* How many times a recursive call is printed. Further repetitions are only counted, as
- * traceback.format_stack() does. */
+/* How many times a recursive call is printed. Only the number of further repetitions is printed, as
+ * by traceback.format_stack(). */
 #define REPEATED_MAX 3
 
 void print_name(const struct printer *p, struct report_text text)

@@ -18,8 +18,8 @@ struct printer {
     bool is_full;  /* leave out no frames, and merge no threads */
 };
 
-/* Print a text of the report, or "?" if it is unknown. print_title prints it as a title on a line
- * of its own, followed by the remark. */
+/* Print a text of the report, or "?" if the text is unknown. print_title prints the text as a title
+ * on a line of its own, followed by the remark. */
 void print_name(const struct printer *p, struct report_text text);
 void print_title(const struct printer *p, struct report_text title, const char *remark);
 

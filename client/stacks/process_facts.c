@@ -25,7 +25,7 @@
 
 #define OUTSIDE "the stacks were read from outside the process"
 
-/* How long the GIL is watched, and the time between two looks at it, in ms. */
+/* How long the GIL is watched, and the time between two reads of its state, in ms. */
 #define WATCH_MS 150
 #define LOOK_MS  10
 
@@ -46,8 +46,8 @@ static struct report_text text_of_number(struct report *r, const char *format, i
 
 /* ---- The process ----------------------------------------------------------------------------- */
 
-/* True if the process is in the same namespace as pystuck, or if this cannot be read. namespace:
- * the kind, the name of a file in /proc/PID/ns. */
+/* True if the process is in the same namespace as pystuck, or if its namespace cannot be read.
+ * namespace: the kind of namespace, which is the name of a file in /proc/PID/ns. */
 static bool is_in_our(const char *namespace, pid_t pid)
 {
     char path[64], ours[64];
@@ -67,8 +67,8 @@ static void set_host(struct report *r, struct report_process *p, pid_t pid)
     host[sizeof(host) - 1] = '\0';
     if (is_in_our("uts", pid))
         p->host = report_text_of_bytes(r, host, strlen(host));
-    /* For a process in a container, the ID and the name of the machine are those outside of the
-     * container. */
+    /* For a process in a container, use the process ID and the machine's name as they are outside
+     * of the container. */
     p->id = text_of_number(r, "%" PRId64 "@%.*s", p->host.data ? p->pid : pid,
                            report_text_of_bytes(r, host, strlen(host)));
 }
@@ -210,8 +210,9 @@ static int64_t activity_at_rest(const struct memory *m, const struct report_thre
     return found;
 }
 
-/* Waits for WATCH_MS, unless the GIL changes hands or is released before that. Returns how long it
- * waited, in ms; 0 if the GIL did not stay with its holder, or cannot be read. */
+/* Waits for WATCH_MS, unless another thread gets the GIL or the GIL is released before that.
+ * Returns the time of the wait in ms; 0 if the GIL did not stay with its holder, or cannot be read.
+ */
 static int64_t wait_for_change(const struct stackreader *reader, const struct gil *before)
 {
     const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};

@@ -9,9 +9,9 @@
 #include "report.h"
 #include "stackreader.h"
 
-/* Fills in what the memory of the process does not contain: its IDs, command line and host, the
- * states and system calls of its threads, the resources that it has used up, and what is missing in
- * the report. */
+/* Fills in what the memory of the process does not contain: the IDs, command line and host of the
+ * process, the states and system calls of its threads, the resources that it has used up, and what
+ * is missing in the report. */
 void facts_fill(struct report *report, struct report_process *process,
                 const struct memory_pid *memory);
 

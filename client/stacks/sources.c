@@ -38,8 +38,8 @@ struct file {
     size_t len;
 };
 
-/* Files to read. The thread that reads them and the thread that waits for them each own a
- * reference. */
+/* Files to read. The thread that reads the files and the thread that waits for the result each own
+ * a reference to this struct. */
 struct job {
     atomic_int refs;
     int root;       /* the root directory of the process */
@@ -74,7 +74,7 @@ static bool is_not_newer(const struct timespec *t, int64_t than)
     return (int64_t)t->tv_sec * NS_PER_S + t->tv_nsec <= than;
 }
 
-/* True if the file is probably the one that the process compiled: a regular file, not too large,
+/* True if the file is probably the source that the process compiled: a regular file, not too large,
  * and not changed since the process was started. A change within two ticks of the kernel after the
  * start is allowed, since the times of the file and the start of the process are rounded to ticks.
  */
@@ -86,9 +86,9 @@ static bool is_usable(const struct job *job, const struct stat *st)
            is_not_newer(&st->st_ctim, latest);
 }
 
-/* Opens a file in the file system of the process, and fills *st. Checks first that it is a regular
- * file, since opening a FIFO would disturb the process at its other end. Returns a descriptor, or
- * -1 if the file cannot be used. */
+/* Opens a file in the file system of the process, and fills *st. Checks first that the file is a
+ * regular file, because opening a FIFO would disturb the process at the other end of the FIFO.
+ * Returns a descriptor, or -1 if the file cannot be used. */
 static int open_file(const struct job *job, const char *path, struct stat *st)
 {
     char link[32];
@@ -145,7 +145,7 @@ static void *read_files(void *arg)
     return NULL;
 }
 
-/* Starts the thread that reads the files. Returns false if it cannot be started. */
+/* Starts the thread that reads the files. Returns false if the thread cannot be started. */
 static bool start_reading(struct job *job)
 {
     atomic_fetch_add(&job->refs, 1);
@@ -155,7 +155,8 @@ static bool start_reading(struct job *job)
     return false;
 }
 
-/* Waits up to WAIT_NS until the files have been read. Returns how many have been read. */
+/* Waits up to WAIT_NS until the files have been read. Returns the number of files that have been
+ * read. */
 static size_t await_files(struct job *job)
 {
     struct timespec until;
@@ -174,7 +175,7 @@ static size_t await_files(struct job *job)
     return ready;
 }
 
-/* Takes root, a descriptor. For the other arguments, see struct job. */
+/* Takes ownership of the descriptor root. For the other arguments, see struct job. */
 static struct job *job_new(int root, uid_t user, int64_t latest)
 {
     struct job *job = calloc(1, sizeof(*job));
@@ -221,7 +222,7 @@ static int compare_sources(const void *a, const void *b)
     return memcmp(x->data, y->data, x->len);
 }
 
-/* Returns the length of the line ending (\n, \r\n or \r) at data[i]. 0: there is none. */
+/* Returns the length of the line ending (\n, \r\n or \r) at data[i]. 0: there is no line ending. */
 static size_t line_end(const struct file *file, size_t i)
 {
     if (file->data[i] == '\r')
@@ -241,7 +242,7 @@ static size_t count_lines(const struct file *file)
 }
 
 /* Reads the declaration of the encoding in a line, as Python's tokenizer does (PEP 263). Returns
- * false if the line has none. */
+ * false if the line has no such declaration. */
 static bool find_declaration(const char *line, size_t len, enum encoding *out)
 {
     static const char *const utf8[] = {"utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii"};
@@ -422,8 +423,8 @@ static void keep(void *unused)
     (void)unused;
 }
 
-/* Removes the files from number `ready` on from the tree, because the reading thread still uses
- * them. */
+/* Removes from the tree all files whose index is `ready` or higher, because the reading thread
+ * still uses these files. */
 static void leave_out(struct filler *filler, size_t ready)
 {
     for (size_t i = ready; i < filler->job->count; i++)
@@ -484,7 +485,8 @@ static struct job *job_of_process(pid_t pid)
     return job_new(namespaces_open_root(pid), process_user(pid), process_started_ns(pid));
 }
 
-/* Fills in the lines and frees the filler. filler->job: NULL if no file may be read. */
+/* Fills in the source lines and frees the filler. filler->job must be NULL if no file may be read.
+ */
 static void filler_run(struct filler *filler, struct report_process *p)
 {
     if (filler->job) {
