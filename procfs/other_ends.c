@@ -27,7 +27,8 @@ static void add_process(struct other_end *end, pid_t process, pid_t own)
         end->several = true;
 }
 
-/* True if an open file has this access mode: the permissions of its link in /proc/PID/fd show it.
+/* True if an open file has this access mode. The permissions of the link in /proc/PID/fd show the
+ * mode.
  */
 static bool has_access(int dir, const char *name, mode_t access)
 {

@@ -21,12 +21,13 @@ struct other_end {
     bool is_own;   /* the own process has the end itself */
 };
 
-/* Searches all processes for the ends. own: the process whose descriptors are explained. Returns
- * false if the search was not completed before the deadline, in ms of CLOCK_MONOTONIC. */
+/* Searches all processes for the ends. own: the process whose descriptors have these other ends.
+ * Returns false if the search was not completed before the deadline, in ms of CLOCK_MONOTONIC. */
 bool other_ends_search(struct other_end *ends, size_t count, pid_t own, int64_t deadline);
 
-/* Returns the process that has the end: the only other process that has it, or else the own one.
- * Returns 0 if no process was found, or if several other processes have it. */
+/* Returns the process that has the end. If exactly one process other than `own` has the end,
+ * returns that process. If no other process has it but `own` does, returns `own`. Returns 0 if no
+ * process was found, or if several other processes have the end. */
 pid_t other_end_process(const struct other_end *end, pid_t own);
 
 #endif

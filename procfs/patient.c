@@ -30,8 +30,8 @@ int procfs_start_thread(void *(*run)(void *), void *arg)
     return result;
 }
 
-/* One file that is read. The thread that reads it frees this struct if the caller does not wait any
- * more; otherwise the caller frees it. */
+/* One file that is read. The thread that reads the file frees this struct if the caller does not
+ * wait any more; otherwise the caller frees the struct. */
 struct reading {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -84,8 +84,8 @@ static struct reading *reading_new(const char *path, size_t size)
     return r;
 }
 
-/* Waits until the file has been read. Returns false if the time has passed; then the thread frees
- * r. */
+/* Waits until the file has been read. Returns false if the time has passed; in this case, the
+ * thread frees r. */
 static bool wait_for(struct reading *r, int timeout_ms)
 {
     struct timespec until;

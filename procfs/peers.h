@@ -28,7 +28,8 @@ struct peer_socket {
 #define PEER_TEXT_SIZE 64
 
 /* Calls `each` for each TCP socket (AF_INET, AF_INET6) or each Unix socket (AF_UNIX). Stops at the
- * deadline, in ms of CLOCK_MONOTONIC. Returns false if the kernel did not report all of them. */
+ * deadline, in ms of CLOCK_MONOTONIC. Returns false if the kernel did not report all of these
+ * sockets. */
 bool peers_read(int family, int64_t deadline,
                 void (*each)(void *arg, const struct peer_socket *socket), void *arg);
 

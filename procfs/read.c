@@ -39,7 +39,8 @@ ssize_t procfs_read_in(const char *folder, const char *name, char *out, size_t s
     return n < (int)sizeof(path) ? procfs_read(path, out, size) : -1;
 }
 
-/* Parses a number that is not negative. Returns PROCFS_NONE if the text does not begin with one. */
+/* Parses a number that is not negative. Returns PROCFS_NONE if the text does not begin with such a
+ * number. */
 static int64_t number(const char *text)
 {
     long long value;

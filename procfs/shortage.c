@@ -45,7 +45,8 @@ static struct report_text copy(struct arena *arena, const char *text)
     return (struct report_text){data, len};
 }
 
-/* Adds a resource to those that are used up. resource: a constant. detail: copied; may be NULL. */
+/* Adds a resource to the list of resources that are used up. resource: a constant string. detail:
+ * is copied; may be NULL. */
 static void add(struct search *s, const char *resource, int64_t used, int64_t limit,
                 const char *detail)
 {
@@ -76,8 +77,8 @@ static void find_descriptors(struct search *s)
     char detail[DESCRIPTORS_DETAIL_SIZE];
     int64_t used;
 
-    /* Counting takes time. It is not needed if the process's table of descriptors is too small to
-     * reach the limit. */
+    /* Counting the descriptors takes time, and is not needed if the process's table of descriptors
+     * is too small to reach the limit. */
     if (!is_short(procfs_value(s->status, "FDSize:"), limit))
         return;
     used = descriptors_count(s->folder, s->deadline);
@@ -166,7 +167,8 @@ static void find_threads(struct search *s)
     if (user == 0 || user == PROCFS_NONE || has_capability(s, CAP_SYS_RESOURCE) ||
         has_capability(s, CAP_SYS_ADMIN))
         return;
-    /* Counting takes time. It is not needed if the whole machine has fewer threads than the limit.
+    /* Counting the user's threads takes time, and is not needed if the number of threads of the
+     * whole machine is not close to the limit.
      */
     if (is_short(threads_of_machine(), limit))
         add_if_short(s, "threads of the user", threads_of_user(user, s->deadline), limit);
@@ -175,8 +177,9 @@ static void find_threads(struct search *s)
 /* ---- Control groups -------------------------------------------------------------------------- */
 
 /* Copies the path of the process's control group to `path`. all: the file /proc/PID/cgroup.
- * controller: for version 1 its name, as in the line "N:pids:/path"; "" for version 2, as in
- * "0::/path". Returns false if there is no such line or the path is too long. */
+ * controller: for control groups of version 1, the name of the controller, as in the line
+ * "N:pids:/path"; "" for version 2, which has the line "0::/path". Returns false if there is no
+ * such line or the path is too long. */
 static bool group_of(const char *all, const char *controller, char *path, size_t size)
 {
     const char *line, *names, *start;
@@ -200,8 +203,8 @@ static bool group_of(const char *all, const char *controller, char *path, size_t
     return false;
 }
 
-/* Returns the size of the caches of files in bytes, from memory.stat. The kernel frees these caches
- * when memory is short. */
+/* Returns the size in bytes of the caches of files, which the file memory.stat shows. The kernel
+ * frees these caches when memory is short. */
 static int64_t caches_of(const char *folder)
 {
     char text[STATUS_SIZE];
@@ -221,8 +224,8 @@ struct group_limit {
     bool has_caches;
 };
 
-/* Looks at the control group in one folder. Adds the resource and returns true if its limit is
- * (nearly) used up. */
+/* Looks at the control group in one folder. If its limit of the resource is (nearly) used up, adds
+ * the resource and returns true. */
 static bool find_in_group(struct search *s, const struct group_limit *l, const char *folder)
 {
     int64_t limit = procfs_number_in(folder, l->limit), used;
@@ -236,9 +239,9 @@ static bool find_in_group(struct search *s, const struct group_limit *l, const c
     return is_short(used, limit);
 }
 
-/* Looks at the control group of the process and at those above it, up to the first one whose limit
- * is (nearly) used up. root: where the hierarchy is mounted. path: the group's path below root; it
- * is changed. */
+/* Looks at the control group of the process and at the groups above it, up to the first group whose
+ * limit is (nearly) used up. root: where the hierarchy is mounted. path: the path of the process's
+ * group below root; is changed. */
 static void find_in_groups(struct search *s, const struct group_limit *l, const char *root,
                            char *path)
 {

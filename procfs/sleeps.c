@@ -24,8 +24,8 @@ static bool is_call(const struct report_syscall *call, const char *name)
     return call->name.len == strlen(name) && memcmp(call->name.data, name, call->name.len) == 0;
 }
 
-/* Sets the clock and the address of the time at which the call ends. Returns false if the call has
- * no such time. */
+/* Sets *clock to the clock of the time at which the call ends, and *address to the address of this
+ * time. Returns false if the call has no such time. */
 static bool find_end(const struct report_syscall *call, clockid_t *clock, uint64_t *address)
 {
     const int64_t *args = call->args.items;
@@ -52,8 +52,8 @@ static bool find_end(const struct report_syscall *call, clockid_t *clock, uint64
     }
 }
 
-/* True if the clock has the same time in the process and in this one. A time namespace can move all
- * clocks except CLOCK_REALTIME. */
+/* True if the clock shows the same time in the process as in this process. A time namespace can
+ * move all clocks except CLOCK_REALTIME. */
 static bool has_our_clock(const char *folder, clockid_t clock)
 {
     char path[PROCFS_PATH_SIZE], its[64], ours[64];

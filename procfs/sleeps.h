@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * sleeps: how long a system call will still wait. This is known if the call was given the time at
- * which it ends. If the call was given a duration, the time that is left is not known, because it
- * is not known when the call began.
+ * sleeps: how long a system call will still wait. This time is known if an argument of the call is
+ * the time at which the call ends. If the argument is a duration, the remaining time is not known,
+ * because the time at which the call began is not known.
  */
 #ifndef PROCFS_SLEEPS_H
 #define PROCFS_SLEEPS_H

@@ -87,8 +87,8 @@ bool sock_diag_dump(void *request, size_t len, int timeout_ms, int64_t deadline,
 
 /* Reads the answer to a request for one socket. If the connection does not exist, the kernel
  * answers with the socket that listens at the source address. So the ports in the answer are
- * compared with those in *id. The kernel's error ENOENT is not reliable: it can also mean that the
- * module tcp_diag is missing. */
+ * compared with the ports in *id. The kernel's error ENOENT is not reliable: it can also mean that
+ * the module tcp_diag is missing. */
 static enum sock_diag_found read_one(int fd, const struct inet_diag_sockid *id,
                                      struct inet_diag_msg *out)
 {

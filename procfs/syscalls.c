@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <sys/syscall.h>
 
-/* The system calls in which a thread may wait. Which of them exist depends on the machine and on
- * the version of the headers. */
+/* The system calls in which a thread may wait. Which of these calls exist depends on the machine
+ * and on the version of the headers. */
 static const struct {
     long number;
     const char *name;

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-/* Returns the name of a system call of this machine; NULL if it is not in the list. */
+/* Returns the name of a system call of this machine; NULL if the call is not in the list. */
 const char *procfs_syscall_name(long number);
 
 /* True if the first argument of the system call is a descriptor. */

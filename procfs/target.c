@@ -22,8 +22,8 @@
 #include "procfs/watched.h"
 #include "schema.h"
 
-/* How many descriptors can be explained besides one for each thread: poll(2) and the like wait for
- * several. */
+/* How many descriptors can be explained in addition to one descriptor for each thread, because
+ * poll(2) and similar calls wait for several descriptors. */
 #define MORE_ITEMS 256
 
 /* What is found out about one descriptor in a system call. */
@@ -61,8 +61,9 @@ static struct report_text constant(const char *text)
     return (struct report_text){text, strlen(text)};
 }
 
-/* Copies a name of the kernel. If it is not UTF-8, all its bytes that are not ASCII become '?'. NUL
- * becomes '@', as ss(8) and /proc/net/unix write the names of abstract sockets. */
+/* Copies a name that the kernel reports. If the name is not UTF-8, all its bytes that are not ASCII
+ * become '?'. NUL becomes '@', as in the names of abstract sockets that ss(8) and /proc/net/unix
+ * show. */
 static struct report_text copy(struct arena *arena, const char *text, size_t len)
 {
     bool is_utf8 = brine_utf8((const uint8_t *)text, len);
@@ -87,7 +88,7 @@ static bool is_call(const struct report_syscall *call, const char *name)
 
 /* ---- Descriptors ----------------------------------------------------------------------------- */
 
-/* Returns the number in a link like "pipe:[4711]"; 0 if it is not such a link. */
+/* Returns the inode in a link like "pipe:[4711]"; 0 if the link does not begin with `type`. */
 static uint32_t inode_in(const char *link, const char *type)
 {
     size_t len = strlen(type);
@@ -95,8 +96,8 @@ static uint32_t inode_in(const char *link, const char *type)
     return strncmp(link, type, len) == 0 ? (uint32_t)strtoul(link + len, NULL, 10) : 0;
 }
 
-/* Returns the kind of a descriptor that has no file. name: as in its link, "[eventpoll]" or
- * "inotify". */
+/* Returns the kind of a descriptor that has no file. name: the name in the descriptor's link, such
+ * as "[eventpoll]" or "inotify". */
 static struct report_text anonymous_kind(struct arena *arena, const char *name)
 {
     size_t len = strcspn(name + (*name == '['), "]");
@@ -106,7 +107,7 @@ static struct report_text anonymous_kind(struct arena *arena, const char *name)
     return copy(arena, name + (*name == '['), len);
 }
 
-/* Sets which end of the pipe is searched for: the end that is not the descriptor's. */
+/* Sets which end of a pipe is searched for: the other end than the one that the descriptor has. */
 static void seek_pipe_end(struct other_end *end, const char *path, const char *link)
 {
     struct stat st;
@@ -157,8 +158,8 @@ static void explain_lock(struct search *s, struct item *item)
         item->target->peer_pid = holder;
 }
 
-/* Finds out what a descriptor is. Returns NULL if that is not known. Some members of the target are
- * set later, by find_sockets() and find_other_ends(). */
+/* Finds out what a descriptor refers to. Returns NULL if this is not known. Some members of the
+ * target are set later, by find_sockets() and find_other_ends(). */
 static struct report_target *explain_descriptor(struct search *s, const struct report_syscall *call,
                                                 int fd)
 {
@@ -181,7 +182,7 @@ static struct report_target *explain_descriptor(struct search *s, const struct r
     return item->target;
 }
 
-/* Lists the descriptors for which the call waits, with what they are. */
+/* Lists the descriptors for which the call waits, and what these descriptors refer to. */
 static void explain_watched(struct search *s, const struct report_syscall *call,
                             struct explained *to)
 {
@@ -281,7 +282,8 @@ static void set_tcp(struct search *s, struct item *item, const struct peer_socke
     t->remote = copy(s->arena, item->remote, strlen(item->remote));
 }
 
-/* Sets what a socket is. Ignores sockets with inode 0, which no process has open. */
+/* Sets the facts about a socket that the kernel has reported. Ignores sockets with inode 0, which
+ * no process has open. */
 static void found_socket(void *arg, const struct peer_socket *one)
 {
     struct search *s = arg;
@@ -307,8 +309,9 @@ static void seek_socket(struct other_end *end, uint32_t inode)
     snprintf(end->link, sizeof(end->link), "socket:[%u]", inode);
 }
 
-/* Looks whether a socket is the other end of one that was found: of a Unix socket by its inode, of
- * a TCP connection within this machine by its addresses. */
+/* Finds out whether a socket is the other end of a socket that a call waits for. The other end of a
+ * Unix socket is recognized by its inode, that of a TCP connection within this machine by its
+ * addresses. */
 static void found_other_end(void *arg, const struct peer_socket *one)
 {
     char local[PEER_TEXT_SIZE], remote[PEER_TEXT_SIZE];
@@ -391,7 +394,8 @@ static void explain(struct search *s, const struct target_thread *thread, struct
     to->left_ms = sleep_left_ms(s->from, call);
 }
 
-/* Keeps what was found, if the thread is still in the same call and has not run meanwhile. */
+/* Keeps what was found, if the thread is still in the same call and has not run since the search
+ * began. */
 static void keep(struct search *s, const struct target_thread *thread, const struct explained *from)
 {
     struct report_syscall *call = thread->call;

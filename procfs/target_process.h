@@ -16,8 +16,8 @@ struct target_process {
     bool is_contained;  /* it is in another PID namespace: IDs in its system calls mean processes
                            of that namespace */
 
-    /* Reads size bytes of its memory. Returns false if they cannot be read. The pointer is NULL if
-     * no memory of the process can be read. */
+    /* Reads size bytes of the process's memory. Returns false if these bytes cannot be read. The
+     * pointer is NULL if no memory of the process can be read. */
     bool (*read_memory)(const void *arg, uint64_t address, void *to, size_t size);
 
     /* Returns the ID that this process has for a thread, from the ID that the process itself has

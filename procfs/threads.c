@@ -49,8 +49,8 @@ int procfs_thread_state(const char *folder, pid_t thread)
 }
 
 /* Parses the file syscall of a thread, "NUMBER ARGUMENT ... STACK CODE". Returns false if the
- * thread is not in a system call: the file then begins with "running", or with -1 if the thread
- * waits. */
+ * thread is not in a system call. In this case, the file begins with "running", or with -1 if the
+ * thread waits without a system call. */
 static bool parse(char *text, long *number, int64_t *args)
 {
     char *end;

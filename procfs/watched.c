@@ -59,7 +59,8 @@ static int find_polled(const struct target_process *from, const int64_t *args, s
 
 /* ---- select ---------------------------------------------------------------------------------- */
 
-/* Reads a set of descriptors. The kernel reads and writes whole words of it. */
+/* Reads a set of descriptors. Reads whole words, because the kernel also reads and writes whole
+ * words of the set. */
 static bool read_set(const struct target_process *from, int64_t address, size_t count,
                      unsigned char *set)
 {
@@ -70,8 +71,8 @@ static bool read_set(const struct target_process *from, int64_t address, size_t 
            from->read_memory(from->arg, (uint64_t)address, set, words * 8);
 }
 
-/* Returns -1 on big-endian machines: there, the place of a bit depends on the size of unsigned long
- * in the process, which is not known. */
+/* Returns -1 on big-endian machines, because the place of a bit there depends on the size that
+ * unsigned long has in the process, and this size is not known. */
 static int find_selected(const struct target_process *from, const int64_t *args,
                          struct watched *out)
 {

@@ -18,7 +18,7 @@ struct watched {
 };
 
 /* Lists the descriptors for which a call waits, in `out`. Returns their number, at most
- * WATCHED_MAX. Returns -1 if it is not known. */
+ * WATCHED_MAX. Returns -1 if the descriptors are not known. */
 int watched_find(const struct target_process *from, const struct report_syscall *call,
                  struct watched *out);
 

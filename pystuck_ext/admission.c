@@ -68,7 +68,8 @@ static struct end end_of(const struct sockaddr_storage *a)
 }
 
 /* Asks the kernel by sock_diag for the owner of the peer's socket. Returns false if the kernel does
- * not report it. Seen from the peer's socket, `theirs` is the source and `ours` the destination. */
+ * not report the owner. Seen from the peer's socket, `theirs` is the source and `ours` the
+ * destination. */
 static bool owner_by_diag(const struct tcp_pair *pair, struct owner *owner)
 {
     struct inet_diag_sockid id = {.idiag_sport = pair->theirs.port, .idiag_dport = pair->ours.port};
@@ -96,7 +97,7 @@ static void format_end(char *out, size_t size, const struct end *e, int words)
 
 /* Looks for the peer's socket in the file `path`, /proc/net/tcp or /proc/net/tcp6, and reads its
  * owner. theirs and ours: the ends as format_end() writes them. Returns false if the file does not
- * list it. */
+ * list this socket. */
 static bool owner_in_file(const char *path, const char *theirs, const char *ours,
                           struct owner *owner)
 {
@@ -115,8 +116,8 @@ static bool owner_in_file(const char *path, const char *theirs, const char *ours
     return found;
 }
 
-/* Converts an IPv4 end to an IPv4-mapped IPv6 address (::ffff:a.b.c.d). The kernel lists the peer's
- * socket with such addresses if this socket is an IPv6 socket. */
+/* Converts an IPv4 end to an IPv4-mapped IPv6 address (::ffff:a.b.c.d). If the peer's socket is an
+ * IPv6 socket, the kernel lists it with such addresses. */
 static struct end mapped(const struct end *e)
 {
     return (struct end){{0, 0, htonl(0xffff), e->address[0]}, e->port};
@@ -267,8 +268,9 @@ static bool is_in_group(int fd, const struct ps_allowed *allowed, const struct u
     return peer->gid == allowed->group || is_in_more_groups(fd, allowed->group);
 }
 
-/* True if both gids belong to the same group. The overflow gid may stand for many groups. So two
- * overflow gids count as the same group only if every gid exists in this user namespace. */
+/* True if both gids belong to the same group. The overflow gid may stand for many groups. So if
+ * both gids are the overflow gid, they count as the same group only if every gid exists in this
+ * user namespace. */
 static bool is_same_group(gid_t one, gid_t other)
 {
     return one == other && (one != overflow_gid() || ps_every_gid_has_a_number());
@@ -325,7 +327,8 @@ static bool admit_own(int fd, uid_t uid, const struct ucred *unix_peer, char *wh
 {
     struct ps_credentials program;
 
-    /* Checked first, so that other users cannot make the server read files for each thread. */
+    /* The uid is checked first, so that other users cannot make the server read files for each
+     * thread. */
     if (uid != geteuid())
         return refuse(why, size, "the peer belongs to uid %u", uid);
     if (!ps_credentials_of_program(&program))
@@ -345,7 +348,7 @@ static bool admit_own(int fd, uid_t uid, const struct ucred *unix_peer, char *wh
     return true;
 }
 
-/* Decides by the table that is in admission.h, at ps_admit(). */
+/* Decides by the table in the comment of ps_admit() in admission.h. */
 static bool admit(int fd, const struct ps_allowed *allowed, uid_t uid,
                   const struct ucred *unix_peer, char *why, size_t size)
 {

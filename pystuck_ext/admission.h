@@ -14,9 +14,9 @@
 /* True for addresses that only this machine can reach: loopback addresses and Unix sockets. */
 bool ps_is_local_address(const struct sockaddr *address);
 
-/* The users that are allowed besides root and the program's own user. A struct of zeros allows
- * none. The overflow uid and gid, which stand for every user and group without an id in this user
- * namespace, are never allowed. */
+/* The users that are allowed besides root and the program's own user. A struct of zeros allows no
+ * such users. The overflow uid and gid, which stand for every user and group without an id in this
+ * user namespace, are never allowed. */
 struct ps_allowed {
     const uid_t *users;
     size_t count;

@@ -46,8 +46,8 @@ static struct aside *aside_new(struct ps_state *state, PyObject *function)
     return a;
 }
 
-/* Drops a reference to the call, and frees the call with the last one. Needs no GIL, because the
- * thread of the call has released a->function before. If that thread could not take the GIL,
+/* Drops a reference to the call, and frees the call with its last reference. Needs no GIL, because
+ * the thread of the call has released a->function before. If this thread could not take the GIL,
  * a->function is never released. */
 static void aside_unref(struct aside *a)
 {
@@ -67,7 +67,7 @@ static void set_done(struct aside *a)
 }
 
 /* Calls the function. Needs the GIL. If the function has forked, the child of the fork ends here,
- * as does the child of a request that forks. */
+ * like the child of a request that has forked. */
 static void call(struct aside *a)
 {
     PyObject *result;
@@ -85,8 +85,8 @@ static void call(struct aside *a)
     ps_thread_drop_late_exception();
 }
 
-/* The thread of a call. Keeps signals blocked while it runs Python, so that the program's threads
- * get them, because the function may block for ever. */
+/* The thread of a call. Keeps signals blocked while it runs Python, because the function may block
+ * for ever. So the program's threads get the signals. */
 static void aside_main(void *arg)
 {
     struct aside *a = arg;
@@ -101,8 +101,8 @@ static void aside_main(void *arg)
     aside_unref(a);
 }
 
-/* Waits without the GIL until the call is done, but not longer than `seconds`. True if the call is
- * done. */
+/* Waits without the GIL until the call is done, but not longer than `seconds`. Returns true if the
+ * call is done. */
 static bool wait_for(struct aside *a, double seconds)
 {
     deadline_t until = deadline_in((int)(seconds * MS_PER_SECOND) + 1);
@@ -121,7 +121,7 @@ static bool wait_for(struct aside *a, double seconds)
 }
 
 /* Waits until the call is done, or patience() returns a negative number. Returns 1 if the call is
- * done, 0 if it is not, -1 with an exception. */
+ * done, 0 if the call is not done, -1 with an exception. */
 static int wait_patiently(struct aside *a, PyObject *patience)
 {
     ps_auto PyObject *answer = NULL;

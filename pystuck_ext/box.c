@@ -6,8 +6,8 @@
 
 /* ---- Id packs ------------------------------------------------------------------------------- */
 
-/* Returns the __module__ of a class, or "builtins" if it has none: a new reference. A class that
- * type() made in a namespace without __name__ has no __module__. */
+/* Returns the __module__ of a class, or "builtins" if the class has no __module__: a new reference.
+ * A class that type() made in a namespace without __name__ has no __module__. */
 static PyObject *class_module(struct ps_state *state, PyObject *cls)
 {
     PyObject *module = PyObject_GetAttr(cls, state->names.dunder_module);
@@ -36,8 +36,8 @@ static PyObject *instance_name(struct ps_state *state, PyObject *obj)
 }
 
 /* Returns the name of a module for its id pack: a new reference. If sys.modules has an entry with
- * the module's __name__, the result is this __name__. Otherwise it is the __module__ of the
- * module's class, a dot, and the __name__. */
+ * the module's __name__, the result is this __name__. Otherwise the result is the __module__ of the
+ * module's class, a dot, and the module's __name__. */
 static PyObject *module_name(struct ps_state *state, PyObject *module)
 {
     ps_auto PyObject *name = PyObject_GetAttr(module, state->names.dunder_name);
@@ -54,8 +54,8 @@ static PyObject *module_name(struct ps_state *state, PyObject *module)
     return prefix ? PyUnicode_FromFormat("%S.%S", prefix, name) : NULL;
 }
 
-/* True if obj is the class of modules and the client's rpyc is older than 6.0. Such an rpyc gives
- * this one class the id pack of an instance of `type`. */
+/* True if obj is the class of modules and the client's rpyc is older than 6.0. An rpyc before 6.0
+ * gives only this class the id pack of an instance of `type`. */
 static bool is_odd_class(struct ps_session *s, PyObject *obj)
 {
     return obj == (PyObject *)&PyModule_Type && ps_session_is_old(s);

@@ -6,8 +6,8 @@
 #include "gil.h"
 #include "vinegar.h"
 
-/* The state of a thread that begin_wait() saves and end_wait() restores. Between these two calls,
- * the thread waits for the client without the GIL. */
+/* What begin_wait() saves and end_wait() restores for a thread. Between these two calls, the thread
+ * waits for the client without the GIL. */
 struct wait {
     PyThreadState *before;
     deadline_t outer_deadline;
@@ -41,8 +41,8 @@ static struct wait begin_deferring_wait(void)
     return w;
 }
 
-/* Sets the exception that was raised during the wait. If there was none, sets one for err. Returns
- * -1. */
+/* Sets the exception that was raised during the wait. If no exception was raised, sets an exception
+ * for err. Returns -1. */
 static int raise_error(const struct rpyc_error *err)
 {
     ps_auto PyObject *interrupt = ps_steal(&ps_waiter()->interrupt);
@@ -71,8 +71,8 @@ struct written {
 };
 
 /* Waits for the client's first message, which shows which envelopes the client uses. When a service
- * sends a request in on_connect, that message has perhaps not arrived yet. Returns 0, or -1 with an
- * exception. */
+ * sends a request in on_connect, the first message has perhaps not arrived yet. Returns 0, or -1
+ * with an exception. */
 static int meet_client(struct ps_session *s, deadline_t deadline)
 {
     struct rpyc_error err = RPYC_ERROR_INIT;
@@ -98,8 +98,8 @@ static int write_request(struct ps_session *s, enum handler handler, PyObject *a
     return 0;
 }
 
-/* Call with the GIL after a request was sent or abandoned. If it was abandoned, subtracts the
- * references in the request from those that the client holds. */
+/* Call with the GIL after a request was sent or abandoned. If the request was abandoned, subtracts
+ * the references in the request from the references that the client holds. */
 static void settle_references(struct written *w)
 {
     if (w->boxed && w->out.sent)
@@ -110,9 +110,9 @@ static void settle_references(struct written *w)
 
 /* ---- Results -------------------------------------------------------------------------------- */
 
-/* Reads the result in a reply. plain: the result must be a value. A plain request is sent while a
- * reference is unboxed: a reference in its result would cause another plain request, and so on
- * without end. */
+/* Reads the result in a reply. plain: the result must be a value. Requests with a plain result are
+ * sent while a reference is unboxed. If such a result contained a reference, another such request
+ * would be sent, and so on without end. */
 static PyObject *unbox_reply(struct ps_session *s, struct brine_reader *r, bool plain)
 {
     enum label label;
@@ -127,7 +127,7 @@ static PyObject *unbox_reply(struct ps_session *s, struct brine_reader *r, bool 
 }
 
 /* Handles a reply that could not be read. If the reply exceeds a limit, sets an exception that says
- * so. Otherwise the reply is broken: closes the connection. */
+ * so. Otherwise the reply is not valid, and the connection is closed. */
 static void refuse_reply(struct ps_session *s, const struct brine_reader *r)
 {
     struct rpyc_error why = RPYC_ERROR_INIT;
@@ -177,7 +177,8 @@ static PyObject *request(struct ps_session *s, enum handler handler, PyObject *a
 
     if (write_request(s, handler, args, deadline, &w) < 0)
         return NULL;
-    /* Keeps s: a signal handler may drop args and so the last netref, which refers to s. */
+    /* Holds a reference to s, because a signal handler may drop args, and with args the last netref
+     * that refers to s. */
     ps_session_ref(s);
     wait = begin_wait(deadline);
     if (w.boxed)

@@ -24,8 +24,9 @@ static PyObject *module_global(PyObject *module_name, PyObject *name)
     return module ? ps_new_ref(PyDict_GetItemWithError(PyModule_GetDict(module), name)) : NULL;
 }
 
-/* Some classes of the interpreter, such as that of functions, say that their module is builtins,
- * although this module does not contain them. Returns the one with this name: borrowed, or NULL. */
+/* Some classes of the interpreter, such as the class of functions, have the __module__ "builtins",
+ * although the module builtins does not contain them. Returns the class of this kind that has this
+ * name: borrowed, or NULL. */
 static PyTypeObject *nameless_class(const char *name, size_t len)
 {
     static const struct {

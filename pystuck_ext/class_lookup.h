@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Finds the class of this process that a class name on the wire names.
+ * Finds the class of this process that has the name in a message.
  */
 #ifndef PS_CLASS_LOOKUP_H
 #define PS_CLASS_LOOKUP_H
@@ -9,9 +9,9 @@
 
 #include "ext.h"
 
-/* Returns the class that a name such as "builtins.ValueError" names: a new reference. Imports
- * nothing. Returns NULL, without an exception, if the module is not imported or has no class of
- * this name. */
+/* Returns the class with a name such as "builtins.ValueError": a new reference. Imports nothing.
+ * Returns NULL, without an exception, if the module is not imported or has no class of this name.
+ */
 PyObject *ps_class_by_name(const char *name, size_t len);
 
 /* True if name is the name of an imported module. Leaves no exception set. */

@@ -18,7 +18,7 @@ static struct ps_state *state_of(PyObject *self)
     return PyType_GetModuleState(Py_TYPE(self));
 }
 
-/* Returns text without the spaces and tabs at its start, which eval() skips too: a new reference.
+/* Returns text without the spaces and tabs at its start, which eval() also skips: a new reference.
  */
 static PyObject *skip_blanks(PyObject *text)
 {
@@ -34,9 +34,9 @@ static PyObject *compiled(struct ps_state *state, PyObject *text, const char *mo
 }
 
 /* Runs the client's code in the client's namespace. function: builtins.exec or builtins.eval.
- * Source text is compiled first, not by exec or eval: if they compile it and the code raises
- * KeyboardInterrupt, Python records the exception as unhandled, and the program later ends as if by
- * SIGINT. */
+ * Source text is compiled before exec or eval is called. If exec or eval compiles the text and the
+ * code raises KeyboardInterrupt, Python records the exception as unhandled, and the program later
+ * ends as if by SIGINT. */
 static PyObject *run(PyObject *self, PyObject *function, PyObject *text, const char *mode)
 {
     ps_auto PyObject *code = compiled(state_of(self), text, mode);
@@ -67,9 +67,9 @@ static PyObject *service_eval(PyObject *self, PyObject *text)
 
 PyDoc_STRVAR(getmodule_doc, "imports an arbitrary module");
 
-/* Call with an ImportError set. rpyc's helpers import modules of rpyc. If `name` is one of them,
- * returns a replacement for it, a new reference, and clears the exception. For other modules
- * returns NULL and leaves the exception set. */
+/* Call with an ImportError set. rpyc's helpers import modules of rpyc. If `name` is one of these
+ * modules, clears the exception and returns a replacement for the module, a new reference. For
+ * other modules returns NULL and leaves the exception set. */
 static PyObject *stand_in(PyObject *name)
 {
     ps_auto PyObject *package = NULL, *modules = NULL;
@@ -88,8 +88,8 @@ static PyObject *stand_in(PyObject *name)
 }
 
 /* Returns a module, and imports it if necessary. A module that is imported already is looked up
- * without the import lock, since the program may be stuck with that lock taken. importlib up to
- * Python 3.10 would take the lock for such a module, too. */
+ * without the import lock, because the program may be stuck while it holds this lock. importlib up
+ * to Python 3.10 would take the lock even for a module that is imported already. */
 static PyObject *import_module(PyObject *self, PyObject *name)
 {
     ps_auto PyObject *known = PyUnicode_CheckExact(name) ? PyImport_GetModule(name) : NULL;
@@ -142,7 +142,7 @@ static PyObject *service_name(PyObject *self, PyObject *unused)
     return PyUnicode_FromString("SLAVE");
 }
 
-/* Refuses to set and delete attributes of the root. */
+/* Refuses requests to set or delete attributes of the root. */
 static PyObject *service_deny(PyObject *self, PyObject *args)
 {
     (void)self;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The classic service: a root object with eval, execute, getmodule and a namespace for each client.
- * The class of this object has the name that it has in stock rpyc: rpyc.core.service.SlaveService.
+ * The class of this object has the same name as in stock rpyc: rpyc.core.service.SlaveService.
  */
 #ifndef PS_CLASSIC_SERVICE_H
 #define PS_CLASSIC_SERVICE_H

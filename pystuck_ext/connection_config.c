@@ -6,8 +6,8 @@
 
 #define REQUEST_TIMEOUT_MS 30000 /* rpyc's sync_request_timeout */
 
-/* The timeout of requests while the interpreter shuts down, in ms. Python then flushes sys.stdout
- * several times, and sys.stdout may be an object of a client that does not reply. */
+/* The timeout of requests while the interpreter shuts down, in ms. During shutdown, Python flushes
+ * sys.stdout several times, and sys.stdout may be an object of a client that does not reply. */
 #define LAST_REQUEST_TIMEOUT_MS 500
 
 bool ps_session_is_classic(const struct ps_session *s)

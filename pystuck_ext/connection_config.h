@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a client may do, and how long requests to it wait. Both are in the configuration (_config)
- * of the client's Connection. The entries of _config and the rule for attributes are in
+ * What a client may do, and how long requests to the client wait. Both are in the configuration
+ * (_config) of the client's Connection. The entries of _config and the rule for attributes are in
  * pystuck/_attribute_policy.py. Needs the GIL.
  */
 #ifndef PS_CONNECTION_CONFIG_H
@@ -20,12 +20,12 @@ bool ps_session_is_old(const struct ps_session *s);
 bool ps_session_allows(struct ps_session *s, const char *what);
 
 /* Returns the rpyc version that is sent to the client with each exception. If the _config sets
- * include_local_version, this is a version that uses the protocol of this connection, else
+ * include_local_version, returns a version that uses the protocol of this connection, else
  * "<version denied>". Call with no exception set. */
 const char *ps_session_version(struct ps_session *s);
 
-/* Returns the deadline of a request that is sent to the client now. It is the time now plus the
- * connection's sync_request_timeout: 30 s by default, as in stock rpyc. */
+/* Returns the deadline of a request that is sent to the client now. The deadline is the present
+ * time plus the connection's sync_request_timeout, which is 30 s by default, as in stock rpyc. */
 deadline_t ps_session_deadline(struct ps_session *s);
 
 /* Returns the deadline that is `seconds` from now: now for a negative number, DEADLINE_NEVER for

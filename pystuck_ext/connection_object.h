@@ -12,12 +12,13 @@
  * exception. */
 PyObject *ps_connection_make(struct ps_session *s, PyObject *callable);
 
-/* Makes `connection` the connection of the session, unless the session has one or has ended. Takes
- * the reference. Returns 0, or -1 with an exception if the object has no dict `_config`. */
+/* Makes `connection` the connection of the session, unless the session has a connection already or
+ * has ended. Takes the reference. Returns 0, or -1 with an exception if the object has no dict
+ * `_config`. */
 int ps_connection_take(struct ps_session *s, PyObject *connection);
 
-/* Returns the connection of the session; makes one if there is none yet. A new reference, or NULL
- * with an exception. */
+/* Returns the connection of the session. Makes the connection if it does not exist yet. A new
+ * reference, or NULL with an exception. */
 PyObject *ps_connection_get(struct ps_session *s);
 
 #endif

@@ -18,7 +18,7 @@
 #define PATH_SIZE 64
 
 /* Capabilities that are not compared. CAP_WAKE_ALARM only lets a process set a timer that wakes the
- * machine. Since systemd 254 every program of a desktop user has it. */
+ * machine. Since systemd 254, every program of a desktop user has this capability. */
 #define HARMLESS (UINT64_C(1) << CAP_WAKE_ALARM)
 
 static void widen(struct ps_id_range *range, const unsigned *ids, size_t count)
@@ -30,7 +30,7 @@ static void widen(struct ps_id_range *range, const unsigned *ids, size_t count)
 }
 
 /* Adds the ids or capabilities in one line of a file such as /proc/PID/status to *all. Returns 1 if
- * the line is one of the three that are needed (Uid, Gid, CapPrm), else 0. */
+ * the line is one of the three needed lines (Uid, Gid, CapPrm), else 0. */
 static int add_line(struct ps_credentials *all, const char *line)
 {
     uint64_t capabilities;
@@ -86,7 +86,7 @@ static const struct ps_credentials nothing = {.uids = {UINT32_MAX, 0}, .gids = {
 
 /* ---- This process --------------------------------------------------------------------------- */
 
-/* Adds the rights of one thread to *all. Returns true also if the thread has ended. */
+/* Adds the rights of one thread to *all. Also returns true if the thread has ended. */
 static bool add_thread(struct ps_credentials *all, const char *name)
 {
     char path[PATH_SIZE];
@@ -147,7 +147,7 @@ static int pid_of(int pidfd)
 }
 
 /* True if a user namespace maps every id to itself. The initial namespace does so; a privileged
- * process can make another one that does. path: the uid_map or gid_map of a process in the
+ * process can make another namespace that does so. path: the uid_map or gid_map of a process in the
  * namespace. */
 static bool is_whole_map(const char *path)
 {
@@ -170,8 +170,8 @@ bool ps_every_gid_has_a_number(void)
 
 /* True if the process `pid` is in the same user namespace as this process. Capabilities in another
  * namespace are rights over other objects. The kernel shows the namespace of `pid` only if this
- * process has all capabilities of `pid`. If the kernel does not show it, the uid maps of both
- * processes must map every id to itself. */
+ * process has all capabilities of `pid`. If the kernel does not show the namespace, the uid maps of
+ * both processes must map every id to itself. */
 static bool is_in_our_namespace(int pid)
 {
     struct stat ours, theirs;
@@ -184,9 +184,9 @@ static bool is_in_our_namespace(int pid)
     return is_whole_map("/proc/self/uid_map") && is_whole_map(path);
 }
 
-/* True if a process has got no rights from its executable file, by a set-user-ID bit or file
- * capabilities. If a process has got such rights, root owns its files in /proc. A process can
- * execute such a file after it has connected. */
+/* True if the process has got no rights from its executable file, by a set-user-ID bit or file
+ * capabilities. If a process has got such rights, root owns its files in /proc. Such a file may
+ * also be executed after the process has connected. */
 static bool has_own_rights_only(int pid, uid_t uid)
 {
     char path[PATH_SIZE];
@@ -208,8 +208,9 @@ static bool read_capabilities(int pid, uint64_t *capabilities)
     return known;
 }
 
-/* Reads files of /proc by the peer's pid. If the pidfd shows the same pid before and after that, no
- * other process has got the pid meanwhile, and the files belonged to the peer. */
+/* Reads files of /proc by the peer's pid. If the pidfd shows the same pid before and after the
+ * files are read, no other process has got the pid meanwhile, and the files belonged to the peer.
+ */
 bool ps_capabilities_of_peer(int fd, uid_t uid, uint64_t *capabilities)
 {
     socklen_t len = sizeof(int);

@@ -27,12 +27,12 @@ bool ps_credentials_of_program(struct ps_credentials *all);
 
 /* Reads the capabilities of the process of user `uid` that connected to a Unix socket. Returns
  * false if the process has ended, has got rights from the file of its program, or is in another
- * user namespace. Always returns false before Linux 6.5, since there another process may have got
- * the pid of the peer. Uses two descriptors while it runs. */
+ * user namespace. Always returns false before Linux 6.5, because another process may have got the
+ * pid of the peer on such a kernel. Uses two descriptors while it runs. */
 bool ps_capabilities_of_peer(int fd, uid_t uid, uint64_t *capabilities);
 
-/* True if every gid exists in this process's user namespace. Then the overflow gid is an ordinary
- * group. Otherwise it stands for all groups without an id. */
+/* True if every gid exists in this process's user namespace. In this case, the overflow gid is an
+ * ordinary group. Otherwise the overflow gid stands for all groups without an id. */
 bool ps_every_gid_has_a_number(void);
 
 #endif

@@ -12,7 +12,7 @@
 
 /* ---- By the class alone --------------------------------------------------------------------- */
 
-/* Reads the id pack of a netref. False if obj is not a netref of this session. */
+/* Reads the id pack of a netref. Returns false if obj is not a netref of this session. */
 static bool pack_of(struct ps_session *s, PyObject *obj, struct id_pack *pack)
 {
     const struct ps_netref *ref = ps_netref_of(s, obj);
@@ -70,7 +70,7 @@ static PyObject *ask_method(const struct asking *a, PyObject *obj, const char *n
 }
 
 /* Asks the client for the exception that it is handling. Returns a netref of the exception; NULL if
- * the client is handling none, or if the exception's class is not cls. */
+ * the client is not handling an exception, or if the exception's class is not cls. */
 static PyObject *ask_for_value(const struct asking *a, PyObject *cls)
 {
     ps_auto PyObject *root = ask(a, HANDLE_GETROOT, PyTuple_New(0));
