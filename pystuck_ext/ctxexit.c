@@ -123,16 +123,18 @@ static void copy_attribute(const struct asking *a, PyObject *exc, PyObject *valu
 
     if (!found)
         return;
-    /* A value that exc already has is not set: setting filename2 changes the text of an OSError. */
+    /* A value that exc already has is not set again, because setting filename2, for example,
+     * changes the text of an OSError. */
     own = PyObject_GetAttr(exc, name);
     PyErr_Clear();
     if (own != found && !PyCallable_Check(found) && PyObject_SetAttr(exc, name, found) < 0)
         PyErr_Clear();
 }
 
-/* Call after an attribute was copied. Returns true if the next attribute can be copied; clears the
- * exception that the last one has raised. Returns false and keeps the exception if the client does
- * not reply (TimeoutError, EOFError), or if the exception is no Exception, such as
+/* Call after an attribute was copied. If copying it has raised no exception, or an exception that
+ * concerns only this attribute, clears the exception and returns true: the next attribute can be
+ * copied. Returns false and keeps the exception if the client does not reply (TimeoutError,
+ * EOFError), or if the class of the exception is not a subclass of Exception, such as
  * KeyboardInterrupt. */
 static bool goes_on(void)
 {
@@ -178,7 +180,7 @@ static int copy_exception(const struct asking *a, PyObject *exc, PyObject *value
 }
 
 /* Returns a copy of the client's exception: a new reference. Returns NULL, with or without an
- * exception, if the client does not provide it. */
+ * exception, if the client does not provide its exception. */
 static PyObject *ask_for_exception(struct ps_session *s, PyObject *cls)
 {
     struct asking a = {s, deadline_in(ASK_MS)};

@@ -10,8 +10,8 @@
 
 extern char _PyRuntime[];
 
-/* Reads the list of interpreters as the stack reader does, because an interpreter with another GIL
- * may end meanwhile. */
+/* Reads the list of interpreters from memory like the stack reader, because an interpreter with
+ * another GIL may end while the list is read. */
 bool ps_has_other_gil(void)
 {
     const struct offsets *o = &ps_own_offsets;
@@ -37,8 +37,8 @@ bool ps_has_other_gil(void)
 
 /* Returns the frames of the threads of the calling interpreter. Needs no lock for the list of
  * threads: while this thread has the GIL, no thread state of the interpreter is deleted, and new
- * ones are inserted at the head. Nothing here runs other code: from 3.12 on, an allocation does not
- * run the garbage collector. */
+ * thread states are inserted at the head of the list. This function runs no other Python code,
+ * because from 3.12 on, an allocation does not run the garbage collector. */
 static PyObject *own_frames(void)
 {
     ps_auto PyObject *frames = PyDict_New();

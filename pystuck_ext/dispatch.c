@@ -15,7 +15,8 @@
 
 /* ---- Attributes ----------------------------------------------------------------------------- */
 
-/* Returns an attribute name from the wire as a str; bytes are allowed, too. A new reference. */
+/* Returns an attribute name from a message as a str. The name in the message may be a str or bytes.
+ * A new reference. */
 static PyObject *attribute_name(PyObject *name)
 {
     if (PyBytes_Check(name))
@@ -34,16 +35,16 @@ static PyObject *none_or_error(int result)
     Py_RETURN_NONE;
 }
 
-/* Returns the type of an object: a new reference, since Python code may set another __class__ and
- * so free the type. */
+/* Returns the type of an object: a new reference, because Python code may set the object's
+ * __class__ to another class and so free the type. */
 static PyObject *type_of(PyObject *obj)
 {
     return ps_new_ref((PyObject *)Py_TYPE(obj));
 }
 
 /* Calls the method `overrider` of the object's type: _rpyc_getattr, _rpyc_setattr or _rpyc_delattr.
- * If a type has such a method, the method replaces plain access to attributes. value: the new value
- * for _rpyc_setattr, otherwise NULL. Returns the method's result, a new reference. */
+ * If a type has such a method, it is used in place of plain access to attributes. value: the new
+ * value for _rpyc_setattr, otherwise NULL. Returns the method's result, a new reference. */
 static PyObject *call_overrider(PyObject *obj, PyObject *overrider, PyObject *name, PyObject *value)
 {
     ps_auto PyObject *type = type_of(obj), *function = PyObject_GetAttr(type, overrider);
@@ -51,7 +52,7 @@ static PyObject *call_overrider(PyObject *obj, PyObject *overrider, PyObject *na
     return function ? PyObject_CallFunctionObjArgs(function, obj, name, value, NULL) : NULL;
 }
 
-/* Does what allow_name() does, for a service with a policy. */
+/* Does the work of allow_name() for a service with a policy. */
 static int ask_policy(struct ps_session *s, PyObject *obj, PyObject **name, const char *use)
 {
     ps_auto PyObject *policy = ps_new_ref(s->policy); /* the session may end during the call */
@@ -66,8 +67,8 @@ static int ask_policy(struct ps_session *s, PyObject *obj, PyObject **name, cons
 }
 
 /* Replaces *name by the name under which the client may use the attribute, such as exposed_NAME.
- * use: the setting that allows it, such as "allow_getattr". Returns 0, or -1 with AttributeError if
- * the service does not allow the use. */
+ * use: the setting that allows this kind of use, such as "allow_getattr". Returns 0, or -1 with
+ * AttributeError if the service does not allow the use. */
 static int allow_name(struct ps_session *s, PyObject *obj, PyObject **name, const char *use)
 {
     return ps_session_is_classic(s) ? 0 : ask_policy(s, obj, name, use);
@@ -105,8 +106,9 @@ static PyObject *set_attribute(struct ps_session *s, PyObject *obj, PyObject *ra
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
-/* Converts keyword arguments from the wire, a sequence of (name, value), to a dict. Sets *kwargs to
- * a new reference, or to NULL if there are none. Returns 0, or -1 with an exception. */
+/* Converts keyword arguments from a message, a sequence of (name, value), to a dict. Sets *kwargs
+ * to a new reference, or to NULL if there are no keyword arguments. Returns 0, or -1 with an
+ * exception. */
 static int keyword_arguments(PyObject *pairs, PyObject **kwargs)
 {
     ps_auto PyObject *dict = NULL;
@@ -175,8 +177,8 @@ static PyObject *handle_setattr(struct ps_session *s, PyObject *args)
     return set_attribute(s, ARG(0), ARG(1), ARG(2));
 }
 
-/* Calls function(*positional, **keywords). The i-th argument of the request has the keywords; if
- * the request has no i-th argument, there are none. */
+/* Calls function(*positional, **keywords). The i-th argument of the request contains the keywords;
+ * if the request has no i-th argument, there are no keywords. */
 static PyObject *call_with(PyObject *function, PyObject *positional, PyObject *args, Py_ssize_t i)
 {
     ps_auto PyObject *pairs = MORE(i) ? ps_new_ref(ARG(i)) : PyTuple_New(0);
@@ -209,7 +211,8 @@ static PyObject *handle_str(struct ps_session *s, PyObject *args)
     return PyObject_Str(ARG(0));
 }
 
-/* Calls type(obj).op(obj, other). op: the name in the 3rd argument, else __cmp__. */
+/* Calls type(obj).op(obj, other). op: the name in the 3rd argument; if there is no 3rd argument,
+ * __cmp__. */
 static PyObject *handle_cmp(struct ps_session *s, PyObject *args)
 {
     ps_auto PyObject *op = MORE(2) ? ps_new_ref(ARG(2)) : PyUnicode_FromString("__cmp__");
@@ -259,7 +262,7 @@ static PyObject *inspect_elsewhere(struct ps_session *s, PyObject *obj, PyObject
     return conn ? PyObject_CallMethod(conn, "sync_request", "iO", HANDLE_INSPECT, ARG(0)) : NULL;
 }
 
-/* Reads an id pack that was sent by value. pack->name points into the tuple. */
+/* Reads an id pack that was sent as a tuple. pack->name points into the tuple. */
 static int parse_pack(PyObject *tuple, struct id_pack *pack)
 {
     unsigned long long class_id, instance_id;
@@ -327,7 +330,7 @@ static PyObject *call_sliced(struct ps_session *s, PyObject *obj, PyObject *meth
 }
 
 /* The arguments are object, method, fallback, start, stop and a sequence of further arguments.
- * Calls object.method(slice(start, stop), *further). If that raises an exception, calls
+ * Calls object.method(slice(start, stop), *further). If this call raises an exception, calls
  * object.fallback(start, stop, *further) instead (rpyc issue 41). */
 static PyObject *handle_oldslicing(struct ps_session *s, PyObject *args)
 {
@@ -406,7 +409,7 @@ static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
 }
 
 /* Returns the stacks of all threads, as report/codec.h describes them: (2, process). Only clients
- * of the classic service may ask, since they may read everything in the program. */
+ * of the classic service may send this request, because they may read everything in the program. */
 static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
 {
     long version = PyLong_AsLong(ARG(0)), flags = PyLong_AsLong(ARG(1));
@@ -452,8 +455,8 @@ static const struct {
     [HANDLE_STACKS] = {"STACKS", 3, 3, handle_stacks},
 };
 
-/* DEL: subtracts from the references that the client holds. Does not unbox the reference: the
- * object may have been released. */
+/* Serves DEL: subtracts from the count of references that the client holds. Does not unbox the
+ * reference, because the object may have been released. */
 static PyObject *handle_del(struct ps_session *s, struct brine_reader *r)
 {
     struct brine_reader start = *r;
@@ -493,8 +496,8 @@ static bool is_handler(int64_t number)
            handlers[number].handle;
 }
 
-/* Frees a request whose arguments have become objects. Called before the handler runs, because the
- * handler may take long. */
+/* Frees a request whose arguments have been converted to Python objects. Called before the handler
+ * runs, because the handler may take long. */
 static void free_message(struct message *request)
 {
     PyThreadState *before;
@@ -538,9 +541,10 @@ static PyObject *carry_out(struct ps_session *s, struct message *request, int64_
     return handle(s, number, args);
 }
 
-/* Python requires that a result is NULL with an exception, or an object without one. C code of
- * other modules, which handlers call, may break this rule; then this function makes the result NULL
- * with an exception. Takes ownership of the result, and returns the corrected one. */
+/* Python requires that a result is NULL with an exception, or an object without an exception. C
+ * code of other modules, which handlers call, may break this rule. In this case, the function
+ * returns NULL with an exception. Otherwise it returns the result unchanged. Takes ownership of the
+ * result. */
 static PyObject *checked(PyObject *result)
 {
     if (!result && !PyErr_Occurred())
@@ -550,9 +554,9 @@ static PyObject *checked(PyObject *result)
     return result;
 }
 
-/* Writes the exception that is set as the reply, and clears it. Discards what was appended to the
- * reply before. If the exception is a KeyboardInterrupt, also stores it in *interrupt, unless
- * interrupt is NULL or *interrupt is set already. */
+/* Writes the current exception as the reply, and clears this exception. Discards what was appended
+ * to the reply before the call. If the exception is a KeyboardInterrupt, also stores it in
+ * *interrupt, unless interrupt is NULL or *interrupt is set already. */
 static void answer_exception(struct ps_session *s, const struct message *request,
                              struct outgoing *out, PyObject **interrupt)
 {
@@ -574,7 +578,7 @@ static void answer_exception(struct ps_session *s, const struct message *request
 }
 
 /* Handles a request whose arguments could not be read. Returns 0 with an exception for the client
- * if the arguments exceed a limit, or -1 with err if the request is broken. */
+ * if the arguments exceed a limit, or -1 with err if the request is not valid. */
 static int refuse_arguments(const struct brine_reader *r, struct rpyc_error *err)
 {
     PyErr_Clear();

@@ -8,8 +8,8 @@
 #include "session.h"
 
 /* Runs the handler of a request and writes the reply to out: the box of the result, or an
- * exception. Needs the GIL. Returns 0, or -1 with err if the request is broken and the connection
- * must be closed.
+ * exception. Needs the GIL. Returns 0, or -1 with err if the request is not valid and the
+ * connection must be closed.
  *
  * If the request raised KeyboardInterrupt, the exception may be meant for the calling thread. So
  * *interrupt is set to a new reference to the exception, unless interrupt is NULL or *interrupt is

@@ -19,7 +19,8 @@ static Py_ssize_t indentation(PyObject *line)
     return -1;
 }
 
-/* Returns the smallest indentation of all lines except the first one and those of spaces only. */
+/* Returns the smallest indentation of all lines, apart from the first line and lines that consist
+ * of spaces only. */
 static Py_ssize_t common_margin(PyObject *lines)
 {
     Py_ssize_t i, here, margin = PY_SSIZE_T_MAX;
@@ -61,7 +62,7 @@ static bool is_empty(PyObject *lines, Py_ssize_t i)
     return PyUnicode_GET_LENGTH(PyList_GET_ITEM(lines, i)) == 0;
 }
 
-/* Joins the lines, without the empty ones at the start and at the end, to one str. */
+/* Joins the lines to one str. Leaves out empty lines at the start and at the end. */
 static PyObject *join(PyObject *lines)
 {
     ps_auto PyObject *newline = PyUnicode_FromString("\n"), *slice = NULL;
@@ -75,7 +76,7 @@ static PyObject *join(PyObject *lines)
     return slice && newline ? PyUnicode_Join(newline, slice) : NULL;
 }
 
-/* Does what inspect.cleandoc does. */
+/* Returns the docstring as inspect.cleandoc does: a new reference. */
 static PyObject *clean(PyObject *doc)
 {
     ps_auto PyObject *expanded = PyObject_CallMethod(doc, "expandtabs", NULL), *lines = NULL;
@@ -86,7 +87,8 @@ static PyObject *clean(PyObject *doc)
     return lines && unindent(lines) == 0 ? join(lines) : NULL;
 }
 
-/* True if clean() would not change the text. Most docstrings have one line, and need no work. */
+/* True if clean() would not change the text. This is the case for most docstrings, which have only
+ * one line. */
 static bool is_clean(PyObject *doc)
 {
     Py_ssize_t len = PyUnicode_GET_LENGTH(doc);
@@ -98,8 +100,8 @@ static bool is_clean(PyObject *doc)
 
 /* ---- Inheritance ---------------------------------------------------------------------------- */
 
-/* Returns __doc__ of attr: a new reference. Returns NULL, without an exception, if it is None or
- * cannot be read. */
+/* Returns __doc__ of attr: a new reference. Returns NULL, without an exception, if __doc__ is None
+ * or cannot be read. */
 static PyObject *own_doc(struct ps_state *state, PyObject *attr)
 {
     ps_auto PyObject *doc = PyObject_GetAttr(attr, state->names.dunder_doc);
@@ -110,8 +112,9 @@ static PyObject *own_doc(struct ps_state *state, PyObject *attr)
 }
 
 /* The functions below run Python code: __doc__ may be a property, a module's name may have a
- * __str__, and a class may have a key with an __eq__. That code may rename a function, change its
- * module or drop a class. So these functions hold references to all objects that they use. */
+ * __str__, and a class may have a key with an __eq__. This Python code may rename a function,
+ * change the function's module or drop a class. So these functions hold references to all objects
+ * that they use. */
 
 /* Looks an attribute up in a class and its bases, but not in its metaclass: a new reference, or
  * NULL. */
@@ -188,7 +191,8 @@ static PyObject *base_doc(struct ps_state *state, PyTypeObject *cls)
     return doc;
 }
 
-/* Does what inspect._finddoc does, for objects in the namespace of a class. */
+/* Finds an inherited docstring as inspect._finddoc does, for objects in the namespace of a class.
+ */
 static PyObject *inherited_doc(struct ps_state *state, PyObject *attr)
 {
     ps_auto PyObject *name = NULL, *cls = NULL, *own = NULL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Docstrings as inspect.getdoc returns them, and as stock rpyc sends them: without the indentation
- * of the source, and inherited if an object has none of its own. The module inspect is not imported
- * for this: the import takes long, and the program may be stuck with the import lock taken.
+ * of the source, and inherited if an object has no docstring of its own. The module inspect is not
+ * imported, because the import takes long, and because the program may be stuck while it holds the
+ * import lock.
  */
 #ifndef PS_DOCSTRING_H
 #define PS_DOCSTRING_H

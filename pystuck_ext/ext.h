@@ -16,7 +16,7 @@
 #include "queue.h"
 #include "reference.h"
 
-/* Names that are looked up often, as str objects that are made once. */
+/* Names that are looked up often. The str objects of these names are made only once. */
 #define PS_NAMES(X)                                                                                \
     X(dunder_builtins, "__builtins__")                                                             \
     X(dunder_class, "__class__")                                                                   \
@@ -71,13 +71,14 @@ struct ps_state {
 };
 
 /* Looks an attribute up in a type and its bases, but not in its metaclass, without running any
- * code. Borrowed; NULL, without an exception, if there is none. */
+ * code. Returns a borrowed reference; NULL, without an exception, if there is no such attribute. */
 static inline PyObject *ps_type_attribute(PyTypeObject *type, PyObject *name)
 {
     return _PyType_Lookup(type, name);
 }
 
-/* Makes a type for the module. Only C code can create its objects. NULL with an exception. */
+/* Makes a type for the module. Only C code can create objects of this type. Returns NULL with an
+ * exception on failure. */
 static inline PyTypeObject *ps_make_type(PyObject *module, PyType_Spec *spec)
 {
     PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
@@ -87,7 +88,8 @@ static inline PyTypeObject *ps_make_type(PyObject *module, PyType_Spec *spec)
     return type;
 }
 
-/* Imports a module and returns one of its attributes, a new reference; NULL with an exception. */
+/* Imports a module and returns one of its attributes, a new reference; NULL with an exception on
+ * failure. */
 static inline PyObject *ps_import_from(const char *module_name, const char *name)
 {
     PyObject *module = PyImport_ImportModule(module_name), *value;

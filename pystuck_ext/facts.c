@@ -60,7 +60,7 @@ static PyObject *shortage_object(const struct report_shortage *s)
     return Py_BuildValue("(OLLO)", resource, (long long)s->used, (long long)s->limit, detail);
 }
 
-/* Returns the shortages of a process as a tuple, or None if they are not known. */
+/* Returns the shortages of a process as a tuple, or None if the shortages are not known. */
 static PyObject *make_tuple(const struct report_process *process)
 {
     ps_auto PyObject *list = NULL;

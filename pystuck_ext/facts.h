@@ -19,8 +19,8 @@ PyObject *ps_facts_member(const struct schema *schema, PyObject *tuple, const ch
 int ps_facts_set(const struct schema *schema, PyObject *list, const char *name, PyObject *value);
 
 /* Returns the resources that this process has used up, in the form of the member `shortage` of a
- * process: a tuple, or None if they are not known. A new reference, or NULL with an exception.
- * Releases the GIL while it reads. */
+ * process: a tuple, or None if these resources are not known. A new reference, or NULL with an
+ * exception. Releases the GIL while it reads. */
 PyObject *ps_facts_shortage(void);
 
 /* Completes a process that pystuck/_stacks.py has returned: replaces the member `shortage`, and

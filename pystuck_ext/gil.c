@@ -13,7 +13,8 @@
 #define SHARE_MS    5  /* the default of sys.getswitchinterval() */
 
 /* The calling thread's Python thread state, while the thread has released the GIL by a function of
- * this file. NULL while the thread has the GIL, and before it first takes the GIL. */
+ * this file. NULL while the thread has the GIL, and before the thread takes the GIL for the first
+ * time. */
 static __thread PyThreadState *released;
 
 /* The life of Python (see ps_gil_life) in which the thread state `released` was made. */
@@ -22,9 +23,9 @@ static __thread unsigned released_life;
 /* ---- Lives of Python ------------------------------------------------------------------------ */
 
 /* When Python has ended, end_life() waits at most TAKING_WAIT_MS for threads that are taking the
- * GIL. Up to Python 3.13, Python ends these threads, so the wait is over when the last one has
- * ended. From 3.14 on, these threads hang. end_life() cannot distinguish them from threads that are
- * about to take the GIL, so it waits less. */
+ * GIL. Up to Python 3.13, Python ends these threads, so the wait is over when the last of them has
+ * ended. From 3.14 on, these threads hang. end_life() cannot distinguish threads that hang from
+ * threads that are about to take the GIL, so it waits for a shorter time. */
 #define TAKING_HANGS   (PY_VERSION_HEX >= 0x030e0000)
 #define TAKING_WAIT_MS (TAKING_HANGS ? 50 : 1000)
 
@@ -39,10 +40,10 @@ unsigned ps_gil_life(void)
 }
 
 /* Python calls this function after its own end, so the function must not call Python. Changes
- * `life` and closes all servers. A thread that has compared `life` with the life of its thread
- * state just before the change may still be about to take the GIL with a thread state that was
- * freed. Python ends such a thread as long as Python is not started again. So this function waits
- * until no thread is taking the GIL, for TAKING_WAIT_MS at most. */
+ * `life` and closes all servers. If a thread has compared `life` with the life of its thread state
+ * just before the change, it may be about to take the GIL with a thread state that was freed.
+ * Python ends such a thread, but only until Python is started again. So this function waits until
+ * no thread is taking the GIL, for TAKING_WAIT_MS at most. */
 static void end_life(void)
 {
     at_exit = false;
@@ -53,7 +54,7 @@ static void end_life(void)
         poll(NULL, 0, 1);
 }
 
-/* The threads that were taking the GIL do not exist in the child. */
+/* The parent's threads that were taking the GIL do not exist in the child. */
 static void after_fork_in_child(void)
 {
     atomic_store(&taking, 0);
@@ -64,10 +65,10 @@ static void install_fork_handler(void)
     pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
-/* Loads the library that glibc's pthread_exit needs. Without this call, glibc would load it at the
- * first call of pthread_exit, and would end the process if that failed, for example after
- * chroot(2), or if no descriptor is free. Python calls pthread_exit on threads that take the GIL
- * while it shuts down. */
+/* Loads the library that glibc's pthread_exit needs. Without this call, glibc would load the
+ * library at the first call of pthread_exit, and would end the process if loading failed, for
+ * example after chroot(2), or if no descriptor is free. Python calls pthread_exit on threads that
+ * take the GIL while Python shuts down. */
 static void load_unwinder(void)
 {
     dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
@@ -84,9 +85,9 @@ void ps_gil_at_exit(void (*ended)(void))
         at_exit = Py_AtExit(end_life) == 0;
 }
 
-/* Call on a thread that cannot return to its Python code, because the life of Python in which that
- * code ran is over. Does what Python does with threads that take the GIL while Python shuts down:
- * up to 3.13 ends the thread, from 3.14 on makes the thread wait forever. */
+/* Call on a thread that cannot return to its Python code, because the life of Python in which this
+ * code ran is over. Treats the thread as Python treats threads that take the GIL while Python shuts
+ * down: up to 3.13 ends the thread, from 3.14 on makes the thread wait forever. */
 static void __attribute__((noreturn)) end_stranded(void)
 {
     if (!TAKING_HANGS)
@@ -116,7 +117,8 @@ bool ps_gil_is_ending(const struct ps_state *state)
 static PyThreadState *new_state(PyInterpreterState *interp)
 {
 #if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
-    /* Does what PyThreadState_New does in 3.11, which crashes if there is no memory. */
+    /* Does the same as PyThreadState_New of 3.11, but that function crashes if there is no memory.
+     */
     extern void _PyThreadState_SetCurrent(PyThreadState * tstate);
     PyThreadState *tstate = _PyThreadState_Prealloc(interp);
 
@@ -139,7 +141,8 @@ static void stop_taking(void *unused)
     atomic_fetch_sub(&taking, 1);
 }
 
-/* Takes the GIL with the thread state `released`. False if the life of that thread state is over.
+/* Takes the GIL with the thread state `released`. Returns false if the life of Python to which this
+ * thread state belongs is over.
  */
 static bool take_again(void)
 {
@@ -157,8 +160,8 @@ static bool take_again(void)
     return is_alive;
 }
 
-/* Makes a thread state for this thread if it has none. Returns false if the interpreter is shutting
- * down or there is no memory. */
+/* Makes a thread state for this thread if the thread has none. Returns false if the interpreter is
+ * shutting down or there is no memory. */
 static bool has_state(const struct ps_state *state)
 {
     volatile bool result = false;

@@ -11,8 +11,8 @@
 #include "stream.h"
 
 /* Returns the number of times that Python has ended in this process. A program that embeds Python
- * may end it and start it again: that is a new life of Python. A thread state, and every Python
- * object, exists in one life only. Needs no GIL. */
+ * may end Python and start it again, which begins a new life of Python. A thread state, and every
+ * Python object, exists in one life only. Needs no GIL. */
 unsigned ps_gil_life(void);
 
 /* Call with the GIL of the main interpreter. Registers, with Py_AtExit, a function that Python
@@ -34,16 +34,17 @@ bool ps_gil_take(const struct ps_state *state);
 void ps_gil_release(void);
 
 /* A thread that has the GIL calls ps_gil_begin_wait before a wait, to release the GIL, and
- * ps_gil_end_wait after the wait, to take the GIL again. Pass the result of the first to the
- * second. If Python has ended during the wait, ps_gil_end_wait does not return, like
+ * ps_gil_end_wait after the wait, to take the GIL again. Pass the result of ps_gil_begin_wait to
+ * ps_gil_end_wait. If Python has ended during the wait, ps_gil_end_wait does not return, like
  * ps_gil_take. */
 PyThreadState *ps_gil_begin_wait(void);
 void ps_gil_end_wait(PyThreadState *before);
 
-/* A thread that waits for the client's reply, and serves the client's requests meanwhile. */
+/* The state of a thread that waits for the client's reply, and serves the client's requests during
+ * the wait. */
 struct ps_waiter {
-    /* A KeyboardInterrupt that was raised while the thread served a request. It ends the wait, and
-     * is then raised on this thread. A reference, or NULL. */
+    /* A KeyboardInterrupt that was raised while the thread served a request. This exception ends
+     * the wait, and is raised on this thread after the wait. A reference, or NULL. */
     PyObject *interrupt;
     deadline_t deadline; /* the deadline of the wait; 0: the thread does not wait */
     bool defer_signals;  /* handlers of signals run only after the wait */
@@ -55,12 +56,13 @@ struct ps_waiter *ps_waiter(void);
 /* Call often during long work: releases the GIL for a moment every 5 ms, like Python's own code. */
 void ps_gil_share(void);
 
-/* Runs the handlers of signals that have arrived during a wait. Call without the GIL. True if a
- * handler raised an exception; the exception stays set in the thread state until the wait ends. */
+/* Runs the handlers of signals that have arrived during a wait. Call without the GIL. Returns true
+ * if a handler raised an exception; the exception stays set in the thread state until the wait
+ * ends. */
 bool ps_gil_signal_raised(void);
 
 /* True if the calling thread has released the GIL with ps_gil_release or ps_gil_begin_wait, and has
- * not taken it since. */
+ * not taken the GIL again since then. */
 bool ps_gil_is_known(void);
 
 /* Call with the GIL, on a thread of pystuck. Frees the thread state and releases the GIL. */

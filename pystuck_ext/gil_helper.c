@@ -22,7 +22,8 @@ struct ps_gil_helper {
     sigset_t mask;                /* signals that the thread blocks while it runs Python */
     unsigned servers;             /* number of open servers; guarded by the GIL */
 
-    pthread_mutex_t lock; /* guards what follows. A thread that holds it must not wait */
+    pthread_mutex_t lock; /* guards the members below. Do not wait while holding this lock
+                           */
     pthread_cond_t changed;
     TAILQ_HEAD(, ps_gil_job) jobs; /* the jobs that are PENDING */
     bool exists;                   /* the thread was started and has not ended */
@@ -32,7 +33,7 @@ struct ps_gil_helper {
     enum doing doing;
     atomic_bool stalled;
 
-    /* What is known about the GIL since the thread began to ask for it. */
+    /* What is known about the GIL since the helper's thread began to ask for it. */
     deadline_t asked, since; /* when the thread began to ask; when the GIL last changed */
     struct gil seen;         /* the latest reading */
     uint64_t first_switches; /* the number of switches at `asked` */
@@ -41,14 +42,15 @@ struct ps_gil_helper {
     int64_t cpu; /* the CPU time of the holder at `since`, in ns; -1: not known */
 };
 
-/* The helper of the main interpreter. ps_gil_helper_end_life() ends it. */
+/* The helper of the main interpreter. ps_gil_helper_end_life() ends this helper. */
 static _Atomic(struct ps_gil_helper *) main_helper;
 
 /* ---- Looking at the GIL ---------------------------------------------------------------------- */
 
-/* Reads the GIL. Begins a new measurement of how long it is kept if anew is true, if the GIL has
- * changed hands since the last reading, or if it is free. Call with the lock held. Returns false if
- * there is no stack reader, or it could not read the GIL. */
+/* Reads the state of the GIL. Begins to measure anew how long a thread keeps the GIL, if anew is
+ * true, if another thread has got the GIL since the last reading, or if the GIL is free. Call with
+ * the lock held. Returns false if there is no stack reader, or if the stack reader could not read
+ * the GIL. */
 static bool look_again(struct ps_gil_helper *h, bool anew)
 {
     const struct stackreader *reader = h->state->reader;
@@ -149,8 +151,8 @@ static void refuse_all(struct ps_gil_helper *h)
     h->stopping = h->stopping || ps_gil_is_ending(h->state);
 }
 
-/* Takes the GIL and runs one job. Call with the lock held, which is released meanwhile. Does not
- * return if the interpreter ends. */
+/* Takes the GIL and runs one job. Call with the lock held; the lock is released during the job.
+ * Does not return if the interpreter ends. */
 static void serve_one(struct ps_gil_helper *h)
 {
     struct ps_gil_job *withdrawn = NULL;
@@ -220,7 +222,7 @@ static struct ps_gil_helper *helper_new(struct ps_state *state)
     return h;
 }
 
-/* Starts the thread, unless it exists. Returns 0 or an errno. */
+/* Starts the helper's thread, unless it exists. Returns 0 or an errno. */
 static int start_thread(struct ps_gil_helper *h)
 {
     bool exists;

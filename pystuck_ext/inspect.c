@@ -4,7 +4,8 @@
 #include "docstring.h"
 #include "connection_config.h"
 
-/* Does what inspect.isroutine does: true for functions, builtins, methods, method descriptors. */
+/* Returns the same as inspect.isroutine: true for functions, builtins, methods and method
+ * descriptors. */
 static bool is_routine(PyObject *attr)
 {
     PyTypeObject *type = Py_TYPE(attr);
@@ -25,8 +26,9 @@ static PyObject *class_dict(PyObject *cls)
 #endif
 }
 
-/* Adds the namespaces of a type and its bases to attrs, the bases first. Python code that runs
- * meanwhile may free the type, so only its MRO is used. Returns 0, or -1 with an exception. */
+/* Adds the namespaces of a type and its bases to attrs, beginning with the bases. Python code that
+ * runs during this work may free the type, so only the type's MRO is used. Returns 0, or -1 with an
+ * exception. */
 static int collect_attributes(const PyTypeObject *type, PyObject *attrs)
 {
     ps_auto PyObject *mro = ps_new_ref(type->tp_mro);
@@ -42,8 +44,8 @@ static int collect_attributes(const PyTypeObject *type, PyObject *attrs)
     return result;
 }
 
-/* True if attr becomes a method of the client's netref. With an rpyc before 6.0, this is true for
- * all callable objects; with later ones, only for routines. */
+/* True if attr becomes a method of the client's netref. If the client has an rpyc before 6.0, this
+ * is true for all callable objects; for clients with a later rpyc, only for routines. */
 static bool is_method(struct ps_session *s, PyObject *attr)
 {
     return ps_session_is_old(s) ? PyCallable_Check(attr) : is_routine(attr);

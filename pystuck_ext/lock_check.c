@@ -5,8 +5,8 @@
  * orders, but does not know the GIL.
  *
  * The linker (--wrap) makes the code of this extension, and no other code, call the functions below
- * in place of those of libc and Python. A thread that waits for a condition may hold one lock: the
- * wait releases it.
+ * in place of those of libc and Python. A thread that waits for a condition may hold one lock,
+ * because the wait releases this lock.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -28,7 +28,8 @@ static void check(const char *call, unsigned allowed)
     abort();
 }
 
-/* In a forked child no thread holds a lock: other fork handlers make the locks new. */
+/* In a forked child no thread holds a lock, because other fork handlers initialize all locks again.
+ */
 static void after_fork(void)
 {
     held = 0;

@@ -157,7 +157,7 @@ static PyObject *threads_by_id(PyObject *facts)
     return ps_steal(&dict);
 }
 
-/* Returns a copy of a thread with the waits and holds of the thread `known`: a new reference. */
+/* Returns a copy of `thread` that has the members waits and holds of `known`: a new reference. */
 static PyObject *complete_thread(PyObject *thread, PyObject *known)
 {
     ps_auto PyObject *list = PySequence_List(thread);
@@ -171,8 +171,8 @@ static PyObject *complete_thread(PyObject *thread, PyObject *known)
     return PyList_AsTuple(list);
 }
 
-/* Returns a tuple of the threads: a new reference. Threads with the same frames as in the facts
- * have the waits and holds of the facts. */
+/* Returns a tuple of the threads: a new reference. If a thread has the same frames as in the facts,
+ * its members waits and holds are taken from the facts. */
 static PyObject *complete_threads(PyObject *threads, PyObject *facts)
 {
     ps_auto PyObject *by_id = threads_by_id(facts), *list = PySequence_List(threads);

@@ -16,10 +16,9 @@
  * A new reference, or NULL with an exception. */
 PyObject *ps_lock_facts_read(struct ps_state *state);
 
-/* Adds these facts to a process that pystuck/_stacks.py has returned: the members `waits` and
- * `holds` of each thread that still has the same frames, the member `objects`, and items of
- * `missing`. facts: the
- * result of ps_lock_facts_read. Takes ownership of process, which may be NULL. Returns the
+/* Adds facts to a process that pystuck/_stacks.py has returned: the members `waits` and `holds` of
+ * each thread that still has the same frames, the member `objects`, and items of `missing`. facts:
+ * the result of ps_lock_facts_read. Takes ownership of process, which may be NULL. Returns the
  * completed process, a new reference. Returns NULL if process is NULL, and NULL with an exception
  * on failure. */
 PyObject *ps_lock_facts_add(PyObject *process, PyObject *facts);

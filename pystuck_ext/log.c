@@ -50,7 +50,7 @@ struct ps_log *ps_log_new(struct ps_state *state, PyObject *callable)
     return log;
 }
 
-/* Call with the GIL, if no other thread uses the log any more. */
+/* Frees the log. Call with the GIL, when no other thread uses the log any more. */
 static void release(struct ps_log *log)
 {
     Py_DECREF(log->callable);
@@ -73,8 +73,8 @@ void ps_log_free(struct ps_log *log)
         release(log);
 }
 
-/* Takes the next message from the queue. If the queue is empty, returns NULL; then the thread must
- * end, and free the log if *given_up is set. */
+/* Takes the next message from the queue. If the queue is empty, returns NULL. In this case, the
+ * thread must end, and must free the log if *given_up is set. */
 static struct entry *take(struct ps_log *log, bool *given_up)
 {
     struct entry *e;
@@ -92,9 +92,9 @@ static struct entry *take(struct ps_log *log, bool *given_up)
     return e;
 }
 
-/* Calls the logger with one message. Needs the GIL. Ignores exceptions of the logger. A client may
- * have chosen parts of the text. So control characters become spaces, which makes the text one
- * line, and bytes that are not UTF-8 are replaced. */
+/* Calls the logger with one message. Needs the GIL. Ignores exceptions of the logger. Because a
+ * client may have chosen parts of the text, control characters become spaces, which makes the text
+ * one line, and bytes that are not UTF-8 are replaced. */
 static void pass_on(struct ps_log *log, struct entry *e)
 {
     PyObject *text, *result;
@@ -130,14 +130,16 @@ static void run(void *arg)
     }
 }
 
-/* Call with the lock held. Starts the thread that calls the logger, unless it runs. */
+/* Call with the lock held. Starts the thread that calls the logger, unless this thread runs
+ * already. */
 static void start(struct ps_log *log)
 {
     if (!log->running && ps_thread_start(log->state, "pystuck-log", run, log) == 0)
         log->running = true;
 }
 
-/* Call with the lock held. Queues a message. False if the queue is full or memory is short. */
+/* Call with the lock held. Queues a message. Returns false if the queue is full or there is no
+ * memory. */
 static bool enqueue(struct ps_log *log, enum ps_log_level level, const char *text)
 {
     struct entry *e = log->count < QUEUE_MAX ? malloc(sizeof(*e)) : NULL;
@@ -160,8 +162,8 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Call with the lock held. Queues the counts of messages that were not logged. at_once: for all
- * kinds of messages; otherwise only for kinds whose period is over. */
+/* Call with the lock held. Queues the counts of messages that were not logged. at_once: queues the
+ * counts of all kinds of messages; if false, only of the kinds whose period is over. */
 static void enqueue_counts(struct ps_log *log, bool at_once)
 {
     char text[PS_LOG_LINE_SIZE];
@@ -192,7 +194,7 @@ static void enqueue_limited(struct ps_log *log, enum ps_log_level level,
         ps_log_limit_left_out(limit, level, now_ms());
 }
 
-/* Queues a message. source: the client that causes it; NULL: none. */
+/* Queues a message. source: the client that causes the message; NULL: no client. */
 static void add(struct ps_log *log, enum ps_log_level level, const struct ps_source *source,
                 const char *format, va_list ap)
 {

@@ -21,12 +21,12 @@ struct ps_log;
 /* Levels of the module logging. */
 enum ps_log_level { PS_LOG_INFO = 20, PS_LOG_WARNING = 30, PS_LOG_ERROR = 40 };
 
-/* Returns a log that calls callable(level, text), and that holds a reference to callable. NULL with
- * MemoryError. Needs the GIL. */
+/* Returns a log that calls callable(level, text), and that holds a reference to callable. Returns
+ * NULL with MemoryError if there is no memory. Needs the GIL. */
 struct ps_log *ps_log_new(struct ps_state *state, PyObject *callable);
 
-/* Frees a log; NULL is allowed. Messages in the queue are still logged: then the thread that calls
- * the logger frees the log. No other thread may use the log. Needs the GIL. */
+/* Frees a log; NULL is allowed. If there are messages in the queue, they are still logged, and the
+ * thread that calls the logger frees the log. No other thread may use the log. Needs the GIL. */
 void ps_log_free(struct ps_log *log);
 
 /* Queues a message. If clients can cause the message many times, call ps_log_client() instead. log

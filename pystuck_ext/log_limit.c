@@ -55,8 +55,8 @@ static bool is_same_source(const struct ps_source *one, const struct ps_source *
     return one->family == other->family && memcmp(one->id, other->id, sizeof(one->id)) == 0;
 }
 
-/* Appends " (COUNT times in N s)" to a line. ms: that time, in ms. Cuts the end of a line that is
- * too long for that. */
+/* Appends " (COUNT times in N s)" to a line. ms: the time in ms. If the line is too long, cuts its
+ * end before the text is appended. */
 static void append_count(char *text, unsigned long count, int64_t ms)
 {
     size_t len = strlen(text);
@@ -69,9 +69,9 @@ static void append_count(char *text, unsigned long count, int64_t ms)
     memcpy(text + len, more, (size_t)n + 1);
 }
 
-/* Returns the entry of the kind with this source and text. If there is none, returns a free entry;
- * NULL if none is free, or if the source has PS_LOG_KINDS_OF_ONE entries. An entry becomes free
- * when its period is over and its count has been taken. */
+/* Returns the entry of the kind with this source and text. If there is no such entry, returns a
+ * free entry; NULL if no entry is free, or if the source has PS_LOG_KINDS_OF_ONE entries. An entry
+ * becomes free when its period is over and its count has been taken. */
 static struct ps_log_kind *find_kind(struct ps_log_limit *limit, const struct ps_source *source,
                                      uint64_t hash, int64_t now)
 {

@@ -52,22 +52,22 @@ struct ps_log_limit {
 struct ps_source ps_source_of_user(uid_t uid);
 
 /* Returns the source for an address; of an IPv6 address only the first 64 bits, because a client
- * can use all addresses that begin with them. */
+ * can use all addresses that begin with these bits. */
 struct ps_source ps_source_of_address(const struct sockaddr *address);
 
-/* Returns true if a line must be logged; if not, counts the line and returns false. If lines of its
- * kind were counted in the period before, appends their number, with this line, to text, which has
- * PS_LOG_LINE_SIZE bytes. burst: how many lines of a kind are logged in a period. now: the time in
- * ms. */
+/* Returns true if a line must be logged; if not, counts the line and returns false. If lines of the
+ * same kind were counted in the period before, appends the number of these lines, including this
+ * line, to text, which has PS_LOG_LINE_SIZE bytes. burst: how many lines of a kind are logged in a
+ * period. now: the time in ms. */
 bool ps_log_limit_admits(struct ps_log_limit *limit, const struct ps_source *source, int level,
                          unsigned burst, char *text, int64_t now);
 
 /* Counts a line that could not be logged although ps_log_limit_admits() returned true. */
 void ps_log_limit_left_out(struct ps_log_limit *limit, int level, int64_t now);
 
-/* Takes a count that must be logged, and writes its level and its line to *level and text, which
- * has PS_LOG_LINE_SIZE bytes. at_once: takes the count of any kind; otherwise only of a kind whose
- * period is over. Returns false if there is no such count. */
+/* Takes a count that must be logged. Writes the level for the count to *level, and the line with
+ * the count to text, which has PS_LOG_LINE_SIZE bytes. at_once: takes the count of any kind; if
+ * false, only of a kind whose period is over. Returns false if there is no such count. */
 bool ps_log_limit_take(struct ps_log_limit *limit, bool at_once, int64_t now, int *level,
                        char *text);
 

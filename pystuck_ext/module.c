@@ -83,8 +83,8 @@ static int make_names(struct ps_state *state)
     return 0;
 }
 
-/* True if gevent has replaced threading.get_ident. Then the idents of threading.Thread objects are
- * not those of native threads. */
+/* True if gevent has replaced threading.get_ident. In this case, the idents of threading.Thread
+ * objects are not the idents of native threads. */
 static bool idents_are_replaced(const struct ps_state *state)
 {
     PyObject *get_ident = PyObject_GetAttr(state->threading, state->names.get_ident);

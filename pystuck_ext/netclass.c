@@ -30,7 +30,8 @@ static PyObject *send_call(PyObject *self, PyObject *name, PyObject *args, PyObj
                       request);
 }
 
-/* Converts keyword arguments to a tuple of (name, value), as on the wire. A new reference. */
+/* Converts keyword arguments to a tuple of pairs (name, value), as messages contain them. A new
+ * reference. */
 static PyObject *pairs_of(PyObject *kwargs)
 {
     ps_auto PyObject *items = kwargs ? PyDict_Items(kwargs) : PyList_New(0);
@@ -38,8 +39,8 @@ static PyObject *pairs_of(PyObject *kwargs)
     return items ? PyList_AsTuple(items) : NULL;
 }
 
-/* Returns the first argument of a method, which must be a netref: borrowed. NULL with an exception
- * if it is not. */
+/* Returns the first argument of a method, a borrowed reference. Returns NULL with an exception if
+ * this argument is not a netref. */
 static PyObject *self_of(PyObject *name, PyObject *args)
 {
     PyObject *self = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : NULL;
@@ -81,7 +82,7 @@ static PyObject *copy_here(PyObject *self)
 }
 
 /* Implements __array__, which numpy calls to get an array. numpy needs an array of this process,
- * not a netref, so this calls __array__ of a copy of the remote object. */
+ * not a netref, so this function copies the remote object and calls __array__ of the copy. */
 static PyObject *call_array(PyObject *name, PyObject *args, PyObject *kwargs)
 {
     ps_auto PyObject *rest = NULL, *copy = NULL, *method = NULL;
@@ -116,8 +117,8 @@ static int add_method(struct ps_state *state, PyObject *ns, PyObject *name)
     return method ? PyDict_SetItem(ns, name, method) : -1;
 }
 
-/* Adds to ns the methods that the client has listed in its reply to INSPECT. listing: that reply, a
- * tuple of pairs (name, docstring). */
+/* Adds to ns the methods that the client has listed in its reply to INSPECT. listing: the client's
+ * reply, a tuple of pairs (name, docstring). */
 static int add_methods(struct ps_state *state, PyObject *ns, PyObject *listing)
 {
     PyObject *pair;
@@ -142,9 +143,10 @@ static int add_methods(struct ps_state *state, PyObject *ns, PyObject *listing)
 }
 
 /* Adds __class__ to ns, the namespace of a class of netrefs. C is the class of this process that
- * has the name in the id pack. For netrefs of objects, __class__ is C. If there is no C and the
- * name is that of a module, __class__ is the class of modules; for other names it is not added. For
- * the netref of a class, __class__ is the type of C, or `type` if there is no C. */
+ * has the name in the id pack. For netrefs of classes, __class__ is the type of C, or `type` if
+ * there is no C. For netrefs of other objects, __class__ is C. If there is no C, but the name is
+ * that of a module, __class__ is the class of modules. If there is neither, __class__ is not added.
+ */
 static int add_class(struct ps_state *state, PyObject *ns, const struct id_pack *pack)
 {
     ps_auto PyObject *cls = ps_class_by_name(pack->name, pack->name_len);
@@ -181,8 +183,8 @@ static PyObject *ask_for_methods(struct ps_session *s, const struct id_pack *pac
     return args ? ps_request_value(s, HANDLE_INSPECT, args) : NULL;
 }
 
-/* Returns the key of a class in s->classes: the class id, whether the id pack is that of the class
- * itself, and the name. A new reference. */
+/* Returns the key of a class in s->classes. The key consists of the class id, a flag that is 1 if
+ * the id pack names the class itself, and the name. A new reference. */
 static PyObject *class_key(const struct id_pack *pack)
 {
     PyObject *key = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(9 + pack->name_len));
@@ -197,8 +199,8 @@ static PyObject *class_key(const struct id_pack *pack)
     return key;
 }
 
-/* Remembers the class of a netref, so that the next netref of the same class uses it, too. If there
- * are too many classes, the oldest one is forgotten; it is freed once it has no instances. */
+/* Remembers the class of a netref for later netrefs with the same key. If there are too many
+ * classes, forgets the oldest class, which is freed as soon as it has no instances. */
 static int remember_class(PyObject *classes, PyObject *key, PyObject *cls)
 {
     PyObject *first, *unused;
@@ -213,7 +215,7 @@ static int remember_class(PyObject *classes, PyObject *key, PyObject *cls)
 }
 
 /* Returns the dict of the classes that a session remembers: a new reference. After the end of the
- * session, it is a new dict that the session does not keep. */
+ * session, returns a new dict that the session does not keep. */
 static PyObject *classes_of(struct ps_session *s)
 {
     PyObject *made;
@@ -227,8 +229,9 @@ static PyObject *classes_of(struct ps_session *s)
     return ps_new_ref(s->classes);
 }
 
-/* Returns the class of the netref for an id pack. If the session does not remember it, asks the
- * client for its methods and makes it. A new reference, or NULL with an exception. */
+/* Returns the class of the netref for an id pack. If the session does not remember this class, asks
+ * the client for the methods of the object and makes the class. A new reference, or NULL with an
+ * exception. */
 static PyObject *class_for(struct ps_session *s, const struct id_pack *pack)
 {
     ps_auto PyObject *classes = classes_of(s), *key = class_key(pack), *listing = NULL, *cls = NULL;

@@ -83,8 +83,8 @@ struct ps_netref *ps_netref_of(struct ps_session *s, PyObject *obj)
     return ref;
 }
 
-/* Finds the netref type among the bases of the object's class, by its tp_dealloc. The class itself
- * has another tp_dealloc, which Python made. */
+/* Looks for the netref type among the bases of the object's class, and recognizes it by its
+ * tp_dealloc. The object's class itself has another tp_dealloc, which Python has set. */
 bool ps_is_netref(PyObject *obj)
 {
     const PyTypeObject *type = Py_TYPE(obj);

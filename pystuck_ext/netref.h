@@ -18,19 +18,20 @@ struct ps_netref {
     PyObject *weakrefs;
 };
 
-/* Returns obj as a netref of this session: borrowed. NULL, without an exception, for anything else.
+/* Returns obj as a netref of this session: a borrowed reference. Returns NULL, without an
+ * exception, if obj is not such a netref.
  */
 struct ps_netref *ps_netref_of(struct ps_session *s, PyObject *obj);
 
 /* True if obj is a netref of any session. */
 bool ps_is_netref(PyObject *obj);
 
-/* Returns the session's netref for an id pack, a new reference, and adds one to its count. Returns
- * NULL, without an exception, if the session has no such netref. */
+/* Returns the session's netref for an id pack, a new reference, and adds one to the netref's count.
+ * Returns NULL, without an exception, if the session has no such netref. */
 PyObject *ps_netref_known(struct ps_session *s, const struct id_pack *pack);
 
-/* Makes the session's netref for an id pack that is not known, of a class from netclass. A new
- * reference, or NULL with MemoryError. */
+/* Makes the session's netref for an id pack that is not known yet. cls: the class of the netref,
+ * from netclass. A new reference, or NULL with MemoryError. */
 PyObject *ps_netref_new(struct ps_session *s, PyTypeObject *cls, const struct id_pack *pack);
 
 /* tp_dealloc of the netref type. */

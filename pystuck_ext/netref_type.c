@@ -87,9 +87,10 @@ static PyObject *remote_getattr(PyObject *self, PyObject *name)
     return request1(self, HANDLE_GETATTR, name);
 }
 
-/* Returns __class__. This is the class of this process that has the name of the remote class, so
- * that isinstance() works; if there is none, it is the remote class. If the connection has ended,
- * returns the type of the netref, since callers of isinstance() do not expect an exception. */
+/* Returns __class__: the class of this process that has the name of the remote class, so that
+ * isinstance() works. If there is no such class, returns the remote class. If the connection has
+ * ended, returns the type of the netref, because callers of isinstance() do not expect an
+ * exception. */
 static PyObject *class_of(PyObject *self, PyObject *name)
 {
     /* a reference: name may be an instance of a subclass of str, whose __eq__ may change the type
@@ -120,8 +121,8 @@ static PyObject *local_getattr(PyObject *self, PyObject *name)
     return remote_getattr(self, name);
 }
 
-/* Checks that a name is a str: __getattribute__ and __setattr__ of a type may be called with any
- * object. Returns 0, or -1 with an exception. */
+/* Checks that a name is a str, because __getattribute__ and __setattr__ of a type may be called
+ * with any object. Returns 0, or -1 with an exception. */
 static int check_name(PyObject *name)
 {
     if (PyUnicode_Check(name))
@@ -201,8 +202,8 @@ static PyObject *netref_reduce_ex(PyObject *self, PyObject *protocol)
 }
 
 /* Asks the client whether `other`, an object that has an id pack, is an instance of the class self.
- * First requests the call type(self).__instancecheck__(self, other). If the client does not allow
- * this call, sends INSTANCECHECK. Returns the answer, a new reference. */
+ * First asks the client to call type(self).__instancecheck__(self, other). If the client does not
+ * allow this call, sends INSTANCECHECK. Returns the answer, a new reference. */
 static PyObject *ask_whether_instance(PyObject *self, PyObject *other)
 {
     ps_auto PyObject *name = PyUnicode_FromString("__instancecheck__"), *pack = NULL;
@@ -219,8 +220,9 @@ static PyObject *ask_whether_instance(PyObject *self, PyObject *other)
     return pack ? request1(self, HANDLE_INSTANCECHECK, pack) : NULL;
 }
 
-/* Returns isinstance(other, self). If `other` is an object of this process, looks for the class of
- * this process that has the same name as the remote class, and does not ask the client. */
+/* Returns isinstance(other, self). If `other` is an object of this process, does not ask the
+ * client, but checks whether `other` is an instance of the class of this process that has the same
+ * name as the remote class. */
 static PyObject *netref_instancecheck(PyObject *self, PyObject *other)
 {
     struct ps_netref *ref = (struct ps_netref *)self;
@@ -262,7 +264,8 @@ static PyObject *netref_id_pack(PyObject *self, void *unused)
     return ps_load(&r);
 }
 
-/* Returns ____conn__, the connection of the netref. rpyc's helpers in this process use it. */
+/* Returns ____conn__, the connection of the netref. rpyc's helpers in this process use this
+ * attribute. */
 static PyObject *netref_conn(PyObject *self, void *unused)
 {
     (void)unused;

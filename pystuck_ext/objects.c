@@ -13,8 +13,8 @@ struct held {
     uint64_t count;
 };
 
-/* Compares all three parts of the id packs. If the __class__ of an object changes, its id pack
- * changes too, and the client has a second netref for the object. */
+/* Compares all three parts of the id packs. If the __class__ of an object changes, the object's id
+ * pack also changes, and the client gets a second netref for the object. */
 static int compare(const void *a, const void *b)
 {
     const struct held *x = a, *y = b;

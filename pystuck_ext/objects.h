@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The objects of this process that one client holds, by id pack, and how many times each was sent
- * to the client. Call all functions with the GIL.
+ * The objects of this process that one client holds, keyed by id pack, and how many times each
+ * object was sent to the client. Call all functions with the GIL.
  */
 #ifndef PS_OBJECTS_H
 #define PS_OBJECTS_H
@@ -15,8 +15,9 @@ struct ps_objects {
     size_t max; /* the limit for count */
 };
 
-/* Adds one to the count of obj, whose id pack is given. If obj is new, stores a reference to it.
- * Returns 0, or -1 with an exception: MemoryError, or RuntimeError at the limit. */
+/* Adds one to the count of obj, which has this id pack. If the table does not contain obj yet,
+ * stores a reference to obj. Returns 0, or -1 with an exception: MemoryError, or RuntimeError at
+ * the limit. */
 int ps_objects_add(struct ps_objects *objects, const struct id_pack *pack, PyObject *obj);
 
 /* Returns the object that an id pack names: a new reference, or NULL with KeyError. */
