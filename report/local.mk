@@ -13,6 +13,7 @@ report_libdiagnosis_la_SOURCES = \
 	report/diagnosis/exit_finding.c report/diagnosis/exit_finding.h \
 	report/diagnosis/finding.c report/diagnosis/finding.h \
 	report/diagnosis/gil_finding.c report/diagnosis/gil_finding.h \
+	report/diagnosis/lock_list.c report/diagnosis/lock_list.h \
 	report/diagnosis/loop_finding.c report/diagnosis/loop_finding.h \
 	report/diagnosis/place.c report/diagnosis/place.h \
 	report/diagnosis/phrases.c report/diagnosis/phrases.h \

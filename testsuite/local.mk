@@ -122,6 +122,7 @@ testsuite_unit_test_report_SOURCES = \
 	testsuite/unit/waiting.c testsuite/unit/waiting.h \
 	testsuite/unit/test_deadlocks.c \
 	testsuite/unit/test_diagnosis.c \
+	testsuite/unit/test_lock_list.c \
 	testsuite/unit/test_merge.c \
 	testsuite/unit/test_random_waits.c \
 	testsuite/unit/test_report.c \

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "clean.h"
+#include "diagnosis/lock_list.h"
 #include "prompt/magic.h"
 #include "prompt/shell.h"
 #include "prompt/terminal.h"
@@ -31,13 +32,42 @@ static int fetch(const struct shell *shell, struct report *report, struct rpyc_e
     return stacks_fetch_apart(shell->options, &wish, report, err);
 }
 
-static void run(struct shell *shell, const struct magic *magic, const char *argument)
+/* Prints a process of a report. */
+typedef void print_function(const struct shell *shell, struct report *report,
+                            const struct report_process *process);
+
+static void print_threads(const struct shell *shell, struct report *report,
+                          const struct report_process *process)
+{
+    (void)report;
+    stacks_print(stdout, process, shell->options->format, shell->options->full);
+}
+
+static void print_why(const struct shell *shell, struct report *report,
+                      const struct report_process *process)
+{
+    (void)report;
+    stacks_print_why(stdout, process, shell->options->full);
+}
+
+static void print_locks(const struct shell *shell, struct report *report,
+                        const struct report_process *process)
+{
+    lock_list locks;
+
+    (void)shell;
+    if (lock_list_make(report, process, &locks))
+        stacks_print_locks(stdout, &locks);
+    else
+        fputs("out of memory\n", stderr);
+}
+
+/* Gets the stacks and prints them. */
+static void show(struct shell *shell, print_function *print)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     struct report report __attribute__((cleanup(report_free)));
 
-    (void)magic;
-    (void)argument;
     report_init(&report, STACKS_MEMORY_MAX);
     if (!shell->conn && !shell_is_connected(shell))
         return;
@@ -45,13 +75,35 @@ static void run(struct shell *shell, const struct magic *magic, const char *argu
     if (fetch(shell, &report, &err) < 0)
         shell_complain("cannot get the stacks: ", &err);
     else
-        stacks_print(stdout, &report.processes.items[0], shell->options->format,
-                     shell->options->full);
+        print(shell, &report, &report.processes.items[0]);
+}
+
+static void run_threads(struct shell *shell, const struct magic *magic, const char *argument)
+{
+    (void)magic;
+    (void)argument;
+    show(shell, print_threads);
+}
+
+static void run_why(struct shell *shell, const struct magic *magic, const char *argument)
+{
+    (void)magic;
+    (void)argument;
+    show(shell, print_why);
+}
+
+static void run_locks(struct shell *shell, const struct magic *magic, const char *argument)
+{
+    (void)magic;
+    (void)argument;
+    show(shell, print_locks);
 }
 
 static struct magic magics[] = {
-    MAGIC("show threads", NULL, "the same as %threads", run),
-    MAGIC("threads", NULL, "show the stacks of all threads", run),
+    MAGIC("locks", NULL, "show each known lock, its holder and its waiters", run_locks),
+    MAGIC("show threads", NULL, "the same as %threads", run_threads),
+    MAGIC("threads", NULL, "show the stacks of all threads", run_threads),
+    MAGIC("why", NULL, "show again why the program is stuck", run_why),
 };
 
 void magic_stacks_register(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * magic_stacks: the magics %threads and %show threads, which print the stacks of all threads.
+ * magic_stacks: the magics that print what all threads do: %threads (also %show threads) prints
+ * their stacks, %why why they are stuck, and %locks the locks for which they wait.
  */
 #ifndef CLIENT_PROMPT_MAGIC_STACKS_H
 #define CLIENT_PROMPT_MAGIC_STACKS_H

@@ -98,6 +98,8 @@ static const char *remark_of(const struct printer *p, const struct report_proces
 static void put_thread(const struct printer *p, const struct report_process *process,
                        const struct report_thread *t)
 {
+    if (p->is_brief && t->notes.count == 0)
+        return;
     print_title(p, t->repr, remark_of(p, process, t));
     print_frames(p, &t->frames);
     print_notes(p, &t->notes);
@@ -134,6 +136,8 @@ static void put_threads(const struct printer *p, const struct report_process *pr
 
 static void put_greenlet(const struct printer *p, const struct report_greenlet *g)
 {
+    if (p->is_brief && g->notes.count == 0)
+        return;
     print_title(p, g->repr, "");
     print_frames(p, &g->frames);
     print_notes(p, &g->notes);
@@ -169,10 +173,10 @@ void stacks_print(FILE *stream, const struct report_process *process, enum stack
 {
     switch (format) {
     case FORMAT_TEXT:
-        print_text(&(struct printer){stream, text_print_name, false, is_full}, process);
+        print_text(&(struct printer){stream, text_print_name, false, is_full, false}, process);
         return;
     case FORMAT_PLAIN:
-        print_text(&(struct printer){stream, text_print, true, true}, process);
+        print_text(&(struct printer){stream, text_print, true, true, false}, process);
         return;
     case FORMAT_JSON:
         print_json(stream, process);
@@ -181,7 +185,8 @@ void stacks_print(FILE *stream, const struct report_process *process, enum stack
 
 void stacks_print_heading(FILE *stream, const char *heading, enum stacks_format format)
 {
-    const struct printer p = {stream, text_print_name, format == FORMAT_PLAIN, false};
+    const struct printer p = {
+        .stream = stream, .name = text_print_name, .is_plain = format == FORMAT_PLAIN};
 
     print_title(&p, (struct report_text){heading, strlen(heading)}, "");
     fputc('\n', stream);
@@ -201,5 +206,45 @@ void stacks_print_json_all(FILE *stream, const struct report *report)
 void stacks_print_findings(FILE *stream, const report_findings *findings, enum stacks_format format)
 {
     if (format == FORMAT_TEXT)
-        put_findings(&(struct printer){stream, text_print_name, false, false}, findings);
+        put_findings(&(struct printer){.stream = stream, .name = text_print_name}, findings);
+}
+
+static bool has_notes(const struct report_process *process)
+{
+    size_t notes = 0, i;
+
+    for (i = 0; i < process->threads.count; i++)
+        notes += process->threads.items[i].notes.count;
+    for (i = 0; i < process->greenlets.count; i++)
+        notes += process->greenlets.items[i].notes.count;
+    return notes > 0;
+}
+
+void stacks_print_why(FILE *stream, const struct report_process *process, bool is_full)
+{
+    const struct printer p = {stream, text_print_name, false, is_full, true};
+
+    if (process->findings.count == 0 && !has_notes(process))
+        fputs("It is not known what the threads wait for: see %threads\n", stream);
+    print_text(&p, process);
+}
+
+void stacks_print_locks(FILE *stream, const lock_list *locks)
+{
+    const struct printer p = {.stream = stream, .name = text_print_name};
+    size_t i, k;
+
+    if (locks->count == 0)
+        fputs("No thread is known to hold a lock or to wait for one\n", stream);
+    for (i = 0; i < locks->count; i++) {
+        const struct lock_entry *entry = &locks->items[i];
+
+        print_title(&p, entry->title, "");
+        for (k = 0; k < entry->lines.count; k++) {
+            fputs("  ", stream);
+            print_name(&p, entry->lines.items[k]);
+            fputc('\n', stream);
+        }
+        fputc('\n', stream);
+    }
 }

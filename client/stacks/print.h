@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "diagnosis/lock_list.h"
 #include "options.h"
 #include "report.h"
 
@@ -18,6 +19,13 @@
 /* Prints findings as stacks_print() does with FORMAT_TEXT. Prints nothing in the other formats. */
 void stacks_print_findings(FILE *stream, const report_findings *findings,
                            enum stacks_format format);
+
+/* Prints why a process is stuck, as text: the findings, and each thread and greenlet with notes,
+ * but only one of its frames. If there is nothing to print, says so. */
+void stacks_print_why(FILE *stream, const struct report_process *process, bool is_full);
+
+/* Prints a list of locks as text. If it is empty, says so. */
+void stacks_print_locks(FILE *stream, const lock_list *locks);
 
 /* Prints the stacks of a process. FORMAT_TEXT: prints first the findings, if there are any: each on
  * a line, perhaps with further lines below it that begin with two spaces; and an empty line after

@@ -119,6 +119,10 @@ bool print_group(const struct printer *p, const struct report_process *process,
     size_t found;
     struct counted *notes = count_notes(process, threads, count, &found);
 
+    if (notes && p->is_brief && found == 0) {
+        free(notes);
+        return true;
+    }
     if (!notes || !put_title(&title, process, threads, count)) {
         free(notes);
         return false;

@@ -87,8 +87,12 @@ void print_frames(const struct printer *p, const report_frames *frames)
     const struct report_frame *f, *first, *end = frames->items + frames->count;
     size_t repeated = 0;
 
-    if (!frames->items)
+    if (!frames->items || frames->count == 0)
         return;
+    if (p->is_brief) {
+        put_frame(p, place_own_frame(frames));
+        return;
+    }
     first = frames->items + (p->is_plain || p->is_full ? 0 : count_start(frames));
     for (f = first; f < end; f++) {
         if (f > first && !same_call(f, f - 1)) {

@@ -201,6 +201,28 @@ void wait_words_put_target(struct buffer *out, const struct wait_graph *g, size_
     put_target(out, g, node, &p);
 }
 
+static bool is_same(struct report_text a, struct report_text b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+void wait_words_put_purpose(struct buffer *out, const struct wait_graph *g, size_t node)
+{
+    struct parts p = take_apart(g, node);
+    struct report_text words = wait_words_of(g, node);
+
+    if (p.wait->certainty == CERTAINTY_LIKELY)
+        sentence_put(out, "perhaps ");
+    sentence_put(out, p.words->before);
+    sentence_put(out, "it");
+    sentence_put(out, p.words->after);
+    if (words.len == 0 || (p.object && is_same(words, words_of_object(p.object))))
+        return;
+    sentence_put(out, " (");
+    sentence_put_text(out, words);
+    sentence_put(out, ")");
+}
+
 /* ---- The holders ----------------------------------------------------------------------------- */
 
 #define HOLDERS_SHOWN 3
@@ -269,7 +291,7 @@ static void put_since(struct buffer *out, const struct report_hold *hold)
     place_put_line(out, hold->since->file, hold->since->line);
 }
 
-/* Appends ", held by transfer-0 since bank.py:7". */
+/* Appends "held by transfer-0 since bank.py:7". node: the waiter, or NO_NODE. */
 static void put_one_holder(struct buffer *out, const struct wait_graph *g, size_t node,
                            const struct parts *p, bool is_certain)
 {
@@ -277,7 +299,6 @@ static void put_one_holder(struct buffer *out, const struct wait_graph *g, size_
     const size_t holder = wait_graph_find(g, process, p->object->holders.items[0]);
     const bool is_known = p->object->holder_status == HOLDER_KNOWN;
 
-    sentence_put(out, ", ");
     sentence_put(out, is_known ? doubt_of(g, p, is_certain) : "perhaps ");
     sentence_put(out, p->words->held);
     if (holder == node)
@@ -293,7 +314,6 @@ static void put_several_holders(struct buffer *out, const struct wait_graph *g,
 {
     const bool is_known = p->object->holder_status == HOLDER_KNOWN;
 
-    sentence_put(out, ", ");
     if (is_known)
         sentence_put(out, doubt_of(g, p, is_certain));
     sentence_put(out, p->words->held);
@@ -321,20 +341,21 @@ void wait_words_put_lost(struct buffer *out, const struct wait_graph *g, size_t 
     sentence_put(out, ", which has ended");
 }
 
+/* Appends who holds the object. Appends nothing if there is nothing to say. */
 static void put_holding(struct buffer *out, const struct wait_graph *g, size_t node,
                         const struct parts *p, bool is_certain)
 {
     const struct report_object *o = p->object;
 
     if (o->holder_status == HOLDER_ENDED || o->holder_status == HOLDER_INHERITED) {
-        sentence_put(out, g->nodes[p->target].is_lost ? ", " : ", apparently ");
+        sentence_put(out, g->nodes[p->target].is_lost ? "" : "apparently ");
         wait_words_put_lost(out, g, p->target);
         if (g->nodes[p->target].is_lost)
             sentence_put(out, ": no living thread can release it");
     } else if (o->holder_status == HOLDER_FREE) {
-        sentence_put(out, ", which is free now");
+        sentence_put(out, "free now");
     } else if (o->holders.count == 0) {
-        sentence_put(out, text_is(o->kind, "future") ? "" : ", holder not known");
+        sentence_put(out, text_is(o->kind, "future") ? "" : "holder not known");
     } else if (o->holders.count == 1) {
         put_one_holder(out, g, node, p, is_certain);
     } else {
@@ -344,11 +365,27 @@ static void put_holding(struct buffer *out, const struct wait_graph *g, size_t n
 
 void wait_words_put(struct buffer *out, const struct wait_graph *g, size_t node, bool is_certain)
 {
+    struct buffer holding __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
     struct parts p = take_apart(g, node);
 
     put_target(out, g, node, &p);
     if (p.object && *p.words->held)
-        put_holding(out, g, node, &p, is_certain);
+        put_holding(&holding, g, node, &p, is_certain);
+    if (holding.len > 0)
+        sentence_put(out, p.object->holder_status == HOLDER_FREE ? ", which is " : ", ");
+    buffer_put(out, holding.data, holding.len);
+    if (holding.failed)
+        out->failed = true;
+}
+
+void wait_words_put_holders(struct buffer *out, const struct wait_graph *g, size_t object,
+                            bool is_certain)
+{
+    const struct report_object *o = g->nodes[object].item;
+    const struct parts p = {.words = find_kind(o->kind), .target = object, .object = o};
+
+    if (*p.words->held)
+        put_holding(out, g, NO_NODE, &p, is_certain);
 }
 
 size_t wait_words_holder(const struct wait_graph *g, size_t node)

@@ -21,6 +21,17 @@ void wait_words_put(struct buffer *out, const struct wait_graph *g, size_t node,
 /* Appends only what a node waits for: "waits for Lock dst.lock". */
 void wait_words_put_target(struct buffer *out, const struct wait_graph *g, size_t node);
 
+/* Appends the same, with "it" in place of the object: "waits for it", "waits for room in it". If
+ * the node has other words for the object than the object itself, appends them: "waits for it
+ * (dst.lock)". The node must wait for an object. */
+void wait_words_put_purpose(struct buffer *out, const struct wait_graph *g, size_t node);
+
+/* Appends which threads hold an object: "held by transfer-0 since bank.py:7", "free now", "holder
+ * not known". Appends nothing for an object that no thread holds, such as an Event. is_certain: as
+ * in wait_words_put. */
+void wait_words_put_holders(struct buffer *out, const struct wait_graph *g, size_t object,
+                            bool is_certain);
+
 /* Returns the words for what a node waits for: the words in the wait, or else those in the object,
  * or else those in the source line that waits. The node must have a wait. */
 struct report_text wait_words_of(const struct wait_graph *g, size_t node);

@@ -24,8 +24,8 @@ LOOKS_AT_FRAMES = True
 
 
 MAGICS = [
-    "down", "edit", "eval", "frame", "help", "history", "locals", "reconnect", "run", "save",
-    "show threads", "thread", "threads", "time", "up", "who",
+    "down", "edit", "eval", "frame", "help", "history", "locals", "locks", "reconnect", "run",
+    "save", "show threads", "thread", "threads", "time", "up", "who", "why",
 ]  # fmt: skip
 
 #: The editor of these tests. The last argument is the file; it copies the file and its mode.
@@ -476,7 +476,7 @@ def test_magics_report_that_the_connection_is_lost(
     each.expect("lost the connection \\(type %reconnect to connect again\\): ")
     each.expect("gone> ")
     lines = ["x?", "%thread", "%frame 0", "%up", "%down", "%locals", "%eval 1", "%time 1", "%who"]
-    for line in [*lines, "%edit", f"%run {os.devnull}", "%threads"]:
+    for line in [*lines, "%edit", f"%run {os.devnull}", "%threads", "%why", "%locks"]:
         each.type(line + "\r")
         each.expect(re.escape("\n"))
         assert "not connected" in each.expect("gone> "), line

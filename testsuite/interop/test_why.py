@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from harness import Running, debuggee_environment, pystuck, python, run_python, wait_until
+from prompts import Prompt
 
 BANK = Path(__file__).parents[2] / "examples" / "stuck" / "bank.py"
 
@@ -21,19 +24,81 @@ def without_time(text: str) -> dict[str, Any]:
     return report
 
 
-def test_why_returns_what_json_shows(tmp_path: Path) -> None:
-    socket = tmp_path / "socket"
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server in a program that has a deadlock."""
+    socket = tmp_path_factory.mktemp("bank") / "socket"
     address = f"unix:{socket}"
-    program = Running([python(), "-m", "pystuck", str(BANK)], debuggee_environment(PYSTUCK=address))
+    argv = [python(), "-m", "pystuck", str(BANK)]
+    program = Running(argv, debuggee_environment(PYSTUCK=address))
     try:
         wait_until(socket.exists, "the server to listen")
         wait_until(lambda: pystuck("--check", address).returncode == 3, "the deadlock")
-        shown = without_time(pystuck("--json", address).stdout)
-        returned = without_time(pystuck("-c", CODE, address).stdout)
-        assert returned == shown
-        assert list(returned) == list(shown)
+        yield address
     finally:
         program.kill()
+
+
+def test_why_returns_what_json_shows(bank: str) -> None:
+    shown = without_time(pystuck("--json", bank).stdout)
+    returned = without_time(pystuck("-c", CODE, bank).stdout)
+    assert returned == shown
+    assert list(returned) == list(shown)
+
+
+WHY = """\
+DEADLOCK: transfer-1 -> transfer-0 -> transfer-1
+  transfer-1 (bank.py:9) waits for Lock dst.lock, held by transfer-0 since bank.py:7
+  transfer-0 (bank.py:9) waits for Lock dst.lock, held by transfer-1 since bank.py:7
+
+<_MainThread(MainThread, started N)>
+  File "bank.py", line 24, in <module>
+    t.join()
+  # waits for the end of thread transfer-0, which is in the deadlock above
+
+<Thread(transfer-0, started daemon N)>
+  File "bank.py", line 9, in transfer
+    with dst.lock:
+  # in the deadlock above: waits for Lock dst.lock, held by transfer-1 since bank.py:7
+
+<Thread(transfer-1, started daemon N)>
+  File "bank.py", line 9, in transfer
+    with dst.lock:
+  # in the deadlock above: waits for Lock dst.lock, held by transfer-0 since bank.py:7
+
+"""
+#: Each lock is src.lock for one thread and dst.lock for the other: the titles have either name.
+LOCKS = """\
+Lock LOCK at N
+  held by transfer-0 since bank.py:7
+  transfer-1 (bank.py:9) waits for it
+
+Lock LOCK at N
+  held by transfer-1 since bank.py:7
+  transfer-0 (bank.py:9) waits for it
+
+"""
+
+
+def generalized(text: str) -> str:
+    """Returns the text without the folder, idents and addresses."""
+    text = re.sub(r"(started |started daemon )\d+|(at )0x[0-9a-f]+", r"\1\2N", text)
+    return text.replace(f"{BANK.parent}/", "").replace("\r", "")
+
+
+def test_the_prompt_shows_the_reasons_and_the_locks(bank: str, tmp_path: Path) -> None:
+    prompt = Prompt([bank], tmp_path, columns=100)
+    shown = {}
+    for magic in ("%why", "%locks"):
+        prompt.type(f"{magic}\r")
+        prompt.expect(rf"{magic}\r\n")
+        prompt.number -= 1
+        shown[magic] = generalized(prompt.next())
+    assert shown["%why"] == WHY
+    locks = re.sub(r"^Lock (src|dst)\.lock", "Lock LOCK", shown["%locks"], flags=re.MULTILINE)
+    locks = locks.replace(" (dst.lock)\n", "\n")
+    assert sorted(locks.split("\n\n")) == sorted(LOCKS.split("\n\n"))
+    assert prompt.leave() == 0
 
 
 #: Has no server. The main thread holds a lock while the handler of a signal calls why(). Then
