@@ -57,14 +57,14 @@ static void remove_mark(unsigned char *fake, int offset)
     memset(fake + offset, 0, sizeof(uint64_t));
 }
 
-/* True if `function`, which returns a member of a struct, finds this member at this offset. */
+/* True if `function`, which returns a member of a struct, reads this member at the given offset. */
 #define RETURNS(function, type, offset)                                                            \
     (put_mark(fake, (offset)) && (uint64_t)(function((type *)(void *)fake)) == MARK &&             \
      (remove_mark(fake, (offset)), true))
 
 /* True if the offsets of the lists of interpreters and threads are right. Python's functions for
- * these lists only return a member of the struct that they are given, so a struct of zeros with a
- * mark is enough to check the offset. */
+ * these lists only return a member of the struct that is passed to them. So a struct of zeros with
+ * a mark is enough to check the offset of the member. */
 static bool are_list_offsets(const struct offsets *o)
 {
     unsigned char *fake = mmap(NULL, FAKE_SIZE, PROT_READ | PROT_WRITE,
@@ -81,9 +81,9 @@ static bool are_list_offsets(const struct offsets *o)
     return right;
 }
 
-/* True if the runtime's list of interpreters begins at its offset. The pointer to the main
- * interpreter is usually equal to it, so up to 3.12, also checks that this pointer is behind it.
- * From 3.13 on, ps_offsets_agree compares the offset. */
+/* True if the pointer to the first interpreter is at its offset in the runtime. The pointer to the
+ * main interpreter usually has the same value. So up to 3.12, also checks that this second pointer
+ * directly follows the first one. From 3.13 on, ps_offsets_agree compares the offset. */
 static bool is_list_head(const struct python *py)
 {
     const void *runtime = (const void *)(uintptr_t)py->runtime;
@@ -139,8 +139,8 @@ static bool seems_free(const struct python *py, PyInterpreterState *interpreter,
 }
 
 /* True if a thread state that this thread has just made has the native id of this thread. Older
- * thread states are not checked: after a fork by C code, they still have the native ids of the
- * parent. */
+ * thread states are not checked, because after a fork by C code, they still have the native ids of
+ * the parent's threads. */
 static bool has_native_id(const struct python *py, const PyThreadState *state)
 {
     int offset = py->offsets->thread.native_id;
@@ -149,9 +149,9 @@ static bool has_native_id(const struct python *py, const PyThreadState *state)
            member(py, state, offset) == PyThread_get_thread_native_id();
 }
 
-/* Releases the GIL, takes it with another thread state, and then again with its own. True if the
- * GIL and the native id of the other thread state are read correctly. before: the number of
- * switches of the GIL before that. */
+/* Releases the GIL, takes it with another thread state, and then takes it again with the thread's
+ * own state. Returns true if the GIL and the native id of the other thread state are read
+ * correctly. before: the number of switches of the GIL before the call. */
 static bool is_seen_to_switch(const struct python *py, uint64_t before)
 {
     PyThreadState *own = PyThreadState_Get(), *other = PyThreadState_New(own->interp);
@@ -255,8 +255,8 @@ static bool reads_type(const struct python *py, PyTypeObject *type)
            (int64_t)member(py, type, o->type.dictoffset) == int_attribute(object, "__dictoffset__");
 }
 
-/* True if the values that are read for the attributes "first" and "second" of an object are those
- * of Python. */
+/* True if the values that are read for the attributes "first" and "second" of an object are equal
+ * to the values that Python returns. */
 static bool reads_attributes(const struct python *py, PyObject *object)
 {
     static const char *const names[] = {"first", "second"};
@@ -275,8 +275,8 @@ static bool reads_attributes(const struct python *py, PyObject *object)
     return true;
 }
 
-/* True if the objects in a list are read correctly: one without a dict, one with a dict, and an
- * exception. */
+/* True if the objects in a list are read correctly. The list has an object without a dict, an
+ * object with a dict, and an exception. */
 static bool reads_objects(const struct python *py, PyObject *objects)
 {
     Py_ssize_t i;
@@ -315,8 +315,9 @@ static const char *check_objects(const struct python *py)
 
 /* ---- Frames and code ------------------------------------------------------------------------- */
 
-/* The code that runs during the check. It calls `check` in a function, and in a generator that uses
- * a variable of this function. It is ASCII: for other names, Python would import unicodedata. */
+/* The code that runs during the check. This code calls `check` in a function, and in a generator
+ * that uses a variable of this function. All names are ASCII, because for other names Python would
+ * import unicodedata. */
 static const char source[] = "\n"
                              "class Object: pass\n"
                              "class Raised(Exception): pass\n"
@@ -385,7 +386,7 @@ static bool reads_code(struct probe *p, PyObject *code)
 #endif
 }
 
-/* True if a frame that was read is the one that Python shows. */
+/* True if the frame that was read is the same frame as `frame`, which Python returned. */
 static bool is_frame(struct probe *p, struct raw_frame *raw, PyFrameObject *frame)
 {
     ps_auto PyObject *code = (PyObject *)PyFrame_GetCode(frame);
@@ -410,7 +411,7 @@ static bool is_hidden(struct probe *p, const struct raw_frame *raw)
     return !frame_is_shown(p->py, raw, code && code->valid ? code->members.first_traceable : 0);
 }
 
-/* True if the frames of this thread that were read are those that Python shows. */
+/* True if the frames of this thread that were read are the same frames as Python shows. */
 static bool are_frames(struct probe *p)
 {
     ps_auto PyObject *frame = ps_new_ref((PyObject *)PyEval_GetFrame()), *caller = NULL;
@@ -489,8 +490,8 @@ static PyObject *call_check(PyObject *self, PyObject *objects)
 
 static PyMethodDef check_method = {"check", call_check, METH_O, NULL};
 
-/* Runs the code in `source`. Trace and profile functions of the program do not see it. Returns
- * false, with an exception, if it fails. */
+/* Runs the code in `source`. Trace and profile functions of the program are not called for this
+ * code. Returns false, with an exception, if the code fails. */
 static bool run_source(struct probe *p)
 {
     ps_auto PyObject *code = Py_CompileString(source, "<pystuck check>", Py_file_input);

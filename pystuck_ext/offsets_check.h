@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Checks offsets for the stack reader against the running Python: uses each of them to read a value
- * that Python itself also returns.
+ * Checks offsets for the stack reader against the running Python: uses each offset to read a value
+ * that Python itself also returns, and compares the two values.
  */
 #ifndef PS_OFFSETS_CHECK_H
 #define PS_OFFSETS_CHECK_H
@@ -10,8 +10,8 @@
 #include "python_process.h"
 
 /* Returns NULL if the offsets of py, which must be this process, are right. Returns a constant
- * sentence if one is wrong, or if memory is short. Runs a few lines of Python code, and releases
- * the GIL for a moment. Sets no exception. */
+ * sentence if an offset is wrong, or if there is no memory. Runs a few lines of Python code, and
+ * releases the GIL for a moment. Sets no exception. */
 const char *ps_offsets_check(const struct python *py);
 
 #endif

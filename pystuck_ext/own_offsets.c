@@ -38,7 +38,7 @@ bool ps_offsets_agree(const struct offsets *o)
 
 #define AT(type, member) ((int)offsetof(type, member))
 
-/* Members whose names differ between versions. */
+/* Members whose names differ between versions of Python. */
 
 #if PY_VERSION_HEX >= 0x030C0000
 #define RUNTIME_GIL        (-1)

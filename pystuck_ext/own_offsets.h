@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Where the structs of CPython have their members, for the CPython whose headers the extension was
- * built with.
+ * The offsets of members in the structs of CPython, for the version of CPython with whose headers
+ * the extension was built.
  */
 #ifndef PYSTUCK_OWN_OFFSETS_H
 #define PYSTUCK_OWN_OFFSETS_H
@@ -50,8 +50,8 @@ extern const struct offsets ps_own_offsets;
     X(dict.values, dict_object, ma_values)
 
 /* True if the offsets do not contradict the running Python, which may be of another release than
- * the headers. From 3.13 on, Python publishes some of its offsets (_Py_DebugOffsets), and they must
- * be equal. Needs no GIL. */
+ * the headers. From 3.13 on, Python publishes some of its offsets (_Py_DebugOffsets), and these
+ * must be equal to the offsets in *o. Needs no GIL. */
 bool ps_offsets_agree(const struct offsets *o);
 
 #endif

@@ -104,7 +104,7 @@ _PyRuntimeState _PyRuntime; /* own_offsets.c refers to it */
 #define NAME_ONE(member)  #member,
 #define PRINT_ONE(member) printf("     ." #member " = %d,\n", ps_own_offsets.member);
 
-/* If this fails, struct offsets has a member that is not in the list above. */
+/* If this assertion fails, struct offsets has a member that is not in the list above. */
 _Static_assert(sizeof(struct offsets) ==
                    sizeof(int) * (2 + sizeof((char *[]){MEMBERS(NAME_ONE)}) / sizeof(char *)),
                "MEMBERS");

@@ -100,8 +100,8 @@ static int dump_container(struct buffer *out, PyObject *obj)
     return result;
 }
 
-/* Appends obj if it is a value that is not a container. Returns 1 if obj was appended, 0 if it is
- * no such value, -1 with an exception. */
+/* Appends obj if it is a value that is not a container. Returns 1 if obj was appended, 0 if obj is
+ * not such a value, -1 with an exception. */
 static int dump_simple(struct buffer *out, PyObject *obj)
 {
     PyTypeObject *type = Py_TYPE(obj);
@@ -168,8 +168,9 @@ static PyObject *load_plain(void *context, struct brine_reader *r)
     return ps_load(r);
 }
 
-/* Returns a tuple of Nones, to be filled in. Reading an item may run Python code, which can find
- * the tuple through the garbage collector. So the tuple must never contain a NULL. */
+/* Returns a tuple of Nones, which the caller replaces by items. Reading an item may run Python
+ * code, which can find the tuple through the garbage collector. So the tuple must never contain
+ * NULL. */
 static PyObject *new_tuple(size_t count)
 {
     PyObject *tuple = PyTuple_New((Py_ssize_t)count);
@@ -200,8 +201,9 @@ PyObject *ps_load_tuple(void *context, struct brine_reader *r, size_t count, ps_
 }
 
 /* Reads a frozenset of `count` items. Hides the set from the garbage collector until all items are
- * in it: other code that found the set there could take a second reference, and then PySet_Add
- * fails. Calls ps_gil_share, because adding items whose hashes collide takes long. */
+ * in the set. Otherwise, other code could find the set through the garbage collector and take a
+ * second reference, after which PySet_Add fails. Calls ps_gil_share, because adding items whose
+ * hashes collide takes long. */
 static PyObject *load_frozenset(struct brine_reader *r, size_t count)
 {
     PyObject *set = PyFrozenSet_New(NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Converts Python objects to brine and back, without an intermediate tree of values. An object is
- * sent by value if its exact type is one of those in rpyc.core.brine.dumpable.
+ * sent by value if its exact type is one of the types that rpyc.core.brine.dumpable accepts.
  */
 #ifndef PS_PYBRINE_H
 #define PS_PYBRINE_H
@@ -16,12 +16,13 @@
 int ps_dump(struct buffer *out, PyObject *obj);
 
 /* Reads a value: a new reference. Returns NULL with an exception. If r->failed is RPYC_ELIMIT, the
- * input exceeds a limit. If r->failed is another error, the input is broken, and the connection
- * cannot be used any more. If r->failed is not set, the value could not be made (ValueError for an
- * int with too many digits, MemoryError, ...). */
+ * input exceeds a limit. If r->failed is another error, the input is not valid, and the connection
+ * cannot be used any more. If r->failed is not set, Python could not make the value (ValueError for
+ * an int with too many digits, MemoryError, ...). */
 PyObject *ps_load(struct brine_reader *r);
 
-/* Reads a tuple of `count` items, each with load(context, r). A new reference, or NULL. */
+/* Reads a tuple of `count` items. Calls load(context, r) to read each item. Returns a new
+ * reference, or NULL with an exception. */
 typedef PyObject *(*ps_load_item)(void *context, struct brine_reader *r);
 PyObject *ps_load_tuple(void *context, struct brine_reader *r, size_t count, ps_load_item load);
 

@@ -3,12 +3,12 @@
 
 #include <stdlib.h>
 
-/* A Python function that is called to make a frame, and the C function that it runs in the frame.
- * Each struct is used by one call at a time. A session may have several, since requests nest, and
- * greenlets may end requests in any order. */
+/* A Python function that is called to make a frame, and the C function that the Python function
+ * runs in the frame. Each struct is used by one call at a time. A session may have several of these
+ * structs, because requests nest, and because greenlets may end requests in any order. */
 struct ps_pyframe {
     PyObject *function; /* a reference */
-    PyObject *capsule;  /* a reference; when the capsule is freed, it frees this struct */
+    PyObject *capsule;  /* a reference; freeing the capsule frees this struct */
     void (*run)(void *);
     void *arg;
     SLIST_ENTRY(ps_pyframe) entry;
@@ -16,16 +16,16 @@ struct ps_pyframe {
 
 /* ---- The function --------------------------------------------------------------------------- */
 
-/* The source of the function. A client that looks at the frame finds the name of this function and
- * the file name <pystuck>. */
+/* The source of the function. In the frame, a client sees the name of this function and the file
+ * name <pystuck>. */
 static const char source[] = "def make(run):\n"
                              "    def request():\n"
                              "        run()\n"
                              "    return request\n";
 
 /* Runs source and returns its function `make`: a new reference, or NULL. Removes the function from
- * its own globals: otherwise the two would be a reference cycle, which only the program's garbage
- * collector would free. */
+ * its own globals. Otherwise, the function and its globals would be a reference cycle, which only
+ * the program's garbage collector would free. */
 static PyObject *run_source(void)
 {
     ps_auto PyObject *ns = Py_BuildValue("{sO}", "__builtins__", PyEval_GetBuiltins());
@@ -38,8 +38,8 @@ static PyObject *run_source(void)
     return make;
 }
 
-/* Returns a copy of `code` that runs like the code of a module: its locals are its globals. `run`
- * is not one of its globals, but a variable of the enclosing function, `make`. */
+/* Returns a copy of `code` that runs like the code of a module: its locals are its globals. The
+ * name `run` in the code is not a global, but a variable of the enclosing function, `make`. */
 static PyObject *as_module(PyCodeObject *code)
 {
     int flags = code->co_flags & ~(CO_OPTIMIZED | CO_NEWLOCALS);
@@ -104,7 +104,7 @@ static PyObject *make_closure(struct ps_pyframe *f)
 
 /* Releases f's references to the function and to the capsule. The capsule frees f when the last
  * reference to the capsule is released. The function's closure also has a reference to the capsule,
- * but f needs one of its own, since Python code may have replaced the closure. */
+ * but f needs a reference of its own, because Python code may have replaced the closure. */
 static void release(struct ps_pyframe *f)
 {
     ps_auto PyObject *capsule = f->capsule;
@@ -139,9 +139,9 @@ static struct ps_pyframe *make_pyframe(struct ps_session *s)
 
 /* ---- For the session ------------------------------------------------------------------------ */
 
-/* Makes sure that a namespace has __builtins__, since a client may have removed all names. Python's
- * import machinery looks for __builtins__ in the globals of the frame. Returns 0, or -1 with an
- * exception. */
+/* Makes sure that a namespace has __builtins__, because a client may have removed all names.
+ * Python's import machinery looks for __builtins__ in the globals of the frame. Returns 0, or -1
+ * with an exception. */
 static int put_builtins(const struct ps_state *state, PyObject *namespace)
 {
     PyObject *name = state->names.dunder_builtins;

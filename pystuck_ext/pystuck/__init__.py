@@ -48,7 +48,7 @@ DEFAULT_PORT: int = _options.default("port")
 #: The servers that run_server has started, oldest first. They run until they are closed.
 _servers: list[_pystuck.Server] = []
 
-#: The server in _servers that the variable PYSTUCK has started; None if it has started none.
+#: The server in _servers that the variable PYSTUCK has started; None if there is no such server.
 _by_environment: _pystuck.Server | None = None
 
 
@@ -73,11 +73,12 @@ def run_server(
 
     {options}
 
-    If a client exceeds max_clients or a time limit, the server hangs up on it and logs the reason
-    with `logger`. If a client exceeds another limit, it gets an exception that names the limit, and
-    stays connected. Messages of more than 1 MB are received one at a time. Such a message waits for
-    others at most handshake_timeout if it is the client's first message, and at most send_timeout
-    otherwise. TLS files that have changed are read again when a client connects.
+    If a client exceeds max_clients or a time limit, the server closes the client's connection and
+    logs the reason with `logger`. If a client exceeds another limit, the client gets an exception
+    that names the limit, and stays connected. Messages of more than 1 MB are received one at a
+    time. Such a message waits for other long messages at most handshake_timeout if it is the
+    client's first message, and at most send_timeout otherwise. TLS files that have changed are read
+    again when a client connects.
 
     Returns a Server with `host`, `port`, `unix_socket`, `clients`, `closed` and `close()`. The
     server keeps running if the program drops this object.
@@ -90,7 +91,8 @@ def run_server(
     """
     arguments = {**locals()}
     arguments.update(arguments.pop("server_args"))
-    # Import these now: later, the program may run as a user who cannot read Python's library.
+    # Import these modules now, because later the program may run as a user who cannot read Python's
+    # library.
     with contextlib.suppress(ImportError):
         from . import _preload  # noqa: F401  the imports that answers need
 
@@ -127,7 +129,7 @@ _complete_docstring()
 
 
 def _give_way(port: int, unix_socket: str | bytes | os.PathLike | None) -> bool:
-    """Close the server that PYSTUCK has started if it has the address of a new server.
+    """Close the server that PYSTUCK has started if a new server needs its address.
 
     Returns True if the server was closed. Without this function, run_server would fail in a program
     that starts a server itself while PYSTUCK is set.

@@ -100,7 +100,7 @@ def _check_address(parser: argparse.ArgumentParser, options: argparse.Namespace)
 
 
 def _address(parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """Return the arguments of run_server for the address in PYSTUCK; {} if there is none."""
+    """Return the arguments of run_server for the address in PYSTUCK; {} if it has no address."""
     if not _environment.value():
         return {}
     try:
@@ -112,8 +112,8 @@ def _address(parser: argparse.ArgumentParser) -> dict[str, Any]:
 def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Start the server.
 
-    If PYSTUCK has started a server, that server is kept if the command line has no options, and is
-    replaced if it has some.
+    If PYSTUCK has started a server, this server is kept if the command line has no options. If the
+    command line has options, the server is replaced.
     """
     started = pystuck._by_environment
     if started is not None and all(value is None for value in vars(options).values()):
@@ -151,7 +151,7 @@ def _set_first_path(path: str) -> None:
     """Replace the first entry of sys.path by `path`.
 
     With `python -m pystuck`, this entry is the current directory. An interpreter with -P or -I has
-    no such entry; then sys.path is not changed.
+    no such entry; in this case, sys.path is not changed.
     """
     if getattr(sys.flags, "safe_path", False) or sys.flags.isolated:
         return

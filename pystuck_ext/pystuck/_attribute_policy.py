@@ -1,4 +1,4 @@
-"""The configuration of a connection, and which attributes it lets a client use, as in rpyc.
+"""The configuration of a connection, and the attributes that a client may use, as in rpyc.
 
 pystuck_ext/connection_config.c reads the same configuration.
 """
@@ -51,7 +51,7 @@ DEFAULT_CONFIG: dict[str, Any] = {
     "bind_threads": False,
 }
 
-#: The values that the classic service puts in place of those in DEFAULT_CONFIG, as in rpyc.
+#: The values with which the classic service replaces values in DEFAULT_CONFIG, as in rpyc.
 CLASSIC_CONFIG: dict[str, Any] = {
     "allow_all_attrs": True,
     "allow_pickle": True,
@@ -68,7 +68,7 @@ CLASSIC_CONFIG: dict[str, Any] = {
 def attribute_for_client(config: dict[str, Any], obj: Any, name: str, use: str) -> str:
     """Return the name of the attribute that the client may use when it asks for `name`.
 
-    This is `name`, or `name` with the prefix for exposed attributes. use: "allow_getattr",
+    The result is `name`, or `name` with the prefix for exposed attributes. use: "allow_getattr",
     "allow_setattr" or "allow_delattr". Raises AttributeError if the client may not use the
     attribute.
     """

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-#: The values of ssl_version that are accepted. None, ssl.PROTOCOL_TLS and ssl.PROTOCOL_TLS_SERVER
-#: leave the version to OpenSSL; ssl.PROTOCOL_TLSv1_2 stands for only this version.
+#: The values of ssl_version that are accepted. With None, ssl.PROTOCOL_TLS and
+#: ssl.PROTOCOL_TLS_SERVER, OpenSSL chooses the version of TLS; with ssl.PROTOCOL_TLSv1_2, only TLS
+#: 1.2 is used.
 _ANY_VERSION = (None, 2, 17)
 _ONLY_TLS_1_2 = 5
 
@@ -87,9 +88,9 @@ def for_session(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Sessi
 def _certificate(der: bytes | None) -> dict[str, Any] | None:
     """Return a certificate in the form of ssl.SSLSocket.getpeercert(); None if there is none.
 
-    Returns {} if it cannot be decoded. The ssl module decodes only the certificates of its own
-    connections. But for its tests, it has a function that decodes a certificate in a file. This
-    function is used here.
+    Returns {} if the certificate cannot be decoded. The ssl module decodes only the certificates of
+    its own connections. But it has a function for its tests that decodes a certificate in a file.
+    This function is used here.
     """
     if der is None:
         return None

@@ -21,7 +21,7 @@ def _beside_the_package() -> Iterator[str]:
 
 
 def _is_program(path: str) -> bool:
-    """True if path is a native program. A script of this name would import this package again."""
+    """True if path is a native program, not a script, which would import this package again."""
     if not os.path.isfile(path) or not os.access(path, os.X_OK):
         return False
     try:
@@ -32,7 +32,7 @@ def _is_program(path: str) -> bool:
 
 
 def find() -> str:
-    """Return the path of the client. Raises FileNotFoundError if there is none."""
+    """Return the path of the client. Raises FileNotFoundError if it is not found."""
     on_path = (os.path.join(directory, "pystuck") for directory in os.get_exec_path())
     for path in (*_beside_the_package(), *on_path):
         if _is_program(path):

@@ -1,9 +1,9 @@
 """Starts a server in any program that imports pystuck if the variable PYSTUCK is set.
 
-With PYSTUCK=1 each process listens on a Unix socket of its own: see _socket_directory. Other values
-are addresses: "port", "host:port", "[::1]:port" or "unix:/path/{pid}.sock". An empty value and 0
-start no server. Variables such as PYSTUCK_CERTFILE set options of run_server: the table in _options
-names them. If one of these variables is wrong, no server starts.
+If PYSTUCK is 1, each process listens on a Unix socket of its own: see _socket_directory. Other
+values are addresses: "port", "host:port", "[::1]:port" or "unix:/path/{pid}.sock". An empty value
+and 0 start no server. Variables such as PYSTUCK_CERTFILE set options of run_server: the table in
+_options names them. If one of these variables is wrong, no server starts.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["address", "options", "turn_on", "value"]
 
 #: An unknown variable PYSTUCK_... counts as misspelt if its name begins with an item of _MEANT or
-#: contains an item of _MEANT_WORDS. The items occur in the names of the variables that decide who
+#: contains an item of _MEANT_WORDS. These items occur in the names of the variables that decide who
 #: may connect. If such a variable were misspelt and ignored, the server could admit more clients
-#: than its user wants.
+#: than the user wants.
 _MEANT = ("PYSTUCK_CA", "PYSTUCK_CR")
 _MEANT_WORDS = "ALLOW ALOW CERT CIPHER CRL GROUP MODE REVO SECUR SUBJ UNIX USER".split()
 
@@ -33,9 +33,9 @@ _MEANT_WORDS = "ALLOW ALOW CERT CIPHER CRL GROUP MODE REVO SECUR SUBJ UNIX USER"
 def _is_ignored() -> bool:
     """True if the variables must be ignored.
 
-    They are ignored with python -E. They are also ignored if this process has more rights than the
-    user who started it: if secure_getenv() would ignore them, or if the real and effective ids of
-    this process differ now.
+    The variables are ignored with python -E. They are also ignored if this process may have more
+    rights than the user who started the process, that is, if secure_getenv() would ignore the
+    variables, or if the real and effective ids of this process differ now.
     """
     return bool(
         sys.flags.ignore_environment
@@ -46,7 +46,7 @@ def _is_ignored() -> bool:
 
 
 def value() -> str:
-    """Return the value of PYSTUCK; "" if it is ignored or starts no server."""
+    """Return the value of PYSTUCK; "" if the variable is ignored or starts no server."""
     text = os.environ.get("PYSTUCK", "")
     return "" if _is_ignored() or text == "0" else text
 
@@ -59,7 +59,7 @@ def _is_meant(variable: str) -> bool:
 
 
 def _parse(option: _options.Option, text: str) -> Any:
-    """Return the value of an option for the text of its variable.
+    """Return the value of an option, parsed from the text of the option's variable.
 
     Raises the same errors as Option.check().
     """
@@ -121,9 +121,7 @@ def _warn(text: str, error: Exception) -> None:
 
 
 def turn_on(text: str) -> _pystuck.Server | None:
-    """Start a server at the address that PYSTUCK gives. Returns None, and logs the error, on
-    failure.
-    """
+    """Start a server at the address in PYSTUCK. On failure, logs the error and returns None."""
     from . import run_server
 
     try:

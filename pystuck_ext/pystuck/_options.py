@@ -1,9 +1,9 @@
 """The table of run_server's options.
 
 OPTIONS has one row for each option: its name, the kind of its values, its default, its name on the
-command line of `python -m pystuck`, its variable in the environment, and its help. These are made
-from the table: the checks and defaults of run_server, the list of options in its docstring, the
-command line and its help, the variables, and the settings that the native server reads.
+command line of `python -m pystuck`, its variable in the environment, and its help. All of these are
+made from the table: the checks and defaults of run_server, the list of options in its docstring,
+the command line and its help, the variables, and the settings that the native server reads.
 
 To add an option, add a row here and read the setting in pystuck_ext/settings.c.
 """
@@ -26,8 +26,8 @@ class Option:
     """One row of the table.
 
     name: the argument of run_server. kind: the values that the option takes. default: the value if
-    the option is not given. same_as: another option; its value is used in place of a default. help:
-    what the option does, a verb phrase. command: the option of `python -m pystuck`, or None.
+    the option is not given. same_as: another option, whose value is used in place of a default.
+    help: what the option does, a verb phrase. command: the option of `python -m pystuck`, or None.
     variable: whether PYSTUCK_NAME in the environment sets the option. needs: the options that must
     be given together with this one. native: whether the native server reads the option.
     """
@@ -56,7 +56,7 @@ class Option:
         self.native = native
 
     def check(self, value: Any) -> Any:
-        """Return the value in the form that the server uses.
+        """Check a value and return it in the form that the server uses.
 
         Raises TypeError, ValueError or OverflowError, which names the option.
         """
@@ -349,7 +349,7 @@ def check(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the values of all options for these arguments of run_server.
 
     Raises TypeError for an argument that is not in the table, ValueError if an option is missing
-    that another one needs, and the errors of Option.check().
+    that another option needs, and the errors of Option.check().
     """
     for name in arguments:
         if name not in _BY_NAME:

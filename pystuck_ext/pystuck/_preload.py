@@ -28,6 +28,6 @@ def _format_failure(function: Callable[[], object]) -> None:
 
 traceback.format_stack(limit=1)  # only the frame of this module
 _format_failure(lambda: 1 + [][0] + 1)
-# Misspelt on purpose: formatting these errors loads the code for "Did you mean: ...".
+# The names are misspelt on purpose: formatting these errors loads the code for "Did you mean: ...".
 _format_failure(lambda: sys.versoin)  # type: ignore[attr-defined]
 _format_failure(lambda: traceabck)  # type: ignore[name-defined]  # noqa: F821

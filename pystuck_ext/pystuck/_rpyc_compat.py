@@ -1,8 +1,8 @@
 """Substitutes for modules of rpyc that functions of stock clients import in this process.
 
-They are for programs that have no rpyc. `rpyc.classic.deliver` uses pickle of rpyc.lib.compat, and
-`teleport` uses import_function of rpyc.utils.teleportation. The substitutes are not added to
-sys.modules, where the program could take them for rpyc.
+The substitutes are for programs that have no rpyc. `rpyc.classic.deliver` uses pickle of
+rpyc.lib.compat, and `teleport` uses import_function of rpyc.utils.teleportation. The substitutes
+are not added to sys.modules, because the program could take them for the real rpyc.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import sys
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-#: Marks a code object among the constants of another one.
+#: Marks a code object among the constants of another code object.
 _CODE_MARK = "MAg1c J0hNNzo0hn ZqhuBP17LQk8"
 
-#: The fields of a code object that clients with Python 3.8 to 3.10 send, and those that clients
-#: with 3.11 or later send.
+#: The fields of a code object that clients send. _FIELDS_3_8: clients with Python 3.8 to 3.10.
+#: _FIELDS_3_11: clients with Python 3.11 or later.
 _FIELDS_3_8 = (
     "argcount posonlyargcount kwonlyargcount nlocals stacksize flags code consts names varnames "
     "filename name firstlineno lines freevars cellvars"
@@ -34,7 +34,8 @@ def _import_code(fields: tuple) -> CodeType:
     """Return the code object for the fields that a client has sent.
 
     As with stock rpyc, the client must run the same version of Python: bytecode of another version
-    cannot be run. Raises ValueError if the number of fields is unknown, as that of Python 3.7 is.
+    cannot be run. Raises ValueError if the number of fields is unknown, for example for a client
+    with Python 3.7.
     """
     if len(fields) == len(_FIELDS_3_11):
         sent = dict(zip(_FIELDS_3_11, fields))
@@ -56,7 +57,7 @@ def _import_code(fields: tuple) -> CodeType:
 
 
 def _globals_of(module: str) -> dict[str, Any]:
-    """Return the globals of a module; those of __main__ if the module cannot be imported."""
+    """Return the globals of a module, or of __main__ if the module cannot be imported."""
     try:
         __import__(module)
     except ImportError:
@@ -70,8 +71,8 @@ def import_function(
     """Return the function that a client's `teleport` has sent.
 
     function: (name, module, defaults, keyword defaults, code); rpyc 4.1 sends no keyword defaults.
-    globals: the function's globals; None: those of `module`. If this is a netref of a dict of the
-    client, the dict is copied. def_: add the function to the globals.
+    globals: the function's globals; None: the globals of `module`. If globals is a netref of a dict
+    of the client, the dict is copied. def_: if true, adds the function to the globals.
     """
     name, module, defaults, *keyword_defaults, code = function
     if globals is None:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 #: How many TCP ports a forked child tries.
 _PORTS_TRIED = 1000
 
-#: Values of the setting client_certificate: those of ssl.CERT_NONE and ssl.CERT_REQUIRED.
+#: Values of the setting client_certificate, equal to ssl.CERT_NONE and ssl.CERT_REQUIRED.
 _CERTIFICATE_NONE, _CERTIFICATE_REQUIRED = 0, 2
 
 
 def native_settings(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings for _pystuck.run_server(), by name, for these options of run_server.
+    """Return a dict of the settings for _pystuck.run_server(). values: run_server's options.
 
-    These are the options that the native server reads, and four other settings:
+    The settings are the options that the native server reads, and four other settings:
     `client_certificate`, `only_tls_1_2`, `connect` (a function that makes a client's connection)
     and `log` (a function that logs a line).
 
@@ -95,8 +95,8 @@ def listen(settings: dict[str, Any]) -> _pystuck.Server:
 
 # ---- Forked children -----------------------------------------------------------------------------
 
-#: The servers that each child of this process starts as well. For each: the list that the child
-#: adds its server to, the server of this process, and the settings.
+#: The servers of this process that each forked child starts again for itself. Each entry has the
+#: list to which the child adds its server, the server of this process, and the settings.
 _followed: list[tuple[list[_pystuck.Server], _pystuck.Server, dict[str, Any]]] = []
 
 #: True if Python calls _serve_in_child after a fork.
@@ -119,7 +119,7 @@ def follow_forks(
 
 
 def _serve_in_child() -> None:
-    """Start the servers of this forked child. Ignores errors: they must not make os.fork() fail."""
+    """Start the servers of this forked child. Ignores errors, so that os.fork() does not fail."""
     followed = [entry for entry in _followed if not entry[1].closed]
     for servers, _, _ in _followed:
         servers.clear()
@@ -135,8 +135,8 @@ def _listen_next_to(server: _pystuck.Server, settings: dict[str, Any]) -> _pystu
     """Start this child's server.
 
     The child's server listens on the Unix socket with the child's "{pid}" in the path, or on the
-    next free TCP port after the port of `server`. If port 0 was given, the kernel chooses a port
-    for the child, too.
+    next free TCP port after the port of `server`. If port 0 was given, the kernel also chooses a
+    port for the child.
     """
     if settings["unix_socket"] is not None or settings["port"] == 0:
         return listen(settings)

@@ -1,8 +1,8 @@
 """The directory for the sockets of PYSTUCK=1: $XDG_RUNTIME_DIR/pystuck. Each socket is PID.sock.
 
 Without XDG_RUNTIME_DIR, the directory is /tmp/pystuck-UID. Every user can write to /tmp, so another
-user may have made a file or directory with this name. The directory is used only if it is private;
-then the sticky bit of /tmp keeps other users from renaming it.
+user may have made a file or directory with this name. The directory is used only if it is private.
+The sticky bit of /tmp keeps other users from renaming a private directory.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["directory", "remove_stale", "socket_path"]
 
 TMP = "/tmp"
 
-#: Names of sockets that may be removed. A pid has at most nine digits.
+#: Matches the names of sockets that may be removed. A pid has at most nine digits.
 _NAME = re.compile(r"([1-9][0-9]{0,8})\.sock")
 
-#: The age in seconds below which a socket is kept. A new socket looks like a stale one until its
-#: server, which has called bind(), calls listen().
+#: Sockets that are younger than this number of seconds are kept. Between bind() and listen() of its
+#: server, a new socket looks like a stale socket.
 _STARTING = 2.0
 
-#: The maximum number of entries that remove_stale() checks, so that it does not take long.
+#: The maximum number of entries that remove_stale() checks, so that the call does not take long.
 _LOOKED_AT = 200
 
 
@@ -41,7 +41,7 @@ def _is_private(info: os.stat_result) -> bool:
 def _runtime_dir() -> str | None:
     """Return XDG_RUNTIME_DIR; None if it is not set or is not private.
 
-    The variable may name the directory of another user, since su and sudo may keep it.
+    The variable may name the directory of another user, because su and sudo may keep the variable.
     """
     path = os.environ.get("XDG_RUNTIME_DIR", "")
     with contextlib.suppress(OSError):
@@ -62,7 +62,8 @@ def _check_tmp() -> None:
 def directory() -> str:
     """Return the directory for the sockets of this user's programs; create it if it is missing.
 
-    Raises OSError if it cannot be made, and PermissionError if other users can write to it.
+    Raises OSError if the directory cannot be created, and PermissionError if other users can write
+    to it.
     """
     parent = _runtime_dir()
     if parent is None:

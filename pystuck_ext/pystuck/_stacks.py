@@ -1,20 +1,21 @@
 """Collects all threads, greenlets and their frames as plain tuples.
 
-This module is a part of the package. The client also sends its source to servers that have no
-pystuck. So it must run in Python 3.6 and must not import other modules of pystuck. After it has
-been loaded, it imports nothing, because the program may be stuck while it holds an import lock.
+This module is a part of the package. The client also sends the source of this module to servers
+that have no pystuck. So the module must run in Python 3.6 and must not import other modules of
+pystuck. After this module has been loaded, it imports nothing, because the program may be stuck
+while it holds an import lock.
 
 An answer is made in two steps:
 
-* The first step collects all that needs no code and no file of the program. Threads, names and
-  titles are read from threading._active and from the thread objects' own dicts, without a lock, a
-  property or a method of a subclass. Greenlets are found by their type, not with isinstance(),
-  which reads __class__.
+* The first step collects everything that can be collected without running code of the program and
+  without reading files. Threads, names and titles are read from threading._active and from the
+  thread objects' own dicts, without a lock, a property or a method of a subclass. Greenlets are
+  found by their type, not with isinstance(), which reads __class__.
 * The second step makes the calls that may block: a __repr__ of the program, the loader of a module,
   reading a source file from a dead file server. Each call is an item. The calls are made on a
-  thread of their own, with a time limit for each item and for all together. If a call blocks, its
-  thread is left behind, and the call is not made again until it returns. Without items, no thread
-  is started.
+  separate thread, with a time limit for each item and for all items together. If a call blocks, its
+  thread is left behind, and the call is not made again until it has returned. Without items, no
+  thread is started.
 
 The functions of the system are stored in _system when this module is loaded, since a program may
 replace the functions in their modules (gevent, freezegun, pyfakefs).
@@ -22,12 +23,12 @@ replace the functions in their modules (gevent, freezegun, pyfakefs).
 Other rules for running in a program that is stuck:
 
 * threading._active is read before and after the frames, so that a thread that starts or ends in
-  between has its name in the answer. A thread that has ended by the end of the first step is left
-  out, since it was not stuck.
-* No variable refers to the frame of a function of this module. Otherwise this frame would be in a
-  reference cycle, which would keep the frames of all threads alive.
+  between has its name in the answer. A thread that has ended before the end of the first step is
+  left out, because it was not stuck.
+* No variable refers to the frame of a function of this module. Such a frame would be in a reference
+  cycle, which would keep the frames of all threads alive.
 * Lone surrogates, which a file name may contain, are escaped: stock rpyc closes the connection if
-  it has to send one.
+  it has to send a lone surrogate.
 """
 
 import _thread
@@ -46,7 +47,7 @@ import types
 #: The version of the tuples: see collect().
 SCHEMA = 2
 
-# Flags of collect(): what it collects besides the bare stacks. They may be added.
+# Flags of collect(): what it collects besides the bare stacks. Flags may be added up.
 REPR = 1  #: repr() of threads and greenlets
 SOURCE = 2  #: source lines
 GREENLETS = 8  #: greenlets; this looks through all objects that the garbage collector knows
@@ -63,14 +64,15 @@ _LEFT_BEHIND = 32  #: the most threads that are left behind in all
 class _Kept:
     """Keeps functions of the system as attributes of an object.
 
-    Global variables cannot be used: some libraries for tests replace these in all modules.
+    Global variables cannot be used, because some libraries for tests replace functions of the
+    system in the global variables of all modules.
     """
 
 
 def _original(module, name):
     """Return a C function of a module, or None.
 
-    If gevent has replaced it, returns the function that gevent has saved.
+    If gevent has replaced the function, returns the original function, which gevent has saved.
     """
     value = vars(module).get(name)
     if type(value) is not types.BuiltinFunctionType:
@@ -94,8 +96,8 @@ def _keep():
     kept.time = clock and functools.partial(clock, time.CLOCK_REALTIME) or time.time
     names = "O_CLOEXEC O_NONBLOCK O_NOCTTY".split()
     kept.flags = sum(getattr(os, name, 0) for name in names)
-    # gevent replaces threading.Thread. The original is the base class of the main thread's object
-    # that gives objects their __dict__.
+    # gevent replaces threading.Thread. The main thread's object may be of a subclass of the
+    # original class. The original class is the only one in its MRO that defines __dict__.
     (kept.thread,) = [
         each for each in type(vars(threading)["_main_thread"]).__mro__ if "__dict__" in vars(each)
     ]
@@ -117,7 +119,7 @@ _HEAP_TYPE = 1 << 9  #: the bit of a class's __flags__ that says that the class 
 
 
 def _plain(text):
-    """Return a text as a plain str, not one of a subclass."""
+    """Return a text as a plain str, not as an instance of a subclass."""
     return text if type(text) is str else str.__str__(text)
 
 
@@ -171,7 +173,8 @@ def _reader_of_frames():
 def _outside(frame, modules):
     """Return the innermost frame, from `frame` outwards, that is not of these modules.
 
-    modules: a list of their globals. If all frames are of these modules, returns the outermost one.
+    modules: a list of the modules' globals. If all frames are of these modules, returns the
+    outermost frame.
     """
     while frame.f_back is not None and any(frame.f_globals is each for each in modules):
         frame = frame.f_back
@@ -181,8 +184,8 @@ def _outside(frame, modules):
 def _frames(caller):
     """Return the innermost frame of each thread of the program, by ident. caller: see threads()."""
     own = sys._getframe().f_code
-    # Comprehensions, since a local variable of this function that refers to its own frame would be
-    # a reference cycle, which keeps all frames alive.
+    # Comprehensions are used because a local variable of this function that refers to this
+    # function's frame would be a reference cycle, which keeps all frames alive.
     frames = {
         ident: frame if frame.f_code is not own else caller and _outside(frame, caller)
         for ident, frame in _reader_of_frames()().items()
@@ -196,7 +199,7 @@ def _frames(caller):
 
 
 def _own_dict(thread):
-    """Return the __dict__ of a thread object; {} if it is not a thread."""
+    """Return the __dict__ of a thread object; {} for any other object."""
     try:
         own = _system.thread_dict(thread)
     except TypeError:
@@ -217,7 +220,7 @@ def _main_ident(idents):
         return ident
     if _system.main_ident is not None:
         return _system.main_ident()
-    # gevent has replaced the ident in the thread object. The main thread is the oldest one, and
+    # gevent has replaced the ident in the thread object. The main thread is the oldest thread, and
     # Python lists the oldest thread last.
     if type(vars(_thread)["get_ident"]) is not types.BuiltinFunctionType and idents:
         return idents[-1]
@@ -228,9 +231,10 @@ def threads(caller=None):
     """Return a list of (ident, thread object or None, innermost frame), the main thread first.
 
     The thread object is None for a thread that was not started by threading. Threads of a pystuck
-    server are left out. The calling thread is left out, too: with a stock server, it only serves
-    this request. To include it, set caller to a list of the globals of modules. Its innermost frame
-    is then its innermost one that is not of these modules.
+    server are left out. The calling thread is also left out, because with a stock server, it only
+    serves this request. To include the calling thread, set caller to a list of the globals of
+    modules. The result then has the innermost frame of the calling thread that is not of these
+    modules.
     """
     known = known_threads()
     frames = _frames(caller)
@@ -250,7 +254,8 @@ def alive():
 def greenlets():
     """Yield (greenlet, its innermost frame) for each greenlet that has begun and is not running.
 
-    They are in the order of their addresses, since the order in the garbage collector changes.
+    The greenlets are in the order of their addresses, because the order in the garbage collector
+    changes.
     """
     base = getattr(sys.modules.get("greenlet"), "greenlet", None)
     if not isinstance(base, type):
@@ -273,10 +278,11 @@ def calls(frame):
 
 # ---- Calls that may block ------------------------------------------------------------------------
 #
-# The registry, a dict in the module sys, has an entry for each such call that is running, and for
-# each thread that makes such calls. It is in sys so that all clients use the same registry, also
-# those that have sent this source themselves. The key of a call says what is called: ("repr", id),
-# ("file", name). The key of a thread is ("thread", native id), before Python 3.8 ("thread", ident).
+# The registry, a dict in the module sys, has an entry for each running call that may block, and for
+# each thread that makes such calls. The registry is in sys so that all clients use the same
+# registry, including clients that have sent this source themselves. The key of a call says what is
+# called: ("repr", id), ("file", name). The key of a thread is ("thread", native id); before Python
+# 3.8 the key is ("thread", ident).
 
 _REGISTRY = "_pystuck_running_3"
 
@@ -284,10 +290,10 @@ _REGISTRY = "_pystuck_running_3"
 class _Running(list):
     """A call in the registry.
 
-    It is a list, because another client may have sent another copy of this module, with other
-    classes. Its items: the pid, the seconds when the call began, its kind, whether it is done, its
-    result, the native id of its thread or None, and the latest look at this thread (see
-    _is_at_work()).
+    This class is a list, because another client may have sent another copy of this module, which
+    has its own classes. The items: the pid, the time in seconds at which the call began, the kind
+    of the call, whether the call is done, its result, the native id of its thread or None, and the
+    latest look at this thread (see _is_at_work()).
     """
 
     PID, BEGAN, KIND, DONE, RESULT, THREAD, LOOK = range(7)
@@ -316,9 +322,9 @@ def _is_runnable(native_id):
 def _is_at_work(running):
     """True if the thread of a call has run since the latest look, or waits for a processor.
 
-    A thread that waits for the GIL has run, too, because it wakes up after each switch interval. A
-    thread that is blocked in a lock or in a system call has not run. A look is (seconds, CPU time,
-    result).
+    A thread that waits for the GIL also counts as one that has run, because it wakes up after each
+    switch interval. A thread that is blocked in a lock or in a system call has not run. A look is
+    (seconds, CPU time, result).
     """
     now, cpu = _system.now(), _cpu_time(running[_Running.THREAD])
     since, before, result = running[_Running.LOOK]
@@ -339,7 +345,7 @@ def _registry():
 
 
 def _enter(key, entry):
-    """Add an entry to the registry and return it. If the key has an entry, return that instead."""
+    """Add an entry to the registry and return it. If the key has an entry, return the old one."""
     entries = vars(sys).setdefault(_REGISTRY, {})
     there = entries.setdefault(key, entry)
     if there[0] != entry[0]:  # an entry of the parent process
@@ -350,8 +356,8 @@ def _enter(key, entry):
 def _remove(key):
     """Remove an entry from the registry, and the registry itself if it is empty.
 
-    If another thread adds an entry at this moment, that entry may be lost. Another call like that
-    of the lost entry may then be made although it blocks.
+    If another thread adds an entry at this moment, the new entry may be lost. Then the same call
+    may be made a second time although the first one blocks.
     """
     entries = vars(sys).get(_REGISTRY, {})
     entries.pop(key, None)
@@ -360,7 +366,7 @@ def _remove(key):
 
 
 def _helper_idents():
-    """Return the idents of the threads that make such calls, and of those that were left behind."""
+    """Return the idents of the helper threads, which make calls that may block."""
     return [each[1] for key, each in _registry().items() if key[0] == "thread"]
 
 
@@ -383,10 +389,10 @@ class _Item:
     """A call that may block.
 
     key: the call's key in the registry. kind: see _SAME_KIND. deadline: the call is not begun after
-    this time. status: None if not known yet; "ok" if the call has returned `result`; "stuck" if the
-    call has not returned (`why` says whether it is blocked); "skipped" if the call was not made,
-    for the reason in `why`. running: the call's entry in the registry, which may have been added
-    for another client.
+    this time. status: None if it is not known yet; "ok" if the call has returned `result`; "stuck"
+    if the call has not returned (`why` says whether it is blocked); "skipped" if the call was not
+    made, for the reason in `why`. running: the call's entry in the registry, which may have been
+    added for another client.
     """
 
     def __init__(self, key, kind, function, deadline):
@@ -473,10 +479,10 @@ class _Batch:
 
 
 def _run_aside(function, patience):
-    """Call function on another thread and wait for it. Returns False if it was left behind.
+    """Call function on another thread and wait. Returns False if the thread was left behind.
 
-    patience() returns how many more seconds to wait; if negative, the thread is left behind.
-    Uses _pystuck.run_aside(), or a thread of Python if there is no _pystuck.
+    patience() returns how many more seconds to wait. If the number is negative, the thread is left
+    behind. Uses _pystuck.run_aside(), or a thread of Python if there is no module _pystuck.
     """
     native = getattr(sys.modules.get("_pystuck"), "run_aside", None)
     if native is not None:
@@ -501,7 +507,7 @@ def _run_aside(function, patience):
 
 
 def _sort_out(items):
-    """Return the items that can be called now. Sets the status or `running` of the others."""
+    """Return the items that can be called now. Sets `status` or `running` of all other items."""
     registry, now = _registry(), _system.now()
     blocked = [
         each[_Running.KIND]
@@ -525,7 +531,7 @@ def _sort_out(items):
 
 
 def _finish(item):
-    """Wait for the call of an item, which is being made for another client, and set its status."""
+    """Wait for the call of an item that is being made for another client. Sets item.status."""
     while item.status is None:
         now = _system.now()
         item.look(now)
@@ -536,7 +542,7 @@ def _finish(item):
 
 
 def _call_all(items):
-    """Make the calls of all items, and set their status.
+    """Make the calls of all items, and set the status of each item.
 
     Waits at most about _ITEM seconds until a call returns.
     """
@@ -589,7 +595,7 @@ def _is_plain_greenlet(thing):
 
 
 def _plain_title(thread):
-    """Return what repr() of a thread or greenlet returns; None if it could run other code."""
+    """Return the repr() of a thread or greenlet; None if repr() could run code of the program."""
     if _is_plain_greenlet(thread):
         return repr(thread)
     cls, own = type(thread), _own_dict(thread)
@@ -609,8 +615,8 @@ def _plain_title(thread):
 def _is_stopped(own):
     """True if threading says that the thread has stopped. own: the __dict__ of the thread object.
 
-    For the main thread, threading says so already while the main thread waits for the other threads
-    at the end of the program.
+    This is already true for the main thread while it waits for the other threads at the end of the
+    program.
     """
     handle = own.get("_handle", own.get("_os_thread_handle"))
     if handle is not None and type(handle) is _system.handle:
@@ -640,7 +646,7 @@ def without_object(ident):
 
 
 class _Titles:
-    """The titles of threads and greenlets. First add() all, then call items(), then use of()."""
+    """The titles of threads and greenlets. Call add() for each of them, then items(), then of()."""
 
     def __init__(self, deadline):
         self._deadline, self._plain, self._items = deadline, {}, {}
@@ -657,7 +663,7 @@ class _Titles:
         if plain is not None:
             self._plain[id(thing)] = sendable(plain), "ok"
         elif thing is not None:
-            # This reference keeps thing alive, so that no other object gets its id.
+            # The reference in this partial keeps thing alive, so that no other object gets its id.
             call = functools.partial(_title, thing)
             item = _Item(("repr", id(thing)), type(thing), call, self._deadline)
             self._items[id(thing)] = item
@@ -715,7 +721,7 @@ def _encoding(lines):
 
 
 def _read(path, size):
-    """Return the bytes of a regular file; None if it is another file, or is too long."""
+    """Return the bytes of a file; None if the file is not a regular file, or is too long."""
     fd = _system.open(path, _system.flags)
     try:
         if not stat.S_ISREG(_system.fstat(fd).st_mode):
@@ -748,7 +754,7 @@ def _decoded(data, numbers):
 def _lines_of_file(path, numbers):
     """Return lines of a file, by their numbers.
 
-    None: the file cannot be read. {}: it is not a regular file, or is too long.
+    Returns None if the file cannot be read, and {} if it is not a regular file or is too long.
     """
     try:
         info = _system.stat(path)
@@ -964,7 +970,8 @@ class Answer:
         self._main = _main_ident(still_there)
         still_there = set(still_there)
         for ident, thread, called in found:
-            # A helper thread that has just begun is not in the registry yet; it has this function.
+            # A helper thread that has just begun is not in the registry yet. Its function has this
+            # name.
             if ident in still_there and called[0][2] != "pystuck_run_aside":
                 self._threads.append((ident, thread, called))
                 self._titles.add(thread)
