@@ -12,6 +12,7 @@ static const struct {
 } functions[FUNCTIONS] = {
     [FUNCTION_CONDITION_ENTER] = {"threading", "Condition", "__enter__", LOCK_NONE},
     [FUNCTION_SEMLOCK_ENTER] = {"multiprocessing.synchronize", "SemLock", "__enter__", LOCK_NONE},
+    [FUNCTION_STACK_ENTER] = {"contextlib", "_BaseExitStack", "enter_context", LOCK_NONE},
     [FUNCTION_CONDITION_WAIT] = {"threading", "Condition", "wait", LOCK_CONDITION},
     [FUNCTION_CONDITION_WAIT_FOR] = {"threading", "Condition", "wait_for", LOCK_CONDITION},
     [FUNCTION_EVENT_WAIT] = {"threading", "Event", "wait", LOCK_EVENT},

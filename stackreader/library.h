@@ -31,6 +31,7 @@ enum lock_kind {
 enum library_function {
     FUNCTION_CONDITION_ENTER,
     FUNCTION_SEMLOCK_ENTER, /* of the locks of multiprocessing */
+    FUNCTION_STACK_ENTER,   /* contextlib.ExitStack.enter_context */
     FUNCTION_CONDITION_WAIT,
     FUNCTION_CONDITION_WAIT_FOR,
     FUNCTION_EVENT_WAIT,

@@ -264,8 +264,9 @@ static int64_t slots_of(int minor, struct instruction i)
     }
 }
 
-/* Sets the name and self of a call. callable, self: the values of the slot with the callable and of
- * the slot after it. */
+/* Sets the name and self of a call. callable: the value of the slot with the callable. self: that of
+ * the first slot after it which has a value, since a method of a class, such as Lock.acquire, may be
+ * called with the object as its first argument. */
 static bool set_call(const struct python *py, uint64_t callable, uint64_t self, struct c_call *call)
 {
     const struct offsets *o = py->offsets;
@@ -307,8 +308,8 @@ static bool read_call(const struct python *py, const struct code_shape *shape,
     for (i = 1; i < count; i++)
         call->is_timed = call->is_timed || (values[i] && is_timeout(py, values[i]));
     if (!values[0] && py->offsets->minor <= 12)
-        return set_call(py, values[1], 0, call);
-    return set_call(py, values[0], values[1], call);
+        return set_call(py, values[1], values[2], call);
+    return set_call(py, values[0], values[1] ? values[1] : values[2], call);
 }
 
 /* Reads the call of __enter__ by a `with` statement, up to 3.13. The top slot contains the bound

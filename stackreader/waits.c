@@ -182,7 +182,8 @@ static void gather_wait(const struct gathering *g, pid_t native_id)
     w->kind = kind;
     w->object = call.self;
     w->is_timed = call.is_timed;
-    if (function == FUNCTION_CONDITION_ENTER || function == FUNCTION_SEMLOCK_ENTER)
+    if (function == FUNCTION_CONDITION_ENTER || function == FUNCTION_SEMLOCK_ENTER ||
+        function == FUNCTION_STACK_ENTER)
         w->frame = caller_of_innermost(g);
 }
 

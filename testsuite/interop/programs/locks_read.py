@@ -79,6 +79,15 @@ def by_arguments():
     plain.acquire(*(True, -1))
 
 
+def by_function_of_class():
+    type(plain).acquire(plain)
+
+
+def by_exit_stack():
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(plain)
+
+
 def by_nested_call():
     len([plain, plain.acquire()])
 
@@ -195,6 +204,8 @@ CASES = [
     (by_bound_method, plain, "lock", "plain", []),
     (by_timeout, plain, "lock", "plain", []),
     (by_arguments, plain, "lock", "plain", []),
+    (by_function_of_class, plain, "lock", "plain", []),
+    (by_exit_stack, plain, "lock", "plain", []),
     (by_nested_call, plain, "lock", "plain", []),
     (rlock_by_with, recursive, "rlock", "recursive", []),
     (rlock_by_acquire, recursive, "rlock", "recursive", []),
